@@ -1,0 +1,264 @@
+/* avx2_integer.c - codes x codes with AVX2, equal in every bit to integer.c.
+ *
+ * The operands are widened to int16 (inputs less their zero point) and laid out in pairs along k, so that
+ * vpmaddwd adds two exact products into each int32 lane; nothing saturates. With K2 = ceil(k / 2) pairs:
+ *   rows A[m][K2]      the operand that is broadcast, a pair in one int32
+ *   panel B[K2][n]     the operand that is loaded, eight pairs a vector, n padded to a multiple of 16 */
+#include <immintrin.h>
+#include <omp.h>
+#include <string.h>
+
+#define IB_LEVEL avx2
+#include "backends/cpu/level.h"
+
+void ib_avx2_fill_table(ib_kernels *k);
+
+static int64_t padded(int64_t n)
+{
+    return (n + 15) / 16 * 16;
+}
+
+/* c[m,n] = sum over pairs + bias; bias by column (per row of the product: stride 0 elsewhere) */
+static void block(int64_t rows, int64_t pairs, const int32_t *a, const int32_t *b, int64_t ldb, __m256i acc[4][2])
+{
+    for (int r = 0; r < 4; r++)
+        acc[r][0] = acc[r][1] = _mm256_setzero_si256();
+    if (rows == 4) {
+        const int32_t *a1 = a + pairs, *a2 = a + 2 * pairs, *a3 = a + 3 * pairs;
+        for (int64_t k = 0; k < pairs; k++, b += ldb) {
+            const __m256i b0 = _mm256_loadu_si256((const __m256i *)b), b1 = _mm256_loadu_si256((const __m256i *)(b + 8));
+            const __m256i v0 = _mm256_set1_epi32(a[k]), v1 = _mm256_set1_epi32(a1[k]);
+            const __m256i v2 = _mm256_set1_epi32(a2[k]), v3 = _mm256_set1_epi32(a3[k]);
+            acc[0][0] = _mm256_add_epi32(acc[0][0], _mm256_madd_epi16(v0, b0));
+            acc[0][1] = _mm256_add_epi32(acc[0][1], _mm256_madd_epi16(v0, b1));
+            acc[1][0] = _mm256_add_epi32(acc[1][0], _mm256_madd_epi16(v1, b0));
+            acc[1][1] = _mm256_add_epi32(acc[1][1], _mm256_madd_epi16(v1, b1));
+            acc[2][0] = _mm256_add_epi32(acc[2][0], _mm256_madd_epi16(v2, b0));
+            acc[2][1] = _mm256_add_epi32(acc[2][1], _mm256_madd_epi16(v2, b1));
+            acc[3][0] = _mm256_add_epi32(acc[3][0], _mm256_madd_epi16(v3, b0));
+            acc[3][1] = _mm256_add_epi32(acc[3][1], _mm256_madd_epi16(v3, b1));
+        }
+        return;
+    }
+    for (int64_t k = 0; k < pairs; k++, b += ldb)
+        for (int64_t r = 0; r < rows; r++) {
+            const __m256i v = _mm256_set1_epi32(a[r * pairs + k]);
+            acc[r][0] = _mm256_add_epi32(acc[r][0], _mm256_madd_epi16(v, _mm256_loadu_si256((const __m256i *)b)));
+            acc[r][1] = _mm256_add_epi32(acc[r][1], _mm256_madd_epi16(v, _mm256_loadu_si256((const __m256i *)(b + 8))));
+        }
+}
+
+/* c[m][n] (row stride ldc) = A B + bias[row] or bias[column] */
+static void product(int64_t m, int64_t n, int64_t pairs, const int32_t *a, const int32_t *b, int64_t ldb,
+                    const int32_t *bias, int by_row, int32_t *c, int64_t ldc)
+{
+    for (int64_t j = 0; j < n; j += 16)
+        for (int64_t i = 0; i < m; i += 4) {
+            __m256i acc[4][2];
+            const int64_t rows = ib_min64(4, m - i), cols = ib_min64(16, n - j);
+            block(rows, pairs, a + i * pairs, b + j, ldb, acc);
+            for (int64_t r = 0; r < rows; r++) {
+                int32_t line[16];
+                _mm256_storeu_si256((__m256i *)line, acc[r][0]);
+                _mm256_storeu_si256((__m256i *)(line + 8), acc[r][1]);
+                for (int64_t l = 0; l < cols; l++)
+                    c[(i + r) * ldc + j + l] = line[l] + bias[by_row ? i + r : j + l];
+            }
+        }
+}
+
+/* The weights of row r as int16, groups multiplied by their factor. */
+static void widen_row(const ib_qweights *w, int64_t r, int64_t k, int16_t *out)
+{
+    const int8_t *row = w->codes + r * k;
+    for (int64_t i = 0; i < k; i++)
+        out[i] = row[i];
+    for (int64_t i = 0; w->group_size && i < k; i++)
+        out[i] = (int16_t)(out[i] * w->group_factor[r * w->n_groups + i / w->group_size]);
+    if (k & 1)
+        out[k] = 0;
+}
+
+/* y = x W': inputs are broadcast, weights are the panel */
+static void qlinear(int64_t rows, int64_t k, int64_t out, const int8_t *x, int in_zero, const ib_qweights *w,
+                    const int32_t *bias, int32_t *acc, float *scratch)
+{
+    const int64_t pairs = (k + 1) / 2, ldb = padded(out);
+    int16_t *panel = (int16_t *)scratch, *line = panel + 2 * pairs * ldb;
+    for (int64_t o = 0; o < ldb; o++) {
+        if (o < out)
+            widen_row(w, o, k, line);
+        else
+            memset(line, 0, (size_t)pairs * 4);
+        for (int64_t p = 0; p < pairs; p++)
+            memcpy(panel + 2 * (p * ldb + o), line + 2 * p, 4);
+    }
+#pragma omp parallel for schedule(static) if (rows * k * out > 262144)
+    for (int64_t i = 0; i < rows; i += 4) {
+        const int64_t count = ib_min64(4, rows - i);
+        int16_t *a = line + 2 * pairs + omp_get_thread_num() * 8 * pairs;
+        for (int64_t r = 0; r < count; r++) {
+            for (int64_t j = 0; j < k; j++)
+                a[r * 2 * pairs + j] = (int16_t)(x[(i + r) * k + j] - in_zero);
+            if (k & 1)
+                a[r * 2 * pairs + k] = 0;
+        }
+        product(count, out, pairs, (const int32_t *)a, (const int32_t *)panel, ldb, bias, 0, acc + i * out, out);
+    }
+}
+
+/* patches as a panel: col[k / 2][pixel][k & 1] = x - in_zero, 0 where padding */
+static void unfold(const ib_window *s, const int8_t *x, int in_zero, int16_t *col, int64_t ldb)
+{
+    const int64_t channels = s->ic / s->groups, area = (int64_t)s->kh * s->kw, k = channels * area;
+    for (int64_t i = 0; i < k; i++) {
+        const int64_t c = i / area, ky = i % area / s->kw, kx = i % s->kw;
+        int16_t *out = col + (i / 2) * 2 * ldb + (i & 1);
+        for (int64_t oy = 0; oy < s->oh; oy++, out += 2 * s->ow) {
+            const int64_t iy = oy * s->sh - s->ph + ky;
+            const int inside = iy >= 0 && iy < s->ih;
+            const int8_t *row = x + (c * s->ih + (inside ? iy : 0)) * s->iw;
+            for (int64_t ox = 0; ox < s->ow; ox++) {
+                const int64_t ix = ox * s->sw - s->pw + kx;
+                out[2 * ox] = (int16_t)(inside && ix >= 0 && ix < s->iw ? row[ix] - in_zero : 0);
+            }
+        }
+    }
+    if (k & 1) {
+        int16_t *out = col + (k / 2) * 2 * ldb + 1;
+        for (int64_t p = 0; p < s->oh * s->ow; p++)
+            out[2 * p] = 0;
+    }
+}
+
+/* acc[o, p] += w[o, tap] x[.]: one row of int32 at a time */
+static void depthwise(const ib_window *s, const int8_t *x, int in_zero, const ib_qweights *w, const int32_t *bias,
+                      int32_t *acc)
+{
+    const int64_t pixels = s->oh * s->ow, area = (int64_t)s->kh * s->kw;
+#pragma omp parallel for schedule(static) if (s->n > 1)
+    for (int64_t i = 0; i < s->n * s->ic; i++) {
+        const int64_t c = i % s->ic;
+        int32_t *plane = acc + i * pixels;
+        for (int64_t p = 0; p < pixels; p++)
+            plane[p] = bias[c];
+        for (int64_t t = 0; t < area; t++) {
+            const int32_t tap = w->codes[c * area + t] * (w->group_size ? w->group_factor[c * w->n_groups + t / w->group_size] : 1);
+            const int64_t ky = t / s->kw, kx = t % s->kw, low = s->pw - kx, high = s->iw - 1 + s->pw - kx;
+            const int64_t from = low <= 0 ? 0 : (low + s->sw - 1) / s->sw, to = high < 0 ? 0 : ib_min64(s->ow, high / s->sw + 1);
+            for (int64_t oy = 0; oy < s->oh; oy++) {
+                const int64_t iy = oy * s->sh - s->ph + ky;
+                if (iy < 0 || iy >= s->ih)
+                    continue;
+                const int8_t *row = x + (i * s->ih + iy) * s->iw - s->pw + kx;
+                int32_t *out = plane + oy * s->ow;
+                if (s->sw == 1)
+                    for (int64_t ox = from; ox < to; ox++)
+                        out[ox] += tap * (row[ox] - in_zero);
+                else
+                    for (int64_t ox = from; ox < to; ox++)
+                        out[ox] += tap * (row[ox * s->sw] - in_zero);
+            }
+        }
+    }
+}
+
+/* y = W col: weights are broadcast, patches are the panel */
+static void qconv2d(const ib_window *s, const int8_t *x, int in_zero, const ib_qweights *w, const int32_t *bias,
+                    int32_t *acc, float *scratch)
+{
+    const int64_t icg = s->ic / s->groups, ocg = s->oc / s->groups, k = icg * s->kh * s->kw;
+    const int64_t pairs = (k + 1) / 2, pixels = s->oh * s->ow, ldb = padded(pixels);
+    if (s->groups == s->ic && s->oc == s->ic) {
+        depthwise(s, x, in_zero, w, bias, acc);
+        return;
+    }
+    int16_t *rows = (int16_t *)scratch;
+    for (int64_t o = 0; o < s->oc; o++)
+        widen_row(w, o, k, rows + o * 2 * pairs);
+#pragma omp parallel for schedule(static) if (s->n > 1)
+    for (int64_t i = 0; i < s->n; i++) {
+        int16_t *col = rows + s->oc * 2 * pairs + omp_get_thread_num() * 2 * pairs * ldb;
+        for (int64_t g = 0; g < s->groups; g++) {
+            unfold(s, x + (i * s->ic + g * icg) * s->ih * s->iw, in_zero, col, ldb);
+            product(ocg, pixels, pairs, (const int32_t *)(rows + g * ocg * 2 * pairs), (const int32_t *)col, ldb,
+                    bias + g * ocg, 1, acc + (i * s->oc + g * ocg) * pixels, pixels);
+        }
+    }
+}
+
+/* floor(v / 2^s) of four int64 */
+static __m256i shift_right64(__m256i v, int s)
+{
+    const __m256i offset = _mm256_set1_epi64x((int64_t)1 << 62); /* makes v positive, |v| < 2^62 */
+    const __m256i shifted = _mm256_srl_epi64(_mm256_add_epi64(v, offset), _mm_cvtsi32_si128(s));
+    return _mm256_sub_epi64(shifted, _mm256_srl_epi64(offset, _mm_cvtsi32_si128(s)));
+}
+
+/* Eight requantizations before zero point and clamp, valid while the factor is below 1 (exp <= 0). */
+static __m256i requant8(__m256i acc, isobit_scale s, int profile)
+{
+    if (profile == ISOBIT_FP32_RNE) {
+        const __m256 scaled = _mm256_mul_ps(_mm256_cvtepi32_ps(acc), _mm256_set1_ps((float)s.mult * 0x1p-23f));
+        const __m256 power = _mm256_castsi256_ps(_mm256_set1_epi32((s.exp + 23 + 127) << 23)); /* exact */
+        return _mm256_cvtps_epi32(_mm256_mul_ps(scaled, power));
+    }
+    const __m256i m = _mm256_set1_epi64x(s.mult), odd = _mm256_srli_epi64(acc, 32);
+    const int single = profile == ISOBIT_TFLITE_SINGLE, shift = single ? 31 - s.exp : 31;
+    const __m256i round = _mm256_set1_epi64x((int64_t)1 << (shift - 1));
+    const __m256i even = shift_right64(_mm256_add_epi64(_mm256_mul_epi32(acc, m), round), shift);
+    const __m256i odds = shift_right64(_mm256_add_epi64(_mm256_mul_epi32(odd, m), round), shift);
+    const __m256i high = _mm256_blend_epi32(even, _mm256_slli_epi64(odds, 32), 0xAA);
+    if (single || s.exp == 0)
+        return high;
+    const __m128i right = _mm_cvtsi32_si128(-s.exp);
+    const __m256i mask = _mm256_set1_epi32((int)(((int64_t)1 << -s.exp) - 1));
+    const __m256i rest = _mm256_and_si256(high, mask), negative = _mm256_srai_epi32(high, 31);
+    const __m256i threshold = _mm256_sub_epi32(_mm256_srli_epi32(mask, 1), negative);
+    return _mm256_sub_epi32(_mm256_sra_epi32(high, right), _mm256_cmpgt_epi32(rest, threshold));
+}
+
+/* Eight int32 to codes and a byte of mask. */
+static unsigned store8(__m256i v, int zero, int lo, int hi, int8_t *q)
+{
+    const __m256i least = _mm256_set1_epi32(lo - zero), most = _mm256_set1_epi32(hi - zero);
+    const __m256i outside = _mm256_or_si256(_mm256_cmpgt_epi32(least, v), _mm256_cmpgt_epi32(v, most));
+    const __m256i y = _mm256_add_epi32(_mm256_max_epi32(least, _mm256_min_epi32(most, v)), _mm256_set1_epi32(zero));
+    const __m128i half = _mm_packs_epi32(_mm256_castsi256_si128(y), _mm256_extracti128_si256(y, 1));
+    _mm_storel_epi64((__m128i *)q, _mm_packs_epi16(half, half));
+    return 0xFFu & ~(unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(outside));
+}
+
+/* Factors that the eight-wide code covers: below 1, and for fp32 also normal numbers after which no |v| reaches 2^31. */
+static int is_small(isobit_scale s, int profile)
+{
+    return profile == ISOBIT_FP32_RNE ? s.exp <= -24 && s.exp >= -100 : s.exp <= 0 && s.exp > -31;
+}
+
+/* Whole planes of one channel, eight elements at a time, where planes fill whole mask bytes; the rest is integer.c's. */
+static void requant(const int32_t *acc, int64_t n, int64_t c, int64_t hw, const isobit_scale *scale, int profile,
+                    int zero, int lo, int hi, int8_t *q, uint8_t *mask)
+{
+    int64_t covered = hw % 8 == 0;
+    for (int64_t j = 0; covered && j < c; j++)
+        covered = is_small(scale[j], profile);
+    if (!covered) {
+        IB_K(requant)(acc, n, c, hw, scale, profile, zero, lo, hi, q, mask);
+        return;
+    }
+#pragma omp parallel for schedule(static) if (n * c * hw > IB_SERIAL)
+    for (int64_t p = 0; p < n * c; p++)
+        for (int64_t i = p * hw; i < (p + 1) * hw; i += 8) {
+            const __m256i v = requant8(_mm256_loadu_si256((const __m256i *)(acc + i)), scale[p % c], profile);
+            const unsigned bits = store8(v, zero, lo, hi, q + i);
+            if (mask)
+                mask[i / 8] = (uint8_t)bits;
+        }
+}
+
+void ib_avx2_fill_table(ib_kernels *k)
+{
+    k->qlinear = qlinear;
+    k->qconv2d = qconv2d;
+    k->requant = requant;
+}

@@ -1,0 +1,106 @@
+/* cpu.c - which instruction set, how many threads. */
+#include <omp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backends/kernels.h"
+#include "tensor/alloc.h"
+#include "tensor/error.h"
+
+#ifdef IB_BLAS
+void openblas_set_num_threads(int n) __attribute__((weak));
+#endif
+
+void ib_avx2_fill_table(ib_kernels *k);
+#define LEVEL(name, condition, override) void ib_fill_table_##name(ib_kernels *k);
+#include "backends/cpu/levels.def"
+#undef LEVEL
+
+static void nothing(ib_kernels *k)
+{
+    (void)k;
+}
+
+/* The best level that the machine has and `wanted` (NULL: any) allows; 0 if there is none of that name. */
+static int fill(ib_device *dev, const char *wanted)
+{
+    int found = 0;
+#define LEVEL(level, condition, override)                                                                             \
+    if ((!wanted || !strcmp(wanted, #level)) && (condition)) {                                                        \
+        ib_fill_table_##level(&dev->k);                                                                               \
+        override(&dev->k);                                                                                            \
+        snprintf(dev->name, sizeof dev->name, "cpu:%s", #level);                                                      \
+        found = 1;                                                                                                    \
+    }
+#include "backends/cpu/levels.def"
+#undef LEVEL
+    return found;
+}
+
+ib_device *ib_device_open(const char *name)
+{
+    if (!name)
+        name = getenv("ISOBIT_DEVICE");
+    if (!name || !*name)
+        name = "cpu";
+    if (strncmp(name, "cpu", 3) || (name[3] && name[3] != ':'))
+        return ib_fail_null(IB_EUNSUPPORTED, "device '%s': this build has cpu, cpu:ref, cpu:base and cpu:avx2", name);
+    ib_device *dev = ib_alloc(sizeof *dev);
+    if (!dev)
+        return NULL;
+    if (!fill(dev, name[3] ? name + 4 : NULL)) {
+        ib_fail(IB_EUNSUPPORTED, "device '%s': this machine or build lacks that level", name);
+        ib_device_close(dev);
+        return NULL;
+    }
+#ifdef IB_BLAS
+    if (openblas_set_num_threads) /* gemm.c makes the tiles; inside one, BLAS must not share the work again */
+        openblas_set_num_threads(1);
+#endif
+    return dev;
+}
+
+void ib_device_close(ib_device *dev)
+{
+    ib_free(dev);
+}
+
+const char *ib_device_name(const ib_device *dev)
+{
+    return dev->name;
+}
+
+ib_status ib_threads_set(int threads)
+{
+    if (threads < 0 || threads > 1024)
+        return ib_fail(IB_EINVAL, "threads: %d, 0 to 1024 are possible", threads);
+    omp_set_num_threads(threads ? threads : omp_get_num_procs());
+    return IB_OK;
+}
+
+int ib_threads(void)
+{
+    return omp_get_max_threads();
+}
+
+/* See conv.c: unfolded patches of each thread, and IB_PARTS weight gradients. */
+int64_t ib_conv2d_scratch(const ib_window *w)
+{
+    const int64_t k = w->ic / w->groups * w->kh * w->kw;
+    return omp_get_max_threads() * k * w->oh * w->ow + 16 * w->oc * k;
+}
+
+/* See avx2_integer.c: all weights as int16 pairs, and the panel of each thread. */
+int64_t ib_qconv2d_scratch(const ib_window *w)
+{
+    const int64_t pairs = (w->ic / w->groups * w->kh * w->kw + 1) / 2;
+    return pairs * (w->oc + omp_get_max_threads() * (w->oh * w->ow + 16)) + omp_get_max_threads();
+}
+
+int64_t ib_qlinear_scratch(int64_t rows, int64_t k, int64_t out)
+{
+    const int64_t pairs = (k + 1) / 2;
+    (void)rows;
+    return pairs * (out + 16 + 1 + 4 * omp_get_max_threads()) + omp_get_max_threads();
+}

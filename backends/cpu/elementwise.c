@@ -1,0 +1,126 @@
+/* elementwise.c - fp32 loops in which each output depends on one element of each input. */
+#include <math.h>
+
+#include "backends/cpu/level.h"
+
+#define FOR_EACH(i, n)                                                                                                \
+    _Pragma("omp parallel for schedule(static) if (n > IB_SERIAL)") for (int64_t i = 0; i < n; i++)
+
+void IB_K(axpy)(float *y, const float *x, int64_t n, float a)
+{
+    FOR_EACH(i, n) y[i] += a * x[i];
+}
+
+void IB_K(scale)(float *y, int64_t n, float a)
+{
+    FOR_EACH(i, n) y[i] *= a;
+}
+
+/* Walks the outer three dimensions; `body` sees the offsets ia, ib, iy of a row of elements with strides da, db. */
+#define FOR_ROWS(s, body)                                                                                             \
+    do {                                                                                                              \
+        const int64_t cols = (s)->shape[3], da = (s)->a[3], db = (s)->b[3];                                              \
+        int64_t iy = 0;                                                                                               \
+        for (int64_t i0 = 0; i0 < (s)->shape[0]; i0++)                                                                \
+            for (int64_t i1 = 0; i1 < (s)->shape[1]; i1++)                                                            \
+                for (int64_t i2 = 0; i2 < (s)->shape[2]; i2++, iy += cols) {                                             \
+                    const int64_t ia = i0 * (s)->a[0] + i1 * (s)->a[1] + i2 * (s)->a[2];                              \
+                    const int64_t ib = i0 * (s)->b[0] + i1 * (s)->b[1] + i2 * (s)->b[2];                              \
+                    for (int64_t j = 0; j < cols; j++)                                                                \
+                        body;                                                                                         \
+                }                                                                                                     \
+    } while (0)
+
+static int64_t elements(const ib_bcast *s)
+{
+    return s->shape[0] * s->shape[1] * s->shape[2] * s->shape[3];
+}
+
+void IB_K(add)(const ib_bcast *s, const float *a, const float *b, float *y)
+{
+    const int64_t n = elements(s);
+    if (s->flat)
+        FOR_EACH(i, n) y[i] = a[i] + b[i];
+    else
+        FOR_ROWS(s, y[iy + j] = a[ia + j * da] + b[ib + j * db]);
+}
+
+void IB_K(mul)(const ib_bcast *s, const float *a, const float *b, float *y)
+{
+    const int64_t n = elements(s);
+    if (s->flat)
+        FOR_EACH(i, n) y[i] = a[i] * b[i];
+    else
+        FOR_ROWS(s, y[iy + j] = a[ia + j * da] * b[ib + j * db]);
+}
+
+/* da[.] += sum over broadcast dimensions of dy * b (b = NULL: of dy) */
+void IB_K(reduce_to)(const ib_bcast *s, const float *dy, const float *b, float *grad)
+{
+    const int64_t n = elements(s);
+    if (s->flat && b)
+        FOR_EACH(i, n) grad[i] += dy[i] * b[i];
+    else if (s->flat)
+        FOR_EACH(i, n) grad[i] += dy[i];
+    else if (b)
+        FOR_ROWS(s, grad[ia + j * da] += dy[iy + j] * b[ib + j * db]);
+    else
+        FOR_ROWS(s, (grad[ia + j * da] += dy[iy + j], (void)ib, (void)db));
+}
+
+void IB_K(clamp)(const float *x, float *y, int64_t n, float lo, float hi)
+{
+    FOR_EACH(i, n) y[i] = x[i] < lo ? lo : x[i] > hi ? hi : x[i];
+}
+
+/* dx += dy inside (lo, hi) */
+void IB_K(clamp_grad)(const float *x, const float *dy, float *dx, int64_t n, float lo, float hi)
+{
+    FOR_EACH(i, n) dx[i] += x[i] > lo && x[i] < hi ? dy[i] : 0.0f;
+}
+
+void IB_K(round)(const float *x, float *y, int64_t n)
+{
+    FOR_EACH(i, n) y[i] = rintf(x[i]);
+}
+
+void IB_K(sigmoid)(const float *x, float *y, int64_t n)
+{
+    FOR_EACH(i, n) y[i] = 1.0f / (1.0f + expf(-x[i]));
+}
+
+/* dx += dy y (1 - y) */
+void IB_K(sigmoid_grad)(const float *y, const float *dy, float *dx, int64_t n)
+{
+    FOR_EACH(i, n) dx[i] += dy[i] * y[i] * (1.0f - y[i]);
+}
+
+void IB_K(tanh)(const float *x, float *y, int64_t n)
+{
+    FOR_EACH(i, n) y[i] = tanhf(x[i]);
+}
+
+/* dx += dy (1 - y^2) */
+void IB_K(tanh_grad)(const float *y, const float *dy, float *dx, int64_t n)
+{
+    FOR_EACH(i, n) dx[i] += dy[i] * (1.0f - y[i] * y[i]);
+}
+
+/* bit i of mask = keep element i, with probability 1 - p */
+void IB_K(dropout_mask)(uint8_t *mask, int64_t n, float p, ib_rng rng)
+{
+    const int64_t bytes = (n + 7) / 8;
+#pragma omp parallel for schedule(static) if (n > IB_SERIAL)
+    for (int64_t b = 0; b < bytes; b++) {
+        unsigned bits = 0;
+        for (int j = 0; j < 8; j++)
+            bits |= (unsigned)(ib_rng_uniform(rng, (uint64_t)(8 * b + j)) >= p) << j;
+        mask[b] = (uint8_t)bits;
+    }
+}
+
+/* y += a x where the mask's bit is set */
+void IB_K(masked_add)(const float *x, const uint8_t *mask, float *y, int64_t n, float a)
+{
+    FOR_EACH(i, n) y[i] += mask[i >> 3] >> (i & 7) & 1 ? a * x[i] : 0.0f;
+}

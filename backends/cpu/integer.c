@@ -1,0 +1,110 @@
+/* integer.c - codes x codes by the functions of runtime/isobit_rt.h, which are the specification. */
+#include <omp.h>
+
+#include "backends/cpu/level.h"
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-function"
+#include "runtime/isobit_rt.h"
+#pragma GCC diagnostic pop
+
+void IB_K(qconv2d)(const ib_window *s, const int8_t *x, int in_zero, const ib_qweights *w, const int32_t *bias,
+                   int32_t *acc, float *scratch)
+{
+    const int k = (int)(s->ic / s->groups) * s->kh * s->kw, pixels = (int)(s->oh * s->ow);
+    const isobit_conv2d c = {
+        .in_c = (int32_t)s->ic, .in_h = (int32_t)s->ih, .in_w = (int32_t)s->iw, .out_c = (int32_t)s->oc,
+        .out_h = (int32_t)s->oh, .out_w = (int32_t)s->ow, .kernel_h = s->kh, .kernel_w = s->kw, .stride_h = s->sh,
+        .stride_w = s->sw, .pad_h = s->ph, .pad_w = s->pw, .groups = s->groups, .bits = 8, .row_bytes = k,
+        .group_size = w->group_size, .n_groups = w->n_groups, .in_zero = in_zero,
+        .weights = (const uint8_t *)w->codes, .group_factor = w->group_factor, .bias = bias,
+    };
+    const int channels = c.out_c / c.groups;
+#pragma omp parallel for schedule(static) if (s->n > 1)
+    for (int64_t i = 0; i < s->n; i++) {
+        int16_t *patch = (int16_t *)(scratch + omp_get_thread_num() * (int64_t)(k / 2 + 1));
+        for (int g = 0; g < c.groups; g++)
+            for (int p = 0; p < pixels; p++) {
+                isobit_patch(&c, x + i * s->ic * s->ih * s->iw, g, p / c.out_w, p % c.out_w, patch);
+                for (int o = g * channels; o < (g + 1) * channels; o++)
+                    acc[(i * s->oc + o) * pixels + p] = isobit_accumulate(&c, o, patch);
+            }
+    }
+}
+
+void IB_K(qlinear)(int64_t rows, int64_t k, int64_t out, const int8_t *x, int in_zero, const ib_qweights *w,
+                   const int32_t *bias, int32_t *acc, float *scratch)
+{
+    const ib_window s = {rows, k, 1, 1, out, 1, 1, 1, 1, 1, 1, 0, 0, 1};
+    IB_K(qconv2d)(&s, x, in_zero, w, bias, acc, scratch);
+}
+
+/* The extremes of scale[c] * acc over all elements. */
+void IB_K(acc_range)(const int32_t *acc, int64_t n, int64_t c, int64_t hw, const float *scale, float *lo, float *hi)
+{
+    float a = 0, b = 0;
+    int any = 0;
+    for (int64_t j = 0; j < c; j++) {
+        int32_t least = INT32_MAX, most = INT32_MIN;
+        for (int64_t i = 0; i < n; i++)
+            for (int64_t l = 0; l < hw; l++) {
+                const int32_t v = acc[(i * c + j) * hw + l];
+                least = v < least ? v : least;
+                most = v > most ? v : most;
+            }
+        const float low = (float)least * scale[j], high = (float)most * scale[j];
+        a = !any || low < a ? low : a;
+        b = !any || high > b ? high : b;
+        any = 1;
+    }
+    *lo = a;
+    *hi = b;
+}
+
+/* Writes code and mask bit of element i from its value v before zero point and clamp. */
+#define STORE(i, v, zero, lo, hi)                                                                                     \
+    do {                                                                                                              \
+        const int32_t value = v;                                                                                      \
+        q[i] = isobit_clamp(value, zero, lo, hi);                                                                     \
+        bits |= (unsigned)(value >= (lo) - (zero) && value <= (hi) - (zero)) << ((i) & 7);                            \
+    } while (0)
+
+/* Elements in groups of eight, the bits of one mask byte. */
+#define FOR_BYTES(n, body)                                                                                            \
+    _Pragma("omp parallel for schedule(static) if (n > IB_SERIAL)") for (int64_t b = 0; b < (n + 7) / 8; b++)         \
+    {                                                                                                                 \
+        unsigned bits = 0;                                                                                            \
+        for (int64_t i = 8 * b; i < ib_min64(n, 8 * b + 8); i++)                                                      \
+            body;                                                                                                     \
+        if (mask)                                                                                                     \
+            mask[b] = (uint8_t)bits;                                                                                  \
+    }
+
+/* q = clamp(requant(acc, scale[c]) + zero, lo, hi) */
+void IB_K(requant)(const int32_t *acc, int64_t n, int64_t c, int64_t hw, const isobit_scale *scale, int profile,
+                   int zero, int lo, int hi, int8_t *q, uint8_t *mask)
+{
+    const int64_t per_channel = hw, channels = c;
+    n *= c * hw;
+    FOR_BYTES(n, STORE(i, isobit_requant(acc[i], scale[i / per_channel % channels], profile), zero, lo, hi))
+}
+
+void IB_K(qadd)(const struct isobit_add *p, int64_t n, const int8_t *x, const int8_t *y, int profile, int8_t *q,
+                uint8_t *mask)
+{
+    FOR_BYTES(n, STORE(i, isobit_add_codes(p, x[i], y[i], profile), p->out_zero, p->lo, p->hi))
+}
+
+void IB_K(qmul)(const struct isobit_mul *p, int64_t n, const int8_t *x, const int8_t *y, int profile, int8_t *q,
+                uint8_t *mask)
+{
+    FOR_BYTES(n, STORE(i, isobit_requant((x[i] - p->a_zero) * (y[i] - p->b_zero), p->scale, profile), p->out_zero,
+                       p->lo, p->hi))
+}
+
+void IB_K(lookup)(const int8_t *table, const int8_t *x, int8_t *y, int64_t n)
+{
+#pragma omp parallel for schedule(static) if (n > IB_SERIAL)
+    for (int64_t i = 0; i < n; i++)
+        y[i] = table[x[i] + 128];
+}

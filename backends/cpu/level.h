@@ -1,0 +1,47 @@
+/* level.h - one source, several instruction sets.
+ *
+ * Each family file of this folder is compiled once per level with -DIB_LEVEL=<level> (and, but for ref, with
+ * -DIB_BLAS); IB_K(name) is then the level's own function. Floating-point contraction is off, so that plain loops give
+ * the same bits at every level. */
+#ifndef IB_BACKENDS_CPU_LEVEL_H
+#define IB_BACKENDS_CPU_LEVEL_H
+
+#include "backends/kernels.h"
+
+#ifndef IB_LEVEL
+#error "compile with -DIB_LEVEL=ref, base or avx2"
+#endif
+#define IB_CAT2(a, b) ib_##a##_##b
+#define IB_CAT(a, b) IB_CAT2(a, b)
+#define IB_K(name) IB_CAT(name, IB_LEVEL)
+
+#define KERNEL(result, name, args) result IB_K(name) args;
+#include "backends/kernels.def"
+#undef KERNEL
+
+/* C[m,n] = alpha op(A) op(B) + beta C with leading dimensions, by the calling thread alone. */
+void IB_K(gemm_tile)(int ta, int tb, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, const float *b,
+                     int64_t ldb, float beta, float *c, int64_t ldc);
+
+/* Depthwise convolution: one input channel per output channel. */
+void IB_K(depthwise)(const ib_window *s, const float *x, const float *w, const float *bias, float *y);
+void IB_K(depthwise_grad_x)(const ib_window *s, const float *dy, const float *w, float *dx);
+void IB_K(depthwise_grad_w)(const ib_window *s, const float *x, const float *dy, float *dw, float *parts);
+
+/* Below this many elements a loop is not worth a second thread. */
+enum { IB_SERIAL = 16384 };
+/* Sums are made of blocks of this many elements, whatever the number of threads. */
+enum { IB_BLOCK = 4096 };
+/* Weight gradients are sums over at most this many parts of the batch. */
+enum { IB_PARTS = 16 };
+
+static inline int64_t ib_min64(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+static inline int64_t ib_max64(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+#endif

@@ -1,0 +1,113 @@
+/* norm.c - batch and layer normalization in fp32, with sums in double. */
+#include <math.h>
+
+#include "backends/cpu/level.h"
+
+#define FOR_CHANNELS(j) _Pragma("omp parallel for schedule(static) if (n * c * hw > IB_SERIAL)") \
+    for (int64_t j = 0; j < c; j++)
+
+/* mean and biased variance of each channel of x[n,c,hw] */
+void IB_K(bn_stats)(const float *x, int64_t n, int64_t c, int64_t hw, float *mean, float *var)
+{
+    FOR_CHANNELS(j)
+    {
+        double sum = 0, square = 0;
+        for (int64_t i = 0; i < n; i++)
+            for (int64_t l = 0; l < hw; l++)
+                sum += x[(i * c + j) * hw + l];
+        const double m = sum / (double)(n * hw);
+        for (int64_t i = 0; i < n; i++)
+            for (int64_t l = 0; l < hw; l++) {
+                const double d = x[(i * c + j) * hw + l] - m;
+                square += d * d;
+            }
+        mean[j] = (float)m;
+        var[j] = (float)(square / (double)(n * hw));
+    }
+}
+
+/* y = (x - mean) rstd gamma + beta */
+void IB_K(bn_apply)(const float *x, int64_t n, int64_t c, int64_t hw, const float *mean, const float *rstd,
+                    const float *gamma, const float *beta, float *y)
+{
+    FOR_CHANNELS(j)
+    {
+        const float a = rstd[j] * gamma[j], b = beta[j] - mean[j] * a;
+        for (int64_t i = 0; i < n; i++)
+            for (int64_t l = 0; l < hw; l++)
+                y[(i * c + j) * hw + l] = x[(i * c + j) * hw + l] * a + b;
+    }
+}
+
+/* With xh = (x - mean) rstd and N = n hw:
+ *   dgamma += sum dy xh    dbeta += sum dy
+ *   dx += gamma rstd (dy - [batch statistics: (sum dy + xh sum dy xh) / N]) */
+void IB_K(bn_grad)(const float *x, const float *dy, int64_t n, int64_t c, int64_t hw, const float *mean,
+                   const float *rstd, const float *gamma, int batch, float *dx, float *dgamma, float *dbeta)
+{
+    FOR_CHANNELS(j)
+    {
+        double sum = 0, dot = 0;
+        for (int64_t i = 0; i < n; i++)
+            for (int64_t l = 0; l < hw; l++) {
+                const int64_t at = (i * c + j) * hw + l;
+                sum += dy[at];
+                dot += dy[at] * (x[at] - mean[j]) * rstd[j];
+            }
+        if (dgamma)
+            dgamma[j] += (float)dot;
+        if (dbeta)
+            dbeta[j] += (float)sum;
+        if (!dx)
+            continue;
+        const float a = gamma[j] * rstd[j], s = batch ? (float)(sum / (double)(n * hw)) : 0.0f;
+        const float d = batch ? (float)(dot / (double)(n * hw)) * rstd[j] : 0.0f;
+        for (int64_t i = 0; i < n; i++)
+            for (int64_t l = 0; l < hw; l++) {
+                const int64_t at = (i * c + j) * hw + l;
+                dx[at] += a * (dy[at] - s - (x[at] - mean[j]) * d);
+            }
+    }
+}
+
+/* each row: y = (x - mean) / sqrt(var + eps) gamma + beta */
+void IB_K(layer_norm)(const float *x, int64_t rows, int64_t cols, float eps, const float *gamma, const float *beta,
+                      float *y, float *mean, float *rstd)
+{
+#pragma omp parallel for schedule(static) if (rows * cols > IB_SERIAL)
+    for (int64_t i = 0; i < rows; i++) {
+        const float *row = x + i * cols;
+        double sum = 0, square = 0;
+        for (int64_t j = 0; j < cols; j++)
+            sum += row[j];
+        const double m = sum / (double)cols;
+        for (int64_t j = 0; j < cols; j++)
+            square += (row[j] - m) * (row[j] - m);
+        mean[i] = (float)m;
+        rstd[i] = (float)(1.0 / sqrt(square / (double)cols + eps));
+        for (int64_t j = 0; j < cols; j++)
+            y[i * cols + j] = (row[j] - mean[i]) * rstd[i] * gamma[j] + beta[j];
+    }
+}
+
+/* With xh = (x - mean) rstd and g = dy gamma: dx += rstd (g - mean(g) - xh mean(g xh)) */
+void IB_K(layer_norm_grad)(const float *x, const float *dy, int64_t rows, int64_t cols, const float *mean,
+                           const float *rstd, const float *gamma, float *dx, float *dgamma, float *dbeta)
+{
+    for (int64_t i = 0; i < rows; i++) {
+        const float *row = x + i * cols, *d = dy + i * cols;
+        double sum = 0, dot = 0;
+        for (int64_t j = 0; j < cols; j++) {
+            const float xh = (row[j] - mean[i]) * rstd[i];
+            sum += d[j] * gamma[j];
+            dot += d[j] * gamma[j] * xh;
+            if (dgamma)
+                dgamma[j] += d[j] * xh;
+            if (dbeta)
+                dbeta[j] += d[j];
+        }
+        const float s = (float)(sum / (double)cols), t = (float)(dot / (double)cols);
+        for (int64_t j = 0; dx && j < cols; j++)
+            dx[i * cols + j] += rstd[i] * (d[j] * gamma[j] - s - (row[j] - mean[i]) * rstd[i] * t);
+    }
+}

@@ -1,0 +1,63 @@
+/* kernels.h - the table of loops over memory that a device provides.
+ *
+ * Everything above this folder works on shapes and pointers to tensors; only kernels read and write the numbers.
+ * One line in kernels.def is the table field, the declaration of each level's function and the entry of the kernel
+ * test. Rules: sizes are checked by the caller; an output never overlaps an input; gradients are added to what is
+ * there; a sum's order is fixed by the shape, never by the number of threads. */
+#ifndef IB_BACKENDS_KERNELS_H
+#define IB_BACKENDS_KERNELS_H
+
+#include <isobit/device.h>
+#include <isobit/tensor.h>
+
+#include "runtime/isobit_types.h"
+
+/* A sliding window over N,C,H,W: convolution (groups, oc) and pooling (oc = ic). */
+typedef struct ib_window {
+    int64_t n, ic, ih, iw, oc, oh, ow;
+    int kh, kw, sh, sw, ph, pw, groups;
+} ib_window;
+
+/* y[i] = f(a[.], b[.]) over `shape`, with the element strides of a and b (0 = broadcast along this dimension). */
+typedef struct ib_bcast {
+    int64_t shape[IB_MAX_DIMS], a[IB_MAX_DIMS], b[IB_MAX_DIMS];
+    int flat; /* a, b and y have one shape */
+} ib_bcast;
+
+/* Quantized weights of a linear or convolution layer. */
+typedef struct ib_qweights {
+    const int8_t *codes;         /* [oc][k] */
+    const uint8_t *group_factor; /* [oc][n_groups], or NULL when group_size is 0 */
+    int group_size, n_groups;
+} ib_qweights;
+
+/* Addition and multiplication of codes: the operand is runtime/isobit_rt.h's isobit_add or isobit_mul. */
+struct isobit_add;
+struct isobit_mul;
+
+/* What an optimizer step needs besides the pointers. */
+typedef struct ib_adamw_step {
+    float lr, beta1, beta2, eps, decay, correction1, correction2, grad_scale;
+} ib_adamw_step;
+typedef struct ib_sgd_step {
+    float lr, momentum, decay, grad_scale;
+    int nesterov;
+} ib_sgd_step;
+
+typedef struct ib_kernels {
+#define KERNEL(result, name, args) result(*name) args;
+#include "backends/kernels.def"
+#undef KERNEL
+} ib_kernels;
+
+struct ib_device {
+    char name[32];
+    ib_kernels k;
+};
+
+/* fp32 words of scratch that the convolution kernels need for w, whatever the number of threads set later is. */
+int64_t ib_conv2d_scratch(const ib_window *w);
+int64_t ib_qconv2d_scratch(const ib_window *w);
+int64_t ib_qlinear_scratch(int64_t rows, int64_t k, int64_t out);
+
+#endif

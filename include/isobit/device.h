@@ -1,0 +1,28 @@
+/* device.h - where the arithmetic runs. */
+#ifndef ISOBIT_DEVICE_H
+#define ISOBIT_DEVICE_H
+
+#include <isobit/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct ib_device ib_device;
+
+/* Opens "cpu" at the best level this machine has, or at the named one: "cpu:ref" (plain C without BLAS, the
+ * specification), "cpu:base" (plain C and BLAS), "cpu:avx2". NULL reads the environment variable ISOBIT_DEVICE and else
+ * means "cpu". Integer results are the same at every level; fp32 results differ by rounding between levels. */
+ib_device *ib_device_open(const char *name);
+void ib_device_close(ib_device *dev); /* NULL is fine */
+
+const char *ib_device_name(const ib_device *dev); /* for example "cpu:avx2" */
+
+/* Threads used from now on, by the whole process; 0 = as many as the machine has. No result depends on it. */
+ib_status ib_threads_set(int threads);
+int ib_threads(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

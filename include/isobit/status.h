@@ -1,0 +1,43 @@
+/* status.h - how isobit says that something went wrong.
+ *
+ * A function that *does* something returns ib_status: 0, or one of the negative codes below.
+ * A function that *makes* something returns a pointer, or NULL.
+ * In both cases ib_error() then holds one line that says why, with the names and the numbers.
+ * The library never prints, exits or aborts on bad input. */
+#ifndef ISOBIT_STATUS_H
+#define ISOBIT_STATUS_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define IB_STATUS_MAP(X)                                                                                              \
+    X(OK, 0, "no error")                                                                                              \
+    X(EINVAL, -1, "invalid argument")                                                                                 \
+    X(ENOMEM, -2, "out of memory")                                                                                    \
+    X(EIO, -3, "file cannot be read or written")                                                                      \
+    X(EFORMAT, -4, "file is damaged or not of the expected kind")                                                     \
+    X(ESTATE, -5, "not allowed in this phase")                                                                        \
+    X(EUNSUPPORTED, -6, "not supported")                                                                              \
+    X(ENUMERIC, -7, "a number is not finite or out of range")                                                         \
+    X(ESTOPPED, -8, "stopped on request")
+
+typedef enum ib_status {
+#define X(name, value, text) IB_##name = value,
+    IB_STATUS_MAP(X)
+#undef X
+} ib_status;
+
+/* What `status` means in general; a static string, never NULL. */
+const char *ib_status_text(ib_status status);
+
+/* The last failure of this thread in one line; "" if there was none. Valid until the thread's next failure. */
+const char *ib_error(void);
+
+/* The status of the thread's last failure. */
+ib_status ib_error_status(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

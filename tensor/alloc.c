@@ -1,0 +1,69 @@
+/* alloc.c - see alloc.h */
+#include "tensor/alloc.h"
+
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tensor/error.h"
+
+enum { ALIGN = 64 };
+
+static atomic_int_fast64_t allocations, fail_at;
+
+int64_t ib_alloc_fail_at(int64_t n)
+{
+    atomic_store(&fail_at, n);
+    return atomic_exchange(&allocations, 0);
+}
+
+void *ib_alloc(size_t bytes)
+{
+    const int64_t count = atomic_fetch_add(&allocations, 1) + 1;
+    void *p = NULL;
+    const size_t rounded = (bytes + ALIGN - 1) / ALIGN * ALIGN;
+    if (count != atomic_load(&fail_at) && rounded >= bytes)
+        p = aligned_alloc(ALIGN, rounded ? rounded : ALIGN);
+    if (!p)
+        return ib_fail_null(IB_ENOMEM, "out of memory: %zu bytes wanted", bytes);
+    return memset(p, 0, rounded ? rounded : ALIGN);
+}
+
+void *ib_realloc(void *p, size_t old_bytes, size_t bytes)
+{
+    void *q = ib_alloc(bytes);
+    if (q && p) {
+        memcpy(q, p, old_bytes < bytes ? old_bytes : bytes);
+        ib_free(p);
+    }
+    return q;
+}
+
+void ib_free(void *p)
+{
+    free(p);
+}
+
+char *ib_strdup(const char *s)
+{
+    const size_t n = strlen(s) + 1;
+    char *copy = ib_alloc(n);
+    return copy ? memcpy(copy, s, n) : NULL;
+}
+
+char *ib_format_text(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    const int n = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    char *text = n < 0 ? NULL : ib_alloc((size_t)n + 1);
+    if (text) {
+        va_start(args, format);
+        vsnprintf(text, (size_t)n + 1, format, args);
+        va_end(args);
+    }
+    return text;
+}

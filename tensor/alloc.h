@@ -1,0 +1,17 @@
+/* alloc.h - every allocation of the library goes through here, so that a test can make each one fail. */
+#ifndef IB_TENSOR_ALLOC_H
+#define IB_TENSOR_ALLOC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+void *ib_alloc(size_t bytes);               /* zeroed, 64-byte aligned; NULL sets ib_error() */
+void *ib_realloc(void *p, size_t old_bytes, size_t bytes); /* grown part zeroed; on NULL, p stays valid */
+void ib_free(void *p);
+char *ib_strdup(const char *s);
+char *ib_format_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Tests: the n-th allocation from now on fails (1 = the next); 0 switches off. Returns allocations since the last call. */
+int64_t ib_alloc_fail_at(int64_t n);
+
+#endif

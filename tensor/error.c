@@ -1,0 +1,53 @@
+/* error.c - the thread's last failure. */
+#include "tensor/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static _Thread_local char message[512];
+static _Thread_local ib_status last;
+
+const char *ib_status_text(ib_status status)
+{
+    switch (status) {
+#define X(name, value, text)                                                                                          \
+    case IB_##name:                                                                                                   \
+        return text;
+        IB_STATUS_MAP(X)
+#undef X
+    }
+    return "unknown status";
+}
+
+const char *ib_error(void)
+{
+    return message;
+}
+
+ib_status ib_error_status(void)
+{
+    return last;
+}
+
+ib_status ib_fail(ib_status status, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    last = status;
+    return status;
+}
+
+void ib_error_prefix(const char *format, ...)
+{
+    char text[sizeof message], old[sizeof message];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    memcpy(old, message, sizeof old);
+    size_t n = strlen(text);
+    snprintf(message, sizeof message, "%s: %.*s", text, (int)(sizeof message - 3 - (n < 400 ? n : 400)), old);
+}

@@ -1,0 +1,39 @@
+/* format.c - the table of storage formats. */
+#include "tensor/format.h"
+
+#include <string.h>
+
+#include "tensor/error.h"
+
+static const ib_format formats[] = {
+#define FORMAT(name, bits, qmax, max_rmse) {#name, bits, qmax, max_rmse, ib_pack_##name, ib_unpack_##name},
+#include "tensor/formats.def"
+#undef FORMAT
+};
+enum { N_FORMATS = sizeof formats / sizeof *formats };
+
+const ib_format *ib_format_at(int i)
+{
+    return i >= 0 && i < N_FORMATS ? &formats[i] : NULL;
+}
+
+const ib_format *ib_format_find(const char *name)
+{
+    for (int i = 0; i < N_FORMATS; i++)
+        if (!strcmp(formats[i].name, name))
+            return &formats[i];
+    return ib_fail_null(IB_EINVAL, "no storage format named '%s'", name);
+}
+
+const ib_format *ib_format_for_bits(int bits)
+{
+    for (int i = 0; i < N_FORMATS; i++)
+        if (formats[i].bits == bits)
+            return &formats[i];
+    return ib_fail_null(IB_EINVAL, "no storage format with %d bits: 8, 4 and 2 are possible", bits);
+}
+
+int64_t ib_format_bytes(const ib_format *f, int64_t n)
+{
+    return (n * f->bits + 7) / 8;
+}

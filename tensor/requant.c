@@ -1,0 +1,67 @@
+/* requant.c - see requant.h */
+#include "tensor/requant.h"
+
+#include <math.h>
+
+/* TFLite's QuantizeMultiplier: M = mult * 2^(exp - 31), mult in [2^30, 2^31). */
+static isobit_scale fixed_point(double m)
+{
+    isobit_scale s = {0, 0};
+    if (!(m > 0))
+        return s;
+    int exp;
+    int64_t mult = llround(frexp(m, &exp) * 2147483648.0);
+    if (mult == (int64_t)1 << 31) {
+        mult /= 2;
+        exp++;
+    }
+    if (exp < -31)
+        return s;
+    s.mult = exp > 30 ? INT32_MAX : (int32_t)mult;
+    s.exp = exp > 30 ? 30 : exp;
+    return s;
+}
+
+static isobit_scale float_point(float m)
+{
+    isobit_scale s = {0, 0};
+    if (!(m > 0))
+        return s;
+    int exp;
+    s.mult = (int32_t)ldexpf(frexpf(m, &exp), 24);
+    s.exp = exp - 24;
+    if (s.exp > 30) /* saturates every accumulator but 0, as the larger factor would */
+        s.exp = 30;
+    return s;
+}
+
+isobit_scale ib_requant_scale(float s_in, float s_w, float s_out, int profile)
+{
+    if (profile == ISOBIT_FP32_RNE)
+        return float_point(s_in * s_w / s_out);
+    return fixed_point((double)s_in * s_w / s_out);
+}
+
+void ib_requant_add(float s_a, float s_b, float s_out, int profile, isobit_scale *a, isobit_scale *b, isobit_scale *out)
+{
+    const double larger = s_a > s_b ? s_a : s_b;
+    if (profile == ISOBIT_FP32_RNE) {
+        /* The larger factor gets 21 bits, so that |sum| < 2 * 255 * 2^21 < 2^30. */
+        int exp;
+        frexp(larger / s_out, &exp);
+        exp = exp > 21 ? 0 : exp - 21;
+        a->mult = (int32_t)fmin(llrint(ldexp((double)s_a / s_out, -exp)), 1 << 21);
+        b->mult = (int32_t)fmin(llrint(ldexp((double)s_b / s_out, -exp)), 1 << 21);
+        a->exp = b->exp = exp;
+        out->mult = out->exp = 0;
+        return;
+    }
+    *a = fixed_point(s_a / (2 * larger));
+    *b = fixed_point(s_b / (2 * larger));
+    *out = fixed_point(2 * larger / ((double)(1 << 20) * s_out));
+}
+
+double ib_requant_value(isobit_scale s, int profile)
+{
+    return ldexp(s.mult, profile == ISOBIT_FP32_RNE ? s.exp : s.exp - 31);
+}

@@ -1,0 +1,19 @@
+/* requant.h - the real factor of a requantization as the integers that runtime/isobit_rt.h works with. */
+#ifndef IB_TENSOR_REQUANT_H
+#define IB_TENSOR_REQUANT_H
+
+#include <stdint.h>
+
+#include "runtime/isobit_types.h"
+
+/* M = s_in * s_w / s_out in the form of `profile`: in double for tflite_*, in fp32 for fp32_rne, as the runtimes of
+ * these profiles compute it. Factors below what can change a code become 0; those above 2^30 saturate. */
+isobit_scale ib_requant_scale(float s_in, float s_w, float s_out, int profile);
+
+/* The two factors of an addition (see isobit_add): returns a, b and out. */
+void ib_requant_add(float s_a, float s_b, float s_out, int profile, isobit_scale *a, isobit_scale *b, isobit_scale *out);
+
+/* The real number that a factor stands for. */
+double ib_requant_value(isobit_scale s, int profile);
+
+#endif

@@ -1,0 +1,43 @@
+/* tensor.h - inside the library: what a tensor is made of. */
+#ifndef IB_TENSOR_TENSOR_H
+#define IB_TENSOR_TENSOR_H
+
+#include <isobit/tensor.h>
+
+/* real = scale[c] * (code - zero_point), c = 0 for n_scales == 1, else the index along dimension 0 */
+typedef struct ib_qparams {
+    int bits;
+    int qmin, qmax;
+    int zero_point;
+    int n_scales;
+    float *scale; /* [n_scales]; lives as long as the tensor */
+} ib_qparams;
+
+struct ib_tensor {
+    ib_dtype dtype;
+    int ndim;
+    int64_t shape[IB_MAX_DIMS];
+    int64_t size;
+    void *data;
+    float *grad; /* [size] or NULL */
+    int needs_grad;
+    ib_qparams q;    /* of codes */
+    char *name;      /* leaves only */
+    int node;        /* index of the node that made it, -1 for a leaf */
+};
+
+static inline float *ib_f32(const ib_tensor *t)
+{
+    return (float *)t->data;
+}
+static inline int8_t *ib_codes(const ib_tensor *t)
+{
+    return (int8_t *)t->data;
+}
+
+size_t ib_dtype_bytes(ib_dtype dtype);
+
+/* Fills in ndim, shape and size; IB_EINVAL when a dimension is below 1 or the whole exceeds 2^40 elements. */
+ib_status ib_tensor_set_shape(ib_tensor *t, int ndim, const int64_t *shape);
+
+#endif
