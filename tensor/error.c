@@ -42,12 +42,11 @@ ib_status ib_fail(ib_status status, const char *format, ...)
 
 void ib_error_prefix(const char *format, ...)
 {
-    char text[sizeof message], old[sizeof message];
+    char text[160], old[340];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    memcpy(old, message, sizeof old);
-    size_t n = strlen(text);
-    snprintf(message, sizeof message, "%s: %.*s", text, (int)(sizeof message - 3 - (n < 400 ? n : 400)), old);
+    snprintf(old, sizeof old, "%.*s", (int)sizeof old - 1, message);
+    snprintf(message, sizeof message, "%s: %s", text, old);
 }

@@ -78,3 +78,104 @@ void IB_K(grad_where)(const float *dy, const uint8_t *mask, float *dx, int64_t n
     for (int64_t i = 0; i < n; i++)
         dx[i] += mask[i >> 3] >> (i & 7) & 1 ? dy[i] : 0.0f;
 }
+
+/* The scale of each row with the least squared rounding error among 48 fractions of the row's maximum. */
+void IB_K(mse_scale_rows)(const float *w, int64_t rows, int64_t cols, int qmax, float *scale)
+{
+    enum { STEPS = 48 };
+    for (int64_t r = 0; r < rows; r++) {
+        const float *row = w + r * cols;
+        float top = 0;
+        IB_K(abs_max_rows)(row, 1, cols, &top);
+        double best = INFINITY;
+        scale[r] = top / (float)qmax;
+        for (int t = STEPS; t > STEPS / 6 && top > 0; t--) {
+            const float s = top * (float)t / (float)(STEPS * qmax);
+            double error = 0;
+            for (int64_t i = 0; i < cols; i++) {
+                const float q = rintf(row[i] / s), c = q > (float)qmax ? (float)qmax : q < (float)-qmax ? (float)-qmax : q;
+                error += (double)(row[i] - c * s) * (row[i] - c * s);
+            }
+            if (error < best) {
+                best = error;
+                scale[r] = s;
+            }
+        }
+    }
+}
+
+/* Two-level scales (VS-Quant, arXiv:2102.04503): a group's scale is an integer 1..15 times its row's.
+ *   s_g = max|w_g| / qmax,  scale = max_g s_g / 15,  factor = ceil(s_g / scale),  q = rne(w / (scale factor)) */
+void IB_K(quantize_groups)(const float *w, int64_t rows, int64_t cols, int group_size, int qmax, float *scale,
+                           uint8_t *factor, int8_t *q, uint8_t *mask)
+{
+    const int64_t groups = (cols + group_size - 1) / group_size;
+    for (int64_t r = 0; r < rows; r++) {
+        float top = 0;
+        IB_K(abs_max_rows)(w + r * cols, 1, cols, &top);
+        scale[r] = top > 0 ? top / (float)(15 * qmax) : 1.0f;
+        for (int64_t g = 0; g < groups; g++) {
+            const int64_t first = g * group_size, count = ib_min64(group_size, cols - first);
+            float group_top = 0;
+            IB_K(abs_max_rows)(w + r * cols + first, 1, count, &group_top);
+            const float f = ceilf(group_top / (float)qmax / scale[r] - 1e-4f);
+            factor[r * groups + g] = (uint8_t)(f < 1 ? 1 : f > 15 ? 15 : f);
+            const float s = scale[r] * factor[r * groups + g];
+            for (int64_t i = r * cols + first; i < r * cols + first + count; i++) {
+                const float v = rintf(w[i] / s);
+                q[i] = (int8_t)(v > (float)qmax ? qmax : v < (float)-qmax ? -qmax : v == v ? v : 0);
+            }
+        }
+    }
+    for (int64_t b = 0; mask && b < (rows * cols + 7) / 8; b++)
+        mask[b] = 0xFF; /* nothing is clipped but by the ceil's slack */
+}
+
+/* sum dy (q - zero - [inside: x / scale]): the gradient of the step size before its factor (LSQ, arXiv:1902.08153) */
+double IB_K(lsq_grad)(const float *x, const float *dy, int64_t n, float scale, int zero, int qmin, int qmax)
+{
+    const float lo = (float)(qmin - zero), hi = (float)(qmax - zero);
+    double total = 0;
+    for (int64_t i = 0; i < n; i++) {
+        const float v = x[i] / scale, r = rintf(v);
+        total += dy[i] * (r < lo ? lo : r > hi ? hi : r - v);
+    }
+    return total;
+}
+
+/* sum dy [x >= alpha] (PACT, arXiv:1805.06085) */
+double IB_K(pact_grad)(const float *x, const float *dy, int64_t n, float alpha)
+{
+    double total = 0;
+    for (int64_t i = 0; i < n; i++)
+        total += x[i] >= alpha ? dy[i] : 0.0f;
+    return total;
+}
+
+/* y += gain[row] x */
+void IB_K(scale_rows)(const float *x, int64_t rows, int64_t cols, const float *gain, float *y)
+{
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t i = r * cols; i < (r + 1) * cols; i++)
+            y[i] += gain[r] * x[i];
+}
+
+/* y[row] += <x[row], dy[row]> */
+void IB_K(dot_rows)(const float *x, const float *dy, int64_t rows, int64_t cols, float *y)
+{
+    for (int64_t r = 0; r < rows; r++) {
+        double dot = 0;
+        for (int64_t i = r * cols; i < (r + 1) * cols; i++)
+            dot += x[i] * dy[i];
+        y[r] += (float)dot;
+    }
+}
+
+/* y[n,c,hw] = scale[c] acc */
+void IB_K(acc_real)(const int32_t *acc, int64_t n, int64_t c, int64_t hw, const float *scale, float *y)
+{
+#pragma omp parallel for schedule(static) if (n * c * hw > IB_SERIAL)
+    for (int64_t r = 0; r < n * c; r++)
+        for (int64_t i = r * hw; i < (r + 1) * hw; i++)
+            y[i] = (float)acc[i] * scale[r % c];
+}

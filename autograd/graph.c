@@ -1,0 +1,293 @@
+/* graph.c - the tape and its arena. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "autograd/op.h"
+#include "tensor/alloc.h"
+
+struct ib_chunk {
+    struct ib_chunk *next;
+    size_t size, used;
+    unsigned char *data;
+};
+
+enum { ALIGN = 64, FIRST_CHUNK = 1 << 20 };
+
+static const ib_op *const ops[] = {
+#define OP(name) &ib_op_##name,
+#include "autograd/ops.def"
+#undef OP
+};
+
+const ib_op *ib_op_at(int i)
+{
+    return i >= 0 && i < (int)(sizeof ops / sizeof *ops) ? ops[i] : NULL;
+}
+
+/* ---- arena ---- */
+
+static struct ib_chunk *chunk_new(size_t size, struct ib_chunk *next)
+{
+    struct ib_chunk *c = ib_alloc(sizeof *c);
+    if (c && !(c->data = ib_alloc(size))) {
+        ib_free(c);
+        return NULL;
+    }
+    if (c) {
+        c->size = size;
+        c->next = next;
+    }
+    return c;
+}
+
+static void chunks_free(struct ib_chunk *c)
+{
+    while (c) {
+        struct ib_chunk *next = c->next;
+        ib_free(c->data);
+        ib_free(c);
+        c = next;
+    }
+}
+
+void *ib_graph_alloc(ib_graph *g, size_t bytes)
+{
+    bytes = (bytes + ALIGN - 1) / ALIGN * ALIGN;
+    if (!g->chunk || g->chunk->size - g->chunk->used < bytes) {
+        size_t size = g->bytes > FIRST_CHUNK ? g->bytes : FIRST_CHUNK; /* at least doubles */
+        struct ib_chunk *c = chunk_new(size > bytes ? size : bytes, g->chunk);
+        if (!c)
+            return NULL;
+        g->chunk = c;
+        g->bytes += c->size;
+    }
+    void *p = g->chunk->data + g->chunk->used;
+    g->chunk->used += bytes;
+    g->used += bytes;
+    return p;
+}
+
+ib_mark ib_graph_mark(ib_graph *g)
+{
+    return (ib_mark){g->chunk, g->used, g->chunk ? g->chunk->used : 0};
+}
+
+/* Chunks that were added since stay, empty, so that the next step can use them. */
+void ib_graph_release(ib_graph *g, ib_mark m)
+{
+    if (g->chunk == m.chunk && g->chunk) {
+        g->chunk->used = m.chunk_used;
+        g->used = m.used;
+    }
+}
+
+/* ---- life ---- */
+
+ib_graph *ib_graph_new(ib_device *dev)
+{
+    if (!dev)
+        return NULL;
+    ib_graph *g = ib_alloc(sizeof *g);
+    if (g)
+        g->dev = dev;
+    return g;
+}
+
+void ib_graph_free(ib_graph *g)
+{
+    if (!g)
+        return;
+    chunks_free(g->chunk);
+    ib_free(g->nodes);
+    ib_free(g);
+}
+
+void ib_graph_begin(ib_graph *g, ib_mode mode)
+{
+    if (g->mode == IB_TRAIN && g->n_nodes)
+        g->step++;
+    g->mode = mode;
+    g->n_nodes = 0;
+    g->used = 0;
+    g->scope = NULL;
+    if (g->chunk && g->chunk->next) { /* one chunk for the next step; if memory is out, the small ones go on serving */
+        struct ib_chunk *whole = chunk_new(g->bytes, NULL);
+        if (whole) {
+            chunks_free(g->chunk);
+            g->chunk = whole;
+        } else {
+            struct ib_chunk *keep = g->chunk;
+            chunks_free(keep->next);
+            keep->next = NULL;
+            g->bytes = keep->size;
+        }
+    }
+    if (g->chunk)
+        g->chunk->used = 0;
+}
+
+void ib_graph_seed(ib_graph *g, uint64_t seed, uint64_t step)
+{
+    g->seed = seed;
+    g->step = step;
+    g->n_nodes = 0;
+}
+
+size_t ib_graph_bytes(const ib_graph *g)
+{
+    return g->used;
+}
+
+ib_device *ib_graph_device(const ib_graph *g)
+{
+    return g->dev;
+}
+
+/* ---- applying ---- */
+
+static ib_tensor *tensor_in_graph(ib_graph *g)
+{
+    ib_tensor *t = ib_graph_alloc(g, sizeof *t);
+    if (t) {
+        memset(t, 0, sizeof *t);
+        t->node = -1;
+    }
+    return t;
+}
+
+static ib_node *node_new(ib_graph *g)
+{
+    if (g->n_nodes == g->max_nodes) {
+        const int max = g->max_nodes ? 2 * g->max_nodes : 64;
+        ib_node *nodes = ib_realloc(g->nodes, (size_t)g->max_nodes * sizeof *nodes, (size_t)max * sizeof *nodes);
+        if (!nodes)
+            return NULL;
+        g->nodes = nodes;
+        g->max_nodes = max;
+    }
+    return &g->nodes[g->n_nodes];
+}
+
+ib_tensor *ib_apply(ib_graph *g, const ib_op *op, ib_tensor *const *in, int n_in, const void *attrs)
+{
+    for (int i = 0; i < op->n_required; i++)
+        if (i >= n_in || !in[i])
+            return NULL;
+    if (n_in > IB_MAX_INPUTS)
+        return ib_fail_null(IB_EINVAL, "%s: %d inputs, at most %d are possible", op->name, n_in, IB_MAX_INPUTS);
+    ib_node *slot = node_new(g);
+    if (!slot)
+        return NULL;
+    ib_node node = {.op = op, .n_in = n_in, .scope = g->scope};
+    int needs_grad = 0;
+    for (int i = 0; i < n_in; i++) {
+        node.in[i] = in[i];
+        needs_grad |= in[i] && in[i]->needs_grad;
+    }
+    if (op->attrs_bytes) {
+        if (!(node.attrs = ib_graph_alloc(g, op->attrs_bytes)))
+            return NULL;
+        memcpy(node.attrs, attrs, op->attrs_bytes);
+    }
+    ib_tensor *out = node.out = tensor_in_graph(g);
+    if (!out || op->shape(&node, out))
+        return NULL;
+    if (!out->data && !(out->data = ib_graph_alloc(g, (size_t)out->size * ib_dtype_bytes(out->dtype))))
+        return NULL;
+    out->needs_grad = needs_grad && op->backward;
+    if (op->forward(g, &node))
+        return NULL;
+    if (g->mode != IB_EVAL) {
+        out->node = g->n_nodes++;
+        *slot = node;
+    }
+    return out;
+}
+
+ib_tensor *ib_input(ib_graph *g, int ndim, const int64_t *shape, const float *data)
+{
+    ib_tensor *t = tensor_in_graph(g);
+    if (!t || ib_tensor_set_shape(t, ndim, shape))
+        return NULL;
+    if (!(t->data = ib_graph_alloc(g, (size_t)t->size * sizeof(float))))
+        return NULL;
+    return memcpy(t->data, data, (size_t)t->size * sizeof(float)), t;
+}
+
+float *ib_grad_of(ib_graph *g, ib_tensor *t, ib_status *failed)
+{
+    if (!t || !t->needs_grad)
+        return NULL;
+    if (!t->grad) {
+        if (!(t->grad = ib_graph_alloc(g, (size_t)t->size * sizeof(float)))) {
+            *failed = IB_ENOMEM;
+            return NULL;
+        }
+        memset(t->grad, 0, (size_t)t->size * sizeof(float));
+    }
+    return t->grad;
+}
+
+ib_status ib_backward(ib_graph *g, ib_tensor *loss)
+{
+    if (!loss)
+        return ib_error_status() ? ib_error_status() : IB_EINVAL;
+    if (loss->size != 1)
+        return ib_fail(IB_EINVAL, "backward: the loss has %lld elements, not 1", (long long)loss->size);
+    if (g->mode != IB_TRAIN || loss->node < 0)
+        return ib_fail(IB_ESTATE, "backward: this loss is not on a tape (begin the step with IB_TRAIN)");
+    ib_status failed = IB_OK;
+    float *seed = ib_grad_of(g, loss, &failed);
+    if (!seed)
+        return failed ? failed : ib_fail(IB_EINVAL, "backward: nothing that the loss depends on needs a gradient");
+    *seed = 1.0f;
+    for (int i = loss->node; i >= 0; i--) {
+        ib_node *n = &g->nodes[i];
+        if (!n->out->grad || !n->op->backward)
+            continue;
+        const ib_status status = n->op->backward(g, n);
+        if (status)
+            return status;
+    }
+    return IB_OK;
+}
+
+/* ---- helpers of the operators ---- */
+
+ib_status ib_op_fail(const ib_node *n, const char *format, ...)
+{
+    char text[300];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (n->scope && *n->scope)
+        return ib_fail(IB_EINVAL, "layer '%s': %s: %s", n->scope, n->op->name, text);
+    return ib_fail(IB_EINVAL, "%s: %s", n->op->name, text);
+}
+
+ib_status ib_same_shape(const ib_tensor *x, ib_tensor *out, int codes)
+{
+    out->dtype = codes ? x->dtype : IB_F32;
+    if (out->dtype == IB_CODES)
+        out->q = x->q;
+    return ib_tensor_set_shape(out, x->ndim, x->shape);
+}
+
+ib_status ib_window_of(const ib_node *n, const ib_tensor *x, int kh, int kw, int sh, int sw, int ph, int pw, int groups,
+                       int64_t oc, ib_window *w)
+{
+    char text[64];
+    if (x->ndim != 4)
+        return ib_op_fail(n, "input is %s, four dimensions N,C,H,W are needed", ib_tensor_shape_text(x, text, sizeof text));
+    if (kh < 1 || kw < 1 || sh < 1 || sw < 1 || ph < 0 || pw < 0 || groups < 1)
+        return ib_op_fail(n, "kernel %dx%d, stride %dx%d, padding %dx%d, groups %d", kh, kw, sh, sw, ph, pw, groups);
+    if (x->shape[2] + 2 * ph < kh || x->shape[3] + 2 * pw < kw)
+        return ib_op_fail(n, "kernel %dx%d is larger than the input %s with padding %dx%d", kh, kw,
+                          ib_tensor_shape_text(x, text, sizeof text), ph, pw);
+    *w = (ib_window){.n = x->shape[0], .ic = x->shape[1], .ih = x->shape[2], .iw = x->shape[3], .oc = oc,
+                     .oh = (x->shape[2] + 2 * ph - kh) / sh + 1, .ow = (x->shape[3] + 2 * pw - kw) / sw + 1,
+                     .kh = kh, .kw = kw, .sh = sh, .sw = sw, .ph = ph, .pw = pw, .groups = groups};
+    return IB_OK;
+}

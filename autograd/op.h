@@ -1,0 +1,101 @@
+/* op.h - what an operator is. A new one is a file (or a part of its family's) in autograd/ops/ and a line in ops.def.
+ *
+ * An operator is a descriptor: `shape` checks the inputs and says what comes out, `forward` fills it, `backward` adds
+ * to the gradients of the inputs, `samples` are the cases on which the tests compare backward with finite differences
+ * and the levels of the device with each other. */
+#ifndef IB_AUTOGRAD_OP_H
+#define IB_AUTOGRAD_OP_H
+
+#include <isobit/graph.h>
+
+#include "backends/kernels.h"
+#include "tensor/error.h"
+#include "tensor/tensor.h"
+
+enum { IB_MAX_INPUTS = 8, IB_MAX_SAVED = 4 };
+
+typedef struct ib_node ib_node;
+
+/* One case: inputs of these shapes, uniform in [lo, hi] (and at least `apart` away from `kinks` where differences
+ * would straddle one), and how to apply the operator to them. */
+typedef struct ib_sample {
+    const char *name;
+    int n_inputs;
+    struct {
+        int ndim;
+        int64_t shape[IB_MAX_DIMS];
+        float lo, hi;
+    } in[4];
+    ib_tensor *(*build)(ib_graph *g, ib_tensor **in);
+    int straight_through; /* the gradient is an estimate: backward is compared at another level only */
+} ib_sample;
+
+typedef struct ib_op {
+    const char *name;
+    size_t attrs_bytes;
+    int n_required; /* the first inputs that must not be NULL */
+    ib_status (*shape)(ib_node *n, ib_tensor *out);
+    ib_status (*forward)(ib_graph *g, ib_node *n);
+    ib_status (*backward)(ib_graph *g, ib_node *n); /* NULL: no gradient passes */
+    const ib_sample *samples;                       /* ends with name == NULL; NULL: tested with the integer operators */
+} ib_op;
+
+struct ib_node {
+    const ib_op *op;
+    ib_tensor *in[IB_MAX_INPUTS];
+    int n_in;
+    ib_tensor *out;
+    void *attrs;
+    void *saved[IB_MAX_SAVED];
+    const char *scope; /* name of the layer that applied it, borrowed from the layer */
+};
+
+/* Checks, allocates and computes. `attrs` is copied. NULL on failure; a NULL among the required inputs passes on. */
+ib_tensor *ib_apply(ib_graph *g, const ib_op *op, ib_tensor *const *in, int n_in, const void *attrs);
+#define IB_APPLY(g, op, attrs, ...)                                                                                    \
+    ib_apply(g, op, (ib_tensor *[]){__VA_ARGS__}, sizeof((ib_tensor *[]){__VA_ARGS__}) / sizeof(ib_tensor *), attrs)
+
+/* The table: ops.def in order; NULL behind the last. */
+const ib_op *ib_op_at(int i);
+#define OP(name) extern const ib_op ib_op_##name;
+#include "autograd/ops.def"
+#undef OP
+
+/* ---- for the operators ---- */
+struct ib_graph {
+    ib_device *dev;
+    ib_mode mode;
+    ib_node *nodes;
+    int n_nodes, max_nodes;
+    struct ib_chunk *chunk; /* arena, newest chunk first */
+    size_t bytes;           /* in all chunks */
+    size_t used;
+    uint64_t seed, step;
+    const char *scope;
+    int dropout_off;        /* training without dropout: the same codes as evaluation, for verification */
+};
+
+/* Memory until the next begin, not zeroed; NULL with ib_error(). */
+void *ib_graph_alloc(ib_graph *g, size_t bytes);
+/* Memory for the duration of one function. */
+typedef struct ib_mark {
+    struct ib_chunk *chunk;
+    size_t used, chunk_used;
+} ib_mark;
+ib_mark ib_graph_mark(ib_graph *g);
+void ib_graph_release(ib_graph *g, ib_mark m);
+
+/* Where to add the gradient of t; NULL if it needs none (or, with *failed set, if memory is out). */
+float *ib_grad_of(ib_graph *g, ib_tensor *t, ib_status *failed);
+
+/* "name: text" with the operator's and the layer's name. */
+ib_status ib_op_fail(const ib_node *n, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Sets up n's window from its first input and the options; IB_EINVAL if nothing would come out. */
+ib_status ib_window_of(const ib_node *n, const ib_tensor *x, int kh, int kw, int sh, int sw, int ph, int pw, int groups,
+                       int64_t oc, ib_window *w);
+
+/* out has the shape of x (dtype fp32 unless x is codes and `codes` is set, then with x's quantization). */
+ib_status ib_same_shape(const ib_tensor *x, ib_tensor *out, int codes);
+
+#endif

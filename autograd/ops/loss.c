@@ -1,0 +1,169 @@
+/* loss.c - sums and losses, all [1]. */
+#include <math.h>
+#include <string.h>
+
+#include "autograd/op.h"
+
+#define K(g) (&(g)->dev->k)
+
+static ib_status one(ib_node *n, ib_tensor *out)
+{
+    (void)n;
+    return ib_tensor_set_shape(out, 1, (int64_t[]){1});
+}
+
+static float divisor(const ib_node *n)
+{
+    return n->op == &ib_op_mean ? (float)n->in[0]->size : 1.0f;
+}
+
+static ib_status sum_forward(ib_graph *g, ib_node *n)
+{
+    ib_f32(n->out)[0] = (float)(K(g)->sum(ib_f32(n->in[0]), n->in[0]->size) / divisor(n));
+    return IB_OK;
+}
+
+/* dx += dy (/ size) */
+static ib_status sum_backward(ib_graph *g, ib_node *n)
+{
+    ib_status failed = IB_OK;
+    float *dx = ib_grad_of(g, n->in[0], &failed);
+    const float share = n->out->grad[0] / divisor(n);
+    for (int64_t i = 0; dx && i < n->in[0]->size; i++)
+        dx[i] += share;
+    return failed;
+}
+
+static ib_tensor *sum_sample(ib_graph *g, ib_tensor **in)
+{
+    return ib_sum(g, in[0]);
+}
+static ib_tensor *mean_sample(ib_graph *g, ib_tensor **in)
+{
+    return ib_mean(g, in[0]);
+}
+
+const ib_op ib_op_sum = {.name = "sum", .n_required = 1, .shape = one, .forward = sum_forward, .backward = sum_backward,
+                         .samples = (const ib_sample[]){{"2d", 1, {{2, {3, 4}, -1, 1}}, sum_sample, 0}, {0}}};
+const ib_op ib_op_mean = {.name = "mean", .n_required = 1, .shape = one, .forward = sum_forward, .backward = sum_backward,
+                          .samples = (const ib_sample[]){{"2d", 1, {{2, {3, 4}, -1, 1}}, mean_sample, 0}, {0}}};
+
+ib_tensor *ib_sum(ib_graph *g, ib_tensor *x)
+{
+    return IB_APPLY(g, &ib_op_sum, NULL, x);
+}
+
+ib_tensor *ib_mean(ib_graph *g, ib_tensor *x)
+{
+    return IB_APPLY(g, &ib_op_mean, NULL, x);
+}
+
+/* ---- cross-entropy; saved: the probabilities ---- */
+
+typedef struct xent_attrs {
+    const int32_t *labels;
+    float smoothing;
+} xent_attrs;
+
+static ib_status xent_shape(ib_node *n, ib_tensor *out)
+{
+    const ib_tensor *x = n->in[0];
+    const xent_attrs *a = n->attrs;
+    char text[64];
+    if (x->ndim != 2)
+        return ib_op_fail(n, "logits are %s, [N,O] is needed", ib_tensor_shape_text(x, text, sizeof text));
+    if (!(a->smoothing >= 0 && a->smoothing < 1))
+        return ib_op_fail(n, "label smoothing %g is not in [0, 1)", a->smoothing);
+    for (int64_t i = 0; i < x->shape[0]; i++)
+        if (a->labels[i] < 0 || a->labels[i] >= x->shape[1])
+            return ib_op_fail(n, "label %d of sample %lld is not in 0..%lld", a->labels[i], (long long)i, (long long)x->shape[1] - 1);
+    return one(n, out);
+}
+
+static ib_status xent_forward(ib_graph *g, ib_node *n)
+{
+    const ib_tensor *x = n->in[0];
+    const xent_attrs *a = n->attrs;
+    if (!(n->saved[0] = ib_graph_alloc(g, (size_t)x->size * sizeof(float))))
+        return IB_ENOMEM;
+    const double loss = K(g)->cross_entropy(ib_f32(x), a->labels, x->shape[0], x->shape[1], a->smoothing, n->saved[0]);
+    ib_f32(n->out)[0] = (float)(loss / (double)x->shape[0]);
+    return IB_OK;
+}
+
+static ib_status xent_backward(ib_graph *g, ib_node *n)
+{
+    ib_status failed = IB_OK;
+    const ib_tensor *x = n->in[0];
+    const xent_attrs *a = n->attrs;
+    float *dx = ib_grad_of(g, n->in[0], &failed);
+    if (dx)
+        K(g)->cross_entropy_grad(n->saved[0], a->labels, x->shape[0], x->shape[1], a->smoothing,
+                                 n->out->grad[0] / (float)x->shape[0], dx);
+    return failed;
+}
+
+static ib_tensor *xent_sample(ib_graph *g, ib_tensor **in)
+{
+    static const int32_t labels[] = {2, 0, 4};
+    return ib_cross_entropy(g, in[0], labels, 0.1f);
+}
+
+const ib_op ib_op_cross_entropy = {
+    .name = "cross_entropy", .attrs_bytes = sizeof(xent_attrs), .n_required = 1, .shape = xent_shape,
+    .forward = xent_forward, .backward = xent_backward,
+    .samples = (const ib_sample[]){{"smoothing 0.1", 1, {{2, {3, 5}, -2, 2}}, xent_sample, 0}, {0}}};
+
+ib_tensor *ib_cross_entropy(ib_graph *g, ib_tensor *logits, const int32_t *labels, float smoothing)
+{
+    return IB_APPLY(g, &ib_op_cross_entropy, (&(xent_attrs){labels, smoothing}), logits);
+}
+
+/* ---- mean squared error; saved: the difference ---- */
+
+static ib_status mse_shape(ib_node *n, ib_tensor *out)
+{
+    char sa[64], sb[64];
+    if (n->in[0]->size != n->in[1]->size)
+        return ib_op_fail(n, "%s and %s differ", ib_tensor_shape_text(n->in[0], sa, sizeof sa),
+                          ib_tensor_shape_text(n->in[1], sb, sizeof sb));
+    return one(n, out);
+}
+
+static ib_status mse_forward(ib_graph *g, ib_node *n)
+{
+    const int64_t size = n->in[0]->size;
+    float *d = n->saved[0] = ib_graph_alloc(g, (size_t)size * sizeof(float));
+    if (!d)
+        return IB_ENOMEM;
+    memcpy(d, n->in[0]->data, (size_t)size * sizeof(float));
+    K(g)->axpy(d, ib_f32(n->in[1]), size, -1.0f);
+    ib_f32(n->out)[0] = (float)(K(g)->sum_sq(d, size) / (double)size);
+    return IB_OK;
+}
+
+/* da += 2 (a - b) / size dy    db -= the same */
+static ib_status mse_backward(ib_graph *g, ib_node *n)
+{
+    ib_status failed = IB_OK;
+    const float f = 2.0f / (float)n->in[0]->size * n->out->grad[0];
+    for (int i = 0; i < 2; i++) {
+        float *d = ib_grad_of(g, n->in[i], &failed);
+        if (d)
+            K(g)->axpy(d, n->saved[0], n->in[0]->size, i ? -f : f);
+    }
+    return failed;
+}
+
+static ib_tensor *mse_sample(ib_graph *g, ib_tensor **in)
+{
+    return ib_mse(g, in[0], in[1]);
+}
+
+const ib_op ib_op_mse = {.name = "mse", .n_required = 2, .shape = mse_shape, .forward = mse_forward, .backward = mse_backward,
+                         .samples = (const ib_sample[]){{"2d", 2, {{2, {3, 4}, -1, 1}, {2, {3, 4}, -1, 1}}, mse_sample, 0}, {0}}};
+
+ib_tensor *ib_mse(ib_graph *g, ib_tensor *a, ib_tensor *b)
+{
+    return IB_APPLY(g, &ib_op_mse, NULL, a, b);
+}

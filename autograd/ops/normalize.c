@@ -1,0 +1,141 @@
+/* normalize.c - batch norm and layer norm. */
+#include <math.h>
+#include <string.h>
+
+#include "autograd/attrs.h"
+#include "autograd/op.h"
+
+#define K(g) (&(g)->dev->k)
+
+static void planes(const ib_tensor *x, int64_t *c, int64_t *hw)
+{
+    *c = x->shape[1];
+    *hw = x->size / (x->shape[0] * *c);
+}
+
+static ib_status batch_norm_shape(ib_node *n, ib_tensor *out)
+{
+    const ib_tensor *x = n->in[0];
+    const ib_bn_attrs *a = n->attrs;
+    char text[64];
+    if (x->ndim != 2 && x->ndim != 4)
+        return ib_op_fail(n, "input is %s, N,C or N,C,H,W is needed", ib_tensor_shape_text(x, text, sizeof text));
+    const int64_t c = x->shape[1];
+    if (n->in[1]->size != c || n->in[2]->size != c || a->mean->size != c || a->var->size != c)
+        return ib_op_fail(n, "input %s but parameters of %lld channels", ib_tensor_shape_text(x, text, sizeof text),
+                          (long long)n->in[1]->size);
+    return ib_same_shape(x, out, 0);
+}
+
+/* y = (x - mean) / sqrt(var + eps) gamma + beta; saved: mean, rstd */
+static ib_status batch_norm_forward(ib_graph *g, ib_node *n)
+{
+    const ib_tensor *x = n->in[0];
+    const ib_bn_attrs *a = n->attrs;
+    int64_t c, hw;
+    planes(x, &c, &hw);
+    float *mean = n->saved[0] = ib_graph_alloc(g, (size_t)c * sizeof(float));
+    float *rstd = n->saved[1] = ib_graph_alloc(g, (size_t)c * sizeof(float));
+    if (!mean || !rstd)
+        return IB_ENOMEM;
+    if (g->mode == IB_TRAIN) {
+        const int64_t count = x->size / c;
+        if (count < 2)
+            return ib_op_fail(n, "a batch of one value a channel has no variance to train with");
+        float *running_mean = ib_f32(a->mean), *running_var = ib_f32(a->var);
+        K(g)->bn_stats(ib_f32(x), x->shape[0], c, hw, mean, rstd);
+        for (int64_t j = 0; j < c; j++) {
+            const float unbiased = rstd[j] * (float)count / (float)(count - 1);
+            running_mean[j] += a->momentum * (mean[j] - running_mean[j]);
+            running_var[j] += a->momentum * (unbiased - running_var[j]);
+        }
+    } else {
+        memcpy(mean, a->mean->data, (size_t)c * sizeof(float));
+        memcpy(rstd, a->var->data, (size_t)c * sizeof(float));
+    }
+    for (int64_t j = 0; j < c; j++)
+        rstd[j] = 1.0f / sqrtf(rstd[j] + a->eps);
+    K(g)->bn_apply(ib_f32(x), x->shape[0], c, hw, mean, rstd, ib_f32(n->in[1]), ib_f32(n->in[2]), ib_f32(n->out));
+    return IB_OK;
+}
+
+static ib_status batch_norm_backward(ib_graph *g, ib_node *n)
+{
+    ib_status failed = IB_OK;
+    int64_t c, hw;
+    planes(n->in[0], &c, &hw);
+    float *dx = ib_grad_of(g, n->in[0], &failed), *dgamma = ib_grad_of(g, n->in[1], &failed);
+    float *dbeta = ib_grad_of(g, n->in[2], &failed);
+    K(g)->bn_grad(ib_f32(n->in[0]), n->out->grad, n->in[0]->shape[0], c, hw, n->saved[0], n->saved[1], ib_f32(n->in[1]),
+                  g->mode == IB_TRAIN, dx, dgamma, dbeta);
+    return failed;
+}
+
+/* Running statistics of a sample are two more leaves, whose values do not matter to a training forward. */
+static ib_tensor *bn_sample(ib_graph *g, ib_tensor **in)
+{
+    return ib_batch_norm(g, in[0], in[1], in[2], in[2], in[3], 1e-20f, 0);
+}
+
+const ib_op ib_op_batch_norm = {
+    .name = "batch_norm", .attrs_bytes = sizeof(ib_bn_attrs), .n_required = 3, .shape = batch_norm_shape,
+    .forward = batch_norm_forward, .backward = batch_norm_backward,
+    .samples = (const ib_sample[]){
+        {"4d", 4, {{4, {3, 2, 3, 2}, -1, 1}, {1, {2}, 0.5f, 1}, {1, {2}, -1, 1}, {1, {2}, 1, 2}}, bn_sample, 0},
+        {"2d", 4, {{2, {6, 3}, -1, 1}, {1, {3}, 0.5f, 1}, {1, {3}, -1, 1}, {1, {3}, 1, 2}}, bn_sample, 0},
+        {0}}};
+
+ib_tensor *ib_batch_norm(ib_graph *g, ib_tensor *x, ib_tensor *gamma, ib_tensor *beta, ib_tensor *running_mean,
+                         ib_tensor *running_var, float momentum, float eps)
+{
+    if (!running_mean || !running_var)
+        return NULL;
+    const ib_bn_attrs a = {running_mean, running_var, momentum > 0 ? momentum : 0.1f, eps > 0 ? eps : 1e-5f};
+    return IB_APPLY(g, &ib_op_batch_norm, &a, x, gamma, beta);
+}
+
+static ib_status layer_norm_shape(ib_node *n, ib_tensor *out)
+{
+    const ib_tensor *x = n->in[0];
+    if (n->in[1]->size != x->shape[x->ndim - 1] || n->in[2]->size != x->shape[x->ndim - 1])
+        return ib_op_fail(n, "rows of %lld but parameters of %lld", (long long)x->shape[x->ndim - 1], (long long)n->in[1]->size);
+    return ib_same_shape(x, out, 0);
+}
+
+static ib_status layer_norm_forward(ib_graph *g, ib_node *n)
+{
+    const ib_tensor *x = n->in[0];
+    const int64_t cols = x->shape[x->ndim - 1], rows = x->size / cols;
+    float *mean = n->saved[0] = ib_graph_alloc(g, (size_t)rows * sizeof(float));
+    float *rstd = n->saved[1] = ib_graph_alloc(g, (size_t)rows * sizeof(float));
+    if (!mean || !rstd)
+        return IB_ENOMEM;
+    K(g)->layer_norm(ib_f32(x), rows, cols, *(float *)n->attrs, ib_f32(n->in[1]), ib_f32(n->in[2]), ib_f32(n->out), mean, rstd);
+    return IB_OK;
+}
+
+static ib_status layer_norm_backward(ib_graph *g, ib_node *n)
+{
+    ib_status failed = IB_OK;
+    const ib_tensor *x = n->in[0];
+    const int64_t cols = x->shape[x->ndim - 1];
+    float *dx = ib_grad_of(g, n->in[0], &failed), *dgamma = ib_grad_of(g, n->in[1], &failed);
+    float *dbeta = ib_grad_of(g, n->in[2], &failed);
+    K(g)->layer_norm_grad(ib_f32(x), n->out->grad, x->size / cols, cols, n->saved[0], n->saved[1], ib_f32(n->in[1]), dx, dgamma, dbeta);
+    return failed;
+}
+
+static ib_tensor *ln_sample(ib_graph *g, ib_tensor **in)
+{
+    return ib_layer_norm(g, in[0], in[1], in[2], 0);
+}
+
+const ib_op ib_op_layer_norm = {
+    .name = "layer_norm", .attrs_bytes = sizeof(float), .n_required = 3, .shape = layer_norm_shape,
+    .forward = layer_norm_forward, .backward = layer_norm_backward,
+    .samples = (const ib_sample[]){{"rows of 6", 3, {{2, {3, 6}, -1, 1}, {1, {6}, 0.5f, 1}, {1, {6}, -1, 1}}, ln_sample, 0}, {0}}};
+
+ib_tensor *ib_layer_norm(ib_graph *g, ib_tensor *x, ib_tensor *gamma, ib_tensor *beta, float eps)
+{
+    return IB_APPLY(g, &ib_op_layer_norm, &(float){eps > 0 ? eps : 1e-5f}, x, gamma, beta);
+}

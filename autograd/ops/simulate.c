@@ -1,0 +1,110 @@
+/* simulate.c - quantization simulated in fp32, for research and as the check of the integer operators. */
+#include <string.h>
+
+#include "autograd/op.h"
+
+#define K(g) (&(g)->dev->k)
+
+typedef struct fq_attrs {
+    float scale;
+    int zero, qmin, qmax;
+} fq_attrs;
+
+static ib_status same(ib_node *n, ib_tensor *out)
+{
+    return ib_same_shape(n->in[0], out, 0);
+}
+
+static ib_status fq_shape(ib_node *n, ib_tensor *out)
+{
+    const fq_attrs *a = n->attrs;
+    if (!(a->scale > 0) || a->qmin >= a->qmax || a->qmin < -128 || a->qmax > 127)
+        return ib_op_fail(n, "scale %g, range %d..%d", a->scale, a->qmin, a->qmax);
+    return same(n, out);
+}
+
+/* y = dequantize(quantize(x)); saved: the clip mask */
+static ib_status fq_forward(ib_graph *g, ib_node *n)
+{
+    const fq_attrs *a = n->attrs;
+    const int64_t size = n->out->size;
+    if (!(n->saved[0] = ib_graph_alloc(g, (size_t)(size + 7) / 8)))
+        return IB_ENOMEM;
+    const ib_mark mark = ib_graph_mark(g);
+    int8_t *q = ib_graph_alloc(g, (size_t)size);
+    if (!q)
+        return IB_ENOMEM;
+    K(g)->quantize(ib_f32(n->in[0]), size, a->scale, a->zero, a->qmin, a->qmax, 0, q, n->saved[0]);
+    K(g)->dequantize(q, size, a->scale, a->zero, ib_f32(n->out));
+    ib_graph_release(g, mark);
+    return IB_OK;
+}
+
+static ib_status fq_backward(ib_graph *g, ib_node *n)
+{
+    ib_status failed = IB_OK;
+    float *dx = ib_grad_of(g, n->in[0], &failed);
+    if (dx)
+        K(g)->grad_where(n->out->grad, n->saved[0], dx, n->out->size);
+    return failed;
+}
+
+static ib_status round_forward(ib_graph *g, ib_node *n)
+{
+    K(g)->round(ib_f32(n->in[0]), ib_f32(n->out), n->out->size);
+    return IB_OK;
+}
+
+static ib_status clamp_forward(ib_graph *g, ib_node *n)
+{
+    const float *bounds = n->attrs;
+    K(g)->clamp(ib_f32(n->in[0]), ib_f32(n->out), n->out->size, bounds[0], bounds[1]);
+    return IB_OK;
+}
+
+static ib_status through(ib_graph *g, ib_node *n)
+{
+    ib_status failed = IB_OK;
+    float *dx = ib_grad_of(g, n->in[0], &failed);
+    if (dx)
+        K(g)->axpy(dx, n->out->grad, n->out->size, 1.0f);
+    return failed;
+}
+
+static ib_tensor *fq_sample(ib_graph *g, ib_tensor **in)
+{
+    return ib_fake_quantize(g, in[0], 0.25f, 1, -8, 7);
+}
+static ib_tensor *round_sample(ib_graph *g, ib_tensor **in)
+{
+    return ib_ste_round(g, in[0]);
+}
+static ib_tensor *clamp_sample(ib_graph *g, ib_tensor **in)
+{
+    return ib_ste_clamp(g, in[0], -1, 1);
+}
+
+const ib_op ib_op_fake_quantize = {
+    .name = "fake_quantize", .attrs_bytes = sizeof(fq_attrs), .n_required = 1, .shape = fq_shape, .forward = fq_forward,
+    .backward = fq_backward, .samples = (const ib_sample[]){{"4 bit", 1, {{2, {4, 7}, -3, 3}}, fq_sample, 1}, {0}}};
+const ib_op ib_op_ste_round = {
+    .name = "ste_round", .n_required = 1, .shape = same, .forward = round_forward, .backward = through,
+    .samples = (const ib_sample[]){{"2d", 1, {{2, {4, 7}, -3, 3}}, round_sample, 1}, {0}}};
+const ib_op ib_op_ste_clamp = {
+    .name = "ste_clamp", .attrs_bytes = 2 * sizeof(float), .n_required = 1, .shape = same, .forward = clamp_forward,
+    .backward = through, .samples = (const ib_sample[]){{"2d", 1, {{2, {4, 7}, -3, 3}}, clamp_sample, 1}, {0}}};
+
+ib_tensor *ib_fake_quantize(ib_graph *g, ib_tensor *x, float scale, int zero, int qmin, int qmax)
+{
+    return IB_APPLY(g, &ib_op_fake_quantize, (&(fq_attrs){scale, zero, qmin, qmax}), x);
+}
+
+ib_tensor *ib_ste_round(ib_graph *g, ib_tensor *x)
+{
+    return IB_APPLY(g, &ib_op_ste_round, NULL, x);
+}
+
+ib_tensor *ib_ste_clamp(ib_graph *g, ib_tensor *x, float lo, float hi)
+{
+    return IB_APPLY(g, &ib_op_ste_clamp, ((float[]){lo, hi}), x);
+}
