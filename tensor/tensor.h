@@ -11,6 +11,8 @@ typedef struct ib_qparams {
     int zero_point;
     int n_scales;
     float *scale; /* [n_scales]; lives as long as the tensor */
+    int group_size, n_groups;    /* weights in groups: real = scale * factor * code; 0: none */
+    const uint8_t *group_factor; /* [rows][n_groups] */
 } ib_qparams;
 
 struct ib_tensor {

@@ -108,3 +108,11 @@ void IB_K(lookup)(const int8_t *table, const int8_t *x, int8_t *y, int64_t n)
     for (int64_t i = 0; i < n; i++)
         y[i] = table[x[i] + 128];
 }
+
+/* dx += slope[x + 128] dy */
+void IB_K(lookup_grad)(const float *slope, const int8_t *x, const float *dy, float *dx, int64_t n)
+{
+#pragma omp parallel for schedule(static) if (n > IB_SERIAL)
+    for (int64_t i = 0; i < n; i++)
+        dx[i] += slope[x[i] + 128] * dy[i];
+}

@@ -1,0 +1,262 @@
+/* int_activation.c - quantize, dequantize, lookup, and dropout of codes. */
+#include <math.h>
+#include <string.h>
+
+#include "autograd/attrs.h"
+#include "autograd/quantizer.h"
+#include "runtime/isobit_types.h"
+
+#define K(g) (&(g)->dev->k)
+
+/* ---- quantize: q = clamp(round(x / s) + zero); saved[0]: clip mask ---- */
+
+static ib_status quantize_shape(ib_node *n, ib_tensor *out)
+{
+    if (n->in[0]->dtype != IB_F32)
+        return ib_op_fail(n, "the input is codes already");
+    out->dtype = IB_CODES;
+    return ib_tensor_set_shape(out, n->in[0]->ndim, n->in[0]->shape);
+}
+
+static ib_status quantize_forward(ib_graph *g, ib_node *n)
+{
+    ib_quantizer *q = ((const ib_q_attrs *)n->attrs)->out;
+    const ib_tensor *x = n->in[0];
+    float lo = 0, hi = 0;
+    if (g->mode == IB_TRAIN && q->see)
+        K(g)->min_max(ib_f32(x), x->size, &lo, &hi);
+    const ib_status status = ib_see(g, n, q, IB_ACT_NONE, lo, hi);
+    if (status)
+        return status;
+    if (g->mode == IB_TRAIN && !(n->saved[0] = ib_graph_alloc(g, (size_t)(x->size + 7) / 8)))
+        return IB_ENOMEM;
+    K(g)->quantize(ib_f32(x), x->size, q->scale, q->zero, q->qmin, q->qmax, q->profile != ISOBIT_FP32_RNE, ib_codes(n->out), n->saved[0]);
+    return ib_set_codes(g, n->out, q);
+}
+
+static ib_status quantize_backward(ib_graph *g, ib_node *n)
+{
+    ib_quantizer *q = ((const ib_q_attrs *)n->attrs)->out;
+    ib_status failed = IB_OK;
+    float *dx = ib_grad_of(g, n->in[0], &failed);
+    if (dx)
+        K(g)->grad_where(n->out->grad, n->saved[0], dx, n->out->size);
+    if (q->learned)
+        ib_learn_scale(g, q, n->out->shape[0], n->out->size, ib_f32(n->in[0]), n->out->grad, q->qmin, q->qmax);
+    return failed;
+}
+
+const ib_op ib_op_quantize = {.name = "quantize", .attrs_bytes = sizeof(ib_q_attrs), .n_required = 1, .shape = quantize_shape,
+                              .forward = quantize_forward, .backward = quantize_backward};
+
+ib_tensor *ib_quantize(ib_graph *g, ib_tensor *x, ib_quantizer *q)
+{
+    return IB_APPLY(g, &ib_op_quantize, (&(ib_q_attrs){.out = q}), x);
+}
+
+/* ---- dequantize ---- */
+
+static ib_status dequantize_shape(ib_node *n, ib_tensor *out)
+{
+    if (n->in[0]->dtype != IB_CODES)
+        return ib_op_fail(n, "the input is not codes");
+    return ib_tensor_set_shape(out, n->in[0]->ndim, n->in[0]->shape);
+}
+
+static ib_status dequantize_forward(ib_graph *g, ib_node *n)
+{
+    const ib_tensor *x = n->in[0];
+    K(g)->dequantize(ib_codes(x), x->size, x->q.scale[0], x->q.zero_point, ib_f32(n->out));
+    return IB_OK;
+}
+
+static ib_status pass_gradient(ib_graph *g, ib_node *n)
+{
+    ib_status failed = IB_OK;
+    float *dx = ib_grad_of(g, n->in[0], &failed);
+    if (dx)
+        K(g)->axpy(dx, n->out->grad, n->out->size, 1.0f);
+    return failed;
+}
+
+const ib_op ib_op_dequantize = {.name = "dequantize", .n_required = 1, .shape = dequantize_shape,
+                                .forward = dequantize_forward, .backward = pass_gradient};
+
+ib_tensor *ib_dequantize(ib_graph *g, ib_tensor *x)
+{
+    return IB_APPLY(g, &ib_op_dequantize, NULL, x);
+}
+
+/* ---- lookup: y = table[x]; saved[1]: table and slopes ---- */
+
+static ib_status lookup_shape(ib_node *n, ib_tensor *out)
+{
+    if (n->in[0]->dtype != IB_CODES)
+        return ib_op_fail(n, "the input is not codes");
+    out->dtype = IB_CODES;
+    out->q = n->in[0]->q;
+    return ib_tensor_set_shape(out, n->in[0]->ndim, n->in[0]->shape);
+}
+
+static void fill_table(ib_lookup_const *c, const ib_qparams *in, const ib_lookup_attrs *a, const ib_quantizer *out)
+{
+    int lo, hi;
+    ib_act_bounds(out, a->act, &lo, &hi);
+    for (int code = -128; code < 128; code++) {
+        const float x = in->scale[0] * (float)(code - in->zero_point), y = a->f ? a->f(x) : x;
+        const float q = rintf(y / out->scale) + (float)out->zero;
+        const int inside = q >= (float)lo && q <= (float)hi;
+        c->table[code + 128] = (int8_t)(inside ? q : q < (float)lo ? lo : hi);
+        c->slope[code + 128] = !inside ? 0.0f : a->slope ? a->slope(x, y) : 1.0f;
+    }
+}
+
+static ib_status lookup_forward(ib_graph *g, ib_node *n)
+{
+    const ib_lookup_attrs *a = n->attrs;
+    const ib_tensor *x = n->in[0];
+    ib_quantizer out = a->out ? *a->out
+                              : (ib_quantizer){.bits = x->q.bits, .qmin = x->q.qmin, .qmax = x->q.qmax,
+                                               .scale = x->q.scale[0], .zero = x->q.zero_point};
+    if (a->out_scale > 0) {
+        out.scale = a->out_scale;
+        out.zero = a->out_zero;
+    }
+    ib_lookup_const *c = n->saved[1] = ib_graph_alloc(g, sizeof *c);
+    if (!c)
+        return IB_ENOMEM;
+    fill_table(c, &x->q, a, &out);
+    K(g)->lookup(c->table, ib_codes(x), ib_codes(n->out), x->size);
+    return ib_set_codes(g, n->out, &out);
+}
+
+static ib_status lookup_backward(ib_graph *g, ib_node *n)
+{
+    ib_status failed = IB_OK;
+    float *dx = ib_grad_of(g, n->in[0], &failed);
+    if (dx)
+        K(g)->lookup_grad(((ib_lookup_const *)n->saved[1])->slope, ib_codes(n->in[0]), n->out->grad, dx, n->out->size);
+    return failed;
+}
+
+const ib_op ib_op_lookup = {.name = "lookup", .attrs_bytes = sizeof(ib_lookup_attrs), .n_required = 1, .shape = lookup_shape,
+                            .forward = lookup_forward, .backward = lookup_backward};
+
+ib_tensor *ib_lookup(ib_graph *g, ib_tensor *x, const ib_lookup_attrs *attrs)
+{
+    return IB_APPLY(g, &ib_op_lookup, attrs, x);
+}
+
+/* ---- qconcat: each input through its own change of scale; saved[1]: a table an input ---- */
+
+static ib_status qconcat_shape(ib_node *n, ib_tensor *out)
+{
+    const ib_status status = ib_op_concat.shape(
+        &(ib_node){.op = n->op, .in = {n->in[0], n->in[1], n->in[2], n->in[3], n->in[4], n->in[5], n->in[6], n->in[7]},
+                   .n_in = n->n_in, .attrs = &(ib_concat_attrs){((const ib_q_attrs *)n->attrs)->axis}, .scope = n->scope}, out);
+    out->dtype = IB_CODES;
+    return status;
+}
+
+static int64_t run_of(const ib_tensor *x, int axis)
+{
+    int64_t run = 1;
+    for (int d = axis; d < x->ndim; d++)
+        run *= x->shape[d];
+    return run;
+}
+
+static ib_status qconcat_forward(ib_graph *g, ib_node *n)
+{
+    const ib_q_attrs *a = n->attrs;
+    const int64_t row = run_of(n->out, a->axis), outer = n->out->size / row;
+    float lo = 0, hi = 0;
+    for (int i = 0; i < n->n_in; i++) { /* the range that the codes of the inputs can stand for */
+        const ib_qparams *q = &n->in[i]->q;
+        lo = fminf(lo, q->scale[0] * (float)(q->qmin - q->zero_point));
+        hi = fmaxf(hi, q->scale[0] * (float)(q->qmax - q->zero_point));
+    }
+    const ib_status status = ib_see(g, n, a->out, IB_ACT_NONE, lo, hi);
+    if (status)
+        return status;
+    ib_lookup_const *c = n->saved[1] = ib_graph_alloc(g, (size_t)n->n_in * sizeof *c);
+    if (!c)
+        return IB_ENOMEM;
+    int64_t at = 0;
+    for (int i = 0; i < n->n_in; i++) {
+        const int64_t run = run_of(n->in[i], a->axis);
+        fill_table(&c[i], &n->in[i]->q, &(ib_lookup_attrs){0}, a->out);
+        for (int64_t o = 0; o < outer; o++)
+            K(g)->lookup(c[i].table, ib_codes(n->in[i]) + o * run, ib_codes(n->out) + o * row + at, run);
+        at += run;
+    }
+    return ib_set_codes(g, n->out, a->out);
+}
+
+static ib_status qconcat_backward(ib_graph *g, ib_node *n)
+{
+    const ib_q_attrs *a = n->attrs;
+    const ib_lookup_const *c = n->saved[1];
+    const int64_t row = run_of(n->out, a->axis), outer = n->out->size / row;
+    ib_status failed = IB_OK;
+    int64_t at = 0;
+    for (int i = 0; i < n->n_in; i++) {
+        const int64_t run = run_of(n->in[i], a->axis);
+        float *dx = ib_grad_of(g, n->in[i], &failed);
+        for (int64_t o = 0; dx && o < outer; o++)
+            K(g)->lookup_grad(c[i].slope, ib_codes(n->in[i]) + o * run, n->out->grad + o * row + at, dx + o * run, run);
+        at += run;
+    }
+    return failed;
+}
+
+const ib_op ib_op_qconcat = {.name = "qconcat", .attrs_bytes = sizeof(ib_q_attrs), .n_required = 2, .shape = qconcat_shape,
+                             .forward = qconcat_forward, .backward = qconcat_backward};
+
+ib_tensor *ib_qconcat(ib_graph *g, ib_tensor *const *x, int n, int axis, ib_quantizer *out)
+{
+    return ib_apply(g, &ib_op_qconcat, x, n, &(ib_q_attrs){.out = out, .axis = axis});
+}
+
+/* ---- qdropout; saved[0]: one bit an element ---- */
+
+static ib_status qdropout_forward(ib_graph *g, ib_node *n)
+{
+    const float p = ((const ib_dropout_attrs *)n->attrs)->p;
+    const ib_tensor *x = n->in[0];
+    memcpy(n->out->data, x->data, (size_t)x->size);
+    if (g->mode != IB_TRAIN || p == 0 || g->dropout_off)
+        return IB_OK;
+    uint8_t *mask = n->saved[0] = ib_graph_alloc(g, (size_t)(x->size + 7) / 8);
+    float *scale = ib_graph_alloc(g, sizeof *scale);
+    if (!mask || !scale)
+        return IB_ENOMEM;
+    K(g)->dropout_mask(mask, x->size, p, (ib_rng){g->seed, g->step << 16 | (uint64_t)g->n_nodes});
+    int8_t *y = ib_codes(n->out);
+    for (int64_t i = 0; i < x->size; i++)
+        if (!(mask[i >> 3] >> (i & 7) & 1))
+            y[i] = (int8_t)x->q.zero_point;
+    *scale = x->q.scale[0] / (1.0f - p);
+    n->out->q.scale = scale;
+    return IB_OK;
+}
+
+static ib_status qdropout_backward(ib_graph *g, ib_node *n)
+{
+    ib_status failed = IB_OK;
+    const float p = ((const ib_dropout_attrs *)n->attrs)->p;
+    float *dx = ib_grad_of(g, n->in[0], &failed);
+    if (dx && n->saved[0])
+        K(g)->masked_add(n->out->grad, n->saved[0], dx, n->out->size, 1.0f / (1.0f - p));
+    else if (dx)
+        K(g)->axpy(dx, n->out->grad, n->out->size, 1.0f);
+    return failed;
+}
+
+const ib_op ib_op_qdropout = {.name = "qdropout", .attrs_bytes = sizeof(ib_dropout_attrs), .n_required = 1,
+                              .shape = lookup_shape, .forward = qdropout_forward, .backward = qdropout_backward};
+
+ib_tensor *ib_qdropout(ib_graph *g, ib_tensor *x, float p)
+{
+    return IB_APPLY(g, &ib_op_qdropout, &(ib_dropout_attrs){p}, x);
+}

@@ -1,0 +1,136 @@
+/* int_pool.c - max and average pooling of codes. */
+#include <string.h>
+
+#include "autograd/quantizer.h"
+#include "tensor/requant.h"
+
+#define K(g) (&(g)->dev->k)
+
+static ib_pool_opts options(const ib_node *n)
+{
+    ib_pool_opts o = ((const ib_q_attrs *)n->attrs)->pool;
+    const ib_tensor *x = n->in[0];
+    if (!o.kernel_h && !o.kernel_w && x->ndim == 4) {
+        o.kernel_h = (int)x->shape[2];
+        o.kernel_w = (int)x->shape[3];
+    }
+    o.stride_h = o.stride_h ? o.stride_h : o.kernel_h;
+    o.stride_w = o.stride_w ? o.stride_w : o.kernel_w;
+    return o;
+}
+
+static ib_status window(const ib_node *n, ib_window *s)
+{
+    const ib_pool_opts o = options(n);
+    if (n->in[0]->dtype != IB_CODES)
+        return ib_op_fail(n, "the input is not codes");
+    return ib_window_of(n, n->in[0], o.kernel_h, o.kernel_w, o.stride_h, o.stride_w, o.pad_h, o.pad_w, 1,
+                        n->in[0]->ndim == 4 ? n->in[0]->shape[1] : 1, s);
+}
+
+static ib_status pool_shape(ib_node *n, ib_tensor *out)
+{
+    ib_window s;
+    const ib_status status = window(n, &s);
+    out->dtype = IB_CODES;
+    out->q = n->in[0]->q;
+    return status ? status : ib_tensor_set_shape(out, 4, (int64_t[]){s.n, s.oc, s.oh, s.ow});
+}
+
+static ib_status max_forward(ib_graph *g, ib_node *n)
+{
+    ib_window s;
+    window(n, &s);
+    if (g->mode == IB_TRAIN && !(n->saved[0] = ib_graph_alloc(g, (size_t)n->out->size * sizeof(int32_t))))
+        return IB_ENOMEM;
+    K(g)->qmaxpool(&s, ib_codes(n->in[0]), ib_codes(n->out), n->saved[0]);
+    return IB_OK;
+}
+
+static ib_status max_backward(ib_graph *g, ib_node *n)
+{
+    ib_window s;
+    ib_status failed = IB_OK;
+    window(n, &s);
+    float *dx = ib_grad_of(g, n->in[0], &failed);
+    if (dx)
+        K(g)->maxpool_grad(&s, n->out->grad, n->saved[0], dx);
+    return failed;
+}
+
+const ib_op ib_op_qmax_pool = {.name = "qmax_pool", .attrs_bytes = sizeof(ib_q_attrs), .n_required = 1, .shape = pool_shape,
+                               .forward = max_forward, .backward = max_backward};
+
+ib_tensor *ib_qmax_pool(ib_graph *g, ib_tensor *x, const ib_pool_opts *opts)
+{
+    return IB_APPLY(g, &ib_op_qmax_pool, (&(ib_q_attrs){.pool = *opts}), x);
+}
+
+/* acc = sum (x - zero); y = clamp(requant(acc, s_in / (s_out window)) + zero_out) */
+static ib_status avg_forward(ib_graph *g, ib_node *n)
+{
+    ib_window s;
+    window(n, &s);
+    const ib_tensor *x = n->in[0];
+    const ib_q_attrs *a = n->attrs;
+    ib_qproduct_const *c = n->saved[1] = ib_graph_alloc(g, sizeof *c);
+    if (!c || !(c->scale = ib_graph_alloc(g, sizeof *c->scale)) || !(c->acc_scale = ib_graph_alloc(g, sizeof *c->acc_scale)))
+        return IB_ENOMEM;
+    if (g->mode == IB_TRAIN && !(n->saved[0] = ib_graph_alloc(g, (size_t)(n->out->size + 7) / 8)))
+        return IB_ENOMEM;
+    const ib_mark mark = ib_graph_mark(g);
+    int32_t *acc = ib_graph_alloc(g, (size_t)n->out->size * sizeof *acc);
+    if (!acc)
+        return IB_ENOMEM;
+    K(g)->qavgpool(&s, ib_codes(x), x->q.zero_point, acc);
+    c->bias = NULL;
+    c->acc_scale[0] = x->q.scale[0] / (float)(s.kh * s.kw);
+    float lo = 0, hi = 0;
+    if (g->mode == IB_TRAIN && a->out->see)
+        K(g)->acc_range(acc, 1, 1, n->out->size, c->acc_scale, &lo, &hi);
+    const ib_status status = ib_see(g, n, a->out, IB_ACT_NONE, lo, hi);
+    if (status)
+        return status;
+    c->scale[0] = ib_requant_scale(c->acc_scale[0], 1.0f, a->out->scale, a->out->profile);
+    c->lo = a->out->qmin;
+    c->hi = a->out->qmax;
+    c->profile = a->out->profile;
+    K(g)->requant(acc, 1, 1, n->out->size, c->scale, c->profile, a->out->zero, c->lo, c->hi, ib_codes(n->out), n->saved[0]);
+    if (g->mode == IB_TRAIN && a->out->learned)
+        n->saved[2] = acc;
+    else
+        ib_graph_release(g, mark);
+    return ib_set_codes(g, n->out, a->out);
+}
+
+static ib_status avg_backward(ib_graph *g, ib_node *n)
+{
+    ib_window s;
+    window(n, &s);
+    const ib_q_attrs *a = n->attrs;
+    const ib_qproduct_const *c = n->saved[1];
+    ib_status failed = IB_OK;
+    float *dx = ib_grad_of(g, n->in[0], &failed);
+    const ib_mark mark = ib_graph_mark(g);
+    float *dz = ib_graph_alloc(g, (size_t)n->out->size * sizeof *dz);
+    if (failed || !dz)
+        return IB_ENOMEM;
+    if (n->saved[2]) {
+        K(g)->acc_real(n->saved[2], 1, 1, n->out->size, c->acc_scale, dz);
+        ib_learn_scale(g, a->out, s.n, n->out->size, dz, n->out->grad, c->lo, c->hi);
+    }
+    memset(dz, 0, (size_t)n->out->size * sizeof *dz);
+    K(g)->grad_where(n->out->grad, n->saved[0], dz, n->out->size);
+    if (dx)
+        K(g)->avgpool_grad(&s, dz, dx);
+    ib_graph_release(g, mark);
+    return IB_OK;
+}
+
+const ib_op ib_op_qavg_pool = {.name = "qavg_pool", .attrs_bytes = sizeof(ib_q_attrs), .n_required = 1, .shape = pool_shape,
+                               .forward = avg_forward, .backward = avg_backward};
+
+ib_tensor *ib_qavg_pool(ib_graph *g, ib_tensor *x, const ib_pool_opts *opts, ib_quantizer *out)
+{
+    return IB_APPLY(g, &ib_op_qavg_pool, (&(ib_q_attrs){.pool = *opts, .out = out}), x);
+}

@@ -1,0 +1,260 @@
+/* int_product.c - linear and convolution of codes.
+ *   acc[.,o] = sum_k w[o,k] (x[.,k] - zero) + bias[o]          int32, exact
+ *   y = clamp(requant(acc, s_in s_w[o] / s_out) + zero_out)    the profile's rounding
+ * Backward on the real values: dz = dy where y was not clamped, then as in fp32 with the dequantized operands. */
+#include <math.h>
+#include <string.h>
+
+#include "autograd/quantizer.h"
+#include "tensor/requant.h"
+
+#define K(g) (&(g)->dev->k)
+
+static int is_conv(const ib_node *n)
+{
+    return n->op == &ib_op_qconv2d;
+}
+
+/* A linear layer is the window of a 1x1 image. */
+static ib_status window(const ib_node *n, ib_window *s)
+{
+    const ib_tensor *x = n->in[0], *w = n->in[1], *b = n->in[2];
+    const ib_qproduct_attrs *a = n->attrs;
+    char sx[64], sw[64];
+    if (x->dtype != IB_CODES || w->dtype != IB_CODES)
+        return ib_op_fail(n, "both operands must be codes");
+    if (b && b->size != w->shape[0])
+        return ib_op_fail(n, "bias has %lld elements for %lld outputs", (long long)b->size, (long long)w->shape[0]);
+    if (!is_conv(n)) {
+        if (x->ndim != 2 || w->ndim != 2 || x->shape[1] != w->shape[1])
+            return ib_op_fail(n, "%s x %s': inner sizes differ", ib_tensor_shape_text(x, sx, sizeof sx),
+                              ib_tensor_shape_text(w, sw, sizeof sw));
+        *s = (ib_window){x->shape[0], x->shape[1], 1, 1, w->shape[0], 1, 1, 1, 1, 1, 1, 0, 0, 1};
+        return IB_OK;
+    }
+    const ib_conv_opts *o = &a->conv;
+    const ib_status status = ib_window_of(n, x, (int)w->shape[2], (int)w->shape[3], o->stride_h, o->stride_w, o->pad_h,
+                                          o->pad_w, o->groups, w->shape[0], s);
+    if (!status && (w->shape[1] * o->groups != x->shape[1] || w->shape[0] % o->groups))
+        return ib_op_fail(n, "input %s, weight %s, groups %d do not fit", ib_tensor_shape_text(x, sx, sizeof sx),
+                          ib_tensor_shape_text(w, sw, sizeof sw), o->groups);
+    return status;
+}
+
+static ib_status product_shape(ib_node *n, ib_tensor *out)
+{
+    ib_window s;
+    const ib_status status = window(n, &s);
+    if (status)
+        return status;
+    const int64_t k = s.ic / s.groups * s.kh * s.kw, factor = n->in[1]->q.group_size ? 15 : 1;
+    if (k * 255 * n->in[1]->q.qmax * factor > INT32_MAX / 2)
+        return ib_op_fail(n, "sums of %lld products of %d-bit codes may exceed 32 bits", (long long)k, n->in[1]->q.bits);
+    out->dtype = IB_CODES;
+    if (is_conv(n))
+        return ib_tensor_set_shape(out, 4, (int64_t[]){s.n, s.oc, s.oh, s.ow});
+    return ib_tensor_set_shape(out, 2, (int64_t[]){s.n, s.oc});
+}
+
+static ib_qweights weights_of(const ib_tensor *w)
+{
+    return (ib_qweights){ib_codes(w), w->q.group_factor, w->q.group_size, w->q.n_groups};
+}
+
+/* bias in steps of the accumulator, kept far from the ends of int32 */
+static int32_t bias_code(float bias, float step)
+{
+    const double q = rint((double)bias / step), most = 1 << 30;
+    return (int32_t)(q > most ? most : q < -most ? -most : q);
+}
+
+static int32_t *accumulate(ib_graph *g, const ib_window *s, const ib_tensor *x, const ib_tensor *w, const int32_t *bias)
+{
+    const ib_qweights weights = weights_of(w);
+    const int conv = w->ndim == 4;
+    int32_t *acc = ib_graph_alloc(g, (size_t)(s->n * s->oc * s->oh * s->ow) * sizeof *acc);
+    const ib_mark mark = ib_graph_mark(g);
+    float *scratch = ib_graph_alloc(g, (size_t)(conv ? ib_qconv2d_scratch(s) : ib_qlinear_scratch(s->n, s->ic, s->oc)) * sizeof *scratch);
+    if (!acc || !scratch)
+        return NULL;
+    if (conv)
+        K(g)->qconv2d(s, ib_codes(x), x->q.zero_point, &weights, bias, acc, scratch);
+    else
+        K(g)->qlinear(s->n, s->ic, s->oc, ib_codes(x), x->q.zero_point, &weights, bias, acc, scratch);
+    ib_graph_release(g, mark);
+    return acc;
+}
+
+/* saved: [0] clip mask (training), [1] constants, [2] accumulators (learned scale, training) */
+static ib_status product_forward(ib_graph *g, ib_node *n)
+{
+    ib_window s;
+    window(n, &s);
+    const ib_tensor *x = n->in[0], *w = n->in[1], *b = n->in[2];
+    const ib_qproduct_attrs *a = n->attrs;
+    const int64_t pixels = s.oh * s.ow;
+    ib_qproduct_const *c = n->saved[1] = ib_graph_alloc(g, sizeof *c);
+    if (!c || !(c->bias = ib_graph_alloc(g, (size_t)s.oc * sizeof(int32_t))) ||
+        !(c->acc_scale = ib_graph_alloc(g, (size_t)s.oc * sizeof(float))) ||
+        !(c->scale = ib_graph_alloc(g, (size_t)s.oc * sizeof(isobit_scale))))
+        return IB_ENOMEM;
+    if (g->mode == IB_TRAIN && !(n->saved[0] = ib_graph_alloc(g, (size_t)(n->out->size + 7) / 8)))
+        return IB_ENOMEM;
+    for (int64_t o = 0; o < s.oc; o++) {
+        c->acc_scale[o] = x->q.scale[0] * w->q.scale[w->q.n_scales == 1 ? 0 : o];
+        c->bias[o] = b ? bias_code(ib_f32(b)[o], c->acc_scale[o]) : 0;
+    }
+    const ib_mark mark = ib_graph_mark(g);
+    int32_t *acc = accumulate(g, &s, x, w, c->bias);
+    if (!acc)
+        return IB_ENOMEM;
+    float lo = 0, hi = 0;
+    if (g->mode == IB_TRAIN && a->out->see)
+        K(g)->acc_range(acc, s.n, s.oc, pixels, c->acc_scale, &lo, &hi);
+    const ib_status status = ib_see(g, n, a->out, a->act, lo, hi);
+    if (status)
+        return status;
+    for (int64_t o = 0; o < s.oc; o++)
+        c->scale[o] = ib_requant_scale(x->q.scale[0], w->q.scale[w->q.n_scales == 1 ? 0 : o], a->out->scale, a->out->profile);
+    ib_act_bounds(a->out, a->act, &c->lo, &c->hi);
+    c->profile = a->out->profile;
+    K(g)->requant(acc, s.n, s.oc, pixels, c->scale, c->profile, a->out->zero, c->lo, c->hi, ib_codes(n->out), n->saved[0]);
+    if (g->mode == IB_TRAIN && a->out->learned)
+        n->saved[2] = acc;
+    else
+        ib_graph_release(g, mark);
+    return ib_set_codes(g, n->out, a->out);
+}
+
+/* Gradients through y = w (*) x with real operands xr and wr. */
+static ib_status product_grads(ib_graph *g, const ib_node *n, const ib_window *s, const float *dz)
+{
+    ib_tensor *x = n->in[0], *w = n->in[1], *b = n->in[2];
+    const ib_qweights weights = weights_of(w);
+    ib_status failed = IB_OK;
+    float *dx = ib_grad_of(g, x, &failed), *dw = ib_grad_of(g, w, &failed), *db = ib_grad_of(g, b, &failed);
+    const int64_t rows = w->shape[0], cols = w->size / rows;
+    float *xr = ib_graph_alloc(g, (size_t)x->size * sizeof *xr), *wr = ib_graph_alloc(g, (size_t)w->size * sizeof *wr);
+    float *scratch = ib_graph_alloc(g, (size_t)(w->ndim == 4 ? ib_conv2d_scratch(s) : 1) * sizeof *scratch);
+    if (failed || !xr || !wr || !scratch)
+        return IB_ENOMEM;
+    if (dw && x->dtype == IB_CODES)
+        K(g)->dequantize(ib_codes(x), x->size, x->q.scale[0], x->q.zero_point, xr);
+    else if (dw)
+        memcpy(xr, x->data, (size_t)x->size * sizeof *xr);
+    if (dx)
+        K(g)->dequantize_rows(&weights, rows, cols, w->q.scale, w->q.n_scales, wr);
+    if (w->ndim == 4) {
+        if (dx)
+            K(g)->conv2d_grad_x(s, dz, wr, dx, scratch);
+        if (dw)
+            K(g)->conv2d_grad_w(s, xr, dz, dw, scratch);
+        if (db)
+            K(g)->channel_sum(dz, s->n, s->oc, s->oh * s->ow, db);
+    } else {
+        if (dx)
+            K(g)->gemm(0, 0, s->n, cols, rows, dz, wr, 1.0f, dx);
+        if (dw)
+            K(g)->gemm(1, 0, rows, cols, s->n, dz, xr, 1.0f, dw);
+        if (db)
+            K(g)->col_sum(dz, s->n, rows, db);
+    }
+    return IB_OK;
+}
+
+static ib_status product_backward(ib_graph *g, ib_node *n)
+{
+    ib_window s;
+    window(n, &s);
+    const ib_qproduct_attrs *a = n->attrs;
+    const ib_qproduct_const *c = n->saved[1];
+    ib_status failed = IB_OK; /* gradients outlive the mark below, so they are made before it */
+    for (int i = 0; i < 3; i++)
+        ib_grad_of(g, n->in[i], &failed);
+    if (failed)
+        return failed;
+    const ib_mark mark = ib_graph_mark(g);
+    float *dz = ib_graph_alloc(g, (size_t)n->out->size * sizeof *dz);
+    if (!dz)
+        return IB_ENOMEM;
+    if (n->saved[2]) {
+        K(g)->acc_real(n->saved[2], s.n, s.oc, s.oh * s.ow, c->acc_scale, dz);
+        ib_learn_scale(g, a->out, s.n, n->out->size, dz, n->out->grad, c->lo, c->hi);
+    }
+    memset(dz, 0, (size_t)n->out->size * sizeof *dz);
+    K(g)->grad_where(n->out->grad, n->saved[0], dz, n->out->size);
+    const ib_status status = product_grads(g, n, &s, dz);
+    ib_graph_release(g, mark);
+    return status;
+}
+
+const ib_op ib_op_qlinear = {.name = "qlinear", .attrs_bytes = sizeof(ib_qproduct_attrs), .n_required = 2,
+                             .shape = product_shape, .forward = product_forward, .backward = product_backward};
+const ib_op ib_op_qconv2d = {.name = "qconv2d", .attrs_bytes = sizeof(ib_qproduct_attrs), .n_required = 2,
+                             .shape = product_shape, .forward = product_forward, .backward = product_backward};
+
+ib_tensor *ib_qlinear(ib_graph *g, ib_tensor *x, ib_tensor *w, ib_tensor *b, ib_act act, ib_quantizer *out)
+{
+    return IB_APPLY(g, &ib_op_qlinear, (&(ib_qproduct_attrs){out, act, {0}}), x, w, b);
+}
+
+ib_tensor *ib_qconv2d(ib_graph *g, ib_tensor *x, ib_tensor *w, ib_tensor *b, const ib_conv_opts *conv, ib_act act, ib_quantizer *out)
+{
+    return IB_APPLY(g, &ib_op_qconv2d, (&(ib_qproduct_attrs){out, act, *conv}), x, w, b);
+}
+
+/* ---- qlinear_dynamic: y = s_x[row] s_w[o] (w . q(x)) + b ---- */
+
+static ib_status dynamic_shape(ib_node *n, ib_tensor *out)
+{
+    const ib_tensor *x = n->in[0], *w = n->in[1];
+    char sx[64], sw[64];
+    if (x->dtype != IB_F32 || w->dtype != IB_CODES || x->ndim != 2 || w->ndim != 2 || x->shape[1] != w->shape[1])
+        return ib_op_fail(n, "%s x %s': inner sizes differ or the weight is not codes", ib_tensor_shape_text(x, sx, sizeof sx),
+                          ib_tensor_shape_text(w, sw, sizeof sw));
+    return ib_tensor_set_shape(out, 2, (int64_t[]){x->shape[0], w->shape[0]});
+}
+
+static ib_status dynamic_forward(ib_graph *g, ib_node *n)
+{
+    const ib_tensor *x = n->in[0], *w = n->in[1], *b = n->in[2];
+    const int64_t rows = x->shape[0], k = x->shape[1], out = w->shape[0];
+    const ib_window s = {rows, k, 1, 1, out, 1, 1, 1, 1, 1, 1, 0, 0, 1};
+    const ib_mark mark = ib_graph_mark(g);
+    float *scale = ib_graph_alloc(g, (size_t)rows * sizeof *scale);
+    int32_t *no_bias = ib_graph_alloc(g, (size_t)out * sizeof *no_bias);
+    ib_tensor q = *x;
+    q.dtype = IB_CODES;
+    q.q = (ib_qparams){.bits = 8, .qmin = -127, .qmax = 127, .n_scales = 1};
+    if (!scale || !no_bias || !(q.data = ib_graph_alloc(g, (size_t)x->size)))
+        return IB_ENOMEM;
+    memset(no_bias, 0, (size_t)out * sizeof *no_bias);
+    K(g)->abs_max_rows(ib_f32(x), rows, k, scale);
+    for (int64_t i = 0; i < rows; i++) {
+        scale[i] = scale[i] > 0 ? scale[i] / 127.0f : 1.0f;
+        K(g)->quantize(ib_f32(x) + i * k, k, scale[i], 0, -127, 127, 0, ib_codes(&q) + i * k, NULL);
+    }
+    int32_t *acc = accumulate(g, &s, &q, w, no_bias);
+    if (!acc)
+        return IB_ENOMEM;
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t o = 0; o < out; o++)
+            ib_f32(n->out)[i * out + o] =
+                (float)acc[i * out + o] * (scale[i] * w->q.scale[w->q.n_scales == 1 ? 0 : o]) + (b ? ib_f32(b)[o] : 0.0f);
+    ib_graph_release(g, mark);
+    return IB_OK;
+}
+
+static ib_status dynamic_backward(ib_graph *g, ib_node *n)
+{
+    const ib_window s = {n->in[0]->shape[0], n->in[0]->shape[1], 1, 1, n->in[1]->shape[0], 1, 1, 1, 1, 1, 1, 0, 0, 1};
+    return product_grads(g, n, &s, n->out->grad);
+}
+
+const ib_op ib_op_qlinear_dynamic = {.name = "qlinear_dynamic", .n_required = 2, .shape = dynamic_shape,
+                                     .forward = dynamic_forward, .backward = dynamic_backward};
+
+ib_tensor *ib_qlinear_dynamic(ib_graph *g, ib_tensor *x, ib_tensor *w, ib_tensor *b)
+{
+    return IB_APPLY(g, &ib_op_qlinear_dynamic, NULL, x, w, b);
+}

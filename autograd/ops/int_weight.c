@@ -1,0 +1,216 @@
+/* int_weight.c - weights on their way to codes: batch norm folded in, then quantized. */
+#include <math.h>
+#include <string.h>
+
+#include "autograd/quantizer.h"
+
+#define K(g) (&(g)->dev->k)
+
+/* ---- fold_weight: y[o,:] = w[o,:] gain[o], gain = gamma / sqrt(var + eps); saved[0]: gain ---- */
+
+typedef struct fold_attrs {
+    ib_tensor *mean, *var;
+    float eps;
+} fold_attrs;
+
+static ib_status fold_weight_shape(ib_node *n, ib_tensor *out)
+{
+    const fold_attrs *a = n->attrs;
+    if (n->in[1]->size != n->in[0]->shape[0] || a->var->size != n->in[0]->shape[0])
+        return ib_op_fail(n, "batch norm has %lld channels, the layer before it %lld", (long long)n->in[1]->size,
+                          (long long)n->in[0]->shape[0]);
+    return ib_same_shape(n->in[0], out, 0);
+}
+
+static float *gain_of(ib_graph *g, const ib_tensor *gamma, const fold_attrs *a)
+{
+    float *gain = ib_graph_alloc(g, (size_t)gamma->size * sizeof *gain);
+    for (int64_t c = 0; gain && c < gamma->size; c++)
+        gain[c] = ib_f32(gamma)[c] / sqrtf(ib_f32(a->var)[c] + a->eps);
+    return gain;
+}
+
+static ib_status fold_weight_forward(ib_graph *g, ib_node *n)
+{
+    const ib_tensor *w = n->in[0];
+    float *gain = n->saved[0] = gain_of(g, n->in[1], n->attrs);
+    if (!gain)
+        return IB_ENOMEM;
+    memset(n->out->data, 0, (size_t)w->size * sizeof(float));
+    K(g)->scale_rows(ib_f32(w), w->shape[0], w->size / w->shape[0], gain, ib_f32(n->out));
+    return IB_OK;
+}
+
+/* dw += gain dy    dgamma += <w, dy> / sqrt(var + eps), which has no division by gamma */
+static ib_status fold_weight_backward(ib_graph *g, ib_node *n)
+{
+    const fold_attrs *a = n->attrs;
+    const ib_tensor *w = n->in[0];
+    const int64_t rows = w->shape[0], cols = w->size / rows;
+    ib_status failed = IB_OK;
+    float *dw = ib_grad_of(g, n->in[0], &failed), *dgamma = ib_grad_of(g, n->in[1], &failed);
+    if (dw)
+        K(g)->scale_rows(n->out->grad, rows, cols, n->saved[0], dw);
+    if (dgamma) {
+        const ib_mark mark = ib_graph_mark(g);
+        float *dot = ib_graph_alloc(g, (size_t)rows * sizeof *dot);
+        if (!dot)
+            return IB_ENOMEM;
+        memset(dot, 0, (size_t)rows * sizeof *dot);
+        K(g)->dot_rows(ib_f32(w), n->out->grad, rows, cols, dot);
+        for (int64_t c = 0; c < rows; c++)
+            dgamma[c] += dot[c] / sqrtf(ib_f32(a->var)[c] + a->eps);
+        ib_graph_release(g, mark);
+    }
+    return failed;
+}
+
+const ib_op ib_op_fold_weight = {.name = "fold_weight", .attrs_bytes = sizeof(fold_attrs), .n_required = 2,
+                                 .shape = fold_weight_shape, .forward = fold_weight_forward, .backward = fold_weight_backward};
+
+ib_tensor *ib_fold_weight(ib_graph *g, ib_tensor *w, ib_tensor *gamma, ib_tensor *var, float eps)
+{
+    return IB_APPLY(g, &ib_op_fold_weight, (&(fold_attrs){NULL, var, eps}), w, gamma);
+}
+
+/* ---- fold_bias: y = beta + (bias - mean) gain ---- */
+
+static ib_status fold_bias_shape(ib_node *n, ib_tensor *out)
+{
+    return ib_same_shape(n->in[0], out, 0);
+}
+
+static ib_status fold_bias_forward(ib_graph *g, ib_node *n)
+{
+    const fold_attrs *a = n->attrs;
+    const float *beta = ib_f32(n->in[1]), *bias = n->in[2] ? ib_f32(n->in[2]) : NULL, *mean = ib_f32(a->mean);
+    float *gain = n->saved[0] = gain_of(g, n->in[0], a), *y = ib_f32(n->out);
+    if (!gain)
+        return IB_ENOMEM;
+    for (int64_t c = 0; c < n->out->size; c++)
+        y[c] = beta[c] + ((bias ? bias[c] : 0.0f) - mean[c]) * gain[c];
+    return IB_OK;
+}
+
+static ib_status fold_bias_backward(ib_graph *g, ib_node *n)
+{
+    const fold_attrs *a = n->attrs;
+    ib_status failed = IB_OK;
+    const float *bias = n->in[2] ? ib_f32(n->in[2]) : NULL, *mean = ib_f32(a->mean), *gain = n->saved[0], *dy = n->out->grad;
+    float *dgamma = ib_grad_of(g, n->in[0], &failed), *dbeta = ib_grad_of(g, n->in[1], &failed);
+    float *dbias = ib_grad_of(g, n->in[2], &failed);
+    for (int64_t c = 0; c < n->out->size; c++) {
+        if (dgamma)
+            dgamma[c] += dy[c] * ((bias ? bias[c] : 0.0f) - mean[c]) / sqrtf(ib_f32(a->var)[c] + a->eps);
+        if (dbeta)
+            dbeta[c] += dy[c];
+        if (dbias)
+            dbias[c] += dy[c] * gain[c];
+    }
+    return failed;
+}
+
+const ib_op ib_op_fold_bias = {.name = "fold_bias", .attrs_bytes = sizeof(fold_attrs), .n_required = 2,
+                               .shape = fold_bias_shape, .forward = fold_bias_forward, .backward = fold_bias_backward};
+
+ib_tensor *ib_fold_bias(ib_graph *g, ib_tensor *gamma, ib_tensor *beta, ib_tensor *bias, ib_tensor *mean, ib_tensor *var, float eps)
+{
+    return IB_APPLY(g, &ib_op_fold_bias, (&(fold_attrs){mean, var, eps}), gamma, beta, bias);
+}
+
+/* ---- quantize_weight: codes of w[O,...]; saved[0]: clip mask ---- */
+
+static ib_status quantize_weight_shape(ib_node *n, ib_tensor *out)
+{
+    const ib_weight_attrs *a = n->attrs;
+    const ib_tensor *w = n->in[0];
+    const ib_format *f = ib_format_for_bits(a->bits);
+    if (!f)
+        return IB_EINVAL;
+    if (a->group_size < 0 || a->group_size % 4)
+        return ib_op_fail(n, "groups of %d weights: a multiple of 4 is needed", a->group_size);
+    out->dtype = IB_CODES;
+    out->q = (ib_qparams){.bits = a->bits, .qmin = -f->qmax, .qmax = f->qmax,
+                          .n_scales = a->per_channel || a->group_size ? (int)w->shape[0] : 1};
+    return ib_tensor_set_shape(out, w->ndim, w->shape);
+}
+
+/* A channel of zeros must not divide by its scale, and one of nearly zeros must not blow up the codes of its bias:
+ * no scale is below 2^-12 of the largest. */
+static ib_status check_scales(const ib_node *n, float *scale, int count)
+{
+    float top = 0;
+    for (int c = 0; c < count; c++) {
+        if (!isfinite(scale[c]))
+            return ib_op_fail(n, "weights of channel %d are not finite", c), ib_fail(IB_ENUMERIC, "%s", ib_error());
+        top = scale[c] > top ? scale[c] : top;
+    }
+    const float least = top > 1e-30f ? top * 0x1p-12f : 1.0f;
+    for (int c = 0; c < count; c++)
+        scale[c] = scale[c] < least ? least : scale[c];
+    return IB_OK;
+}
+
+static ib_status quantize_weight_forward(ib_graph *g, ib_node *n)
+{
+    const ib_weight_attrs *a = n->attrs;
+    const ib_tensor *w = n->in[0], *learned = n->in[1];
+    ib_qparams *q = &n->out->q;
+    const int64_t rows = w->shape[0], cols = w->size / rows;
+    if (!(q->scale = ib_graph_alloc(g, (size_t)q->n_scales * sizeof(float))))
+        return IB_ENOMEM;
+    if (g->mode == IB_TRAIN && !(n->saved[0] = ib_graph_alloc(g, (size_t)(w->size + 7) / 8)))
+        return IB_ENOMEM;
+    if (a->group_size) {
+        q->group_size = a->group_size;
+        q->n_groups = (int)((cols + a->group_size - 1) / a->group_size);
+        uint8_t *factor = ib_graph_alloc(g, (size_t)(rows * q->n_groups));
+        if (!factor)
+            return IB_ENOMEM;
+        q->group_factor = factor;
+        K(g)->quantize_groups(ib_f32(w), rows, cols, a->group_size, q->qmax, q->scale, factor, ib_codes(n->out), n->saved[0]);
+        return check_scales(n, q->scale, q->n_scales);
+    }
+    const int64_t parts = q->n_scales, part = w->size / parts;
+    if (learned)
+        for (int64_t c = 0; c < parts; c++)
+            q->scale[c] = expf(ib_f32(learned)[c]);
+    else if (a->mse)
+        K(g)->mse_scale_rows(ib_f32(w), parts, part, q->qmax, q->scale);
+    else {
+        K(g)->abs_max_rows(ib_f32(w), parts, part, q->scale);
+        for (int64_t c = 0; c < parts; c++)
+            q->scale[c] /= (float)q->qmax;
+    }
+    const ib_status status = check_scales(n, q->scale, q->n_scales);
+    if (status)
+        return status;
+    K(g)->quantize_rows(ib_f32(w), rows, cols, q->scale, q->n_scales, q->qmax, ib_codes(n->out), n->saved[0]);
+    return IB_OK;
+}
+
+/* dw += dy inside the range;  LSQ on t = ln s: dt[c] += s g sum dy (q - w / s), g = 1 / sqrt(N qmax) */
+static ib_status quantize_weight_backward(ib_graph *g, ib_node *n)
+{
+    const ib_tensor *w = n->in[0];
+    const ib_qparams *q = &n->out->q;
+    ib_status failed = IB_OK;
+    float *dw = ib_grad_of(g, n->in[0], &failed), *dt = ib_grad_of(g, n->in[1], &failed);
+    if (dw)
+        K(g)->grad_where(n->out->grad, n->saved[0], dw, w->size);
+    const int64_t part = w->size / q->n_scales;
+    const double factor = 1.0 / sqrt((double)part * q->qmax);
+    for (int64_t c = 0; dt && c < q->n_scales; c++)
+        dt[c] += (float)(factor * q->scale[c] *
+                         K(g)->lsq_grad(ib_f32(w) + c * part, n->out->grad + c * part, part, q->scale[c], 0, q->qmin, q->qmax));
+    return failed;
+}
+
+const ib_op ib_op_quantize_weight = {.name = "quantize_weight", .attrs_bytes = sizeof(ib_weight_attrs), .n_required = 1,
+                                     .shape = quantize_weight_shape, .forward = quantize_weight_forward,
+                                     .backward = quantize_weight_backward};
+
+ib_tensor *ib_quantize_weight(ib_graph *g, ib_tensor *w, ib_tensor *ln_scale, const ib_weight_attrs *attrs)
+{
+    return IB_APPLY(g, &ib_op_quantize_weight, attrs, w, ln_scale);
+}

@@ -1,0 +1,113 @@
+/* quantizer.h - how an activation becomes codes, and the integer operators of the tape.
+ *
+ * An integer operator computes codes from codes with the arithmetic that ships and passes gradients straight through
+ * to the real values behind the codes. It leaves its integer constants in its node, from where export/lower.c copies
+ * them: nothing is computed a second time. */
+#ifndef IB_AUTOGRAD_QUANTIZER_H
+#define IB_AUTOGRAD_QUANTIZER_H
+
+#include "autograd/op.h"
+#include "runtime/isobit_types.h"
+
+typedef enum ib_learned { IB_NOT_LEARNED, IB_LSQ, IB_PACT } ib_learned;
+typedef enum ib_act { IB_ACT_NONE, IB_ACT_RELU, IB_ACT_RELU6 } ib_act;
+
+/* real = scale * (code - zero), qmin <= code <= qmax */
+typedef struct ib_quantizer {
+    int bits, qmin, qmax;
+    int profile; /* rounding, see runtime/isobit_types.h */
+    float scale;
+    int zero;
+    ib_learned learned;
+    ib_tensor *param; /* LSQ: [1] = ln(scale); PACT: [1] = alpha, the largest real value; else NULL */
+    void (*see)(struct ib_quantizer *q, float lo, float hi); /* called with the range of each training batch, before
+                                                                it is quantized; NULL: the quantizer stands still */
+    void *observer;
+} ib_quantizer;
+
+/* The codes between which `act` clamps. */
+void ib_act_bounds(const ib_quantizer *q, ib_act act, int *lo, int *hi);
+
+/* The quantizer's scale from its learned parameter, if it has one. */
+ib_status ib_quantizer_refresh(ib_quantizer *q);
+
+/* Affine (or, with `symmetric`, zero-centred) scale and zero point of the range [lo, hi], widened to hold 0.
+ * A range of one point gives scale 1. The source of every activation's scale. */
+void ib_quantizer_set_range(ib_quantizer *q, float lo, float hi, int symmetric);
+
+/* ---- attributes, and what the nodes keep for lowering ---- */
+typedef struct ib_q_attrs { /* quantize, qadd, qmul, qavg_pool, qconcat */
+    ib_quantizer *out;
+    ib_act act;
+    ib_pool_opts pool;
+    int axis;
+} ib_q_attrs;
+
+typedef struct ib_qproduct_attrs { /* qlinear, qconv2d */
+    ib_quantizer *out;
+    ib_act act;
+    ib_conv_opts conv;
+} ib_qproduct_attrs;
+
+typedef struct ib_qproduct_const { /* saved[1] of qlinear, qconv2d, qavg_pool (bias NULL, one scale) */
+    int32_t *bias;       /* [O] */
+    float *acc_scale;    /* [O] real value of one accumulator step: s_in * s_w */
+    isobit_scale *scale; /* [O] */
+    int lo, hi, profile;
+} ib_qproduct_const;
+
+typedef struct ib_qbinary_const { /* saved[1] of qadd, qmul (only out) */
+    isobit_scale a, b, out;
+    int lo, hi, profile;
+} ib_qbinary_const;
+
+typedef struct ib_lookup_attrs {
+    float (*f)(float);                          /* NULL: the identity (relu and changes of scale) */
+    float (*slope)(float x, float y);           /* df/dx, y = f(x) */
+    ib_act act;
+    ib_quantizer *out;                          /* NULL: the input's scale */
+    float out_scale;                            /* > 0: this fixed scale and zero point instead */
+    int out_zero;
+} ib_lookup_attrs;
+
+typedef struct ib_lookup_const { /* saved[1] of lookup, one per input of qconcat */
+    int8_t table[256];
+    float slope[256];
+} ib_lookup_const;
+
+typedef struct ib_weight_attrs { /* quantize_weight: inputs w, ln(scale) or NULL */
+    int bits;
+    int per_channel; /* else one scale */
+    int group_size;  /* > 0: per channel and group */
+    int mse;         /* scale by least squared error instead of the largest magnitude */
+} ib_weight_attrs;
+
+/* ---- the operators ---- */
+ib_tensor *ib_quantize(ib_graph *g, ib_tensor *x, ib_quantizer *q);
+ib_tensor *ib_dequantize(ib_graph *g, ib_tensor *x);
+/* w gamma / sqrt(var + eps), and beta + (bias - mean) gamma / sqrt(var + eps); bias may be NULL */
+ib_tensor *ib_fold_weight(ib_graph *g, ib_tensor *w, ib_tensor *gamma, ib_tensor *var, float eps);
+ib_tensor *ib_fold_bias(ib_graph *g, ib_tensor *gamma, ib_tensor *beta, ib_tensor *bias, ib_tensor *mean, ib_tensor *var, float eps);
+ib_tensor *ib_quantize_weight(ib_graph *g, ib_tensor *w, ib_tensor *ln_scale, const ib_weight_attrs *attrs);
+ib_tensor *ib_qlinear(ib_graph *g, ib_tensor *x, ib_tensor *w, ib_tensor *b, ib_act act, ib_quantizer *out);
+ib_tensor *ib_qconv2d(ib_graph *g, ib_tensor *x, ib_tensor *w, ib_tensor *b, const ib_conv_opts *conv, ib_act act, ib_quantizer *out);
+/* fp32 in, fp32 out; each row of x is quantized to int8 with its own scale when it arrives */
+ib_tensor *ib_qlinear_dynamic(ib_graph *g, ib_tensor *x, ib_tensor *w, ib_tensor *b);
+ib_tensor *ib_qadd(ib_graph *g, ib_tensor *a, ib_tensor *b, ib_act act, ib_quantizer *out);
+ib_tensor *ib_qmul(ib_graph *g, ib_tensor *a, ib_tensor *b, ib_act act, ib_quantizer *out);
+ib_tensor *ib_qmax_pool(ib_graph *g, ib_tensor *x, const ib_pool_opts *opts);
+ib_tensor *ib_qavg_pool(ib_graph *g, ib_tensor *x, const ib_pool_opts *opts, ib_quantizer *out);
+ib_tensor *ib_lookup(ib_graph *g, ib_tensor *x, const ib_lookup_attrs *attrs);
+ib_tensor *ib_qconcat(ib_graph *g, ib_tensor *const *x, int n, int axis, ib_quantizer *out);
+/* Dropout on codes: a dropped code is the zero point, and the kept ones mean more (scale / (1 - p)). */
+ib_tensor *ib_qdropout(ib_graph *g, ib_tensor *x, float p);
+
+/* ---- shared by the operators ---- */
+/* Makes `out` a code tensor with the quantizer's parameters; call after the quantizer is up to date. */
+ib_status ib_set_codes(ib_graph *g, ib_tensor *out, const ib_quantizer *q);
+/* In a training forward lets the quantizer see [lo, hi] (after the activation's clamp), then refreshes it. */
+ib_status ib_see(ib_graph *g, const ib_node *n, ib_quantizer *q, ib_act act, float lo, float hi);
+/* Adds the gradient of the quantizer's learned parameter, given the real values x[size] before quantization. */
+void ib_learn_scale(ib_graph *g, ib_quantizer *q, int64_t batch, int64_t size, const float *x, const float *dy, int lo, int hi);
+
+#endif
