@@ -1,0 +1,72 @@
+/* optim.h - from gradients to new values.
+ *
+ * An optimizer follows the trainable parameters of a network, also those that quantization adds later. A step uses the
+ * gradients that backward passes have added up and then zeroes them. */
+#ifndef ISOBIT_OPTIM_H
+#define ISOBIT_OPTIM_H
+
+#include <isobit/layer.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct ib_optim ib_optim;
+
+typedef struct ib_sgd_opts {
+    float lr;       /* 0 means 0.01 */
+    float momentum; /* Sutskever et al. 2013, in PyTorch's form v = mu v + g */
+    float weight_decay;
+    int nesterov;
+} ib_sgd_opts;
+
+typedef struct ib_adamw_opts {
+    float lr;           /* 0 means 1e-3 */
+    float beta1, beta2; /* 0 means 0.9, 0.999 */
+    float eps;          /* 0 means 1e-8 */
+    float weight_decay; /* decoupled: arXiv:1711.05101 */
+} ib_adamw_opts;
+
+/* Weight decay applies to parameters of two or more dimensions and PACT's clipping levels, not to biases, norms and
+ * learned scales; opts may be NULL. The network and the device must outlive the optimizer. */
+ib_optim *ib_sgd_new(ib_layer *net, ib_device *dev, const ib_sgd_opts *opts);
+ib_optim *ib_adamw_new(ib_layer *net, ib_device *dev, const ib_adamw_opts *opts);
+void ib_optim_free(ib_optim *opt); /* NULL is fine */
+
+/* Parameters whose name matches `pattern` (shell wildcards) learn at lr_factor times the rate and decay; the last
+ * group that matches counts. At most 16 groups. */
+ib_status ib_optim_group(ib_optim *opt, const char *pattern, float lr_factor, float decay_factor);
+
+ib_status ib_optim_step(ib_optim *opt);
+void ib_optim_zero(ib_optim *opt); /* forgets the gradients */
+void ib_optim_set_lr(ib_optim *opt, float lr);
+float ib_optim_lr(const ib_optim *opt);
+
+/* Scales the gradients so that their joint 2-norm is at most max_norm; the norm before it, or -1 if it is not finite. */
+double ib_optim_clip(ib_optim *opt, double max_norm);
+
+/* ---- learning rate schedules ---- */
+typedef enum ib_schedule_kind { IB_CONSTANT, IB_STEP, IB_COSINE, IB_LINEAR, IB_PLATEAU } ib_schedule_kind;
+
+typedef struct ib_schedule {
+    ib_schedule_kind kind;
+    float lr;             /* the highest rate */
+    int64_t total;        /* steps in all (cosine, linear: down to lr * final) */
+    int64_t warmup;       /* first steps, rising linearly */
+    float final;          /* last rate as a share of lr */
+    int64_t every;        /* step: lr *= gamma each `every` steps; plateau: after `every` reports without improvement */
+    float gamma;          /* 0 means 0.1 */
+    double best;          /* plateau: state, kept by ib_schedule_report */
+    int64_t bad, drops;
+} ib_schedule;
+
+float ib_schedule_lr(const ib_schedule *s, int64_t step);
+/* Plateau: tells the schedule a loss (smaller is better), for example once an epoch. */
+void ib_schedule_report(ib_schedule *s, double loss);
+/* "constant", "step", "cosine", "linear", "plateau"; IB_EINVAL for others. */
+ib_status ib_schedule_parse(const char *name, ib_schedule_kind *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

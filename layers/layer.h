@@ -1,0 +1,48 @@
+/* layer.h - inside the library: what a layer is made of. */
+#ifndef IB_LAYERS_LAYER_H
+#define IB_LAYERS_LAYER_H
+
+#include <isobit/layer.h>
+
+#include "autograd/op.h"
+
+typedef struct ib_param {
+    ib_tensor *t;
+    char *name; /* within its layer; t->name is the full one */
+    ib_init init;
+    int64_t fan_in;
+    int trainable;
+} ib_param;
+
+struct ib_layer {
+    const ib_layer_class *cls;
+    void *context;
+    char *name, *path;
+    ib_layer **children;
+    int n_children;
+    ib_param **params; /* its own */
+    int n_params;
+    /* of the root */
+    ib_param **all; /* borrowed from the layers */
+    int n_all;
+    ib_input_info input;
+    struct ib_quantization { /* set by qat/: another way to run this network */
+        void *plan;
+        ib_tensor *(*forward)(ib_layer *net, ib_graph *g, ib_tensor *x);
+        void (*free)(void *plan);
+    } quantization;
+};
+
+/* Rebuilds the root's list after parameters were added. */
+ib_status ib_layer_collect(ib_layer *net);
+
+/* Applies a child within its own name. */
+ib_tensor *ib_child_forward(ib_layer *layer, int i, ib_graph *g, ib_tensor *x);
+
+/* The network's own forward, whether or not it is quantized. */
+ib_tensor *ib_layer_forward_float(ib_graph *g, ib_layer *net, ib_tensor *x);
+
+/* Frees each layer of a list; NULLs are fine. */
+void ib_layers_free(int n, ib_layer *const *layers);
+
+#endif

@@ -1,0 +1,62 @@
+/* model.c - the table of ready networks and what several of them share. */
+#include "layers/model.h"
+
+#include <string.h>
+
+#include "tensor/error.h"
+
+static const struct {
+    const char *name, *description;
+    ib_layer *(*make)(int c, int h, int w, int classes);
+} models[] = {
+#define MODEL(name, description) {#name, description, ib_model_##name},
+#include "layers/models.def"
+#undef MODEL
+};
+enum { N_MODELS = sizeof models / sizeof *models };
+
+const char *ib_model_name_at(int i)
+{
+    return i >= 0 && i < N_MODELS ? models[i].name : NULL;
+}
+
+const char *ib_model_description_at(int i)
+{
+    return i >= 0 && i < N_MODELS ? models[i].description : NULL;
+}
+
+ib_layer *ib_model_new(const char *name, int c, int h, int w, int classes)
+{
+    if (c < 1 || h < 1 || w < 1 || classes < 1 || (int64_t)c * h * w > 1 << 24)
+        return ib_fail_null(IB_EINVAL, "model %s: input %dx%dx%d, %d classes", name, c, h, w, classes);
+    for (int i = 0; i < N_MODELS; i++)
+        if (!strcmp(models[i].name, name)) {
+            ib_layer *net = models[i].make(c, h, w, classes);
+            if (net)
+                ib_layer_set_input(net, &(ib_input_info){c, h, w, classes, 0, 0, 0});
+            return net;
+        }
+    return ib_fail_null(IB_EINVAL, "no model is named '%s': mlp, tfc, sfc, lenet, resnet8 and dscnn are", name);
+}
+
+ib_layer *ib_conv_bn(int in, int out, int kernel, int stride, int relu)
+{
+    const int pad = (kernel - 1) / 2;
+    ib_layer *conv = ib_named("conv", ib_conv2d_layer(&(ib_conv2d_config){
+        .in = in, .out = out, .kernel_h = kernel, .stride = stride, .pad_h = pad, .pad_w = pad, .no_bias = 1}));
+    ib_layer *bn = ib_named("bn", ib_batch_norm_layer(out));
+    return relu ? ib_sequential(conv, bn, ib_named("relu", ib_relu_layer())) : ib_sequential(conv, bn);
+}
+
+static ib_layer *dense_bn(int in, int out)
+{
+    return ib_sequential(ib_named("linear", ib_linear_layer_no_bias(in, out)), ib_named("bn", ib_batch_norm_layer(out)),
+                         ib_named("relu", ib_relu_layer()));
+}
+
+ib_layer *ib_fully_connected(int in, int width, int classes)
+{
+    return ib_sequential(ib_named("flatten", ib_flatten_layer()), ib_named("fc1", dense_bn(in, width)),
+                         ib_named("fc2", dense_bn(width, width)), ib_named("fc3", dense_bn(width, width)),
+                         ib_named("fc4", ib_linear_layer(width, classes)));
+}

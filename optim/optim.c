@@ -1,0 +1,134 @@
+/* optim.c - what all optimizers share. */
+#include "optim/optim.h"
+
+#include <fnmatch.h>
+#include <math.h>
+#include <string.h>
+
+#include "tensor/alloc.h"
+
+ib_optim *ib_optim_new(const ib_optim_class *cls, ib_layer *net, ib_device *dev)
+{
+    if (!net || !dev)
+        return NULL;
+    ib_optim *o = ib_alloc(sizeof *o);
+    if (!o)
+        return NULL;
+    o->cls = cls;
+    o->net = net;
+    o->dev = dev;
+    if (ib_optim_sync(o)) {
+        ib_optim_free(o);
+        return NULL;
+    }
+    return o;
+}
+
+void ib_optim_free(ib_optim *o)
+{
+    if (!o)
+        return;
+    for (int i = 0; i < o->n_slots; i++)
+        for (int s = 0; s < 2; s++)
+            ib_free(o->slots[i].state[s]);
+    for (int i = 0; i < o->n_groups; i++)
+        ib_free(o->groups[i].pattern);
+    ib_free(o->slots);
+    ib_free(o);
+}
+
+static ib_optim_slot *slot_of(ib_optim *o, const ib_tensor *p)
+{
+    for (int i = 0; i < o->n_slots; i++)
+        if (o->slots[i].param == p)
+            return &o->slots[i];
+    return NULL;
+}
+
+ib_status ib_optim_sync(ib_optim *o)
+{
+    for (int i = 0; i < o->net->n_all; i++) {
+        ib_tensor *p = o->net->all[i]->t;
+        if (!o->net->all[i]->trainable || slot_of(o, p))
+            continue;
+        const size_t bytes = sizeof *o->slots;
+        ib_optim_slot *slots = ib_realloc(o->slots, (size_t)o->n_slots * bytes, (size_t)(o->n_slots + 1) * bytes);
+        if (!slots)
+            return IB_ENOMEM;
+        o->slots = slots;
+        ib_optim_slot *slot = &slots[o->n_slots++];
+        *slot = (ib_optim_slot){.param = p};
+        for (int s = 0; s < o->cls->n_states; s++)
+            if (!(slot->state[s] = ib_alloc((size_t)p->size * sizeof(float)))) {
+                o->n_slots--;
+                ib_free(slot->state[0]);
+                return IB_ENOMEM;
+            }
+    }
+    return IB_OK;
+}
+
+ib_status ib_optim_group(ib_optim *o, const char *pattern, float lr_factor, float decay_factor)
+{
+    if (o->n_groups == IB_MAX_GROUPS)
+        return ib_fail(IB_EINVAL, "parameter groups: %d are possible", IB_MAX_GROUPS);
+    char *copy = ib_strdup(pattern);
+    if (!copy)
+        return IB_ENOMEM;
+    o->groups[o->n_groups].pattern = copy;
+    o->groups[o->n_groups].lr = lr_factor;
+    o->groups[o->n_groups++].decay = decay_factor;
+    return IB_OK;
+}
+
+ib_status ib_optim_step(ib_optim *o)
+{
+    const ib_status status = ib_optim_sync(o);
+    if (status)
+        return status;
+    for (int i = 0; i < o->n_slots; i++) {
+        ib_optim_slot *s = &o->slots[i];
+        const size_t n = strlen(ib_tensor_name(s->param));
+        const int clip_level = n > 6 && !strcmp(ib_tensor_name(s->param) + n - 6, ".alpha");
+        float lr = o->lr, decay = s->param->ndim > 1 || clip_level ? o->decay : 0.0f;
+        for (int g = 0; g < o->n_groups; g++)
+            if (!fnmatch(o->groups[g].pattern, ib_tensor_name(s->param), 0)) {
+                lr = o->lr * o->groups[g].lr;
+                decay = o->decay * o->groups[g].decay;
+            }
+        o->cls->update(o, s->param, s->state, ++s->t, lr, decay);
+    }
+    ib_optim_zero(o);
+    return IB_OK;
+}
+
+void ib_optim_zero(ib_optim *o)
+{
+    for (int i = 0; i < o->n_slots; i++)
+        memset(o->slots[i].param->grad, 0, (size_t)o->slots[i].param->size * sizeof(float));
+}
+
+void ib_optim_set_lr(ib_optim *o, float lr)
+{
+    o->lr = lr;
+}
+
+float ib_optim_lr(const ib_optim *o)
+{
+    return o->lr;
+}
+
+double ib_optim_clip(ib_optim *o, double max_norm)
+{
+    double square = 0;
+    if (ib_optim_sync(o))
+        return -1;
+    for (int i = 0; i < o->n_slots; i++)
+        square += o->dev->k.sum_sq(o->slots[i].param->grad, o->slots[i].param->size);
+    const double norm = sqrt(square);
+    if (!isfinite(norm))
+        return -1;
+    for (int i = 0; norm > max_norm && i < o->n_slots; i++)
+        o->dev->k.scale(o->slots[i].param->grad, o->slots[i].param->size, (float)(max_norm / norm));
+    return norm;
+}

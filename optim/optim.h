@@ -1,0 +1,44 @@
+/* optim.h - inside the library: one optimizer is a row of states per parameter and an update. */
+#ifndef IB_OPTIM_OPTIM_H
+#define IB_OPTIM_OPTIM_H
+
+#include <isobit/optim.h>
+
+#include "layers/layer.h"
+
+enum { IB_MAX_GROUPS = 16 };
+
+typedef struct ib_optim_class {
+    const char *name;
+    int n_states; /* fp32 arrays the size of the parameter */
+    void (*update)(ib_optim *opt, ib_tensor *p, float *const *state, int64_t t, float lr, float decay);
+} ib_optim_class;
+
+/* States of one parameter, found by its name. */
+typedef struct ib_optim_slot {
+    ib_tensor *param;
+    float *state[2];
+    int64_t t; /* steps this parameter has taken */
+} ib_optim_slot;
+
+struct ib_optim {
+    const ib_optim_class *cls;
+    ib_layer *net;
+    ib_device *dev;
+    ib_sgd_opts sgd;
+    ib_adamw_opts adamw;
+    float lr, decay;
+    ib_optim_slot *slots;
+    int n_slots;
+    struct {
+        char *pattern;
+        float lr, decay;
+    } groups[IB_MAX_GROUPS];
+    int n_groups;
+};
+
+ib_optim *ib_optim_new(const ib_optim_class *cls, ib_layer *net, ib_device *dev);
+/* Slots for every trainable parameter, also new ones; what is there is kept. */
+ib_status ib_optim_sync(ib_optim *opt);
+
+#endif
