@@ -1,0 +1,184 @@
+/* loader.c - batches: order, augmentation and normalization, prepared one ahead by a thread.
+ * Everything about a batch follows from (seed, epoch, index), so a loader can start anywhere. */
+#include <pthread.h>
+#include <string.h>
+
+#include "data/augment.h"
+#include "data/dataset.h"
+
+struct ib_loader {
+    const ib_dataset *d;
+    ib_loader_opts opts;
+    float mean, std;
+    int64_t batches;
+    int64_t epoch, next; /* the batch that ib_loader_next gives next */
+    uint32_t *order;     /* [n], of order_epoch */
+    int64_t order_epoch;
+    struct slot {
+        float *x;
+        int32_t *y;
+        int n;
+        int64_t epoch, index; /* what it holds; -1: nothing */
+    } slot[2];
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    int64_t want_epoch, want_index; /* what the thread shall prepare into slot want_slot; index -1: nothing */
+    int want_slot, stop, threaded;
+};
+
+static void shuffle(ib_loader *l, int64_t epoch)
+{
+    if (l->order_epoch == epoch)
+        return;
+    const ib_rng rng = {l->opts.seed, 0x5348554646ULL << 20 | (uint64_t)epoch};
+    for (int64_t i = 0; i < l->d->n; i++)
+        l->order[i] = (uint32_t)i;
+    for (int64_t i = l->d->n - 1; l->opts.shuffle && i > 0; i--) { /* Fisher-Yates */
+        const uint32_t j = ib_rng_below(rng, (uint64_t)i, (uint32_t)i + 1), t = l->order[i];
+        l->order[i] = l->order[j];
+        l->order[j] = t;
+    }
+    l->order_epoch = epoch;
+}
+
+static void prepare(ib_loader *l, struct slot *s, int64_t epoch, int64_t index)
+{
+    const ib_dataset *d = l->d;
+    const int64_t size = (int64_t)d->c * d->h * d->w, first = index * l->opts.batch;
+    const int augmented = l->opts.shift > 0 || l->opts.rotate > 0 || l->opts.flip;
+    const ib_rng rng = {l->opts.seed, 0x415547ULL << 32 | (uint64_t)epoch};
+    const float inverse = 1.0f / l->std;
+    shuffle(l, epoch);
+    s->n = (int)(d->n - first < l->opts.batch ? d->n - first : l->opts.batch);
+    for (int i = 0; i < s->n; i++) {
+        const uint32_t at = l->order[first + i];
+        float *x = s->x + i * size;
+        if (augmented)
+            ib_augment(&l->opts, rng, at, d->x + at * size, d->c, d->h, d->w, x);
+        else
+            memcpy(x, d->x + at * size, (size_t)size * sizeof *x);
+        for (int64_t j = 0; j < size; j++)
+            x[j] = (x[j] - l->mean) * inverse;
+        s->y[i] = d->y[at];
+    }
+    s->epoch = epoch;
+    s->index = index;
+}
+
+static void *work(void *arg)
+{
+    ib_loader *l = arg;
+    pthread_mutex_lock(&l->lock);
+    while (!l->stop) {
+        if (l->want_index < 0) {
+            pthread_cond_wait(&l->changed, &l->lock);
+            continue;
+        }
+        const int64_t epoch = l->want_epoch, index = l->want_index;
+        struct slot *s = &l->slot[l->want_slot];
+        pthread_mutex_unlock(&l->lock);
+        prepare(l, s, epoch, index);
+        pthread_mutex_lock(&l->lock);
+        l->want_index = -1;
+        pthread_cond_broadcast(&l->changed);
+    }
+    pthread_mutex_unlock(&l->lock);
+    return NULL;
+}
+
+ib_loader *ib_loader_new(const ib_dataset *d, const ib_input_info *info, const ib_loader_opts *opts)
+{
+    if (!d)
+        return NULL;
+    ib_loader *l = ib_alloc(sizeof *l);
+    if (!l)
+        return NULL;
+    l->d = d;
+    l->opts = opts ? *opts : (ib_loader_opts){0};
+    l->opts.batch = l->opts.batch ? l->opts.batch : 64;
+    l->mean = info && info->std > 0 ? info->mean : 0.0f;
+    l->std = info && info->std > 0 ? info->std : 1.0f;
+    l->order_epoch = l->want_index = l->slot[0].index = l->slot[1].index = -1;
+    if (l->opts.batch < 1 || l->opts.batch > 1 << 20) {
+        ib_fail(IB_EINVAL, "loader: batches of %d samples", l->opts.batch);
+        ib_free(l);
+        return NULL;
+    }
+    if (l->opts.batch > d->n)
+        l->opts.batch = (int)d->n;
+    l->batches = l->opts.drop_last ? d->n / l->opts.batch : (d->n + l->opts.batch - 1) / l->opts.batch;
+    const size_t values = (size_t)l->opts.batch * (size_t)(d->c * d->h * d->w);
+    int failed = !(l->order = ib_alloc((size_t)d->n * sizeof *l->order));
+    for (int i = 0; i < 2 && !failed; i++)
+        failed = !(l->slot[i].x = ib_alloc(values * sizeof(float))) || !(l->slot[i].y = ib_alloc((size_t)l->opts.batch * sizeof(int32_t)));
+    if (failed) {
+        ib_loader_free(l);
+        return NULL;
+    }
+    pthread_mutex_init(&l->lock, NULL);
+    pthread_cond_init(&l->changed, NULL);
+    l->threaded = !pthread_create(&l->thread, NULL, work, l); /* without it, batches are made when asked for */
+    return l;
+}
+
+void ib_loader_free(ib_loader *l)
+{
+    if (!l)
+        return;
+    if (l->threaded) {
+        pthread_mutex_lock(&l->lock);
+        l->stop = 1;
+        pthread_cond_broadcast(&l->changed);
+        pthread_mutex_unlock(&l->lock);
+        pthread_join(l->thread, NULL);
+    }
+    for (int i = 0; i < 2; i++) {
+        ib_free(l->slot[i].x);
+        ib_free(l->slot[i].y);
+    }
+    ib_free(l->order);
+    ib_free(l);
+}
+
+int64_t ib_loader_batches(const ib_loader *l)
+{
+    return l->batches;
+}
+
+void ib_loader_start(ib_loader *l, int64_t epoch, int64_t first)
+{
+    l->epoch = epoch;
+    l->next = first;
+}
+
+/* Waits until the thread is idle. */
+static void settle(ib_loader *l)
+{
+    while (l->threaded && l->want_index >= 0)
+        pthread_cond_wait(&l->changed, &l->lock);
+}
+
+int ib_loader_next(ib_loader *l, ib_batch *out)
+{
+    if (l->next >= l->batches)
+        return 0;
+    const int at = (int)(l->next & 1);
+    struct slot *s = &l->slot[at];
+    if (l->threaded)
+        pthread_mutex_lock(&l->lock);
+    settle(l);
+    if (s->index != l->next || s->epoch != l->epoch)
+        prepare(l, s, l->epoch, l->next);
+    if (l->threaded && l->next + 1 < l->batches) {
+        l->want_epoch = l->epoch;
+        l->want_index = l->next + 1;
+        l->want_slot = 1 - at;
+        pthread_cond_broadcast(&l->changed);
+    }
+    if (l->threaded)
+        pthread_mutex_unlock(&l->lock);
+    *out = (ib_batch){s->n, s->x, s->y, {s->n, l->d->c, l->d->h, l->d->w}, l->next};
+    l->next++;
+    return 1;
+}

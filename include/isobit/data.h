@@ -1,0 +1,74 @@
+/* data.h - where samples come from: data sets in memory, and loaders that make batches of them.
+ *
+ * Values are held as real numbers raw / raw_max; a loader normalizes them to (value - mean) / std. */
+#ifndef ISOBIT_DATA_H
+#define ISOBIT_DATA_H
+
+#include <isobit/layer.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum ib_split { IB_SPLIT_TRAIN, IB_SPLIT_TEST } ib_split;
+typedef struct ib_dataset ib_dataset;
+
+/* Opens a data set by a description:
+ *   digits      1,797 handwritten 8x8 digits, inside the library (UCI, doi:10.24432/C50P49, CC BY 4.0)
+ *   idx:DIR     MNIST's files in DIR: {train,t10k}-{images-idx3,labels-idx1}-ubyte, plain or .gz
+ *   hdf5:FILE   datasets {train,test}/{images,labels}, or images and labels (then every fifth sample is the test set);
+ *               images N,C,H,W or N,H,W or N,K, bytes or reals; the attribute raw_max of the file (255 for bytes)
+ *   csv:FILE    a sample a line, numbers, the label last; a header line is skipped; .gz too; every fifth sample is the
+ *               test set. K values are a square image if K is a square, else a vector; csv:FILE:CxHxW says it.
+ * NULL with ib_error() naming the file and the place when it cannot be read, is cut short or holds what cannot be. */
+ib_dataset *ib_dataset_open(const char *spec, ib_split split);
+ib_dataset *ib_digits_new(ib_split split);
+/* Copies n samples x[n,c,h,w] (already raw / raw_max) and labels y[n] in [0, classes). */
+ib_dataset *ib_dataset_new(int64_t n, int c, int h, int w, int classes, int raw_max, const float *x, const int32_t *y);
+void ib_dataset_free(ib_dataset *d); /* NULL is fine */
+
+int64_t ib_dataset_count(const ib_dataset *d);
+const float *ib_dataset_image(const ib_dataset *d, int64_t i); /* [c,h,w], borrowed */
+int32_t ib_dataset_label(const ib_dataset *d, int64_t i);
+/* Shape, classes and raw_max, with mean and std measured over all values. The mean is rounded to a multiple of
+ * 1 / raw_max, so that an 8-bit code of the normalized value is exactly raw - 128 for bytes. */
+ib_input_info ib_dataset_info(const ib_dataset *d);
+/* Keeps the first n samples. */
+void ib_dataset_limit(ib_dataset *d, int64_t n);
+/* IB_EINVAL, saying how, if the data do not fit the network's input. */
+ib_status ib_dataset_check(const ib_dataset *d, const ib_input_info *net);
+
+/* ---- loaders ---- */
+typedef struct ib_loader ib_loader;
+
+typedef struct ib_loader_opts {
+    int batch;        /* 0 means 64 */
+    int shuffle;      /* a new order each epoch, from seed and epoch alone */
+    int drop_last;    /* leave out a last batch that is not full */
+    uint64_t seed;
+    float shift;      /* augmentation: up to this many pixels in each direction */
+    float rotate;     /* up to this many degrees either way */
+    int flip;         /* mirror every other sample, at random */
+} ib_loader_opts;
+
+typedef struct ib_batch {
+    int n;
+    const float *x;   /* [n,c,h,w] normalized */
+    const int32_t *y; /* [n] */
+    int64_t shape[4]; /* n,c,h,w */
+    int64_t index;    /* of the batch in its epoch */
+} ib_batch;
+
+/* Normalizes with info's mean and std. One background thread prepares the next batch. */
+ib_loader *ib_loader_new(const ib_dataset *d, const ib_input_info *info, const ib_loader_opts *opts);
+void ib_loader_free(ib_loader *l); /* NULL is fine */
+int64_t ib_loader_batches(const ib_loader *l); /* in an epoch */
+/* Starts epoch number `epoch` at batch `first`: the same batches whatever was loaded before. */
+void ib_loader_start(ib_loader *l, int64_t epoch, int64_t first);
+/* 1 and a batch (valid until the next call), or 0 at the end of the epoch. */
+int ib_loader_next(ib_loader *l, ib_batch *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
