@@ -78,6 +78,8 @@ ib_status ib_see(ib_graph *g, const ib_node *n, ib_quantizer *q, ib_act act, flo
 /* LSQ on t = ln s: dt = g s sum dy (...), g = 1 / sqrt(N QP), N elements of one sample, QP codes above zero. */
 void ib_learn_scale(ib_graph *g, ib_quantizer *q, int64_t batch, int64_t size, const float *x, const float *dy, int lo, int hi)
 {
+    if (!q->param || !q->param->needs_grad)
+        return;
     if (q->learned == IB_PACT) {
         q->param->grad[0] += (float)K(g)->pact_grad(x, dy, size, (float)(hi - q->zero) * q->scale);
     } else if (q->learned == IB_LSQ) {

@@ -3,8 +3,6 @@
 
 #include "layers/layer.h"
 
-ib_status ib_layer_name_all(ib_layer *net);
-
 static void draw(const ib_param *p, ib_rng rng)
 {
     float *w = ib_f32(p->t);

@@ -146,7 +146,7 @@ static ib_status collect(ib_layer *root, ib_layer *l)
     return IB_OK;
 }
 
-ib_status ib_layer_collect(ib_layer *net)
+ib_status ib_layer_name_new_params(ib_layer *net)
 {
     ib_free(net->all);
     net->all = NULL;
@@ -160,11 +160,10 @@ ib_status ib_layer_collect(ib_layer *net)
     return IB_OK;
 }
 
-ib_status ib_layer_name_all(ib_layer *net);
 ib_status ib_layer_name_all(ib_layer *net)
 {
     const ib_status status = assign_names(net, "");
-    return status ? status : ib_layer_collect(net);
+    return status ? status : ib_layer_name_new_params(net);
 }
 
 const char *ib_layer_path(const ib_layer *l)

@@ -33,8 +33,10 @@ struct ib_layer {
     } quantization;
 };
 
-/* Rebuilds the root's list after parameters were added. */
-ib_status ib_layer_collect(ib_layer *net);
+/* Names every layer and parameter and rebuilds the root's list of parameters. */
+ib_status ib_layer_name_all(ib_layer *net);
+/* The same for parameters that were added to the root, whose names are full already. */
+ib_status ib_layer_name_new_params(ib_layer *net);
 
 /* Applies a child within its own name. */
 ib_tensor *ib_child_forward(ib_layer *layer, int i, ib_graph *g, ib_tensor *x);

@@ -88,6 +88,8 @@ ib_status ib_optim_step(ib_optim *o)
         return status;
     for (int i = 0; i < o->n_slots; i++) {
         ib_optim_slot *s = &o->slots[i];
+        if (!s->param->needs_grad) /* a scale that was frozen */
+            continue;
         const size_t n = strlen(ib_tensor_name(s->param));
         const int clip_level = n > 6 && !strcmp(ib_tensor_name(s->param) + n - 6, ".alpha");
         float lr = o->lr, decay = s->param->ndim > 1 || clip_level ? o->decay : 0.0f;

@@ -1,0 +1,92 @@
+/* qat.h - training with the integers in the loop.
+ *
+ * A network goes through phases, in this order and no other:
+ *
+ *   IB_FLOAT      as built
+ *   IB_CALIBRATE  ib_qat_prepare(): batch norms are folded, the forward is fp32, observers watch
+ *   IB_LEARN      the forward is the integer program, the backward goes straight through; moving observers follow the
+ *                 training batches, learned scales learn
+ *   IB_FROZEN     scales stand still (weights may still learn)
+ *   IB_EXPORTED   lowered to an integer program; nothing changes any more
+ *
+ * IB_LEARN may be left out: calibrate, then freeze, is static post-training quantization. Any other order is an error
+ * (IB_ESTATE). Evaluation never moves an observer. Preparing needs no marks in the network: it traces one evaluation
+ * and gives each operator it finds its integer form; what has none runs in fp32 between a dequantize and a quantize. */
+#ifndef ISOBIT_QAT_H
+#define ISOBIT_QAT_H
+
+#include <isobit/data.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum ib_phase { IB_FLOAT, IB_CALIBRATE, IB_LEARN, IB_FROZEN, IB_EXPORTED } ib_phase;
+
+/* How an accumulator becomes a code: the rounding of the runtime that the model is for (runtime/isobit_rt.h). */
+typedef enum ib_profile { IB_TFLITE_DOUBLE, IB_TFLITE_SINGLE, IB_FP32_RNE } ib_profile;
+
+typedef enum ib_granularity { IB_PER_CHANNEL, IB_PER_TENSOR, IB_PER_GROUP } ib_granularity;
+
+typedef struct ib_qat_opts {
+    int weight_bits, act_bits;  /* 8, 4 or 2; 0 means 8 */
+    int input_bits;             /* 0: act_bits */
+    int output_bits;            /* of the network's results; 0 means 8 */
+    ib_granularity granularity; /* of the weights' scales */
+    int group_size;             /* IB_PER_GROUP: weights in a group, a multiple of 4; 0 means 32 */
+    int symmetric;              /* activations with zero point 0 */
+    ib_profile profile;
+    /* Activation ranges, NULL means "auto" (ema at 8 bits, lsq below):
+     *   minmax, ema          follow the training batches (ema: x += 0.01 (new - x), as torch)
+     *   histogram, percentile, mse, kl   from the calibration batches
+     *   lsq                  step size learned by gradient (arXiv:1902.08153), in ln(scale)
+     *   pact                 clipping level learned after each ReLU (arXiv:1805.06085); elsewhere ema */
+    const char *observer;
+    /* Weight scales, NULL means "auto" (absmax at 8 bits, lsq below): absmax, mse (each step anew), lsq. */
+    const char *weight_observer;
+    float percentile;           /* 0 means 99.99 */
+    /* Exceptions, blank-separated "pattern=w8a8" or "pattern=float", shell wildcards over layer names, the last match
+     * counts: "conv1*=w8a8 fc2=w8a8". NULL: none. */
+    const char *rules;
+    /* Dynamic quantization: linear layers get int8 weights, their inputs are quantized when they arrive (one scale a
+     * row), everything else stays fp32. Needs no calibration and cannot be exported as an integer program. */
+    int dynamic;
+} ib_qat_opts;
+
+/* "w4a8" and the like into weight_bits and act_bits. */
+ib_status ib_qat_bits_parse(const char *text, ib_qat_opts *opts);
+/* "tflite_double", "tflite_single", "fp32_rne" */
+ib_status ib_profile_parse(const char *text, ib_profile *out);
+const char *ib_profile_name(ib_profile profile);
+const char *ib_phase_name(ib_phase phase);
+
+/* IB_FLOAT -> IB_CALIBRATE. Needs ib_layer_init() and ib_layer_set_input(); the graph is used for the trace. */
+ib_status ib_qat_prepare(ib_layer *net, ib_graph *g, const ib_qat_opts *opts);
+/* Shows up to `batches` batches (0: all) to the observers. */
+ib_status ib_qat_calibrate(ib_layer *net, ib_graph *g, ib_loader *loader, int64_t batches);
+/* Moves on to `phase`. From IB_CALIBRATE this fixes the first scales; nothing seen yet is an error. */
+ib_status ib_qat_set_phase(ib_layer *net, ib_graph *g, ib_phase phase);
+ib_phase ib_qat_phase(const ib_layer *net);
+/* The three calls above in one, up to IB_LEARN, with 10 batches. */
+ib_status ib_qat_begin(ib_layer *net, ib_graph *g, ib_loader *loader, const ib_qat_opts *opts);
+
+/* Moves the statistics of folded batch norms towards those that the integer layers now see, over `batches` batches, in
+ * IB_LEARN. On request, between epochs. */
+ib_status ib_qat_reestimate_bn(ib_layer *net, ib_graph *g, ib_loader *loader, int64_t batches);
+
+/* The quantized layers, for inspection; NULL strings and 0 for what does not apply. */
+typedef struct ib_qat_layer {
+    const char *name;     /* layer path */
+    const char *form;     /* "conv2d", "add", ..., or "float: softmax" */
+    const char *observer;
+    int weight_bits, act_bits;
+    float scale;
+    int zero_point;
+} ib_qat_layer;
+int ib_qat_layer_count(const ib_layer *net);
+ib_qat_layer ib_qat_layer_at(const ib_layer *net, int i);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,215 @@
+/* configure.c - from options and rules to the bits, observers and learned parameters of each step. */
+#include <fnmatch.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "qat/plan.h"
+#include "tensor/alloc.h"
+
+static const char *const profiles[] = {"tflite_double", "tflite_single", "fp32_rne"};
+static const char *const phases[] = {"float", "calibrate", "learn", "frozen", "exported"};
+
+ib_status ib_profile_parse(const char *text, ib_profile *out)
+{
+    for (int i = 0; i < 3; i++)
+        if (!strcmp(profiles[i], text)) {
+            *out = (ib_profile)i;
+            return IB_OK;
+        }
+    return ib_fail(IB_EINVAL, "no rounding profile is named '%s': tflite_double, tflite_single and fp32_rne are", text);
+}
+
+const char *ib_profile_name(ib_profile p)
+{
+    return p >= 0 && p < 3 ? profiles[p] : "?";
+}
+
+const char *ib_phase_name(ib_phase p)
+{
+    return p >= 0 && p < 5 ? phases[p] : "?";
+}
+
+static int is_width(int bits)
+{
+    return bits == 8 || bits == 4 || bits == 2;
+}
+
+ib_status ib_qat_bits_parse(const char *text, ib_qat_opts *o)
+{
+    int w = 0, a = 0, end = 0;
+    if (sscanf(text, "w%da%d%n", &w, &a, &end) != 2 || text[end] || !is_width(w) || !is_width(a))
+        return ib_fail(IB_EINVAL, "'%s' is no pair of widths: w8a8, w4a8, w2a8, w4a4, w2a2, ... are", text);
+    o->weight_bits = w;
+    o->act_bits = a;
+    return IB_OK;
+}
+
+static void set_bits(ib_quantizer *q, int bits, ib_profile profile)
+{
+    q->bits = bits;
+    q->qmin = -(1 << (bits - 1));
+    q->qmax = (1 << (bits - 1)) - 1;
+    q->profile = (int)profile;
+    q->scale = 1.0f;
+}
+
+/* The rules that match a step, the last one last. `used` marks rules that matched anything. */
+static ib_status apply_rules(ib_plan *p, ib_step *s, int *act_bits, uint64_t *used)
+{
+    char *rules = ib_strdup(p->opts.rules), *save = NULL;
+    ib_status status = rules ? IB_OK : IB_ENOMEM;
+    int index = 0;
+    for (char *rule = rules ? strtok_r(rules, " ,", &save) : NULL; rule && !status; rule = strtok_r(NULL, " ,", &save), index++) {
+        char *equal = strrchr(rule, '=');
+        ib_qat_opts o = {0};
+        if (!equal) {
+            status = ib_fail(IB_EINVAL, "rule '%s' is not of the form pattern=w8a8 or pattern=float", rule);
+            break;
+        }
+        *equal = 0;
+        const int is_float = !strcmp(equal + 1, "float");
+        if (!is_float && (status = ib_qat_bits_parse(equal + 1, &o)))
+            break;
+        if (fnmatch(rule, s->name, 0))
+            continue;
+        *used |= (uint64_t)1 << (index & 63);
+        s->keep_float = is_float;
+        if (!is_float) {
+            s->weight.bits = o.weight_bits;
+            *act_bits = o.act_bits;
+        }
+    }
+    ib_free(rules);
+    return status;
+}
+
+static ib_status check_rules(const ib_plan *p, uint64_t used)
+{
+    char *rules = ib_strdup(p->opts.rules), *save = NULL;
+    ib_status status = rules ? IB_OK : IB_ENOMEM;
+    int index = 0;
+    for (char *rule = rules ? strtok_r(rules, " ,", &save) : NULL; rule && !status; rule = strtok_r(NULL, " ,", &save), index++)
+        if (!(used >> (index & 63) & 1))
+            status = ib_fail(IB_EINVAL, "rule '%s' matches no layer (isobit inspect lists their names)", rule);
+    ib_free(rules);
+    return status;
+}
+
+/* Sets up observer and learned parameter of an activation. */
+static ib_status configure_activation(ib_plan *p, ib_step *s, int bits)
+{
+    const char *name = p->opts.observer;
+    if (!strcmp(name, "auto"))
+        name = bits == 8 ? "ema" : "lsq";
+    set_bits(&s->out, bits, p->opts.profile);
+    s->out.learned = !strcmp(name, "lsq") ? IB_LSQ : !strcmp(name, "pact") && s->act == IB_ACT_RELU ? IB_PACT : IB_NOT_LEARNED;
+    /* Learned scales start from the range of least error. */
+    s->observer.cls = s->out.learned ? &ib_observer_mse : ib_observer_find(!strcmp(name, "pact") ? "ema" : name);
+    if (!s->observer.cls)
+        return IB_EINVAL;
+    s->observer.symmetric = p->opts.symmetric;
+    s->observer.percentile = p->opts.percentile;
+    s->out.observer = &s->observer;
+    if (s->out.learned) {
+        char *param = ib_format_text("%s.%s", s->name, s->out.learned == IB_LSQ ? "out.ln_scale" : "out.alpha");
+        s->out.param = param ? ib_layer_param(p->net, param, 1, (int64_t[]){1}, IB_INIT_ZEROS, 1, 1) : NULL;
+        ib_free(param);
+        if (!s->out.param)
+            return IB_ENOMEM;
+    }
+    return IB_OK;
+}
+
+static ib_status configure_weight(ib_plan *p, ib_step *s)
+{
+    const ib_qat_opts *o = &p->opts;
+    const char *name = o->weight_observer;
+    if (!strcmp(name, "auto"))
+        name = s->weight.bits == 8 || o->granularity == IB_PER_GROUP ? "absmax" : "lsq";
+    if (strcmp(name, "absmax") && strcmp(name, "mse") && strcmp(name, "lsq"))
+        return ib_fail(IB_EINVAL, "no weight observer is named '%s': absmax, mse and lsq are", name);
+    if (o->granularity == IB_PER_GROUP && strcmp(name, "absmax"))
+        return ib_fail(IB_EINVAL, "weight scales in groups are by absmax, not by %s", name);
+    s->weight.per_channel = o->granularity != IB_PER_TENSOR;
+    s->weight.group_size = o->granularity == IB_PER_GROUP ? o->group_size : 0;
+    s->weight.mse = strcmp(name, "absmax") != 0;
+    if (!strcmp(name, "lsq") && !o->dynamic) {
+        char *param = ib_format_text("%s.weight.ln_scale", s->name);
+        const int64_t shape[] = {s->weight.per_channel ? s->leaf[1]->shape[0] : 1};
+        s->ln_scale = param ? ib_layer_param(p->net, param, 1, shape, IB_INIT_ZEROS, 1, 1) : NULL;
+        ib_free(param);
+        if (!s->ln_scale)
+            return IB_ENOMEM;
+    }
+    return IB_OK;
+}
+
+/* The step whose scale value v has: past those that pass their input's on. 0 is the input. */
+static int scale_source(const ib_plan *p, int v)
+{
+    while (v > 0 && !(p->steps[v - 1].has_out))
+        v = p->steps[v - 1].value[0];
+    return v;
+}
+
+/* The input's codes follow from the normalization: code = raw level, value (level / levels - mean) / std. */
+static ib_status configure_input(ib_plan *p)
+{
+    const ib_input_info *in = &p->net->input;
+    ib_step *s = &p->input;
+    if (!(s->name = ib_strdup("input")))
+        return IB_ENOMEM;
+    s->has_out = 1;
+    set_bits(&s->out, p->opts.input_bits, p->opts.profile);
+    s->observer.cls = &ib_observer_minmax;
+    s->observer.symmetric = p->opts.symmetric;
+    s->out.observer = &s->observer;
+    if (in->std > 0 && in->raw_max > 0 && !p->opts.symmetric) {
+        const int levels = in->raw_max < s->out.qmax - s->out.qmin ? in->raw_max : s->out.qmax - s->out.qmin;
+        s->out.scale = 1.0f / (in->std * (float)levels);
+        s->out.zero = s->out.qmin + (int)rintf(in->mean * (float)levels);
+        s->observer.lo = s->out.scale * (float)(s->out.qmin - s->out.zero);
+        s->observer.hi = s->out.scale * (float)(s->out.qmin + levels - s->out.zero);
+        s->observer.count = 1;
+        s->observer.cls = NULL; /* known, not observed */
+    }
+    return IB_OK;
+}
+
+ib_status ib_plan_configure(ib_plan *p)
+{
+    const ib_qat_opts *o = &p->opts;
+    if (!is_width(o->weight_bits) || !is_width(o->act_bits) || !is_width(o->input_bits) || !is_width(o->output_bits))
+        return ib_fail(IB_EINVAL, "widths w%da%d, input %d, output %d: 8, 4 and 2 bits are possible", o->weight_bits, o->act_bits,
+                       o->input_bits, o->output_bits);
+    if (o->granularity == IB_PER_GROUP && (o->group_size < 4 || o->group_size % 4))
+        return ib_fail(IB_EINVAL, "groups of %d weights: a multiple of 4 is needed", o->group_size);
+    ib_status status = configure_input(p);
+    uint64_t used = 0;
+    for (int i = 0; i < p->n_steps; i++)
+        p->steps[i].has_out = !p->steps[i].form || p->steps[i].form->own_scale;
+    /* An operator without integer form at the end returns fp32, and what feeds it counts as the result. */
+    const ib_step *last = &p->steps[p->result - 1];
+    p->result_float = !last->form;
+    const int result = scale_source(p, p->result_float ? last->value[0] : p->result);
+    for (int i = 0; i < p->n_steps && !status; i++) {
+        ib_step *s = &p->steps[i];
+        int bits = o->act_bits;
+        s->weight.bits = o->weight_bits;
+        if ((status = apply_rules(p, s, &bits, &used)))
+            break;
+        if (s->keep_float)
+            s->has_out = 1;
+        if (result == i + 1)
+            bits = o->output_bits > bits ? o->output_bits : bits;
+        if (s->has_out && !o->dynamic)
+            status = configure_activation(p, s, bits);
+        if (!status && ib_is_product(s) && !s->keep_float)
+            status = configure_weight(p, s);
+    }
+    if (!status)
+        status = check_rules(p, used);
+    return status ? status : ib_layer_name_new_params(p->net);
+}

@@ -1,0 +1,175 @@
+/* forms.c - what each operator becomes in integers. */
+#include <math.h>
+#include <string.h>
+
+#include "autograd/attrs.h"
+#include "qat/plan.h"
+
+static int always(const ib_node *n)
+{
+    (void)n;
+    return 1;
+}
+
+/* A product with a parameter, whose input is a value. */
+static int has_weight(const ib_node *n)
+{
+    return n->in[0]->node >= 0 || n->in[0]->name == NULL ? n->in[1]->node < 0 && n->in[1]->name : 0;
+}
+
+/* Two values of one shape. */
+static int is_elementwise(const ib_node *n)
+{
+    const ib_tensor *a = n->in[0], *b = n->in[1];
+    return !a->name && !b->name && a->ndim == b->ndim && !memcmp(a->shape, b->shape, (size_t)a->ndim * sizeof *a->shape);
+}
+
+#define accepts_linear has_weight
+#define accepts_conv2d has_weight
+#define accepts_batch_norm always
+#define accepts_add is_elementwise
+#define accepts_mul is_elementwise
+#define accepts_max_pool always
+#define accepts_avg_pool always
+#define accepts_concat always
+#define accepts_reshape always
+#define accepts_dropout always
+#define accepts_relu always
+#define accepts_relu6 always
+#define accepts_sigmoid always
+#define accepts_tanh always
+
+ib_tensor *ib_step_weight(ib_graph *g, const ib_step *s, ib_tensor **bias)
+{
+    ib_tensor *w = s->leaf[1];
+    *bias = s->n_in > 2 ? s->leaf[2] : NULL;
+    if (!s->gamma)
+        return w;
+    *bias = ib_fold_bias(g, s->gamma, s->beta, *bias, s->mean, s->var, s->eps);
+    return *bias ? ib_fold_weight(g, w, s->gamma, s->var, s->eps) : NULL;
+}
+
+static ib_tensor *run_linear(ib_graph *g, ib_step *s, ib_tensor **in)
+{
+    ib_tensor *bias, *w = ib_quantize_weight(g, ib_step_weight(g, s, &bias), s->ln_scale, &s->weight);
+    return ib_qlinear(g, in[0], w, bias, s->act, &s->out);
+}
+
+static ib_tensor *run_conv2d(ib_graph *g, ib_step *s, ib_tensor **in)
+{
+    ib_tensor *bias, *w = ib_quantize_weight(g, ib_step_weight(g, s, &bias), s->ln_scale, &s->weight);
+    return ib_qconv2d(g, in[0], w, bias, s->attrs, s->act, &s->out);
+}
+
+/* A batch norm by itself is a depthwise 1x1 convolution; its weight of ones is leaf[1]. */
+static ib_tensor *run_batch_norm(ib_graph *g, ib_step *s, ib_tensor **in)
+{
+    ib_tensor *x = in[0];
+    const int flat = x && x->ndim == 2;
+    if (flat)
+        x = ib_reshape(g, x, 4, (int64_t[]){0, x->shape[1], 1, 1});
+    ib_tensor *w = ib_fold_weight(g, s->leaf[1], s->gamma, s->var, s->eps);
+    ib_tensor *bias = ib_fold_bias(g, s->gamma, s->beta, NULL, s->mean, s->var, s->eps);
+    if (!x || !bias)
+        return NULL;
+    const ib_conv_opts depthwise = {1, 1, 0, 0, (int)x->shape[1]};
+    ib_tensor *y = ib_qconv2d(g, x, ib_quantize_weight(g, w, s->ln_scale, &s->weight), bias, &depthwise, s->act, &s->out);
+    return flat ? ib_flatten(g, y) : y;
+}
+
+static ib_tensor *run_add(ib_graph *g, ib_step *s, ib_tensor **in)
+{
+    return ib_qadd(g, in[0], in[1], s->act, &s->out);
+}
+
+static ib_tensor *run_mul(ib_graph *g, ib_step *s, ib_tensor **in)
+{
+    return ib_qmul(g, in[0], in[1], s->act, &s->out);
+}
+
+static ib_tensor *run_max_pool(ib_graph *g, ib_step *s, ib_tensor **in)
+{
+    return ib_qmax_pool(g, in[0], s->attrs);
+}
+
+static ib_tensor *run_avg_pool(ib_graph *g, ib_step *s, ib_tensor **in)
+{
+    return ib_qavg_pool(g, in[0], s->attrs, &s->out);
+}
+
+static ib_tensor *run_concat(ib_graph *g, ib_step *s, ib_tensor **in)
+{
+    return ib_qconcat(g, in, s->n_in, ((const ib_concat_attrs *)s->attrs)->axis, &s->out);
+}
+
+static ib_tensor *run_reshape(ib_graph *g, ib_step *s, ib_tensor **in)
+{
+    return ib_apply(g, &ib_op_reshape, in, 1, s->attrs);
+}
+
+static ib_tensor *run_dropout(ib_graph *g, ib_step *s, ib_tensor **in)
+{
+    return ib_qdropout(g, in[0], ((const ib_dropout_attrs *)s->attrs)->p);
+}
+
+static ib_tensor *run_relu(ib_graph *g, ib_step *s, ib_tensor **in)
+{
+    (void)s;
+    return ib_lookup(g, in[0], &(ib_lookup_attrs){.act = IB_ACT_RELU});
+}
+
+static ib_tensor *run_relu6(ib_graph *g, ib_step *s, ib_tensor **in)
+{
+    (void)s;
+    return ib_lookup(g, in[0], &(ib_lookup_attrs){.act = IB_ACT_RELU6});
+}
+
+static float sigmoid(float x)
+{
+    return 1.0f / (1.0f + expf(-x));
+}
+
+static float sigmoid_slope(float x, float y)
+{
+    (void)x;
+    return y * (1.0f - y);
+}
+
+static float tanh_slope(float x, float y)
+{
+    (void)x;
+    return 1.0f - y * y;
+}
+
+/* The results lie in [0, 1) and [-1, 1): the scale follows from the number of codes, as in TFLite. */
+static ib_tensor *run_sigmoid(ib_graph *g, ib_step *s, ib_tensor **in)
+{
+    (void)s;
+    if (!in[0])
+        return NULL;
+    const ib_qparams *q = &in[0]->q;
+    return ib_lookup(g, in[0], &(ib_lookup_attrs){sigmoid, sigmoid_slope, IB_ACT_NONE, NULL, ldexpf(1.0f, -q->bits), q->qmin});
+}
+
+static ib_tensor *run_tanh(ib_graph *g, ib_step *s, ib_tensor **in)
+{
+    (void)s;
+    if (!in[0])
+        return NULL;
+    return ib_lookup(g, in[0], &(ib_lookup_attrs){tanhf, tanh_slope, IB_ACT_NONE, NULL, ldexpf(1.0f, 1 - in[0]->q.bits), 0});
+}
+
+#define FORM(operator, text, own, fuses)                                                                               \
+    const ib_form ib_form_##operator= {text, &ib_op_##operator, own, fuses, accepts_##operator, run_##operator};
+#include "qat/forms.def"
+#undef FORM
+
+const ib_form *ib_form_for(const ib_node *n)
+{
+#define FORM(operator, text, own, fuses)                                                                               \
+    if (n->op == &ib_op_##operator)                                                                                    \
+        return accepts_##operator(n) ? &ib_form_##operator : NULL;
+#include "qat/forms.def"
+#undef FORM
+    return NULL;
+}

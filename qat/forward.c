@@ -1,0 +1,89 @@
+/* forward.c - running a plan. */
+#include <string.h>
+
+#include "qat/plan.h"
+
+/* The step in fp32: fold, apply, activation. */
+static ib_tensor *run_float(ib_graph *g, ib_step *s, ib_tensor **in)
+{
+    ib_tensor *y;
+    if (s->op == &ib_op_batch_norm) {
+        y = ib_batch_norm(g, in[0], s->gamma, s->beta, s->mean, s->var, 0, s->eps);
+    } else {
+        ib_tensor *args[IB_MAX_INPUTS];
+        memcpy(args, in, sizeof args);
+        if (s->gamma) {
+            args[1] = ib_step_weight(g, s, &args[2]);
+            if (!args[1])
+                return NULL;
+        }
+        y = ib_apply(g, s->op, args, s->gamma ? 3 : s->n_in, s->attrs);
+    }
+    return s->act == IB_ACT_RELU ? ib_relu(g, y) : s->act == IB_ACT_RELU6 ? ib_relu6(g, y) : y;
+}
+
+/* Codes in, fp32 between, codes out; the network's last step may stay fp32. */
+static ib_tensor *run_island(ib_graph *g, ib_step *s, ib_tensor **in, int stay_float)
+{
+    ib_tensor *args[IB_MAX_INPUTS] = {0};
+    for (int i = 0; i < s->n_in; i++) {
+        args[i] = in[i] && in[i]->dtype == IB_CODES ? ib_dequantize(g, in[i]) : in[i];
+        if (in[i] && !args[i])
+            return NULL;
+    }
+    ib_tensor *y = run_float(g, s, args);
+    return stay_float ? y : ib_quantize(g, y, &s->out);
+}
+
+/* Dynamic quantization: linear layers with int8 weights, the rest in fp32. */
+static ib_tensor *run_dynamic(ib_graph *g, ib_step *s, ib_tensor **in)
+{
+    if (s->form != &ib_form_linear || s->keep_float)
+        return run_float(g, s, in);
+    ib_tensor *bias, *w = ib_quantize_weight(g, ib_step_weight(g, s, &bias), NULL, &s->weight);
+    ib_tensor *y = ib_qlinear_dynamic(g, in[0], w, bias);
+    return s->act == IB_ACT_RELU ? ib_relu(g, y) : s->act == IB_ACT_RELU6 ? ib_relu6(g, y) : y;
+}
+
+static ib_tensor *observed(ib_graph *g, ib_step *s, ib_tensor *y)
+{
+    if (!y || !s->has_out || !s->observer.cls)
+        return y;
+    return ib_observer_see_batch(&s->observer, &g->dev->k, ib_f32(y), y->size, s->name) ? NULL : y;
+}
+
+ib_tensor *ib_plan_forward(ib_layer *net, ib_graph *g, ib_tensor *x)
+{
+    ib_plan *p = ib_plan_of(net);
+    const int integers = p->phase >= IB_LEARN && !p->opts.dynamic;
+    if (!x)
+        return NULL;
+    if (g->mode == IB_TRAIN && (p->phase == IB_CALIBRATE || p->phase == IB_EXPORTED) && !p->opts.dynamic)
+        return ib_fail_null(IB_ESTATE, "training step in phase %s: only float, learn and frozen networks learn", ib_phase_name(p->phase));
+    ib_tensor **value = ib_graph_alloc(g, (size_t)(p->n_steps + 1) * sizeof *value);
+    if (!value)
+        return NULL;
+    g->scope = "input";
+    value[0] = integers ? ib_quantize(g, x, &p->input.out) : p->phase == IB_CALIBRATE && !p->opts.dynamic ? observed(g, &p->input, x) : x;
+    for (int i = 0; i < p->n_steps; i++) {
+        ib_step *s = &p->steps[i];
+        ib_tensor *in[IB_MAX_INPUTS] = {0};
+        for (int j = 0; j < s->n_in; j++)
+            if ((in[j] = s->value[j] >= 0 ? value[s->value[j]] : s->leaf[j]) == NULL && s->value[j] >= 0)
+                return NULL;
+        g->scope = s->name;
+        if (p->opts.dynamic)
+            value[i + 1] = run_dynamic(g, s, in);
+        else if (!integers)
+            value[i + 1] = observed(g, s, run_float(g, s, in));
+        else if (!s->form || s->keep_float)
+            value[i + 1] = run_island(g, s, in, p->result_float && i + 1 == p->result);
+        else
+            value[i + 1] = s->form->run(g, s, in);
+        if (!value[i + 1])
+            return NULL;
+    }
+    g->scope = "output";
+    ib_tensor *y = value[p->result];
+    return y->dtype == IB_CODES ? ib_dequantize(g, y) : y;
+}

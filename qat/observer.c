@@ -1,0 +1,42 @@
+/* observer.c - see observer.h */
+#include "qat/observer.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "tensor/alloc.h"
+
+static const ib_observer_class *const classes[] = {
+#define OBSERVER(name) &ib_observer_##name,
+#include "qat/observers.def"
+#undef OBSERVER
+};
+
+const ib_observer_class *ib_observer_find(const char *name)
+{
+    for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
+        if (!strcmp(classes[i]->name, name))
+            return classes[i];
+    return ib_fail_null(IB_EINVAL, "no observer is named '%s': minmax, ema, histogram, percentile, mse, kl, lsq and pact are", name);
+}
+
+ib_status ib_observer_see_batch(ib_observer *o, ib_kernels *k, const float *x, int64_t n, const char *layer)
+{
+    float lo, hi;
+    k->min_max(x, n, &lo, &hi);
+    if (!isfinite(lo) || !isfinite(hi))
+        return ib_fail(IB_ENUMERIC, "layer '%s': calibration values reach from %g to %g", layer, lo, hi);
+    if (o->cls->range != ib_observer_minmax.range && !o->bins && !(o->bins = ib_alloc(IB_BINS * sizeof *o->bins)))
+        return IB_ENOMEM;
+    o->cls->observe(o, x, n, lo, hi);
+    o->count++;
+    return IB_OK;
+}
+
+void ib_observer_follow(ib_quantizer *q, float lo, float hi)
+{
+    ib_observer *o = q->observer;
+    o->cls->observe(o, NULL, 0, lo, hi);
+    o->count++;
+    ib_quantizer_set_range(q, o->lo, o->hi, o->symmetric);
+}

@@ -1,0 +1,44 @@
+/* observer.h - which range of real values an activation's codes shall cover. A new observer is a line in observers.def
+ * and a file (or part of its family's) in observers/. */
+#ifndef IB_QAT_OBSERVER_H
+#define IB_QAT_OBSERVER_H
+
+#include <stdint.h>
+
+#include "autograd/quantizer.h"
+
+enum { IB_BINS = 2048 };
+
+typedef struct ib_observer ib_observer;
+
+typedef struct ib_observer_class {
+    const char *name;
+    int moves; /* also follows the range of training batches */
+    /* x[n] of one calibration batch whose extremes are lo and hi */
+    void (*observe)(ib_observer *o, const float *x, int64_t n, float lo, float hi);
+    /* the range for codes of q's bits */
+    void (*range)(const ib_observer *o, const ib_quantizer *q, int symmetric, float *lo, float *hi);
+} ib_observer_class;
+
+struct ib_observer {
+    const ib_observer_class *cls;
+    float lo, hi; /* observed extremes, or their moving average */
+    int64_t count;
+    int symmetric;
+    float percentile;
+    float *bins; /* [IB_BINS] counts over [bin_lo, bin_lo + IB_BINS * bin_width); NULL where not needed */
+    float bin_lo, bin_width;
+};
+
+#define OBSERVER(name) extern const ib_observer_class ib_observer_##name;
+#include "qat/observers.def"
+#undef OBSERVER
+
+const ib_observer_class *ib_observer_find(const char *name); /* NULL with ib_error() */
+ib_status ib_observer_see_batch(ib_observer *o, ib_kernels *k, const float *x, int64_t n, const char *layer);
+/* ib_quantizer.see for observers that move: updates the range and the quantizer's scale. */
+void ib_observer_follow(ib_quantizer *q, float lo, float hi);
+/* Counts x into bins, which grow by doubling. */
+void ib_histogram_add(ib_observer *o, const float *x, int64_t n, float lo, float hi);
+
+#endif

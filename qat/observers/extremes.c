@@ -1,0 +1,27 @@
+/* extremes.c - the least and largest value: of everything seen, or as an exponential moving average. */
+#include "qat/observer.h"
+
+static void minmax_observe(ib_observer *o, const float *x, int64_t n, float lo, float hi)
+{
+    (void)x, (void)n;
+    o->lo = !o->count || lo < o->lo ? lo : o->lo;
+    o->hi = !o->count || hi > o->hi ? hi : o->hi;
+}
+
+/* m += 0.01 (now - m), from the first batch's extremes */
+static void ema_observe(ib_observer *o, const float *x, int64_t n, float lo, float hi)
+{
+    (void)x, (void)n;
+    o->lo = o->count ? o->lo + 0.01f * (lo - o->lo) : lo;
+    o->hi = o->count ? o->hi + 0.01f * (hi - o->hi) : hi;
+}
+
+static void extremes(const ib_observer *o, const ib_quantizer *q, int symmetric, float *lo, float *hi)
+{
+    (void)q, (void)symmetric;
+    *lo = o->lo;
+    *hi = o->hi;
+}
+
+const ib_observer_class ib_observer_minmax = {"minmax", 1, minmax_observe, extremes};
+const ib_observer_class ib_observer_ema = {"ema", 1, ema_observe, extremes};

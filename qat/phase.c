@@ -1,0 +1,151 @@
+/* phase.c - the state machine. */
+#include <math.h>
+#include <string.h>
+
+#include "qat/plan.h"
+#include "tensor/alloc.h"
+
+ib_phase ib_qat_phase(const ib_layer *net)
+{
+    return net->quantization.plan ? ib_plan_of(net)->phase : IB_FLOAT;
+}
+
+ib_status ib_qat_prepare(ib_layer *net, ib_graph *g, const ib_qat_opts *opts)
+{
+    if (!net || !g)
+        return IB_EINVAL;
+    if (net->quantization.plan)
+        return ib_fail(IB_ESTATE, "prepare: the network is in phase %s already", ib_phase_name(ib_qat_phase(net)));
+    ib_plan *p = ib_plan_new(net, g, opts ? opts : &(ib_qat_opts){0});
+    if (!p)
+        return ib_error_status();
+    net->quantization.plan = p;
+    net->quantization.forward = ib_plan_forward;
+    net->quantization.free = ib_plan_free;
+    return IB_OK;
+}
+
+ib_status ib_qat_calibrate(ib_layer *net, ib_graph *g, ib_loader *loader, int64_t batches)
+{
+    if (ib_qat_phase(net) != IB_CALIBRATE)
+        return ib_fail(IB_ESTATE, "calibrate: the network is in phase %s", ib_phase_name(ib_qat_phase(net)));
+    ib_batch b;
+    ib_loader_start(loader, 0, 0);
+    for (int64_t i = 0; (!batches || i < batches) && ib_loader_next(loader, &b); i++) {
+        ib_graph_begin(g, IB_EVAL);
+        if (!ib_layer_forward(g, net, ib_input(g, 4, b.shape, b.x)))
+            return ib_error_status();
+    }
+    return IB_OK;
+}
+
+/* First scales of an activation, from what its observer saw. */
+static ib_status fix_activation(ib_step *s)
+{
+    if (!s->has_out)
+        return IB_OK;
+    if (s->observer.cls) {
+        float lo, hi;
+        if (!s->observer.count)
+            return ib_fail(IB_ESTATE, "layer '%s': its observer saw no batch: call ib_qat_calibrate() first", s->name);
+        s->observer.cls->range(&s->observer, &s->out, s->observer.symmetric, &lo, &hi);
+        ib_quantizer_set_range(&s->out, lo, hi, s->observer.symmetric);
+        if (s->out.learned == IB_PACT)
+            ib_f32(s->out.param)[0] = s->out.scale * (float)(s->out.qmax - s->out.qmin);
+        else if (s->out.learned == IB_LSQ)
+            ib_f32(s->out.param)[0] = logf(s->out.scale);
+    }
+    return IB_OK;
+}
+
+/* First learned scales of weights: least squared error on the folded weight. */
+static ib_status fix_weight(ib_graph *g, ib_step *s)
+{
+    ib_tensor *bias;
+    if (!s->ln_scale)
+        return IB_OK;
+    ib_graph_begin(g, IB_EVAL);
+    ib_tensor *w = ib_step_weight(g, s, &bias);
+    ib_weight_attrs mse = s->weight;
+    mse.mse = 1;
+    const ib_tensor *q = ib_quantize_weight(g, w, NULL, &mse);
+    if (!q)
+        return ib_error_status();
+    for (int64_t c = 0; c < s->ln_scale->size; c++)
+        ib_f32(s->ln_scale)[c] = logf(q->q.scale[c]);
+    return IB_OK;
+}
+
+/* Observers that move get their hook in IB_LEARN; frozen ones and learned scales lose theirs. */
+static void set_moving(ib_plan *p, int moving)
+{
+    for (int i = -1; i < p->n_steps; i++) {
+        ib_step *s = i < 0 ? &p->input : &p->steps[i];
+        const int follows = moving && s->has_out && !s->out.learned && s->observer.cls && s->observer.cls->moves;
+        s->out.see = follows ? ib_observer_follow : NULL;
+        ib_tensor *learned[] = {s->out.param, s->ln_scale};
+        for (int j = 0; j < 2; j++)
+            if (learned[j])
+                learned[j]->needs_grad = moving;
+    }
+}
+
+static int allowed(ib_phase from, ib_phase to)
+{
+    return to == from + 1 || (from == IB_CALIBRATE && to == IB_FROZEN);
+}
+
+ib_status ib_qat_set_phase(ib_layer *net, ib_graph *g, ib_phase phase)
+{
+    const ib_phase now = ib_qat_phase(net);
+    ib_plan *p = ib_plan_of(net);
+    if (!p || !allowed(now, phase))
+        return ib_fail(IB_ESTATE, "phase %s cannot follow phase %s%s", ib_phase_name(phase), ib_phase_name(now),
+                       p ? "" : ": call ib_qat_prepare() first");
+    if (now == IB_CALIBRATE && !p->opts.dynamic) {
+        ib_status status = fix_activation(&p->input);
+        for (int i = 0; i < p->n_steps && !status; i++) {
+            status = fix_activation(&p->steps[i]);
+            if (!status)
+                status = fix_weight(g, &p->steps[i]);
+        }
+        if (status)
+            return status;
+    }
+    if (phase == IB_EXPORTED && p->opts.dynamic)
+        return ib_fail(IB_EUNSUPPORTED, "a dynamically quantized network computes in fp32 between its layers: it is no integer program");
+    p->phase = phase;
+    set_moving(p, phase == IB_LEARN);
+    return IB_OK;
+}
+
+ib_status ib_qat_begin(ib_layer *net, ib_graph *g, ib_loader *loader, const ib_qat_opts *opts)
+{
+    ib_status status = ib_qat_prepare(net, g, opts);
+    if (!status)
+        status = ib_qat_calibrate(net, g, loader, 10);
+    return status ? status : ib_qat_set_phase(net, g, IB_LEARN);
+}
+
+int ib_qat_layer_count(const ib_layer *net)
+{
+    return net->quantization.plan ? ib_plan_of(net)->n_steps + 1 : 0;
+}
+
+ib_qat_layer ib_qat_layer_at(const ib_layer *net, int i)
+{
+    const ib_plan *p = ib_plan_of(net);
+    const ib_step *s = i ? &p->steps[i - 1] : &p->input;
+    const int integer = !i || (s->form && !s->keep_float);
+    return (ib_qat_layer){.name = s->name,
+                          .form = !i ? "input" : integer ? s->form->name : s->op->name,
+                          .observer = !s->has_out              ? NULL
+                                      : s->out.learned == IB_LSQ  ? "lsq"
+                                      : s->out.learned == IB_PACT ? "pact"
+                                      : s->observer.cls           ? s->observer.cls->name
+                                                                  : "known",
+                          .weight_bits = i && integer && ib_is_product(s) ? s->weight.bits : 0,
+                          .act_bits = s->has_out ? s->out.bits : 0,
+                          .scale = s->has_out ? s->out.scale : 0,
+                          .zero_point = s->out.zero};
+}

@@ -1,0 +1,82 @@
+/* plan.h - a traced network, each operator with its integer form.
+ *
+ * Steps stand in the order of computation. Value 0 is the network's input, value i the result of steps[i - 1]; in the
+ * phases learn and frozen every value is codes. */
+#ifndef IB_QAT_PLAN_H
+#define IB_QAT_PLAN_H
+
+#include <isobit/qat.h>
+
+#include "layers/layer.h"
+#include "qat/observer.h"
+
+typedef struct ib_step ib_step;
+
+/* The integer form of an operator: a row of forms.def. */
+typedef struct ib_form {
+    const char *name;
+    const ib_op *op;
+    int own_scale; /* its result has its own quantizer; else the input's scale goes on */
+    int fuses_act; /* a ReLU behind it becomes its clamp */
+    /* 1 if the traced node can take this form */
+    int (*accepts)(const ib_node *n);
+    /* codes in, codes out */
+    ib_tensor *(*run)(ib_graph *g, ib_step *s, ib_tensor **in);
+} ib_form;
+
+struct ib_step {
+    const ib_form *form; /* NULL: fp32 between dequantize and quantize */
+    const ib_op *op;
+    char *name;
+    void *attrs; /* copy of the traced node's */
+    int n_in;
+    int value[IB_MAX_INPUTS];       /* index of the value, or -1: a leaf */
+    ib_tensor *leaf[IB_MAX_INPUTS]; /* parameters, borrowed; NULL where absent */
+    /* batch norm folded into a product: NULL if none */
+    ib_tensor *gamma, *beta, *mean, *var;
+    float eps;
+    ib_act act;
+    int keep_float; /* by rule: fp32 although there is an integer form */
+    int has_out;
+    ib_quantizer out;
+    ib_observer observer;
+    ib_weight_attrs weight;
+    ib_tensor *ln_scale; /* learned weight scales, [channels] or [1], else NULL */
+};
+
+typedef struct ib_plan {
+    ib_layer *net;
+    ib_qat_opts opts;  /* strings owned */
+    ib_phase phase;
+    ib_step *steps;
+    int n_steps;
+    int result;        /* value that the network returns */
+    int result_float;  /* the last step gives fp32 (softmax, ...) */
+    ib_step input;     /* only its quantizer and observer */
+} ib_plan;
+
+static inline ib_plan *ib_plan_of(const ib_layer *net)
+{
+    return net->quantization.plan;
+}
+
+const ib_form *ib_form_for(const ib_node *n);
+extern const ib_form ib_form_linear, ib_form_conv2d;
+static inline int ib_is_product(const ib_step *s)
+{
+    return s->form == &ib_form_linear || s->form == &ib_form_conv2d || (s->form && s->form->op == &ib_op_batch_norm);
+}
+
+ib_plan *ib_plan_new(ib_layer *net, ib_graph *g, const ib_qat_opts *opts);
+void ib_plan_free(void *plan);
+
+/* The network by its plan: fp32 with observers (calibrate), integers (learn and later). */
+ib_tensor *ib_plan_forward(ib_layer *net, ib_graph *g, ib_tensor *x);
+
+/* Weight (and *bias) of a product with its batch norm folded in, on the tape. */
+ib_tensor *ib_step_weight(ib_graph *g, const ib_step *s, ib_tensor **bias);
+
+/* Bits, range, observer and learned parameters of each step, from the options and rules. */
+ib_status ib_plan_configure(ib_plan *p);
+
+#endif
