@@ -1,0 +1,245 @@
+/* instr_other.c - add, mul, pooling, lookup, concat: lowering, running, printing. */
+#include <string.h>
+
+#include "autograd/quantizer.h"
+#include "export/program.h"
+#include "export/text.h"
+
+#define UNUSED(x) (void)(x)
+
+/* ---- add, mul ---- */
+
+static ib_status add_lower(ib_program *p, ib_instr *i, const ib_node *n)
+{
+    const ib_qbinary_const *c = n->saved[1];
+    const ib_tensor *a = n->in[0], *b = n->in[1];
+    UNUSED(p);
+    i->p.add = (isobit_add){(int32_t)a->size, a->q.zero_point, b->q.zero_point, n->out->q.zero_point, c->lo, c->hi, c->a, c->b, c->out};
+    i->flash = sizeof i->p.add;
+    i->acc_bound = c->profile == ISOBIT_FP32_RNE ? 255LL * c->a.mult + 255LL * c->b.mult : 1LL << 30;
+    return IB_OK;
+}
+
+static ib_status add_run(const ib_program *p, const ib_instr *i, ib_device *dev, int64_t batch, int8_t *const *value, int32_t *acc, float *scratch)
+{
+    UNUSED(acc), UNUSED(scratch);
+    dev->k.qadd(&i->p.add, batch * i->p.add.size, value[i->in[0]], value[i->in[1]], p->profile, value[i->out], NULL);
+    return IB_OK;
+}
+
+static void add_print_data(const ib_program *p, const ib_instr *i, int at, ib_text *t)
+{
+    const isobit_add *a = &i->p.add;
+    UNUSED(p);
+    ib_text_add(t, "static const isobit_add %s_layer%d = {%d, %d, %d, %d, %d, %d, {%d, %d}, {%d, %d}, {%d, %d}};\n\n", t->name, at, a->size,
+                a->a_zero, a->b_zero, a->out_zero, a->lo, a->hi, a->a.mult, a->a.exp, a->b.mult, a->b.exp, a->out.mult, a->out.exp);
+}
+
+static void add_print_call(const ib_program *p, const ib_instr *i, int at, ib_text *t)
+{
+    ib_text_add(t, "isobit_run_add(&%s_layer%d, V%d, V%d, V%d, %d);", t->name, at, i->in[0], i->in[1], i->out, p->profile);
+}
+
+static ib_status mul_lower(ib_program *p, ib_instr *i, const ib_node *n)
+{
+    const ib_qbinary_const *c = n->saved[1];
+    const ib_tensor *a = n->in[0], *b = n->in[1];
+    UNUSED(p);
+    i->p.mul = (isobit_mul){(int32_t)a->size, a->q.zero_point, b->q.zero_point, n->out->q.zero_point, c->lo, c->hi, c->out};
+    i->flash = sizeof i->p.mul;
+    i->acc_bound = 255 * 255;
+    i->macs = a->size;
+    return IB_OK;
+}
+
+static ib_status mul_run(const ib_program *p, const ib_instr *i, ib_device *dev, int64_t batch, int8_t *const *value, int32_t *acc, float *scratch)
+{
+    UNUSED(acc), UNUSED(scratch);
+    dev->k.qmul(&i->p.mul, batch * i->p.mul.size, value[i->in[0]], value[i->in[1]], p->profile, value[i->out], NULL);
+    return IB_OK;
+}
+
+static void mul_print_data(const ib_program *p, const ib_instr *i, int at, ib_text *t)
+{
+    const isobit_mul *m = &i->p.mul;
+    UNUSED(p);
+    ib_text_add(t, "static const isobit_mul %s_layer%d = {%d, %d, %d, %d, %d, %d, {%d, %d}};\n\n", t->name, at, m->size, m->a_zero,
+                m->b_zero, m->out_zero, m->lo, m->hi, m->scale.mult, m->scale.exp);
+}
+
+static void mul_print_call(const ib_program *p, const ib_instr *i, int at, ib_text *t)
+{
+    ib_text_add(t, "isobit_run_mul(&%s_layer%d, V%d, V%d, V%d, %d);", t->name, at, i->in[0], i->in[1], i->out, p->profile);
+}
+
+/* ---- pooling ---- */
+
+static void pool_fill(ib_instr *i, const ib_node *n)
+{
+    const ib_tensor *x = n->in[0], *y = n->out;
+    ib_pool_opts o = ((const ib_q_attrs *)n->attrs)->pool;
+    if (!o.kernel_h && !o.kernel_w) {
+        o.kernel_h = (int)x->shape[2];
+        o.kernel_w = (int)x->shape[3];
+    }
+    i->p.pool = (isobit_pool){.channels = (int32_t)x->shape[1], .in_h = (int32_t)x->shape[2], .in_w = (int32_t)x->shape[3],
+                              .out_h = (int32_t)y->shape[2], .out_w = (int32_t)y->shape[3], .kernel_h = o.kernel_h, .kernel_w = o.kernel_w,
+                              .stride_h = o.stride_h ? o.stride_h : o.kernel_h, .stride_w = o.stride_w ? o.stride_w : o.kernel_w,
+                              .pad_h = o.pad_h, .pad_w = o.pad_w, .in_zero = x->q.zero_point, .out_zero = y->q.zero_point,
+                              .lo = y->q.qmin, .hi = y->q.qmax};
+    i->flash = sizeof i->p.pool;
+}
+
+static ib_status maxpool_lower(ib_program *p, ib_instr *i, const ib_node *n)
+{
+    UNUSED(p);
+    pool_fill(i, n);
+    return IB_OK;
+}
+
+static ib_status avgpool_lower(ib_program *p, ib_instr *i, const ib_node *n)
+{
+    const ib_qproduct_const *c = n->saved[1];
+    UNUSED(p);
+    pool_fill(i, n);
+    i->p.pool.scale = c->scale[0];
+    i->acc_bound = 255LL * i->p.pool.kernel_h * i->p.pool.kernel_w;
+    return IB_OK;
+}
+
+static ib_window pool_window(const isobit_pool *p, int64_t n)
+{
+    return (ib_window){n, p->channels, p->in_h, p->in_w, p->channels, p->out_h, p->out_w, p->kernel_h, p->kernel_w,
+                       p->stride_h, p->stride_w, p->pad_h, p->pad_w, 1};
+}
+
+static ib_status maxpool_run(const ib_program *p, const ib_instr *i, ib_device *dev, int64_t batch, int8_t *const *value, int32_t *acc, float *scratch)
+{
+    const ib_window s = pool_window(&i->p.pool, batch);
+    UNUSED(p), UNUSED(acc), UNUSED(scratch);
+    dev->k.qmaxpool(&s, value[i->in[0]], value[i->out], NULL);
+    return IB_OK;
+}
+
+static ib_status avgpool_run(const ib_program *p, const ib_instr *i, ib_device *dev, int64_t batch, int8_t *const *value, int32_t *acc, float *scratch)
+{
+    const isobit_pool *o = &i->p.pool;
+    const ib_window s = pool_window(o, batch);
+    UNUSED(scratch);
+    dev->k.qavgpool(&s, value[i->in[0]], o->in_zero, acc);
+    dev->k.requant(acc, 1, 1, batch * o->channels * o->out_h * o->out_w, &o->scale, p->profile, o->out_zero, o->lo, o->hi, value[i->out], NULL);
+    return IB_OK;
+}
+
+static void pool_print_data(const ib_program *p, const ib_instr *i, int at, ib_text *t)
+{
+    const isobit_pool *o = &i->p.pool;
+    UNUSED(p);
+    ib_text_add(t, "static const isobit_pool %s_layer%d = {%d, %d, %d, %d, %d, %d, %d, %d, %d, %d, %d, %d, %d, %d, %d, {%d, %d}};\n\n", t->name, at,
+                o->channels, o->in_h, o->in_w, o->out_h, o->out_w, o->kernel_h, o->kernel_w, o->stride_h, o->stride_w, o->pad_h, o->pad_w,
+                o->in_zero, o->out_zero, o->lo, o->hi, o->scale.mult, o->scale.exp);
+}
+
+static void maxpool_print_call(const ib_program *p, const ib_instr *i, int at, ib_text *t)
+{
+    UNUSED(p);
+    ib_text_add(t, "isobit_run_maxpool(&%s_layer%d, V%d, V%d);", t->name, at, i->in[0], i->out);
+}
+
+static void avgpool_print_call(const ib_program *p, const ib_instr *i, int at, ib_text *t)
+{
+    ib_text_add(t, "isobit_run_avgpool(&%s_layer%d, V%d, V%d, %d);", t->name, at, i->in[0], i->out, p->profile);
+}
+
+#define maxpool_print_data pool_print_data
+#define avgpool_print_data pool_print_data
+
+/* ---- lookup ---- */
+
+static ib_status lookup_lower(ib_program *p, ib_instr *i, const ib_node *n)
+{
+    UNUSED(p);
+    i->flash = 256;
+    i->table = ib_copy(((const ib_lookup_const *)n->saved[1])->table, 256);
+    return i->table ? IB_OK : IB_ENOMEM;
+}
+
+static ib_status lookup_run(const ib_program *p, const ib_instr *i, ib_device *dev, int64_t batch, int8_t *const *value, int32_t *acc, float *scratch)
+{
+    UNUSED(acc), UNUSED(scratch);
+    dev->k.lookup(i->table, value[i->in[0]], value[i->out], batch * p->values[i->out].size);
+    return IB_OK;
+}
+
+static void lookup_print_data(const ib_program *p, const ib_instr *i, int at, ib_text *t)
+{
+    UNUSED(p);
+    ib_text_i8(t, "table", at, i->table, 256);
+    ib_text_add(t, "\n");
+}
+
+static void lookup_print_call(const ib_program *p, const ib_instr *i, int at, ib_text *t)
+{
+    ib_text_add(t, "isobit_run_lookup(%s_table%d, V%d, V%d, %lld);", t->name, at, i->in[0], i->out, (long long)p->values[i->out].size);
+}
+
+/* ---- concat: run k of input j goes to out[k * sum of runs + runs before j] ---- */
+
+static ib_status concat_lower(ib_program *p, ib_instr *i, const ib_node *n)
+{
+    const int axis = ((const ib_q_attrs *)n->attrs)->axis;
+    const ib_lookup_const *c = n->saved[1];
+    UNUSED(p);
+    if (!(i->table = ib_alloc((size_t)n->n_in * 256)))
+        return IB_ENOMEM;
+    i->outer = 1;
+    for (int d = 1; d < axis; d++)
+        i->outer *= (int)n->out->shape[d];
+    for (int j = 0; j < n->n_in; j++) {
+        i->p.runs[j] = (int32_t)(n->in[j]->size / n->in[j]->shape[0] / i->outer);
+        memcpy(i->table + 256 * j, c[j].table, 256);
+    }
+    i->flash = 256LL * n->n_in;
+    return IB_OK;
+}
+
+static ib_status concat_run(const ib_program *p, const ib_instr *i, ib_device *dev, int64_t batch, int8_t *const *value, int32_t *acc, float *scratch)
+{
+    int8_t *out = value[i->out];
+    UNUSED(p), UNUSED(acc), UNUSED(scratch);
+    for (int64_t k = 0; k < batch * i->outer; k++)
+        for (int j = 0; j < i->n_in; j++) {
+            dev->k.lookup(i->table + 256 * j, value[i->in[j]] + k * i->p.runs[j], out, i->p.runs[j]);
+            out += i->p.runs[j];
+        }
+    return IB_OK;
+}
+
+static void concat_print_data(const ib_program *p, const ib_instr *i, int at, ib_text *t)
+{
+    UNUSED(p);
+    ib_text_i8(t, "table", at, i->table, 256LL * i->n_in);
+    ib_text_add(t, "\n");
+}
+
+static void concat_print_call(const ib_program *p, const ib_instr *i, int at, ib_text *t)
+{
+    int total = 0, before = 0;
+    UNUSED(p);
+    for (int j = 0; j < i->n_in; j++)
+        total += i->p.runs[j];
+    ib_text_add(t, "{\n        int32_t k;\n        for (k = 0; k < %d; k++) {\n", i->outer);
+    for (int j = 0; j < i->n_in; before += i->p.runs[j++])
+        ib_text_add(t, "            isobit_run_lookup(%s_table%d + %d, V%d + k * %d, V%d + k * %d + %d, %d);\n", t->name, at, 256 * j, i->in[j],
+                    i->p.runs[j], i->out, total, before, i->p.runs[j]);
+    ib_text_add(t, "        }\n    }");
+}
+
+#define INSTR(name, op, sections) \
+    const ib_instr_class ib_instr_##name = {#name, &ib_op_##op, sections, name##_lower, name##_run, name##_print_data, name##_print_call};
+INSTR(add, qadd, "requant add")
+INSTR(mul, qmul, "requant mul")
+INSTR(maxpool, qmax_pool, "pool maxpool")
+INSTR(avgpool, qavg_pool, "requant pool avgpool")
+INSTR(lookup, lookup, "lookup")
+INSTR(concat, qconcat, "lookup")

@@ -1,0 +1,93 @@
+/* program.h - an integer program: instructions over values, each value the codes of one sample times the batch. */
+#ifndef IB_EXPORT_PROGRAM_H
+#define IB_EXPORT_PROGRAM_H
+
+#include <isobit/export.h>
+
+#include "backends/kernels.h"
+#include "qat/plan.h"
+#include "tensor/alloc.h"
+#include "tensor/error.h"
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-function"
+#include "runtime/isobit_rt.h"
+#pragma GCC diagnostic pop
+
+typedef struct ib_instr ib_instr;
+typedef struct ib_text ib_text;
+
+/* What an instruction is: a row of instructions.def. */
+typedef struct ib_instr_class {
+    const char *name;
+    const ib_op *op;       /* the operator of the tape that it comes from */
+    const char *sections;  /* of runtime/isobit_rt.h that the printed C needs, blank-separated */
+    ib_status (*lower)(ib_program *p, ib_instr *i, const ib_node *n);
+    ib_status (*run)(const ib_program *p, const ib_instr *i, ib_device *dev, int64_t batch, int8_t *const *value, int32_t *acc, float *scratch);
+    void (*print_data)(const ib_program *p, const ib_instr *i, int at, ib_text *t);
+    void (*print_call)(const ib_program *p, const ib_instr *i, int at, ib_text *t);
+} ib_instr_class;
+
+struct ib_instr {
+    const ib_instr_class *cls;
+    char *name;
+    int in[IB_MAX_INPUTS], n_in, out;
+    union {
+        isobit_conv2d conv;
+        isobit_add add;
+        isobit_mul mul;
+        isobit_pool pool;
+        int32_t runs[IB_MAX_INPUTS]; /* concat: elements of each input in one outer step; runs of one sample */
+    } p;
+    int outer; /* concat */
+    /* constants, owned */
+    int8_t *codes;    /* conv2d: weights [out_c][k], one a byte */
+    uint8_t *packed;  /* the same as they ship */
+    uint8_t *factor;
+    int32_t *bias;
+    isobit_scale *scale;
+    int8_t *table;    /* lookup [256]; concat [n_in][256] */
+    int64_t macs, acc_bound, flash;
+};
+
+typedef struct ib_value {
+    int64_t size; /* codes of one sample */
+    int ndim;
+    int64_t shape[IB_MAX_DIMS]; /* [1, ...] */
+    float scale;
+    int zero, bits;
+    int first, last;  /* instructions that write it and read it last; first -1: the input */
+    int64_t offset;   /* in the arena; -1: the caller's buffer */
+} ib_value;
+
+struct ib_program {
+    int profile;
+    ib_value *values;
+    int n_values;
+    ib_instr *instrs;
+    int n_instrs;
+    int result;
+    int64_t arena, scratch; /* bytes of values; int16 of the largest patch */
+    ib_input_info input;
+    char note[160];
+};
+
+#define INSTR(name) extern const ib_instr_class ib_instr_##name;
+#include "export/instructions.def"
+#undef INSTR
+const ib_instr_class *ib_instr_class_of(const ib_op *op); /* NULL: none */
+
+/* The program of a frozen network, without a change of phase. */
+ib_program *ib_program_of(ib_layer *net, ib_graph *g);
+/* Offsets of the values in one arena, by liveness. */
+ib_status ib_plan_memory(ib_program *p);
+/* Runs and shows every instruction's result: see(context, instruction, codes[batch, size]). */
+ib_status ib_program_run_traced(ib_program *p, ib_device *dev, int64_t n, const int8_t *in, int8_t *out,
+                                void (*see)(void *, int, const int8_t *), void *context);
+/* Copies n bytes; NULL with ib_error() if memory is out or from is NULL. */
+void *ib_copy(const void *from, size_t bytes);
+
+/* The codes that stand for instruction results on a tape, in order: calls see(context, k, node). */
+void ib_tape_codes(const ib_graph *g, void (*see)(void *, int, const ib_node *), void *context);
+
+#endif

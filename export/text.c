@@ -1,0 +1,56 @@
+/* text.c - see text.h */
+#include "export/text.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tensor/alloc.h"
+
+static int reserve(ib_text *t, size_t more)
+{
+    if (t->failed)
+        return 0;
+    if (t->n + more + 1 > t->capacity) {
+        const size_t capacity = 2 * (t->n + more + 1) + 4096;
+        char *s = ib_realloc(t->s, t->n, capacity);
+        if (!s) {
+            t->failed = 1;
+            return 0;
+        }
+        t->s = s;
+        t->capacity = capacity;
+    }
+    return 1;
+}
+
+void ib_text_bytes(ib_text *t, const char *s, size_t n)
+{
+    if (!reserve(t, n))
+        return;
+    memcpy(t->s + t->n, s, n);
+    t->n += n;
+    t->s[t->n] = 0;
+}
+
+void ib_text_add(ib_text *t, const char *format, ...)
+{
+    char line[1024];
+    va_list args;
+    va_start(args, format);
+    const int n = vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    ib_text_bytes(t, line, n < (int)sizeof line ? (size_t)n : sizeof line - 1);
+}
+
+#define ARRAY(suffix, type, format)                                                                                    \
+    void ib_text_##suffix(ib_text *t, const char *what, int at, const type *v, int64_t n)                              \
+    {                                                                                                                  \
+        ib_text_add(t, "static const " #type " %s_%s%d[%lld] = {", t->name, what, at, (long long)n);                   \
+        for (int64_t i = 0; i < n; i++)                                                                                \
+            ib_text_add(t, "%s" format ",", i % 24 ? "" : "\n    ", v[i]);                                             \
+        ib_text_add(t, "\n};\n");                                                                                      \
+    }
+ARRAY(i8, int8_t, "%d")
+ARRAY(u8, uint8_t, "%u")
+ARRAY(i32, int32_t, "%d")

@@ -1,0 +1,112 @@
+/* export.h - from a trained network to what ships: the integer program, its printers, checkpoints. */
+#ifndef ISOBIT_EXPORT_H
+#define ISOBIT_EXPORT_H
+
+#include <isobit/optim.h>
+#include <isobit/qat.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- integer programs ---- */
+typedef struct ib_program ib_program;
+
+/* Writes down the integer operators that an evaluation of the network runs, with their constants. The network must be
+ * in IB_FROZEN and is in IB_EXPORTED afterwards. An operator in fp32 between integer ones is an error that names it;
+ * a softmax at the very end is left to the caller (ib_program_note says so). */
+ib_program *ib_program_lower(ib_layer *net, ib_graph *g);
+void ib_program_free(ib_program *p); /* NULL is fine */
+
+int64_t ib_program_input_size(const ib_program *p);  /* codes of one sample */
+int64_t ib_program_output_size(const ib_program *p);
+const char *ib_program_note(const ib_program *p);    /* what was left out; "" if nothing */
+
+/* Codes of normalized inputs x[n,input_size] by the program's first scale. */
+void ib_program_quantize(const ib_program *p, ib_device *dev, int64_t n, const float *x, int8_t *codes);
+/* out[n,output_size] = program(in[n,input_size]), on the device's integer kernels. */
+ib_status ib_program_run(ib_program *p, ib_device *dev, int64_t n, const int8_t *in, int8_t *out);
+/* real = scale * (code - zero) of the outputs */
+float ib_program_output_scale(const ib_program *p);
+int ib_program_output_zero(const ib_program *p);
+
+/* One line of the report for each instruction. */
+typedef struct ib_program_layer {
+    const char *name, *op;
+    int weight_bits;
+    int64_t flash;     /* bytes of constants */
+    int64_t ram;       /* bytes of the arena alive while it runs */
+    int64_t macs;      /* multiply-accumulates for one sample */
+    int64_t acc_bound; /* no accumulator can exceed this; proven from the weights */
+    int64_t outputs;
+} ib_program_layer;
+int ib_program_layer_count(const ib_program *p);
+ib_program_layer ib_program_layer_at(const ib_program *p, int i);
+int64_t ib_program_arena(const ib_program *p); /* bytes of RAM, without input and output */
+
+/* Writes <dir>/<name>.h and <dir>/<name>.c: C99, integers only, <stdint.h> only, no allocation. `samples` (may be NULL)
+ * [n,input_size] codes become self-test vectors. `name` must be a C identifier. */
+ib_status ib_export_c(ib_program *p, ib_device *dev, const char *dir, const char *name, int64_t n, const int8_t *samples);
+/* Writes the program as an HDF5 file: a group an instruction, weights as plain bytes. */
+ib_status ib_export_hdf5(const ib_program *p, const char *path);
+
+/* ---- verification: training = evaluation = integer runtime = compiled C, code for code ---- */
+typedef struct ib_verify_layer {
+    const char *name, *op;
+    int64_t codes;         /* compared, per engine */
+    int64_t train, runtime, compiled; /* codes that differ from evaluation's */
+} ib_verify_layer;
+
+typedef struct ib_verify_opts {
+    const char *cc;        /* compiler of the exported C; NULL means the environment's CC or cc */
+    const char *flags;     /* NULL means "-O2" */
+    int skip_compiled;
+    int batch;             /* 0 means 100 */
+    void (*progress)(void *context, int64_t done, int64_t total);
+    void *context;
+} ib_verify_opts;
+
+typedef struct ib_verify_report {
+    ib_verify_layer *layers;
+    int n_layers;
+    int64_t samples, mismatches; /* of all engines and layers */
+    double accuracy;             /* of the integer runtime */
+} ib_verify_report;
+
+/* Runs every engine over the data. The network is in IB_LEARN or IB_FROZEN; it is left in IB_FROZEN. */
+ib_status ib_verify(ib_layer *net, ib_graph *g, const ib_dataset *data, const ib_verify_opts *opts, ib_verify_report *report);
+void ib_verify_report_free(ib_verify_report *r);
+
+/* ---- checkpoints ---- */
+enum { IB_HISTORY = 4 }; /* epoch, training loss, test accuracy, learning rate */
+
+typedef struct ib_checkpoint {
+    char model[32];      /* "" for a network of your own */
+    char notes[512];     /* free text: the command's settings */
+    uint64_t seed;
+    int64_t epoch, step; /* next epoch, and next batch in it */
+    int64_t total_steps; /* optimizer steps taken */
+    double best;         /* best accuracy so far */
+    double loss_sum;     /* of the epoch under way */
+    double state[8];     /* the caller's */
+    float *history;      /* [n_history][IB_HISTORY]; yours to free with ib_checkpoint_release */
+    int64_t n_history;
+} ib_checkpoint;
+
+/* Everything that resuming bit for bit needs: parameters, optimizer (may be NULL), observers, scales, phase and c.
+ * Written to a temporary file beside `path`, synced and renamed, so that `path` always holds a whole checkpoint. The file
+ * is HDF5 with a checksum behind its end. */
+ib_status ib_checkpoint_save(const char *path, const ib_layer *net, const ib_optim *opt, const ib_checkpoint *c);
+
+/* Reads the header alone. */
+ib_status ib_checkpoint_peek(const char *path, ib_checkpoint *c);
+/* Restores into a network of the same shape (prepared as the file says, if it is not yet) and into opt (may be NULL). */
+ib_status ib_checkpoint_restore(const char *path, ib_layer *net, ib_graph *g, ib_optim *opt, ib_checkpoint *c);
+/* Builds the ready network that the file names and restores it; NULL on failure. */
+ib_layer *ib_checkpoint_open(const char *path, ib_graph *g, ib_checkpoint *c);
+void ib_checkpoint_release(ib_checkpoint *c);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,15 @@
+/* isobit.h - all of it. */
+#ifndef ISOBIT_ISOBIT_H
+#define ISOBIT_ISOBIT_H
+
+#include <isobit/data.h>
+#include <isobit/device.h>
+#include <isobit/export.h>
+#include <isobit/graph.h>
+#include <isobit/layer.h>
+#include <isobit/optim.h>
+#include <isobit/qat.h>
+#include <isobit/status.h>
+#include <isobit/tensor.h>
+
+#endif
