@@ -119,6 +119,14 @@ ib_status ib_qat_set_phase(ib_layer *net, ib_graph *g, ib_phase phase)
     return IB_OK;
 }
 
+ib_status ib_plan_restore_phase(ib_layer *net, ib_phase phase)
+{
+    ib_plan *p = ib_plan_of(net);
+    p->phase = phase;
+    set_moving(p, phase == IB_LEARN);
+    return IB_OK;
+}
+
 ib_status ib_qat_begin(ib_layer *net, ib_graph *g, ib_loader *loader, const ib_qat_opts *opts)
 {
     ib_status status = ib_qat_prepare(net, g, opts);

@@ -76,6 +76,9 @@ ib_tensor *ib_plan_forward(ib_layer *net, ib_graph *g, ib_tensor *x);
 /* Weight (and *bias) of a product with its batch norm folded in, on the tape. */
 ib_tensor *ib_step_weight(ib_graph *g, const ib_step *s, ib_tensor **bias);
 
+/* Puts a restored plan, whose scales were read from a file, into its phase. */
+ib_status ib_plan_restore_phase(ib_layer *net, ib_phase phase);
+
 /* Bits, range, observer and learned parameters of each step, from the options and rules. */
 ib_status ib_plan_configure(ib_plan *p);
 

@@ -1,0 +1,212 @@
+/* verify.c - the same data through every engine, code for code. */
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "export/program.h"
+
+/* The compiled C, loaded once. */
+typedef struct compiled {
+    void *library;
+    void (*run)(const int8_t *, int8_t *);
+    void (**trace)(int32_t, const int8_t *, int32_t);
+    int32_t (*self_test)(void);
+} compiled;
+
+typedef struct verification {
+    ib_program *p;
+    ib_verify_report *r;
+    int8_t **reference; /* [n_instrs][batch * size], evaluation's codes */
+    int64_t n;          /* samples in the batch */
+    int64_t sample;     /* of the compiled C */
+} verification;
+
+static _Thread_local verification *tracing;
+
+static int64_t count_differences(const int8_t *a, const int8_t *b, int64_t n)
+{
+    int64_t wrong = 0;
+    if (memcmp(a, b, (size_t)n))
+        for (int64_t i = 0; i < n; i++)
+            wrong += a[i] != b[i];
+    return wrong;
+}
+
+static void keep_reference(void *context, int k, const ib_node *n)
+{
+    const verification *v = context;
+    memcpy(v->reference[k], n->out->data, (size_t)n->out->size);
+    v->r->layers[k].codes += n->out->size;
+}
+
+static void compare_train(void *context, int k, const ib_node *n)
+{
+    const verification *v = context;
+    v->r->layers[k].train += count_differences(v->reference[k], ib_codes(n->out), n->out->size);
+}
+
+static void compare_runtime(void *context, int k, const int8_t *codes)
+{
+    const verification *v = context;
+    v->r->layers[k].runtime += count_differences(v->reference[k], codes, v->n * v->p->values[v->p->instrs[k].out].size);
+}
+
+static void compare_compiled(int32_t k, const int8_t *codes, int32_t size)
+{
+    const verification *v = tracing;
+    v->r->layers[k].compiled += count_differences(v->reference[k] + v->sample * size, codes, size);
+}
+
+static void remove_folder(const char *dir)
+{
+    static const char *const files[] = {"network.h", "network.c", "network.so", "log"};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char *path = ib_format_text("%s/%s", dir, files[i]);
+        if (path)
+            unlink(path);
+        ib_free(path);
+    }
+    rmdir(dir);
+}
+
+static ib_status compile(const char *dir, const ib_verify_opts *o, compiled *c)
+{
+    const char *cc = o->cc ? o->cc : getenv("CC") ? getenv("CC") : "cc";
+    char *command = ib_format_text("%s %s -std=c99 -pedantic -Wall -Wextra -Werror -DISOBIT_TRACE -shared -fPIC -o '%s/network.so' '%s/network.c' >'%s/log' 2>&1",
+                                   cc, o->flags ? o->flags : "-O3", dir, dir, dir);
+    char *library = ib_format_text("%s/network.so", dir);
+    ib_status status = command && library ? IB_OK : IB_ENOMEM;
+    if (!status && system(command))
+        status = ib_fail(IB_EUNSUPPORTED, "verify: '%s' cannot compile the exported C (choose a compiler with CC or --cc)", cc);
+    if (!status && !(c->library = dlopen(library, RTLD_NOW | RTLD_LOCAL)))
+        status = ib_fail(IB_EIO, "verify: %s", dlerror());
+    if (!status) {
+        *(void **)&c->run = dlsym(c->library, "network_run");
+        *(void **)&c->trace = dlsym(c->library, "network_trace");
+        *(void **)&c->self_test = dlsym(c->library, "network_self_test");
+        if (!c->run || !c->trace || !c->self_test)
+            status = ib_fail(IB_EIO, "verify: the compiled C lacks its functions");
+    }
+    ib_free(command);
+    ib_free(library);
+    return status;
+}
+
+/* Prints, compiles and loads the program with a few samples as self-test. */
+static ib_status build(verification *v, ib_device *dev, const ib_verify_opts *o, const int8_t *codes, int64_t n, compiled *c)
+{
+    const char *base = getenv("TMPDIR");
+    char *dir = ib_format_text("%s/isobit-XXXXXX", base && *base ? base : "/tmp");
+    if (!dir)
+        return IB_ENOMEM;
+    ib_status status = mkdtemp(dir) ? ib_export_c(v->p, dev, dir, "network", n, codes) : ib_fail(IB_EIO, "%s: cannot be made", dir);
+    if (!status)
+        status = compile(dir, o, c);
+    remove_folder(dir);
+    ib_free(dir);
+    if (!status && c->self_test())
+        status = ib_fail(IB_ENUMERIC, "verify: the exported C fails its own self-test");
+    return status;
+}
+
+static ib_status verify_batch(verification *v, ib_layer *net, ib_graph *g, const ib_batch *b, int8_t *in, int8_t *out,
+                              const ib_verify_opts *o, compiled *c, int64_t *right)
+{
+    ib_device *dev = ib_graph_device(g);
+    const int64_t classes = ib_program_output_size(v->p), size = ib_program_input_size(v->p);
+    v->n = b->n;
+    ib_graph_begin(g, IB_TRACE);
+    if (!ib_layer_forward(g, net, ib_input(g, 4, b->shape, b->x)))
+        return ib_error_status();
+    ib_tape_codes(g, keep_reference, v);
+    ib_graph_begin(g, IB_TRAIN);
+    g->dropout_off = 1;
+    const ib_tensor *trained = ib_layer_forward(g, net, ib_input(g, 4, b->shape, b->x));
+    g->dropout_off = 0;
+    if (!trained)
+        return ib_error_status();
+    ib_tape_codes(g, compare_train, v);
+    ib_program_quantize(v->p, dev, b->n, b->x, in);
+    ib_status status = ib_program_run_traced(v->p, dev, b->n, in, out, compare_runtime, v);
+    for (int64_t i = 0; i < b->n && !status; i++) {
+        int64_t best = 0;
+        for (int64_t j = 1; j < classes; j++)
+            best = out[i * classes + j] > out[i * classes + best] ? j : best;
+        *right += best == b->y[i];
+    }
+    if (!status && !o->skip_compiled && !c->library)
+        status = build(v, dev, o, in, b->n < 4 ? b->n : 4, c);
+    if (!status && c->library) {
+        *c->trace = compare_compiled;
+        tracing = v;
+        for (v->sample = 0; v->sample < b->n; v->sample++)
+            c->run(in + v->sample * size, out);
+    }
+    return status;
+}
+
+ib_status ib_verify(ib_layer *net, ib_graph *g, const ib_dataset *data, const ib_verify_opts *opts, ib_verify_report *r)
+{
+    const ib_verify_opts o = opts ? *opts : (ib_verify_opts){0};
+    verification v = {.r = r};
+    compiled c = {0};
+    ib_batch b;
+    int64_t right = 0;
+    int8_t *in = NULL, *out = NULL;
+    memset(r, 0, sizeof *r);
+    if (ib_qat_phase(net) == IB_LEARN && ib_qat_set_phase(net, g, IB_FROZEN))
+        return ib_error_status();
+    ib_status status = IB_ENOMEM;
+    ib_loader *loader = ib_loader_new(data, ib_layer_input(net), &(ib_loader_opts){.batch = o.batch ? o.batch : 100});
+    if (!loader || !(v.p = ib_program_of(net, g)) || !(v.reference = ib_alloc((size_t)v.p->n_instrs * sizeof *v.reference)) ||
+        !(r->layers = ib_alloc((size_t)v.p->n_instrs * sizeof *r->layers))) {
+        status = ib_error_status();
+        goto done;
+    }
+    const int64_t batch = o.batch ? o.batch : 100;
+    r->n_layers = v.p->n_instrs;
+    for (int i = 0; i < v.p->n_instrs; i++) {
+        r->layers[i].name = ib_strdup(v.p->instrs[i].name);
+        r->layers[i].op = v.p->instrs[i].cls->name;
+        if (!r->layers[i].name || !(v.reference[i] = ib_alloc((size_t)(batch * v.p->values[v.p->instrs[i].out].size))))
+            goto done;
+    }
+    if (!(in = ib_alloc((size_t)(batch * ib_program_input_size(v.p)))) || !(out = ib_alloc((size_t)(batch * ib_program_output_size(v.p)))))
+        goto done;
+    status = IB_OK;
+    ib_loader_start(loader, 0, 0);
+    while (!status && ib_loader_next(loader, &b)) {
+        status = verify_batch(&v, net, g, &b, in, out, &o, &c, &right);
+        r->samples += b.n;
+        if (!status && o.progress)
+            o.progress(o.context, r->samples, ib_dataset_count(data));
+    }
+    for (int i = 0; i < r->n_layers; i++)
+        r->mismatches += r->layers[i].train + r->layers[i].runtime + r->layers[i].compiled;
+    r->accuracy = r->samples ? (double)right / (double)r->samples : 0;
+done:
+    if (c.library)
+        dlclose(c.library);
+    for (int i = 0; v.reference && i < v.p->n_instrs; i++)
+        ib_free(v.reference[i]);
+    ib_free(v.reference);
+    ib_program_free(v.p);
+    ib_loader_free(loader);
+    ib_free(in);
+    ib_free(out);
+    if (status)
+        ib_verify_report_free(r);
+    return status;
+}
+
+void ib_verify_report_free(ib_verify_report *r)
+{
+    for (int i = 0; i < r->n_layers; i++)
+        ib_free((char *)r->layers[i].name);
+    ib_free(r->layers);
+    r->layers = NULL;
+    r->n_layers = 0;
+}
