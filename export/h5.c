@@ -10,7 +10,7 @@
 #include "tensor/alloc.h"
 #include "tensor/error.h"
 
-enum { TRAILER = 48 };
+enum { TRAILER = 49 };
 
 static uint32_t checksum(const unsigned char *p, size_t n)
 {

@@ -41,9 +41,6 @@ ib_status ib_layer_name_new_params(ib_layer *net);
 /* Applies a child within its own name. */
 ib_tensor *ib_child_forward(ib_layer *layer, int i, ib_graph *g, ib_tensor *x);
 
-/* The network's own forward, whether or not it is quantized. */
-ib_tensor *ib_layer_forward_float(ib_graph *g, ib_layer *net, ib_tensor *x);
-
 /* Frees each layer of a list; NULLs are fine. */
 void ib_layers_free(int n, ib_layer *const *layers);
 

@@ -157,3 +157,20 @@ ib_qat_layer ib_qat_layer_at(const ib_layer *net, int i)
                           .scale = s->has_out ? s->out.scale : 0,
                           .zero_point = s->out.zero};
 }
+
+float *ib_trace_output(ib_graph *g, const char *layer, int64_t *n)
+{
+    for (int i = g->n_nodes - 1; i >= 0; i--) {
+        const ib_tensor *t = g->nodes[i].out;
+        if (!g->nodes[i].scope || strcmp(g->nodes[i].scope, layer))
+            continue;
+        float *x = ib_alloc((size_t)t->size * sizeof *x);
+        *n = t->size;
+        if (x && t->dtype == IB_CODES)
+            g->dev->k.dequantize(ib_codes(t), t->size, t->q.scale[0], t->q.zero_point, x);
+        else if (x)
+            memcpy(x, t->data, (size_t)t->size * sizeof *x);
+        return x;
+    }
+    return ib_fail_null(IB_EINVAL, "no layer named '%s' ran", layer);
+}

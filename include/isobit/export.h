@@ -59,7 +59,7 @@ typedef struct ib_verify_layer {
 
 typedef struct ib_verify_opts {
     const char *cc;        /* compiler of the exported C; NULL means the environment's CC or cc */
-    const char *flags;     /* NULL means "-O2" */
+    const char *flags;     /* NULL means "-O3" */
     int skip_compiled;
     int batch;             /* 0 means 100 */
     void (*progress)(void *context, int64_t done, int64_t total);

@@ -83,6 +83,8 @@ ib_layer *ib_layer_child(ib_layer *layer, int i);          /* NULL behind the la
 ib_status ib_layer_init(ib_layer *net, uint64_t seed);      /* names, then draws every parameter; same seed, same values */
 ib_status ib_layer_set_init(ib_layer *net, ib_init weights); /* before ib_layer_init: how weights (not biases) are drawn */
 ib_tensor *ib_layer_forward(ib_graph *g, ib_layer *net, ib_tensor *x);
+/* The fp32 network, whether or not it was quantized. */
+ib_tensor *ib_layer_forward_float(ib_graph *g, ib_layer *net, ib_tensor *x);
 void ib_layer_free(ib_layer *net); /* NULL is fine */
 
 const char *ib_layer_path(const ib_layer *layer); /* "block1.conv" after ib_layer_init */

@@ -85,6 +85,9 @@ typedef struct ib_qat_layer {
 } ib_qat_layer;
 int ib_qat_layer_count(const ib_layer *net);
 ib_qat_layer ib_qat_layer_at(const ib_layer *net, int i);
+/* After an IB_TRACE forward: the real values behind the codes of one layer's results, *n of them, to be given to
+ * free(); NULL if no layer of that name ran. */
+float *ib_trace_output(ib_graph *g, const char *layer, int64_t *n);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,73 @@
+/* cli.h - what the commands share. */
+#ifndef IB_CLI_CLI_H
+#define IB_CLI_CLI_H
+
+#include <argp.h>
+#include <isobit/isobit.h>
+#include <json-c/json.h>
+#include <signal.h>
+
+/* One command: a row of commands.def. */
+typedef struct command {
+    const char *name, *summary;
+    int (*run)(int argc, char **argv);
+} command;
+#define COMMAND(name, summary) int command_##name(int argc, char **argv);
+#include "cli/commands.def"
+#undef COMMAND
+
+/* Options of every command. */
+typedef struct common {
+    const char *data, *device;
+    int threads, json;
+    int64_t limit;
+} common;
+extern const struct argp common_argp; /* a child parser; its input is a common * */
+#define COMMON_CHILD {&common_argp, 0, "Common options:", 100}
+
+/* Everything a command works with. */
+typedef struct session {
+    ib_device *dev;
+    ib_graph *g;
+    ib_layer *net;
+    ib_dataset *train, *test;
+    ib_checkpoint c;
+} session;
+/* Device, threads, graph. 0, or 1 after telling what is wrong. */
+int session_open(session *s, const common *o);
+/* Opens a checkpoint and (data not NULL) the test data that fit it. */
+int session_model(session *s, const common *o, const char *path);
+void session_close(session *s);
+
+/* "isobit: <ib_error()>" on stderr; returns 1, the exit status. */
+int complain(void);
+/* Prints an object on stdout and drops it. */
+void print_json(struct json_object *o);
+int parse_int(const char *text, const char *option, int64_t lo, int64_t hi, int64_t *out);
+int parse_float(const char *text, const char *option, double lo, double hi, double *out);
+
+/* Accuracy and mean loss over the test data. */
+int evaluate(session *s, const ib_dataset *d, int float_engine, double *accuracy, double *loss);
+
+/* ---- progress on stderr: a bar on a terminal, nothing elsewhere ---- */
+typedef struct progress {
+    const char *what;
+    double start, shown;
+    int64_t first;
+    int on;
+} progress;
+double seconds(void);
+void progress_start(progress *p, const char *what, int64_t first);
+void progress_show(progress *p, int64_t done, int64_t total, const char *text);
+void progress_end(progress *p);
+
+extern volatile sig_atomic_t interrupted; /* set by Ctrl-C once catch_interrupt() was called */
+void catch_interrupt(void);
+
+/* ---- pictures through gnuplot ---- */
+/* Training curves; `path` ends in .svg or .png, or is "-" for the terminal. 0, or 1 after telling. */
+int plot_curves(const char *path, const float *history, int64_t n);
+/* Histogram of n values. */
+int plot_histogram(const char *path, const char *title, const float *x, int64_t n);
+
+#endif

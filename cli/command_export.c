@@ -1,0 +1,147 @@
+/* command_export.c - isobit export. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli/cli.h"
+
+typedef struct export_options {
+    common common;
+    const char *model, *to, *out, *name;
+    int64_t vectors;
+} export_options;
+
+static const struct argp_option options[] = {
+    {"to", 't', "FORMAT", 0, "c (default) or hdf5", 0},
+    {"output", 'o', "DIR", 0, "folder for C, file for HDF5; required", 0},
+    {"name", 'n', "NAME", 0, "prefix of files and functions (default: the model's name)", 0},
+    {"vectors", 'v', "N", 0, "self-test samples inside the C, from --data (default 4)", 0},
+    {0},
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    export_options *o = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT: state->child_inputs[0] = &o->common; return 0;
+    case 't': o->to = arg; return 0;
+    case 'o': o->out = arg; return 0;
+    case 'n': o->name = arg; return 0;
+    case 'v':
+        if (parse_int(arg, "--vectors", 0, 10000, &o->vectors))
+            exit(2);
+        return 0;
+    case ARGP_KEY_ARG:
+        if (o->model)
+            argp_error(state, "one model at a time");
+        o->model = arg;
+        return 0;
+    case ARGP_KEY_END:
+        if (!o->model || !o->out)
+            argp_error(state, "MODEL.h5 and -o are needed");
+        return 0;
+    }
+    return ARGP_ERR_UNKNOWN;
+}
+
+static struct json_object *report_json(const ib_program *p, const export_options *o)
+{
+    struct json_object *j = json_object_new_object(), *layers = json_object_new_array();
+    int64_t flash = 0, macs = 0;
+    for (int i = 0; i < ib_program_layer_count(p); i++) {
+        const ib_program_layer l = ib_program_layer_at(p, i);
+        struct json_object *k = json_object_new_object();
+        json_object_object_add(k, "name", json_object_new_string(l.name));
+        json_object_object_add(k, "op", json_object_new_string(l.op));
+        json_object_object_add(k, "weight_bits", json_object_new_int(l.weight_bits));
+        json_object_object_add(k, "flash", json_object_new_int64(l.flash));
+        json_object_object_add(k, "ram", json_object_new_int64(l.ram));
+        json_object_object_add(k, "macs", json_object_new_int64(l.macs));
+        json_object_object_add(k, "acc_bound", json_object_new_int64(l.acc_bound));
+        json_object_array_add(layers, k);
+        flash += l.flash;
+        macs += l.macs;
+    }
+    json_object_object_add(j, "format", json_object_new_string(o->to));
+    json_object_object_add(j, "output", json_object_new_string(o->out));
+    json_object_object_add(j, "flash", json_object_new_int64(flash));
+    json_object_object_add(j, "ram", json_object_new_int64(ib_program_arena(p)));
+    json_object_object_add(j, "macs", json_object_new_int64(macs));
+    json_object_object_add(j, "layers", layers);
+    return j;
+}
+
+static void report_text(const ib_program *p, const export_options *o, const char *name)
+{
+    int64_t flash = 0, macs = 0;
+    printf("%-28s %-8s %4s %8s %8s %10s %12s\n", "layer", "op", "bits", "flash", "RAM", "MACs", "|acc| <=");
+    for (int i = 0; i < ib_program_layer_count(p); i++) {
+        const ib_program_layer l = ib_program_layer_at(p, i);
+        printf("%-28s %-8s %4d %8lld %8lld %10lld %12lld\n", l.name, l.op, l.weight_bits, (long long)l.flash, (long long)l.ram, (long long)l.macs, (long long)l.acc_bound);
+        flash += l.flash;
+        macs += l.macs;
+    }
+    printf("%-28s %-8s %4s %8lld %8lld %10lld\n", "in all", "", "", (long long)flash, (long long)ib_program_arena(p), (long long)macs);
+    if (*ib_program_note(p))
+        printf("note: %s\n", ib_program_note(p));
+    if (!strcmp(o->to, "c"))
+        printf("written: %s/%s.h and %s/%s.c\n", o->out, name, o->out, name);
+    else
+        printf("written: %s\n", o->out);
+}
+
+/* Self-test samples: the first of the test data. */
+static int8_t *test_vectors(session *s, ib_program *p, int64_t *n)
+{
+    ib_batch b;
+    int8_t *codes = NULL;
+    ib_loader *l = *n ? ib_loader_new(s->test, ib_layer_input(s->net), &(ib_loader_opts){.batch = (int)*n}) : NULL;
+    if (l && ib_loader_next(l, &b) && (codes = malloc((size_t)(b.n * ib_program_input_size(p))))) {
+        *n = b.n;
+        ib_program_quantize(p, s->dev, b.n, b.x, codes);
+    }
+    ib_loader_free(l);
+    return codes;
+}
+
+int command_export(int argc, char **argv)
+{
+    static const struct argp_child children[] = {COMMON_CHILD, {0}};
+    const struct argp argp = {options, parse, "MODEL.h5",
+                              "Writes a quantized model as what ships. Nothing is converted: the integers are those of training.\vExample:\n"
+                              "  isobit export lenet.h5 --to c -o out && cc -std=c99 -c out/lenet.c\n"
+                              "JSON keys: format, output, flash, ram, macs (bytes, bytes, count), layers[]: name, op, weight_bits, flash, ram, macs, acc_bound.",
+                              children, NULL, NULL};
+    export_options o = {.to = "c", .vectors = 4};
+    session s = {0};
+    ib_program *p = NULL;
+    int8_t *codes = NULL;
+    argp_parse(&argp, argc, argv, 0, NULL, &o);
+    if (strcmp(o.to, "c") && strcmp(o.to, "hdf5"))
+        return fprintf(stderr, "isobit: --to '%s': c and hdf5 are possible\n", o.to), 2;
+    int status = session_model(&s, &o.common, o.model);
+    if (!status && ib_qat_phase(s.net) == IB_FLOAT)
+        status = fprintf(stderr, "isobit: %s: was trained in float: train with --qat to get integers\n", o.model) > 0;
+    if (!status && ((ib_qat_phase(s.net) == IB_LEARN && ib_qat_set_phase(s.net, s.g, IB_FROZEN)) || !(p = ib_program_lower(s.net, s.g))))
+        status = complain();
+    if (!status) {
+        const ib_input_info *in = ib_layer_input(s.net);
+        const char *name = o.name ? o.name : s.c.model;
+        if (!s.test && o.vectors) { /* the digits, if they fit; else no vectors */
+            s.test = ib_digits_new(IB_SPLIT_TEST);
+            if (!s.test || ib_dataset_check(s.test, in))
+                o.vectors = 0;
+        }
+        codes = test_vectors(&s, p, &o.vectors);
+        status = (strcmp(o.to, "c") ? ib_export_hdf5(p, o.out) : ib_export_c(p, s.dev, o.out, name, codes ? o.vectors : 0, codes)) ? complain() : 0;
+        if (!status && o.common.json)
+            print_json(report_json(p, &o));
+        else if (!status)
+            report_text(p, &o, name);
+    }
+    free(codes);
+    ib_program_free(p);
+    session_close(&s);
+    return status;
+}

@@ -1,0 +1,202 @@
+/* command_inspect.c - isobit inspect. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+typedef struct inspect_options {
+    common common;
+    const char *model, *curves, *histogram, *parameter;
+    int list;
+} inspect_options;
+
+enum { K_CURVES = 1, K_HISTOGRAM, K_PARAMETER, K_MODELS };
+
+static const struct argp_option options[] = {
+    {"curves", K_CURVES, "FILE", 0, "training curves as .svg or .png, or - for the terminal", 0},
+    {"histogram", K_HISTOGRAM, "FILE", 0, "histogram of --of (default: all weights), likewise", 0},
+    {"of", K_PARAMETER, "NAME", 0, "a parameter, or act:LAYER: that layer's outputs over the first 100 samples of --data", 0},
+    {"models", K_MODELS, NULL, 0, "list the ready networks", 0},
+    {0},
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    inspect_options *o = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT: state->child_inputs[0] = &o->common; return 0;
+    case K_CURVES: o->curves = arg; return 0;
+    case K_HISTOGRAM: o->histogram = arg; return 0;
+    case K_PARAMETER: o->parameter = arg; return 0;
+    case K_MODELS: o->list = 1; return 0;
+    case ARGP_KEY_ARG:
+        if (o->model)
+            argp_error(state, "one model at a time");
+        o->model = arg;
+        return 0;
+    case ARGP_KEY_END:
+        if (!o->model && !o->list)
+            argp_error(state, "which MODEL.h5?");
+        return 0;
+    }
+    return ARGP_ERR_UNKNOWN;
+}
+
+static void extremes(ib_tensor *t, float *lo, float *hi)
+{
+    const float *x = ib_tensor_f32(t);
+    *lo = *hi = x[0];
+    for (int64_t i = 0; i < ib_tensor_size(t); i++) {
+        *lo = x[i] < *lo ? x[i] : *lo;
+        *hi = x[i] > *hi ? x[i] : *hi;
+    }
+}
+
+static void print_text(const session *s)
+{
+    const ib_input_info *in = ib_layer_input(s->net);
+    char shape[64];
+    int64_t total = 0;
+    printf("model %s, phase %s, epoch %lld, %lld steps, seed %llu\n", s->c.model, ib_phase_name(ib_qat_phase(s->net)), (long long)s->c.epoch,
+           (long long)s->c.total_steps, (unsigned long long)s->c.seed);
+    printf("input %dx%dx%d, %d classes, mean %g, std %g, raw values 0..%d\nsettings: %s\n\n", in->c, in->h, in->w, in->classes, in->mean, in->std, in->raw_max, s->c.notes);
+    printf("%-36s %-16s %12s %12s\n", "parameter", "shape", "least", "largest");
+    for (int i = 0; i < ib_param_count(s->net); i++) {
+        ib_tensor *t = ib_param_at(s->net, i);
+        float lo, hi;
+        extremes(t, &lo, &hi);
+        total += ib_param_trainable(s->net, i) ? ib_tensor_size(t) : 0;
+        printf("%-36s %-16s %12.5g %12.5g%s\n", ib_tensor_name(t), ib_tensor_shape_text(t, shape, sizeof shape), lo, hi, ib_param_trainable(s->net, i) ? "" : "  (buffer)");
+    }
+    printf("%lld trainable values\n", (long long)total);
+    if (ib_qat_layer_count(s->net))
+        printf("\n%-28s %-10s %7s %5s %-10s %12s %5s\n", "quantized layer", "form", "weights", "codes", "observer", "scale", "zero");
+    for (int i = 0; i < ib_qat_layer_count(s->net); i++) {
+        const ib_qat_layer l = ib_qat_layer_at(s->net, i);
+        printf("%-28s %-10s ", l.name, l.form);
+        printf(l.weight_bits ? "%6db " : "%7s ", l.weight_bits ? l.weight_bits : 0);
+        if (l.act_bits)
+            printf("%4db %-10s %12.6g %5d\n", l.act_bits, l.observer, l.scale, l.zero_point);
+        else
+            printf("%5s\n", "");
+    }
+}
+
+static struct json_object *json(const session *s)
+{
+    struct json_object *j = json_object_new_object(), *params = json_object_new_array(), *layers = json_object_new_array();
+    json_object_object_add(j, "model", json_object_new_string(s->c.model));
+    json_object_object_add(j, "phase", json_object_new_string(ib_phase_name(ib_qat_phase(s->net))));
+    json_object_object_add(j, "epoch", json_object_new_int64(s->c.epoch));
+    json_object_object_add(j, "steps", json_object_new_int64(s->c.total_steps));
+    json_object_object_add(j, "seed", json_object_new_int64((int64_t)s->c.seed));
+    json_object_object_add(j, "settings", json_object_new_string(s->c.notes));
+    for (int i = 0; i < ib_param_count(s->net); i++) {
+        ib_tensor *t = ib_param_at(s->net, i);
+        struct json_object *k = json_object_new_object(), *shape = json_object_new_array();
+        for (int d = 0; d < ib_tensor_ndim(t); d++)
+            json_object_array_add(shape, json_object_new_int64(ib_tensor_shape(t)[d]));
+        json_object_object_add(k, "name", json_object_new_string(ib_tensor_name(t)));
+        json_object_object_add(k, "shape", shape);
+        json_object_object_add(k, "trainable", json_object_new_boolean(ib_param_trainable(s->net, i)));
+        json_object_array_add(params, k);
+    }
+    for (int i = 0; i < ib_qat_layer_count(s->net); i++) {
+        const ib_qat_layer l = ib_qat_layer_at(s->net, i);
+        struct json_object *k = json_object_new_object();
+        json_object_object_add(k, "name", json_object_new_string(l.name));
+        json_object_object_add(k, "form", json_object_new_string(l.form));
+        json_object_object_add(k, "weight_bits", json_object_new_int(l.weight_bits));
+        json_object_object_add(k, "act_bits", json_object_new_int(l.act_bits));
+        json_object_object_add(k, "observer", l.observer ? json_object_new_string(l.observer) : NULL);
+        json_object_object_add(k, "scale", json_object_new_double(l.scale));
+        json_object_object_add(k, "zero_point", json_object_new_int(l.zero_point));
+        json_object_array_add(layers, k);
+    }
+    json_object_object_add(j, "parameters", params);
+    json_object_object_add(j, "layers", layers);
+    return j;
+}
+
+/* The dequantized outputs of a quantized layer over some samples. */
+static float *activations(session *s, const char *layer, int64_t *n)
+{
+    ib_batch b;
+    float *x = NULL;
+    ib_loader *l = ib_loader_new(s->test, ib_layer_input(s->net), &(ib_loader_opts){.batch = 100});
+    if (l && ib_loader_next(l, &b)) {
+        ib_graph_begin(s->g, IB_TRACE);
+        if (ib_layer_forward(s->g, s->net, ib_input(s->g, 4, b.shape, b.x)))
+            x = ib_trace_output(s->g, layer, n);
+    }
+    ib_loader_free(l);
+    return x;
+}
+
+static int draw_histogram(session *s, const inspect_options *o)
+{
+    int64_t n = 0;
+    float *x = NULL;
+    int status;
+    if (o->parameter && !strncmp(o->parameter, "act:", 4)) {
+        if (!(x = activations(s, o->parameter + 4, &n)))
+            return complain();
+        status = plot_histogram(o->histogram, o->parameter, x, n);
+        free(x);
+        return status;
+    }
+    if (o->parameter) {
+        ib_tensor *t = ib_param_find(s->net, o->parameter);
+        return t ? plot_histogram(o->histogram, o->parameter, ib_tensor_f32(t), ib_tensor_size(t)) : complain();
+    }
+    for (int i = 0; i < ib_param_count(s->net); i++)
+        n += ib_tensor_ndim(ib_param_at(s->net, i)) > 1 ? ib_tensor_size(ib_param_at(s->net, i)) : 0;
+    if (!(x = malloc((size_t)n * sizeof *x)))
+        return 1;
+    n = 0;
+    for (int i = 0; i < ib_param_count(s->net); i++) {
+        ib_tensor *t = ib_param_at(s->net, i);
+        if (ib_tensor_ndim(t) > 1) {
+            memcpy(x + n, ib_tensor_f32(t), (size_t)ib_tensor_size(t) * sizeof *x);
+            n += ib_tensor_size(t);
+        }
+    }
+    status = plot_histogram(o->histogram, "weights", x, n);
+    free(x);
+    return status;
+}
+
+int command_inspect(int argc, char **argv)
+{
+    static const struct argp_child children[] = {COMMON_CHILD, {0}};
+    const struct argp argp = {options, parse, "MODEL.h5",
+                              "Shows what a checkpoint holds.\vExamples:\n  isobit inspect lenet.h5\n  isobit inspect lenet.h5 --curves curves.svg\n"
+                              "  isobit inspect lenet.h5 --histogram - --of conv1.conv.weight\n  isobit inspect lenet.h5 --histogram a.png --of act:conv1.conv\n"
+                              "JSON keys: model, phase, epoch, steps, seed, settings, parameters[]: name, shape, trainable; layers[]: name, form, weight_bits, "
+                              "act_bits, observer, scale, zero_point.", children, NULL, NULL};
+    inspect_options o = {0};
+    session s = {0};
+    argp_parse(&argp, argc, argv, 0, NULL, &o);
+    if (o.list) {
+        for (int i = 0; ib_model_name_at(i); i++)
+            printf("%-8s %s\n", ib_model_name_at(i), ib_model_description_at(i));
+        return 0;
+    }
+    if (o.histogram && o.parameter && !strncmp(o.parameter, "act:", 4) && !o.common.data)
+        o.common.data = "digits";
+    int status = session_model(&s, &o.common, o.model);
+    if (!status && o.curves)
+        status = plot_curves(o.curves, s.c.history, s.c.n_history);
+    if (!status && o.histogram)
+        status = draw_histogram(&s, &o);
+    if (!status && !o.curves && !o.histogram) {
+        if (o.common.json)
+            print_json(json(&s));
+        else
+            print_text(&s);
+    }
+    session_close(&s);
+    return status;
+}

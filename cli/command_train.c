@@ -1,0 +1,319 @@
+/* command_train.c - isobit train. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/train_options.h"
+
+typedef struct training {
+    train_options o;
+    session s;
+    ib_optim *opt;
+    ib_loader *loader;
+    ib_schedule schedule[2]; /* float, quantized epochs */
+    double started;
+    int64_t first_step; /* of this run */
+    double float_accuracy, accuracy, loss;
+} training;
+
+static int is_quantized(const training *t)
+{
+    return strcmp(t->o.qat, "none") != 0;
+}
+
+static int open_data(training *t)
+{
+    session *s = &t->s;
+    if (!(s->train = ib_dataset_open(t->o.common.data, IB_SPLIT_TRAIN)) || !(s->test = ib_dataset_open(t->o.common.data, IB_SPLIT_TEST)))
+        return complain();
+    ib_dataset_limit(s->train, t->o.common.limit);
+    ib_dataset_limit(s->test, t->o.common.limit);
+    return 0;
+}
+
+static int open_network(training *t)
+{
+    session *s = &t->s;
+    const train_options *o = &t->o;
+    const ib_input_info in = ib_dataset_info(s->train);
+    if (!(s->net = ib_model_new(o->model, in.c, in.h, in.w, in.classes)) || ib_layer_init(s->net, (uint64_t)o->seed))
+        return complain();
+    ib_layer_set_input(s->net, &in);
+    if (ib_dataset_check(s->test, &in))
+        return complain();
+    t->opt = !strcmp(o->optimizer, "sgd")
+                 ? ib_sgd_new(s->net, s->dev, &(ib_sgd_opts){(float)o->lr, (float)o->momentum, (float)o->decay, 1})
+                 : ib_adamw_new(s->net, s->dev, &(ib_adamw_opts){.lr = (float)o->lr, .weight_decay = (float)o->decay});
+    t->loader = ib_loader_new(s->train, &in, &(ib_loader_opts){.batch = (int)o->batch, .shuffle = 1, .seed = (uint64_t)o->seed,
+                                                              .drop_last = ib_dataset_count(s->train) > o->batch,
+                                                              .shift = (float)o->shift, .rotate = (float)o->rotate, .flip = o->flip});
+    return t->opt && t->loader ? 0 : complain();
+}
+
+static void open_schedules(training *t)
+{
+    const int64_t steps = ib_loader_batches(t->loader), split = is_quantized(t) ? t->o.qat_from : t->o.epochs;
+    for (int i = 0; i < 2; i++) {
+        const int64_t epochs = i ? t->o.epochs - split : split;
+        t->schedule[i] = (ib_schedule){.kind = t->o.schedule, .lr = (float)(i ? t->o.qat_lr : t->o.lr), .total = epochs * steps,
+                                       .warmup = epochs * steps / 20 < 200 ? epochs * steps / 20 : 200, .final = i ? 0.01f : 0.05f,
+                                       .every = t->o.schedule == IB_PLATEAU ? 3 : epochs * steps / 3 + 1};
+    }
+}
+
+/* Goes on from a checkpoint, if there is one. */
+static int open_checkpoint(training *t)
+{
+    ib_checkpoint *c = &t->s.c;
+    char text[sizeof c->notes];
+    train_options_text(&t->o, text, sizeof text);
+    if (t->o.resume && !access(t->o.out, F_OK)) {
+        if (ib_checkpoint_restore(t->o.out, t->s.net, t->s.g, t->opt, c))
+            return complain();
+        if (strcmp(c->model, t->o.model) || c->seed != (uint64_t)t->o.seed || strcmp(c->notes, text)) {
+            fprintf(stderr, "isobit: %s: was made with other settings: %s seed=%llu %s\n", t->o.out, c->model, (unsigned long long)c->seed, c->notes);
+            return 1;
+        }
+        for (int i = 0; i < 2; i++) {
+            t->schedule[i].best = c->state[3 * i];
+            t->schedule[i].bad = (int64_t)c->state[3 * i + 1];
+            t->schedule[i].drops = (int64_t)c->state[3 * i + 2];
+        }
+        t->float_accuracy = c->state[6];
+        t->accuracy = c->state[7];
+    } else {
+        snprintf(c->model, sizeof c->model, "%s", t->o.model);
+        memcpy(c->notes, text, sizeof text);
+        c->seed = (uint64_t)t->o.seed;
+    }
+    t->first_step = c->total_steps;
+    return 0;
+}
+
+static int save(training *t, const char *path)
+{
+    ib_checkpoint *c = &t->s.c;
+    for (int i = 0; i < 2; i++) {
+        c->state[3 * i] = t->schedule[i].best;
+        c->state[3 * i + 1] = (double)t->schedule[i].bad;
+        c->state[3 * i + 2] = (double)t->schedule[i].drops;
+    }
+    c->state[6] = t->float_accuracy;
+    c->state[7] = t->accuracy;
+    return ib_checkpoint_save(path, t->s.net, t->opt, c) ? complain() : 0;
+}
+
+static int not_finite(const training *t, const char *what, double value)
+{
+    fprintf(stderr, "isobit: epoch %lld, step %lld: the %s is %g: training stops; %s %s\n", (long long)t->s.c.epoch + 1, (long long)t->s.c.step + 1,
+            what, value, t->s.c.epoch || t->first_step ? "the last good checkpoint is" : "no epoch was finished, so nothing was written to", t->o.out);
+    return 1;
+}
+
+static int step(training *t, const ib_batch *b)
+{
+    session *s = &t->s;
+    ib_checkpoint *c = &s->c;
+    const int quantized = is_quantized(t) && c->epoch >= t->o.qat_from;
+    const int64_t before = quantized ? t->o.qat_from * ib_loader_batches(t->loader) : 0;
+    ib_optim_set_lr(t->opt, ib_schedule_lr(&t->schedule[quantized], c->total_steps - before));
+    ib_graph_seed(s->g, c->seed, (uint64_t)c->total_steps);
+    ib_graph_begin(s->g, IB_TRAIN);
+    ib_tensor *y = ib_layer_forward(s->g, s->net, ib_input(s->g, 4, b->shape, b->x));
+    ib_tensor *loss = ib_cross_entropy(s->g, y, b->y, (float)t->o.smoothing);
+    if (!loss)
+        return complain();
+    const double value = ib_tensor_f32(loss)[0];
+    if (!isfinite(value))
+        return not_finite(t, "loss", value);
+    if (ib_backward(s->g, loss))
+        return complain();
+    const double norm = ib_optim_clip(t->opt, t->o.clip > 0 ? t->o.clip : 1e300);
+    if (norm < 0)
+        return not_finite(t, "gradient's norm", INFINITY);
+    if (ib_optim_step(t->opt))
+        return complain();
+    c->loss_sum += value;
+    c->total_steps++;
+    c->step++;
+    return 0;
+}
+
+/* What happens between epochs: quantization begins, scales freeze. */
+static int change_phase(training *t)
+{
+    session *s = &t->s;
+    const int64_t epoch = s->c.epoch;
+    if (!is_quantized(t))
+        return 0;
+    if (ib_qat_phase(s->net) == IB_FLOAT && epoch >= t->o.qat_from) {
+        if (t->o.qat_from && evaluate(s, s->test, 1, &t->float_accuracy, &t->loss))
+            return 1;
+        if (ib_qat_prepare(s->net, s->g, &t->o.quant) || ib_qat_calibrate(s->net, s->g, t->loader, t->o.calibrate) ||
+            ib_qat_set_phase(s->net, s->g, IB_LEARN))
+            return complain();
+        s->c.best = 0;
+        if (evaluate(s, s->test, 0, &t->accuracy, &t->loss))
+            return 1;
+        if (!t->o.common.json)
+            printf("quantized to %s, profile %s: accuracy %.2f %% (float %.2f %%)\n", t->o.qat, ib_profile_name(t->o.quant.profile), 100 * t->accuracy,
+                   100 * t->float_accuracy);
+    }
+    if (ib_qat_phase(s->net) == IB_LEARN && t->o.freeze && epoch >= t->o.epochs - t->o.freeze)
+        return ib_qat_set_phase(s->net, s->g, IB_FROZEN) ? complain() : 0;
+    return 0;
+}
+
+static int add_history(ib_checkpoint *c, float epoch, float loss, float accuracy, float lr)
+{
+    float *h = realloc(c->history, (size_t)(c->n_history + 1) * IB_HISTORY * sizeof *h);
+    if (!h)
+        return fprintf(stderr, "isobit: out of memory\n"), 1;
+    c->history = h;
+    memcpy(h + c->n_history++ * IB_HISTORY, (float[]){epoch, loss, accuracy, lr}, IB_HISTORY * sizeof *h);
+    return 0;
+}
+
+/* One epoch from where the checkpoint stands; 0, 1 on failure, -1 when interrupted. */
+static int run_epoch(training *t, progress *p)
+{
+    session *s = &t->s;
+    ib_checkpoint *c = &s->c;
+    const int64_t steps = ib_loader_batches(t->loader);
+    ib_batch b;
+    if (!c->step && change_phase(t))
+        return 1;
+    ib_loader_start(t->loader, c->epoch, c->step);
+    while (ib_loader_next(t->loader, &b)) {
+        char text[96];
+        if (step(t, &b))
+            return 1;
+        snprintf(text, sizeof text, "epoch %lld/%lld  loss %.4f  %s", (long long)c->epoch + 1, (long long)t->o.epochs, c->loss_sum / (double)c->step,
+                 ib_phase_name(ib_qat_phase(s->net)));
+        progress_show(p, c->total_steps, t->o.epochs * steps, text);
+        if (interrupted && c->step < steps)
+            return -1;
+    }
+    if (t->o.reestimate && ib_qat_phase(s->net) == IB_LEARN && ib_qat_reestimate_bn(s->net, s->g, t->loader, 20))
+        return complain();
+    if (evaluate(s, s->test, 0, &t->accuracy, &t->loss))
+        return 1;
+    if (!is_quantized(t) || c->epoch < t->o.qat_from)
+        t->float_accuracy = t->accuracy;
+    const double mean = c->loss_sum / (double)c->step;
+    const int best = t->accuracy > c->best && (!is_quantized(t) || c->epoch >= t->o.qat_from);
+    if (add_history(c, (float)c->epoch + 1, (float)mean, (float)t->accuracy, ib_optim_lr(t->opt)))
+        return 1;
+    ib_schedule_report(&t->schedule[is_quantized(t) && c->epoch >= t->o.qat_from], mean);
+    c->epoch++;
+    c->step = 0;
+    c->loss_sum = 0;
+    if (best)
+        c->best = t->accuracy;
+    progress_end(p);
+    if (!t->o.common.json)
+        printf("epoch %3lld/%lld  loss %.4f  accuracy %.2f %%  %-5s  lr %.2g  %.0f samples/s\n", (long long)c->epoch, (long long)t->o.epochs, mean,
+               100 * t->accuracy, ib_phase_name(ib_qat_phase(s->net)), ib_optim_lr(t->opt),
+               (double)((c->total_steps - t->first_step) * t->o.batch) / (seconds() - t->started));
+    fflush(stdout);
+    if (best && t->o.best && save(t, t->o.best))
+        return 1;
+    return 0;
+}
+
+/* Post-training quantization after the last epoch, and fixed scales. */
+static int finish(training *t)
+{
+    session *s = &t->s;
+    if (!is_quantized(t))
+        return 0;
+    if (change_phase(t))
+        return 1;
+    if (ib_qat_phase(s->net) == IB_LEARN && ib_qat_set_phase(s->net, s->g, IB_FROZEN))
+        return complain();
+    if (evaluate(s, s->test, 0, &t->accuracy, &t->loss))
+        return 1;
+    const int better = t->accuracy > s->c.best;
+    if (better)
+        s->c.best = t->accuracy;
+    return better && t->o.best ? save(t, t->o.best) : 0;
+}
+
+static void report(const training *t)
+{
+    const ib_checkpoint *c = &t->s.c;
+    if (t->o.common.json) {
+        struct json_object *j = json_object_new_object();
+        json_object_object_add(j, "model", json_object_new_string(t->o.model));
+        json_object_object_add(j, "qat", json_object_new_string(t->o.qat));
+        json_object_object_add(j, "profile", json_object_new_string(ib_profile_name(t->o.quant.profile)));
+        json_object_object_add(j, "accuracy", json_object_new_double(t->accuracy));
+        json_object_object_add(j, "float_accuracy", json_object_new_double(t->float_accuracy));
+        json_object_object_add(j, "loss", json_object_new_double(t->loss));
+        json_object_object_add(j, "best_accuracy", json_object_new_double(c->best));
+        json_object_object_add(j, "epochs", json_object_new_int64(c->epoch));
+        json_object_object_add(j, "seconds", json_object_new_double(seconds() - t->started));
+        json_object_object_add(j, "checkpoint", json_object_new_string(t->o.out));
+        print_json(j);
+        return;
+    }
+    if (is_quantized(t))
+        printf("%s: %s in integers %.2f %%, in float %.2f %% before quantization; written to %s\n", t->o.model, t->o.qat, 100 * t->accuracy,
+               100 * t->float_accuracy, t->o.out);
+    else
+        printf("%s: accuracy %.2f %%; written to %s\n", t->o.model, 100 * t->accuracy, t->o.out);
+}
+
+static int train(training *t)
+{
+    progress p;
+    int status = 0;
+    progress_start(&p, "train", t->s.c.total_steps);
+    t->started = seconds();
+    if (!t->o.common.json)
+        printf("%s on %s: %lld training and %lld test samples of %dx%dx%d, %s, %d thread%s\n", t->o.model, t->o.common.data,
+               (long long)ib_dataset_count(t->s.train), (long long)ib_dataset_count(t->s.test), ib_layer_input(t->s.net)->c,
+               ib_layer_input(t->s.net)->h, ib_layer_input(t->s.net)->w, ib_device_name(t->s.dev), ib_threads(), ib_threads() > 1 ? "s" : "");
+    while (t->s.c.epoch < t->o.epochs && !status) {
+        status = run_epoch(t, &p);
+        if (!status && interrupted && t->s.c.epoch < t->o.epochs)
+            status = -1;
+        if (!status && (t->s.c.epoch < t->o.epochs))
+            status = save(t, t->o.out);
+    }
+    progress_end(&p);
+    if (status < 0) {
+        if (save(t, t->o.out))
+            return 1;
+        fprintf(stderr, "isobit: interrupted in epoch %lld at step %lld; --resume goes on from %s\n", (long long)t->s.c.epoch + 1,
+                (long long)t->s.c.step, t->o.out);
+        return 130;
+    }
+    return status ? status : finish(t) || save(t, t->o.out);
+}
+
+int command_train(int argc, char **argv)
+{
+    training t = {0};
+    int status = train_options_parse(&t.o, argc, argv);
+    if (status)
+        return status;
+    status = session_open(&t.s, &t.o.common) || open_data(&t) || open_network(&t);
+    if (!status) {
+        open_schedules(&t);
+        status = open_checkpoint(&t);
+    }
+    catch_interrupt();
+    if (!status)
+        status = train(&t);
+    if (!status) {
+        report(&t);
+        status = t.o.plot ? plot_curves(t.o.plot, t.s.c.history, t.s.c.n_history) : 0;
+    }
+    ib_loader_free(t.loader);
+    ib_optim_free(t.opt);
+    session_close(&t.s);
+    return status;
+}

@@ -1,0 +1,113 @@
+/* command_verify.c - isobit verify. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+typedef struct verify_options {
+    common common;
+    const char *model;
+    ib_verify_opts v;
+} verify_options;
+
+enum { K_CC = 1, K_FLAGS, K_SKIP };
+
+static const struct argp_option options[] = {
+    {"cc", K_CC, "COMPILER", 0, "compiles the exported C (default: $CC or cc)", 0},
+    {"cflags", K_FLAGS, "FLAGS", 0, "default -O3", 0},
+    {"no-compile", K_SKIP, NULL, 0, "leave the compiled C out", 0},
+    {0},
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    verify_options *o = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT: state->child_inputs[0] = &o->common; return 0;
+    case K_CC: o->v.cc = arg; return 0;
+    case K_FLAGS: o->v.flags = arg; return 0;
+    case K_SKIP: o->v.skip_compiled = 1; return 0;
+    case ARGP_KEY_ARG:
+        if (o->model)
+            argp_error(state, "one model at a time");
+        o->model = arg;
+        return 0;
+    case ARGP_KEY_END:
+        if (!o->model)
+            argp_error(state, "which MODEL.h5?");
+        return 0;
+    }
+    return ARGP_ERR_UNKNOWN;
+}
+
+static void show(void *context, int64_t done, int64_t total)
+{
+    progress_show(context, done, total, "samples");
+}
+
+static void print_text(const ib_verify_report *r)
+{
+    printf("%-28s %-8s %14s %12s %12s %12s\n", "layer", "op", "codes", "training", "runtime", "compiled C");
+    for (int i = 0; i < r->n_layers; i++) {
+        const ib_verify_layer *l = &r->layers[i];
+        printf("%-28s %-8s %14lld %12lld %12lld %12lld\n", l->name, l->op, (long long)l->codes, (long long)l->train, (long long)l->runtime, (long long)l->compiled);
+    }
+    printf("%lld samples, accuracy %.2f %%: %lld codes differ from evaluation\n", (long long)r->samples, 100 * r->accuracy, (long long)r->mismatches);
+}
+
+static struct json_object *json(const ib_verify_report *r, const char *model)
+{
+    struct json_object *j = json_object_new_object(), *layers = json_object_new_array();
+    for (int i = 0; i < r->n_layers; i++) {
+        struct json_object *k = json_object_new_object();
+        json_object_object_add(k, "name", json_object_new_string(r->layers[i].name));
+        json_object_object_add(k, "op", json_object_new_string(r->layers[i].op));
+        json_object_object_add(k, "codes", json_object_new_int64(r->layers[i].codes));
+        json_object_object_add(k, "training", json_object_new_int64(r->layers[i].train));
+        json_object_object_add(k, "runtime", json_object_new_int64(r->layers[i].runtime));
+        json_object_object_add(k, "compiled", json_object_new_int64(r->layers[i].compiled));
+        json_object_array_add(layers, k);
+    }
+    json_object_object_add(j, "model", json_object_new_string(model));
+    json_object_object_add(j, "samples", json_object_new_int64(r->samples));
+    json_object_object_add(j, "accuracy", json_object_new_double(r->accuracy));
+    json_object_object_add(j, "mismatches", json_object_new_int64(r->mismatches));
+    json_object_object_add(j, "layers", layers);
+    return j;
+}
+
+int command_verify(int argc, char **argv)
+{
+    static const struct argp_child children[] = {COMMON_CHILD, {0}};
+    const struct argp argp = {options, parse, "MODEL.h5",
+                              "Runs evaluation, the training forward, the integer runtime and the compiled C over the test data and counts, layer by layer, the "
+                              "codes in which they differ. Exit status 3 if any does.\vExample:\n  isobit verify lenet.h5 --data idx:data/mnist --cc clang\n"
+                              "JSON keys: model, samples, accuracy, mismatches, layers[]: name, op, codes, training, runtime, compiled (differing codes).",
+                              children, NULL, NULL};
+    verify_options o = {.common = {.data = "digits"}};
+    session s = {0};
+    progress p;
+    ib_verify_report r = {0};
+    argp_parse(&argp, argc, argv, 0, NULL, &o);
+    int status = session_model(&s, &o.common, o.model);
+    if (!status && ib_qat_phase(s.net) == IB_FLOAT)
+        status = fprintf(stderr, "isobit: %s: was trained in float: there are no integers to verify\n", o.model) > 0;
+    if (!status) {
+        progress_start(&p, "verify", 0);
+        o.v.progress = show;
+        o.v.context = &p;
+        status = ib_verify(s.net, s.g, s.test, &o.v, &r) ? complain() : 0;
+        progress_end(&p);
+    }
+    if (!status) {
+        if (o.common.json)
+            print_json(json(&r, s.c.model));
+        else
+            print_text(&r);
+        status = r.mismatches ? 3 : 0;
+        ib_verify_report_free(&r);
+    }
+    session_close(&s);
+    return status;
+}

@@ -1,0 +1,38 @@
+/* evaluate.c - accuracy and loss on the tape, without a tape. */
+#include <math.h>
+
+#include "cli/cli.h"
+
+int evaluate(session *s, const ib_dataset *d, int float_engine, double *accuracy, double *loss)
+{
+    ib_loader *l = ib_loader_new(d, ib_layer_input(s->net), &(ib_loader_opts){.batch = 200});
+    ib_batch b;
+    int64_t right = 0, seen = 0;
+    double sum = 0;
+    if (!l)
+        return complain();
+    while (ib_loader_next(l, &b)) {
+        ib_graph_begin(s->g, IB_EVAL);
+        ib_tensor *x = ib_input(s->g, 4, b.shape, b.x);
+        ib_tensor *y = float_engine ? ib_layer_forward_float(s->g, s->net, x) : ib_layer_forward(s->g, s->net, x);
+        ib_tensor *mean = ib_cross_entropy(s->g, y, b.y, 0);
+        if (!mean) {
+            ib_loader_free(l);
+            return complain();
+        }
+        const float *logits = ib_tensor_f32(y);
+        const int64_t classes = ib_tensor_shape(y)[1];
+        for (int i = 0; i < b.n; i++) {
+            int64_t best = 0;
+            for (int64_t j = 1; j < classes; j++)
+                best = logits[i * classes + j] > logits[i * classes + best] ? j : best;
+            right += best == b.y[i];
+        }
+        sum += (double)ib_tensor_f32(mean)[0] * b.n;
+        seen += b.n;
+    }
+    ib_loader_free(l);
+    *accuracy = (double)right / (double)seen;
+    *loss = sum / (double)seen;
+    return 0;
+}

@@ -1,0 +1,81 @@
+/* plot.c - pictures through a gnuplot that is fed by a pipe; a plain message where there is none. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+static FILE *open_gnuplot(const char *path)
+{
+    if (system("command -v gnuplot >/dev/null 2>&1")) {
+        fprintf(stderr, "isobit: pictures need gnuplot, which is not installed (apt-get install gnuplot-nox)\n");
+        return NULL;
+    }
+    const char *dot = strrchr(path, '.');
+    const int terminal = !strcmp(path, "-"), png = dot && !strcmp(dot, ".png");
+    if (!terminal && !png && !(dot && !strcmp(dot, ".svg"))) {
+        fprintf(stderr, "isobit: '%s': pictures are .svg or .png, or - for the terminal\n", path);
+        return NULL;
+    }
+    FILE *p = popen("gnuplot", "w");
+    if (!p)
+        return NULL;
+    if (terminal)
+        fprintf(p, "set terminal dumb 100 28\n");
+    else
+        fprintf(p, "set terminal %s size 900,540\nset output \"%s\"\n", png ? "png" : "svg background 'white'", path);
+    return p;
+}
+
+static int close_gnuplot(FILE *p, const char *path)
+{
+    if (pclose(p)) {
+        fprintf(stderr, "isobit: %s: gnuplot failed\n", path);
+        return 1;
+    }
+    return 0;
+}
+
+int plot_curves(const char *path, const float *h, int64_t n)
+{
+    if (!n) {
+        fprintf(stderr, "isobit: the checkpoint holds no finished epoch to draw\n");
+        return 1;
+    }
+    FILE *p = open_gnuplot(path);
+    if (!p)
+        return 1;
+    fprintf(p, "set title 'training'\nset xlabel 'epoch'\nset ylabel 'loss'\nset y2label 'accuracy, %%'\nset ytics nomirror\nset y2tics\nset key center right\n"
+               "plot '-' using 1:2 with linespoints title 'training loss', '-' using 1:2 axes x1y2 with linespoints title 'test accuracy'\n");
+    for (int column = 1; column <= 2; column++) {
+        for (int64_t i = 0; i < n; i++)
+            fprintf(p, "%g %g\n", h[i * IB_HISTORY], column == 2 ? 100 * h[i * IB_HISTORY + 2] : h[i * IB_HISTORY + 1]);
+        fprintf(p, "e\n");
+    }
+    return close_gnuplot(p, path);
+}
+
+int plot_histogram(const char *path, const char *title, const float *x, int64_t n)
+{
+    enum { BINS = 80 };
+    int64_t count[BINS] = {0};
+    float lo = INFINITY, hi = -INFINITY;
+    for (int64_t i = 0; i < n; i++) {
+        lo = x[i] < lo ? x[i] : lo;
+        hi = x[i] > hi ? x[i] : hi;
+    }
+    const float width = hi > lo ? (hi - lo) / BINS : 1;
+    for (int64_t i = 0; i < n; i++) {
+        const int b = (int)((x[i] - lo) / width);
+        count[b < BINS ? b : BINS - 1]++;
+    }
+    FILE *p = open_gnuplot(path);
+    if (!p)
+        return 1;
+    fprintf(p, "set title \"%s\" noenhanced\nset style fill solid 0.5\nset ylabel 'values'\nplot '-' using 1:2 with boxes notitle\n", title);
+    for (int b = 0; b < BINS; b++)
+        fprintf(p, "%g %lld\n", lo + (b + 0.5f) * width, (long long)count[b]);
+    fprintf(p, "e\n");
+    return close_gnuplot(p, path);
+}

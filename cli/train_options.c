@@ -1,0 +1,169 @@
+/* train_options.c - see train_options.h */
+#include "cli/train_options.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    K_MODEL = 1, K_QAT, K_PROFILE, K_OBSERVER, K_WEIGHT_OBSERVER, K_EPOCHS, K_QAT_FROM, K_BATCH, K_LR, K_QAT_LR, K_SEED, K_RESUME,
+    K_BEST, K_OPTIM, K_DECAY, K_MOMENTUM, K_SMOOTHING, K_CLIP, K_AUGMENT, K_SCHEDULE, K_GRANULARITY, K_RULES, K_SYMMETRIC,
+    K_INPUT_BITS, K_FREEZE, K_CALIBRATE, K_REESTIMATE, K_PLOT, K_PERCENTILE
+};
+
+static const struct argp_option options[] = {
+    {"model", K_MODEL, "NAME", 0, "mlp, tfc, sfc, lenet, resnet8, dscnn (default mlp)", 1},
+    {"output", 'o', "FILE", 0, "checkpoint to write (HDF5); required", 1},
+    {"best", K_BEST, "FILE", 0, "also keep the epoch of best test accuracy (of the quantized network, if it is quantized) there", 1},
+    {"resume", K_RESUME, NULL, 0, "go on from FILE if it is there", 1},
+    {"epochs", K_EPOCHS, "N", 0, "default 12", 2},
+    {"batch", K_BATCH, "N", 0, "default 64", 2},
+    {"lr", K_LR, "X", 0, "highest learning rate (default 2e-3; sgd 0.05)", 2},
+    {"optim", K_OPTIM, "NAME", 0, "adamw (default) or sgd", 2},
+    {"momentum", K_MOMENTUM, "X", 0, "of sgd, Nesterov's (default 0.9)", 2},
+    {"weight-decay", K_DECAY, "X", 0, "default 0.01 (adamw), 0 (sgd)", 2},
+    {"schedule", K_SCHEDULE, "NAME", 0, "cosine (default), linear, step, constant, plateau; float and quantized epochs each have their own", 2},
+    {"label-smoothing", K_SMOOTHING, "X", 0, "default 0", 2},
+    {"clip", K_CLIP, "X", 0, "largest norm of the gradient (default 0: any)", 2},
+    {"augment", K_AUGMENT, "LIST", 0, "shift=PIXELS,rotate=DEGREES,flip", 2},
+    {"seed", K_SEED, "N", 0, "default 1", 2},
+    {"qat", K_QAT, "WxAy", 0, "none (default), w8a8, w4a8, w2a8, w4a4, w2a2: bits of weights and activations", 3},
+    {"qat-from", K_QAT_FROM, "E", 0, "first quantized epoch (default: half of the epochs); = epochs is post-training quantization", 3},
+    {"qat-lr", K_QAT_LR, "X", 0, "highest learning rate of the quantized epochs (default lr / 2)", 3},
+    {"freeze", K_FREEZE, "N", 0, "last epochs with scales fixed (default 0: fixed when training ends)", 3},
+    {"calibrate", K_CALIBRATE, "N", 0, "batches shown to the observers before quantizing (default 20)", 3},
+    {"profile", K_PROFILE, "P", 0, "rounding: tflite_double (default), tflite_single, fp32_rne", 3},
+    {"observer", K_OBSERVER, "O", 0, "activations: auto, minmax, ema, histogram, percentile, mse, kl, lsq, pact", 3},
+    {"percentile", K_PERCENTILE, "P", 0, "of the observer percentile (default 99.99)", 3},
+    {"weight-observer", K_WEIGHT_OBSERVER, "O", 0, "weights: auto, absmax, mse, lsq", 3},
+    {"granularity", K_GRANULARITY, "G", 0, "weight scales: channel (default), tensor, group:N", 3},
+    {"rules", K_RULES, "LIST", 0, "exceptions by layer name, \"conv1*=w8a8 fc2=float\"", 3},
+    {"input-bits", K_INPUT_BITS, "N", 0, "bits of the input's codes (default: the activations')", 3},
+    {"symmetric", K_SYMMETRIC, NULL, 0, "activations with zero point 0", 3},
+    {"reestimate-bn", K_REESTIMATE, NULL, 0, "move batch-norm statistics towards the integer network's between epochs", 3},
+    {"plot", K_PLOT, "FILE", 0, "training curves as .svg or .png, or - for the terminal", 4},
+    {0},
+};
+
+static int parse_augment(train_options *o, const char *list)
+{
+    char copy[128], *save = NULL;
+    snprintf(copy, sizeof copy, "%s", list);
+    for (char *item = strtok_r(copy, ",", &save); item; item = strtok_r(NULL, ",", &save)) {
+        if (!strncmp(item, "shift=", 6) ? parse_float(item + 6, "--augment shift", 0, 1000, &o->shift)
+            : !strncmp(item, "rotate=", 7) ? parse_float(item + 7, "--augment rotate", 0, 180, &o->rotate)
+                                           : strcmp(item, "flip"))
+            return fprintf(stderr, "isobit: --augment '%s': shift=PIXELS, rotate=DEGREES and flip are possible\n", item), 1;
+        o->flip |= !strcmp(item, "flip");
+    }
+    return 0;
+}
+
+static int parse_granularity(ib_qat_opts *q, const char *text)
+{
+    int64_t n = 0;
+    q->granularity = !strcmp(text, "tensor") ? IB_PER_TENSOR : !strncmp(text, "group:", 6) ? IB_PER_GROUP : IB_PER_CHANNEL;
+    if (q->granularity == IB_PER_CHANNEL && strcmp(text, "channel"))
+        return fprintf(stderr, "isobit: --granularity '%s': channel, tensor and group:N are possible\n", text), 1;
+    if (q->granularity == IB_PER_GROUP && parse_int(text + 6, "--granularity group", 4, 1 << 20, &n))
+        return 1;
+    q->group_size = (int)n;
+    return 0;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    train_options *o = state->input;
+    int64_t n;
+    double x;
+    int bad = 0;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &o->common;
+        break;
+    case ARGP_KEY_ARG:
+        fprintf(stderr, "isobit: unexpected argument '%s'\n", arg);
+        bad = 1;
+        break;
+    case K_MODEL: o->model = arg; break;
+    case 'o': o->out = arg; break;
+    case K_BEST: o->best = arg; break;
+    case K_RESUME: o->resume = 1; break;
+    case K_QAT: o->qat = arg; break;
+    case K_OPTIM: o->optimizer = arg; break;
+    case K_PLOT: o->plot = arg; break;
+    case K_SYMMETRIC: o->quant.symmetric = 1; break;
+    case K_REESTIMATE: o->reestimate = 1; break;
+    case K_OBSERVER: o->quant.observer = arg; break;
+    case K_WEIGHT_OBSERVER: o->quant.weight_observer = arg; break;
+    case K_RULES: o->quant.rules = arg; break;
+    case K_EPOCHS: bad = parse_int(arg, "--epochs", 1, 1000000, &o->epochs); break;
+    case K_QAT_FROM: bad = parse_int(arg, "--qat-from", 0, 1000000, &o->qat_from); break;
+    case K_BATCH: bad = parse_int(arg, "--batch", 1, 1 << 20, &o->batch); break;
+    case K_SEED: bad = parse_int(arg, "--seed", 0, INT64_MAX, &o->seed); break;
+    case K_FREEZE: bad = parse_int(arg, "--freeze", 0, 1000000, &o->freeze); break;
+    case K_CALIBRATE: bad = parse_int(arg, "--calibrate", 1, 1000000, &o->calibrate); break;
+    case K_LR: bad = parse_float(arg, "--lr", 1e-12, 1000, &o->lr); break;
+    case K_QAT_LR: bad = parse_float(arg, "--qat-lr", 1e-12, 1000, &o->qat_lr); break;
+    case K_DECAY: bad = parse_float(arg, "--weight-decay", 0, 1000, &o->decay); break;
+    case K_MOMENTUM: bad = parse_float(arg, "--momentum", 0, 0.9999, &o->momentum); break;
+    case K_SMOOTHING: bad = parse_float(arg, "--label-smoothing", 0, 0.999, &o->smoothing); break;
+    case K_CLIP: bad = parse_float(arg, "--clip", 0, 1e12, &o->clip); break;
+    case K_PERCENTILE: bad = parse_float(arg, "--percentile", 50, 100, &x); o->quant.percentile = (float)x; break;
+    case K_INPUT_BITS: bad = parse_int(arg, "--input-bits", 2, 8, &n); o->quant.input_bits = (int)n; break;
+    case K_AUGMENT: bad = parse_augment(o, arg); break;
+    case K_GRANULARITY: bad = parse_granularity(&o->quant, arg); break;
+    case K_PROFILE: bad = ib_profile_parse(arg, &o->quant.profile) && complain(); break;
+    case K_SCHEDULE: bad = ib_schedule_parse(arg, &o->schedule) && complain(); break;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+    if (bad)
+        exit(2);
+    return 0;
+}
+
+static const char doc[] =
+    "Trains a network on the training part of the data and measures it on the test part after each epoch. A checkpoint is written after each "
+    "epoch and on Ctrl-C; --resume goes on from it to the same result.\v"
+    "Examples:\n"
+    "  isobit train --model mlp --qat w8a8 -o mlp.h5\n"
+    "  isobit train --model lenet --data idx:data/mnist --qat w4a8 --epochs 20 --augment shift=2,rotate=10 -o lenet.h5\n"
+    "  isobit train --model resnet8 --qat w4a4 --rules \"stem.conv=w8a8 fc=w8a8\" -o r.h5\n"
+    "  isobit train --model mlp --qat w8a8 --qat-from 12 --epochs 12 --observer kl -o ptq.h5\n"
+    "JSON keys: model, qat, profile, accuracy, float_accuracy, loss, best_accuracy, epochs, seconds, checkpoint.";
+
+int train_options_parse(train_options *o, int argc, char **argv)
+{
+    static const struct argp_child children[] = {COMMON_CHILD, {0}};
+    const struct argp argp = {options, parse, NULL, doc, children, NULL, NULL};
+    *o = (train_options){.common = {.data = "digits"}, .model = "mlp", .qat = "none", .optimizer = "adamw", .epochs = 12, .qat_from = -1,
+                         .batch = 64, .seed = 1, .calibrate = 20, .momentum = 0.9, .decay = -1, .schedule = IB_COSINE};
+    argp_parse(&argp, argc, argv, 0, NULL, o);
+    if (!o->out)
+        return fprintf(stderr, "isobit: train needs -o FILE, the checkpoint to write\n"), 2;
+    if (strcmp(o->qat, "none") && ib_qat_bits_parse(o->qat, &o->quant))
+        return complain(), 2;
+    const int sgd = !strcmp(o->optimizer, "sgd");
+    if (!sgd && strcmp(o->optimizer, "adamw"))
+        return fprintf(stderr, "isobit: --optim '%s': adamw and sgd are possible\n", o->optimizer), 2;
+    o->lr = o->lr > 0 ? o->lr : sgd ? 0.05 : 2e-3;
+    o->qat_lr = o->qat_lr > 0 ? o->qat_lr : o->lr / 2;
+    o->decay = o->decay >= 0 ? o->decay : sgd ? 0 : 0.01;
+    o->qat_from = o->qat_from >= 0 ? o->qat_from : o->epochs / 2;
+    if (o->qat_from > o->epochs)
+        return fprintf(stderr, "isobit: --qat-from %lld is behind the last of %lld epochs\n", (long long)o->qat_from, (long long)o->epochs), 2;
+    return 0;
+}
+
+void train_options_text(const train_options *o, char *text, size_t size)
+{
+    const ib_qat_opts *q = &o->quant;
+    snprintf(text, size,
+             "data=%s epochs=%lld batch=%lld lr=%g optim=%s momentum=%g decay=%g schedule=%d smoothing=%g clip=%g shift=%g rotate=%g flip=%d "
+             "qat=%s from=%lld qat_lr=%g freeze=%lld calibrate=%lld profile=%s observer=%s weights=%s granularity=%d:%d rules=%s input=%d "
+             "symmetric=%d percentile=%g reestimate=%d limit=%lld",
+             o->common.data, (long long)o->epochs, (long long)o->batch, o->lr, o->optimizer, o->momentum, o->decay, (int)o->schedule, o->smoothing,
+             o->clip, o->shift, o->rotate, o->flip, o->qat, (long long)o->qat_from, o->qat_lr, (long long)o->freeze, (long long)o->calibrate,
+             ib_profile_name(q->profile), q->observer ? q->observer : "auto", q->weight_observer ? q->weight_observer : "auto", (int)q->granularity,
+             q->group_size, q->rules ? q->rules : "", q->input_bits, q->symmetric, q->percentile, o->reestimate, (long long)o->common.limit);
+}

@@ -1,0 +1,22 @@
+/* train_options.h - what `isobit train` is told. */
+#ifndef IB_CLI_TRAIN_OPTIONS_H
+#define IB_CLI_TRAIN_OPTIONS_H
+
+#include "cli/cli.h"
+
+typedef struct train_options {
+    common common;
+    const char *model, *out, *best, *qat, *optimizer, *plot;
+    ib_qat_opts quant;
+    int64_t epochs, qat_from, batch, seed, freeze, calibrate;
+    double lr, qat_lr, decay, momentum, smoothing, clip, shift, rotate;
+    ib_schedule_kind schedule;
+    int flip, resume, reestimate;
+} train_options;
+
+/* Parses and completes; 0, or the exit status. */
+int train_options_parse(train_options *o, int argc, char **argv);
+/* The settings that decide the result, in one line: what a resumed run must share. */
+void train_options_text(const train_options *o, char *text, size_t size);
+
+#endif
