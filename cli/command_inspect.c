@@ -76,7 +76,10 @@ static void print_text(const session *s)
     for (int i = 0; i < ib_qat_layer_count(s->net); i++) {
         const ib_qat_layer l = ib_qat_layer_at(s->net, i);
         printf("%-28s %-10s ", l.name, l.form);
-        printf(l.weight_bits ? "%6db " : "%7s ", l.weight_bits ? l.weight_bits : 0);
+        if (l.weight_bits)
+            printf("%6db ", l.weight_bits);
+        else
+            printf("%7s ", "");
         if (l.act_bits)
             printf("%4db %-10s %12.6g %5d\n", l.act_bits, l.observer, l.scale, l.zero_point);
         else

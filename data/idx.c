@@ -39,7 +39,7 @@ ib_dataset *ib_idx_open(const char *dir, ib_split split)
     char name[64], images[1024], labels[1024];
     ib_dataset *d = NULL;
     unsigned char *line = NULL;
-    int64_t shape[3], count;
+    int64_t shape[3] = {0}, count = 0;
     snprintf(name, sizeof name, "%s-images-idx3-ubyte", prefix);
     gzFile fi = open_either(dir, name, images, sizeof images), fl = NULL;
     snprintf(name, sizeof name, "%s-labels-idx1-ubyte", prefix);

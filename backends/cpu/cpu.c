@@ -55,8 +55,11 @@ ib_device *ib_device_open(const char *name)
         return NULL;
     }
 #ifdef IB_BLAS
-    if (openblas_set_num_threads) /* gemm.c makes the tiles; inside one, BLAS must not share the work again */
+    if (openblas_set_num_threads) { /* gemm.c makes the tiles; inside one, BLAS must not share the work again */
+        const int threads = omp_get_max_threads();
         openblas_set_num_threads(1);
+        omp_set_num_threads(threads); /* OpenBLAS for OpenMP had set OpenMP's own */
+    }
 #endif
     return dev;
 }
