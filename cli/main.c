@@ -1,4 +1,5 @@
 /* main.c - isobit <command> ... */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -27,6 +28,8 @@ static void help(FILE *out)
 
 int main(int argc, char **argv)
 {
+    signal(SIGXFSZ, SIG_IGN); /* a full disk or quota is an error of write(), with its message */
+    signal(SIGPIPE, SIG_IGN); /* so is a gnuplot that ends early */
     if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
         help(stdout);
         return 0;

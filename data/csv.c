@@ -85,7 +85,8 @@ ib_dataset *ib_csv_open(const char *spec, ib_split split)
         if (count == 0 || (count < 0 && row == 1)) /* blank line, header */
             continue;
         if (count < 0) {
-            ib_fail(IB_EFORMAT, "%s: line %lld has '%.12s' where a number is expected", file, (long long)row, bad);
+            ib_fail(IB_EFORMAT, "%s: line %lld has '%.*s' where a number is expected", file, (long long)row,
+                    (int)(strcspn(bad, ",;\r\n") < 20 ? strcspn(bad, ",;\r\n") : 20), bad);
             goto done;
         }
         if (count < 2 || (columns && count != columns)) {

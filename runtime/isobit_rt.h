@@ -59,7 +59,7 @@ static int32_t isobit_requant_tflite_single(int32_t acc, isobit_scale s)
     return isobit_saturate(((int64_t)acc * s.mult + ((int64_t)1 << (shift - 1))) >> shift); /* ties upward */
 }
 
-/* Three roundings, each to nearest even, as a float unit does them: acc to 24 bits, the product to 24 bits, and the
+/* Three roundings, each to nearest even, as a floating-point unit does them: acc to 24 bits, the product to 24 bits, and the
  * result to an integer. */
 static int32_t isobit_requant_fp32_rne(int32_t acc, isobit_scale s)
 {

@@ -1,0 +1,138 @@
+#!/bin/bash
+# command.sh ISOBIT - the command as a user meets it: contract, errors, reproducibility, interruption, kills.
+# Broken by: a changed option, an error without its file or number, a run that depends on threads or on being stopped.
+set -u
+isobit=$1
+dir=$(mktemp -d /tmp/isobit-command-XXXXXX)
+trap 'rm -rf "$dir"' EXIT
+cd "$dir" || exit 1
+passed=0 failed=0
+check() { # check NAME CONDITION...
+    local name=$1; shift
+    if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED: $name"; [ -f err ] && sed 's/^/    /' err | head -n 5; fi
+}
+# fails CODE TEXT COMMAND...: exits with CODE, one line on stderr with TEXT
+fails() {
+    local code=$1 text=$2; shift 2
+    "$@" >out 2>err
+    local got=$?
+    if [ $got -ne "$code" ] || ! grep -qF -- "$text" err || [ "$(wc -l <err)" -ne 1 ]; then
+        failed=$((failed + 1)); echo "FAILED: '${*:2}' exits $got (want $code), says:"; sed 's/^/    /' err; echo "    want: $text"
+    else
+        passed=$((passed + 1))
+    fi
+}
+json() { sed -n "s/.*\"$1\": *\"\{0,1\}\([^\",]*\).*/\1/p" "$2" | head -n 1; }
+
+# ---- help ----
+check "no arguments help" eval '"$isobit" | grep -q "Usage: isobit COMMAND"'
+for c in train eval export verify inspect bench; do
+    check "$c --help has examples" eval '"$isobit" $c --help | grep -q "Example"'
+done
+fails 2 "no command 'fly'" "$isobit" fly
+check "version" eval '"$isobit" --version | grep -q "^isobit [0-9]"'
+
+# ---- the contract ----
+"$isobit" train --model lenet --data digits --qat w4a8 --profile tflite_single --observer ema --epochs 2 --qat-from 1 --batch 32 --lr 0.002 --seed 3 --threads 2 -o m.h5 --json >train.json 2>err
+check "train" [ $? -eq 0 ]
+check "train says accuracy" [ "$(json accuracy train.json)" != "" ]
+check "train says the profile" [ "$(json profile train.json)" = tflite_single ]
+for e in float qat integer; do
+    "$isobit" eval m.h5 --data digits --engine $e --json >eval.json 2>err
+    check "eval $e" [ "$(json engine eval.json)" = $e ]
+    eval "a_$e=$(json accuracy eval.json)"
+done
+check "qat = integer" [ "$a_qat" = "$a_integer" ]
+"$isobit" export m.h5 --to c -o out_c --json >export.json 2>err
+check "export" [ -f out_c/lenet.c ] && check "export json" [ "$(json macs export.json)" -gt 1000 ]
+"$isobit" export m.h5 --to hdf5 -o program.h5 >out 2>err
+check "export hdf5" [ -f program.h5 ]
+"$isobit" verify m.h5 --data digits --limit 50 --json >verify.json 2>err
+check "verify exits 0" [ $? -eq 0 ]
+check "verify says 0" [ "$(json mismatches verify.json)" = 0 ]
+"$isobit" inspect m.h5 >out 2>err
+check "inspect" grep -q "conv1.conv.weight " out
+"$isobit" inspect m.h5 --json >inspect.json 2>err
+check "inspect json" grep -q '"zero_point"' inspect.json
+check "inspect lists models" eval '"$isobit" inspect --models | grep -q dscnn'
+"$isobit" bench --model mlp --repeats 1 --json >bench.json 2>err
+check "bench" grep -q '"ratio"' bench.json
+if command -v gnuplot >/dev/null; then
+    "$isobit" inspect m.h5 --curves c.svg 2>err && "$isobit" inspect m.h5 --histogram h.png --of act:conv1.conv 2>err && "$isobit" inspect m.h5 --histogram - >hist 2>err
+    check "pictures" eval 'grep -q "<svg" c.svg && [ "$(head -c 4 h.png | tail -c 3)" = PNG ] && [ -s hist ]'
+fi
+"$isobit" train --model mlp --qat w8a8 --epochs 1 --qat-from 1 --observer kl -o ptq.h5 >out 2>err
+check "post-training quantization" eval '[ $? -eq 0 ] && "$isobit" verify ptq.h5 --limit 20 --no-compile >out 2>err'
+
+# ---- one seed, one file ----
+same() { "$isobit" train --model lenet --qat w4a4 --epochs 3 --seed 8 --batch 32 --limit 300 --augment shift=1,rotate=5 "$@" >out 2>err; }
+same --threads 1 -o t1.h5; same --threads 2 -o t2.h5; same --threads 3 -o t3.h5
+check "1 and 2 threads give one file" cmp t1.h5 t2.h5
+check "3 threads as well" cmp t1.h5 t3.h5
+same --threads 1 --device cpu:base -o base.h5
+check "another seed gives another" eval '"$isobit" train --model lenet --qat w4a4 --epochs 3 --seed 9 --batch 32 --limit 300 -o other.h5 >out 2>err; ! cmp -s t1.h5 other.h5'
+
+# ---- stopping and killing ----
+slow=(train --model dscnn --qat w4a8 --epochs 4 --seed 2 --batch 32 --limit 320)
+"$isobit" "${slow[@]}" -o whole.h5 >out 2>err
+for i in 1 2 3 4 5; do # Ctrl-C after a while, then resume until it is done
+    rm -f part.h5
+    for n in 1 2 3 4 5 6 7 8 9 10 11 12; do
+        timeout -s INT 0.$((i + 2)) "$isobit" "${slow[@]}" --resume --threads $((1 + n % 2)) -o part.h5 >out 2>err
+        code=$?
+        [ $code -eq 0 ] && break
+    done
+    [ $code -eq 0 ] || "$isobit" "${slow[@]}" --resume -o part.h5 >out 2>err
+    check "interrupted run $i ends in the same file" cmp whole.h5 part.h5
+done
+for i in 1 2 3 4 5; do # SIGKILL at a random moment: the checkpoint is whole, the resumed run the same
+    rm -f part.h5
+    "$isobit" "${slow[@]}" -o part.h5 >out 2>err &
+    sleep 0.$((RANDOM % 9 + 1)); kill -9 $!; wait $! 2>/dev/null
+    [ -f part.h5 ] && check "checkpoint after kill $i" eval '"$isobit" inspect part.h5 >out 2>err'
+    "$isobit" "${slow[@]}" --resume -o part.h5 >out 2>err
+    check "killed run $i ends in the same file" cmp whole.h5 part.h5
+done
+fails 1 "other settings" "$isobit" "${slow[@]}" --resume --lr 0.5 -o part.h5
+
+# ---- bad input: one line with the name and the numbers, a non-zero exit ----
+fails 2 "-o FILE" "$isobit" train
+fails 1 "vgg" "$isobit" train --model vgg -o x.h5
+fails 2 "w3a8" "$isobit" train --qat w3a8 -o x.h5
+fails 2 "--epochs 'zero'" "$isobit" train --epochs zero -o x.h5
+fails 2 "--lr '-1'" "$isobit" train --lr -1 -o x.h5
+fails 2 "ternary" "$isobit" train --profile ternary -o x.h5
+fails 1 "magic" "$isobit" train --qat w8a8 --epochs 1 --qat-from 0 --observer magic -o x.h5
+fails 1 "matches no layer" "$isobit" train --qat w8a8 --epochs 1 --qat-from 0 --rules "nobody=w8a8" -o x.h5
+fails 1 "/nowhere/x.h5" "$isobit" train --epochs 1 --limit 64 -o /nowhere/x.h5
+fails 1 "device 'cpu:mmx'" "$isobit" train --device cpu:mmx -o x.h5
+fails 1 "idx:" "$isobit" train --data mnist -o x.h5
+fails 1 "train-images-idx3-ubyte" "$isobit" train --data idx:/nowhere -o x.h5
+fails 1 "nowhere.csv" "$isobit" train --data csv:nowhere.csv -o x.h5
+printf '1,2,3,0\n1,x,3,1\n' >bad.csv
+fails 1 "bad.csv: line 2 has 'x" "$isobit" train --data csv:bad.csv -o x.h5
+printf '1,2,3,0\n1,nan,3,1\n' >bad.csv
+fails 1 "line 2, value 2 is nan" "$isobit" train --data csv:bad.csv -o x.h5
+printf '1,2,3,0\n1,2,3,99999\n' >bad.csv
+fails 1 "label 99999" "$isobit" train --data csv:bad.csv -o x.h5
+head -c 3000 m.h5 >cut.h5
+fails 1 "cut.h5" "$isobit" eval cut.h5
+fails 1 "cut.h5" "$isobit" train --data hdf5:cut.h5 -o x.h5
+fails 1 "nowhere.h5" "$isobit" eval nowhere.h5
+for i in $(seq 12); do for j in $(seq 9); do printf '%d,' $((i * j)); done; echo $((i % 3)); done >nine.csv
+fails 1 "3x3" "$isobit" eval m.h5 --data csv:nine.csv
+fails 2 "--engine 'quantum'" "$isobit" eval m.h5 --engine quantum
+fails 2 "--to 'rust'" "$isobit" export m.h5 --to rust -o y
+fails 1 "7up" "$isobit" export m.h5 --name 7up -o y
+fails 1 "/proc/nowhere" "$isobit" export m.h5 -o /proc/nowhere
+fails 1 "no-such-cc" "$isobit" verify m.h5 --cc no-such-cc --limit 10
+"$isobit" train --epochs 1 --limit 64 -o float.h5 >out 2>err
+fails 1 "trained in float" "$isobit" verify float.h5
+fails 1 "trained in float" "$isobit" export float.h5 -o y
+# a loss that is not finite stops the run, names the place, and leaves the last good checkpoint
+"$isobit" train --model mlp --optim sgd --lr 0.1 --epochs 1 --limit 320 -o good.h5 >out 2>err; cp good.h5 keep.h5
+fails 1 "the last good" "$isobit" train --model mlp --optim sgd --lr 1000 --momentum 0 --schedule constant --epochs 30 --limit 320 -o nan.h5
+[ -f nan.h5 ] && check "its checkpoint is readable" eval '"$isobit" inspect nan.h5 >out 2>err'
+
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ]

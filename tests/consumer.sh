@@ -1,0 +1,34 @@
+#!/bin/sh
+# consumer.sh BUILD - installs and uses the library as others do: find_package and pkg-config.
+set -eu
+dir=$(mktemp -d /tmp/isobit-consumer-XXXXXX)
+trap 'rm -rf "$dir"' EXIT
+cmake --install "$1" --prefix "$dir/prefix" >"$dir/log"
+cat >"$dir/main.c" <<'EOF'
+#include <isobit/isobit.h>
+#include <stdio.h>
+int main(void)
+{
+    ib_device *dev = ib_device_open("cpu:ref");
+    ib_dataset *d = ib_digits_new(IB_SPLIT_TEST);
+    const int ok = dev && d && ib_dataset_count(d) == 359;
+    printf("%s\n", ok ? "works" : ib_error());
+    ib_dataset_free(d);
+    ib_device_close(dev);
+    return !ok;
+}
+EOF
+cat >"$dir/CMakeLists.txt" <<'EOF'
+cmake_minimum_required(VERSION 3.20)
+project(consumer C)
+find_package(isobit 0.1 REQUIRED)
+add_executable(consumer main.c)
+target_link_libraries(consumer isobit::isobit)
+EOF
+cmake -S "$dir" -B "$dir/build" -DCMAKE_PREFIX_PATH="$dir/prefix" >"$dir/log" 2>&1 && cmake --build "$dir/build" >"$dir/log" 2>&1 || { cat "$dir/log"; exit 1; }
+"$dir/build/consumer"
+pc=$(dirname "$(find "$dir/prefix" -name isobit.pc)")
+# shellcheck disable=SC2046
+cc "$dir/main.c" $(PKG_CONFIG_PATH=$pc pkg-config --cflags --libs isobit) -o "$dir/with-pkg-config"
+"$dir/with-pkg-config"
+"$dir/prefix/bin/isobit" --version

@@ -1,0 +1,281 @@
+/* test_data.c - readers and loader: content, damage of every kind, the same batches whatever happened before. */
+#include "tests/check.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+static char dir[64];
+
+static const char *in_dir(const char *name)
+{
+    static char path[4][128];
+    static int at;
+    at = (at + 1) % 4;
+    snprintf(path[at], sizeof path[at], "%s/%s", dir, name);
+    return path[at];
+}
+
+static void put(const char *name, const void *bytes, size_t n)
+{
+    FILE *f = fopen(in_dir(name), "wb");
+    REQUIRE(f && fwrite(bytes, 1, n, f) == n);
+    fclose(f);
+}
+
+static void make_dir(void)
+{
+    snprintf(dir, sizeof dir, "/tmp/isobit-test-XXXXXX");
+    REQUIRE(mkdtemp(dir) != NULL);
+}
+
+static void remove_dir(void)
+{
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf %s", dir);
+    CHECK(!system(command));
+}
+
+static void digits_are_the_digits(void)
+{
+    ib_dataset *a = ib_digits_new(IB_SPLIT_TRAIN), *b = ib_digits_new(IB_SPLIT_TEST);
+    REQUIRE(a && b);
+    CHECK_INT(ib_dataset_count(a), 1438);
+    CHECK_INT(ib_dataset_count(b), 359);
+    const ib_input_info i = ib_dataset_info(a);
+    CHECK_INT(i.h * i.w * i.c, 64);
+    CHECK_INT(i.raw_max, 16);
+    CHECK_INT(i.classes, 10);
+    CHECK_NEAR(i.mean * 16, rint(i.mean * 16), 1e-5);
+    CHECK_INT(ib_dataset_label(a, 0), 0);
+    CHECK_NEAR(ib_dataset_image(a, 0)[2] * 16, 5, 1e-6); /* the UCI file's first line: 0,0,5,13,9,... */
+    CHECK_NEAR(ib_dataset_image(a, 0)[3] * 16, 13, 1e-6);
+    ib_dataset_free(a);
+    ib_dataset_free(b);
+}
+
+/* 30 images of 4x5 */
+static size_t idx_images(unsigned char *out)
+{
+    const unsigned char header[] = {0, 0, 8, 3, 0, 0, 0, 30, 0, 0, 0, 4, 0, 0, 0, 5};
+    memcpy(out, header, 16);
+    for (int i = 0; i < 600; i++)
+        out[16 + i] = (unsigned char)(i * 7);
+    return 616;
+}
+
+static size_t idx_labels(unsigned char *out)
+{
+    const unsigned char header[] = {0, 0, 8, 1, 0, 0, 0, 30};
+    memcpy(out, header, 8);
+    for (int i = 0; i < 30; i++)
+        out[8 + i] = (unsigned char)(i % 10);
+    return 38;
+}
+
+static char *idx_spec(void)
+{
+    static char spec[80];
+    snprintf(spec, sizeof spec, "idx:%s", dir);
+    return spec;
+}
+
+static void idx_is_read_plain_and_packed(void)
+{
+    unsigned char images[700], labels[64];
+    make_dir();
+    const size_t ni = idx_images(images), nl = idx_labels(labels);
+    put("train-images-idx3-ubyte", images, ni);
+    gzFile z = gzopen(in_dir("train-labels-idx1-ubyte.gz"), "wb");
+    gzwrite(z, labels, (unsigned)nl);
+    gzclose(z);
+    ib_dataset *d = ib_dataset_open(idx_spec(), IB_SPLIT_TRAIN);
+    REQUIRE(d != NULL);
+    CHECK_INT(ib_dataset_count(d), 30);
+    CHECK_NEAR(ib_dataset_image(d, 1)[0] * 255, (20 * 7) & 255, 1e-4);
+    CHECK_INT(ib_dataset_label(d, 13), 3);
+    ib_dataset_free(d);
+    CHECK_ERROR(!ib_dataset_open(idx_spec(), IB_SPLIT_TEST) ? 1 : 0, "t10k-images-idx3-ubyte");
+    remove_dir();
+}
+
+static void idx_cut_anywhere_is_an_error(void)
+{
+    unsigned char images[700], labels[64];
+    make_dir();
+    const size_t ni = idx_images(images), nl = idx_labels(labels);
+    put("train-labels-idx1-ubyte", labels, nl);
+    for (size_t n = 0; n < ni; n += n < 20 ? 1 : 37) {
+        put("train-images-idx3-ubyte", images, n);
+        CHECK_ERROR(!ib_dataset_open(idx_spec(), IB_SPLIT_TRAIN) ? 1 : 0, "train-images-idx3-ubyte");
+    }
+    put("train-images-idx3-ubyte", images, ni);
+    for (size_t n = 0; n < nl; n++) {
+        put("train-labels-idx1-ubyte", labels, n);
+        CHECK_ERROR(!ib_dataset_open(idx_spec(), IB_SPLIT_TRAIN) ? 1 : 0, "train-labels-idx1-ubyte");
+    }
+    labels[7] = 29; /* fewer labels than images */
+    put("train-labels-idx1-ubyte", labels, nl);
+    CHECK_ERROR(!ib_dataset_open(idx_spec(), IB_SPLIT_TRAIN) ? 1 : 0, "29 labels for 30 images");
+    images[4] = images[5] = images[6] = 0xFF; /* absurd count: an error, not a huge allocation */
+    labels[4] = labels[5] = labels[6] = 0xFF;
+    labels[7] = 30;
+    put("train-images-idx3-ubyte", images, ni);
+    put("train-labels-idx1-ubyte", labels, nl);
+    CHECK_ERROR(!ib_dataset_open(idx_spec(), IB_SPLIT_TRAIN) ? 1 : 0, "ends before");
+    images[2] = 9;
+    put("train-images-idx3-ubyte", images, ni);
+    CHECK_ERROR(!ib_dataset_open(idx_spec(), IB_SPLIT_TRAIN) ? 1 : 0, "not 00000803");
+    remove_dir();
+}
+
+static ib_dataset *csv(const char *text, ib_split split)
+{
+    char spec[160];
+    put("x.csv", text, strlen(text));
+    snprintf(spec, sizeof spec, "csv:%s", in_dir("x.csv"));
+    return ib_dataset_open(spec, split);
+}
+
+static void csv_is_read_and_checked(void)
+{
+    make_dir();
+    ib_dataset *d = csv("a,b,c,d,label\n0,1,2,255,3\n\n4;5;6;7;1\n1 2 3 4 0\n1,2,3,4,0\n9,8,7,6,2\n", IB_SPLIT_TEST);
+    REQUIRE(d != NULL);
+    CHECK_INT(ib_dataset_count(d), 1);
+    CHECK_INT(ib_dataset_label(d, 0), 2);
+    CHECK_INT(ib_dataset_info(d).raw_max, 255);
+    CHECK_INT(ib_dataset_info(d).h, 2); /* 4 values are a square */
+    CHECK_NEAR(ib_dataset_image(d, 0)[0], 9 / 255.0, 1e-7);
+    ib_dataset_free(d);
+    d = csv("0.5,-1.25,3e-1,1\n1,2,3,0\n", IB_SPLIT_TRAIN);
+    REQUIRE(d != NULL);
+    CHECK_INT(ib_dataset_info(d).raw_max, 0);
+    CHECK_INT(ib_dataset_info(d).c, 3);
+    ib_dataset_free(d);
+    CHECK_ERROR(!csv("1,2,3\n1,2\n", IB_SPLIT_TRAIN) ? 1 : 0, "line 2 has 2 values, 3");
+    CHECK_ERROR(!csv("1,2,3\n1,zwei,3\n", IB_SPLIT_TRAIN) ? 1 : 0, "'zwei");
+    CHECK_ERROR(!csv("1,2,3\n1,nan,3\n", IB_SPLIT_TRAIN) ? 1 : 0, "line 2, value 2 is nan");
+    CHECK_ERROR(!csv("1,2,3\n1,2,-1\n", IB_SPLIT_TRAIN) ? 1 : 0, "label -1");
+    CHECK_ERROR(!csv("1,2,3\n1,2,0.5\n", IB_SPLIT_TRAIN) ? 1 : 0, "label 0.5");
+    CHECK_ERROR(!csv("", IB_SPLIT_TRAIN) ? 1 : 0, "no sample");
+    CHECK_ERROR(!csv("1,2,3\n", IB_SPLIT_TEST) ? 1 : 0, "too few");
+    CHECK_ERROR(!ib_dataset_open("csv:/nowhere.csv", IB_SPLIT_TRAIN) ? 1 : 0, "/nowhere.csv");
+    CHECK_ERROR(!ib_dataset_open("parquet:x", IB_SPLIT_TRAIN) ? 1 : 0, "parquet:x");
+    put("x.csv", "1,2,3,4,5,6,0\n1,2,3,4,5,6,1\n", 28);
+    char spec[160];
+    snprintf(spec, sizeof spec, "csv:%s:2x3x1", in_dir("x.csv"));
+    d = ib_dataset_open(spec, IB_SPLIT_TRAIN);
+    REQUIRE(d && ib_dataset_info(d).c == 2 && ib_dataset_info(d).h == 3);
+    ib_dataset_free(d);
+    snprintf(spec, sizeof spec, "csv:%s:2x2x1", in_dir("x.csv"));
+    CHECK_ERROR(!ib_dataset_open(spec, IB_SPLIT_TRAIN) ? 1 : 0, "6 values");
+    remove_dir();
+}
+
+extern const unsigned char ib_embedded_digits[];
+extern const unsigned long ib_embedded_digits_size;
+
+static void hdf5_cut_anywhere_is_an_error(void)
+{
+    char spec[160];
+    int failed = 0, tried = 0;
+    make_dir();
+    snprintf(spec, sizeof spec, "hdf5:%s", in_dir("d.h5"));
+    for (unsigned long n = 0; n < ib_embedded_digits_size; n += n < 64 ? 7 : 1511, tried++) {
+        put("d.h5", ib_embedded_digits, n);
+        ib_dataset *d = ib_dataset_open(spec, IB_SPLIT_TRAIN);
+        failed += !d && strstr(ib_error(), "d.h5");
+        ib_dataset_free(d);
+    }
+    CHECK_INT(failed, tried);
+    put("d.h5", ib_embedded_digits, ib_embedded_digits_size);
+    ib_dataset *d = ib_dataset_open(spec, IB_SPLIT_TEST);
+    REQUIRE(d && ib_dataset_count(d) == 359);
+    ib_dataset_free(d);
+    CHECK_ERROR(!ib_dataset_open("hdf5:/nowhere.h5", IB_SPLIT_TRAIN) ? 1 : 0, "/nowhere.h5");
+    remove_dir();
+}
+
+static void labels_and_shapes_are_checked(void)
+{
+    const float x[4] = {0, NAN, 0, 0};
+    CHECK_ERROR(!ib_dataset_new(1, 1, 2, 2, 10, 0, x, (int32_t[]){3}) ? 1 : 0, "value 1 of sample 0 is nan");
+    CHECK_ERROR(!ib_dataset_new(1, 1, 1, 1, 10, 0, x, (int32_t[]){10}) ? 1 : 0, "label 10, but 10 classes");
+    CHECK_ERROR(!ib_dataset_new(1, 1, 1, 1, 10, 0, x, (int32_t[]){-2}) ? 1 : 0, "label -2");
+    ib_dataset *d = ib_digits_new(IB_SPLIT_TEST);
+    CHECK_ERROR(ib_dataset_check(d, &(ib_input_info){1, 28, 28, 10, 0, 0, 0}), "1x8x8, the model was made for 1x28x28");
+    CHECK_ERROR(ib_dataset_check(d, &(ib_input_info){1, 8, 8, 9, 0, 0, 0}), "label 9");
+    ib_dataset_free(d);
+}
+
+/* A hash of the batches of one epoch from batch `first`. */
+static uint64_t hash(ib_loader *l, int64_t epoch, int64_t first, int64_t count)
+{
+    ib_batch b;
+    uint64_t h = 1469598103934665603ull;
+    ib_loader_start(l, epoch, first);
+    for (int64_t i = 0; i < count && ib_loader_next(l, &b); i++) {
+        const int64_t size = b.shape[1] * b.shape[2] * b.shape[3] * b.n;
+        for (int64_t j = 0; j < size * 4; j++)
+            h = (h ^ ((const uint8_t *)b.x)[j]) * 1099511628211ull;
+        for (int j = 0; j < b.n; j++)
+            h = (h ^ (uint64_t)b.y[j]) * 1099511628211ull;
+    }
+    return h;
+}
+
+static void batches_depend_on_seed_epoch_and_index_alone(void)
+{
+    ib_dataset *d = ib_digits_new(IB_SPLIT_TRAIN);
+    const ib_input_info info = ib_dataset_info(d);
+    const ib_loader_opts o = {.batch = 32, .shuffle = 1, .seed = 9, .shift = 1, .rotate = 15, .flip = 1};
+    ib_loader *a = ib_loader_new(d, &info, &o), *b = ib_loader_new(d, &info, &o);
+    REQUIRE(a && b);
+    hash(b, 4, 0, 7);
+    hash(b, 2, 30, 3);
+    CHECK(hash(a, 3, 20, 5) == hash(b, 3, 20, 5));
+    CHECK(hash(a, 3, 0, 99) != hash(a, 4, 0, 99));
+    ib_loader_free(a);
+    ib_loader_free(b);
+    int seen[10] = {0};
+    ib_batch batch;
+    int64_t n = 0;
+    a = ib_loader_new(d, &info, &(ib_loader_opts){.batch = 100, .shuffle = 1});
+    while (ib_loader_next(a, &batch))
+        for (int i = 0; i < batch.n; i++, n++)
+            seen[batch.y[i]]++;
+    CHECK_INT(n, 1438); /* every sample once */
+    int want[10] = {0};
+    for (int64_t i = 0; i < 1438; i++)
+        want[ib_dataset_label(d, i)]++;
+    CHECK(!memcmp(seen, want, sizeof seen));
+    ib_loader_free(a);
+    CHECK_ERROR(!ib_loader_new(d, &info, &(ib_loader_opts){.batch = -1}) ? 1 : 0, "-1");
+    ib_dataset_free(d);
+}
+
+static void augmentation_moves_and_keeps_bytes(void)
+{
+    float x[9] = {0, 0, 0, 0, 1, 0, 0, 0, 0};
+    ib_dataset *d = ib_dataset_new(1, 1, 3, 3, 2, 255, x, (int32_t[]){1});
+    ib_loader *l = ib_loader_new(d, NULL, &(ib_loader_opts){.batch = 1, .seed = 5, .shift = 1});
+    ib_batch b;
+    int places[9] = {0};
+    for (int epoch = 0; epoch < 200; epoch++) {
+        ib_loader_start(l, epoch, 0);
+        REQUIRE(ib_loader_next(l, &b));
+        for (int i = 0; i < 9; i++) {
+            CHECK(b.x[i] == 0 || b.x[i] == 1); /* whole pixels: no new values */
+            places[i] += b.x[i] == 1;
+        }
+    }
+    for (int i = 0; i < 9; i++)
+        CHECK(places[i] > 0);
+    ib_loader_free(l);
+    ib_dataset_free(d);
+}
+
+SUITE("data", T(digits_are_the_digits), T(idx_is_read_plain_and_packed), T(idx_cut_anywhere_is_an_error), T(csv_is_read_and_checked),
+      T(hdf5_cut_anywhere_is_an_error), T(labels_and_shapes_are_checked), T(batches_depend_on_seed_epoch_and_index_alone),
+      T(augmentation_moves_and_keeps_bytes))
