@@ -28,6 +28,7 @@ typedef struct ib_sample {
     } in[4];
     ib_tensor *(*build)(ib_graph *g, ib_tensor **in);
     int straight_through; /* the gradient is an estimate: backward is compared at another level only */
+    int n_constant;       /* the last inputs, which take no gradient (running statistics) */
 } ib_sample;
 
 typedef struct ib_op {

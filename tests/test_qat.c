@@ -183,6 +183,60 @@ static void integers_and_simulation_agree(void)
     end();
 }
 
+/* Two graphs with one set of scales: convolution, folded batch norm, ReLU, residual addition and average pool in integers,
+ * and the same simulated by fake_quantize in float. Straight-through gradients of every parameter agree. */
+static ib_tensor *both(ib_tensor **p, ib_tensor *x, ib_quantizer *q, int integers)
+{
+    const ib_weight_attrs per_tensor = {.bits = 4};
+    const ib_conv_opts conv = {1, 1, 1, 1, 1};
+    ib_tensor *w = ib_fold_weight(g, p[0], p[1], p[3], 1e-5f), *b = ib_fold_bias(g, p[1], p[2], NULL, p[3], p[3], 1e-5f);
+    const ib_tensor *codes = ib_quantize_weight(g, w, NULL, &per_tensor);
+    REQUIRE(codes != NULL);
+    if (integers) {
+        ib_tensor *xq = ib_quantize(g, x, &q[0]);
+        ib_tensor *y = ib_qconv2d(g, xq, ib_quantize_weight(g, w, NULL, &per_tensor), b, &conv, IB_ACT_RELU, &q[1]);
+        ib_tensor *z = ib_qconv2d(g, xq, ib_quantize_weight(g, w, NULL, &per_tensor), b, &conv, IB_ACT_NONE, &q[2]);
+        return ib_dequantize(g, ib_qavg_pool(g, ib_qadd(g, y, z, IB_ACT_NONE, &q[3]), &(ib_pool_opts){2, 2, 2, 2, 0, 0}, &q[4]));
+    }
+#define FQ(t, i) ib_fake_quantize(g, t, q[i].scale, q[i].zero, q[i].qmin, q[i].qmax)
+    ib_tensor *xf = FQ(x, 0), *wf = ib_fake_quantize(g, w, codes->q.scale[0], 0, -7, 7), *c = ib_conv2d(g, xf, wf, b, &conv);
+    return FQ(ib_avg_pool(g, FQ(ib_add(g, FQ(c, 1), FQ(c, 2)), 3), &(ib_pool_opts){2, 2, 2, 2, 0, 0}), 4);
+}
+
+static void integer_gradients_are_the_simulations(void)
+{
+    static const struct {
+        int ndim;
+        int64_t shape[4];
+        float lo, hi;
+    } shapes[] = {{4, {2, 2, 3, 3}, -1, 1}, {1, {2}, 0.5f, 1}, {1, {2}, -1, 1}, {1, {2}, 0.5f, 1}, {4, {3, 2, 4, 4}, -1, 1}};
+    ib_tensor *t[2][5];
+    begin();
+    for (int side = 0; side < 2; side++) {
+        ib_quantizer q[5];
+        const float ranges[5][2] = {{-0.9f, 0.9f}, {0, 3}, {-3, 2}, {-3, 4}, {-2, 2}}; /* all of them clip something */
+        for (int i = 0; i < 5; i++) {
+            t[side][i] = ib_tensor_new(IB_F32, shapes[i].ndim, shapes[i].shape, i != 3, "p");
+            for (int64_t j = 0; j < ib_tensor_size(t[side][i]); j++)
+                ib_tensor_f32(t[side][i])[j] = shapes[i].lo + (shapes[i].hi - shapes[i].lo) * ib_rng_uniform((ib_rng){3, (uint64_t)i}, (uint64_t)j);
+            q[i] = (ib_quantizer){.bits = 8, .qmin = -128, .qmax = 127, .profile = IB_FP32_RNE};
+            ib_quantizer_set_range(&q[i], ranges[i][0], ranges[i][1], 0);
+        }
+        ib_graph_begin(g, IB_TRAIN);
+        ib_tensor *y = both(t[side], t[side][4], q, side);
+        REQUIRE(y != NULL);
+        REQUIRE(!ib_backward(g, ib_sum(g, ib_mul(g, y, y))));
+    }
+    for (int i = 0; i < 5; i++)
+        for (int64_t j = 0; i != 3 && j < ib_tensor_size(t[0][i]); j++)
+            CHECK_NEAR(ib_tensor_grad(t[1][i])[j], ib_tensor_grad(t[0][i])[j], 0.02 * (1 + fabs(ib_tensor_grad(t[0][i])[j])));
+    for (int i = 0; i < 5; i++) {
+        ib_tensor_free(t[0][i]);
+        ib_tensor_free(t[1][i]);
+    }
+    end();
+}
+
 static void every_model_is_one_program(void)
 {
     static const char *const models[] = {"mlp", "tfc", "lenet", "resnet8", "dscnn"};
@@ -464,7 +518,7 @@ static void batch_norm_can_be_reestimated(void)
     end();
 }
 
-SUITE("qat", T(phases_follow_in_order), T(observers_move_in_learning_only), T(integers_and_simulation_agree), T(every_model_is_one_program),
+SUITE("qat", T(phases_follow_in_order), T(observers_move_in_learning_only), T(integers_and_simulation_agree), T(integer_gradients_are_the_simulations), T(every_model_is_one_program),
       T(any_network_becomes_integers), T(every_way_to_choose_scales_works), T(a_gamma_of_zero_and_a_dead_channel_are_harmless), T(rules_choose_bits_by_name),
       T(float_islands_train_and_are_named), T(dynamic_quantization_is_close_to_float), T(learned_steps_follow_the_papers_formula),
       T(calibrators_treat_outliers_as_they_should), T(ranges_become_scales_as_documented), T(bytes_keep_their_value_at_the_input),

@@ -65,8 +65,15 @@ static ib_status fold_weight_backward(ib_graph *g, ib_node *n)
     return failed;
 }
 
-const ib_op ib_op_fold_weight = {.name = "fold_weight", .attrs_bytes = sizeof(fold_attrs), .n_required = 2,
-                                 .shape = fold_weight_shape, .forward = fold_weight_forward, .backward = fold_weight_backward};
+static ib_tensor *fold_weight_sample(ib_graph *g, ib_tensor **in)
+{
+    return ib_fold_weight(g, in[0], in[1], in[2], 1e-3f);
+}
+
+const ib_op ib_op_fold_weight = {
+    .name = "fold_weight", .attrs_bytes = sizeof(fold_attrs), .n_required = 2, .shape = fold_weight_shape,
+    .forward = fold_weight_forward, .backward = fold_weight_backward,
+    .samples = (const ib_sample[]){{"3 channels", 3, {{4, {3, 2, 2, 1}, -1, 1}, {1, {3}, -1, 1}, {1, {3}, 0.5f, 2}}, fold_weight_sample, 0, 1}, {0}}};
 
 ib_tensor *ib_fold_weight(ib_graph *g, ib_tensor *w, ib_tensor *gamma, ib_tensor *var, float eps)
 {
@@ -110,8 +117,15 @@ static ib_status fold_bias_backward(ib_graph *g, ib_node *n)
     return failed;
 }
 
-const ib_op ib_op_fold_bias = {.name = "fold_bias", .attrs_bytes = sizeof(fold_attrs), .n_required = 2,
-                               .shape = fold_bias_shape, .forward = fold_bias_forward, .backward = fold_bias_backward};
+static ib_tensor *fold_bias_sample(ib_graph *g, ib_tensor **in)
+{
+    return ib_fold_bias(g, in[0], in[1], in[2], in[3], in[3], 1e-3f);
+}
+
+const ib_op ib_op_fold_bias = {
+    .name = "fold_bias", .attrs_bytes = sizeof(fold_attrs), .n_required = 2, .shape = fold_bias_shape,
+    .forward = fold_bias_forward, .backward = fold_bias_backward,
+    .samples = (const ib_sample[]){{"3 channels", 4, {{1, {3}, -1, 1}, {1, {3}, -1, 1}, {1, {3}, -1, 1}, {1, {3}, 0.5f, 2}}, fold_bias_sample, 0, 1}, {0}}};
 
 ib_tensor *ib_fold_bias(ib_graph *g, ib_tensor *gamma, ib_tensor *beta, ib_tensor *bias, ib_tensor *mean, ib_tensor *var, float eps)
 {
