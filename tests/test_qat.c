@@ -125,24 +125,43 @@ static void observers_move_in_learning_only(void)
 {
     float before[256], after[256];
     begin();
-    ib_layer *net = ready(ib_model_new("lenet", 1, 8, 8, 10));
-    REQUIRE(!ib_qat_begin(net, g, loader, NULL));
-    const int n = state_of(net, before);
-    ib_batch b;
-    ib_loader_start(loader, 5, 0);
-    REQUIRE(ib_loader_next(loader, &b));
-    for (int mode = 0; mode < 3; mode++) { /* evaluation, trace, training */
-        ib_graph_begin(g, (ib_mode[]){IB_EVAL, IB_TRACE, IB_TRAIN}[mode]);
-        REQUIRE(ib_layer_forward(g, net, ib_input(g, 4, b.shape, b.x)) != NULL);
+    for (int learned = 0; learned < 2; learned++) {
+        ib_layer *net = ready(ib_model_new("lenet", 1, 8, 8, 10));
+        REQUIRE(!ib_qat_begin(net, g, loader, learned ? &(ib_qat_opts){.weight_bits = 4, .act_bits = 4} : NULL));
+        if (learned) { /* scales that learn do so in steps, not in forwards, and not when frozen */
+            train(net, 3, 1e-3f);
+            ib_tensor *t = ib_param_find(net, "conv1.conv.out.ln_scale"), *w = ib_param_find(net, "fc1.weight.ln_scale");
+            REQUIRE(t && w);
+            const float first = ib_tensor_f32(t)[0], other = ib_tensor_f32(w)[0];
+            train(net, 3, 1e-3f);
+            CHECK(ib_tensor_f32(t)[0] != first && ib_tensor_f32(w)[0] != other);
+            ib_optim *opt = ib_adamw_new(net, dev, NULL);
+            ib_tensor_grad(t)[0] = ib_tensor_grad(w)[0] = 1;
+            REQUIRE(!ib_qat_set_phase(net, g, IB_FROZEN));
+            const float frozen = ib_tensor_f32(t)[0], frozen_w = ib_tensor_f32(w)[0];
+            REQUIRE(!ib_optim_step(opt));
+            CHECK(ib_tensor_f32(t)[0] == frozen && ib_tensor_f32(w)[0] == frozen_w);
+            ib_optim_free(opt);
+            ib_layer_free(net);
+            continue;
+        }
+        const int n = state_of(net, before);
+        ib_batch b;
+        ib_loader_start(loader, 5, 0);
+        REQUIRE(ib_loader_next(loader, &b));
+        for (int mode = 0; mode < 3; mode++) { /* evaluation, trace, training */
+            ib_graph_begin(g, (ib_mode[]){IB_EVAL, IB_TRACE, IB_TRAIN}[mode]);
+            REQUIRE(ib_layer_forward(g, net, ib_input(g, 4, b.shape, b.x)) != NULL);
+            state_of(net, after);
+            CHECK((memcmp(before, after, (size_t)n * sizeof *before) != 0) == (mode == 2));
+        }
+        REQUIRE(!ib_qat_set_phase(net, g, IB_FROZEN));
+        state_of(net, before);
+        train(net, 3, 1e-3f); /* weights learn, scales stand */
         state_of(net, after);
-        CHECK((memcmp(before, after, (size_t)n * sizeof *before) != 0) == (mode == 2));
+        CHECK(!memcmp(before, after, (size_t)n * sizeof *before));
+        ib_layer_free(net);
     }
-    REQUIRE(!ib_qat_set_phase(net, g, IB_FROZEN));
-    state_of(net, before);
-    train(net, 3, 1e-3f); /* weights learn, scales stand */
-    state_of(net, after);
-    CHECK(!memcmp(before, after, (size_t)n * sizeof *before));
-    ib_layer_free(net);
     end();
 }
 
