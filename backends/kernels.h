@@ -55,7 +55,10 @@ struct ib_device {
     ib_kernels k;
 };
 
-/* fp32 words of scratch that the convolution kernels need for w, whatever the number of threads set later is. */
+/* Weight gradients are sums over at most this many parts of the batch, whatever the number of threads. */
+enum { IB_PARTS = 16 };
+
+/* fp32 words of scratch that the convolution kernels need for w with the present number of threads. */
 int64_t ib_conv2d_scratch(const ib_window *w);
 int64_t ib_qconv2d_scratch(const ib_window *w);
 int64_t ib_qlinear_scratch(int64_t rows, int64_t k, int64_t out);

@@ -158,8 +158,7 @@ static int change_phase(training *t)
         if (evaluate(s, s->test, 0, &t->accuracy, &t->loss))
             return 1;
         if (!t->o.common.json)
-            printf("quantized to %s, profile %s: accuracy %.2f %% (float %.2f %%)\n", t->o.qat, ib_profile_name(t->o.quant.profile), 100 * t->accuracy,
-                   100 * t->float_accuracy);
+            printf("quantized to %s, profile %s: accuracy %.2f %%\n", t->o.qat, ib_profile_name(t->o.quant.profile), 100 * t->accuracy);
     }
     if (ib_qat_phase(s->net) == IB_LEARN && t->o.freeze && epoch >= t->o.epochs - t->o.freeze)
         return ib_qat_set_phase(s->net, s->g, IB_FROZEN) ? complain() : 0;
@@ -259,7 +258,7 @@ static void report(const training *t)
         print_json(j);
         return;
     }
-    if (is_quantized(t))
+    if (is_quantized(t) && t->o.qat_from)
         printf("%s: %s in integers %.2f %%, in float %.2f %% before quantization; written to %s\n", t->o.model, t->o.qat, 100 * t->accuracy,
                100 * t->float_accuracy, t->o.out);
     else

@@ -121,9 +121,24 @@ int ib_h5_set(hid_t object, const char *name, hid_t type, int64_t n, const void 
     return failed ? ib_fail(IB_ENOMEM, "HDF5 cannot hold '%s'", name) : 0;
 }
 
+/* A fixed-length string of HDF5, with its terminating 0. */
+static hid_t text_type(size_t size)
+{
+    const hid_t type = H5Tcopy(H5T_C_S1);
+    H5Tset_size(type, size);
+    return type;
+}
+
 int ib_h5_set_text(hid_t object, const char *name, const char *text)
 {
-    return ib_h5_set(object, name, H5T_NATIVE_CHAR, (int64_t)strlen(text) + 1, text);
+    const hid_t type = text_type(strlen(text) + 1), space = H5Screate(H5S_SCALAR);
+    const hid_t a = H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
+    const int failed = a < 0 || H5Awrite(a, type, text) < 0;
+    if (a >= 0)
+        H5Aclose(a);
+    H5Sclose(space);
+    H5Tclose(type);
+    return failed ? ib_fail(IB_ENOMEM, "HDF5 cannot hold '%s'", name) : 0;
 }
 
 int ib_h5_read(hid_t parent, const char *name, hid_t type, int64_t n, void *data)
@@ -158,13 +173,16 @@ int ib_h5_get(hid_t object, const char *name, hid_t type, int64_t n, void *data)
 
 int ib_h5_get_text(hid_t object, const char *name, char *text, size_t size)
 {
-    const hid_t a = H5Aopen(object, name, H5P_DEFAULT), space = a < 0 ? -1 : H5Aget_space(a);
-    const int64_t n = space < 0 ? -1 : (int64_t)H5Sget_simple_extent_npoints(space);
-    const int failed = n < 1 || n > (int64_t)size || H5Aread(a, H5T_NATIVE_CHAR, text) < 0;
+    const hid_t a = H5Aopen(object, name, H5P_DEFAULT), held = a < 0 ? -1 : H5Aget_type(a);
+    const size_t n = held < 0 || H5Tget_class(held) != H5T_STRING ? 0 : H5Tget_size(held);
+    const hid_t type = n && n <= size ? text_type(n) : -1;
+    const int failed = type < 0 || H5Aread(a, type, text) < 0;
     if (!failed)
         text[n - 1] = 0;
-    if (space >= 0)
-        H5Sclose(space);
+    if (type >= 0)
+        H5Tclose(type);
+    if (held >= 0)
+        H5Tclose(held);
     if (a >= 0)
         H5Aclose(a);
     return failed ? ib_fail(IB_EFORMAT, "lacks the text '%s', or it is too long", name) : 0;

@@ -185,11 +185,17 @@ static void a_failed_write_leaves_the_old_file(void)
     go(&r, 3);
     CHECK_ERROR(ib_checkpoint_save("/nowhere/x.h5", r.net, r.opt, &r.c), "/nowhere/x.h5");
     CHECK_ERROR(ib_checkpoint_save("/dev/full", r.net, r.opt, &r.c), "/dev/full");
+    if (!getenv("ISOBIT")) { /* CTest says where the command is */
+        printf("ISOBIT is not set: the full disk is not tried ");
+        stop(&r);
+        end();
+        return;
+    }
     const pid_t child = fork(); /* a disk that fills up: no file may grow beyond 50 kB */
     if (!child) {
         char command[400];
         snprintf(command, sizeof command, "ulimit -f 50; trap '' XFSZ; %s train --model dscnn --epochs 1 --limit 64 -o %s >%s/log 2>&1; test $? -ne 0",
-                 getenv("ISOBIT") ? getenv("ISOBIT") : "false", path, dir);
+                 getenv("ISOBIT"), path, dir);
         execl("/bin/bash", "bash", "-c", command, (char *)NULL);
         _exit(9);
     }

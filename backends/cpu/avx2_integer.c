@@ -84,19 +84,23 @@ static void qlinear(int64_t rows, int64_t k, int64_t out, const int8_t *x, int i
                     const int32_t *bias, int32_t *acc, float *scratch)
 {
     const int64_t pairs = (k + 1) / 2, ldb = padded(out);
-    int16_t *panel = (int16_t *)scratch, *line = panel + 2 * pairs * ldb;
-    for (int64_t o = 0; o < ldb; o++) {
-        if (o < out)
-            widen_row(w, o, k, line);
-        else
-            memset(line, 0, (size_t)pairs * 4);
+    int16_t *panel = (int16_t *)scratch, *lines = panel + 2 * pairs * ldb; /* of each thread: 16 rows */
+#pragma omp parallel for schedule(static) if (k * out > 16384)
+    for (int64_t o = 0; o < ldb; o += 16) {
+        int16_t *line = lines + omp_get_thread_num() * 32 * pairs;
+        for (int64_t j = 0; j < 16; j++)
+            if (o + j < out)
+                widen_row(w, o + j, k, line + j * 2 * pairs);
+            else
+                memset(line + j * 2 * pairs, 0, (size_t)pairs * 4);
         for (int64_t p = 0; p < pairs; p++)
-            memcpy(panel + 2 * (p * ldb + o), line + 2 * p, 4);
+            for (int64_t j = 0; j < 16; j++)
+                memcpy(panel + 2 * (p * ldb + o + j), line + 2 * (j * pairs + p), 4);
     }
 #pragma omp parallel for schedule(static) if (rows * k * out > 262144)
     for (int64_t i = 0; i < rows; i += 4) {
         const int64_t count = ib_min64(4, rows - i);
-        int16_t *a = line + 2 * pairs + omp_get_thread_num() * 8 * pairs;
+        int16_t *a = lines + omp_get_thread_num() * 32 * pairs;
         for (int64_t r = 0; r < count; r++) {
             for (int64_t j = 0; j < k; j++)
                 a[r * 2 * pairs + j] = (int16_t)(x[(i + r) * k + j] - in_zero);

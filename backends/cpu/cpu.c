@@ -91,10 +91,10 @@ int ib_threads(void)
 int64_t ib_conv2d_scratch(const ib_window *w)
 {
     const int64_t k = w->ic / w->groups * w->kh * w->kw;
-    return omp_get_max_threads() * k * w->oh * w->ow + 16 * w->oc * k;
+    return omp_get_max_threads() * k * w->oh * w->ow + IB_PARTS * w->oc * k;
 }
 
-/* See avx2_integer.c: all weights as int16 pairs, and the panel of each thread. */
+/* See avx2_integer.c: all weights as int16 pairs, and the panel (here) or 16 rows (below) of each thread. */
 int64_t ib_qconv2d_scratch(const ib_window *w)
 {
     const int64_t pairs = (w->ic / w->groups * w->kh * w->kw + 1) / 2;
@@ -105,5 +105,5 @@ int64_t ib_qlinear_scratch(int64_t rows, int64_t k, int64_t out)
 {
     const int64_t pairs = (k + 1) / 2;
     (void)rows;
-    return pairs * (out + 16 + 1 + 4 * omp_get_max_threads()) + omp_get_max_threads();
+    return pairs * (out + 16 + 16 * omp_get_max_threads()) + omp_get_max_threads();
 }

@@ -32,8 +32,6 @@ void IB_K(depthwise_grad_w)(const ib_window *s, const float *x, const float *dy,
 enum { IB_SERIAL = 16384 };
 /* Sums are made of blocks of this many elements, whatever the number of threads. */
 enum { IB_BLOCK = 4096 };
-/* Weight gradients are sums over at most this many parts of the batch. */
-enum { IB_PARTS = 16 };
 
 static inline int64_t ib_min64(int64_t a, int64_t b)
 {

@@ -35,11 +35,15 @@ void IB_K(dequantize)(const int8_t *q, int64_t n, float scale, int zero, float *
 void IB_K(quantize_rows)(const float *w, int64_t rows, int64_t cols, const float *scale, int n_scales, int qmax,
                          int8_t *q, uint8_t *mask)
 {
-    const int64_t n = rows * cols;
+    const int64_t n = rows * cols, part = n / n_scales;
+#pragma omp parallel for schedule(static) if (n > IB_SERIAL)
     for (int64_t b = 0; b < (n + 7) / 8; b++) {
         unsigned bits = 0;
+        int64_t row = 8 * b / part, end = (row + 1) * part; /* of the elements with scale[row] */
         for (int64_t i = 8 * b; i < ib_min64(n, 8 * b + 8); i++) {
-            const float r = rintf(w[i] / scale[n_scales == 1 ? 0 : i / (n / n_scales)]);
+            for (; i >= end; end += part)
+                row++;
+            const float r = rintf(w[i] / scale[row]);
             const int inside = r >= (float)-qmax && r <= (float)qmax;
             bits |= (unsigned)inside << (i & 7);
             q[i] = (int8_t)(inside ? r : r < 0 ? -qmax : r > 0 ? qmax : 0);
@@ -52,17 +56,22 @@ void IB_K(quantize_rows)(const float *w, int64_t rows, int64_t cols, const float
 /* y = codes * factor of the group * scale of the row */
 void IB_K(dequantize_rows)(const ib_qweights *w, int64_t rows, int64_t cols, const float *scale, int n_scales, float *y)
 {
+#pragma omp parallel for schedule(static) if (rows * cols > IB_SERIAL)
     for (int64_t r = 0; r < rows; r++) {
         const float s = scale[n_scales == 1 ? 0 : r];
-        for (int64_t i = 0; i < cols; i++) {
-            const int f = w->group_size ? w->group_factor[r * w->n_groups + i / w->group_size] : 1;
-            y[r * cols + i] = (float)(w->codes[r * cols + i] * f) * s;
-        }
+        const int8_t *codes = w->codes + r * cols;
+        if (!w->group_size)
+            for (int64_t i = 0; i < cols; i++)
+                y[r * cols + i] = (float)codes[i] * s;
+        else
+            for (int64_t i = 0; i < cols; i++)
+                y[r * cols + i] = (float)(codes[i] * w->group_factor[r * w->n_groups + i / w->group_size]) * s;
     }
 }
 
 void IB_K(abs_max_rows)(const float *w, int64_t rows, int64_t cols, float *y)
 {
+#pragma omp parallel for schedule(static) if (rows * cols > IB_SERIAL)
     for (int64_t r = 0; r < rows; r++) {
         float best = 0;
         for (int64_t i = 0; i < cols; i++)
@@ -83,6 +92,7 @@ void IB_K(grad_where)(const float *dy, const uint8_t *mask, float *dx, int64_t n
 void IB_K(mse_scale_rows)(const float *w, int64_t rows, int64_t cols, int qmax, float *scale)
 {
     enum { STEPS = 48 };
+#pragma omp parallel for schedule(static) if (rows * cols > IB_SERIAL)
     for (int64_t r = 0; r < rows; r++) {
         const float *row = w + r * cols;
         float top = 0;
@@ -155,6 +165,7 @@ double IB_K(pact_grad)(const float *x, const float *dy, int64_t n, float alpha)
 /* y += gain[row] x */
 void IB_K(scale_rows)(const float *x, int64_t rows, int64_t cols, const float *gain, float *y)
 {
+#pragma omp parallel for schedule(static) if (rows * cols > IB_SERIAL)
     for (int64_t r = 0; r < rows; r++)
         for (int64_t i = r * cols; i < (r + 1) * cols; i++)
             y[i] += gain[r] * x[i];
@@ -163,6 +174,7 @@ void IB_K(scale_rows)(const float *x, int64_t rows, int64_t cols, const float *g
 /* y[row] += <x[row], dy[row]> */
 void IB_K(dot_rows)(const float *x, const float *dy, int64_t rows, int64_t cols, float *y)
 {
+#pragma omp parallel for schedule(static) if (rows * cols > IB_SERIAL)
     for (int64_t r = 0; r < rows; r++) {
         double dot = 0;
         for (int64_t i = r * cols; i < (r + 1) * cols; i++)

@@ -82,7 +82,7 @@ enum { IB_HISTORY = 4 }; /* epoch, training loss, test accuracy, learning rate *
 
 typedef struct ib_checkpoint {
     char model[32];      /* "" for a network of your own */
-    char notes[512];     /* free text: the command's settings */
+    char notes[1024];    /* free text: the command's settings */
     uint64_t seed;
     int64_t epoch, step; /* next epoch, and next batch in it */
     int64_t total_steps; /* optimizer steps taken */
