@@ -127,7 +127,7 @@ static void integer_linear_layers_agree(void)
 
 static void requantizations_agree(void)
 {
-    static const int64_t shapes[][3] = {{1, 1, 1}, {3, 5, 7}, {2, 3, 8}, {1, 4, 784}, {5, 13, 1}, {33, 16, 16}};
+    static const int64_t shapes[][3] = {{1, 1, 1}, {3, 5, 7}, {2, 3, 8}, {1, 4, 784}, {5, 13, 1}, {33, 16, 16}, {3, 7, 225}, {9, 3, 17}, {20, 64, 225}};
     ib_device *ref = ib_device_open("cpu:ref");
     for (size_t t = 0; t < sizeof shapes / sizeof *shapes; t++)
         for (int profile = 0; profile < 3; profile++)

@@ -239,25 +239,38 @@ static int is_small(isobit_scale s, int profile)
     return profile == ISOBIT_FP32_RNE ? s.exp <= -24 && s.exp >= -100 : s.exp <= 0 && s.exp > -31;
 }
 
-/* Whole planes of one channel, eight elements at a time, where planes fill whole mask bytes; the rest is integer.c's. */
+/* Eight elements at a time, the bits of one mask byte, where they belong to one channel; integer.c does the others. */
 static void requant(const int32_t *acc, int64_t n, int64_t c, int64_t hw, const isobit_scale *scale, int profile,
                     int zero, int lo, int hi, int8_t *q, uint8_t *mask)
 {
-    int64_t covered = hw % 8 == 0;
+    const int64_t size = n * c * hw;
+    int covered = hw >= 16;
     for (int64_t j = 0; covered && j < c; j++)
         covered = is_small(scale[j], profile);
     if (!covered) {
         IB_K(requant)(acc, n, c, hw, scale, profile, zero, lo, hi, q, mask);
         return;
     }
-#pragma omp parallel for schedule(static) if (n * c * hw > IB_SERIAL)
-    for (int64_t p = 0; p < n * c; p++)
-        for (int64_t i = p * hw; i < (p + 1) * hw; i += 8) {
-            const __m256i v = requant8(_mm256_loadu_si256((const __m256i *)(acc + i)), scale[p % c], profile);
-            const unsigned bits = store8(v, zero, lo, hi, q + i);
-            if (mask)
-                mask[i / 8] = (uint8_t)bits;
+#pragma omp parallel for schedule(static) if (size > IB_SERIAL)
+    for (int64_t block = 0; block < size; block += IB_BLOCK) {
+        int64_t plane = block / hw, end = (plane + 1) * hw; /* of the plane that holds element i */
+        for (int64_t i = block; i < ib_min64(size, block + IB_BLOCK); i += 8) {
+            for (; i >= end; end += hw)
+                plane++;
+            if (i + 8 <= end) {
+                const __m256i v = requant8(_mm256_loadu_si256((const __m256i *)(acc + i)), scale[plane % c], profile);
+                const unsigned bits = store8(v, zero, lo, hi, q + i);
+                if (mask)
+                    mask[i / 8] = (uint8_t)bits;
+            } else { /* the planes that meet here, as an image of one element a channel */
+                isobit_scale own[8];
+                const int64_t count = ib_min64(8, size - i);
+                for (int64_t j = 0; j < count; j++)
+                    own[j] = scale[(i + j) / hw % c];
+                IB_K(requant)(acc + i, 1, count, 1, own, profile, zero, lo, hi, q + i, mask ? mask + i / 8 : NULL);
+            }
         }
+    }
 }
 
 void ib_avx2_fill_table(ib_kernels *k)
