@@ -96,6 +96,12 @@ ib_status ib_op_fail(const ib_node *n, const char *format, ...) __attribute__((f
 ib_status ib_window_of(const ib_node *n, const ib_tensor *x, int kh, int kw, int sh, int sw, int ph, int pw, int groups,
                        int64_t oc, ib_window *w);
 
+/* The window of a pooling operator; kernel 0x0 is the whole image, stride 0 the kernel's size. */
+ib_status ib_pool_window(const ib_node *n, const ib_tensor *x, const ib_pool_opts *opts, ib_window *w);
+
+/* Elements of x in one step along the dimensions before `axis`. */
+int64_t ib_run_of(const ib_tensor *x, int axis);
+
 /* out has the shape of x (dtype fp32 unless x is codes and `codes` is set, then with x's quantization). */
 ib_status ib_same_shape(const ib_tensor *x, ib_tensor *out, int codes);
 

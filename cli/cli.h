@@ -25,6 +25,9 @@ typedef struct common {
 extern const struct argp common_argp; /* a child parser; its input is a common * */
 #define COMMON_CHILD {&common_argp, 0, "Common options:", 100}
 
+/* The argument MODEL.h5 of a command: for the end of its parser. */
+error_t model_argument(int key, char *arg, struct argp_state *state, const char **model);
+
 /* Everything a command works with. */
 typedef struct session {
     ib_device *dev;

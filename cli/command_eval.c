@@ -25,17 +25,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'e':
         o->engine = arg;
         return 0;
-    case ARGP_KEY_ARG:
-        if (o->model)
-            argp_error(state, "one model at a time");
-        o->model = arg;
-        return 0;
-    case ARGP_KEY_END:
-        if (!o->model)
-            argp_error(state, "which MODEL.h5?");
-        return 0;
     }
-    return ARGP_ERR_UNKNOWN;
+    return model_argument(key, arg, state, &o->model);
 }
 
 /* The integer runtime over the test data. */

@@ -32,17 +32,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         if (parse_int(arg, "--vectors", 0, 10000, &o->vectors))
             exit(2);
         return 0;
-    case ARGP_KEY_ARG:
-        if (o->model)
-            argp_error(state, "one model at a time");
-        o->model = arg;
-        return 0;
-    case ARGP_KEY_END:
-        if (!o->model || !o->out)
-            argp_error(state, "MODEL.h5 and -o are needed");
-        return 0;
     }
-    return ARGP_ERR_UNKNOWN;
+    return model_argument(key, arg, state, &o->model);
 }
 
 static struct json_object *report_json(const ib_program *p, const export_options *o)
@@ -118,6 +109,8 @@ int command_export(int argc, char **argv)
     ib_program *p = NULL;
     int8_t *codes = NULL;
     argp_parse(&argp, argc, argv, 0, NULL, &o);
+    if (!o.out)
+        return fprintf(stderr, "isobit: export needs -o, the folder (c) or file (hdf5) to write\n"), 2;
     if (strcmp(o.to, "c") && strcmp(o.to, "hdf5"))
         return fprintf(stderr, "isobit: --to '%s': c and hdf5 are possible\n", o.to), 2;
     int status = session_model(&s, &o.common, o.model);

@@ -31,17 +31,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case K_HISTOGRAM: o->histogram = arg; return 0;
     case K_PARAMETER: o->parameter = arg; return 0;
     case K_MODELS: o->list = 1; return 0;
-    case ARGP_KEY_ARG:
-        if (o->model)
-            argp_error(state, "one model at a time");
-        o->model = arg;
-        return 0;
-    case ARGP_KEY_END:
-        if (!o->model && !o->list)
-            argp_error(state, "which MODEL.h5?");
-        return 0;
     }
-    return ARGP_ERR_UNKNOWN;
+    if (key == ARGP_KEY_END && o->list)
+        return 0;
+    return model_argument(key, arg, state, &o->model);
 }
 
 static void extremes(ib_tensor *t, float *lo, float *hi)

@@ -28,17 +28,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case K_CC: o->v.cc = arg; return 0;
     case K_FLAGS: o->v.flags = arg; return 0;
     case K_SKIP: o->v.skip_compiled = 1; return 0;
-    case ARGP_KEY_ARG:
-        if (o->model)
-            argp_error(state, "one model at a time");
-        o->model = arg;
-        return 0;
-    case ARGP_KEY_END:
-        if (!o->model)
-            argp_error(state, "which MODEL.h5?");
-        return 0;
     }
-    return ARGP_ERR_UNKNOWN;
+    return model_argument(key, arg, state, &o->model);
 }
 
 static void show(void *context, int64_t done, int64_t total)

@@ -47,6 +47,19 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 const struct argp common_argp = {options, parse, NULL, NULL, NULL, NULL, NULL};
 
+error_t model_argument(int key, char *arg, struct argp_state *state, const char **model)
+{
+    if (key == ARGP_KEY_ARG) {
+        if (*model)
+            argp_error(state, "one model at a time");
+        *model = arg;
+        return 0;
+    }
+    if (key == ARGP_KEY_END && !*model)
+        argp_error(state, "which MODEL.h5?");
+    return key == ARGP_KEY_END ? 0 : ARGP_ERR_UNKNOWN;
+}
+
 int parse_int(const char *text, const char *option, int64_t lo, int64_t hi, int64_t *out)
 {
     char *end;

@@ -77,15 +77,11 @@ static void mul_print_call(const ib_program *p, const ib_instr *i, int at, ib_te
 static void pool_fill(ib_instr *i, const ib_node *n)
 {
     const ib_tensor *x = n->in[0], *y = n->out;
-    ib_pool_opts o = ((const ib_q_attrs *)n->attrs)->pool;
-    if (!o.kernel_h && !o.kernel_w) {
-        o.kernel_h = (int)x->shape[2];
-        o.kernel_w = (int)x->shape[3];
-    }
-    i->p.pool = (isobit_pool){.channels = (int32_t)x->shape[1], .in_h = (int32_t)x->shape[2], .in_w = (int32_t)x->shape[3],
-                              .out_h = (int32_t)y->shape[2], .out_w = (int32_t)y->shape[3], .kernel_h = o.kernel_h, .kernel_w = o.kernel_w,
-                              .stride_h = o.stride_h ? o.stride_h : o.kernel_h, .stride_w = o.stride_w ? o.stride_w : o.kernel_w,
-                              .pad_h = o.pad_h, .pad_w = o.pad_w, .in_zero = x->q.zero_point, .out_zero = y->q.zero_point,
+    ib_window w;
+    ib_pool_window(n, x, &((const ib_q_attrs *)n->attrs)->pool, &w);
+    i->p.pool = (isobit_pool){.channels = (int32_t)w.ic, .in_h = (int32_t)w.ih, .in_w = (int32_t)w.iw, .out_h = (int32_t)w.oh,
+                              .out_w = (int32_t)w.ow, .kernel_h = w.kh, .kernel_w = w.kw, .stride_h = w.sh, .stride_w = w.sw,
+                              .pad_h = w.ph, .pad_w = w.pw, .in_zero = x->q.zero_point, .out_zero = y->q.zero_point,
                               .lo = y->q.qmin, .hi = y->q.qmax};
     i->flash = sizeof i->p.pool;
 }

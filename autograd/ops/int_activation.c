@@ -1,4 +1,4 @@
-/* int_activation.c - quantize, dequantize, lookup, and dropout of codes. */
+/* int_activation.c - quantize, dequantize, lookup and concatenation of codes. */
 #include <math.h>
 #include <string.h>
 
@@ -158,18 +158,10 @@ static ib_status qconcat_shape(ib_node *n, ib_tensor *out)
     return status;
 }
 
-static int64_t run_of(const ib_tensor *x, int axis)
-{
-    int64_t run = 1;
-    for (int d = axis; d < x->ndim; d++)
-        run *= x->shape[d];
-    return run;
-}
-
 static ib_status qconcat_forward(ib_graph *g, ib_node *n)
 {
     const ib_q_attrs *a = n->attrs;
-    const int64_t row = run_of(n->out, a->axis), outer = n->out->size / row;
+    const int64_t row = ib_run_of(n->out, a->axis), outer = n->out->size / row;
     float lo = 0, hi = 0;
     for (int i = 0; i < n->n_in; i++) { /* the range that the codes of the inputs can stand for */
         const ib_qparams *q = &n->in[i]->q;
@@ -184,7 +176,7 @@ static ib_status qconcat_forward(ib_graph *g, ib_node *n)
         return IB_ENOMEM;
     int64_t at = 0;
     for (int i = 0; i < n->n_in; i++) {
-        const int64_t run = run_of(n->in[i], a->axis);
+        const int64_t run = ib_run_of(n->in[i], a->axis);
         fill_table(&c[i], &n->in[i]->q, &(ib_lookup_attrs){0}, a->out);
         for (int64_t o = 0; o < outer; o++)
             K(g)->lookup(c[i].table, ib_codes(n->in[i]) + o * run, ib_codes(n->out) + o * row + at, run);
@@ -197,11 +189,11 @@ static ib_status qconcat_backward(ib_graph *g, ib_node *n)
 {
     const ib_q_attrs *a = n->attrs;
     const ib_lookup_const *c = n->saved[1];
-    const int64_t row = run_of(n->out, a->axis), outer = n->out->size / row;
+    const int64_t row = ib_run_of(n->out, a->axis), outer = n->out->size / row;
     ib_status failed = IB_OK;
     int64_t at = 0;
     for (int i = 0; i < n->n_in; i++) {
-        const int64_t run = run_of(n->in[i], a->axis);
+        const int64_t run = ib_run_of(n->in[i], a->axis);
         float *dx = ib_grad_of(g, n->in[i], &failed);
         for (int64_t o = 0; dx && o < outer; o++)
             K(g)->lookup_grad(c[i].slope, ib_codes(n->in[i]) + o * run, n->out->grad + o * row + at, dx + o * run, run);
@@ -216,47 +208,4 @@ const ib_op ib_op_qconcat = {.name = "qconcat", .attrs_bytes = sizeof(ib_q_attrs
 ib_tensor *ib_qconcat(ib_graph *g, ib_tensor *const *x, int n, int axis, ib_quantizer *out)
 {
     return ib_apply(g, &ib_op_qconcat, x, n, &(ib_q_attrs){.out = out, .axis = axis});
-}
-
-/* ---- qdropout; saved[0]: one bit an element ---- */
-
-static ib_status qdropout_forward(ib_graph *g, ib_node *n)
-{
-    const float p = ((const ib_dropout_attrs *)n->attrs)->p;
-    const ib_tensor *x = n->in[0];
-    memcpy(n->out->data, x->data, (size_t)x->size);
-    if (g->mode != IB_TRAIN || p == 0 || g->dropout_off)
-        return IB_OK;
-    uint8_t *mask = n->saved[0] = ib_graph_alloc(g, (size_t)(x->size + 7) / 8);
-    float *scale = ib_graph_alloc(g, sizeof *scale);
-    if (!mask || !scale)
-        return IB_ENOMEM;
-    K(g)->dropout_mask(mask, x->size, p, (ib_rng){g->seed, g->step << 16 | (uint64_t)g->n_nodes});
-    int8_t *y = ib_codes(n->out);
-    for (int64_t i = 0; i < x->size; i++)
-        if (!(mask[i >> 3] >> (i & 7) & 1))
-            y[i] = (int8_t)x->q.zero_point;
-    *scale = x->q.scale[0] / (1.0f - p);
-    n->out->q.scale = scale;
-    return IB_OK;
-}
-
-static ib_status qdropout_backward(ib_graph *g, ib_node *n)
-{
-    ib_status failed = IB_OK;
-    const float p = ((const ib_dropout_attrs *)n->attrs)->p;
-    float *dx = ib_grad_of(g, n->in[0], &failed);
-    if (dx && n->saved[0])
-        K(g)->masked_add(n->out->grad, n->saved[0], dx, n->out->size, 1.0f / (1.0f - p));
-    else if (dx)
-        K(g)->axpy(dx, n->out->grad, n->out->size, 1.0f);
-    return failed;
-}
-
-const ib_op ib_op_qdropout = {.name = "qdropout", .attrs_bytes = sizeof(ib_dropout_attrs), .n_required = 1,
-                              .shape = lookup_shape, .forward = qdropout_forward, .backward = qdropout_backward};
-
-ib_tensor *ib_qdropout(ib_graph *g, ib_tensor *x, float p)
-{
-    return IB_APPLY(g, &ib_op_qdropout, &(ib_dropout_attrs){p}, x);
 }

@@ -6,26 +6,11 @@
 
 #define K(g) (&(g)->dev->k)
 
-static ib_pool_opts options(const ib_node *n)
-{
-    ib_pool_opts o = ((const ib_q_attrs *)n->attrs)->pool;
-    const ib_tensor *x = n->in[0];
-    if (!o.kernel_h && !o.kernel_w && x->ndim == 4) {
-        o.kernel_h = (int)x->shape[2];
-        o.kernel_w = (int)x->shape[3];
-    }
-    o.stride_h = o.stride_h ? o.stride_h : o.kernel_h;
-    o.stride_w = o.stride_w ? o.stride_w : o.kernel_w;
-    return o;
-}
-
 static ib_status window(const ib_node *n, ib_window *s)
 {
-    const ib_pool_opts o = options(n);
     if (n->in[0]->dtype != IB_CODES)
         return ib_op_fail(n, "the input is not codes");
-    return ib_window_of(n, n->in[0], o.kernel_h, o.kernel_w, o.stride_h, o.stride_w, o.pad_h, o.pad_w, 1,
-                        n->in[0]->ndim == 4 ? n->in[0]->shape[1] : 1, s);
+    return ib_pool_window(n, n->in[0], &((const ib_q_attrs *)n->attrs)->pool, s);
 }
 
 static ib_status pool_shape(ib_node *n, ib_tensor *out)

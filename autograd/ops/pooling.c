@@ -5,16 +5,7 @@
 
 static ib_status window(const ib_node *n, ib_window *s)
 {
-    const ib_tensor *x = n->in[0];
-    ib_pool_opts o = *(const ib_pool_opts *)n->attrs;
-    if (!o.kernel_h && !o.kernel_w && x->ndim == 4) {
-        o.kernel_h = o.stride_h = (int)x->shape[2];
-        o.kernel_w = o.stride_w = (int)x->shape[3];
-    }
-    if (o.pad_h >= o.kernel_h + !o.kernel_h || o.pad_w >= o.kernel_w + !o.kernel_w)
-        return ib_op_fail(n, "padding %dx%d is not smaller than the kernel %dx%d", o.pad_h, o.pad_w, o.kernel_h, o.kernel_w);
-    return ib_window_of(n, x, o.kernel_h, o.kernel_w, o.stride_h ? o.stride_h : o.kernel_h,
-                        o.stride_w ? o.stride_w : o.kernel_w, o.pad_h, o.pad_w, 1, x->ndim == 4 ? x->shape[1] : 1, s);
+    return ib_pool_window(n, n->in[0], n->attrs, s);
 }
 
 static ib_status pool_shape(ib_node *n, ib_tensor *out)

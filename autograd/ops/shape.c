@@ -1,4 +1,4 @@
-/* shape.c - reshape (fp32 and codes), concat, dropout. */
+/* shape.c - reshape (fp32 and codes) and concat. */
 #include <string.h>
 
 #include "autograd/attrs.h"
@@ -90,23 +90,14 @@ static ib_status concat_shape(ib_node *n, ib_tensor *out)
     return ib_tensor_set_shape(out, first->ndim, shape);
 }
 
-/* Elements of one input (or of the output) in one outer index. */
-static int64_t run_of(const ib_tensor *x, int axis)
-{
-    int64_t run = 1;
-    for (int d = axis; d < x->ndim; d++)
-        run *= x->shape[d];
-    return run;
-}
-
 static ib_status concat_forward(ib_graph *g, ib_node *n)
 {
     (void)g;
     const int axis = ((const ib_concat_attrs *)n->attrs)->axis;
-    const int64_t row = run_of(n->out, axis), outer = n->out->size / row;
+    const int64_t row = ib_run_of(n->out, axis), outer = n->out->size / row;
     int64_t at = 0;
     for (int i = 0; i < n->n_in; i++) {
-        const int64_t run = run_of(n->in[i], axis);
+        const int64_t run = ib_run_of(n->in[i], axis);
         for (int64_t o = 0; o < outer; o++)
             memcpy(ib_f32(n->out) + o * row + at, ib_f32(n->in[i]) + o * run, (size_t)run * sizeof(float));
         at += run;
@@ -118,10 +109,10 @@ static ib_status concat_backward(ib_graph *g, ib_node *n)
 {
     ib_status failed = IB_OK;
     const int axis = ((const ib_concat_attrs *)n->attrs)->axis;
-    const int64_t row = run_of(n->out, axis), outer = n->out->size / row;
+    const int64_t row = ib_run_of(n->out, axis), outer = n->out->size / row;
     int64_t at = 0;
     for (int i = 0; i < n->n_in; i++) {
-        const int64_t run = run_of(n->in[i], axis);
+        const int64_t run = ib_run_of(n->in[i], axis);
         float *dx = ib_grad_of(g, n->in[i], &failed);
         for (int64_t o = 0; dx && o < outer; o++)
             K(g)->axpy(dx + o * run, n->out->grad + o * row + at, run, 1.0f);
@@ -149,58 +140,4 @@ ib_tensor *ib_concat(ib_graph *g, ib_tensor *const *x, int n, int axis)
         if (!x[i])
             return NULL;
     return ib_apply(g, &ib_op_concat, x, n, &(ib_concat_attrs){axis});
-}
-
-/* ---- dropout: y = x / (1 - p) where kept; saved: one bit an element ---- */
-
-static ib_status dropout_shape(ib_node *n, ib_tensor *out)
-{
-    const float p = ((const ib_dropout_attrs *)n->attrs)->p;
-    if (!(p >= 0 && p < 1))
-        return ib_op_fail(n, "probability %g is not in [0, 1)", p);
-    return ib_same_shape(n->in[0], out, 0);
-}
-
-static ib_status dropout_forward(ib_graph *g, ib_node *n)
-{
-    const float p = ((const ib_dropout_attrs *)n->attrs)->p;
-    const ib_tensor *x = n->in[0];
-    if (g->mode != IB_TRAIN || p == 0) {
-        memcpy(n->out->data, x->data, (size_t)x->size * sizeof(float));
-        return IB_OK;
-    }
-    uint8_t *mask = n->saved[0] = ib_graph_alloc(g, (size_t)(x->size + 7) / 8);
-    if (!mask)
-        return IB_ENOMEM;
-    K(g)->dropout_mask(mask, x->size, p, (ib_rng){g->seed, g->step << 16 | (uint64_t)g->n_nodes});
-    memset(n->out->data, 0, (size_t)x->size * sizeof(float));
-    K(g)->masked_add(ib_f32(x), mask, ib_f32(n->out), x->size, 1.0f / (1.0f - p));
-    return IB_OK;
-}
-
-static ib_status dropout_backward(ib_graph *g, ib_node *n)
-{
-    ib_status failed = IB_OK;
-    const float p = ((const ib_dropout_attrs *)n->attrs)->p;
-    float *dx = ib_grad_of(g, n->in[0], &failed);
-    if (dx && n->saved[0])
-        K(g)->masked_add(n->out->grad, n->saved[0], dx, n->out->size, 1.0f / (1.0f - p));
-    else if (dx)
-        K(g)->axpy(dx, n->out->grad, n->out->size, 1.0f);
-    return failed;
-}
-
-static ib_tensor *dropout_sample(ib_graph *g, ib_tensor **in)
-{
-    return ib_dropout(g, in[0], 0.3f);
-}
-
-const ib_op ib_op_dropout = {
-    .name = "dropout", .attrs_bytes = sizeof(ib_dropout_attrs), .n_required = 1, .shape = dropout_shape,
-    .forward = dropout_forward, .backward = dropout_backward,
-    .samples = (const ib_sample[]){{"p 0.3", 1, {{2, {4, 9}, -1, 1}}, dropout_sample, 0}, {0}}};
-
-ib_tensor *ib_dropout(ib_graph *g, ib_tensor *x, float p)
-{
-    return IB_APPLY(g, &ib_op_dropout, &(ib_dropout_attrs){p}, x);
 }
