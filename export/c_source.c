@@ -188,10 +188,7 @@ ib_status ib_export_c(ib_program *p, ib_device *dev, const char *dir, const char
     ib_text h = {.name = name}, c = {.name = name};
     print_header(p, &h, samples ? n : 0);
     ib_text_add(&c, "/* %s.c - integer network written by isobit; see %s.h. */\n#include \"%s.h\"\n\n", name, name, name);
-    if (uses(p, "requant")) /* types and factors go together */
-        add_section(&c, ib_embedded_types, "base");
-    else if (uses(p, "pool"))
-        ib_text_add(&c, "typedef struct isobit_scale {\n    int32_t mult;\n    int32_t exp;\n} isobit_scale;\n\n");
+    add_section(&c, ib_embedded_types, "base");
     for (size_t s = 0; s < sizeof sections / sizeof *sections; s++)
         if (uses(p, sections[s]))
             add_section(&c, ib_embedded_runtime, sections[s]);
