@@ -8,6 +8,7 @@
 #define IB_BACKENDS_KERNELS_H
 
 #include <isobit/device.h>
+#include <isobit/matrix.h>
 #include <isobit/tensor.h>
 
 #include "runtime/isobit_types.h"

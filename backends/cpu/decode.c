@@ -1,0 +1,59 @@
+/* decode.c - spans of frozen matrices as fp32, with this level's compilation of the formats. */
+#include "backends/cpu/level.h"
+#include "tensor/storage/scaled.h"
+
+#define STORAGE(name, block, bytes, gguf, error) void IB_STORE(name, decode, IB_LEVEL)(const uint8_t *b, float *y);
+#define SCALED(name, code, nested, error)
+#define ROWS(name, error)
+#include "tensor/storage.def"
+#undef STORAGE
+#undef SCALED
+#undef ROWS
+
+static void (*const block_of[])(const uint8_t *b, float *y) = {
+#define STORAGE(name, block, bytes, gguf, error) IB_STORE(name, decode, IB_LEVEL),
+#define SCALED(name, code, nested, error) NULL,
+#define ROWS(name, error) NULL,
+#include "tensor/storage.def"
+#undef STORAGE
+#undef SCALED
+#undef ROWS
+};
+
+/* whole blocks of 64 from an even element */
+static void decode_code4(const ib_matrix *m, int64_t first, int64_t n, float *y)
+{
+    for (int64_t i = 0; i < n; i += IB_NF4_BLOCK) {
+        const float a = ib_absmax_at(m, (first + i) / IB_NF4_BLOCK);
+        const uint8_t *q = m->data + (first + i) / 2;
+        for (int j = 0; j < IB_NF4_BLOCK / 2; j++) {
+            y[i + 2 * j] = m->code[q[j] >> 4] * a;
+            y[i + 2 * j + 1] = m->code[q[j] & 15] * a;
+        }
+    }
+}
+
+/* y[n] = elements first .. first + n of the flattened matrix */
+void IB_K(decode)(const ib_matrix *m, int64_t first, int64_t n, float *y)
+{
+    const ib_storage *f = m->format;
+    if (f->block == 1 && f->decode) {
+        if (f->bytes == 4)
+            memcpy(y, m->data + 4 * first, (size_t)n * 4);
+        else
+            for (int64_t i = 0; i < n; i++)
+                block_of[f->index](m->data + (first + i) * f->bytes, y + i);
+    } else if (f->decode && first % f->block == 0 && n % f->block == 0) {
+        const uint8_t *b = m->data + first / f->block * f->bytes;
+        for (int64_t i = 0; i < n; i += f->block, b += f->bytes)
+            block_of[f->index](b, y + i);
+    } else if (f->code && first % IB_NF4_BLOCK == 0 && n % IB_NF4_BLOCK == 0) {
+        decode_code4(m, first, n, y);
+    } else if (!f->decode && !f->code && first % m->cols + n <= m->cols) {
+        const float scale = m->absmax[first / m->cols];
+        for (int64_t i = 0; i < n; i++)
+            y[i] = (float)(int8_t)m->data[first + i] * scale;
+    } else {
+        ib_matrix_decode(m, first, n, y);
+    }
+}

@@ -1,0 +1,67 @@
+/* matrix.h - frozen matrices in the storage formats of language models.
+ *
+ * A matrix is row-major [rows, cols] and never changes: its bytes may lie in a mapped file. Formats are ggml's blocks
+ * (F32 to Q6_K, IQ4_NL; ggml's quants specification), bitsandbytes' 4-bit types (NF4, FP4: arXiv:2305.14314, blocks of 64
+ * elements of the flattened matrix, with and without double quantization) and two symmetric integer types of isobit. */
+#ifndef ISOBIT_MATRIX_H
+#define ISOBIT_MATRIX_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <isobit/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* One row of tensor/storage.def. */
+typedef struct ib_storage {
+    const char *name;     /* "q4_1" */
+    int index;            /* in the table */
+    int block, bytes;     /* elements and bytes of one block; rows are whole blocks, but for the kinds below */
+    int gguf_type;        /* number in GGUF files, -1 if GGUF has none */
+    float max_error;      /* bound on the RMS error of uniform [-1, 1] relative to its RMS, for the tests */
+    /* One block. NULL for formats whose scales lie apart from the codes (nf4, fp4, int8). */
+    void (*encode)(const float *x, uint8_t *block);
+    void (*decode)(const uint8_t *block, float *y);
+    const float *code;    /* nf4, fp4: the values of the 16 codes */
+    int nested;           /* nf4_dq, fp4_dq: the scales are quantized again */
+} ib_storage;
+
+const ib_storage *ib_storage_at(int i);              /* NULL behind the last */
+const ib_storage *ib_storage_find(const char *name); /* NULL with ib_error() listing the names */
+const ib_storage *ib_storage_gguf(int gguf_type);    /* NULL with ib_error() */
+/* Bytes of [rows, cols] with all scales; -1 with ib_error() if rows are not whole blocks. */
+int64_t ib_storage_bytes(const ib_storage *f, int64_t rows, int64_t cols);
+
+typedef struct ib_matrix {
+    const ib_storage *format;
+    int64_t rows, cols;
+    const uint8_t *data;
+    /* scales that lie apart: value = code[q] * absmax[i / 64] (nf4, fp4), q * absmax[row] (int8), and with double
+     * quantization absmax[i] = map[absmax8[i]] * nested[i / 256] + offset */
+    const float *absmax, *nested, *map, *code;
+    const uint8_t *absmax8;
+    float offset;
+    void *owned; /* freed with the matrix; NULL if the bytes are borrowed */
+} ib_matrix;
+
+enum { IB_NF4_BLOCK = 64, IB_NESTED_BLOCK = 256 };
+
+/* Quantizes x [rows, cols] into a matrix that owns its bytes; m is overwritten. */
+ib_status ib_matrix_encode(ib_matrix *m, const ib_storage *f, int64_t rows, int64_t cols, const float *x);
+/* y[n] = elements first .. first + n of the flattened matrix; any first and n within it. */
+void ib_matrix_decode(const ib_matrix *m, int64_t first, int64_t n, float *y);
+void ib_matrix_release(ib_matrix *m); /* frees what it owns and zeroes it */
+
+/* IEEE 754 half precision and bfloat16; to them, round to nearest, ties to even. */
+float ib_half_to_float(uint16_t h);
+uint16_t ib_float_to_half(float x);
+float ib_bf16_to_float(uint16_t h);
+uint16_t ib_float_to_bf16(float x);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

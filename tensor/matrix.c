@@ -1,0 +1,115 @@
+/* matrix.c - the table of storage formats, and matrices in them. */
+#include <stdio.h>
+
+#include "tensor/alloc.h"
+#include "tensor/error.h"
+#include "tensor/storage/scaled.h"
+
+#define STORAGE(name, block, bytes, gguf, error)                                                                       \
+    void ib_##name##_encode_ref(const float *x, uint8_t *b);                                                          \
+    void ib_##name##_decode_ref(const uint8_t *b, float *y);
+#define SCALED(name, code, nested, error)
+#define ROWS(name, error)
+#include "tensor/storage.def"
+#undef STORAGE
+#undef SCALED
+#undef ROWS
+
+enum {
+#define STORAGE(name, block, bytes, gguf, error) AT_##name,
+#define SCALED(name, code, nested, error) AT_##name,
+#define ROWS(name, error) AT_##name,
+#include "tensor/storage.def"
+#undef STORAGE
+#undef SCALED
+#undef ROWS
+    N_STORAGE
+};
+
+static const ib_storage table[] = {
+#define STORAGE(name, block, bytes, gguf, error)                                                                       \
+    {#name, AT_##name, block, bytes, gguf, error, ib_##name##_encode_ref, ib_##name##_decode_ref, NULL, 0},
+#define SCALED(name, code, nested, error) {#name, AT_##name, 1, 0, -1, error, NULL, NULL, code, nested},
+#define ROWS(name, error) {#name, AT_##name, 1, 1, -1, error, NULL, NULL, NULL, 0},
+#include "tensor/storage.def"
+#undef STORAGE
+#undef SCALED
+#undef ROWS
+};
+
+const ib_storage *ib_storage_at(int i)
+{
+    return i >= 0 && i < N_STORAGE ? &table[i] : NULL;
+}
+
+const ib_storage *ib_storage_find(const char *name)
+{
+    char names[256] = "";
+    for (int i = 0; i < N_STORAGE; i++) {
+        if (!strcmp(table[i].name, name))
+            return &table[i];
+        const size_t n = strlen(names);
+        snprintf(names + n, sizeof names - n, "%s%s", i ? ", " : "", table[i].name);
+    }
+    return ib_fail_null(IB_EINVAL, "no storage format is named '%s'; there are %s", name, names);
+}
+
+const ib_storage *ib_storage_gguf(int type)
+{
+    for (int i = 0; i < N_STORAGE; i++)
+        if (table[i].gguf_type == type && type >= 0)
+            return &table[i];
+    return ib_fail_null(IB_EUNSUPPORTED, "tensor type %d is not supported", type);
+}
+
+int64_t ib_storage_bytes(const ib_storage *f, int64_t rows, int64_t cols)
+{
+    if (!f->decode)
+        return ib_scaled_bytes(f, rows, cols);
+    if (cols % f->block)
+        return ib_fail(IB_EINVAL, "%s: rows of %lld elements are not whole blocks of %d", f->name, (long long)cols, f->block), -1;
+    return rows * (cols / f->block) * f->bytes;
+}
+
+ib_status ib_matrix_encode(ib_matrix *m, const ib_storage *f, int64_t rows, int64_t cols, const float *x)
+{
+    *m = (ib_matrix){.format = f, .rows = rows, .cols = cols};
+    const int64_t bytes = ib_storage_bytes(f, rows, cols);
+    if (bytes < 0)
+        return IB_EINVAL;
+    if (!f->encode)
+        return ib_scaled_encode(m, x);
+    uint8_t *b = m->owned = ib_alloc((size_t)bytes);
+    if (!b)
+        return IB_ENOMEM;
+    m->data = b;
+    const int64_t blocks = rows * cols / f->block;
+#pragma omp parallel for schedule(static) if (blocks > 4096)
+    for (int64_t i = 0; i < blocks; i++)
+        f->encode(x + i * f->block, b + i * f->bytes);
+    return IB_OK;
+}
+
+void ib_matrix_decode(const ib_matrix *m, int64_t first, int64_t n, float *y)
+{
+    const ib_storage *f = m->format;
+    float block[256];
+    for (int64_t i = first, end = first + n; i < end;) {
+        if (f->decode) {
+            const int64_t b = i / f->block, at = i % f->block, take = f->block - at < end - i ? f->block - at : end - i;
+            f->decode(m->data + b * f->bytes, block);
+            memcpy(y + (i - first), block + at, (size_t)take * sizeof *y);
+            i += take;
+        } else {
+            y[i - first] = f->code ? m->code[m->data[i / 2] >> (i & 1 ? 0 : 4) & 15] * ib_absmax_at(m, i / IB_NF4_BLOCK)
+                                   : (float)(int8_t)m->data[i] * m->absmax[i / m->cols];
+            i++;
+        }
+    }
+}
+
+void ib_matrix_release(ib_matrix *m)
+{
+    ib_free(m->owned);
+    *m = (ib_matrix){0};
+}

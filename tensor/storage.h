@@ -1,0 +1,55 @@
+/* storage.h - inside the library: how the files of tensor/storage/ are written.
+ *
+ * Each is compiled once per level of the CPU (backends/cpu/level.h), because decoding blocks is the inner loop of
+ * every product with a frozen matrix. Contraction is off, so every level gives the same bytes. */
+#ifndef IB_TENSOR_STORAGE_H
+#define IB_TENSOR_STORAGE_H
+
+#include <isobit/matrix.h>
+#include <math.h>
+#include <string.h>
+
+#define IB_STORE2(name, what, level) ib_##name##_##what##_##level
+#define IB_STORE(name, what, level) IB_STORE2(name, what, level)
+#define ENCODE(name) void IB_STORE(name, encode, IB_LEVEL)(const float *x, uint8_t *b)
+#define DECODE(name) void IB_STORE(name, decode, IB_LEVEL)(const uint8_t *b, float *y)
+
+extern const float ib_code_nf4[16], ib_code_fp4[16];
+
+/* 2^112 lifts a half's exponent field, moved into a float's place, to its value; subnormals come out exactly. */
+static inline float half_at(const uint8_t *b)
+{
+    const uint32_t h = (uint32_t)(b[0] | b[1] << 8), sign = (h & 0x8000u) << 16;
+    union { uint32_t u; float f; } v = {(h & 0x7fffu) << 13};
+    v.f *= 0x1p112f;
+    if ((h & 0x7c00u) == 0x7c00u)
+        v.u = 0x7f800000u | (h & 0x3ffu) << 13;
+    v.u |= sign;
+    return v.f;
+}
+
+static inline void put_half(uint8_t *b, float x)
+{
+    const uint16_t h = ib_float_to_half(x);
+    b[0] = (uint8_t)h;
+    b[1] = (uint8_t)(h >> 8);
+}
+
+/* Round to nearest even, as ggml's reference. */
+static inline int nearest(float x)
+{
+    return (int)rintf(x);
+}
+static inline int clamp_int(int x, int lo, int hi)
+{
+    return x < lo ? lo : x > hi ? hi : x;
+}
+
+/* ---- the searches that several k-quants share (tensor/storage/search.c) ---- */
+/* x ~ scale * L + min with L in 0..nmax, by `steps` + 1 trial scales; returns scale, *minus_min = -min. */
+float IB_STORE(search, scale_min, IB_LEVEL)(int n, int nmax, const float *x, const float *weight, uint8_t *L,
+                                            float *minus_min, float rmin, float rdelta, int steps, int absolute);
+/* x ~ scale * (L - nmax), squared errors weighted by x^2. */
+float IB_STORE(search, scale, IB_LEVEL)(int n, int nmax, const float *x, int8_t *L);
+
+#endif

@@ -1,0 +1,11 @@
+/* f16.c - half precision. */
+#include "tensor/storage.h"
+
+ENCODE(f16)
+{
+    put_half(b, *x);
+}
+DECODE(f16)
+{
+    *y = half_at(b);
+}

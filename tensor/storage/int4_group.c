@@ -1,0 +1,24 @@
+/* int4_group.c - isobit's int4: 32 elements: half d, nibbles in two's complement (element 2i low); x = q d, q in -7..7. */
+#include "tensor/storage.h"
+
+ENCODE(int4)
+{
+    float amax = 0;
+    for (int j = 0; j < 32; j++)
+        amax = fabsf(x[j]) > amax ? fabsf(x[j]) : amax;
+    put_half(b, amax / 7);
+    const float d = half_at(b);
+    for (int j = 0; j < 16; j++) {
+        const int lo = d ? clamp_int(nearest(x[2 * j] / d), -7, 7) : 0, hi = d ? clamp_int(nearest(x[2 * j + 1] / d), -7, 7) : 0;
+        b[2 + j] = (uint8_t)((lo & 15) | (hi & 15) << 4);
+    }
+}
+
+DECODE(int4)
+{
+    const float d = half_at(b);
+    for (int j = 0; j < 16; j++) {
+        y[2 * j] = (float)((int8_t)(b[2 + j] << 4) >> 4) * d;
+        y[2 * j + 1] = (float)((int8_t)b[2 + j] >> 4) * d;
+    }
+}

@@ -1,0 +1,49 @@
+/* q2_k.c - 256 elements in 16 groups: 16 bytes scale | min << 4, 64 bytes of 2-bit codes, half d, half dmin;
+ * x = d scale q - dmin min. */
+#include "tensor/storage.h"
+
+ENCODE(q2_k)
+{
+    uint8_t L[256];
+    float weight[16], scale[16], min[16], max_scale = 0, max_min = 0;
+    memset(b, 0, 84);
+    for (int j = 0; j < 16; j++) {
+        for (int i = 0; i < 16; i++)
+            weight[i] = fabsf(x[16 * j + i]);
+        scale[j] = IB_STORE(search, scale_min, IB_LEVEL)(16, 3, x + 16 * j, weight, L + 16 * j, &min[j], -0.5f, 0.1f, 15, 1);
+        max_scale = scale[j] > max_scale ? scale[j] : max_scale;
+        max_min = min[j] > max_min ? min[j] : max_min;
+    }
+    if (max_scale > 0) {
+        const float inverse = 15.0f / max_scale;
+        for (int j = 0; j < 16; j++)
+            b[j] = (uint8_t)nearest(inverse * scale[j]);
+        put_half(b + 80, max_scale / 15.0f);
+    }
+    if (max_min > 0) {
+        const float inverse = 15.0f / max_min;
+        for (int j = 0; j < 16; j++)
+            b[j] |= (uint8_t)(nearest(inverse * min[j]) << 4);
+        put_half(b + 82, max_min / 15.0f);
+    }
+    for (int j = 0; j < 16; j++) {
+        const float d = half_at(b + 80) * (float)(b[j] & 15), m = half_at(b + 82) * (float)(b[j] >> 4);
+        for (int i = 16 * j; d && i < 16 * j + 16; i++)
+            L[i] = (uint8_t)clamp_int(nearest((x[i] + m) / d), 0, 3);
+    }
+    for (int j = 0; j < 256; j += 128)
+        for (int i = 0; i < 32; i++)
+            b[16 + j / 4 + i] = (uint8_t)(L[j + i] | L[j + i + 32] << 2 | L[j + i + 64] << 4 | L[j + i + 96] << 6);
+}
+
+DECODE(q2_k)
+{
+    const float d = half_at(b + 80), m = half_at(b + 82);
+    for (int j = 0; j < 16; j++) {
+        const float scale = d * (float)(b[j] & 15), min = m * (float)(b[j] >> 4);
+        const uint8_t *q = b + 16 + 32 * (j / 8) + 16 * (j & 1);
+        const int shift = 2 * (j / 2 % 4);
+        for (int i = 0; i < 16; i++)
+            y[16 * j + i] = scale * (float)(q[i] >> shift & 3) - min;
+    }
+}

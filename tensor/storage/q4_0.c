@@ -1,0 +1,27 @@
+/* q4_0.c - 32 elements: half d, 16 bytes of nibbles (element j low, j + 16 high); x = (q - 8) d. */
+#include "tensor/storage.h"
+
+ENCODE(q4_0)
+{
+    float amax = 0, max = 0;
+    for (int j = 0; j < 32; j++)
+        if (fabsf(x[j]) > amax) {
+            amax = fabsf(x[j]);
+            max = x[j];
+        }
+    const float d = max / -8, id = d ? 1.0f / d : 0.0f;
+    put_half(b, d);
+    for (int j = 0; j < 16; j++) {
+        const int lo = (int8_t)(x[j] * id + 8.5f), hi = (int8_t)(x[j + 16] * id + 8.5f);
+        b[2 + j] = (uint8_t)((lo < 15 ? lo : 15) | (hi < 15 ? hi : 15) << 4);
+    }
+}
+
+DECODE(q4_0)
+{
+    const float d = half_at(b);
+    for (int j = 0; j < 16; j++) {
+        y[j] = (float)((b[2 + j] & 15) - 8) * d;
+        y[j + 16] = (float)((b[2 + j] >> 4) - 8) * d;
+    }
+}

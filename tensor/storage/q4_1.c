@@ -1,0 +1,27 @@
+/* q4_1.c - 32 elements: half d, half m, 16 bytes of nibbles; x = q d + m. */
+#include "tensor/storage.h"
+
+ENCODE(q4_1)
+{
+    float min = x[0], max = x[0];
+    for (int j = 1; j < 32; j++) {
+        min = x[j] < min ? x[j] : min;
+        max = x[j] > max ? x[j] : max;
+    }
+    const float d = (max - min) / 15, id = d ? 1.0f / d : 0.0f;
+    put_half(b, d);
+    put_half(b + 2, min);
+    for (int j = 0; j < 16; j++) {
+        const int lo = (int8_t)((x[j] - min) * id + 0.5f), hi = (int8_t)((x[j + 16] - min) * id + 0.5f);
+        b[4 + j] = (uint8_t)((lo < 15 ? lo : 15) | (hi < 15 ? hi : 15) << 4);
+    }
+}
+
+DECODE(q4_1)
+{
+    const float d = half_at(b), m = half_at(b + 2);
+    for (int j = 0; j < 16; j++) {
+        y[j] = (float)(b[4 + j] & 15) * d + m;
+        y[j + 16] = (float)(b[4 + j] >> 4) * d + m;
+    }
+}

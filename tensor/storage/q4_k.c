@@ -1,0 +1,26 @@
+/* q4_k.c - 256 elements in 8 groups: half d, half dmin, 12 bytes of scales and mins, 128 bytes of nibbles;
+ * x = d scale q - dmin min. */
+#include "tensor/storage/k_scales.h"
+
+ENCODE(q4_k)
+{
+    uint8_t L[256];
+    k_encode(x, b, L, 15, -1.0f, 20);
+    for (int j = 0; j < 4; j++)
+        for (int i = 0; i < 32; i++)
+            b[16 + 32 * j + i] = (uint8_t)(L[64 * j + i] | L[64 * j + i + 32] << 4);
+}
+
+DECODE(q4_k)
+{
+    const float d = half_at(b), m = half_at(b + 2);
+    for (int j = 0; j < 8; j++) {
+        int scale, min;
+        k_scale_at(b + 4, j, &scale, &min);
+        const float ds = d * (float)scale, dm = m * (float)min;
+        const uint8_t *q = b + 16 + 32 * (j / 2);
+        const int shift = 4 * (j & 1);
+        for (int i = 0; i < 32; i++)
+            y[32 * j + i] = ds * (float)(q[i] >> shift & 15) - dm;
+    }
+}

@@ -1,0 +1,34 @@
+/* q5_0.c - 32 elements: half d, 32 fifth bits, 16 bytes of nibbles; x = (q - 16) d. */
+#include "tensor/storage.h"
+
+ENCODE(q5_0)
+{
+    float amax = 0, max = 0;
+    for (int j = 0; j < 32; j++)
+        if (fabsf(x[j]) > amax) {
+            amax = fabsf(x[j]);
+            max = x[j];
+        }
+    const float d = max / -16, id = d ? 1.0f / d : 0.0f;
+    uint32_t high = 0;
+    put_half(b, d);
+    for (int j = 0; j < 16; j++) {
+        int lo = (int8_t)(x[j] * id + 16.5f), hi = (int8_t)(x[j + 16] * id + 16.5f);
+        lo = lo < 31 ? lo : 31;
+        hi = hi < 31 ? hi : 31;
+        b[6 + j] = (uint8_t)((lo & 15) | (hi & 15) << 4);
+        high |= (uint32_t)(lo >> 4 & 1) << j | (uint32_t)(hi >> 4 & 1) << (j + 16);
+    }
+    memcpy(b + 2, &high, 4);
+}
+
+DECODE(q5_0)
+{
+    const float d = half_at(b);
+    uint32_t high;
+    memcpy(&high, b + 2, 4);
+    for (int j = 0; j < 16; j++) {
+        y[j] = (float)((int)((b[6 + j] & 15u) | (high >> j & 1u) << 4) - 16) * d;
+        y[j + 16] = (float)((int)((b[6 + j] >> 4) | (high >> (j + 16) & 1u) << 4) - 16) * d;
+    }
+}

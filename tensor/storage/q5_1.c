@@ -1,0 +1,32 @@
+/* q5_1.c - 32 elements: half d, half m, 32 fifth bits, 16 bytes of nibbles; x = q d + m. */
+#include "tensor/storage.h"
+
+ENCODE(q5_1)
+{
+    float min = x[0], max = x[0];
+    for (int j = 1; j < 32; j++) {
+        min = x[j] < min ? x[j] : min;
+        max = x[j] > max ? x[j] : max;
+    }
+    const float d = (max - min) / 31, id = d ? 1.0f / d : 0.0f;
+    uint32_t high = 0;
+    put_half(b, d);
+    put_half(b + 2, min);
+    for (int j = 0; j < 16; j++) {
+        const uint8_t lo = (uint8_t)((x[j] - min) * id + 0.5f), hi = (uint8_t)((x[j + 16] - min) * id + 0.5f);
+        b[8 + j] = (uint8_t)((lo & 15) | (hi & 15) << 4);
+        high |= (uint32_t)(lo >> 4 & 1) << j | (uint32_t)(hi >> 4 & 1) << (j + 16);
+    }
+    memcpy(b + 4, &high, 4);
+}
+
+DECODE(q5_1)
+{
+    const float d = half_at(b), m = half_at(b + 2);
+    uint32_t high;
+    memcpy(&high, b + 4, 4);
+    for (int j = 0; j < 16; j++) {
+        y[j] = (float)((b[8 + j] & 15u) | (high >> j & 1u) << 4) * d + m;
+        y[j + 16] = (float)((b[8 + j] >> 4) | (high >> (j + 16) & 1u) << 4) * d + m;
+    }
+}

@@ -1,0 +1,49 @@
+/* q6_k.c - 256 elements in 16 groups: 128 bytes of low nibbles, 64 bytes of high 2-bit parts, 16 signed scales, half d;
+ * x = d scale (q - 32). */
+#include "tensor/storage.h"
+
+ENCODE(q6_k)
+{
+    int8_t L[256];
+    float scale[16], max_scale = 0, amax = 0;
+    memset(b, 0, 210);
+    for (int j = 0; j < 16; j++) {
+        scale[j] = IB_STORE(search, scale, IB_LEVEL)(16, 32, x + 16 * j, L + 16 * j);
+        if (fabsf(scale[j]) > amax) {
+            amax = fabsf(scale[j]);
+            max_scale = scale[j];
+        }
+    }
+    if (amax < 1e-15f)
+        return;
+    const float inverse = -128.0f / max_scale;
+    put_half(b + 208, 1 / inverse);
+    for (int j = 0; j < 16; j++) {
+        const int s = nearest(inverse * scale[j]);
+        b[192 + j] = (uint8_t)(int8_t)(s < 127 ? s : 127);
+        const float d = half_at(b + 208) * (float)(int8_t)b[192 + j];
+        for (int i = 16 * j; d && i < 16 * j + 16; i++)
+            L[i] = (int8_t)(clamp_int(nearest(x[i] / d), -32, 31) + 32);
+    }
+    for (int j = 0; j < 2; j++)
+        for (int i = 0; i < 32; i++) {
+            const int8_t *q = L + 128 * j + i;
+            b[64 * j + i] = (uint8_t)((q[0] & 15) | (q[64] & 15) << 4);
+            b[64 * j + i + 32] = (uint8_t)((q[32] & 15) | (q[96] & 15) << 4);
+            b[128 + 32 * j + i] = (uint8_t)(q[0] >> 4 | q[32] >> 4 << 2 | q[64] >> 4 << 4 | q[96] >> 4 << 6);
+        }
+}
+
+DECODE(q6_k)
+{
+    const float d = half_at(b + 208);
+    for (int j = 0; j < 8; j++) { /* 32 elements each */
+        const uint8_t *low = b + 64 * (j / 4) + 32 * (j & 1), *high = b + 128 + 32 * (j / 4);
+        const int shift = 4 * (j / 2 & 1), part = 2 * (j & 3);
+        for (int h = 0; h < 2; h++) {
+            const float s = d * (float)(int8_t)b[192 + 2 * j + h];
+            for (int i = 16 * h; i < 16 * h + 16; i++)
+                y[32 * j + i] = s * (float)(((low[i] >> shift & 15) | (high[i] >> part & 3) << 4) - 32);
+        }
+    }
+}

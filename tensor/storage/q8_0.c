@@ -1,0 +1,20 @@
+/* q8_0.c - 32 elements: half d, 32 signed bytes; x = q d. */
+#include "tensor/storage.h"
+
+ENCODE(q8_0)
+{
+    float amax = 0;
+    for (int j = 0; j < 32; j++)
+        amax = fabsf(x[j]) > amax ? fabsf(x[j]) : amax;
+    const float d = amax / 127, id = d ? 1.0f / d : 0.0f;
+    put_half(b, d);
+    for (int j = 0; j < 32; j++)
+        b[2 + j] = (uint8_t)(int8_t)roundf(x[j] * id);
+}
+
+DECODE(q8_0)
+{
+    const float d = half_at(b);
+    for (int j = 0; j < 32; j++)
+        y[j] = (float)(int8_t)b[2 + j] * d;
+}

@@ -1,0 +1,175 @@
+/* scaled.c - formats whose scales lie apart from the codes: nf4 and fp4 with and without double quantization, int8 rows. */
+#include "tensor/storage/scaled.h"
+
+#include <stdlib.h>
+
+#include "tensor/alloc.h"
+#include "tensor/error.h"
+
+/* bitsandbytes' values: quantiles of the normal distribution (arXiv:2305.14314, appendix E), and a 4-bit float */
+const float ib_code_nf4[16] = {-1.0f, -0.6961928009986877f, -0.5250730514526367f, -0.39491748809814453f, -0.28444138169288635f,
+                               -0.18477343022823334f, -0.09105003625154495f, 0.0f, 0.07958029955625534f, 0.16093020141124725f,
+                               0.24611230194568634f, 0.33791524171829224f, 0.44070982933044434f, 0.5626170039176941f, 0.7229568362236023f, 1.0f};
+const float ib_code_fp4[16] = {0, 0.0625f / 12, 8.0f / 12, 12.0f / 12, 4.0f / 12, 6.0f / 12, 2.0f / 12, 3.0f / 12,
+                               0, -0.0625f / 12, -8.0f / 12, -12.0f / 12, -4.0f / 12, -6.0f / 12, -2.0f / 12, -3.0f / 12};
+
+static int compare(const void *a, const void *b)
+{
+    const float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+/* Dynamic 8-bit types (arXiv:1511.04561 as bitsandbytes builds them): for i = 0..6 the midpoints m of linspace(0.1, 1)
+ * in 2^i parts (unsigned 2^(i+1)) give +-10^(i-6) m; 0 and 1 are added. In double, but the points in fp32. */
+void ib_dynamic_map(int is_signed, float *map)
+{
+    int n = 0;
+    for (int i = 0; i < 7; i++) {
+        const int parts = is_signed ? 1 << i : 2 << i;
+        const float step = (1.0f - 0.1f) / (float)parts;
+        for (int j = 0; j < parts; j++) {
+            /* torch.linspace in fp32: from the start in the first half, from the end in the second */
+            const int points = parts + 1;
+            float at[2];
+            for (int e = 0; e < 2; e++)
+                at[e] = j + e < points / 2 ? fmaf(step, (float)(j + e), 0.1f) : fmaf(-step, (float)(points - 1 - j - e), 1.0f);
+            const float v = (float)pow(10, i - 6) * ((at[0] + at[1]) / 2.0f);
+            map[n++] = v;
+            if (is_signed)
+                map[n++] = -v;
+        }
+    }
+    map[n++] = 0;
+    map[n++] = 1;
+    qsort(map, (size_t)n, sizeof *map, compare);
+}
+
+static int nearest_in(const float *map, int n, float x)
+{
+    int lo = 0, hi = n - 1;
+    while (hi - lo > 1) {
+        const int mid = (lo + hi) / 2;
+        if (map[mid] <= x)
+            lo = mid;
+        else
+            hi = mid;
+    }
+    return x <= map[lo] || x - map[lo] <= map[hi] - x ? lo : hi;
+}
+
+/* bitsandbytes first puts x on a grid of 65536 points over [-1, 1]; its thresholds lie between these points (measured). */
+uint8_t ib_dynamic_code(const float *map, float x)
+{
+    const float u = x < -1 ? -1 : x > 1 ? 1 : x;
+    const int i = (int)((u + 1.0f) * 32767.5f + 0.5f);
+    return (uint8_t)nearest_in(map, 256, (float)(i / 32767.5 - 1.0));
+}
+
+/* Decides at the fp32 midpoints of neighbouring values; equality stays with the lower one. */
+static uint8_t code4(const float *sorted, const uint8_t *name, float x)
+{
+    int q = 0;
+    while (q < 15 && x > (sorted[q] + sorted[q + 1]) * 0.5f)
+        q++;
+    return name[q];
+}
+
+int64_t ib_scaled_bytes(const ib_storage *f, int64_t rows, int64_t cols)
+{
+    const int64_t n = rows * cols, blocks = (n + IB_NF4_BLOCK - 1) / IB_NF4_BLOCK;
+    if (!f->code)
+        return n + 4 * rows;
+    return (n + 1) / 2 + (f->nested ? blocks + 4 * ((blocks + IB_NESTED_BLOCK - 1) / IB_NESTED_BLOCK) : 4 * blocks);
+}
+
+static int64_t aligned(int64_t n)
+{
+    return (n + 63) / 64 * 64;
+}
+
+static ib_status encode_rows(ib_matrix *m, const float *x)
+{
+    int8_t *q = m->owned = ib_alloc((size_t)(aligned(m->rows * m->cols) + 4 * m->rows));
+    if (!q)
+        return IB_ENOMEM;
+    float *scale = (float *)(q + aligned(m->rows * m->cols));
+    for (int64_t r = 0; r < m->rows; r++) {
+        float amax = 0;
+        for (int64_t c = 0; c < m->cols; c++)
+            amax = fabsf(x[r * m->cols + c]) > amax ? fabsf(x[r * m->cols + c]) : amax;
+        scale[r] = amax / 127;
+        for (int64_t c = 0; c < m->cols; c++)
+            q[r * m->cols + c] = (int8_t)(amax ? clamp_int(nearest(x[r * m->cols + c] / scale[r]), -127, 127) : 0);
+    }
+    m->data = (const uint8_t *)q;
+    m->absmax = scale;
+    return IB_OK;
+}
+
+/* absmax [blocks] -> 8-bit codes of (absmax - mean) in blocks of 256 */
+static void nest(ib_matrix *m, int64_t blocks, float *absmax, uint8_t *code, float *nested, float *map)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < blocks; i++)
+        sum += absmax[i];
+    m->offset = (float)(sum / (double)blocks);
+    ib_dynamic_map(1, map);
+    for (int64_t i = 0; i < blocks; i += IB_NESTED_BLOCK) {
+        float amax = 0;
+        const int64_t end = i + IB_NESTED_BLOCK < blocks ? i + IB_NESTED_BLOCK : blocks;
+        for (int64_t j = i; j < end; j++)
+            amax = fabsf(absmax[j] - m->offset) > amax ? fabsf(absmax[j] - m->offset) : amax;
+        nested[i / IB_NESTED_BLOCK] = amax;
+        for (int64_t j = i; j < end; j++)
+            code[j] = ib_dynamic_code(map, amax ? (absmax[j] - m->offset) * (1.0f / amax) : 0);
+    }
+    m->absmax8 = code;
+    m->nested = nested;
+    m->map = map;
+}
+
+ib_status ib_scaled_encode(ib_matrix *m, const float *x)
+{
+    if (!m->format->code)
+        return encode_rows(m, x);
+    const int64_t n = m->rows * m->cols, blocks = (n + IB_NF4_BLOCK - 1) / IB_NF4_BLOCK, bytes = (n + 1) / 2;
+    const int64_t groups = (blocks + IB_NESTED_BLOCK - 1) / IB_NESTED_BLOCK;
+    uint8_t *q = m->owned = ib_alloc((size_t)(aligned(bytes) + (m->format->nested ? aligned(blocks) + 4 * (groups + 256) : 4 * blocks)));
+    float *absmax = m->format->nested ? ib_alloc((size_t)blocks * 4) : (float *)(q + aligned(bytes));
+    if (!q || !absmax) {
+        ib_free(q);
+        m->owned = NULL;
+        return IB_ENOMEM;
+    }
+    float sorted[16];
+    uint8_t name[16];
+    for (int i = 0; i < 16; i++) { /* insertion sort of the code's values; of +0 and -0 only the first is used */
+        int j = i;
+        for (; j && sorted[j - 1] > m->format->code[i]; j--) {
+            sorted[j] = sorted[j - 1];
+            name[j] = name[j - 1];
+        }
+        sorted[j] = m->format->code[i];
+        name[j] = (uint8_t)i;
+    }
+    for (int64_t b = 0; b < blocks; b++) {
+        const int64_t end = (b + 1) * IB_NF4_BLOCK < n ? (b + 1) * IB_NF4_BLOCK : n;
+        float amax = 0;
+        for (int64_t i = b * IB_NF4_BLOCK; i < end; i++)
+            amax = fabsf(x[i]) > amax ? fabsf(x[i]) : amax;
+        absmax[b] = amax;
+        const float inverse = amax ? 1.0f / amax : 0.0f;
+        for (int64_t i = b * IB_NF4_BLOCK; i < end; i++)
+            q[i / 2] |= (uint8_t)(code4(sorted, name, x[i] * inverse) << (i & 1 ? 0 : 4));
+    }
+    m->data = q;
+    m->code = m->format->code;
+    m->absmax = absmax;
+    if (m->format->nested) {
+        float *nested = (float *)(q + aligned(bytes) + aligned(blocks));
+        nest(m, blocks, absmax, q + aligned(bytes), nested, nested + groups);
+        ib_free(absmax);
+        m->absmax = NULL;
+    }
+    return IB_OK;
+}

@@ -1,0 +1,133 @@
+/* test_storage.c - storage formats against ggml's and bitsandbytes' own results, their error bounds, every level, odd
+ * spans. Broken by: another rounding, a swapped nibble, a scale search that stops early, a zero block. */
+#include "tests/check.h"
+
+#include "backends/kernels.h"
+#include "tensor/storage/scaled.h"
+#include "tests/golden/formats.h"
+
+enum { ROWS = 24, COLS = 1024 };
+static float x[ROWS * COLS], y[ROWS * COLS], z[ROWS * COLS];
+
+static void make_values(void) /* as tests/golden/make_formats.py */
+{
+    uint32_t s = 12345;
+    for (int i = 0; i < ROWS * COLS; i++) {
+        s = s * 1664525u + 1013904223u;
+        const float u = (float)((int)(s >> 8) - 8388608) * 0x1p-23f;
+        x[i] = u * u * u;
+    }
+    for (int c = 0; c < COLS; c++) {
+        x[c] = c < 256 ? 0 : c < 512 ? 0.25f : x[c];
+        x[COLS + c] *= c < 512 ? 0x1p-20f : 1;
+        x[2 * COLS + c] = -fabsf(x[2 * COLS + c]);
+        x[3 * COLS + c] = fabsf(x[3 * COLS + c]);
+        x[4 * COLS + c] *= c % 7 ? 1 : 0;
+        x[5 * COLS + c] *= c % 32 ? 1 : 64;
+    }
+    for (int c = 0; c < COLS; c += 7)
+        x[4 * COLS + c] = 0;
+    x[6 * COLS + 300] = 1e-30f;
+}
+
+static uint64_t fnv(const void *p, size_t n)
+{
+    uint64_t h = 0xcbf29ce484222325u;
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ ((const uint8_t *)p)[i]) * 0x100000001b3u;
+    return h;
+}
+
+static void bytes_are_the_peers(void)
+{
+    make_values();
+    for (size_t i = 0; i < sizeof golden_formats / sizeof *golden_formats; i++) {
+        const struct golden_format *want = &golden_formats[i];
+        const ib_storage *f = ib_storage_find(want->name);
+        ib_matrix m;
+        REQUIRE(f && !ib_matrix_encode(&m, f, ROWS, COLS, x));
+        const int64_t bytes = f->decode ? ib_storage_bytes(f, ROWS, COLS) : ROWS * COLS / 2;
+        ib_matrix_decode(&m, 0, ROWS * COLS, y);
+        if (fnv(m.data, (size_t)bytes) != want->bytes || fnv(y, sizeof y) != want->values)
+            printf("\n    %s: bytes %s, values %s ", f->name, fnv(m.data, (size_t)bytes) == want->bytes ? "equal" : "differ",
+                   fnv(y, sizeof y) == want->values ? "equal" : "differ");
+        CHECK(fnv(m.data, (size_t)bytes) == want->bytes);
+        CHECK(fnv(y, sizeof y) == want->values);
+        ib_matrix_release(&m);
+    }
+}
+
+static void errors_stay_within_their_bounds(void)
+{
+    for (int i = 0; i < ROWS * COLS; i++)
+        x[i] = 2 * ib_rng_uniform((ib_rng){3, 1}, (uint64_t)i) - 1;
+    for (int i = 0; ib_storage_at(i); i++) {
+        ib_matrix m;
+        REQUIRE(!ib_matrix_encode(&m, ib_storage_at(i), ROWS, COLS, x));
+        ib_matrix_decode(&m, 0, ROWS * COLS, y);
+        double e = 0, p = 0;
+        for (int j = 0; j < ROWS * COLS; j++) {
+            e += (double)(y[j] - x[j]) * (y[j] - x[j]);
+            p += (double)x[j] * x[j];
+        }
+        if (sqrt(e / p) > ib_storage_at(i)->max_error)
+            printf("\n    %s: error %.4f, bound %.4f ", ib_storage_at(i)->name, sqrt(e / p), (double)ib_storage_at(i)->max_error);
+        CHECK(sqrt(e / p) <= ib_storage_at(i)->max_error);
+        ib_matrix_release(&m);
+    }
+}
+
+static void levels_and_spans_agree(void)
+{
+    static const char *const levels[] = {"cpu:ref", "cpu:base", "cpu:avx2", "cpu:avx512"};
+    make_values();
+    for (int i = 0; ib_storage_at(i); i++) {
+        ib_matrix m;
+        REQUIRE(!ib_matrix_encode(&m, ib_storage_at(i), ROWS, COLS, x));
+        ib_matrix_decode(&m, 0, ROWS * COLS, y);
+        for (size_t l = 0; l < sizeof levels / sizeof *levels; l++) {
+            ib_device *dev = ib_device_open(levels[l]);
+            if (!dev)
+                continue;
+            dev->k.decode(&m, 0, ROWS * COLS, z);
+            CHECK(!memcmp(y, z, sizeof y));
+            for (int64_t first = 1; first < ROWS * COLS - 900; first += 1777) {
+                const int64_t n = 1 + first % 800;
+                z[n] = 42;
+                dev->k.decode(&m, first, n, z);
+                CHECK(!memcmp(y + first, z, (size_t)n * 4) && z[n] == 42);
+            }
+            ib_device_close(dev);
+        }
+        ib_matrix_release(&m);
+    }
+}
+
+static void halves(void)
+{
+    for (uint32_t h = 0; h < 65536; h++) {
+        const float f = ib_half_to_float((uint16_t)h), b = ib_bf16_to_float((uint16_t)h);
+        if (!isnan(f))
+            CHECK_INT(ib_float_to_half(f), h);
+        if (!isnan(b))
+            CHECK_INT(ib_float_to_bf16(b), h);
+        if (h < 0x7c00 - 1) { /* halfway to the next: to even */
+            const float mid = (f + ib_half_to_float((uint16_t)(h + 1))) / 2;
+            CHECK_INT(ib_float_to_half(mid), h + (h & 1));
+            CHECK_INT(ib_float_to_half(nextafterf(mid, 1e9f)), h + 1);
+        }
+    }
+    CHECK_INT(ib_float_to_half(65519), 0x7bff);
+    CHECK_INT(ib_float_to_half(65520), 0x7c00);
+    CHECK(isnan(ib_half_to_float(ib_float_to_half(NAN))) && isnan(ib_bf16_to_float(ib_float_to_bf16(NAN))));
+}
+
+static void what_does_not_fit_is_refused(void)
+{
+    ib_matrix m;
+    CHECK_ERROR(ib_matrix_encode(&m, ib_storage_find("q4_k"), 2, 100, x), "rows of 100 elements are not whole blocks of 256");
+    CHECK_ERROR(ib_storage_find("q9_z") == NULL, "q9_z");
+    CHECK_ERROR(ib_storage_gguf(99) == NULL, "99");
+}
+
+SUITE("storage", T(bytes_are_the_peers), T(errors_stay_within_their_bounds), T(levels_and_spans_agree), T(halves), T(what_does_not_fit_is_refused))
