@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "export/file.h"
+#include "files/file.h"
 #include "export/program.h"
 #include "export/text.h"
 

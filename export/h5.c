@@ -6,7 +6,7 @@
 #include <string.h>
 #include <zlib.h>
 
-#include "export/file.h"
+#include "files/file.h"
 #include "tensor/alloc.h"
 #include "tensor/error.h"
 

@@ -2,7 +2,7 @@
 """order.py ROOT - a folder includes only itself and folders above it; file names are unique; no file is too long."""
 import pathlib, re, sys
 
-ORDER = ["runtime", "tensor", "backends", "autograd", "data", "layers", "optim", "qat", "export", "cli"]
+ORDER = ["runtime", "tensor", "files", "backends", "autograd", "data", "layers", "optim", "qat", "lm", "export", "cli"]
 root, bad, seen = pathlib.Path(sys.argv[1]), 0, {}
 for folder in ORDER:
     for f in sorted((root / folder).rglob("*.[ch]")) + sorted((root / folder).rglob("*.def")):

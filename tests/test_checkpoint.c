@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "export/file.h"
+#include "files/file.h"
 
 static ib_device *dev;
 static ib_graph *g;

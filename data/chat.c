@@ -1,0 +1,239 @@
+/* chat.c - chat templates, rendered natively, with the spans that the assistant says. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "data/tokenizer.h"
+#include "tensor/alloc.h"
+#include "tensor/error.h"
+
+/* A text that grows, and where in it the assistant speaks. */
+typedef struct rendering {
+    char *text;
+    size_t n, room;
+    ib_ids spans; /* from, to, from, to, ... */
+    int failed;
+} rendering;
+
+static void put_n(rendering *r, const char *s, size_t n)
+{
+    if (r->n + n + 1 > r->room) {
+        const size_t room = 2 * (r->n + n) + 256;
+        char *grown = ib_realloc(r->text, r->n, room);
+        if (!grown) {
+            r->failed = 1;
+            return;
+        }
+        r->text = grown;
+        r->room = room;
+    }
+    memcpy(r->text + r->n, s, n);
+    r->text[r->n += n] = 0;
+}
+
+static void put(rendering *r, const char *s)
+{
+    put_n(r, s, strlen(s));
+}
+
+/* Jinja's trim */
+static void put_trimmed(rendering *r, const char *s)
+{
+    size_t n = strlen(s);
+    while (n && strchr(" \t\r\n", s[n - 1]))
+        n--;
+    while (n && strchr(" \t\r\n", *s)) {
+        s++;
+        n--;
+    }
+    put_n(r, s, n);
+}
+
+static void mark(rendering *r)
+{
+    r->failed |= ib_ids_append(&r->spans, (int32_t)r->n) != IB_OK;
+}
+
+static int is(const ib_message *m, const char *role)
+{
+    return !strcmp(m->role, role);
+}
+
+/* <|im_start|>role\ncontent<|im_end|>\n; a template that opens with a system message of its own shows it as text. */
+static void chatml(rendering *r, const ib_tokenizer *t, const ib_message *m, int n, int reply)
+{
+    static const char open[] = "<|im_start|>system\n";
+    const char *own = t->chat_template ? strstr(t->chat_template, open) : NULL, *end = NULL;
+    size_t length = sizeof open - 1;
+    if (!own && t->chat_template && (own = strstr(t->chat_template, "<|im_start|>system\\n")))
+        length++; /* the template writes the line break as \n */
+    if (own)
+        end = strstr(own += length, "<|im_end|>");
+    if (own && end && n && !is(&m[0], "system") && !memchr(own, '\'', (size_t)(end - own)) && !memchr(own, '{', (size_t)(end - own))) {
+        put(r, open);
+        put_n(r, own, (size_t)(end - own));
+        put(r, "<|im_end|>\n");
+    }
+    for (int i = 0; i < n; i++) {
+        put(r, "<|im_start|>");
+        put(r, m[i].role);
+        put(r, "\n");
+        if (is(&m[i], "assistant"))
+            mark(r);
+        put(r, m[i].content);
+        put(r, "<|im_end|>");
+        if (is(&m[i], "assistant"))
+            mark(r);
+        put(r, "\n");
+    }
+    if (reply)
+        put(r, "<|im_start|>assistant\n");
+}
+
+/* <s>[INST] <<SYS>>\nsystem\n<</SYS>>\n\nuser [/INST] answer </s> */
+static void llama2(rendering *r, const ib_tokenizer *t, const ib_message *m, int n, int reply)
+{
+    (void)reply;
+    size_t size;
+    const char *system = n && is(&m[0], "system") ? m[0].content : NULL;
+    for (int i = system ? 1 : 0; i < n; i++) {
+        if (is(&m[i], "assistant")) {
+            put(r, " ");
+            mark(r);
+            put_trimmed(r, m[i].content);
+            put(r, " ");
+            put(r, ib_token_bytes(t, t->eos, &size));
+            mark(r);
+            continue;
+        }
+        put(r, ib_token_bytes(t, t->bos, &size));
+        put(r, "[INST] ");
+        if (system) {
+            put(r, "<<SYS>>\n");
+            put(r, system);
+            put(r, "\n<</SYS>>\n\n");
+            system = NULL;
+        }
+        put_trimmed(r, m[i].content);
+        put(r, " [/INST]");
+    }
+}
+
+/* <|begin_of_text|><|start_header_id|>role<|end_header_id|>\n\ncontent<|eot_id|> */
+static void llama3(rendering *r, const ib_tokenizer *t, const ib_message *m, int n, int reply)
+{
+    size_t size;
+    put(r, ib_token_bytes(t, t->bos, &size));
+    for (int i = 0; i < n; i++) {
+        put(r, "<|start_header_id|>");
+        put(r, m[i].role);
+        put(r, "<|end_header_id|>\n\n");
+        if (is(&m[i], "assistant"))
+            mark(r);
+        put_trimmed(r, m[i].content);
+        put(r, "<|eot_id|>");
+        if (is(&m[i], "assistant"))
+            mark(r);
+    }
+    if (reply)
+        put(r, "<|start_header_id|>assistant<|end_header_id|>\n\n");
+}
+
+/* <bos><start_of_turn>user\ncontent<end_of_turn>\n; the assistant is "model", a system message opens the first turn */
+static void gemma(rendering *r, const ib_tokenizer *t, const ib_message *m, int n, int reply)
+{
+    size_t size;
+    const char *system = n && is(&m[0], "system") ? m[0].content : NULL;
+    put(r, ib_token_bytes(t, t->bos, &size));
+    for (int i = system ? 1 : 0; i < n; i++) {
+        const int model = is(&m[i], "assistant");
+        put(r, "<start_of_turn>");
+        put(r, model ? "model" : m[i].role);
+        put(r, "\n");
+        if (system) {
+            put(r, system);
+            put(r, "\n\n");
+            system = NULL;
+        }
+        if (model)
+            mark(r);
+        put_trimmed(r, m[i].content);
+        put(r, "<end_of_turn>");
+        if (model)
+            mark(r);
+        put(r, "\n");
+    }
+    if (reply)
+        put(r, "<start_of_turn>model\n");
+}
+
+static const struct {
+    const char *name, *sign; /* a text by which a template is recognized */
+    void (*render)(rendering *r, const ib_tokenizer *t, const ib_message *m, int n, int reply);
+} templates[] = {{"chatml", "<|im_start|>", chatml}, {"llama3", "<|start_header_id|>", llama3}, {"gemma", "<start_of_turn>", gemma}, {"llama2", "[INST]", llama2}};
+enum { N_TEMPLATES = sizeof templates / sizeof *templates };
+
+static ib_status render(rendering *r, const ib_tokenizer *t, const char *name, const ib_message *m, int n, int reply)
+{
+    int i = 0;
+    while (i < N_TEMPLATES && (name ? strcmp(name, templates[i].name) : !t->chat_template || !strstr(t->chat_template, templates[i].sign)))
+        i++;
+    if (i == N_TEMPLATES && name)
+        return ib_fail(IB_EUNSUPPORTED, "no chat template is named '%s': chatml, llama2, llama3 and gemma are", name);
+    if (i == N_TEMPLATES)
+        return ib_fail(IB_EUNSUPPORTED, "the model %s: choose one with --template chatml, llama2, llama3 or gemma",
+                       t->chat_template ? "has a chat template of an unknown kind" : "has no chat template");
+    for (int j = 0; j < n; j++)
+        if (!is(&m[j], "system") && !is(&m[j], "user") && !is(&m[j], "assistant"))
+            return ib_fail(IB_EINVAL, "message %d has the role '%s'; system, user and assistant are possible", j + 1, m[j].role);
+    templates[i].render(r, t, m, n, reply);
+    return r->failed ? IB_ENOMEM : IB_OK;
+}
+
+char *ib_chat_text(const ib_tokenizer *t, const char *name, const ib_message *m, int n, int reply)
+{
+    rendering r = {0};
+    if (render(&r, t, name, m, n, reply)) {
+        ib_free(r.text);
+        r.text = NULL;
+    }
+    ib_free_ids(&r.spans);
+    return r.text;
+}
+
+/* Bytes of the text that token id at text[at] stands for. */
+static size_t surface(const ib_tokenizer *t, int32_t id, const char *text, size_t at)
+{
+    const ib_token *k = &t->token[id];
+    if (t->byte_level || k->kind == IB_TOKEN_CONTROL || k->kind == IB_TOKEN_USER)
+        return k->n;
+    if (k->kind == IB_TOKEN_BYTE)
+        return 1;
+    size_t n = k->n;
+    const char *s = t->pool + k->at;
+    for (uint32_t i = 0; i + 3 <= k->n; i++)
+        n -= !memcmp(s + i, "\xe2\x96\x81", 3) ? 2 : 0;
+    if (t->prefix_space && k->n >= 3 && !memcmp(s, "\xe2\x96\x81", 3) && text[at] != ' ')
+        n--; /* the space that tokenizing put before it */
+    return n;
+}
+
+ib_status ib_chat_tokens(ib_tokenizer *t, const char *name, const ib_message *m, int n, int reply, ib_ids *out, ib_ids *mask)
+{
+    rendering r = {0};
+    const int64_t first = out->n;
+    ib_status status = render(&r, t, name, m, n, reply);
+    if (!status)
+        status = ib_tokenize(t, r.text ? r.text : "", r.n, 1, out);
+    size_t at = 0;
+    int64_t span = 0;
+    for (int64_t i = first; mask && i < out->n && !status; i++) {
+        while (span < r.spans.n && (size_t)r.spans.id[span + 1] <= at)
+            span += 2;
+        status = ib_ids_append(mask, span < r.spans.n && (size_t)r.spans.id[span] <= at);
+        at += at < r.n ? surface(t, out->id[i], r.text, at) : 0;
+    }
+    ib_free(r.text);
+    ib_free_ids(&r.spans);
+    return status;
+}

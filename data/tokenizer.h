@@ -1,0 +1,72 @@
+/* tokenizer.h - inside the library: what a tokenizer is made of. */
+#ifndef IB_DATA_TOKENIZER_H
+#define IB_DATA_TOKENIZER_H
+
+#include <isobit/text.h>
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+enum { IB_MAX_SPLITS = 4 };
+
+typedef enum ib_token_kind { IB_TOKEN_NORMAL = 1, IB_TOKEN_UNKNOWN, IB_TOKEN_CONTROL, IB_TOKEN_USER, IB_TOKEN_UNUSED, IB_TOKEN_BYTE } ib_token_kind;
+
+typedef struct ib_token {
+    uint32_t at, n; /* bytes in the pool */
+    float score;
+    uint8_t kind;
+} ib_token;
+
+/* left, right -> the token they merge into */
+typedef struct ib_merge {
+    uint64_t pair; /* left << 32 | right; UINT64_MAX: empty */
+    int32_t rank, id;
+} ib_merge;
+
+struct ib_tokenizer {
+    char *pool;
+    size_t pool_size, pool_room;
+    ib_token *token;
+    int n, room;
+    int32_t *slot; /* hash of the tokens' bytes */
+    uint32_t slots;
+    ib_merge *merge;
+    uint32_t merges; /* a power of two */
+    int by_score;    /* SentencePiece: any two pieces whose joint bytes are a token, best score first */
+    int byte_level;  /* else pieces are characters, U+2581 stands for a space */
+    int prefix_space, add_bos, ignore_merges;
+    int splittable;  /* no token has U+2581 behind another character: words can be tokenized alone */
+    int32_t bos, eos, unk, pad, byte_id[256];
+    pcre2_code *split[IB_MAX_SPLITS];
+    pcre2_match_data *match;
+    int n_splits;
+    int32_t *special; /* control and user-defined tokens, longest first within a first byte */
+    int n_special, special_from[257];
+    char *chat_template;
+    struct ib_word *cache;
+    /* work space of one call */
+    struct ib_symbol *symbol;
+    struct ib_pair *heap;
+    int symbols, heaps;
+};
+
+/* ---- building (tokenizer_gguf.c, tokenizer_json.c) ---- */
+ib_status ib_tokenizer_add(ib_tokenizer *t, int32_t id, const char *bytes, size_t n, float score, int kind);
+/* A byte-level token's text as its bytes: GPT-2's printable alphabet undone. Returns the length; out [n] */
+size_t ib_alphabet_bytes(const char *text, size_t n, char *out);
+/* The other way: out [2 n] */
+size_t ib_alphabet_text(const char *bytes, size_t n, char *out);
+ib_status ib_tokenizer_add_split(ib_tokenizer *t, const char *pattern);
+ib_status ib_tokenizer_named_split(ib_tokenizer *t, const char *pre); /* GGUF's tokenizer.ggml.pre */
+/* Hash of tokens first, then merges one by one, then the rest. */
+ib_status ib_tokenizer_index(ib_tokenizer *t, int64_t n_merges);
+ib_status ib_tokenizer_add_merge(ib_tokenizer *t, int32_t rank, const char *left, size_t n_left, const char *right, size_t n_right);
+ib_status ib_tokenizer_finish(ib_tokenizer *t);
+
+ib_tokenizer *ib_tokenizer_from_gguf(const char *path);
+ib_tokenizer *ib_tokenizer_from_json(const char *path);
+
+/* Merges the pieces of one word (tokenizer_merge.c). */
+ib_status ib_merge_word(ib_tokenizer *t, const char *word, size_t n, ib_ids *out);
+
+#endif

@@ -1,0 +1,23 @@
+/* entry.h - a named tensor inside a file, as GGUF and safetensors readers hand it out. */
+#ifndef IB_FILES_ENTRY_H
+#define IB_FILES_ENTRY_H
+
+#include <isobit/matrix.h>
+
+typedef struct ib_entry {
+    char *name;
+    const ib_storage *format; /* NULL: a type that is not a storage format (integers) */
+    char type[16];            /* as the file says it: "Q4_K", "BF16", "U8" */
+    int ndim;
+    int64_t shape[4];         /* row-major, slowest first, in every container */
+    const uint8_t *data;      /* in the mapped file */
+    int64_t bytes;
+} ib_entry;
+
+int64_t ib_entry_size(const ib_entry *e); /* elements */
+/* As a matrix of shape[0] x the rest (a vector: 1 x n); borrows. The entry must have a format. */
+ib_matrix ib_entry_matrix(const ib_entry *e);
+/* "[49152,576]" */
+char *ib_entry_shape_text(const ib_entry *e, char *buf, size_t size);
+
+#endif

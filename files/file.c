@@ -1,0 +1,168 @@
+/* file.c - see file.h */
+#include "files/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tensor/alloc.h"
+#include "tensor/error.h"
+
+static int write_all(int fd, const char *p, size_t n)
+{
+    while (n) {
+        const ssize_t done = write(fd, p, n);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done <= 0)
+            return 0;
+        p += done;
+        n -= (size_t)done;
+    }
+    return 1;
+}
+
+static void sync_folder(const char *path)
+{
+    char *copy = ib_strdup(path);
+    const int fd = copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY) : -1;
+    if (fd >= 0) {
+        fsync(fd);
+        close(fd);
+    }
+    ib_free(copy);
+}
+
+struct ib_file_writer {
+    int fd;
+    char *path, *temporary;
+    size_t written;
+    ib_status status;
+};
+
+ib_file_writer *ib_file_writer_open(const char *path)
+{
+    struct stat old;
+    if (!stat(path, &old) && !S_ISREG(old.st_mode)) /* /dev/null, /dev/full, a pipe: nothing to rename over */
+        return ib_fail_null(IB_EIO, "%s: is not a regular file", path);
+    ib_file_writer *w = ib_alloc(sizeof *w);
+    if (w && (w->path = ib_strdup(path)) && (w->temporary = ib_format_text("%s.tmp%ld", path, (long)getpid()))) {
+        w->fd = open(w->temporary, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+        if (w->fd >= 0)
+            return w;
+        ib_fail(IB_EIO, "%s: cannot be written: %s", path, strerror(errno));
+    }
+    if (w) {
+        ib_free(w->temporary);
+        ib_free(w->path);
+        ib_free(w);
+    }
+    return NULL;
+}
+
+void ib_file_write(ib_file_writer *w, const void *bytes, size_t size)
+{
+    if (!w || w->status)
+        return;
+    if (!write_all(w->fd, bytes, size))
+        w->status = ib_fail(IB_EIO, "%s: cannot write %zu bytes: %s", w->path, w->written + size, strerror(errno));
+    w->written += size;
+}
+
+size_t ib_file_written(const ib_file_writer *w)
+{
+    return w ? w->written : 0;
+}
+
+void ib_file_writer_drop(ib_file_writer *w)
+{
+    if (!w)
+        return;
+    if (w->fd >= 0)
+        close(w->fd);
+    unlink(w->temporary);
+    ib_free(w->temporary);
+    ib_free(w->path);
+    ib_free(w);
+}
+
+ib_status ib_file_writer_finish(ib_file_writer *w)
+{
+    if (!w)
+        return ib_error_status() ? ib_error_status() : IB_EIO;
+    if (!w->status && fsync(w->fd))
+        w->status = ib_fail(IB_EIO, "%s: cannot write %zu bytes: %s", w->path, w->written, strerror(errno));
+    if (close(w->fd) && !w->status)
+        w->status = ib_fail(IB_EIO, "%s: %s", w->path, strerror(errno));
+    w->fd = -1;
+    if (!w->status && rename(w->temporary, w->path))
+        w->status = ib_fail(IB_EIO, "%s: cannot be replaced: %s", w->path, strerror(errno));
+    const ib_status status = w->status;
+    if (!status)
+        sync_folder(w->path);
+    ib_file_writer_drop(w);
+    return status;
+}
+
+ib_status ib_file_replace(const char *path, const void *bytes, size_t size)
+{
+    ib_file_writer *w = ib_file_writer_open(path);
+    ib_file_write(w, bytes, size);
+    return ib_file_writer_finish(w);
+}
+
+ib_status ib_file_map(const char *path, ib_mapped *out)
+{
+    struct stat info;
+    const int fd = open(path, O_RDONLY);
+    void *p = NULL;
+    *out = (ib_mapped){0};
+    if (fd < 0 || fstat(fd, &info)) {
+        ib_fail(IB_EIO, "%s: cannot be opened: %s", path, strerror(errno));
+    } else if (!S_ISREG(info.st_mode)) {
+        ib_fail(IB_EIO, "%s: is not a regular file", path);
+    } else if (!info.st_size) {
+        ib_fail(IB_EFORMAT, "%s: is empty", path);
+    } else if ((p = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0)) == MAP_FAILED) {
+        p = ib_fail_null(IB_EIO, "%s: cannot be mapped: %s", path, strerror(errno));
+    } else {
+        *out = (ib_mapped){p, (size_t)info.st_size};
+    }
+    if (fd >= 0)
+        close(fd);
+    return p ? IB_OK : ib_error_status();
+}
+
+void ib_file_unmap(ib_mapped *m)
+{
+    if (m->data)
+        munmap((void *)m->data, m->size);
+    *m = (ib_mapped){0};
+}
+
+unsigned char *ib_file_read(const char *path, size_t *size)
+{
+    FILE *f = fopen(path, "rb");
+    struct stat info;
+    unsigned char *bytes = NULL;
+    if (!f || fstat(fileno(f), &info))
+        ib_fail(IB_EIO, "%s: cannot be opened: %s", path, strerror(errno));
+    else if (!S_ISREG(info.st_mode))
+        ib_fail(IB_EIO, "%s: is not a regular file", path);
+    else if ((bytes = ib_alloc((size_t)info.st_size + 1))) {
+        *size = fread(bytes, 1, (size_t)info.st_size, f);
+        if (*size != (size_t)info.st_size) {
+            ib_fail(IB_EIO, "%s: cannot be read", path);
+            ib_free(bytes);
+            bytes = NULL;
+        }
+    }
+    if (f)
+        fclose(f);
+    return bytes;
+}
