@@ -30,7 +30,7 @@ const ib_op *ib_op_at(int i)
 static struct ib_chunk *chunk_new(size_t size, struct ib_chunk *next)
 {
     struct ib_chunk *c = ib_alloc(sizeof *c);
-    if (c && !(c->data = ib_alloc(size))) {
+    if (c && !(c->data = ib_alloc_raw(size))) {
         ib_free(c);
         return NULL;
     }
@@ -55,16 +55,26 @@ void *ib_graph_alloc(ib_graph *g, size_t bytes)
 {
     bytes = (bytes + ALIGN - 1) / ALIGN * ALIGN;
     if (!g->chunk || g->chunk->size - g->chunk->used < bytes) {
-        size_t size = g->bytes > FIRST_CHUNK ? g->bytes : FIRST_CHUNK; /* at least doubles */
-        struct ib_chunk *c = chunk_new(size > bytes ? size : bytes, g->chunk);
-        if (!c)
-            return NULL;
+        struct ib_chunk **at = &g->spare;
+        while (*at && (*at)->size < bytes)
+            at = &(*at)->next;
+        struct ib_chunk *c = *at;
+        if (c) {
+            *at = c->next;
+            c->next = g->chunk;
+            c->used = 0;
+        } else {
+            const size_t size = g->bytes / 2 > FIRST_CHUNK ? g->bytes / 2 : FIRST_CHUNK; /* grows by half at least */
+            if (!(c = chunk_new(size > bytes ? size : bytes, g->chunk)))
+                return NULL;
+            g->bytes += c->size;
+        }
         g->chunk = c;
-        g->bytes += c->size;
     }
     void *p = g->chunk->data + g->chunk->used;
     g->chunk->used += bytes;
     g->used += bytes;
+    g->peak = g->used > g->peak ? g->used : g->peak;
     return p;
 }
 
@@ -73,13 +83,17 @@ ib_mark ib_graph_mark(ib_graph *g)
     return (ib_mark){g->chunk, g->used, g->chunk ? g->chunk->used : 0};
 }
 
-/* Chunks that were added since stay, empty, so that the next step can use them. */
 void ib_graph_release(ib_graph *g, ib_mark m)
 {
-    if (g->chunk == m.chunk && g->chunk) {
-        g->chunk->used = m.chunk_used;
-        g->used = m.used;
+    while (g->chunk != m.chunk) {
+        struct ib_chunk *c = g->chunk;
+        g->chunk = c->next;
+        c->next = g->spare;
+        g->spare = c;
     }
+    if (g->chunk)
+        g->chunk->used = m.chunk_used;
+    g->used = m.used;
 }
 
 /* ---- life ---- */
@@ -99,6 +113,7 @@ void ib_graph_free(ib_graph *g)
     if (!g)
         return;
     chunks_free(g->chunk);
+    chunks_free(g->spare);
     ib_free(g->nodes);
     ib_free(g);
 }
@@ -110,18 +125,26 @@ void ib_graph_begin(ib_graph *g, ib_mode mode)
     g->mode = mode;
     g->n_nodes = 0;
     g->used = 0;
+    g->draws = 0;
+    g->no_tape = 0;
     g->scope = NULL;
-    if (g->chunk && g->chunk->next) { /* one chunk for the next step; if memory is out, the small ones go on serving */
-        struct ib_chunk *whole = chunk_new(g->bytes, NULL);
+    while (g->spare) {
+        struct ib_chunk *c = g->spare;
+        g->spare = c->next;
+        c->next = g->chunk;
+        g->chunk = c;
+    }
+    if (g->chunk && g->chunk->next) { /* one chunk for the next step; if memory is out, a small one goes on serving */
+        struct ib_chunk *keep = g->chunk;
+        chunks_free(keep->next);
+        keep->next = NULL;
+        struct ib_chunk *whole = chunk_new(g->peak, NULL);
         if (whole) {
-            chunks_free(g->chunk);
-            g->chunk = whole;
-        } else {
-            struct ib_chunk *keep = g->chunk;
-            chunks_free(keep->next);
-            keep->next = NULL;
-            g->bytes = keep->size;
+            chunks_free(keep);
+            keep = whole;
         }
+        g->chunk = keep;
+        g->bytes = keep->size;
     }
     if (g->chunk)
         g->chunk->used = 0;
@@ -176,9 +199,6 @@ ib_tensor *ib_apply(ib_graph *g, const ib_op *op, ib_tensor *const *in, int n_in
             return NULL;
     if (n_in > IB_MAX_INPUTS)
         return ib_fail_null(IB_EINVAL, "%s: %d inputs, at most %d are possible", op->name, n_in, IB_MAX_INPUTS);
-    ib_node *slot = node_new(g);
-    if (!slot)
-        return NULL;
     ib_node node = {.op = op, .n_in = n_in, .scope = g->scope};
     int needs_grad = 0;
     for (int i = 0; i < n_in; i++) {
@@ -198,7 +218,10 @@ ib_tensor *ib_apply(ib_graph *g, const ib_op *op, ib_tensor *const *in, int n_in
     out->needs_grad = needs_grad && op->backward;
     if (op->forward(g, &node))
         return NULL;
-    if (g->mode != IB_EVAL) {
+    if (g->mode != IB_EVAL && !g->no_tape) {
+        ib_node *slot = node_new(g); /* only now: a forward function may itself apply operators */
+        if (!slot)
+            return NULL;
         out->node = g->n_nodes++;
         *slot = node;
     }
@@ -242,11 +265,16 @@ ib_status ib_backward(ib_graph *g, ib_tensor *loss)
     if (!seed)
         return failed ? failed : ib_fail(IB_EINVAL, "backward: nothing that the loss depends on needs a gradient");
     *seed = 1.0f;
-    for (int i = loss->node; i >= 0; i--) {
-        ib_node *n = &g->nodes[i];
-        if (!n->out->grad || !n->op->backward)
+    return ib_backward_range(g, loss->node, 0);
+}
+
+ib_status ib_backward_range(ib_graph *g, int last, int first)
+{
+    for (int i = last; i >= first; i--) {
+        ib_node n = g->nodes[i]; /* a copy: a backward function may itself apply operators */
+        if (!n.out->grad || !n.op->backward)
             continue;
-        const ib_status status = n->op->backward(g, n);
+        const ib_status status = n.op->backward(g, &n);
         if (status)
             return status;
     }

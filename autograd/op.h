@@ -69,9 +69,12 @@ struct ib_graph {
     ib_node *nodes;
     int n_nodes, max_nodes;
     struct ib_chunk *chunk; /* arena, newest chunk first */
+    struct ib_chunk *spare; /* chunks that a release has emptied */
     size_t bytes;           /* in all chunks */
-    size_t used;
+    size_t used, peak;
     uint64_t seed, step;
+    uint64_t draws;         /* random masks drawn in this step: with seed and step the number of a mask's stream */
+    int no_tape;            /* inside a checkpoint's forward: train, but keep nothing */
     const char *scope;
     int dropout_off;        /* training without dropout: the same codes as evaluation, for verification */
 };
@@ -98,6 +101,9 @@ ib_status ib_window_of(const ib_node *n, const ib_tensor *x, int kh, int kw, int
 
 /* The window of a pooling operator; kernel 0x0 is the whole image, stride 0 the kernel's size. */
 ib_status ib_pool_window(const ib_node *n, const ib_tensor *x, const ib_pool_opts *opts, ib_window *w);
+
+/* Runs the backward functions of nodes last .. first, in that order. */
+ib_status ib_backward_range(ib_graph *g, int last, int first);
 
 /* Elements of x in one step along the dimensions before `axis`. */
 int64_t ib_run_of(const ib_tensor *x, int axis);

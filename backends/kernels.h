@@ -32,6 +32,22 @@ typedef struct ib_qweights {
     int group_size, n_groups;
 } ib_qweights;
 
+/* Causal attention with grouped keys; query row i sees keys max(first[i], i - window + 1) .. i. */
+typedef struct ib_attention {
+    int heads, groups, dim; /* groups: of keys and values; dim <= IB_MAX_HEAD_DIM */
+    float scale;
+    int64_t window;         /* 0: unlimited */
+    const int32_t *first;   /* [rows] the row where each row's sequence begins */
+} ib_attention;
+enum { IB_MAX_HEAD_DIM = 256 };
+
+/* Keys and values of one layer, [positions][groups][dim] in half precision, or int8 with a scale per position and group. */
+typedef struct ib_kv_cache {
+    int groups, dim, int8;
+    void *k, *v;
+    float *k_scale, *v_scale;
+} ib_kv_cache;
+
 /* Addition and multiplication of codes: the operand is runtime/isobit_rt.h's isobit_add or isobit_mul. */
 struct isobit_add;
 struct isobit_mul;
@@ -63,5 +79,9 @@ enum { IB_PARTS = 16 };
 int64_t ib_conv2d_scratch(const ib_window *w);
 int64_t ib_qconv2d_scratch(const ib_window *w);
 int64_t ib_qlinear_scratch(int64_t rows, int64_t k, int64_t out);
+/* fp32 words that a thread needs for products with w, and that all need together. */
+int64_t ib_frozen_room(const ib_matrix *w);
+int64_t ib_frozen_scratch(const ib_matrix *w);
+int ib_thread(void); /* number of the calling thread in its team */
 
 #endif

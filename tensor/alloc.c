@@ -19,7 +19,7 @@ int64_t ib_alloc_fail_at(int64_t n)
     return atomic_exchange(&allocations, 0);
 }
 
-void *ib_alloc(size_t bytes)
+void *ib_alloc_raw(size_t bytes)
 {
     const int64_t count = atomic_fetch_add(&allocations, 1) + 1;
     void *p = NULL;
@@ -28,7 +28,13 @@ void *ib_alloc(size_t bytes)
         p = aligned_alloc(ALIGN, rounded ? rounded : ALIGN);
     if (!p)
         return ib_fail_null(IB_ENOMEM, "out of memory: %zu bytes wanted", bytes);
-    return memset(p, 0, rounded ? rounded : ALIGN);
+    return p;
+}
+
+void *ib_alloc(size_t bytes)
+{
+    void *p = ib_alloc_raw(bytes);
+    return p ? memset(p, 0, bytes ? (bytes + ALIGN - 1) / ALIGN * ALIGN : ALIGN) : NULL;
 }
 
 void *ib_realloc(void *p, size_t old_bytes, size_t bytes)

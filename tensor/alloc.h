@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 void *ib_alloc(size_t bytes);               /* zeroed, 64-byte aligned; NULL sets ib_error() */
+void *ib_alloc_raw(size_t bytes);           /* the same, not zeroed: pages that are not touched take no memory */
 void *ib_realloc(void *p, size_t old_bytes, size_t bytes); /* grown part zeroed; on NULL, p stays valid */
 void ib_free(void *p);
 char *ib_strdup(const char *s);

@@ -27,7 +27,7 @@ static ib_status dropout_forward(ib_graph *g, ib_node *n)
     uint8_t *mask = n->saved[0] = ib_graph_alloc(g, (size_t)(x->size + 7) / 8);
     if (!mask)
         return IB_ENOMEM;
-    K(g)->dropout_mask(mask, x->size, p, (ib_rng){g->seed, g->step << 16 | (uint64_t)g->n_nodes});
+    K(g)->dropout_mask(mask, x->size, p, (ib_rng){g->seed, g->step << 16 | g->draws++});
     memset(n->out->data, 0, (size_t)x->size * sizeof(float));
     K(g)->masked_add(ib_f32(x), mask, ib_f32(n->out), x->size, 1.0f / (1.0f - p));
     return IB_OK;
@@ -78,7 +78,7 @@ static ib_status qdropout_forward(ib_graph *g, ib_node *n)
     float *scale = ib_graph_alloc(g, sizeof *scale);
     if (!mask || !scale)
         return IB_ENOMEM;
-    K(g)->dropout_mask(mask, x->size, p, (ib_rng){g->seed, g->step << 16 | (uint64_t)g->n_nodes});
+    K(g)->dropout_mask(mask, x->size, p, (ib_rng){g->seed, g->step << 16 | g->draws++});
     int8_t *y = ib_codes(n->out);
     for (int64_t i = 0; i < x->size; i++)
         if (!(mask[i >> 3] >> (i & 7) & 1))

@@ -45,7 +45,7 @@ ib_device *ib_device_open(const char *name)
     if (!name || !*name)
         name = "cpu";
     if (strncmp(name, "cpu", 3) || (name[3] && name[3] != ':'))
-        return ib_fail_null(IB_EUNSUPPORTED, "device '%s': this build has cpu, cpu:ref, cpu:base and cpu:avx2", name);
+        return ib_fail_null(IB_EUNSUPPORTED, "device '%s': this build has cpu, cpu:ref, cpu:base, cpu:avx2 and cpu:avx512", name);
     ib_device *dev = ib_alloc(sizeof *dev);
     if (!dev)
         return NULL;
@@ -106,4 +106,20 @@ int64_t ib_qlinear_scratch(int64_t rows, int64_t k, int64_t out)
     const int64_t pairs = (k + 1) / 2;
     (void)rows;
     return pairs * (out + 16 + 16 * omp_get_max_threads()) + omp_get_max_threads();
+}
+
+int64_t ib_frozen_room(const ib_matrix *w)
+{
+    const int64_t tile = 65536 > 8 * w->cols ? 65536 : 8 * w->cols; /* frozen.c */
+    return tile + 64;
+}
+
+int64_t ib_frozen_scratch(const ib_matrix *w)
+{
+    return omp_get_max_threads() * ib_frozen_room(w);
+}
+
+int ib_thread(void)
+{
+    return omp_get_thread_num();
 }

@@ -9,7 +9,7 @@
 #include "backends/kernels.h"
 
 #ifndef IB_LEVEL
-#error "compile with -DIB_LEVEL=ref, base or avx2"
+#error "compile with -DIB_LEVEL=ref, base, avx2 or avx512"
 #endif
 #define IB_CAT2(a, b) ib_##a##_##b
 #define IB_CAT(a, b) IB_CAT2(a, b)

@@ -13,6 +13,7 @@
 #define ISOBIT_GRAPH_H
 
 #include <isobit/device.h>
+#include <isobit/matrix.h>
 #include <isobit/tensor.h>
 
 #ifdef __cplusplus
@@ -103,6 +104,56 @@ ib_tensor *ib_mse(ib_graph *g, ib_tensor *a, ib_tensor *b);
 ib_tensor *ib_fake_quantize(ib_graph *g, ib_tensor *x, float scale, int zero, int qmin, int qmax);
 ib_tensor *ib_ste_round(ib_graph *g, ib_tensor *x);                     /* gradient 1 */
 ib_tensor *ib_ste_clamp(ib_graph *g, ib_tensor *x, float lo, float hi); /* gradient 1 */
+
+/* ---- decoders: T tokens in rows, several sequences one behind the other ----------------------------------------------
+ * Pointers in options (ids, positions, targets, matrices) must stay valid until the backward pass is over. */
+ib_tensor *ib_embedding(ib_graph *g, ib_tensor *table, const int32_t *ids, int64_t n, float scale); /* [V,D] -> [n,D] */
+ib_tensor *ib_embedding_frozen(ib_graph *g, const ib_matrix *table, const int32_t *ids, int64_t n, float scale);
+
+/* x / sqrt(mean x^2 + eps) w over groups of w's size: whole rows, or each head of a row (arXiv:1910.07467) */
+ib_tensor *ib_rms_norm(ib_graph *g, ib_tensor *x, ib_tensor *w, float eps);
+
+/* Rotary positions (arXiv:2104.09864): in each head pairs (2i, 2i+1), or (i, i + rotated/2), turn by the row's angles. */
+typedef struct ib_rope_opts {
+    int heads, dim, rotated;
+    int pairs;
+    const int32_t *pos;  /* [T] */
+    const float *table;  /* [positions][rotated/2][cos, sin] */
+} ib_rope_opts;
+ib_tensor *ib_rope(ib_graph *g, ib_tensor *x, const ib_rope_opts *opts);
+
+ib_tensor *ib_glu(ib_graph *g, ib_tensor *gate, ib_tensor *up, int gelu); /* SiLU(gate) up, or GELU (tanh form) */
+
+/* Grouped-query attention. Row i looks at rows max(first[i], i - window + 1) .. i. */
+typedef struct ib_attention_opts {
+    int heads, groups, dim; /* q [T, heads dim]; k, v [T, groups dim]; dim at most 256 */
+    float scale;
+    int64_t window;         /* 0: unlimited */
+    const int32_t *first;   /* [T] */
+} ib_attention_opts;
+ib_tensor *ib_causal_attention(ib_graph *g, ib_tensor *q, ib_tensor *k, ib_tensor *v, const ib_attention_opts *opts);
+
+/* y = x W' + bias with a frozen W [O,K] in any storage format, decoded tile by tile in both directions. bias may be NULL. */
+ib_tensor *ib_frozen_linear(ib_graph *g, ib_tensor *x, const ib_matrix *w, ib_tensor *bias);
+
+/* y = c (x W' + scale drop(x) A' B') + bias: LoRA; c = m / ||W + scale B A|| of each row where m is given (DoRA). */
+typedef struct ib_lora_opts {
+    ib_tensor *a, *b;  /* [r,K], [O,r]; both NULL: no adapter */
+    ib_tensor *m;      /* [O] or NULL */
+    float scale;       /* alpha / r, or alpha / sqrt r (rsLoRA) */
+    float dropout;
+    const ib_matrix *merged; /* requantized merge of W and the adapter: the forward runs on it, the gradient goes through */
+} ib_lora_opts;
+ib_tensor *ib_lora(ib_graph *g, ib_tensor *x, const ib_matrix *w, ib_tensor *bias, const ib_lora_opts *opts);
+
+/* scale * sum over rows with a target of -log softmax(x W')[target]; target -1: none. W is `head`, frozen [V,D], or the
+ * trained tensor w. nll (may be NULL) [T] receives each row's loss. Logits live for 64 rows at a time. */
+ib_tensor *ib_language_loss(ib_graph *g, ib_tensor *x, const ib_matrix *head, ib_tensor *w, const int32_t *target, float scale, float *nll);
+
+/* y = run(g, context, x), of x's shape, keeping x alone: `run` runs again in the backward pass. It must do the same each
+ * time; context must live until then. */
+typedef ib_tensor *(*ib_segment_fn)(ib_graph *g, void *context, ib_tensor *x);
+ib_tensor *ib_checkpoint_segment(ib_graph *g, ib_segment_fn run, void *context, ib_tensor *x);
 
 #ifdef __cplusplus
 }

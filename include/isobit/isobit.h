@@ -12,5 +12,6 @@
 #include <isobit/qat.h>
 #include <isobit/status.h>
 #include <isobit/tensor.h>
+#include <isobit/text.h>
 
 #endif

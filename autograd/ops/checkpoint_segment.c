@@ -1,0 +1,79 @@
+/* checkpoint_segment.c - gradient checkpointing (arXiv:1604.06174): a segment keeps its input alone and runs again, with a
+ * tape of its own, when its gradient is wanted. */
+#include <string.h>
+
+#include "autograd/op.h"
+
+typedef struct segment {
+    ib_segment_fn run;
+    void *context;
+    uint64_t draws; /* random masks drawn before it: the second run draws the same */
+} segment;
+
+static ib_status segment_shape(ib_node *n, ib_tensor *out)
+{
+    return ib_same_shape(n->in[0], out, 0);
+}
+
+static ib_status segment_forward(ib_graph *g, ib_node *n)
+{
+    segment *s = n->attrs;
+    const ib_mark mark = ib_graph_mark(g);
+    const int outer = g->no_tape;
+    s->draws = g->draws;
+    g->no_tape = 1;
+    const ib_tensor *y = s->run(g, s->context, n->in[0]);
+    g->no_tape = outer;
+    if (!y)
+        return ib_error_status() ? ib_error_status() : IB_EINVAL;
+    if (y->size != n->out->size)
+        return ib_op_fail(n, "a segment must keep its input's shape");
+    memcpy(n->out->data, y->data, (size_t)y->size * sizeof(float));
+    n->out->needs_grad = 1; /* of the parameters inside, if not of the input */
+    ib_graph_release(g, mark);
+    return IB_OK;
+}
+
+static ib_status segment_backward(ib_graph *g, ib_node *n)
+{
+    segment *s = n->attrs;
+    ib_status status = IB_OK;
+    ib_tensor leaf = *n->in[0];
+    leaf.node = -1;
+    leaf.grad = ib_grad_of(g, n->in[0], &status); /* the segment adds to it in place */
+    const ib_mark mark = ib_graph_mark(g);
+    const uint64_t draws = g->draws;
+    const int first = g->n_nodes;
+    g->draws = s->draws;
+    ib_tensor *y = status ? NULL : s->run(g, s->context, &leaf);
+    g->draws = draws;
+    if (!y)
+        return ib_error_status() ? ib_error_status() : IB_EINVAL;
+    y->grad = n->out->grad;
+    status = y->node < first ? IB_OK : ib_backward_range(g, y->node, first);
+    g->n_nodes = first;
+    ib_graph_release(g, mark);
+    return status;
+}
+
+static ib_tensor *sample_segment(ib_graph *g, void *context, ib_tensor *x)
+{
+    (void)context;
+    return ib_mul(g, ib_tanh(g, ib_dropout(g, x, 0.3f)), x);
+}
+static ib_tensor *segment_sample(ib_graph *g, ib_tensor **in)
+{
+    return ib_checkpoint_segment(g, sample_segment, NULL, ib_checkpoint_segment(g, sample_segment, NULL, in[0]));
+}
+
+const ib_op ib_op_checkpoint_segment = {
+    .name = "checkpoint_segment", .attrs_bytes = sizeof(segment), .n_required = 1, .shape = segment_shape,
+    .forward = segment_forward, .backward = segment_backward,
+    .samples = (const ib_sample[]){{"two segments", 1, {{2, {3, 4}, -1, 1}}, segment_sample, 0}, {0}}};
+
+ib_tensor *ib_checkpoint_segment(ib_graph *g, ib_segment_fn run, void *context, ib_tensor *x)
+{
+    if (g->mode != IB_TRAIN || g->no_tape)
+        return run(g, context, x);
+    return IB_APPLY(g, &ib_op_checkpoint_segment, (&(segment){run, context, 0}), x);
+}

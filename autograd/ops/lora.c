@@ -1,0 +1,225 @@
+/* lora.c - products with frozen matrices, with low-rank adapters: LoRA (arXiv:2106.09685), rsLoRA (arXiv:2312.03732), DoRA
+ * (arXiv:2402.09353).
+ *
+ *   y = c (x W' + s drop(x) A' B') + bias,   c = 1, or m / ||W + s B A||_row with the norm taken as a constant (DoRA) */
+#include <math.h>
+#include <string.h>
+
+#include "autograd/op.h"
+
+#define K(g) (&(g)->dev->k)
+
+enum { X, A, B, M, BIAS };
+enum { HS, MASK, C }; /* saved: s h = s drop(x) A' [n,r]; dropout's bits; c [rows] */
+
+typedef struct lora_attrs {
+    const ib_matrix *w, *forward; /* forward: what the product runs on, W or its requantized merge with the adapter */
+    float scale, dropout;
+} lora_attrs;
+
+static ib_status lora_shape(ib_node *n, ib_tensor *out)
+{
+    const lora_attrs *a = n->attrs;
+    const ib_tensor *x = n->in[X], *la = n->in[A], *lb = n->in[B];
+    if (x->ndim != 2 || x->shape[1] != a->w->cols)
+        return ib_op_fail(n, "rows of %lld x [%lld,%lld]'", (long long)x->shape[x->ndim - 1], (long long)a->w->rows, (long long)a->w->cols);
+    if ((la == NULL) != (lb == NULL) || (la && (la->shape[1] != a->w->cols || lb->shape[0] != a->w->rows || la->shape[0] != lb->shape[1])))
+        return ib_op_fail(n, "the adapter does not fit [%lld,%lld]", (long long)a->w->rows, (long long)a->w->cols);
+    if ((n->in[M] && n->in[M]->size != a->w->rows) || (n->in[BIAS] && n->in[BIAS]->size != a->w->rows))
+        return ib_op_fail(n, "magnitude or bias is not one of %lld rows", (long long)a->w->rows);
+    return ib_tensor_set_shape(out, 2, (int64_t[]){x->shape[0], a->w->rows});
+}
+
+static float *scratch_of(ib_graph *g, const ib_matrix *w)
+{
+    return ib_graph_alloc(g, (size_t)ib_frozen_scratch(w) * sizeof(float));
+}
+
+/* drop(x), or x itself */
+static const float *dropped(ib_graph *g, ib_node *n)
+{
+    const lora_attrs *a = n->attrs;
+    const ib_tensor *x = n->in[X];
+    if (!n->saved[MASK])
+        return ib_f32(x);
+    float *y = ib_graph_alloc(g, (size_t)x->size * sizeof *y);
+    if (y) {
+        memset(y, 0, (size_t)x->size * sizeof *y);
+        K(g)->masked_add(ib_f32(x), n->saved[MASK], y, x->size, 1.0f / (1.0f - a->dropout));
+    }
+    return y;
+}
+
+/* c_o = m_o / ||w_o + s b_o A||; rows of the adapted matrix are made a tile at a time */
+static ib_status magnitudes(ib_graph *g, ib_node *n)
+{
+    enum { TILE = 32 };
+    const lora_attrs *a = n->attrs;
+    const int64_t rows = a->w->rows, cols = a->w->cols, r = n->in[A]->shape[0];
+    float *c = n->saved[C] = ib_graph_alloc(g, (size_t)rows * sizeof *c);
+    const ib_mark mark = ib_graph_mark(g);
+    float *t = ib_graph_alloc(g, (size_t)(TILE * cols) * sizeof *t), *sb = ib_graph_alloc(g, (size_t)(TILE * r) * sizeof *sb);
+    if (!c || !t || !sb)
+        return IB_ENOMEM;
+    for (int64_t o = 0; o < rows; o += TILE) {
+        const int64_t m = rows - o < TILE ? rows - o : TILE;
+        K(g)->decode(a->w, o * cols, m * cols, t);
+        memcpy(sb, ib_f32(n->in[B]) + o * r, (size_t)(m * r) * sizeof *sb);
+        K(g)->scale(sb, m * r, a->scale);
+        K(g)->gemm(0, 0, m, cols, r, sb, ib_f32(n->in[A]), 1.0f, t);
+        for (int64_t i = 0; i < m; i++) {
+            const double norm = sqrt(K(g)->sum_sq(t + i * cols, cols));
+            c[o + i] = norm > 0 ? (float)(ib_f32(n->in[M])[o + i] / norm) : 0.0f;
+        }
+    }
+    ib_graph_release(g, mark);
+    return IB_OK;
+}
+
+static ib_status lora_forward(ib_graph *g, ib_node *n)
+{
+    const lora_attrs *a = n->attrs;
+    const ib_tensor *x = n->in[X];
+    const int64_t rows = x->shape[0], out = a->w->rows, in = a->w->cols;
+    float *y = ib_f32(n->out);
+    if (n->in[M] && magnitudes(g, n))
+        return IB_ENOMEM;
+    if (n->in[A]) {
+        const int64_t r = n->in[A]->shape[0];
+        float *hs = n->saved[HS] = ib_graph_alloc(g, (size_t)(rows * r) * sizeof *hs);
+        if (!hs)
+            return IB_ENOMEM;
+        if (a->dropout > 0 && g->mode == IB_TRAIN) {
+            if (!(n->saved[MASK] = ib_graph_alloc(g, (size_t)(x->size + 7) / 8)))
+                return IB_ENOMEM;
+            K(g)->dropout_mask(n->saved[MASK], x->size, a->dropout, (ib_rng){g->seed, g->step << 16 | g->draws++});
+        }
+        const ib_mark mark = ib_graph_mark(g);
+        const float *xd = dropped(g, n);
+        if (!xd)
+            return IB_ENOMEM;
+        K(g)->gemm(0, 1, rows, r, in, xd, ib_f32(n->in[A]), 0.0f, hs);
+        K(g)->scale(hs, rows * r, a->scale);
+        ib_graph_release(g, mark);
+    }
+    const ib_mark mark = ib_graph_mark(g);
+    float *scratch = scratch_of(g, a->forward);
+    if (!scratch)
+        return IB_ENOMEM;
+    K(g)->frozen_mul(a->forward, rows, ib_f32(x), y, scratch);
+    ib_graph_release(g, mark);
+    if (n->in[A] && a->forward == a->w)
+        K(g)->gemm(0, 1, rows, out, n->in[A]->shape[0], n->saved[HS], ib_f32(n->in[B]), 1.0f, y);
+    if (n->saved[C])
+        for (int64_t i = 0; i < rows; i++)
+            for (int64_t o = 0; o < out; o++)
+                y[i * out + o] *= ((float *)n->saved[C])[o];
+    if (n->in[BIAS])
+        K(g)->add_rows(y, ib_f32(n->in[BIAS]), rows, out);
+    return IB_OK;
+}
+
+/* With e = c dy:  dh = s e B    dA += dh' drop(x)    dB += e' (s h)    dx += e W + drop'(dh A)    dm += sum e z / m, z = (y - bias) / c */
+static ib_status lora_backward(ib_graph *g, ib_node *n)
+{
+    const lora_attrs *a = n->attrs;
+    ib_tensor *x = n->in[X];
+    const int64_t rows = x->shape[0], out = a->w->rows, in = a->w->cols, r = n->in[A] ? n->in[A]->shape[0] : 0;
+    const float *e = n->out->grad, *c = n->saved[C];
+    ib_status failed = IB_OK;
+    float *dx = ib_grad_of(g, x, &failed), *da = ib_grad_of(g, n->in[A], &failed), *db = ib_grad_of(g, n->in[B], &failed);
+    float *dm = ib_grad_of(g, n->in[M], &failed), *dbias = ib_grad_of(g, n->in[BIAS], &failed);
+    const ib_mark mark = ib_graph_mark(g);
+    float *scratch = scratch_of(g, a->forward), *dh = ib_graph_alloc(g, (size_t)(rows * r + 1) * sizeof *dh);
+    if (failed || !scratch || !dh)
+        return IB_ENOMEM;
+    if (dbias)
+        K(g)->col_sum(e, rows, out, dbias);
+    if (c) {
+        float *ce = ib_graph_alloc(g, (size_t)(rows * out) * sizeof *ce);
+        if (!ce)
+            return IB_ENOMEM;
+        const float *y = ib_f32(n->out), *bias = n->in[BIAS] ? ib_f32(n->in[BIAS]) : NULL, *m = ib_f32(n->in[M]);
+        for (int64_t i = 0; i < rows; i++)
+            for (int64_t o = 0; o < out; o++) {
+                if (dm && m[o])
+                    dm[o] += e[i * out + o] * (y[i * out + o] - (bias ? bias[o] : 0.0f)) / m[o];
+                ce[i * out + o] = c[o] * e[i * out + o];
+            }
+        e = ce;
+    }
+    if (r) {
+        const float *xd = dropped(g, n);
+        if (!xd)
+            return IB_ENOMEM;
+        K(g)->gemm(0, 0, rows, r, out, e, ib_f32(n->in[B]), 0.0f, dh);
+        K(g)->scale(dh, rows * r, a->scale);
+        if (db)
+            K(g)->gemm(1, 0, out, r, rows, e, n->saved[HS], 1.0f, db);
+        if (da)
+            K(g)->gemm(1, 0, r, in, rows, dh, xd, 1.0f, da);
+        if (dx && n->saved[MASK]) {
+            float *t = ib_graph_alloc(g, (size_t)x->size * sizeof *t);
+            if (!t)
+                return IB_ENOMEM;
+            K(g)->gemm(0, 0, rows, in, r, dh, ib_f32(n->in[A]), 0.0f, t);
+            K(g)->masked_add(t, n->saved[MASK], dx, x->size, 1.0f / (1.0f - a->dropout));
+        } else if (dx && a->forward == a->w) {
+            K(g)->gemm(0, 0, rows, in, r, dh, ib_f32(n->in[A]), 1.0f, dx);
+        }
+    }
+    if (dx)
+        K(g)->frozen_mul_grad(a->forward, rows, e, dx, scratch);
+    ib_graph_release(g, mark);
+    return IB_OK;
+}
+
+static const float sample_values[] = {0.3f, -0.7f, 0.2f, 0.9f, -0.4f, 0.6f, -0.1f, 0.8f, 0.5f, -0.9f, 0.4f, -0.2f};
+static const ib_matrix *sample_matrix(void)
+{
+    static ib_matrix m;
+    m = (ib_matrix){.format = ib_storage_find("f32"), .rows = 3, .cols = 4, .data = (const uint8_t *)sample_values};
+    return &m;
+}
+static ib_tensor *frozen_sample(ib_graph *g, ib_tensor **in)
+{
+    return ib_frozen_linear(g, in[0], sample_matrix(), in[1]);
+}
+static ib_tensor *lora_sample(ib_graph *g, ib_tensor **in)
+{
+    return ib_lora(g, in[0], sample_matrix(), NULL, &(ib_lora_opts){.a = in[1], .b = in[2], .scale = 0.5f});
+}
+static ib_tensor *lora_dropout_sample(ib_graph *g, ib_tensor **in)
+{
+    return ib_lora(g, in[0], sample_matrix(), NULL, &(ib_lora_opts){.a = in[1], .b = in[2], .scale = 0.5f, .dropout = 0.4f});
+}
+/* the norm is a constant to the gradient, so only the magnitude's can be compared with differences */
+static ib_tensor *dora_sample(ib_graph *g, ib_tensor **in)
+{
+    static const float small[] = {0.1f, -0.2f, 0.3f, 0.1f, 0.2f, 0.1f, -0.3f, 0.2f, 0.1f, 0.3f, -0.2f, 0.1f, 0.2f, 0.1f};
+    ib_tensor *a = ib_input(g, 2, (int64_t[]){2, 4}, small), *b = ib_input(g, 2, (int64_t[]){3, 2}, small + 8);
+    return ib_lora(g, in[0], sample_matrix(), in[2], &(ib_lora_opts){.a = a, .b = b, .m = in[1], .scale = 0.5f});
+}
+
+const ib_op ib_op_lora = {
+    .name = "lora", .attrs_bytes = sizeof(lora_attrs), .n_required = 1, .shape = lora_shape, .forward = lora_forward, .backward = lora_backward,
+    .samples = (const ib_sample[]){
+        {"frozen", 2, {{2, {5, 4}, -1, 1}, {1, {3}, -1, 1}}, frozen_sample, 0},
+        {"frozen, few rows", 2, {{2, {2, 4}, -1, 1}, {1, {3}, -1, 1}}, frozen_sample, 0},
+        {"lora", 3, {{2, {5, 4}, -1, 1}, {2, {2, 4}, -1, 1}, {2, {3, 2}, -1, 1}}, lora_sample, 0},
+        {"dropout", 3, {{2, {5, 4}, -1, 1}, {2, {2, 4}, -1, 1}, {2, {3, 2}, -1, 1}}, lora_dropout_sample, 0},
+        {"dora", 3, {{2, {5, 4}, -1, 1}, {1, {3}, 0.5f, 1}, {1, {3}, -1, 1}}, dora_sample, 0},
+        {0}}};
+
+ib_tensor *ib_lora(ib_graph *g, ib_tensor *x, const ib_matrix *w, ib_tensor *bias, const ib_lora_opts *o)
+{
+    if (!w)
+        return NULL;
+    const lora_attrs a = {w, o->merged ? o->merged : w, o->scale, o->dropout};
+    return IB_APPLY(g, &ib_op_lora, &a, x, o->a, o->b, o->merged ? NULL : o->m, bias);
+}
+
+ib_tensor *ib_frozen_linear(ib_graph *g, ib_tensor *x, const ib_matrix *w, ib_tensor *bias)
+{
+    return ib_lora(g, x, w, bias, &(ib_lora_opts){0});
+}

@@ -1,0 +1,231 @@
+/* attention.c - causal attention with grouped keys, in tiles: no T x T matrix is ever held.
+ *
+ * q [rows][heads][dim], k, v [rows][groups][dim]; query row i sees keys first_i .. i, first_i = max(first[i], i - window + 1):
+ * several sequences lie in one buffer one behind the other. Online softmax: Milakov and Gimelshein, arXiv:1805.02867;
+ * tiles and recomputation in the backward pass: FlashAttention-2, arXiv:2307.08691. */
+#include <string.h>
+
+#include "backends/cpu/exp.h"
+#include "backends/cpu/level.h"
+
+enum { TILE = 64, LANES = 16 };
+
+static int64_t first_key(const ib_attention *a, int64_t i)
+{
+    const int64_t f = a->first[i], w = a->window ? i - a->window + 1 : 0;
+    return f > w ? f : w;
+}
+
+/* s[m][n] = scale q k', minus infinity where a query must not look */
+static void scores(const ib_attention *a, const float *q, const float *k, int64_t i0, int64_t m, int64_t j0, int64_t n, float *s)
+{
+    IB_K(gemm_tile)(0, 1, m, n, a->dim, q, (int64_t)a->heads * a->dim, k, (int64_t)a->groups * a->dim, 0.0f, s, TILE);
+    for (int64_t i = 0; i < m; i++) {
+        const int64_t lo = first_key(a, i0 + i) - j0, hi = i0 + i - j0; /* visible: lo <= j <= hi */
+        for (int64_t j = 0; j < n; j++) {
+            const float x = s[i * TILE + j] * a->scale;
+            s[i * TILE + j] = j < lo || j > hi ? -INFINITY : x;
+        }
+    }
+}
+
+/* The first key that any of m queries sees. */
+static int64_t tile_start(const ib_attention *a, int64_t i0, int64_t m)
+{
+    int64_t lo = first_key(a, i0);
+    for (int64_t i = 1; i < m; i++)
+        lo = ib_min64(lo, first_key(a, i0 + i));
+    return lo / TILE * TILE;
+}
+
+static void forward_tile(const ib_attention *a, int head, int64_t i0, int64_t m, const float *q, const float *k, const float *v, float *y, float *lse)
+{
+    float s[TILE * TILE], max[TILE], sum[TILE], o[TILE * IB_MAX_HEAD_DIM];
+    const int dim = a->dim, g = head / (a->heads / a->groups);
+    const int64_t lq = (int64_t)a->heads * dim, lk = (int64_t)a->groups * dim;
+    for (int64_t i = 0; i < m; i++) {
+        max[i] = -INFINITY;
+        sum[i] = 0;
+    }
+    memset(o, 0, (size_t)(m * dim) * sizeof *o);
+    for (int64_t j0 = tile_start(a, i0, m); j0 < i0 + m; j0 += TILE) {
+        const int64_t n = ib_min64(TILE, i0 + m - j0);
+        scores(a, q + i0 * lq + head * dim, k + j0 * lk + g * dim, i0, m, j0, n, s);
+        for (int64_t i = 0; i < m; i++) {
+            float *si = s + i * TILE, top = max[i], part[LANES] = {0}, total = 0;
+            for (int64_t j = 0; j < n; j++)
+                top = si[j] > top ? si[j] : top;
+            if (top == -INFINITY) { /* nothing visible yet */
+                memset(si, 0, (size_t)n * sizeof *si);
+                continue;
+            }
+            const float shrink = ib_exp(max[i] - top);
+            max[i] = top;
+            int64_t j = 0;
+            for (; j + LANES <= n; j += LANES)
+                for (int l = 0; l < LANES; l++)
+                    part[l] += si[j + l] = ib_exp(si[j + l] - top);
+            for (int l = 0; l < LANES; l++)
+                total += part[l];
+            for (; j < n; j++)
+                total += si[j] = ib_exp(si[j] - top);
+            sum[i] = sum[i] * shrink + total;
+            for (int d = 0; d < dim && shrink != 1.0f; d++)
+                o[i * dim + d] *= shrink;
+        }
+        IB_K(gemm_tile)(0, 0, m, dim, n, s, TILE, v + j0 * lk + g * dim, lk, 1.0f, o, dim);
+    }
+    for (int64_t i = 0; i < m; i++) {
+        const float inverse = 1.0f / sum[i];
+        for (int d = 0; d < dim; d++)
+            y[(i0 + i) * lq + head * dim + d] = o[i * dim + d] * inverse;
+        lse[(i0 + i) * a->heads + head] = max[i] + logf(sum[i]);
+    }
+}
+
+void IB_K(attention)(const ib_attention *a, int64_t rows, const float *q, const float *k, const float *v, float *y, float *lse)
+{
+    const int64_t tiles = (rows + TILE - 1) / TILE;
+#pragma omp parallel for schedule(dynamic)
+    for (int64_t t = tiles * a->heads - 1; t >= 0; t--) { /* the longest first */
+        const int64_t i0 = t / a->heads * TILE;
+        forward_tile(a, (int)(t % a->heads), i0, ib_min64(TILE, rows - i0), q, k, v, y, lse);
+    }
+}
+
+/* p = exp(s - lse), ds = p (dp - delta) scale, dp = dy v' */
+static void weights(const ib_attention *a, int head, int64_t i0, int64_t m, int64_t j0, int64_t n, const float *q, const float *k, const float *v,
+                    const float *dy, const float *lse, const float *delta, float *p, float *ds)
+{
+    const int dim = a->dim, g = head / (a->heads / a->groups);
+    const int64_t lq = (int64_t)a->heads * dim, lk = (int64_t)a->groups * dim;
+    scores(a, q + i0 * lq + head * dim, k + j0 * lk + g * dim, i0, m, j0, n, p);
+    IB_K(gemm_tile)(0, 1, m, n, dim, dy + i0 * lq + head * dim, lq, v + j0 * lk + g * dim, lk, 0.0f, ds, TILE);
+    for (int64_t i = 0; i < m; i++) {
+        const float l = lse[(i0 + i) * a->heads + head], d = delta[(i0 + i) * a->heads + head];
+        for (int64_t j = 0; j < n; j++) {
+            const float e = ib_exp(p[i * TILE + j] - l);
+            p[i * TILE + j] = e;
+            ds[i * TILE + j] = e * (ds[i * TILE + j] - d) * a->scale;
+        }
+    }
+}
+
+/* dq += ds k    dk += ds' q    dv += p' dy; delta_i = <dy_i, y_i>. Two passes, so that each result has one writer. */
+void IB_K(attention_grad)(const ib_attention *a, int64_t rows, const float *q, const float *k, const float *v, const float *y, const float *lse,
+                          const float *dy, float *dq, float *dk, float *dv, float *delta)
+{
+    const int dim = a->dim, share = a->heads / a->groups;
+    const int64_t lq = (int64_t)a->heads * dim, lk = (int64_t)a->groups * dim, tiles = (rows + TILE - 1) / TILE;
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < rows * a->heads; i++) {
+        float sum = 0;
+        for (int d = 0; d < dim; d++)
+            sum += dy[i * dim + d] * y[i * dim + d];
+        delta[i] = sum;
+    }
+    if (dq)
+#pragma omp parallel for schedule(dynamic)
+        for (int64_t t = tiles * a->heads - 1; t >= 0; t--) {
+            float p[TILE * TILE], ds[TILE * TILE];
+            const int head = (int)(t % a->heads);
+            const int64_t i0 = t / a->heads * TILE, m = ib_min64(TILE, rows - i0);
+            for (int64_t j0 = tile_start(a, i0, m); j0 < i0 + m; j0 += TILE) {
+                const int64_t n = ib_min64(TILE, i0 + m - j0);
+                weights(a, head, i0, m, j0, n, q, k, v, dy, lse, delta, p, ds);
+                IB_K(gemm_tile)(0, 0, m, dim, n, ds, TILE, k + j0 * lk + head / share * dim, lk, 1.0f, dq + i0 * lq + head * dim, lq);
+            }
+        }
+    if (dk || dv)
+#pragma omp parallel for schedule(dynamic)
+        for (int64_t t = 0; t < tiles * a->groups; t++) {
+            float p[TILE * TILE], ds[TILE * TILE];
+            const int g = (int)(t % a->groups);
+            const int64_t j0 = t / a->groups * TILE, n = ib_min64(TILE, rows - j0);
+            for (int head = g * share; head < (g + 1) * share; head++)
+                for (int64_t i0 = j0; i0 < rows; i0 += TILE) {
+                    const int64_t m = ib_min64(TILE, rows - i0);
+                    if (tile_start(a, i0, m) > j0)
+                        continue;
+                    weights(a, head, i0, m, j0, n, q, k, v, dy, lse, delta, p, ds);
+                    if (dv)
+                        IB_K(gemm_tile)(1, 0, n, dim, m, p, TILE, dy + i0 * lq + head * dim, lq, 1.0f, dv + j0 * lk + g * dim, lk);
+                    if (dk)
+                        IB_K(gemm_tile)(1, 0, n, dim, m, ds, TILE, q + i0 * lq + head * dim, lq, 1.0f, dk + j0 * lk + g * dim, lk);
+                }
+        }
+}
+
+static void widen(const ib_kv_cache *c, const void *rows, const float *scale, int64_t row, int g, float *x)
+{
+    const int dim = c->dim;
+    const int64_t at = (row * c->groups + g) * dim;
+    if (c->int8) {
+        const int8_t *q = (const int8_t *)rows + at;
+        const float s = scale[row * c->groups + g];
+        for (int d = 0; d < dim; d++)
+            x[d] = (float)q[d] * s;
+    } else {
+        const uint16_t *h = (const uint16_t *)rows + at;
+        for (int d = 0; d < dim; d++) { /* as half_at() in tensor/storage.h; cached values are finite */
+            union { uint32_t u; float f; } w = {(h[d] & 0x7fffu) << 13};
+            w.f *= 0x1p112f;
+            w.u |= (uint32_t)(h[d] & 0x8000u) << 16;
+            x[d] = w.f;
+        }
+    }
+}
+
+static float dot(const float *a, const float *b, int n)
+{
+    float part[LANES] = {0}, sum = 0;
+    int i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int l = 0; l < LANES; l++)
+            part[l] += a[i + l] * b[i + l];
+    for (int l = 0; l < LANES; l++)
+        sum += part[l];
+    for (; i < n; i++)
+        sum += a[i] * b[i];
+    return sum;
+}
+
+/* One query row against cache rows `from` .. `to` - 1; one pass of online softmax per head. */
+void IB_K(attention_cached)(const ib_kv_cache *c, int heads, float scale, int64_t from, int64_t to, const float *q, float *y)
+{
+    const int share = heads / c->groups, dim = c->dim;
+#pragma omp parallel for schedule(static) if ((to - from) * heads * dim > IB_SERIAL)
+    for (int g = 0; g < c->groups; g++) {
+        float x[IB_MAX_HEAD_DIM], max[64], sum[64];
+        for (int h = 0; h < share; h++) {
+            max[h] = -INFINITY;
+            sum[h] = 0;
+        }
+        memset(y + (int64_t)g * share * dim, 0, (size_t)(share * dim) * sizeof *y);
+        for (int64_t j = from; j < to; j++) {
+            float e[64];
+            widen(c, c->k, c->k_scale, j, g, x);
+            for (int h = 0; h < share; h++) {
+                float *o = y + (int64_t)(g * share + h) * dim;
+                const float s = dot(q + (int64_t)(g * share + h) * dim, x, dim) * scale;
+                if (s > max[h]) {
+                    const float shrink = ib_exp(max[h] - s);
+                    sum[h] *= shrink;
+                    for (int d = 0; d < dim; d++)
+                        o[d] *= shrink;
+                    max[h] = s;
+                }
+                sum[h] += e[h] = ib_exp(s - max[h]);
+            }
+            widen(c, c->v, c->v_scale, j, g, x);
+            for (int h = 0; h < share; h++) {
+                float *o = y + (int64_t)(g * share + h) * dim;
+                for (int d = 0; d < dim; d++)
+                    o[d] += e[h] * x[d];
+            }
+        }
+        for (int h = 0; h < share; h++)
+            for (int d = 0; d < dim; d++)
+                y[(int64_t)(g * share + h) * dim + d] /= sum[h];
+    }
+}

@@ -1,0 +1,59 @@
+/* frozen.c - products with frozen matrices: tiles are decoded and multiplied while they are in the cache. */
+#include "backends/cpu/level.h"
+
+enum { FEW = 4, LANES = 16 };
+
+/* Output rows of a tile: 64, fewer where rows are long (256 KB of fp32). */
+static int64_t tile_rows(int64_t cols)
+{
+    return ib_max64(8, ib_min64(64, 65536 / cols / 8 * 8));
+}
+
+static float dot(const float *a, const float *b, int64_t n)
+{
+    float part[LANES] = {0}, sum = 0;
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int l = 0; l < LANES; l++)
+            part[l] += a[i + l] * b[i + l];
+    for (int l = 0; l < LANES; l++)
+        sum += part[l];
+    for (; i < n; i++)
+        sum += a[i] * b[i];
+    return sum;
+}
+
+/* y[n,rows] = x[n,cols] W' */
+void IB_K(frozen_mul)(const ib_matrix *w, int64_t n, const float *x, float *y, float *scratch)
+{
+    const int64_t rows = w->rows, cols = w->cols, tile = n <= FEW ? 1 : tile_rows(cols), room = ib_frozen_room(w);
+#pragma omp parallel for schedule(static)
+    for (int64_t o = 0; o < rows; o += tile) {
+        float *buf = scratch + ib_thread() * room;
+        const int64_t m = ib_min64(tile, rows - o);
+        IB_K(decode)(w, o * cols, m * cols, buf);
+        if (n <= FEW)
+            for (int64_t i = 0; i < n; i++)
+                y[i * rows + o] = dot(x + i * cols, buf, cols);
+        else
+            IB_K(gemm_tile)(0, 1, n, m, cols, x, cols, buf, cols, 0.0f, y + o, rows);
+    }
+}
+
+/* dx[n,cols] += dy[n,rows] W; columns are shared out, each column's sum runs over the rows in order */
+void IB_K(frozen_mul_grad)(const ib_matrix *w, int64_t n, const float *dy, float *dx, float *scratch)
+{
+    enum { COLS = 256, ROWS = 64 };
+    const int64_t rows = w->rows, cols = w->cols, room = ib_frozen_room(w), parts = (cols + COLS - 1) / COLS;
+#pragma omp parallel for schedule(static)
+    for (int64_t p = 0; p < parts; p++) {
+        float *buf = scratch + ib_thread() * room;
+        const int64_t c = p * COLS, k = ib_min64(COLS, cols - c);
+        for (int64_t o = 0; o < rows; o += ROWS) {
+            const int64_t m = ib_min64(ROWS, rows - o);
+            for (int64_t r = 0; r < m; r++)
+                IB_K(decode)(w, (o + r) * cols + c, k, buf + r * k);
+            IB_K(gemm_tile)(0, 0, n, k, m, dy + o, rows, buf, k, 1.0f, dx + c, cols);
+        }
+    }
+}

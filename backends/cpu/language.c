@@ -1,0 +1,151 @@
+/* language.c - the small loops of decoders: RMS norm, rotary positions, gated activations, losses of rows. */
+#include "backends/cpu/exp.h"
+#include "backends/cpu/level.h"
+
+enum { LANES = 16 };
+
+/* Sums in 16 interleaved parts: an order that vectorizes and is the same at every level. */
+static float dot(const float *a, const float *b, int64_t n)
+{
+    float part[LANES] = {0}, sum = 0;
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int l = 0; l < LANES; l++)
+            part[l] += a[i + l] * b[i + l];
+    for (int l = 0; l < LANES; l++)
+        sum += part[l];
+    for (; i < n; i++)
+        sum += a[i] * b[i];
+    return sum;
+}
+
+/* y = x rstd w, rstd = 1 / sqrt(mean x^2 + eps) */
+void IB_K(rms_norm)(const float *x, int64_t rows, int64_t cols, float eps, const float *w, float *y, float *rstd)
+{
+#pragma omp parallel for schedule(static) if (rows * cols > IB_SERIAL)
+    for (int64_t i = 0; i < rows; i++) {
+        const float *xi = x + i * cols;
+        const float r = rstd[i] = 1.0f / sqrtf(dot(xi, xi, cols) / (float)cols + eps);
+        for (int64_t j = 0; j < cols; j++)
+            y[i * cols + j] = xi[j] * r * w[j];
+    }
+}
+
+/* dx += rstd (w dy - x rstd^2 mean(x w dy))    dw += sum over rows of x rstd dy */
+void IB_K(rms_norm_grad)(const float *x, const float *dy, int64_t rows, int64_t cols, const float *rstd, const float *w, float *dx, float *dw)
+{
+    if (dx)
+#pragma omp parallel for schedule(static) if (rows * cols > IB_SERIAL)
+        for (int64_t i = 0; i < rows; i++) {
+            const float *xi = x + i * cols, *di = dy + i * cols;
+            float part[LANES] = {0}, sum = 0;
+            int64_t j = 0;
+            for (; j + LANES <= cols; j += LANES)
+                for (int l = 0; l < LANES; l++)
+                    part[l] += xi[j + l] * (w[j + l] * di[j + l]);
+            for (int l = 0; l < LANES; l++)
+                sum += part[l];
+            for (; j < cols; j++)
+                sum += xi[j] * (w[j] * di[j]);
+            const float r = rstd[i], mean = sum * r * r / (float)cols;
+            for (j = 0; j < cols; j++)
+                dx[i * cols + j] += r * (w[j] * di[j] - xi[j] * mean);
+        }
+    if (dw)
+        for (int64_t i = 0; i < rows; i++)
+            for (int64_t j = 0; j < cols; j++)
+                dw[j] += x[i * cols + j] * rstd[i] * dy[i * cols + j];
+}
+
+/* Rotates pairs of each head: (2i, 2i+1) if `pairs`, else (i, i + rotated/2), by the angles of the row's position;
+ * table [positions][rotated/2][cos, sin]; sign -1 turns back. y += instead of = if add. */
+void IB_K(rope)(const float *x, int64_t rows, int heads, int dim, int rotated, int pairs, const int32_t *pos, const float *table, float sign, int add, float *y)
+{
+    const int half = rotated / 2;
+#pragma omp parallel for schedule(static) if (rows * heads * dim > IB_SERIAL)
+    for (int64_t i = 0; i < rows; i++) {
+        const float *t = table + (int64_t)pos[i] * rotated;
+        for (int h = 0; h < heads; h++) {
+            const float *a = x + (i * heads + h) * dim;
+            float *b = y + (i * heads + h) * dim;
+            for (int j = 0; j < half; j++) {
+                const int u = pairs ? 2 * j : j, v = pairs ? 2 * j + 1 : j + half;
+                const float c = t[2 * j], s = sign * t[2 * j + 1], p = a[u] * c - a[v] * s, q = a[u] * s + a[v] * c;
+                b[u] = add ? b[u] + p : p;
+                b[v] = add ? b[v] + q : q;
+            }
+            for (int j = rotated; j < dim; j++)
+                b[j] = add ? b[j] + a[j] : a[j];
+        }
+    }
+}
+
+/* y = f(gate) up; f is SiLU x sigmoid(x), or GELU 0.5 x (1 + tanh u) = x sigmoid(2u), u = sqrt(2/pi) (x + 0.044715 x^3) */
+void IB_K(glu)(const float *gate, const float *up, int64_t n, int gelu, float *y)
+{
+#pragma omp parallel for schedule(static) if (n > IB_SERIAL)
+    for (int64_t b = 0; b < n; b += IB_BLOCK)
+        for (int64_t i = b; i < ib_min64(b + IB_BLOCK, n); i++) {
+            const float x = gate[i], u = gelu ? 1.5957691216f * (x + 0.044715f * x * x * x) : x;
+            y[i] = x * ib_sigmoid_of(u) * up[i];
+        }
+}
+
+/* dgate += dy up f'    dup += dy f;  with s = sigmoid(u): f = x s, f' = s + x s (1 - s) u' */
+void IB_K(glu_grad)(const float *gate, const float *up, const float *dy, int64_t n, int gelu, float *dgate, float *dup)
+{
+#pragma omp parallel for schedule(static) if (n > IB_SERIAL)
+    for (int64_t b = 0; b < n; b += IB_BLOCK) {
+        const int64_t end = ib_min64(b + IB_BLOCK, n);
+        for (int64_t i = b; dgate && i < end; i++) {
+            const float x = gate[i], u = gelu ? 1.5957691216f * (x + 0.044715f * x * x * x) : x;
+            const float du = gelu ? 1.5957691216f * (1.0f + 3.0f * 0.044715f * x * x) : 1.0f, s = ib_sigmoid_of(u);
+            dgate[i] += dy[i] * up[i] * (s + x * s * (1.0f - s) * du);
+        }
+        for (int64_t i = b; dup && i < end; i++) {
+            const float x = gate[i], u = gelu ? 1.5957691216f * (x + 0.044715f * x * x * x) : x;
+            dup[i] += dy[i] * (x * ib_sigmoid_of(u));
+        }
+    }
+}
+
+/* nll[i] = log sum exp(x_i) - x_i[target_i]; x becomes scale (softmax(x) - onehot) if grad; target -1: 0 and zeros */
+void IB_K(nll_rows)(float *x, const int32_t *target, int64_t rows, int64_t cols, float scale, int grad, float *nll)
+{
+#pragma omp parallel for schedule(static) if (rows * cols > IB_SERIAL)
+    for (int64_t i = 0; i < rows; i++) {
+        float *xi = x + i * cols, max = xi[0], part[LANES] = {0}, sum = 0;
+        nll[i] = 0;
+        if (target[i] < 0) {
+            for (int64_t j = 0; grad && j < cols; j++)
+                xi[j] = 0;
+            continue;
+        }
+        const float right = xi[target[i]];
+        float best[LANES];
+        for (int l = 0; l < LANES; l++)
+            best[l] = max;
+        int64_t j = 0;
+        for (; j + LANES <= cols; j += LANES)
+            for (int l = 0; l < LANES; l++)
+                best[l] = xi[j + l] > best[l] ? xi[j + l] : best[l];
+        for (int l = 0; l < LANES; l++)
+            max = best[l] > max ? best[l] : max;
+        for (; j < cols; j++)
+            max = xi[j] > max ? xi[j] : max;
+        for (j = 0; j + LANES <= cols; j += LANES)
+            for (int l = 0; l < LANES; l++)
+                part[l] += xi[j + l] = ib_exp(xi[j + l] - max);
+        for (int l = 0; l < LANES; l++)
+            sum += part[l];
+        for (; j < cols; j++)
+            sum += xi[j] = ib_exp(xi[j] - max);
+        nll[i] = logf(sum) + max - right;
+        if (grad) {
+            const float f = scale / sum;
+            for (j = 0; j < cols; j++)
+                xi[j] *= f;
+            xi[target[i]] -= scale;
+        }
+    }
+}
