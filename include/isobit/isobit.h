@@ -7,6 +7,7 @@
 #include <isobit/export.h>
 #include <isobit/graph.h>
 #include <isobit/layer.h>
+#include <isobit/lm.h>
 #include <isobit/matrix.h>
 #include <isobit/optim.h>
 #include <isobit/qat.h>

@@ -1,0 +1,103 @@
+/* language.c - see language.h */
+#include "cli/language.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+enum { KEY_DEVICE = 2000, KEY_THREADS, KEY_JSON };
+
+static const struct argp_option options[] = {
+    {"device", KEY_DEVICE, "NAME", 0, "cpu, cpu:ref, cpu:base, cpu:avx2, cpu:avx512", 0},
+    {"threads", KEY_THREADS, "N", 0, "0 (default): all cores; no result depends on it", 0},
+    {"json", KEY_JSON, NULL, 0, "one JSON object on standard output", 0},
+    {0},
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    common *o = state->input;
+    int64_t n;
+    switch (key) {
+    case KEY_DEVICE:
+        o->device = arg;
+        return 0;
+    case KEY_JSON:
+        o->json = 1;
+        return 0;
+    case KEY_THREADS:
+        if (parse_int(arg, "--threads", 0, 1024, &n))
+            exit(2);
+        o->threads = (int)n;
+        return 0;
+    }
+    return ARGP_ERR_UNKNOWN;
+}
+
+const struct argp language_argp = {options, parse, NULL, NULL, NULL, NULL, NULL};
+
+int language_open(language *l, const common *o, const char *model, const char *tokenizer, const char *base, const char *adapter)
+{
+    if (ib_threads_set(o->threads) || !(l->dev = ib_device_open(o->device)) || !(l->g = ib_graph_new(l->dev)) || !(l->m = ib_lm_open(model)) ||
+        !(l->t = ib_tokenizer_open(tokenizer ? tokenizer : model)))
+        return complain();
+    if (ib_tokenizer_size(l->t) > ib_lm_config_of(l->m)->vocabulary) {
+        fprintf(stderr, "isobit: %s: the tokenizer has %d tokens, the model %d\n", tokenizer ? tokenizer : model, ib_tokenizer_size(l->t),
+                ib_lm_config_of(l->m)->vocabulary);
+        return 1;
+    }
+    if ((base && ib_lm_requantize(l->m, base)) || (adapter && ib_lm_adapter_open(l->m, adapter)))
+        return complain();
+    return 0;
+}
+
+void language_close(language *l)
+{
+    ib_tokenizer_free(l->t);
+    ib_lm_free(l->m);
+    ib_graph_free(l->g);
+    ib_device_close(l->dev);
+}
+
+int language_tokens(language *l, const char *path, ib_ids *out)
+{
+    FILE *f = fopen(path, "rb");
+    char *text = NULL;
+    size_t n = 0, room = 0;
+    int status = 0;
+    if (!f) {
+        fprintf(stderr, "isobit: %s: cannot be opened\n", path);
+        return 1;
+    }
+    for (size_t got = 1; got; n += got) {
+        if (room - n < 65536) {
+            char *grown = realloc(text, room = 2 * room + 131072);
+            if (!grown) {
+                fprintf(stderr, "isobit: %s: out of memory\n", path);
+                status = 1;
+                break;
+            }
+            text = grown;
+        }
+        got = fread(text + n, 1, room - n, f);
+    }
+    if (!status && ferror(f)) {
+        fprintf(stderr, "isobit: %s: cannot be read\n", path);
+        status = 1;
+    }
+    fclose(f);
+    if (!status && ib_tokenize(l->t, text, n, 0, out)) {
+        fprintf(stderr, "isobit: %s: %s\n", path, ib_error());
+        status = 1;
+    }
+    free(text);
+    return status;
+}
+
+int64_t peak_memory(void)
+{
+    struct rusage u;
+    getrusage(RUSAGE_SELF, &u);
+    return (int64_t)u.ru_maxrss * 1024;
+}

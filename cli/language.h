@@ -1,0 +1,30 @@
+/* language.h - what the commands for language models share. */
+#ifndef IB_CLI_LANGUAGE_H
+#define IB_CLI_LANGUAGE_H
+
+#include "cli/cli.h"
+
+/* A model, its tokenizer and where they run. */
+typedef struct language {
+    ib_device *dev;
+    ib_graph *g;
+    ib_lm *m;
+    ib_tokenizer *t;
+} language;
+
+/* Options of every language command: --device, --threads, --json. */
+extern const struct argp language_argp; /* its input is a common * */
+#define LANGUAGE_CHILD {&language_argp, 0, "Common options:", 100}
+
+/* Opens model and tokenizer; base: storage format of the linear layers or NULL; adapter: path or NULL. 0, or 1 after
+ * telling what is wrong. tokenizer: another place for it, or NULL. */
+int language_open(language *l, const common *o, const char *model, const char *tokenizer, const char *base, const char *adapter);
+void language_close(language *l);
+
+/* The tokens of a text file. */
+int language_tokens(language *l, const char *path, ib_ids *out);
+
+/* Peak resident memory of this process so far, bytes. */
+int64_t peak_memory(void);
+
+#endif

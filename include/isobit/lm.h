@@ -1,0 +1,133 @@
+/* lm.h - language models over frozen weights: open, measure, generate, adapt, merge.
+ *
+ * One decoder serves llama, mistral, qwen2, qwen3 and gemma3; a table of differences (lm/archs.def) describes them. Base
+ * weights stay in their file's storage format, mapped, and are decoded tile by tile inside each product. */
+#ifndef ISOBIT_LM_H
+#define ISOBIT_LM_H
+
+#include <isobit/optim.h>
+#include <isobit/text.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct ib_lm ib_lm;
+
+typedef struct ib_lm_config {
+    char arch[16];       /* "llama", "mistral", "qwen2", "qwen3", "gemma3" */
+    int layers, width, ff, heads, groups, dim; /* width = hidden size, groups = heads of keys and values, dim of one head */
+    int vocabulary, context;
+    int rotated;         /* leading dimensions of a head that turn; 0: all */
+    float rope_base, rope_base_local, rope_factor; /* 0: 10000, the same, 1 (linear position scaling) */
+    float eps;           /* of RMS norms */
+    float attention_scale; /* 0: 1 / sqrt(dim) */
+    int window;          /* sliding window of local layers; 0: none */
+    int tied;            /* the head is the embedding */
+} ib_lm_config;
+
+/* Opens a GGUF file or a Hugging Face folder (config.json, safetensors, sharded or not, bitsandbytes 4-bit too). The files
+ * stay mapped until ib_lm_free. NULL with ib_error() naming file and tensor. */
+ib_lm *ib_lm_open(const char *path);
+/* A model of random trainable weights, for training from nothing (llama's shape of blocks). */
+ib_lm *ib_lm_new(const ib_lm_config *config, uint64_t seed);
+void ib_lm_free(ib_lm *m); /* NULL is fine */
+const ib_lm_config *ib_lm_config_of(const ib_lm *m);
+/* Stores all linear layers (not embedding and head) in another format from now on; "keep" does nothing. */
+ib_status ib_lm_requantize(ib_lm *m, const char *format);
+/* Freezes trained weights (of ib_lm_new) into a storage format; norms stay fp32. */
+ib_status ib_lm_freeze(ib_lm *m, const char *format);
+int64_t ib_lm_weight_bytes(const ib_lm *m);
+int64_t ib_lm_weight_count(const ib_lm *m);
+/* Parameters to train: the adapter's, or all of ib_lm_new's. Borrowed; NULL if there are none. */
+ib_layer *ib_lm_trainable(ib_lm *m);
+
+/* ---- running ---- */
+
+/* n tokens of one or several sequences one behind the other. */
+typedef struct ib_lm_batch {
+    int64_t n;
+    const int32_t *ids;   /* [n] */
+    const int32_t *pos;   /* [n] position within its sequence */
+    const int32_t *first; /* [n] row where its sequence begins */
+} ib_lm_batch;
+
+/* Final hidden states [n, width], normed, ready for the head. checkpoint: how many of the first layers keep their input
+ * alone and run again in the backward pass. */
+ib_tensor *ib_lm_hidden(ib_lm *m, ib_graph *g, const ib_lm_batch *b, int checkpoint);
+/* scale * sum of -log p(target) over rows with target >= 0; nll [n] may be NULL. */
+ib_tensor *ib_lm_loss(ib_lm *m, ib_graph *g, ib_tensor *hidden, const int32_t *target, float scale, float *nll);
+/* Logits [n, vocabulary] of hidden states, for tests and small vocabularies. */
+ib_tensor *ib_lm_logits(ib_lm *m, ib_graph *g, ib_tensor *hidden);
+
+typedef struct ib_perplexity_opts {
+    int context;         /* window; 0 means 512 */
+    int64_t windows;     /* at most; 0: all of the text */
+    int bos;             /* token put before each window, -1: none */
+    void (*progress)(void *user, int64_t done, int64_t total, double perplexity);
+    void *user;
+} ib_perplexity_opts;
+typedef struct ib_perplexity_result {
+    double perplexity, nll;  /* exp(mean), mean */
+    int64_t tokens, windows; /* scored tokens */
+} ib_perplexity_result;
+/* Non-overlapping windows from the start; in each the second half is scored: token i + 1 given tokens 0 .. i for
+ * i = context/2 .. context - 2 (as llama.cpp's). */
+ib_status ib_lm_perplexity(ib_lm *m, ib_graph *g, const int32_t *ids, int64_t n, const ib_perplexity_opts *o, ib_perplexity_result *out);
+
+/* ---- generation ---- */
+typedef struct ib_kv ib_kv; /* keys and values seen so far */
+ib_kv *ib_kv_new(ib_lm *m, int context, int int8); /* int8 0: half precision */
+void ib_kv_free(ib_kv *kv);
+int ib_kv_length(const ib_kv *kv);
+void ib_kv_rewind(ib_kv *kv, int length); /* forgets what lies behind */
+int64_t ib_kv_bytes(const ib_kv *kv);
+/* Runs n more tokens; logits [vocabulary] of the last. IB_EINVAL when the context is full. */
+ib_status ib_lm_step(ib_lm *m, ib_graph *g, ib_kv *kv, const int32_t *ids, int64_t n, float *logits);
+
+typedef struct ib_sampling {
+    float temperature; /* 0: the most likely token */
+    int top_k;         /* 0: all */
+    float top_p, min_p; /* 0 means 1 and 0 */
+    float repeat_penalty; /* over the last 64 tokens; 0 means 1 */
+    uint64_t seed;
+} ib_sampling;
+/* Chooses the next token; logits are changed. `history` [n] are the tokens so far; step numbers the draw. */
+int32_t ib_sample_token(const ib_sampling *s, float *logits, int vocabulary, const int32_t *history, int64_t n, uint64_t step);
+
+/* ---- adapters ---- */
+typedef struct ib_adapter_opts {
+    int r;               /* 0 means 16 */
+    float alpha;         /* 0 means 2 r */
+    float dropout;
+    int rslora, dora;
+    const char *targets; /* "all", "attention", "mlp" or names with shell wildcards, comma-separated: "q_proj,*.mlp.*" */
+    const char *ranks;   /* exceptions "pattern=8,pattern=32"; NULL: none */
+    uint64_t seed;
+} ib_adapter_opts;
+/* A ~ U(+-1/sqrt(in)), B = 0; DoRA's magnitudes are the rows' norms. */
+ib_status ib_lm_adapt(ib_lm *m, const ib_adapter_opts *o);
+/* PEFT folder (adapter_config.json, adapter_model.safetensors) or GGUF adapter file. */
+ib_status ib_lm_adapter_open(ib_lm *m, const char *path);
+/* Writes a PEFT folder; base is recorded as base_model_name_or_path. */
+ib_status ib_lm_adapter_save(const ib_lm *m, const char *folder, const char *base);
+/* Writes a GGUF adapter; DoRA cannot be one (IB_EUNSUPPORTED). */
+ib_status ib_lm_adapter_save_gguf(const ib_lm *m, const char *path);
+/* Dropout acts in IB_TRAIN only; this sets its probability. */
+void ib_lm_set_dropout(ib_lm *m, float p);
+
+/* Requantizes W + adapter into `format` for all adapted layers; the forward then runs on that, the gradient goes straight
+ * through. To be called again whenever the adapter has changed. NULL: back to W and adapter. */
+ib_status ib_lm_deploy(ib_lm *m, const char *format);
+/* Writes base + adapter as a whole model: a GGUF file if path ends in .gguf, else a Hugging Face folder. format NULL keeps
+ * each tensor's own where it can be kept. `source` is the path that the model was opened from (tokenizer and metadata). */
+typedef struct ib_lm_saved {
+    int64_t exact, lossy; /* tensors */
+} ib_lm_saved;
+ib_status ib_lm_save(ib_lm *m, const char *source, const char *path, const char *format, ib_lm_saved *saved,
+                     void (*report)(void *user, const char *tensor, const char *from, const char *to, int exact), void *user);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,119 @@
+/* config.c - architectures, names, checks of the numbers. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lm/lm.h"
+#include "tensor/alloc.h"
+#include "tensor/error.h"
+
+static const ib_arch archs[] = {
+#define ARCH(name, ...) {#name, __VA_ARGS__},
+#include "lm/archs.def"
+#undef ARCH
+};
+
+const ib_name ib_role_names[IB_N_ROLES] = {
+#define X(role, gguf, hf) {gguf, hf, hf},
+    IB_ROLES(X)
+#undef X
+};
+const ib_name ib_norm_names[IB_N_NORMS] = {
+#define X(norm, gguf, hf, hf_post) {gguf, hf, hf_post},
+    IB_NORMS(X)
+#undef X
+};
+
+const ib_arch *ib_arch_find(const char *name)
+{
+    char names[128] = "";
+    for (size_t i = 0; i < sizeof archs / sizeof *archs; i++) {
+        if (!strcmp(archs[i].name, name))
+            return &archs[i];
+        const size_t n = strlen(names);
+        snprintf(names + n, sizeof names - n, "%s%s", i ? ", " : "", archs[i].name);
+    }
+    return ib_fail_null(IB_EUNSUPPORTED, "architecture '%s'; there are %s", name, names);
+}
+
+char *ib_lm_name(const ib_name *n, int layer, int gguf, int post_norms)
+{
+    const char *hf = post_norms ? n->hf_post : n->hf;
+    return gguf ? ib_format_text("blk.%d.%s", layer, n->gguf) : ib_format_text("model.layers.%d.%s", layer, hf ? hf : n->gguf);
+}
+
+void ib_lm_role_shape(const ib_lm_config *c, int role, int64_t *rows, int64_t *cols)
+{
+    const int64_t q = (int64_t)c->heads * c->dim, kv = (int64_t)c->groups * c->dim;
+    *rows = role == IB_ROLE_Q ? q : role == IB_ROLE_K || role == IB_ROLE_V ? kv : role == IB_ROLE_GATE || role == IB_ROLE_UP ? c->ff : c->width;
+    *cols = role == IB_ROLE_O ? q : role == IB_ROLE_DOWN ? c->ff : c->width;
+}
+
+ib_status ib_lm_alloc(ib_lm *m)
+{
+    ib_lm_config *c = &m->c;
+    if (!c->dim && c->heads)
+        c->dim = c->width / c->heads;
+    if (!c->groups)
+        c->groups = c->heads;
+    if (c->layers < 1 || c->layers > 4096 || c->width < 1 || c->width > 1 << 17 || c->ff < 1 || c->ff > 1 << 20 || c->heads < 1 || c->heads > 1024 ||
+        c->groups < 1 || c->heads % c->groups || c->heads / c->groups > 64 || c->dim < 2 || c->dim > IB_MAX_HEAD_DIM || c->dim % 2 ||
+        c->vocabulary < 2 || c->vocabulary > 1 << 22)
+        return ib_fail(IB_EFORMAT, "%d layers of %d, %d heads of %d on %d groups, inner width %d, %d tokens", c->layers, c->width, c->heads, c->dim,
+                       c->groups, c->ff, c->vocabulary);
+    if (!c->rotated)
+        c->rotated = c->dim;
+    if (c->rotated > c->dim || c->rotated % 2 || c->rotated < 2)
+        return ib_fail(IB_EFORMAT, "%d of %d dimensions of a head turn", c->rotated, c->dim);
+    c->rope_base = c->rope_base > 0 ? c->rope_base : 10000;
+    c->rope_base_local = c->rope_base_local > 0 ? c->rope_base_local : c->rope_base;
+    c->rope_factor = c->rope_factor > 0 ? c->rope_factor : 1;
+    c->eps = c->eps > 0 ? c->eps : 1e-5f;
+    c->attention_scale = c->attention_scale > 0 ? c->attention_scale : 1.0f / sqrtf((float)c->dim);
+    c->context = c->context > 0 ? c->context : 2048;
+    m->block = ib_alloc((size_t)c->layers * sizeof *m->block);
+    if (!m->block)
+        return IB_ENOMEM;
+    for (int i = 0; i < c->layers; i++)
+        m->block[i].local = c->window && (!m->arch->global_every || (i + 1) % m->arch->global_every);
+    return IB_OK;
+}
+
+/* Angles pos / factor * base^(-2i/rotated), computed in double. */
+ib_status ib_lm_rope(ib_lm *m, int64_t positions)
+{
+    if (positions <= m->positions)
+        return IB_OK;
+    if (positions > 1 << 20)
+        return ib_fail(IB_EINVAL, "%lld positions, at most 1048576 are possible", (long long)positions);
+    const ib_lm_config *c = &m->c;
+    const int half = c->rotated / 2;
+    for (int t = 0; t < 2; t++) {
+        float *table = ib_alloc((size_t)(positions * c->rotated) * sizeof *table);
+        if (!table)
+            return IB_ENOMEM;
+        for (int i = 0; i < half; i++) {
+            double f = pow(t ? c->rope_base_local : c->rope_base, -2.0 * i / c->rotated);
+            if (!t)
+                f /= c->rope_factor * (m->rope_factor ? m->rope_factor[i] : 1.0f);
+            for (int64_t p = 0; p < positions; p++) {
+                table[p * c->rotated + 2 * i] = (float)cos((double)p * f);
+                table[p * c->rotated + 2 * i + 1] = (float)sin((double)p * f);
+            }
+        }
+        ib_free(m->rope[t]);
+        m->rope[t] = table;
+    }
+    m->positions = positions;
+    return IB_OK;
+}
+
+void ib_lm_permute_rows(const void *from, void *to, int64_t rows, int dim, size_t bytes, int to_pairs)
+{
+    for (int64_t h = 0; h < rows; h += dim)
+        for (int i = 0; i < dim / 2; i++)
+            for (int s = 0; s < 2; s++) {
+                const int64_t pair = h + 2 * i + s, half = h + s * (dim / 2) + i;
+                memcpy((char *)to + (size_t)(to_pairs ? pair : half) * bytes, (const char *)from + (size_t)(to_pairs ? half : pair) * bytes, bytes);
+            }
+}

@@ -1,0 +1,122 @@
+/* decoder.c - the forward pass: embedding, blocks, final norm, head. */
+#include <math.h>
+#include <string.h>
+
+#include "lm/lm.h"
+#include "tensor/alloc.h"
+#include "tensor/error.h"
+
+ib_tensor *ib_lm_project(ib_graph *g, ib_lm *m, ib_projection *p, ib_tensor *x)
+{
+    if (p->weight)
+        return ib_linear(g, x, p->weight, p->bias);
+    return ib_lora(g, x, &p->w, p->bias, &(ib_lora_opts){p->a, p->b, p->m, p->scale, m->dropout, p->merged.format ? &p->merged : NULL});
+}
+
+static ib_tensor *norm(ib_graph *g, ib_lm *m, const ib_block *b, int which, ib_tensor *x)
+{
+    return b->norm[which] ? ib_rms_norm(g, x, b->norm[which], m->c.eps) : x;
+}
+
+/* Adds the rows' keys and values to the cache; then each row attends to all that was before it. */
+static ib_tensor *cached_attention(ib_graph *g, const ib_block_run *run, ib_tensor *q, ib_tensor *k, ib_tensor *v)
+{
+    const ib_lm_config *c = &run->m->c;
+    const ib_block *b = &run->m->block[run->layer];
+    ib_kv *kv = run->kv;
+    const int64_t row = (int64_t)c->groups * c->dim, n = q->shape[0];
+    const ib_kv_cache *cache = &kv->layer[run->layer];
+    for (int which = 0; which < 2; which++) {
+        const float *x = ib_f32(which ? v : k);
+        for (int64_t i = 0; i < n; i++)
+            for (int64_t s = 0; s < c->groups; s++) {
+                const int64_t at = (kv->length + i) * row + s * c->dim;
+                const float *xi = x + i * row + s * c->dim;
+                if (!kv->int8) {
+                    uint16_t *h = (uint16_t *)(which ? cache->v : cache->k) + at;
+                    for (int d = 0; d < c->dim; d++)
+                        h[d] = ib_float_to_half(xi[d]);
+                    continue;
+                }
+                int8_t *h = (int8_t *)(which ? cache->v : cache->k) + at;
+                float amax = 0;
+                for (int d = 0; d < c->dim; d++)
+                    amax = fabsf(xi[d]) > amax ? fabsf(xi[d]) : amax;
+                (which ? cache->v_scale : cache->k_scale)[(kv->length + i) * c->groups + s] = amax / 127;
+                for (int d = 0; d < c->dim; d++)
+                    h[d] = (int8_t)(amax ? rintf(xi[d] * 127 / amax) : 0);
+            }
+    }
+    if (!kv->length) /* a fresh prompt: the tiled kernel, on exact keys */
+        return ib_causal_attention(g, q, k, v, &(ib_attention_opts){c->heads, c->groups, c->dim, c->attention_scale, b->local ? c->window : 0, run->b->first});
+    ib_tensor *y = ib_input(g, 2, q->shape, ib_f32(q));
+    for (int64_t i = 0; y && i < n; i++) {
+        const int64_t to = kv->length + i + 1, from = b->local && to > c->window ? to - c->window : 0;
+        g->dev->k.attention_cached(cache, c->heads, c->attention_scale, from, to, ib_f32(q) + i * q->shape[1], ib_f32(y) + i * q->shape[1]);
+    }
+    return y;
+}
+
+ib_tensor *ib_lm_block(ib_graph *g, void *context, ib_tensor *x)
+{
+    const ib_block_run *run = context;
+    ib_lm *m = run->m;
+    const ib_lm_config *c = &m->c;
+    ib_block *b = &m->block[run->layer];
+    g->scope = NULL;
+    ib_tensor *h = norm(g, m, b, IB_NORM_ATTENTION, x);
+    ib_tensor *q = norm(g, m, b, IB_NORM_QUERY, ib_lm_project(g, m, &b->p[IB_ROLE_Q], h));
+    ib_tensor *k = norm(g, m, b, IB_NORM_KEY, ib_lm_project(g, m, &b->p[IB_ROLE_K], h));
+    ib_tensor *v = ib_lm_project(g, m, &b->p[IB_ROLE_V], h);
+    ib_rope_opts rope = {c->heads, c->dim, c->rotated, m->pairs, run->b->pos, m->rope[b->local]};
+    q = ib_rope(g, q, &rope);
+    rope.heads = c->groups;
+    k = ib_rope(g, k, &rope);
+    if (!q || !k || !v)
+        return NULL;
+    ib_tensor *y = run->kv ? cached_attention(g, run, q, k, v)
+                           : ib_causal_attention(g, q, k, v, &(ib_attention_opts){c->heads, c->groups, c->dim, c->attention_scale, b->local ? c->window : 0, run->b->first});
+    y = ib_lm_project(g, m, &b->p[IB_ROLE_O], y);
+    x = ib_add(g, x, norm(g, m, b, IB_NORM_POST_ATTENTION, y));
+    h = norm(g, m, b, IB_NORM_FFN, x);
+    y = ib_glu(g, ib_lm_project(g, m, &b->p[IB_ROLE_GATE], h), ib_lm_project(g, m, &b->p[IB_ROLE_UP], h), m->arch->gelu);
+    return ib_add(g, x, norm(g, m, b, IB_NORM_POST_FFN, ib_lm_project(g, m, &b->p[IB_ROLE_DOWN], y)));
+}
+
+ib_tensor *ib_lm_embed(ib_lm *m, ib_graph *g, const ib_lm_batch *b)
+{
+    const float scale = m->arch->scaled_embedding ? sqrtf((float)m->c.width) : 1.0f;
+    return m->embedding_w ? ib_embedding(g, m->embedding_w, b->ids, b->n, scale) : ib_embedding_frozen(g, &m->embedding, b->ids, b->n, scale);
+}
+
+ib_tensor *ib_lm_hidden(ib_lm *m, ib_graph *g, const ib_lm_batch *b, int checkpoint)
+{
+    int32_t last = 0;
+    for (int64_t i = 0; i < b->n; i++)
+        last = b->pos[i] > last ? b->pos[i] : last;
+    if (b->n < 1 || ib_lm_rope(m, last + 1))
+        return b->n < 1 ? ib_fail_null(IB_EINVAL, "no tokens to run") : NULL;
+    ib_block_run *runs = ib_graph_alloc(g, (size_t)m->c.layers * sizeof *runs); /* needed again in the backward pass */
+    ib_tensor *x = runs ? ib_lm_embed(m, g, b) : NULL;
+    for (int i = 0; x && i < m->c.layers; i++) {
+        runs[i] = (ib_block_run){m, b, i, NULL};
+        x = i < checkpoint ? ib_checkpoint_segment(g, ib_lm_block, &runs[i], x) : ib_lm_block(g, &runs[i], x);
+        if (!x)
+            ib_error_prefix("layer %d", i);
+    }
+    return ib_rms_norm(g, x, m->norm, m->c.eps);
+}
+
+ib_tensor *ib_lm_loss(ib_lm *m, ib_graph *g, ib_tensor *hidden, const int32_t *target, float scale, float *nll)
+{
+    if (m->embedding_w)
+        return ib_language_loss(g, hidden, NULL, m->embedding_w, target, scale, nll);
+    return ib_language_loss(g, hidden, m->head.format ? &m->head : &m->embedding, NULL, target, scale, nll);
+}
+
+ib_tensor *ib_lm_logits(ib_lm *m, ib_graph *g, ib_tensor *hidden)
+{
+    if (m->embedding_w)
+        return ib_linear(g, hidden, m->embedding_w, NULL);
+    return ib_frozen_linear(g, hidden, m->head.format ? &m->head : &m->embedding, NULL);
+}

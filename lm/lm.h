@@ -1,0 +1,125 @@
+/* lm.h - inside the library: what a language model is made of. */
+#ifndef IB_LM_LM_H
+#define IB_LM_LM_H
+
+#include <isobit/lm.h>
+
+#include "files/gguf.h"
+#include "files/safetensors.h"
+#include "layers/layer.h"
+
+/* A row of archs.def. */
+typedef struct ib_arch {
+    const char *name;
+    int gguf_pairs, qkv_bias, qk_norm, post_norms, gelu, scaled_embedding, norm_minus_one, global_every;
+} ib_arch;
+const ib_arch *ib_arch_find(const char *name); /* NULL with ib_error() listing the names */
+
+/* The linear layers of a block, in this order everywhere. */
+#define IB_ROLES(X)                                                                                                    \
+    X(Q, "attn_q", "self_attn.q_proj")                                                                                 \
+    X(K, "attn_k", "self_attn.k_proj")                                                                                 \
+    X(V, "attn_v", "self_attn.v_proj")                                                                                 \
+    X(O, "attn_output", "self_attn.o_proj")                                                                            \
+    X(GATE, "ffn_gate", "mlp.gate_proj")                                                                               \
+    X(UP, "ffn_up", "mlp.up_proj")                                                                                     \
+    X(DOWN, "ffn_down", "mlp.down_proj")
+enum {
+#define X(role, gguf, hf) IB_ROLE_##role,
+    IB_ROLES(X)
+#undef X
+    IB_N_ROLES
+};
+
+/* The norms of a block. */
+#define IB_NORMS(X)                                                                                                    \
+    X(ATTENTION, "attn_norm", "input_layernorm", "input_layernorm")                                                    \
+    X(FFN, "ffn_norm", "post_attention_layernorm", "pre_feedforward_layernorm")                                        \
+    X(QUERY, "attn_q_norm", "self_attn.q_norm", "self_attn.q_norm")                                                    \
+    X(KEY, "attn_k_norm", "self_attn.k_norm", "self_attn.k_norm")                                                      \
+    X(POST_ATTENTION, "post_attention_norm", NULL, "post_attention_layernorm")                                         \
+    X(POST_FFN, "post_ffw_norm", NULL, "post_feedforward_layernorm")
+enum {
+#define X(norm, gguf, hf, hf_post) IB_NORM_##norm,
+    IB_NORMS(X)
+#undef X
+    IB_N_NORMS
+};
+
+typedef struct ib_name {
+    const char *gguf, *hf, *hf_post; /* hf_post: in architectures with post norms */
+} ib_name;
+extern const ib_name ib_role_names[IB_N_ROLES], ib_norm_names[IB_N_NORMS];
+
+typedef struct ib_projection {
+    ib_matrix w;          /* frozen, or empty and */
+    ib_tensor *weight;    /* trained, a parameter of the model's layer */
+    ib_tensor *bias;      /* frozen fp32, or NULL */
+    ib_tensor *a, *b, *m; /* adapter, or NULL; parameters of the adapter's layer */
+    float scale, alpha;   /* scale = alpha / r, or alpha / sqrt r */
+    ib_matrix merged;     /* ib_lm_deploy's, or empty */
+} ib_projection;
+
+typedef struct ib_block {
+    ib_projection p[IB_N_ROLES];
+    ib_tensor *norm[IB_N_NORMS]; /* NULL where the architecture has none */
+    int local;                   /* sliding window and local rotary base */
+} ib_block;
+
+struct ib_lm {
+    ib_lm_config c;
+    const ib_arch *arch;
+    int pairs;                /* rows of q and k lie as in GGUF files: neighbouring pairs turn */
+    ib_block *block;          /* [layers] */
+    ib_matrix embedding, head; /* head empty: tied */
+    ib_tensor *embedding_w;   /* trained, or NULL; then also the head */
+    ib_tensor *norm;
+    float *rope_factor;       /* [rotated/2]: divides the frequencies (Llama 3), or NULL */
+    float *rope[2];           /* tables [positions][rotated/2][2]: global, local */
+    int64_t positions;        /* in them */
+    ib_gguf *gguf;            /* what the weights are mapped from */
+    ib_safetensors *hf;
+    ib_layer *trainable;      /* adapter or trained weights */
+    int adapted, rslora, dora, r;
+    float alpha, dropout;
+    char *targets;            /* as given, for adapter_config.json */
+};
+
+/* ---- building ---- */
+ib_status ib_lm_alloc(ib_lm *m); /* blocks, after c and arch are known; checks the numbers */
+ib_status ib_lm_from_gguf(ib_lm *m, const char *path);
+ib_status ib_lm_from_hf(ib_lm *m, const char *folder);
+/* A frozen fp32 vector from a tensor of a file; `plus` is added to each element. */
+ib_tensor *ib_lm_vector(const ib_entry *e, int64_t size, float plus, const char *path);
+/* The name "model.layers.3.self_attn.q_proj" or "blk.3.attn_q"; yours to ib_free. */
+char *ib_lm_name(const ib_name *n, int layer, int gguf, int post_norms);
+
+/* Makes the rotary tables long enough for `positions`. */
+ib_status ib_lm_rope(ib_lm *m, int64_t positions);
+
+/* Rows of a q or k matrix between Hugging Face's halves and GGUF's pairs: row h dim + 2 i + s of the pairs is row
+ * h dim + s dim/2 + i of the halves. Moves rows of `bytes` each, rows = heads * dim. */
+void ib_lm_permute_rows(const void *from, void *to, int64_t rows, int dim, size_t bytes, int to_pairs);
+
+/* ---- running ---- */
+struct ib_kv {
+    ib_kv_cache *layer; /* [layers] */
+    int n_layers, length, context, groups, dim, int8;
+};
+ib_tensor *ib_lm_project(ib_graph *g, ib_lm *m, ib_projection *p, ib_tensor *x);
+/* One block on rows b of the stream x; kv NULL: rows attend to each other, else also to the cache, to which they are added. */
+typedef struct ib_block_run {
+    ib_lm *m;
+    const ib_lm_batch *b;
+    int layer;
+    ib_kv *kv;
+} ib_block_run;
+ib_tensor *ib_lm_block(ib_graph *g, void *run, ib_tensor *x);
+ib_tensor *ib_lm_embed(ib_lm *m, ib_graph *g, const ib_lm_batch *b);
+
+/* Shape of a role's matrix. */
+void ib_lm_role_shape(const ib_lm_config *c, int role, int64_t *rows, int64_t *cols);
+/* W + s B A (DoRA: rows scaled to m) of one projection as fp32 [rows, cols]. */
+ib_status ib_lm_merged(const ib_projection *p, ib_device *dev, float *out);
+
+#endif

@@ -1,0 +1,242 @@
+/* model.c - opening, random models, storage of the weights. */
+#include <math.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "lm/lm.h"
+#include "tensor/alloc.h"
+#include "tensor/error.h"
+
+ib_tensor *ib_lm_vector(const ib_entry *e, int64_t size, float plus, const char *path)
+{
+    if (ib_entry_size(e) != size || !e->format)
+        return ib_fail_null(IB_EFORMAT, "%s%stensor '%s' has %lld elements, not %lld", path ? path : "", path ? ": " : "", e->name,
+                            (long long)ib_entry_size(e), (long long)size);
+    ib_tensor *t = ib_tensor_new(IB_F32, 1, &size, 0, e->name);
+    if (!t)
+        return NULL;
+    const ib_matrix m = ib_entry_matrix(e);
+    ib_matrix_decode(&m, 0, size, ib_f32(t));
+    for (int64_t i = 0; i < size; i++) {
+        ib_f32(t)[i] += plus;
+        if (!isfinite(ib_f32(t)[i])) {
+            ib_fail(IB_ENUMERIC, "tensor '%s' holds %g at %lld", e->name, (double)ib_f32(t)[i], (long long)i);
+            ib_tensor_free(t);
+            return NULL;
+        }
+    }
+    return t;
+}
+
+ib_lm *ib_lm_open(const char *path)
+{
+    struct stat info;
+    ib_lm *m = ib_alloc(sizeof *m);
+    if (!m)
+        return NULL;
+    const ib_status status = stat(path, &info) ? ib_fail(IB_EIO, "%s: cannot be opened: there is no such file or folder", path)
+                             : S_ISDIR(info.st_mode) ? ib_lm_from_hf(m, path) : ib_lm_from_gguf(m, path);
+    if (status) {
+        ib_lm_free(m);
+        return NULL;
+    }
+    return m;
+}
+
+void ib_lm_free(ib_lm *m)
+{
+    if (!m)
+        return;
+    const int trained = m->embedding_w != NULL; /* the trained weights belong to m->trainable */
+    for (int i = 0; m->block && i < m->c.layers; i++) {
+        for (int r = 0; r < IB_N_ROLES; r++) {
+            ib_matrix_release(&m->block[i].p[r].w);
+            ib_matrix_release(&m->block[i].p[r].merged);
+            ib_tensor_free(m->block[i].p[r].bias);
+        }
+        for (int k = 0; k < IB_N_NORMS && !trained; k++)
+            ib_tensor_free(m->block[i].norm[k]);
+    }
+    if (!trained)
+        ib_tensor_free(m->norm);
+    ib_matrix_release(&m->embedding);
+    ib_matrix_release(&m->head);
+    ib_layer_free(m->trainable);
+    ib_free(m->rope_factor);
+    ib_free(m->rope[0]);
+    ib_free(m->rope[1]);
+    ib_free(m->block);
+    ib_free(m->targets);
+    ib_gguf_close(m->gguf);
+    ib_safetensors_close(m->hf);
+    ib_free(m);
+}
+
+const ib_lm_config *ib_lm_config_of(const ib_lm *m)
+{
+    return &m->c;
+}
+
+ib_layer *ib_lm_trainable(ib_lm *m)
+{
+    return m->trainable;
+}
+
+static const ib_layer_class weights_class = {"weights", NULL};
+
+/* N(0, 0.02), the residual branches' outputs smaller by sqrt(2 layers) (GPT-2's scheme), norms 1. */
+ib_lm *ib_lm_new(const ib_lm_config *config, uint64_t seed)
+{
+    ib_lm *m = ib_alloc(sizeof *m);
+    if (!m)
+        return NULL;
+    m->c = *config;
+    m->c.tied = 1;
+    if (!(m->arch = ib_arch_find(*m->c.arch ? m->c.arch : "llama")) || ib_lm_alloc(m) || !(m->trainable = ib_layer_new(&weights_class, 0)))
+        goto failed;
+    if (m->arch->qkv_bias) {
+        ib_fail(IB_EUNSUPPORTED, "a new model of architecture '%s': biases are not trained", m->arch->name);
+        goto failed;
+    }
+    strcpy(m->c.arch, m->arch->name);
+    ib_layer *l = m->trainable;
+    if (!(m->embedding_w = ib_layer_param(l, "model.embed_tokens.weight", 2, (int64_t[]){m->c.vocabulary, m->c.width}, IB_INIT_ZEROS, 1, 1)) ||
+        !(m->norm = ib_layer_param(l, "model.norm.weight", 1, (int64_t[]){m->c.width}, IB_INIT_ONES, 1, 1)))
+        goto failed;
+    for (int i = 0; i < m->c.layers; i++) {
+        for (int r = 0; r < IB_N_ROLES; r++) {
+            int64_t shape[2];
+            ib_lm_role_shape(&m->c, r, &shape[0], &shape[1]);
+            char *base = ib_lm_name(&ib_role_names[r], i, 0, 0), *name = base ? ib_format_text("%s.weight", base) : NULL;
+            m->block[i].p[r].weight = name ? ib_layer_param(l, name, 2, shape, IB_INIT_ZEROS, 1, 1) : NULL;
+            ib_free(base);
+            ib_free(name);
+            if (!m->block[i].p[r].weight)
+                goto failed;
+        }
+        for (int k = 0; k < IB_N_NORMS; k++) {
+            const int head = k == IB_NORM_QUERY || k == IB_NORM_KEY, post = k >= IB_NORM_POST_ATTENTION;
+            if ((head && !m->arch->qk_norm) || (post && !m->arch->post_norms))
+                continue;
+            char *base = ib_lm_name(&ib_norm_names[k], i, 0, m->arch->post_norms), *name = base ? ib_format_text("%s.weight", base) : NULL;
+            m->block[i].norm[k] = name ? ib_layer_param(l, name, 1, (int64_t[]){head ? m->c.dim : m->c.width}, IB_INIT_ONES, 1, 1) : NULL;
+            ib_free(base);
+            ib_free(name);
+            if (!m->block[i].norm[k])
+                goto failed;
+        }
+    }
+    if (ib_layer_init(l, seed))
+        goto failed;
+    for (int i = 0; i < ib_param_count(l); i++) {
+        ib_tensor *t = ib_param_at(l, i);
+        const char *name = ib_tensor_name(t);
+        const float std = strstr(name, "o_proj") || strstr(name, "down_proj") ? 0.02f / sqrtf(2.0f * (float)m->c.layers) : 0.02f;
+        for (int64_t j = 0; t->ndim == 2 && j < t->size; j++)
+            ib_f32(t)[j] = std * ib_rng_normal((ib_rng){seed, 1000 + (uint64_t)i}, (uint64_t)j);
+    }
+    return m;
+failed:
+    ib_lm_free(m);
+    return NULL;
+}
+
+/* w in another format; its old bytes are given back, pages of the mapped file too. */
+static ib_status restore(ib_matrix *w, const ib_storage *f, const char *name)
+{
+    ib_matrix out;
+    float *x = ib_alloc_raw((size_t)(w->rows * w->cols) * sizeof *x);
+    if (!x)
+        return IB_ENOMEM;
+    ib_matrix_decode(w, 0, w->rows * w->cols, x);
+    const ib_status status = ib_matrix_encode(&out, f, w->rows, w->cols, x);
+    ib_free(x);
+    if (status) {
+        ib_error_prefix("%s", name);
+        return status;
+    }
+    const int64_t bytes = ib_storage_bytes(w->format, w->rows, w->cols), page = 4096;
+    const uintptr_t from = ((uintptr_t)w->data + page - 1) / page * page, to = ((uintptr_t)w->data + (uintptr_t)bytes) / page * page;
+    if (!w->owned && to > from)
+        madvise((void *)from, to - from, MADV_DONTNEED);
+    ib_matrix_release(w);
+    *w = out;
+    return IB_OK;
+}
+
+ib_status ib_lm_requantize(ib_lm *m, const char *format)
+{
+    if (!strcmp(format, "keep"))
+        return IB_OK;
+    const ib_storage *f = ib_storage_find(format);
+    for (int i = 0; f && i < m->c.layers; i++)
+        for (int r = 0; r < IB_N_ROLES; r++) {
+            ib_matrix *w = &m->block[i].p[r].w;
+            if (w->format && w->format != f && restore(w, f, ib_role_names[r].hf))
+                return ib_error_status();
+        }
+    return f ? IB_OK : IB_EINVAL;
+}
+
+static ib_status freeze(ib_matrix *w, ib_tensor *t, const ib_storage *f)
+{
+    return ib_matrix_encode(w, f, t->shape[0], t->shape[1], ib_f32(t));
+}
+
+ib_status ib_lm_freeze(ib_lm *m, const char *format)
+{
+    const ib_storage *f = ib_storage_find(format), *f16 = ib_storage_find("f16");
+    if (!f)
+        return IB_EINVAL;
+    if (!m->embedding_w)
+        return ib_fail(IB_ESTATE, "the model is frozen already");
+    ib_status status = freeze(&m->embedding, m->embedding_w, f16);
+    for (int i = 0; i < m->c.layers && !status; i++)
+        for (int r = 0; r < IB_N_ROLES && !status; r++)
+            status = freeze(&m->block[i].p[r].w, m->block[i].p[r].weight, f);
+    ib_tensor **keep = &m->norm;
+    for (int i = -1; i < m->c.layers && !status; i++)
+        for (int k = 0; k < (i < 0 ? 1 : IB_N_NORMS) && !status; k++) {
+            ib_tensor **t = i < 0 ? keep : &m->block[i].norm[k], *copy;
+            if (!*t)
+                continue;
+            if (!(copy = ib_tensor_new(IB_F32, 1, (*t)->shape, 0, (*t)->name)))
+                return IB_ENOMEM;
+            memcpy(copy->data, (*t)->data, (size_t)copy->size * sizeof(float));
+            *t = copy;
+        }
+    if (status)
+        return status;
+    for (int i = 0; i < m->c.layers; i++)
+        for (int r = 0; r < IB_N_ROLES; r++)
+            m->block[i].p[r].weight = NULL;
+    m->embedding_w = NULL;
+    ib_layer_free(m->trainable);
+    m->trainable = NULL;
+    return IB_OK;
+}
+
+int64_t ib_lm_weight_bytes(const ib_lm *m)
+{
+    int64_t n = 0;
+    for (int i = 0; i < m->c.layers; i++)
+        for (int r = 0; r < IB_N_ROLES; r++) {
+            const ib_projection *p = &m->block[i].p[r];
+            n += p->weight ? 4 * p->weight->size : ib_storage_bytes(p->w.format, p->w.rows, p->w.cols);
+        }
+    if (m->embedding_w)
+        return n + 4 * m->embedding_w->size;
+    n += ib_storage_bytes(m->embedding.format, m->embedding.rows, m->embedding.cols);
+    return n + (m->head.format ? ib_storage_bytes(m->head.format, m->head.rows, m->head.cols) : 0);
+}
+
+int64_t ib_lm_weight_count(const ib_lm *m)
+{
+    int64_t n = (int64_t)m->c.vocabulary * m->c.width * (m->c.tied ? 1 : 2), rows, cols;
+    for (int r = 0; r < IB_N_ROLES; r++) {
+        ib_lm_role_shape(&m->c, r, &rows, &cols);
+        n += m->c.layers * rows * cols;
+    }
+    return n;
+}

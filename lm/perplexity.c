@@ -1,0 +1,52 @@
+/* perplexity.c - how well a model predicts a text. */
+#include <math.h>
+#include <string.h>
+
+#include "lm/lm.h"
+#include "tensor/alloc.h"
+#include "tensor/error.h"
+
+ib_status ib_lm_perplexity(ib_lm *m, ib_graph *g, const int32_t *ids, int64_t n, const ib_perplexity_opts *o, ib_perplexity_result *out)
+{
+    const int64_t context = o->context ? o->context : 512;
+    const int64_t fresh = context - (o->bos >= 0); /* tokens of the text in a window */
+    if (context < 4 || context > 1 << 20)
+        return ib_fail(IB_EINVAL, "a window of %lld tokens", (long long)context);
+    int64_t windows = n / fresh;
+    windows = o->windows && o->windows < windows ? o->windows : windows;
+    if (windows < 1)
+        return ib_fail(IB_EINVAL, "the text has %lld tokens, fewer than one window of %lld", (long long)n, (long long)fresh);
+    *out = (ib_perplexity_result){0};
+    int32_t *row = ib_alloc((size_t)context * 4 * sizeof *row), *pos = row + context, *first = pos + context, *target = first + context;
+    float *nll = ib_alloc((size_t)context * sizeof *nll);
+    ib_status status = row && nll ? IB_OK : IB_ENOMEM;
+    for (int64_t w = 0; w < windows && !status; w++) {
+        const int32_t *text = ids + w * fresh;
+        for (int64_t i = 0; i < context; i++) {
+            row[i] = o->bos >= 0 ? (i ? text[i - 1] : o->bos) : text[i];
+            pos[i] = (int32_t)i;
+        }
+        for (int64_t i = 0; i < context; i++)
+            target[i] = i >= context / 2 && i + 1 < context ? row[i + 1] : -1;
+        ib_graph_begin(g, IB_EVAL);
+        if (!ib_lm_loss(m, g, ib_lm_hidden(m, g, &(ib_lm_batch){context, row, pos, first}, 0), target, 1.0f, nll)) {
+            status = ib_error_status();
+            break;
+        }
+        for (int64_t i = 0; i < context; i++)
+            out->nll += nll[i];
+        out->tokens += context - 1 - context / 2;
+        out->windows = w + 1;
+        if (!isfinite(out->nll))
+            status = ib_fail(IB_ENUMERIC, "window %lld: the loss is %g", (long long)w + 1, out->nll);
+        if (o->progress)
+            o->progress(o->user, w + 1, windows, exp(out->nll / (double)out->tokens));
+    }
+    if (!status) {
+        out->nll /= (double)out->tokens;
+        out->perplexity = exp(out->nll);
+    }
+    ib_free(row);
+    ib_free(nll);
+    return status;
+}
