@@ -1,13 +1,18 @@
 /* optim.c - what all optimizers share. */
 #include "optim/optim.h"
 
+#include <errno.h>
 #include <fnmatch.h>
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "tensor/alloc.h"
 
-ib_optim *ib_optim_new(const ib_optim_class *cls, ib_layer *net, ib_device *dev)
+ib_optim *ib_optim_new(const ib_optim_class *cls, ib_layer *net, ib_device *dev, int paged)
 {
     if (!net || !dev)
         return NULL;
@@ -17,11 +22,45 @@ ib_optim *ib_optim_new(const ib_optim_class *cls, ib_layer *net, ib_device *dev)
     o->cls = cls;
     o->net = net;
     o->dev = dev;
+    o->paged = paged;
     if (ib_optim_sync(o)) {
         ib_optim_free(o);
         return NULL;
     }
     return o;
+}
+
+size_t ib_optim_state_bytes(const ib_optim *o, const ib_optim_slot *s)
+{
+    return o->cls->bytes ? o->cls->bytes(s->param->size) : (size_t)s->param->size * sizeof(float);
+}
+
+/* Zeroed memory; paged: pages of a file without a name. */
+static float *state_alloc(const ib_optim *o, const ib_optim_slot *s)
+{
+    const size_t bytes = ib_optim_state_bytes(o, s);
+    if (!o->paged)
+        return ib_alloc(bytes);
+    const char *dir = getenv("TMPDIR");
+    char path[512];
+    snprintf(path, sizeof path, "%s/isobit-paged-XXXXXX", dir && *dir ? dir : "/tmp");
+    const int fd = mkstemp(path);
+    void *p = MAP_FAILED;
+    if (fd >= 0 && !unlink(path) && !ftruncate(fd, (off_t)bytes))
+        p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (p == MAP_FAILED)
+        p = ib_fail_null(IB_EIO, "%s: cannot hold %zu bytes of optimizer state: %s", path, bytes, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return p;
+}
+
+static void state_free(const ib_optim *o, ib_optim_slot *s, int i)
+{
+    if (!o->paged)
+        ib_free(s->state[i]);
+    else if (s->state[i])
+        munmap(s->state[i], ib_optim_state_bytes(o, s));
 }
 
 void ib_optim_free(ib_optim *o)
@@ -30,7 +69,7 @@ void ib_optim_free(ib_optim *o)
         return;
     for (int i = 0; i < o->n_slots; i++)
         for (int s = 0; s < 2; s++)
-            ib_free(o->slots[i].state[s]);
+            state_free(o, &o->slots[i], s);
     for (int i = 0; i < o->n_groups; i++)
         ib_free(o->groups[i].pattern);
     ib_free(o->slots);
@@ -59,9 +98,9 @@ ib_status ib_optim_sync(ib_optim *o)
         ib_optim_slot *slot = &slots[o->n_slots++];
         *slot = (ib_optim_slot){.param = p};
         for (int s = 0; s < o->cls->n_states; s++)
-            if (!(slot->state[s] = ib_alloc((size_t)p->size * sizeof(float)))) {
+            if (!(slot->state[s] = state_alloc(o, slot))) {
                 o->n_slots--;
-                ib_free(slot->state[0]);
+                state_free(o, slot, 0);
                 return IB_ENOMEM;
             }
     }

@@ -10,7 +10,8 @@ enum { IB_MAX_GROUPS = 16 };
 
 typedef struct ib_optim_class {
     const char *name;
-    int n_states; /* fp32 arrays the size of the parameter */
+    int n_states;
+    size_t (*bytes)(int64_t n); /* of one state of a parameter of n elements; NULL: fp32 */
     void (*update)(ib_optim *opt, ib_tensor *p, float *const *state, int64_t t, float lr, float decay);
 } ib_optim_class;
 
@@ -28,6 +29,7 @@ struct ib_optim {
     ib_sgd_opts sgd;
     ib_adamw_opts adamw;
     float lr, decay;
+    int paged; /* states lie in unlinked temporary files that the kernel writes out under memory pressure */
     ib_optim_slot *slots;
     int n_slots;
     struct {
@@ -37,7 +39,8 @@ struct ib_optim {
     int n_groups;
 };
 
-ib_optim *ib_optim_new(const ib_optim_class *cls, ib_layer *net, ib_device *dev);
+ib_optim *ib_optim_new(const ib_optim_class *cls, ib_layer *net, ib_device *dev, int paged);
+size_t ib_optim_state_bytes(const ib_optim *opt, const ib_optim_slot *slot);
 /* Slots for every trainable parameter, also new ones; what is there is kept. */
 ib_status ib_optim_sync(ib_optim *opt);
 

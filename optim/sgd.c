@@ -8,11 +8,11 @@ static void update(ib_optim *o, ib_tensor *p, float *const *state, int64_t t, fl
     o->dev->k.sgd(&s, ib_f32(p), p->grad, state[0], p->size);
 }
 
-static const ib_optim_class sgd_class = {"sgd", 1, update};
+static const ib_optim_class sgd_class = {"sgd", 1, NULL, update};
 
 ib_optim *ib_sgd_new(ib_layer *net, ib_device *dev, const ib_sgd_opts *opts)
 {
-    ib_optim *o = ib_optim_new(&sgd_class, net, dev);
+    ib_optim *o = ib_optim_new(&sgd_class, net, dev, 0);
     if (o) {
         o->sgd = opts ? *opts : (ib_sgd_opts){0};
         o->lr = o->sgd.lr > 0 ? o->sgd.lr : 0.01f;

@@ -71,6 +71,17 @@ int64_t ib_storage_bytes(const ib_storage *f, int64_t rows, int64_t cols)
     return rows * (cols / f->block) * f->bytes;
 }
 
+const ib_storage *ib_storage_fallback(const ib_storage *f, int64_t cols)
+{
+    static const char *const other[][2] = {{"q2_k", "iq4_nl"}, {"q3_k", "iq4_nl"}, {"q4_k", "q5_0"}, {"q5_k", "q5_1"}, {"q6_k", "q8_0"}};
+    if (!f->decode || cols % f->block == 0)
+        return f;
+    for (size_t i = 0; i < sizeof other / sizeof *other && cols % 32 == 0; i++)
+        if (!strcmp(f->name, other[i][0]))
+            return ib_storage_find(other[i][1]);
+    return ib_storage_find("f16");
+}
+
 ib_status ib_matrix_encode(ib_matrix *m, const ib_storage *f, int64_t rows, int64_t cols, const float *x)
 {
     *m = (ib_matrix){.format = f, .rows = rows, .cols = cols};

@@ -5,6 +5,7 @@
 #include <isobit/data.h>
 #include <isobit/device.h>
 #include <isobit/export.h>
+#include <isobit/finetune.h>
 #include <isobit/graph.h>
 #include <isobit/layer.h>
 #include <isobit/lm.h>

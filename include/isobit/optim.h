@@ -25,6 +25,8 @@ typedef struct ib_adamw_opts {
     float beta1, beta2; /* 0 means 0.9, 0.999 */
     float eps;          /* 0 means 1e-8 */
     float weight_decay; /* decoupled: arXiv:1711.05101 */
+    int bits8;          /* states of 4096 and more elements in 8 bits, blocks of 256 (arXiv:2110.02861) */
+    int paged;          /* states in unlinked temporary files (TMPDIR) that the kernel can write out under memory pressure */
 } ib_adamw_opts;
 
 /* Weight decay applies to parameters of two or more dimensions and PACT's clipping levels, not to biases, norms and

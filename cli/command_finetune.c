@@ -1,0 +1,193 @@
+/* command_finetune.c - isobit finetune. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/finetune_options.h"
+
+typedef struct job {
+    finetune_options o;
+    language l;
+    ib_samples *train, *eval;
+    ib_memory_plan plan;
+    double start, shown, loss, eval_nll;
+    int64_t tokens, done;
+} job;
+
+static void megabytes(const char *what, int64_t bytes)
+{
+    fprintf(stderr, "  %-22s %9.1f MB\n", what, (double)bytes / 1e6);
+}
+
+static void show_plan(const job *j)
+{
+    const ib_memory_plan *p = &j->plan;
+    const int layers = ib_lm_config_of(j->l.m)->layers;
+    fprintf(stderr, "memory:\n");
+    megabytes("weights", p->weights);
+    megabytes("adapter", p->adapter);
+    megabytes("gradients", p->gradients);
+    megabytes("optimizer", p->optimizer);
+    megabytes("activations, buffers", p->activations);
+    megabytes("program, tables, text", p->other);
+    megabytes("in all", p->total);
+    fprintf(stderr, "  %d of %d layers are checkpointed\n", p->checkpoint, layers);
+}
+
+static int show_step(void *user, const ib_finetune_step *s)
+{
+    job *j = user;
+    if (s->rolled_back) {
+        fprintf(stderr, "%sisobit: %s; going back to step %lld\n", isatty(STDERR_FILENO) ? "\r\033[K" : "", ib_error(), (long long)s->step);
+        return interrupted != 0;
+    }
+    const double now = seconds();
+    j->loss = s->loss;
+    j->tokens += s->tokens;
+    j->done++;
+    if (s->eval_nll > 0)
+        j->eval_nll = s->eval_nll;
+    const double rate = (double)j->tokens / (now - j->start);
+    const int left = (int)((double)(s->steps - s->step) * (now - j->start) / (double)j->done);
+    const int terminal = isatty(STDERR_FILENO);
+    if (terminal || s->step == s->steps || now - j->shown > 10 || s->eval_nll > 0) {
+        fprintf(stderr, "%sstep %lld/%lld  loss %.4f  lr %.2g  %.0f tokens/s  %d:%02d left", terminal ? "\r\033[K" : "", (long long)s->step, (long long)s->steps,
+                s->loss, s->lr, rate, left / 60, left % 60);
+        if (s->eval_nll > 0)
+            fprintf(stderr, "  evaluation perplexity %.4f", exp(s->eval_nll));
+        if (!terminal || s->step == s->steps || s->eval_nll > 0)
+            fprintf(stderr, "\n");
+        j->shown = now;
+    }
+    return interrupted != 0;
+}
+
+static int open_data(job *j)
+{
+    const finetune_options *o = &j->o;
+    const ib_samples_opts s = {(int)o->seq, o->no_pack, o->chat, o->train_on_prompts};
+    if (!(j->train = ib_samples_open(o->data, j->l.t, &s)) || (o->eval && !(j->eval = ib_samples_open(o->eval, j->l.t, &s))))
+        return complain();
+    if (!o->eval && o->eval_fraction > 0) {
+        const int64_t rows = (int64_t)(o->eval_fraction * (double)ib_samples_info_of(j->train).rows + 0.5);
+        if (!(j->eval = ib_samples_split(j->train, rows < 1 ? 1 : rows)))
+            return complain();
+    }
+    const ib_samples_info i = ib_samples_info_of(j->train);
+    fprintf(stderr, "%s: %lld samples in %lld rows, %lld tokens, %lld of them learned", o->data, (long long)i.samples, (long long)i.rows, (long long)i.tokens,
+            (long long)i.trained);
+    if (i.truncated)
+        fprintf(stderr, "; %lld samples cut at %lld tokens", (long long)i.truncated, (long long)o->seq);
+    if (i.skipped)
+        fprintf(stderr, "; %lld samples without anything to learn left out", (long long)i.skipped);
+    fprintf(stderr, "\n");
+    return 0;
+}
+
+static int64_t parameters(const ib_layer *l)
+{
+    int64_t n = 0;
+    for (int i = 0; i < ib_param_count(l); i++)
+        n += ib_tensor_size(ib_param_at(l, i));
+    return n;
+}
+
+/* Perplexities of the evaluation set (or the training rows' first) on the deployed weights and on W with the adapter. */
+static int compare_deployed(job *j, double *deployed, double *adapter)
+{
+    const ib_samples *s = j->eval ? j->eval : j->train;
+    double nll;
+    if (ib_finetune_eval(j->l.m, j->l.g, s, &nll))
+        return complain();
+    *deployed = exp(nll);
+    if (ib_lm_deploy(j->l.m, NULL) || ib_finetune_eval(j->l.m, j->l.g, s, &nll))
+        return complain();
+    *adapter = exp(nll);
+    return 0;
+}
+
+static void report(const job *j, double took, double deployed, double adapter)
+{
+    const int64_t peak = peak_memory();
+    if (!j->o.common.json) {
+        printf("%s: %lld parameters trained, loss %.4f, %.0f tokens/s, peak memory %lld MB\n", j->o.out, (long long)parameters(ib_lm_trainable(j->l.m)), j->loss,
+               (double)j->tokens / took, (long long)(peak / 1000000));
+        if (j->o.deploy)
+            printf("perplexity as %s %.4f, with the adapter beside the base %.4f\n", j->o.deploy, deployed, adapter);
+        return;
+    }
+    struct json_object *o = json_object_new_object();
+    json_object_object_add(o, "steps", json_object_new_int64(j->done));
+    json_object_object_add(o, "loss", json_object_new_double(j->loss));
+    if (j->eval)
+        json_object_object_add(o, "eval_perplexity", json_object_new_double(exp(j->eval_nll)));
+    json_object_object_add(o, "tokens_per_second", json_object_new_double((double)j->tokens / took));
+    json_object_object_add(o, "tokens", json_object_new_int64(j->tokens));
+    json_object_object_add(o, "trained_parameters", json_object_new_int64(parameters(ib_lm_trainable(j->l.m))));
+    json_object_object_add(o, "checkpointed_layers", json_object_new_int(j->plan.checkpoint));
+    json_object_object_add(o, "planned_bytes", json_object_new_int64(j->plan.total));
+    json_object_object_add(o, "peak_bytes", json_object_new_int64(peak));
+    json_object_object_add(o, "seconds", json_object_new_double(took));
+    json_object_object_add(o, "out", json_object_new_string(j->o.out));
+    if (j->o.deploy) {
+        json_object_object_add(o, "deploy", json_object_new_string(j->o.deploy));
+        json_object_object_add(o, "deploy_perplexity", json_object_new_double(deployed));
+        json_object_object_add(o, "adapter_perplexity", json_object_new_double(adapter));
+    }
+    print_json(o);
+}
+
+static int train(job *j)
+{
+    const finetune_options *o = &j->o;
+    char settings[2048];
+    finetune_options_text(o, settings, sizeof settings);
+    const ib_adamw_opts adamw = {.lr = (float)o->lr, .weight_decay = (float)o->decay, .bits8 = o->bits8, .paged = o->paged};
+    if (ib_lm_adapt(j->l.m, &o->adapter) || ib_finetune_plan(j->l.m, j->l.g, o->seq * o->batch, &adamw, (int)o->checkpoint, o->memory, &j->plan))
+        return complain();
+    show_plan(j);
+    if (o->plan && o->common.json) {
+        struct json_object *p = json_object_new_object();
+        const struct { const char *name; int64_t bytes; } parts[] = {
+            {"weights", j->plan.weights}, {"adapter", j->plan.adapter}, {"gradients", j->plan.gradients}, {"optimizer", j->plan.optimizer},
+            {"activations", j->plan.activations}, {"other", j->plan.other}, {"total", j->plan.total}, {"checkpointed_layers", j->plan.checkpoint}};
+        for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+            json_object_object_add(p, parts[i].name, json_object_new_int64(parts[i].bytes));
+        print_json(p);
+    }
+    if (o->plan)
+        return 0;
+    catch_interrupt();
+    j->start = j->shown = seconds();
+    const ib_finetune_opts f = {.batch = (int)o->batch, .accumulate = (int)o->accumulate, .steps = o->steps, .epochs = o->epochs,
+                                .schedule = {.kind = o->schedule, .lr = (float)o->lr, .warmup = o->warmup}, .adamw = adamw, .clip = (float)o->clip,
+                                .seed = (uint64_t)o->seed, .no_shuffle = o->no_shuffle, .checkpoint = j->plan.checkpoint, .deploy = o->deploy,
+                                .deploy_steps = o->deploy_steps, .save_every = o->save_every, .eval_every = o->eval_every, .out = o->out,
+                                .base = o->model, .settings = settings, .resume = o->resume, .progress = show_step, .user = j};
+    const ib_status status = ib_finetune(j->l.m, j->l.g, j->train, j->eval, &f);
+    const double took = seconds() - j->start;
+    double deployed = 0, adapter = 0;
+    if (status == IB_ESTOPPED) {
+        fprintf(stderr, "%sisobit: %s; --resume goes on from there\n", isatty(STDERR_FILENO) ? "\n" : "", ib_error());
+        return 130;
+    }
+    if (status)
+        return complain();
+    if (o->deploy && compare_deployed(j, &deployed, &adapter))
+        return 1;
+    report(j, took, deployed, adapter);
+    return 0;
+}
+
+int command_finetune(int argc, char **argv)
+{
+    job j = {0};
+    finetune_options_parse(argc, argv, &j.o);
+    const int status = language_open(&j.l, &j.o.common, j.o.model, j.o.tokenizer, j.o.base, NULL) || open_data(&j) ? 1 : train(&j);
+    ib_samples_free(j.eval);
+    ib_samples_free(j.train);
+    language_close(&j.l);
+    return status;
+}

@@ -1,0 +1,213 @@
+/* finetune_options.c - the command line of isobit finetune. */
+#include "cli/finetune_options.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    KEY_LORA = 3000, KEY_SEQ, KEY_BATCH, KEY_ACCUMULATE, KEY_OPTIM, KEY_LR, KEY_SCHEDULE, KEY_WARMUP, KEY_STEPS, KEY_EPOCHS, KEY_SEED, KEY_NO_SHUFFLE,
+    KEY_PLAN, KEY_RESUME, KEY_EVAL, KEY_EVAL_FRACTION, KEY_EVAL_EVERY, KEY_SAVE_EVERY, KEY_CLIP, KEY_DECAY, KEY_MEMORY, KEY_CHECKPOINT, KEY_NO_PACK,
+    KEY_TEMPLATE, KEY_PROMPTS, KEY_DEPLOY, KEY_DEPLOY_STEPS, KEY_PAGED, KEY_TOKENIZER
+};
+
+static const struct argp_option options[] = {
+    {"data", 'd', "FILE", 0, "JSONL (messages; prompt and completion; text) or plain text", 0},
+    {"base", 'b', "FORMAT", 0, "store the frozen linear layers as keep (default), nf4, nf4-dq, fp4, q4_0, q8_0, ...", 0},
+    {"lora", KEY_LORA, "LIST", 0, "r=16,alpha=32,dropout=0,targets=all[,rslora][,dora][,ranks=PATTERN:R+...]; targets: all, attention, mlp, names or wildcards joined by +", 0},
+    {"seq", KEY_SEQ, "N", 0, "tokens in a row (512)", 0},
+    {"batch", KEY_BATCH, "N", 0, "rows in a pass (1)", 0},
+    {"accumulate", KEY_ACCUMULATE, "N", 0, "passes in a step (4)", 0},
+    {"optim", KEY_OPTIM, "NAME", 0, "adamw (default) or adamw8bit", 0},
+    {"paged", KEY_PAGED, NULL, 0, "optimizer states in a mapped file that can leave memory under pressure", 0},
+    {"lr", KEY_LR, "X", 0, "learning rate (2e-4)", 0},
+    {"schedule", KEY_SCHEDULE, "NAME", 0, "constant (default), cosine, linear", 0},
+    {"warmup", KEY_WARMUP, "N", 0, "steps of rising rate (0)", 0},
+    {"weight-decay", KEY_DECAY, "X", 0, "decoupled (0)", 0},
+    {"clip", KEY_CLIP, "X", 0, "largest norm of the gradient (0: none)", 0},
+    {"steps", KEY_STEPS, "N", 0, "optimizer steps", 0},
+    {"epochs", KEY_EPOCHS, "X", 0, "passes over the data (1)", 0},
+    {"seed", KEY_SEED, "N", 0, "of adapter, order and dropout (0)", 0},
+    {"no-shuffle", KEY_NO_SHUFFLE, NULL, 0, "rows in the order of the file", 0},
+    {"no-pack", KEY_NO_PACK, NULL, 0, "one sample in a row", 0},
+    {"template", KEY_TEMPLATE, "NAME", 0, "chat template: chatml, llama2, llama3, gemma (default: the model's)", 0},
+    {"train-on-prompts", KEY_PROMPTS, NULL, 0, "learn prompts too, not only answers", 0},
+    {"eval", KEY_EVAL, "FILE", 0, "evaluation data", 0},
+    {"eval-fraction", KEY_EVAL_FRACTION, "X", 0, "set aside this share of the rows for evaluation", 0},
+    {"eval-every", KEY_EVAL_EVERY, "N", 0, "steps between evaluations (at the end)", 0},
+    {"save-every", KEY_SAVE_EVERY, "N", 0, "steps between saved states (25)", 0},
+    {"deploy", KEY_DEPLOY, "FORMAT", 0, "the last steps run on merge + requantization to this format", 0},
+    {"deploy-steps", KEY_DEPLOY_STEPS, "N", 0, "so many (a fifth)", 0},
+    {"memory", KEY_MEMORY, "BYTES", 0, "checkpoint as many layers as it takes to stay below (default 480M)", 0},
+    {"checkpoint", KEY_CHECKPOINT, "N", 0, "checkpoint exactly N layers", 0},
+    {"plan", KEY_PLAN, NULL, 0, "print the memory that training would take, and stop", 0},
+    {"resume", KEY_RESUME, NULL, 0, "go on from DIR's state, to the same bytes", 0},
+    {"tokenizer", KEY_TOKENIZER, "PATH", 0, "another GGUF file or tokenizer.json", 0},
+    {"out", 'o', "DIR", 0, "folder for adapter and state", 0},
+    {0},
+};
+
+int parse_bytes(const char *text, const char *option, int64_t *out)
+{
+    char *end;
+    const double v = strtod(text, &end);
+    const double unit = *end == 'k' || *end == 'K' ? 1e3 : *end == 'm' || *end == 'M' ? 1e6 : *end == 'g' || *end == 'G' ? 1e9 : *end ? 0 : 1;
+    if (end == text || (*end && end[1] && strcmp(end + 1, "B")) || !(v * unit >= 1 && v * unit < 1e18)) {
+        fprintf(stderr, "isobit: %s '%s' is not a number of bytes such as 500M or 2G\n", option, text);
+        return 1;
+    }
+    *out = (int64_t)(v * unit);
+    return 0;
+}
+
+static void plus_to_comma(char *to, size_t size, const char *from, char colon)
+{
+    snprintf(to, size, "%s", from);
+    for (char *p = to; *p; p++)
+        *p = *p == '+' ? ',' : *p == ':' && colon ? colon : *p;
+}
+
+static void parse_lora(finetune_options *o, const char *text)
+{
+    char list[512], *save = NULL;
+    snprintf(o->lora, sizeof o->lora, "%s", text);
+    snprintf(list, sizeof list, "%s", text);
+    for (char *w = strtok_r(list, ",", &save); w; w = strtok_r(NULL, ",", &save)) {
+        char *v = strchr(w, '=');
+        int64_t n;
+        double x;
+        if (v)
+            *v++ = 0;
+        if (!strcmp(w, "rslora") && !v) {
+            o->adapter.rslora = 1;
+        } else if (!strcmp(w, "dora") && !v) {
+            o->adapter.dora = 1;
+        } else if (!strcmp(w, "r") && v) {
+            if (parse_int(v, "--lora r", 1, 4096, &n))
+                exit(2);
+            o->adapter.r = (int)n;
+        } else if (!strcmp(w, "alpha") && v) {
+            if (parse_float(v, "--lora alpha", 1e-6, 1e6, &x))
+                exit(2);
+            o->adapter.alpha = (float)x;
+        } else if (!strcmp(w, "dropout") && v) {
+            if (parse_float(v, "--lora dropout", 0, 0.99, &x))
+                exit(2);
+            o->adapter.dropout = (float)x;
+        } else if (!strcmp(w, "targets") && v) {
+            plus_to_comma(o->targets, sizeof o->targets, v, 0);
+        } else if (!strcmp(w, "ranks") && v) {
+            plus_to_comma(o->ranks, sizeof o->ranks, v, '=');
+        } else {
+            fprintf(stderr, "isobit: --lora '%s': r, alpha, dropout, targets, ranks, rslora and dora are possible\n", w);
+            exit(2);
+        }
+    }
+}
+
+static void need_int(const char *arg, const char *name, int64_t lo, int64_t hi, int64_t *out)
+{
+    if (parse_int(arg, name, lo, hi, out))
+        exit(2);
+}
+
+static void need_float(const char *arg, const char *name, double lo, double hi, double *out)
+{
+    if (parse_float(arg, name, lo, hi, out))
+        exit(2);
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    finetune_options *o = state->input;
+    const int64_t many = 1000000000;
+    switch (key) {
+    case ARGP_KEY_INIT: state->child_inputs[0] = &o->common; return 0;
+    case 'd': o->data = arg; return 0;
+    case 'b': o->base = !strcmp(arg, "nf4-dq") ? "nf4_dq" : !strcmp(arg, "fp4-dq") ? "fp4_dq" : arg; return 0;
+    case 'o': o->out = arg; return 0;
+    case KEY_LORA: parse_lora(o, arg); return 0;
+    case KEY_SEQ: need_int(arg, "--seq", 2, 1 << 20, &o->seq); return 0;
+    case KEY_BATCH: need_int(arg, "--batch", 1, 4096, &o->batch); return 0;
+    case KEY_ACCUMULATE: need_int(arg, "--accumulate", 1, 65536, &o->accumulate); return 0;
+    case KEY_OPTIM:
+        if (strcmp(arg, "adamw") && strcmp(arg, "adamw8bit")) {
+            fprintf(stderr, "isobit: --optim '%s': adamw and adamw8bit are possible\n", arg);
+            exit(2);
+        }
+        o->bits8 = !strcmp(arg, "adamw8bit");
+        return 0;
+    case KEY_PAGED: o->paged = 1; return 0;
+    case KEY_LR: need_float(arg, "--lr", 0, 10, &o->lr); return 0;
+    case KEY_SCHEDULE:
+        if (ib_schedule_parse(arg, &o->schedule) || (o->schedule != IB_CONSTANT && o->schedule != IB_COSINE && o->schedule != IB_LINEAR)) {
+            fprintf(stderr, "isobit: --schedule '%s': constant, cosine and linear are possible\n", arg);
+            exit(2);
+        }
+        return 0;
+    case KEY_WARMUP: need_int(arg, "--warmup", 0, many, &o->warmup); return 0;
+    case KEY_DECAY: need_float(arg, "--weight-decay", 0, 10, &o->decay); return 0;
+    case KEY_CLIP: need_float(arg, "--clip", 0, 1e9, &o->clip); return 0;
+    case KEY_STEPS: need_int(arg, "--steps", 1, many, &o->steps); return 0;
+    case KEY_EPOCHS: need_float(arg, "--epochs", 1e-6, 1e6, &o->epochs); return 0;
+    case KEY_SEED: need_int(arg, "--seed", 0, INT64_MAX, &o->seed); return 0;
+    case KEY_NO_SHUFFLE: o->no_shuffle = 1; return 0;
+    case KEY_NO_PACK: o->no_pack = 1; return 0;
+    case KEY_TEMPLATE: o->chat = arg; return 0;
+    case KEY_PROMPTS: o->train_on_prompts = 1; return 0;
+    case KEY_EVAL: o->eval = arg; return 0;
+    case KEY_EVAL_FRACTION: need_float(arg, "--eval-fraction", 0, 0.9, &o->eval_fraction); return 0;
+    case KEY_EVAL_EVERY: need_int(arg, "--eval-every", 1, many, &o->eval_every); return 0;
+    case KEY_SAVE_EVERY: need_int(arg, "--save-every", 1, many, &o->save_every); return 0;
+    case KEY_DEPLOY: o->deploy = arg; return 0;
+    case KEY_DEPLOY_STEPS: need_int(arg, "--deploy-steps", 1, many, &o->deploy_steps); return 0;
+    case KEY_MEMORY:
+        if (parse_bytes(arg, "--memory", &o->memory))
+            exit(2);
+        return 0;
+    case KEY_CHECKPOINT: need_int(arg, "--checkpoint", 0, 4096, &o->checkpoint); return 0;
+    case KEY_PLAN: o->plan = 1; return 0;
+    case KEY_RESUME: o->resume = 1; return 0;
+    case KEY_TOKENIZER: o->tokenizer = arg; return 0;
+    case ARGP_KEY_END:
+        if (!o->model)
+            argp_error(state, "which MODEL?");
+        if (!o->data)
+            argp_error(state, "which --data FILE?");
+        if (!o->out && !o->plan)
+            argp_error(state, "where to: -o DIR?");
+        return 0;
+    }
+    return model_argument(key, arg, state, &o->model);
+}
+
+void finetune_options_parse(int argc, char **argv, finetune_options *o)
+{
+    static const struct argp_child children[] = {LANGUAGE_CHILD, {0}};
+    const struct argp argp = {options, parse, "MODEL",
+                              "Fine-tunes a LoRA or DoRA adapter over a frozen model (GGUF or Hugging Face folder).\v"
+                              "Examples:\n  isobit finetune SmolLM2.gguf --data my.jsonl -o adapter\n"
+                              "  isobit finetune SmolLM2.gguf --data book.txt --base nf4-dq --lora r=16,alpha=32 --steps 32 --no-shuffle -o adapter\n"
+                              "  isobit finetune SmolLM2.gguf --data my.jsonl --plan --memory 500M\n\n"
+                              "DIR receives adapter_config.json and adapter_model.safetensors (PEFT) and state.safetensors (for --resume).\n"
+                              "JSON keys: steps, loss, eval_perplexity, tokens_per_second, tokens, trained_parameters, checkpointed_layers, planned_bytes, "
+                              "peak_bytes, seconds, out; with deploy: deploy, deploy_perplexity, adapter_perplexity.",
+                              children, NULL, NULL};
+    *o = (finetune_options){.base = "keep", .seq = 512, .batch = 1, .accumulate = 4, .lr = 2e-4, .epochs = 1, .schedule = IB_CONSTANT,
+                            .save_every = 25, .checkpoint = -1, .memory = 480000000};
+    parse_lora(o, "r=16,alpha=32,targets=all");
+    argp_parse(&argp, argc, argv, 0, NULL, o);
+    o->adapter.targets = o->targets;
+    o->adapter.ranks = *o->ranks ? o->ranks : NULL;
+    o->adapter.seed = (uint64_t)o->seed;
+}
+
+void finetune_options_text(const finetune_options *o, char *buf, size_t size)
+{
+    snprintf(buf, size,
+             "model=%s data=%s base=%s lora=%s seq=%lld batch=%lld accumulate=%lld optim=%s lr=%g schedule=%d warmup=%lld decay=%g clip=%g steps=%lld "
+             "epochs=%g seed=%lld shuffle=%d pack=%d template=%s prompts=%d eval=%s fraction=%g deploy=%s:%lld",
+             o->model, o->data, o->base, o->lora, (long long)o->seq, (long long)o->batch, (long long)o->accumulate, o->bits8 ? "adamw8bit" : "adamw", o->lr,
+             (int)o->schedule, (long long)o->warmup, o->decay, o->clip, (long long)o->steps, o->epochs, (long long)o->seed, !o->no_shuffle, !o->no_pack,
+             o->chat ? o->chat : "own", o->train_on_prompts, o->eval ? o->eval : "none", o->eval_fraction, o->deploy ? o->deploy : "none", (long long)o->deploy_steps);
+}

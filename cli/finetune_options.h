@@ -1,0 +1,25 @@
+/* finetune_options.h - what isobit finetune is asked for. */
+#ifndef IB_CLI_FINETUNE_OPTIONS_H
+#define IB_CLI_FINETUNE_OPTIONS_H
+
+#include "cli/language.h"
+
+typedef struct finetune_options {
+    common common;
+    const char *model, *data, *eval, *base, *out, *chat, *deploy, *tokenizer;
+    char lora[512], targets[256], ranks[256]; /* as given; its parts */
+    ib_adapter_opts adapter;
+    int64_t seq, batch, accumulate, warmup, steps, seed, save_every, eval_every, deploy_steps, checkpoint, memory;
+    double epochs, lr, clip, decay, eval_fraction;
+    ib_schedule_kind schedule;
+    int bits8, paged, no_shuffle, no_pack, train_on_prompts, plan, resume;
+} finetune_options;
+
+/* Parses the command line; exits with status 2 and one line on a wrong one. */
+void finetune_options_parse(int argc, char **argv, finetune_options *o);
+/* Everything that changes the result, in one line. */
+void finetune_options_text(const finetune_options *o, char *buf, size_t size);
+/* "500M", "2G" or bytes; 0, or 1 after telling. */
+int parse_bytes(const char *text, const char *option, int64_t *out);
+
+#endif

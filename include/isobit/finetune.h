@@ -1,0 +1,92 @@
+/* finetune.h - training an adapter (or a small model from nothing) on text. */
+#ifndef ISOBIT_FINETUNE_H
+#define ISOBIT_FINETUNE_H
+
+#include <isobit/lm.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- training rows: tokens, what each predicts, and where sequences begin ---- */
+typedef struct ib_samples ib_samples;
+
+typedef struct ib_samples_opts {
+    int seq;               /* most tokens in a row; 0 means 512 */
+    int no_pack;           /* one sample a row; else short samples share a row and never see each other */
+    const char *chat;      /* chat template by name; NULL: the model's own */
+    int train_on_prompts;  /* else only what the assistant says, or the completion, is learned */
+} ib_samples_opts;
+
+typedef struct ib_samples_info {
+    int64_t samples, rows, tokens, trained; /* trained: tokens that are predicted */
+    int64_t truncated, skipped;             /* samples longer than seq; samples without anything to learn */
+} ib_samples_info;
+
+/* A .jsonl file, each line {"messages": [{"role","content"}]}, {"prompt","completion"} or {"text"}; any other file is plain
+ * text, cut into windows of seq tokens in order. Errors name file and line: a line that is not JSON, text that is not
+ * UTF-8, no data, all tokens masked, an end-of-sequence token that is never learned, two BOS tokens at a start. */
+ib_samples *ib_samples_open(const char *path, ib_tokenizer *t, const ib_samples_opts *o);
+void ib_samples_free(ib_samples *s); /* NULL is fine */
+ib_samples_info ib_samples_info_of(const ib_samples *s);
+/* Moves the last `rows` rows into a set of their own. */
+ib_samples *ib_samples_split(ib_samples *s, int64_t rows);
+
+typedef struct ib_row {
+    int64_t n;
+    const int32_t *ids, *pos, *first, *target; /* [n]; target -1: not learned; first counts from the row's start */
+} ib_row;
+ib_row ib_samples_row(const ib_samples *s, int64_t i); /* borrowed */
+
+/* ---- training ---- */
+typedef struct ib_finetune_step {
+    int64_t step, steps;   /* done, in all */
+    double loss;           /* mean over the step's learned tokens */
+    double grad_norm, lr;
+    int64_t tokens;        /* run through in this step */
+    double eval_nll;       /* of the evaluation set, when this step measured it; else 0 */
+    int saved, rolled_back;
+} ib_finetune_step;
+
+typedef struct ib_finetune_opts {
+    int batch, accumulate;      /* rows a pass, passes a step; 0 means 1 */
+    int64_t steps;              /* 0: epochs */
+    double epochs;              /* 0 means 1 */
+    ib_schedule schedule;       /* total is filled in */
+    ib_adamw_opts adamw;
+    float clip;                 /* of the gradient's norm; 0: none */
+    uint64_t seed;
+    int no_shuffle;
+    int checkpoint;             /* layers that run again in the backward pass */
+    const char *deploy;         /* the last deploy_steps run on merge + requantization to this format; NULL: none */
+    int64_t deploy_steps;       /* 0: a fifth */
+    int64_t save_every, eval_every; /* steps; 0: at the end only */
+    const char *out;            /* folder of state and adapter; NULL: nothing is written */
+    const char *base;           /* recorded in the adapter */
+    const char *settings;       /* one line; a resumed run must have the same */
+    int resume;                 /* goes on from out's state, if there is one */
+    int (*progress)(void *user, const ib_finetune_step *s); /* not 0: save and stop (IB_ESTOPPED) */
+    void *user;
+} ib_finetune_opts;
+
+/* Trains m's adapter or own weights. Losses and gradients are weighted by tokens over the whole step. Same seed, same
+ * bytes: at any thread count and after any resume. A loss or gradient that is not finite names its place, goes back to the
+ * last saved state once, and is IB_ENUMERIC if it comes again. */
+ib_status ib_finetune(ib_lm *m, ib_graph *g, const ib_samples *train, const ib_samples *eval, const ib_finetune_opts *o);
+/* Mean loss per learned token. */
+ib_status ib_finetune_eval(ib_lm *m, ib_graph *g, const ib_samples *s, double *nll);
+
+/* ---- memory, before anything is trained ---- */
+typedef struct ib_memory_plan {
+    int64_t weights, adapter, gradients, optimizer, activations, other; /* bytes; other: program, tables, tokenizer */
+    int64_t total;
+    int checkpoint; /* layers */
+} ib_memory_plan;
+/* Runs one block and the loss on `rows` tokens to measure what they keep, then adds up; checkpoint < 0: as few layers as
+ * fit `limit` bytes (0: no limit). */
+ib_status ib_finetune_plan(ib_lm *m, ib_graph *g, int64_t rows, const ib_adamw_opts *adamw, int checkpoint, int64_t limit, ib_memory_plan *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,179 @@
+/* adapter.c - low-rank adapters on the linear layers: making them, merging them. */
+#include <fnmatch.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lm/lm.h"
+#include "lm/adapter.h"
+#include "tensor/alloc.h"
+#include "tensor/error.h"
+
+static const ib_layer_class adapter_class = {"adapter", NULL};
+
+/* A word of the list matches the layer's last name, its whole path, or stands for a group. */
+static int matches(const char *word, const char *path, int role)
+{
+    const char *last = strrchr(path, '.') + 1;
+    return !strcmp(word, "all") || (!strcmp(word, "attention") && role <= IB_ROLE_O) || (!strcmp(word, "mlp") && role >= IB_ROLE_GATE) ||
+           !fnmatch(word, last, 0) || !fnmatch(word, path, 0);
+}
+
+/* The rank for a layer: 0 if no target names it. */
+static int rank_of(const ib_adapter_opts *o, const char *path, int role, unsigned *used)
+{
+    char list[1024], *save = NULL;
+    int r = 0, i = 0;
+    snprintf(list, sizeof list, "%s", o->targets ? o->targets : "all");
+    for (char *w = strtok_r(list, ", ", &save); w; w = strtok_r(NULL, ", ", &save), i++)
+        if (matches(w, path, role)) {
+            r = o->r ? o->r : 16;
+            *used |= 1u << (i < 31 ? i : 31);
+        }
+    snprintf(list, sizeof list, "%s", o->ranks ? o->ranks : "");
+    for (char *w = strtok_r(list, ", ", &save); w && r; w = strtok_r(NULL, ", ", &save)) {
+        char *eq = strchr(w, '=');
+        if (!eq)
+            continue;
+        *eq = 0;
+        if (matches(w, path, role))
+            r = atoi(eq + 1);
+    }
+    return r;
+}
+
+ib_status ib_lm_adapter_begin(ib_lm *m)
+{
+    if (m->trainable)
+        return ib_fail(IB_ESTATE, m->adapted ? "the model has an adapter already" : "the model's own weights are being trained: freeze them first");
+    m->trainable = ib_layer_new(&adapter_class, 0);
+    m->adapted = m->trainable != NULL;
+    return m->trainable ? IB_OK : IB_ENOMEM;
+}
+
+ib_status ib_lm_adapter_add(ib_lm *m, int layer, int role, int64_t r, float alpha)
+{
+    ib_projection *p = &m->block[layer].p[role];
+    int64_t rows, cols;
+    ib_lm_role_shape(&m->c, role, &rows, &cols);
+    if (r < 1 || r > 4096)
+        return ib_fail(IB_EINVAL, "an adapter of rank %lld", (long long)r);
+    char *base = ib_lm_name(&ib_role_names[role], layer, 0, 0), *a = base ? ib_format_text("%s.lora_A.weight", base) : NULL;
+    char *b = base ? ib_format_text("%s.lora_B.weight", base) : NULL, *v = base ? ib_format_text("%s.lora_magnitude_vector", base) : NULL;
+    if (a && b && v) {
+        p->a = ib_layer_param(m->trainable, a, 2, (int64_t[]){r, cols}, IB_INIT_UNIFORM_FAN_IN, cols, 1);
+        p->b = ib_layer_param(m->trainable, b, 2, (int64_t[]){rows, r}, IB_INIT_ZEROS, r, 1);
+        if (m->dora)
+            p->m = ib_layer_param(m->trainable, v, 1, &rows, IB_INIT_ZEROS, r, 1);
+    }
+    p->alpha = alpha;
+    p->scale = m->rslora ? alpha / sqrtf((float)r) : alpha / (float)r;
+    ib_free(base);
+    ib_free(a);
+    ib_free(b);
+    ib_free(v);
+    return p->a && p->b && (!m->dora || p->m) ? IB_OK : IB_ENOMEM;
+}
+
+/* m = ||w|| of each row */
+static ib_status row_norms(const ib_projection *p, float *out)
+{
+    float *row = ib_alloc_raw((size_t)p->w.cols * sizeof *row);
+    if (!row)
+        return IB_ENOMEM;
+    for (int64_t o = 0; o < p->w.rows; o++) {
+        double sum = 0;
+        ib_matrix_decode(&p->w, o * p->w.cols, p->w.cols, row);
+        for (int64_t i = 0; i < p->w.cols; i++)
+            sum += (double)row[i] * row[i];
+        out[o] = (float)sqrt(sum);
+    }
+    ib_free(row);
+    return IB_OK;
+}
+
+ib_status ib_lm_adapt(ib_lm *m, const ib_adapter_opts *o)
+{
+    unsigned used = 0;
+    if (o->r < 0 || o->r > 4096 || !(o->dropout >= 0 && o->dropout < 1) || o->alpha < 0)
+        return ib_fail(IB_EINVAL, "an adapter of rank %d, alpha %g, dropout %g", o->r, (double)o->alpha, (double)o->dropout);
+    ib_status status = ib_lm_adapter_begin(m);
+    m->r = o->r ? o->r : 16;
+    m->alpha = o->alpha > 0 ? o->alpha : 2.0f * (float)m->r;
+    m->dropout = o->dropout;
+    m->rslora = o->rslora;
+    m->dora = o->dora;
+    if (!status && !(m->targets = ib_strdup(o->targets ? o->targets : "all")))
+        status = IB_ENOMEM;
+    for (int i = 0; i < m->c.layers && !status; i++)
+        for (int r = 0; r < IB_N_ROLES && !status; r++) {
+            char *path = ib_lm_name(&ib_role_names[r], i, 0, 0);
+            const int rank = path ? rank_of(o, path, r, &used) : 0;
+            ib_free(path);
+            if (rank)
+                status = ib_lm_adapter_add(m, i, r, rank, m->alpha);
+        }
+    if (!status && !used)
+        status = ib_fail(IB_EINVAL, "--lora targets=%s: no layer has such a name; there are q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj",
+                         m->targets);
+    if (!status)
+        status = ib_layer_init(m->trainable, o->seed);
+    for (int i = 0; i < m->c.layers && !status && m->dora; i++)
+        for (int r = 0; r < IB_N_ROLES && !status; r++)
+            if (m->block[i].p[r].m)
+                status = row_norms(&m->block[i].p[r], ib_f32(m->block[i].p[r].m));
+    return status;
+}
+
+void ib_lm_set_dropout(ib_lm *m, float p)
+{
+    m->dropout = p;
+}
+
+ib_status ib_lm_merged(const ib_projection *p, ib_device *dev, float *out)
+{
+    const int64_t rows = p->w.rows, cols = p->w.cols;
+    dev->k.decode(&p->w, 0, rows * cols, out);
+    if (!p->a)
+        return IB_OK;
+    const int64_t r = p->a->shape[0];
+    float *sb = ib_alloc_raw((size_t)(rows * r) * sizeof *sb);
+    if (!sb)
+        return IB_ENOMEM;
+    memcpy(sb, p->b->data, (size_t)(rows * r) * sizeof *sb);
+    dev->k.scale(sb, rows * r, p->scale);
+    dev->k.gemm(0, 0, rows, cols, r, sb, ib_f32(p->a), 1.0f, out);
+    ib_free(sb);
+    for (int64_t o = 0; p->m && o < rows; o++) {
+        const double norm = sqrt(dev->k.sum_sq(out + o * cols, cols));
+        dev->k.scale(out + o * cols, cols, norm > 0 ? (float)(ib_f32(p->m)[o] / norm) : 0.0f);
+    }
+    return IB_OK;
+}
+
+ib_status ib_lm_deploy(ib_lm *m, const char *format)
+{
+    const ib_storage *f = format ? ib_storage_find(format) : NULL;
+    if (format && !f)
+        return IB_EINVAL;
+    if (format && !m->adapted)
+        return ib_fail(IB_ESTATE, "the model has no adapter to deploy");
+    ib_device *dev = f ? ib_device_open(NULL) : NULL;
+    ib_status status = f && !dev ? ib_error_status() : IB_OK;
+    for (int i = 0; i < m->c.layers && !status; i++)
+        for (int r = 0; r < IB_N_ROLES && !status; r++) {
+            ib_projection *p = &m->block[i].p[r];
+            ib_matrix_release(&p->merged);
+            if (!f)
+                continue;
+            const ib_storage *use = ib_storage_fallback(f, p->w.cols);
+            float *x = ib_alloc_raw((size_t)(p->w.rows * p->w.cols) * sizeof *x);
+            status = x ? ib_lm_merged(p, dev, x) : IB_ENOMEM;
+            if (!status)
+                status = ib_matrix_encode(&p->merged, use, p->w.rows, p->w.cols, x);
+            ib_free(x);
+        }
+    ib_device_close(dev);
+    return status;
+}

@@ -1,0 +1,20 @@
+/* samples.h - inside lm/: rows under construction. */
+#ifndef IB_LM_SAMPLES_H
+#define IB_LM_SAMPLES_H
+
+#include <isobit/finetune.h>
+
+struct ib_samples {
+    ib_ids ids, pos, first, target; /* all rows one behind the other */
+    int64_t *from;                  /* [rows + 1] */
+    int64_t room;
+    int64_t offset;                 /* first row of a split */
+    const ib_samples *whole;        /* a split borrows its rows */
+    ib_samples_info info;
+    int learns_end;
+};
+
+/* Appends one sample of n tokens; mask [n] 1: learned. New row if it does not fit the last one (or `alone`). */
+ib_status ib_samples_add(ib_samples *s, const int32_t *ids, const int32_t *mask, int64_t n, int seq, int alone);
+
+#endif

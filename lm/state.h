@@ -1,0 +1,14 @@
+/* state.h - inside lm/: everything a training run needs to go on bit for bit. */
+#ifndef IB_LM_STATE_H
+#define IB_LM_STATE_H
+
+#include "lm/lm.h"
+#include "optim/optim.h"
+
+/* <folder>/state.safetensors: parameters, optimizer states, the step. */
+ib_status ib_state_save(const char *folder, const ib_lm *m, const ib_optim *opt, const char *settings, int64_t step);
+/* IB_EINVAL if the settings are others. */
+ib_status ib_state_load(const char *folder, ib_lm *m, ib_optim *opt, const char *settings, int64_t *step);
+int ib_state_exists(const char *folder);
+
+#endif
