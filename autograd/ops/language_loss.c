@@ -1,4 +1,4 @@
-/* language_loss.c - cross-entropy over a vocabulary, in chunks of rows: no logits outlive their chunk. Training makes
+/* language_loss.c - cross-entropy over a vocabulary, in chunks of 128 rows: no logits outlive their chunk. Training makes
  * dx in the forward pass while a chunk's logits are at hand; the backward pass only scales it. */
 #include <string.h>
 
@@ -6,7 +6,7 @@
 
 #define K(g) (&(g)->dev->k)
 
-enum { CHUNK = 64 };
+enum { CHUNK = 128 };
 enum { X, W };
 enum { DX, DW }; /* saved: gradients for an upstream gradient of 1 */
 
@@ -40,7 +40,7 @@ static ib_status loss_forward(ib_graph *g, ib_node *n)
     float *dw = dw_wanted ? n->saved[DW] = ib_graph_alloc(g, (size_t)w->size * sizeof *dw) : NULL;
     const ib_mark mark = ib_graph_mark(g);
     float *logits = ib_graph_alloc(g, (size_t)(CHUNK * vocabulary) * sizeof *logits);
-    float *scratch = a->head ? ib_graph_alloc(g, (size_t)ib_frozen_scratch(a->head) * sizeof *scratch) : NULL, nll[CHUNK];
+    float *scratch = a->head ? ib_graph_alloc(g, (size_t)ib_frozen_scratch(a->head, CHUNK) * sizeof *scratch) : NULL, nll[CHUNK];
     if ((dx_wanted && !dx) || (dw_wanted && !dw) || !logits || (a->head && !scratch))
         return IB_ENOMEM;
     if (dx)

@@ -30,9 +30,9 @@ static ib_status lora_shape(ib_node *n, ib_tensor *out)
     return ib_tensor_set_shape(out, 2, (int64_t[]){x->shape[0], a->w->rows});
 }
 
-static float *scratch_of(ib_graph *g, const ib_matrix *w)
+static float *scratch_of(ib_graph *g, const ib_matrix *w, int64_t rows)
 {
-    return ib_graph_alloc(g, (size_t)ib_frozen_scratch(w) * sizeof(float));
+    return ib_graph_alloc(g, (size_t)ib_frozen_scratch(w, rows) * sizeof(float));
 }
 
 /* drop(x), or x itself */
@@ -103,7 +103,7 @@ static ib_status lora_forward(ib_graph *g, ib_node *n)
         ib_graph_release(g, mark);
     }
     const ib_mark mark = ib_graph_mark(g);
-    float *scratch = scratch_of(g, a->forward);
+    float *scratch = scratch_of(g, a->forward, rows);
     if (!scratch)
         return IB_ENOMEM;
     K(g)->frozen_mul(a->forward, rows, ib_f32(x), y, scratch);
@@ -130,7 +130,7 @@ static ib_status lora_backward(ib_graph *g, ib_node *n)
     float *dx = ib_grad_of(g, x, &failed), *da = ib_grad_of(g, n->in[A], &failed), *db = ib_grad_of(g, n->in[B], &failed);
     float *dm = ib_grad_of(g, n->in[M], &failed), *dbias = ib_grad_of(g, n->in[BIAS], &failed);
     const ib_mark mark = ib_graph_mark(g);
-    float *scratch = scratch_of(g, a->forward), *dh = ib_graph_alloc(g, (size_t)(rows * r + 1) * sizeof *dh);
+    float *scratch = scratch_of(g, a->forward, rows), *dh = ib_graph_alloc(g, (size_t)(rows * r + 1) * sizeof *dh);
     if (failed || !scratch || !dh)
         return IB_ENOMEM;
     if (dbias)

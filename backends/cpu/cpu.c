@@ -13,9 +13,12 @@ void openblas_set_num_threads(int n) __attribute__((weak));
 #endif
 
 void ib_avx2_fill_table(ib_kernels *k);
-#define LEVEL(name, condition, override) void ib_fill_table_##name(ib_kernels *k);
-#include "backends/cpu/levels.def"
-#undef LEVEL
+void ib_bf16_fill_table(ib_kernels *k);
+void ib_fill_table_ref(ib_kernels *k);
+void ib_fill_table_base(ib_kernels *k);
+void ib_fill_table_avx2(ib_kernels *k);
+void ib_fill_table_avx512(ib_kernels *k);
+#define ib_fill_table_bf16 ib_fill_table_avx512
 
 static void nothing(ib_kernels *k)
 {
@@ -45,7 +48,7 @@ ib_device *ib_device_open(const char *name)
     if (!name || !*name)
         name = "cpu";
     if (strncmp(name, "cpu", 3) || (name[3] && name[3] != ':'))
-        return ib_fail_null(IB_EUNSUPPORTED, "device '%s': this build has cpu, cpu:ref, cpu:base, cpu:avx2 and cpu:avx512", name);
+        return ib_fail_null(IB_EUNSUPPORTED, "device '%s': this build has cpu, cpu:ref, cpu:base, cpu:avx2, cpu:avx512 and cpu:bf16", name);
     ib_device *dev = ib_alloc(sizeof *dev);
     if (!dev)
         return NULL;
@@ -108,15 +111,18 @@ int64_t ib_qlinear_scratch(int64_t rows, int64_t k, int64_t out)
     return pairs * (out + 16 + 16 * omp_get_max_threads()) + omp_get_max_threads();
 }
 
+/* See frozen.c (64 rows or 8 long ones in fp32) and bf16_frozen.c (32 rows and their panel, or 256 columns' panels, in bf16). */
 int64_t ib_frozen_room(const ib_matrix *w)
 {
-    const int64_t tile = 65536 > 8 * w->cols ? 65536 : 8 * w->cols; /* frozen.c */
-    return tile + 64;
+    const int64_t tile = 65536 > 8 * w->cols ? 65536 : 8 * w->cols, rows = 34 * (w->cols + 1), columns = 512 + 128 * (w->rows + 1);
+    const int64_t room = tile > rows ? tile : rows;
+    return (room > columns ? room : columns) + 64;
 }
 
-int64_t ib_frozen_scratch(const ib_matrix *w)
+int64_t ib_frozen_scratch(const ib_matrix *w, int64_t n)
 {
-    return omp_get_max_threads() * ib_frozen_room(w);
+    const int64_t longest = w->cols > w->rows ? w->cols : w->rows;
+    return omp_get_max_threads() * ib_frozen_room(w) + n * (longest + 1) / 2 + 16;
 }
 
 int ib_thread(void)

@@ -43,12 +43,13 @@ void IB_K(frozen_mul)(const ib_matrix *w, int64_t n, const float *x, float *y, f
 /* dx[n,cols] += dy[n,rows] W; columns are shared out, each column's sum runs over the rows in order */
 void IB_K(frozen_mul_grad)(const ib_matrix *w, int64_t n, const float *dy, float *dx, float *scratch)
 {
-    enum { COLS = 256, ROWS = 64 };
-    const int64_t rows = w->rows, cols = w->cols, room = ib_frozen_room(w), parts = (cols + COLS - 1) / COLS;
-#pragma omp parallel for schedule(static)
+    enum { ROWS = 64 };
+    const int64_t tile = w->format->block > 64 ? w->format->block : 64;
+    const int64_t rows = w->rows, cols = w->cols, room = ib_frozen_room(w), parts = (cols + tile - 1) / tile;
+#pragma omp parallel for schedule(dynamic)
     for (int64_t p = 0; p < parts; p++) {
         float *buf = scratch + ib_thread() * room;
-        const int64_t c = p * COLS, k = ib_min64(COLS, cols - c);
+        const int64_t c = p * tile, k = ib_min64(tile, cols - c);
         for (int64_t o = 0; o < rows; o += ROWS) {
             const int64_t m = ib_min64(ROWS, rows - o);
             for (int64_t r = 0; r < m; r++)

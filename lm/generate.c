@@ -1,0 +1,157 @@
+/* generate.c - one token after the other: cache of keys and values, sampling. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lm/lm.h"
+#include "tensor/alloc.h"
+#include "tensor/error.h"
+
+ib_kv *ib_kv_new(ib_lm *m, int context, int int8)
+{
+    const ib_lm_config *c = &m->c;
+    if (context < 1 || context > 1 << 20)
+        return ib_fail_null(IB_EINVAL, "a context of %d tokens", context);
+    ib_kv *kv = ib_alloc(sizeof *kv);
+    if (!kv)
+        return NULL;
+    *kv = (ib_kv){NULL, c->layers, 0, context, c->groups, c->dim, int8};
+    const size_t row = (size_t)c->groups * (size_t)c->dim * (int8 ? 1 : 2), scales = (size_t)c->groups * sizeof(float);
+    kv->layer = ib_alloc((size_t)c->layers * sizeof *kv->layer);
+    for (int i = 0; kv->layer && i < c->layers; i++) {
+        ib_kv_cache *l = &kv->layer[i];
+        *l = (ib_kv_cache){c->groups, c->dim, int8, ib_alloc_raw((size_t)context * row), ib_alloc_raw((size_t)context * row),
+                           int8 ? ib_alloc_raw((size_t)context * scales) : NULL, int8 ? ib_alloc_raw((size_t)context * scales) : NULL};
+        if (!l->k || !l->v || (int8 && (!l->k_scale || !l->v_scale))) {
+            ib_kv_free(kv);
+            return NULL;
+        }
+    }
+    if (!kv->layer || ib_lm_rope(m, context)) {
+        ib_kv_free(kv);
+        return NULL;
+    }
+    return kv;
+}
+
+void ib_kv_free(ib_kv *kv)
+{
+    if (!kv)
+        return;
+    for (int i = 0; kv->layer && i < kv->n_layers; i++) {
+        ib_free(kv->layer[i].k);
+        ib_free(kv->layer[i].v);
+        ib_free(kv->layer[i].k_scale);
+        ib_free(kv->layer[i].v_scale);
+    }
+    ib_free(kv->layer);
+    ib_free(kv);
+}
+
+int ib_kv_length(const ib_kv *kv)
+{
+    return kv->length;
+}
+
+void ib_kv_rewind(ib_kv *kv, int length)
+{
+    kv->length = length < kv->length && length >= 0 ? length : kv->length;
+}
+
+int64_t ib_kv_bytes(const ib_kv *kv)
+{
+    return 2ll * kv->n_layers * kv->context * kv->groups * (kv->int8 ? kv->dim + 4 : 2 * kv->dim);
+}
+
+ib_status ib_lm_step(ib_lm *m, ib_graph *g, ib_kv *kv, const int32_t *ids, int64_t n, float *logits)
+{
+    if (n < 1 || n > kv->context - kv->length)
+        return ib_fail(IB_EINVAL, "%lld tokens behind %d do not fit a context of %d", (long long)n, kv->length, kv->context);
+    ib_graph_begin(g, IB_EVAL);
+    int32_t *pos = ib_graph_alloc(g, (size_t)n * 2 * sizeof *pos);
+    if (!pos)
+        return IB_ENOMEM;
+    for (int64_t i = 0; i < n; i++) {
+        pos[i] = (int32_t)(kv->length + i);
+        pos[n + i] = 0;
+    }
+    const ib_lm_batch b = {n, ids, pos, pos + n};
+    ib_tensor *x = ib_lm_embed(m, g, &b);
+    for (int i = 0; x && i < m->c.layers; i++) {
+        const ib_mark mark = ib_graph_mark(g); /* a layer's values are gone when the next begins */
+        ib_block_run run = {m, &b, i, kv};
+        ib_tensor *y = ib_lm_block(g, &run, x);
+        if (y)
+            memcpy(x->data, y->data, (size_t)x->size * sizeof(float));
+        x = y ? x : NULL;
+        ib_graph_release(g, mark);
+    }
+    if (!x)
+        return ib_error_status();
+    ib_tensor *last = ib_input(g, 2, (int64_t[]){1, m->c.width}, ib_f32(x) + (n - 1) * m->c.width);
+    ib_tensor *y = ib_lm_logits(m, g, ib_rms_norm(g, last, m->norm, m->c.eps));
+    if (!y)
+        return ib_error_status();
+    memcpy(logits, y->data, (size_t)m->c.vocabulary * sizeof *logits);
+    kv->length += (int)n;
+    return isfinite(logits[0]) ? IB_OK : ib_fail(IB_ENUMERIC, "the logits behind token %d are not finite", kv->length);
+}
+
+/* ---- sampling ---- */
+
+typedef struct choice {
+    float logit;
+    int32_t id;
+} choice;
+
+static int by_logit(const void *a, const void *b)
+{
+    const choice *x = a, *y = b;
+    return x->logit < y->logit ? 1 : x->logit > y->logit ? -1 : x->id - y->id;
+}
+
+int32_t ib_sample_token(const ib_sampling *s, float *logits, int vocabulary, const int32_t *history, int64_t n, uint64_t step)
+{
+    enum { LAST = 64 };
+    const float penalty = s->repeat_penalty > 0 ? s->repeat_penalty : 1;
+    for (int64_t i = n > LAST ? n - LAST : 0; i < n && penalty != 1; i++) {
+        int seen = 0;
+        for (int64_t j = n > LAST ? n - LAST : 0; j < i; j++)
+            seen |= history[j] == history[i];
+        float *x = &logits[history[i]];
+        if (!seen)
+            *x = *x > 0 ? *x / penalty : *x * penalty;
+    }
+    int32_t best = 0;
+    for (int i = 1; i < vocabulary; i++)
+        best = logits[i] > logits[best] ? i : best;
+    if (!(s->temperature > 0))
+        return best;
+    choice *c = malloc((size_t)vocabulary * sizeof *c);
+    if (!c)
+        return best;
+    int k = 0;
+    const float top = logits[best], reach = top - 30 * s->temperature; /* below it the probability is under 1e-13 */
+    for (int i = 0; i < vocabulary; i++)
+        if (logits[i] >= reach)
+            c[k++] = (choice){logits[i], i};
+    qsort(c, (size_t)k, sizeof *c, by_logit);
+    k = s->top_k > 0 && s->top_k < k ? s->top_k : k;
+    double total = 0, sum = 0;
+    for (int i = 0; i < k; i++)
+        total += exp(((double)c[i].logit - top) / s->temperature);
+    const double floor = s->min_p > 0 ? s->min_p : 0, most = s->top_p > 0 ? s->top_p * total : total;
+    int kept = 0;
+    for (; kept < k && (!kept || (sum < most && exp(((double)c[kept].logit - top) / s->temperature) >= floor)); kept++)
+        sum += exp(((double)c[kept].logit - top) / s->temperature);
+    double u = ib_rng_uniform((ib_rng){s->seed, 0x5a}, step) * sum;
+    int i = 0;
+    for (; i + 1 < kept; i++) {
+        u -= exp(((double)c[i].logit - top) / s->temperature);
+        if (u < 0)
+            break;
+    }
+    best = c[i].id;
+    free(c);
+    return best;
+}
