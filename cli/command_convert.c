@@ -1,0 +1,133 @@
+/* command_convert.c - isobit convert and isobit merge: whole models and adapters from one kind of file to another. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli/language.h"
+
+typedef struct convert_options {
+    common common;
+    const char *model, *out, *format, *adapter, *base, *text;
+    int64_t windows;
+    int adapter_only;
+} convert_options;
+
+enum { KEY_ADAPTER_ONLY = 5000, KEY_TEXT, KEY_WINDOWS };
+
+static const struct argp_option options[] = {
+    {"out", 'o', "PATH", 0, "NAME.gguf, or a folder for Hugging Face", 0},
+    {"format", 'f', "FORMAT", 0, "of the linear layers (default keep): f32, f16, bf16, q4_0, q4_k, q8_0, ...; in folders f32, f16, bf16, nf4, nf4-dq, fp4, fp4-dq", 0},
+    {"adapter", 'a', "PATH", 0, "PEFT folder or GGUF adapter to merge", 0},
+    {"base", 'b', "FORMAT", 0, "store the linear layers in this format first, as training did", 0},
+    {"adapter-only", KEY_ADAPTER_ONLY, NULL, 0, "write the adapter alone, in the other kind of file", 0},
+    {"text", KEY_TEXT, "FILE", 0, "measure perplexity before and after on this text", 0},
+    {"windows", KEY_WINDOWS, "N", 0, "at most so many windows of it (16)", 0},
+    {0},
+};
+
+static const char *dashed(const char *arg)
+{
+    return !strcmp(arg, "nf4-dq") ? "nf4_dq" : !strcmp(arg, "fp4-dq") ? "fp4_dq" : arg;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    convert_options *o = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT: state->child_inputs[0] = &o->common; return 0;
+    case 'o': o->out = arg; return 0;
+    case 'f': o->format = dashed(arg); return 0;
+    case 'a': o->adapter = arg; return 0;
+    case 'b': o->base = dashed(arg); return 0;
+    case KEY_ADAPTER_ONLY: o->adapter_only = 1; return 0;
+    case KEY_TEXT: o->text = arg; return 0;
+    case KEY_WINDOWS: return parse_int(arg, "--windows", 1, INT64_MAX, &o->windows) ? exit(2), 0 : 0;
+    case ARGP_KEY_END:
+        if (!o->out)
+            argp_error(state, "where to: -o PATH?");
+        if (o->adapter_only && !o->adapter)
+            argp_error(state, "which --adapter?");
+        break;
+    }
+    return model_argument(key, arg, state, &o->model);
+}
+
+static void show(void *user, const char *tensor, const char *from, const char *to, int exact)
+{
+    if (!((const convert_options *)user)->common.json)
+        printf("%-48s %-7s -> %-7s %s\n", tensor, from, to, exact ? "exact" : "lossy");
+}
+
+static int perplexity(language *l, const convert_options *o, double *out)
+{
+    ib_ids ids = {0};
+    ib_perplexity_result r = {0};
+    int status = language_tokens(l, o->text, &ids);
+    if (!status && ib_lm_perplexity(l->m, l->g, ids.id, ids.n, &(ib_perplexity_opts){512, o->windows, ib_tokenizer_adds_bos(l->t) ? ib_tokenizer_bos(l->t) : -1, NULL, NULL}, &r))
+        status = complain();
+    *out = r.perplexity;
+    ib_free_ids(&ids);
+    return status;
+}
+
+static int run(int argc, char **argv, const char *doc)
+{
+    static const struct argp_child children[] = {LANGUAGE_CHILD, {0}};
+    const struct argp argp = {options, parse, "MODEL", doc, children, NULL, NULL};
+    convert_options o = {.windows = 16};
+    language l = {0}, after = {0};
+    ib_lm_saved saved = {0};
+    double before_ppl = 0, after_ppl = 0;
+    argp_parse(&argp, argc, argv, 0, NULL, &o);
+    int status = language_open(&l, &o.common, o.model, NULL, o.base, o.adapter);
+    if (!status && o.adapter_only) {
+        const size_t n = strlen(o.out);
+        status = (n > 5 && !strcmp(o.out + n - 5, ".gguf") ? ib_lm_adapter_save_gguf(l.m, o.out) : ib_lm_adapter_save(l.m, o.out, o.model)) ? complain() : 0;
+    } else if (!status) {
+        if (o.text)
+            status = perplexity(&l, &o, &before_ppl);
+        if (!status)
+            status = ib_lm_save(l.m, o.model, o.out, o.format, &saved, show, &o) ? complain() : 0;
+        if (!status && o.text)
+            status = language_open(&after, &o.common, o.out, NULL, NULL, NULL) || perplexity(&after, &o, &after_ppl);
+    }
+    struct stat info;
+    if (!status && o.common.json) {
+        struct json_object *j = json_object_new_object();
+        json_object_object_add(j, "out", json_object_new_string(o.out));
+        json_object_object_add(j, "exact", json_object_new_int64(saved.exact));
+        json_object_object_add(j, "lossy", json_object_new_int64(saved.lossy));
+        if (o.text) {
+            json_object_object_add(j, "perplexity_before", json_object_new_double(before_ppl));
+            json_object_object_add(j, "perplexity_after", json_object_new_double(after_ppl));
+        }
+        print_json(j);
+    } else if (!status && !o.adapter_only) {
+        printf("%s: %lld tensors exact, %lld lossy", o.out, (long long)saved.exact, (long long)saved.lossy);
+        if (!stat(o.out, &info) && S_ISREG(info.st_mode))
+            printf(", %.1f MB", (double)info.st_size / 1e6);
+        printf("\n");
+        if (o.text)
+            printf("perplexity before %.4f, after %.4f\n", before_ppl, after_ppl);
+    }
+    language_close(&after);
+    language_close(&l);
+    return status;
+}
+
+int command_convert(int argc, char **argv)
+{
+    return run(argc, argv, "Writes a model in another kind of file or format and says of each tensor whether its values stay.\v"
+                           "Examples:\n  isobit convert SmolLM2.gguf -o smollm2-hf --format bf16\n  isobit convert folder -o model.gguf --format q4_k\n"
+                           "  isobit convert SmolLM2.gguf --adapter peft-folder --adapter-only -o adapter.gguf\n"
+                           "JSON keys: out, exact, lossy; with --text: perplexity_before, perplexity_after.");
+}
+
+int command_merge(int argc, char **argv)
+{
+    return run(argc, argv, "Merges an adapter into its base and writes a whole model.\v"
+                           "Examples:\n  isobit merge SmolLM2.gguf --adapter adapter --format q4_0 -o tuned.gguf --text book.txt\n"
+                           "  isobit merge SmolLM2.gguf --base nf4-dq --adapter adapter --format nf4 -o tuned-hf\n"
+                           "JSON keys: out, exact, lossy; with --text: perplexity_before, perplexity_after.");
+}

@@ -1,0 +1,40 @@
+/* save.h - inside lm/: the tensors of a model, one after the other, as they are to be written. */
+#ifndef IB_LM_SAVE_H
+#define IB_LM_SAVE_H
+
+#include "lm/lm.h"
+
+typedef struct ib_out_tensor {
+    char name[128];
+    int ndim;
+    int64_t shape[2];
+    const ib_matrix *w;        /* a matrix, or */
+    const ib_projection *p;    /* a linear layer, to be merged if it has an adapter, or */
+    const ib_tensor *t;        /* a vector or trained matrix */
+    int turn;                  /* rows of q or k: 1 to pairs, -1 to halves, 0 stay */
+    float plus;                /* added to a vector */
+    const ib_storage *from, *to;
+} ib_out_tensor;
+
+typedef struct ib_out {
+    ib_out_tensor *item;
+    int n, room;
+} ib_out;
+
+/* All tensors by GGUF's or Hugging Face's names, in the format that `format` (NULL: their own) gives them. */
+ib_status ib_out_list(const ib_lm *m, int gguf, const char *format, ib_out *out);
+void ib_out_release(ib_out *out);
+/* Makes one tensor's matrix in its format, rows turned; x fp32 [size] is work space. *exact: its values are the source's. */
+ib_status ib_out_make(const ib_lm *m, ib_device *dev, const ib_out_tensor *t, float *x, ib_matrix *made, int *exact);
+int64_t ib_out_size(const ib_out_tensor *t);
+
+ib_status ib_save_gguf(ib_lm *m, const char *source, const char *path, const char *format, ib_lm_saved *saved,
+                       void (*report)(void *user, const char *tensor, const char *from, const char *to, int exact), void *user);
+ib_status ib_save_hf(ib_lm *m, const char *source, const char *path, const char *format, ib_lm_saved *saved,
+                     void (*report)(void *user, const char *tensor, const char *from, const char *to, int exact), void *user);
+/* Puts the tokenizer of `source` into a GGUF header. */
+ib_status ib_save_tokenizer_gguf(ib_gguf_writer *w, const char *source);
+/* Writes tokenizer.json and tokenizer_config.json into a folder. */
+ib_status ib_save_tokenizer_hf(const char *folder, const char *source);
+
+#endif
