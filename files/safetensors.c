@@ -32,7 +32,7 @@ static ib_status read_entry(const char *path, const char *name, struct json_obje
     uint64_t n = (uint64_t)dtypes[t].bytes;
     for (int d = 0; d < e->ndim; d++) {
         e->shape[d] = json_object_get_int64(json_object_array_get_idx(shape, (size_t)d));
-        if (e->shape[d] < 0 || e->shape[d] > (1ll << 40) || n * (uint64_t)e->shape[d] > (1ull << 43))
+        if (e->shape[d] < 0 || e->shape[d] > (1ll << 40) || (e->shape[d] && n > (1ull << 43) / (uint64_t)e->shape[d]))
             return ib_fail(IB_EFORMAT, "%s: tensor '%s' has a dimension of %lld", path, name, (long long)e->shape[d]);
         n *= (uint64_t)e->shape[d];
     }

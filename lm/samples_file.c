@@ -12,7 +12,7 @@ typedef struct reader {
     const ib_samples_opts *o;
     ib_samples *s;
     ib_ids ids, mask; /* of the sample under way */
-    int seq;
+    int seq, chat;      /* chat: the sample came as messages */
 } reader;
 
 static ib_status put(reader *r, int32_t id, int learned)
@@ -66,7 +66,7 @@ static ib_status put_line(reader *r, struct json_object *o)
 {
     struct json_object *messages = ib_json_get(o, "messages");
     const char *prompt = ib_json_text(o, "prompt"), *completion = ib_json_text(o, "completion"), *text = ib_json_text(o, "text");
-    if (messages)
+    if ((r->chat = messages != NULL))
         return put_messages(r, messages);
     ib_status status;
     if (prompt && completion) {
@@ -88,6 +88,7 @@ static ib_status finish_sample(reader *r)
     if (r->ids.n > 1 && bos >= 0 && bos != eos && ib_tokenizer_adds_bos(r->t) && r->ids.id[0] == bos && r->ids.id[1] == bos)
         return ib_fail(IB_EINVAL, "begins with two BOS tokens: the text brings one and the model adds one");
     const int64_t end = r->ids.n < r->seq ? r->ids.n : r->seq;
+    r->s->learns_end |= eos < 0 && !r->chat; /* a model without an end token has none to learn */
     for (int64_t i = 1; i < end; i++)
         r->s->learns_end |= r->mask.id[i] && ib_token_is_control(r->t, r->ids.id[i]);
     const ib_status status = ib_samples_add(r->s, r->ids.id, r->mask.id, r->ids.n, r->seq, r->o->no_pack);
@@ -156,7 +157,7 @@ ib_samples *ib_samples_open(const char *path, ib_tokenizer *t, const ib_samples_
 {
     const size_t n = strlen(path);
     const int jsonl = n > 6 && !strcmp(path + n - 6, ".jsonl");
-    reader r = {t, o, ib_alloc(sizeof(ib_samples)), {0}, {0}, o->seq ? o->seq : 512};
+    reader r = {t, o, ib_alloc(sizeof(ib_samples)), {0}, {0}, o->seq ? o->seq : 512, 0};
     size_t size;
     unsigned char *text = r.s ? ib_file_read(path, &size) : NULL;
     ib_status status = text ? IB_OK : ib_error_status();

@@ -1,0 +1,260 @@
+/* test_files.c - GGUF, safetensors, tokenizers and adapters as damage arrives: cut at every length, bits flipped, absurd
+ * counts, wrong shapes, missing tensors, NaN weights. Each gives NULL and one line, never a crash or a huge allocation.
+ * Broken by: a length that is believed before it is checked. */
+#include "tests/check.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "files/gguf.h"
+#include "files/safetensors.h"
+#include "lm/lm.h"
+
+#define MODELS IB_TEST_SOURCE "/golden/models/"
+static char folder[64];
+
+static const char *at(const char *name)
+{
+    static char buf[4][256];
+    static int i;
+    i = (i + 1) % 4;
+    if (!*folder) {
+        snprintf(folder, sizeof folder, "/tmp/isobit-test-files-%ld", (long)getpid());
+        mkdir(folder, 0777);
+    }
+    snprintf(buf[i], sizeof buf[i], "%s/%s", folder, name);
+    return buf[i];
+}
+
+static void put(const char *path, const void *bytes, size_t n)
+{
+    FILE *f = fopen(path, "wb");
+    REQUIRE(f && fwrite(bytes, 1, n, f) == n);
+    fclose(f);
+}
+
+/* A tiny model with a tokenizer as GGUF, in memory. */
+static unsigned char *tiny_gguf(size_t *size)
+{
+    ib_lm *m = ib_lm_new(&(ib_lm_config){.layers = 1, .width = 32, .ff = 32, .heads = 2, .groups = 1, .vocabulary = 500, .context = 16}, 1);
+    ib_lm_saved saved;
+    REQUIRE(m && !ib_lm_save(m, MODELS "tokenizer_smollm", at("tiny.gguf"), "q4_0", &saved, NULL, NULL));
+    ib_lm_free(m);
+    return ib_file_read(at("tiny.gguf"), size);
+}
+
+static int opens(const char *path)
+{
+    ib_lm *m = ib_lm_open(path);
+    ib_tokenizer *t = ib_tokenizer_open(path);
+    const int ok = m && t;
+    if (!ok) {
+        CHECK(*ib_error() && !strchr(ib_error(), '\n'));
+    }
+    ib_lm_free(m);
+    ib_tokenizer_free(t);
+    return ok;
+}
+
+static void gguf_cut_at_every_length(void)
+{
+    size_t size;
+    unsigned char *b = tiny_gguf(&size);
+    CHECK(opens(at("tiny.gguf")));
+    for (size_t n = 0; n < size; n += n < 3000 ? 7 : n + 4000 < size ? 997 : 101) {
+        put(at("cut.gguf"), b, n);
+        CHECK(!opens(at("cut.gguf")));
+    }
+    free(b);
+}
+
+static void gguf_with_flipped_bits(void)
+{
+    size_t size;
+    unsigned char *b = tiny_gguf(&size), *c = malloc(size);
+    for (int i = 0; i < 1500; i++) {
+        memcpy(c, b, size);
+        const uint32_t r = ib_rng_u32((ib_rng){5, 5}, (uint64_t)i);
+        c[r % (i % 3 ? 2000 : size)] ^= (unsigned char)(1u << (r >> 29));
+        put(at("flip.gguf"), c, size);
+        opens(at("flip.gguf")); /* either way, without a crash: the sanitizers look */
+    }
+    free(b);
+    free(c);
+}
+
+static void absurd_counts(void)
+{
+    size_t size;
+    unsigned char *b = tiny_gguf(&size);
+    const uint64_t huge[] = {UINT64_MAX, 1ull << 62, 1ull << 40, (uint64_t)size + 1};
+    for (int h = 0; h < 4; h++)
+        for (int field = 8; field <= 24; field += 8) {
+            uint64_t old;
+            memcpy(&old, b + field, 8);
+            memcpy(b + field, &huge[h], 8);
+            put(at("absurd.gguf"), b, size);
+            CHECK(!opens(at("absurd.gguf")));
+            memcpy(b + field, &old, 8);
+        }
+    free(b);
+}
+
+static void safetensors_damage(void)
+{
+    size_t size;
+    unsigned char *b = ib_file_read(MODELS "llama/adapter/adapter_model.safetensors", &size);
+    for (size_t n = 0; n < size; n += n < 600 ? 5 : 211) {
+        put(at("cut.safetensors"), b, n);
+        ib_safetensors *f = ib_safetensors_open(at("cut.safetensors"));
+        CHECK(f == NULL && *ib_error());
+        ib_safetensors_close(f);
+    }
+    for (int i = 0; i < 1500; i++) {
+        const uint32_t r = ib_rng_u32((ib_rng){6, 5}, (uint64_t)i);
+        const size_t k = r % 3000;
+        b[k] ^= (unsigned char)(1u << (r >> 29));
+        put(at("flip.safetensors"), b, size);
+        ib_safetensors_close(ib_safetensors_open(at("flip.safetensors")));
+        b[k] ^= (unsigned char)(1u << (r >> 29));
+    }
+    free(b);
+    static const char *const bad[][2] = {
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2,2],\"data_offsets\":[0,15]}}", "needs 16"},
+        {"{\"a\":{\"dtype\":\"F99\",\"shape\":[2],\"data_offsets\":[0,8]}}", "F99"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[-2],\"data_offsets\":[0,8]}}", "-2"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1099511627776,1099511627776],\"data_offsets\":[0,8]}}", "dimension"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[8,0]}}", "offsets"},
+        {"{\"a\":17}", "none"},
+        {"{\"a\"", "JSON"}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        unsigned char file[300] = {0};
+        const uint64_t n = strlen(bad[i][0]);
+        memcpy(file, &n, 8);
+        memcpy(file + 8, bad[i][0], n);
+        put(at("bad.safetensors"), file, 8 + n + 16);
+        ib_safetensors *f = ib_safetensors_open(at("bad.safetensors"));
+        CHECK_ERROR(f == NULL, bad[i][1]);
+        ib_safetensors_close(f);
+    }
+}
+
+static void copy(const char *from, const char *to)
+{
+    size_t n;
+    unsigned char *b = ib_file_read(from, &n);
+    REQUIRE(b != NULL);
+    put(to, b, n);
+    free(b);
+}
+
+static void wrong_models_are_told(void)
+{
+    mkdir(at("hf"), 0777);
+    CHECK_ERROR(ib_lm_open(at("nowhere")) == NULL, "no such file");
+    CHECK_ERROR(ib_lm_open(at("hf")) == NULL, "config.json");
+    put(at("hf/config.json"), "{\"model_type\":\"gpt7\"}", 21);
+    CHECK_ERROR(ib_lm_open(at("hf")) == NULL, "neither model.safetensors");
+    copy(MODELS "llama/model.safetensors", at("hf/model.safetensors"));
+    CHECK_ERROR(ib_lm_open(at("hf")) == NULL, "architecture 'gpt7'; there are llama");
+    copy(MODELS "qwen2/config.json", at("hf/config.json"));
+    CHECK_ERROR(ib_lm_open(at("hf")) == NULL, "bias");
+    static const char narrow[] = "{\"model_type\":\"llama\",\"hidden_size\":32,\"intermediate_size\":44,\"num_hidden_layers\":2,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"vocab_size\":67}";
+    put(at("hf/config.json"), narrow, sizeof narrow - 1);
+    CHECK_ERROR(ib_lm_open(at("hf")) == NULL, "[48,32], not [44,32]");
+    static const char deep[] = "{\"model_type\":\"llama\",\"hidden_size\":32,\"intermediate_size\":48,\"num_hidden_layers\":3,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"vocab_size\":67}";
+    put(at("hf/config.json"), deep, sizeof deep - 1);
+    CHECK_ERROR(ib_lm_open(at("hf")) == NULL, "has no tensor 'model.layers.2");
+    put(at("hf/config.json"), "{\"model_type\":\"llama\",\"num_hidden_layers\":-3}", 43);
+    CHECK_ERROR(ib_lm_open(at("hf")) == NULL, "-3 layers");
+    /* a norm that is not finite */
+    ib_lm *m = ib_lm_open(MODELS "llama");
+    ib_lm_saved saved;
+    ib_tensor_f32(m->norm)[3] = NAN;
+    CHECK_ERROR(ib_lm_save(m, NULL, at("nan.gguf"), NULL, &saved, NULL, NULL), "nan at 3");
+    ib_lm_free(m);
+}
+
+static void wrong_adapters_are_told(void)
+{
+    ib_lm *m = ib_lm_open(MODELS "llama");
+    CHECK_ERROR(ib_lm_adapter_open(m, at("nobody")), "nobody");
+    mkdir(at("adapter"), 0777);
+    CHECK_ERROR(ib_lm_adapter_open(m, at("adapter")), "adapter_config.json");
+    put(at("adapter/adapter_config.json"), "{\"peft_type\":\"IA3\"}", 19);
+    copy(MODELS "qwen3/adapter/adapter_model.safetensors", at("adapter/adapter_model.safetensors"));
+    CHECK_ERROR(ib_lm_adapter_open(m, at("adapter")), "IA3");
+    put(at("adapter/adapter_config.json"), "{\"peft_type\":\"LORA\",\"r\":3,\"lora_alpha\":6}", 42);
+    CHECK_ERROR(ib_lm_adapter_open(m, at("adapter")), "do not fit a layer");
+    ib_lm_free(m);
+    m = ib_lm_open(MODELS "llama");
+    CHECK_ERROR(ib_lm_adapt(m, &(ib_adapter_opts){.targets = "nothing"}), "no layer has such a name");
+    ib_lm_free(m);
+    m = ib_lm_open(MODELS "llama");
+    CHECK(!ib_lm_adapt(m, &(ib_adapter_opts){.r = 2}));
+    CHECK_ERROR(ib_lm_adapt(m, &(ib_adapter_opts){.r = 2}), "has an adapter already");
+    ib_lm_free(m);
+}
+
+static void wrong_data_are_told(void)
+{
+    ib_tokenizer *t = ib_tokenizer_open(MODELS "tokenizer_smollm");
+    const ib_samples_opts o = {.seq = 16, .chat = "chatml"};
+    static const struct { const char *text, *says; } bad[] = {
+        {"", "holds no data"}, {"\n\n", "holds no data"}, {"{\"text\": \"a\"}\nnot json\n", "line 2"}, {"[1]", "line 1"}, {"{\"x\": 1}", "neither messages"},
+        {"{\"messages\": []}", "no messages"}, {"{\"messages\": [{\"role\": \"user\"}]}", "no content"},
+        {"{\"messages\": [{\"role\": \"wizard\", \"content\": \"x\"}]}", "'wizard'"},
+        {"{\"messages\": [{\"role\": \"user\", \"content\": \"hello there\"}]}", "all tokens of all 1 samples are masked"},
+        {"{\"prompt\": \"a very long prompt that goes on and on until nothing else fits\", \"completion\": \"x\"}", "are masked"},
+        {"{\"messages\": [{\"role\": \"assistant\", \"content\": \"an answer that goes on and on until its end is cut off for good and all\"}]}", "no sample teaches where to stop"},
+        {"{\"text\": \"\xff\"}", "line 1"}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        put(at("bad.jsonl"), bad[i].text, strlen(bad[i].text));
+        ib_samples *s = ib_samples_open(at("bad.jsonl"), t, &o);
+        CHECK_ERROR(s == NULL, bad[i].says);
+        CHECK(strstr(ib_error(), "bad.jsonl") != NULL);
+        ib_samples_free(s);
+    }
+    CHECK_ERROR(ib_samples_open(at("nothing.txt"), t, &o) == NULL, "nothing.txt");
+    ib_tokenizer_free(t);
+}
+
+/* What a packed row says about its samples. */
+static void packing(void)
+{
+    ib_tokenizer *t = ib_tokenizer_open(MODELS "tokenizer_smollm");
+    static const char text[] = "{\"prompt\": \"the\", \"completion\": \" fox\"}\n{\"text\": \"hello world\"}\n{\"prompt\": \"a\", \"completion\": \"b\"}\n";
+    put(at("good.jsonl"), text, sizeof text - 1);
+    ib_samples *s = ib_samples_open(at("good.jsonl"), t, &(ib_samples_opts){.seq = 64});
+    REQUIRE(s != NULL);
+    CHECK_INT(ib_samples_info_of(s).samples, 3);
+    CHECK_INT(ib_samples_info_of(s).rows, 1);
+    ib_samples_free(s);
+    static const char chat[] = "{\"messages\": [{\"role\": \"user\", \"content\": \"hi\"}, {\"role\": \"assistant\", \"content\": \"yes\"}]}\n"
+                               "{\"messages\": [{\"role\": \"user\", \"content\": \"see\"}, {\"role\": \"assistant\", \"content\": \"no\"}]}\n";
+    put(at("chat.jsonl"), chat, sizeof chat - 1);
+    s = ib_samples_open(at("chat.jsonl"), t, &(ib_samples_opts){.seq = 64, .chat = "chatml"});
+    REQUIRE(s != NULL);
+    CHECK_INT(ib_samples_info_of(s).rows, 1);
+    const ib_row r = ib_samples_row(s, 0);
+    int starts = 0;
+    for (int64_t i = 0; i < r.n; i++) {
+        starts += r.pos[i] == 0;
+        CHECK(r.pos[i] == i - r.first[i]);
+        if (r.target[i] >= 0)
+            CHECK(i + 1 < r.n && r.target[i] == r.ids[i + 1] && r.first[i + 1] == r.first[i]);
+    }
+    CHECK_INT(starts, 2);
+    ib_samples_free(s);
+    s = ib_samples_open(at("chat.jsonl"), t, &(ib_samples_opts){.seq = 64, .chat = "chatml", .no_pack = 1});
+    CHECK_INT(ib_samples_info_of(s).rows, 2);
+    ib_samples *held = ib_samples_split(s, 1);
+    CHECK(held && ib_samples_info_of(s).rows == 1 && ib_samples_info_of(held).rows == 1);
+    CHECK(ib_samples_row(held, 0).n > 0 && ib_samples_info_of(held).trained > 0);
+    ib_samples_free(held);
+    ib_samples_free(s);
+    ib_tokenizer_free(t);
+}
+
+SUITE("files", T(gguf_cut_at_every_length), T(gguf_with_flipped_bits), T(absurd_counts), T(safetensors_damage), T(wrong_models_are_told),
+      T(wrong_adapters_are_told), T(wrong_data_are_told), T(packing))

@@ -1,0 +1,98 @@
+/* test_frozen.c - products with frozen matrices at every level against plain C, all formats, odd shapes, few and many rows,
+ * guard bytes, 1 and 3 threads with equal bits. Broken by: a tail, a wrong interleaving of a panel, a race. */
+#include "tests/check.h"
+
+#include "backends/kernels.h"
+
+enum { GUARD = 16 };
+static const char *const levels[] = {"cpu:base", "cpu:avx2", "cpu:avx512", "cpu:bf16"};
+static const int64_t shapes[][2] = {{1, 256}, {33, 256}, {7, 512}, {100, 256}, {64, 768}};
+
+static float *reals(int64_t n, uint64_t stream)
+{
+    float *x = malloc((size_t)n * sizeof *x);
+    for (int64_t i = 0; i < n; i++)
+        x[i] = 2 * ib_rng_uniform((ib_rng){79, stream}, (uint64_t)i) - 1;
+    return x;
+}
+
+static double furthest(const float *a, const float *b, int64_t n)
+{
+    double worst = 0;
+    for (int64_t i = 0; i < n; i++) {
+        const double e = fabs((double)a[i] - b[i]);
+        worst = e > worst || e != e ? e : worst;
+    }
+    return worst;
+}
+
+static void compare(const ib_matrix *w, int64_t n, const float *x, const float *dy)
+{
+    const int64_t ny = n * w->rows, nx = n * w->cols;
+    float *want = calloc((size_t)(ny + nx), sizeof *want), *once = calloc((size_t)(ny + nx + GUARD), sizeof *once);
+    for (int l = -1; l < 4; l++) {
+        ib_device *dev = ib_device_open(l < 0 ? "cpu:ref" : levels[l]);
+        if (!dev)
+            continue;
+        for (int threads = 1; threads <= 3; threads += 2) {
+            ib_threads_set(threads);
+            float *scratch = malloc((size_t)ib_frozen_scratch(w, n) * sizeof *scratch), *got = calloc((size_t)(ny + nx + GUARD), sizeof *got);
+            for (int i = 0; i < GUARD; i++)
+                got[ny + nx + i] = 42;
+            dev->k.frozen_mul(w, n, x, got, scratch);
+            dev->k.frozen_mul_grad(w, n, dy, got + ny, scratch);
+            for (int i = 0; i < GUARD; i++)
+                CHECK(got[ny + nx + i] == 42);
+            if (l < 0)
+                memcpy(want, got, (size_t)(ny + nx) * sizeof *want);
+            /* bf16: two factors each within 2^-9 of |w| <= 1, |x| <= 1, errors of random sign; fp32: another order of sums */
+            const double bound = l == 3 ? 8e-3 * sqrt((double)(w->cols > w->rows ? w->cols : w->rows)) : 1e-4;
+            const double e = furthest(want, got, ny + nx);
+            if (!(e <= bound))
+                printf("\n    %s %s [%lld,%lld] n %lld: %g ", l < 0 ? "ref" : levels[l], w->format->name, (long long)w->rows, (long long)w->cols, (long long)n, e);
+            CHECK(e <= bound);
+            if (threads == 1)
+                memcpy(once, got, (size_t)(ny + nx) * sizeof *once);
+            else
+                CHECK(!memcmp(once, got, (size_t)(ny + nx) * sizeof *once));
+            free(scratch);
+            free(got);
+        }
+        ib_device_close(dev);
+    }
+    ib_threads_set(0);
+    free(want);
+    free(once);
+}
+
+static void every_format_and_level(void)
+{
+    static const int64_t counts[] = {1, 4, 5, 29};
+    for (int f = 0; ib_storage_at(f); f++)
+        for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+            const int64_t rows = shapes[s][0], cols = shapes[s][1];
+            float *w = reals(rows * cols, 1), *x = reals(29 * cols, 2), *dy = reals(29 * rows, 3);
+            ib_matrix m;
+            REQUIRE(!ib_matrix_encode(&m, ib_storage_at(f), rows, cols, w));
+            for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+                compare(&m, counts[i], x, dy);
+            ib_matrix_release(&m);
+            free(w), free(x), free(dy);
+        }
+}
+
+static void columns_that_are_no_whole_vectors(void)
+{
+    static const char *const names[] = {"f32", "f16", "int8", "nf4", "fp4_dq"};
+    for (int f = 0; f < 5; f++)
+        for (int64_t cols = 1; cols < 100; cols += 14) {
+            float *w = reals(35 * cols, 1), *x = reals(13 * cols, 2), *dy = reals(13 * 35, 3);
+            ib_matrix m;
+            REQUIRE(!ib_matrix_encode(&m, ib_storage_find(names[f]), 35, cols, w));
+            compare(&m, 13, x, dy);
+            ib_matrix_release(&m);
+            free(w), free(x), free(dy);
+        }
+}
+
+SUITE("frozen", T(every_format_and_level), T(columns_that_are_no_whole_vectors))
