@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/language.h"
 
 typedef struct inspect_options {
     common common;
@@ -167,11 +167,11 @@ static int draw_histogram(session *s, const inspect_options *o)
 int command_inspect(int argc, char **argv)
 {
     static const struct argp_child children[] = {COMMON_CHILD, {0}};
-    const struct argp argp = {options, parse, "MODEL.h5",
-                              "Shows what a checkpoint holds.\vExamples:\n  isobit inspect lenet.h5\n  isobit inspect lenet.h5 --curves curves.svg\n"
+    const struct argp argp = {options, parse, "FILE",
+                              "Shows what a checkpoint, a GGUF or safetensors file, or a Hugging Face or PEFT folder holds.\vExamples:\n  isobit inspect lenet.h5\n  isobit inspect SmolLM2.gguf\n  isobit inspect lenet.h5 --curves curves.svg\n"
                               "  isobit inspect lenet.h5 --histogram - --of conv1.conv.weight\n  isobit inspect lenet.h5 --histogram a.png --of act:conv1.conv\n"
                               "JSON keys: model, phase, epoch, steps, seed, settings, parameters[]: name, shape, trainable; layers[]: name, form, weight_bits, "
-                              "act_bits, observer, scale, zero_point.", children, NULL, NULL};
+                              "act_bits, observer, scale, zero_point; of language models: metadata, tensors[]: name, type, shape, bytes; elements, bytes.", children, NULL, NULL};
     inspect_options o = {0};
     session s = {0};
     argp_parse(&argp, argc, argv, 0, NULL, &o);
@@ -180,6 +180,8 @@ int command_inspect(int argc, char **argv)
             printf("%-8s %s\n", ib_model_name_at(i), ib_model_description_at(i));
         return 0;
     }
+    if (is_language_file(o.model))
+        return inspect_file(o.model, o.common.json);
     if (o.histogram && o.parameter && !strncmp(o.parameter, "act:", 4) && !o.common.data)
         o.common.data = "digits";
     int status = session_model(&s, &o.common, o.model);

@@ -24,6 +24,10 @@ void language_close(language *l);
 /* The tokens of a text file. */
 int language_tokens(language *l, const char *path, ib_ids *out);
 
+/* isobit inspect for files of language models: metadata, then tensors. */
+int is_language_file(const char *path);
+int inspect_file(const char *path, int json);
+
 /* Peak resident memory of this process so far, bytes. */
 int64_t peak_memory(void);
 

@@ -18,12 +18,16 @@ static void help(FILE *out)
 {
     fprintf(out, "isobit - train a network whose forward pass is the integer program that ships\n\nUsage: isobit COMMAND [OPTION...]\n\nCommands:\n");
     for (int i = 0; i < N_COMMANDS; i++)
-        fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].summary);
+        fprintf(out, "  %-11s %s\n", commands[i].name, commands[i].summary);
     fprintf(out, "\nFrom data to C in three lines:\n"
                  "  isobit train --model lenet --qat w8a8 -o lenet.h5\n"
                  "  isobit verify lenet.h5\n"
                  "  isobit export lenet.h5 --to c -o out\n\n"
-                 "`isobit COMMAND --help` explains a command with examples. ISOBIT_DEVICE=cpu:ref|cpu:base|cpu:avx2 chooses the kernels.\n");
+                 "From a language model to a tuned one:\n"
+                 "  isobit finetune SmolLM2.gguf --data my.jsonl -o adapter\n"
+                 "  isobit generate SmolLM2.gguf --adapter adapter --chat --prompt \"Hello\"\n"
+                 "  isobit merge SmolLM2.gguf --adapter adapter --format q4_0 -o tuned.gguf\n\n"
+                 "`isobit COMMAND --help` explains a command with examples. ISOBIT_DEVICE=cpu:ref|base|avx2|avx512|bf16 chooses the kernels.\n");
 }
 
 int main(int argc, char **argv)

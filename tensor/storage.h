@@ -11,8 +11,9 @@
 
 #define IB_STORE2(name, what, level) ib_##name##_##what##_##level
 #define IB_STORE(name, what, level) IB_STORE2(name, what, level)
-#define ENCODE(name) void IB_STORE(name, encode, IB_LEVEL)(const float *x, uint8_t *b)
-#define DECODE(name) void IB_STORE(name, decode, IB_LEVEL)(const uint8_t *b, float *y)
+/* restrict: bytes may alias anything, which keeps loops from vectorizing */
+#define ENCODE(name) void IB_STORE(name, encode, IB_LEVEL)(const float *restrict x, uint8_t *restrict b)
+#define DECODE(name) void IB_STORE(name, decode, IB_LEVEL)(const uint8_t *restrict b, float *restrict y)
 
 extern const float ib_code_nf4[16], ib_code_fp4[16];
 

@@ -33,6 +33,11 @@ static void put(const char *path, const void *bytes, size_t n)
     fclose(f);
 }
 
+static void put_text(const char *path, const char *text)
+{
+    put(path, text, strlen(text));
+}
+
 /* A tiny model with a tokenizer as GGUF, in memory. */
 static unsigned char *tiny_gguf(size_t *size)
 {
@@ -153,7 +158,7 @@ static void wrong_models_are_told(void)
     mkdir(at("hf"), 0777);
     CHECK_ERROR(ib_lm_open(at("nowhere")) == NULL, "no such file");
     CHECK_ERROR(ib_lm_open(at("hf")) == NULL, "config.json");
-    put(at("hf/config.json"), "{\"model_type\":\"gpt7\"}", 21);
+    put_text(at("hf/config.json"), "{\"model_type\":\"gpt7\"}");
     CHECK_ERROR(ib_lm_open(at("hf")) == NULL, "neither model.safetensors");
     copy(MODELS "llama/model.safetensors", at("hf/model.safetensors"));
     CHECK_ERROR(ib_lm_open(at("hf")) == NULL, "architecture 'gpt7'; there are llama");
@@ -165,7 +170,7 @@ static void wrong_models_are_told(void)
     static const char deep[] = "{\"model_type\":\"llama\",\"hidden_size\":32,\"intermediate_size\":48,\"num_hidden_layers\":3,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"vocab_size\":67}";
     put(at("hf/config.json"), deep, sizeof deep - 1);
     CHECK_ERROR(ib_lm_open(at("hf")) == NULL, "has no tensor 'model.layers.2");
-    put(at("hf/config.json"), "{\"model_type\":\"llama\",\"num_hidden_layers\":-3}", 43);
+    put_text(at("hf/config.json"), "{\"model_type\":\"llama\",\"num_hidden_layers\":-3}");
     CHECK_ERROR(ib_lm_open(at("hf")) == NULL, "-3 layers");
     /* a norm that is not finite */
     ib_lm *m = ib_lm_open(MODELS "llama");
@@ -181,10 +186,10 @@ static void wrong_adapters_are_told(void)
     CHECK_ERROR(ib_lm_adapter_open(m, at("nobody")), "nobody");
     mkdir(at("adapter"), 0777);
     CHECK_ERROR(ib_lm_adapter_open(m, at("adapter")), "adapter_config.json");
-    put(at("adapter/adapter_config.json"), "{\"peft_type\":\"IA3\"}", 19);
+    put_text(at("adapter/adapter_config.json"), "{\"peft_type\":\"IA3\"}");
     copy(MODELS "qwen3/adapter/adapter_model.safetensors", at("adapter/adapter_model.safetensors"));
     CHECK_ERROR(ib_lm_adapter_open(m, at("adapter")), "IA3");
-    put(at("adapter/adapter_config.json"), "{\"peft_type\":\"LORA\",\"r\":3,\"lora_alpha\":6}", 42);
+    put_text(at("adapter/adapter_config.json"), "{\"peft_type\":\"LORA\",\"r\":3,\"lora_alpha\":6}");
     CHECK_ERROR(ib_lm_adapter_open(m, at("adapter")), "do not fit a layer");
     ib_lm_free(m);
     m = ib_lm_open(MODELS "llama");

@@ -1,0 +1,78 @@
+/* 08_lora_on_a_network.c - ib_lora in a network of one's own: a frozen 4-bit layer in the middle learns through its adapter. */
+#include <isobit/isobit.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "accuracy.h" // defines: accuracy
+
+/* A layer of 64 inputs and 48 outputs: frozen int4 weights, a LoRA adapter of rank 4. */
+typedef struct adapted {
+    ib_matrix frozen;
+    ib_lora_opts lora;
+} adapted;
+
+static ib_tensor *adapted_forward(ib_layer *self, ib_graph *g, ib_tensor *x)
+{
+    const adapted *a = ib_layer_context(self);
+    return ib_lora(g, x, &a->frozen, NULL, &a->lora);
+}
+
+static ib_layer *adapted_layer(void)
+{
+    static const ib_layer_class class = {"adapted", adapted_forward};
+    ib_layer *l = ib_layer_new(&class, sizeof(adapted));
+    adapted *a = l ? ib_layer_context(l) : NULL;
+    float w[48 * 64];
+    for (int i = 0; i < 48 * 64; i++)
+        w[i] = 0.18f * ib_rng_normal((ib_rng){7, 1}, (uint64_t)i);
+    if (!a || ib_matrix_encode(&a->frozen, ib_storage_find("int4"), 48, 64, w))
+        return NULL;
+    a->lora.scale = 2;
+    a->lora.a = ib_layer_param(l, "lora_A", 2, (int64_t[]){4, 64}, IB_INIT_UNIFORM_FAN_IN, 64, 1);
+    a->lora.b = ib_layer_param(l, "lora_B", 2, (int64_t[]){48, 4}, IB_INIT_ZEROS, 4, 1);
+    return l;
+}
+
+int main(void)
+{
+    int rc = EXIT_FAILURE;
+    ib_device *dev = ib_device_open(NULL);
+    ib_graph *g = ib_graph_new(dev);
+    ib_dataset *train = ib_digits_new(IB_SPLIT_TRAIN), *test = ib_digits_new(IB_SPLIT_TEST);
+    ib_layer *middle = adapted_layer();
+    ib_layer *net = ib_sequential(ib_flatten_layer(), middle, ib_relu_layer(), ib_linear_layer(48, 10));
+    ib_loader *fit = NULL;
+    ib_optim *opt = NULL;
+    if (!g || !train || !test || ib_layer_init(net, 1))
+        goto done;
+    const ib_input_info info = ib_dataset_info(train);
+    ib_layer_set_input(net, &info);
+    fit = ib_loader_new(train, &info, &(ib_loader_opts){.batch = 32, .shuffle = 1, .seed = 1});
+    opt = ib_adamw_new(net, dev, &(ib_adamw_opts){.lr = 2e-3f, .bits8 = 1});
+    for (int epoch = 0; fit && opt && epoch < 8; epoch++) {
+        ib_loader_start(fit, epoch, 0);
+        for (ib_batch b; ib_loader_next(fit, &b);) {
+            ib_graph_begin(g, IB_TRAIN);
+            ib_tensor *loss = ib_cross_entropy(g, ib_layer_forward(g, net, ib_input(g, 4, b.shape, b.x)), b.y, 0);
+            if (ib_backward(g, loss) || ib_optim_step(opt))
+                goto done;
+        }
+    }
+    const double right = accuracy(g, net, test, &info);
+    printf("a frozen int4 layer with a LoRA adapter of rank 4: %.2f %%\n", 100 * right);
+    rc = right > 0.9 ? EXIT_SUCCESS : EXIT_FAILURE;
+done:
+    if (rc)
+        fprintf(stderr, "failed: %s\n", ib_error());
+    ib_optim_free(opt);
+    ib_loader_free(fit);
+    if (middle)
+        ib_matrix_release(&((adapted *)ib_layer_context(middle))->frozen);
+    ib_layer_free(net);
+    ib_dataset_free(train);
+    ib_dataset_free(test);
+    ib_graph_free(g);
+    ib_device_close(dev);
+    return rc;
+}
