@@ -87,7 +87,7 @@ static void parse_lora(finetune_options *o, const char *text)
                 exit(2);
             o->adapter.r = (int)n;
         } else if (!strcmp(w, "alpha") && v) {
-            if (parse_float(v, "--lora alpha", 1e-6, 1e6, &x))
+            if (parse_float(v, "--lora alpha", 1e-6, 1e30, &x))
                 exit(2);
             o->adapter.alpha = (float)x;
         } else if (!strcmp(w, "dropout") && v) {

@@ -89,3 +89,13 @@ for name, t in TOKENIZERS.items():
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "tokenizer.json").write_text(json.dumps(json.loads(t.to_str()), ensure_ascii=False, separators=(",", ":")))
     (folder / "golden.json").write_text(json.dumps([{"text": s, "ids": t.encode(s, add_special_tokens=False).ids} for s in TEXTS], ensure_ascii=False, separators=(",", ":")))
+
+# A whole little chat model for the tests of the command: llama, byte-level BPE, ChatML.
+torch.manual_seed(3)
+folder = OUT / "chat"
+shutil.rmtree(folder, ignore_errors=True)
+LlamaForCausalLM(LlamaConfig(**{**SIZE, "vocab_size": 420, "max_position_embeddings": 256}, tie_word_embeddings=True)).to(torch.bfloat16).save_pretrained(folder)
+(folder / "generation_config.json").unlink(missing_ok=True)
+shutil.copy(OUT / "tokenizer_smollm" / "tokenizer.json", folder)
+(folder / "tokenizer_config.json").write_text(json.dumps({"eos_token": "<|im_end|>", "pad_token": "<|im_end|>", "bos_token": "<|im_start|>", "add_bos_token": False,
+    "chat_template": "{% for m in messages %}{{'<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>' + '\n'}}{% endfor %}"}))

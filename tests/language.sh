@@ -1,0 +1,110 @@
+#!/bin/bash
+# language.sh ISOBIT SOURCE - the commands for language models as a user meets them, on a little chat model: contract, errors,
+# reproducibility, kills. Broken by: a run that depends on threads or on being killed, a merge that is not what was trained.
+set -u
+isobit=$1 source=$2
+model=$source/tests/golden/models/chat text=$source/examples/texts/emma.txt
+dir=$(mktemp -d /tmp/isobit-language-XXXXXX)
+trap 'rm -rf "$dir"' EXIT
+cd "$dir" || exit 1
+passed=0 failed=0
+check() { # check NAME CONDITION...
+    local name=$1; shift
+    if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED: $name"; [ -f err ] && tail -n 5 err | sed 's/^/    /'; fi
+}
+fails() { # fails CODE TEXT COMMAND...: exits with CODE, TEXT in the last line on stderr
+    local code=$1 text=$2; shift 2
+    "$@" >out 2>err
+    local got=$?
+    if [ $got -ne "$code" ] || ! tail -n 1 err | grep -qF -- "$text"; then
+        failed=$((failed + 1)); echo "FAILED: '${*:2}' exits $got (want $code), says:"; tail -n 2 err | sed 's/^/    /'; echo "    want: $text"
+    else
+        passed=$((passed + 1))
+    fi
+}
+json() { sed -n "s/.*\"$1\": *\"\{0,1\}\([^\",]*\).*/\1/p" "$2" | head -n 1; }
+
+for c in finetune perplexity generate merge convert; do
+    check "$c --help has examples" eval '"$isobit" $c --help | grep -q "Example"'
+done
+
+# ---- the contract ----
+printf '%s\n' '{"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello there"}]}' \
+    '{"prompt": "the quick", "completion": " brown fox"}' '{"text": "hello world"}' >data.jsonl
+"$isobit" finetune "$model" --data data.jsonl --epochs 4 --seq 64 --lora r=4,alpha=8,targets=q_proj+v_proj -o chat --json >ft.json 2>err
+check "finetune on JSONL" [ $? -eq 0 ]
+check "its keys" eval '[ -n "$(json loss ft.json)" ] && [ -n "$(json tokens_per_second ft.json)" ] && [ -n "$(json peak_bytes ft.json)" ]'
+check "an adapter" eval 'grep -q q_proj chat/adapter_config.json && "$isobit" inspect chat >out 2>err && [ "$(grep -c lora_A out)" = 4 ]'
+"$isobit" perplexity "$model" --text "$text" --ctx 128 --windows 4 --adapter chat --json >ppl.json 2>err
+check "perplexity" [ "$(json windows ppl.json)" = 4 ]
+"$isobit" generate "$model" --prompt "hello" -n 12 --seed 4 >g1 2>err; "$isobit" generate "$model" --prompt "hello" -n 12 --seed 4 --threads 1 >g2 2>err
+check "one seed, one text" cmp g1 g2
+check "a conversation" eval 'printf "and you?\n" | "$isobit" generate "$model" --chat --prompt hi -n 5 --json >g3 2>err && grep -q tokens_per_second g3'
+"$isobit" finetune "$model" --data "$text" --seq 64 --plan --json >plan.json 2>err
+check "plan" [ "$(json total plan.json)" -gt 1000000 ]
+check "plan trains nothing" [ ! -e adapter ]
+
+# ---- one seed, one adapter: threads, kills ----
+long=(finetune "$model" --data "$text" --seq 64 --batch 2 --accumulate 2 --steps 24 --save-every 3 --lora r=4,alpha=8,dropout=0.1 --lr 0.002 --schedule cosine --warmup 3 --base nf4-dq --seed 5)
+"$isobit" "${long[@]}" --threads 1 -o t1 >out 2>err; "$isobit" "${long[@]}" --threads 2 -o t2 >out 2>err; "$isobit" "${long[@]}" --threads 3 --checkpoint 1 -o t3 >out 2>err
+check "it runs" [ -f t1/adapter_model.safetensors ]
+check "1 and 2 threads give one adapter" cmp t1/adapter_model.safetensors t2/adapter_model.safetensors
+check "3 threads and a checkpointed layer as well" cmp t1/adapter_model.safetensors t3/adapter_model.safetensors
+check "another seed gives another" eval '"$isobit" "${long[@]}" --seed 6 -o other >out 2>err; ! cmp -s t1/adapter_model.safetensors other/adapter_model.safetensors'
+for i in 1 2 3 4 5 6 7 8 9 10; do # SIGKILL at a random moment, until it is done
+    rm -rf part
+    for n in 1 2 3; do
+        "$isobit" "${long[@]}" --resume --threads $((1 + n % 2)) -o part >out 2>err &
+        sleep 0.$((RANDOM % 4 + 1))$((RANDOM % 10)); kill -9 $! 2>/dev/null; wait $! 2>/dev/null
+    done
+    "$isobit" "${long[@]}" --resume -o part >out 2>err
+    check "killed run $i ends in the same adapter" cmp t1/adapter_model.safetensors part/adapter_model.safetensors
+done
+rm -rf part
+timeout -s INT 0.4 "$isobit" "${long[@]}" -o part >out 2>err; "$isobit" "${long[@]}" --resume -o part >out 2>err
+check "Ctrl-C loses nothing" cmp t1/adapter_model.safetensors part/adapter_model.safetensors
+fails 1 "other settings" "$isobit" "${long[@]}" --lr 0.5 --resume -o part
+eight=("${long[@]}" --optim adamw8bit --paged --lora r=64,alpha=8)
+"$isobit" "${eight[@]}" -o e1 >out 2>err; "$isobit" "${eight[@]}" --threads 1 -o e2 >out 2>err
+check "8-bit paged AdamW" cmp e1/adapter_model.safetensors e2/adapter_model.safetensors
+
+# ---- what ships is what was trained ----
+"$isobit" finetune "$model" --data "$text" --seq 64 --steps 6 --lora r=4 --lr 0.005 --deploy q4_0 --eval-fraction 0.01 -o dep --json >dep.json 2>err
+check "deploy" [ "$(json deploy dep.json)" = q4_0 ]
+"$isobit" merge "$model" --adapter dep --format q4_0 -o dep.gguf --text "$text" --windows 2 --json >merge.json 2>err
+check "merge" [ -n "$(json perplexity_after merge.json)" ]
+"$isobit" convert "$model" -o m.gguf --format f16 >out 2>err
+check "exact where it is" grep -q "exact" out
+"$isobit" convert m.gguf -o back --format bf16 >out 2>err; "$isobit" convert back -o again.gguf --format f16 >out 2>err
+check "there and back, to the byte" eval '"$isobit" perplexity m.gguf --text "$text" --ctx 128 --windows 2 >p1 2>err; "$isobit" perplexity again.gguf --text "$text" --ctx 128 --windows 2 >p2; [ "$(cut -d" " -f2 p1)" = "$(cut -d" " -f2 p2)" ]'
+"$isobit" convert "$model" --adapter dep --adapter-only -o a.gguf >out 2>err && "$isobit" convert "$model" --adapter a.gguf --adapter-only -o a_back >out 2>err
+check "an adapter there and back" cmp dep/adapter_model.safetensors a_back/adapter_model.safetensors
+
+# ---- bad input ----
+fails 1 "nowhere" "$isobit" perplexity nowhere --text "$text"
+fails 1 "nothing.txt" "$isobit" perplexity "$model" --text nothing.txt
+fails 1 "fewer than one window" "$isobit" perplexity "$model" --text data.jsonl --ctx 256
+fails 1 "q9" "$isobit" perplexity "$model" --text "$text" --base q9
+fails 1 "no layer has such a name" "$isobit" finetune "$model" --data "$text" --lora targets=nobody -o x
+fails 2 "--lora 'rank'" "$isobit" finetune "$model" --data "$text" --lora rank=3 -o x
+fails 2 "--optim 'lion'" "$isobit" finetune "$model" --data "$text" --optim lion -o x
+fails 2 "--memory 'much'" "$isobit" finetune "$model" --data "$text" --memory much -o x
+fails 1 "/proc/nowhere" "$isobit" finetune "$model" --data "$text" --seq 64 --steps 1 -o /proc/nowhere
+printf 'ab\377cd' >bad.txt
+fails 1 "bad.txt: the text is not UTF-8: byte 2" "$isobit" finetune "$model" --data bad.txt -o x
+: >empty.txt
+fails 1 "empty.txt: holds no data" "$isobit" finetune "$model" --data empty.txt -o x
+fails 1 "GGUF has no type" "$isobit" convert "$model" -o x.gguf --format nf4
+fails 1 "cannot hold q4_0" "$isobit" convert "$model" -o x --format q4_0
+fails 1 "'parrot'" "$isobit" generate "$model" --chat --prompt hi --template parrot
+head -c 9000 m.gguf >cut.gguf
+fails 1 "cut.gguf: is cut short" "$isobit" perplexity cut.gguf --text "$text"
+( ulimit -f 8; fails 1 "cannot write" "$isobit" finetune "$model" --data "$text" --seq 64 --steps 2 -o full; echo "$failed" >full.failed )
+check "a full disk is told" [ "$(cat full.failed)" = "$failed" ]
+# a learning rate that breaks the numbers: told with its place, the last good state stays
+"$isobit" finetune "$model" --data "$text" --seq 64 --steps 30 --save-every 1 --lr 10 --lora r=4,alpha=1e25 -o nan >out 2>err
+check "numbers that are not finite end the run" eval '[ $? -ne 0 ] && grep -q "not finite" err && grep -q "going back" err'
+check "and leave a good adapter" eval '"$isobit" perplexity "$model" --adapter nan --text "$text" --ctx 64 --windows 1 >out 2>err || grep -q "finite" err'
+
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ]
