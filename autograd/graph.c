@@ -126,7 +126,7 @@ void ib_graph_begin(ib_graph *g, ib_mode mode)
     g->n_nodes = 0;
     g->used = 0;
     g->draws = 0;
-    g->no_tape = 0;
+    g->no_tape = g->replaying = 0;
     g->scope = NULL;
     while (g->spare) {
         struct ib_chunk *c = g->spare;

@@ -75,6 +75,7 @@ struct ib_graph {
     uint64_t seed, step;
     uint64_t draws;         /* random masks drawn in this step: with seed and step the number of a mask's stream */
     int no_tape;            /* inside a checkpoint's forward: train, but keep nothing */
+    int replaying;          /* inside its second run: nobody reads the segment's result any more */
     const char *scope;
     int dropout_off;        /* training without dropout: the same codes as evaluation, for verification */
 };

@@ -81,6 +81,7 @@ int64_t ib_qconv2d_scratch(const ib_window *w);
 int64_t ib_qlinear_scratch(int64_t rows, int64_t k, int64_t out);
 /* fp32 words that a thread needs for products with w, and that all need together for n rows. */
 int64_t ib_frozen_room(const ib_matrix *w);
+enum { IB_FROZEN_ROWS = 2048 }; /* rows of W that a gradient takes at a time; even */
 int64_t ib_frozen_scratch(const ib_matrix *w, int64_t n);
 int ib_thread(void); /* number of the calling thread in its team */
 

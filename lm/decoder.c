@@ -6,11 +6,11 @@
 #include "tensor/alloc.h"
 #include "tensor/error.h"
 
-ib_tensor *ib_lm_project(ib_graph *g, ib_lm *m, ib_projection *p, ib_tensor *x)
+ib_tensor *ib_lm_project(ib_graph *g, ib_lm *m, ib_projection *p, ib_tensor *x, int no_output)
 {
     if (p->weight)
         return ib_linear(g, x, p->weight, p->bias);
-    return ib_lora(g, x, &p->w, p->bias, &(ib_lora_opts){p->a, p->b, p->m, p->scale, m->dropout, p->merged.format ? &p->merged : NULL});
+    return ib_lora(g, x, &p->w, p->bias, &(ib_lora_opts){p->a, p->b, p->m, p->scale, m->dropout, p->merged.format ? &p->merged : NULL, no_output});
 }
 
 static ib_tensor *norm(ib_graph *g, ib_lm *m, const ib_block *b, int which, ib_tensor *x)
@@ -65,9 +65,9 @@ ib_tensor *ib_lm_block(ib_graph *g, void *context, ib_tensor *x)
     ib_block *b = &m->block[run->layer];
     g->scope = NULL;
     ib_tensor *h = norm(g, m, b, IB_NORM_ATTENTION, x);
-    ib_tensor *q = norm(g, m, b, IB_NORM_QUERY, ib_lm_project(g, m, &b->p[IB_ROLE_Q], h));
-    ib_tensor *k = norm(g, m, b, IB_NORM_KEY, ib_lm_project(g, m, &b->p[IB_ROLE_K], h));
-    ib_tensor *v = ib_lm_project(g, m, &b->p[IB_ROLE_V], h);
+    ib_tensor *q = norm(g, m, b, IB_NORM_QUERY, ib_lm_project(g, m, &b->p[IB_ROLE_Q], h, 0));
+    ib_tensor *k = norm(g, m, b, IB_NORM_KEY, ib_lm_project(g, m, &b->p[IB_ROLE_K], h, 0));
+    ib_tensor *v = ib_lm_project(g, m, &b->p[IB_ROLE_V], h, 0);
     ib_rope_opts rope = {c->heads, c->dim, c->rotated, m->pairs, run->b->pos, m->rope[b->local]};
     q = ib_rope(g, q, &rope);
     rope.heads = c->groups;
@@ -76,11 +76,13 @@ ib_tensor *ib_lm_block(ib_graph *g, void *context, ib_tensor *x)
         return NULL;
     ib_tensor *y = run->kv ? cached_attention(g, run, q, k, v)
                            : ib_causal_attention(g, q, k, v, &(ib_attention_opts){c->heads, c->groups, c->dim, c->attention_scale, b->local ? c->window : 0, run->b->first});
-    y = ib_lm_project(g, m, &b->p[IB_ROLE_O], y);
+    y = ib_lm_project(g, m, &b->p[IB_ROLE_O], y, 0);
     x = ib_add(g, x, norm(g, m, b, IB_NORM_POST_ATTENTION, y));
     h = norm(g, m, b, IB_NORM_FFN, x);
-    y = ib_glu(g, ib_lm_project(g, m, &b->p[IB_ROLE_GATE], h), ib_lm_project(g, m, &b->p[IB_ROLE_UP], h), m->arch->gelu);
-    return ib_add(g, x, norm(g, m, b, IB_NORM_POST_FFN, ib_lm_project(g, m, &b->p[IB_ROLE_DOWN], y)));
+    y = ib_glu(g, ib_lm_project(g, m, &b->p[IB_ROLE_GATE], h, 0), ib_lm_project(g, m, &b->p[IB_ROLE_UP], h, 0), m->arch->gelu);
+    /* what the second run of a checkpointed block gives is not read again: its last product can be left out */
+    y = ib_lm_project(g, m, &b->p[IB_ROLE_DOWN], y, g->replaying && !b->norm[IB_NORM_POST_FFN]);
+    return ib_add(g, x, norm(g, m, b, IB_NORM_POST_FFN, y));
 }
 
 ib_tensor *ib_lm_embed(ib_lm *m, ib_graph *g, const ib_lm_batch *b)

@@ -133,7 +133,7 @@ static ib_status one_step(run *r, int64_t step, ib_finetune_step *info)
         if (!loss)
             return ib_error_status();
         if (!isfinite(ib_f32(loss)[0]))
-            return name_the_place(r, step, ib_f32(loss)[0]);
+            return name_the_place(r, step, fabs((double)ib_f32(loss)[0])); /* without a NaN's sign */
         loss_sum += ib_f32(loss)[0];
         if ((status = ib_backward(r->g, loss)))
             return status;

@@ -38,7 +38,7 @@ ib_status ib_lm_perplexity(ib_lm *m, ib_graph *g, const int32_t *ids, int64_t n,
         out->tokens += context - 1 - context / 2;
         out->windows = w + 1;
         if (!isfinite(out->nll))
-            status = ib_fail(IB_ENUMERIC, "window %lld: the loss is %g", (long long)w + 1, out->nll);
+            status = ib_fail(IB_ENUMERIC, "window %lld: the loss is %g", (long long)w + 1, fabs(out->nll));
         if (o->progress)
             o->progress(o->user, w + 1, windows, exp(out->nll / (double)out->tokens));
     }

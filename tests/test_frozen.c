@@ -39,8 +39,18 @@ static void compare(const ib_matrix *w, int64_t n, const float *x, const float *
             float *scratch = malloc((size_t)ib_frozen_scratch(w, n) * sizeof *scratch), *got = calloc((size_t)(ny + nx + GUARD), sizeof *got);
             for (int i = 0; i < GUARD; i++)
                 got[ny + nx + i] = 42;
-            dev->k.frozen_mul(w, n, x, got, scratch);
+            dev->k.frozen_mul(w, n, x, 0, got, scratch);
             dev->k.frozen_mul_grad(w, n, dy, got + ny, scratch);
+            float *twice = malloc((size_t)ny * sizeof *twice); /* adding gives the sum */
+            memcpy(twice, got, (size_t)ny * sizeof *twice);
+            dev->k.frozen_mul(w, n, x, 1, twice, scratch);
+            for (int64_t i = 0; i < ny; i++)
+                twice[i] -= 2 * got[i];
+            double off = 0;
+            for (int64_t i = 0; i < ny; i++)
+                off = fabs(twice[i]) > off ? fabs(twice[i]) : off;
+            CHECK(off <= 1e-4);
+            free(twice);
             for (int i = 0; i < GUARD; i++)
                 CHECK(got[ny + nx + i] == 42);
             if (l < 0)

@@ -44,8 +44,11 @@ static ib_status segment_backward(ib_graph *g, ib_node *n)
     const ib_mark mark = ib_graph_mark(g);
     const uint64_t draws = g->draws;
     const int first = g->n_nodes;
+    const int outer = g->replaying;
     g->draws = s->draws;
+    g->replaying = 1;
     ib_tensor *y = status ? NULL : s->run(g, s->context, &leaf);
+    g->replaying = outer;
     g->draws = draws;
     if (!y)
         return ib_error_status() ? ib_error_status() : IB_EINVAL;

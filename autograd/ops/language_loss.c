@@ -1,4 +1,4 @@
-/* language_loss.c - cross-entropy over a vocabulary, in chunks of 128 rows: no logits outlive their chunk. Training makes
+/* language_loss.c - cross-entropy over a vocabulary, in chunks of 256 rows: no logits outlive their chunk. Training makes
  * dx in the forward pass while a chunk's logits are at hand; the backward pass only scales it. */
 #include <string.h>
 
@@ -6,7 +6,7 @@
 
 #define K(g) (&(g)->dev->k)
 
-enum { CHUNK = 128 };
+enum { CHUNK = 256 };
 enum { X, W };
 enum { DX, DW }; /* saved: gradients for an upstream gradient of 1 */
 
@@ -60,7 +60,7 @@ static ib_status loss_forward(ib_graph *g, ib_node *n)
             continue;
         }
         if (a->head)
-            K(g)->frozen_mul(a->head, m, xi, logits, scratch);
+            K(g)->frozen_mul(a->head, m, xi, 0, logits, scratch);
         else
             K(g)->gemm(0, 1, m, vocabulary, d, xi, ib_f32(w), 0.0f, logits);
         K(g)->nll_rows(logits, a->target + i, m, vocabulary, a->scale, dx || dw, nll);

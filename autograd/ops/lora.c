@@ -15,6 +15,7 @@ enum { HS, MASK, C }; /* saved: s h = s drop(x) A' [n,r]; dropout's bits; c [row
 typedef struct lora_attrs {
     const ib_matrix *w, *forward; /* forward: what the product runs on, W or its requantized merge with the adapter */
     float scale, dropout;
+    int no_output;
 } lora_attrs;
 
 static ib_status lora_shape(ib_node *n, ib_tensor *out)
@@ -30,9 +31,19 @@ static ib_status lora_shape(ib_node *n, ib_tensor *out)
     return ib_tensor_set_shape(out, 2, (int64_t[]){x->shape[0], a->w->rows});
 }
 
-static float *scratch_of(ib_graph *g, const ib_matrix *w, int64_t rows)
+/* An adapter's factor runs through the products of frozen matrices, with their arithmetic. */
+static ib_matrix factor(const ib_tensor *t)
 {
-    return ib_graph_alloc(g, (size_t)ib_frozen_scratch(w, rows) * sizeof(float));
+    return (ib_matrix){.format = ib_storage_at(0), .rows = t->shape[0], .cols = t->shape[1], .data = t->data};
+}
+
+/* For products with w and with its adapter's factors, which are smaller but for ranks above both sides. */
+static float *scratch_of(ib_graph *g, const ib_matrix *w, int64_t rows, int64_t r)
+{
+    ib_matrix all = *w;
+    all.rows = w->rows > r ? w->rows : r;
+    all.cols = w->cols > r ? w->cols : r;
+    return ib_graph_alloc(g, (size_t)ib_frozen_scratch(&all, rows) * sizeof(float));
 }
 
 /* drop(x), or x itself */
@@ -98,18 +109,26 @@ static ib_status lora_forward(ib_graph *g, ib_node *n)
         const float *xd = dropped(g, n);
         if (!xd)
             return IB_ENOMEM;
-        K(g)->gemm(0, 1, rows, r, in, xd, ib_f32(n->in[A]), 0.0f, hs);
+        const ib_matrix fa = factor(n->in[A]);
+        float *scratch = scratch_of(g, &fa, rows, r);
+        if (!scratch)
+            return IB_ENOMEM;
+        K(g)->frozen_mul(&fa, rows, xd, 0, hs, scratch);
         K(g)->scale(hs, rows * r, a->scale);
         ib_graph_release(g, mark);
     }
+    if (a->no_output && !n->in[M])
+        return IB_OK;
     const ib_mark mark = ib_graph_mark(g);
-    float *scratch = scratch_of(g, a->forward, rows);
+    float *scratch = scratch_of(g, a->forward, rows, n->in[A] ? n->in[A]->shape[0] : 0);
     if (!scratch)
         return IB_ENOMEM;
-    K(g)->frozen_mul(a->forward, rows, ib_f32(x), y, scratch);
+    K(g)->frozen_mul(a->forward, rows, ib_f32(x), 0, y, scratch);
+    if (n->in[A] && a->forward == a->w) {
+        const ib_matrix fb = factor(n->in[B]);
+        K(g)->frozen_mul(&fb, rows, n->saved[HS], 1, y, scratch);
+    }
     ib_graph_release(g, mark);
-    if (n->in[A] && a->forward == a->w)
-        K(g)->gemm(0, 1, rows, out, n->in[A]->shape[0], n->saved[HS], ib_f32(n->in[B]), 1.0f, y);
     if (n->saved[C])
         for (int64_t i = 0; i < rows; i++)
             for (int64_t o = 0; o < out; o++)
@@ -130,7 +149,7 @@ static ib_status lora_backward(ib_graph *g, ib_node *n)
     float *dx = ib_grad_of(g, x, &failed), *da = ib_grad_of(g, n->in[A], &failed), *db = ib_grad_of(g, n->in[B], &failed);
     float *dm = ib_grad_of(g, n->in[M], &failed), *dbias = ib_grad_of(g, n->in[BIAS], &failed);
     const ib_mark mark = ib_graph_mark(g);
-    float *scratch = scratch_of(g, a->forward, rows), *dh = ib_graph_alloc(g, (size_t)(rows * r + 1) * sizeof *dh);
+    float *scratch = scratch_of(g, a->forward, rows, r), *dh = ib_graph_alloc(g, (size_t)(rows * r + 1) * sizeof *dh);
     if (failed || !scratch || !dh)
         return IB_ENOMEM;
     if (dbias)
@@ -152,7 +171,9 @@ static ib_status lora_backward(ib_graph *g, ib_node *n)
         const float *xd = dropped(g, n);
         if (!xd)
             return IB_ENOMEM;
-        K(g)->gemm(0, 0, rows, r, out, e, ib_f32(n->in[B]), 0.0f, dh);
+        const ib_matrix fa = factor(n->in[A]), fb = factor(n->in[B]);
+        memset(dh, 0, (size_t)(rows * r) * sizeof *dh);
+        K(g)->frozen_mul_grad(&fb, rows, e, dh, scratch);
         K(g)->scale(dh, rows * r, a->scale);
         if (db)
             K(g)->gemm(1, 0, out, r, rows, e, n->saved[HS], 1.0f, db);
@@ -162,10 +183,11 @@ static ib_status lora_backward(ib_graph *g, ib_node *n)
             float *t = ib_graph_alloc(g, (size_t)x->size * sizeof *t);
             if (!t)
                 return IB_ENOMEM;
-            K(g)->gemm(0, 0, rows, in, r, dh, ib_f32(n->in[A]), 0.0f, t);
+            memset(t, 0, (size_t)x->size * sizeof *t);
+            K(g)->frozen_mul_grad(&fa, rows, dh, t, scratch);
             K(g)->masked_add(t, n->saved[MASK], dx, x->size, 1.0f / (1.0f - a->dropout));
         } else if (dx && a->forward == a->w) {
-            K(g)->gemm(0, 0, rows, in, r, dh, ib_f32(n->in[A]), 1.0f, dx);
+            K(g)->frozen_mul_grad(&fa, rows, dh, dx, scratch);
         }
     }
     if (dx)
@@ -215,7 +237,7 @@ ib_tensor *ib_lora(ib_graph *g, ib_tensor *x, const ib_matrix *w, ib_tensor *bia
 {
     if (!w)
         return NULL;
-    const lora_attrs a = {w, o->merged ? o->merged : w, o->scale, o->dropout};
+    const lora_attrs a = {w, o->merged ? o->merged : w, o->scale, o->dropout, o->no_output};
     return IB_APPLY(g, &ib_op_lora, &a, x, o->a, o->b, o->merged ? NULL : o->m, bias);
 }
 

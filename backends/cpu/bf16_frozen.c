@@ -75,15 +75,15 @@ static inline __attribute__((always_inline)) void micro(int mr, const bf16 *a, i
 }
 
 /* All n rows against one panel. */
-static void rows_by_panel(const bf16 *a, int64_t lda, int64_t n, const bf16 *panel, float *c, int64_t ldc, int64_t cols, int add)
+static void rows_by_panel(const bf16 *a, int64_t lda, int64_t n, const bf16 *panel, int64_t pairs, float *c, int64_t ldc, int64_t cols, int add)
 {
     int64_t i = 0;
     for (; i + MR <= n; i += MR)
-        micro(MR, a + i * lda, lda, panel, lda / 2, c + i * ldc, ldc, cols, add);
+        micro(MR, a + i * lda, lda, panel, pairs, c + i * ldc, ldc, cols, add);
     for (; i + 4 <= n; i += 4)
-        micro(4, a + i * lda, lda, panel, lda / 2, c + i * ldc, ldc, cols, add);
+        micro(4, a + i * lda, lda, panel, pairs, c + i * ldc, ldc, cols, add);
     for (; i < n; i++)
-        micro(1, a + i * lda, lda, panel, lda / 2, c + i * ldc, ldc, cols, add);
+        micro(1, a + i * lda, lda, panel, pairs, c + i * ldc, ldc, cols, add);
 }
 
 /* Rows o .. o + m (m <= 32) of W as a panel over k; rows: bf16 [32][even(k)], zeroed behind m. */
@@ -113,37 +113,52 @@ static void pack_rows(const ib_matrix *w, int64_t o, int64_t m, float *row, bf16
     }
 }
 
-/* y[n,rows] = x[n,cols] W' */
-static void frozen_mul(const ib_matrix *w, int64_t n, const float *x, float *y, float *scratch)
+/* Into how many parts of the rows of x a product is cut besides its tiles: thin matrices (adapters) have few tiles, and packing
+ * theirs again costs little. No result changes with it. */
+static int64_t parts_of(int64_t tiles, int64_t n)
+{
+    return tiles >= 8 ? 1 : min64(8, (n + 4 * MR - 1) / (4 * MR));
+}
+
+/* Rows of part p of `parts`: whole blocks of MR. */
+static int64_t part_start(int64_t n, int64_t parts, int64_t p)
+{
+    return min64(n, (n + MR * parts - 1) / (MR * parts) * MR * p);
+}
+
+/* y[n,rows] = x[n,cols] W', += if add */
+static void frozen_mul(const ib_matrix *w, int64_t n, const float *x, int add, float *y, float *scratch)
 {
     if (n <= FEW) {
-        ib_frozen_mul_avx512(w, n, x, y, scratch);
+        ib_frozen_mul_avx512(w, n, x, add, y, scratch);
         return;
     }
-    const int64_t k = w->cols, ld = even(k), room = ib_frozen_room(w);
+    const int64_t k = w->cols, ld = even(k), room = ib_frozen_room(w), tiles = (w->rows + NR - 1) / NR, parts = parts_of(tiles, n);
     bf16 *a = (bf16 *)scratch;
     float *work = scratch + (n * ld / 2 + 15) / 16 * 16;
     round_rows(x, n, k, a);
 #pragma omp parallel for schedule(dynamic)
-    for (int64_t o = 0; o < w->rows; o += NR) {
+    for (int64_t t = 0; t < tiles * parts; t++) {
         float *row = work + ib_thread() * room;
         bf16 *rows = (bf16 *)(row + (k + 15) / 16 * 16), *panel = rows + NR * ld;
-        const int64_t m = min64(NR, w->rows - o);
+        const int64_t o = t / parts * NR, m = min64(NR, w->rows - o), from = part_start(n, parts, t % parts), to = part_start(n, parts, t % parts + 1);
+        if (from == to)
+            continue;
         pack_rows(w, o, m, row, rows, panel);
-        rows_by_panel(a, ld, n, panel, y + o, w->rows, m, 0);
+        rows_by_panel(a + from * ld, ld, to - from, panel, ld / 2, y + from * w->rows + o, w->rows, m, add);
     }
 }
 
-/* Columns c .. c + width (a multiple of 32, zeroed behind the matrix) of all rows of W as panels over the rows. */
-static void pack_columns(const ib_matrix *w, int64_t c, int64_t width, float *two, bf16 *panels)
+/* Columns c .. c + width (a multiple of 32, zeroed behind the matrix) of rows o .. o + m of W as panels over the rows. */
+static void pack_columns(const ib_matrix *w, int64_t c, int64_t width, int64_t o, int64_t m, float *two, bf16 *panels)
 {
-    const int64_t rows = w->rows, valid = min64(width, w->cols - c), pairs = even(rows) / 2;
+    const int64_t valid = min64(width, w->cols - c), pairs = even(m) / 2;
     const __m512i mix = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
     memset(two, 0, (size_t)(2 * width) * sizeof *two);
     for (int64_t p = 0; p < pairs; p++) {
-        ib_decode_avx512(w, 2 * p * w->cols + c, valid, two);
-        if (2 * p + 1 < rows)
-            ib_decode_avx512(w, (2 * p + 1) * w->cols + c, valid, two + width);
+        ib_decode_avx512(w, (o + 2 * p) * w->cols + c, valid, two);
+        if (2 * p + 1 < m)
+            ib_decode_avx512(w, (o + 2 * p + 1) * w->cols + c, valid, two + width);
         else
             memset(two + width, 0, (size_t)width * sizeof *two);
         for (int64_t j = 0; j < width; j += 16) {
@@ -161,16 +176,22 @@ static void frozen_mul_grad(const ib_matrix *w, int64_t n, const float *dy, floa
         return;
     }
     const int64_t o = w->rows, ld = even(o), room = ib_frozen_room(w), width = w->format->block > 64 ? w->format->block : 64;
+    const int64_t tiles = (w->cols + width - 1) / width, parts = parts_of(tiles, n);
     bf16 *a = (bf16 *)scratch;
     float *work = scratch + (n * ld / 2 + 15) / 16 * 16;
     round_rows(dy, n, o, a);
 #pragma omp parallel for schedule(dynamic)
-    for (int64_t c = 0; c < w->cols; c += width) {
+    for (int64_t t = 0; t < tiles * parts; t++) {
         float *two = work + ib_thread() * room;
         bf16 *panels = (bf16 *)(two + 2 * width);
-        pack_columns(w, c, width, two, panels);
-        for (int64_t j = 0; j < width && c + j < w->cols; j += NR)
-            rows_by_panel(a, ld, n, panels + (j / NR) * ld * NR, dx + c + j, w->cols, min64(NR, w->cols - c - j), 1);
+        const int64_t c = t / parts * width, from = part_start(n, parts, t % parts), to = part_start(n, parts, t % parts + 1);
+        for (int64_t r = 0; r < o && from < to; r += IB_FROZEN_ROWS) { /* panels that stay in the cache */
+            const int64_t m = min64(IB_FROZEN_ROWS, o - r);
+            pack_columns(w, c, width, r, m, two, panels);
+            for (int64_t j = 0; j < width && c + j < w->cols; j += NR)
+                rows_by_panel(a + from * ld + r, ld, to - from, panels + (j / NR) * even(m) * NR, even(m) / 2, dx + from * w->cols + c + j, w->cols,
+                              min64(NR, w->cols - c - j), 1);
+        }
     }
 }
 

@@ -114,7 +114,7 @@ int64_t ib_qlinear_scratch(int64_t rows, int64_t k, int64_t out)
 /* See frozen.c (64 rows or 8 long ones in fp32) and bf16_frozen.c (32 rows and their panel, or 256 columns' panels, in bf16). */
 int64_t ib_frozen_room(const ib_matrix *w)
 {
-    const int64_t tile = 65536 > 8 * w->cols ? 65536 : 8 * w->cols, rows = 34 * (w->cols + 1), columns = 512 + 128 * (w->rows + 1);
+    const int64_t tile = 65536 > 8 * w->cols ? 65536 : 8 * w->cols, rows = 34 * (w->cols + 1), taken = w->rows < IB_FROZEN_ROWS ? w->rows : IB_FROZEN_ROWS, columns = 512 + 128 * (taken + 1);
     const int64_t room = tile > rows ? tile : rows;
     return (room > columns ? room : columns) + 64;
 }

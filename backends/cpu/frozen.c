@@ -23,8 +23,8 @@ static float dot(const float *a, const float *b, int64_t n)
     return sum;
 }
 
-/* y[n,rows] = x[n,cols] W' */
-void IB_K(frozen_mul)(const ib_matrix *w, int64_t n, const float *x, float *y, float *scratch)
+/* y[n,rows] = x[n,cols] W', += if add */
+void IB_K(frozen_mul)(const ib_matrix *w, int64_t n, const float *x, int add, float *y, float *scratch)
 {
     const int64_t rows = w->rows, cols = w->cols, tile = n <= FEW ? 1 : tile_rows(cols), room = ib_frozen_room(w);
 #pragma omp parallel for schedule(static)
@@ -34,9 +34,9 @@ void IB_K(frozen_mul)(const ib_matrix *w, int64_t n, const float *x, float *y, f
         IB_K(decode)(w, o * cols, m * cols, buf);
         if (n <= FEW)
             for (int64_t i = 0; i < n; i++)
-                y[i * rows + o] = dot(x + i * cols, buf, cols);
+                y[i * rows + o] = dot(x + i * cols, buf, cols) + (add ? y[i * rows + o] : 0.0f);
         else
-            IB_K(gemm_tile)(0, 1, n, m, cols, x, cols, buf, cols, 0.0f, y + o, rows);
+            IB_K(gemm_tile)(0, 1, n, m, cols, x, cols, buf, cols, add ? 1.0f : 0.0f, y + o, rows);
     }
 }
 

@@ -143,11 +143,12 @@ typedef struct ib_lora_opts {
     float scale;       /* alpha / r, or alpha / sqrt r (rsLoRA) */
     float dropout;
     const ib_matrix *merged; /* requantized merge of W and the adapter: the forward runs on it, the gradient goes through */
+    int no_output;           /* y is not wanted, only what the backward pass needs (ignored with m) */
 } ib_lora_opts;
 ib_tensor *ib_lora(ib_graph *g, ib_tensor *x, const ib_matrix *w, ib_tensor *bias, const ib_lora_opts *opts);
 
 /* scale * sum over rows with a target of -log softmax(x W')[target]; target -1: none. W is `head`, frozen [V,D], or the
- * trained tensor w. nll (may be NULL) [T] receives each row's loss. Logits live for 128 rows at a time. */
+ * trained tensor w. nll (may be NULL) [T] receives each row's loss. Logits live for 256 rows at a time. */
 ib_tensor *ib_language_loss(ib_graph *g, ib_tensor *x, const ib_matrix *head, ib_tensor *w, const int32_t *target, float scale, float *nll);
 
 /* y = run(g, context, x), of x's shape, keeping x alone: `run` runs again in the backward pass. It must do the same each
