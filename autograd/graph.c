@@ -51,49 +51,115 @@ static void chunks_free(struct ib_chunk *c)
     }
 }
 
-void *ib_graph_alloc(ib_graph *g, size_t bytes)
+static void *arena_alloc(ib_arena *a, size_t bytes)
 {
     bytes = (bytes + ALIGN - 1) / ALIGN * ALIGN;
-    if (!g->chunk || g->chunk->size - g->chunk->used < bytes) {
-        struct ib_chunk **at = &g->spare;
+    if (!a->chunk || a->chunk->size - a->chunk->used < bytes) {
+        struct ib_chunk **at = &a->spare;
         while (*at && (*at)->size < bytes)
             at = &(*at)->next;
         struct ib_chunk *c = *at;
         if (c) {
             *at = c->next;
-            c->next = g->chunk;
+            c->next = a->chunk;
             c->used = 0;
         } else {
-            const size_t size = g->bytes / 2 > FIRST_CHUNK ? g->bytes / 2 : FIRST_CHUNK; /* grows by half at least */
-            if (!(c = chunk_new(size > bytes ? size : bytes, g->chunk)))
+            const size_t size = a->bytes / 2 > FIRST_CHUNK ? a->bytes / 2 : FIRST_CHUNK; /* grows by half at least */
+            if (!(c = chunk_new(size > bytes ? size : bytes, a->chunk)))
                 return NULL;
-            g->bytes += c->size;
+            a->bytes += c->size;
         }
-        g->chunk = c;
+        a->chunk = c;
     }
-    void *p = g->chunk->data + g->chunk->used;
-    g->chunk->used += bytes;
-    g->used += bytes;
-    g->peak = g->used > g->peak ? g->used : g->peak;
+    void *p = a->chunk->data + a->chunk->used;
+    a->chunk->used += bytes;
+    a->used += bytes;
+    a->peak = a->used > a->peak ? a->used : a->peak;
     return p;
+}
+
+/* Empties the arena. Several chunks become one for the next step; if memory is out, a small one goes on serving. */
+static void arena_begin(ib_arena *a)
+{
+    a->used = 0;
+    while (a->spare) {
+        struct ib_chunk *c = a->spare;
+        a->spare = c->next;
+        c->next = a->chunk;
+        a->chunk = c;
+    }
+    if (a->chunk && a->chunk->next) {
+        struct ib_chunk *keep = a->chunk;
+        chunks_free(keep->next);
+        keep->next = NULL;
+        struct ib_chunk *whole = chunk_new(a->peak, NULL);
+        if (whole) {
+            chunks_free(keep);
+            keep = whole;
+        }
+        a->chunk = keep;
+        a->bytes = keep->size;
+    }
+    if (a->chunk)
+        a->chunk->used = 0;
+}
+
+void *ib_graph_alloc(ib_graph *g, size_t bytes)
+{
+    return arena_alloc(&g->arena, bytes);
 }
 
 ib_mark ib_graph_mark(ib_graph *g)
 {
-    return (ib_mark){g->chunk, g->used, g->chunk ? g->chunk->used : 0};
+    return (ib_mark){g->arena.chunk, g->arena.used, g->arena.chunk ? g->arena.chunk->used : 0};
 }
 
 void ib_graph_release(ib_graph *g, ib_mark m)
 {
-    while (g->chunk != m.chunk) {
-        struct ib_chunk *c = g->chunk;
-        g->chunk = c->next;
-        c->next = g->spare;
-        g->spare = c;
+    ib_arena *a = &g->arena;
+    while (a->chunk != m.chunk) {
+        struct ib_chunk *c = a->chunk;
+        a->chunk = c->next;
+        c->next = a->spare;
+        a->spare = c;
     }
-    if (g->chunk)
-        g->chunk->used = m.chunk_used;
-    g->used = m.used;
+    if (a->chunk)
+        a->chunk->used = m.chunk_used;
+    a->used = m.used;
+}
+
+ib_status ib_graph_reserve(ib_graph *g, size_t arena, size_t memos)
+{
+    ib_arena *const both[] = {&g->arena, &g->memos};
+    const size_t bytes[] = {arena, memos};
+    for (int i = 0; i < 2; i++) {
+        ib_arena *a = both[i];
+        chunks_free(a->chunk);
+        chunks_free(a->spare);
+        *a = (ib_arena){.chunk = bytes[i] ? chunk_new(bytes[i], NULL) : NULL, .bytes = bytes[i], .peak = bytes[i]};
+        if (bytes[i] && !a->chunk)
+            return IB_ENOMEM;
+    }
+    g->n_nodes = 0;
+    return IB_OK;
+}
+
+void *ib_memo_next(ib_graph *g, size_t bytes, ib_status *failed)
+{
+    if (!g->memo)
+        return NULL;
+    if (!g->replaying) {
+        struct ib_memo *m = arena_alloc(&g->memos, sizeof *m);
+        if (!m || !(m->data = arena_alloc(&g->memos, bytes))) {
+            *failed = IB_ENOMEM;
+            return NULL;
+        }
+        m->next = NULL;
+        *g->memo = m;
+    }
+    struct ib_memo *m = *g->memo;
+    g->memo = &m->next;
+    return m->data;
 }
 
 /* ---- life ---- */
@@ -112,8 +178,11 @@ void ib_graph_free(ib_graph *g)
 {
     if (!g)
         return;
-    chunks_free(g->chunk);
-    chunks_free(g->spare);
+    ib_arena *const both[] = {&g->arena, &g->memos};
+    for (int i = 0; i < 2; i++) {
+        chunks_free(both[i]->chunk);
+        chunks_free(both[i]->spare);
+    }
     ib_free(g->nodes);
     ib_free(g);
 }
@@ -124,30 +193,13 @@ void ib_graph_begin(ib_graph *g, ib_mode mode)
         g->step++;
     g->mode = mode;
     g->n_nodes = 0;
-    g->used = 0;
     g->draws = 0;
     g->no_tape = g->replaying = 0;
+    g->memo = NULL;
+    g->free_grad = NULL;
     g->scope = NULL;
-    while (g->spare) {
-        struct ib_chunk *c = g->spare;
-        g->spare = c->next;
-        c->next = g->chunk;
-        g->chunk = c;
-    }
-    if (g->chunk && g->chunk->next) { /* one chunk for the next step; if memory is out, a small one goes on serving */
-        struct ib_chunk *keep = g->chunk;
-        chunks_free(keep->next);
-        keep->next = NULL;
-        struct ib_chunk *whole = chunk_new(g->peak, NULL);
-        if (whole) {
-            chunks_free(keep);
-            keep = whole;
-        }
-        g->chunk = keep;
-        g->bytes = keep->size;
-    }
-    if (g->chunk)
-        g->chunk->used = 0;
+    arena_begin(&g->arena);
+    arena_begin(&g->memos);
 }
 
 void ib_graph_seed(ib_graph *g, uint64_t seed, uint64_t step)
@@ -159,7 +211,7 @@ void ib_graph_seed(ib_graph *g, uint64_t seed, uint64_t step)
 
 size_t ib_graph_bytes(const ib_graph *g)
 {
-    return g->used;
+    return g->arena.used + g->memos.used;
 }
 
 ib_device *ib_graph_device(const ib_graph *g)

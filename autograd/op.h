@@ -63,19 +63,34 @@ const ib_op *ib_op_at(int i);
 #undef OP
 
 /* ---- for the operators ---- */
+
+/* A stack of chunks. */
+typedef struct ib_arena {
+    struct ib_chunk *chunk; /* newest first */
+    struct ib_chunk *spare; /* emptied by a release */
+    size_t bytes;           /* in all chunks */
+    size_t used, peak;
+} ib_arena;
+
+/* A value that the first run of a segment leaves for the second. */
+struct ib_memo {
+    struct ib_memo *next;
+    void *data;
+};
+
 struct ib_graph {
     ib_device *dev;
     ib_mode mode;
     ib_node *nodes;
     int n_nodes, max_nodes;
-    struct ib_chunk *chunk; /* arena, newest chunk first */
-    struct ib_chunk *spare; /* chunks that a release has emptied */
-    size_t bytes;           /* in all chunks */
-    size_t used, peak;
+    ib_arena arena, memos;  /* memos: what segments remember for their second run */
     uint64_t seed, step;
     uint64_t draws;         /* random masks drawn in this step: with seed and step the number of a mask's stream */
     int no_tape;            /* inside a checkpoint's forward: train, but keep nothing */
     int replaying;          /* inside its second run: nobody reads the segment's result any more */
+    float *free_grad;       /* gradient of a segment's result that has been used up, for the next segment's input */
+    int64_t free_grad_size;
+    struct ib_memo **memo;  /* where the next memo of the segment under way stands or is to be put; NULL: it has none */
     const char *scope;
     int dropout_off;        /* training without dropout: the same codes as evaluation, for verification */
 };
@@ -89,6 +104,13 @@ typedef struct ib_mark {
 } ib_mark;
 ib_mark ib_graph_mark(ib_graph *g);
 void ib_graph_release(ib_graph *g, ib_mark m);
+
+/* In a segment with memory: in its first run space for `bytes`, in its second run what the first has put there, in the same
+ * order. NULL elsewhere (no failure), or if memory is out (then *failed is set). */
+void *ib_memo_next(ib_graph *g, size_t bytes, ib_status *failed);
+
+/* One chunk of so many bytes each for the steps to come, so that the first is not made of pieces. */
+ib_status ib_graph_reserve(ib_graph *g, size_t arena, size_t memos);
 
 /* Where to add the gradient of t; NULL if it needs none (or, with *failed set, if memory is out). */
 float *ib_grad_of(ib_graph *g, ib_tensor *t, ib_status *failed);

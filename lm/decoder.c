@@ -6,11 +6,11 @@
 #include "tensor/alloc.h"
 #include "tensor/error.h"
 
-ib_tensor *ib_lm_project(ib_graph *g, ib_lm *m, ib_projection *p, ib_tensor *x, int no_output)
+ib_tensor *ib_lm_project(ib_graph *g, ib_lm *m, ib_projection *p, ib_tensor *x, int keep)
 {
     if (p->weight)
         return ib_linear(g, x, p->weight, p->bias);
-    return ib_lora(g, x, &p->w, p->bias, &(ib_lora_opts){p->a, p->b, p->m, p->scale, m->dropout, p->merged.format ? &p->merged : NULL, no_output});
+    return ib_lora(g, x, &p->w, p->bias, &(ib_lora_opts){p->a, p->b, p->m, p->scale, m->dropout, p->merged.format ? &p->merged : NULL, keep, g->replaying && !keep});
 }
 
 static ib_tensor *norm(ib_graph *g, ib_lm *m, const ib_block *b, int which, ib_tensor *x)
@@ -48,7 +48,7 @@ static ib_tensor *cached_attention(ib_graph *g, const ib_block_run *run, ib_tens
             }
     }
     if (!kv->length) /* a fresh prompt: the tiled kernel, on exact keys */
-        return ib_causal_attention(g, q, k, v, &(ib_attention_opts){c->heads, c->groups, c->dim, c->attention_scale, b->local ? c->window : 0, run->b->first});
+        return ib_causal_attention(g, q, k, v, &(ib_attention_opts){c->heads, c->groups, c->dim, c->attention_scale, b->local ? c->window : 0, run->b->first, 1});
     ib_tensor *y = ib_input(g, 2, q->shape, ib_f32(q));
     for (int64_t i = 0; y && i < n; i++) {
         const int64_t to = kv->length + i + 1, from = b->local && to > c->window ? to - c->window : 0;
@@ -65,9 +65,9 @@ ib_tensor *ib_lm_block(ib_graph *g, void *context, ib_tensor *x)
     ib_block *b = &m->block[run->layer];
     g->scope = NULL;
     ib_tensor *h = norm(g, m, b, IB_NORM_ATTENTION, x);
-    ib_tensor *q = norm(g, m, b, IB_NORM_QUERY, ib_lm_project(g, m, &b->p[IB_ROLE_Q], h, 0));
-    ib_tensor *k = norm(g, m, b, IB_NORM_KEY, ib_lm_project(g, m, &b->p[IB_ROLE_K], h, 0));
-    ib_tensor *v = ib_lm_project(g, m, &b->p[IB_ROLE_V], h, 0);
+    ib_tensor *q = norm(g, m, b, IB_NORM_QUERY, ib_lm_project(g, m, &b->p[IB_ROLE_Q], h, 1));
+    ib_tensor *k = norm(g, m, b, IB_NORM_KEY, ib_lm_project(g, m, &b->p[IB_ROLE_K], h, 1));
+    ib_tensor *v = ib_lm_project(g, m, &b->p[IB_ROLE_V], h, 1);
     ib_rope_opts rope = {c->heads, c->dim, c->rotated, m->pairs, run->b->pos, m->rope[b->local]};
     q = ib_rope(g, q, &rope);
     rope.heads = c->groups;
@@ -75,13 +75,13 @@ ib_tensor *ib_lm_block(ib_graph *g, void *context, ib_tensor *x)
     if (!q || !k || !v)
         return NULL;
     ib_tensor *y = run->kv ? cached_attention(g, run, q, k, v)
-                           : ib_causal_attention(g, q, k, v, &(ib_attention_opts){c->heads, c->groups, c->dim, c->attention_scale, b->local ? c->window : 0, run->b->first});
-    y = ib_lm_project(g, m, &b->p[IB_ROLE_O], y, 0);
+                           : ib_causal_attention(g, q, k, v, &(ib_attention_opts){c->heads, c->groups, c->dim, c->attention_scale, b->local ? c->window : 0, run->b->first, 1});
+    y = ib_lm_project(g, m, &b->p[IB_ROLE_O], y, 1);
     x = ib_add(g, x, norm(g, m, b, IB_NORM_POST_ATTENTION, y));
     h = norm(g, m, b, IB_NORM_FFN, x);
-    y = ib_glu(g, ib_lm_project(g, m, &b->p[IB_ROLE_GATE], h, 0), ib_lm_project(g, m, &b->p[IB_ROLE_UP], h, 0), m->arch->gelu);
+    y = ib_glu(g, ib_lm_project(g, m, &b->p[IB_ROLE_GATE], h, 1), ib_lm_project(g, m, &b->p[IB_ROLE_UP], h, 1), m->arch->gelu);
     /* what the second run of a checkpointed block gives is not read again: its last product can be left out */
-    y = ib_lm_project(g, m, &b->p[IB_ROLE_DOWN], y, g->replaying && !b->norm[IB_NORM_POST_FFN]);
+    y = ib_lm_project(g, m, &b->p[IB_ROLE_DOWN], y, b->norm[IB_NORM_POST_FFN] != NULL);
     return ib_add(g, x, norm(g, m, b, IB_NORM_POST_FFN, y));
 }
 
@@ -102,7 +102,7 @@ ib_tensor *ib_lm_hidden(ib_lm *m, ib_graph *g, const ib_lm_batch *b, int checkpo
     ib_tensor *x = runs ? ib_lm_embed(m, g, b) : NULL;
     for (int i = 0; x && i < m->c.layers; i++) {
         runs[i] = (ib_block_run){m, b, i, NULL};
-        x = i < checkpoint ? ib_checkpoint_segment(g, ib_lm_block, &runs[i], x) : ib_lm_block(g, &runs[i], x);
+        x = ib_checkpoint_segment(g, ib_lm_block, &runs[i], i >= checkpoint, x);
         if (!x)
             ib_error_prefix("layer %d", i);
     }

@@ -106,7 +106,8 @@ struct ib_kv {
     ib_kv_cache *layer; /* [layers] */
     int n_layers, length, context, groups, dim, int8;
 };
-ib_tensor *ib_lm_project(ib_graph *g, ib_lm *m, ib_projection *p, ib_tensor *x, int no_output);
+/* keep: a checkpointed block may remember the result; else its second run leaves it out, for nobody reads it. */
+ib_tensor *ib_lm_project(ib_graph *g, ib_lm *m, ib_projection *p, ib_tensor *x, int keep);
 /* One block on rows b of the stream x; kv NULL: rows attend to each other, else also to the cache, to which they are added. */
 typedef struct ib_block_run {
     ib_lm *m;

@@ -8,15 +8,15 @@
 #include "tensor/alloc.h"
 #include "tensor/error.h"
 
-/* Arena bytes. kept: by a block's tape; grads: by its backward pass until the step's end; forward, backward: the most that
- * a block needs for a moment on top, without and with a tape; loss_kept, loss: of the head. */
+/* Arena bytes. row: a layer's result or its gradient; memo: what a layer remembers; forward, backward: the most that its
+ * first and second run need for a moment; loss_kept, loss: of the final norm and the head. */
 typedef struct measured {
-    int64_t kept, grads, forward, backward, loss_kept, loss, row;
+    int64_t row, memo, forward, backward, loss_kept, loss;
 } measured;
 
 static int64_t since(const ib_graph *g, size_t from, int peak)
 {
-    return (int64_t)((peak ? g->peak : g->used) - from);
+    return (int64_t)((peak ? g->arena.peak : g->arena.used) - from);
 }
 
 static ib_status measure(ib_lm *m, ib_graph *g, int64_t rows, measured *k)
@@ -30,37 +30,28 @@ static ib_status measure(ib_lm *m, ib_graph *g, int64_t rows, measured *k)
     ib_block_run run = {m, &b, 0, NULL};
     ib_status status = ib_lm_rope(m, rows);
     ib_graph_begin(g, IB_TRAIN);
-    ib_tensor *x = status ? NULL : ib_lm_embed(m, g, &b);
+    ib_tensor *x = status ? NULL : ib_lm_embed(m, g, &b), *y = NULL;
     if (x) {
         x->needs_grad = 1;
         k->row = since(g, 0, 0);
-        size_t at = g->used;
-        const ib_mark mark = ib_graph_mark(g);
-        g->peak = at;
-        g->no_tape = 1;
-        ib_tensor *y = ib_lm_block(g, &run, x);
-        g->no_tape = 0;
+        size_t at = g->arena.used;
+        g->arena.peak = at;
+        y = ib_checkpoint_segment(g, ib_lm_block, &run, 1, x);
         k->forward = since(g, at, 1);
-        ib_graph_release(g, mark);
-        at = g->used;
-        y = y ? ib_lm_block(g, &run, x) : NULL;
-        k->kept = since(g, at, 0);
-        if (y && (y->grad = ib_graph_alloc(g, (size_t)y->size * sizeof(float))) && ib_grad_of(g, x, &status)) {
-            memset(y->grad, 0, (size_t)y->size * sizeof(float));
-            at = g->used;
-            g->peak = at;
-            status = ib_backward_range(g, g->n_nodes - 1, 0);
-            k->grads = since(g, at, 0) + k->row;
-            k->backward = since(g, at, 1) + 2 * k->row;
-            at = g->used;
-            g->peak = at;
-            if (!status && !ib_lm_loss(m, g, x, target, 1.0f, NULL))
-                status = ib_error_status();
-            k->loss_kept = since(g, at, 0) + 2 * k->row; /* the final norm and its gradient too */
-            k->loss = since(g, at, 1) + 2 * k->row;
-        } else {
+        k->memo = (int64_t)g->memos.used;
+    }
+    if (y && (y->grad = ib_graph_alloc(g, (size_t)y->size * sizeof(float))) && ib_grad_of(g, x, &status)) {
+        memset(y->grad, 0, (size_t)y->size * sizeof(float));
+        size_t at = g->arena.used;
+        g->arena.peak = at;
+        status = ib_backward_range(g, g->n_nodes - 1, 0);
+        k->backward = since(g, at, 1);
+        at = g->arena.used;
+        g->arena.peak = at;
+        if (!status && !ib_lm_loss(m, g, x, target, 1.0f, NULL))
             status = ib_error_status();
-        }
+        k->loss_kept = since(g, at, 0) + 2 * k->row; /* the final norm and its gradient too */
+        k->loss = since(g, at, 1) + 2 * k->row;
     } else if (!status) {
         status = ib_error_status();
     }
@@ -79,15 +70,11 @@ static int64_t max(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-/* The arena's highest level when the first c of n layers are checkpointed. */
-static int64_t highest(const measured *k, int n, int c)
+/* The arena's highest level in a model of n layers. */
+static int64_t highest(const measured *k, int n)
 {
-    const int64_t forward = k->row + c * k->row + (n - c) * k->kept;
-    const int64_t backward = forward + k->loss_kept + (n - c) * k->grads;
-    int64_t top = max(forward + k->loss, backward + (c < n ? k->backward - k->grads : 0));
-    if (c)
-        top = max(top, max(k->row + c * k->row + k->forward, backward + c * k->row + k->kept + k->backward));
-    return top;
+    const int64_t results = (n + 1) * k->row;
+    return max(results + max(k->forward, k->loss), results + k->loss_kept + 2 * k->row + k->backward);
 }
 
 static int64_t resident(void)
@@ -122,12 +109,14 @@ ib_status ib_finetune_plan(ib_lm *m, ib_graph *g, int64_t rows, const ib_adamw_o
     out->other = max(before - out->weights - 2 * out->adapter, 32 << 20);
     const int64_t fixed = out->weights + out->adapter + out->gradients + out->optimizer + out->other;
     const int n = m->c.layers;
+    const int64_t arena = highest(&k, n);
     int c = checkpoint;
     if (c < 0)
-        for (c = 0; limit && c < n && fixed + highest(&k, n, c) > limit;)
+        for (c = 0; limit && c < n && fixed + arena + (n - c) * k.memo > limit;)
             c++;
     out->checkpoint = c > n ? n : c;
-    out->activations = highest(&k, n, out->checkpoint);
+    const int64_t memos = (n - out->checkpoint) * k.memo;
+    out->activations = arena + memos;
     out->total = fixed + out->activations;
-    return IB_OK;
+    return ib_graph_reserve(g, (size_t)arena, (size_t)memos);
 }

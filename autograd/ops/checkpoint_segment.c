@@ -7,7 +7,9 @@
 typedef struct segment {
     ib_segment_fn run;
     void *context;
-    uint64_t draws; /* random masks drawn before it: the second run draws the same */
+    int remember;
+    uint64_t draws;       /* random masks drawn before it: the second run draws the same */
+    struct ib_memo *memo; /* the first of its memos */
 } segment;
 
 static ib_status segment_shape(ib_node *n, ib_tensor *out)
@@ -22,7 +24,9 @@ static ib_status segment_forward(ib_graph *g, ib_node *n)
     const int outer = g->no_tape;
     s->draws = g->draws;
     g->no_tape = 1;
+    g->memo = s->remember ? &s->memo : NULL;
     const ib_tensor *y = s->run(g, s->context, n->in[0]);
+    g->memo = NULL;
     g->no_tape = outer;
     if (!y)
         return ib_error_status() ? ib_error_status() : IB_EINVAL;
@@ -39,15 +43,22 @@ static ib_status segment_backward(ib_graph *g, ib_node *n)
     segment *s = n->attrs;
     ib_status status = IB_OK;
     ib_tensor leaf = *n->in[0];
+    ib_tensor *x = n->in[0];
+    if (x->needs_grad && !x->grad && g->free_grad && g->free_grad_size == x->size) { /* a chain of segments needs two gradients */
+        x->grad = memset(g->free_grad, 0, (size_t)x->size * sizeof(float));
+        g->free_grad = NULL;
+    }
     leaf.node = -1;
-    leaf.grad = ib_grad_of(g, n->in[0], &status); /* the segment adds to it in place */
+    leaf.grad = ib_grad_of(g, x, &status); /* the segment adds to it in place */
     const ib_mark mark = ib_graph_mark(g);
     const uint64_t draws = g->draws;
     const int first = g->n_nodes;
     const int outer = g->replaying;
     g->draws = s->draws;
     g->replaying = 1;
+    g->memo = s->remember ? &s->memo : NULL;
     ib_tensor *y = status ? NULL : s->run(g, s->context, &leaf);
+    g->memo = NULL;
     g->replaying = outer;
     g->draws = draws;
     if (!y)
@@ -56,6 +67,8 @@ static ib_status segment_backward(ib_graph *g, ib_node *n)
     status = y->node < first ? IB_OK : ib_backward_range(g, y->node, first);
     g->n_nodes = first;
     ib_graph_release(g, mark);
+    g->free_grad = n->out->grad;
+    g->free_grad_size = n->out->size;
     return status;
 }
 
@@ -66,7 +79,7 @@ static ib_tensor *sample_segment(ib_graph *g, void *context, ib_tensor *x)
 }
 static ib_tensor *segment_sample(ib_graph *g, ib_tensor **in)
 {
-    return ib_checkpoint_segment(g, sample_segment, NULL, ib_checkpoint_segment(g, sample_segment, NULL, in[0]));
+    return ib_checkpoint_segment(g, sample_segment, NULL, 1, ib_checkpoint_segment(g, sample_segment, NULL, 0, in[0]));
 }
 
 const ib_op ib_op_checkpoint_segment = {
@@ -74,9 +87,9 @@ const ib_op ib_op_checkpoint_segment = {
     .forward = segment_forward, .backward = segment_backward,
     .samples = (const ib_sample[]){{"two segments", 1, {{2, {3, 4}, -1, 1}}, segment_sample, 0}, {0}}};
 
-ib_tensor *ib_checkpoint_segment(ib_graph *g, ib_segment_fn run, void *context, ib_tensor *x)
+ib_tensor *ib_checkpoint_segment(ib_graph *g, ib_segment_fn run, void *context, int remember, ib_tensor *x)
 {
     if (g->mode != IB_TRAIN || g->no_tape)
         return run(g, context, x);
-    return IB_APPLY(g, &ib_op_checkpoint_segment, (&(segment){run, context, 0}), x);
+    return IB_APPLY(g, &ib_op_checkpoint_segment, (&(segment){run, context, remember, 0, NULL}), x);
 }

@@ -229,12 +229,22 @@ static ib_attention kernel_opts(const ib_attention_opts *o)
 
 static ib_status attention_forward(ib_graph *g, ib_node *n)
 {
-    const ib_attention a = kernel_opts(n->attrs);
-    const int64_t rows = n->in[0]->shape[0];
-    float *lse = n->saved[0] = ib_graph_alloc(g, (size_t)(rows * a.heads) * sizeof *lse);
-    if (!lse)
+    const ib_attention_opts *o = n->attrs;
+    const ib_attention a = kernel_opts(o);
+    const int64_t rows = n->in[0]->shape[0], size = n->out->size;
+    ib_status failed = IB_OK;
+    void *kept = o->keep ? ib_memo_next(g, (size_t)K(g)->kept_bytes(size), &failed) : NULL;
+    float *lse = o->keep ? ib_memo_next(g, (size_t)(rows * a.heads) * sizeof *lse, &failed) : NULL;
+    n->saved[0] = lse = lse ? lse : ib_graph_alloc(g, (size_t)(rows * a.heads) * sizeof *lse);
+    if (failed || !lse)
         return IB_ENOMEM;
+    if (kept && g->replaying) {
+        K(g)->recall(kept, size, ib_f32(n->out));
+        return IB_OK;
+    }
     K(g)->attention(&a, rows, ib_f32(n->in[0]), ib_f32(n->in[1]), ib_f32(n->in[2]), ib_f32(n->out), lse);
+    if (o->keep)
+        K(g)->keep(ib_f32(n->out), size, kept);
     return IB_OK;
 }
 

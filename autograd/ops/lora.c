@@ -15,7 +15,7 @@ enum { HS, MASK, C }; /* saved: s h = s drop(x) A' [n,r]; dropout's bits; c [row
 typedef struct lora_attrs {
     const ib_matrix *w, *forward; /* forward: what the product runs on, W or its requantized merge with the adapter */
     float scale, dropout;
-    int no_output;
+    int keep, no_output;
 } lora_attrs;
 
 static ib_status lora_shape(ib_node *n, ib_tensor *out)
@@ -119,9 +119,15 @@ static ib_status lora_forward(ib_graph *g, ib_node *n)
     }
     if (a->no_output && !n->in[M])
         return IB_OK;
+    ib_status failed = IB_OK;
+    void *kept = a->keep ? ib_memo_next(g, (size_t)K(g)->kept_bytes(n->out->size), &failed) : NULL;
+    if (kept && g->replaying) {
+        K(g)->recall(kept, n->out->size, y);
+        return IB_OK;
+    }
     const ib_mark mark = ib_graph_mark(g);
     float *scratch = scratch_of(g, a->forward, rows, n->in[A] ? n->in[A]->shape[0] : 0);
-    if (!scratch)
+    if (failed || !scratch)
         return IB_ENOMEM;
     K(g)->frozen_mul(a->forward, rows, ib_f32(x), 0, y, scratch);
     if (n->in[A] && a->forward == a->w) {
@@ -135,6 +141,8 @@ static ib_status lora_forward(ib_graph *g, ib_node *n)
                 y[i * out + o] *= ((float *)n->saved[C])[o];
     if (n->in[BIAS])
         K(g)->add_rows(y, ib_f32(n->in[BIAS]), rows, out);
+    if (a->keep)
+        K(g)->keep(y, n->out->size, kept);
     return IB_OK;
 }
 
@@ -237,7 +245,7 @@ ib_tensor *ib_lora(ib_graph *g, ib_tensor *x, const ib_matrix *w, ib_tensor *bia
 {
     if (!w)
         return NULL;
-    const lora_attrs a = {w, o->merged ? o->merged : w, o->scale, o->dropout, o->no_output};
+    const lora_attrs a = {w, o->merged ? o->merged : w, o->scale, o->dropout, o->keep, o->no_output};
     return IB_APPLY(g, &ib_op_lora, &a, x, o->a, o->b, o->merged ? NULL : o->m, bias);
 }
 

@@ -195,9 +195,60 @@ static void frozen_mul_grad(const ib_matrix *w, int64_t n, const float *dy, floa
     }
 }
 
+/* ---- kept values are bf16, and so are the values themselves from then on: remembering loses nothing ---- */
+
+static int64_t kept_bytes(int64_t n)
+{
+    return 2 * n;
+}
+
+static __m512 widen(__m256i h)
+{
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(h), 16));
+}
+
+static void keep(float *y, int64_t n, void *kept)
+{
+    bf16 *to = kept;
+#pragma omp parallel for schedule(static) if (n > 16384)
+    for (int64_t b = 0; b < n; b += 4096) {
+        const int64_t end = min64(b + 4096, n);
+        int64_t i = b;
+        for (; i + 16 <= end; i += 16) {
+            const __m256i h = (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(y + i));
+            _mm512_storeu_ps(y + i, widen(h));
+            if (to)
+                _mm256_storeu_si256((__m256i *)(void *)(to + i), h);
+        }
+        for (; i < end; i++) {
+            const bf16 h = ib_float_to_bf16(y[i]);
+            y[i] = ib_bf16_to_float(h);
+            if (to)
+                to[i] = h;
+        }
+    }
+}
+
+static void recall(const void *kept, int64_t n, float *y)
+{
+    const bf16 *from = kept;
+#pragma omp parallel for schedule(static) if (n > 16384)
+    for (int64_t b = 0; b < n; b += 4096) {
+        const int64_t end = min64(b + 4096, n);
+        int64_t i = b;
+        for (; i + 16 <= end; i += 16)
+            _mm512_storeu_ps(y + i, widen(_mm256_loadu_si256((const __m256i *)(const void *)(from + i))));
+        for (; i < end; i++)
+            y[i] = ib_bf16_to_float(from[i]);
+    }
+}
+
 void ib_bf16_fill_table(ib_kernels *k)
 {
     ib_avx2_fill_table(k);
     k->frozen_mul = frozen_mul;
     k->frozen_mul_grad = frozen_mul_grad;
+    k->kept_bytes = kept_bytes;
+    k->keep = keep;
+    k->recall = recall;
 }

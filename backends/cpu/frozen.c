@@ -1,6 +1,8 @@
 /* frozen.c - products with frozen matrices: tiles are decoded and multiplied while they are in the cache. */
 #include "backends/cpu/level.h"
 
+#include <string.h>
+
 enum { FEW = 4, LANES = 16 };
 
 /* Output rows of a tile: 64, fewer where rows are long (256 KB of fp32). */
@@ -57,4 +59,20 @@ void IB_K(frozen_mul_grad)(const ib_matrix *w, int64_t n, const float *dy, float
             IB_K(gemm_tile)(0, 0, n, k, m, dy + o, rows, buf, k, 1.0f, dx + c, cols);
         }
     }
+}
+
+int64_t IB_K(kept_bytes)(int64_t n)
+{
+    return 4 * n;
+}
+
+void IB_K(keep)(float *y, int64_t n, void *kept)
+{
+    if (kept)
+        memcpy(kept, y, (size_t)n * sizeof *y);
+}
+
+void IB_K(recall)(const void *kept, int64_t n, float *y)
+{
+    memcpy(y, kept, (size_t)n * sizeof *y);
 }

@@ -130,6 +130,7 @@ typedef struct ib_attention_opts {
     float scale;
     int64_t window;         /* 0: unlimited */
     const int32_t *first;   /* [T] */
+    int keep;               /* a segment may remember the result */
 } ib_attention_opts;
 ib_tensor *ib_causal_attention(ib_graph *g, ib_tensor *q, ib_tensor *k, ib_tensor *v, const ib_attention_opts *opts);
 
@@ -143,6 +144,7 @@ typedef struct ib_lora_opts {
     float scale;       /* alpha / r, or alpha / sqrt r (rsLoRA) */
     float dropout;
     const ib_matrix *merged; /* requantized merge of W and the adapter: the forward runs on it, the gradient goes through */
+    int keep;                /* a segment may remember y; on a device of bfloat16 products y is rounded to bfloat16 */
     int no_output;           /* y is not wanted, only what the backward pass needs (ignored with m) */
 } ib_lora_opts;
 ib_tensor *ib_lora(ib_graph *g, ib_tensor *x, const ib_matrix *w, ib_tensor *bias, const ib_lora_opts *opts);
@@ -152,9 +154,9 @@ ib_tensor *ib_lora(ib_graph *g, ib_tensor *x, const ib_matrix *w, ib_tensor *bia
 ib_tensor *ib_language_loss(ib_graph *g, ib_tensor *x, const ib_matrix *head, ib_tensor *w, const int32_t *target, float scale, float *nll);
 
 /* y = run(g, context, x), of x's shape, keeping x alone: `run` runs again in the backward pass. It must do the same each
- * time; context must live until then. */
+ * time; context must live until then. `remember`: results of operators with `keep` set are kept too and not computed again. */
 typedef ib_tensor *(*ib_segment_fn)(ib_graph *g, void *context, ib_tensor *x);
-ib_tensor *ib_checkpoint_segment(ib_graph *g, ib_segment_fn run, void *context, ib_tensor *x);
+ib_tensor *ib_checkpoint_segment(ib_graph *g, ib_segment_fn run, void *context, int remember, ib_tensor *x);
 
 #ifdef __cplusplus
 }

@@ -52,8 +52,8 @@ typedef struct ib_lm_batch {
     const int32_t *first; /* [n] row where its sequence begins */
 } ib_lm_batch;
 
-/* Final hidden states [n, width], normed, ready for the head. checkpoint: how many of the first layers keep their input
- * alone and run again in the backward pass. */
+/* Final hidden states [n, width], normed, ready for the head. In training each layer keeps its input and the results
+ * of its products; norms and activations are computed again. checkpoint: so many of the first layers keep their input alone. */
 ib_tensor *ib_lm_hidden(ib_lm *m, ib_graph *g, const ib_lm_batch *b, int checkpoint);
 /* scale * sum of -log p(target) over rows with target >= 0; nll [n] may be NULL. */
 ib_tensor *ib_lm_loss(ib_lm *m, ib_graph *g, ib_tensor *hidden, const int32_t *target, float scale, float *nll);
