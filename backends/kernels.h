@@ -83,6 +83,8 @@ int64_t ib_qlinear_scratch(int64_t rows, int64_t k, int64_t out);
 int64_t ib_frozen_room(const ib_matrix *w);
 enum { IB_FROZEN_ROWS = 2048 }; /* rows of W that a gradient takes at a time; even */
 int64_t ib_frozen_scratch(const ib_matrix *w, int64_t n);
+/* fp32 words that attention needs for so many rows, forward and backward. */
+int64_t ib_attention_scratch(const ib_attention *a, int64_t rows);
 int ib_thread(void); /* number of the calling thread in its team */
 
 #endif

@@ -242,7 +242,12 @@ static ib_status attention_forward(ib_graph *g, ib_node *n)
         K(g)->recall(kept, size, ib_f32(n->out));
         return IB_OK;
     }
-    K(g)->attention(&a, rows, ib_f32(n->in[0]), ib_f32(n->in[1]), ib_f32(n->in[2]), ib_f32(n->out), lse);
+    const ib_mark mark = ib_graph_mark(g);
+    float *scratch = ib_graph_alloc(g, (size_t)ib_attention_scratch(&a, rows) * sizeof *scratch);
+    if (!scratch)
+        return IB_ENOMEM;
+    K(g)->attention(&a, rows, ib_f32(n->in[0]), ib_f32(n->in[1]), ib_f32(n->in[2]), ib_f32(n->out), lse, scratch);
+    ib_graph_release(g, mark);
     if (o->keep)
         K(g)->keep(ib_f32(n->out), size, kept);
     return IB_OK;
@@ -256,9 +261,10 @@ static ib_status attention_backward(ib_graph *g, ib_node *n)
     float *dq = ib_grad_of(g, n->in[0], &failed), *dk = ib_grad_of(g, n->in[1], &failed), *dv = ib_grad_of(g, n->in[2], &failed);
     const ib_mark m = ib_graph_mark(g);
     float *delta = ib_graph_alloc(g, (size_t)(rows * a.heads) * sizeof *delta);
-    if (failed || !delta)
+    float *scratch = ib_graph_alloc(g, (size_t)ib_attention_scratch(&a, rows) * sizeof *scratch);
+    if (failed || !delta || !scratch)
         return IB_ENOMEM;
-    K(g)->attention_grad(&a, rows, ib_f32(n->in[0]), ib_f32(n->in[1]), ib_f32(n->in[2]), ib_f32(n->out), n->saved[0], n->out->grad, dq, dk, dv, delta);
+    K(g)->attention_grad(&a, rows, ib_f32(n->in[0]), ib_f32(n->in[1]), ib_f32(n->in[2]), ib_f32(n->out), n->saved[0], n->out->grad, dq, dk, dv, delta, scratch);
     ib_graph_release(g, m);
     return IB_OK;
 }

@@ -146,6 +146,22 @@ static ib_status lora_forward(ib_graph *g, ib_node *n)
     return IB_OK;
 }
 
+/* out[r,cols] += small[n,r]' big[n,cols], as the gradient of a product with big for a frozen matrix */
+static ib_status outer(ib_graph *g, int64_t n, int64_t r, int64_t cols, const float *small, const float *big, float *out)
+{
+    const ib_matrix w = {.format = ib_storage_at(0), .rows = n, .cols = cols, .data = (const uint8_t *)big};
+    const ib_mark mark = ib_graph_mark(g);
+    float *t = ib_graph_alloc(g, (size_t)(n * r) * sizeof *t), *scratch = scratch_of(g, &w, r, 0);
+    if (!t || !scratch)
+        return IB_ENOMEM;
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t j = 0; j < r; j++)
+            t[j * n + i] = small[i * r + j];
+    K(g)->frozen_mul_grad(&w, r, t, out, scratch);
+    ib_graph_release(g, mark);
+    return IB_OK;
+}
+
 /* With e = c dy:  dh = s e B    dA += dh' drop(x)    dB += e' (s h)    dx += e W + drop'(dh A)    dm += sum e z / m, z = (y - bias) / c */
 static ib_status lora_backward(ib_graph *g, ib_node *n)
 {
@@ -183,10 +199,19 @@ static ib_status lora_backward(ib_graph *g, ib_node *n)
         memset(dh, 0, (size_t)(rows * r) * sizeof *dh);
         K(g)->frozen_mul_grad(&fb, rows, e, dh, scratch);
         K(g)->scale(dh, rows * r, a->scale);
-        if (db)
-            K(g)->gemm(1, 0, out, r, rows, e, n->saved[HS], 1.0f, db);
-        if (da)
-            K(g)->gemm(1, 0, r, in, rows, dh, xd, 1.0f, da);
+        if (db) { /* by its transpose, which has long rows */
+            float *t = ib_graph_alloc(g, (size_t)(r * out) * sizeof *t);
+            if (!t)
+                return IB_ENOMEM;
+            memset(t, 0, (size_t)(r * out) * sizeof *t);
+            if (outer(g, rows, r, out, n->saved[HS], e, t))
+                return IB_ENOMEM;
+            for (int64_t o = 0; o < out; o++)
+                for (int64_t j = 0; j < r; j++)
+                    db[o * r + j] += t[j * out + o];
+        }
+        if (da && outer(g, rows, r, in, dh, xd, da))
+            return IB_ENOMEM;
         if (dx && n->saved[MASK]) {
             float *t = ib_graph_alloc(g, (size_t)x->size * sizeof *t);
             if (!t)

@@ -83,8 +83,9 @@ static void forward_tile(const ib_attention *a, int head, int64_t i0, int64_t m,
     }
 }
 
-void IB_K(attention)(const ib_attention *a, int64_t rows, const float *q, const float *k, const float *v, float *y, float *lse)
+void IB_K(attention)(const ib_attention *a, int64_t rows, const float *q, const float *k, const float *v, float *y, float *lse, float *scratch)
 {
+    (void)scratch;
     const int64_t tiles = (rows + TILE - 1) / TILE;
 #pragma omp parallel for schedule(dynamic)
     for (int64_t t = tiles * a->heads - 1; t >= 0; t--) { /* the longest first */
@@ -113,8 +114,9 @@ static void weights(const ib_attention *a, int head, int64_t i0, int64_t m, int6
 
 /* dq += ds k    dk += ds' q    dv += p' dy; delta_i = <dy_i, y_i>. Two passes, so that each result has one writer. */
 void IB_K(attention_grad)(const ib_attention *a, int64_t rows, const float *q, const float *k, const float *v, const float *y, const float *lse,
-                          const float *dy, float *dq, float *dk, float *dv, float *delta)
+                          const float *dy, float *dq, float *dk, float *dv, float *delta, float *scratch)
 {
+    (void)scratch;
     const int dim = a->dim, share = a->heads / a->groups;
     const int64_t lq = (int64_t)a->heads * dim, lk = (int64_t)a->groups * dim, tiles = (rows + TILE - 1) / TILE;
 #pragma omp parallel for schedule(static)

@@ -1,30 +1,14 @@
-/* bf16_frozen.c - products with frozen matrices in bfloat16 (AVX512-BF16): activations and decoded weights are rounded to
- * bf16, sums are fp32. Panels of 32 columns lie as [k/2][32][2], so that one vdpbf16ps does two steps of k for 16 of them;
- * 12 rows by 32 columns of results stay in registers. Every result is one sum in the order of k: no thread count shows. */
-#include <immintrin.h>
-#include <string.h>
-
-#include "backends/kernels.h"
+/* bf16_frozen.c - products with frozen matrices in bfloat16: activations and decoded weights are rounded, sums are fp32. */
+#include "backends/cpu/bf16_panel.h"
 
 void ib_avx2_fill_table(ib_kernels *k);
 void ib_bf16_fill_table(ib_kernels *k);
+void ib_bf16_attention_fill_table(ib_kernels *k);
 #define KERNEL(result, name, args) result ib_##name##_avx512 args;
 #include "backends/kernels.def"
 #undef KERNEL
 
-enum { MR = 12, NR = 32, FEW = 4 };
-
-typedef uint16_t bf16;
-
-static int64_t min64(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t even(int64_t k)
-{
-    return (k + 1) / 2 * 2;
-}
+enum { FEW = 4 };
 
 /* y[n][even(k)] = bf16 of x[n][k] */
 static void round_rows(const float *x, int64_t n, int64_t k, bf16 *y)
@@ -32,85 +16,24 @@ static void round_rows(const float *x, int64_t n, int64_t k, bf16 *y)
     const int64_t ld = even(k);
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < n; i++) {
-        int64_t j = 0;
-        for (; j + 32 <= k; j += 32)
-            _mm512_storeu_si512(y + i * ld + j, (__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(x + i * k + j + 16), _mm512_loadu_ps(x + i * k + j)));
-        for (; j < k; j++)
-            y[i * ld + j] = ib_float_to_bf16(x[i * k + j]);
+        round_row(x + i * k, k, y + i * ld);
         if (ld > k)
             y[i * ld + k] = 0;
     }
-}
-
-/* c[mr][32] (+)= a[mr][2 pairs] panel; stores `cols` columns */
-static inline __attribute__((always_inline)) void micro(int mr, const bf16 *a, int64_t lda, const bf16 *panel, int64_t pairs, float *c, int64_t ldc,
-                                                        int64_t cols, int add)
-{
-    __m512 acc[MR][2];
-#pragma GCC unroll 12
-    for (int i = 0; i < mr; i++)
-        acc[i][0] = acc[i][1] = _mm512_setzero_ps();
-    for (int64_t p = 0; p < pairs; p++) {
-        const __m512bh b0 = (__m512bh)_mm512_loadu_si512(panel + p * 64), b1 = (__m512bh)_mm512_loadu_si512(panel + p * 64 + 32);
-#pragma GCC unroll 12
-        for (int i = 0; i < mr; i++) {
-            int32_t two;
-            memcpy(&two, a + i * lda + 2 * p, 4);
-            const __m512bh x = (__m512bh)_mm512_set1_epi32(two);
-            acc[i][0] = _mm512_dpbf16_ps(acc[i][0], x, b0);
-            acc[i][1] = _mm512_dpbf16_ps(acc[i][1], x, b1);
-        }
-    }
-    const __mmask16 m0 = cols >= 16 ? 0xffff : (__mmask16)((1u << cols) - 1), m1 = cols >= 32 ? 0xffff : cols > 16 ? (__mmask16)((1u << (cols - 16)) - 1) : 0;
-#pragma GCC unroll 12
-    for (int i = 0; i < mr; i++) {
-        float *ci = c + i * ldc;
-        if (add) {
-            acc[i][0] = _mm512_add_ps(acc[i][0], _mm512_maskz_loadu_ps(m0, ci));
-            acc[i][1] = _mm512_add_ps(acc[i][1], _mm512_maskz_loadu_ps(m1, ci + 16));
-        }
-        _mm512_mask_storeu_ps(ci, m0, acc[i][0]);
-        _mm512_mask_storeu_ps(ci + 16, m1, acc[i][1]);
-    }
-}
-
-/* All n rows against one panel. */
-static void rows_by_panel(const bf16 *a, int64_t lda, int64_t n, const bf16 *panel, int64_t pairs, float *c, int64_t ldc, int64_t cols, int add)
-{
-    int64_t i = 0;
-    for (; i + MR <= n; i += MR)
-        micro(MR, a + i * lda, lda, panel, pairs, c + i * ldc, ldc, cols, add);
-    for (; i + 4 <= n; i += 4)
-        micro(4, a + i * lda, lda, panel, pairs, c + i * ldc, ldc, cols, add);
-    for (; i < n; i++)
-        micro(1, a + i * lda, lda, panel, pairs, c + i * ldc, ldc, cols, add);
 }
 
 /* Rows o .. o + m (m <= 32) of W as a panel over k; rows: bf16 [32][even(k)], zeroed behind m. */
 static void pack_rows(const ib_matrix *w, int64_t o, int64_t m, float *row, bf16 *rows, bf16 *panel)
 {
     const int64_t k = w->cols, ld = even(k);
-    if (k % 32 == 0 && !((uintptr_t)k & 31)) { /* whole vectors */
-        for (int64_t i = 0; i < m; i++) {
-            ib_decode_avx512(w, (o + i) * k, k, row);
-            for (int64_t j = 0; j < k; j += 32)
-                _mm512_storeu_si512(rows + i * ld + j, (__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(row + j + 16), _mm512_loadu_ps(row + j)));
-        }
-    } else {
-        for (int64_t i = 0; i < m; i++) {
-            ib_decode_avx512(w, (o + i) * k, k, row);
-            for (int64_t j = 0; j < k; j++)
-                rows[i * ld + j] = ib_float_to_bf16(row[j]);
-            if (ld > k)
-                rows[i * ld + k] = 0;
-        }
+    for (int64_t i = 0; i < m; i++) {
+        ib_decode_avx512(w, (o + i) * k, k, row);
+        round_row(row, k, rows + i * ld);
+        if (ld > k)
+            rows[i * ld + k] = 0;
     }
     memset(rows + m * ld, 0, (size_t)((NR - m) * ld) * sizeof *rows);
-    const __m512i step = _mm512_mullo_epi32(_mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0), _mm512_set1_epi32((int)(ld / 2)));
-    for (int64_t p = 0; p < ld / 2; p++) {
-        _mm512_storeu_si512(panel + p * 64, _mm512_i32gather_epi32(step, (const int *)(const void *)rows + p, 4));
-        _mm512_storeu_si512(panel + p * 64 + 32, _mm512_i32gather_epi32(step, (const int *)(const void *)(rows + 16 * ld) + p, 4));
-    }
+    panel_of_rows(rows, ld, ld / 2, panel);
 }
 
 /* Into how many parts of the rows of x a product is cut besides its tiles: thin matrices (adapters) have few tiles, and packing
@@ -153,7 +76,6 @@ static void frozen_mul(const ib_matrix *w, int64_t n, const float *x, int add, f
 static void pack_columns(const ib_matrix *w, int64_t c, int64_t width, int64_t o, int64_t m, float *two, bf16 *panels)
 {
     const int64_t valid = min64(width, w->cols - c), pairs = even(m) / 2;
-    const __m512i mix = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
     memset(two, 0, (size_t)(2 * width) * sizeof *two);
     for (int64_t p = 0; p < pairs; p++) {
         ib_decode_avx512(w, (o + 2 * p) * w->cols + c, valid, two);
@@ -161,10 +83,8 @@ static void pack_columns(const ib_matrix *w, int64_t c, int64_t width, int64_t o
             ib_decode_avx512(w, (o + 2 * p + 1) * w->cols + c, valid, two + width);
         else
             memset(two + width, 0, (size_t)width * sizeof *two);
-        for (int64_t j = 0; j < width; j += 16) {
-            const __m512i v = (__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(two + width + j), _mm512_loadu_ps(two + j));
-            _mm512_storeu_si512(panels + (j / NR) * pairs * 64 + p * 64 + j % NR * 2, _mm512_permutexvar_epi16(mix, v));
-        }
+        for (int64_t j = 0; j < width; j += NR)
+            panel_of_two(two + j, two + width + j, panels + (j / NR) * pairs * 64 + p * 64);
     }
 }
 
@@ -251,4 +171,5 @@ void ib_bf16_fill_table(ib_kernels *k)
     k->kept_bytes = kept_bytes;
     k->keep = keep;
     k->recall = recall;
+    ib_bf16_attention_fill_table(k);
 }

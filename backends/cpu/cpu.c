@@ -125,6 +125,12 @@ int64_t ib_frozen_scratch(const ib_matrix *w, int64_t n)
     return omp_get_max_threads() * ib_frozen_room(w) + n * (longest + 1) / 2 + 16;
 }
 
+/* See bf16_attention.c: q and dy three times, k and v four times, in bf16, rows rounded up to 64. */
+int64_t ib_attention_scratch(const ib_attention *a, int64_t rows)
+{
+    return (rows + 63) / 64 * 64 * a->dim / 2 * (6 * a->heads + 8 * a->groups) + 64;
+}
+
 int ib_thread(void)
 {
     return omp_get_thread_num();
