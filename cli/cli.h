@@ -16,7 +16,7 @@ typedef struct command {
 #include "cli/commands.def"
 #undef COMMAND
 
-/* Options of every command. */
+/* Options of every command; data and limit of those for small networks. */
 typedef struct common {
     const char *data, *device;
     int threads, json;
@@ -24,6 +24,8 @@ typedef struct common {
 } common;
 extern const struct argp common_argp; /* a child parser; its input is a common * */
 #define COMMON_CHILD {&common_argp, 0, "Common options:", 100}
+extern const struct argp machine_argp; /* --device, --threads and --json alone */
+#define MACHINE_CHILD {&machine_argp, 0, "Common options:", 100}
 
 /* The argument MODEL.h5 of a command: for the end of its parser. */
 error_t model_argument(int key, char *arg, struct argp_state *state, const char **model);

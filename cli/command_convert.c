@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cli/language.h"
+#include "cli/language_session.h"
 
 typedef struct convert_options {
     common common;
@@ -73,7 +73,7 @@ static int perplexity(language *l, const convert_options *o, double *out)
 
 static int run(int argc, char **argv, const char *doc)
 {
-    static const struct argp_child children[] = {LANGUAGE_CHILD, {0}};
+    static const struct argp_child children[] = {MACHINE_CHILD, {0}};
     const struct argp argp = {options, parse, "MODEL", doc, children, NULL, NULL};
     convert_options o = {.windows = 16};
     language l = {0}, after = {0};

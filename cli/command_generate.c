@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/language.h"
+#include "cli/language_session.h"
 
 typedef struct generate_options {
     common common;
@@ -204,7 +204,7 @@ static int converse(talk *t, const generate_options *o)
 
 int command_generate(int argc, char **argv)
 {
-    static const struct argp_child children[] = {LANGUAGE_CHILD, {0}};
+    static const struct argp_child children[] = {MACHINE_CHILD, {0}};
     const struct argp argp = {options, parse, "MODEL",
                               "Continues a text, or talks.\vExamples:\n  isobit generate SmolLM2.gguf --prompt \"It is a truth\" -n 64 -t 0\n"
                               "  isobit generate SmolLM2.gguf --chat --prompt \"Who are you?\" --adapter adapter\n"

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/language.h"
+#include "cli/language_session.h"
 
 typedef struct inspect_options {
     common common;

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/language.h"
+#include "cli/language_session.h"
 
 typedef struct perplexity_options {
     common common;
@@ -53,7 +53,7 @@ static void show(void *user, int64_t done, int64_t total, double perplexity)
 
 int command_perplexity(int argc, char **argv)
 {
-    static const struct argp_child children[] = {LANGUAGE_CHILD, {0}};
+    static const struct argp_child children[] = {MACHINE_CHILD, {0}};
     const struct argp argp = {options, parse, "MODEL",
                               "Measures how well a language model (GGUF or Hugging Face folder) predicts a text: non-overlapping windows, the second "
                               "half of each is scored.\vExample:\n  isobit perplexity SmolLM2.gguf --text emma.txt --base nf4-dq --adapter adapter/\n"

@@ -183,7 +183,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 void finetune_options_parse(int argc, char **argv, finetune_options *o)
 {
-    static const struct argp_child children[] = {LANGUAGE_CHILD, {0}};
+    static const struct argp_child children[] = {MACHINE_CHILD, {0}};
     const struct argp argp = {options, parse, "MODEL",
                               "Fine-tunes a LoRA or DoRA adapter over a frozen model (GGUF or Hugging Face folder).\v"
                               "Examples:\n  isobit finetune SmolLM2.gguf --data my.jsonl -o adapter\n"

@@ -2,7 +2,7 @@
 #ifndef IB_CLI_FINETUNE_OPTIONS_H
 #define IB_CLI_FINETUNE_OPTIONS_H
 
-#include "cli/language.h"
+#include "cli/language_session.h"
 
 typedef struct finetune_options {
     common common;

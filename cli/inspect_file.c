@@ -3,7 +3,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cli/language.h"
+#include "cli/language_session.h"
 #include "files/gguf.h"
 #include "files/safetensors.h"
 

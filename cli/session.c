@@ -9,23 +9,18 @@
 
 enum { KEY_DATA = 1000, KEY_DEVICE, KEY_THREADS, KEY_JSON, KEY_LIMIT };
 
-static const struct argp_option options[] = {
-    {"data", KEY_DATA, "SPEC", 0, "digits (default), idx:DIR, hdf5:FILE or csv:FILE[:CxHxW]", 0},
-    {"device", KEY_DEVICE, "NAME", 0, "cpu, cpu:ref, cpu:base, cpu:avx2", 0},
+static const struct argp_option machine_options[] = {
+    {"device", KEY_DEVICE, "NAME", 0, "cpu, cpu:ref, cpu:base, cpu:avx2, cpu:avx512, cpu:bf16", 0},
     {"threads", KEY_THREADS, "N", 0, "0 (default): all cores; no result depends on it", 0},
-    {"limit", KEY_LIMIT, "N", 0, "use the first N samples of each data set", 0},
     {"json", KEY_JSON, NULL, 0, "one JSON object on standard output", 0},
     {0},
 };
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static error_t parse_machine(int key, char *arg, struct argp_state *state)
 {
     common *o = state->input;
     int64_t n;
     switch (key) {
-    case KEY_DATA:
-        o->data = arg;
-        return 0;
     case KEY_DEVICE:
         o->device = arg;
         return 0;
@@ -37,6 +32,28 @@ static error_t parse(int key, char *arg, struct argp_state *state)
             exit(2);
         o->threads = (int)n;
         return 0;
+    }
+    return ARGP_ERR_UNKNOWN;
+}
+
+const struct argp machine_argp = {machine_options, parse_machine, NULL, NULL, NULL, NULL, NULL};
+
+static const struct argp_option options[] = {
+    {"data", KEY_DATA, "SPEC", 0, "digits (default), idx:DIR, hdf5:FILE or csv:FILE[:CxHxW]", 0},
+    {"limit", KEY_LIMIT, "N", 0, "use the first N samples of each data set", 0},
+    {0},
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    common *o = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = o;
+        return 0;
+    case KEY_DATA:
+        o->data = arg;
+        return 0;
     case KEY_LIMIT:
         if (parse_int(arg, "--limit", 1, INT64_MAX, &o->limit))
             exit(2);
@@ -45,7 +62,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     return ARGP_ERR_UNKNOWN;
 }
 
-const struct argp common_argp = {options, parse, NULL, NULL, NULL, NULL, NULL};
+static const struct argp_child machine_child[] = {{&machine_argp, 0, NULL, 0}, {0}};
+const struct argp common_argp = {options, parse, NULL, NULL, machine_child, NULL, NULL};
 
 error_t model_argument(int key, char *arg, struct argp_state *state, const char **model)
 {

@@ -105,4 +105,70 @@ static void columns_that_are_no_whole_vectors(void)
         }
 }
 
-SUITE("frozen", T(every_format_and_level), T(columns_that_are_no_whole_vectors))
+/* Attention with grouped keys, windows and several sequences, forward and backward. */
+static void attention_at_every_level(void)
+{
+    static const struct { int heads, groups, dim; int64_t rows, window; } cases[] = {
+        {4, 2, 32, 5, 0}, {3, 1, 64, 64, 0}, {3, 3, 32, 65, 0}, {6, 2, 64, 200, 0}, {2, 1, 64, 200, 37}, {2, 1, 20, 70, 0}, {2, 2, 128, 130, 64}};
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        const int64_t rows = cases[c].rows, nq = rows * cases[c].heads * cases[c].dim, nk = rows * cases[c].groups * cases[c].dim, nl = rows * cases[c].heads;
+        int32_t *first = malloc((size_t)rows * sizeof *first);
+        for (int64_t i = 0; i < rows; i++)
+            first[i] = (int32_t)(i < rows / 3 ? 0 : i < rows / 2 ? rows / 3 : rows / 2);
+        const ib_attention a = {cases[c].heads, cases[c].groups, cases[c].dim, 0.3f, cases[c].window, first};
+        float *q = reals(nq, 11), *k = reals(nk, 12), *v = reals(nk, 13), *dy = reals(nq, 14);
+        /* y, dq [nq], dk, dv [nk], lse [nl] */
+        const int64_t total = 2 * nq + 2 * nk + nl;
+        float *want = calloc((size_t)total, sizeof *want), *once = calloc((size_t)total, sizeof *once);
+        for (int l = -1; l < 4; l++) {
+            ib_device *dev = ib_device_open(l < 0 ? "cpu:ref" : levels[l]);
+            if (!dev)
+                continue;
+            for (int threads = 1; threads <= 3; threads += 2) {
+                ib_threads_set(threads);
+                float *got = calloc((size_t)(total + GUARD), sizeof *got), *scratch = malloc((size_t)ib_attention_scratch(&a, rows) * sizeof *scratch);
+                float *delta = malloc((size_t)nl * sizeof *delta), *y = got, *dq = y + nq, *dk = dq + nq, *dv = dk + nk, *lse = dv + nk;
+                dev->k.attention(&a, rows, q, k, v, y, lse, scratch);
+                dev->k.attention_grad(&a, rows, q, k, v, y, lse, dy, dq, dk, dv, delta, scratch);
+                for (int i = 0; i < GUARD; i++)
+                    CHECK(got[total + i] == 0);
+                if (l < 0)
+                    memcpy(want, got, (size_t)total * sizeof *want);
+                const double e = furthest(want, got, total), bound = l == 3 ? 0.06 : 1e-4;
+                if (!(e <= bound))
+                    printf("\n    %s case %zu: %g ", l < 0 ? "ref" : levels[l], c, e);
+                CHECK(e <= bound);
+                if (threads == 1)
+                    memcpy(once, got, (size_t)total * sizeof *once);
+                else
+                    CHECK(!memcmp(once, got, (size_t)total * sizeof *once));
+                free(got), free(scratch), free(delta);
+            }
+            ib_device_close(dev);
+        }
+        ib_threads_set(0);
+        free(first), free(q), free(k), free(v), free(dy), free(want), free(once);
+    }
+}
+
+/* What a level keeps is what it goes on with. */
+static void kept_values_come_back(void)
+{
+    for (int l = 0; l < 4; l++) {
+        ib_device *dev = ib_device_open(levels[l]);
+        if (!dev)
+            continue;
+        for (int64_t n = 1; n < 9000; n += 1234) {
+            float *x = reals(n, 5), *y = reals(n, 5), *z = malloc((size_t)n * sizeof *z);
+            void *kept = malloc((size_t)dev->k.kept_bytes(n));
+            dev->k.keep(x, n, kept);
+            dev->k.keep(y, n, NULL);
+            dev->k.recall(kept, n, z);
+            CHECK(!memcmp(x, z, (size_t)n * sizeof *x) && !memcmp(x, y, (size_t)n * sizeof *x));
+            free(x), free(y), free(z), free(kept);
+        }
+        ib_device_close(dev);
+    }
+}
+
+SUITE("frozen", T(attention_at_every_level), T(kept_values_come_back), T(every_format_and_level), T(columns_that_are_no_whole_vectors))

@@ -5,10 +5,11 @@
  * tiles and recomputation in the backward pass: FlashAttention-2, arXiv:2307.08691. */
 #include <string.h>
 
+#include "backends/cpu/dot.h"
 #include "backends/cpu/exp.h"
 #include "backends/cpu/level.h"
 
-enum { TILE = 64, LANES = 16 };
+enum { TILE = 64 };
 
 static int64_t first_key(const ib_attention *a, int64_t i)
 {
@@ -120,12 +121,8 @@ void IB_K(attention_grad)(const ib_attention *a, int64_t rows, const float *q, c
     const int dim = a->dim, share = a->heads / a->groups;
     const int64_t lq = (int64_t)a->heads * dim, lk = (int64_t)a->groups * dim, tiles = (rows + TILE - 1) / TILE;
 #pragma omp parallel for schedule(static)
-    for (int64_t i = 0; i < rows * a->heads; i++) {
-        float sum = 0;
-        for (int d = 0; d < dim; d++)
-            sum += dy[i * dim + d] * y[i * dim + d];
-        delta[i] = sum;
-    }
+    for (int64_t i = 0; i < rows * a->heads; i++)
+        delta[i] = ib_dot(dy + i * dim, y + i * dim, dim);
     if (dq)
 #pragma omp parallel for schedule(dynamic)
         for (int64_t t = tiles * a->heads - 1; t >= 0; t--) {
@@ -178,20 +175,6 @@ static void widen(const ib_kv_cache *c, const void *rows, const float *scale, in
     }
 }
 
-static float dot(const float *a, const float *b, int n)
-{
-    float part[LANES] = {0}, sum = 0;
-    int i = 0;
-    for (; i + LANES <= n; i += LANES)
-        for (int l = 0; l < LANES; l++)
-            part[l] += a[i + l] * b[i + l];
-    for (int l = 0; l < LANES; l++)
-        sum += part[l];
-    for (; i < n; i++)
-        sum += a[i] * b[i];
-    return sum;
-}
-
 /* One query row against cache rows `from` .. `to` - 1; one pass of online softmax per head. */
 void IB_K(attention_cached)(const ib_kv_cache *c, int heads, float scale, int64_t from, int64_t to, const float *q, float *y)
 {
@@ -209,7 +192,7 @@ void IB_K(attention_cached)(const ib_kv_cache *c, int heads, float scale, int64_
             widen(c, c->k, c->k_scale, j, g, x);
             for (int h = 0; h < share; h++) {
                 float *o = y + (int64_t)(g * share + h) * dim;
-                const float s = dot(q + (int64_t)(g * share + h) * dim, x, dim) * scale;
+                const float s = ib_dot(q + (int64_t)(g * share + h) * dim, x, dim) * scale;
                 if (s > max[h]) {
                     const float shrink = ib_exp(max[h] - s);
                     sum[h] *= shrink;

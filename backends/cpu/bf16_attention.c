@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "backends/cpu/bf16_panel.h"
+#include "backends/cpu/dot.h"
 #include "backends/cpu/exp.h"
 
 void ib_bf16_attention_fill_table(ib_kernels *k);
@@ -10,7 +11,7 @@ void ib_bf16_attention_fill_table(ib_kernels *k);
 #include "backends/kernels.def"
 #undef KERNEL
 
-enum { TILE = 64, LANES = 16 };
+enum { TILE = 64 };
 
 /* One factor of all heads or groups, `length` rows (a multiple of 64, zeroed behind the last): bf16 rows [h][length][dim],
  * panels over dim [h][length/32][dim/2][32][2], panels over the rows [h][dim/32][length/2][32][2]. NULL: not wanted. */
@@ -235,15 +236,8 @@ static void attention_grad(const ib_attention *a, int64_t rows, const float *q, 
                         pack(v, a->groups, a->dim, rows, 1, 1, 0, &at), pack(dy, a->heads, a->dim, rows, 1, 1, 1, &at), rows, lse, delta};
     const int64_t tiles = b.q.length / TILE, for_queries = dq ? tiles * a->heads : 0, for_keys = dk || dv ? tiles * a->groups : 0;
 #pragma omp parallel for schedule(static)
-    for (int64_t i = 0; i < rows * a->heads; i++) {
-        float part[LANES] = {0}, sum = 0;
-        for (int j = 0; j < a->dim; j += LANES)
-            for (int l = 0; l < LANES; l++)
-                part[l] += dy[i * a->dim + j + l] * y[i * a->dim + j + l];
-        for (int l = 0; l < LANES; l++)
-            sum += part[l];
-        delta[i] = sum;
-    }
+    for (int64_t i = 0; i < rows * a->heads; i++)
+        delta[i] = ib_dot(dy + i * a->dim, y + i * a->dim, a->dim);
 #pragma omp parallel for schedule(dynamic)
     for (int64_t t = 0; t < for_queries + for_keys; t++) {
         if (t < for_keys) /* long ones first: early keys, late queries */

@@ -1,28 +1,15 @@
 /* frozen.c - products with frozen matrices: tiles are decoded and multiplied while they are in the cache. */
+#include "backends/cpu/dot.h"
 #include "backends/cpu/level.h"
 
 #include <string.h>
 
-enum { FEW = 4, LANES = 16 };
+enum { FEW = 4 };
 
 /* Output rows of a tile: 64, fewer where rows are long (256 KB of fp32). */
 static int64_t tile_rows(int64_t cols)
 {
     return ib_max64(8, ib_min64(64, 65536 / cols / 8 * 8));
-}
-
-static float dot(const float *a, const float *b, int64_t n)
-{
-    float part[LANES] = {0}, sum = 0;
-    int64_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        for (int l = 0; l < LANES; l++)
-            part[l] += a[i + l] * b[i + l];
-    for (int l = 0; l < LANES; l++)
-        sum += part[l];
-    for (; i < n; i++)
-        sum += a[i] * b[i];
-    return sum;
 }
 
 /* y[n,rows] = x[n,cols] W', += if add */
@@ -36,7 +23,7 @@ void IB_K(frozen_mul)(const ib_matrix *w, int64_t n, const float *x, int add, fl
         IB_K(decode)(w, o * cols, m * cols, buf);
         if (n <= FEW)
             for (int64_t i = 0; i < n; i++)
-                y[i * rows + o] = dot(x + i * cols, buf, cols) + (add ? y[i * rows + o] : 0.0f);
+                y[i * rows + o] = ib_dot(x + i * cols, buf, cols) + (add ? y[i * rows + o] : 0.0f);
         else
             IB_K(gemm_tile)(0, 1, n, m, cols, x, cols, buf, cols, add ? 1.0f : 0.0f, y + o, rows);
     }

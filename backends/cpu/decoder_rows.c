@@ -1,23 +1,7 @@
-/* language.c - the small loops of decoders: RMS norm, rotary positions, gated activations, losses of rows. */
+/* decoder_rows.c - the small loops of decoders: RMS norm, rotary positions, gated activations, losses of rows. */
+#include "backends/cpu/dot.h"
 #include "backends/cpu/exp.h"
 #include "backends/cpu/level.h"
-
-enum { LANES = 16 };
-
-/* Sums in 16 interleaved parts: an order that vectorizes and is the same at every level. */
-static float dot(const float *a, const float *b, int64_t n)
-{
-    float part[LANES] = {0}, sum = 0;
-    int64_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        for (int l = 0; l < LANES; l++)
-            part[l] += a[i + l] * b[i + l];
-    for (int l = 0; l < LANES; l++)
-        sum += part[l];
-    for (; i < n; i++)
-        sum += a[i] * b[i];
-    return sum;
-}
 
 /* y = x rstd w, rstd = 1 / sqrt(mean x^2 + eps) */
 void IB_K(rms_norm)(const float *x, int64_t rows, int64_t cols, float eps, const float *w, float *y, float *rstd)
@@ -25,7 +9,7 @@ void IB_K(rms_norm)(const float *x, int64_t rows, int64_t cols, float eps, const
 #pragma omp parallel for schedule(static) if (rows * cols > IB_SERIAL)
     for (int64_t i = 0; i < rows; i++) {
         const float *xi = x + i * cols;
-        const float r = rstd[i] = 1.0f / sqrtf(dot(xi, xi, cols) / (float)cols + eps);
+        const float r = rstd[i] = 1.0f / sqrtf(ib_dot(xi, xi, cols) / (float)cols + eps);
         for (int64_t j = 0; j < cols; j++)
             y[i * cols + j] = xi[j] * r * w[j];
     }

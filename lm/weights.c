@@ -1,4 +1,4 @@
-/* model.c - opening, random models, storage of the weights. */
+/* weights.c - opening, random models, storage of the weights. */
 #include <math.h>
 #include <string.h>
 #include <sys/mman.h>

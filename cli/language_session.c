@@ -1,41 +1,10 @@
-/* language.c - see language.h */
-#include "cli/language.h"
+/* language_session.c - see language_session.h */
+#include "cli/language_session.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-
-enum { KEY_DEVICE = 2000, KEY_THREADS, KEY_JSON };
-
-static const struct argp_option options[] = {
-    {"device", KEY_DEVICE, "NAME", 0, "cpu, cpu:ref, cpu:base, cpu:avx2, cpu:avx512", 0},
-    {"threads", KEY_THREADS, "N", 0, "0 (default): all cores; no result depends on it", 0},
-    {"json", KEY_JSON, NULL, 0, "one JSON object on standard output", 0},
-    {0},
-};
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-    common *o = state->input;
-    int64_t n;
-    switch (key) {
-    case KEY_DEVICE:
-        o->device = arg;
-        return 0;
-    case KEY_JSON:
-        o->json = 1;
-        return 0;
-    case KEY_THREADS:
-        if (parse_int(arg, "--threads", 0, 1024, &n))
-            exit(2);
-        o->threads = (int)n;
-        return 0;
-    }
-    return ARGP_ERR_UNKNOWN;
-}
-
-const struct argp language_argp = {options, parse, NULL, NULL, NULL, NULL, NULL};
 
 int language_open(language *l, const common *o, const char *model, const char *tokenizer, const char *base, const char *adapter)
 {

@@ -1,4 +1,4 @@
-/* decoder.c - operators of decoders without products: embedding, RMS norm, rotary positions, gated activations, attention. */
+/* transformer.c - operators of decoders without products: embedding, RMS norm, rotary positions, gated activations, attention. */
 #include <string.h>
 
 #include "autograd/op.h"

@@ -1,6 +1,6 @@
-/* language.h - what the commands for language models share. */
-#ifndef IB_CLI_LANGUAGE_H
-#define IB_CLI_LANGUAGE_H
+/* language_session.h - what the commands for language models share. */
+#ifndef IB_CLI_LANGUAGE_SESSION_H
+#define IB_CLI_LANGUAGE_SESSION_H
 
 #include "cli/cli.h"
 
@@ -11,10 +11,6 @@ typedef struct language {
     ib_lm *m;
     ib_tokenizer *t;
 } language;
-
-/* Options of every language command: --device, --threads, --json. */
-extern const struct argp language_argp; /* its input is a common * */
-#define LANGUAGE_CHILD {&language_argp, 0, "Common options:", 100}
 
 /* Opens model and tokenizer; base: storage format of the linear layers or NULL; adapter: path or NULL. 0, or 1 after
  * telling what is wrong. tokenizer: another place for it, or NULL. */
