@@ -12,7 +12,7 @@ typedef struct job {
     language l;
     ib_samples *train, *eval;
     ib_memory_plan plan;
-    double start, shown, loss, eval_nll;
+    double start, shown, loss, eval_nll, last, best; /* best: tokens/s of the fastest step */
     int64_t tokens, done;
 } job;
 
@@ -44,6 +44,9 @@ static int show_step(void *user, const ib_finetune_step *s)
         return interrupted != 0;
     }
     const double now = seconds();
+    if (j->last && (double)s->tokens / (now - j->last) > j->best)
+        j->best = (double)s->tokens / (now - j->last);
+    j->last = now;
     j->loss = s->loss;
     j->tokens += s->tokens;
     j->done++;
@@ -124,6 +127,7 @@ static void report(const job *j, double took, double deployed, double adapter)
     if (j->eval)
         json_object_object_add(o, "eval_perplexity", json_object_new_double(exp(j->eval_nll)));
     json_object_object_add(o, "tokens_per_second", json_object_new_double((double)j->tokens / took));
+    json_object_object_add(o, "best_tokens_per_second", json_object_new_double(j->best));
     json_object_object_add(o, "tokens", json_object_new_int64(j->tokens));
     json_object_object_add(o, "trained_parameters", json_object_new_int64(parameters(ib_lm_trainable(j->l.m))));
     json_object_object_add(o, "checkpointed_layers", json_object_new_int(j->plan.checkpoint));
@@ -160,7 +164,7 @@ static int train(job *j)
     if (o->plan)
         return 0;
     catch_interrupt();
-    j->start = j->shown = seconds();
+    j->start = j->shown = j->last = seconds();
     const ib_finetune_opts f = {.batch = (int)o->batch, .accumulate = (int)o->accumulate, .steps = o->steps, .epochs = o->epochs,
                                 .schedule = {.kind = o->schedule, .lr = (float)o->lr, .warmup = o->warmup}, .adamw = adamw, .clip = (float)o->clip,
                                 .seed = (uint64_t)o->seed, .no_shuffle = o->no_shuffle, .checkpoint = j->plan.checkpoint, .deploy = o->deploy,

@@ -190,7 +190,7 @@ void finetune_options_parse(int argc, char **argv, finetune_options *o)
                               "  isobit finetune SmolLM2.gguf --data book.txt --base nf4-dq --lora r=16,alpha=32 --steps 32 --no-shuffle -o adapter\n"
                               "  isobit finetune SmolLM2.gguf --data my.jsonl --plan --memory 500M\n\n"
                               "DIR receives adapter_config.json and adapter_model.safetensors (PEFT) and state.safetensors (for --resume).\n"
-                              "JSON keys: steps, loss, eval_perplexity, tokens_per_second, tokens, trained_parameters, checkpointed_layers, planned_bytes, "
+                              "JSON keys: steps, loss, eval_perplexity, tokens_per_second, best_tokens_per_second (fastest step), tokens, trained_parameters, checkpointed_layers, planned_bytes, "
                               "peak_bytes, seconds, out; with deploy: deploy, deploy_perplexity, adapter_perplexity.",
                               children, NULL, NULL};
     *o = (finetune_options){.base = "keep", .seq = 512, .batch = 1, .accumulate = 4, .lr = 2e-4, .epochs = 1, .schedule = IB_CONSTANT,

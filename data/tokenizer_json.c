@@ -145,7 +145,7 @@ static ib_status read_config(ib_tokenizer *t, const char *path, struct json_obje
     char *name = folder ? ib_format_text("%s/tokenizer_config.json", folder) : NULL, *jinja = folder ? ib_format_text("%s/chat_template.jinja", folder) : NULL;
     struct stat info;
     struct json_object *config = name && !stat(name, &info) ? ib_json_read(name) : NULL;
-    ib_status status = name && jinja ? IB_OK : IB_ENOMEM;
+    ib_status status = !name || !jinja ? IB_ENOMEM : !config && !stat(name, &info) ? ib_error_status() : IB_OK;
     t->bos = named(t, config, "bos_token");
     t->eos = named(t, config, "eos_token");
     t->unk = named(t, config, "unk_token");
@@ -157,6 +157,8 @@ static ib_status read_config(ib_tokenizer *t, const char *path, struct json_obje
         t->chat_template = ib_strdup(text);
     else if (jinja && !stat(jinja, &info))
         t->chat_template = (char *)ib_file_read(jinja, &size); /* ends in a 0 */
+    if (!status && !t->chat_template && (text || !stat(jinja, &info)))
+        status = ib_error_status();
     json_object_put(config);
     ib_free(copy);
     ib_free(name);

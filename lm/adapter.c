@@ -59,20 +59,17 @@ ib_status ib_lm_adapter_add(ib_lm *m, int layer, int role, int64_t r, float alph
     ib_lm_role_shape(&m->c, role, &rows, &cols);
     if (r < 1 || r > 4096)
         return ib_fail(IB_EINVAL, "an adapter of rank %lld", (long long)r);
-    char *base = ib_lm_name(&ib_role_names[role], layer, 0, 0), *a = base ? ib_format_text("%s.lora_A.weight", base) : NULL;
-    char *b = base ? ib_format_text("%s.lora_B.weight", base) : NULL, *v = base ? ib_format_text("%s.lora_magnitude_vector", base) : NULL;
-    if (a && b && v) {
-        p->a = ib_layer_param(m->trainable, a, 2, (int64_t[]){r, cols}, IB_INIT_UNIFORM_FAN_IN, cols, 1);
-        p->b = ib_layer_param(m->trainable, b, 2, (int64_t[]){rows, r}, IB_INIT_ZEROS, r, 1);
-        if (m->dora)
-            p->m = ib_layer_param(m->trainable, v, 1, &rows, IB_INIT_ZEROS, r, 1);
-    }
+    char path[IB_LM_PATH], a[IB_LM_PATH + 32], b[IB_LM_PATH + 32], v[IB_LM_PATH + 32];
+    ib_lm_path(path, layer, role);
+    snprintf(a, sizeof a, "%s.lora_A.weight", path);
+    snprintf(b, sizeof b, "%s.lora_B.weight", path);
+    snprintf(v, sizeof v, "%s.lora_magnitude_vector", path);
+    p->a = ib_layer_param(m->trainable, a, 2, (int64_t[]){r, cols}, IB_INIT_UNIFORM_FAN_IN, cols, 1);
+    p->b = ib_layer_param(m->trainable, b, 2, (int64_t[]){rows, r}, IB_INIT_ZEROS, r, 1);
+    if (m->dora)
+        p->m = ib_layer_param(m->trainable, v, 1, &rows, IB_INIT_ZEROS, r, 1);
     p->alpha = alpha;
     p->scale = m->rslora ? alpha / sqrtf((float)r) : alpha / (float)r;
-    ib_free(base);
-    ib_free(a);
-    ib_free(b);
-    ib_free(v);
     return p->a && p->b && (!m->dora || p->m) ? IB_OK : IB_ENOMEM;
 }
 
@@ -108,9 +105,8 @@ ib_status ib_lm_adapt(ib_lm *m, const ib_adapter_opts *o)
         status = IB_ENOMEM;
     for (int i = 0; i < m->c.layers && !status; i++)
         for (int r = 0; r < IB_N_ROLES && !status; r++) {
-            char *path = ib_lm_name(&ib_role_names[r], i, 0, 0);
-            const int rank = path ? rank_of(o, path, r, &used) : 0;
-            ib_free(path);
+            char path[IB_LM_PATH];
+            const int rank = rank_of(o, ib_lm_path(path, i, r), r, &used);
             if (rank)
                 status = ib_lm_adapter_add(m, i, r, rank, m->alpha);
         }

@@ -130,9 +130,8 @@ static found find_peft(ib_lm *m, void *file, const char *path, int layer, int ro
     (void)path;
     peft *p = file;
     found f = {0};
-    char name[256], *base = ib_lm_name(&ib_role_names[role], layer, 0, 0);
-    if (!base)
-        return f;
+    char name[256], base[IB_LM_PATH];
+    ib_lm_path(base, layer, role);
     const struct {
         const char *suffix;
         const ib_entry **e;
@@ -143,7 +142,6 @@ static found find_peft(ib_lm *m, void *file, const char *path, int layer, int ro
         *parts[i].e = e ? e : *parts[i].e;
     }
     f.alpha = (float)by_pattern(ib_json_get(p->config, "alpha_pattern"), base, m->alpha);
-    ib_free(base);
     return f;
 }
 
@@ -230,23 +228,22 @@ static struct json_object *config_of(const ib_lm *m, const char *base)
         for (int i = 0; i < m->c.layers; i++) {
             const ib_projection *p = &m->block[i].p[r];
             any |= p->a != NULL;
-            char *path = ib_lm_name(&ib_role_names[r], i, 0, 0);
-            if (path && p->a && p->a->shape[0] != m->r)
+            char path[IB_LM_PATH];
+            ib_lm_path(path, i, r);
+            if (p->a && p->a->shape[0] != m->r)
                 json_object_object_add(ranks, path + 6, json_object_new_int64(p->a->shape[0])); /* without "model." */
-            if (path && p->a && p->alpha != m->alpha)
+            if (p->a && p->alpha != m->alpha)
                 json_object_object_add(alphas, path + 6, json_object_new_double(p->alpha));
-            ib_free(path);
         }
         for (int i = 0; any && i < m->c.layers; i++) { /* a role whole by its name, else the layers that have it */
             int all = 1;
             for (int j = 0; j < m->c.layers; j++)
                 all &= m->block[j].p[r].a != NULL;
-            char *path = ib_lm_name(&ib_role_names[r], i, 0, 0);
+            char path[IB_LM_PATH];
             if (all && i == 0)
                 json_object_array_add(targets, json_object_new_string(strrchr(ib_role_names[r].hf, '.') + 1));
-            else if (!all && path && m->block[i].p[r].a)
-                json_object_array_add(targets, json_object_new_string(path));
-            ib_free(path);
+            else if (!all && m->block[i].p[r].a)
+                json_object_array_add(targets, json_object_new_string(ib_lm_path(path, i, r)));
         }
     }
     json_object_object_add(o, "peft_type", json_object_new_string("LORA"));
@@ -302,11 +299,8 @@ typedef struct peft_writer {
 static ib_status add_item(void *user, int layer, int role, char part, const ib_tensor *t)
 {
     peft_writer *w = user;
-    char *base = ib_lm_name(&ib_role_names[role], layer, 0, 0), *name = w->names + 200 * w->n;
-    if (!base)
-        return IB_ENOMEM;
-    snprintf(name, 200, PEFT "%s.%s", base, part == 'a' ? "lora_A.weight" : part == 'b' ? "lora_B.weight" : "lora_magnitude_vector");
-    ib_free(base);
+    char base[IB_LM_PATH], *name = w->names + 200 * w->n;
+    snprintf(name, 200, PEFT "%s.%s", ib_lm_path(base, layer, role), part == 'a' ? "lora_A.weight" : part == 'b' ? "lora_B.weight" : "lora_magnitude_vector");
     memcpy(w->values, t->data, (size_t)t->size * sizeof(float));
     w->items[w->n++] = (ib_safetensors_item){name, "F32", t->ndim, {t->shape[0], t->ndim > 1 ? t->shape[1] : 0}, w->values, (size_t)t->size * sizeof(float)};
     w->values += t->size;

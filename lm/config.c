@@ -36,6 +36,12 @@ const ib_arch *ib_arch_find(const char *name)
     return ib_fail_null(IB_EUNSUPPORTED, "architecture '%s'; there are %s", name, names);
 }
 
+char *ib_lm_path(char *buf, int layer, int role)
+{
+    snprintf(buf, IB_LM_PATH, "model.layers.%d.%s", layer, ib_role_names[role].hf);
+    return buf;
+}
+
 char *ib_lm_name(const ib_name *n, int layer, int gguf, int post_norms)
 {
     const char *hf = post_norms ? n->hf_post : n->hf;

@@ -91,6 +91,9 @@ ib_status ib_lm_from_gguf(ib_lm *m, const char *path);
 ib_status ib_lm_from_hf(ib_lm *m, const char *folder);
 /* A frozen fp32 vector from a tensor of a file; `plus` is added to each element. */
 ib_tensor *ib_lm_vector(const ib_entry *e, int64_t size, float plus, const char *path);
+/* The Hugging Face path of a linear layer, "model.layers.3.self_attn.q_proj", into buf; returns buf. */
+enum { IB_LM_PATH = 96 };
+char *ib_lm_path(char *buf, int layer, int role);
 /* The name "model.layers.3.self_attn.q_proj" or "blk.3.attn_q"; yours to ib_free. */
 char *ib_lm_name(const ib_name *n, int layer, int gguf, int post_norms);
 

@@ -71,7 +71,7 @@ static ib_status read_block(ib_lm *m, const ib_gguf *f, int layer)
         ib_lm_role_shape(&m->c, r, &rows, &cols);
         char *base = ib_lm_name(&ib_role_names[r], layer, 1, 0), *name = base ? ib_format_text("%s.weight", base) : NULL, *bias = base ? ib_format_text("%s.bias", base) : NULL;
         const ib_entry *e = name ? need(f, name, rows, cols) : NULL, *be = bias ? ib_gguf_tensor(f, bias) : NULL;
-        if (!e)
+        if (!e || !bias)
             status = ib_error_status();
         else if (be && !(b->p[r].bias = ib_lm_vector(be, rows, 0, f->path)))
             status = ib_error_status();

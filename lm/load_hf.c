@@ -138,10 +138,43 @@ static ib_status read_bnb(const ib_safetensors *f, const char *base, const ib_en
     return IB_OK;
 }
 
+/* compressed-tensors' pack-quantized int4 in groups of 32, into blocks of our int4; and int-quantized int8 by rows. */
+static ib_status read_integers(const ib_safetensors *f, const char *base, ib_matrix *w, int64_t rows, int64_t cols)
+{
+    const ib_entry *packed = find(f, base, ".weight_packed"), *scale = find(f, base, ".weight_scale"), *bytes = packed ? NULL : find(f, base, ".weight");
+    const int64_t blocks = rows * cols / 32;
+    if (!scale || !scale->format || (packed && (cols % 32 || packed->bytes != rows * cols / 2 || ib_entry_size(scale) != blocks)) ||
+        (bytes && (strcmp(bytes->type, "I8") || bytes->bytes != rows * cols || ib_entry_size(scale) != rows)))
+        return ib_fail(IB_EUNSUPPORTED, "tensor '%s': compressed-tensors with int4 in groups of 32 and int8 by rows are supported", base);
+    const ib_matrix s = ib_entry_matrix(scale);
+    *w = (ib_matrix){.format = ib_storage_find(packed ? "int4" : "int8"), .rows = rows, .cols = cols};
+    if (!(w->owned = ib_alloc(packed ? (size_t)blocks * 18 : (size_t)rows * 4)))
+        return IB_ENOMEM;
+    if (!packed) {
+        ib_matrix_decode(&s, 0, rows, w->owned);
+        w->absmax = w->owned;
+        w->data = bytes->data;
+        return IB_OK;
+    }
+    uint8_t *to = w->owned;
+    for (int64_t b = 0; b < blocks; b++) {
+        float x;
+        ib_matrix_decode(&s, b, 1, &x);
+        const uint16_t h = ib_float_to_half(x);
+        memcpy(to + 18 * b, &h, 2);
+        for (int j = 0; j < 16; j++)
+            to[18 * b + 2 + j] = packed->data[16 * b + j] ^ 0x88;
+    }
+    w->data = to;
+    return IB_OK;
+}
+
 static ib_status read_matrix(const ib_safetensors *f, const char *base, ib_matrix *w, int64_t rows, int64_t cols)
 {
     const ib_entry *e = find(f, base, ".weight");
     char shape[64];
+    if (find(f, base, ".weight_packed") || (e && !strcmp(e->type, "I8") && find(f, base, ".weight_scale")))
+        return read_integers(f, base, w, rows, cols);
     if (!e)
         return ib_fail(IB_EFORMAT, "has no tensor '%s.weight'", base);
     if (!e->format)

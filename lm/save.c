@@ -43,6 +43,9 @@ static const ib_storage *target(const ib_storage *own, const ib_storage *wanted,
     const ib_storage *f = wanted ? wanted : own;
     if (wanted && !linear && wanted->block != 1) /* embedding and head: quantized ones stay, others become q8_0 */
         f = own->block > 1 ? own : ib_storage_find("q8_0");
+    const int integers = !strcmp(f->name, "int4") || !strcmp(f->name, "int8");
+    if (!gguf && linear && integers)
+        return cols % f->block ? ib_storage_find("f32") : f;
     if (!gguf && f->block > 1 && !(wanted && linear)) /* Hugging Face folders have no ggml blocks */
         f = ib_storage_find(own->block == 1 && own->decode ? own->name : "f32");
     if (!gguf && !linear && !f->decode)
@@ -69,8 +72,8 @@ static ib_status add_matrix(ib_out *out, const char *name, const ib_matrix *w, c
     t->to = target(t->from, wanted, t->shape[1], p != NULL, gguf);
     if (gguf && t->to->gguf_type < 0)
         return ib_fail(IB_EUNSUPPORTED, "tensor '%s' is %s, for which GGUF has no type: choose one with --format", name, t->to->name);
-    if (!gguf && t->to->block > 1)
-        return ib_fail(IB_EUNSUPPORTED, "a Hugging Face folder cannot hold %s: choose f32, f16, bf16, nf4, nf4-dq, fp4 or fp4-dq, or write a .gguf file", t->to->name);
+    if (!gguf && t->to->block > 1 && strcmp(t->to->name, "int4"))
+        return ib_fail(IB_EUNSUPPORTED, "a Hugging Face folder cannot hold %s: choose f32, f16, bf16, nf4, nf4-dq, fp4, fp4-dq, int4 or int8, or write a .gguf file", t->to->name);
     return IB_OK;
 }
 

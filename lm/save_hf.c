@@ -1,4 +1,5 @@
-/* save_hf.c - a whole model as a Hugging Face folder; nf4 and fp4 as bitsandbytes stores them. */
+/* save_hf.c - a whole model as a Hugging Face folder; nf4 and fp4 as bitsandbytes stores them, int4 and int8 as
+ * compressed-tensors does. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -62,6 +63,16 @@ static struct json_object *config_of(const ib_lm *m, const ib_storage *linear)
         json_object_object_add(q, "bnb_4bit_compute_dtype", json_object_new_string("float32"));
         json_object_object_add(o, "quantization_config", q);
     }
+    if (linear && linear->name[0] == 'i' && linear->name[1] == 'n') { /* int4, int8 as compressed-tensors says them */
+        const int int4 = linear->decode != NULL;
+        char text[600];
+        snprintf(text, sizeof text,
+                 "{\"quant_method\":\"compressed-tensors\",\"format\":\"%s\",\"quantization_status\":\"compressed\",\"ignore\":[\"lm_head\"],"
+                 "\"config_groups\":{\"group_0\":{\"targets\":[\"Linear\"],\"weights\":{\"num_bits\":%d,\"type\":\"int\",\"symmetric\":true,"
+                 "\"strategy\":\"%s\",\"group_size\":%s,\"dynamic\":false}}}}",
+                 int4 ? "pack-quantized" : "int-quantized", int4 ? 4 : 8, int4 ? "group" : "channel", int4 ? "32" : "null");
+        json_object_object_add(o, "quantization_config", json_tokener_parse(text));
+    }
     json_object_object_add(o, "torch_dtype", json_object_new_string("float32"));
     return o;
 }
@@ -109,6 +120,29 @@ static ib_status add_bnb(items *a, const ib_out_tensor *t, const ib_matrix *w)
     return status ? status : add(a, t->name, key, "U8", 1, length, 0, state, (size_t)length);
 }
 
+/* compressed-tensors: eight codes + 8 in an int32, the first lowest, and a half a group; or bytes and a scale a row */
+static ib_status add_integers(items *a, const ib_out_tensor *t, const ib_matrix *w)
+{
+    const int64_t shape[2] = {w->rows, w->cols}, blocks = w->rows * w->cols / 32;
+    if (!w->format->decode) {
+        const ib_status status = add(a, t->name, "", "I8", 2, w->rows, w->cols, w->data, (size_t)(w->rows * w->cols));
+        return status ? status : add(a, t->name, "_scale", "F32", 2, w->rows, 1, w->absmax, (size_t)w->rows * 4);
+    }
+    uint8_t *codes = ib_alloc((size_t)blocks * 18), *scales = codes ? codes + 16 * blocks : NULL;
+    if (!codes)
+        return IB_ENOMEM;
+    for (int64_t b = 0; b < blocks; b++) {
+        memcpy(scales + 2 * b, w->data + 18 * b, 2);
+        for (int j = 0; j < 16; j++)
+            codes[16 * b + j] = w->data[18 * b + 2 + j] ^ 0x88; /* q + 8 in each nibble */
+    }
+    ib_status status = add(a, t->name, "_packed", "I32", 2, w->rows, w->cols / 8, codes, (size_t)blocks * 16);
+    if (!status && !(status = add(a, t->name, "_scale", "F16", 2, w->rows, w->cols / 32, scales, (size_t)blocks * 2)))
+        status = add(a, t->name, "_shape", "I64", 1, 2, 0, shape, sizeof shape);
+    ib_free(codes);
+    return status;
+}
+
 static ib_status write_model(ib_lm *m, const char *path, const ib_out *out, ib_lm_saved *saved,
                              void (*report)(void *user, const char *tensor, const char *from, const char *to, int exact), void *user)
 {
@@ -129,7 +163,9 @@ static ib_status write_model(ib_lm *m, const char *path, const ib_out *out, ib_l
         if ((status = ib_out_make(m, dev, t, x, &made, &exact)))
             break;
         const char *dtype = !strcmp(t->to->name, "f32") ? "F32" : !strcmp(t->to->name, "f16") ? "F16" : "BF16";
-        status = t->to->code ? add_bnb(&a, t, &made)
+        const int integers = !strcmp(t->to->name, "int4") || !strcmp(t->to->name, "int8");
+        status = integers   ? add_integers(&a, t, &made)
+                 : t->to->code ? add_bnb(&a, t, &made)
                              : add(&a, t->name, "", dtype, t->ndim, t->shape[0], t->shape[1], made.data, (size_t)ib_storage_bytes(made.format, made.rows, made.cols));
         if (report)
             report(user, t->name, t->from->name, t->to->name, exact);

@@ -47,7 +47,7 @@ static const char *pre_name(const char *folder)
     char *path = ib_format_text("%s/tokenizer.json", folder);
     size_t size;
     char *text = path ? (char *)ib_file_read(path, &size) : NULL;
-    const char *name = !text ? "default" : strstr(text, "{1,3}") ? "llama-bpe" : strstr(text, "(?i:") ? "qwen2" : strstr(text, "individual_digits") ? "smollm" : "gpt-2";
+    const char *name = !text ? NULL : strstr(text, "{1,3}") ? "llama-bpe" : strstr(text, "(?i:") ? "qwen2" : strstr(text, "individual_digits") ? "smollm" : "gpt-2";
     ib_free(text);
     ib_free(path);
     return name;
@@ -67,7 +67,8 @@ ib_status ib_save_tokenizer_gguf(ib_gguf_writer *w, const char *source)
     int *length = ib_alloc((size_t)most * sizeof *length);
     int32_t *kind = ib_alloc((size_t)n * sizeof *kind);
     float *score = ib_alloc((size_t)n * sizeof *score);
-    ib_status status = merge && pool && text && length && kind && score ? IB_OK : IB_ENOMEM;
+    const char *pre = t->byte_level ? pre_name(source) : "default";
+    ib_status status = merge && pool && text && length && kind && score && pre ? IB_OK : ib_error_status();
     for (int id = 0; id < n && !status; id++) {
         length[id] = (int)file_text(t, id, buf, sizeof buf);
         text[id] = memcpy(at, buf, (size_t)length[id]);
@@ -80,7 +81,7 @@ ib_status ib_save_tokenizer_gguf(ib_gguf_writer *w, const char *source)
             score[merge[i]->id] = -(float)merge[i]->rank;
     if (!status) {
         ib_gguf_put_string(w, "tokenizer.ggml.model", t->byte_level ? "gpt2" : "llama");
-        ib_gguf_put_string(w, "tokenizer.ggml.pre", t->byte_level ? pre_name(source) : "default");
+        ib_gguf_put_string(w, "tokenizer.ggml.pre", pre);
         ib_gguf_put_strings(w, "tokenizer.ggml.tokens", n, text, length);
         ib_gguf_put_i32s(w, "tokenizer.ggml.token_type", n, kind);
         if (!t->byte_level)

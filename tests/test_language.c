@@ -282,6 +282,34 @@ static void packing_and_cache_change_nothing(void)
     close_graph();
 }
 
+/* Integer and 4-bit weights through Hugging Face folders. */
+static void quantized_folders(void)
+{
+    static const char *const formats[] = {"int4", "int8", "nf4", "nf4_dq", "fp4"};
+    open_graph();
+    read_golden("qwen2");
+    for (int i = 0; i < 5; i++) {
+        ib_lm *m = ib_lm_open(path("qwen2", "")), *back;
+        ib_lm_saved saved;
+        float want[T * VOCABULARY];
+        REQUIRE(!ib_lm_requantize(m, i ? formats[i] : "keep"));
+        if (i) /* widths of 48 are no whole groups of int4: those layers stay */
+            memcpy(want, logits_of(m), sizeof want);
+        REQUIRE(!ib_lm_save(m, NULL, temporary("quantized"), formats[i], &saved, NULL, NULL));
+        back = ib_lm_open(temporary("quantized"));
+        if (!back)
+            printf("\n    %s: %s ", formats[i], ib_error());
+        REQUIRE(back != NULL);
+        CHECK(!strcmp(back->block[0].p[IB_ROLE_Q].w.format->name, formats[i]));
+        const double e = furthest(logits_of(back), i ? want : values("logits", T * VOCABULARY), T * VOCABULARY);
+        CHECK(e <= (i ? 0 : 1.5)); /* int4's own error is large in so small a model */
+        ib_lm_free(back);
+        ib_lm_free(m);
+    }
+    ib_safetensors_close(golden);
+    close_graph();
+}
+
 /* Deploying runs on the very bytes that merging writes. */
 static void deployed_is_what_ships(void)
 {
@@ -393,4 +421,4 @@ static void chat_templates(void)
 }
 
 SUITE("language", T(logits_equal_transformers), T(gradients_equal_peft), T(models_survive_files), T(adapters_survive_files),
-      T(packing_and_cache_change_nothing), T(deployed_is_what_ships), T(tokenizers_equal_hugging_face), T(chat_templates))
+      T(packing_and_cache_change_nothing), T(quantized_folders), T(deployed_is_what_ships), T(tokenizers_equal_hugging_face), T(chat_templates))
