@@ -137,6 +137,8 @@ ib_status ib_scaled_encode(ib_matrix *m, const float *x)
     uint8_t *q = m->owned = ib_alloc((size_t)(aligned(bytes) + (m->format->nested ? aligned(blocks) + 4 * (groups + 256) : 4 * blocks)));
     float *absmax = m->format->nested ? ib_alloc((size_t)blocks * 4) : (float *)(q + aligned(bytes));
     if (!q || !absmax) {
+        if (m->format->nested)
+            ib_free(absmax); /* else it lies in q */
         ib_free(q);
         m->owned = NULL;
         return IB_ENOMEM;
