@@ -1,7 +1,7 @@
 /* bf16_frozen.c - products with frozen matrices in bfloat16: activations and decoded weights are rounded, sums are fp32. */
 #include "backends/cpu/bf16_panel.h"
 
-void ib_avx2_fill_table(ib_kernels *k);
+void ib_avx512_fill_table(ib_kernels *k);
 void ib_bf16_fill_table(ib_kernels *k);
 void ib_bf16_attention_fill_table(ib_kernels *k);
 #define KERNEL(result, name, args) result ib_##name##_avx512 args;
@@ -9,6 +9,9 @@ void ib_bf16_attention_fill_table(ib_kernels *k);
 #undef KERNEL
 
 enum { FEW = 4 };
+
+/* The avx512 level's product, for rows too few to be worth a panel; the same pointer at each filling. */
+static void (*few_rows)(const ib_matrix *w, int64_t n, const float *x, int add, float *y, float *scratch);
 
 /* y[n][even(k)] = bf16 of x[n][k] */
 static void round_rows(const float *x, int64_t n, int64_t k, bf16 *y)
@@ -53,7 +56,7 @@ static int64_t part_start(int64_t n, int64_t parts, int64_t p)
 static void frozen_mul(const ib_matrix *w, int64_t n, const float *x, int add, float *y, float *scratch)
 {
     if (n <= FEW) {
-        ib_frozen_mul_avx512(w, n, x, add, y, scratch);
+        few_rows(w, n, x, add, y, scratch);
         return;
     }
     const int64_t k = w->cols, ld = even(k), room = ib_frozen_room(w), tiles = (w->rows + NR - 1) / NR, parts = parts_of(tiles, n);
@@ -165,7 +168,8 @@ static void recall(const void *kept, int64_t n, float *y)
 
 void ib_bf16_fill_table(ib_kernels *k)
 {
-    ib_avx2_fill_table(k);
+    ib_avx512_fill_table(k);
+    few_rows = k->frozen_mul;
     k->frozen_mul = frozen_mul;
     k->frozen_mul_grad = frozen_mul_grad;
     k->kept_bytes = kept_bytes;

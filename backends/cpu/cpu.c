@@ -13,6 +13,7 @@ void openblas_set_num_threads(int n) __attribute__((weak));
 #endif
 
 void ib_avx2_fill_table(ib_kernels *k);
+void ib_avx512_fill_table(ib_kernels *k);
 void ib_bf16_fill_table(ib_kernels *k);
 void ib_fill_table_ref(ib_kernels *k);
 void ib_fill_table_base(ib_kernels *k);
