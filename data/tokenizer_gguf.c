@@ -18,7 +18,7 @@ static ib_status read_tokens(ib_tokenizer *t, const ib_gguf *f)
     const char *s;
     char bytes[1 << 12];
     for (int32_t id = 0; (s = ib_gguf_next_string(tokens, &at, &n)); id++) {
-        const int kind = kinds ? (int)ib_gguf_element(kinds, id) : IB_TOKEN_NORMAL;
+        const int kind = kinds ? ib_int_of(ib_gguf_element(kinds, id)) : IB_TOKEN_NORMAL;
         const float score = scores ? (float)ib_gguf_element(scores, id) : 0;
         if (t->byte_level && kind == IB_TOKEN_NORMAL && n <= sizeof bytes) {
             n = ib_alphabet_bytes(s, n, bytes);
@@ -69,10 +69,10 @@ static ib_status read_all(ib_tokenizer *t, const ib_gguf *f)
     t->ignore_merges = pre && (!strcmp(pre, "llama-bpe") || !strcmp(pre, "llama3") || !strcmp(pre, "llama-v3"));
     t->prefix_space = ib_gguf_number(f, "tokenizer.ggml.add_space_prefix", t->by_score) != 0;
     t->add_bos = ib_gguf_number(f, "tokenizer.ggml.add_bos_token", t->by_score || t->ignore_merges) != 0;
-    t->bos = (int32_t)ib_gguf_number(f, "tokenizer.ggml.bos_token_id", t->by_score ? 1 : -1);
-    t->eos = (int32_t)ib_gguf_number(f, "tokenizer.ggml.eos_token_id", t->by_score ? 2 : -1);
-    t->unk = (int32_t)ib_gguf_number(f, "tokenizer.ggml.unknown_token_id", t->by_score ? 0 : -1);
-    t->pad = (int32_t)ib_gguf_number(f, "tokenizer.ggml.padding_token_id", -1);
+    t->bos = ib_int_of(ib_gguf_number(f, "tokenizer.ggml.bos_token_id", t->by_score ? 1 : -1));
+    t->eos = ib_int_of(ib_gguf_number(f, "tokenizer.ggml.eos_token_id", t->by_score ? 2 : -1));
+    t->unk = ib_int_of(ib_gguf_number(f, "tokenizer.ggml.unknown_token_id", t->by_score ? 0 : -1));
+    t->pad = ib_int_of(ib_gguf_number(f, "tokenizer.ggml.padding_token_id", -1));
     t->chat_template = ib_gguf_string(f, "tokenizer.chat_template");
     if (!status)
         status = read_tokens(t, f);

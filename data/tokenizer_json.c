@@ -78,7 +78,7 @@ static ib_status read_vocabulary(ib_tokenizer *t, struct json_object *root, stru
     for (size_t i = 0; json_object_is_type(added, json_type_array) && i < json_object_array_length(added); i++) {
         struct json_object *a = json_object_array_get_idx(added, i);
         const char *content = ib_json_text(a, "content");
-        if (content && add(t, (int32_t)ib_json_number(a, "id", -1), content, ib_json_number(a, "special", 0) ? IB_TOKEN_CONTROL : IB_TOKEN_USER))
+        if (content && add(t, ib_int_of(ib_json_number(a, "id", -1)), content, ib_json_number(a, "special", 0) ? IB_TOKEN_CONTROL : IB_TOKEN_USER))
             return ib_error_status();
     }
     return IB_OK;

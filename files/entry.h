@@ -14,6 +14,12 @@ typedef struct ib_entry {
     int64_t bytes;
 } ib_entry;
 
+/* A number from a file as an int; what is none, or too large for one, is -1. */
+static inline int ib_int_of(double x)
+{
+    return x >= -2147483648.0 && x <= 2147483647.0 ? (int)x : -1;
+}
+
 int64_t ib_entry_size(const ib_entry *e); /* elements */
 /* As a matrix of shape[0] x the rest (a vector: 1 x n); borrows. The entry must have a format. */
 ib_matrix ib_entry_matrix(const ib_entry *e);

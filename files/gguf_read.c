@@ -87,7 +87,7 @@ static ib_status read_info(cursor *c, ib_gguf *f, ib_entry *e, uint64_t *offset)
     int64_t size = 1;
     for (int d = e->ndim - 1; d >= 0 && !c->bad; d--) {
         const uint64_t n = number(c, 8);
-        if (!c->bad && (n < 1 || n > (1ull << 40) || (uint64_t)size * n > (1ull << 40)))
+        if (!c->bad && (n < 1 || n > (1ull << 40) / (uint64_t)size))
             return ib_fail(IB_EFORMAT, "%s: tensor '%s' has a dimension of %llu", f->path, e->name, (unsigned long long)n);
         e->shape[d] = (int64_t)n;
         size *= (int64_t)n;

@@ -159,7 +159,7 @@ static ib_status open_peft(ib_lm *m, const char *folder)
     if (!status && (!type || strcmp(type, "LORA")))
         status = ib_fail(IB_EUNSUPPORTED, "%s: peft_type %s; LORA is supported", name, type ? type : "missing");
     if (!status) {
-        m->r = (int)ib_json_number(p.config, "r", 8);
+        m->r = ib_int_of(ib_json_number(p.config, "r", 8));
         m->alpha = (float)ib_json_number(p.config, "lora_alpha", 8);
         m->dropout = (float)ib_json_number(p.config, "lora_dropout", 0);
         m->rslora = ib_json_number(p.config, "use_rslora", 0) != 0;

@@ -77,6 +77,7 @@ ib_status ib_lm_alloc(ib_lm *m)
     c->eps = c->eps > 0 ? c->eps : 1e-5f;
     c->attention_scale = c->attention_scale > 0 ? c->attention_scale : 1.0f / sqrtf((float)c->dim);
     c->context = c->context > 0 ? c->context : 2048;
+    c->window = c->window > 0 ? c->window : 0;
     m->block = ib_alloc((size_t)c->layers * sizeof *m->block);
     if (!m->block)
         return IB_ENOMEM;

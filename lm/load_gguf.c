@@ -21,17 +21,17 @@ static ib_status read_config(ib_lm *m, const ib_gguf *f)
         return ib_fail(IB_EFORMAT, "has no general.architecture");
     m->arch = ib_arch_find(arch);
     snprintf(c->arch, sizeof c->arch, "%s", arch);
-    c->layers = (int)number(f, arch, "block_count", 0);
-    c->width = (int)number(f, arch, "embedding_length", 0);
-    c->ff = (int)number(f, arch, "feed_forward_length", 0);
-    c->heads = (int)number(f, arch, "attention.head_count", 0);
-    c->groups = (int)number(f, arch, "attention.head_count_kv", c->heads);
-    c->dim = (int)number(f, arch, "attention.key_length", 0);
-    c->context = (int)number(f, arch, "context_length", 0);
-    c->rotated = (int)number(f, arch, "rope.dimension_count", 0);
+    c->layers = ib_int_of(number(f, arch, "block_count", 0));
+    c->width = ib_int_of(number(f, arch, "embedding_length", 0));
+    c->ff = ib_int_of(number(f, arch, "feed_forward_length", 0));
+    c->heads = ib_int_of(number(f, arch, "attention.head_count", 0));
+    c->groups = ib_int_of(number(f, arch, "attention.head_count_kv", c->heads));
+    c->dim = ib_int_of(number(f, arch, "attention.key_length", 0));
+    c->context = ib_int_of(number(f, arch, "context_length", 0));
+    c->rotated = ib_int_of(number(f, arch, "rope.dimension_count", 0));
     c->rope_base = (float)number(f, arch, "rope.freq_base", 0);
     c->eps = (float)number(f, arch, "attention.layer_norm_rms_epsilon", 0);
-    c->window = (int)number(f, arch, "attention.sliding_window", 0);
+    c->window = ib_int_of(number(f, arch, "attention.sliding_window", 0));
     if (m->arch && m->arch->global_every)
         c->rope_base_local = 10000; /* GGUF does not say it */
     snprintf(key, sizeof key, "%s.rope.scaling.type", arch);

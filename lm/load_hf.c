@@ -51,17 +51,17 @@ static ib_status read_config(ib_lm *m, struct json_object *c)
     snprintf(k->arch, sizeof k->arch, "%s", !strcmp(type, "gemma3_text") ? "gemma3" : type);
     if (!(m->arch = ib_arch_find(k->arch)))
         return IB_EUNSUPPORTED;
-    k->layers = (int)ib_json_number(c, "num_hidden_layers", 0);
-    k->width = (int)ib_json_number(c, "hidden_size", 0);
-    k->ff = (int)ib_json_number(c, "intermediate_size", 0);
-    k->heads = (int)ib_json_number(c, "num_attention_heads", 0);
-    k->groups = (int)ib_json_number(c, "num_key_value_heads", k->heads);
-    k->dim = (int)ib_json_number(c, "head_dim", 0);
-    k->vocabulary = (int)ib_json_number(c, "vocab_size", 0);
-    k->context = (int)ib_json_number(c, "max_position_embeddings", 0);
+    k->layers = ib_int_of(ib_json_number(c, "num_hidden_layers", 0));
+    k->width = ib_int_of(ib_json_number(c, "hidden_size", 0));
+    k->ff = ib_int_of(ib_json_number(c, "intermediate_size", 0));
+    k->heads = ib_int_of(ib_json_number(c, "num_attention_heads", 0));
+    k->groups = ib_int_of(ib_json_number(c, "num_key_value_heads", k->heads));
+    k->dim = ib_int_of(ib_json_number(c, "head_dim", 0));
+    k->vocabulary = ib_int_of(ib_json_number(c, "vocab_size", 0));
+    k->context = ib_int_of(ib_json_number(c, "max_position_embeddings", 0));
     k->eps = (float)ib_json_number(c, "rms_norm_eps", 1e-6);
     k->tied = ib_json_number(c, "tie_word_embeddings", m->arch->scaled_embedding) != 0;
-    k->window = ib_json_number(c, "use_sliding_window", 1) ? (int)ib_json_number(c, "sliding_window", 0) : 0;
+    k->window = ib_json_number(c, "use_sliding_window", 1) ? ib_int_of(ib_json_number(c, "sliding_window", 0)) : 0;
     const double scalar = ib_json_number(c, "query_pre_attn_scalar", 0);
     k->attention_scale = scalar > 0 ? (float)(1 / sqrt(scalar)) : 0;
     ib_status status = read_rope(m, c);
@@ -101,7 +101,7 @@ static ib_status read_bnb(const ib_safetensors *f, const char *base, const ib_en
         return IB_ENOMEM;
     memcpy(text, state->data, (size_t)state->bytes);
     struct json_object *o = json_tokener_parse(text);
-    const int64_t block = (int64_t)ib_json_number(o, "blocksize", 0), inner = (int64_t)ib_json_number(o, "nested_blocksize", 256);
+    const int64_t block = ib_int_of(ib_json_number(o, "blocksize", 0)), inner = ib_int_of(ib_json_number(o, "nested_blocksize", 256));
     w->offset = (float)ib_json_number(o, "nested_offset", 0);
     json_object_put(o);
     ib_free(text);
