@@ -1,4 +1,4 @@
-/* 08_lora_on_a_network.c - ib_lora in a network of one's own: a frozen 4-bit layer in the middle learns through its adapter. */
+/* 08_lora_on_a_network.c - ib_lora_linear in a network of one's own: a frozen 4-bit layer in the middle learns through its adapter. */
 #include <isobit/isobit.h>
 #include <math.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@ typedef struct adapted {
 static ib_tensor *adapted_forward(ib_layer *self, ib_graph *g, ib_tensor *x)
 {
     const adapted *a = ib_layer_context(self);
-    return ib_lora(g, x, &a->frozen, NULL, &a->lora);
+    return ib_lora_linear(g, x, &a->frozen, NULL, &a->lora);
 }
 
 static ib_layer *adapted_layer(void)

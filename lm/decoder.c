@@ -10,7 +10,7 @@ ib_tensor *ib_lm_project(ib_graph *g, ib_lm *m, ib_projection *p, ib_tensor *x, 
 {
     if (p->weight)
         return ib_linear(g, x, p->weight, p->bias);
-    return ib_lora(g, x, &p->w, p->bias, &(ib_lora_opts){p->a, p->b, p->m, p->scale, m->dropout, p->merged.format ? &p->merged : NULL, keep, g->replaying && !keep});
+    return ib_lora_linear(g, x, &p->w, p->bias, &(ib_lora_opts){p->a, p->b, p->m, p->scale, m->dropout, p->merged.format ? &p->merged : NULL, keep, g->replaying && !keep});
 }
 
 static ib_tensor *norm(ib_graph *g, ib_lm *m, const ib_block *b, int which, ib_tensor *x)

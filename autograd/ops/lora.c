@@ -242,18 +242,18 @@ static ib_tensor *frozen_sample(ib_graph *g, ib_tensor **in)
 }
 static ib_tensor *lora_sample(ib_graph *g, ib_tensor **in)
 {
-    return ib_lora(g, in[0], sample_matrix(), NULL, &(ib_lora_opts){.a = in[1], .b = in[2], .scale = 0.5f});
+    return ib_lora_linear(g, in[0], sample_matrix(), NULL, &(ib_lora_opts){.a = in[1], .b = in[2], .scale = 0.5f});
 }
 static ib_tensor *lora_dropout_sample(ib_graph *g, ib_tensor **in)
 {
-    return ib_lora(g, in[0], sample_matrix(), NULL, &(ib_lora_opts){.a = in[1], .b = in[2], .scale = 0.5f, .dropout = 0.4f});
+    return ib_lora_linear(g, in[0], sample_matrix(), NULL, &(ib_lora_opts){.a = in[1], .b = in[2], .scale = 0.5f, .dropout = 0.4f});
 }
 /* the norm is a constant to the gradient, so only the magnitude's can be compared with differences */
 static ib_tensor *dora_sample(ib_graph *g, ib_tensor **in)
 {
     static const float small[] = {0.1f, -0.2f, 0.3f, 0.1f, 0.2f, 0.1f, -0.3f, 0.2f, 0.1f, 0.3f, -0.2f, 0.1f, 0.2f, 0.1f};
     ib_tensor *a = ib_input(g, 2, (int64_t[]){2, 4}, small), *b = ib_input(g, 2, (int64_t[]){3, 2}, small + 8);
-    return ib_lora(g, in[0], sample_matrix(), in[2], &(ib_lora_opts){.a = a, .b = b, .m = in[1], .scale = 0.5f});
+    return ib_lora_linear(g, in[0], sample_matrix(), in[2], &(ib_lora_opts){.a = a, .b = b, .m = in[1], .scale = 0.5f});
 }
 
 const ib_op ib_op_lora = {
@@ -266,7 +266,7 @@ const ib_op ib_op_lora = {
         {"dora", 3, {{2, {5, 4}, -1, 1}, {1, {3}, 0.5f, 1}, {1, {3}, -1, 1}}, dora_sample, 0},
         {0}}};
 
-ib_tensor *ib_lora(ib_graph *g, ib_tensor *x, const ib_matrix *w, ib_tensor *bias, const ib_lora_opts *o)
+ib_tensor *ib_lora_linear(ib_graph *g, ib_tensor *x, const ib_matrix *w, ib_tensor *bias, const ib_lora_opts *o)
 {
     if (!w)
         return NULL;
@@ -276,5 +276,5 @@ ib_tensor *ib_lora(ib_graph *g, ib_tensor *x, const ib_matrix *w, ib_tensor *bia
 
 ib_tensor *ib_frozen_linear(ib_graph *g, ib_tensor *x, const ib_matrix *w, ib_tensor *bias)
 {
-    return ib_lora(g, x, w, bias, &(ib_lora_opts){0});
+    return ib_lora_linear(g, x, w, bias, &(ib_lora_opts){0});
 }

@@ -147,7 +147,7 @@ typedef struct ib_lora_opts {
     int keep;                /* a segment may remember y; on a device of bfloat16 products y is rounded to bfloat16 */
     int no_output;           /* y is not wanted, only what the backward pass needs (ignored with m) */
 } ib_lora_opts;
-ib_tensor *ib_lora(ib_graph *g, ib_tensor *x, const ib_matrix *w, ib_tensor *bias, const ib_lora_opts *opts);
+ib_tensor *ib_lora_linear(ib_graph *g, ib_tensor *x, const ib_matrix *w, ib_tensor *bias, const ib_lora_opts *opts);
 
 /* scale * sum over rows with a target of -log softmax(x W')[target]; target -1: none. W is `head`, frozen [V,D], or the
  * trained tensor w. nll (may be NULL) [T] receives each row's loss. Logits live for 256 rows at a time. */
