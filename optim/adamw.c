@@ -21,7 +21,7 @@ static size_t bytes8(int64_t n)
 }
 
 /* m in the signed and v in the unsigned dynamic map (Dettmers et al., arXiv:2110.02861); a new state is zero.
- *   p -= lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt v + sqrt(1 - b2^t) eps), then p -= lr decay p */
+ *   p -= lr decay p, then p -= lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt v + sqrt(1 - b2^t) eps) */
 static void update8(ib_optim *o, ib_tensor *p, float *const *state, int64_t t, float lr, float decay)
 {
     if (p->size < SMALL) {
@@ -50,8 +50,8 @@ static void update8(ib_optim *o, ib_tensor *p, float *const *state, int64_t t, f
             if (isfinite(g)) { /* else the element is skipped */
                 m[i] = a->beta1 * m[i] + (1.0f - a->beta1) * g;
                 v[i] = a->beta2 * v[i] + (1.0f - a->beta2) * g * g;
-                w[b + i] -= step * (m[i] / (sqrtf(v[i]) + c2 * a->eps));
                 w[b + i] -= lr * decay * w[b + i];
+                w[b + i] -= step * (m[i] / (sqrtf(v[i]) + c2 * a->eps));
             }
             top_m = fabsf(m[i]) > top_m ? fabsf(m[i]) : top_m;
             top_v = v[i] > top_v ? v[i] : top_v;
@@ -59,8 +59,8 @@ static void update8(ib_optim *o, ib_tensor *p, float *const *state, int64_t t, f
         sm[b / BLOCK] = top_m;
         sv[b / BLOCK] = top_v;
         for (int64_t i = 0; i < size; i++) {
-            qm[b + i] = ib_dynamic_code(map[0], top_m ? m[i] / top_m : 0);
-            qv[b + i] = ib_dynamic_code(map[1], top_v ? v[i] / top_v : 0);
+            qm[b + i] = ib_dynamic_code(map[0], top_m ? m[i] * (1.0f / top_m) : 0);
+            qv[b + i] = ib_dynamic_code(map[1], top_v ? v[i] * (1.0f / top_v) : 0);
         }
     }
 }

@@ -144,6 +144,26 @@ static void safetensors_damage(void)
     }
 }
 
+/* A folder whose tensors lie in two files. */
+static void shards(void)
+{
+    const float a[] = {1, 2, 3, 4}, b[] = {5, 6};
+    mkdir(at("sharded"), 0777);
+    REQUIRE(!ib_safetensors_write(at("sharded/one.safetensors"), 1, &(ib_safetensors_item){"a", "F32", 2, {2, 2}, a, sizeof a}, NULL));
+    REQUIRE(!ib_safetensors_write(at("sharded/two.safetensors"), 1, &(ib_safetensors_item){"b", "F32", 1, {2}, b, sizeof b}, NULL));
+    put_text(at("sharded/model.safetensors.index.json"), "{\"weight_map\": {\"a\": \"one.safetensors\", \"b\": \"two.safetensors\"}}");
+    ib_safetensors *f = ib_safetensors_open(at("sharded"));
+    REQUIRE(f != NULL);
+    CHECK_INT(f->n_files, 2);
+    const ib_entry *e = ib_safetensors_find(f, "b"), *first = ib_safetensors_find(f, "a");
+    CHECK(first && first->ndim == 2 && e && ib_entry_size(e) == 2 && !memcmp(e->data, b, sizeof b));
+    ib_safetensors_close(f);
+    put_text(at("sharded/model.safetensors.index.json"), "{\"weight_map\": {\"a\": \"three.safetensors\"}}");
+    CHECK_ERROR(ib_safetensors_open(at("sharded")) == NULL, "three.safetensors");
+    put_text(at("sharded/model.safetensors.index.json"), "{}");
+    CHECK_ERROR(ib_safetensors_open(at("sharded")) == NULL, "weight_map");
+}
+
 static void copy(const char *from, const char *to)
 {
     size_t n;
@@ -261,5 +281,5 @@ static void packing(void)
     ib_tokenizer_free(t);
 }
 
-SUITE("files", T(gguf_cut_at_every_length), T(gguf_with_flipped_bits), T(absurd_counts), T(safetensors_damage), T(wrong_models_are_told),
+SUITE("files", T(gguf_cut_at_every_length), T(gguf_with_flipped_bits), T(absurd_counts), T(safetensors_damage), T(shards), T(wrong_models_are_told),
       T(wrong_adapters_are_told), T(wrong_data_are_told), T(packing))
