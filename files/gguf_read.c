@@ -147,7 +147,8 @@ static ib_status read_all(ib_gguf *f)
         if (offset[i] > f->file.size || base + offset[i] + (uint64_t)e->bytes > f->file.size)
             status = ib_fail(IB_EFORMAT, "%s: is cut short: tensor '%s' needs bytes %llu to %llu of %zu", f->path, e->name,
                              (unsigned long long)(base + offset[i]), (unsigned long long)(base + offset[i] + (uint64_t)e->bytes), f->file.size);
-        e->data = f->file.data + base + offset[i];
+        else
+            e->data = f->file.data + base + offset[i];
     }
     ib_free(offset);
     return status;
