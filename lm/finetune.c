@@ -192,8 +192,12 @@ static ib_status loop(run *r)
         step++;
         const int last = step == r->steps;
         info.step = step;
-        if (r->eval && (last || (o->eval_every && step % o->eval_every == 0)) && (status = evaluate(r, r->eval, &info.eval_nll)))
-            break;
+        if (r->eval && (last || (o->eval_every && step % o->eval_every == 0))) {
+            if (o->deploy && step > r->deploy_from) /* the adapter has moved since the weights were merged */
+                status = ib_lm_deploy(r->m, o->deploy);
+            if (status || (status = evaluate(r, r->eval, &info.eval_nll)))
+                break;
+        }
         info.saved = last || (o->save_every && step % o->save_every == 0);
         if (info.saved && (status = save(r, step)))
             break;
