@@ -26,20 +26,15 @@ static const struct argp_option options[] = {
     {0},
 };
 
-static const char *dashed(const char *arg)
-{
-    return !strcmp(arg, "nf4-dq") ? "nf4_dq" : !strcmp(arg, "fp4-dq") ? "fp4_dq" : arg;
-}
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     convert_options *o = state->input;
     switch (key) {
     case ARGP_KEY_INIT: state->child_inputs[0] = &o->common; return 0;
     case 'o': o->out = arg; return 0;
-    case 'f': o->format = dashed(arg); return 0;
+    case 'f': o->format = arg; return 0;
     case 'a': o->adapter = arg; return 0;
-    case 'b': o->base = dashed(arg); return 0;
+    case 'b': o->base = arg; return 0;
     case KEY_ADAPTER_ONLY: o->adapter_only = 1; return 0;
     case KEY_TEXT: o->text = arg; return 0;
     case KEY_WINDOWS: return parse_int(arg, "--windows", 1, INT64_MAX, &o->windows) ? exit(2), 0 : 0;

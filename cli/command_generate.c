@@ -45,7 +45,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_INIT: state->child_inputs[0] = &o->common; return 0;
     case 'p': o->prompt = arg; return 0;
     case 'c': o->chat = 1; return 0;
-    case 'b': o->base = !strcmp(arg, "nf4-dq") ? "nf4_dq" : arg; return 0;
+    case 'b': o->base = arg; return 0;
     case 'a': o->adapter = arg; return 0;
     case 'n': bad = parse_int(arg, "--tokens", 1, 1 << 20, &o->tokens); break;
     case 't': bad = parse_float(arg, "--temperature", 0, 100, &o->temperature); break;
@@ -184,10 +184,7 @@ static int converse(talk *t, const generate_options *o)
             ib_ids head = {0}, whole = {0};
             if (ib_chat_tokens(t->l.t, o->chat_template, two, 1, 0, &head, NULL) || ib_chat_tokens(t->l.t, o->chat_template, two, 2, 1, &whole, NULL))
                 return complain();
-            size_t n;
-            const char *newline = "\n";
-            (void)n;
-            if (ib_tokenize(t->l.t, newline, 1, 0, &t->history)) /* behind the end of the turn */
+            if (ib_tokenize(t->l.t, "\n", 1, 0, &t->history)) /* behind the end of the turn */
                 return complain();
             for (int64_t i = head.n; i < whole.n; i++)
                 ib_ids_append(&t->history, whole.id[i]);

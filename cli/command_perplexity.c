@@ -27,7 +27,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     switch (key) {
     case ARGP_KEY_INIT: state->child_inputs[0] = &o->common; return 0;
     case 't': o->text = arg; return 0;
-    case 'b': o->base = !strcmp(arg, "nf4-dq") ? "nf4_dq" : arg; return 0;
+    case 'b': o->base = arg; return 0;
     case 'a': o->adapter = arg; return 0;
     case 'T': o->tokenizer = arg; return 0;
     case 'c': return parse_int(arg, "--ctx", 4, 1 << 20, &o->context) ? exit(2), 0 : 0;

@@ -124,7 +124,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     switch (key) {
     case ARGP_KEY_INIT: state->child_inputs[0] = &o->common; return 0;
     case 'd': o->data = arg; return 0;
-    case 'b': o->base = !strcmp(arg, "nf4-dq") ? "nf4_dq" : !strcmp(arg, "fp4-dq") ? "fp4_dq" : arg; return 0;
+    case 'b': o->base = arg; return 0;
     case 'o': o->out = arg; return 0;
     case KEY_LORA: parse_lora(o, arg); return 0;
     case KEY_SEQ: need_int(arg, "--seq", 2, 1 << 20, &o->seq); return 0;

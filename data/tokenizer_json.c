@@ -8,8 +8,6 @@
 #include "tensor/alloc.h"
 #include "tensor/error.h"
 
-#define GPT2_SPLIT "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
-
 /* pre_tokenizer, alone or a Sequence */
 static ib_status read_splits(ib_tokenizer *t, struct json_object *o)
 {
@@ -33,7 +31,7 @@ static ib_status read_splits(ib_tokenizer *t, struct json_object *o)
     } else if (!strcmp(type, "ByteLevel")) {
         t->byte_level = 1;
         if (ib_json_number(o, "use_regex", 1))
-            status = ib_tokenizer_add_split(t, GPT2_SPLIT);
+            status = ib_tokenizer_named_split(t, "gpt-2");
     } else if (!strcmp(type, "Metaspace")) {
         const char *scheme = ib_json_text(o, "prepend_scheme");
         t->prefix_space = scheme ? strcmp(scheme, "never") != 0 : ib_json_number(o, "add_prefix_space", 1) != 0;

@@ -166,9 +166,11 @@ static ib_status loop(run *r)
     const ib_finetune_opts *o = r->o;
     int64_t step = 0, failed_at = -1;
     ib_status status = IB_OK;
-    if (o->out && o->resume && ib_state_exists(o->out))
+    if (o->out && o->resume && ib_state_exists(o->out)) {
         status = ib_state_load(o->out, r->m, r->opt, o->settings, &step);
-    else if (o->out)
+        if (!status && r->m->adapted) /* a kill may have come between the state and the adapter */
+            status = ib_lm_adapter_save(r->m, o->out, o->base);
+    } else if (o->out)
         status = save(r, 0); /* what the first failure goes back to; and an unwritable folder is told at once */
     while (step < r->steps && !status) {
         ib_finetune_step info = {.steps = r->steps};

@@ -42,11 +42,21 @@ const ib_storage *ib_storage_at(int i)
     return i >= 0 && i < N_STORAGE ? &table[i] : NULL;
 }
 
+/* nf4-dq is nf4_dq */
+static int same_name(const char *a, const char *b)
+{
+    while (*a && (*a == *b || (*a == '_' && *b == '-'))) {
+        a++;
+        b++;
+    }
+    return *a == *b;
+}
+
 const ib_storage *ib_storage_find(const char *name)
 {
     char names[256] = "";
     for (int i = 0; i < N_STORAGE; i++) {
-        if (!strcmp(table[i].name, name))
+        if (same_name(table[i].name, name))
             return &table[i];
         const size_t n = strlen(names);
         snprintf(names + n, sizeof names - n, "%s%s", i ? ", " : "", table[i].name);

@@ -60,6 +60,10 @@ for i in 1 2 3 4 5 6 7 8 9 10; do # SIGKILL at a random moment, until it is done
     "$isobit" "${long[@]}" --resume -o part >out 2>err
     check "killed run $i ends in the same adapter" cmp t1/adapter_model.safetensors part/adapter_model.safetensors
 done
+# the kill that comes after the last state and before its adapter
+cp other/adapter_model.safetensors part/
+"$isobit" "${long[@]}" --resume -o part >out 2>err
+check "a state without its adapter gives it again" cmp t1/adapter_model.safetensors part/adapter_model.safetensors
 rm -rf part
 timeout -s INT 0.4 "$isobit" "${long[@]}" -o part >out 2>err; "$isobit" "${long[@]}" --resume -o part >out 2>err
 check "Ctrl-C loses nothing" cmp t1/adapter_model.safetensors part/adapter_model.safetensors

@@ -5,17 +5,10 @@
  * tiles and recomputation in the backward pass: FlashAttention-2, arXiv:2307.08691. */
 #include <string.h>
 
+#include "backends/cpu/attention_tiles.h"
 #include "backends/cpu/dot.h"
 #include "backends/cpu/exp.h"
 #include "backends/cpu/level.h"
-
-enum { TILE = 64 };
-
-static int64_t first_key(const ib_attention *a, int64_t i)
-{
-    const int64_t f = a->first[i], w = a->window ? i - a->window + 1 : 0;
-    return f > w ? f : w;
-}
 
 /* s[m][n] = scale q k', minus infinity where a query must not look */
 static void scores(const ib_attention *a, const float *q, const float *k, int64_t i0, int64_t m, int64_t j0, int64_t n, float *s)
@@ -28,15 +21,6 @@ static void scores(const ib_attention *a, const float *q, const float *k, int64_
             s[i * TILE + j] = j < lo || j > hi ? -INFINITY : x;
         }
     }
-}
-
-/* The first key that any of m queries sees. */
-static int64_t tile_start(const ib_attention *a, int64_t i0, int64_t m)
-{
-    int64_t lo = first_key(a, i0);
-    for (int64_t i = 1; i < m; i++)
-        lo = ib_min64(lo, first_key(a, i0 + i));
-    return lo / TILE * TILE;
 }
 
 static void forward_tile(const ib_attention *a, int head, int64_t i0, int64_t m, const float *q, const float *k, const float *v, float *y, float *lse)

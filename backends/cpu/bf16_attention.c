@@ -2,6 +2,7 @@
  * and softmax are fp32. The pass for keys and values works on transposed scores, K q' and V dy', so nothing is transposed. */
 #include <math.h>
 
+#include "backends/cpu/attention_tiles.h"
 #include "backends/cpu/bf16_panel.h"
 #include "backends/cpu/dot.h"
 #include "backends/cpu/exp.h"
@@ -10,8 +11,6 @@ void ib_bf16_attention_fill_table(ib_kernels *k);
 #define KERNEL(result, name, args) result ib_##name##_avx512 args;
 #include "backends/kernels.def"
 #undef KERNEL
-
-enum { TILE = 64 };
 
 /* One factor of all heads or groups, `length` rows (a multiple of 64, zeroed behind the last): bf16 rows [h][length][dim],
  * panels over dim [h][length/32][dim/2][32][2], panels over the rows [h][dim/32][length/2][32][2]. NULL: not wanted. */
@@ -61,21 +60,6 @@ static void by_rows(const bf16 *w, int64_t m, const packed *b, int64_t hb, int64
 {
     for (int64_t d = 0; d < b->dim; d += NR)
         rows_by_panel(w, TILE, m, b->over_rows + hb * b->length * b->dim + d * b->length + j0 / 2 * 64, TILE / 2, c + d, ldc, NR, 1);
-}
-
-static int64_t first_key(const ib_attention *a, int64_t i)
-{
-    const int64_t f = a->first[i], w = a->window ? i - a->window + 1 : 0;
-    return f > w ? f : w;
-}
-
-/* The tile of the first key that any of m queries sees. */
-static int64_t tile_start(const ib_attention *a, int64_t i0, int64_t m)
-{
-    int64_t lo = first_key(a, i0);
-    for (int64_t i = 1; i < m; i++)
-        lo = min64(lo, first_key(a, i0 + i));
-    return lo / TILE * TILE;
 }
 
 /* s[m][64] becomes scale s where query i0 + i sees key j0 + j, else minus infinity */

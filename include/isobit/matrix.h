@@ -30,7 +30,7 @@ typedef struct ib_storage {
 } ib_storage;
 
 const ib_storage *ib_storage_at(int i);              /* NULL behind the last */
-const ib_storage *ib_storage_find(const char *name); /* NULL with ib_error() listing the names */
+const ib_storage *ib_storage_find(const char *name); /* "nf4-dq" is nf4_dq; NULL with ib_error() listing the names */
 const ib_storage *ib_storage_gguf(int gguf_type);    /* NULL with ib_error() */
 /* Bytes of [rows, cols] with all scales; -1 with ib_error() if rows are not whole blocks. */
 int64_t ib_storage_bytes(const ib_storage *f, int64_t rows, int64_t cols);
