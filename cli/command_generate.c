@@ -94,8 +94,31 @@ static int ends(const talk *t, int32_t id)
            !strcmp(s, "<end_of_turn>") || !strcmp(s, "<|endoftext|>") || !strcmp(s, "</s>")));
 }
 
-/* Reads the tokens behind what the cache holds, then speaks until an end token. */
-static int speak(talk *t, const generate_options *o)
+/* What was said so far. Each turn renders all of it again, since templates treat turns by their place (llama2 puts a BOS before
+ * each, gemma the system message into the first); the cache keeps what is still the same. */
+typedef struct conversation {
+    ib_message *m;
+    int n, room;
+} conversation;
+
+static int say(conversation *c, const char *role, const char *content, size_t n)
+{
+    if (c->n == c->room) {
+        ib_message *grown = realloc(c->m, (size_t)(2 * c->room + 8) * sizeof *grown);
+        if (!grown)
+            return fprintf(stderr, "isobit: out of memory\n"), 1;
+        c->m = grown;
+        c->room = 2 * c->room + 8;
+    }
+    char *copy = strndup(content, n);
+    if (!copy)
+        return fprintf(stderr, "isobit: out of memory\n"), 1;
+    c->m[c->n++] = (ib_message){role, copy};
+    return 0;
+}
+
+/* Reads the tokens behind what the cache holds, then speaks until an end token; c (may be NULL) hears what was said. */
+static int speak(talk *t, const generate_options *o, conversation *c)
 {
     const ib_sampling s = {(float)o->temperature, (int)o->top_k, (float)o->top_p, (float)o->min_p, (float)o->repeat_penalty, (uint64_t)o->seed};
     const int vocabulary = ib_lm_config_of(t->l.m)->vocabulary;
@@ -156,47 +179,53 @@ static int speak(talk *t, const generate_options *o)
         printf("\n");
     if (text)
         fclose(text);
+    for (size_t good = 0; said && (good += ib_utf8_good(said + good, length - good)) < length;)
+        said[good] = '?'; /* cut within a character, or never one */
     if (said)
         json_object_array_add(t->text, json_object_new_string_len(said, (int)length));
+    const int status = c && said ? say(c, "assistant", said, length) : 0;
     free(said);
-    return 0;
+    return status;
+}
+
+static int take_turn(talk *t, const generate_options *o, conversation *c)
+{
+    ib_ids whole = {0};
+    if (ib_chat_tokens(t->l.t, o->chat_template, c->m, c->n, 1, &whole, NULL)) {
+        ib_free_ids(&whole);
+        return complain();
+    }
+    int same = 0; /* the last token is read again: its logits are wanted */
+    while (same < ib_kv_length(t->kv) && same + 1 < whole.n && whole.id[same] == t->history.id[same])
+        same++;
+    ib_kv_rewind(t->kv, same);
+    ib_free_ids(&t->history);
+    t->history = whole;
+    return speak(t, o, c);
 }
 
 static int converse(talk *t, const generate_options *o)
 {
-    char line[1 << 16];
-    int first = 1;
-    for (const char *message = o->prompt;; message = NULL) {
+    conversation c = {0};
+    char *line = NULL;
+    size_t room = 0;
+    int status = o->system ? say(&c, "system", o->system, strlen(o->system)) : 0;
+    for (const char *message = o->prompt; !status && !interrupted; message = NULL) {
         if (!message) {
             if (isatty(STDIN_FILENO))
                 fprintf(stderr, "> ");
-            if (!fgets(line, sizeof line, stdin))
-                return 0;
+            if (getline(&line, &room, stdin) < 0)
+                break;
             line[strcspn(line, "\n")] = 0;
             message = line;
         }
-        const ib_message m[] = {{"system", o->system}, {"user", message}};
-        if (first) {
-            if (ib_chat_tokens(t->l.t, o->chat_template, o->system ? m : m + 1, o->system ? 2 : 1, 1, &t->history, NULL))
-                return complain();
-        } else { /* only what a second turn adds: all of a conversation that begins with an empty one, behind it */
-            const ib_message two[] = {{"system", ""}, {"user", message}};
-            ib_ids head = {0}, whole = {0};
-            if (ib_chat_tokens(t->l.t, o->chat_template, two, 1, 0, &head, NULL) || ib_chat_tokens(t->l.t, o->chat_template, two, 2, 1, &whole, NULL))
-                return complain();
-            if (ib_tokenize(t->l.t, "\n", 1, 0, &t->history)) /* behind the end of the turn */
-                return complain();
-            for (int64_t i = head.n; i < whole.n; i++)
-                ib_ids_append(&t->history, whole.id[i]);
-            ib_free_ids(&head);
-            ib_free_ids(&whole);
-        }
-        first = 0;
-        if (speak(t, o))
-            return 1;
-        if (interrupted)
-            return 0;
+        status = say(&c, "user", message, strlen(message)) || take_turn(t, o, &c);
     }
+    for (int i = 0; i < c.n; i++)
+        free((void *)c.m[i].content);
+    free(c.m);
+    free(line);
+    return status;
 }
 
 int command_generate(int argc, char **argv)
@@ -224,9 +253,9 @@ int command_generate(int argc, char **argv)
         else if ((ib_tokenizer_adds_bos(t.l.t) && ib_ids_append(&t.history, ib_tokenizer_bos(t.l.t))) || ib_tokenize(t.l.t, o.prompt, strlen(o.prompt), 1, &t.history))
             status = complain();
         else if (!t.history.n)
-            status = fprintf(stderr, "isobit: the prompt is empty\n"), 1;
+            status = fprintf(stderr, "isobit: the prompt is empty\n") != 0;
         else
-            status = speak(&t, &o);
+            status = speak(&t, &o, NULL);
     }
     if (!status) {
         const double pp = t.prompt_seconds > 0 ? (double)t.prompted / t.prompt_seconds : 0, tg = t.seconds > 0 ? (double)t.generated / t.seconds : 0;

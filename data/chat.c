@@ -186,8 +186,22 @@ static ib_status render(rendering *r, const ib_tokenizer *t, const char *name, c
     for (int j = 0; j < n; j++)
         if (!is(&m[j], "system") && !is(&m[j], "user") && !is(&m[j], "assistant"))
             return ib_fail(IB_EINVAL, "message %d has the role '%s'; system, user and assistant are possible", j + 1, m[j].role);
-    templates[i].render(r, t, m, n, reply);
-    return r->failed ? IB_ENOMEM : IB_OK;
+    /* contents are composed before the spans are measured: tokenizing then changes nothing more */
+    ib_message *composed = ib_alloc((size_t)n * sizeof *composed + 1);
+    ib_status status = composed ? IB_OK : IB_ENOMEM;
+    for (int j = 0; j < n && !status; j++) {
+        char *text;
+        size_t length;
+        status = ib_tokenizer_compose(t, m[j].content, strlen(m[j].content), &text, &length);
+        composed[j] = (ib_message){m[j].role, text ? text : m[j].content};
+    }
+    if (!status)
+        templates[i].render(r, t, composed, n, reply);
+    for (int j = 0; composed && j < n; j++)
+        if (composed[j].content != m[j].content)
+            free((void *)composed[j].content);
+    ib_free(composed);
+    return status ? status : r->failed ? IB_ENOMEM : IB_OK;
 }
 
 char *ib_chat_text(const ib_tokenizer *t, const char *name, const ib_message *m, int n, int reply)

@@ -123,7 +123,8 @@ ib_status ib_tokenizer_index(ib_tokenizer *t, int64_t n_merges)
     t->merges = power_above(2 * n_merges);
     t->slot = ib_alloc((size_t)t->slots * sizeof *t->slot);
     t->merge = ib_alloc((size_t)t->merges * sizeof *t->merge);
-    if (!t->slot || !t->merge)
+    t->mergeable = ib_alloc((size_t)1 << (IB_MERGEABLE_BITS - 3));
+    if (!t->slot || !t->merge || !t->mergeable)
         return IB_ENOMEM;
     memset(t->slot, 0xff, (size_t)t->slots * sizeof *t->slot);
     memset(t->merge, 0xff, (size_t)t->merges * sizeof *t->merge);
@@ -150,7 +151,9 @@ ib_status ib_tokenizer_add_merge(ib_tokenizer *t, int32_t rank, const char *left
     if (l < 0 || r < 0 || id < 0) /* a merge between pieces that are not tokens can never apply */
         return IB_OK;
     const uint64_t pair = (uint64_t)l << 32 | (uint32_t)r;
-    uint32_t h = (uint32_t)(pair * 0x9E3779B97F4A7C15u >> 40) & (t->merges - 1);
+    const uint32_t hash = (uint32_t)ib_pair_hash(pair), bit = hash >> (32 - IB_MERGEABLE_BITS);
+    uint32_t h = hash & (t->merges - 1);
+    t->mergeable[bit >> 6] |= (uint64_t)1 << (bit & 63);
     for (; t->merge[h].pair != UINT64_MAX; h = (h + 1) & (t->merges - 1))
         if (t->merge[h].pair == pair)
             return IB_OK;
@@ -231,7 +234,7 @@ void ib_tokenizer_free(ib_tokenizer *t)
     for (int i = 0; i < t->n_splits; i++)
         pcre2_code_free(t->split[i]);
     pcre2_match_data_free(t->match);
-    void *all[] = {t->pool, t->token, t->slot, t->merge, t->special, t->chat_template, t->cache, t->symbol, t->heap, t};
+    void *all[] = {t->pool, t->token, t->slot, t->merge, t->mergeable, t->special, t->chat_template, t->cache, t->symbol, t->heap, t};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         ib_free(all[i]);
 }

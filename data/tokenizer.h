@@ -32,9 +32,11 @@ struct ib_tokenizer {
     uint32_t slots;
     ib_merge *merge;
     uint32_t merges; /* a power of two */
+    uint64_t *mergeable; /* one bit for each hash of a pair, clear: no merge. Most pairs end here, in the first cache. */
     int by_score;    /* SentencePiece: any two pieces whose joint bytes are a token, best score first */
     int byte_level;  /* else pieces are characters, U+2581 stands for a space */
     int prefix_space, add_bos, ignore_merges;
+    int nfc; /* texts are brought to Unicode's composed form first */
     int splittable;  /* no token has U+2581 behind another character: words can be tokenized alone */
     int32_t bos, eos, unk, pad, byte_id[256];
     pcre2_code *split[IB_MAX_SPLITS];
@@ -63,9 +65,17 @@ ib_status ib_tokenizer_index(ib_tokenizer *t, int64_t n_merges);
 ib_status ib_tokenizer_add_merge(ib_tokenizer *t, int32_t rank, const char *left, size_t n_left, const char *right, size_t n_right);
 ib_status ib_tokenizer_finish(ib_tokenizer *t);
 
+enum { IB_MERGEABLE_BITS = 20 };
+static inline uint64_t ib_pair_hash(uint64_t pair)
+{
+    return pair * 0x9E3779B97F4A7C15u >> 32;
+}
+
 ib_tokenizer *ib_tokenizer_from_gguf(const char *path);
 ib_tokenizer *ib_tokenizer_from_json(const char *path);
 
+/* The text in composed form, for free(); NULL where it is that already or the model does not ask for it. */
+ib_status ib_tokenizer_compose(const ib_tokenizer *t, const char *text, size_t n, char **composed, size_t *length);
 /* Merges the pieces of one word (tokenizer_merge.c). */
 ib_status ib_merge_word(ib_tokenizer *t, const char *word, size_t n, ib_ids *out);
 

@@ -41,6 +41,7 @@ static ib_status read_splits(ib_tokenizer *t, struct json_object *o)
     return status;
 }
 
+/* Prepend and Replace of SentencePiece models, NFC of Qwen. Others change little text and are left out. */
 static void read_normalizer(ib_tokenizer *t, struct json_object *o)
 {
     const char *type = ib_json_text(o, "type");
@@ -49,6 +50,8 @@ static void read_normalizer(ib_tokenizer *t, struct json_object *o)
         read_normalizer(t, json_object_array_get_idx(list, i));
     if (type && !strcmp(type, "Prepend"))
         t->prefix_space = 1;
+    if (type && !strcmp(type, "NFC"))
+        t->nfc = 1;
 }
 
 /* A byte-level token's text is undone to bytes; others are taken as they are. */

@@ -1,4 +1,5 @@
 /* tokenizer_merge.c - text to tokens: special tokens, splitting into words, merging within a word, a cache of words. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "data/tokenizer.h"
@@ -61,7 +62,10 @@ static void offer(ib_tokenizer *t, const char *word, int left, int *n_heap)
     if (a->id < 0 || b->id < 0)
         return;
     const uint64_t pair = (uint64_t)a->id << 32 | (uint32_t)b->id;
-    for (uint32_t h = (uint32_t)(pair * 0x9E3779B97F4A7C15u >> 40) & (t->merges - 1); t->merge[h].pair != UINT64_MAX; h = (h + 1) & (t->merges - 1))
+    const uint32_t hash = (uint32_t)ib_pair_hash(pair), bit = hash >> (32 - IB_MERGEABLE_BITS);
+    if (!(t->mergeable[bit >> 6] >> (bit & 63) & 1))
+        return;
+    for (uint32_t h = hash & (t->merges - 1); t->merge[h].pair != UINT64_MAX; h = (h + 1) & (t->merges - 1))
         if (t->merge[h].pair == pair) {
             push(t->heap, n_heap, (struct ib_pair){(float)t->merge[h].rank, left, a->id, b->id, t->merge[h].id});
             return;
@@ -102,6 +106,10 @@ ib_status ib_merge_word(ib_tokenizer *t, const char *word, size_t n, ib_ids *out
         at += (size_t)k;
     }
     t->symbol[count - 1].next = -1;
+    for (int i = 0; i + 1 < count && !t->by_score; i++) { /* the first pairs are known: their table lines can be on the way together */
+        const uint32_t hash = (uint32_t)ib_pair_hash((uint64_t)t->symbol[i].id << 32 | (uint32_t)t->symbol[i + 1].id);
+        __builtin_prefetch(&t->merge[hash & (t->merges - 1)]);
+    }
     for (int i = 0; i + 1 < count; i++)
         offer(t, word, i, &n_heap);
     while (n_heap) {
@@ -144,8 +152,8 @@ ib_status ib_merge_word(ib_tokenizer *t, const char *word, size_t n, ib_ids *out
 
 enum { WORD_BYTES = 24, WORD_IDS = 8, WORDS = 1 << 14 };
 struct ib_word {
-    uint8_t n, n_ids; /* n = 0: empty */
-    char text[WORD_BYTES];
+    uint64_t text[WORD_BYTES / 8]; /* zeroes behind n bytes */
+    uint8_t n, n_ids;              /* n = 0: empty */
     int32_t id[WORD_IDS];
 };
 
@@ -153,17 +161,20 @@ static ib_status add_word(ib_tokenizer *t, const char *word, size_t n, ib_ids *o
 {
     if (!t->cache || !n || n > WORD_BYTES)
         return n ? ib_merge_word(t, word, n, out) : IB_OK;
-    uint64_t h = n;
-    for (size_t i = 0; i < n; i++)
-        h = (h ^ (uint8_t)word[i]) * 0x100000001B3u;
-    struct ib_word *w = &t->cache[(h ^ h >> 29) & (WORDS - 1)];
-    if (w->n != n || memcmp(w->text, word, n)) {
+    uint64_t key[WORD_BYTES / 8] = {0}, h = n;
+    memcpy(key, word, n);
+    for (int i = 0; i < WORD_BYTES / 8; i++) {
+        h = (h ^ key[i]) * 0x9E3779B97F4A7C15u;
+        h ^= h >> 32;
+    }
+    struct ib_word *w = &t->cache[h & (WORDS - 1)];
+    if (w->n != n || memcmp(w->text, key, sizeof key)) {
         const int64_t from = out->n;
         const ib_status status = ib_merge_word(t, word, n, out);
         if (!status && out->n - from <= WORD_IDS) {
             w->n = (uint8_t)n;
             w->n_ids = (uint8_t)(out->n - from);
-            memcpy(w->text, word, n);
+            memcpy(w->text, key, sizeof key);
             memcpy(w->id, out->id + from, (size_t)w->n_ids * sizeof *w->id);
         }
         return status;
@@ -252,38 +263,22 @@ static int32_t special_at(const ib_tokenizer *t, const char *text, size_t n, int
     return -1;
 }
 
-static size_t bad_utf8(const char *s, size_t n)
-{
-    for (size_t i = 0; i < n;) {
-        const uint8_t c = (uint8_t)s[i];
-        if (c < 0x80) {
-            i++;
-            continue;
-        }
-        const int k = c >= 0xC2 && c < 0xE0 ? 2 : c >= 0xE0 && c < 0xF0 ? 3 : c >= 0xF0 && c < 0xF5 ? 4 : 0;
-        if (!k || i + (size_t)k > n)
-            return i;
-        for (int j = 1; j < k; j++)
-            if (((uint8_t)s[i + (size_t)j] & 0xC0) != 0x80)
-                return i;
-        const uint8_t d = (uint8_t)s[i + 1];
-        if ((c == 0xE0 && d < 0xA0) || (c == 0xED && d > 0x9F) || (c == 0xF0 && d < 0x90) || (c == 0xF4 && d > 0x8F))
-            return i;
-        i += (size_t)k;
-    }
-    return n;
-}
-
 ib_status ib_tokenize(ib_tokenizer *t, const char *text, size_t n, int special, ib_ids *out)
 {
-    const size_t bad = bad_utf8(text, n);
+    const size_t bad = ib_utf8_good(text, n);
     if (bad < n)
         return ib_fail(IB_EFORMAT, "the text is not UTF-8: byte %zu is 0x%02X", bad, (uint8_t)text[bad]);
     if (!t->cache && !(t->cache = ib_alloc(WORDS * sizeof *t->cache)))
         return IB_ENOMEM;
     if (!t->match && !(t->match = pcre2_match_data_create(1, NULL)))
         return ib_fail(IB_ENOMEM, "out of memory");
-    ib_status status = IB_OK;
+    size_t longer;
+    char *composed = NULL;
+    ib_status status = ib_tokenizer_compose(t, text, n, &composed, &longer);
+    if (composed) {
+        text = composed;
+        n = longer;
+    }
     size_t from = 0;
     int first = 1; /* the prefix space belongs before a text's beginning and behind special tokens */
     for (size_t i = 0; i <= n && !status; i++) {
@@ -301,5 +296,6 @@ ib_status ib_tokenize(ib_tokenizer *t, const char *text, size_t n, int special, 
         }
         from = i + 1;
     }
+    free(composed);
     return status;
 }

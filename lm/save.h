@@ -36,5 +36,13 @@ ib_status ib_save_hf(ib_lm *m, const char *source, const char *path, const char 
 ib_status ib_save_tokenizer_gguf(ib_gguf_writer *w, const char *source);
 /* Writes tokenizer.json and tokenizer_config.json into a folder. */
 ib_status ib_save_tokenizer_hf(const char *folder, const char *source);
+/* Its two files; pre is GGUF's name of the splitting patterns. */
+ib_status ib_write_tokenizer_json(const char *path, const ib_tokenizer *t, const char *pre);
+ib_status ib_write_tokenizer_config(const char *path, const ib_tokenizer *t);
+/* A token's text as files hold it: GPT-2's alphabet for byte-level ones. Returns the length; out [room] ends in a 0. */
+size_t ib_token_file_text(const ib_tokenizer *t, int32_t id, char *out, size_t room);
+/* Merges in the order of their ranks; the caller frees. */
+typedef struct ib_merge ib_merge;
+const ib_merge **ib_ranked_merges(const ib_tokenizer *t, int64_t *n);
 
 #endif

@@ -39,7 +39,10 @@ check "an adapter" eval 'grep -q q_proj chat/adapter_config.json && "$isobit" in
 check "perplexity" [ "$(json windows ppl.json)" = 4 ]
 "$isobit" generate "$model" --prompt "hello" -n 12 --seed 4 >g1 2>err; "$isobit" generate "$model" --prompt "hello" -n 12 --seed 4 --threads 1 >g2 2>err
 check "one seed, one text" cmp g1 g2
-check "a conversation" eval 'printf "and you?\n" | "$isobit" generate "$model" --chat --prompt hi -n 5 --json >g3 2>err && grep -q tokens_per_second g3'
+for template in chatml llama2 gemma; do # three turns; a longer conversation does not change the first answer
+    check "a conversation in $template" eval 'printf "and you?\nwell\n" | "$isobit" generate "$model" --chat --template $template --prompt hi -n 5 -t 0 --json >g3 2>err &&
+        "$isobit" generate "$model" --chat --template $template --prompt hi -n 5 -t 0 --json </dev/null >g4 2>err && [ "$(sed -n 3p g3 | tr -d ,)" = "$(sed -n 3p g4 | tr -d ,)" ] && [ "$(sed -n 6p g3)" = "  ]," ]'
+done
 "$isobit" finetune "$model" --data "$text" --seq 64 --plan --json >plan.json 2>err
 check "plan" [ "$(json total plan.json)" -gt 1000000 ]
 check "plan trains nothing" [ ! -e adapter ]

@@ -1,5 +1,5 @@
 /* test_language.c - decoders against transformers, LoRA gradients against PEFT and PyTorch, adapters and models through
- * files, checkpointing, the cache, the tokenizers. Broken by: a wrong rotary order, an eps in the wrong place, a mask that lets a
+ * files, checkpointing, the cache. Broken by: a wrong rotary order, an eps in the wrong place, a mask that lets a
  * later token through, a gradient that misses a path. Golden data: tests/golden/make_language.py. */
 #include "tests/check.h"
 
@@ -310,6 +310,20 @@ static void quantized_folders(void)
     close_graph();
 }
 
+/* NF4 with double quantization as bitsandbytes itself saved it. */
+static void bitsandbytes_checkpoint(void)
+{
+    open_graph();
+    read_golden("bitsandbytes");
+    ib_lm *m = ib_lm_open(path("bitsandbytes", ""));
+    REQUIRE(m != NULL);
+    CHECK(!strcmp(m->block[0].p[IB_ROLE_Q].w.format->name, "nf4_dq"));
+    CHECK(furthest(logits_of(m), values("logits", T * VOCABULARY), T * VOCABULARY) <= 1e-5);
+    ib_lm_free(m);
+    ib_safetensors_close(golden);
+    close_graph();
+}
+
 /* Deploying runs on the very bytes that merging writes. */
 static void deployed_is_what_ships(void)
 {
@@ -345,80 +359,5 @@ static void deployed_is_what_ships(void)
     close_graph();
 }
 
-static void tokenizers_equal_hugging_face(void)
-{
-    const char *const names[] = {"smollm", "gpt2", "llama_bpe", "qwen", "spm", "spm_gemma"};
-    for (int k = 0; k < 6; k++) {
-        char from[300];
-        snprintf(from, sizeof from, MODELS "tokenizer_%s", names[k]);
-        ib_tokenizer *t = ib_tokenizer_open(from);
-        if (!t)
-            printf("\n    %s ", ib_error());
-        REQUIRE(t != NULL);
-        snprintf(from, sizeof from, MODELS "tokenizer_%s/golden.json", names[k]);
-        struct json_object *list = ib_json_read(from);
-        for (size_t i = 0; i < json_object_array_length(list); i++) {
-            struct json_object *c = json_object_array_get_idx(list, i), *want = ib_json_get(c, "ids");
-            const char *text = ib_json_text(c, "text");
-            ib_ids got = {0};
-            for (int twice = 0; twice < 2; twice++) { /* the second time from the cache of words */
-                got.n = 0;
-                CHECK(!ib_tokenize(t, text, strlen(text), 1, &got));
-                int same = got.n == (int64_t)json_object_array_length(want);
-                for (int64_t j = 0; same && j < got.n; j++)
-                    same = got.id[j] == json_object_get_int(json_object_array_get_idx(want, (size_t)j));
-                if (!same)
-                    printf("\n    %s: '%s' ", names[k], text);
-                CHECK(same);
-            }
-            ib_free_ids(&got);
-        }
-        json_object_put(list);
-        ib_ids out = {0};
-        CHECK_ERROR(ib_tokenize(t, "ab\xff", 3, 0, &out), "byte 2 is 0xFF");
-        CHECK_ERROR(ib_tokenize(t, "ab\xc3", 3, 0, &out), "byte 2");
-        ib_free_ids(&out);
-        ib_tokenizer_free(t);
-    }
-}
-
-static void chat_templates(void)
-{
-    ib_tokenizer *t = ib_tokenizer_open(MODELS "tokenizer_smollm");
-    const ib_message m[] = {{"system", "Be kind."}, {"user", "hi"}, {"assistant", "hello there"}, {"user", "  more "}};
-    CHECK_ERROR(ib_chat_text(t, NULL, m, 4, 1) == NULL, "--template");
-    CHECK_ERROR(ib_chat_text(t, "alpaca", m, 4, 1) == NULL, "alpaca");
-    char *s = ib_chat_text(t, "chatml", m, 4, 1);
-    CHECK(!strcmp(s, "<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\nhello there<|im_end|>\n"
-                     "<|im_start|>user\n  more <|im_end|>\n<|im_start|>assistant\n"));
-    free(s);
-    s = ib_chat_text(t, "llama3", m, 4, 1);
-    CHECK(!strcmp(s, "<|start_header_id|>system<|end_header_id|>\n\nBe kind.<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nhi<|eot_id|>"
-                     "<|start_header_id|>assistant<|end_header_id|>\n\nhello there<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nmore<|eot_id|>"
-                     "<|start_header_id|>assistant<|end_header_id|>\n\n"));
-    free(s);
-    s = ib_chat_text(t, "gemma", m, 4, 1);
-    CHECK(!strcmp(s, "<start_of_turn>user\nBe kind.\n\nhi<end_of_turn>\n<start_of_turn>model\nhello there<end_of_turn>\n<start_of_turn>user\nmore<end_of_turn>\n"
-                     "<start_of_turn>model\n"));
-    free(s);
-    s = ib_chat_text(t, "llama2", m, 4, 1);
-    CHECK(!strcmp(s, "[INST] <<SYS>>\nBe kind.\n<</SYS>>\n\nhi [/INST] hello there [INST] more [/INST]"));
-    free(s);
-    /* the mask covers what the assistant says and the token that ends it */
-    ib_ids tokens = {0}, mask = {0};
-    REQUIRE(!ib_chat_tokens(t, "chatml", m, 4, 1, &tokens, &mask));
-    char said[100] = "";
-    for (int64_t i = 0; i < tokens.n; i++) {
-        size_t n;
-        const char *bytes = ib_token_bytes(t, tokens.id[i], &n);
-        if (mask.id[i])
-            strncat(said, bytes, n);
-    }
-    CHECK(!strcmp(said, "hello there<|im_end|>"));
-    ib_free_ids(&tokens);
-    ib_free_ids(&mask);
-    ib_tokenizer_free(t);
-}
-
 SUITE("language", T(logits_equal_transformers), T(gradients_equal_peft), T(models_survive_files), T(adapters_survive_files),
-      T(packing_and_cache_change_nothing), T(quantized_folders), T(deployed_is_what_ships), T(tokenizers_equal_hugging_face), T(chat_templates))
+      T(packing_and_cache_change_nothing), T(quantized_folders), T(bitsandbytes_checkpoint), T(deployed_is_what_ships))

@@ -38,6 +38,8 @@ void ib_free_ids(ib_ids *ids);
  * <|im_end|> are recognized in the text. No BOS is added. A tokenizer serves one thread at a time. */
 ib_status ib_tokenize(ib_tokenizer *t, const char *text, size_t n, int special, ib_ids *out);
 ib_status ib_ids_append(ib_ids *out, int32_t id);
+/* How many bytes at the beginning of s[n] are UTF-8: n if all are. */
+size_t ib_utf8_good(const char *s, size_t n);
 /* The bytes of one token, borrowed; control tokens give their text. "" for an id out of range. */
 const char *ib_token_bytes(const ib_tokenizer *t, int32_t id, size_t *n);
 int ib_token_is_control(const ib_tokenizer *t, int32_t id);

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """make_language.py - tiny random models of each architecture with their logits and LoRA gradients from transformers, PEFT and
 PyTorch, and tiny tokenizers with their tokens from Hugging Face's tokenizers, into tests/golden/models.
-needs: pip install torch transformers peft safetensors tokenizers"""
+needs: pip install torch transformers peft safetensors tokenizers bitsandbytes accelerate"""
 import copy, json, pathlib, shutil, torch
 from safetensors.torch import save_file
 from transformers import (LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM,
-                          Gemma3TextConfig, Gemma3ForCausalLM)
+                          Gemma3TextConfig, Gemma3ForCausalLM, AutoModelForCausalLM)
 from peft import LoraConfig, get_peft_model
 from tokenizers import Tokenizer, models, pre_tokenizers, normalizers, decoders, trainers, Regex, AddedToken
 
@@ -67,6 +67,9 @@ def byte_level(split):
     t.decoder = decoders.ByteLevel()
     t.train_from_iterator(CORPUS, trainers.BpeTrainer(vocab_size=420, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>"]))
     return t
+def composed(t):
+    t.normalizer = normalizers.NFC()
+    return t
 def sentencepiece(prepend):
     t = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>", fuse_unk=True))
     steps = [normalizers.Prepend("▁")] if prepend else []
@@ -80,7 +83,7 @@ TOKENIZERS = {
     "smollm": byte_level([pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]),
     "gpt2": byte_level([pre_tokenizers.ByteLevel(add_prefix_space=False)]),
     "llama_bpe": byte_level([pre_tokenizers.Split(Regex(LLAMA), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]),
-    "qwen": byte_level([pre_tokenizers.Split(Regex(LLAMA.replace("{1,3}", "")), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]),
+    "qwen": composed(byte_level([pre_tokenizers.Split(Regex(LLAMA.replace("{1,3}", "")), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])),
     "spm": sentencepiece(True),
     "spm_gemma": sentencepiece(False),
 }
@@ -99,3 +102,26 @@ LlamaForCausalLM(LlamaConfig(**{**SIZE, "vocab_size": 420, "max_position_embeddi
 shutil.copy(OUT / "tokenizer_smollm" / "tokenizer.json", folder)
 (folder / "tokenizer_config.json").write_text(json.dumps({"eos_token": "<|im_end|>", "pad_token": "<|im_end|>", "bos_token": "<|im_start|>", "add_bos_token": False,
     "chat_template": "{% for m in messages %}{{'<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>' + '\n'}}{% endfor %}"}))
+
+# A checkpoint as transformers and bitsandbytes save it, with the logits of its dequantized weights.
+import bitsandbytes
+from safetensors import safe_open
+from transformers import BitsAndBytesConfig
+torch.manual_seed(5)
+folder, plain = OUT / "bitsandbytes", OUT / "plain"
+shutil.rmtree(folder, ignore_errors=True)
+LlamaForCausalLM(LlamaConfig(**{**SIZE, "hidden_size": 64, "num_hidden_layers": 1}, tie_word_embeddings=True)).save_pretrained(plain)
+AutoModelForCausalLM.from_pretrained(plain, device_map="cpu", quantization_config=BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4",
+    bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=torch.float32)).save_pretrained(folder)
+model = LlamaForCausalLM.from_pretrained(plain)
+shutil.rmtree(plain)
+(folder / "generation_config.json").unlink(missing_ok=True)
+with safe_open(folder / "model.safetensors", "pt") as f:
+    for name, weight in model.state_dict().items():
+        side = {k[len(name) + 1:]: f.get_tensor(k) for k in f.keys() if k.startswith(name + ".")}
+        if side:
+            state = bitsandbytes.functional.QuantState.from_dict(side, device=torch.device("cpu"))
+            weight.copy_(bitsandbytes.functional.dequantize_4bit(f.get_tensor(name), state).float())
+ids = torch.arange(24)[None]
+with torch.no_grad():
+    save_file({"ids": ids[0].float(), "logits": model(ids).logits[0].contiguous()}, folder / "golden.safetensors")
