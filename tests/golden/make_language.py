@@ -112,7 +112,7 @@ folder, plain = OUT / "bitsandbytes", OUT / "plain"
 shutil.rmtree(folder, ignore_errors=True)
 LlamaForCausalLM(LlamaConfig(**{**SIZE, "hidden_size": 64, "num_hidden_layers": 1}, tie_word_embeddings=True)).save_pretrained(plain)
 AutoModelForCausalLM.from_pretrained(plain, device_map="cpu", quantization_config=BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4",
-    bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=torch.float32)).save_pretrained(folder)
+    bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=torch.float32), dtype=torch.float32).save_pretrained(folder)
 model = LlamaForCausalLM.from_pretrained(plain)
 shutil.rmtree(plain)
 (folder / "generation_config.json").unlink(missing_ok=True)
