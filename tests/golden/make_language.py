@@ -103,14 +103,15 @@ shutil.copy(OUT / "tokenizer_smollm" / "tokenizer.json", folder)
 (folder / "tokenizer_config.json").write_text(json.dumps({"eos_token": "<|im_end|>", "pad_token": "<|im_end|>", "bos_token": "<|im_start|>", "add_bos_token": False,
     "chat_template": "{% for m in messages %}{{'<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>' + '\n'}}{% endfor %}"}))
 
-# A checkpoint as transformers and bitsandbytes save it, with the logits of its dequantized weights.
+# A checkpoint as transformers and bitsandbytes save it, with the logits of its dequantized weights. All widths are whole blocks:
+# for others the CPU kernel of bitsandbytes 0.50 dequantizes by rows what was quantized flat.
 import bitsandbytes
 from safetensors import safe_open
 from transformers import BitsAndBytesConfig
 torch.manual_seed(5)
 folder, plain = OUT / "bitsandbytes", OUT / "plain"
 shutil.rmtree(folder, ignore_errors=True)
-LlamaForCausalLM(LlamaConfig(**{**SIZE, "hidden_size": 64, "num_hidden_layers": 1}, tie_word_embeddings=True)).save_pretrained(plain)
+LlamaForCausalLM(LlamaConfig(**{**SIZE, "hidden_size": 64, "num_hidden_layers": 1, "intermediate_size": 64}, tie_word_embeddings=True)).save_pretrained(plain)
 AutoModelForCausalLM.from_pretrained(plain, device_map="cpu", quantization_config=BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4",
     bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=torch.float32), dtype=torch.float32).save_pretrained(folder)
 model = LlamaForCausalLM.from_pretrained(plain)
