@@ -89,6 +89,8 @@ struct ib_lm {
 ib_status ib_lm_alloc(ib_lm *m); /* blocks, after c and arch are known; checks the numbers */
 ib_status ib_lm_from_gguf(ib_lm *m, const char *path);
 ib_status ib_lm_from_hf(ib_lm *m, const char *folder);
+/* Elements of a norm's weight; 0: the architecture has no such norm. */
+int ib_lm_norm_width(const ib_lm *m, int norm);
 /* A frozen fp32 vector from a tensor of a file; `plus` is added to each element. */
 ib_tensor *ib_lm_vector(const ib_entry *e, int64_t size, float plus, const char *path);
 /* The Hugging Face path of a linear layer, "model.layers.3.self_attn.q_proj", into buf; returns buf. */

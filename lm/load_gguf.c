@@ -84,11 +84,11 @@ static ib_status read_block(ib_lm *m, const ib_gguf *f, int layer)
         ib_free(bias);
     }
     for (int k = 0; k < IB_N_NORMS && !status; k++) {
-        const int head = k == IB_NORM_QUERY || k == IB_NORM_KEY, post = k >= IB_NORM_POST_ATTENTION;
-        if ((head && !m->arch->qk_norm) || (post && !m->arch->post_norms))
+        const int width = ib_lm_norm_width(m, k);
+        if (!width)
             continue;
         char *base = ib_lm_name(&ib_norm_names[k], layer, 1, 0), *name = base ? ib_format_text("%s.weight", base) : NULL;
-        const ib_entry *e = name ? need(f, name, head ? m->c.dim : m->c.width, 1) : NULL;
+        const ib_entry *e = name ? need(f, name, width, 1) : NULL;
         if (!e || !(b->norm[k] = ib_lm_vector(e, ib_entry_size(e), 0, f->path)))
             status = ib_error_status();
         ib_free(base);

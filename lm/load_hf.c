@@ -209,11 +209,11 @@ static ib_status read_block(ib_lm *m, int layer)
         ib_free(base);
     }
     for (int k = 0; k < IB_N_NORMS && !status; k++) {
-        const int head = k == IB_NORM_QUERY || k == IB_NORM_KEY, post = k >= IB_NORM_POST_ATTENTION;
-        if ((head && !m->arch->qk_norm) || (post && !m->arch->post_norms))
+        const int width = ib_lm_norm_width(m, k);
+        if (!width)
             continue;
         char *base = ib_lm_name(&ib_norm_names[k], layer, 0, m->arch->post_norms);
-        status = base ? read_vector(m->hf, base, ".weight", head ? m->c.dim : m->c.width, plus, &b->norm[k]) : IB_ENOMEM;
+        status = base ? read_vector(m->hf, base, ".weight", width, plus, &b->norm[k]) : IB_ENOMEM;
         ib_free(base);
     }
     return status;

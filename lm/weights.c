@@ -85,6 +85,13 @@ ib_layer *ib_lm_trainable(ib_lm *m)
 
 static const ib_layer_class weights_class = {"weights", NULL};
 
+int ib_lm_norm_width(const ib_lm *m, int norm)
+{
+    if (norm == IB_NORM_QUERY || norm == IB_NORM_KEY)
+        return m->arch->qk_norm ? m->c.dim : 0;
+    return norm < IB_NORM_POST_ATTENTION || m->arch->post_norms ? m->c.width : 0;
+}
+
 /* N(0, 0.02), the residual branches' outputs smaller by sqrt(2 layers) (GPT-2's scheme), norms 1. */
 ib_lm *ib_lm_new(const ib_lm_config *config, uint64_t seed)
 {
@@ -116,11 +123,11 @@ ib_lm *ib_lm_new(const ib_lm_config *config, uint64_t seed)
                 goto failed;
         }
         for (int k = 0; k < IB_N_NORMS; k++) {
-            const int head = k == IB_NORM_QUERY || k == IB_NORM_KEY, post = k >= IB_NORM_POST_ATTENTION;
-            if ((head && !m->arch->qk_norm) || (post && !m->arch->post_norms))
+            const int width = ib_lm_norm_width(m, k);
+            if (!width)
                 continue;
             char *base = ib_lm_name(&ib_norm_names[k], i, 0, m->arch->post_norms), *name = base ? ib_format_text("%s.weight", base) : NULL;
-            m->block[i].norm[k] = name ? ib_layer_param(l, name, 1, (int64_t[]){head ? m->c.dim : m->c.width}, IB_INIT_ONES, 1, 1) : NULL;
+            m->block[i].norm[k] = name ? ib_layer_param(l, name, 1, (int64_t[]){width}, IB_INIT_ONES, 1, 1) : NULL;
             ib_free(base);
             ib_free(name);
             if (!m->block[i].norm[k])
