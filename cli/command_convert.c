@@ -17,7 +17,7 @@ enum { KEY_ADAPTER_ONLY = 5000, KEY_TEXT, KEY_WINDOWS };
 
 static const struct argp_option options[] = {
     {"out", 'o', "PATH", 0, "NAME.gguf, or a folder for Hugging Face", 0},
-    {"format", 'f', "FORMAT", 0, "of the linear layers (default keep): f32, f16, bf16, q4_0, q4_k, q8_0, ...; in folders f32, f16, bf16, nf4, nf4-dq, fp4, fp4-dq", 0},
+    {"format", 'f', "FORMAT", 0, "of the linear layers (default keep): f32, f16, bf16, q4_0, q4_k, q8_0, ...; in folders f32, f16, bf16, nf4, nf4-dq, fp4, fp4-dq, int4, int8", 0},
     {"adapter", 'a', "PATH", 0, "PEFT folder or GGUF adapter to merge", 0},
     {"base", 'b', "FORMAT", 0, "store the linear layers in this format first, as training did", 0},
     {"adapter-only", KEY_ADAPTER_ONLY, NULL, 0, "write the adapter alone, in the other kind of file", 0},

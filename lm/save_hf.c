@@ -65,12 +65,13 @@ static struct json_object *config_of(const ib_lm *m, const ib_storage *linear)
     }
     if (linear && linear->name[0] == 'i' && linear->name[1] == 'n') { /* int4, int8 as compressed-tensors says them */
         const int int4 = linear->decode != NULL;
-        char text[600];
+        const char *kind = int4 ? "pack-quantized" : "int-quantized"; /* said twice: recent versions read the group's own */
+        char text[700];
         snprintf(text, sizeof text,
                  "{\"quant_method\":\"compressed-tensors\",\"format\":\"%s\",\"quantization_status\":\"compressed\",\"ignore\":[\"lm_head\"],"
-                 "\"config_groups\":{\"group_0\":{\"targets\":[\"Linear\"],\"weights\":{\"num_bits\":%d,\"type\":\"int\",\"symmetric\":true,"
-                 "\"strategy\":\"%s\",\"group_size\":%s,\"dynamic\":false}}}}",
-                 int4 ? "pack-quantized" : "int-quantized", int4 ? 4 : 8, int4 ? "group" : "channel", int4 ? "32" : "null");
+                 "\"config_groups\":{\"group_0\":{\"targets\":[\"Linear\"],\"format\":\"%s\",\"input_activations\":null,\"output_activations\":null,"
+                 "\"weights\":{\"num_bits\":%d,\"type\":\"int\",\"symmetric\":true,\"strategy\":\"%s\",\"group_size\":%s,\"dynamic\":false}}}}",
+                 kind, kind, int4 ? 4 : 8, int4 ? "group" : "channel", int4 ? "32" : "null");
         json_object_object_add(o, "quantization_config", json_tokener_parse(text));
     }
     json_object_object_add(o, "torch_dtype", json_object_new_string("float32"));
