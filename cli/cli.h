@@ -46,6 +46,7 @@ void session_close(session *s);
 
 /* "isobit: <ib_error()>" on stderr; returns 1, the exit status. */
 int complain(void);
+
 /* Prints an object on stdout and drops it. */
 void print_json(struct json_object *o);
 int parse_int(const char *text, const char *option, int64_t lo, int64_t hi, int64_t *out);
@@ -74,5 +75,9 @@ void catch_interrupt(void);
 int plot_curves(const char *path, const float *history, int64_t n);
 /* Histogram of n values. */
 int plot_histogram(const char *path, const char *title, const float *x, int64_t n);
+
+/* Exports the open model for each runtime that `list` names, runs the test data there with a Python and counts the output codes that
+ * differ from the integer runtime's; rows go to `report` (NULL: printed). */
+int verify_with(session *s, const char *list, const char *python, struct json_object *report, int64_t *different);
 
 #endif

@@ -10,11 +10,58 @@ typedef struct export_options {
     common common;
     const char *model, *to, *out, *name;
     int64_t vectors;
+    int profile; /* -1: the trained one */
 } export_options;
 
+/* What can be written. */
+typedef struct target {
+    const char *name;
+    ib_status (*write)(ib_program *p, ib_device *dev, const export_options *o, const char *name, int64_t n, const int8_t *samples);
+} target;
+
+static ib_status write_c(ib_program *p, ib_device *dev, const export_options *o, const char *name, int64_t n, const int8_t *samples)
+{
+    return ib_export_c(p, dev, o->out, name, n, samples);
+}
+
+static ib_status write_qop(ib_program *p, ib_device *dev, const export_options *o, const char *name, int64_t n, const int8_t *samples)
+{
+    (void)dev, (void)n, (void)samples;
+    return ib_export_onnx(p, o->out, name, &(ib_onnx_opts){0});
+}
+
+static ib_status write_qdq(ib_program *p, ib_device *dev, const export_options *o, const char *name, int64_t n, const int8_t *samples)
+{
+    (void)dev, (void)n, (void)samples;
+    return ib_export_onnx(p, o->out, name, &(ib_onnx_opts){.qdq = 1});
+}
+
+static ib_status write_tflite(ib_program *p, ib_device *dev, const export_options *o, const char *name, int64_t n, const int8_t *samples)
+{
+    (void)dev, (void)n, (void)samples;
+    return ib_export_tflite(p, o->out, name, NULL);
+}
+
+static ib_status write_hdf5(ib_program *p, ib_device *dev, const export_options *o, const char *name, int64_t n, const int8_t *samples)
+{
+    (void)dev, (void)name, (void)n, (void)samples;
+    return ib_export_hdf5(p, o->out);
+}
+
+static const target targets[] = {{"c", write_c}, {"onnx-qop", write_qop}, {"onnx-qdq", write_qdq}, {"tflite", write_tflite}, {"hdf5", write_hdf5}};
+
+static const target *find_target(const char *name)
+{
+    for (size_t i = 0; i < sizeof targets / sizeof *targets; i++)
+        if (!strcmp(targets[i].name, name))
+            return &targets[i];
+    return NULL;
+}
+
 static const struct argp_option options[] = {
-    {"to", 't', "FORMAT", 0, "c (default) or hdf5", 0},
-    {"output", 'o', "DIR", 0, "folder for C, file for HDF5; required", 0},
+    {"to", 't', "FORMAT", 0, "c (default), onnx-qop, onnx-qdq, tflite or hdf5", 0},
+    {"output", 'o', "PATH", 0, "folder for C, else the file; required", 0},
+    {"profile", 'p', "P", 0, "rounding of the runtime it is for, if not the trained one: tflite_double, tflite_single, fp32_rne", 0},
     {"name", 'n', "NAME", 0, "prefix of files and functions (default: the model's name)", 0},
     {"vectors", 'v', "N", 0, "self-test samples inside the C, from --data (default 4)", 0},
     {0},
@@ -28,6 +75,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 't': o->to = arg; return 0;
     case 'o': o->out = arg; return 0;
     case 'n': o->name = arg; return 0;
+    case 'p': {
+        ib_profile p;
+        if (ib_profile_parse(arg, &p)) {
+            complain();
+            exit(2);
+        }
+        o->profile = (int)p;
+        return 0;
+    }
     case 'v':
         if (parse_int(arg, "--vectors", 0, 10000, &o->vectors))
             exit(2);
@@ -104,18 +160,21 @@ int command_export(int argc, char **argv)
                               "  isobit export lenet.h5 --to c -o out && cc -std=c99 -c out/lenet.c\n"
                               "JSON keys: format, output, flash, ram, macs (bytes, bytes, count), layers[]: name, op, weight_bits, flash, ram, macs, acc_bound.",
                               children, NULL, NULL};
-    export_options o = {.to = "c", .vectors = 4};
+    export_options o = {.to = "c", .vectors = 4, .profile = -1};
     session s = {0};
     ib_program *p = NULL;
     int8_t *codes = NULL;
     argp_parse(&argp, argc, argv, 0, NULL, &o);
     if (!o.out)
-        return fprintf(stderr, "isobit: export needs -o, the folder (c) or file (hdf5) to write\n"), 2;
-    if (strcmp(o.to, "c") && strcmp(o.to, "hdf5"))
-        return fprintf(stderr, "isobit: --to '%s': c and hdf5 are possible\n", o.to), 2;
+        return fprintf(stderr, "isobit: export needs -o, the folder (c) or file to write\n"), 2;
+    const target *to = find_target(o.to);
+    if (!to)
+        return fprintf(stderr, "isobit: --to '%s': c, onnx-qop, onnx-qdq, tflite and hdf5 are possible\n", o.to), 2;
     int status = session_model(&s, &o.common, o.model);
     if (!status && ib_qat_phase(s.net) == IB_FLOAT)
         status = fprintf(stderr, "isobit: %s: was trained in float: train with --qat to get integers\n", o.model) > 0;
+    if (!status && o.profile >= 0 && ib_qat_set_profile(s.net, (ib_profile)o.profile))
+        status = complain();
     if (!status && ((ib_qat_phase(s.net) == IB_LEARN && ib_qat_set_phase(s.net, s.g, IB_FROZEN)) || !(p = ib_program_lower(s.net, s.g))))
         status = complain();
     if (!status) {
@@ -127,7 +186,7 @@ int command_export(int argc, char **argv)
                 o.vectors = 0;
         }
         codes = test_vectors(&s, p, &o.vectors);
-        status = (strcmp(o.to, "c") ? ib_export_hdf5(p, o.out) : ib_export_c(p, s.dev, o.out, name, codes ? o.vectors : 0, codes)) ? complain() : 0;
+        status = to->write(p, s.dev, &o, name, codes ? o.vectors : 0, codes) ? complain() : 0;
         if (!status && o.common.json)
             print_json(report_json(p, &o));
         else if (!status)

@@ -8,15 +8,18 @@
 typedef struct verify_options {
     common common;
     const char *model;
+    const char *with, *python;
     ib_verify_opts v;
 } verify_options;
 
-enum { K_CC = 1, K_FLAGS, K_SKIP };
+enum { K_CC = 1, K_FLAGS, K_SKIP, K_WITH, K_PYTHON };
 
 static const struct argp_option options[] = {
     {"cc", K_CC, "COMPILER", 0, "compiles the exported C (default: $CC or cc)", 0},
     {"cflags", K_FLAGS, "FLAGS", 0, "default -O3", 0},
     {"no-compile", K_SKIP, NULL, 0, "leave the compiled C out", 0},
+    {"with", K_WITH, "LIST", 0, "also in other runtimes: onnxruntime, litert, or both with a comma between", 0},
+    {"python", K_PYTHON, "PROGRAM", 0, "a Python that has them (default: $ISOBIT_PYTHON or python3; scripts/runtimes makes one)", 0},
     {0},
 };
 
@@ -28,6 +31,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case K_CC: o->v.cc = arg; return 0;
     case K_FLAGS: o->v.flags = arg; return 0;
     case K_SKIP: o->v.skip_compiled = 1; return 0;
+    case K_WITH: o->with = arg; return 0;
+    case K_PYTHON: o->python = arg; return 0;
     }
     return model_argument(key, arg, state, &o->model);
 }
@@ -73,8 +78,9 @@ int command_verify(int argc, char **argv)
     static const struct argp_child children[] = {COMMON_CHILD, {0}};
     const struct argp argp = {options, parse, "MODEL.h5",
                               "Runs evaluation, the training forward, the integer runtime and the compiled C over the test data and counts, layer by layer, the "
-                              "codes in which they differ. Exit status 3 if any does.\vExample:\n  isobit verify lenet.h5 --data idx:data/mnist --cc clang\n"
-                              "JSON keys: model, samples, accuracy, mismatches, layers[]: name, op, codes, training, runtime, compiled (differing codes).",
+                              "codes in which they differ. With --with the model is also exported for other runtimes, in the rounding "
+                              "profile of each, and their outputs are compared. Exit status 3 if any code differs.\vExample:\n  isobit verify lenet.h5 --data idx:data/mnist --cc clang\n"
+                              "JSON keys: model, samples, accuracy, mismatches, layers[]: name, op, codes, training, runtime, compiled (differing codes); runtimes[]: name, profile, codes, different.",
                               children, NULL, NULL};
     verify_options o = {.common = {.data = "digits"}};
     session s = {0};
@@ -92,11 +98,16 @@ int command_verify(int argc, char **argv)
         progress_end(&p);
     }
     if (!status) {
-        if (o.common.json)
-            print_json(json(&r, s.c.model));
-        else
+        struct json_object *j = o.common.json ? json(&r, s.c.model) : NULL;
+        int64_t different = 0;
+        if (!j)
             print_text(&r);
-        status = r.mismatches ? 3 : 0;
+        if (o.with)
+            status = verify_with(&s, o.with, o.python, j, &different);
+        if (j)
+            print_json(j);
+        if (!status)
+            status = r.mismatches || different ? 3 : 0;
         ib_verify_report_free(&r);
     }
     session_close(&s);

@@ -189,6 +189,7 @@ static ib_status concat_lower(ib_program *p, ib_instr *i, const ib_node *n)
     if (!(i->table = ib_alloc((size_t)n->n_in * 256)))
         return IB_ENOMEM;
     i->outer = 1;
+    i->axis = axis;
     for (int d = 1; d < axis; d++)
         i->outer *= (int)n->out->shape[d];
     for (int j = 0; j < n->n_in; j++) {

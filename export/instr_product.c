@@ -57,9 +57,12 @@ static ib_status product_lower(ib_program *p, ib_instr *i, const ib_node *n)
     i->factor = w->q.group_size ? ib_copy(w->q.group_factor, (size_t)(rows * w->q.n_groups)) : NULL;
     i->bias = ib_copy(k->bias, (size_t)rows * sizeof *i->bias);
     i->scale = ib_copy(k->scale, (size_t)rows * sizeof *i->scale);
+    i->weight_scale = ib_alloc((size_t)rows * sizeof *i->weight_scale);
     i->packed = ib_alloc((size_t)(rows * c->row_bytes));
-    if (!i->codes || !i->bias || !i->scale || !i->packed || (w->q.group_size && !i->factor))
+    if (!i->codes || !i->bias || !i->scale || !i->weight_scale || !i->packed || (w->q.group_size && !i->factor))
         return IB_ENOMEM;
+    for (int64_t r = 0; r < rows; r++)
+        i->weight_scale[r] = w->q.scale[w->q.n_scales == 1 ? 0 : r];
     for (int64_t r = 0; r < rows; r++)
         f->pack(i->codes + r * row, row, i->packed + r * c->row_bytes);
     i->macs = (int64_t)c->out_h * c->out_w * w->size;

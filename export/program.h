@@ -39,13 +39,14 @@ struct ib_instr {
         isobit_pool pool;
         int32_t runs[IB_MAX_INPUTS]; /* concat: elements of each input in one outer step; runs of one sample */
     } p;
-    int outer; /* concat */
+    int outer, axis; /* concat */
     /* constants, owned */
     int8_t *codes;    /* conv2d: weights [out_c][k], one a byte */
     uint8_t *packed;  /* the same as they ship */
     uint8_t *factor;
     int32_t *bias;
     isobit_scale *scale;
+    float *weight_scale; /* conv2d, linear: [out_c], for formats that state real scales */
     int8_t *table;    /* lookup [256]; concat [n_in][256] */
     int64_t macs, acc_bound, flash;
 };
@@ -77,8 +78,6 @@ struct ib_program {
 #undef INSTR
 const ib_instr_class *ib_instr_class_of(const ib_op *op); /* NULL: none */
 
-/* The program of a frozen network, without a change of phase. */
-ib_program *ib_program_of(ib_layer *net, ib_graph *g);
 /* Offsets of the values in one arena, by liveness. */
 ib_status ib_plan_memory(ib_program *p);
 /* Runs and shows every instruction's result: see(context, instruction, codes[batch, size]). */

@@ -55,6 +55,18 @@ static void set_bits(ib_quantizer *q, int bits, ib_profile profile)
     q->scale = 1.0f;
 }
 
+ib_status ib_qat_set_profile(ib_layer *net, ib_profile profile)
+{
+    ib_plan *p = ib_plan_of(net);
+    if (!p || p->phase == IB_EXPORTED)
+        return ib_fail(IB_ESTATE, "profile: the network is in phase %s", ib_phase_name(ib_qat_phase(net)));
+    p->opts.profile = profile;
+    p->input.out.profile = (int)profile;
+    for (int i = 0; i < p->n_steps; i++)
+        p->steps[i].out.profile = (int)profile;
+    return IB_OK;
+}
+
 /* The rules that match a step, the last one last. `used` marks rules that matched anything. */
 static ib_status apply_rules(ib_plan *p, ib_step *s, int *act_bits, uint64_t *used)
 {

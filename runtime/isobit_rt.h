@@ -237,7 +237,7 @@ typedef struct isobit_pool {
     int32_t channels, in_h, in_w, out_h, out_w;
     int32_t kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w;
     int32_t in_zero, out_zero, lo, hi;
-    isobit_scale scale; /* average pooling: s_in / (s_out * kernel_h * kernel_w) */
+    isobit_scale scale; /* average pooling: s_in * (1 / (kernel_h * kernel_w)) / s_out */
 } isobit_pool;
 /* [end] */
 

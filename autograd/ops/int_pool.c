@@ -51,7 +51,7 @@ ib_tensor *ib_qmax_pool(ib_graph *g, ib_tensor *x, const ib_pool_opts *opts)
     return IB_APPLY(g, &ib_op_qmax_pool, (&(ib_q_attrs){.pool = *opts}), x);
 }
 
-/* acc = sum (x - zero); y = clamp(requant(acc, s_in / (s_out window)) + zero_out) */
+/* acc = sum (x - zero); y = clamp(requant(acc, s_in (1 / window) / s_out) + zero_out) */
 static ib_status avg_forward(ib_graph *g, ib_node *n)
 {
     ib_window s;
@@ -76,7 +76,8 @@ static ib_status avg_forward(ib_graph *g, ib_node *n)
     const ib_status status = ib_see(g, n, a->out, IB_ACT_NONE, lo, hi);
     if (status)
         return status;
-    c->scale[0] = ib_requant_scale(c->acc_scale[0], 1.0f, a->out->scale, a->out->profile);
+    /* as a product with ones of step 1 / window, so that runtimes without such a pooling can say it as a convolution */
+    c->scale[0] = ib_requant_scale(x->q.scale[0], 1.0f / (float)(s.kh * s.kw), a->out->scale, a->out->profile);
     c->lo = a->out->qmin;
     c->hi = a->out->qmax;
     c->profile = a->out->profile;

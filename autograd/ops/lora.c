@@ -91,7 +91,7 @@ static ib_status lora_forward(ib_graph *g, ib_node *n)
 {
     const lora_attrs *a = n->attrs;
     const ib_tensor *x = n->in[X];
-    const int64_t rows = x->shape[0], out = a->w->rows, in = a->w->cols;
+    const int64_t rows = x->shape[0], out = a->w->rows;
     float *y = ib_f32(n->out);
     if (n->in[M] && magnitudes(g, n))
         return IB_ENOMEM;

@@ -16,6 +16,8 @@ typedef struct ib_program ib_program;
  * in IB_FROZEN and is in IB_EXPORTED afterwards. An operator in fp32 between integer ones is an error that names it;
  * a softmax at the very end is left to the caller (ib_program_note says so). */
 ib_program *ib_program_lower(ib_layer *net, ib_graph *g);
+/* The same without moving on to IB_EXPORTED: for looking, and for programs of several rounding profiles. */
+ib_program *ib_program_of(ib_layer *net, ib_graph *g);
 void ib_program_free(ib_program *p); /* NULL is fine */
 
 int64_t ib_program_input_size(const ib_program *p);  /* codes of one sample */
@@ -49,6 +51,21 @@ int64_t ib_program_arena(const ib_program *p); /* bytes of RAM, without input an
 ib_status ib_export_c(ib_program *p, ib_device *dev, const char *dir, const char *name, int64_t n, const int8_t *samples);
 /* Writes the program as an HDF5 file: a group an instruction, weights as plain bytes. */
 ib_status ib_export_hdf5(const ib_program *p, const char *path);
+
+/* ONNX (operator set 21), for profile fp32_rne: what ONNX Runtime then computes is the same integers. Input: normalized fp32
+ * [batch,C,H,W]; output: fp32, the dequantized codes. IB_EUNSUPPORTED names a layer that has no exact form. */
+typedef struct ib_onnx_opts {
+    int qdq;          /* DequantizeLinear and QuantizeLinear around float operators; else QLinearConv and the like */
+    int int4_as_int8; /* write 4-bit weights as int8 */
+} ib_onnx_opts;
+ib_status ib_export_onnx(const ib_program *p, const char *path, const char *name, const ib_onnx_opts *opts);
+
+/* A TFLite flatbuffer, int8 in and out, N,H,W,C. Profile tflite_double is that of TFLite's own and CMSIS-NN's kernels, fp32_rne
+ * that of XNNPACK. IB_EUNSUPPORTED names a layer that has no exact form. */
+typedef struct ib_tflite_opts {
+    int int4_as_int8; /* write 4-bit weights as int8 */
+} ib_tflite_opts;
+ib_status ib_export_tflite(const ib_program *p, const char *path, const char *name, const ib_tflite_opts *opts);
 
 /* ---- verification: training = evaluation = integer runtime = compiled C, code for code ---- */
 typedef struct ib_verify_layer {

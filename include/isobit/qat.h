@@ -59,6 +59,9 @@ ib_status ib_qat_bits_parse(const char *text, ib_qat_opts *opts);
 ib_status ib_profile_parse(const char *text, ib_profile *out);
 const char *ib_profile_name(ib_profile profile);
 const char *ib_phase_name(ib_phase phase);
+/* The rounding of another runtime from here on, with the scales and weights that there are: a result may move by one step.
+ * IB_ESTATE in IB_FLOAT and IB_EXPORTED. */
+ib_status ib_qat_set_profile(ib_layer *net, ib_profile profile);
 
 /* IB_FLOAT -> IB_CALIBRATE. Needs ib_layer_init() and ib_layer_set_input(); the graph is used for the trace. */
 ib_status ib_qat_prepare(ib_layer *net, ib_graph *g, const ib_qat_opts *opts);

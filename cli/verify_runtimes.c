@@ -1,0 +1,197 @@
+/* verify_runtimes.c - the exported model in other people's runtimes, code for code with the integer runtime. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+
+extern const unsigned char ib_embedded_run_runtime[];
+extern const unsigned long ib_embedded_run_runtime_size;
+
+static ib_status write_qop(ib_program *p, const char *path)
+{
+    return ib_export_onnx(p, path, "verify", &(ib_onnx_opts){0});
+}
+static ib_status write_qdq(ib_program *p, const char *path)
+{
+    return ib_export_onnx(p, path, "verify", &(ib_onnx_opts){.qdq = 1});
+}
+static ib_status write_tflite(ib_program *p, const char *path)
+{
+    return ib_export_tflite(p, path, "verify", NULL);
+}
+
+/* What --with names, and the runs it stands for. */
+static const struct runtime {
+    const char *with, *name, *engine; /* engine: of run_runtime.py */
+    ib_profile profile;
+    int codes; /* N,H,W,C codes go in and codes come out; else fp32 */
+    ib_status (*write)(ib_program *p, const char *path);
+} runtimes[] = {
+    {"onnxruntime", "ONNX Runtime, QOperator", "onnxruntime", IB_FP32_RNE, 0, write_qop},
+    {"onnxruntime", "ONNX Runtime, QDQ", "onnxruntime", IB_FP32_RNE, 0, write_qdq},
+    {"litert", "LiteRT, reference kernels", "litert-reference", IB_TFLITE_DOUBLE, 1, write_tflite},
+    {"litert", "LiteRT, XNNPACK", "litert", IB_FP32_RNE, 1, write_tflite},
+};
+enum { N_RUNTIMES = sizeof runtimes / sizeof *runtimes };
+
+static int is_listed(const char *list, const char *name)
+{
+    const char *at = strstr(list, name), end = at ? at[strlen(name)] : 1;
+    return at && (at == list || at[-1] == ',') && (!end || end == ',');
+}
+
+static int put(const char *path, const void *data, size_t bytes)
+{
+    FILE *f = fopen(path, "wb");
+    const int bad = !f || fwrite(data, 1, bytes, f) != bytes;
+    return (f && fclose(f)) || bad ? fprintf(stderr, "isobit: %s: cannot be written\n", path) : 0;
+}
+
+/* The test data as codes and reals, and what the program makes of them. */
+typedef struct samples {
+    int64_t n, in, out;
+    float *x;
+    int8_t *codes, *result;
+} samples;
+
+static int run_program(session *s, ib_program *p, samples *a)
+{
+    ib_loader *l = ib_loader_new(s->test, ib_layer_input(s->net), &(ib_loader_opts){.batch = 200});
+    ib_batch b;
+    a->in = ib_program_input_size(p);
+    a->out = ib_program_output_size(p);
+    const int64_t most = ib_dataset_count(s->test);
+    a->x = malloc((size_t)(most * a->in) * sizeof *a->x);
+    a->codes = malloc((size_t)(most * a->in));
+    a->result = malloc((size_t)(most * a->out));
+    int bad = !l || !a->x || !a->codes || !a->result;
+    while (!bad && ib_loader_next(l, &b)) {
+        memcpy(a->x + a->n * a->in, b.x, (size_t)(b.n * a->in) * sizeof *a->x);
+        ib_program_quantize(p, s->dev, b.n, b.x, a->codes + a->n * a->in);
+        bad = ib_program_run(p, s->dev, b.n, a->codes + a->n * a->in, a->result + a->n * a->out) != IB_OK;
+        a->n += b.n;
+    }
+    ib_loader_free(l);
+    return bad ? complain() : 0;
+}
+
+/* C,H,W to H,W,C, in place of each sample */
+static void turn(samples *a, const ib_input_info *in, int8_t *to)
+{
+    const int64_t area = (int64_t)in->h * in->w;
+    for (int64_t i = 0; i < a->n; i++)
+        for (int64_t c = 0; c < in->c; c++)
+            for (int64_t p = 0; p < area; p++)
+                to[i * a->in + p * in->c + c] = a->codes[i * a->in + c * area + p];
+}
+
+/* The last line of a log. */
+static void tell(const char *path, const char *name, const char *python)
+{
+    char line[300] = "", last[300] = "no message";
+    FILE *f = fopen(path, "r");
+    while (f && fgets(line, sizeof line, f))
+        if (line[strspn(line, " \n")])
+            memcpy(last, line, sizeof last);
+    if (f)
+        fclose(f);
+    last[strcspn(last, "\n")] = 0;
+    fprintf(stderr, "isobit: %s did not run with %s: %s (scripts/runtimes makes a Python that has it)\n", name, python, last);
+}
+
+static int run(session *s, const struct runtime *r, const char *python, const char *dir, int64_t *codes, int64_t *different)
+{
+    static const char *const files[] = {"run.py", "model", "in", "out", "log"};
+    char path[5][256], command[1600];
+    samples a = {0};
+    int8_t *turned = NULL, *got = NULL;
+    float *real = NULL;
+    int status = 0;
+    for (int i = 0; i < 5; i++)
+        snprintf(path[i], sizeof path[i], "%s/%s", dir, files[i]);
+    ib_program *p = ib_qat_set_profile(s->net, r->profile) ? NULL : ib_program_of(s->net, s->g);
+    if (!p || r->write(p, path[1]))
+        status = complain();
+    if (!status)
+        status = run_program(s, p, &a);
+    if (!status && r->codes) {
+        if ((turned = malloc((size_t)(a.n * a.in))))
+            turn(&a, ib_layer_input(s->net), turned);
+        status = !turned || put(path[2], turned, (size_t)(a.n * a.in));
+    } else if (!status) {
+        status = put(path[2], a.x, (size_t)(a.n * a.in) * sizeof *a.x);
+    }
+    if (!status)
+        status = put(path[0], ib_embedded_run_runtime, ib_embedded_run_runtime_size);
+    snprintf(command, sizeof command, "'%s' '%s' %s '%s' '%s' '%s' %lld >'%s' 2>&1", python, path[0], r->engine, path[1], path[2], path[3], (long long)a.n, path[4]);
+    if (!status && system(command)) {
+        tell(path[4], r->name, python);
+        status = 1;
+    }
+    const size_t n = (size_t)(a.n * a.out);
+    FILE *f = status ? NULL : fopen(path[3], "rb");
+    got = malloc(n + 1);
+    real = malloc((n + 1) * sizeof *real);
+    if (!status && (!f || !got || !real || (r->codes ? fread(got, 1, n, f) : fread(real, sizeof *real, n, f)) != n))
+        status = fprintf(stderr, "isobit: %s answered fewer than %zu values\n", r->name, n) != 0;
+    for (size_t i = 0; i < n && !status; i++) {
+        if (!r->codes)
+            got[i] = (int8_t)(lrintf(real[i] / ib_program_output_scale(p)) + ib_program_output_zero(p));
+        *different += got[i] != a.result[i];
+    }
+    *codes = (int64_t)n;
+    if (f)
+        fclose(f);
+    for (int i = 0; i < 5; i++)
+        unlink(path[i]);
+    free(a.x);
+    free(a.codes);
+    free(a.result);
+    free(turned);
+    free(got);
+    free(real);
+    ib_program_free(p);
+    return status;
+}
+
+int verify_with(session *s, const char *list, const char *python, struct json_object *report, int64_t *different)
+{
+    struct json_object *rows = report ? json_object_new_array() : NULL;
+    const char *base = getenv("TMPDIR");
+    char dir[200];
+    int known = 0, status = 0;
+    if (!python)
+        python = getenv("ISOBIT_PYTHON") ? getenv("ISOBIT_PYTHON") : "python3";
+    for (int i = 0; i < N_RUNTIMES; i++)
+        known += is_listed(list, runtimes[i].with);
+    if (!known)
+        return fprintf(stderr, "isobit: --with '%s': onnxruntime and litert are possible\n", list), 2;
+    snprintf(dir, sizeof dir, "%s/isobit-XXXXXX", base && *base ? base : "/tmp");
+    if (!mkdtemp(dir))
+        return fprintf(stderr, "isobit: %s: cannot be made\n", dir), 1;
+    for (int i = 0; i < N_RUNTIMES && !status; i++) {
+        int64_t codes = 0, wrong = 0;
+        if (!is_listed(list, runtimes[i].with))
+            continue;
+        status = run(s, &runtimes[i], python, dir, &codes, &wrong);
+        *different += wrong;
+        if (!status && rows) {
+            struct json_object *j = json_object_new_object();
+            json_object_object_add(j, "name", json_object_new_string(runtimes[i].name));
+            json_object_object_add(j, "profile", json_object_new_string(ib_profile_name(runtimes[i].profile)));
+            json_object_object_add(j, "codes", json_object_new_int64(codes));
+            json_object_object_add(j, "different", json_object_new_int64(wrong));
+            json_object_array_add(rows, j);
+        } else if (!status) {
+            printf("%-28s %-14s %lld output codes, %lld differ\n", runtimes[i].name, ib_profile_name(runtimes[i].profile), (long long)codes, (long long)wrong);
+            fflush(stdout);
+        }
+    }
+    rmdir(dir);
+    if (report)
+        json_object_object_add(report, "runtimes", rows);
+    return status;
+}

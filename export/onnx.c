@@ -1,0 +1,367 @@
+/* onnx.c - prints an integer program as ONNX, with ONNX Runtime's integers (profile fp32_rne).
+ *
+ * Products, and average pooling as a depthwise product with ones, are
+ *   qoperator:  QLinearConv on codes
+ *   qdq:        DequantizeLinear -> Conv -> QuantizeLinear, which ONNX Runtime fuses into the same QLinearConv
+ * A linear layer is the 1x1 convolution of a 1x1 image: QLinearMatMul has no bias and QGemm is no standard operator.
+ * What standard operators would round more than once, or in float, is written in exact integer arithmetic instead:
+ *   add    the fixed-point sum in int32, then one rounding in double, which holds it exactly
+ *   mul    the product in int32, then the requantization  round(float(acc) * M)
+ *   lookup Gather of a table of 256 */
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "export/onnx_file.h"
+#include "export/program.h"
+#include "tensor/requant.h"
+
+typedef struct printer {
+    const ib_program *p;
+    ib_onnx *o;
+    int qdq, int4;
+    int at; /* number of the instruction; constants are named after it */
+    char out[24];
+} printer;
+
+/* The names that printing one instruction takes. */
+static const char *text(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static const char *text(const char *format, ...)
+{
+    static _Thread_local char buf[64][160];
+    static _Thread_local int i;
+    va_list args;
+    i = (i + 1) % 64;
+    va_start(args, format);
+    vsnprintf(buf[i], sizeof buf[i], format, args);
+    va_end(args);
+    return buf[i];
+}
+
+static const char *name_of(int value)
+{
+    return value ? text("v%d", value) : "codes";
+}
+
+static const char *constant(const printer *w, const char *what, int type, int ndim, const int64_t *shape, const void *data, size_t bytes)
+{
+    const char *name = text("%s%d", what, w->at);
+    ib_onnx_constant(w->o, name, type, ndim, shape, data, bytes);
+    return name;
+}
+static const char *constant_f32(const printer *w, const char *what, float v)
+{
+    return constant(w, what, IB_ONNX_FLOAT, 0, NULL, &v, sizeof v);
+}
+static const char *constant_i8(const printer *w, const char *what, int v)
+{
+    const int8_t code = (int8_t)v;
+    return constant(w, what, IB_ONNX_INT8, 0, NULL, &code, 1);
+}
+static const char *constant_i32(const printer *w, const char *what, int32_t v)
+{
+    return constant(w, what, IB_ONNX_INT32, 0, NULL, &v, sizeof v);
+}
+
+static const char *reshaped(const printer *w, const char *x, int n, const int64_t *shape, const char *to)
+{
+    const char *s = constant(w, text("shape_%s_", to), IB_ONNX_INT64, 1, (int64_t[]){n}, shape, (size_t)n * sizeof *shape);
+    ib_onnx_node(w->o, "Reshape", text("%s %s", x, s), to);
+    return to;
+}
+
+/* Codes clamped to what the program allows, where that is less than int8. */
+static void clamped(const printer *w, const char *x, int lo, int hi)
+{
+    if (lo > -128 || hi < 127)
+        ib_onnx_node(w->o, "Clip", text("%s %s %s", x, constant_i8(w, "least", lo), constant_i8(w, "most", hi)), w->out);
+    else if (strcmp(x, w->out))
+        ib_onnx_node(w->o, "Identity", x, w->out);
+}
+
+/* Where an operator writes: a name of its own if a clamp follows. */
+static const char *before_clamp(const printer *w, int lo, int hi)
+{
+    return lo > -128 || hi < 127 ? text("raw%d", w->at) : w->out;
+}
+
+/* int32 `v` + zero, clamped, as codes */
+static void codes_of(const printer *w, const char *v, int zero, int lo, int hi)
+{
+    ib_onnx_node(w->o, "Add", text("%s %s", v, constant_i32(w, "out_zero", zero)), text("moved%d", w->at));
+    ib_onnx_node(w->o, "Clip", text("moved%d %s %s", w->at, constant_i32(w, "least32_", lo), constant_i32(w, "most32_", hi)), text("kept%d", w->at));
+    ib_onnx_node(w->o, "Cast", text("kept%d", w->at), w->out);
+    ib_onnx_attr_int(w->o, "to", IB_ONNX_INT8);
+}
+
+/* int32 input less its zero point */
+static const char *widened(const printer *w, const char *x, int zero, const char *to)
+{
+    ib_onnx_node(w->o, "Cast", x, text("%s_wide", to));
+    ib_onnx_attr_int(w->o, "to", IB_ONNX_INT32);
+    ib_onnx_node(w->o, "Sub", text("%s_wide %s", to, constant_i32(w, text("zero_%s_", to), zero)), to);
+    return to;
+}
+
+/* ---- products ---- */
+
+/* The constants of a product: weights [oc, ...shape], their scales, bias. */
+typedef struct product {
+    int64_t shape[4], kernel[2], strides[2], pads[4];
+    int groups, out_zero, lo, hi, in_zero, bits;
+    float in_scale, out_scale;
+    const int8_t *codes;
+    const float *weight_scale; /* [oc] */
+    const int32_t *bias;       /* [oc], or NULL */
+} product;
+
+static const char *weights(const printer *w, const product *c)
+{
+    const int64_t n = c->shape[0] * c->shape[1] * c->shape[2] * c->shape[3];
+    if (c->bits != 4 || !w->int4)
+        return constant(w, "weight", IB_ONNX_INT8, 4, c->shape, c->codes, (size_t)n);
+    uint8_t *packed = ib_alloc((size_t)(n + 1) / 2 + 1);
+    for (int64_t i = 0; packed && i < n; i++)
+        packed[i / 2] |= (uint8_t)((c->codes[i] & 15) << 4 * (i & 1));
+    const char *four = constant(w, "weight_int4_", IB_ONNX_INT4, 4, c->shape, packed ? packed : (uint8_t *)"", packed ? (size_t)(n + 1) / 2 : 0);
+    ib_free(packed);
+    const char *wide = text("weight%d", w->at);
+    ib_onnx_node(w->o, "Cast", four, wide); /* a constant: runtimes fold it */
+    ib_onnx_attr_int(w->o, "to", IB_ONNX_INT8);
+    return wide;
+}
+
+static void conv_attributes(const printer *w, const product *c)
+{
+    ib_onnx_attr_ints(w->o, "kernel_shape", 2, c->kernel);
+    ib_onnx_attr_ints(w->o, "strides", 2, c->strides);
+    ib_onnx_attr_ints(w->o, "pads", 4, c->pads);
+    ib_onnx_attr_int(w->o, "group", c->groups);
+}
+
+static void print_product(const printer *w, const product *c, const char *x, const char *to)
+{
+    const int64_t oc = c->shape[0];
+    int uniform = 1;
+    for (int64_t o = 1; o < oc; o++)
+        uniform &= c->weight_scale[o] == c->weight_scale[0];
+    const int ndim = uniform ? 0 : 1;
+    const char *xs = constant_f32(w, "x_scale", c->in_scale), *xz = constant_i8(w, "x_zero", c->in_zero), *ys = constant_f32(w, "y_scale", c->out_scale);
+    const char *yz = constant_i8(w, "y_zero", c->out_zero), *weight = weights(w, c);
+    const char *ws = constant(w, "w_scale", IB_ONNX_FLOAT, ndim, &oc, c->weight_scale, (uniform ? 1 : (size_t)oc) * sizeof(float));
+    int8_t *zeros = ib_alloc((size_t)oc);
+    const char *wz = constant(w, "w_zero", IB_ONNX_INT8, ndim, &oc, zeros ? zeros : (int8_t *)"", uniform ? 1 : (size_t)oc);
+    ib_free(zeros);
+    const char *bias = c->bias ? constant(w, "bias", IB_ONNX_INT32, 1, &oc, c->bias, (size_t)oc * sizeof *c->bias) : NULL;
+    if (!w->qdq) {
+        ib_onnx_node(w->o, "QLinearConv", text("%s %s %s %s %s %s %s %s %s", x, xs, xz, weight, ws, wz, ys, yz, bias ? bias : ""), to);
+        conv_attributes(w, c);
+        return;
+    }
+    const char *real_x = text("x_real%d", w->at), *real_w = text("w_real%d", w->at), *real_b = text("b_real%d", w->at), *real_y = text("y_real%d", w->at);
+    ib_onnx_node(w->o, "DequantizeLinear", text("%s %s %s", x, xs, xz), real_x);
+    ib_onnx_node(w->o, "DequantizeLinear", text("%s %s %s", weight, ws, wz), real_w);
+    if (!uniform)
+        ib_onnx_attr_int(w->o, "axis", 0);
+    if (bias) {
+        float *scale = ib_alloc((size_t)oc * sizeof *scale);
+        for (int64_t o = 0; scale && o < oc; o++)
+            scale[o] = c->in_scale * c->weight_scale[o];
+        const char *bs = constant(w, "b_scale", IB_ONNX_FLOAT, ndim, &oc, scale ? scale : c->weight_scale, (uniform ? 1 : (size_t)oc) * sizeof(float));
+        ib_free(scale);
+        ib_onnx_node(w->o, "DequantizeLinear", text("%s %s", bias, bs), real_b);
+        if (!uniform)
+            ib_onnx_attr_int(w->o, "axis", 0);
+    }
+    ib_onnx_node(w->o, "Conv", bias ? text("%s %s %s", real_x, real_w, real_b) : text("%s %s", real_x, real_w), real_y);
+    conv_attributes(w, c);
+    ib_onnx_node(w->o, "QuantizeLinear", text("%s %s %s", real_y, ys, yz), to);
+}
+
+static ib_status print_conv(const printer *w, const ib_instr *i)
+{
+    const isobit_conv2d *k = &i->p.conv;
+    const ib_value *in = &w->p->values[i->in[0]], *out = &w->p->values[i->out];
+    const int linear = i->cls == &ib_instr_linear;
+    const int64_t row = (int64_t)k->in_c / k->groups * k->kernel_h * k->kernel_w;
+    product c = {.shape = {k->out_c, k->in_c / k->groups, k->kernel_h, k->kernel_w}, .kernel = {k->kernel_h, k->kernel_w},
+                 .strides = {k->stride_h, k->stride_w}, .pads = {k->pad_h, k->pad_w, k->pad_h, k->pad_w}, .groups = k->groups, .out_zero = k->out_zero,
+                 .lo = k->lo, .hi = k->hi, .in_zero = k->in_zero, .bits = i->factor ? 8 : k->bits, .in_scale = in->scale, .out_scale = out->scale,
+                 .codes = i->codes, .weight_scale = i->weight_scale, .bias = i->bias};
+    int8_t *whole = NULL;
+    if (i->factor) { /* group factors have no standard form: they go into the codes, if those fit */
+        if (!(whole = ib_alloc((size_t)(k->out_c * row))))
+            return IB_ENOMEM;
+        for (int64_t j = 0; j < k->out_c * row; j++) {
+            const int v = i->codes[j] * i->factor[j / row * k->n_groups + j % row / k->group_size];
+            if (v < -127 || v > 127) {
+                ib_free(whole);
+                return ib_fail(IB_EUNSUPPORTED, "layer '%s': %d-bit weights times their group's factor do not fit int8", i->name, k->bits);
+            }
+            whole[j] = (int8_t)v;
+        }
+        c.codes = whole;
+    }
+    const char *x = name_of(i->in[0]), *to = before_clamp(w, k->lo, k->hi);
+    if (linear)
+        x = reshaped(w, x, 4, (int64_t[]){-1, k->in_c, 1, 1}, text("pixel%d", w->at));
+    print_product(w, &c, x, linear ? text("pixels%d", w->at) : to);
+    if (linear)
+        reshaped(w, text("pixels%d", w->at), 2, (int64_t[]){-1, k->out_c}, to);
+    clamped(w, to, k->lo, k->hi);
+    ib_free(whole);
+    return IB_OK;
+}
+
+/* Average pooling: acc = sum (x - zero) with M = s_in (1 / window) / s_out is a depthwise convolution with ones. */
+static ib_status print_avgpool(const printer *w, const ib_instr *i)
+{
+    const isobit_pool *k = &i->p.pool;
+    const int64_t area = (int64_t)k->kernel_h * k->kernel_w, n = k->channels * area;
+    int8_t *ones = ib_alloc((size_t)n);
+    float *scale = ib_alloc((size_t)k->channels * sizeof *scale);
+    if (!ones || !scale) {
+        ib_free(ones);
+        ib_free(scale);
+        return IB_ENOMEM;
+    }
+    memset(ones, 1, (size_t)n);
+    for (int c = 0; c < k->channels; c++)
+        scale[c] = 1.0f / (float)area;
+    const product c = {.shape = {k->channels, 1, k->kernel_h, k->kernel_w}, .kernel = {k->kernel_h, k->kernel_w}, .strides = {k->stride_h, k->stride_w},
+                       .pads = {k->pad_h, k->pad_w, k->pad_h, k->pad_w}, .groups = k->channels, .out_zero = k->out_zero, .lo = k->lo, .hi = k->hi,
+                       .in_zero = k->in_zero, .bits = 8, .in_scale = w->p->values[i->in[0]].scale, .out_scale = w->p->values[i->out].scale,
+                       .codes = ones, .weight_scale = scale};
+    const char *to = before_clamp(w, k->lo, k->hi);
+    print_product(w, &c, name_of(i->in[0]), to);
+    clamped(w, to, k->lo, k->hi);
+    ib_free(ones);
+    ib_free(scale);
+    return IB_OK;
+}
+
+static ib_status print_maxpool(const printer *w, const ib_instr *i)
+{
+    const isobit_pool *k = &i->p.pool;
+    ib_onnx_node(w->o, "MaxPool", name_of(i->in[0]), w->out);
+    ib_onnx_attr_ints(w->o, "kernel_shape", 2, (int64_t[]){k->kernel_h, k->kernel_w});
+    ib_onnx_attr_ints(w->o, "strides", 2, (int64_t[]){k->stride_h, k->stride_w});
+    ib_onnx_attr_ints(w->o, "pads", 4, (int64_t[]){k->pad_h, k->pad_w, k->pad_h, k->pad_w});
+    return IB_OK;
+}
+
+/* ---- element by element ---- */
+
+static ib_status print_add(const printer *w, const ib_instr *i)
+{
+    const isobit_add *k = &i->p.add;
+    const char *a = widened(w, name_of(i->in[0]), k->a_zero, text("a%d", w->at)), *b = widened(w, name_of(i->in[1]), k->b_zero, text("b%d", w->at));
+    ib_onnx_node(w->o, "Mul", text("%s %s", a, constant_i32(w, "a_factor", k->a.mult)), text("a_part%d", w->at));
+    ib_onnx_node(w->o, "Mul", text("%s %s", b, constant_i32(w, "b_factor", k->b.mult)), text("b_part%d", w->at));
+    ib_onnx_node(w->o, "Add", text("a_part%d b_part%d", w->at, w->at), text("sum%d", w->at));
+    ib_onnx_node(w->o, "Cast", text("sum%d", w->at), text("sum_real%d", w->at));
+    ib_onnx_attr_int(w->o, "to", IB_ONNX_DOUBLE);
+    const double step = ldexp(1, k->a.exp);
+    ib_onnx_node(w->o, "Mul", text("sum_real%d %s", w->at, constant(w, "step", IB_ONNX_DOUBLE, 0, NULL, &step, sizeof step)), text("result%d", w->at));
+    ib_onnx_node(w->o, "Round", text("result%d", w->at), text("rounded%d", w->at));
+    ib_onnx_node(w->o, "Cast", text("rounded%d", w->at), text("integer%d", w->at));
+    ib_onnx_attr_int(w->o, "to", IB_ONNX_INT32);
+    codes_of(w, text("integer%d", w->at), k->out_zero, k->lo, k->hi);
+    return IB_OK;
+}
+
+static ib_status print_mul(const printer *w, const ib_instr *i)
+{
+    const isobit_mul *k = &i->p.mul;
+    const char *a = widened(w, name_of(i->in[0]), k->a_zero, text("a%d", w->at)), *b = widened(w, name_of(i->in[1]), k->b_zero, text("b%d", w->at));
+    ib_onnx_node(w->o, "Mul", text("%s %s", a, b), text("acc%d", w->at));
+    ib_onnx_node(w->o, "Cast", text("acc%d", w->at), text("acc_real%d", w->at));
+    ib_onnx_attr_int(w->o, "to", IB_ONNX_FLOAT);
+    const float m = (float)ib_requant_value(k->scale, ISOBIT_FP32_RNE);
+    ib_onnx_node(w->o, "Mul", text("acc_real%d %s", w->at, constant_f32(w, "factor", m)), text("result%d", w->at));
+    ib_onnx_node(w->o, "Round", text("result%d", w->at), text("rounded%d", w->at));
+    ib_onnx_node(w->o, "Cast", text("rounded%d", w->at), text("integer%d", w->at));
+    ib_onnx_attr_int(w->o, "to", IB_ONNX_INT32);
+    codes_of(w, text("integer%d", w->at), k->out_zero, k->lo, k->hi);
+    return IB_OK;
+}
+
+/* to = table[x + 128] */
+static const char *gathered(const printer *w, const char *x, const int8_t *table, int which, const char *to)
+{
+    const char *t = constant(w, text("table%d_", which), IB_ONNX_INT8, 1, (int64_t[]){256}, table, 256);
+    const char *index = widened(w, x, -128, text("index%d_%d", which, w->at));
+    ib_onnx_node(w->o, "Gather", text("%s %s", t, index), to);
+    return to;
+}
+
+static ib_status print_lookup(const printer *w, const ib_instr *i)
+{
+    gathered(w, name_of(i->in[0]), i->table, 0, w->out);
+    return IB_OK;
+}
+
+static ib_status print_concat(const printer *w, const ib_instr *i)
+{
+    char all[IB_MAX_INPUTS * 32] = "";
+    for (int j = 0; j < i->n_in; j++)
+        snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s", j ? " " : "",
+                 gathered(w, name_of(i->in[j]), i->table + 256 * j, j, text("part%d_%d", j, w->at)));
+    ib_onnx_node(w->o, "Concat", all, w->out);
+    ib_onnx_attr_int(w->o, "axis", i->axis);
+    return IB_OK;
+}
+
+static const struct {
+    const ib_instr_class *cls;
+    ib_status (*print)(const printer *w, const ib_instr *i);
+} printers[] = {{&ib_instr_conv2d, print_conv}, {&ib_instr_linear, print_conv}, {&ib_instr_avgpool, print_avgpool}, {&ib_instr_maxpool, print_maxpool},
+                {&ib_instr_add, print_add}, {&ib_instr_mul, print_mul}, {&ib_instr_lookup, print_lookup}, {&ib_instr_concat, print_concat}};
+
+ib_status ib_export_onnx(const ib_program *p, const char *path, const char *name, const ib_onnx_opts *opts)
+{
+    const ib_value *in = &p->values[0], *out = &p->values[p->result];
+    if (p->profile != ISOBIT_FP32_RNE)
+        return ib_fail(IB_EUNSUPPORTED, "%s: the network rounds as %s, ONNX Runtime as fp32_rne: export with --profile fp32_rne", path,
+                       ib_profile_name((ib_profile)p->profile));
+    printer w = {.p = p, .o = ib_onnx_new(name), .qdq = opts->qdq, .int4 = !opts->int4_as_int8};
+    if (!w.o)
+        return IB_ENOMEM;
+    const int64_t shape[4] = {1, p->input.c, p->input.h, p->input.w};
+    ib_onnx_value(w.o, 0, "input", IB_ONNX_FLOAT, 4, shape);
+    w.at = -1;
+    snprintf(w.out, sizeof w.out, "codes");
+    ib_onnx_constant(w.o, "input_scale", IB_ONNX_FLOAT, 0, NULL, &in->scale, sizeof in->scale);
+    const int8_t zero = (int8_t)in->zero, out_zero = (int8_t)out->zero;
+    ib_onnx_constant(w.o, "input_zero", IB_ONNX_INT8, 0, NULL, &zero, 1);
+    ib_onnx_node(w.o, "QuantizeLinear", "input input_scale input_zero", in->bits < 8 ? "unclamped" : "codes");
+    if (in->bits < 8) {
+        const int8_t most = (int8_t)((1 << (in->bits - 1)) - 1), least = (int8_t)(-most - 1);
+        ib_onnx_constant(w.o, "input_least", IB_ONNX_INT8, 0, NULL, &least, 1);
+        ib_onnx_constant(w.o, "input_most", IB_ONNX_INT8, 0, NULL, &most, 1);
+        ib_onnx_node(w.o, "Clip", "unclamped input_least input_most", "codes");
+    }
+    ib_status status = IB_OK;
+    for (w.at = 0; w.at < p->n_instrs && !status; w.at++) {
+        const ib_instr *i = &p->instrs[w.at];
+        snprintf(w.out, sizeof w.out, "v%d", i->out);
+        size_t k = 0;
+        while (k < sizeof printers / sizeof *printers && printers[k].cls != i->cls)
+            k++;
+        status = k < sizeof printers / sizeof *printers ? printers[k].print(&w, i)
+                                                        : ib_fail(IB_EUNSUPPORTED, "layer '%s': %s has no form in ONNX", i->name, i->cls->name);
+    }
+    ib_onnx_constant(w.o, "output_scale", IB_ONNX_FLOAT, 0, NULL, &out->scale, sizeof out->scale);
+    ib_onnx_constant(w.o, "output_zero", IB_ONNX_INT8, 0, NULL, &out_zero, 1);
+    ib_onnx_node(w.o, "DequantizeLinear", text("%s output_scale output_zero", name_of(p->result)), "output");
+    ib_onnx_value(w.o, 1, "output", IB_ONNX_FLOAT, out->ndim, out->shape);
+    ib_onnx_metadata(w.o, "isobit.profile", ib_profile_name((ib_profile)p->profile));
+    if (*p->note)
+        ib_onnx_metadata(w.o, "isobit.note", p->note);
+    if (status) {
+        ib_onnx_free(w.o);
+        return status;
+    }
+    return ib_onnx_write(w.o, path);
+}
