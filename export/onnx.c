@@ -2,7 +2,8 @@
  *
  * Products, and average pooling as a depthwise product with ones, are
  *   qoperator:  QLinearConv on codes
- *   qdq:        DequantizeLinear -> Conv -> QuantizeLinear, which ONNX Runtime fuses into the same QLinearConv
+ *   qdq:        DequantizeLinear -> Conv -> QuantizeLinear, which ONNX Runtime fuses into the same QLinearConv. Activations are
+ *               uint8, each code raised by 128: on x86 it fuses those only, and leaves int8 to its float operators
  * A linear layer is the 1x1 convolution of a 1x1 image: QLinearMatMul has no bias and QGemm is no standard operator.
  * What standard operators would round more than once, or in float, is written in exact integer arithmetic instead:
  *   add    the fixed-point sum in int32, then one rounding in double, which holds it exactly
@@ -21,6 +22,7 @@ typedef struct printer {
     const ib_program *p;
     ib_onnx *o;
     int qdq, int4;
+    int raise; /* of activation codes as they are shown: 0 (int8) or 128 (uint8) */
     int at; /* number of the instruction; constants are named after it */
     char out[24];
 } printer;
@@ -54,10 +56,15 @@ static const char *constant_f32(const printer *w, const char *what, float v)
 {
     return constant(w, what, IB_ONNX_FLOAT, 0, NULL, &v, sizeof v);
 }
-static const char *constant_i8(const printer *w, const char *what, int v)
+/* An activation's code as a scalar. */
+static int code_type(const printer *w)
 {
-    const int8_t code = (int8_t)v;
-    return constant(w, what, IB_ONNX_INT8, 0, NULL, &code, 1);
+    return w->raise ? IB_ONNX_UINT8 : IB_ONNX_INT8;
+}
+static const char *constant_code(const printer *w, const char *what, int v)
+{
+    const uint8_t code = (uint8_t)(v + w->raise);
+    return constant(w, what, code_type(w), 0, NULL, &code, 1);
 }
 static const char *constant_i32(const printer *w, const char *what, int32_t v)
 {
@@ -75,7 +82,7 @@ static const char *reshaped(const printer *w, const char *x, int n, const int64_
 static void clamped(const printer *w, const char *x, int lo, int hi)
 {
     if (lo > -128 || hi < 127)
-        ib_onnx_node(w->o, "Clip", text("%s %s %s", x, constant_i8(w, "least", lo), constant_i8(w, "most", hi)), w->out);
+        ib_onnx_node(w->o, "Clip", text("%s %s %s", x, constant_code(w, "least", lo), constant_code(w, "most", hi)), w->out);
     else if (strcmp(x, w->out))
         ib_onnx_node(w->o, "Identity", x, w->out);
 }
@@ -89,10 +96,10 @@ static const char *before_clamp(const printer *w, int lo, int hi)
 /* int32 `v` + zero, clamped, as codes */
 static void codes_of(const printer *w, const char *v, int zero, int lo, int hi)
 {
-    ib_onnx_node(w->o, "Add", text("%s %s", v, constant_i32(w, "out_zero", zero)), text("moved%d", w->at));
-    ib_onnx_node(w->o, "Clip", text("moved%d %s %s", w->at, constant_i32(w, "least32_", lo), constant_i32(w, "most32_", hi)), text("kept%d", w->at));
+    ib_onnx_node(w->o, "Add", text("%s %s", v, constant_i32(w, "out_zero", zero + w->raise)), text("moved%d", w->at));
+    ib_onnx_node(w->o, "Clip", text("moved%d %s %s", w->at, constant_i32(w, "least32_", lo + w->raise), constant_i32(w, "most32_", hi + w->raise)), text("kept%d", w->at));
     ib_onnx_node(w->o, "Cast", text("kept%d", w->at), w->out);
-    ib_onnx_attr_int(w->o, "to", IB_ONNX_INT8);
+    ib_onnx_attr_int(w->o, "to", code_type(w));
 }
 
 /* int32 input less its zero point */
@@ -100,7 +107,7 @@ static const char *widened(const printer *w, const char *x, int zero, const char
 {
     ib_onnx_node(w->o, "Cast", x, text("%s_wide", to));
     ib_onnx_attr_int(w->o, "to", IB_ONNX_INT32);
-    ib_onnx_node(w->o, "Sub", text("%s_wide %s", to, constant_i32(w, text("zero_%s_", to), zero)), to);
+    ib_onnx_node(w->o, "Sub", text("%s_wide %s", to, constant_i32(w, text("zero_%s_", to), zero + w->raise)), to);
     return to;
 }
 
@@ -147,8 +154,8 @@ static void print_product(const printer *w, const product *c, const char *x, con
     for (int64_t o = 1; o < oc; o++)
         uniform &= c->weight_scale[o] == c->weight_scale[0];
     const int ndim = uniform ? 0 : 1;
-    const char *xs = constant_f32(w, "x_scale", c->in_scale), *xz = constant_i8(w, "x_zero", c->in_zero), *ys = constant_f32(w, "y_scale", c->out_scale);
-    const char *yz = constant_i8(w, "y_zero", c->out_zero), *weight = weights(w, c);
+    const char *xs = constant_f32(w, "x_scale", c->in_scale), *xz = constant_code(w, "x_zero", c->in_zero), *ys = constant_f32(w, "y_scale", c->out_scale);
+    const char *yz = constant_code(w, "y_zero", c->out_zero), *weight = weights(w, c);
     const char *ws = constant(w, "w_scale", IB_ONNX_FLOAT, ndim, &oc, c->weight_scale, (uniform ? 1 : (size_t)oc) * sizeof(float));
     int8_t *zeros = ib_alloc((size_t)oc);
     const char *wz = constant(w, "w_zero", IB_ONNX_INT8, ndim, &oc, zeros ? zeros : (int8_t *)"", uniform ? 1 : (size_t)oc);
@@ -290,7 +297,10 @@ static ib_status print_mul(const printer *w, const ib_instr *i)
 /* to = table[x + 128] */
 static const char *gathered(const printer *w, const char *x, const int8_t *table, int which, const char *to)
 {
-    const char *t = constant(w, text("table%d_", which), IB_ONNX_INT8, 1, (int64_t[]){256}, table, 256);
+    uint8_t shown[256];
+    for (int c = 0; c < 256; c++)
+        shown[c] = (uint8_t)(table[c] + w->raise);
+    const char *t = constant(w, text("table%d_", which), code_type(w), 1, (int64_t[]){256}, shown, 256);
     const char *index = widened(w, x, -128, text("index%d_%d", which, w->at));
     ib_onnx_node(w->o, "Gather", text("%s %s", t, index), to);
     return to;
@@ -325,7 +335,7 @@ ib_status ib_export_onnx(const ib_program *p, const char *path, const char *name
     if (p->profile != ISOBIT_FP32_RNE)
         return ib_fail(IB_EUNSUPPORTED, "%s: the network rounds as %s, ONNX Runtime as fp32_rne: export with --profile fp32_rne", path,
                        ib_profile_name((ib_profile)p->profile));
-    printer w = {.p = p, .o = ib_onnx_new(name), .qdq = opts->qdq, .int4 = !opts->int4_as_int8};
+    printer w = {.p = p, .o = ib_onnx_new(name), .qdq = opts->qdq, .int4 = !opts->int4_as_int8, .raise = opts->qdq ? 128 : 0};
     if (!w.o)
         return IB_ENOMEM;
     const int64_t shape[4] = {1, p->input.c, p->input.h, p->input.w};
@@ -333,13 +343,14 @@ ib_status ib_export_onnx(const ib_program *p, const char *path, const char *name
     w.at = -1;
     snprintf(w.out, sizeof w.out, "codes");
     ib_onnx_constant(w.o, "input_scale", IB_ONNX_FLOAT, 0, NULL, &in->scale, sizeof in->scale);
-    const int8_t zero = (int8_t)in->zero, out_zero = (int8_t)out->zero;
-    ib_onnx_constant(w.o, "input_zero", IB_ONNX_INT8, 0, NULL, &zero, 1);
+    const uint8_t zero = (uint8_t)(in->zero + w.raise), out_zero = (uint8_t)(out->zero + w.raise);
+    ib_onnx_constant(w.o, "input_zero", code_type(&w), 0, NULL, &zero, 1);
     ib_onnx_node(w.o, "QuantizeLinear", "input input_scale input_zero", in->bits < 8 ? "unclamped" : "codes");
     if (in->bits < 8) {
-        const int8_t most = (int8_t)((1 << (in->bits - 1)) - 1), least = (int8_t)(-most - 1);
-        ib_onnx_constant(w.o, "input_least", IB_ONNX_INT8, 0, NULL, &least, 1);
-        ib_onnx_constant(w.o, "input_most", IB_ONNX_INT8, 0, NULL, &most, 1);
+        const int half = 1 << (in->bits - 1);
+        const uint8_t most = (uint8_t)(half - 1 + w.raise), least = (uint8_t)(w.raise - half);
+        ib_onnx_constant(w.o, "input_least", code_type(&w), 0, NULL, &least, 1);
+        ib_onnx_constant(w.o, "input_most", code_type(&w), 0, NULL, &most, 1);
         ib_onnx_node(w.o, "Clip", "unclamped input_least input_most", "codes");
     }
     ib_status status = IB_OK;
@@ -353,7 +364,7 @@ ib_status ib_export_onnx(const ib_program *p, const char *path, const char *name
                                                         : ib_fail(IB_EUNSUPPORTED, "layer '%s': %s has no form in ONNX", i->name, i->cls->name);
     }
     ib_onnx_constant(w.o, "output_scale", IB_ONNX_FLOAT, 0, NULL, &out->scale, sizeof out->scale);
-    ib_onnx_constant(w.o, "output_zero", IB_ONNX_INT8, 0, NULL, &out_zero, 1);
+    ib_onnx_constant(w.o, "output_zero", code_type(&w), 0, NULL, &out_zero, 1);
     ib_onnx_node(w.o, "DequantizeLinear", text("%s output_scale output_zero", name_of(p->result)), "output");
     ib_onnx_value(w.o, 1, "output", IB_ONNX_FLOAT, out->ndim, out->shape);
     ib_onnx_metadata(w.o, "isobit.profile", ib_profile_name((ib_profile)p->profile));

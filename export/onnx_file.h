@@ -9,7 +9,7 @@
 #include <isobit/status.h>
 
 /* TensorProto.DataType */
-enum { IB_ONNX_FLOAT = 1, IB_ONNX_INT8 = 3, IB_ONNX_INT32 = 6, IB_ONNX_INT64 = 7, IB_ONNX_DOUBLE = 11, IB_ONNX_INT4 = 22 };
+enum { IB_ONNX_FLOAT = 1, IB_ONNX_UINT8 = 2, IB_ONNX_INT8 = 3, IB_ONNX_INT32 = 6, IB_ONNX_INT64 = 7, IB_ONNX_DOUBLE = 11, IB_ONNX_INT4 = 22 };
 
 typedef struct ib_onnx ib_onnx;
 

@@ -2,7 +2,8 @@
  * are those of TensorFlow Lite's public schema (version 3).
  *
  * Average pooling is a depthwise convolution with ones (AVERAGE_POOL_2D has no output scale of its own and another divisor), a
- * table is a GATHER, asymmetric padding is a PAD with the zero point. */
+ * table is a GATHER, asymmetric padding is a PAD with the zero point. A linear layer with a scale a channel is a 1x1 CONV_2D in profile
+ * tflite_double: there LiteRT's reference FULLY_CONNECTED rounds once (tflite_single), its CONV_2D twice. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,7 +20,7 @@ enum { CONV_OPTIONS = 1, DEPTHWISE_OPTIONS = 2, POOL_OPTIONS = 5, FC_OPTIONS = 8
 
 /* BuiltinOperator, and the version that has these types */
 #define OPERATORS(X) \
-    X(ADD, 0, 2) X(ADD_INT32, 0, 1) X(CONCATENATION, 2, 2) X(CONV, 3, 3) X(CONV_INT4, 3, 7) X(DEPTHWISE, 4, 3) X(DEPTHWISE_INT4, 4, 7) X(FC, 9, 12) \
+    X(ADD, 0, 2) X(ADD_INT32, 0, 1) X(CONCATENATION, 2, 2) X(CONV, 3, 3) X(CONV_INT4, 3, 7) X(DEPTHWISE, 4, 3) X(DEPTHWISE_INT4, 4, 6) X(FC, 9, 12) \
     X(MAX_POOL, 17, 2) X(MUL, 18, 2) X(RESHAPE, 22, 1) X(PAD, 34, 2) X(GATHER, 36, 2) X(CAST, 53, 1) X(MAXIMUM, 55, 2) X(MINIMUM, 57, 2) X(PADV2, 60, 2)
 enum {
 #define X(name, code, version) OP_##name,
@@ -239,27 +240,49 @@ static int bias_tensor(printer *w, const int32_t *bias, int channels, float in_s
     return t;
 }
 
+static int one_scale(const ib_instr *i)
+{
+    for (int o = 1; o < i->p.conv.out_c; o++)
+        if (i->weight_scale[o] != i->weight_scale[0])
+            return 0;
+    return 1;
+}
+
+static int reshaped(printer *w, int x, const char *what, int ndim, const int32_t *to, int y)
+{
+    const int shape = constant(w, what, INT32, 1, (int32_t[]){ndim}, to, (size_t)ndim * sizeof *to);
+    op(w, OP_RESHAPE, 2, (int32_t[]){x, shape}, y, RESHAPE_OPTIONS, NULL, 0);
+    return y;
+}
+
 static ib_status print_linear(printer *w, const ib_instr *i, const int8_t *codes, int int4)
 {
     const isobit_conv2d *k = &i->p.conv;
+    const ib_value *out = &w->p->values[i->out];
+    const int as_conv = w->p->profile == ISOBIT_TFLITE_DOUBLE && !one_scale(i), act = fused(out, k->out_zero, k->lo, k->hi);
     const ib_value *in = &w->p->values[i->in[0]];
     const int64_t channels = in->ndim > 2 ? in->shape[1] : in->size, area = in->size / channels;
     int x = w->tensor_of[i->in[0]];
-    int32_t s[2] = {1, k->in_c};
-    if (in->ndim > 2) {
-        const int32_t to[] = {-1, k->in_c};
-        const int shape = constant(w, "shape", INT32, 1, (int32_t[]){2}, to, sizeof to), flat = activation(w, "flat", 2, s, in->scale, in->zero);
-        op(w, OP_RESHAPE, 2, (int32_t[]){x, shape}, flat, RESHAPE_OPTIONS, NULL, 0);
-        x = flat;
-    }
+    if (as_conv)
+        x = reshaped(w, x, "pixel_shape", 4, (int32_t[]){-1, 1, 1, k->in_c}, activation(w, "pixel", 4, (int32_t[]){1, 1, 1, k->in_c}, in->scale, in->zero));
+    else if (in->ndim > 2)
+        x = reshaped(w, x, "flat_shape", 2, (int32_t[]){-1, k->in_c}, activation(w, "flat", 2, (int32_t[]){1, k->in_c}, in->scale, in->zero));
     int8_t *t = turned(codes, k->out_c, channels, area, 0); /* columns C,H,W become H,W,C */
     if (!t)
         return IB_ENOMEM;
-    const int weight = weights(w, t, 2, (int32_t[]){k->out_c, k->in_c}, (int64_t)k->out_c * k->in_c, int4, k->out_c, i->weight_scale, 0);
+    const int32_t rows[] = {k->out_c, k->in_c}, image[] = {k->out_c, 1, 1, k->in_c};
+    const int weight = weights(w, t, as_conv ? 4 : 2, as_conv ? image : rows, (int64_t)k->out_c * k->in_c, int4, k->out_c, i->weight_scale, 0);
     ib_free(t);
     const int b = bias_tensor(w, i->bias, k->out_c, in->scale, i->weight_scale), y = target(w, i, k->out_zero, k->lo, k->hi);
-    const int act = fused(&w->p->values[i->out], k->out_zero, k->lo, k->hi);
-    op(w, OP_FC, 3, (int32_t[]){x, weight, b}, y, FC_OPTIONS, (ib_flat_field[]){IB_FLAT_SCALAR(0, 1, act > 0 ? act : NONE)}, 1);
+    if (as_conv) {
+        const int pixels = activation(w, "pixels", 4, (int32_t[]){1, 1, 1, k->out_c}, out->scale, out->zero);
+        const ib_flat_field o[] = {IB_FLAT_SCALAR(0, 1, VALID), IB_FLAT_SCALAR(1, 4, 1), IB_FLAT_SCALAR(2, 4, 1), IB_FLAT_SCALAR(3, 1, act > 0 ? act : NONE),
+                                   IB_FLAT_SCALAR(4, 4, 1), IB_FLAT_SCALAR(5, 4, 1)};
+        op(w, int4 ? OP_CONV_INT4 : OP_CONV, 3, (int32_t[]){x, weight, b}, pixels, CONV_OPTIONS, o, 6);
+        reshaped(w, pixels, "row_shape", 2, (int32_t[]){-1, k->out_c}, y);
+    } else {
+        op(w, OP_FC, 3, (int32_t[]){x, weight, b}, y, FC_OPTIONS, (ib_flat_field[]){IB_FLAT_SCALAR(0, 1, act > 0 ? act : NONE)}, 1);
+    }
     clamp(w, i, y, k->lo, k->hi);
     return IB_OK;
 }
@@ -298,7 +321,8 @@ static ib_status print_product(printer *w, const ib_instr *i)
     const isobit_conv2d *k = &i->p.conv;
     if (i->factor)
         return ib_fail(IB_EUNSUPPORTED, "layer '%s': TFLite has no factors for groups of weights", i->name);
-    const int int4 = k->bits == 4 && !w->opts->int4_as_int8;
+    /* XNNPACK has no kernels for int4 with int8: what it leaves out would run, and round, elsewhere */
+    const int int4 = k->bits == 4 && !w->opts->int4_as_int8 && w->p->profile == ISOBIT_TFLITE_DOUBLE;
     return i->cls == &ib_instr_linear ? print_linear(w, i, i->codes, int4) : print_conv(w, i, k, i->codes, i->weight_scale, i->bias, int4);
 }
 

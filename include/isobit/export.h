@@ -63,7 +63,7 @@ ib_status ib_export_onnx(const ib_program *p, const char *path, const char *name
 /* A TFLite flatbuffer, int8 in and out, N,H,W,C. Profile tflite_double is that of TFLite's own and CMSIS-NN's kernels, fp32_rne
  * that of XNNPACK. IB_EUNSUPPORTED names a layer that has no exact form. */
 typedef struct ib_tflite_opts {
-    int int4_as_int8; /* write 4-bit weights as int8 */
+    int int4_as_int8; /* write 4-bit weights as int8; with fp32_rne they always are: XNNPACK has no kernels for them */
 } ib_tflite_opts;
 ib_status ib_export_tflite(const ib_program *p, const char *path, const char *name, const ib_tflite_opts *opts);
 
