@@ -78,6 +78,23 @@ static const char *reshaped(const printer *w, const char *x, int n, const int64_
     return to;
 }
 
+/* Value `v` as the operator sees it: values keep the shape they were made with, a reshape has no instruction. */
+static const char *seen_as(const printer *w, int v, const ib_value *like, const char *to)
+{
+    const ib_value *x = &w->p->values[v];
+    if (x->ndim == like->ndim && !memcmp(x->shape, like->shape, (size_t)x->ndim * sizeof *x->shape))
+        return name_of(v);
+    int64_t shape[IB_MAX_DIMS];
+    memcpy(shape, like->shape, sizeof shape);
+    shape[0] = -1;
+    return reshaped(w, name_of(v), like->ndim, shape, to);
+}
+
+static ib_value image(int c, int h, int w)
+{
+    return (ib_value){.ndim = 4, .shape = {1, c, h, w}};
+}
+
 /* Codes clamped to what the program allows, where that is less than int8. */
 static void clamped(const printer *w, const char *x, int lo, int hi)
 {
@@ -210,9 +227,8 @@ static ib_status print_conv(const printer *w, const ib_instr *i)
         }
         c.codes = whole;
     }
-    const char *x = name_of(i->in[0]), *to = before_clamp(w, k->lo, k->hi);
-    if (linear)
-        x = reshaped(w, x, 4, (int64_t[]){-1, k->in_c, 1, 1}, text("pixel%d", w->at));
+    const ib_value seen = image(k->in_c, k->in_h, k->in_w);
+    const char *x = seen_as(w, i->in[0], &seen, text("pixel%d", w->at)), *to = before_clamp(w, k->lo, k->hi);
     print_product(w, &c, x, linear ? text("pixels%d", w->at) : to);
     if (linear)
         reshaped(w, text("pixels%d", w->at), 2, (int64_t[]){-1, k->out_c}, to);
@@ -240,8 +256,9 @@ static ib_status print_avgpool(const printer *w, const ib_instr *i)
                        .pads = {k->pad_h, k->pad_w, k->pad_h, k->pad_w}, .groups = k->channels, .out_zero = k->out_zero, .lo = k->lo, .hi = k->hi,
                        .in_zero = k->in_zero, .bits = 8, .in_scale = w->p->values[i->in[0]].scale, .out_scale = w->p->values[i->out].scale,
                        .codes = ones, .weight_scale = scale};
+    const ib_value seen = image(k->channels, k->in_h, k->in_w);
     const char *to = before_clamp(w, k->lo, k->hi);
-    print_product(w, &c, name_of(i->in[0]), to);
+    print_product(w, &c, seen_as(w, i->in[0], &seen, text("seen%d", w->at)), to);
     clamped(w, to, k->lo, k->hi);
     ib_free(ones);
     ib_free(scale);
@@ -251,7 +268,8 @@ static ib_status print_avgpool(const printer *w, const ib_instr *i)
 static ib_status print_maxpool(const printer *w, const ib_instr *i)
 {
     const isobit_pool *k = &i->p.pool;
-    ib_onnx_node(w->o, "MaxPool", name_of(i->in[0]), w->out);
+    const ib_value seen = image(k->channels, k->in_h, k->in_w);
+    ib_onnx_node(w->o, "MaxPool", seen_as(w, i->in[0], &seen, text("seen%d", w->at)), w->out);
     ib_onnx_attr_ints(w->o, "kernel_shape", 2, (int64_t[]){k->kernel_h, k->kernel_w});
     ib_onnx_attr_ints(w->o, "strides", 2, (int64_t[]){k->stride_h, k->stride_w});
     ib_onnx_attr_ints(w->o, "pads", 4, (int64_t[]){k->pad_h, k->pad_w, k->pad_h, k->pad_w});
@@ -263,7 +281,8 @@ static ib_status print_maxpool(const printer *w, const ib_instr *i)
 static ib_status print_add(const printer *w, const ib_instr *i)
 {
     const isobit_add *k = &i->p.add;
-    const char *a = widened(w, name_of(i->in[0]), k->a_zero, text("a%d", w->at)), *b = widened(w, name_of(i->in[1]), k->b_zero, text("b%d", w->at));
+    const char *a = widened(w, seen_as(w, i->in[0], &w->p->values[i->out], text("a_seen%d", w->at)), k->a_zero, text("a%d", w->at));
+    const char *b = widened(w, seen_as(w, i->in[1], &w->p->values[i->out], text("b_seen%d", w->at)), k->b_zero, text("b%d", w->at));
     ib_onnx_node(w->o, "Mul", text("%s %s", a, constant_i32(w, "a_factor", k->a.mult)), text("a_part%d", w->at));
     ib_onnx_node(w->o, "Mul", text("%s %s", b, constant_i32(w, "b_factor", k->b.mult)), text("b_part%d", w->at));
     ib_onnx_node(w->o, "Add", text("a_part%d b_part%d", w->at, w->at), text("sum%d", w->at));
@@ -281,7 +300,8 @@ static ib_status print_add(const printer *w, const ib_instr *i)
 static ib_status print_mul(const printer *w, const ib_instr *i)
 {
     const isobit_mul *k = &i->p.mul;
-    const char *a = widened(w, name_of(i->in[0]), k->a_zero, text("a%d", w->at)), *b = widened(w, name_of(i->in[1]), k->b_zero, text("b%d", w->at));
+    const char *a = widened(w, seen_as(w, i->in[0], &w->p->values[i->out], text("a_seen%d", w->at)), k->a_zero, text("a%d", w->at));
+    const char *b = widened(w, seen_as(w, i->in[1], &w->p->values[i->out], text("b_seen%d", w->at)), k->b_zero, text("b%d", w->at));
     ib_onnx_node(w->o, "Mul", text("%s %s", a, b), text("acc%d", w->at));
     ib_onnx_node(w->o, "Cast", text("acc%d", w->at), text("acc_real%d", w->at));
     ib_onnx_attr_int(w->o, "to", IB_ONNX_FLOAT);

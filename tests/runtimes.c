@@ -1,0 +1,198 @@
+/* runtimes.c PYTHON SCRIPT - networks of every operator and width in ONNX Runtime and LiteRT: each output integer is that of the
+ * integer program. Broken by: a layout not turned, a zero point, clamp or padding that is said otherwise, a runtime that rounds
+ * differently than its profile says. Exits 77 (skipped) where the Python has not the runtimes, unless ISOBIT_REQUIRE_RUNTIMES is set. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <isobit/isobit.h>
+
+enum { N = 150 }; /* more than one batch of the script, the last one shorter */
+
+static ib_device *dev;
+static ib_graph *g;
+static ib_loader *loader;
+static ib_dataset *data;
+static const char *python, *script;
+static char dir[64];
+static int failures, runs;
+
+static void stop(const char *what)
+{
+    fprintf(stderr, "%s: %s\n", what, ib_error());
+    exit(1);
+}
+
+static void put(const char *name, const void *p, size_t bytes)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    FILE *f = fopen(path, "wb");
+    if (!f || fwrite(p, 1, bytes, f) != bytes || fclose(f))
+        stop(path);
+}
+
+static void *get(const char *name, size_t bytes)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    FILE *f = fopen(path, "rb");
+    void *p = malloc(bytes + 1);
+    if (!f || fread(p, 1, bytes + 1, f) != bytes)
+        stop(path);
+    fclose(f);
+    return p;
+}
+
+/* Runs the exported model and counts the codes that differ. */
+static void compare(const char *what, ib_program *p, const char *engine, const char *file, const float *x, const int8_t *codes, const int8_t *want)
+{
+    const int64_t size = ib_program_output_size(p) * N, in = ib_program_input_size(p) * N;
+    char command[600];
+    const int fp32 = !strcmp(engine, "onnxruntime");
+    put("in", fp32 ? (const void *)x : codes, (size_t)in * (fp32 ? 4 : 1)); /* one channel: C,H,W is H,W,C */
+    snprintf(command, sizeof command, "'%s' '%s' %s %s/%s %s/in %s/out %d >%s/log 2>&1 || { tail -n 1 %s/log; exit 1; }", python, script, engine, dir, file, dir, dir, N, dir, dir);
+    if (system(command)) {
+        printf("%-24s %-18s did not run\n", what, engine);
+        failures++;
+        return;
+    }
+    void *out = get("out", (size_t)size * (fp32 ? 4 : 1));
+    int64_t wrong = 0;
+    for (int64_t i = 0; i < size; i++)
+        wrong += want[i] != (fp32 ? (int8_t)(lrintf(((float *)out)[i] / ib_program_output_scale(p)) + ib_program_output_zero(p)) : ((int8_t *)out)[i]);
+    if (wrong)
+        printf("%-24s %-18s %lld of %lld codes differ\n", what, file, (long long)wrong, (long long)size);
+    failures += wrong != 0;
+    runs++;
+    free(out);
+}
+
+static void train(ib_layer *net, int steps)
+{
+    ib_optim *opt = ib_adamw_new(net, dev, NULL);
+    ib_batch b;
+    for (int i = 0; i < steps; i++) {
+        if (!ib_loader_next(loader, &b)) {
+            ib_loader_start(loader, i, 0);
+            ib_loader_next(loader, &b);
+        }
+        ib_graph_begin(g, IB_TRAIN);
+        ib_tensor *loss = ib_cross_entropy(g, ib_layer_forward(g, net, ib_input(g, 4, b.shape, b.x)), b.y, 0);
+        if (!loss || ib_backward(g, loss) || ib_optim_step(opt))
+            stop("training");
+    }
+    ib_optim_free(opt);
+}
+
+static void check(const char *what, ib_layer *net, const ib_qat_opts *o)
+{
+    ib_batch b;
+    ib_loader *l = ib_loader_new(data, &(ib_input_info){.std = 1}, &(ib_loader_opts){.batch = N});
+    if (!net || !l || ib_layer_init(net, 1))
+        stop(what);
+    const ib_input_info info = ib_dataset_info(data);
+    ib_layer_set_input(net, &info);
+    train(net, 20);
+    if (ib_qat_begin(net, g, loader, o))
+        stop(what);
+    train(net, 20);
+    if (ib_qat_set_phase(net, g, IB_FROZEN))
+        stop(what);
+    ib_loader_start(l, 0, 0);
+    ib_loader_next(l, &b);
+    for (int profile = IB_TFLITE_DOUBLE; profile <= IB_FP32_RNE; profile += IB_FP32_RNE - IB_TFLITE_DOUBLE) {
+        ib_program *p = ib_qat_set_profile(net, (ib_profile)profile) ? NULL : ib_program_of(net, g);
+        if (!p)
+            stop(what);
+        int8_t *codes = malloc((size_t)ib_program_input_size(p) * N), *want = malloc((size_t)ib_program_output_size(p) * N);
+        char path[128], onnx[128], qdq[128];
+        snprintf(path, sizeof path, "%s/model.tflite", dir);
+        snprintf(onnx, sizeof onnx, "%s/qop.onnx", dir);
+        snprintf(qdq, sizeof qdq, "%s/qdq.onnx", dir);
+        ib_program_quantize(p, dev, N, b.x, codes);
+        if (ib_program_run(p, dev, N, codes, want))
+            stop(what);
+        if (o->granularity != IB_PER_GROUP) {
+            if (ib_export_tflite(p, path, "net", NULL))
+                stop(what);
+            compare(what, p, profile == IB_FP32_RNE ? "litert" : "litert-reference", "model.tflite", b.x, codes, want);
+        }
+        if (profile == IB_FP32_RNE) {
+            if (ib_export_onnx(p, onnx, "net", &(ib_onnx_opts){0}) || ib_export_onnx(p, qdq, "net", &(ib_onnx_opts){.qdq = 1}))
+                stop(what);
+            compare(what, p, "onnxruntime", "qop.onnx", b.x, codes, want);
+            compare(what, p, "onnxruntime", "qdq.onnx", b.x, codes, want);
+        }
+        free(codes);
+        free(want);
+        ib_program_free(p);
+    }
+    ib_loader_free(l);
+    ib_layer_free(net);
+}
+
+static ib_tensor *branches_forward(ib_layer *self, ib_graph *graph, ib_tensor *x)
+{
+    ib_tensor *p = ib_layer_forward_float(graph, ib_layer_child(self, 0), x), *q = ib_layer_forward_float(graph, ib_layer_child(self, 1), x);
+    ib_tensor *all = ib_concat(graph, (ib_tensor *[]){ib_sigmoid(graph, p), ib_tanh(graph, q), ib_mul(graph, p, q), x}, 4, 1);
+    return ib_max_pool(graph, all, &(ib_pool_opts){.kernel_h = 3, .kernel_w = 3, .stride_h = 2, .stride_w = 2, .pad_h = 1, .pad_w = 1});
+}
+
+/* Concat, sigmoid, tanh, mul, padded pooling, average pooling, ReLU6, grouped and strided convolutions, a batch norm by itself. */
+static ib_layer *everything(void)
+{
+    static const ib_layer_class cls = {"branches", branches_forward};
+    ib_layer *l = ib_layer_new(&cls, 0);
+    if (!l || ib_layer_add(l, ib_named("a", ib_conv2d_layer(&(ib_conv2d_config){.in = 1, .out = 3, .kernel_h = 3, .pad_h = 1, .pad_w = 1}))) ||
+        ib_layer_add(l, ib_named("b", ib_conv2d_layer(&(ib_conv2d_config){.in = 1, .out = 3, .kernel_h = 5, .kernel_w = 3, .pad_h = 2, .pad_w = 1}))))
+        stop("everything");
+    return ib_sequential(ib_named("branches", l), ib_named("alone", ib_batch_norm_layer(10)),
+                         ib_named("grouped", ib_conv2d_layer(&(ib_conv2d_config){.in = 10, .out = 20, .kernel_h = 2, .groups = 5})), ib_relu6_layer(),
+                         ib_named("strided", ib_conv2d_layer(&(ib_conv2d_config){.in = 20, .out = 12, .kernel_h = 3, .stride = 2, .pad_h = 1, .pad_w = 1})), ib_relu_layer(),
+                         ib_named("wide", ib_depthwise_layer(12, 3, 1, 0)), ib_named("avg", ib_avg_pool_layer(2, 1)), ib_flatten_layer(),
+                         ib_named("fc", ib_linear_layer(12, 16)), ib_relu6_layer(), ib_named("bn2", ib_batch_norm_layer(16)), ib_named("out", ib_linear_layer(16, 10)));
+}
+
+int main(int argc, char **argv)
+{
+    static const char *const models[] = {"mlp", "lenet", "resnet8", "dscnn"}, *const bits[] = {"w8a8", "w4a8", "w2a8", "w4a4"};
+    if (argc != 3)
+        return fprintf(stderr, "usage: runtimes PYTHON SCRIPT\n"), 2;
+    python = argv[1];
+    script = argv[2];
+    char command[400];
+    snprintf(command, sizeof command, "'%s' -c 'import numpy, onnxruntime, ai_edge_litert' 2>/dev/null", python);
+    if (system(command)) {
+        printf("%s has not numpy, onnxruntime and ai_edge_litert: scripts/runtimes makes a Python that has them\n", python);
+        return getenv("ISOBIT_REQUIRE_RUNTIMES") ? 1 : 77;
+    }
+    snprintf(dir, sizeof dir, "/tmp/isobit-test-runtimes-XXXXXX");
+    if (!mkdtemp(dir) || !(dev = ib_device_open(NULL)) || !(g = ib_graph_new(dev)) || !(data = ib_digits_new(IB_SPLIT_TEST)) ||
+        !(loader = ib_loader_new(data, &(ib_input_info){.std = 1}, &(ib_loader_opts){.batch = 64})))
+        stop("beginning");
+    ib_loader_start(loader, 0, 0);
+    for (int i = 0; i < 4; i++)
+        for (int j = 0; j < 4; j++) {
+            char what[64];
+            ib_qat_opts o = {0};
+            snprintf(what, sizeof what, "%s %s", models[i], bits[j]);
+            if (ib_qat_bits_parse(bits[j], &o))
+                stop(what);
+            if ((i + j) % 2 == 0 || j < 2) /* half of the rarer ones */
+                check(what, ib_model_new(models[i], 1, 8, 8, 10), &o);
+        }
+    check("everything w8a8", everything(), &(ib_qat_opts){0});
+    check("everything w4a4", everything(), &(ib_qat_opts){.weight_bits = 4, .act_bits = 4});
+    check("everything per tensor", everything(), &(ib_qat_opts){.granularity = IB_PER_TENSOR, .symmetric = 1});
+    check("lenet w4a8 groups", ib_model_new("lenet", 1, 8, 8, 10), &(ib_qat_opts){.weight_bits = 4, .granularity = IB_PER_GROUP});
+    ib_loader_free(loader);
+    ib_dataset_free(data);
+    ib_graph_free(g);
+    ib_device_close(dev);
+    snprintf(command, sizeof command, "rm -r '%s'", dir);
+    printf("%d runs, %d failed\n", runs, failures);
+    return system(command) || failures ? 1 : 0;
+}
