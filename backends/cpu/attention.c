@@ -159,42 +159,39 @@ static void widen(const ib_kv_cache *c, const void *rows, const float *scale, in
     }
 }
 
-/* One query row against cache rows `from` .. `to` - 1; one pass of online softmax per head. */
+/* One query row against cache rows `from` .. `to` - 1: online softmax over blocks of rows, a head at a time. Heads that share
+ * their keys widen them again, which costs less than threads that wait. */
 void IB_K(attention_cached)(const ib_kv_cache *c, int heads, float scale, int64_t from, int64_t to, const float *q, float *y)
 {
+    enum { BLOCK = 64 };
     const int share = heads / c->groups, dim = c->dim;
 #pragma omp parallel for schedule(static) if ((to - from) * heads * dim > IB_SERIAL)
-    for (int g = 0; g < c->groups; g++) {
-        float x[IB_MAX_HEAD_DIM], max[64], sum[64];
-        for (int h = 0; h < share; h++) {
-            max[h] = -INFINITY;
-            sum[h] = 0;
-        }
-        memset(y + (int64_t)g * share * dim, 0, (size_t)(share * dim) * sizeof *y);
-        for (int64_t j = from; j < to; j++) {
-            float e[64];
-            widen(c, c->k, c->k_scale, j, g, x);
-            for (int h = 0; h < share; h++) {
-                float *o = y + (int64_t)(g * share + h) * dim;
-                const float s = ib_dot(q + (int64_t)(g * share + h) * dim, x, dim) * scale;
-                if (s > max[h]) {
-                    const float shrink = ib_exp(max[h] - s);
-                    sum[h] *= shrink;
-                    for (int d = 0; d < dim; d++)
-                        o[d] *= shrink;
-                    max[h] = s;
-                }
-                sum[h] += e[h] = ib_exp(s - max[h]);
+    for (int h = 0; h < heads; h++) {
+        float x[IB_MAX_HEAD_DIM], s[BLOCK], o[IB_MAX_HEAD_DIM] = {0}, max = -INFINITY, sum = 0;
+        for (int64_t j0 = from; j0 < to; j0 += BLOCK) {
+            const int n = (int)ib_min64(BLOCK, to - j0);
+            float most = max;
+            for (int j = 0; j < n; j++) {
+                widen(c, c->k, c->k_scale, j0 + j, h / share, x);
+                s[j] = ib_dot(q + (int64_t)h * dim, x, dim) * scale;
+                most = s[j] > most ? s[j] : most;
             }
-            widen(c, c->v, c->v_scale, j, g, x);
-            for (int h = 0; h < share; h++) {
-                float *o = y + (int64_t)(g * share + h) * dim;
-                for (int d = 0; d < dim; d++)
-                    o[d] += e[h] * x[d];
-            }
-        }
-        for (int h = 0; h < share; h++)
+            const float shrink = ib_exp(max - most);
+            for (int j = n; j < BLOCK; j++)
+                s[j] = -INFINITY; /* weight 0 */
+            for (int j = 0; j < BLOCK; j++)
+                s[j] = ib_exp(s[j] - most);
+            max = most;
+            sum = sum * shrink + ib_sum(s, BLOCK);
             for (int d = 0; d < dim; d++)
-                y[(int64_t)(g * share + h) * dim + d] /= sum[h];
+                o[d] *= shrink;
+            for (int j = 0; j < n; j++) {
+                widen(c, c->v, c->v_scale, j0 + j, h / share, x);
+                for (int d = 0; d < dim; d++)
+                    o[d] += s[j] * x[d];
+            }
+        }
+        for (int d = 0; d < dim; d++)
+            y[(int64_t)h * dim + d] = o[d] / sum;
     }
 }

@@ -1,14 +1,16 @@
-/* avx512_rows.c - one to four rows times a frozen matrix, as generation needs it: blocks are unpacked in registers and never
- * stored. Formats without a row here are decoded and multiplied (frozen.c).
+/* avx512_rows.c - what generation needs: one to four rows times a frozen matrix, whose blocks are unpacked in registers and never
+ * stored, and attention of one row over the cache. Formats without a row here are decoded and multiplied (frozen.c).
  *
  * A block's share of <x, w> is d sum q x (+ m sum x, with the sums of x by blocks made once). */
 #include <immintrin.h>
 #include <string.h>
 
+#include "backends/cpu/exp.h"
 #include "backends/kernels.h"
 
 void ib_avx2_fill_table(ib_kernels *k);
 void ib_avx512_fill_table(ib_kernels *k);
+void ib_attention_cached_avx512(const ib_kv_cache *c, int heads, float scale, int64_t from, int64_t to, const float *q, float *y);
 void ib_frozen_mul_avx512(const ib_matrix *w, int64_t n, const float *x, int add, float *y, float *scratch);
 
 enum { FEW = 4 };
@@ -119,8 +121,80 @@ static void few_rows(const ib_matrix *w, int64_t n, const float *x, int add, flo
             }
 }
 
+/* Sixteen cached values from element `at`, without their scale. */
+static inline __m512 cached(const ib_kv_cache *c, const void *rows, int64_t at)
+{
+    if (c->int8)
+        return low_bytes(_mm_loadu_si128((const __m128i *)(const void *)((const int8_t *)rows + at)));
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)((const uint16_t *)rows + at)));
+}
+
+/* The same online softmax as attention.c's, for heads of whole vectors: query and result of a head stay in registers. */
+static inline __attribute__((always_inline)) void attend(const ib_kv_cache *c, int g, int parts, float scale, int64_t from, int64_t to, const float *q, float *y)
+{
+    enum { BLOCK = 64 };
+    const int64_t step = (int64_t)c->groups * c->dim, first = (int64_t)g * c->dim;
+    __m512 query[8], o[8];
+    float s[BLOCK], max = -INFINITY, sum = 0;
+    for (int p = 0; p < parts; p++) {
+        query[p] = _mm512_mul_ps(_mm512_loadu_ps(q + 16 * p), _mm512_set1_ps(scale));
+        o[p] = _mm512_setzero_ps();
+    }
+    for (int64_t j0 = from; j0 < to; j0 += BLOCK) {
+        const int n = (int)(to - j0 < BLOCK ? to - j0 : BLOCK);
+        float most = max;
+        for (int j = 0; j < n; j++) {
+            __m512 dot = _mm512_mul_ps(query[0], cached(c, c->k, (j0 + j) * step + first));
+            for (int p = 1; p < parts; p++)
+                dot = _mm512_fmadd_ps(query[p], cached(c, c->k, (j0 + j) * step + first + 16 * p), dot);
+            s[j] = _mm512_reduce_add_ps(dot) * (c->int8 ? c->k_scale[(j0 + j) * c->groups + g] : 1.0f);
+            most = s[j] > most ? s[j] : most;
+        }
+        for (int j = n; j < BLOCK; j++)
+            s[j] = -INFINITY; /* weight 0 */
+        for (int j = 0; j < BLOCK; j++)
+            s[j] = ib_exp(s[j] - most);
+        const float shrink = ib_exp(max - most);
+        __m512 total = _mm512_setzero_ps();
+        for (int j = 0; j < BLOCK; j += 16)
+            total = _mm512_add_ps(total, _mm512_loadu_ps(s + j));
+        sum = sum * shrink + _mm512_reduce_add_ps(total);
+        max = most;
+        for (int p = 0; p < parts; p++)
+            o[p] = _mm512_mul_ps(o[p], _mm512_set1_ps(shrink));
+        for (int j = 0; j < n; j++) {
+            const __m512 weight = _mm512_set1_ps(s[j] * (c->int8 ? c->v_scale[(j0 + j) * c->groups + g] : 1.0f));
+            for (int p = 0; p < parts; p++)
+                o[p] = _mm512_fmadd_ps(weight, cached(c, c->v, (j0 + j) * step + first + 16 * p), o[p]);
+        }
+    }
+    for (int p = 0; p < parts; p++)
+        _mm512_storeu_ps(y + 16 * p, _mm512_div_ps(o[p], _mm512_set1_ps(sum)));
+}
+
+static void attention_cached(const ib_kv_cache *c, int heads, float scale, int64_t from, int64_t to, const float *q, float *y)
+{
+    const int dim = c->dim, share = heads / c->groups;
+    if (dim != 64 && dim != 128 && dim != 32) {
+        ib_attention_cached_avx512(c, heads, scale, from, to, q, y);
+        return;
+    }
+#pragma omp parallel for schedule(static) if ((to - from) * heads * dim > 32768)
+    for (int h = 0; h < heads; h++) {
+        const float *qh = q + (int64_t)h * dim;
+        float *yh = y + (int64_t)h * dim;
+        if (dim == 64)
+            attend(c, h / share, 4, scale, from, to, qh, yh);
+        else if (dim == 128)
+            attend(c, h / share, 8, scale, from, to, qh, yh);
+        else
+            attend(c, h / share, 2, scale, from, to, qh, yh);
+    }
+}
+
 void ib_avx512_fill_table(ib_kernels *k)
 {
     ib_avx2_fill_table(k);
     k->frozen_mul = few_rows;
+    k->attention_cached = attention_cached;
 }

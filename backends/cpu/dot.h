@@ -1,4 +1,4 @@
-/* dot.h - sums of products in 16 interleaved parts: an order that vectorizes and is the same at every level. */
+/* dot.h - sums in 16 interleaved parts, which are added in halves: an order that vectorizes and is the same at every level. */
 #ifndef IB_BACKENDS_CPU_DOT_H
 #define IB_BACKENDS_CPU_DOT_H
 
@@ -6,15 +6,32 @@
 
 enum { LANES = 16 };
 
+static inline float ib_add_lanes(float *part)
+{
+    for (int half = LANES / 2; half; half /= 2)
+        for (int l = 0; l < half; l++)
+            part[l] += part[l + half];
+    return part[0];
+}
+
+/* n a multiple of 16 */
+static inline float ib_sum(const float *a, int64_t n)
+{
+    float part[LANES] = {0};
+    for (int64_t i = 0; i < n; i += LANES)
+        for (int l = 0; l < LANES; l++)
+            part[l] += a[i + l];
+    return ib_add_lanes(part);
+}
+
 static inline float ib_dot(const float *a, const float *b, int64_t n)
 {
-    float part[LANES] = {0}, sum = 0;
+    float part[LANES] = {0};
     int64_t i = 0;
     for (; i + LANES <= n; i += LANES)
         for (int l = 0; l < LANES; l++)
             part[l] += a[i + l] * b[i + l];
-    for (int l = 0; l < LANES; l++)
-        sum += part[l];
+    float sum = ib_add_lanes(part);
     for (; i < n; i++)
         sum += a[i] * b[i];
     return sum;
