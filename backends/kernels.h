@@ -32,6 +32,14 @@ typedef struct ib_qweights {
     int group_size, n_groups;
 } ib_qweights;
 
+/* What becomes of accumulators: codes = clamp(requant(acc, scale[channel]) + zero, lo, hi). */
+typedef struct ib_epilogue {
+    const isobit_scale *scale; /* [channels] */
+    int profile, zero, lo, hi;
+    int8_t *codes;
+    uint8_t *mask;             /* bits of what was not clamped, or NULL */
+} ib_epilogue;
+
 /* Causal attention with grouped keys; query row i sees keys max(first[i], i - window + 1) .. i. */
 typedef struct ib_attention {
     int heads, groups, dim; /* groups: of keys and values; dim <= IB_MAX_HEAD_DIM */
@@ -73,7 +81,7 @@ struct ib_device {
 };
 
 /* Weight gradients are sums over at most this many parts of the batch, whatever the number of threads. */
-enum { IB_PARTS = 16 };
+enum { IB_PARTS = 8 };
 
 /* fp32 words of scratch that the convolution kernels need for w with the present number of threads. */
 int64_t ib_conv2d_scratch(const ib_window *w);

@@ -80,11 +80,11 @@ static ib_status product_run(const ib_program *p, const ib_instr *i, ib_device *
     const isobit_conv2d *c = &i->p.conv;
     const ib_window s = window_of(c, batch);
     const ib_qweights w = {i->codes, i->factor, c->group_size, c->n_groups};
+    const ib_epilogue r = {i->scale, p->profile, c->out_zero, c->lo, c->hi, value[i->out], NULL};
     if (i->cls == &ib_instr_conv2d)
-        dev->k.qconv2d(&s, value[i->in[0]], c->in_zero, &w, i->bias, acc, scratch);
+        dev->k.qconv2d(&s, value[i->in[0]], c->in_zero, &w, i->bias, i->prepacked, &r, acc, scratch);
     else
-        dev->k.qlinear(batch, c->in_c, c->out_c, value[i->in[0]], c->in_zero, &w, i->bias, acc, scratch);
-    dev->k.requant(acc, batch, c->out_c, (int64_t)c->out_h * c->out_w, i->scale, p->profile, c->out_zero, c->lo, c->hi, value[i->out], NULL);
+        dev->k.qlinear(batch, c->in_c, c->out_c, value[i->in[0]], c->in_zero, &w, i->bias, i->prepacked, &r, acc, scratch);
     return IB_OK;
 }
 

@@ -47,6 +47,7 @@ struct ib_instr {
     int32_t *bias;
     isobit_scale *scale;
     float *weight_scale; /* conv2d, linear: [out_c], for formats that state real scales */
+    void *prepacked;  /* conv2d, linear: as the device's kernels want them (ib_program_prepare), or NULL */
     int8_t *table;    /* lookup [256]; concat [n_in][256] */
     int64_t macs, acc_bound, flash;
 };

@@ -6,7 +6,7 @@
 #include "tensor/requant.h"
 
 enum { GUARD = 64 };
-static const char *const levels[] = {"cpu:base", "cpu:avx2"};
+static const char *const levels[] = {"cpu:base", "cpu:avx2", "cpu:avx512", "cpu:vnni", "cpu:bf16"};
 
 static void *fill_random(void *p, size_t bytes, uint64_t stream)
 {
@@ -59,7 +59,43 @@ static const ib_window windows[] = {
     {1, 1, 5, 5, 1, 5, 5, 1, 1, 1, 1, 0, 0, 1}, {3, 3, 7, 9, 5, 7, 9, 3, 3, 1, 1, 1, 1, 1}, {2, 4, 8, 8, 6, 4, 3, 3, 5, 2, 3, 1, 2, 2},
     {2, 5, 9, 7, 5, 5, 4, 3, 3, 2, 2, 1, 1, 5}, {1, 17, 1, 1, 33, 1, 1, 1, 1, 1, 1, 0, 0, 1}, {4, 2, 28, 28, 8, 28, 28, 5, 5, 1, 1, 2, 2, 1},
     {1, 1, 28, 28, 7, 15, 15, 10, 4, 2, 2, 5, 2, 1}, {2, 3, 4, 4, 3, 4, 4, 3, 3, 1, 1, 1, 1, 3},
+    {2, 16, 8, 8, 32, 4, 4, 3, 3, 2, 2, 1, 1, 1}, {3, 64, 8, 8, 64, 8, 8, 3, 3, 1, 1, 1, 1, 1}, {1, 16, 9, 9, 20, 5, 5, 1, 1, 2, 2, 0, 0, 1},
+    {2, 3, 12, 11, 16, 6, 6, 3, 3, 2, 2, 1, 1, 1}, {2, 64, 6, 5, 64, 6, 5, 3, 3, 1, 1, 1, 1, 64}, {1, 6, 10, 10, 8, 4, 4, 2, 2, 3, 3, 1, 1, 2},
     {19, 2, 5, 4, 3, 5, 4, 3, 3, 1, 1, 1, 1, 1} /* a batch that does not divide into IB_PARTS */};
+
+/* Factors that are small, or (every seventh) not, for `profile`. */
+static isobit_scale *factors(int64_t n, int profile, int large)
+{
+    isobit_scale *s = malloc((size_t)n * sizeof *s);
+    for (int64_t i = 0; i < n; i++)
+        s[i] = ib_requant_scale(1.0f, 1.0f, large && i % 7 == 3 ? 0.3f : 300.0f + 11.0f * (float)(i % 29), profile);
+    return s;
+}
+
+/* Codes straight from the product, with and without mask, from packed constants or not, are those of the requantized accumulators. */
+#define CHECK_EPILOGUE(c, hw, run, pack)                                                                               \
+    for (int profile = 0; profile < 3; profile++)                                                                      \
+        for (int masked = 0; masked < 2; masked++) {                                                                   \
+            const int64_t bytes = (count + 7) / 8;                                                                     \
+            isobit_scale *scale = factors(c, profile, masked);                                                         \
+            int8_t *codes = malloc((size_t)count), *out = guarded((size_t)count);                                      \
+            uint8_t *mask = malloc((size_t)bytes), *own_mask = guarded((size_t)bytes);                                 \
+            ref->k.requant(want, count / ((c) * (hw)), c, hw, scale, profile, 3, -100, 90, codes, mask);               \
+            const ib_epilogue e = {scale, profile, 3, -100, 90, out, masked ? own_mask : NULL};                        \
+            void *to = NULL;                                                                                           \
+            const int64_t size = pack;                                                                                 \
+            void *packed = to = size && !masked ? guarded((size_t)size) : NULL;                                        \
+            if (packed)                                                                                                \
+                CHECK(pack == size);                                                                                   \
+            run;                                                                                                       \
+            CHECK(!memcmp(codes, out, (size_t)count));                                                                 \
+            CHECK(!masked || !memcmp(mask, own_mask, (size_t)bytes));                                                  \
+            check_guard(out, (size_t)count);                                                                           \
+            check_guard(own_mask, (size_t)bytes);                                                                      \
+            if (packed)                                                                                                \
+                check_guard(packed, (size_t)size);                                                                     \
+            free(scale), free(codes), free(out), free(mask), free(own_mask), free(packed);                             \
+        }
 
 static void integer_convolutions_agree(void)
 {
@@ -82,13 +118,15 @@ static void integer_convolutions_agree(void)
             int32_t *want = malloc((size_t)out * 4);
             float *scratch = malloc((size_t)ib_qconv2d_scratch(s) * 4 * 8);
             ib_threads_set(1);
-            ref->k.qconv2d(s, x, -13, &weights, bias, want, scratch);
+            ref->k.qconv2d(s, x, -13, &weights, bias, NULL, NULL, want, scratch);
             EACH_LEVEL({
                 int32_t *got = guarded((size_t)out * 4);
                 float *own = malloc((size_t)ib_qconv2d_scratch(s) * 4);
-                k->qconv2d(s, x, -13, &weights, bias, got, own);
+                k->qconv2d(s, x, -13, &weights, bias, NULL, NULL, got, own);
                 CHECK(!memcmp(want, got, (size_t)out * 4));
                 check_guard(got, (size_t)out * 4);
+                const int64_t count = out;
+                CHECK_EPILOGUE(s->oc, s->oh * s->ow, k->qconv2d(s, x, -13, &weights, bias, packed, &e, got, own), k->qconv2d_pack(s, -13, &weights, bias, to))
                 free(got);
                 free(own);
             });
@@ -110,13 +148,15 @@ static void integer_linear_layers_agree(void)
         const ib_qweights weights = {w, NULL, 0, 0};
         float *scratch = malloc((size_t)ib_qlinear_scratch(m, kk, n) * 4 * 8);
         ib_threads_set(1);
-        ref->k.qlinear(m, kk, n, x, 21, &weights, bias, want, scratch);
+        ref->k.qlinear(m, kk, n, x, 21, &weights, bias, NULL, NULL, want, scratch);
         EACH_LEVEL({
             int32_t *got = guarded((size_t)(m * n) * 4);
             float *own = malloc((size_t)ib_qlinear_scratch(m, kk, n) * 4);
-            k->qlinear(m, kk, n, x, 21, &weights, bias, got, own);
+            k->qlinear(m, kk, n, x, 21, &weights, bias, NULL, NULL, got, own);
             CHECK(!memcmp(want, got, (size_t)(m * n) * 4));
             check_guard(got, (size_t)(m * n) * 4);
+            const int64_t count = m * n;
+            CHECK_EPILOGUE(n, 1, k->qlinear(m, kk, n, x, 21, &weights, bias, packed, &e, got, own), k->qlinear_pack(kk, n, 21, &weights, bias, to))
             free(got);
             free(own);
         });
@@ -176,7 +216,7 @@ static void signed_bytes_stay_signed(void)
     float scratch[K + 64];
     const ib_qweights weights = {w, NULL, 0, 0};
     ib_threads_set(1);
-    ref->k.qlinear(1, K, 1, x, 0, &weights, &bias, &acc, scratch);
+    ref->k.qlinear(1, K, 1, x, 0, &weights, &bias, NULL, NULL, &acc, scratch);
     CHECK_INT(acc, want);
     ib_threads_set(0);
     ib_device_close(ref);
@@ -204,7 +244,7 @@ static void float_convolutions_agree_and_ignore_threads(void)
         ref->k.conv2d(s, x, w, bias, y, scratch);
         ref->k.conv2d_grad_x(s, dy, w, dx, scratch);
         ref->k.conv2d_grad_w(s, x, dy, dw, scratch);
-        float *first[2][3] = {{NULL}};
+        float *first[sizeof levels / sizeof *levels][3] = {{NULL}};
         EACH_LEVEL({
             float *got[3] = {calloc((size_t)ny + 1, 4), calloc((size_t)nx + 1, 4), calloc((size_t)nw + 1, 4)};
             k->conv2d(s, x, w, bias, got[0], scratch);

@@ -68,7 +68,8 @@ static int32_t bias_code(float bias, float step)
     return (int32_t)(q > most ? most : q < -most ? -most : q);
 }
 
-static int32_t *accumulate(ib_graph *g, const ib_window *s, const ib_tensor *x, const ib_tensor *w, const int32_t *bias)
+/* Accumulators, or (r) codes. */
+static int32_t *accumulate(ib_graph *g, const ib_window *s, const ib_tensor *x, const ib_tensor *w, const int32_t *bias, const ib_epilogue *r)
 {
     const ib_qweights weights = weights_of(w);
     const int conv = w->ndim == 4;
@@ -78,9 +79,9 @@ static int32_t *accumulate(ib_graph *g, const ib_window *s, const ib_tensor *x, 
     if (!acc || !scratch)
         return NULL;
     if (conv)
-        K(g)->qconv2d(s, ib_codes(x), x->q.zero_point, &weights, bias, acc, scratch);
+        K(g)->qconv2d(s, ib_codes(x), x->q.zero_point, &weights, bias, NULL, r, acc, scratch);
     else
-        K(g)->qlinear(s->n, s->ic, s->oc, ib_codes(x), x->q.zero_point, &weights, bias, acc, scratch);
+        K(g)->qlinear(s->n, s->ic, s->oc, ib_codes(x), x->q.zero_point, &weights, bias, NULL, r, acc, scratch);
     ib_graph_release(g, mark);
     return acc;
 }
@@ -105,11 +106,12 @@ static ib_status product_forward(ib_graph *g, ib_node *n)
         c->bias[o] = b ? bias_code(ib_f32(b)[o], c->acc_scale[o]) : 0;
     }
     const ib_mark mark = ib_graph_mark(g);
-    int32_t *acc = accumulate(g, &s, x, w, c->bias);
-    if (!acc)
+    const int watched = g->mode == IB_TRAIN && a->out->see, kept = g->mode == IB_TRAIN && a->out->learned;
+    int32_t *acc = watched || kept ? accumulate(g, &s, x, w, c->bias, NULL) : NULL;
+    if ((watched || kept) && !acc)
         return IB_ENOMEM;
     float lo = 0, hi = 0;
-    if (g->mode == IB_TRAIN && a->out->see)
+    if (watched)
         K(g)->acc_range(acc, s.n, s.oc, pixels, c->acc_scale, &lo, &hi);
     const ib_status status = ib_see(g, n, a->out, a->act, lo, hi);
     if (status)
@@ -118,8 +120,12 @@ static ib_status product_forward(ib_graph *g, ib_node *n)
         c->scale[o] = ib_requant_scale(x->q.scale[0], w->q.scale[w->q.n_scales == 1 ? 0 : o], a->out->scale, a->out->profile);
     ib_act_bounds(a->out, a->act, &c->lo, &c->hi);
     c->profile = a->out->profile;
-    K(g)->requant(acc, s.n, s.oc, pixels, c->scale, c->profile, a->out->zero, c->lo, c->hi, ib_codes(n->out), n->saved[0]);
-    if (g->mode == IB_TRAIN && a->out->learned)
+    const ib_epilogue r = {c->scale, c->profile, a->out->zero, c->lo, c->hi, ib_codes(n->out), n->saved[0]};
+    if (acc)
+        K(g)->requant(acc, s.n, s.oc, pixels, r.scale, r.profile, r.zero, r.lo, r.hi, r.codes, r.mask);
+    else if (!accumulate(g, &s, x, w, c->bias, &r))
+        return IB_ENOMEM;
+    if (kept)
         n->saved[2] = acc;
     else
         ib_graph_release(g, mark);
@@ -234,7 +240,7 @@ static ib_status dynamic_forward(ib_graph *g, ib_node *n)
         scale[i] = scale[i] > 0 ? scale[i] / 127.0f : 1.0f;
         K(g)->quantize(ib_f32(x) + i * k, k, scale[i], 0, -127, 127, 0, ib_codes(&q) + i * k, NULL);
     }
-    int32_t *acc = accumulate(g, &s, &q, w, no_bias);
+    int32_t *acc = accumulate(g, &s, &q, w, no_bias, NULL);
     if (!acc)
         return IB_ENOMEM;
     for (int64_t i = 0; i < rows; i++)

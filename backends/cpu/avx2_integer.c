@@ -79,118 +79,6 @@ static void widen_row(const ib_qweights *w, int64_t r, int64_t k, int16_t *out)
         out[k] = 0;
 }
 
-/* y = x W': inputs are broadcast, weights are the panel */
-static void qlinear(int64_t rows, int64_t k, int64_t out, const int8_t *x, int in_zero, const ib_qweights *w,
-                    const int32_t *bias, int32_t *acc, float *scratch)
-{
-    const int64_t pairs = (k + 1) / 2, ldb = padded(out);
-    int16_t *panel = (int16_t *)scratch, *lines = panel + 2 * pairs * ldb; /* of each thread: 16 rows */
-#pragma omp parallel for schedule(static) if (k * out > 16384)
-    for (int64_t o = 0; o < ldb; o += 16) {
-        int16_t *line = lines + omp_get_thread_num() * 32 * pairs;
-        for (int64_t j = 0; j < 16; j++)
-            if (o + j < out)
-                widen_row(w, o + j, k, line + j * 2 * pairs);
-            else
-                memset(line + j * 2 * pairs, 0, (size_t)pairs * 4);
-        for (int64_t p = 0; p < pairs; p++)
-            for (int64_t j = 0; j < 16; j++)
-                memcpy(panel + 2 * (p * ldb + o + j), line + 2 * (j * pairs + p), 4);
-    }
-#pragma omp parallel for schedule(static) if (rows * k * out > 262144)
-    for (int64_t i = 0; i < rows; i += 4) {
-        const int64_t count = ib_min64(4, rows - i);
-        int16_t *a = lines + omp_get_thread_num() * 32 * pairs;
-        for (int64_t r = 0; r < count; r++) {
-            for (int64_t j = 0; j < k; j++)
-                a[r * 2 * pairs + j] = (int16_t)(x[(i + r) * k + j] - in_zero);
-            if (k & 1)
-                a[r * 2 * pairs + k] = 0;
-        }
-        product(count, out, pairs, (const int32_t *)a, (const int32_t *)panel, ldb, bias, 0, acc + i * out, out);
-    }
-}
-
-/* patches as a panel: col[k / 2][pixel][k & 1] = x - in_zero, 0 where padding */
-static void unfold(const ib_window *s, const int8_t *x, int in_zero, int16_t *col, int64_t ldb)
-{
-    const int64_t channels = s->ic / s->groups, area = (int64_t)s->kh * s->kw, k = channels * area;
-    for (int64_t i = 0; i < k; i++) {
-        const int64_t c = i / area, ky = i % area / s->kw, kx = i % s->kw;
-        int16_t *out = col + (i / 2) * 2 * ldb + (i & 1);
-        for (int64_t oy = 0; oy < s->oh; oy++, out += 2 * s->ow) {
-            const int64_t iy = oy * s->sh - s->ph + ky;
-            const int inside = iy >= 0 && iy < s->ih;
-            const int8_t *row = x + (c * s->ih + (inside ? iy : 0)) * s->iw;
-            for (int64_t ox = 0; ox < s->ow; ox++) {
-                const int64_t ix = ox * s->sw - s->pw + kx;
-                out[2 * ox] = (int16_t)(inside && ix >= 0 && ix < s->iw ? row[ix] - in_zero : 0);
-            }
-        }
-    }
-    if (k & 1) {
-        int16_t *out = col + (k / 2) * 2 * ldb + 1;
-        for (int64_t p = 0; p < s->oh * s->ow; p++)
-            out[2 * p] = 0;
-    }
-}
-
-/* acc[o, p] += w[o, tap] x[.]: one row of int32 at a time */
-static void depthwise(const ib_window *s, const int8_t *x, int in_zero, const ib_qweights *w, const int32_t *bias,
-                      int32_t *acc)
-{
-    const int64_t pixels = s->oh * s->ow, area = (int64_t)s->kh * s->kw;
-#pragma omp parallel for schedule(static) if (s->n > 1)
-    for (int64_t i = 0; i < s->n * s->ic; i++) {
-        const int64_t c = i % s->ic;
-        int32_t *plane = acc + i * pixels;
-        for (int64_t p = 0; p < pixels; p++)
-            plane[p] = bias[c];
-        for (int64_t t = 0; t < area; t++) {
-            const int32_t tap = w->codes[c * area + t] * (w->group_size ? w->group_factor[c * w->n_groups + t / w->group_size] : 1);
-            const int64_t ky = t / s->kw, kx = t % s->kw, low = s->pw - kx, high = s->iw - 1 + s->pw - kx;
-            const int64_t from = low <= 0 ? 0 : (low + s->sw - 1) / s->sw, to = high < 0 ? 0 : ib_min64(s->ow, high / s->sw + 1);
-            for (int64_t oy = 0; oy < s->oh; oy++) {
-                const int64_t iy = oy * s->sh - s->ph + ky;
-                if (iy < 0 || iy >= s->ih)
-                    continue;
-                const int8_t *row = x + (i * s->ih + iy) * s->iw - s->pw + kx;
-                int32_t *out = plane + oy * s->ow;
-                if (s->sw == 1)
-                    for (int64_t ox = from; ox < to; ox++)
-                        out[ox] += tap * (row[ox] - in_zero);
-                else
-                    for (int64_t ox = from; ox < to; ox++)
-                        out[ox] += tap * (row[ox * s->sw] - in_zero);
-            }
-        }
-    }
-}
-
-/* y = W col: weights are broadcast, patches are the panel */
-static void qconv2d(const ib_window *s, const int8_t *x, int in_zero, const ib_qweights *w, const int32_t *bias,
-                    int32_t *acc, float *scratch)
-{
-    const int64_t icg = s->ic / s->groups, ocg = s->oc / s->groups, k = icg * s->kh * s->kw;
-    const int64_t pairs = (k + 1) / 2, pixels = s->oh * s->ow, ldb = padded(pixels);
-    if (s->groups == s->ic && s->oc == s->ic) {
-        depthwise(s, x, in_zero, w, bias, acc);
-        return;
-    }
-    int16_t *rows = (int16_t *)scratch;
-    for (int64_t o = 0; o < s->oc; o++)
-        widen_row(w, o, k, rows + o * 2 * pairs);
-#pragma omp parallel for schedule(static) if (s->n > 1)
-    for (int64_t i = 0; i < s->n; i++) {
-        int16_t *col = rows + s->oc * 2 * pairs + omp_get_thread_num() * 2 * pairs * ldb;
-        for (int64_t g = 0; g < s->groups; g++) {
-            unfold(s, x + (i * s->ic + g * icg) * s->ih * s->iw, in_zero, col, ldb);
-            product(ocg, pixels, pairs, (const int32_t *)(rows + g * ocg * 2 * pairs), (const int32_t *)col, ldb,
-                    bias + g * ocg, 1, acc + (i * s->oc + g * ocg) * pixels, pixels);
-        }
-    }
-}
-
 /* floor(v / 2^s) of four int64 */
 static __m256i shift_right64(__m256i v, int s)
 {
@@ -271,6 +159,130 @@ static void requant(const int32_t *acc, int64_t n, int64_t c, int64_t hw, const 
             }
         }
     }
+}
+
+/* y = x W': inputs are broadcast, weights are the panel */
+static void qlinear(int64_t rows, int64_t k, int64_t out, const int8_t *x, int in_zero, const ib_qweights *w,
+                    const int32_t *bias, const void *packed, const ib_epilogue *e, int32_t *acc, float *scratch)
+{
+    (void)packed;
+    const int64_t pairs = (k + 1) / 2, ldb = padded(out);
+    int16_t *panel = (int16_t *)scratch, *lines = panel + 2 * pairs * ldb; /* of each thread: 16 rows */
+#pragma omp parallel for schedule(static) if (k * out > 16384)
+    for (int64_t o = 0; o < ldb; o += 16) {
+        int16_t *line = lines + omp_get_thread_num() * 32 * pairs;
+        for (int64_t j = 0; j < 16; j++)
+            if (o + j < out)
+                widen_row(w, o + j, k, line + j * 2 * pairs);
+            else
+                memset(line + j * 2 * pairs, 0, (size_t)pairs * 4);
+        for (int64_t p = 0; p < pairs; p++)
+            for (int64_t j = 0; j < 16; j++)
+                memcpy(panel + 2 * (p * ldb + o + j), line + 2 * (j * pairs + p), 4);
+    }
+#pragma omp parallel for schedule(static) if (rows * k * out > 262144)
+    for (int64_t i = 0; i < rows; i += 4) {
+        const int64_t count = ib_min64(4, rows - i);
+        int16_t *a = lines + omp_get_thread_num() * 32 * pairs;
+        for (int64_t r = 0; r < count; r++) {
+            for (int64_t j = 0; j < k; j++)
+                a[r * 2 * pairs + j] = (int16_t)(x[(i + r) * k + j] - in_zero);
+            if (k & 1)
+                a[r * 2 * pairs + k] = 0;
+        }
+        product(count, out, pairs, (const int32_t *)a, (const int32_t *)panel, ldb, bias, 0, acc + i * out, out);
+    }
+    if (e)
+        requant(acc, rows, out, 1, e->scale, e->profile, e->zero, e->lo, e->hi, e->codes, e->mask);
+}
+
+/* patches as a panel: col[k / 2][pixel][k & 1] = x - in_zero, 0 where padding */
+static void unfold(const ib_window *s, const int8_t *x, int in_zero, int16_t *col, int64_t ldb)
+{
+    const int64_t channels = s->ic / s->groups, area = (int64_t)s->kh * s->kw, k = channels * area;
+    for (int64_t i = 0; i < k; i++) {
+        const int64_t c = i / area, ky = i % area / s->kw, kx = i % s->kw;
+        int16_t *out = col + (i / 2) * 2 * ldb + (i & 1);
+        for (int64_t oy = 0; oy < s->oh; oy++, out += 2 * s->ow) {
+            const int64_t iy = oy * s->sh - s->ph + ky;
+            const int inside = iy >= 0 && iy < s->ih;
+            const int8_t *row = x + (c * s->ih + (inside ? iy : 0)) * s->iw;
+            for (int64_t ox = 0; ox < s->ow; ox++) {
+                const int64_t ix = ox * s->sw - s->pw + kx;
+                out[2 * ox] = (int16_t)(inside && ix >= 0 && ix < s->iw ? row[ix] - in_zero : 0);
+            }
+        }
+    }
+    if (k & 1) {
+        int16_t *out = col + (k / 2) * 2 * ldb + 1;
+        for (int64_t p = 0; p < s->oh * s->ow; p++)
+            out[2 * p] = 0;
+    }
+}
+
+/* acc[o, p] += w[o, tap] x[.]: one row of int32 at a time */
+static void depthwise(const ib_window *s, const int8_t *x, int in_zero, const ib_qweights *w, const int32_t *bias,
+                      int32_t *acc)
+{
+    const int64_t pixels = s->oh * s->ow, area = (int64_t)s->kh * s->kw;
+#pragma omp parallel for schedule(static) if (s->n > 1)
+    for (int64_t i = 0; i < s->n * s->ic; i++) {
+        const int64_t c = i % s->ic;
+        int32_t *plane = acc + i * pixels;
+        for (int64_t p = 0; p < pixels; p++)
+            plane[p] = bias[c];
+        for (int64_t t = 0; t < area; t++) {
+            const int32_t tap = w->codes[c * area + t] * (w->group_size ? w->group_factor[c * w->n_groups + t / w->group_size] : 1);
+            const int64_t ky = t / s->kw, kx = t % s->kw, low = s->pw - kx, high = s->iw - 1 + s->pw - kx;
+            const int64_t from = low <= 0 ? 0 : (low + s->sw - 1) / s->sw, to = high < 0 ? 0 : ib_min64(s->ow, high / s->sw + 1);
+            for (int64_t oy = 0; oy < s->oh; oy++) {
+                const int64_t iy = oy * s->sh - s->ph + ky;
+                if (iy < 0 || iy >= s->ih)
+                    continue;
+                const int8_t *row = x + (i * s->ih + iy) * s->iw - s->pw + kx;
+                int32_t *out = plane + oy * s->ow;
+                if (s->sw == 1)
+                    for (int64_t ox = from; ox < to; ox++)
+                        out[ox] += tap * (row[ox] - in_zero);
+                else
+                    for (int64_t ox = from; ox < to; ox++)
+                        out[ox] += tap * (row[ox * s->sw] - in_zero);
+            }
+        }
+    }
+}
+
+/* y = W col: weights are broadcast, patches are the panel */
+static void accumulate(const ib_window *s, const int8_t *x, int in_zero, const ib_qweights *w, const int32_t *bias, int32_t *acc,
+                       float *scratch)
+{
+    const int64_t icg = s->ic / s->groups, ocg = s->oc / s->groups, k = icg * s->kh * s->kw;
+    const int64_t pairs = (k + 1) / 2, pixels = s->oh * s->ow, ldb = padded(pixels);
+    if (s->groups == s->ic && s->oc == s->ic) {
+        depthwise(s, x, in_zero, w, bias, acc);
+        return;
+    }
+    int16_t *rows = (int16_t *)scratch;
+    for (int64_t o = 0; o < s->oc; o++)
+        widen_row(w, o, k, rows + o * 2 * pairs);
+#pragma omp parallel for schedule(static) if (s->n > 1)
+    for (int64_t i = 0; i < s->n; i++) {
+        int16_t *col = rows + s->oc * 2 * pairs + omp_get_thread_num() * 2 * pairs * ldb;
+        for (int64_t g = 0; g < s->groups; g++) {
+            unfold(s, x + (i * s->ic + g * icg) * s->ih * s->iw, in_zero, col, ldb);
+            product(ocg, pixels, pairs, (const int32_t *)(rows + g * ocg * 2 * pairs), (const int32_t *)col, ldb,
+                    bias + g * ocg, 1, acc + (i * s->oc + g * ocg) * pixels, pixels);
+        }
+    }
+}
+
+static void qconv2d(const ib_window *s, const int8_t *x, int in_zero, const ib_qweights *w, const int32_t *bias, const void *packed,
+                    const ib_epilogue *e, int32_t *acc, float *scratch)
+{
+    (void)packed;
+    accumulate(s, x, in_zero, w, bias, acc, scratch);
+    if (e)
+        requant(acc, s->n, s->oc, s->oh * s->ow, e->scale, e->profile, e->zero, e->lo, e->hi, e->codes, e->mask);
 }
 
 void ib_avx2_fill_table(ib_kernels *k)

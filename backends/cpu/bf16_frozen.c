@@ -1,7 +1,7 @@
 /* bf16_frozen.c - products with frozen matrices in bfloat16: activations and decoded weights are rounded, sums are fp32. */
 #include "backends/cpu/bf16_panel.h"
 
-void ib_avx512_fill_table(ib_kernels *k);
+void ib_vnni_fill_table(ib_kernels *k);
 void ib_bf16_fill_table(ib_kernels *k);
 void ib_bf16_attention_fill_table(ib_kernels *k);
 #define KERNEL(result, name, args) result ib_##name##_avx512 args;
@@ -168,7 +168,7 @@ static void recall(const void *kept, int64_t n, float *y)
 
 void ib_bf16_fill_table(ib_kernels *k)
 {
-    ib_avx512_fill_table(k);
+    ib_vnni_fill_table(k);
     few_rows = k->frozen_mul;
     k->frozen_mul = frozen_mul;
     k->frozen_mul_grad = frozen_mul_grad;

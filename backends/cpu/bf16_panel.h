@@ -19,7 +19,7 @@ static int64_t min64(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-static int64_t even(int64_t k)
+static inline int64_t even(int64_t k)
 {
     return (k + 1) / 2 * 2;
 }

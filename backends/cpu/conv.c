@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "backends/cpu/level.h"
+#include "backends/cpu/taps.h"
 
 static int is_pointwise(const ib_window *s)
 {
@@ -82,6 +83,10 @@ void IB_K(conv2d)(const ib_window *s, const float *x, const float *w, const floa
         IB_K(depthwise)(s, x, w, bias, y);
         return;
     }
+    if (IB_K(has_taps)(s)) {
+        IB_K(taps_forward)(s, x, w, bias, y, scratch);
+        return;
+    }
 #pragma omp parallel for schedule(static) if (s->n > 1)
     for (int64_t i = 0; i < s->n; i++) {
         float *col = scratch + omp_get_thread_num() * k * p;
@@ -105,6 +110,10 @@ void IB_K(conv2d_grad_x)(const ib_window *s, const float *dy, const float *w, fl
     const int64_t icg = s->ic / s->groups, ocg = s->oc / s->groups, k = icg * s->kh * s->kw, p = s->oh * s->ow;
     if (is_depthwise(s)) {
         IB_K(depthwise_grad_x)(s, dy, w, dx);
+        return;
+    }
+    if (IB_K(has_taps)(s)) {
+        IB_K(taps_grad_x)(s, dy, w, dx, scratch);
         return;
     }
 #pragma omp parallel for schedule(static) if (s->n > 1)
@@ -137,6 +146,10 @@ void IB_K(conv2d_grad_w)(const ib_window *s, const float *x, const float *dy, fl
     for (int64_t t = 0; t < parts; t++) {
         float *col = cols + omp_get_thread_num() * k * p, *sum = part + t * weights;
         memset(sum, 0, (size_t)weights * sizeof *sum);
+        if (IB_K(has_taps)(s)) {
+            IB_K(taps_grad_w)(s, x, dy, t * s->n / parts, (t + 1) * s->n / parts, sum, cols + omp_get_thread_num() * ib_taps_room(s));
+            continue;
+        }
         for (int64_t i = t * s->n / parts; i < (t + 1) * s->n / parts; i++)
             for (int64_t g = 0; g < s->groups; g++) {
                 const float *xg = x + (i * s->ic + g * icg) * s->ih * s->iw;

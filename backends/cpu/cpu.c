@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/cpu/taps.h"
+#include "backends/cpu/vnni.h"
 #include "backends/kernels.h"
 #include "tensor/alloc.h"
 #include "tensor/error.h"
@@ -14,11 +16,13 @@ void openblas_set_num_threads(int n) __attribute__((weak));
 
 void ib_avx2_fill_table(ib_kernels *k);
 void ib_avx512_fill_table(ib_kernels *k);
+void ib_vnni_fill_table(ib_kernels *k);
 void ib_bf16_fill_table(ib_kernels *k);
 void ib_fill_table_ref(ib_kernels *k);
 void ib_fill_table_base(ib_kernels *k);
 void ib_fill_table_avx2(ib_kernels *k);
 void ib_fill_table_avx512(ib_kernels *k);
+#define ib_fill_table_vnni ib_fill_table_avx512
 #define ib_fill_table_bf16 ib_fill_table_avx512
 
 static void nothing(ib_kernels *k)
@@ -49,7 +53,7 @@ ib_device *ib_device_open(const char *name)
     if (!name || !*name)
         name = "cpu";
     if (strncmp(name, "cpu", 3) || (name[3] && name[3] != ':'))
-        return ib_fail_null(IB_EUNSUPPORTED, "device '%s': this build has cpu, cpu:ref, cpu:base, cpu:avx2, cpu:avx512 and cpu:bf16", name);
+        return ib_fail_null(IB_EUNSUPPORTED, "device '%s': this build has cpu, cpu:ref, cpu:base, cpu:avx2, cpu:avx512, cpu:vnni and cpu:bf16", name);
     ib_device *dev = ib_alloc(sizeof *dev);
     if (!dev)
         return NULL;
@@ -91,25 +95,38 @@ int ib_threads(void)
     return omp_get_max_threads();
 }
 
-/* See conv.c: unfolded patches of each thread, and IB_PARTS weight gradients. */
+/* See conv.c: unfolded patches, or planes (taps.h), of each thread, and IB_PARTS weight gradients. */
 int64_t ib_conv2d_scratch(const ib_window *w)
 {
     const int64_t k = w->ic / w->groups * w->kh * w->kw;
-    return omp_get_max_threads() * k * w->oh * w->ow + IB_PARTS * w->oc * k;
+    const int64_t patches = k * w->oh * w->ow, planes = ib_taps_room(w);
+    return omp_get_max_threads() * (patches > planes ? patches : planes) + IB_PARTS * w->oc * k + ib_taps_shared(w);
 }
 
-/* See avx2_integer.c: all weights as int16 pairs, and the panel (here) or 16 rows (below) of each thread. */
+/* See avx2_integer.c: all weights as int16 pairs, and the panel (here) or 16 rows (below) of each thread; and vnni_*.c: packed
+ * weights, and planes or raised rows. */
 int64_t ib_qconv2d_scratch(const ib_window *w)
 {
-    const int64_t pairs = (w->ic / w->groups * w->kh * w->kw + 1) / 2;
-    return pairs * (w->oc + omp_get_max_threads() * (w->oh * w->ow + 16)) + omp_get_max_threads();
+    const int64_t pairs = (w->ic / w->groups * w->kh * w->kw + 1) / 2, threads = omp_get_max_threads();
+    const int64_t avx2 = pairs * (w->oc + threads * (w->oh * w->ow + 16)) + threads;
+#ifdef IB_HAVE_AVX2
+    const int64_t vnni = ib_vnni_packed_words(w) + 16 + threads * ib_vnni_conv_room(w);
+    return avx2 > vnni ? avx2 : vnni;
+#else
+    return avx2;
+#endif
 }
 
 int64_t ib_qlinear_scratch(int64_t rows, int64_t k, int64_t out)
 {
-    const int64_t pairs = (k + 1) / 2;
+    const int64_t pairs = (k + 1) / 2, avx2 = pairs * (out + 16 + 16 * omp_get_max_threads()) + omp_get_max_threads();
+#ifdef IB_HAVE_AVX2
+    const int64_t vnni = ib_vnni_linear_words(k, out) + ib_vnni_linear_room(rows, k);
+    return avx2 > vnni ? avx2 : vnni;
+#else
     (void)rows;
-    return pairs * (out + 16 + 16 * omp_get_max_threads()) + omp_get_max_threads();
+    return avx2;
+#endif
 }
 
 /* See frozen.c (64 rows or 8 long ones in fp32) and bf16_frozen.c (32 rows and their panel, or 256 columns' panels, in bf16). */

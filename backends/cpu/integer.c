@@ -8,9 +8,10 @@
 #include "runtime/isobit_rt.h"
 #pragma GCC diagnostic pop
 
-void IB_K(qconv2d)(const ib_window *s, const int8_t *x, int in_zero, const ib_qweights *w, const int32_t *bias,
-                   int32_t *acc, float *scratch)
+void IB_K(qconv2d)(const ib_window *s, const int8_t *x, int in_zero, const ib_qweights *w, const int32_t *bias, const void *packed,
+                   const ib_epilogue *r, int32_t *acc, float *scratch)
 {
+    (void)packed;
     const int k = (int)(s->ic / s->groups) * s->kh * s->kw, pixels = (int)(s->oh * s->ow);
     const isobit_conv2d c = {
         .in_c = (int32_t)s->ic, .in_h = (int32_t)s->ih, .in_w = (int32_t)s->iw, .out_c = (int32_t)s->oc,
@@ -30,13 +31,27 @@ void IB_K(qconv2d)(const ib_window *s, const int8_t *x, int in_zero, const ib_qw
                     acc[(i * s->oc + o) * pixels + p] = isobit_accumulate(&c, o, patch);
             }
     }
+    if (r)
+        IB_K(requant)(acc, s->n, s->oc, pixels, r->scale, r->profile, r->zero, r->lo, r->hi, r->codes, r->mask);
 }
 
-void IB_K(qlinear)(int64_t rows, int64_t k, int64_t out, const int8_t *x, int in_zero, const ib_qweights *w,
-                   const int32_t *bias, int32_t *acc, float *scratch)
+int64_t IB_K(qlinear_pack)(int64_t k, int64_t out, int in_zero, const ib_qweights *w, const int32_t *bias, void *packed)
+{
+    (void)k, (void)out, (void)in_zero, (void)w, (void)bias, (void)packed;
+    return 0;
+}
+
+int64_t IB_K(qconv2d_pack)(const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias, void *packed)
+{
+    (void)s, (void)in_zero, (void)w, (void)bias, (void)packed;
+    return 0;
+}
+
+void IB_K(qlinear)(int64_t rows, int64_t k, int64_t out, const int8_t *x, int in_zero, const ib_qweights *w, const int32_t *bias,
+                   const void *packed, const ib_epilogue *r, int32_t *acc, float *scratch)
 {
     const ib_window s = {rows, k, 1, 1, out, 1, 1, 1, 1, 1, 1, 0, 0, 1};
-    IB_K(qconv2d)(&s, x, in_zero, w, bias, acc, scratch);
+    IB_K(qconv2d)(&s, x, in_zero, w, bias, packed, r, acc, scratch);
 }
 
 /* The extremes of scale[c] * acc over all elements. */

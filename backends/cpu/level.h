@@ -23,6 +23,12 @@
 void IB_K(gemm_tile)(int ta, int tb, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, const float *b,
                      int64_t ldb, float beta, float *c, int64_t ldc);
 
+/* Convolution by taps (conv_taps.c), where the level and the window have it. */
+int IB_K(has_taps)(const ib_window *s);
+void IB_K(taps_forward)(const ib_window *s, const float *x, const float *w, const float *bias, float *y, float *scratch);
+void IB_K(taps_grad_x)(const ib_window *s, const float *dy, const float *w, float *dx, float *scratch);
+void IB_K(taps_grad_w)(const ib_window *s, const float *x, const float *dy, int64_t first, int64_t last, float *part, float *room);
+
 /* Depthwise convolution: one input channel per output channel. */
 void IB_K(depthwise)(const ib_window *s, const float *x, const float *w, const float *bias, float *y);
 void IB_K(depthwise_grad_x)(const ib_window *s, const float *dy, const float *w, float *dx);

@@ -1,0 +1,281 @@
+/* vnni.c - the level's table: products of codes, requantization and what else moves codes, sixteen at a time, equal in every bit to
+ * integer.c and quantize.c. */
+#include <immintrin.h>
+#include <math.h>
+#include <string.h>
+
+#include "backends/cpu/requant16.h"
+#include "backends/cpu/vnni.h"
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-function"
+#include "runtime/isobit_rt.h"
+#pragma GCC diagnostic pop
+
+void ib_avx512_fill_table(ib_kernels *k);
+void ib_vnni_fill_table(ib_kernels *k);
+static ib_kernels below; /* the level that this one builds on; the same at each filling */
+
+enum { SERIAL = 16384, BLOCK = 4096 };
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* ---- requantization ---- */
+
+static void requant(const int32_t *acc, int64_t n, int64_t c, int64_t hw, const isobit_scale *scale, int profile, int zero, int lo, int hi, int8_t *q, uint8_t *mask)
+{
+    const int64_t size = n * c * hw;
+    if (!ib_scales_are_small(scale, c, profile)) {
+        below.requant(acc, n, c, hw, scale, profile, zero, lo, hi, q, mask);
+        return;
+    }
+#pragma omp parallel for schedule(static) if (size > SERIAL)
+    for (int64_t block = 0; block < size; block += BLOCK) {
+        int64_t plane = block / hw, end = (plane + 1) * hw; /* of the plane that holds element i */
+        for (int64_t i = block, stop = least(size, block + BLOCK); i < stop; i += 16) {
+            const int64_t count = least(16, stop - i);
+            const __mmask16 live = (__mmask16)((1u << count) - 1);
+            __m512i mult, exp;
+            __mmask16 inside;
+            for (; i >= end; end += hw)
+                plane++;
+            if (i + count <= end) {
+                mult = _mm512_set1_epi32(scale[plane % c].mult);
+                exp = _mm512_set1_epi32(scale[plane % c].exp);
+            } else if (hw == 1 && i % c + 16 <= c) {
+                ib_load_scales(scale + i % c, &mult, &exp);
+            } else {
+                isobit_scale own[16] = {{0, -24}};
+                for (int64_t j = 0; j < count; j++)
+                    own[j] = scale[(i + j) / hw % c];
+                ib_load_scales(own, &mult, &exp);
+            }
+            _mm_mask_storeu_epi8(q + i, live, ib_codes16(ib_requant16(_mm512_maskz_loadu_epi32(live, acc + i), mult, exp, profile), zero, lo, hi, &inside));
+            if (mask) {
+                const uint16_t bits = (uint16_t)(inside & live);
+                memcpy(mask + i / 8, &bits, (size_t)(count + 7) / 8);
+            }
+        }
+    }
+}
+
+static void acc_range(const int32_t *acc, int64_t n, int64_t c, int64_t hw, const float *scale, float *lo, float *hi)
+{
+    float a = 0, b = 0;
+    for (int64_t j = 0; j < c; j += hw == 1 ? 16 : 1) {
+        __m512i low = _mm512_set1_epi32(INT32_MAX), high = _mm512_set1_epi32(INT32_MIN);
+        const int64_t count = hw == 1 ? least(16, c - j) : hw;
+        for (int64_t i = 0; i < n; i++) {
+            const int32_t *row = acc + (i * c + j) * hw;
+            for (int64_t l = 0; l < count; l += 16) {
+                const __mmask16 live = (__mmask16)((1u << least(16, count - l)) - 1);
+                const __m512i v = _mm512_maskz_loadu_epi32(live, row + l);
+                low = _mm512_mask_min_epi32(low, live, low, v);
+                high = _mm512_mask_max_epi32(high, live, high, v);
+            }
+        }
+        if (hw > 1) {
+            const float s = scale[j], x = (float)_mm512_reduce_min_epi32(low) * s, y = (float)_mm512_reduce_max_epi32(high) * s;
+            a = !j || x < a ? x : a;
+            b = !j || y > b ? y : b;
+            continue;
+        }
+        int32_t lows[16], highs[16];
+        _mm512_storeu_si512(lows, low);
+        _mm512_storeu_si512(highs, high);
+        for (int64_t l = 0; l < count; l++) {
+            const float s = scale[j + l], x = (float)lows[l] * s, y = (float)highs[l] * s;
+            a = !(j + l) || x < a ? x : a;
+            b = !(j + l) || y > b ? y : b;
+        }
+    }
+    *lo = a;
+    *hi = b;
+}
+
+/* ---- products ---- */
+
+static int fuses(const ib_epilogue *r, int64_t c)
+{
+    return r && !r->mask && ib_scales_are_small(r->scale, c, r->profile);
+}
+
+static void qconv2d(const ib_window *s, const int8_t *x, int in_zero, const ib_qweights *w, const int32_t *bias, const void *packed, const ib_epilogue *r, int32_t *acc,
+                    float *scratch)
+{
+    if (!ib_vnni_conv_fits(s, w)) {
+        below.qconv2d(s, x, in_zero, w, bias, NULL, r, acc, scratch);
+        return;
+    }
+    if (!packed) {
+        ib_vnni_conv_pack(s, w, in_zero, bias, (int32_t *)(void *)scratch);
+        packed = scratch;
+        scratch += (ib_vnni_packed_words(s) + 15) / 16 * 16;
+    }
+    const int fused = fuses(r, s->oc);
+    ib_vnni_conv_run(s, x, in_zero, packed, acc, fused ? r : NULL, scratch);
+    if (r && !fused)
+        requant(acc, s->n, s->oc, s->oh * s->ow, r->scale, r->profile, r->zero, r->lo, r->hi, r->codes, r->mask);
+}
+
+static void qlinear(int64_t rows, int64_t k, int64_t out, const int8_t *x, int in_zero, const ib_qweights *w, const int32_t *bias, const void *packed,
+                    const ib_epilogue *r, int32_t *acc, float *scratch)
+{
+    if (w->group_size) {
+        below.qlinear(rows, k, out, x, in_zero, w, bias, NULL, r, acc, scratch);
+        return;
+    }
+    if (!packed) {
+        ib_vnni_linear_pack(k, out, w, in_zero, bias, (int32_t *)(void *)scratch);
+        packed = scratch;
+        scratch += ib_vnni_linear_words(k, out);
+    }
+    const int fused = fuses(r, out);
+    ib_vnni_linear_run(rows, k, out, x, packed, acc, fused ? r : NULL, scratch);
+    if (r && !fused)
+        requant(acc, rows, out, 1, r->scale, r->profile, r->zero, r->lo, r->hi, r->codes, r->mask);
+}
+
+static int64_t qconv2d_pack(const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias, void *packed)
+{
+    if (!ib_vnni_conv_fits(s, w))
+        return 0;
+    if (packed)
+        ib_vnni_conv_pack(s, w, in_zero, bias, packed);
+    return ib_vnni_packed_words(s) * 4;
+}
+
+static int64_t qlinear_pack(int64_t k, int64_t out, int in_zero, const ib_qweights *w, const int32_t *bias, void *packed)
+{
+    if (w->group_size)
+        return 0;
+    if (packed)
+        ib_vnni_linear_pack(k, out, w, in_zero, bias, packed);
+    return ib_vnni_linear_words(k, out) * 4;
+}
+
+/* ---- between fp32 and codes ---- */
+
+/* round(x / scale) to even, clamped, + zero; NaN becomes `zero` */
+static inline __m128i to_codes(__m512 x, __m512 scale, int zero, float lo, float hi, int half_away, __mmask16 *inside)
+{
+    const __m512 t = _mm512_div_ps(x, scale);
+    __m512 r = _mm512_roundscale_ps(t, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    if (half_away) { /* trunc(t + copysign(the largest below 1/2, t)), as roundf */
+        const __m512 half = _mm512_or_ps(_mm512_and_ps(t, _mm512_set1_ps(-0.0f)), _mm512_set1_ps(0.49999997f));
+        r = _mm512_roundscale_ps(_mm512_add_ps(t, half), _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
+    }
+    const __m512 low = _mm512_set1_ps(lo), high = _mm512_set1_ps(hi);
+    *inside = _mm512_cmp_ps_mask(r, low, _CMP_GE_OQ) & _mm512_cmp_ps_mask(r, high, _CMP_LE_OQ);
+    const __mmask16 number = _mm512_cmp_ps_mask(r, r, _CMP_ORD_Q);
+    r = _mm512_maskz_mov_ps(number, _mm512_min_ps(_mm512_max_ps(r, low), high));
+    return _mm512_cvtepi32_epi8(_mm512_add_epi32(_mm512_cvtps_epi32(r), _mm512_set1_epi32(zero)));
+}
+
+static void quantize(const float *x, int64_t n, float scale, int zero, int qmin, int qmax, int half_away, int8_t *q, uint8_t *mask)
+{
+    const __m512 s = _mm512_set1_ps(scale);
+#pragma omp parallel for schedule(static) if (n > SERIAL)
+    for (int64_t i = 0; i < n; i += 16) {
+        const int64_t count = least(16, n - i);
+        const __mmask16 live = (__mmask16)((1u << count) - 1);
+        __mmask16 inside;
+        _mm_mask_storeu_epi8(q + i, live, to_codes(_mm512_maskz_loadu_ps(live, x + i), s, zero, (float)(qmin - zero), (float)(qmax - zero), half_away, &inside));
+        if (mask) {
+            const uint16_t bits = (uint16_t)(inside & live);
+            memcpy(mask + i / 8, &bits, (size_t)(count + 7) / 8);
+        }
+    }
+}
+
+static void quantize_rows(const float *w, int64_t rows, int64_t cols, const float *scale, int n_scales, int qmax, int8_t *q, uint8_t *mask)
+{
+    const int64_t n = rows * cols, part = n / n_scales;
+#pragma omp parallel for schedule(static) if (n > SERIAL)
+    for (int64_t i = 0; i < n; i += 16) {
+        const int64_t count = least(16, n - i), row = i / part;
+        const __mmask16 live = (__mmask16)((1u << count) - 1);
+        __m512 s = _mm512_set1_ps(scale[row]);
+        __mmask16 inside;
+        for (int64_t next = (row + 1) * part; next < i + count; next += part) /* rows that begin within the vector */
+            s = _mm512_mask_mov_ps(s, (__mmask16)(0xFFFFu << (next - i)), _mm512_set1_ps(scale[next / part]));
+        _mm_mask_storeu_epi8(q + i, live, to_codes(_mm512_maskz_loadu_ps(live, w + i), s, 0, (float)-qmax, (float)qmax, 0, &inside));
+        if (mask) {
+            const uint16_t bits = (uint16_t)(inside & live);
+            memcpy(mask + i / 8, &bits, (size_t)(count + 7) / 8);
+        }
+    }
+}
+
+/* dx += dy where the mask's bit is set */
+static void grad_where(const float *dy, const uint8_t *mask, float *dx, int64_t n)
+{
+#pragma omp parallel for schedule(static) if (n > SERIAL)
+    for (int64_t i = 0; i < n; i += 16) {
+        const int64_t count = least(16, n - i);
+        uint16_t bits = 0;
+        memcpy(&bits, mask + i / 8, (size_t)(count + 7) / 8);
+        const __mmask16 live = (__mmask16)((1u << count) - 1), on = (__mmask16)(bits & live);
+        const __m512 x = _mm512_maskz_loadu_ps(live, dx + i);
+        _mm512_mask_storeu_ps(dx + i, live, _mm512_add_ps(x, _mm512_maskz_loadu_ps(on, dy + i)));
+    }
+}
+
+/* ---- addition ---- */
+
+/* isobit_requant with a factor <= 1 of numbers below 2^31 */
+static void qadd(const struct isobit_add *p, int64_t n, const int8_t *x, const int8_t *y, int profile, int8_t *q, uint8_t *mask)
+{
+    const int exact = profile == ISOBIT_FP32_RNE;
+    if ((exact && (p->a.exp > 0 || p->a.exp < -30)) || (!exact && !(ib_scale_is_small(p->a, profile) && ib_scale_is_small(p->b, profile) && ib_scale_is_small(p->out, profile)))) {
+        below.qadd(p, n, x, y, profile, q, mask);
+        return;
+    }
+    const __m512i am = _mm512_set1_epi32(p->a.mult), ae = _mm512_set1_epi32(p->a.exp), bm = _mm512_set1_epi32(p->b.mult), be = _mm512_set1_epi32(p->b.exp);
+    const __m512i om = _mm512_set1_epi32(p->out.mult), oe = _mm512_set1_epi32(p->out.exp), az = _mm512_set1_epi32(p->a_zero), bz = _mm512_set1_epi32(p->b_zero);
+    const __m128i shift = _mm_cvtsi32_si128(-p->a.exp);
+    const __m512i below_half = _mm512_set1_epi32(p->a.exp ? (int32_t)((1u << (-p->a.exp - 1)) - 1) : 0), one = _mm512_set1_epi32(1);
+#pragma omp parallel for schedule(static) if (n > SERIAL)
+    for (int64_t i = 0; i < n; i += 16) {
+        const int64_t count = least(16, n - i);
+        const __mmask16 live = (__mmask16)((1u << count) - 1);
+        const __m512i a = _mm512_sub_epi32(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(live, x + i)), az);
+        const __m512i b = _mm512_sub_epi32(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(live, y + i)), bz);
+        __m512i v;
+        if (exact) { /* |sum| / 2^s to even: + half - 1 + the bit that would be last, then the sign again */
+            const __m512i sum = _mm512_add_epi32(_mm512_mullo_epi32(a, am), _mm512_mullo_epi32(b, bm)), size = _mm512_abs_epi32(sum);
+            __m512i r = size;
+            if (p->a.exp)
+                r = _mm512_srl_epi32(_mm512_add_epi32(_mm512_add_epi32(size, below_half), _mm512_and_si512(_mm512_srl_epi32(size, shift), one)), shift);
+            v = _mm512_mask_sub_epi32(r, _mm512_movepi32_mask(sum), _mm512_setzero_si512(), r);
+        } else {
+            const __m512i ra = ib_requant16(_mm512_slli_epi32(a, 20), am, ae, profile), rb = ib_requant16(_mm512_slli_epi32(b, 20), bm, be, profile);
+            v = ib_requant16(_mm512_add_epi32(ra, rb), om, oe, profile);
+        }
+        __mmask16 inside;
+        _mm_mask_storeu_epi8(q + i, live, ib_codes16(v, p->out_zero, p->lo, p->hi, &inside));
+        if (mask) {
+            const uint16_t bits = (uint16_t)(inside & live);
+            memcpy(mask + i / 8, &bits, (size_t)(count + 7) / 8);
+        }
+    }
+}
+
+void ib_vnni_fill_table(ib_kernels *k)
+{
+    ib_avx512_fill_table(k);
+    below = *k;
+    k->qconv2d = qconv2d;
+    k->qlinear = qlinear;
+    k->qconv2d_pack = qconv2d_pack;
+    k->qlinear_pack = qlinear_pack;
+    k->requant = requant;
+    k->acc_range = acc_range;
+    k->quantize = quantize;
+    k->quantize_rows = quantize_rows;
+    k->grad_where = grad_where;
+    k->qadd = qadd;
+}

@@ -1,0 +1,239 @@
+/* vnni_conv.c - convolution of codes with vpdpbusd, by taps (taps.h): four taps in a 32-bit lane, sixteen positions in a vector.
+ *
+ * vpdpbusd multiplies unsigned by signed bytes, so inputs are raised by 128 and the bias makes up for it:
+ *   sum w (x - zero) + bias  =  sum w (x + 128) + bias - (128 + zero) sum w
+ * A quad is four channels of one tap or, for few channels, four taps in a row of one channel. */
+#include <immintrin.h>
+#include <omp.h>
+#include <string.h>
+
+#include "backends/cpu/requant16.h"
+#include "backends/cpu/taps.h"
+#include "backends/cpu/vnni.h"
+
+enum { LANES = 16, MB = 8, NV = 3, STEP = LANES * NV, MAX_QUADS = 4096 };
+
+/* How taps form quads. */
+typedef struct quads {
+    ib_taps t;
+    int64_t k, n, planes; /* taps of an output channel; quads; planes of quads */
+    int in_row;           /* four taps in a row, else four channels */
+} quads;
+
+static int64_t quads_in_row(const ib_window *s)
+{
+    int64_t n = 0;
+    for (int b = 0; b < s->sw && b < s->kw; b++)
+        n += ((s->kw - b + s->sw - 1) / s->sw + 3) / 4;
+    return s->ic / s->groups * s->kh * n;
+}
+
+static quads quads_of(const ib_window *s)
+{
+    const int64_t icg = s->ic / s->groups, in_row = quads_in_row(s), of_channels = (icg + 3) / 4 * s->kh * s->kw;
+    quads q = {ib_taps_of(s), icg * s->kh * s->kw, 0, 0, in_row < of_channels};
+    q.n = q.in_row ? in_row : of_channels;
+    q.planes = (q.in_row ? icg : (icg + 3) / 4) * s->sh * s->sw;
+    return q;
+}
+
+/* Each quad's offset (in quads) and the weights that it takes: index[4 i + j] of an output channel's row, -1: none. */
+static void list(const ib_window *s, const quads *q, int32_t *offset, int32_t *index)
+{
+    const int64_t icg = s->ic / s->groups;
+    const int area = s->kh * s->kw;
+    if (!q->in_row) {
+        for (int64_t c = 0; c < icg; c += 4)
+            for (int ky = 0; ky < s->kh; ky++)
+                for (int kx = 0; kx < s->kw; kx++) {
+                    *offset++ = (int32_t)(((c / 4 * s->sh + ky % s->sh) * s->sw + kx % s->sw) * q->t.plane + ky / s->sh * q->t.wide + kx / s->sw);
+                    for (int64_t j = c; j < c + 4; j++)
+                        *index++ = j < icg ? (int32_t)(j * area + ky * s->kw + kx) : -1;
+                }
+        return;
+    }
+    for (int64_t c = 0; c < icg; c++)
+        for (int ky = 0; ky < s->kh; ky++)
+            for (int b = 0; b < s->sw && b < s->kw; b++)
+                for (int first = b; first < s->kw; first += 4 * s->sw) {
+                    *offset++ = (int32_t)(((c * s->sh + ky % s->sh) * s->sw + b) * q->t.plane + ky / s->sh * q->t.wide + first / s->sw);
+                    for (int j = 0; j < 4; j++)
+                        *index++ = first + j * s->sw < s->kw ? (int32_t)(c * area + ky * s->kw + first + j * s->sw) : -1;
+                }
+}
+
+/* One plane of bytes (raised by 128, borders `border`) of channel c and phase (a,b). */
+static void spread(const ib_window *s, const ib_taps *t, const int8_t *x, int a, int b, uint8_t border, uint8_t *to)
+{
+    const int64_t from = s->pw > b ? (s->pw - b + s->sw - 1) / s->sw : 0, end = (s->iw - 1 + s->pw - b) / s->sw + 1;
+    const int64_t most = s->iw + s->pw - b <= 0 ? 0 : end < t->wide ? end : t->wide;
+    memset(to, border, (size_t)t->plane);
+    for (int64_t r = 0; r < t->rows; r++, to += t->wide) {
+        const int64_t iy = r * s->sh + a - s->ph;
+        if (iy < 0 || iy >= s->ih)
+            continue;
+        const int8_t *row = x + iy * s->iw + b - s->pw;
+        if (s->sw == 1)
+            for (int64_t k = from; k < most; k++)
+                to[k] = (uint8_t)row[k] ^ 0x80;
+        else
+            for (int64_t k = from; k < most; k++)
+                to[k] = (uint8_t)row[k * s->sw] ^ 0x80;
+    }
+}
+
+/* out[p] = {a[p], b[p], c[p], d[p]} */
+static void interleave(const uint8_t *a, const uint8_t *b, const uint8_t *c, const uint8_t *d, int64_t n, uint8_t *out)
+{
+    for (int64_t p = 0; p < n; p += 16) {
+        const __m128i va = _mm_loadu_si128((const __m128i *)(a + p)), vb = _mm_loadu_si128((const __m128i *)(b + p));
+        const __m128i vc = _mm_loadu_si128((const __m128i *)(c + p)), vd = _mm_loadu_si128((const __m128i *)(d + p));
+        const __m128i ab0 = _mm_unpacklo_epi8(va, vb), ab1 = _mm_unpackhi_epi8(va, vb), cd0 = _mm_unpacklo_epi8(vc, vd), cd1 = _mm_unpackhi_epi8(vc, vd);
+        __m128i *to = (__m128i *)(out + 4 * p);
+        _mm_storeu_si128(to, _mm_unpacklo_epi16(ab0, cd0));
+        _mm_storeu_si128(to + 1, _mm_unpackhi_epi16(ab0, cd0));
+        _mm_storeu_si128(to + 2, _mm_unpacklo_epi16(ab1, cd1));
+        _mm_storeu_si128(to + 3, _mm_unpackhi_epi16(ab1, cd1));
+    }
+}
+
+/* All planes of quads of one sample's group; `bytes` [4][plane + slack] is work space. */
+static void gather(const ib_window *s, const quads *q, const int8_t *x, uint8_t border, uint8_t *bytes, uint8_t *src)
+{
+    const int64_t icg = s->ic / s->groups, room = q->t.plane + IB_TAP_SLACK;
+    for (int64_t c = 0; c < icg; c += q->in_row ? 1 : 4)
+        for (int a = 0; a < s->sh; a++)
+            for (int b = 0; b < s->sw; b++, src += 4 * q->t.plane) {
+                if (q->in_row) {
+                    spread(s, &q->t, x + c * s->ih * s->iw, a, b, border, bytes);
+                    interleave(bytes, bytes + 1, bytes + 2, bytes + 3, q->t.plane, src);
+                    continue;
+                }
+                for (int64_t j = 0; j < 4 && c + j < icg; j++)
+                    spread(s, &q->t, x + (c + j) * s->ih * s->iw, a, b, border, bytes + j * room);
+                interleave(bytes, bytes + room, bytes + 2 * room, bytes + 3 * room, q->t.plane, src);
+            }
+}
+
+/* out[m][p] = bias[m] + sum over quads of dot(src[offset + p], weights[quad][m]) */
+static void block(const uint8_t *src, const int32_t *offset, int64_t n, const int32_t *w, const int32_t *bias, __m512i acc[MB][NV])
+{
+#pragma GCC unroll 8
+    for (int m = 0; m < MB; m++)
+#pragma GCC unroll 3
+        for (int v = 0; v < NV; v++)
+            acc[m][v] = _mm512_set1_epi32(bias[m]);
+    for (int64_t i = 0; i < n; i++, w += MB) {
+        const uint8_t *x = src + 4 * (int64_t)offset[i];
+        const __m512i x0 = _mm512_loadu_si512(x), x1 = _mm512_loadu_si512(x + 64), x2 = _mm512_loadu_si512(x + 128);
+#pragma GCC unroll 8
+        for (int m = 0; m < MB; m++) {
+            const __m512i wm = _mm512_set1_epi32(w[m]);
+            acc[m][0] = _mm512_dpbusd_epi32(acc[m][0], x0, wm);
+            acc[m][1] = _mm512_dpbusd_epi32(acc[m][1], x1, wm);
+            acc[m][2] = _mm512_dpbusd_epi32(acc[m][2], x2, wm);
+        }
+    }
+}
+
+/* Depthwise products with full vectors of taps go this way too, a group at a time: little is shared, but nothing is stored. */
+int ib_vnni_conv_fits(const ib_window *s, const ib_qweights *w)
+{
+    const int64_t n = s->ic / s->groups * s->kh * s->kw;
+    return !w->group_size && n <= MAX_QUADS && s->oc / s->groups >= 1;
+}
+
+int64_t ib_vnni_packed_words(const ib_window *s)
+{
+    const quads q = quads_of(s);
+    return s->groups * (s->oc / s->groups) * (q.n + 1) + s->groups * MB * (q.n + 1);
+}
+
+/* Panels of MB output channels: [quads][MB] int32 of four weights, then MB biases; by groups. */
+void ib_vnni_conv_pack(const ib_window *s, const ib_qweights *w, int in_zero, const int32_t *bias, int32_t *packed)
+{
+    const quads q = quads_of(s);
+    const int64_t ocg = s->oc / s->groups;
+    int32_t offset[MAX_QUADS], index[4 * MAX_QUADS];
+    list(s, &q, offset, index);
+    for (int64_t g = 0; g < s->groups; g++)
+        for (int64_t m0 = 0; m0 < ocg; m0 += MB, packed += (q.n + 1) * MB)
+            for (int64_t m = 0; m < MB; m++) {
+                const int8_t *row = w->codes + (g * ocg + m0 + m) * q.k;
+                int32_t sum = 0;
+                const int valid = m0 + m < ocg;
+                for (int64_t i = 0; i < q.n; i++) {
+                    int8_t four[4] = {0};
+                    for (int j = 0; valid && j < 4; j++)
+                        if (index[4 * i + j] >= 0)
+                            sum += four[j] = row[index[4 * i + j]];
+                    memcpy(packed + i * MB + m, four, 4);
+                }
+                packed[q.n * MB + m] = valid ? bias[g * ocg + m0 + m] - (128 + in_zero) * sum : 0;
+            }
+}
+
+static int64_t room_words(const ib_window *s, const quads *q)
+{
+    (void)s;
+    const int64_t step = (q->t.positions + STEP - 1) / STEP * STEP;
+    return q->planes * q->t.plane + IB_TAP_SLACK + 4 * (q->t.plane + IB_TAP_SLACK) / 4 + 64 + MB * step;
+}
+
+int64_t ib_vnni_conv_room(const ib_window *s)
+{
+    const quads q = quads_of(s);
+    return room_words(s, &q);
+}
+
+/* Codes, if r is given, else accumulators. */
+void ib_vnni_conv_run(const ib_window *s, const int8_t *x, int in_zero, const int32_t *packed, int32_t *acc, const ib_epilogue *r, float *scratch)
+{
+    const quads q = quads_of(s);
+    const int64_t icg = s->ic / s->groups, ocg = s->oc / s->groups, pixels = s->oh * s->ow, panel = (q.n + 1) * MB, panels = (ocg + MB - 1) / MB;
+    const int64_t ld = (q.t.positions + STEP - 1) / STEP * STEP, each = room_words(s, &q);
+#pragma omp parallel for schedule(static) if (s->n > 1)
+    for (int64_t i = 0; i < s->n; i++) {
+        int32_t offset[MAX_QUADS], index[4 * MAX_QUADS];
+        uint8_t *src = (uint8_t *)(scratch + (s->n > 1 ? omp_get_thread_num() : 0) * each), *bytes = src + 4 * (q.planes * q.t.plane + IB_TAP_SLACK);
+        int32_t *out = (int32_t *)(void *)(bytes + 4 * (q.t.plane + IB_TAP_SLACK) + 256 - ((uintptr_t)bytes + 4 * (uintptr_t)(q.t.plane + IB_TAP_SLACK)) % 64);
+        list(s, &q, offset, index);
+        for (int64_t g = 0; g < s->groups; g++) {
+            gather(s, &q, x + (i * s->ic + g * icg) * s->ih * s->iw, (uint8_t)(in_zero + 128), bytes, src);
+            for (int64_t b = 0; b < panels; b++) {
+                const int32_t *w = packed + (g * panels + b) * panel;
+                const int64_t rows = ocg - b * MB < MB ? ocg - b * MB : MB, first = g * ocg + b * MB;
+                for (int64_t p = 0; p < q.t.positions; p += STEP) {
+                    __m512i c[MB][NV];
+                    block(src + 4 * p, offset, q.n, w, w + q.n * MB, c);
+                    if (!r) {
+#pragma GCC unroll 8
+                        for (int m = 0; m < MB; m++)
+#pragma GCC unroll 3
+                            for (int v = 0; v < NV; v++)
+                                _mm512_storeu_si512(out + m * ld + p + v * LANES, c[m][v]);
+                        continue;
+                    }
+#pragma GCC unroll 8
+                    for (int m = 0; m < MB; m++) {
+                        const isobit_scale k = r->scale[first + (m < rows ? m : 0)];
+#pragma GCC unroll 3
+                        for (int v = 0; v < NV; v++) {
+                            __mmask16 inside;
+                            const __m128i codes = ib_codes16(ib_requant16(c[m][v], _mm512_set1_epi32(k.mult), _mm512_set1_epi32(k.exp), r->profile), r->zero, r->lo, r->hi, &inside);
+                            _mm_storeu_si128((__m128i *)(void *)((int8_t *)out + m * ld + p + v * LANES), codes);
+                        }
+                    }
+                }
+                for (int64_t m = 0; m < rows; m++)
+                    for (int64_t y = 0; y < s->oh; y++) {
+                        const int64_t to = (i * s->oc + first + m) * pixels + y * s->ow, from = m * ld + y * q.t.wide;
+                        if (r)
+                            memcpy(r->codes + to, (int8_t *)out + from, (size_t)s->ow);
+                        else
+                            memcpy(acc + to, out + from, (size_t)s->ow * sizeof *acc);
+                    }
+            }
+        }
+    }
+}
