@@ -294,6 +294,8 @@ float *ib_grad_of(ib_graph *g, ib_tensor *t, ib_status *failed)
 {
     if (!t || !t->needs_grad)
         return NULL;
+    if (!t->grad && t->passes)
+        return t->grad = ib_grad_of(g, t->passes, failed);
     if (!t->grad) {
         if (!(t->grad = ib_graph_alloc(g, (size_t)t->size * sizeof(float)))) {
             *failed = IB_ENOMEM;

@@ -18,10 +18,18 @@ static void philox(uint32_t ctr[4], uint32_t k0, uint32_t k1)
 }
 
 /* Four consecutive numbers share one block; the block index is the low half of the counter, the stream the high. */
+void ib_rng_four(ib_rng r, uint64_t block, uint32_t out[4])
+{
+    const uint32_t c[4] = {(uint32_t)block, (uint32_t)(block >> 32), (uint32_t)r.stream, (uint32_t)(r.stream >> 32)};
+    for (int i = 0; i < 4; i++)
+        out[i] = c[i];
+    philox(out, (uint32_t)r.seed, (uint32_t)(r.seed >> 32));
+}
+
 uint32_t ib_rng_u32(ib_rng r, uint64_t i)
 {
-    uint32_t c[4] = {(uint32_t)(i >> 2), (uint32_t)(i >> 34), (uint32_t)r.stream, (uint32_t)(r.stream >> 32)};
-    philox(c, (uint32_t)r.seed, (uint32_t)(r.seed >> 32));
+    uint32_t c[4];
+    ib_rng_four(r, i >> 2, c);
     return c[i & 3];
 }
 

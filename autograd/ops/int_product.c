@@ -187,8 +187,7 @@ static ib_status product_backward(ib_graph *g, ib_node *n)
         K(g)->acc_real(n->saved[2], s.n, s.oc, s.oh * s.ow, c->acc_scale, dz);
         ib_learn_scale(g, a->out, s.n, n->out->size, dz, n->out->grad, c->lo, c->hi);
     }
-    memset(dz, 0, (size_t)n->out->size * sizeof *dz);
-    K(g)->grad_where(n->out->grad, n->saved[0], dz, n->out->size);
+    K(g)->where(n->out->grad, n->saved[0], dz, n->out->size);
     const ib_status status = product_grads(g, n, &s, dz);
     ib_graph_release(g, mark);
     return status;

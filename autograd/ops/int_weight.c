@@ -132,7 +132,7 @@ ib_tensor *ib_fold_bias(ib_graph *g, ib_tensor *gamma, ib_tensor *beta, ib_tenso
     return IB_APPLY(g, &ib_op_fold_bias, (&(fold_attrs){mean, var, eps}), gamma, beta, bias);
 }
 
-/* ---- quantize_weight: codes of w[O,...]; saved[0]: clip mask ---- */
+/* ---- quantize_weight: codes of w[O,...]; saved[0]: clip mask, if anything can be clipped ---- */
 
 static ib_status quantize_weight_shape(ib_node *n, ib_tensor *out)
 {
@@ -173,7 +173,10 @@ static ib_status quantize_weight_forward(ib_graph *g, ib_node *n)
     const int64_t rows = w->shape[0], cols = w->size / rows;
     if (!(q->scale = ib_graph_alloc(g, (size_t)q->n_scales * sizeof(float))))
         return IB_ENOMEM;
-    if (g->mode == IB_TRAIN && !(n->saved[0] = ib_graph_alloc(g, (size_t)(w->size + 7) / 8)))
+    /* scales from the largest weights clip nothing: the gradient goes straight through */
+    if (!learned && !a->mse)
+        n->out->passes = n->in[0];
+    else if (g->mode == IB_TRAIN && !(n->saved[0] = ib_graph_alloc(g, (size_t)(w->size + 7) / 8)))
         return IB_ENOMEM;
     if (a->group_size) {
         q->group_size = a->group_size;
@@ -210,7 +213,7 @@ static ib_status quantize_weight_backward(ib_graph *g, ib_node *n)
     const ib_qparams *q = &n->out->q;
     ib_status failed = IB_OK;
     float *dw = ib_grad_of(g, n->in[0], &failed), *dt = ib_grad_of(g, n->in[1], &failed);
-    if (dw)
+    if (dw && !n->out->passes)
         K(g)->grad_where(n->out->grad, n->saved[0], dw, w->size);
     const int64_t part = w->size / q->n_scales;
     const double factor = 1.0 / sqrt((double)part * q->qmax);

@@ -3,6 +3,7 @@
 #include <omp.h>
 #include <string.h>
 
+#include "backends/cpu/dot.h"
 #include "backends/cpu/level.h"
 #include "backends/cpu/taps.h"
 
@@ -80,7 +81,10 @@ void IB_K(conv2d)(const ib_window *s, const float *x, const float *w, const floa
 {
     const int64_t icg = s->ic / s->groups, ocg = s->oc / s->groups, k = icg * s->kh * s->kw, p = s->oh * s->ow;
     if (is_depthwise(s)) {
-        IB_K(depthwise)(s, x, w, bias, y);
+        if (IB_K(has_taps)(s))
+            IB_K(taps_depthwise)(s, x, w, bias, y, scratch);
+        else
+            IB_K(depthwise)(s, x, w, bias, y);
         return;
     }
     if (IB_K(has_taps)(s)) {
@@ -109,7 +113,10 @@ void IB_K(conv2d_grad_x)(const ib_window *s, const float *dy, const float *w, fl
 {
     const int64_t icg = s->ic / s->groups, ocg = s->oc / s->groups, k = icg * s->kh * s->kw, p = s->oh * s->ow;
     if (is_depthwise(s)) {
-        IB_K(depthwise_grad_x)(s, dy, w, dx);
+        if (IB_K(has_taps)(s))
+            IB_K(taps_depthwise_grad_x)(s, dy, w, dx, scratch);
+        else
+            IB_K(depthwise_grad_x)(s, dy, w, dx);
         return;
     }
     if (IB_K(has_taps)(s)) {
@@ -138,7 +145,7 @@ void IB_K(conv2d_grad_w)(const ib_window *s, const float *x, const float *dy, fl
     const int64_t icg = s->ic / s->groups, ocg = s->oc / s->groups, k = icg * s->kh * s->kw, p = s->oh * s->ow;
     const int64_t parts = ib_min64(s->n, IB_PARTS), weights = s->oc * k;
     float *part = scratch, *cols = scratch + IB_PARTS * weights;
-    if (is_depthwise(s)) {
+    if (is_depthwise(s) && !IB_K(has_taps)(s)) {
         IB_K(depthwise_grad_w)(s, x, dy, dw, part);
         return;
     }
@@ -147,7 +154,8 @@ void IB_K(conv2d_grad_w)(const ib_window *s, const float *x, const float *dy, fl
         float *col = cols + omp_get_thread_num() * k * p, *sum = part + t * weights;
         memset(sum, 0, (size_t)weights * sizeof *sum);
         if (IB_K(has_taps)(s)) {
-            IB_K(taps_grad_w)(s, x, dy, t * s->n / parts, (t + 1) * s->n / parts, sum, cols + omp_get_thread_num() * ib_taps_room(s));
+            (is_depthwise(s) ? IB_K(taps_depthwise_grad_w) : IB_K(taps_grad_w))(s, x, dy, t * s->n / parts, (t + 1) * s->n / parts, sum,
+                                                                                cols + omp_get_thread_num() * ib_taps_room(s));
             continue;
         }
         for (int64_t i = t * s->n / parts; i < (t + 1) * s->n / parts; i++)
@@ -170,13 +178,8 @@ void IB_K(channel_sum)(const float *x, int64_t n, int64_t c, int64_t hw, float *
 #pragma omp parallel for schedule(static) if (n * c * hw > IB_SERIAL)
     for (int64_t j = 0; j < c; j++) {
         double sum = 0;
-        for (int64_t i = 0; i < n; i++) {
-            const float *row = x + (i * c + j) * hw;
-            float part = 0;
-            for (int64_t l = 0; l < hw; l++)
-                part += row[l];
-            sum += part;
-        }
+        for (int64_t i = 0; i < n; i++)
+            sum += ib_sum(x + (i * c + j) * hw, hw);
         y[j] += (float)sum;
     }
 }

@@ -14,14 +14,45 @@ static inline float ib_add_lanes(float *part)
     return part[0];
 }
 
-/* n a multiple of 16 */
 static inline float ib_sum(const float *a, int64_t n)
 {
     float part[LANES] = {0};
-    for (int64_t i = 0; i < n; i += LANES)
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES)
         for (int l = 0; l < LANES; l++)
             part[l] += a[i + l];
-    return ib_add_lanes(part);
+    float sum = ib_add_lanes(part);
+    for (; i < n; i++)
+        sum += a[i];
+    return sum;
+}
+
+/* sum of (a - m)^2 */
+static inline float ib_sum_deviation(const float *a, float m, int64_t n)
+{
+    float part[LANES] = {0};
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int l = 0; l < LANES; l++)
+            part[l] += (a[i + l] - m) * (a[i + l] - m);
+    float sum = ib_add_lanes(part);
+    for (; i < n; i++)
+        sum += (a[i] - m) * (a[i] - m);
+    return sum;
+}
+
+/* sum of a (b - m) */
+static inline float ib_dot_deviation(const float *a, const float *b, float m, int64_t n)
+{
+    float part[LANES] = {0};
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int l = 0; l < LANES; l++)
+            part[l] += a[i + l] * (b[i + l] - m);
+    float sum = ib_add_lanes(part);
+    for (; i < n; i++)
+        sum += a[i] * (b[i] - m);
+    return sum;
 }
 
 static inline float ib_dot(const float *a, const float *b, int64_t n)

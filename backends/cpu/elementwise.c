@@ -113,8 +113,11 @@ void IB_K(dropout_mask)(uint8_t *mask, int64_t n, float p, ib_rng rng)
 #pragma omp parallel for schedule(static) if (n > IB_SERIAL)
     for (int64_t b = 0; b < bytes; b++) {
         unsigned bits = 0;
+        uint32_t u[8]; /* ib_rng_uniform(rng, 8 b + j) */
+        ib_rng_four(rng, (uint64_t)(2 * b), u);
+        ib_rng_four(rng, (uint64_t)(2 * b + 1), u + 4);
         for (int j = 0; j < 8; j++)
-            bits |= (unsigned)(ib_rng_uniform(rng, (uint64_t)(8 * b + j)) >= p) << j;
+            bits |= (unsigned)((float)(u[j] >> 8) * 0x1p-24f >= p) << j;
         mask[b] = (uint8_t)bits;
     }
 }

@@ -28,6 +28,9 @@ int IB_K(has_taps)(const ib_window *s);
 void IB_K(taps_forward)(const ib_window *s, const float *x, const float *w, const float *bias, float *y, float *scratch);
 void IB_K(taps_grad_x)(const ib_window *s, const float *dy, const float *w, float *dx, float *scratch);
 void IB_K(taps_grad_w)(const ib_window *s, const float *x, const float *dy, int64_t first, int64_t last, float *part, float *room);
+void IB_K(taps_depthwise)(const ib_window *s, const float *x, const float *w, const float *bias, float *y, float *scratch);
+void IB_K(taps_depthwise_grad_x)(const ib_window *s, const float *dy, const float *w, float *dx, float *scratch);
+void IB_K(taps_depthwise_grad_w)(const ib_window *s, const float *x, const float *dy, int64_t first, int64_t last, float *part, float *room);
 
 /* Depthwise convolution: one input channel per output channel. */
 void IB_K(depthwise)(const ib_window *s, const float *x, const float *w, const float *bias, float *y);

@@ -1,6 +1,7 @@
 /* norm.c - batch and layer normalization in fp32, with sums in double. */
 #include <math.h>
 
+#include "backends/cpu/dot.h"
 #include "backends/cpu/level.h"
 
 #define FOR_CHANNELS(j) _Pragma("omp parallel for schedule(static) if (n * c * hw > IB_SERIAL)") \
@@ -13,14 +14,10 @@ void IB_K(bn_stats)(const float *x, int64_t n, int64_t c, int64_t hw, float *mea
     {
         double sum = 0, square = 0;
         for (int64_t i = 0; i < n; i++)
-            for (int64_t l = 0; l < hw; l++)
-                sum += x[(i * c + j) * hw + l];
+            sum += ib_sum(x + (i * c + j) * hw, hw);
         const double m = sum / (double)(n * hw);
         for (int64_t i = 0; i < n; i++)
-            for (int64_t l = 0; l < hw; l++) {
-                const double d = x[(i * c + j) * hw + l] - m;
-                square += d * d;
-            }
+            square += ib_sum_deviation(x + (i * c + j) * hw, (float)m, hw);
         mean[j] = (float)m;
         var[j] = (float)(square / (double)(n * hw));
     }
@@ -48,12 +45,11 @@ void IB_K(bn_grad)(const float *x, const float *dy, int64_t n, int64_t c, int64_
     FOR_CHANNELS(j)
     {
         double sum = 0, dot = 0;
-        for (int64_t i = 0; i < n; i++)
-            for (int64_t l = 0; l < hw; l++) {
-                const int64_t at = (i * c + j) * hw + l;
-                sum += dy[at];
-                dot += dy[at] * (x[at] - mean[j]) * rstd[j];
-            }
+        for (int64_t i = 0; i < n; i++) {
+            sum += ib_sum(dy + (i * c + j) * hw, hw);
+            dot += ib_dot_deviation(dy + (i * c + j) * hw, x + (i * c + j) * hw, mean[j], hw);
+        }
+        dot *= rstd[j];
         if (dgamma)
             dgamma[j] += (float)dot;
         if (dbeta)

@@ -80,6 +80,14 @@ void IB_K(abs_max_rows)(const float *w, int64_t rows, int64_t cols, float *y)
     }
 }
 
+/* dz = dy where the mask's bit is set, else 0 */
+void IB_K(where)(const float *dy, const uint8_t *mask, float *dz, int64_t n)
+{
+#pragma omp parallel for schedule(static) if (n > IB_SERIAL)
+    for (int64_t i = 0; i < n; i++)
+        dz[i] = mask[i >> 3] >> (i & 7) & 1 ? dy[i] : 0.0f;
+}
+
 /* dx += dy where the mask's bit is set */
 void IB_K(grad_where)(const float *dy, const uint8_t *mask, float *dx, int64_t n)
 {

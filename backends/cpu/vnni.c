@@ -64,7 +64,8 @@ static void requant(const int32_t *acc, int64_t n, int64_t c, int64_t hw, const 
 
 static void acc_range(const int32_t *acc, int64_t n, int64_t c, int64_t hw, const float *scale, float *lo, float *hi)
 {
-    float a = 0, b = 0;
+    float a = INFINITY, b = -INFINITY;
+#pragma omp parallel for schedule(static) reduction(min : a) reduction(max : b) if (n * c * hw > SERIAL)
     for (int64_t j = 0; j < c; j += hw == 1 ? 16 : 1) {
         __m512i low = _mm512_set1_epi32(INT32_MAX), high = _mm512_set1_epi32(INT32_MIN);
         const int64_t count = hw == 1 ? least(16, c - j) : hw;
@@ -79,8 +80,8 @@ static void acc_range(const int32_t *acc, int64_t n, int64_t c, int64_t hw, cons
         }
         if (hw > 1) {
             const float s = scale[j], x = (float)_mm512_reduce_min_epi32(low) * s, y = (float)_mm512_reduce_max_epi32(high) * s;
-            a = !j || x < a ? x : a;
-            b = !j || y > b ? y : b;
+            a = x < a ? x : a;
+            b = y > b ? y : b;
             continue;
         }
         int32_t lows[16], highs[16];
@@ -88,8 +89,8 @@ static void acc_range(const int32_t *acc, int64_t n, int64_t c, int64_t hw, cons
         _mm512_storeu_si512(highs, high);
         for (int64_t l = 0; l < count; l++) {
             const float s = scale[j + l], x = (float)lows[l] * s, y = (float)highs[l] * s;
-            a = !(j + l) || x < a ? x : a;
-            b = !(j + l) || y > b ? y : b;
+            a = x < a ? x : a;
+            b = y > b ? y : b;
         }
     }
     *lo = a;
@@ -210,6 +211,33 @@ static void quantize_rows(const float *w, int64_t rows, int64_t cols, const floa
     }
 }
 
+static void abs_max_rows(const float *w, int64_t rows, int64_t cols, float *y)
+{
+#pragma omp parallel for schedule(static) if (rows * cols > SERIAL)
+    for (int64_t r = 0; r < rows; r++) {
+        __m512 best = _mm512_setzero_ps();
+        for (int64_t i = 0; i < cols; i += 16) {
+            const __mmask16 live = (__mmask16)((1u << least(16, cols - i)) - 1);
+            const __m512 v = _mm512_abs_ps(_mm512_maskz_loadu_ps(live, w + r * cols + i));
+            best = _mm512_mask_mov_ps(best, _mm512_cmp_ps_mask(v, best, _CMP_GT_OQ), v); /* a NaN is passed over, as in quantize.c */
+        }
+        y[r] = _mm512_reduce_max_ps(best);
+    }
+}
+
+/* dz = dy where the mask's bit is set, else 0 */
+static void where(const float *dy, const uint8_t *mask, float *dz, int64_t n)
+{
+#pragma omp parallel for schedule(static) if (n > SERIAL)
+    for (int64_t i = 0; i < n; i += 16) {
+        const int64_t count = least(16, n - i);
+        uint16_t bits = 0;
+        memcpy(&bits, mask + i / 8, (size_t)(count + 7) / 8);
+        const __mmask16 live = (__mmask16)((1u << count) - 1);
+        _mm512_mask_storeu_ps(dz + i, live, _mm512_maskz_loadu_ps((__mmask16)(bits & live), dy + i));
+    }
+}
+
 /* dx += dy where the mask's bit is set */
 static void grad_where(const float *dy, const uint8_t *mask, float *dx, int64_t n)
 {
@@ -276,6 +304,8 @@ void ib_vnni_fill_table(ib_kernels *k)
     k->acc_range = acc_range;
     k->quantize = quantize;
     k->quantize_rows = quantize_rows;
+    k->abs_max_rows = abs_max_rows;
+    k->where = where;
     k->grad_where = grad_where;
     k->qadd = qadd;
 }

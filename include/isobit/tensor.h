@@ -52,6 +52,7 @@ typedef struct ib_rng {
 } ib_rng;
 
 uint32_t ib_rng_u32(ib_rng r, uint64_t i);
+void ib_rng_four(ib_rng r, uint64_t block, uint32_t out[4]); /* numbers 4 block .. 4 block + 3, in one go */
 float ib_rng_uniform(ib_rng r, uint64_t i);              /* in [0, 1) with 24 bits */
 float ib_rng_normal(ib_rng r, uint64_t i);               /* mean 0, variance 1 (Box-Muller) */
 uint32_t ib_rng_below(ib_rng r, uint64_t i, uint32_t n); /* in [0, n), n > 0 */
