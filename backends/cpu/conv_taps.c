@@ -7,6 +7,7 @@
 #include "backends/cpu/level.h"
 
 #ifdef __AVX2__
+#include <immintrin.h>
 
 #ifdef __AVX512F__
 enum { LANES = 16, MB = 8, NV = 3, GO = 4, GT = 6 };
@@ -21,15 +22,36 @@ static inline vec load(const float *p)
     return *(const vec *)p;
 }
 
-/* out[m][p] = bias[m] + sum over taps panel[tap][m] src[offset[tap] + p] for MB rows and STEP positions; added to out if `add` */
-static void block(const float *src, const int32_t *offset, int64_t taps, const float *panel, const float *bias, int add, float *out, int64_t ld)
+#ifdef __AVX512F__
+static inline vec splat(float x)
+{
+    return (vec)_mm512_set1_ps(x);
+}
+static inline float add_lanes(vec v)
+{
+    return _mm512_reduce_add_ps((__m512)v);
+}
+#else
+static inline vec splat(float x)
+{
+    return (vec)_mm256_set1_ps(x);
+}
+static inline float add_lanes(vec v)
+{
+    const __m128 four = _mm_add_ps(_mm256_castps256_ps128((__m256)v), _mm256_extractf128_ps((__m256)v, 1)), two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
+#endif
+
+/* out[m][p] = bias[m] + sum over taps panel[tap][m] src[offset[tap] + p] for MB rows and STEP positions */
+static __attribute__((noinline)) void block(const float *src, const int32_t *offset, int64_t taps, const float *panel, const float *bias, float *out, int64_t ld)
 {
     vec acc[MB][NV];
 #pragma GCC unroll 8
     for (int m = 0; m < MB; m++)
 #pragma GCC unroll 3
         for (int v = 0; v < NV; v++)
-            acc[m][v] = add ? load(out + m * ld + v * LANES) : (vec){0} + (bias ? bias[m] : 0.0f);
+            acc[m][v] = splat(bias[m]);
     for (int64_t t = 0; t < taps; t++, panel += MB) {
         const float *x = src + offset[t];
         vec xv[NV];
@@ -38,7 +60,7 @@ static void block(const float *src, const int32_t *offset, int64_t taps, const f
             xv[v] = load(x + v * LANES);
 #pragma GCC unroll 8
         for (int m = 0; m < MB; m++) {
-            const vec w = (vec){0} + panel[m];
+            const vec w = splat(panel[m]);
 #pragma GCC unroll 3
             for (int v = 0; v < NV; v++)
                 acc[m][v] += w * xv[v];
@@ -59,7 +81,7 @@ static void sweep(const float *src, const int32_t *offset, int64_t taps, const f
             float b[MB] = {0};
             for (int64_t i = 0; bias && i < MB && m + i < rows; i++)
                 b[i] = bias[m + i];
-            block(src + p, offset, taps, panels + m * taps, b, 0, out + m * ld + p, ld);
+            block(src + p, offset, taps, panels + m * taps, b, out + m * ld + p, ld);
         }
 }
 
@@ -228,11 +250,11 @@ static void one_plane(const float *src, const int32_t *offset, int taps, const f
         vec acc[WIDE];
 #pragma GCC unroll 4
         for (int v = 0; v < WIDE; v++)
-            acc[v] = (vec){0} + bias;
+            acc[v] = splat(bias);
         for (int t = 0; t < taps; t++)
 #pragma GCC unroll 4
             for (int v = 0; v < WIDE; v++)
-                acc[v] += w[t] * load(src + offset[t] + p + v * LANES);
+                acc[v] += splat(w[t]) * load(src + offset[t] + p + v * LANES);
 #pragma GCC unroll 4
         for (int v = 0; v < WIDE; v++)
             *(vec *)(out + p + v * LANES) = acc[v];
@@ -291,25 +313,15 @@ void IB_K(taps_depthwise_grad_x)(const ib_window *s, const float *dy, const floa
     }
 }
 
-static inline float add_lanes(vec v)
-{
-    float part[LANES];
-    memcpy(part, &v, sizeof v);
-    for (int half = LANES / 2; half; half /= 2)
-        for (int l = 0; l < half; l++)
-            part[l] += part[l + half];
-    return part[0];
-}
-
 /* dw[o][t] += sum over samples and positions of dy[o][p] src[offset[t] + p], GO x GT at a time */
-static void outer(const float *const *dy, const float *const *src, int64_t samples, int64_t dy_step, const int32_t *offset, int64_t positions, int64_t go, int64_t gt, float *dw, int64_t ld)
+static __attribute__((noinline)) void outer(const float *const *dy, const float *const *src, int64_t samples, int64_t dy_step, const int32_t *offset, int64_t positions, int64_t go, int64_t gt, float *dw, int64_t ld)
 {
     vec acc[GO][GT];
 #pragma GCC unroll 4
     for (int o = 0; o < GO; o++)
 #pragma GCC unroll 6
         for (int t = 0; t < GT; t++)
-            acc[o][t] = (vec){0};
+            acc[o][t] = splat(0);
     for (int64_t i = 0; i < samples; i++) {
         const float *x[GT], *d[GO];
 #pragma GCC unroll 6
@@ -355,7 +367,7 @@ void IB_K(taps_depthwise_grad_w)(const ib_window *s, const float *x, const float
             const float *at[GT];
 #pragma GCC unroll 6
             for (int k = 0; k < GT; k++) {
-                acc[k] = (vec){0};
+                acc[k] = splat(0);
                 at[k] = src + offset[j + k < area ? j + k : j];
             }
             for (int64_t p = 0; p < t.positions; p += LANES) {

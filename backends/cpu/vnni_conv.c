@@ -115,9 +115,11 @@ static void gather(const ib_window *s, const quads *q, const int8_t *x, uint8_t 
             }
 }
 
-/* out[m][p] = bias[m] + sum over quads of dot(src[offset + p], weights[quad][m]) */
-static void block(const uint8_t *src, const int32_t *offset, int64_t n, const int32_t *w, const int32_t *bias, __m512i acc[MB][NV])
+/* out[m][p] = bias[m] + sum over quads of dot(src[offset + p], weights[quad][m]); a function of its own, so that the accumulators
+ * stay in registers */
+static __attribute__((noinline)) void block(const uint8_t *src, const int32_t *offset, int64_t n, const int32_t *w, const int32_t *bias, int32_t *out, int64_t ld)
 {
+    __m512i acc[MB][NV];
 #pragma GCC unroll 8
     for (int m = 0; m < MB; m++)
 #pragma GCC unroll 3
@@ -134,6 +136,11 @@ static void block(const uint8_t *src, const int32_t *offset, int64_t n, const in
             acc[m][2] = _mm512_dpbusd_epi32(acc[m][2], x2, wm);
         }
     }
+#pragma GCC unroll 8
+    for (int m = 0; m < MB; m++)
+#pragma GCC unroll 3
+        for (int v = 0; v < NV; v++)
+            _mm512_storeu_si512(out + m * ld + v * LANES, acc[m][v]);
 }
 
 /* Depthwise products with full vectors of taps go this way too, a group at a time: little is shared, but nothing is stored. */
@@ -204,24 +211,15 @@ void ib_vnni_conv_run(const ib_window *s, const int8_t *x, int in_zero, const in
                 const int32_t *w = packed + (g * panels + b) * panel;
                 const int64_t rows = ocg - b * MB < MB ? ocg - b * MB : MB, first = g * ocg + b * MB;
                 for (int64_t p = 0; p < q.t.positions; p += STEP) {
-                    __m512i c[MB][NV];
-                    block(src + 4 * p, offset, q.n, w, w + q.n * MB, c);
-                    if (!r) {
-#pragma GCC unroll 8
-                        for (int m = 0; m < MB; m++)
-#pragma GCC unroll 3
-                            for (int v = 0; v < NV; v++)
-                                _mm512_storeu_si512(out + m * ld + p + v * LANES, c[m][v]);
-                        continue;
-                    }
-#pragma GCC unroll 8
-                    for (int m = 0; m < MB; m++) {
-                        const isobit_scale k = r->scale[first + (m < rows ? m : 0)];
-#pragma GCC unroll 3
-                        for (int v = 0; v < NV; v++) {
+                    int32_t tile[MB * STEP];
+                    block(src + 4 * p, offset, q.n, w, w + q.n * MB, r ? tile : out + p, r ? STEP : ld);
+                    for (int64_t m = 0; r && m < rows; m++) {
+                        const isobit_scale k = r->scale[first + m];
+                        const __m512i mult = _mm512_set1_epi32(k.mult), exp = _mm512_set1_epi32(k.exp);
+                        for (int v = 0; v < STEP; v += LANES) {
                             __mmask16 inside;
-                            const __m128i codes = ib_codes16(ib_requant16(c[m][v], _mm512_set1_epi32(k.mult), _mm512_set1_epi32(k.exp), r->profile), r->zero, r->lo, r->hi, &inside);
-                            _mm_storeu_si128((__m128i *)(void *)((int8_t *)out + m * ld + p + v * LANES), codes);
+                            const __m128i codes = ib_codes16(ib_requant16(_mm512_loadu_si512(tile + m * STEP + v), mult, exp, r->profile), r->zero, r->lo, r->hi, &inside);
+                            _mm_storeu_si128((__m128i *)(void *)((int8_t *)out + m * ld + p + v), codes);
                         }
                     }
                 }
