@@ -42,13 +42,14 @@ static int run_program(session *s, double *accuracy)
         return complain();
     const int64_t n = ib_dataset_count(s->test), in = ib_program_input_size(p), out = ib_program_output_size(p), batch = 100;
     ib_loader *l = ib_loader_new(s->test, ib_layer_input(s->net), &(ib_loader_opts){.batch = (int)batch});
+    ib_runner *r = ib_runner_new(p, s->dev, batch);
     int8_t *x = malloc((size_t)(batch * in)), *y = malloc((size_t)(batch * out));
     int64_t right = 0;
-    int status = !l || !x || !y;
+    int status = !l || !r || !x || !y;
     ib_batch b;
     while (!status && ib_loader_next(l, &b)) {
         ib_program_quantize(p, s->dev, b.n, b.x, x);
-        status = ib_program_run(p, s->dev, b.n, x, y) != IB_OK;
+        status = ib_runner_run(r, b.n, x, y) != IB_OK;
         for (int i = 0; i < b.n && !status; i++) {
             int64_t best = 0;
             for (int64_t j = 1; j < out; j++)
@@ -57,6 +58,7 @@ static int run_program(session *s, double *accuracy)
         }
     }
     *accuracy = (double)right / (double)n;
+    ib_runner_free(r);
     free(x);
     free(y);
     ib_loader_free(l);

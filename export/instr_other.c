@@ -20,10 +20,9 @@ static ib_status add_lower(ib_program *p, ib_instr *i, const ib_node *n)
     return IB_OK;
 }
 
-static ib_status add_run(const ib_program *p, const ib_instr *i, ib_device *dev, int64_t batch, int8_t *const *value, int32_t *acc, float *scratch)
+static ib_status add_run(const ib_program *p, const ib_instr *i, const ib_run *r)
 {
-    UNUSED(acc), UNUSED(scratch);
-    dev->k.qadd(&i->p.add, batch * i->p.add.size, value[i->in[0]], value[i->in[1]], p->profile, value[i->out], NULL);
+    r->dev->k.qadd(&i->p.add, r->batch * i->p.add.size, r->value[i->in[0]], r->value[i->in[1]], p->profile, r->value[i->out], NULL);
     return IB_OK;
 }
 
@@ -52,10 +51,9 @@ static ib_status mul_lower(ib_program *p, ib_instr *i, const ib_node *n)
     return IB_OK;
 }
 
-static ib_status mul_run(const ib_program *p, const ib_instr *i, ib_device *dev, int64_t batch, int8_t *const *value, int32_t *acc, float *scratch)
+static ib_status mul_run(const ib_program *p, const ib_instr *i, const ib_run *r)
 {
-    UNUSED(acc), UNUSED(scratch);
-    dev->k.qmul(&i->p.mul, batch * i->p.mul.size, value[i->in[0]], value[i->in[1]], p->profile, value[i->out], NULL);
+    r->dev->k.qmul(&i->p.mul, r->batch * i->p.mul.size, r->value[i->in[0]], r->value[i->in[1]], p->profile, r->value[i->out], NULL);
     return IB_OK;
 }
 
@@ -109,21 +107,20 @@ static ib_window pool_window(const isobit_pool *p, int64_t n)
                        p->stride_h, p->stride_w, p->pad_h, p->pad_w, 1};
 }
 
-static ib_status maxpool_run(const ib_program *p, const ib_instr *i, ib_device *dev, int64_t batch, int8_t *const *value, int32_t *acc, float *scratch)
+static ib_status maxpool_run(const ib_program *p, const ib_instr *i, const ib_run *r)
 {
-    const ib_window s = pool_window(&i->p.pool, batch);
-    UNUSED(p), UNUSED(acc), UNUSED(scratch);
-    dev->k.qmaxpool(&s, value[i->in[0]], value[i->out], NULL);
+    const ib_window s = pool_window(&i->p.pool, r->batch);
+    UNUSED(p);
+    r->dev->k.qmaxpool(&s, r->value[i->in[0]], r->value[i->out], NULL);
     return IB_OK;
 }
 
-static ib_status avgpool_run(const ib_program *p, const ib_instr *i, ib_device *dev, int64_t batch, int8_t *const *value, int32_t *acc, float *scratch)
+static ib_status avgpool_run(const ib_program *p, const ib_instr *i, const ib_run *r)
 {
     const isobit_pool *o = &i->p.pool;
-    const ib_window s = pool_window(o, batch);
-    UNUSED(scratch);
-    dev->k.qavgpool(&s, value[i->in[0]], o->in_zero, acc);
-    dev->k.requant(acc, 1, 1, batch * o->channels * o->out_h * o->out_w, &o->scale, p->profile, o->out_zero, o->lo, o->hi, value[i->out], NULL);
+    const ib_window s = pool_window(o, r->batch);
+    r->dev->k.qavgpool(&s, r->value[i->in[0]], o->in_zero, r->acc);
+    r->dev->k.requant(r->acc, 1, 1, r->batch * o->channels * o->out_h * o->out_w, &o->scale, p->profile, o->out_zero, o->lo, o->hi, r->value[i->out], NULL);
     return IB_OK;
 }
 
@@ -160,10 +157,9 @@ static ib_status lookup_lower(ib_program *p, ib_instr *i, const ib_node *n)
     return i->table ? IB_OK : IB_ENOMEM;
 }
 
-static ib_status lookup_run(const ib_program *p, const ib_instr *i, ib_device *dev, int64_t batch, int8_t *const *value, int32_t *acc, float *scratch)
+static ib_status lookup_run(const ib_program *p, const ib_instr *i, const ib_run *r)
 {
-    UNUSED(acc), UNUSED(scratch);
-    dev->k.lookup(i->table, value[i->in[0]], value[i->out], batch * p->values[i->out].size);
+    r->dev->k.lookup(i->table, r->value[i->in[0]], r->value[i->out], r->batch * p->values[i->out].size);
     return IB_OK;
 }
 
@@ -200,13 +196,13 @@ static ib_status concat_lower(ib_program *p, ib_instr *i, const ib_node *n)
     return IB_OK;
 }
 
-static ib_status concat_run(const ib_program *p, const ib_instr *i, ib_device *dev, int64_t batch, int8_t *const *value, int32_t *acc, float *scratch)
+static ib_status concat_run(const ib_program *p, const ib_instr *i, const ib_run *r)
 {
-    int8_t *out = value[i->out];
-    UNUSED(p), UNUSED(acc), UNUSED(scratch);
-    for (int64_t k = 0; k < batch * i->outer; k++)
+    int8_t *out = r->value[i->out];
+    UNUSED(p);
+    for (int64_t k = 0; k < r->batch * i->outer; k++)
         for (int j = 0; j < i->n_in; j++) {
-            dev->k.lookup(i->table + 256 * j, value[i->in[j]] + k * i->p.runs[j], out, i->p.runs[j]);
+            r->dev->k.lookup(i->table + 256 * j, r->value[i->in[j]] + k * i->p.runs[j], out, i->p.runs[j]);
             out += i->p.runs[j];
         }
     return IB_OK;
@@ -233,7 +229,7 @@ static void concat_print_call(const ib_program *p, const ib_instr *i, int at, ib
 }
 
 #define INSTR(name, op, sections) \
-    const ib_instr_class ib_instr_##name = {#name, &ib_op_##op, sections, name##_lower, name##_run, name##_print_data, name##_print_call};
+    const ib_instr_class ib_instr_##name = {#name, &ib_op_##op, sections, name##_lower, name##_run, NULL, name##_print_data, name##_print_call};
 INSTR(add, qadd, "requant add")
 INSTR(mul, qmul, "requant mul")
 INSTR(maxpool, qmax_pool, "pool maxpool")

@@ -75,17 +75,25 @@ static ib_status product_lower(ib_program *p, ib_instr *i, const ib_node *n)
     return IB_OK;
 }
 
-static ib_status product_run(const ib_program *p, const ib_instr *i, ib_device *dev, int64_t batch, int8_t *const *value, int32_t *acc, float *scratch)
+static ib_status product_run(const ib_program *p, const ib_instr *i, const ib_run *r)
 {
     const isobit_conv2d *c = &i->p.conv;
-    const ib_window s = window_of(c, batch);
+    const ib_window s = window_of(c, r->batch);
     const ib_qweights w = {i->codes, i->factor, c->group_size, c->n_groups};
-    const ib_epilogue r = {i->scale, p->profile, c->out_zero, c->lo, c->hi, value[i->out], NULL};
+    const ib_epilogue e = {i->scale, p->profile, c->out_zero, c->lo, c->hi, r->value[i->out], NULL};
     if (i->cls == &ib_instr_conv2d)
-        dev->k.qconv2d(&s, value[i->in[0]], c->in_zero, &w, i->bias, i->prepacked, &r, acc, scratch);
+        r->dev->k.qconv2d(&s, r->value[i->in[0]], c->in_zero, &w, i->bias, r->packed, &e, r->acc, r->scratch);
     else
-        dev->k.qlinear(batch, c->in_c, c->out_c, value[i->in[0]], c->in_zero, &w, i->bias, i->prepacked, &r, acc, scratch);
+        r->dev->k.qlinear(r->batch, c->in_c, c->out_c, r->value[i->in[0]], c->in_zero, &w, i->bias, r->packed, &e, r->acc, r->scratch);
     return IB_OK;
+}
+
+static int64_t product_pack(const ib_instr *i, ib_device *dev, void *to)
+{
+    const isobit_conv2d *c = &i->p.conv;
+    const ib_window s = window_of(c, 1);
+    const ib_qweights w = {i->codes, i->factor, c->group_size, c->n_groups};
+    return i->cls == &ib_instr_conv2d ? dev->k.qconv2d_pack(&s, c->in_zero, &w, i->bias, to) : dev->k.qlinear_pack(c->in_c, c->out_c, c->in_zero, &w, i->bias, to);
 }
 
 static void product_print_data(const ib_program *p, const ib_instr *i, int at, ib_text *t)
@@ -117,5 +125,5 @@ static void product_print_call(const ib_program *p, const ib_instr *i, int at, i
     ib_text_add(t, "isobit_run_conv2d(&%s_layer%d, V%d, V%d, %s_patch, %d);", t->name, at, i->in[0], i->out, t->name, p->profile);
 }
 
-const ib_instr_class ib_instr_conv2d = {"conv2d", &ib_op_qconv2d, "requant conv2d", product_lower, product_run, product_print_data, product_print_call};
-const ib_instr_class ib_instr_linear = {"linear", &ib_op_qlinear, "requant conv2d", product_lower, product_run, product_print_data, product_print_call};
+const ib_instr_class ib_instr_conv2d = {"conv2d", &ib_op_qconv2d, "requant conv2d", product_lower, product_run, product_pack, product_print_data, product_print_call};
+const ib_instr_class ib_instr_linear = {"linear", &ib_op_qlinear, "requant conv2d", product_lower, product_run, product_pack, product_print_data, product_print_call};

@@ -143,7 +143,7 @@ void ib_program_free(ib_program *p)
         return;
     for (int i = 0; i < p->n_instrs; i++) {
         ib_instr *n = &p->instrs[i];
-        void *owned[] = {n->name, n->codes, n->packed, n->factor, n->bias, n->scale, n->weight_scale, n->prepacked, n->table};
+        void *owned[] = {n->name, n->codes, n->packed, n->factor, n->bias, n->scale, n->weight_scale, n->table};
         for (size_t j = 0; j < sizeof owned / sizeof *owned; j++)
             ib_free(owned[j]);
     }

@@ -15,6 +15,16 @@
 #pragma GCC diagnostic pop
 
 typedef struct ib_instr ib_instr;
+
+/* What an instruction runs with. */
+typedef struct ib_run {
+    ib_device *dev;
+    int64_t batch;
+    int8_t *const *value;  /* [n_values] codes of the batch */
+    const void *packed;    /* its own constants, or NULL */
+    int32_t *acc;          /* work space: the largest value's accumulators, and what kernels need */
+    float *scratch;
+} ib_run;
 typedef struct ib_text ib_text;
 
 /* What an instruction is: a row of instructions.def. */
@@ -23,7 +33,8 @@ typedef struct ib_instr_class {
     const ib_op *op;       /* the operator of the tape that it comes from */
     const char *sections;  /* of runtime/isobit_rt.h that the printed C needs, blank-separated */
     ib_status (*lower)(ib_program *p, ib_instr *i, const ib_node *n);
-    ib_status (*run)(const ib_program *p, const ib_instr *i, ib_device *dev, int64_t batch, int8_t *const *value, int32_t *acc, float *scratch);
+    ib_status (*run)(const ib_program *p, const ib_instr *i, const ib_run *r);
+    int64_t (*pack)(const ib_instr *i, ib_device *dev, void *to); /* bytes of constants packed ahead, or NULL */
     void (*print_data)(const ib_program *p, const ib_instr *i, int at, ib_text *t);
     void (*print_call)(const ib_program *p, const ib_instr *i, int at, ib_text *t);
 } ib_instr_class;
@@ -47,7 +58,6 @@ struct ib_instr {
     int32_t *bias;
     isobit_scale *scale;
     float *weight_scale; /* conv2d, linear: [out_c], for formats that state real scales */
-    void *prepacked;  /* conv2d, linear: as the device's kernels want them (ib_program_prepare), or NULL */
     int8_t *table;    /* lookup [256]; concat [n_in][256] */
     int64_t macs, acc_bound, flash;
 };

@@ -26,8 +26,15 @@ const char *ib_program_note(const ib_program *p);    /* what was left out; "" if
 
 /* Codes of normalized inputs x[n,input_size] by the program's first scale. */
 void ib_program_quantize(const ib_program *p, ib_device *dev, int64_t n, const float *x, int8_t *codes);
-/* out[n,output_size] = program(in[n,input_size]), on the device's integer kernels. */
+/* out[n,output_size] = program(in[n,input_size]), on the device's integer kernels; a runner for one call. */
 ib_status ib_program_run(ib_program *p, ib_device *dev, int64_t n, const int8_t *in, int8_t *out);
+/* A program made ready for one device: constants packed for its kernels, memory planned for up to `batch` samples, so that a run
+ * allocates nothing. The program must outlive it. A runner serves one thread at a time; several may share a program. */
+typedef struct ib_runner ib_runner;
+ib_runner *ib_runner_new(const ib_program *p, ib_device *dev, int64_t batch);
+ib_status ib_runner_run(ib_runner *r, int64_t n, const int8_t *in, int8_t *out); /* 0 <= n <= batch */
+void ib_runner_free(ib_runner *r); /* NULL is fine */
+
 /* real = scale * (code - zero) of the outputs */
 float ib_program_output_scale(const ib_program *p);
 int ib_program_output_zero(const ib_program *p);
