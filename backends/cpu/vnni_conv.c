@@ -62,23 +62,42 @@ static void list(const ib_window *s, const quads *q, int32_t *offset, int32_t *i
                 }
 }
 
-/* One plane of bytes (raised by 128, borders `border`) of channel c and phase (a,b). */
+/* Bits of lanes from .. to - 1, of lanes that begin at `first`. */
+static inline __mmask64 lanes(int64_t from, int64_t to, int64_t first)
+{
+    const int64_t a = from - first, b = to - first;
+    const uint64_t below_b = b >= 64 ? ~(uint64_t)0 : b <= 0 ? 0 : ((uint64_t)1 << b) - 1, below_a = a >= 64 ? ~(uint64_t)0 : a <= 0 ? 0 : ((uint64_t)1 << a) - 1;
+    return below_b & ~below_a;
+}
+
+/* One plane of bytes (raised by 128, borders `border`) of channel c and phase (a,b). Lanes that are masked out are not read. */
 static void spread(const ib_window *s, const ib_taps *t, const int8_t *x, int a, int b, uint8_t border, uint8_t *to)
 {
     const int64_t from = s->pw > b ? (s->pw - b + s->sw - 1) / s->sw : 0, end = (s->iw - 1 + s->pw - b) / s->sw + 1;
     const int64_t most = s->iw + s->pw - b <= 0 ? 0 : end < t->wide ? end : t->wide;
-    memset(to, border, (size_t)t->plane);
+    const __m512i flip = _mm512_set1_epi8((char)0x80), edge = _mm512_set1_epi8((char)border);
     for (int64_t r = 0; r < t->rows; r++, to += t->wide) {
         const int64_t iy = r * s->sh + a - s->ph;
-        if (iy < 0 || iy >= s->ih)
+        if (iy < 0 || iy >= s->ih) {
+            memset(to, border, (size_t)t->wide);
             continue;
+        }
         const int8_t *row = x + iy * s->iw + b - s->pw;
         if (s->sw == 1)
-            for (int64_t k = from; k < most; k++)
-                to[k] = (uint8_t)row[k] ^ 0x80;
+            for (int64_t k = 0; k < t->wide; k += 64) {
+                const __mmask64 live = lanes(from, most, k);
+                _mm512_mask_storeu_epi8(to + k, lanes(0, t->wide, k), _mm512_xor_si512(flip, _mm512_mask_loadu_epi8(_mm512_xor_si512(edge, flip), live, row + k)));
+            }
+        else if (s->sw == 2)
+            for (int64_t k = 0; k < t->wide; k += 32) {
+                const __mmask32 live = (__mmask32)lanes(from, most, k);
+                const __m512i pairs = _mm512_maskz_loadu_epi8(_pdep_u64(live, 0x5555555555555555u), row + 2 * k); /* the even bytes */
+                const __m256i v = _mm256_mask_mov_epi8(_mm512_castsi512_si256(edge), live, _mm256_xor_si256(_mm512_cvtepi16_epi8(pairs), _mm512_castsi512_si256(flip)));
+                _mm256_mask_storeu_epi8(to + k, (__mmask32)lanes(0, t->wide, k), v);
+            }
         else
-            for (int64_t k = from; k < most; k++)
-                to[k] = (uint8_t)row[k * s->sw] ^ 0x80;
+            for (int64_t k = 0; k < t->wide; k++)
+                to[k] = k >= from && k < most ? (uint8_t)row[k * s->sw] ^ 0x80 : border;
     }
 }
 
@@ -226,10 +245,12 @@ void ib_vnni_conv_run(const ib_window *s, const int8_t *x, int in_zero, const in
                 for (int64_t m = 0; m < rows; m++)
                     for (int64_t y = 0; y < s->oh; y++) {
                         const int64_t to = (i * s->oc + first + m) * pixels + y * s->ow, from = m * ld + y * q.t.wide;
-                        if (r)
-                            memcpy(r->codes + to, (int8_t *)out + from, (size_t)s->ow);
-                        else
+                        if (!r)
                             memcpy(acc + to, out + from, (size_t)s->ow * sizeof *acc);
+                        else if (s->ow <= 64)
+                            _mm512_mask_storeu_epi8(r->codes + to, lanes(0, s->ow, 0), _mm512_maskz_loadu_epi8(lanes(0, s->ow, 0), (int8_t *)out + from));
+                        else
+                            memcpy(r->codes + to, (int8_t *)out + from, (size_t)s->ow);
                     }
             }
         }

@@ -52,32 +52,39 @@ int64_t ib_vnni_linear_room(int64_t rows, int64_t k)
     return rows * quads(k) + 16;
 }
 
-/* rows x panels of accumulators; w: the first panel, `step` words between panels */
-static inline __attribute__((always_inline)) void tile(int rows, int panels, int64_t n, const uint8_t *x, int64_t ldx, const int32_t *w, int64_t step, __m512i acc[ROWS][PANELS])
-{
-#pragma GCC unroll 6
-    for (int r = 0; r < rows; r++)
-#pragma GCC unroll 4
-        for (int v = 0; v < panels; v++)
-            acc[r][v] = _mm512_loadu_si512(w + v * step + n * LANES);
-    for (int64_t i = 0; i < n; i++, w += LANES, x += 4) {
-        __m512i b[PANELS];
-#pragma GCC unroll 4
-        for (int v = 0; v < panels; v++)
-            b[v] = _mm512_loadu_si512(w + v * step);
-#pragma GCC unroll 6
-        for (int r = 0; r < rows; r++) {
-            int32_t four;
-            memcpy(&four, x + r * ldx, 4);
-            const __m512i a = _mm512_set1_epi32(four);
-#pragma GCC unroll 4
-            for (int v = 0; v < panels; v++)
-                acc[r][v] = _mm512_dpbusd_epi32(acc[r][v], a, b[v]);
-        }
+/* out[rows][PANELS 16] = rows x panels of accumulators; w: the first panel, `step` words between panels. One function for each number
+ * of rows and panels, so that the accumulators stay in registers. */
+typedef void tile(int64_t n, const uint8_t *x, int64_t ldx, const int32_t *w, int64_t step, int32_t *out);
+#define TILE(rows, panels)                                                                                             \
+    static __attribute__((noinline)) void tile_##rows##_##panels(int64_t n, const uint8_t *x, int64_t ldx, const int32_t *w, int64_t step, int32_t *out) \
+    {                                                                                                                  \
+        __m512i acc[rows][panels];                                                                                     \
+        _Pragma("GCC unroll 6") for (int r = 0; r < rows; r++)                                                         \
+            _Pragma("GCC unroll 4") for (int v = 0; v < panels; v++)                                                   \
+                acc[r][v] = _mm512_loadu_si512(w + v * step + n * LANES);                                              \
+        for (int64_t i = 0; i < n; i++, w += LANES, x += 4) {                                                          \
+            __m512i b[panels];                                                                                         \
+            _Pragma("GCC unroll 4") for (int v = 0; v < panels; v++)                                                   \
+                b[v] = _mm512_loadu_si512(w + v * step);                                                               \
+            _Pragma("GCC unroll 6") for (int r = 0; r < rows; r++)                                                     \
+            {                                                                                                          \
+                int32_t four;                                                                                          \
+                memcpy(&four, x + r * ldx, 4);                                                                         \
+                const __m512i a = _mm512_set1_epi32(four);                                                             \
+                _Pragma("GCC unroll 4") for (int v = 0; v < panels; v++)                                               \
+                    acc[r][v] = _mm512_dpbusd_epi32(acc[r][v], a, b[v]);                                               \
+            }                                                                                                          \
+        }                                                                                                              \
+        _Pragma("GCC unroll 6") for (int r = 0; r < rows; r++)                                                         \
+            _Pragma("GCC unroll 4") for (int v = 0; v < panels; v++)                                                   \
+                _mm512_storeu_si512(out + (r * PANELS + v) * LANES, acc[r][v]);                                        \
     }
-}
+#define TILES(rows) TILE(rows, 1) TILE(rows, 2) TILE(rows, 3) TILE(rows, 4)
+TILES(1) TILES(2) TILES(3) TILES(4) TILES(5) TILES(6)
+#define ROW(rows) {tile_##rows##_1, tile_##rows##_2, tile_##rows##_3, tile_##rows##_4}
+static tile *const tiles[ROWS][PANELS] = {ROW(1), ROW(2), ROW(3), ROW(4), ROW(5), ROW(6)};
 
-static void finish(int64_t rows, int64_t panels, const __m512i acc[ROWS][PANELS], int64_t row, int64_t o, int64_t out, int32_t *to, const ib_epilogue *e)
+static void finish(int64_t rows, int64_t panels, const int32_t *acc, int64_t row, int64_t o, int64_t out, int32_t *to, const ib_epilogue *e)
 {
     for (int64_t v = 0; v < panels; v++) {
         const int64_t first = o + v * LANES, count = out - first < LANES ? out - first : LANES;
@@ -92,18 +99,15 @@ static void finish(int64_t rows, int64_t panels, const __m512i acc[ROWS][PANELS]
         }
         for (int64_t r = 0; r < rows; r++) {
             const int64_t at = (row + r) * out + first;
+            const __m512i a = _mm512_loadu_si512(acc + (r * PANELS + v) * LANES);
             __mmask16 inside;
             if (e)
-                _mm_mask_storeu_epi8(e->codes + at, live, ib_codes16(ib_requant16(acc[r][v], mult, exp, e->profile), e->zero, e->lo, e->hi, &inside));
+                _mm_mask_storeu_epi8(e->codes + at, live, ib_codes16(ib_requant16(a, mult, exp, e->profile), e->zero, e->lo, e->hi, &inside));
             else
-                _mm512_mask_storeu_epi32(to + at, live, acc[r][v]);
+                _mm512_mask_storeu_epi32(to + at, live, a);
         }
     }
 }
-
-#define TILE(r, p) \
-    case 8 * (r) + (p): tile(r, p, n, xr, 4 * n, w, step, acc); break;
-#define TILES(r) TILE(r, 1) TILE(r, 2) TILE(r, 3) TILE(r, 4)
 
 void ib_vnni_linear_run(int64_t rows, int64_t k, int64_t out, const int8_t *x, const int32_t *packed, int32_t *to, const ib_epilogue *e, float *scratch)
 {
@@ -124,11 +128,10 @@ void ib_vnni_linear_run(int64_t rows, int64_t k, int64_t out, const int8_t *x, c
         const int32_t *w = packed + g * PANELS * step;
         const int64_t p = panels - g * PANELS < PANELS ? panels - g * PANELS : PANELS;
         for (int64_t i = 0; i < rows; i += ROWS) {
-            __m512i acc[ROWS][PANELS];
+            int32_t acc[ROWS * PANELS * LANES];
             const int64_t r = rows - i < ROWS ? rows - i : ROWS;
-            const uint8_t *xr = raised + i * 4 * n;
-            switch (8 * r + p) { TILES(1) TILES(2) TILES(3) TILES(4) TILES(5) TILES(6) }
-            finish(r, p, (const __m512i(*)[PANELS])acc, i, g * PANELS * LANES, out, to, e);
+            tiles[r - 1][p - 1](n, raised + i * 4 * n, 4 * n, w, step, acc);
+            finish(r, p, acc, i, g * PANELS * LANES, out, to, e);
         }
     }
 }
