@@ -70,35 +70,37 @@ static inline __mmask64 lanes(int64_t from, int64_t to, int64_t first)
     return below_b & ~below_a;
 }
 
-/* One plane of bytes (raised by 128, borders `border`) of channel c and phase (a,b). Lanes that are masked out are not read. */
+/* One plane of bytes (raised by 128, borders `border`) of channel c and phase (a,b). Lanes that are masked out are not read; whole
+ * vectors are written, and what is too much is overwritten by the next row (behind the last is slack). */
 static void spread(const ib_window *s, const ib_taps *t, const int8_t *x, int a, int b, uint8_t border, uint8_t *to)
 {
     const int64_t from = s->pw > b ? (s->pw - b + s->sw - 1) / s->sw : 0, end = (s->iw - 1 + s->pw - b) / s->sw + 1;
     const int64_t most = s->iw + s->pw - b <= 0 ? 0 : end < t->wide ? end : t->wide;
-    const __m512i flip = _mm512_set1_epi8((char)0x80), edge = _mm512_set1_epi8((char)border);
-    for (int64_t r = 0; r < t->rows; r++, to += t->wide) {
-        const int64_t iy = r * s->sh + a - s->ph;
-        if (iy < 0 || iy >= s->ih) {
-            memset(to, border, (size_t)t->wide);
-            continue;
+    const __m512i flip = _mm512_set1_epi8((char)0x80), edge = _mm512_set1_epi8((char)border), flipped = _mm512_xor_si512(edge, flip);
+    /* rows top .. bottom - 1 lie within the image */
+    const int64_t top = s->ph > a ? (s->ph - a + s->sh - 1) / s->sh : 0, rows = s->ih + s->ph - a <= 0 ? 0 : (s->ih - 1 + s->ph - a) / s->sh + 1;
+    const int64_t bottom = rows < t->rows ? rows : t->rows, wide = t->wide, step = s->sh * s->iw;
+    const int8_t *row = x + (top * s->sh + a - s->ph) * s->iw + b - s->pw;
+    memset(to, border, (size_t)((top < t->rows ? top : t->rows) * wide));
+    if (s->sw == 1 && wide <= 64) {
+        const __mmask64 live = lanes(from, most, 0);
+        for (int64_t r = top; r < bottom; r++, row += step)
+            _mm512_storeu_si512(to + r * wide, _mm512_xor_si512(flip, _mm512_mask_loadu_epi8(flipped, live, row)));
+    } else if (s->sw == 2 && wide <= 32) { /* the even bytes */
+        const __mmask32 live = (__mmask32)lanes(from, most, 0);
+        const __mmask64 even = _pdep_u64(live, 0x5555555555555555u);
+        for (int64_t r = top; r < bottom; r++, row += step) {
+            const __m256i v = _mm512_cvtepi16_epi8(_mm512_maskz_loadu_epi8(even, row));
+            _mm256_storeu_si256((__m256i *)(void *)(to + r * wide), _mm256_mask_mov_epi8(_mm512_castsi512_si256(edge), live, _mm256_xor_si256(v, _mm512_castsi512_si256(flip))));
         }
-        const int8_t *row = x + iy * s->iw + b - s->pw;
-        if (s->sw == 1)
-            for (int64_t k = 0; k < t->wide; k += 64) {
-                const __mmask64 live = lanes(from, most, k);
-                _mm512_mask_storeu_epi8(to + k, lanes(0, t->wide, k), _mm512_xor_si512(flip, _mm512_mask_loadu_epi8(_mm512_xor_si512(edge, flip), live, row + k)));
-            }
-        else if (s->sw == 2)
-            for (int64_t k = 0; k < t->wide; k += 32) {
-                const __mmask32 live = (__mmask32)lanes(from, most, k);
-                const __m512i pairs = _mm512_maskz_loadu_epi8(_pdep_u64(live, 0x5555555555555555u), row + 2 * k); /* the even bytes */
-                const __m256i v = _mm256_mask_mov_epi8(_mm512_castsi512_si256(edge), live, _mm256_xor_si256(_mm512_cvtepi16_epi8(pairs), _mm512_castsi512_si256(flip)));
-                _mm256_mask_storeu_epi8(to + k, (__mmask32)lanes(0, t->wide, k), v);
-            }
-        else
-            for (int64_t k = 0; k < t->wide; k++)
-                to[k] = k >= from && k < most ? (uint8_t)row[k * s->sw] ^ 0x80 : border;
+    } else {
+        for (int64_t r = top; r < bottom; r++, row += step)
+            for (int64_t k = 0; k < wide; k++)
+                to[r * wide + k] = k >= from && k < most ? (uint8_t)row[k * s->sw] ^ 0x80 : border;
     }
+    const int64_t rest = bottom > top ? bottom : top;
+    if (rest < t->rows)
+        memset(to + rest * wide, border, (size_t)((t->rows - rest) * wide));
 }
 
 /* out[p] = {a[p], b[p], c[p], d[p]} */
@@ -162,6 +164,24 @@ static __attribute__((noinline)) void block(const uint8_t *src, const int32_t *o
             _mm512_storeu_si512(out + m * ld + v * LANES, acc[m][v]);
 }
 
+/* rows x STEP accumulators to codes; the constants of a row are made once */
+static void to_codes(const int32_t *tile, int64_t rows, const isobit_scale *scale, const ib_epilogue *e, int8_t *out, int64_t ld)
+{
+    const __m512i zero = _mm512_set1_epi32(e->zero), least = _mm512_set1_epi32(e->lo - e->zero), most = _mm512_set1_epi32(e->hi - e->zero);
+    const int profile = e->profile;
+    for (int64_t m = 0; m < rows; m++) {
+        const __m512i mult = _mm512_set1_epi32(scale[m].mult), exp = _mm512_set1_epi32(scale[m].exp);
+        const union { uint32_t u; float f; } power = {(uint32_t)(scale[m].exp + 23 + 127) << 23};
+        const __m512 factor = _mm512_set1_ps((float)scale[m].mult * 0x1p-23f * (profile == ISOBIT_FP32_RNE ? power.f : 1.0f)); /* exact: 24 bits times a power */
+#pragma GCC unroll 3
+        for (int v = 0; v < STEP; v += LANES) {
+            const __m512i acc = _mm512_loadu_si512(tile + m * STEP + v);
+            const __m512i x = profile == ISOBIT_FP32_RNE ? _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_cvtepi32_ps(acc), factor)) : ib_requant16(acc, mult, exp, profile);
+            _mm_storeu_si128((__m128i *)(void *)(out + m * ld + v), _mm512_cvtepi32_epi8(_mm512_add_epi32(_mm512_max_epi32(least, _mm512_min_epi32(most, x)), zero)));
+        }
+    }
+}
+
 /* Depthwise products with full vectors of taps go this way too, a group at a time: little is shared, but nothing is stored. */
 int ib_vnni_conv_fits(const ib_window *s, const ib_qweights *w)
 {
@@ -203,7 +223,7 @@ static int64_t room_words(const ib_window *s, const quads *q)
 {
     (void)s;
     const int64_t step = (q->t.positions + STEP - 1) / STEP * STEP;
-    return q->planes * q->t.plane + IB_TAP_SLACK + 4 * (q->t.plane + IB_TAP_SLACK) / 4 + 64 + MB * step;
+    return q->planes * q->t.plane + IB_TAP_SLACK + 4 * (q->t.plane + IB_TAP_SLACK) / 4 + 64 + MB * step + 16;
 }
 
 int64_t ib_vnni_conv_room(const ib_window *s)
@@ -232,23 +252,16 @@ void ib_vnni_conv_run(const ib_window *s, const int8_t *x, int in_zero, const in
                 for (int64_t p = 0; p < q.t.positions; p += STEP) {
                     int32_t tile[MB * STEP];
                     block(src + 4 * p, offset, q.n, w, w + q.n * MB, r ? tile : out + p, r ? STEP : ld);
-                    for (int64_t m = 0; r && m < rows; m++) {
-                        const isobit_scale k = r->scale[first + m];
-                        const __m512i mult = _mm512_set1_epi32(k.mult), exp = _mm512_set1_epi32(k.exp);
-                        for (int v = 0; v < STEP; v += LANES) {
-                            __mmask16 inside;
-                            const __m128i codes = ib_codes16(ib_requant16(_mm512_loadu_si512(tile + m * STEP + v), mult, exp, r->profile), r->zero, r->lo, r->hi, &inside);
-                            _mm_storeu_si128((__m128i *)(void *)((int8_t *)out + m * ld + p + v), codes);
-                        }
-                    }
+                    if (r)
+                        to_codes(tile, rows, r->scale + first, r, (int8_t *)out + p, ld);
                 }
                 for (int64_t m = 0; m < rows; m++)
                     for (int64_t y = 0; y < s->oh; y++) {
                         const int64_t to = (i * s->oc + first + m) * pixels + y * s->ow, from = m * ld + y * q.t.wide;
                         if (!r)
                             memcpy(acc + to, out + from, (size_t)s->ow * sizeof *acc);
-                        else if (s->ow <= 64)
-                            _mm512_mask_storeu_epi8(r->codes + to, lanes(0, s->ow, 0), _mm512_maskz_loadu_epi8(lanes(0, s->ow, 0), (int8_t *)out + from));
+                        else if (s->ow <= 64 && to + 64 <= (i + 1) * s->oc * pixels) /* the next row overwrites what is too much */
+                            _mm512_storeu_si512(r->codes + to, _mm512_loadu_si512((int8_t *)out + from));
                         else
                             memcpy(r->codes + to, (int8_t *)out + from, (size_t)s->ow);
                     }
