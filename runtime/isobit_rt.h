@@ -2,7 +2,8 @@
  *
  * This file is both the specification of every integer operator (the reference kernels of the library call these
  * functions) and the code that runs on the target (the C exporter copies it into what it writes). So it is plain
- * C99, uses nothing but <stdint.h>, allocates nothing and includes nothing of isobit.
+ * C99, uses nothing but <stdint.h> (and the compiler's own intrinsics on Cortex-M cores that have DSP or MVE instructions),
+ * allocates nothing and includes nothing of isobit.
  *
  * Codes are int8. The real value of a code q is scale * (q - zero). Images are C, H, W. A right shift of a negative
  * number is arithmetic (implementation-defined in C99, and so on every compiler in use). */
@@ -115,13 +116,52 @@ typedef struct isobit_conv2d {
     const isobit_scale *scale;   /* [out_c] */
 } isobit_conv2d;
 
+/* Sums of products are exact in int32, so the vector forms below give the integers of the plain loop. */
+#if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 1)
+#include <arm_mve.h>
+static int32_t isobit_dot8(const int8_t *w, const int16_t *x, int32_t n)
+{
+    int32_t acc = 0, i;
+    for (i = 0; i < n; i += 8) {
+        const mve_pred16_t live = vctp16q((uint32_t)(n - i));
+        acc = vmladavaq_p_s16(acc, vldrbq_z_s16(w + i, live), vldrhq_z_s16(x + i, live), live);
+    }
+    return acc;
+}
+#elif defined(__ARM_FEATURE_DSP)
+#include <arm_acle.h>
+static uint32_t isobit_word(const void *p) /* unaligned */
+{
+    struct isobit_packed { uint32_t v; } __attribute__((packed, may_alias));
+    return ((const struct isobit_packed *)p)->v;
+}
+static int32_t isobit_dot8(const int8_t *w, const int16_t *x, int32_t n)
+{
+    int32_t acc = 0, i;
+    for (i = 0; i + 4 <= n; i += 4) { /* bytes 0, 2 and 1, 3 of four weights, widened */
+        const uint32_t four = isobit_word(w + i), x01 = isobit_word(x + i), x23 = isobit_word(x + i + 2);
+        acc = __smlad(__sxtb16(four), (int16x2_t)((x01 & 0xFFFFu) | x23 << 16), acc);
+        acc = __smlad(__sxtb16(four >> 8 | four << 24), (int16x2_t)(x01 >> 16 | (x23 & 0xFFFF0000u)), acc);
+    }
+    for (; i < n; i++)
+        acc += w[i] * x[i];
+    return acc;
+}
+#else
+static int32_t isobit_dot8(const int8_t *w, const int16_t *x, int32_t n)
+{
+    int32_t acc = 0, i;
+    for (i = 0; i < n; i++)
+        acc += w[i] * x[i];
+    return acc;
+}
+#endif
+
 static int32_t isobit_dot(const uint8_t *w, const int16_t *x, int32_t n, int32_t bits)
 {
     int32_t acc = 0, i;
     if (bits == 8) {
-        const int8_t *w8 = (const int8_t *)w;
-        for (i = 0; i < n; i++)
-            acc += w8[i] * x[i];
+        acc = isobit_dot8((const int8_t *)w, x, n);
     } else if (bits == 4) {
         for (i = 0; i + 1 < n; i += 2) {
             const int32_t b = w[i / 2];
