@@ -16,6 +16,7 @@ typedef struct training {
     double started;
     int64_t first_step; /* of this run */
     double float_accuracy, accuracy, loss;
+    char model[32]; /* "": a network that the checkpoint describes */
 } training;
 
 static int is_quantized(const training *t)
@@ -37,10 +38,24 @@ static int open_network(training *t)
 {
     session *s = &t->s;
     const train_options *o = &t->o;
-    const ib_input_info in = ib_dataset_info(s->train);
-    if (!(s->net = ib_model_new(o->model, in.c, in.h, in.w, in.classes)) || ib_layer_init(s->net, (uint64_t)o->seed))
-        return complain();
-    ib_layer_set_input(s->net, &in);
+    ib_input_info in = ib_dataset_info(s->train);
+    if (o->init) {
+        ib_checkpoint c;
+        if (!(s->net = ib_checkpoint_open(o->init, s->g, &c)))
+            return complain();
+        ib_checkpoint_release(&c);
+        if (ib_qat_phase(s->net) != IB_FLOAT)
+            return fprintf(stderr, "isobit: %s: is quantized already: begin with the float checkpoint\n", o->init), 1;
+        in = *ib_layer_input(s->net);
+        if (ib_dataset_check(s->train, &in))
+            return complain();
+        snprintf(t->model, sizeof t->model, "%s", c.model);
+    } else {
+        snprintf(t->model, sizeof t->model, "%s", o->model);
+        if (!(s->net = ib_model_new(o->model, in.c, in.h, in.w, in.classes)) || ib_layer_init(s->net, (uint64_t)o->seed))
+            return complain();
+        ib_layer_set_input(s->net, &in);
+    }
     if (ib_dataset_check(s->test, &in))
         return complain();
     t->opt = !strcmp(o->optimizer, "sgd")
@@ -72,7 +87,7 @@ static int open_checkpoint(training *t)
     if (t->o.resume && !access(t->o.out, F_OK)) {
         if (ib_checkpoint_restore(t->o.out, t->s.net, t->s.g, t->opt, c))
             return complain();
-        if (strcmp(c->model, t->o.model) || c->seed != (uint64_t)t->o.seed || strcmp(c->notes, text)) {
+        if (strcmp(c->model, t->model) || c->seed != (uint64_t)t->o.seed || strcmp(c->notes, text)) {
             fprintf(stderr, "isobit: %s: was made with other settings: %s seed=%llu %s\n", t->o.out, c->model, (unsigned long long)c->seed, c->notes);
             return 1;
         }
@@ -84,7 +99,7 @@ static int open_checkpoint(training *t)
         t->float_accuracy = c->state[6];
         t->accuracy = c->state[7];
     } else {
-        snprintf(c->model, sizeof c->model, "%s", t->o.model);
+        snprintf(c->model, sizeof c->model, "%s", t->model);
         memcpy(c->notes, text, sizeof text);
         c->seed = (uint64_t)t->o.seed;
     }
@@ -245,7 +260,7 @@ static void report(const training *t)
     const ib_checkpoint *c = &t->s.c;
     if (t->o.common.json) {
         struct json_object *j = json_object_new_object();
-        json_object_object_add(j, "model", json_object_new_string(t->o.model));
+        json_object_object_add(j, "model", json_object_new_string(*t->model ? t->model : t->o.init));
         json_object_object_add(j, "qat", json_object_new_string(t->o.qat));
         json_object_object_add(j, "profile", json_object_new_string(ib_profile_name(t->o.quant.profile)));
         json_object_object_add(j, "accuracy", json_object_new_double(t->accuracy));
@@ -259,10 +274,10 @@ static void report(const training *t)
         return;
     }
     if (is_quantized(t) && t->o.qat_from)
-        printf("%s: %s in integers %.2f %%, in float %.2f %% before quantization; written to %s\n", t->o.model, t->o.qat, 100 * t->accuracy,
+        printf("%s: %s in integers %.2f %%, in float %.2f %% before quantization; written to %s\n", *t->model ? t->model : t->o.init, t->o.qat, 100 * t->accuracy,
                100 * t->float_accuracy, t->o.out);
     else
-        printf("%s: accuracy %.2f %%; written to %s\n", t->o.model, 100 * t->accuracy, t->o.out);
+        printf("%s: accuracy %.2f %%; written to %s\n", *t->model ? t->model : t->o.init, 100 * t->accuracy, t->o.out);
 }
 
 static int train(training *t)
@@ -272,7 +287,7 @@ static int train(training *t)
     progress_start(&p, "train", t->s.c.total_steps);
     t->started = seconds();
     if (!t->o.common.json)
-        printf("%s on %s: %lld training and %lld test samples of %dx%dx%d, %s, %d thread%s\n", t->o.model, t->o.common.data,
+        printf("%s on %s: %lld training and %lld test samples of %dx%dx%d, %s, %d thread%s\n", *t->model ? t->model : t->o.init, t->o.common.data,
                (long long)ib_dataset_count(t->s.train), (long long)ib_dataset_count(t->s.test), ib_layer_input(t->s.net)->c,
                ib_layer_input(t->s.net)->h, ib_layer_input(t->s.net)->w, ib_device_name(t->s.dev), ib_threads(), ib_threads() > 1 ? "s" : "");
     while (t->s.c.epoch < t->o.epochs && !status) {

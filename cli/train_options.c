@@ -6,13 +6,14 @@
 #include <string.h>
 
 enum {
-    K_MODEL = 1, K_QAT, K_PROFILE, K_OBSERVER, K_WEIGHT_OBSERVER, K_EPOCHS, K_QAT_FROM, K_BATCH, K_LR, K_QAT_LR, K_SEED, K_RESUME,
+    K_MODEL = 1, K_INIT, K_QAT, K_PROFILE, K_OBSERVER, K_WEIGHT_OBSERVER, K_EPOCHS, K_QAT_FROM, K_BATCH, K_LR, K_QAT_LR, K_SEED, K_RESUME,
     K_BEST, K_OPTIM, K_DECAY, K_MOMENTUM, K_SMOOTHING, K_CLIP, K_AUGMENT, K_SCHEDULE, K_GRANULARITY, K_RULES, K_SYMMETRIC,
     K_INPUT_BITS, K_FREEZE, K_CALIBRATE, K_REESTIMATE, K_PLOT, K_PERCENTILE
 };
 
 static const struct argp_option options[] = {
     {"model", K_MODEL, "NAME", 0, "mlp, tfc, sfc, lenet, resnet8, dscnn (default mlp)", 1},
+    {"init", K_INIT, "FILE", 0, "begin with this float checkpoint's network and weights (isobit import)", 1},
     {"output", 'o', "FILE", 0, "checkpoint to write (HDF5); required", 1},
     {"best", K_BEST, "FILE", 0, "also keep the epoch of best test accuracy (of the quantized network, if it is quantized) there", 1},
     {"resume", K_RESUME, NULL, 0, "go on from FILE if it is there", 1},
@@ -86,6 +87,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         bad = 1;
         break;
     case K_MODEL: o->model = arg; break;
+    case K_INIT: o->init = arg; break;
     case 'o': o->out = arg; break;
     case K_BEST: o->best = arg; break;
     case K_RESUME: o->resume = 1; break;

@@ -6,7 +6,7 @@
 
 typedef struct train_options {
     common common;
-    const char *model, *out, *best, *qat, *optimizer, *plot;
+    const char *model, *init, *out, *best, *qat, *optimizer, *plot;
     ib_qat_opts quant;
     int64_t epochs, qat_from, batch, seed, freeze, calibrate;
     double lr, qat_lr, decay, momentum, smoothing, clip, shift, rotate;

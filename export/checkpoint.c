@@ -3,12 +3,14 @@
  *   /params      one dataset a parameter or buffer
  *   /optim       per parameter a group with its states and its number of steps
  *   /qat         per quantizer: range, number of batches seen, scale, zero point
- *   /history     [epochs][4] */
+ *   /history     [epochs][4]
+ *   /network     text of a network that is described by one (layers/wired.h) */
 #include <stdio.h>
 #include <string.h>
 
 #include "export/h5.h"
 #include "export/program.h"
+#include "layers/wired.h"
 #include "optim/optim.h"
 
 enum { VERSION = 1, TEXT = 4096 };
@@ -34,6 +36,7 @@ static int write_header(hid_t f, const ib_layer *net, const ib_checkpoint *c)
            ib_h5_set(f, "best", H5T_NATIVE_DOUBLE, 2, best) || ib_h5_set(f, "state", H5T_NATIVE_DOUBLE, 8, c->state) ||
            ib_h5_set(f, "phase", H5T_NATIVE_INT, 1, &phase) || ib_h5_set(f, "input", H5T_NATIVE_INT, 5, input) ||
            ib_h5_set(f, "normalization", H5T_NATIVE_FLOAT, 2, norm) ||
+           (net->text && ib_h5_write(f, "network", H5T_NATIVE_CHAR, 1, (int64_t[]){(int64_t)strlen(net->text)}, net->text)) ||
            (c->n_history && ib_h5_write(f, "history", H5T_NATIVE_FLOAT, 2, (int64_t[]){c->n_history, IB_HISTORY}, c->history));
 }
 
@@ -293,6 +296,25 @@ ib_status ib_checkpoint_restore(const char *path, ib_layer *net, ib_graph *g, ib
     return status;
 }
 
+/* The network that the file describes. */
+static ib_layer *described(hid_t f)
+{
+    if (H5Lexists(f, "network", H5P_DEFAULT) <= 0)
+        return ib_fail_null(IB_EFORMAT, "holds a network of somebody's own: only the program that made it can build it");
+    const hid_t set = H5Dopen2(f, "network", H5P_DEFAULT), space = set < 0 ? -1 : H5Dget_space(set);
+    const int64_t n = space < 0 ? -1 : (int64_t)H5Sget_simple_extent_npoints(space);
+    if (space >= 0)
+        H5Sclose(space);
+    if (set >= 0)
+        H5Dclose(set);
+    if (n < 0 || n > 1 << 24)
+        return ib_fail_null(IB_EFORMAT, "has a description of %lld bytes", (long long)n);
+    char *text = ib_alloc((size_t)n + 1);
+    ib_layer *net = text && !ib_h5_read(f, "network", H5T_NATIVE_CHAR, n, text) ? ib_wired_network(text) : NULL;
+    ib_free(text);
+    return net;
+}
+
 ib_layer *ib_checkpoint_open(const char *path, ib_graph *g, ib_checkpoint *c)
 {
     ib_input_info in;
@@ -303,8 +325,7 @@ ib_layer *ib_checkpoint_open(const char *path, ib_graph *g, ib_checkpoint *c)
     ib_layer *net = NULL;
     if (read_header(f, c, &in, &phase) == 0) {
         ib_checkpoint_release(c);
-        net = *c->model ? ib_model_new(c->model, in.c, in.h, in.w, in.classes)
-                        : ib_fail_null(IB_EFORMAT, "holds a network of somebody's own: only the program that made it can build it");
+        net = *c->model ? ib_model_new(c->model, in.c, in.h, in.w, in.classes) : described(f);
         if (net && (ib_layer_init(net, 0) || restore(f, net, g, NULL, c))) {
             ib_layer_free(net);
             net = NULL;

@@ -38,6 +38,7 @@ void ib_layer_free(ib_layer *l)
     ib_free(l->context);
     ib_free(l->name);
     ib_free(l->path);
+    ib_free(l->text);
     ib_free(l);
 }
 

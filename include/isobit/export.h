@@ -101,6 +101,10 @@ typedef struct ib_verify_report {
 ib_status ib_verify(ib_layer *net, ib_graph *g, const ib_dataset *data, const ib_verify_opts *opts, ib_verify_report *report);
 void ib_verify_report_free(ib_verify_report *r);
 
+/* A float ONNX network with its weights, initialized and with its input's shape: what PyTorch and Keras export of convolutional and
+ * dense networks. NULL with ib_error() naming the node that has no counterpart. */
+ib_layer *ib_import_onnx(const char *path);
+
 /* ---- checkpoints ---- */
 enum { IB_HISTORY = 4 }; /* epoch, training loss, test accuracy, learning rate */
 

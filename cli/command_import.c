@@ -1,0 +1,95 @@
+/* command_import.c - isobit import. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+typedef struct import_options {
+    common common;
+    const char *model, *out;
+    double mean, std;
+    int64_t raw_max;
+} import_options;
+
+enum { K_MEAN = 1, K_STD, K_RAW };
+
+static const struct argp_option options[] = {
+    {"output", 'o', "FILE", 0, "the checkpoint to write (HDF5); required", 0},
+    {"mean", K_MEAN, "X", 0, "what the network was trained on: (raw / raw_max - mean) / std (default 0)", 0},
+    {"std", K_STD, "X", 0, "(default 1)", 0},
+    {"raw-max", K_RAW, "N", 0, "largest raw value; 0: real numbers (default 255)", 0},
+    {0},
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    import_options *o = state->input;
+    int bad = 0;
+    switch (key) {
+    case ARGP_KEY_INIT: state->child_inputs[0] = &o->common; return 0;
+    case 'o': o->out = arg; return 0;
+    case K_MEAN: bad = parse_float(arg, "--mean", -1e6, 1e6, &o->mean); break;
+    case K_STD: bad = parse_float(arg, "--std", 1e-6, 1e6, &o->std); break;
+    case K_RAW: bad = parse_int(arg, "--raw-max", 0, 65535, &o->raw_max); break;
+    default: return model_argument(key, arg, state, &o->model);
+    }
+    if (bad)
+        exit(2);
+    return 0;
+}
+
+int command_import(int argc, char **argv)
+{
+    static const struct argp_child children[] = {MACHINE_CHILD, {0}};
+    const struct argp argp = {options, parse, "MODEL.onnx",
+                              "Takes a float ONNX network with its weights, as PyTorch and Keras export them, into a checkpoint, to be quantized: isobit quantize "
+                              "calibrates it, isobit train --init trains it with its integers.\vExample:\n"
+                              "  isobit import net.onnx --mean 0.1307 --std 0.3081 -o net.h5\n"
+                              "  isobit quantize net.h5 --data idx:data/mnist --samples 100 -o net_int8.h5\n"
+                              "JSON keys: output, operators, parameters, input [C,H,W], classes.",
+                              children, NULL, NULL};
+    import_options o = {.std = 1, .raw_max = 255};
+    session s = {0};
+    argp_parse(&argp, argc, argv, 0, NULL, &o);
+    if (!o.out)
+        return fprintf(stderr, "isobit: import needs -o FILE, the checkpoint to write\n"), 2;
+    int status = session_open(&s, &o.common);
+    if (!status && !(s.net = ib_import_onnx(o.model)))
+        status = complain();
+    if (!status) {
+        ib_input_info in = *ib_layer_input(s.net);
+        in.mean = (float)o.mean;
+        in.std = (float)o.std;
+        in.raw_max = (int)o.raw_max;
+        ib_layer_set_input(s.net, &in);
+        snprintf(s.c.notes, sizeof s.c.notes, "imported from %s", o.model);
+        status = ib_checkpoint_save(o.out, s.net, NULL, &s.c) ? complain() : 0;
+    }
+    if (!status) {
+        const ib_input_info *in = ib_layer_input(s.net);
+        int64_t parameters = 0;
+        int operators = 0;
+        for (int i = 0; i < ib_param_count(s.net); i++)
+            parameters += ib_tensor_size(ib_param_at(s.net, i));
+        while (ib_layer_child(s.net, operators))
+            operators++;
+        if (o.common.json) {
+            struct json_object *j = json_object_new_object(), *shape = json_object_new_array();
+            json_object_object_add(j, "output", json_object_new_string(o.out));
+            json_object_object_add(j, "operators", json_object_new_int(operators));
+            json_object_object_add(j, "parameters", json_object_new_int64(parameters));
+            json_object_array_add(shape, json_object_new_int(in->c));
+            json_object_array_add(shape, json_object_new_int(in->h));
+            json_object_array_add(shape, json_object_new_int(in->w));
+            json_object_object_add(j, "input", shape);
+            json_object_object_add(j, "classes", json_object_new_int(in->classes));
+            print_json(j);
+        } else {
+            printf("%s: %d operators, %lld parameters, input %dx%dx%d, %d outputs; written to %s\n", o.model, operators, (long long)parameters, in->c, in->h, in->w,
+                   in->classes, o.out);
+        }
+    }
+    session_close(&s);
+    return status;
+}

@@ -1,0 +1,98 @@
+/* command_quantize.c - isobit quantize: post-training quantization of a float checkpoint. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+typedef struct quantize_options {
+    common common;
+    const char *model, *out, *qat;
+    ib_qat_opts quant;
+    int64_t samples, batch;
+} quantize_options;
+
+enum { K_QAT = 1, K_SAMPLES, K_BATCH, K_PROFILE, K_OBSERVER, K_WEIGHTS, K_RULES };
+
+static const struct argp_option options[] = {
+    {"output", 'o', "FILE", 0, "the quantized checkpoint; required", 0},
+    {"qat", K_QAT, "WxAy", 0, "bits of weights and activations (default w8a8)", 0},
+    {"samples", K_SAMPLES, "N", 0, "training samples that the observers see (default 500)", 0},
+    {"batch", K_BATCH, "N", 0, "shown together (default 50)", 0},
+    {"profile", K_PROFILE, "P", 0, "rounding: tflite_double (default), tflite_single, fp32_rne", 0},
+    {"observer", K_OBSERVER, "NAME", 0, "of activations: minmax, ema, histogram, percentile, mse (default), kl", 0},
+    {"weight-observer", K_WEIGHTS, "NAME", 0, "absmax (default at 8 bits), mse", 0},
+    {"rules", K_RULES, "TEXT", 0, "exceptions: \"pattern=w8a8 pattern=float\"", 0},
+    {0},
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    quantize_options *o = state->input;
+    int bad = 0;
+    switch (key) {
+    case ARGP_KEY_INIT: state->child_inputs[0] = &o->common; return 0;
+    case 'o': o->out = arg; return 0;
+    case K_QAT: o->qat = arg; return 0;
+    case K_OBSERVER: o->quant.observer = arg; return 0;
+    case K_WEIGHTS: o->quant.weight_observer = arg; return 0;
+    case K_RULES: o->quant.rules = arg; return 0;
+    case K_SAMPLES: bad = parse_int(arg, "--samples", 1, 1 << 30, &o->samples); break;
+    case K_BATCH: bad = parse_int(arg, "--batch", 1, 1 << 20, &o->batch); break;
+    case K_PROFILE: bad = ib_profile_parse(arg, &o->quant.profile) && complain(); break;
+    default: return model_argument(key, arg, state, &o->model);
+    }
+    if (bad)
+        exit(2);
+    return 0;
+}
+
+static int quantize(session *s, const quantize_options *o)
+{
+    const int64_t batch = o->samples < o->batch ? o->samples : o->batch;
+    ib_loader *l = ib_loader_new(s->train, ib_layer_input(s->net), &(ib_loader_opts){.batch = (int)batch, .shuffle = 1, .seed = 1});
+    const int failed = !l || ib_qat_prepare(s->net, s->g, &o->quant) || ib_qat_calibrate(s->net, s->g, l, (o->samples + batch - 1) / batch) ||
+                       ib_qat_set_phase(s->net, s->g, IB_FROZEN);
+    ib_loader_free(l);
+    return failed ? complain() : 0;
+}
+
+int command_quantize(int argc, char **argv)
+{
+    static const struct argp_child children[] = {COMMON_CHILD, {0}};
+    const struct argp argp = {options, parse, "MODEL.h5",
+                              "Quantizes a float checkpoint without training: observers see some training samples, then scales are fixed (static post-training "
+                              "quantization). If that costs too much, isobit train --init goes on from the float checkpoint with its integers.\vExample:\n"
+                              "  isobit quantize net.h5 --data idx:data/mnist --samples 100 -o net_int8.h5\n"
+                              "JSON keys: output, qat, float_accuracy, accuracy.",
+                              children, NULL, NULL};
+    quantize_options o = {.common = {.data = "digits"}, .qat = "w8a8", .samples = 500, .batch = 50, .quant = {.observer = "mse"}};
+    session s = {0};
+    double before = 0, after = 0, loss;
+    argp_parse(&argp, argc, argv, 0, NULL, &o);
+    if (!o.out)
+        return fprintf(stderr, "isobit: quantize needs -o FILE, the checkpoint to write\n"), 2;
+    if (ib_qat_bits_parse(o.qat, &o.quant))
+        return complain(), 2;
+    int status = session_model(&s, &o.common, o.model);
+    if (!status && ib_qat_phase(s.net) != IB_FLOAT)
+        status = fprintf(stderr, "isobit: %s: is quantized already\n", o.model) != 0;
+    if (!status && (!(s.train = ib_dataset_open(o.common.data, IB_SPLIT_TRAIN)) || ib_dataset_check(s.train, ib_layer_input(s.net))))
+        status = complain();
+    if (!status)
+        status = evaluate(&s, s.test, 1, &before, &loss) || quantize(&s, &o) || evaluate(&s, s.test, 0, &after, &loss);
+    if (!status)
+        status = ib_checkpoint_save(o.out, s.net, NULL, &s.c) ? complain() : 0;
+    if (!status && o.common.json) {
+        struct json_object *j = json_object_new_object();
+        json_object_object_add(j, "output", json_object_new_string(o.out));
+        json_object_object_add(j, "qat", json_object_new_string(o.qat));
+        json_object_object_add(j, "float_accuracy", json_object_new_double(before));
+        json_object_object_add(j, "accuracy", json_object_new_double(after));
+        print_json(j);
+    } else if (!status) {
+        printf("%s: %.2f %% in integers, %.2f %% in float; written to %s\n", o.qat, 100 * after, 100 * before, o.out);
+    }
+    session_close(&s);
+    return status;
+}

@@ -1,0 +1,17 @@
+/* wired.h - a network written as text, one operator a line: how imported networks are described, and kept in checkpoints.
+ *
+ *   isobit network 1
+ *   conv1 conv 0 in=1 out=8 kh=5 kw=5 sh=1 sw=1 ph=2 pw=2 groups=1 bias=1
+ *   relu1 relu 1
+ *   ...
+ * Name, operator, values that go in (0 is the network's input, k the result of line k, commas between), attributes. The last
+ * line's value is the result. */
+#ifndef IB_LAYERS_WIRED_H
+#define IB_LAYERS_WIRED_H
+
+#include "layers/layer.h"
+
+/* The network, its text kept as net->text; NULL with ib_error() naming the line. */
+ib_layer *ib_wired_network(const char *text);
+
+#endif
