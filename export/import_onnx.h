@@ -43,14 +43,64 @@ typedef struct ib_importer {
     char label[100];
 } ib_importer;
 
+/* ---- what a node says, and what becomes of it (import_onnx_node.c) ---- */
 /* Fails with the file, the node and why. */
 ib_status ib_import_refuse(const ib_importer *m, const char *format, ...) __attribute__((format(printf, 2, 3)));
-const ib_symbol *ib_import_find(const ib_importer *m, const char *name); /* NULL: unknown */
+/* NULL: unknown. */
+const ib_symbol *ib_import_find(const ib_importer *m, const char *name);
 /* A new symbol; earlier pointers to symbols end here. NULL if memory is out. */
 ib_symbol *ib_import_define(ib_importer *m, const char *name);
+/* NULL: the node has none of that name. */
+const Onnx__AttributeProto *ib_import_attribute(const ib_importer *m, const char *name);
+int64_t ib_import_integer(const ib_importer *m, const char *name, int64_t otherwise);
+float ib_import_real(const ib_importer *m, const char *name, float otherwise);
+/* n integers from 0 to 4096 of an attribute; all `otherwise` if it is missing. */
+ib_status ib_import_integers(const ib_importer *m, const char *name, int n, int64_t otherwise, int64_t *to);
+/* -1: too many. */
+int64_t ib_import_count(const Onnx__TensorProto *t);
+/* The elements as fp32, yours to ib_free; NULL with ib_error(). */
+float *ib_import_reals(const ib_importer *m, const Onnx__TensorProto *t, int64_t *n);
+/* NULL: missing or unknown. */
+const ib_symbol *ib_import_input(const ib_importer *m, size_t i);
+/* Input i, a value of the network; NULL with ib_error(). */
+const ib_symbol *ib_import_value(const ib_importer *m, size_t i);
 /* One line of the network (layers/wired.h); its result is the node's, of shape [ndim]. */
 ib_symbol *ib_import_line(ib_importer *m, const char *op, const char *inputs, int ndim, const int64_t *shape, const char *attributes);
-/* Takes the node at work by its operator (import_onnx_ops.c, import_onnx_shapes.c). */
-ib_status ib_import_node(ib_importer *m);
+/* Values of the last line's parameter; takes them, also on failure. */
+ib_status ib_import_keep(ib_importer *m, const char *parameter, float *values, int64_t n);
+/* The constant that input i is, as n reals, yours to ib_free; NULL with ib_error(). */
+float *ib_import_parameter(ib_importer *m, size_t i, int64_t n);
+/* The number of a value as text in buf [16]. */
+char *ib_import_of(char *buf, const ib_symbol *s);
+/* The integers of attribute or constant input `name`, at most 8, in to; their number, or -1. */
+int ib_import_list_of(const ib_importer *m, const char *name, size_t i, int64_t *to);
+
+/* ---- operators: import_onnx_products.c ---- */
+ib_status ib_import_conv(ib_importer *m);
+ib_status ib_import_gemm(ib_importer *m);
+ib_status ib_import_matmul(ib_importer *m);
+ib_status ib_import_batch_norm(ib_importer *m);
+ib_status ib_import_max_pool(ib_importer *m);
+ib_status ib_import_avg_pool(ib_importer *m);
+ib_status ib_import_global_pool(ib_importer *m);
+ib_status ib_import_reduce_mean(ib_importer *m);
+
+/* ---- and import_onnx_shapes.c ---- */
+ib_status ib_import_relu(ib_importer *m);
+ib_status ib_import_sigmoid(ib_importer *m);
+ib_status ib_import_tanh(ib_importer *m);
+ib_status ib_import_softmax(ib_importer *m);
+ib_status ib_import_clip(ib_importer *m);
+ib_status ib_import_add(ib_importer *m);
+ib_status ib_import_sub(ib_importer *m);
+ib_status ib_import_mul(ib_importer *m);
+ib_status ib_import_concat(ib_importer *m);
+ib_status ib_import_same(ib_importer *m);
+ib_status ib_import_flatten(ib_importer *m);
+ib_status ib_import_reshape(ib_importer *m);
+ib_status ib_import_squeeze(ib_importer *m);
+ib_status ib_import_transpose(ib_importer *m);
+ib_status ib_import_pad(ib_importer *m);
+ib_status ib_import_constant(ib_importer *m);
 
 #endif

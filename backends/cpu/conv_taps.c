@@ -1,47 +1,9 @@
 /* conv_taps.c - fp32 convolution by taps (taps.h): forward, both gradients. Empty for levels without wide vectors. */
-#include "backends/cpu/taps.h"
-
 #include <omp.h>
-#include <string.h>
 
-#include "backends/cpu/level.h"
+#include "backends/cpu/taps_planes.h"
 
 #ifdef __AVX2__
-#include <immintrin.h>
-
-#ifdef __AVX512F__
-enum { LANES = 16, MB = 8, NV = 3, GO = 4, GT = 6 };
-#else
-enum { LANES = 8, MB = 4, NV = 3, GO = 2, GT = 5 };
-#endif
-enum { STEP = LANES * NV, SAMPLES = 4, MAX_TAPS_AT_ONCE = 4096 };
-typedef float vec __attribute__((vector_size(4 * LANES), aligned(4)));
-
-static inline vec load(const float *p)
-{
-    return *(const vec *)p;
-}
-
-#ifdef __AVX512F__
-static inline vec splat(float x)
-{
-    return (vec)_mm512_set1_ps(x);
-}
-static inline float add_lanes(vec v)
-{
-    return _mm512_reduce_add_ps((__m512)v);
-}
-#else
-static inline vec splat(float x)
-{
-    return (vec)_mm256_set1_ps(x);
-}
-static inline float add_lanes(vec v)
-{
-    const __m128 four = _mm_add_ps(_mm256_castps256_ps128((__m256)v), _mm256_extractf128_ps((__m256)v, 1)), two = _mm_add_ps(four, _mm_movehl_ps(four, four));
-    return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
-}
-#endif
 
 /* out[m][p] = bias[m] + sum over taps panel[tap][m] src[offset[tap] + p] for MB rows and STEP positions */
 static __attribute__((noinline)) void block(const float *src, const int32_t *offset, int64_t taps, const float *panel, const float *bias, float *out, int64_t ld)
@@ -85,62 +47,6 @@ static void sweep(const float *src, const int32_t *offset, int64_t taps, const f
         }
 }
 
-/* The planes of one sample's group; borders are 0. */
-static void spread(const ib_window *s, const ib_taps *t, const float *x, float *src)
-{
-    const int64_t channels = s->ic / s->groups;
-    for (int64_t c = 0; c < channels; c++)
-        for (int a = 0; a < s->sh; a++)
-            for (int b = 0; b < s->sw; b++, src += t->plane)
-                for (int64_t r = 0; r < t->rows; r++) {
-                    float *to = src + r * t->wide;
-                    const int64_t iy = r * s->sh + a - s->ph, from = s->pw > b ? (s->pw - b + s->sw - 1) / s->sw : 0;
-                    if (iy < 0 || iy >= s->ih) {
-                        memset(to, 0, (size_t)t->wide * sizeof *to);
-                        continue;
-                    }
-                    const float *row = x + (c * s->ih + iy) * s->iw + b - s->pw;
-                    const int64_t end = (s->iw - 1 + s->pw - b) / s->sw + 1, most = s->iw + s->pw - b <= 0 ? 0 : ib_min64(end, t->wide);
-                    memset(to, 0, (size_t)ib_min64(from, t->wide) * sizeof *to);
-                    if (s->sw == 1 && most > from)
-                        memcpy(to + from, row + from, (size_t)(most - from) * sizeof *to);
-                    else
-                        for (int64_t k = from; k < most; k++)
-                            to[k] = row[k * s->sw];
-                    for (int64_t k = ib_max64(most, from); k < t->wide; k++)
-                        to[k] = 0;
-                }
-    memset(src, 0, IB_TAP_SLACK * sizeof *src);
-}
-
-/* dy in rows of `wide` with zeroes between, before (t->front) and behind; a row is dy_stride long. */
-static int64_t dy_stride(const ib_taps *t)
-{
-    return t->front + t->plane + IB_TAP_SLACK;
-}
-static void spread_dy(const ib_window *s, const ib_taps *t, const float *dy, float *to)
-{
-    const int64_t channels = s->oc / s->groups, stride = dy_stride(t);
-    memset(to, 0, (size_t)(channels * stride + IB_TAP_SLACK) * sizeof *to);
-    for (int64_t o = 0; o < channels; o++)
-        for (int64_t y = 0; y < s->oh; y++)
-            memcpy(to + o * stride + t->front + y * t->wide, dy + (o * s->oh + y) * s->ow, (size_t)s->ow * sizeof *to);
-}
-
-static int64_t up(int64_t n, int64_t to)
-{
-    return (n + to - 1) / to * to;
-}
-
-/* Offsets of taps (c,ky,kx). */
-static void offsets(const ib_window *s, const ib_taps *t, int32_t *offset)
-{
-    for (int64_t c = 0; c < s->ic / s->groups; c++)
-        for (int ky = 0; ky < s->kh; ky++)
-            for (int kx = 0; kx < s->kw; kx++)
-                *offset++ = (int32_t)(((c * s->sh + ky % s->sh) * s->sw + kx % s->sw) * t->plane + ky / s->sh * t->wide + kx / s->sw);
-}
-
 int IB_K(has_taps)(const ib_window *s)
 {
     const int64_t k = s->ic / s->groups * s->kh * s->kw, back = s->oc / s->groups * s->kh * s->kw;
@@ -168,26 +74,6 @@ void IB_K(taps_forward)(const ib_window *s, const float *x, const float *w, cons
                 for (int64_t r = 0; r < s->oh; r++)
                     memcpy(y + ((i * s->oc + g * ocg + o) * s->oh + r) * s->ow, out + o * ld + r * t.wide, (size_t)s->ow * sizeof *y);
         }
-    }
-}
-
-/* dx += out, a plane of phase (a,b) */
-static void collect(const ib_window *s, const ib_taps *t, int a, int b, const float *out, float *dx)
-{
-    const int64_t from = s->pw > b ? (s->pw - b + s->sw - 1) / s->sw : 0, end = (s->iw - 1 + s->pw - b) / s->sw + 1;
-    const int64_t most = s->iw + s->pw - b <= 0 ? 0 : ib_min64(end, t->wide);
-    for (int64_t r = 0; r < t->rows; r++) {
-        const int64_t iy = r * s->sh + a - s->ph;
-        if (iy < 0 || iy >= s->ih)
-            continue;
-        float *row = dx + iy * s->iw + b - s->pw;
-        const float *from_row = out + r * t->wide;
-        if (s->sw == 1)
-            for (int64_t q = from; q < most; q++)
-                row[q] += from_row[q];
-        else
-            for (int64_t q = from; q < most; q++)
-                row[q * s->sw] += from_row[q];
     }
 }
 
@@ -240,79 +126,6 @@ void IB_K(taps_grad_x)(const ib_window *s, const float *dy, const float *w, floa
     }
 }
 
-/* ---- depthwise: one tap of a plane for each weight; y[p] = bias + sum over taps w[tap] src[offset[tap] + p] ---- */
-
-enum { WIDE = 4 }; /* vectors of positions at a time */
-
-static void one_plane(const float *src, const int32_t *offset, int taps, const float *w, float bias, int64_t positions, float *out)
-{
-    for (int64_t p = 0; p < positions; p += WIDE * LANES) {
-        vec acc[WIDE];
-#pragma GCC unroll 4
-        for (int v = 0; v < WIDE; v++)
-            acc[v] = splat(bias);
-        for (int t = 0; t < taps; t++)
-#pragma GCC unroll 4
-            for (int v = 0; v < WIDE; v++)
-                acc[v] += splat(w[t]) * load(src + offset[t] + p + v * LANES);
-#pragma GCC unroll 4
-        for (int v = 0; v < WIDE; v++)
-            *(vec *)(out + p + v * LANES) = acc[v];
-    }
-}
-
-/* A depthwise window is `groups` windows of one channel. */
-static ib_window one_channel(const ib_window *s)
-{
-    ib_window one = *s;
-    one.ic = one.oc = one.groups = 1;
-    return one;
-}
-
-void IB_K(taps_depthwise)(const ib_window *s, const float *x, const float *w, const float *bias, float *y, float *scratch)
-{
-    const ib_window one = one_channel(s);
-    const ib_taps t = ib_taps_of(&one);
-    const int area = s->kh * s->kw;
-#pragma omp parallel for schedule(static) if (s->n * s->ic > 1)
-    for (int64_t i = 0; i < s->n * s->ic; i++) {
-        int32_t offset[MAX_TAPS_AT_ONCE];
-        float *src = scratch + omp_get_thread_num() * ib_taps_room(&one), *out = src + s->sh * s->sw * t.plane + 2 * IB_TAP_SLACK;
-        const int64_t c = i % s->ic;
-        offsets(&one, &t, offset);
-        spread(&one, &t, x + i * s->ih * s->iw, src);
-        one_plane(src, offset, area, w + c * area, bias ? bias[c] : 0.0f, t.positions, out);
-        for (int64_t r = 0; r < s->oh; r++)
-            memcpy(y + (i * s->oh + r) * s->ow, out + r * t.wide, (size_t)s->ow * sizeof *y);
-    }
-}
-
-void IB_K(taps_depthwise_grad_x)(const ib_window *s, const float *dy, const float *w, float *dx, float *scratch)
-{
-    const ib_window one = one_channel(s);
-    const ib_taps t = ib_taps_of(&one);
-    const int area = s->kh * s->kw;
-#pragma omp parallel for schedule(static) if (s->n * s->ic > 1)
-    for (int64_t i = 0; i < s->n * s->ic; i++) {
-        int32_t offset[MAX_TAPS_AT_ONCE];
-        float taps[MAX_TAPS_AT_ONCE], *wide = scratch + omp_get_thread_num() * ib_taps_room(&one), *out = wide + dy_stride(&t) + 2 * IB_TAP_SLACK;
-        const float *row = w + i % s->ic * area;
-        spread_dy(&one, &t, dy + i * s->oh * s->ow, wide);
-        for (int f = 0; f < s->sh * s->sw; f++) {
-            int n = 0;
-            for (int ky = f / s->sw; ky < s->kh; ky += s->sh)
-                for (int kx = f % s->sw; kx < s->kw; kx += s->sw, n++) {
-                    offset[n] = (int32_t)(t.front - (ky / s->sh * t.wide + kx / s->sw));
-                    taps[n] = row[ky * s->kw + kx];
-                }
-            if (!n)
-                continue;
-            one_plane(wide, offset, n, taps, 0, t.plane, out);
-            collect(&one, &t, f / s->sw, f % s->sw, out, dx + i * s->ih * s->iw);
-        }
-    }
-}
-
 /* dw[o][t] += sum over samples and positions of dy[o][p] src[offset[t] + p], GO x GT at a time */
 static __attribute__((noinline)) void outer(const float *const *dy, const float *const *src, int64_t samples, int64_t dy_step, const int32_t *offset, int64_t positions, int64_t go, int64_t gt, float *dw, int64_t ld)
 {
@@ -347,39 +160,6 @@ static __attribute__((noinline)) void outer(const float *const *dy, const float 
     for (int o = 0; o < go; o++)
         for (int t = 0; t < gt; t++)
             dw[o * ld + t] += add_lanes(acc[o][t]);
-}
-
-/* dw of samples first .. last - 1, added to part [ic][area] */
-void IB_K(taps_depthwise_grad_w)(const ib_window *s, const float *x, const float *dy, int64_t first, int64_t last, float *part, float *room)
-{
-    const ib_window one = one_channel(s);
-    const ib_taps t = ib_taps_of(&one);
-    const int area = s->kh * s->kw;
-    int32_t offset[MAX_TAPS_AT_ONCE];
-    float *src = room, *wide = src + s->sh * s->sw * t.plane + 2 * IB_TAP_SLACK;
-    offsets(&one, &t, offset);
-    for (int64_t i = first * s->ic; i < last * s->ic; i++) {
-        spread(&one, &t, x + i * s->ih * s->iw, src);
-        spread_dy(&one, &t, dy + i * s->oh * s->ow, wide);
-        const float *d = wide + t.front;
-        for (int j = 0; j < area; j += GT) {
-            vec acc[GT];
-            const float *at[GT];
-#pragma GCC unroll 6
-            for (int k = 0; k < GT; k++) {
-                acc[k] = splat(0);
-                at[k] = src + offset[j + k < area ? j + k : j];
-            }
-            for (int64_t p = 0; p < t.positions; p += LANES) {
-                const vec dv = load(d + p);
-#pragma GCC unroll 6
-                for (int k = 0; k < GT; k++)
-                    acc[k] += dv * load(at[k] + p);
-            }
-            for (int k = 0; k < GT && j + k < area; k++)
-                part[i % s->ic * area + j + k] += add_lanes(acc[k]);
-        }
-    }
 }
 
 /* dw += sum over samples; parts of the batch as in conv.c, part [parts][weights] zeroed by the caller */
@@ -427,18 +207,6 @@ void IB_K(taps_grad_x)(const ib_window *s, const float *dy, const float *w, floa
     (void)s, (void)dy, (void)w, (void)dx, (void)scratch;
 }
 void IB_K(taps_grad_w)(const ib_window *s, const float *x, const float *dy, int64_t first, int64_t last, float *part, float *room)
-{
-    (void)s, (void)x, (void)dy, (void)first, (void)last, (void)part, (void)room;
-}
-void IB_K(taps_depthwise)(const ib_window *s, const float *x, const float *w, const float *bias, float *y, float *scratch)
-{
-    (void)s, (void)x, (void)w, (void)bias, (void)y, (void)scratch;
-}
-void IB_K(taps_depthwise_grad_x)(const ib_window *s, const float *dy, const float *w, float *dx, float *scratch)
-{
-    (void)s, (void)dy, (void)w, (void)dx, (void)scratch;
-}
-void IB_K(taps_depthwise_grad_w)(const ib_window *s, const float *x, const float *dy, int64_t first, int64_t last, float *part, float *room)
 {
     (void)s, (void)x, (void)dy, (void)first, (void)last, (void)part, (void)room;
 }

@@ -1,0 +1,228 @@
+/* import_onnx_node.c - names, attributes and constants of a node, and the line that it becomes. */
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "export/import_onnx.h"
+#include "tensor/alloc.h"
+#include "tensor/error.h"
+
+ib_status ib_import_refuse(const ib_importer *m, const char *format, ...)
+{
+    char why[300];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(why, sizeof why, format, args);
+    va_end(args);
+    return ib_fail(IB_EUNSUPPORTED, "%s: node '%s' (%s): %s", m->path, m->node->name ? m->node->name : "", m->node->op_type ? m->node->op_type : "?", why);
+}
+
+/* ---- symbols ---- */
+
+const ib_symbol *ib_import_find(const ib_importer *m, const char *name)
+{
+    for (int i = m->n_symbols - 1; name && i >= 0; i--)
+        if (!strcmp(m->symbols[i].name, name))
+            return &m->symbols[i];
+    return NULL;
+}
+
+ib_symbol *ib_import_define(ib_importer *m, const char *name)
+{
+    if (m->n_symbols == m->room) {
+        ib_symbol *grown = ib_realloc(m->symbols, (size_t)m->room * sizeof *grown, (size_t)(2 * m->room + 64) * sizeof *grown);
+        if (!grown)
+            return NULL;
+        m->symbols = grown;
+        m->room = 2 * m->room + 64;
+    }
+    ib_symbol *s = &m->symbols[m->n_symbols++];
+    *s = (ib_symbol){.name = name, .value = -1};
+    return s;
+}
+
+/* ---- attributes and constants ---- */
+
+const Onnx__AttributeProto *ib_import_attribute(const ib_importer *m, const char *name)
+{
+    for (size_t i = 0; i < m->node->n_attribute; i++)
+        if (m->node->attribute[i]->name && !strcmp(m->node->attribute[i]->name, name))
+            return m->node->attribute[i];
+    return NULL;
+}
+
+int64_t ib_import_integer(const ib_importer *m, const char *name, int64_t otherwise)
+{
+    const Onnx__AttributeProto *a = ib_import_attribute(m, name);
+    return a && a->has_i ? a->i : otherwise;
+}
+
+float ib_import_real(const ib_importer *m, const char *name, float otherwise)
+{
+    const Onnx__AttributeProto *a = ib_import_attribute(m, name);
+    return a && a->has_f ? a->f : otherwise;
+}
+
+/* n integers of an attribute; all `otherwise` if it is missing */
+ib_status ib_import_integers(const ib_importer *m, const char *name, int n, int64_t otherwise, int64_t *to)
+{
+    const Onnx__AttributeProto *a = ib_import_attribute(m, name);
+    for (int i = 0; i < n; i++)
+        to[i] = a && a->n_ints == (size_t)n ? a->ints[i] : otherwise;
+    if (a && a->n_ints != (size_t)n)
+        return ib_import_refuse(m, "%s has %zu values, not %d", name, a->n_ints, n);
+    for (int i = 0; i < n; i++)
+        if (to[i] < 0 || to[i] > 4096)
+            return ib_import_refuse(m, "%s is %lld", name, (long long)to[i]);
+    return IB_OK;
+}
+
+int64_t ib_import_count(const Onnx__TensorProto *t)
+{
+    int64_t n = 1;
+    for (size_t i = 0; i < t->n_dims; i++) {
+        if (t->dims[i] < 0 || (t->dims[i] && n > ((int64_t)1 << 32) / t->dims[i]))
+            return -1;
+        n *= t->dims[i];
+    }
+    return n;
+}
+
+/* The elements as fp32 (or from int64), yours to free; NULL if they are not there. */
+float *ib_import_reals(const ib_importer *m, const Onnx__TensorProto *t, int64_t *n)
+{
+    *n = ib_import_count(t);
+    const size_t width = t->data_type == 1 || t->data_type == 6 ? 4 : t->data_type == 7 || t->data_type == 11 ? 8 : 0;
+    const size_t stored = t->has_raw_data ? (width ? t->raw_data.len / width : 0) : t->data_type == 1 ? t->n_float_data : t->data_type == 6 ? t->n_int32_data
+                          : t->data_type == 7 ? t->n_int64_data : t->data_type == 11 ? t->n_double_data : 0;
+    if (!width || *n < 0 || stored != (size_t)*n || (t->has_raw_data && t->raw_data.len % width))
+        return ib_fail_null(IB_EUNSUPPORTED, "%s: constant '%s' of type %d holds %zu elements for %lld%s", m->path, t->name ? t->name : "", t->data_type, stored,
+                            (long long)*n, t->n_external_data ? " (its data lie in another file: save the model in one)" : "");
+    float *x = ib_alloc((size_t)*n * sizeof *x + 1);
+    for (int64_t i = 0; x && i < *n; i++) {
+        if (t->data_type == 1) {
+            if (t->has_raw_data)
+                memcpy(x + i, t->raw_data.data + 4 * i, 4);
+            else
+                x[i] = t->float_data[i];
+        } else if (t->data_type == 7) {
+            int64_t v = 0;
+            if (t->has_raw_data)
+                memcpy(&v, t->raw_data.data + 8 * i, 8);
+            else
+                v = t->int64_data[i];
+            x[i] = (float)v;
+        } else if (t->data_type == 6) {
+            int32_t v = 0;
+            if (t->has_raw_data)
+                memcpy(&v, t->raw_data.data + 4 * i, 4);
+            else
+                v = t->int32_data[i];
+            x[i] = (float)v;
+        } else {
+            double v = 0;
+            if (t->has_raw_data)
+                memcpy(&v, t->raw_data.data + 8 * i, 8);
+            else
+                v = t->double_data[i];
+            x[i] = (float)v;
+        }
+    }
+    return x;
+}
+
+const ib_symbol *ib_import_input(const ib_importer *m, size_t i)
+{
+    return i < m->node->n_input && *m->node->input[i] ? ib_import_find(m, m->node->input[i]) : NULL;
+}
+
+/* Input i, a value; or NULL with an error. */
+const ib_symbol *ib_import_value(const ib_importer *m, size_t i)
+{
+    const ib_symbol *s = ib_import_input(m, i);
+    if (!s || s->value < 0) {
+        ib_import_refuse(m, "input %zu ('%s') is no result of an earlier node", i, i < m->node->n_input ? m->node->input[i] : "");
+        return NULL;
+    }
+    return s;
+}
+
+/* ---- writing the network ---- */
+
+/* A name for a line: the result's, with what a path cannot hold replaced; numbered, so that no two are equal. */
+static const char *label(ib_importer *m, const char *op)
+{
+    const char *s = m->node->name && *m->node->name ? m->node->name : op;
+    snprintf(m->label, sizeof m->label, "n%d_%.80s", m->steps + 1, *s == '/' ? s + 1 : s);
+    for (char *c = m->label; *c; c++)
+        if (!isalnum((unsigned char)*c) && *c != '_')
+            *c = '_';
+    return m->label;
+}
+
+/* One line; its result is the node's. Shape of the result in ndim, shape. */
+ib_symbol *ib_import_line(ib_importer *m, const char *op, const char *inputs, int ndim, const int64_t *shape, const char *attributes)
+{
+    ib_symbol *s = m->node->n_output ? ib_import_define(m, m->node->output[0]) : NULL;
+    if (!s)
+        return NULL;
+    ib_text_add(&m->text, "%s %s %s%s%s\n", label(m, op), op, inputs, *attributes ? " " : "", attributes);
+    s->value = ++m->steps;
+    s->ndim = ndim;
+    memcpy(s->shape, shape, (size_t)ndim * sizeof *shape);
+    return s;
+}
+
+ib_status ib_import_keep(ib_importer *m, const char *parameter, float *values, int64_t n)
+{
+    ib_imported_weight *w = &m->weights[m->n_weights];
+    if (m->n_weights == IB_MAX_WEIGHTS || !(w->name = ib_format_text("%s.%s", m->label, parameter))) {
+        ib_free(values);
+        return m->n_weights == IB_MAX_WEIGHTS ? ib_import_refuse(m, "more than %d parameters", IB_MAX_WEIGHTS) : IB_ENOMEM;
+    }
+    w->values = values;
+    w->n = n;
+    m->n_weights++;
+    return IB_OK;
+}
+
+/* The constant that input i is, as `n` reals. */
+float *ib_import_parameter(ib_importer *m, size_t i, int64_t n)
+{
+    const ib_symbol *s = ib_import_input(m, i);
+    int64_t have = 0;
+    float *x = s && s->constant ? ib_import_reals(m, s->constant, &have) : NULL;
+    if (x && have == n)
+        return x;
+    if (!s || !s->constant)
+        ib_import_refuse(m, "input %zu is no constant", i);
+    else if (x)
+        ib_import_refuse(m, "input %zu has %lld elements, not %lld", i, (long long)have, (long long)n);
+    ib_free(x);
+    return NULL;
+}
+
+char *ib_import_of(char *buf, const ib_symbol *s)
+{
+    sprintf(buf, "%d", s->value);
+    return buf;
+}
+
+/* The integers of attribute or constant input `name`, at most 8; their number, or -1. */
+int ib_import_list_of(const ib_importer *m, const char *name, size_t i, int64_t *to)
+{
+    const Onnx__AttributeProto *a = ib_import_attribute(m, name);
+    const ib_symbol *s = ib_import_input(m, i);
+    int64_t n = 0;
+    if (a && a->n_ints <= 8) {
+        for (size_t j = 0; j < a->n_ints; j++)
+            to[j] = a->ints[j];
+        return (int)a->n_ints;
+    }
+    float *x = s && s->constant && ib_import_count(s->constant) <= 8 ? ib_import_reals(m, s->constant, &n) : NULL;
+    for (int64_t j = 0; x && j < n; j++)
+        to[j] = (int64_t)x[j];
+    ib_free(x);
+    return x ? (int)n : -1;
+}

@@ -1,0 +1,254 @@
+/* import_onnx_products.c - convolutions, dense layers, norms, pooling of an ONNX graph. */
+#include <stdio.h>
+#include <string.h>
+
+#include "export/import_onnx.h"
+#include "tensor/alloc.h"
+#include "tensor/error.h"
+
+/* pads (top, left, bottom, right) of a window over x, auto_pad resolved, waiting zeroes added */
+static ib_status pads_of(const ib_importer *m, const ib_symbol *x, const int64_t *kernel, const int64_t *stride, int64_t *pads)
+{
+    const Onnx__AttributeProto *automatic = ib_import_attribute(m, "auto_pad");
+    const char *way = automatic && automatic->has_s && automatic->s.len ? (const char *)automatic->s.data : "NOTSET";
+    const size_t length = automatic && automatic->has_s ? automatic->s.len : 6;
+    const ib_status status = ib_import_integers(m, "pads", 4, 0, pads);
+    if (status)
+        return status;
+    const int upper = length == 10 && !memcmp(way, "SAME_UPPER", 10), lower = length == 10 && !memcmp(way, "SAME_LOWER", 10);
+    for (int d = 0; d < 2 && (upper || lower); d++) {
+        const int64_t in = x->shape[2 + d], out = (in + stride[d] - 1) / stride[d], whole = (out - 1) * stride[d] + kernel[d] - in, total = whole > 0 ? whole : 0;
+        pads[d] = upper ? total / 2 : total - total / 2;
+        pads[2 + d] = total - pads[d];
+    }
+    for (int d = 0; d < 4; d++)
+        pads[d] += x->pad[d];
+    return IB_OK;
+}
+
+static ib_status is_image(const ib_importer *m, const ib_symbol *x)
+{
+    return x->ndim == 4 && !x->channels_last ? IB_OK : ib_import_refuse(m, "its input is no image of channels, rows and columns");
+}
+
+ib_status ib_import_conv(ib_importer *m)
+{
+    const ib_symbol *x = ib_import_value(m, 0), *w = ib_import_input(m, 1);
+    int64_t stride[2], dilation[2], pads[4], n;
+    if (!x || is_image(m, x))
+        return ib_error_status();
+    if (!w || !w->constant || w->constant->n_dims != 4)
+        return ib_import_refuse(m, "its weight is no constant of four dimensions");
+    const int64_t *d = w->constant->dims, oc = d[0], icg = d[1], kernel[2] = {d[2], d[3]}, groups = ib_import_integer(m, "group", 1);
+    if (ib_import_integers(m, "strides", 2, 1, stride) || ib_import_integers(m, "dilations", 2, 1, dilation) || kernel[0] < 1 || kernel[1] < 1 || pads_of(m, x, kernel, stride, pads))
+        return ib_error_status() ? ib_error_status() : IB_EUNSUPPORTED;
+    if (dilation[0] != 1 || dilation[1] != 1)
+        return ib_import_refuse(m, "dilation %lld, %lld", (long long)dilation[0], (long long)dilation[1]);
+    if (groups < 1 || icg * groups != x->shape[1] || oc % groups || stride[0] < 1 || stride[1] < 1)
+        return ib_import_refuse(m, "%lld channels do not fit %lld groups of %lld", (long long)x->shape[1], (long long)groups, (long long)icg);
+    float *given = ib_import_reals(m, w->constant, &n);
+    if (!given)
+        return ib_error_status();
+    /* uneven padding: rows of zeroes at the kernel's side that has less */
+    const int64_t most[2] = {pads[0] > pads[2] ? pads[0] : pads[2], pads[1] > pads[3] ? pads[1] : pads[3]};
+    const int64_t before[2] = {most[0] - pads[0], most[1] - pads[1]}, after[2] = {most[0] - pads[2], most[1] - pads[3]};
+    const int64_t kh = kernel[0] + before[0] + after[0], kw = kernel[1] + before[1] + after[1];
+    float *wide = ib_alloc((size_t)(oc * icg * kh * kw) * sizeof *wide + 1);
+    for (int64_t i = 0; wide && i < oc * icg; i++)
+        for (int64_t y = 0; y < kernel[0]; y++)
+            memcpy(wide + (i * kh + y + before[0]) * kw + before[1], given + (i * kernel[0] + y) * kernel[1], (size_t)kernel[1] * sizeof *wide);
+    ib_free(given);
+    const int64_t h = (x->shape[2] + 2 * most[0] - kh) / stride[0] + 1, v = (x->shape[3] + 2 * most[1] - kw) / stride[1] + 1;
+    if (!wide || x->shape[2] + 2 * most[0] < kh || x->shape[3] + 2 * most[1] < kw) {
+        ib_free(wide);
+        return wide ? ib_import_refuse(m, "its kernel is larger than its input") : IB_ENOMEM;
+    }
+    char in[16], text[200];
+    const int bias = m->node->n_input > 2 && *m->node->input[2];
+    snprintf(text, sizeof text, "in=%lld out=%lld kh=%lld kw=%lld sh=%lld sw=%lld ph=%lld pw=%lld groups=%lld bias=%d", (long long)(icg * groups), (long long)oc,
+             (long long)kh, (long long)kw, (long long)stride[0], (long long)stride[1], (long long)most[0], (long long)most[1], (long long)groups, bias);
+    if (!ib_import_line(m, "conv", ib_import_of(in, x), 4, (int64_t[]){1, oc, h, v}, text)) {
+        ib_free(wide);
+        return IB_ENOMEM;
+    }
+    if (ib_import_keep(m, "weight", wide, oc * icg * kh * kw))
+        return ib_error_status();
+    float *b = bias ? ib_import_parameter(m, 2, oc) : NULL;
+    return !bias ? IB_OK : b ? ib_import_keep(m, "bias", b, oc) : ib_error_status();
+}
+
+/* y = x W (+ b): transposed: W is [out,in]; the weight's columns follow H,W,C where the row before did */
+static ib_status dense(ib_importer *m, const ib_symbol *x, const ib_symbol *w, int transposed, size_t bias_input, const char *result)
+{
+    int64_t n = 0;
+    char in[16], text[100];
+    if (!w || !w->constant || w->constant->n_dims != 2)
+        return ib_import_refuse(m, "its weight is no constant matrix");
+    const int64_t out = w->constant->dims[transposed ? 0 : 1], k = w->constant->dims[transposed ? 1 : 0];
+    if (x->ndim != 2 || x->shape[1] != k)
+        return ib_import_refuse(m, "rows of %lld for a weight of %lld inputs", (long long)(x->ndim == 2 ? x->shape[1] : -1), (long long)k);
+    float *given = ib_import_reals(m, w->constant, &n), *rows = given ? ib_alloc((size_t)n * sizeof *rows + 1) : NULL;
+    const int64_t channels = x->flat[0], area = x->flat[1] * x->flat[2];
+    for (int64_t o = 0; rows && o < out; o++)
+        for (int64_t i = 0; i < k; i++) {
+            const int64_t from = channels ? i % area * channels + i / area : i; /* element i of C,H,W lies there in H,W,C */
+            rows[o * k + i] = given[transposed ? o * k + from : from * out + o];
+        }
+    ib_free(given);
+    if (!rows)
+        return ib_error_status();
+    const int bias = bias_input != (size_t)-1;
+    snprintf(text, sizeof text, "in=%lld out=%lld bias=%d", (long long)k, (long long)out, bias);
+    ib_symbol *s = ib_import_line(m, "linear", ib_import_of(in, x), 2, (int64_t[]){1, out}, text);
+    if (!s) {
+        ib_free(rows);
+        return IB_ENOMEM;
+    }
+    s->name = result;
+    if (ib_import_keep(m, "weight", rows, n))
+        return ib_error_status();
+    float *b = bias ? ib_import_parameter(m, bias_input, out) : NULL;
+    return !bias ? IB_OK : b ? ib_import_keep(m, "bias", b, out) : ib_error_status();
+}
+
+ib_status ib_import_gemm(ib_importer *m)
+{
+    const ib_symbol *x = ib_import_value(m, 0);
+    if (!x)
+        return ib_error_status();
+    if (ib_import_real(m, "alpha", 1) != 1 || ib_import_real(m, "beta", 1) != 1 || ib_import_integer(m, "transA", 0))
+        return ib_import_refuse(m, "alpha, beta or transA");
+    return dense(m, x, ib_import_input(m, 1), ib_import_integer(m, "transB", 0) != 0, m->node->n_input > 2 && *m->node->input[2] ? 2 : (size_t)-1, m->node->output[0]);
+}
+
+/* The only node that reads a name; NULL if there are more or none. */
+static const Onnx__NodeProto *reader(const ib_importer *m, const char *name)
+{
+    const Onnx__NodeProto *found = NULL;
+    for (size_t i = 0; i < m->g->n_node; i++)
+        for (size_t j = 0; j < m->g->node[i]->n_input; j++)
+            if (!strcmp(m->g->node[i]->input[j], name)) {
+                if (found)
+                    return NULL;
+                found = m->g->node[i];
+            }
+    return found;
+}
+
+ib_status ib_import_matmul(ib_importer *m)
+{
+    const ib_symbol *x = ib_import_value(m, 0), *w = ib_import_input(m, 1);
+    if (!x)
+        return ib_error_status();
+    const Onnx__NodeProto *next = reader(m, m->node->output[0]), *own = m->node;
+    if (next && next->op_type && !strcmp(next->op_type, "Add") && next->n_input == 2 && next->n_output) {
+        const size_t other = !strcmp(next->input[0], own->output[0]);
+        const ib_symbol *b = ib_import_find(m, next->input[other]);
+        if (b && b->constant && w && w->constant && w->constant->n_dims == 2 && ib_import_count(b->constant) == w->constant->dims[1]) {
+            Onnx__NodeProto joint = *own; /* the two as one node; the Add is passed by when it comes, as its result is known */
+            char *inputs[3] = {own->input[0], own->input[1], next->input[other]};
+            joint.input = inputs;
+            joint.n_input = 3;
+            m->node = &joint;
+            const ib_status status = dense(m, x, w, 0, 2, next->output[0]);
+            m->node = own;
+            return status;
+        }
+    }
+    return dense(m, x, w, 0, (size_t)-1, own->output[0]);
+}
+
+ib_status ib_import_batch_norm(ib_importer *m)
+{
+    static const char *const names[] = {"gamma", "beta", "running_mean", "running_var"};
+    const ib_symbol *x = ib_import_value(m, 0);
+    char in[16], text[64];
+    if (!x)
+        return ib_error_status();
+    const ib_symbol was = *x;
+    const int64_t channels = was.shape[1];
+    if (was.channels_last)
+        return ib_import_refuse(m, "its channels lie last");
+    snprintf(text, sizeof text, "in=%lld eps=%.9g", (long long)channels, ib_import_real(m, "epsilon", 1e-5f));
+    if (!ib_import_line(m, "batch_norm", ib_import_of(in, &was), was.ndim, was.shape, text))
+        return IB_ENOMEM;
+    for (size_t i = 0; i < 4; i++) {
+        float *p = ib_import_parameter(m, i + 1, channels);
+        if (!p || ib_import_keep(m, names[i], p, channels))
+            return ib_error_status();
+    }
+    return IB_OK;
+}
+
+static ib_status pool(ib_importer *m, const char *op)
+{
+    const ib_symbol *x = ib_import_value(m, 0);
+    const int average = *op == 'a';
+    int64_t kernel[2], stride[2], pads[4];
+    char in[16], text[120];
+    if (!x || is_image(m, x) || ib_import_integers(m, "kernel_shape", 2, 1, kernel) || ib_import_integers(m, "strides", 2, 1, stride) || pads_of(m, x, kernel, stride, pads))
+        return ib_error_status() ? ib_error_status() : IB_EUNSUPPORTED;
+    if (kernel[0] < 1 || kernel[1] < 1 || stride[0] < 1 || stride[1] < 1)
+        return ib_import_refuse(m, "an empty window");
+    if (pads[0] != pads[2] || pads[1] != pads[3])
+        return ib_import_refuse(m, "uneven padding %lld,%lld,%lld,%lld", (long long)pads[0], (long long)pads[1], (long long)pads[2], (long long)pads[3]);
+    if (average && (pads[0] || pads[1]) && !ib_import_integer(m, "count_include_pad", 0))
+        return ib_import_refuse(m, "an average that leaves padding out");
+    if (!average && (x->pad[0] || x->pad[1]))
+        return ib_import_refuse(m, "a Pad with zeroes before it");
+    int64_t shape[4] = {1, x->shape[1]};
+    for (int d = 0; d < 2; d++) {
+        const int64_t span = x->shape[2 + d] + 2 * pads[d] - kernel[d];
+        if (span < 0 || (ib_import_integer(m, "ceil_mode", 0) && span % stride[d]))
+            return ib_import_refuse(m, span < 0 ? "its window is larger than its input" : "ceil_mode with windows that reach beyond the image");
+        shape[2 + d] = span / stride[d] + 1;
+    }
+    snprintf(text, sizeof text, "kh=%lld kw=%lld sh=%lld sw=%lld ph=%lld pw=%lld", (long long)kernel[0], (long long)kernel[1], (long long)stride[0],
+             (long long)stride[1], (long long)pads[0], (long long)pads[1]);
+    return ib_import_line(m, op, ib_import_of(in, x), 4, shape, text) ? IB_OK : IB_ENOMEM;
+}
+ib_status ib_import_max_pool(ib_importer *m)
+{
+    return pool(m, "max_pool");
+}
+ib_status ib_import_avg_pool(ib_importer *m)
+{
+    return pool(m, "avg_pool");
+}
+
+ib_status ib_import_global_pool(ib_importer *m)
+{
+    const ib_symbol *x = ib_import_value(m, 0);
+    char in[16];
+    if (!x || is_image(m, x))
+        return ib_error_status();
+    return ib_import_line(m, "global_avg_pool", ib_import_of(in, x), 4, (int64_t[]){1, x->shape[1], 1, 1}, "") ? IB_OK : IB_ENOMEM;
+}
+
+/* The mean over rows and columns */
+ib_status ib_import_reduce_mean(ib_importer *m)
+{
+    int64_t axes[8];
+    const ib_symbol *x = ib_import_value(m, 0);
+    const int n = ib_import_list_of(m, "axes", 1, axes);
+    if (!x)
+        return ib_error_status();
+    const int last = x->channels_last ? 1 : 2;
+    if (x->ndim != 4 || n != 2 || (axes[0] + 4) % 4 != last || (axes[1] + 4) % 4 != last + 1)
+        return ib_import_refuse(m, "a mean over other than rows and columns");
+    char in[16];
+    const int64_t channels = x->shape[1];
+    ib_symbol *s = ib_import_line(m, "global_avg_pool", ib_import_of(in, x), 4, (int64_t[]){1, channels, 1, 1}, "");
+    if (!s)
+        return IB_ENOMEM;
+    if (!ib_import_integer(m, "keepdims", 1)) {
+        const char *name = s->name;
+        s->name = "";
+        char own[16];
+        snprintf(own, sizeof own, "%d", s->value);
+        if (!(s = ib_import_line(m, "flatten", own, 2, (int64_t[]){1, channels}, "")))
+            return IB_ENOMEM;
+        s->name = name;
+    }
+    return IB_OK;
+}
