@@ -234,7 +234,8 @@ ib_status ib_import_reduce_mean(ib_importer *m)
     if (!x)
         return ib_error_status();
     const int last = x->channels_last ? 1 : 2;
-    if (x->ndim != 4 || n != 2 || (axes[0] + 4) % 4 != last || (axes[1] + 4) % 4 != last + 1)
+    const int64_t first = n == 2 ? (axes[0] + 4) % 4 : -1, second = n == 2 ? (axes[1] + 4) % 4 : -1;
+    if (x->ndim != 4 || n != 2 || !((first == last && second == last + 1) || (first == last + 1 && second == last)))
         return ib_import_refuse(m, "a mean over other than rows and columns");
     char in[16];
     const int64_t channels = x->shape[1];

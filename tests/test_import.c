@@ -1,0 +1,139 @@
+/* test_import.c - ONNX networks of PyTorch's two exporters and of Keras: outputs equal to ONNX Runtime's, through a checkpoint, and as
+ * integers; damaged files. Broken by: a weight in another order, padding at the wrong side, a node that is passed over. Golden data:
+ * tests/golden/make_onnx.py. */
+#include "tests/check.h"
+
+#include <unistd.h>
+
+#include "files/file.h"
+#include "layers/wired.h"
+#include "tensor/alloc.h"
+
+#define GOLDEN IB_TEST_SOURCE "/golden/onnx/"
+static const char *const names[] = {"branches_torchscript", "branches_dynamo", "pooled_torchscript", "pooled_dynamo", "keras"};
+enum { N_NAMES = sizeof names / sizeof *names, N = 3 };
+
+static ib_device *dev;
+static ib_graph *g;
+
+static const char *golden(const char *name, const char *end)
+{
+    static char path[400];
+    snprintf(path, sizeof path, GOLDEN "%s.%s", name, end);
+    return path;
+}
+
+/* The largest difference from the golden outputs. */
+static double error_of(ib_layer *net, const char *name)
+{
+    size_t size;
+    float *data = (float *)ib_file_read(golden(name, "bin"), &size);
+    REQUIRE(data != NULL);
+    const ib_input_info *in = ib_layer_input(net);
+    const int64_t shape[] = {N, in->c, in->h, in->w}, inputs = N * in->c * in->h * in->w;
+    ib_graph_begin(g, IB_EVAL);
+    ib_tensor *y = ib_layer_forward(g, net, ib_input(g, 4, shape, data));
+    REQUIRE(y && (size_t)(inputs + ib_tensor_size(y)) * 4 == size);
+    double worst = 0;
+    for (int64_t i = 0; i < ib_tensor_size(y); i++)
+        worst = fmax(worst, fabs((double)ib_tensor_f32(y)[i] - data[inputs + i]));
+    ib_free(data);
+    return worst;
+}
+
+static void outputs_equal_onnx_runtime(void)
+{
+    for (int i = 0; i < N_NAMES; i++) {
+        ib_layer *net = ib_import_onnx(golden(names[i], "onnx"));
+        if (!net)
+            printf("\n    %s ", ib_error());
+        REQUIRE(net != NULL);
+        CHECK(error_of(net, names[i]) <= 1e-5);
+        /* the checkpoint holds the network's description */
+        char path[100];
+        ib_checkpoint c = {0};
+        snprintf(path, sizeof path, "/tmp/isobit-test-import-%ld.h5", (long)getpid());
+        REQUIRE(!ib_checkpoint_save(path, net, NULL, &c));
+        ib_layer *back = ib_checkpoint_open(path, g, &c);
+        REQUIRE(back != NULL);
+        CHECK(error_of(back, names[i]) <= 1e-5);
+        unlink(path);
+        ib_layer_free(back);
+        ib_layer_free(net);
+    }
+}
+
+static void imported_networks_become_integers(void)
+{
+    for (int i = 0; i < N_NAMES; i++) {
+        ib_layer *net = ib_import_onnx(golden(names[i], "onnx"));
+        REQUIRE(net != NULL);
+        const ib_input_info in = *ib_layer_input(net);
+        const int64_t n = 40, size = (int64_t)in.c * in.h * in.w;
+        float *x = malloc((size_t)(n * size) * sizeof *x);
+        int32_t *y = calloc((size_t)n, sizeof *y);
+        for (int64_t j = 0; j < n * size; j++)
+            x[j] = ib_rng_normal((ib_rng){1, 2}, (uint64_t)j);
+        ib_dataset *d = ib_dataset_new(n, in.c, in.h, in.w, in.classes, 0, x, y);
+        ib_loader *l = ib_loader_new(d, &(ib_input_info){.std = 1}, &(ib_loader_opts){.batch = 20});
+        ib_verify_report r;
+        CHECK(!ib_qat_prepare(net, g, &(ib_qat_opts){.observer = "minmax"}) && !ib_qat_calibrate(net, g, l, 2) && !ib_qat_set_phase(net, g, IB_FROZEN));
+        CHECK(error_of(net, names[i]) < 0.3);
+        REQUIRE(!ib_verify(net, g, d, &(ib_verify_opts){.skip_compiled = 1}, &r));
+        CHECK_INT(r.mismatches, 0);
+        ib_verify_report_free(&r);
+        ib_loader_free(l);
+        ib_dataset_free(d);
+        free(x);
+        free(y);
+        ib_layer_free(net);
+    }
+}
+
+/* Cut at every length, and every fifth byte wrong: an error of one line or a network, never a crash. */
+static void damaged_files(void)
+{
+    size_t size;
+    char path[100];
+    snprintf(path, sizeof path, "/tmp/isobit-test-import-%ld.onnx", (long)getpid());
+    unsigned char *bytes = ib_file_read(golden("pooled_torchscript", "onnx"), &size);
+    REQUIRE(bytes != NULL);
+    for (size_t i = 0; i < 2 * size; i += i < size ? 1 : 5) {
+        FILE *f = fopen(path, "wb");
+        unsigned char old = bytes[i % size];
+        if (i >= size)
+            bytes[i % size] ^= (unsigned char)(1 + i % 255);
+        REQUIRE(f && fwrite(bytes, 1, i < size ? i : size, f) == (i < size ? i : size));
+        fclose(f);
+        bytes[i % size] = old;
+        ib_layer *net = ib_import_onnx(path);
+        if (!net)
+            CHECK(*ib_error() && !strchr(ib_error(), '\n'));
+        ib_layer_free(net);
+    }
+    unlink(path);
+    ib_free(bytes);
+}
+
+static void descriptions_are_checked(void)
+{
+    static const char *const bad[][2] = {{"", "does not begin"}, {"isobit network 1\n", "no operators"}, {"isobit network 1\na parrot 0\n", "no known operator"},
+                                         {"isobit network 1\na relu 1\n", "no earlier value"}, {"isobit network 1\na add 0\n", "1 inputs"},
+                                         {"isobit network 1\na conv 0 in=3 out=4 groups=2\n", "groups"}, {"isobit network 1\na conv 0 in=x\n", "'in'"},
+                                         {"isobit network 1\na max_pool 0 kh=0\n", "window"}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        CHECK_ERROR(ib_wired_network(bad[i][0]) == NULL, bad[i][1]);
+}
+
+static void all(void)
+{
+    dev = ib_device_open(NULL);
+    g = ib_graph_new(dev);
+    REQUIRE(g != NULL);
+    outputs_equal_onnx_runtime();
+    imported_networks_become_integers();
+    ib_graph_free(g);
+    ib_device_close(dev);
+}
+
+SUITE("import", T(all), T(damaged_files), T(descriptions_are_checked))
