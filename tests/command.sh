@@ -26,7 +26,7 @@ json() { sed -n "s/.*\"$1\": *\"\{0,1\}\([^\",]*\).*/\1/p" "$2" | head -n 1; }
 
 # ---- help ----
 check "no arguments help" eval '"$isobit" | grep -q "Usage: isobit COMMAND"'
-for c in train eval export verify inspect bench; do
+for c in train import quantize eval export verify inspect bench; do
     check "$c --help has examples" eval '"$isobit" $c --help | grep -q "Example"'
 done
 fails 2 "no command 'fly'" "$isobit" fly
@@ -47,6 +47,27 @@ check "qat = integer" [ "$a_qat" = "$a_integer" ]
 check "export" [ -f out_c/lenet.c ] && check "export json" [ "$(json macs export.json)" -gt 1000 ]
 "$isobit" export m.h5 --to hdf5 -o program.h5 >out 2>err
 check "export hdf5" [ -f program.h5 ]
+for format in onnx-qop onnx-qdq tflite; do
+    "$isobit" export m.h5 --to $format --profile fp32_rne -o m.$format >out 2>err
+    check "export $format" [ -s m.$format ]
+done
+fails 1 "fp32_rne" "$isobit" export m.h5 --to onnx-qop --profile tflite_double -o y
+fails 1 "tflite_single" "$isobit" export m.h5 --to tflite --profile tflite_single -o y
+fails 2 "no rounding profile" "$isobit" export m.h5 --profile banker -o y
+golden=$(dirname "$0")/golden/onnx
+"$isobit" import "$golden/keras.onnx" --raw-max 0 -o k.h5 --json >import.json 2>err
+check "import" [ "$(json operators import.json)" -gt 5 ]
+fails 2 "-o FILE" "$isobit" import "$golden/keras.onnx"
+fails 1 "is no ONNX model" "$isobit" import m.h5 -o y
+fails 1 "the model was made for" "$isobit" quantize k.h5 -o y
+"$isobit" train --model lenet --epochs 1 --limit 200 -o f.h5 >out 2>err
+"$isobit" quantize f.h5 --samples 100 -o q.h5 --json >quantize.json 2>err
+check "quantize" [ -s q.h5 ]
+fails 1 "quantized already" "$isobit" quantize q.h5 -o y
+"$isobit" train --init f.h5 --qat w4a8 --epochs 1 --qat-from 0 --limit 200 -o t.h5 >out 2>err
+check "train --init" [ -s t.h5 ]
+fails 1 "quantized already" "$isobit" train --init q.h5 -o y
+fails 2 "--with 'parrot'" "$isobit" verify m.h5 --limit 10 --no-compile --with parrot
 "$isobit" verify m.h5 --data digits --limit 50 --json >verify.json 2>err
 check "verify exits 0" [ $? -eq 0 ]
 check "verify says 0" [ "$(json mismatches verify.json)" = 0 ]
