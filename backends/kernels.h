@@ -30,6 +30,7 @@ typedef struct ib_qweights {
     const int8_t *codes;         /* [oc][k] */
     const uint8_t *group_factor; /* [oc][n_groups], or NULL when group_size is 0 */
     int group_size, n_groups;
+    int bits;                    /* the codes fit so many; 0 means 8 */
 } ib_qweights;
 
 /* What becomes of accumulators: codes = clamp(requant(acc, scale[channel]) + zero, lo, hi). */

@@ -79,7 +79,7 @@ static ib_status product_run(const ib_program *p, const ib_instr *i, const ib_ru
 {
     const isobit_conv2d *c = &i->p.conv;
     const ib_window s = window_of(c, r->batch);
-    const ib_qweights w = {i->codes, i->factor, c->group_size, c->n_groups};
+    const ib_qweights w = {i->codes, i->factor, c->group_size, c->n_groups, c->bits};
     const ib_epilogue e = {i->scale, p->profile, c->out_zero, c->lo, c->hi, r->value[i->out], NULL};
     if (i->cls == &ib_instr_conv2d)
         r->dev->k.qconv2d(&s, r->value[i->in[0]], c->in_zero, &w, i->bias, r->packed, &e, r->acc, r->scratch);
@@ -92,7 +92,7 @@ static int64_t product_pack(const ib_instr *i, ib_device *dev, void *to)
 {
     const isobit_conv2d *c = &i->p.conv;
     const ib_window s = window_of(c, 1);
-    const ib_qweights w = {i->codes, i->factor, c->group_size, c->n_groups};
+    const ib_qweights w = {i->codes, i->factor, c->group_size, c->n_groups, c->bits};
     return i->cls == &ib_instr_conv2d ? dev->k.qconv2d_pack(&s, c->in_zero, &w, i->bias, to) : dev->k.qlinear_pack(c->in_c, c->out_c, c->in_zero, &w, i->bias, to);
 }
 

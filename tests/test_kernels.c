@@ -114,7 +114,7 @@ static void integer_convolutions_agree(void)
                 factor[i] = (uint8_t)(1 + factor[i] % 15);
             for (int64_t i = 0; i < s->oc; i++)
                 bias[i] >>= 8;
-            const ib_qweights weights = {w, factor, group, n_groups};
+            const ib_qweights weights = {w, factor, group, n_groups, 8};
             int32_t *want = malloc((size_t)out * 4);
             float *scratch = malloc((size_t)ib_qconv2d_scratch(s) * 4 * 8);
             ib_threads_set(1);
@@ -137,7 +137,7 @@ static void integer_convolutions_agree(void)
 
 static void integer_linear_layers_agree(void)
 {
-    static const int64_t shapes[][3] = {{1, 1, 1}, {1, 784, 10}, {3, 17, 5}, {5, 33, 47}, {64, 100, 64}, {7, 256, 129}};
+    static const int64_t shapes[][3] = {{1, 1, 1}, {1, 784, 10}, {3, 17, 5}, {5, 33, 47}, {64, 100, 64}, {7, 256, 129}, {3, 1027, 1045}};
     ib_device *ref = ib_device_open("cpu:ref");
     for (size_t t = 0; t < sizeof shapes / sizeof *shapes; t++) {
         const int64_t m = shapes[t][0], kk = shapes[t][1], n = shapes[t][2];
@@ -145,7 +145,10 @@ static void integer_linear_layers_agree(void)
         int32_t *bias = noise((size_t)n * 4, 7), *want = malloc((size_t)(m * n) * 4);
         for (int64_t i = 0; i < n; i++)
             bias[i] >>= 6;
-        const ib_qweights weights = {w, NULL, 0, 0};
+        const int bits = m * kk * n > 3000000 ? 4 : 8; /* the largest has 4-bit weights, which are packed as such */
+        for (int64_t i = 0; i < n * kk && bits == 4; i++)
+            w[i] = (int8_t)(w[i] % 8);
+        const ib_qweights weights = {w, NULL, 0, 0, bits};
         float *scratch = malloc((size_t)ib_qlinear_scratch(m, kk, n) * 4 * 8);
         ib_threads_set(1);
         ref->k.qlinear(m, kk, n, x, 21, &weights, bias, NULL, NULL, want, scratch);

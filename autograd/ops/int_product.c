@@ -58,7 +58,7 @@ static ib_status product_shape(ib_node *n, ib_tensor *out)
 
 static ib_qweights weights_of(const ib_tensor *w)
 {
-    return (ib_qweights){ib_codes(w), w->q.group_factor, w->q.group_size, w->q.n_groups};
+    return (ib_qweights){ib_codes(w), w->q.group_factor, w->q.group_size, w->q.n_groups, w->q.bits};
 }
 
 /* bias in steps of the accumulator, kept far from the ends of int32 */

@@ -17,12 +17,12 @@ static inline float ib_add_lanes(float *part)
 static inline float ib_sum(const float *a, int64_t n)
 {
     float part[LANES] = {0};
-    int64_t i = 0;
-    for (; i + LANES <= n; i += LANES)
+    const int64_t whole = n / LANES * LANES;
+    for (int64_t i = 0; i < whole; i += LANES)
         for (int l = 0; l < LANES; l++)
             part[l] += a[i + l];
     float sum = ib_add_lanes(part);
-    for (; i < n; i++)
+    for (int64_t i = whole; i < n; i++)
         sum += a[i];
     return sum;
 }
@@ -31,12 +31,12 @@ static inline float ib_sum(const float *a, int64_t n)
 static inline float ib_sum_deviation(const float *a, float m, int64_t n)
 {
     float part[LANES] = {0};
-    int64_t i = 0;
-    for (; i + LANES <= n; i += LANES)
+    const int64_t whole = n / LANES * LANES;
+    for (int64_t i = 0; i < whole; i += LANES)
         for (int l = 0; l < LANES; l++)
             part[l] += (a[i + l] - m) * (a[i + l] - m);
     float sum = ib_add_lanes(part);
-    for (; i < n; i++)
+    for (int64_t i = whole; i < n; i++)
         sum += (a[i] - m) * (a[i] - m);
     return sum;
 }
@@ -45,12 +45,12 @@ static inline float ib_sum_deviation(const float *a, float m, int64_t n)
 static inline float ib_dot_deviation(const float *a, const float *b, float m, int64_t n)
 {
     float part[LANES] = {0};
-    int64_t i = 0;
-    for (; i + LANES <= n; i += LANES)
+    const int64_t whole = n / LANES * LANES;
+    for (int64_t i = 0; i < whole; i += LANES)
         for (int l = 0; l < LANES; l++)
             part[l] += a[i + l] * (b[i + l] - m);
     float sum = ib_add_lanes(part);
-    for (; i < n; i++)
+    for (int64_t i = whole; i < n; i++)
         sum += a[i] * (b[i] - m);
     return sum;
 }
@@ -58,12 +58,12 @@ static inline float ib_dot_deviation(const float *a, const float *b, float m, in
 static inline float ib_dot(const float *a, const float *b, int64_t n)
 {
     float part[LANES] = {0};
-    int64_t i = 0;
-    for (; i + LANES <= n; i += LANES)
+    const int64_t whole = n / LANES * LANES;
+    for (int64_t i = 0; i < whole; i += LANES)
         for (int l = 0; l < LANES; l++)
             part[l] += a[i + l] * b[i + l];
     float sum = ib_add_lanes(part);
-    for (; i < n; i++)
+    for (int64_t i = whole; i < n; i++)
         sum += a[i] * b[i];
     return sum;
 }

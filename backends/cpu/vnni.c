@@ -122,6 +122,12 @@ static void qconv2d(const ib_window *s, const int8_t *x, int in_zero, const ib_q
         requant(acc, s->n, s->oc, s->oh * s->ow, r->scale, r->profile, r->zero, r->lo, r->hi, r->codes, r->mask);
 }
 
+/* 4-bit weights too large for the caches are packed ahead as such. */
+static int is_narrow(int64_t k, int64_t out, const ib_qweights *w)
+{
+    return w->bits && w->bits <= 4 && k * out > 1 << 20;
+}
+
 static void qlinear(int64_t rows, int64_t k, int64_t out, const int8_t *x, int in_zero, const ib_qweights *w, const int32_t *bias, const void *packed,
                     const ib_epilogue *r, int32_t *acc, float *scratch)
 {
@@ -129,13 +135,14 @@ static void qlinear(int64_t rows, int64_t k, int64_t out, const int8_t *x, int i
         below.qlinear(rows, k, out, x, in_zero, w, bias, NULL, r, acc, scratch);
         return;
     }
+    const int bits = packed && is_narrow(k, out, w) ? 4 : 8;
     if (!packed) {
         ib_vnni_linear_pack(k, out, w, in_zero, bias, (int32_t *)(void *)scratch);
         packed = scratch;
         scratch += ib_vnni_linear_words(k, out);
     }
     const int fused = fuses(r, out);
-    ib_vnni_linear_run(rows, k, out, x, packed, acc, fused ? r : NULL, scratch);
+    ib_vnni_linear_run(rows, k, out, x, packed, bits, acc, fused ? r : NULL, scratch);
     if (r && !fused)
         requant(acc, rows, out, 1, r->scale, r->profile, r->zero, r->lo, r->hi, r->codes, r->mask);
 }
@@ -153,9 +160,11 @@ static int64_t qlinear_pack(int64_t k, int64_t out, int in_zero, const ib_qweigh
 {
     if (w->group_size)
         return 0;
-    if (packed)
+    if (packed && is_narrow(k, out, w))
+        ib_vnni_linear_pack4(k, out, w, in_zero, bias, packed);
+    else if (packed)
         ib_vnni_linear_pack(k, out, w, in_zero, bias, packed);
-    return ib_vnni_linear_words(k, out) * 4;
+    return is_narrow(k, out, w) ? (out + 15) / 16 * 16 * ((k + 7) / 8 + 1) * 4 : ib_vnni_linear_words(k, out) * 4;
 }
 
 /* ---- between fp32 and codes ---- */

@@ -1,5 +1,7 @@
 /* vnni_linear.c - y = x W' of codes with vpdpbusd: inputs raised by 128 are broadcast four at a time, panels of 16 outputs are loaded.
- *   panel [ceil(k/4)][16][4] int8, then 16 biases that make up for the raise (vnni_conv.c) */
+ *   panel [ceil(k/4)][16][4] int8, then 16 biases that make up for the raise (vnni_conv.c)
+ *   or, for 4-bit codes, [ceil(k/8)][16][4] bytes, weight k in the low half and k + 4 in the high one, each raised by 8:
+ *     sum (w + 8 - 8) (x + 128) = sum (w + 8) (x + 128) - 8 sum (x + 128),  the last sum once for each row */
 #include <immintrin.h>
 #include <string.h>
 
@@ -47,9 +49,28 @@ void ib_vnni_linear_pack(int64_t k, int64_t out, const ib_qweights *w, int in_ze
     }
 }
 
+void ib_vnni_linear_pack4(int64_t k, int64_t out, const ib_qweights *w, int in_zero, const int32_t *bias, int32_t *packed)
+{
+    const int64_t n = (k + 7) / 8, step = (n + 1) * LANES;
+    for (int64_t o = 0; o < (out + LANES - 1) / LANES * LANES; o++) {
+        int32_t *to = packed + o / LANES * step + o % LANES, sum = 0;
+        for (int64_t i = 0; i < n; i++) {
+            uint8_t four[4];
+            for (int64_t j = 0; j < 4; j++) {
+                const int64_t a = 8 * i + j, b = a + 4;
+                const int low = o < out && a < k ? w->codes[o * k + a] : -8, high = o < out && b < k ? w->codes[o * k + b] : -8; /* -8: nothing */
+                sum += (a < k ? low : 0) + (b < k ? high : 0);
+                four[j] = (uint8_t)((low + 8) | (high + 8) << 4);
+            }
+            memcpy(to + i * LANES, four, 4);
+        }
+        to[n * LANES] = o < out ? bias[o] - (128 + in_zero) * sum : 0;
+    }
+}
+
 int64_t ib_vnni_linear_room(int64_t rows, int64_t k)
 {
-    return rows * quads(k) + 16;
+    return rows * (k + 7) / 8 * 2 + 2 * rows + 16;
 }
 
 /* out[rows][PANELS 16] = rows x panels of accumulators; w: the first panel, `step` words between panels. One function for each number
@@ -79,6 +100,34 @@ typedef void tile(int64_t n, const uint8_t *x, int64_t ldx, const int32_t *w, in
             _Pragma("GCC unroll 4") for (int v = 0; v < panels; v++)                                                   \
                 _mm512_storeu_si512(out + (r * PANELS + v) * LANES, acc[r][v]);                                        \
     }
+/* The same for one row and 4-bit codes; less: 8 times the sum of the row's raised inputs. */
+#define TILE4(panels)                                                                                                  \
+    static __attribute__((noinline)) void tile4_##panels(int64_t n, const uint8_t *x, int32_t less, const int32_t *w, int64_t step, int32_t *out) \
+    {                                                                                                                  \
+        const __m512i low = _mm512_set1_epi8(15);                                                                      \
+        __m512i acc[panels], odd[panels];                                                                              \
+        _Pragma("GCC unroll 4") for (int v = 0; v < panels; v++)                                                       \
+        {                                                                                                              \
+            acc[v] = _mm512_sub_epi32(_mm512_loadu_si512(w + v * step + n * LANES), _mm512_set1_epi32(less));          \
+            odd[v] = _mm512_setzero_si512();                                                                           \
+        }                                                                                                              \
+        for (int64_t i = 0; i < n; i++, w += LANES, x += 8) {                                                          \
+            int32_t two[2];                                                                                            \
+            memcpy(two, x, 8);                                                                                         \
+            const __m512i a = _mm512_set1_epi32(two[0]), b = _mm512_set1_epi32(two[1]);                                \
+            _Pragma("GCC unroll 4") for (int v = 0; v < panels; v++)                                                   \
+            {                                                                                                          \
+                const __m512i both = _mm512_loadu_si512(w + v * step);                                                 \
+                acc[v] = _mm512_dpbusd_epi32(acc[v], a, _mm512_and_si512(both, low));                                  \
+                odd[v] = _mm512_dpbusd_epi32(odd[v], b, _mm512_and_si512(_mm512_srli_epi16(both, 4), low));            \
+            }                                                                                                          \
+        }                                                                                                              \
+        _Pragma("GCC unroll 4") for (int v = 0; v < panels; v++)                                                       \
+            _mm512_storeu_si512(out + v * LANES, _mm512_add_epi32(acc[v], odd[v]));                                    \
+    }
+TILE4(1) TILE4(2) TILE4(3) TILE4(4)
+static void (*const tiles4[PANELS])(int64_t, const uint8_t *, int32_t, const int32_t *, int64_t, int32_t *) = {tile4_1, tile4_2, tile4_3, tile4_4};
+
 #define TILES(rows) TILE(rows, 1) TILE(rows, 2) TILE(rows, 3) TILE(rows, 4)
 TILES(1) TILES(2) TILES(3) TILES(4) TILES(5) TILES(6)
 #define ROW(rows) {tile_##rows##_1, tile_##rows##_2, tile_##rows##_3, tile_##rows##_4}
@@ -109,28 +158,39 @@ static void finish(int64_t rows, int64_t panels, const int32_t *acc, int64_t row
     }
 }
 
-void ib_vnni_linear_run(int64_t rows, int64_t k, int64_t out, const int8_t *x, const int32_t *packed, int32_t *to, const ib_epilogue *e, float *scratch)
+void ib_vnni_linear_run(int64_t rows, int64_t k, int64_t out, const int8_t *x, const int32_t *packed, int bits, int32_t *to, const ib_epilogue *e, float *scratch)
 {
-    const int64_t n = quads(k), step = (n + 1) * LANES, panels = (out + LANES - 1) / LANES, groups = (panels + PANELS - 1) / PANELS;
-    uint8_t *raised = (uint8_t *)scratch; /* [rows][4 n] */
-    const __m512i flip = _mm512_set1_epi8((char)0x80);
+    const int64_t n = bits == 4 ? (k + 7) / 8 : quads(k), line = bits == 4 ? 8 * n : 4 * n, step = (n + 1) * LANES;
+    const int64_t panels = (out + LANES - 1) / LANES, groups = (panels + PANELS - 1) / PANELS;
+    uint8_t *raised = (uint8_t *)scratch; /* [rows][line] */
+    int32_t *sums = (int32_t *)(void *)(raised + (rows * line + 63) / 64 * 64); /* [rows] */
+    const __m512i flip = _mm512_set1_epi8((char)0x80), ones = _mm512_set1_epi8(1);
     for (int64_t i = 0; i < rows; i++) {
         int64_t j = 0;
-        for (; j + 64 <= k; j += 64)
-            _mm512_storeu_si512(raised + i * 4 * n + j, _mm512_xor_si512(_mm512_loadu_si512(x + i * k + j), flip));
+        __m512i sum = _mm512_setzero_si512();
+        for (; j + 64 <= k; j += 64) {
+            const __m512i v = _mm512_xor_si512(_mm512_loadu_si512(x + i * k + j), flip);
+            sum = _mm512_dpbusd_epi32(sum, v, ones);
+            _mm512_storeu_si512(raised + i * line + j, v);
+        }
+        sums[i] = _mm512_reduce_add_epi32(sum);
         for (; j < k; j++)
-            raised[i * 4 * n + j] = (uint8_t)x[i * k + j] ^ 0x80;
-        for (; j < 4 * n; j++)
-            raised[i * 4 * n + j] = 0; /* meets weights of 0 */
+            sums[i] += raised[i * line + j] = (uint8_t)x[i * k + j] ^ 0x80;
+        for (; j < line; j++)
+            raised[i * line + j] = 0; /* meets no weight */
     }
 #pragma omp parallel for schedule(static) if (rows * k * out > 131072 && groups > 1)
     for (int64_t g = 0; g < groups; g++) {
         const int32_t *w = packed + g * PANELS * step;
         const int64_t p = panels - g * PANELS < PANELS ? panels - g * PANELS : PANELS;
-        for (int64_t i = 0; i < rows; i += ROWS) {
-            int32_t acc[ROWS * PANELS * LANES];
+        int32_t acc[ROWS * PANELS * LANES];
+        for (int64_t i = 0; i < rows && bits == 4; i++) {
+            tiles4[p - 1](n, raised + i * line, 8 * sums[i], w, step, acc);
+            finish(1, p, acc, i, g * PANELS * LANES, out, to, e);
+        }
+        for (int64_t i = 0; i < rows && bits != 4; i += ROWS) {
             const int64_t r = rows - i < ROWS ? rows - i : ROWS;
-            tiles[r - 1][p - 1](n, raised + i * 4 * n, 4 * n, w, step, acc);
+            tiles[r - 1][p - 1](n, raised + i * line, line, w, step, acc);
             finish(r, p, acc, i, g * PANELS * LANES, out, to, e);
         }
     }
