@@ -231,7 +231,7 @@ int command_bench(int argc, char **argv)
                               "Times whole training steps (forward, backward, AdamW) of float and quantized networks in turns, and the integer runtime at batch 1 and "
                               "64; medians, and the median of the paired ratios.\vExample:\n  isobit bench --model lenet --qat w4a8 --threads 1\n"
                               "JSON keys: device, threads, qat, steps[]: model, batch, float_ms, qat_ms, ratio, float_mb, qat_mb (memory of a step); inference[]: model, threads, "
-                              "batch, us, onnxruntime_fp32_us, onnxruntime_int8_us; peers: as bench_peers.py prints it.", children, NULL, NULL};
+                              "batch, us, onnxruntime_fp32_us, onnxruntime_int8_us; kernels: gemm_1024_gops, gemm_64_gops, int8_peak_gops, int4_row_gbs, read_gbs; peers: as bench_peers.py prints it.", children, NULL, NULL};
     static const char *const models[] = {"mlp", "lenet", "resnet8", "dscnn"};
     bench_options o = {.qat = "w8a8", .repeats = 9};
     session s = {0};
@@ -244,6 +244,13 @@ int command_bench(int argc, char **argv)
     const int n_models = o.model ? 1 : 4;
     for (int i = 0; i < n_models && !status; i++)
         status = bench_model(&o, s.dev, o.model ? o.model : models[i], rows);
+    const kernel_rates k = status || o.model ? (kernel_rates){0} : bench_kernels(s.dev, o.repeats);
+    if (k.square > 0 && !o.common.json) {
+        printf("\nproducts of codes, requantized (GOP/s)\nGEMM 1024x1024x1024 %6.0f", k.square);
+        if (k.peak > 0)
+            printf(", %.0f %% of the %.0f that the instruction allows", 100 * k.square / k.peak, k.peak);
+        printf("\nGEMM   64x1024x1024 %6.0f\n4-bit weights, one row: %.1f GB/s, %.0f %% of the %.1f that memory gives\n", k.wide, k.int4_row, 100 * k.int4_row / k.read, k.read);
+    }
     struct json_object *peers = !status && o.peers ? bench_peers(o.python, o.repeats, ib_threads()) : NULL;
     if (peers && !o.common.json)
         print_peers(rows, peers);
@@ -256,6 +263,15 @@ int command_bench(int argc, char **argv)
         json_object_object_add(j, "qat", json_object_new_string(o.qat));
         json_object_object_add(j, "steps", json_object_get(rows));
         json_object_object_add(j, "inference", json_object_get(runs));
+        if (k.square > 0) {
+            struct json_object *rates = json_object_new_object();
+            json_object_object_add(rates, "gemm_1024_gops", json_object_new_double(k.square));
+            json_object_object_add(rates, "gemm_64_gops", json_object_new_double(k.wide));
+            json_object_object_add(rates, "int8_peak_gops", json_object_new_double(k.peak));
+            json_object_object_add(rates, "int4_row_gbs", json_object_new_double(k.int4_row));
+            json_object_object_add(rates, "read_gbs", json_object_new_double(k.read));
+            json_object_object_add(j, "kernels", rates);
+        }
         if (peers)
             json_object_object_add(j, "peers", json_object_get(peers));
         print_json(j);

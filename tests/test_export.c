@@ -133,11 +133,11 @@ static void printed_c_is_strict_integer_and_right(void)
         FILE *f = fopen(path, "r");
         int includes = 0;
         while (fgets(text, sizeof text, f)) {
-            includes += !strncmp(text, "#include", 8);
+            includes += !strncmp(text, "#include", 8) && strcmp(text, "#include <arm_mve.h>\n") && strcmp(text, "#include <arm_acle.h>\n");
             CHECK(!strstr(text, "float ") && !strstr(text, "double ") && !strstr(text, "malloc"));
         }
         fclose(f);
-        CHECK_INT(includes, 1); /* its own header, which includes <stdint.h> */
+        CHECK_INT(includes, 1); /* its own header, which includes <stdint.h>; intrinsics only on cores that have them */
         for (int c = 0; c < 3; c++) {
             if (c == 1 && system("command -v clang >/dev/null"))
                 continue;

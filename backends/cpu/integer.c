@@ -35,6 +35,12 @@ void IB_K(qconv2d)(const ib_window *s, const int8_t *x, int in_zero, const ib_qw
         IB_K(requant)(acc, s->n, s->oc, pixels, r->scale, r->profile, r->zero, r->lo, r->hi, r->codes, r->mask);
 }
 
+double IB_K(int8_peak)(int64_t rounds)
+{
+    (void)rounds;
+    return 0;
+}
+
 int64_t IB_K(qlinear_pack)(int64_t k, int64_t out, int in_zero, const ib_qweights *w, const int32_t *bias, void *packed)
 {
     (void)k, (void)out, (void)in_zero, (void)w, (void)bias, (void)packed;

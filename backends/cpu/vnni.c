@@ -340,6 +340,28 @@ static void qadd(const struct isobit_add *p, int64_t n, const int8_t *x, const i
     }
 }
 
+static double int8_peak(int64_t rounds)
+{
+    double done = 0;
+#pragma omp parallel reduction(+ : done)
+    {
+        __m512i acc[16];
+        for (int i = 0; i < 16; i++)
+            acc[i] = _mm512_set1_epi32(i);
+        const __m512i a = _mm512_set1_epi8(3), b = _mm512_set1_epi8(5);
+        for (int64_t r = 0; r < rounds; r++) {
+#pragma GCC unroll 16
+            for (int i = 0; i < 16; i++)
+                acc[i] = _mm512_dpbusd_epi32(acc[i], a, b);
+            __asm__ volatile("" : "+v"(acc[0])); /* not known in advance */
+        }
+        for (int i = 1; i < 16; i++)
+            acc[0] = _mm512_add_epi32(acc[0], acc[i]);
+        done += (double)rounds * 16 * 64 * 2 + (_mm512_reduce_add_epi32(acc[0]) == 1);
+    }
+    return done;
+}
+
 void ib_vnni_fill_table(ib_kernels *k)
 {
     ib_avx512_fill_table(k);
@@ -357,4 +379,5 @@ void ib_vnni_fill_table(ib_kernels *k)
     k->grad_where = grad_where;
     k->qmaxpool = qmaxpool;
     k->qadd = qadd;
+    k->int8_peak = int8_peak;
 }
