@@ -27,7 +27,7 @@ double bench_median(double *v, int64_t n); /* sorts v */
 typedef struct kernel_rates {
     double peak;            /* the level's int8 instruction on registers alone; 0: the level has none */
     double square, wide;    /* GEMM 1024x1024x1024, and with 64 rows, requantization included */
-    double read, int4_row;  /* bytes read from memory, and bytes of 4-bit weights at one row (16384 x 8192) */
+    double read, int4_row;  /* bytes read from memory, and bytes of 4-bit weights at one row (16384 x 16384) */
 } kernel_rates;
 kernel_rates bench_kernels(ib_device *dev, int64_t repeats);
 
