@@ -2,7 +2,7 @@
  *
  * This file is both the specification of every integer operator (the reference kernels of the library call these
  * functions) and the code that runs on the target (the C exporter copies it into what it writes). So it is plain
- * C99, uses nothing but <stdint.h> (and the compiler's own intrinsics on Cortex-M cores that have DSP or MVE instructions),
+ * C99, uses nothing but <stdint.h> (and the compiler's own intrinsics on cores that have DSP, MVE or NEON instructions),
  * allocates nothing and includes nothing of isobit.
  *
  * Codes are int8. The real value of a code q is scale * (q - zero). Images are C, H, W. A right shift of a negative
@@ -143,6 +143,22 @@ static int32_t isobit_dot8(const int8_t *w, const int16_t *x, int32_t n)
         acc = __smlad(__sxtb16(four), (int16x2_t)((x01 & 0xFFFFu) | x23 << 16), acc);
         acc = __smlad(__sxtb16(four >> 8 | four << 24), (int16x2_t)(x01 >> 16 | (x23 & 0xFFFF0000u)), acc);
     }
+    for (; i < n; i++)
+        acc += w[i] * x[i];
+    return acc;
+}
+#elif defined(__aarch64__) && defined(__ARM_NEON)
+#include <arm_neon.h>
+static int32_t isobit_dot8(const int8_t *w, const int16_t *x, int32_t n)
+{
+    int32x4_t sum = vdupq_n_s32(0);
+    int32_t acc, i;
+    for (i = 0; i + 8 <= n; i += 8) {
+        const int16x8_t wide = vmovl_s8(vld1_s8(w + i)), in = vld1q_s16(x + i);
+        sum = vmlal_s16(sum, vget_low_s16(wide), vget_low_s16(in));
+        sum = vmlal_s16(sum, vget_high_s16(wide), vget_high_s16(in));
+    }
+    acc = vaddvq_s32(sum);
     for (; i < n; i++)
         acc += w[i] * x[i];
     return acc;

@@ -1,6 +1,6 @@
 #!/bin/bash
-# mcu.sh ISOBIT SOURCE - exported networks on Cortex-M cores under QEMU: plain C, DSP and MVE instructions give the integers of
-# training. Broken by: an intrinsic that saturates, an unaligned load on a core that has none, a section of the runtime left out.
+# mcu.sh ISOBIT SOURCE - exported networks on Cortex-M cores and on aarch64 under QEMU: plain C, DSP, MVE and NEON instructions give
+# the integers of training. Broken by: an intrinsic that saturates, an unaligned load on a core that has none, a section of the runtime left out.
 set -u
 isobit=$1 source=$2
 command -v arm-none-eabi-gcc >/dev/null && command -v qemu-system-arm >/dev/null || { echo "arm-none-eabi-gcc or qemu-system-arm is missing"; exit 77; }
@@ -16,6 +16,12 @@ for model in lenet dscnn resnet8; do
             runs=$((runs + 1))
             case $got in "wrong 0 ticks"*) ;; *) echo "$model $qat $cpu: $got"; failed=$((failed + 1)) ;; esac
         done
+        if command -v aarch64-linux-gnu-gcc >/dev/null && command -v qemu-aarch64 >/dev/null; then
+            runs=$((runs + 1))
+            printf '#include "net.h"\nint main(void) { return net_self_test() != 0; }\n' >"$dir/main.c"
+            aarch64-linux-gnu-gcc -std=c99 -pedantic -Wall -Wextra -Werror -O2 -static -I"$dir/$model-$qat" -o "$dir/arm64" "$dir/main.c" "$dir/$model-$qat/net.c" &&
+                qemu-aarch64 "$dir/arm64" || { echo "$model $qat aarch64: wrong"; failed=$((failed + 1)); }
+        fi
     done
 done
 echo "$runs runs, $failed failed"

@@ -164,8 +164,27 @@ static __attribute__((noinline)) void block(const uint8_t *src, const int32_t *o
             _mm512_storeu_si512(out + m * ld + v * LANES, acc[m][v]);
 }
 
-/* rows x STEP accumulators to codes; the constants of a row are made once */
-static void to_codes(const int32_t *tile, int64_t rows, const isobit_scale *scale, const ib_epilogue *e, int8_t *out, int64_t ld)
+/* The same for one output channel, as depthwise convolutions have it: twice as many positions at a time. */
+static __attribute__((noinline)) void block_of_one(const uint8_t *src, const int32_t *offset, int64_t n, const int32_t *w, int32_t bias, int32_t *out)
+{
+    __m512i acc[2 * NV];
+#pragma GCC unroll 6
+    for (int v = 0; v < 2 * NV; v++)
+        acc[v] = _mm512_set1_epi32(bias);
+    for (int64_t i = 0; i < n; i++) {
+        const uint8_t *x = src + 4 * (int64_t)offset[i];
+        const __m512i wm = _mm512_set1_epi32(w[i]);
+#pragma GCC unroll 6
+        for (int v = 0; v < 2 * NV; v++)
+            acc[v] = _mm512_dpbusd_epi32(acc[v], _mm512_loadu_si512(x + 64 * v), wm);
+    }
+#pragma GCC unroll 6
+    for (int v = 0; v < 2 * NV; v++)
+        _mm512_storeu_si512(out + v * LANES, acc[v]);
+}
+
+/* rows x step accumulators to codes; the constants of a row are made once */
+static void to_codes(const int32_t *tile, int64_t rows, int64_t step, const isobit_scale *scale, const ib_epilogue *e, int8_t *out, int64_t ld)
 {
     const __m512i zero = _mm512_set1_epi32(e->zero), least = _mm512_set1_epi32(e->lo - e->zero), most = _mm512_set1_epi32(e->hi - e->zero);
     const int profile = e->profile;
@@ -173,16 +192,24 @@ static void to_codes(const int32_t *tile, int64_t rows, const isobit_scale *scal
         const __m512i mult = _mm512_set1_epi32(scale[m].mult), exp = _mm512_set1_epi32(scale[m].exp);
         const union { uint32_t u; float f; } power = {(uint32_t)(scale[m].exp + 23 + 127) << 23};
         const __m512 factor = _mm512_set1_ps((float)scale[m].mult * 0x1p-23f * (profile == ISOBIT_FP32_RNE ? power.f : 1.0f)); /* exact: 24 bits times a power */
-#pragma GCC unroll 3
-        for (int v = 0; v < STEP; v += LANES) {
-            const __m512i acc = _mm512_loadu_si512(tile + m * STEP + v);
+        for (int64_t v = 0; v < step; v += LANES) {
+            const __m512i acc = _mm512_loadu_si512(tile + m * step + v);
             const __m512i x = profile == ISOBIT_FP32_RNE ? _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_cvtepi32_ps(acc), factor)) : ib_requant16(acc, mult, exp, profile);
             _mm_storeu_si128((__m128i *)(void *)(out + m * ld + v), _mm512_cvtepi32_epi8(_mm512_add_epi32(_mm512_max_epi32(least, _mm512_min_epi32(most, x)), zero)));
         }
     }
 }
 
-/* Depthwise products with full vectors of taps go this way too, a group at a time: little is shared, but nothing is stored. */
+/* Output channels of a panel, and positions at a time. */
+static int64_t panel_rows(const ib_window *s)
+{
+    return s->oc == s->groups ? 1 : MB;
+}
+static int64_t step_of(const ib_window *s)
+{
+    return s->oc == s->groups ? 2 * STEP : STEP;
+}
+
 int ib_vnni_conv_fits(const ib_window *s, const ib_qweights *w)
 {
     const int64_t n = s->ic / s->groups * s->kh * s->kw;
@@ -195,16 +222,16 @@ int64_t ib_vnni_packed_words(const ib_window *s)
     return s->groups * (s->oc / s->groups) * (q.n + 1) + s->groups * MB * (q.n + 1);
 }
 
-/* Panels of MB output channels: [quads][MB] int32 of four weights, then MB biases; by groups. */
+/* Panels of MB output channels (or one): [quads][MB] int32 of four weights, then MB biases; by groups. */
 void ib_vnni_conv_pack(const ib_window *s, const ib_qweights *w, int in_zero, const int32_t *bias, int32_t *packed)
 {
     const quads q = quads_of(s);
-    const int64_t ocg = s->oc / s->groups;
+    const int64_t ocg = s->oc / s->groups, mb = panel_rows(s);
     int32_t offset[MAX_QUADS], index[4 * MAX_QUADS];
     list(s, &q, offset, index);
     for (int64_t g = 0; g < s->groups; g++)
-        for (int64_t m0 = 0; m0 < ocg; m0 += MB, packed += (q.n + 1) * MB)
-            for (int64_t m = 0; m < MB; m++) {
+        for (int64_t m0 = 0; m0 < ocg; m0 += mb, packed += (q.n + 1) * mb)
+            for (int64_t m = 0; m < mb; m++) {
                 const int8_t *row = w->codes + (g * ocg + m0 + m) * q.k;
                 int32_t sum = 0;
                 const int valid = m0 + m < ocg;
@@ -213,16 +240,16 @@ void ib_vnni_conv_pack(const ib_window *s, const ib_qweights *w, int in_zero, co
                     for (int j = 0; valid && j < 4; j++)
                         if (index[4 * i + j] >= 0)
                             sum += four[j] = row[index[4 * i + j]];
-                    memcpy(packed + i * MB + m, four, 4);
+                    memcpy(packed + i * mb + m, four, 4);
                 }
-                packed[q.n * MB + m] = valid ? bias[g * ocg + m0 + m] - (128 + in_zero) * sum : 0;
+                packed[q.n * mb + m] = valid ? bias[g * ocg + m0 + m] - (128 + in_zero) * sum : 0;
             }
 }
 
 static int64_t room_words(const ib_window *s, const quads *q)
 {
     (void)s;
-    const int64_t step = (q->t.positions + STEP - 1) / STEP * STEP;
+    const int64_t step = (q->t.positions + 2 * STEP - 1) / STEP * STEP;
     return q->planes * q->t.plane + IB_TAP_SLACK + 4 * (q->t.plane + IB_TAP_SLACK) / 4 + 64 + MB * step + 16;
 }
 
@@ -236,8 +263,8 @@ int64_t ib_vnni_conv_room(const ib_window *s)
 void ib_vnni_conv_run(const ib_window *s, const int8_t *x, int in_zero, const int32_t *packed, int32_t *acc, const ib_epilogue *r, float *scratch)
 {
     const quads q = quads_of(s);
-    const int64_t icg = s->ic / s->groups, ocg = s->oc / s->groups, pixels = s->oh * s->ow, panel = (q.n + 1) * MB, panels = (ocg + MB - 1) / MB;
-    const int64_t ld = (q.t.positions + STEP - 1) / STEP * STEP, each = room_words(s, &q);
+    const int64_t icg = s->ic / s->groups, ocg = s->oc / s->groups, pixels = s->oh * s->ow, mb = panel_rows(s), panel = (q.n + 1) * mb, panels = (ocg + mb - 1) / mb;
+    const int64_t step = step_of(s), ld = (q.t.positions + step - 1) / step * step, each = room_words(s, &q);
 #pragma omp parallel for schedule(static) if (s->n > 1)
     for (int64_t i = 0; i < s->n; i++) {
         int32_t offset[MAX_QUADS], index[4 * MAX_QUADS];
@@ -248,12 +275,15 @@ void ib_vnni_conv_run(const ib_window *s, const int8_t *x, int in_zero, const in
             gather(s, &q, x + (i * s->ic + g * icg) * s->ih * s->iw, (uint8_t)(in_zero + 128), bytes, src);
             for (int64_t b = 0; b < panels; b++) {
                 const int32_t *w = packed + (g * panels + b) * panel;
-                const int64_t rows = ocg - b * MB < MB ? ocg - b * MB : MB, first = g * ocg + b * MB;
-                for (int64_t p = 0; p < q.t.positions; p += STEP) {
+                const int64_t rows = ocg - b * mb < mb ? ocg - b * mb : mb, first = g * ocg + b * mb;
+                for (int64_t p = 0; p < q.t.positions; p += step) {
                     int32_t tile[MB * STEP];
-                    block(src + 4 * p, offset, q.n, w, w + q.n * MB, r ? tile : out + p, r ? STEP : ld);
+                    if (mb == 1)
+                        block_of_one(src + 4 * p, offset, q.n, w, w[q.n], r ? tile : out + p);
+                    else
+                        block(src + 4 * p, offset, q.n, w, w + q.n * MB, r ? tile : out + p, r ? STEP : ld);
                     if (r)
-                        to_codes(tile, rows, r->scale + first, r, (int8_t *)out + p, ld);
+                        to_codes(tile, rows, step, r->scale + first, r, (int8_t *)out + p, ld);
                 }
                 for (int64_t m = 0; m < rows; m++)
                     for (int64_t y = 0; y < s->oh; y++) {
