@@ -168,6 +168,43 @@ static void integer_linear_layers_agree(void)
     ib_device_close(ref);
 }
 
+static void pools_agree(void)
+{
+    static const ib_window pools[] = {{2, 3, 8, 8, 3, 4, 4, 2, 2, 2, 2, 0, 0, 1}, {3, 2, 28, 28, 2, 14, 14, 2, 2, 2, 2, 0, 0, 1}, {1, 5, 9, 7, 5, 4, 3, 2, 2, 2, 2, 0, 0, 1},
+                                      {2, 1, 5, 67, 1, 2, 33, 2, 2, 2, 2, 0, 0, 1}, {1, 2, 9, 9, 2, 5, 5, 3, 3, 2, 2, 1, 1, 1}, {1, 2, 8, 70, 2, 6, 68, 3, 3, 1, 1, 0, 0, 1},
+                                      {2, 2, 6, 6, 2, 2, 2, 3, 3, 3, 3, 0, 0, 1}};
+    ib_device *ref = ib_device_open("cpu:ref");
+    for (size_t t = 0; t < sizeof pools / sizeof *pools; t++) {
+        const ib_window *s = &pools[t];
+        const int64_t in = s->n * s->ic * s->ih * s->iw, out = s->n * s->ic * s->oh * s->ow;
+        int8_t *q = noise((size_t)in, 11), *want_q = malloc((size_t)out);
+        float *x = reals(in, 12), *want = malloc((size_t)out * 4);
+        int32_t *at = malloc((size_t)out * 4), *at_q = malloc((size_t)out * 4);
+        for (int64_t i = 0; i < in; i++) { /* many equals: the first of them wins */
+            q[i] = (int8_t)(q[i] % 4);
+            x[i] = rintf(3 * x[i]);
+        }
+        ref->k.maxpool(s, x, want, at);
+        ref->k.qmaxpool(s, q, want_q, at_q);
+        EACH_LEVEL(for (int places = 0; places < 2; places++) {
+            float *y = guarded((size_t)out * 4);
+            int8_t *c = guarded((size_t)out);
+            int32_t *a = places ? guarded((size_t)out * 4) : NULL;
+            k->maxpool(s, x, y, a);
+            CHECK(!memcmp(y, want, (size_t)out * 4) && (!a || !memcmp(a, at, (size_t)out * 4)));
+            k->qmaxpool(s, q, c, a);
+            CHECK(!memcmp(c, want_q, (size_t)out) && (!a || !memcmp(a, at_q, (size_t)out * 4)));
+            check_guard(y, (size_t)out * 4);
+            check_guard(c, (size_t)out);
+            if (a)
+                check_guard(a, (size_t)out * 4);
+            free(y), free(c), free(a);
+        });
+        free(q), free(x), free(want_q), free(want), free(at), free(at_q);
+    }
+    ib_device_close(ref);
+}
+
 static void requantizations_agree(void)
 {
     static const int64_t shapes[][3] = {{1, 1, 1}, {3, 5, 7}, {2, 3, 8}, {1, 4, 784}, {5, 13, 1}, {33, 16, 16}, {3, 7, 225}, {9, 3, 17}, {20, 64, 225}};
@@ -324,5 +361,5 @@ static void codes_of_nan_and_infinity_are_codes(void)
     });
 }
 
-SUITE("kernels", T(integer_convolutions_agree), T(integer_linear_layers_agree), T(requantizations_agree), T(signed_bytes_stay_signed),
+SUITE("kernels", T(integer_convolutions_agree), T(integer_linear_layers_agree), T(pools_agree), T(requantizations_agree), T(signed_bytes_stay_signed),
       T(float_convolutions_agree_and_ignore_threads), T(products_agree_and_ignore_threads), T(sums_ignore_threads), T(codes_of_nan_and_infinity_are_codes))

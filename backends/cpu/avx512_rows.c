@@ -10,6 +10,7 @@
 
 void ib_avx2_fill_table(ib_kernels *k);
 void ib_avx512_fill_table(ib_kernels *k);
+void ib_avx512_pool_fill_table(ib_kernels *k);
 void ib_attention_cached_avx512(const ib_kv_cache *c, int heads, float scale, int64_t from, int64_t to, const float *q, float *y);
 void ib_frozen_mul_avx512(const ib_matrix *w, int64_t n, const float *x, int add, float *y, float *scratch);
 
@@ -197,4 +198,5 @@ void ib_avx512_fill_table(ib_kernels *k)
     ib_avx2_fill_table(k);
     k->frozen_mul = few_rows;
     k->attention_cached = attention_cached;
+    ib_avx512_pool_fill_table(k);
 }

@@ -261,45 +261,6 @@ static void grad_where(const float *dy, const uint8_t *mask, float *dx, int64_t 
     }
 }
 
-/* ---- pooling ---- */
-
-/* A row of maxima over the window's rows, then over its columns; windows within the image, as most are. */
-static void qmaxpool(const ib_window *s, const int8_t *x, int8_t *y, int32_t *argmax)
-{
-    enum { WIDEST = 4096 };
-    if (argmax || s->ph || s->pw || s->iw > WIDEST || (s->oh - 1) * s->sh + s->kh > s->ih || (s->ow - 1) * s->sw + s->kw > s->iw) {
-        below.qmaxpool(s, x, y, argmax);
-        return;
-    }
-#pragma omp parallel for schedule(static) if (s->n * s->ic * s->ih * s->iw > SERIAL)
-    for (int64_t i = 0; i < s->n * s->ic; i++)
-        for (int64_t oy = 0; oy < s->oh; oy++) {
-            int8_t row[WIDEST + 64];
-            const int8_t *in = x + (i * s->ih + oy * s->sh) * s->iw;
-            int8_t *out = y + (i * s->oh + oy) * s->ow;
-            for (int64_t j = 0; j < s->iw; j += 64) {
-                const __mmask64 live = s->iw - j >= 64 ? ~(__mmask64)0 : ((__mmask64)1 << (s->iw - j)) - 1;
-                __m512i most = _mm512_maskz_loadu_epi8(live, in + j);
-                for (int ky = 1; ky < s->kh; ky++)
-                    most = _mm512_max_epi8(most, _mm512_maskz_loadu_epi8(live, in + ky * s->iw + j));
-                _mm512_storeu_si512(row + j, most);
-            }
-            if (s->sw == 2 && s->kw == 2) /* the larger of each pair of bytes is the low byte of 16 bits */
-                for (int64_t j = 0; j < s->ow; j += 32) {
-                    const __mmask32 live = s->ow - j >= 32 ? ~(__mmask32)0 : ((__mmask32)1 << (s->ow - j)) - 1;
-                    const __m512i v = _mm512_maskz_loadu_epi16(live, row + 2 * j);
-                    _mm256_mask_storeu_epi8(out + j, live, _mm512_cvtepi16_epi8(_mm512_max_epi8(v, _mm512_srli_epi16(v, 8))));
-                }
-            else
-                for (int64_t j = 0; j < s->ow; j++) {
-                    int8_t best = row[j * s->sw];
-                    for (int kx = 1; kx < s->kw; kx++)
-                        best = row[j * s->sw + kx] > best ? row[j * s->sw + kx] : best;
-                    out[j] = best;
-                }
-        }
-}
-
 /* ---- addition ---- */
 
 /* isobit_requant with a factor <= 1 of numbers below 2^31 */
@@ -376,7 +337,6 @@ void ib_vnni_fill_table(ib_kernels *k)
     k->abs_max_rows = abs_max_rows;
     k->where = where;
     k->grad_where = grad_where;
-    k->qmaxpool = qmaxpool;
     k->qadd = qadd;
     k->int8_peak = int8_peak;
 }
