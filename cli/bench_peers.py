@@ -30,8 +30,8 @@ class Framed(nn.Module):
         return self.dequant(self.network(self.quant(x)))
 
     def fuse(self):
-        for m in self.modules():
-            if isinstance(m, nn.Sequential):
+        for m in list(self.modules()):
+            if type(m) is nn.Sequential:
                 names = [type(c) for c in m]
                 i = 0
                 while i < len(names):
