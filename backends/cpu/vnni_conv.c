@@ -250,7 +250,7 @@ static int64_t room_words(const ib_window *s, const quads *q)
 {
     (void)s;
     const int64_t step = (q->t.positions + 2 * STEP - 1) / STEP * STEP;
-    return q->planes * q->t.plane + IB_TAP_SLACK + 4 * (q->t.plane + IB_TAP_SLACK) / 4 + 64 + MB * step + 16;
+    return q->planes * q->t.plane + IB_TAP_SLACK + 4 * (q->t.plane + IB_TAP_SLACK) / 4 + 64 + MB * step + 32;
 }
 
 int64_t ib_vnni_conv_room(const ib_window *s)
@@ -259,43 +259,75 @@ int64_t ib_vnni_conv_room(const ib_window *s)
     return room_words(s, &q);
 }
 
-/* Codes, if r is given, else accumulators. */
+/* What the panels of one sample need. */
+typedef struct sample {
+    const ib_window *s;
+    const quads *q;
+    const int32_t *packed, *offset;
+    int32_t *acc;
+    const ib_epilogue *r;
+    int64_t i, g;
+} sample;
+
+/* One panel of output channels over all positions; out: work space [rows][positions rounded up]. */
+static void run_panel(const sample *a, int64_t b, const uint8_t *src, int32_t *out)
+{
+    const ib_window *s = a->s;
+    const quads *q = a->q;
+    const ib_epilogue *r = a->r;
+    const int64_t ocg = s->oc / s->groups, mb = panel_rows(s), step = step_of(s), pixels = s->oh * s->ow, panels = (ocg + mb - 1) / mb;
+    const int64_t ld = (q->t.positions + step - 1) / step * step, rows = ocg - b * mb < mb ? ocg - b * mb : mb, first = a->g * ocg + b * mb;
+    const int32_t *w = a->packed + (a->g * panels + b) * (q->n + 1) * mb;
+    for (int64_t p = 0; p < q->t.positions; p += step) {
+        int32_t tile[MB * STEP];
+        if (mb == 1)
+            block_of_one(src + 4 * p, a->offset, q->n, w, w[q->n], r ? tile : out + p);
+        else
+            block(src + 4 * p, a->offset, q->n, w, w + q->n * MB, r ? tile : out + p, r ? STEP : ld);
+        if (r)
+            to_codes(tile, rows, step, r->scale + first, r, (int8_t *)out + p, ld);
+    }
+    for (int64_t m = 0; m < rows; m++)
+        for (int64_t y = 0; y < s->oh; y++) {
+            const int64_t to = (a->i * s->oc + first + m) * pixels + y * s->ow, from = m * ld + y * q->t.wide;
+            if (!r)
+                memcpy(a->acc + to, out + from, (size_t)s->ow * sizeof *out);
+            else if (s->ow <= 64 && to + 64 <= (a->i * s->oc + first + rows) * pixels) /* the next row overwrites what is too much */
+                _mm512_storeu_si512(r->codes + to, _mm512_loadu_si512((int8_t *)out + from));
+            else
+                memcpy(r->codes + to, (int8_t *)out + from, (size_t)s->ow);
+        }
+}
+
+/* Codes, if r is given, else accumulators. Threads share out the samples, or a single sample's panels. */
 void ib_vnni_conv_run(const ib_window *s, const int8_t *x, int in_zero, const int32_t *packed, int32_t *acc, const ib_epilogue *r, float *scratch)
 {
+    enum { WORTH = 1 << 20 }; /* products of one sample that a second thread is worth */
     const quads q = quads_of(s);
-    const int64_t icg = s->ic / s->groups, ocg = s->oc / s->groups, pixels = s->oh * s->ow, mb = panel_rows(s), panel = (q.n + 1) * mb, panels = (ocg + mb - 1) / mb;
-    const int64_t step = step_of(s), ld = (q.t.positions + step - 1) / step * step, each = room_words(s, &q);
+    const int64_t icg = s->ic / s->groups, ocg = s->oc / s->groups, mb = panel_rows(s), panels = (ocg + mb - 1) / mb, each = room_words(s, &q);
+    const int64_t planes = 4 * (q.planes * q.t.plane + IB_TAP_SLACK), bytes = 4 * (q.t.plane + IB_TAP_SLACK), before = (planes + bytes + 63) / 64 * 64 + 64;
+    const int shared = s->n == 1 && panels > 1 && omp_get_max_threads() > 1 && !omp_in_parallel() && q.k * ocg * q.t.positions > WORTH;
+    int32_t offset[MAX_QUADS], index[4 * MAX_QUADS];
+    list(s, &q, offset, index);
+    if (shared) { /* a region of its own: one within another would make its threads anew each time */
+        sample a = {s, &q, packed, offset, acc, r, 0, 0};
+        uint8_t *src = (uint8_t *)scratch;
+        for (a.g = 0; a.g < s->groups; a.g++) {
+            gather(s, &q, x + a.g * icg * s->ih * s->iw, (uint8_t)(in_zero + 128), src + planes, src);
+#pragma omp parallel for schedule(static)
+            for (int64_t b = 0; b < panels; b++)
+                run_panel(&a, b, src, (int32_t *)(void *)((uint8_t *)(scratch + omp_get_thread_num() * each) + before));
+        }
+        return;
+    }
 #pragma omp parallel for schedule(static) if (s->n > 1)
     for (int64_t i = 0; i < s->n; i++) {
-        int32_t offset[MAX_QUADS], index[4 * MAX_QUADS];
-        uint8_t *src = (uint8_t *)(scratch + (s->n > 1 ? omp_get_thread_num() : 0) * each), *bytes = src + 4 * (q.planes * q.t.plane + IB_TAP_SLACK);
-        int32_t *out = (int32_t *)(void *)(bytes + 4 * (q.t.plane + IB_TAP_SLACK) + 256 - ((uintptr_t)bytes + 4 * (uintptr_t)(q.t.plane + IB_TAP_SLACK)) % 64);
-        list(s, &q, offset, index);
-        for (int64_t g = 0; g < s->groups; g++) {
-            gather(s, &q, x + (i * s->ic + g * icg) * s->ih * s->iw, (uint8_t)(in_zero + 128), bytes, src);
-            for (int64_t b = 0; b < panels; b++) {
-                const int32_t *w = packed + (g * panels + b) * panel;
-                const int64_t rows = ocg - b * mb < mb ? ocg - b * mb : mb, first = g * ocg + b * mb;
-                for (int64_t p = 0; p < q.t.positions; p += step) {
-                    int32_t tile[MB * STEP];
-                    if (mb == 1)
-                        block_of_one(src + 4 * p, offset, q.n, w, w[q.n], r ? tile : out + p);
-                    else
-                        block(src + 4 * p, offset, q.n, w, w + q.n * MB, r ? tile : out + p, r ? STEP : ld);
-                    if (r)
-                        to_codes(tile, rows, step, r->scale + first, r, (int8_t *)out + p, ld);
-                }
-                for (int64_t m = 0; m < rows; m++)
-                    for (int64_t y = 0; y < s->oh; y++) {
-                        const int64_t to = (i * s->oc + first + m) * pixels + y * s->ow, from = m * ld + y * q.t.wide;
-                        if (!r)
-                            memcpy(acc + to, out + from, (size_t)s->ow * sizeof *acc);
-                        else if (s->ow <= 64 && to + 64 <= (i + 1) * s->oc * pixels) /* the next row overwrites what is too much */
-                            _mm512_storeu_si512(r->codes + to, _mm512_loadu_si512((int8_t *)out + from));
-                        else
-                            memcpy(r->codes + to, (int8_t *)out + from, (size_t)s->ow);
-                    }
-            }
+        uint8_t *room = (uint8_t *)(scratch + (s->n > 1 ? omp_get_thread_num() : 0) * each);
+        sample a = {s, &q, packed, offset, acc, r, i, 0};
+        for (a.g = 0; a.g < s->groups; a.g++) {
+            gather(s, &q, x + (i * s->ic + a.g * icg) * s->ih * s->iw, (uint8_t)(in_zero + 128), room + planes, room);
+            for (int64_t b = 0; b < panels; b++)
+                run_panel(&a, b, room, (int32_t *)(void *)(room + before));
         }
     }
 }
