@@ -46,6 +46,7 @@ void session_close(session *s);
 
 /* "isobit: <ib_error()>" on stderr; returns 1, the exit status. */
 int complain(void);
+const char *session_title(const session *s); /* the model's name; "network" for one that its checkpoint describes */
 
 /* Prints an object on stdout and drops it. */
 void print_json(struct json_object *o);

@@ -92,7 +92,7 @@ int command_eval(int argc, char **argv)
         }
         if (!status && o.common.json) {
             struct json_object *j = json_object_new_object();
-            json_object_object_add(j, "model", json_object_new_string(s.c.model));
+            json_object_object_add(j, "model", json_object_new_string(session_title(&s)));
             json_object_object_add(j, "engine", json_object_new_string(engine));
             json_object_object_add(j, "phase", json_object_new_string(ib_phase_name(ib_qat_phase(s.net))));
             json_object_object_add(j, "samples", json_object_new_int64(ib_dataset_count(s.test)));
@@ -102,7 +102,7 @@ int command_eval(int argc, char **argv)
             json_object_object_add(j, "seconds", json_object_new_double(seconds() - start));
             print_json(j);
         } else if (!status) {
-            printf("%s, %s engine: accuracy %.2f %% of %lld samples, %.0f samples/s\n", s.c.model, engine, 100 * accuracy,
+            printf("%s, %s engine: accuracy %.2f %% of %lld samples, %.0f samples/s\n", session_title(&s), engine, 100 * accuracy,
                    (long long)ib_dataset_count(s.test), (double)ib_dataset_count(s.test) / (seconds() - start));
         }
     }

@@ -179,7 +179,7 @@ int command_export(int argc, char **argv)
         status = complain();
     if (!status) {
         const ib_input_info *in = ib_layer_input(s.net);
-        const char *name = o.name ? o.name : s.c.model;
+        const char *name = o.name ? o.name : session_title(&s);
         if (!s.test && o.vectors) { /* the digits, if they fit; else no vectors */
             s.test = ib_digits_new(IB_SPLIT_TEST);
             if (!s.test || ib_dataset_check(s.test, in))

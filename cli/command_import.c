@@ -7,17 +7,18 @@
 
 typedef struct import_options {
     common common;
-    const char *model, *out;
+    const char *model, *out, *input;
     double mean, std;
     int64_t raw_max;
 } import_options;
 
-enum { K_MEAN = 1, K_STD, K_RAW };
+enum { K_MEAN = 1, K_STD, K_RAW, K_INPUT };
 
 static const struct argp_option options[] = {
     {"output", 'o', "FILE", 0, "the checkpoint to write (HDF5); required", 0},
     {"mean", K_MEAN, "X", 0, "what the network was trained on: (raw / raw_max - mean) / std (default 0)", 0},
     {"std", K_STD, "X", 0, "(default 1)", 0},
+    {"input", K_INPUT, "CxHxW", 0, "images that a network of rows takes, for data of that shape: 1x28x28", 0},
     {"raw-max", K_RAW, "N", 0, "largest raw value; 0: real numbers (default 255)", 0},
     {0},
 };
@@ -29,6 +30,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     switch (key) {
     case ARGP_KEY_INIT: state->child_inputs[0] = &o->common; return 0;
     case 'o': o->out = arg; return 0;
+    case K_INPUT: o->input = arg; return 0;
     case K_MEAN: bad = parse_float(arg, "--mean", -1e6, 1e6, &o->mean); break;
     case K_STD: bad = parse_float(arg, "--std", 1e-6, 1e6, &o->std); break;
     case K_RAW: bad = parse_int(arg, "--raw-max", 0, 65535, &o->raw_max); break;
@@ -59,6 +61,18 @@ int command_import(int argc, char **argv)
         status = complain();
     if (!status) {
         ib_input_info in = *ib_layer_input(s.net);
+        int c = 0, h = 0, w = 0, end = 0;
+        if (o.input && (sscanf(o.input, "%dx%dx%d%n", &c, &h, &w, &end) != 3 || o.input[end] || c < 1 || h < 1 || w < 1 || (int64_t)c * h * w != (int64_t)in.c * in.h * in.w ||
+                        (in.h * in.w > 1 && (c != in.c || h != in.h || w != in.w)))) {
+            fprintf(stderr, "isobit: --input '%s': the network takes %s\n", o.input, in.h * in.w > 1 ? "images of another shape" : "rows of another length");
+            session_close(&s);
+            return 2;
+        }
+        if (o.input) {
+            in.c = c;
+            in.h = h;
+            in.w = w;
+        }
         in.mean = (float)o.mean;
         in.std = (float)o.std;
         in.raw_max = (int)o.raw_max;

@@ -52,7 +52,7 @@ static void print_text(const session *s)
     const ib_input_info *in = ib_layer_input(s->net);
     char shape[64];
     int64_t total = 0;
-    printf("model %s, phase %s, epoch %lld, %lld steps, seed %llu\n", s->c.model, ib_phase_name(ib_qat_phase(s->net)), (long long)s->c.epoch,
+    printf("model %s, phase %s, epoch %lld, %lld steps, seed %llu\n", session_title(s), ib_phase_name(ib_qat_phase(s->net)), (long long)s->c.epoch,
            (long long)s->c.total_steps, (unsigned long long)s->c.seed);
     printf("input %dx%dx%d, %d classes, mean %g, std %g, raw values 0..%d\nsettings: %s\n\n", in->c, in->h, in->w, in->classes, in->mean, in->std, in->raw_max, s->c.notes);
     printf("%-36s %-16s %12s %12s\n", "parameter", "shape", "least", "largest");
@@ -83,7 +83,7 @@ static void print_text(const session *s)
 static struct json_object *json(const session *s)
 {
     struct json_object *j = json_object_new_object(), *params = json_object_new_array(), *layers = json_object_new_array();
-    json_object_object_add(j, "model", json_object_new_string(s->c.model));
+    json_object_object_add(j, "model", json_object_new_string(session_title(s)));
     json_object_object_add(j, "phase", json_object_new_string(ib_phase_name(ib_qat_phase(s->net))));
     json_object_object_add(j, "epoch", json_object_new_int64(s->c.epoch));
     json_object_object_add(j, "steps", json_object_new_int64(s->c.total_steps));

@@ -98,7 +98,7 @@ int command_verify(int argc, char **argv)
         progress_end(&p);
     }
     if (!status) {
-        struct json_object *j = o.common.json ? json(&r, s.c.model) : NULL;
+        struct json_object *j = o.common.json ? json(&r, session_title(&s)) : NULL;
         int64_t different = 0;
         if (!j)
             print_text(&r);

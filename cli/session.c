@@ -115,6 +115,11 @@ void print_json(struct json_object *o)
     json_object_put(o);
 }
 
+const char *session_title(const session *s)
+{
+    return *s->c.model ? s->c.model : "network";
+}
+
 int session_open(session *s, const common *o)
 {
     if (ib_threads_set(o->threads) || !(s->dev = ib_device_open(o->device)) || !(s->g = ib_graph_new(s->dev)))
