@@ -213,7 +213,7 @@ static int64_t step_of(const ib_window *s)
 int ib_vnni_conv_fits(const ib_window *s, const ib_qweights *w)
 {
     const int64_t n = s->ic / s->groups * s->kh * s->kw;
-    return !w->group_size && n <= MAX_QUADS && s->oc / s->groups >= 1;
+    return !w->group_size && n <= MAX_QUADS;
 }
 
 int64_t ib_vnni_packed_words(const ib_window *s)
@@ -246,9 +246,8 @@ void ib_vnni_conv_pack(const ib_window *s, const ib_qweights *w, int in_zero, co
             }
 }
 
-static int64_t room_words(const ib_window *s, const quads *q)
+static int64_t room_words(const quads *q)
 {
-    (void)s;
     const int64_t step = (q->t.positions + 2 * STEP - 1) / STEP * STEP;
     return q->planes * q->t.plane + IB_TAP_SLACK + 4 * (q->t.plane + IB_TAP_SLACK) / 4 + 64 + MB * step + 32;
 }
@@ -256,7 +255,7 @@ static int64_t room_words(const ib_window *s, const quads *q)
 int64_t ib_vnni_conv_room(const ib_window *s)
 {
     const quads q = quads_of(s);
-    return room_words(s, &q);
+    return room_words(&q);
 }
 
 /* What the panels of one sample need. */
@@ -304,7 +303,7 @@ void ib_vnni_conv_run(const ib_window *s, const int8_t *x, int in_zero, const in
 {
     enum { WORTH = 1 << 20 }; /* products of one sample that a second thread is worth */
     const quads q = quads_of(s);
-    const int64_t icg = s->ic / s->groups, ocg = s->oc / s->groups, mb = panel_rows(s), panels = (ocg + mb - 1) / mb, each = room_words(s, &q);
+    const int64_t icg = s->ic / s->groups, ocg = s->oc / s->groups, mb = panel_rows(s), panels = (ocg + mb - 1) / mb, each = room_words(&q);
     const int64_t planes = 4 * (q.planes * q.t.plane + IB_TAP_SLACK), bytes = 4 * (q.t.plane + IB_TAP_SLACK), before = (planes + bytes + 63) / 64 * 64 + 64;
     const int shared = s->n == 1 && panels > 1 && omp_get_max_threads() > 1 && !omp_in_parallel() && q.k * ocg * q.t.positions > WORTH;
     int32_t offset[MAX_QUADS], index[4 * MAX_QUADS];
