@@ -99,35 +99,13 @@ float *ib_import_reals(const ib_importer *m, const Onnx__TensorProto *t, int64_t
     if (!width || *n < 0 || stored != (size_t)*n || (t->has_raw_data && t->raw_data.len % width))
         return ib_fail_null(IB_EUNSUPPORTED, "%s: constant '%s' of type %d holds %zu elements for %lld%s", m->path, t->name ? t->name : "", t->data_type, stored,
                             (long long)*n, t->n_external_data ? " (its data lie in another file: save the model in one)" : "");
+    const void *const lists[] = {t->float_data, t->int32_data, t->int64_data, t->double_data}; /* where they are not raw */
+    const uint8_t *from = t->has_raw_data ? t->raw_data.data : lists[t->data_type == 1 ? 0 : t->data_type == 6 ? 1 : t->data_type == 7 ? 2 : 3];
     float *x = ib_alloc((size_t)*n * sizeof *x + 1);
-    for (int64_t i = 0; x && i < *n; i++) {
-        if (t->data_type == 1) {
-            if (t->has_raw_data)
-                memcpy(x + i, t->raw_data.data + 4 * i, 4);
-            else
-                x[i] = t->float_data[i];
-        } else if (t->data_type == 7) {
-            int64_t v = 0;
-            if (t->has_raw_data)
-                memcpy(&v, t->raw_data.data + 8 * i, 8);
-            else
-                v = t->int64_data[i];
-            x[i] = (float)v;
-        } else if (t->data_type == 6) {
-            int32_t v = 0;
-            if (t->has_raw_data)
-                memcpy(&v, t->raw_data.data + 4 * i, 4);
-            else
-                v = t->int32_data[i];
-            x[i] = (float)v;
-        } else {
-            double v = 0;
-            if (t->has_raw_data)
-                memcpy(&v, t->raw_data.data + 8 * i, 8);
-            else
-                v = t->double_data[i];
-            x[i] = (float)v;
-        }
+    for (int64_t i = 0; x && i < *n; i++, from += width) {
+        union { float f; int32_t i; int64_t l; double d; } v;
+        memcpy(&v, from, width);
+        x[i] = t->data_type == 1 ? v.f : t->data_type == 6 ? (float)v.i : t->data_type == 7 ? (float)v.l : (float)v.d;
     }
     return x;
 }

@@ -110,9 +110,16 @@ static const char *before_clamp(const printer *w, int lo, int hi)
     return lo > -128 || hi < 127 ? text("raw%d", w->at) : w->out;
 }
 
-/* int32 `v` + zero, clamped, as codes */
-static void codes_of(const printer *w, const char *v, int zero, int lo, int hi)
+/* round(acc factor) + zero, clamped, as codes: the int32 acc and the constant in fp32 or double */
+static void requantized(const printer *w, const char *acc, int type, const char *factor, int zero, int lo, int hi)
 {
+    const char *v = text("integer%d", w->at);
+    ib_onnx_node(w->o, "Cast", acc, text("real%d", w->at));
+    ib_onnx_attr_int(w->o, "to", type);
+    ib_onnx_node(w->o, "Mul", text("real%d %s", w->at, factor), text("result%d", w->at));
+    ib_onnx_node(w->o, "Round", text("result%d", w->at), text("rounded%d", w->at));
+    ib_onnx_node(w->o, "Cast", text("rounded%d", w->at), v);
+    ib_onnx_attr_int(w->o, "to", IB_ONNX_INT32);
     ib_onnx_node(w->o, "Add", text("%s %s", v, constant_i32(w, "out_zero", zero + w->raise)), text("moved%d", w->at));
     ib_onnx_node(w->o, "Clip", text("moved%d %s %s", w->at, constant_i32(w, "least32_", lo + w->raise), constant_i32(w, "most32_", hi + w->raise)), text("kept%d", w->at));
     ib_onnx_node(w->o, "Cast", text("kept%d", w->at), w->out);
@@ -286,14 +293,8 @@ static ib_status print_add(const printer *w, const ib_instr *i)
     ib_onnx_node(w->o, "Mul", text("%s %s", a, constant_i32(w, "a_factor", k->a.mult)), text("a_part%d", w->at));
     ib_onnx_node(w->o, "Mul", text("%s %s", b, constant_i32(w, "b_factor", k->b.mult)), text("b_part%d", w->at));
     ib_onnx_node(w->o, "Add", text("a_part%d b_part%d", w->at, w->at), text("sum%d", w->at));
-    ib_onnx_node(w->o, "Cast", text("sum%d", w->at), text("sum_real%d", w->at));
-    ib_onnx_attr_int(w->o, "to", IB_ONNX_DOUBLE);
     const double step = ldexp(1, k->a.exp);
-    ib_onnx_node(w->o, "Mul", text("sum_real%d %s", w->at, constant(w, "step", IB_ONNX_DOUBLE, 0, NULL, &step, sizeof step)), text("result%d", w->at));
-    ib_onnx_node(w->o, "Round", text("result%d", w->at), text("rounded%d", w->at));
-    ib_onnx_node(w->o, "Cast", text("rounded%d", w->at), text("integer%d", w->at));
-    ib_onnx_attr_int(w->o, "to", IB_ONNX_INT32);
-    codes_of(w, text("integer%d", w->at), k->out_zero, k->lo, k->hi);
+    requantized(w, text("sum%d", w->at), IB_ONNX_DOUBLE, constant(w, "step", IB_ONNX_DOUBLE, 0, NULL, &step, sizeof step), k->out_zero, k->lo, k->hi);
     return IB_OK;
 }
 
@@ -303,14 +304,8 @@ static ib_status print_mul(const printer *w, const ib_instr *i)
     const char *a = widened(w, seen_as(w, i->in[0], &w->p->values[i->out], text("a_seen%d", w->at)), k->a_zero, text("a%d", w->at));
     const char *b = widened(w, seen_as(w, i->in[1], &w->p->values[i->out], text("b_seen%d", w->at)), k->b_zero, text("b%d", w->at));
     ib_onnx_node(w->o, "Mul", text("%s %s", a, b), text("acc%d", w->at));
-    ib_onnx_node(w->o, "Cast", text("acc%d", w->at), text("acc_real%d", w->at));
-    ib_onnx_attr_int(w->o, "to", IB_ONNX_FLOAT);
     const float m = (float)ib_requant_value(k->scale, ISOBIT_FP32_RNE);
-    ib_onnx_node(w->o, "Mul", text("acc_real%d %s", w->at, constant_f32(w, "factor", m)), text("result%d", w->at));
-    ib_onnx_node(w->o, "Round", text("result%d", w->at), text("rounded%d", w->at));
-    ib_onnx_node(w->o, "Cast", text("rounded%d", w->at), text("integer%d", w->at));
-    ib_onnx_attr_int(w->o, "to", IB_ONNX_INT32);
-    codes_of(w, text("integer%d", w->at), k->out_zero, k->lo, k->hi);
+    requantized(w, text("acc%d", w->at), IB_ONNX_FLOAT, constant_f32(w, "factor", m), k->out_zero, k->lo, k->hi);
     return IB_OK;
 }
 

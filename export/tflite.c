@@ -273,10 +273,10 @@ static ib_status print_binary(ib_tflite *w, const ib_instr *i)
 static void gather(ib_tflite *w, int value, const int8_t *table, const ib_value *like, int y)
 {
     int32_t s[4];
-    const int ndim = shape_of(&w->p->values[value], s), offset = 128;
+    const int ndim = shape_of(&w->p->values[value], s);
+    const int32_t plus = 128;
     const int t = ib_tflite_tensor(w, "table", INT8, 1, (int32_t[]){256}, 0, ib_tflite_buffer(w, table, 256), ib_tflite_scales(w, 1, &like->scale, like->zero, 0));
     const int wide = ib_tflite_tensor(w, "wide", INT32, ndim, s, 1, 0, 0), index = ib_tflite_tensor(w, "index", INT32, ndim, s, 1, 0, 0);
-    const int32_t plus = offset;
     const int o = ib_tflite_constant(w, "offset", INT32, 1, (int32_t[]){1}, &plus, sizeof plus);
     ib_tflite_op(w, OP_CAST, 1, (int32_t[]){w->tensor_of[value]}, wide, CAST_OPTIONS, (ib_flat_field[]){IB_FLAT_SCALAR(0, 1, INT8), IB_FLAT_SCALAR(1, 1, INT32)}, 2);
     ib_tflite_op(w, OP_ADD_INT32, 2, (int32_t[]){wide, o}, index, ADD_OPTIONS, NULL, 0);

@@ -86,6 +86,23 @@ static void tokenizers_survive_files(void)
     }
 }
 
+/* The tokens that the mask covers are `want`. */
+static void check_said(ib_tokenizer *t, const ib_message *m, int n, int reply, const char *want)
+{
+    ib_ids tokens = {0}, mask = {0};
+    REQUIRE(!ib_chat_tokens(t, "chatml", m, n, reply, &tokens, &mask));
+    char said[100] = "";
+    for (int64_t i = 0; i < tokens.n; i++) {
+        size_t bytes;
+        const char *text = ib_token_bytes(t, tokens.id[i], &bytes);
+        if (mask.id[i])
+            strncat(said, text, bytes);
+    }
+    CHECK(!strcmp(said, want));
+    ib_free_ids(&tokens);
+    ib_free_ids(&mask);
+}
+
 static void chat_templates(void)
 {
     ib_tokenizer *t = ib_tokenizer_open(MODELS "tokenizer_smollm");
@@ -109,18 +126,7 @@ static void chat_templates(void)
     CHECK(!strcmp(s, "[INST] <<SYS>>\nBe kind.\n<</SYS>>\n\nhi [/INST] hello there [INST] more [/INST]"));
     free(s);
     /* the mask covers what the assistant says and the token that ends it */
-    ib_ids tokens = {0}, mask = {0};
-    REQUIRE(!ib_chat_tokens(t, "chatml", m, 4, 1, &tokens, &mask));
-    char said[100] = "";
-    for (int64_t i = 0; i < tokens.n; i++) {
-        size_t n;
-        const char *bytes = ib_token_bytes(t, tokens.id[i], &n);
-        if (mask.id[i])
-            strncat(said, bytes, n);
-    }
-    CHECK(!strcmp(said, "hello there<|im_end|>"));
-    ib_free_ids(&tokens);
-    ib_free_ids(&mask);
+    check_said(t, m, 4, 1, "hello there<|im_end|>");
     ib_tokenizer_free(t);
 }
 
@@ -129,18 +135,7 @@ static void masks_of_composed_text(void)
 {
     ib_tokenizer *t = opened(MODELS "tokenizer_qwen");
     const ib_message m[] = {{"user", "cafe\xcc\x81 cafe\xcc\x81"}, {"assistant", "nai\xcc\x88ve"}, {"user", "e\xcc\x81"}};
-    ib_ids tokens = {0}, mask = {0};
-    REQUIRE(!ib_chat_tokens(t, "chatml", m, 3, 0, &tokens, &mask));
-    char said[100] = "";
-    for (int64_t i = 0; i < tokens.n; i++) {
-        size_t n;
-        const char *bytes = ib_token_bytes(t, tokens.id[i], &n);
-        if (mask.id[i])
-            strncat(said, bytes, n);
-    }
-    CHECK(!strcmp(said, "na\xc3\xafve<|im_end|>"));
-    ib_free_ids(&tokens);
-    ib_free_ids(&mask);
+    check_said(t, m, 3, 0, "na\xc3\xafve<|im_end|>");
     ib_tokenizer_free(t);
 }
 

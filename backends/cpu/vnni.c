@@ -23,6 +23,23 @@ static int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* The first `count` of sixteen lanes, and their bits in a mask: two bytes, or one at the end. */
+static __mmask16 lanes(int64_t count)
+{
+    return (__mmask16)((1u << count) - 1);
+}
+static void put_bits(uint8_t *mask, int64_t i, __mmask16 on, int64_t count)
+{
+    const uint16_t bits = (uint16_t)(on & lanes(count));
+    memcpy(mask + i / 8, &bits, (size_t)(count + 7) / 8);
+}
+static __mmask16 get_bits(const uint8_t *mask, int64_t i, int64_t count)
+{
+    uint16_t bits = 0;
+    memcpy(&bits, mask + i / 8, (size_t)(count + 7) / 8);
+    return (__mmask16)(bits & lanes(count));
+}
+
 /* ---- requantization ---- */
 
 static void requant(const int32_t *acc, int64_t n, int64_t c, int64_t hw, const isobit_scale *scale, int profile, int zero, int lo, int hi, int8_t *q, uint8_t *mask)
@@ -37,7 +54,7 @@ static void requant(const int32_t *acc, int64_t n, int64_t c, int64_t hw, const 
         int64_t plane = block / hw, end = (plane + 1) * hw; /* of the plane that holds element i */
         for (int64_t i = block, stop = least(size, block + BLOCK); i < stop; i += 16) {
             const int64_t count = least(16, stop - i);
-            const __mmask16 live = (__mmask16)((1u << count) - 1);
+            const __mmask16 live = lanes(count);
             __m512i mult, exp;
             __mmask16 inside;
             for (; i >= end; end += hw)
@@ -54,10 +71,8 @@ static void requant(const int32_t *acc, int64_t n, int64_t c, int64_t hw, const 
                 ib_load_scales(own, &mult, &exp);
             }
             _mm_mask_storeu_epi8(q + i, live, ib_codes16(ib_requant16(_mm512_maskz_loadu_epi32(live, acc + i), mult, exp, profile), zero, lo, hi, &inside));
-            if (mask) {
-                const uint16_t bits = (uint16_t)(inside & live);
-                memcpy(mask + i / 8, &bits, (size_t)(count + 7) / 8);
-            }
+            if (mask)
+                put_bits(mask, i, inside, count);
         }
     }
 }
@@ -72,7 +87,7 @@ static void acc_range(const int32_t *acc, int64_t n, int64_t c, int64_t hw, cons
         for (int64_t i = 0; i < n; i++) {
             const int32_t *row = acc + (i * c + j) * hw;
             for (int64_t l = 0; l < count; l += 16) {
-                const __mmask16 live = (__mmask16)((1u << least(16, count - l)) - 1);
+                const __mmask16 live = lanes(least(16, count - l));
                 const __m512i v = _mm512_maskz_loadu_epi32(live, row + l);
                 low = _mm512_mask_min_epi32(low, live, low, v);
                 high = _mm512_mask_max_epi32(high, live, high, v);
@@ -191,13 +206,11 @@ static void quantize(const float *x, int64_t n, float scale, int zero, int qmin,
 #pragma omp parallel for schedule(static) if (n > SERIAL)
     for (int64_t i = 0; i < n; i += 16) {
         const int64_t count = least(16, n - i);
-        const __mmask16 live = (__mmask16)((1u << count) - 1);
+        const __mmask16 live = lanes(count);
         __mmask16 inside;
         _mm_mask_storeu_epi8(q + i, live, to_codes(_mm512_maskz_loadu_ps(live, x + i), s, zero, (float)(qmin - zero), (float)(qmax - zero), half_away, &inside));
-        if (mask) {
-            const uint16_t bits = (uint16_t)(inside & live);
-            memcpy(mask + i / 8, &bits, (size_t)(count + 7) / 8);
-        }
+        if (mask)
+            put_bits(mask, i, inside, count);
     }
 }
 
@@ -207,16 +220,14 @@ static void quantize_rows(const float *w, int64_t rows, int64_t cols, const floa
 #pragma omp parallel for schedule(static) if (n > SERIAL)
     for (int64_t i = 0; i < n; i += 16) {
         const int64_t count = least(16, n - i), row = i / part;
-        const __mmask16 live = (__mmask16)((1u << count) - 1);
+        const __mmask16 live = lanes(count);
         __m512 s = _mm512_set1_ps(scale[row]);
         __mmask16 inside;
         for (int64_t next = (row + 1) * part; next < i + count; next += part) /* rows that begin within the vector */
             s = _mm512_mask_mov_ps(s, (__mmask16)(0xFFFFu << (next - i)), _mm512_set1_ps(scale[next / part]));
         _mm_mask_storeu_epi8(q + i, live, to_codes(_mm512_maskz_loadu_ps(live, w + i), s, 0, (float)-qmax, (float)qmax, 0, &inside));
-        if (mask) {
-            const uint16_t bits = (uint16_t)(inside & live);
-            memcpy(mask + i / 8, &bits, (size_t)(count + 7) / 8);
-        }
+        if (mask)
+            put_bits(mask, i, inside, count);
     }
 }
 
@@ -226,7 +237,7 @@ static void abs_max_rows(const float *w, int64_t rows, int64_t cols, float *y)
     for (int64_t r = 0; r < rows; r++) {
         __m512 best = _mm512_setzero_ps();
         for (int64_t i = 0; i < cols; i += 16) {
-            const __mmask16 live = (__mmask16)((1u << least(16, cols - i)) - 1);
+            const __mmask16 live = lanes(least(16, cols - i));
             const __m512 v = _mm512_abs_ps(_mm512_maskz_loadu_ps(live, w + r * cols + i));
             best = _mm512_mask_mov_ps(best, _mm512_cmp_ps_mask(v, best, _CMP_GT_OQ), v); /* a NaN is passed over, as in quantize.c */
         }
@@ -240,10 +251,7 @@ static void where(const float *dy, const uint8_t *mask, float *dz, int64_t n)
 #pragma omp parallel for schedule(static) if (n > SERIAL)
     for (int64_t i = 0; i < n; i += 16) {
         const int64_t count = least(16, n - i);
-        uint16_t bits = 0;
-        memcpy(&bits, mask + i / 8, (size_t)(count + 7) / 8);
-        const __mmask16 live = (__mmask16)((1u << count) - 1);
-        _mm512_mask_storeu_ps(dz + i, live, _mm512_maskz_loadu_ps((__mmask16)(bits & live), dy + i));
+        _mm512_mask_storeu_ps(dz + i, lanes(count), _mm512_maskz_loadu_ps(get_bits(mask, i, count), dy + i));
     }
 }
 
@@ -253,9 +261,7 @@ static void grad_where(const float *dy, const uint8_t *mask, float *dx, int64_t 
 #pragma omp parallel for schedule(static) if (n > SERIAL)
     for (int64_t i = 0; i < n; i += 16) {
         const int64_t count = least(16, n - i);
-        uint16_t bits = 0;
-        memcpy(&bits, mask + i / 8, (size_t)(count + 7) / 8);
-        const __mmask16 live = (__mmask16)((1u << count) - 1), on = (__mmask16)(bits & live);
+        const __mmask16 live = lanes(count), on = get_bits(mask, i, count);
         const __m512 x = _mm512_maskz_loadu_ps(live, dx + i);
         _mm512_mask_storeu_ps(dx + i, live, _mm512_add_ps(x, _mm512_maskz_loadu_ps(on, dy + i)));
     }
@@ -278,7 +284,7 @@ static void qadd(const struct isobit_add *p, int64_t n, const int8_t *x, const i
 #pragma omp parallel for schedule(static) if (n > SERIAL)
     for (int64_t i = 0; i < n; i += 16) {
         const int64_t count = least(16, n - i);
-        const __mmask16 live = (__mmask16)((1u << count) - 1);
+        const __mmask16 live = lanes(count);
         const __m512i a = _mm512_sub_epi32(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(live, x + i)), az);
         const __m512i b = _mm512_sub_epi32(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(live, y + i)), bz);
         __m512i v;
@@ -294,10 +300,8 @@ static void qadd(const struct isobit_add *p, int64_t n, const int8_t *x, const i
         }
         __mmask16 inside;
         _mm_mask_storeu_epi8(q + i, live, ib_codes16(v, p->out_zero, p->lo, p->hi, &inside));
-        if (mask) {
-            const uint16_t bits = (uint16_t)(inside & live);
-            memcpy(mask + i / 8, &bits, (size_t)(count + 7) / 8);
-        }
+        if (mask)
+            put_bits(mask, i, inside, count);
     }
 }
 
