@@ -57,6 +57,29 @@ typedef struct ib_kv_cache {
     float *k_scale, *v_scale;
 } ib_kv_cache;
 
+/* Images of codes, channels last (NHWC), as the integer runtime keeps them from layer to layer where a level has products for that order:
+ * data[n][h + 2 border][w + 2 border][c], each byte a code + 128; the border holds the zero point, so that a window needs no test for
+ * padding. Reading may pass the end by IB_NHWC_SLACK bytes. */
+typedef struct ib_nhwc {
+    uint8_t *data;
+    int64_t c, h, w;
+    int border; /* pixels */
+} ib_nhwc;
+enum { IB_NHWC_SLACK = 64 };
+
+static inline int64_t ib_nhwc_line(const ib_nhwc *x) /* bytes from a pixel to the one below */
+{
+    return (x->w + 2 * x->border) * x->c;
+}
+static inline int64_t ib_nhwc_bytes(const ib_nhwc *x) /* of a sample */
+{
+    return (x->h + 2 * x->border) * ib_nhwc_line(x);
+}
+static inline uint8_t *ib_nhwc_at(const ib_nhwc *v, int64_t i, int64_t y, int64_t x) /* pixel of sample i; y, x >= -border */
+{
+    return v->data + i * ib_nhwc_bytes(v) + (y + v->border) * ib_nhwc_line(v) + (x + v->border) * v->c;
+}
+
 /* Addition and multiplication of codes: the operand is runtime/isobit_rt.h's isobit_add or isobit_mul. */
 struct isobit_add;
 struct isobit_mul;

@@ -10,7 +10,7 @@
 enum { KEY_DATA = 1000, KEY_DEVICE, KEY_THREADS, KEY_JSON, KEY_LIMIT };
 
 static const struct argp_option machine_options[] = {
-    {"device", KEY_DEVICE, "NAME", 0, "cpu, cpu:ref, cpu:base, cpu:avx2, cpu:avx512, cpu:bf16", 0},
+    {"device", KEY_DEVICE, "NAME", 0, "cpu, cpu:ref, cpu:base, cpu:avx2, cpu:avx512, cpu:vnni, cpu:bf16, cpu:amx", 0},
     {"threads", KEY_THREADS, "N", 0, "0 (default): all cores; no result depends on it", 0},
     {"json", KEY_JSON, NULL, 0, "one JSON object on standard output", 0},
     {0},

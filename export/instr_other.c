@@ -26,6 +26,12 @@ static ib_status add_run(const ib_program *p, const ib_instr *i, const ib_run *r
     return IB_OK;
 }
 
+static ib_status add_run_nhwc(const ib_program *p, const ib_instr *i, const ib_run *r)
+{
+    r->dev->k.nhwc_add(&i->p.add, r->batch, &r->image[i->in[0]], &r->image[i->in[1]], p->profile, &r->image[i->out]);
+    return IB_OK;
+}
+
 static void add_print_data(const ib_program *p, const ib_instr *i, int at, ib_text *t)
 {
     const isobit_add *a = &i->p.add;
@@ -121,6 +127,22 @@ static ib_status avgpool_run(const ib_program *p, const ib_instr *i, const ib_ru
     const ib_window s = pool_window(o, r->batch);
     r->dev->k.qavgpool(&s, r->value[i->in[0]], o->in_zero, r->acc);
     r->dev->k.requant(r->acc, 1, 1, r->batch * o->channels * o->out_h * o->out_w, &o->scale, p->profile, o->out_zero, o->lo, o->hi, r->value[i->out], NULL);
+    return IB_OK;
+}
+
+static ib_status maxpool_run_nhwc(const ib_program *p, const ib_instr *i, const ib_run *r)
+{
+    const ib_window s = pool_window(&i->p.pool, r->batch);
+    UNUSED(p);
+    r->dev->k.nhwc_maxpool(&s, &r->image[i->in[0]], &r->image[i->out]);
+    return IB_OK;
+}
+
+static ib_status avgpool_run_nhwc(const ib_program *p, const ib_instr *i, const ib_run *r)
+{
+    const isobit_pool *o = &i->p.pool;
+    const ib_window s = pool_window(o, r->batch);
+    r->dev->k.nhwc_avgpool(&s, &r->image[i->in[0]], o->in_zero, &(ib_epilogue){&o->scale, p->profile, o->out_zero, o->lo, o->hi, NULL, NULL}, &r->image[i->out]);
     return IB_OK;
 }
 
@@ -228,8 +250,12 @@ static void concat_print_call(const ib_program *p, const ib_instr *i, int at, ib
     ib_text_add(t, "        }\n    }");
 }
 
+#define mul_run_nhwc NULL
+#define lookup_run_nhwc NULL
+#define concat_run_nhwc NULL
+
 #define INSTR(name, op, sections) \
-    const ib_instr_class ib_instr_##name = {#name, &ib_op_##op, sections, name##_lower, name##_run, NULL, name##_print_data, name##_print_call};
+    const ib_instr_class ib_instr_##name = {#name, &ib_op_##op, sections, name##_lower, name##_run, NULL, name##_run_nhwc, NULL, name##_print_data, name##_print_call};
 INSTR(add, qadd, "requant add")
 INSTR(mul, qmul, "requant mul")
 INSTR(maxpool, qmax_pool, "pool maxpool")

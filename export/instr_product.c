@@ -5,8 +5,11 @@
 #include "export/program.h"
 #include "export/text.h"
 
-static ib_window window_of(const isobit_conv2d *c, int64_t n)
+ib_window ib_product_window(const ib_instr *i, const ib_nhwc *image, int64_t n)
 {
+    const isobit_conv2d *c = &i->p.conv;
+    if (image && i->cls == &ib_instr_linear)
+        return (ib_window){n, image->c, image->h, image->w, c->out_c, 1, 1, (int)image->h, (int)image->w, 1, 1, 0, 0, 1};
     return (ib_window){n, c->in_c, c->in_h, c->in_w, c->out_c, c->out_h, c->out_w, c->kernel_h, c->kernel_w,
                        c->stride_h, c->stride_w, c->pad_h, c->pad_w, c->groups};
 }
@@ -75,11 +78,17 @@ static ib_status product_lower(ib_program *p, ib_instr *i, const ib_node *n)
     return IB_OK;
 }
 
+static ib_qweights weights_of(const ib_instr *i)
+{
+    const isobit_conv2d *c = &i->p.conv;
+    return (ib_qweights){i->codes, i->factor, c->group_size, c->n_groups, c->bits};
+}
+
 static ib_status product_run(const ib_program *p, const ib_instr *i, const ib_run *r)
 {
     const isobit_conv2d *c = &i->p.conv;
-    const ib_window s = window_of(c, r->batch);
-    const ib_qweights w = {i->codes, i->factor, c->group_size, c->n_groups, c->bits};
+    const ib_window s = ib_product_window(i, NULL, r->batch);
+    const ib_qweights w = weights_of(i);
     const ib_epilogue e = {i->scale, p->profile, c->out_zero, c->lo, c->hi, r->value[i->out], NULL};
     if (i->cls == &ib_instr_conv2d)
         r->dev->k.qconv2d(&s, r->value[i->in[0]], c->in_zero, &w, i->bias, r->packed, &e, r->acc, r->scratch);
@@ -88,12 +97,33 @@ static ib_status product_run(const ib_program *p, const ib_instr *i, const ib_ru
     return IB_OK;
 }
 
-static int64_t product_pack(const ib_instr *i, ib_device *dev, void *to)
+static int64_t product_pack(const ib_program *p, const ib_instr *i, ib_device *dev, void *to)
 {
     const isobit_conv2d *c = &i->p.conv;
-    const ib_window s = window_of(c, 1);
-    const ib_qweights w = {i->codes, i->factor, c->group_size, c->n_groups, c->bits};
+    const ib_window s = ib_product_window(i, NULL, 1);
+    const ib_qweights w = weights_of(i);
+    (void)p;
     return i->cls == &ib_instr_conv2d ? dev->k.qconv2d_pack(&s, c->in_zero, &w, i->bias, to) : dev->k.qlinear_pack(c->in_c, c->out_c, c->in_zero, &w, i->bias, to);
+}
+
+static ib_status product_run_nhwc(const ib_program *p, const ib_instr *i, const ib_run *r)
+{
+    const isobit_conv2d *c = &i->p.conv;
+    const ib_nhwc *x = &r->image[i->in[0]];
+    const ib_window s = ib_product_window(i, x, r->batch);
+    const ib_qweights w = weights_of(i);
+    r->dev->k.nhwc_conv2d(&s, x, c->in_zero, &w, i->bias, r->packed, &(ib_epilogue){i->scale, p->profile, c->out_zero, c->lo, c->hi, NULL, NULL}, &r->image[i->out]);
+    return IB_OK;
+}
+
+static int64_t product_pack_nhwc(const ib_program *p, const ib_instr *i, ib_device *dev, void *to)
+{
+    ib_nhwc image;
+    if (!ib_value_image(&p->values[i->in[0]], &image))
+        return 0;
+    const ib_window s = ib_product_window(i, &image, 1);
+    const ib_qweights w = weights_of(i);
+    return dev->k.nhwc_pack(&s, i->p.conv.in_zero, &w, i->bias, to);
 }
 
 static void product_print_data(const ib_program *p, const ib_instr *i, int at, ib_text *t)
@@ -125,5 +155,5 @@ static void product_print_call(const ib_program *p, const ib_instr *i, int at, i
     ib_text_add(t, "isobit_run_conv2d(&%s_layer%d, V%d, V%d, %s_patch, %d);", t->name, at, i->in[0], i->out, t->name, p->profile);
 }
 
-const ib_instr_class ib_instr_conv2d = {"conv2d", &ib_op_qconv2d, "requant conv2d", product_lower, product_run, product_pack, product_print_data, product_print_call};
-const ib_instr_class ib_instr_linear = {"linear", &ib_op_qlinear, "requant conv2d", product_lower, product_run, product_pack, product_print_data, product_print_call};
+const ib_instr_class ib_instr_conv2d = {"conv2d", &ib_op_qconv2d, "requant conv2d", product_lower, product_run, product_pack, product_run_nhwc, product_pack_nhwc, product_print_data, product_print_call};
+const ib_instr_class ib_instr_linear = {"linear", &ib_op_qlinear, "requant conv2d", product_lower, product_run, product_pack, product_run_nhwc, product_pack_nhwc, product_print_data, product_print_call};

@@ -21,6 +21,7 @@ typedef struct ib_run {
     ib_device *dev;
     int64_t batch;
     int8_t *const *value;  /* [n_values] codes of the batch */
+    const ib_nhwc *image;  /* [n_values] the same with channels last, where the runner holds them so */
     const void *packed;    /* its own constants, or NULL */
     int32_t *acc;          /* work space: the largest value's accumulators, and what kernels need */
     float *scratch;
@@ -34,7 +35,10 @@ typedef struct ib_instr_class {
     const char *sections;  /* of runtime/isobit_rt.h that the printed C needs, blank-separated */
     ib_status (*lower)(ib_program *p, ib_instr *i, const ib_node *n);
     ib_status (*run)(const ib_program *p, const ib_instr *i, const ib_run *r);
-    int64_t (*pack)(const ib_instr *i, ib_device *dev, void *to); /* bytes of constants packed ahead, or NULL */
+    int64_t (*pack)(const ib_program *p, const ib_instr *i, ib_device *dev, void *to); /* bytes of constants packed ahead, or NULL */
+    /* the same on images with channels last, or NULL; if there are constants and no bytes, the device has no such product */
+    ib_status (*run_nhwc)(const ib_program *p, const ib_instr *i, const ib_run *r);
+    int64_t (*pack_nhwc)(const ib_program *p, const ib_instr *i, ib_device *dev, void *to);
     void (*print_data)(const ib_program *p, const ib_instr *i, int at, ib_text *t);
     void (*print_call)(const ib_program *p, const ib_instr *i, int at, ib_text *t);
 } ib_instr_class;
@@ -94,6 +98,13 @@ ib_status ib_plan_memory(ib_program *p);
 /* Runs and shows every instruction's result: see(context, instruction, codes[batch, size]). */
 ib_status ib_program_run_traced(ib_program *p, ib_device *dev, int64_t n, const int8_t *in, int8_t *out,
                                 void (*see)(void *, int, const int8_t *), void *context);
+/* The same with a runner that keeps every value; see may be NULL. */
+ib_runner *ib_runner_new_traced(const ib_program *p, ib_device *dev, int64_t batch);
+ib_status ib_runner_run_traced(ib_runner *r, int64_t n, const int8_t *in, int8_t *out, void (*see)(void *, int, const int8_t *), void *context);
+/* The window of a product over n samples; `image` is its input's geometry, of which a linear layer's window takes all. */
+ib_window ib_product_window(const ib_instr *i, const ib_nhwc *image, int64_t n);
+/* Shape of a value as an image (data NULL, border 0); 0 if it is none. */
+int ib_value_image(const ib_value *v, ib_nhwc *image);
 /* Copies n bytes; NULL with ib_error() if memory is out or from is NULL. */
 void *ib_copy(const void *from, size_t bytes);
 

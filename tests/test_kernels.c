@@ -5,8 +5,13 @@
 #include "backends/kernels.h"
 #include "tensor/requant.h"
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-function"
+#include "runtime/isobit_rt.h"
+#pragma GCC diagnostic pop
+
 enum { GUARD = 64 };
-static const char *const levels[] = {"cpu:base", "cpu:avx2", "cpu:avx512", "cpu:vnni", "cpu:bf16"};
+static const char *const levels[] = {"cpu:base", "cpu:avx2", "cpu:avx512", "cpu:vnni", "cpu:bf16", "cpu:amx"};
 
 static void *fill_random(void *p, size_t bytes, uint64_t stream)
 {
@@ -131,6 +136,120 @@ static void integer_convolutions_agree(void)
                 free(own);
             });
             free(x), free(w), free(factor), free(bias), free(want), free(scratch);
+        }
+    ib_device_close(ref);
+}
+
+/* An image with channels last of n samples, its border the zero point; everything else is noise. */
+static ib_nhwc image(int64_t n, int64_t c, int64_t h, int64_t w, int border, int zero)
+{
+    ib_nhwc x = {NULL, c, h, w, border};
+    const size_t bytes = (size_t)(n * ib_nhwc_bytes(&x) + IB_NHWC_SLACK);
+    x.data = noise(bytes, 21);
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t y = -border; y < h + border; y++)
+            for (int64_t j = -border; j < w + border; j++)
+                if (y < 0 || y >= h || j < 0 || j >= w)
+                    memset(ib_nhwc_at(&x, i, y, j), zero + 128, (size_t)x.c);
+    return x;
+}
+
+/* Whether borders and what follows are as image() made them. */
+static int is_framed(const ib_nhwc *x, int64_t n, int zero)
+{
+    const ib_nhwc fresh = image(n, x->c, x->h, x->w, x->border, zero);
+    int same = !memcmp(x->data + n * ib_nhwc_bytes(x), fresh.data + n * ib_nhwc_bytes(x), IB_NHWC_SLACK);
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t y = -x->border; y < x->h + x->border; y++)
+            for (int64_t j = -x->border; j < x->w + x->border; j++)
+                if (y < 0 || y >= x->h || j < 0 || j >= x->w)
+                    same = same && !memcmp(ib_nhwc_at(x, i, y, j), ib_nhwc_at(&fresh, i, y, j), (size_t)x->c);
+    free(fresh.data);
+    return same;
+}
+
+static void channels_last_agree(void)
+{
+    static const ib_window more[] = {{3, 7, 4, 3, 21, 1, 1, 4, 3, 1, 1, 0, 0, 1} /* a linear layer */, {2, 70, 9, 8, 70, 5, 4, 3, 3, 2, 2, 1, 1, 70}, {1, 8, 30, 32, 16, 30, 32, 3, 3, 1, 1, 1, 1, 1},
+                                     {2, 130, 5, 5, 100, 5, 5, 1, 1, 1, 1, 0, 0, 1}, {1, 48, 33, 20, 80, 33, 20, 3, 3, 1, 1, 1, 1, 1}, {1, 16, 66, 40, 16, 66, 40, 3, 3, 1, 1, 1, 1, 16}};
+    enum { KNOWN = sizeof windows / sizeof *windows, MORE = sizeof more / sizeof *more };
+    ib_device *ref = ib_device_open("cpu:ref");
+    for (size_t t = 0; t < KNOWN + MORE; t++)
+        for (int profile = 0; profile < 3; profile++)
+            for (int large = 0; large < 2; large++) {
+                const ib_window *s = t < KNOWN ? &windows[t] : &more[t - KNOWN];
+                const int64_t row = s->ic / s->groups * s->kh * s->kw, out = s->n * s->oc * s->oh * s->ow;
+                const int border = 5;
+                int8_t *codes = noise((size_t)(s->n * s->ic * s->ih * s->iw), 1), *w = noise((size_t)(s->oc * row), 2), *want = malloc((size_t)out);
+                int32_t *bias = noise((size_t)s->oc * 4, 4), *acc = malloc((size_t)out * 4);
+                for (int64_t i = 0; i < s->oc; i++)
+                    bias[i] >>= 8;
+                isobit_scale *scale = factors(s->oc, profile, large);
+                const ib_qweights weights = {w, NULL, 0, 0, 8};
+                float *scratch = malloc((size_t)ib_qconv2d_scratch(s) * 4 * 8);
+                ib_threads_set(1);
+                ref->k.qconv2d(s, codes, -13, &weights, bias, NULL, &(ib_epilogue){scale, profile, 3, -100, 90, want, NULL}, acc, scratch);
+                EACH_LEVEL({
+                    const ib_nhwc x = image(s->n, s->ic, s->ih, s->iw, border, -13);
+                    const ib_nhwc y = image(s->n, s->oc, s->oh, s->ow, l_ % 2, 77);
+                    const ib_epilogue e = {scale, profile, 3, -100, 90, NULL, NULL};
+                    const int64_t size = k->nhwc_pack(s, -13, &weights, bias, NULL);
+                    void *packed = size ? guarded((size_t)size) : NULL;
+                    int8_t *got = guarded((size_t)out);
+                    k->nhwc_from(codes, s->n, &x);
+                    CHECK(!size || k->nhwc_pack(s, -13, &weights, bias, packed) == size);
+                    k->nhwc_conv2d(s, &x, -13, &weights, bias, packed, &e, &y);
+                    k->nhwc_to(&y, s->n, got);
+                    CHECK(!memcmp(got, want, (size_t)out));
+                    CHECK(is_framed(&x, s->n, -13) && is_framed(&y, s->n, 77));
+                    check_guard(got, (size_t)out);
+                    if (size)
+                        check_guard(packed, (size_t)size);
+                    free(x.data), free(y.data), free(packed), free(got);
+                });
+                free(codes), free(w), free(want), free(bias), free(acc), free(scale), free(scratch);
+            }
+    ib_device_close(ref);
+}
+
+static void channels_last_sums_and_pools_agree(void)
+{
+    static const ib_window pools[] = {{2, 3, 8, 8, 3, 4, 4, 2, 2, 2, 2, 0, 0, 1}, {1, 70, 9, 7, 70, 5, 4, 3, 3, 2, 2, 1, 1, 1}, {3, 16, 7, 7, 16, 1, 1, 7, 7, 7, 7, 0, 0, 1}};
+    ib_device *ref = ib_device_open("cpu:ref");
+    for (size_t t = 0; t < sizeof pools / sizeof *pools; t++)
+        for (int profile = 0; profile < 3; profile++) {
+            const ib_window *s = &pools[t];
+            const int64_t in = s->n * s->ic * s->ih * s->iw, out = s->n * s->ic * s->oh * s->ow;
+            int8_t *a = noise((size_t)in, 31), *b = noise((size_t)in, 32), *sum = malloc((size_t)in), *top = malloc((size_t)out), *mean = malloc((size_t)out), *got = malloc((size_t)in);
+            int32_t *acc = malloc((size_t)out * 4);
+            const isobit_scale half = ib_requant_scale(0.4f, 1, 1, profile);
+            const struct isobit_add add = {0, -3, 9, 4, -120, 101, profile == ISOBIT_FP32_RNE ? (isobit_scale){1 << 19, -20} : half, profile == ISOBIT_FP32_RNE ? (isobit_scale){333333, -20} : half, half};
+            ref->k.qadd(&add, in, a, b, profile, sum, NULL);
+            ref->k.qmaxpool(s, a, top, NULL);
+            ref->k.qavgpool(s, a, -3, acc);
+            const isobit_scale inverse = ib_requant_scale(1.0f / (float)(s->kh * s->kw), 1.0f, 1.0f, profile);
+            ref->k.requant(acc, 1, 1, out, &inverse, profile, 4, -100, 99, mean, NULL);
+            EACH_LEVEL({
+                const ib_nhwc x = image(s->n, s->ic, s->ih, s->iw, 1, -3);
+                const ib_nhwc z = image(s->n, s->ic, s->ih, s->iw, 0, -3);
+                const ib_nhwc u = image(s->n, s->ic, s->ih, s->iw, 2, 5);
+                const ib_nhwc y = image(s->n, s->ic, s->oh, s->ow, 1, 5);
+                const ib_epilogue e = {&inverse, profile, 4, -100, 99, NULL, NULL};
+                k->nhwc_from(a, s->n, &x);
+                k->nhwc_from(b, s->n, &z);
+                k->nhwc_add(&add, s->n, &x, &z, profile, &u);
+                k->nhwc_to(&u, s->n, got);
+                CHECK(!memcmp(got, sum, (size_t)in));
+                k->nhwc_maxpool(s, &x, &y);
+                k->nhwc_to(&y, s->n, got);
+                CHECK(!memcmp(got, top, (size_t)out));
+                k->nhwc_avgpool(s, &x, -3, &e, &y);
+                k->nhwc_to(&y, s->n, got);
+                CHECK(!memcmp(got, mean, (size_t)out));
+                CHECK(is_framed(&x, s->n, -3) && is_framed(&z, s->n, -3) && is_framed(&u, s->n, 5) && is_framed(&y, s->n, 5));
+                free(x.data), free(z.data), free(u.data), free(y.data);
+            });
+            free(a), free(b), free(sum), free(top), free(mean), free(got), free(acc);
         }
     ib_device_close(ref);
 }
@@ -361,5 +480,5 @@ static void codes_of_nan_and_infinity_are_codes(void)
     });
 }
 
-SUITE("kernels", T(integer_convolutions_agree), T(integer_linear_layers_agree), T(pools_agree), T(requantizations_agree), T(signed_bytes_stay_signed),
+SUITE("kernels", T(integer_convolutions_agree), T(channels_last_agree), T(channels_last_sums_and_pools_agree), T(integer_linear_layers_agree), T(pools_agree), T(requantizations_agree), T(signed_bytes_stay_signed),
       T(float_convolutions_agree_and_ignore_threads), T(products_agree_and_ignore_threads), T(sums_ignore_threads), T(codes_of_nan_and_infinity_are_codes))

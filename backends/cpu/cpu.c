@@ -18,12 +18,15 @@ void ib_avx2_fill_table(ib_kernels *k);
 void ib_avx512_fill_table(ib_kernels *k);
 void ib_vnni_fill_table(ib_kernels *k);
 void ib_bf16_fill_table(ib_kernels *k);
+void ib_amx_fill_table(ib_kernels *k);
+int ib_amx_is_there(void);
 void ib_fill_table_ref(ib_kernels *k);
 void ib_fill_table_base(ib_kernels *k);
 void ib_fill_table_avx2(ib_kernels *k);
 void ib_fill_table_avx512(ib_kernels *k);
 #define ib_fill_table_vnni ib_fill_table_avx512
 #define ib_fill_table_bf16 ib_fill_table_avx512
+#define ib_fill_table_amx ib_fill_table_avx512
 
 static void nothing(ib_kernels *k)
 {
@@ -53,7 +56,7 @@ ib_device *ib_device_open(const char *name)
     if (!name || !*name)
         name = "cpu";
     if (strncmp(name, "cpu", 3) || (name[3] && name[3] != ':'))
-        return ib_fail_null(IB_EUNSUPPORTED, "device '%s': this build has cpu, cpu:ref, cpu:base, cpu:avx2, cpu:avx512, cpu:vnni and cpu:bf16", name);
+        return ib_fail_null(IB_EUNSUPPORTED, "device '%s': this build has cpu, cpu:ref, cpu:base, cpu:avx2, cpu:avx512, cpu:vnni, cpu:bf16 and cpu:amx", name);
     ib_device *dev = ib_alloc(sizeof *dev);
     if (!dev)
         return NULL;

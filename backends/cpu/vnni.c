@@ -7,11 +7,6 @@
 #include "backends/cpu/requant16.h"
 #include "backends/cpu/vnni.h"
 
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wunused-function"
-#include "runtime/isobit_rt.h"
-#pragma GCC diagnostic pop
-
 void ib_avx512_fill_table(ib_kernels *k);
 void ib_vnni_fill_table(ib_kernels *k);
 static ib_kernels below; /* the level that this one builds on; the same at each filling */
@@ -143,8 +138,8 @@ static int is_narrow(int64_t k, int64_t out, const ib_qweights *w)
     return w->bits && w->bits <= 4 && k * out > 1 << 20;
 }
 
-static void qlinear(int64_t rows, int64_t k, int64_t out, const int8_t *x, int in_zero, const ib_qweights *w, const int32_t *bias, const void *packed,
-                    const ib_epilogue *r, int32_t *acc, float *scratch)
+void ib_qlinear_by(const ib_multiplier *m, int64_t rows, int64_t k, int64_t out, const int8_t *x, int in_zero, const ib_qweights *w, const int32_t *bias, const void *packed,
+                   const ib_epilogue *r, int32_t *acc, float *scratch)
 {
     if (w->group_size) {
         below.qlinear(rows, k, out, x, in_zero, w, bias, NULL, r, acc, scratch);
@@ -157,9 +152,15 @@ static void qlinear(int64_t rows, int64_t k, int64_t out, const int8_t *x, int i
         scratch += ib_vnni_linear_words(k, out);
     }
     const int fused = fuses(r, out);
-    ib_vnni_linear_run(rows, k, out, x, packed, bits, acc, fused ? r : NULL, scratch);
+    ib_vnni_linear_run(m, rows, k, out, x, packed, bits, acc, fused ? r : NULL, scratch);
     if (r && !fused)
         requant(acc, rows, out, 1, r->scale, r->profile, r->zero, r->lo, r->hi, r->codes, r->mask);
+}
+
+static void qlinear(int64_t rows, int64_t k, int64_t out, const int8_t *x, int in_zero, const ib_qweights *w, const int32_t *bias, const void *packed,
+                    const ib_epilogue *r, int32_t *acc, float *scratch)
+{
+    ib_qlinear_by(&ib_vnni_multiplier, rows, k, out, x, in_zero, w, bias, packed, r, acc, scratch);
 }
 
 static int64_t qconv2d_pack(const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias, void *packed)
@@ -269,36 +270,19 @@ static void grad_where(const float *dy, const uint8_t *mask, float *dx, int64_t 
 
 /* ---- addition ---- */
 
-/* isobit_requant with a factor <= 1 of numbers below 2^31 */
 static void qadd(const struct isobit_add *p, int64_t n, const int8_t *x, const int8_t *y, int profile, int8_t *q, uint8_t *mask)
 {
-    const int exact = profile == ISOBIT_FP32_RNE;
-    if ((exact && (p->a.exp > 0 || p->a.exp < -30)) || (!exact && !(ib_scale_is_small(p->a, profile) && ib_scale_is_small(p->b, profile) && ib_scale_is_small(p->out, profile)))) {
+    if (!ib_add_is_small(p, profile)) {
         below.qadd(p, n, x, y, profile, q, mask);
         return;
     }
-    const __m512i am = _mm512_set1_epi32(p->a.mult), ae = _mm512_set1_epi32(p->a.exp), bm = _mm512_set1_epi32(p->b.mult), be = _mm512_set1_epi32(p->b.exp);
-    const __m512i om = _mm512_set1_epi32(p->out.mult), oe = _mm512_set1_epi32(p->out.exp), az = _mm512_set1_epi32(p->a_zero), bz = _mm512_set1_epi32(p->b_zero);
-    const __m128i shift = _mm_cvtsi32_si128(-p->a.exp);
-    const __m512i below_half = _mm512_set1_epi32(p->a.exp ? (int32_t)((1u << (-p->a.exp - 1)) - 1) : 0), one = _mm512_set1_epi32(1);
+    const ib_add16 k = ib_add16_of(p, 0);
 #pragma omp parallel for schedule(static) if (n > SERIAL)
     for (int64_t i = 0; i < n; i += 16) {
         const int64_t count = least(16, n - i);
         const __mmask16 live = lanes(count);
-        const __m512i a = _mm512_sub_epi32(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(live, x + i)), az);
-        const __m512i b = _mm512_sub_epi32(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(live, y + i)), bz);
-        __m512i v;
-        if (exact) { /* |sum| / 2^s to even: + half - 1 + the bit that would be last, then the sign again */
-            const __m512i sum = _mm512_add_epi32(_mm512_mullo_epi32(a, am), _mm512_mullo_epi32(b, bm)), size = _mm512_abs_epi32(sum);
-            __m512i r = size;
-            if (p->a.exp)
-                r = _mm512_srl_epi32(_mm512_add_epi32(_mm512_add_epi32(size, below_half), _mm512_and_si512(_mm512_srl_epi32(size, shift), one)), shift);
-            v = _mm512_mask_sub_epi32(r, _mm512_movepi32_mask(sum), _mm512_setzero_si512(), r);
-        } else {
-            const __m512i ra = ib_requant16(_mm512_slli_epi32(a, 20), am, ae, profile), rb = ib_requant16(_mm512_slli_epi32(b, 20), bm, be, profile);
-            v = ib_requant16(_mm512_add_epi32(ra, rb), om, oe, profile);
-        }
         __mmask16 inside;
+        const __m512i v = ib_sum16(&k, _mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(live, x + i)), _mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(live, y + i)), profile);
         _mm_mask_storeu_epi8(q + i, live, ib_codes16(v, p->out_zero, p->lo, p->hi, &inside));
         if (mask)
             put_bits(mask, i, inside, count);
@@ -343,4 +327,5 @@ void ib_vnni_fill_table(ib_kernels *k)
     k->grad_where = grad_where;
     k->qadd = qadd;
     k->int8_peak = int8_peak;
+    ib_vnni_nhwc_fill_table(k);
 }

@@ -4,6 +4,37 @@
 
 #include "backends/kernels.h"
 
+/* ---- rows by panels (vnni_tiles.c, amx.c) ---- */
+
+/* A row of raised codes as a product reads it: `segments` pieces of `quads` times four, `jump` bytes from one to the next. */
+typedef struct ib_walk {
+    int64_t segments, quads, jump;
+} ib_walk;
+
+enum { IB_TILE_ROWS = 32, IB_TILE_PANELS = 4, IB_TILE_LD = 16 * IB_TILE_PANELS };
+/* How rows are multiplied by panels. */
+typedef struct ib_multiplier {
+    int64_t unit; /* quads of a segment are a multiple of it */
+    int64_t (*rows)(int64_t panels); /* at a time, at most IB_TILE_ROWS */
+    /* out[rows][IB_TILE_LD] = rows (ldx bytes apart) x panels; w: panel [segments quads][16][4] int8, then 16 biases; `step` words between panels */
+    void (*run)(int64_t rows, int64_t panels, const ib_walk *k, const uint8_t *x, int64_t ldx, const int32_t *w, int64_t step, int32_t *out);
+} ib_multiplier;
+extern const ib_multiplier ib_vnni_multiplier, ib_amx_multiplier;
+
+/* The level's qlinear by either. */
+void ib_qlinear_by(const ib_multiplier *m, int64_t rows, int64_t k, int64_t out, const int8_t *x, int in_zero, const ib_qweights *w, const int32_t *bias, const void *packed,
+                   const ib_epilogue *r, int32_t *acc, float *scratch);
+
+/* ---- channels last (vnni_nhwc.c, vnni_nhwc_depthwise.c, vnni_nhwc_other.c) ---- */
+void ib_vnni_nhwc_fill_table(ib_kernels *k);
+void ib_vnni_nhwc_other_fill_table(ib_kernels *k);
+
+int64_t ib_nhwc_pack_by(const ib_multiplier *m, const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias, void *packed); /* as nhwc_pack */
+void ib_nhwc_conv2d_by(const ib_multiplier *m, const ib_window *s, const ib_nhwc *x, const void *packed, const ib_epilogue *r, const ib_nhwc *y);
+
+int64_t ib_vnni_depthwise_pack(const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias, void *packed); /* bytes */
+void ib_vnni_depthwise(const ib_window *s, const ib_nhwc *x, const void *packed, const ib_epilogue *r, const ib_nhwc *y);
+
 /* ---- convolution (vnni_conv.c) ---- */
 int ib_vnni_conv_fits(const ib_window *s, const ib_qweights *w);
 int64_t ib_vnni_packed_words(const ib_window *s); /* int32 words of packed weights and biases */
@@ -19,6 +50,6 @@ void ib_vnni_linear_pack4(int64_t k, int64_t out, const ib_qweights *w, int in_z
 void ib_vnni_linear_pack(int64_t k, int64_t out, const ib_qweights *w, int in_zero, const int32_t *bias, int32_t *packed);
 int64_t ib_vnni_linear_room(int64_t rows, int64_t k); /* fp32 words, for all threads */
 /* bits 4: packed by pack4 */
-void ib_vnni_linear_run(int64_t rows, int64_t k, int64_t out, const int8_t *x, const int32_t *packed, int bits, int32_t *acc, const ib_epilogue *r, float *scratch);
+void ib_vnni_linear_run(const ib_multiplier *m, int64_t rows, int64_t k, int64_t out, const int8_t *x, const int32_t *packed, int bits, int32_t *acc, const ib_epilogue *r, float *scratch);
 
 #endif

@@ -8,7 +8,7 @@
 #include "backends/cpu/requant16.h"
 #include "backends/cpu/vnni.h"
 
-enum { LANES = 16, ROWS = 6, PANELS = 4 };
+enum { LANES = 16, PANELS = IB_TILE_PANELS };
 
 static int64_t quads(int64_t k)
 {
@@ -17,7 +17,7 @@ static int64_t quads(int64_t k)
 
 int64_t ib_vnni_linear_words(int64_t k, int64_t out)
 {
-    return (out + LANES - 1) / LANES * LANES * (quads(k) + 1);
+    return (out + LANES - 1) / LANES * LANES * (quads(k) + 1) + 16 * LANES; /* and what a whole tile reads behind the last panel */
 }
 
 void ib_vnni_linear_pack(int64_t k, int64_t out, const ib_qweights *w, int in_zero, const int32_t *bias, int32_t *packed)
@@ -70,37 +70,10 @@ void ib_vnni_linear_pack4(int64_t k, int64_t out, const ib_qweights *w, int in_z
 
 int64_t ib_vnni_linear_room(int64_t rows, int64_t k)
 {
-    return rows * (k + 7) / 8 * 2 + 2 * rows + 16;
+    return rows * ((k + 63) / 64 * 16) + rows + 32;
 }
 
-/* out[rows][PANELS 16] = rows x panels of accumulators; w: the first panel, `step` words between panels. One function for each number
- * of rows and panels, so that the accumulators stay in registers. */
-typedef void tile(int64_t n, const uint8_t *x, int64_t ldx, const int32_t *w, int64_t step, int32_t *out);
-#define TILE(rows, panels)                                                                                             \
-    static __attribute__((noinline)) void tile_##rows##_##panels(int64_t n, const uint8_t *x, int64_t ldx, const int32_t *w, int64_t step, int32_t *out) \
-    {                                                                                                                  \
-        __m512i acc[rows][panels];                                                                                     \
-        _Pragma("GCC unroll 6") for (int r = 0; r < rows; r++)                                                         \
-            _Pragma("GCC unroll 4") for (int v = 0; v < panels; v++)                                                   \
-                acc[r][v] = _mm512_loadu_si512(w + v * step + n * LANES);                                              \
-        for (int64_t i = 0; i < n; i++, w += LANES, x += 4) {                                                          \
-            __m512i b[panels];                                                                                         \
-            _Pragma("GCC unroll 4") for (int v = 0; v < panels; v++)                                                   \
-                b[v] = _mm512_loadu_si512(w + v * step);                                                               \
-            _Pragma("GCC unroll 6") for (int r = 0; r < rows; r++)                                                     \
-            {                                                                                                          \
-                int32_t four;                                                                                          \
-                memcpy(&four, x + r * ldx, 4);                                                                         \
-                const __m512i a = _mm512_set1_epi32(four);                                                             \
-                _Pragma("GCC unroll 4") for (int v = 0; v < panels; v++)                                               \
-                    acc[r][v] = _mm512_dpbusd_epi32(acc[r][v], a, b[v]);                                               \
-            }                                                                                                          \
-        }                                                                                                              \
-        _Pragma("GCC unroll 6") for (int r = 0; r < rows; r++)                                                         \
-            _Pragma("GCC unroll 4") for (int v = 0; v < panels; v++)                                                   \
-                _mm512_storeu_si512(out + (r * PANELS + v) * LANES, acc[r][v]);                                        \
-    }
-/* The same for one row and 4-bit codes; less: 8 times the sum of the row's raised inputs. */
+/* One row and 4-bit codes, as in vnni_tiles.c; less: 8 times the sum of the row's raised inputs. */
 #define TILE4(panels)                                                                                                  \
     static __attribute__((noinline)) void tile4_##panels(int64_t n, const uint8_t *x, int32_t less, const int32_t *w, int64_t step, int32_t *out) \
     {                                                                                                                  \
@@ -128,11 +101,6 @@ typedef void tile(int64_t n, const uint8_t *x, int64_t ldx, const int32_t *w, in
 TILE4(1) TILE4(2) TILE4(3) TILE4(4)
 static void (*const tiles4[PANELS])(int64_t, const uint8_t *, int32_t, const int32_t *, int64_t, int32_t *) = {tile4_1, tile4_2, tile4_3, tile4_4};
 
-#define TILES(rows) TILE(rows, 1) TILE(rows, 2) TILE(rows, 3) TILE(rows, 4)
-TILES(1) TILES(2) TILES(3) TILES(4) TILES(5) TILES(6)
-#define ROW(rows) {tile_##rows##_1, tile_##rows##_2, tile_##rows##_3, tile_##rows##_4}
-static tile *const tiles[ROWS][PANELS] = {ROW(1), ROW(2), ROW(3), ROW(4), ROW(5), ROW(6)};
-
 static void finish(int64_t rows, int64_t panels, const int32_t *acc, int64_t row, int64_t o, int64_t out, int32_t *to, const ib_epilogue *e)
 {
     for (int64_t v = 0; v < panels; v++) {
@@ -148,7 +116,7 @@ static void finish(int64_t rows, int64_t panels, const int32_t *acc, int64_t row
         }
         for (int64_t r = 0; r < rows; r++) {
             const int64_t at = (row + r) * out + first;
-            const __m512i a = _mm512_loadu_si512(acc + (r * PANELS + v) * LANES);
+            const __m512i a = _mm512_loadu_si512(acc + r * IB_TILE_LD + v * LANES);
             __mmask16 inside;
             if (e)
                 _mm_mask_storeu_epi8(e->codes + at, live, ib_codes16(ib_requant16(a, mult, exp, e->profile), e->zero, e->lo, e->hi, &inside));
@@ -158,39 +126,38 @@ static void finish(int64_t rows, int64_t panels, const int32_t *acc, int64_t row
     }
 }
 
-void ib_vnni_linear_run(int64_t rows, int64_t k, int64_t out, const int8_t *x, const int32_t *packed, int bits, int32_t *to, const ib_epilogue *e, float *scratch)
+void ib_vnni_linear_run(const ib_multiplier *m, int64_t rows, int64_t k, int64_t out, const int8_t *x, const int32_t *packed, int bits, int32_t *to, const ib_epilogue *e, float *scratch)
 {
-    const int64_t n = bits == 4 ? (k + 7) / 8 : quads(k), line = bits == 4 ? 8 * n : 4 * n, step = (n + 1) * LANES;
+    const int64_t n = bits == 4 ? (k + 7) / 8 : quads(k), line = (k + 63) / 64 * 64, step = (n + 1) * LANES;
     const int64_t panels = (out + LANES - 1) / LANES, groups = (panels + PANELS - 1) / PANELS;
     uint8_t *raised = (uint8_t *)scratch; /* [rows][line] */
     int32_t *sums = (int32_t *)(void *)(raised + (rows * line + 63) / 64 * 64); /* [rows] */
     const __m512i flip = _mm512_set1_epi8((char)0x80), ones = _mm512_set1_epi8(1);
+#pragma omp parallel for schedule(static) if (rows * k > 65536)
     for (int64_t i = 0; i < rows; i++) {
-        int64_t j = 0;
         __m512i sum = _mm512_setzero_si512();
-        for (; j + 64 <= k; j += 64) {
-            const __m512i v = _mm512_xor_si512(_mm512_loadu_si512(x + i * k + j), flip);
+        for (int64_t j = 0; j < k; j += 64) { /* zeroes behind the row meet no weight */
+            const __mmask64 live = k - j >= 64 ? ~(__mmask64)0 : ((__mmask64)1 << (k - j)) - 1;
+            const __m512i v = _mm512_xor_si512(_mm512_maskz_loadu_epi8(live, x + i * k + j), _mm512_maskz_mov_epi8(live, flip));
             sum = _mm512_dpbusd_epi32(sum, v, ones);
             _mm512_storeu_si512(raised + i * line + j, v);
         }
         sums[i] = _mm512_reduce_add_epi32(sum);
-        for (; j < k; j++)
-            sums[i] += raised[i * line + j] = (uint8_t)x[i * k + j] ^ 0x80;
-        for (; j < line; j++)
-            raised[i * line + j] = 0; /* meets no weight */
     }
 #pragma omp parallel for schedule(static) if (rows * k * out > 131072 && groups > 1)
     for (int64_t g = 0; g < groups; g++) {
         const int32_t *w = packed + g * PANELS * step;
         const int64_t p = panels - g * PANELS < PANELS ? panels - g * PANELS : PANELS;
-        int32_t acc[ROWS * PANELS * LANES];
+        const int64_t most = m->rows(p);
+        const ib_walk whole = {1, n, 0};
+        int32_t acc[IB_TILE_ROWS * IB_TILE_LD];
         for (int64_t i = 0; i < rows && bits == 4; i++) {
             tiles4[p - 1](n, raised + i * line, 8 * sums[i], w, step, acc);
             finish(1, p, acc, i, g * PANELS * LANES, out, to, e);
         }
-        for (int64_t i = 0; i < rows && bits != 4; i += ROWS) {
-            const int64_t r = rows - i < ROWS ? rows - i : ROWS;
-            tiles[r - 1][p - 1](n, raised + i * line, line, w, step, acc);
+        for (int64_t i = 0; i < rows && bits != 4; i += most) {
+            const int64_t r = rows - i < most ? rows - i : most;
+            m->run(r, p, &whole, raised + i * line, line, w, step, acc);
             finish(r, p, acc, i, g * PANELS * LANES, out, to, e);
         }
     }

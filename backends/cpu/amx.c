@@ -1,0 +1,189 @@
+/* amx.c - products of codes by tiles: sixteen rows of 64 raised codes by sixteen outputs an instruction (Intel, Architecture Instruction Set
+ * Extensions, chapter 3, "Intel AMX"). Panels are those of vnni_tiles.c, a segment's quads a multiple of sixteen. */
+#include <immintrin.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "backends/cpu/vnni.h"
+
+int ib_amx_is_there(void);
+void ib_bf16_fill_table(ib_kernels *k);
+void ib_amx_fill_table(ib_kernels *k);
+static ib_kernels below;
+
+enum { LANES = 16, TILE_ROWS = 16, TILE_BYTES = 64, FEW = 4 /* rows that vpdpbusd multiplies faster */ };
+
+/* The processor has tiles and 8-bit products (CPUID 7.0, EDX bits 24 and 25), and Linux lets this process use them. */
+int ib_amx_is_there(void)
+{
+    enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
+    uint32_t a = 7, b, c = 0, d;
+    __asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+    (void)b;
+    return (d >> 24 & 3) == 3 && !syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA);
+}
+
+/* Tiles 0..3: sums, 4 and 5: rows of codes, all of `rows` rows; 6 and 7: panels. */
+static void configure(int64_t rows)
+{
+    struct {
+        uint8_t palette, start, reserved[14];
+        uint16_t bytes[16];
+        uint8_t rows[16];
+    } c = {.palette = 1};
+    for (int i = 0; i < 8; i++) {
+        c.bytes[i] = TILE_BYTES;
+        c.rows[i] = i < 6 ? (uint8_t)rows : TILE_ROWS;
+    }
+    _tile_loadconfig(&c);
+}
+
+/* One or two tiles of rows (the second `second` rows below) by one or two panels. */
+#define FOR_TILES(body)                                                                                                \
+    for (int64_t s = 0; s < k->segments; s++)                                                                          \
+        for (int64_t q = 0; q < k->quads; q += TILE_ROWS) {                                                            \
+            const uint8_t *a = x + s * k->jump + 4 * q;                                                                \
+            const int32_t *b = w + (s * k->quads + q) * LANES;                                                         \
+            body                                                                                                       \
+        }
+static void two_by_two(const ib_walk *k, const uint8_t *x, int64_t ldx, int64_t second, const int32_t *w, int64_t step, const int32_t *bias, int32_t *out)
+{
+    _tile_loadd(0, bias, 0); /* the same row again and again */
+    _tile_loadd(1, bias + step, 0);
+    _tile_loadd(2, bias, 0);
+    _tile_loadd(3, bias + step, 0);
+    FOR_TILES({
+        _tile_loadd(4, a, ldx);
+        _tile_loadd(6, b, TILE_BYTES);
+        _tile_dpbusd(0, 4, 6);
+        _tile_loadd(7, b + step, TILE_BYTES);
+        _tile_dpbusd(1, 4, 7);
+        _tile_loadd(5, a + second * ldx, ldx);
+        _tile_dpbusd(2, 5, 6);
+        _tile_dpbusd(3, 5, 7);
+    })
+    _tile_stored(0, out, IB_TILE_LD * 4);
+    _tile_stored(1, out + LANES, IB_TILE_LD * 4);
+    _tile_stored(2, out + second * IB_TILE_LD, IB_TILE_LD * 4);
+    _tile_stored(3, out + second * IB_TILE_LD + LANES, IB_TILE_LD * 4);
+}
+
+static void two_by_one(const ib_walk *k, const uint8_t *x, int64_t ldx, int64_t second, const int32_t *w, const int32_t *bias, int32_t *out)
+{
+    _tile_loadd(0, bias, 0);
+    _tile_loadd(2, bias, 0);
+    FOR_TILES({
+        _tile_loadd(4, a, ldx);
+        _tile_loadd(6, b, TILE_BYTES);
+        _tile_dpbusd(0, 4, 6);
+        _tile_loadd(5, a + second * ldx, ldx);
+        _tile_dpbusd(2, 5, 6);
+    })
+    _tile_stored(0, out, IB_TILE_LD * 4);
+    _tile_stored(2, out + second * IB_TILE_LD, IB_TILE_LD * 4);
+}
+
+static void one_by_two(const ib_walk *k, const uint8_t *x, int64_t ldx, const int32_t *w, int64_t step, const int32_t *bias, int32_t *out)
+{
+    _tile_loadd(0, bias, 0);
+    _tile_loadd(1, bias + step, 0);
+    FOR_TILES({
+        _tile_loadd(4, a, ldx);
+        _tile_loadd(6, b, TILE_BYTES);
+        _tile_dpbusd(0, 4, 6);
+        _tile_loadd(7, b + step, TILE_BYTES);
+        _tile_dpbusd(1, 4, 7);
+    })
+    _tile_stored(0, out, IB_TILE_LD * 4);
+    _tile_stored(1, out + LANES, IB_TILE_LD * 4);
+}
+
+static void one_by_one(const ib_walk *k, const uint8_t *x, int64_t ldx, const int32_t *w, const int32_t *bias, int32_t *out)
+{
+    _tile_loadd(0, bias, 0);
+    FOR_TILES({
+        _tile_loadd(4, a, ldx);
+        _tile_loadd(6, b, TILE_BYTES);
+        _tile_dpbusd(0, 4, 6);
+    })
+    _tile_stored(0, out, IB_TILE_LD * 4);
+}
+
+static int64_t rows_of(int64_t panels)
+{
+    (void)panels;
+    return 2 * TILE_ROWS;
+}
+
+static void run(int64_t rows, int64_t panels, const ib_walk *k, const uint8_t *x, int64_t ldx, const int32_t *w, int64_t step, int32_t *out)
+{
+    const int64_t first = rows > TILE_ROWS ? (rows + 1) / 2 : rows, second = rows - first; /* the two overlap in a row, if rows is odd */
+    const int32_t *bias = w + k->segments * k->quads * LANES;
+    configure(first);
+    for (int64_t v = 0; v < panels; v += 2, w += 2 * step, bias += 2 * step, out += 2 * LANES)
+        if (second && v + 1 < panels)
+            two_by_two(k, x, ldx, second, w, step, bias, out);
+        else if (second)
+            two_by_one(k, x, ldx, second, w, bias, out);
+        else if (v + 1 < panels)
+            one_by_two(k, x, ldx, w, step, bias, out);
+        else
+            one_by_one(k, x, ldx, w, bias, out);
+    _tile_release();
+}
+
+const ib_multiplier ib_amx_multiplier = {TILE_ROWS, rows_of, run};
+
+static int64_t nhwc_pack(const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias, void *packed)
+{
+    return ib_nhwc_pack_by(&ib_amx_multiplier, s, in_zero, w, bias, packed);
+}
+
+static void nhwc_conv2d(const ib_window *s, const ib_nhwc *x, int in_zero, const ib_qweights *w, const int32_t *bias, const void *packed, const ib_epilogue *r, const ib_nhwc *y)
+{
+    if (packed)
+        ib_nhwc_conv2d_by(&ib_amx_multiplier, s, x, packed, r, y);
+    else
+        below.nhwc_conv2d(s, x, in_zero, w, bias, NULL, r, y);
+}
+
+static void qlinear(int64_t rows, int64_t k, int64_t out, const int8_t *x, int in_zero, const ib_qweights *w, const int32_t *bias, const void *packed,
+                    const ib_epilogue *r, int32_t *acc, float *scratch)
+{
+    ib_qlinear_by(rows < FEW ? &ib_vnni_multiplier : &ib_amx_multiplier, rows, k, out, x, in_zero, w, bias, packed, r, acc, scratch);
+}
+
+/* Four independent sums. */
+static double int8_peak(int64_t rounds)
+{
+    double done = 0;
+#pragma omp parallel reduction(+ : done)
+    {
+        configure(TILE_ROWS);
+        _tile_zero(0);
+        _tile_zero(1);
+        _tile_zero(2);
+        _tile_zero(3);
+        _tile_zero(4);
+        _tile_zero(6);
+        for (int64_t i = 0; i < rounds; i++) {
+            _tile_dpbusd(0, 4, 6);
+            _tile_dpbusd(1, 4, 6);
+            _tile_dpbusd(2, 4, 6);
+            _tile_dpbusd(3, 4, 6);
+        }
+        _tile_release();
+        done += (double)rounds * 4 * TILE_ROWS * LANES * TILE_BYTES * 2;
+    }
+    return done;
+}
+
+void ib_amx_fill_table(ib_kernels *k)
+{
+    ib_bf16_fill_table(k);
+    below = *k;
+    k->qlinear = qlinear;
+    k->nhwc_pack = nhwc_pack;
+    k->nhwc_conv2d = nhwc_conv2d;
+    k->int8_peak = int8_peak;
+}

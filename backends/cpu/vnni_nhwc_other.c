@@ -1,0 +1,171 @@
+/* vnni_nhwc_other.c - addition, pooling and change of order on images with channels last, equal in every bit to nhwc.c. */
+#include <immintrin.h>
+#include <string.h>
+
+#include "backends/cpu/requant16.h"
+#include "backends/cpu/vnni.h"
+
+static ib_kernels below;
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+static int64_t most(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+static __mmask64 bytes(int64_t count)
+{
+    return count >= 64 ? ~(__mmask64)0 : ((__mmask64)1 << count) - 1;
+}
+
+/* Up to four channels of sixteen pixels, a 32-bit word a pixel: pixel[16]. */
+static inline void words(const int8_t *row, int64_t plane, int64_t channels, int64_t count, uint8_t *pixel)
+{
+    const __m128i flip = _mm_set1_epi8((char)0x80);
+    const __mmask16 live = (__mmask16)bytes(count);
+    __m128i v[4];
+    for (int64_t j = 0; j < 4; j++)
+        v[j] = _mm_xor_si128(flip, _mm_maskz_loadu_epi8(j < channels ? live : 0, row + (j < channels ? j : 0) * plane));
+    const __m128i ab0 = _mm_unpacklo_epi8(v[0], v[1]), ab1 = _mm_unpackhi_epi8(v[0], v[1]), cd0 = _mm_unpacklo_epi8(v[2], v[3]), cd1 = _mm_unpackhi_epi8(v[2], v[3]);
+    __m128i *to = (__m128i *)(void *)pixel;
+    _mm_storeu_si128(to, _mm_unpacklo_epi16(ab0, cd0));
+    _mm_storeu_si128(to + 1, _mm_unpackhi_epi16(ab0, cd0));
+    _mm_storeu_si128(to + 2, _mm_unpacklo_epi16(ab1, cd1));
+    _mm_storeu_si128(to + 3, _mm_unpackhi_epi16(ab1, cd1));
+}
+
+/* Sixteen pixels of a row at a time: bytes as they are, or words of up to four channels, put side by side or apart. */
+static void nhwc_from(const int8_t *x, int64_t n, const ib_nhwc *y)
+{
+    const __m128i flip = _mm_set1_epi8((char)0x80), three = _mm_setr_epi8(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1);
+    const int64_t plane = y->h * y->w;
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t h = 0; h < y->h; h++)
+            for (int64_t w = 0; w < y->w; w += 16) {
+                const int8_t *row = x + i * y->c * plane + h * y->w + w;
+                const int64_t count = least(16, y->w - w);
+                uint8_t *to = ib_nhwc_at(y, i, h, w), pixel[64], packed[64];
+                if (y->c == 1) {
+                    const __mmask16 live = (__mmask16)bytes(count);
+                    _mm_mask_storeu_epi8(to, live, _mm_xor_si128(flip, _mm_maskz_loadu_epi8(live, row)));
+                    continue;
+                }
+                for (int64_t c = 0; c < y->c; c += 4) {
+                    const int64_t channels = least(4, y->c - c);
+                    words(row + c * plane, plane, channels, count, pixel);
+                    if (y->c == 3) {
+                        for (int64_t j = 0; j < 4; j++)
+                            _mm_storeu_si128((__m128i *)(void *)(packed + 12 * j), _mm_shuffle_epi8(_mm_loadu_si128((__m128i *)(void *)(pixel + 16 * j)), three));
+                        _mm512_mask_storeu_epi8(to, bytes(3 * count), _mm512_loadu_si512(packed));
+                    } else if (channels == 4) {
+                        for (int64_t p = 0; p < count; p++)
+                            memcpy(to + p * y->c + c, pixel + 4 * p, 4);
+                    } else {
+                        for (int64_t p = 0; p < count; p++)
+                            memcpy(to + p * y->c + c, pixel + 4 * p, (size_t)channels);
+                    }
+                }
+            }
+}
+
+static void nhwc_to(const ib_nhwc *x, int64_t n, int8_t *y)
+{
+    if (x->h * x->w > 1) {
+        below.nhwc_to(x, n, y);
+        return;
+    }
+    const __m512i flip = _mm512_set1_epi8((char)0x80);
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t c = 0; c < x->c; c += 64) {
+            const __mmask64 live = bytes(x->c - c);
+            _mm512_mask_storeu_epi8(y + i * x->c + c, live, _mm512_xor_si512(flip, _mm512_maskz_loadu_epi8(live, ib_nhwc_at(x, i, 0, 0) + c)));
+        }
+}
+
+/* A row of pixels is a row of bytes. */
+static void nhwc_add(const struct isobit_add *p, int64_t n, const ib_nhwc *a, const ib_nhwc *b, int profile, const ib_nhwc *y)
+{
+    if (!ib_add_is_small(p, profile)) {
+        below.nhwc_add(p, n, a, b, profile, y);
+        return;
+    }
+    const ib_add16 k = ib_add16_of(p, 128);
+    const __m512i zero = _mm512_set1_epi32(p->out_zero + 128), lo = _mm512_set1_epi32(p->lo - p->out_zero), hi = _mm512_set1_epi32(p->hi - p->out_zero);
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t h = 0; h < y->h; h++) {
+            const uint8_t *u = ib_nhwc_at(a, i, h, 0), *v = ib_nhwc_at(b, i, h, 0);
+            uint8_t *to = ib_nhwc_at(y, i, h, 0);
+            for (int64_t j = 0; j < y->w * y->c; j += 16) {
+                const __mmask16 live = (__mmask16)bytes(least(16, y->w * y->c - j));
+                const __m512i q = ib_sum16(&k, _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(live, u + j)), _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(live, v + j)), profile);
+                _mm_mask_storeu_epi8(to + j, live, _mm512_cvtepi32_epi8(_mm512_add_epi32(_mm512_max_epi32(lo, _mm512_min_epi32(hi, q)), zero)));
+            }
+        }
+}
+
+/* Rows and columns of the window of output (oy,ox) that lie within the image. */
+typedef struct window {
+    int64_t y0, y1, x0, x1;
+} window;
+static window within(const ib_window *s, int64_t oy, int64_t ox)
+{
+    return (window){most(0, oy * s->sh - s->ph), least(s->ih, oy * s->sh - s->ph + s->kh), most(0, ox * s->sw - s->pw), least(s->iw, ox * s->sw - s->pw + s->kw)};
+}
+
+static void nhwc_maxpool(const ib_window *s, const ib_nhwc *x, const ib_nhwc *y)
+{
+    for (int64_t i = 0; i < s->n; i++)
+        for (int64_t oy = 0; oy < s->oh; oy++)
+            for (int64_t ox = 0; ox < s->ow; ox++) {
+                const window k = within(s, oy, ox);
+                for (int64_t c = 0; c < s->ic; c += 64) {
+                    const __mmask64 live = bytes(s->ic - c);
+                    __m512i best = _mm512_setzero_si512();
+                    for (int64_t iy = k.y0; iy < k.y1; iy++) {
+                        const uint8_t *in = ib_nhwc_at(x, i, iy, k.x0) + c;
+                        for (int64_t ix = k.x0; ix < k.x1; ix++, in += x->c)
+                            best = _mm512_max_epu8(best, _mm512_maskz_loadu_epi8(live, in));
+                    }
+                    _mm512_mask_storeu_epi8(ib_nhwc_at(y, i, oy, ox) + c, live, best);
+                }
+            }
+}
+
+static void nhwc_avgpool(const ib_window *s, const ib_nhwc *x, int in_zero, const ib_epilogue *r, const ib_nhwc *y)
+{
+    if (!ib_scale_is_small(*r->scale, r->profile)) {
+        below.nhwc_avgpool(s, x, in_zero, r, y);
+        return;
+    }
+    const __m512i mult = _mm512_set1_epi32(r->scale->mult), exp = _mm512_set1_epi32(r->scale->exp), zero = _mm512_set1_epi32(r->zero + 128);
+    const __m512i lo = _mm512_set1_epi32(r->lo - r->zero), hi = _mm512_set1_epi32(r->hi - r->zero);
+    for (int64_t i = 0; i < s->n; i++)
+        for (int64_t oy = 0; oy < s->oh; oy++)
+            for (int64_t ox = 0; ox < s->ow; ox++) {
+                const window k = within(s, oy, ox);
+                const int64_t pixels = (k.y1 - k.y0) * (k.x1 - k.x0);
+                for (int64_t c = 0; c < s->ic; c += 16) {
+                    const __mmask16 live = (__mmask16)bytes(least(16, s->ic - c));
+                    __m512i sum = _mm512_set1_epi32((int32_t)(-pixels * (in_zero + 128)));
+                    for (int64_t iy = k.y0; iy < k.y1; iy++) {
+                        const uint8_t *in = ib_nhwc_at(x, i, iy, k.x0) + c;
+                        for (int64_t ix = k.x0; ix < k.x1; ix++, in += x->c)
+                            sum = _mm512_add_epi32(sum, _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(live, in)));
+                    }
+                    const __m512i q = ib_requant16(sum, mult, exp, r->profile);
+                    _mm_mask_storeu_epi8(ib_nhwc_at(y, i, oy, ox) + c, live, _mm512_cvtepi32_epi8(_mm512_add_epi32(_mm512_max_epi32(lo, _mm512_min_epi32(hi, q)), zero)));
+                }
+            }
+}
+
+void ib_vnni_nhwc_other_fill_table(ib_kernels *k)
+{
+    below = *k;
+    k->nhwc_from = nhwc_from;
+    k->nhwc_to = nhwc_to;
+    k->nhwc_add = nhwc_add;
+    k->nhwc_maxpool = nhwc_maxpool;
+    k->nhwc_avgpool = nhwc_avgpool;
+}
