@@ -23,8 +23,8 @@ int ib_amx_is_there(void)
     return (d >> 24 & 3) == 3 && !syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA);
 }
 
-/* Tiles 0..3: sums, 4 and 5: rows of codes, all of `rows` rows; 6 and 7: panels. */
-static void configure(int64_t rows)
+/* Tiles 0..3: sums, 4 and 5: rows of codes; 6 and 7: panels. */
+static void begin(int64_t rows)
 {
     struct {
         uint8_t palette, start, reserved[14];
@@ -35,52 +35,59 @@ static void configure(int64_t rows)
         c.bytes[i] = TILE_BYTES;
         c.rows[i] = i < 6 ? (uint8_t)rows : TILE_ROWS;
     }
+    __asm__ volatile("" ::"r"(&c) : "memory"); /* gcc 12's intrinsic claims to read eight bytes, and loses what else was stored */
     _tile_loadconfig(&c);
 }
 
-/* One or two tiles of rows (the second `second` rows below) by one or two panels. */
+static void end(void)
+{
+    _tile_release();
+}
+
+/* One or two blocks of rows by one or two panels. */
+enum { LD = IB_TILE_LD * 4, OTHER = IB_TILE_ROWS * IB_TILE_LD };
 #define FOR_TILES(body)                                                                                                \
     for (int64_t s = 0; s < k->segments; s++)                                                                          \
         for (int64_t q = 0; q < k->quads; q += TILE_ROWS) {                                                            \
-            const uint8_t *a = x + s * k->jump + 4 * q;                                                                \
+            const int64_t a = s * k->jump + 4 * q;                                                                     \
             const int32_t *b = w + (s * k->quads + q) * LANES;                                                         \
             body                                                                                                       \
         }
-static void two_by_two(const ib_walk *k, const uint8_t *x, int64_t ldx, int64_t second, const int32_t *w, int64_t step, const int32_t *bias, int32_t *out)
+static void two_by_two(const ib_walk *k, const uint8_t *const *x, int64_t ldx, const int32_t *w, int64_t step, const int32_t *bias, int32_t *out)
 {
     _tile_loadd(0, bias, 0); /* the same row again and again */
     _tile_loadd(1, bias + step, 0);
     _tile_loadd(2, bias, 0);
     _tile_loadd(3, bias + step, 0);
     FOR_TILES({
-        _tile_loadd(4, a, ldx);
+        _tile_loadd(4, x[0] + a, ldx);
         _tile_loadd(6, b, TILE_BYTES);
         _tile_dpbusd(0, 4, 6);
         _tile_loadd(7, b + step, TILE_BYTES);
         _tile_dpbusd(1, 4, 7);
-        _tile_loadd(5, a + second * ldx, ldx);
+        _tile_loadd(5, x[1] + a, ldx);
         _tile_dpbusd(2, 5, 6);
         _tile_dpbusd(3, 5, 7);
     })
-    _tile_stored(0, out, IB_TILE_LD * 4);
-    _tile_stored(1, out + LANES, IB_TILE_LD * 4);
-    _tile_stored(2, out + second * IB_TILE_LD, IB_TILE_LD * 4);
-    _tile_stored(3, out + second * IB_TILE_LD + LANES, IB_TILE_LD * 4);
+    _tile_stored(0, out, LD);
+    _tile_stored(1, out + LANES, LD);
+    _tile_stored(2, out + OTHER, LD);
+    _tile_stored(3, out + OTHER + LANES, LD);
 }
 
-static void two_by_one(const ib_walk *k, const uint8_t *x, int64_t ldx, int64_t second, const int32_t *w, const int32_t *bias, int32_t *out)
+static void two_by_one(const ib_walk *k, const uint8_t *const *x, int64_t ldx, const int32_t *w, const int32_t *bias, int32_t *out)
 {
     _tile_loadd(0, bias, 0);
     _tile_loadd(2, bias, 0);
     FOR_TILES({
-        _tile_loadd(4, a, ldx);
+        _tile_loadd(4, x[0] + a, ldx);
         _tile_loadd(6, b, TILE_BYTES);
         _tile_dpbusd(0, 4, 6);
-        _tile_loadd(5, a + second * ldx, ldx);
+        _tile_loadd(5, x[1] + a, ldx);
         _tile_dpbusd(2, 5, 6);
     })
-    _tile_stored(0, out, IB_TILE_LD * 4);
-    _tile_stored(2, out + second * IB_TILE_LD, IB_TILE_LD * 4);
+    _tile_stored(0, out, LD);
+    _tile_stored(2, out + OTHER, LD);
 }
 
 static void one_by_two(const ib_walk *k, const uint8_t *x, int64_t ldx, const int32_t *w, int64_t step, const int32_t *bias, int32_t *out)
@@ -88,51 +95,49 @@ static void one_by_two(const ib_walk *k, const uint8_t *x, int64_t ldx, const in
     _tile_loadd(0, bias, 0);
     _tile_loadd(1, bias + step, 0);
     FOR_TILES({
-        _tile_loadd(4, a, ldx);
+        _tile_loadd(4, x + a, ldx);
         _tile_loadd(6, b, TILE_BYTES);
         _tile_dpbusd(0, 4, 6);
         _tile_loadd(7, b + step, TILE_BYTES);
         _tile_dpbusd(1, 4, 7);
     })
-    _tile_stored(0, out, IB_TILE_LD * 4);
-    _tile_stored(1, out + LANES, IB_TILE_LD * 4);
+    _tile_stored(0, out, LD);
+    _tile_stored(1, out + LANES, LD);
 }
 
 static void one_by_one(const ib_walk *k, const uint8_t *x, int64_t ldx, const int32_t *w, const int32_t *bias, int32_t *out)
 {
     _tile_loadd(0, bias, 0);
     FOR_TILES({
-        _tile_loadd(4, a, ldx);
+        _tile_loadd(4, x + a, ldx);
         _tile_loadd(6, b, TILE_BYTES);
         _tile_dpbusd(0, 4, 6);
     })
-    _tile_stored(0, out, IB_TILE_LD * 4);
+    _tile_stored(0, out, LD);
 }
 
 static int64_t rows_of(int64_t panels)
 {
     (void)panels;
-    return 2 * TILE_ROWS;
+    return TILE_ROWS;
 }
 
-static void run(int64_t rows, int64_t panels, const ib_walk *k, const uint8_t *x, int64_t ldx, const int32_t *w, int64_t step, int32_t *out)
+static void run(int64_t rows, int64_t panels, const ib_walk *k, const uint8_t *const *x, int blocks, int64_t ldx, const int32_t *w, int64_t step, int32_t *out)
 {
-    const int64_t first = rows > TILE_ROWS ? (rows + 1) / 2 : rows, second = rows - first; /* the two overlap in a row, if rows is odd */
     const int32_t *bias = w + k->segments * k->quads * LANES;
-    configure(first);
+    (void)rows;
     for (int64_t v = 0; v < panels; v += 2, w += 2 * step, bias += 2 * step, out += 2 * LANES)
-        if (second && v + 1 < panels)
-            two_by_two(k, x, ldx, second, w, step, bias, out);
-        else if (second)
-            two_by_one(k, x, ldx, second, w, bias, out);
+        if (blocks == 2 && v + 1 < panels)
+            two_by_two(k, x, ldx, w, step, bias, out);
+        else if (blocks == 2)
+            two_by_one(k, x, ldx, w, bias, out);
         else if (v + 1 < panels)
-            one_by_two(k, x, ldx, w, step, bias, out);
+            one_by_two(k, *x, ldx, w, step, bias, out);
         else
-            one_by_one(k, x, ldx, w, bias, out);
-    _tile_release();
+            one_by_one(k, *x, ldx, w, bias, out);
 }
 
-const ib_multiplier ib_amx_multiplier = {TILE_ROWS, rows_of, run};
+const ib_multiplier ib_amx_multiplier = {TILE_ROWS, 1 << 24, 2, rows_of, begin, end, run};
 
 static int64_t nhwc_pack(const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias, void *packed)
 {
@@ -159,7 +164,7 @@ static double int8_peak(int64_t rounds)
     double done = 0;
 #pragma omp parallel reduction(+ : done)
     {
-        configure(TILE_ROWS);
+        begin(TILE_ROWS);
         _tile_zero(0);
         _tile_zero(1);
         _tile_zero(2);
@@ -172,7 +177,7 @@ static double int8_peak(int64_t rounds)
             _tile_dpbusd(2, 4, 6);
             _tile_dpbusd(3, 4, 6);
         }
-        _tile_release();
+        end();
         done += (double)rounds * 4 * TILE_ROWS * LANES * TILE_BYTES * 2;
     }
     return done;

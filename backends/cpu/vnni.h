@@ -11,14 +11,25 @@ typedef struct ib_walk {
     int64_t segments, quads, jump;
 } ib_walk;
 
-enum { IB_TILE_ROWS = 32, IB_TILE_PANELS = 4, IB_TILE_LD = 16 * IB_TILE_PANELS };
-/* How rows are multiplied by panels. */
+enum { IB_TILE_ROWS = 16, IB_TILE_PANELS = 4, IB_TILE_LD = 16 * IB_TILE_PANELS };
+/* How rows are multiplied by panels: between begin and end, a thread calls run with one number of rows. */
 typedef struct ib_multiplier {
-    int64_t unit; /* quads of a segment are a multiple of it */
-    int64_t (*rows)(int64_t panels); /* at a time, at most IB_TILE_ROWS */
-    /* out[rows][IB_TILE_LD] = rows (ldx bytes apart) x panels; w: panel [segments quads][16][4] int8, then 16 biases; `step` words between panels */
-    void (*run)(int64_t rows, int64_t panels, const ib_walk *k, const uint8_t *x, int64_t ldx, const int32_t *w, int64_t step, int32_t *out);
+    int64_t unit;  /* quads of a segment are a multiple of it */
+    int64_t worth; /* products that a second thread is worth */
+    int blocks;    /* of rows at a time: one or two */
+    int64_t (*rows)(int64_t panels); /* at most, of a block */
+    void (*begin)(int64_t rows);
+    void (*end)(void);
+    /* out[blocks][IB_TILE_ROWS][IB_TILE_LD] = rows (from x[block] on, ldx bytes apart) x panels; w: panel [segments quads][16][4] int8, then
+     * 16 biases; `step` words between panels */
+    void (*run)(int64_t rows, int64_t panels, const ib_walk *k, const uint8_t *const *x, int blocks, int64_t ldx, const int32_t *w, int64_t step, int32_t *out);
 } ib_multiplier;
+/* Rows at a time for `count` of them: about equal pieces; the last one begins at count - rows, over again what the one before had. */
+static inline int64_t ib_rows_at_once(const ib_multiplier *m, int64_t panels, int64_t count)
+{
+    const int64_t most = m->rows(panels), pieces = (count + most - 1) / most;
+    return (count + pieces - 1) / pieces;
+}
 extern const ib_multiplier ib_vnni_multiplier, ib_amx_multiplier;
 
 /* The level's qlinear by either. */

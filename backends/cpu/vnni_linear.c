@@ -68,9 +68,15 @@ void ib_vnni_linear_pack4(int64_t k, int64_t out, const ib_qweights *w, int in_z
     }
 }
 
+/* Bytes of a raised row: an odd number of cache lines, so that rows do not fall on each other in the cache. */
+static int64_t line_of(int64_t k)
+{
+    return ((k + 63) / 64 | 1) * 64;
+}
+
 int64_t ib_vnni_linear_room(int64_t rows, int64_t k)
 {
-    return rows * ((k + 63) / 64 * 16) + rows + 32;
+    return rows * line_of(k) / 4 + rows + 32;
 }
 
 /* One row and 4-bit codes, as in vnni_tiles.c; less: 8 times the sum of the row's raised inputs. */
@@ -128,7 +134,7 @@ static void finish(int64_t rows, int64_t panels, const int32_t *acc, int64_t row
 
 void ib_vnni_linear_run(const ib_multiplier *m, int64_t rows, int64_t k, int64_t out, const int8_t *x, const int32_t *packed, int bits, int32_t *to, const ib_epilogue *e, float *scratch)
 {
-    const int64_t n = bits == 4 ? (k + 7) / 8 : quads(k), line = (k + 63) / 64 * 64, step = (n + 1) * LANES;
+    const int64_t n = bits == 4 ? (k + 7) / 8 : quads(k), line = line_of(k), step = (n + 1) * LANES;
     const int64_t panels = (out + LANES - 1) / LANES, groups = (panels + PANELS - 1) / PANELS;
     uint8_t *raised = (uint8_t *)scratch; /* [rows][line] */
     int32_t *sums = (int32_t *)(void *)(raised + (rows * line + 63) / 64 * 64); /* [rows] */
@@ -148,17 +154,24 @@ void ib_vnni_linear_run(const ib_multiplier *m, int64_t rows, int64_t k, int64_t
     for (int64_t g = 0; g < groups; g++) {
         const int32_t *w = packed + g * PANELS * step;
         const int64_t p = panels - g * PANELS < PANELS ? panels - g * PANELS : PANELS;
-        const int64_t most = m->rows(p);
+        const int64_t r = ib_rows_at_once(m, p, rows);
         const ib_walk whole = {1, n, 0};
-        int32_t acc[IB_TILE_ROWS * IB_TILE_LD];
+        int32_t acc[2 * IB_TILE_ROWS * IB_TILE_LD];
         for (int64_t i = 0; i < rows && bits == 4; i++) {
             tiles4[p - 1](n, raised + i * line, 8 * sums[i], w, step, acc);
             finish(1, p, acc, i, g * PANELS * LANES, out, to, e);
         }
-        for (int64_t i = 0; i < rows && bits != 4; i += most) {
-            const int64_t r = rows - i < most ? rows - i : most;
-            m->run(r, p, &whole, raised + i * line, line, w, step, acc);
-            finish(r, p, acc, i, g * PANELS * LANES, out, to, e);
+        if (bits == 4)
+            continue;
+        m->begin(r);
+        for (int64_t i = 0; i < rows; i += m->blocks * r) {
+            const int64_t from[2] = {i < rows - r ? i : rows - r, i + r < rows - r ? i + r : rows - r};
+            const uint8_t *const x_of[2] = {raised + from[0] * line, raised + from[1] * line};
+            const int blocks = i + r < rows ? m->blocks : 1;
+            m->run(r, p, &whole, x_of, blocks, line, w, step, acc);
+            for (int j = 0; j < blocks; j++)
+                finish(r, p, acc + j * IB_TILE_ROWS * IB_TILE_LD, from[j], g * PANELS * LANES, out, to, e);
         }
+        m->end();
     }
 }

@@ -114,49 +114,51 @@ static void finish(const product *p, int64_t rows, const int32_t *acc, int64_t p
     }
 }
 
-/* `count` pixels from x on, ldx bytes apart, to y on, ldy bytes apart, and panels `panel` .. panel + panels - 1 */
-static void block(const product *p, int64_t count, const uint8_t *x, int64_t ldx, int64_t panel, int64_t panels, uint8_t *y, int64_t ldy)
-{
-    const int64_t most = p->m->rows(panels), tiles = (count + most - 1) / most, rows = (count + tiles - 1) / tiles, step = (p->k.segments * p->k.quads + 1) * LANES;
-    for (int64_t i = 0; i < count; i += rows) {
-        const int64_t r = least(rows, count - i);
-        int32_t acc[IB_TILE_ROWS * IB_TILE_LD];
-        p->m->run(r, panels, &p->k, x + i * ldx, ldx, p->packed + panel * step, step, acc);
-        finish(p, r, acc, panel, panels, y + i * ldy, ldy);
-    }
-}
-
-/* Rows of pixels first .. last - 1 of sample i. */
-static void rows_of(const product *p, int64_t i, int64_t first, int64_t last)
+/* Rows of pixels first .. last - 1 of sample i, or all samples' only pixels as one row; in blocks of equal numbers of pixels, of which the last
+ * of a row goes over again what the one before had. */
+static void group_of(const product *p, int64_t panel, int64_t i, int64_t first, int64_t last)
 {
     const ib_window *s = p->s;
-    const int64_t panels = (s->oc + LANES - 1) / LANES;
-    for (int64_t v = 0; v < panels; v += PANELS)
-        for (int64_t oy = first; oy < last; oy++)
-            block(p, s->ow, ib_nhwc_at(p->x, i, oy * s->sh - s->ph, -s->pw), s->sw * p->x->c, v, least(PANELS, panels - v), ib_nhwc_at(p->y, i, oy, 0) + v * LANES, p->y->c);
+    const int64_t panels = least(PANELS, (s->oc + LANES - 1) / LANES - panel), step = (p->k.segments * p->k.quads + 1) * LANES;
+    const int flat = s->oh == 1 && s->ow == 1;
+    const int64_t count = flat ? s->n : s->ow, rows = ib_rows_at_once(p->m, panels, count), pieces = (count + rows - 1) / rows;
+    const int64_t ldx = flat ? ib_nhwc_bytes(p->x) : s->sw * p->x->c, ldy = flat ? ib_nhwc_bytes(p->y) : p->y->c;
+    p->m->begin(rows);
+    for (int64_t t = first * pieces; t < last * pieces; t += p->m->blocks) {
+        const int blocks = (int)least(p->m->blocks, last * pieces - t);
+        const uint8_t *x[2];
+        uint8_t *y[2];
+        int32_t acc[2 * IB_TILE_ROWS * IB_TILE_LD];
+        for (int j = 0; j < blocks; j++) {
+            const int64_t oy = (t + j) / pieces, from = least((t + j) % pieces * rows, count - rows);
+            x[j] = ib_nhwc_at(p->x, i, oy * s->sh - s->ph, -s->pw) + from * ldx;
+            y[j] = ib_nhwc_at(p->y, i, oy, 0) + from * ldy + panel * LANES;
+        }
+        p->m->run(rows, panels, &p->k, x, blocks, ldx, p->packed + panel * step, step, acc);
+        for (int j = 0; j < blocks; j++)
+            finish(p, rows, acc + j * IB_TILE_ROWS * IB_TILE_LD, panel, panels, y[j], ldy);
+    }
+    p->m->end();
 }
 
 static void run(const product *p)
 {
-    enum { WORTH = 1 << 20 }; /* products that a second thread is worth */
     const ib_window *s = p->s;
-    const int64_t panels = (s->oc + LANES - 1) / LANES, threads = omp_in_parallel() ? 1 : omp_get_max_threads();
+    const int64_t panels = (s->oc + LANES - 1) / LANES, groups = (panels + PANELS - 1) / PANELS, threads = omp_in_parallel() ? 1 : omp_get_max_threads();
     const int64_t products = s->n * s->oh * s->ow * s->oc * s->kh * s->kw * s->ic;
-    if (s->oh == 1 && s->ow == 1) { /* the samples are the rows */
-#pragma omp parallel for schedule(static) if (threads > 1 && products > WORTH)
-        for (int64_t v = 0; v < panels; v += PANELS)
-            block(p, s->n, ib_nhwc_at(p->x, 0, -s->ph, -s->pw), ib_nhwc_bytes(p->x), v, least(PANELS, panels - v), ib_nhwc_at(p->y, 0, 0, 0) + v * LANES, ib_nhwc_bytes(p->y));
+    const int flat = s->oh == 1 && s->ow == 1;
+    const int64_t samples = flat ? 1 : s->n, parts = flat || s->n > 1 ? 1 : least(threads, s->oh), tasks = samples * parts * groups;
+    if (threads == 1 || tasks == 1 || products <= p->m->worth) {
+        for (int64_t i = 0; i < samples; i++)
+            for (int64_t g = 0; g < groups; g++)
+                group_of(p, g * PANELS, i, 0, s->oh);
         return;
     }
-    if (threads == 1 || products <= WORTH) {
-        for (int64_t i = 0; i < s->n; i++)
-            rows_of(p, i, 0, s->oh);
-        return;
-    }
-    const int64_t parts = s->n == 1 ? least(threads, s->oh) : 1;
 #pragma omp parallel for schedule(static)
-    for (int64_t t = 0; t < s->n * parts; t++)
-        rows_of(p, t / parts, s->oh * (t % parts) / parts, s->oh * (t % parts + 1) / parts);
+    for (int64_t t = 0; t < tasks; t++) {
+        const int64_t part = t / groups % parts;
+        group_of(p, t % groups * PANELS, t / groups / parts, s->oh * part / parts, s->oh * (part + 1) / parts);
+    }
 }
 
 static int is_depthwise(const ib_window *s)

@@ -84,21 +84,69 @@ static void nhwc_to(const ib_nhwc *x, int64_t n, int8_t *y)
         }
 }
 
+/* fp32_rne's sum of 64 raised codes, before zero point and clamp. With factors m = 2^15 h + l a pair's sum is two instructions:
+ *   v = a m_a + b m_b + base = 2^15 (a h_a + b h_b) + (a l_a + b l_b) + base
+ *   v / 2^s to even = (v + 2^(s-1) - 1 + (v / 2^s & 1)) / 2^s, rounded down */
+typedef struct sums {
+    __m512i high, low, base, base_half, zero, lo, hi;
+    __m128i shift;
+} sums;
+
+static __m512i both(int32_t a, int32_t b)
+{
+    return _mm512_set1_epi32((int32_t)((uint32_t)b << 16 | (uint32_t)a));
+}
+
+static sums sums_of(const struct isobit_add *p)
+{
+    const int32_t a = p->a.mult, b = p->b.mult, base = -(p->a_zero + 128) * a - (p->b_zero + 128) * b;
+    return (sums){both(a >> 15, b >> 15), both(a & 0x7FFF, b & 0x7FFF), _mm512_set1_epi32(base), _mm512_set1_epi32(base + (1 << (-p->a.exp - 1)) - 1),
+                  _mm512_set1_epi16((int16_t)(p->out_zero + 128)), _mm512_set1_epi8((char)(p->lo + 128)), _mm512_set1_epi8((char)(p->hi + 128)), _mm_cvtsi32_si128(-p->a.exp)};
+}
+
+static int fits_sums(const struct isobit_add *p)
+{
+    return p->a.exp < 0 && p->a.exp >= -30 && p->a.mult < 1 << 22 && p->b.mult < 1 << 22; /* v below 2^31 */
+}
+
+static inline __m512i pair_sum(const sums *k, __m512i pairs)
+{
+    const __m512i v = _mm512_add_epi32(_mm512_slli_epi32(_mm512_madd_epi16(pairs, k->high), 15), _mm512_madd_epi16(pairs, k->low));
+    const __m512i odd = _mm512_and_si512(_mm512_sra_epi32(_mm512_add_epi32(v, k->base), k->shift), _mm512_set1_epi32(1));
+    return _mm512_sra_epi32(_mm512_add_epi32(_mm512_add_epi32(v, k->base_half), odd), k->shift);
+}
+
+/* Unpacked and packed within 128-bit lanes, so that bytes end where they began. */
+static inline __m512i sum64(const sums *k, __m512i a, __m512i b)
+{
+    const __m512i none = _mm512_setzero_si512(), low = _mm512_unpacklo_epi8(a, b), high = _mm512_unpackhi_epi8(a, b);
+    const __m512i q0 = pair_sum(k, _mm512_unpacklo_epi8(low, none)), q1 = pair_sum(k, _mm512_unpackhi_epi8(low, none));
+    const __m512i q2 = pair_sum(k, _mm512_unpacklo_epi8(high, none)), q3 = pair_sum(k, _mm512_unpackhi_epi8(high, none));
+    const __m512i v = _mm512_packus_epi16(_mm512_adds_epi16(_mm512_packs_epi32(q0, q1), k->zero), _mm512_adds_epi16(_mm512_packs_epi32(q2, q3), k->zero));
+    return _mm512_max_epu8(k->lo, _mm512_min_epu8(k->hi, v));
+}
+
 /* A row of pixels is a row of bytes. */
 static void nhwc_add(const struct isobit_add *p, int64_t n, const ib_nhwc *a, const ib_nhwc *b, int profile, const ib_nhwc *y)
 {
-    if (!ib_add_is_small(p, profile)) {
+    if (!(profile == ISOBIT_FP32_RNE ? fits_sums(p) : ib_add_is_small(p, profile))) {
         below.nhwc_add(p, n, a, b, profile, y);
         return;
     }
     const ib_add16 k = ib_add16_of(p, 128);
+    const sums exact = profile == ISOBIT_FP32_RNE ? sums_of(p) : (sums){0};
     const __m512i zero = _mm512_set1_epi32(p->out_zero + 128), lo = _mm512_set1_epi32(p->lo - p->out_zero), hi = _mm512_set1_epi32(p->hi - p->out_zero);
+    const int64_t row = y->w * y->c;
     for (int64_t i = 0; i < n; i++)
         for (int64_t h = 0; h < y->h; h++) {
             const uint8_t *u = ib_nhwc_at(a, i, h, 0), *v = ib_nhwc_at(b, i, h, 0);
             uint8_t *to = ib_nhwc_at(y, i, h, 0);
-            for (int64_t j = 0; j < y->w * y->c; j += 16) {
-                const __mmask16 live = (__mmask16)bytes(least(16, y->w * y->c - j));
+            for (int64_t j = 0; j < row && profile == ISOBIT_FP32_RNE; j += 64) {
+                const __mmask64 live = bytes(row - j);
+                _mm512_mask_storeu_epi8(to + j, live, sum64(&exact, _mm512_maskz_loadu_epi8(live, u + j), _mm512_maskz_loadu_epi8(live, v + j)));
+            }
+            for (int64_t j = 0; j < row && profile != ISOBIT_FP32_RNE; j += 16) {
+                const __mmask16 live = (__mmask16)bytes(least(16, row - j));
                 const __m512i q = ib_sum16(&k, _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(live, u + j)), _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(live, v + j)), profile);
                 _mm_mask_storeu_epi8(to + j, live, _mm512_cvtepi32_epi8(_mm512_add_epi32(_mm512_max_epi32(lo, _mm512_min_epi32(hi, q)), zero)));
             }

@@ -53,9 +53,18 @@ static int64_t rows_of(int64_t panels)
     return 24 / panels < MOST ? 24 / panels : MOST;
 }
 
-static void run(int64_t rows, int64_t panels, const ib_walk *k, const uint8_t *x, int64_t ldx, const int32_t *w, int64_t step, int32_t *out)
+static void run(int64_t rows, int64_t panels, const ib_walk *k, const uint8_t *const *x, int blocks, int64_t ldx, const int32_t *w, int64_t step, int32_t *out)
 {
-    tiles[rows - 1][panels - 1](k, x, ldx, w, step, out);
+    (void)blocks;
+    tiles[rows - 1][panels - 1](k, *x, ldx, w, step, out);
 }
 
-const ib_multiplier ib_vnni_multiplier = {1, rows_of, run};
+static void begin(int64_t rows)
+{
+    (void)rows;
+}
+static void end(void)
+{
+}
+
+const ib_multiplier ib_vnni_multiplier = {1, 1 << 20, 1, rows_of, begin, end, run};
