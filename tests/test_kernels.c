@@ -214,7 +214,8 @@ static void channels_last_agree(void)
 
 static void channels_last_sums_and_pools_agree(void)
 {
-    static const ib_window pools[] = {{2, 3, 8, 8, 3, 4, 4, 2, 2, 2, 2, 0, 0, 1}, {1, 70, 9, 7, 70, 5, 4, 3, 3, 2, 2, 1, 1, 1}, {3, 16, 7, 7, 16, 1, 1, 7, 7, 7, 7, 0, 0, 1}};
+    static const ib_window pools[] = {{2, 3, 8, 8, 3, 4, 4, 2, 2, 2, 2, 0, 0, 1}, {1, 70, 9, 7, 70, 5, 4, 3, 3, 2, 2, 1, 1, 1}, {3, 16, 7, 7, 16, 1, 1, 7, 7, 7, 7, 0, 0, 1},
+                                      {2, 8, 9, 29, 8, 4, 14, 2, 2, 2, 2, 0, 0, 1}, {1, 4, 6, 6, 4, 3, 3, 2, 2, 2, 2, 0, 0, 1}, {1, 32, 5, 8, 32, 2, 4, 2, 2, 2, 2, 0, 0, 1}};
     ib_device *ref = ib_device_open("cpu:ref");
     for (size_t t = 0; t < sizeof pools / sizeof *pools; t++)
         for (int profile = 0; profile < 3; profile++) {

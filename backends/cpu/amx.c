@@ -139,15 +139,21 @@ static void run(int64_t rows, int64_t panels, const ib_walk *k, const uint8_t *c
 
 const ib_multiplier ib_amx_multiplier = {TILE_ROWS, 1 << 24, 2, rows_of, begin, end, run};
 
+/* Of windows with short rows, tiles would be filled with zeroes. */
+static const ib_multiplier *multiplier_of(const ib_window *s)
+{
+    return s->kw * s->ic > 8 ? &ib_amx_multiplier : &ib_vnni_multiplier;
+}
+
 static int64_t nhwc_pack(const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias, void *packed)
 {
-    return ib_nhwc_pack_by(&ib_amx_multiplier, s, in_zero, w, bias, packed);
+    return ib_nhwc_pack_by(multiplier_of(s), s, in_zero, w, bias, packed);
 }
 
 static void nhwc_conv2d(const ib_window *s, const ib_nhwc *x, int in_zero, const ib_qweights *w, const int32_t *bias, const void *packed, const ib_epilogue *r, const ib_nhwc *y)
 {
     if (packed)
-        ib_nhwc_conv2d_by(&ib_amx_multiplier, s, x, packed, r, y);
+        ib_nhwc_conv2d_by(multiplier_of(s), s, x, packed, r, y);
     else
         below.nhwc_conv2d(s, x, in_zero, w, bias, NULL, r, y);
 }

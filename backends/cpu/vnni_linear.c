@@ -3,6 +3,7 @@
  *   or, for 4-bit codes, [ceil(k/8)][16][4] bytes, weight k in the low half and k + 4 in the high one, each raised by 8:
  *     sum (w + 8 - 8) (x + 128) = sum (w + 8) (x + 128) - 8 sum (x + 128),  the last sum once for each row */
 #include <immintrin.h>
+#include <omp.h>
 #include <string.h>
 
 #include "backends/cpu/requant16.h"
@@ -132,46 +133,80 @@ static void finish(int64_t rows, int64_t panels, const int32_t *acc, int64_t row
     }
 }
 
+/* A product. */
+typedef struct product {
+    const ib_multiplier *m;
+    int64_t rows, k, out;
+    const int8_t *x;
+    const int32_t *packed;
+    int bits;
+    int32_t *to;
+    const ib_epilogue *e;
+    uint8_t *raised; /* [rows][line_of(k)] */
+    int32_t *sums;   /* [rows] of raised codes */
+} product;
+
+static void raise(const product *p, int64_t i)
+{
+    const int8_t *x = p->x + i * p->k;
+    uint8_t *to = p->raised + i * line_of(p->k);
+    __m512i sum = _mm512_setzero_si512();
+    for (int64_t j = 0; j < p->k; j += 64) { /* zeroes behind the row meet no weight */
+        const __mmask64 live = p->k - j >= 64 ? ~(__mmask64)0 : ((__mmask64)1 << (p->k - j)) - 1;
+        const __m512i v = _mm512_xor_si512(_mm512_maskz_loadu_epi8(live, x + j), _mm512_maskz_set1_epi8(live, (char)0x80));
+        sum = _mm512_dpbusd_epi32(sum, v, _mm512_set1_epi8(1));
+        _mm512_storeu_si512(to + j, v);
+    }
+    p->sums[i] = _mm512_reduce_add_epi32(sum);
+}
+
+/* Panels PANELS g .. of all rows, in blocks of which the last goes over again what the one before had. */
+static void group(const product *p, int64_t g)
+{
+    const int64_t n = p->bits == 4 ? (p->k + 7) / 8 : quads(p->k), step = (n + 1) * LANES, line = line_of(p->k), all = (p->out + LANES - 1) / LANES;
+    const int64_t panels = all - g * PANELS < PANELS ? all - g * PANELS : PANELS, o = g * PANELS * LANES;
+    const int32_t *w = p->packed + g * PANELS * step;
+    _Alignas(64) int32_t acc[2 * IB_TILE_ROWS * IB_TILE_LD];
+    if (p->bits == 4) {
+        for (int64_t i = 0; i < p->rows; i++) {
+            tiles4[panels - 1](n, p->raised + i * line, 8 * p->sums[i], w, step, acc);
+            finish(1, panels, acc, i, o, p->out, p->to, p->e);
+        }
+        return;
+    }
+    const int64_t r = ib_rows_at_once(p->m, panels, p->rows);
+    const ib_walk whole = {1, n, 0};
+    p->m->begin(r);
+    for (int64_t i = 0; i < p->rows; i += p->m->blocks * r) {
+        const int64_t last = p->rows - r, from[2] = {i < last ? i : last, i + r < last ? i + r : last};
+        const uint8_t *const x[2] = {p->raised + from[0] * line, p->raised + from[1] * line};
+        const int blocks = i + r < p->rows ? p->m->blocks : 1;
+        p->m->run(r, panels, &whole, x, blocks, line, w, step, acc);
+        for (int j = 0; j < blocks; j++)
+            finish(r, panels, acc + j * IB_TILE_ROWS * IB_TILE_LD, from[j], o, p->out, p->to, p->e);
+    }
+    p->m->end();
+}
+
+/* Without a parallel region for what is small: even one of a single thread takes memory. */
 void ib_vnni_linear_run(const ib_multiplier *m, int64_t rows, int64_t k, int64_t out, const int8_t *x, const int32_t *packed, int bits, int32_t *to, const ib_epilogue *e, float *scratch)
 {
-    const int64_t n = bits == 4 ? (k + 7) / 8 : quads(k), line = line_of(k), step = (n + 1) * LANES;
-    const int64_t panels = (out + LANES - 1) / LANES, groups = (panels + PANELS - 1) / PANELS;
-    uint8_t *raised = (uint8_t *)scratch; /* [rows][line] */
-    int32_t *sums = (int32_t *)(void *)(raised + (rows * line + 63) / 64 * 64); /* [rows] */
-    const __m512i flip = _mm512_set1_epi8((char)0x80), ones = _mm512_set1_epi8(1);
-#pragma omp parallel for schedule(static) if (rows * k > 65536)
-    for (int64_t i = 0; i < rows; i++) {
-        __m512i sum = _mm512_setzero_si512();
-        for (int64_t j = 0; j < k; j += 64) { /* zeroes behind the row meet no weight */
-            const __mmask64 live = k - j >= 64 ? ~(__mmask64)0 : ((__mmask64)1 << (k - j)) - 1;
-            const __m512i v = _mm512_xor_si512(_mm512_maskz_loadu_epi8(live, x + i * k + j), _mm512_maskz_mov_epi8(live, flip));
-            sum = _mm512_dpbusd_epi32(sum, v, ones);
-            _mm512_storeu_si512(raised + i * line + j, v);
-        }
-        sums[i] = _mm512_reduce_add_epi32(sum);
+    const int64_t groups = (out + PANELS * LANES - 1) / (PANELS * LANES);
+    const product p = {m, rows, k, out, x, packed, bits, to, e, (uint8_t *)scratch, (int32_t *)(void *)((uint8_t *)scratch + rows * line_of(k))};
+    if (omp_in_parallel() || rows * k * out <= 131072) {
+        for (int64_t i = 0; i < rows; i++)
+            raise(&p, i);
+        for (int64_t g = 0; g < groups; g++)
+            group(&p, g);
+        return;
     }
-#pragma omp parallel for schedule(static) if (rows * k * out > 131072 && groups > 1)
-    for (int64_t g = 0; g < groups; g++) {
-        const int32_t *w = packed + g * PANELS * step;
-        const int64_t p = panels - g * PANELS < PANELS ? panels - g * PANELS : PANELS;
-        const int64_t r = ib_rows_at_once(m, p, rows);
-        const ib_walk whole = {1, n, 0};
-        int32_t acc[2 * IB_TILE_ROWS * IB_TILE_LD];
-        for (int64_t i = 0; i < rows && bits == 4; i++) {
-            tiles4[p - 1](n, raised + i * line, 8 * sums[i], w, step, acc);
-            finish(1, p, acc, i, g * PANELS * LANES, out, to, e);
-        }
-        if (bits == 4)
-            continue;
-        m->begin(r);
-        for (int64_t i = 0; i < rows; i += m->blocks * r) {
-            const int64_t from[2] = {i < rows - r ? i : rows - r, i + r < rows - r ? i + r : rows - r};
-            const uint8_t *const x_of[2] = {raised + from[0] * line, raised + from[1] * line};
-            const int blocks = i + r < rows ? m->blocks : 1;
-            m->run(r, p, &whole, x_of, blocks, line, w, step, acc);
-            for (int j = 0; j < blocks; j++)
-                finish(r, p, acc + j * IB_TILE_ROWS * IB_TILE_LD, from[j], g * PANELS * LANES, out, to, e);
-        }
-        m->end();
+#pragma omp parallel
+    {
+#pragma omp for schedule(static)
+        for (int64_t i = 0; i < rows; i++)
+            raise(&p, i);
+#pragma omp for schedule(static)
+        for (int64_t g = 0; g < groups; g++)
+            group(&p, g);
     }
 }

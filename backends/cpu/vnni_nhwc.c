@@ -22,6 +22,7 @@ typedef struct product {
     const ib_nhwc *x, *y;
     const ib_epilogue *r;
     const int32_t *packed;
+    int64_t fold; /* pixels that are one */
     ib_walk k;
     int small; /* all factors (requant16.h) */
 } product;
@@ -37,10 +38,20 @@ static __mmask16 lanes(int64_t count)
     return count >= 16 ? 0xFFFF : count <= 0 ? 0 : (__mmask16)((1u << count) - 1);
 }
 
+/* Few output channels leave lanes empty: then as many neighbouring pixels as there is room for are one with a wider window, whose outputs lie
+ * side by side as those of the pixels do. */
+static int64_t fold_of(const ib_window *s)
+{
+    int64_t fold = s->oc < LANES ? LANES / s->oc : 1;
+    while (s->ow % fold)
+        fold--;
+    return fold;
+}
+
 /* A segment is a row of the window. */
 static ib_walk walk_of(const ib_multiplier *m, const ib_window *s, int64_t jump)
 {
-    return (ib_walk){s->kh, up((s->kw * s->ic + 3) / 4, m->unit), jump};
+    return (ib_walk){s->kh, up(((s->kw + (fold_of(s) - 1) * s->sw) * s->ic + 3) / 4, m->unit), jump};
 }
 
 static int64_t pack_panels(const ib_multiplier *m, const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias, void *packed)
@@ -50,18 +61,19 @@ static int64_t pack_panels(const ib_multiplier *m, const ib_window *s, int in_ze
     if (!packed)
         return bytes;
     memset(packed, 0, (size_t)bytes);
-    for (int64_t o = 0; o < s->oc; o++) {
+    for (int64_t o = 0; o < fold_of(s) * s->oc; o++) {
         int8_t *panel = (int8_t *)packed + o / LANES * step * 4 + o % LANES * 4;
+        const int64_t pixel = o / s->oc, row = o % s->oc;
         int32_t sum = 0;
         for (int64_t c = 0; c < s->ic; c++)
             for (int ky = 0; ky < s->kh; ky++)
                 for (int kx = 0; kx < s->kw; kx++) {
-                    const int8_t v = w->codes[((o * s->ic + c) * s->kh + ky) * s->kw + kx];
-                    const int64_t at = kx * s->ic + c;
+                    const int8_t v = w->codes[((row * s->ic + c) * s->kh + ky) * s->kw + kx];
+                    const int64_t at = (kx + pixel * s->sw) * s->ic + c;
                     panel[(ky * k.quads + at / 4) * LANES * 4 + at % 4] = v;
                     sum += v;
                 }
-        const int32_t base = bias[o] - (128 + in_zero) * sum;
+        const int32_t base = bias[row] - (128 + in_zero) * sum;
         memcpy(panel + quads * LANES * 4, &base, 4);
     }
     return bytes;
@@ -75,42 +87,47 @@ static inline __m512i raised4(__m512i a, __m512i b, __m512i c, __m512i d, __m512
     return _mm512_permutexvar_epi32(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), bytes);
 }
 
-/* One panel's accumulators acc[rows][IB_TILE_LD] to raised codes. */
-static inline void finish_panel(const ib_epilogue *e, int64_t rows, const int32_t *acc, __m512i mult, __m512i exp, __mmask16 live, uint8_t *y, int64_t ldy)
+/* What a panel's sums become codes by. */
+typedef struct lane_scales {
+    isobit_scale scale[LANES];
+    __m512i mult, exp;
+    __m512 factor;
+    int64_t count;
+} lane_scales;
+
+static void load_lane_scales(const product *p, int64_t panel, lane_scales *to)
 {
-    const __m512i zero = _mm512_set1_epi16((int16_t)(e->zero + 128)), lo = _mm512_set1_epi8((char)(e->lo + 128)), hi = _mm512_set1_epi8((char)(e->hi + 128));
-    const __m512 factor = ib_factor16(mult, exp);
-    for (int64_t r = 0; r < rows; r += 4) {
-        __m512i q[4];
-        for (int64_t j = 0; j < 4; j++) {
-            const __m512i a = _mm512_loadu_si512(acc + (r + j < rows ? r + j : r) * IB_TILE_LD);
-            q[j] = e->profile == ISOBIT_FP32_RNE ? _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_cvtepi32_ps(a), factor)) : ib_requant16(a, mult, exp, e->profile);
-        }
-        const __m512i four = raised4(q[0], q[1], q[2], q[3], zero, lo, hi);
-        const __m128i pixel[4] = {_mm512_castsi512_si128(four), _mm512_extracti32x4_epi32(four, 1), _mm512_extracti32x4_epi32(four, 2), _mm512_extracti32x4_epi32(four, 3)};
-        for (int64_t j = 0; j < 4 && r + j < rows; j++)
-            _mm_mask_storeu_epi8(y + (r + j) * ldy, live, pixel[j]);
-    }
+    const int64_t first = panel * LANES;
+    *to = (lane_scales){.scale = {{0, -24}}, .count = least(LANES, p->fold * p->s->oc - first)};
+    for (int64_t j = 0; j < to->count; j++)
+        to->scale[j] = p->r->scale[(first + j) % p->s->oc];
+    ib_load_scales(to->scale, &to->mult, &to->exp);
+    to->factor = ib_factor16(to->mult, to->exp);
 }
 
-static void finish(const product *p, int64_t rows, const int32_t *acc, int64_t panel, int64_t panels, uint8_t *y, int64_t ldy)
+/* One panel's sums acc[rows][IB_TILE_LD] to raised codes. */
+static void finish(const product *p, const lane_scales *l, int64_t rows, const int32_t *acc, uint8_t *y, int64_t ldy)
 {
     const ib_epilogue *e = p->r;
-    for (int64_t v = 0; v < panels; v++, acc += LANES, y += LANES) {
-        const int64_t first = (panel + v) * LANES, count = least(LANES, p->s->oc - first);
-        isobit_scale own[LANES] = {{0, -24}};
-        const isobit_scale *scale = e->scale + first;
-        if (count < LANES)
-            scale = memcpy(own, scale, (size_t)count * sizeof *own);
-        if (p->small) {
-            __m512i mult, exp;
-            ib_load_scales(scale, &mult, &exp);
-            finish_panel(e, rows, acc, mult, exp, lanes(count), y, ldy);
-            continue;
+    const __mmask16 live = lanes(l->count);
+    const __m512i zero = _mm512_set1_epi16((int16_t)(e->zero + 128)), lo = _mm512_set1_epi8((char)(e->lo + 128)), hi = _mm512_set1_epi8((char)(e->hi + 128));
+    for (int64_t r = 0; r < rows && !p->small; r++)
+        for (int64_t j = 0; j < l->count; j++)
+            y[r * ldy + j] = (uint8_t)(isobit_clamp(isobit_requant(acc[r * IB_TILE_LD + j], l->scale[j], e->profile), e->zero, e->lo, e->hi) + 128);
+    for (int64_t r = 0; r < rows && p->small; r += 4, acc += 4 * IB_TILE_LD, y += 4 * ldy) { /* behind the last row is room */
+        __m512i q[4];
+        for (int64_t j = 0; j < 4; j++) {
+            const __m512i a = _mm512_load_si512(acc + j * IB_TILE_LD);
+            q[j] = e->profile == ISOBIT_FP32_RNE ? _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_cvtepi32_ps(a), l->factor)) : ib_requant16(a, l->mult, l->exp, e->profile);
         }
-        for (int64_t r = 0; r < rows; r++)
-            for (int64_t j = 0; j < count; j++)
-                y[r * ldy + j] = (uint8_t)(isobit_clamp(isobit_requant(acc[r * IB_TILE_LD + j], scale[j], e->profile), e->zero, e->lo, e->hi) + 128);
+        const __m512i four = raised4(q[0], q[1], q[2], q[3], zero, lo, hi);
+        _mm_mask_storeu_epi8(y, live, _mm512_castsi512_si128(four));
+        if (r + 1 < rows)
+            _mm_mask_storeu_epi8(y + ldy, live, _mm512_extracti32x4_epi32(four, 1));
+        if (r + 2 < rows)
+            _mm_mask_storeu_epi8(y + 2 * ldy, live, _mm512_extracti32x4_epi32(four, 2));
+        if (r + 3 < rows)
+            _mm_mask_storeu_epi8(y + 3 * ldy, live, _mm512_extracti32x4_epi32(four, 3));
     }
 }
 
@@ -121,14 +138,17 @@ static void group_of(const product *p, int64_t panel, int64_t i, int64_t first, 
     const ib_window *s = p->s;
     const int64_t panels = least(PANELS, (s->oc + LANES - 1) / LANES - panel), step = (p->k.segments * p->k.quads + 1) * LANES;
     const int flat = s->oh == 1 && s->ow == 1;
-    const int64_t count = flat ? s->n : s->ow, rows = ib_rows_at_once(p->m, panels, count), pieces = (count + rows - 1) / rows;
-    const int64_t ldx = flat ? ib_nhwc_bytes(p->x) : s->sw * p->x->c, ldy = flat ? ib_nhwc_bytes(p->y) : p->y->c;
+    const int64_t count = flat ? s->n : s->ow / p->fold, rows = ib_rows_at_once(p->m, panels, count), pieces = (count + rows - 1) / rows;
+    const int64_t ldx = flat ? ib_nhwc_bytes(p->x) : p->fold * s->sw * p->x->c, ldy = flat ? ib_nhwc_bytes(p->y) : p->fold * p->y->c;
+    lane_scales scales[PANELS];
+    for (int64_t v = 0; v < panels; v++)
+        load_lane_scales(p, panel + v, &scales[v]);
     p->m->begin(rows);
     for (int64_t t = first * pieces; t < last * pieces; t += p->m->blocks) {
         const int blocks = (int)least(p->m->blocks, last * pieces - t);
         const uint8_t *x[2];
         uint8_t *y[2];
-        int32_t acc[2 * IB_TILE_ROWS * IB_TILE_LD];
+        _Alignas(64) int32_t acc[2 * IB_TILE_ROWS * IB_TILE_LD];
         for (int j = 0; j < blocks; j++) {
             const int64_t oy = (t + j) / pieces, from = least((t + j) % pieces * rows, count - rows);
             x[j] = ib_nhwc_at(p->x, i, oy * s->sh - s->ph, -s->pw) + from * ldx;
@@ -136,7 +156,8 @@ static void group_of(const product *p, int64_t panel, int64_t i, int64_t first, 
         }
         p->m->run(rows, panels, &p->k, x, blocks, ldx, p->packed + panel * step, step, acc);
         for (int j = 0; j < blocks; j++)
-            finish(p, rows, acc + j * IB_TILE_ROWS * IB_TILE_LD, panel, panels, y[j], ldy);
+            for (int64_t v = 0; v < panels; v++)
+                finish(p, &scales[v], rows, acc + j * IB_TILE_ROWS * IB_TILE_LD + v * LANES, y[j] + v * LANES, ldy);
     }
     p->m->end();
 }
@@ -178,7 +199,7 @@ void ib_nhwc_conv2d_by(const ib_multiplier *m, const ib_window *s, const ib_nhwc
     if (is_depthwise(s))
         ib_vnni_depthwise(s, x, packed, r, y);
     else
-        run(&(product){m, s, x, y, r, packed, walk_of(m, s, ib_nhwc_line(x)), ib_scales_are_small(r->scale, s->oc, r->profile)});
+        run(&(product){m, s, x, y, r, packed, fold_of(s), walk_of(m, s, ib_nhwc_line(x)), ib_scales_are_small(r->scale, s->oc, r->profile)});
 }
 
 /* ---- with vpdpbusd ---- */

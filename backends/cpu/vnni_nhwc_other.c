@@ -162,8 +162,39 @@ static window within(const ib_window *s, int64_t oy, int64_t ox)
     return (window){most(0, oy * s->sh - s->ph), least(s->ih, oy * s->sh - s->ph + s->kh), most(0, ox * s->sw - s->pw), least(s->iw, ox * s->sw - s->pw + s->kw)};
 }
 
+/* Windows of two by two next to each other, whole words a pixel: 64 bytes of two rows at a time become 32. */
+static int is_two_by_two(const ib_window *s)
+{
+    return s->kh == 2 && s->kw == 2 && s->sh == 2 && s->sw == 2 && !s->ph && !s->pw && 2 * s->oh <= s->ih && 2 * s->ow <= s->iw && s->ic >= 4 && 32 % s->ic == 0;
+}
+
+static void maxpool_two_by_two(const ib_window *s, const ib_nhwc *x, const ib_nhwc *y)
+{
+    int32_t even[16] = {0};
+    const int32_t words = (int32_t)s->ic / 4;
+    for (int32_t d = 0; d < 8; d++)
+        even[d] = 2 * (d / words) * words + d % words;
+    const __m512i left = _mm512_loadu_si512(even), right = _mm512_add_epi32(left, _mm512_set1_epi32(words));
+    for (int64_t i = 0; i < s->n; i++)
+        for (int64_t oy = 0; oy < s->oh; oy++) {
+            const uint8_t *top = ib_nhwc_at(x, i, 2 * oy, 0), *bottom = ib_nhwc_at(x, i, 2 * oy + 1, 0);
+            uint8_t *to = ib_nhwc_at(y, i, oy, 0);
+            for (int64_t j = 0; j < s->ow * s->ic; j += 32) {
+                const int64_t count = s->ow * s->ic - j;
+                const __mmask64 live = bytes(2 * count);
+                const __m512i v = _mm512_max_epu8(_mm512_maskz_loadu_epi8(live, top + 2 * j), _mm512_maskz_loadu_epi8(live, bottom + 2 * j));
+                const __m512i best = _mm512_max_epu8(_mm512_permutexvar_epi32(left, v), _mm512_permutexvar_epi32(right, v));
+                _mm256_mask_storeu_epi8(to + j, (__mmask32)bytes(least(32, count)), _mm512_castsi512_si256(best));
+            }
+        }
+}
+
 static void nhwc_maxpool(const ib_window *s, const ib_nhwc *x, const ib_nhwc *y)
 {
+    if (is_two_by_two(s)) {
+        maxpool_two_by_two(s, x, y);
+        return;
+    }
     for (int64_t i = 0; i < s->n; i++)
         for (int64_t oy = 0; oy < s->oh; oy++)
             for (int64_t ox = 0; ox < s->ow; ox++) {

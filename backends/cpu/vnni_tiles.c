@@ -7,41 +7,62 @@
 enum { LANES = 16, MOST = 12 };
 typedef void tile(const ib_walk *k, const uint8_t *x, int64_t ldx, const int32_t *w, int64_t step, int32_t *out);
 
-/* One function for each number of rows and panels, so that the accumulators stay in registers: at most 24 of them. Rows are
- * addressed from every third one. */
-#define TILE(rows, panels)                                                                                             \
+/* One quad: the rows' codes by the panels, added to one way's sums. Rows are addressed from every third one. */
+#define QUAD(rows, panels, way, i)                                                                                     \
+    {                                                                                                                  \
+        __m512i b[panels];                                                                                             \
+        _Pragma("GCC unroll 4") for (int v = 0; v < panels; v++)                                                       \
+            b[v] = _mm512_loadu_si512(w + v * step + (i) * LANES);                                                     \
+        _Pragma("GCC unroll 12") for (int r = 0; r < rows; r++)                                                        \
+        {                                                                                                              \
+            int32_t four;                                                                                              \
+            memcpy(&four, third[r / 3] + r % 3 * ldx + 4 * (i), 4);                                                    \
+            const __m512i a = _mm512_set1_epi32(four);                                                                 \
+            _Pragma("GCC unroll 4") for (int v = 0; v < panels; v++)                                                   \
+                acc[way][r][v] = _mm512_dpbusd_epi32(acc[way][r][v], a, b[v]);                                         \
+        }                                                                                                              \
+    }
+
+/* One function for each number of rows and panels, so that the sums stay in registers: at most 24 of them. Where they are too few to
+ * hide the instruction's latency, quads take turns in several `ways`. */
+#define TILE(rows, panels, ways)                                                                                       \
     static __attribute__((noinline)) void tile_##rows##_##panels(const ib_walk *k, const uint8_t *x, int64_t ldx, const int32_t *w, int64_t step, int32_t *out) \
     {                                                                                                                  \
-        __m512i acc[rows][panels];                                                                                     \
+        __m512i acc[ways][rows][panels];                                                                               \
         _Pragma("GCC unroll 12") for (int r = 0; r < rows; r++)                                                        \
             _Pragma("GCC unroll 4") for (int v = 0; v < panels; v++)                                                   \
-                acc[r][v] = _mm512_loadu_si512(w + v * step + k->segments * k->quads * LANES);                         \
-        for (int64_t s = 0; s < k->segments; s++, x += k->jump) {                                                      \
+                _Pragma("GCC unroll 4") for (int j = 0; j < ways; j++)                                                 \
+                    acc[j][r][v] = j ? _mm512_setzero_si512() : _mm512_loadu_si512(w + v * step + k->segments * k->quads * LANES); \
+        for (int64_t s = 0; s < k->segments; s++, x += k->jump, w += k->quads * LANES) {                               \
             const uint8_t *third[4] = {x, x + 3 * ldx, x + 6 * ldx, x + 9 * ldx};                                      \
-            for (int64_t i = 0; i < k->quads; i++, w += LANES) {                                                       \
-                __m512i b[panels];                                                                                     \
-                _Pragma("GCC unroll 4") for (int v = 0; v < panels; v++)                                               \
-                    b[v] = _mm512_loadu_si512(w + v * step);                                                           \
-                _Pragma("GCC unroll 12") for (int r = 0; r < rows; r++)                                                \
-                {                                                                                                      \
-                    int32_t four;                                                                                      \
-                    memcpy(&four, third[r / 3] + r % 3 * ldx + 4 * i, 4);                                              \
-                    const __m512i a = _mm512_set1_epi32(four);                                                         \
-                    _Pragma("GCC unroll 4") for (int v = 0; v < panels; v++)                                           \
-                        acc[r][v] = _mm512_dpbusd_epi32(acc[r][v], a, b[v]);                                           \
-                }                                                                                                      \
-            }                                                                                                          \
+            int64_t i = 0;                                                                                             \
+            for (; i + ways <= k->quads; i += ways)                                                                    \
+                _Pragma("GCC unroll 4") for (int j = 0; j < ways; j++)                                                 \
+                    QUAD(rows, panels, j, i + j)                                                                       \
+            for (; ways > 1 && i < k->quads; i++)                                                                      \
+                QUAD(rows, panels, 0, i)                                                                               \
         }                                                                                                              \
         _Pragma("GCC unroll 12") for (int r = 0; r < rows; r++)                                                        \
             _Pragma("GCC unroll 4") for (int v = 0; v < panels; v++)                                                   \
-                _mm512_storeu_si512(out + r * IB_TILE_LD + v * LANES, acc[r][v]);                                        \
+            {                                                                                                          \
+                __m512i sum = acc[0][r][v];                                                                            \
+                _Pragma("GCC unroll 4") for (int j = 1; j < ways; j++)                                                 \
+                    sum = _mm512_add_epi32(sum, acc[j][r][v]);                                                         \
+                _mm512_storeu_si512(out + r * IB_TILE_LD + v * LANES, sum);                                            \
+            }                                                                                                          \
     }
-#define FOUR(rows) TILE(rows, 1) TILE(rows, 2) TILE(rows, 3) TILE(rows, 4)
-FOUR(1) FOUR(2) FOUR(3) FOUR(4) FOUR(5) FOUR(6)
-#define THREE(rows) TILE(rows, 1) TILE(rows, 2) TILE(rows, 3)
-THREE(7) THREE(8)
-#define TWO(rows) TILE(rows, 1) TILE(rows, 2)
-TWO(9) TWO(10) TWO(11) TWO(12)
+TILE(1, 1, 4) TILE(1, 2, 4) TILE(1, 3, 4) TILE(1, 4, 3)
+TILE(2, 1, 4) TILE(2, 2, 3) TILE(2, 3, 2) TILE(2, 4, 2)
+TILE(3, 1, 4) TILE(3, 2, 2) TILE(3, 3, 2) TILE(3, 4, 1)
+TILE(4, 1, 3) TILE(4, 2, 2) TILE(4, 3, 1) TILE(4, 4, 1)
+TILE(5, 1, 2) TILE(5, 2, 1) TILE(5, 3, 1) TILE(5, 4, 1)
+TILE(6, 1, 2) TILE(6, 2, 1) TILE(6, 3, 1) TILE(6, 4, 1)
+TILE(7, 1, 2) TILE(7, 2, 1) TILE(7, 3, 1)
+TILE(8, 1, 2) TILE(8, 2, 1) TILE(8, 3, 1)
+TILE(9, 1, 2) TILE(9, 2, 1)
+TILE(10, 1, 2) TILE(10, 2, 1)
+TILE(11, 1, 2) TILE(11, 2, 1)
+TILE(12, 1, 2) TILE(12, 2, 1)
 
 #define ROW4(rows) {tile_##rows##_1, tile_##rows##_2, tile_##rows##_3, tile_##rows##_4}
 #define ROW3(rows) {tile_##rows##_1, tile_##rows##_2, tile_##rows##_3}
