@@ -33,6 +33,17 @@ typedef struct ib_qweights {
     int bits;                    /* the codes fit so many; 0 means 8 */
 } ib_qweights;
 
+/* The gradients of y = w (*) x + b, each added to what is there, or NULL: not wanted. */
+typedef struct ib_conv_grads {
+    const float *x;        /* the input, or */
+    const int8_t *codes;   /* x_scale (codes - x_zero), if x is NULL */
+    float x_scale;
+    int x_zero;
+    const float *w, *dy;
+    const uint8_t *mask;   /* bits of dy that count, or NULL: all */
+    float *dx, *dw, *db;
+} ib_conv_grads;
+
 /* What becomes of accumulators: codes = clamp(requant(acc, scale[channel]) + zero, lo, hi). */
 typedef struct ib_epilogue {
     const isobit_scale *scale; /* [channels] */
@@ -109,6 +120,7 @@ enum { IB_PARTS = 8 };
 
 /* fp32 words of scratch that the convolution kernels need for w with the present number of threads. */
 int64_t ib_conv2d_scratch(const ib_window *w);
+int64_t ib_conv2d_grads_scratch(const ib_window *w);
 int64_t ib_qconv2d_scratch(const ib_window *w);
 int64_t ib_qlinear_scratch(int64_t rows, int64_t k, int64_t out);
 /* fp32 words that a thread needs for products with w, and that all need together for n rows. */

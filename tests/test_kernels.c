@@ -390,39 +390,62 @@ static double distance(const float *a, const float *b, int64_t n)
     return worst;
 }
 
+/* Forward, and the gradients from numbers or codes, of all of dy or where a mask says. */
 static void float_convolutions_agree_and_ignore_threads(void)
 {
+    enum { FORWARD, DX, DW, DB, ALL };
     ib_device *ref = ib_device_open("cpu:ref");
-    for (size_t t = 0; t < sizeof windows / sizeof *windows; t++) {
-        const ib_window *s = &windows[t];
-        const int64_t nx = s->n * s->ic * s->ih * s->iw, nw = s->oc * (s->ic / s->groups) * s->kh * s->kw, ny = s->n * s->oc * s->oh * s->ow;
-        float *x = reals(nx, 1), *w = reals(nw, 2), *bias = reals(s->oc, 3), *dy = reals(ny, 4);
-        float *y = calloc((size_t)ny, 4), *dx = calloc((size_t)nx, 4), *dw = calloc((size_t)nw, 4);
-        ib_threads_set(4);
-        float *scratch = malloc((size_t)ib_conv2d_scratch(s) * 4);
-        ib_threads_set(1);
-        ref->k.conv2d(s, x, w, bias, y, scratch);
-        ref->k.conv2d_grad_x(s, dy, w, dx, scratch);
-        ref->k.conv2d_grad_w(s, x, dy, dw, scratch);
-        float *first[sizeof levels / sizeof *levels][3] = {{NULL}};
-        EACH_LEVEL({
-            float *got[3] = {calloc((size_t)ny + 1, 4), calloc((size_t)nx + 1, 4), calloc((size_t)nw + 1, 4)};
-            k->conv2d(s, x, w, bias, got[0], scratch);
-            k->conv2d_grad_x(s, dy, w, got[1], scratch);
-            k->conv2d_grad_w(s, x, dy, got[2], scratch);
-            CHECK(distance(y, got[0], ny) < 1e-4 && distance(dx, got[1], nx) < 1e-4);
-            CHECK(distance(dw, got[2], nw) < 1e-3);
-            for (int i = 0; i < 3; i++)
-                if (threads == 1)
-                    first[l_][i] = got[i];
-                else {
-                    CHECK(!memcmp(first[l_][i], got[i], (size_t)(i == 0 ? ny : i == 1 ? nx : nw) * 4)); /* same bits */
+    for (size_t t = 0; t < sizeof windows / sizeof *windows; t++)
+        for (int coded = 0; coded < 2; coded++) {
+            const ib_window *s = &windows[t];
+            const int64_t nx = s->n * s->ic * s->ih * s->iw, nw = s->oc * (s->ic / s->groups) * s->kh * s->kw, ny = s->n * s->oc * s->oh * s->ow;
+            const int64_t size[ALL] = {ny, nx, nw, s->oc};
+            float *x = reals(nx, 1), *w = reals(nw, 2), *bias = reals(s->oc, 3), *dy = reals(ny, 4), *want[ALL];
+            int8_t *codes = noise((size_t)nx, 5);
+            uint8_t *mask = noise((size_t)(ny + 7) / 8, 6);
+            ib_threads_set(4);
+            float *scratch = malloc((size_t)(ib_conv2d_grads_scratch(s) + GUARD) * 4);
+            const int64_t room = ib_conv2d_grads_scratch(s) * 4;
+            memset((char *)scratch + room, 0x5A, GUARD);
+            ib_threads_set(1);
+            for (int i = 0; i < ALL; i++)
+                want[i] = calloc((size_t)size[i], 4);
+            ib_conv_grads g = {.x = coded ? NULL : x, .codes = codes, .x_scale = 0.01f, .x_zero = -5, .w = w, .dy = dy, .mask = coded ? mask : NULL, .dx = want[DX], .dw = want[DW], .db = want[DB]};
+            ref->k.conv2d(s, x, w, bias, want[FORWARD], scratch);
+            ref->k.conv2d_grads(s, &g, scratch);
+            float *first[sizeof levels / sizeof *levels][ALL] = {{NULL}};
+            EACH_LEVEL({
+                float *got[ALL];
+                for (int i = 0; i < ALL; i++)
+                    memset(got[i] = guarded((size_t)size[i] * 4), 0, (size_t)size[i] * 4);
+                k->conv2d(s, x, w, bias, got[FORWARD], scratch);
+                g.dx = got[DX];
+                g.dw = got[DW];
+                g.db = got[DB];
+                k->conv2d_grads(s, &g, scratch);
+                for (int i = 0; i < ALL; i++) {
+                    CHECK(distance(want[i], got[i], size[i]) < (i < DW ? 1e-4 : 1e-3));
+                    check_guard(got[i], (size_t)size[i] * 4);
+                    if (threads == 1) {
+                        first[l_][i] = got[i];
+                        continue;
+                    }
+                    CHECK(!memcmp(first[l_][i], got[i], (size_t)size[i] * 4)); /* same bits */
                     free(first[l_][i]);
                     free(got[i]);
                 }
-        });
-        free(x), free(w), free(bias), free(dy), free(y), free(dx), free(dw), free(scratch);
-    }
+                check_guard(scratch, (size_t)room);
+                float *only = calloc((size_t)size[DX], 4); /* one alone is the same */
+                g.dx = only;
+                g.dw = g.db = NULL;
+                k->conv2d_grads(s, &g, scratch);
+                CHECK(distance(want[DX], only, size[DX]) < 1e-4);
+                free(only);
+            });
+            for (int i = 0; i < ALL; i++)
+                free(want[i]);
+            free(x), free(w), free(bias), free(dy), free(codes), free(mask), free(scratch);
+        }
     ib_device_close(ref);
 }
 

@@ -50,17 +50,11 @@ static ib_status conv2d_backward(ib_graph *g, ib_node *n)
     ib_status failed = IB_OK;
     float *dx = ib_grad_of(g, n->in[0], &failed), *dw = ib_grad_of(g, n->in[1], &failed);
     float *db = ib_grad_of(g, n->in[2], &failed);
-    const float *dy = n->out->grad;
     const ib_mark mark = ib_graph_mark(g);
-    float *scratch = ib_graph_alloc(g, (size_t)ib_conv2d_scratch(&s) * sizeof *scratch);
+    float *scratch = ib_graph_alloc(g, (size_t)ib_conv2d_grads_scratch(&s) * sizeof *scratch);
     if (!scratch)
         return IB_ENOMEM;
-    if (dx)
-        K(g)->conv2d_grad_x(&s, dy, ib_f32(n->in[1]), dx, scratch);
-    if (dw)
-        K(g)->conv2d_grad_w(&s, ib_f32(n->in[0]), dy, dw, scratch);
-    if (db)
-        K(g)->channel_sum(dy, s.n, s.oc, s.oh * s.ow, db);
+    K(g)->conv2d_grads(&s, &(ib_conv_grads){.x = ib_f32(n->in[0]), .w = ib_f32(n->in[1]), .dy = n->out->grad, .dx = dx, .dw = dw, .db = db}, scratch);
     ib_graph_release(g, mark);
     return failed;
 }

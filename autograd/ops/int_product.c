@@ -132,39 +132,55 @@ static ib_status product_forward(ib_graph *g, ib_node *n)
     return ib_set_codes(g, n->out, a->out);
 }
 
-/* Gradients through y = w (*) x with real operands xr and wr. */
-static ib_status product_grads(ib_graph *g, const ib_node *n, const ib_window *s, const float *dz)
+/* The weights as real numbers, for dx. */
+static float *real_weights(ib_graph *g, const ib_tensor *w)
 {
-    ib_tensor *x = n->in[0], *w = n->in[1], *b = n->in[2];
     const ib_qweights weights = weights_of(w);
-    ib_status failed = IB_OK;
-    float *dx = ib_grad_of(g, x, &failed), *dw = ib_grad_of(g, w, &failed), *db = ib_grad_of(g, b, &failed);
-    const int64_t rows = w->shape[0], cols = w->size / rows;
-    float *xr = ib_graph_alloc(g, (size_t)x->size * sizeof *xr), *wr = ib_graph_alloc(g, (size_t)w->size * sizeof *wr);
-    float *scratch = ib_graph_alloc(g, (size_t)(w->ndim == 4 ? ib_conv2d_scratch(s) : 1) * sizeof *scratch);
-    if (failed || !xr || !wr || !scratch)
+    float *real = ib_graph_alloc(g, (size_t)w->size * sizeof *real);
+    if (real)
+        K(g)->dequantize_rows(&weights, w->shape[0], w->size / w->shape[0], w->q.scale, w->q.n_scales, real);
+    return real;
+}
+
+/* Gradients through y = w x with real operands; mask: what of dy counts, or NULL. */
+static ib_status linear_grads(ib_graph *g, const ib_node *n, const uint8_t *mask, float *dx, float *dw, float *db)
+{
+    const ib_tensor *x = n->in[0], *y = n->out;
+    const int64_t samples = y->shape[0], rows = y->shape[1], cols = x->shape[1];
+    float *dz = mask ? ib_graph_alloc(g, (size_t)y->size * sizeof *dz) : y->grad, *wr = dx ? real_weights(g, n->in[1]) : NULL, *xr = x->data;
+    if (!dz || (dx && !wr))
         return IB_ENOMEM;
-    if (dw && x->dtype == IB_CODES)
+    if (mask)
+        K(g)->where(y->grad, mask, dz, y->size);
+    if (dw && x->dtype == IB_CODES) {
+        if (!(xr = ib_graph_alloc(g, (size_t)x->size * sizeof *xr)))
+            return IB_ENOMEM;
         K(g)->dequantize(ib_codes(x), x->size, x->q.scale[0], x->q.zero_point, xr);
-    else if (dw)
-        memcpy(xr, x->data, (size_t)x->size * sizeof *xr);
-    if (dx)
-        K(g)->dequantize_rows(&weights, rows, cols, w->q.scale, w->q.n_scales, wr);
-    if (w->ndim == 4) {
-        if (dx)
-            K(g)->conv2d_grad_x(s, dz, wr, dx, scratch);
-        if (dw)
-            K(g)->conv2d_grad_w(s, xr, dz, dw, scratch);
-        if (db)
-            K(g)->channel_sum(dz, s->n, s->oc, s->oh * s->ow, db);
-    } else {
-        if (dx)
-            K(g)->gemm(0, 0, s->n, cols, rows, dz, wr, 1.0f, dx);
-        if (dw)
-            K(g)->gemm(1, 0, rows, cols, s->n, dz, xr, 1.0f, dw);
-        if (db)
-            K(g)->col_sum(dz, s->n, rows, db);
     }
+    if (dx)
+        K(g)->gemm(0, 0, samples, cols, rows, dz, wr, 1.0f, dx);
+    if (dw)
+        K(g)->gemm(1, 0, rows, cols, samples, dz, xr, 1.0f, dw);
+    if (db)
+        K(g)->col_sum(dz, samples, rows, db);
+    return IB_OK;
+}
+
+static ib_status conv_grads(ib_graph *g, const ib_node *n, const ib_window *s, float *dx, float *dw, float *db)
+{
+    const ib_tensor *x = n->in[0];
+    float *scratch = ib_graph_alloc(g, (size_t)ib_conv2d_grads_scratch(s) * sizeof *scratch), *wr = dx ? real_weights(g, n->in[1]) : NULL;
+    if (!scratch || (dx && !wr))
+        return IB_ENOMEM;
+    ib_conv_grads what = {.w = wr, .dy = n->out->grad, .mask = n->saved[0], .dx = dx, .dw = dw, .db = db};
+    if (x->dtype == IB_CODES) {
+        what.codes = ib_codes(x);
+        what.x_scale = x->q.scale[0];
+        what.x_zero = x->q.zero_point;
+    } else {
+        what.x = x->data;
+    }
+    K(g)->conv2d_grads(s, &what, scratch);
     return IB_OK;
 }
 
@@ -175,20 +191,19 @@ static ib_status product_backward(ib_graph *g, ib_node *n)
     const ib_qproduct_attrs *a = n->attrs;
     const ib_qproduct_const *c = n->saved[1];
     ib_status failed = IB_OK; /* gradients outlive the mark below, so they are made before it */
-    for (int i = 0; i < 3; i++)
-        ib_grad_of(g, n->in[i], &failed);
+    float *dx = ib_grad_of(g, n->in[0], &failed), *dw = ib_grad_of(g, n->in[1], &failed), *db = ib_grad_of(g, n->in[2], &failed);
     if (failed)
         return failed;
     const ib_mark mark = ib_graph_mark(g);
-    float *dz = ib_graph_alloc(g, (size_t)n->out->size * sizeof *dz);
-    if (!dz)
-        return IB_ENOMEM;
     if (n->saved[2]) {
-        K(g)->acc_real(n->saved[2], s.n, s.oc, s.oh * s.ow, c->acc_scale, dz);
-        ib_learn_scale(g, a->out, s.n, n->out->size, dz, n->out->grad, c->lo, c->hi);
+        float *real = ib_graph_alloc(g, (size_t)n->out->size * sizeof *real);
+        if (!real)
+            return IB_ENOMEM;
+        K(g)->acc_real(n->saved[2], s.n, s.oc, s.oh * s.ow, c->acc_scale, real);
+        ib_learn_scale(g, a->out, s.n, n->out->size, real, n->out->grad, c->lo, c->hi);
+        ib_graph_release(g, mark);
     }
-    K(g)->where(n->out->grad, n->saved[0], dz, n->out->size);
-    const ib_status status = product_grads(g, n, &s, dz);
+    const ib_status status = n->in[1]->ndim == 4 ? conv_grads(g, n, &s, dx, dw, db) : linear_grads(g, n, n->saved[0], dx, dw, db);
     ib_graph_release(g, mark);
     return status;
 }
@@ -252,8 +267,12 @@ static ib_status dynamic_forward(ib_graph *g, ib_node *n)
 
 static ib_status dynamic_backward(ib_graph *g, ib_node *n)
 {
-    const ib_window s = {n->in[0]->shape[0], n->in[0]->shape[1], 1, 1, n->in[1]->shape[0], 1, 1, 1, 1, 1, 1, 0, 0, 1};
-    return product_grads(g, n, &s, n->out->grad);
+    ib_status failed = IB_OK;
+    float *dx = ib_grad_of(g, n->in[0], &failed), *dw = ib_grad_of(g, n->in[1], &failed), *db = ib_grad_of(g, n->in[2], &failed);
+    const ib_mark mark = ib_graph_mark(g);
+    const ib_status status = failed ? failed : linear_grads(g, n, NULL, dx, dw, db);
+    ib_graph_release(g, mark);
+    return status;
 }
 
 const ib_op ib_op_qlinear_dynamic = {.name = "qlinear_dynamic", .n_required = 2, .shape = dynamic_shape,

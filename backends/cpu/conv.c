@@ -119,10 +119,6 @@ void IB_K(conv2d_grad_x)(const ib_window *s, const float *dy, const float *w, fl
             IB_K(depthwise_grad_x)(s, dy, w, dx);
         return;
     }
-    if (IB_K(has_taps)(s)) {
-        IB_K(taps_grad_x)(s, dy, w, dx, scratch);
-        return;
-    }
 #pragma omp parallel for schedule(static) if (s->n > 1)
     for (int64_t i = 0; i < s->n; i++) {
         float *col = scratch + omp_get_thread_num() * k * p;
@@ -153,9 +149,8 @@ void IB_K(conv2d_grad_w)(const ib_window *s, const float *x, const float *dy, fl
     for (int64_t t = 0; t < parts; t++) {
         float *col = cols + omp_get_thread_num() * k * p, *sum = part + t * weights;
         memset(sum, 0, (size_t)weights * sizeof *sum);
-        if (IB_K(has_taps)(s)) {
-            (is_depthwise(s) ? IB_K(taps_depthwise_grad_w) : IB_K(taps_grad_w))(s, x, dy, t * s->n / parts, (t + 1) * s->n / parts, sum,
-                                                                                cols + omp_get_thread_num() * ib_taps_room(s));
+        if (is_depthwise(s)) {
+            IB_K(taps_depthwise_grad_w)(s, x, dy, t * s->n / parts, (t + 1) * s->n / parts, sum, cols + omp_get_thread_num() * ib_taps_room(s));
             continue;
         }
         for (int64_t i = t * s->n / parts; i < (t + 1) * s->n / parts; i++)
@@ -170,6 +165,32 @@ void IB_K(conv2d_grad_w)(const ib_window *s, const float *x, const float *dy, fl
     for (int64_t t = 0; t < parts; t++)
         for (int64_t j = 0; j < weights; j++)
             dw[j] += part[t * weights + j];
+}
+
+void IB_K(conv2d_grads)(const ib_window *s, const ib_conv_grads *g, float *scratch)
+{
+    if (!is_depthwise(s) && IB_K(has_taps)(s)) {
+        IB_K(taps_grads)(s, g, scratch);
+        return;
+    }
+    const int64_t ny = s->n * s->oc * s->oh * s->ow, nx = s->n * s->ic * s->ih * s->iw;
+    const float *dy = g->dy, *x = g->x;
+    if (g->mask) {
+        dy = scratch;
+        IB_K(where)(g->dy, g->mask, scratch, ny);
+        scratch += (ny + 15) / 16 * 16;
+    }
+    if (!x && g->dw) {
+        x = scratch;
+        IB_K(dequantize)(g->codes, nx, g->x_scale, g->x_zero, scratch);
+        scratch += (nx + 15) / 16 * 16;
+    }
+    if (g->dx)
+        IB_K(conv2d_grad_x)(s, dy, g->w, g->dx, scratch);
+    if (g->dw)
+        IB_K(conv2d_grad_w)(s, x, dy, g->dw, scratch);
+    if (g->db)
+        IB_K(channel_sum)(dy, s->n, s->oc, s->oh * s->ow, g->db);
 }
 
 /* y[c] += sum over n and hw of x[n,c,hw] */

@@ -23,11 +23,16 @@
 void IB_K(gemm_tile)(int ta, int tb, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, const float *b,
                      int64_t ldb, float beta, float *c, int64_t ldc);
 
-/* Convolution by taps (conv_taps.c), where the level and the window have it. */
+/* Both gradients of a convolution, of fp32 alone. */
+void IB_K(conv2d_grad_x)(const ib_window *s, const float *dy, const float *w, float *dx, float *scratch);
+void IB_K(conv2d_grad_w)(const ib_window *s, const float *x, const float *dy, float *dw, float *scratch);
+
+/* Convolution by taps (conv_taps.c, conv_taps_grads.c), where the level and the window have it. */
 int IB_K(has_taps)(const ib_window *s);
 void IB_K(taps_forward)(const ib_window *s, const float *x, const float *w, const float *bias, float *y, float *scratch);
-void IB_K(taps_grad_x)(const ib_window *s, const float *dy, const float *w, float *dx, float *scratch);
-void IB_K(taps_grad_w)(const ib_window *s, const float *x, const float *dy, int64_t first, int64_t last, float *part, float *room);
+void IB_K(taps_grads)(const ib_window *s, const ib_conv_grads *g, float *scratch);
+/* out[rows][ld] = bias + panels src: rows in panels [taps][rows of a panel], all positions, for which ld leaves room. */
+void IB_K(taps_sweep)(const float *src, const int32_t *offset, int64_t taps, const float *panels, const float *bias, int64_t rows, int64_t positions, float *out, int64_t ld);
 void IB_K(taps_depthwise)(const ib_window *s, const float *x, const float *w, const float *bias, float *y, float *scratch);
 void IB_K(taps_depthwise_grad_x)(const ib_window *s, const float *dy, const float *w, float *dx, float *scratch);
 void IB_K(taps_depthwise_grad_w)(const ib_window *s, const float *x, const float *dy, int64_t first, int64_t last, float *part, float *room);

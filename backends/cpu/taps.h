@@ -30,15 +30,27 @@ static inline ib_taps ib_taps_of(const ib_window *s)
     return t;
 }
 
-/* fp32 words that a thread of conv_taps.c needs, and that all share. */
+/* The planes' pixels, channels last: rows of `line`, for the weights' gradient. */
+static inline int64_t ib_taps_line(const ib_window *s, const ib_taps *t)
+{
+    return t->wide * s->sw * (s->ic / s->groups);
+}
+
+/* fp32 words that a thread of conv_taps.c and conv_taps_grads.c needs, and that all share. */
 static inline int64_t ib_taps_room(const ib_window *s)
 {
-    enum { SAMPLES = 4 };
     const ib_taps t = ib_taps_of(s);
     const int64_t icg = s->ic / s->groups, ocg = s->oc / s->groups;
-    const int64_t source = icg * s->sh * s->sw * t.plane + IB_TAP_SLACK, dy = ocg * (t.front + t.plane + IB_TAP_SLACK) + IB_TAP_SLACK;
-    const int64_t out = ((icg > ocg ? icg : ocg) + 8) * (t.plane + IB_TAP_SLACK);
-    return SAMPLES * (source + dy) + out;
+    const int64_t source = icg * s->sh * s->sw * t.plane + IB_TAP_SLACK, dy = (ocg + 8) * (t.front + t.plane + IB_TAP_SLACK) + IB_TAP_SLACK;
+    const int64_t out = ((icg > ocg ? icg : ocg) + 8) * (t.plane + IB_TAP_SLACK), pixels = t.rows * s->sh * ib_taps_line(s, &t) + IB_TAP_SLACK;
+    return source + dy + out + pixels + 64;
+}
+
+/* Sums of the weights' gradients by part, in blocks of eight output channels by three vectors, and of the biases'. */
+static inline int64_t ib_taps_parts(const ib_window *s)
+{
+    const int64_t row = (s->kw * (s->ic / s->groups) + 63) / 48 * 48 + 48;
+    return IB_PARTS * (s->groups * (s->oc / s->groups + 8) * s->kh * row + 2 * s->oc + 64);
 }
 
 static inline int64_t ib_taps_shared(const ib_window *s) /* weights, rows rounded up to eight, twice */

@@ -12,11 +12,11 @@
 #include <immintrin.h>
 
 #ifdef __AVX512F__
-enum { LANES = 16, MB = 8, NV = 3, GO = 4, GT = 6 };
+enum { LANES = 16, MB = 8, NV = 3, GT = 6, GB = 8, GV = 3 };
 #else
-enum { LANES = 8, MB = 4, NV = 3, GO = 2, GT = 5 };
+enum { LANES = 8, MB = 4, NV = 3, GT = 5, GB = 4, GV = 3 };
 #endif
-enum { STEP = LANES * NV, SAMPLES = 4, MAX_TAPS_AT_ONCE = 4096 };
+enum { STEP = LANES * NV, MAX_TAPS_AT_ONCE = 4096, MAX_PHASES = 64 };
 typedef float vec __attribute__((vector_size(4 * LANES), aligned(4)));
 
 static inline vec load(const float *p)
@@ -45,6 +45,21 @@ static inline float add_lanes(vec v)
 }
 #endif
 
+/* Short rows: a call for each would take longer than the copy. */
+static inline void copy(float *to, const float *from, int64_t n)
+{
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        *(vec *)(to + i) = load(from + i);
+#ifdef __AVX512F__
+    const __mmask16 rest = (__mmask16)((1u << (n - i)) - 1);
+    _mm512_mask_storeu_ps(to + i, rest, _mm512_maskz_loadu_ps(rest, from + i));
+#else
+    for (; i < n; i++)
+        to[i] = from[i];
+#endif
+}
+
 /* The planes of one sample's group; borders are 0. */
 static inline void spread(const ib_window *s, const ib_taps *t, const float *x, float *src)
 {
@@ -63,7 +78,7 @@ static inline void spread(const ib_window *s, const ib_taps *t, const float *x, 
                     const int64_t end = (s->iw - 1 + s->pw - b) / s->sw + 1, most = s->iw + s->pw - b <= 0 ? 0 : ib_min64(end, t->wide);
                     memset(to, 0, (size_t)ib_min64(from, t->wide) * sizeof *to);
                     if (s->sw == 1 && most > from)
-                        memcpy(to + from, row + from, (size_t)(most - from) * sizeof *to);
+                        copy(to + from, row + from, most - from);
                     else
                         for (int64_t k = from; k < most; k++)
                             to[k] = row[k * s->sw];
@@ -78,13 +93,14 @@ static inline int64_t dy_stride(const ib_taps *t)
 {
     return t->front + t->plane + IB_TAP_SLACK;
 }
+/* (conv_taps_grads.c has its own, which takes masks.) */
 static inline void spread_dy(const ib_window *s, const ib_taps *t, const float *dy, float *to)
 {
     const int64_t channels = s->oc / s->groups, stride = dy_stride(t);
     memset(to, 0, (size_t)(channels * stride + IB_TAP_SLACK) * sizeof *to);
     for (int64_t o = 0; o < channels; o++)
         for (int64_t y = 0; y < s->oh; y++)
-            memcpy(to + o * stride + t->front + y * t->wide, dy + (o * s->oh + y) * s->ow, (size_t)s->ow * sizeof *to);
+            copy(to + o * stride + t->front + y * t->wide, dy + (o * s->oh + y) * s->ow, s->ow);
 }
 
 static inline int64_t up(int64_t n, int64_t to)

@@ -256,6 +256,20 @@ static void where(const float *dy, const uint8_t *mask, float *dz, int64_t n)
     }
 }
 
+/* Where convolutions take no masks by themselves (depthwise ones do not), dy is masked before. */
+static void conv2d_grads(const ib_window *s, const ib_conv_grads *g, float *scratch)
+{
+    ib_conv_grads masked = *g;
+    if (g->mask && s->groups > 1) {
+        const int64_t n = s->n * s->oc * s->oh * s->ow;
+        where(g->dy, g->mask, scratch, n);
+        masked.dy = scratch;
+        masked.mask = NULL;
+        scratch += (n + 15) / 16 * 16;
+    }
+    below.conv2d_grads(s, &masked, scratch);
+}
+
 /* dx += dy where the mask's bit is set */
 static void grad_where(const float *dy, const uint8_t *mask, float *dx, int64_t n)
 {
@@ -324,6 +338,7 @@ void ib_vnni_fill_table(ib_kernels *k)
     k->quantize_rows = quantize_rows;
     k->abs_max_rows = abs_max_rows;
     k->where = where;
+    k->conv2d_grads = conv2d_grads;
     k->grad_where = grad_where;
     k->qadd = qadd;
     k->int8_peak = int8_peak;
