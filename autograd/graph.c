@@ -290,20 +290,30 @@ ib_tensor *ib_input(ib_graph *g, int ndim, const int64_t *shape, const float *da
     return memcpy(t->data, data, (size_t)t->size * sizeof(float)), t;
 }
 
-float *ib_grad_of(ib_graph *g, ib_tensor *t, ib_status *failed)
+float *ib_grad_fresh(ib_graph *g, ib_tensor *t, int *fresh, ib_status *failed)
 {
+    *fresh = 0;
     if (!t || !t->needs_grad)
         return NULL;
     if (!t->grad && t->passes)
-        return t->grad = ib_grad_of(g, t->passes, failed);
+        return t->grad = ib_grad_fresh(g, t->passes, fresh, failed);
     if (!t->grad) {
         if (!(t->grad = ib_graph_alloc(g, (size_t)t->size * sizeof(float)))) {
             *failed = IB_ENOMEM;
             return NULL;
         }
-        memset(t->grad, 0, (size_t)t->size * sizeof(float));
+        *fresh = 1;
     }
     return t->grad;
+}
+
+float *ib_grad_of(ib_graph *g, ib_tensor *t, ib_status *failed)
+{
+    int fresh;
+    float *grad = ib_grad_fresh(g, t, &fresh, failed);
+    if (fresh)
+        memset(grad, 0, (size_t)t->size * sizeof(float));
+    return grad;
 }
 
 ib_status ib_backward(ib_graph *g, ib_tensor *loss)

@@ -114,6 +114,8 @@ ib_status ib_graph_reserve(ib_graph *g, size_t arena, size_t memos);
 
 /* Where to add the gradient of t; NULL if it needs none (or, with *failed set, if memory is out). */
 float *ib_grad_of(ib_graph *g, ib_tensor *t, ib_status *failed);
+/* The same for who can also set it: *fresh tells that it was just made and holds nothing yet, not even zeroes. */
+float *ib_grad_fresh(ib_graph *g, ib_tensor *t, int *fresh, ib_status *failed);
 
 /* "name: text" with the operator's and the layer's name. */
 ib_status ib_op_fail(const ib_node *n, const char *format, ...) __attribute__((format(printf, 2, 3)));

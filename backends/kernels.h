@@ -42,6 +42,7 @@ typedef struct ib_conv_grads {
     const float *w, *dy;
     const uint8_t *mask;   /* bits of dy that count, or NULL: all */
     float *dx, *dw, *db;
+    int sets_dx;           /* dx holds nothing yet: it is set, not added to */
 } ib_conv_grads;
 
 /* What becomes of accumulators: codes = clamp(requant(acc, scale[channel]) + zero, lo, hi). */

@@ -11,7 +11,8 @@ static ib_status same(ib_node *n, ib_tensor *out)
 }
 
 /* Defines forward, backward, samples, descriptor and public function of y = f(x). */
-#define UNARY(op, range, forward_call, backward_call)                                                                  \
+/* sets: the backward call can set dx, where it is fresh. */
+#define UNARY(op, range, forward_call, sets, backward_call)                                                            \
     static ib_status op##_forward(ib_graph *g, ib_node *n)                                                             \
     {                                                                                                                  \
         const ib_tensor *x = n->in[0], *y = n->out;                                                                    \
@@ -23,8 +24,9 @@ static ib_status same(ib_node *n, ib_tensor *out)
         ib_status failed = IB_OK;                                                                                      \
         const ib_tensor *x = n->in[0], *y = n->out;                                                                    \
         const float *dy = n->out->grad;                                                                                \
-        float *dx = ib_grad_of(g, n->in[0], &failed);                                                                  \
-        (void)x, (void)y;                                                                                              \
+        int fresh = 0;                                                                                                 \
+        float *dx = sets ? ib_grad_fresh(g, n->in[0], &fresh, &failed) : ib_grad_of(g, n->in[0], &failed);             \
+        (void)x, (void)y, (void)fresh;                                                                                 \
         if (dx)                                                                                                        \
             backward_call;                                                                                             \
         return failed;                                                                                                 \
@@ -45,10 +47,10 @@ static ib_status same(ib_node *n, ib_tensor *out)
     }
 
 UNARY(relu, 1, K(g)->clamp(ib_f32(x), ib_f32(y), x->size, 0.0f, INFINITY),
-      K(g)->clamp_grad(ib_f32(x), dy, dx, x->size, 0.0f, INFINITY))
+      1, K(g)->clamp_grad(ib_f32(x), dy, dx, x->size, 0.0f, INFINITY, !fresh))
 UNARY(relu6, 9, K(g)->clamp(ib_f32(x), ib_f32(y), x->size, 0.0f, 6.0f),
-      K(g)->clamp_grad(ib_f32(x), dy, dx, x->size, 0.0f, 6.0f))
-UNARY(sigmoid, 3, K(g)->sigmoid(ib_f32(x), ib_f32(y), x->size), K(g)->sigmoid_grad(ib_f32(y), dy, dx, x->size))
-UNARY(tanh, 2, K(g)->tanh(ib_f32(x), ib_f32(y), x->size), K(g)->tanh_grad(ib_f32(y), dy, dx, x->size))
+      1, K(g)->clamp_grad(ib_f32(x), dy, dx, x->size, 0.0f, 6.0f, !fresh))
+UNARY(sigmoid, 3, K(g)->sigmoid(ib_f32(x), ib_f32(y), x->size), 0, K(g)->sigmoid_grad(ib_f32(y), dy, dx, x->size))
+UNARY(tanh, 2, K(g)->tanh(ib_f32(x), ib_f32(y), x->size), 0, K(g)->tanh_grad(ib_f32(y), dy, dx, x->size))
 UNARY(softmax, 2, K(g)->softmax(ib_f32(x), ib_f32(y), x->size / x->shape[x->ndim - 1], x->shape[x->ndim - 1]),
-      K(g)->softmax_grad(ib_f32(y), dy, dx, x->size / x->shape[x->ndim - 1], x->shape[x->ndim - 1]))
+      0, K(g)->softmax_grad(ib_f32(y), dy, dx, x->size / x->shape[x->ndim - 1], x->shape[x->ndim - 1]))

@@ -48,13 +48,14 @@ static ib_status conv2d_backward(ib_graph *g, ib_node *n)
     ib_window s;
     window(n, &s);
     ib_status failed = IB_OK;
-    float *dx = ib_grad_of(g, n->in[0], &failed), *dw = ib_grad_of(g, n->in[1], &failed);
+    int fresh;
+    float *dx = ib_grad_fresh(g, n->in[0], &fresh, &failed), *dw = ib_grad_of(g, n->in[1], &failed);
     float *db = ib_grad_of(g, n->in[2], &failed);
     const ib_mark mark = ib_graph_mark(g);
     float *scratch = ib_graph_alloc(g, (size_t)ib_conv2d_grads_scratch(&s) * sizeof *scratch);
     if (!scratch)
         return IB_ENOMEM;
-    K(g)->conv2d_grads(&s, &(ib_conv_grads){.x = ib_f32(n->in[0]), .w = ib_f32(n->in[1]), .dy = n->out->grad, .dx = dx, .dw = dw, .db = db}, scratch);
+    K(g)->conv2d_grads(&s, &(ib_conv_grads){.x = ib_f32(n->in[0]), .w = ib_f32(n->in[1]), .dy = n->out->grad, .dx = dx, .dw = dw, .db = db, .sets_dx = fresh}, scratch);
     ib_graph_release(g, mark);
     return failed;
 }

@@ -48,14 +48,8 @@ static ib_status binary_forward(ib_graph *g, ib_node *n)
     const ib_tensor *a = n->in[0], *b = n->in[1];
     const ib_qparams *qa = &a->q, *qb = &b->q;
     float lo = 0, hi = 0;
-    if (g->mode == IB_TRAIN && o->out->see) {
-        const ib_mark mark = ib_graph_mark(g);
-        const float *z = real_result(g, n);
-        if (!z)
-            return IB_ENOMEM;
-        K(g)->min_max(z, a->size, &lo, &hi);
-        ib_graph_release(g, mark);
-    }
+    if (g->mode == IB_TRAIN && o->out->see)
+        K(g)->real_range(a->size, ib_codes(a), qa->scale[0], qa->zero_point, ib_codes(b), qb->scale[0], qb->zero_point, is_mul(n), &lo, &hi);
     const ib_status status = ib_see(g, n, o->out, o->act, lo, hi);
     if (status)
         return status;
@@ -84,7 +78,10 @@ static ib_status binary_backward(ib_graph *g, ib_node *n)
     const ib_qbinary_const *c = n->saved[1];
     const int64_t size = n->out->size;
     ib_status failed = IB_OK;
-    float *d[2] = {ib_grad_of(g, n->in[0], &failed), ib_grad_of(g, n->in[1], &failed)};
+    int fresh[2] = {0};
+    float *d[2];
+    for (int i = 0; i < 2; i++)
+        d[i] = is_mul(n) ? ib_grad_of(g, n->in[i], &failed) : ib_grad_fresh(g, n->in[i], &fresh[i], &failed);
     if (failed)
         return failed;
     const ib_mark mark = ib_graph_mark(g);
@@ -97,14 +94,13 @@ static ib_status binary_backward(ib_graph *g, ib_node *n)
     if (!is_mul(n)) {
         for (int i = 0; i < 2; i++)
             if (d[i])
-                K(g)->grad_where(n->out->grad, n->saved[0], d[i], size);
+                (fresh[i] ? K(g)->where : K(g)->grad_where)(n->out->grad, n->saved[0], d[i], size);
     } else {
         const ib_bcast flat = {{1, 1, 1, size}, {0}, {0}, 1};
         float *dz = ib_graph_alloc(g, (size_t)size * sizeof *dz), *other = ib_graph_alloc(g, (size_t)size * sizeof *other);
         if (!dz || !other)
             return IB_ENOMEM;
-        memset(dz, 0, (size_t)size * sizeof *dz);
-        K(g)->grad_where(n->out->grad, n->saved[0], dz, size);
+        K(g)->where(n->out->grad, n->saved[0], dz, size);
         for (int i = 0; i < 2; i++) {
             const ib_tensor *t = n->in[1 - i];
             K(g)->dequantize(ib_codes(t), size, t->q.scale[0], t->q.zero_point, other);

@@ -166,13 +166,13 @@ static ib_status linear_grads(ib_graph *g, const ib_node *n, const uint8_t *mask
     return IB_OK;
 }
 
-static ib_status conv_grads(ib_graph *g, const ib_node *n, const ib_window *s, float *dx, float *dw, float *db)
+static ib_status conv_grads(ib_graph *g, const ib_node *n, const ib_window *s, int sets_dx, float *dx, float *dw, float *db)
 {
     const ib_tensor *x = n->in[0];
     float *scratch = ib_graph_alloc(g, (size_t)ib_conv2d_grads_scratch(s) * sizeof *scratch), *wr = dx ? real_weights(g, n->in[1]) : NULL;
     if (!scratch || (dx && !wr))
         return IB_ENOMEM;
-    ib_conv_grads what = {.w = wr, .dy = n->out->grad, .mask = n->saved[0], .dx = dx, .dw = dw, .db = db};
+    ib_conv_grads what = {.w = wr, .dy = n->out->grad, .mask = n->saved[0], .dx = dx, .dw = dw, .db = db, .sets_dx = sets_dx};
     if (x->dtype == IB_CODES) {
         what.codes = ib_codes(x);
         what.x_scale = x->q.scale[0];
@@ -191,7 +191,10 @@ static ib_status product_backward(ib_graph *g, ib_node *n)
     const ib_qproduct_attrs *a = n->attrs;
     const ib_qproduct_const *c = n->saved[1];
     ib_status failed = IB_OK; /* gradients outlive the mark below, so they are made before it */
-    float *dx = ib_grad_of(g, n->in[0], &failed), *dw = ib_grad_of(g, n->in[1], &failed), *db = ib_grad_of(g, n->in[2], &failed);
+    const int is_conv = n->in[1]->ndim == 4;
+    int fresh = 0;
+    float *dx = is_conv ? ib_grad_fresh(g, n->in[0], &fresh, &failed) : ib_grad_of(g, n->in[0], &failed);
+    float *dw = ib_grad_of(g, n->in[1], &failed), *db = ib_grad_of(g, n->in[2], &failed);
     if (failed)
         return failed;
     const ib_mark mark = ib_graph_mark(g);
@@ -203,7 +206,7 @@ static ib_status product_backward(ib_graph *g, ib_node *n)
         ib_learn_scale(g, a->out, s.n, n->out->size, real, n->out->grad, c->lo, c->hi);
         ib_graph_release(g, mark);
     }
-    const ib_status status = n->in[1]->ndim == 4 ? conv_grads(g, n, &s, dx, dw, db) : linear_grads(g, n, n->saved[0], dx, dw, db);
+    const ib_status status = is_conv ? conv_grads(g, n, &s, fresh, dx, dw, db) : linear_grads(g, n, n->saved[0], dx, dw, db);
     ib_graph_release(g, mark);
     return status;
 }

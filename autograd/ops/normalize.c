@@ -64,10 +64,11 @@ static ib_status batch_norm_backward(ib_graph *g, ib_node *n)
     ib_status failed = IB_OK;
     int64_t c, hw;
     planes(n->in[0], &c, &hw);
-    float *dx = ib_grad_of(g, n->in[0], &failed), *dgamma = ib_grad_of(g, n->in[1], &failed);
+    int fresh;
+    float *dx = ib_grad_fresh(g, n->in[0], &fresh, &failed), *dgamma = ib_grad_of(g, n->in[1], &failed);
     float *dbeta = ib_grad_of(g, n->in[2], &failed);
     K(g)->bn_grad(ib_f32(n->in[0]), n->out->grad, n->in[0]->shape[0], c, hw, n->saved[0], n->saved[1], ib_f32(n->in[1]),
-                  g->mode == IB_TRAIN, dx, dgamma, dbeta);
+                  g->mode == IB_TRAIN, !fresh, dx, dgamma, dbeta);
     return failed;
 }
 

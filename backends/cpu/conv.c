@@ -113,10 +113,7 @@ void IB_K(conv2d_grad_x)(const ib_window *s, const float *dy, const float *w, fl
 {
     const int64_t icg = s->ic / s->groups, ocg = s->oc / s->groups, k = icg * s->kh * s->kw, p = s->oh * s->ow;
     if (is_depthwise(s)) {
-        if (IB_K(has_taps)(s))
-            IB_K(taps_depthwise_grad_x)(s, dy, w, dx, scratch);
-        else
-            IB_K(depthwise_grad_x)(s, dy, w, dx);
+        IB_K(depthwise_grad_x)(s, dy, w, dx);
         return;
     }
 #pragma omp parallel for schedule(static) if (s->n > 1)
@@ -141,7 +138,7 @@ void IB_K(conv2d_grad_w)(const ib_window *s, const float *x, const float *dy, fl
     const int64_t icg = s->ic / s->groups, ocg = s->oc / s->groups, k = icg * s->kh * s->kw, p = s->oh * s->ow;
     const int64_t parts = ib_min64(s->n, IB_PARTS), weights = s->oc * k;
     float *part = scratch, *cols = scratch + IB_PARTS * weights;
-    if (is_depthwise(s) && !IB_K(has_taps)(s)) {
+    if (is_depthwise(s)) {
         IB_K(depthwise_grad_w)(s, x, dy, dw, part);
         return;
     }
@@ -149,10 +146,6 @@ void IB_K(conv2d_grad_w)(const ib_window *s, const float *x, const float *dy, fl
     for (int64_t t = 0; t < parts; t++) {
         float *col = cols + omp_get_thread_num() * k * p, *sum = part + t * weights;
         memset(sum, 0, (size_t)weights * sizeof *sum);
-        if (is_depthwise(s)) {
-            IB_K(taps_depthwise_grad_w)(s, x, dy, t * s->n / parts, (t + 1) * s->n / parts, sum, cols + omp_get_thread_num() * ib_taps_room(s));
-            continue;
-        }
         for (int64_t i = t * s->n / parts; i < (t + 1) * s->n / parts; i++)
             for (int64_t g = 0; g < s->groups; g++) {
                 const float *xg = x + (i * s->ic + g * icg) * s->ih * s->iw;
@@ -169,12 +162,14 @@ void IB_K(conv2d_grad_w)(const ib_window *s, const float *x, const float *dy, fl
 
 void IB_K(conv2d_grads)(const ib_window *s, const ib_conv_grads *g, float *scratch)
 {
-    if (!is_depthwise(s) && IB_K(has_taps)(s)) {
-        IB_K(taps_grads)(s, g, scratch);
+    if (IB_K(has_taps)(s)) {
+        (is_depthwise(s) ? IB_K(taps_depthwise_grads) : IB_K(taps_grads))(s, g, scratch);
         return;
     }
     const int64_t ny = s->n * s->oc * s->oh * s->ow, nx = s->n * s->ic * s->ih * s->iw;
     const float *dy = g->dy, *x = g->x;
+    if (g->dx && g->sets_dx)
+        memset(g->dx, 0, (size_t)nx * sizeof *g->dx);
     if (g->mask) {
         dy = scratch;
         IB_K(where)(g->dy, g->mask, scratch, ny);

@@ -59,45 +59,11 @@ static void pack(const job *j, float *panels)
             }
 }
 
-/* Up to 32 bits from bit i on; `bytes`: of the mask. */
-static inline uint32_t bits_at(const uint8_t *mask, int64_t i, int64_t bytes)
-{
-    uint32_t v = 0;
-    if (i / 8 + 4 <= bytes)
-        memcpy(&v, mask + i / 8, 4);
-    else
-        memcpy(&v, mask + i / 8, (size_t)(bytes - i / 8));
-    return v >> i % 8;
-}
-
 /* One group's dz of sample i; what lies between its rows is 0 already. Sums by channel to db. */
 static void take_dy(const job *j, int64_t i, int64_t g, float *to, double *db)
 {
-    const ib_window *s = j->s;
-    const uint8_t *mask = j->g->mask;
-    const int64_t bytes = (s->n * s->oc * s->oh * s->ow + 7) / 8;
-    for (int64_t o = 0; o < j->ocg; o++) {
-        vec sum = splat(0);
-        for (int64_t y = 0; y < s->oh; y++) {
-            const int64_t at = ((i * s->oc + g * j->ocg + o) * s->oh + y) * s->ow;
-            float *row = to + o * j->stride + j->t.front + y * j->t.wide;
-#ifdef __AVX512F__
-            for (int64_t x = 0; x < s->ow; x += LANES) {
-                const __mmask16 live = s->ow - x >= LANES ? 0xFFFF : (__mmask16)((1u << (s->ow - x)) - 1);
-                const vec v = (vec)_mm512_maskz_loadu_ps(mask ? live & (__mmask16)bits_at(mask, at + x, bytes) : live, j->g->dy + at + x);
-                _mm512_mask_storeu_ps(row + x, live, (__m512)v);
-                sum += v;
-            }
-#else
-            (void)bytes;
-            for (int64_t x = 0; x < s->ow; x++)
-                row[x] = !mask || mask[(at + x) / 8] >> (at + x) % 8 & 1 ? j->g->dy[at + x] : 0.0f;
-            for (int64_t x = 0; x < s->ow; x++)
-                sum[x % LANES] += row[x];
-#endif
-        }
-        db[g * j->ocg + o] += add_lanes(sum);
-    }
+    for (int64_t o = 0; o < j->ocg; o++)
+        db[g * j->ocg + o] += take_plane(j->s, &j->t, j->g, i * j->s->oc + g * j->ocg + o, to + o * j->stride + j->t.front);
 }
 
 /* ---- dx ---- */
@@ -107,6 +73,9 @@ static void input_gradient(const job *j, int64_t i, int64_t g, const float *dz, 
     const ib_window *s = j->s;
     const int64_t rows = up(j->icg, MB);
     int32_t offset[MAX_TAPS_AT_ONCE];
+    float *dx = j->g->dx + (i * s->ic + g * j->icg) * s->ih * s->iw;
+    if (j->g->sets_dx)
+        memset(dx, 0, (size_t)(j->icg * s->ih * s->iw) * sizeof *dx);
     for (int f = 0; f < s->sh * s->sw; f++) {
         const int a = f / s->sw, b = f % s->sw;
         int64_t n = 0;
@@ -118,7 +87,7 @@ static void input_gradient(const job *j, int64_t i, int64_t g, const float *dz, 
                     offset[n++] = (int32_t)(o * j->stride + j->t.front - (ky / s->sh * j->t.wide + kx / s->sw));
         IB_K(taps_sweep)(dz, offset, n, j->panels + g * rows * j->all + j->first[f] * rows, NULL, j->icg, j->t.plane, out, j->ld);
         for (int64_t c = 0; c < j->icg; c++)
-            collect(s, &j->t, a, b, out + c * j->ld, j->g->dx + (i * s->ic + g * j->icg + c) * s->ih * s->iw);
+            collect(s, &j->t, a, b, out + c * j->ld, dx + c * s->ih * s->iw);
     }
 }
 

@@ -74,8 +74,13 @@ void IB_K(clamp)(const float *x, float *y, int64_t n, float lo, float hi)
 }
 
 /* dx += dy inside (lo, hi) */
-void IB_K(clamp_grad)(const float *x, const float *dy, float *dx, int64_t n, float lo, float hi)
+/* dx = or += */
+void IB_K(clamp_grad)(const float *x, const float *dy, float *dx, int64_t n, float lo, float hi, int add)
 {
+    if (!add) {
+        FOR_EACH(i, n) dx[i] = x[i] > lo && x[i] < hi ? dy[i] : 0.0f;
+        return;
+    }
     FOR_EACH(i, n) dx[i] += x[i] > lo && x[i] < hi ? dy[i] : 0.0f;
 }
 

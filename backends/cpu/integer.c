@@ -1,4 +1,5 @@
 /* integer.c - codes x codes by the functions of runtime/isobit_rt.h, which are the specification. */
+#include <math.h>
 #include <omp.h>
 
 #include "backends/cpu/level.h"
@@ -121,6 +122,17 @@ void IB_K(qmul)(const struct isobit_mul *p, int64_t n, const int8_t *x, const in
 {
     FOR_BYTES(n, STORE(i, isobit_requant((x[i] - p->a_zero) * (y[i] - p->b_zero), p->scale, profile), p->out_zero,
                        p->lo, p->hi))
+}
+
+void IB_K(real_range)(int64_t n, const int8_t *a, float s_a, int zero_a, const int8_t *b, float s_b, int zero_b, int product, float *lo, float *hi)
+{
+    *lo = INFINITY;
+    *hi = -INFINITY;
+    for (int64_t i = 0; i < n; i++) {
+        const float x = s_a * (float)(a[i] - zero_a), y = s_b * (float)(b[i] - zero_b), v = product ? x * y : x + y;
+        *lo = v < *lo ? v : *lo;
+        *hi = v > *hi ? v : *hi;
+    }
 }
 
 void IB_K(lookup)(const int8_t *table, const int8_t *x, int8_t *y, int64_t n)

@@ -34,8 +34,7 @@ void IB_K(taps_grads)(const ib_window *s, const ib_conv_grads *g, float *scratch
 /* out[rows][ld] = bias + panels src: rows in panels [taps][rows of a panel], all positions, for which ld leaves room. */
 void IB_K(taps_sweep)(const float *src, const int32_t *offset, int64_t taps, const float *panels, const float *bias, int64_t rows, int64_t positions, float *out, int64_t ld);
 void IB_K(taps_depthwise)(const ib_window *s, const float *x, const float *w, const float *bias, float *y, float *scratch);
-void IB_K(taps_depthwise_grad_x)(const ib_window *s, const float *dy, const float *w, float *dx, float *scratch);
-void IB_K(taps_depthwise_grad_w)(const ib_window *s, const float *x, const float *dy, int64_t first, int64_t last, float *part, float *room);
+void IB_K(taps_depthwise_grads)(const ib_window *s, const ib_conv_grads *g, float *scratch);
 
 /* Depthwise convolution: one input channel per output channel. */
 void IB_K(depthwise)(const ib_window *s, const float *x, const float *w, const float *bias, float *y);

@@ -40,7 +40,7 @@ void IB_K(bn_apply)(const float *x, int64_t n, int64_t c, int64_t hw, const floa
  *   dgamma += sum dy xh    dbeta += sum dy
  *   dx += gamma rstd (dy - [batch statistics: (sum dy + xh sum dy xh) / N]) */
 void IB_K(bn_grad)(const float *x, const float *dy, int64_t n, int64_t c, int64_t hw, const float *mean,
-                   const float *rstd, const float *gamma, int batch, float *dx, float *dgamma, float *dbeta)
+                   const float *rstd, const float *gamma, int batch, int add, float *dx, float *dgamma, float *dbeta)
 {
     FOR_CHANNELS(j)
     {
@@ -58,11 +58,16 @@ void IB_K(bn_grad)(const float *x, const float *dy, int64_t n, int64_t c, int64_
             continue;
         const float a = gamma[j] * rstd[j], s = batch ? (float)(sum / (double)(n * hw)) : 0.0f;
         const float d = batch ? (float)(dot / (double)(n * hw)) * rstd[j] : 0.0f;
-        for (int64_t i = 0; i < n; i++)
-            for (int64_t l = 0; l < hw; l++) {
-                const int64_t at = (i * c + j) * hw + l;
-                dx[at] += a * (dy[at] - s - (x[at] - mean[j]) * d);
-            }
+        const float m = mean[j];
+        for (int64_t i = 0; i < n; i++) {
+            const int64_t at = (i * c + j) * hw;
+            if (add)
+                for (int64_t l = at; l < at + hw; l++)
+                    dx[l] += a * (dy[l] - s - (x[l] - m) * d);
+            else
+                for (int64_t l = at; l < at + hw; l++)
+                    dx[l] = a * (dy[l] - s - (x[l] - m) * d);
+        }
     }
 }
 

@@ -43,7 +43,7 @@ static inline int64_t ib_taps_room(const ib_window *s)
     const int64_t icg = s->ic / s->groups, ocg = s->oc / s->groups;
     const int64_t source = icg * s->sh * s->sw * t.plane + IB_TAP_SLACK, dy = (ocg + 8) * (t.front + t.plane + IB_TAP_SLACK) + IB_TAP_SLACK;
     const int64_t out = ((icg > ocg ? icg : ocg) + 8) * (t.plane + IB_TAP_SLACK), pixels = t.rows * s->sh * ib_taps_line(s, &t) + IB_TAP_SLACK;
-    return source + dy + out + pixels + 64;
+    return source + dy + out + pixels + s->ih * s->iw + 4 * IB_TAP_SLACK;
 }
 
 /* Sums of the weights' gradients by part, in blocks of eight output channels by three vectors, and of the biases'. */

@@ -60,47 +60,88 @@ static inline void copy(float *to, const float *from, int64_t n)
 #endif
 }
 
-/* The planes of one sample's group; borders are 0. */
+/* Every second number. */
+static inline void copy_even(float *to, const float *from, int64_t n)
+{
+    int64_t i = 0;
+#ifdef __AVX512F__
+    const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    for (; i < n; i += LANES) {
+        const int64_t left = n - i, a = ib_min64(2 * left - 1, LANES), b = ib_min64(ib_max64(2 * left - 1 - LANES, 0), LANES);
+        const __m512 low = _mm512_maskz_loadu_ps((__mmask16)((1u << a) - 1), from + 2 * i), high = _mm512_maskz_loadu_ps((__mmask16)((1u << b) - 1), from + 2 * i + LANES);
+        _mm512_mask_storeu_ps(to + i, (__mmask16)((1u << ib_min64(left, LANES)) - 1), _mm512_permutex2var_ps(low, even, high));
+    }
+#endif
+    for (; i < n; i++)
+        to[i] = from[2 * i];
+}
+
+/* The planes of one sample's group; what lies between its rows is 0 already. */
 static inline void spread(const ib_window *s, const ib_taps *t, const float *x, float *src)
 {
     const int64_t channels = s->ic / s->groups;
     for (int64_t c = 0; c < channels; c++)
         for (int a = 0; a < s->sh; a++)
-            for (int b = 0; b < s->sw; b++, src += t->plane)
-                for (int64_t r = 0; r < t->rows; r++) {
+            for (int b = 0; b < s->sw; b++, src += t->plane) {
+                const int64_t from = s->pw > b ? (s->pw - b + s->sw - 1) / s->sw : 0, end = (s->iw - 1 + s->pw - b) / s->sw + 1;
+                const int64_t most = s->iw + s->pw - b <= 0 ? 0 : ib_min64(end, t->wide);
+                for (int64_t r = 0; r < t->rows && most > from; r++) {
+                    const int64_t iy = r * s->sh + a - s->ph;
                     float *to = src + r * t->wide;
-                    const int64_t iy = r * s->sh + a - s->ph, from = s->pw > b ? (s->pw - b + s->sw - 1) / s->sw : 0;
-                    if (iy < 0 || iy >= s->ih) {
-                        memset(to, 0, (size_t)t->wide * sizeof *to);
-                        continue;
-                    }
                     const float *row = x + (c * s->ih + iy) * s->iw + b - s->pw;
-                    const int64_t end = (s->iw - 1 + s->pw - b) / s->sw + 1, most = s->iw + s->pw - b <= 0 ? 0 : ib_min64(end, t->wide);
-                    memset(to, 0, (size_t)ib_min64(from, t->wide) * sizeof *to);
-                    if (s->sw == 1 && most > from)
+                    if (iy < 0 || iy >= s->ih)
+                        continue;
+                    if (s->sw == 1)
                         copy(to + from, row + from, most - from);
+                    else if (s->sw == 2)
+                        copy_even(to + from, row + 2 * from, most - from);
                     else
                         for (int64_t k = from; k < most; k++)
                             to[k] = row[k * s->sw];
-                    for (int64_t k = ib_max64(most, from); k < t->wide; k++)
-                        to[k] = 0;
                 }
-    memset(src, 0, IB_TAP_SLACK * sizeof *src);
+            }
 }
 
-/* dy in rows of `wide` with zeroes between, before (t->front) and behind; a row is dy_stride long. */
+/* dy in rows of `wide` with zeroes between, before (t->front) and behind; a plane is dy_stride long. */
 static inline int64_t dy_stride(const ib_taps *t)
 {
     return t->front + t->plane + IB_TAP_SLACK;
 }
-/* (conv_taps_grads.c has its own, which takes masks.) */
-static inline void spread_dy(const ib_window *s, const ib_taps *t, const float *dy, float *to)
+
+/* Up to 32 bits from bit i on; `bytes`: of the mask. */
+static inline uint32_t bits_at(const uint8_t *mask, int64_t i, int64_t bytes)
 {
-    const int64_t channels = s->oc / s->groups, stride = dy_stride(t);
-    memset(to, 0, (size_t)(channels * stride + IB_TAP_SLACK) * sizeof *to);
-    for (int64_t o = 0; o < channels; o++)
-        for (int64_t y = 0; y < s->oh; y++)
-            copy(to + o * stride + t->front + y * t->wide, dy + (o * s->oh + y) * s->ow, s->ow);
+    uint32_t v = 0;
+    if (i / 8 + 4 <= bytes)
+        memcpy(&v, mask + i / 8, 4);
+    else
+        memcpy(&v, mask + i / 8, (size_t)(bytes - i / 8));
+    return v >> i % 8;
+}
+
+/* Plane `p` of dy (sample times channels, plus channel) where the mask has bits; what lies between rows is 0 already. Returns the sum. */
+static inline float take_plane(const ib_window *s, const ib_taps *t, const ib_conv_grads *g, int64_t p, float *to)
+{
+    const int64_t bytes = (s->n * s->oc * s->oh * s->ow + 7) / 8;
+    vec sum = splat(0);
+    for (int64_t y = 0; y < s->oh; y++, to += t->wide) {
+        const int64_t at = (p * s->oh + y) * s->ow;
+#ifdef __AVX512F__
+        for (int64_t x = 0; x < s->ow; x += LANES) {
+            const __mmask16 live = s->ow - x >= LANES ? 0xFFFF : (__mmask16)((1u << (s->ow - x)) - 1);
+            const vec v = (vec)_mm512_maskz_loadu_ps(g->mask ? live & (__mmask16)bits_at(g->mask, at + x, bytes) : live, g->dy + at + x);
+            _mm512_mask_storeu_ps(to + x, live, (__m512)v);
+            sum += v;
+        }
+#else
+        (void)bytes;
+        for (int64_t x = 0; x < s->ow; x++) {
+            to[x] = !g->mask || g->mask[(at + x) / 8] >> (at + x) % 8 & 1 ? g->dy[at + x] : 0.0f;
+            sum[x % LANES] += to[x];
+        }
+#endif
+    }
+    return add_lanes(sum);
 }
 
 static inline int64_t up(int64_t n, int64_t to)

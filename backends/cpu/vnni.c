@@ -107,6 +107,30 @@ static void acc_range(const int32_t *acc, int64_t n, int64_t c, int64_t hw, cons
     *hi = b;
 }
 
+static void real_range(int64_t n, const int8_t *a, float s_a, int zero_a, const int8_t *b, float s_b, int zero_b, int product, float *lo, float *hi)
+{
+    float least_of = INFINITY, most_of = -INFINITY;
+    const __m512i za = _mm512_set1_epi32(zero_a), zb = _mm512_set1_epi32(zero_b);
+    const __m512 sa = _mm512_set1_ps(s_a), sb = _mm512_set1_ps(s_b);
+#pragma omp parallel for schedule(static) reduction(min : least_of) reduction(max : most_of) if (n > SERIAL)
+    for (int64_t block = 0; block < n; block += BLOCK) {
+        __m512 low = _mm512_set1_ps(INFINITY), high = _mm512_set1_ps(-INFINITY);
+        for (int64_t i = block; i < least(n, block + BLOCK); i += 16) {
+            const __mmask16 live = lanes(least(16, n - i));
+            const __m512 x = _mm512_mul_ps(sa, _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(live, a + i)), za)));
+            const __m512 y = _mm512_mul_ps(sb, _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(live, b + i)), zb)));
+            const __m512 v = product ? _mm512_mul_ps(x, y) : _mm512_add_ps(x, y);
+            low = _mm512_mask_min_ps(low, live, low, v);
+            high = _mm512_mask_max_ps(high, live, high, v);
+        }
+        const float l = _mm512_reduce_min_ps(low), h = _mm512_reduce_max_ps(high);
+        least_of = l < least_of ? l : least_of;
+        most_of = h > most_of ? h : most_of;
+    }
+    *lo = least_of;
+    *hi = most_of;
+}
+
 /* ---- products ---- */
 
 static int fuses(const ib_epilogue *r, int64_t c)
@@ -256,20 +280,6 @@ static void where(const float *dy, const uint8_t *mask, float *dz, int64_t n)
     }
 }
 
-/* Where convolutions take no masks by themselves (depthwise ones do not), dy is masked before. */
-static void conv2d_grads(const ib_window *s, const ib_conv_grads *g, float *scratch)
-{
-    ib_conv_grads masked = *g;
-    if (g->mask && s->groups > 1) {
-        const int64_t n = s->n * s->oc * s->oh * s->ow;
-        where(g->dy, g->mask, scratch, n);
-        masked.dy = scratch;
-        masked.mask = NULL;
-        scratch += (n + 15) / 16 * 16;
-    }
-    below.conv2d_grads(s, &masked, scratch);
-}
-
 /* dx += dy where the mask's bit is set */
 static void grad_where(const float *dy, const uint8_t *mask, float *dx, int64_t n)
 {
@@ -334,11 +344,11 @@ void ib_vnni_fill_table(ib_kernels *k)
     k->qlinear_pack = qlinear_pack;
     k->requant = requant;
     k->acc_range = acc_range;
+    k->real_range = real_range;
     k->quantize = quantize;
     k->quantize_rows = quantize_rows;
     k->abs_max_rows = abs_max_rows;
     k->where = where;
-    k->conv2d_grads = conv2d_grads;
     k->grad_where = grad_where;
     k->qadd = qadd;
     k->int8_peak = int8_peak;
