@@ -1,18 +1,10 @@
-/* graph.c - the tape and its arena. */
+/* graph.c - the tape. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "autograd/op.h"
 #include "tensor/alloc.h"
-
-struct ib_chunk {
-    struct ib_chunk *next;
-    size_t size, used;
-    unsigned char *data;
-};
-
-enum { ALIGN = 64, FIRST_CHUNK = 1 << 20 };
 
 static const ib_op *const ops[] = {
 #define OP(name) &ib_op_##name,
@@ -25,122 +17,27 @@ const ib_op *ib_op_at(int i)
     return i >= 0 && i < (int)(sizeof ops / sizeof *ops) ? ops[i] : NULL;
 }
 
-/* ---- arena ---- */
-
-static struct ib_chunk *chunk_new(size_t size, struct ib_chunk *next)
-{
-    struct ib_chunk *c = ib_alloc(sizeof *c);
-    if (c && !(c->data = ib_alloc_raw(size))) {
-        ib_free(c);
-        return NULL;
-    }
-    if (c) {
-        c->size = size;
-        c->next = next;
-    }
-    return c;
-}
-
-static void chunks_free(struct ib_chunk *c)
-{
-    while (c) {
-        struct ib_chunk *next = c->next;
-        ib_free(c->data);
-        ib_free(c);
-        c = next;
-    }
-}
-
-static void *arena_alloc(ib_arena *a, size_t bytes)
-{
-    bytes = (bytes + ALIGN - 1) / ALIGN * ALIGN;
-    if (!a->chunk || a->chunk->size - a->chunk->used < bytes) {
-        struct ib_chunk **at = &a->spare;
-        while (*at && (*at)->size < bytes)
-            at = &(*at)->next;
-        struct ib_chunk *c = *at;
-        if (c) {
-            *at = c->next;
-            c->next = a->chunk;
-            c->used = 0;
-        } else {
-            const size_t size = a->bytes / 2 > FIRST_CHUNK ? a->bytes / 2 : FIRST_CHUNK; /* grows by half at least */
-            if (!(c = chunk_new(size > bytes ? size : bytes, a->chunk)))
-                return NULL;
-            a->bytes += c->size;
-        }
-        a->chunk = c;
-    }
-    void *p = a->chunk->data + a->chunk->used;
-    a->chunk->used += bytes;
-    a->used += bytes;
-    a->peak = a->used > a->peak ? a->used : a->peak;
-    return p;
-}
-
-/* Empties the arena. Several chunks become one for the next step; if memory is out, a small one goes on serving. */
-static void arena_begin(ib_arena *a)
-{
-    a->used = 0;
-    while (a->spare) {
-        struct ib_chunk *c = a->spare;
-        a->spare = c->next;
-        c->next = a->chunk;
-        a->chunk = c;
-    }
-    if (a->chunk && a->chunk->next) {
-        struct ib_chunk *keep = a->chunk;
-        chunks_free(keep->next);
-        keep->next = NULL;
-        struct ib_chunk *whole = chunk_new(a->peak, NULL);
-        if (whole) {
-            chunks_free(keep);
-            keep = whole;
-        }
-        a->chunk = keep;
-        a->bytes = keep->size;
-    }
-    if (a->chunk)
-        a->chunk->used = 0;
-}
-
 void *ib_graph_alloc(ib_graph *g, size_t bytes)
 {
-    return arena_alloc(&g->arena, bytes);
+    return ib_arena_alloc(&g->arena, bytes);
 }
 
 ib_mark ib_graph_mark(ib_graph *g)
 {
-    return (ib_mark){g->arena.chunk, g->arena.used, g->arena.chunk ? g->arena.chunk->used : 0};
+    return ib_arena_mark(&g->arena);
 }
 
 void ib_graph_release(ib_graph *g, ib_mark m)
 {
-    ib_arena *a = &g->arena;
-    while (a->chunk != m.chunk) {
-        struct ib_chunk *c = a->chunk;
-        a->chunk = c->next;
-        c->next = a->spare;
-        a->spare = c;
-    }
-    if (a->chunk)
-        a->chunk->used = m.chunk_used;
-    a->used = m.used;
+    ib_arena_release(&g->arena, m);
 }
 
 ib_status ib_graph_reserve(ib_graph *g, size_t arena, size_t memos)
 {
-    ib_arena *const both[] = {&g->arena, &g->memos};
-    const size_t bytes[] = {arena, memos};
-    for (int i = 0; i < 2; i++) {
-        ib_arena *a = both[i];
-        chunks_free(a->chunk);
-        chunks_free(a->spare);
-        *a = (ib_arena){.chunk = bytes[i] ? chunk_new(bytes[i], NULL) : NULL, .bytes = bytes[i], .peak = bytes[i]};
-        if (bytes[i] && !a->chunk)
-            return IB_ENOMEM;
-    }
+    if (ib_arena_reserve(&g->arena, arena) || ib_arena_reserve(&g->memos, memos))
+        return IB_ENOMEM;
     g->n_nodes = 0;
+    g->kept = 0;
     return IB_OK;
 }
 
@@ -149,8 +46,8 @@ void *ib_memo_next(ib_graph *g, size_t bytes, ib_status *failed)
     if (!g->memo)
         return NULL;
     if (!g->replaying) {
-        struct ib_memo *m = arena_alloc(&g->memos, sizeof *m);
-        if (!m || !(m->data = arena_alloc(&g->memos, bytes))) {
+        struct ib_memo *m = ib_arena_alloc(&g->memos, sizeof *m);
+        if (!m || !(m->data = ib_arena_alloc(&g->memos, bytes))) {
             *failed = IB_ENOMEM;
             return NULL;
         }
@@ -178,11 +75,8 @@ void ib_graph_free(ib_graph *g)
 {
     if (!g)
         return;
-    ib_arena *const both[] = {&g->arena, &g->memos};
-    for (int i = 0; i < 2; i++) {
-        chunks_free(both[i]->chunk);
-        chunks_free(both[i]->spare);
-    }
+    ib_arena_free(&g->arena);
+    ib_arena_free(&g->memos);
     ib_free(g->nodes);
     ib_free(g);
 }
@@ -193,13 +87,14 @@ void ib_graph_begin(ib_graph *g, ib_mode mode)
         g->step++;
     g->mode = mode;
     g->n_nodes = 0;
+    g->kept = 0;
     g->draws = 0;
     g->no_tape = g->replaying = 0;
     g->memo = NULL;
     g->free_grad = NULL;
     g->scope = NULL;
-    arena_begin(&g->arena);
-    arena_begin(&g->memos);
+    ib_arena_begin(&g->arena);
+    ib_arena_begin(&g->memos);
 }
 
 void ib_graph_seed(ib_graph *g, uint64_t seed, uint64_t step)
@@ -207,11 +102,31 @@ void ib_graph_seed(ib_graph *g, uint64_t seed, uint64_t step)
     g->seed = seed;
     g->step = step;
     g->n_nodes = 0;
+    g->kept = 0;
 }
 
 size_t ib_graph_bytes(const ib_graph *g)
 {
     return g->arena.used + g->memos.used;
+}
+
+/* A batch itself counts where an operator reads it whose gradient will be asked for. */
+size_t ib_graph_saved_bytes(const ib_graph *g)
+{
+    size_t bytes = g->kept;
+    for (int i = 0; i < g->n_nodes; i++) {
+        const ib_node *n = &g->nodes[i];
+        for (int j = 0; j < n->n_in; j++) {
+            const ib_tensor *t = n->in[j];
+            int seen = !t || t->node >= 0 || !t->from_data || !n->out->needs_grad;
+            for (int k = 0; k < i && !seen; k++) /* counted already */
+                for (int l = 0; l < g->nodes[k].n_in; l++)
+                    seen |= g->nodes[k].in[l] == t && g->nodes[k].out->needs_grad;
+            if (!seen)
+                bytes += (size_t)t->size * ib_dtype_bytes(t->dtype);
+        }
+    }
+    return bytes;
 }
 
 ib_device *ib_graph_device(const ib_graph *g)
@@ -252,11 +167,13 @@ ib_tensor *ib_apply(ib_graph *g, const ib_op *op, ib_tensor *const *in, int n_in
     if (n_in > IB_MAX_INPUTS)
         return ib_fail_null(IB_EINVAL, "%s: %d inputs, at most %d are possible", op->name, n_in, IB_MAX_INPUTS);
     ib_node node = {.op = op, .n_in = n_in, .scope = g->scope};
-    int needs_grad = 0;
+    int needs_grad = 0, from_data = 0;
     for (int i = 0; i < n_in; i++) {
         node.in[i] = in[i];
         needs_grad |= in[i] && in[i]->needs_grad;
+        from_data |= in[i] && in[i]->from_data;
     }
+    const size_t before = g->arena.used;
     if (op->attrs_bytes) {
         if (!(node.attrs = ib_graph_alloc(g, op->attrs_bytes)))
             return NULL;
@@ -268,6 +185,7 @@ ib_tensor *ib_apply(ib_graph *g, const ib_op *op, ib_tensor *const *in, int n_in
     if (!out->data && !(out->data = ib_graph_alloc(g, (size_t)out->size * ib_dtype_bytes(out->dtype))))
         return NULL;
     out->needs_grad = needs_grad && op->backward;
+    out->from_data = from_data;
     if (op->forward(g, &node))
         return NULL;
     if (g->mode != IB_EVAL && !g->no_tape) {
@@ -275,6 +193,7 @@ ib_tensor *ib_apply(ib_graph *g, const ib_op *op, ib_tensor *const *in, int n_in
         if (!slot)
             return NULL;
         out->node = g->n_nodes++;
+        g->kept += from_data ? g->arena.used - before : 0;
         *slot = node;
     }
     return out;
@@ -287,6 +206,7 @@ ib_tensor *ib_input(ib_graph *g, int ndim, const int64_t *shape, const float *da
         return NULL;
     if (!(t->data = ib_graph_alloc(g, (size_t)t->size * sizeof(float))))
         return NULL;
+    t->from_data = 1;
     return memcpy(t->data, data, (size_t)t->size * sizeof(float)), t;
 }
 

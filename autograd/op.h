@@ -8,6 +8,7 @@
 
 #include <isobit/graph.h>
 
+#include "autograd/arena.h"
 #include "backends/kernels.h"
 #include "tensor/error.h"
 #include "tensor/tensor.h"
@@ -64,14 +65,6 @@ const ib_op *ib_op_at(int i);
 
 /* ---- for the operators ---- */
 
-/* A stack of chunks. */
-typedef struct ib_arena {
-    struct ib_chunk *chunk; /* newest first */
-    struct ib_chunk *spare; /* emptied by a release */
-    size_t bytes;           /* in all chunks */
-    size_t used, peak;
-} ib_arena;
-
 /* A value that the first run of a segment leaves for the second. */
 struct ib_memo {
     struct ib_memo *next;
@@ -92,16 +85,13 @@ struct ib_graph {
     int64_t free_grad_size;
     struct ib_memo **memo;  /* where the next memo of the segment under way stands or is to be put; NULL: it has none */
     const char *scope;
+    size_t kept;            /* bytes that operators on data left, see ib_graph_saved_bytes */
     int dropout_off;        /* training without dropout: the same codes as evaluation, for verification */
 };
 
 /* Memory until the next begin, not zeroed; NULL with ib_error(). */
 void *ib_graph_alloc(ib_graph *g, size_t bytes);
 /* Memory for the duration of one function. */
-typedef struct ib_mark {
-    struct ib_chunk *chunk;
-    size_t used, chunk_used;
-} ib_mark;
 ib_mark ib_graph_mark(ib_graph *g);
 void ib_graph_release(ib_graph *g, ib_mark m);
 

@@ -9,6 +9,7 @@ typedef struct contender {
     ib_layer *net;
     ib_optim *opt;
     ib_graph *g;
+    size_t saved; /* bytes that the last step kept for its backward pass */
 } contender;
 
 typedef struct inference_row {

@@ -45,6 +45,7 @@ static int take_step(contender *c, const ib_batch *b)
 {
     ib_graph_begin(c->g, IB_TRAIN);
     ib_tensor *loss = ib_cross_entropy(c->g, ib_layer_forward(c->g, c->net, ib_input(c->g, 4, b->shape, b->x)), b->y, 0);
+    c->saved = ib_graph_saved_bytes(c->g);
     return !loss || ib_backward(c->g, loss) || ib_optim_step(c->opt);
 }
 
@@ -128,7 +129,7 @@ static int bench_model(const bench_options *o, ib_device *dev, const char *model
     }
     if (!failed) {
         const double mf = bench_median(tf, o->repeats) * 1e3, mq = bench_median(tq, o->repeats) * 1e3, m = bench_median(ratio, o->repeats);
-        const double bytes_f = (double)ib_graph_bytes(f.g) / 1e6, bytes_q = (double)ib_graph_bytes(q.g) / 1e6;
+        const double bytes_f = (double)f.saved / 1e6, bytes_q = (double)q.saved / 1e6;
         struct json_object *j = json_object_new_object();
         json_object_object_add(j, "model", json_object_new_string(model));
         json_object_object_add(j, "batch", json_object_new_int(batch));
@@ -139,7 +140,7 @@ static int bench_model(const bench_options *o, ib_device *dev, const char *model
         json_object_object_add(j, "qat_mb", json_object_new_double(bytes_q));
         json_object_array_add(rows, j);
         if (!o->common.json) {
-            printf("%-8s %5d %10.2f %10.2f %8.2f %10.1f %10.1f\n", model, batch, mf, mq, m, bytes_f, bytes_q);
+            printf("%-8s %5d %10.2f %10.2f %8.2f %10.2f %10.2f\n", model, batch, mf, mq, m, bytes_f, bytes_q);
             fflush(stdout);
         }
     }
@@ -230,7 +231,7 @@ int command_bench(int argc, char **argv)
     const struct argp argp = {options, parse, NULL,
                               "Times whole training steps (forward, backward, AdamW) of float and quantized networks in turns, and the integer runtime at batch 1 and "
                               "64; medians, and the median of the paired ratios.\vExample:\n  isobit bench --model lenet --qat w4a8 --threads 1\n"
-                              "JSON keys: device, threads, qat, steps[]: model, batch, float_ms, qat_ms, ratio, float_mb, qat_mb (memory of a step); inference[]: model, threads, "
+                              "JSON keys: device, threads, qat, steps[]: model, batch, float_ms, qat_ms, ratio, float_mb, qat_mb (activations saved for the backward pass); inference[]: model, threads, "
                               "batch, us, onnxruntime_fp32_us, onnxruntime_int8_us; kernels: gemm_1024_gops, gemm_64_gops, int8_peak_gops, int4_row_gbs, read_gbs; peers: as bench_peers.py prints it.", children, NULL, NULL};
     static const char *const models[] = {"mlp", "lenet", "resnet8", "dscnn"};
     bench_options o = {.qat = "w8a8", .repeats = 9};

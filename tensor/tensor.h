@@ -23,6 +23,7 @@ struct ib_tensor {
     void *data;
     float *grad; /* [size] or NULL */
     int needs_grad;
+    int from_data; /* made of a batch, not of parameters alone */
     struct ib_tensor *passes; /* its gradient is that of this tensor, for what passes it on unchanged; else NULL */
     ib_qparams q;    /* of codes */
     char *name;      /* leaves only */

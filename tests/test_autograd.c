@@ -12,7 +12,7 @@ static ib_graph *g;
 static void open_graph(const char *device)
 {
     dev = ib_device_open(device);
-    if (dev && !strcmp(ib_device_name(dev), "cpu:bf16")) { /* finite differences need fp32 products */
+    if (dev && (!strcmp(ib_device_name(dev), "cpu:bf16") || !strcmp(ib_device_name(dev), "cpu:amx"))) { /* finite differences need fp32 products */
         ib_device_close(dev);
         dev = ib_device_open("cpu:avx512");
     }

@@ -5,7 +5,7 @@
 #include "backends/kernels.h"
 
 enum { GUARD = 16 };
-static const char *const levels[] = {"cpu:base", "cpu:avx2", "cpu:avx512", "cpu:bf16"};
+static const char *const levels[] = {"cpu:base", "cpu:avx2", "cpu:avx512", "cpu:bf16", "cpu:amx"};
 static const int64_t shapes[][2] = {{1, 256}, {33, 256}, {7, 512}, {100, 256}, {64, 768}};
 
 static float *reals(int64_t n, uint64_t stream)

@@ -39,6 +39,9 @@ void ib_graph_seed(ib_graph *g, uint64_t seed, uint64_t step);
 
 /* Bytes that the current step's results, gradients and saved values take. */
 size_t ib_graph_bytes(const ib_graph *g);
+/* After a forward pass: the part that it keeps for the backward pass and that grows with the batch: results, codes, masks, statistics, and the
+ * batch where a gradient reads it; not weights and what is made of weights alone. */
+size_t ib_graph_saved_bytes(const ib_graph *g);
 ib_device *ib_graph_device(const ib_graph *g);
 
 /* Runs the tape backwards from `loss`, a tensor of one element. Gradients of leaves are added to what they hold. */

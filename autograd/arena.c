@@ -1,0 +1,119 @@
+/* arena.c - memory that is taken piece by piece and given back all at once, or back to a mark. */
+#include "autograd/arena.h"
+#include "tensor/alloc.h"
+
+struct ib_chunk {
+    struct ib_chunk *next;
+    size_t size, used;
+    unsigned char *data;
+};
+
+enum { ALIGN = 64, FIRST_CHUNK = 1 << 20 };
+
+static struct ib_chunk *chunk_new(size_t size, struct ib_chunk *next)
+{
+    struct ib_chunk *c = ib_alloc(sizeof *c);
+    if (c && !(c->data = ib_alloc_raw(size))) {
+        ib_free(c);
+        return NULL;
+    }
+    if (c) {
+        c->size = size;
+        c->next = next;
+    }
+    return c;
+}
+
+static void chunks_free(struct ib_chunk *c)
+{
+    while (c) {
+        struct ib_chunk *next = c->next;
+        ib_free(c->data);
+        ib_free(c);
+        c = next;
+    }
+}
+
+void *ib_arena_alloc(ib_arena *a, size_t bytes)
+{
+    bytes = (bytes + ALIGN - 1) / ALIGN * ALIGN;
+    if (!a->chunk || a->chunk->size - a->chunk->used < bytes) {
+        struct ib_chunk **at = &a->spare;
+        while (*at && (*at)->size < bytes)
+            at = &(*at)->next;
+        struct ib_chunk *c = *at;
+        if (c) {
+            *at = c->next;
+            c->next = a->chunk;
+            c->used = 0;
+        } else {
+            const size_t size = a->bytes / 2 > FIRST_CHUNK ? a->bytes / 2 : FIRST_CHUNK; /* grows by half at least */
+            if (!(c = chunk_new(size > bytes ? size : bytes, a->chunk)))
+                return NULL;
+            a->bytes += c->size;
+        }
+        a->chunk = c;
+    }
+    void *p = a->chunk->data + a->chunk->used;
+    a->chunk->used += bytes;
+    a->used += bytes;
+    a->peak = a->used > a->peak ? a->used : a->peak;
+    return p;
+}
+
+/* Empties the arena. Several chunks become one for the next step; if memory is out, a small one goes on serving. */
+void ib_arena_begin(ib_arena *a)
+{
+    a->used = 0;
+    while (a->spare) {
+        struct ib_chunk *c = a->spare;
+        a->spare = c->next;
+        c->next = a->chunk;
+        a->chunk = c;
+    }
+    if (a->chunk && a->chunk->next) {
+        struct ib_chunk *keep = a->chunk;
+        chunks_free(keep->next);
+        keep->next = NULL;
+        struct ib_chunk *whole = chunk_new(a->peak, NULL);
+        if (whole) {
+            chunks_free(keep);
+            keep = whole;
+        }
+        a->chunk = keep;
+        a->bytes = keep->size;
+    }
+    if (a->chunk)
+        a->chunk->used = 0;
+}
+
+ib_mark ib_arena_mark(const ib_arena *a)
+{
+    return (ib_mark){a->chunk, a->used, a->chunk ? a->chunk->used : 0};
+}
+
+void ib_arena_release(ib_arena *a, ib_mark m)
+{
+    while (a->chunk != m.chunk) {
+        struct ib_chunk *c = a->chunk;
+        a->chunk = c->next;
+        c->next = a->spare;
+        a->spare = c;
+    }
+    if (a->chunk)
+        a->chunk->used = m.chunk_used;
+    a->used = m.used;
+}
+
+ib_status ib_arena_reserve(ib_arena *a, size_t bytes)
+{
+    ib_arena_free(a);
+    *a = (ib_arena){.chunk = bytes ? chunk_new(bytes, NULL) : NULL, .bytes = bytes, .peak = bytes};
+    return bytes && !a->chunk ? IB_ENOMEM : IB_OK;
+}
+
+void ib_arena_free(ib_arena *a)
+{
+    chunks_free(a->chunk);
+    chunks_free(a->spare);
+}
