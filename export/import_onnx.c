@@ -2,7 +2,8 @@
  *
  * What has no counterpart is turned into what has: a Pad before a product or pooling goes into its padding, uneven padding of a
  * convolution into rows and columns of zeroes in its kernel, MatMul and the Add behind it into a linear layer, transposes at
- * the entrance (N,H,W,C) and before a flatten into the order of weights. Anything else is named with its node. */
+ * the entrance (N,H,W,C) and before a flatten into the order of weights. What computes shapes is computed. Anything else is named
+ * with its node. */
 #include "export/import_onnx.h"
 
 #include <string.h>
@@ -30,12 +31,12 @@ static ib_status take_node(ib_importer *m, const Onnx__NodeProto *n)
         return ib_import_refuse(m, "an operator of another domain or without result");
     if (ib_import_find(m, n->output[0])) /* an Add that went into its MatMul */
         return IB_OK;
+    if (ib_import_computes_integers(m))
+        return ib_import_compute(m);
+    if (ib_import_reshapes_constant(m))
+        return ib_import_reshape_constant(m);
     while (i < sizeof table / sizeof *table && strcmp(table[i].op, n->op_type))
         i++;
-    static const char *const computing[] = {"Shape", "Gather", "Slice", "ConstantOfShape", "Unsqueeze", "Div"};
-    for (size_t k = 0; i == sizeof table / sizeof *table && k < sizeof computing / sizeof *computing; k++)
-        if (!strcmp(n->op_type, computing[k]))
-            return ib_import_refuse(m, "is not supported; if it computes a shape, simplify the model first (onnxslim does)");
     return i < sizeof table / sizeof *table ? table[i].take(m) : ib_import_refuse(m, "is not supported");
 }
 
@@ -131,11 +132,15 @@ ib_layer *ib_import_onnx(const char *path)
         ib_input_info info;
         m->g = model->graph;
         m->path = path;
-        net = build(m, &info);
+        net = ib_import_external(path, model->graph) ? NULL : build(m, &info);
     }
     for (int i = 0; m && i < m->n_weights; i++) {
         ib_free(m->weights[i].name);
         ib_free(m->weights[i].values);
+    }
+    for (int i = 0; m && i < m->n_reshaped; i++) {
+        ib_free(m->reshaped[i]->dims);
+        ib_free(m->reshaped[i]);
     }
     if (m) {
         ib_free(m->symbols);

@@ -9,13 +9,16 @@
 #include "export/text.h"
 #include "onnx.pb-c.h"
 
-enum { IB_MAX_WEIGHTS = 4096 };
+enum { IB_MAX_WEIGHTS = 4096, IB_MAX_INTEGERS = 16 };
+#define IB_BATCH INT64_MIN /* among computed integers: the size of a batch, which nothing here depends on */
 
 /* What a name stands for: a value of the network, or a constant. */
 typedef struct ib_symbol {
     const char *name;
     int value;                 /* of the network; -1: a constant */
     const Onnx__TensorProto *constant;
+    int64_t integers[IB_MAX_INTEGERS]; /* computed of shapes; a scalar is one of them */
+    int n_integers, columns;   /* columns: of a list that is a table; else 0 */
     int64_t shape[4];          /* of the value, [1,C,H,W] or [1,K] */
     int ndim;
     int64_t pad[4];            /* zeroes waiting for the operator behind: top, left, bottom, right */
@@ -39,6 +42,8 @@ typedef struct ib_importer {
     int steps;
     ib_imported_weight weights[IB_MAX_WEIGHTS];
     int n_weights;
+    Onnx__TensorProto *reshaped[IB_MAX_WEIGHTS]; /* constants of the graph with other dimensions, owned but for their data */
+    int n_reshaped;
     const Onnx__NodeProto *node; /* at work */
     char label[100];
 } ib_importer;
@@ -74,6 +79,18 @@ float *ib_import_parameter(ib_importer *m, size_t i, int64_t n);
 char *ib_import_of(char *buf, const ib_symbol *s);
 /* The integers of attribute or constant input `name`, at most 8, in to; their number, or -1. */
 int ib_import_list_of(const ib_importer *m, const char *name, size_t i, int64_t *to);
+
+/* ---- what lies outside of the file (import_onnx_external.c) ---- */
+ib_status ib_import_external(const char *path, Onnx__GraphProto *g);
+
+/* ---- computations with shapes (import_onnx_integers.c) ---- */
+/* The integers that input i is, constant or computed, at most IB_MAX_INTEGERS; their number, or -1. */
+int ib_import_integers_of(const ib_importer *m, size_t i, int64_t *to);
+int ib_import_computes_integers(const ib_importer *m); /* the node does */
+/* The node reshapes a constant. */
+int ib_import_reshapes_constant(const ib_importer *m);
+ib_status ib_import_reshape_constant(ib_importer *m);
+ib_status ib_import_compute(ib_importer *m);
 
 /* ---- operators: import_onnx_products.c ---- */
 ib_status ib_import_conv(ib_importer *m);

@@ -97,8 +97,7 @@ float *ib_import_reals(const ib_importer *m, const Onnx__TensorProto *t, int64_t
     const size_t stored = t->has_raw_data ? (width ? t->raw_data.len / width : 0) : t->data_type == 1 ? t->n_float_data : t->data_type == 6 ? t->n_int32_data
                           : t->data_type == 7 ? t->n_int64_data : t->data_type == 11 ? t->n_double_data : 0;
     if (!width || *n < 0 || stored != (size_t)*n || (t->has_raw_data && t->raw_data.len % width))
-        return ib_fail_null(IB_EUNSUPPORTED, "%s: constant '%s' of type %d holds %zu elements for %lld%s", m->path, t->name ? t->name : "", t->data_type, stored,
-                            (long long)*n, t->n_external_data ? " (its data lie in another file: save the model in one)" : "");
+        return ib_fail_null(IB_EUNSUPPORTED, "%s: constant '%s' of type %d holds %zu elements for %lld", m->path, t->name ? t->name : "", t->data_type, stored, (long long)*n);
     const void *const lists[] = {t->float_data, t->int32_data, t->int64_data, t->double_data}; /* where they are not raw */
     const uint8_t *from = t->has_raw_data ? t->raw_data.data : lists[t->data_type == 1 ? 0 : t->data_type == 6 ? 1 : t->data_type == 7 ? 2 : 3];
     float *x = ib_alloc((size_t)*n * sizeof *x + 1);
@@ -187,20 +186,12 @@ char *ib_import_of(char *buf, const ib_symbol *s)
     return buf;
 }
 
-/* The integers of attribute or constant input `name`, at most 8; their number, or -1. */
 int ib_import_list_of(const ib_importer *m, const char *name, size_t i, int64_t *to)
 {
     const Onnx__AttributeProto *a = ib_import_attribute(m, name);
-    const ib_symbol *s = ib_import_input(m, i);
-    int64_t n = 0;
-    if (a && a->n_ints <= 8) {
-        for (size_t j = 0; j < a->n_ints; j++)
-            to[j] = a->ints[j];
-        return (int)a->n_ints;
-    }
-    float *x = s && s->constant && ib_import_count(s->constant) <= 8 ? ib_import_reals(m, s->constant, &n) : NULL;
-    for (int64_t j = 0; x && j < n; j++)
-        to[j] = (int64_t)x[j];
-    ib_free(x);
-    return x ? (int)n : -1;
+    if (!a || a->n_ints > IB_MAX_INTEGERS)
+        return ib_import_integers_of(m, i, to);
+    for (size_t j = 0; j < a->n_ints; j++)
+        to[j] = a->ints[j];
+    return (int)a->n_ints;
 }

@@ -228,7 +228,7 @@ ib_status ib_import_global_pool(ib_importer *m)
 /* The mean over rows and columns */
 ib_status ib_import_reduce_mean(ib_importer *m)
 {
-    int64_t axes[8];
+    int64_t axes[IB_MAX_INTEGERS];
     const ib_symbol *x = ib_import_value(m, 0);
     const int n = ib_import_list_of(m, "axes", 1, axes);
     if (!x)

@@ -211,11 +211,14 @@ ib_status ib_import_flatten(ib_importer *m)
 
 ib_status ib_import_reshape(ib_importer *m)
 {
-    int64_t to[8];
+    int64_t to[IB_MAX_INTEGERS];
     const ib_symbol *x = ib_import_value(m, 0);
     const int n = ib_import_list_of(m, "shape", 1, to);
     if (!x)
         return ib_error_status();
+    for (int i = 1; i < n; i++)
+        if (to[i] < -1 || to[i] > 1 << 24)
+            return ib_import_refuse(m, "a shape that moves the batch, or of a size out of range");
     if (n == 2 && (to[1] == -1 || to[1] == x->shape[1] * (x->ndim == 4 ? x->shape[2] * x->shape[3] : 1)))
         return to_rows(m, x);
     /* a gray image between N,H,W,1 and N,1,H,W */
@@ -238,7 +241,7 @@ ib_status ib_import_squeeze(ib_importer *m)
 
 ib_status ib_import_transpose(ib_importer *m)
 {
-    int64_t p[8];
+    int64_t p[IB_MAX_INTEGERS];
     const ib_symbol *x = ib_import_value(m, 0);
     if (!x)
         return ib_error_status();
@@ -253,7 +256,7 @@ ib_status ib_import_transpose(ib_importer *m)
 
 ib_status ib_import_pad(ib_importer *m)
 {
-    int64_t p[8];
+    int64_t p[IB_MAX_INTEGERS];
     const ib_symbol *x = ib_import_value(m, 0);
     const Onnx__AttributeProto *mode = ib_import_attribute(m, "mode");
     const int n = ib_import_list_of(m, "pads", 1, p);

@@ -30,12 +30,21 @@ ib_status ib_error_status(void)
     return last;
 }
 
+/* One line, whatever bytes a damaged file's names have. */
+static void one_line(char *s)
+{
+    for (; *s; s++)
+        if ((unsigned char)*s < ' ' || *s == 127)
+            *s = '?';
+}
+
 ib_status ib_fail(ib_status status, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
     vsnprintf(message, sizeof message, format, args);
     va_end(args);
+    one_line(message);
     last = status;
     return status;
 }
@@ -47,6 +56,7 @@ void ib_error_prefix(const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    one_line(text);
     snprintf(old, sizeof old, "%.*s", (int)sizeof old - 1, message);
     snprintf(message, sizeof message, "%s: %s", text, old);
 }

@@ -115,6 +115,35 @@ static void damaged_files(void)
     ib_free(bytes);
 }
 
+/* Weights beside the model: missing, cut at every length, or said to lie outside of the folder. */
+static void weights_in_another_file(void)
+{
+    char model[100], data[120];
+    size_t size, bytes;
+    snprintf(model, sizeof model, "/tmp/isobit-test-import-%ld.onnx", (long)getpid());
+    snprintf(data, sizeof data, "/tmp/pooled_dynamo.onnx.data");
+    unsigned char *m = ib_file_read(golden("pooled_dynamo", "onnx"), &size), *w = ib_file_read(golden("pooled_dynamo", "onnx.data"), &bytes);
+    REQUIRE(m && w && !ib_file_replace(model, m, size));
+    CHECK_ERROR(ib_import_onnx(model) == NULL, "pooled_dynamo.onnx.data");
+    for (size_t i = 0; i < bytes; i += 7) {
+        REQUIRE(!ib_file_replace(data, w, i));
+        CHECK_ERROR(ib_import_onnx(model) == NULL, "pooled_dynamo.onnx.data");
+    }
+    REQUIRE(!ib_file_replace(data, w, bytes));
+    ib_layer *net = ib_import_onnx(model);
+    CHECK(net != NULL);
+    ib_layer_free(net);
+    unlink(data);
+    for (size_t i = 0; i + 19 <= size; i++)
+        if (!memcmp(m + i, "pooled_dynamo.onnx.", 19))
+            memcpy(m + i, "../led_dynamo.onnx.", 19);
+    REQUIRE(!ib_file_replace(model, m, size));
+    CHECK_ERROR(ib_import_onnx(model) == NULL, "not in the model's folder");
+    unlink(model);
+    ib_free(m);
+    ib_free(w);
+}
+
 static void descriptions_are_checked(void)
 {
     static const char *const bad[][2] = {{"", "does not begin"}, {"isobit network 1\n", "no operators"}, {"isobit network 1\na parrot 0\n", "no known operator"},
@@ -136,4 +165,4 @@ static void all(void)
     ib_device_close(dev);
 }
 
-SUITE("import", T(all), T(damaged_files), T(descriptions_are_checked))
+SUITE("import", T(all), T(damaged_files), T(weights_in_another_file), T(descriptions_are_checked))

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """make_onnx.py - tiny networks as PyTorch's two exporters and Keras write them, with their outputs, into tests/golden/onnx.
-needs: pip install torch onnx onnxscript onnxruntime keras onnxslim"""
+needs: pip install torch onnx onnxscript onnxruntime keras"""
 import os, pathlib
 
 os.environ["KERAS_BACKEND"] = "torch"
-import keras, numpy as np, onnx, onnxruntime, onnxslim, torch
+import keras, numpy as np, onnxruntime, torch
 import torch.nn as nn
 from keras import layers
 
@@ -31,7 +31,8 @@ class Pooled(nn.Module):
         super().__init__()
         self.conv, self.out = nn.Conv2d(3, 4, (5, 3), stride=(2, 1), padding=(2, 0)), nn.Linear(4, 3)
     def forward(self, x):
-        return self.out(nn.functional.adaptive_avg_pool2d(torch.relu(self.conv(nn.functional.pad(x, (1, 1, 0, 1)))), 1).flatten(1))
+        x = nn.functional.adaptive_avg_pool2d(torch.relu(self.conv(nn.functional.pad(x, (1, 1, 0, 1)))), 1)
+        return self.out(x.view(x.size(0), x.size(1)))
 
 def save(name, run):
     """run: a function that writes OUT/name.onnx"""
@@ -51,12 +52,9 @@ for name, net, shape in (("branches", Branches(), (2, 8, 8)), ("pooled", Pooled(
             m.running_mean.normal_(), m.running_var.uniform_(0.5, 2)
     net.eval()
     x = torch.randn(2, *shape)
-    def torchscript(path): # computes the Pad's amounts in the graph: simplified, as the importer's message says
-        torch.onnx.export(net, x, path, input_names=["x"], dynamic_axes={"x": {0: "n"}}, opset_version=13, dynamo=False)
-        if name == "pooled":
-            onnx.save(onnxslim.slim(path), path)
-    save(name + "_torchscript", torchscript)
-    save(name + "_dynamo", lambda path: torch.onnx.export(net, (x,), path, dynamo=True, external_data=False, dynamic_shapes=({0: torch.export.Dim("n")},)))
+    save(name + "_torchscript", lambda path: torch.onnx.export(net, x, path, input_names=["x"], dynamic_axes={"x": {0: "n"}}, opset_version=13, dynamo=False))
+    # one with its weights in another file, as the exporter does it by itself
+    save(name + "_dynamo", lambda path: torch.onnx.export(net, (x,), path, dynamo=True, external_data=name == "pooled", dynamic_shapes=({0: torch.export.Dim("n")},)))
 
 model = keras.Sequential([keras.Input((12, 12, 2)), layers.Conv2D(4, 5, padding="same", strides=2, activation="relu"), layers.BatchNormalization(),
                           layers.MaxPooling2D(2), layers.Conv2D(6, 2, padding="same"), layers.ReLU(max_value=6), layers.Flatten(), layers.Dense(8, activation="tanh"),
@@ -64,7 +62,4 @@ model = keras.Sequential([keras.Input((12, 12, 2)), layers.Conv2D(4, 5, padding=
 model(np.zeros((1, 12, 12, 2), np.float32))
 for w in model.weights:
     w.assign(w + 0.1 * np.abs(np.random.default_rng(2).normal(size=w.shape)))
-def write_keras(path):
-    model.export(path, format="onnx", verbose=False)
-    onnx.save(onnxslim.slim(path), path)
-save("keras", write_keras)
+save("keras", lambda path: model.export(path, format="onnx", verbose=False))

@@ -1,0 +1,82 @@
+/* import_onnx_external.c - constants whose data lie in another file beside the model (ONNX, "External data"): keys location, offset, length. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "export/import_onnx.h"
+#include "files/file.h"
+#include "tensor/alloc.h"
+#include "tensor/error.h"
+
+static const char *entry(const Onnx__TensorProto *t, const char *key)
+{
+    for (size_t i = 0; i < t->n_external_data; i++)
+        if (t->external_data[i]->key && !strcmp(t->external_data[i]->key, key))
+            return t->external_data[i]->value;
+    return NULL;
+}
+
+/* A number of bytes, or `otherwise` if the key is missing; -1: no such number. */
+static int64_t number(const Onnx__TensorProto *t, const char *key, int64_t otherwise)
+{
+    const char *text = entry(t, key);
+    char *end;
+    if (!text)
+        return otherwise;
+    errno = 0;
+    const long long v = strtoll(text, &end, 10);
+    return errno || end == text || *end || v < 0 ? -1 : v;
+}
+
+/* Within the model's folder: a name that leaves it is refused. */
+static int is_beside(const char *location)
+{
+    return location && *location && *location != '/' && strcmp(location, "..") && strncmp(location, "../", 3) && !strstr(location, "/../");
+}
+
+static ib_status take(const char *path, const char *open, const ib_mapped *file, Onnx__TensorProto *t)
+{
+    const int64_t offset = number(t, "offset", 0), length = number(t, "length", (int64_t)file->size - (offset < 0 ? 0 : offset));
+    if (offset < 0 || length < 0 || (size_t)offset > file->size || (size_t)length > file->size - (size_t)offset)
+        return ib_fail(IB_EFORMAT, "%s: constant '%s' lies at %lld, %lld bytes long, of %s, which has %zu", path, t->name ? t->name : "", (long long)offset, (long long)length, open, file->size);
+    if (!(t->raw_data.data = malloc((size_t)length + 1))) /* protobuf-c frees it */
+        return ib_fail(IB_ENOMEM, "%s: no memory for %lld bytes", path, (long long)length);
+    if (length)
+        memcpy(t->raw_data.data, file->data + offset, (size_t)length);
+    t->raw_data.len = (size_t)length;
+    t->has_raw_data = 1;
+    return IB_OK;
+}
+
+ib_status ib_import_external(const char *path, Onnx__GraphProto *g)
+{
+    const char *slash = strrchr(path, '/');
+    char *open = NULL; /* path of the mapped file: usually the same for all */
+    ib_mapped file = {0};
+    ib_status status = IB_OK;
+    for (size_t i = 0; i < g->n_initializer && !status; i++) {
+        Onnx__TensorProto *t = g->initializer[i];
+        if (t->data_location != 1 || t->has_raw_data)
+            continue;
+        const char *location = entry(t, "location");
+        if (!is_beside(location)) {
+            status = ib_fail(IB_EFORMAT, "%s: constant '%s' lies in '%s', which is not in the model's folder", path, t->name ? t->name : "", location ? location : "");
+            break;
+        }
+        char *full = ib_format_text("%.*s%s", slash ? (int)(slash - path + 1) : 0, path, location);
+        if (full && open && !strcmp(full, open)) {
+            ib_free(full);
+        } else {
+            ib_file_unmap(&file);
+            ib_free(open);
+            open = full;
+            file = (ib_mapped){0};
+            status = full ? ib_file_map(full, &file) : IB_ENOMEM;
+        }
+        if (!status)
+            status = take(path, open, &file, t);
+    }
+    ib_file_unmap(&file);
+    ib_free(open);
+    return status;
+}
