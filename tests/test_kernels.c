@@ -257,17 +257,17 @@ static void channels_last_sums_and_pools_agree(void)
 
 static void integer_linear_layers_agree(void)
 {
-    static const int64_t shapes[][3] = {{1, 1, 1}, {1, 784, 10}, {3, 17, 5}, {5, 33, 47}, {64, 100, 64}, {7, 256, 129}, {3, 1027, 1045}};
+    static const int64_t shapes[][3] = {{1, 1, 1}, {1, 784, 10}, {3, 17, 5}, {5, 33, 47}, {64, 100, 64}, {7, 256, 129}, {3, 1027, 1045}, {1, 1500, 1001}, {2, 1031, 1040}, {70, 1025, 1030}};
     ib_device *ref = ib_device_open("cpu:ref");
-    for (size_t t = 0; t < sizeof shapes / sizeof *shapes; t++) {
-        const int64_t m = shapes[t][0], kk = shapes[t][1], n = shapes[t][2];
+    for (size_t t = 0; t < 3 * (sizeof shapes / sizeof *shapes); t++) {
+        const int bits = 8 >> t % 3; /* the larger ones have narrow weights packed as such */
+        const int64_t m = shapes[t / 3][0], kk = shapes[t / 3][1], n = shapes[t / 3][2];
         int8_t *x = noise((size_t)(m * kk), 5), *w = noise((size_t)(n * kk), 6);
         int32_t *bias = noise((size_t)n * 4, 7), *want = malloc((size_t)(m * n) * 4);
         for (int64_t i = 0; i < n; i++)
             bias[i] >>= 6;
-        const int bits = m * kk * n > 3000000 ? 4 : 8; /* the largest has 4-bit weights, which are packed as such */
-        for (int64_t i = 0; i < n * kk && bits == 4; i++)
-            w[i] = (int8_t)(w[i] % 8);
+        for (int64_t i = 0; i < n * kk && bits < 8; i++)
+            w[i] = (int8_t)(w[i] % (1 << (bits - 1)));
         const ib_qweights weights = {w, NULL, 0, 0, bits};
         float *scratch = malloc((size_t)ib_qlinear_scratch(m, kk, n) * 4 * 8);
         ib_threads_set(1);

@@ -156,10 +156,10 @@ static void qconv2d(const ib_window *s, const int8_t *x, int in_zero, const ib_q
         requant(acc, s->n, s->oc, s->oh * s->ow, r->scale, r->profile, r->zero, r->lo, r->hi, r->codes, r->mask);
 }
 
-/* 4-bit weights too large for the caches are packed ahead as such. */
-static int is_narrow(int64_t k, int64_t out, const ib_qweights *w)
+/* Bits that weights are packed ahead with: as they are, if they are too many for the caches. */
+static int packed_bits(int64_t k, int64_t out, const ib_qweights *w)
 {
-    return w->bits && w->bits <= 4 && k * out > 1 << 20;
+    return !w->bits || w->bits > 4 || k * out <= 1 << 20 ? 8 : w->bits > 2 ? 4 : 2;
 }
 
 void ib_qlinear_by(const ib_multiplier *m, int64_t rows, int64_t k, int64_t out, const int8_t *x, int in_zero, const ib_qweights *w, const int32_t *bias, const void *packed,
@@ -169,7 +169,7 @@ void ib_qlinear_by(const ib_multiplier *m, int64_t rows, int64_t k, int64_t out,
         below.qlinear(rows, k, out, x, in_zero, w, bias, NULL, r, acc, scratch);
         return;
     }
-    const int bits = packed && is_narrow(k, out, w) ? 4 : 8;
+    const int bits = packed ? packed_bits(k, out, w) : 8;
     if (!packed) {
         ib_vnni_linear_pack(k, out, w, in_zero, bias, (int32_t *)(void *)scratch);
         packed = scratch;
@@ -200,11 +200,12 @@ static int64_t qlinear_pack(int64_t k, int64_t out, int in_zero, const ib_qweigh
 {
     if (w->group_size)
         return 0;
-    if (packed && is_narrow(k, out, w))
-        ib_vnni_linear_pack4(k, out, w, in_zero, bias, packed);
+    const int bits = packed_bits(k, out, w);
+    if (packed && bits < 8)
+        ib_vnni_narrow_pack(k, out, w, bits, in_zero, bias, packed);
     else if (packed)
         ib_vnni_linear_pack(k, out, w, in_zero, bias, packed);
-    return is_narrow(k, out, w) ? (out + 15) / 16 * 16 * ((k + 7) / 8 + 1) * 4 : ib_vnni_linear_words(k, out) * 4;
+    return 4 * (bits < 8 ? ib_vnni_narrow_words(k, out, bits) : ib_vnni_linear_words(k, out));
 }
 
 /* ---- between fp32 and codes ---- */

@@ -56,11 +56,18 @@ void ib_vnni_conv_run(const ib_window *s, const int8_t *x, int in_zero, const in
 
 /* ---- linear (vnni_linear.c) ---- */
 int64_t ib_vnni_linear_words(int64_t k, int64_t out);
-/* 4-bit codes, two a byte: for few rows, where reading the weights is what takes time. No longer than the other. */
-void ib_vnni_linear_pack4(int64_t k, int64_t out, const ib_qweights *w, int in_zero, const int32_t *bias, int32_t *packed);
 void ib_vnni_linear_pack(int64_t k, int64_t out, const ib_qweights *w, int in_zero, const int32_t *bias, int32_t *packed);
 int64_t ib_vnni_linear_room(int64_t rows, int64_t k); /* fp32 words, for all threads */
-/* bits 4: packed by pack4 */
+/* bits 4 or 2: packed by ib_vnni_narrow_pack */
 void ib_vnni_linear_run(const ib_multiplier *m, int64_t rows, int64_t k, int64_t out, const int8_t *x, const int32_t *packed, int bits, int32_t *acc, const ib_epilogue *r, float *scratch);
+
+/* ---- narrow weights (vnni_narrow.c), bits 4 or 2 ---- */
+int64_t ib_vnni_narrow_quads(int64_t k, int bits); /* words of a lane of a panel, without the bias */
+int64_t ib_vnni_narrow_words(int64_t k, int64_t out, int bits);
+void ib_vnni_narrow_pack(int64_t k, int64_t out, const ib_qweights *w, int bits, int in_zero, const int32_t *bias, int32_t *packed);
+/* out[16 panels] of one raised row, whose codes sum up to `sum` */
+void ib_vnni_narrow_row(int bits, int64_t panels, int64_t k, const uint8_t *x, int32_t sum, const int32_t *w, int32_t *out);
+/* Panels of one code a byte, as of vnni_linear.c; returns their quads. */
+int64_t ib_vnni_narrow_unpack(int bits, int64_t panels, int64_t k, const int32_t *w, int32_t *to);
 
 #endif

@@ -1,7 +1,6 @@
 /* vnni_linear.c - y = x W' of codes with vpdpbusd: inputs raised by 128 are broadcast four at a time, panels of 16 outputs are loaded.
  *   panel [ceil(k/4)][16][4] int8, then 16 biases that make up for the raise (vnni_conv.c)
- *   or, for 4-bit codes, [ceil(k/8)][16][4] bytes, weight k in the low half and k + 4 in the high one, each raised by 8:
- *     sum (w + 8 - 8) (x + 128) = sum (w + 8) (x + 128) - 8 sum (x + 128),  the last sum once for each row */
+ *   or, for narrow weights, as in vnni_narrow.c */
 #include <immintrin.h>
 #include <omp.h>
 #include <string.h>
@@ -50,63 +49,22 @@ void ib_vnni_linear_pack(int64_t k, int64_t out, const ib_qweights *w, int in_ze
     }
 }
 
-void ib_vnni_linear_pack4(int64_t k, int64_t out, const ib_qweights *w, int in_zero, const int32_t *bias, int32_t *packed)
-{
-    const int64_t n = (k + 7) / 8, step = (n + 1) * LANES;
-    for (int64_t o = 0; o < (out + LANES - 1) / LANES * LANES; o++) {
-        int32_t *to = packed + o / LANES * step + o % LANES, sum = 0;
-        for (int64_t i = 0; i < n; i++) {
-            uint8_t four[4];
-            for (int64_t j = 0; j < 4; j++) {
-                const int64_t a = 8 * i + j, b = a + 4;
-                const int low = o < out && a < k ? w->codes[o * k + a] : -8, high = o < out && b < k ? w->codes[o * k + b] : -8; /* -8: nothing */
-                sum += (a < k ? low : 0) + (b < k ? high : 0);
-                four[j] = (uint8_t)((low + 8) | (high + 8) << 4);
-            }
-            memcpy(to + i * LANES, four, 4);
-        }
-        to[n * LANES] = o < out ? bias[o] - (128 + in_zero) * sum : 0;
-    }
-}
-
 /* Bytes of a raised row: an odd number of cache lines, so that rows do not fall on each other in the cache. */
 static int64_t line_of(int64_t k)
 {
     return ((k + 63) / 64 | 1) * 64;
 }
 
-int64_t ib_vnni_linear_room(int64_t rows, int64_t k)
+/* Words of unpacked narrow panels of a thread. */
+static int64_t unpacked_words(int64_t k)
 {
-    return rows * line_of(k) / 4 + rows + 32;
+    return PANELS * ((k + 15) / 16 * 4 + 1) * LANES + 16 * LANES;
 }
 
-/* One row and 4-bit codes, as in vnni_tiles.c; less: 8 times the sum of the row's raised inputs. */
-#define TILE4(panels)                                                                                                  \
-    static __attribute__((noinline)) void tile4_##panels(int64_t n, const uint8_t *x, int32_t less, const int32_t *w, int64_t step, int32_t *out) \
-    {                                                                                                                  \
-        const __m512i low = _mm512_set1_epi8(15);                                                                      \
-        __m512i acc[panels], odd[panels];                                                                              \
-        _Pragma("GCC unroll 4") for (int v = 0; v < panels; v++)                                                       \
-        {                                                                                                              \
-            acc[v] = _mm512_sub_epi32(_mm512_loadu_si512(w + v * step + n * LANES), _mm512_set1_epi32(less));          \
-            odd[v] = _mm512_setzero_si512();                                                                           \
-        }                                                                                                              \
-        for (int64_t i = 0; i < n; i++, w += LANES, x += 8) {                                                          \
-            int32_t two[2];                                                                                            \
-            memcpy(two, x, 8);                                                                                         \
-            const __m512i a = _mm512_set1_epi32(two[0]), b = _mm512_set1_epi32(two[1]);                                \
-            _Pragma("GCC unroll 4") for (int v = 0; v < panels; v++)                                                   \
-            {                                                                                                          \
-                const __m512i both = _mm512_loadu_si512(w + v * step);                                                 \
-                acc[v] = _mm512_dpbusd_epi32(acc[v], a, _mm512_and_si512(both, low));                                  \
-                odd[v] = _mm512_dpbusd_epi32(odd[v], b, _mm512_and_si512(_mm512_srli_epi16(both, 4), low));            \
-            }                                                                                                          \
-        }                                                                                                              \
-        _Pragma("GCC unroll 4") for (int v = 0; v < panels; v++)                                                       \
-            _mm512_storeu_si512(out + v * LANES, _mm512_add_epi32(acc[v], odd[v]));                                    \
-    }
-TILE4(1) TILE4(2) TILE4(3) TILE4(4)
-static void (*const tiles4[PANELS])(int64_t, const uint8_t *, int32_t, const int32_t *, int64_t, int32_t *) = {tile4_1, tile4_2, tile4_3, tile4_4};
+int64_t ib_vnni_linear_room(int64_t rows, int64_t k)
+{
+    return rows * line_of(k) / 4 + rows + 64 + omp_get_max_threads() * unpacked_words(k);
+}
 
 static void finish(int64_t rows, int64_t panels, const int32_t *acc, int64_t row, int64_t o, int64_t out, int32_t *to, const ib_epilogue *e)
 {
@@ -144,6 +102,7 @@ typedef struct product {
     const ib_epilogue *e;
     uint8_t *raised; /* [rows][line_of(k)] */
     int32_t *sums;   /* [rows] of raised codes */
+    int32_t *unpacked;
 } product;
 
 static void raise(const product *p, int64_t i)
@@ -163,17 +122,23 @@ static void raise(const product *p, int64_t i)
 /* Panels PANELS g .. of all rows, in blocks of which the last goes over again what the one before had. */
 static void group(const product *p, int64_t g)
 {
-    const int64_t n = p->bits == 4 ? (p->k + 7) / 8 : quads(p->k), step = (n + 1) * LANES, line = line_of(p->k), all = (p->out + LANES - 1) / LANES;
-    const int64_t panels = all - g * PANELS < PANELS ? all - g * PANELS : PANELS, o = g * PANELS * LANES;
-    const int32_t *w = p->packed + g * PANELS * step;
+    enum { FEW = 4 }; /* rows for which nothing is unpacked */
+    const int64_t line = line_of(p->k), all = (p->out + LANES - 1) / LANES, first = g * PANELS, panels = all - first < PANELS ? all - first : PANELS, o = first * LANES;
+    int64_t n = quads(p->k);
+    const int32_t *w = p->packed + first * (p->bits < 8 ? ib_vnni_narrow_quads(p->k, p->bits) + 1 : n + 1) * LANES;
     _Alignas(64) int32_t acc[2 * IB_TILE_ROWS * IB_TILE_LD];
-    if (p->bits == 4) {
-        for (int64_t i = 0; i < p->rows; i++) {
-            tiles4[panels - 1](n, p->raised + i * line, 8 * p->sums[i], w, step, acc);
-            finish(1, panels, acc, i, o, p->out, p->to, p->e);
-        }
-        return;
+    for (int64_t i = 0; i < p->rows && p->bits < 8 && p->rows <= FEW; i++) {
+        ib_vnni_narrow_row(p->bits, panels, p->k, p->raised + i * line, p->sums[i], w, acc);
+        finish(1, panels, acc, i, o, p->out, p->to, p->e);
     }
+    if (p->bits < 8 && p->rows <= FEW)
+        return;
+    if (p->bits < 8) {
+        int32_t *unpacked = p->unpacked + omp_get_thread_num() * unpacked_words(p->k);
+        n = ib_vnni_narrow_unpack(p->bits, panels, p->k, w, unpacked);
+        w = unpacked;
+    }
+    const int64_t step = (n + 1) * LANES;
     const int64_t r = ib_rows_at_once(p->m, panels, p->rows);
     const ib_walk whole = {1, n, 0};
     p->m->begin(r);
@@ -192,7 +157,8 @@ static void group(const product *p, int64_t g)
 void ib_vnni_linear_run(const ib_multiplier *m, int64_t rows, int64_t k, int64_t out, const int8_t *x, const int32_t *packed, int bits, int32_t *to, const ib_epilogue *e, float *scratch)
 {
     const int64_t groups = (out + PANELS * LANES - 1) / (PANELS * LANES);
-    const product p = {m, rows, k, out, x, packed, bits, to, e, (uint8_t *)scratch, (int32_t *)(void *)((uint8_t *)scratch + rows * line_of(k))};
+    int32_t *const sums = (int32_t *)(void *)(scratch + rows * line_of(k) / 4);
+    const product p = {m, rows, k, out, x, packed, bits, to, e, (uint8_t *)scratch, sums, sums + (rows + 15) / 16 * 16};
     if (omp_in_parallel() || rows * k * out <= 131072) {
         for (int64_t i = 0; i < rows; i++)
             raise(&p, i);
