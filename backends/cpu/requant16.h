@@ -4,26 +4,12 @@
 
 #include <immintrin.h>
 
-#include "backends/kernels.h"
+#include "backends/cpu/panels.h"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-function"
 #include "runtime/isobit_rt.h"
 #pragma GCC diagnostic pop
-
-/* Factors below 1 and, for fp32_rne, normal numbers after which no |v| reaches 2^31. */
-static inline int ib_scale_is_small(isobit_scale s, int profile)
-{
-    return profile == ISOBIT_FP32_RNE ? s.exp <= -24 && s.exp >= -100 : s.exp <= 0 && s.exp > -31;
-}
-
-static inline int ib_scales_are_small(const isobit_scale *s, int64_t n, int profile)
-{
-    for (int64_t i = 0; i < n; i++)
-        if (!ib_scale_is_small(s[i], profile))
-            return 0;
-    return 1;
-}
 
 /* fp32_rne's factors as fp32, exact: mult has 24 bits and the power is normal. */
 static inline __m512 ib_factor16(__m512i mult, __m512i exp)

@@ -2,34 +2,8 @@
 #ifndef IB_BACKENDS_CPU_VNNI_H
 #define IB_BACKENDS_CPU_VNNI_H
 
-#include "backends/kernels.h"
+#include "backends/cpu/panels.h"
 
-/* ---- rows by panels (vnni_tiles.c, amx.c) ---- */
-
-/* A row of raised codes as a product reads it: `segments` pieces of `quads` times four, `jump` bytes from one to the next. */
-typedef struct ib_walk {
-    int64_t segments, quads, jump;
-} ib_walk;
-
-enum { IB_TILE_ROWS = 16, IB_TILE_PANELS = 4, IB_TILE_LD = 16 * IB_TILE_PANELS };
-/* How rows are multiplied by panels: between begin and end, a thread calls run with one number of rows. */
-typedef struct ib_multiplier {
-    int64_t unit;  /* quads of a segment are a multiple of it */
-    int64_t worth; /* products that a second thread is worth */
-    int blocks;    /* of rows at a time: one or two */
-    int64_t (*rows)(int64_t panels); /* at most, of a block */
-    void (*begin)(int64_t rows);
-    void (*end)(void);
-    /* out[blocks][IB_TILE_ROWS][IB_TILE_LD] = rows (from x[block] on, ldx bytes apart) x panels; w: panel [segments quads][16][4] int8, then
-     * 16 biases; `step` words between panels */
-    void (*run)(int64_t rows, int64_t panels, const ib_walk *k, const uint8_t *const *x, int blocks, int64_t ldx, const int32_t *w, int64_t step, int32_t *out);
-} ib_multiplier;
-/* Rows at a time for `count` of them: about equal pieces; the last one begins at count - rows, over again what the one before had. */
-static inline int64_t ib_rows_at_once(const ib_multiplier *m, int64_t panels, int64_t count)
-{
-    const int64_t most = m->rows(panels), pieces = (count + most - 1) / most;
-    return (count + pieces - 1) / pieces;
-}
 extern const ib_multiplier ib_vnni_multiplier, ib_amx_multiplier;
 
 /* The level's qlinear by either. */
@@ -40,8 +14,11 @@ void ib_qlinear_by(const ib_multiplier *m, int64_t rows, int64_t k, int64_t out,
 void ib_vnni_nhwc_fill_table(ib_kernels *k);
 void ib_vnni_nhwc_other_fill_table(ib_kernels *k);
 
-int64_t ib_nhwc_pack_by(const ib_multiplier *m, const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias, void *packed); /* as nhwc_pack */
-void ib_nhwc_conv2d_by(const ib_multiplier *m, const ib_window *s, const ib_nhwc *x, const void *packed, const ib_epilogue *r, const ib_nhwc *y);
+/* As nhwc_pack and nhwc_conv2d. */
+int64_t ib_vnni_nhwc_pack(const ib_multiplier *m, const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias, void *packed);
+void ib_vnni_nhwc_conv2d(const ib_multiplier *m, const ib_window *s, const ib_nhwc *x, const void *packed, const ib_epilogue *r, const ib_nhwc *y);
+/* One panel's sums, see panels.h. */
+void ib_vnni_finish(const ib_epilogue *e, const isobit_scale *scale, int small, int64_t count, int64_t rows, const int32_t *acc, uint8_t *y, int64_t ldy);
 
 int64_t ib_vnni_depthwise_pack(const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias, void *packed); /* bytes */
 void ib_vnni_depthwise(const ib_window *s, const ib_nhwc *x, const void *packed, const ib_epilogue *r, const ib_nhwc *y);

@@ -1,0 +1,56 @@
+/* panels.h - inside backends/cpu: products of codes as rows times panels of 16 outputs, whatever the instruction. */
+#ifndef IB_BACKENDS_CPU_PANELS_H
+#define IB_BACKENDS_CPU_PANELS_H
+
+#include "backends/kernels.h"
+
+/* A row of raised codes as a product reads it: `segments` pieces of `quads` times four, `jump` bytes from one to the next. */
+typedef struct ib_walk {
+    int64_t segments, quads, jump;
+} ib_walk;
+
+enum { IB_TILE_ROWS = 16, IB_TILE_PANELS = 4, IB_TILE_LD = 16 * IB_TILE_PANELS };
+/* How rows are multiplied by panels: between begin and end, a thread calls run with one number of rows. */
+typedef struct ib_multiplier {
+    int64_t unit;  /* quads of a segment are a multiple of it */
+    int64_t worth; /* products that a second thread is worth */
+    int raise;     /* what is on the codes when they meet the weights; the bias makes up for it */
+    int blocks;    /* of rows at a time: one or two */
+    int64_t (*rows)(int64_t panels); /* at most, of a block */
+    void (*begin)(int64_t rows);
+    void (*end)(void);
+    /* out[blocks][IB_TILE_ROWS][IB_TILE_LD] = rows (from x[block] on, ldx bytes apart) x panels; w: panel [segments quads][16][4] int8, then
+     * 16 biases; `step` words between panels */
+    void (*run)(int64_t rows, int64_t panels, const ib_walk *k, const uint8_t *const *x, int blocks, int64_t ldx, const int32_t *w, int64_t step, int32_t *out);
+    /* y[rows] (ldy bytes apart) of `count` raised codes = clamp(requant(acc[rows][IB_TILE_LD], scale[16]) + zero, lo, hi) + 128; acc has whole
+     * fours of rows, y may overlap with nothing; small: all factors are (ib_scale_is_small) */
+    void (*finish)(const ib_epilogue *e, const isobit_scale *scale, int small, int64_t count, int64_t rows, const int32_t *acc, uint8_t *y, int64_t ldy);
+} ib_multiplier;
+
+/* Rows at a time for `count` of them: about equal pieces; the last one begins at count - rows, over again what the one before had. */
+static inline int64_t ib_rows_at_once(const ib_multiplier *m, int64_t panels, int64_t count)
+{
+    const int64_t most = m->rows(panels), pieces = (count + most - 1) / most;
+    return (count + pieces - 1) / pieces;
+}
+
+/* Convolution on images with channels last (panels_nhwc.c), of one group: bytes of packed panels; and the product. */
+int64_t ib_panels_pack(const ib_multiplier *m, const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias, void *packed);
+/* Accumulators acc[n][oc] instead of codes, if acc is given; then one pixel an image. */
+void ib_panels_conv2d(const ib_multiplier *m, const ib_window *s, const ib_nhwc *x, const void *packed, const ib_epilogue *r, const ib_nhwc *y, int32_t *acc);
+
+/* Factors below 1 and, for fp32_rne, normal numbers after which no |v| reaches 2^31. */
+static inline int ib_scale_is_small(isobit_scale s, int profile)
+{
+    return profile == ISOBIT_FP32_RNE ? s.exp <= -24 && s.exp >= -100 : s.exp <= 0 && s.exp > -31;
+}
+
+static inline int ib_scales_are_small(const isobit_scale *s, int64_t n, int profile)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (!ib_scale_is_small(s[i], profile))
+            return 0;
+    return 1;
+}
+
+#endif

@@ -1,0 +1,132 @@
+/* panels_nhwc.c - convolution of codes on images with channels last. A row of the window is one piece of memory, so that output pixels are
+ * the rows of a matrix product without anything being unfolded, 16 output channels are a panel, and codes go where the next layer reads
+ * them. The bias makes up for raised inputs:  sum w (x - zero) + bias = sum w (x + raise) + bias - (raise + zero) sum w */
+#include <omp.h>
+#include <string.h>
+
+#include "backends/cpu/panels.h"
+
+enum { LANES = 16, PANELS = IB_TILE_PANELS };
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+static int64_t up(int64_t n, int64_t to)
+{
+    return (n + to - 1) / to * to;
+}
+
+/* A convolution. */
+typedef struct product {
+    const ib_multiplier *m;
+    const ib_window *s;
+    const ib_nhwc *x, *y;
+    const ib_epilogue *r;
+    const int32_t *packed;
+    int32_t *acc;
+    int64_t fold; /* pixels that are one */
+    ib_walk k;
+} product;
+
+/* Few output channels leave lanes empty: then as many neighbouring pixels as there is room for are one with a wider window, whose outputs lie
+ * side by side as those of the pixels do. */
+static int64_t fold_of(const ib_window *s)
+{
+    int64_t fold = s->oc < LANES ? LANES / s->oc : 1;
+    while (s->ow % fold)
+        fold--;
+    return fold;
+}
+
+/* A segment is a row of the window. */
+static ib_walk walk_of(const ib_multiplier *m, const ib_window *s, int64_t jump)
+{
+    return (ib_walk){s->kh, up(((s->kw + (fold_of(s) - 1) * s->sw) * s->ic + 3) / 4, m->unit), jump};
+}
+
+int64_t ib_panels_pack(const ib_multiplier *m, const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias, void *packed)
+{
+    const ib_walk k = walk_of(m, s, 0);
+    const int64_t quads = k.segments * k.quads, step = (quads + 1) * LANES, bytes = up(s->oc, LANES) / LANES * step * 4;
+    if (!packed)
+        return bytes;
+    memset(packed, 0, (size_t)bytes);
+    for (int64_t o = 0; o < fold_of(s) * s->oc; o++) {
+        int8_t *panel = (int8_t *)packed + o / LANES * step * 4 + o % LANES * 4;
+        const int64_t pixel = o / s->oc, row = o % s->oc;
+        int32_t sum = 0;
+        for (int64_t c = 0; c < s->ic; c++)
+            for (int ky = 0; ky < s->kh; ky++)
+                for (int kx = 0; kx < s->kw; kx++) {
+                    const int8_t v = w->codes[((row * s->ic + c) * s->kh + ky) * s->kw + kx];
+                    const int64_t at = (kx + pixel * s->sw) * s->ic + c;
+                    panel[(ky * k.quads + at / 4) * LANES * 4 + at % 4] = v;
+                    sum += v;
+                }
+        const int32_t base = bias[row] - (m->raise + in_zero) * sum;
+        memcpy(panel + quads * LANES * 4, &base, 4);
+    }
+    return bytes;
+}
+
+/* Rows of pixels first .. last - 1 of sample i, or all samples' only pixels as one row; in blocks of equal numbers of pixels, of which the last
+ * of a row goes over again what the one before had. */
+static void group_of(const product *p, int64_t panel, int64_t i, int64_t first, int64_t last)
+{
+    const ib_window *s = p->s;
+    const int64_t panels = least(PANELS, (s->oc + LANES - 1) / LANES - panel), step = (p->k.segments * p->k.quads + 1) * LANES;
+    const int flat = s->oh == 1 && s->ow == 1;
+    const int64_t count = flat ? s->n : s->ow / p->fold, rows = ib_rows_at_once(p->m, panels, count), pieces = (count + rows - 1) / rows;
+    const int64_t ldx = flat ? ib_nhwc_bytes(p->x) : p->fold * s->sw * p->x->c, ldy = !p->y ? 0 : flat ? ib_nhwc_bytes(p->y) : p->fold * p->y->c;
+    isobit_scale scale[PANELS * LANES] = {{0, -24}};
+    const int64_t first_lane = panel * LANES, n_lanes = least(panels * LANES, p->fold * s->oc - first_lane);
+    for (int64_t j = 0; p->r && j < panels * LANES; j++)
+        scale[j] = j < n_lanes ? p->r->scale[(first_lane + j) % s->oc] : (isobit_scale){0, -24};
+    const int small = p->r && ib_scales_are_small(scale, panels * LANES, p->r->profile);
+    p->m->begin(rows);
+    for (int64_t t = first * pieces; t < last * pieces; t += p->m->blocks) {
+        const int blocks = (int)least(p->m->blocks, last * pieces - t);
+        const uint8_t *x[2];
+        uint8_t *y[2];
+        _Alignas(64) int32_t acc[2 * IB_TILE_ROWS * IB_TILE_LD];
+        for (int j = 0; j < blocks; j++) {
+            const int64_t oy = (t + j) / pieces, from = least((t + j) % pieces * rows, count - rows);
+            x[j] = ib_nhwc_at(p->x, i, oy * s->sh - s->ph, -s->pw) + from * ldx;
+            y[j] = p->y ? ib_nhwc_at(p->y, i, oy, 0) + from * ldy + panel * LANES : NULL;
+        }
+        p->m->run(rows, panels, &p->k, x, blocks, ldx, p->packed + panel * step, step, acc);
+        for (int j = 0; j < blocks; j++)
+            for (int64_t v = 0; v < panels; v++)
+                if (p->r)
+                    p->m->finish(p->r, scale + v * LANES, small, least(LANES, n_lanes - v * LANES), rows, acc + j * IB_TILE_ROWS * IB_TILE_LD + v * LANES, y[j] + v * LANES, ldy);
+        for (int64_t j = 0; j < rows * blocks && !p->r; j++)
+            memcpy(p->acc + (least((t + j / rows) * rows, count - rows) + j % rows) * s->oc + first_lane, acc + (j / rows * IB_TILE_ROWS + j % rows) * IB_TILE_LD, (size_t)n_lanes * sizeof *acc);
+    }
+    p->m->end();
+}
+
+static void run(const product *p)
+{
+    const ib_window *s = p->s;
+    const int64_t panels = (s->oc + LANES - 1) / LANES, groups = (panels + PANELS - 1) / PANELS, threads = omp_in_parallel() ? 1 : omp_get_max_threads();
+    const int64_t products = s->n * s->oh * s->ow * s->oc * s->kh * s->kw * s->ic;
+    const int flat = s->oh == 1 && s->ow == 1;
+    const int64_t samples = flat ? 1 : s->n, parts = flat || s->n > 1 ? 1 : least(threads, s->oh), tasks = samples * parts * groups;
+    if (threads == 1 || tasks == 1 || products <= p->m->worth) {
+        for (int64_t i = 0; i < samples; i++)
+            for (int64_t g = 0; g < groups; g++)
+                group_of(p, g * PANELS, i, 0, s->oh);
+        return;
+    }
+#pragma omp parallel for schedule(static)
+    for (int64_t t = 0; t < tasks; t++) {
+        const int64_t part = t / groups % parts;
+        group_of(p, t % groups * PANELS, t / groups / parts, s->oh * part / parts, s->oh * (part + 1) / parts);
+    }
+}
+
+void ib_panels_conv2d(const ib_multiplier *m, const ib_window *s, const ib_nhwc *x, const void *packed, const ib_epilogue *r, const ib_nhwc *y, int32_t *acc)
+{
+    run(&(product){m, s, x, y, r, packed, acc, fold_of(s), walk_of(m, s, ib_nhwc_line(x))});
+}
