@@ -5,7 +5,11 @@
 #ifndef IB_TESTS_CHECK_H
 #define IB_TESTS_CHECK_H
 
+#ifdef IB_TEST_WITHOUT_CUNIT
+#include "tests/no_cunit.h"
+#else
 #include <CUnit/Basic.h>
+#endif
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -11,7 +11,7 @@
 #pragma GCC diagnostic pop
 
 enum { GUARD = 64 };
-static const char *const levels[] = {"cpu:base", "cpu:avx2", "cpu:avx512", "cpu:vnni", "cpu:bf16", "cpu:amx"};
+static const char *const levels[] = {"cpu:base", "cpu:avx2", "cpu:avx512", "cpu:vnni", "cpu:bf16", "cpu:amx", "cpu:neon"};
 
 static void *fill_random(void *p, size_t bytes, uint64_t stream)
 {
@@ -374,7 +374,7 @@ static void signed_bytes_stay_signed(void)
         want += (int32_t)x[i] * w[i];
     }
     float scratch[K + 64];
-    const ib_qweights weights = {w, NULL, 0, 0};
+    const ib_qweights weights = {w, NULL, 0, 0, 8};
     ib_threads_set(1);
     ref->k.qlinear(1, K, 1, x, 0, &weights, &bias, NULL, NULL, &acc, scratch);
     CHECK_INT(acc, want);

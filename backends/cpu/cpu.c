@@ -20,6 +20,8 @@ void ib_vnni_fill_table(ib_kernels *k);
 void ib_bf16_fill_table(ib_kernels *k);
 void ib_amx_fill_table(ib_kernels *k);
 int ib_amx_is_there(void);
+int ib_neon_is_there(void);
+void ib_neon_fill_table(ib_kernels *k);
 void ib_fill_table_ref(ib_kernels *k);
 void ib_fill_table_base(ib_kernels *k);
 void ib_fill_table_avx2(ib_kernels *k);
@@ -27,6 +29,7 @@ void ib_fill_table_avx512(ib_kernels *k);
 #define ib_fill_table_vnni ib_fill_table_avx512
 #define ib_fill_table_bf16 ib_fill_table_avx512
 #define ib_fill_table_amx ib_fill_table_avx512
+#define ib_fill_table_neon ib_fill_table_base
 
 static void nothing(ib_kernels *k)
 {
@@ -56,7 +59,7 @@ ib_device *ib_device_open(const char *name)
     if (!name || !*name)
         name = "cpu";
     if (strncmp(name, "cpu", 3) || (name[3] && name[3] != ':'))
-        return ib_fail_null(IB_EUNSUPPORTED, "device '%s': this build has cpu, cpu:ref, cpu:base, cpu:avx2, cpu:avx512, cpu:vnni, cpu:bf16 and cpu:amx", name);
+        return ib_fail_null(IB_EUNSUPPORTED, "device '%s': this build has cpu, cpu:ref, cpu:base, cpu:avx2, cpu:avx512, cpu:vnni, cpu:bf16, cpu:amx and cpu:neon", name);
     ib_device *dev = ib_alloc(sizeof *dev);
     if (!dev)
         return NULL;
@@ -133,8 +136,8 @@ int64_t ib_qlinear_scratch(int64_t rows, int64_t k, int64_t out)
     const int64_t vnni = ib_vnni_linear_words(k, out) + ib_vnni_linear_room(rows, k);
     return avx2 > vnni ? avx2 : vnni;
 #else
-    (void)rows;
-    return avx2;
+    /* neon.c: rows raised, results, and panels */
+    return avx2 + rows * (k + out) / 4 + (k + 19) / 4 * (out + 16) + out + 16 + 64;
 #endif
 }
 

@@ -69,6 +69,8 @@ float IB_STORE(search, scale, IB_LEVEL)(int n, int nmax, const float *x, int8_t 
             amax = fabsf(x[i]);
             max = x[i];
         }
+    if (n <= 0)
+        return 0;
     memset(L, 0, (size_t)n);
     if (amax < 1e-15f)
         return 0;
