@@ -8,6 +8,7 @@
 typedef struct ib_bn_attrs {
     ib_tensor *mean, *var; /* [C], running statistics */
     float momentum, eps;
+    int relu; /* behind it */
 } ib_bn_attrs;
 
 typedef struct ib_reshape_attrs {

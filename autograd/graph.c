@@ -110,22 +110,35 @@ size_t ib_graph_bytes(const ib_graph *g)
     return g->arena.used + g->memos.used;
 }
 
-/* A batch itself counts where an operator reads it whose gradient will be asked for. */
+/* The tensor that t is a view of. */
+static const ib_tensor *viewed(const ib_graph *g, const ib_tensor *t)
+{
+    while (t && t->node >= 0 && g->nodes[t->node].in[0] && g->nodes[t->node].in[0]->data == t->data)
+        t = g->nodes[t->node].in[0];
+    return t;
+}
+
+/* A batch counts, once, where an operator reads it whose gradient will be asked for. */
+static int reads_batch(const ib_graph *g, const ib_node *n, const ib_tensor *batch)
+{
+    for (int j = 0; j < n->n_in; j++)
+        if (n->out->needs_grad && viewed(g, n->in[j]) == batch)
+            return 1;
+    return 0;
+}
+
 size_t ib_graph_saved_bytes(const ib_graph *g)
 {
     size_t bytes = g->kept;
-    for (int i = 0; i < g->n_nodes; i++) {
-        const ib_node *n = &g->nodes[i];
-        for (int j = 0; j < n->n_in; j++) {
-            const ib_tensor *t = n->in[j];
-            int seen = !t || t->node >= 0 || !t->from_data || !n->out->needs_grad;
-            for (int k = 0; k < i && !seen; k++) /* counted already */
-                for (int l = 0; l < g->nodes[k].n_in; l++)
-                    seen |= g->nodes[k].in[l] == t && g->nodes[k].out->needs_grad;
+    for (int i = 0; i < g->n_nodes; i++)
+        for (int j = 0; j < g->nodes[i].n_in && g->nodes[i].out->needs_grad; j++) {
+            const ib_tensor *t = viewed(g, g->nodes[i].in[j]);
+            int seen = !t || t->node >= 0 || !t->from_data;
+            for (int k = 0; k < i && !seen; k++)
+                seen = reads_batch(g, &g->nodes[k], t);
             if (!seen)
                 bytes += (size_t)t->size * ib_dtype_bytes(t->dtype);
         }
-    }
     return bytes;
 }
 

@@ -4,7 +4,10 @@
 static ib_tensor *sequential_forward(ib_layer *l, ib_graph *g, ib_tensor *x)
 {
     for (int i = 0; i < l->n_children; i++)
-        x = ib_child_forward(l, i, g, x);
+        if (i + 1 < l->n_children && ib_child_takes_relu(l, i, g))
+            x = ib_child_forward_relu(l, i++, g, x);
+        else
+            x = ib_child_forward(l, i, g, x);
     return x;
 }
 

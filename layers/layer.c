@@ -223,6 +223,17 @@ ib_tensor *ib_child_forward(ib_layer *l, int i, ib_graph *g, ib_tensor *x)
     return within(l->children[i], g, x, l->children[i]->cls->forward);
 }
 
+/* A trace records the operators one by one: what quantizes fuses by itself. */
+int ib_child_takes_relu(const ib_layer *l, int i, const ib_graph *g)
+{
+    return g->mode != IB_TRACE && l->children[i]->cls->forward_relu && ib_layer_is_relu(l->children[i + 1]);
+}
+
+ib_tensor *ib_child_forward_relu(ib_layer *l, int i, ib_graph *g, ib_tensor *x)
+{
+    return within(l->children[i], g, x, l->children[i]->cls->forward_relu);
+}
+
 ib_tensor *ib_layer_forward_float(ib_graph *g, ib_layer *net, ib_tensor *x)
 {
     return within(net, g, x, net->cls->forward);

@@ -11,13 +11,19 @@ static ib_tensor *batch_norm_forward(ib_layer *l, ib_graph *g, ib_tensor *x)
     return ib_batch_norm(g, x, c->gamma, c->beta, c->mean, c->var, 0, 0);
 }
 
+static ib_tensor *batch_norm_forward_relu(ib_layer *l, ib_graph *g, ib_tensor *x)
+{
+    const norm_context *c = l->context;
+    return ib_batch_norm_relu(g, x, c->gamma, c->beta, c->mean, c->var, 0, 0);
+}
+
 static ib_tensor *layer_norm_forward(ib_layer *l, ib_graph *g, ib_tensor *x)
 {
     const norm_context *c = l->context;
     return ib_layer_norm(g, x, c->gamma, c->beta, 0);
 }
 
-static const ib_layer_class batch_norm_class = {"bn", batch_norm_forward};
+static const ib_layer_class batch_norm_class = {"bn", batch_norm_forward, batch_norm_forward_relu};
 static const ib_layer_class layer_norm_class = {"ln", layer_norm_forward};
 
 static ib_layer *norm_new(const ib_layer_class *cls, int size, int running)

@@ -24,6 +24,11 @@ STATELESS(max_pool, "pool", ib_max_pool(g, x, &((pool_context *)l->context)->opt
 STATELESS(avg_pool, "pool", ib_avg_pool(g, x, &((pool_context *)l->context)->opts))
 STATELESS(dropout, "dropout", ib_dropout(g, x, *(float *)l->context))
 
+int ib_layer_is_relu(const ib_layer *l)
+{
+    return l->cls == &relu_class;
+}
+
 ib_layer *ib_relu_layer(void)
 {
     return ib_layer_new(&relu_class, 0);

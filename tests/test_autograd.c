@@ -319,6 +319,23 @@ static void wrong_shapes_are_told(void)
     close_graph();
 }
 
-SUITE("autograd", T(gradients_are_differences), T(levels_agree), T(convolution_is_pytorchs), T(norms_are_pytorchs), T(losses_and_pools_are_pytorchs),
+/* x [4,1,3,5] as rows, w, ReLU: the batch through its view, the product and the ReLU, once each; nothing of w. */
+static void saved_bytes_are_the_batchs(void)
+{
+    open_graph(NULL);
+    float x[60] = {1}, w[2 * 15] = {1};
+    ib_tensor *weight = ib_tensor_new(IB_F32, 2, (int64_t[]){2, 15}, 1, NULL);
+    REQUIRE(weight != NULL);
+    memcpy(ib_tensor_f32(weight), w, sizeof w);
+    ib_graph_begin(g, IB_TRAIN);
+    ib_tensor *rows = ib_flatten(g, ib_input(g, 4, (int64_t[]){4, 1, 3, 5}, x));
+    REQUIRE(ib_relu(g, ib_linear(g, rows, weight, NULL)) && ib_linear(g, rows, weight, NULL));
+    const size_t saved = ib_graph_saved_bytes(g), exact = sizeof x + 3 * 4 * 2 * sizeof(float);
+    CHECK(saved >= exact && saved < exact + 4 * 512); /* and what the tape itself takes */
+    ib_tensor_free(weight);
+    close_graph();
+}
+
+SUITE("autograd", T(saved_bytes_are_the_batchs), T(gradients_are_differences), T(levels_agree), T(convolution_is_pytorchs), T(norms_are_pytorchs), T(losses_and_pools_are_pytorchs),
       T(fake_quantize_is_pytorchs), T(straight_through_gradients_pass), T(gradients_add_up), T(evaluation_keeps_no_tape),
       T(a_second_step_allocates_nothing), T(wrong_shapes_are_told))

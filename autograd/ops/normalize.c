@@ -55,7 +55,7 @@ static ib_status batch_norm_forward(ib_graph *g, ib_node *n)
     }
     for (int64_t j = 0; j < c; j++)
         rstd[j] = 1.0f / sqrtf(rstd[j] + a->eps);
-    K(g)->bn_apply(ib_f32(x), x->shape[0], c, hw, mean, rstd, ib_f32(n->in[1]), ib_f32(n->in[2]), ib_f32(n->out));
+    K(g)->bn_apply(ib_f32(x), x->shape[0], c, hw, mean, rstd, ib_f32(n->in[1]), ib_f32(n->in[2]), a->relu, ib_f32(n->out));
     return IB_OK;
 }
 
@@ -67,7 +67,8 @@ static ib_status batch_norm_backward(ib_graph *g, ib_node *n)
     int fresh;
     float *dx = ib_grad_fresh(g, n->in[0], &fresh, &failed), *dgamma = ib_grad_of(g, n->in[1], &failed);
     float *dbeta = ib_grad_of(g, n->in[2], &failed);
-    K(g)->bn_grad(ib_f32(n->in[0]), n->out->grad, n->in[0]->shape[0], c, hw, n->saved[0], n->saved[1], ib_f32(n->in[1]),
+    const ib_bn_attrs *a = n->attrs;
+    K(g)->bn_grad(ib_f32(n->in[0]), a->relu ? ib_f32(n->out) : NULL, n->out->grad, n->in[0]->shape[0], c, hw, n->saved[0], n->saved[1], ib_f32(n->in[1]),
                   g->mode == IB_TRAIN, !fresh, dx, dgamma, dbeta);
     return failed;
 }
@@ -78,21 +79,36 @@ static ib_tensor *bn_sample(ib_graph *g, ib_tensor **in)
     return ib_batch_norm(g, in[0], in[1], in[2], in[2], in[3], 1e-20f, 0);
 }
 
+static ib_tensor *bn_relu_sample(ib_graph *g, ib_tensor **in)
+{
+    return ib_batch_norm_relu(g, in[0], in[1], in[2], in[2], in[3], 1e-20f, 0);
+}
+
 const ib_op ib_op_batch_norm = {
     .name = "batch_norm", .attrs_bytes = sizeof(ib_bn_attrs), .n_required = 3, .shape = batch_norm_shape,
     .forward = batch_norm_forward, .backward = batch_norm_backward,
     .samples = (const ib_sample[]){
         {"4d", 4, {{4, {3, 2, 3, 2}, -1, 1}, {1, {2}, 0.5f, 1}, {1, {2}, -1, 1}, {1, {2}, 1, 2}}, bn_sample, 0, 1},
+        {"4d, relu", 4, {{4, {3, 2, 3, 2}, -1, 1}, {1, {2}, 0.5f, 1}, {1, {2}, -1, 1}, {1, {2}, 1, 2}}, bn_relu_sample, 0, 1},
         {"2d", 4, {{2, {6, 3}, -1, 1}, {1, {3}, 0.5f, 1}, {1, {3}, -1, 1}, {1, {3}, 1, 2}}, bn_sample, 0, 1},
         {0}}};
 
-ib_tensor *ib_batch_norm(ib_graph *g, ib_tensor *x, ib_tensor *gamma, ib_tensor *beta, ib_tensor *running_mean,
-                         ib_tensor *running_var, float momentum, float eps)
+static ib_tensor *apply(ib_graph *g, ib_tensor *x, ib_tensor *gamma, ib_tensor *beta, ib_tensor *mean, ib_tensor *var, float momentum, float eps, int relu)
 {
-    if (!running_mean || !running_var)
+    if (!mean || !var)
         return NULL;
-    const ib_bn_attrs a = {running_mean, running_var, momentum > 0 ? momentum : 0.1f, eps > 0 ? eps : 1e-5f};
+    const ib_bn_attrs a = {mean, var, momentum > 0 ? momentum : 0.1f, eps > 0 ? eps : 1e-5f, relu};
     return IB_APPLY(g, &ib_op_batch_norm, &a, x, gamma, beta);
+}
+
+ib_tensor *ib_batch_norm(ib_graph *g, ib_tensor *x, ib_tensor *gamma, ib_tensor *beta, ib_tensor *running_mean, ib_tensor *running_var, float momentum, float eps)
+{
+    return apply(g, x, gamma, beta, running_mean, running_var, momentum, eps, 0);
+}
+
+ib_tensor *ib_batch_norm_relu(ib_graph *g, ib_tensor *x, ib_tensor *gamma, ib_tensor *beta, ib_tensor *running_mean, ib_tensor *running_var, float momentum, float eps)
+{
+    return apply(g, x, gamma, beta, running_mean, running_var, momentum, eps, 1);
 }
 
 static ib_status layer_norm_shape(ib_node *n, ib_tensor *out)

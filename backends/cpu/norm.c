@@ -25,27 +25,29 @@ void IB_K(bn_stats)(const float *x, int64_t n, int64_t c, int64_t hw, float *mea
 
 /* y = (x - mean) rstd gamma + beta */
 void IB_K(bn_apply)(const float *x, int64_t n, int64_t c, int64_t hw, const float *mean, const float *rstd,
-                    const float *gamma, const float *beta, float *y)
+                    const float *gamma, const float *beta, int relu, float *y)
 {
+    const float least = relu ? 0.0f : -INFINITY;
     FOR_CHANNELS(j)
     {
         const float a = rstd[j] * gamma[j], b = beta[j] - mean[j] * a;
         for (int64_t i = 0; i < n; i++)
-            for (int64_t l = 0; l < hw; l++)
-                y[(i * c + j) * hw + l] = x[(i * c + j) * hw + l] * a + b;
+            for (int64_t l = (i * c + j) * hw; l < (i * c + j + 1) * hw; l++) {
+                const float v = x[l] * a + b;
+                y[l] = v < least ? least : v; /* NaN stays */
+            }
     }
 }
 
-/* With xh = (x - mean) rstd and N = n hw:
- *   dgamma += sum dy xh    dbeta += sum dy
- *   dx += gamma rstd (dy - [batch statistics: (sum dy + xh sum dy xh) / N]) */
-void IB_K(bn_grad)(const float *x, const float *dy, int64_t n, int64_t c, int64_t hw, const float *mean,
+void IB_K(bn_grad)(const float *x, const float *relu, float *dy, int64_t n, int64_t c, int64_t hw, const float *mean,
                    const float *rstd, const float *gamma, int batch, int add, float *dx, float *dgamma, float *dbeta)
 {
     FOR_CHANNELS(j)
     {
         double sum = 0, dot = 0;
         for (int64_t i = 0; i < n; i++) {
+            for (int64_t l = (i * c + j) * hw; relu && l < (i * c + j + 1) * hw; l++)
+                dy[l] = relu[l] > 0 ? dy[l] : 0.0f;
             sum += ib_sum(dy + (i * c + j) * hw, hw);
             dot += ib_dot_deviation(dy + (i * c + j) * hw, x + (i * c + j) * hw, mean[j], hw);
         }

@@ -85,6 +85,8 @@ ib_tensor *ib_global_avg_pool(ib_graph *g, ib_tensor *x); /* [N,C,H,W] -> [N,C,1
  * variance and moves the running values by `momentum` (0 means 0.1; variance unbiased), as PyTorch does. eps 0 means 1e-5. */
 ib_tensor *ib_batch_norm(ib_graph *g, ib_tensor *x, ib_tensor *gamma, ib_tensor *beta, ib_tensor *running_mean,
                          ib_tensor *running_var, float momentum, float eps);
+/* relu(batch_norm(x)) in one pass */
+ib_tensor *ib_batch_norm_relu(ib_graph *g, ib_tensor *x, ib_tensor *gamma, ib_tensor *beta, ib_tensor *running_mean, ib_tensor *running_var, float momentum, float eps);
 /* over the last dimension K; gamma, beta [K]; eps 0 means 1e-5 */
 ib_tensor *ib_layer_norm(ib_graph *g, ib_tensor *x, ib_tensor *gamma, ib_tensor *beta, float eps);
 ib_tensor *ib_dropout(ib_graph *g, ib_tensor *x, float p); /* keeps with 1 - p and divides by it, in IB_TRAIN only */

@@ -60,6 +60,8 @@ ib_layer *ib_named(const char *name, ib_layer *layer);
 typedef struct ib_layer_class {
     const char *kind;
     ib_tensor *(*forward)(ib_layer *self, ib_graph *g, ib_tensor *x);
+    /* The same with a ReLU behind it in one pass, or NULL; ib_sequential takes it where a ReLU follows. */
+    ib_tensor *(*forward_relu)(ib_layer *self, ib_graph *g, ib_tensor *x);
 } ib_layer_class;
 
 typedef enum ib_init {
