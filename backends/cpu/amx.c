@@ -9,18 +9,19 @@
 int ib_amx_is_there(void);
 void ib_bf16_fill_table(ib_kernels *k);
 void ib_amx_fill_table(ib_kernels *k);
+void ib_amx_bf16_fill_table(ib_kernels *k);
 static ib_kernels below;
 
 enum { LANES = 16, TILE_ROWS = 16, TILE_BYTES = 64, FEW = 4 /* rows that vpdpbusd multiplies faster */ };
 
-/* The processor has tiles and 8-bit products (CPUID 7.0, EDX bits 24 and 25), and Linux lets this process use them. */
+/* The processor has tiles, products of 8 bits and of bfloat16 (CPUID 7.0, EDX bits 24, 25, 22), and Linux lets this process use them. */
 int ib_amx_is_there(void)
 {
     enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
     uint32_t a = 7, b, c = 0, d;
     __asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
     (void)b;
-    return (d >> 24 & 3) == 3 && !syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA);
+    return (d >> 24 & 3) == 3 && (d >> 22 & 1) && !syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA);
 }
 
 /* Tiles 0..3: sums, 4 and 5: rows of codes; 6 and 7: panels. */
@@ -197,4 +198,5 @@ void ib_amx_fill_table(ib_kernels *k)
     k->nhwc_pack = nhwc_pack;
     k->nhwc_conv2d = nhwc_conv2d;
     k->int8_peak = int8_peak;
+    ib_amx_bf16_fill_table(k);
 }

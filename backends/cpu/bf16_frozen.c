@@ -53,7 +53,7 @@ static int64_t part_start(int64_t n, int64_t parts, int64_t p)
 }
 
 /* y[n,rows] = x[n,cols] W', += if add */
-static void frozen_mul(const ib_matrix *w, int64_t n, const float *x, int add, float *y, float *scratch)
+void ib_bf16_frozen_mul(ib_by_panel *by_panel, const ib_matrix *w, int64_t n, const float *x, int add, float *y, float *scratch)
 {
     if (n <= FEW) {
         few_rows(w, n, x, add, y, scratch);
@@ -71,7 +71,7 @@ static void frozen_mul(const ib_matrix *w, int64_t n, const float *x, int add, f
         if (from == to)
             continue;
         pack_rows(w, o, m, row, rows, panel);
-        rows_by_panel(a + from * ld, ld, to - from, panel, ld / 2, y + from * w->rows + o, w->rows, m, add);
+        by_panel(a + from * ld, ld, to - from, panel, ld / 2, y + from * w->rows + o, w->rows, m, add);
     }
 }
 
@@ -92,7 +92,7 @@ static void pack_columns(const ib_matrix *w, int64_t c, int64_t width, int64_t o
 }
 
 /* dx[n,cols] += dy[n,rows] W */
-static void frozen_mul_grad(const ib_matrix *w, int64_t n, const float *dy, float *dx, float *scratch)
+void ib_bf16_frozen_mul_grad(ib_by_panel *by_panel, const ib_matrix *w, int64_t n, const float *dy, float *dx, float *scratch)
 {
     if (n <= FEW) {
         ib_frozen_mul_grad_avx512(w, n, dy, dx, scratch);
@@ -112,10 +112,19 @@ static void frozen_mul_grad(const ib_matrix *w, int64_t n, const float *dy, floa
             const int64_t m = min64(IB_FROZEN_ROWS, o - r);
             pack_columns(w, c, width, r, m, two, panels);
             for (int64_t j = 0; j < width && c + j < w->cols; j += NR)
-                rows_by_panel(a + from * ld + r, ld, to - from, panels + (j / NR) * even(m) * NR, even(m) / 2, dx + from * w->cols + c + j, w->cols,
+                by_panel(a + from * ld + r, ld, to - from, panels + (j / NR) * even(m) * NR, even(m) / 2, dx + from * w->cols + c + j, w->cols,
                               min64(NR, w->cols - c - j), 1);
         }
     }
+}
+
+static void frozen_mul(const ib_matrix *w, int64_t n, const float *x, int add, float *y, float *scratch)
+{
+    ib_bf16_frozen_mul(rows_by_panel, w, n, x, add, y, scratch);
+}
+static void frozen_mul_grad(const ib_matrix *w, int64_t n, const float *dy, float *dx, float *scratch)
+{
+    ib_bf16_frozen_mul_grad(rows_by_panel, w, n, dy, dx, scratch);
 }
 
 /* ---- kept values are bf16, and so are the values themselves from then on: remembering loses nothing ---- */
