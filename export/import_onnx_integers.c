@@ -134,7 +134,7 @@ static int columns_of(const ib_importer *m, int n)
     const int dims = ib_import_integers_of(m, 1, to);
     if (dims == 1)
         return 0;
-    return dims == 2 && to[1] > 0 && n % to[1] == 0 && (to[0] == -1 || to[0] * to[1] == n) ? (int)to[1] : -1;
+    return dims == 2 && to[1] > 0 && to[1] <= n && n % to[1] == 0 && (to[0] == -1 || to[0] == n / to[1]) ? (int)to[1] : -1;
 }
 
 static int transpose(int64_t *a, int n, int columns)

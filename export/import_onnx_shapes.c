@@ -217,7 +217,7 @@ ib_status ib_import_reshape(ib_importer *m)
     if (!x)
         return ib_error_status();
     for (int i = 1; i < n; i++)
-        if (to[i] < -1 || to[i] > 1 << 24)
+        if (to[i] < -1 || to[i] > (n > 2 ? 1 << 20 : 1 << 24)) /* their product stays in range */
             return ib_import_refuse(m, "a shape that moves the batch, or of a size out of range");
     if (n == 2 && (to[1] == -1 || to[1] == x->shape[1] * (x->ndim == 4 ? x->shape[2] * x->shape[3] : 1)))
         return to_rows(m, x);
