@@ -22,7 +22,8 @@ static ib_status pads_of(const ib_importer *m, const ib_symbol *x, const int64_t
         pads[2 + d] = total - pads[d];
     }
     for (int d = 0; d < 4; d++)
-        pads[d] += x->pad[d];
+        if ((pads[d] += x->pad[d]) > kernel[d % 2] + 8) /* or a small file asks for a large image */
+            return ib_import_refuse(m, "padding of %lld around a window of %lld", (long long)pads[d], (long long)kernel[d % 2]);
     return IB_OK;
 }
 
@@ -62,6 +63,10 @@ ib_status ib_import_conv(ib_importer *m)
     if (!wide || x->shape[2] + 2 * most[0] < kh || x->shape[3] + 2 * most[1] < kw) {
         ib_free(wide);
         return wide ? ib_import_refuse(m, "its kernel is larger than its input") : IB_ENOMEM;
+    }
+    if ((double)(icg * kh * kw) * (double)h * (double)v > 1 << 27) { /* what a thread unfolds at the levels that do */
+        ib_free(wide);
+        return ib_import_refuse(m, "%lld outputs of %lld factors each are too large an image", (long long)(h * v), (long long)(icg * kh * kw));
     }
     char in[16], text[200];
     const int bias = m->node->n_input > 2 && *m->node->input[2];
