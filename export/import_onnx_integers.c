@@ -256,7 +256,7 @@ ib_status ib_import_compute(ib_importer *m)
 int ib_import_reshapes_constant(const ib_importer *m)
 {
     const ib_symbol *s = ib_import_input(m, 0);
-    return s && s->constant && (!strcmp(m->node->op_type, "Reshape") || !strcmp(m->node->op_type, "Cast"));
+    return s && s->constant && !strcmp(m->node->op_type, "Reshape");
 }
 
 ib_status ib_import_reshape_constant(ib_importer *m)
@@ -265,8 +265,6 @@ ib_status ib_import_reshape_constant(ib_importer *m)
     int64_t to[IB_MAX_INTEGERS], known = 1;
     const int n = ib_import_integers_of(m, 1, to);
     int open = -1;
-    if (!strcmp(m->node->op_type, "Cast"))
-        return ib_import_same(m);
     for (int i = 0; i < n; i++)
         if (to[i] == -1 && open < 0)
             open = i;

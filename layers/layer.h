@@ -39,11 +39,11 @@ ib_status ib_layer_name_all(ib_layer *net);
 /* The same for parameters that were added to the root, whose names are full already. */
 ib_status ib_layer_name_new_params(ib_layer *net);
 
-/* Applies a child within its own name. */
 int ib_layer_is_relu(const ib_layer *l);
 /* Whether child i does the work of child i + 1, a ReLU, as well; and that. */
 int ib_child_takes_relu(const ib_layer *l, int i, const ib_graph *g);
 ib_tensor *ib_child_forward_relu(ib_layer *l, int i, ib_graph *g, ib_tensor *x);
+/* Applies a child within its own name. */
 ib_tensor *ib_child_forward(ib_layer *layer, int i, ib_graph *g, ib_tensor *x);
 
 /* Frees each layer of a list; NULLs are fine. */

@@ -63,6 +63,19 @@ static void check_program(const ib_program *p)
     free(x), free(want), free(got);
 }
 
+/* Takes the network. */
+static void check_network(ib_device *dev, ib_layer *net, int channels, int size, ib_profile profile)
+{
+    ib_graph *g = ib_graph_new(dev);
+    REQUIRE(g != NULL);
+    ib_program *p = program_of(net, g, channels, size, profile);
+    REQUIRE(p != NULL);
+    check_program(p);
+    ib_program_free(p);
+    ib_layer_free(net);
+    ib_graph_free(g);
+}
+
 static void models_run_alike_everywhere(void)
 {
     static const struct {
@@ -73,15 +86,9 @@ static void models_run_alike_everywhere(void)
     ib_device *dev = ib_device_open(NULL);
     for (size_t i = 0; i < sizeof models / sizeof *models; i++)
         for (int k = 0; k < 2; k++) {
-            ib_graph *g = ib_graph_new(dev);
             ib_layer *net = ib_model_new(models[i].name, models[i].channels, models[i].size, models[i].size, 10);
-            REQUIRE(g && net && !ib_layer_init(net, 3));
-            ib_program *p = program_of(net, g, models[i].channels, models[i].size, profiles[k]);
-            REQUIRE(p != NULL);
-            check_program(p);
-            ib_program_free(p);
-            ib_layer_free(net);
-            ib_graph_free(g);
+            REQUIRE(net && !ib_layer_init(net, 3));
+            check_network(dev, net, models[i].channels, models[i].size, profiles[k]);
         }
     ib_device_close(dev);
 }
@@ -90,15 +97,9 @@ static void models_run_alike_everywhere(void)
 static void orders_mix(void)
 {
     ib_device *dev = ib_device_open(NULL);
-    ib_graph *g = ib_graph_new(dev);
     ib_layer *net = ib_import_onnx(IB_TEST_SOURCE "/golden/onnx/branches_torchscript.onnx");
-    REQUIRE(g && net);
-    ib_program *p = program_of(net, g, 2, 8, IB_FP32_RNE);
-    REQUIRE(p != NULL);
-    check_program(p);
-    ib_program_free(p);
-    ib_layer_free(net);
-    ib_graph_free(g);
+    REQUIRE(net != NULL);
+    check_network(dev, net, 2, 8, IB_FP32_RNE);
     ib_device_close(dev);
 }
 

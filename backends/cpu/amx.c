@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "backends/cpu/amx.h"
 #include "backends/cpu/vnni.h"
 
 int ib_amx_is_there(void);
@@ -22,22 +23,6 @@ int ib_amx_is_there(void)
     __asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
     (void)b;
     return (d >> 24 & 3) == 3 && (d >> 22 & 1) && !syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA);
-}
-
-/* Tiles 0..3: sums, 4 and 5: rows of codes; 6 and 7: panels. */
-static void begin(int64_t rows)
-{
-    struct {
-        uint8_t palette, start, reserved[14];
-        uint16_t bytes[16];
-        uint8_t rows[16];
-    } c = {.palette = 1};
-    for (int i = 0; i < 8; i++) {
-        c.bytes[i] = TILE_BYTES;
-        c.rows[i] = i < 6 ? (uint8_t)rows : TILE_ROWS;
-    }
-    __asm__ volatile("" ::"r"(&c) : "memory"); /* gcc 12's intrinsic claims to read eight bytes, and loses what else was stored */
-    _tile_loadconfig(&c);
 }
 
 static void end(void)
@@ -138,7 +123,7 @@ static void run(int64_t rows, int64_t panels, const ib_walk *k, const uint8_t *c
             one_by_one(k, *x, ldx, w, bias, out);
 }
 
-const ib_multiplier ib_amx_multiplier = {TILE_ROWS, 1 << 24, 128, 2, rows_of, begin, end, run, ib_vnni_finish};
+const ib_multiplier ib_amx_multiplier = {TILE_ROWS, 1 << 24, 128, 2, rows_of, ib_amx_configure, end, run, ib_vnni_finish};
 
 /* Of windows with short rows, tiles would be filled with zeroes. */
 static const ib_multiplier *multiplier_of(const ib_window *s)
@@ -171,7 +156,7 @@ static double int8_peak(int64_t rounds)
     double done = 0;
 #pragma omp parallel reduction(+ : done)
     {
-        begin(TILE_ROWS);
+        ib_amx_configure(TILE_ROWS);
         _tile_zero(0);
         _tile_zero(1);
         _tile_zero(2);

@@ -1,25 +1,11 @@
 /* amx_bf16.c - products with frozen matrices (bf16_frozen.c) by tiles: sixteen rows of 32 numbers in bfloat16 by sixteen columns an instruction,
  * sums in fp32. Panels are those of bf16_panel.h. */
+#include "backends/cpu/amx.h"
 #include "backends/cpu/bf16_panel.h"
 
 void ib_amx_bf16_fill_table(ib_kernels *k);
 
 enum { ROWS = 16, PAIRS = 16, BLOCK = 2 * ROWS };
-
-static void configure(void)
-{
-    struct {
-        uint8_t palette, start, reserved[14];
-        uint16_t bytes[16];
-        uint8_t rows[16];
-    } c = {.palette = 1};
-    for (int i = 0; i < 8; i++) {
-        c.bytes[i] = 64;
-        c.rows[i] = ROWS;
-    }
-    __asm__ volatile("" ::"r"(&c) : "memory"); /* as in amx.c */
-    _tile_loadconfig(&c);
-}
 
 /* Tiles 0..3 += 32 rows of a times sixteen pairs of a panel. */
 static inline void step(const bf16 *a, int64_t lda, const bf16 *panel)
@@ -68,7 +54,7 @@ static void by_panel(const bf16 *a, int64_t lda, int64_t n, const bf16 *panel, i
     }
     const __mmask16 m0 = cols >= 16 ? 0xffff : (__mmask16)((1u << cols) - 1), m1 = cols >= 32 ? 0xffff : cols > 16 ? (__mmask16)((1u << (cols - 16)) - 1) : 0;
     memcpy(rest, panel + pairs / PAIRS * PAIRS * 64, (size_t)(pairs % PAIRS) * 128);
-    configure();
+    ib_amx_configure(ROWS);
     for (int64_t i = 0; i < n; i += BLOCK) {
         const int64_t from = min64(i, n - BLOCK);
         multiply(a + from * lda, lda, panel, pairs, rest, sums);

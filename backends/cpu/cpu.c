@@ -106,13 +106,13 @@ int64_t ib_conv2d_scratch(const ib_window *w)
 {
     const int64_t k = w->ic / w->groups * w->kh * w->kw;
     const int64_t patches = k * w->oh * w->ow, planes = ib_taps_room(w);
-    return omp_get_max_threads() * (patches > planes ? patches : planes) + IB_PARTS * w->oc * k + ib_taps_shared(w) + ib_taps_parts(w);
+    return omp_get_max_threads() * (patches > planes ? patches : planes) + IB_PARTS * w->oc * k + ib_taps_shared(w);
 }
 
 /* See conv.c: dy and x of the whole batch in fp32, and the same again; and conv_taps_grads.c. */
 int64_t ib_conv2d_grads_scratch(const ib_window *w)
 {
-    return w->n * (w->oc * w->oh * w->ow + w->ic * w->ih * w->iw) + 32 + ib_conv2d_scratch(w);
+    return w->n * (w->oc * w->oh * w->ow + w->ic * w->ih * w->iw) + 32 + ib_taps_parts(w) + ib_conv2d_scratch(w);
 }
 
 /* See avx2_integer.c: all weights as int16 pairs, and the panel (here) or 16 rows (below) of each thread; and vnni_*.c: packed
