@@ -92,6 +92,19 @@ static inline uint8_t *ib_nhwc_at(const ib_nhwc *v, int64_t i, int64_t y, int64_
     return v->data + i * ib_nhwc_bytes(v) + (y + v->border) * ib_nhwc_line(v) + (x + v->border) * v->c;
 }
 
+/* Which part of a result a kernel makes, of equal parts: rows of every sample, or outputs of a product whose result has one pixel. */
+typedef struct ib_share {
+    int part, parts;
+} ib_share;
+static inline int64_t ib_share_first(ib_share s, int64_t n) /* of n rows; the next part's first is this part's end */
+{
+    return n * s.part / s.parts;
+}
+static inline int64_t ib_share_end(ib_share s, int64_t n)
+{
+    return n * (s.part + 1) / s.parts;
+}
+
 /* Addition and multiplication of codes: the operand is runtime/isobit_rt.h's isobit_add or isobit_mul. */
 struct isobit_add;
 struct isobit_mul;

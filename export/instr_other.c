@@ -28,7 +28,7 @@ static ib_status add_run(const ib_program *p, const ib_instr *i, const ib_run *r
 
 static ib_status add_run_nhwc(const ib_program *p, const ib_instr *i, const ib_run *r)
 {
-    r->dev->k.nhwc_add(&i->p.add, r->batch, &r->image[i->in[0]], &r->image[i->in[1]], p->profile, &r->image[i->out]);
+    r->dev->k.nhwc_add(&i->p.add, r->batch, &r->image[i->in[0]], &r->image[i->in[1]], p->profile, &r->image[i->out], r->share);
     return IB_OK;
 }
 
@@ -134,7 +134,7 @@ static ib_status maxpool_run_nhwc(const ib_program *p, const ib_instr *i, const 
 {
     const ib_window s = pool_window(&i->p.pool, r->batch);
     UNUSED(p);
-    r->dev->k.nhwc_maxpool(&s, &r->image[i->in[0]], &r->image[i->out]);
+    r->dev->k.nhwc_maxpool(&s, &r->image[i->in[0]], &r->image[i->out], r->share);
     return IB_OK;
 }
 
@@ -142,7 +142,7 @@ static ib_status avgpool_run_nhwc(const ib_program *p, const ib_instr *i, const 
 {
     const isobit_pool *o = &i->p.pool;
     const ib_window s = pool_window(o, r->batch);
-    r->dev->k.nhwc_avgpool(&s, &r->image[i->in[0]], o->in_zero, &(ib_epilogue){&o->scale, p->profile, o->out_zero, o->lo, o->hi, NULL, NULL}, &r->image[i->out]);
+    r->dev->k.nhwc_avgpool(&s, &r->image[i->in[0]], o->in_zero, &(ib_epilogue){&o->scale, p->profile, o->out_zero, o->lo, o->hi, NULL, NULL}, &r->image[i->out], r->share);
     return IB_OK;
 }
 

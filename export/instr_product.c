@@ -112,7 +112,7 @@ static ib_status product_run_nhwc(const ib_program *p, const ib_instr *i, const 
     const ib_nhwc *x = &r->image[i->in[0]];
     const ib_window s = ib_product_window(i, x, r->batch);
     const ib_qweights w = weights_of(i);
-    r->dev->k.nhwc_conv2d(&s, x, c->in_zero, &w, i->bias, r->packed, &(ib_epilogue){i->scale, p->profile, c->out_zero, c->lo, c->hi, NULL, NULL}, &r->image[i->out]);
+    r->dev->k.nhwc_conv2d(&s, x, c->in_zero, &w, i->bias, r->packed, &(ib_epilogue){i->scale, p->profile, c->out_zero, c->lo, c->hi, NULL, NULL}, &r->image[i->out], r->share);
     return IB_OK;
 }
 

@@ -22,6 +22,7 @@ typedef struct ib_run {
     int64_t batch;
     int8_t *const *value;  /* [n_values] codes of the batch */
     const ib_nhwc *image;  /* [n_values] the same with channels last, where the runner holds them so */
+    ib_share share;        /* of the image to make */
     const void *packed;    /* its own constants, or NULL */
     int32_t *acc;          /* work space: the largest value's accumulators, and what kernels need */
     float *scratch;

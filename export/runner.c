@@ -32,7 +32,7 @@ struct ib_runner {
     held *held;           /* [n_values] */
     int *nhwc;            /* [n_instrs] runs on images */
     void **packed;        /* [n_instrs] */
-    int64_t images;       /* bytes of all images of a sample */
+    int64_t images, macs; /* of a sample: bytes of all images, products */
 };
 
 int ib_value_image(const ib_value *v, ib_nhwc *image)
@@ -173,6 +173,8 @@ static ib_runner *new_runner(const ib_program *p, ib_device *dev, int64_t batch,
     if (!(r->held = ib_alloc((size_t)p->n_values * sizeof *r->held)) || !(r->nhwc = ib_alloc((size_t)p->n_instrs * sizeof *r->nhwc)) ||
         !(r->packed = ib_alloc((size_t)p->n_instrs * sizeof *r->packed)))
         goto fail;
+    for (int i = 0; i < p->n_instrs; i++)
+        r->macs += p->instrs[i].macs;
     choose_forms(r, traced);
     choose_borders(r);
     place_images(r);
@@ -229,32 +231,81 @@ void ib_runner_free(ib_runner *r)
         ib_free(all[i]);
 }
 
-static ib_status run_chunk(ib_runner *r, worker *w, int64_t n, const int8_t *in, int8_t *out, void (*see)(void *, int, const int8_t *), void *context)
+/* Who looks at every instruction's result. */
+typedef struct observer {
+    void (*see)(void *, int, const int8_t *);
+    void *context;
+} observer;
+
+/* A share of instruction i, and of its result in the order that later instructions need; -1 puts the input in order. */
+static ib_status run_image(const ib_runner *r, const worker *w, int64_t n, int i, ib_share share)
 {
+    if (i < 0) {
+        if (r->held[0].as_image)
+            r->dev->k.nhwc_from(w->value[0], n, &w->image[0], share);
+        return IB_OK;
+    }
+    const ib_instr *instr = &r->p->instrs[i];
+    const ib_status status = instr->cls->run_nhwc(r->p, instr, &(ib_run){r->dev, n, w->value, w->image, share, r->packed[i], w->acc, w->scratch});
+    if (r->held[instr->out].as_codes)
+        r->dev->k.nhwc_to(&w->image[instr->out], n, w->value[instr->out], share);
+    return status;
+}
+
+/* Instructions first .. end - 1, all on images. In a team, each thread takes the same part of every image, so that most of what it reads it
+ * has written itself. */
+static ib_status run_images(const ib_runner *r, const worker *w, int64_t n, int first, int end, int team)
+{
+    int status = IB_OK;
+    if (team == 1) {
+        for (int i = first; i < end && !status; i++)
+            status = (int)run_image(r, w, n, i, (ib_share){0, 1});
+        return (ib_status)status;
+    }
+#pragma omp parallel num_threads(team) reduction(max : status)
+    for (int i = first; i < end; i++) {
+        const int failed = (int)run_image(r, w, n, i, (ib_share){omp_get_thread_num(), omp_get_num_threads()});
+        status = failed > status ? failed : status;
+#pragma omp barrier
+    }
+    return (ib_status)status;
+}
+
+static ib_status run_chunk(const ib_runner *r, const worker *w, int64_t n, const int8_t *in, int8_t *out, int team, const observer *o)
+{
+    static const ib_share all = {0, 1};
     const ib_program *p = r->p;
     ib_status status = IB_OK;
     for (int v = 0; v < p->n_values; v++)
         w->value[v] = v == p->result ? out : v ? w->arena + p->values[v].offset * n : (int8_t *)in;
-    if (r->held[0].as_image)
-        r->dev->k.nhwc_from(in, n, &w->image[0]);
-    for (int i = 0; i < p->n_instrs && !status; i++) {
-        const ib_instr *instr = &p->instrs[i];
-        const int v = instr->out;
-        const ib_run one = {r->dev, n, w->value, w->image, r->packed[i], w->acc, w->scratch};
-        status = (r->nhwc[i] ? instr->cls->run_nhwc : instr->cls->run)(p, instr, &one);
-        if (r->nhwc[i] && r->held[v].as_codes)
-            r->dev->k.nhwc_to(&w->image[v], n, w->value[v]);
-        else if (!r->nhwc[i] && r->held[v].as_image)
-            r->dev->k.nhwc_from(w->value[v], n, &w->image[v]);
-        if (!status && see)
-            see(context, i, w->value[v]);
+    for (int i = -1, end; i < p->n_instrs && !status; i = end) {
+        end = i + 1;
+        if (i < 0 || r->nhwc[i]) {
+            while (end < p->n_instrs && r->nhwc[end] && !o)
+                end++;
+            status = run_images(r, w, n, i, end, team);
+        } else {
+            const ib_instr *instr = &p->instrs[i];
+            status = instr->cls->run(p, instr, &(ib_run){r->dev, n, w->value, w->image, all, r->packed[i], w->acc, w->scratch});
+            if (r->held[instr->out].as_image)
+                r->dev->k.nhwc_from(w->value[instr->out], n, &w->image[instr->out], all);
+        }
+        if (i >= 0 && !status && o)
+            o->see(o->context, i, w->value[p->instrs[i].out]);
     }
     return status;
 }
 
+/* Threads for one sample. */
+static int team_of(const ib_runner *r)
+{
+    enum { WORTH = 1 << 20 }; /* products */
+    return r->macs > WORTH && !omp_in_parallel() ? ib_threads() : 1;
+}
+
 ib_status ib_runner_run_traced(ib_runner *r, int64_t n, const int8_t *in, int8_t *out, void (*see)(void *, int, const int8_t *), void *context)
 {
-    return run_chunk(r, r->workers, n, in, out, see, context);
+    return run_chunk(r, r->workers, n, in, out, team_of(r), see ? &(observer){see, context} : NULL);
 }
 
 ib_status ib_runner_run(ib_runner *r, int64_t n, const int8_t *in, int8_t *out)
@@ -264,15 +315,16 @@ ib_status ib_runner_run(ib_runner *r, int64_t n, const int8_t *in, int8_t *out)
     if (ib_threads() > r->threads && make_scratch(r))
         return IB_ENOMEM;
     const int64_t share = (n + r->n_workers - 1) / r->n_workers, chunk = share < r->chunk ? share : r->chunk, x = r->p->values[0].size, y = r->p->values[r->p->result].size;
+    const int team = 2 * n <= ib_threads() ? team_of(r) : 1;
     int status = IB_OK;
-    if (r->n_workers == 1 || n <= chunk) {
+    if (team > 1 || r->n_workers == 1 || n <= chunk) {
         for (int64_t i = 0; i < n && !status; i += chunk)
-            status = (int)run_chunk(r, r->workers, n - i < chunk ? n - i : chunk, in + i * x, out + i * y, NULL, NULL);
+            status = (int)run_chunk(r, r->workers, n - i < chunk ? n - i : chunk, in + i * x, out + i * y, team, NULL);
         return (ib_status)status;
     }
 #pragma omp parallel for schedule(static) num_threads(r->n_workers) reduction(max : status)
     for (int64_t i = 0; i < n; i += chunk) {
-        const int failed = (int)run_chunk(r, &r->workers[omp_get_thread_num()], n - i < chunk ? n - i : chunk, in + i * x, out + i * y, NULL, NULL);
+        const int failed = (int)run_chunk(r, &r->workers[omp_get_thread_num()], n - i < chunk ? n - i : chunk, in + i * x, out + i * y, 1, NULL);
         status = failed > status ? failed : status;
     }
     return (ib_status)status;

@@ -168,6 +168,11 @@ static int is_framed(const ib_nhwc *x, int64_t n, int zero)
     return same;
 }
 
+/* One to three parts, one after the other. */
+#define IN_PARTS(call)                                                                                                 \
+    for (ib_share share = {0, 1 + (int)(t + l_) % 3}; share.part < share.parts; share.part++)                          \
+    call
+
 static void channels_last_agree(void)
 {
     static const ib_window more[] = {{3, 7, 4, 3, 21, 1, 1, 4, 3, 1, 1, 0, 0, 1} /* a linear layer */, {2, 70, 9, 8, 70, 5, 4, 3, 3, 2, 2, 1, 1, 70}, {1, 8, 30, 32, 16, 30, 32, 3, 3, 1, 1, 1, 1, 1},
@@ -196,10 +201,10 @@ static void channels_last_agree(void)
                     const int64_t size = k->nhwc_pack(s, -13, &weights, bias, NULL);
                     void *packed = size ? guarded((size_t)size) : NULL;
                     int8_t *got = guarded((size_t)out);
-                    k->nhwc_from(codes, s->n, &x);
+                    IN_PARTS(k->nhwc_from(codes, s->n, &x, share));
                     CHECK(!size || k->nhwc_pack(s, -13, &weights, bias, packed) == size);
-                    k->nhwc_conv2d(s, &x, -13, &weights, bias, packed, &e, &y);
-                    k->nhwc_to(&y, s->n, got);
+                    IN_PARTS(k->nhwc_conv2d(s, &x, -13, &weights, bias, packed, &e, &y, share));
+                    IN_PARTS(k->nhwc_to(&y, s->n, got, share));
                     CHECK(!memcmp(got, want, (size_t)out));
                     CHECK(is_framed(&x, s->n, -13) && is_framed(&y, s->n, 77));
                     check_guard(got, (size_t)out);
@@ -236,16 +241,16 @@ static void channels_last_sums_and_pools_agree(void)
                 const ib_nhwc u = image(s->n, s->ic, s->ih, s->iw, 2, 5);
                 const ib_nhwc y = image(s->n, s->ic, s->oh, s->ow, 1, 5);
                 const ib_epilogue e = {&inverse, profile, 4, -100, 99, NULL, NULL};
-                k->nhwc_from(a, s->n, &x);
-                k->nhwc_from(b, s->n, &z);
-                k->nhwc_add(&add, s->n, &x, &z, profile, &u);
-                k->nhwc_to(&u, s->n, got);
+                IN_PARTS(k->nhwc_from(a, s->n, &x, share));
+                IN_PARTS(k->nhwc_from(b, s->n, &z, share));
+                IN_PARTS(k->nhwc_add(&add, s->n, &x, &z, profile, &u, share));
+                IN_PARTS(k->nhwc_to(&u, s->n, got, share));
                 CHECK(!memcmp(got, sum, (size_t)in));
-                k->nhwc_maxpool(s, &x, &y);
-                k->nhwc_to(&y, s->n, got);
+                IN_PARTS(k->nhwc_maxpool(s, &x, &y, share));
+                IN_PARTS(k->nhwc_to(&y, s->n, got, share));
                 CHECK(!memcmp(got, top, (size_t)out));
-                k->nhwc_avgpool(s, &x, -3, &e, &y);
-                k->nhwc_to(&y, s->n, got);
+                IN_PARTS(k->nhwc_avgpool(s, &x, -3, &e, &y, share));
+                IN_PARTS(k->nhwc_to(&y, s->n, got, share));
                 CHECK(!memcmp(got, mean, (size_t)out));
                 CHECK(is_framed(&x, s->n, -3) && is_framed(&z, s->n, -3) && is_framed(&u, s->n, 5) && is_framed(&y, s->n, 5));
                 free(x.data), free(z.data), free(u.data), free(y.data);

@@ -123,7 +123,7 @@ static void run(int64_t rows, int64_t panels, const ib_walk *k, const uint8_t *c
             one_by_one(k, *x, ldx, w, bias, out);
 }
 
-const ib_multiplier ib_amx_multiplier = {TILE_ROWS, 1 << 24, 128, 2, rows_of, ib_amx_configure, end, run, ib_vnni_finish};
+const ib_multiplier ib_amx_multiplier = {TILE_ROWS, 128, 2, rows_of, ib_amx_configure, end, run, ib_vnni_finish};
 
 /* Of windows with short rows, tiles would be filled with zeroes. */
 static const ib_multiplier *multiplier_of(const ib_window *s)
@@ -136,12 +136,12 @@ static int64_t nhwc_pack(const ib_window *s, int in_zero, const ib_qweights *w, 
     return ib_vnni_nhwc_pack(multiplier_of(s), s, in_zero, w, bias, packed);
 }
 
-static void nhwc_conv2d(const ib_window *s, const ib_nhwc *x, int in_zero, const ib_qweights *w, const int32_t *bias, const void *packed, const ib_epilogue *r, const ib_nhwc *y)
+static void nhwc_conv2d(const ib_window *s, const ib_nhwc *x, int in_zero, const ib_qweights *w, const int32_t *bias, const void *packed, const ib_epilogue *r, const ib_nhwc *y, ib_share share)
 {
     if (packed)
-        ib_vnni_nhwc_conv2d(multiplier_of(s), s, x, packed, r, y);
+        ib_vnni_nhwc_conv2d(multiplier_of(s), s, x, packed, r, y, share);
     else
-        below.nhwc_conv2d(s, x, in_zero, w, bias, NULL, r, y);
+        below.nhwc_conv2d(s, x, in_zero, w, bias, NULL, r, y, share);
 }
 
 static void qlinear(int64_t rows, int64_t k, int64_t out, const int8_t *x, int in_zero, const ib_qweights *w, const int32_t *bias, const void *packed,

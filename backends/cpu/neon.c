@@ -1,6 +1,7 @@
 /* neon.c - products of codes with the dot product instructions of Armv8.2: sixteen codes of a row, by panels of 16 outputs (panels.h); codes are
  * raised in memory and put back as they are loaded, so that the bias makes up for nothing. Equal in every bit to integer.c and nhwc.c. */
 #include <arm_neon.h>
+#include <omp.h>
 #include <string.h>
 #include <sys/auxv.h>
 
@@ -15,7 +16,7 @@ int ib_neon_is_there(void);
 void ib_neon_fill_table(ib_kernels *k);
 static ib_kernels below;
 
-enum { LANES = 16, UNIT = 4, MOST_ROWS = 4 };
+enum { LANES = 16, UNIT = 4, MOST_ROWS = 4, WORTH = 1 << 20 /* products that a second thread is worth */ };
 
 int ib_neon_is_there(void)
 {
@@ -100,7 +101,7 @@ static void finish(const ib_epilogue *e, const isobit_scale *scale, int small, i
     }
 }
 
-static const ib_multiplier neon = {UNIT, 1 << 20, 0, 1, rows_of, begin, end, run, finish};
+static const ib_multiplier neon = {UNIT, 0, 1, rows_of, begin, end, run, finish};
 
 /* ---- the table ---- */
 
@@ -109,12 +110,12 @@ static int64_t nhwc_pack(const ib_window *s, int in_zero, const ib_qweights *w, 
     return w->group_size || s->groups > 1 ? 0 : ib_panels_pack(&neon, s, in_zero, w, bias, packed);
 }
 
-static void nhwc_conv2d(const ib_window *s, const ib_nhwc *x, int in_zero, const ib_qweights *w, const int32_t *bias, const void *packed, const ib_epilogue *r, const ib_nhwc *y)
+static void nhwc_conv2d(const ib_window *s, const ib_nhwc *x, int in_zero, const ib_qweights *w, const int32_t *bias, const void *packed, const ib_epilogue *r, const ib_nhwc *y, ib_share share)
 {
     if (packed)
-        ib_panels_conv2d(&neon, s, x, packed, r, y, NULL);
+        ib_panels_conv2d(&neon, s, x, packed, r, y, NULL, share);
     else
-        below.nhwc_conv2d(s, x, in_zero, w, bias, NULL, r, y);
+        below.nhwc_conv2d(s, x, in_zero, w, bias, NULL, r, y, share);
 }
 
 static ib_window rows_window(int64_t rows, int64_t k, int64_t out)
@@ -146,7 +147,8 @@ static void qlinear(int64_t rows, int64_t k, int64_t out, const int8_t *x, int i
     for (int64_t i = 0; i < rows * k; i++)
         room[i] = (uint8_t)(x[i] ^ -128);
     const int codes = r && !r->mask;
-    ib_panels_conv2d(&neon, &s, &in, packed, codes ? r : NULL, codes ? &to : NULL, acc);
+#pragma omp parallel if (rows * k * out > WORTH && !omp_in_parallel())
+    ib_panels_conv2d(&neon, &s, &in, packed, codes ? r : NULL, codes ? &to : NULL, acc, (ib_share){omp_get_thread_num(), omp_get_num_threads()});
     for (int64_t i = 0; codes && i < rows * out; i++)
         r->codes[i] = (int8_t)(to.data[i] ^ 128);
     if (r && !codes)

@@ -17,19 +17,19 @@ static int code_of(uint8_t byte)
     return byte - 128;
 }
 
-void IB_K(nhwc_from)(const int8_t *x, int64_t n, const ib_nhwc *y)
+void IB_K(nhwc_from)(const int8_t *x, int64_t n, const ib_nhwc *y, ib_share share)
 {
     for (int64_t i = 0; i < n; i++)
-        for (int64_t h = 0; h < y->h; h++)
+        for (int64_t h = ib_share_first(share, y->h); h < ib_share_end(share, y->h); h++)
             for (int64_t w = 0; w < y->w; w++)
                 for (int64_t c = 0; c < y->c; c++)
                     ib_nhwc_at(y, i, h, w)[c] = raised(x[((i * y->c + c) * y->h + h) * y->w + w]);
 }
 
-void IB_K(nhwc_to)(const ib_nhwc *x, int64_t n, int8_t *y)
+void IB_K(nhwc_to)(const ib_nhwc *x, int64_t n, int8_t *y, ib_share share)
 {
     for (int64_t i = 0; i < n; i++)
-        for (int64_t h = 0; h < x->h; h++)
+        for (int64_t h = ib_share_first(share, x->h); h < ib_share_end(share, x->h); h++)
             for (int64_t w = 0; w < x->w; w++)
                 for (int64_t c = 0; c < x->c; c++)
                     y[((i * x->c + c) * x->h + h) * x->w + w] = (int8_t)code_of(ib_nhwc_at(x, i, h, w)[c]);
@@ -42,12 +42,12 @@ int64_t IB_K(nhwc_pack)(const ib_window *s, int in_zero, const ib_qweights *w, c
 }
 
 /* y[oy,ox,o] = bias[o] + sum over c, ky, kx of w[o,c,ky,kx] (x[oy sh - ph + ky, ox sw - pw + kx, c] - zero), requantized; no groups of weights */
-void IB_K(nhwc_conv2d)(const ib_window *s, const ib_nhwc *x, int in_zero, const ib_qweights *w, const int32_t *bias, const void *packed, const ib_epilogue *r, const ib_nhwc *y)
+void IB_K(nhwc_conv2d)(const ib_window *s, const ib_nhwc *x, int in_zero, const ib_qweights *w, const int32_t *bias, const void *packed, const ib_epilogue *r, const ib_nhwc *y, ib_share share)
 {
     const int64_t icg = s->ic / s->groups, ocg = s->oc / s->groups;
     (void)packed;
     for (int64_t i = 0; i < s->n; i++)
-        for (int64_t oy = 0; oy < s->oh; oy++)
+        for (int64_t oy = ib_share_first(share, s->oh); oy < ib_share_end(share, s->oh); oy++)
             for (int64_t ox = 0; ox < s->ow; ox++)
                 for (int64_t o = 0; o < s->oc; o++) {
                     int32_t acc = bias[o];
@@ -61,10 +61,10 @@ void IB_K(nhwc_conv2d)(const ib_window *s, const ib_nhwc *x, int in_zero, const 
                 }
 }
 
-void IB_K(nhwc_add)(const struct isobit_add *p, int64_t n, const ib_nhwc *a, const ib_nhwc *b, int profile, const ib_nhwc *y)
+void IB_K(nhwc_add)(const struct isobit_add *p, int64_t n, const ib_nhwc *a, const ib_nhwc *b, int profile, const ib_nhwc *y, ib_share share)
 {
     for (int64_t i = 0; i < n; i++)
-        for (int64_t h = 0; h < y->h; h++)
+        for (int64_t h = ib_share_first(share, y->h); h < ib_share_end(share, y->h); h++)
             for (int64_t w = 0; w < y->w; w++) {
                 const uint8_t *u = ib_nhwc_at(a, i, h, w), *v = ib_nhwc_at(b, i, h, w);
                 for (int64_t c = 0; c < y->c; c++)
@@ -77,10 +77,10 @@ void IB_K(nhwc_add)(const struct isobit_add *p, int64_t n, const ib_nhwc *a, con
     for (int64_t iy = ib_max64(0, oy * s->sh - s->ph); iy < ib_min64(s->ih, oy * s->sh - s->ph + s->kh); iy++)         \
         for (int64_t ix = ib_max64(0, ox * s->sw - s->pw); ix < ib_min64(s->iw, ox * s->sw - s->pw + s->kw); ix++)
 
-void IB_K(nhwc_maxpool)(const ib_window *s, const ib_nhwc *x, const ib_nhwc *y)
+void IB_K(nhwc_maxpool)(const ib_window *s, const ib_nhwc *x, const ib_nhwc *y, ib_share share)
 {
     for (int64_t i = 0; i < s->n; i++)
-        for (int64_t oy = 0; oy < s->oh; oy++)
+        for (int64_t oy = ib_share_first(share, s->oh); oy < ib_share_end(share, s->oh); oy++)
             for (int64_t ox = 0; ox < s->ow; ox++) {
                 uint8_t *out = ib_nhwc_at(y, i, oy, ox);
                 memset(out, 0, (size_t)s->ic);
@@ -90,10 +90,10 @@ void IB_K(nhwc_maxpool)(const ib_window *s, const ib_nhwc *x, const ib_nhwc *y)
             }
 }
 
-void IB_K(nhwc_avgpool)(const ib_window *s, const ib_nhwc *x, int in_zero, const ib_epilogue *r, const ib_nhwc *y)
+void IB_K(nhwc_avgpool)(const ib_window *s, const ib_nhwc *x, int in_zero, const ib_epilogue *r, const ib_nhwc *y, ib_share share)
 {
     for (int64_t i = 0; i < s->n; i++)
-        for (int64_t oy = 0; oy < s->oh; oy++)
+        for (int64_t oy = ib_share_first(share, s->oh); oy < ib_share_end(share, s->oh); oy++)
             for (int64_t ox = 0; ox < s->ow; ox++)
                 for (int64_t c = 0; c < s->ic; c++) {
                     int32_t sum = 0;

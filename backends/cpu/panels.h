@@ -13,7 +13,6 @@ enum { IB_TILE_ROWS = 16, IB_TILE_PANELS = 4, IB_TILE_LD = 16 * IB_TILE_PANELS }
 /* How rows are multiplied by panels: between begin and end, a thread calls run with one number of rows. */
 typedef struct ib_multiplier {
     int64_t unit;  /* quads of a segment are a multiple of it */
-    int64_t worth; /* products that a second thread is worth */
     int raise;     /* what is on the codes when they meet the weights; the bias makes up for it */
     int blocks;    /* of rows at a time: one or two */
     int64_t (*rows)(int64_t panels); /* at most, of a block */
@@ -37,7 +36,7 @@ static inline int64_t ib_rows_at_once(const ib_multiplier *m, int64_t panels, in
 /* Convolution on images with channels last (panels_nhwc.c), of one group: bytes of packed panels; and the product. */
 int64_t ib_panels_pack(const ib_multiplier *m, const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias, void *packed);
 /* Accumulators acc[n][oc] instead of codes, if acc is given; then one pixel an image. */
-void ib_panels_conv2d(const ib_multiplier *m, const ib_window *s, const ib_nhwc *x, const void *packed, const ib_epilogue *r, const ib_nhwc *y, int32_t *acc);
+void ib_panels_conv2d(const ib_multiplier *m, const ib_window *s, const ib_nhwc *x, const void *packed, const ib_epilogue *r, const ib_nhwc *y, int32_t *acc, ib_share share);
 
 /* Factors below 1 and, for fp32_rne, normal numbers after which no |v| reaches 2^31. */
 static inline int ib_scale_is_small(isobit_scale s, int profile)

@@ -1,7 +1,6 @@
 /* panels_nhwc.c - convolution of codes on images with channels last. A row of the window is one piece of memory, so that output pixels are
  * the rows of a matrix product without anything being unfolded, 16 output channels are a panel, and codes go where the next layer reads
  * them. The bias makes up for raised inputs:  sum w (x - zero) + bias = sum w (x + raise) + bias - (raise + zero) sum w */
-#include <omp.h>
 #include <string.h>
 
 #include "backends/cpu/panels.h"
@@ -106,27 +105,18 @@ static void group_of(const product *p, int64_t panel, int64_t i, int64_t first, 
     p->m->end();
 }
 
-static void run(const product *p)
+void ib_panels_conv2d(const ib_multiplier *m, const ib_window *s, const ib_nhwc *x, const void *packed, const ib_epilogue *r, const ib_nhwc *y, int32_t *acc, ib_share share)
 {
-    const ib_window *s = p->s;
-    const int64_t panels = (s->oc + LANES - 1) / LANES, groups = (panels + PANELS - 1) / PANELS, threads = omp_in_parallel() ? 1 : omp_get_max_threads();
-    const int64_t products = s->n * s->oh * s->ow * s->oc * s->kh * s->kw * s->ic;
+    const product p = {m, s, x, y, r, packed, acc, fold_of(s), walk_of(m, s, ib_nhwc_line(x))};
+    const int64_t groups = ((s->oc + LANES - 1) / LANES + PANELS - 1) / PANELS;
     const int flat = s->oh == 1 && s->ow == 1;
-    const int64_t samples = flat ? 1 : s->n, parts = flat || s->n > 1 ? 1 : least(threads, s->oh), tasks = samples * parts * groups;
-    if (threads == 1 || tasks == 1 || products <= p->m->worth) {
-        for (int64_t i = 0; i < samples; i++)
-            for (int64_t g = 0; g < groups; g++)
-                group_of(p, g * PANELS, i, 0, s->oh);
+    if (flat) {
+        for (int64_t g = ib_share_first(share, groups); g < ib_share_end(share, groups); g++)
+            group_of(&p, g * PANELS, 0, 0, 1);
         return;
     }
-#pragma omp parallel for schedule(static)
-    for (int64_t t = 0; t < tasks; t++) {
-        const int64_t part = t / groups % parts;
-        group_of(p, t % groups * PANELS, t / groups / parts, s->oh * part / parts, s->oh * (part + 1) / parts);
-    }
-}
-
-void ib_panels_conv2d(const ib_multiplier *m, const ib_window *s, const ib_nhwc *x, const void *packed, const ib_epilogue *r, const ib_nhwc *y, int32_t *acc)
-{
-    run(&(product){m, s, x, y, r, packed, acc, fold_of(s), walk_of(m, s, ib_nhwc_line(x))});
+    const int64_t first = ib_share_first(share, s->oh), end = ib_share_end(share, s->oh);
+    for (int64_t i = 0; i < s->n && first < end; i++)
+        for (int64_t g = 0; g < groups; g++)
+            group_of(&p, g * PANELS, i, first, end);
 }

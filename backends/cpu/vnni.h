@@ -16,12 +16,12 @@ void ib_vnni_nhwc_other_fill_table(ib_kernels *k);
 
 /* As nhwc_pack and nhwc_conv2d. */
 int64_t ib_vnni_nhwc_pack(const ib_multiplier *m, const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias, void *packed);
-void ib_vnni_nhwc_conv2d(const ib_multiplier *m, const ib_window *s, const ib_nhwc *x, const void *packed, const ib_epilogue *r, const ib_nhwc *y);
+void ib_vnni_nhwc_conv2d(const ib_multiplier *m, const ib_window *s, const ib_nhwc *x, const void *packed, const ib_epilogue *r, const ib_nhwc *y, ib_share share);
 /* One panel's sums, see panels.h. */
 void ib_vnni_finish(const ib_epilogue *e, const isobit_scale *scale, int small, int64_t count, int64_t rows, const int32_t *acc, uint8_t *y, int64_t ldy);
 
 int64_t ib_vnni_depthwise_pack(const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias, void *packed); /* bytes */
-void ib_vnni_depthwise(const ib_window *s, const ib_nhwc *x, const void *packed, const ib_epilogue *r, const ib_nhwc *y);
+void ib_vnni_depthwise(const ib_window *s, const ib_nhwc *x, const void *packed, const ib_epilogue *r, const ib_nhwc *y, ib_share share);
 
 /* ---- convolution (vnni_conv.c) ---- */
 int ib_vnni_conv_fits(const ib_window *s, const ib_qweights *w);

@@ -5,7 +5,7 @@
 #include "backends/cpu/requant16.h"
 #include "backends/cpu/vnni.h"
 
-static void (*below)(const ib_window *s, const ib_nhwc *x, int in_zero, const ib_qweights *w, const int32_t *bias, const void *packed, const ib_epilogue *r, const ib_nhwc *y);
+static ib_kernels below;
 
 /* Four pixels' sixteen values before zero point and clamp to raised codes, a pixel in 128 bits; zero: + 128, in 16 bits. */
 static inline __m512i raised4(__m512i a, __m512i b, __m512i c, __m512i d, __m512i zero, __m512i lo, __m512i hi)
@@ -54,12 +54,12 @@ int64_t ib_vnni_nhwc_pack(const ib_multiplier *m, const ib_window *s, int in_zer
     return is_depthwise(s) ? ib_vnni_depthwise_pack(s, in_zero, w, bias, packed) : ib_panels_pack(m, s, in_zero, w, bias, packed);
 }
 
-void ib_vnni_nhwc_conv2d(const ib_multiplier *m, const ib_window *s, const ib_nhwc *x, const void *packed, const ib_epilogue *r, const ib_nhwc *y)
+void ib_vnni_nhwc_conv2d(const ib_multiplier *m, const ib_window *s, const ib_nhwc *x, const void *packed, const ib_epilogue *r, const ib_nhwc *y, ib_share share)
 {
     if (is_depthwise(s))
-        ib_vnni_depthwise(s, x, packed, r, y);
+        ib_vnni_depthwise(s, x, packed, r, y, share);
     else
-        ib_panels_conv2d(m, s, x, packed, r, y, NULL);
+        ib_panels_conv2d(m, s, x, packed, r, y, NULL, share);
 }
 
 static int64_t nhwc_pack(const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias, void *packed)
@@ -67,17 +67,17 @@ static int64_t nhwc_pack(const ib_window *s, int in_zero, const ib_qweights *w, 
     return ib_vnni_nhwc_pack(&ib_vnni_multiplier, s, in_zero, w, bias, packed);
 }
 
-static void nhwc_conv2d(const ib_window *s, const ib_nhwc *x, int in_zero, const ib_qweights *w, const int32_t *bias, const void *packed, const ib_epilogue *r, const ib_nhwc *y)
+static void nhwc_conv2d(const ib_window *s, const ib_nhwc *x, int in_zero, const ib_qweights *w, const int32_t *bias, const void *packed, const ib_epilogue *r, const ib_nhwc *y, ib_share share)
 {
     if (packed)
-        ib_vnni_nhwc_conv2d(&ib_vnni_multiplier, s, x, packed, r, y);
+        ib_vnni_nhwc_conv2d(&ib_vnni_multiplier, s, x, packed, r, y, share);
     else
-        below(s, x, in_zero, w, bias, NULL, r, y);
+        below.nhwc_conv2d(s, x, in_zero, w, bias, NULL, r, y, share);
 }
 
 void ib_vnni_nhwc_fill_table(ib_kernels *k)
 {
-    below = k->nhwc_conv2d;
+    below = *k;
     k->nhwc_pack = nhwc_pack;
     k->nhwc_conv2d = nhwc_conv2d;
     ib_vnni_nhwc_other_fill_table(k);

@@ -4,7 +4,6 @@
  * weights and biases are packed in that order, and packing with saturation at the end puts the channels back in theirs.
  *   block of 64 channels: [quads][4][64] int8, then [64] int32 */
 #include <immintrin.h>
-#include <omp.h>
 #include <string.h>
 
 #include "backends/cpu/requant16.h"
@@ -104,17 +103,8 @@ static void rows_of(const ib_window *s, const ib_nhwc *x, const int8_t *packed, 
     }
 }
 
-void ib_vnni_depthwise(const ib_window *s, const ib_nhwc *x, const void *packed, const ib_epilogue *r, const ib_nhwc *y)
+void ib_vnni_depthwise(const ib_window *s, const ib_nhwc *x, const void *packed, const ib_epilogue *r, const ib_nhwc *y, ib_share share)
 {
-    enum { WORTH = 1 << 17 }; /* products that a second thread is worth */
-    const int64_t products = s->n * s->oh * s->ow * s->oc * s->kh * s->kw, threads = omp_in_parallel() ? 1 : omp_get_max_threads();
-    if (threads == 1 || products <= WORTH) {
-        for (int64_t i = 0; i < s->n; i++)
-            rows_of(s, x, packed, r, y, i, 0, s->oh);
-        return;
-    }
-    const int64_t parts = s->n == 1 ? (threads < s->oh ? threads : s->oh) : 1;
-#pragma omp parallel for schedule(static)
-    for (int64_t t = 0; t < s->n * parts; t++)
-        rows_of(s, x, packed, r, y, t / parts, s->oh * (t % parts) / parts, s->oh * (t % parts + 1) / parts);
+    for (int64_t i = 0; i < s->n; i++)
+        rows_of(s, x, packed, r, y, i, ib_share_first(share, s->oh), ib_share_end(share, s->oh));
 }

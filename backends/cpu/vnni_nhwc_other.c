@@ -37,12 +37,12 @@ static inline void words(const int8_t *row, int64_t plane, int64_t channels, int
 }
 
 /* Sixteen pixels of a row at a time: bytes as they are, or words of up to four channels, put side by side or apart. */
-static void nhwc_from(const int8_t *x, int64_t n, const ib_nhwc *y)
+static void nhwc_from(const int8_t *x, int64_t n, const ib_nhwc *y, ib_share share)
 {
     const __m128i flip = _mm_set1_epi8((char)0x80), three = _mm_setr_epi8(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1);
     const int64_t plane = y->h * y->w;
     for (int64_t i = 0; i < n; i++)
-        for (int64_t h = 0; h < y->h; h++)
+        for (int64_t h = ib_share_first(share, y->h); h < ib_share_end(share, y->h); h++)
             for (int64_t w = 0; w < y->w; w += 16) {
                 const int8_t *row = x + i * y->c * plane + h * y->w + w;
                 const int64_t count = least(16, y->w - w);
@@ -70,13 +70,15 @@ static void nhwc_from(const int8_t *x, int64_t n, const ib_nhwc *y)
             }
 }
 
-static void nhwc_to(const ib_nhwc *x, int64_t n, int8_t *y)
+static void nhwc_to(const ib_nhwc *x, int64_t n, int8_t *y, ib_share share)
 {
     if (x->h * x->w > 1) {
-        below.nhwc_to(x, n, y);
+        below.nhwc_to(x, n, y, share);
         return;
     }
     const __m512i flip = _mm512_set1_epi8((char)0x80);
+    if (ib_share_first(share, 1) == ib_share_end(share, 1))
+        return;
     for (int64_t i = 0; i < n; i++)
         for (int64_t c = 0; c < x->c; c += 64) {
             const __mmask64 live = bytes(x->c - c);
@@ -127,10 +129,10 @@ static inline __m512i sum64(const sums *k, __m512i a, __m512i b)
 }
 
 /* A row of pixels is a row of bytes. */
-static void nhwc_add(const struct isobit_add *p, int64_t n, const ib_nhwc *a, const ib_nhwc *b, int profile, const ib_nhwc *y)
+static void nhwc_add(const struct isobit_add *p, int64_t n, const ib_nhwc *a, const ib_nhwc *b, int profile, const ib_nhwc *y, ib_share share)
 {
     if (!(profile == ISOBIT_FP32_RNE ? fits_sums(p) : ib_add_is_small(p, profile))) {
-        below.nhwc_add(p, n, a, b, profile, y);
+        below.nhwc_add(p, n, a, b, profile, y, share);
         return;
     }
     const ib_add16 k = ib_add16_of(p, 128);
@@ -138,7 +140,7 @@ static void nhwc_add(const struct isobit_add *p, int64_t n, const ib_nhwc *a, co
     const __m512i zero = _mm512_set1_epi32(p->out_zero + 128), lo = _mm512_set1_epi32(p->lo - p->out_zero), hi = _mm512_set1_epi32(p->hi - p->out_zero);
     const int64_t row = y->w * y->c;
     for (int64_t i = 0; i < n; i++)
-        for (int64_t h = 0; h < y->h; h++) {
+        for (int64_t h = ib_share_first(share, y->h); h < ib_share_end(share, y->h); h++) {
             const uint8_t *u = ib_nhwc_at(a, i, h, 0), *v = ib_nhwc_at(b, i, h, 0);
             uint8_t *to = ib_nhwc_at(y, i, h, 0);
             for (int64_t j = 0; j < row && profile == ISOBIT_FP32_RNE; j += 64) {
@@ -168,7 +170,7 @@ static int is_two_by_two(const ib_window *s)
     return s->kh == 2 && s->kw == 2 && s->sh == 2 && s->sw == 2 && !s->ph && !s->pw && 2 * s->oh <= s->ih && 2 * s->ow <= s->iw && s->ic >= 4 && 32 % s->ic == 0;
 }
 
-static void maxpool_two_by_two(const ib_window *s, const ib_nhwc *x, const ib_nhwc *y)
+static void maxpool_two_by_two(const ib_window *s, const ib_nhwc *x, const ib_nhwc *y, ib_share share)
 {
     int32_t even[16] = {0};
     const int32_t words = (int32_t)s->ic / 4;
@@ -176,7 +178,7 @@ static void maxpool_two_by_two(const ib_window *s, const ib_nhwc *x, const ib_nh
         even[d] = 2 * (d / words) * words + d % words;
     const __m512i left = _mm512_loadu_si512(even), right = _mm512_add_epi32(left, _mm512_set1_epi32(words));
     for (int64_t i = 0; i < s->n; i++)
-        for (int64_t oy = 0; oy < s->oh; oy++) {
+        for (int64_t oy = ib_share_first(share, s->oh); oy < ib_share_end(share, s->oh); oy++) {
             const uint8_t *top = ib_nhwc_at(x, i, 2 * oy, 0), *bottom = ib_nhwc_at(x, i, 2 * oy + 1, 0);
             uint8_t *to = ib_nhwc_at(y, i, oy, 0);
             for (int64_t j = 0; j < s->ow * s->ic; j += 32) {
@@ -189,14 +191,14 @@ static void maxpool_two_by_two(const ib_window *s, const ib_nhwc *x, const ib_nh
         }
 }
 
-static void nhwc_maxpool(const ib_window *s, const ib_nhwc *x, const ib_nhwc *y)
+static void nhwc_maxpool(const ib_window *s, const ib_nhwc *x, const ib_nhwc *y, ib_share share)
 {
     if (is_two_by_two(s)) {
-        maxpool_two_by_two(s, x, y);
+        maxpool_two_by_two(s, x, y, share);
         return;
     }
     for (int64_t i = 0; i < s->n; i++)
-        for (int64_t oy = 0; oy < s->oh; oy++)
+        for (int64_t oy = ib_share_first(share, s->oh); oy < ib_share_end(share, s->oh); oy++)
             for (int64_t ox = 0; ox < s->ow; ox++) {
                 const window k = within(s, oy, ox);
                 for (int64_t c = 0; c < s->ic; c += 64) {
@@ -212,16 +214,16 @@ static void nhwc_maxpool(const ib_window *s, const ib_nhwc *x, const ib_nhwc *y)
             }
 }
 
-static void nhwc_avgpool(const ib_window *s, const ib_nhwc *x, int in_zero, const ib_epilogue *r, const ib_nhwc *y)
+static void nhwc_avgpool(const ib_window *s, const ib_nhwc *x, int in_zero, const ib_epilogue *r, const ib_nhwc *y, ib_share share)
 {
     if (!ib_scale_is_small(*r->scale, r->profile)) {
-        below.nhwc_avgpool(s, x, in_zero, r, y);
+        below.nhwc_avgpool(s, x, in_zero, r, y, share);
         return;
     }
     const __m512i mult = _mm512_set1_epi32(r->scale->mult), exp = _mm512_set1_epi32(r->scale->exp), zero = _mm512_set1_epi32(r->zero + 128);
     const __m512i lo = _mm512_set1_epi32(r->lo - r->zero), hi = _mm512_set1_epi32(r->hi - r->zero);
     for (int64_t i = 0; i < s->n; i++)
-        for (int64_t oy = 0; oy < s->oh; oy++)
+        for (int64_t oy = ib_share_first(share, s->oh); oy < ib_share_end(share, s->oh); oy++)
             for (int64_t ox = 0; ox < s->ow; ox++) {
                 const window k = within(s, oy, ox);
                 const int64_t pixels = (k.y1 - k.y0) * (k.x1 - k.x0);

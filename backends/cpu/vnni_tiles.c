@@ -88,4 +88,4 @@ static void end(void)
 {
 }
 
-const ib_multiplier ib_vnni_multiplier = {1, 1 << 20, 128, 1, rows_of, begin, end, run, ib_vnni_finish};
+const ib_multiplier ib_vnni_multiplier = {1, 128, 1, rows_of, begin, end, run, ib_vnni_finish};
