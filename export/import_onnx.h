@@ -40,6 +40,8 @@ typedef struct ib_importer {
     int n_symbols, room;
     ib_text text;
     int steps;
+    int affine;                /* the last line that is a scale and shift by channel, and the result's name; or 0 */
+    const char *affine_result;
     ib_imported_weight weights[IB_MAX_WEIGHTS];
     int n_weights;
     Onnx__TensorProto *reshaped[IB_MAX_WEIGHTS]; /* constants of the graph with other dimensions, owned but for their data */
@@ -55,6 +57,8 @@ ib_status ib_import_refuse(const ib_importer *m, const char *format, ...) __attr
 const ib_symbol *ib_import_find(const ib_importer *m, const char *name);
 /* A new symbol; earlier pointers to symbols end here. NULL if memory is out. */
 ib_symbol *ib_import_define(ib_importer *m, const char *name);
+/* Another name for what x is. */
+ib_status ib_import_name(ib_importer *m, const ib_symbol *x, const char *name);
 /* NULL: the node has none of that name. */
 const Onnx__AttributeProto *ib_import_attribute(const ib_importer *m, const char *name);
 int64_t ib_import_integer(const ib_importer *m, const char *name, int64_t otherwise);
@@ -75,6 +79,9 @@ ib_symbol *ib_import_line(ib_importer *m, const char *op, const char *inputs, in
 ib_status ib_import_keep(ib_importer *m, const char *parameter, float *values, int64_t n);
 /* The constant that input i is, as n reals, yours to ib_free; NULL with ib_error(). */
 float *ib_import_parameter(ib_importer *m, size_t i, int64_t n);
+/* The only node that works with the result *name; what just names it anew is passed by, and *name becomes what that node reads. NULL if there are
+ * more or none. */
+const Onnx__NodeProto *ib_import_reader(const ib_importer *m, const char **name);
 /* The number of a value as text in buf [16]. */
 char *ib_import_of(char *buf, const ib_symbol *s);
 /* The integers of attribute or constant input `name`, at most 8, in to; their number, or -1. */

@@ -42,6 +42,17 @@ ib_symbol *ib_import_define(ib_importer *m, const char *name)
     return s;
 }
 
+ib_status ib_import_name(ib_importer *m, const ib_symbol *x, const char *name)
+{
+    const ib_symbol was = *x;
+    ib_symbol *s = ib_import_define(m, name);
+    if (!s)
+        return IB_ENOMEM;
+    *s = was;
+    s->name = name;
+    return IB_OK;
+}
+
 /* ---- attributes and constants ---- */
 
 const Onnx__AttributeProto *ib_import_attribute(const ib_importer *m, const char *name)
@@ -177,6 +188,34 @@ float *ib_import_parameter(ib_importer *m, size_t i, int64_t n)
     else if (x)
         ib_import_refuse(m, "input %zu has %lld elements, not %lld", i, (long long)have, (long long)n);
     ib_free(x);
+    return NULL;
+}
+
+static const Onnx__NodeProto *next_reader(const ib_importer *m, const char *name)
+{
+    const Onnx__NodeProto *found = NULL;
+    for (size_t i = 0; i < m->g->n_output; i++)
+        if (m->g->output[i]->name && !strcmp(m->g->output[i]->name, name))
+            return NULL;
+    for (size_t i = 0; i < m->g->n_node; i++)
+        for (size_t j = 0; j < m->g->node[i]->n_input; j++)
+            if (!strcmp(m->g->node[i]->input[j], name)) {
+                if (found)
+                    return NULL;
+                found = m->g->node[i];
+            }
+    return found;
+}
+
+const Onnx__NodeProto *ib_import_reader(const ib_importer *m, const char **name)
+{
+    const Onnx__NodeProto *n = next_reader(m, *name);
+    for (size_t i = 0; i < m->g->n_node; i++) { /* a damaged graph may go in circles */
+        if (!n || !n->op_type || n->n_output != 1 || (strcmp(n->op_type, "Cast") && strcmp(n->op_type, "Identity")))
+            return n;
+        *name = n->output[0];
+        n = next_reader(m, *name);
+    }
     return NULL;
 }
 

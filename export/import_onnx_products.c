@@ -126,28 +126,15 @@ ib_status ib_import_gemm(ib_importer *m)
     return dense(m, x, ib_import_input(m, 1), ib_import_integer(m, "transB", 0) != 0, m->node->n_input > 2 && *m->node->input[2] ? 2 : (size_t)-1, m->node->output[0]);
 }
 
-/* The only node that reads a name; NULL if there are more or none. */
-static const Onnx__NodeProto *reader(const ib_importer *m, const char *name)
-{
-    const Onnx__NodeProto *found = NULL;
-    for (size_t i = 0; i < m->g->n_node; i++)
-        for (size_t j = 0; j < m->g->node[i]->n_input; j++)
-            if (!strcmp(m->g->node[i]->input[j], name)) {
-                if (found)
-                    return NULL;
-                found = m->g->node[i];
-            }
-    return found;
-}
-
 ib_status ib_import_matmul(ib_importer *m)
 {
     const ib_symbol *x = ib_import_value(m, 0), *w = ib_import_input(m, 1);
     if (!x)
         return ib_error_status();
-    const Onnx__NodeProto *next = reader(m, m->node->output[0]), *own = m->node;
+    const char *result = m->node->output[0];
+    const Onnx__NodeProto *next = ib_import_reader(m, &result), *own = m->node;
     if (next && next->op_type && !strcmp(next->op_type, "Add") && next->n_input == 2 && next->n_output) {
-        const size_t other = !strcmp(next->input[0], own->output[0]);
+        const size_t other = !strcmp(next->input[0], result);
         const ib_symbol *b = ib_import_find(m, next->input[other]);
         if (b && b->constant && w && w->constant && w->constant->n_dims == 2 && ib_import_count(b->constant) == w->constant->dims[1]) {
             Onnx__NodeProto joint = *own; /* the two as one node; the Add is passed by when it comes, as its result is known */
@@ -157,7 +144,7 @@ ib_status ib_import_matmul(ib_importer *m)
             m->node = &joint;
             const ib_status status = dense(m, x, w, 0, 2, next->output[0]);
             m->node = own;
-            return status;
+            return status || result == own->output[0] ? status : ib_import_name(m, ib_import_find(m, next->output[0]), own->output[0]); /* for what lies between */
         }
     }
     return dense(m, x, w, 0, (size_t)-1, own->output[0]);

@@ -77,11 +77,55 @@ static ib_status binary(ib_importer *m, const char *op)
     s->channels_last = was.channels_last;
     return IB_OK;
 }
+/* The line before is a scale and shift whose result only this node reads: then both are one. */
+static int continues(const ib_importer *m, const ib_symbol *x)
+{
+    if (!m->affine || m->affine != m->steps || x->value != m->steps)
+        return 0;
+    const char *name = m->affine_result;
+    return ib_import_reader(m, &name) == m->node;
+}
+
+/* Factors or terms by channel, `count` of them for `channels`, into the line before. */
+static void join(const ib_importer *m, const float *v, int64_t count, int64_t channels, float sign, int product)
+{
+    float *gamma = m->weights[m->n_weights - 4].values, *beta = m->weights[m->n_weights - 3].values;
+    for (int64_t i = 0; i < channels; i++) {
+        const float own = sign * v[count == 1 ? 0 : i];
+        gamma[i] *= product ? own : 1;
+        beta[i] = product ? beta[i] * own : beta[i] + own;
+    }
+}
+
+/* A line of its own: gamma 1, beta 0, mean 0, variance 1 */
+static ib_status unit_batch_norm(ib_importer *m, const ib_symbol *was, int64_t channels)
+{
+    static const char *const names[] = {"gamma", "beta", "running_mean", "running_var"};
+    const float eps = 1e-5f, value[] = {1, 0, 0, 1 - eps};
+    char in[16], text[64];
+    snprintf(text, sizeof text, "in=%lld eps=%.9g", (long long)channels, eps);
+    ib_symbol *s = ib_import_line(m, "batch_norm", ib_import_of(in, was), was->ndim, was->shape, text);
+    if (!s)
+        return IB_ENOMEM;
+    s->channels_last = was->channels_last;
+    memcpy(s->flat, was->flat, sizeof s->flat);
+    for (int k = 0; k < 4; k++) {
+        float *p = ib_alloc((size_t)channels * sizeof *p);
+        if (!p)
+            return IB_ENOMEM;
+        for (int64_t i = 0; i < channels; i++)
+            p[i] = value[k];
+        if (ib_import_keep(m, names[k], p, channels))
+            return ib_error_status();
+    }
+    m->affine = m->steps;
+    return IB_OK;
+}
+
 /* y = x scale + shift by channel, with a constant of one element or one a channel, as a batch norm of mean 0 and variance 1 */
 static ib_status by_channel(ib_importer *m, size_t constant_input, float sign, int product)
 {
     const ib_symbol *x = ib_import_value(m, !constant_input), *c = ib_import_input(m, constant_input);
-    char in[16], text[64];
     int64_t n = 0;
     if (!x)
         return ib_error_status();
@@ -93,32 +137,12 @@ static ib_status by_channel(ib_importer *m, size_t constant_input, float sign, i
         along = c->constant->dims[d] == channels && c->constant->n_dims - d == (was.ndim == 2 || was.channels_last ? 1u : 3u);
     if (!along || (size != 1 && size != channels))
         return ib_import_refuse(m, "a constant of %lld elements for %lld channels", (long long)size, (long long)channels);
-    float *v = ib_import_reals(m, c->constant, &n), *p[4] = {0};
-    ib_status status = v ? IB_OK : ib_error_status();
-    for (int k = 0; k < 4 && !status; k++)
-        if (!(p[k] = ib_alloc((size_t)channels * sizeof(float))))
-            status = IB_ENOMEM;
-    const float eps = 1e-5f;
-    for (int64_t i = 0; i < channels && !status; i++) {
-        const float own = sign * v[size == 1 ? 0 : i];
-        p[0][i] = product ? own : 1;
-        p[1][i] = product ? 0 : own;
-        p[3][i] = 1 - eps;
+    float *v = ib_import_reals(m, c->constant, &n);
+    ib_status status = !v ? ib_error_status() : continues(m, &was) ? ib_import_name(m, &was, m->node->output[0]) : unit_batch_norm(m, &was, channels);
+    if (!status) {
+        join(m, v, size, channels, sign, product);
+        m->affine_result = m->node->output[0];
     }
-    snprintf(text, sizeof text, "in=%lld eps=%.9g", (long long)channels, eps);
-    ib_symbol *s = status ? NULL : ib_import_line(m, "batch_norm", ib_import_of(in, &was), was.ndim, was.shape, text);
-    if (!status && !s)
-        status = IB_ENOMEM;
-    if (s) {
-        s->channels_last = was.channels_last;
-        memcpy(s->flat, was.flat, sizeof s->flat);
-    }
-    static const char *const names[] = {"gamma", "beta", "running_mean", "running_var"};
-    for (int k = 0; k < 4; k++)
-        if (status)
-            ib_free(p[k]);
-        else
-            status = ib_import_keep(m, names[k], p[k], channels); /* takes it, also on failure */
     ib_free(v);
     return status;
 }
@@ -176,14 +200,7 @@ ib_status ib_import_same(ib_importer *m)
     const ib_symbol *x = ib_import_input(m, 0);
     if (!x || !m->node->n_output)
         return ib_import_refuse(m, "its input is not known");
-    const ib_symbol was = *x;
-    ib_symbol *s = ib_import_define(m, m->node->output[0]);
-    if (!s)
-        return IB_ENOMEM;
-    const char *name = s->name;
-    *s = was;
-    s->name = name;
-    return IB_OK;
+    return ib_import_name(m, x, m->node->output[0]);
 }
 
 static ib_status to_rows(ib_importer *m, const ib_symbol *x)

@@ -10,7 +10,8 @@
 #include "tensor/alloc.h"
 
 #define GOLDEN IB_TEST_SOURCE "/golden/onnx/"
-static const char *const names[] = {"branches_torchscript", "branches_dynamo", "pooled_torchscript", "pooled_dynamo", "keras"};
+static const char *const names[] = {"branches_torchscript", "branches_dynamo", "pooled_torchscript", "pooled_dynamo", "keras", "scaled_torchscript"};
+static const int operators[] = {20, 20, 5, 5, 12, 8}; /* scales and shifts that follow each other are one, unless something else reads what is between */
 enum { N_NAMES = sizeof names / sizeof *names, N = 3 };
 
 static ib_device *dev;
@@ -49,6 +50,7 @@ static void outputs_equal_onnx_runtime(void)
             printf("\n    %s ", ib_error());
         REQUIRE(net != NULL);
         CHECK(error_of(net, names[i]) <= 1e-5);
+        CHECK(ib_layer_child(net, operators[i] - 1) && !ib_layer_child(net, operators[i]));
         /* the checkpoint holds the network's description */
         char path[100];
         ib_checkpoint c = {0};

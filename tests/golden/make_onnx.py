@@ -63,3 +63,18 @@ model(np.zeros((1, 12, 12, 2), np.float32))
 for w in model.weights:
     w.assign(w + 0.1 * np.abs(np.random.default_rng(2).normal(size=w.shape)))
 save("keras", lambda path: model.export(path, format="onnx", verbose=False))
+
+class Scaled(nn.Module):
+    """Scales and shifts by channel: a chain, and one whose middle is read twice."""
+    def __init__(self):
+        super().__init__()
+        self.scale, self.shift, self.out = nn.Parameter(torch.rand(2, 1, 1) + 0.5), nn.Parameter(torch.randn(2, 1, 1)), nn.Linear(18, 3)
+    def forward(self, x):
+        x = torch.relu(x - self.shift) * self.scale + 0.25
+        y = x * self.shift
+        z = y + self.scale
+        return self.out(torch.flatten(torch.relu(y) + z, 1))
+
+torch.manual_seed(3)
+net = Scaled().eval()
+save("scaled_torchscript", lambda path: torch.onnx.export(net, torch.randn(2, 2, 3, 3), path, input_names=["x"], dynamic_axes={"x": {0: "n"}}, dynamo=False))
