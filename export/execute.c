@@ -1,6 +1,10 @@
 /* execute.c - what a program says of itself, and single runs. */
 #include "export/program.h"
 
+const ib_input_info *ib_program_input_info(const ib_program *p)
+{
+    return &p->input;
+}
 int64_t ib_program_input_size(const ib_program *p)
 {
     return p->values[0].size;

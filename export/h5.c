@@ -72,7 +72,7 @@ hid_t ib_h5_open(const char *path)
     if (!bytes)
         return -1;
     if (size <= TRAILER || memcmp(bytes + size - TRAILER, "\nisobit size=", 13)) {
-        ib_fail(IB_EFORMAT, "%s: is no checkpoint of isobit, or is cut (%zu bytes)", path, size);
+        ib_fail(IB_EFORMAT, "%s: is no HDF5 file of isobit, or is cut (%zu bytes)", path, size);
     } else {
         trailer(want, size - TRAILER, checksum(bytes, size - TRAILER));
         if (memcmp(want, bytes + size - TRAILER, TRAILER))
@@ -154,6 +154,17 @@ int ib_h5_read(hid_t parent, const char *name, hid_t type, int64_t n, void *data
         return 0;
     return held < 0 ? ib_fail(IB_EFORMAT, "lacks '%s'", name)
                     : ib_fail(IB_EFORMAT, "'%s' has %lld values, %lld are expected", name, (long long)held, (long long)n);
+}
+
+int64_t ib_h5_count(hid_t object, const char *name)
+{
+    const hid_t a = H5Aopen(object, name, H5P_DEFAULT), space = a < 0 ? -1 : H5Aget_space(a);
+    const int64_t held = space < 0 ? -1 : (int64_t)H5Sget_simple_extent_npoints(space);
+    if (space >= 0)
+        H5Sclose(space);
+    if (a >= 0)
+        H5Aclose(a);
+    return held;
 }
 
 int ib_h5_get(hid_t object, const char *name, hid_t type, int64_t n, void *data)

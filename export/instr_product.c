@@ -14,11 +14,11 @@ ib_window ib_product_window(const ib_instr *i, const ib_nhwc *image, int64_t n)
                        c->stride_h, c->stride_w, c->pad_h, c->pad_w, c->groups};
 }
 
-/* The largest |acc| that any input can cause: max over channels of sum |w| max|x - zero| + |bias|. */
-static int64_t bound_of(const ib_instr *i, const ib_tensor *x, int64_t k)
+/* The largest |acc| that codes lo .. hi can cause: max over channels of sum |w| max|x - zero| + |bias|. */
+static int64_t bound_of(const ib_instr *i, int lo, int hi, int64_t k)
 {
     const isobit_conv2d *c = &i->p.conv;
-    const int down = x->q.zero_point - x->q.qmin, up = x->q.qmax - x->q.zero_point, reach = down > up ? down : up;
+    const int down = c->in_zero - lo, up = hi - c->in_zero, reach = down > up ? down : up;
     int64_t bound = 0;
     for (int64_t o = 0; o < c->out_c; o++) {
         int64_t sum = llabs(i->bias[o]);
@@ -27,6 +27,26 @@ static int64_t bound_of(const ib_instr *i, const ib_tensor *x, int64_t k)
         bound = sum > bound ? sum : bound;
     }
     return bound;
+}
+
+ib_status ib_product_complete(ib_program *p, ib_instr *i, int lo, int hi)
+{
+    isobit_conv2d *c = &i->p.conv;
+    const int64_t rows = c->out_c, row = (int64_t)(c->in_c / c->groups) * c->kernel_h * c->kernel_w;
+    const ib_format *f = ib_format_for_bits(c->bits);
+    c->row_bytes = (int32_t)ib_format_bytes(f, row);
+    if (!(i->packed = ib_alloc((size_t)(rows * c->row_bytes))))
+        return IB_ENOMEM;
+    for (int64_t r = 0; r < rows; r++)
+        f->pack(i->codes + r * row, row, i->packed + r * c->row_bytes);
+    i->macs = (int64_t)c->out_h * c->out_w * rows * row;
+    i->acc_bound = bound_of(i, lo, hi, row);
+    i->flash = rows * (c->row_bytes + c->n_groups) + rows * (int64_t)(sizeof *i->bias + sizeof *i->scale) + (int64_t)sizeof *c;
+    if (row > p->scratch)
+        p->scratch = row;
+    if (i->acc_bound > INT32_MAX)
+        return ib_fail(IB_ENUMERIC, "layer '%s': an accumulator may reach %lld, more than 32 bits hold", i->name, (long long)i->acc_bound);
+    return IB_OK;
 }
 
 static ib_status product_lower(ib_program *p, ib_instr *i, const ib_node *n)
@@ -53,29 +73,17 @@ static ib_status product_lower(ib_program *p, ib_instr *i, const ib_node *n)
         c->pad_w = o->pad_w;
         c->groups = o->groups;
     }
-    const int64_t rows = c->out_c, row = w->size / rows;
-    const ib_format *f = ib_format_for_bits(w->q.bits);
-    c->row_bytes = (int32_t)ib_format_bytes(f, row);
+    const int64_t rows = c->out_c;
     i->codes = ib_copy(w->data, (size_t)w->size);
     i->factor = w->q.group_size ? ib_copy(w->q.group_factor, (size_t)(rows * w->q.n_groups)) : NULL;
     i->bias = ib_copy(k->bias, (size_t)rows * sizeof *i->bias);
     i->scale = ib_copy(k->scale, (size_t)rows * sizeof *i->scale);
     i->weight_scale = ib_alloc((size_t)rows * sizeof *i->weight_scale);
-    i->packed = ib_alloc((size_t)(rows * c->row_bytes));
-    if (!i->codes || !i->bias || !i->scale || !i->weight_scale || !i->packed || (w->q.group_size && !i->factor))
+    if (!i->codes || !i->bias || !i->scale || !i->weight_scale || (w->q.group_size && !i->factor))
         return IB_ENOMEM;
     for (int64_t r = 0; r < rows; r++)
         i->weight_scale[r] = w->q.scale[w->q.n_scales == 1 ? 0 : r];
-    for (int64_t r = 0; r < rows; r++)
-        f->pack(i->codes + r * row, row, i->packed + r * c->row_bytes);
-    i->macs = (int64_t)c->out_h * c->out_w * w->size;
-    i->acc_bound = bound_of(i, x, row);
-    i->flash = rows * (c->row_bytes + c->n_groups) + rows * (int64_t)(sizeof *i->bias + sizeof *i->scale) + (int64_t)sizeof *c;
-    if (row > p->scratch)
-        p->scratch = row;
-    if (i->acc_bound > INT32_MAX)
-        return ib_fail(IB_ENUMERIC, "layer '%s': an accumulator may reach %lld, more than 32 bits hold", i->name, (long long)i->acc_bound);
-    return IB_OK;
+    return ib_product_complete(p, i, x->q.qmin, x->q.qmax);
 }
 
 static ib_qweights weights_of(const ib_instr *i)

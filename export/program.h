@@ -104,6 +104,9 @@ ib_runner *ib_runner_new_traced(const ib_program *p, ib_device *dev, int64_t bat
 ib_status ib_runner_run_traced(ib_runner *r, int64_t n, const int8_t *in, int8_t *out, void (*see)(void *, int, const int8_t *), void *context);
 /* The window of a product over n samples; `image` is its input's geometry, of which a linear layer's window takes all. */
 ib_window ib_product_window(const ib_instr *i, const ib_nhwc *image, int64_t n);
+/* With a product's geometry and constants in place: packs its weights as they ship, and proves that no accumulator overflows for inputs
+ * lo .. hi. */
+ib_status ib_product_complete(ib_program *p, ib_instr *i, int lo, int hi);
 /* Shape of a value as an image (data NULL, border 0); 0 if it is none. */
 int ib_value_image(const ib_value *v, ib_nhwc *image);
 /* Copies n bytes; NULL with ib_error() if memory is out or from is NULL. */

@@ -20,7 +20,7 @@ static int life(void)
                                   ib_linear_layer(64, 6), ib_sigmoid_layer(), ib_dropout_layer(0.1f), ib_linear_layer(6, 10));
     ib_loader *l = NULL;
     ib_optim *opt = NULL;
-    ib_program *p = NULL;
+    ib_program *p = NULL, *again = NULL;
     ib_checkpoint c = {.seed = 1}, back;
     ib_batch b;
     if (!g || !d || ib_layer_init(net, 1))
@@ -42,10 +42,11 @@ static int life(void)
         goto done;
     ib_checkpoint_release(&back);
     if (ib_qat_set_phase(net, g, IB_FROZEN) || !(p = ib_program_lower(net, g)) || ib_program_run(p, dev, 1, in, out) ||
-        ib_export_c(p, dev, "/tmp", "isobit_test_alloc", 1, in) || ib_export_hdf5(p, path))
+        ib_export_c(p, dev, "/tmp", "isobit_test_alloc", 1, in) || ib_export_hdf5(p, path) || !(again = ib_program_open(path)))
         goto done;
     rc = 0;
 done:
+    ib_program_free(again);
     ib_program_free(p);
     ib_optim_free(opt);
     ib_loader_free(l);

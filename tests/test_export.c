@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "export/program.h"
+#include "files/file.h"
 
 static ib_device *dev;
 static ib_graph *g;
@@ -184,6 +185,57 @@ static void the_program_is_an_hdf5_file(void)
     end();
 }
 
+static int same_bytes(const char *a, const char *b)
+{
+    size_t n, m;
+    unsigned char *x = ib_file_read(a, &n), *y = ib_file_read(b, &m);
+    const int same = x && y && n == m && !memcmp(x, y, n);
+    ib_free(x);
+    ib_free(y);
+    return same;
+}
+
+/* Written, opened and written again: the same bytes, in HDF5 and in what the opened program exports, and the same codes. Broken by: anything that
+ * a program has and its file lacks. */
+static void programs_are_opened_again(void)
+{
+    static const char *const models[] = {"mlp", "lenet", "resnet8", "dscnn"}, *const bits[] = {"w8a8", "w4a8", "w2a8", "w4a4"};
+    char first[128], second[128], line[300];
+    begin();
+    for (int m = 0; m < 4; m++)
+        for (int profile = 0; profile < 3; profile++) {
+            ib_layer *net;
+            ib_program *p = program(models[m], bits[(m + profile) % 4], (ib_qat_opts){.profile = (ib_profile)profile, .granularity = m == 0 && profile == 1 ? IB_PER_GROUP : IB_PER_CHANNEL, .group_size = 16}, &net);
+            snprintf(first, sizeof first, "%s/first.h5", dir);
+            snprintf(second, sizeof second, "%s/second.h5", dir);
+            REQUIRE(!ib_export_hdf5(p, first));
+            ib_program *q = ib_program_open(first);
+            if (!q)
+                printf("\n    %s ", ib_error());
+            REQUIRE(q && !ib_export_hdf5(q, second));
+            CHECK(same_bytes(first, second));
+            REQUIRE(!ib_export_c(p, dev, dir, "first", 0, NULL) && !ib_export_c(q, dev, dir, "second", 0, NULL));
+            snprintf(line, sizeof line, "cd %s && sed s/second/first/g second.c | sed s/SECOND/FIRST/g >third.c && cmp -s first.c third.c", dir);
+            CHECK(!system(line));
+            const int64_t in = ib_program_input_size(p), out = ib_program_output_size(p);
+            int8_t *x = malloc((size_t)(3 * in)), *a = malloc((size_t)(3 * out)), *b = malloc((size_t)(3 * out));
+            for (int64_t i = 0; i < 3 * in; i++)
+                x[i] = (int8_t)ib_rng_u32((ib_rng){2, 1}, (uint64_t)i);
+            CHECK(ib_program_input_size(q) == in && ib_program_output_size(q) == out);
+            CHECK(!ib_program_run(p, dev, 3, x, a) && !ib_program_run(q, dev, 3, x, b) && !memcmp(a, b, (size_t)(3 * out)));
+            free(x), free(a), free(b);
+            ib_program_free(q);
+            ib_program_free(p);
+            ib_layer_free(net);
+        }
+    CHECK_ERROR(ib_program_open("/nowhere.h5") == NULL, "/nowhere.h5");
+    FILE *f = fopen(first, "r+");
+    REQUIRE(f && !fseek(f, 3000, SEEK_SET) && fputc('x', f) == 'x');
+    fclose(f);
+    CHECK_ERROR(ib_program_open(first) == NULL, "damaged");
+    end();
+}
+
 /* Every level and any batch gives the same codes. */
 static void programs_run_alike_everywhere(void)
 {
@@ -212,4 +264,4 @@ static void programs_run_alike_everywhere(void)
 }
 
 SUITE("export", T(values_never_share_memory_while_alive), T(bounds_hold_for_the_worst_input), T(printed_c_is_strict_integer_and_right),
-      T(names_and_folders_are_checked), T(the_program_is_an_hdf5_file), T(programs_run_alike_everywhere))
+      T(names_and_folders_are_checked), T(the_program_is_an_hdf5_file), T(programs_are_opened_again), T(programs_run_alike_everywhere))

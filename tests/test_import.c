@@ -83,6 +83,21 @@ static void imported_networks_become_integers(void)
         CHECK(error_of(net, names[i]) < 0.3);
         REQUIRE(!ib_verify(net, g, d, &(ib_verify_opts){.skip_compiled = 1}, &r));
         CHECK_INT(r.mismatches, 0);
+        ib_program *p = ib_program_of(net, g); /* concatenations, tables and products of results go through a file, too */
+        char path[100];
+        snprintf(path, sizeof path, "/tmp/isobit-test-import-%ld.h5", (long)getpid());
+        REQUIRE(p && !ib_export_hdf5(p, path));
+        ib_program *q = ib_program_open(path);
+        REQUIRE(q != NULL);
+        const int64_t codes = ib_program_input_size(p), out = ib_program_output_size(p);
+        int8_t *a = malloc((size_t)codes), *b = malloc((size_t)out), *c = malloc((size_t)out);
+        for (int64_t j = 0; j < codes; j++)
+            a[j] = (int8_t)ib_rng_u32((ib_rng){1, 3}, (uint64_t)j);
+        CHECK(!ib_program_run(p, dev, 1, a, b) && !ib_program_run(q, dev, 1, a, c) && !memcmp(b, c, (size_t)out));
+        free(a), free(b), free(c);
+        ib_program_free(q);
+        ib_program_free(p);
+        unlink(path);
         ib_verify_report_free(&r);
         ib_loader_free(l);
         ib_dataset_free(d);

@@ -18,8 +18,12 @@ typedef struct ib_program ib_program;
 ib_program *ib_program_lower(ib_layer *net, ib_graph *g);
 /* The same without moving on to IB_EXPORTED: for looking, and for programs of several rounding profiles. */
 ib_program *ib_program_of(ib_layer *net, ib_graph *g);
+/* Opens what ib_export_hdf5 wrote (`isobit export --to hdf5`): the same program, without the network. What the file says is checked, so that
+ * no input makes it overflow or leave its memory. NULL with ib_error() naming the file and the layer. */
+ib_program *ib_program_open(const char *path);
 void ib_program_free(ib_program *p); /* NULL is fine */
 
+const ib_input_info *ib_program_input_info(const ib_program *p); /* of images before normalization (layer.h) */
 int64_t ib_program_input_size(const ib_program *p);  /* codes of one sample */
 int64_t ib_program_output_size(const ib_program *p);
 const char *ib_program_note(const ib_program *p);    /* what was left out; "" if nothing */
@@ -56,7 +60,7 @@ int64_t ib_program_arena(const ib_program *p); /* bytes of RAM, without input an
 /* Writes <dir>/<name>.h and <dir>/<name>.c: C99, integers only, <stdint.h> only, no allocation. `samples` (may be NULL)
  * [n,input_size] codes become self-test vectors. `name` must be a C identifier. */
 ib_status ib_export_c(ib_program *p, ib_device *dev, const char *dir, const char *name, int64_t n, const int8_t *samples);
-/* Writes the program as an HDF5 file: a group an instruction, weights as plain bytes. */
+/* Writes the program as an HDF5 file: a group an instruction, weights as plain bytes. ib_program_open reads it. */
 ib_status ib_export_hdf5(const ib_program *p, const char *path);
 
 /* ONNX (operator set 21), for profile fp32_rne: what ONNX Runtime then computes is the same integers. Input: normalized fp32
