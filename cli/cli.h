@@ -42,6 +42,8 @@ typedef struct session {
 int session_open(session *s, const common *o);
 /* Opens a checkpoint and (data not NULL) the test data that fit it. */
 int session_model(session *s, const common *o, const char *path);
+/* The same around an integer program, without a network. */
+int session_program(session *s, const common *o, const ib_program *p);
 void session_close(session *s);
 
 /* "isobit: <ib_error()>" on stderr; returns 1, the exit status. */

@@ -29,19 +29,23 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     return model_argument(key, arg, state, &o->model);
 }
 
-/* The integer runtime over the test data. */
-static int run_program(session *s, double *accuracy)
+/* The integer program of the session's network. */
+static ib_program *lower(session *s)
 {
     const ib_phase phase = ib_qat_phase(s->net);
     if (phase == IB_FLOAT)
-        return fprintf(stderr, "isobit: the model was trained in float: it has no integers (train with --qat)\n"), 1;
-    if (phase == IB_LEARN && ib_qat_set_phase(s->net, s->g, IB_FROZEN))
-        return complain();
-    ib_program *p = ib_program_lower(s->net, s->g);
+        return fprintf(stderr, "isobit: the model was trained in float: it has no integers (train with --qat)\n"), NULL;
+    ib_program *p = phase == IB_LEARN && ib_qat_set_phase(s->net, s->g, IB_FROZEN) ? NULL : ib_program_lower(s->net, s->g);
     if (!p)
-        return complain();
+        complain();
+    return p;
+}
+
+/* The integer runtime over the test data. */
+static int run_program(session *s, const ib_program *p, double *accuracy)
+{
     const int64_t n = ib_dataset_count(s->test), in = ib_program_input_size(p), out = ib_program_output_size(p), batch = 100;
-    ib_loader *l = ib_loader_new(s->test, ib_layer_input(s->net), &(ib_loader_opts){.batch = (int)batch});
+    ib_loader *l = ib_loader_new(s->test, ib_program_input_info(p), &(ib_loader_opts){.batch = (int)batch});
     ib_runner *r = ib_runner_new(p, s->dev, batch);
     int8_t *x = malloc((size_t)(batch * in)), *y = malloc((size_t)(batch * out));
     int64_t right = 0;
@@ -62,7 +66,6 @@ static int run_program(session *s, double *accuracy)
     free(x);
     free(y);
     ib_loader_free(l);
-    ib_program_free(p);
     return status ? complain() : 0;
 }
 
@@ -70,31 +73,36 @@ int command_eval(int argc, char **argv)
 {
     static const struct argp_child children[] = {COMMON_CHILD, {0}};
     const struct argp argp = {options, parse, "MODEL.h5",
-                              "Measures a model on the test part of the data.\vExample:\n  isobit eval lenet.h5 --data idx:data/mnist --engine integer\n"
+                              "Measures a model, or a program that `isobit export --to hdf5` wrote, on the\ntest part of the data.\vExample:\n  isobit eval lenet.h5 --data idx:data/mnist --engine integer\n"
                               "JSON keys: model, engine, phase, samples, accuracy, loss (not for integer), seconds.", children, NULL, NULL};
     eval_options o = {.common = {.data = "digits"}};
     session s = {0};
     double accuracy = 0, loss = 0;
     argp_parse(&argp, argc, argv, 0, NULL, &o);
-    int status = session_model(&s, &o.common, o.model);
+    ib_program *p = ib_program_open(o.model);
+    int status = p ? session_program(&s, &o.common, p) : ib_error_status() == IB_EUNSUPPORTED ? session_model(&s, &o.common, o.model) : complain();
     if (!status) {
-        const char *engine = o.engine ? o.engine : ib_qat_phase(s.net) == IB_FLOAT ? "float" : "integer";
+        const char *engine = o.engine ? o.engine : s.net && ib_qat_phase(s.net) == IB_FLOAT ? "float" : "integer";
         const int integer = !strcmp(engine, "integer"), qat = !strcmp(engine, "qat");
         const double start = seconds();
         if (!integer && !qat && strcmp(engine, "float")) {
             fprintf(stderr, "isobit: --engine '%s': float, qat and integer are possible\n", engine);
             status = 2;
+        } else if (p && !integer) {
+            fprintf(stderr, "isobit: %s: is an integer program, which --engine %s cannot run\n", o.model, engine);
+            status = 2;
         } else if (qat && ib_qat_phase(s.net) == IB_FLOAT) {
             fprintf(stderr, "isobit: %s: was trained in float: it has no quantized forward\n", o.model);
             status = 1;
         } else {
-            status = integer ? run_program(&s, &accuracy) : evaluate(&s, s.test, !qat, &accuracy, &loss);
+            p = p || !integer ? p : lower(&s);
+            status = integer ? !p || run_program(&s, p, &accuracy) : evaluate(&s, s.test, !qat, &accuracy, &loss);
         }
         if (!status && o.common.json) {
             struct json_object *j = json_object_new_object();
-            json_object_object_add(j, "model", json_object_new_string(session_title(&s)));
+            json_object_object_add(j, "model", json_object_new_string(s.net ? session_title(&s) : o.model));
             json_object_object_add(j, "engine", json_object_new_string(engine));
-            json_object_object_add(j, "phase", json_object_new_string(ib_phase_name(ib_qat_phase(s.net))));
+            json_object_object_add(j, "phase", json_object_new_string(ib_phase_name(s.net ? ib_qat_phase(s.net) : IB_EXPORTED)));
             json_object_object_add(j, "samples", json_object_new_int64(ib_dataset_count(s.test)));
             json_object_object_add(j, "accuracy", json_object_new_double(accuracy));
             if (!integer)
@@ -102,10 +110,11 @@ int command_eval(int argc, char **argv)
             json_object_object_add(j, "seconds", json_object_new_double(seconds() - start));
             print_json(j);
         } else if (!status) {
-            printf("%s, %s engine: accuracy %.2f %% of %lld samples, %.0f samples/s\n", session_title(&s), engine, 100 * accuracy,
+            printf("%s, %s engine: accuracy %.2f %% of %lld samples, %.0f samples/s\n", s.net ? session_title(&s) : o.model, engine, 100 * accuracy,
                    (long long)ib_dataset_count(s.test), (double)ib_dataset_count(s.test) / (seconds() - start));
         }
     }
+    ib_program_free(p);
     session_close(&s);
     return status;
 }

@@ -127,18 +127,26 @@ int session_open(session *s, const common *o)
     return 0;
 }
 
+static int open_test(session *s, const common *o, const ib_input_info *info)
+{
+    if (!(s->test = ib_dataset_open(o->data, IB_SPLIT_TEST)) || ib_dataset_check(s->test, info))
+        return complain();
+    ib_dataset_limit(s->test, o->limit);
+    return 0;
+}
+
 int session_model(session *s, const common *o, const char *path)
 {
     if (session_open(s, o))
         return 1;
     if (!(s->net = ib_checkpoint_open(path, s->g, &s->c)))
         return complain();
-    if (!o->data)
-        return 0;
-    if (!(s->test = ib_dataset_open(o->data, IB_SPLIT_TEST)) || ib_dataset_check(s->test, ib_layer_input(s->net)))
-        return complain();
-    ib_dataset_limit(s->test, o->limit);
-    return 0;
+    return o->data ? open_test(s, o, ib_layer_input(s->net)) : 0;
+}
+
+int session_program(session *s, const common *o, const ib_program *p)
+{
+    return session_open(s, o) || open_test(s, o, ib_program_input_info(p));
 }
 
 void session_close(session *s)

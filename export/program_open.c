@@ -318,7 +318,7 @@ static ib_status read_program(ib_program *p, hid_t f)
     if (ib_h5_get_text(f, "format", text, sizeof text))
         return ib_error_status();
     if (strcmp(text, "isobit program"))
-        return ib_fail(IB_EFORMAT, "is an '%.40s', not an 'isobit program': write one with `isobit export --to hdf5`", text);
+        return ib_fail(IB_EUNSUPPORTED, "is an '%.40s', not an 'isobit program': write one with `isobit export --to hdf5`", text);
     if (ib_h5_get(f, "version", H5T_NATIVE_INT, 1, &version))
         return ib_error_status();
     if (version != 1)

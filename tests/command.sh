@@ -47,6 +47,9 @@ check "qat = integer" [ "$a_qat" = "$a_integer" ]
 check "export" [ -f out_c/lenet.c ] && check "export json" [ "$(json macs export.json)" -gt 1000 ]
 "$isobit" export m.h5 --to hdf5 -o program.h5 >out 2>err
 check "export hdf5" [ -f program.h5 ]
+"$isobit" eval program.h5 --json >eval.json 2>err
+check "a program is evaluated as its network" [ "$(json accuracy eval.json)" = "$a_integer" ]
+fails 2 "integer program" "$isobit" eval program.h5 --engine qat
 for format in onnx-qop onnx-qdq tflite; do
     "$isobit" export m.h5 --to $format --profile fp32_rne -o m.$format >out 2>err
     check "export $format" [ -s m.$format ]

@@ -19,7 +19,7 @@ ib_program *ib_program_lower(ib_layer *net, ib_graph *g);
 /* The same without moving on to IB_EXPORTED: for looking, and for programs of several rounding profiles. */
 ib_program *ib_program_of(ib_layer *net, ib_graph *g);
 /* Opens what ib_export_hdf5 wrote (`isobit export --to hdf5`): the same program, without the network. What the file says is checked, so that
- * no input makes it overflow or leave its memory. NULL with ib_error() naming the file and the layer. */
+ * no input makes it overflow or leave its memory. NULL with ib_error() naming the file and the layer; IB_EUNSUPPORTED: a checkpoint. */
 ib_program *ib_program_open(const char *path);
 void ib_program_free(ib_program *p); /* NULL is fine */
 
