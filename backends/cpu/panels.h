@@ -26,6 +26,12 @@ typedef struct ib_multiplier {
     void (*finish)(const ib_epilogue *e, const isobit_scale *scale, int small, int64_t count, int64_t rows, const int32_t *acc, uint8_t *y, int64_t ldy);
 } ib_multiplier;
 
+/* bias - zero sum, which need not fit: accumulators are sums modulo 2^32, as the instructions add, and only the last one fits. */
+static inline int32_t ib_raised_bias(int32_t bias, int32_t zero, int32_t sum)
+{
+    return (int32_t)((uint32_t)bias - (uint32_t)zero * (uint32_t)sum);
+}
+
 /* Rows at a time for `count` of them: about equal pieces; the last one begins at count - rows, over again what the one before had. */
 static inline int64_t ib_rows_at_once(const ib_multiplier *m, int64_t panels, int64_t count)
 {

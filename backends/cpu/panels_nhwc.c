@@ -63,7 +63,7 @@ int64_t ib_panels_pack(const ib_multiplier *m, const ib_window *s, int in_zero, 
                     panel[(ky * k.quads + at / 4) * LANES * 4 + at % 4] = v;
                     sum += v;
                 }
-        const int32_t base = bias[row] - (m->raise + in_zero) * sum;
+        const int32_t base = ib_raised_bias(bias[row], m->raise + in_zero, sum);
         memcpy(panel + quads * LANES * 4, &base, 4);
     }
     return bytes;

@@ -242,7 +242,7 @@ void ib_vnni_conv_pack(const ib_window *s, const ib_qweights *w, int in_zero, co
                             sum += four[j] = row[index[4 * i + j]];
                     memcpy(packed + i * mb + m, four, 4);
                 }
-                packed[q.n * mb + m] = valid ? bias[g * ocg + m0 + m] - (128 + in_zero) * sum : 0;
+                packed[q.n * mb + m] = valid ? ib_raised_bias(bias[g * ocg + m0 + m], 128 + in_zero, sum) : 0;
             }
 }
 

@@ -44,7 +44,7 @@ void ib_vnni_linear_pack(int64_t k, int64_t out, const ib_qweights *w, int in_ze
                 memcpy(four, row + k / 4 * 4, (size_t)(k % 4));
                 memcpy(to + k / 4 * LANES + l, four, 4);
             }
-            to[n * LANES + l] = bias[o] - (128 + in_zero) * sum;
+            to[n * LANES + l] = ib_raised_bias(bias[o], 128 + in_zero, sum);
         }
     }
 }

@@ -40,7 +40,7 @@ void ib_vnni_narrow_pack(int64_t k, int64_t out, const ib_qweights *w, int bits,
             }
             memcpy(to + i * LANES, four, 4);
         }
-        to[n * LANES] = o < out ? bias[o] - (128 + in_zero) * sum : 0;
+        to[n * LANES] = o < out ? ib_raised_bias(bias[o], 128 + in_zero, sum) : 0;
     }
 }
 

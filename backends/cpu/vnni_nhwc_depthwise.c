@@ -32,11 +32,12 @@ int64_t ib_vnni_depthwise_pack(const ib_window *s, int in_zero, const ib_qweight
                 const int64_t c = b * BLOCK + channel(j, i);
                 if (c >= s->ic)
                     continue;
-                int32_t base = bias[c];
+                int32_t sum = 0;
                 for (int64_t t = 0; t < taps; t++) {
                     to[((t / 4 * 4 + j) * 16 + i) * 4 + t % 4] = w->codes[c * taps + t];
-                    base -= (128 + in_zero) * w->codes[c * taps + t];
+                    sum += w->codes[c * taps + t];
                 }
+                const int32_t base = ib_raised_bias(bias[c], 128 + in_zero, sum);
                 memcpy(to + quads * 4 * BLOCK + (j * 16 + i) * 4, &base, 4);
             }
     }

@@ -74,7 +74,7 @@ static void make_seeds(void)
     static const char *const names[] = {"branches_torchscript", "pooled_torchscript", "scaled_torchscript"};
     static const ib_profile profiles[] = {IB_TFLITE_DOUBLE, IB_FP32_RNE, IB_TFLITE_SINGLE};
     char path[400];
-    dev = ib_device_open("cpu:base");
+    dev = ib_device_open(NULL);
     ib_graph *g = ib_graph_new(dev);
     for (int i = 0; i < SEEDS; i++) {
         snprintf(path, sizeof path, IB_TEST_SOURCE "/golden/onnx/%s.onnx", names[i]);
