@@ -21,6 +21,9 @@ ib_dataset *ib_dataset_finish(const char *file, ib_dataset *d);
 /* Keeps every fifth sample (test) or the others (train). */
 void ib_dataset_every_fifth(ib_dataset *d, ib_split split);
 
+/* read_file(path, split) in a process of its own (apart.c). */
+ib_dataset *ib_dataset_apart(ib_dataset *(*read_file)(const char *path, ib_split split), const char *path, ib_split split);
+
 ib_dataset *ib_idx_open(const char *dir, ib_split split);
 ib_dataset *ib_hdf5_open(const char *file, ib_split split);
 ib_dataset *ib_hdf5_open_image(const void *bytes, size_t size, const char *name, ib_split split);

@@ -1,9 +1,12 @@
 /* test_data.c - readers and loader: content, damage of every kind, the same batches whatever happened before. */
 #include "tests/check.h"
 
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
+
+#include "data/dataset.h"
 
 static char dir[64];
 
@@ -276,6 +279,36 @@ static void augmentation_moves_and_keeps_bytes(void)
     ib_dataset_free(d);
 }
 
-SUITE("data", T(digits_are_the_digits), T(idx_is_read_plain_and_packed), T(idx_cut_anywhere_is_an_error), T(csv_is_read_and_checked),
+static ib_dataset *crash(const char *path, ib_split split)
+{
+    (void)path, (void)split;
+    raise(SIGSEGV);
+    return NULL;
+}
+static ib_dataset *stop(const char *path, ib_split split)
+{
+    (void)path, (void)split;
+    _exit(7);
+}
+static ib_dataset *two_of_three(const char *path, ib_split split)
+{
+    (void)path, (void)split;
+    static const float x[] = {1, 2, 3, 4};
+    return ib_dataset_new(2, 1, 1, 2, 3, 0, x, (int32_t[]){0, 1});
+}
+
+/* A reader that dies is an error of its file. Broken by: a reader in this process, a message that is lost, classes that the split leaves out. */
+static void readers_work_apart(void)
+{
+    CHECK_ERROR(ib_dataset_apart(crash, "a.h5", IB_SPLIT_TRAIN) == NULL, "a.h5: is damaged: reading it ended with signal 11");
+    CHECK_ERROR(ib_dataset_apart(stop, "a.h5", IB_SPLIT_TRAIN) == NULL, "status 7");
+    CHECK_ERROR(ib_dataset_open("hdf5:/nowhere.h5", IB_SPLIT_TRAIN) == NULL, "/nowhere.h5: cannot be opened");
+    ib_dataset *d = ib_dataset_apart(two_of_three, "a.h5", IB_SPLIT_TRAIN);
+    REQUIRE(d && ib_dataset_count(d) == 2);
+    CHECK(ib_dataset_info(d).classes == 3 && ib_dataset_image(d, 1)[1] == 4 && ib_dataset_label(d, 1) == 1);
+    ib_dataset_free(d);
+}
+
+SUITE("data", T(readers_work_apart), T(digits_are_the_digits), T(idx_is_read_plain_and_packed), T(idx_cut_anywhere_is_an_error), T(csv_is_read_and_checked),
       T(hdf5_cut_anywhere_is_an_error), T(labels_and_shapes_are_checked), T(batches_depend_on_seed_epoch_and_index_alone),
       T(augmentation_moves_and_keeps_bytes))

@@ -132,6 +132,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (ib_h5_finish(f, path))
         abort();
     ib_program *p = ib_program_open(path);
+    unlink(path);
     if (!p && !*ib_error())
         abort();
     if (p) {

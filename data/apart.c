@@ -1,0 +1,110 @@
+/* apart.c - a reader of files in a process of its own, from which the data set comes through a pipe: a library that a damaged file makes crash,
+ * hang or ask for all memory then is an error of that file, and of nothing else. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "data/dataset.h"
+
+/* What the reader says first: then x and y, or a message. */
+typedef struct header {
+    int64_t n;
+    int c, h, w, classes, raw_max, status; /* IB_OK, or n bytes of message */
+} header;
+
+static int put(int to, const void *bytes, size_t n)
+{
+    for (const char *p = bytes; n;) {
+        const ssize_t part = write(to, p, n);
+        if (part < 0 && errno == EINTR)
+            continue;
+        if (part <= 0)
+            return -1;
+        p += part;
+        n -= (size_t)part;
+    }
+    return 0;
+}
+
+static int get(int from, void *bytes, size_t n)
+{
+    for (char *p = bytes; n;) {
+        const ssize_t part = read(from, p, n);
+        if (part < 0 && errno == EINTR)
+            continue;
+        if (part <= 0)
+            return -1;
+        p += part;
+        n -= (size_t)part;
+    }
+    return 0;
+}
+
+/* The other process: no core files, no handlers of its parent, a minute of processor time. */
+static _Noreturn void work(int to, ib_dataset *(*read_file)(const char *, ib_split), const char *path, ib_split split)
+{
+    static const int deadly[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGINT, SIGTERM};
+    for (size_t i = 0; i < sizeof deadly / sizeof *deadly; i++)
+        signal(deadly[i], SIG_DFL);
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+    setrlimit(RLIMIT_CPU, &(struct rlimit){60, 60});
+    const ib_dataset *d = read_file(path, split);
+    const char *message = ib_error();
+    const header h = d ? (header){d->n, d->c, d->h, d->w, d->classes, d->raw_max, IB_OK} : (header){.n = (int64_t)strlen(message), .status = (int)ib_error_status()};
+    int failed = put(to, &h, sizeof h);
+    if (d)
+        failed = failed || put(to, d->x, (size_t)(d->n * d->c * d->h * d->w) * sizeof *d->x) || put(to, d->y, (size_t)d->n * sizeof *d->y);
+    else
+        failed = failed || put(to, message, (size_t)h.n);
+    _exit(failed);
+}
+
+static ib_dataset *receive(int from, const char *path, int *told)
+{
+    header h;
+    char message[512] = ""; /* error.c */
+    if (get(from, &h, sizeof h))
+        return NULL;
+    if (h.status) {
+        *told = h.n >= 0 && h.n < (int64_t)sizeof message && !get(from, message, (size_t)h.n);
+        if (*told)
+            ib_fail((ib_status)h.status, "%s", message);
+        return NULL;
+    }
+    ib_dataset *d = ib_dataset_reserve(path, h.n, h.c, h.h, h.w, h.raw_max);
+    *told = !d;
+    if (d && h.classes > 0 && h.classes <= 65536)
+        d->classes = h.classes; /* of the whole file */
+    if (d && (get(from, d->x, (size_t)(d->n * d->c * d->h * d->w) * sizeof *d->x) || get(from, d->y, (size_t)d->n * sizeof *d->y))) {
+        ib_dataset_free(d);
+        d = NULL;
+    }
+    return d;
+}
+
+ib_dataset *ib_dataset_apart(ib_dataset *(*read_file)(const char *, ib_split), const char *path, ib_split split)
+{
+    int ends[2], state = 0, told = 0;
+    if (pipe(ends))
+        return ib_fail_null(IB_EIO, "%s: no pipe: %s", path, strerror(errno));
+    fflush(NULL); /* or both would write what waits */
+    const pid_t child = fork();
+    if (!child)
+        work(ends[1], read_file, path, split);
+    close(ends[1]);
+    ib_dataset *d = child < 0 ? NULL : receive(ends[0], path, &told);
+    close(ends[0]);
+    while (child > 0 && waitpid(child, &state, 0) < 0 && errno == EINTR)
+        ;
+    if (child < 0)
+        return ib_fail_null(IB_EIO, "%s: no process: %s", path, strerror(errno));
+    if (!d && !told && WIFSIGNALED(state))
+        return ib_fail_null(IB_EFORMAT, "%s: is damaged: reading it ended with signal %d", path, WTERMSIG(state));
+    if (!d && !told)
+        return ib_fail_null(IB_EFORMAT, "%s: is damaged: reading it ended with status %d", path, WIFEXITED(state) ? WEXITSTATUS(state) : -1);
+    return d ? ib_dataset_finish(path, d) : NULL;
+}
