@@ -290,6 +290,14 @@ static ib_dataset *stop(const char *path, ib_split split)
     (void)path, (void)split;
     _exit(7);
 }
+static ib_dataset *greedy(const char *path, ib_split split)
+{
+    (void)split;
+    volatile char *p = malloc((size_t)1 << 34);
+    if (p)
+        p[0] = 1;
+    return ib_fail_null(IB_ENOMEM, "%s: %s", path, p ? "has it" : "has not enough memory");
+}
 static ib_dataset *two_of_three(const char *path, ib_split split)
 {
     (void)path, (void)split;
@@ -302,6 +310,9 @@ static void readers_work_apart(void)
 {
     CHECK_ERROR(ib_dataset_apart(crash, "a.h5", IB_SPLIT_TRAIN) == NULL, "a.h5: is damaged: reading it ended with signal 11");
     CHECK_ERROR(ib_dataset_apart(stop, "a.h5", IB_SPLIT_TRAIN) == NULL, "status 7");
+#ifndef __SANITIZE_ADDRESS__ /* which takes address space as it likes */
+    CHECK_ERROR(ib_dataset_apart(greedy, "/dev/null", IB_SPLIT_TRAIN) == NULL, "not enough memory");
+#endif
     CHECK_ERROR(ib_dataset_open("hdf5:/nowhere.h5", IB_SPLIT_TRAIN) == NULL, "/nowhere.h5: cannot be opened");
     ib_dataset *d = ib_dataset_apart(two_of_three, "a.h5", IB_SPLIT_TRAIN);
     REQUIRE(d && ib_dataset_count(d) == 2);
