@@ -10,40 +10,13 @@
 #include <unistd.h>
 
 #include "data/dataset.h"
+#include "files/file.h"
 
 /* What the reader says first: then x and y, or a message. */
 typedef struct header {
     int64_t n;
     int c, h, w, classes, raw_max, status; /* IB_OK, or n bytes of message */
 } header;
-
-static int put(int to, const void *bytes, size_t n)
-{
-    for (const char *p = bytes; n;) {
-        const ssize_t part = write(to, p, n);
-        if (part < 0 && errno == EINTR)
-            continue;
-        if (part <= 0)
-            return -1;
-        p += part;
-        n -= (size_t)part;
-    }
-    return 0;
-}
-
-static int get(int from, void *bytes, size_t n)
-{
-    for (char *p = bytes; n;) {
-        const ssize_t part = read(from, p, n);
-        if (part < 0 && errno == EINTR)
-            continue;
-        if (part <= 0)
-            return -1;
-        p += part;
-        n -= (size_t)part;
-    }
-    return 0;
-}
 
 /* Memory beyond what the process has: what the file can hold at the best compression that HDF5 knows (deflate, 1032 to 1) as fp32, and a quarter
  * of a gigabyte. */
@@ -74,22 +47,22 @@ static _Noreturn void work(int to, ib_dataset *(*read_file)(const char *, ib_spl
     const ib_dataset *d = read_file(path, split);
     const char *message = ib_error();
     const header h = d ? (header){d->n, d->c, d->h, d->w, d->classes, d->raw_max, IB_OK} : (header){.n = (int64_t)strlen(message), .status = (int)ib_error_status()};
-    int failed = put(to, &h, sizeof h);
+    int sent = ib_fd_write(to, &h, sizeof h);
     if (d)
-        failed = failed || put(to, d->x, (size_t)(d->n * d->c * d->h * d->w) * sizeof *d->x) || put(to, d->y, (size_t)d->n * sizeof *d->y);
+        sent = sent && ib_fd_write(to, d->x, (size_t)(d->n * d->c * d->h * d->w) * sizeof *d->x) && ib_fd_write(to, d->y, (size_t)d->n * sizeof *d->y);
     else
-        failed = failed || put(to, message, (size_t)h.n);
-    _exit(failed);
+        sent = sent && ib_fd_write(to, message, (size_t)h.n);
+    _exit(!sent);
 }
 
 static ib_dataset *receive(int from, const char *path, int *told)
 {
     header h;
     char message[512] = ""; /* error.c */
-    if (get(from, &h, sizeof h))
+    if (!ib_fd_read(from, &h, sizeof h))
         return NULL;
     if (h.status) {
-        *told = h.n >= 0 && h.n < (int64_t)sizeof message && !get(from, message, (size_t)h.n);
+        *told = h.n >= 0 && h.n < (int64_t)sizeof message && ib_fd_read(from, message, (size_t)h.n);
         if (*told)
             ib_fail((ib_status)h.status, "%s", message);
         return NULL;
@@ -98,7 +71,7 @@ static ib_dataset *receive(int from, const char *path, int *told)
     *told = !d;
     if (d && h.classes > 0 && h.classes <= 65536)
         d->classes = h.classes; /* of the whole file */
-    if (d && (get(from, d->x, (size_t)(d->n * d->c * d->h * d->w) * sizeof *d->x) || get(from, d->y, (size_t)d->n * sizeof *d->y))) {
+    if (d && (!ib_fd_read(from, d->x, (size_t)(d->n * d->c * d->h * d->w) * sizeof *d->x) || !ib_fd_read(from, d->y, (size_t)d->n * sizeof *d->y))) {
         ib_dataset_free(d);
         d = NULL;
     }

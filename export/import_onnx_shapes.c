@@ -118,7 +118,6 @@ static ib_status unit_batch_norm(ib_importer *m, const ib_symbol *was, int64_t c
         if (ib_import_keep(m, names[k], p, channels))
             return ib_error_status();
     }
-    m->affine = m->steps;
     return IB_OK;
 }
 
@@ -141,6 +140,7 @@ static ib_status by_channel(ib_importer *m, size_t constant_input, float sign, i
     ib_status status = !v ? ib_error_status() : continues(m, &was) ? ib_import_name(m, &was, m->node->output[0]) : unit_batch_norm(m, &was, channels);
     if (!status) {
         join(m, v, size, channels, sign, product);
+        m->affine = m->steps;
         m->affine_result = m->node->output[0];
     }
     ib_free(v);

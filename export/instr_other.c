@@ -9,14 +9,18 @@
 
 /* ---- add, mul ---- */
 
+void ib_add_complete(const ib_program *p, ib_instr *i)
+{
+    i->flash = sizeof i->p.add;
+    i->acc_bound = p->profile == ISOBIT_FP32_RNE ? 255LL * i->p.add.a.mult + 255LL * i->p.add.b.mult : 1LL << 30;
+}
+
 static ib_status add_lower(ib_program *p, ib_instr *i, const ib_node *n)
 {
     const ib_qbinary_const *c = n->saved[1];
     const ib_tensor *a = n->in[0], *b = n->in[1];
-    UNUSED(p);
     i->p.add = (isobit_add){(int32_t)a->size, a->q.zero_point, b->q.zero_point, n->out->q.zero_point, c->lo, c->hi, c->a, c->b, c->out};
-    i->flash = sizeof i->p.add;
-    i->acc_bound = c->profile == ISOBIT_FP32_RNE ? 255LL * c->a.mult + 255LL * c->b.mult : 1LL << 30;
+    ib_add_complete(p, i);
     return IB_OK;
 }
 
@@ -45,15 +49,20 @@ static void add_print_call(const ib_program *p, const ib_instr *i, int at, ib_te
     ib_text_add(t, "isobit_run_add(&%s_layer%d, V%d, V%d, V%d, %d);", t->name, at, i->in[0], i->in[1], i->out, p->profile);
 }
 
+void ib_mul_complete(ib_instr *i)
+{
+    i->flash = sizeof i->p.mul;
+    i->acc_bound = 255 * 255;
+    i->macs = i->p.mul.size;
+}
+
 static ib_status mul_lower(ib_program *p, ib_instr *i, const ib_node *n)
 {
     const ib_qbinary_const *c = n->saved[1];
     const ib_tensor *a = n->in[0], *b = n->in[1];
     UNUSED(p);
     i->p.mul = (isobit_mul){(int32_t)a->size, a->q.zero_point, b->q.zero_point, n->out->q.zero_point, c->lo, c->hi, c->out};
-    i->flash = sizeof i->p.mul;
-    i->acc_bound = 255 * 255;
-    i->macs = a->size;
+    ib_mul_complete(i);
     return IB_OK;
 }
 
@@ -78,6 +87,12 @@ static void mul_print_call(const ib_program *p, const ib_instr *i, int at, ib_te
 
 /* ---- pooling ---- */
 
+void ib_pool_complete(ib_instr *i)
+{
+    i->flash = sizeof i->p.pool;
+    i->acc_bound = i->cls == &ib_instr_avgpool ? 255LL * i->p.pool.kernel_h * i->p.pool.kernel_w : 0;
+}
+
 static void pool_fill(ib_instr *i, const ib_node *n)
 {
     const ib_tensor *x = n->in[0], *y = n->out;
@@ -87,7 +102,7 @@ static void pool_fill(ib_instr *i, const ib_node *n)
                               .out_w = (int32_t)w.ow, .kernel_h = w.kh, .kernel_w = w.kw, .stride_h = w.sh, .stride_w = w.sw,
                               .pad_h = w.ph, .pad_w = w.pw, .in_zero = x->q.zero_point, .out_zero = y->q.zero_point,
                               .lo = y->q.qmin, .hi = y->q.qmax};
-    i->flash = sizeof i->p.pool;
+    ib_pool_complete(i);
 }
 
 static ib_status maxpool_lower(ib_program *p, ib_instr *i, const ib_node *n)
@@ -103,7 +118,6 @@ static ib_status avgpool_lower(ib_program *p, ib_instr *i, const ib_node *n)
     UNUSED(p);
     pool_fill(i, n);
     i->p.pool.scale = c->scale[0];
-    i->acc_bound = 255LL * i->p.pool.kernel_h * i->p.pool.kernel_w;
     return IB_OK;
 }
 
@@ -171,10 +185,15 @@ static void avgpool_print_call(const ib_program *p, const ib_instr *i, int at, i
 
 /* ---- lookup ---- */
 
+void ib_tables_complete(ib_instr *i)
+{
+    i->flash = 256LL * i->n_in;
+}
+
 static ib_status lookup_lower(ib_program *p, ib_instr *i, const ib_node *n)
 {
     UNUSED(p);
-    i->flash = 256;
+    ib_tables_complete(i);
     i->table = ib_copy(((const ib_lookup_const *)n->saved[1])->table, 256);
     return i->table ? IB_OK : IB_ENOMEM;
 }
@@ -214,7 +233,7 @@ static ib_status concat_lower(ib_program *p, ib_instr *i, const ib_node *n)
         i->p.runs[j] = (int32_t)(n->in[j]->size / n->in[j]->shape[0] / i->outer);
         memcpy(i->table + 256 * j, c[j].table, 256);
     }
-    i->flash = 256LL * n->n_in;
+    ib_tables_complete(i);
     return IB_OK;
 }
 

@@ -107,6 +107,11 @@ ib_window ib_product_window(const ib_instr *i, const ib_nhwc *image, int64_t n);
 /* With a product's geometry and constants in place: packs its weights as they ship, and proves that no accumulator overflows for inputs
  * lo .. hi. */
 ib_status ib_product_complete(ib_program *p, ib_instr *i, int lo, int hi);
+/* The same for the others: flash, products and the bound of accumulators follow from the constants (export/instr_other.c). */
+void ib_add_complete(const ib_program *p, ib_instr *i);
+void ib_mul_complete(ib_instr *i);
+void ib_pool_complete(ib_instr *i);
+void ib_tables_complete(ib_instr *i);
 /* Shape of a value as an image (data NULL, border 0); 0 if it is none. */
 int ib_value_image(const ib_value *v, ib_nhwc *image);
 /* Copies n bytes; NULL with ib_error() if memory is out or from is NULL. */

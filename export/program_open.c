@@ -71,11 +71,12 @@ static ib_status check_window(const ib_value *x, const ib_value *y, int kh, int 
 
 /* ---- instructions ---- */
 
-/* n tables of 256 codes of y */
-static ib_status read_tables(ib_instr *i, const ib_value *y, int64_t n, hid_t g)
+/* A table of 256 codes of y for each input. */
+static ib_status read_tables(ib_instr *i, const ib_value *y, hid_t g)
 {
     const int most = 1 << (y->bits - 1);
-    i->flash = 256 * n;
+    const int64_t n = i->n_in;
+    ib_tables_complete(i);
     if (!(i->table = ib_alloc((size_t)n * 256)))
         return IB_ENOMEM;
     if (ib_h5_read(g, "table", H5T_NATIVE_INT8, 256 * n, i->table))
@@ -122,8 +123,10 @@ static ib_status read_product(ib_program *p, ib_instr *i, hid_t g)
         return ib_error_status();
     if (!ib_format_for_bits(q[0]) || q[0] > 8)
         return refuse("the number of bits of a weight", q[0]);
-    if (is_conv ? check_window(x, y, w[0], w[1], w[2], w[3], w[4], w[5]) != IB_OK : w[0] != 1 || w[1] != 1 || w[6] != 1 || y->ndim != 2)
-        return is_conv ? ib_error_status() : ib_fail(IB_EFORMAT, "a linear layer with a window");
+    if (is_conv && check_window(x, y, w[0], w[1], w[2], w[3], w[4], w[5]))
+        return ib_error_status();
+    if (!is_conv && (w[0] != 1 || w[1] != 1 || w[6] != 1 || y->ndim != 2))
+        return ib_fail(IB_EFORMAT, "a linear layer with a window");
     if (w[6] < 1 || x->shape[1] % w[6] || y->shape[1] % w[6])
         return refuse("the number of groups", w[6]);
     i->p.conv = (isobit_conv2d){.in_c = (int32_t)(is_conv ? x->shape[1] : x->size), .in_h = 1, .in_w = 1, .out_c = (int32_t)y->shape[1], .out_h = 1, .out_w = 1,
@@ -160,8 +163,7 @@ static ib_status read_add(ib_program *p, ib_instr *i, hid_t g)
         return ib_error_status();
     if (u->size != y->size || v->size != y->size || a->size != y->size || a->a_zero != u->zero || a->b_zero != v->zero)
         return refuse("the number of its elements", a->size);
-    i->flash = sizeof *a;
-    i->acc_bound = p->profile == ISOBIT_FP32_RNE ? 255LL * a->a.mult + 255LL * a->b.mult : 1LL << 30;
+    ib_add_complete(p, i);
     const int sums = p->profile == ISOBIT_FP32_RNE ? a->a.mult >= 0 && a->b.mult >= 0 && i->acc_bound <= INT32_MAX && a->a.exp <= 0 && a->a.exp >= -62 && a->b.exp == a->a.exp
                                                    : is_scale(a->a, p->profile) && is_scale(a->b, p->profile) && is_scale(a->out, p->profile) && a->a.exp <= 0 && a->b.exp <= 0;
     return sums ? check_range(y, a->out_zero, a->lo, a->hi) : refuse("a factor", a->a.mult);
@@ -175,9 +177,7 @@ static ib_status read_mul(ib_program *p, ib_instr *i, hid_t g)
         return ib_error_status();
     if (u->size != y->size || v->size != y->size || m->size != y->size || m->a_zero != u->zero || m->b_zero != v->zero)
         return refuse("the number of its elements", m->size);
-    i->flash = sizeof *m;
-    i->macs = m->size;
-    i->acc_bound = 255 * 255;
+    ib_mul_complete(i);
     return is_scale(m->scale, p->profile) ? check_range(y, m->out_zero, m->lo, m->hi) : refuse("a factor", m->scale.mult);
 }
 
@@ -191,9 +191,7 @@ static ib_status read_pool(ib_program *p, ib_instr *i, hid_t g)
     if (o->channels != x->shape[1] || o->channels != y->shape[1] || o->in_h != x->shape[2] || o->in_w != x->shape[3] || o->out_h != y->shape[2] ||
         o->out_w != y->shape[3] || o->in_zero != x->zero || o->pad_h >= o->kernel_h || o->pad_w >= o->kernel_w)
         return refuse("the number of its channels", o->channels);
-    i->flash = sizeof *o;
-    if (i->cls == &ib_instr_avgpool)
-        i->acc_bound = 255LL * o->kernel_h * o->kernel_w;
+    ib_pool_complete(i);
     if (i->cls == &ib_instr_maxpool && (x->bits > y->bits || x->zero != y->zero))
         return refuse("the number of bits of its input", x->bits);
     if (i->acc_bound > INT32_MAX || !is_scale(o->scale, p->profile))
@@ -204,7 +202,7 @@ static ib_status read_pool(ib_program *p, ib_instr *i, hid_t g)
 static ib_status read_lookup(ib_program *p, ib_instr *i, hid_t g)
 {
     const ib_value *y = &p->values[i->out];
-    return p->values[i->in[0]].size == y->size ? read_tables(i, y, 1, g) : refuse("the number of its elements", y->size);
+    return p->values[i->in[0]].size == y->size ? read_tables(i, y, g) : refuse("the number of its elements", y->size);
 }
 
 static ib_status read_concat(ib_program *p, ib_instr *i, hid_t g)
@@ -228,7 +226,7 @@ static ib_status read_concat(ib_program *p, ib_instr *i, hid_t g)
     }
     if (total != y->shape[i->axis])
         return refuse("the sum of what is joined", total);
-    return read_tables(i, y, i->n_in, g);
+    return read_tables(i, y, g);
 }
 
 static const struct {

@@ -13,10 +13,24 @@
 #include "tensor/alloc.h"
 #include "tensor/error.h"
 
-static int write_all(int fd, const char *p, size_t n)
+int ib_fd_write(int fd, const void *bytes, size_t n)
 {
-    while (n) {
+    for (const char *p = bytes; n;) {
         const ssize_t done = write(fd, p, n);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done <= 0)
+            return 0;
+        p += done;
+        n -= (size_t)done;
+    }
+    return 1;
+}
+
+int ib_fd_read(int fd, void *bytes, size_t n)
+{
+    for (char *p = bytes; n;) {
+        const ssize_t done = read(fd, p, n);
         if (done < 0 && errno == EINTR)
             continue;
         if (done <= 0)
@@ -69,7 +83,7 @@ void ib_file_write(ib_file_writer *w, const void *bytes, size_t size)
 {
     if (!w || w->status)
         return;
-    if (!write_all(w->fd, bytes, size))
+    if (!ib_fd_write(w->fd, bytes, size))
         w->status = ib_fail(IB_EIO, "%s: cannot write %zu bytes: %s", w->path, w->written + size, strerror(errno));
     w->written += size;
 }

@@ -12,6 +12,10 @@ ib_status ib_file_replace(const char *path, const void *bytes, size_t size);
 /* The whole file, yours to ib_free(); NULL with ib_error(). */
 unsigned char *ib_file_read(const char *path, size_t *size);
 
+/* All n bytes, however many calls that takes; 0: an error or an early end, as errno says. */
+int ib_fd_write(int fd, const void *bytes, size_t n);
+int ib_fd_read(int fd, void *bytes, size_t n);
+
 /* A file that grows piece by piece under a temporary name; finish syncs it and renames it to `path`. The first failure
  * is kept and answered by finish, so that a series of writes needs one check. */
 typedef struct ib_file_writer ib_file_writer;

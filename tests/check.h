@@ -17,6 +17,9 @@
 
 #include <isobit/isobit.h>
 
+#include "files/file.h"
+#include "tensor/alloc.h"
+
 #define CHECK(condition) CU_ASSERT(condition)
 #define REQUIRE(condition) CU_ASSERT_FATAL(condition)
 /* Shows both numbers when they differ. */
@@ -42,6 +45,16 @@
             printf("\n    %s:%d: %s: '%s' lacks '%s'\n", __FILE__, __LINE__, failed_ ? "failed" : "did not fail", ib_error(), text); \
         CU_ASSERT(failed_ && strstr(ib_error(), text));                                                                \
     } while (0)
+
+static inline int same_file(const char *a, const char *b)
+{
+    size_t na = 0, nb = 0;
+    unsigned char *x = ib_file_read(a, &na), *y = ib_file_read(b, &nb);
+    const int same = x && y && na == nb && !memcmp(x, y, na);
+    ib_free(x);
+    ib_free(y);
+    return same;
+}
 
 typedef struct test_case {
     const char *name;

@@ -80,16 +80,6 @@ static void go(run *r, int64_t to)
     }
 }
 
-static int same_file(const char *a, const char *b)
-{
-    size_t na = 0, nb = 0;
-    unsigned char *x = ib_file_read(a, &na), *y = ib_file_read(b, &nb);
-    const int same = x && y && na == nb && !memcmp(x, y, na);
-    free(x);
-    free(y);
-    return same;
-}
-
 static void a_resumed_run_ends_in_the_same_bytes(void)
 {
     begin();

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "export/program.h"
-#include "files/file.h"
 
 static ib_device *dev;
 static ib_graph *g;
@@ -185,16 +184,6 @@ static void the_program_is_an_hdf5_file(void)
     end();
 }
 
-static int same_bytes(const char *a, const char *b)
-{
-    size_t n, m;
-    unsigned char *x = ib_file_read(a, &n), *y = ib_file_read(b, &m);
-    const int same = x && y && n == m && !memcmp(x, y, n);
-    ib_free(x);
-    ib_free(y);
-    return same;
-}
-
 /* Written, opened and written again: the same bytes, in HDF5 and in what the opened program exports, and the same codes. Broken by: anything that
  * a program has and its file lacks. */
 static void programs_are_opened_again(void)
@@ -213,7 +202,7 @@ static void programs_are_opened_again(void)
             if (!q)
                 printf("\n    %s ", ib_error());
             REQUIRE(q && !ib_export_hdf5(q, second));
-            CHECK(same_bytes(first, second));
+            CHECK(same_file(first, second));
             REQUIRE(!ib_export_c(p, dev, dir, "first", 0, NULL) && !ib_export_c(q, dev, dir, "second", 0, NULL));
             snprintf(line, sizeof line, "cd %s && sed s/second/first/g second.c | sed s/SECOND/FIRST/g >third.c && cmp -s first.c third.c", dir);
             CHECK(!system(line));
