@@ -30,11 +30,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 /* The integer program of the session's network. */
-static ib_program *lower(session *s)
+static ib_program *lower(session *s, const char *path)
 {
     const ib_phase phase = ib_qat_phase(s->net);
     if (phase == IB_FLOAT)
-        return fprintf(stderr, "isobit: the model was trained in float: it has no integers (train with --qat)\n"), NULL;
+        return fprintf(stderr, "isobit: %s: was trained in float: it has no integers (train with --qat)\n", path), NULL;
     ib_program *p = phase == IB_LEARN && ib_qat_set_phase(s->net, s->g, IB_FROZEN) ? NULL : ib_program_lower(s->net, s->g);
     if (!p)
         complain();
@@ -95,7 +95,7 @@ int command_eval(int argc, char **argv)
             fprintf(stderr, "isobit: %s: was trained in float: it has no quantized forward\n", o.model);
             status = 1;
         } else {
-            p = p || !integer ? p : lower(&s);
+            p = p || !integer ? p : lower(&s, o.model);
             status = integer ? !p || run_program(&s, p, &accuracy) : evaluate(&s, s.test, !qat, &accuracy, &loss);
         }
         if (!status && o.common.json) {

@@ -9,8 +9,8 @@
 typedef struct export_options {
     common common;
     const char *model, *to, *out, *name;
-    int64_t vectors;
-    int profile; /* -1: the trained one */
+    int64_t vectors; /* -1: not given */
+    int profile;     /* -1: the trained one */
 } export_options;
 
 /* What can be written. */
@@ -160,7 +160,7 @@ int command_export(int argc, char **argv)
                               "  isobit export lenet.h5 --to c -o out && cc -std=c99 -c out/lenet.c\n"
                               "JSON keys: format, output, flash, ram, macs (bytes, bytes, count), layers[]: name, op, weight_bits, flash, ram, macs, acc_bound.",
                               children, NULL, NULL};
-    export_options o = {.to = "c", .vectors = 4, .profile = -1};
+    export_options o = {.to = "c", .vectors = -1, .profile = -1};
     session s = {0};
     ib_program *p = NULL;
     int8_t *codes = NULL;
@@ -170,6 +170,9 @@ int command_export(int argc, char **argv)
     const target *to = find_target(o.to);
     if (!to)
         return fprintf(stderr, "isobit: --to '%s': c, onnx-qop, onnx-qdq, tflite and hdf5 are possible\n", o.to), 2;
+    if (strcmp(o.to, "c") && (o.vectors >= 0 || o.common.data))
+        return fprintf(stderr, "isobit: --%s has no effect without --to c\n", o.vectors >= 0 ? "vectors" : "data"), 2;
+    o.vectors = o.vectors >= 0 ? o.vectors : 4;
     int status = session_model(&s, &o.common, o.model);
     if (!status && ib_qat_phase(s.net) == IB_FLOAT)
         status = fprintf(stderr, "isobit: %s: was trained in float: train with --qat to get integers\n", o.model) > 0;

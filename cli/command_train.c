@@ -78,19 +78,43 @@ static void open_schedules(training *t)
     }
 }
 
+/* The settings that a resumed run must share: those of the file `was` before those of this run. */
+static int differs(const training *t, char *was, char *now)
+{
+    char *rest[2] = {NULL, NULL}, *a = strtok_r(was, " ", &rest[0]), *b = strtok_r(now, " ", &rest[1]);
+    while (a && b && !strcmp(a, b)) {
+        a = strtok_r(NULL, " ", &rest[0]);
+        b = strtok_r(NULL, " ", &rest[1]);
+    }
+    if (a || b)
+        fprintf(stderr, "isobit: %s: was made with other settings: %s, not %s\n", t->o.out, a ? a : "less", b ? b : "less");
+    return a || b;
+}
+
+static int same_settings(const training *t, const char *text)
+{
+    ib_checkpoint c;
+    char was[sizeof c.notes + 96], now[sizeof c.notes + 96];
+    if (ib_checkpoint_peek(t->o.out, &c))
+        return !complain();
+    snprintf(was, sizeof was, "model=%s seed=%llu %s", c.model, (unsigned long long)c.seed, c.notes);
+    snprintf(now, sizeof now, "model=%s seed=%llu %s", t->model, (unsigned long long)t->o.seed, text);
+    ib_checkpoint_release(&c);
+    return !differs(t, was, now);
+}
+
 /* Goes on from a checkpoint, if there is one. */
 static int open_checkpoint(training *t)
 {
     ib_checkpoint *c = &t->s.c;
     char text[sizeof c->notes];
-    train_options_text(&t->o, text, sizeof text);
+    if (train_options_text(&t->o, text, sizeof text))
+        return 1;
     if (t->o.resume && !access(t->o.out, F_OK)) {
+        if (!same_settings(t, text))
+            return 1;
         if (ib_checkpoint_restore(t->o.out, t->s.net, t->s.g, t->opt, c))
             return complain();
-        if (strcmp(c->model, t->model) || c->seed != (uint64_t)t->o.seed || strcmp(c->notes, text)) {
-            fprintf(stderr, "isobit: %s: was made with other settings: %s seed=%llu %s\n", t->o.out, c->model, (unsigned long long)c->seed, c->notes);
-            return 1;
-        }
         for (int i = 0; i < 2; i++) {
             t->schedule[i].best = c->state[3 * i];
             t->schedule[i].bad = (int64_t)c->state[3 * i + 1];

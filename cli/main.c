@@ -47,6 +47,7 @@ int main(int argc, char **argv)
             static char name[64];
             snprintf(name, sizeof name, "isobit %s", commands[i].name);
             argv[1] = name; /* what argp calls the program in its messages */
+            argp_err_exit_status = 2;
             return commands[i].run(argc - 1, argv + 1);
         }
     fprintf(stderr, "isobit: there is no command '%s'; `isobit --help` lists them\n", argv[1]);

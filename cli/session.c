@@ -69,7 +69,7 @@ error_t model_argument(int key, char *arg, struct argp_state *state, const char 
 {
     if (key == ARGP_KEY_ARG) {
         if (*model)
-            argp_error(state, "one model at a time");
+            argp_error(state, "'%s': one model at a time, and '%s' stands before it", arg, *model);
         *model = arg;
         return 0;
     }

@@ -8,7 +8,7 @@
 enum {
     K_MODEL = 1, K_INIT, K_QAT, K_PROFILE, K_OBSERVER, K_WEIGHT_OBSERVER, K_EPOCHS, K_QAT_FROM, K_BATCH, K_LR, K_QAT_LR, K_SEED, K_RESUME,
     K_BEST, K_OPTIM, K_DECAY, K_MOMENTUM, K_SMOOTHING, K_CLIP, K_AUGMENT, K_SCHEDULE, K_GRANULARITY, K_RULES, K_SYMMETRIC,
-    K_INPUT_BITS, K_FREEZE, K_CALIBRATE, K_REESTIMATE, K_PLOT, K_PERCENTILE
+    K_INPUT_BITS, K_FREEZE, K_CALIBRATE, K_REESTIMATE, K_PLOT, K_PERCENTILE, K_END
 };
 
 static const struct argp_option options[] = {
@@ -51,11 +51,13 @@ static int parse_augment(train_options *o, const char *list)
     char copy[128], *save = NULL;
     snprintf(copy, sizeof copy, "%s", list);
     for (char *item = strtok_r(copy, ",", &save); item; item = strtok_r(NULL, ",", &save)) {
-        if (!strncmp(item, "shift=", 6) ? parse_float(item + 6, "--augment shift", 0, 1000, &o->shift)
-            : !strncmp(item, "rotate=", 7) ? parse_float(item + 7, "--augment rotate", 0, 180, &o->rotate)
-                                           : strcmp(item, "flip"))
+        const int shift = !strncmp(item, "shift=", 6), rotate = !strncmp(item, "rotate=", 7);
+        if (shift ? parse_float(item + 6, "--augment shift", 0, 1000, &o->shift)
+                  : rotate && parse_float(item + 7, "--augment rotate", 0, 180, &o->rotate))
+            return 1;
+        if (!shift && !rotate && strcmp(item, "flip"))
             return fprintf(stderr, "isobit: --augment '%s': shift=PIXELS, rotate=DEGREES and flip are possible\n", item), 1;
-        o->flip |= !strcmp(item, "flip");
+        o->flip |= !shift && !rotate;
     }
     return 0;
 }
@@ -78,6 +80,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     int64_t n;
     double x;
     int bad = 0;
+    if (key > 0 && key < K_END)
+        o->given |= 1ull << key;
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &o->common;
@@ -134,6 +138,18 @@ static const char doc[] =
     "  isobit train --model mlp --qat w8a8 --qat-from 12 --epochs 12 --observer kl -o ptq.h5\n"
     "JSON keys: model, qat, profile, accuracy, float_accuracy, loss, best_accuracy, epochs, seconds, checkpoint.";
 
+/* 1 after naming an option that the others leave without effect. */
+static int has_idle(const train_options *o)
+{
+    static const int quantized[] = {K_QAT_FROM, K_QAT_LR, K_FREEZE, K_CALIBRATE, K_PROFILE, K_OBSERVER, K_PERCENTILE, K_WEIGHT_OBSERVER,
+                                    K_GRANULARITY, K_RULES, K_INPUT_BITS, K_SYMMETRIC, K_REESTIMATE, 0};
+    const int by_percentile = o->quant.observer && !strcmp(o->quant.observer, "percentile");
+    return (!strcmp(o->qat, "none") && refuse_idle(options, o->given, quantized, "--qat")) ||
+           (!by_percentile && refuse_idle(options, o->given, (int[]){K_PERCENTILE, 0}, "--observer percentile")) ||
+           (strcmp(o->optimizer, "sgd") && refuse_idle(options, o->given, (int[]){K_MOMENTUM, 0}, "--optim sgd")) ||
+           (o->init && refuse_idle(options, o->given, (int[]){K_MODEL, 0}, "a network of its own: --init brings one"));
+}
+
 int train_options_parse(train_options *o, int argc, char **argv)
 {
     static const struct argp_child children[] = {COMMON_CHILD, {0}};
@@ -148,6 +164,8 @@ int train_options_parse(train_options *o, int argc, char **argv)
     const int sgd = !strcmp(o->optimizer, "sgd");
     if (!sgd && strcmp(o->optimizer, "adamw"))
         return fprintf(stderr, "isobit: --optim '%s': adamw and sgd are possible\n", o->optimizer), 2;
+    if (has_idle(o))
+        return 2;
     o->lr = o->lr > 0 ? o->lr : sgd ? 0.05 : 2e-3;
     o->qat_lr = o->qat_lr > 0 ? o->qat_lr : o->lr / 2;
     o->decay = o->decay >= 0 ? o->decay : sgd ? 0 : 0.01;
@@ -157,10 +175,10 @@ int train_options_parse(train_options *o, int argc, char **argv)
     return 0;
 }
 
-void train_options_text(const train_options *o, char *text, size_t size)
+int train_options_text(const train_options *o, char *text, size_t size)
 {
     const ib_qat_opts *q = &o->quant;
-    snprintf(text, size,
+    const int length = snprintf(text, size,
              "data=%s epochs=%lld batch=%lld lr=%g optim=%s momentum=%g decay=%g schedule=%d smoothing=%g clip=%g shift=%g rotate=%g flip=%d "
              "qat=%s from=%lld qat_lr=%g freeze=%lld calibrate=%lld profile=%s observer=%s weights=%s granularity=%d:%d rules=%s input=%d "
              "symmetric=%d percentile=%g reestimate=%d limit=%lld",
@@ -168,4 +186,8 @@ void train_options_text(const train_options *o, char *text, size_t size)
              o->clip, o->shift, o->rotate, o->flip, o->qat, (long long)o->qat_from, o->qat_lr, (long long)o->freeze, (long long)o->calibrate,
              ib_profile_name(q->profile), q->observer ? q->observer : "auto", q->weight_observer ? q->weight_observer : "auto", (int)q->granularity,
              q->group_size, q->rules ? q->rules : "", q->input_bits, q->symmetric, q->percentile, o->reestimate, (long long)o->common.limit);
+    if (length >= 0 && (size_t)length < size)
+        return 0;
+    fprintf(stderr, "isobit: the settings take %d characters, a checkpoint keeps %zu: shorten --rules or --data\n", length, size - 1);
+    return 1;
 }

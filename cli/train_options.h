@@ -12,11 +12,12 @@ typedef struct train_options {
     double lr, qat_lr, decay, momentum, smoothing, clip, shift, rotate;
     ib_schedule_kind schedule;
     int flip, resume, reestimate;
+    uint64_t given; /* bit of each option's key */
 } train_options;
 
 /* Parses and completes; 0, or the exit status. */
 int train_options_parse(train_options *o, int argc, char **argv);
-/* The settings that decide the result, in one line: what a resumed run must share. */
-void train_options_text(const train_options *o, char *text, size_t size);
+/* The settings that decide the result, in one line: what a resumed run must share. 1 after telling that they are too long. */
+int train_options_text(const train_options *o, char *text, size_t size);
 
 #endif
