@@ -90,7 +90,7 @@ static int ends(const talk *t, int32_t id)
 {
     size_t n;
     const char *s = ib_token_bytes(t->l.t, id, &n);
-    return id == ib_tokenizer_eos(t->l.t) || (ib_token_is_control(t->l.t, id) && (!strcmp(s, "<|im_end|>") || !strcmp(s, "<|eot_id|>") ||
+    return ib_lm_ends_text(t->l.m, id) || id == ib_tokenizer_eos(t->l.t) || (ib_token_is_control(t->l.t, id) && (!strcmp(s, "<|im_end|>") || !strcmp(s, "<|eot_id|>") ||
            !strcmp(s, "<end_of_turn>") || !strcmp(s, "<|endoftext|>") || !strcmp(s, "</s>")));
 }
 

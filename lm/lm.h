@@ -80,6 +80,8 @@ struct ib_lm {
     ib_gguf *gguf;            /* what the weights are mapped from */
     ib_safetensors *hf;
     ib_layer *trainable;      /* adapter or trained weights */
+    int32_t *end;             /* [n_ends] tokens that end a text */
+    int n_ends;
     int adapted, rslora, dora, r;
     float alpha, dropout;
     char *targets;            /* as given, for adapter_config.json */
@@ -89,6 +91,9 @@ struct ib_lm {
 ib_status ib_lm_alloc(ib_lm *m); /* blocks, after c and arch are known; checks the numbers */
 ib_status ib_lm_from_gguf(ib_lm *m, const char *path);
 ib_status ib_lm_from_hf(ib_lm *m, const char *folder);
+/* Notes the tokens that end a text: eos_token_id of config.json and generation_config.json; eos, eot and eom of a GGUF file. */
+ib_status ib_lm_ends_of_hf(ib_lm *m, struct json_object *config, const char *folder);
+ib_status ib_lm_ends_of_gguf(ib_lm *m, const ib_gguf *f);
 /* Elements of a norm's weight; 0: the architecture has no such norm. */
 int ib_lm_norm_width(const ib_lm *m, int norm);
 /* A frozen fp32 vector from a tensor of a file; `plus` is added to each element. */

@@ -105,6 +105,8 @@ ib_status ib_lm_from_gguf(ib_lm *m, const char *path)
     ib_status status = read_config(m, f);
     if (!status)
         status = ib_lm_alloc(m);
+    if (!status)
+        status = ib_lm_ends_of_gguf(m, f);
     m->pairs = m->arch && m->arch->gguf_pairs;
     for (int i = 0; i < m->c.layers && !status; i++)
         status = read_block(m, f, i);

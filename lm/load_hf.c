@@ -232,6 +232,8 @@ ib_status ib_lm_from_hf(ib_lm *m, const char *folder)
             status = read_block(m, i);
         if (!status)
             status = read_matrix(m->hf, "model.embed_tokens", &m->embedding, m->c.vocabulary, m->c.width);
+        if (!status)
+            status = ib_lm_ends_of_hf(m, config, folder);
         if (!status && !find(m->hf, "lm_head", ".weight"))
             m->c.tied = 1;
         if (!status && !m->c.tied)

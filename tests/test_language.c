@@ -359,5 +359,63 @@ static void deployed_is_what_ships(void)
     close_graph();
 }
 
+static void put_text(const char *name, const char *text)
+{
+    FILE *f = fopen(name, "w");
+    REQUIRE(f && fputs(text, f) >= 0 && !fclose(f));
+}
+
+/* Copies of a model's files of which one is changed: links to the others. */
+static const char *changed(const char *arch, const char *file, const char *text)
+{
+    static const char *const files[] = {"config.json", "generation_config.json", "model.safetensors"};
+    mkdir(temporary("changed"), 0777);
+    for (int i = 0; i < 3; i++) {
+        char *to = temporary("changed/");
+        strcat(to, files[i]);
+        unlink(to);
+        if (!strcmp(files[i], file))
+            put_text(to, text);
+        else
+            CHECK(symlink(path(arch, files[i]), to) == 0);
+    }
+    return temporary("changed");
+}
+
+/* Every token that a file calls an end is one. */
+static void ends_are_read(void)
+{
+    open_graph();
+    const struct { const char *text; int ends[4]; } cases[] = {
+        {"{\"eos_token_id\": [5, 9, 66]}", {2, 5, 9, 66}}, {"{\"eos_token_id\": 7, \"do_sample\": true}", {2, 7, 7, 7}}, {"{}", {2, 2, 2, 2}}};
+    for (int i = 0; i < 3; i++) {
+        ib_lm *m = ib_lm_open(changed("llama", "generation_config.json", cases[i].text));
+        REQUIRE(m != NULL);
+        for (int id = 0; id < VOCABULARY; id++) {
+            const int *e = cases[i].ends;
+            CHECK_INT(ib_lm_ends_text(m, id), id == e[0] || id == e[1] || id == e[2] || id == e[3]);
+        }
+        ib_lm_free(m);
+    }
+    CHECK_ERROR(!ib_lm_open(changed("llama", "generation_config.json", "{\"eos_token_id\": [5, \"</s>\"]}")), "'eos_token_id' is");
+    ib_gguf_writer w = {0};
+    const int64_t one = 1;
+    ib_gguf_put_u32(&w, "tokenizer.ggml.eos_token_id", 3);
+    ib_gguf_put_u32(&w, "tokenizer.ggml.eot_token_id", 4);
+    ib_gguf_put_u32(&w, "tokenizer.ggml.bos_token_id", 6);
+    ib_gguf_put_tensor(&w, "x", 1, &one, ib_storage_find("f32"));
+    ib_file_writer *file = ib_gguf_start(&w, temporary("ends.gguf"));
+    ib_gguf_data(file, &(float){0}, 4);
+    REQUIRE(!ib_file_writer_finish(file));
+    ib_gguf *f = ib_gguf_open(temporary("ends.gguf"));
+    ib_lm m = {0};
+    REQUIRE(f && !ib_lm_ends_of_gguf(&m, f));
+    CHECK(ib_lm_ends_text(&m, 3) && ib_lm_ends_text(&m, 4) && !ib_lm_ends_text(&m, 6));
+    ib_free(m.end);
+    ib_gguf_close(f);
+    ib_gguf_writer_release(&w);
+    close_graph();
+}
+
 SUITE("language", T(logits_equal_transformers), T(gradients_equal_peft), T(models_survive_files), T(adapters_survive_files),
-      T(packing_and_cache_change_nothing), T(quantized_folders), T(bitsandbytes_checkpoint), T(deployed_is_what_ships))
+      T(packing_and_cache_change_nothing), T(quantized_folders), T(bitsandbytes_checkpoint), T(deployed_is_what_ships), T(ends_are_read))

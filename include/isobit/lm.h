@@ -33,6 +33,9 @@ ib_lm *ib_lm_open(const char *path);
 ib_lm *ib_lm_new(const ib_lm_config *config, uint64_t seed);
 void ib_lm_free(ib_lm *m); /* NULL is fine */
 const ib_lm_config *ib_lm_config_of(const ib_lm *m);
+/* 1 if the model's files say that this token ends a text: eos_token_id (a token or a list) of config.json or
+ * generation_config.json, tokenizer.ggml.eos_token_id, eot_token_id or eom_token_id of a GGUF file. */
+int ib_lm_ends_text(const ib_lm *m, int32_t id);
 /* Stores all linear layers (not embedding and head) in another format from now on; "keep" does nothing. */
 ib_status ib_lm_requantize(ib_lm *m, const char *format);
 /* Freezes trained weights (of ib_lm_new) into a storage format; norms stay fp32. */
