@@ -14,7 +14,7 @@ typedef struct wire wire;
 
 /* An operator: which attributes it takes, what parameters it has, how it is applied. */
 typedef struct wired_op {
-    const char *name;
+    const char *name, *takes; /* attributes, each between blanks */
     int least, most; /* inputs */
     ib_status (*params)(ib_layer *l, wire *w);
     ib_tensor *(*apply)(ib_graph *g, const wire *w, ib_tensor *const *x);
@@ -30,13 +30,14 @@ struct wire {
     ib_tensor *x[IB_MAX_INPUTS]; /* while it is applied */
 };
 
-#define ATTRIBUTES(X) X(in, 0) X(out, 0) X(kh, 1) X(kw, 1) X(sh, 1) X(sw, 1) X(ph, 0) X(pw, 0) X(groups, 1) X(bias, 0) X(axis, 1)
+#define ATTRIBUTES(X) X(in, 0) X(out, 0) X(kh, 1) X(kw, 1) X(sh, 1) X(sw, 1) X(ph, 0) X(pw, 0) X(groups, 1) X(bias, 0) X(axis, 1) X(order, 0)
 enum {
 #define X(name, initial) A_##name,
     ATTRIBUTES(X)
 #undef X
     N_ATTRIBUTES
 };
+static const char *const orders[] = {"chw", "hwc"};
 static const struct {
     const char *name;
     int64_t initial;
@@ -139,14 +140,25 @@ static ib_tensor *tanh_step(ib_graph *g, const wire *w, ib_tensor *const *x)
     return ib_tanh(g, x[0]);
 }
 SIMPLE(softmax)
-SIMPLE(flatten)
 SIMPLE(global_avg_pool)
+static ib_tensor *flatten(ib_graph *g, const wire *w, ib_tensor *const *x)
+{
+    return w->a[A_order] ? ib_flatten_hwc(g, x[0]) : ib_flatten(g, x[0]);
+}
 
-static const wired_op ops[] = {{"conv", 1, 1, conv_params, conv}, {"linear", 1, 1, linear_params, linear}, {"batch_norm", 1, 1, norm_params, norm},
-                               {"max_pool", 1, 1, NULL, max_pool}, {"avg_pool", 1, 1, NULL, avg_pool}, {"global_avg_pool", 1, 1, NULL, global_avg_pool},
-                               {"relu", 1, 1, NULL, relu}, {"relu6", 1, 1, NULL, relu6}, {"sigmoid", 1, 1, NULL, sigmoid}, {"tanh", 1, 1, NULL, tanh_step},
-                               {"softmax", 1, 1, NULL, softmax}, {"flatten", 1, 1, NULL, flatten}, {"add", 2, 2, NULL, add}, {"mul", 2, 2, NULL, mul},
-                               {"concat", 2, IB_MAX_INPUTS, NULL, concat}};
+#define WINDOW " kh kw sh sw ph pw "
+static const wired_op ops[] = {{"conv", WINDOW "in out groups bias ", 1, 1, conv_params, conv}, {"linear", " in out bias ", 1, 1, linear_params, linear},
+                               {"batch_norm", " in eps ", 1, 1, norm_params, norm}, {"max_pool", WINDOW, 1, 1, NULL, max_pool},
+                               {"avg_pool", WINDOW, 1, 1, NULL, avg_pool}, {"global_avg_pool", "", 1, 1, NULL, global_avg_pool},
+                               {"relu", "", 1, 1, NULL, relu}, {"relu6", "", 1, 1, NULL, relu6}, {"sigmoid", "", 1, 1, NULL, sigmoid},
+                               {"tanh", "", 1, 1, NULL, tanh_step}, {"softmax", "", 1, 1, NULL, softmax}, {"flatten", " order ", 1, 1, NULL, flatten},
+                               {"add", "", 2, 2, NULL, add}, {"mul", "", 2, 2, NULL, mul}, {"concat", " axis ", 2, IB_MAX_INPUTS, NULL, concat}};
+
+static int takes(const wired_op *op, const char *attribute)
+{
+    char between[20];
+    return snprintf(between, sizeof between, " %s ", attribute) < (int)sizeof between && strstr(op->takes, between);
+}
 
 static ib_tensor *step_forward(ib_layer *l, ib_graph *g, ib_tensor *x)
 {
@@ -205,9 +217,16 @@ static ib_status add_line(ib_layer *net, char *line, int at)
             a++;
         if (value && !strcmp(attribute, "eps"))
             w->eps = strtof(value, &end);
+        else if (value && a == A_order)
+            for (int i = 0; i < 2; i++) {
+                if (!strcmp(orders[i], value)) {
+                    w->a[a] = i;
+                    end = strchr(value, 0);
+                }
+            }
         else if (value && a < N_ATTRIBUTES)
             w->a[a] = strtoll(value, &end, 10);
-        if (!end || *end || end == value || (a < N_ATTRIBUTES && (w->a[a] < 0 || w->a[a] > 1 << 24)))
+        if (!end || *end || end == value || !takes(w->op, attribute) || (a < N_ATTRIBUTES && (w->a[a] < 0 || w->a[a] > 1 << 24)))
             status = ib_fail(IB_EFORMAT, "the network's line %d ('%s') has an attribute '%s' that cannot be used", at, name, attribute);
     }
     if (!status && (w->a[A_kh] < 1 || w->a[A_kw] < 1 || w->a[A_sh] < 1 || w->a[A_sw] < 1 || w->a[A_kh] > 4096 || w->a[A_kw] > 4096))

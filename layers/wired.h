@@ -3,9 +3,10 @@
  *   isobit network 1
  *   conv1 conv 0 in=1 out=8 kh=5 kw=5 sh=1 sw=1 ph=2 pw=2 groups=1 bias=1
  *   relu1 relu 1
+ *   flat flatten 2 order=hwc
  *   ...
  * Name, operator, values that go in (0 is the network's input, k the result of line k, commas between), attributes. The last
- * line's value is the result. */
+ * line's value is the result. The order of a flattened image is chw where nothing is said. */
 #ifndef IB_LAYERS_WIRED_H
 #define IB_LAYERS_WIRED_H
 

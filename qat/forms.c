@@ -33,6 +33,7 @@ static int is_elementwise(const ib_node *n)
 #define accepts_avg_pool always
 #define accepts_concat always
 #define accepts_reshape always
+#define accepts_flatten_hwc always
 #define accepts_dropout always
 #define accepts_relu always
 #define accepts_relu6 always
@@ -105,6 +106,12 @@ static ib_tensor *run_concat(ib_graph *g, ib_step *s, ib_tensor **in)
 static ib_tensor *run_reshape(ib_graph *g, ib_step *s, ib_tensor **in)
 {
     return ib_apply(g, &ib_op_reshape, in, 1, s->attrs);
+}
+
+static ib_tensor *run_flatten_hwc(ib_graph *g, ib_step *s, ib_tensor **in)
+{
+    (void)s;
+    return ib_flatten_hwc(g, in[0]);
 }
 
 static ib_tensor *run_dropout(ib_graph *g, ib_step *s, ib_tensor **in)

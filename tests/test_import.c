@@ -166,9 +166,34 @@ static void descriptions_are_checked(void)
     static const char *const bad[][2] = {{"", "does not begin"}, {"isobit network 1\n", "no operators"}, {"isobit network 1\na parrot 0\n", "no known operator"},
                                          {"isobit network 1\na relu 1\n", "no earlier value"}, {"isobit network 1\na add 0\n", "1 inputs"},
                                          {"isobit network 1\na conv 0 in=3 out=4 groups=2\n", "groups"}, {"isobit network 1\na conv 0 in=x\n", "'in'"},
-                                         {"isobit network 1\na max_pool 0 kh=0\n", "window"}};
+                                         {"isobit network 1\na max_pool 0 kh=0\n", "window"}, {"isobit network 1\na flatten 0 order=whc\n", "'order'"},
+                                         {"isobit network 1\na relu 0 order=hwc\n", "'order'"}, {"isobit network 1\na relu 0 eps=1\n", "'eps'"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         CHECK_ERROR(ib_wired_network(bad[i][0]) == NULL, bad[i][1]);
+}
+
+/* Rows of images in the order of a network whose channels lie last. */
+static void rows_have_an_order(void)
+{
+    float x[24];
+    ib_device *device = ib_device_open(NULL);
+    ib_graph *graph = ib_graph_new(device);
+    for (int i = 0; i < 24; i++)
+        x[i] = (float)i;
+    for (int hwc = 0; hwc < 2; hwc++) {
+        ib_layer *net = ib_wired_network(hwc ? "isobit network 1\na flatten 0 order=hwc\n" : "isobit network 1\na flatten 0 order=chw\n");
+        REQUIRE(net && !ib_layer_init(net, 1));
+        ib_graph_begin(graph, IB_EVAL);
+        ib_tensor *y = ib_layer_forward(graph, net, ib_input(graph, 4, (int64_t[]){2, 2, 3, 2}, x));
+        REQUIRE(y && ib_tensor_ndim(y) == 2 && ib_tensor_shape(y)[1] == 12);
+        for (int i = 0; i < 2; i++)
+            for (int c = 0; c < 2; c++)
+                for (int p = 0; p < 6; p++)
+                    CHECK(ib_tensor_f32(y)[i * 12 + (hwc ? p * 2 + c : c * 6 + p)] == x[i * 12 + c * 6 + p]);
+        ib_layer_free(net);
+    }
+    ib_graph_free(graph);
+    ib_device_close(device);
 }
 
 static void all(void)
@@ -182,4 +207,4 @@ static void all(void)
     ib_device_close(dev);
 }
 
-SUITE("import", T(all), T(damaged_files), T(weights_in_another_file), T(descriptions_are_checked))
+SUITE("import", T(all), T(damaged_files), T(weights_in_another_file), T(descriptions_are_checked), T(rows_have_an_order))

@@ -1,4 +1,4 @@
-/* shape.c - reshape (fp32 and codes) and concat. */
+/* shape.c - reshape and flattening (fp32 and codes), concat. */
 #include <string.h>
 
 #include "autograd/attrs.h"
@@ -63,6 +63,65 @@ ib_tensor *ib_reshape(ib_graph *g, ib_tensor *x, int ndim, const int64_t *shape)
 ib_tensor *ib_flatten(ib_graph *g, ib_tensor *x)
 {
     return x ? ib_reshape(g, x, 2, (int64_t[]){0, x->size / x->shape[0]}) : NULL;
+}
+
+/* ---- flatten_hwc: y[n, p C + c] = x[n, c, p], p the place in the image; rows are what they are ---- */
+
+/* y[b][a] of x[a][b], elements of `bytes` */
+static void transposed(const char *x, int64_t a, int64_t b, size_t bytes, char *y)
+{
+    for (int64_t i = 0; i < a; i++)
+        for (int64_t j = 0; j < b; j++)
+            memcpy(y + (size_t)(j * a + i) * bytes, x + (size_t)(i * b + j) * bytes, bytes);
+}
+
+static ib_status flatten_shape(ib_node *n, ib_tensor *out)
+{
+    const ib_tensor *x = n->in[0];
+    if (x->ndim < 2)
+        return ib_op_fail(n, "the input has no channels");
+    const ib_status status = ib_same_shape(x, out, 1);
+    return status ? status : ib_tensor_set_shape(out, 2, (int64_t[]){x->shape[0], x->size / x->shape[0]});
+}
+
+static ib_status flatten_forward(ib_graph *g, ib_node *n)
+{
+    (void)g;
+    const ib_tensor *x = n->in[0];
+    const size_t bytes = ib_dtype_bytes(x->dtype);
+    const int64_t row = n->out->shape[1], channels = x->shape[1];
+    for (int64_t i = 0; i < x->shape[0]; i++) {
+        const size_t at = (size_t)(i * row) * bytes;
+        transposed((const char *)x->data + at, channels, row / channels, bytes, (char *)n->out->data + at);
+    }
+    return IB_OK;
+}
+
+static ib_status flatten_backward(ib_graph *g, ib_node *n)
+{
+    ib_status failed = IB_OK;
+    const int64_t row = n->out->shape[1], channels = n->in[0]->shape[1], area = row / channels;
+    float *dx = ib_grad_of(g, n->in[0], &failed);
+    for (int64_t i = 0; dx && i < n->out->shape[0]; i++)
+        for (int64_t c = 0; c < channels; c++)
+            for (int64_t p = 0; p < area; p++)
+                dx[i * row + c * area + p] += n->out->grad[i * row + p * channels + c];
+    return failed;
+}
+
+static ib_tensor *flatten_sample(ib_graph *g, ib_tensor **in)
+{
+    return ib_flatten_hwc(g, in[0]);
+}
+
+const ib_op ib_op_flatten_hwc = {
+    .name = "flatten_hwc", .n_required = 1, .shape = flatten_shape, .forward = flatten_forward, .backward = flatten_backward,
+    .samples = (const ib_sample[]){{"image", 1, {{4, {2, 3, 2, 4}, -1, 1}}, flatten_sample, 0},
+                                   {"row", 1, {{2, {2, 5}, -1, 1}}, flatten_sample, 0}, {0}}};
+
+ib_tensor *ib_flatten_hwc(ib_graph *g, ib_tensor *x)
+{
+    return IB_APPLY(g, &ib_op_flatten_hwc, NULL, x);
 }
 
 /* ---- concat: along `axis`, outer x (sizes of that axis) x inner ---- */

@@ -95,6 +95,7 @@ ib_tensor *ib_dropout(ib_graph *g, ib_tensor *x, float p); /* keeps with 1 - p a
 /* A first dimension of 0 means the input's (the batch). */
 ib_tensor *ib_reshape(ib_graph *g, ib_tensor *x, int ndim, const int64_t *shape);
 ib_tensor *ib_flatten(ib_graph *g, ib_tensor *x);                       /* [N,...] -> [N,K] */
+ib_tensor *ib_flatten_hwc(ib_graph *g, ib_tensor *x); /* the same of [N,C,H,W] in the order H,W,C, as of images whose channels lie last */
 ib_tensor *ib_concat(ib_graph *g, ib_tensor *const *x, int n, int axis); /* 2 to 8 inputs, axis 1 or more */
 ib_tensor *ib_sum(ib_graph *g, ib_tensor *x);                           /* -> [1] */
 ib_tensor *ib_mean(ib_graph *g, ib_tensor *x);                          /* -> [1] */
