@@ -4,6 +4,7 @@
  *   qoperator:  QLinearConv on codes
  *   qdq:        DequantizeLinear -> Conv -> QuantizeLinear, which ONNX Runtime fuses into the same QLinearConv. Activations are
  *               uint8, each code raised by 128: on x86 it fuses those only, and leaves int8 to its float operators
+ * Weights are signed as far as every processor adds their products exactly, see is_exact().
  * A linear layer is the 1x1 convolution of a 1x1 image: QLinearMatMul has no bias and QGemm is no standard operator.
  * What standard operators would round more than once, or in float, is written in exact integer arithmetic instead:
  *   add    the fixed-point sum in int32, then one rounding in double, which holds it exactly
@@ -18,11 +19,12 @@
 #include "export/program.h"
 #include "tensor/requant.h"
 
+enum { RAISE = 128 }; /* of activation codes as they are shown, uint8 */
+
 typedef struct printer {
     const ib_program *p;
     ib_onnx *o;
     int qdq, int4;
-    int raise; /* of activation codes as they are shown: 0 (int8) or 128 (uint8) */
     int at; /* number of the instruction; constants are named after it */
     char out[24];
 } printer;
@@ -57,14 +59,10 @@ static const char *constant_f32(const printer *w, const char *what, float v)
     return constant(w, what, IB_ONNX_FLOAT, 0, NULL, &v, sizeof v);
 }
 /* An activation's code as a scalar. */
-static int code_type(const printer *w)
-{
-    return w->raise ? IB_ONNX_UINT8 : IB_ONNX_INT8;
-}
 static const char *constant_code(const printer *w, const char *what, int v)
 {
-    const uint8_t code = (uint8_t)(v + w->raise);
-    return constant(w, what, code_type(w), 0, NULL, &code, 1);
+    const uint8_t code = (uint8_t)(v + RAISE);
+    return constant(w, what, IB_ONNX_UINT8, 0, NULL, &code, 1);
 }
 static const char *constant_i32(const printer *w, const char *what, int32_t v)
 {
@@ -120,10 +118,10 @@ static void requantized(const printer *w, const char *acc, int type, const char 
     ib_onnx_node(w->o, "Round", text("result%d", w->at), text("rounded%d", w->at));
     ib_onnx_node(w->o, "Cast", text("rounded%d", w->at), v);
     ib_onnx_attr_int(w->o, "to", IB_ONNX_INT32);
-    ib_onnx_node(w->o, "Add", text("%s %s", v, constant_i32(w, "out_zero", zero + w->raise)), text("moved%d", w->at));
-    ib_onnx_node(w->o, "Clip", text("moved%d %s %s", w->at, constant_i32(w, "least32_", lo + w->raise), constant_i32(w, "most32_", hi + w->raise)), text("kept%d", w->at));
+    ib_onnx_node(w->o, "Add", text("%s %s", v, constant_i32(w, "out_zero", zero + RAISE)), text("moved%d", w->at));
+    ib_onnx_node(w->o, "Clip", text("moved%d %s %s", w->at, constant_i32(w, "least32_", lo + RAISE), constant_i32(w, "most32_", hi + RAISE)), text("kept%d", w->at));
     ib_onnx_node(w->o, "Cast", text("kept%d", w->at), w->out);
-    ib_onnx_attr_int(w->o, "to", code_type(w));
+    ib_onnx_attr_int(w->o, "to", IB_ONNX_UINT8);
 }
 
 /* int32 input less its zero point */
@@ -131,7 +129,7 @@ static const char *widened(const printer *w, const char *x, int zero, const char
 {
     ib_onnx_node(w->o, "Cast", x, text("%s_wide", to));
     ib_onnx_attr_int(w->o, "to", IB_ONNX_INT32);
-    ib_onnx_node(w->o, "Sub", text("%s_wide %s", to, constant_i32(w, text("zero_%s_", to), zero + w->raise)), to);
+    ib_onnx_node(w->o, "Sub", text("%s_wide %s", to, constant_i32(w, text("zero_%s_", to), zero + RAISE)), to);
     return to;
 }
 
@@ -147,15 +145,38 @@ typedef struct product {
     const int32_t *bias;       /* [oc], or NULL */
 } product;
 
-static const char *weights(const printer *w, const product *c)
+static int64_t count_of(const product *c)
 {
-    const int64_t n = c->shape[0] * c->shape[1] * c->shape[2] * c->shape[3];
+    return c->shape[0] * c->shape[1] * c->shape[2] * c->shape[3];
+}
+
+/* x86 without VNNI multiplies uint8 by int8 with vpmaddubsw, whose sums of two products saturate at 16 bits:
+ * 2 * 255 * |weight| <= 32767 holds to 64. */
+static int is_exact(const product *c)
+{
+    for (int64_t i = 0; i < count_of(c); i++)
+        if (c->codes[i] < -64 || c->codes[i] > 64)
+            return 0;
+    return 1;
+}
+
+static const char *weights(const printer *w, const product *c, int exact)
+{
+    const int64_t n = count_of(c);
+    if (!exact) {
+        uint8_t *shown = ib_alloc((size_t)n);
+        for (int64_t i = 0; shown && i < n; i++)
+            shown[i] = (uint8_t)(c->codes[i] + RAISE);
+        const char *name = constant(w, "weight", IB_ONNX_UINT8, 4, c->shape, shown, (size_t)n);
+        ib_free(shown);
+        return name;
+    }
     if (c->bits != 4 || !w->int4)
         return constant(w, "weight", IB_ONNX_INT8, 4, c->shape, c->codes, (size_t)n);
     uint8_t *packed = ib_alloc((size_t)(n + 1) / 2 + 1);
     for (int64_t i = 0; packed && i < n; i++)
         packed[i / 2] |= (uint8_t)((c->codes[i] & 15) << 4 * (i & 1));
-    const char *four = constant(w, "weight_int4_", IB_ONNX_INT4, 4, c->shape, packed ? packed : (uint8_t *)"", packed ? (size_t)(n + 1) / 2 : 0);
+    const char *four = constant(w, "weight_int4_", IB_ONNX_INT4, 4, c->shape, packed, (size_t)(n + 1) / 2);
     ib_free(packed);
     const char *wide = text("weight%d", w->at);
     ib_onnx_node(w->o, "Cast", four, wide); /* a constant: runtimes fold it */
@@ -179,10 +200,13 @@ static void print_product(const printer *w, const product *c, const char *x, con
         uniform &= c->weight_scale[o] == c->weight_scale[0];
     const int ndim = uniform ? 0 : 1;
     const char *xs = constant_f32(w, "x_scale", c->in_scale), *xz = constant_code(w, "x_zero", c->in_zero), *ys = constant_f32(w, "y_scale", c->out_scale);
-    const char *yz = constant_code(w, "y_zero", c->out_zero), *weight = weights(w, c);
+    const int exact = is_exact(c);
+    const char *yz = constant_code(w, "y_zero", c->out_zero), *weight = weights(w, c, exact);
     const char *ws = constant(w, "w_scale", IB_ONNX_FLOAT, ndim, &oc, c->weight_scale, (uniform ? 1 : (size_t)oc) * sizeof(float));
-    int8_t *zeros = ib_alloc((size_t)oc);
-    const char *wz = constant(w, "w_zero", IB_ONNX_INT8, ndim, &oc, zeros ? zeros : (int8_t *)"", uniform ? 1 : (size_t)oc);
+    uint8_t *zeros = ib_alloc((size_t)oc);
+    if (zeros && !exact)
+        memset(zeros, RAISE, (size_t)oc);
+    const char *wz = constant(w, "w_zero", exact ? IB_ONNX_INT8 : IB_ONNX_UINT8, ndim, &oc, zeros, uniform ? 1 : (size_t)oc);
     ib_free(zeros);
     const char *bias = c->bias ? constant(w, "bias", IB_ONNX_INT32, 1, &oc, c->bias, (size_t)oc * sizeof *c->bias) : NULL;
     if (!w->qdq) {
@@ -199,7 +223,7 @@ static void print_product(const printer *w, const product *c, const char *x, con
         float *scale = ib_alloc((size_t)oc * sizeof *scale);
         for (int64_t o = 0; scale && o < oc; o++)
             scale[o] = c->in_scale * c->weight_scale[o];
-        const char *bs = constant(w, "b_scale", IB_ONNX_FLOAT, ndim, &oc, scale ? scale : c->weight_scale, (uniform ? 1 : (size_t)oc) * sizeof(float));
+        const char *bs = constant(w, "b_scale", IB_ONNX_FLOAT, ndim, &oc, scale, (uniform ? 1 : (size_t)oc) * sizeof(float));
         ib_free(scale);
         ib_onnx_node(w->o, "DequantizeLinear", text("%s %s", bias, bs), real_b);
         if (!uniform)
@@ -314,8 +338,8 @@ static const char *gathered(const printer *w, const char *x, const int8_t *table
 {
     uint8_t shown[256];
     for (int c = 0; c < 256; c++)
-        shown[c] = (uint8_t)(table[c] + w->raise);
-    const char *t = constant(w, text("table%d_", which), code_type(w), 1, (int64_t[]){256}, shown, 256);
+        shown[c] = (uint8_t)(table[c] + RAISE);
+    const char *t = constant(w, text("table%d_", which), IB_ONNX_UINT8, 1, (int64_t[]){256}, shown, 256);
     const char *index = widened(w, x, -128, text("index%d_%d", which, w->at));
     ib_onnx_node(w->o, "Gather", text("%s %s", t, index), to);
     return to;
@@ -350,7 +374,7 @@ ib_status ib_export_onnx(const ib_program *p, const char *path, const char *name
     if (p->profile != ISOBIT_FP32_RNE)
         return ib_fail(IB_EUNSUPPORTED, "%s: the network rounds as %s, ONNX Runtime as fp32_rne: export with --profile fp32_rne", path,
                        ib_profile_name((ib_profile)p->profile));
-    printer w = {.p = p, .o = ib_onnx_new(name), .qdq = opts->qdq, .int4 = !opts->int4_as_int8, .raise = opts->qdq ? 128 : 0};
+    printer w = {.p = p, .o = ib_onnx_new(name), .qdq = opts->qdq, .int4 = !opts->int4_as_int8};
     if (!w.o)
         return IB_ENOMEM;
     const int64_t shape[4] = {1, p->input.c, p->input.h, p->input.w};
@@ -358,14 +382,14 @@ ib_status ib_export_onnx(const ib_program *p, const char *path, const char *name
     w.at = -1;
     snprintf(w.out, sizeof w.out, "codes");
     ib_onnx_constant(w.o, "input_scale", IB_ONNX_FLOAT, 0, NULL, &in->scale, sizeof in->scale);
-    const uint8_t zero = (uint8_t)(in->zero + w.raise), out_zero = (uint8_t)(out->zero + w.raise);
-    ib_onnx_constant(w.o, "input_zero", code_type(&w), 0, NULL, &zero, 1);
+    const uint8_t zero = (uint8_t)(in->zero + RAISE), out_zero = (uint8_t)(out->zero + RAISE);
+    ib_onnx_constant(w.o, "input_zero", IB_ONNX_UINT8, 0, NULL, &zero, 1);
     ib_onnx_node(w.o, "QuantizeLinear", "input input_scale input_zero", in->bits < 8 ? "unclamped" : "codes");
     if (in->bits < 8) {
         const int half = 1 << (in->bits - 1);
-        const uint8_t most = (uint8_t)(half - 1 + w.raise), least = (uint8_t)(w.raise - half);
-        ib_onnx_constant(w.o, "input_least", code_type(&w), 0, NULL, &least, 1);
-        ib_onnx_constant(w.o, "input_most", code_type(&w), 0, NULL, &most, 1);
+        const uint8_t most = (uint8_t)(half - 1 + RAISE), least = (uint8_t)(RAISE - half);
+        ib_onnx_constant(w.o, "input_least", IB_ONNX_UINT8, 0, NULL, &least, 1);
+        ib_onnx_constant(w.o, "input_most", IB_ONNX_UINT8, 0, NULL, &most, 1);
         ib_onnx_node(w.o, "Clip", "unclamped input_least input_most", "codes");
     }
     ib_status status = IB_OK;
@@ -379,7 +403,7 @@ ib_status ib_export_onnx(const ib_program *p, const char *path, const char *name
                                                         : ib_fail(IB_EUNSUPPORTED, "layer '%s': %s has no form in ONNX", i->name, i->cls->name);
     }
     ib_onnx_constant(w.o, "output_scale", IB_ONNX_FLOAT, 0, NULL, &out->scale, sizeof out->scale);
-    ib_onnx_constant(w.o, "output_zero", code_type(&w), 0, NULL, &out_zero, 1);
+    ib_onnx_constant(w.o, "output_zero", IB_ONNX_UINT8, 0, NULL, &out_zero, 1);
     ib_onnx_node(w.o, "DequantizeLinear", text("%s output_scale output_zero", name_of(p->result)), "output");
     ib_onnx_value(w.o, 1, "output", IB_ONNX_FLOAT, out->ndim, out->shape);
     ib_onnx_metadata(w.o, "isobit.profile", ib_profile_name((ib_profile)p->profile));

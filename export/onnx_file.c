@@ -142,7 +142,8 @@ void ib_onnx_attr_ints(ib_onnx *o, const char *name, int n, const int64_t *value
 void ib_onnx_constant(ib_onnx *o, const char *name, int type, int ndim, const int64_t *shape, const void *data, size_t bytes)
 {
     Onnx__TensorProto *t = keep(o, sizeof *t);
-    if (!t)
+    o->failed |= !data;
+    if (!t || !data)
         return;
     onnx__tensor_proto__init(t);
     t->name = keep_text(o, name);

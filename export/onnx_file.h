@@ -18,7 +18,8 @@ ib_onnx *ib_onnx_new(const char *graph_name);
 void ib_onnx_node(ib_onnx *o, const char *op, const char *inputs, const char *outputs);
 void ib_onnx_attr_int(ib_onnx *o, const char *name, int64_t value);
 void ib_onnx_attr_ints(ib_onnx *o, const char *name, int n, const int64_t *values);
-/* A constant; ndim 0 is a scalar. `bytes` are raw_data: little-endian, two int4 a byte with the first in the low half. */
+/* A constant; ndim 0 is a scalar. `bytes` are raw_data: little-endian, two int4 a byte with the first in the low half;
+ * NULL: the caller had no memory for them. */
 void ib_onnx_constant(ib_onnx *o, const char *name, int type, int ndim, const int64_t *shape, const void *data, size_t bytes);
 /* Graph input or output; shape[0] is the batch whatever it says. */
 void ib_onnx_value(ib_onnx *o, int output, const char *name, int type, int ndim, const int64_t *shape);
