@@ -1,9 +1,11 @@
-/* import_onnx.c - a float ONNX network as a network of ours: its operators as text (layers/wired.h), its weights as parameters.
+/* import_onnx.c - a float ONNX network as a network of ours: its operators as text (layers/wired.h), its weights as
+ * parameters.
  *
- * What has no counterpart is turned into what has: a Pad before a product or pooling goes into its padding, uneven padding of a
- * convolution into rows and columns of zeroes in its kernel, MatMul and the Add behind it into a linear layer, transposes at
- * the entrance (N,H,W,C) and before a flatten into the order of weights. What computes shapes is computed. Anything else is named
- * with its node. */
+ * import_onnx_table.c says what is understood of each operator; a node is held against it before its function runs, and
+ * what waits on its inputs is resolved (import_onnx_waiting.c). What has no counterpart is turned into what has: a Pad
+ * before a product or pooling goes into its padding, uneven padding of a convolution into rows and columns of zeroes in
+ * its kernel, MatMul and the Add behind it into a linear layer, transposes at the entrance (N,H,W,C) and before a
+ * flatten into the order of weights. What computes shapes is computed. Anything else is named with its node. */
 #include "export/import_onnx.h"
 
 #include <string.h>
@@ -15,88 +17,123 @@
 #include "tensor/alloc.h"
 #include "tensor/error.h"
 
-static const struct {
-    const char *op;
-    ib_status (*take)(ib_importer *m);
-} table[] = {{"Conv", ib_import_conv}, {"Gemm", ib_import_gemm}, {"MatMul", ib_import_matmul}, {"BatchNormalization", ib_import_batch_norm}, {"Relu", ib_import_relu}, {"Clip", ib_import_clip}, {"MaxPool", ib_import_max_pool},
-             {"AveragePool", ib_import_avg_pool}, {"GlobalAveragePool", ib_import_global_pool}, {"ReduceMean", ib_import_reduce_mean}, {"Add", ib_import_add}, {"Sub", ib_import_sub}, {"Mul", ib_import_mul}, {"Flatten", ib_import_flatten},
-             {"Reshape", ib_import_reshape}, {"Squeeze", ib_import_squeeze}, {"Transpose", ib_import_transpose}, {"Softmax", ib_import_softmax}, {"Sigmoid", ib_import_sigmoid}, {"Tanh", ib_import_tanh},
-             {"Concat", ib_import_concat}, {"Pad", ib_import_pad}, {"Constant", ib_import_constant}, {"Identity", ib_import_same}, {"Dropout", ib_import_same}, {"Cast", ib_import_same}};
-
-static ib_status take_node(ib_importer *m, const Onnx__NodeProto *n)
+static ib_status take_node(ib_importer *m, size_t at)
 {
-    size_t i = 0;
-    m->node = n;
-    if (!n->op_type || !n->n_output || (n->domain && *n->domain && strcmp(n->domain, "ai.onnx")))
-        return ib_import_refuse(m, "an operator of another domain or without result");
-    if (ib_import_find(m, n->output[0])) /* an Add that went into its MatMul */
+    const Onnx__NodeProto *n = m->node = m->g->node[at];
+    m->at = at;
+    if (n->domain && *n->domain && strcmp(n->domain, "ai.onnx"))
+        return ib_import_refuse(m, "is of domain '%.60s', of which no operator is known", n->domain);
+    const ib_onnx_operator *o = n->op_type ? ib_onnx_operator_of(n->op_type) : NULL;
+    if (!o || (n->overload && *n->overload))
+        return ib_import_refuse(m, "is not supported; isobit import --operators lists what is");
+    if (ib_import_check(m, o))
+        return ib_error_status();
+    if (m->joined[at])
         return IB_OK;
     if (ib_import_computes_integers(m))
         return ib_import_compute(m);
     if (ib_import_reshapes_constant(m))
         return ib_import_reshape_constant(m);
-    while (i < sizeof table / sizeof *table && strcmp(table[i].op, n->op_type))
-        i++;
-    return i < sizeof table / sizeof *table ? table[i].take(m) : ib_import_refuse(m, "is not supported");
+    return o->take ? ib_import_take(m, o) : ib_import_refuse(m, "can be had where it computes shapes, not for values");
 }
 
-/* The graph's one input that is no constant: [N,C,H,W], [N,H,W,C] (then the first node is a transpose), or [N,K]. */
+/* A float32 tensor's shape; NULL with an error. */
+static const Onnx__TensorShapeProto *shape_of(const ib_importer *m, const Onnx__ValueInfoProto *v, const char *what)
+{
+    const Onnx__TensorTypeProto *t = v->type ? v->type->tensor_type : NULL;
+    if (!t || t->elem_type != 1)
+        return ib_fail_null(IB_EUNSUPPORTED, "%s: its %s '%s' is no tensor of float32 (1) but of type %d", m->path,
+                            what, v->name, t ? t->elem_type : 0);
+    return t->shape;
+}
+
+/* The graph's one input that is no constant: [N,C,H,W], or [N,H,W,C] if it is tried so, or [N,K]. */
 static ib_status take_input(ib_importer *m, ib_input_info *info)
 {
     const Onnx__ValueInfoProto *in = NULL;
     for (size_t i = 0; i < m->g->n_input; i++)
         if (m->g->input[i]->name && !ib_import_find(m, m->g->input[i]->name)) {
             if (in)
-                return ib_fail(IB_EUNSUPPORTED, "%s: has two inputs, '%s' and '%s'", m->path, in->name, m->g->input[i]->name);
+                return ib_fail(IB_EUNSUPPORTED, "%s: has two inputs, '%s' and '%s'", m->path, in->name,
+                               m->g->input[i]->name);
             in = m->g->input[i];
         }
-    const Onnx__TensorShapeProto *shape = in && in->type && in->type->tensor_type ? in->type->tensor_type->shape : NULL;
+    if (!in)
+        return ib_fail(IB_EUNSUPPORTED, "%s: has no input that is no constant", m->path);
+    const Onnx__TensorShapeProto *shape = shape_of(m, in, "input");
     if (!shape || (shape->n_dim != 4 && shape->n_dim != 2))
-        return ib_fail(IB_EUNSUPPORTED, "%s: its input has no shape of two or four dimensions", m->path);
+        return shape ? ib_fail(IB_EUNSUPPORTED, "%s: its input '%s' has %zu dimensions, where 4 or 2 can be had",
+                               m->path, in->name, shape->n_dim)
+               : ib_error_status() ? ib_error_status()
+                                   : ib_fail(IB_EUNSUPPORTED, "%s: its input '%s' has no shape", m->path, in->name);
     int64_t d[4] = {1, 1, 1, 1};
     for (size_t i = 1; i < shape->n_dim; i++)
         if (!shape->dim[i]->has_dim_value || (d[i] = shape->dim[i]->dim_value) < 1 || d[i] > 1 << 20)
             return ib_fail(IB_EUNSUPPORTED, "%s: dimension %zu of its input '%s' is not fixed", m->path, i, in->name);
     if (shape->n_dim == 4 && d[1] * d[2] * d[3] > 1 << 24)
-        return ib_fail(IB_EUNSUPPORTED, "%s: an input of %lldx%lldx%lld", m->path, (long long)d[1], (long long)d[2], (long long)d[3]);
+        return ib_fail(IB_EUNSUPPORTED, "%s: an input of %lldx%lldx%lld", m->path, (long long)d[1], (long long)d[2],
+                       (long long)d[3]);
+    m->batch = shape->dim[0]->has_dim_value ? shape->dim[0]->dim_value : 0;
     ib_symbol *s = ib_import_define(m, in->name);
     if (!s)
         return IB_ENOMEM;
     s->value = 0;
     s->ndim = 4;
-    const int last = shape->n_dim == 4 && d[3] <= 4 && d[1] > 4;
-    memcpy(s->shape, last ? (int64_t[]){1, d[3], d[1], d[2]} : d, sizeof s->shape);
-    s->channels_last = last;
+    memcpy(s->shape, m->input_last ? (int64_t[]){1, d[3], d[1], d[2]} : d, sizeof s->shape);
+    s->channels_last = m->input_last;
+    s->last_by = "the input";
     *info = (ib_input_info){.c = (int)s->shape[1], .h = (int)s->shape[2], .w = (int)s->shape[3], .std = 1};
     if (shape->n_dim == 2) { /* rows: an image of K pixels, taken as a row at once */
         char own[] = "0";
-        const Onnx__NodeProto none = {.op_type = "Flatten", .name = "rows", .n_output = 1, .output = (char *[]){(char *)in->name}};
-        m->node = &none;
+        const Onnx__NodeProto rows = {.op_type = "Flatten", .n_output = 1, .output = (char *[]){(char *)in->name}};
+        m->node = &rows;
         s->name = "";
         return ib_import_line(m, "flatten", own, 2, (int64_t[]){1, d[1]}, "") ? IB_OK : IB_ENOMEM;
     }
     return IB_OK;
 }
 
-static ib_layer *build(ib_importer *m, ib_input_info *info)
+/* The graph's one output: the last layer's result, nothing waiting on it. */
+static ib_status take_output(ib_importer *m, ib_input_info *info)
 {
-    ib_text_add(&m->text, "isobit network 1\n");
-    for (size_t i = 0; i < m->g->n_initializer; i++) {
-        ib_symbol *s = m->g->initializer[i]->name ? ib_import_define(m, m->g->initializer[i]->name) : NULL;
-        if (!s)
-            return NULL;
-        s->constant = m->g->initializer[i];
-    }
-    if (take_input(m, info))
-        return NULL;
-    for (size_t i = 0; i < m->g->n_node; i++)
-        if (take_node(m, m->g->node[i]))
-            return NULL;
-    const ib_symbol *out = m->g->n_output && m->g->output[0]->name ? ib_import_find(m, m->g->output[0]->name) : NULL;
-    if (!out || out->value != m->steps || m->g->n_output > 1)
-        return ib_fail_null(IB_EUNSUPPORTED, "%s: its output is not the last operator's result, or there are several", m->path);
-    info->classes = (int)(out->shape[1] * (out->ndim == 4 ? out->shape[2] * out->shape[3] : 1));
-    ib_layer *net = m->text.failed ? NULL : ib_wired_network(m->text.s);
+    if (m->g->n_output != 1 || !m->g->output[0]->name)
+        return ib_fail(IB_EUNSUPPORTED, "%s: has %zu outputs, where one can be had", m->path, m->g->n_output);
+    const Onnx__ValueInfoProto *out = m->g->output[0];
+    const ib_symbol *y = ib_import_find(m, out->name);
+    if (!y || y->value < 1 || y->value != m->steps)
+        return ib_fail(IB_EUNSUPPORTED, "%s: its output '%s' is not the last operator's result", m->path, out->name);
+    if (ib_import_is_padded(y))
+        return ib_fail(
+            IB_EUNSUPPORTED,
+            "%s: its output '%s' has the zeroes of Pad '%s' around it, which a layer behind it would have to take",
+            m->path, out->name, y->pad_by);
+    if (y->channels_last && y->shape[1] > 1 && y->shape[2] * y->shape[3] > 1)
+        return ib_fail(IB_EUNSUPPORTED,
+                       "%s: its output '%s' is in the order N,H,W,C by %s; put a Transpose to N,C,H,W before it",
+                       m->path, out->name, y->last_by);
+    if (y->flat[0])
+        return ib_fail(IB_EUNSUPPORTED, "%s: its output '%s' is flattened in the order H,W,C", m->path, out->name);
+    const int64_t classes = y->shape[1] * (y->ndim == 4 ? y->shape[2] * y->shape[3] : 1);
+    if (classes > INT32_MAX)
+        return ib_fail(IB_EUNSUPPORTED, "%s: %lld outputs", m->path, (long long)classes);
+    info->classes = (int)classes;
+    return !shape_of(m, out, "output") && ib_error_status() ? ib_error_status() : IB_OK;
+}
+
+/* The file's name without its folder and end. */
+static void add_title(ib_importer *m)
+{
+    const char *slash = strrchr(m->path, '/'), *name = slash ? slash + 1 : m->path, *dot = strrchr(name, '.');
+    ib_text_add(&m->text, "# ");
+    for (const char *c = name; *c && (!dot || dot == name || c < dot); c++)
+        ib_text_add(&m->text, "%c", (unsigned char)*c < ' ' ? '_' : *c);
+    ib_text_add(&m->text, "\n");
+}
+
+static ib_layer *network_of(const ib_importer *m, const ib_input_info *info)
+{
+    ib_layer *net = m->text.failed ? ib_fail_null(IB_ENOMEM, "%s: no memory for its description", m->path)
+                                   : ib_wired_network(m->text.s);
     if (!net || ib_layer_init(net, 0)) {
         ib_layer_free(net);
         return NULL;
@@ -114,26 +151,37 @@ static ib_layer *build(ib_importer *m, ib_input_info *info)
     return net;
 }
 
-ib_layer *ib_import_onnx(const char *path)
+static ib_layer *build(ib_importer *m)
 {
-    size_t size;
-    unsigned char *bytes = ib_file_read(path, &size);
-    if (!bytes)
-        return NULL;
-    Onnx__ModelProto *model = onnx__model_proto__unpack(NULL, size, bytes);
-    ib_free(bytes);
-    ib_importer *m = model ? ib_alloc(sizeof *m) : NULL;
-    ib_layer *net = NULL;
-    if (!model)
-        ib_fail(IB_EFORMAT, "%s: is no ONNX model", path);
-    else if (m && !model->graph)
-        ib_fail(IB_EFORMAT, "%s: holds no graph", path);
-    else if (m) {
-        ib_input_info info;
-        m->g = model->graph;
-        m->path = path;
-        net = ib_import_external(path, model->graph) ? NULL : build(m, &info);
+    ib_input_info info;
+    ib_text_add(&m->text, "isobit network 1\n");
+    add_title(m);
+    for (size_t i = 0; i < m->g->n_initializer; i++) {
+        const Onnx__TensorProto *t = m->g->initializer[i];
+        if (!t->name || !*t->name || ib_import_find(m, t->name))
+            return ib_fail_null(IB_EFORMAT, "%s: constant '%s' has no name or stands twice", m->path,
+                                t->name ? t->name : "");
+        ib_symbol *s = ib_import_define(m, t->name);
+        if (!s)
+            return NULL;
+        s->constant = t;
+        s->type = t->data_type;
     }
+    if (take_input(m, &info))
+        return NULL;
+    for (size_t i = 0; i < m->g->n_node; i++)
+        if (take_node(m, i))
+            return NULL;
+    ib_layer *net = take_output(m, &info) ? NULL : network_of(m, &info);
+    if (net && ib_import_compare(m, net)) {
+        ib_layer_free(net);
+        net = NULL;
+    }
+    return net;
+}
+
+static void free_importer(ib_importer *m)
+{
     for (int i = 0; m && i < m->n_weights; i++) {
         ib_free(m->weights[i].name);
         ib_free(m->weights[i].values);
@@ -143,10 +191,61 @@ ib_layer *ib_import_onnx(const char *path)
         ib_free(m->reshaped[i]);
     }
     if (m) {
+        ib_free(m->joined);
         ib_free(m->symbols);
         ib_free(m->text.s);
     }
     ib_free(m);
+}
+
+/* One reading of the graph's input: *reached is the number of nodes that were understood. */
+static ib_layer *attempt(const char *path, const Onnx__ModelProto *model, int input_last, size_t *reached)
+{
+    ib_importer *m = ib_alloc(sizeof *m);
+    ib_layer *net = NULL;
+    if (m) {
+        m->g = model->graph;
+        m->path = path;
+        m->input_last = input_last;
+        m->joined = ib_alloc(m->g->n_node + 1);
+        if (m->joined && !ib_import_check_model(m, model))
+            net = build(m);
+        *reached = m->at;
+    }
+    free_importer(m);
+    return net;
+}
+
+/* The graph itself says how its input lies: it is taken as N,C,H,W, and if a node cannot be understood so, as N,H,W,C.
+ * In each reading every node is followed exactly, so that a reading that comes to the end is right. */
+static ib_layer *read_graph(const char *path, const Onnx__ModelProto *model)
+{
+    size_t reached = 0, reached_last = 0;
+    ib_layer *net = attempt(path, model, 0, &reached);
+    if (net || ib_error_status() != IB_EUNSUPPORTED)
+        return net;
+    char *why = ib_strdup(ib_error());
+    if (!(net = attempt(path, model, 1, &reached_last)) && why && reached >= reached_last)
+        ib_fail(IB_EUNSUPPORTED, "%s", why);
+    ib_free(why);
+    return net;
+}
+
+ib_layer *ib_import_onnx(const char *path)
+{
+    size_t size;
+    unsigned char *bytes = ib_file_read(path, &size);
+    if (!bytes)
+        return NULL;
+    Onnx__ModelProto *model = onnx__model_proto__unpack(NULL, size, bytes);
+    ib_free(bytes);
+    ib_layer *net = NULL;
+    if (!model)
+        ib_fail(IB_EFORMAT, "%s: is no ONNX model", path);
+    else if (!model->graph)
+        ib_fail(IB_EFORMAT, "%s: holds no graph", path);
+    else if (!ib_import_external(path, model->graph))
+        net = read_graph(path, model);
     if (model)
         onnx__model_proto__free_unpacked(model, NULL);
     return net;

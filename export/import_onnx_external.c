@@ -1,4 +1,5 @@
-/* import_onnx_external.c - constants whose data lie in another file beside the model (ONNX, "External data"): keys location, offset, length. */
+/* import_onnx_external.c - constants whose data lie in another file beside the model (ONNX, "External data"): keys
+ * location, offset, length. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,14 +32,17 @@ static int64_t number(const Onnx__TensorProto *t, const char *key, int64_t other
 /* Within the model's folder: a name that leaves it is refused. */
 static int is_beside(const char *location)
 {
-    return location && *location && *location != '/' && strcmp(location, "..") && strncmp(location, "../", 3) && !strstr(location, "/../");
+    return location && *location && *location != '/' && strcmp(location, "..") && strncmp(location, "../", 3) &&
+           !strstr(location, "/../");
 }
 
 static ib_status take(const char *path, const char *open, const ib_mapped *file, Onnx__TensorProto *t)
 {
-    const int64_t offset = number(t, "offset", 0), length = number(t, "length", (int64_t)file->size - (offset < 0 ? 0 : offset));
+    const int64_t offset = number(t, "offset", 0),
+                  length = number(t, "length", (int64_t)file->size - (offset < 0 ? 0 : offset));
     if (offset < 0 || length < 0 || (size_t)offset > file->size || (size_t)length > file->size - (size_t)offset)
-        return ib_fail(IB_EFORMAT, "%s: constant '%s' lies at %lld, %lld bytes long, of %s, which has %zu", path, t->name ? t->name : "", (long long)offset, (long long)length, open, file->size);
+        return ib_fail(IB_EFORMAT, "%s: constant '%s' lies at %lld, %lld bytes long, of %s, which has %zu", path,
+                       t->name ? t->name : "", (long long)offset, (long long)length, open, file->size);
     if (!(t->raw_data.data = malloc((size_t)length + 1))) /* protobuf-c frees it */
         return ib_fail(IB_ENOMEM, "%s: no memory for %lld bytes", path, (long long)length);
     if (length)
@@ -60,7 +64,8 @@ ib_status ib_import_external(const char *path, Onnx__GraphProto *g)
             continue;
         const char *location = entry(t, "location");
         if (!is_beside(location)) {
-            status = ib_fail(IB_EFORMAT, "%s: constant '%s' lies in '%s', which is not in the model's folder", path, t->name ? t->name : "", location ? location : "");
+            status = ib_fail(IB_EFORMAT, "%s: constant '%s' lies in '%s', which is not in the model's folder", path,
+                             t->name ? t->name : "", location ? location : "");
             break;
         }
         char *full = ib_format_text("%.*s%s", slash ? (int)(slash - path + 1) : 0, path, location);

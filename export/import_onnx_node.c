@@ -1,10 +1,10 @@
 /* import_onnx_node.c - names, attributes and constants of a node, and the line that it becomes. */
-#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "export/import_onnx.h"
+#include "export/program.h"
 #include "tensor/alloc.h"
 #include "tensor/error.h"
 
@@ -15,7 +15,18 @@ ib_status ib_import_refuse(const ib_importer *m, const char *format, ...)
     va_start(args, format);
     vsnprintf(why, sizeof why, format, args);
     va_end(args);
-    return ib_fail(IB_EUNSUPPORTED, "%s: node '%s' (%s): %s", m->path, m->node->name ? m->node->name : "", m->node->op_type ? m->node->op_type : "?", why);
+    return ib_fail(IB_EUNSUPPORTED, "%s: node '%s' (%s): %s", m->path, ib_import_node_name(m->node),
+                   m->node->op_type ? m->node->op_type : "?", why);
+}
+
+const char *ib_import_node_name(const Onnx__NodeProto *n)
+{
+    return n->name && *n->name ? n->name : n->n_output ? n->output[0] : "";
+}
+
+int ib_import_is_joined(const ib_importer *m)
+{
+    return m->joined[m->at];
 }
 
 /* ---- symbols ---- */
@@ -28,10 +39,19 @@ const ib_symbol *ib_import_find(const ib_importer *m, const char *name)
     return NULL;
 }
 
+ib_symbol *ib_import_result(ib_importer *m)
+{
+    for (int i = m->n_symbols - 1; i >= 0; i--)
+        if (!strcmp(m->symbols[i].name, m->node->output[0]))
+            return &m->symbols[i];
+    return NULL;
+}
+
 ib_symbol *ib_import_define(ib_importer *m, const char *name)
 {
     if (m->n_symbols == m->room) {
-        ib_symbol *grown = ib_realloc(m->symbols, (size_t)m->room * sizeof *grown, (size_t)(2 * m->room + 64) * sizeof *grown);
+        ib_symbol *grown =
+            ib_realloc(m->symbols, (size_t)m->room * sizeof *grown, (size_t)(2 * m->room + 64) * sizeof *grown);
         if (!grown)
             return NULL;
         m->symbols = grown;
@@ -66,13 +86,13 @@ const Onnx__AttributeProto *ib_import_attribute(const ib_importer *m, const char
 int64_t ib_import_integer(const ib_importer *m, const char *name, int64_t otherwise)
 {
     const Onnx__AttributeProto *a = ib_import_attribute(m, name);
-    return a && a->has_i ? a->i : otherwise;
+    return a ? a->i : otherwise;
 }
 
 float ib_import_real(const ib_importer *m, const char *name, float otherwise)
 {
     const Onnx__AttributeProto *a = ib_import_attribute(m, name);
-    return a && a->has_f ? a->f : otherwise;
+    return a ? a->f : otherwise;
 }
 
 /* n integers of an attribute; all `otherwise` if it is missing */
@@ -100,24 +120,61 @@ int64_t ib_import_count(const Onnx__TensorProto *t)
     return n;
 }
 
-/* The elements as fp32 (or from int64), yours to free; NULL if they are not there. */
-float *ib_import_reals(const ib_importer *m, const Onnx__TensorProto *t, int64_t *n)
+/* The elements as fp32: of float32, or of what a Cast to it has before it. */
+float *ib_import_reals(const ib_importer *m, const ib_symbol *s, int64_t *n)
 {
+    const Onnx__TensorProto *t = s->constant;
     *n = ib_import_count(t);
-    const size_t width = t->data_type == 1 || t->data_type == 6 ? 4 : t->data_type == 7 || t->data_type == 11 ? 8 : 0;
-    const size_t stored = t->has_raw_data ? (width ? t->raw_data.len / width : 0) : t->data_type == 1 ? t->n_float_data : t->data_type == 6 ? t->n_int32_data
-                          : t->data_type == 7 ? t->n_int64_data : t->data_type == 11 ? t->n_double_data : 0;
-    if (!width || *n < 0 || stored != (size_t)*n || (t->has_raw_data && t->raw_data.len % width))
-        return ib_fail_null(IB_EUNSUPPORTED, "%s: constant '%s' of type %d holds %zu elements for %lld", m->path, t->name ? t->name : "", t->data_type, stored, (long long)*n);
-    const void *const lists[] = {t->float_data, t->int32_data, t->int64_data, t->double_data}; /* where they are not raw */
-    const uint8_t *from = t->has_raw_data ? t->raw_data.data : lists[t->data_type == 1 ? 0 : t->data_type == 6 ? 1 : t->data_type == 7 ? 2 : 3];
+    const int type = t->data_type;
+    const size_t width = type == 1 || type == 6 ? 4 : type == 7 || type == 11 ? 8 : 0;
+    const size_t listed = type == 1   ? t->n_float_data
+                          : type == 6 ? t->n_int32_data
+                          : type == 7 ? t->n_int64_data
+                                      : t->n_double_data;
+    const size_t stored = t->has_raw_data && width ? t->raw_data.len / width : listed;
+    if (s->type != 1 || !width)
+        return ib_fail_null(IB_EUNSUPPORTED, "%s: constant '%s' is of type %d where float32 (1) is needed", m->path,
+                            s->name, s->type);
+    if (*n < 0 || stored != (size_t)*n || (t->has_raw_data && (t->raw_data.len % width || listed)))
+        return ib_fail_null(IB_EFORMAT, "%s: constant '%s' holds %zu elements for %lld", m->path, s->name, stored,
+                            (long long)*n);
+    const void *const lists[] = {t->float_data, t->int32_data, t->int64_data,
+                                 t->double_data}; /* where they are not raw */
+    const uint8_t *from = t->has_raw_data ? t->raw_data.data : lists[type == 1 ? 0 : type == 6 ? 1 : type == 7 ? 2 : 3];
     float *x = ib_alloc((size_t)*n * sizeof *x + 1);
     for (int64_t i = 0; x && i < *n; i++, from += width) {
-        union { float f; int32_t i; int64_t l; double d; } v;
+        union {
+            float f;
+            int32_t i;
+            int64_t l;
+            double d;
+        } v;
         memcpy(&v, from, width);
-        x[i] = t->data_type == 1 ? v.f : t->data_type == 6 ? (float)v.i : t->data_type == 7 ? (float)v.l : (float)v.d;
+        x[i] = type == 1 ? v.f : type == 6 ? (float)v.i : type == 7 ? (float)v.l : (float)v.d;
     }
     return x;
+}
+
+Onnx__TensorProto *ib_import_new_constant(ib_importer *m, const Onnx__TensorProto *from, size_t n_dims,
+                                          const int64_t *dims)
+{
+    const Onnx__TensorProto none = {.data_type = 1};
+    if (m->n_reshaped == IB_MAX_WEIGHTS) {
+        ib_import_refuse(m, "more than %d constants", IB_MAX_WEIGHTS);
+        return NULL;
+    }
+    Onnx__TensorProto *t = ib_copy(from ? from : &none, sizeof *t);
+    if (!t)
+        return NULL;
+    t->n_dims = n_dims;
+    t->dims = NULL;
+    m->reshaped[m->n_reshaped++] = t;
+    return !n_dims || (t->dims = ib_copy(dims, n_dims * sizeof *dims)) ? t : NULL;
+}
+
+int ib_import_is_row(const Onnx__TensorProto *t, int64_t n)
+{
+    return ib_import_count(t) == n && ((t->n_dims == 1 && t->dims[0] == n) || (t->n_dims == 2 && t->dims[1] == n));
 }
 
 const ib_symbol *ib_import_input(const ib_importer *m, size_t i)
@@ -130,7 +187,8 @@ const ib_symbol *ib_import_value(const ib_importer *m, size_t i)
 {
     const ib_symbol *s = ib_import_input(m, i);
     if (!s || s->value < 0) {
-        ib_import_refuse(m, "input %zu ('%s') is no result of an earlier node", i, i < m->node->n_input ? m->node->input[i] : "");
+        ib_import_refuse(m, "input %zu ('%s') is no result of an earlier node", i,
+                         i < m->node->n_input ? m->node->input[i] : "");
         return NULL;
     }
     return s;
@@ -138,24 +196,35 @@ const ib_symbol *ib_import_value(const ib_importer *m, size_t i)
 
 /* ---- writing the network ---- */
 
-/* A name for a line: the result's, with what a path cannot hold replaced; numbered, so that no two are equal. */
+/* A layer's name: what it is, and its number among its kind. */
 static const char *label(ib_importer *m, const char *op)
 {
-    const char *s = m->node->name && *m->node->name ? m->node->name : op;
-    snprintf(m->label, sizeof m->label, "n%d_%.80s", m->steps + 1, *s == '/' ? s + 1 : s);
-    for (char *c = m->label; *c; c++)
-        if (!isalnum((unsigned char)*c) && *c != '_')
-            *c = '_';
+    static const char *const names[][2] = {{"conv", "conv"},        {"linear", "fc"},        {"batch_norm", "bn"},
+                                           {"max_pool", "maxpool"}, {"avg_pool", "avgpool"}, {"global_avg_pool", "gap"},
+                                           {"relu6", "clip"}};
+    size_t i = 0;
+    while (i < sizeof names / sizeof *names && strcmp(names[i][0], op))
+        i++;
+    const char *name = i < sizeof names / sizeof *names ? names[i][1] : op;
+    int k = 0;
+    while (m->kinds[k].name && strcmp(m->kinds[k].name, name))
+        k++;
+    m->kinds[k].name = name;
+    snprintf(m->label, sizeof m->label, "%s%d", name, ++m->kinds[k].count);
     return m->label;
 }
 
 /* One line; its result is the node's. Shape of the result in ndim, shape. */
-ib_symbol *ib_import_line(ib_importer *m, const char *op, const char *inputs, int ndim, const int64_t *shape, const char *attributes)
+ib_symbol *ib_import_line(ib_importer *m, const char *op, const char *inputs, int ndim, const int64_t *shape,
+                          const char *attributes)
 {
     ib_symbol *s = m->node->n_output ? ib_import_define(m, m->node->output[0]) : NULL;
     if (!s)
         return NULL;
-    ib_text_add(&m->text, "%s %s %s%s%s\n", label(m, op), op, inputs, *attributes ? " " : "", attributes);
+    ib_text_add(&m->text, "%s %s %s%s%s # ", label(m, op), op, inputs, *attributes ? " " : "", attributes);
+    for (const char *c = ib_import_node_name(m->node); *c; c++)
+        ib_text_add(&m->text, "%c", (unsigned char)*c < ' ' ? '_' : *c);
+    ib_text_add(&m->text, "\n");
     s->value = ++m->steps;
     s->ndim = ndim;
     memcpy(s->shape, shape, (size_t)ndim * sizeof *shape);
@@ -167,7 +236,8 @@ ib_status ib_import_keep(ib_importer *m, const char *parameter, float *values, i
     ib_imported_weight *w = &m->weights[m->n_weights];
     if (m->n_weights == IB_MAX_WEIGHTS || !(w->name = ib_format_text("%s.%s", m->label, parameter))) {
         ib_free(values);
-        return m->n_weights == IB_MAX_WEIGHTS ? ib_import_refuse(m, "more than %d parameters", IB_MAX_WEIGHTS) : IB_ENOMEM;
+        return m->n_weights == IB_MAX_WEIGHTS ? ib_import_refuse(m, "more than %d parameters", IB_MAX_WEIGHTS)
+                                              : IB_ENOMEM;
     }
     w->values = values;
     w->n = n;
@@ -180,7 +250,7 @@ float *ib_import_parameter(ib_importer *m, size_t i, int64_t n)
 {
     const ib_symbol *s = ib_import_input(m, i);
     int64_t have = 0;
-    float *x = s && s->constant ? ib_import_reals(m, s->constant, &have) : NULL;
+    float *x = s && s->constant ? ib_import_reals(m, s, &have) : NULL;
     if (x && have == n)
         return x;
     if (!s || !s->constant)

@@ -37,6 +37,7 @@ void ib_layer_free(ib_layer *l)
     ib_free(l->all);
     ib_free(l->context);
     ib_free(l->name);
+    ib_free(l->source);
     ib_free(l->path);
     ib_free(l->text);
     ib_free(l);

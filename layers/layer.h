@@ -18,6 +18,7 @@ struct ib_layer {
     const ib_layer_class *cls;
     void *context;
     char *name, *path;
+    char *source; /* its name in the file that it was imported from; else NULL */
     ib_layer **children;
     int n_children;
     ib_param **params; /* its own */

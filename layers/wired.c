@@ -167,9 +167,9 @@ static ib_tensor *step_forward(ib_layer *l, ib_graph *g, ib_tensor *x)
     return w->op->apply(g, w, w->x);
 }
 
-static ib_tensor *network_forward(ib_layer *l, ib_graph *g, ib_tensor *x)
+ib_tensor *ib_wired_values(ib_layer *l, ib_graph *g, ib_tensor *x, ib_tensor **value)
 {
-    ib_tensor *value[MAX_STEPS + 1] = {x};
+    *value = x;
     for (int i = 0; i < l->n_children && x; i++) {
         wire *w = l->children[i]->context;
         for (int j = 0; j < w->n_in; j++)
@@ -179,12 +179,24 @@ static ib_tensor *network_forward(ib_layer *l, ib_graph *g, ib_tensor *x)
     return x;
 }
 
+static ib_tensor *network_forward(ib_layer *l, ib_graph *g, ib_tensor *x)
+{
+    ib_tensor *value[MAX_STEPS + 1];
+    return ib_wired_values(l, g, x, value);
+}
+
 static const ib_layer_class step_class = {"step", step_forward}, network_class = {"network", network_forward};
 
 /* One line without its end; `at` is its number, from 1. */
 static ib_status add_line(ib_layer *net, char *line, int at)
 {
-    char *rest = line, *name = strtok_r(line, " ", &rest), *op = strtok_r(NULL, " ", &rest), *in = strtok_r(NULL, " ", &rest);
+    static const char mark[] = " # ";
+    char *rest = line, *source = strstr(line, mark);
+    if (source) {
+        *source = 0;
+        source += sizeof mark - 1;
+    }
+    char *name = strtok_r(line, " ", &rest), *op = strtok_r(NULL, " ", &rest), *in = strtok_r(NULL, " ", &rest);
     size_t k = 0;
     while (op && k < sizeof ops / sizeof *ops && strcmp(ops[k].name, op))
         k++;
@@ -233,6 +245,8 @@ static ib_status add_line(ib_layer *net, char *line, int at)
         status = ib_fail(IB_EFORMAT, "the network's line %d ('%s') has an impossible window", at, name);
     if (!status && w->op->params && (status = w->op->params(l, w)))
         ib_error_prefix("the network's line %d ('%s')", at, name);
+    if (!status && source && !(l->source = ib_strdup(source)))
+        status = IB_ENOMEM;
     if (status || !ib_named(name, l)) {
         ib_layer_free(l);
         return status ? status : ib_error_status();
@@ -249,6 +263,10 @@ ib_layer *ib_wired_network(const char *text)
     char *copy = ib_strdup(text + sizeof head - 1), *rest = copy;
     ib_status status = net && copy && (net->text = ib_strdup(text)) ? IB_OK : IB_ENOMEM;
     int at = 0;
+    if (!status && !strncmp(rest, "# ", 2)) {
+        char *title = strtok_r(rest, "\n", &rest) + 2;
+        status = (net->source = ib_strdup(title)) ? IB_OK : IB_ENOMEM;
+    }
     for (char *line; !status && (line = strtok_r(rest, "\n", &rest));)
         status = ++at > MAX_STEPS ? ib_fail(IB_EFORMAT, "the network has more than %d operators", MAX_STEPS) : add_line(net, line, at);
     if (!status && !at)
