@@ -12,6 +12,7 @@ typedef struct ib_entry {
     int64_t shape[4];         /* row-major, slowest first, in every container */
     const uint8_t *data;      /* in the mapped file */
     int64_t bytes;
+    int used;                 /* it was asked for by name */
 } ib_entry;
 
 /* A number from a file as an int; what is none, or too large for one, is -1. */

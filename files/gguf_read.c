@@ -189,8 +189,10 @@ const ib_gguf_kv *ib_gguf_find(const ib_gguf *f, const char *key)
 const ib_entry *ib_gguf_tensor(const ib_gguf *f, const char *name)
 {
     for (int64_t i = 0; i < f->n_entries; i++)
-        if (!strcmp(f->entry[i].name, name))
+        if (!strcmp(f->entry[i].name, name)) {
+            f->entry[i].used = 1;
             return &f->entry[i];
+        }
     return NULL;
 }
 

@@ -161,8 +161,10 @@ void ib_safetensors_close(ib_safetensors *f)
 const ib_entry *ib_safetensors_find(const ib_safetensors *f, const char *name)
 {
     for (int64_t i = 0; i < f->n_entries; i++)
-        if (!strcmp(f->entry[i].name, name))
+        if (!strcmp(f->entry[i].name, name)) {
+            f->entry[i].used = 1;
             return &f->entry[i];
+        }
     return NULL;
 }
 

@@ -13,6 +13,11 @@ static const ib_arch archs[] = {
 #undef ARCH
 };
 
+unsigned ib_arch_bit(const ib_arch *a)
+{
+    return 1u << (a - archs);
+}
+
 const ib_name ib_role_names[IB_N_ROLES] = {
 #define X(role, gguf, hf) {gguf, hf, hf},
     IB_ROLES(X)
@@ -74,44 +79,21 @@ ib_status ib_lm_alloc(ib_lm *m)
     c->rope_base = c->rope_base > 0 ? c->rope_base : 10000;
     c->rope_base_local = c->rope_base_local > 0 ? c->rope_base_local : c->rope_base;
     c->rope_factor = c->rope_factor > 0 ? c->rope_factor : 1;
+    if (c->rope_factor != 1 && !m->scaling[0].kind) {
+        m->scaling[0].kind = ib_rope_kind_find("linear");
+        m->scaling[0].factor = (double)c->rope_factor;
+    }
     c->eps = c->eps > 0 ? c->eps : 1e-5f;
     c->attention_scale = c->attention_scale > 0 ? c->attention_scale : 1.0f / sqrtf((float)c->dim);
     c->context = c->context > 0 ? c->context : 2048;
     c->window = c->window > 0 ? c->window : 0;
+    if (ib_rope_finish(&m->scaling[0], (double)c->rope_base, c->rotated, c->context) || ib_rope_finish(&m->scaling[1], (double)c->rope_base_local, c->rotated, c->context))
+        return ib_error_status();
     m->block = ib_alloc((size_t)c->layers * sizeof *m->block);
     if (!m->block)
         return IB_ENOMEM;
     for (int i = 0; i < c->layers; i++)
         m->block[i].local = c->window && (!m->arch->global_every || (i + 1) % m->arch->global_every);
-    return IB_OK;
-}
-
-/* Angles pos / factor * base^(-2i/rotated), computed in double. */
-ib_status ib_lm_rope(ib_lm *m, int64_t positions)
-{
-    if (positions <= m->positions)
-        return IB_OK;
-    if (positions > 1 << 20)
-        return ib_fail(IB_EINVAL, "%lld positions, at most 1048576 are possible", (long long)positions);
-    const ib_lm_config *c = &m->c;
-    const int half = c->rotated / 2;
-    for (int t = 0; t < 2; t++) {
-        float *table = ib_alloc((size_t)(positions * c->rotated) * sizeof *table);
-        if (!table)
-            return IB_ENOMEM;
-        for (int i = 0; i < half; i++) {
-            double f = pow(t ? c->rope_base_local : c->rope_base, -2.0 * i / c->rotated);
-            if (!t)
-                f /= c->rope_factor * (m->rope_factor ? m->rope_factor[i] : 1.0f);
-            for (int64_t p = 0; p < positions; p++) {
-                table[p * c->rotated + 2 * i] = (float)cos((double)p * f);
-                table[p * c->rotated + 2 * i + 1] = (float)sin((double)p * f);
-            }
-        }
-        ib_free(m->rope[t]);
-        m->rope[t] = table;
-    }
-    m->positions = positions;
     return IB_OK;
 }
 

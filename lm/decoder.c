@@ -79,7 +79,7 @@ ib_tensor *ib_lm_block(ib_graph *g, void *context, ib_tensor *x)
     y = ib_lm_project(g, m, &b->p[IB_ROLE_O], y, 1);
     x = ib_add(g, x, norm(g, m, b, IB_NORM_POST_ATTENTION, y));
     h = norm(g, m, b, IB_NORM_FFN, x);
-    y = ib_glu(g, ib_lm_project(g, m, &b->p[IB_ROLE_GATE], h, 1), ib_lm_project(g, m, &b->p[IB_ROLE_UP], h, 1), m->arch->gelu);
+    y = ib_glu(g, ib_lm_project(g, m, &b->p[IB_ROLE_GATE], h, 1), ib_lm_project(g, m, &b->p[IB_ROLE_UP], h, 1), m->activation);
     /* what the second run of a checkpointed block gives is not read again: its last product can be left out */
     y = ib_lm_project(g, m, &b->p[IB_ROLE_DOWN], y, b->norm[IB_NORM_POST_FFN] != NULL);
     return ib_add(g, x, norm(g, m, b, IB_NORM_POST_FFN, y));

@@ -7,13 +7,18 @@
 #include "files/gguf.h"
 #include "files/safetensors.h"
 #include "layers/layer.h"
+#include "lm/rope.h"
 
 /* A row of archs.def. */
 typedef struct ib_arch {
     const char *name;
     int gguf_pairs, qkv_bias, qk_norm, post_norms, gelu, scaled_embedding, norm_minus_one, global_every;
+    int hf_groups, hf_dim, hf_context, hf_window, hf_late_windows; /* what config.json need not say */
+    double hf_scalar, hf_base, hf_local_base;
+    int hf_tied;
 } ib_arch;
 const ib_arch *ib_arch_find(const char *name); /* NULL with ib_error() listing the names */
+unsigned ib_arch_bit(const ib_arch *a);        /* its place in archs.def as a bit */
 
 /* The linear layers of a block, in this order everywhere. */
 #define IB_ROLES(X)                                                                                                    \
@@ -74,7 +79,8 @@ struct ib_lm {
     ib_matrix embedding, head; /* head empty: tied */
     ib_tensor *embedding_w;   /* trained, or NULL; then also the head */
     ib_tensor *norm;
-    float *rope_factor;       /* [rotated/2]: divides the frequencies (Llama 3), or NULL */
+    int activation;           /* ib_glu's */
+    ib_rope_scaling scaling[2]; /* of global and of local layers */
     float *rope[2];           /* tables [positions][rotated/2][2]: global, local */
     int64_t positions;        /* in them */
     ib_gguf *gguf;            /* what the weights are mapped from */
@@ -91,6 +97,8 @@ struct ib_lm {
 ib_status ib_lm_alloc(ib_lm *m); /* blocks, after c and arch are known; checks the numbers */
 ib_status ib_lm_from_gguf(ib_lm *m, const char *path);
 ib_status ib_lm_from_hf(ib_lm *m, const char *folder);
+/* Fills arch, c, scaling, activation and the blocks' `local` from the metadata. */
+ib_status ib_lm_config_of_gguf(ib_lm *m, const ib_gguf *f);
 /* Notes the tokens that end a text: eos_token_id of config.json and generation_config.json; eos, eot and eom of a GGUF file. */
 ib_status ib_lm_ends_of_hf(ib_lm *m, struct json_object *config, const char *folder);
 ib_status ib_lm_ends_of_gguf(ib_lm *m, const ib_gguf *f);

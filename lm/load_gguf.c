@@ -6,51 +6,6 @@
 #include "tensor/alloc.h"
 #include "tensor/error.h"
 
-static double number(const ib_gguf *f, const char *arch, const char *key, double otherwise)
-{
-    char full[128];
-    snprintf(full, sizeof full, "%s.%s", arch, key);
-    return ib_gguf_number(f, full, otherwise);
-}
-
-static ib_status read_config(ib_lm *m, const ib_gguf *f)
-{
-    ib_lm_config *c = &m->c;
-    char *arch = ib_gguf_string(f, "general.architecture"), key[96];
-    if (!arch)
-        return ib_fail(IB_EFORMAT, "has no general.architecture");
-    m->arch = ib_arch_find(arch);
-    snprintf(c->arch, sizeof c->arch, "%s", arch);
-    c->layers = ib_int_of(number(f, arch, "block_count", 0));
-    c->width = ib_int_of(number(f, arch, "embedding_length", 0));
-    c->ff = ib_int_of(number(f, arch, "feed_forward_length", 0));
-    c->heads = ib_int_of(number(f, arch, "attention.head_count", 0));
-    c->groups = ib_int_of(number(f, arch, "attention.head_count_kv", c->heads));
-    c->dim = ib_int_of(number(f, arch, "attention.key_length", 0));
-    c->context = ib_int_of(number(f, arch, "context_length", 0));
-    c->rotated = ib_int_of(number(f, arch, "rope.dimension_count", 0));
-    c->rope_base = (float)number(f, arch, "rope.freq_base", 0);
-    c->eps = (float)number(f, arch, "attention.layer_norm_rms_epsilon", 0);
-    c->window = ib_int_of(number(f, arch, "attention.sliding_window", 0));
-    if (m->arch && m->arch->global_every)
-        c->rope_base_local = 10000; /* GGUF does not say it */
-    snprintf(key, sizeof key, "%s.rope.scaling.type", arch);
-    char *scaling = ib_gguf_string(f, key);
-    if (scaling && !strcmp(scaling, "linear"))
-        c->rope_factor = (float)number(f, arch, "rope.scaling.factor", 1);
-    const int known = !scaling || !strcmp(scaling, "linear") || !strcmp(scaling, "none");
-    const ib_entry *e = ib_gguf_tensor(f, "token_embd.weight");
-    c->vocabulary = e && e->ndim == 2 ? (int)e->shape[0] : 0;
-    ib_status status = m->arch ? IB_OK : IB_EUNSUPPORTED;
-    if (!status && !known)
-        status = ib_fail(IB_EUNSUPPORTED, "RoPE scaling '%s'; linear and Llama 3's are supported", scaling);
-    if (!status && !e)
-        status = ib_fail(IB_EFORMAT, "has no tensor 'token_embd.weight'");
-    ib_free(scaling);
-    ib_free(arch);
-    return status;
-}
-
 static const ib_entry *need(const ib_gguf *f, const char *name, int64_t rows, int64_t cols)
 {
     const ib_entry *e = ib_gguf_tensor(f, name);
@@ -102,15 +57,13 @@ ib_status ib_lm_from_gguf(ib_lm *m, const char *path)
     ib_gguf *f = m->gguf = ib_gguf_open(path);
     if (!f)
         return ib_error_status();
-    ib_status status = read_config(m, f);
-    if (!status)
-        status = ib_lm_alloc(m);
+    ib_status status = ib_lm_config_of_gguf(m, f);
     if (!status)
         status = ib_lm_ends_of_gguf(m, f);
     m->pairs = m->arch && m->arch->gguf_pairs;
     for (int i = 0; i < m->c.layers && !status; i++)
         status = read_block(m, f, i);
-    const ib_entry *e = NULL, *norm = NULL, *head = ib_gguf_tensor(f, "output.weight"), *factors = ib_gguf_tensor(f, "rope_freqs.weight");
+    const ib_entry *e = NULL, *norm = NULL, *head = ib_gguf_tensor(f, "output.weight");
     if (!status && (!(e = need(f, "token_embd.weight", m->c.vocabulary, m->c.width)) || !(norm = need(f, "output_norm.weight", m->c.width, 1)) ||
                     (head && !need(f, "output.weight", m->c.vocabulary, m->c.width)) || !(m->norm = ib_lm_vector(norm, m->c.width, 0, path))))
         status = ib_error_status();
@@ -120,16 +73,9 @@ ib_status ib_lm_from_gguf(ib_lm *m, const char *path)
         if (head)
             m->head = ib_entry_matrix(head);
     }
-    if (!status && factors) {
-        if (ib_entry_size(factors) != m->c.rotated / 2)
-            status = ib_fail(IB_EFORMAT, "tensor 'rope_freqs.weight' has %lld elements, not %d", (long long)ib_entry_size(factors), m->c.rotated / 2);
-        else if (!(m->rope_factor = ib_alloc((size_t)ib_entry_size(factors) * sizeof(float))))
-            status = IB_ENOMEM;
-        else {
-            const ib_matrix v = ib_entry_matrix(factors);
-            ib_matrix_decode(&v, 0, ib_entry_size(factors), m->rope_factor);
-        }
-    }
+    for (int64_t i = 0; i < f->n_entries && !status; i++)
+        if (!f->entry[i].used)
+            status = ib_fail(IB_EUNSUPPORTED, "tensor '%s' has no place in this architecture", f->entry[i].name);
     if (status)
         ib_error_prefix("%s", path);
     return status;

@@ -3,81 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lm/lm.h"
+#include "lm/config_hf.h"
 #include "tensor/alloc.h"
 #include "tensor/error.h"
-
-/* Llama 3's frequency factors (llama3 rope_type of transformers): wavelengths above low are divided by `factor`, below high
- * kept, between them blended. */
-static ib_status llama3_factors(ib_lm *m, struct json_object *o)
-{
-    const int half = m->c.rotated / 2;
-    const double factor = ib_json_number(o, "factor", 8), low = ib_json_number(o, "low_freq_factor", 1), high = ib_json_number(o, "high_freq_factor", 4);
-    const double old = ib_json_number(o, "original_max_position_embeddings", 8192);
-    if (!(m->rope_factor = ib_alloc((size_t)half * sizeof(float))))
-        return IB_ENOMEM;
-    for (int i = 0; i < half; i++) {
-        const double wave = 2 * 3.14159265358979323846 * pow(m->c.rope_base, 2.0 * i / m->c.rotated);
-        const double smooth = (old / wave - low) / (high - low);
-        m->rope_factor[i] = (float)(wave < old / high ? 1 : wave > old / low ? factor : 1 / ((1 - smooth) / factor + smooth));
-    }
-    return IB_OK;
-}
-
-static ib_status read_rope(ib_lm *m, struct json_object *c)
-{
-    struct json_object *o = ib_json_get(c, "rope_scaling"), *p = ib_json_get(c, "rope_parameters");
-    struct json_object *full = ib_json_get(p, "full_attention"), *local = ib_json_get(p, "sliding_attention");
-    o = o ? o : full ? full : p;
-    m->c.rope_base = (float)ib_json_number(c, "rope_theta", ib_json_number(o, "rope_theta", ib_json_number(p, "rope_theta", 10000)));
-    m->c.rope_base_local = (float)ib_json_number(c, "rope_local_base_freq", ib_json_number(local, "rope_theta", 0));
-    const char *type = ib_json_text(o, "rope_type");
-    type = type ? type : ib_json_text(o, "type");
-    if (!type || !strcmp(type, "default"))
-        return IB_OK;
-    if (!strcmp(type, "linear"))
-        m->c.rope_factor = (float)ib_json_number(o, "factor", 1);
-    else if (strcmp(type, "llama3"))
-        return ib_fail(IB_EUNSUPPORTED, "config.json: RoPE scaling '%s'; linear and llama3 are supported", type);
-    return IB_OK;
-}
-
-static ib_status read_config(ib_lm *m, struct json_object *c)
-{
-    ib_lm_config *k = &m->c;
-    const char *type = ib_json_text(c, "model_type");
-    if (!type)
-        return ib_fail(IB_EFORMAT, "config.json: has no model_type");
-    snprintf(k->arch, sizeof k->arch, "%s", !strcmp(type, "gemma3_text") ? "gemma3" : type);
-    if (!(m->arch = ib_arch_find(k->arch)))
-        return IB_EUNSUPPORTED;
-    k->layers = ib_int_of(ib_json_number(c, "num_hidden_layers", 0));
-    k->width = ib_int_of(ib_json_number(c, "hidden_size", 0));
-    k->ff = ib_int_of(ib_json_number(c, "intermediate_size", 0));
-    k->heads = ib_int_of(ib_json_number(c, "num_attention_heads", 0));
-    k->groups = ib_int_of(ib_json_number(c, "num_key_value_heads", k->heads));
-    k->dim = ib_int_of(ib_json_number(c, "head_dim", 0));
-    k->vocabulary = ib_int_of(ib_json_number(c, "vocab_size", 0));
-    k->context = ib_int_of(ib_json_number(c, "max_position_embeddings", 0));
-    k->eps = (float)ib_json_number(c, "rms_norm_eps", 1e-6);
-    k->tied = ib_json_number(c, "tie_word_embeddings", m->arch->scaled_embedding) != 0;
-    k->window = ib_json_number(c, "use_sliding_window", 1) ? ib_int_of(ib_json_number(c, "sliding_window", 0)) : 0;
-    const double scalar = ib_json_number(c, "query_pre_attn_scalar", 0);
-    k->attention_scale = scalar > 0 ? (float)(1 / sqrt(scalar)) : 0;
-    ib_status status = read_rope(m, c);
-    if (status || (status = ib_lm_alloc(m)))
-        return status;
-    struct json_object *scaling = ib_json_get(c, "rope_scaling"), *types = ib_json_get(c, "layer_types");
-    scaling = scaling ? scaling : ib_json_get(c, "rope_parameters");
-    const char *rope_type = ib_json_text(scaling, "rope_type");
-    if (rope_type && !strcmp(rope_type, "llama3"))
-        status = llama3_factors(m, scaling);
-    for (int i = 0; i < k->layers && json_object_is_type(types, json_type_array) && (size_t)i < json_object_array_length(types); i++) {
-        const char *t = json_object_get_string(json_object_array_get_idx(types, (size_t)i));
-        m->block[i].local = k->window && t && !strcmp(t, "sliding_attention");
-    }
-    return status;
-}
 
 static const ib_entry *find(const ib_safetensors *f, const char *base, const char *suffix)
 {
@@ -194,7 +122,14 @@ static ib_status read_vector(const ib_safetensors *f, const char *base, const ch
     return *out ? IB_OK : ib_error_status();
 }
 
-static ib_status read_block(ib_lm *m, int layer)
+/* transformers makes a bias where the configuration says so, and has no place for another. */
+static ib_status read_bias(const ib_lm *m, const ib_hf_biases *b, const char *base, int role, int64_t rows, ib_tensor **out)
+{
+    const int wanted = role <= IB_ROLE_V ? b->qkv : role == IB_ROLE_O ? b->output : b->mlp;
+    return wanted ? read_vector(m->hf, base, ".bias", rows, 0, out) : IB_OK;
+}
+
+static ib_status read_block(ib_lm *m, const ib_hf_biases *biases, int layer)
 {
     ib_block *b = &m->block[layer];
     const float plus = m->arch->norm_minus_one ? 1.0f : 0.0f;
@@ -204,8 +139,8 @@ static ib_status read_block(ib_lm *m, int layer)
         ib_lm_role_shape(&m->c, r, &rows, &cols);
         char *base = ib_lm_name(&ib_role_names[r], layer, 0, 0);
         status = base ? read_matrix(m->hf, base, &b->p[r].w, rows, cols) : IB_ENOMEM;
-        if (!status && (find(m->hf, base, ".bias") || (m->arch->qkv_bias && r <= IB_ROLE_V)))
-            status = read_vector(m->hf, base, ".bias", rows, 0, &b->p[r].bias);
+        if (!status)
+            status = read_bias(m, biases, base, r, rows, &b->p[r].bias);
         ib_free(base);
     }
     for (int k = 0; k < IB_N_NORMS && !status; k++) {
@@ -219,30 +154,57 @@ static ib_status read_block(ib_lm *m, int layer)
     return status;
 }
 
+/* Every tensor has a place, but for those that are computed from others. */
+static ib_status all_used(const ib_safetensors *f)
+{
+    for (int64_t i = 0; i < f->n_entries; i++) {
+        const ib_entry *e = &f->entry[i];
+        const size_t n = strlen(e->name);
+        const int derived = (n > 8 && !strcmp(e->name + n - 8, "inv_freq")) || (n > 13 && !strcmp(e->name + n - 13, ".weight_shape"));
+        if (!e->used && !derived)
+            return ib_fail(IB_EUNSUPPORTED, "tensor '%s' has no place in this architecture", e->name);
+    }
+    return IB_OK;
+}
+
+/* A tied head that is in the file all the same has to be the embedding. */
+static ib_status read_head(ib_lm *m)
+{
+    const ib_entry *head = find(m->hf, "lm_head", ".weight"), *embedding = find(m->hf, "model.embed_tokens", ".weight");
+    if (!m->c.tied && !head && !find(m->hf, "lm_head", ".weight_packed"))
+        return ib_fail(IB_EFORMAT, "config.json: 'tie_word_embeddings' is false, but there is no tensor 'lm_head.weight'");
+    if (!m->c.tied)
+        return read_matrix(m->hf, "lm_head", &m->head, m->c.vocabulary, m->c.width);
+    if (head && (!embedding || head->bytes != embedding->bytes || strcmp(head->type, embedding->type) || memcmp(head->data, embedding->data, (size_t)head->bytes)))
+        return ib_fail(IB_EFORMAT, "config.json: 'tie_word_embeddings' is true, but tensor 'lm_head.weight' is not the embedding: set it to false");
+    return IB_OK;
+}
+
 ib_status ib_lm_from_hf(ib_lm *m, const char *folder)
 {
     char *path = ib_format_text("%s/config.json", folder);
     struct json_object *config = path ? ib_json_read(path) : NULL;
     ib_status status = config ? IB_OK : ib_error_status();
+    ib_hf_biases biases;
     if (!status && !(m->hf = ib_safetensors_open(folder)))
         status = ib_error_status();
-    else if (!status && (status = read_config(m, config)) == IB_OK) {
+    else if (!status && (status = ib_lm_config_of_hf(m, config, "config.json", &biases)) == IB_OK) {
         const float plus = m->arch->norm_minus_one ? 1.0f : 0.0f;
         for (int i = 0; i < m->c.layers && !status; i++)
-            status = read_block(m, i);
+            status = read_block(m, &biases, i);
         if (!status)
             status = read_matrix(m->hf, "model.embed_tokens", &m->embedding, m->c.vocabulary, m->c.width);
         if (!status)
             status = ib_lm_ends_of_hf(m, config, folder);
-        if (!status && !find(m->hf, "lm_head", ".weight"))
-            m->c.tied = 1;
-        if (!status && !m->c.tied)
-            status = read_matrix(m->hf, "lm_head", &m->head, m->c.vocabulary, m->c.width);
+        if (!status)
+            status = read_head(m);
         if (!status)
             status = read_vector(m->hf, "model.norm", ".weight", m->c.width, plus, &m->norm);
-        if (status)
-            ib_error_prefix("%s", folder);
+        if (!status)
+            status = all_used(m->hf);
     }
+    if (status && m->hf)
+        ib_error_prefix("%s", folder);
     json_object_put(config);
     ib_free(path);
     return status;

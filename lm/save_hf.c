@@ -9,75 +9,6 @@
 #include "tensor/alloc.h"
 #include "tensor/error.h"
 
-static struct json_object *config_of(const ib_lm *m, const ib_storage *linear)
-{
-    const ib_lm_config *c = &m->c;
-    struct json_object *o = json_object_new_object();
-    static const struct {
-        const char *arch, *class, *type;
-    } names[] = {{"llama", "LlamaForCausalLM", "llama"}, {"mistral", "MistralForCausalLM", "mistral"}, {"qwen2", "Qwen2ForCausalLM", "qwen2"},
-                 {"qwen3", "Qwen3ForCausalLM", "qwen3"}, {"gemma3", "Gemma3ForCausalLM", "gemma3_text"}};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (!strcmp(names[i].arch, c->arch)) {
-            struct json_object *list = json_object_new_array();
-            json_object_array_add(list, json_object_new_string(names[i].class));
-            json_object_object_add(o, "architectures", list);
-            json_object_object_add(o, "model_type", json_object_new_string(names[i].type));
-        }
-    const struct {
-        const char *key;
-        int64_t value;
-    } numbers[] = {{"hidden_size", c->width}, {"intermediate_size", c->ff}, {"num_hidden_layers", c->layers}, {"num_attention_heads", c->heads},
-                   {"num_key_value_heads", c->groups}, {"head_dim", c->dim}, {"vocab_size", c->vocabulary}, {"max_position_embeddings", c->context}};
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        json_object_object_add(o, numbers[i].key, json_object_new_int64(numbers[i].value));
-    json_object_object_add(o, "rms_norm_eps", json_object_new_double(c->eps));
-    json_object_object_add(o, "rope_theta", json_object_new_double(c->rope_base));
-    json_object_object_add(o, "tie_word_embeddings", json_object_new_boolean(c->tied));
-    json_object_object_add(o, "hidden_act", json_object_new_string(m->arch->gelu ? "gelu_pytorch_tanh" : "silu"));
-    if (m->arch->gelu) {
-        json_object_object_add(o, "hidden_activation", json_object_new_string("gelu_pytorch_tanh"));
-        json_object_object_add(o, "rope_local_base_freq", json_object_new_double(c->rope_base_local));
-        json_object_object_add(o, "query_pre_attn_scalar", json_object_new_double(1.0 / ((double)c->attention_scale * (double)c->attention_scale)));
-    }
-    if (c->window)
-        json_object_object_add(o, "sliding_window", json_object_new_int(c->window));
-    if (c->window && m->arch->global_every) {
-        struct json_object *types = json_object_new_array();
-        for (int i = 0; i < c->layers; i++)
-            json_object_array_add(types, json_object_new_string(m->block[i].local ? "sliding_attention" : "full_attention"));
-        json_object_object_add(o, "layer_types", types);
-    }
-    if (c->rope_factor != 1) {
-        struct json_object *s = json_object_new_object();
-        json_object_object_add(s, "rope_type", json_object_new_string("linear"));
-        json_object_object_add(s, "factor", json_object_new_double(c->rope_factor));
-        json_object_object_add(o, "rope_scaling", s);
-    }
-    if (linear && linear->code) {
-        struct json_object *q = json_object_new_object();
-        json_object_object_add(q, "quant_method", json_object_new_string("bitsandbytes"));
-        json_object_object_add(q, "load_in_4bit", json_object_new_boolean(1));
-        json_object_object_add(q, "bnb_4bit_quant_type", json_object_new_string(linear->name[0] == 'n' ? "nf4" : "fp4"));
-        json_object_object_add(q, "bnb_4bit_use_double_quant", json_object_new_boolean(linear->nested));
-        json_object_object_add(q, "bnb_4bit_compute_dtype", json_object_new_string("float32"));
-        json_object_object_add(o, "quantization_config", q);
-    }
-    if (linear && linear->name[0] == 'i' && linear->name[1] == 'n') { /* int4, int8 as compressed-tensors says them */
-        const int int4 = linear->decode != NULL;
-        const char *kind = int4 ? "pack-quantized" : "int-quantized"; /* said twice: recent versions read the group's own */
-        char text[700];
-        snprintf(text, sizeof text,
-                 "{\"quant_method\":\"compressed-tensors\",\"format\":\"%s\",\"quantization_status\":\"compressed\",\"ignore\":[\"lm_head\"],"
-                 "\"config_groups\":{\"group_0\":{\"targets\":[\"Linear\"],\"format\":\"%s\",\"input_activations\":null,\"output_activations\":null,"
-                 "\"weights\":{\"num_bits\":%d,\"type\":\"int\",\"symmetric\":true,\"strategy\":\"%s\",\"group_size\":%s,\"dynamic\":false}}}}",
-                 kind, kind, int4 ? 4 : 8, int4 ? "group" : "channel", int4 ? "32" : "null");
-        json_object_object_add(o, "quantization_config", json_tokener_parse(text));
-    }
-    json_object_object_add(o, "torch_dtype", json_object_new_string("float32"));
-    return o;
-}
-
 /* Items of the file; what they point to lives in `keep`. */
 typedef struct items {
     ib_safetensors_item *list;
@@ -192,36 +123,34 @@ ib_status ib_save_hf(ib_lm *m, const char *source, const char *path, const char 
     ib_out out = {0};
     if (mkdir(path, 0777) && errno != EEXIST)
         return ib_fail(IB_EIO, "%s: cannot be made: %s", path, strerror(errno));
-    if (m->rope_factor && !m->hf)
-        return ib_fail(IB_EUNSUPPORTED, "%s: this model's RoPE factors cannot be said in config.json", path);
     char *weights = ib_format_text("%s/model.safetensors", path), *config = ib_format_text("%s/config.json", path);
-    ib_status status = weights && config ? ib_out_list(m, 0, format, &out) : IB_ENOMEM;
-    if (!status)
-        status = write_model(m, weights, &out, saved, report, user);
+    char *generation = ib_format_text("%s/generation_config.json", path);
+    ib_tokenizer *t = source && !m->hf ? ib_tokenizer_open(source) : NULL;
+    ib_status status = weights && config && generation ? ib_out_list(m, 0, format, &out) : IB_ENOMEM;
+    if (!status && source && !m->hf && !t)
+        status = ib_error_status();
     const ib_storage *linear = NULL;
     for (int i = 0; i < out.n; i++)
         linear = out.item[i].p && !linear ? out.item[i].to : linear;
-    if (!status) {
-        struct json_object *o = NULL;
-        if (m->hf && source) { /* the source's own configuration, with what has changed */
-            char *old = ib_format_text("%s/config.json", source);
-            o = old ? ib_json_read(old) : NULL;
-            ib_free(old);
-            if (o)
-                json_object_object_del(o, "quantization_config");
-            struct json_object *mine = config_of(m, linear), *q = ib_json_get(mine, "quantization_config");
-            if (o && q)
-                json_object_object_add(o, "quantization_config", json_object_get(q));
-            json_object_put(mine);
-        } else {
-            o = config_of(m, linear);
-        }
-        status = o ? ib_json_write(config, o) : ib_error_status();
+    struct json_object *o = status ? NULL : m->hf && source ? ib_save_config_changed(m, source, linear) : ib_save_config_of(m, linear, t);
+    if (!status && !o) {
+        status = ib_error_status();
+        ib_error_prefix("%s", path);
     }
+    if (!status)
+        status = write_model(m, weights, &out, saved, report, user);
+    if (!status)
+        status = ib_json_write(config, o);
+    else
+        json_object_put(o);
+    if (!status && t)
+        status = ib_save_generation_config(m, generation, t);
     if (!status && source)
         status = ib_save_tokenizer_hf(path, source);
     ib_out_release(&out);
+    ib_tokenizer_free(t);
     ib_free(weights);
     ib_free(config);
+    ib_free(generation);
     return status;
 }

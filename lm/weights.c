@@ -63,7 +63,8 @@ void ib_lm_free(ib_lm *m)
     ib_matrix_release(&m->embedding);
     ib_matrix_release(&m->head);
     ib_layer_free(m->trainable);
-    ib_free(m->rope_factor);
+    ib_rope_release(&m->scaling[0]);
+    ib_rope_release(&m->scaling[1]);
     ib_free(m->rope[0]);
     ib_free(m->rope[1]);
     ib_free(m->block);
@@ -108,6 +109,7 @@ ib_lm *ib_lm_new(const ib_lm_config *config, uint64_t seed)
         goto failed;
     }
     strcpy(m->c.arch, m->arch->name);
+    m->activation = m->arch->gelu;
     ib_layer *l = m->trainable;
     if (!(m->embedding_w = ib_layer_param(l, "model.embed_tokens.weight", 2, (int64_t[]){m->c.vocabulary, m->c.width}, IB_INIT_ZEROS, 1, 1)) ||
         !(m->norm = ib_layer_param(l, "model.norm.weight", 1, (int64_t[]){m->c.width}, IB_INIT_ONES, 1, 1)))

@@ -128,7 +128,8 @@ typedef struct ib_rope_opts {
 } ib_rope_opts;
 ib_tensor *ib_rope(ib_graph *g, ib_tensor *x, const ib_rope_opts *opts);
 
-ib_tensor *ib_glu(ib_graph *g, ib_tensor *gate, ib_tensor *up, int gelu); /* SiLU(gate) up, or GELU (tanh form) */
+/* f(gate) up; kind 0: SiLU, 1: GELU in its tanh form, 2: GELU x Phi(x), 3: ReLU */
+ib_tensor *ib_glu(ib_graph *g, ib_tensor *gate, ib_tensor *up, int kind);
 
 /* Grouped-query attention. Row i looks at rows max(first[i], i - window + 1) .. i. */
 typedef struct ib_attention_opts {
