@@ -120,8 +120,10 @@ static void print_run(const ib_program *p, ib_text *t)
                 t->name, t->name, t->name);
     ib_text_add(t, "#define V0 input\n");
     for (int v = 1; v < p->n_values; v++)
-        if (v == p->result)
+        if (ib_is_output(p, v))
             ib_text_add(t, "#define V%d output\n", v);
+        else if (!p->values[v].root)
+            ib_text_add(t, "#define V%d input\n", v);
         else
             ib_text_add(t, "#define V%d (%s_arena + %lld)\n", v, t->name, (long long)p->values[v].offset);
     ib_text_add(t, "\nvoid %s_run(const int8_t *input, int8_t *output)\n{\n", t->name);
@@ -176,7 +178,7 @@ static ib_status write_text(const char *dir, const ib_text *t, const char *endin
 
 ib_status ib_export_c(ib_program *p, ib_device *dev, const char *dir, const char *name, int64_t n, const int8_t *samples)
 {
-    static const char *const sections[] = {"requant", "conv2d", "add", "mul", "pool", "maxpool", "avgpool", "lookup"};
+    static const char *const sections[] = {"requant", "conv2d", "add", "mul", "pool", "maxpool", "avgpool", "lookup", "flatten"};
     char u[80];
     if (!p)
         return ib_error_status();

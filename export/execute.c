@@ -39,7 +39,7 @@ ib_program_layer ib_program_layer_at(const ib_program *p, int i)
     const ib_instr *n = &p->instrs[i];
     int64_t ram = 0;
     for (int v = 1; v < p->n_values; v++)
-        if (p->values[v].offset >= 0 && p->values[v].first <= i && p->values[v].last >= i)
+        if (p->values[v].root == v && p->values[v].offset >= 0 && p->values[v].first <= i && p->values[v].last >= i)
             ram += p->values[v].size;
     return (ib_program_layer){n->name, n->cls->name, n->codes ? n->p.conv.bits : 0, n->flash, ram, n->macs, n->acc_bound, p->values[n->out].size};
 }

@@ -1,4 +1,4 @@
-/* instr_other.c - add, mul, pooling, lookup, concat: lowering, running, printing. */
+/* instr_other.c - add, mul, pooling, lookup: lowering, running, printing. */
 #include <string.h>
 
 #include "autograd/quantizer.h"
@@ -216,62 +216,8 @@ static void lookup_print_call(const ib_program *p, const ib_instr *i, int at, ib
     ib_text_add(t, "isobit_run_lookup(%s_table%d, V%d, V%d, %lld);", t->name, at, i->in[0], i->out, (long long)p->values[i->out].size);
 }
 
-/* ---- concat: run k of input j goes to out[k * sum of runs + runs before j] ---- */
-
-static ib_status concat_lower(ib_program *p, ib_instr *i, const ib_node *n)
-{
-    const int axis = ((const ib_q_attrs *)n->attrs)->axis;
-    const ib_lookup_const *c = n->saved[1];
-    UNUSED(p);
-    if (!(i->table = ib_alloc((size_t)n->n_in * 256)))
-        return IB_ENOMEM;
-    i->outer = 1;
-    i->axis = axis;
-    for (int d = 1; d < axis; d++)
-        i->outer *= (int)n->out->shape[d];
-    for (int j = 0; j < n->n_in; j++) {
-        i->p.runs[j] = (int32_t)(n->in[j]->size / n->in[j]->shape[0] / i->outer);
-        memcpy(i->table + 256 * j, c[j].table, 256);
-    }
-    ib_tables_complete(i);
-    return IB_OK;
-}
-
-static ib_status concat_run(const ib_program *p, const ib_instr *i, const ib_run *r)
-{
-    int8_t *out = r->value[i->out];
-    UNUSED(p);
-    for (int64_t k = 0; k < r->batch * i->outer; k++)
-        for (int j = 0; j < i->n_in; j++) {
-            r->dev->k.lookup(i->table + 256 * j, r->value[i->in[j]] + k * i->p.runs[j], out, i->p.runs[j]);
-            out += i->p.runs[j];
-        }
-    return IB_OK;
-}
-
-static void concat_print_data(const ib_program *p, const ib_instr *i, int at, ib_text *t)
-{
-    UNUSED(p);
-    ib_text_i8(t, "table", at, i->table, 256LL * i->n_in);
-    ib_text_add(t, "\n");
-}
-
-static void concat_print_call(const ib_program *p, const ib_instr *i, int at, ib_text *t)
-{
-    int total = 0, before = 0;
-    UNUSED(p);
-    for (int j = 0; j < i->n_in; j++)
-        total += i->p.runs[j];
-    ib_text_add(t, "{\n        int32_t k;\n        for (k = 0; k < %d; k++) {\n", i->outer);
-    for (int j = 0; j < i->n_in; before += i->p.runs[j++])
-        ib_text_add(t, "            isobit_run_lookup(%s_table%d + %d, V%d + k * %d, V%d + k * %d + %d, %d);\n", t->name, at, 256 * j, i->in[j],
-                    i->p.runs[j], i->out, total, before, i->p.runs[j]);
-    ib_text_add(t, "        }\n    }");
-}
-
 #define mul_run_nhwc NULL
 #define lookup_run_nhwc NULL
-#define concat_run_nhwc NULL
 
 #define INSTR(name, op, sections) \
     const ib_instr_class ib_instr_##name = {#name, &ib_op_##op, sections, name##_lower, name##_run, NULL, name##_run_nhwc, NULL, name##_print_data, name##_print_call};
@@ -280,4 +226,3 @@ INSTR(mul, qmul, "requant mul")
 INSTR(maxpool, qmax_pool, "pool maxpool")
 INSTR(avgpool, qavg_pool, "requant pool avgpool")
 INSTR(lookup, lookup, "lookup")
-INSTR(concat, qconcat, "lookup")

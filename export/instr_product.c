@@ -49,6 +49,16 @@ ib_status ib_product_complete(ib_program *p, ib_instr *i, int lo, int hi)
     return IB_OK;
 }
 
+/* Columns for an image in the order H,W,C become columns for C,H,W. */
+static void turn_columns(const ib_value *image, const ib_tensor *w, int8_t *codes)
+{
+    const int64_t channels = image->shape[1], area = image->size / channels;
+    for (int64_t r = 0; r < w->shape[0]; r++)
+        for (int64_t c = 0; c < channels; c++)
+            for (int64_t place = 0; place < area; place++)
+                codes[(r * channels + c) * area + place] = ib_codes(w)[(r * area + place) * channels + c];
+}
+
 static ib_status product_lower(ib_program *p, ib_instr *i, const ib_node *n)
 {
     const ib_tensor *x = n->in[0], *w = n->in[1], *y = n->out;
@@ -61,10 +71,10 @@ static ib_status product_lower(ib_program *p, ib_instr *i, const ib_node *n)
                          .group_size = w->q.group_size, .n_groups = w->q.n_groups, .in_zero = x->q.zero_point,
                          .out_zero = y->q.zero_point, .lo = k->lo, .hi = k->hi};
     if (is_conv) {
-        c->in_h = (int32_t)x->shape[2];
-        c->in_w = (int32_t)x->shape[3];
-        c->out_h = (int32_t)y->shape[2];
-        c->out_w = (int32_t)y->shape[3];
+        c->in_h = (int32_t)(x->ndim == 4 ? x->shape[2] : 1);
+        c->in_w = (int32_t)(x->ndim == 4 ? x->shape[3] : 1);
+        c->out_h = (int32_t)(y->ndim == 4 ? y->shape[2] : 1);
+        c->out_w = (int32_t)(y->ndim == 4 ? y->shape[3] : 1);
         c->kernel_h = (int32_t)w->shape[2];
         c->kernel_w = (int32_t)w->shape[3];
         c->stride_h = o->stride_h;
@@ -81,6 +91,8 @@ static ib_status product_lower(ib_program *p, ib_instr *i, const ib_node *n)
     i->weight_scale = ib_alloc((size_t)rows * sizeof *i->weight_scale);
     if (!i->codes || !i->bias || !i->scale || !i->weight_scale || (w->q.group_size && !i->factor))
         return IB_ENOMEM;
+    if (i->turned)
+        turn_columns(&p->values[i->in[0]], w, i->codes);
     for (int64_t r = 0; r < rows; r++)
         i->weight_scale[r] = w->q.scale[w->q.n_scales == 1 ? 0 : r];
     return ib_product_complete(p, i, x->q.qmin, x->q.qmax);

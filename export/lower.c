@@ -25,11 +25,10 @@ void *ib_copy(const void *from, size_t bytes)
     return p ? memcpy(p, from, bytes) : NULL;
 }
 
-void ib_tape_codes(const ib_graph *g, void (*see)(void *, int, const ib_node *), void *context)
+void ib_tape_codes(const ib_program *p, const ib_graph *g, void (*see)(void *, int, const ib_node *), void *context)
 {
-    for (int i = 0, k = 0; i < g->n_nodes; i++)
-        if (ib_instr_class_of(g->nodes[i].op))
-            see(context, k++, &g->nodes[i]);
+    for (int k = 0; k < p->n_instrs; k++)
+        see(context, k, &g->nodes[p->instrs[k].node]);
 }
 
 static int new_value(ib_program *p, const ib_tensor *t, int first)
@@ -47,23 +46,68 @@ static int is_weight_op(const ib_op *op)
     return op == &ib_op_fold_weight || op == &ib_op_fold_bias || op == &ib_op_quantize_weight;
 }
 
-static ib_status lower_node(ib_program *p, const ib_node *n, int *value_of, int at)
+/* Operators that compute nothing in an evaluation. */
+static int gives_shape(const ib_op *op)
 {
+    return op == &ib_op_reshape || op == &ib_op_flatten_hwc || op == &ib_op_qdropout;
+}
+
+/* A program on its way out of a tape. */
+typedef struct lowering {
+    ib_program *p;
+    const ib_graph *g;
+    int *value_of; /* [n_nodes] the value that a node's result is; -1: none yet */
+} lowering;
+
+static ib_status lower_node(lowering *w, int at);
+
+/* The value that a node's result is. What only gives other shapes becomes an instruction when it is asked for; -1 with ib_error(). */
+static int value_of(lowering *w, const ib_tensor *t)
+{
+    const ib_node *n = &w->g->nodes[t->node];
+    if (n->op == &ib_op_qdropout)
+        return value_of(w, n->in[0]);
+    if (w->value_of[t->node] < 0 && lower_node(w, t->node))
+        return -1;
+    return w->value_of[t->node];
+}
+
+/* What a linear layer reads: the codes themselves, whatever their shape, and an image that was turned to H,W,C as it was, with the weights'
+ * columns turned instead. (Factors of groups of columns cannot be turned.) */
+static const ib_tensor *behind_shapes(const ib_graph *g, const ib_tensor *x, int groups, int *turned)
+{
+    for (const ib_node *n; n = &g->nodes[x->node], n->op == &ib_op_qdropout || n->op == &ib_op_reshape; x = n->in[0])
+        continue;
+    const ib_node *n = &g->nodes[x->node];
+    *turned = n->op == &ib_op_flatten_hwc && !groups;
+    return *turned ? n->in[0] : x;
+}
+
+static ib_status lower_node(lowering *w, int at)
+{
+    ib_program *p = w->p;
+    const ib_node *n = &w->g->nodes[at];
     const ib_instr_class *cls = ib_instr_class_of(n->op);
+    int in[IB_MAX_INPUTS], turned = 0;
     if (!cls)
         return ib_fail(IB_EUNSUPPORTED, "layer '%s': %s has no integer form, so the network is no integer program",
                        n->scope ? n->scope : "", n->op->name);
+    const int n_in = cls == &ib_instr_add || cls == &ib_instr_mul ? 2 : cls == &ib_instr_concat ? n->n_in : 1;
+    for (int j = 0; j < n_in; j++) {
+        const ib_tensor *x = cls == &ib_instr_linear ? behind_shapes(w->g, n->in[j], n->in[1]->q.group_size, &turned) : n->in[j];
+        if ((in[j] = value_of(w, x)) < 0)
+            return ib_error_status();
+    }
     ib_instr *i = &p->instrs[p->n_instrs];
-    i->cls = cls;
-    if (!(i->name = ib_strdup(n->scope ? n->scope : n->op->name)))
+    *i = (ib_instr){.cls = cls, .n_in = n_in, .node = at, .turned = turned};
+    if (!(i->name = ib_strdup(n->scope && *n->scope ? n->scope : n->op->name)))
         return IB_ENOMEM;
     p->n_instrs++;
-    i->n_in = cls == &ib_instr_add || cls == &ib_instr_mul ? 2 : cls == &ib_instr_concat ? n->n_in : 1;
-    for (int j = 0; j < i->n_in; j++) {
-        i->in[j] = value_of[n->in[j]->node];
-        p->values[i->in[j]].last = p->n_instrs - 1;
+    for (int j = 0; j < n_in; j++) {
+        i->in[j] = in[j];
+        p->values[in[j]].last = p->n_instrs - 1;
     }
-    i->out = value_of[at] = new_value(p, n->out, p->n_instrs - 1);
+    i->out = w->value_of[at] = new_value(p, n->out, p->n_instrs - 1);
     return cls->lower(p, i, n);
 }
 
@@ -76,7 +120,7 @@ ib_program *ib_program_of(ib_layer *net, ib_graph *g)
     const ib_input_info *in = &net->input;
     ib_program *p = ib_alloc(sizeof *p);
     float *zeros = ib_alloc((size_t)in->c * (size_t)in->h * (size_t)in->w * sizeof *zeros);
-    int *value_of = NULL;
+    lowering w = {p, g, NULL};
     if (!p || !zeros)
         goto fail;
     ib_graph_begin(g, IB_TRACE);
@@ -85,44 +129,43 @@ ib_program *ib_program_of(ib_layer *net, ib_graph *g)
     p->profile = (int)plan->opts.profile;
     p->input = *in;
     const size_t n = (size_t)g->n_nodes + 1;
-    if (!(value_of = ib_alloc(n * sizeof *value_of)) || !(p->values = ib_alloc(n * sizeof *p->values)) || !(p->instrs = ib_alloc(n * sizeof *p->instrs)))
+    if (!(w.value_of = ib_alloc(n * sizeof *w.value_of)) || !(p->values = ib_alloc(n * sizeof *p->values)) || !(p->instrs = ib_alloc(n * sizeof *p->instrs)))
         goto fail;
     int end = g->n_nodes; /* the float tail: the last step's dequantize and what follows */
     if (plan->result_float)
         for (int i = g->n_nodes - 1; i >= 0 && g->nodes[i].out->dtype == IB_F32; i--)
             end = i;
     p->result = -1;
+    for (int i = 0; i < g->n_nodes; i++)
+        w.value_of[i] = -1;
     for (int i = 0; i < end; i++) {
         const ib_node *node = &g->nodes[i];
-        if (is_weight_op(node->op))
+        if (is_weight_op(node->op) || gives_shape(node->op))
             continue;
         if (node->op == &ib_op_quantize && !p->n_values)
-            value_of[i] = new_value(p, node->out, -1);
-        else if (node->op == &ib_op_reshape || node->op == &ib_op_qdropout)
-            value_of[i] = value_of[node->in[0]->node];
+            w.value_of[i] = new_value(p, node->out, -1);
         else if (node->op == &ib_op_dequantize && i == g->n_nodes - 1)
-            p->result = value_of[node->in[0]->node];
-        else if (lower_node(p, node, value_of, i))
+            p->result = value_of(&w, node->in[0]);
+        else if (lower_node(&w, i))
             goto fail;
     }
     if (plan->result_float) {
-        p->result = value_of[g->nodes[end].in[0]->node];
+        p->result = value_of(&w, g->nodes[end].in[0]);
         snprintf(p->note, sizeof p->note, "the last operator, %s, has no integer form: apply it to the dequantized outputs",
                  g->nodes[g->n_nodes - 1].op->name);
     }
-    if (p->result <= 0) {
+    if (p->result < 0 || ib_plan_memory(p))
+        goto fail;
+    if (!p->values[p->result].root) {
         ib_fail(IB_EUNSUPPORTED, "lower: the network computes nothing in integers");
         goto fail;
     }
-    p->values[p->result].last = p->n_instrs;
-    if (ib_plan_memory(p))
-        goto fail;
     ib_free(zeros);
-    ib_free(value_of);
+    ib_free(w.value_of);
     return p;
 fail:
     ib_free(zeros);
-    ib_free(value_of);
+    ib_free(w.value_of);
     ib_program_free(p);
     return NULL;
 }

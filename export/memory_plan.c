@@ -13,9 +13,15 @@ ib_status ib_plan_memory(ib_program *p)
     if (!order)
         return IB_ENOMEM;
     int n = 0;
+    p->values[p->result].last = p->n_instrs;
+    for (int v = 0; v < p->n_values; v++) { /* a value is made after what it shows */
+        const ib_instr *made = v ? &p->instrs[p->values[v].first] : NULL;
+        ib_value *root = &p->values[p->values[v].root = made && made->cls == &ib_instr_reshape ? p->values[made->in[0]].root : v];
+        root->last = p->values[v].last > root->last ? p->values[v].last : root->last;
+    }
     for (int v = 0; v < p->n_values; v++) {
         p->values[v].offset = -1;
-        if (v == 0 || v == p->result)
+        if (!p->values[v].root || ib_is_output(p, v) || p->values[v].root != v)
             continue;
         int at = n++;
         for (; at > 0 && p->values[order[at - 1]].size < p->values[v].size; at--)
@@ -38,6 +44,8 @@ ib_status ib_plan_memory(ib_program *p)
         v->offset = offset;
         p->arena = offset + v->size > p->arena ? offset + v->size : p->arena;
     }
+    for (int v = 0; v < p->n_values; v++)
+        p->values[v].offset = p->values[p->values[v].root].offset;
     ib_free(order);
     return IB_OK;
 }

@@ -76,7 +76,7 @@ static const char *reshaped(const printer *w, const char *x, int n, const int64_
     return to;
 }
 
-/* Value `v` as the operator sees it: values keep the shape they were made with, a reshape has no instruction. */
+/* Value `v` as a product sees it: a row is an image of one pixel, and a linear layer reads an image in its order. */
 static const char *seen_as(const printer *w, int v, const ib_value *like, const char *to)
 {
     const ib_value *x = &w->p->values[v];
@@ -238,7 +238,7 @@ static ib_status print_conv(const printer *w, const ib_instr *i)
 {
     const isobit_conv2d *k = &i->p.conv;
     const ib_value *in = &w->p->values[i->in[0]], *out = &w->p->values[i->out];
-    const int linear = i->cls == &ib_instr_linear;
+    const int flat = out->ndim == 2;
     const int64_t row = (int64_t)k->in_c / k->groups * k->kernel_h * k->kernel_w;
     product c = {.shape = {k->out_c, k->in_c / k->groups, k->kernel_h, k->kernel_w}, .kernel = {k->kernel_h, k->kernel_w},
                  .strides = {k->stride_h, k->stride_w}, .pads = {k->pad_h, k->pad_w, k->pad_h, k->pad_w}, .groups = k->groups, .out_zero = k->out_zero,
@@ -260,8 +260,8 @@ static ib_status print_conv(const printer *w, const ib_instr *i)
     }
     const ib_value seen = image(k->in_c, k->in_h, k->in_w);
     const char *x = seen_as(w, i->in[0], &seen, text("pixel%d", w->at)), *to = before_clamp(w, k->lo, k->hi);
-    print_product(w, &c, x, linear ? text("pixels%d", w->at) : to);
-    if (linear)
+    print_product(w, &c, x, flat ? text("pixels%d", w->at) : to);
+    if (flat)
         reshaped(w, text("pixels%d", w->at), 2, (int64_t[]){-1, k->out_c}, to);
     clamped(w, to, k->lo, k->hi);
     ib_free(whole);
@@ -362,11 +362,33 @@ static ib_status print_concat(const printer *w, const ib_instr *i)
     return IB_OK;
 }
 
+static ib_status print_reshape(const printer *w, const ib_instr *i)
+{
+    const ib_value *y = &w->p->values[i->out];
+    int64_t shape[IB_MAX_DIMS];
+    memcpy(shape, y->shape, sizeof shape);
+    shape[0] = -1;
+    reshaped(w, name_of(i->in[0]), y->ndim, shape, w->out);
+    return IB_OK;
+}
+
+static ib_status print_flatten(const printer *w, const ib_instr *i)
+{
+    const ib_value *x = &w->p->values[i->in[0]];
+    const int64_t last[] = {0, 2, 3, 1}, row[] = {-1, x->size}, three[] = {0, 2, 1};
+    if (x->ndim < 3)
+        return print_reshape(w, i);
+    ib_onnx_node(w->o, "Transpose", name_of(i->in[0]), text("turned%d", w->at));
+    ib_onnx_attr_ints(w->o, "perm", x->ndim, x->ndim == 4 ? last : three);
+    reshaped(w, text("turned%d", w->at), 2, row, w->out);
+    return IB_OK;
+}
+
 static const struct {
     const ib_instr_class *cls;
     ib_status (*print)(const printer *w, const ib_instr *i);
 } printers[] = {{&ib_instr_conv2d, print_conv}, {&ib_instr_linear, print_conv}, {&ib_instr_avgpool, print_avgpool}, {&ib_instr_maxpool, print_maxpool},
-                {&ib_instr_add, print_add}, {&ib_instr_mul, print_mul}, {&ib_instr_lookup, print_lookup}, {&ib_instr_concat, print_concat}};
+                {&ib_instr_add, print_add}, {&ib_instr_mul, print_mul}, {&ib_instr_lookup, print_lookup}, {&ib_instr_concat, print_concat}, {&ib_instr_reshape, print_reshape}, {&ib_instr_flatten_hwc, print_flatten}};
 
 ib_status ib_export_onnx(const ib_program *p, const char *path, const char *name, const ib_onnx_opts *opts)
 {

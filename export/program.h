@@ -64,6 +64,8 @@ struct ib_instr {
     isobit_scale *scale;
     float *weight_scale; /* conv2d, linear: [out_c], for formats that state real scales */
     int8_t *table;    /* lookup [256]; concat [n_in][256] */
+    int node;         /* of the tape that it was lowered from */
+    int turned;       /* linear, while it is lowered: its columns stand in the order H,W,C of the image that it reads */
     int64_t macs, acc_bound, flash;
 };
 
@@ -74,6 +76,7 @@ typedef struct ib_value {
     float scale;
     int zero, bits;
     int first, last;  /* instructions that write it and read it last; first -1: the input */
+    int root;         /* the value whose memory it has: its own number, or that of what a reshape shows in another shape */
     int64_t offset;   /* in the arena; -1: the caller's buffer */
 } ib_value;
 
@@ -94,8 +97,13 @@ struct ib_program {
 #undef INSTR
 const ib_instr_class *ib_instr_class_of(const ib_op *op); /* NULL: none */
 
-/* Offsets of the values in one arena, by liveness. */
+/* Memory: a value that a reshape shows anew has the place of the one that it shows; the others get offsets in one arena, by liveness. */
 ib_status ib_plan_memory(ib_program *p);
+/* Whether v lies in the caller's buffer for results. */
+static inline int ib_is_output(const ib_program *p, int v)
+{
+    return p->values[v].root == p->values[p->result].root;
+}
 /* Runs and shows every instruction's result: see(context, instruction, codes[batch, size]). */
 ib_status ib_program_run_traced(ib_program *p, ib_device *dev, int64_t n, const int8_t *in, int8_t *out,
                                 void (*see)(void *, int, const int8_t *), void *context);
@@ -117,7 +125,7 @@ int ib_value_image(const ib_value *v, ib_nhwc *image);
 /* Copies n bytes; NULL with ib_error() if memory is out or from is NULL. */
 void *ib_copy(const void *from, size_t bytes);
 
-/* The codes that stand for instruction results on a tape, in order: calls see(context, k, node). */
-void ib_tape_codes(const ib_graph *g, void (*see)(void *, int, const ib_node *), void *context);
+/* The codes that stand for instruction results on a tape like the one that p was lowered from: calls see(context, k, node). */
+void ib_tape_codes(const ib_program *p, const ib_graph *g, void (*see)(void *, int, const ib_node *), void *context);
 
 #endif

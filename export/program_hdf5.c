@@ -3,6 +3,7 @@
  *   /NNN_<layer>     an instruction; attributes: op, inputs, output (values; 0 is the input), shape, scale, zero_point, bits of its result, acc_bound
  *     conv2d, linear: attributes window, quantization; weights, group_factors, bias, requantization, weight_scale
  *     lookup, concat: table; concat: attribute axis
+ *     reshape, flatten_hwc: nothing else
  *     others:         attribute constants, in the order of isobit_rt.h's struct */
 #include <stdio.h>
 
@@ -25,6 +26,8 @@ static int write_product(hid_t g, const ib_instr *i)
 
 static int write_other(hid_t g, const ib_instr *i)
 {
+    if (i->cls == &ib_instr_reshape || i->cls == &ib_instr_flatten_hwc)
+        return 0;
     if (i->table)
         return (i->cls == &ib_instr_concat && ib_h5_set(g, "axis", H5T_NATIVE_INT, 1, &i->axis)) ||
                ib_h5_write(g, "table", H5T_NATIVE_INT8, 2, (int64_t[]){i->cls == &ib_instr_concat ? i->n_in : 1, 256}, i->table);

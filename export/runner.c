@@ -277,7 +277,7 @@ static ib_status run_chunk(const ib_runner *r, const worker *w, int64_t n, const
     const ib_program *p = r->p;
     ib_status status = IB_OK;
     for (int v = 0; v < p->n_values; v++)
-        w->value[v] = v == p->result ? out : v ? w->arena + p->values[v].offset * n : (int8_t *)in;
+        w->value[v] = ib_is_output(p, v) ? out : p->values[v].root ? w->arena + p->values[v].offset * n : (int8_t *)in;
     for (int i = -1, end; i < p->n_instrs && !status; i = end) {
         end = i + 1;
         if (i < 0 || r->nhwc[i]) {

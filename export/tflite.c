@@ -9,13 +9,12 @@
 
 #include "export/tflite_file.h"
 
-/* N,H,W,C of a value, or N,K. */
+/* N,H,W,C of an image; other values keep their order. */
 static int shape_of(const ib_value *v, int32_t *s)
 {
-    const int64_t *n = v->shape;
-    const int32_t four[] = {1, (int32_t)(v->ndim > 2 ? n[2] : 1), (int32_t)(v->ndim > 3 ? n[3] : 1), (int32_t)n[1]}, two[] = {1, (int32_t)v->size};
-    memcpy(s, v->ndim > 2 ? four : two, v->ndim > 2 ? sizeof four : sizeof two);
-    return v->ndim > 2 ? 4 : 2;
+    for (int d = 0; d < v->ndim; d++)
+        s[d] = (int32_t)v->shape[v->ndim == 4 ? (int[]){0, 2, 3, 1}[d] : d];
+    return v->ndim;
 }
 
 /* The clamp as a fused activation; -1: none says it. */
@@ -57,19 +56,18 @@ static void clamp(ib_tflite *w, const ib_instr *i, int from, int lo, int hi)
     ib_tflite_op(w, OP_MINIMUM, 2, (int32_t[]){middle, b}, w->tensor_of[i->out], MAX_MIN_OPTIONS, NULL, 0);
 }
 
-/* The tensor of value v as an operator sees it that takes `ndim` dimensions: values keep the shape they were made with, a reshape
- * has no instruction. An image that was a row before would need another order of its elements, unless it is one pixel. */
-static int seen_as(ib_tflite *w, int v, int ndim, int64_t channels)
+/* A tensor of the codes of v in `shape`, which is not v's. */
+static int activation_of(ib_tflite *w, const char *what, const ib_value *v, int ndim, const int32_t *shape)
+{
+    return ib_tflite_activation(w, what, ndim, shape, v->scale, v->zero);
+}
+
+/* The tensor of value v as an image: a row is one pixel. */
+static int as_image(ib_tflite *w, int v)
 {
     const ib_value *x = &w->p->values[v];
-    const int rows = x->ndim <= 2, one_pixel = x->size == channels;
-    if ((ndim == 4 && !rows) || (ndim == 2 && rows))
-        return w->tensor_of[v];
-    if (!one_pixel)
-        w->reordered = w->name;
-    const int32_t c = (int32_t)channels, four[] = {-1, 1, 1, c}, two[] = {-1, c}, shown[] = {1, 1, 1, c};
-    return ndim == 4 ? reshaped(w, w->tensor_of[v], "as_image", 4, four, ib_tflite_activation(w, "image", 4, shown, x->scale, x->zero))
-                     : reshaped(w, w->tensor_of[v], "as_row", 2, two, ib_tflite_activation(w, "row", 2, shown + 2, x->scale, x->zero));
+    const int32_t c = (int32_t)x->size, to[] = {-1, 1, 1, c}, shown[] = {1, 1, 1, c};
+    return x->ndim == 4 ? w->tensor_of[v] : reshaped(w, w->tensor_of[v], "as_image", 4, to, activation_of(w, "image", x, 4, shown));
 }
 
 /* ---- products ---- */
@@ -155,11 +153,11 @@ static ib_status print_linear(ib_tflite *w, const ib_instr *i, const int8_t *cod
     const ib_value *out = &w->p->values[i->out];
     const int as_conv = w->p->profile == ISOBIT_TFLITE_DOUBLE, act = fused(out, k->out_zero, k->lo, k->hi);
     const ib_value *in = &w->p->values[i->in[0]];
-    const int64_t channels = in->ndim > 2 ? in->shape[1] : in->size, area = in->size / channels;
+    const int64_t channels = in->ndim == 4 ? in->shape[1] : in->size, area = in->size / channels;
     int x = w->tensor_of[i->in[0]];
     if (as_conv)
         x = reshaped(w, x, "pixel_shape", 4, (int32_t[]){-1, 1, 1, k->in_c}, ib_tflite_activation(w, "pixel", 4, (int32_t[]){1, 1, 1, k->in_c}, in->scale, in->zero));
-    else if (in->ndim > 2)
+    else if (in->ndim != 2)
         x = reshaped(w, x, "flat_shape", 2, (int32_t[]){-1, k->in_c}, ib_tflite_activation(w, "flat", 2, (int32_t[]){1, k->in_c}, in->scale, in->zero));
     int8_t *t = turned(codes, k->out_c, channels, area, 0); /* columns C,H,W become H,W,C */
     if (!t)
@@ -185,7 +183,8 @@ static ib_status print_conv(ib_tflite *w, const ib_instr *i, const isobit_conv2d
 {
     const ib_value *in = &w->p->values[i->in[0]];
     const int per_group = k->in_c / k->groups, depthwise = per_group == 1 && k->groups > 1, area = k->kernel_h * k->kernel_w;
-    int x = seen_as(w, i->in[0], 4, k->in_h * k->in_w == 1 ? k->in_c : -1);
+    const int row = w->p->values[i->out].ndim == 2;
+    int x = as_image(w, i->in[0]);
     const int same = padded(w, &x, in, (int[]){k->in_h, k->in_w, k->in_c}, (int[]){k->out_h, k->out_w}, (int[]){k->kernel_h, k->kernel_w}, (int[]){k->stride_h, k->stride_w},
                             (int[]){k->pad_h, k->pad_w}, 0);
     int8_t *t = turned(codes, k->out_c, per_group, area, depthwise);
@@ -194,7 +193,9 @@ static ib_status print_conv(ib_tflite *w, const ib_instr *i, const isobit_conv2d
     const int32_t shape[] = {depthwise ? 1 : k->out_c, k->kernel_h, k->kernel_w, depthwise ? k->out_c : per_group};
     const int weight = weights(w, t, 4, shape, (int64_t)k->out_c * per_group * area, int4, k->out_c, scale, depthwise ? 3 : 0);
     ib_free(t);
-    const int b = bias_tensor(w, bias, k->out_c, in->scale, scale), y = target(w, i, k->out_zero, k->lo, k->hi);
+    const int b = bias_tensor(w, bias, k->out_c, in->scale, scale), to = target(w, i, k->out_zero, k->lo, k->hi);
+    const int32_t pixel[] = {1, 1, 1, k->out_c};
+    const int y = row ? activation_of(w, "pixels", &w->p->values[i->out], 4, pixel) : to;
     int act = fused(&w->p->values[i->out], k->out_zero, k->lo, k->hi);
     act = act > 0 ? act : NONE;
     if (depthwise) {
@@ -206,7 +207,9 @@ static ib_status print_conv(ib_tflite *w, const ib_instr *i, const isobit_conv2d
                                    IB_FLAT_SCALAR(3, 1, act), IB_FLAT_SCALAR(4, 4, 1), IB_FLAT_SCALAR(5, 4, 1)};
         ib_tflite_op(w, int4 ? OP_CONV_INT4 : OP_CONV, 3, (int32_t[]){x, weight, b}, y, CONV_OPTIONS, o, 6);
     }
-    clamp(w, i, y, k->lo, k->hi);
+    if (row)
+        reshaped(w, y, "row_shape", 2, (int32_t[]){-1, k->out_c}, to);
+    clamp(w, i, to, k->lo, k->hi);
     return IB_OK;
 }
 
@@ -247,7 +250,7 @@ static ib_status print_avgpool(ib_tflite *w, const ib_instr *i)
 static ib_status print_maxpool(ib_tflite *w, const ib_instr *i)
 {
     const isobit_pool *o = &i->p.pool;
-    int x = seen_as(w, i->in[0], 4, o->in_h * o->in_w == 1 ? o->channels : -1);
+    int x = w->tensor_of[i->in[0]];
     const int same = padded(w, &x, &w->p->values[i->in[0]], (int[]){o->in_h, o->in_w, o->channels}, (int[]){o->out_h, o->out_w}, (int[]){o->kernel_h, o->kernel_w},
                             (int[]){o->stride_h, o->stride_w}, (int[]){o->pad_h, o->pad_w}, 1);
     const ib_flat_field fields[] = {IB_FLAT_SCALAR(0, 1, same), IB_FLAT_SCALAR(1, 4, o->stride_w), IB_FLAT_SCALAR(2, 4, o->stride_h),
@@ -261,9 +264,7 @@ static ib_status print_binary(ib_tflite *w, const ib_instr *i)
     const int add = i->cls == &ib_instr_add, zero = add ? i->p.add.out_zero : i->p.mul.out_zero, lo = add ? i->p.add.lo : i->p.mul.lo,
               hi = add ? i->p.add.hi : i->p.mul.hi;
     const int y = target(w, i, zero, lo, hi), act = fused(&w->p->values[i->out], zero, lo, hi);
-    const ib_value *v = &w->p->values[i->out];
-    const int ndim = v->ndim > 2 ? 4 : 2;
-    ib_tflite_op(w, add ? OP_ADD : OP_MUL, 2, (int32_t[]){seen_as(w, i->in[0], ndim, v->shape[1]), seen_as(w, i->in[1], ndim, v->shape[1])}, y, add ? ADD_OPTIONS : MUL_OPTIONS,
+    ib_tflite_op(w, add ? OP_ADD : OP_MUL, 2, (int32_t[]){w->tensor_of[i->in[0]], w->tensor_of[i->in[1]]}, y, add ? ADD_OPTIONS : MUL_OPTIONS,
        (ib_flat_field[]){IB_FLAT_SCALAR(0, 1, act > 0 ? act : NONE)}, 1);
     clamp(w, i, y, lo, hi);
     return IB_OK;
@@ -298,8 +299,48 @@ static ib_status print_concat(ib_tflite *w, const ib_instr *i)
         parts[j] = ib_tflite_activation(w, "part", ndim, s, out->scale, out->zero);
         gather(w, i->in[j], i->table + 256 * j, out, parts[j]);
     }
-    const int axis = out->ndim > 2 ? (int[]){0, 3, 1, 2}[i->axis] : i->axis;
+    const int axis = out->ndim == 4 ? (int[]){0, 3, 1, 2}[i->axis] : i->axis;
     ib_tflite_op(w, OP_CONCATENATION, i->n_in, parts, w->tensor_of[i->out], CONCAT_OPTIONS, (ib_flat_field[]){IB_FLAT_SCALAR(0, 4, axis), IB_FLAT_SCALAR(1, 1, NONE)}, 2);
+    return IB_OK;
+}
+
+static void transposed(ib_tflite *w, int x, int ndim, const int32_t *perm, int y)
+{
+    const int order = ib_tflite_constant(w, "order", INT32, 1, (int32_t[]){ndim}, perm, (size_t)ndim * sizeof *perm);
+    ib_tflite_op(w, OP_TRANSPOSE, 2, (int32_t[]){x, order}, y, TRANSPOSE_OPTIONS, NULL, 0);
+}
+
+/* Whether the order of an image's elements differs from that of the network. */
+static int is_turned(const ib_value *v)
+{
+    return v->ndim == 4 && v->shape[1] > 1 && v->shape[2] * v->shape[3] > 1;
+}
+
+/* The order C,H,W of the network is taken up before, and left behind, where it is another one. */
+static ib_status print_reshape(ib_tflite *w, const ib_instr *i)
+{
+    const ib_value *from = &w->p->values[i->in[0]], *to = &w->p->values[i->out];
+    static const int32_t to_planes[] = {0, 3, 1, 2}, to_last[] = {0, 2, 3, 1}, swap[] = {0, 2, 1};
+    const int flatten = i->cls == &ib_instr_flatten_hwc, image = from->ndim == 4;
+    int32_t s[4], turned[4];
+    int x = w->tensor_of[i->in[0]], y = w->tensor_of[i->out], ndim = shape_of(to, s);
+    if (flatten ? from->ndim == 3 : is_turned(from)) {
+        const int32_t *perm = image ? to_planes : swap;
+        for (int d = 0; d < from->ndim; d++)
+            turned[d] = (int32_t)from->shape[image ? d : perm[d]];
+        const int t = activation_of(w, "turned", from, from->ndim, turned);
+        transposed(w, x, from->ndim, perm, t);
+        x = t;
+    }
+    if (is_turned(to)) {
+        for (int d = 0; d < 4; d++)
+            s[d] = (int32_t)to->shape[d];
+        y = activation_of(w, "planes_of_rows", to, 4, s);
+    }
+    s[0] = -1;
+    reshaped(w, x, "shape", ndim, s, y);
+    if (is_turned(to))
+        transposed(w, y, 4, to_last, w->tensor_of[i->out]);
     return IB_OK;
 }
 
@@ -307,7 +348,8 @@ static const struct {
     const ib_instr_class *cls;
     ib_status (*print)(ib_tflite *w, const ib_instr *i);
 } printers[] = {{&ib_instr_conv2d, print_product}, {&ib_instr_linear, print_product}, {&ib_instr_avgpool, print_avgpool}, {&ib_instr_maxpool, print_maxpool},
-                {&ib_instr_add, print_binary}, {&ib_instr_mul, print_binary}, {&ib_instr_lookup, print_lookup}, {&ib_instr_concat, print_concat}};
+                {&ib_instr_add, print_binary}, {&ib_instr_mul, print_binary}, {&ib_instr_lookup, print_lookup}, {&ib_instr_concat, print_concat},
+                {&ib_instr_reshape, print_reshape}, {&ib_instr_flatten_hwc, print_reshape}};
 
 static ib_status print_instruction(ib_tflite *w, const ib_instr *i)
 {
@@ -337,8 +379,6 @@ ib_status ib_export_tflite(const ib_program *p, const char *path, const char *na
     }
     for (int i = 0; i < p->n_instrs && !status; i++)
         status = print_instruction(&w, &p->instrs[i]);
-    if (!status && w.reordered)
-        status = ib_fail(IB_EUNSUPPORTED, "layer '%s': makes images of rows, whose elements TFLite would take in another order", w.reordered);
     if (!status)
         status = ib_tflite_write(&w, path, name);
     ib_tflite_free(&w);

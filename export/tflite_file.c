@@ -8,7 +8,9 @@
 
 ib_status ib_tflite_begin(ib_tflite *w, const ib_program *p)
 {
-    const size_t room = 24 * ((size_t)p->n_instrs + 2) + (size_t)p->n_values;
+    size_t room = 16 * ((size_t)p->n_instrs + 2) + (size_t)p->n_values;
+    for (int i = 0; i < p->n_instrs; i++) /* a table takes six tensors */
+        room += 8 * (size_t)p->instrs[i].n_in;
     *w = (ib_tflite){.p = p, .name = ""};
     for (int i = 0; i < N_OPERATORS; i++)
         w->code_of[i] = -1;

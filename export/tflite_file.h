@@ -10,12 +10,12 @@ enum { FLOAT32 = 0, INT32 = 2, INT64 = 4, INT8 = 9, INT4 = 17 };             /* 
 enum { NONE = 0, RELU = 1, RELU6 = 3 };                                       /* ActivationFunctionType */
 enum { SAME = 0, VALID = 1 };                                                 /* Padding */
 enum { CONV_OPTIONS = 1, DEPTHWISE_OPTIONS = 2, POOL_OPTIONS = 5, FC_OPTIONS = 8, CONCAT_OPTIONS = 10, ADD_OPTIONS = 11, RESHAPE_OPTIONS = 17, MUL_OPTIONS = 21,
-       PAD_OPTIONS = 22, GATHER_OPTIONS = 23, CAST_OPTIONS = 37, MAX_MIN_OPTIONS = 39, PADV2_OPTIONS = 43 }; /* BuiltinOptions */
+       PAD_OPTIONS = 22, GATHER_OPTIONS = 23, TRANSPOSE_OPTIONS = 26, CAST_OPTIONS = 37, MAX_MIN_OPTIONS = 39, PADV2_OPTIONS = 43 }; /* BuiltinOptions */
 
 /* BuiltinOperator, and the version that has these types */
 #define OPERATORS(X) \
     X(ADD, 0, 2) X(ADD_INT32, 0, 1) X(CONCATENATION, 2, 2) X(CONV, 3, 3) X(CONV_INT4, 3, 7) X(DEPTHWISE, 4, 3) X(DEPTHWISE_INT4, 4, 6) X(FC, 9, 12) \
-    X(MAX_POOL, 17, 2) X(MUL, 18, 2) X(RESHAPE, 22, 1) X(PAD, 34, 2) X(GATHER, 36, 2) X(CAST, 53, 1) X(MAXIMUM, 55, 2) X(MINIMUM, 57, 2) X(PADV2, 60, 2)
+    X(MAX_POOL, 17, 2) X(MUL, 18, 2) X(RESHAPE, 22, 1) X(PAD, 34, 2) X(GATHER, 36, 2) X(TRANSPOSE, 39, 2) X(CAST, 53, 1) X(MAXIMUM, 55, 2) X(MINIMUM, 57, 2) X(PADV2, 60, 2)
 enum {
 #define X(name, code, version) OP_##name,
     OPERATORS(X)
@@ -33,7 +33,6 @@ typedef struct ib_tflite {
     int code_of[N_OPERATORS], n_codes;
     ib_flat_ref codes[N_OPERATORS];
     const char *name;              /* of the instruction at work */
-    const char *reordered;         /* an instruction that turns rows into images: TFLite's order differs; NULL: none */
 } ib_tflite;
 
 /* Room for so many instructions and values; IB_ENOMEM leaves what ib_tflite_free frees. */

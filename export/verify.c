@@ -121,14 +121,14 @@ static ib_status verify_batch(verification *v, ib_layer *net, ib_graph *g, const
     ib_graph_begin(g, IB_TRACE);
     if (!ib_layer_forward(g, net, ib_input(g, 4, b->shape, b->x)))
         return ib_error_status();
-    ib_tape_codes(g, keep_reference, v);
+    ib_tape_codes(v->p, g, keep_reference, v);
     ib_graph_begin(g, IB_TRAIN);
     g->dropout_off = 1;
     const ib_tensor *trained = ib_layer_forward(g, net, ib_input(g, 4, b->shape, b->x));
     g->dropout_off = 0;
     if (!trained)
         return ib_error_status();
-    ib_tape_codes(g, compare_train, v);
+    ib_tape_codes(v->p, g, compare_train, v);
     ib_program_quantize(v->p, dev, b->n, b->x, in);
     ib_status status = ib_program_run_traced(v->p, dev, b->n, in, out, compare_runtime, v);
     for (int64_t i = 0; i < b->n && !status; i++) {

@@ -66,16 +66,12 @@ static ib_tensor *run_conv2d(ib_graph *g, ib_step *s, ib_tensor **in)
 static ib_tensor *run_batch_norm(ib_graph *g, ib_step *s, ib_tensor **in)
 {
     ib_tensor *x = in[0];
-    const int flat = x && x->ndim == 2;
-    if (flat)
-        x = ib_reshape(g, x, 4, (int64_t[]){0, x->shape[1], 1, 1});
     ib_tensor *w = ib_fold_weight(g, s->leaf[1], s->gamma, s->var, s->eps);
     ib_tensor *bias = ib_fold_bias(g, s->gamma, s->beta, NULL, s->mean, s->var, s->eps);
     if (!x || !bias)
         return NULL;
     const ib_conv_opts depthwise = {1, 1, 0, 0, (int)x->shape[1]};
-    ib_tensor *y = ib_qconv2d(g, x, ib_quantize_weight(g, w, s->ln_scale, &s->weight), bias, &depthwise, s->act, &s->out);
-    return flat ? ib_flatten(g, y) : y;
+    return ib_qconv2d(g, x, ib_quantize_weight(g, w, s->ln_scale, &s->weight), bias, &depthwise, s->act, &s->out);
 }
 
 static ib_tensor *run_add(ib_graph *g, ib_step *s, ib_tensor **in)

@@ -357,4 +357,15 @@ static void isobit_run_lookup(const int8_t *table, const int8_t *in, int8_t *out
 }
 /* [end] */
 
+/* [flatten] */
+/* out[place * channels + c] = in[c * places + place]: an image as a row in the order H,W,C */
+static void isobit_run_flatten(const int8_t *in, int8_t *out, int32_t channels, int32_t places)
+{
+    int32_t c, place;
+    for (c = 0; c < channels; c++)
+        for (place = 0; place < places; place++)
+            out[place * channels + c] = *in++;
+}
+/* [end] */
+
 #endif

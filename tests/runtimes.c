@@ -9,6 +9,8 @@
 
 #include <isobit/isobit.h>
 
+#include "rows.h"
+
 enum { N = 150 }; /* more than one batch of the script, the last one shorter */
 
 static ib_device *dev;
@@ -188,6 +190,15 @@ int main(int argc, char **argv)
     check("everything w4a4", everything(), &(ib_qat_opts){.weight_bits = 4, .act_bits = 4});
     check("everything per tensor", everything(), &(ib_qat_opts){.granularity = IB_PER_TENSOR, .symmetric = 1});
     check("lenet w4a8 groups", ib_model_new("lenet", 1, 8, 8, 10), &(ib_qat_opts){.weight_bits = 4, .granularity = IB_PER_GROUP});
+    for (int orders = 0; orders < 4; orders++) { /* every reader of rows, each in one network; and those that cannot be joined */
+        static const int readers[] = {ROWS_ALL, ROWS_OUTPUT, ROWS_CONCAT, ROWS_AGAIN};
+        for (int i = 0; i < 4; i++) {
+            char what[64];
+            snprintf(what, sizeof what, "rows %d in orders %d", readers[i], orders);
+            if (readers[i] == ROWS_ALL || readers[i] % 2 == orders % 2) /* the others by halves */
+                check(what, rows_network(readers[i], orders & 1, orders >> 1, 0), &(ib_qat_opts){.act_bits = i == 3 ? 4 : 8});
+        }
+    }
     ib_loader_free(loader);
     ib_dataset_free(data);
     ib_graph_free(g);

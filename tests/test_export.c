@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "export/program.h"
+#include "tests/rows.h"
 
 static ib_device *dev;
 static ib_graph *g;
@@ -252,5 +253,70 @@ static void programs_run_alike_everywhere(void)
     end();
 }
 
+/* Every reader of flattened values, in both orders: evaluation, the integer runtime at two levels, the compiled C of some, and the program opened
+ * again give the same codes, and results have the network's own shape. Broken by: an order that a reader does not see. */
+static void check_rows(int reader, int orders, int behind)
+{
+    ib_dataset *d = ib_digits_new(IB_SPLIT_TEST);
+    const ib_input_info info = ib_dataset_info(d);
+    ib_loader *l = ib_loader_new(d, &info, &(ib_loader_opts){.batch = 20});
+    ib_layer *net = rows_network(reader, orders & 1, orders >> 1, behind);
+    REQUIRE(net && !ib_layer_init(net, 3));
+    ib_layer_set_input(net, &info);
+    REQUIRE(!ib_qat_begin(net, g, l, &(ib_qat_opts){.profile = (ib_profile)((reader + orders) % 3)}) && !ib_qat_set_phase(net, g, IB_FROZEN));
+    ib_verify_report r;
+    ib_dataset_limit(d, 20);
+    if (ib_verify(net, g, d, &(ib_verify_opts){.batch = 20, .skip_compiled = reader != ROWS_ALL, .flags = "-O1"}, &r))
+        printf("\n    %s ", ib_error());
+    CHECK_INT(r.mismatches, 0);
+    CHECK(r.samples == 20);
+    ib_verify_report_free(&r);
+    ib_program *p = ib_program_of(net, g);
+    REQUIRE(p != NULL);
+    ib_batch b;
+    ib_loader_start(l, 0, 0);
+    REQUIRE(ib_loader_next(l, &b));
+    ib_graph_begin(g, IB_EVAL);
+    ib_tensor *y = ib_layer_forward(g, net, ib_input(g, 4, b.shape, b.x));
+    REQUIRE(y != NULL);
+    const ib_value *out = &p->values[p->result];
+    CHECK(out->ndim == ib_tensor_ndim(y) && !memcmp(out->shape + 1, ib_tensor_shape(y) + 1, (size_t)(out->ndim - 1) * sizeof *out->shape));
+    char path[128];
+    snprintf(path, sizeof path, "%s/rows.h5", dir);
+    REQUIRE(!ib_export_hdf5(p, path));
+    ib_program *q = ib_program_open(path);
+    if (!q)
+        printf("\n    %s ", ib_error());
+    REQUIRE(q && q->n_instrs == p->n_instrs);
+    ib_device *plain = ib_device_open("cpu:ref");
+    int8_t in[20 * 64], *got = malloc((size_t)(20 * out->size));
+    ib_program_quantize(p, dev, 20, b.x, in);
+    for (int i = 0; i < 2; i++) {
+        REQUIRE(!ib_program_run(i ? q : p, i ? plain : dev, 20, in, got));
+        int64_t wrong = 0;
+        for (int64_t j = 0; reader != ROWS_SOFTMAX && j < 20 * out->size; j++) /* that is left to the caller */
+            wrong += fabsf(out->scale * (float)(got[j] - out->zero) - ib_tensor_f32(y)[j]) > 1e-6f * out->scale;
+        CHECK_INT(wrong, 0);
+    }
+    free(got);
+    ib_device_close(plain);
+    ib_program_free(p);
+    ib_program_free(q);
+    ib_layer_free(net);
+    ib_loader_free(l);
+    ib_dataset_free(d);
+}
+
+static void every_reader_sees_the_order_of_rows(void)
+{
+    begin();
+    for (int reader = 0; reader < N_ROWS; reader++)
+        for (int orders = 0; orders < 4; orders++)
+            for (int behind = 0; behind < 2; behind++)
+                if (!(reader == ROWS_SOFTMAX && behind))
+                    check_rows(reader, orders, behind);
+    end();
+}
+
 SUITE("export", T(values_never_share_memory_while_alive), T(bounds_hold_for_the_worst_input), T(printed_c_is_strict_integer_and_right),
-      T(names_and_folders_are_checked), T(the_program_is_an_hdf5_file), T(programs_are_opened_again), T(programs_run_alike_everywhere))
+      T(names_and_folders_are_checked), T(the_program_is_an_hdf5_file), T(programs_are_opened_again), T(programs_run_alike_everywhere), T(every_reader_sees_the_order_of_rows))

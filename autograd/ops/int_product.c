@@ -33,7 +33,10 @@ static ib_status window(const ib_node *n, ib_window *s)
         return IB_OK;
     }
     const ib_conv_opts *o = &a->conv;
-    const ib_status status = ib_window_of(n, x, (int)w->shape[2], (int)w->shape[3], o->stride_h, o->stride_w, o->pad_h,
+    ib_tensor pixel = *x; /* a row is an image of one pixel */
+    if (x->ndim == 2)
+        ib_tensor_set_shape(&pixel, 4, (int64_t[]){x->shape[0], x->shape[1], 1, 1});
+    const ib_status status = ib_window_of(n, &pixel, (int)w->shape[2], (int)w->shape[3], o->stride_h, o->stride_w, o->pad_h,
                                           o->pad_w, o->groups, w->shape[0], s);
     if (!status && (w->shape[1] * o->groups != x->shape[1] || w->shape[0] % o->groups))
         return ib_op_fail(n, "input %s, weight %s, groups %d do not fit", ib_tensor_shape_text(x, sx, sizeof sx),
@@ -51,7 +54,7 @@ static ib_status product_shape(ib_node *n, ib_tensor *out)
     if (k * 255 * n->in[1]->q.qmax * factor > INT32_MAX / 2)
         return ib_op_fail(n, "sums of %lld products of %d-bit codes may exceed 32 bits", (long long)k, n->in[1]->q.bits);
     out->dtype = IB_CODES;
-    if (is_conv(n))
+    if (n->in[0]->ndim == 4)
         return ib_tensor_set_shape(out, 4, (int64_t[]){s.n, s.oc, s.oh, s.ow});
     return ib_tensor_set_shape(out, 2, (int64_t[]){s.n, s.oc});
 }
