@@ -65,7 +65,7 @@ static ib_status read_instr(ib_program *p, int at, const char *name, hid_t g, in
 {
     char op[32];
     int in[IB_MAX_INPUTS], out;
-    ib_value y;
+    ib_value y = {0};
     const int n_in = (int)ib_h5_count(g, "inputs");
     if (ib_h5_get_text(g, "op", op, sizeof op))
         return ib_error_status();

@@ -307,6 +307,70 @@ static void check_rows(int reader, int orders, int behind)
     ib_dataset_free(d);
 }
 
+/* The program as it was written before reshape was an instruction: readers have what lies behind it, a scaled row is an image of one pixel. */
+static void as_of_old(ib_program *p)
+{
+    int map[64], n = 0;
+    for (int i = 0; i < p->n_instrs; i++) {
+        ib_instr *k = &p->instrs[i];
+        for (int j = 0; j < k->n_in; j++)
+            k->in[j] = k->in[j] ? map[k->in[j]] : 0;
+        if (k->cls == &ib_instr_reshape) {
+            map[k->out] = k->in[0];
+            free(k->name);
+            continue;
+        }
+        p->values[n + 1] = p->values[k->out];
+        if (k->cls == &ib_instr_conv2d && p->values[n + 1].ndim == 2) {
+            p->values[n + 1].ndim = 4;
+            p->values[n + 1].shape[2] = p->values[n + 1].shape[3] = 1;
+        }
+        map[k->out] = n + 1;
+        k->out = n + 1;
+        p->instrs[n++] = *k;
+    }
+    p->result = map[p->result];
+    p->n_instrs = n;
+    p->n_values = n + 1;
+}
+
+static void older_programs_open(void)
+{
+    static const int readers[] = {ROWS_LINEAR, ROWS_RELU, ROWS_NORM, ROWS_ADD, ROWS_MUL, ROWS_CONCAT};
+    char path[128];
+    begin();
+    ib_dataset *d = ib_digits_new(IB_SPLIT_TEST);
+    const ib_input_info info = ib_dataset_info(d);
+    ib_loader *l = ib_loader_new(d, &info, &(ib_loader_opts){.batch = 20});
+    for (int i = 0; i < 6; i++)
+        for (int behind = 0; behind < 2; behind++) {
+            ib_layer *net = rows_network(readers[i], 0, 0, behind);
+            REQUIRE(net && !ib_layer_init(net, 3));
+            ib_layer_set_input(net, &info);
+            REQUIRE(!ib_qat_begin(net, g, l, NULL) && !ib_qat_set_phase(net, g, IB_FROZEN));
+            ib_program *p = ib_program_of(net, g);
+            REQUIRE(p != NULL);
+            int8_t in[4 * 64], want[4 * 2 * ROWS_SIZE], got[4 * 2 * ROWS_SIZE];
+            for (int k = 0; k < 4 * 64; k++)
+                in[k] = (int8_t)ib_rng_u32((ib_rng){6, 1}, (uint64_t)k);
+            REQUIRE(!ib_program_run(p, dev, 4, in, want));
+            snprintf(path, sizeof path, "%s/old.h5", dir);
+            as_of_old(p);
+            REQUIRE(!ib_export_hdf5(p, path));
+            ib_program *q = ib_program_open(path);
+            if (!q)
+                printf("\n    %s ", ib_error());
+            REQUIRE(q && !ib_program_run(q, dev, 4, in, got));
+            CHECK(!memcmp(got, want, (size_t)(4 * ib_program_output_size(q))));
+            ib_program_free(q);
+            ib_program_free(p);
+            ib_layer_free(net);
+        }
+    ib_loader_free(l);
+    ib_dataset_free(d);
+    end();
+}
+
 static void every_reader_sees_the_order_of_rows(void)
 {
     begin();
@@ -319,4 +383,4 @@ static void every_reader_sees_the_order_of_rows(void)
 }
 
 SUITE("export", T(values_never_share_memory_while_alive), T(bounds_hold_for_the_worst_input), T(printed_c_is_strict_integer_and_right),
-      T(names_and_folders_are_checked), T(the_program_is_an_hdf5_file), T(programs_are_opened_again), T(programs_run_alike_everywhere), T(every_reader_sees_the_order_of_rows))
+      T(names_and_folders_are_checked), T(the_program_is_an_hdf5_file), T(programs_are_opened_again), T(programs_run_alike_everywhere), T(every_reader_sees_the_order_of_rows), T(older_programs_open))
