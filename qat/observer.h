@@ -26,7 +26,8 @@ struct ib_observer {
     int64_t count;
     int symmetric;
     float percentile;
-    float *bins; /* [IB_BINS] counts over [bin_lo, bin_lo + IB_BINS * bin_width); NULL where not needed */
+    double *bins; /* [IB_BINS] counts over [bin_lo, bin_lo + IB_BINS * bin_width); NULL where not needed */
+    double zeros; /* of the counted values, how many are exactly 0 */
     float bin_lo, bin_width;
 };
 
@@ -40,5 +41,6 @@ ib_status ib_observer_see_batch(ib_observer *o, ib_kernels *k, const float *x, i
 void ib_observer_follow(ib_quantizer *q, float lo, float hi);
 /* Counts x into bins, which grow by doubling. */
 void ib_histogram_add(ib_observer *o, const float *x, int64_t n, float lo, float hi);
+float ib_bin_centre(const ib_observer *o, int i);
 
 #endif

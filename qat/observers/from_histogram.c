@@ -1,4 +1,5 @@
 /* from_histogram.c - ranges chosen from a histogram of 2048 bins over all calibration batches. */
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -7,7 +8,7 @@
 /* Doubles the histogram's width towards higher (up) or lower values by merging neighbours. */
 static void widen(ib_observer *o, int up)
 {
-    float old[IB_BINS];
+    double old[IB_BINS];
     memcpy(old, o->bins, sizeof old);
     memset(o->bins, 0, sizeof old);
     if (!up)
@@ -17,25 +18,46 @@ static void widen(ib_observer *o, int up)
         o->bins[i + (up ? 0 : IB_BINS / 2)] = old[2 * i] + old[2 * i + 1];
 }
 
+/* bin_width is positive, and bin_lo <= x; what a rounding error puts beyond the last bin belongs to it. */
+static int bin_of(const ib_observer *o, float x)
+{
+    const int b = (int)((x - o->bin_lo) / o->bin_width);
+    return b < 0 ? 0 : b >= IB_BINS ? IB_BINS - 1 : b;
+}
+
+/* Bins for [lo, hi], which hold the one value, if any, that all before this batch was: one value has no range that could set
+ * their width. */
+static void lay_out(ib_observer *o, float lo, float hi)
+{
+    double before = 0;
+    for (int i = 0; i < IB_BINS && o->count; i++)
+        before += o->bins[i];
+    memset(o->bins, 0, IB_BINS * sizeof *o->bins);
+    o->bin_lo = o->count && o->lo < lo ? o->lo : lo;
+    hi = o->count && o->lo > hi ? o->lo : hi;
+    const float width = hi > o->bin_lo ? (hi - o->bin_lo) * (1.0f + 1e-5f) / IB_BINS : fabsf(hi) * 0x1p-20f;
+    o->bin_width = width > FLT_MIN ? width : FLT_MIN;
+    if (before > 0)
+        o->bins[bin_of(o, o->lo)] = before;
+}
+
 void ib_histogram_add(ib_observer *o, const float *x, int64_t n, float lo, float hi)
 {
-    if (!o->count) {
-        o->bin_lo = lo;
-        o->bin_width = hi > lo ? (hi - lo) * (1.0f + 1e-5f) / IB_BINS : 1e-6f;
-    }
-    for (int tries = 0; hi >= o->bin_lo + IB_BINS * o->bin_width && tries < 200; tries++)
+    if (!o->count || o->lo == o->hi)
+        lay_out(o, lo, hi);
+    for (int tries = 0; hi >= o->bin_lo + IB_BINS * o->bin_width && tries < 300; tries++)
         widen(o, 1);
-    for (int tries = 0; lo < o->bin_lo && tries < 200; tries++)
+    for (int tries = 0; lo < o->bin_lo && tries < 300; tries++)
         widen(o, 0);
     for (int64_t i = 0; i < n; i++) {
-        const int b = (int)((x[i] - o->bin_lo) / o->bin_width);
-        o->bins[b < 0 ? 0 : b >= IB_BINS ? IB_BINS - 1 : b]++;
+        o->bins[bin_of(o, x[i])]++;
+        o->zeros += x[i] == 0;
     }
     o->lo = !o->count || lo < o->lo ? lo : o->lo;
     o->hi = !o->count || hi > o->hi ? hi : o->hi;
 }
 
-static float centre(const ib_observer *o, int i)
+float ib_bin_centre(const ib_observer *o, int i)
 {
     return o->bin_lo + ((float)i + 0.5f) * o->bin_width;
 }
@@ -57,7 +79,7 @@ static double squared_error(const ib_observer *o, const ib_quantizer *q, int sym
     for (int i = 0; i < IB_BINS; i++) {
         if (o->bins[i] == 0)
             continue;
-        const float x = centre(o, i), v = rintf(x / t.scale) + (float)t.zero;
+        const float x = ib_bin_centre(o, i), v = rintf(x / t.scale) + (float)t.zero;
         const float c = v < (float)t.qmin ? (float)t.qmin : v > (float)t.qmax ? (float)t.qmax : v;
         const double d = x - (double)t.scale * (c - (float)t.zero);
         error += o->bins[i] * (d * d + o->bin_width * o->bin_width / 12.0);
@@ -66,11 +88,11 @@ static double squared_error(const ib_observer *o, const ib_quantizer *q, int sym
 }
 
 /* As torch's HistogramObserver: cut off quantiles in steps of 1e-5, at the side that skips more bins, until the error
- * grows. */
+ * grows. Unlike there the error of the whole range is what the first cut is held against. */
 static void histogram_range(const ib_observer *o, const ib_quantizer *q, int symmetric, float *lo, float *hi)
 {
     const double sum = total(o), step = 1e-5;
-    double alpha = 0, beta = 1, best = INFINITY;
+    double alpha = 0, beta = 1, best = squared_error(o, q, symmetric, o->lo, o->hi);
     int first = 0, last = IB_BINS - 1;
     double below = 0, above = sum; /* counts up to and including first - 1; up to and including last */
     *lo = o->lo;
@@ -95,21 +117,24 @@ static void histogram_range(const ib_observer *o, const ib_quantizer *q, int sym
             beta -= step;
             continue;
         }
-        const float a = o->bin_lo + (float)first * o->bin_width, b = o->bin_lo + (float)(last + 1) * o->bin_width;
+        const float a = fmaxf(o->bin_lo + (float)first * o->bin_width, o->lo), b = fminf(o->bin_lo + (float)(last + 1) * o->bin_width, o->hi);
         const double error = squared_error(o, q, symmetric, a, b);
         if (error > best)
             return;
-        best = error;
-        *lo = a > o->lo ? a : o->lo;
-        *hi = b < o->hi ? b : o->hi;
+        if (error < best) {
+            best = error;
+            *lo = a;
+            *hi = b;
+        }
     }
 }
 
-/* Leaves out 100 - p percent of the values, half of them at each end (all at the top if nothing is negative). */
+/* Leaves out at most 100 - p percent of the values that are not 0, half of them at each end (all at the top if nothing is
+ * negative). Zeros do not count, because every range has a code for them: of a mask with few ones each one is kept. */
 static void percentile_range(const ib_observer *o, const ib_quantizer *q, int symmetric, float *lo, float *hi)
 {
     (void)q, (void)symmetric;
-    const double out = (100.0 - (o->percentile > 0 ? o->percentile : 99.99f)) / 100.0 * total(o) / (o->lo < 0 ? 2 : 1);
+    const double out = (100.0 - (o->percentile > 0 ? o->percentile : 99.99f)) / 100.0 * (total(o) - o->zeros) / (o->lo < 0 ? 2 : 1);
     double sum = 0;
     int i = 0;
     for (; o->lo < 0 && i < IB_BINS - 1 && sum + o->bins[i] <= out; i++)
@@ -149,69 +174,6 @@ static void mse_range(const ib_observer *o, const ib_quantizer *q, int symmetric
         }
 }
 
-/* KL(P || Q) of the first `cut` bins of |x|: P has the clipped mass in its last bin, Q is P's shape at `levels` steps
- * (S. Migacz, "8-bit inference with TensorRT", GTC 2017). */
-static double divergence(const double *p, int cut, double outside, int levels)
-{
-    double kl = 0, sum_p = outside, sum_q = 0;
-    static _Thread_local double qd[IB_BINS];
-    for (int level = 0; level < levels; level++) {
-        const int from = (int)((int64_t)level * cut / levels), to = (int)((int64_t)(level + 1) * cut / levels);
-        double mass = 0;
-        int used = 0;
-        for (int i = from; i < to; i++) {
-            mass += p[i];
-            used += p[i] > 0;
-        }
-        for (int i = from; i < to; i++)
-            qd[i] = p[i] > 0 ? mass / used : 0;
-    }
-    for (int i = 0; i < cut; i++) {
-        sum_p += p[i];
-        sum_q += qd[i];
-    }
-    for (int i = 0; i < cut; i++) {
-        const double pi = (p[i] + (i == cut - 1 ? outside : 0)) / sum_p, qi = sum_q > 0 ? qd[i] / sum_q : 0;
-        if (pi > 0)
-            kl += pi * log(pi / (qi > 1e-12 ? qi : 1e-12));
-    }
-    return kl;
-}
-
-static void kl_range(const ib_observer *o, const ib_quantizer *q, int symmetric, float *lo, float *hi)
-{
-    static _Thread_local double p[IB_BINS];
-    const float top = -o->lo > o->hi ? -o->lo : o->hi;
-    const int levels = o->lo < 0 || symmetric ? q->qmax : q->qmax - q->qmin; /* of |x| */
-    double all = 0, inside = 0, best = INFINITY;
-    int cut = IB_BINS;
-    memset(p, 0, sizeof p);
-    for (int i = 0; i < IB_BINS && top > 0; i++) {
-        const int b = (int)(fabsf(centre(o, i)) / top * IB_BINS);
-        p[b < IB_BINS ? b : IB_BINS - 1] += o->bins[i];
-        all += o->bins[i];
-    }
-    p[0] = p[1]; /* the spike at zero says nothing about where to clip */
-    const int start = levels < 128 ? (levels > 16 ? levels : 16) : levels;
-    for (int i = 0; i < start - 1; i++)
-        inside += p[i];
-    all = inside;
-    for (int i = start - 1; i < IB_BINS; i++)
-        all += p[i];
-    for (int i = start; i <= IB_BINS; i++) {
-        inside += p[i - 1];
-        const double kl = divergence(p, i, all - inside, levels < 2 ? 2 : levels);
-        if (kl < best) {
-            best = kl;
-            cut = i;
-        }
-    }
-    const float t = top * (float)cut / IB_BINS;
-    *lo = o->lo < -t ? -t : o->lo;
-    *hi = o->hi > t ? t : o->hi;
-}
-
 const ib_observer_class ib_observer_histogram = {"histogram", 0, ib_histogram_add, histogram_range};
 const ib_observer_class ib_observer_percentile = {"percentile", 0, ib_histogram_add, percentile_range};
 const ib_observer_class ib_observer_mse = {"mse", 0, ib_histogram_add, mse_range};
-const ib_observer_class ib_observer_kl = {"kl", 0, ib_histogram_add, kl_range};
