@@ -118,6 +118,12 @@ static const ib_tensor *viewed(const ib_graph *g, const ib_tensor *t)
     return t;
 }
 
+const char *ib_tensor_made_by(const ib_graph *g, const ib_tensor *t)
+{
+    t = viewed(g, t);
+    return t && t->node >= 0 ? g->nodes[t->node].op->name : "";
+}
+
 /* A batch counts, once, where an operator reads it whose gradient will be asked for. */
 static int reads_batch(const ib_graph *g, const ib_node *n, const ib_tensor *batch)
 {

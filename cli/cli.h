@@ -42,8 +42,10 @@ typedef struct session {
 int session_open(session *s, const common *o);
 /* Opens a checkpoint and (data not NULL) the test data that fit it. */
 int session_model(session *s, const common *o, const char *path);
-/* The same around an integer program, without a network. */
-int session_program(session *s, const common *o, const ib_program *p);
+/* Opens the data as s->test: a part or all of them, which must fit the input; labels are not looked at. */
+int session_data(session *s, const common *o, const ib_input_info *info, ib_split split);
+/* A network that was imported without a word about its input (std 0) takes what these data hold, as it is, from here on. */
+void session_settle(session *s, const ib_dataset *d);
 void session_close(session *s);
 
 /* "isobit: <ib_error()>" on stderr; returns 1, the exit status. */

@@ -10,6 +10,7 @@ typedef struct import_options {
     const char *model, *out, *input;
     double mean, std;
     int64_t raw_max;
+    int told; /* mean, std or raw_max */
 } import_options;
 
 enum { K_MEAN = 1, K_STD, K_RAW, K_INPUT };
@@ -17,7 +18,7 @@ enum { K_MEAN = 1, K_STD, K_RAW, K_INPUT };
 static const struct argp_option options[] = {
     {"output", 'o', "FILE", 0, "the checkpoint to write (HDF5); required", 0},
     {"mean", K_MEAN, "X", 0, "what the network was trained on: (raw / raw_max - mean) / std (default 0)", 0},
-    {"std", K_STD, "X", 0, "(default 1)", 0},
+    {"std", K_STD, "X", 0, "(default 1); without --mean, --std and --raw-max the network takes what data hold as it is", 0},
     {"input", K_INPUT, "CxHxW", 0, "images that a network of rows takes, for data of that shape: 1x28x28", 0},
     {"raw-max", K_RAW, "N", 0, "largest raw value; 0: real numbers (default 255)", 0},
     {0},
@@ -27,6 +28,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
     import_options *o = state->input;
     int bad = 0;
+    o->told |= key == K_MEAN || key == K_STD || key == K_RAW;
     switch (key) {
     case ARGP_KEY_INIT: state->child_inputs[0] = &o->common; return 0;
     case 'o': o->out = arg; return 0;
@@ -74,8 +76,8 @@ int command_import(int argc, char **argv)
             in.w = w;
         }
         in.mean = (float)o.mean;
-        in.std = (float)o.std;
-        in.raw_max = (int)o.raw_max;
+        in.std = o.told ? (float)o.std : 0; /* 0: unknown, until quantization or training see data */
+        in.raw_max = o.told ? (int)o.raw_max : 0;
         ib_layer_set_input(s.net, &in);
         snprintf(s.c.notes, sizeof s.c.notes, "imported from %s", o.model);
         status = ib_checkpoint_save(o.out, s.net, NULL, &s.c) ? complain() : 0;

@@ -54,7 +54,14 @@ static void print_text(const session *s)
     int64_t total = 0;
     printf("model %s, phase %s, epoch %lld, %lld steps, seed %llu\n", session_title(s), ib_phase_name(ib_qat_phase(s->net)), (long long)s->c.epoch,
            (long long)s->c.total_steps, (unsigned long long)s->c.seed);
-    printf("input %dx%dx%d, %d classes, mean %g, std %g, raw values 0..%d\nsettings: %s\n\n", in->c, in->h, in->w, in->classes, in->mean, in->std, in->raw_max, s->c.notes);
+    printf("input %dx%dx%d, %d classes, ", in->c, in->h, in->w, in->classes);
+    if (in->std > 0 && in->raw_max)
+        printf("mean %g, std %g, raw values 0..%d\n", in->mean, in->std, in->raw_max);
+    else if (in->std > 0)
+        printf("mean %g, std %g, real numbers\n", in->mean, in->std);
+    else
+        printf("taken as it is\n");
+    printf("settings: %s\n\n", s->c.notes);
     printf("%-36s %-16s %12s %12s\n", "parameter", "shape", "least", "largest");
     for (int i = 0; i < ib_param_count(s->net); i++) {
         ib_tensor *t = ib_param_at(s->net, i);

@@ -77,8 +77,11 @@ int command_quantize(int argc, char **argv)
     int status = session_model(&s, &o.common, o.model);
     if (!status && ib_qat_phase(s.net) != IB_FLOAT)
         status = fprintf(stderr, "isobit: %s: is quantized already\n", o.model) != 0;
-    if (!status && (!(s.train = ib_dataset_open(o.common.data, IB_SPLIT_TRAIN)) || ib_dataset_check(s.train, ib_layer_input(s.net))))
+    if (!status && (!(s.train = ib_dataset_open_for(o.common.data, IB_SPLIT_TRAIN, ib_layer_input(s.net))) ||
+                    ib_dataset_check_input(s.train, ib_layer_input(s.net))))
         status = complain();
+    if (!status)
+        session_settle(&s, s.train);
     if (!status)
         status = evaluate(&s, s.test, 1, &before, &loss) || quantize(&s, &o) || evaluate(&s, s.test, 0, &after, &loss);
     if (!status)

@@ -24,10 +24,12 @@ static int is_quantized(const training *t)
     return strcmp(t->o.qat, "none") != 0;
 }
 
-static int open_data(training *t)
+/* Both parts, for the network that training begins with or, net NULL, one that is to be made. */
+static int open_data(training *t, const ib_input_info *net)
 {
     session *s = &t->s;
-    if (!(s->train = ib_dataset_open(t->o.common.data, IB_SPLIT_TRAIN)) || !(s->test = ib_dataset_open(t->o.common.data, IB_SPLIT_TEST)))
+    if (!(s->train = ib_dataset_open_for(t->o.common.data, IB_SPLIT_TRAIN, net)) ||
+        !(s->test = ib_dataset_open_for(t->o.common.data, IB_SPLIT_TEST, net)))
         return complain();
     ib_dataset_limit(s->train, t->o.common.limit);
     ib_dataset_limit(s->test, t->o.common.limit);
@@ -38,7 +40,7 @@ static int open_network(training *t)
 {
     session *s = &t->s;
     const train_options *o = &t->o;
-    ib_input_info in = ib_dataset_info(s->train);
+    ib_input_info in;
     if (o->init) {
         ib_checkpoint c;
         if (!(s->net = ib_checkpoint_open(o->init, s->g, &c)))
@@ -46,17 +48,25 @@ static int open_network(training *t)
         ib_checkpoint_release(&c);
         if (ib_qat_phase(s->net) != IB_FLOAT)
             return fprintf(stderr, "isobit: %s: is quantized already: begin with the float checkpoint\n", o->init), 1;
+        if (open_data(t, ib_layer_input(s->net)))
+            return 1;
+        session_settle(s, s->train);
         in = *ib_layer_input(s->net);
-        if (ib_dataset_check(s->train, &in))
+        if (ib_dataset_check_labels(s->train, &in))
             return complain();
         snprintf(t->model, sizeof t->model, "%s", c.model);
     } else {
         snprintf(t->model, sizeof t->model, "%s", o->model);
+        if (open_data(t, NULL))
+            return 1;
+        in = ib_dataset_info(s->train);
+        if (ib_dataset_check_labels(s->train, &in))
+            return complain();
         if (!(s->net = ib_model_new(o->model, in.c, in.h, in.w, in.classes)) || ib_layer_init(s->net, (uint64_t)o->seed))
             return complain();
         ib_layer_set_input(s->net, &in);
     }
-    if (ib_dataset_check(s->test, &in))
+    if (ib_dataset_check_labels(s->test, &in))
         return complain();
     t->opt = !strcmp(o->optimizer, "sgd")
                  ? ib_sgd_new(s->net, s->dev, &(ib_sgd_opts){(float)o->lr, (float)o->momentum, (float)o->decay, 1})
@@ -338,7 +348,7 @@ int command_train(int argc, char **argv)
     int status = train_options_parse(&t.o, argc, argv);
     if (status)
         return status;
-    status = session_open(&t.s, &t.o.common) || open_data(&t) || open_network(&t);
+    status = session_open(&t.s, &t.o.common) || open_network(&t);
     if (!status) {
         open_schedules(&t);
         status = open_checkpoint(&t);

@@ -49,7 +49,10 @@ static void print_text(const ib_verify_report *r)
         const ib_verify_layer *l = &r->layers[i];
         printf("%-28s %-8s %14lld %12lld %12lld %12lld\n", l->name, l->op, (long long)l->codes, (long long)l->train, (long long)l->runtime, (long long)l->compiled);
     }
-    printf("%lld samples, accuracy %.2f %%: %lld codes differ from evaluation\n", (long long)r->samples, 100 * r->accuracy, (long long)r->mismatches);
+    printf("%lld samples", (long long)r->samples);
+    if (r->accuracy >= 0)
+        printf(", accuracy %.2f %%", 100 * r->accuracy);
+    printf(": %lld codes differ from evaluation\n", (long long)r->mismatches);
 }
 
 static struct json_object *json(const ib_verify_report *r, const char *model)
@@ -67,7 +70,8 @@ static struct json_object *json(const ib_verify_report *r, const char *model)
     }
     json_object_object_add(j, "model", json_object_new_string(model));
     json_object_object_add(j, "samples", json_object_new_int64(r->samples));
-    json_object_object_add(j, "accuracy", json_object_new_double(r->accuracy));
+    if (r->accuracy >= 0)
+        json_object_object_add(j, "accuracy", json_object_new_double(r->accuracy));
     json_object_object_add(j, "mismatches", json_object_new_int64(r->mismatches));
     json_object_object_add(j, "layers", layers);
     return j;
@@ -80,7 +84,7 @@ int command_verify(int argc, char **argv)
                               "Runs evaluation, the training forward, the integer runtime and the compiled C over the test data and counts, layer by layer, the "
                               "codes in which they differ. With --with the model is also exported for other runtimes, in the rounding "
                               "profile of each, and their outputs are compared. Exit status 3 if any code differs.\vExample:\n  isobit verify lenet.h5 --data idx:data/mnist --cc clang\n"
-                              "JSON keys: model, samples, accuracy, mismatches, layers[]: name, op, codes, training, runtime, compiled (differing codes); runtimes[]: name, profile, codes, different.",
+                              "JSON keys: model, samples, accuracy (of data with labels), mismatches, layers[]: name, op, codes, training, runtime, compiled (differing codes); runtimes[]: name, profile, codes, different.",
                               children, NULL, NULL};
     verify_options o = {.common = {.data = "digits"}};
     session s = {0};

@@ -9,8 +9,10 @@ int evaluate(session *s, const ib_dataset *d, int float_engine, double *accuracy
     ib_batch b;
     int64_t right = 0, seen = 0;
     double sum = 0;
-    if (!l)
+    if (!l || ib_dataset_check_labels(d, ib_layer_input(s->net))) {
+        ib_loader_free(l);
         return complain();
+    }
     while (ib_loader_next(l, &b)) {
         ib_graph_begin(s->g, IB_EVAL);
         ib_tensor *x = ib_input(s->g, 4, b.shape, b.x);

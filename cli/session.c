@@ -39,7 +39,7 @@ static error_t parse_machine(int key, char *arg, struct argp_state *state)
 const struct argp machine_argp = {machine_options, parse_machine, NULL, NULL, NULL, NULL, NULL};
 
 static const struct argp_option options[] = {
-    {"data", KEY_DATA, "SPEC", 0, "digits (default), idx:DIR, hdf5:FILE or csv:FILE[:CxHxW]", 0},
+    {"data", KEY_DATA, "SPEC", 0, "digits (default), idx:DIR, hdf5:FILE, csv:FILE[:CxHxW], npy:FILE or f32:FILE[:CxHxW]", 0},
     {"limit", KEY_LIMIT, "N", 0, "use the first N samples of each data set", 0},
     {0},
 };
@@ -127,12 +127,23 @@ int session_open(session *s, const common *o)
     return 0;
 }
 
-static int open_test(session *s, const common *o, const ib_input_info *info)
+int session_data(session *s, const common *o, const ib_input_info *info, ib_split split)
 {
-    if (!(s->test = ib_dataset_open(o->data, IB_SPLIT_TEST)) || ib_dataset_check(s->test, info))
+    if (!(s->test = ib_dataset_open_for(o->data, split, info)) || ib_dataset_check_input(s->test, info))
         return complain();
     ib_dataset_limit(s->test, o->limit);
     return 0;
+}
+
+void session_settle(session *s, const ib_dataset *d)
+{
+    ib_input_info in = *ib_layer_input(s->net);
+    if (in.std > 0)
+        return;
+    in.mean = 0;
+    in.std = 1;
+    in.raw_max = ib_dataset_info(d).raw_max;
+    ib_layer_set_input(s->net, &in);
 }
 
 int session_model(session *s, const common *o, const char *path)
@@ -141,12 +152,7 @@ int session_model(session *s, const common *o, const char *path)
         return 1;
     if (!(s->net = ib_checkpoint_open(path, s->g, &s->c)))
         return complain();
-    return o->data ? open_test(s, o, ib_layer_input(s->net)) : 0;
-}
-
-int session_program(session *s, const common *o, const ib_program *p)
-{
-    return session_open(s, o) || open_test(s, o, ib_program_input_info(p));
+    return o->data ? session_data(s, o, ib_layer_input(s->net), IB_SPLIT_TEST) : 0;
 }
 
 void session_close(session *s)

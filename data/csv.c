@@ -1,4 +1,4 @@
-/* csv.c - numbers separated by commas, semicolons, tabs or blanks, the label last; plain or gzip. */
+/* csv.c - numbers separated by commas, semicolons, tabs or blanks, the label last or none; plain or gzip. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,122 +35,138 @@ static int64_t parse_line(char *line, float *values, int64_t max, char **bad)
     }
 }
 
-/* "FILE:CxHxW" -> FILE and the shape; without a shape, 0s */
-static void split_spec(const char *spec, char *file, size_t size, int shape[3])
-{
-    snprintf(file, size, "%s", spec);
-    char *colon = strrchr(file, ':');
-    shape[0] = shape[1] = shape[2] = 0;
-    if (colon && sscanf(colon + 1, "%dx%dx%d", &shape[0], &shape[1], &shape[2]) == 3)
-        *colon = 0;
-}
+/* A table of numbers as it stands in the file. */
+typedef struct rows {
+    float *x; /* [n][columns] */
+    int64_t n, columns, capacity;
+} rows;
 
-/* All integers in 0..65535: they are raw values, and the data become x / raw_max. */
-static void find_raw_max(ib_dataset *d)
+static ib_status add_row(rows *r, const char *file, int64_t line, const float *values, int64_t count)
 {
-    const int64_t size = d->n * d->c * d->h * d->w;
-    float top = 0;
-    for (int64_t i = 0; i < size; i++) {
-        if (d->x[i] != floorf(d->x[i]) || d->x[i] < 0 || d->x[i] > 65535)
-            return;
-        top = d->x[i] > top ? d->x[i] : top;
+    if (count < 2 || (r->columns && count != r->columns))
+        return ib_fail(IB_EFORMAT, "%s: line %lld has %lld values, %lld are expected", file, (long long)line, (long long)count,
+                       (long long)(r->columns ? r->columns : 2));
+    for (int64_t j = 0; j < count; j++)
+        if (!isfinite(values[j]))
+            return ib_fail(IB_ENUMERIC, "%s: line %lld, value %lld is %g", file, (long long)line, (long long)j + 1, values[j]);
+    r->columns = count;
+    if (r->n == r->capacity) {
+        const int64_t more = r->capacity ? 2 * r->capacity : 256;
+        float *grown = ib_realloc(r->x, (size_t)(r->capacity * count) * sizeof *grown, (size_t)(more * count) * sizeof *grown);
+        if (!grown)
+            return IB_ENOMEM;
+        r->x = grown;
+        r->capacity = more;
     }
-    d->raw_max = top > 16 && top <= 255 ? 255 : (int)top;
-    for (int64_t i = 0; d->raw_max && i < size; i++)
-        d->x[i] /= (float)d->raw_max;
+    memcpy(r->x + r->n++ * count, values, (size_t)count * sizeof *values);
+    return IB_OK;
 }
 
-ib_dataset *ib_csv_open(const char *spec, ib_split split)
+static ib_status read_rows(rows *r, const char *file)
 {
-    char file[1024], *bad = NULL;
-    int shape[3];
-    float *values = NULL, *x = NULL;
-    int64_t columns = 0, n = 0, capacity = 0;
-    ib_dataset *d = NULL;
-    split_spec(spec, file, sizeof file, shape);
-    FILE *plain = fopen(file, "rb");
-    if (!plain)
-        return ib_fail_null(IB_EIO, "%s: cannot be opened", file);
-    fclose(plain);
-    gzFile f = gzopen(file, "rb");
-    char *line = ib_alloc(MAX_LINE);
-    if (!f || !line || !(values = ib_alloc(MAX_LINE / 2 * sizeof *values)))
-        goto done;
-    for (int64_t row = 1; gzgets(f, line, MAX_LINE); row++) {
+    char *bad = NULL, *line = ib_alloc(MAX_LINE);
+    float *values = line ? ib_alloc(MAX_LINE / 2 * sizeof *values) : NULL;
+    ib_status status = values ? IB_OK : IB_ENOMEM;
+    FILE *plain = fopen(file, "rb"); /* gzopen succeeds on folders */
+    if (!plain && !status)
+        status = ib_fail(IB_EIO, "%s: cannot be opened", file);
+    if (plain)
+        fclose(plain);
+    gzFile f = status ? NULL : gzopen(file, "rb");
+    if (!f && !status)
+        status = ib_fail(IB_EIO, "%s: cannot be opened", file);
+    for (int64_t row = 1; !status && gzgets(f, line, MAX_LINE); row++) {
         const int64_t count = parse_line(line, values, MAX_LINE / 2, &bad);
-        if (!strchr(line, '\n') && !gzeof(f)) {
-            ib_fail(IB_EFORMAT, "%s: line %lld is longer than %d bytes", file, (long long)row, MAX_LINE);
-            goto done;
-        }
-        if (count == 0 || (count < 0 && row == 1)) /* blank line, header */
-            continue;
-        if (count < 0) {
-            ib_fail(IB_EFORMAT, "%s: line %lld has '%.*s' where a number is expected", file, (long long)row,
-                    (int)(strcspn(bad, ",;\r\n") < 20 ? strcspn(bad, ",;\r\n") : 20), bad);
-            goto done;
-        }
-        if (count < 2 || (columns && count != columns)) {
-            ib_fail(IB_EFORMAT, "%s: line %lld has %lld values, %lld are expected", file, (long long)row, (long long)count,
-                    (long long)(columns ? columns : 2));
-            goto done;
-        }
-        const float label = values[count - 1];
-        if (label != floorf(label) || !(label >= 0 && label < 65536)) {
-            ib_fail(IB_EFORMAT, "%s: line %lld ends with label %g, not an integer in 0..65535", file, (long long)row, label);
-            goto done;
-        }
-        for (int64_t j = 0; j < count; j++)
-            if (!isfinite(values[j])) {
-                ib_fail(IB_ENUMERIC, "%s: line %lld, value %lld is %g", file, (long long)row, (long long)j + 1, values[j]);
-                goto done;
-            }
-        columns = count;
-        if (n == capacity) {
-            const int64_t more = capacity ? 2 * capacity : 256;
-            float *grown = ib_realloc(x, (size_t)(capacity * columns) * sizeof *x, (size_t)(more * columns) * sizeof *x);
-            if (!grown)
-                goto done;
-            x = grown;
-            capacity = more;
-        }
-        memcpy(x + n++ * columns, values, (size_t)columns * sizeof *x);
+        if (!strchr(line, '\n') && !gzeof(f))
+            status = ib_fail(IB_EFORMAT, "%s: line %lld is longer than %d bytes", file, (long long)row, MAX_LINE);
+        else if (count < 0 && row > 1) /* the first: a header */
+            status = ib_fail(IB_EFORMAT, "%s: line %lld has '%.*s' where a number is expected", file, (long long)row,
+                             (int)(strcspn(bad, ",;\r\n") < 20 ? strcspn(bad, ",;\r\n") : 20), bad);
+        else if (count > 0)
+            status = add_row(r, file, row, values, count);
     }
     int error = 0;
-    gzerror(f, &error);
-    if (error < 0 || !n) {
-        ib_fail(IB_EFORMAT, error < 0 ? "%s: gzip data are damaged or cut" : "%s: holds no sample", file);
-        goto done;
-    }
-    const int64_t k = columns - 1;
-    const int side = (int)lround(sqrt((double)k));
-    if (!shape[0]) {
-        shape[0] = side * side == k ? 1 : (int)k;
-        shape[1] = shape[2] = side * side == k ? side : 1;
-    }
-    if ((int64_t)shape[0] * shape[1] * shape[2] != k) {
-        ib_fail(IB_EINVAL, "%s: %lld values a sample, %dx%dx%d asked for", file, (long long)k, shape[0], shape[1], shape[2]);
-        goto done;
-    }
-    if ((d = ib_dataset_reserve(file, n, shape[0], shape[1], shape[2], 0))) {
-        for (int64_t i = 0; i < n; i++) {
-            memcpy(d->x + i * k, x + i * columns, (size_t)k * sizeof *x);
-            d->y[i] = (int32_t)x[i * columns + k];
-        }
-        find_raw_max(d);
-        d = ib_dataset_finish(file, d);
-    }
-    if (d)
-        ib_dataset_every_fifth(d, split);
-done:
+    if (f && !status)
+        gzerror(f, &error);
+    if (!status && (error < 0 || !r->n))
+        status = ib_fail(IB_EFORMAT, error < 0 ? "%s: gzip data are damaged or cut" : "%s: holds no sample", file);
     if (f)
         gzclose(f);
     ib_free(line);
     ib_free(values);
-    ib_free(x);
-    if (d && !d->n) {
-        ib_fail(IB_EFORMAT, "%s: too few samples for a test set", file);
-        ib_dataset_free(d);
-        return NULL;
+    return status;
+}
+
+/* The shape of a sample as s[1..3], and in *labelled whether a label stands behind it. */
+static ib_status find_shape(const rows *r, const char *file, const ib_input_info *net, const int64_t asked[3], int64_t s[4], int *labelled)
+{
+    const int64_t k = asked[0] ? asked[0] * asked[1] * asked[2] : net ? (int64_t)net->c * net->h * net->w : r->columns - 1;
+    *labelled = r->columns == k + 1;
+    if (r->columns != k && r->columns != k + 1 && asked[0])
+        return ib_fail(IB_EINVAL, "%s: %lld values a line; a sample of %lldx%lldx%lld has %lld, with its label %lld", file, (long long)r->columns,
+                       (long long)asked[0], (long long)asked[1], (long long)asked[2], (long long)k, (long long)k + 1);
+    if (r->columns != k && r->columns != k + 1)
+        return ib_fail(IB_EINVAL, "%s: %lld values a line; the model was made for %dx%dx%d, which are %lld, with a label %lld", file, (long long)r->columns,
+                       net->c, net->h, net->w, (long long)k, (long long)k + 1);
+    if (!asked[0] && net && net->c > 1 && net->h * net->w > 1)
+        return ib_fail(IB_EINVAL, "%s: does not say the order of its values; csv:%s:%dx%dx%d does (channel by channel)", file, file, net->c, net->h, net->w);
+    for (int i = 0; i < 3 && asked[0]; i++)
+        s[1 + i] = asked[i];
+    return asked[0] ? IB_OK : ib_dataset_shape(file, 2, (int64_t[]){r->n, k}, net, s);
+}
+
+/* All integers: they are raw values 0..raw_max, what the network says or else what the values say, and the data become x / raw_max. */
+static ib_status find_raw_max(ib_dataset *d, const ib_input_info *net)
+{
+    const int64_t size = d->n * d->c * d->h * d->w;
+    float top = 0;
+    if (net && net->std > 0 && !net->raw_max)
+        return IB_OK;
+    for (int64_t i = 0; i < size; i++) {
+        if (d->x[i] != floorf(d->x[i]) || d->x[i] < 0 || d->x[i] > 65535)
+            return IB_OK;
+        top = d->x[i] > top ? d->x[i] : top;
     }
+    d->raw_max = net ? ib_dataset_raw_max(d->name, net) : top > 16 && top <= 255 ? 255 : (int)top;
+    if (d->raw_max < 0)
+        return ib_error_status();
+    if (top > (float)d->raw_max)
+        return ib_fail(IB_EINVAL, "%s: holds integers up to %g, the model's raw values end at %d", d->name, top, d->raw_max);
+    for (int64_t i = 0; d->raw_max && i < size; i++)
+        d->x[i] /= (float)d->raw_max;
+    return IB_OK;
+}
+
+static ib_status take_labels(ib_dataset *d, const rows *r)
+{
+    for (int64_t i = 0; d->y && i < d->n; i++) {
+        const float label = r->x[(i + 1) * r->columns - 1];
+        if (label != floorf(label) || !(label >= 0 && label < 65536))
+            return ib_fail(IB_EFORMAT, "%s: sample %lld ends with label %g, not an integer in 0..65535", d->name, (long long)i, label);
+        d->y[i] = (int32_t)label;
+    }
+    return IB_OK;
+}
+
+ib_dataset *ib_csv_open(const char *spec, ib_split split, const ib_input_info *net)
+{
+    int64_t asked[3], s[4] = {0};
+    int labelled = 0;
+    rows r = {0};
+    ib_dataset *d = NULL;
+    char *file = ib_dataset_split_spec(spec, asked);
+    if (file && !read_rows(&r, file) && !find_shape(&r, file, net, asked, s, &labelled) &&
+        (d = ib_dataset_reserve(file, r.n, s[1], s[2], s[3], 0, labelled))) {
+        const int64_t k = r.columns - labelled;
+        for (int64_t i = 0; i < r.n; i++)
+            memcpy(d->x + i * k, r.x + i * r.columns, (size_t)k * sizeof *d->x);
+        if (take_labels(d, &r) || find_raw_max(d, net)) {
+            ib_dataset_free(d);
+            d = NULL;
+        }
+        d = ib_dataset_every_fifth(ib_dataset_finish(file, d), split);
+    }
+    ib_free(file);
+    ib_free(r.x);
     return d;
 }

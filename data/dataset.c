@@ -7,7 +7,7 @@
 extern const unsigned char ib_embedded_digits[];
 extern const unsigned long ib_embedded_digits_size;
 
-ib_dataset *ib_dataset_reserve(const char *file, int64_t n, int64_t c, int64_t h, int64_t w, int raw_max)
+ib_dataset *ib_dataset_reserve(const char *file, int64_t n, int64_t c, int64_t h, int64_t w, int raw_max, int labelled)
 {
     const int64_t most = (int64_t)1 << 32;
     if (n < 1 || c < 1 || h < 1 || w < 1 || c > 65536 || h > 65536 || w > 65536 || c * h > most / w || n > most / (c * h * w))
@@ -17,8 +17,9 @@ ib_dataset *ib_dataset_reserve(const char *file, int64_t n, int64_t c, int64_t h
         return NULL;
     *d = (ib_dataset){.n = n, .c = (int)c, .h = (int)h, .w = (int)w, .raw_max = raw_max};
     d->x = ib_alloc((size_t)(n * c * h * w) * sizeof *d->x);
-    d->y = ib_alloc((size_t)n * sizeof *d->y);
-    if (!d->x || !d->y) {
+    d->y = labelled ? ib_alloc((size_t)n * sizeof *d->y) : NULL;
+    d->name = ib_strdup(file);
+    if (!d->x || (labelled && !d->y) || !d->name) {
         ib_dataset_free(d);
         return NULL;
     }
@@ -31,11 +32,11 @@ ib_dataset *ib_dataset_finish(const char *file, ib_dataset *d)
         return NULL;
     const int64_t size = (int64_t)d->c * d->h * d->w;
     for (int64_t i = 0; i < d->n; i++) {
-        if (d->y[i] < 0 || d->y[i] >= 65536) {
+        if (d->y && (d->y[i] < 0 || d->y[i] >= 65536)) {
             ib_fail(IB_EFORMAT, "%s: label %d of sample %lld is not in 0..65535", file, d->y[i], (long long)i);
             goto bad;
         }
-        d->classes = d->y[i] >= d->classes ? d->y[i] + 1 : d->classes;
+        d->classes = d->y && d->y[i] >= d->classes ? d->y[i] + 1 : d->classes;
         for (int64_t j = 0; j < size; j++)
             if (!isfinite(d->x[i * size + j])) {
                 ib_fail(IB_ENUMERIC, "%s: value %lld of sample %lld is %g", file, (long long)j, (long long)i, d->x[i * size + j]);
@@ -48,32 +49,63 @@ bad:
     return NULL;
 }
 
-void ib_dataset_every_fifth(ib_dataset *d, ib_split split)
+ib_dataset *ib_dataset_every_fifth(ib_dataset *d, ib_split split)
 {
-    const int64_t size = (int64_t)d->c * d->h * d->w;
+    const int64_t size = d ? (int64_t)d->c * d->h * d->w : 0, n = d ? d->n : 0;
     int64_t kept = 0;
-    for (int64_t i = 0; i < d->n; i++)
+    if (!d || split == IB_SPLIT_ALL)
+        return d;
+    for (int64_t i = 0; i < n; i++)
         if ((i % 5 == 4) == (split == IB_SPLIT_TEST)) {
             memmove(d->x + kept * size, d->x + i * size, (size_t)size * sizeof *d->x);
-            d->y[kept++] = d->y[i];
+            if (d->y)
+                d->y[kept] = d->y[i];
+            kept++;
         }
     d->n = kept;
+    if (kept)
+        return d;
+    ib_fail(IB_EFORMAT, "%s: too few samples for a test set, which every fifth one is: there are %lld", d->name, (long long)n);
+    ib_dataset_free(d);
+    return NULL;
+}
+
+ib_dataset *ib_dataset_join(ib_dataset *a, ib_dataset *b)
+{
+    ib_dataset *d = NULL;
+    if (a && b && (a->c != b->c || a->h != b->h || a->w != b->w || a->raw_max != b->raw_max))
+        ib_fail(IB_EFORMAT, "%s: training images are %dx%dx%d up to %d, test images %dx%dx%d up to %d", a->name, a->c, a->h, a->w, a->raw_max, b->c, b->h, b->w,
+                b->raw_max);
+    else if (a && b && (d = ib_dataset_reserve(a->name, a->n + b->n, a->c, a->h, a->w, a->raw_max, a->y && b->y))) {
+        const int64_t size = (int64_t)a->c * a->h * a->w;
+        memcpy(d->x, a->x, (size_t)(a->n * size) * sizeof *d->x);
+        memcpy(d->x + a->n * size, b->x, (size_t)(b->n * size) * sizeof *d->x);
+        if (d->y) {
+            memcpy(d->y, a->y, (size_t)a->n * sizeof *d->y);
+            memcpy(d->y + a->n, b->y, (size_t)b->n * sizeof *d->y);
+            d->classes = a->classes > b->classes ? a->classes : b->classes;
+        }
+    }
+    ib_dataset_free(a);
+    ib_dataset_free(b);
+    return d;
 }
 
 ib_dataset *ib_dataset_new(int64_t n, int c, int h, int w, int classes, int raw_max, const float *x, const int32_t *y)
 {
-    ib_dataset *d = ib_dataset_reserve("data set", n, c, h, w, raw_max);
+    ib_dataset *d = ib_dataset_reserve("data set", n, c, h, w, raw_max, y != NULL);
     if (!d)
         return NULL;
     memcpy(d->x, x, (size_t)(n * c * h * w) * sizeof *x);
-    memcpy(d->y, y, (size_t)n * sizeof *y);
+    if (y)
+        memcpy(d->y, y, (size_t)n * sizeof *y);
     d = ib_dataset_finish("data set", d);
     if (d && d->classes > classes) {
         ib_fail(IB_EINVAL, "data set: label %d, but %d classes", d->classes - 1, classes);
         ib_dataset_free(d);
         return NULL;
     }
-    if (d)
+    if (d && y)
         d->classes = classes;
     return d;
 }
@@ -84,6 +116,7 @@ void ib_dataset_free(ib_dataset *d)
         return;
     ib_free(d->x);
     ib_free(d->y);
+    ib_free(d->name);
     ib_free(d);
 }
 
@@ -92,17 +125,29 @@ ib_dataset *ib_digits_new(ib_split split)
     return ib_hdf5_open_image(ib_embedded_digits, ib_embedded_digits_size, "digits", split);
 }
 
+ib_dataset *ib_digits_open(const char *rest, ib_split split, const ib_input_info *net)
+{
+    (void)net;
+    return *rest ? ib_fail_null(IB_EINVAL, "data 'digits%s': digits alone", rest) : ib_digits_new(split);
+}
+
+/* What a description begins with, and who reads the rest. */
+static const struct source {
+    const char *prefix;
+    ib_data_reader *read;
+} sources[] = {{"digits", ib_digits_open}, {"idx:", ib_idx_open}, {"hdf5:", ib_hdf5_open}, {"csv:", ib_csv_open}, {"npy:", ib_npy_open}, {"f32:", ib_f32_open}};
+
+ib_dataset *ib_dataset_open_for(const char *spec, ib_split split, const ib_input_info *net)
+{
+    for (size_t i = 0; spec && i < sizeof sources / sizeof *sources; i++)
+        if (!strncmp(spec, sources[i].prefix, strlen(sources[i].prefix)))
+            return sources[i].read(spec + strlen(sources[i].prefix), split, net);
+    return ib_fail_null(IB_EINVAL, "data '%s': digits, idx:DIR, hdf5:FILE, csv:FILE, npy:FILE and f32:FILE are possible", spec ? spec : "");
+}
+
 ib_dataset *ib_dataset_open(const char *spec, ib_split split)
 {
-    if (!strcmp(spec, "digits"))
-        return ib_digits_new(split);
-    if (!strncmp(spec, "idx:", 4))
-        return ib_idx_open(spec + 4, split);
-    if (!strncmp(spec, "hdf5:", 5))
-        return ib_hdf5_open(spec + 5, split);
-    if (!strncmp(spec, "csv:", 4))
-        return ib_csv_open(spec + 4, split);
-    return ib_fail_null(IB_EINVAL, "data '%s': digits, idx:DIR, hdf5:FILE and csv:FILE are possible", spec);
+    return ib_dataset_open_for(spec, split, NULL);
 }
 
 int64_t ib_dataset_count(const ib_dataset *d)
@@ -117,7 +162,12 @@ const float *ib_dataset_image(const ib_dataset *d, int64_t i)
 
 int32_t ib_dataset_label(const ib_dataset *d, int64_t i)
 {
-    return d->y[i];
+    return d->y ? d->y[i] : -1;
+}
+
+int ib_dataset_labelled(const ib_dataset *d)
+{
+    return d && d->y != NULL;
 }
 
 void ib_dataset_limit(ib_dataset *d, int64_t n)
@@ -139,15 +189,4 @@ ib_input_info ib_dataset_info(const ib_dataset *d)
     if (d->raw_max)
         mean = rint(mean * d->raw_max) / d->raw_max;
     return (ib_input_info){d->c, d->h, d->w, d->classes, (float)mean, var > 1e-12 ? (float)sqrt(var) : 1.0f, d->raw_max};
-}
-
-ib_status ib_dataset_check(const ib_dataset *d, const ib_input_info *net)
-{
-    if (d->c != net->c || d->h != net->h || d->w != net->w)
-        return ib_fail(IB_EINVAL, "the data are %dx%dx%d, the model was made for %dx%dx%d", d->c, d->h, d->w, net->c, net->h, net->w);
-    if (d->classes > net->classes)
-        return ib_fail(IB_EINVAL, "the data hold label %d, the model has %d classes", d->classes - 1, net->classes);
-    if (net->std > 0 && d->raw_max != net->raw_max)
-        return ib_fail(IB_EINVAL, "the data's raw values end at %d, the model's at %d", d->raw_max, net->raw_max);
-    return IB_OK;
 }

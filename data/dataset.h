@@ -7,26 +7,41 @@
 #include "tensor/alloc.h"
 #include "tensor/error.h"
 
+enum { IB_MAX_FILE_DIMS = 32 }; /* NumPy's and HDF5's limit */
+
 struct ib_dataset {
     int64_t n;
     int c, h, w, classes, raw_max;
     float *x;   /* [n,c,h,w] */
-    int32_t *y; /* [n] */
+    int32_t *y; /* [n], or NULL: the samples have no labels */
+    char *name; /* of the file, for messages */
 };
 
 /* Reserves memory for a data set, or says that the file asks for too much. */
-ib_dataset *ib_dataset_reserve(const char *file, int64_t n, int64_t c, int64_t h, int64_t w, int raw_max);
+ib_dataset *ib_dataset_reserve(const char *file, int64_t n, int64_t c, int64_t h, int64_t w, int raw_max, int labelled);
 /* Checks values and labels, counts the classes; frees d and returns NULL on failure. */
 ib_dataset *ib_dataset_finish(const char *file, ib_dataset *d);
-/* Keeps every fifth sample (test) or the others (train). */
-void ib_dataset_every_fifth(ib_dataset *d, ib_split split);
+/* Keeps every fifth sample (test), the others (train) or all; frees d and returns NULL if none is left. */
+ib_dataset *ib_dataset_every_fifth(ib_dataset *d, ib_split split);
+/* The samples of a, then those of b; frees both. Labels are kept where both have them. NULL if one is NULL or they do not go together. */
+ib_dataset *ib_dataset_join(ib_dataset *a, ib_dataset *b);
 
-/* read_file(path, split) in a process of its own (apart.c). */
-ib_dataset *ib_dataset_apart(ib_dataset *(*read_file)(const char *path, ib_split split), const char *path, ib_split split);
+/* "FILE:CxHxW" as FILE, to be given to ib_free(), and the shape; 0s without one. NULL if memory is out. */
+char *ib_dataset_split_spec(const char *spec, int64_t shape[3]);
+/* A file's dimensions as s = n,c,h,w. For a network that is known: the sizes behind N are its C,H,W, sizes of 1 left out on both sides, or
+ * H W values where it has one channel, or else they are refused with both shapes. Without one: [N,K] is N,1,s,s if K is the square of s and
+ * N,K,1,1 if not, [N,H,W] is N,1,H,W. */
+ib_status ib_dataset_shape(const char *file, int ndim, const int64_t *dims, const ib_input_info *net, int64_t s[4]);
+/* What a network takes integers for: as the values raw / raw_max with the raw_max that is returned, or (0) as the real numbers that they are. -1
+ * and ib_error() if it does not say. */
+int ib_dataset_raw_max(const char *file, const ib_input_info *net);
 
-ib_dataset *ib_idx_open(const char *dir, ib_split split);
-ib_dataset *ib_hdf5_open(const char *file, ib_split split);
+/* A reader: `net` is the network that the data are for, or NULL. */
+typedef ib_dataset *ib_data_reader(const char *path, ib_split split, const ib_input_info *net);
+/* read_file(path, split, net) in a process of its own (apart.c). */
+ib_dataset *ib_dataset_apart(ib_data_reader *read_file, const char *path, ib_split split, const ib_input_info *net);
+
+ib_data_reader ib_digits_open, ib_idx_open, ib_hdf5_open, ib_csv_open, ib_npy_open, ib_f32_open;
 ib_dataset *ib_hdf5_open_image(const void *bytes, size_t size, const char *name, ib_split split);
-ib_dataset *ib_csv_open(const char *spec, ib_split split);
 
 #endif

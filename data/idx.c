@@ -33,7 +33,7 @@ static ib_status read_header(gzFile f, const char *path, int ndim, int64_t *size
     return IB_OK;
 }
 
-ib_dataset *ib_idx_open(const char *dir, ib_split split)
+static ib_dataset *read_part(const char *dir, ib_split split)
 {
     const char *prefix = split == IB_SPLIT_TRAIN ? "train" : "t10k";
     char name[64], images[1024], labels[1024];
@@ -59,7 +59,7 @@ ib_dataset *ib_idx_open(const char *dir, ib_split split)
         goto done;
     }
     gzseek(fi, 16, SEEK_SET);
-    if (!(d = ib_dataset_reserve(images, shape[0], 1, shape[1], shape[2], 255)) || !(line = ib_alloc((size_t)size)))
+    if (!(d = ib_dataset_reserve(images, shape[0], 1, shape[1], shape[2], 255, 1)) || !(line = ib_alloc((size_t)size)))
         goto bad;
     for (int64_t i = 0; i < d->n; i++) {
         if (gzread(fi, line, (unsigned)size) != (int)size) {
@@ -98,4 +98,13 @@ done:
     if (fl)
         gzclose(fl);
     return d;
+}
+
+ib_dataset *ib_idx_open(const char *dir, ib_split split, const ib_input_info *net)
+{
+    (void)net;
+    if (split != IB_SPLIT_ALL)
+        return read_part(dir, split);
+    ib_dataset *train = read_part(dir, IB_SPLIT_TRAIN);
+    return train ? ib_dataset_join(train, read_part(dir, IB_SPLIT_TEST)) : NULL;
 }

@@ -60,7 +60,8 @@ static void prepare(ib_loader *l, struct slot *s, int64_t epoch, int64_t index)
             memcpy(x, d->x + at * size, (size_t)size * sizeof *x);
         for (int64_t j = 0; j < size; j++)
             x[j] = (x[j] - l->mean) * inverse;
-        s->y[i] = d->y[at];
+        if (d->y)
+            s->y[i] = d->y[at];
     }
     s->epoch = epoch;
     s->index = index;
@@ -111,7 +112,8 @@ ib_loader *ib_loader_new(const ib_dataset *d, const ib_input_info *info, const i
     const size_t values = (size_t)l->opts.batch * (size_t)(d->c * d->h * d->w);
     int failed = !(l->order = ib_alloc((size_t)d->n * sizeof *l->order));
     for (int i = 0; i < 2 && !failed; i++)
-        failed = !(l->slot[i].x = ib_alloc(values * sizeof(float))) || !(l->slot[i].y = ib_alloc((size_t)l->opts.batch * sizeof(int32_t)));
+        failed = !(l->slot[i].x = ib_alloc(values * sizeof(float))) ||
+                 (d->y && !(l->slot[i].y = ib_alloc((size_t)l->opts.batch * sizeof(int32_t))));
     if (failed) {
         ib_loader_free(l);
         return NULL;

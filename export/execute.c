@@ -1,4 +1,6 @@
 /* execute.c - what a program says of itself, and single runs. */
+#include <string.h>
+
 #include "export/program.h"
 
 const ib_input_info *ib_program_input_info(const ib_program *p)
@@ -12,6 +14,12 @@ int64_t ib_program_input_size(const ib_program *p)
 int64_t ib_program_output_size(const ib_program *p)
 {
     return p->values[p->result].size;
+}
+int ib_program_output_shape(const ib_program *p, int64_t shape[4])
+{
+    const ib_value *v = &p->values[p->result];
+    memcpy(shape, v->shape, (size_t)v->ndim * sizeof *shape);
+    return v->ndim;
 }
 const char *ib_program_note(const ib_program *p)
 {

@@ -131,7 +131,7 @@ static ib_status verify_batch(verification *v, ib_layer *net, ib_graph *g, const
     ib_tape_codes(v->p, g, compare_train, v);
     ib_program_quantize(v->p, dev, b->n, b->x, in);
     ib_status status = ib_program_run_traced(v->p, dev, b->n, in, out, compare_runtime, v);
-    for (int64_t i = 0; i < b->n && !status; i++) {
+    for (int64_t i = 0; b->y && i < b->n && !status; i++) {
         int64_t best = 0;
         for (int64_t j = 1; j < classes; j++)
             best = out[i * classes + j] > out[i * classes + best] ? j : best;
@@ -186,7 +186,7 @@ ib_status ib_verify(ib_layer *net, ib_graph *g, const ib_dataset *data, const ib
     }
     for (int i = 0; i < r->n_layers; i++)
         r->mismatches += r->layers[i].train + r->layers[i].runtime + r->layers[i].compiled;
-    r->accuracy = r->samples ? (double)right / (double)r->samples : 0;
+    r->accuracy = r->samples && ib_dataset_labelled(data) ? (double)right / (double)r->samples : -1;
 done:
     if (c.library)
         dlclose(c.library);

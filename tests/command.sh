@@ -147,7 +147,7 @@ fails 1 "cut.h5" "$isobit" eval cut.h5
 fails 1 "cut.h5" "$isobit" train --data hdf5:cut.h5 -o x.h5
 fails 1 "nowhere.h5" "$isobit" eval nowhere.h5
 for i in $(seq 12); do for j in $(seq 9); do printf '%d,' $((i * j)); done; echo $((i % 3)); done >nine.csv
-fails 1 "3x3" "$isobit" eval m.h5 --data csv:nine.csv
+fails 1 "10 values a line; the model was made for 1x8x8" "$isobit" eval m.h5 --data csv:nine.csv
 fails 2 "--engine 'quantum'" "$isobit" eval m.h5 --engine quantum
 fails 2 "--to 'rust'" "$isobit" export m.h5 --to rust -o y
 fails 1 "7up" "$isobit" export m.h5 --name 7up -o y

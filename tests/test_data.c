@@ -172,7 +172,7 @@ static void csv_is_read_and_checked(void)
     REQUIRE(d && ib_dataset_info(d).c == 2 && ib_dataset_info(d).h == 3);
     ib_dataset_free(d);
     snprintf(spec, sizeof spec, "csv:%s:2x2x1", in_dir("x.csv"));
-    CHECK_ERROR(!ib_dataset_open(spec, IB_SPLIT_TRAIN) ? 1 : 0, "6 values");
+    CHECK_ERROR(!ib_dataset_open(spec, IB_SPLIT_TRAIN) ? 1 : 0, "7 values a line; a sample of 2x2x1 has 4");
     remove_dir();
 }
 
@@ -279,28 +279,28 @@ static void augmentation_moves_and_keeps_bytes(void)
     ib_dataset_free(d);
 }
 
-static ib_dataset *crash(const char *path, ib_split split)
+static ib_dataset *crash(const char *path, ib_split split, const ib_input_info *net)
 {
-    (void)path, (void)split;
+    (void)path, (void)split, (void)net;
     raise(SIGSEGV);
     return NULL;
 }
-static ib_dataset *stop(const char *path, ib_split split)
+static ib_dataset *stop(const char *path, ib_split split, const ib_input_info *net)
 {
-    (void)path, (void)split;
+    (void)path, (void)split, (void)net;
     _exit(7);
 }
-static ib_dataset *greedy(const char *path, ib_split split)
+static ib_dataset *greedy(const char *path, ib_split split, const ib_input_info *net)
 {
-    (void)split;
+    (void)split, (void)net;
     volatile char *p = malloc((size_t)1 << 34);
     if (p)
         p[0] = 1;
     return ib_fail_null(IB_ENOMEM, "%s: %s", path, p ? "has it" : "has not enough memory");
 }
-static ib_dataset *two_of_three(const char *path, ib_split split)
+static ib_dataset *two_of_three(const char *path, ib_split split, const ib_input_info *net)
 {
-    (void)path, (void)split;
+    (void)path, (void)split, (void)net;
     static const float x[] = {1, 2, 3, 4};
     return ib_dataset_new(2, 1, 1, 2, 3, 0, x, (int32_t[]){0, 1});
 }
@@ -308,13 +308,13 @@ static ib_dataset *two_of_three(const char *path, ib_split split)
 /* A reader that dies is an error of its file. Broken by: a reader in this process, a message that is lost, classes that the split leaves out. */
 static void readers_work_apart(void)
 {
-    CHECK_ERROR(ib_dataset_apart(crash, "a.h5", IB_SPLIT_TRAIN) == NULL, "a.h5: is damaged: reading it ended with signal 11");
-    CHECK_ERROR(ib_dataset_apart(stop, "a.h5", IB_SPLIT_TRAIN) == NULL, "status 7");
+    CHECK_ERROR(ib_dataset_apart(crash, "a.h5", IB_SPLIT_TRAIN, NULL) == NULL, "a.h5: is damaged: reading it ended with signal 11");
+    CHECK_ERROR(ib_dataset_apart(stop, "a.h5", IB_SPLIT_TRAIN, NULL) == NULL, "status 7");
 #ifndef __SANITIZE_ADDRESS__ /* which takes address space as it likes */
-    CHECK_ERROR(ib_dataset_apart(greedy, "/dev/null", IB_SPLIT_TRAIN) == NULL, "not enough memory");
+    CHECK_ERROR(ib_dataset_apart(greedy, "/dev/null", IB_SPLIT_TRAIN, NULL) == NULL, "not enough memory");
 #endif
     CHECK_ERROR(ib_dataset_open("hdf5:/nowhere.h5", IB_SPLIT_TRAIN) == NULL, "/nowhere.h5: cannot be opened");
-    ib_dataset *d = ib_dataset_apart(two_of_three, "a.h5", IB_SPLIT_TRAIN);
+    ib_dataset *d = ib_dataset_apart(two_of_three, "a.h5", IB_SPLIT_TRAIN, NULL);
     REQUIRE(d && ib_dataset_count(d) == 2);
     CHECK(ib_dataset_info(d).classes == 3 && ib_dataset_image(d, 1)[1] == 4 && ib_dataset_label(d, 1) == 1);
     ib_dataset_free(d);

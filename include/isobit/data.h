@@ -10,34 +10,57 @@
 extern "C" {
 #endif
 
-typedef enum ib_split { IB_SPLIT_TRAIN, IB_SPLIT_TEST } ib_split;
+typedef enum ib_split { IB_SPLIT_TRAIN, IB_SPLIT_TEST, IB_SPLIT_ALL } ib_split;
 typedef struct ib_dataset ib_dataset;
 
 /* Opens a data set by a description:
  *   digits      1,797 handwritten 8x8 digits, inside the library (UCI, doi:10.24432/C50P49, CC BY 4.0)
  *   idx:DIR     MNIST's files in DIR: {train,t10k}-{images-idx3,labels-idx1}-ubyte, plain or .gz
  *   hdf5:FILE   datasets {train,test}/{images,labels}, or images and labels (then every fifth sample is the test set);
- *               images N,C,H,W or N,H,W or N,K, bytes or reals; the attribute raw_max of the file (255 for bytes). Read by
- *               a process of its own (fork), in which the HDF5 library may fail on a damaged file
+ *               images N,C,H,W or N,H,W or N,K, bytes or reals; the attribute raw_max of the file (255 for bytes). Without
+ *               labels the samples have none. Read by a process of its own (fork), in which the HDF5 library may fail on a
+ *               damaged file
  *   csv:FILE    a sample a line, numbers, the label last; a header line is skipped; .gz too; every fifth sample is the
- *               test set. K values are a square image if K is a square, else a vector; csv:FILE:CxHxW says it.
+ *               test set. K values are a square image if K is a square, else a vector; csv:FILE:CxHxW says it. Lines of
+ *               as many values as a sample of that shape, or of the network, has are samples without labels
+ *   npy:FILE    an array of NumPy, without labels: float16, float32, float64 or integers, [N,C,H,W], [N,H,W] or [N,K];
+ *               every fifth sample is the test set
+ *   f32:FILE    nothing but fp32 numbers, little-endian, without labels: samples of the network's shape, or of
+ *               f32:FILE:CxHxW; every fifth sample is the test set
+ * IB_SPLIT_ALL: all samples in the file's order, the training set before the test set where a file has two.
+ *
+ * For a network that is known (net not NULL) its shape decides how samples lie: the sizes behind N must be its C, H, W,
+ * sizes of 1 apart; [N,H W] fits where there is one channel. What numbers mean follows from its input (layer.h):
+ *   integers    (npy, csv whose values are all integers) are raw values 0..raw_max and become raw / raw_max; real numbers
+ *               as they are where raw_max is 0. For a network that does not say (std 0) they are refused
+ *   reals       are the values that are normalized: x = (value - mean) / std. Where raw_max is not 0 they stand for
+ *               raw / raw_max, and one outside of 0..1 is refused by ib_dataset_check_input. Where the network says mean 0
+ *               and std 1, or nothing (std 0), x is the value itself, bit for bit
+ * net NULL: bytes of npy are raw values 0..255, its other integers real numbers; csv ends at 255 or at its largest value.
+ *
  * NULL with ib_error() naming the file and the place when it cannot be read, is cut short or holds what cannot be. */
-ib_dataset *ib_dataset_open(const char *spec, ib_split split);
+ib_dataset *ib_dataset_open_for(const char *spec, ib_split split, const ib_input_info *net);
+ib_dataset *ib_dataset_open(const char *spec, ib_split split); /* the same with net NULL */
 ib_dataset *ib_digits_new(ib_split split);
-/* Copies n samples x[n,c,h,w] (already raw / raw_max) and labels y[n] in [0, classes). */
+/* Copies n samples x[n,c,h,w] (already raw / raw_max) and labels y[n] in [0, classes); y NULL: samples without labels. */
 ib_dataset *ib_dataset_new(int64_t n, int c, int h, int w, int classes, int raw_max, const float *x, const int32_t *y);
 void ib_dataset_free(ib_dataset *d); /* NULL is fine */
 
 int64_t ib_dataset_count(const ib_dataset *d);
 const float *ib_dataset_image(const ib_dataset *d, int64_t i); /* [c,h,w], borrowed */
-int32_t ib_dataset_label(const ib_dataset *d, int64_t i);
-/* Shape, classes and raw_max, with mean and std measured over all values. The mean is rounded to a multiple of
+int ib_dataset_labelled(const ib_dataset *d);
+int32_t ib_dataset_label(const ib_dataset *d, int64_t i);      /* -1 where there are none */
+/* Shape, classes (0 without labels) and raw_max, with mean and std measured over all values. The mean is rounded to a multiple of
  * 1 / raw_max, so that an 8-bit code of the normalized value is exactly raw - 128 for bytes. */
 ib_input_info ib_dataset_info(const ib_dataset *d);
 /* Keeps the first n samples. */
 void ib_dataset_limit(ib_dataset *d, int64_t n);
-/* IB_EINVAL, saying how, if the data do not fit the network's input. */
+/* IB_EINVAL, naming the data and saying how, if their shape or raw values do not fit the network's input; */
+ib_status ib_dataset_check_input(const ib_dataset *d, const ib_input_info *net);
+/* or if besides a label is none of its classes; data without labels pass; */
 ib_status ib_dataset_check(const ib_dataset *d, const ib_input_info *net);
+/* or if besides there are no labels: what training and measuring accuracy need. */
+ib_status ib_dataset_check_labels(const ib_dataset *d, const ib_input_info *net);
 
 /* ---- loaders ---- */
 typedef struct ib_loader ib_loader;
@@ -55,7 +78,7 @@ typedef struct ib_loader_opts {
 typedef struct ib_batch {
     int n;
     const float *x;   /* [n,c,h,w] normalized */
-    const int32_t *y; /* [n] */
+    const int32_t *y; /* [n], or NULL if the data have no labels */
     int64_t shape[4]; /* n,c,h,w */
     int64_t index;    /* of the batch in its epoch */
 } ib_batch;

@@ -26,6 +26,7 @@ void ib_program_free(ib_program *p); /* NULL is fine */
 const ib_input_info *ib_program_input_info(const ib_program *p); /* of images before normalization (layer.h) */
 int64_t ib_program_input_size(const ib_program *p);  /* codes of one sample */
 int64_t ib_program_output_size(const ib_program *p);
+int ib_program_output_shape(const ib_program *p, int64_t shape[4]); /* of one sample as a batch, [1,...]; returns the dimensions */
 const char *ib_program_note(const ib_program *p);    /* what was left out; "" if nothing */
 
 /* Codes of normalized inputs x[n,input_size] by the program's first scale. */
@@ -98,7 +99,7 @@ typedef struct ib_verify_report {
     ib_verify_layer *layers;
     int n_layers;
     int64_t samples, mismatches; /* of all engines and layers */
-    double accuracy;             /* of the integer runtime */
+    double accuracy;             /* of the integer runtime; -1 where the data have no labels */
 } ib_verify_report;
 
 /* Runs every engine over the data. The network is in IB_LEARN or IB_FROZEN; it is left in IB_FROZEN. */

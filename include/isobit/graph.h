@@ -47,6 +47,9 @@ ib_device *ib_graph_device(const ib_graph *g);
 /* Runs the tape backwards from `loss`, a tensor of one element. Gradients of leaves are added to what they hold. */
 ib_status ib_backward(ib_graph *g, ib_tensor *loss);
 
+/* Name of the operator that made t, "softmax", on a tape (IB_TRAIN, IB_TRACE) and seen through changes of shape; "" for an input. */
+const char *ib_tensor_made_by(const ib_graph *g, const ib_tensor *t);
+
 /* Copies `data` into a tensor of the graph: an input without gradient. */
 ib_tensor *ib_input(ib_graph *g, int ndim, const int64_t *shape, const float *data);
 
