@@ -1,10 +1,13 @@
 /* graph.c - the tape. */
+#include <math.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "autograd/op.h"
 #include "tensor/alloc.h"
+#include "tensor/argument.h"
 
 static const ib_op *const ops[] = {
 #define OP(name) &ib_op_##name,
@@ -61,13 +64,22 @@ void *ib_memo_next(ib_graph *g, size_t bytes, ib_status *failed)
 
 /* ---- life ---- */
 
+static atomic_uint_fast64_t steps;
+
 ib_graph *ib_graph_new(ib_device *dev)
 {
-    if (!dev)
-        return NULL;
+    IB_NEED_OR(dev, NULL);
     ib_graph *g = ib_alloc(sizeof *g);
-    if (g)
-        g->dev = dev;
+    if (!g)
+        return NULL;
+    g->dev = dev;
+    g->now = atomic_fetch_add(&steps, 1) + 1;
+    g->failures = ib_failures();
+    for (int i = 0; i < IB_GRACE; i++)
+        if (ib_arena_reserve(&g->heads[i], 256 * sizeof(ib_tensor))) {
+            ib_graph_free(g);
+            return NULL;
+        }
     return g;
 }
 
@@ -77,37 +89,53 @@ void ib_graph_free(ib_graph *g)
         return;
     ib_arena_free(&g->arena);
     ib_arena_free(&g->memos);
+    for (int i = 0; i < IB_GRACE; i++)
+        ib_arena_free(&g->heads[i]);
     ib_free(g->nodes);
     ib_free(g);
 }
 
-void ib_graph_begin(ib_graph *g, ib_mode mode)
+ib_status ib_graph_begin(ib_graph *g, ib_mode mode)
 {
+    IB_NEED(g);
+    IB_TAKE(mode, mode >= IB_EVAL && mode <= IB_TRACE, "is %d: IB_EVAL, IB_TRAIN and IB_TRACE are known", (int)mode);
     if (g->mode == IB_TRAIN && g->n_nodes)
         g->step++;
     g->mode = mode;
+    g->now = atomic_fetch_add(&steps, 1) + 1;
+    g->failures = ib_failures();
     g->n_nodes = 0;
     g->kept = 0;
     g->draws = 0;
+    g->backwards = 0;
     g->no_tape = g->replaying = 0;
     g->memo = NULL;
     g->free_grad = NULL;
+    g->bad_input = NULL;
     g->scope = NULL;
+    const ib_arena oldest = g->heads[IB_GRACE - 1];
+    memmove(g->heads + 1, g->heads, (IB_GRACE - 1) * sizeof *g->heads);
+    g->heads[0] = oldest;
+    ib_arena_begin(&g->heads[0]);
     ib_arena_begin(&g->arena);
     ib_arena_begin(&g->memos);
+    return IB_OK;
 }
 
-void ib_graph_seed(ib_graph *g, uint64_t seed, uint64_t step)
+ib_status ib_graph_seed(ib_graph *g, uint64_t seed, uint64_t step)
 {
+    IB_NEED(g);
     g->seed = seed;
     g->step = step;
     g->n_nodes = 0;
     g->kept = 0;
+    return IB_OK;
 }
 
 size_t ib_graph_bytes(const ib_graph *g)
 {
-    return g->arena.used + g->memos.used;
+    IB_NEED_OR(g, 0);
+    return g->arena.used + g->memos.used + g->heads[0].used;
 }
 
 /* The tensor that t is a view of. */
@@ -135,6 +163,7 @@ static int reads_batch(const ib_graph *g, const ib_node *n, const ib_tensor *bat
 
 size_t ib_graph_saved_bytes(const ib_graph *g)
 {
+    IB_NEED_OR(g, 0);
     size_t bytes = g->kept;
     for (int i = 0; i < g->n_nodes; i++)
         for (int j = 0; j < g->nodes[i].n_in && g->nodes[i].out->needs_grad; j++) {
@@ -150,6 +179,7 @@ size_t ib_graph_saved_bytes(const ib_graph *g)
 
 ib_device *ib_graph_device(const ib_graph *g)
 {
+    IB_NEED_OR(g, NULL);
     return g->dev;
 }
 
@@ -157,12 +187,51 @@ ib_device *ib_graph_device(const ib_graph *g)
 
 static ib_tensor *tensor_in_graph(ib_graph *g)
 {
-    ib_tensor *t = ib_graph_alloc(g, sizeof *t);
-    if (t) {
-        memset(t, 0, sizeof *t);
-        t->node = -1;
-    }
+    ib_tensor *t = ib_arena_alloc(&g->heads[0], sizeof *t);
+    if (t)
+        *t = (ib_tensor){.node = -1, .step = g->now, .now = &g->now};
     return t;
+}
+
+int ib_graph_failed(const ib_graph *g)
+{
+    return ib_failures() != g->failures;
+}
+
+ib_status ib_graph_owns(const ib_graph *g, const ib_tensor *t, const char *function, const char *what)
+{
+    if (!t->step || t->step == g->now)
+        return IB_OK;
+    return ib_fail(IB_ESTATE, t->now == &g->now ? "%s: %s is a result of an earlier step: ib_graph_begin() ended it"
+                                                : "%s: %s is a result of another graph", function, what);
+}
+
+/* Input i as the public header calls it. */
+static const char *input_name(const ib_op *op, int i, char *text, size_t size)
+{
+    const char *at = op->inputs;
+    int length = 0;
+    if (!at)
+        snprintf(text, size, "input %d", i);
+    for (; at; at += length + 1, i--) {
+        length = (int)strcspn(at, " ");
+        snprintf(text, size, "%.*s", length, at);
+        if (!i || !at[length])
+            break;
+    }
+    return text;
+}
+
+/* Input i cannot be what it is. */
+static ib_status refuse_input(ib_graph *g, const ib_node *n, int i)
+{
+    char text[32];
+    const char *what = input_name(n->op, i, text, sizeof text);
+    if (!n->in[i])
+        return ib_graph_failed(g) ? ib_error_status() : ib_op_fail(n, "%s is NULL", what);
+    if (ib_graph_owns(g, n->in[i], n->op->name, what))
+        return ib_error_status();
+    return ib_op_fail(n, "%s is not fp32, which this operator needs", what);
 }
 
 static ib_node *node_new(ib_graph *g)
@@ -180,17 +249,22 @@ static ib_node *node_new(ib_graph *g)
 
 ib_tensor *ib_apply(ib_graph *g, const ib_op *op, ib_tensor *const *in, int n_in, const void *attrs)
 {
-    for (int i = 0; i < op->n_required; i++)
-        if (i >= n_in || !in[i])
-            return NULL;
+    ib_node node = {.op = op, .n_in = n_in, .scope = g ? g->scope : NULL};
+    if (!g)
+        return ib_op_fail(&node, "g is NULL"), NULL;
+    if (op->attrs_bytes && !attrs)
+        return ib_op_fail(&node, "opts is NULL"), NULL;
     if (n_in > IB_MAX_INPUTS)
-        return ib_fail_null(IB_EINVAL, "%s: %d inputs, at most %d are possible", op->name, n_in, IB_MAX_INPUTS);
-    ib_node node = {.op = op, .n_in = n_in, .scope = g->scope};
+        return ib_op_fail(&node, "%d inputs, at most %d are possible", n_in, IB_MAX_INPUTS), NULL;
     int needs_grad = 0, from_data = 0;
     for (int i = 0; i < n_in; i++) {
-        node.in[i] = in[i];
-        needs_grad |= in[i] && in[i]->needs_grad;
-        from_data |= in[i] && in[i]->from_data;
+        const ib_tensor *t = node.in[i] = in[i];
+        if (t ? (t->step && t->step != g->now) || (t->dtype != IB_F32 && !op->takes_codes) : i < op->n_required) {
+            refuse_input(g, &node, i);
+            return NULL;
+        }
+        needs_grad |= t && t->needs_grad;
+        from_data |= t && t->from_data;
     }
     const size_t before = g->arena.used;
     if (op->attrs_bytes) {
@@ -207,6 +281,8 @@ ib_tensor *ib_apply(ib_graph *g, const ib_op *op, ib_tensor *const *in, int n_in
     out->from_data = from_data;
     if (op->forward(g, &node))
         return NULL;
+    if (out->size == 1 && from_data && g->bad_input && out->dtype == IB_F32)
+        ib_f32(out)[0] = NAN; /* ReLU and pooling may have swallowed the data's: nobody shall take this for a loss */
     if (g->mode != IB_EVAL && !g->no_tape) {
         ib_node *slot = node_new(g); /* only now: a forward function may itself apply operators */
         if (!slot)
@@ -218,70 +294,32 @@ ib_tensor *ib_apply(ib_graph *g, const ib_op *op, ib_tensor *const *in, int n_in
     return out;
 }
 
-ib_tensor *ib_input(ib_graph *g, int ndim, const int64_t *shape, const float *data)
+ib_tensor *ib_graph_tensor(ib_graph *g, int ndim, const int64_t *shape)
 {
     ib_tensor *t = tensor_in_graph(g);
-    if (!t || ib_tensor_set_shape(t, ndim, shape))
-        return NULL;
-    if (!(t->data = ib_graph_alloc(g, (size_t)t->size * sizeof(float))))
+    if (!t || ib_tensor_set_shape(t, ndim, shape) || !(t->data = ib_graph_alloc(g, (size_t)t->size * sizeof(float))))
         return NULL;
     t->from_data = 1;
-    return memcpy(t->data, data, (size_t)t->size * sizeof(float)), t;
+    return t;
 }
 
-float *ib_grad_fresh(ib_graph *g, ib_tensor *t, int *fresh, ib_status *failed)
+ib_tensor *ib_input(ib_graph *g, int ndim, const int64_t *shape, const float *data)
 {
-    *fresh = 0;
-    if (!t || !t->needs_grad)
+    IB_NEED_OR(g, NULL);
+    IB_NEED_OR(shape, NULL);
+    IB_NEED_OR(data, NULL);
+    ib_tensor *t = ib_graph_tensor(g, ndim, shape);
+    if (!t) {
+        ib_error_prefix("%s", __func__);
         return NULL;
-    if (!t->grad && t->passes)
-        return t->grad = ib_grad_fresh(g, t->passes, fresh, failed);
-    if (!t->grad) {
-        if (!(t->grad = ib_graph_alloc(g, (size_t)t->size * sizeof(float)))) {
-            *failed = IB_ENOMEM;
-            return NULL;
-        }
-        *fresh = 1;
     }
-    return t->grad;
-}
-
-float *ib_grad_of(ib_graph *g, ib_tensor *t, ib_status *failed)
-{
-    int fresh;
-    float *grad = ib_grad_fresh(g, t, &fresh, failed);
-    if (fresh)
-        memset(grad, 0, (size_t)t->size * sizeof(float));
-    return grad;
-}
-
-ib_status ib_backward(ib_graph *g, ib_tensor *loss)
-{
-    if (!loss)
-        return ib_error_status() ? ib_error_status() : IB_EINVAL;
-    if (loss->size != 1)
-        return ib_fail(IB_EINVAL, "backward: the loss has %lld elements, not 1", (long long)loss->size);
-    if (g->mode != IB_TRAIN || loss->node < 0)
-        return ib_fail(IB_ESTATE, "backward: this loss is not on a tape (begin the step with IB_TRAIN)");
-    ib_status failed = IB_OK;
-    float *seed = ib_grad_of(g, loss, &failed);
-    if (!seed)
-        return failed ? failed : ib_fail(IB_EINVAL, "backward: nothing that the loss depends on needs a gradient");
-    *seed = 1.0f;
-    return ib_backward_range(g, loss->node, 0);
-}
-
-ib_status ib_backward_range(ib_graph *g, int last, int first)
-{
-    for (int i = last; i >= first; i--) {
-        ib_node n = g->nodes[i]; /* a copy: a backward function may itself apply operators */
-        if (!n.out->grad || !n.op->backward)
-            continue;
-        const ib_status status = n.op->backward(g, &n);
-        if (status)
-            return status;
+    memcpy(t->data, data, (size_t)t->size * sizeof(float));
+    const int64_t bad = g->dev->k.first_not_finite(t->data, t->size);
+    if (bad < t->size && !g->bad_input) {
+        g->bad_input = t;
+        g->not_finite = bad;
     }
-    return IB_OK;
+    return t;
 }
 
 /* ---- helpers of the operators ---- */

@@ -34,8 +34,10 @@ typedef struct ib_sample {
 
 typedef struct ib_op {
     const char *name;
+    const char *inputs; /* as the public header calls them, "x w b"; the last name stands for all behind it */
     size_t attrs_bytes;
     int n_required; /* the first inputs that must not be NULL */
+    int takes_codes; /* inputs may be codes, of which `shape` knows; else all are fp32 */
     ib_status (*shape)(ib_node *n, ib_tensor *out);
     ib_status (*forward)(ib_graph *g, ib_node *n);
     ib_status (*backward)(ib_graph *g, ib_node *n); /* NULL: no gradient passes */
@@ -52,7 +54,8 @@ struct ib_node {
     const char *scope; /* name of the layer that applied it, borrowed from the layer */
 };
 
-/* Checks, allocates and computes. `attrs` is copied. NULL on failure; a NULL among the required inputs passes on. */
+/* Checks, allocates and computes. `attrs` is copied. NULL on failure; a NULL among the required inputs passes on, and is a failure
+ * itself if none came before it in this step. */
 ib_tensor *ib_apply(ib_graph *g, const ib_op *op, ib_tensor *const *in, int n_in, const void *attrs);
 #define IB_APPLY(g, op, attrs, ...)                                                                                    \
     ib_apply(g, op, (ib_tensor *[]){__VA_ARGS__}, sizeof((ib_tensor *[]){__VA_ARGS__}) / sizeof(ib_tensor *), attrs)
@@ -71,9 +74,17 @@ struct ib_memo {
     void *data;
 };
 
+enum { IB_GRACE = 4 };
+
 struct ib_graph {
     ib_device *dev;
     ib_mode mode;
+    uint64_t now;           /* this step's number among all of the process; a tensor of another is refused */
+    ib_arena heads[IB_GRACE]; /* tensors without their values, of this step and the last ones, so that old ones are known as such */
+    uint64_t failures;      /* of the thread, when the step began */
+    int backwards;          /* backward passes in this step */
+    int64_t not_finite;     /* first value of `bad_input` that is not finite */
+    const ib_tensor *bad_input; /* an ib_input of this step that holds one; NULL: none does */
     ib_node *nodes;
     int n_nodes, max_nodes;
     ib_arena arena, memos;  /* memos: what segments remember for their second run */
@@ -88,6 +99,13 @@ struct ib_graph {
     size_t kept;            /* bytes that operators on data left, see ib_graph_saved_bytes */
     int dropout_off;        /* training without dropout: the same codes as evaluation, for verification */
 };
+
+/* Whether something has failed in this step, so that a NULL is its consequence. */
+int ib_graph_failed(const ib_graph *g);
+/* IB_OK if t lives by itself or is a result of this step; else a line that calls it `what` of `function`. */
+ib_status ib_graph_owns(const ib_graph *g, const ib_tensor *t, const char *function, const char *what);
+/* An uninitialized fp32 tensor of the graph that stands for data. */
+ib_tensor *ib_graph_tensor(ib_graph *g, int ndim, const int64_t *shape);
 
 /* Memory until the next begin, not zeroed; NULL with ib_error(). */
 void *ib_graph_alloc(ib_graph *g, size_t bytes);

@@ -127,6 +127,7 @@ typedef struct ib_kernels {
 struct ib_device {
     char name[32];
     ib_kernels k;
+    _Atomic int64_t refused; /* 1 + the last step whose backward pass was refused since the optimizer's last; 0: none */
 };
 
 /* Weight gradients are sums over at most this many parts of the batch, whatever the number of threads. */

@@ -69,7 +69,7 @@ static int open_network(training *t)
     if (ib_dataset_check_labels(s->test, &in))
         return complain();
     t->opt = !strcmp(o->optimizer, "sgd")
-                 ? ib_sgd_new(s->net, s->dev, &(ib_sgd_opts){(float)o->lr, (float)o->momentum, (float)o->decay, 1})
+                 ? ib_sgd_new(s->net, s->dev, &(ib_sgd_opts){(float)o->lr, (float)o->momentum, (float)o->decay, o->momentum > 0})
                  : ib_adamw_new(s->net, s->dev, &(ib_adamw_opts){.lr = (float)o->lr, .weight_decay = (float)o->decay});
     t->loader = ib_loader_new(s->train, &in, &(ib_loader_opts){.batch = (int)o->batch, .shuffle = 1, .seed = (uint64_t)o->seed,
                                                               .drop_last = ib_dataset_count(s->train) > o->batch,

@@ -1,5 +1,6 @@
 /* dataset.c - samples in memory. */
 #include "data/dataset.h"
+#include "tensor/argument.h"
 
 #include <math.h>
 #include <string.h>
@@ -110,9 +111,16 @@ ib_dataset *ib_dataset_new(int64_t n, int c, int h, int w, int classes, int raw_
     return d;
 }
 
+ib_dataset *ib_dataset_hold(const ib_dataset *d)
+{
+    ib_dataset *held = (ib_dataset *)d; /* only the count changes */
+    atomic_fetch_add(&held->held, 1);
+    return held;
+}
+
 void ib_dataset_free(ib_dataset *d)
 {
-    if (!d)
+    if (!d || atomic_fetch_sub(&d->held, 1) > 0)
         return;
     ib_free(d->x);
     ib_free(d->y);
@@ -170,10 +178,12 @@ int ib_dataset_labelled(const ib_dataset *d)
     return d && d->y != NULL;
 }
 
-void ib_dataset_limit(ib_dataset *d, int64_t n)
+ib_status ib_dataset_limit(ib_dataset *d, int64_t n)
 {
-    if (n > 0 && n < d->n)
-        d->n = n;
+    IB_NEED(d);
+    IB_TAKE(n, n > 0, "is %lld", (long long)n);
+    d->n = n < d->n ? n : d->n;
+    return IB_OK;
 }
 
 ib_input_info ib_dataset_info(const ib_dataset *d)

@@ -2,6 +2,8 @@
 #ifndef IB_DATA_DATASET_H
 #define IB_DATA_DATASET_H
 
+#include <stdatomic.h>
+
 #include <isobit/data.h>
 
 #include "tensor/alloc.h"
@@ -15,7 +17,11 @@ struct ib_dataset {
     float *x;   /* [n,c,h,w] */
     int32_t *y; /* [n], or NULL: the samples have no labels */
     char *name; /* of the file, for messages */
+    atomic_int held; /* by loaders; freed with the last of them */
 };
+
+/* One more ib_dataset_free is needed. */
+ib_dataset *ib_dataset_hold(const ib_dataset *d);
 
 /* Reserves memory for a data set, or says that the file asks for too much. */
 ib_dataset *ib_dataset_reserve(const char *file, int64_t n, int64_t c, int64_t h, int64_t w, int raw_max, int labelled);

@@ -3,11 +3,17 @@
 #include <pthread.h>
 #include <string.h>
 
+#include <math.h>
+#include <unistd.h>
+
 #include "data/augment.h"
 #include "data/dataset.h"
+#include "tensor/argument.h"
 
 struct ib_loader {
-    const ib_dataset *d;
+    ib_dataset *d; /* held: it lives as long as this */
+    int64_t n;     /* of its samples */
+    pid_t process; /* the thread's: a child process after fork() has none */
     ib_loader_opts opts;
     float mean, std;
     int64_t batches;
@@ -32,9 +38,9 @@ static void shuffle(ib_loader *l, int64_t epoch)
     if (l->order_epoch == epoch)
         return;
     const ib_rng rng = {l->opts.seed, 0x5348554646ULL << 20 | (uint64_t)epoch};
-    for (int64_t i = 0; i < l->d->n; i++)
+    for (int64_t i = 0; i < l->n; i++)
         l->order[i] = (uint32_t)i;
-    for (int64_t i = l->d->n - 1; l->opts.shuffle && i > 0; i--) { /* Fisher-Yates */
+    for (int64_t i = l->n - 1; l->opts.shuffle && i > 0; i--) { /* Fisher-Yates */
         const uint32_t j = ib_rng_below(rng, (uint64_t)i, (uint32_t)i + 1), t = l->order[i];
         l->order[i] = l->order[j];
         l->order[j] = t;
@@ -50,7 +56,7 @@ static void prepare(ib_loader *l, struct slot *s, int64_t epoch, int64_t index)
     const ib_rng rng = {l->opts.seed, 0x415547ULL << 32 | (uint64_t)epoch};
     const float inverse = 1.0f / l->std;
     shuffle(l, epoch);
-    s->n = (int)(d->n - first < l->opts.batch ? d->n - first : l->opts.batch);
+    s->n = (int)(l->n - first < l->opts.batch ? l->n - first : l->opts.batch);
     for (int i = 0; i < s->n; i++) {
         const uint32_t at = l->order[first + i];
         float *x = s->x + i * size;
@@ -90,22 +96,27 @@ static void *work(void *arg)
 
 ib_loader *ib_loader_new(const ib_dataset *d, const ib_input_info *info, const ib_loader_opts *opts)
 {
-    if (!d)
-        return NULL;
+    IB_NEED_OR(d, NULL);
+    if (opts) {
+        IB_TAKE_OR(opts->batch, opts->batch >= 0 && opts->batch <= 1 << 20, NULL, "is %d", opts->batch);
+        IB_TAKE_OR(opts->shift, opts->shift >= 0 && isfinite(opts->shift), NULL, "is %g", opts->shift);
+        IB_TAKE_OR(opts->rotate, opts->rotate >= 0 && opts->rotate <= 360, NULL, "is %g", opts->rotate);
+    }
+    if (info) {
+        IB_TAKE_OR(info->mean, isfinite(info->mean), NULL, "is %g", info->mean);
+        IB_TAKE_OR(info->std, info->std >= 0 && isfinite(info->std), NULL, "is %g", info->std);
+    }
     ib_loader *l = ib_alloc(sizeof *l);
     if (!l)
         return NULL;
-    l->d = d;
+    l->d = ib_dataset_hold(d);
+    l->n = d->n;
+    l->process = getpid();
     l->opts = opts ? *opts : (ib_loader_opts){0};
     l->opts.batch = l->opts.batch ? l->opts.batch : 64;
     l->mean = info && info->std > 0 ? info->mean : 0.0f;
     l->std = info && info->std > 0 ? info->std : 1.0f;
     l->order_epoch = l->want_index = l->slot[0].index = l->slot[1].index = -1;
-    if (l->opts.batch < 1 || l->opts.batch > 1 << 20) {
-        ib_fail(IB_EINVAL, "loader: batches of %d samples", l->opts.batch);
-        ib_free(l);
-        return NULL;
-    }
     if (l->opts.batch > d->n)
         l->opts.batch = (int)d->n;
     l->batches = l->opts.drop_last ? d->n / l->opts.batch : (d->n + l->opts.batch - 1) / l->opts.batch;
@@ -128,7 +139,7 @@ void ib_loader_free(ib_loader *l)
 {
     if (!l)
         return;
-    if (l->threaded) {
+    if (l->threaded && l->process == getpid()) {
         pthread_mutex_lock(&l->lock);
         l->stop = 1;
         pthread_cond_broadcast(&l->changed);
@@ -140,18 +151,34 @@ void ib_loader_free(ib_loader *l)
         ib_free(l->slot[i].y);
     }
     ib_free(l->order);
+    ib_dataset_free(l->d);
     ib_free(l);
 }
 
 int64_t ib_loader_batches(const ib_loader *l)
 {
+    IB_NEED_OR(l, 0);
     return l->batches;
 }
 
-void ib_loader_start(ib_loader *l, int64_t epoch, int64_t first)
+ib_status ib_loader_start(ib_loader *l, int64_t epoch, int64_t first)
 {
+    IB_NEED(l);
+    l->next = l->batches; /* no batch comes of a start that failed */
+    IB_TAKE(epoch, epoch >= 0, "is %lld", (long long)epoch);
+    IB_TAKE(first, first >= 0 && first <= l->batches, "is %lld: an epoch has %lld batches", (long long)first, (long long)l->batches);
     l->epoch = epoch;
     l->next = first;
+    return IB_OK;
+}
+
+/* In a child process the thread, and what it was doing, is gone. */
+static void adopt(ib_loader *l)
+{
+    if (!l->threaded || l->process == getpid())
+        return;
+    l->threaded = 0;
+    l->order_epoch = l->slot[0].index = l->slot[1].index = -1;
 }
 
 /* Waits until the thread is idle. */
@@ -163,6 +190,9 @@ static void settle(ib_loader *l)
 
 int ib_loader_next(ib_loader *l, ib_batch *out)
 {
+    IB_NEED_OR(l, 0);
+    IB_NEED_OR(out, 0);
+    adopt(l);
     if (l->next >= l->batches)
         return 0;
     const int at = (int)(l->next & 1);

@@ -1,5 +1,8 @@
 /* container.c - sequential and residual. */
+#include <stdio.h>
+
 #include "layers/layer.h"
+#include "tensor/argument.h"
 
 static ib_tensor *sequential_forward(ib_layer *l, ib_graph *g, ib_tensor *x)
 {
@@ -20,19 +23,31 @@ static ib_tensor *residual_forward(ib_layer *l, ib_graph *g, ib_tensor *x)
 static const ib_layer_class sequential_class = {"seq", sequential_forward};
 static const ib_layer_class residual_class = {"res", residual_forward};
 
-static ib_layer *container(const ib_layer_class *cls, int n, ib_layer *const *layers)
+/* `function` was given the layers as `names`, or as layers[i]. */
+static ib_layer *container(const char *function, const char *const *names, const ib_layer_class *cls, int n, ib_layer *const *layers)
 {
     int i = 0;
     for (; i < n && layers[i]; i++)
         ;
+    if (i < n) {
+        char name[32];
+        snprintf(name, sizeof name, "layers[%d]", i);
+        ib_fail_null_argument(function, names ? names[i] : name);
+    }
     ib_layer *l = i == n ? ib_layer_new(cls, 0) : NULL;
     if (!l) {
         ib_layers_free(n, layers);
         return NULL;
     }
     for (i = 0; i < n; i++)
-        if (ib_layer_add(l, layers[i])) {
-            ib_layers_free(n - i - 1, layers + i + 1);
+        if (ib_layer_add(l, layers[i])) { /* it took the layer */
+            for (int j = i + 1; j < n; j++) {
+                int freed = 0;
+                for (int k = i; k < j; k++)
+                    freed |= layers[k] == layers[j];
+                if (!freed)
+                    ib_layers_free(1, &layers[j]);
+            }
             ib_layer_free(l);
             return NULL;
         }
@@ -41,15 +56,19 @@ static ib_layer *container(const ib_layer_class *cls, int n, ib_layer *const *la
 
 ib_layer *ib_sequential_new(int n, ib_layer *const *layers)
 {
-    return container(&sequential_class, n, layers);
+    IB_NEED_OR(layers, NULL);
+    IB_TAKE_OR(n, n > 0, NULL, "is %d", n);
+    return container(__func__, NULL, &sequential_class, n, layers);
 }
 
 ib_layer *ib_residual_layer(ib_layer *body)
 {
-    return container(&residual_class, 1, &body);
+    static const char *const names[] = {"body"};
+    return container(__func__, names, &residual_class, 1, &body);
 }
 
 ib_layer *ib_residual_projected_layer(ib_layer *body, ib_layer *shortcut)
 {
-    return container(&residual_class, 2, (ib_layer *[]){body, shortcut});
+    static const char *const names[] = {"body", "shortcut"};
+    return container(__func__, names, &residual_class, 2, (ib_layer *[]){body, shortcut});
 }

@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "layers/layer.h"
+#include "tensor/argument.h"
 
 static void draw(const ib_param *p, ib_rng rng)
 {
@@ -37,22 +38,30 @@ static void draw(const ib_param *p, ib_rng rng)
 
 ib_status ib_layer_init(ib_layer *net, uint64_t seed)
 {
-    if (!net)
-        return ib_error_status() ? ib_error_status() : IB_EINVAL;
+    IB_NEED(net);
+    if (net->settled)
+        return ib_fail(IB_ESTATE, "ib_layer_init: net was quantized: other values would not fit its scales");
     const ib_status status = ib_layer_name_all(net);
     for (int i = 0; !status && i < net->n_all; i++)
         draw(net->all[i], (ib_rng){seed, (uint64_t)i});
     return status;
 }
 
-ib_status ib_layer_set_init(ib_layer *l, ib_init weights)
+static void set_init(ib_layer *l, ib_init weights)
 {
-    if (!l)
-        return IB_EINVAL;
     for (int i = 0; i < l->n_params; i++)
         if (l->params[i]->t->ndim > 1)
             l->params[i]->init = weights;
     for (int i = 0; i < l->n_children; i++)
-        ib_layer_set_init(l->children[i], weights);
+        set_init(l->children[i], weights);
+}
+
+ib_status ib_layer_set_init(ib_layer *net, ib_init weights)
+{
+    IB_NEED(net);
+    IB_TAKE(weights, weights >= IB_INIT_ZEROS && weights <= IB_INIT_XAVIER_NORMAL, "is %d, which is no ib_init", (int)weights);
+    if (net->path)
+        return ib_fail(IB_ESTATE, "ib_layer_set_init: net has its values already: call it before ib_layer_init()");
+    set_init(net, weights);
     return IB_OK;
 }

@@ -1,13 +1,17 @@
 /* layer.c - trees of layers: parameters, names, forward. */
 #include "layers/layer.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "tensor/alloc.h"
+#include "tensor/argument.h"
 
 ib_layer *ib_layer_new(const ib_layer_class *cls, size_t context_bytes)
 {
+    IB_NEED_OR(cls, NULL);
+    IB_TAKE_OR(cls->kind, cls->kind, NULL, "is %s", "NULL");
     ib_layer *l = ib_alloc(sizeof *l);
     if (!l)
         return NULL;
@@ -19,16 +23,15 @@ ib_layer *ib_layer_new(const ib_layer_class *cls, size_t context_bytes)
     return l;
 }
 
-void ib_layer_free(ib_layer *l)
+static void release(ib_layer *l)
 {
-    if (!l)
-        return;
     if (l->quantization.free)
         l->quantization.free(l->quantization.plan);
     for (int i = 0; i < l->n_children; i++)
-        ib_layer_free(l->children[i]);
+        if (!--l->children[i]->parents)
+            release(l->children[i]);
     for (int i = 0; i < l->n_params; i++) {
-        ib_tensor_free(l->params[i]->t);
+        ib_tensor_release(l->params[i]->t);
         ib_free(l->params[i]->name);
         ib_free(l->params[i]);
     }
@@ -43,15 +46,29 @@ void ib_layer_free(ib_layer *l)
     ib_free(l);
 }
 
-void ib_layers_free(int n, ib_layer *const *layers)
+void ib_layer_free(ib_layer *net)
 {
-    for (int i = 0; i < n; i++)
-        ib_layer_free(layers[i]);
+    if (net && net->parents)
+        ib_fail(IB_EINVAL, "%s: net is layer '%s' of a network, which frees it", __func__, ib_layer_path(net));
+    else if (net)
+        release(net);
 }
 
-void *ib_layer_context(ib_layer *l)
+void ib_layers_free(int n, ib_layer *const *layers)
 {
-    return l->context;
+    for (int i = 0; i < n; i++) {
+        int again = !layers[i] || layers[i]->parents;
+        for (int j = 0; j < i; j++)
+            again |= layers[j] == layers[i];
+        if (!again)
+            release(layers[i]);
+    }
+}
+
+void *ib_layer_context(ib_layer *layer)
+{
+    IB_NEED_OR(layer, NULL);
+    return layer->context;
 }
 
 /* Appends `item` to a list of pointers. */
@@ -65,21 +82,46 @@ static ib_status append(void ***list, int *n, void *item)
     return IB_OK;
 }
 
-ib_status ib_layer_add(ib_layer *parent, ib_layer *child)
+/* Whether `l` is or holds `sought`. */
+static int holds(const ib_layer *l, const ib_layer *sought)
 {
-    if (!parent || !child || append((void ***)&parent->children, &parent->n_children, child)) {
-        ib_layer_free(child);
-        return IB_ENOMEM;
-    }
+    if (l == sought)
+        return 1;
+    for (int i = 0; i < l->n_children; i++)
+        if (holds(l->children[i], sought))
+            return 1;
+    return 0;
+}
+
+static ib_status check_add(const ib_layer *parent, const ib_layer *child)
+{
+    if (!parent || !child)
+        return ib_fail_null_argument("ib_layer_add", parent ? "child" : "parent");
+    if (parent->settled || child->settled)
+        return ib_fail(IB_ESTATE, "ib_layer_add: %s is of a network that was quantized: build it whole before", parent->settled ? "parent" : "child");
+    IB_TAKE_FOR("ib_layer_add", child, !holds(child, parent), IB_EINVAL, "'%s' would hold itself", child->cls->kind);
     return IB_OK;
 }
 
-ib_layer *ib_layer_child(ib_layer *l, int i)
+ib_status ib_layer_add(ib_layer *parent, ib_layer *child)
 {
-    return i >= 0 && i < l->n_children ? l->children[i] : NULL;
+    ib_status status = check_add(parent, child);
+    if (!status)
+        status = append((void ***)&parent->children, &parent->n_children, child);
+    if (!status)
+        child->parents++;
+    else if (!parent || !child || !holds(child, parent))
+        ib_layers_free(1, &child);
+    return status;
 }
 
-ib_tensor *ib_layer_param(ib_layer *l, const char *name, int ndim, const int64_t *shape, ib_init init, int64_t fan_in, int trainable)
+ib_layer *ib_layer_child(ib_layer *layer, int i)
+{
+    IB_NEED_OR(layer, NULL);
+    return i >= 0 && i < layer->n_children ? layer->children[i] : NULL;
+}
+
+ib_tensor *ib_layer_param_new(ib_layer *l, const char *name, int ndim, const int64_t *shape, ib_init init, int64_t fan_in, int trainable)
 {
     ib_param *p = ib_alloc(sizeof *p);
     if (!p)
@@ -88,31 +130,64 @@ ib_tensor *ib_layer_param(ib_layer *l, const char *name, int ndim, const int64_t
     p->fan_in = fan_in;
     p->trainable = trainable;
     if ((p->name = ib_strdup(name)) && (p->t = ib_tensor_new(IB_F32, ndim, shape, trainable, name)) &&
-        !append((void ***)&l->params, &l->n_params, p))
+        !append((void ***)&l->params, &l->n_params, p)) {
+        p->t->owned = 1;
         return p->t;
-    ib_tensor_free(p->t);
+    }
+    ib_tensor_release(p->t);
     ib_free(p->name);
     ib_free(p);
     return NULL;
 }
 
-ib_layer *ib_named(const char *name, ib_layer *l)
+ib_tensor *ib_layer_param(ib_layer *layer, const char *name, int ndim, const int64_t *shape, ib_init init, int64_t fan_in, int trainable)
 {
-    if (!l)
-        return NULL;
-    ib_free(l->name);
-    if (!(l->name = ib_strdup(name))) {
-        ib_layer_free(l);
-        return NULL;
+    IB_NEED_OR(layer, NULL);
+    IB_NEED_OR(name, NULL);
+    IB_NEED_OR(shape, NULL);
+    IB_TAKE_OR(name, *name, NULL, "is '%s'", name);
+    IB_TAKE_OR(init, init >= IB_INIT_ZEROS && init <= IB_INIT_XAVIER_NORMAL, NULL, "is %d, which is no ib_init", (int)init);
+    IB_TAKE_OR(fan_in, fan_in > 0, NULL, "is %lld", (long long)fan_in);
+    if (layer->settled)
+        return ib_fail_null(IB_ESTATE, "ib_layer_param: layer is of a network that was quantized: add '%s' before", name);
+    return ib_layer_param_new(layer, name, ndim, shape, init, fan_in, trainable);
+}
+
+ib_layer *ib_named(const char *name, ib_layer *layer)
+{
+    ib_layer *const given[] = {layer};
+    IB_NEED_OR(layer, NULL);
+    if (!name)
+        ib_fail_null_argument(__func__, "name");
+    else if (!*name || layer->path)
+        ib_fail(*name ? IB_ESTATE : IB_EINVAL, "ib_named: name '%s' %s", name, *name ? "comes after ib_layer_init()" : "is empty");
+    if (name && *name && !layer->path) {
+        char *copy = ib_strdup(name);
+        if (copy) {
+            ib_free(layer->name);
+            layer->name = copy;
+            return layer;
+        }
     }
-    return l;
+    ib_layers_free(1, given);
+    return NULL;
 }
 
 /* ---- names ---- */
 
-static ib_status assign_names(ib_layer *l, const char *path)
+static void forget_paths(ib_layer *l)
 {
     ib_free(l->path);
+    l->path = NULL;
+    for (int i = 0; i < l->n_children; i++)
+        forget_paths(l->children[i]);
+}
+
+/* A layer that stands in several places is called by the first. */
+static ib_status assign_names(ib_layer *l, const char *path)
+{
+    if (l->path)
+        return IB_OK;
     if (!(l->path = ib_strdup(path)))
         return IB_ENOMEM;
     for (int i = 0; i < l->n_params; i++) {
@@ -139,6 +214,9 @@ static ib_status assign_names(ib_layer *l, const char *path)
 
 static ib_status collect(ib_layer *root, ib_layer *l)
 {
+    for (int i = 0; i < root->n_all && l->n_params; i++)
+        if (root->all[i] == l->params[0]) /* it stands in several places */
+            return IB_OK;
     for (int i = 0; i < l->n_params; i++)
         if (append((void ***)&root->all, &root->n_all, l->params[i]))
             return IB_ENOMEM;
@@ -164,47 +242,68 @@ ib_status ib_layer_name_new_params(ib_layer *net)
 
 ib_status ib_layer_name_all(ib_layer *net)
 {
+    forget_paths(net);
     const ib_status status = assign_names(net, "");
     return status ? status : ib_layer_name_new_params(net);
 }
 
-const char *ib_layer_path(const ib_layer *l)
+void ib_layer_settle(ib_layer *net)
 {
-    return l->path ? l->path : "";
+    net->settled = 1;
+    for (int i = 0; i < net->n_children; i++)
+        ib_layer_settle(net->children[i]);
+}
+
+const char *ib_layer_path(const ib_layer *layer)
+{
+    IB_NEED_OR(layer, "");
+    return layer->path ? layer->path : "";
 }
 
 /* ---- the list of parameters ---- */
 
 int ib_param_count(const ib_layer *net)
 {
+    IB_NEED_OR(net, 0);
     return net->n_all;
 }
 
 ib_tensor *ib_param_at(const ib_layer *net, int i)
 {
+    IB_NEED_OR(net, NULL);
     return i >= 0 && i < net->n_all ? net->all[i]->t : NULL;
 }
 
 int ib_param_trainable(const ib_layer *net, int i)
 {
+    IB_NEED_OR(net, 0);
     return i >= 0 && i < net->n_all && net->all[i]->trainable;
 }
 
 ib_tensor *ib_param_find(const ib_layer *net, const char *name)
 {
+    IB_NEED_OR(net, NULL);
+    IB_NEED_OR(name, NULL);
     for (int i = 0; i < net->n_all; i++)
         if (!strcmp(net->all[i]->t->name, name))
             return net->all[i]->t;
-    return ib_fail_null(IB_EINVAL, "the network has no parameter named '%s'", name);
+    return ib_fail_null(IB_EINVAL, "ib_param_find: name '%s' is no parameter's of the network", name);
 }
 
-void ib_layer_set_input(ib_layer *net, const ib_input_info *info)
+ib_status ib_layer_set_input(ib_layer *net, const ib_input_info *info)
 {
+    IB_NEED(net);
+    IB_NEED(info);
+    IB_TAKE(info, info->c > 0 && info->h > 0 && info->w > 0, "is of %dx%dx%d values", info->c, info->h, info->w);
+    IB_TAKE(info, info->classes >= 0 && info->raw_max >= 0, "has %d classes and raw_max %d", info->classes, info->raw_max);
+    IB_TAKE(info, isfinite(info->mean) && info->std >= 0 && isfinite(info->std), "has mean %g and std %g", info->mean, info->std);
     net->input = *info;
+    return IB_OK;
 }
 
 const ib_input_info *ib_layer_input(const ib_layer *net)
 {
+    IB_NEED_OR(net, NULL);
     return &net->input;
 }
 
@@ -212,6 +311,10 @@ const ib_input_info *ib_layer_input(const ib_layer *net)
 
 static ib_tensor *within(ib_layer *l, ib_graph *g, ib_tensor *x, ib_tensor *(*forward)(ib_layer *, ib_graph *, ib_tensor *))
 {
+    if (!forward)
+        return ib_fail_null(IB_EUNSUPPORTED, "layer of kind '%s': it has no forward", l->cls->kind);
+    if (!l->path)
+        return ib_fail_null(IB_ESTATE, "layer of kind '%s': it has no values: call ib_layer_init() on the network first", l->cls->kind);
     const char *outer = g->scope;
     g->scope = l->path;
     ib_tensor *y = x ? forward(l, g, x) : NULL;
@@ -235,12 +338,24 @@ ib_tensor *ib_child_forward_relu(ib_layer *l, int i, ib_graph *g, ib_tensor *x)
     return within(l->children[i], g, x, l->children[i]->cls->forward_relu);
 }
 
+static ib_tensor *run(ib_graph *g, ib_layer *net, ib_tensor *x, int integers, const char *function)
+{
+    if (!g || !net || !x) {
+        if (!g || !net || !ib_graph_failed(g)) /* else x is NULL because something has failed already */
+            ib_fail_null_argument(function, !g ? "g" : !net ? "net" : "x");
+        return NULL;
+    }
+    if (ib_graph_owns(g, x, function, "x"))
+        return NULL;
+    return within(net, g, x, integers ? net->quantization.forward : net->cls->forward);
+}
+
 ib_tensor *ib_layer_forward_float(ib_graph *g, ib_layer *net, ib_tensor *x)
 {
-    return within(net, g, x, net->cls->forward);
+    return run(g, net, x, 0, __func__);
 }
 
 ib_tensor *ib_layer_forward(ib_graph *g, ib_layer *net, ib_tensor *x)
 {
-    return within(net, g, x, net->quantization.forward ? net->quantization.forward : net->cls->forward);
+    return run(g, net, x, net && net->quantization.forward, __func__);
 }

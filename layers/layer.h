@@ -21,6 +21,8 @@ struct ib_layer {
     char *source; /* its name in the file that it was imported from; else NULL */
     ib_layer **children;
     int n_children;
+    int parents;  /* places where it stands: more than one ties its weights */
+    int settled;  /* of a network that was quantized: its structure and parameters stay */
     ib_param **params; /* its own */
     int n_params;
     /* of the root */
@@ -47,7 +49,13 @@ ib_tensor *ib_child_forward_relu(ib_layer *l, int i, ib_graph *g, ib_tensor *x);
 /* Applies a child within its own name. */
 ib_tensor *ib_child_forward(ib_layer *layer, int i, ib_graph *g, ib_tensor *x);
 
-/* Frees each layer of a list; NULLs are fine. */
+/* What ib_layer_param does, also in a network that was quantized, which adds its scales. */
+ib_tensor *ib_layer_param_new(ib_layer *l, const char *name, int ndim, const int64_t *shape, ib_init init, int64_t fan_in, int trainable);
+
+/* From now on nothing can be added. */
+void ib_layer_settle(ib_layer *net);
+
+/* Frees each layer of a list that stands nowhere, once; NULLs are fine. */
 void ib_layers_free(int n, ib_layer *const *layers);
 
 #endif

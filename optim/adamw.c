@@ -2,16 +2,17 @@
 #include <math.h>
 
 #include "optim/optim.h"
+#include "tensor/argument.h"
 #include "tensor/storage/scaled.h"
 
 enum { BLOCK = 256, SMALL = 4096 }; /* smaller parameters keep fp32 states, as bitsandbytes' */
 
-static void update(ib_optim *o, ib_tensor *p, float *const *state, int64_t t, float lr, float decay)
+static int update(ib_optim *o, ib_tensor *p, float *const *state, int64_t t, float lr, float decay)
 {
     const ib_adamw_opts *a = &o->adamw;
     const ib_adamw_step s = {lr, a->beta1, a->beta2, a->eps, decay, (float)(1 - pow(a->beta1, (double)t)),
                              (float)(1 - pow(a->beta2, (double)t)), 1.0f};
-    o->dev->k.adamw(&s, ib_f32(p), p->grad, state[0], state[1], p->size);
+    return o->dev->k.adamw(&s, ib_f32(p), p->grad, state[0], state[1], p->size);
 }
 
 /* codes [n], then a scale a block */
@@ -22,12 +23,10 @@ static size_t bytes8(int64_t n)
 
 /* m in the signed and v in the unsigned dynamic map (Dettmers et al., arXiv:2110.02861); a new state is zero.
  *   p -= lr decay p, then p -= lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt v + sqrt(1 - b2^t) eps) */
-static void update8(ib_optim *o, ib_tensor *p, float *const *state, int64_t t, float lr, float decay)
+static int update8(ib_optim *o, ib_tensor *p, float *const *state, int64_t t, float lr, float decay)
 {
-    if (p->size < SMALL) {
-        update(o, p, state, t, lr, decay);
-        return;
-    }
+    if (p->size < SMALL)
+        return update(o, p, state, t, lr, decay);
     static float map[2][256];
     if (!map[0][255]) {
         ib_dynamic_map(1, map[0]);
@@ -39,7 +38,8 @@ static void update8(ib_optim *o, ib_tensor *p, float *const *state, int64_t t, f
     uint8_t *qm = (uint8_t *)state[0], *qv = (uint8_t *)state[1];
     float *sm = (float *)(qm + codes), *sv = (float *)(qv + codes), *w = ib_f32(p);
     const float *grad = p->grad;
-#pragma omp parallel for schedule(static)
+    int bad = 0;
+#pragma omp parallel for schedule(static) reduction(| : bad)
     for (int64_t b = 0; b < n; b += BLOCK) {
         const int64_t size = n - b < BLOCK ? n - b : BLOCK;
         float m[BLOCK], v[BLOCK], top_m = 0, top_v = 0;
@@ -53,6 +53,7 @@ static void update8(ib_optim *o, ib_tensor *p, float *const *state, int64_t t, f
                 w[b + i] -= lr * decay * w[b + i];
                 w[b + i] -= step * (m[i] / (sqrtf(v[i]) + c2 * a->eps));
             }
+            bad |= !isfinite(w[b + i]);
             top_m = fabsf(m[i]) > top_m ? fabsf(m[i]) : top_m;
             top_v = v[i] > top_v ? v[i] : top_v;
         }
@@ -63,12 +64,22 @@ static void update8(ib_optim *o, ib_tensor *p, float *const *state, int64_t t, f
             qv[b + i] = ib_dynamic_code(map[1], top_v ? v[i] * (1.0f / top_v) : 0);
         }
     }
+    return !bad;
 }
 
 static const ib_optim_class adamw_class = {"adamw", 2, NULL, update}, adamw8_class = {"adamw8bit", 2, bytes8, update8};
 
 ib_optim *ib_adamw_new(ib_layer *net, ib_device *dev, const ib_adamw_opts *opts)
 {
+    IB_NEED_OR(net, NULL);
+    IB_NEED_OR(dev, NULL);
+    if (opts) {
+        IB_TAKE_OR(opts->lr, opts->lr >= 0 && isfinite(opts->lr), NULL, "is %g", opts->lr);
+        IB_TAKE_OR(opts->beta1, opts->beta1 >= 0 && opts->beta1 < 1, NULL, "is %g, which is not in [0, 1)", opts->beta1);
+        IB_TAKE_OR(opts->beta2, opts->beta2 >= 0 && opts->beta2 < 1, NULL, "is %g, which is not in [0, 1)", opts->beta2);
+        IB_TAKE_OR(opts->eps, opts->eps >= 0 && isfinite(opts->eps), NULL, "is %g", opts->eps);
+        IB_TAKE_OR(opts->weight_decay, opts->weight_decay >= 0 && isfinite(opts->weight_decay), NULL, "is %g", opts->weight_decay);
+    }
     ib_optim *o = ib_optim_new(opts && opts->bits8 ? &adamw8_class : &adamw_class, net, dev, opts && opts->paged);
     if (o) {
         ib_adamw_opts *a = &o->adamw;

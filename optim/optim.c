@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fnmatch.h>
 #include <math.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,11 +12,10 @@
 #include <unistd.h>
 
 #include "tensor/alloc.h"
+#include "tensor/argument.h"
 
 ib_optim *ib_optim_new(const ib_optim_class *cls, ib_layer *net, ib_device *dev, int paged)
 {
-    if (!net || !dev)
-        return NULL;
     ib_optim *o = ib_alloc(sizeof *o);
     if (!o)
         return NULL;
@@ -107,21 +107,44 @@ ib_status ib_optim_sync(ib_optim *o)
     return IB_OK;
 }
 
-ib_status ib_optim_group(ib_optim *o, const char *pattern, float lr_factor, float decay_factor)
+ib_status ib_optim_group(ib_optim *opt, const char *pattern, float lr_factor, float decay_factor)
 {
-    if (o->n_groups == IB_MAX_GROUPS)
-        return ib_fail(IB_EINVAL, "parameter groups: %d are possible", IB_MAX_GROUPS);
+    IB_NEED(opt);
+    IB_NEED(pattern);
+    IB_TAKE(lr_factor, lr_factor >= 0 && isfinite(lr_factor), "is %g", lr_factor);
+    IB_TAKE(decay_factor, decay_factor >= 0 && isfinite(decay_factor), "is %g", decay_factor);
+    int matches = 0;
+    for (int i = 0; i < opt->net->n_all; i++)
+        matches += opt->net->all[i]->trainable && !fnmatch(pattern, ib_tensor_name(opt->net->all[i]->t), 0);
+    IB_TAKE(pattern, matches, "'%s' matches no trainable parameter (those that quantization adds exist after it has begun)", pattern);
+    if (opt->n_groups == IB_MAX_GROUPS)
+        return ib_fail(IB_EINVAL, "ib_optim_group: pattern '%s' would be group %d: %d are possible", pattern, IB_MAX_GROUPS + 1, IB_MAX_GROUPS);
     char *copy = ib_strdup(pattern);
     if (!copy)
         return IB_ENOMEM;
-    o->groups[o->n_groups].pattern = copy;
-    o->groups[o->n_groups].lr = lr_factor;
-    o->groups[o->n_groups++].decay = decay_factor;
+    opt->groups[opt->n_groups].pattern = copy;
+    opt->groups[opt->n_groups].lr = lr_factor;
+    opt->groups[opt->n_groups++].decay = decay_factor;
     return IB_OK;
 }
 
-ib_status ib_optim_step(ib_optim *o)
+/* Also of parameters that were added since the last step. */
+static void zero(ib_optim *o)
 {
+    for (int i = 0; i < o->net->n_all; i++)
+        if (o->net->all[i]->trainable)
+            memset(o->net->all[i]->t->grad, 0, (size_t)o->net->all[i]->t->size * sizeof(float));
+}
+
+ib_status ib_optim_step(ib_optim *opt)
+{
+    IB_NEED(opt);
+    ib_optim *o = opt;
+    const int64_t refused = atomic_exchange(&o->dev->refused, 0);
+    if (refused)
+        return ib_fail(IB_ENUMERIC, "ib_optim_step: step %lld has no gradients: its data or loss are not finite, as ib_backward() said",
+                       (long long)refused - 1);
+    const ib_tensor *broken = NULL;
     const ib_status status = ib_optim_sync(o);
     if (status)
         return status;
@@ -137,39 +160,51 @@ ib_status ib_optim_step(ib_optim *o)
                 lr = o->lr * o->groups[g].lr;
                 decay = o->decay * o->groups[g].decay;
             }
-        o->cls->update(o, s->param, s->state, ++s->t, lr, decay);
+        if (!o->cls->update(o, s->param, s->state, ++s->t, lr, decay) && !broken)
+            broken = s->param;
     }
-    ib_optim_zero(o);
+    zero(o);
+    return broken ? ib_fail(IB_ENUMERIC, "ib_optim_step: parameter '%s' is not finite after a step of lr %g", ib_tensor_name(broken), o->lr)
+                  : IB_OK;
+}
+
+ib_status ib_optim_zero(ib_optim *opt)
+{
+    IB_NEED(opt);
+    atomic_store(&opt->dev->refused, 0);
+    zero(opt);
     return IB_OK;
 }
 
-void ib_optim_zero(ib_optim *o)
+ib_status ib_optim_set_lr(ib_optim *opt, float lr)
 {
-    for (int i = 0; i < o->n_slots; i++)
-        memset(o->slots[i].param->grad, 0, (size_t)o->slots[i].param->size * sizeof(float));
+    IB_NEED(opt);
+    IB_TAKE(lr, lr >= 0 && isfinite(lr), "is %g", lr);
+    opt->lr = lr;
+    return IB_OK;
 }
 
-void ib_optim_set_lr(ib_optim *o, float lr)
+float ib_optim_lr(const ib_optim *opt)
 {
-    o->lr = lr;
+    IB_NEED_OR(opt, NAN);
+    return opt->lr;
 }
 
-float ib_optim_lr(const ib_optim *o)
-{
-    return o->lr;
-}
-
-double ib_optim_clip(ib_optim *o, double max_norm)
+double ib_optim_clip(ib_optim *opt, double max_norm)
 {
     double square = 0;
-    if (ib_optim_sync(o))
+    IB_NEED_OR(opt, -1);
+    IB_TAKE_OR(max_norm, max_norm > 0, -1, "is %g", max_norm);
+    if (ib_optim_sync(opt))
         return -1;
-    for (int i = 0; i < o->n_slots; i++)
-        square += o->dev->k.sum_sq(o->slots[i].param->grad, o->slots[i].param->size);
+    for (int i = 0; i < opt->n_slots; i++)
+        square += opt->dev->k.sum_sq(opt->slots[i].param->grad, opt->slots[i].param->size);
     const double norm = sqrt(square);
-    if (!isfinite(norm))
+    if (!isfinite(norm)) {
+        ib_fail(IB_ENUMERIC, "ib_optim_clip: the gradients' norm is %g", fabs(norm));
         return -1;
-    for (int i = 0; norm > max_norm && i < o->n_slots; i++)
-        o->dev->k.scale(o->slots[i].param->grad, o->slots[i].param->size, (float)(max_norm / norm));
+    }
+    for (int i = 0; norm > max_norm && i < opt->n_slots; i++)
+        opt->dev->k.scale(opt->slots[i].param->grad, opt->slots[i].param->size, (float)(max_norm / norm));
     return norm;
 }

@@ -126,7 +126,7 @@ static ib_status configure_activation(ib_plan *p, ib_step *s, int bits)
     s->out.observer = &s->observer;
     if (s->out.learned) {
         char *param = ib_format_text("%s.%s", s->name, s->out.learned == IB_LSQ ? "out.ln_scale" : "out.alpha");
-        s->out.param = param ? ib_layer_param(p->net, param, 1, (int64_t[]){1}, IB_INIT_ZEROS, 1, 1) : NULL;
+        s->out.param = param ? ib_layer_param_new(p->net, param, 1, (int64_t[]){1}, IB_INIT_ZEROS, 1, 1) : NULL;
         ib_free(param);
         if (!s->out.param)
             return IB_ENOMEM;
@@ -150,7 +150,7 @@ static ib_status configure_weight(ib_plan *p, ib_step *s)
     if (!strcmp(name, "lsq") && !o->dynamic) {
         char *param = ib_format_text("%s.weight.ln_scale", s->name);
         const int64_t shape[] = {s->weight.per_channel ? s->leaf[1]->shape[0] : 1};
-        s->ln_scale = param ? ib_layer_param(p->net, param, 1, shape, IB_INIT_ZEROS, 1, 1) : NULL;
+        s->ln_scale = param ? ib_layer_param_new(p->net, param, 1, shape, IB_INIT_ZEROS, 1, 1) : NULL;
         ib_free(param);
         if (!s->ln_scale)
             return IB_ENOMEM;

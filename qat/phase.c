@@ -19,6 +19,7 @@ ib_status ib_qat_prepare(ib_layer *net, ib_graph *g, const ib_qat_opts *opts)
     ib_plan *p = ib_plan_new(net, g, opts ? opts : &(ib_qat_opts){0});
     if (!p)
         return ib_error_status();
+    ib_layer_settle(net);
     net->quantization.plan = p;
     net->quantization.forward = ib_plan_forward;
     net->quantization.free = ib_plan_free;

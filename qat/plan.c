@@ -80,7 +80,7 @@ static ib_status fill_step(ib_plan *p, ib_graph *g, int at, const int *uses, int
         char *name = ib_format_text("%s.ones", s->name);
         const int64_t shape[] = {n->in[1]->size, 1, 1, 1};
         take_batch_norm(s, n);
-        s->leaf[1] = name ? ib_layer_param(p->net, name, 4, shape, IB_INIT_ONES, 1, 0) : NULL;
+        s->leaf[1] = name ? ib_layer_param_new(p->net, name, 4, shape, IB_INIT_ONES, 1, 0) : NULL;
         ib_free(name);
         if (!s->leaf[1])
             return IB_ENOMEM;

@@ -1,12 +1,14 @@
 /* error.c - the thread's last failure. */
-#include "tensor/error.h"
+#include "tensor/argument.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 static _Thread_local char message[512];
+static _Thread_local char cause[400]; /* the last failure that is more than a NULL passed on */
 static _Thread_local ib_status last;
+static _Thread_local uint64_t failures;
 
 const char *ib_status_text(ib_status status)
 {
@@ -40,13 +42,33 @@ static void one_line(char *s)
 
 ib_status ib_fail(ib_status status, const char *format, ...)
 {
+    char text[sizeof message]; /* an argument may be the message itself */
     va_list args;
     va_start(args, format);
-    vsnprintf(message, sizeof message, format, args);
+    vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    one_line(message);
+    one_line(text);
+    memcpy(message, text, sizeof message);
+    snprintf(cause, sizeof cause, "%.*s", (int)sizeof cause - 1, message);
     last = status;
+    failures++;
     return status;
+}
+
+ib_status ib_fail_null_argument(const char *function, const char *argument)
+{
+    if (*cause)
+        snprintf(message, sizeof message, "%s: %s is NULL (the failure before: %s)", function, argument, cause);
+    else
+        snprintf(message, sizeof message, "%s: %s is NULL", function, argument);
+    last = IB_EINVAL;
+    failures++;
+    return IB_EINVAL;
+}
+
+uint64_t ib_failures(void)
+{
+    return failures;
 }
 
 void ib_error_prefix(const char *format, ...)
@@ -59,4 +81,5 @@ void ib_error_prefix(const char *format, ...)
     one_line(text);
     snprintf(old, sizeof old, "%.*s", (int)sizeof old - 1, message);
     snprintf(message, sizeof message, "%s: %s", text, old);
+    snprintf(cause, sizeof cause, "%.*s", (int)sizeof cause - 1, message);
 }

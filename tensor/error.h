@@ -2,6 +2,8 @@
 #ifndef IB_TENSOR_ERROR_H
 #define IB_TENSOR_ERROR_H
 
+#include <stdint.h>
+
 #include <isobit/status.h>
 
 /* Sets ib_error() and returns status, so that `return ib_fail(IB_EINVAL, "...")` reads as one thought. */
@@ -12,5 +14,8 @@ ib_status ib_fail(ib_status status, const char *format, ...) __attribute__((form
 
 /* Puts "prefix: " before the current message, for a caller that knows which file or layer it was. */
 void ib_error_prefix(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* How many failures the thread has had: whether one came since an earlier count. */
+uint64_t ib_failures(void);
 
 #endif

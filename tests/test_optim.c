@@ -80,7 +80,7 @@ static void groups_change_rate_by_name(void)
 {
     begin();
     ib_optim *o = ib_sgd_new(net, dev, &(ib_sgd_opts){.lr = 1});
-    REQUIRE(!ib_optim_group(o, "q*", 100, 1));
+    CHECK_ERROR(ib_optim_group(o, "q*", 100, 1), "pattern 'q*' matches no trainable parameter");
     REQUIRE(!ib_optim_group(o, "p*", 0.25f, 1));
     const float before = ib_tensor_f32(p)[1];
     ib_tensor_grad(p)[1] = 2;

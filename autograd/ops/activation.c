@@ -35,7 +35,7 @@ static ib_status same(ib_node *n, ib_tensor *out)
     {                                                                                                                  \
         return ib_##op(g, in[0]);                                                                                      \
     }                                                                                                                  \
-    const ib_op ib_op_##op = {.name = #op, .n_required = 1, .shape = same, .forward = op##_forward,                    \
+    const ib_op ib_op_##op = {.name = #op, .inputs = "x", .n_required = 1, .shape = same, .forward = op##_forward,                    \
                               .backward = op##_backward,                                                               \
                               .samples = (const ib_sample[]){                                                          \
                                   {"2d", 1, {{2, {3, 5}, -(range), range}}, op##_sample, 0},                           \

@@ -80,7 +80,7 @@ static ib_tensor *mul_sample(ib_graph *g, ib_tensor **in)
 
 #define BINARY(op, function)                                                                                           \
     const ib_op ib_op_##op = {                                                                                         \
-        .name = #op, .n_required = 2, .shape = binary_shape, .forward = op##_forward, .backward = binary_backward,     \
+        .name = #op, .inputs = "a b", .n_required = 2, .shape = binary_shape, .forward = op##_forward, .backward = binary_backward,     \
         .samples = (const ib_sample[]){                                                                                \
             {"same shape", 2, {{4, {2, 3, 2, 2}, -1, 1}, {4, {2, 3, 2, 2}, -1, 1}}, function, 0},                      \
             {"channel", 2, {{4, {2, 3, 2, 2}, -1, 1}, {3, {3, 1, 1}, -1, 1}}, function, 0},                            \

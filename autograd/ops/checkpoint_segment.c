@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "autograd/op.h"
+#include "tensor/argument.h"
 
 typedef struct segment {
     ib_segment_fn run;
@@ -83,14 +84,21 @@ static ib_tensor *segment_sample(ib_graph *g, ib_tensor **in)
 }
 
 const ib_op ib_op_checkpoint_segment = {
-    .name = "checkpoint_segment", .attrs_bytes = sizeof(segment), .n_required = 1, .shape = segment_shape,
+    .name = "checkpoint_segment", .inputs = "x", .attrs_bytes = sizeof(segment), .n_required = 1, .shape = segment_shape,
     .forward = segment_forward, .backward = segment_backward,
     .samples = (const ib_sample[]){{"two segments", 1, {{2, {3, 4}, -1, 1}}, segment_sample, 0}, {0}}};
 
 ib_tensor *ib_checkpoint_segment(ib_graph *g, ib_segment_fn run, void *context, int remember, ib_tensor *x)
 {
-    if (g->mode == IB_EVAL && x) { /* nothing that the segment made stays but its result */
-        ib_tensor *out = ib_input(g, x->ndim, x->shape, ib_f32(x));
+    IB_NEED_OR(g, NULL);
+    IB_NEED_OR(run, NULL);
+    if (!x && ib_graph_failed(g))
+        return NULL;
+    IB_NEED_OR(x, NULL);
+    if (ib_graph_owns(g, x, __func__, "x"))
+        return NULL;
+    if (g->mode == IB_EVAL) { /* nothing that the segment made stays but its result */
+        ib_tensor *out = ib_graph_tensor(g, x->ndim, x->shape);
         const ib_mark mark = ib_graph_mark(g);
         const ib_tensor *y = out ? run(g, context, x) : NULL;
         if (y && y->size == out->size)

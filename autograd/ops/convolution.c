@@ -78,7 +78,7 @@ static ib_tensor *depthwise(ib_graph *g, ib_tensor **in)
 }
 
 const ib_op ib_op_conv2d = {
-    .name = "conv2d", .attrs_bytes = sizeof(ib_conv_opts), .n_required = 2, .shape = conv2d_shape,
+    .name = "conv2d", .inputs = "x w b", .attrs_bytes = sizeof(ib_conv_opts), .n_required = 2, .shape = conv2d_shape,
     .forward = conv2d_forward, .backward = conv2d_backward,
     .samples = (const ib_sample[]){
         {"plain", 3, {{4, {2, 3, 5, 6}, -1, 1}, {4, {4, 3, 3, 2}, -1, 1}, {1, {4}, -1, 1}}, plain, 0},

@@ -79,7 +79,7 @@ static ib_status pass_gradient(ib_graph *g, ib_node *n)
     return failed;
 }
 
-const ib_op ib_op_dequantize = {.name = "dequantize", .n_required = 1, .shape = dequantize_shape,
+const ib_op ib_op_dequantize = {.name = "dequantize", .takes_codes = 1, .n_required = 1, .shape = dequantize_shape,
                                 .forward = dequantize_forward, .backward = pass_gradient};
 
 ib_tensor *ib_dequantize(ib_graph *g, ib_tensor *x)
@@ -139,7 +139,7 @@ static ib_status lookup_backward(ib_graph *g, ib_node *n)
     return failed;
 }
 
-const ib_op ib_op_lookup = {.name = "lookup", .attrs_bytes = sizeof(ib_lookup_attrs), .n_required = 1, .shape = lookup_shape,
+const ib_op ib_op_lookup = {.name = "lookup", .takes_codes = 1, .attrs_bytes = sizeof(ib_lookup_attrs), .n_required = 1, .shape = lookup_shape,
                             .forward = lookup_forward, .backward = lookup_backward};
 
 ib_tensor *ib_lookup(ib_graph *g, ib_tensor *x, const ib_lookup_attrs *attrs)
@@ -202,7 +202,7 @@ static ib_status qconcat_backward(ib_graph *g, ib_node *n)
     return failed;
 }
 
-const ib_op ib_op_qconcat = {.name = "qconcat", .attrs_bytes = sizeof(ib_q_attrs), .n_required = 2, .shape = qconcat_shape,
+const ib_op ib_op_qconcat = {.name = "qconcat", .takes_codes = 1, .attrs_bytes = sizeof(ib_q_attrs), .n_required = 2, .shape = qconcat_shape,
                              .forward = qconcat_forward, .backward = qconcat_backward};
 
 ib_tensor *ib_qconcat(ib_graph *g, ib_tensor *const *x, int n, int axis, ib_quantizer *out)

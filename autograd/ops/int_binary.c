@@ -112,9 +112,9 @@ static ib_status binary_backward(ib_graph *g, ib_node *n)
     return IB_OK;
 }
 
-const ib_op ib_op_qadd = {.name = "qadd", .attrs_bytes = sizeof(ib_q_attrs), .n_required = 2, .shape = binary_shape,
+const ib_op ib_op_qadd = {.name = "qadd", .takes_codes = 1, .attrs_bytes = sizeof(ib_q_attrs), .n_required = 2, .shape = binary_shape,
                           .forward = binary_forward, .backward = binary_backward};
-const ib_op ib_op_qmul = {.name = "qmul", .attrs_bytes = sizeof(ib_q_attrs), .n_required = 2, .shape = binary_shape,
+const ib_op ib_op_qmul = {.name = "qmul", .takes_codes = 1, .attrs_bytes = sizeof(ib_q_attrs), .n_required = 2, .shape = binary_shape,
                           .forward = binary_forward, .backward = binary_backward};
 
 ib_tensor *ib_qadd(ib_graph *g, ib_tensor *a, ib_tensor *b, ib_act act, ib_quantizer *out)

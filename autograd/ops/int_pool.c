@@ -43,7 +43,7 @@ static ib_status max_backward(ib_graph *g, ib_node *n)
     return failed;
 }
 
-const ib_op ib_op_qmax_pool = {.name = "qmax_pool", .attrs_bytes = sizeof(ib_q_attrs), .n_required = 1, .shape = pool_shape,
+const ib_op ib_op_qmax_pool = {.name = "qmax_pool", .takes_codes = 1, .attrs_bytes = sizeof(ib_q_attrs), .n_required = 1, .shape = pool_shape,
                                .forward = max_forward, .backward = max_backward};
 
 ib_tensor *ib_qmax_pool(ib_graph *g, ib_tensor *x, const ib_pool_opts *opts)
@@ -112,7 +112,7 @@ static ib_status avg_backward(ib_graph *g, ib_node *n)
     return IB_OK;
 }
 
-const ib_op ib_op_qavg_pool = {.name = "qavg_pool", .attrs_bytes = sizeof(ib_q_attrs), .n_required = 1, .shape = pool_shape,
+const ib_op ib_op_qavg_pool = {.name = "qavg_pool", .takes_codes = 1, .attrs_bytes = sizeof(ib_q_attrs), .n_required = 1, .shape = pool_shape,
                                .forward = avg_forward, .backward = avg_backward};
 
 ib_tensor *ib_qavg_pool(ib_graph *g, ib_tensor *x, const ib_pool_opts *opts, ib_quantizer *out)

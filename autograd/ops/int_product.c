@@ -214,9 +214,9 @@ static ib_status product_backward(ib_graph *g, ib_node *n)
     return status;
 }
 
-const ib_op ib_op_qlinear = {.name = "qlinear", .attrs_bytes = sizeof(ib_qproduct_attrs), .n_required = 2,
+const ib_op ib_op_qlinear = {.name = "qlinear", .takes_codes = 1, .attrs_bytes = sizeof(ib_qproduct_attrs), .n_required = 2,
                              .shape = product_shape, .forward = product_forward, .backward = product_backward};
-const ib_op ib_op_qconv2d = {.name = "qconv2d", .attrs_bytes = sizeof(ib_qproduct_attrs), .n_required = 2,
+const ib_op ib_op_qconv2d = {.name = "qconv2d", .takes_codes = 1, .attrs_bytes = sizeof(ib_qproduct_attrs), .n_required = 2,
                              .shape = product_shape, .forward = product_forward, .backward = product_backward};
 
 ib_tensor *ib_qlinear(ib_graph *g, ib_tensor *x, ib_tensor *w, ib_tensor *b, ib_act act, ib_quantizer *out)
@@ -281,7 +281,7 @@ static ib_status dynamic_backward(ib_graph *g, ib_node *n)
     return status;
 }
 
-const ib_op ib_op_qlinear_dynamic = {.name = "qlinear_dynamic", .n_required = 2, .shape = dynamic_shape,
+const ib_op ib_op_qlinear_dynamic = {.name = "qlinear_dynamic", .takes_codes = 1, .n_required = 2, .shape = dynamic_shape,
                                      .forward = dynamic_forward, .backward = dynamic_backward};
 
 ib_tensor *ib_qlinear_dynamic(ib_graph *g, ib_tensor *x, ib_tensor *w, ib_tensor *b)

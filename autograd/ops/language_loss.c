@@ -105,7 +105,7 @@ static ib_tensor *frozen_loss_sample(ib_graph *g, ib_tensor **in)
 }
 
 const ib_op ib_op_language_loss = {
-    .name = "language_loss", .attrs_bytes = sizeof(loss_attrs), .n_required = 1, .shape = loss_shape, .forward = loss_forward,
+    .name = "language_loss", .inputs = "x w", .attrs_bytes = sizeof(loss_attrs), .n_required = 1, .shape = loss_shape, .forward = loss_forward,
     .backward = loss_backward,
     .samples = (const ib_sample[]){{"trained head", 2, {{2, {4, 3}, -1, 1}, {2, {5, 3}, -1, 1}}, loss_sample, 0},
                                    {"frozen head", 1, {{2, {4, 3}, -1, 1}}, frozen_loss_sample, 0}, {0}}};

@@ -257,7 +257,7 @@ static ib_tensor *dora_sample(ib_graph *g, ib_tensor **in)
 }
 
 const ib_op ib_op_lora = {
-    .name = "lora", .attrs_bytes = sizeof(lora_attrs), .n_required = 1, .shape = lora_shape, .forward = lora_forward, .backward = lora_backward,
+    .name = "lora", .inputs = "x a b m bias", .attrs_bytes = sizeof(lora_attrs), .n_required = 1, .shape = lora_shape, .forward = lora_forward, .backward = lora_backward,
     .samples = (const ib_sample[]){
         {"frozen", 2, {{2, {5, 4}, -1, 1}, {1, {3}, -1, 1}}, frozen_sample, 0},
         {"frozen, few rows", 2, {{2, {2, 4}, -1, 1}, {1, {3}, -1, 1}}, frozen_sample, 0},

@@ -43,9 +43,9 @@ static ib_tensor *mean_sample(ib_graph *g, ib_tensor **in)
     return ib_mean(g, in[0]);
 }
 
-const ib_op ib_op_sum = {.name = "sum", .n_required = 1, .shape = one, .forward = sum_forward, .backward = sum_backward,
+const ib_op ib_op_sum = {.name = "sum", .inputs = "x", .n_required = 1, .shape = one, .forward = sum_forward, .backward = sum_backward,
                          .samples = (const ib_sample[]){{"2d", 1, {{2, {3, 4}, -1, 1}}, sum_sample, 0}, {0}}};
-const ib_op ib_op_mean = {.name = "mean", .n_required = 1, .shape = one, .forward = sum_forward, .backward = sum_backward,
+const ib_op ib_op_mean = {.name = "mean", .inputs = "x", .n_required = 1, .shape = one, .forward = sum_forward, .backward = sum_backward,
                           .samples = (const ib_sample[]){{"2d", 1, {{2, {3, 4}, -1, 1}}, mean_sample, 0}, {0}}};
 
 ib_tensor *ib_sum(ib_graph *g, ib_tensor *x)
@@ -110,7 +110,7 @@ static ib_tensor *xent_sample(ib_graph *g, ib_tensor **in)
 }
 
 const ib_op ib_op_cross_entropy = {
-    .name = "cross_entropy", .attrs_bytes = sizeof(xent_attrs), .n_required = 1, .shape = xent_shape,
+    .name = "cross_entropy", .inputs = "logits", .attrs_bytes = sizeof(xent_attrs), .n_required = 1, .shape = xent_shape,
     .forward = xent_forward, .backward = xent_backward,
     .samples = (const ib_sample[]){{"smoothing 0.1", 1, {{2, {3, 5}, -2, 2}}, xent_sample, 0}, {0}}};
 
@@ -160,7 +160,7 @@ static ib_tensor *mse_sample(ib_graph *g, ib_tensor **in)
     return ib_mse(g, in[0], in[1]);
 }
 
-const ib_op ib_op_mse = {.name = "mse", .n_required = 2, .shape = mse_shape, .forward = mse_forward, .backward = mse_backward,
+const ib_op ib_op_mse = {.name = "mse", .inputs = "a b", .n_required = 2, .shape = mse_shape, .forward = mse_forward, .backward = mse_backward,
                          .samples = (const ib_sample[]){{"2d", 2, {{2, {3, 4}, -1, 1}, {2, {3, 4}, -1, 1}}, mse_sample, 0}, {0}}};
 
 ib_tensor *ib_mse(ib_graph *g, ib_tensor *a, ib_tensor *b)

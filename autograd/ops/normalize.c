@@ -85,7 +85,7 @@ static ib_tensor *bn_relu_sample(ib_graph *g, ib_tensor **in)
 }
 
 const ib_op ib_op_batch_norm = {
-    .name = "batch_norm", .attrs_bytes = sizeof(ib_bn_attrs), .n_required = 3, .shape = batch_norm_shape,
+    .name = "batch_norm", .inputs = "x gamma beta", .attrs_bytes = sizeof(ib_bn_attrs), .n_required = 3, .shape = batch_norm_shape,
     .forward = batch_norm_forward, .backward = batch_norm_backward,
     .samples = (const ib_sample[]){
         {"4d", 4, {{4, {3, 2, 3, 2}, -1, 1}, {1, {2}, 0.5f, 1}, {1, {2}, -1, 1}, {1, {2}, 1, 2}}, bn_sample, 0, 1},
@@ -148,7 +148,7 @@ static ib_tensor *ln_sample(ib_graph *g, ib_tensor **in)
 }
 
 const ib_op ib_op_layer_norm = {
-    .name = "layer_norm", .attrs_bytes = sizeof(float), .n_required = 3, .shape = layer_norm_shape,
+    .name = "layer_norm", .inputs = "x gamma beta", .attrs_bytes = sizeof(float), .n_required = 3, .shape = layer_norm_shape,
     .forward = layer_norm_forward, .backward = layer_norm_backward,
     .samples = (const ib_sample[]){{"rows of 6", 3, {{2, {3, 6}, -1, 1}, {1, {6}, 0.5f, 1}, {1, {6}, -1, 1}}, ln_sample, 0}, {0}}};
 

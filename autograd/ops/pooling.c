@@ -73,13 +73,13 @@ static ib_tensor *global_sample(ib_graph *g, ib_tensor **in)
 }
 
 const ib_op ib_op_max_pool = {
-    .name = "max_pool", .attrs_bytes = sizeof(ib_pool_opts), .n_required = 1, .shape = pool_shape,
+    .name = "max_pool", .inputs = "x", .attrs_bytes = sizeof(ib_pool_opts), .n_required = 1, .shape = pool_shape,
     .forward = max_pool_forward, .backward = max_pool_backward,
     .samples = (const ib_sample[]){{"2x2", 1, {{4, {2, 2, 4, 6}, -9, 9}}, max_sample, 0},
                                    {"overlap, padding", 1, {{4, {1, 2, 5, 5}, -9, 9}}, max_padded, 0},
                                    {0}}};
 const ib_op ib_op_avg_pool = {
-    .name = "avg_pool", .attrs_bytes = sizeof(ib_pool_opts), .n_required = 1, .shape = pool_shape,
+    .name = "avg_pool", .inputs = "x", .attrs_bytes = sizeof(ib_pool_opts), .n_required = 1, .shape = pool_shape,
     .forward = avg_pool_forward, .backward = avg_pool_backward,
     .samples = (const ib_sample[]){{"3x2", 1, {{4, {2, 2, 4, 5}, -1, 1}}, avg_sample, 0},
                                    {"global", 1, {{4, {2, 3, 3, 2}, -1, 1}}, global_sample, 0},

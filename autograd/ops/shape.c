@@ -47,7 +47,7 @@ static ib_tensor *reshape_sample(ib_graph *g, ib_tensor **in)
 }
 
 const ib_op ib_op_reshape = {
-    .name = "reshape", .attrs_bytes = sizeof(ib_reshape_attrs), .n_required = 1, .shape = reshape_shape,
+    .name = "reshape", .inputs = "x", .takes_codes = 1, .attrs_bytes = sizeof(ib_reshape_attrs), .n_required = 1, .shape = reshape_shape,
     .forward = nothing, .backward = reshape_backward,
     .samples = (const ib_sample[]){{"6 to 2x3", 1, {{2, {3, 6}, -1, 1}}, reshape_sample, 0}, {0}}};
 
@@ -186,7 +186,7 @@ static ib_tensor *concat_sample(ib_graph *g, ib_tensor **in)
 }
 
 const ib_op ib_op_concat = {
-    .name = "concat", .attrs_bytes = sizeof(ib_concat_attrs), .n_required = 2, .shape = concat_shape,
+    .name = "concat", .inputs = "x", .attrs_bytes = sizeof(ib_concat_attrs), .n_required = 2, .shape = concat_shape,
     .forward = concat_forward, .backward = concat_backward,
     .samples = (const ib_sample[]){
         {"three", 3, {{4, {2, 1, 2, 2}, -1, 1}, {4, {2, 3, 2, 2}, -1, 1}, {4, {2, 2, 2, 2}, -1, 1}}, concat_sample, 0}, {0}}};

@@ -56,7 +56,7 @@ static ib_tensor *embedding_sample(ib_graph *g, ib_tensor **in)
 }
 
 const ib_op ib_op_embedding = {
-    .name = "embedding", .attrs_bytes = sizeof(embedding_attrs), .shape = embedding_shape, .forward = embedding_forward,
+    .name = "embedding", .inputs = "table", .attrs_bytes = sizeof(embedding_attrs), .shape = embedding_shape, .forward = embedding_forward,
     .backward = embedding_backward,
     .samples = (const ib_sample[]){{"repeated token", 1, {{2, {3, 5}, -1, 1}}, embedding_sample, 0}, {0}}};
 
@@ -106,7 +106,7 @@ static ib_tensor *rms_norm_sample(ib_graph *g, ib_tensor **in)
 }
 
 const ib_op ib_op_rms_norm = {
-    .name = "rms_norm", .attrs_bytes = sizeof(float), .n_required = 2, .shape = rms_norm_shape, .forward = rms_norm_forward,
+    .name = "rms_norm", .inputs = "x w", .attrs_bytes = sizeof(float), .n_required = 2, .shape = rms_norm_shape, .forward = rms_norm_forward,
     .backward = rms_norm_backward,
     .samples = (const ib_sample[]){{"rows of 19", 2, {{2, {3, 19}, -1, 1}, {1, {19}, 0.5f, 1}}, rms_norm_sample, 0},
                                    {"heads of 4", 2, {{2, {3, 8}, -1, 1}, {1, {4}, 0.5f, 1}}, rms_norm_sample, 0}, {0}}};
@@ -156,7 +156,7 @@ static ib_tensor *rope_halves_sample(ib_graph *g, ib_tensor **in)
 }
 
 const ib_op ib_op_rope = {
-    .name = "rope", .attrs_bytes = sizeof(ib_rope_opts), .n_required = 1, .shape = rope_shape, .forward = rope_forward, .backward = rope_backward,
+    .name = "rope", .inputs = "x", .attrs_bytes = sizeof(ib_rope_opts), .n_required = 1, .shape = rope_shape, .forward = rope_forward, .backward = rope_backward,
     .samples = (const ib_sample[]){{"pairs", 1, {{2, {3, 10}, -1, 1}}, rope_pairs_sample, 0},
                                    {"halves", 1, {{2, {3, 10}, -1, 1}}, rope_halves_sample, 0}, {0}}};
 
@@ -209,7 +209,7 @@ static ib_tensor *reglu_sample(ib_graph *g, ib_tensor **in)
 }
 
 const ib_op ib_op_glu = {
-    .name = "glu", .attrs_bytes = sizeof(int), .n_required = 2, .shape = glu_shape, .forward = glu_forward, .backward = glu_backward,
+    .name = "glu", .inputs = "gate up", .attrs_bytes = sizeof(int), .n_required = 2, .shape = glu_shape, .forward = glu_forward, .backward = glu_backward,
     .samples = (const ib_sample[]){{"silu", 2, {{2, {3, 7}, -3, 3}, {2, {3, 7}, -1, 1}}, swiglu_sample, 0},
                                    {"gelu", 2, {{2, {3, 7}, -3, 3}, {2, {3, 7}, -1, 1}}, geglu_sample, 0},
                                    {"exact gelu", 2, {{2, {3, 7}, -3, 3}, {2, {3, 7}, -1, 1}}, exact_geglu_sample, 0},
@@ -293,7 +293,7 @@ static ib_tensor *window_sample(ib_graph *g, ib_tensor **in)
 }
 
 const ib_op ib_op_attention = {
-    .name = "attention", .attrs_bytes = sizeof(ib_attention_opts), .n_required = 3, .shape = attention_shape,
+    .name = "attention", .inputs = "q k v", .attrs_bytes = sizeof(ib_attention_opts), .n_required = 3, .shape = attention_shape,
     .forward = attention_forward, .backward = attention_backward,
     .samples = (const ib_sample[]){
         {"two sequences", 3, {{2, {5, 12}, -1, 1}, {2, {5, 6}, -1, 1}, {2, {5, 6}, -1, 1}}, attention_sample, 0},

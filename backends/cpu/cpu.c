@@ -1,5 +1,6 @@
 /* cpu.c - which instruction set, how many threads. */
 #include <omp.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +9,7 @@
 #include "backends/cpu/vnni.h"
 #include "backends/kernels.h"
 #include "tensor/alloc.h"
-#include "tensor/error.h"
+#include "tensor/argument.h"
 
 #ifdef IB_BLAS
 void openblas_set_num_threads(int n) __attribute__((weak));
@@ -52,8 +53,23 @@ static int fill(ib_device *dev, const char *wanted)
     return found;
 }
 
+/* A child process has none of the threads that wait in the parent for the next parallel region, though its OpenMP believes so and
+ * would wait for them for ever. So they are sent home before a fork; parent and child make new ones when they need them. */
+static void before_fork(void)
+{
+    if (!omp_in_parallel())
+        omp_pause_resource_all(omp_pause_soft);
+}
+
+static void survive_forks(void)
+{
+    pthread_atfork(before_fork, NULL, NULL);
+}
+
 ib_device *ib_device_open(const char *name)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, survive_forks);
     if (!name)
         name = getenv("ISOBIT_DEVICE");
     if (!name || !*name)
@@ -85,13 +101,14 @@ void ib_device_close(ib_device *dev)
 
 const char *ib_device_name(const ib_device *dev)
 {
+    IB_NEED_OR(dev, "");
     return dev->name;
 }
 
 ib_status ib_threads_set(int threads)
 {
     if (threads < 0 || threads > 1024)
-        return ib_fail(IB_EINVAL, "threads: %d, 0 to 1024 are possible", threads);
+        return ib_fail(IB_EINVAL, "ib_threads_set: threads is %d, 0 to 1024 are possible", threads);
     omp_set_num_threads(threads ? threads : omp_get_num_procs());
     return IB_OK;
 }

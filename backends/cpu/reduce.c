@@ -1,4 +1,5 @@
 /* reduce.c - fp32 sums, and the row-wise functions that need them. */
+#include <float.h>
 #include <math.h>
 
 #include "backends/cpu/level.h"
@@ -31,6 +32,21 @@ double IB_K(sum)(const float *x, int64_t n)
 double IB_K(sum_sq)(const float *x, int64_t n)
 {
     BLOCK_SUM(n, (double)x[i] * x[i]);
+}
+
+/* In blocks, so that each is one loop without a branch. */
+int64_t IB_K(first_not_finite)(const float *x, int64_t n)
+{
+    for (int64_t from = 0; from < n; from += IB_BLOCK) {
+        const int64_t to = ib_min64(n, from + IB_BLOCK);
+        int bad = 0;
+        for (int64_t i = from; i < to; i++)
+            bad |= !(fabsf(x[i]) <= FLT_MAX);
+        for (int64_t i = from; bad && i < to; i++)
+            if (!isfinite(x[i]))
+                return i;
+    }
+    return n;
 }
 
 /* lo = hi = NaN if any element is NaN */

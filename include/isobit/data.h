@@ -54,7 +54,7 @@ int32_t ib_dataset_label(const ib_dataset *d, int64_t i);      /* -1 where there
  * 1 / raw_max, so that an 8-bit code of the normalized value is exactly raw - 128 for bytes. */
 ib_input_info ib_dataset_info(const ib_dataset *d);
 /* Keeps the first n samples. */
-void ib_dataset_limit(ib_dataset *d, int64_t n);
+ib_status ib_dataset_limit(ib_dataset *d, int64_t n);
 /* IB_EINVAL, naming the data and saying how, if their shape or raw values do not fit the network's input; */
 ib_status ib_dataset_check_input(const ib_dataset *d, const ib_input_info *net);
 /* or if besides a label is none of its classes; data without labels pass; */
@@ -88,7 +88,7 @@ ib_loader *ib_loader_new(const ib_dataset *d, const ib_input_info *info, const i
 void ib_loader_free(ib_loader *l); /* NULL is fine */
 int64_t ib_loader_batches(const ib_loader *l); /* in an epoch */
 /* Starts epoch number `epoch` at batch `first`: the same batches whatever was loaded before. */
-void ib_loader_start(ib_loader *l, int64_t epoch, int64_t first);
+ib_status ib_loader_start(ib_loader *l, int64_t epoch, int64_t first);
 /* 1 and a batch (valid until the next call), or 0 at the end of the epoch. */
 int ib_loader_next(ib_loader *l, ib_batch *out);
 

@@ -6,7 +6,7 @@
  *
  * What an operator returns belongs to the graph and is valid until the next ib_graph_begin(). An operator that cannot
  * be applied returns NULL with ib_error() set, and NULL inputs give NULL, so an expression needs one check at its end.
- * After the first step a loop of equal shapes allocates nothing.
+ * After the first steps a loop of equal shapes allocates nothing.
  *
  * Letters in shapes: N batch, C channels, H height, W width, K inputs, O outputs. */
 #ifndef ISOBIT_GRAPH_H
@@ -32,10 +32,10 @@ ib_graph *ib_graph_new(ib_device *dev); /* dev must outlive the graph */
 void ib_graph_free(ib_graph *g);        /* NULL is fine */
 
 /* Forgets all results and starts a step. */
-void ib_graph_begin(ib_graph *g, ib_mode mode);
+ib_status ib_graph_begin(ib_graph *g, ib_mode mode);
 
 /* Dropout masks of step number `step` under `seed`; every IB_TRAIN step then counts `step` up. */
-void ib_graph_seed(ib_graph *g, uint64_t seed, uint64_t step);
+ib_status ib_graph_seed(ib_graph *g, uint64_t seed, uint64_t step);
 
 /* Bytes that the current step's results, gradients and saved values take. */
 size_t ib_graph_bytes(const ib_graph *g);
@@ -44,13 +44,19 @@ size_t ib_graph_bytes(const ib_graph *g);
 size_t ib_graph_saved_bytes(const ib_graph *g);
 ib_device *ib_graph_device(const ib_graph *g);
 
-/* Runs the tape backwards from `loss`, a tensor of one element. Gradients of leaves are added to what they hold. */
+/* Runs the tape backwards from `loss`, a tensor of one element that is a result of this step. Gradients of leaves are added to what
+ * they hold, so that several losses on one tape, one call each, add up as their sum would; gradients of results are those of the
+ * last call. IB_ENUMERIC, naming the step and the value, if the loss or a value of an ib_input() of this step is not finite: there
+ * are no gradients then, and the optimizer's next step is refused, too. */
 ib_status ib_backward(ib_graph *g, ib_tensor *loss);
+/* Reads a loss: *value, and IB_ENUMERIC where ib_backward would say so. */
+ib_status ib_loss_value(ib_graph *g, ib_tensor *loss, float *value);
 
 /* Name of the operator that made t, "softmax", on a tape (IB_TRAIN, IB_TRACE) and seen through changes of shape; "" for an input. */
 const char *ib_tensor_made_by(const ib_graph *g, const ib_tensor *t);
 
-/* Copies `data` into a tensor of the graph: an input without gradient. */
+/* Copies `data` into a tensor of the graph: an input without gradient. Its values should be finite: where one is not, the results of
+ * one element (losses) that it has a part in are NaN, as ReLU and pooling might hide it. */
 ib_tensor *ib_input(ib_graph *g, int ndim, const int64_t *shape, const float *data);
 
 /* ---- products -------------------------------------------------------------------------------------------------- */

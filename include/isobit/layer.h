@@ -103,7 +103,7 @@ typedef struct ib_input_info {
     float mean, std; /* x = (raw / raw_max - mean) / std; std 0 means unknown */
     int raw_max;     /* raw inputs are integers 0..raw_max (255 for bytes); 0: real numbers, raw_max 1 above */
 } ib_input_info;
-void ib_layer_set_input(ib_layer *net, const ib_input_info *info);
+ib_status ib_layer_set_input(ib_layer *net, const ib_input_info *info);
 const ib_input_info *ib_layer_input(const ib_layer *net);
 
 /* ---- ready networks: mlp, tfc, sfc, lenet, resnet8, dscnn (isobit inspect --models lists them) ---- */

@@ -40,8 +40,8 @@ void ib_optim_free(ib_optim *opt); /* NULL is fine */
 ib_status ib_optim_group(ib_optim *opt, const char *pattern, float lr_factor, float decay_factor);
 
 ib_status ib_optim_step(ib_optim *opt);
-void ib_optim_zero(ib_optim *opt); /* forgets the gradients */
-void ib_optim_set_lr(ib_optim *opt, float lr);
+ib_status ib_optim_zero(ib_optim *opt); /* forgets the gradients */
+ib_status ib_optim_set_lr(ib_optim *opt, float lr);
 float ib_optim_lr(const ib_optim *opt);
 
 /* Scales the gradients so that their joint 2-norm is at most max_norm; the norm before it, or -1 if it is not finite. */
@@ -64,7 +64,7 @@ typedef struct ib_schedule {
 
 float ib_schedule_lr(const ib_schedule *s, int64_t step);
 /* Plateau: tells the schedule a loss (smaller is better), for example once an epoch. */
-void ib_schedule_report(ib_schedule *s, double loss);
+ib_status ib_schedule_report(ib_schedule *s, double loss);
 /* "constant", "step", "cosine", "linear", "plateau"; IB_EINVAL for others. */
 ib_status ib_schedule_parse(const char *name, ib_schedule_kind *out);
 
