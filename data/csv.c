@@ -13,11 +13,12 @@ enum { MAX_LINE = 1 << 22 };
 static int64_t parse_line(char *line, float *values, int64_t max, char **bad)
 {
     int64_t n = 0;
+    int more = 0; /* a comma was read: a value must follow */
     for (char *p = line;;) {
         while (*p == ' ' || *p == '\t')
             p++;
         if (!*p || *p == '\n' || *p == '\r')
-            return n;
+            return *bad = p, more ? -1 : n;
         char *end;
         const float v = strtof(p, &end);
         *bad = p;
@@ -28,11 +29,24 @@ static int64_t parse_line(char *line, float *values, int64_t max, char **bad)
         n++;
         for (p = end; *p == ' ' || *p == '\t'; p++)
             ;
-        if (*p == ',' || *p == ';')
+        more = *p == ',' || *p == ';';
+        if (more)
             p++;
         else if (*p && *p != '\n' && *p != '\r' && p == end)
             return *bad = p, -1;
     }
+}
+
+/* No value of the line is a number: the names of the columns. */
+static int is_header(const char *line)
+{
+    for (const char *p = line; *p; p += strcspn(p, ",;\t"), p += *p != 0) {
+        char *end;
+        strtof(p, &end);
+        if (end != p && strchr(",;\t\r\n ", *end))
+            return 0;
+    }
+    return 1;
 }
 
 /* A table of numbers as it stands in the file. */
@@ -79,9 +93,10 @@ static ib_status read_rows(rows *r, const char *file)
         const int64_t count = parse_line(line, values, MAX_LINE / 2, &bad);
         if (!strchr(line, '\n') && !gzeof(f))
             status = ib_fail(IB_EFORMAT, "%s: line %lld is longer than %d bytes", file, (long long)row, MAX_LINE);
-        else if (count < 0 && row > 1) /* the first: a header */
-            status = ib_fail(IB_EFORMAT, "%s: line %lld has '%.*s' where a number is expected", file, (long long)row,
-                             (int)(strcspn(bad, ",;\r\n") < 20 ? strcspn(bad, ",;\r\n") : 20), bad);
+        else if (count < 0 && (row > 1 || !is_header(line)))
+            status = ib_fail(IB_EFORMAT, "%s: line %lld has '%.*s' where a number is expected%s", file, (long long)row,
+                             (int)(strcspn(bad, ",;\r\n") < 20 ? strcspn(bad, ",;\r\n") : 20), bad,
+                             row > 1 ? "" : " (a header names every column in words)");
         else if (count > 0)
             status = add_row(r, file, row, values, count);
     }

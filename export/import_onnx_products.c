@@ -209,6 +209,12 @@ ib_status ib_import_batch_norm(ib_importer *m)
         return IB_ENOMEM;
     for (size_t i = 0; i < 4; i++) {
         float *p = ib_import_parameter(m, i + 1, channels);
+        for (int64_t c = 0; p && i == 3 && c < channels; c++)
+            if (p[c] < 0) {
+                ib_import_refuse(m, "the variance of channel %lld is %g", (long long)c, p[c]);
+                ib_free(p);
+                return ib_error_status();
+            }
         if (!p || ib_import_keep(m, names[i], p, channels))
             return ib_error_status();
     }
