@@ -148,6 +148,8 @@ static const ib_tensor *viewed(const ib_graph *g, const ib_tensor *t)
 
 const char *ib_tensor_made_by(const ib_graph *g, const ib_tensor *t)
 {
+    IB_NEED_OR(g, NULL);
+    IB_NEED_OR(t, NULL);
     t = viewed(g, t);
     return t && t->node >= 0 ? g->nodes[t->node].op->name : "";
 }
@@ -204,6 +206,15 @@ ib_status ib_graph_owns(const ib_graph *g, const ib_tensor *t, const char *funct
         return IB_OK;
     return ib_fail(IB_ESTATE, t->now == &g->now ? "%s: %s is a result of an earlier step: ib_graph_begin() ended it"
                                                 : "%s: %s is a result of another graph", function, what);
+}
+
+int ib_graph_given(const ib_graph *g, const ib_tensor *x, const char *function, const char *argument)
+{
+    if (g && x)
+        return !ib_graph_owns(g, x, function, argument);
+    if (!g || !ib_graph_failed(g))
+        ib_fail_null_argument(function, g ? argument : "g");
+    return 0;
 }
 
 /* Input i as the public header calls it. */

@@ -57,6 +57,13 @@ struct ib_node {
 /* Checks, allocates and computes. `attrs` is copied. NULL on failure; a NULL among the required inputs passes on, and is a failure
  * itself if none came before it in this step. */
 ib_tensor *ib_apply(ib_graph *g, const ib_op *op, ib_tensor *const *in, int n_in, const void *attrs);
+/* What a public function that makes operators was given: a NULL tensor is the argument's failure, or that of what should have made it. */
+int ib_graph_given(const ib_graph *g, const ib_tensor *x, const char *function, const char *argument);
+#define IB_GIVEN(x)                                                                                                    \
+    do {                                                                                                               \
+        if (!ib_graph_given(g, x, __func__, #x))                                                                       \
+            return NULL;                                                                                               \
+    } while (0)
 #define IB_APPLY(g, op, attrs, ...)                                                                                    \
     ib_apply(g, op, (ib_tensor *[]){__VA_ARGS__}, sizeof((ib_tensor *[]){__VA_ARGS__}) / sizeof(ib_tensor *), attrs)
 

@@ -5,7 +5,7 @@
 
 #include "data/tokenizer.h"
 #include "tensor/alloc.h"
-#include "tensor/error.h"
+#include "tensor/argument.h"
 
 /* A text that grows, and where in it the assistant speaks. */
 typedef struct rendering {
@@ -204,10 +204,12 @@ static ib_status render(rendering *r, const ib_tokenizer *t, const char *name, c
     return status ? status : r->failed ? IB_ENOMEM : IB_OK;
 }
 
-char *ib_chat_text(const ib_tokenizer *t, const char *name, const ib_message *m, int n, int reply)
+char *ib_chat_text(const ib_tokenizer *t, const char *name, const ib_message *messages, int n, int reply)
 {
+    IB_NEED_OR(t, NULL);
+    IB_NEED_OR(messages, NULL);
     rendering r = {0};
-    if (render(&r, t, name, m, n, reply)) {
+    if (render(&r, t, name, messages, n, reply)) {
         ib_free(r.text);
         r.text = NULL;
     }
@@ -232,11 +234,14 @@ static size_t surface(const ib_tokenizer *t, int32_t id, const char *text, size_
     return n;
 }
 
-ib_status ib_chat_tokens(ib_tokenizer *t, const char *name, const ib_message *m, int n, int reply, ib_ids *out, ib_ids *mask)
+ib_status ib_chat_tokens(ib_tokenizer *t, const char *name, const ib_message *messages, int n, int reply, ib_ids *out, ib_ids *mask)
 {
+    IB_NEED(t);
+    IB_NEED(messages);
+    IB_NEED(out);
     rendering r = {0};
     const int64_t first = out->n;
-    ib_status status = render(&r, t, name, m, n, reply);
+    ib_status status = render(&r, t, name, messages, n, reply);
     if (!status)
         status = ib_tokenize(t, r.text ? r.text : "", r.n, 1, out);
     size_t at = 0;

@@ -94,6 +94,7 @@ ib_dataset *ib_dataset_join(ib_dataset *a, ib_dataset *b)
 
 ib_dataset *ib_dataset_new(int64_t n, int c, int h, int w, int classes, int raw_max, const float *x, const int32_t *y)
 {
+    IB_NEED_OR(x, NULL);
     ib_dataset *d = ib_dataset_reserve("data set", n, c, h, w, raw_max, y != NULL);
     if (!d)
         return NULL;
@@ -147,6 +148,7 @@ static const struct source {
 
 ib_dataset *ib_dataset_open_for(const char *spec, ib_split split, const ib_input_info *net)
 {
+    IB_NEED_OR(spec, NULL);
     for (size_t i = 0; spec && i < sizeof sources / sizeof *sources; i++)
         if (!strncmp(spec, sources[i].prefix, strlen(sources[i].prefix)))
             return sources[i].read(spec + strlen(sources[i].prefix), split, net);
@@ -155,21 +157,25 @@ ib_dataset *ib_dataset_open_for(const char *spec, ib_split split, const ib_input
 
 ib_dataset *ib_dataset_open(const char *spec, ib_split split)
 {
+    IB_NEED_OR(spec, NULL);
     return ib_dataset_open_for(spec, split, NULL);
 }
 
 int64_t ib_dataset_count(const ib_dataset *d)
 {
+    IB_NEED_OR(d, 0);
     return d->n;
 }
 
 const float *ib_dataset_image(const ib_dataset *d, int64_t i)
 {
+    IB_NEED_OR(d, NULL);
     return d->x + i * d->c * d->h * d->w;
 }
 
 int32_t ib_dataset_label(const ib_dataset *d, int64_t i)
 {
+    IB_NEED_OR(d, 0);
     return d->y ? d->y[i] : -1;
 }
 
@@ -188,6 +194,7 @@ ib_status ib_dataset_limit(ib_dataset *d, int64_t n)
 
 ib_input_info ib_dataset_info(const ib_dataset *d)
 {
+    IB_NEED_OR(d, (ib_input_info){0});
     const int64_t size = d->n * d->c * d->h * d->w;
     double sum = 0, square = 0;
     for (int64_t i = 0; i < size; i++) {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "data/dataset.h"
+#include "tensor/argument.h"
 
 /* Sizes other than 1 of n, in order; returns how many. */
 static int without_ones(int n, const int64_t *sizes, int64_t *out)
@@ -100,8 +101,8 @@ static ib_status check_fractions(const ib_dataset *d, const ib_input_info *net)
 
 ib_status ib_dataset_check_input(const ib_dataset *d, const ib_input_info *net)
 {
-    if (!d || !net)
-        return ib_fail(IB_EINVAL, "data set check: %s is NULL", d ? "the network's input" : "the data set");
+    IB_NEED(d);
+    IB_NEED(net);
     if (d->c != net->c || d->h != net->h || d->w != net->w)
         return ib_fail(IB_EINVAL, "%s: the data are %dx%dx%d, the model was made for %dx%dx%d", d->name, d->c, d->h, d->w, net->c, net->h, net->w);
     if (net->std > 0 && !d->raw_max && net->raw_max)
@@ -115,6 +116,8 @@ ib_status ib_dataset_check_input(const ib_dataset *d, const ib_input_info *net)
 
 ib_status ib_dataset_check(const ib_dataset *d, const ib_input_info *net)
 {
+    IB_NEED(d);
+    IB_NEED(net);
     const ib_status status = ib_dataset_check_input(d, net);
     if (!status && d->y && d->classes > net->classes)
         return ib_fail(IB_EINVAL, "%s: the data hold label %d, the model has %d classes", d->name, d->classes - 1, net->classes);
@@ -123,6 +126,8 @@ ib_status ib_dataset_check(const ib_dataset *d, const ib_input_info *net)
 
 ib_status ib_dataset_check_labels(const ib_dataset *d, const ib_input_info *net)
 {
+    IB_NEED(d);
+    IB_NEED(net);
     const ib_status status = ib_dataset_check(d, net);
     return status || d->y ? status : ib_fail(IB_EINVAL, "%s: holds no labels, which are needed here", d->name);
 }

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 
 #include "tensor/alloc.h"
-#include "tensor/error.h"
+#include "tensor/argument.h"
 
 static uint32_t hash(const char *s, size_t n)
 {
@@ -98,6 +98,8 @@ ib_status ib_tokenizer_add(ib_tokenizer *t, int32_t id, const char *bytes, size_
 
 int32_t ib_token_find(const ib_tokenizer *t, const char *bytes, size_t n)
 {
+    IB_NEED_OR(t, 0);
+    IB_NEED_OR(bytes, 0);
     if (!t->slot)
         return -1;
     for (uint32_t h = hash(bytes, n) & (t->slots - 1);; h = (h + 1) & (t->slots - 1)) {
@@ -215,6 +217,7 @@ ib_status ib_tokenizer_finish(ib_tokenizer *t)
 
 ib_tokenizer *ib_tokenizer_open(const char *path)
 {
+    IB_NEED_OR(path, NULL);
     struct stat info;
     char *inside = ib_format_text("%s/tokenizer.json", path);
     ib_tokenizer *t = NULL;
@@ -241,31 +244,39 @@ void ib_tokenizer_free(ib_tokenizer *t)
 
 int ib_tokenizer_size(const ib_tokenizer *t)
 {
+    IB_NEED_OR(t, 0);
     return t->n;
 }
 int ib_tokenizer_bos(const ib_tokenizer *t)
 {
+    IB_NEED_OR(t, 0);
     return t->bos;
 }
 int ib_tokenizer_eos(const ib_tokenizer *t)
 {
+    IB_NEED_OR(t, 0);
     return t->eos;
 }
 int ib_tokenizer_pad(const ib_tokenizer *t)
 {
+    IB_NEED_OR(t, 0);
     return t->pad;
 }
 int ib_tokenizer_adds_bos(const ib_tokenizer *t)
 {
+    IB_NEED_OR(t, 0);
     return t->add_bos && t->bos >= 0;
 }
 const char *ib_tokenizer_template(const ib_tokenizer *t)
 {
+    IB_NEED_OR(t, NULL);
     return t->chat_template;
 }
 
 const char *ib_token_bytes(const ib_tokenizer *t, int32_t id, size_t *n)
 {
+    IB_NEED_OR(t, "");
+    IB_NEED_OR(n, "");
     *n = 0;
     if (id < 0 || id >= t->n)
         return "";
@@ -276,6 +287,7 @@ const char *ib_token_bytes(const ib_tokenizer *t, int32_t id, size_t *n)
 
 int ib_token_is_control(const ib_tokenizer *t, int32_t id)
 {
+    IB_NEED_OR(t, 0);
     return id >= 0 && id < t->n && t->token[id].kind == IB_TOKEN_CONTROL;
 }
 
@@ -287,6 +299,7 @@ void ib_free_ids(ib_ids *ids)
 
 ib_status ib_ids_append(ib_ids *out, int32_t id)
 {
+    IB_NEED(out);
     if (out->n == out->room) {
         const int64_t room = 2 * out->room + 256;
         int32_t *grown = ib_realloc(out->id, (size_t)out->n * sizeof *grown, (size_t)room * sizeof *grown);

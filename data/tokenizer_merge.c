@@ -4,7 +4,7 @@
 
 #include "data/tokenizer.h"
 #include "tensor/alloc.h"
-#include "tensor/error.h"
+#include "tensor/argument.h"
 
 /* ---- merging: the best pair first, the leftmost of equals; a heap keeps long words from being quadratic ---- */
 
@@ -265,6 +265,9 @@ static int32_t special_at(const ib_tokenizer *t, const char *text, size_t n, int
 
 ib_status ib_tokenize(ib_tokenizer *t, const char *text, size_t n, int special, ib_ids *out)
 {
+    IB_NEED(t);
+    IB_NEED(text);
+    IB_NEED(out);
     const size_t bad = ib_utf8_good(text, n);
     if (bad < n)
         return ib_fail(IB_EFORMAT, "the text is not UTF-8: byte %zu is 0x%02X", bad, (uint8_t)text[bad]);

@@ -3,10 +3,11 @@
 #include <utf8proc.h>
 
 #include "data/tokenizer.h"
-#include "tensor/error.h"
+#include "tensor/argument.h"
 
 size_t ib_utf8_good(const char *s, size_t n)
 {
+    IB_NEED_OR(s, 0);
     for (size_t i = 0; i < n;) {
         const uint8_t c = (uint8_t)s[i];
         if (c < 0x80) {

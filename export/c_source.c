@@ -9,6 +9,7 @@
 #include "files/file.h"
 #include "export/program.h"
 #include "export/text.h"
+#include "tensor/argument.h"
 
 extern const unsigned char ib_embedded_runtime[], ib_embedded_types[];
 extern const unsigned long ib_embedded_runtime_size, ib_embedded_types_size;
@@ -178,6 +179,10 @@ static ib_status write_text(const char *dir, const ib_text *t, const char *endin
 
 ib_status ib_export_c(ib_program *p, ib_device *dev, const char *dir, const char *name, int64_t n, const int8_t *samples)
 {
+    IB_NEED(p);
+    IB_NEED(dev);
+    IB_NEED(dir);
+    IB_NEED(name);
     static const char *const sections[] = {"requant", "conv2d", "add", "mul", "pool", "maxpool", "avgpool", "lookup", "flatten"};
     char u[80];
     if (!p)

@@ -12,6 +12,7 @@
 #include "export/program.h"
 #include "layers/wired.h"
 #include "optim/optim.h"
+#include "tensor/argument.h"
 
 enum { VERSION = 1, TEXT = 4096 };
 
@@ -100,6 +101,9 @@ static int write_qat(hid_t f, const ib_plan *p)
 
 ib_status ib_checkpoint_save(const char *path, const ib_layer *net, const ib_optim *opt, const ib_checkpoint *c)
 {
+    IB_NEED(path);
+    IB_NEED(net);
+    IB_NEED(c);
     const hid_t f = ib_h5_create();
     if (f < 0)
         return ib_error_status();
@@ -253,6 +257,8 @@ static int read_optim(hid_t f, ib_optim *o)
 
 ib_status ib_checkpoint_peek(const char *path, ib_checkpoint *c)
 {
+    IB_NEED(path);
+    IB_NEED(c);
     ib_input_info in;
     int phase;
     const hid_t f = ib_h5_open(path);
@@ -286,6 +292,10 @@ static ib_status restore(hid_t f, ib_layer *net, ib_graph *g, ib_optim *opt, ib_
 
 ib_status ib_checkpoint_restore(const char *path, ib_layer *net, ib_graph *g, ib_optim *opt, ib_checkpoint *c)
 {
+    IB_NEED(path);
+    IB_NEED(net);
+    IB_NEED(g);
+    IB_NEED(c);
     const hid_t f = ib_h5_open(path);
     if (f < 0)
         return ib_error_status();
@@ -317,6 +327,9 @@ static ib_layer *described(hid_t f)
 
 ib_layer *ib_checkpoint_open(const char *path, ib_graph *g, ib_checkpoint *c)
 {
+    IB_NEED_OR(path, NULL);
+    IB_NEED_OR(g, NULL);
+    IB_NEED_OR(c, NULL);
     ib_input_info in;
     int phase;
     const hid_t f = ib_h5_open(path);

@@ -2,48 +2,60 @@
 #include <string.h>
 
 #include "export/program.h"
+#include "tensor/argument.h"
 
 const ib_input_info *ib_program_input_info(const ib_program *p)
 {
+    IB_NEED_OR(p, NULL);
     return &p->input;
 }
 int64_t ib_program_input_size(const ib_program *p)
 {
+    IB_NEED_OR(p, 0);
     return p->values[0].size;
 }
 int64_t ib_program_output_size(const ib_program *p)
 {
+    IB_NEED_OR(p, 0);
     return p->values[p->result].size;
 }
 int ib_program_output_shape(const ib_program *p, int64_t shape[4])
 {
+    IB_NEED_OR(p, 0);
+    IB_NEED_OR(shape, 0);
     const ib_value *v = &p->values[p->result];
     memcpy(shape, v->shape, (size_t)v->ndim * sizeof *shape);
     return v->ndim;
 }
 const char *ib_program_note(const ib_program *p)
 {
+    IB_NEED_OR(p, "");
     return p->note;
 }
 float ib_program_output_scale(const ib_program *p)
 {
+    IB_NEED_OR(p, 0.0f);
     return p->values[p->result].scale;
 }
 int ib_program_output_zero(const ib_program *p)
 {
+    IB_NEED_OR(p, 0);
     return p->values[p->result].zero;
 }
 int64_t ib_program_arena(const ib_program *p)
 {
+    IB_NEED_OR(p, 0);
     return p->arena + 2 * p->scratch;
 }
 int ib_program_layer_count(const ib_program *p)
 {
+    IB_NEED_OR(p, 0);
     return p->n_instrs;
 }
 
 ib_program_layer ib_program_layer_at(const ib_program *p, int i)
 {
+    IB_NEED_OR(p, (ib_program_layer){0});
     const ib_instr *n = &p->instrs[i];
     int64_t ram = 0;
     for (int v = 1; v < p->n_values; v++)
@@ -54,6 +66,10 @@ ib_program_layer ib_program_layer_at(const ib_program *p, int i)
 
 void ib_program_quantize(const ib_program *p, ib_device *dev, int64_t n, const float *x, int8_t *codes)
 {
+    IB_NEED_OR(p, );
+    IB_NEED_OR(dev, );
+    IB_NEED_OR(x, );
+    IB_NEED_OR(codes, );
     const ib_value *v = &p->values[0];
     dev->k.quantize(x, n * v->size, v->scale, v->zero, -(1 << (v->bits - 1)), (1 << (v->bits - 1)) - 1, p->profile != ISOBIT_FP32_RNE, codes, NULL);
 }
@@ -69,6 +85,10 @@ ib_status ib_program_run_traced(ib_program *p, ib_device *dev, int64_t n, const 
 
 ib_status ib_program_run(ib_program *p, ib_device *dev, int64_t n, const int8_t *in, int8_t *out)
 {
+    IB_NEED(p);
+    IB_NEED(dev);
+    IB_NEED(in);
+    IB_NEED(out);
     if (!n)
         return IB_OK;
     ib_runner *r = ib_runner_new(p, dev, n);

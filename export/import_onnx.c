@@ -15,7 +15,7 @@
 #include "files/file.h"
 #include "layers/wired.h"
 #include "tensor/alloc.h"
-#include "tensor/error.h"
+#include "tensor/argument.h"
 
 static ib_status take_node(ib_importer *m, size_t at)
 {
@@ -233,6 +233,7 @@ static ib_layer *read_graph(const char *path, const Onnx__ModelProto *model)
 
 ib_layer *ib_import_onnx(const char *path)
 {
+    IB_NEED_OR(path, NULL);
     size_t size;
     unsigned char *bytes = ib_file_read(path, &size);
     if (!bytes)

@@ -4,6 +4,7 @@
 
 #include "autograd/quantizer.h"
 #include "export/program.h"
+#include "tensor/argument.h"
 
 static const ib_instr_class *const classes[] = {
 #define INSTR(name) &ib_instr_##name,
@@ -113,6 +114,8 @@ static ib_status lower_node(lowering *w, int at)
 
 ib_program *ib_program_of(ib_layer *net, ib_graph *g)
 {
+    IB_NEED_OR(net, NULL);
+    IB_NEED_OR(g, NULL);
     const ib_plan *plan = ib_plan_of(net);
     if (!plan || plan->phase < IB_FROZEN || plan->opts.dynamic)
         return ib_fail_null(IB_ESTATE, "lower: the network is in phase %s%s, not frozen", ib_phase_name(ib_qat_phase(net)),
@@ -172,6 +175,8 @@ fail:
 
 ib_program *ib_program_lower(ib_layer *net, ib_graph *g)
 {
+    IB_NEED_OR(net, NULL);
+    IB_NEED_OR(g, NULL);
     ib_program *p = ib_program_of(net, g);
     if (p && ib_qat_phase(net) == IB_FROZEN && ib_qat_set_phase(net, g, IB_EXPORTED)) {
         ib_program_free(p);

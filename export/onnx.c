@@ -9,6 +9,7 @@
 
 #include "export/onnx_print.h"
 #include "tensor/requant.h"
+#include "tensor/argument.h"
 
 /* round(acc factor) + zero, clamped, as codes: the int32 acc and the constant in fp32 or double */
 static void requantized(const printer *w, const char *acc, int type, const char *factor, int zero, int lo, int hi)
@@ -131,6 +132,11 @@ static const struct {
 
 ib_status ib_export_onnx(const ib_program *p, const char *path, const char *name, const ib_onnx_opts *opts)
 {
+    IB_NEED(p);
+    IB_NEED(path);
+    IB_NEED(name);
+    static const ib_onnx_opts defaults;
+    opts = opts ? opts : &defaults;
     const ib_value *in = &p->values[0], *out = &p->values[p->result];
     if (p->profile != ISOBIT_FP32_RNE)
         return ib_fail(IB_EUNSUPPORTED, "%s: the network rounds as %s, ONNX Runtime as fp32_rne: export with --profile fp32_rne", path,

@@ -9,6 +9,7 @@
 
 #include "export/h5.h"
 #include "export/program.h"
+#include "tensor/argument.h"
 
 static int write_product(hid_t g, const ib_instr *i)
 {
@@ -56,6 +57,8 @@ static int write_instr(hid_t f, const ib_program *p, int at)
 
 ib_status ib_export_hdf5(const ib_program *p, const char *path)
 {
+    IB_NEED(p);
+    IB_NEED(path);
     if (!p)
         return ib_error_status();
     const hid_t f = ib_h5_create();

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "export/program_read.h"
+#include "tensor/argument.h"
 
 #define refuse ib_read_refuse
 
@@ -177,6 +178,7 @@ static ib_status read_program(ib_program *p, hid_t f)
 
 ib_program *ib_program_open(const char *path)
 {
+    IB_NEED_OR(path, NULL);
     const hid_t f = ib_h5_open(path);
     ib_program *p = f < 0 ? NULL : ib_alloc(sizeof *p);
     if (p && read_program(p, f)) {

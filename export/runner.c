@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "export/program.h"
+#include "tensor/argument.h"
 
 /* How a value is held. */
 typedef struct held {
@@ -206,6 +207,8 @@ fail:
 
 ib_runner *ib_runner_new(const ib_program *p, ib_device *dev, int64_t batch)
 {
+    IB_NEED_OR(p, NULL);
+    IB_NEED_OR(dev, NULL);
     return new_runner(p, dev, batch, 0);
 }
 
@@ -310,6 +313,9 @@ ib_status ib_runner_run_traced(ib_runner *r, int64_t n, const int8_t *in, int8_t
 
 ib_status ib_runner_run(ib_runner *r, int64_t n, const int8_t *in, int8_t *out)
 {
+    IB_NEED(r);
+    IB_NEED(in);
+    IB_NEED(out);
     if (n < 0 || n > r->batch)
         return ib_fail(IB_EINVAL, "runner: %lld samples, made for at most %lld", (long long)n, (long long)r->batch);
     if (ib_threads() > r->threads && make_scratch(r))

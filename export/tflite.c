@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "export/tflite_file.h"
+#include "tensor/argument.h"
 
 /* N,H,W,C of an image; other values keep their order. */
 static int shape_of(const ib_value *v, int32_t *s)
@@ -362,6 +363,9 @@ static ib_status print_instruction(ib_tflite *w, const ib_instr *i)
 
 ib_status ib_export_tflite(const ib_program *p, const char *path, const char *name, const ib_tflite_opts *opts)
 {
+    IB_NEED(p);
+    IB_NEED(path);
+    IB_NEED(name);
     ib_tflite w;
     if (p->profile == ISOBIT_TFLITE_SINGLE)
         return ib_fail(IB_EUNSUPPORTED, "%s: no LiteRT build rounds as tflite_single: export with --profile tflite_double or fp32_rne (XNNPACK)", path);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "export/program.h"
+#include "tensor/argument.h"
 
 /* The compiled C, loaded once. */
 typedef struct compiled {
@@ -148,30 +149,34 @@ static ib_status verify_batch(verification *v, ib_layer *net, ib_graph *g, const
     return status;
 }
 
-ib_status ib_verify(ib_layer *net, ib_graph *g, const ib_dataset *data, const ib_verify_opts *opts, ib_verify_report *r)
+ib_status ib_verify(ib_layer *net, ib_graph *g, const ib_dataset *data, const ib_verify_opts *opts, ib_verify_report *report)
 {
+    IB_NEED(net);
+    IB_NEED(g);
+    IB_NEED(data);
+    IB_NEED(report);
     const ib_verify_opts o = opts ? *opts : (ib_verify_opts){0};
-    verification v = {.r = r};
+    verification v = {.r = report};
     compiled c = {0};
     ib_batch b;
     int64_t right = 0;
     int8_t *in = NULL, *out = NULL;
-    memset(r, 0, sizeof *r);
+    memset(report, 0, sizeof *report);
     if (ib_qat_phase(net) == IB_LEARN && ib_qat_set_phase(net, g, IB_FROZEN))
         return ib_error_status();
     ib_status status = IB_ENOMEM;
     ib_loader *loader = ib_loader_new(data, ib_layer_input(net), &(ib_loader_opts){.batch = o.batch ? o.batch : 100});
     if (!loader || !(v.p = ib_program_of(net, g)) || !(v.reference = ib_alloc((size_t)v.p->n_instrs * sizeof *v.reference)) ||
-        !(r->layers = ib_alloc((size_t)v.p->n_instrs * sizeof *r->layers))) {
+        !(report->layers = ib_alloc((size_t)v.p->n_instrs * sizeof *report->layers))) {
         status = ib_error_status();
         goto done;
     }
     const int64_t batch = o.batch ? o.batch : 100;
-    r->n_layers = v.p->n_instrs;
+    report->n_layers = v.p->n_instrs;
     for (int i = 0; i < v.p->n_instrs; i++) {
-        r->layers[i].name = ib_strdup(v.p->instrs[i].name);
-        r->layers[i].op = v.p->instrs[i].cls->name;
-        if (!r->layers[i].name || !(v.reference[i] = ib_alloc((size_t)(batch * v.p->values[v.p->instrs[i].out].size))))
+        report->layers[i].name = ib_strdup(v.p->instrs[i].name);
+        report->layers[i].op = v.p->instrs[i].cls->name;
+        if (!report->layers[i].name || !(v.reference[i] = ib_alloc((size_t)(batch * v.p->values[v.p->instrs[i].out].size))))
             goto done;
     }
     if (!(in = ib_alloc((size_t)(batch * ib_program_input_size(v.p)))) || !(out = ib_alloc((size_t)(batch * ib_program_output_size(v.p)))))
@@ -180,13 +185,13 @@ ib_status ib_verify(ib_layer *net, ib_graph *g, const ib_dataset *data, const ib
     ib_loader_start(loader, 0, 0);
     while (!status && ib_loader_next(loader, &b)) {
         status = verify_batch(&v, net, g, &b, in, out, &o, &c, &right);
-        r->samples += b.n;
+        report->samples += b.n;
         if (!status && o.progress)
-            o.progress(o.context, r->samples, ib_dataset_count(data));
+            o.progress(o.context, report->samples, ib_dataset_count(data));
     }
-    for (int i = 0; i < r->n_layers; i++)
-        r->mismatches += r->layers[i].train + r->layers[i].runtime + r->layers[i].compiled;
-    r->accuracy = r->samples && ib_dataset_labelled(data) ? (double)right / (double)r->samples : -1;
+    for (int i = 0; i < report->n_layers; i++)
+        report->mismatches += report->layers[i].train + report->layers[i].runtime + report->layers[i].compiled;
+    report->accuracy = report->samples && ib_dataset_labelled(data) ? (double)right / (double)report->samples : -1;
 done:
     if (c.library)
         dlclose(c.library);
@@ -198,7 +203,7 @@ done:
     ib_free(in);
     ib_free(out);
     if (status)
-        ib_verify_report_free(r);
+        ib_verify_report_free(report);
     return status;
 }
 

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "tensor/error.h"
+#include "tensor/argument.h"
 
 static const struct {
     const char *name, *description;
@@ -27,6 +27,7 @@ const char *ib_model_description_at(int i)
 
 ib_layer *ib_model_new(const char *name, int c, int h, int w, int classes)
 {
+    IB_NEED_OR(name, NULL);
     if (c < 1 || h < 1 || w < 1 || classes < 1 || (int64_t)c * h * w > 1 << 24)
         return ib_fail_null(IB_EINVAL, "model %s: input %dx%dx%d, %d classes", name, c, h, w, classes);
     for (int i = 0; i < N_MODELS; i++)

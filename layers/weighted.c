@@ -1,5 +1,6 @@
 /* weighted.c - linear and convolution layers. */
 #include "layers/product.h"
+#include "tensor/argument.h"
 
 ib_layer *ib_product_new(const ib_layer_class *cls, int ndim, const int64_t *shape, int64_t fan_in, int no_bias)
 {
@@ -50,17 +51,18 @@ static ib_tensor *conv2d_forward(ib_layer *l, ib_graph *g, ib_tensor *x)
 
 static const ib_layer_class conv2d_class = {"conv", conv2d_forward};
 
-ib_layer *ib_conv2d_layer(const ib_conv2d_config *c)
+ib_layer *ib_conv2d_layer(const ib_conv2d_config *config)
 {
-    const int groups = c->groups ? c->groups : 1, kw = c->kernel_w ? c->kernel_w : c->kernel_h;
-    if (c->in < 1 || c->out < 1 || c->kernel_h < 1 || kw < 1 || groups < 1 || c->in % groups || c->out % groups || c->stride < 0)
-        return ib_fail_null(IB_EINVAL, "convolution layer: %d to %d channels in %d groups, kernel %dx%d, stride %d", c->in, c->out,
-                            groups, c->kernel_h, kw, c->stride);
-    const int64_t fan_in = (int64_t)(c->in / groups) * c->kernel_h * kw;
-    ib_layer *l = ib_product_new(&conv2d_class, 4, (int64_t[]){c->out, c->in / groups, c->kernel_h, kw}, fan_in, c->no_bias);
+    IB_NEED_OR(config, NULL);
+    const int groups = config->groups ? config->groups : 1, kw = config->kernel_w ? config->kernel_w : config->kernel_h;
+    if (config->in < 1 || config->out < 1 || config->kernel_h < 1 || kw < 1 || groups < 1 || config->in % groups || config->out % groups || config->stride < 0)
+        return ib_fail_null(IB_EINVAL, "convolution layer: %d to %d channels in %d groups, kernel %dx%d, stride %d", config->in, config->out,
+                            groups, config->kernel_h, kw, config->stride);
+    const int64_t fan_in = (int64_t)(config->in / groups) * config->kernel_h * kw;
+    ib_layer *l = ib_product_new(&conv2d_class, 4, (int64_t[]){config->out, config->in / groups, config->kernel_h, kw}, fan_in, config->no_bias);
     if (l)
         ((ib_product_context *)l->context)->conv =
-            (ib_conv_opts){c->stride ? c->stride : 1, c->stride ? c->stride : 1, c->pad_h, c->pad_w, groups};
+            (ib_conv_opts){config->stride ? config->stride : 1, config->stride ? config->stride : 1, config->pad_h, config->pad_w, groups};
     return l;
 }
 

@@ -8,7 +8,7 @@
 #include "lm/lm.h"
 #include "lm/adapter.h"
 #include "tensor/alloc.h"
-#include "tensor/error.h"
+#include "tensor/argument.h"
 
 static const ib_layer_class adapter_class = {"adapter", NULL};
 
@@ -92,6 +92,9 @@ static ib_status row_norms(const ib_projection *p, float *out)
 
 ib_status ib_lm_adapt(ib_lm *m, const ib_adapter_opts *o)
 {
+    IB_NEED(m);
+    static const ib_adapter_opts defaults;
+    o = o ? o : &defaults;
     unsigned used = 0;
     if (o->r < 0 || o->r > 4096 || !(o->dropout >= 0 && o->dropout < 1) || o->alpha < 0)
         return ib_fail(IB_EINVAL, "an adapter of rank %d, alpha %g, dropout %g", o->r, (double)o->alpha, (double)o->dropout);
@@ -124,6 +127,7 @@ ib_status ib_lm_adapt(ib_lm *m, const ib_adapter_opts *o)
 
 void ib_lm_set_dropout(ib_lm *m, float p)
 {
+    IB_NEED_OR(m, );
     m->dropout = p;
 }
 
@@ -150,6 +154,7 @@ ib_status ib_lm_merged(const ib_projection *p, ib_device *dev, float *out)
 
 ib_status ib_lm_deploy(ib_lm *m, const char *format)
 {
+    IB_NEED(m);
     const ib_storage *f = format ? ib_storage_find(format) : NULL;
     if (format && !f)
         return IB_EINVAL;

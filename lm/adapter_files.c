@@ -10,7 +10,7 @@
 
 #include "lm/adapter.h"
 #include "tensor/alloc.h"
-#include "tensor/error.h"
+#include "tensor/argument.h"
 
 #define PEFT "base_model.model."
 
@@ -212,6 +212,8 @@ static ib_status open_gguf(ib_lm *m, const char *path)
 
 ib_status ib_lm_adapter_open(ib_lm *m, const char *path)
 {
+    IB_NEED(m);
+    IB_NEED(path);
     struct stat info;
     if (stat(path, &info))
         return ib_fail(IB_EIO, "%s: cannot be opened: %s", path, strerror(errno));
@@ -309,6 +311,8 @@ static ib_status add_item(void *user, int layer, int role, char part, const ib_t
 
 ib_status ib_lm_adapter_save(const ib_lm *m, const char *folder, const char *base)
 {
+    IB_NEED(m);
+    IB_NEED(folder);
     if (!m->adapted)
         return ib_fail(IB_ESTATE, "the model has no adapter to save");
     const int n = ib_param_count(m->trainable);
@@ -359,6 +363,8 @@ static ib_status add_gguf(void *user, int layer, int role, char part, const ib_t
 
 ib_status ib_lm_adapter_save_gguf(const ib_lm *m, const char *path)
 {
+    IB_NEED(m);
+    IB_NEED(path);
     if (!m->adapted)
         return ib_fail(IB_ESTATE, "the model has no adapter to save");
     if (m->dora)

@@ -4,7 +4,7 @@
 
 #include "lm/lm.h"
 #include "tensor/alloc.h"
-#include "tensor/error.h"
+#include "tensor/argument.h"
 
 ib_tensor *ib_lm_project(ib_graph *g, ib_lm *m, ib_projection *p, ib_tensor *x, int keep)
 {
@@ -93,6 +93,9 @@ ib_tensor *ib_lm_embed(ib_lm *m, ib_graph *g, const ib_lm_batch *b)
 
 ib_tensor *ib_lm_hidden(ib_lm *m, ib_graph *g, const ib_lm_batch *b, int checkpoint)
 {
+    IB_NEED_OR(m, NULL);
+    IB_NEED_OR(g, NULL);
+    IB_NEED_OR(b, NULL);
     int32_t last = 0;
     for (int64_t i = 0; i < b->n; i++)
         last = b->pos[i] > last ? b->pos[i] : last;
@@ -111,6 +114,10 @@ ib_tensor *ib_lm_hidden(ib_lm *m, ib_graph *g, const ib_lm_batch *b, int checkpo
 
 ib_tensor *ib_lm_loss(ib_lm *m, ib_graph *g, ib_tensor *hidden, const int32_t *target, float scale, float *nll)
 {
+    IB_NEED_OR(m, NULL);
+    IB_NEED_OR(g, NULL);
+    IB_NEED_OR(hidden, NULL);
+    IB_NEED_OR(target, NULL);
     if (m->embedding_w)
         return ib_language_loss(g, hidden, NULL, m->embedding_w, target, scale, nll);
     return ib_language_loss(g, hidden, m->head.format ? &m->head : &m->embedding, NULL, target, scale, nll);
@@ -118,6 +125,9 @@ ib_tensor *ib_lm_loss(ib_lm *m, ib_graph *g, ib_tensor *hidden, const int32_t *t
 
 ib_tensor *ib_lm_logits(ib_lm *m, ib_graph *g, ib_tensor *hidden)
 {
+    IB_NEED_OR(m, NULL);
+    IB_NEED_OR(g, NULL);
+    IB_NEED_OR(hidden, NULL);
     if (m->embedding_w)
         return ib_linear(g, hidden, m->embedding_w, NULL);
     return ib_frozen_linear(g, hidden, m->head.format ? &m->head : &m->embedding, NULL);

@@ -3,7 +3,7 @@
 
 #include "lm/lm.h"
 #include "tensor/alloc.h"
-#include "tensor/error.h"
+#include "tensor/argument.h"
 
 static ib_status add(ib_lm *m, int32_t id)
 {
@@ -19,6 +19,7 @@ static ib_status add(ib_lm *m, int32_t id)
 
 int ib_lm_ends_text(const ib_lm *m, int32_t id)
 {
+    IB_NEED_OR(m, 0);
     for (int i = 0; i < m->n_ends; i++)
         if (m->end[i] == id)
             return 1;

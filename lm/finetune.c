@@ -6,7 +6,7 @@
 #include "lm/samples.h"
 #include "lm/state.h"
 #include "tensor/alloc.h"
-#include "tensor/error.h"
+#include "tensor/argument.h"
 
 typedef struct run {
     ib_lm *m;
@@ -79,6 +79,10 @@ static ib_status evaluate(run *r, const ib_samples *s, double *nll)
 
 ib_status ib_finetune_eval(ib_lm *m, ib_graph *g, const ib_samples *s, double *nll)
 {
+    IB_NEED(m);
+    IB_NEED(g);
+    IB_NEED(s);
+    IB_NEED(nll);
     run r = {.m = m, .g = g};
     const ib_status status = evaluate(&r, s, nll);
     ib_ids *all[] = {&r.ids, &r.pos, &r.first, &r.target};
@@ -214,6 +218,10 @@ static ib_status loop(run *r)
 
 ib_status ib_finetune(ib_lm *m, ib_graph *g, const ib_samples *train, const ib_samples *eval, const ib_finetune_opts *o)
 {
+    IB_NEED(m);
+    IB_NEED(g);
+    IB_NEED(train);
+    IB_NEED(o);
     if (!m->trainable)
         return ib_fail(IB_ESTATE, "nothing to train: the model has no adapter");
     run r = {.m = m, .g = g, .train = train, .eval = eval, .o = o, .epoch = -1};

@@ -5,10 +5,11 @@
 
 #include "lm/lm.h"
 #include "tensor/alloc.h"
-#include "tensor/error.h"
+#include "tensor/argument.h"
 
 ib_kv *ib_kv_new(ib_lm *m, int context, int int8)
 {
+    IB_NEED_OR(m, NULL);
     const ib_lm_config *c = &m->c;
     if (context < 1 || context > 1 << 20)
         return ib_fail_null(IB_EINVAL, "a context of %d tokens", context);
@@ -50,21 +51,29 @@ void ib_kv_free(ib_kv *kv)
 
 int ib_kv_length(const ib_kv *kv)
 {
+    IB_NEED_OR(kv, 0);
     return kv->length;
 }
 
 void ib_kv_rewind(ib_kv *kv, int length)
 {
+    IB_NEED_OR(kv, );
     kv->length = length < kv->length && length >= 0 ? length : kv->length;
 }
 
 int64_t ib_kv_bytes(const ib_kv *kv)
 {
+    IB_NEED_OR(kv, 0);
     return 2ll * kv->n_layers * kv->context * kv->groups * (kv->int8 ? kv->dim + 4 : 2 * kv->dim);
 }
 
 ib_status ib_lm_step(ib_lm *m, ib_graph *g, ib_kv *kv, const int32_t *ids, int64_t n, float *logits)
 {
+    IB_NEED(m);
+    IB_NEED(g);
+    IB_NEED(kv);
+    IB_NEED(ids);
+    IB_NEED(logits);
     if (n < 1 || n > kv->context - kv->length)
         return ib_fail(IB_EINVAL, "%lld tokens behind %d do not fit a context of %d", (long long)n, kv->length, kv->context);
     ib_graph_begin(g, IB_EVAL);
@@ -112,6 +121,10 @@ static int by_logit(const void *a, const void *b)
 
 int32_t ib_sample_token(const ib_sampling *s, float *logits, int vocabulary, const int32_t *history, int64_t n, uint64_t step)
 {
+    IB_NEED_OR(s, -1);
+    IB_NEED_OR(logits, -1);
+    if (n > 0)
+        IB_NEED_OR(history, -1);
     enum { LAST = 64 };
     const float penalty = s->repeat_penalty > 0 ? s->repeat_penalty : 1;
     for (int64_t i = n > LAST ? n - LAST : 0; i < n && penalty != 1; i++) {

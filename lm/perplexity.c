@@ -4,10 +4,16 @@
 
 #include "lm/lm.h"
 #include "tensor/alloc.h"
-#include "tensor/error.h"
+#include "tensor/argument.h"
 
 ib_status ib_lm_perplexity(ib_lm *m, ib_graph *g, const int32_t *ids, int64_t n, const ib_perplexity_opts *o, ib_perplexity_result *out)
 {
+    IB_NEED(m);
+    IB_NEED(g);
+    IB_NEED(ids);
+    IB_NEED(out);
+    static const ib_perplexity_opts defaults = {.bos = -1};
+    o = o ? o : &defaults;
     const int64_t context = o->context ? o->context : 512;
     const int64_t fresh = context - (o->bos >= 0); /* tokens of the text in a window */
     if (context < 4 || context > 1 << 20)

@@ -6,7 +6,7 @@
 #include "lm/samples.h"
 #include "lm/state.h"
 #include "tensor/alloc.h"
-#include "tensor/error.h"
+#include "tensor/argument.h"
 
 /* Arena bytes. row: a layer's result or its gradient; memo: what a layer remembers; forward, backward: the most that its
  * first and second run need for a moment; loss_kept, loss: of the final norm and the head. */
@@ -90,6 +90,9 @@ static int64_t resident(void)
 
 ib_status ib_finetune_plan(ib_lm *m, ib_graph *g, int64_t rows, const ib_adamw_opts *adamw, int checkpoint, int64_t limit, ib_memory_plan *out)
 {
+    IB_NEED(m);
+    IB_NEED(g);
+    IB_NEED(out);
     measured k = {0};
     if (rows < 1)
         return ib_fail(IB_EINVAL, "a plan for %lld tokens", (long long)rows);

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "tensor/alloc.h"
-#include "tensor/error.h"
+#include "tensor/argument.h"
 
 ib_status ib_samples_add(ib_samples *s, const int32_t *ids, const int32_t *mask, int64_t n, int seq, int alone)
 {
@@ -58,11 +58,13 @@ void ib_samples_free(ib_samples *s)
 
 ib_samples_info ib_samples_info_of(const ib_samples *s)
 {
+    IB_NEED_OR(s, (ib_samples_info){0});
     return s->info;
 }
 
 ib_row ib_samples_row(const ib_samples *s, int64_t i)
 {
+    IB_NEED_OR(s, (ib_row){0});
     const ib_samples *w = s->whole ? s->whole : s;
     const int64_t from = w->from[s->offset + i], n = w->from[s->offset + i + 1] - from;
     return (ib_row){n, w->ids.id + from, w->pos.id + from, w->first.id + from, w->target.id + from};
@@ -81,6 +83,7 @@ static void count(ib_samples *s)
 
 ib_samples *ib_samples_split(ib_samples *s, int64_t rows)
 {
+    IB_NEED_OR(s, NULL);
     if (rows < 1 || rows >= s->info.rows)
         return ib_fail_null(IB_EINVAL, "%lld rows cannot be set aside of %lld", (long long)rows, (long long)s->info.rows);
     ib_samples *part = ib_alloc(sizeof *part);

@@ -5,7 +5,7 @@
 #include "files/safetensors.h"
 #include "lm/samples.h"
 #include "tensor/alloc.h"
-#include "tensor/error.h"
+#include "tensor/argument.h"
 
 typedef struct reader {
     ib_tokenizer *t;
@@ -155,6 +155,10 @@ static ib_status read_text(reader *r, const char *path, const char *text, size_t
 
 ib_samples *ib_samples_open(const char *path, ib_tokenizer *t, const ib_samples_opts *o)
 {
+    IB_NEED_OR(path, NULL);
+    IB_NEED_OR(t, NULL);
+    static const ib_samples_opts defaults;
+    o = o ? o : &defaults;
     const size_t n = strlen(path);
     const int jsonl = n > 6 && !strcmp(path + n - 6, ".jsonl");
     reader r = {t, o, ib_alloc(sizeof(ib_samples)), {0}, {0}, o->seq ? o->seq : 512, 0};

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "tensor/alloc.h"
-#include "tensor/error.h"
+#include "tensor/argument.h"
 
 static ib_out_tensor *add(ib_out *out, const char *name)
 {
@@ -183,6 +183,8 @@ ib_status ib_out_make(const ib_lm *m, ib_device *dev, const ib_out_tensor *t, fl
 ib_status ib_lm_save(ib_lm *m, const char *source, const char *path, const char *format, ib_lm_saved *saved,
                      void (*report)(void *user, const char *tensor, const char *from, const char *to, int exact), void *user)
 {
+    IB_NEED(m);
+    IB_NEED(path);
     const size_t n = strlen(path);
     *saved = (ib_lm_saved){0};
     if (format && !strcmp(format, "keep"))

@@ -6,7 +6,7 @@
 
 #include "lm/lm.h"
 #include "tensor/alloc.h"
-#include "tensor/error.h"
+#include "tensor/argument.h"
 
 ib_tensor *ib_lm_vector(const ib_entry *e, int64_t size, float plus, const char *path)
 {
@@ -31,6 +31,7 @@ ib_tensor *ib_lm_vector(const ib_entry *e, int64_t size, float plus, const char 
 
 ib_lm *ib_lm_open(const char *path)
 {
+    IB_NEED_OR(path, NULL);
     struct stat info;
     ib_lm *m = ib_alloc(sizeof *m);
     if (!m)
@@ -77,11 +78,13 @@ void ib_lm_free(ib_lm *m)
 
 const ib_lm_config *ib_lm_config_of(const ib_lm *m)
 {
+    IB_NEED_OR(m, NULL);
     return &m->c;
 }
 
 ib_layer *ib_lm_trainable(ib_lm *m)
 {
+    IB_NEED_OR(m, NULL);
     return m->trainable;
 }
 
@@ -97,6 +100,7 @@ int ib_lm_norm_width(const ib_lm *m, int norm)
 /* N(0, 0.02), the residual branches' outputs smaller by sqrt(2 layers) (GPT-2's scheme), norms 1. */
 ib_lm *ib_lm_new(const ib_lm_config *config, uint64_t seed)
 {
+    IB_NEED_OR(config, NULL);
     ib_lm *m = ib_alloc(sizeof *m);
     if (!m)
         return NULL;
@@ -177,6 +181,8 @@ static ib_status restore(ib_matrix *w, const ib_storage *f, const char *name)
 
 ib_status ib_lm_requantize(ib_lm *m, const char *format)
 {
+    IB_NEED(m);
+    IB_NEED(format);
     if (!strcmp(format, "keep"))
         return IB_OK;
     const ib_storage *f = ib_storage_find(format);
@@ -196,6 +202,8 @@ static ib_status freeze(ib_matrix *w, ib_tensor *t, const ib_storage *f)
 
 ib_status ib_lm_freeze(ib_lm *m, const char *format)
 {
+    IB_NEED(m);
+    IB_NEED(format);
     const ib_storage *f = ib_storage_find(format), *f16 = ib_storage_find("f16");
     if (!f)
         return IB_EINVAL;
@@ -229,6 +237,7 @@ ib_status ib_lm_freeze(ib_lm *m, const char *format)
 
 int64_t ib_lm_weight_bytes(const ib_lm *m)
 {
+    IB_NEED_OR(m, 0);
     int64_t n = 0;
     for (int i = 0; i < m->c.layers; i++)
         for (int r = 0; r < IB_N_ROLES; r++) {
@@ -243,6 +252,7 @@ int64_t ib_lm_weight_bytes(const ib_lm *m)
 
 int64_t ib_lm_weight_count(const ib_lm *m)
 {
+    IB_NEED_OR(m, 0);
     int64_t n = (int64_t)m->c.vocabulary * m->c.width * (m->c.tied ? 1 : 2), rows, cols;
     for (int r = 0; r < IB_N_ROLES; r++) {
         ib_lm_role_shape(&m->c, r, &rows, &cols);

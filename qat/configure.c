@@ -7,12 +7,15 @@
 
 #include "qat/plan.h"
 #include "tensor/alloc.h"
+#include "tensor/argument.h"
 
 static const char *const profiles[] = {"tflite_double", "tflite_single", "fp32_rne"};
 static const char *const phases[] = {"float", "calibrate", "learn", "frozen", "exported"};
 
 ib_status ib_profile_parse(const char *text, ib_profile *out)
 {
+    IB_NEED(text);
+    IB_NEED(out);
     for (int i = 0; i < 3; i++)
         if (!strcmp(profiles[i], text)) {
             *out = (ib_profile)i;
@@ -36,13 +39,15 @@ static int is_width(int bits)
     return bits == 8 || bits == 4 || bits == 2;
 }
 
-ib_status ib_qat_bits_parse(const char *text, ib_qat_opts *o)
+ib_status ib_qat_bits_parse(const char *text, ib_qat_opts *opts)
 {
+    IB_NEED(text);
+    IB_NEED(opts);
     int w = 0, a = 0, end = 0;
     if (sscanf(text, "w%da%d%n", &w, &a, &end) != 2 || text[end] || !is_width(w) || !is_width(a))
         return ib_fail(IB_EINVAL, "'%s' is no pair of widths: w8a8, w4a8, w2a8, w4a4, w2a2, ... are", text);
-    o->weight_bits = w;
-    o->act_bits = a;
+    opts->weight_bits = w;
+    opts->act_bits = a;
     return IB_OK;
 }
 
@@ -57,6 +62,7 @@ static void set_bits(ib_quantizer *q, int bits, ib_profile profile)
 
 ib_status ib_qat_set_profile(ib_layer *net, ib_profile profile)
 {
+    IB_NEED(net);
     ib_plan *p = ib_plan_of(net);
     if (!p || p->phase == IB_EXPORTED)
         return ib_fail(IB_ESTATE, "profile: the network is in phase %s", ib_phase_name(ib_qat_phase(net)));

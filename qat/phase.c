@@ -4,14 +4,18 @@
 
 #include "qat/plan.h"
 #include "tensor/alloc.h"
+#include "tensor/argument.h"
 
 ib_phase ib_qat_phase(const ib_layer *net)
 {
+    IB_NEED_OR(net, 0);
     return net->quantization.plan ? ib_plan_of(net)->phase : IB_FLOAT;
 }
 
 ib_status ib_qat_prepare(ib_layer *net, ib_graph *g, const ib_qat_opts *opts)
 {
+    IB_NEED(net);
+    IB_NEED(g);
     if (!net || !g)
         return IB_EINVAL;
     if (net->quantization.plan)
@@ -28,6 +32,9 @@ ib_status ib_qat_prepare(ib_layer *net, ib_graph *g, const ib_qat_opts *opts)
 
 ib_status ib_qat_calibrate(ib_layer *net, ib_graph *g, ib_loader *loader, int64_t batches)
 {
+    IB_NEED(net);
+    IB_NEED(g);
+    IB_NEED(loader);
     if (ib_qat_phase(net) != IB_CALIBRATE)
         return ib_fail(IB_ESTATE, "calibrate: the network is in phase %s", ib_phase_name(ib_qat_phase(net)));
     ib_batch b;
@@ -98,6 +105,8 @@ static int allowed(ib_phase from, ib_phase to)
 
 ib_status ib_qat_set_phase(ib_layer *net, ib_graph *g, ib_phase phase)
 {
+    IB_NEED(net);
+    IB_NEED(g);
     const ib_phase now = ib_qat_phase(net);
     ib_plan *p = ib_plan_of(net);
     if (!p || !allowed(now, phase))
@@ -130,6 +139,9 @@ ib_status ib_plan_restore_phase(ib_layer *net, ib_phase phase)
 
 ib_status ib_qat_begin(ib_layer *net, ib_graph *g, ib_loader *loader, const ib_qat_opts *opts)
 {
+    IB_NEED(net);
+    IB_NEED(g);
+    IB_NEED(loader);
     ib_status status = ib_qat_prepare(net, g, opts);
     if (!status)
         status = ib_qat_calibrate(net, g, loader, 10);
@@ -138,11 +150,13 @@ ib_status ib_qat_begin(ib_layer *net, ib_graph *g, ib_loader *loader, const ib_q
 
 int ib_qat_layer_count(const ib_layer *net)
 {
+    IB_NEED_OR(net, 0);
     return net->quantization.plan ? ib_plan_of(net)->n_steps + 1 : 0;
 }
 
 ib_qat_layer ib_qat_layer_at(const ib_layer *net, int i)
 {
+    IB_NEED_OR(net, (ib_qat_layer){0});
     const ib_plan *p = ib_plan_of(net);
     const ib_step *s = i ? &p->steps[i - 1] : &p->input;
     const int integer = !i || (s->form && !s->keep_float);
@@ -161,6 +175,9 @@ ib_qat_layer ib_qat_layer_at(const ib_layer *net, int i)
 
 float *ib_trace_output(ib_graph *g, const char *layer, int64_t *n)
 {
+    IB_NEED_OR(g, NULL);
+    IB_NEED_OR(layer, NULL);
+    IB_NEED_OR(n, NULL);
     for (int i = g->n_nodes - 1; i >= 0; i--) {
         const ib_tensor *t = g->nodes[i].out;
         if (!g->nodes[i].scope || strcmp(g->nodes[i].scope, layer))

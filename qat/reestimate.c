@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "qat/plan.h"
+#include "tensor/argument.h"
 
 /* The layer's product before bias and batch norm is z / gain with z = w_folded (*) x; its mean and variance replace a
  * share of the statistics. Channels whose gamma is 0 have no such product and keep theirs. */
@@ -36,6 +37,9 @@ static ib_status update(ib_graph *g, const ib_node *n, ib_step *s, float share)
 
 ib_status ib_qat_reestimate_bn(ib_layer *net, ib_graph *g, ib_loader *loader, int64_t batches)
 {
+    IB_NEED(net);
+    IB_NEED(g);
+    IB_NEED(loader);
     ib_plan *p = ib_plan_of(net);
     ib_batch b;
     if (ib_qat_phase(net) != IB_LEARN)

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "tensor/error.h"
+#include "tensor/argument.h"
 
 static const ib_format formats[] = {
 #define FORMAT(name, bits, qmax, max_rmse) {#name, bits, qmax, max_rmse, ib_pack_##name, ib_unpack_##name},
@@ -19,6 +19,7 @@ const ib_format *ib_format_at(int i)
 
 const ib_format *ib_format_find(const char *name)
 {
+    IB_NEED_OR(name, NULL);
     for (int i = 0; i < N_FORMATS; i++)
         if (!strcmp(formats[i].name, name))
             return &formats[i];
@@ -35,5 +36,6 @@ const ib_format *ib_format_for_bits(int bits)
 
 int64_t ib_format_bytes(const ib_format *f, int64_t n)
 {
+    IB_NEED_OR(f, 0);
     return (n * f->bits + 7) / 8;
 }

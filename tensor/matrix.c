@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "tensor/alloc.h"
-#include "tensor/error.h"
+#include "tensor/argument.h"
 #include "tensor/storage/scaled.h"
 
 #define STORAGE(name, block, bytes, gguf, error)                                                                       \
@@ -54,6 +54,7 @@ static int same_name(const char *a, const char *b)
 
 const ib_storage *ib_storage_find(const char *name)
 {
+    IB_NEED_OR(name, NULL);
     char names[256] = "";
     for (int i = 0; i < N_STORAGE; i++) {
         if (same_name(table[i].name, name))
@@ -74,6 +75,7 @@ const ib_storage *ib_storage_gguf(int type)
 
 int64_t ib_storage_bytes(const ib_storage *f, int64_t rows, int64_t cols)
 {
+    IB_NEED_OR(f, 0);
     if (!f->decode)
         return ib_scaled_bytes(f, rows, cols);
     if (cols % f->block)
@@ -83,6 +85,7 @@ int64_t ib_storage_bytes(const ib_storage *f, int64_t rows, int64_t cols)
 
 const ib_storage *ib_storage_fallback(const ib_storage *f, int64_t cols)
 {
+    IB_NEED_OR(f, NULL);
     static const char *const other[][2] = {{"q2_k", "iq4_nl"}, {"q3_k", "iq4_nl"}, {"q4_k", "q5_0"}, {"q5_k", "q5_1"}, {"q6_k", "q8_0"}};
     if (!f->decode || cols % f->block == 0)
         return f;
@@ -94,6 +97,9 @@ const ib_storage *ib_storage_fallback(const ib_storage *f, int64_t cols)
 
 ib_status ib_matrix_encode(ib_matrix *m, const ib_storage *f, int64_t rows, int64_t cols, const float *x)
 {
+    IB_NEED(m);
+    IB_NEED(f);
+    IB_NEED(x);
     *m = (ib_matrix){.format = f, .rows = rows, .cols = cols};
     const int64_t bytes = ib_storage_bytes(f, rows, cols);
     if (bytes < 0)
@@ -113,6 +119,8 @@ ib_status ib_matrix_encode(ib_matrix *m, const ib_storage *f, int64_t rows, int6
 
 void ib_matrix_decode(const ib_matrix *m, int64_t first, int64_t n, float *y)
 {
+    IB_NEED_OR(m, );
+    IB_NEED_OR(y, );
     const ib_storage *f = m->format;
     float block[256];
     for (int64_t i = first, end = first + n; i < end;) {

@@ -3,6 +3,8 @@
 
 #include <isobit/tensor.h>
 
+#include "tensor/argument.h"
+
 static void philox(uint32_t ctr[4], uint32_t k0, uint32_t k1)
 {
     for (int round = 0; round < 10; round++) {
@@ -20,6 +22,7 @@ static void philox(uint32_t ctr[4], uint32_t k0, uint32_t k1)
 /* Four consecutive numbers share one block; the block index is the low half of the counter, the stream the high. */
 void ib_rng_four(ib_rng r, uint64_t block, uint32_t out[4])
 {
+    IB_NEED_OR(out, );
     const uint32_t c[4] = {(uint32_t)block, (uint32_t)(block >> 32), (uint32_t)r.stream, (uint32_t)(r.stream >> 32)};
     for (int i = 0; i < 4; i++)
         out[i] = c[i];

@@ -1,8 +1,10 @@
 /* language_loss.c - cross-entropy over a vocabulary, in chunks of 256 rows: no logits outlive their chunk. Training makes
  * dx in the forward pass while a chunk's logits are at hand; the backward pass only scales it. */
+#include <math.h>
 #include <string.h>
 
 #include "autograd/op.h"
+#include "tensor/argument.h"
 
 #define K(g) (&(g)->dev->k)
 
@@ -112,7 +114,10 @@ const ib_op ib_op_language_loss = {
 
 ib_tensor *ib_language_loss(ib_graph *g, ib_tensor *x, const ib_matrix *head, ib_tensor *w, const int32_t *target, float scale, float *nll)
 {
-    if (!head && !w)
-        return NULL;
+    IB_GIVEN(x);
+    IB_NEED_OR(target, NULL);
+    if (!head)
+        IB_GIVEN(w);
+    IB_TAKE_OR(scale, isfinite(scale), NULL, "is %g", scale);
     return IB_APPLY(g, &ib_op_language_loss, (&(loss_attrs){head, target, scale, nll}), x, head ? NULL : w);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "autograd/op.h"
+#include "tensor/argument.h"
 
 #define K(g) (&(g)->dev->k)
 
@@ -266,15 +267,24 @@ const ib_op ib_op_lora = {
         {"dora", 3, {{2, {5, 4}, -1, 1}, {1, {3}, 0.5f, 1}, {1, {3}, -1, 1}}, dora_sample, 0},
         {0}}};
 
-ib_tensor *ib_lora_linear(ib_graph *g, ib_tensor *x, const ib_matrix *w, ib_tensor *bias, const ib_lora_opts *o)
+ib_tensor *ib_lora_linear(ib_graph *g, ib_tensor *x, const ib_matrix *w, ib_tensor *bias, const ib_lora_opts *opts)
 {
-    if (!w)
-        return NULL;
-    const lora_attrs a = {w, o->merged ? o->merged : w, o->scale, o->dropout, o->keep, o->no_output};
-    return IB_APPLY(g, &ib_op_lora, &a, x, o->a, o->b, o->merged ? NULL : o->m, bias);
+    IB_GIVEN(x);
+    IB_NEED_OR(w, NULL);
+    IB_NEED_OR(opts, NULL);
+    IB_TAKE_OR(opts->a, !opts->a == !opts->b, NULL, "and opts->b: %s of the two is NULL", "one");
+    IB_TAKE_OR(opts->m, !opts->m || opts->a, NULL, "is there without %s", "opts->a and opts->b");
+    IB_TAKE_OR(opts->scale, isfinite(opts->scale), NULL, "is %g", opts->scale);
+    IB_TAKE_OR(opts->dropout, opts->dropout >= 0 && opts->dropout < 1, NULL, "is %g, which is not in [0, 1)", opts->dropout);
+    IB_TAKE_OR(opts->merged, !opts->merged || (opts->merged->rows == w->rows && opts->merged->cols == w->cols), NULL, "is not %lldx%lld as w is",
+               (long long)w->rows, (long long)w->cols);
+    const lora_attrs a = {w, opts->merged ? opts->merged : w, opts->scale, opts->dropout, opts->keep, opts->no_output};
+    return IB_APPLY(g, &ib_op_lora, &a, x, opts->a, opts->b, opts->merged ? NULL : opts->m, bias);
 }
 
 ib_tensor *ib_frozen_linear(ib_graph *g, ib_tensor *x, const ib_matrix *w, ib_tensor *bias)
 {
+    IB_GIVEN(x);
+    IB_NEED_OR(w, NULL);
     return ib_lora_linear(g, x, w, bias, &(ib_lora_opts){0});
 }

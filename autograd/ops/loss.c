@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "autograd/op.h"
+#include "tensor/argument.h"
 
 #define K(g) (&(g)->dev->k)
 
@@ -116,6 +117,7 @@ const ib_op ib_op_cross_entropy = {
 
 ib_tensor *ib_cross_entropy(ib_graph *g, ib_tensor *logits, const int32_t *labels, float smoothing)
 {
+    IB_NEED_OR(labels, NULL);
     return IB_APPLY(g, &ib_op_cross_entropy, (&(xent_attrs){labels, smoothing}), logits);
 }
 

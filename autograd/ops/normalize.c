@@ -4,6 +4,7 @@
 
 #include "autograd/attrs.h"
 #include "autograd/op.h"
+#include "tensor/argument.h"
 
 #define K(g) (&(g)->dev->k)
 
@@ -93,21 +94,36 @@ const ib_op ib_op_batch_norm = {
         {"2d", 4, {{2, {6, 3}, -1, 1}, {1, {3}, 0.5f, 1}, {1, {3}, -1, 1}, {1, {3}, 1, 2}}, bn_sample, 0, 1},
         {0}}};
 
-static ib_tensor *apply(ib_graph *g, ib_tensor *x, ib_tensor *gamma, ib_tensor *beta, ib_tensor *mean, ib_tensor *var, float momentum, float eps, int relu)
+static ib_tensor *apply(ib_graph *g, ib_tensor *x, ib_tensor *gamma, ib_tensor *beta, ib_tensor *mean, ib_tensor *var, float momentum, float eps,
+                        int relu)
 {
-    if (!mean || !var)
-        return NULL;
     const ib_bn_attrs a = {mean, var, momentum > 0 ? momentum : 0.1f, eps > 0 ? eps : 1e-5f, relu};
     return IB_APPLY(g, &ib_op_batch_norm, &a, x, gamma, beta);
 }
 
-ib_tensor *ib_batch_norm(ib_graph *g, ib_tensor *x, ib_tensor *gamma, ib_tensor *beta, ib_tensor *running_mean, ib_tensor *running_var, float momentum, float eps)
+/* Of both public functions, so that each names itself. */
+#define GIVEN()                                                                                                        \
+    do {                                                                                                               \
+        IB_GIVEN(x);                                                                                                   \
+        IB_GIVEN(gamma);                                                                                               \
+        IB_GIVEN(beta);                                                                                                \
+        IB_GIVEN(running_mean);                                                                                        \
+        IB_GIVEN(running_var);                                                                                         \
+        IB_TAKE_OR(momentum, momentum >= 0 && momentum <= 1, NULL, "is %g, which is not in [0, 1]", momentum);         \
+        IB_TAKE_OR(eps, eps >= 0 && isfinite(eps), NULL, "is %g", eps);                                                \
+    } while (0)
+
+ib_tensor *ib_batch_norm(ib_graph *g, ib_tensor *x, ib_tensor *gamma, ib_tensor *beta, ib_tensor *running_mean, ib_tensor *running_var,
+                         float momentum, float eps)
 {
+    GIVEN();
     return apply(g, x, gamma, beta, running_mean, running_var, momentum, eps, 0);
 }
 
-ib_tensor *ib_batch_norm_relu(ib_graph *g, ib_tensor *x, ib_tensor *gamma, ib_tensor *beta, ib_tensor *running_mean, ib_tensor *running_var, float momentum, float eps)
+ib_tensor *ib_batch_norm_relu(ib_graph *g, ib_tensor *x, ib_tensor *gamma, ib_tensor *beta, ib_tensor *running_mean, ib_tensor *running_var,
+                              float momentum, float eps)
 {
+    GIVEN();
     return apply(g, x, gamma, beta, running_mean, running_var, momentum, eps, 1);
 }
 
@@ -154,5 +170,6 @@ const ib_op ib_op_layer_norm = {
 
 ib_tensor *ib_layer_norm(ib_graph *g, ib_tensor *x, ib_tensor *gamma, ib_tensor *beta, float eps)
 {
+    IB_TAKE_OR(eps, eps >= 0 && isfinite(eps), NULL, "is %g", eps);
     return IB_APPLY(g, &ib_op_layer_norm, &(float){eps > 0 ? eps : 1e-5f}, x, gamma, beta);
 }

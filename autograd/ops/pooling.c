@@ -1,5 +1,6 @@
 /* pooling.c - max, average and global average pooling. kernel 0x0 means the whole image. */
 #include "autograd/op.h"
+#include "tensor/argument.h"
 
 #define K(g) (&(g)->dev->k)
 
@@ -97,5 +98,6 @@ ib_tensor *ib_avg_pool(ib_graph *g, ib_tensor *x, const ib_pool_opts *opts)
 
 ib_tensor *ib_global_avg_pool(ib_graph *g, ib_tensor *x)
 {
+    IB_GIVEN(x);
     return ib_avg_pool(g, x, &(ib_pool_opts){0});
 }

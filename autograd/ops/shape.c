@@ -3,6 +3,7 @@
 
 #include "autograd/attrs.h"
 #include "autograd/op.h"
+#include "tensor/argument.h"
 
 #define K(g) (&(g)->dev->k)
 
@@ -54,15 +55,16 @@ const ib_op ib_op_reshape = {
 ib_tensor *ib_reshape(ib_graph *g, ib_tensor *x, int ndim, const int64_t *shape)
 {
     ib_reshape_attrs a = {.ndim = ndim};
-    if (ndim < 1 || ndim > IB_MAX_DIMS)
-        return ib_fail_null(IB_EINVAL, "reshape: %d dimensions, 1 to %d are possible", ndim, IB_MAX_DIMS);
+    IB_NEED_OR(shape, NULL);
+    IB_TAKE_OR(ndim, ndim >= 1 && ndim <= IB_MAX_DIMS, NULL, "is %d, 1 to %d are possible", ndim, IB_MAX_DIMS);
     memcpy(a.shape, shape, (size_t)ndim * sizeof *shape);
     return IB_APPLY(g, &ib_op_reshape, &a, x);
 }
 
 ib_tensor *ib_flatten(ib_graph *g, ib_tensor *x)
 {
-    return x ? ib_reshape(g, x, 2, (int64_t[]){0, x->size / x->shape[0]}) : NULL;
+    IB_GIVEN(x);
+    return ib_reshape(g, x, 2, (int64_t[]){0, x->size / x->shape[0]});
 }
 
 /* ---- flatten_hwc: y[n, p C + c] = x[n, c, p], p the place in the image; rows are what they are ---- */
@@ -115,7 +117,7 @@ static ib_tensor *flatten_sample(ib_graph *g, ib_tensor **in)
 }
 
 const ib_op ib_op_flatten_hwc = {
-    .name = "flatten_hwc", .n_required = 1, .shape = flatten_shape, .forward = flatten_forward, .backward = flatten_backward,
+    .name = "flatten_hwc", .inputs = "x", .takes_codes = 1, .n_required = 1, .shape = flatten_shape, .forward = flatten_forward, .backward = flatten_backward,
     .samples = (const ib_sample[]){{"image", 1, {{4, {2, 3, 2, 4}, -1, 1}}, flatten_sample, 0},
                                    {"row", 1, {{2, {2, 5}, -1, 1}}, flatten_sample, 0}, {0}}};
 
@@ -193,10 +195,10 @@ const ib_op ib_op_concat = {
 
 ib_tensor *ib_concat(ib_graph *g, ib_tensor *const *x, int n, int axis)
 {
-    if (n < 2 || n > IB_MAX_INPUTS)
-        return ib_fail_null(IB_EINVAL, "concat: %d inputs, 2 to %d are possible", n, IB_MAX_INPUTS);
+    IB_NEED_OR(g, NULL);
+    IB_NEED_OR(x, NULL);
+    IB_TAKE_OR(n, n >= 2 && n <= IB_MAX_INPUTS, NULL, "is %d, 2 to %d are possible", n, IB_MAX_INPUTS);
     for (int i = 0; i < n; i++)
-        if (!x[i])
-            return NULL;
+        IB_GIVEN(x[i]);
     return ib_apply(g, &ib_op_concat, x, n, &(ib_concat_attrs){axis});
 }

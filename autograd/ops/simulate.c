@@ -1,7 +1,9 @@
 /* simulate.c - quantization simulated in fp32, for research and as the check of the integer operators. */
+#include <math.h>
 #include <string.h>
 
 #include "autograd/op.h"
+#include "tensor/argument.h"
 
 #define K(g) (&(g)->dev->k)
 
@@ -96,6 +98,11 @@ const ib_op ib_op_ste_clamp = {
 
 ib_tensor *ib_fake_quantize(ib_graph *g, ib_tensor *x, float scale, int zero, int qmin, int qmax)
 {
+    IB_GIVEN(x);
+    IB_TAKE_OR(scale, scale > 0 && isfinite(scale), NULL, "is %g", scale);
+    IB_TAKE_OR(qmin, qmin >= -128 && qmin <= 127, NULL, "is %d, -128 to 127 are possible", qmin);
+    IB_TAKE_OR(qmax, qmax > qmin && qmax <= 127, NULL, "is %d, %d to 127 are possible", qmax, qmin + 1);
+    IB_TAKE_OR(zero, zero >= qmin && zero <= qmax, NULL, "is %d, which is not in %d..%d", zero, qmin, qmax);
     return IB_APPLY(g, &ib_op_fake_quantize, (&(fq_attrs){scale, zero, qmin, qmax}), x);
 }
 
@@ -106,5 +113,6 @@ ib_tensor *ib_ste_round(ib_graph *g, ib_tensor *x)
 
 ib_tensor *ib_ste_clamp(ib_graph *g, ib_tensor *x, float lo, float hi)
 {
+    IB_TAKE_OR(lo, lo <= hi, NULL, "is %g, hi is %g", lo, hi);
     return IB_APPLY(g, &ib_op_ste_clamp, ((float[]){lo, hi}), x);
 }

@@ -1,7 +1,9 @@
 /* transformer.c - operators of decoders without products: embedding, RMS norm, rotary positions, gated activations, attention. */
+#include <math.h>
 #include <string.h>
 
 #include "autograd/op.h"
+#include "tensor/argument.h"
 
 #define K(g) (&(g)->dev->k)
 
@@ -62,13 +64,21 @@ const ib_op ib_op_embedding = {
 
 ib_tensor *ib_embedding(ib_graph *g, ib_tensor *table, const int32_t *ids, int64_t n, float scale)
 {
-    if (!table || table->ndim != 2)
-        return NULL;
+    IB_GIVEN(table);
+    IB_NEED_OR(ids, NULL);
+    IB_TAKE_OR(table, table->ndim == 2, NULL, "has %d dimensions, not 2", table->ndim);
+    IB_TAKE_OR(n, n > 0, NULL, "is %lld", (long long)n);
+    IB_TAKE_OR(scale, isfinite(scale), NULL, "is %g", scale);
     return IB_APPLY(g, &ib_op_embedding, (&(embedding_attrs){NULL, ids, n, table->shape[0], table->shape[1], scale}), table);
 }
 
 ib_tensor *ib_embedding_frozen(ib_graph *g, const ib_matrix *table, const int32_t *ids, int64_t n, float scale)
 {
+    IB_NEED_OR(g, NULL);
+    IB_NEED_OR(table, NULL);
+    IB_NEED_OR(ids, NULL);
+    IB_TAKE_OR(n, n > 0, NULL, "is %lld", (long long)n);
+    IB_TAKE_OR(scale, isfinite(scale), NULL, "is %g", scale);
     return IB_APPLY(g, &ib_op_embedding, (&(embedding_attrs){table, ids, n, table->rows, table->cols, scale}), NULL);
 }
 
@@ -113,6 +123,7 @@ const ib_op ib_op_rms_norm = {
 
 ib_tensor *ib_rms_norm(ib_graph *g, ib_tensor *x, ib_tensor *w, float eps)
 {
+    IB_TAKE_OR(eps, eps >= 0 && isfinite(eps), NULL, "is %g", eps);
     return IB_APPLY(g, &ib_op_rms_norm, &eps, x, w);
 }
 
@@ -160,9 +171,16 @@ const ib_op ib_op_rope = {
     .samples = (const ib_sample[]){{"pairs", 1, {{2, {3, 10}, -1, 1}}, rope_pairs_sample, 0},
                                    {"halves", 1, {{2, {3, 10}, -1, 1}}, rope_halves_sample, 0}, {0}}};
 
-ib_tensor *ib_rope(ib_graph *g, ib_tensor *x, const ib_rope_opts *o)
+ib_tensor *ib_rope(ib_graph *g, ib_tensor *x, const ib_rope_opts *opts)
 {
-    return IB_APPLY(g, &ib_op_rope, o, x);
+    IB_GIVEN(x);
+    IB_NEED_OR(opts, NULL);
+    IB_NEED_OR(opts->pos, NULL);
+    IB_NEED_OR(opts->table, NULL);
+    IB_TAKE_OR(opts->heads, opts->heads > 0, NULL, "is %d", opts->heads);
+    IB_TAKE_OR(opts->dim, opts->dim > 0, NULL, "is %d", opts->dim);
+    IB_TAKE_OR(opts->rotated, opts->rotated >= 0 && opts->rotated <= opts->dim && opts->rotated % 2 == 0, NULL, "is %d of %d", opts->rotated, opts->dim);
+    return IB_APPLY(g, &ib_op_rope, opts, x);
 }
 
 /* ---- gated activation: y = f(gate) up ---- */
@@ -299,7 +317,19 @@ const ib_op ib_op_attention = {
         {"two sequences", 3, {{2, {5, 12}, -1, 1}, {2, {5, 6}, -1, 1}, {2, {5, 6}, -1, 1}}, attention_sample, 0},
         {"window of 2", 3, {{2, {5, 12}, -1, 1}, {2, {5, 6}, -1, 1}, {2, {5, 6}, -1, 1}}, window_sample, 0}, {0}}};
 
-ib_tensor *ib_causal_attention(ib_graph *g, ib_tensor *q, ib_tensor *k, ib_tensor *v, const ib_attention_opts *o)
+ib_tensor *ib_causal_attention(ib_graph *g, ib_tensor *q, ib_tensor *k, ib_tensor *v, const ib_attention_opts *opts)
 {
-    return IB_APPLY(g, &ib_op_attention, o, q, k, v);
+    IB_GIVEN(q);
+    IB_GIVEN(k);
+    IB_GIVEN(v);
+    IB_NEED_OR(opts, NULL);
+    IB_NEED_OR(opts->first, NULL);
+    IB_TAKE_OR(opts->heads, opts->heads > 0, NULL, "is %d", opts->heads);
+    IB_TAKE_OR(opts->groups, opts->groups > 0 && opts->heads % opts->groups == 0, NULL, "is %d, for %d heads", opts->groups, opts->heads);
+    IB_TAKE_OR(opts->dim, opts->dim > 0 && opts->dim <= IB_MAX_HEAD_DIM, NULL, "is %d, 1 to %d are possible", opts->dim, IB_MAX_HEAD_DIM);
+    IB_TAKE_OR(opts->scale, isfinite(opts->scale), NULL, "is %g", opts->scale);
+    IB_TAKE_OR(opts->window, opts->window >= 0, NULL, "is %lld", (long long)opts->window);
+    for (int64_t i = 0; i < q->shape[0]; i++)
+        IB_TAKE_OR(opts->first, opts->first[i] >= 0 && opts->first[i] <= i, NULL, "is %d for row %lld", opts->first[i], (long long)i);
+    return IB_APPLY(g, &ib_op_attention, opts, q, k, v);
 }
