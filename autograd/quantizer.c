@@ -18,6 +18,11 @@ void ib_act_bounds(const ib_quantizer *q, ib_act act, int *lo, int *hi)
     }
 }
 
+float ib_passes_below(const ib_quantizer *q, ib_act act)
+{
+    return q->learned == IB_PACT ? (float)(q->qmax - q->zero) * q->scale : act == IB_ACT_RELU6 ? 6.0f : INFINITY;
+}
+
 ib_status ib_quantizer_refresh(ib_quantizer *q)
 {
     if (!q->param)
@@ -76,14 +81,17 @@ ib_status ib_see(ib_graph *g, const ib_node *n, ib_quantizer *q, ib_act act, flo
 }
 
 /* LSQ on t = ln s: dt = g s sum dy (...), g = 1 / sqrt(N QP), N elements of one sample, QP codes above zero. */
-void ib_learn_scale(ib_graph *g, ib_quantizer *q, int64_t batch, int64_t size, const float *x, const float *dy, int lo, int hi)
+void ib_learn_scale(ib_graph *g, ib_quantizer *q, ib_act act, int64_t batch, int64_t size, float *x, const float *dy)
 {
     if (!q->param || !q->param->needs_grad)
         return;
+    const float top = ib_passes_below(q, act);
+    if (act != IB_ACT_NONE)
+        K(g)->clamp(x, x, size, 0, top);
     if (q->learned == IB_PACT) {
-        q->param->grad[0] += (float)K(g)->pact_grad(x, dy, size, (float)(hi - q->zero) * q->scale);
+        q->param->grad[0] += (float)K(g)->pact_grad(x, dy, size, top);
     } else if (q->learned == IB_LSQ) {
-        const double positive = hi > q->zero ? hi - q->zero : 1, factor = 1.0 / sqrt((double)(size / batch) * positive);
-        q->param->grad[0] += (float)(factor * q->scale * K(g)->lsq_grad(x, dy, size, q->scale, q->zero, lo, hi));
+        const double positive = q->qmax > q->zero ? q->qmax - q->zero : 1, factor = 1.0 / sqrt((double)(size / batch) * positive);
+        q->param->grad[0] += (float)(factor * q->scale * K(g)->lsq_grad(x, dy, size, q->scale, q->zero, q->qmin, q->qmax));
     }
 }

@@ -28,6 +28,10 @@ typedef struct ib_quantizer {
 /* The codes between which `act` clamps. */
 void ib_act_bounds(const ib_quantizer *q, ib_act act, int *lo, int *hi);
 
+/* The real value from which on `act` or PACT's level lets no gradient pass: infinity if there is none. Behind any `act` nothing
+ * passes at 0 and below it either, as in PyTorch. */
+float ib_passes_below(const ib_quantizer *q, ib_act act);
+
 /* The quantizer's scale from its learned parameter, if it has one. */
 ib_status ib_quantizer_refresh(ib_quantizer *q);
 
@@ -107,7 +111,8 @@ ib_tensor *ib_qdropout(ib_graph *g, ib_tensor *x, float p);
 ib_status ib_set_codes(ib_graph *g, ib_tensor *out, const ib_quantizer *q);
 /* In a training forward lets the quantizer see [lo, hi] (after the activation's clamp), then refreshes it. */
 ib_status ib_see(ib_graph *g, const ib_node *n, ib_quantizer *q, ib_act act, float lo, float hi);
-/* Adds the gradient of the quantizer's learned parameter, given the real values x[size] before quantization. */
-void ib_learn_scale(ib_graph *g, ib_quantizer *q, int64_t batch, int64_t size, const float *x, const float *dy, int lo, int hi);
+/* Adds the gradient of the quantizer's learned parameter, given the real values x[size] before `act` and quantization; x becomes
+ * act(x). */
+void ib_learn_scale(ib_graph *g, ib_quantizer *q, ib_act act, int64_t batch, int64_t size, float *x, const float *dy);
 
 #endif

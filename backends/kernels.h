@@ -50,7 +50,8 @@ typedef struct ib_epilogue {
     const isobit_scale *scale; /* [channels] */
     int profile, zero, lo, hi;
     int8_t *codes;
-    uint8_t *mask;             /* bits of what was not clamped, or NULL */
+    uint8_t *mask;             /* bits of where the gradient passes (kernels.def), or NULL */
+    const int32_t *top;        /* [channels] for the mask, or NULL */
 } ib_epilogue;
 
 /* Causal attention with grouped keys; query row i sees keys max(first[i], i - window + 1) .. i. */

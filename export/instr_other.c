@@ -140,7 +140,7 @@ static ib_status avgpool_run(const ib_program *p, const ib_instr *i, const ib_ru
     const isobit_pool *o = &i->p.pool;
     const ib_window s = pool_window(o, r->batch);
     r->dev->k.qavgpool(&s, r->value[i->in[0]], o->in_zero, r->acc);
-    r->dev->k.requant(r->acc, 1, 1, r->batch * o->channels * o->out_h * o->out_w, &o->scale, p->profile, o->out_zero, o->lo, o->hi, r->value[i->out], NULL);
+    r->dev->k.requant(r->acc, 1, 1, r->batch * o->channels * o->out_h * o->out_w, &o->scale, p->profile, o->out_zero, o->lo, o->hi, r->value[i->out], NULL, NULL);
     return IB_OK;
 }
 

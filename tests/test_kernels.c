@@ -85,7 +85,7 @@ static isobit_scale *factors(int64_t n, int profile, int large)
             isobit_scale *scale = factors(c, profile, masked);                                                         \
             int8_t *codes = malloc((size_t)count), *out = guarded((size_t)count);                                      \
             uint8_t *mask = malloc((size_t)bytes), *own_mask = guarded((size_t)bytes);                                 \
-            ref->k.requant(want, count / ((c) * (hw)), c, hw, scale, profile, 3, -100, 90, codes, mask);               \
+            ref->k.requant(want, count / ((c) * (hw)), c, hw, scale, profile, 3, -100, 90, codes, mask, NULL);         \
             const ib_epilogue e = {scale, profile, 3, -100, 90, out, masked ? own_mask : NULL};                        \
             void *to = NULL;                                                                                           \
             const int64_t size = pack;                                                                                 \
@@ -234,7 +234,7 @@ static void channels_last_sums_and_pools_agree(void)
             ref->k.qmaxpool(s, a, top, NULL);
             ref->k.qavgpool(s, a, -3, acc);
             const isobit_scale inverse = ib_requant_scale(1.0f / (float)(s->kh * s->kw), 1.0f, 1.0f, profile);
-            ref->k.requant(acc, 1, 1, out, &inverse, profile, 4, -100, 99, mean, NULL);
+            ref->k.requant(acc, 1, 1, out, &inverse, profile, 4, -100, 99, mean, NULL, NULL);
             EACH_LEVEL({
                 const ib_nhwc x = image(s->n, s->ic, s->ih, s->iw, 1, -3);
                 const ib_nhwc z = image(s->n, s->ic, s->ih, s->iw, 0, -3);
@@ -341,28 +341,68 @@ static void requantizations_agree(void)
                 int32_t *acc = noise((size_t)size * 4, 8 + t);
                 isobit_scale *scale = malloc((size_t)c * sizeof *scale);
                 for (int64_t i = 0; i < size; i++)
-                    acc[i] >>= i % 24;
+                    acc[i] = i % 13 ? acc[i] >> i % 24 : (int32_t)(i % 3);
                 for (int64_t j = 0; j < c; j++)
                     scale[j] = ib_requant_scale(ldexpf(0.5f + 0.49f * ib_rng_uniform((ib_rng){4, t}, (uint64_t)j), large ? 3 : -(int)(j % 25)), 1, 1, profile);
+                int32_t *top = malloc((size_t)c * sizeof *top);
+                for (int64_t j = 0; j < c; j++) /* accumulators at 0 and at the top, and next to them, do occur */
+                    top[j] = j % 3 ? acc[(j * 31 + 5) % size] : INT32_MAX;
                 int8_t *want = malloc((size_t)size);
-                uint8_t *mask = calloc((size_t)size / 8 + 1, 1);
-                ref->k.requant(acc, n, c, hw, scale, profile, -3, -120, 100, want, mask);
+                uint8_t *mask = calloc((size_t)size / 8 + 1, 1), *passing = calloc((size_t)size / 8 + 1, 1);
+                ref->k.requant(acc, n, c, hw, scale, profile, -3, -120, 100, want, mask, NULL);
+                for (int64_t i = 0; i < size; i++)
+                    if (mask[i / 8] >> i % 8 & 1 && acc[i] > 0 && acc[i] < top[i / hw % c])
+                        passing[i / 8] |= (uint8_t)(1 << i % 8);
                 EACH_LEVEL({
                     int8_t *got = guarded((size_t)size);
                     uint8_t *bits = guarded((size_t)(size + 7) / 8);
-                    k->requant(acc, n, c, hw, scale, profile, -3, -120, 100, got, bits);
+                    k->requant(acc, n, c, hw, scale, profile, -3, -120, 100, got, bits, top);
+                    CHECK(!memcmp(want, got, (size_t)size));
+                    CHECK(!memcmp(passing, bits, (size_t)(size + 7) / 8));
+                    k->requant(acc, n, c, hw, scale, profile, -3, -120, 100, got, bits, NULL);
                     CHECK(!memcmp(want, got, (size_t)size));
                     CHECK(!memcmp(mask, bits, (size_t)(size + 7) / 8));
                     check_guard(got, (size_t)size);
                     check_guard(bits, (size_t)(size + 7) / 8);
-                    k->requant(acc, n, c, hw, scale, profile, -3, -120, 100, got, NULL);
+                    k->requant(acc, n, c, hw, scale, profile, -3, -120, 100, got, NULL, NULL);
                     CHECK(!memcmp(want, got, (size_t)size));
                     free(got);
                     free(bits);
                 });
-                free(acc), free(scale), free(want), free(mask);
+                free(acc), free(scale), free(want), free(mask), free(passing), free(top);
             }
     ib_device_close(ref);
+}
+
+/* Equal scales make sums of exactly 0, and 3 + 3 one of exactly 6. */
+static void sums_pass_between_their_bounds(void)
+{
+    static const int64_t sizes[] = {1, 7, 16, 37, 20003};
+    for (int t = 0; t < 5; t++)
+        for (int product = 0; product < 2; product++) {
+            const int64_t n = sizes[t];
+            int8_t *a = noise((size_t)n, 21), *b = noise((size_t)n, 22);
+            uint8_t *mask = noise((size_t)(n + 7) / 8, 23), *want = calloc((size_t)(n + 7) / 8, 1);
+            const float s = 0.0625f, top = t % 2 ? 6 : INFINITY;
+            int bounds = 0;
+            for (int64_t i = 0; i < n; i++) {
+                const float x = s * (float)(a[i] - 4), y = s * (float)(b[i] + 4), v = product ? x * y : x + y;
+                bounds += v == 0 || v == 6;
+                if (mask[i / 8] >> i % 8 & 1 && v > 0 && v < top)
+                    want[i / 8] |= (uint8_t)(1 << i % 8);
+            }
+            CHECK(n < 20000 || bounds > 20);
+            EACH_LEVEL({
+                uint8_t *bits = guarded((size_t)(n + 7) / 8);
+                memcpy(bits, mask, (size_t)(n + 7) / 8);
+                k->real_passes(n, a, s, 4, b, s, -4, product, top, bits);
+                for (int64_t i = 0; i < n; i++) /* bits beyond n do not count */
+                    CHECK(((bits[i / 8] ^ want[i / 8]) >> i % 8 & 1) == 0);
+                check_guard(bits, (size_t)(n + 7) / 8);
+                free(bits);
+            });
+            free(a), free(b), free(mask), free(want);
+        }
 }
 
 /* gcc 12 at -O3 with VNNI enabled for ordinary code drops the sign cast of this sum (a reason to build the library for
@@ -509,5 +549,5 @@ static void codes_of_nan_and_infinity_are_codes(void)
     });
 }
 
-SUITE("kernels", T(integer_convolutions_agree), T(channels_last_agree), T(channels_last_sums_and_pools_agree), T(integer_linear_layers_agree), T(pools_agree), T(requantizations_agree), T(signed_bytes_stay_signed),
+SUITE("kernels", T(integer_convolutions_agree), T(channels_last_agree), T(channels_last_sums_and_pools_agree), T(integer_linear_layers_agree), T(pools_agree), T(requantizations_agree), T(sums_pass_between_their_bounds), T(signed_bytes_stay_signed),
       T(float_convolutions_agree_and_ignore_threads), T(products_agree_and_ignore_threads), T(sums_ignore_threads), T(codes_of_nan_and_infinity_are_codes))

@@ -219,7 +219,7 @@ static ib_tensor *both(ib_tensor **p, ib_tensor *x, ib_quantizer *q, int integer
     }
 #define FQ(t, i) ib_fake_quantize(g, t, q[i].scale, q[i].zero, q[i].qmin, q[i].qmax)
     ib_tensor *xf = FQ(x, 0), *wf = ib_fake_quantize(g, w, codes->q.scale[0], 0, -7, 7), *c = ib_conv2d(g, xf, wf, b, &conv);
-    return FQ(ib_avg_pool(g, FQ(ib_add(g, FQ(c, 1), FQ(c, 2)), 3), &(ib_pool_opts){2, 2, 2, 2, 0, 0}), 4);
+    return FQ(ib_avg_pool(g, FQ(ib_add(g, FQ(ib_relu(g, c), 1), FQ(c, 2)), 3), &(ib_pool_opts){2, 2, 2, 2, 0, 0}), 4);
 }
 
 static void integer_gradients_are_the_simulations(void)

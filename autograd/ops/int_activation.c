@@ -31,6 +31,11 @@ static ib_status quantize_forward(ib_graph *g, ib_node *n)
     if (g->mode == IB_TRAIN && !(n->saved[0] = ib_graph_alloc(g, (size_t)(x->size + 7) / 8)))
         return IB_ENOMEM;
     K(g)->quantize(ib_f32(x), x->size, q->scale, q->zero, q->qmin, q->qmax, q->profile != ISOBIT_FP32_RNE, ib_codes(n->out), n->saved[0]);
+    uint8_t *mask = n->saved[0];
+    const float top = ib_passes_below(q, IB_ACT_NONE);
+    for (int64_t i = 0; mask && q->learned == IB_PACT && i < x->size; i++) /* what PACT's level gets, x does not */
+        if (ib_f32(x)[i] >= top)
+            mask[i / 8] &= (uint8_t)~(1u << i % 8);
     return ib_set_codes(g, n->out, q);
 }
 
@@ -42,7 +47,7 @@ static ib_status quantize_backward(ib_graph *g, ib_node *n)
     if (dx)
         K(g)->grad_where(n->out->grad, n->saved[0], dx, n->out->size);
     if (q->learned)
-        ib_learn_scale(g, q, n->out->shape[0], n->out->size, ib_f32(n->in[0]), n->out->grad, q->qmin, q->qmax);
+        ib_learn_scale(g, q, IB_ACT_NONE, n->out->shape[0], n->out->size, ib_f32(n->in[0]), n->out->grad);
     return failed;
 }
 
@@ -107,7 +112,8 @@ static void fill_table(ib_lookup_const *c, const ib_qparams *in, const ib_lookup
         const float q = rintf(y / out->scale) + (float)out->zero;
         const int inside = q >= (float)lo && q <= (float)hi;
         c->table[code + 128] = (int8_t)(inside ? q : q < (float)lo ? lo : hi);
-        c->slope[code + 128] = !inside ? 0.0f : a->slope ? a->slope(x, y) : 1.0f;
+        const int passes = inside && (a->act == IB_ACT_NONE || (x > 0 && x < ib_passes_below(out, a->act)));
+        c->slope[code + 128] = !passes ? 0.0f : a->slope ? a->slope(x, y) : 1.0f;
     }
 }
 

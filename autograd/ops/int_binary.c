@@ -68,14 +68,16 @@ static ib_status binary_forward(ib_graph *g, ib_node *n)
         const isobit_add p = {(int32_t)a->size, qa->zero_point, qb->zero_point, o->out->zero, c->lo, c->hi, c->a, c->b, c->out};
         K(g)->qadd(&p, a->size, ib_codes(a), ib_codes(b), c->profile, ib_codes(n->out), n->saved[0]);
     }
+    if (n->saved[0] && o->act != IB_ACT_NONE)
+        K(g)->real_passes(a->size, ib_codes(a), qa->scale[0], qa->zero_point, ib_codes(b), qb->scale[0], qb->zero_point, is_mul(n),
+                          ib_passes_below(o->out, o->act), n->saved[0]);
     return ib_set_codes(g, n->out, o->out);
 }
 
-/* add: da += dz, db += dz;  mul: da += dz b, db += dz a;  dz = dy where not clamped */
+/* add: da += dz, db += dz;  mul: da += dz b, db += dz a;  dz = dy where not clamped, and inside of the activation */
 static ib_status binary_backward(ib_graph *g, ib_node *n)
 {
     const ib_q_attrs *o = n->attrs;
-    const ib_qbinary_const *c = n->saved[1];
     const int64_t size = n->out->size;
     ib_status failed = IB_OK;
     int fresh[2] = {0};
@@ -86,10 +88,10 @@ static ib_status binary_backward(ib_graph *g, ib_node *n)
         return failed;
     const ib_mark mark = ib_graph_mark(g);
     if (o->out->learned) {
-        const float *z = real_result(g, n);
+        float *z = real_result(g, n);
         if (!z)
             return IB_ENOMEM;
-        ib_learn_scale(g, o->out, n->out->shape[0], size, z, n->out->grad, c->lo, c->hi);
+        ib_learn_scale(g, o->out, o->act, n->out->shape[0], size, z, n->out->grad);
     }
     if (!is_mul(n)) {
         for (int i = 0; i < 2; i++)

@@ -81,7 +81,7 @@ static ib_status avg_forward(ib_graph *g, ib_node *n)
     c->lo = a->out->qmin;
     c->hi = a->out->qmax;
     c->profile = a->out->profile;
-    K(g)->requant(acc, 1, 1, n->out->size, c->scale, c->profile, a->out->zero, c->lo, c->hi, ib_codes(n->out), n->saved[0]);
+    K(g)->requant(acc, 1, 1, n->out->size, c->scale, c->profile, a->out->zero, c->lo, c->hi, ib_codes(n->out), n->saved[0], NULL);
     if (g->mode == IB_TRAIN && a->out->learned)
         n->saved[2] = acc;
     else
@@ -103,7 +103,7 @@ static ib_status avg_backward(ib_graph *g, ib_node *n)
         return IB_ENOMEM;
     if (n->saved[2]) {
         K(g)->acc_real(n->saved[2], 1, 1, n->out->size, c->acc_scale, dz);
-        ib_learn_scale(g, a->out, s.n, n->out->size, dz, n->out->grad, c->lo, c->hi);
+        ib_learn_scale(g, a->out, IB_ACT_NONE, s.n, n->out->size, dz, n->out->grad);
     }
     K(g)->where(n->out->grad, n->saved[0], dz, n->out->size);
     if (dx)

@@ -1,7 +1,8 @@
 /* int_product.c - linear and convolution of codes.
  *   acc[.,o] = sum_k w[o,k] (x[.,k] - zero) + bias[o]          int32, exact
  *   y = clamp(requant(acc, s_in s_w[o] / s_out) + zero_out)    the profile's rounding
- * Backward on the real values: dz = dy where y was not clamped, then as in fp32 with the dequantized operands. */
+ * Backward on the real values: dz = dy where y was not clamped and the activation's
+ * slope is not 0, then as in fp32 with the dequantized operands. */
 #include <math.h>
 #include <string.h>
 
@@ -89,6 +90,17 @@ static int32_t *accumulate(ib_graph *g, const ib_window *s, const ib_tensor *x, 
     return acc;
 }
 
+/* The least accumulator of each channel whose real value is not below `limit`. */
+static int32_t *accumulators_below(ib_graph *g, float limit, const float *acc_scale, int64_t channels)
+{
+    int32_t *top = ib_graph_alloc(g, (size_t)channels * sizeof *top);
+    for (int64_t o = 0; top && o < channels; o++) {
+        const double t = ceil((double)limit / acc_scale[o]);
+        top[o] = t < INT32_MAX ? (int32_t)t : INT32_MAX;
+    }
+    return top;
+}
+
 /* saved: [0] clip mask (training), [1] constants, [2] accumulators (learned scale, training) */
 static ib_status product_forward(ib_graph *g, ib_node *n)
 {
@@ -123,9 +135,12 @@ static ib_status product_forward(ib_graph *g, ib_node *n)
         c->scale[o] = ib_requant_scale(x->q.scale[0], w->q.scale[w->q.n_scales == 1 ? 0 : o], a->out->scale, a->out->profile);
     ib_act_bounds(a->out, a->act, &c->lo, &c->hi);
     c->profile = a->out->profile;
-    const ib_epilogue r = {c->scale, c->profile, a->out->zero, c->lo, c->hi, ib_codes(n->out), n->saved[0]};
+    int32_t *top = NULL;
+    if (n->saved[0] && a->act != IB_ACT_NONE && !(top = accumulators_below(g, ib_passes_below(a->out, a->act), c->acc_scale, s.oc)))
+        return IB_ENOMEM;
+    const ib_epilogue r = {c->scale, c->profile, a->out->zero, c->lo, c->hi, ib_codes(n->out), n->saved[0], top};
     if (acc)
-        K(g)->requant(acc, s.n, s.oc, pixels, r.scale, r.profile, r.zero, r.lo, r.hi, r.codes, r.mask);
+        K(g)->requant(acc, s.n, s.oc, pixels, r.scale, r.profile, r.zero, r.lo, r.hi, r.codes, r.mask, r.top);
     else if (!accumulate(g, &s, x, w, c->bias, &r))
         return IB_ENOMEM;
     if (kept)
@@ -206,7 +221,7 @@ static ib_status product_backward(ib_graph *g, ib_node *n)
         if (!real)
             return IB_ENOMEM;
         K(g)->acc_real(n->saved[2], s.n, s.oc, s.oh * s.ow, c->acc_scale, real);
-        ib_learn_scale(g, a->out, s.n, n->out->size, real, n->out->grad, c->lo, c->hi);
+        ib_learn_scale(g, a->out, a->act, s.n, n->out->size, real, n->out->grad);
         ib_graph_release(g, mark);
     }
     const ib_status status = is_conv ? conv_grads(g, n, &s, fresh, dx, dw, db) : linear_grads(g, n, n->saved[0], dx, dw, db);

@@ -121,6 +121,13 @@ static unsigned store8(__m256i v, int zero, int lo, int hi, int8_t *q)
     return 0xFFu & ~(unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(outside));
 }
 
+/* Bits of the lanes with 0 < acc < top. */
+static unsigned between8(__m256i acc, int32_t top)
+{
+    const __m256i inside = _mm256_and_si256(_mm256_cmpgt_epi32(acc, _mm256_setzero_si256()), _mm256_cmpgt_epi32(_mm256_set1_epi32(top), acc));
+    return (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(inside));
+}
+
 /* Factors that the eight-wide code covers: below 1, and for fp32 also normal numbers after which no |v| reaches 2^31. */
 static int is_small(isobit_scale s, int profile)
 {
@@ -129,14 +136,14 @@ static int is_small(isobit_scale s, int profile)
 
 /* Eight elements at a time, the bits of one mask byte, where they belong to one channel; integer.c does the others. */
 static void requant(const int32_t *acc, int64_t n, int64_t c, int64_t hw, const isobit_scale *scale, int profile,
-                    int zero, int lo, int hi, int8_t *q, uint8_t *mask)
+                    int zero, int lo, int hi, int8_t *q, uint8_t *mask, const int32_t *top)
 {
     const int64_t size = n * c * hw;
     int covered = hw >= 16;
     for (int64_t j = 0; covered && j < c; j++)
         covered = is_small(scale[j], profile);
     if (!covered) {
-        IB_K(requant)(acc, n, c, hw, scale, profile, zero, lo, hi, q, mask);
+        IB_K(requant)(acc, n, c, hw, scale, profile, zero, lo, hi, q, mask, top);
         return;
     }
 #pragma omp parallel for schedule(static) if (size > IB_SERIAL)
@@ -146,16 +153,21 @@ static void requant(const int32_t *acc, int64_t n, int64_t c, int64_t hw, const 
             for (; i >= end; end += hw)
                 plane++;
             if (i + 8 <= end) {
-                const __m256i v = requant8(_mm256_loadu_si256((const __m256i *)(acc + i)), scale[plane % c], profile);
-                const unsigned bits = store8(v, zero, lo, hi, q + i);
+                const __m256i a = _mm256_loadu_si256((const __m256i *)(acc + i));
+                unsigned bits = store8(requant8(a, scale[plane % c], profile), zero, lo, hi, q + i);
+                if (top)
+                    bits &= between8(a, top[plane % c]);
                 if (mask)
                     mask[i / 8] = (uint8_t)bits;
             } else { /* the planes that meet here, as an image of one element a channel */
                 isobit_scale own[8];
+                int32_t own_top[8];
                 const int64_t count = ib_min64(8, size - i);
-                for (int64_t j = 0; j < count; j++)
+                for (int64_t j = 0; j < count; j++) {
                     own[j] = scale[(i + j) / hw % c];
-                IB_K(requant)(acc + i, 1, count, 1, own, profile, zero, lo, hi, q + i, mask ? mask + i / 8 : NULL);
+                    own_top[j] = top ? top[(i + j) / hw % c] : 0;
+                }
+                IB_K(requant)(acc + i, 1, count, 1, own, profile, zero, lo, hi, q + i, mask ? mask + i / 8 : NULL, top ? own_top : NULL);
             }
         }
     }
@@ -193,7 +205,7 @@ static void qlinear(int64_t rows, int64_t k, int64_t out, const int8_t *x, int i
         product(count, out, pairs, (const int32_t *)a, (const int32_t *)panel, ldb, bias, 0, acc + i * out, out);
     }
     if (e)
-        requant(acc, rows, out, 1, e->scale, e->profile, e->zero, e->lo, e->hi, e->codes, e->mask);
+        requant(acc, rows, out, 1, e->scale, e->profile, e->zero, e->lo, e->hi, e->codes, e->mask, e->top);
 }
 
 /* patches as a panel: col[k / 2][pixel][k & 1] = x - in_zero, 0 where padding */
@@ -282,7 +294,7 @@ static void qconv2d(const ib_window *s, const int8_t *x, int in_zero, const ib_q
     (void)packed;
     accumulate(s, x, in_zero, w, bias, acc, scratch);
     if (e)
-        requant(acc, s->n, s->oc, s->oh * s->ow, e->scale, e->profile, e->zero, e->lo, e->hi, e->codes, e->mask);
+        requant(acc, s->n, s->oc, s->oh * s->ow, e->scale, e->profile, e->zero, e->lo, e->hi, e->codes, e->mask, e->top);
 }
 
 void ib_avx2_fill_table(ib_kernels *k)

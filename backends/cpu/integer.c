@@ -33,7 +33,7 @@ void IB_K(qconv2d)(const ib_window *s, const int8_t *x, int in_zero, const ib_qw
             }
     }
     if (r)
-        IB_K(requant)(acc, s->n, s->oc, pixels, r->scale, r->profile, r->zero, r->lo, r->hi, r->codes, r->mask);
+        IB_K(requant)(acc, s->n, s->oc, pixels, r->scale, r->profile, r->zero, r->lo, r->hi, r->codes, r->mask, r->top);
 }
 
 double IB_K(int8_peak)(int64_t rounds)
@@ -84,11 +84,11 @@ void IB_K(acc_range)(const int32_t *acc, int64_t n, int64_t c, int64_t hw, const
 }
 
 /* Writes code and mask bit of element i from its value v before zero point and clamp. */
-#define STORE(i, v, zero, lo, hi)                                                                                     \
+#define STORE(i, v, zero, lo, hi, passes)                                                                                   \
     do {                                                                                                              \
         const int32_t value = v;                                                                                      \
         q[i] = isobit_clamp(value, zero, lo, hi);                                                                     \
-        bits |= (unsigned)(value >= (lo) - (zero) && value <= (hi) - (zero)) << ((i) & 7);                            \
+        bits |= (unsigned)(value >= (lo) - (zero) && value <= (hi) - (zero) && (passes)) << ((i) & 7);                \
     } while (0)
 
 /* Elements in groups of eight, the bits of one mask byte. */
@@ -104,24 +104,25 @@ void IB_K(acc_range)(const int32_t *acc, int64_t n, int64_t c, int64_t hw, const
 
 /* q = clamp(requant(acc, scale[c]) + zero, lo, hi) */
 void IB_K(requant)(const int32_t *acc, int64_t n, int64_t c, int64_t hw, const isobit_scale *scale, int profile,
-                   int zero, int lo, int hi, int8_t *q, uint8_t *mask)
+                   int zero, int lo, int hi, int8_t *q, uint8_t *mask, const int32_t *top)
 {
     const int64_t per_channel = hw, channels = c;
     n *= c * hw;
-    FOR_BYTES(n, STORE(i, isobit_requant(acc[i], scale[i / per_channel % channels], profile), zero, lo, hi))
+    FOR_BYTES(n, STORE(i, isobit_requant(acc[i], scale[i / per_channel % channels], profile), zero, lo, hi,
+                       !top || (acc[i] > 0 && acc[i] < top[i / per_channel % channels])))
 }
 
 void IB_K(qadd)(const struct isobit_add *p, int64_t n, const int8_t *x, const int8_t *y, int profile, int8_t *q,
                 uint8_t *mask)
 {
-    FOR_BYTES(n, STORE(i, isobit_add_codes(p, x[i], y[i], profile), p->out_zero, p->lo, p->hi))
+    FOR_BYTES(n, STORE(i, isobit_add_codes(p, x[i], y[i], profile), p->out_zero, p->lo, p->hi, 1))
 }
 
 void IB_K(qmul)(const struct isobit_mul *p, int64_t n, const int8_t *x, const int8_t *y, int profile, int8_t *q,
                 uint8_t *mask)
 {
     FOR_BYTES(n, STORE(i, isobit_requant((x[i] - p->a_zero) * (y[i] - p->b_zero), p->scale, profile), p->out_zero,
-                       p->lo, p->hi))
+                       p->lo, p->hi, 1))
 }
 
 void IB_K(real_range)(int64_t n, const int8_t *a, float s_a, int zero_a, const int8_t *b, float s_b, int zero_b, int product, float *lo, float *hi)
@@ -132,6 +133,20 @@ void IB_K(real_range)(int64_t n, const int8_t *a, float s_a, int zero_a, const i
         const float x = s_a * (float)(a[i] - zero_a), y = s_b * (float)(b[i] - zero_b), v = product ? x * y : x + y;
         *lo = v < *lo ? v : *lo;
         *hi = v > *hi ? v : *hi;
+    }
+}
+
+void IB_K(real_passes)(int64_t n, const int8_t *a, float s_a, int zero_a, const int8_t *b, float s_b, int zero_b, int product, float top,
+                       uint8_t *mask)
+{
+#pragma omp parallel for schedule(static) if (n > IB_SERIAL)
+    for (int64_t k = 0; k < (n + 7) / 8; k++) {
+        unsigned bits = 0;
+        for (int64_t i = 8 * k; i < ib_min64(n, 8 * k + 8); i++) {
+            const float x = s_a * (float)(a[i] - zero_a), y = s_b * (float)(b[i] - zero_b), v = product ? x * y : x + y;
+            bits |= (unsigned)(v > 0 && v < top) << (i & 7);
+        }
+        mask[k] &= (uint8_t)bits;
     }
 }
 

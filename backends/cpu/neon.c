@@ -152,7 +152,7 @@ static void qlinear(int64_t rows, int64_t k, int64_t out, const int8_t *x, int i
     for (int64_t i = 0; codes && i < rows * out; i++)
         r->codes[i] = (int8_t)(to.data[i] ^ 128);
     if (r && !codes)
-        below.requant(acc, rows, out, 1, r->scale, r->profile, r->zero, r->lo, r->hi, r->codes, r->mask);
+        below.requant(acc, rows, out, 1, r->scale, r->profile, r->zero, r->lo, r->hi, r->codes, r->mask, r->top);
 }
 
 void ib_neon_fill_table(ib_kernels *k)

@@ -37,11 +37,11 @@ static __mmask16 get_bits(const uint8_t *mask, int64_t i, int64_t count)
 
 /* ---- requantization ---- */
 
-static void requant(const int32_t *acc, int64_t n, int64_t c, int64_t hw, const isobit_scale *scale, int profile, int zero, int lo, int hi, int8_t *q, uint8_t *mask)
+static void requant(const int32_t *acc, int64_t n, int64_t c, int64_t hw, const isobit_scale *scale, int profile, int zero, int lo, int hi, int8_t *q, uint8_t *mask, const int32_t *top)
 {
     const int64_t size = n * c * hw;
     if (!ib_scales_are_small(scale, c, profile)) {
-        below.requant(acc, n, c, hw, scale, profile, zero, lo, hi, q, mask);
+        below.requant(acc, n, c, hw, scale, profile, zero, lo, hi, q, mask, top);
         return;
     }
 #pragma omp parallel for schedule(static) if (size > SERIAL)
@@ -50,22 +50,33 @@ static void requant(const int32_t *acc, int64_t n, int64_t c, int64_t hw, const 
         for (int64_t i = block, stop = least(size, block + BLOCK); i < stop; i += 16) {
             const int64_t count = least(16, stop - i);
             const __mmask16 live = lanes(count);
-            __m512i mult, exp;
+            const __m512i a = _mm512_maskz_loadu_epi32(live, acc + i);
+            __m512i mult, exp, most = _mm512_setzero_si512();
             __mmask16 inside;
             for (; i >= end; end += hw)
                 plane++;
             if (i + count <= end) {
                 mult = _mm512_set1_epi32(scale[plane % c].mult);
                 exp = _mm512_set1_epi32(scale[plane % c].exp);
+                if (top)
+                    most = _mm512_set1_epi32(top[plane % c]);
             } else if (hw == 1 && i % c + 16 <= c) {
                 ib_load_scales(scale + i % c, &mult, &exp);
+                if (top)
+                    most = _mm512_loadu_si512(top + i % c);
             } else {
                 isobit_scale own[16] = {{0, -24}};
-                for (int64_t j = 0; j < count; j++)
+                int32_t own_top[16] = {0};
+                for (int64_t j = 0; j < count; j++) {
                     own[j] = scale[(i + j) / hw % c];
+                    own_top[j] = top ? top[(i + j) / hw % c] : 0;
+                }
                 ib_load_scales(own, &mult, &exp);
+                most = _mm512_loadu_si512(own_top);
             }
-            _mm_mask_storeu_epi8(q + i, live, ib_codes16(ib_requant16(_mm512_maskz_loadu_epi32(live, acc + i), mult, exp, profile), zero, lo, hi, &inside));
+            _mm_mask_storeu_epi8(q + i, live, ib_codes16(ib_requant16(a, mult, exp, profile), zero, lo, hi, &inside));
+            if (top)
+                inside &= _mm512_cmpgt_epi32_mask(a, _mm512_setzero_si512()) & _mm512_cmpgt_epi32_mask(most, a);
             if (mask)
                 put_bits(mask, i, inside, count);
         }
@@ -131,6 +142,23 @@ static void real_range(int64_t n, const int8_t *a, float s_a, int zero_a, const 
     *hi = most_of;
 }
 
+/* mask &= the lanes where 0 < s_a (a - zero_a) + s_b (b - zero_b) < top, or the product of the two */
+static void real_passes(int64_t n, const int8_t *a, float s_a, int zero_a, const int8_t *b, float s_b, int zero_b, int product, float top, uint8_t *mask)
+{
+    const __m512 sa = _mm512_set1_ps(s_a), sb = _mm512_set1_ps(s_b), most = _mm512_set1_ps(top);
+    const __m512i za = _mm512_set1_epi32(zero_a), zb = _mm512_set1_epi32(zero_b);
+#pragma omp parallel for schedule(static) if (n > SERIAL)
+    for (int64_t i = 0; i < n; i += 16) {
+        const int64_t count = least(16, n - i);
+        const __mmask16 live = lanes(count);
+        const __m512 x = _mm512_mul_ps(sa, _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(live, a + i)), za)));
+        const __m512 y = _mm512_mul_ps(sb, _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(live, b + i)), zb)));
+        const __m512 v = product ? _mm512_mul_ps(x, y) : _mm512_add_ps(x, y);
+        const __mmask16 inside = _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_GT_OQ) & _mm512_cmp_ps_mask(v, most, _CMP_LT_OQ);
+        put_bits(mask, i, get_bits(mask, i, count) & inside, count);
+    }
+}
+
 /* ---- products ---- */
 
 static int fuses(const ib_epilogue *r, int64_t c)
@@ -153,7 +181,7 @@ static void qconv2d(const ib_window *s, const int8_t *x, int in_zero, const ib_q
     const int fused = fuses(r, s->oc);
     ib_vnni_conv_run(s, x, in_zero, packed, acc, fused ? r : NULL, scratch);
     if (r && !fused)
-        requant(acc, s->n, s->oc, s->oh * s->ow, r->scale, r->profile, r->zero, r->lo, r->hi, r->codes, r->mask);
+        requant(acc, s->n, s->oc, s->oh * s->ow, r->scale, r->profile, r->zero, r->lo, r->hi, r->codes, r->mask, r->top);
 }
 
 /* Bits that weights are packed ahead with: as they are, if they are too many for the caches. */
@@ -178,7 +206,7 @@ void ib_qlinear_by(const ib_multiplier *m, int64_t rows, int64_t k, int64_t out,
     const int fused = fuses(r, out);
     ib_vnni_linear_run(m, rows, k, out, x, packed, bits, acc, fused ? r : NULL, scratch);
     if (r && !fused)
-        requant(acc, rows, out, 1, r->scale, r->profile, r->zero, r->lo, r->hi, r->codes, r->mask);
+        requant(acc, rows, out, 1, r->scale, r->profile, r->zero, r->lo, r->hi, r->codes, r->mask, r->top);
 }
 
 static void qlinear(int64_t rows, int64_t k, int64_t out, const int8_t *x, int in_zero, const ib_qweights *w, const int32_t *bias, const void *packed,
@@ -346,6 +374,7 @@ void ib_vnni_fill_table(ib_kernels *k)
     k->requant = requant;
     k->acc_range = acc_range;
     k->real_range = real_range;
+    k->real_passes = real_passes;
     k->quantize = quantize;
     k->quantize_rows = quantize_rows;
     k->abs_max_rows = abs_max_rows;
