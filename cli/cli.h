@@ -52,6 +52,9 @@ void session_close(session *s);
 int complain(void);
 const char *session_title(const session *s); /* the model's name; "network" for one that its checkpoint describes */
 
+/* A line on stderr for each layer that loses whole channels under its one scale; after calibration. */
+void warn_lost_channels(const ib_layer *net);
+
 /* Prints an object on stdout and drops it. */
 void print_json(struct json_object *o);
 int parse_int(const char *text, const char *option, int64_t lo, int64_t hi, int64_t *out);

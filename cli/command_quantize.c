@@ -12,7 +12,7 @@ typedef struct quantize_options {
     int64_t samples, batch;
 } quantize_options;
 
-enum { K_QAT = 1, K_SAMPLES, K_BATCH, K_PROFILE, K_OBSERVER, K_WEIGHTS, K_RULES };
+enum { K_QAT = 1, K_SAMPLES, K_BATCH, K_PROFILE, K_OBSERVER, K_WEIGHTS, K_RULES, K_PERCENTILE, K_AVERAGING };
 
 static const struct argp_option options[] = {
     {"output", 'o', "FILE", 0, "the quantized checkpoint; required", 0},
@@ -21,6 +21,8 @@ static const struct argp_option options[] = {
     {"batch", K_BATCH, "N", 0, "shown together (default 50)", 0},
     {"profile", K_PROFILE, "P", 0, "rounding: tflite_double (default), tflite_single, fp32_rne", 0},
     {"observer", K_OBSERVER, "NAME", 0, "of activations: minmax, ema, histogram, percentile, mse (default), kl", 0},
+    {"percentile", K_PERCENTILE, "P", 0, "of the observer percentile (default 99.99)", 0},
+    {"averaging-constant", K_AVERAGING, "C", 0, "of the observer ema, x += C (new - x) (default 0.01)", 0},
     {"weight-observer", K_WEIGHTS, "NAME", 0, "absmax (default at 8 bits), mse", 0},
     {"rules", K_RULES, "TEXT", 0, "exceptions: \"pattern=w8a8 pattern=float\"", 0},
     {0},
@@ -30,6 +32,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
     quantize_options *o = state->input;
     int bad = 0;
+    double x;
     switch (key) {
     case ARGP_KEY_INIT: state->child_inputs[0] = &o->common; return 0;
     case 'o': o->out = arg; return 0;
@@ -37,6 +40,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case K_OBSERVER: o->quant.observer = arg; return 0;
     case K_WEIGHTS: o->quant.weight_observer = arg; return 0;
     case K_RULES: o->quant.rules = arg; return 0;
+    case K_PERCENTILE: bad = parse_float(arg, "--percentile", 50, 100, &x); o->quant.percentile = (float)x; break;
+    case K_AVERAGING: bad = parse_float(arg, "--averaging-constant", 1e-6, 1, &x); o->quant.averaging_constant = (float)x; break;
     case K_SAMPLES: bad = parse_int(arg, "--samples", 1, 1 << 30, &o->samples); break;
     case K_BATCH: bad = parse_int(arg, "--batch", 1, 1 << 20, &o->batch); break;
     case K_PROFILE: bad = ib_profile_parse(arg, &o->quant.profile) && complain(); break;
@@ -54,6 +59,8 @@ static int quantize(session *s, const quantize_options *o)
     const int failed = !l || ib_qat_prepare(s->net, s->g, &o->quant) || ib_qat_calibrate(s->net, s->g, l, (o->samples + batch - 1) / batch) ||
                        ib_qat_set_phase(s->net, s->g, IB_FROZEN);
     ib_loader_free(l);
+    if (!failed)
+        warn_lost_channels(s->net);
     return failed ? complain() : 0;
 }
 
@@ -72,6 +79,10 @@ int command_quantize(int argc, char **argv)
     argp_parse(&argp, argc, argv, 0, NULL, &o);
     if (!o.out)
         return fprintf(stderr, "isobit: quantize needs -o FILE, the checkpoint to write\n"), 2;
+    if (o.quant.percentile > 0 && strcmp(o.quant.observer, "percentile"))
+        return fprintf(stderr, "isobit: --percentile has no effect without --observer percentile\n"), 2;
+    if (o.quant.averaging_constant > 0 && strcmp(o.quant.observer, "ema"))
+        return fprintf(stderr, "isobit: --averaging-constant has no effect without --observer ema\n"), 2;
     if (ib_qat_bits_parse(o.qat, &o.quant))
         return complain(), 2;
     int status = session_model(&s, &o.common, o.model);

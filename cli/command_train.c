@@ -203,6 +203,7 @@ static int change_phase(training *t)
         if (ib_qat_prepare(s->net, s->g, &t->o.quant) || ib_qat_calibrate(s->net, s->g, t->loader, t->o.calibrate) ||
             ib_qat_set_phase(s->net, s->g, IB_LEARN))
             return complain();
+        warn_lost_channels(s->net);
         s->c.best = 0;
         if (evaluate(s, s->test, 0, &t->accuracy, &t->loss))
             return 1;

@@ -8,7 +8,7 @@
 enum {
     K_MODEL = 1, K_INIT, K_QAT, K_PROFILE, K_OBSERVER, K_WEIGHT_OBSERVER, K_EPOCHS, K_QAT_FROM, K_BATCH, K_LR, K_QAT_LR, K_SEED, K_RESUME,
     K_BEST, K_OPTIM, K_DECAY, K_MOMENTUM, K_SMOOTHING, K_CLIP, K_AUGMENT, K_SCHEDULE, K_GRANULARITY, K_RULES, K_SYMMETRIC,
-    K_INPUT_BITS, K_FREEZE, K_CALIBRATE, K_REESTIMATE, K_PLOT, K_PERCENTILE, K_END
+    K_INPUT_BITS, K_FREEZE, K_CALIBRATE, K_REESTIMATE, K_PLOT, K_PERCENTILE, K_AVERAGING, K_END
 };
 
 static const struct argp_option options[] = {
@@ -36,6 +36,7 @@ static const struct argp_option options[] = {
     {"profile", K_PROFILE, "P", 0, "rounding: tflite_double (default), tflite_single, fp32_rne", 3},
     {"observer", K_OBSERVER, "O", 0, "activations: auto, minmax, ema, histogram, percentile, mse, kl, lsq, pact", 3},
     {"percentile", K_PERCENTILE, "P", 0, "of the observer percentile (default 99.99)", 3},
+    {"averaging-constant", K_AVERAGING, "C", 0, "of the observer ema, x += C (new - x) (default 0.01)", 3},
     {"weight-observer", K_WEIGHT_OBSERVER, "O", 0, "weights: auto, absmax, mse, lsq", 3},
     {"granularity", K_GRANULARITY, "G", 0, "weight scales: channel (default), tensor, group:N", 3},
     {"rules", K_RULES, "LIST", 0, "exceptions by layer name, \"conv1*=w8a8 fc2=float\"", 3},
@@ -116,6 +117,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case K_SMOOTHING: bad = parse_float(arg, "--label-smoothing", 0, 0.999, &o->smoothing); break;
     case K_CLIP: bad = parse_float(arg, "--clip", 0, 1e12, &o->clip); break;
     case K_PERCENTILE: bad = parse_float(arg, "--percentile", 50, 100, &x); o->quant.percentile = (float)x; break;
+    case K_AVERAGING: bad = parse_float(arg, "--averaging-constant", 1e-6, 1, &x); o->quant.averaging_constant = (float)x; break;
     case K_INPUT_BITS: bad = parse_int(arg, "--input-bits", 2, 8, &n); o->quant.input_bits = (int)n; break;
     case K_AUGMENT: bad = parse_augment(o, arg); break;
     case K_GRANULARITY: bad = parse_granularity(&o->quant, arg); break;
@@ -141,11 +143,13 @@ static const char doc[] =
 /* 1 after naming an option that the others leave without effect. */
 static int has_idle(const train_options *o)
 {
-    static const int quantized[] = {K_QAT_FROM, K_QAT_LR, K_FREEZE, K_CALIBRATE, K_PROFILE, K_OBSERVER, K_PERCENTILE, K_WEIGHT_OBSERVER,
-                                    K_GRANULARITY, K_RULES, K_INPUT_BITS, K_SYMMETRIC, K_REESTIMATE, 0};
-    const int by_percentile = o->quant.observer && !strcmp(o->quant.observer, "percentile");
+    static const int quantized[] = {K_QAT_FROM, K_QAT_LR, K_FREEZE, K_CALIBRATE, K_PROFILE, K_OBSERVER, K_PERCENTILE, K_AVERAGING,
+                                    K_WEIGHT_OBSERVER, K_GRANULARITY, K_RULES, K_INPUT_BITS, K_SYMMETRIC, K_REESTIMATE, 0};
+    const char *observer = o->quant.observer ? o->quant.observer : "auto";
+    const int by_percentile = !strcmp(observer, "percentile"), averages = !strcmp(observer, "auto") || !strcmp(observer, "ema") || !strcmp(observer, "pact");
     return (!strcmp(o->qat, "none") && refuse_idle(options, o->given, quantized, "--qat")) ||
            (!by_percentile && refuse_idle(options, o->given, (int[]){K_PERCENTILE, 0}, "--observer percentile")) ||
+           (!averages && refuse_idle(options, o->given, (int[]){K_AVERAGING, 0}, "--observer ema")) ||
            (strcmp(o->optimizer, "sgd") && refuse_idle(options, o->given, (int[]){K_MOMENTUM, 0}, "--optim sgd")) ||
            (o->init && refuse_idle(options, o->given, (int[]){K_MODEL, 0}, "a network of its own: --init brings one"));
 }
@@ -178,14 +182,17 @@ int train_options_parse(train_options *o, int argc, char **argv)
 int train_options_text(const train_options *o, char *text, size_t size)
 {
     const ib_qat_opts *q = &o->quant;
+    char averaging[32] = ""; /* what older checkpoints do not name has its default */
+    if (q->averaging_constant > 0)
+        snprintf(averaging, sizeof averaging, " averaging=%g", q->averaging_constant);
     const int length = snprintf(text, size,
              "data=%s epochs=%lld batch=%lld lr=%g optim=%s momentum=%g decay=%g schedule=%d smoothing=%g clip=%g shift=%g rotate=%g flip=%d "
              "qat=%s from=%lld qat_lr=%g freeze=%lld calibrate=%lld profile=%s observer=%s weights=%s granularity=%d:%d rules=%s input=%d "
-             "symmetric=%d percentile=%g reestimate=%d limit=%lld",
+             "symmetric=%d percentile=%g reestimate=%d limit=%lld%s",
              o->common.data, (long long)o->epochs, (long long)o->batch, o->lr, o->optimizer, o->momentum, o->decay, (int)o->schedule, o->smoothing,
              o->clip, o->shift, o->rotate, o->flip, o->qat, (long long)o->qat_from, o->qat_lr, (long long)o->freeze, (long long)o->calibrate,
              ib_profile_name(q->profile), q->observer ? q->observer : "auto", q->weight_observer ? q->weight_observer : "auto", (int)q->granularity,
-             q->group_size, q->rules ? q->rules : "", q->input_bits, q->symmetric, q->percentile, o->reestimate, (long long)o->common.limit);
+             q->group_size, q->rules ? q->rules : "", q->input_bits, q->symmetric, q->percentile, o->reestimate, (long long)o->common.limit, averaging);
     if (length >= 0 && (size_t)length < size)
         return 0;
     fprintf(stderr, "isobit: the settings take %d characters, a checkpoint keeps %zu: shorten --rules or --data\n", length, size - 1);

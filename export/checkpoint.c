@@ -83,6 +83,8 @@ static int write_step(hid_t g, const ib_step *s)
     return failed;
 }
 
+static const char averaging[] = "averaging_constant"; /* absent: ib_qat_opts' default */
+
 static int write_qat(hid_t f, const ib_plan *p)
 {
     const ib_qat_opts *o = &p->opts;
@@ -91,7 +93,8 @@ static int write_qat(hid_t f, const ib_plan *p)
     const hid_t g = ib_h5_group(f, "qat");
     int failed = g < 0 || ib_h5_set(g, "options", H5T_NATIVE_INT, 9, numbers) || ib_h5_set(g, "percentile", H5T_NATIVE_FLOAT, 1, &o->percentile) ||
                  ib_h5_set_text(g, "observer", o->observer) || ib_h5_set_text(g, "weight_observer", o->weight_observer) ||
-                 ib_h5_set_text(g, "rules", o->rules) || write_step(g, &p->input);
+                 ib_h5_set_text(g, "rules", o->rules) || write_step(g, &p->input) ||
+                 (o->averaging_constant > 0 && ib_h5_set(g, averaging, H5T_NATIVE_FLOAT, 1, &o->averaging_constant));
     for (int i = 0; i < p->n_steps && !failed; i++)
         failed = p->steps[i].has_out ? write_step(g, &p->steps[i]) : 0;
     if (g >= 0)
@@ -169,16 +172,19 @@ void ib_checkpoint_release(ib_checkpoint *c)
 static int read_options(hid_t f, ib_qat_opts *o, char text[3][TEXT])
 {
     int n[9];
+    float constant = 0;
     const hid_t g = H5Gopen2(f, "qat", H5P_DEFAULT);
     const int failed = g < 0 || ib_h5_get(g, "options", H5T_NATIVE_INT, 9, n) || ib_h5_get(g, "percentile", H5T_NATIVE_FLOAT, 1, &o->percentile) ||
                        ib_h5_get_text(g, "observer", text[0], TEXT) || ib_h5_get_text(g, "weight_observer", text[1], TEXT) ||
-                       ib_h5_get_text(g, "rules", text[2], TEXT);
+                       ib_h5_get_text(g, "rules", text[2], TEXT) ||
+                       (H5Aexists(g, averaging) > 0 && ib_h5_get(g, averaging, H5T_NATIVE_FLOAT, 1, &constant));
     if (g >= 0)
         H5Gclose(g);
     if (failed)
         return -1;
     *o = (ib_qat_opts){.weight_bits = n[0], .act_bits = n[1], .input_bits = n[2], .output_bits = n[3], .granularity = (ib_granularity)n[4],
                        .group_size = n[5], .symmetric = n[6], .profile = (ib_profile)n[7], .dynamic = n[8], .percentile = o->percentile,
+                       .averaging_constant = constant,
                        .observer = text[0], .weight_observer = text[1], .rules = text[2]};
     return 0;
 }

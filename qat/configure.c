@@ -129,6 +129,7 @@ static ib_status configure_activation(ib_plan *p, ib_step *s, int bits)
         return IB_EINVAL;
     s->observer.symmetric = p->opts.symmetric;
     s->observer.percentile = p->opts.percentile;
+    s->observer.averaging = p->opts.averaging_constant;
     s->out.observer = &s->observer;
     if (s->out.learned) {
         char *param = ib_format_text("%s.%s", s->name, s->out.learned == IB_LSQ ? "out.ln_scale" : "out.alpha");
@@ -204,6 +205,8 @@ ib_status ib_plan_configure(ib_plan *p)
                        o->input_bits, o->output_bits);
     if (o->granularity == IB_PER_GROUP && (o->group_size < 4 || o->group_size % 4))
         return ib_fail(IB_EINVAL, "groups of %d weights: a multiple of 4 is needed", o->group_size);
+    if (!(o->averaging_constant >= 0 && o->averaging_constant <= 1))
+        return ib_fail(IB_EINVAL, "averaging_constant %g: it is above 0 and at most 1, or 0 for 0.01", o->averaging_constant);
     ib_status status = configure_input(p);
     uint64_t used = 0;
     for (int i = 0; i < p->n_steps; i++)

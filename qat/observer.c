@@ -2,6 +2,7 @@
 #include "qat/observer.h"
 
 #include <float.h>
+#include <math.h>
 #include <string.h>
 
 #include "tensor/alloc.h"
@@ -26,10 +27,21 @@ ib_status ib_observer_see_batch(ib_observer *o, ib_kernels *k, const float *x, i
     k->min_max(x, n, &lo, &hi);
     if (!(hi - lo < FLT_MAX / 8)) /* twice the range is a number still, and neither end is none */
         return ib_fail(IB_ENUMERIC, "layer '%s': calibration values reach from %g to %g", layer, lo, hi);
-    if (o->cls->range != ib_observer_minmax.range && !o->bins && !(o->bins = ib_alloc(IB_BINS * sizeof *o->bins)))
+    if (ib_observer_has_bins(o) && !o->bins && !(o->bins = ib_alloc(IB_BINS * sizeof *o->bins)))
         return IB_ENOMEM;
     o->cls->observe(o, x, n, lo, hi);
     o->count++;
+    return IB_OK;
+}
+
+ib_status ib_observer_see_channels(ib_observer *o, ib_kernels *k, const float *x, int64_t n, int64_t channels, int64_t size, float *room)
+{
+    if (!o->channel_top && !(o->channel_top = ib_alloc((size_t)channels * sizeof *o->channel_top)))
+        return IB_ENOMEM;
+    o->channels = channels;
+    k->abs_max_rows(x, n * channels, size, room);
+    for (int64_t i = 0; i < n * channels; i++)
+        o->channel_top[i % channels] = fmaxf(o->channel_top[i % channels], room[i]);
     return IB_OK;
 }
 

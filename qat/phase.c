@@ -47,6 +47,23 @@ ib_status ib_qat_calibrate(ib_layer *net, ib_graph *g, ib_loader *loader, int64_
     return IB_OK;
 }
 
+/* Channels that one scale for all makes 0: the warning of ib_qat_layer. */
+static void count_lost(ib_step *s)
+{
+    const ib_observer *o = &s->observer;
+    float most = 0, most_lost = 0;
+    s->live_channels = s->lost_channels = 0;
+    for (int64_t c = 0; c < o->channels; c++) {
+        const float top = o->channel_top[c];
+        const int lost = top > 0 && top < 0.5f * s->out.scale;
+        most = fmaxf(most, top);
+        most_lost = lost ? fmaxf(most_lost, top) : most_lost;
+        s->live_channels += top > 0;
+        s->lost_channels += lost;
+    }
+    s->lost_ratio = s->lost_channels ? most / most_lost : 0;
+}
+
 /* First scales of an activation, from what its observer saw. */
 static ib_status fix_activation(ib_step *s)
 {
@@ -58,6 +75,7 @@ static ib_status fix_activation(ib_step *s)
             return ib_fail(IB_ESTATE, "layer '%s': its observer saw no batch: call ib_qat_calibrate() first", s->name);
         s->observer.cls->range(&s->observer, &s->out, s->observer.symmetric, &lo, &hi);
         ib_quantizer_set_range(&s->out, lo, hi, s->observer.symmetric);
+        count_lost(s);
         if (s->out.learned == IB_PACT)
             ib_f32(s->out.param)[0] = s->out.scale * (float)(s->out.qmax - s->out.qmin);
         else if (s->out.learned == IB_LSQ)
@@ -133,6 +151,9 @@ ib_status ib_plan_restore_phase(ib_layer *net, ib_phase phase)
 {
     ib_plan *p = ib_plan_of(net);
     p->phase = phase;
+    for (int i = 0; i < p->n_steps && phase == IB_CALIBRATE; i++)
+        if (ib_observer_has_bins(&p->steps[i].observer)) /* no file holds bins */
+            p->steps[i].observer.count = 0;
     set_moving(p, phase == IB_LEARN);
     return IB_OK;
 }
@@ -170,7 +191,10 @@ ib_qat_layer ib_qat_layer_at(const ib_layer *net, int i)
                           .weight_bits = i && integer && ib_is_product(s) ? s->weight.bits : 0,
                           .act_bits = s->has_out ? s->out.bits : 0,
                           .scale = s->has_out ? s->out.scale : 0,
-                          .zero_point = s->out.zero};
+                          .zero_point = s->out.zero,
+                          .channels = s->live_channels,
+                          .lost_channels = s->lost_channels,
+                          .lost_ratio = s->lost_ratio};
 }
 
 float *ib_trace_output(ib_graph *g, const char *layer, int64_t *n)

@@ -182,9 +182,11 @@ void ib_plan_free(void *plan)
         ib_free(p->steps[i].name);
         ib_free(p->steps[i].attrs);
         ib_free(p->steps[i].observer.bins);
+        ib_free(p->steps[i].observer.channel_top);
     }
     ib_free(p->steps);
     ib_free(p->input.observer.bins);
+    ib_free(p->input.observer.channel_top);
     ib_free(p->input.name);
     ib_free((char *)p->opts.observer);
     ib_free((char *)p->opts.weight_observer);

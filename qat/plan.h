@@ -40,6 +40,8 @@ struct ib_step {
     int has_out;
     ib_quantizer out;
     ib_observer observer;
+    int live_channels, lost_channels; /* when the first scale was set, see ib_qat_layer */
+    float lost_ratio;
     ib_weight_attrs weight;
     ib_tensor *ln_scale; /* learned weight scales, [channels] or [1], else NULL */
 };

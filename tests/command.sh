@@ -69,6 +69,9 @@ fails 2 "another shape" "$isobit" import "$golden/keras.onnx" --input 1x9x9 -o y
 "$isobit" train --model lenet --epochs 1 --limit 200 -o f.h5 >out 2>err
 "$isobit" quantize f.h5 --samples 100 -o q.h5 --json >quantize.json 2>err
 check "quantize" [ -s q.h5 ]
+"$isobit" quantize f.h5 --qat w2a2 --samples 100 -o q2.h5 >out 2>err
+check "quantize names layers that lose channels" grep -q "warning: layer 'fc1': [0-9]* of [0-9]* channels are 0 in 2 bits.* times theirs; more bits: --rules \"fc1=w8a8\"" err
+fails 2 "no effect without --observer ema" "$isobit" quantize f.h5 --averaging-constant 0.5 -o y
 fails 1 "quantized already" "$isobit" quantize q.h5 -o y
 "$isobit" train --init f.h5 --qat w4a8 --epochs 1 --qat-from 0 --limit 200 -o t.h5 >out 2>err
 check "train --init" [ -s t.h5 ]
@@ -121,6 +124,7 @@ for i in 1 2 3 4 5; do # SIGKILL at a random moment: the checkpoint is whole, th
     check "killed run $i ends in the same file" cmp whole.h5 part.h5
 done
 fails 1 "other settings" "$isobit" "${slow[@]}" --resume --lr 0.5 -o part.h5
+fails 1 "other settings: less, not averaging=0.5" "$isobit" "${slow[@]}" --resume --averaging-constant 0.5 -o part.h5
 
 # ---- bad input: one line with the name and the numbers, a non-zero exit ----
 fails 2 "-o FILE" "$isobit" train

@@ -67,7 +67,7 @@ static void go(run *r, int64_t to)
     ib_batch b;
     while (r->c.total_steps < to) {
         if (r->c.total_steps == 4 && ib_qat_phase(r->net) == IB_FLOAT)
-            REQUIRE(!ib_qat_begin(r->net, g, r->loader, &(ib_qat_opts){.weight_bits = 4, .act_bits = 4, .rules = "conv1=w8a8"}));
+            REQUIRE(!ib_qat_begin(r->net, g, r->loader, &(ib_qat_opts){.weight_bits = 4, .act_bits = 4, .rules = "conv1=w8a8", .averaging_constant = 0.25f}));
         if (r->c.total_steps == 9 && ib_qat_phase(r->net) == IB_LEARN)
             REQUIRE(!ib_qat_set_phase(r->net, g, IB_FROZEN));
         ib_loader_start(r->loader, 0, r->c.total_steps);
@@ -231,5 +231,28 @@ static void a_file_builds_its_network(void)
     end();
 }
 
-SUITE("checkpoint", T(a_resumed_run_ends_in_the_same_bytes), T(saving_twice_gives_equal_bytes), T(damage_is_refused),
+/* What bins held is not in the file: calibration begins anew, and is asked for. */
+static void calibration_begins_anew(void)
+{
+    begin();
+    for (int bins = 0; bins < 2; bins++) {
+        run a = start(0), b = start(0);
+        REQUIRE(!ib_qat_prepare(a.net, g, &(ib_qat_opts){.observer = bins ? "kl" : "minmax"}));
+        REQUIRE(!ib_qat_calibrate(a.net, g, a.loader, 2));
+        REQUIRE(!ib_checkpoint_save(path, a.net, a.opt, &a.c));
+        REQUIRE(!ib_checkpoint_restore(path, b.net, g, b.opt, &b.c));
+        if (bins) {
+            CHECK_ERROR(ib_qat_set_phase(b.net, g, IB_LEARN), "its observer saw no batch");
+            REQUIRE(!ib_qat_calibrate(b.net, g, b.loader, 2));
+        }
+        REQUIRE(!ib_qat_set_phase(a.net, g, IB_LEARN) && !ib_qat_set_phase(b.net, g, IB_LEARN));
+        for (int i = 0; i < ib_qat_layer_count(a.net); i++)
+            CHECK(ib_qat_layer_at(a.net, i).scale == ib_qat_layer_at(b.net, i).scale);
+        stop(&a);
+        stop(&b);
+    }
+    end();
+}
+
+SUITE("checkpoint", T(calibration_begins_anew), T(a_resumed_run_ends_in_the_same_bytes), T(saving_twice_gives_equal_bytes), T(damage_is_refused),
       T(a_failed_write_leaves_the_old_file), T(a_file_builds_its_network))

@@ -207,6 +207,10 @@ static void a_moving_average_passes_over_zeros(void)
         REQUIRE(!ib_observer_see_batch(&o, &dev->k, batches[b], 2, "x"));
     CHECK_NEAR(o.lo, -0.01, 1e-7);
     CHECK_NEAR(o.hi, 4 - 0.02, 1e-6);
+    ib_observer half = {.cls = &ib_observer_ema, .averaging = 0.5f};
+    for (int b = 0; b < 5; b++)
+        REQUIRE(!ib_observer_see_batch(&half, &dev->k, batches[b], 2, "x"));
+    CHECK(half.lo == -0.5f && half.hi == 3);
     ib_device_close(dev);
 }
 
@@ -261,5 +265,40 @@ static void values_without_a_range_are_refused(void)
     ib_device_close(dev);
 }
 
+/* Four channels of one image: one reaches far, one a ten-thousandth as far, one is 0, one half as far. */
+static void channels_lost_under_one_scale_are_counted(void)
+{
+    static const float weights[] = {1, 1e-4f, 0, -0.5f};
+    dev = ib_device_open(NULL);
+    ib_graph *g = ib_graph_new(dev);
+    ib_dataset *data = ib_digits_new(IB_SPLIT_TEST);
+    const ib_input_info info = ib_dataset_info(data);
+    ib_loader *loader = ib_loader_new(data, &info, &(ib_loader_opts){.batch = 32});
+    for (int threads = 1; threads <= 4; threads += 3)
+        for (int bits = 8; bits >= 2; bits /= 2) {
+            ib_layer *net = ib_sequential(ib_named("c", ib_conv2d_layer(&(ib_conv2d_config){.in = 1, .out = 4, .kernel_h = 1, .no_bias = 1})), ib_flatten_layer());
+            REQUIRE(net && !ib_layer_init(net, 1));
+            ib_layer_set_input(net, &info);
+            memcpy(ib_tensor_f32(ib_param_find(net, "c.weight")), weights, sizeof weights);
+            ib_threads_set(threads);
+            REQUIRE(!ib_qat_prepare(net, g, &(ib_qat_opts){.act_bits = bits, .output_bits = bits, .observer = "minmax"}));
+            REQUIRE(!ib_qat_calibrate(net, g, loader, 3));
+            CHECK_INT(ib_qat_layer_at(net, 1).lost_channels, 0); /* not known yet */
+            REQUIRE(!ib_qat_set_phase(net, g, IB_FROZEN));
+            const ib_qat_layer l = ib_qat_layer_at(net, 1);
+            CHECK(!strcmp(l.name, "c"));
+            CHECK_INT(l.channels, 3);
+            CHECK_INT(l.lost_channels, 1);
+            CHECK_NEAR(l.lost_ratio, 1e4, 1);
+            ib_layer_free(net);
+        }
+    ib_threads_set(0);
+    ib_loader_free(loader);
+    ib_dataset_free(data);
+    ib_graph_free(g);
+    ib_device_close(dev);
+}
+
 SUITE("observers", T(frequent_values_are_kept), T(squared_error_is_never_above_that_of_the_whole_range), T(percentile_clips_no_more_than_it_says),
-      T(a_moving_average_passes_over_zeros), T(equal_divergence_takes_the_wider_range), T(bins_count_on), T(values_without_a_range_are_refused))
+      T(a_moving_average_passes_over_zeros), T(equal_divergence_takes_the_wider_range), T(bins_count_on), T(values_without_a_range_are_refused),
+      T(channels_lost_under_one_scale_are_counted))

@@ -107,6 +107,18 @@ static void phases_follow_in_order(void)
     end();
 }
 
+static void averaging_constants_are_checked(void)
+{
+    begin();
+    for (int i = 0; i < 4; i++) {
+        ib_layer *net = ready(ib_model_new("mlp", 1, 8, 8, 10));
+        const float constant[] = {-0.1f, 1.5f, NAN, INFINITY};
+        CHECK_ERROR(ib_qat_prepare(net, g, &(ib_qat_opts){.averaging_constant = constant[i]}), "averaging_constant");
+        ib_layer_free(net);
+    }
+    end();
+}
+
 /* All scales and ranges of a network, as bytes. */
 static int state_of(const ib_layer *net, float *out)
 {
@@ -537,7 +549,7 @@ static void batch_norm_can_be_reestimated(void)
     end();
 }
 
-SUITE("qat", T(phases_follow_in_order), T(observers_move_in_learning_only), T(integers_and_simulation_agree), T(integer_gradients_are_the_simulations), T(every_model_is_one_program),
+SUITE("qat", T(phases_follow_in_order), T(averaging_constants_are_checked), T(observers_move_in_learning_only), T(integers_and_simulation_agree), T(integer_gradients_are_the_simulations), T(every_model_is_one_program),
       T(any_network_becomes_integers), T(every_way_to_choose_scales_works), T(a_gamma_of_zero_and_a_dead_channel_are_harmless), T(rules_choose_bits_by_name),
       T(float_islands_train_and_are_named), T(dynamic_quantization_is_close_to_float), T(learned_steps_follow_the_papers_formula),
       T(calibrators_treat_outliers_as_they_should), T(ranges_become_scales_as_documented), T(bytes_keep_their_value_at_the_input),

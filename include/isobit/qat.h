@@ -37,14 +37,17 @@ typedef struct ib_qat_opts {
     int symmetric;              /* activations with zero point 0 */
     ib_profile profile;
     /* Activation ranges, NULL means "auto" (ema at 8 bits, lsq below):
-     *   minmax, ema          follow the training batches (ema: x += 0.01 (new - x), as torch)
-     *   histogram, percentile, mse, kl   from the calibration batches
+     *   minmax, ema          follow the training batches (ema: x += c (new - x), as torch)
+     *   histogram, percentile, mse, kl   from the calibration batches; docs/quantization.md says what each may cut off:
+     *                        never more than (100 - percentile) % of the values other than 0, no range of larger squared
+     *                        error (histogram, mse) than the whole one, no value that a hundredth of them share (kl)
      *   lsq                  step size learned by gradient (arXiv:1902.08153), in ln(scale)
      *   pact                 clipping level learned after each ReLU (arXiv:1805.06085); elsewhere ema */
     const char *observer;
     /* Weight scales, NULL means "auto" (absmax at 8 bits, lsq below): absmax, mse (each step anew), lsq. */
     const char *weight_observer;
     float percentile;           /* 0 means 99.99 */
+    float averaging_constant;   /* c of ema's x += c (new - x), above 0 and at most 1; 0 means 0.01 */
     /* Exceptions, blank-separated "pattern=w8a8" or "pattern=float", shell wildcards over layer names, the last match
      * counts: "conv1*=w8a8 fc2=w8a8". NULL: none. */
     const char *rules;
@@ -85,6 +88,10 @@ typedef struct ib_qat_layer {
     int weight_bits, act_bits;
     float scale;
     int zero_point;
+    /* Of what calibration showed (0 in a network from a file): the channels that are not all 0; how many of them lie within half a
+     * step of 0 and so have one code only; how many times their largest magnitude the layer's is, 0 if none is lost. */
+    int channels, lost_channels;
+    float lost_ratio;
 } ib_qat_layer;
 int ib_qat_layer_count(const ib_layer *net);
 ib_qat_layer ib_qat_layer_at(const ib_layer *net, int i);

@@ -8,15 +8,16 @@ static void minmax_observe(ib_observer *o, const float *x, int64_t n, float lo, 
     o->hi = !o->count || hi > o->hi ? hi : o->hi;
 }
 
-/* m += 0.01 (now - m), from the extremes of the first batch that is not all zeros; batches of zeros alone say nothing */
+/* m += c (now - m), from the extremes of the first batch that is not all zeros; batches of zeros alone say nothing */
 static void ema_observe(ib_observer *o, const float *x, int64_t n, float lo, float hi)
 {
     (void)x, (void)n;
     const int begun = o->count && (o->lo != 0 || o->hi != 0);
     if (begun && lo == 0 && hi == 0)
         return;
-    o->lo = begun ? o->lo + 0.01f * (lo - o->lo) : lo;
-    o->hi = begun ? o->hi + 0.01f * (hi - o->hi) : hi;
+    const float c = o->averaging > 0 ? o->averaging : 0.01f;
+    o->lo = begun ? o->lo + c * (lo - o->lo) : lo;
+    o->hi = begun ? o->hi + c * (hi - o->hi) : hi;
 }
 
 static void extremes(const ib_observer *o, const ib_quantizer *q, int symmetric, float *lo, float *hi)

@@ -1,0 +1,18 @@
+/* lost_channels.c - layers whose activations one scale does not serve. */
+#include <stdio.h>
+
+#include "cli/cli.h"
+
+void warn_lost_channels(const ib_layer *net)
+{
+    for (int i = 0; i < ib_qat_layer_count(net); i++) {
+        const ib_qat_layer l = ib_qat_layer_at(net, i);
+        if (!l.lost_channels)
+            continue;
+        fprintf(stderr, "isobit: warning: layer '%s': %d of %d channels are 0 in %d bits: one scale serves all, and the layer's largest value is %.3g times theirs",
+                l.name, l.lost_channels, l.channels, l.act_bits, l.lost_ratio);
+        if (l.act_bits < 8 && i)
+            fprintf(stderr, "; more bits: --rules \"%s=w8a8\"", l.name);
+        fputc('\n', stderr);
+    }
+}
