@@ -18,6 +18,11 @@ int language_open(language *l, const common *o, const char *model, const char *t
     }
     if ((base && ib_lm_requantize(l->m, base)) || (adapter && ib_lm_adapter_open(l->m, adapter)))
         return complain();
+    const char *trained = ib_lm_adapter_base_of(l->m);
+    if (*trained && !base)
+        fprintf(stderr, "isobit: %s was trained over a base in %s: the linear layers are stored so (--base keep leaves them)\n", adapter, trained);
+    else if (*trained && strcmp(trained, ib_lm_base_of(l->m)))
+        fprintf(stderr, "isobit: %s was trained over a base in %s, but runs over %s, as --base says\n", adapter, trained, base);
     return 0;
 }
 

@@ -5,40 +5,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
-
-#include "lm/adapter.h"
+#include "lm/adapter_config.h"
+#include "lm/fields.h"
 #include "tensor/alloc.h"
 #include "tensor/argument.h"
 
 #define PEFT "base_model.model."
-
-/* PEFT's patterns: a regular expression for the end of a layer's path. */
-static int pattern_matches(const char *key, const char *path)
-{
-    char *p = ib_format_text("^(?:.*\\.)?(?:%s)$", key);
-    int code = 0, found = 0;
-    PCRE2_SIZE at;
-    pcre2_code *c = p ? pcre2_compile((PCRE2_SPTR)p, PCRE2_ZERO_TERMINATED, PCRE2_UTF, &code, &at, NULL) : NULL;
-    pcre2_match_data *m = c ? pcre2_match_data_create(1, NULL) : NULL;
-    if (m)
-        found = pcre2_match(c, (PCRE2_SPTR)path, PCRE2_ZERO_TERMINATED, 0, 0, m, NULL) >= 0;
-    pcre2_match_data_free(m);
-    pcre2_code_free(c);
-    ib_free(p);
-    return found;
-}
-
-static double by_pattern(struct json_object *patterns, const char *path, double otherwise)
-{
-    if (json_object_is_type(patterns, json_type_object)) {
-        json_object_object_foreach(patterns, key, value)
-            if (pattern_matches(key, path))
-                return json_object_get_double(value);
-    }
-    return otherwise;
-}
 
 static ib_status copy(const ib_entry *e, ib_tensor *t, const char *path)
 {
@@ -122,12 +94,13 @@ static ib_status read_layers(ib_lm *m, const char *path, int file_pairs, int64_t
 
 typedef struct peft {
     ib_safetensors *f;
-    struct json_object *config;
+    ib_adapter_config c;
 } peft;
 
 static found find_peft(ib_lm *m, void *file, const char *path, int layer, int role)
 {
     (void)path;
+    (void)m;
     peft *p = file;
     found f = {0};
     char name[256], base[IB_LM_PATH];
@@ -141,34 +114,63 @@ static found find_peft(ib_lm *m, void *file, const char *path, int layer, int ro
         const ib_entry *e = ib_safetensors_find(p->f, name);
         *parts[i].e = e ? e : *parts[i].e;
     }
-    f.alpha = (float)by_pattern(ib_json_get(p->config, "alpha_pattern"), base, m->alpha);
+    f.alpha = (float)ib_adapter_config_alpha(&p->c, base);
     return f;
+}
+
+/* What the configuration says against what the tensors are. */
+static ib_status agree(ib_lm *m, peft *p, const char *file)
+{
+    for (int i = 0; i < m->c.layers; i++)
+        for (int r = 0; r < IB_N_ROLES; r++) {
+            char base[IB_LM_PATH];
+            const found f = find_peft(m, p, file, i, r);
+            const int named = ib_adapter_config_names(&p->c, ib_lm_path(base, i, r), i), there = f.a || f.b;
+            const double rank = ib_adapter_config_rank(&p->c, base);
+            if (named != there)
+                return named ? ib_fail(IB_EFORMAT, "%s: names layer %s, which has no tensors", file, base)
+                             : ib_fail(IB_EFORMAT, "%s: does not name layer %s, which has tensors", file, base);
+            if (f.a && (f.a->ndim != 2 || (double)f.a->shape[0] != rank))
+                return ib_fail(IB_EFORMAT, "%s: says rank %g for %s, whose tensors have %lld", file, rank, base, (long long)f.a->shape[0]);
+            if (f.m && !p->c.dora)
+                return ib_fail(IB_EFORMAT, "%s: 'use_dora' is false, but there is tensor '%s'", file, f.m->name);
+        }
+    return IB_OK;
+}
+
+/* The adapter remembers over which format of the base it was trained; the model takes it, unless one was chosen. */
+static ib_status take_base(ib_lm *m, const char *recorded, const char *path)
+{
+    if (!recorded)
+        return IB_OK;
+    snprintf(m->adapter_base, sizeof m->adapter_base, "%s", recorded);
+    const ib_status status = m->base_chosen ? IB_OK : ib_lm_requantize(m, recorded);
+    if (status)
+        ib_error_prefix("%s: was trained over a base in '%s'", path, recorded);
+    return status;
 }
 
 static ib_status open_peft(ib_lm *m, const char *folder)
 {
     char *name = ib_format_text("%s/adapter_config.json", folder), *weights = ib_format_text("%s/adapter_model.safetensors", folder);
-    peft p = {0};
-    ib_status status = IB_ENOMEM;
-    if (name && weights) {
-        p.config = ib_json_read(name);
-        p.f = p.config ? ib_safetensors_open(weights) : NULL;
-        status = p.f ? IB_OK : ib_error_status();
-    }
-    const char *type = ib_json_text(p.config, "peft_type");
-    if (!status && (!type || strcmp(type, "LORA")))
-        status = ib_fail(IB_EUNSUPPORTED, "%s: peft_type %s; LORA is supported", name, type ? type : "missing");
+    struct json_object *config = name && weights ? ib_json_read(name) : NULL;
+    peft p = {.f = config ? ib_safetensors_open(weights) : NULL};
+    ib_status status = p.f ? ib_adapter_config_read(config, name, &p.c) : name && weights ? ib_error_status() : IB_ENOMEM;
+    if (!status)
+        status = agree(m, &p, name);
+    if (!status)
+        status = take_base(m, ib_json_text(p.f->metadata, "isobit.base"), weights);
     if (!status) {
-        m->r = ib_int_of(ib_json_number(p.config, "r", 8));
-        m->alpha = (float)ib_json_number(p.config, "lora_alpha", 8);
-        m->dropout = (float)ib_json_number(p.config, "lora_dropout", 0);
-        m->rslora = ib_json_number(p.config, "use_rslora", 0) != 0;
-        m->dora = ib_json_number(p.config, "use_dora", 0) != 0;
+        m->r = p.c.r;
+        m->alpha = (float)p.c.alpha;
+        m->dropout = (float)p.c.dropout;
+        m->rslora = p.c.rslora;
+        m->dora = p.c.dora;
         if (!(status = ib_lm_adapter_begin(m)))
             status = read_layers(m, weights, 0, p.f->n_entries, find_peft, &p);
     }
     ib_safetensors_close(p.f);
-    json_object_put(p.config);
+    json_object_put(config);
     ib_free(name);
     ib_free(weights);
     return status;
@@ -183,29 +185,54 @@ static found find_gguf(ib_lm *m, void *file, const char *path, int layer, int ro
     f.a = ib_gguf_tensor(file, name);
     snprintf(name, sizeof name, "blk.%d.%s.weight.lora_b", layer, ib_role_names[role].gguf);
     f.b = ib_gguf_tensor(file, name);
+    if (f.a && !(f.alpha > 0)) /* a file without an alpha means a scale of 1 */
+        f.alpha = (float)f.a->shape[0];
     return f;
 }
+
+typedef struct gguf_adapter {
+    double alpha;
+} gguf_adapter;
+#undef IB_FIELD_STRUCT
+#define IB_FIELD_STRUCT gguf_adapter
+static const ib_field gguf_fields[] = {
+    ONLY("general.type", IB_ALL, "\"adapter\"", "another kind of file")
+    ONLY("adapter.type", IB_ALL, "\"lora\"", "other kinds of adapters are not read")
+    READ("adapter.lora.alpha", IB_ALL, REAL, alpha, "the product is scaled by alpha / r; 0 or none: by 1")
+    FREE("adapter.lora.task_name", "says what it is for")
+    FREE("adapter.lora.prompt_prefix", "says what it is for")
+    REFUSED("adapter.alora.invocation_tokens", "an adapter that begins at some token is not supported")
+    REFUSED("adapter.*", "an unknown key, which may change what the adapter computes")
+    FREE("*", "describes the file")
+};
+const ib_field_table ib_gguf_adapter_fields = {"gguf-adapter", gguf_fields, sizeof gguf_fields / sizeof *gguf_fields};
 
 static ib_status open_gguf(ib_lm *m, const char *path)
 {
     ib_gguf *f = ib_gguf_open(path);
     if (!f)
         return ib_error_status();
-    char *type = ib_gguf_string(f, "general.type"), *kind = ib_gguf_string(f, "adapter.type"), *arch = ib_gguf_string(f, "general.architecture");
-    ib_status status = IB_OK;
-    if (!type || strcmp(type, "adapter") || !kind || strcmp(kind, "lora"))
-        status = ib_fail(IB_EFORMAT, "%s: is not a LoRA adapter", path);
-    else if (arch && strcmp(arch, m->c.arch) && !(m->arch->gguf_pairs && !strcmp(arch, "llama")))
-        status = ib_fail(IB_EINVAL, "%s: is for architecture %s, the model is %s", path, arch, m->c.arch);
-    m->alpha = (float)ib_gguf_number(f, "adapter.lora.alpha", 0);
+    gguf_adapter k = {0};
+    char *kind = ib_gguf_string(f, "adapter.type"), *arch = ib_gguf_string(f, "general.architecture"), *base = ib_gguf_string(f, "isobit.base");
+    ib_status status = kind ? ib_fields_gguf(&ib_gguf_adapter_fields, IB_ALL, "", f, &k) : ib_fail(IB_EFORMAT, "is not a LoRA adapter");
+    if (!status && arch && strcmp(arch, m->c.arch) && !(m->arch->gguf_pairs && !strcmp(arch, "llama")))
+        status = ib_fail(IB_EINVAL, "is for architecture %s, the model is %s", arch, m->c.arch);
+    if (status)
+        ib_error_prefix("%s", path);
+    else
+        status = take_base(m, base, path);
+    m->alpha = (float)k.alpha;
     if (!status && !(status = ib_lm_adapter_begin(m)))
         status = read_layers(m, path, m->arch->gguf_pairs, f->n_entries, find_gguf, f);
     for (int i = 0; i < m->c.layers && !status; i++)
         for (int r = 0; r < IB_N_ROLES; r++)
-            m->r = m->block[i].p[r].a ? (int)m->block[i].p[r].a->shape[0] : m->r;
-    ib_free(type);
+            if (m->block[i].p[r].a) {
+                m->r = (int)m->block[i].p[r].a->shape[0];
+                m->alpha = k.alpha > 0 ? m->alpha : m->block[i].p[r].alpha;
+            }
     ib_free(kind);
     ib_free(arch);
+    ib_free(base);
     ib_gguf_close(f);
     return status;
 }
@@ -326,7 +353,7 @@ ib_status ib_lm_adapter_save(const ib_lm *m, const char *folder, const char *bas
     float *values = w.values;
     ib_status status = config && weights && w.items && values && w.names ? each_tensor(m, 0, add_item, &w) : IB_ENOMEM;
     if (!status)
-        status = ib_safetensors_write(weights, w.n, w.items, (const char *[]){"format", "pt", NULL});
+        status = ib_safetensors_write(weights, w.n, w.items, (const char *[]){"format", "pt", *m->base ? "isobit.base" : NULL, m->base, NULL});
     if (!status)
         status = ib_json_write(config, config_of(m, base));
     ib_free(config);
@@ -375,6 +402,8 @@ ib_status ib_lm_adapter_save_gguf(const ib_lm *m, const char *path)
     ib_gguf_put_string(&head, "adapter.type", "lora");
     ib_gguf_put_string(&head, "general.architecture", m->arch->gguf_pairs ? "llama" : m->c.arch);
     ib_gguf_put_f32(&head, "adapter.lora.alpha", m->alpha);
+    if (*m->base)
+        ib_gguf_put_string(&head, "isobit.base", m->base);
     ib_status status = each_tensor(m, m->arch->gguf_pairs, add_gguf, &w);
     if (!status && (w.file = ib_gguf_start(&head, path)) == NULL)
         status = ib_error_status();

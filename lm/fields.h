@@ -31,7 +31,7 @@ typedef struct ib_field_table {
     const ib_field *field;
     int n;
 } ib_field_table;
-extern const ib_field_table ib_config_fields, ib_gguf_fields, ib_adapter_fields;
+extern const ib_field_table ib_config_fields, ib_gguf_fields, ib_adapter_fields, ib_gguf_adapter_fields;
 
 /* What the macros of the tables mean, for IB_FIELD_STRUCT, the type that is read into. */
 #define IB_L 1u  /* llama */
@@ -48,7 +48,7 @@ extern const ib_field_table ib_config_fields, ib_gguf_fields, ib_adapter_fields;
 /* Every member of the object against the rows whose key is prefix + member's name; what is read goes into `into`. archs: the
  * model's bit. file: for errors. */
 ib_status ib_fields_json(const ib_field_table *t, unsigned archs, const char *file, const char *prefix, struct json_object *o, void *into);
-/* Every key of a GGUF file of architecture `arch`; a key that stands twice is refused. */
+/* Every key of a GGUF file of architecture `arch` ("": no key is an architecture's); a key that stands twice is refused. */
 ib_status ib_fields_gguf(const ib_field_table *t, unsigned archs, const char *arch, const ib_gguf *f, void *into);
 const char *ib_field_kind_name(ib_field_kind kind);
 

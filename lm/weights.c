@@ -1,5 +1,6 @@
 /* weights.c - opening, random models, storage of the weights. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -80,6 +81,18 @@ const ib_lm_config *ib_lm_config_of(const ib_lm *m)
 {
     IB_NEED_OR(m, NULL);
     return &m->c;
+}
+
+const char *ib_lm_base_of(const ib_lm *m)
+{
+    IB_NEED_OR(m, "");
+    return m->base;
+}
+
+const char *ib_lm_adapter_base_of(const ib_lm *m)
+{
+    IB_NEED_OR(m, "");
+    return m->adapter_base;
 }
 
 ib_layer *ib_lm_trainable(ib_lm *m)
@@ -183,9 +196,11 @@ ib_status ib_lm_requantize(ib_lm *m, const char *format)
 {
     IB_NEED(m);
     IB_NEED(format);
+    m->base_chosen = 1;
     if (!strcmp(format, "keep"))
         return IB_OK;
     const ib_storage *f = ib_storage_find(format);
+    snprintf(m->base, sizeof m->base, "%s", f ? f->name : "");
     for (int i = 0; f && i < m->c.layers; i++)
         for (int r = 0; r < IB_N_ROLES; r++) {
             ib_matrix *w = &m->block[i].p[r].w;

@@ -58,6 +58,7 @@ int main(int argc, char **argv)
         print(&ib_config_fields);
         print(&ib_gguf_fields);
         print(&ib_adapter_fields);
+        print(&ib_gguf_adapter_fields);
         return 0;
     }
     if (argc == 6 && !strcmp(argv[1], "logits"))

@@ -38,6 +38,8 @@ const ib_lm_config *ib_lm_config_of(const ib_lm *m);
 int ib_lm_ends_text(const ib_lm *m, int32_t id);
 /* Stores all linear layers (not embedding and head) in another format from now on; "keep" does nothing. */
 ib_status ib_lm_requantize(ib_lm *m, const char *format);
+/* The format in which ib_lm_requantize stored them last; "": the file's own. Borrowed. */
+const char *ib_lm_base_of(const ib_lm *m);
 /* Freezes trained weights (of ib_lm_new) into a storage format; norms stay fp32. */
 ib_status ib_lm_freeze(ib_lm *m, const char *format);
 int64_t ib_lm_weight_bytes(const ib_lm *m);
@@ -110,8 +112,11 @@ typedef struct ib_adapter_opts {
 } ib_adapter_opts;
 /* A ~ U(+-1/sqrt(in)), B = 0; DoRA's magnitudes are the rows' norms. */
 ib_status ib_lm_adapt(ib_lm *m, const ib_adapter_opts *o);
-/* PEFT folder (adapter_config.json, adapter_model.safetensors) or GGUF adapter file. */
+/* PEFT folder (adapter_config.json, adapter_model.safetensors) or GGUF adapter file. An adapter that was trained over a base
+ * stored by ib_lm_requantize says so; unless that was called before, the model's linear layers are stored so now. */
 ib_status ib_lm_adapter_open(ib_lm *m, const char *path);
+/* The format of the base that the open adapter was trained over, by its file; "": the base's own. Borrowed. */
+const char *ib_lm_adapter_base_of(const ib_lm *m);
 /* Writes a PEFT folder; base is recorded as base_model_name_or_path. */
 ib_status ib_lm_adapter_save(const ib_lm *m, const char *folder, const char *base);
 /* Writes a GGUF adapter; DoRA cannot be one (IB_EUNSUPPORTED). */
