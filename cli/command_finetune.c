@@ -67,6 +67,30 @@ static int show_step(void *user, const ib_finetune_step *s)
     return interrupted != 0;
 }
 
+/* Rows are no longer than the context: positions behind it were never trained. */
+static int choose_seq(job *j)
+{
+    const int context = ib_lm_config_of(j->l.m)->context;
+    if (j->o.seq > context)
+        return fprintf(stderr, "isobit: --seq %lld: the context of %s is %d tokens\n", (long long)j->o.seq, j->o.model, context), 1;
+    if (!j->o.seq)
+        j->o.seq = context < 512 ? context : 512;
+    return 0;
+}
+
+/* Says what does not fit, with what would. */
+static int check_memory(const job *j)
+{
+    const finetune_options *o = &j->o;
+    const int layers = ib_lm_config_of(j->l.m)->layers;
+    const long long needed = (long long)((j->plan.total + 999999) / 1000000);
+    if (!o->memory || j->plan.total <= o->memory)
+        return 0;
+    fprintf(stderr, "isobit: training takes %lld MB with %d of %d layers checkpointed, --memory allows %lld MB: give --memory %lldM, a shorter --seq, a smaller "
+            "--batch or a smaller --base\n", needed, j->plan.checkpoint, layers, (long long)(o->memory / 1000000), needed);
+    return 1;
+}
+
 static int open_data(job *j)
 {
     const finetune_options *o = &j->o;
@@ -156,11 +180,14 @@ static int train(job *j)
         struct json_object *p = json_object_new_object();
         const struct { const char *name; int64_t bytes; } parts[] = {
             {"weights", j->plan.weights}, {"adapter", j->plan.adapter}, {"gradients", j->plan.gradients}, {"optimizer", j->plan.optimizer},
-            {"activations", j->plan.activations}, {"other", j->plan.other}, {"total", j->plan.total}, {"checkpointed_layers", j->plan.checkpoint}};
+            {"activations", j->plan.activations}, {"other", j->plan.other}, {"total", j->plan.total}, {"checkpointed_layers", j->plan.checkpoint},
+            {"allowed", o->memory}};
         for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
             json_object_object_add(p, parts[i].name, json_object_new_int64(parts[i].bytes));
         print_json(p);
     }
+    if (check_memory(j))
+        return 1;
     if (o->plan)
         return 0;
     catch_interrupt();
@@ -189,7 +216,7 @@ int command_finetune(int argc, char **argv)
 {
     job j = {0};
     finetune_options_parse(argc, argv, &j.o);
-    const int status = language_open(&j.l, &j.o.common, j.o.model, j.o.tokenizer, j.o.base, NULL) || open_data(&j) ? 1 : train(&j);
+    const int status = language_open(&j.l, &j.o.common, j.o.model, j.o.tokenizer, j.o.base, NULL) || choose_seq(&j) || open_data(&j) ? 1 : train(&j);
     ib_samples_free(j.eval);
     ib_samples_free(j.train);
     language_close(&j.l);

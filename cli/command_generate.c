@@ -28,7 +28,7 @@ static const struct argp_option options[] = {
     {"min-p", KEY_MIN_P, "X", 0, "only those with X times the best probability (0.05)", 0},
     {"repeat-penalty", KEY_REPEAT, "X", 0, "over the last 64 tokens (1: none)", 0},
     {"seed", KEY_SEED, "N", 0, "same seed, same text (0)", 0},
-    {"ctx", KEY_CTX, "N", 0, "tokens of context (2048, at most the model's)", 0},
+    {"ctx", KEY_CTX, "N", 0, "tokens of context, at most the model's (2048, or all of it if that is less)", 0},
     {"kv", KEY_KV, "TYPE", 0, "cache in f16 (default) or int8", 0},
     {"base", 'b', "FORMAT", 0, "store the linear layers in this format first", 0},
     {"adapter", 'a', "PATH", 0, "a PEFT folder or a GGUF adapter", 0},
@@ -236,17 +236,20 @@ int command_generate(int argc, char **argv)
                               "  isobit generate SmolLM2.gguf --chat --prompt \"Who are you?\" --adapter adapter\n"
                               "JSON keys: text, prompt_tokens, tokens, prompt_tokens_per_second, tokens_per_second, bytes_per_second (weights read), peak_bytes.",
                               children, NULL, NULL};
-    generate_options o = {.tokens = 128, .context = 2048, .temperature = 0.8, .top_k = 40, .top_p = 0.95, .min_p = 0.05, .repeat_penalty = 1};
+    generate_options o = {.tokens = 128, .temperature = 0.8, .top_k = 40, .top_p = 0.95, .min_p = 0.05, .repeat_penalty = 1};
     talk t = {0};
     argp_parse(&argp, argc, argv, 0, NULL, &o);
     int status = language_open(&t.l, &o.common, o.model, o.tokenizer, o.base, o.adapter);
     catch_interrupt();
     if (!status) {
         const ib_lm_config *c = ib_lm_config_of(t.l.m);
-        t.kv = ib_kv_new(t.l.m, o.context < c->context ? (int)o.context : c->context, o.int8);
+        if (o.context <= c->context)
+            t.kv = ib_kv_new(t.l.m, o.context ? (int)o.context : c->context < 2048 ? c->context : 2048, o.int8);
         t.logits = malloc((size_t)c->vocabulary * sizeof *t.logits);
         t.text = json_object_new_array();
-        if (!t.kv || !t.logits)
+        if (o.context > c->context)
+            status = fprintf(stderr, "isobit: --ctx %lld: the context of %s is %d tokens\n", (long long)o.context, o.model, c->context) != 0;
+        else if (!t.kv || !t.logits)
             status = complain();
         else if (o.chat)
             status = converse(&t, &o);

@@ -65,6 +65,9 @@ int command_perplexity(int argc, char **argv)
     watching w;
     argp_parse(&argp, argc, argv, 0, NULL, &o);
     int status = language_open(&l, &o.common, o.model, o.tokenizer, o.base, o.adapter) || language_tokens(&l, o.text, &ids);
+    if (!status && o.context > ib_lm_config_of(l.m)->context)
+        fprintf(stderr, "isobit: windows of %lld tokens are longer than the context of %s, %d tokens: positions behind it were never trained\n",
+                (long long)o.context, o.model, ib_lm_config_of(l.m)->context);
     if (!status) {
         progress_start(&w.p, "perplexity", 0);
         const double start = seconds();

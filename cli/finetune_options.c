@@ -15,7 +15,7 @@ static const struct argp_option options[] = {
     {"data", 'd', "FILE", 0, "JSONL (messages; prompt and completion; text) or plain text", 0},
     {"base", 'b', "FORMAT", 0, "store the frozen linear layers as keep (default), nf4, nf4-dq, fp4, q4_0, q8_0, ...", 0},
     {"lora", KEY_LORA, "LIST", 0, "r=16,alpha=32,dropout=0,targets=all[,rslora][,dora][,ranks=PATTERN:R+...]; targets: all, attention, mlp, names or wildcards joined by +", 0},
-    {"seq", KEY_SEQ, "N", 0, "tokens in a row (512)", 0},
+    {"seq", KEY_SEQ, "N", 0, "tokens in a row (512, or the model's context if that is less)", 0},
     {"batch", KEY_BATCH, "N", 0, "rows in a pass (1)", 0},
     {"accumulate", KEY_ACCUMULATE, "N", 0, "passes in a step (4)", 0},
     {"optim", KEY_OPTIM, "NAME", 0, "adamw (default) or adamw8bit", 0},
@@ -38,8 +38,8 @@ static const struct argp_option options[] = {
     {"save-every", KEY_SAVE_EVERY, "N", 0, "steps between saved states (25)", 0},
     {"deploy", KEY_DEPLOY, "FORMAT", 0, "the last steps run on merge + requantization to this format", 0},
     {"deploy-steps", KEY_DEPLOY_STEPS, "N", 0, "so many (a fifth)", 0},
-    {"memory", KEY_MEMORY, "BYTES", 0, "checkpoint as many layers as it takes to stay below (default 480M)", 0},
-    {"checkpoint", KEY_CHECKPOINT, "N", 0, "checkpoint exactly N layers", 0},
+    {"memory", KEY_MEMORY, "BYTES", 0, "checkpoint as many layers as it takes to stay below (default 480M); what does not fit is refused", 0},
+    {"checkpoint", KEY_CHECKPOINT, "N", 0, "checkpoint exactly N layers, whatever memory that takes unless --memory is given too", 0},
     {"plan", KEY_PLAN, NULL, 0, "print the memory that training would take, and stop", 0},
     {"resume", KEY_RESUME, NULL, 0, "go on from DIR's state, to the same bytes", 0},
     {"tokenizer", KEY_TOKENIZER, "PATH", 0, "another GGUF file or tokenizer.json", 0},
@@ -60,9 +60,18 @@ int parse_bytes(const char *text, const char *option, int64_t *out)
     return 0;
 }
 
+/* A copy, or the end: nothing is cut. */
+static void copy_whole(char *to, size_t size, const char *from)
+{
+    if ((size_t)snprintf(to, size, "%s", from) >= size) {
+        fprintf(stderr, "isobit: --lora '%.40s...' is longer than %zu characters: wildcards say the same in less\n", from, size - 1);
+        exit(2);
+    }
+}
+
 static void plus_to_comma(char *to, size_t size, const char *from, char colon)
 {
-    snprintf(to, size, "%s", from);
+    copy_whole(to, size, from);
     for (char *p = to; *p; p++)
         *p = *p == '+' ? ',' : *p == ':' && colon ? colon : *p;
 }
@@ -70,8 +79,8 @@ static void plus_to_comma(char *to, size_t size, const char *from, char colon)
 static void parse_lora(finetune_options *o, const char *text)
 {
     char list[512], *save = NULL;
-    snprintf(o->lora, sizeof o->lora, "%s", text);
-    snprintf(list, sizeof list, "%s", text);
+    copy_whole(o->lora, sizeof o->lora, text);
+    copy_whole(list, sizeof list, text);
     for (char *w = strtok_r(list, ",", &save); w; w = strtok_r(NULL, ",", &save)) {
         char *v = strchr(w, '=');
         int64_t n;
@@ -193,10 +202,12 @@ void finetune_options_parse(int argc, char **argv, finetune_options *o)
                               "JSON keys: steps, loss, eval_perplexity, tokens_per_second, best_tokens_per_second (fastest step), tokens, trained_parameters, checkpointed_layers, planned_bytes, "
                               "peak_bytes, seconds, out; with deploy: deploy, deploy_perplexity, adapter_perplexity.",
                               children, NULL, NULL};
-    *o = (finetune_options){.base = "keep", .seq = 512, .batch = 1, .accumulate = 4, .lr = 2e-4, .epochs = 1, .schedule = IB_CONSTANT,
-                            .save_every = 25, .checkpoint = -1, .memory = 480000000};
+    *o = (finetune_options){.base = "keep", .batch = 1, .accumulate = 4, .lr = 2e-4, .epochs = 1, .schedule = IB_CONSTANT,
+                            .save_every = 25, .checkpoint = -1};
     parse_lora(o, "r=16,alpha=32,targets=all");
     argp_parse(&argp, argc, argv, 0, NULL, o);
+    if (!o->memory && o->checkpoint < 0)
+        o->memory = 480000000;
     o->adapter.targets = o->targets;
     o->adapter.ranks = *o->ranks ? o->ranks : NULL;
     o->adapter.seed = (uint64_t)o->seed;

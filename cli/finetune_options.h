@@ -9,7 +9,8 @@ typedef struct finetune_options {
     const char *model, *data, *eval, *base, *out, *chat, *deploy, *tokenizer;
     char lora[512], targets[256], ranks[256]; /* as given; its parts */
     ib_adapter_opts adapter;
-    int64_t seq, batch, accumulate, warmup, steps, seed, save_every, eval_every, deploy_steps, checkpoint, memory;
+    int64_t seq; /* 0: not said */
+    int64_t batch, accumulate, warmup, steps, seed, save_every, eval_every, deploy_steps, checkpoint, memory;
     double epochs, lr, clip, decay, eval_fraction;
     ib_schedule_kind schedule;
     int bits8, paged, no_shuffle, no_pack, train_on_prompts, plan, resume;

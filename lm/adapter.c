@@ -20,27 +20,51 @@ static int matches(const char *word, const char *path, int role)
            !fnmatch(word, last, 0) || !fnmatch(word, path, 0);
 }
 
-/* The rank for a layer: 0 if no target names it. */
-static int rank_of(const ib_adapter_opts *o, const char *path, int role, unsigned *used)
+/* A list as its words, "pattern" or "pattern=8", and whether any layer met each. */
+enum { MOST_WORDS = 128 };
+typedef struct words {
+    char *text, *word[MOST_WORDS];
+    int rank[MOST_WORDS], used[MOST_WORDS], n;
+} words;
+
+static ib_status split(words *w, const char *list, int ranks)
 {
-    char list[1024], *save = NULL;
-    int r = 0, i = 0;
-    snprintf(list, sizeof list, "%s", o->targets ? o->targets : "all");
-    for (char *w = strtok_r(list, ", ", &save); w; w = strtok_r(NULL, ", ", &save), i++)
-        if (matches(w, path, role)) {
-            r = o->r ? o->r : 16;
-            *used |= 1u << (i < 31 ? i : 31);
-        }
-    snprintf(list, sizeof list, "%s", o->ranks ? o->ranks : "");
-    for (char *w = strtok_r(list, ", ", &save); w && r; w = strtok_r(NULL, ", ", &save)) {
-        char *eq = strchr(w, '=');
-        if (!eq)
-            continue;
-        *eq = 0;
-        if (matches(w, path, role))
-            r = atoi(eq + 1);
+    char *save = NULL;
+    *w = (words){.text = ib_strdup(list)};
+    if (!w->text)
+        return IB_ENOMEM;
+    for (char *s = strtok_r(w->text, ", ", &save); s; s = strtok_r(NULL, ", ", &save)) {
+        char *eq = ranks ? strchr(s, '=') : NULL, *end = NULL;
+        const long r = eq ? strtol(eq + 1, &end, 10) : 0;
+        if (w->n == MOST_WORDS)
+            return ib_fail(IB_EINVAL, "--lora %s: more than %d words", ranks ? "ranks" : "targets", MOST_WORDS);
+        if (ranks && (!eq || end == eq + 1 || *end || r < 1 || r > 4096))
+            return ib_fail(IB_EINVAL, "--lora ranks: '%s' is no PATTERN:RANK with a rank from 1 to 4096", s);
+        if (eq)
+            *eq = 0;
+        w->rank[w->n] = (int)r;
+        w->word[w->n++] = s;
     }
-    return r;
+    return IB_OK;
+}
+
+/* The last word that matches a layer, or -1; all that match it count as used. */
+static int word_for(words *w, const char *path, int role)
+{
+    int found = -1;
+    for (int i = 0; i < w->n; i++)
+        if (matches(w->word[i], path, role))
+            w->used[found = i] = 1;
+    return found;
+}
+
+static ib_status all_used(const words *w, const char *what, const char *layers)
+{
+    for (int i = 0; i < w->n; i++)
+        if (!w->used[i])
+            return ib_fail(IB_EINVAL, "--lora %s: '%s': no %s has such a name; there are q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj", what,
+                           w->word[i], layers);
+    return IB_OK;
 }
 
 ib_status ib_lm_adapter_begin(ib_lm *m)
@@ -95,33 +119,37 @@ ib_status ib_lm_adapt(ib_lm *m, const ib_adapter_opts *o)
     IB_NEED(m);
     static const ib_adapter_opts defaults;
     o = o ? o : &defaults;
-    unsigned used = 0;
-    if (o->r < 0 || o->r > 4096 || !(o->dropout >= 0 && o->dropout < 1) || o->alpha < 0)
+    if (o->r < 0 || o->r > 4096 || !(o->dropout >= 0 && o->dropout < 1) || !(o->alpha >= 0) || isinf(o->alpha))
         return ib_fail(IB_EINVAL, "an adapter of rank %d, alpha %g, dropout %g", o->r, (double)o->alpha, (double)o->dropout);
+    words targets = {0}, ranks = {0};
     ib_status status = ib_lm_adapter_begin(m);
+    if (!status && !(status = split(&targets, o->targets ? o->targets : "all", 0)))
+        status = split(&ranks, o->ranks ? o->ranks : "", 1);
     m->r = o->r ? o->r : 16;
     m->alpha = o->alpha > 0 ? o->alpha : 2.0f * (float)m->r;
     m->dropout = o->dropout;
     m->rslora = o->rslora;
     m->dora = o->dora;
-    if (!status && !(m->targets = ib_strdup(o->targets ? o->targets : "all")))
-        status = IB_ENOMEM;
+    if (!status && !targets.n)
+        status = ib_fail(IB_EINVAL, "--lora targets: names no layer");
     for (int i = 0; i < m->c.layers && !status; i++)
         for (int r = 0; r < IB_N_ROLES && !status; r++) {
             char path[IB_LM_PATH];
-            const int rank = rank_of(o, ib_lm_path(path, i, r), r, &used);
-            if (rank)
-                status = ib_lm_adapter_add(m, i, r, rank, m->alpha);
+            if (word_for(&targets, ib_lm_path(path, i, r), r) < 0)
+                continue;
+            const int other = word_for(&ranks, path, r);
+            status = ib_lm_adapter_add(m, i, r, other < 0 ? m->r : ranks.rank[other], m->alpha);
         }
-    if (!status && !used)
-        status = ib_fail(IB_EINVAL, "--lora targets=%s: no layer has such a name; there are q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj",
-                         m->targets);
+    if (!status && !(status = all_used(&targets, "targets", "layer")))
+        status = all_used(&ranks, "ranks", "layer of the targets");
     if (!status)
         status = ib_layer_init(m->trainable, o->seed);
     for (int i = 0; i < m->c.layers && !status && m->dora; i++)
         for (int r = 0; r < IB_N_ROLES && !status; r++)
             if (m->block[i].p[r].m)
                 status = row_norms(&m->block[i].p[r], ib_f32(m->block[i].p[r].m));
+    ib_free(targets.text);
+    ib_free(ranks.text);
     return status;
 }
 

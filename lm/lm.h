@@ -90,7 +90,6 @@ struct ib_lm {
     int n_ends;
     int adapted, rslora, dora, r;
     float alpha, dropout;
-    char *targets;            /* as given, for adapter_config.json */
     int base_chosen;          /* ib_lm_requantize was called */
     char base[16], adapter_base[16]; /* the format it stored the linear layers in, and the one that the adapter was trained over; "": the file's own */
 };

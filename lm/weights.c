@@ -70,7 +70,6 @@ void ib_lm_free(ib_lm *m)
     ib_free(m->rope[0]);
     ib_free(m->rope[1]);
     ib_free(m->block);
-    ib_free(m->targets);
     ib_free(m->end);
     ib_gguf_close(m->gguf);
     ib_safetensors_close(m->hf);

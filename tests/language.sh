@@ -75,6 +75,16 @@ eight=("${long[@]}" --optim adamw8bit --paged --lora r=64,alpha=8)
 "$isobit" "${eight[@]}" -o e1 >out 2>err; "$isobit" "${eight[@]}" --threads 1 -o e2 >out 2>err
 check "8-bit paged AdamW" cmp e1/adapter_model.safetensors e2/adapter_model.safetensors
 
+# ---- an adapter knows over which base it was trained ----
+ppl() { "$isobit" perplexity "$model" --text "$text" --ctx 128 --windows 2 "$@" 2>err | cut -d" " -f2; }
+check "it is run over that" eval '[ "$(ppl --adapter t1)" = "$(ppl --adapter t1 --base nf4-dq)" ] && [ "$(ppl --adapter t1)" != "$(ppl --adapter t1 --base keep)" ]'
+ppl --adapter t1 >out
+check "it says so" grep -q "t1 was trained over a base in nf4_dq: the linear layers are stored so" err
+ppl --adapter t1 --base f16 >out
+check "another base is told" grep -q "t1 was trained over a base in nf4_dq, but runs over f16" err
+"$isobit" convert "$model" --adapter t1 --adapter-only -o t1.gguf >out 2>err
+check "a GGUF adapter knows it too" eval '[ "$(ppl --adapter t1.gguf)" = "$(ppl --adapter t1)" ]'
+
 # ---- what ships is what was trained ----
 "$isobit" finetune "$model" --data "$text" --seq 64 --steps 6 --lora r=4 --lr 0.005 --deploy q4_0 --eval-fraction 0.01 -o dep --json >dep.json 2>err
 check "deploy" [ "$(json deploy dep.json)" = q4_0 ]
@@ -93,6 +103,14 @@ fails 1 "nothing.txt" "$isobit" perplexity "$model" --text nothing.txt
 fails 1 "fewer than one window" "$isobit" perplexity "$model" --text data.jsonl --ctx 256
 fails 1 "q9" "$isobit" perplexity "$model" --text "$text" --base q9
 fails 1 "no layer has such a name" "$isobit" finetune "$model" --data "$text" --lora targets=nobody -o x
+fails 1 "'foo': no layer has such a name" "$isobit" finetune "$model" --data "$text" --lora targets=q_proj+foo -o x
+fails 1 "'up_proj': no layer of the targets has such a name" "$isobit" finetune "$model" --data "$text" --lora targets=q_proj,ranks=up_proj:4 -o x
+fails 1 "'q_proj=many' is no PATTERN:RANK" "$isobit" finetune "$model" --data "$text" --lora ranks=q_proj:many -o x
+fails 1 "--seq 20000: the context of $model is 256 tokens" "$isobit" finetune "$model" --data "$text" --seq 20000 -o x
+fails 1 "--ctx 20000: the context of $model is 256 tokens" "$isobit" generate "$model" --prompt hi --ctx 20000
+fails 1 "MB with 2 of 2 layers checkpointed, --memory allows 20 MB: give --memory" "$isobit" finetune "$model" --data "$text" --memory 20M --plan
+fails 1 "--memory allows 20 MB" "$isobit" finetune "$model" --data "$text" --memory 20M -o x
+check "nothing is begun that does not fit" [ ! -e x ]
 fails 2 "--lora 'rank'" "$isobit" finetune "$model" --data "$text" --lora rank=3 -o x
 fails 2 "--optim 'lion'" "$isobit" finetune "$model" --data "$text" --optim lion -o x
 fails 2 "--memory 'much'" "$isobit" finetune "$model" --data "$text" --memory much -o x

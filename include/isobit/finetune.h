@@ -83,7 +83,7 @@ typedef struct ib_memory_plan {
     int checkpoint; /* layers */
 } ib_memory_plan;
 /* Runs one block and the loss on `rows` tokens to measure what they keep, then adds up; checkpoint < 0: as few layers as
- * fit `limit` bytes (0: no limit). */
+ * fit `limit` bytes (0: no limit). A total above the limit says that not even all of them fit. */
 ib_status ib_finetune_plan(ib_lm *m, ib_graph *g, int64_t rows, const ib_adamw_opts *adamw, int checkpoint, int64_t limit, ib_memory_plan *out);
 
 #ifdef __cplusplus

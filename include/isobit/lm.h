@@ -106,8 +106,9 @@ typedef struct ib_adapter_opts {
     float alpha;         /* 0 means 2 r */
     float dropout;
     int rslora, dora;
-    const char *targets; /* "all", "attention", "mlp" or names with shell wildcards, comma-separated: "q_proj,*.mlp.*" */
-    const char *ranks;   /* exceptions "pattern=8,pattern=32"; NULL: none */
+    const char *targets; /* "all", "attention", "mlp" or names with shell wildcards, comma-separated: "q_proj,*.mlp.*"; each must
+                            match a layer */
+    const char *ranks;   /* exceptions "pattern=8,pattern=32", the last that matches holds; NULL: none */
     uint64_t seed;
 } ib_adapter_opts;
 /* A ~ U(+-1/sqrt(in)), B = 0; DoRA's magnitudes are the rows' norms. */
