@@ -208,6 +208,9 @@ char *ib_chat_text(const ib_tokenizer *t, const char *name, const ib_message *me
 {
     IB_NEED_OR(t, NULL);
     IB_NEED_OR(messages, NULL);
+    IB_TAKE_OR(n, n > 0, NULL, "is %d messages", n);
+    for (int i = 0; i < n; i++)
+        IB_TAKE_OR(messages, messages[i].role && messages[i].content, NULL, "[%d] has no %s", i, messages[i].role ? "content" : "role");
     rendering r = {0};
     if (render(&r, t, name, messages, n, reply)) {
         ib_free(r.text);
@@ -239,6 +242,9 @@ ib_status ib_chat_tokens(ib_tokenizer *t, const char *name, const ib_message *me
     IB_NEED(t);
     IB_NEED(messages);
     IB_NEED(out);
+    IB_TAKE(n, n > 0, "is %d messages", n);
+    for (int i = 0; i < n; i++)
+        IB_TAKE(messages, messages[i].role && messages[i].content, "[%d] has no %s", i, messages[i].role ? "content" : "role");
     rendering r = {0};
     const int64_t first = out->n;
     ib_status status = render(&r, t, name, messages, n, reply);

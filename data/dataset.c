@@ -95,6 +95,12 @@ ib_dataset *ib_dataset_join(ib_dataset *a, ib_dataset *b)
 ib_dataset *ib_dataset_new(int64_t n, int c, int h, int w, int classes, int raw_max, const float *x, const int32_t *y)
 {
     IB_NEED_OR(x, NULL);
+    IB_TAKE_OR(n, n > 0 && n <= (int64_t)1 << 32, NULL, "is %lld", (long long)n);
+    IB_TAKE_OR(c, c > 0 && c <= 65536, NULL, "is %d, 1 to 65536 are possible", c);
+    IB_TAKE_OR(h, h > 0 && h <= 65536, NULL, "is %d, 1 to 65536 are possible", h);
+    IB_TAKE_OR(w, w > 0 && w <= 65536, NULL, "is %d, 1 to 65536 are possible", w);
+    IB_TAKE_OR(classes, classes >= 0 && (classes > 0 || !y), NULL, "is %d", classes);
+    IB_TAKE_OR(raw_max, raw_max >= 0, NULL, "is %d", raw_max);
     ib_dataset *d = ib_dataset_reserve("data set", n, c, h, w, raw_max, y != NULL);
     if (!d)
         return NULL;
@@ -131,6 +137,7 @@ void ib_dataset_free(ib_dataset *d)
 
 ib_dataset *ib_digits_new(ib_split split)
 {
+    IB_TAKE_OR(split, split >= IB_SPLIT_TRAIN && split <= IB_SPLIT_ALL, NULL, "is %d, which is no ib_split", (int)split);
     return ib_hdf5_open_image(ib_embedded_digits, ib_embedded_digits_size, "digits", split);
 }
 
@@ -149,6 +156,7 @@ static const struct source {
 ib_dataset *ib_dataset_open_for(const char *spec, ib_split split, const ib_input_info *net)
 {
     IB_NEED_OR(spec, NULL);
+    IB_TAKE_OR(split, split >= IB_SPLIT_TRAIN && split <= IB_SPLIT_ALL, NULL, "is %d, which is no ib_split", (int)split);
     for (size_t i = 0; spec && i < sizeof sources / sizeof *sources; i++)
         if (!strncmp(spec, sources[i].prefix, strlen(sources[i].prefix)))
             return sources[i].read(spec + strlen(sources[i].prefix), split, net);
@@ -158,6 +166,7 @@ ib_dataset *ib_dataset_open_for(const char *spec, ib_split split, const ib_input
 ib_dataset *ib_dataset_open(const char *spec, ib_split split)
 {
     IB_NEED_OR(spec, NULL);
+    IB_TAKE_OR(split, split >= IB_SPLIT_TRAIN && split <= IB_SPLIT_ALL, NULL, "is %d, which is no ib_split", (int)split);
     return ib_dataset_open_for(spec, split, NULL);
 }
 
@@ -170,12 +179,14 @@ int64_t ib_dataset_count(const ib_dataset *d)
 const float *ib_dataset_image(const ib_dataset *d, int64_t i)
 {
     IB_NEED_OR(d, NULL);
+    IB_TAKE_OR(i, i >= 0 && i < d->n, NULL, "is %lld of %lld samples", (long long)i, (long long)d->n);
     return d->x + i * d->c * d->h * d->w;
 }
 
 int32_t ib_dataset_label(const ib_dataset *d, int64_t i)
 {
     IB_NEED_OR(d, 0);
+    IB_TAKE_OR(i, i >= 0 && i < d->n, -1, "is %lld of %lld samples", (long long)i, (long long)d->n);
     return d->y ? d->y[i] : -1;
 }
 

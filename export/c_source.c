@@ -183,6 +183,7 @@ ib_status ib_export_c(ib_program *p, ib_device *dev, const char *dir, const char
     IB_NEED(dev);
     IB_NEED(dir);
     IB_NEED(name);
+    IB_TAKE(n, n >= 0 && (n == 0 || samples), "is %lld, with%s samples", (long long)n, samples ? "" : "out");
     static const char *const sections[] = {"requant", "conv2d", "add", "mul", "pool", "maxpool", "avgpool", "lookup", "flatten"};
     char u[80];
     if (!p)

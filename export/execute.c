@@ -56,6 +56,7 @@ int ib_program_layer_count(const ib_program *p)
 ib_program_layer ib_program_layer_at(const ib_program *p, int i)
 {
     IB_NEED_OR(p, (ib_program_layer){0});
+    IB_TAKE_OR(i, i >= 0 && i < p->n_instrs, (ib_program_layer){0}, "is %d of %d", i, p->n_instrs);
     const ib_instr *n = &p->instrs[i];
     int64_t ram = 0;
     for (int v = 1; v < p->n_values; v++)
@@ -70,6 +71,7 @@ void ib_program_quantize(const ib_program *p, ib_device *dev, int64_t n, const f
     IB_NEED_OR(dev, );
     IB_NEED_OR(x, );
     IB_NEED_OR(codes, );
+    IB_TAKE_OR(n, n >= 0, , "is %lld", (long long)n);
     const ib_value *v = &p->values[0];
     dev->k.quantize(x, n * v->size, v->scale, v->zero, -(1 << (v->bits - 1)), (1 << (v->bits - 1)) - 1, p->profile != ISOBIT_FP32_RNE, codes, NULL);
 }
@@ -89,6 +91,7 @@ ib_status ib_program_run(ib_program *p, ib_device *dev, int64_t n, const int8_t 
     IB_NEED(dev);
     IB_NEED(in);
     IB_NEED(out);
+    IB_TAKE(n, n > 0, "is %lld", (long long)n);
     if (!n)
         return IB_OK;
     ib_runner *r = ib_runner_new(p, dev, n);

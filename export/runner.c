@@ -166,7 +166,7 @@ static ib_runner *new_runner(const ib_program *p, ib_device *dev, int64_t batch,
     if (!p || !dev)
         return NULL;
     if (batch < 1)
-        return ib_fail_null(IB_EINVAL, "runner: a batch of %lld", (long long)batch);
+        return ib_fail_null(IB_EINVAL, "ib_runner_new: batch is %lld", (long long)batch);
     ib_runner *r = ib_alloc(sizeof *r);
     if (!r)
         return NULL;
@@ -317,7 +317,7 @@ ib_status ib_runner_run(ib_runner *r, int64_t n, const int8_t *in, int8_t *out)
     IB_NEED(in);
     IB_NEED(out);
     if (n < 0 || n > r->batch)
-        return ib_fail(IB_EINVAL, "runner: %lld samples, made for at most %lld", (long long)n, (long long)r->batch);
+        return ib_fail(IB_EINVAL, "ib_runner_run: n is %lld, made for at most %lld", (long long)n, (long long)r->batch);
     if (ib_threads() > r->threads && make_scratch(r))
         return IB_ENOMEM;
     const int64_t share = (n + r->n_workers - 1) / r->n_workers, chunk = share < r->chunk ? share : r->chunk, x = r->p->values[0].size, y = r->p->values[r->p->result].size;

@@ -155,6 +155,8 @@ ib_status ib_verify(ib_layer *net, ib_graph *g, const ib_dataset *data, const ib
     IB_NEED(g);
     IB_NEED(data);
     IB_NEED(report);
+    if (opts)
+        IB_TAKE(opts->batch, opts->batch >= 0 && opts->batch <= 1 << 20, "is %d", opts->batch);
     const ib_verify_opts o = opts ? *opts : (ib_verify_opts){0};
     verification v = {.r = report};
     compiled c = {0};

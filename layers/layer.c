@@ -147,6 +147,7 @@ ib_tensor *ib_layer_param(ib_layer *layer, const char *name, int ndim, const int
     IB_NEED_OR(shape, NULL);
     IB_TAKE_OR(name, *name, NULL, "is '%s'", name);
     IB_TAKE_OR(init, init >= IB_INIT_ZEROS && init <= IB_INIT_XAVIER_NORMAL, NULL, "is %d, which is no ib_init", (int)init);
+    IB_TAKE_OR(ndim, ndim > 0 && ndim <= IB_MAX_DIMS, NULL, "is %d, 1 to %d are possible", ndim, IB_MAX_DIMS);
     IB_TAKE_OR(fan_in, fan_in > 0, NULL, "is %lld", (long long)fan_in);
     if (layer->settled)
         return ib_fail_null(IB_ESTATE, "ib_layer_param: layer is of a network that was quantized: add '%s' before", name);
@@ -294,9 +295,13 @@ ib_status ib_layer_set_input(ib_layer *net, const ib_input_info *info)
 {
     IB_NEED(net);
     IB_NEED(info);
-    IB_TAKE(info, info->c > 0 && info->h > 0 && info->w > 0, "is of %dx%dx%d values", info->c, info->h, info->w);
-    IB_TAKE(info, info->classes >= 0 && info->raw_max >= 0, "has %d classes and raw_max %d", info->classes, info->raw_max);
-    IB_TAKE(info, isfinite(info->mean) && info->std >= 0 && isfinite(info->std), "has mean %g and std %g", info->mean, info->std);
+    IB_TAKE(info->c, info->c > 0, "is %d", info->c);
+    IB_TAKE(info->h, info->h > 0, "is %d", info->h);
+    IB_TAKE(info->w, info->w > 0, "is %d", info->w);
+    IB_TAKE(info->classes, info->classes >= 0, "is %d", info->classes);
+    IB_TAKE(info->raw_max, info->raw_max >= 0, "is %d", info->raw_max);
+    IB_TAKE(info->mean, isfinite(info->mean), "is %g", info->mean);
+    IB_TAKE(info->std, info->std >= 0 && isfinite(info->std), "is %g", info->std);
     net->input = *info;
     return IB_OK;
 }

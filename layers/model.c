@@ -28,8 +28,11 @@ const char *ib_model_description_at(int i)
 ib_layer *ib_model_new(const char *name, int c, int h, int w, int classes)
 {
     IB_NEED_OR(name, NULL);
-    if (c < 1 || h < 1 || w < 1 || classes < 1 || (int64_t)c * h * w > 1 << 24)
-        return ib_fail_null(IB_EINVAL, "model %s: input %dx%dx%d, %d classes", name, c, h, w, classes);
+    const int most = 1 << 24;
+    IB_TAKE_OR(c, c > 0 && c <= most, NULL, "is %d", c);
+    IB_TAKE_OR(h, h > 0 && h <= most / c, NULL, "is %d", h);
+    IB_TAKE_OR(w, w > 0 && w <= most / c / h, NULL, "is %d", w);
+    IB_TAKE_OR(classes, classes > 0, NULL, "is %d", classes);
     for (int i = 0; i < N_MODELS; i++)
         if (!strcmp(models[i].name, name)) {
             ib_layer *net = models[i].make(c, h, w, classes);

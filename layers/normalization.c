@@ -1,5 +1,6 @@
 /* normalization.c - batch norm and layer norm layers. */
 #include "layers/layer.h"
+#include "tensor/argument.h"
 
 typedef struct norm_context {
     ib_tensor *gamma, *beta, *mean, *var;
@@ -28,8 +29,6 @@ static const ib_layer_class layer_norm_class = {"ln", layer_norm_forward};
 
 static ib_layer *norm_new(const ib_layer_class *cls, int size, int running)
 {
-    if (size < 1)
-        return ib_fail_null(IB_EINVAL, "normalization layer of %d channels", size);
     ib_layer *l = ib_layer_new(cls, sizeof(norm_context));
     if (!l)
         return NULL;
@@ -46,10 +45,12 @@ static ib_layer *norm_new(const ib_layer_class *cls, int size, int running)
 
 ib_layer *ib_batch_norm_layer(int channels)
 {
+    IB_TAKE_OR(channels, channels > 0, NULL, "is %d", channels);
     return norm_new(&batch_norm_class, channels, 1);
 }
 
 ib_layer *ib_layer_norm_layer(int size)
 {
+    IB_TAKE_OR(size, size > 0, NULL, "is %d", size);
     return norm_new(&layer_norm_class, size, 0);
 }

@@ -1,5 +1,6 @@
 /* stateless.c - layers without parameters. */
 #include "layers/layer.h"
+#include "tensor/argument.h"
 
 typedef struct pool_context {
     ib_pool_opts opts;
@@ -58,10 +59,10 @@ ib_layer *ib_global_avg_pool_layer(void)
     return ib_layer_new(&global_avg_pool_class, 0);
 }
 
-static ib_layer *pool(const ib_layer_class *cls, int kernel, int stride)
+static ib_layer *pool(const char *function, const ib_layer_class *cls, int kernel, int stride)
 {
-    if (kernel < 1 || stride < 0)
-        return ib_fail_null(IB_EINVAL, "pooling layer: kernel %d, stride %d", kernel, stride);
+    IB_TAKE_FOR(function, kernel, kernel > 0, NULL, "is %d", kernel);
+    IB_TAKE_FOR(function, stride, stride >= 0, NULL, "is %d", stride);
     ib_layer *l = ib_layer_new(cls, sizeof(pool_context));
     if (l)
         ((pool_context *)l->context)->opts = (ib_pool_opts){kernel, kernel, stride, stride, 0, 0};
@@ -70,18 +71,17 @@ static ib_layer *pool(const ib_layer_class *cls, int kernel, int stride)
 
 ib_layer *ib_max_pool_layer(int kernel, int stride)
 {
-    return pool(&max_pool_class, kernel, stride);
+    return pool(__func__, &max_pool_class, kernel, stride);
 }
 
 ib_layer *ib_avg_pool_layer(int kernel, int stride)
 {
-    return pool(&avg_pool_class, kernel, stride);
+    return pool(__func__, &avg_pool_class, kernel, stride);
 }
 
 ib_layer *ib_dropout_layer(float p)
 {
-    if (!(p >= 0 && p < 1))
-        return ib_fail_null(IB_EINVAL, "dropout layer: probability %g is not in [0, 1)", p);
+    IB_TAKE_OR(p, p >= 0 && p < 1, NULL, "is %g, which is not in [0, 1)", p);
     ib_layer *l = ib_layer_new(&dropout_class, sizeof p);
     if (l)
         *(float *)l->context = p;

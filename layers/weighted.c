@@ -26,21 +26,21 @@ static ib_tensor *linear_forward(ib_layer *l, ib_graph *g, ib_tensor *x)
 
 static const ib_layer_class linear_class = {"linear", linear_forward};
 
-static ib_layer *linear(int in, int out, int no_bias)
+static ib_layer *linear(const char *function, int in, int out, int no_bias)
 {
-    if (in < 1 || out < 1)
-        return ib_fail_null(IB_EINVAL, "linear layer: %d inputs, %d outputs", in, out);
+    IB_TAKE_FOR(function, in, in > 0, NULL, "is %d", in);
+    IB_TAKE_FOR(function, out, out > 0, NULL, "is %d", out);
     return ib_product_new(&linear_class, 2, (int64_t[]){out, in}, in, no_bias);
 }
 
 ib_layer *ib_linear_layer(int in, int out)
 {
-    return linear(in, out, 0);
+    return linear(__func__, in, out, 0);
 }
 
 ib_layer *ib_linear_layer_no_bias(int in, int out)
 {
-    return linear(in, out, 1);
+    return linear(__func__, in, out, 1);
 }
 
 static ib_tensor *conv2d_forward(ib_layer *l, ib_graph *g, ib_tensor *x)
@@ -55,9 +55,14 @@ ib_layer *ib_conv2d_layer(const ib_conv2d_config *config)
 {
     IB_NEED_OR(config, NULL);
     const int groups = config->groups ? config->groups : 1, kw = config->kernel_w ? config->kernel_w : config->kernel_h;
-    if (config->in < 1 || config->out < 1 || config->kernel_h < 1 || kw < 1 || groups < 1 || config->in % groups || config->out % groups || config->stride < 0)
-        return ib_fail_null(IB_EINVAL, "convolution layer: %d to %d channels in %d groups, kernel %dx%d, stride %d", config->in, config->out,
-                            groups, config->kernel_h, kw, config->stride);
+    IB_TAKE_OR(config->in, config->in > 0, NULL, "is %d", config->in);
+    IB_TAKE_OR(config->out, config->out > 0, NULL, "is %d", config->out);
+    IB_TAKE_OR(config->kernel_h, config->kernel_h > 0, NULL, "is %d", config->kernel_h);
+    IB_TAKE_OR(config->kernel_w, kw > 0, NULL, "is %d", kw);
+    IB_TAKE_OR(config->stride, config->stride >= 0, NULL, "is %d", config->stride);
+    IB_TAKE_OR(config->pad_h, config->pad_h >= 0, NULL, "is %d", config->pad_h);
+    IB_TAKE_OR(config->pad_w, config->pad_w >= 0, NULL, "is %d", config->pad_w);
+    IB_TAKE_OR(config->groups, groups > 0 && config->in % groups == 0 && config->out % groups == 0, NULL, "is %d for %d to %d channels", groups, config->in, config->out);
     const int64_t fan_in = (int64_t)(config->in / groups) * config->kernel_h * kw;
     ib_layer *l = ib_product_new(&conv2d_class, 4, (int64_t[]){config->out, config->in / groups, config->kernel_h, kw}, fan_in, config->no_bias);
     if (l)
@@ -68,6 +73,9 @@ ib_layer *ib_conv2d_layer(const ib_conv2d_config *config)
 
 ib_layer *ib_depthwise_layer(int channels, int kernel, int stride, int no_bias)
 {
+    IB_TAKE_OR(channels, channels > 0, NULL, "is %d", channels);
+    IB_TAKE_OR(kernel, kernel > 0, NULL, "is %d", kernel);
+    IB_TAKE_OR(stride, stride >= 0, NULL, "is %d", stride);
     const int pad = (kernel - 1) / 2;
     return ib_conv2d_layer(&(ib_conv2d_config){.in = channels, .out = channels, .kernel_h = kernel, .stride = stride,
                                                .pad_h = pad, .pad_w = pad, .groups = channels, .no_bias = no_bias});

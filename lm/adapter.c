@@ -119,8 +119,9 @@ ib_status ib_lm_adapt(ib_lm *m, const ib_adapter_opts *o)
     IB_NEED(m);
     static const ib_adapter_opts defaults;
     o = o ? o : &defaults;
-    if (o->r < 0 || o->r > 4096 || !(o->dropout >= 0 && o->dropout < 1) || !(o->alpha >= 0) || isinf(o->alpha))
-        return ib_fail(IB_EINVAL, "an adapter of rank %d, alpha %g, dropout %g", o->r, (double)o->alpha, (double)o->dropout);
+    IB_TAKE(o->r, o->r >= 0 && o->r <= 4096, "is %d: an adapter's rank is 1 to 4096", o->r);
+    IB_TAKE(o->alpha, o->alpha >= 0 && isfinite(o->alpha), "is %g", o->alpha);
+    IB_TAKE(o->dropout, o->dropout >= 0 && o->dropout < 1, "is %g, which is not in [0, 1)", o->dropout);
     words targets = {0}, ranks = {0};
     ib_status status = ib_lm_adapter_begin(m);
     if (!status && !(status = split(&targets, o->targets ? o->targets : "all", 0)))
@@ -153,10 +154,12 @@ ib_status ib_lm_adapt(ib_lm *m, const ib_adapter_opts *o)
     return status;
 }
 
-void ib_lm_set_dropout(ib_lm *m, float p)
+ib_status ib_lm_set_dropout(ib_lm *m, float p)
 {
-    IB_NEED_OR(m, );
+    IB_NEED(m);
+    IB_TAKE(p, p >= 0 && p < 1, "is %g, which is not in [0, 1)", p);
     m->dropout = p;
+    return IB_OK;
 }
 
 ib_status ib_lm_merged(const ib_projection *p, ib_device *dev, float *out)

@@ -96,11 +96,18 @@ ib_tensor *ib_lm_hidden(ib_lm *m, ib_graph *g, const ib_lm_batch *b, int checkpo
     IB_NEED_OR(m, NULL);
     IB_NEED_OR(g, NULL);
     IB_NEED_OR(b, NULL);
+    IB_NEED_OR(b->ids, NULL);
+    IB_NEED_OR(b->pos, NULL);
+    IB_NEED_OR(b->first, NULL);
+    IB_TAKE_OR(b->n, b->n > 0, NULL, "is %lld: no tokens to run", (long long)b->n);
+    IB_TAKE_OR(checkpoint, checkpoint >= 0 && checkpoint <= m->c.layers, NULL, "is %d of %d layers", checkpoint, m->c.layers);
     int32_t last = 0;
     for (int64_t i = 0; i < b->n; i++)
+        IB_TAKE_OR(b->pos, b->pos[i] >= 0 && b->pos[i] < 1 << 24, NULL, "is %d for token %lld", b->pos[i], (long long)i);
+    for (int64_t i = 0; i < b->n; i++)
         last = b->pos[i] > last ? b->pos[i] : last;
-    if (b->n < 1 || ib_lm_rope(m, last + 1))
-        return b->n < 1 ? ib_fail_null(IB_EINVAL, "no tokens to run") : NULL;
+    if (ib_lm_rope(m, last + 1))
+        return NULL;
     ib_block_run *runs = ib_graph_alloc(g, (size_t)m->c.layers * sizeof *runs); /* needed again in the backward pass */
     ib_tensor *x = runs ? ib_lm_embed(m, g, b) : NULL;
     for (int i = 0; x && i < m->c.layers; i++) {
@@ -118,6 +125,7 @@ ib_tensor *ib_lm_loss(ib_lm *m, ib_graph *g, ib_tensor *hidden, const int32_t *t
     IB_NEED_OR(g, NULL);
     IB_NEED_OR(hidden, NULL);
     IB_NEED_OR(target, NULL);
+    IB_TAKE_OR(scale, isfinite(scale), NULL, "is %g", scale);
     if (m->embedding_w)
         return ib_language_loss(g, hidden, NULL, m->embedding_w, target, scale, nll);
     return ib_language_loss(g, hidden, m->head.format ? &m->head : &m->embedding, NULL, target, scale, nll);

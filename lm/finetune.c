@@ -222,6 +222,16 @@ ib_status ib_finetune(ib_lm *m, ib_graph *g, const ib_samples *train, const ib_s
     IB_NEED(g);
     IB_NEED(train);
     IB_NEED(o);
+    IB_TAKE(o->batch, o->batch >= 0 && o->batch <= 1 << 20, "is %d", o->batch);
+    IB_TAKE(o->accumulate, o->accumulate >= 0 && o->accumulate <= 1 << 20, "is %d", o->accumulate);
+    IB_TAKE(o->steps, o->steps >= 0, "is %lld", (long long)o->steps);
+    IB_TAKE(o->epochs, o->epochs >= 0 && isfinite(o->epochs), "is %g", o->epochs);
+    IB_TAKE(o->clip, o->clip >= 0, "is %g", o->clip);
+    IB_TAKE(o->checkpoint, o->checkpoint >= 0 && o->checkpoint <= m->c.layers, "is %d of %d layers", o->checkpoint, m->c.layers);
+    IB_TAKE(o->deploy_steps, o->deploy_steps >= 0, "is %lld", (long long)o->deploy_steps);
+    IB_TAKE(o->save_every, o->save_every >= 0, "is %lld", (long long)o->save_every);
+    IB_TAKE(o->eval_every, o->eval_every >= 0, "is %lld", (long long)o->eval_every);
+    IB_TAKE(o->resume, !o->resume || o->out, "is %d without o->out", o->resume);
     if (!m->trainable)
         return ib_fail(IB_ESTATE, "nothing to train: the model has no adapter");
     run r = {.m = m, .g = g, .train = train, .eval = eval, .o = o, .epoch = -1};

@@ -93,9 +93,12 @@ ib_status ib_finetune_plan(ib_lm *m, ib_graph *g, int64_t rows, const ib_adamw_o
     IB_NEED(m);
     IB_NEED(g);
     IB_NEED(out);
+    static const ib_adamw_opts defaults;
+    adamw = adamw ? adamw : &defaults;
     measured k = {0};
-    if (rows < 1)
-        return ib_fail(IB_EINVAL, "a plan for %lld tokens", (long long)rows);
+    IB_TAKE(rows, rows > 0, "is %lld tokens", (long long)rows);
+    IB_TAKE(checkpoint, checkpoint <= m->c.layers, "is %d of %d layers", checkpoint, m->c.layers);
+    IB_TAKE(limit, limit >= 0, "is %lld bytes", (long long)limit);
     const int64_t before = resident();
     const ib_status status = measure(m, g, rows, &k);
     if (status)

@@ -65,6 +65,7 @@ ib_samples_info ib_samples_info_of(const ib_samples *s)
 ib_row ib_samples_row(const ib_samples *s, int64_t i)
 {
     IB_NEED_OR(s, (ib_row){0});
+    IB_TAKE_OR(i, i >= 0 && i < s->info.rows, (ib_row){0}, "is %lld of %lld rows", (long long)i, (long long)s->info.rows);
     const ib_samples *w = s->whole ? s->whole : s;
     const int64_t from = w->from[s->offset + i], n = w->from[s->offset + i + 1] - from;
     return (ib_row){n, w->ids.id + from, w->pos.id + from, w->first.id + from, w->target.id + from};
@@ -85,7 +86,7 @@ ib_samples *ib_samples_split(ib_samples *s, int64_t rows)
 {
     IB_NEED_OR(s, NULL);
     if (rows < 1 || rows >= s->info.rows)
-        return ib_fail_null(IB_EINVAL, "%lld rows cannot be set aside of %lld", (long long)rows, (long long)s->info.rows);
+        return ib_fail_null(IB_EINVAL, "ib_samples_split: rows: %lld cannot be set aside of %lld", (long long)rows, (long long)s->info.rows);
     ib_samples *part = ib_alloc(sizeof *part);
     if (!part)
         return NULL;

@@ -159,6 +159,7 @@ ib_samples *ib_samples_open(const char *path, ib_tokenizer *t, const ib_samples_
     IB_NEED_OR(t, NULL);
     static const ib_samples_opts defaults;
     o = o ? o : &defaults;
+    IB_TAKE_OR(o->seq, o->seq == 0 || (o->seq >= 2 && o->seq <= 1 << 20), NULL, "is %d: rows have 2 to 2^20 tokens", o->seq);
     const size_t n = strlen(path);
     const int jsonl = n > 6 && !strcmp(path + n - 6, ".jsonl");
     reader r = {t, o, ib_alloc(sizeof(ib_samples)), {0}, {0}, o->seq ? o->seq : 512, 0};

@@ -109,16 +109,49 @@ int ib_lm_norm_width(const ib_lm *m, int norm)
     return norm < IB_NORM_POST_ATTENTION || m->arch->post_norms ? m->c.width : 0;
 }
 
+static ib_status check(const ib_lm_config *config)
+{
+#define TAKE(field, condition, format, ...) IB_TAKE_FOR("ib_lm_new", config->field, condition, IB_EINVAL, format, __VA_ARGS__)
+#define COUNT(field) TAKE(field, config->field > 0 && config->field <= 1 << 24, "is %d", config->field)
+#define REAL(field) TAKE(field, config->field >= 0 && isfinite(config->field), "is %g", config->field)
+    TAKE(arch, memchr(config->arch, 0, sizeof config->arch), "has no end within %d characters", (int)sizeof config->arch);
+    COUNT(layers);
+    COUNT(width);
+    COUNT(ff);
+    COUNT(heads);
+    TAKE(groups, config->groups > 0 && config->heads % config->groups == 0, "is %d for %d heads", config->groups, config->heads);
+    TAKE(dim, config->dim > 0 && config->dim <= IB_MAX_HEAD_DIM && config->dim % 2 == 0, "is %d, an even number up to %d is needed", config->dim, IB_MAX_HEAD_DIM);
+    COUNT(vocabulary);
+    COUNT(context);
+    TAKE(rotated, config->rotated >= 0 && config->rotated <= config->dim && config->rotated % 2 == 0, "is %d of %d", config->rotated, config->dim);
+    REAL(rope_base);
+    REAL(rope_base_local);
+    REAL(rope_factor);
+    REAL(eps);
+    REAL(attention_scale);
+    TAKE(window, config->window >= 0, "is %d", config->window);
+    return IB_OK;
+#undef TAKE
+#undef COUNT
+#undef REAL
+}
+
 /* N(0, 0.02), the residual branches' outputs smaller by sqrt(2 layers) (GPT-2's scheme), norms 1. */
 ib_lm *ib_lm_new(const ib_lm_config *config, uint64_t seed)
 {
     IB_NEED_OR(config, NULL);
+    if (check(config))
+        return NULL;
     ib_lm *m = ib_alloc(sizeof *m);
     if (!m)
         return NULL;
     m->c = *config;
     m->c.tied = 1;
-    if (!(m->arch = ib_arch_find(*m->c.arch ? m->c.arch : "llama")) || ib_lm_alloc(m) || !(m->trainable = ib_layer_new(&weights_class, 0)))
+    if (!(m->arch = ib_arch_find(*m->c.arch ? m->c.arch : "llama"))) {
+        ib_error_prefix("ib_lm_new: config->arch");
+        goto failed;
+    }
+    if (ib_lm_alloc(m) || !(m->trainable = ib_layer_new(&weights_class, 0)))
         goto failed;
     if (m->arch->qkv_bias) {
         ib_fail(IB_EUNSUPPORTED, "a new model of architecture '%s': biases are not trained", m->arch->name);

@@ -63,6 +63,7 @@ static void set_bits(ib_quantizer *q, int bits, ib_profile profile)
 ib_status ib_qat_set_profile(ib_layer *net, ib_profile profile)
 {
     IB_NEED(net);
+    IB_TAKE(profile, profile >= IB_TFLITE_DOUBLE && profile <= IB_FP32_RNE, "is %d, which is no ib_profile", (int)profile);
     ib_plan *p = ib_plan_of(net);
     if (!p || p->phase == IB_EXPORTED)
         return ib_fail(IB_ESTATE, "profile: the network is in phase %s", ib_phase_name(ib_qat_phase(net)));
@@ -83,7 +84,7 @@ static ib_status apply_rules(ib_plan *p, ib_step *s, int *act_bits, uint64_t *us
         char *equal = strrchr(rule, '=');
         ib_qat_opts o = {0};
         if (!equal) {
-            status = ib_fail(IB_EINVAL, "rule '%s' is not of the form pattern=w8a8 or pattern=float", rule);
+            status = ib_fail(IB_EINVAL, "rules: '%s' is not of the form pattern=w8a8 or pattern=float", rule);
             break;
         }
         *equal = 0;
@@ -110,7 +111,7 @@ static ib_status check_rules(const ib_plan *p, uint64_t used)
     int index = 0;
     for (char *rule = rules ? strtok_r(rules, " ,", &save) : NULL; rule && !status; rule = strtok_r(NULL, " ,", &save), index++)
         if (!(used >> (index & 63) & 1))
-            status = ib_fail(IB_EINVAL, "rule '%s' matches no layer (isobit inspect lists their names)", rule);
+            status = ib_fail(IB_EINVAL, "rules: '%s' matches no layer (isobit inspect lists their names)", rule);
     ib_free(rules);
     return status;
 }
@@ -148,7 +149,7 @@ static ib_status configure_weight(ib_plan *p, ib_step *s)
     if (!strcmp(name, "auto"))
         name = s->weight.bits == 8 || o->granularity == IB_PER_GROUP ? "absmax" : "lsq";
     if (strcmp(name, "absmax") && strcmp(name, "mse") && strcmp(name, "lsq"))
-        return ib_fail(IB_EINVAL, "no weight observer is named '%s': absmax, mse and lsq are", name);
+        return ib_fail(IB_EINVAL, "weight_observer: none is named '%s': absmax, mse and lsq are", name);
     if (o->granularity == IB_PER_GROUP && strcmp(name, "absmax"))
         return ib_fail(IB_EINVAL, "weight scales in groups are by absmax, not by %s", name);
     s->weight.per_channel = o->granularity != IB_PER_TENSOR;

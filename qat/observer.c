@@ -18,7 +18,7 @@ const ib_observer_class *ib_observer_find(const char *name)
     for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
         if (!strcmp(classes[i]->name, name))
             return classes[i];
-    return ib_fail_null(IB_EINVAL, "no observer is named '%s': minmax, ema, histogram, percentile, mse, kl, lsq and pact are", name);
+    return ib_fail_null(IB_EINVAL, "observer: none is named '%s': minmax, ema, histogram, percentile, mse, kl, lsq and pact are", name);
 }
 
 ib_status ib_observer_see_batch(ib_observer *o, ib_kernels *k, const float *x, int64_t n, const char *layer)

@@ -12,11 +12,40 @@ ib_phase ib_qat_phase(const ib_layer *net)
     return net->quantization.plan ? ib_plan_of(net)->phase : IB_FLOAT;
 }
 
+/* 0 is a default, and so 8, 4 and 2 remain. */
+static int is_width(int bits)
+{
+    return bits == 0 || bits == 8 || bits == 4 || bits == 2;
+}
+
+static ib_status check_options(const ib_qat_opts *opts)
+{
+    static const char function[] = "ib_qat_prepare";
+#define WIDTH(field) IB_TAKE_FOR(function, opts->field, is_width(opts->field), IB_EINVAL, "is %d: 8, 4 and 2 bits are possible", opts->field)
+    WIDTH(weight_bits);
+    WIDTH(act_bits);
+    WIDTH(input_bits);
+    WIDTH(output_bits);
+#undef WIDTH
+    const int grouped = opts->granularity == IB_PER_GROUP, size = opts->group_size;
+    IB_TAKE_FOR(function, opts->granularity, opts->granularity >= IB_PER_CHANNEL && opts->granularity <= IB_PER_GROUP, IB_EINVAL,
+                "is %d, which is no ib_granularity", (int)opts->granularity);
+    IB_TAKE_FOR(function, opts->group_size, size == 0 || (grouped && size > 0 && size % 4 == 0), IB_EINVAL, "is %d: %s", size,
+                grouped ? "a multiple of 4 is needed" : "weights have groups with IB_PER_GROUP");
+    IB_TAKE_FOR(function, opts->profile, opts->profile >= IB_TFLITE_DOUBLE && opts->profile <= IB_FP32_RNE, IB_EINVAL,
+                "is %d, which is no ib_profile", (int)opts->profile);
+    IB_TAKE_FOR(function, opts->percentile, opts->percentile == 0 || (opts->percentile > 50 && opts->percentile <= 100), IB_EINVAL,
+                "is %g, which is not in (50, 100]", opts->percentile);
+    return IB_OK;
+}
+
 ib_status ib_qat_prepare(ib_layer *net, ib_graph *g, const ib_qat_opts *opts)
 {
     IB_NEED(net);
     IB_NEED(g);
     if (!net || !g)
+        return IB_EINVAL;
+    if (opts && check_options(opts))
         return IB_EINVAL;
     if (net->quantization.plan)
         return ib_fail(IB_ESTATE, "prepare: the network is in phase %s already", ib_phase_name(ib_qat_phase(net)));
@@ -35,6 +64,7 @@ ib_status ib_qat_calibrate(ib_layer *net, ib_graph *g, ib_loader *loader, int64_
     IB_NEED(net);
     IB_NEED(g);
     IB_NEED(loader);
+    IB_TAKE(batches, batches >= 0, "is %lld", (long long)batches);
     if (ib_qat_phase(net) != IB_CALIBRATE)
         return ib_fail(IB_ESTATE, "calibrate: the network is in phase %s", ib_phase_name(ib_qat_phase(net)));
     ib_batch b;
@@ -125,6 +155,7 @@ ib_status ib_qat_set_phase(ib_layer *net, ib_graph *g, ib_phase phase)
 {
     IB_NEED(net);
     IB_NEED(g);
+    IB_TAKE(phase, phase >= IB_FLOAT && phase <= IB_EXPORTED, "is %d, which is no ib_phase", (int)phase);
     const ib_phase now = ib_qat_phase(net);
     ib_plan *p = ib_plan_of(net);
     if (!p || !allowed(now, phase))
@@ -178,6 +209,7 @@ int ib_qat_layer_count(const ib_layer *net)
 ib_qat_layer ib_qat_layer_at(const ib_layer *net, int i)
 {
     IB_NEED_OR(net, (ib_qat_layer){0});
+    IB_TAKE_OR(i, i >= 0 && i < ib_qat_layer_count(net), (ib_qat_layer){0}, "is %d of %d layers", i, ib_qat_layer_count(net));
     const ib_plan *p = ib_plan_of(net);
     const ib_step *s = i ? &p->steps[i - 1] : &p->input;
     const int integer = !i || (s->form && !s->keep_float);

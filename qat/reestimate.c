@@ -42,6 +42,7 @@ ib_status ib_qat_reestimate_bn(ib_layer *net, ib_graph *g, ib_loader *loader, in
     IB_NEED(loader);
     ib_plan *p = ib_plan_of(net);
     ib_batch b;
+    IB_TAKE(batches, batches > 0, "is %lld", (long long)batches);
     if (ib_qat_phase(net) != IB_LEARN)
         return ib_fail(IB_ESTATE, "re-estimating batch norms: the network is in phase %s, not learn", ib_phase_name(ib_qat_phase(net)));
     ib_loader_start(loader, 0, 0);

@@ -31,11 +31,12 @@ const ib_format *ib_format_for_bits(int bits)
     for (int i = 0; i < N_FORMATS; i++)
         if (formats[i].bits == bits)
             return &formats[i];
-    return ib_fail_null(IB_EINVAL, "no storage format with %d bits: 8, 4 and 2 are possible", bits);
+    return ib_fail_null(IB_EINVAL, "ib_format_for_bits: bits is %d: 8, 4 and 2 are possible", bits);
 }
 
 int64_t ib_format_bytes(const ib_format *f, int64_t n)
 {
     IB_NEED_OR(f, 0);
+    IB_TAKE_OR(n, n >= 0, -1, "is %lld", (long long)n);
     return (n * f->bits + 7) / 8;
 }

@@ -65,27 +65,30 @@ const ib_storage *ib_storage_find(const char *name)
     return ib_fail_null(IB_EINVAL, "no storage format is named '%s'; there are %s", name, names);
 }
 
-const ib_storage *ib_storage_gguf(int type)
+const ib_storage *ib_storage_gguf(int gguf_type)
 {
     for (int i = 0; i < N_STORAGE; i++)
-        if (table[i].gguf_type == type && type >= 0)
+        if (table[i].gguf_type == gguf_type && gguf_type >= 0)
             return &table[i];
-    return ib_fail_null(IB_EUNSUPPORTED, "tensor type %d is not supported", type);
+    return ib_fail_null(IB_EUNSUPPORTED, "tensor type %d is not supported", gguf_type);
 }
 
 int64_t ib_storage_bytes(const ib_storage *f, int64_t rows, int64_t cols)
 {
-    IB_NEED_OR(f, 0);
+    IB_NEED_OR(f, -1);
+    IB_TAKE_OR(rows, rows > 0, -1, "is %lld", (long long)rows);
+    IB_TAKE_OR(cols, cols > 0 && cols <= INT64_MAX / rows / 64, -1, "is %lld", (long long)cols);
     if (!f->decode)
         return ib_scaled_bytes(f, rows, cols);
     if (cols % f->block)
-        return ib_fail(IB_EINVAL, "%s: rows of %lld elements are not whole blocks of %d", f->name, (long long)cols, f->block), -1;
+        return ib_fail(IB_EINVAL, "%s: cols: rows of %lld elements are not whole blocks of %d", f->name, (long long)cols, f->block), -1;
     return rows * (cols / f->block) * f->bytes;
 }
 
 const ib_storage *ib_storage_fallback(const ib_storage *f, int64_t cols)
 {
     IB_NEED_OR(f, NULL);
+    IB_TAKE_OR(cols, cols > 0, NULL, "is %lld", (long long)cols);
     static const char *const other[][2] = {{"q2_k", "iq4_nl"}, {"q3_k", "iq4_nl"}, {"q4_k", "q5_0"}, {"q5_k", "q5_1"}, {"q6_k", "q8_0"}};
     if (!f->decode || cols % f->block == 0)
         return f;
@@ -100,6 +103,8 @@ ib_status ib_matrix_encode(ib_matrix *m, const ib_storage *f, int64_t rows, int6
     IB_NEED(m);
     IB_NEED(f);
     IB_NEED(x);
+    IB_TAKE(rows, rows > 0, "is %lld", (long long)rows);
+    IB_TAKE(cols, cols > 0, "is %lld", (long long)cols);
     *m = (ib_matrix){.format = f, .rows = rows, .cols = cols};
     const int64_t bytes = ib_storage_bytes(f, rows, cols);
     if (bytes < 0)
@@ -121,6 +126,8 @@ void ib_matrix_decode(const ib_matrix *m, int64_t first, int64_t n, float *y)
 {
     IB_NEED_OR(m, );
     IB_NEED_OR(y, );
+    IB_TAKE_OR(first, first >= 0 && first <= m->rows * m->cols, , "is %lld of %lld elements", (long long)first, (long long)(m->rows * m->cols));
+    IB_TAKE_OR(n, n >= 0 && n <= m->rows * m->cols - first, , "is %lld, of %lld elements from %lld", (long long)n, (long long)(m->rows * m->cols), (long long)first);
     const ib_storage *f = m->format;
     float block[256];
     for (int64_t i = first, end = first + n; i < end;) {

@@ -49,5 +49,6 @@ float ib_rng_normal(ib_rng r, uint64_t i)
 
 uint32_t ib_rng_below(ib_rng r, uint64_t i, uint32_t n)
 {
+    IB_TAKE_OR(n, n > 0, 0, "is %u", n);
     return (uint32_t)(((uint64_t)ib_rng_u32(r, i) * n) >> 32);
 }

@@ -30,6 +30,7 @@ ib_status ib_tensor_set_shape(ib_tensor *t, int ndim, const int64_t *shape)
 ib_tensor *ib_tensor_new(ib_dtype dtype, int ndim, const int64_t *shape, int needs_grad, const char *name)
 {
     IB_NEED_OR(shape, NULL);
+    IB_TAKE_OR(ndim, ndim > 0 && ndim <= IB_MAX_DIMS, NULL, "is %d, 1 to %d are possible", ndim, IB_MAX_DIMS);
     IB_TAKE_OR(dtype, dtype >= IB_F32 && dtype <= IB_CODES, NULL, "is %d: IB_F32, IB_I32 and IB_CODES are known", (int)dtype);
     ib_tensor *t = ib_alloc(sizeof *t);
     if (!t)
@@ -37,8 +38,10 @@ ib_tensor *ib_tensor_new(ib_dtype dtype, int ndim, const int64_t *shape, int nee
     t->dtype = dtype;
     t->needs_grad = needs_grad;
     t->node = -1;
-    if (ib_tensor_set_shape(t, ndim, shape))
+    if (ib_tensor_set_shape(t, ndim, shape)) {
+        ib_error_prefix("%s", __func__);
         goto fail;
+    }
     if (!(t->data = ib_alloc((size_t)t->size * ib_dtype_bytes(dtype))))
         goto fail;
     if (needs_grad && !(t->grad = ib_alloc((size_t)t->size * sizeof(float))))
@@ -140,7 +143,7 @@ int ib_tensor_zero_point(const ib_tensor *t)
 char *ib_tensor_shape_text(const ib_tensor *t, char *buf, size_t size)
 {
     IB_NEED_OR(buf, NULL);
-    IB_TAKE_OR(size, size > 0, buf, "is %zu", size);
+    IB_TAKE_OR(size, size > 0, NULL, "is %zu", size);
     *buf = 0;
     NEED_LIVE(t, buf);
     size_t n = 0;

@@ -139,7 +139,7 @@ lines.append("static const test_case cases[] = {")
 for i, (key, _, call, _) in enumerate(cases):
     called = re.search(r"\b(ib_\w+)\(", call).group(1) if key.split(".")[0] in structs else key.split(".")[0]
     text = call.replace("\\", "\\\\").replace('"', '\\"')
-    lines.append(f'    {{"{called}", "{key.split(".")[1]}", "{text}", case_{i}}},')
+    lines.append(f'    {{"{called}", "{key.split(".")[1]}", "{text}", {int(key.split(".")[0] in structs)}, case_{i}}},')
 lines.append("};")
 lines.append("static const char *const missing[] = {")
 lines += [f'    "{w}",' for w in wrong] + ["    NULL};", 'int main(void) { return run_cases(cases, (int)(sizeof cases / sizeof *cases), missing); }']

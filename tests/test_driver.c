@@ -121,7 +121,7 @@ static void the_first_cause_is_what_is_read(world *w)
     ib_graph_begin(w->g, IB_TRAIN);
     REFUSED_NULL(ib_relu(w->g, NULL), "relu: x is NULL");
     ib_layer *net = ib_sequential(ib_linear_layer(4, 4), ib_linear_layer(0, 4), ib_relu_layer());
-    REFUSED(ib_layer_init(net, 1), "ib_layer_init: net is NULL linear layer: 0 inputs");
+    REFUSED(ib_layer_init(net, 1), "ib_layer_init: net is NULL ib_linear_layer: in");
 }
 
 /* ---- one layer in several places ---- */

@@ -95,8 +95,8 @@ static void equal_seeds_equal_values(void)
 
 static void wrong_layers_are_told(void)
 {
-    CHECK_ERROR(!ib_linear_layer(0, 3) ? 1 : 0, "0 inputs");
-    CHECK_ERROR(!ib_conv2d_layer(&(ib_conv2d_config){.in = 3, .out = 4, .kernel_h = 3, .groups = 2}) ? 1 : 0, "2 groups");
+    CHECK_ERROR(!ib_linear_layer(0, 3) ? 1 : 0, "ib_linear_layer: in is 0");
+    CHECK_ERROR(!ib_conv2d_layer(&(ib_conv2d_config){.in = 3, .out = 4, .kernel_h = 3, .groups = 2}) ? 1 : 0, "groups is 2");
     CHECK_ERROR(!ib_model_new("vgg", 1, 8, 8, 10) ? 1 : 0, "vgg");
     CHECK_ERROR(!ib_model_new("mlp", 1, 8, -8, 10) ? 1 : 0, "-8");
     CHECK_ERROR(!ib_dropout_layer(1.5f) ? 1 : 0, "1.5");

@@ -1,5 +1,6 @@
 /* convolution.c - conv2d. */
 #include "autograd/op.h"
+#include "tensor/argument.h"
 
 #define K(g) (&(g)->dev->k)
 
@@ -90,6 +91,13 @@ const ib_op ib_op_conv2d = {
 
 ib_tensor *ib_conv2d(ib_graph *g, ib_tensor *x, ib_tensor *w, ib_tensor *b, const ib_conv_opts *opts)
 {
+    if (opts) {
+        IB_TAKE_OR(opts->stride_h, opts->stride_h >= 0, NULL, "is %d", opts->stride_h);
+        IB_TAKE_OR(opts->stride_w, opts->stride_w >= 0, NULL, "is %d", opts->stride_w);
+        IB_TAKE_OR(opts->pad_h, opts->pad_h >= 0 && opts->pad_h <= 1 << 16, NULL, "is %d", opts->pad_h);
+        IB_TAKE_OR(opts->pad_w, opts->pad_w >= 0 && opts->pad_w <= 1 << 16, NULL, "is %d", opts->pad_w);
+        IB_TAKE_OR(opts->groups, opts->groups >= 0, NULL, "is %d", opts->groups);
+    }
     ib_conv_opts o = opts ? *opts : (ib_conv_opts){0};
     o.stride_h = o.stride_h ? o.stride_h : 1;
     o.stride_w = o.stride_w ? o.stride_w : 1;

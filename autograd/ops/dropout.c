@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "autograd/attrs.h"
+#include "tensor/argument.h"
 #include "autograd/quantizer.h"
 
 #define K(g) (&(g)->dev->k)
@@ -57,6 +58,7 @@ const ib_op ib_op_dropout = {
 
 ib_tensor *ib_dropout(ib_graph *g, ib_tensor *x, float p)
 {
+    IB_TAKE_OR(p, p >= 0 && p < 1, NULL, "is %g, which is not in [0, 1)", p);
     return IB_APPLY(g, &ib_op_dropout, &(ib_dropout_attrs){p}, x);
 }
 

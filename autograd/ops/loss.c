@@ -77,7 +77,7 @@ static ib_status xent_shape(ib_node *n, ib_tensor *out)
         return ib_op_fail(n, "label smoothing %g is not in [0, 1)", a->smoothing);
     for (int64_t i = 0; i < x->shape[0]; i++)
         if (a->labels[i] < 0 || a->labels[i] >= x->shape[1])
-            return ib_op_fail(n, "label %d of sample %lld is not in 0..%lld", a->labels[i], (long long)i, (long long)x->shape[1] - 1);
+            return ib_op_fail(n, "labels: label %d of sample %lld is not in 0..%lld", a->labels[i], (long long)i, (long long)x->shape[1] - 1);
     return one(n, out);
 }
 

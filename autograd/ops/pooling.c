@@ -86,13 +86,30 @@ const ib_op ib_op_avg_pool = {
                                    {"global", 1, {{4, {2, 3, 3, 2}, -1, 1}}, global_sample, 0},
                                    {0}}};
 
+/* Kernel 0x0 is the whole image; of one alone 0 is nothing. */
+static ib_status check(const ib_pool_opts *opts, const char *function)
+{
+    const int whole = !opts->kernel_h && !opts->kernel_w, h = opts->kernel_h, w = opts->kernel_w;
+    IB_TAKE_FOR(function, opts->kernel_h, whole || h > 0, IB_EINVAL, "is %d", h);
+    IB_TAKE_FOR(function, opts->kernel_w, whole || w > 0, IB_EINVAL, "is %d", w);
+    IB_TAKE_FOR(function, opts->stride_h, opts->stride_h >= 0, IB_EINVAL, "is %d", opts->stride_h);
+    IB_TAKE_FOR(function, opts->stride_w, opts->stride_w >= 0, IB_EINVAL, "is %d", opts->stride_w);
+    IB_TAKE_FOR(function, opts->pad_h, opts->pad_h >= 0 && (whole || opts->pad_h < h), IB_EINVAL, "is %d, the kernel %dx%d", opts->pad_h, h, w);
+    IB_TAKE_FOR(function, opts->pad_w, opts->pad_w >= 0 && (whole || opts->pad_w < w), IB_EINVAL, "is %d, the kernel %dx%d", opts->pad_w, h, w);
+    return IB_OK;
+}
+
 ib_tensor *ib_max_pool(ib_graph *g, ib_tensor *x, const ib_pool_opts *opts)
 {
+    if (opts && check(opts, __func__))
+        return NULL;
     return IB_APPLY(g, &ib_op_max_pool, opts, x);
 }
 
 ib_tensor *ib_avg_pool(ib_graph *g, ib_tensor *x, const ib_pool_opts *opts)
 {
+    if (opts && check(opts, __func__))
+        return NULL;
     return IB_APPLY(g, &ib_op_avg_pool, opts, x);
 }
 

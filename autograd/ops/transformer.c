@@ -21,7 +21,7 @@ static ib_status embedding_shape(ib_node *n, ib_tensor *out)
     const embedding_attrs *a = n->attrs;
     for (int64_t i = 0; i < a->n; i++)
         if (a->ids[i] < 0 || a->ids[i] >= a->rows)
-            return ib_op_fail(n, "token %d at %lld, but there are %lld", a->ids[i], (long long)i, (long long)a->rows);
+            return ib_op_fail(n, "ids: token %d at %lld, but there are %lld", a->ids[i], (long long)i, (long long)a->rows);
     return ib_tensor_set_shape(out, 2, (int64_t[]){a->n, a->cols});
 }
 

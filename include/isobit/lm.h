@@ -29,7 +29,7 @@ typedef struct ib_lm_config {
 /* Opens a GGUF file or a Hugging Face folder (config.json, safetensors, sharded or not, bitsandbytes 4-bit too). The files
  * stay mapped until ib_lm_free. NULL with ib_error() naming file and tensor. */
 ib_lm *ib_lm_open(const char *path);
-/* A model of random trainable weights, for training from nothing (llama's shape of blocks). */
+/* A model of random trainable weights, for training from nothing (llama's shape of blocks); its head is its embedding, whatever `tied` says. */
 ib_lm *ib_lm_new(const ib_lm_config *config, uint64_t seed);
 void ib_lm_free(ib_lm *m); /* NULL is fine */
 const ib_lm_config *ib_lm_config_of(const ib_lm *m);
@@ -85,7 +85,7 @@ typedef struct ib_kv ib_kv; /* keys and values seen so far */
 ib_kv *ib_kv_new(ib_lm *m, int context, int int8); /* int8 0: half precision */
 void ib_kv_free(ib_kv *kv);
 int ib_kv_length(const ib_kv *kv);
-void ib_kv_rewind(ib_kv *kv, int length); /* forgets what lies behind */
+ib_status ib_kv_rewind(ib_kv *kv, int length); /* forgets what lies behind */
 int64_t ib_kv_bytes(const ib_kv *kv);
 /* Runs n more tokens; logits [vocabulary] of the last. IB_EINVAL when the context is full. */
 ib_status ib_lm_step(ib_lm *m, ib_graph *g, ib_kv *kv, const int32_t *ids, int64_t n, float *logits);
@@ -123,7 +123,7 @@ ib_status ib_lm_adapter_save(const ib_lm *m, const char *folder, const char *bas
 /* Writes a GGUF adapter; DoRA cannot be one (IB_EUNSUPPORTED). */
 ib_status ib_lm_adapter_save_gguf(const ib_lm *m, const char *path);
 /* Dropout acts in IB_TRAIN only; this sets its probability. */
-void ib_lm_set_dropout(ib_lm *m, float p);
+ib_status ib_lm_set_dropout(ib_lm *m, float p);
 
 /* Requantizes W + adapter into `format` for all adapted layers; the forward then runs on that, the gradient goes straight
  * through. To be called again whenever the adapter has changed. NULL: back to W and adapter. */
