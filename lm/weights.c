@@ -120,10 +120,11 @@ static ib_status check(const ib_lm_config *config)
     COUNT(ff);
     COUNT(heads);
     TAKE(groups, config->groups > 0 && config->heads % config->groups == 0, "is %d for %d heads", config->groups, config->heads);
-    TAKE(dim, config->dim > 0 && config->dim <= IB_MAX_HEAD_DIM && config->dim % 2 == 0, "is %d, an even number up to %d is needed", config->dim, IB_MAX_HEAD_DIM);
+    const int dim = config->dim ? config->dim : config->width / config->heads;
+    TAKE(dim, dim > 0 && dim <= IB_MAX_HEAD_DIM && dim % 2 == 0, "is %d, an even number up to %d is needed", dim, IB_MAX_HEAD_DIM);
     COUNT(vocabulary);
     COUNT(context);
-    TAKE(rotated, config->rotated >= 0 && config->rotated <= config->dim && config->rotated % 2 == 0, "is %d of %d", config->rotated, config->dim);
+    TAKE(rotated, config->rotated >= 0 && config->rotated <= dim && config->rotated % 2 == 0, "is %d of %d", config->rotated, dim);
     REAL(rope_base);
     REAL(rope_base_local);
     REAL(rope_factor);

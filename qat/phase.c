@@ -30,8 +30,8 @@ static ib_status check_options(const ib_qat_opts *opts)
     const int grouped = opts->granularity == IB_PER_GROUP, size = opts->group_size;
     IB_TAKE_FOR(function, opts->granularity, opts->granularity >= IB_PER_CHANNEL && opts->granularity <= IB_PER_GROUP, IB_EINVAL,
                 "is %d, which is no ib_granularity", (int)opts->granularity);
-    IB_TAKE_FOR(function, opts->group_size, size == 0 || (grouped && size > 0 && size % 4 == 0), IB_EINVAL, "is %d: %s", size,
-                grouped ? "a multiple of 4 is needed" : "weights have groups with IB_PER_GROUP");
+    IB_TAKE_FOR(function, opts->group_size, size >= 0 && (!grouped || size % 4 == 0), IB_EINVAL,
+                "is %d: a multiple of 4 is needed", size);
     IB_TAKE_FOR(function, opts->profile, opts->profile >= IB_TFLITE_DOUBLE && opts->profile <= IB_FP32_RNE, IB_EINVAL,
                 "is %d, which is no ib_profile", (int)opts->profile);
     IB_TAKE_FOR(function, opts->percentile, opts->percentile == 0 || (opts->percentile > 50 && opts->percentile <= 100), IB_EINVAL,

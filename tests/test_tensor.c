@@ -72,7 +72,7 @@ static void rounding_error_is_within_the_table(void)
 static void wrong_shapes_and_names_say_why(void)
 {
     CHECK_ERROR(!ib_tensor_new(IB_F32, 2, (int64_t[]){3, 0}, 0, NULL) ? 1 : 0, "dimension 1 is 0");
-    CHECK_ERROR(!ib_tensor_new(IB_F32, 5, (int64_t[]){1, 1, 1, 1, 1}, 0, NULL) ? 1 : 0, "5 dimensions");
+    CHECK_ERROR(!ib_tensor_new(IB_F32, 5, (int64_t[]){1, 1, 1, 1, 1}, 0, NULL) ? 1 : 0, "ndim is 5");
     CHECK_ERROR(!ib_tensor_new(IB_F32, 2, (int64_t[]){1ll << 39, 1ll << 39}, 0, NULL) ? 1 : 0, "dimension");
     CHECK_ERROR(!ib_format_find("int3") ? 1 : 0, "int3");
     CHECK_ERROR(!ib_device_open("cpu:avx9") ? 1 : 0, "avx9");

@@ -16,7 +16,8 @@ typedef struct ib_lm ib_lm;
 
 typedef struct ib_lm_config {
     char arch[16];       /* "llama", "mistral", "qwen2", "qwen3", "gemma3" */
-    int layers, width, ff, heads, groups, dim; /* width = hidden size, groups = heads of keys and values, dim of one head */
+    int layers, width, ff, heads, groups, dim; /* width = hidden size, groups = heads of keys and values, dim of one head;
+                                                * dim 0 means width / heads */
     int vocabulary, context;
     int rotated;         /* leading dimensions of a head that turn; 0: all */
     float rope_base, rope_base_local, rope_factor; /* 0: 10000, the same, 1 (linear position scaling) */
@@ -29,7 +30,8 @@ typedef struct ib_lm_config {
 /* Opens a GGUF file or a Hugging Face folder (config.json, safetensors, sharded or not, bitsandbytes 4-bit too). The files
  * stay mapped until ib_lm_free. NULL with ib_error() naming file and tensor. */
 ib_lm *ib_lm_open(const char *path);
-/* A model of random trainable weights, for training from nothing (llama's shape of blocks); its head is its embedding, whatever `tied` says. */
+/* A model of random trainable weights, for training from nothing (llama's shape of blocks); its head is its embedding,
+ * whatever `tied` says. */
 ib_lm *ib_lm_new(const ib_lm_config *config, uint64_t seed);
 void ib_lm_free(ib_lm *m); /* NULL is fine */
 const ib_lm_config *ib_lm_config_of(const ib_lm *m);
