@@ -43,8 +43,6 @@ ib_status ib_qat_prepare(ib_layer *net, ib_graph *g, const ib_qat_opts *opts)
 {
     IB_NEED(net);
     IB_NEED(g);
-    if (!net || !g)
-        return IB_EINVAL;
     if (opts && check_options(opts))
         return IB_EINVAL;
     if (net->quantization.plan)
