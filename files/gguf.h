@@ -28,10 +28,15 @@ typedef struct ib_gguf {
     int64_t n_kv;
     ib_entry *entry;
     int64_t n_entries;
+    struct ib_gguf **part; /* the further files of one in parts, whose entries are above */
+    int n_parts;
 } ib_gguf;
 
-/* Everything is checked against the file's size before it is believed; NULL with ib_error(). */
+/* Everything is checked against the file's size before it is believed; NULL with ib_error(). The first of several parts brings the
+ * others: NAME-00001-of-0000N.gguf. */
 ib_gguf *ib_gguf_open(const char *path);
+ib_gguf *ib_gguf_open_part(const char *path); /* this file alone */
+ib_status ib_gguf_add_parts(ib_gguf *f);      /* as ib_gguf_open does */
 void ib_gguf_close(ib_gguf *f); /* NULL is fine */
 
 const ib_gguf_kv *ib_gguf_find(const ib_gguf *f, const char *key); /* NULL if there is none; no error is set */

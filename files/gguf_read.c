@@ -156,6 +156,15 @@ static ib_status read_all(ib_gguf *f)
 
 ib_gguf *ib_gguf_open(const char *path)
 {
+    ib_gguf *f = ib_gguf_open_part(path);
+    if (!f || !ib_gguf_add_parts(f))
+        return f;
+    ib_gguf_close(f);
+    return NULL;
+}
+
+ib_gguf *ib_gguf_open_part(const char *path)
+{
     ib_gguf *f = ib_alloc(sizeof *f);
     if (f && (f->path = ib_strdup(path)) && !ib_file_map(path, &f->file) && !read_all(f))
         return f;
@@ -171,6 +180,9 @@ void ib_gguf_close(ib_gguf *f)
         ib_free(f->kv[i].key);
     for (int64_t i = 0; i < f->n_entries; i++)
         ib_free(f->entry[i].name);
+    for (int i = 0; i < f->n_parts; i++)
+        ib_gguf_close(f->part[i]);
+    ib_free(f->part);
     ib_free(f->kv);
     ib_free(f->entry);
     ib_free(f->path);

@@ -161,7 +161,8 @@ static ib_status read_activation(reader *r)
             r->m->activation = activations[i].kind;
             return IB_OK;
         }
-    return ib_fail(IB_EUNSUPPORTED, "%s: the activation is '%s'; there are silu, gelu_pytorch_tanh, gelu_new, gelu_fast, gelu and relu", r->file, r->k.activation);
+    return ib_fail(IB_EUNSUPPORTED, "%s: '%s' is '%s'; there are silu, gelu_pytorch_tanh, gelu_new, gelu_fast, gelu and relu", r->file,
+                   r->m->arch->hf_scalar ? "hidden_activation" : "hidden_act", r->k.activation);
 }
 
 /* Which layers are local: layer_types, or what the class makes of the other fields. */
@@ -189,9 +190,11 @@ static ib_status read_layer_types(reader *r)
     return IB_OK;
 }
 
+/* Of the fields that only ever are in files a default would be a guess. */
 static ib_status need_all(const reader *r, struct json_object *c)
 {
-    static const char *const needed[] = {"vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads"};
+    static const char *const needed[] = {"vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "max_position_embeddings",
+                                         "rms_norm_eps"};
     for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
         if (!ib_json_get(c, needed[i]))
             return ib_fail(IB_EFORMAT, "%s: has no '%s'", r->file, needed[i]);
@@ -224,6 +227,9 @@ ib_status ib_lm_config_of_hf(ib_lm *m, struct json_object *c, const char *file, 
     snprintf(k->arch, sizeof k->arch, "%s", a->name);
     if (r.k.context < 1 || !(r.k.eps > 0) || r.k.window < 0 || r.k.scalar < 0 || r.k.theta < 0)
         return ib_fail(IB_EFORMAT, "%s: a context of %d, an epsilon of %g, a window of %d, a base of %g", file, r.k.context, r.k.eps, r.k.window, r.k.theta);
+    if (r.k.heads < 1 || (r.k.groups && (r.k.groups < 0 || r.k.heads % r.k.groups)) || (!r.k.dim && r.k.width % r.k.heads))
+        return ib_fail(IB_EFORMAT, "%s: 'num_attention_heads' is %d, 'num_key_value_heads' %d, 'hidden_size' %d: they do not divide each other", file, r.k.heads,
+                       r.k.groups, r.k.width);
     *biases = (ib_hf_biases){a->qkv_bias || r.k.attention_bias, r.k.attention_bias, r.k.mlp_bias};
     if ((status = read_activation(&r)) || (status = read_ropes(&r)) || (status = read_quantization(&r)))
         return status;

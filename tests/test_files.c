@@ -184,14 +184,17 @@ static void wrong_models_are_told(void)
     CHECK_ERROR(ib_lm_open(at("hf")) == NULL, "architecture 'gpt7'; there are llama");
     copy(MODELS "qwen2/config.json", at("hf/config.json"));
     CHECK_ERROR(ib_lm_open(at("hf")) == NULL, "bias");
-    static const char narrow[] = "{\"model_type\":\"llama\",\"hidden_size\":32,\"intermediate_size\":44,\"num_hidden_layers\":2,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"vocab_size\":67}";
+    static const char narrow[] = "{\"model_type\":\"llama\",\"hidden_size\":32,\"intermediate_size\":44,\"num_hidden_layers\":2,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"vocab_size\":67,\"max_position_embeddings\":64,\"rms_norm_eps\":1e-5}";
     put(at("hf/config.json"), narrow, sizeof narrow - 1);
     CHECK_ERROR(ib_lm_open(at("hf")) == NULL, "[48,32], not [44,32]");
-    static const char deep[] = "{\"model_type\":\"llama\",\"hidden_size\":32,\"intermediate_size\":48,\"num_hidden_layers\":3,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"vocab_size\":67}";
+    static const char deep[] = "{\"model_type\":\"llama\",\"hidden_size\":32,\"intermediate_size\":48,\"num_hidden_layers\":3,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"vocab_size\":67,\"max_position_embeddings\":64,\"rms_norm_eps\":1e-5}";
     put(at("hf/config.json"), deep, sizeof deep - 1);
     CHECK_ERROR(ib_lm_open(at("hf")) == NULL, "has no tensor 'model.layers.2");
-    put_text(at("hf/config.json"), "{\"model_type\":\"llama\",\"num_hidden_layers\":-3}");
+    put_text(at("hf/config.json"), "{\"model_type\":\"llama\",\"hidden_size\":32,\"intermediate_size\":48,\"num_hidden_layers\":-3,\"num_attention_heads\":4,\"num_key_value_heads\":2,"
+                                   "\"vocab_size\":67,\"max_position_embeddings\":64,\"rms_norm_eps\":1e-5}");
     CHECK_ERROR(ib_lm_open(at("hf")) == NULL, "-3 layers");
+    put_text(at("hf/config.json"), "{\"model_type\":\"llama\",\"num_hidden_layers\":3}");
+    CHECK_ERROR(ib_lm_open(at("hf")) == NULL, "has no 'vocab_size'");
     /* a norm that is not finite */
     ib_lm *m = ib_lm_open(MODELS "llama");
     ib_lm_saved saved;
@@ -210,7 +213,37 @@ static void wrong_adapters_are_told(void)
     copy(MODELS "qwen3/adapter/adapter_model.safetensors", at("adapter/adapter_model.safetensors"));
     CHECK_ERROR(ib_lm_adapter_open(m, at("adapter")), "IA3");
     put_text(at("adapter/adapter_config.json"), "{\"peft_type\":\"LORA\",\"r\":3,\"lora_alpha\":6}");
+    CHECK_ERROR(ib_lm_adapter_open(m, at("adapter")), "has no 'target_modules'");
+    put_text(at("adapter/adapter_config.json"), "{\"peft_type\":\"LORA\",\"r\":3,\"lora_alpha\":6,\"target_modules\":\"all-linear\",\"rank_pattern\":{\"q_proj\":5}}");
     CHECK_ERROR(ib_lm_adapter_open(m, at("adapter")), "do not fit a layer");
+    /* a good one, and what its configuration may not say beside its tensors */
+    copy(MODELS "llama/adapter/adapter_model.safetensors", at("adapter/adapter_model.safetensors"));
+    const char *const good = "\"peft_type\":\"LORA\",\"r\":3,\"lora_alpha\":6,\"target_modules\":\"all-linear\"";
+    static const struct { const char *more, *says; } bad[] = {
+        {"\"init_lora_weights\":\"pissa\"", "'init_lora_weights' is \"pissa\""}, {"\"init_lora_weights\":\"pissa_niter_16\"", "plain LoRA"},
+        {"\"init_lora_weights\":\"olora\"", "init_lora_weights"}, {"\"init_lora_weights\":\"loftq\"", "init_lora_weights"},
+        {"\"alora_invocation_tokens\":[5,6]", "alora_invocation_tokens"}, {"\"layer_replication\":[[0,2],[1,2]]", "layer_replication"},
+        {"\"use_qalora\":true", "use_qalora"}, {"\"fan_in_fan_out\":true", "fan_in_fan_out"}, {"\"lora_bias\":true", "lora_bias"},
+        {"\"bias\":\"all\"", "'bias' is \"all\""}, {"\"modules_to_save\":[\"lm_head\"]", "modules_to_save"}, {"\"r\":4", "says rank 4"},
+        {"\"rank_pattern\":{\"layers.1.mlp.up_proj\":2}", "says rank 2 for model.layers.1.mlp.up_proj"}, {"\"use_dora\":true", "has no magnitude vector"},
+        {"\"layers_to_transform\":[1]", "does not name layer model.layers.0.self_attn.q_proj"}, {"\"exclude_modules\":[\"up_proj\"]", "does not name layer"},
+        {"\"exclude_modules\":\".*gate_proj\"", "does not name layer"}, {"\"target_modules\":[\"q_proj\"]", "does not name layer"},
+        {"\"target_modules\":\"(\"", "no regular expression"}, {"\"target_parameters\":[\"x\"]", "target_parameters"},
+        {"\"trainable_token_indices\":[1]", "trainable_token_indices"}, {"\"megatron_config\":{}", "megatron_config"}, {"\"lora_alpha\":\"6\"", "a number is expected"},
+        {"\"lora_alpha\":0", "an alpha of 0"}, {"\"use_rslora\":1", "true or false is expected"}, {"\"use_something_new\":true", "an unknown field"}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char text[400];
+        snprintf(text, sizeof text, "{%s,%s}", good, bad[i].more);
+        put_text(at("adapter/adapter_config.json"), text);
+        ib_lm *fresh = ib_lm_open(MODELS "llama");
+        CHECK_ERROR(ib_lm_adapter_open(fresh, at("adapter")), bad[i].says);
+        CHECK(strstr(ib_error(), at("adapter")) != NULL);
+        ib_lm_free(fresh);
+    }
+    char text[400];
+    snprintf(text, sizeof text, "{%s,%s}", good, "\"layers_to_transform\":[0,1],\"layers_pattern\":\"layers\",\"exclude_modules\":[],\"use_something_new\":null");
+    put_text(at("adapter/adapter_config.json"), text);
+    CHECK(!ib_lm_adapter_open(m, at("adapter")));
     ib_lm_free(m);
     m = ib_lm_open(MODELS "llama");
     CHECK_ERROR(ib_lm_adapt(m, &(ib_adapter_opts){.targets = "nothing"}), "no layer has such a name");

@@ -413,5 +413,61 @@ static void ends_are_read(void)
     close_graph();
 }
 
+/* Writes tensors from .. to of a file as part no of count; part 0 has the metadata too. */
+static void write_part(const ib_gguf *f, const char *name, int no, int count, int64_t from, int64_t to, uint32_t tensors)
+{
+    ib_gguf_writer w = {0};
+    for (int64_t i = 0; i < f->n_kv && !no; i++)
+        ib_gguf_put_kv(&w, &f->kv[i]);
+    ib_gguf_put_u32(&w, "split.no", (uint32_t)no);
+    ib_gguf_put_u32(&w, "split.count", (uint32_t)count);
+    ib_gguf_put_u32(&w, "split.tensors.count", tensors);
+    for (int64_t i = from; i < to; i++)
+        ib_gguf_put_tensor(&w, f->entry[i].name, f->entry[i].ndim, f->entry[i].shape, f->entry[i].format);
+    ib_file_writer *file = ib_gguf_start(&w, temporary(name));
+    for (int64_t i = from; i < to; i++)
+        ib_gguf_data(file, f->entry[i].data, (size_t)f->entry[i].bytes);
+    REQUIRE(!ib_file_writer_finish(file));
+    ib_gguf_writer_release(&w);
+}
+
+static void parts_are_one_file(void)
+{
+    open_graph();
+    read_golden("qwen3");
+    ib_lm *m = ib_lm_open(path("qwen3", ""));
+    ib_lm_saved saved;
+    REQUIRE(m && !ib_lm_save(m, NULL, temporary("whole.gguf"), NULL, &saved, NULL, NULL));
+    ib_lm_free(m);
+    ib_gguf *f = ib_gguf_open(temporary("whole.gguf"));
+    const int64_t n = f->n_entries;
+    const int64_t at[] = {0, 7, 8, n};
+    char name[40];
+    for (int i = 0; i < 3; i++) {
+        snprintf(name, sizeof name, "p-%05d-of-00003.gguf", i + 1);
+        write_part(f, name, i, 3, at[i], at[i + 1], (uint32_t)n);
+    }
+    m = ib_lm_open(temporary("p-00001-of-00003.gguf"));
+    if (!m)
+        printf("\n    %s ", ib_error());
+    REQUIRE(m != NULL);
+    CHECK(furthest(logits_of(m), values("logits", T * VOCABULARY), T * VOCABULARY) <= 1e-4);
+    REQUIRE(!ib_lm_save(m, NULL, temporary("joined.gguf"), NULL, &saved, NULL, NULL));
+    CHECK(same_file(temporary("joined.gguf"), temporary("whole.gguf")));
+    ib_lm_free(m);
+    CHECK_ERROR(!ib_gguf_open(temporary("p-00002-of-00003.gguf")), "is part 2 of 3: open the first");
+    write_part(f, "other.gguf", 0, 3, 0, 7, (uint32_t)n);
+    CHECK_ERROR(!ib_gguf_open(temporary("other.gguf")), "its name does not end in -00001-of-00003.gguf");
+    write_part(f, "p-00001-of-00003.gguf", 0, 3, 0, 7, (uint32_t)n + 1);
+    CHECK_ERROR(!ib_gguf_open(temporary("p-00001-of-00003.gguf")), "tensors in its parts, there are");
+    write_part(f, "p-00002-of-00003.gguf", 2, 3, 7, 8, (uint32_t)n);
+    CHECK_ERROR(!ib_gguf_open(temporary("p-00001-of-00003.gguf")), "says that it is part 3 of 3, not 2 of 3");
+    unlink(temporary("p-00002-of-00003.gguf"));
+    CHECK_ERROR(!ib_gguf_open(temporary("p-00001-of-00003.gguf")), "p-00002-of-00003.gguf");
+    ib_gguf_close(f);
+    ib_safetensors_close(golden);
+    close_graph();
+}
+
 SUITE("language", T(logits_equal_transformers), T(gradients_equal_peft), T(models_survive_files), T(adapters_survive_files),
-      T(packing_and_cache_change_nothing), T(quantized_folders), T(bitsandbytes_checkpoint), T(deployed_is_what_ships), T(ends_are_read))
+      T(packing_and_cache_change_nothing), T(quantized_folders), T(bitsandbytes_checkpoint), T(deployed_is_what_ships), T(ends_are_read), T(parts_are_one_file))
