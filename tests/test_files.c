@@ -243,6 +243,8 @@ static void wrong_adapters_are_told(void)
     char text[400];
     snprintf(text, sizeof text, "{%s,%s}", good, "\"layers_to_transform\":[0,1],\"layers_pattern\":\"layers\",\"exclude_modules\":[],\"use_something_new\":null");
     put_text(at("adapter/adapter_config.json"), text);
+    ib_lm_free(m);
+    m = ib_lm_open(MODELS "llama");
     CHECK(!ib_lm_adapter_open(m, at("adapter")));
     ib_lm_free(m);
     m = ib_lm_open(MODELS "llama");
