@@ -79,11 +79,13 @@ typedef struct ib_lookup_const { /* saved[1] of lookup, one per input of qconcat
     float slope[256];
 } ib_lookup_const;
 
-typedef struct ib_weight_attrs { /* quantize_weight: inputs w, ln(scale) or NULL */
+typedef struct ib_weight_attrs { /* quantize_weight: inputs w, ln(scale) or NULL, bias or NULL */
     int bits;
     int per_channel; /* else one scale */
     int group_size;  /* > 0: per channel and group */
     int mse;         /* scale by least squared error instead of the largest magnitude */
+    float in_scale;  /* step of the product's input: with it, bias / (in_scale scale) is to fit int32 */
+    ib_act act;      /* of the product */
 } ib_weight_attrs;
 
 /* ---- the operators ---- */
@@ -93,6 +95,9 @@ ib_tensor *ib_dequantize(ib_graph *g, ib_tensor *x);
 ib_tensor *ib_fold_weight(ib_graph *g, ib_tensor *w, ib_tensor *gamma, ib_tensor *var, float eps);
 ib_tensor *ib_fold_bias(ib_graph *g, ib_tensor *gamma, ib_tensor *beta, ib_tensor *bias, ib_tensor *mean, ib_tensor *var, float eps);
 ib_tensor *ib_quantize_weight(ib_graph *g, ib_tensor *w, ib_tensor *ln_scale, const ib_weight_attrs *attrs);
+/* The same for a product with x: a channel whose bias would exceed the accumulator takes a larger scale. */
+ib_tensor *ib_quantize_weight_for(ib_graph *g, ib_tensor *w, ib_tensor *ln_scale, const ib_weight_attrs *attrs, const ib_tensor *x, ib_tensor *bias, ib_act act);
+enum { IB_MAX_BIAS = 1 << 30 }; /* |bias| in steps of the accumulator; products have as much room */
 ib_tensor *ib_qlinear(ib_graph *g, ib_tensor *x, ib_tensor *w, ib_tensor *b, ib_act act, ib_quantizer *out);
 ib_tensor *ib_qconv2d(ib_graph *g, ib_tensor *x, ib_tensor *w, ib_tensor *b, const ib_conv_opts *conv, ib_act act, ib_quantizer *out);
 /* fp32 in, fp32 out; each row of x is quantized to int8 with its own scale when it arrives */

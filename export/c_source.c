@@ -102,9 +102,11 @@ static void print_quantizers(const ib_program *p, ib_device *dev, ib_text *t, co
     }
     /* x / 2^16 / scale as a multiplier of 31 bits and a shift */
     int exp;
-    const int64_t mult = llround(frexp(1.0 / in->scale, &exp) * 2147483647.0);
+    int64_t mult = llround(frexp(1.0 / in->scale, &exp) * 2147483647.0);
     int shift = 47 - exp;
-    shift = shift < 1 ? 1 : shift > 62 ? 62 : shift;
+    if (shift > 62) /* a step beyond what the fixed point reaches */
+        mult = shift > 93 ? 0 : mult >> (shift - 62);
+    shift = shift < 1 ? 1 : shift > 62 ? 62 : shift; /* below 1 each input but 0 is past the last code */
     ib_text_add(t, "void %s_quantize_q16(const int32_t *x, int8_t *codes)\n{\n    int32_t i;\n    for (i = 0; i < %s_INPUT_SIZE; i++) {\n", t->name, u);
     ib_text_add(t, "        const int64_t v = ((x[i] * (int64_t)%lld + ((int64_t)1 << %d)) >> %d) + (%d);\n", (long long)mult, shift - 1, shift, in->zero);
     ib_text_add(t, "        codes[i] = (int8_t)(v < %d ? %d : v > %d ? %d : v);\n    }\n}\n\n", qmin, qmin, qmax, qmax);

@@ -50,15 +50,22 @@ ib_tensor *ib_step_weight(ib_graph *g, const ib_step *s, ib_tensor **bias)
     return *bias ? ib_fold_weight(g, w, s->gamma, s->var, s->eps) : NULL;
 }
 
+/* The same in codes, for codes x. */
+static ib_tensor *weight_codes(ib_graph *g, ib_step *s, const ib_tensor *x, ib_tensor **bias)
+{
+    ib_tensor *w = ib_step_weight(g, s, bias);
+    return ib_quantize_weight_for(g, w, s->ln_scale, &s->weight, x, *bias, s->act);
+}
+
 static ib_tensor *run_linear(ib_graph *g, ib_step *s, ib_tensor **in)
 {
-    ib_tensor *bias, *w = ib_quantize_weight(g, ib_step_weight(g, s, &bias), s->ln_scale, &s->weight);
+    ib_tensor *bias, *w = weight_codes(g, s, in[0], &bias);
     return ib_qlinear(g, in[0], w, bias, s->act, &s->out);
 }
 
 static ib_tensor *run_conv2d(ib_graph *g, ib_step *s, ib_tensor **in)
 {
-    ib_tensor *bias, *w = ib_quantize_weight(g, ib_step_weight(g, s, &bias), s->ln_scale, &s->weight);
+    ib_tensor *bias, *w = weight_codes(g, s, in[0], &bias);
     return ib_qconv2d(g, in[0], w, bias, s->attrs, s->act, &s->out);
 }
 
@@ -71,7 +78,7 @@ static ib_tensor *run_batch_norm(ib_graph *g, ib_step *s, ib_tensor **in)
     if (!x || !bias)
         return NULL;
     const ib_conv_opts depthwise = {1, 1, 0, 0, (int)x->shape[1]};
-    return ib_qconv2d(g, x, ib_quantize_weight(g, w, s->ln_scale, &s->weight), bias, &depthwise, s->act, &s->out);
+    return ib_qconv2d(g, x, ib_quantize_weight_for(g, w, s->ln_scale, &s->weight, x, bias, s->act), bias, &depthwise, s->act, &s->out);
 }
 
 static ib_tensor *run_add(ib_graph *g, ib_step *s, ib_tensor **in)

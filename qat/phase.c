@@ -130,6 +130,18 @@ static ib_status fix_weight(ib_graph *g, ib_step *s)
     return IB_OK;
 }
 
+/* Codes have no word for what is not finite. */
+static ib_status check_params(const ib_layer *net)
+{
+    for (int i = 0; i < net->n_all; i++) {
+        const ib_tensor *t = net->all[i]->t;
+        for (int64_t j = 0; j < t->size; j++)
+            if (!isfinite(ib_f32(t)[j]))
+                return ib_fail(IB_ENUMERIC, "'%s' holds %g at %lld, which is not finite", ib_tensor_name(t), ib_f32(t)[j], (long long)j);
+    }
+    return IB_OK;
+}
+
 /* Observers that move get their hook in IB_LEARN; frozen ones and learned scales lose theirs. */
 static void set_moving(ib_plan *p, int moving)
 {
@@ -160,7 +172,9 @@ ib_status ib_qat_set_phase(ib_layer *net, ib_graph *g, ib_phase phase)
         return ib_fail(IB_ESTATE, "phase %s cannot follow phase %s%s", ib_phase_name(phase), ib_phase_name(now),
                        p ? "" : ": call ib_qat_prepare() first");
     if (now == IB_CALIBRATE && !p->opts.dynamic) {
-        ib_status status = fix_activation(&p->input);
+        ib_status status = check_params(net);
+        if (!status)
+            status = fix_activation(&p->input);
         for (int i = 0; i < p->n_steps && !status; i++) {
             status = fix_activation(&p->steps[i]);
             if (!status)

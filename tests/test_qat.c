@@ -526,6 +526,16 @@ static void bytes_keep_their_value_at_the_input(void)
         CHECK_INT(code, raw - 128);
     }
     ib_layer_free(net);
+    for (int side = 0; side < 2; side++) { /* data that 0 is no value of: it has a code all the same */
+        const ib_input_info far = {1, 8, 8, 10, side ? 3.0f : -2.0f, 0.5f, 255};
+        net = ready(ib_model_new("mlp", 1, 8, 8, 10));
+        ib_layer_set_input(net, &far);
+        REQUIRE(!ib_qat_prepare(net, g, NULL));
+        q = &ib_plan_of(net)->input.out;
+        CHECK(q->zero == (side ? 127 : -128));
+        CHECK_NEAR(q->scale * 255, 6, 1e-5); /* (0 or 1 - mean) / std, widened to 0 */
+        ib_layer_free(net);
+    }
     end();
 }
 

@@ -3,6 +3,7 @@
  *   y = clamp(requant(acc, s_in s_w[o] / s_out) + zero_out)    the profile's rounding
  * Backward on the real values: dz = dy where y was not clamped and the activation's
  * slope is not 0, then as in fp32 with the dequantized operands. */
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -65,11 +66,25 @@ static ib_qweights weights_of(const ib_tensor *w)
     return (ib_qweights){ib_codes(w), w->q.group_factor, w->q.group_size, w->q.n_groups, w->q.bits};
 }
 
-/* bias in steps of the accumulator, kept far from the ends of int32 */
-static int32_t bias_code(float bias, float step)
+/* The bias in steps of the accumulator; the weights' scale was chosen so that it fits. */
+static ib_status bias_code(const ib_node *n, int64_t o, float bias, float step, int32_t *code)
 {
-    const double q = rint((double)bias / step), most = 1 << 30;
-    return (int32_t)(q > most ? most : q < -most ? -most : q);
+    const double q = rint((double)bias / step);
+    if (!(fabs(q) <= IB_MAX_BIAS)) {
+        ib_op_fail(n, "the bias of output %lld, %g, is %g steps of its accumulator: 32 bits hold no such sum", (long long)o, bias, q);
+        return ib_fail(IB_ENUMERIC, "%s", ib_error());
+    }
+    *code = (int32_t)q;
+    return IB_OK;
+}
+
+/* An accumulator's step below fp32's normal numbers would lose what the codes stand for. */
+static ib_status check_step(const ib_node *n, int64_t o, float step)
+{
+    if (step >= FLT_MIN)
+        return IB_OK;
+    ib_op_fail(n, "the steps of the input (%g) and of the weights of output %lld multiply to %g, less than fp32 holds", n->in[0]->q.scale[0], (long long)o, step);
+    return ib_fail(IB_ENUMERIC, "%s", ib_error());
 }
 
 /* Accumulators, or (r) codes. */
@@ -118,7 +133,12 @@ static ib_status product_forward(ib_graph *g, ib_node *n)
         return IB_ENOMEM;
     for (int64_t o = 0; o < s.oc; o++) {
         c->acc_scale[o] = x->q.scale[0] * w->q.scale[w->q.n_scales == 1 ? 0 : o];
-        c->bias[o] = b ? bias_code(ib_f32(b)[o], c->acc_scale[o]) : 0;
+        c->bias[o] = 0;
+        ib_status bad = check_step(n, o, c->acc_scale[o]);
+        if (!bad && b)
+            bad = bias_code(n, o, ib_f32(b)[o], c->acc_scale[o], &c->bias[o]);
+        if (bad)
+            return bad;
     }
     const ib_mark mark = ib_graph_mark(g);
     const int watched = g->mode == IB_TRAIN && a->out->see, kept = g->mode == IB_TRAIN && a->out->learned;

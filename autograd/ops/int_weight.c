@@ -132,7 +132,7 @@ ib_tensor *ib_fold_bias(ib_graph *g, ib_tensor *gamma, ib_tensor *beta, ib_tenso
     return IB_APPLY(g, &ib_op_fold_bias, (&(fold_attrs){mean, var, eps}), gamma, beta, bias);
 }
 
-/* ---- quantize_weight: codes of w[O,...]; saved[0]: clip mask, if anything can be clipped ---- */
+/* ---- quantize_weight: codes of w[O,...] for a product with this bias; saved[0]: clip mask, if anything can be clipped ---- */
 
 static ib_status quantize_weight_shape(ib_node *n, ib_tensor *out)
 {
@@ -149,8 +149,31 @@ static ib_status quantize_weight_shape(ib_node *n, ib_tensor *out)
     return ib_tensor_set_shape(out, w->ndim, w->shape);
 }
 
-/* A channel of zeros must not divide by its scale, and one of nearly zeros must not blow up the codes of its bias:
- * no scale is below 2^-12 of the largest. */
+/* Where |bias| / (in_scale scale) would exceed the accumulator's room, the scale grows until it does not: the bias decides such a channel, and
+ * the steps of its weights are small beside it. One scale for all channels can grow for a bias that the results show; where a ReLU hides a
+ * large negative one, the other channels would lose their weights to it. */
+static ib_status raise_scales(const ib_node *n, float *scale, int count)
+{
+    const ib_weight_attrs *a = n->attrs;
+    const ib_tensor *b = n->in[2];
+    for (int64_t o = 0; b && a->in_scale > 0 && o < b->size; o++) {
+        const float bias = ib_f32(b)[o];
+        float *s = &scale[count == 1 ? 0 : o];
+        const double least = fabs((double)bias) / ((double)a->in_scale * (IB_MAX_BIAS - 256)); /* less the rounding of fp32 steps */
+        if (!isfinite(bias))
+            return ib_op_fail(n, "the bias of output %lld is %g", (long long)o, bias), ib_fail(IB_ENUMERIC, "%s", ib_error());
+        if (!(least > *s))
+            continue;
+        if (count == 1 && b->size > 1 && bias < 0 && a->act != IB_ACT_NONE && least > 4 * (double)*s) {
+            ib_op_fail(n, "the bias of output %lld, %g, exceeds 32 bits in steps of one weight scale for all: choose a scale per channel", (long long)o, bias);
+            return ib_fail(IB_ENUMERIC, "%s", ib_error());
+        }
+        *s = (float)least;
+    }
+    return IB_OK;
+}
+
+/* A channel of zeros must not divide by its scale: no scale is below 2^-12 of the largest. */
 static ib_status check_scales(const ib_node *n, float *scale, int count)
 {
     float top = 0;
@@ -159,10 +182,53 @@ static ib_status check_scales(const ib_node *n, float *scale, int count)
             return ib_op_fail(n, "weights of channel %d are not finite", c), ib_fail(IB_ENUMERIC, "%s", ib_error());
         top = scale[c] > top ? scale[c] : top;
     }
-    const float least = top > 1e-30f ? top * 0x1p-12f : 1.0f;
+    const float least = top > 0 ? top * 0x1p-12f : 1.0f;
     for (int c = 0; c < count; c++)
         scale[c] = scale[c] < least ? least : scale[c];
-    return IB_OK;
+    return raise_scales(n, scale, count);
+}
+
+/* The codes and factors of row r at a larger scale than quantize_groups chose, by its formula. */
+static void requantize_groups(const ib_tensor *w, ib_qparams *q, int64_t r, int8_t *codes)
+{
+    const int64_t cols = w->size / w->shape[0];
+    uint8_t *factor = (uint8_t *)q->group_factor + r * q->n_groups;
+    for (int64_t first = 0; first < cols; first += q->group_size, factor++) {
+        const int64_t end = first + q->group_size < cols ? first + q->group_size : cols;
+        float top = 0;
+        for (int64_t i = first; i < end; i++)
+            top = fmaxf(top, fabsf(ib_f32(w)[r * cols + i]));
+        const float f = ceilf(top / (float)q->qmax / q->scale[r] - 1e-4f);
+        *factor = (uint8_t)(f < 1 ? 1 : f > 15 ? 15 : f);
+        for (int64_t i = r * cols + first; i < r * cols + end; i++) {
+            const float v = rintf(ib_f32(w)[i] / (q->scale[r] * *factor));
+            codes[i] = (int8_t)fminf(fmaxf(v, (float)-q->qmax), (float)q->qmax);
+        }
+    }
+}
+
+static ib_status quantize_groups(ib_graph *g, ib_node *n)
+{
+    const ib_weight_attrs *a = n->attrs;
+    const ib_tensor *w = n->in[0];
+    ib_qparams *q = &n->out->q;
+    const int64_t rows = w->shape[0], cols = w->size / rows;
+    q->group_size = a->group_size;
+    q->n_groups = (int)((cols + a->group_size - 1) / a->group_size);
+    uint8_t *factor = ib_graph_alloc(g, (size_t)(rows * q->n_groups));
+    float *chosen = ib_graph_alloc(g, (size_t)rows * sizeof *chosen);
+    if (!factor || !chosen)
+        return IB_ENOMEM;
+    q->group_factor = factor;
+    K(g)->quantize_groups(ib_f32(w), rows, cols, a->group_size, q->qmax, q->scale, factor, ib_codes(n->out), n->saved[0]);
+    K(g)->abs_max_rows(ib_f32(w), rows, cols, chosen);
+    for (int64_t r = 0; r < rows; r++) /* the scale of a row of zeros is no measure for the others */
+        chosen[r] = q->scale[r] = chosen[r] > 0 || !isfinite(chosen[r]) ? q->scale[r] : 0;
+    const ib_status status = check_scales(n, q->scale, q->n_scales);
+    for (int64_t r = 0; r < rows && !status; r++)
+        if (q->scale[r] > chosen[r])
+            requantize_groups(w, q, r, ib_codes(n->out));
+    return status;
 }
 
 static ib_status quantize_weight_forward(ib_graph *g, ib_node *n)
@@ -178,16 +244,8 @@ static ib_status quantize_weight_forward(ib_graph *g, ib_node *n)
         n->out->passes = n->in[0];
     else if (g->mode == IB_TRAIN && !(n->saved[0] = ib_graph_alloc(g, (size_t)(w->size + 7) / 8)))
         return IB_ENOMEM;
-    if (a->group_size) {
-        q->group_size = a->group_size;
-        q->n_groups = (int)((cols + a->group_size - 1) / a->group_size);
-        uint8_t *factor = ib_graph_alloc(g, (size_t)(rows * q->n_groups));
-        if (!factor)
-            return IB_ENOMEM;
-        q->group_factor = factor;
-        K(g)->quantize_groups(ib_f32(w), rows, cols, a->group_size, q->qmax, q->scale, factor, ib_codes(n->out), n->saved[0]);
-        return check_scales(n, q->scale, q->n_scales);
-    }
+    if (a->group_size)
+        return quantize_groups(g, n);
     const int64_t parts = q->n_scales, part = w->size / parts;
     if (learned)
         for (int64_t c = 0; c < parts; c++)
@@ -230,4 +288,14 @@ const ib_op ib_op_quantize_weight = {.name = "quantize_weight", .attrs_bytes = s
 ib_tensor *ib_quantize_weight(ib_graph *g, ib_tensor *w, ib_tensor *ln_scale, const ib_weight_attrs *attrs)
 {
     return IB_APPLY(g, &ib_op_quantize_weight, attrs, w, ln_scale);
+}
+
+ib_tensor *ib_quantize_weight_for(ib_graph *g, ib_tensor *w, ib_tensor *ln_scale, const ib_weight_attrs *attrs, const ib_tensor *x, ib_tensor *bias, ib_act act)
+{
+    ib_weight_attrs a = *attrs;
+    if (!x)
+        return NULL;
+    a.in_scale = x->q.scale[0];
+    a.act = act;
+    return IB_APPLY(g, &ib_op_quantize_weight, &a, w, ln_scale, bias);
 }
