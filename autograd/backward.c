@@ -47,10 +47,12 @@ static ib_status check_finite(const ib_graph *g, const ib_tensor *loss, const ch
     } else if (isfinite(value)) {
         return IB_OK;
     }
-    return ib_fail(IB_ENUMERIC, "%s: step %llu: %s is %g", function, (unsigned long long)g->step, what, fabs(value)); /* without a NaN's sign */
+    return ib_fail(IB_ENUMERIC, "%s: step %llu: %s is %g", function, (unsigned long long)g->step, what,
+                   fabs(value)); /* without a NaN's sign */
 }
 
-/* A second pass starts from its own loss alone: gradients of results, which the first has left, would be passed on again. */
+/* A second pass starts from its own loss alone: gradients of results, which the first has left, would be passed on
+ * again. */
 static void forget_inner_gradients(ib_graph *g)
 {
     for (int i = 0; i < g->n_nodes; i++)

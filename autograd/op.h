@@ -54,10 +54,11 @@ struct ib_node {
     const char *scope; /* name of the layer that applied it, borrowed from the layer */
 };
 
-/* Checks, allocates and computes. `attrs` is copied. NULL on failure; a NULL among the required inputs passes on, and is a failure
- * itself if none came before it in this step. */
+/* Checks, allocates and computes. `attrs` is copied. NULL on failure; a NULL among the required inputs passes on, and
+ * is a failure itself if none came before it in this step. */
 ib_tensor *ib_apply(ib_graph *g, const ib_op *op, ib_tensor *const *in, int n_in, const void *attrs);
-/* What a public function that makes operators was given: a NULL tensor is the argument's failure, or that of what should have made it. */
+/* What a public function that makes operators was given: a NULL tensor is the argument's failure, or that of what
+ * should have made it. */
 int ib_graph_given(const ib_graph *g, const ib_tensor *x, const char *function, const char *argument);
 #define IB_GIVEN(x)                                                                                                    \
     do {                                                                                                               \
@@ -87,7 +88,7 @@ struct ib_graph {
     ib_device *dev;
     ib_mode mode;
     uint64_t now;           /* this step's number among all of the process; a tensor of another is refused */
-    ib_arena heads[IB_GRACE]; /* tensors without their values, of this step and the last ones, so that old ones are known as such */
+    ib_arena heads[IB_GRACE]; /* tensors without values, of this step and the last ones: old ones are known as such */
     uint64_t failures;      /* of the thread, when the step began */
     int backwards;          /* backward passes in this step */
     int64_t not_finite;     /* first value of `bad_input` that is not finite */

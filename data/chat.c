@@ -210,7 +210,8 @@ char *ib_chat_text(const ib_tokenizer *t, const char *name, const ib_message *me
     IB_NEED_OR(messages, NULL);
     IB_TAKE_OR(n, n > 0, NULL, "is %d messages", n);
     for (int i = 0; i < n; i++)
-        IB_TAKE_OR(messages, messages[i].role && messages[i].content, NULL, "[%d] has no %s", i, messages[i].role ? "content" : "role");
+        IB_TAKE_OR(messages, messages[i].role && messages[i].content, NULL, "[%d] has no %s", i, messages[i].role
+                   ? "content" : "role");
     rendering r = {0};
     if (render(&r, t, name, messages, n, reply)) {
         ib_free(r.text);
@@ -237,14 +238,16 @@ static size_t surface(const ib_tokenizer *t, int32_t id, const char *text, size_
     return n;
 }
 
-ib_status ib_chat_tokens(ib_tokenizer *t, const char *name, const ib_message *messages, int n, int reply, ib_ids *out, ib_ids *mask)
+ib_status ib_chat_tokens(ib_tokenizer *t, const char *name, const ib_message *messages, int n, int reply, ib_ids *out,
+                         ib_ids *mask)
 {
     IB_NEED(t);
     IB_NEED(messages);
     IB_NEED(out);
     IB_TAKE(n, n > 0, "is %d messages", n);
     for (int i = 0; i < n; i++)
-        IB_TAKE(messages, messages[i].role && messages[i].content, "[%d] has no %s", i, messages[i].role ? "content" : "role");
+        IB_TAKE(messages, messages[i].role && messages[i].content, "[%d] has no %s", i, messages[i].role
+                ? "content" : "role");
     rendering r = {0};
     const int64_t first = out->n;
     ib_status status = render(&r, t, name, messages, n, reply);

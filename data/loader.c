@@ -166,7 +166,8 @@ ib_status ib_loader_start(ib_loader *l, int64_t epoch, int64_t first)
     IB_NEED(l);
     l->next = l->batches; /* no batch comes of a start that failed */
     IB_TAKE(epoch, epoch >= 0, "is %lld", (long long)epoch);
-    IB_TAKE(first, first >= 0 && first <= l->batches, "is %lld: an epoch has %lld batches", (long long)first, (long long)l->batches);
+    IB_TAKE(first, first >= 0 && first <= l->batches, "is %lld: an epoch has %lld batches", (long long)first,
+            (long long)l->batches);
     l->epoch = epoch;
     l->next = first;
     return IB_OK;

@@ -98,7 +98,8 @@ static ib_status check_add(const ib_layer *parent, const ib_layer *child)
     if (!parent || !child)
         return ib_fail_null_argument("ib_layer_add", parent ? "child" : "parent");
     if (parent->settled || child->settled)
-        return ib_fail(IB_ESTATE, "ib_layer_add: %s is of a network that was quantized: build it whole before", parent->settled ? "parent" : "child");
+        return ib_fail(IB_ESTATE, "ib_layer_add: %s is of a network that was quantized: build it whole before",
+                       parent->settled ? "parent" : "child");
     IB_TAKE_FOR("ib_layer_add", child, !holds(child, parent), IB_EINVAL, "'%s' would hold itself", child->cls->kind);
     return IB_OK;
 }
@@ -121,7 +122,8 @@ ib_layer *ib_layer_child(ib_layer *layer, int i)
     return i >= 0 && i < layer->n_children ? layer->children[i] : NULL;
 }
 
-ib_tensor *ib_layer_param_new(ib_layer *l, const char *name, int ndim, const int64_t *shape, ib_init init, int64_t fan_in, int trainable)
+ib_tensor *ib_layer_param_new(ib_layer *l, const char *name, int ndim, const int64_t *shape, ib_init init,
+                              int64_t fan_in, int trainable)
 {
     ib_param *p = ib_alloc(sizeof *p);
     if (!p)
@@ -140,17 +142,20 @@ ib_tensor *ib_layer_param_new(ib_layer *l, const char *name, int ndim, const int
     return NULL;
 }
 
-ib_tensor *ib_layer_param(ib_layer *layer, const char *name, int ndim, const int64_t *shape, ib_init init, int64_t fan_in, int trainable)
+ib_tensor *ib_layer_param(ib_layer *layer, const char *name, int ndim, const int64_t *shape, ib_init init,
+                          int64_t fan_in, int trainable)
 {
     IB_NEED_OR(layer, NULL);
     IB_NEED_OR(name, NULL);
     IB_NEED_OR(shape, NULL);
     IB_TAKE_OR(name, *name, NULL, "is '%s'", name);
-    IB_TAKE_OR(init, init >= IB_INIT_ZEROS && init <= IB_INIT_XAVIER_NORMAL, NULL, "is %d, which is no ib_init", (int)init);
+    IB_TAKE_OR(init, init >= IB_INIT_ZEROS && init <= IB_INIT_XAVIER_NORMAL, NULL, "is %d, which is no ib_init",
+               (int)init);
     IB_TAKE_OR(ndim, ndim > 0 && ndim <= IB_MAX_DIMS, NULL, "is %d, 1 to %d are possible", ndim, IB_MAX_DIMS);
     IB_TAKE_OR(fan_in, fan_in > 0, NULL, "is %lld", (long long)fan_in);
     if (layer->settled)
-        return ib_fail_null(IB_ESTATE, "ib_layer_param: layer is of a network that was quantized: add '%s' before", name);
+        return ib_fail_null(IB_ESTATE, "ib_layer_param: layer is of a network that was quantized: add '%s' before",
+                            name);
     return ib_layer_param_new(layer, name, ndim, shape, init, fan_in, trainable);
 }
 
@@ -161,7 +166,8 @@ ib_layer *ib_named(const char *name, ib_layer *layer)
     if (!name)
         ib_fail_null_argument(__func__, "name");
     else if (!*name || layer->path)
-        ib_fail(*name ? IB_ESTATE : IB_EINVAL, "ib_named: name '%s' %s", name, *name ? "comes after ib_layer_init()" : "is empty");
+        ib_fail(*name ? IB_ESTATE : IB_EINVAL, "ib_named: name '%s' %s", name,
+                *name ? "comes after ib_layer_init()" : "is empty");
     if (name && *name && !layer->path) {
         char *copy = ib_strdup(name);
         if (copy) {
@@ -319,7 +325,8 @@ static ib_tensor *within(ib_layer *l, ib_graph *g, ib_tensor *x, ib_tensor *(*fo
     if (!forward)
         return ib_fail_null(IB_EUNSUPPORTED, "layer of kind '%s': it has no forward", l->cls->kind);
     if (!l->path)
-        return ib_fail_null(IB_ESTATE, "layer of kind '%s': it has no values: call ib_layer_init() on the network first", l->cls->kind);
+        return ib_fail_null(IB_ESTATE,
+                            "layer of kind '%s': it has no values: call ib_layer_init() on the network first", l->cls->kind);
     const char *outer = g->scope;
     g->scope = l->path;
     ib_tensor *y = x ? forward(l, g, x) : NULL;

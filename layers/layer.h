@@ -50,7 +50,8 @@ ib_tensor *ib_child_forward_relu(ib_layer *l, int i, ib_graph *g, ib_tensor *x);
 ib_tensor *ib_child_forward(ib_layer *layer, int i, ib_graph *g, ib_tensor *x);
 
 /* What ib_layer_param does, also in a network that was quantized, which adds its scales. */
-ib_tensor *ib_layer_param_new(ib_layer *l, const char *name, int ndim, const int64_t *shape, ib_init init, int64_t fan_in, int trainable);
+ib_tensor *ib_layer_param_new(ib_layer *l, const char *name, int ndim, const int64_t *shape, ib_init init,
+                              int64_t fan_in, int trainable);
 
 /* From now on nothing can be added. */
 void ib_layer_settle(ib_layer *net);

@@ -62,12 +62,15 @@ ib_layer *ib_conv2d_layer(const ib_conv2d_config *config)
     IB_TAKE_OR(config->stride, config->stride >= 0, NULL, "is %d", config->stride);
     IB_TAKE_OR(config->pad_h, config->pad_h >= 0, NULL, "is %d", config->pad_h);
     IB_TAKE_OR(config->pad_w, config->pad_w >= 0, NULL, "is %d", config->pad_w);
-    IB_TAKE_OR(config->groups, groups > 0 && config->in % groups == 0 && config->out % groups == 0, NULL, "is %d for %d to %d channels", groups, config->in, config->out);
+    IB_TAKE_OR(config->groups, groups > 0 && config->in % groups == 0 && config->out % groups == 0, NULL,
+               "is %d for %d to %d channels", groups, config->in, config->out);
     const int64_t fan_in = (int64_t)(config->in / groups) * config->kernel_h * kw;
-    ib_layer *l = ib_product_new(&conv2d_class, 4, (int64_t[]){config->out, config->in / groups, config->kernel_h, kw}, fan_in, config->no_bias);
+    ib_layer *l = ib_product_new(&conv2d_class, 4, (int64_t[]){config->out, config->in / groups, config->kernel_h, kw},
+                                 fan_in, config->no_bias);
     if (l)
         ((ib_product_context *)l->context)->conv =
-            (ib_conv_opts){config->stride ? config->stride : 1, config->stride ? config->stride : 1, config->pad_h, config->pad_w, groups};
+            (ib_conv_opts){config->stride ? config->stride : 1, config->stride ? config->stride : 1, config->pad_h,
+                           config->pad_w, groups};
     return l;
 }
 

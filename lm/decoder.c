@@ -79,7 +79,8 @@ ib_tensor *ib_lm_block(ib_graph *g, void *context, ib_tensor *x)
     y = ib_lm_project(g, m, &b->p[IB_ROLE_O], y, 1);
     x = ib_add(g, x, norm(g, m, b, IB_NORM_POST_ATTENTION, y));
     h = norm(g, m, b, IB_NORM_FFN, x);
-    y = ib_glu(g, ib_lm_project(g, m, &b->p[IB_ROLE_GATE], h, 1), ib_lm_project(g, m, &b->p[IB_ROLE_UP], h, 1), m->activation);
+    y = ib_glu(g, ib_lm_project(g, m, &b->p[IB_ROLE_GATE], h, 1), ib_lm_project(g, m, &b->p[IB_ROLE_UP], h, 1),
+               m->activation);
     /* what the second run of a checkpointed block gives is not read again: its last product can be left out */
     y = ib_lm_project(g, m, &b->p[IB_ROLE_DOWN], y, b->norm[IB_NORM_POST_FFN] != NULL);
     return ib_add(g, x, norm(g, m, b, IB_NORM_POST_FFN, y));
@@ -100,10 +101,12 @@ ib_tensor *ib_lm_hidden(ib_lm *m, ib_graph *g, const ib_lm_batch *b, int checkpo
     IB_NEED_OR(b->pos, NULL);
     IB_NEED_OR(b->first, NULL);
     IB_TAKE_OR(b->n, b->n > 0, NULL, "is %lld: no tokens to run", (long long)b->n);
-    IB_TAKE_OR(checkpoint, checkpoint >= 0 && checkpoint <= m->c.layers, NULL, "is %d of %d layers", checkpoint, m->c.layers);
+    IB_TAKE_OR(checkpoint, checkpoint >= 0 && checkpoint <= m->c.layers, NULL, "is %d of %d layers", checkpoint,
+               m->c.layers);
     int32_t last = 0;
     for (int64_t i = 0; i < b->n; i++)
-        IB_TAKE_OR(b->pos, b->pos[i] >= 0 && b->pos[i] < 1 << 24, NULL, "is %d for token %lld", b->pos[i], (long long)i);
+        IB_TAKE_OR(b->pos, b->pos[i] >= 0 && b->pos[i] < 1 << 24, NULL, "is %d for token %lld", b->pos[i],
+                   (long long)i);
     for (int64_t i = 0; i < b->n; i++)
         last = b->pos[i] > last ? b->pos[i] : last;
     if (ib_lm_rope(m, last + 1))

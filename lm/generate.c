@@ -77,9 +77,11 @@ ib_status ib_lm_step(ib_lm *m, ib_graph *g, ib_kv *kv, const int32_t *ids, int64
     IB_NEED(ids);
     IB_NEED(logits);
     if (n < 1 || n > kv->context - kv->length)
-        return ib_fail(IB_EINVAL, "ib_lm_step: n: %lld tokens behind %d do not fit a context of %d", (long long)n, kv->length, kv->context);
+        return ib_fail(IB_EINVAL, "ib_lm_step: n: %lld tokens behind %d do not fit a context of %d", (long long)n,
+                       kv->length, kv->context);
     for (int64_t i = 0; i < n; i++)
-        IB_TAKE(ids, ids[i] >= 0 && ids[i] < m->c.vocabulary, "holds token %d at %lld, of %d", ids[i], (long long)i, m->c.vocabulary);
+        IB_TAKE(ids, ids[i] >= 0 && ids[i] < m->c.vocabulary, "holds token %d at %lld, of %d", ids[i], (long long)i,
+                m->c.vocabulary);
     ib_graph_begin(g, IB_EVAL);
     int32_t *pos = ib_graph_alloc(g, (size_t)n * 2 * sizeof *pos);
     if (!pos)
@@ -135,9 +137,11 @@ int32_t ib_sample_token(const ib_sampling *s, float *logits, int vocabulary, con
     IB_TAKE_OR(s->top_k, s->top_k >= 0, -1, "is %d", s->top_k);
     IB_TAKE_OR(s->top_p, s->top_p >= 0 && s->top_p <= 1, -1, "is %g, which is not in [0, 1]", s->top_p);
     IB_TAKE_OR(s->min_p, s->min_p >= 0 && s->min_p <= 1, -1, "is %g, which is not in [0, 1]", s->min_p);
-    IB_TAKE_OR(s->repeat_penalty, s->repeat_penalty >= 0 && isfinite(s->repeat_penalty), -1, "is %g", s->repeat_penalty);
+    IB_TAKE_OR(s->repeat_penalty, s->repeat_penalty >= 0 && isfinite(s->repeat_penalty), -1, "is %g",
+               s->repeat_penalty);
     for (int64_t i = 0; i < n; i++)
-        IB_TAKE_OR(history, history[i] >= 0 && history[i] < vocabulary, -1, "holds token %d, of %d", history[i], vocabulary);
+        IB_TAKE_OR(history, history[i] >= 0 && history[i] < vocabulary, -1, "holds token %d, of %d", history[i],
+                   vocabulary);
     enum { LAST = 64 };
     const float penalty = s->repeat_penalty > 0 ? s->repeat_penalty : 1;
     for (int64_t i = n > LAST ? n - LAST : 0; i < n && penalty != 1; i++) {

@@ -17,7 +17,8 @@ ib_status ib_lm_perplexity(ib_lm *m, ib_graph *g, const int32_t *ids, int64_t n,
     const int64_t context = o->context ? o->context : 512;
     const int64_t fresh = context - (o->bos >= 0); /* tokens of the text in a window */
     IB_TAKE(n, n >= 0, "is %lld", (long long)n);
-    IB_TAKE(o->context, context >= 4 && context <= 1 << 20, "is %lld: a window has 4 to 2^20 tokens", (long long)context);
+    IB_TAKE(o->context, context >= 4 && context <= 1 << 20, "is %lld: a window has 4 to 2^20 tokens",
+            (long long)context);
     IB_TAKE(o->windows, o->windows >= 0, "is %lld", (long long)o->windows);
     IB_TAKE(o->bos, o->bos >= -1 && o->bos < m->c.vocabulary, "is %d, of %d tokens", o->bos, m->c.vocabulary);
     int64_t windows = n / fresh;

@@ -75,10 +75,13 @@ ib_optim *ib_adamw_new(ib_layer *net, ib_device *dev, const ib_adamw_opts *opts)
     IB_NEED_OR(dev, NULL);
     if (opts) {
         IB_TAKE_OR(opts->lr, opts->lr >= 0 && isfinite(opts->lr), NULL, "is %g", opts->lr);
-        IB_TAKE_OR(opts->beta1, opts->beta1 >= 0 && opts->beta1 < 1, NULL, "is %g, which is not in [0, 1)", opts->beta1);
-        IB_TAKE_OR(opts->beta2, opts->beta2 >= 0 && opts->beta2 < 1, NULL, "is %g, which is not in [0, 1)", opts->beta2);
+        IB_TAKE_OR(opts->beta1, opts->beta1 >= 0 && opts->beta1 < 1, NULL, "is %g, which is not in [0, 1)",
+                   opts->beta1);
+        IB_TAKE_OR(opts->beta2, opts->beta2 >= 0 && opts->beta2 < 1, NULL, "is %g, which is not in [0, 1)",
+                   opts->beta2);
         IB_TAKE_OR(opts->eps, opts->eps >= 0 && isfinite(opts->eps), NULL, "is %g", opts->eps);
-        IB_TAKE_OR(opts->weight_decay, opts->weight_decay >= 0 && isfinite(opts->weight_decay), NULL, "is %g", opts->weight_decay);
+        IB_TAKE_OR(opts->weight_decay, opts->weight_decay >= 0 && isfinite(opts->weight_decay), NULL, "is %g",
+                   opts->weight_decay);
     }
     ib_optim *o = ib_optim_new(opts && opts->bits8 ? &adamw8_class : &adamw_class, net, dev, opts && opts->paged);
     if (o) {

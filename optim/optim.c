@@ -116,9 +116,11 @@ ib_status ib_optim_group(ib_optim *opt, const char *pattern, float lr_factor, fl
     int matches = 0;
     for (int i = 0; i < opt->net->n_all; i++)
         matches += opt->net->all[i]->trainable && !fnmatch(pattern, ib_tensor_name(opt->net->all[i]->t), 0);
-    IB_TAKE(pattern, matches, "'%s' matches no trainable parameter (those that quantization adds exist after it has begun)", pattern);
+    IB_TAKE(pattern, matches,
+            "'%s' matches no trainable parameter (those that quantization adds exist after it has begun)", pattern);
     if (opt->n_groups == IB_MAX_GROUPS)
-        return ib_fail(IB_EINVAL, "ib_optim_group: pattern '%s' would be group %d: %d are possible", pattern, IB_MAX_GROUPS + 1, IB_MAX_GROUPS);
+        return ib_fail(IB_EINVAL, "ib_optim_group: pattern '%s' would be group %d: %d are possible", pattern,
+                       IB_MAX_GROUPS + 1, IB_MAX_GROUPS);
     char *copy = ib_strdup(pattern);
     if (!copy)
         return IB_ENOMEM;
@@ -142,7 +144,8 @@ ib_status ib_optim_step(ib_optim *opt)
     ib_optim *o = opt;
     const int64_t refused = atomic_exchange(&o->dev->refused, 0);
     if (refused)
-        return ib_fail(IB_ENUMERIC, "ib_optim_step: step %lld has no gradients: its data or loss are not finite, as ib_backward() said",
+        return ib_fail(IB_ENUMERIC,
+                       "ib_optim_step: step %lld has no gradients: its data or loss are not finite, as ib_backward() said",
                        (long long)refused - 1);
     const ib_tensor *broken = NULL;
     const ib_status status = ib_optim_sync(o);
@@ -164,7 +167,8 @@ ib_status ib_optim_step(ib_optim *opt)
             broken = s->param;
     }
     zero(o);
-    return broken ? ib_fail(IB_ENUMERIC, "ib_optim_step: parameter '%s' is not finite after a step of lr %g", ib_tensor_name(broken), o->lr)
+    return broken ? ib_fail(IB_ENUMERIC, "ib_optim_step: parameter '%s' is not finite after a step of lr %g",
+                            ib_tensor_name(broken), o->lr)
                   : IB_OK;
 }
 

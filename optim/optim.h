@@ -12,7 +12,8 @@ typedef struct ib_optim_class {
     const char *name;
     int n_states;
     size_t (*bytes)(int64_t n); /* of one state of a parameter of n elements; NULL: fp32 */
-    int (*update)(ib_optim *opt, ib_tensor *p, float *const *state, int64_t t, float lr, float decay); /* 1: p is finite */
+    int (*update)(ib_optim *opt, ib_tensor *p, float *const *state, int64_t t, float lr,
+                  float decay); /* 1: p is finite */
 } ib_optim_class;
 
 /* States of one parameter, found by its name. */

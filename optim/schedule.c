@@ -8,13 +8,16 @@
 
 static ib_status check(const ib_schedule *s, const char *function)
 {
-    IB_TAKE_FOR(function, s->kind, s->kind >= IB_CONSTANT && s->kind <= IB_PLATEAU, IB_EINVAL, "is %d, which is no ib_schedule_kind", (int)s->kind);
+    IB_TAKE_FOR(function, s->kind, s->kind >= IB_CONSTANT && s->kind <= IB_PLATEAU, IB_EINVAL,
+                "is %d, which is no ib_schedule_kind", (int)s->kind);
     IB_TAKE_FOR(function, s->lr, s->lr >= 0 && isfinite(s->lr), IB_EINVAL, "is %g", s->lr);
     IB_TAKE_FOR(function, s->warmup, s->warmup >= 0, IB_EINVAL, "is %lld", (long long)s->warmup);
     IB_TAKE_FOR(function, s->final, s->final >= 0 && isfinite(s->final), IB_EINVAL, "is %g", s->final);
     IB_TAKE_FOR(function, s->gamma, s->gamma >= 0 && isfinite(s->gamma), IB_EINVAL, "is %g", s->gamma);
-    IB_TAKE_FOR(function, s->total, s->total > 0 || (s->kind != IB_COSINE && s->kind != IB_LINEAR), IB_EINVAL, "is %lld", (long long)s->total);
-    IB_TAKE_FOR(function, s->every, s->every > 0 || (s->kind != IB_STEP && s->every == 0), IB_EINVAL, "is %lld", (long long)s->every);
+    IB_TAKE_FOR(function, s->total, s->total > 0 || (s->kind != IB_COSINE && s->kind != IB_LINEAR), IB_EINVAL,
+                "is %lld", (long long)s->total);
+    IB_TAKE_FOR(function, s->every, s->every > 0 || (s->kind != IB_STEP && s->every == 0), IB_EINVAL, "is %lld",
+                (long long)s->every);
     return IB_OK;
 }
 
@@ -71,5 +74,6 @@ ib_status ib_schedule_parse(const char *name, ib_schedule_kind *out)
             *out = (ib_schedule_kind)i;
             return IB_OK;
         }
-    return ib_fail(IB_EINVAL, "ib_schedule_parse: name: no schedule is named '%s': constant, step, cosine, linear and plateau are", name);
+    return ib_fail(IB_EINVAL,
+                   "ib_schedule_parse: name: no schedule is named '%s': constant, step, cosine, linear and plateau are", name);
 }

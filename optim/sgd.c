@@ -19,9 +19,12 @@ ib_optim *ib_sgd_new(ib_layer *net, ib_device *dev, const ib_sgd_opts *opts)
     IB_NEED_OR(dev, NULL);
     if (opts) {
         IB_TAKE_OR(opts->lr, opts->lr >= 0 && isfinite(opts->lr), NULL, "is %g", opts->lr);
-        IB_TAKE_OR(opts->momentum, opts->momentum >= 0 && opts->momentum < 1, NULL, "is %g, which is not in [0, 1)", opts->momentum);
-        IB_TAKE_OR(opts->weight_decay, opts->weight_decay >= 0 && isfinite(opts->weight_decay), NULL, "is %g", opts->weight_decay);
-        IB_TAKE_OR(opts->nesterov, !opts->nesterov || opts->momentum > 0, NULL, "is %d without momentum", opts->nesterov);
+        IB_TAKE_OR(opts->momentum, opts->momentum >= 0 && opts->momentum < 1, NULL, "is %g, which is not in [0, 1)",
+                   opts->momentum);
+        IB_TAKE_OR(opts->weight_decay, opts->weight_decay >= 0 && isfinite(opts->weight_decay), NULL, "is %g",
+                   opts->weight_decay);
+        IB_TAKE_OR(opts->nesterov, !opts->nesterov || opts->momentum > 0, NULL, "is %d without momentum",
+                   opts->nesterov);
     }
     ib_optim *o = ib_optim_new(&sgd_class, net, dev, 0);
     if (o) {

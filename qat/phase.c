@@ -28,13 +28,15 @@ static ib_status check_options(const ib_qat_opts *opts)
     WIDTH(output_bits);
 #undef WIDTH
     const int grouped = opts->granularity == IB_PER_GROUP, size = opts->group_size;
-    IB_TAKE_FOR(function, opts->granularity, opts->granularity >= IB_PER_CHANNEL && opts->granularity <= IB_PER_GROUP, IB_EINVAL,
+    IB_TAKE_FOR(function, opts->granularity, opts->granularity >= IB_PER_CHANNEL && opts->granularity <= IB_PER_GROUP,
+                IB_EINVAL,
                 "is %d, which is no ib_granularity", (int)opts->granularity);
     IB_TAKE_FOR(function, opts->group_size, size >= 0 && (!grouped || size % 4 == 0), IB_EINVAL,
                 "is %d: a multiple of 4 is needed", size);
     IB_TAKE_FOR(function, opts->profile, opts->profile >= IB_TFLITE_DOUBLE && opts->profile <= IB_FP32_RNE, IB_EINVAL,
                 "is %d, which is no ib_profile", (int)opts->profile);
-    IB_TAKE_FOR(function, opts->percentile, opts->percentile == 0 || (opts->percentile > 50 && opts->percentile <= 100), IB_EINVAL,
+    IB_TAKE_FOR(function, opts->percentile, opts->percentile == 0 || (opts->percentile > 50 &&
+                                                                      opts->percentile <= 100), IB_EINVAL,
                 "is %g, which is not in (50, 100]", opts->percentile);
     return IB_OK;
 }
@@ -221,7 +223,8 @@ int ib_qat_layer_count(const ib_layer *net)
 ib_qat_layer ib_qat_layer_at(const ib_layer *net, int i)
 {
     IB_NEED_OR(net, (ib_qat_layer){0});
-    IB_TAKE_OR(i, i >= 0 && i < ib_qat_layer_count(net), (ib_qat_layer){0}, "is %d of %d layers", i, ib_qat_layer_count(net));
+    IB_TAKE_OR(i, i >= 0 && i < ib_qat_layer_count(net), (ib_qat_layer){0}, "is %d of %d layers", i,
+               ib_qat_layer_count(net));
     const ib_plan *p = ib_plan_of(net);
     const ib_step *s = i ? &p->steps[i - 1] : &p->input;
     const int integer = !i || (s->form && !s->keep_float);

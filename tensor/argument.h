@@ -22,8 +22,8 @@ ib_status ib_fail_null_argument(const char *function, const char *argument);
         }                                                                                                              \
     } while (0)
 
-/* A value must be one that is understood: return IB_EINVAL, or `value`. The text goes on after "function: argument "; a field of
- * options is an argument like `opts->lr`. */
+/* A value must be one that is understood: return IB_EINVAL, or `value`. The text goes on after "function: argument ";
+ * a field of options is an argument like `opts->lr`. */
 #define IB_TAKE(argument, condition, ...) IB_TAKE_FOR(__func__, argument, condition, IB_EINVAL, __VA_ARGS__)
 #define IB_TAKE_OR(argument, condition, value, ...) IB_TAKE_FOR(__func__, argument, condition, value, __VA_ARGS__)
 /* The same for what `function` was given, in a function that checks for it. */

@@ -81,7 +81,8 @@ int64_t ib_storage_bytes(const ib_storage *f, int64_t rows, int64_t cols)
     if (!f->decode)
         return ib_scaled_bytes(f, rows, cols);
     if (cols % f->block)
-        return ib_fail(IB_EINVAL, "%s: cols: rows of %lld elements are not whole blocks of %d", f->name, (long long)cols, f->block), -1;
+        return ib_fail(IB_EINVAL, "%s: cols: rows of %lld elements are not whole blocks of %d", f->name,
+                       (long long)cols, f->block), -1;
     return rows * (cols / f->block) * f->bytes;
 }
 
@@ -126,8 +127,10 @@ void ib_matrix_decode(const ib_matrix *m, int64_t first, int64_t n, float *y)
 {
     IB_NEED_OR(m, );
     IB_NEED_OR(y, );
-    IB_TAKE_OR(first, first >= 0 && first <= m->rows * m->cols, , "is %lld of %lld elements", (long long)first, (long long)(m->rows * m->cols));
-    IB_TAKE_OR(n, n >= 0 && n <= m->rows * m->cols - first, , "is %lld, of %lld elements from %lld", (long long)n, (long long)(m->rows * m->cols), (long long)first);
+    IB_TAKE_OR(first, first >= 0 && first <= m->rows * m->cols, , "is %lld of %lld elements", (long long)first,
+               (long long)(m->rows * m->cols));
+    IB_TAKE_OR(n, n >= 0 && n <= m->rows * m->cols - first, , "is %lld, of %lld elements from %lld", (long long)n,
+               (long long)(m->rows * m->cols), (long long)first);
     const ib_storage *f = m->format;
     float block[256];
     for (int64_t i = first, end = first + n; i < end;) {

@@ -31,7 +31,8 @@ ib_tensor *ib_tensor_new(ib_dtype dtype, int ndim, const int64_t *shape, int nee
 {
     IB_NEED_OR(shape, NULL);
     IB_TAKE_OR(ndim, ndim > 0 && ndim <= IB_MAX_DIMS, NULL, "is %d, 1 to %d are possible", ndim, IB_MAX_DIMS);
-    IB_TAKE_OR(dtype, dtype >= IB_F32 && dtype <= IB_CODES, NULL, "is %d: IB_F32, IB_I32 and IB_CODES are known", (int)dtype);
+    IB_TAKE_OR(dtype, dtype >= IB_F32 && dtype <= IB_CODES, NULL, "is %d: IB_F32, IB_I32 and IB_CODES are known",
+               (int)dtype);
     ib_tensor *t = ib_alloc(sizeof *t);
     if (!t)
         return NULL;
@@ -87,7 +88,8 @@ void ib_tensor_release(ib_tensor *t)
 /* A result is read within its step only. */
 #define NEED_LIVE(t, value)                                                                                            \
     IB_NEED_OR(t, value);                                                                                              \
-    IB_TAKE_OR(t, !(t)->step || (t)->step == *(t)->now, value, "is a result of %s", "an earlier step: the next ib_graph_begin() ended it")
+    IB_TAKE_OR(t, !(t)->step || (t)->step == *(t)->now, value, "is a result of an earlier step: %s ended it",          \
+               "ib_graph_begin()")
 
 ib_dtype ib_tensor_dtype(const ib_tensor *t)
 {

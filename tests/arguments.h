@@ -1,4 +1,5 @@
-/* arguments.h - runs the cases that arguments.py writes, each in a process of its own: a crash or a hang is the case's failure. */
+/* arguments.h - runs the cases that arguments.py writes, each in a process of its own: a crash or a hang is the case's
+ * failure. */
 #ifndef IB_TESTS_ARGUMENTS_H
 #define IB_TESTS_ARGUMENTS_H
 
@@ -58,7 +59,8 @@ static inline void open_world(world *w)
     program = ib_program_lower(net, w->g);
     ib_layer_free(net);
     runner = ib_runner_new(program, w->dev, 4);
-    lm = ib_lm_new(&(ib_lm_config){.layers = 1, .width = 32, .ff = 32, .heads = 2, .groups = 2, .dim = 16, .vocabulary = 32, .context = 64, .eps = 1e-5f}, 1);
+    lm = ib_lm_new(&(ib_lm_config){.layers = 1, .width = 32, .ff = 32, .heads = 2, .groups = 2, .dim = 16,
+                                   .vocabulary = 32, .context = 64, .eps = 1e-5f}, 1);
     kv = ib_kv_new(lm, 32, 0);
     ib_lm_freeze(lm, "f32");
     ib_matrix_encode(&matrix, ib_storage_find("f32"), 2, 32, ones);
@@ -92,9 +94,11 @@ static inline int run_case(const test_case *c, world *w)
         snprintf(before, sizeof before, "%s", ib_error());
         const int failed = c->run(w);
         const char *line = ib_error();
-        const int named = strcmp(line, before) && names(line, c->argument) && (c->field || names(line, c->function) || names(line, c->function + 3));
+        const int named = strcmp(line, before) && names(line, c->argument) && (c->field || names(line, c->function) ||
+                                                                               names(line, c->function + 3));
         if (!failed || !named)
-            printf("%s: %s: %s.%s, but the line is '%s'\n", c->call, failed ? "failed" : "DID NOT FAIL", c->function, c->argument, line);
+            printf("%s: %s: %s.%s, but the line is '%s'\n", c->call, failed ? "failed" : "DID NOT FAIL", c->function,
+                   c->argument, line);
         fflush(stdout);
         _exit(!failed || !named);
     }

@@ -30,5 +30,12 @@ cmake -S "$dir" -B "$dir/build" -DCMAKE_PREFIX_PATH="$dir/prefix" >"$dir/log" 2>
 pc=$(dirname "$(find "$dir/prefix" -name isobit.pc)")
 # shellcheck disable=SC2046
 cc "$dir/main.c" $(PKG_CONFIG_PATH=$pc pkg-config --cflags --libs isobit) -o "$dir/with-pkg-config"
+# the drivers' suites see nothing but what is installed
+for suite in "$(dirname "$0")/test_driver.c" "$1/tests/test_arguments.c"; do
+    # shellcheck disable=SC2046
+    cc -I"$(dirname "$0")" "$suite" $(PKG_CONFIG_PATH=$pc pkg-config --cflags --libs isobit) -lm -o "$dir/suite"
+    "$dir/suite" >"$dir/log" || { cat "$dir/log"; exit 1; }
+    tail -n 1 "$dir/log"
+done
 "$dir/with-pkg-config"
 "$dir/prefix/bin/isobit" --version

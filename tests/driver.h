@@ -1,5 +1,5 @@
-/* driver.h - checks for suites that see what a driver sees: the public headers alone, so that they also build against the installed
- * library. A suite's main() ends with `return driver_end("name");`. */
+/* driver.h - checks for suites that see what a driver sees: the public headers alone, so that they also build against
+ * the installed library. A suite's main() ends with `return driver_end("name");`. */
 #ifndef IB_TESTS_DRIVER_H
 #define IB_TESTS_DRIVER_H
 
@@ -33,7 +33,8 @@ static inline void driver_refused(int failed, const char *words, const char *wha
     if (failed && named && !strchr(ib_error(), '\n'))
         return;
     driver_failures++;
-    printf("%s:%d: %s %s: '%s' lacks one of '%s'\n", file, line, what, failed ? "failed" : "did not fail", ib_error(), words);
+    printf("%s:%d: %s %s: '%s' lacks one of '%s'\n", file, line, what, failed ? "failed" : "did not fail", ib_error(),
+           words);
 }
 
 #define CHECK(condition) driver_check((condition) != 0, #condition, __FILE__, __LINE__)

@@ -1,5 +1,6 @@
-/* test_driver.c - what a driver may do in another order than the examples: two losses on one tape, results of another step or graph,
- * one layer in two places, data that are not finite, a fork, a data set that goes before its loader. Right, or a status and a line. */
+/* test_driver.c - what a driver may do in another order than the examples: two losses on one tape, results of another
+ * step or graph, one layer in two places, data that are not finite, a fork, a data set that goes before its loader.
+ * Right, or a status and a line. */
 #include "driver.h"
 
 #include <signal.h>
@@ -8,7 +9,8 @@
 
 /* ---- two losses on one tape ---- */
 
-/* Gradient of w and v by `way`: the sum of the losses, or one backward pass each in either order, in either order of tape. */
+/* Gradient of w and v by `way`: the sum of the losses, or one backward pass each in either order, in either order of
+ * tape. */
 static void two_losses(ib_graph *g, int way, int conv, float *dw)
 {
     static const float x[] = {1, 2, 3, 4, -1, 0.5f, 2, -2}, target[] = {1, 1, 0, 1};
@@ -24,7 +26,8 @@ static void two_losses(ib_graph *g, int way, int conv, float *dw)
         h = ib_linear(g, ib_input(g, 2, (int64_t[]){2, 4}, x), w, NULL);
     }
     h = ib_add(g, h, ib_tanh(g, h));
-    ib_tensor *one = ib_mse(g, h, ib_input(g, 2, (int64_t[]){2, 2}, target)), *two = ib_mean(g, ib_mul(g, h, h)), *three = ib_sum(g, h);
+    ib_tensor *one = ib_mse(g, h, ib_input(g, 2, (int64_t[]){2, 2}, target));
+    ib_tensor *two = ib_mean(g, ib_mul(g, h, h)), *three = ib_sum(g, h);
     if (way == 0)
         CHECK(!ib_backward(g, ib_add(g, ib_add(g, one, two), three)));
     for (int i = 0; way && i < 3; i++) {
@@ -56,9 +59,11 @@ static void losses_of_one_tape_add(world *w)
         CHECK(!ib_backward(w->g, loss));
         for (int i = 0; i < 8; i++)
             CHECK_NEAR(ib_tensor_grad(grad)[i], 2 * once[i], 1e-5 * fabs(once[i]) + 1e-9);
-        for (int i = 0; i < ib_param_count(w->net); i++)
+        for (int i = 0; i < ib_param_count(w->net); i++) {
+            ib_tensor *p = ib_param_at(w->net, i);
             if (ib_param_trainable(w->net, i))
-                memset(ib_tensor_grad(ib_param_at(w->net, i)), 0, (size_t)ib_tensor_size(ib_param_at(w->net, i)) * sizeof(float));
+                memset(ib_tensor_grad(p), 0, (size_t)ib_tensor_size(p) * sizeof(float));
+        }
         if (!phase)
             CHECK(!ib_qat_begin(w->net, w->g, w->loader, &(ib_qat_opts){.weight_bits = 4, .act_bits = 4}));
     }
@@ -120,6 +125,9 @@ static void the_first_cause_is_what_is_read(world *w)
     REFUSED(ib_backward(w->g, bad), "add: [2,3] [3,2] broadcast");
     ib_graph_begin(w->g, IB_TRAIN);
     REFUSED_NULL(ib_relu(w->g, NULL), "relu: x is NULL");
+    ib_graph_begin(w->g, IB_TRAIN);
+    REFUSED_NULL(ib_language_loss(w->g, ib_input(w->g, 2, (int64_t[]){2, 3}, x), NULL, NULL, (int32_t[]){0, 1}, 1, NULL),
+                 "ib_language_loss: w is NULL");
     ib_layer *net = ib_sequential(ib_linear_layer(4, 4), ib_linear_layer(0, 4), ib_relu_layer());
     REFUSED(ib_layer_init(net, 1), "ib_layer_init: net is NULL ib_linear_layer: in");
 }
@@ -129,7 +137,8 @@ static void the_first_cause_is_what_is_read(world *w)
 static ib_layer *tied(void)
 {
     ib_layer *relu = ib_relu_layer(), *mix = ib_linear_layer(24, 24), *norm = ib_batch_norm_layer(24);
-    return ib_sequential(ib_flatten_layer(), ib_linear_layer(64, 24), relu, mix, norm, relu, ib_residual_layer(ib_sequential(mix, relu)),
+    return ib_sequential(ib_flatten_layer(), ib_linear_layer(64, 24), relu, mix, norm, relu,
+                         ib_residual_layer(ib_sequential(mix, relu)),
                          ib_linear_layer(24, 10));
 }
 
@@ -139,8 +148,10 @@ static void one_layer_in_two_places_ties_its_weights(void)
         world w = world_new(tied());
         int mixes = 0;
         for (int i = 0; i < ib_param_count(w.net); i++)
-            for (int j = 0; j < i; j++)
-                mixes += ib_param_at(w.net, i) == ib_param_at(w.net, j) || !strcmp(ib_tensor_name(ib_param_at(w.net, i)), ib_tensor_name(ib_param_at(w.net, j)));
+            for (int j = 0; j < i; j++) {
+                ib_tensor *a = ib_param_at(w.net, i), *b = ib_param_at(w.net, j);
+                mixes += a == b || !strcmp(ib_tensor_name(a), ib_tensor_name(b));
+            }
         CHECK(mixes == 0 && ib_param_count(w.net) == 10);
         /* the gradient is the sum over the places: half the difference of losses at w +- h */
         ib_tensor *p = ib_param_find(w.net, "linear3.weight");
@@ -170,7 +181,8 @@ static void one_layer_in_two_places_ties_its_weights(void)
         CHECK(!ib_checkpoint_save(path, w.net, opt, &c));
         ib_optim_free(opt);
         ib_layer *again = tied();
-        CHECK(!ib_layer_set_input(again, &w.info) && !ib_layer_init(again, 2) && !ib_checkpoint_restore(path, again, w.g, NULL, &back));
+        CHECK(!ib_layer_set_input(again, &w.info) && !ib_layer_init(again, 2));
+        CHECK(!ib_checkpoint_restore(path, again, w.g, NULL, &back));
         ib_checkpoint_release(&back);
         unlink(path);
         ib_verify_report report;
@@ -198,7 +210,8 @@ static void layers_stand_where_they_can(world *w)
     REFUSED(ib_layer_init(w->net, 3), "ib_layer_init: net quantized");
     REFUSED(ib_layer_add(w->net, ib_relu_layer()), "ib_layer_add: parent quantized");
     REFUSED(ib_layer_add(ib_layer_child(w->net, 1), ib_relu_layer()), "ib_layer_add: parent quantized");
-    REFUSED_NULL(ib_layer_param(w->net, "late", 1, (int64_t[]){1}, IB_INIT_ONES, 1, 1), "ib_layer_param: layer quantized late");
+    REFUSED_NULL(ib_layer_param(w->net, "late", 1, (int64_t[]){1}, IB_INIT_ONES, 1, 1),
+                 "ib_layer_param: layer quantized late");
     REFUSED(ib_layer_set_init(w->net, IB_INIT_ONES), "ib_layer_set_init: net");
     /* no values yet, or a layer that came after them */
     ib_layer *fresh = ib_sequential(ib_flatten_layer(), ib_linear_layer(64, 10));
@@ -216,7 +229,8 @@ static void layers_stand_where_they_can(world *w)
 
 static ib_layer *plain(void)
 {
-    return ib_sequential(ib_conv2d_layer(&(ib_conv2d_config){.in = 1, .out = 4, .kernel_h = 3}), ib_batch_norm_layer(4), ib_relu_layer(),
+    return ib_sequential(ib_conv2d_layer(&(ib_conv2d_config){.in = 1, .out = 4, .kernel_h = 3}),
+                         ib_batch_norm_layer(4), ib_relu_layer(),
                          ib_max_pool_layer(2, 0), ib_flatten_layer(), ib_linear_layer(36, 10));
 }
 
@@ -312,7 +326,8 @@ static void loaders_hold_their_data(void)
 {
     ib_dataset *d = ib_digits_new(IB_SPLIT_TEST);
     const ib_input_info info = ib_dataset_info(d);
-    ib_loader *l = ib_loader_new(d, &info, &(ib_loader_opts){.batch = 32, .shuffle = 1}), *m = ib_loader_new(d, NULL, NULL);
+    ib_loader *l = ib_loader_new(d, &info, &(ib_loader_opts){.batch = 32, .shuffle = 1});
+    ib_loader *m = ib_loader_new(d, NULL, NULL);
     ib_batch b;
     ib_dataset_free(d);
     int n = 0;

@@ -275,8 +275,10 @@ ib_tensor *ib_lora_linear(ib_graph *g, ib_tensor *x, const ib_matrix *w, ib_tens
     IB_TAKE_OR(opts->a, !opts->a == !opts->b, NULL, "and opts->b: %s of the two is NULL", "one");
     IB_TAKE_OR(opts->m, !opts->m || opts->a, NULL, "is there without %s", "opts->a and opts->b");
     IB_TAKE_OR(opts->scale, isfinite(opts->scale), NULL, "is %g", opts->scale);
-    IB_TAKE_OR(opts->dropout, opts->dropout >= 0 && opts->dropout < 1, NULL, "is %g, which is not in [0, 1)", opts->dropout);
-    IB_TAKE_OR(opts->merged, !opts->merged || (opts->merged->rows == w->rows && opts->merged->cols == w->cols), NULL, "is not %lldx%lld as w is",
+    IB_TAKE_OR(opts->dropout, opts->dropout >= 0 && opts->dropout < 1, NULL, "is %g, which is not in [0, 1)",
+               opts->dropout);
+    IB_TAKE_OR(opts->merged, !opts->merged || (opts->merged->rows == w->rows && opts->merged->cols == w->cols), NULL,
+               "is not %lldx%lld as w is",
                (long long)w->rows, (long long)w->cols);
     const lora_attrs a = {w, opts->merged ? opts->merged : w, opts->scale, opts->dropout, opts->keep, opts->no_output};
     return IB_APPLY(g, &ib_op_lora, &a, x, opts->a, opts->b, opts->merged ? NULL : opts->m, bias);

@@ -94,7 +94,8 @@ const ib_op ib_op_batch_norm = {
         {"2d", 4, {{2, {6, 3}, -1, 1}, {1, {3}, 0.5f, 1}, {1, {3}, -1, 1}, {1, {3}, 1, 2}}, bn_sample, 0, 1},
         {0}}};
 
-static ib_tensor *apply(ib_graph *g, ib_tensor *x, ib_tensor *gamma, ib_tensor *beta, ib_tensor *mean, ib_tensor *var, float momentum, float eps,
+static ib_tensor *apply(ib_graph *g, ib_tensor *x, ib_tensor *gamma, ib_tensor *beta, ib_tensor *mean, ib_tensor *var,
+                        float momentum, float eps,
                         int relu)
 {
     const ib_bn_attrs a = {mean, var, momentum > 0 ? momentum : 0.1f, eps > 0 ? eps : 1e-5f, relu};
@@ -113,14 +114,16 @@ static ib_tensor *apply(ib_graph *g, ib_tensor *x, ib_tensor *gamma, ib_tensor *
         IB_TAKE_OR(eps, eps >= 0 && isfinite(eps), NULL, "is %g", eps);                                                \
     } while (0)
 
-ib_tensor *ib_batch_norm(ib_graph *g, ib_tensor *x, ib_tensor *gamma, ib_tensor *beta, ib_tensor *running_mean, ib_tensor *running_var,
+ib_tensor *ib_batch_norm(ib_graph *g, ib_tensor *x, ib_tensor *gamma, ib_tensor *beta, ib_tensor *running_mean,
+                         ib_tensor *running_var,
                          float momentum, float eps)
 {
     GIVEN();
     return apply(g, x, gamma, beta, running_mean, running_var, momentum, eps, 0);
 }
 
-ib_tensor *ib_batch_norm_relu(ib_graph *g, ib_tensor *x, ib_tensor *gamma, ib_tensor *beta, ib_tensor *running_mean, ib_tensor *running_var,
+ib_tensor *ib_batch_norm_relu(ib_graph *g, ib_tensor *x, ib_tensor *gamma, ib_tensor *beta, ib_tensor *running_mean,
+                              ib_tensor *running_var,
                               float momentum, float eps)
 {
     GIVEN();

@@ -94,8 +94,10 @@ static ib_status check(const ib_pool_opts *opts, const char *function)
     IB_TAKE_FOR(function, opts->kernel_w, whole || w > 0, IB_EINVAL, "is %d", w);
     IB_TAKE_FOR(function, opts->stride_h, opts->stride_h >= 0, IB_EINVAL, "is %d", opts->stride_h);
     IB_TAKE_FOR(function, opts->stride_w, opts->stride_w >= 0, IB_EINVAL, "is %d", opts->stride_w);
-    IB_TAKE_FOR(function, opts->pad_h, opts->pad_h >= 0 && (whole || opts->pad_h < h), IB_EINVAL, "is %d, the kernel %dx%d", opts->pad_h, h, w);
-    IB_TAKE_FOR(function, opts->pad_w, opts->pad_w >= 0 && (whole || opts->pad_w < w), IB_EINVAL, "is %d, the kernel %dx%d", opts->pad_w, h, w);
+    IB_TAKE_FOR(function, opts->pad_h, opts->pad_h >= 0 && (whole || opts->pad_h < h), IB_EINVAL,
+                "is %d, the kernel %dx%d", opts->pad_h, h, w);
+    IB_TAKE_FOR(function, opts->pad_w, opts->pad_w >= 0 && (whole || opts->pad_w < w), IB_EINVAL,
+                "is %d, the kernel %dx%d", opts->pad_w, h, w);
     return IB_OK;
 }
 

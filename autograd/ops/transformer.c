@@ -21,7 +21,8 @@ static ib_status embedding_shape(ib_node *n, ib_tensor *out)
     const embedding_attrs *a = n->attrs;
     for (int64_t i = 0; i < a->n; i++)
         if (a->ids[i] < 0 || a->ids[i] >= a->rows)
-            return ib_op_fail(n, "ids: token %d at %lld, but there are %lld", a->ids[i], (long long)i, (long long)a->rows);
+            return ib_op_fail(n, "ids: token %d at %lld, but there are %lld", a->ids[i], (long long)i,
+                              (long long)a->rows);
     return ib_tensor_set_shape(out, 2, (int64_t[]){a->n, a->cols});
 }
 
@@ -179,7 +180,8 @@ ib_tensor *ib_rope(ib_graph *g, ib_tensor *x, const ib_rope_opts *opts)
     IB_NEED_OR(opts->table, NULL);
     IB_TAKE_OR(opts->heads, opts->heads > 0, NULL, "is %d", opts->heads);
     IB_TAKE_OR(opts->dim, opts->dim > 0, NULL, "is %d", opts->dim);
-    IB_TAKE_OR(opts->rotated, opts->rotated >= 0 && opts->rotated <= opts->dim && opts->rotated % 2 == 0, NULL, "is %d of %d", opts->rotated, opts->dim);
+    IB_TAKE_OR(opts->rotated, opts->rotated >= 0 && opts->rotated <= opts->dim && opts->rotated % 2 == 0, NULL,
+               "is %d of %d", opts->rotated, opts->dim);
     return IB_APPLY(g, &ib_op_rope, opts, x);
 }
 
@@ -325,11 +327,14 @@ ib_tensor *ib_causal_attention(ib_graph *g, ib_tensor *q, ib_tensor *k, ib_tenso
     IB_NEED_OR(opts, NULL);
     IB_NEED_OR(opts->first, NULL);
     IB_TAKE_OR(opts->heads, opts->heads > 0, NULL, "is %d", opts->heads);
-    IB_TAKE_OR(opts->groups, opts->groups > 0 && opts->heads % opts->groups == 0, NULL, "is %d, for %d heads", opts->groups, opts->heads);
-    IB_TAKE_OR(opts->dim, opts->dim > 0 && opts->dim <= IB_MAX_HEAD_DIM, NULL, "is %d, 1 to %d are possible", opts->dim, IB_MAX_HEAD_DIM);
+    IB_TAKE_OR(opts->groups, opts->groups > 0 && opts->heads % opts->groups == 0, NULL, "is %d, for %d heads",
+               opts->groups, opts->heads);
+    IB_TAKE_OR(opts->dim, opts->dim > 0 && opts->dim <= IB_MAX_HEAD_DIM, NULL, "is %d, 1 to %d are possible",
+               opts->dim, IB_MAX_HEAD_DIM);
     IB_TAKE_OR(opts->scale, isfinite(opts->scale), NULL, "is %g", opts->scale);
     IB_TAKE_OR(opts->window, opts->window >= 0, NULL, "is %lld", (long long)opts->window);
     for (int64_t i = 0; i < q->shape[0]; i++)
-        IB_TAKE_OR(opts->first, opts->first[i] >= 0 && opts->first[i] <= i, NULL, "is %d for row %lld", opts->first[i], (long long)i);
+        IB_TAKE_OR(opts->first, opts->first[i] >= 0 && opts->first[i] <= i, NULL, "is %d for row %lld", opts->first[i],
+                   (long long)i);
     return IB_APPLY(g, &ib_op_attention, opts, q, k, v);
 }

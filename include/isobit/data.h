@@ -44,7 +44,7 @@ ib_dataset *ib_dataset_open(const char *spec, ib_split split); /* the same with 
 ib_dataset *ib_digits_new(ib_split split);
 /* Copies n samples x[n,c,h,w] (already raw / raw_max) and labels y[n] in [0, classes); y NULL: samples without labels. */
 ib_dataset *ib_dataset_new(int64_t n, int c, int h, int w, int classes, int raw_max, const float *x, const int32_t *y);
-void ib_dataset_free(ib_dataset *d); /* NULL is fine */
+void ib_dataset_free(ib_dataset *d); /* NULL is fine; its loaders keep what they need of it */
 
 int64_t ib_dataset_count(const ib_dataset *d);
 const float *ib_dataset_image(const ib_dataset *d, int64_t i); /* [c,h,w], borrowed */
@@ -87,7 +87,8 @@ typedef struct ib_batch {
 ib_loader *ib_loader_new(const ib_dataset *d, const ib_input_info *info, const ib_loader_opts *opts);
 void ib_loader_free(ib_loader *l); /* NULL is fine */
 int64_t ib_loader_batches(const ib_loader *l); /* in an epoch */
-/* Starts epoch number `epoch` at batch `first`: the same batches whatever was loaded before. */
+/* Starts epoch number `epoch` at batch `first`, 0 to ib_loader_batches() (an epoch that was finished): the same
+ * batches whatever was loaded before. After a start that failed there is no batch. */
 ib_status ib_loader_start(ib_loader *l, int64_t epoch, int64_t first);
 /* 1 and a batch (valid until the next call), or 0 at the end of the epoch. */
 int ib_loader_next(ib_loader *l, ib_batch *out);

@@ -10,10 +10,13 @@ extern "C" {
 
 typedef struct ib_device ib_device;
 
-/* Opens "cpu" at the best level this machine has, or at the named one: "cpu:ref" (plain C without BLAS, the
- * specification), "cpu:base" (plain C and BLAS), "cpu:avx2", "cpu:avx512", "cpu:vnni", "cpu:bf16", "cpu:amx", on aarch64
- * "cpu:neon". NULL reads the environment variable ISOBIT_DEVICE and else means "cpu". Integer results are the same at
- * every level; fp32 results differ by rounding between levels. */
+/* A device must outlive the graphs, optimizers and runners that use it; several may share it. A child process after
+ * fork() may go on with everything that its parent had.
+ *
+ * Opens "cpu" at the best level this machine has, or at the named one: "cpu:ref" (plain C without BLAS, the
+ * specification), "cpu:base" (plain C and BLAS), "cpu:avx2", "cpu:avx512", "cpu:vnni", "cpu:bf16", "cpu:amx", on
+ * aarch64 "cpu:neon". NULL reads the environment variable ISOBIT_DEVICE and else means "cpu". Integer results are the
+ * same at every level; fp32 results differ by rounding between levels. */
 ib_device *ib_device_open(const char *name);
 void ib_device_close(ib_device *dev); /* NULL is fine */
 

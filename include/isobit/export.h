@@ -15,7 +15,7 @@ typedef struct ib_program ib_program;
 /* Writes down the integer operators that an evaluation of the network runs, with their constants. The network must be
  * in IB_FROZEN and is in IB_EXPORTED afterwards. An operator in fp32 between integer ones is an error that names it;
  * a softmax at the very end is left to the caller (ib_program_note says so). */
-ib_program *ib_program_lower(ib_layer *net, ib_graph *g);
+ib_program *ib_program_lower(ib_layer *net, ib_graph *g); /* keeps nothing of the network and the graph */
 /* The same without moving on to IB_EXPORTED: for looking, and for programs of several rounding profiles. */
 ib_program *ib_program_of(ib_layer *net, ib_graph *g);
 /* Opens what ib_export_hdf5 wrote (`isobit export --to hdf5`): the same program, without the network. What the file says is checked, so that

@@ -4,9 +4,12 @@
  *     ib_tensor *loss = ib_cross_entropy(g, ib_linear(g, x, w, b), labels, 0.0f);
  *     ib_backward(g, loss);          // adds to ib_tensor_grad(w) and ib_tensor_grad(b)
  *
- * What an operator returns belongs to the graph and is valid until the next ib_graph_begin(). An operator that cannot
- * be applied returns NULL with ib_error() set, and NULL inputs give NULL, so an expression needs one check at its end.
- * After the first steps a loop of equal shapes allocates nothing.
+ * What an operator returns belongs to the graph and is valid until the next ib_graph_begin() or ib_graph_free(). A
+ * result of an earlier step, or of another graph, is refused wherever it is used (IB_ESTATE; what is older than three
+ * steps may be taken for one of this). An operator that cannot be applied returns NULL with ib_error() set, and NULL
+ * inputs give NULL, so an expression needs one check at its end: ib_error() is then about the first failure. Tensors
+ * that live by themselves may be used in several graphs, one thread at a time. After the first steps a loop of equal
+ * shapes allocates nothing.
  *
  * Letters in shapes: N batch, C channels, H height, W width, K inputs, O outputs. */
 #ifndef ISOBIT_GRAPH_H
@@ -29,7 +32,7 @@ typedef enum ib_mode {
 } ib_mode;
 
 ib_graph *ib_graph_new(ib_device *dev); /* dev must outlive the graph */
-void ib_graph_free(ib_graph *g);        /* NULL is fine */
+void ib_graph_free(ib_graph *g);        /* NULL is fine; its results are gone */
 
 /* Forgets all results and starts a step. */
 ib_status ib_graph_begin(ib_graph *g, ib_mode mode);
@@ -44,19 +47,20 @@ size_t ib_graph_bytes(const ib_graph *g);
 size_t ib_graph_saved_bytes(const ib_graph *g);
 ib_device *ib_graph_device(const ib_graph *g);
 
-/* Runs the tape backwards from `loss`, a tensor of one element that is a result of this step. Gradients of leaves are added to what
- * they hold, so that several losses on one tape, one call each, add up as their sum would; gradients of results are those of the
- * last call. IB_ENUMERIC, naming the step and the value, if the loss or a value of an ib_input() of this step is not finite: there
- * are no gradients then, and the optimizer's next step is refused, too. */
+/* Runs the tape backwards from `loss`, a tensor of one element that is a result of this step. Gradients of leaves are
+ * added to what they hold, so that several losses on one tape, one call each, add up as their sum would; gradients of
+ * results are those of the last call. IB_ENUMERIC, naming the step and the value, if the loss or a value of an
+ * ib_input() of this step is not finite: there are no gradients then, and the optimizer's next step is refused, too. */
 ib_status ib_backward(ib_graph *g, ib_tensor *loss);
 /* Reads a loss: *value, and IB_ENUMERIC where ib_backward would say so. */
 ib_status ib_loss_value(ib_graph *g, ib_tensor *loss, float *value);
 
-/* Name of the operator that made t, "softmax", on a tape (IB_TRAIN, IB_TRACE) and seen through changes of shape; "" for an input. */
+/* Name of the operator that made t, "softmax", on a tape (IB_TRAIN, IB_TRACE) and seen through changes of shape; ""
+ * for an input. */
 const char *ib_tensor_made_by(const ib_graph *g, const ib_tensor *t);
 
-/* Copies `data` into a tensor of the graph: an input without gradient. Its values should be finite: where one is not, the results of
- * one element (losses) that it has a part in are NaN, as ReLU and pooling might hide it. */
+/* Copies `data` into a tensor of the graph: an input without gradient. Its values should be finite: where one is not,
+ * the results of one element (losses) that it has a part in are NaN, as ReLU and pooling might hide it. */
 ib_tensor *ib_input(ib_graph *g, int ndim, const int64_t *shape, const float *data);
 
 /* ---- products -------------------------------------------------------------------------------------------------- */

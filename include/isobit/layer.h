@@ -6,7 +6,10 @@
  *     ib_layer_free(net);                        // and everything in it
  *
  * A constructor that is given a NULL layer frees its other arguments and returns NULL, so a whole network needs one
- * check. After ib_qat_prepare() (isobit/qat.h) the same ib_layer_forward() runs the network in integers. */
+ * check. A layer belongs to what it stands in and is freed with it. One layer may stand in several places of a
+ * network: its weights are tied, it has one name (of the first place), its gradient is the sum over the places, and
+ * each place is quantized with its own ranges. After ib_qat_prepare() (isobit/qat.h) the same ib_layer_forward() runs
+ * the network in integers. */
 #ifndef ISOBIT_LAYER_H
 #define ISOBIT_LAYER_H
 
@@ -52,12 +55,13 @@ ib_layer *ib_sequential_new(int n, ib_layer *const *layers);
 #define ib_sequential(...)                                                                                            \
     ib_sequential_new((int)(sizeof((ib_layer *[]){__VA_ARGS__}) / sizeof(ib_layer *)), (ib_layer *[]){__VA_ARGS__})
 
-/* Names a layer before ib_layer_init (default: its kind and index); returns it. */
+/* Names a layer before ib_layer_init (default: its kind and index); returns it. NULL, and the layer is freed, if it
+ * cannot. */
 ib_layer *ib_named(const char *name, ib_layer *layer);
 
 /* ---- a layer of your own ----
  * Give it a class, a context of your choosing, parameters and children; apply any operators in `forward`. */
-typedef struct ib_layer_class {
+typedef struct ib_layer_class { /* must outlive the layer, as does `kind` */
     const char *kind;
     ib_tensor *(*forward)(ib_layer *self, ib_graph *g, ib_tensor *x);
     /* The same with a ReLU behind it in one pass, or NULL; ib_sequential takes it where a ReLU follows. */
@@ -78,16 +82,19 @@ ib_layer *ib_layer_new(const ib_layer_class *cls, size_t context_bytes); /* the 
 void *ib_layer_context(ib_layer *layer);
 /* fan_in: of the weight this belongs to; trainable 0: a buffer (running statistics) that is saved but not learned. */
 ib_tensor *ib_layer_param(ib_layer *layer, const char *name, int ndim, const int64_t *shape, ib_init init, int64_t fan_in, int trainable);
-ib_status ib_layer_add(ib_layer *parent, ib_layer *child); /* takes the child, also on failure */
+/* Takes the child, also on failure. IB_ESTATE once the network was quantized; a layer cannot hold itself. */
+ib_status ib_layer_add(ib_layer *parent, ib_layer *child);
 ib_layer *ib_layer_child(ib_layer *layer, int i);          /* NULL behind the last */
 
 /* ---- using a network ---- */
-ib_status ib_layer_init(ib_layer *net, uint64_t seed);      /* names, then draws every parameter; same seed, same values */
+/* Names, then draws every parameter; same seed, same values. Needed before the first forward, and again after
+ * ib_layer_add(); IB_ESTATE once the network was quantized. */
+ib_status ib_layer_init(ib_layer *net, uint64_t seed);
 ib_status ib_layer_set_init(ib_layer *net, ib_init weights); /* before ib_layer_init: how weights (not biases) are drawn */
 ib_tensor *ib_layer_forward(ib_graph *g, ib_layer *net, ib_tensor *x);
 /* The fp32 network, whether or not it was quantized. */
 ib_tensor *ib_layer_forward_float(ib_graph *g, ib_layer *net, ib_tensor *x);
-void ib_layer_free(ib_layer *net); /* NULL is fine */
+void ib_layer_free(ib_layer *net); /* NULL is fine; a layer that stands in another is left alone (ib_error() says so) */
 
 const char *ib_layer_path(const ib_layer *layer); /* "block1.conv" after ib_layer_init */
 

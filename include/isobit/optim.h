@@ -30,17 +30,22 @@ typedef struct ib_adamw_opts {
 } ib_adamw_opts;
 
 /* Weight decay applies to parameters of two or more dimensions and PACT's clipping levels, not to biases, norms and
- * learned scales; opts may be NULL. The network and the device must outlive the optimizer. */
+ * learned scales; opts may be NULL. Rates, decay and eps are finite and not negative, momentum and betas in [0, 1),
+ * nesterov goes with momentum. The network and the device must outlive the optimizer. */
 ib_optim *ib_sgd_new(ib_layer *net, ib_device *dev, const ib_sgd_opts *opts);
 ib_optim *ib_adamw_new(ib_layer *net, ib_device *dev, const ib_adamw_opts *opts);
 void ib_optim_free(ib_optim *opt); /* NULL is fine */
 
 /* Parameters whose name matches `pattern` (shell wildcards) learn at lr_factor times the rate and decay; the last
- * group that matches counts. At most 16 groups. */
+ * group that matches counts. At most 16 groups. A pattern must match a parameter that exists: groups of scales come
+ * after quantization has begun. */
 ib_status ib_optim_group(ib_optim *opt, const char *pattern, float lr_factor, float decay_factor);
 
+/* IB_ENUMERIC if a backward pass on the device was refused since the last step, for its loss or data were not finite
+ * (nothing is changed then, and the next step is taken again), or naming a parameter that is not finite after the
+ * step. */
 ib_status ib_optim_step(ib_optim *opt);
-ib_status ib_optim_zero(ib_optim *opt); /* forgets the gradients */
+ib_status ib_optim_zero(ib_optim *opt); /* forgets the gradients, of learned scales too, and a refused backward pass */
 ib_status ib_optim_set_lr(ib_optim *opt, float lr);
 float ib_optim_lr(const ib_optim *opt);
 
@@ -62,6 +67,8 @@ typedef struct ib_schedule {
     int64_t bad, drops;
 } ib_schedule;
 
+/* The rate of step 0, 1, ...; NaN and ib_error() for a schedule that is none: a negative rate, share, gamma or number
+ * of steps, cosine and linear without total, step without every. */
 float ib_schedule_lr(const ib_schedule *s, int64_t step);
 /* Plateau: tells the schedule a loss (smaller is better), for example once an epoch. */
 ib_status ib_schedule_report(ib_schedule *s, double loss);

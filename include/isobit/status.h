@@ -1,9 +1,17 @@
 /* status.h - how isobit says that something went wrong.
  *
- * A function that *does* something returns ib_status: 0, or one of the negative codes below.
- * A function that *makes* something returns a pointer, or NULL.
- * In both cases ib_error() then holds one line that says why, with the names and the numbers.
- * The library never prints, exits or aborts on bad input. */
+ * A function that *does* something returns ib_status: 0, or one of the negative codes below. A function that *makes*
+ * something returns a pointer, or NULL. In both cases ib_error() then holds one line that says why, with the names and
+ * the numbers. The library never prints, exits or aborts on bad input: an argument that is NULL, out of range, of
+ * another graph, of an earlier step or not allowed in this phase gives IB_EINVAL or IB_ESTATE and a line with the
+ * names of the function and of the argument. A function that returns neither a status nor a pointer then returns what
+ * its comment says, or 0, and does nothing. Where an argument is NULL because an earlier call failed, the line also
+ * holds that call's.
+ *
+ * Whose things are: what ib_..._new, ib_..._open and ib_..._of make is the caller's, until the function ..._free of
+ * the same name. What other functions return is borrowed and lives as long as what it was asked of, or as its comment
+ * says. Text, options and arrays that are passed in are copied or read during the call, unless the comment says how
+ * long they must stay. */
 #ifndef ISOBIT_STATUS_H
 #define ISOBIT_STATUS_H
 

@@ -25,9 +25,14 @@ typedef enum ib_dtype { IB_F32, IB_I32, IB_CODES } ib_dtype;
 
 typedef struct ib_tensor ib_tensor;
 
-/* A tensor of zeros that is yours; name may be NULL. Leaves that shall receive a gradient say so with needs_grad. */
+/* A tensor of zeros that is yours; name may be NULL. Leaves that shall receive a gradient say so with needs_grad. It
+ * must live until the ib_graph_begin() or ib_graph_free() behind the last step that used it. */
 ib_tensor *ib_tensor_new(ib_dtype dtype, int ndim, const int64_t *shape, int needs_grad, const char *name);
-void ib_tensor_free(ib_tensor *t); /* NULL is fine */
+/* NULL is fine; parameters and results of operators, which their layer and graph free, are left alone (ib_error() says
+ * so). */
+void ib_tensor_free(ib_tensor *t);
+
+/* What these return lives as long as t; of a result whose step is over: NULL or 0, and ib_error(). */
 
 ib_dtype ib_tensor_dtype(const ib_tensor *t);
 int ib_tensor_ndim(const ib_tensor *t);
