@@ -15,7 +15,7 @@ typedef enum ib_act { IB_ACT_NONE, IB_ACT_RELU, IB_ACT_RELU6 } ib_act;
 /* real = scale * (code - zero), qmin <= code <= qmax */
 typedef struct ib_quantizer {
     int bits, qmin, qmax;
-    int profile; /* rounding, see runtime/isobit_types.h */
+    int profile; /* an ib_profile */
     float scale;
     int zero;
     ib_learned learned;
@@ -57,12 +57,12 @@ typedef struct ib_qproduct_const { /* saved[1] of qlinear, qconv2d, qavg_pool (b
     int32_t *bias;       /* [O] */
     float *acc_scale;    /* [O] real value of one accumulator step: s_in * s_w */
     isobit_scale *scale; /* [O] */
-    int lo, hi, profile;
+    int lo, hi, rounding;
 } ib_qproduct_const;
 
 typedef struct ib_qbinary_const { /* saved[1] of qadd, qmul (only out) */
     isobit_scale a, b, out;
-    int lo, hi, profile;
+    int lo, hi, rounding;
 } ib_qbinary_const;
 
 typedef struct ib_lookup_attrs {

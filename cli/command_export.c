@@ -61,7 +61,7 @@ static const target *find_target(const char *name)
 static const struct argp_option options[] = {
     {"to", 't', "FORMAT", 0, "c (default), onnx-qop, onnx-qdq, tflite or hdf5", 0},
     {"output", 'o', "PATH", 0, "folder for C, else the file; required", 0},
-    {"profile", 'p', "P", 0, "rounding of the runtime it is for, if not the trained one: tflite_double, tflite_single, fp32_rne", 0},
+    {"profile", 'p', "P", 0, "rounding of the runtime it is for, if not the trained one: tflite_double, tflite_single, fp32_rne, xnnpack", 0},
     {"name", 'n', "NAME", 0, "prefix of files and functions (default: the model's name)", 0},
     {"vectors", 'v', "N", 0, "self-test samples inside the C, from --data (default 4)", 0},
     {0},

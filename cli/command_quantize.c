@@ -19,7 +19,7 @@ static const struct argp_option options[] = {
     {"qat", K_QAT, "WxAy", 0, "bits of weights and activations (default w8a8)", 0},
     {"samples", K_SAMPLES, "N", 0, "training samples that the observers see (default 500)", 0},
     {"batch", K_BATCH, "N", 0, "shown together (default 50)", 0},
-    {"profile", K_PROFILE, "P", 0, "rounding: tflite_double (default), tflite_single, fp32_rne", 0},
+    {"profile", K_PROFILE, "P", 0, "rounding: tflite_double (default), tflite_single, fp32_rne, xnnpack", 0},
     {"observer", K_OBSERVER, "NAME", 0, "of activations: minmax, ema, histogram, percentile, mse (default), kl", 0},
     {"percentile", K_PERCENTILE, "P", 0, "of the observer percentile (default 99.99)", 0},
     {"averaging-constant", K_AVERAGING, "C", 0, "of the observer ema, x += C (new - x) (default 0.01)", 0},

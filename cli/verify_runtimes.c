@@ -33,7 +33,7 @@ static const struct runtime {
     {"onnxruntime", "ONNX Runtime, QOperator", "onnxruntime", IB_FP32_RNE, 0, write_qop},
     {"onnxruntime", "ONNX Runtime, QDQ", "onnxruntime", IB_FP32_RNE, 0, write_qdq},
     {"litert", "LiteRT, reference kernels", "litert-reference", IB_TFLITE_DOUBLE, 1, write_tflite},
-    {"litert", "LiteRT, XNNPACK", "litert", IB_FP32_RNE, 1, write_tflite},
+    {"litert", "LiteRT, XNNPACK", "litert", IB_XNNPACK, 1, write_tflite},
 };
 enum { N_RUNTIMES = sizeof runtimes / sizeof *runtimes };
 

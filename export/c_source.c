@@ -95,7 +95,7 @@ static void print_quantizers(const ib_program *p, ib_device *dev, ib_text *t, co
         const float std = p->input.std > 0 ? p->input.std : 1.0f, mean = p->input.std > 0 ? p->input.mean : 0.0f, inverse = 1.0f / std;
         for (int r = 0; r < 256; r++)
             x[r] = ((float)(r < p->input.raw_max ? r : p->input.raw_max) / (float)p->input.raw_max - mean) * inverse;
-        dev->k.quantize(x, 256, in->scale, in->zero, qmin, qmax, p->profile != ISOBIT_FP32_RNE, table, NULL);
+        dev->k.quantize(x, 256, in->scale, in->zero, qmin, qmax, p->rounding != ISOBIT_FP32_RNE, table, NULL);
         ib_text_i8(t, "raw", 0, table, 256);
         ib_text_add(t, "\nvoid %s_quantize_u8(const uint8_t *raw, int8_t *codes)\n{\n    int32_t i;\n    for (i = 0; i < %s_INPUT_SIZE; i++)\n"
                        "        codes[i] = %s_raw0[raw[i]];\n}\n\n", t->name, u, t->name);

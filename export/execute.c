@@ -73,7 +73,7 @@ void ib_program_quantize(const ib_program *p, ib_device *dev, int64_t n, const f
     IB_NEED_OR(codes, );
     IB_TAKE_OR(n, n >= 0, , "is %lld", (long long)n);
     const ib_value *v = &p->values[0];
-    dev->k.quantize(x, n * v->size, v->scale, v->zero, -(1 << (v->bits - 1)), (1 << (v->bits - 1)) - 1, p->profile != ISOBIT_FP32_RNE, codes, NULL);
+    dev->k.quantize(x, n * v->size, v->scale, v->zero, -(1 << (v->bits - 1)), (1 << (v->bits - 1)) - 1, p->rounding != ISOBIT_FP32_RNE, codes, NULL);
 }
 
 ib_status ib_program_run_traced(ib_program *p, ib_device *dev, int64_t n, const int8_t *in, int8_t *out,

@@ -12,7 +12,7 @@
 void ib_add_complete(const ib_program *p, ib_instr *i)
 {
     i->flash = sizeof i->p.add;
-    i->acc_bound = p->profile == ISOBIT_FP32_RNE ? 255LL * i->p.add.a.mult + 255LL * i->p.add.b.mult : 1LL << 30;
+    i->acc_bound = p->rounding == ISOBIT_FP32_RNE ? 255LL * i->p.add.a.mult + 255LL * i->p.add.b.mult : 1LL << 30;
 }
 
 static ib_status add_lower(ib_program *p, ib_instr *i, const ib_node *n)
@@ -26,13 +26,13 @@ static ib_status add_lower(ib_program *p, ib_instr *i, const ib_node *n)
 
 static ib_status add_run(const ib_program *p, const ib_instr *i, const ib_run *r)
 {
-    r->dev->k.qadd(&i->p.add, r->batch * i->p.add.size, r->value[i->in[0]], r->value[i->in[1]], p->profile, r->value[i->out], NULL);
+    r->dev->k.qadd(&i->p.add, r->batch * i->p.add.size, r->value[i->in[0]], r->value[i->in[1]], p->rounding, r->value[i->out], NULL);
     return IB_OK;
 }
 
 static ib_status add_run_nhwc(const ib_program *p, const ib_instr *i, const ib_run *r)
 {
-    r->dev->k.nhwc_add(&i->p.add, r->batch, &r->image[i->in[0]], &r->image[i->in[1]], p->profile, &r->image[i->out], r->share);
+    r->dev->k.nhwc_add(&i->p.add, r->batch, &r->image[i->in[0]], &r->image[i->in[1]], p->rounding, &r->image[i->out], r->share);
     return IB_OK;
 }
 
@@ -46,7 +46,7 @@ static void add_print_data(const ib_program *p, const ib_instr *i, int at, ib_te
 
 static void add_print_call(const ib_program *p, const ib_instr *i, int at, ib_text *t)
 {
-    ib_text_add(t, "isobit_run_add(&%s_layer%d, V%d, V%d, V%d, %d);", t->name, at, i->in[0], i->in[1], i->out, p->profile);
+    ib_text_add(t, "isobit_run_add(&%s_layer%d, V%d, V%d, V%d, %d);", t->name, at, i->in[0], i->in[1], i->out, p->rounding);
 }
 
 void ib_mul_complete(ib_instr *i)
@@ -68,7 +68,7 @@ static ib_status mul_lower(ib_program *p, ib_instr *i, const ib_node *n)
 
 static ib_status mul_run(const ib_program *p, const ib_instr *i, const ib_run *r)
 {
-    r->dev->k.qmul(&i->p.mul, r->batch * i->p.mul.size, r->value[i->in[0]], r->value[i->in[1]], p->profile, r->value[i->out], NULL);
+    r->dev->k.qmul(&i->p.mul, r->batch * i->p.mul.size, r->value[i->in[0]], r->value[i->in[1]], p->rounding, r->value[i->out], NULL);
     return IB_OK;
 }
 
@@ -82,7 +82,7 @@ static void mul_print_data(const ib_program *p, const ib_instr *i, int at, ib_te
 
 static void mul_print_call(const ib_program *p, const ib_instr *i, int at, ib_text *t)
 {
-    ib_text_add(t, "isobit_run_mul(&%s_layer%d, V%d, V%d, V%d, %d);", t->name, at, i->in[0], i->in[1], i->out, p->profile);
+    ib_text_add(t, "isobit_run_mul(&%s_layer%d, V%d, V%d, V%d, %d);", t->name, at, i->in[0], i->in[1], i->out, p->rounding);
 }
 
 /* ---- pooling ---- */
@@ -140,7 +140,7 @@ static ib_status avgpool_run(const ib_program *p, const ib_instr *i, const ib_ru
     const isobit_pool *o = &i->p.pool;
     const ib_window s = pool_window(o, r->batch);
     r->dev->k.qavgpool(&s, r->value[i->in[0]], o->in_zero, r->acc);
-    r->dev->k.requant(r->acc, 1, 1, r->batch * o->channels * o->out_h * o->out_w, &o->scale, p->profile, o->out_zero, o->lo, o->hi, r->value[i->out], NULL, NULL);
+    r->dev->k.requant(r->acc, 1, 1, r->batch * o->channels * o->out_h * o->out_w, &o->scale, p->rounding, o->out_zero, o->lo, o->hi, r->value[i->out], NULL, NULL);
     return IB_OK;
 }
 
@@ -156,7 +156,7 @@ static ib_status avgpool_run_nhwc(const ib_program *p, const ib_instr *i, const 
 {
     const isobit_pool *o = &i->p.pool;
     const ib_window s = pool_window(o, r->batch);
-    r->dev->k.nhwc_avgpool(&s, &r->image[i->in[0]], o->in_zero, &(ib_epilogue){&o->scale, p->profile, o->out_zero, o->lo, o->hi, NULL, NULL}, &r->image[i->out], r->share);
+    r->dev->k.nhwc_avgpool(&s, &r->image[i->in[0]], o->in_zero, &(ib_epilogue){&o->scale, p->rounding, o->out_zero, o->lo, o->hi, NULL, NULL}, &r->image[i->out], r->share);
     return IB_OK;
 }
 
@@ -177,7 +177,7 @@ static void maxpool_print_call(const ib_program *p, const ib_instr *i, int at, i
 
 static void avgpool_print_call(const ib_program *p, const ib_instr *i, int at, ib_text *t)
 {
-    ib_text_add(t, "isobit_run_avgpool(&%s_layer%d, V%d, V%d, %d);", t->name, at, i->in[0], i->out, p->profile);
+    ib_text_add(t, "isobit_run_avgpool(&%s_layer%d, V%d, V%d, %d);", t->name, at, i->in[0], i->out, p->rounding);
 }
 
 #define maxpool_print_data pool_print_data

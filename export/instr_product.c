@@ -109,7 +109,7 @@ static ib_status product_run(const ib_program *p, const ib_instr *i, const ib_ru
     const isobit_conv2d *c = &i->p.conv;
     const ib_window s = ib_product_window(i, NULL, r->batch);
     const ib_qweights w = weights_of(i);
-    const ib_epilogue e = {i->scale, p->profile, c->out_zero, c->lo, c->hi, r->value[i->out], NULL};
+    const ib_epilogue e = {i->scale, p->rounding, c->out_zero, c->lo, c->hi, r->value[i->out], NULL};
     if (i->cls == &ib_instr_conv2d)
         r->dev->k.qconv2d(&s, r->value[i->in[0]], c->in_zero, &w, i->bias, r->packed, &e, r->acc, r->scratch);
     else
@@ -132,7 +132,7 @@ static ib_status product_run_nhwc(const ib_program *p, const ib_instr *i, const 
     const ib_nhwc *x = &r->image[i->in[0]];
     const ib_window s = ib_product_window(i, x, r->batch);
     const ib_qweights w = weights_of(i);
-    r->dev->k.nhwc_conv2d(&s, x, c->in_zero, &w, i->bias, r->packed, &(ib_epilogue){i->scale, p->profile, c->out_zero, c->lo, c->hi, NULL, NULL}, &r->image[i->out], r->share);
+    r->dev->k.nhwc_conv2d(&s, x, c->in_zero, &w, i->bias, r->packed, &(ib_epilogue){i->scale, p->rounding, c->out_zero, c->lo, c->hi, NULL, NULL}, &r->image[i->out], r->share);
     return IB_OK;
 }
 
@@ -172,7 +172,7 @@ static void product_print_data(const ib_program *p, const ib_instr *i, int at, i
 
 static void product_print_call(const ib_program *p, const ib_instr *i, int at, ib_text *t)
 {
-    ib_text_add(t, "isobit_run_conv2d(&%s_layer%d, V%d, V%d, %s_patch, %d);", t->name, at, i->in[0], i->out, t->name, p->profile);
+    ib_text_add(t, "isobit_run_conv2d(&%s_layer%d, V%d, V%d, %s_patch, %d);", t->name, at, i->in[0], i->out, t->name, p->rounding);
 }
 
 const ib_instr_class ib_instr_conv2d = {"conv2d", &ib_op_qconv2d, "requant conv2d", product_lower, product_run, product_pack, product_run_nhwc, product_pack_nhwc, product_print_data, product_print_call};

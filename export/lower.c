@@ -5,6 +5,7 @@
 #include "autograd/quantizer.h"
 #include "export/program.h"
 #include "tensor/argument.h"
+#include "tensor/requant.h"
 
 static const ib_instr_class *const classes[] = {
 #define INSTR(name) &ib_instr_##name,
@@ -130,6 +131,7 @@ ib_program *ib_program_of(ib_layer *net, ib_graph *g)
     if (!ib_layer_forward(g, net, ib_input(g, 4, (int64_t[]){1, in->c, in->h, in->w}, zeros)))
         goto fail;
     p->profile = (int)plan->opts.profile;
+    p->rounding = ib_rounding(p->profile);
     p->input = *in;
     const size_t n = (size_t)g->n_nodes + 1;
     if (!(w.value_of = ib_alloc(n * sizeof *w.value_of)) || !(p->values = ib_alloc(n * sizeof *p->values)) || !(p->instrs = ib_alloc(n * sizeof *p->instrs)))

@@ -1,8 +1,9 @@
-/* onnx.c - prints an integer program as ONNX, with ONNX Runtime's integers (profile fp32_rne).
+/* onnx.c - prints an integer program as ONNX, with ONNX Runtime's integers (profiles fp32_rne and xnnpack).
  *
  * onnx_product.c prints products. What standard operators would round more than once, or in float, is written in exact
  * integer arithmetic instead:
- *   add    the fixed-point sum in int32, then one rounding in double, which holds it exactly
+ *   add    the fixed-point sum in int32, then one rounding in double, which holds it exactly; halves that go upward
+ *          (xnnpack) are half a step more, rounded down
  *   mul    the product in int32, then the requantization  round(float(acc) * M)
  *   lookup Gather of a table of 256 */
 #include <math.h>
@@ -11,14 +12,16 @@
 #include "tensor/requant.h"
 #include "tensor/argument.h"
 
-/* round(acc factor) + zero, clamped, as codes: the int32 acc and the constant in fp32 or double */
-static void requantized(const printer *w, const char *acc, int type, const char *factor, int zero, int lo, int hi)
+/* round(acc factor) + zero, clamped, as codes: the int32 acc and the constant in fp32 or double; `round` is an operator,
+ * Round (to even) or Floor */
+static void requantized(const printer *w, const char *acc, int type, const char *factor, const char *round, int zero, int lo,
+                        int hi)
 {
     const char *v = text("integer%d", w->at);
     ib_onnx_node(w->o, "Cast", acc, text("real%d", w->at));
     ib_onnx_attr_int(w->o, "to", type);
     ib_onnx_node(w->o, "Mul", text("real%d %s", w->at, factor), text("result%d", w->at));
-    ib_onnx_node(w->o, "Round", text("result%d", w->at), text("rounded%d", w->at));
+    ib_onnx_node(w->o, round, text("result%d", w->at), text("rounded%d", w->at));
     ib_onnx_node(w->o, "Cast", text("rounded%d", w->at), v);
     ib_onnx_attr_int(w->o, "to", IB_ONNX_INT32);
     ib_onnx_node(w->o, "Add", text("%s %s", v, constant_i32(w, "out_zero", zero + RAISE)), text("moved%d", w->at));
@@ -58,7 +61,13 @@ static ib_status print_add(const printer *w, const ib_instr *i)
     ib_onnx_node(w->o, "Mul", text("%s %s", b, constant_i32(w, "b_factor", k->b.mult)), text("b_part%d", w->at));
     ib_onnx_node(w->o, "Add", text("a_part%d b_part%d", w->at, w->at), text("sum%d", w->at));
     const double step = ldexp(1, k->a.exp);
-    requantized(w, text("sum%d", w->at), IB_ONNX_DOUBLE, constant(w, "step", IB_ONNX_DOUBLE, 0, NULL, &step, sizeof step), k->out_zero, k->lo, k->hi);
+    const char *sum = text("sum%d", w->at), *factor = constant(w, "step", IB_ONNX_DOUBLE, 0, NULL, &step, sizeof step);
+    if (k->out.mult) {
+        const char *half = constant_i32(w, "half", 1 << (-k->a.exp - 1));
+        ib_onnx_node(w->o, "Add", text("%s %s", sum, half), text("raised%d", w->at));
+        sum = text("raised%d", w->at);
+    }
+    requantized(w, sum, IB_ONNX_DOUBLE, factor, k->out.mult ? "Floor" : "Round", k->out_zero, k->lo, k->hi);
     return IB_OK;
 }
 
@@ -69,7 +78,7 @@ static ib_status print_mul(const printer *w, const ib_instr *i)
     const char *b = widened(w, seen_as(w, i->in[1], &w->p->values[i->out], text("b_seen%d", w->at)), k->b_zero, text("b%d", w->at));
     ib_onnx_node(w->o, "Mul", text("%s %s", a, b), text("acc%d", w->at));
     const float m = (float)ib_requant_value(k->scale, ISOBIT_FP32_RNE);
-    requantized(w, text("acc%d", w->at), IB_ONNX_FLOAT, constant_f32(w, "factor", m), k->out_zero, k->lo, k->hi);
+    requantized(w, text("acc%d", w->at), IB_ONNX_FLOAT, constant_f32(w, "factor", m), "Round", k->out_zero, k->lo, k->hi);
     return IB_OK;
 }
 
@@ -138,7 +147,7 @@ ib_status ib_export_onnx(const ib_program *p, const char *path, const char *name
     static const ib_onnx_opts defaults;
     opts = opts ? opts : &defaults;
     const ib_value *in = &p->values[0], *out = &p->values[p->result];
-    if (p->profile != ISOBIT_FP32_RNE)
+    if (p->rounding != ISOBIT_FP32_RNE)
         return ib_fail(IB_EUNSUPPORTED, "%s: the network rounds as %s, ONNX Runtime as fp32_rne: export with --profile fp32_rne", path,
                        ib_profile_name((ib_profile)p->profile));
     printer w = {.p = p, .o = ib_onnx_new(name), .qdq = opts->qdq, .int4 = !opts->int4_as_int8};

@@ -81,7 +81,7 @@ typedef struct ib_value {
 } ib_value;
 
 struct ib_program {
-    int profile;
+    int profile, rounding; /* an ib_profile, and that of its products (ib_rounding), which kernels take */
     ib_value *values;
     int n_values;
     ib_instr *instrs;

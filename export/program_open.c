@@ -6,6 +6,7 @@
 
 #include "export/program_read.h"
 #include "tensor/argument.h"
+#include "tensor/requant.h"
 
 #define refuse ib_read_refuse
 
@@ -166,6 +167,7 @@ static ib_status read_program(ib_program *p, hid_t f)
         ib_h5_get_text(f, "note", p->note, sizeof p->note) || ib_h5_get_text(f, "profile", text, sizeof text) || ib_profile_parse(text, &profile))
         return ib_error_status();
     p->profile = (int)profile;
+    p->rounding = ib_rounding(p->profile);
     p->input = (ib_input_info){input[0], input[1], input[2], input[3], norm[0], norm[1], input[4]};
     if (read_instrs(p, f))
         return ib_error_status();

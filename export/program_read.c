@@ -15,11 +15,11 @@ ib_status ib_read_refuse(const char *what, int64_t value)
 }
 
 /* isobit_types.h; 0 stands for a factor of 0 */
-static int is_scale(isobit_scale s, int profile)
+static int is_scale(isobit_scale s, int rounding)
 {
     if (!s.mult)
         return s.exp > -200 && s.exp < 200;
-    if (profile == ISOBIT_FP32_RNE)
+    if (rounding == ISOBIT_FP32_RNE)
         return s.mult >= 1 << 23 && s.mult < 1 << 24 && s.exp >= -149 && s.exp <= 104;
     return s.mult >= 1 << 30 && s.exp >= -31 && s.exp <= 30;
 }
@@ -109,7 +109,7 @@ static ib_status read_constants(const ib_program *p, ib_instr *i, hid_t g)
         if (i->codes[j] < -most || i->codes[j] >= most)
             return refuse("a weight", i->codes[j]);
     for (int64_t j = 0; j < rows; j++)
-        if (!is_scale(i->scale[j], p->profile) || !isfinite(i->weight_scale[j]) || i->weight_scale[j] <= 0)
+        if (!is_scale(i->scale[j], p->rounding) || !isfinite(i->weight_scale[j]) || i->weight_scale[j] <= 0)
             return refuse("the factor of output", j);
     return IB_OK;
 }
@@ -165,8 +165,11 @@ static ib_status read_add(ib_program *p, ib_instr *i, hid_t g)
     if (u->size != y->size || v->size != y->size || a->size != y->size || a->a_zero != u->zero || a->b_zero != v->zero)
         return refuse("the number of its elements", a->size);
     ib_add_complete(p, i);
-    const int sums = p->profile == ISOBIT_FP32_RNE ? a->a.mult >= 0 && a->b.mult >= 0 && i->acc_bound <= INT32_MAX && a->a.exp <= 0 && a->a.exp >= -62 && a->b.exp == a->a.exp
-                                                   : is_scale(a->a, p->profile) && is_scale(a->b, p->profile) && is_scale(a->out, p->profile) && a->a.exp <= 0 && a->b.exp <= 0;
+    const int upward = p->profile == IB_XNNPACK; /* the half that is added fits too */
+    const int sums = p->rounding == ISOBIT_FP32_RNE ? a->a.mult >= 0 && a->b.mult >= 0 && i->acc_bound <= INT32_MAX - upward * (1 << 29) &&
+                                                          a->a.exp <= -upward && a->a.exp >= (upward ? -30 : -62) &&
+                                                          a->b.exp == a->a.exp && a->out.mult == upward
+                                                   : is_scale(a->a, p->rounding) && is_scale(a->b, p->rounding) && is_scale(a->out, p->rounding) && a->a.exp <= 0 && a->b.exp <= 0;
     return sums ? check_range(y, a->out_zero, a->lo, a->hi) : refuse("a factor", a->a.mult);
 }
 
@@ -179,7 +182,7 @@ static ib_status read_mul(ib_program *p, ib_instr *i, hid_t g)
     if (u->size != y->size || v->size != y->size || m->size != y->size || m->a_zero != u->zero || m->b_zero != v->zero)
         return refuse("the number of its elements", m->size);
     ib_mul_complete(i);
-    return is_scale(m->scale, p->profile) ? check_range(y, m->out_zero, m->lo, m->hi) : refuse("a factor", m->scale.mult);
+    return is_scale(m->scale, p->rounding) ? check_range(y, m->out_zero, m->lo, m->hi) : refuse("a factor", m->scale.mult);
 }
 
 static ib_status read_pool(ib_program *p, ib_instr *i, hid_t g)
@@ -195,7 +198,7 @@ static ib_status read_pool(ib_program *p, ib_instr *i, hid_t g)
     ib_pool_complete(i);
     if (i->cls == &ib_instr_maxpool && (x->bits > y->bits || x->zero != y->zero))
         return refuse("the number of bits of its input", x->bits);
-    if (i->acc_bound > INT32_MAX || !is_scale(o->scale, p->profile))
+    if (i->acc_bound > INT32_MAX || !is_scale(o->scale, p->rounding))
         return refuse("a factor", o->scale.mult);
     return check_range(y, o->out_zero, o->lo, o->hi);
 }

@@ -260,8 +260,26 @@ static ib_status print_maxpool(ib_tflite *w, const ib_instr *i)
     return IB_OK;
 }
 
+/* What XNNPACK adds and multiplies; it leaves other factors to TFLite's kernels, which round otherwise. The limits are those of
+ * TensorFlow Lite's xnnpack_delegate.cc. */
+static ib_status xnnpack_takes(const ib_program *p, const ib_instr *i)
+{
+    const int add = i->cls == &ib_instr_add;
+    const float a = p->values[i->in[0]].scale, b = p->values[i->in[1]].scale, y = p->values[i->out].scale;
+    const float factor[] = {add ? a / y : a * b / y, add ? b / y : a * b / y}, least = add ? 0x1p-10f : 0x1p-16f;
+    if (add && p->profile == IB_FP32_RNE)
+        return ib_fail(IB_EUNSUPPORTED, "layer '%s': XNNPACK's addition rounds halves upward, not as fp32_rne: export with --profile xnnpack", i->name);
+    for (int j = 0; j < 2; j++)
+        if (!(factor[j] >= least && factor[j] < 256.0f))
+            return ib_fail(IB_EUNSUPPORTED, "layer '%s': %s %g times the result's: XNNPACK takes %g to 256, profile tflite_double any", i->name,
+                           add ? "the scale of an input is" : "the product of the inputs' scales is", factor[j], least);
+    return IB_OK;
+}
+
 static ib_status print_binary(ib_tflite *w, const ib_instr *i)
 {
+    if (w->p->rounding == ISOBIT_FP32_RNE && xnnpack_takes(w->p, i))
+        return ib_error_status();
     const int add = i->cls == &ib_instr_add, zero = add ? i->p.add.out_zero : i->p.mul.out_zero, lo = add ? i->p.add.lo : i->p.mul.lo,
               hi = add ? i->p.add.hi : i->p.mul.hi;
     const int y = target(w, i, zero, lo, hi), act = fused(&w->p->values[i->out], zero, lo, hi);
@@ -368,7 +386,7 @@ ib_status ib_export_tflite(const ib_program *p, const char *path, const char *na
     IB_NEED(name);
     ib_tflite w;
     if (p->profile == ISOBIT_TFLITE_SINGLE)
-        return ib_fail(IB_EUNSUPPORTED, "%s: no LiteRT build rounds as tflite_single: export with --profile tflite_double or fp32_rne (XNNPACK)", path);
+        return ib_fail(IB_EUNSUPPORTED, "%s: no LiteRT build rounds as tflite_single: export with --profile tflite_double or xnnpack", path);
     ib_status status = ib_tflite_begin(&w, p);
     /* XNNPACK has no kernels for int4 with int8: what it leaves out would run, and round, elsewhere */
     w.int4 = !(opts && opts->int4_as_int8) && p->profile == ISOBIT_TFLITE_DOUBLE;

@@ -9,24 +9,25 @@
 #include "tensor/alloc.h"
 #include "tensor/argument.h"
 
-static const char *const profiles[] = {"tflite_double", "tflite_single", "fp32_rne"};
+static const char *const profiles[] = {"tflite_double", "tflite_single", "fp32_rne", "xnnpack"};
+enum { PROFILES = sizeof profiles / sizeof *profiles };
 static const char *const phases[] = {"float", "calibrate", "learn", "frozen", "exported"};
 
 ib_status ib_profile_parse(const char *text, ib_profile *out)
 {
     IB_NEED(text);
     IB_NEED(out);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < PROFILES; i++)
         if (!strcmp(profiles[i], text)) {
             *out = (ib_profile)i;
             return IB_OK;
         }
-    return ib_fail(IB_EINVAL, "no rounding profile is named '%s': tflite_double, tflite_single and fp32_rne are", text);
+    return ib_fail(IB_EINVAL, "no rounding profile is named '%s': tflite_double, tflite_single, fp32_rne and xnnpack are", text);
 }
 
 const char *ib_profile_name(ib_profile p)
 {
-    return p >= 0 && p < 3 ? profiles[p] : "?";
+    return p >= 0 && p < PROFILES ? profiles[p] : "?";
 }
 
 const char *ib_phase_name(ib_phase p)
@@ -63,7 +64,7 @@ static void set_bits(ib_quantizer *q, int bits, ib_profile profile)
 ib_status ib_qat_set_profile(ib_layer *net, ib_profile profile)
 {
     IB_NEED(net);
-    IB_TAKE(profile, profile >= IB_TFLITE_DOUBLE && profile <= IB_FP32_RNE, "is %d, which is no ib_profile", (int)profile);
+    IB_TAKE(profile, profile >= IB_TFLITE_DOUBLE && profile <= IB_XNNPACK, "is %d, which is no ib_profile", (int)profile);
     ib_plan *p = ib_plan_of(net);
     if (!p || p->phase == IB_EXPORTED)
         return ib_fail(IB_ESTATE, "profile: the network is in phase %s", ib_phase_name(ib_qat_phase(net)));

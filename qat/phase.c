@@ -33,7 +33,7 @@ static ib_status check_options(const ib_qat_opts *opts)
                 "is %d, which is no ib_granularity", (int)opts->granularity);
     IB_TAKE_FOR(function, opts->group_size, size >= 0 && (!grouped || size % 4 == 0), IB_EINVAL,
                 "is %d: a multiple of 4 is needed", size);
-    IB_TAKE_FOR(function, opts->profile, opts->profile >= IB_TFLITE_DOUBLE && opts->profile <= IB_FP32_RNE, IB_EINVAL,
+    IB_TAKE_FOR(function, opts->profile, opts->profile >= IB_TFLITE_DOUBLE && opts->profile <= IB_XNNPACK, IB_EINVAL,
                 "is %d, which is no ib_profile", (int)opts->profile);
     IB_TAKE_FOR(function, opts->percentile, opts->percentile == 0 || (opts->percentile > 50 &&
                                                                       opts->percentile <= 100), IB_EINVAL,

@@ -243,7 +243,8 @@ static void isobit_run_conv2d(const isobit_conv2d *c, const int8_t *in, int8_t *
 
 /* [add] */
 /* out = clamp(a + b). tflite_*: TFLite's ADD, both inputs raised by 2^20, scaled by s_i / (2 max(s_a, s_b)), added, and
- * requantized. fp32_rne: one fixed-point sum, scale[i].mult = s_i / s_out * 2^-exp (same exp), rounded once to even. */
+ * requantized. fp32_rne: one fixed-point sum, scale[i].mult = s_i / s_out * 2^-exp (same exp), rounded once: to even, or halves
+ * upward where out.mult is 1 (XNNPACK's addition; then exp < 0). */
 typedef struct isobit_add {
     int32_t size, a_zero, b_zero, out_zero, lo, hi;
     isobit_scale a, b, out;
@@ -255,7 +256,10 @@ static int32_t isobit_add_codes(const isobit_add *p, int32_t a, int32_t b, int p
     b -= p->b_zero;
     if (profile == ISOBIT_FP32_RNE) {
         const int32_t sum = a * p->a.mult + b * p->b.mult;
-        const int32_t v = (int32_t)isobit_shift_rne(sum < 0 ? 0u - (uint32_t)sum : (uint32_t)sum, -p->a.exp);
+        int32_t v;
+        if (p->out.mult)
+            return (sum + ((int32_t)1 << (-p->a.exp - 1))) >> -p->a.exp;
+        v = (int32_t)isobit_shift_rne(sum < 0 ? 0u - (uint32_t)sum : (uint32_t)sum, -p->a.exp);
         return sum < 0 ? -v : v;
     }
     a = isobit_requant(a * (1 << 20), p->a, profile);

@@ -3,6 +3,13 @@
 
 #include <math.h>
 
+#include <isobit/qat.h>
+
+int ib_rounding(int profile)
+{
+    return profile == IB_XNNPACK ? ISOBIT_FP32_RNE : profile;
+}
+
 /* TFLite's QuantizeMultiplier: M = mult * 2^(exp - 31), mult in [2^30, 2^31). */
 static isobit_scale fixed_point(double m)
 {
@@ -37,7 +44,7 @@ static isobit_scale float_point(float m)
 
 isobit_scale ib_requant_scale(float s_in, float s_w, float s_out, int profile)
 {
-    if (profile == ISOBIT_FP32_RNE)
+    if (ib_rounding(profile) == ISOBIT_FP32_RNE)
         return float_point(s_in * s_w / s_out);
     return fixed_point((double)s_in * s_w / s_out);
 }
@@ -45,6 +52,17 @@ isobit_scale ib_requant_scale(float s_in, float s_w, float s_out, int profile)
 void ib_requant_add(float s_a, float s_b, float s_out, int profile, isobit_scale *a, isobit_scale *b, isobit_scale *out)
 {
     const double larger = s_a > s_b ? s_a : s_b;
+    if (profile == IB_XNNPACK) {
+        const float f_a = s_a / s_out, f_b = s_b / s_out;
+        int exp;
+        frexpf(f_a > f_b ? f_a : f_b, &exp);
+        exp = exp > 20 ? -1 : exp < -9 ? -30 : exp - 21;
+        a->mult = (int32_t)lrintf(fminf(ldexpf(f_a, -exp), 1 << 21));
+        b->mult = (int32_t)lrintf(fminf(ldexpf(f_b, -exp), 1 << 21));
+        a->exp = b->exp = exp;
+        *out = (isobit_scale){1, 0};
+        return;
+    }
     if (profile == ISOBIT_FP32_RNE) {
         /* The larger factor gets 21 bits, so that |sum| < 2 * 255 * 2^21 < 2^30. */
         int exp;
@@ -63,5 +81,5 @@ void ib_requant_add(float s_a, float s_b, float s_out, int profile, isobit_scale
 
 double ib_requant_value(isobit_scale s, int profile)
 {
-    return ldexp(s.mult, profile == ISOBIT_FP32_RNE ? s.exp : s.exp - 31);
+    return ldexp(s.mult, ib_rounding(profile) == ISOBIT_FP32_RNE ? s.exp : s.exp - 31);
 }

@@ -116,17 +116,17 @@ static int compile_and_run(const char *name, const char *cc)
 static void printed_c_is_strict_integer_and_right(void)
 {
     static const char *const compilers[] = {"gcc -O2", "clang -O2", "gcc -O1 -fsanitize=undefined,address -fno-sanitize-recover=all"};
-    static const char *const models[] = {"mlp", "lenet", "resnet8", "dscnn", "tfc"};
-    static const char *const bits[] = {"w8a8", "w4a8", "w2a8", "w4a4", "w2a2"};
+    static const char *const models[] = {"mlp", "lenet", "resnet8", "dscnn", "tfc", "resnet8"};
+    static const char *const bits[] = {"w8a8", "w4a8", "w2a8", "w4a4", "w2a2", "w8a8"};
     begin();
-    for (int m = 0; m < 5; m++) {
+    for (int m = 0; m < 6; m++) {
         ib_layer *net;
-        ib_qat_opts o = {.profile = (ib_profile)(m % 3), .granularity = m == 1 ? IB_PER_GROUP : IB_PER_CHANNEL, .group_size = 8};
+        ib_qat_opts o = {.profile = (ib_profile)((m + 1) % 4), .granularity = m == 1 ? IB_PER_GROUP : IB_PER_CHANNEL, .group_size = 8};
         ib_program *p = program(models[m], bits[m], o, &net);
         int8_t samples[5 * 64];
         for (int i = 0; i < 5 * 64; i++)
             samples[i] = (int8_t)ib_rng_u32((ib_rng){1, 1}, (uint64_t)i);
-        for (int i = 0; m >= 3 && i < 5 * 64; i++) /* codes of fewer bits */
+        for (int i = 0; (m == 3 || m == 4) && i < 5 * 64; i++) /* codes of fewer bits */
             samples[i] = (int8_t)(samples[i] >> (m == 3 ? 4 : 6));
         REQUIRE(!ib_export_c(p, dev, dir, models[m], 5, samples));
         char path[128], text[200];
@@ -193,7 +193,7 @@ static void programs_are_opened_again(void)
     char first[128], second[128], line[300];
     begin();
     for (int m = 0; m < 4; m++)
-        for (int profile = 0; profile < 3; profile++) {
+        for (int profile = IB_TFLITE_DOUBLE; profile <= IB_XNNPACK; profile++) {
             ib_layer *net;
             ib_program *p = program(models[m], bits[(m + profile) % 4], (ib_qat_opts){.profile = (ib_profile)profile, .granularity = m == 0 && profile == 1 ? IB_PER_GROUP : IB_PER_CHANNEL, .group_size = 16}, &net);
             snprintf(first, sizeof first, "%s/first.h5", dir);

@@ -223,19 +223,22 @@ static void channels_last_sums_and_pools_agree(void)
                                       {2, 8, 9, 29, 8, 4, 14, 2, 2, 2, 2, 0, 0, 1}, {1, 4, 6, 6, 4, 3, 3, 2, 2, 2, 2, 0, 0, 1}, {1, 32, 5, 8, 32, 2, 4, 2, 2, 2, 2, 0, 0, 1}};
     ib_device *ref = ib_device_open("cpu:ref");
     for (size_t t = 0; t < sizeof pools / sizeof *pools; t++)
-        for (int profile = 0; profile < 3; profile++) {
+        for (int named = IB_TFLITE_DOUBLE; named <= IB_XNNPACK; named++) {
+            const int profile = ib_rounding(named);
             const ib_window *s = &pools[t];
             const int64_t in = s->n * s->ic * s->ih * s->iw, out = s->n * s->ic * s->oh * s->ow;
             int8_t *a = noise((size_t)in, 31), *b = noise((size_t)in, 32), *sum = malloc((size_t)in), *top = malloc((size_t)out), *mean = malloc((size_t)out), *got = malloc((size_t)in);
             int32_t *acc = malloc((size_t)out * 4);
-            const isobit_scale half = ib_requant_scale(0.4f, 1, 1, profile);
-            const struct isobit_add add = {0, -3, 9, 4, -120, 101, profile == ISOBIT_FP32_RNE ? (isobit_scale){1 << 19, -20} : half, profile == ISOBIT_FP32_RNE ? (isobit_scale){333333, -20} : half, half};
+            struct isobit_add add = {0, -3, 9, 4, -120, 101, {0, 0}, {0, 0}, {0, 0}};
+            ib_requant_add(0.5f, t % 2 ? 0.25f : 0.318f, 1.0f, named, &add.a, &add.b, &add.out); /* every other time with ties */
             ref->k.qadd(&add, in, a, b, profile, sum, NULL);
             ref->k.qmaxpool(s, a, top, NULL);
             ref->k.qavgpool(s, a, -3, acc);
             const isobit_scale inverse = ib_requant_scale(1.0f / (float)(s->kh * s->kw), 1.0f, 1.0f, profile);
             ref->k.requant(acc, 1, 1, out, &inverse, profile, 4, -100, 99, mean, NULL, NULL);
             EACH_LEVEL({
+                k->qadd(&add, in, a, b, profile, got, NULL);
+                CHECK(!memcmp(got, sum, (size_t)in));
                 const ib_nhwc x = image(s->n, s->ic, s->ih, s->iw, 1, -3);
                 const ib_nhwc z = image(s->n, s->ic, s->ih, s->iw, 0, -3);
                 const ib_nhwc u = image(s->n, s->ic, s->ih, s->iw, 2, 5);

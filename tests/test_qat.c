@@ -274,7 +274,7 @@ static void every_model_is_one_program(void)
     static const char *const bits[] = {"w8a8", "w4a8", "w2a8", "w4a4", "w2a2"};
     begin();
     for (int i = 0; i < 5; i++) {
-        ib_qat_opts o = {.profile = (ib_profile)(i % 3)};
+        ib_qat_opts o = {.profile = (ib_profile)(i % 4)};
         REQUIRE(!ib_qat_bits_parse(bits[i], &o));
         ib_layer *net = ready(ib_model_new(models[i], 1, 8, 8, 10));
         train(net, 4, 1e-3f);
@@ -308,7 +308,7 @@ static ib_layer *everything(void)
 static void any_network_becomes_integers(void)
 {
     begin();
-    for (int profile = 0; profile < 3; profile++) {
+    for (int profile = IB_TFLITE_DOUBLE; profile <= IB_XNNPACK; profile++) {
         ib_layer *net = ready(everything());
         train(net, 60, 5e-3f);
         REQUIRE(!ib_qat_begin(net, g, loader, &(ib_qat_opts){.weight_bits = 8, .act_bits = profile == 2 ? 4 : 8, .profile = (ib_profile)profile}));

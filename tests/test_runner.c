@@ -82,10 +82,10 @@ static void models_run_alike_everywhere(void)
         const char *name;
         int channels, size;
     } models[] = {{"mlp", 1, 12}, {"lenet", 1, 28}, {"lenet", 2, 21}, {"resnet8", 3, 20}, {"dscnn", 1, 22}};
-    static const ib_profile profiles[] = {IB_TFLITE_DOUBLE, IB_FP32_RNE};
+    static const ib_profile profiles[] = {IB_TFLITE_DOUBLE, IB_FP32_RNE, IB_XNNPACK};
     ib_device *dev = ib_device_open(NULL);
     for (size_t i = 0; i < sizeof models / sizeof *models; i++)
-        for (int k = 0; k < 2; k++) {
+        for (int k = 0; k < 3; k++) {
             ib_layer *net = ib_model_new(models[i].name, models[i].channels, models[i].size, models[i].size, 10);
             REQUIRE(net && !ib_layer_init(net, 3));
             check_network(dev, net, models[i].channels, models[i].size, profiles[k]);

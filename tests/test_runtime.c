@@ -79,7 +79,7 @@ static void tflite_double_is_gemmlowps(void)
 
 static void factors_stand_for_their_number(void)
 {
-    for (int profile = 0; profile < 3; profile++)
+    for (int profile = IB_TFLITE_DOUBLE; profile <= IB_XNNPACK; profile++)
         for (uint64_t i = 0; i < 1000; i++) {
             const float m = (float)random_factor(i);
             CHECK_NEAR(ib_requant_value(ib_requant_scale(m, 1, 1, profile), profile) / m, 1, 1e-6);
@@ -91,7 +91,7 @@ static void factors_stand_for_their_number(void)
 
 static void addition_is_within_one_step_of_the_real_sum(void)
 {
-    for (int profile = 0; profile < 3; profile++)
+    for (int profile = IB_TFLITE_DOUBLE; profile <= IB_XNNPACK; profile++)
         for (uint64_t i = 0; i < 200; i++) {
             const float sa = 0.01f + ib_rng_uniform((ib_rng){5, 1}, i), sb = 0.01f + ib_rng_uniform((ib_rng){5, 2}, i), so = sa + sb;
             isobit_add p = {1, 3, -7, 11, -128, 127, {0, 0}, {0, 0}, {0, 0}};
@@ -99,9 +99,43 @@ static void addition_is_within_one_step_of_the_real_sum(void)
             for (int a = -128; a < 128; a += 5)
                 for (int b = -128; b < 128; b += 7) {
                     const double real = ((double)sa * (a - 3) + (double)sb * (b + 7)) / so;
-                    CHECK_NEAR(isobit_add_codes(&p, a, b, profile), real, 0.5001);
+                    CHECK_NEAR(isobit_add_codes(&p, a, b, ib_rounding(profile)), real, 0.5001);
                 }
         }
+}
+
+static uint32_t bits_of(float f)
+{
+    uint32_t u;
+    memcpy(&u, &f, sizeof u);
+    return u;
+}
+
+/* The factors by the bits of fp32, as XNNPACK's microparams-init.c makes them; scales whose sums end in halves, and any others. */
+static void xnnpack_addition_is_xnnpacks(void)
+{
+    int64_t ties = 0;
+    for (uint64_t i = 0; i < 400; i++) {
+        const float so = i % 2 ? 1.0f : 0.01f + ib_rng_uniform((ib_rng){6, 3}, i);
+        const float sa = i % 2 ? ldexpf(1, (int)(i % 15) - 9) : so * ldexpf(1 + ib_rng_uniform((ib_rng){6, 1}, i), (int)(i / 2 % 17) - 10);
+        const float sb = i % 4 == 1 ? 0.5f : so * ldexpf(1 + ib_rng_uniform((ib_rng){6, 2}, i), (int)(i / 3 % 17) - 10);
+        const float a_factor = sa / so, b_factor = sb / so;
+        const uint32_t shift = 20 - (bits_of(a_factor > b_factor ? a_factor : b_factor) >> 23) + 127;
+        const int32_t ma = (int32_t)lrintf(ldexpf(a_factor, (int)shift)), mb = (int32_t)lrintf(ldexpf(b_factor, (int)shift));
+        isobit_add p = {1, 3, -7, 11, -128, 127, {0, 0}, {0, 0}, {0, 0}};
+        ib_requant_add(sa, sb, so, IB_XNNPACK, &p.a, &p.b, &p.out);
+        CHECK(p.a.mult == ma && p.b.mult == mb && p.a.exp == -(int)shift && p.b.exp == -(int)shift && p.out.mult == 1);
+        for (int a = -128; a < 128; a++)
+            for (int b = -128; b < 128; b += 3) {
+                const int64_t sum = (int64_t)(a - 3) * ma + (int64_t)(b + 7) * mb;
+                ties += 2 * (sum & ((1LL << shift) - 1)) == 1LL << shift;
+                if (isobit_add_codes(&p, a, b, ISOBIT_FP32_RNE) != (int32_t)floor(ldexp((double)sum, -(int)shift) + 0.5)) {
+                    CHECK(!"another sum than XNNPACK's");
+                    return;
+                }
+            }
+    }
+    CHECK(ties > 100000);
 }
 
 static void clamps_without_overflow(void)
@@ -156,4 +190,4 @@ static void convolution_is_its_definition(void)
 }
 
 SUITE("runtime", T(fp32_rne_is_what_a_float_unit_does), T(tflite_single_is_the_exact_product_rounded_upward), T(tflite_double_is_gemmlowps),
-      T(factors_stand_for_their_number), T(addition_is_within_one_step_of_the_real_sum), T(clamps_without_overflow), T(convolution_is_its_definition))
+      T(factors_stand_for_their_number), T(addition_is_within_one_step_of_the_real_sum), T(xnnpack_addition_is_xnnpacks), T(clamps_without_overflow), T(convolution_is_its_definition))

@@ -4,7 +4,7 @@
 
 #include "autograd/attrs.h"
 #include "autograd/quantizer.h"
-#include "runtime/isobit_types.h"
+#include "tensor/requant.h"
 
 #define K(g) (&(g)->dev->k)
 
@@ -30,7 +30,7 @@ static ib_status quantize_forward(ib_graph *g, ib_node *n)
         return status;
     if (g->mode == IB_TRAIN && !(n->saved[0] = ib_graph_alloc(g, (size_t)(x->size + 7) / 8)))
         return IB_ENOMEM;
-    K(g)->quantize(ib_f32(x), x->size, q->scale, q->zero, q->qmin, q->qmax, q->profile != ISOBIT_FP32_RNE, ib_codes(n->out), n->saved[0]);
+    K(g)->quantize(ib_f32(x), x->size, q->scale, q->zero, q->qmin, q->qmax, ib_rounding(q->profile) != ISOBIT_FP32_RNE, ib_codes(n->out), n->saved[0]);
     uint8_t *mask = n->saved[0];
     const float top = ib_passes_below(q, IB_ACT_NONE);
     for (int64_t i = 0; mask && q->learned == IB_PACT && i < x->size; i++) /* what PACT's level gets, x does not */

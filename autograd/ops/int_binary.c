@@ -57,16 +57,16 @@ static ib_status binary_forward(ib_graph *g, ib_node *n)
     if (!c || (g->mode == IB_TRAIN && !(n->saved[0] = ib_graph_alloc(g, (size_t)(a->size + 7) / 8))))
         return IB_ENOMEM;
     memset(c, 0, sizeof *c);
-    c->profile = o->out->profile;
+    c->rounding = ib_rounding(o->out->profile);
     ib_act_bounds(o->out, o->act, &c->lo, &c->hi);
     if (is_mul(n)) {
-        c->out = ib_requant_scale(qa->scale[0], qb->scale[0], o->out->scale, c->profile);
+        c->out = ib_requant_scale(qa->scale[0], qb->scale[0], o->out->scale, o->out->profile);
         const isobit_mul p = {(int32_t)a->size, qa->zero_point, qb->zero_point, o->out->zero, c->lo, c->hi, c->out};
-        K(g)->qmul(&p, a->size, ib_codes(a), ib_codes(b), c->profile, ib_codes(n->out), n->saved[0]);
+        K(g)->qmul(&p, a->size, ib_codes(a), ib_codes(b), c->rounding, ib_codes(n->out), n->saved[0]);
     } else {
-        ib_requant_add(qa->scale[0], qb->scale[0], o->out->scale, c->profile, &c->a, &c->b, &c->out);
+        ib_requant_add(qa->scale[0], qb->scale[0], o->out->scale, o->out->profile, &c->a, &c->b, &c->out);
         const isobit_add p = {(int32_t)a->size, qa->zero_point, qb->zero_point, o->out->zero, c->lo, c->hi, c->a, c->b, c->out};
-        K(g)->qadd(&p, a->size, ib_codes(a), ib_codes(b), c->profile, ib_codes(n->out), n->saved[0]);
+        K(g)->qadd(&p, a->size, ib_codes(a), ib_codes(b), c->rounding, ib_codes(n->out), n->saved[0]);
     }
     if (n->saved[0] && o->act != IB_ACT_NONE)
         K(g)->real_passes(a->size, ib_codes(a), qa->scale[0], qa->zero_point, ib_codes(b), qb->scale[0], qb->zero_point, is_mul(n),

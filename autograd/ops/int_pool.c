@@ -80,8 +80,8 @@ static ib_status avg_forward(ib_graph *g, ib_node *n)
     c->scale[0] = ib_requant_scale(x->q.scale[0], 1.0f / (float)(s.kh * s.kw), a->out->scale, a->out->profile);
     c->lo = a->out->qmin;
     c->hi = a->out->qmax;
-    c->profile = a->out->profile;
-    K(g)->requant(acc, 1, 1, n->out->size, c->scale, c->profile, a->out->zero, c->lo, c->hi, ib_codes(n->out), n->saved[0], NULL);
+    c->rounding = ib_rounding(a->out->profile);
+    K(g)->requant(acc, 1, 1, n->out->size, c->scale, c->rounding, a->out->zero, c->lo, c->hi, ib_codes(n->out), n->saved[0], NULL);
     if (g->mode == IB_TRAIN && a->out->learned)
         n->saved[2] = acc;
     else

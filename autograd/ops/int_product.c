@@ -154,11 +154,11 @@ static ib_status product_forward(ib_graph *g, ib_node *n)
     for (int64_t o = 0; o < s.oc; o++)
         c->scale[o] = ib_requant_scale(x->q.scale[0], w->q.scale[w->q.n_scales == 1 ? 0 : o], a->out->scale, a->out->profile);
     ib_act_bounds(a->out, a->act, &c->lo, &c->hi);
-    c->profile = a->out->profile;
+    c->rounding = ib_rounding(a->out->profile);
     int32_t *top = NULL;
     if (n->saved[0] && a->act != IB_ACT_NONE && !(top = accumulators_below(g, ib_passes_below(a->out, a->act), c->acc_scale, s.oc)))
         return IB_ENOMEM;
-    const ib_epilogue r = {c->scale, c->profile, a->out->zero, c->lo, c->hi, ib_codes(n->out), n->saved[0], top};
+    const ib_epilogue r = {c->scale, c->rounding, a->out->zero, c->lo, c->hi, ib_codes(n->out), n->saved[0], top};
     if (acc)
         K(g)->requant(acc, s.n, s.oc, pixels, r.scale, r.profile, r.zero, r.lo, r.hi, r.codes, r.mask, r.top);
     else if (!accumulate(g, &s, x, w, c->bias, &r))

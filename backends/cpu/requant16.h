@@ -72,13 +72,14 @@ static inline int ib_add_is_small(const isobit_add *p, int profile)
 typedef struct ib_add16 {
     __m512i a_mult, a_exp, b_mult, b_exp, mult, exp, a_zero, b_zero, below_half;
     __m128i shift;
+    int upward; /* halves, in fp32_rne's sum */
 } ib_add16;
 static inline ib_add16 ib_add16_of(const isobit_add *p, int raise)
 {
     const int32_t shift = -p->a.exp; /* of fp32_rne; other profiles do not look at it */
     return (ib_add16){_mm512_set1_epi32(p->a.mult), _mm512_set1_epi32(p->a.exp), _mm512_set1_epi32(p->b.mult), _mm512_set1_epi32(p->b.exp), _mm512_set1_epi32(p->out.mult),
                       _mm512_set1_epi32(p->out.exp), _mm512_set1_epi32(p->a_zero + raise), _mm512_set1_epi32(p->b_zero + raise),
-                      _mm512_set1_epi32(shift > 0 && shift < 31 ? (int32_t)((1u << (shift - 1)) - 1) : 0), _mm_cvtsi32_si128(shift)};
+                      _mm512_set1_epi32(shift > 0 && shift < 31 ? (int32_t)((1u << (shift - 1)) - 1) : 0), _mm_cvtsi32_si128(shift), p->out.mult};
 }
 /* isobit_add_codes, by lane */
 static inline __m512i ib_sum16(const ib_add16 *k, __m512i x, __m512i y, int profile)
@@ -88,8 +89,10 @@ static inline __m512i ib_sum16(const ib_add16 *k, __m512i x, __m512i y, int prof
         const __m512i ra = ib_requant16(_mm512_slli_epi32(a, 20), k->a_mult, k->a_exp, profile), rb = ib_requant16(_mm512_slli_epi32(b, 20), k->b_mult, k->b_exp, profile);
         return ib_requant16(_mm512_add_epi32(ra, rb), k->mult, k->exp, profile);
     }
-    /* |sum| / 2^s to even: + half - 1 + the bit that would be last, then the sign again */
     const __m512i sum = _mm512_add_epi32(_mm512_mullo_epi32(a, k->a_mult), _mm512_mullo_epi32(b, k->b_mult)), size = _mm512_abs_epi32(sum);
+    if (k->upward)
+        return _mm512_sra_epi32(_mm512_add_epi32(sum, _mm512_add_epi32(k->below_half, _mm512_set1_epi32(1))), k->shift);
+    /* |sum| / 2^s to even: + half - 1 + the bit that would be last, then the sign again */
     const __m512i odd = _mm512_and_si512(_mm512_srl_epi32(size, k->shift), _mm512_set1_epi32(_mm_cvtsi128_si32(k->shift) > 0));
     const __m512i r = _mm512_srl_epi32(_mm512_add_epi32(_mm512_add_epi32(size, k->below_half), odd), k->shift);
     return _mm512_mask_sub_epi32(r, _mm512_movepi32_mask(sum), _mm512_setzero_si512(), r);

@@ -88,9 +88,9 @@ static void nhwc_to(const ib_nhwc *x, int64_t n, int8_t *y, ib_share share)
 
 /* fp32_rne's sum of 64 raised codes, before zero point and clamp. With factors m = 2^15 h + l a pair's sum is two instructions:
  *   v = a m_a + b m_b + base = 2^15 (a h_a + b h_b) + (a l_a + b l_b) + base
- *   v / 2^s to even = (v + 2^(s-1) - 1 + (v / 2^s & 1)) / 2^s, rounded down */
+ *   v / 2^s to even = (v + 2^(s-1) - 1 + (v / 2^s & 1)) / 2^s, rounded down; with halves upward (v + 2^(s-1)) / 2^s */
 typedef struct sums {
-    __m512i high, low, base, base_half, zero, lo, hi;
+    __m512i high, low, base, base_half, last, zero, lo, hi; /* last: the bit that is looked at, 1 or none */
     __m128i shift;
 } sums;
 
@@ -102,7 +102,7 @@ static __m512i both(int32_t a, int32_t b)
 static sums sums_of(const struct isobit_add *p)
 {
     const int32_t a = p->a.mult, b = p->b.mult, base = -(p->a_zero + 128) * a - (p->b_zero + 128) * b;
-    return (sums){both(a >> 15, b >> 15), both(a & 0x7FFF, b & 0x7FFF), _mm512_set1_epi32(base), _mm512_set1_epi32(base + (1 << (-p->a.exp - 1)) - 1),
+    return (sums){both(a >> 15, b >> 15), both(a & 0x7FFF, b & 0x7FFF), _mm512_set1_epi32(base), _mm512_set1_epi32(base + (1 << (-p->a.exp - 1)) - !p->out.mult), _mm512_set1_epi32(!p->out.mult),
                   _mm512_set1_epi16((int16_t)(p->out_zero + 128)), _mm512_set1_epi8((char)(p->lo + 128)), _mm512_set1_epi8((char)(p->hi + 128)), _mm_cvtsi32_si128(-p->a.exp)};
 }
 
@@ -114,7 +114,7 @@ static int fits_sums(const struct isobit_add *p)
 static inline __m512i pair_sum(const sums *k, __m512i pairs)
 {
     const __m512i v = _mm512_add_epi32(_mm512_slli_epi32(_mm512_madd_epi16(pairs, k->high), 15), _mm512_madd_epi16(pairs, k->low));
-    const __m512i odd = _mm512_and_si512(_mm512_sra_epi32(_mm512_add_epi32(v, k->base), k->shift), _mm512_set1_epi32(1));
+    const __m512i odd = _mm512_and_si512(_mm512_sra_epi32(_mm512_add_epi32(v, k->base), k->shift), k->last);
     return _mm512_sra_epi32(_mm512_add_epi32(_mm512_add_epi32(v, k->base_half), odd), k->shift);
 }
 

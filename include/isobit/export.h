@@ -64,7 +64,7 @@ ib_status ib_export_c(ib_program *p, ib_device *dev, const char *dir, const char
 /* Writes the program as an HDF5 file: a group an instruction, weights as plain bytes. ib_program_open reads it. */
 ib_status ib_export_hdf5(const ib_program *p, const char *path);
 
-/* ONNX (operator set 21), for profile fp32_rne: what ONNX Runtime then computes is the same integers. Input: normalized fp32
+/* ONNX (operator set 21), for profiles fp32_rne and xnnpack: what ONNX Runtime then computes is the same integers. Input: normalized fp32
  * [batch,C,H,W]; output: fp32, the dequantized codes. IB_EUNSUPPORTED names a layer that has no exact form. */
 typedef struct ib_onnx_opts {
     int qdq;          /* DequantizeLinear and QuantizeLinear around float operators; else QLinearConv and the like */
@@ -72,10 +72,10 @@ typedef struct ib_onnx_opts {
 } ib_onnx_opts;
 ib_status ib_export_onnx(const ib_program *p, const char *path, const char *name, const ib_onnx_opts *opts);
 
-/* A TFLite flatbuffer, int8 in and out, N,H,W,C. Profile tflite_double is that of TFLite's own and CMSIS-NN's kernels, fp32_rne
- * that of XNNPACK. IB_EUNSUPPORTED names a layer that has no exact form. */
+/* A TFLite flatbuffer, int8 in and out, N,H,W,C. Profile tflite_double is that of TFLite's own and CMSIS-NN's kernels, xnnpack
+ * that of XNNPACK (and fp32_rne, where nothing is added). IB_EUNSUPPORTED names a layer that has no exact form. */
 typedef struct ib_tflite_opts {
-    int int4_as_int8; /* write 4-bit weights as int8; with fp32_rne they always are: XNNPACK has no kernels for them */
+    int int4_as_int8; /* write 4-bit weights as int8; else only tflite_double has them as 4 bits: XNNPACK has no kernels for them */
 } ib_tflite_opts;
 ib_status ib_export_tflite(const ib_program *p, const char *path, const char *name, const ib_tflite_opts *opts);
 

@@ -23,8 +23,9 @@ extern "C" {
 
 typedef enum ib_phase { IB_FLOAT, IB_CALIBRATE, IB_LEARN, IB_FROZEN, IB_EXPORTED } ib_phase;
 
-/* How an accumulator becomes a code: the rounding of the runtime that the model is for (runtime/isobit_rt.h). */
-typedef enum ib_profile { IB_TFLITE_DOUBLE, IB_TFLITE_SINGLE, IB_FP32_RNE } ib_profile;
+/* How an accumulator becomes a code: the rounding of the runtime that the model is for (runtime/isobit_rt.h). IB_XNNPACK is
+ * IB_FP32_RNE but for additions. */
+typedef enum ib_profile { IB_TFLITE_DOUBLE, IB_TFLITE_SINGLE, IB_FP32_RNE, IB_XNNPACK } ib_profile;
 
 typedef enum ib_granularity { IB_PER_CHANNEL, IB_PER_TENSOR, IB_PER_GROUP } ib_granularity;
 
@@ -58,7 +59,7 @@ typedef struct ib_qat_opts {
 
 /* "w4a8" and the like into weight_bits and act_bits. */
 ib_status ib_qat_bits_parse(const char *text, ib_qat_opts *opts);
-/* "tflite_double", "tflite_single", "fp32_rne" */
+/* "tflite_double", "tflite_single", "fp32_rne", "xnnpack" */
 ib_status ib_profile_parse(const char *text, ib_profile *out);
 const char *ib_profile_name(ib_profile profile);
 const char *ib_phase_name(ib_phase phase);
