@@ -37,8 +37,8 @@ struct json_object *ib_save_config_of(const ib_lm *m, const ib_storage *linear, 
 /* The source folder's own, with what has changed. */
 struct json_object *ib_save_config_changed(const ib_lm *m, const char *source, const ib_storage *linear);
 ib_status ib_save_generation_config(const ib_lm *m, const char *path, const ib_tokenizer *t);
-/* Puts the tokenizer of `source` into a GGUF header. */
-ib_status ib_save_tokenizer_gguf(ib_gguf_writer *w, const char *source);
+/* Puts the tokenizer of `source` into a GGUF header, and the tokens that end a text of m. */
+ib_status ib_save_tokenizer_gguf(ib_gguf_writer *w, const ib_lm *m, const char *source);
 /* Writes tokenizer.json and tokenizer_config.json into a folder. */
 ib_status ib_save_tokenizer_hf(const char *folder, const char *source);
 /* Its two files; pre is GGUF's name of the splitting patterns. */

@@ -104,7 +104,7 @@ static ib_status put_config(ib_gguf_writer *w, const ib_lm *m, const char *sourc
         put_number(w, arch, "attention.scale", (double)c->attention_scale, 1);
     put_windows(w, m, arch);
     const ib_status status = put_rope(w, m, arch);
-    return status ? status : ib_save_tokenizer_gguf(w, source);
+    return status ? status : ib_save_tokenizer_gguf(w, m, source);
 }
 
 static ib_status put_head(ib_gguf_writer *w, const ib_lm *m, const char *source)

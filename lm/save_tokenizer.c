@@ -51,7 +51,24 @@ static const char *pre_name(const char *folder)
     return name;
 }
 
-ib_status ib_save_tokenizer_gguf(ib_gguf_writer *w, const char *source)
+/* GGUF has three places for tokens that end a text; the tokenizer's own is in the first. */
+static ib_status put_ends(ib_gguf_writer *w, const ib_lm *m, int32_t eos)
+{
+    static const char *const keys[] = {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"};
+    int k = eos >= 0;
+    if (k)
+        ib_gguf_put_u32(w, keys[0], (uint32_t)eos);
+    for (int i = 0; i < m->n_ends; i++) {
+        if (m->end[i] < 0 || m->end[i] == eos)
+            continue;
+        if (k == 3)
+            return ib_fail(IB_EUNSUPPORTED, "a GGUF file can name three tokens that end a text, this model has %d: shorten the list in generation_config.json", m->n_ends);
+        ib_gguf_put_u32(w, keys[k++], (uint32_t)m->end[i]);
+    }
+    return IB_OK;
+}
+
+ib_status ib_save_tokenizer_gguf(ib_gguf_writer *w, const ib_lm *m, const char *source)
 {
     ib_tokenizer *t = source ? ib_tokenizer_open(source) : NULL;
     if (!t)
@@ -84,12 +101,13 @@ ib_status ib_save_tokenizer_gguf(ib_gguf_writer *w, const char *source)
         ib_gguf_put_i32s(w, "tokenizer.ggml.token_type", n, kind);
         if (!t->byte_level)
             ib_gguf_put_f32s(w, "tokenizer.ggml.scores", n, score);
-        const struct { const char *key; int32_t id; } ids[] = {{"bos", t->bos}, {"eos", t->eos}, {"unknown", t->unk}, {"padding", t->pad}};
-        for (int i = 0; i < 4; i++) {
+        const struct { const char *key; int32_t id; } ids[] = {{"bos", t->bos}, {"unknown", t->unk}, {"padding", t->pad}};
+        for (int i = 0; i < 3; i++) {
             snprintf(buf, sizeof buf, "tokenizer.ggml.%s_token_id", ids[i].key);
             if (ids[i].id >= 0)
                 ib_gguf_put_u32(w, buf, (uint32_t)ids[i].id);
         }
+        status = put_ends(w, m, t->eos);
         ib_gguf_put_bool(w, "tokenizer.ggml.add_bos_token", t->add_bos);
         ib_gguf_put_bool(w, "tokenizer.ggml.add_space_prefix", t->prefix_space);
         if (t->chat_template)

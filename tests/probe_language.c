@@ -1,4 +1,4 @@
-/* probe_language.c - for tests/transformers.py: what the library makes of files that Python wrote.
+/* probe_language.c - for tests/model_files.py: what the library makes of files that Python wrote.
  *   probe_language fields                            rows of the tables of fields: table, key, kind, architectures, values, reason
  *   probe_language logits MODEL ADAPTER|- IDS OUT    logits of the tokens "3,1,4" as raw fp32; an error goes to stderr, status 1 */
 #include <stdio.h>
