@@ -91,10 +91,23 @@ static int check_memory(const job *j)
     return 1;
 }
 
+/* A state of before special tokens were recognized in rows goes on as it began. */
+static void resume_as_begun(finetune_options *o)
+{
+    char *settings = o->resume && o->out ? ib_finetune_settings(o->out) : NULL;
+    if (settings && !strstr(settings, " special=")) {
+        if (!o->literal)
+            fprintf(stderr, "isobit: %s: its state was trained with special tokens as text (--literal) and goes on so\n",
+                    o->out);
+        o->literal = -1;
+    }
+    free(settings);
+}
+
 static int open_data(job *j)
 {
     const finetune_options *o = &j->o;
-    const ib_samples_opts s = {(int)o->seq, o->no_pack, o->chat, o->train_on_prompts};
+    const ib_samples_opts s = {(int)o->seq, o->no_pack, o->chat, o->train_on_prompts, o->literal != 0, o->ignore};
     if (!(j->train = ib_samples_open(o->data, j->l.t, &s)) || (o->eval && !(j->eval = ib_samples_open(o->eval, j->l.t, &s))))
         return complain();
     if (!o->eval && o->eval_fraction > 0) {
@@ -216,6 +229,7 @@ int command_finetune(int argc, char **argv)
 {
     job j = {0};
     finetune_options_parse(argc, argv, &j.o);
+    resume_as_begun(&j.o);
     const int status = language_open(&j.l, &j.o.common, j.o.model, j.o.tokenizer, j.o.base, NULL) || choose_seq(&j) || open_data(&j) ? 1 : train(&j);
     ib_samples_free(j.eval);
     ib_samples_free(j.train);

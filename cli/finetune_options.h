@@ -6,7 +6,7 @@
 
 typedef struct finetune_options {
     common common;
-    const char *model, *data, *eval, *base, *out, *chat, *deploy, *tokenizer;
+    const char *model, *data, *eval, *base, *out, *chat, *deploy, *tokenizer, *ignore;
     char lora[512], targets[256], ranks[256]; /* as given; its parts */
     ib_adapter_opts adapter;
     int64_t seq; /* 0: not said */
@@ -14,6 +14,7 @@ typedef struct finetune_options {
     double epochs, lr, clip, decay, eval_fraction;
     ib_schedule_kind schedule;
     int bits8, paged, no_shuffle, no_pack, train_on_prompts, plan, resume;
+    int literal; /* 1: special tokens in text stay text; -1: so too, but the state, older than the option, says nothing */
 } finetune_options;
 
 /* Parses the command line; exits with status 2 and one line on a wrong one. */

@@ -36,32 +36,10 @@ void language_close(language *l)
 
 int language_tokens(language *l, const char *path, ib_ids *out)
 {
-    FILE *f = fopen(path, "rb");
-    char *text = NULL;
-    size_t n = 0, room = 0;
-    int status = 0;
-    if (!f) {
-        fprintf(stderr, "isobit: %s: cannot be opened\n", path);
-        return 1;
-    }
-    for (size_t got = 1; got; n += got) {
-        if (room - n < 65536) {
-            char *grown = realloc(text, room = 2 * room + 131072);
-            if (!grown) {
-                fprintf(stderr, "isobit: %s: out of memory\n", path);
-                status = 1;
-                break;
-            }
-            text = grown;
-        }
-        got = fread(text + n, 1, room - n, f);
-    }
-    if (!status && ferror(f)) {
-        fprintf(stderr, "isobit: %s: cannot be read\n", path);
-        status = 1;
-    }
-    fclose(f);
-    if (!status && ib_tokenize(l->t, text, n, 0, out)) {
+    size_t n;
+    char *text = ib_text_read(path, &n);
+    int status = text ? 0 : complain();
+    if (text && ib_tokenize(l->t, text, n, 0, out)) {
         fprintf(stderr, "isobit: %s: %s\n", path, ib_error());
         status = 1;
     }

@@ -11,7 +11,7 @@
 typedef struct rendering {
     char *text;
     size_t n, room;
-    ib_ids spans; /* from, to, from, to, ... */
+    ib_ids spans; /* from, to, 1 or -1 (not to be learned), from, ... */
     int failed;
 } rendering;
 
@@ -37,21 +37,28 @@ static void put(rendering *r, const char *s)
 }
 
 /* Jinja's trim */
-static void put_trimmed(rendering *r, const char *s)
+static void put_trimmed(rendering *r, const ib_message *m)
 {
-    size_t n = strlen(s);
-    while (n && strchr(" \t\r\n", s[n - 1]))
+    const char *s = m->content;
+    size_t n = m->n;
+    while (n && memchr(" \t\r\n", s[n - 1], 4))
         n--;
-    while (n && strchr(" \t\r\n", *s)) {
+    while (n && memchr(" \t\r\n", *s, 4)) {
         s++;
         n--;
     }
     put_n(r, s, n);
 }
 
+/* The assistant begins to speak, and has spoken. */
 static void mark(rendering *r)
 {
     r->failed |= ib_ids_append(&r->spans, (int32_t)r->n) != IB_OK;
+}
+static void mark_end(rendering *r, const ib_message *m)
+{
+    mark(r);
+    r->failed |= ib_ids_append(&r->spans, m->unlearned ? -1 : 1) != IB_OK;
 }
 
 static int is(const ib_message *m, const char *role)
@@ -80,10 +87,10 @@ static void chatml(rendering *r, const ib_tokenizer *t, const ib_message *m, int
         put(r, "\n");
         if (is(&m[i], "assistant"))
             mark(r);
-        put(r, m[i].content);
+        put_n(r, m[i].content, m[i].n);
         put(r, "<|im_end|>");
         if (is(&m[i], "assistant"))
-            mark(r);
+            mark_end(r, &m[i]);
         put(r, "\n");
     }
     if (reply)
@@ -95,26 +102,26 @@ static void llama2(rendering *r, const ib_tokenizer *t, const ib_message *m, int
 {
     (void)reply;
     size_t size;
-    const char *system = n && is(&m[0], "system") ? m[0].content : NULL;
+    const ib_message *system = n && is(&m[0], "system") ? &m[0] : NULL;
     for (int i = system ? 1 : 0; i < n; i++) {
         if (is(&m[i], "assistant")) {
             put(r, " ");
             mark(r);
-            put_trimmed(r, m[i].content);
+            put_trimmed(r, &m[i]);
             put(r, " ");
             put(r, ib_token_bytes(t, t->eos, &size));
-            mark(r);
+            mark_end(r, &m[i]);
             continue;
         }
         put(r, ib_token_bytes(t, t->bos, &size));
         put(r, "[INST] ");
         if (system) {
             put(r, "<<SYS>>\n");
-            put(r, system);
+            put_n(r, system->content, system->n);
             put(r, "\n<</SYS>>\n\n");
             system = NULL;
         }
-        put_trimmed(r, m[i].content);
+        put_trimmed(r, &m[i]);
         put(r, " [/INST]");
     }
 }
@@ -130,10 +137,10 @@ static void llama3(rendering *r, const ib_tokenizer *t, const ib_message *m, int
         put(r, "<|end_header_id|>\n\n");
         if (is(&m[i], "assistant"))
             mark(r);
-        put_trimmed(r, m[i].content);
+        put_trimmed(r, &m[i]);
         put(r, "<|eot_id|>");
         if (is(&m[i], "assistant"))
-            mark(r);
+            mark_end(r, &m[i]);
     }
     if (reply)
         put(r, "<|start_header_id|>assistant<|end_header_id|>\n\n");
@@ -143,7 +150,7 @@ static void llama3(rendering *r, const ib_tokenizer *t, const ib_message *m, int
 static void gemma(rendering *r, const ib_tokenizer *t, const ib_message *m, int n, int reply)
 {
     size_t size;
-    const char *system = n && is(&m[0], "system") ? m[0].content : NULL;
+    const ib_message *system = n && is(&m[0], "system") ? &m[0] : NULL;
     put(r, ib_token_bytes(t, t->bos, &size));
     for (int i = system ? 1 : 0; i < n; i++) {
         const int model = is(&m[i], "assistant");
@@ -151,16 +158,16 @@ static void gemma(rendering *r, const ib_tokenizer *t, const ib_message *m, int 
         put(r, model ? "model" : m[i].role);
         put(r, "\n");
         if (system) {
-            put(r, system);
+            put_n(r, system->content, system->n);
             put(r, "\n\n");
             system = NULL;
         }
         if (model)
             mark(r);
-        put_trimmed(r, m[i].content);
+        put_trimmed(r, &m[i]);
         put(r, "<end_of_turn>");
         if (model)
-            mark(r);
+            mark_end(r, &m[i]);
         put(r, "\n");
     }
     if (reply)
@@ -192,8 +199,9 @@ static ib_status render(rendering *r, const ib_tokenizer *t, const char *name, c
     for (int j = 0; j < n && !status; j++) {
         char *text;
         size_t length;
-        status = ib_tokenizer_compose(t, m[j].content, strlen(m[j].content), &text, &length);
-        composed[j] = (ib_message){m[j].role, text ? text : m[j].content};
+        const size_t own = m[j].n ? m[j].n : strlen(m[j].content);
+        status = ib_tokenizer_compose(t, m[j].content, own, &text, &length);
+        composed[j] = (ib_message){m[j].role, text ? text : m[j].content, text ? length : own, m[j].unlearned};
     }
     if (!status)
         templates[i].render(r, t, composed, n, reply);
@@ -257,8 +265,8 @@ ib_status ib_chat_tokens(ib_tokenizer *t, const char *name, const ib_message *me
     int64_t span = 0;
     for (int64_t i = first; mask && i < out->n && !status; i++) {
         while (span < r.spans.n && (size_t)r.spans.id[span + 1] <= at)
-            span += 2;
-        status = ib_ids_append(mask, span < r.spans.n && (size_t)r.spans.id[span] <= at);
+            span += 3;
+        status = ib_ids_append(mask, span < r.spans.n && (size_t)r.spans.id[span] <= at ? r.spans.id[span + 2] : 0);
         at += at < r.n ? surface(t, out->id[i], r.text, at) : 0;
     }
     ib_free(r.text);

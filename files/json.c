@@ -1,29 +1,34 @@
 /* json.c - JSON files through json-c. */
 #include <string.h>
 
+#include "files/json_scan.h"
 #include "files/safetensors.h"
 #include "tensor/alloc.h"
 #include "tensor/error.h"
 
 struct json_object *ib_json_read(const char *path)
 {
-    size_t size;
-    unsigned char *text = ib_file_read(path, &size);
-    if (!text)
+    size_t size, at = 0;
+    unsigned char *file = ib_file_read(path, &size);
+    if (!file)
         return NULL;
-    struct json_object *o = NULL;
-    struct json_tokener *t = json_tokener_new();
-    if (t && size < INT32_MAX)
-        o = json_tokener_parse_ex(t, (const char *)text, (int)size + 1); /* the byte behind the end is 0 */
-    if (!o || json_tokener_get_error(t) != json_tokener_success) {
-        ib_fail(IB_EFORMAT, "%s: is not JSON: %s at byte %zu", path, t ? json_tokener_error_desc(json_tokener_get_error(t)) : "no memory",
-                t ? json_tokener_get_parse_end(t) : 0);
+    const size_t mark = size >= 3 && !memcmp(file, "\xef\xbb\xbf", 3) ? 3 : 0; /* of byte order: says UTF-8 */
+    const char *text = (const char *)file + mark;
+    struct json_object *o = ib_json_parse(text, size - mark, &at, 0);
+    size_t end = at;
+    ib_json_space(text, size - mark, &end);
+    if (o && end < size - mark) {
+        ib_fail(IB_EFORMAT, "something stands behind its end");
         json_object_put(o);
         o = NULL;
+        at = end;
     }
-    if (t)
-        json_tokener_free(t);
-    ib_free(text);
+    if (!o) {
+        long long line, byte;
+        ib_json_place(text, at, &line, &byte);
+        ib_error_prefix("%s: is not JSON: line %lld, byte %lld", path, line, byte);
+    }
+    ib_free(file);
     return o;
 }
 

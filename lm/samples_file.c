@@ -1,8 +1,10 @@
-/* samples_file.c - JSONL and plain text as training rows. */
+/* samples_file.c - files of rows and of running text as training rows. */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
-#include "files/safetensors.h"
+#include "files/json_scan.h"
+#include "lm/row_keys.h"
 #include "lm/samples.h"
 #include "tensor/alloc.h"
 #include "tensor/argument.h"
@@ -12,7 +14,7 @@ typedef struct reader {
     const ib_samples_opts *o;
     ib_samples *s;
     ib_ids ids, mask; /* of the sample under way */
-    int seq, chat;      /* chat: the sample came as messages */
+    int seq, chat;    /* chat: the sample came as messages */
 } reader;
 
 static ib_status put(reader *r, int32_t id, int learned)
@@ -23,10 +25,18 @@ static ib_status put(reader *r, int32_t id, int learned)
 static ib_status put_text(reader *r, const char *text, size_t n, int learned)
 {
     const int64_t before = r->ids.n;
-    ib_status status = ib_tokenize(r->t, text, n, 0, &r->ids);
+    ib_status status = ib_tokenize(r->t, text, n, !r->o->literal, &r->ids);
     for (int64_t i = before; i < r->ids.n && !status; i++)
         status = ib_ids_append(&r->mask, learned);
     return status;
+}
+
+/* A member that must be text. */
+static ib_status put_member(reader *r, const char *key, struct json_object *v, int learned)
+{
+    if (!json_object_is_type(v, json_type_string))
+        return ib_fail(IB_EFORMAT, "%s is not text; conversations go into messages", key);
+    return put_text(r, json_object_get_string(v), (size_t)json_object_get_string_len(v), learned);
 }
 
 static ib_status put_bos(reader *r)
@@ -34,98 +44,232 @@ static ib_status put_bos(reader *r)
     return ib_tokenizer_adds_bos(r->t) ? put(r, ib_tokenizer_bos(r->t), 0) : IB_OK;
 }
 
+/* The end token, if the text has not brought it. */
 static ib_status put_eos(reader *r)
 {
-    return ib_tokenizer_eos(r->t) >= 0 ? put(r, ib_tokenizer_eos(r->t), 1) : IB_OK;
+    const int32_t eos = ib_tokenizer_eos(r->t);
+    const int64_t last = r->ids.n - 1;
+    if (eos < 0 || (!r->o->literal && last >= 0 && r->ids.id[last] == eos && r->mask.id[last]))
+        return IB_OK;
+    return put(r, eos, 1);
+}
+
+/* The texts of a list of parts one behind the other, into *joined. */
+static ib_status join_parts(struct json_object *list, const char *ignore, char **joined, size_t *n)
+{
+    size_t room = 1;
+    *n = 0;
+    for (int pass = 0; pass < 2; pass++) { /* measured, then copied */
+        if (pass && !(*joined = ib_alloc(room)))
+            return IB_ENOMEM;
+        for (size_t i = 0; i < json_object_array_length(list); i++) {
+            struct json_object *part = json_object_array_get_idx(list, i);
+            ib_row_values v;
+            const int object = json_object_is_type(part, json_type_object);
+            const ib_status status = object ? ib_row_read(IB_PLACE_PART, part, ignore, &v) : IB_OK;
+            if (status)
+                return status;
+            const char *type =
+                object && json_object_is_type(v.type, json_type_string) ? json_object_get_string(v.type) : NULL;
+            if (!type || strcmp(type, "text") || !json_object_is_type(v.text, json_type_string))
+                return ib_fail(
+                    IB_EUNSUPPORTED,
+                    "part %zu of its content is not {\"type\": \"text\", \"text\": \"...\"}: text alone is learned",
+                    i + 1);
+            const size_t bytes = (size_t)json_object_get_string_len(v.text);
+            if (pass)
+                memcpy(*joined + *n, json_object_get_string(v.text), bytes);
+            *n += pass ? bytes : 0;
+            room += bytes;
+        }
+    }
+    return IB_OK;
+}
+
+/* A message of a conversation; *joined: what is to be freed with it. */
+static ib_status read_message(const reader *r, struct json_object *o, ib_message *m, char **joined)
+{
+    ib_row_values v;
+    if (!json_object_is_type(o, json_type_object))
+        return ib_fail(IB_EFORMAT, "is not an object with role and content");
+    const ib_status status = ib_row_read(IB_PLACE_MESSAGE, o, r->o->ignore, &v);
+    if (status)
+        return status;
+    const char *role = json_object_is_type(v.role, json_type_string) ? json_object_get_string(v.role) : NULL;
+    if (!role)
+        return ib_fail(IB_EFORMAT, "has no role");
+    if (strlen(role) != (size_t)json_object_get_string_len(v.role))
+        return ib_fail(IB_EFORMAT, "has U+0000 in its role");
+    *m = (ib_message){.role = role};
+    if (json_object_is_type(v.content, json_type_string)) {
+        m->content = json_object_get_string(v.content);
+        m->n = (size_t)json_object_get_string_len(v.content);
+    } else if (json_object_is_type(v.content, json_type_array)) {
+        const ib_status joining = join_parts(v.content, r->o->ignore, joined, &m->n);
+        m->content = *joined;
+        if (joining)
+            return joining;
+    } else {
+        return ib_fail(IB_EFORMAT, "has no content that is text");
+    }
+    if (v.weight) {
+        const int number =
+            json_object_is_type(v.weight, json_type_int) || json_object_is_type(v.weight, json_type_double);
+        const double weight = json_object_get_double(v.weight);
+        if (!number || (weight != 0 && weight != 1))
+            return ib_fail(IB_EUNSUPPORTED, "has the weight %s; 0 (not learned) and 1 are possible",
+                           json_object_to_json_string(v.weight));
+        if (strcmp(role, "assistant") && (weight == 0) == r->o->train_on_prompts)
+            return ib_fail(IB_EUNSUPPORTED, "has the weight %g as %s: weights are for what the assistant says", weight,
+                           role);
+        m->unlearned = weight == 0;
+    }
+    return IB_OK;
 }
 
 static ib_status put_messages(reader *r, struct json_object *list)
 {
     const int n = json_object_is_type(list, json_type_array) ? (int)json_object_array_length(list) : 0;
-    ib_message *m = n ? ib_alloc((size_t)n * sizeof *m) : NULL;
     if (!n)
-        return ib_fail(IB_EFORMAT, "has no messages");
-    if (!m)
-        return IB_ENOMEM;
-    ib_status status = IB_OK;
-    for (int i = 0; i < n && !status; i++) {
-        struct json_object *o = json_object_array_get_idx(list, (size_t)i);
-        m[i] = (ib_message){ib_json_text(o, "role"), ib_json_text(o, "content")};
-        if (!m[i].role || !m[i].content)
-            status = ib_fail(IB_EFORMAT, "message %d has no role or no content", i + 1);
-    }
+        return ib_fail(IB_EFORMAT, "messages is not a list of messages");
+    ib_message *m = ib_alloc((size_t)n * sizeof *m);
+    char **joined = ib_alloc((size_t)n * sizeof *joined);
+    ib_status status = m && joined ? IB_OK : IB_ENOMEM;
+    for (int i = 0; i < n && !status; i++)
+        if ((status = read_message(r, json_object_array_get_idx(list, (size_t)i), &m[i], &joined[i])))
+            ib_error_prefix("message %d", i + 1);
     if (!status)
         status = ib_chat_tokens(r->t, r->o->chat, m, n, 0, &r->ids, &r->mask);
-    for (int64_t i = 0; i < r->mask.n && !status && r->o->train_on_prompts; i++)
-        r->mask.id[i] = 1;
+    for (int64_t i = 0; i < r->mask.n && !status; i++) /* -1: of a message that is not learned */
+        r->mask.id[i] = r->mask.id[i] > 0 || (!r->mask.id[i] && r->o->train_on_prompts);
+    for (int i = 0; joined && i < n; i++)
+        ib_free(joined[i]);
+    ib_free(joined);
     ib_free(m);
     return status;
 }
 
-static ib_status put_line(reader *r, struct json_object *o)
+static ib_status put_object(reader *r, struct json_object *o)
 {
-    struct json_object *messages = ib_json_get(o, "messages");
-    const char *prompt = ib_json_text(o, "prompt"), *completion = ib_json_text(o, "completion"), *text = ib_json_text(o, "text");
-    if ((r->chat = messages != NULL))
-        return put_messages(r, messages);
-    ib_status status;
-    if (prompt && completion) {
-        if (!(status = put_bos(r)) && !(status = put_text(r, prompt, strlen(prompt), r->o->train_on_prompts)) &&
-            !(status = put_text(r, completion, strlen(completion), 1)))
-            status = put_eos(r);
+    ib_row_values v;
+    ib_status status = ib_row_read(IB_PLACE_ROW, o, r->o->ignore, &v);
+    if (status)
         return status;
-    }
-    if (!text)
+    if (!v.messages && json_object_object_get_ex(o, "messages", NULL) && !v.text && !v.prompt)
+        return ib_fail(IB_EFORMAT, "has no messages");
+    if (!v.messages && !v.text && !(v.prompt && v.completion))
         return ib_fail(IB_EFORMAT, "has neither messages, nor prompt and completion, nor text");
-    if (!(status = put_bos(r)) && !(status = put_text(r, text, strlen(text), 1)))
-        status = put_eos(r);
-    return status;
+    if ((v.messages != NULL) + (v.text != NULL) + (v.prompt || v.completion) > 1)
+        return ib_fail(
+            IB_EFORMAT,
+            "has more than one of messages, prompt and completion, and text: --ignore-columns says which to leave");
+    if ((r->chat = v.messages != NULL))
+        return put_messages(r, v.messages);
+    if ((status = put_bos(r)))
+        return status;
+    if (v.text)
+        status = put_member(r, "text", v.text, 1);
+    else if (!(status = put_member(r, "prompt", v.prompt, r->o->train_on_prompts)))
+        status = put_member(r, "completion", v.completion, 1);
+    return status ? status : put_eos(r);
 }
 
-static ib_status finish_sample(reader *r)
+static ib_status two_bos(const reader *r)
 {
     const int32_t bos = ib_tokenizer_bos(r->t), eos = ib_tokenizer_eos(r->t);
-    if (r->ids.n > 1 && bos >= 0 && bos != eos && ib_tokenizer_adds_bos(r->t) && r->ids.id[0] == bos && r->ids.id[1] == bos)
+    if (r->ids.n > 1 && bos >= 0 && bos != eos && ib_tokenizer_adds_bos(r->t) && r->ids.id[0] == bos &&
+        r->ids.id[1] == bos)
         return ib_fail(IB_EINVAL, "begins with two BOS tokens: the text brings one and the model adds one");
+    return IB_OK;
+}
+
+static ib_status put_row(reader *r, struct json_object *o)
+{
+    const int32_t eos = ib_tokenizer_eos(r->t);
+    ib_status status;
+    r->chat = json_object_is_type(o, json_type_array);
+    if (r->chat)
+        status = put_messages(r, o);
+    else if (json_object_is_type(o, json_type_object))
+        status = put_object(r, o);
+    else
+        status = ib_fail(IB_EFORMAT, "a row is an object or a list of messages");
+    if (status || (status = two_bos(r)))
+        return status;
     const int64_t end = r->ids.n < r->seq ? r->ids.n : r->seq;
     r->s->learns_end |= eos < 0 && !r->chat; /* a model without an end token has none to learn */
     for (int64_t i = 1; i < end; i++)
         r->s->learns_end |= r->mask.id[i] && ib_token_is_control(r->t, r->ids.id[i]);
-    const ib_status status = ib_samples_add(r->s, r->ids.id, r->mask.id, r->ids.n, r->seq, r->o->no_pack);
+    status = ib_samples_add(r->s, r->ids.id, r->mask.id, r->ids.n, r->seq, r->o->no_pack);
     r->ids.n = r->mask.n = 0;
     return status;
 }
 
-static ib_status read_jsonl(reader *r, const char *path, const char *text, size_t size)
+/* Whether the list at text + at holds rows, not the messages of one row. */
+static int holds_rows(const char *text, size_t n, size_t at)
 {
-    int64_t number = 0;
+    at++;
+    ib_json_space(text, n, &at);
+    if (at < n && text[at] == ']')
+        return 1;
+    struct json_object *first = ib_json_parse(text, n, &at, 1);
+    const int rows =
+        first && !(json_object_is_type(first, json_type_object) && json_object_object_get_ex(first, "role", NULL));
+    json_object_put(first);
+    return rows;
+}
+
+/* Rows are JSON values one behind the other, parted by white space; a list of rows is its rows. */
+static ib_status read_rows(reader *r, const char *path, const char *text, size_t n)
+{
+    long long line = 1;
+    size_t begin = 0, counted = 0; /* of the line; lines are counted up to here */
+    int in_list = 0;
     ib_status status = IB_OK;
-    struct json_tokener *parser = json_tokener_new();
-    if (!parser)
-        return ib_fail(IB_ENOMEM, "%s: out of memory", path);
-    for (const char *line = text, *end = text + size; line < end && !status;) {
-        const char *stop = memchr(line, '\n', (size_t)(end - line));
-        const size_t n = (size_t)((stop ? stop : end) - line);
-        size_t blank = 0;
-        number++;
-        while (blank < n && strchr(" \t\r", line[blank]))
-            blank++;
-        if (blank < n) {
-            json_tokener_reset(parser);
-            struct json_object *o = n < INT32_MAX ? json_tokener_parse_ex(parser, line, (int)n) : NULL;
-            if (json_tokener_get_error(parser) == json_tokener_continue)
-                o = json_tokener_parse_ex(parser, "", 1); /* a number at the end */
-            if (!json_object_is_type(o, json_type_object))
-                status = ib_fail(IB_EFORMAT, "is not a JSON object (%s)", json_tokener_error_desc(json_tokener_get_error(parser)));
-            else if (!(status = put_line(r, o)))
-                status = finish_sample(r);
-            json_object_put(o);
-            if (status)
-                ib_error_prefix("%s: line %lld", path, (long long)number);
+    for (size_t at = 0; !status;) {
+        ib_json_space(text, n, &at);
+        if (at == n)
+            break;
+        if (in_list && (text[at] == ',' || text[at] == ']')) { /* the list is known to be whole */
+            in_list = text[at++] == ',';
+            continue;
         }
-        line += n + 1;
+        size_t from = at;
+        struct json_object *o = NULL;
+        const char *syntax = "is not JSON";
+        if (!in_list && text[at] == '[') {
+            status = ib_json_scan(text, n, &at, 1);
+            if (!status && holds_rows(text, n, from)) {
+                at = from + 1;
+                in_list = 1;
+                continue;
+            }
+            at = status ? at : from;
+        }
+        if (!status && !(o = ib_json_parse(text, n, &at, 1)))
+            status = at > from || text[from] != 'n'
+                         ? ib_error_status()
+                         : (syntax = NULL, ib_fail(IB_EFORMAT, "a row is an object or a list of messages"));
+        else if (!status)
+            syntax = NULL, status = put_row(r, o);
+        json_object_put(o);
+        if (status) {
+            for (size_t fault = syntax ? at : from; counted < fault; counted++)
+                if (text[counted] == '\n') {
+                    line++;
+                    begin = counted + 1;
+                }
+            size_t first = begin;
+            while (first < from && strchr(" \t\r[", text[first]))
+                first++;
+            if (syntax)
+                ib_error_prefix("%s: line %lld: %s: byte %zu", path, line, syntax, at - begin + 1);
+            else if (first < from)
+                ib_error_prefix("%s: line %lld, byte %zu", path, line, from - begin + 1);
+            else
+                ib_error_prefix("%s: line %lld", path, line);
+        }
     }
-    json_tokener_free(parser);
     return status;
 }
 
@@ -133,11 +277,13 @@ static ib_status read_jsonl(reader *r, const char *path, const char *text, size_
 static ib_status read_text(reader *r, const char *path, const char *text, size_t size)
 {
     ib_status status = put_text(r, text, size, 1);
+    const int bos = ib_tokenizer_adds_bos(r->t), step = r->seq - bos;
+    if (!status && bos && r->ids.n && r->ids.id[0] == ib_tokenizer_bos(r->t))
+        status = ib_fail(IB_EINVAL, "begins with two BOS tokens: the text brings one and the model adds one");
     if (status) {
         ib_error_prefix("%s", path);
         return status;
     }
-    const int bos = ib_tokenizer_adds_bos(r->t), step = r->seq - bos;
     int32_t *window = ib_alloc((size_t)r->seq * sizeof *window);
     if (!window)
         return IB_ENOMEM;
@@ -153,6 +299,39 @@ static ib_status read_text(reader *r, const char *path, const char *text, size_t
     return status;
 }
 
+/* What a file holds, by the ending of its name; .gz behind it does not count. */
+typedef enum kind { RUNNING_TEXT, ROWS, OTHER } kind;
+
+static kind kind_of(const char *path)
+{
+    static const char *const rows[] = {"jsonl", "ndjson", "json"}, *const other[] = {"csv",   "tsv",     "parquet",
+                                                                                     "arrow", "feather", "xlsx",
+                                                                                     "yaml",  "yml",     "xml"};
+    const size_t n = strlen(path), end = n > 3 && !strcasecmp(path + n - 3, ".gz") ? n - 3 : n;
+    size_t dot = end;
+    while (dot && path[dot - 1] != '.' && path[dot - 1] != '/')
+        dot--;
+    for (size_t i = 0; dot && path[dot - 1] == '.' && i < sizeof rows / sizeof *rows; i++)
+        if (strlen(rows[i]) == end - dot && !strncasecmp(rows[i], path + dot, end - dot))
+            return ROWS;
+    for (size_t i = 0; dot && path[dot - 1] == '.' && i < sizeof other / sizeof *other; i++)
+        if (strlen(other[i]) == end - dot && !strncasecmp(other[i], path + dot, end - dot))
+            return OTHER;
+    return RUNNING_TEXT;
+}
+
+/* Rows in a file whose name says text: its first line is an object with a key of rows. */
+static int begins_as_rows(const char *text, size_t n)
+{
+    size_t at = 0;
+    ib_json_space(text, n, &at);
+    struct json_object *o = at < n && text[at] == '{' ? ib_json_parse(text, n, &at, 1) : NULL;
+    const int rows = o && (json_object_object_get_ex(o, "messages", NULL) ||
+                           json_object_object_get_ex(o, "text", NULL) || json_object_object_get_ex(o, "prompt", NULL));
+    json_object_put(o);
+    return rows;
+}
+
 ib_samples *ib_samples_open(const char *path, ib_tokenizer *t, const ib_samples_opts *o)
 {
     IB_NEED_OR(path, NULL);
@@ -160,23 +339,31 @@ ib_samples *ib_samples_open(const char *path, ib_tokenizer *t, const ib_samples_
     static const ib_samples_opts defaults;
     o = o ? o : &defaults;
     IB_TAKE_OR(o->seq, o->seq == 0 || (o->seq >= 2 && o->seq <= 1 << 20), NULL, "is %d: rows have 2 to 2^20 tokens", o->seq);
-    const size_t n = strlen(path);
-    const int jsonl = n > 6 && !strcmp(path + n - 6, ".jsonl");
     reader r = {t, o, ib_alloc(sizeof(ib_samples)), {0}, {0}, o->seq ? o->seq : 512, 0};
-    size_t size;
-    unsigned char *text = r.s ? ib_file_read(path, &size) : NULL;
-    ib_status status = text ? IB_OK : ib_error_status();
-    if (!status && (r.seq < 2 || r.seq > 1 << 20))
-        status = ib_fail(IB_EINVAL, "rows of %d tokens", r.seq);
+    const kind k = kind_of(path);
+    size_t size = 0;
+    ib_status status = r.s ? IB_OK : IB_ENOMEM;
+    if (!status && k == OTHER)
+        status = ib_fail(IB_EUNSUPPORTED,
+                         "%s: tables and markup are not read: write its rows as .jsonl, or its text as .txt", path);
+    char *text = status ? NULL : ib_text_read(path, &size);
+    if (!status && !text)
+        status = ib_error_status();
+    if (!status && k == RUNNING_TEXT && begins_as_rows(text, size))
+        status = ib_fail(IB_EFORMAT, "%s: holds rows of JSON but is named as running text: name it .jsonl", path);
     if (!status)
-        status = jsonl ? read_jsonl(&r, path, (const char *)text, size) : read_text(&r, path, (const char *)text, size);
+        status = k == ROWS ? read_rows(&r, path, text, size) : read_text(&r, path, text, size);
     if (!status && !r.s->info.samples)
         status = ib_fail(IB_EFORMAT, "%s: holds no data", path);
     else if (!status && !r.s->info.rows)
-        status = ib_fail(IB_EINVAL, "%s: all tokens of all %lld samples are masked: there is nothing to learn (rows are cut at %d tokens)", path,
-                         (long long)r.s->info.samples, r.seq);
+        status = ib_fail(
+            IB_EINVAL,
+            "%s: all tokens of all %lld samples are masked: there is nothing to learn (rows are cut at %d tokens)",
+            path, (long long)r.s->info.samples, r.seq);
     else if (!status && !r.s->learns_end)
-        status = ib_fail(IB_EINVAL, "%s: no sample teaches where to stop: every end token is masked or cut off at %d tokens", path, r.seq);
+        status =
+            ib_fail(IB_EINVAL, "%s: no sample teaches where to stop: every end token is masked or cut off at %d tokens",
+                    path, r.seq);
     ib_free(text);
     ib_free_ids(&r.ids);
     ib_free_ids(&r.mask);

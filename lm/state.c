@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 
 #include "tensor/alloc.h"
-#include "tensor/error.h"
+#include "tensor/argument.h"
 
 enum { NAME = 200 };
 
@@ -24,6 +24,18 @@ int ib_state_exists(const char *folder)
     const int there = path && !stat(path, &info);
     ib_free(path);
     return there;
+}
+
+char *ib_finetune_settings(const char *out)
+{
+    IB_NEED_OR(out, NULL);
+    char *path = ib_state_exists(out) ? path_of(out) : NULL;
+    ib_safetensors *f = path ? ib_safetensors_open(path) : NULL;
+    const char *settings = f ? ib_json_text(f->metadata, "settings") : NULL;
+    char *copy = settings ? ib_strdup(settings) : NULL;
+    ib_safetensors_close(f);
+    ib_free(path);
+    return copy;
 }
 
 ib_status ib_state_save(const char *folder, const ib_lm *m, const ib_optim *opt, const char *settings, int64_t step)

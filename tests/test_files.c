@@ -218,7 +218,7 @@ static void wrong_adapters_are_told(void)
     CHECK_ERROR(ib_lm_adapter_open(m, at("adapter")), "do not fit a layer");
     /* a good one, and what its configuration may not say beside its tensors */
     copy(MODELS "llama/adapter/adapter_model.safetensors", at("adapter/adapter_model.safetensors"));
-    const char *const good = "\"peft_type\":\"LORA\",\"r\":3,\"lora_alpha\":6,\"target_modules\":\"all-linear\"";
+    const char *const good[] = {"\"peft_type\":\"LORA\"", "\"r\":3", "\"lora_alpha\":6", "\"target_modules\":\"all-linear\""};
     static const struct { const char *more, *says; } bad[] = {
         {"\"init_lora_weights\":\"pissa\"", "'init_lora_weights' is \"pissa\""}, {"\"init_lora_weights\":\"pissa_niter_16\"", "plain LoRA"},
         {"\"init_lora_weights\":\"olora\"", "init_lora_weights"}, {"\"init_lora_weights\":\"loftq\"", "init_lora_weights"},
@@ -233,7 +233,11 @@ static void wrong_adapters_are_told(void)
         {"\"lora_alpha\":0", "an alpha of 0"}, {"\"use_rslora\":1", "true or false is expected"}, {"\"use_something_new\":true", "an unknown field"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char text[400];
-        snprintf(text, sizeof text, "{%s,%s}", good, bad[i].more);
+        int n = snprintf(text, sizeof text, "{%s", bad[i].more);
+        for (int j = 0; j < 4; j++) /* a member of `more` stands in the place of the good one */
+            if (strncmp(good[j], bad[i].more, strcspn(good[j], ":") + 1))
+                n += snprintf(text + n, sizeof text - (size_t)n, ",%s", good[j]);
+        strcat(text, "}");
         put_text(at("adapter/adapter_config.json"), text);
         ib_lm *fresh = ib_lm_open(MODELS "llama");
         CHECK_ERROR(ib_lm_adapter_open(fresh, at("adapter")), bad[i].says);
@@ -241,7 +245,7 @@ static void wrong_adapters_are_told(void)
         ib_lm_free(fresh);
     }
     char text[400];
-    snprintf(text, sizeof text, "{%s,%s}", good, "\"layers_to_transform\":[0,1],\"layers_pattern\":\"layers\",\"exclude_modules\":[],\"use_something_new\":null");
+    snprintf(text, sizeof text, "{%s,%s,%s,%s,%s}", good[0], good[1], good[2], good[3], "\"layers_to_transform\":[0,1],\"layers_pattern\":\"layers\",\"exclude_modules\":[],\"use_something_new\":null");
     put_text(at("adapter/adapter_config.json"), text);
     ib_lm_free(m);
     m = ib_lm_open(MODELS "llama");
@@ -261,7 +265,7 @@ static void wrong_data_are_told(void)
     ib_tokenizer *t = ib_tokenizer_open(MODELS "tokenizer_smollm");
     const ib_samples_opts o = {.seq = 16, .chat = "chatml"};
     static const struct { const char *text, *says; } bad[] = {
-        {"", "holds no data"}, {"\n\n", "holds no data"}, {"{\"text\": \"a\"}\nnot json\n", "line 2"}, {"[1]", "line 1"}, {"{\"x\": 1}", "neither messages"},
+        {"", "holds no data"}, {"\n\n", "holds no data"}, {"{\"text\": \"a\"}\nnot json\n", "line 2"}, {"[1]", "line 1"}, {"{\"id\": 1}", "neither messages"},
         {"{\"messages\": []}", "no messages"}, {"{\"messages\": [{\"role\": \"user\"}]}", "no content"},
         {"{\"messages\": [{\"role\": \"wizard\", \"content\": \"x\"}]}", "'wizard'"},
         {"{\"messages\": [{\"role\": \"user\", \"content\": \"hello there\"}]}", "all tokens of all 1 samples are masked"},

@@ -16,6 +16,8 @@ typedef struct ib_samples_opts {
     int no_pack;           /* one sample a row; else short samples share a row and never see each other */
     const char *chat;      /* chat template by name; NULL: the model's own */
     int train_on_prompts;  /* else only what the assistant says, or the completion, is learned */
+    int literal;           /* special tokens written in text, prompt and completion stay text; else they are tokens */
+    const char *ignore;    /* keys of rows and messages to set aside, joined by commas; NULL: none */
 } ib_samples_opts;
 
 typedef struct ib_samples_info {
@@ -23,9 +25,14 @@ typedef struct ib_samples_info {
     int64_t truncated, skipped;             /* samples longer than seq; samples without anything to learn */
 } ib_samples_info;
 
-/* A .jsonl file, each line {"messages": [{"role","content"}]}, {"prompt","completion"} or {"text"}; any other file is plain
- * text, cut into windows of seq tokens in order. Errors name file and line: a line that is not JSON, text that is not
- * UTF-8, no data, all tokens masked, an end-of-sequence token that is never learned, two BOS tokens at a start. */
+/* A file of rows (.jsonl, .ndjson, .json; also .gz): JSON values one behind the other, or lists of them. A row is
+ * {"messages": [{"role","content"}]} or that list alone, {"prompt","completion"} or {"text"}; content is text or a
+ * list of {"type": "text", "text"}, a message of the assistant with "weight": 0 is not learned. lm/row_keys.def
+ * holds every key: a key that it does not name is an error, unless `ignore` does. Any other file is running text,
+ * cut into windows of seq tokens in order. All of a text is read, U+0000 too; a byte-order mark is none of it. A
+ * text that brings its end token gets no second one. Errors name file and line: JSON that is not strictly so, a key
+ * that is not understood, text that is not UTF-8, no data, all tokens masked, an end-of-sequence token that is never
+ * learned, two BOS tokens at a start. */
 ib_samples *ib_samples_open(const char *path, ib_tokenizer *t, const ib_samples_opts *o);
 void ib_samples_free(ib_samples *s); /* NULL is fine */
 ib_samples_info ib_samples_info_of(const ib_samples *s);
@@ -69,10 +76,12 @@ typedef struct ib_finetune_opts {
     void *user;
 } ib_finetune_opts;
 
-/* Trains m's adapter or own weights. Losses and gradients are weighted by tokens over the whole step. Same seed, same
- * bytes: at any thread count and after any resume. A loss or gradient that is not finite names its place, goes back to the
- * last saved state once, and is IB_ENUMERIC if it comes again. */
+/* Trains m's adapter or own weights. Losses and gradients are weighted by tokens over the whole step. Same seed,
+ * same bytes: at any thread count and after any resume. A loss or gradient that is not finite names its place, goes
+ * back to the last saved state once, and is IB_ENUMERIC if it comes again. */
 ib_status ib_finetune(ib_lm *m, ib_graph *g, const ib_samples *train, const ib_samples *eval, const ib_finetune_opts *o);
+/* The settings of the state in folder `out`, yours to free(); NULL if there is no state or it cannot be read. */
+char *ib_finetune_settings(const char *out);
 /* Mean loss per learned token. */
 ib_status ib_finetune_eval(ib_lm *m, ib_graph *g, const ib_samples *s, double *nll);
 

@@ -27,6 +27,10 @@ int ib_tokenizer_pad(const ib_tokenizer *t);
 int ib_tokenizer_adds_bos(const ib_tokenizer *t); /* the model wants a BOS before a text */
 const char *ib_tokenizer_template(const ib_tokenizer *t); /* the chat template's Jinja text; NULL if there is none */
 
+/* A file of text, whole: UTF-8 (IB_EFORMAT names the byte, or the encoding that it is in instead) without its
+ * byte-order mark, inflated if it is gzip. Yours to free(); n bytes, U+0000 may be among them. */
+char *ib_text_read(const char *path, size_t *n);
+
 /* A growing list of tokens; start with zeroes, end with ib_free_ids. */
 typedef struct ib_ids {
     int32_t *id;
@@ -34,8 +38,8 @@ typedef struct ib_ids {
 } ib_ids;
 void ib_free_ids(ib_ids *ids);
 
-/* Appends the tokens of text[n], which must be UTF-8 (IB_EFORMAT names the byte). With `special`, control tokens such as
- * <|im_end|> are recognized in the text. No BOS is added. A tokenizer serves one thread at a time. */
+/* Appends the tokens of text[n], which must be UTF-8 (IB_EFORMAT names the byte). With `special`, control tokens
+ * such as <|im_end|> are recognized in the text. No BOS is added. A tokenizer serves one thread at a time. */
 ib_status ib_tokenize(ib_tokenizer *t, const char *text, size_t n, int special, ib_ids *out);
 ib_status ib_ids_append(ib_ids *out, int32_t id);
 /* How many bytes at the beginning of s[n] are UTF-8: n if all are. */
@@ -49,12 +53,15 @@ int32_t ib_token_find(const ib_tokenizer *t, const char *bytes, size_t n); /* -1
 typedef struct ib_message {
     const char *role; /* "system", "user", "assistant" */
     const char *content;
+    size_t n;      /* bytes of content; 0: all before its first 0 */
+    int unlearned; /* the assistant says it, but it is not to be learned */
 } ib_message;
 
-/* Appends the rendered conversation as tokens, with its BOS where the template has one. mask (may be NULL) receives for
- * each appended token 1 if the assistant says it (its content and the token that ends its turn), else 0. `name` is
- * chatml, llama2, llama3 or gemma; NULL finds it from the tokenizer's own template, and IB_EUNSUPPORTED names the option
- * that chooses one. `reply` ends with the opening of the assistant's turn. */
+/* Appends the rendered conversation as tokens, with its BOS where the template has one. mask (may be NULL) receives
+ * for each appended token 1 if the assistant says it (its content and the token that ends its turn), -1 if it says
+ * so in a message that is not to be learned, else 0. `name` is chatml, llama2, llama3 or gemma; NULL finds it from
+ * the tokenizer's own template, and IB_EUNSUPPORTED names the option that chooses one. `reply` ends with the opening
+ * of the assistant's turn. */
 ib_status ib_chat_tokens(ib_tokenizer *t, const char *name, const ib_message *messages, int n, int reply, ib_ids *out, ib_ids *mask);
 /* The same as text, yours to give to free(). */
 char *ib_chat_text(const ib_tokenizer *t, const char *name, const ib_message *messages, int n, int reply);
