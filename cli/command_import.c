@@ -11,15 +11,17 @@ typedef struct import_options {
     double mean, std;
     int64_t raw_max;
     int told; /* mean, std or raw_max */
+    int list;
 } import_options;
 
-enum { K_MEAN = 1, K_STD, K_RAW, K_INPUT };
+enum { K_MEAN = 1, K_STD, K_RAW, K_INPUT, K_OPERATORS };
 
 static const struct argp_option options[] = {
     {"output", 'o', "FILE", 0, "the checkpoint to write (HDF5); required", 0},
     {"mean", K_MEAN, "X", 0, "what the network was trained on: (raw / raw_max - mean) / std (default 0)", 0},
     {"std", K_STD, "X", 0, "(default 1); without --mean, --std and --raw-max the network takes what data hold as it is", 0},
     {"input", K_INPUT, "CxHxW", 0, "images that a network of rows takes, for data of that shape: 1x28x28", 0},
+    {"operators", K_OPERATORS, NULL, 0, "list the operators, attributes and inputs that are understood", 0},
     {"raw-max", K_RAW, "N", 0, "largest raw value; 0: real numbers (default 255)", 0},
     {0},
 };
@@ -36,10 +38,55 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case K_MEAN: bad = parse_float(arg, "--mean", -1e6, 1e6, &o->mean); break;
     case K_STD: bad = parse_float(arg, "--std", 1e-6, 1e6, &o->std); break;
     case K_RAW: bad = parse_int(arg, "--raw-max", 0, 65535, &o->raw_max); break;
-    default: return model_argument(key, arg, state, &o->model);
+    case K_OPERATORS: o->list = 1; break;
+    default: return key == ARGP_KEY_END && o->list ? 0 : model_argument(key, arg, state, &o->model);
     }
     if (bad)
         exit(2);
+    return 0;
+}
+
+/* "axis = 0 or -1, keepdims" */
+static void print_attributes(struct json_object *attributes)
+{
+    const char *last = "";
+    for (size_t i = 0; i < json_object_array_length(attributes); i++) {
+        struct json_object *a = json_object_array_get_idx(attributes, i), *values = json_object_object_get(a, "values");
+        const char *name = json_object_get_string(json_object_object_get(a, "name"));
+        if (!strcmp(name, last)) /* the same in other operator sets */
+            continue;
+        printf("%s%s", *last ? ", " : "", name);
+        last = name;
+        if (json_object_is_type(values, json_type_string)) {
+            const char *any = json_object_get_string(values);
+            printf(strcmp(any, "any") ? " (%s)" : "", any);
+            continue;
+        }
+        for (size_t k = 0; k < json_object_array_length(values); k++)
+            printf("%s%s", k ? " or " : " = ", json_object_get_string(json_object_array_get_idx(values, k)));
+    }
+}
+
+static int list_operators(int json)
+{
+    char *text = ib_import_operators();
+    struct json_object *j = text ? json_tokener_parse(text) : NULL, *rows = json_object_object_get(j, "operators");
+    if (!rows) {
+        free(text);
+        return complain();
+    }
+    if (json)
+        fputs(text, stdout);
+    else
+        printf("operator sets 1 to %d\n", json_object_get_int(json_object_object_get(j, "newest")));
+    for (size_t i = 0; i < json_object_array_length(rows) && !json; i++) {
+        struct json_object *o = json_object_array_get_idx(rows, i);
+        printf("%-20s", json_object_get_string(json_object_object_get(o, "name")));
+        print_attributes(json_object_object_get(o, "attributes"));
+        printf("%s\n", strcmp(json_object_get_string(json_object_object_get(o, "of")), "values") ? "  (where it computes shapes)" : "");
+    }
+    json_object_put(j);
+    free(text);
     return 0;
 }
 
@@ -51,11 +98,13 @@ int command_import(int argc, char **argv)
                               "calibrates it, isobit train --init trains it with its integers.\vExample:\n"
                               "  isobit import net.onnx --mean 0.1307 --std 0.3081 -o net.h5\n"
                               "  isobit quantize net.h5 --data idx:data/mnist --samples 100 -o net_int8.h5\n"
-                              "JSON keys: output, operators, parameters, input [C,H,W], classes.",
+                              "JSON keys: output, operators, parameters, input [C,H,W], classes; of --operators newest, operators.",
                               children, NULL, NULL};
     import_options o = {.std = 1, .raw_max = 255};
     session s = {0};
     argp_parse(&argp, argc, argv, 0, NULL, &o);
+    if (o.list)
+        return list_operators(o.common.json);
     if (!o.out)
         return fprintf(stderr, "isobit: import needs -o FILE, the checkpoint to write\n"), 2;
     int status = session_open(&s, &o.common);

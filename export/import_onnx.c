@@ -37,14 +37,13 @@ static ib_status take_node(ib_importer *m, size_t at)
     return o->take ? ib_import_take(m, o) : ib_import_refuse(m, "can be had where it computes shapes, not for values");
 }
 
-/* A float32 tensor's shape; NULL with an error. */
-static const Onnx__TensorShapeProto *shape_of(const ib_importer *m, const Onnx__ValueInfoProto *v, const char *what)
+static ib_status is_float(const ib_importer *m, const Onnx__ValueInfoProto *v, const char *what)
 {
     const Onnx__TensorTypeProto *t = v->type ? v->type->tensor_type : NULL;
-    if (!t || t->elem_type != 1)
-        return ib_fail_null(IB_EUNSUPPORTED, "%s: its %s '%s' is no tensor of float32 (1) but of type %d", m->path,
-                            what, v->name, t ? t->elem_type : 0);
-    return t->shape;
+    return t && t->elem_type == 1
+               ? IB_OK
+               : ib_fail(IB_EUNSUPPORTED, "%s: its %s '%s' is no tensor of float32 (1) but of type %d", m->path, what,
+                         v->name, t ? t->elem_type : 0);
 }
 
 /* The graph's one input that is no constant: [N,C,H,W], or [N,H,W,C] if it is tried so, or [N,K]. */
@@ -60,12 +59,12 @@ static ib_status take_input(ib_importer *m, ib_input_info *info)
         }
     if (!in)
         return ib_fail(IB_EUNSUPPORTED, "%s: has no input that is no constant", m->path);
-    const Onnx__TensorShapeProto *shape = shape_of(m, in, "input");
+    if (is_float(m, in, "input"))
+        return ib_error_status();
+    const Onnx__TensorShapeProto *shape = in->type->tensor_type->shape;
     if (!shape || (shape->n_dim != 4 && shape->n_dim != 2))
-        return shape ? ib_fail(IB_EUNSUPPORTED, "%s: its input '%s' has %zu dimensions, where 4 or 2 can be had",
-                               m->path, in->name, shape->n_dim)
-               : ib_error_status() ? ib_error_status()
-                                   : ib_fail(IB_EUNSUPPORTED, "%s: its input '%s' has no shape", m->path, in->name);
+        return ib_fail(IB_EUNSUPPORTED, "%s: its input '%s' has %zu dimensions, where 4 or 2 can be had", m->path,
+                       in->name, shape ? shape->n_dim : 0);
     int64_t d[4] = {1, 1, 1, 1};
     for (size_t i = 1; i < shape->n_dim; i++)
         if (!shape->dim[i]->has_dim_value || (d[i] = shape->dim[i]->dim_value) < 1 || d[i] > 1 << 20)
@@ -117,7 +116,7 @@ static ib_status take_output(ib_importer *m, ib_input_info *info)
     if (classes > INT32_MAX)
         return ib_fail(IB_EUNSUPPORTED, "%s: %lld outputs", m->path, (long long)classes);
     info->classes = (int)classes;
-    return !shape_of(m, out, "output") && ib_error_status() ? ib_error_status() : IB_OK;
+    return is_float(m, out, "output");
 }
 
 /* The file's name without its folder and end. */
