@@ -40,7 +40,7 @@ typedef struct ib_qat_opts {
     /* Activation ranges, NULL means "auto" (ema at 8 bits, lsq below):
      *   minmax, ema          follow the training batches (ema: x += c (new - x), as torch)
      *   histogram, percentile, mse, kl   from the calibration batches; docs/quantization.md says what each may cut off:
-     *                        never more than (100 - percentile) % of the values other than 0, no range of larger squared
+     *                        never more than (100 - percentile) % of the values, no range of larger squared
      *                        error (histogram, mse) than the whole one, no value that a hundredth of them share (kl)
      *   lsq                  step size learned by gradient (arXiv:1902.08153), in ln(scale)
      *   pact                 clipping level learned after each ReLU (arXiv:1805.06085); elsewhere ema */

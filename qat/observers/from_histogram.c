@@ -129,12 +129,14 @@ static void histogram_range(const ib_observer *o, const ib_quantizer *q, int sym
     }
 }
 
-/* Leaves out at most 100 - p percent of the values that are not 0, half of them at each end (all at the top if nothing is
- * negative). Zeros do not count, because every range has a code for them: of a mask with few ones each one is kept. */
+/* Leaves out at most 100 - p percent of the values, half of them at each end (all at the top if nothing is negative). Zeros have a
+ * code in every range: of the other values no larger share is left out than that, or than a hundredth if that is more. Of a
+ * mask with few ones each one is kept. */
 static void percentile_range(const ib_observer *o, const ib_quantizer *q, int symmetric, float *lo, float *hi)
 {
     (void)q, (void)symmetric;
-    const double out = (100.0 - (o->percentile > 0 ? o->percentile : 99.99f)) / 100.0 * (total(o) - o->zeros) / (o->lo < 0 ? 2 : 1);
+    const double share = (100.0 - (o->percentile > 0 ? o->percentile : 99.99f)) / 100.0, all = total(o);
+    const double out = fmin(share * all, fmax(share, 0.01) * (all - o->zeros)) / (o->lo < 0 ? 2 : 1);
     double sum = 0;
     int i = 0;
     for (; o->lo < 0 && i < IB_BINS - 1 && sum + o->bins[i] <= out; i++)
