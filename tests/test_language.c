@@ -413,6 +413,89 @@ static void ends_are_read(void)
     close_graph();
 }
 
+/* config.json says what is honoured, or one line says what is not; the logits of the honoured are tests/model_files.py's. */
+static void configurations_are_honoured_or_refused(void)
+{
+    static const char good[] = "\"model_type\":\"llama\",\"hidden_size\":32,\"intermediate_size\":48,\"num_hidden_layers\":2,\"num_attention_heads\":4,\"num_key_value_heads\":2,"
+                               "\"vocab_size\":67,\"max_position_embeddings\":64,\"rms_norm_eps\":1e-5,\"tie_word_embeddings\":true";
+    static const struct { const char *more, *says; } cases[] = {
+        {"\"use_cache\":true", NULL}, {"\"something_new\":null", NULL}, {"\"rope_scaling\":{\"type\":\"yarn\",\"factor\":4,\"original_max_position_embeddings\":16}", NULL},
+        {"\"hidden_act\":\"gelu\"", NULL}, {"\"head_dim\":8.0", NULL},
+        {"\"something_new\":1", "'something_new' is 1: an unknown field"}, {"\"hidden_act\":\"gelu_10\"", "'hidden_act' is 'gelu_10'"},
+        {"\"tie_word_embeddings\":false", "there is no tensor 'lm_head.weight'"}, {"\"head_dim\":8.5", "'head_dim' is 8.5, an integer is expected"},
+        {"\"attention_bias\":true", "has no tensor 'model.layers.0.self_attn.q_proj.bias'"}, {"\"mlp_bias\":true", "mlp.gate_proj.bias"},
+        {"\"sliding_window\":5", "have no such field"}, {"\"final_logit_softcapping\":30.0", "'final_logit_softcapping' is 30.0"},
+        {"\"partial_rotary_factor\":0.5", "'partial_rotary_factor' is 0.5"}, {"\"rope_scaling\":{\"type\":\"magic\"}", "RoPE scaling 'magic'"},
+        {"\"rope_scaling\":{\"type\":\"linear\"}", "needs a positive 'factor'"}, {"\"rope_scaling\":[2]", "an object is expected"},
+        {"\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8,\"low_freq_factor\":1,\"high_freq_factor\":4,\"beta_fast\":3}", "'llama3' has no 'beta_fast'"},
+        {"\"rope_scaling\":{\"rope_type\":\"longrope\",\"short_factor\":[1,1],\"long_factor\":[1,1]}", "each a list of 4 numbers"},
+        {"\"quantization_config\":{\"quant_method\":\"awq\"}", "'quantization_config.quant_method' is \"awq\""},
+        {"\"quantization_config\":{\"quant_method\":\"bitsandbytes\",\"load_in_8bit\":true}", "load_in_8bit"},
+        {"\"num_hidden_layers\":1", "'model.layers.1."}, {"\"auto_map\":{\"AutoConfig\":\"x\"}", "'auto_map'"}, {"\"rms_norm_eps\":\"small\"", "a number is expected"},
+        {"\"tie_word_embeddings\":1", "true or false is expected"}, {"\"num_attention_heads\":5", "they do not divide each other"}};
+    open_graph();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[1000];
+        snprintf(text, sizeof text, "{%s,%s}", good, cases[i].more);
+        ib_lm *m = ib_lm_open(changed("llama", "config.json", text));
+        if (cases[i].says) {
+            CHECK_ERROR(m == NULL, cases[i].says);
+            CHECK(strstr(ib_error(), temporary("changed")) && !strchr(ib_error(), '\n'));
+        } else {
+            if (!m)
+                printf("\n    %s: %s ", cases[i].more, ib_error());
+            CHECK(m != NULL);
+        }
+        ib_lm_free(m);
+    }
+    close_graph();
+}
+
+/* Keys of a GGUF file likewise. */
+static void metadata_are_honoured_or_refused(void)
+{
+    static const struct { const char *key, *text; float real; const char *says; } cases[] = {
+        {"general.comment", "hello", 0, NULL}, {"other.program", "hello", 0, NULL}, {"llama.rope.scale_linear", NULL, 2, NULL}, {"llama.expert_count", NULL, 0, NULL},
+        {"llama.expert_count", NULL, 8, "'llama.expert_count' is 8"}, {"llama.sink_count", NULL, 1, "an unknown key"}, {"llama.rope.scaling.type", "longrope", 0, "longrope"},
+        {"llama.final_logit_softcapping", NULL, 30, "'llama.final_logit_softcapping' is 30"}, {"llama.attention.layer_norm_rms_epsilon", NULL, 1, "stands twice"},
+        {"llama.attention.clamp_kqv", NULL, 8, "clamp_kqv"}, {"clip.has_vision_encoder", NULL, 1, "pictures"}, {"llama.rope.scaling.factor", "two", 0, "a number is expected"},
+        {"general.quantization_version", NULL, 1, "quantization_version"}};
+    open_graph();
+    ib_lm *m = ib_lm_open(path("llama", ""));
+    ib_lm_saved saved;
+    REQUIRE(m && !ib_lm_save(m, NULL, temporary("keys.gguf"), NULL, &saved, NULL, NULL));
+    ib_lm_free(m);
+    ib_gguf *f = ib_gguf_open(temporary("keys.gguf"));
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        ib_gguf_writer w = {0};
+        for (int64_t i = 0; i < f->n_kv; i++)
+            ib_gguf_put_kv(&w, &f->kv[i]);
+        if (cases[k].text)
+            ib_gguf_put_string(&w, cases[k].key, cases[k].text);
+        else
+            ib_gguf_put_f32(&w, cases[k].key, cases[k].real);
+        for (int64_t i = 0; i < f->n_entries; i++)
+            ib_gguf_put_tensor(&w, f->entry[i].name, f->entry[i].ndim, f->entry[i].shape, f->entry[i].format);
+        ib_file_writer *file = ib_gguf_start(&w, temporary("key.gguf"));
+        for (int64_t i = 0; i < f->n_entries; i++)
+            ib_gguf_data(file, f->entry[i].data, (size_t)f->entry[i].bytes);
+        REQUIRE(!ib_file_writer_finish(file));
+        ib_gguf_writer_release(&w);
+        m = ib_lm_open(temporary("key.gguf"));
+        if (cases[k].says) {
+            CHECK_ERROR(m == NULL, cases[k].says);
+            CHECK(strstr(ib_error(), "key.gguf") != NULL);
+        } else {
+            if (!m)
+                printf("\n    %s: %s ", cases[k].key, ib_error());
+            CHECK(m && (strcmp(cases[k].key, "llama.rope.scale_linear") || ib_lm_config_of(m)->rope_factor == 2));
+        }
+        ib_lm_free(m);
+    }
+    ib_gguf_close(f);
+    close_graph();
+}
+
 /* Writes tensors from .. to of a file as part no of count; part 0 has the metadata too. */
 static void write_part(const ib_gguf *f, const char *name, int no, int count, int64_t from, int64_t to, uint32_t tensors)
 {
@@ -470,4 +553,5 @@ static void parts_are_one_file(void)
 }
 
 SUITE("language", T(logits_equal_transformers), T(gradients_equal_peft), T(models_survive_files), T(adapters_survive_files),
-      T(packing_and_cache_change_nothing), T(quantized_folders), T(bitsandbytes_checkpoint), T(deployed_is_what_ships), T(ends_are_read), T(parts_are_one_file))
+      T(packing_and_cache_change_nothing), T(quantized_folders), T(bitsandbytes_checkpoint), T(deployed_is_what_ships), T(ends_are_read), T(parts_are_one_file), T(configurations_are_honoured_or_refused),
+      T(metadata_are_honoured_or_refused))
