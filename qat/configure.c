@@ -27,7 +27,7 @@ ib_status ib_profile_parse(const char *text, ib_profile *out)
 
 const char *ib_profile_name(ib_profile p)
 {
-    return p >= 0 && p < PROFILES ? profiles[p] : "?";
+    return (int)p >= 0 && (int)p < PROFILES ? profiles[p] : "?";
 }
 
 const char *ib_phase_name(ib_phase p)
