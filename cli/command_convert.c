@@ -59,7 +59,7 @@ static int perplexity(language *l, const convert_options *o, double *out)
     ib_ids ids = {0};
     ib_perplexity_result r = {0};
     int status = language_tokens(l, o->text, &ids);
-    if (!status && ib_lm_perplexity(l->m, l->g, ids.id, ids.n, &(ib_perplexity_opts){512, o->windows, ib_tokenizer_adds_bos(l->t) ? ib_tokenizer_bos(l->t) : -1, NULL, NULL}, &r))
+    if (!status && ib_lm_perplexity(l->m, l->g, ids.id, ids.n, &(ib_perplexity_opts){.context = 512, .windows = o->windows, .bos = ib_tokenizer_adds_bos(l->t) ? ib_tokenizer_bos(l->t) : -1}, &r))
         status = complain();
     *out = r.perplexity;
     ib_free_ids(&ids);

@@ -9,6 +9,7 @@ typedef struct perplexity_options {
     common common;
     const char *model, *text, *base, *adapter, *tokenizer;
     int64_t context, windows;
+    int in_place;
 } perplexity_options;
 
 static const struct argp_option options[] = {
@@ -17,6 +18,8 @@ static const struct argp_option options[] = {
     {"adapter", 'a', "PATH", 0, "a PEFT folder or a GGUF adapter", 0},
     {"ctx", 'c', "N", 0, "tokens in a window (default 512)", 0},
     {"windows", 'w', "N", 0, "at most so many windows (default: the whole text)", 0},
+    {"windows-like", 'l', "NAME", 0,
+     "isobit (default): a BOS before the tokens of each window; llama.cpp: in the place of its first token", 0},
     {"tokenizer", 'T', "PATH", 0, "another GGUF file or tokenizer.json", 0},
     {0},
 };
@@ -32,6 +35,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'T': o->tokenizer = arg; return 0;
     case 'c': return parse_int(arg, "--ctx", 4, 1 << 20, &o->context) ? exit(2), 0 : 0;
     case 'w': return parse_int(arg, "--windows", 1, INT64_MAX, &o->windows) ? exit(2), 0 : 0;
+    case 'l':
+        if (strcmp(arg, "isobit") && strcmp(arg, "llama.cpp")) {
+            fprintf(stderr, "isobit: --windows-like '%s': isobit and llama.cpp are possible\n", arg);
+            exit(2);
+        }
+        o->in_place = !strcmp(arg, "llama.cpp");
+        return 0;
     case ARGP_KEY_END:
         if (!o->text)
             argp_error(state, "which --text FILE?");
@@ -71,7 +81,8 @@ int command_perplexity(int argc, char **argv)
     if (!status) {
         progress_start(&w.p, "perplexity", 0);
         const double start = seconds();
-        const ib_perplexity_opts p = {(int)o.context, o.windows, ib_tokenizer_adds_bos(l.t) ? ib_tokenizer_bos(l.t) : -1, show, &w};
+        const int bos = ib_tokenizer_adds_bos(l.t) ? ib_tokenizer_bos(l.t) : -1;
+        const ib_perplexity_opts p = {(int)o.context, o.windows, bos, o.in_place, show, &w};
         status = ib_lm_perplexity(l.m, l.g, ids.id, ids.n, &p, &r) ? complain() : 0;
         progress_end(&w.p);
         const double took = seconds() - start, rate = (double)(r.windows * o.context) / took;

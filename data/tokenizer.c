@@ -146,7 +146,7 @@ ib_status ib_tokenizer_add_merge(ib_tokenizer *t, int32_t rank, const char *left
 {
     char joint[512];
     if (n_left + n_right > sizeof joint)
-        return IB_OK;
+        return ib_fail(IB_EUNSUPPORTED, "merge %d makes a token of %zu bytes, at most %zu are possible", rank, n_left + n_right, sizeof joint);
     memcpy(joint, left, n_left);
     memcpy(joint + n_left, right, n_right);
     const int32_t l = ib_token_find(t, left, n_left), r = ib_token_find(t, right, n_right), id = ib_token_find(t, joint, n_left + n_right);
@@ -234,8 +234,10 @@ void ib_tokenizer_free(ib_tokenizer *t)
 {
     if (!t)
         return;
-    for (int i = 0; i < t->n_splits; i++)
+    for (int i = 0; i < t->n_splits; i++) {
         pcre2_code_free(t->split[i]);
+        ib_free(t->pattern[i]);
+    }
     pcre2_match_data_free(t->match);
     void *all[] = {t->pool, t->token, t->slot, t->merge, t->mergeable, t->special, t->chat_template, t->cache, t->symbol, t->heap, t};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)

@@ -7,7 +7,7 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
-enum { IB_MAX_SPLITS = 4 };
+enum { IB_MAX_SPLITS = 8 };
 
 typedef enum ib_token_kind { IB_TOKEN_NORMAL = 1, IB_TOKEN_UNKNOWN, IB_TOKEN_CONTROL, IB_TOKEN_USER, IB_TOKEN_UNUSED, IB_TOKEN_BYTE } ib_token_kind;
 
@@ -36,10 +36,13 @@ struct ib_tokenizer {
     int by_score;    /* SentencePiece: any two pieces whose joint bytes are a token, best score first */
     int byte_level;  /* else pieces are characters, U+2581 stands for a space */
     int prefix_space, add_bos, ignore_merges;
+    int prefix_once;                 /* the prefix space stands before a text alone, not behind special tokens too */
+    int spaces;                      /* U+2581 stands for a space, as a file says that names normalizers */
     int nfc; /* texts are brought to Unicode's composed form first */
     int splittable;  /* no token has U+2581 behind another character: words can be tokenized alone */
     int32_t bos, eos, unk, pad, byte_id[256];
     pcre2_code *split[IB_MAX_SPLITS];
+    char *pattern[IB_MAX_SPLITS]; /* of split, as the file or the table has it */
     pcre2_match_data *match;
     int n_splits;
     int32_t *special; /* control and user-defined tokens, longest first within a first byte */
@@ -59,7 +62,8 @@ size_t ib_alphabet_bytes(const char *text, size_t n, char *out);
 /* The other way: out [2 n] */
 size_t ib_alphabet_text(const char *bytes, size_t n, char *out);
 ib_status ib_tokenizer_add_split(ib_tokenizer *t, const char *pattern);
-ib_status ib_tokenizer_named_split(ib_tokenizer *t, const char *pre); /* GGUF's tokenizer.ggml.pre */
+ib_status ib_tokenizer_named_split(ib_tokenizer *t, const char *pre); /* GGUF's tokenizer.ggml.pre; sets ignore_merges */
+const char *ib_tokenizer_pre(const ib_tokenizer *t); /* the name that says what t does; NULL with ib_error() */
 /* Hash of tokens first, then merges one by one, then the rest. */
 ib_status ib_tokenizer_index(ib_tokenizer *t, int64_t n_merges);
 ib_status ib_tokenizer_add_merge(ib_tokenizer *t, int32_t rank, const char *left, size_t n_left, const char *right, size_t n_right);

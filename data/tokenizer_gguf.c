@@ -20,7 +20,11 @@ static ib_status read_tokens(ib_tokenizer *t, const ib_gguf *f)
     for (int32_t id = 0; (s = ib_gguf_next_string(tokens, &at, &n)); id++) {
         const int kind = kinds ? ib_int_of(ib_gguf_element(kinds, id)) : IB_TOKEN_NORMAL;
         const float score = scores ? (float)ib_gguf_element(scores, id) : 0;
-        if (t->byte_level && kind == IB_TOKEN_NORMAL && n <= sizeof bytes) {
+        if (kind < IB_TOKEN_NORMAL || kind > IB_TOKEN_BYTE)
+            return ib_fail(IB_EFORMAT, "token %d has the type %d", id, kind);
+        if (t->byte_level && kind == IB_TOKEN_NORMAL && n > sizeof bytes)
+            return ib_fail(IB_EUNSUPPORTED, "token %d has %zu bytes", id, n);
+        if (t->byte_level && kind == IB_TOKEN_NORMAL) {
             n = ib_alphabet_bytes(s, n, bytes);
             s = bytes;
         }
@@ -47,7 +51,8 @@ static ib_status read_merges(ib_tokenizer *t, const ib_gguf *f)
         if (!space || n > sizeof left)
             return ib_fail(IB_EFORMAT, "merge %d is not two pieces with a space between", rank);
         const size_t nl = ib_alphabet_bytes(s, (size_t)(space - s), left), nr = ib_alphabet_bytes(space + 1, (size_t)(s + n - space - 1), right);
-        ib_tokenizer_add_merge(t, rank, left, nl, right, nr);
+        if (ib_tokenizer_add_merge(t, rank, left, nl, right, nr))
+            return ib_error_status();
     }
     return IB_OK;
 }
@@ -64,9 +69,14 @@ static ib_status read_all(ib_tokenizer *t, const ib_gguf *f)
         t->by_score = 1;
     else
         status = ib_fail(IB_EUNSUPPORTED, "has a tokenizer of kind '%s'; gpt2 and llama are supported", model);
+    if (!status && t->byte_level && !pre)
+        status = ib_fail(IB_EFORMAT, "has no tokenizer.ggml.pre, which says how text is cut into words: --tokenizer takes the model's tokenizer.json");
     if (!status && t->byte_level)
-        status = ib_tokenizer_named_split(t, pre ? pre : "default");
-    t->ignore_merges = pre && (!strcmp(pre, "llama-bpe") || !strcmp(pre, "llama3") || !strcmp(pre, "llama-v3"));
+        status = ib_tokenizer_named_split(t, pre);
+    static const char *const behind[] = {"tokenizer.ggml.add_eos_token", "tokenizer.ggml.add_sep_token"};
+    for (int i = 0; i < 2 && !status; i++)
+        if (ib_gguf_number(f, behind[i], 0) != 0)
+            status = ib_fail(IB_EUNSUPPORTED, "%s is true: a text that ends in a token cannot be gone on with", behind[i]);
     t->prefix_space = ib_gguf_number(f, "tokenizer.ggml.add_space_prefix", t->by_score) != 0;
     t->add_bos = ib_gguf_number(f, "tokenizer.ggml.add_bos_token", t->by_score || t->ignore_merges) != 0;
     t->bos = ib_int_of(ib_gguf_number(f, "tokenizer.ggml.bos_token_id", t->by_score ? 1 : -1));

@@ -4,54 +4,126 @@
 #include <sys/stat.h>
 
 #include "data/tokenizer.h"
+#include "data/tokenizer_fields.h"
 #include "files/safetensors.h"
 #include "tensor/alloc.h"
 #include "tensor/error.h"
 
-/* pre_tokenizer, alone or a Sequence */
-static ib_status read_splits(ib_tokenizer *t, struct json_object *o)
+/* The list that a Sequence holds, each of whose members goes to `read`. */
+typedef ib_status (*reading)(ib_tokenizer *t, struct json_object *o);
+static ib_status read_sequence(ib_tokenizer *t, struct json_object *o, const char *key, reading read)
 {
-    const char *type = ib_json_text(o, "type");
+    struct json_object *list = ib_json_get(o, key);
     ib_status status = IB_OK;
-    if (!type)
-        return IB_OK;
-    if (!strcmp(type, "Sequence")) {
-        struct json_object *list = ib_json_get(o, "pretokenizers");
-        for (size_t i = 0; json_object_is_type(list, json_type_array) && i < json_object_array_length(list) && !status; i++)
-            status = read_splits(t, json_object_array_get_idx(list, i));
-    } else if (!strcmp(type, "Split")) {
-        struct json_object *pattern = ib_json_get(o, "pattern");
-        const char *regex = ib_json_text(pattern, "Regex"), *plain = ib_json_text(pattern, "String");
-        if (regex)
-            status = ib_tokenizer_add_split(t, regex);
-        else if (!plain || strcmp(plain, " ")) /* Gemma splits at spaces that its normalizer has replaced: nothing to do */
-            status = ib_fail(IB_EUNSUPPORTED, "its pre_tokenizer splits at '%s'", plain ? plain : "?");
-    } else if (!strcmp(type, "Digits")) {
-        status = ib_tokenizer_add_split(t, ib_json_number(o, "individual_digits", 0) ? "\\p{N}" : "\\p{N}+");
-    } else if (!strcmp(type, "ByteLevel")) {
-        t->byte_level = 1;
-        if (ib_json_number(o, "use_regex", 1))
-            status = ib_tokenizer_named_split(t, "gpt-2");
-    } else if (!strcmp(type, "Metaspace")) {
-        const char *scheme = ib_json_text(o, "prepend_scheme");
-        t->prefix_space = scheme ? strcmp(scheme, "never") != 0 : ib_json_number(o, "add_prefix_space", 1) != 0;
-    } else {
-        status = ib_fail(IB_EUNSUPPORTED, "its pre_tokenizer '%s' is not supported", type);
-    }
+    if (!json_object_is_type(list, json_type_array))
+        return ib_fail(IB_EFORMAT, "a Sequence has no %s", key);
+    for (size_t i = 0; i < json_object_array_length(list) && !status; i++)
+        status = read(t, json_object_array_get_idx(list, i));
     return status;
 }
 
-/* Prepend and Replace of SentencePiece models, NFC of Qwen. Others change little text and are left out. */
-static void read_normalizer(ib_tokenizer *t, struct json_object *o)
+/* The type of a part after its fields have been checked; NULL with *status, also where there is no part. */
+static const char *part(const char *object, struct json_object *o, ib_status *status)
 {
     const char *type = ib_json_text(o, "type");
-    struct json_object *list = ib_json_get(o, "normalizers");
-    for (size_t i = 0; json_object_is_type(list, json_type_array) && i < json_object_array_length(list); i++)
-        read_normalizer(t, json_object_array_get_idx(list, i));
-    if (type && !strcmp(type, "Prepend"))
-        t->prefix_space = 1;
-    if (type && !strcmp(type, "NFC"))
-        t->nfc = 1;
+    *status = !o ? IB_OK : type ? ib_tokenizer_fields(object, type, o) : ib_fail(IB_EFORMAT, "its %s has no type", object);
+    return *status ? NULL : type;
+}
+
+static ib_status read_split(ib_tokenizer *t, struct json_object *o)
+{
+    struct json_object *pattern = ib_json_get(o, "pattern");
+    const char *regex = ib_json_text(pattern, "Regex"), *plain = ib_json_text(pattern, "String");
+    const char *behavior = ib_json_text(o, "behavior");
+    if (plain && !strcmp(plain, " ") && t->spaces)
+        return IB_OK; /* Gemma splits at spaces that its normalizer has replaced: nothing to do */
+    if (!regex || !behavior || strcmp(behavior, "Isolated"))
+        return ib_fail(IB_EUNSUPPORTED, "its pre_tokenizer Split at '%.60s' is '%s': regular expressions that are Isolated are supported",
+                       regex ? regex : plain ? plain : "?", behavior ? behavior : "?");
+    return ib_tokenizer_add_split(t, regex);
+}
+
+static ib_status read_metaspace(ib_tokenizer *t, struct json_object *o)
+{
+    const char *scheme = ib_json_text(o, "prepend_scheme");
+    if (ib_json_number(o, "split", 1) != 0)
+        return ib_fail(IB_EUNSUPPORTED, "pre_tokenizer Metaspace: 'split' is true: words that end at each space are not supported");
+    if (scheme && strcmp(scheme, "first") && strcmp(scheme, "always") && strcmp(scheme, "never"))
+        return ib_fail(IB_EUNSUPPORTED, "pre_tokenizer Metaspace: 'prepend_scheme' is '%s'", scheme);
+    t->prefix_space = scheme ? strcmp(scheme, "never") != 0 : ib_json_number(o, "add_prefix_space", 1) != 0;
+    t->prefix_once = scheme && !strcmp(scheme, "first");
+    t->spaces = 1;
+    return IB_OK;
+}
+
+/* pre_tokenizer, alone or a Sequence */
+static ib_status read_splits(ib_tokenizer *t, struct json_object *o)
+{
+    ib_status status;
+    const char *type = part("pre_tokenizer", o, &status);
+    if (!type)
+        return status;
+    if (t->byte_level)
+        return ib_fail(IB_EUNSUPPORTED, "its pre_tokenizer has '%s' behind ByteLevel", type);
+    if (!strcmp(type, "Sequence"))
+        return read_sequence(t, o, "pretokenizers", read_splits);
+    if (!strcmp(type, "Split"))
+        return read_split(t, o);
+    if (!strcmp(type, "Digits"))
+        return ib_tokenizer_add_split(t, ib_json_number(o, "individual_digits", 0) ? "\\p{N}" : "\\p{N}+");
+    if (!strcmp(type, "Metaspace"))
+        return read_metaspace(t, o);
+    t->byte_level = 1; /* ByteLevel */
+    const int merges = t->ignore_merges;
+    status = ib_json_number(o, "use_regex", 1) ? ib_tokenizer_named_split(t, "gpt-2") : IB_OK;
+    t->ignore_merges = merges;
+    return status;
+}
+
+/* Prepend and Replace of SentencePiece models, NFC of Qwen */
+static ib_status read_normalizer(ib_tokenizer *t, struct json_object *o)
+{
+    ib_status status;
+    const char *type = part("normalizer", o, &status);
+    if (!type)
+        return status;
+    if (!strcmp(type, "Sequence"))
+        return read_sequence(t, o, "normalizers", read_normalizer);
+    t->prefix_space |= !strcmp(type, "Prepend");
+    t->spaces |= !strcmp(type, "Replace");
+    t->nfc |= !strcmp(type, "NFC");
+    return IB_OK;
+}
+
+/* Decoders give the bytes of tokens, as is done here. */
+static ib_status read_decoder(ib_tokenizer *t, struct json_object *o)
+{
+    ib_status status;
+    const char *type = part("decoder", o, &status);
+    return type && !strcmp(type, "Sequence") ? read_sequence(t, o, "decoders", read_decoder) : status;
+}
+
+/* Templates that put a token before a text; one behind it cannot be gone on with. */
+static ib_status read_post(ib_tokenizer *t, struct json_object *o)
+{
+    ib_status status;
+    const char *type = part("post_processor", o, &status);
+    if (!type)
+        return status;
+    if (!strcmp(type, "Sequence"))
+        return read_sequence(t, o, "processors", read_post);
+    struct json_object *single = ib_json_get(o, "single");
+    const size_t n = json_object_is_type(single, json_type_array) ? json_object_array_length(single) : 0;
+    if (strcmp(type, "TemplateProcessing"))
+        return IB_OK;
+    struct json_object *first = n ? ib_json_get(json_object_array_get_idx(single, 0), "SpecialToken") : NULL;
+    if (n < 1 || n > 2 || (n == 2) != (first != NULL) || !ib_json_get(json_object_array_get_idx(single, n - 1), "Sequence"))
+        return ib_fail(IB_EUNSUPPORTED, "post_processor TemplateProcessing: 'single' is %.80s: one token before the text is supported, none behind",
+                       json_object_to_json_string_ext(single, JSON_C_TO_STRING_PLAIN));
+    const char *text = ib_json_text(first, "id");
+    t->add_bos = first != NULL;
+    t->bos = text ? ib_token_find(t, text, strlen(text)) : t->bos;
+    return IB_OK;
 }
 
 /* A byte-level token's text is undone to bytes; others are taken as they are. */
@@ -59,7 +131,9 @@ static ib_status add(ib_tokenizer *t, int32_t id, const char *text, int kind)
 {
     char bytes[1 << 12];
     size_t n = strlen(text);
-    if (t->byte_level && kind == IB_TOKEN_NORMAL && n <= sizeof bytes) {
+    if (n > sizeof bytes)
+        return ib_fail(IB_EUNSUPPORTED, "token %d has %zu bytes, at most %zu are possible", id, n, sizeof bytes);
+    if (t->byte_level && kind == IB_TOKEN_NORMAL) {
         n = ib_alphabet_bytes(text, n, bytes);
         text = bytes;
     }
@@ -79,7 +153,15 @@ static ib_status read_vocabulary(ib_tokenizer *t, struct json_object *root, stru
     for (size_t i = 0; json_object_is_type(added, json_type_array) && i < json_object_array_length(added); i++) {
         struct json_object *a = json_object_array_get_idx(added, i);
         const char *content = ib_json_text(a, "content");
-        if (content && add(t, ib_int_of(ib_json_number(a, "id", -1)), content, ib_json_number(a, "special", 0) ? IB_TOKEN_CONTROL : IB_TOKEN_USER))
+        if (ib_tokenizer_fields("added token", "", a)) {
+            ib_error_prefix("added token '%s'", content ? content : "?");
+            return ib_error_status();
+        }
+        if (!content || !*content)
+            return ib_fail(IB_EFORMAT, "added token %zu has no content", i + 1);
+        if (ib_json_number(a, "normalized", 0) != 0 && (t->prefix_space || (t->spaces && strchr(content, ' '))))
+            return ib_fail(IB_EUNSUPPORTED, "added token '%s': 'normalized' is true: tokens found in text with SentencePiece's spaces are not supported", content);
+        if (add(t, ib_int_of(ib_json_number(a, "id", -1)), content, ib_json_number(a, "special", 0) ? IB_TOKEN_CONTROL : IB_TOKEN_USER))
             return ib_error_status();
     }
     return IB_OK;
@@ -115,7 +197,8 @@ static ib_status read_merges(ib_tokenizer *t, struct json_object *model)
             a = left;
             b = right;
         }
-        ib_tokenizer_add_merge(t, (int32_t)i, a, na, b, nb);
+        if (ib_tokenizer_add_merge(t, (int32_t)i, a, na, b, nb))
+            return ib_error_status();
     }
     return IB_OK;
 }
@@ -129,30 +212,36 @@ static int32_t named(ib_tokenizer *t, struct json_object *config, const char *ke
     return text ? ib_token_find(t, text, strlen(text)) : -1;
 }
 
-/* Templates that put a token before a text say so in the post-processor. */
-static int adds_bos(struct json_object *post)
-{
-    struct json_object *list = ib_json_get(post, "processors"), *single = ib_json_get(post, "single");
-    for (size_t i = 0; json_object_is_type(list, json_type_array) && i < json_object_array_length(list); i++)
-        if (adds_bos(json_object_array_get_idx(list, i)))
-            return 1;
-    return json_object_is_type(single, json_type_array) && json_object_array_length(single) > 1 &&
-           ib_json_get(json_object_array_get_idx(single, 0), "SpecialToken") != NULL;
-}
-
-static ib_status read_config(ib_tokenizer *t, const char *path, struct json_object *root)
+static ib_status read_config(ib_tokenizer *t, const char *path)
 {
     char *copy = ib_strdup(path), *folder = copy ? dirname(copy) : NULL;
     char *name = folder ? ib_format_text("%s/tokenizer_config.json", folder) : NULL, *jinja = folder ? ib_format_text("%s/chat_template.jinja", folder) : NULL;
     struct stat info;
     struct json_object *config = name && !stat(name, &info) ? ib_json_read(name) : NULL;
     ib_status status = !name || !jinja ? IB_ENOMEM : !config && !stat(name, &info) ? ib_error_status() : IB_OK;
+    const int32_t before = t->add_bos ? t->bos : -1; /* of the post-processor */
     t->bos = named(t, config, "bos_token");
+    if (before >= 0 && t->bos >= 0 && t->bos != before)
+        status = ib_fail(IB_EUNSUPPORTED, "post_processor puts token %d before a text, but bos_token is %d", before, t->bos);
+    t->bos = before >= 0 ? before : t->bos;
+    const struct { const char *key, *why; } off[] = {
+        {"add_eos_token", "a text that ends in a token cannot be gone on with"},
+        {"split_special_tokens", "special tokens in a text are tokens, unless --literal is given"},
+        {"add_prefix_space", "no space is put before a text"}};
+    for (int i = 0; i < (t->byte_level ? 3 : 2) && !status; i++)
+        if (ib_json_number(config, off[i].key, 0) != 0)
+            status = ib_fail(IB_EUNSUPPORTED, "tokenizer_config.json: '%s' is true: %s", off[i].key, off[i].why);
     t->eos = named(t, config, "eos_token");
     t->unk = named(t, config, "unk_token");
     t->pad = named(t, config, "pad_token");
-    t->add_bos = ib_json_number(config, "add_bos_token", adds_bos(ib_json_get(root, "post_processor"))) != 0;
+    t->add_bos = ib_json_number(config, "add_bos_token", t->add_bos) != 0;
     const char *text = ib_json_text(config, "chat_template");
+    struct json_object *several = ib_json_get(config, "chat_template"); /* named templates: the default one */
+    for (size_t i = 0; json_object_is_type(several, json_type_array) && i < json_object_array_length(several); i++) {
+        struct json_object *one = json_object_array_get_idx(several, i);
+        const char *called = ib_json_text(one, "name");
+        text = called && !strcmp(called, "default") ? ib_json_text(one, "template") : text;
+    }
     size_t size;
     if (text)
         t->chat_template = ib_strdup(text);
@@ -167,6 +256,12 @@ static ib_status read_config(ib_tokenizer *t, const char *path, struct json_obje
     return status;
 }
 
+static ib_status not_a_kind(const ib_tokenizer *t)
+{
+    return ib_fail(IB_EUNSUPPORTED, t->spaces ? "its pieces are bytes and have SentencePiece's spaces too"
+                                              : "its pieces are neither bytes (pre_tokenizer ByteLevel) nor SentencePiece's (Replace or Metaspace)");
+}
+
 ib_tokenizer *ib_tokenizer_from_json(const char *path)
 {
     struct json_object *root = ib_json_read(path), *model = ib_json_get(root, "model");
@@ -174,14 +269,20 @@ ib_tokenizer *ib_tokenizer_from_json(const char *path)
     const char *type = ib_json_text(model, "type");
     ib_status status = t ? IB_OK : ib_error_status();
     if (!status && (!model || (type && strcmp(type, "BPE"))))
-        status = ib_fail(IB_EUNSUPPORTED, "%s: a tokenizer of type '%s'; BPE is supported", path, type ? type : "none");
+        status = ib_fail(IB_EUNSUPPORTED, "a tokenizer of type '%s'; BPE is supported", type ? type : "none");
     if (!status) {
+        t->bos = -1;
         t->ignore_merges = ib_json_number(model, "ignore_merges", 0) != 0;
-        read_normalizer(t, ib_json_get(root, "normalizer"));
-        if ((status = read_splits(t, ib_json_get(root, "pre_tokenizer"))) || (status = read_vocabulary(t, root, model)) ||
-            (status = read_merges(t, model)) || (status = read_config(t, path, root)) || (status = ib_tokenizer_finish(t)))
-            ib_error_prefix("%s", path);
+        if (!(status = ib_tokenizer_fields("tokenizer.json", "", root)) && !(status = ib_tokenizer_fields("model", "", model)) &&
+            !(status = read_normalizer(t, ib_json_get(root, "normalizer"))) &&
+            !(status = read_splits(t, ib_json_get(root, "pre_tokenizer"))) &&
+            !(status = t->byte_level == t->spaces ? not_a_kind(t) : IB_OK) && !(status = read_vocabulary(t, root, model)) &&
+            !(status = read_merges(t, model)) && !(status = read_decoder(t, ib_json_get(root, "decoder"))) &&
+            !(status = read_post(t, ib_json_get(root, "post_processor"))) && !(status = read_config(t, path)))
+            status = ib_tokenizer_finish(t);
     }
+    if (status && root)
+        ib_error_prefix("%s", path);
     json_object_put(root);
     if (status) {
         ib_tokenizer_free(t);

@@ -295,7 +295,7 @@ ib_status ib_tokenize(ib_tokenizer *t, const char *text, size_t n, int special, 
         if (id >= 0 && !status) {
             status = ib_ids_append(out, id);
             i += t->token[id].n - 1;
-            first = 1;
+            first = !t->prefix_once;
         }
         from = i + 1;
     }

@@ -15,13 +15,14 @@ ib_status ib_lm_perplexity(ib_lm *m, ib_graph *g, const int32_t *ids, int64_t n,
     static const ib_perplexity_opts defaults = {.bos = -1};
     o = o ? o : &defaults;
     const int64_t context = o->context ? o->context : 512;
-    const int64_t fresh = context - (o->bos >= 0); /* tokens of the text in a window */
+    const int before = o->bos >= 0 && !o->in_place, ahead = o->bos >= 0 && o->in_place; /* of each window, of the text */
+    const int64_t fresh = context - before; /* tokens from one window to the next */
     IB_TAKE(n, n >= 0, "is %lld", (long long)n);
     IB_TAKE(o->context, context >= 4 && context <= 1 << 20, "is %lld: a window has 4 to 2^20 tokens",
             (long long)context);
     IB_TAKE(o->windows, o->windows >= 0, "is %lld", (long long)o->windows);
     IB_TAKE(o->bos, o->bos >= -1 && o->bos < m->c.vocabulary, "is %d, of %d tokens", o->bos, m->c.vocabulary);
-    int64_t windows = n / fresh;
+    int64_t windows = (n + ahead) / fresh;
     windows = o->windows && o->windows < windows ? o->windows : windows;
     if (windows < 1)
         return ib_fail(IB_EINVAL, "the text has %lld tokens, fewer than one window of %lld", (long long)n, (long long)fresh);
@@ -30,9 +31,9 @@ ib_status ib_lm_perplexity(ib_lm *m, ib_graph *g, const int32_t *ids, int64_t n,
     float *nll = ib_alloc((size_t)context * sizeof *nll);
     ib_status status = row && nll ? IB_OK : IB_ENOMEM;
     for (int64_t w = 0; w < windows && !status; w++) {
-        const int32_t *text = ids + w * fresh;
+        const int64_t from = w * fresh - before - ahead; /* of ids: what stands at row 0, if it is no BOS */
         for (int64_t i = 0; i < context; i++) {
-            row[i] = o->bos >= 0 ? (i ? text[i - 1] : o->bos) : text[i];
+            row[i] = o->bos >= 0 && !i ? o->bos : ids[from + i];
             pos[i] = (int32_t)i;
         }
         for (int64_t i = 0; i < context; i++)

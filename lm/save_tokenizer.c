@@ -39,18 +39,6 @@ const ib_merge **ib_ranked_merges(const ib_tokenizer *t, int64_t *n)
     return list;
 }
 
-static const char *pre_name(const char *folder)
-{
-    /* the splitting pattern tells the family */
-    char *path = ib_format_text("%s/tokenizer.json", folder);
-    size_t size;
-    char *text = path ? (char *)ib_file_read(path, &size) : NULL;
-    const char *name = !text ? NULL : strstr(text, "{1,3}") ? "llama-bpe" : strstr(text, "(?i:") ? "qwen2" : strstr(text, "individual_digits") ? "smollm" : "gpt-2";
-    ib_free(text);
-    ib_free(path);
-    return name;
-}
-
 /* GGUF has three places for tokens that end a text; the tokenizer's own is in the first. */
 static ib_status put_ends(ib_gguf_writer *w, const ib_lm *m, int32_t eos)
 {
@@ -82,7 +70,7 @@ ib_status ib_save_tokenizer_gguf(ib_gguf_writer *w, const ib_lm *m, const char *
     int *length = ib_alloc((size_t)most * sizeof *length);
     int32_t *kind = ib_alloc((size_t)n * sizeof *kind);
     float *score = ib_alloc((size_t)n * sizeof *score);
-    const char *pre = t->byte_level ? pre_name(source) : "default";
+    const char *pre = t->byte_level ? ib_tokenizer_pre(t) : "default";
     ib_status status = merge && pool && text && length && kind && score && pre ? IB_OK : ib_error_status();
     for (int id = 0; id < n && !status; id++) {
         length[id] = (int)ib_token_file_text(t, id, buf, sizeof buf);

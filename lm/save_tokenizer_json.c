@@ -31,26 +31,20 @@ static struct json_object *byte_level(int use_regex)
     return o;
 }
 
-static struct json_object *pre_tokenizer(const char *pre)
+/* The splits one behind the other, the last of which may be the one that ByteLevel brings. */
+static struct json_object *pre_tokenizer(const ib_tokenizer *t)
 {
     struct json_object *o = object("Sequence"), *list = json_object_new_array();
-    const int llama3 = !strncmp(pre, "llama", 5), qwen = !strcmp(pre, "qwen2");
-    if (llama3 || qwen) {
+    const int n = t->n_splits, own = n && !strncmp(t->pattern[n - 1], "'s|'t|'re|", 10);
+    for (int i = 0; i < n - own; i++) {
         struct json_object *split = object("Split"), *pattern = json_object_new_object();
-        char regex[300];
-        snprintf(regex, sizeof regex, "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}%s| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
-                 llama3 ? "{1,3}" : "");
-        put(pattern, "Regex", json_object_new_string(regex));
+        put(pattern, "Regex", json_object_new_string(t->pattern[i]));
         put(split, "pattern", pattern);
         put(split, "behavior", json_object_new_string("Isolated"));
         put(split, "invert", json_object_new_boolean(0));
         json_object_array_add(list, split);
-    } else if (!strcmp(pre, "smollm")) {
-        struct json_object *digits = object("Digits");
-        put(digits, "individual_digits", json_object_new_boolean(1));
-        json_object_array_add(list, digits);
     }
-    json_object_array_add(list, byte_level(!(llama3 || qwen)));
+    json_object_array_add(list, byte_level(own));
     put(o, "pretokenizers", list);
     return o;
 }
@@ -229,7 +223,7 @@ ib_status ib_write_tokenizer_json(const char *path, const ib_tokenizer *t, const
     put(root, "padding", NULL);
     put(root, "added_tokens", added_tokens(t));
     put(root, "normalizer", !t->byte_level ? piece_normalizer(t) : !strcmp(pre, "qwen2") ? object("NFC") : NULL);
-    put(root, "pre_tokenizer", t->byte_level ? pre_tokenizer(pre) : NULL);
+    put(root, "pre_tokenizer", t->byte_level ? pre_tokenizer(t) : NULL);
     put(root, "post_processor", post_processor(t));
     put(root, "decoder", t->byte_level ? byte_level(1) : piece_decoder(t));
     put(model, "dropout", NULL);

@@ -37,6 +37,9 @@ check "its keys" eval '[ -n "$(json loss ft.json)" ] && [ -n "$(json tokens_per_
 check "an adapter" eval 'grep -q q_proj chat/adapter_config.json && "$isobit" inspect chat >out 2>err && [ "$(grep -c lora_A out)" = 4 ]'
 "$isobit" perplexity "$model" --text "$text" --ctx 128 --windows 4 --adapter chat --json >ppl.json 2>err
 check "perplexity" [ "$(json windows ppl.json)" = 4 ]
+"$isobit" perplexity "$model" --text "$text" --ctx 128 --windows 4 --windows-like isobit --json >ppl2.json 2>err
+check "windows by name" [ "$(json nll ppl.json | cut -c1-1)" = "$(json nll ppl2.json | cut -c1-1)" ]
+fails 2 "--windows-like 'x': isobit and llama.cpp" "$isobit" perplexity "$model" --text "$text" --windows-like x
 "$isobit" generate "$model" --prompt "hello" -n 12 --seed 4 >g1 2>err; "$isobit" generate "$model" --prompt "hello" -n 12 --seed 4 --threads 1 >g2 2>err
 check "one seed, one text" cmp g1 g2
 for template in chatml llama2 gemma; do # three turns; a longer conversation does not change the first answer

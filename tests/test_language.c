@@ -278,6 +278,40 @@ static void packing_and_cache_change_nothing(void)
     close_graph();
 }
 
+/* A BOS before each window, or in the place of its first token: the sums of rows that are written out here. */
+static void windows_of_perplexity(void)
+{
+    enum { CONTEXT = 8, BOS = 1 };
+    open_graph();
+    read_golden("llama");
+    ib_lm *m = ib_lm_open(path("llama", ""));
+    REQUIRE(m != NULL);
+    for (int in_place = 0; in_place < 2; in_place++) {
+        ib_perplexity_result r;
+        const ib_perplexity_opts o = {.context = CONTEXT, .bos = BOS, .in_place = in_place};
+        REQUIRE(!ib_lm_perplexity(m, g, ids, T - 1, &o, &r)); /* 23 tokens: with the BOS three windows of 8, or of 7 */
+        CHECK_INT(r.windows, 3);
+        double nll = 0;
+        for (int w = 0; w < 3; w++) {
+            int32_t row[CONTEXT] = {BOS}, at[CONTEXT], zero[CONTEXT] = {0}, want[CONTEXT];
+            for (int i = 1; i < CONTEXT; i++)
+                row[i] = ids[in_place ? CONTEXT * w + i - 1 : (CONTEXT - 1) * w + i - 1];
+            for (int i = 0; i < CONTEXT; i++) {
+                at[i] = i;
+                want[i] = i >= CONTEXT / 2 && i + 1 < CONTEXT ? row[i + 1] : -1;
+            }
+            ib_graph_begin(g, IB_EVAL);
+            ib_tensor *x = ib_lm_hidden(m, g, &(ib_lm_batch){CONTEXT, row, at, zero}, 0);
+            nll += ib_tensor_f32(ib_lm_loss(m, g, x, want, 1, NULL))[0];
+        }
+        CHECK_NEAR(r.nll, nll / 9, 1e-5);
+        CHECK_INT(r.tokens, 9);
+    }
+    ib_lm_free(m);
+    ib_safetensors_close(golden);
+    close_graph();
+}
+
 /* Integer and 4-bit weights through Hugging Face folders. */
 static void quantized_folders(void)
 {
@@ -568,5 +602,5 @@ static void parts_are_one_file(void)
 }
 
 SUITE("language", T(logits_equal_transformers), T(gradients_equal_peft), T(models_survive_files), T(adapters_survive_files),
-      T(packing_and_cache_change_nothing), T(quantized_folders), T(bitsandbytes_checkpoint), T(deployed_is_what_ships), T(ends_are_read), T(parts_are_one_file), T(configurations_are_honoured_or_refused),
+      T(packing_and_cache_change_nothing), T(windows_of_perplexity), T(quantized_folders), T(bitsandbytes_checkpoint), T(deployed_is_what_ships), T(ends_are_read), T(parts_are_one_file), T(configurations_are_honoured_or_refused),
       T(metadata_are_honoured_or_refused))

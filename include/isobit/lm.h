@@ -70,7 +70,9 @@ ib_tensor *ib_lm_logits(ib_lm *m, ib_graph *g, ib_tensor *hidden);
 typedef struct ib_perplexity_opts {
     int context;         /* window; 0 means 512 */
     int64_t windows;     /* at most; 0: all of the text */
-    int bos;             /* token put before each window, -1: none */
+    int bos;             /* token that each window begins with, -1: none */
+    int in_place;        /* windows as llama.cpp's: bos stands before the text and in the place of each window's first
+                            token; else it stands before each window's tokens, and none of the text is lost */
     void (*progress)(void *user, int64_t done, int64_t total, double perplexity);
     void *user;
 } ib_perplexity_opts;
@@ -79,7 +81,8 @@ typedef struct ib_perplexity_result {
     int64_t tokens, windows; /* scored tokens */
 } ib_perplexity_result;
 /* Non-overlapping windows from the start; in each the second half is scored: token i + 1 given tokens 0 .. i for
- * i = context/2 .. context - 2 (as llama.cpp's). */
+ * i = context/2 .. context - 2. Those of in_place are what llama-perplexity measures without --ppl-stride (perplexity()
+ * in tools/perplexity/perplexity.cpp), which also asks for a text of two windows. */
 ib_status ib_lm_perplexity(ib_lm *m, ib_graph *g, const int32_t *ids, int64_t n, const ib_perplexity_opts *o, ib_perplexity_result *out);
 
 /* ---- generation ---- */
