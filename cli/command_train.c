@@ -167,7 +167,8 @@ static int step(training *t, const ib_batch *b)
     ib_checkpoint *c = &s->c;
     const int quantized = is_quantized(t) && c->epoch >= t->o.qat_from;
     const int64_t before = quantized ? t->o.qat_from * ib_loader_batches(t->loader) : 0;
-    ib_optim_set_lr(t->opt, ib_schedule_lr(&t->schedule[quantized], c->total_steps - before));
+    if (ib_optim_set_lr(t->opt, ib_schedule_lr(&t->schedule[quantized], c->total_steps - before)))
+        return complain();
     ib_graph_seed(s->g, c->seed, (uint64_t)c->total_steps);
     ib_graph_begin(s->g, IB_TRAIN);
     ib_tensor *y = ib_layer_forward(s->g, s->net, ib_input(s->g, 4, b->shape, b->x));

@@ -107,6 +107,7 @@ ib_status ib_checkpoint_save(const char *path, const ib_layer *net, const ib_opt
     IB_NEED(path);
     IB_NEED(net);
     IB_NEED(c);
+    IB_TAKE(opt, !opt || opt->net == net, "is %s", "of another network");
     const hid_t f = ib_h5_create();
     if (f < 0)
         return ib_error_status();
@@ -302,6 +303,7 @@ ib_status ib_checkpoint_restore(const char *path, ib_layer *net, ib_graph *g, ib
     IB_NEED(net);
     IB_NEED(g);
     IB_NEED(c);
+    IB_TAKE(opt, !opt || opt->net == net, "is %s", "of another network");
     const hid_t f = ib_h5_open(path);
     if (f < 0)
         return ib_error_status();

@@ -153,8 +153,8 @@ static ib_status one_step(run *r, int64_t step, ib_finetune_step *info)
         return ib_fail(IB_ENUMERIC, "step %lld: the gradient is not finite", (long long)step + 1);
     }
     info->lr = ib_schedule_lr(&r->schedule, step);
-    ib_optim_set_lr(r->opt, (float)info->lr);
-    return ib_optim_step(r->opt);
+    const ib_status status = ib_optim_set_lr(r->opt, (float)info->lr);
+    return status ? status : ib_optim_step(r->opt);
 }
 
 static ib_status save(run *r, int64_t step)

@@ -79,6 +79,8 @@ ib_status ib_lm_step(ib_lm *m, ib_graph *g, ib_kv *kv, const int32_t *ids, int64
     if (n < 1 || n > kv->context - kv->length)
         return ib_fail(IB_EINVAL, "ib_lm_step: n: %lld tokens behind %d do not fit a context of %d", (long long)n,
                        kv->length, kv->context);
+    IB_TAKE(kv, kv->n_layers == m->c.layers && kv->groups == m->c.groups && kv->dim == m->c.dim,
+            "is of another model: %d layers of %d keys of %d", kv->n_layers, kv->groups, kv->dim);
     for (int64_t i = 0; i < n; i++)
         IB_TAKE(ids, ids[i] >= 0 && ids[i] < m->c.vocabulary, "holds token %d at %lld, of %d", ids[i], (long long)i,
                 m->c.vocabulary);

@@ -59,6 +59,15 @@ ib_status ib_qat_prepare(ib_layer *net, ib_graph *g, const ib_qat_opts *opts)
     return IB_OK;
 }
 
+ib_status ib_plan_check_batch(const ib_layer *net, const ib_batch *b, const char *function)
+{
+    const ib_input_info *in = &net->input;
+    if (b->shape[1] == in->c && b->shape[2] == in->h && b->shape[3] == in->w)
+        return IB_OK;
+    return ib_fail(IB_EINVAL, "%s: loader gives samples of %lldx%lldx%lld, the network takes %dx%dx%d", function,
+                   (long long)b->shape[1], (long long)b->shape[2], (long long)b->shape[3], in->c, in->h, in->w);
+}
+
 ib_status ib_qat_calibrate(ib_layer *net, ib_graph *g, ib_loader *loader, int64_t batches)
 {
     IB_NEED(net);
@@ -68,13 +77,15 @@ ib_status ib_qat_calibrate(ib_layer *net, ib_graph *g, ib_loader *loader, int64_
     if (ib_qat_phase(net) != IB_CALIBRATE)
         return ib_fail(IB_ESTATE, "calibrate: the network is in phase %s", ib_phase_name(ib_qat_phase(net)));
     ib_batch b;
-    ib_loader_start(loader, 0, 0);
-    for (int64_t i = 0; (!batches || i < batches) && ib_loader_next(loader, &b); i++) {
+    ib_status status = ib_loader_start(loader, 0, 0);
+    for (int64_t i = 0; !status && (!batches || i < batches) && ib_loader_next(loader, &b); i++) {
+        if ((status = ib_plan_check_batch(net, &b, __func__)))
+            break;
         ib_graph_begin(g, IB_EVAL);
         if (!ib_layer_forward(g, net, ib_input(g, 4, b.shape, b.x)))
             return ib_error_status();
     }
-    return IB_OK;
+    return status;
 }
 
 /* Channels that one scale for all makes 0: the warning of ib_qat_layer. */

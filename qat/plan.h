@@ -78,6 +78,9 @@ ib_tensor *ib_plan_forward(ib_layer *net, ib_graph *g, ib_tensor *x);
 /* Weight (and *bias) of a product with its batch norm folded in, on the tape. */
 ib_tensor *ib_step_weight(ib_graph *g, const ib_step *s, ib_tensor **bias);
 
+/* IB_EINVAL, naming `function`, if the batch's samples are not the network's inputs. */
+ib_status ib_plan_check_batch(const ib_layer *net, const ib_batch *b, const char *function);
+
 /* Puts a restored plan, whose scales were read from a file, into its phase. */
 ib_status ib_plan_restore_phase(ib_layer *net, ib_phase phase);
 

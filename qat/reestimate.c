@@ -45,8 +45,10 @@ ib_status ib_qat_reestimate_bn(ib_layer *net, ib_graph *g, ib_loader *loader, in
     IB_TAKE(batches, batches > 0, "is %lld", (long long)batches);
     if (ib_qat_phase(net) != IB_LEARN)
         return ib_fail(IB_ESTATE, "re-estimating batch norms: the network is in phase %s, not learn", ib_phase_name(ib_qat_phase(net)));
-    ib_loader_start(loader, 0, 0);
-    for (int64_t i = 0; i < batches && ib_loader_next(loader, &b); i++) {
+    ib_status status = ib_loader_start(loader, 0, 0);
+    for (int64_t i = 0; !status && i < batches && ib_loader_next(loader, &b); i++) {
+        if ((status = ib_plan_check_batch(net, &b, __func__)))
+            break;
         ib_graph_begin(g, IB_TRACE);
         if (!ib_layer_forward(g, net, ib_input(g, 4, b.shape, b.x)))
             return ib_error_status();
@@ -57,11 +59,11 @@ ib_status ib_qat_reestimate_bn(ib_layer *net, ib_graph *g, ib_loader *loader, in
                 continue;
             for (int t = 0; t < p->n_steps; t++)
                 if (p->steps[t].gamma && p->steps[t].op != &ib_op_batch_norm && n.scope == p->steps[t].name) {
-                    const ib_status status = update(g, &n, &p->steps[t], 0.1f);
+                    status = update(g, &n, &p->steps[t], 0.1f);
                     if (status)
                         return status;
                 }
         }
     }
-    return IB_OK;
+    return status;
 }

@@ -225,6 +225,43 @@ static void layers_stand_where_they_can(world *w)
     ib_layer_free(fresh);
 }
 
+/* ---- what belongs to something else ---- */
+
+static void parts_of_other_things_are_refused(void)
+{
+    world w = world_new(ib_sequential(ib_conv2d_layer(&(ib_conv2d_config){.in = 1, .out = 10, .kernel_h = 3}),
+                                      ib_global_avg_pool_layer(), ib_flatten_layer()));
+    world v = world_new(ib_sequential(ib_flatten_layer(), ib_linear_layer(64, 10)));
+    ib_optim *opt = ib_sgd_new(v.net, v.dev, NULL);
+    ib_checkpoint c = {.seed = 1};
+    REFUSED(ib_checkpoint_save("/tmp/isobit-test-driver-none.h5", w.net, opt, &c), "ib_checkpoint_save: opt another network");
+    REFUSED(ib_checkpoint_restore("/tmp/isobit-test-driver-none.h5", w.net, w.g, opt, &c), "ib_checkpoint_restore: opt another network");
+    /* a network that takes any size, calibrated by data of another */
+    static float x[4 * 100];
+    ib_dataset *large = ib_dataset_new(4, 1, 10, 10, 0, 0, x, NULL);
+    ib_loader *l = ib_loader_new(large, NULL, NULL);
+    REFUSED(ib_qat_begin(w.net, w.g, l, NULL), "ib_qat_calibrate: loader 1x10x10 1x8x8");
+    ib_loader_free(l);
+    ib_dataset_free(large);
+    /* keys and values of another model */
+    ib_lm_config one = {.layers = 1, .width = 32, .ff = 32, .heads = 2, .groups = 2, .vocabulary = 8, .context = 16, .eps = 1e-5f};
+    ib_lm_config two = one;
+    two.layers = 2;
+    ib_lm *a = ib_lm_new(&one, 1), *b = ib_lm_new(&two, 1);
+    CHECK(a && b && !ib_lm_freeze(a, "f32") && !ib_lm_freeze(b, "f32"));
+    ib_kv *kv = ib_kv_new(a, 8, 0);
+    float logits[8];
+    const int32_t id = 3;
+    CHECK(!ib_lm_step(a, w.g, kv, &id, 1, logits));
+    REFUSED(ib_lm_step(b, w.g, kv, &id, 1, logits), "ib_lm_step: kv another model");
+    ib_kv_free(kv);
+    ib_lm_free(a);
+    ib_lm_free(b);
+    ib_optim_free(opt);
+    world_free(&v);
+    world_free(&w);
+}
+
 /* ---- numbers that are not finite ---- */
 
 static ib_layer *plain(void)
@@ -357,6 +394,7 @@ int main(void)
     layers_stand_where_they_can(&w);
     world_free(&w);
     one_layer_in_two_places_ties_its_weights();
+    parts_of_other_things_are_refused();
     data_that_are_not_finite_are_told(0);
     data_that_are_not_finite_are_told(1);
     losses_and_parameters_that_are_not_finite_are_told();
