@@ -39,19 +39,14 @@ static ib_layer *container(const char *function, const char *const *names, const
         ib_layers_free(n, layers);
         return NULL;
     }
-    for (i = 0; i < n; i++)
-        if (ib_layer_add(l, layers[i])) { /* it took the layer */
-            for (int j = i + 1; j < n; j++) {
-                int freed = 0;
-                for (int k = i; k < j; k++)
-                    freed |= layers[k] == layers[j];
-                if (!freed)
-                    ib_layers_free(1, &layers[j]);
-            }
-            ib_layer_free(l);
-            return NULL;
-        }
-    return l;
+    ib_layers_hold(n, layers); /* a failure leaves them to us */
+    ib_status status = IB_OK;
+    for (i = 0; i < n && !status; i++)
+        status = ib_layer_add(l, layers[i]);
+    if (status)
+        ib_layer_free(l);
+    ib_layers_drop(n, layers);
+    return status ? NULL : l;
 }
 
 ib_layer *ib_sequential_new(int n, ib_layer *const *layers)

@@ -54,15 +54,24 @@ void ib_layer_free(ib_layer *net)
         release(net);
 }
 
+void ib_layers_hold(int n, ib_layer *const *layers)
+{
+    for (int i = 0; i < n; i++)
+        if (layers[i])
+            layers[i]->parents++;
+}
+
+void ib_layers_drop(int n, ib_layer *const *layers)
+{
+    for (int i = 0; i < n; i++)
+        if (layers[i] && !--layers[i]->parents)
+            release(layers[i]);
+}
+
 void ib_layers_free(int n, ib_layer *const *layers)
 {
-    for (int i = 0; i < n; i++) {
-        int again = !layers[i] || layers[i]->parents;
-        for (int j = 0; j < i; j++)
-            again |= layers[j] == layers[i];
-        if (!again)
-            release(layers[i]);
-    }
+    ib_layers_hold(n, layers); /* a layer of the list may hold another */
+    ib_layers_drop(n, layers);
 }
 
 void *ib_layer_context(ib_layer *layer)

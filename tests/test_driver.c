@@ -205,6 +205,10 @@ static void layers_stand_where_they_can(world *w)
     ib_layer_free(b);
     ib_layer *relu = ib_relu_layer();
     REFUSED_NULL(ib_sequential(relu, NULL, relu), "ib_sequential_new: layers[1] is NULL");
+    relu = ib_relu_layer();
+    REFUSED_NULL(ib_sequential(ib_residual_layer(relu), relu, NULL), "ib_sequential_new: layers[2] is NULL");
+    relu = ib_relu_layer();
+    REFUSED_NULL(ib_sequential(relu, ib_residual_layer(relu), NULL, relu), "ib_sequential_new: layers[2] is NULL");
     REFUSED_NULL(ib_residual_projected_layer(ib_relu_layer(), NULL), "ib_residual_projected_layer: shortcut is NULL");
     /* w was quantized */
     REFUSED(ib_layer_init(w->net, 3), "ib_layer_init: net quantized");
