@@ -50,7 +50,7 @@ void session_close(session *s);
 
 /* "isobit: <ib_error()>" on stderr; returns 1, the exit status. */
 int complain(void);
-const char *session_title(const session *s); /* the model's name; "network" for one that its checkpoint describes */
+const char *session_title(const session *s); /* the model's name, of an imported one the file's; else "network" */
 
 /* A line on stderr for each layer that loses whole channels under its one scale; after calibration. */
 void warn_lost_channels(const ib_layer *net);

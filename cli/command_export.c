@@ -1,4 +1,5 @@
 /* command_export.c - isobit export. */
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,6 +153,15 @@ static int8_t *test_vectors(session *s, ib_program *p, int64_t *n)
     return codes;
 }
 
+/* A model's name as one of C: what cannot stand there becomes _. */
+static const char *identifier(const char *title, char *buf, size_t size)
+{
+    snprintf(buf, size, "%s%s", isdigit((unsigned char)*title) ? "n" : "", *title ? title : "network");
+    for (char *c = buf; *c; c++)
+        *c = isalnum((unsigned char)*c) ? *c : '_';
+    return buf;
+}
+
 int command_export(int argc, char **argv)
 {
     static const struct argp_child children[] = {COMMON_CHILD, {0}};
@@ -182,7 +192,8 @@ int command_export(int argc, char **argv)
         status = complain();
     if (!status) {
         const ib_input_info *in = ib_layer_input(s.net);
-        const char *name = o.name ? o.name : session_title(&s);
+        char own[64];
+        const char *name = o.name ? o.name : identifier(session_title(&s), own, sizeof own);
         if (!s.test && o.vectors) { /* the digits, if they fit; else no vectors */
             s.test = ib_digits_new(IB_SPLIT_TEST);
             if (!s.test || ib_dataset_check(s.test, in))

@@ -71,6 +71,12 @@ static void print_text(const session *s)
         printf("%-36s %-16s %12.5g %12.5g%s\n", ib_tensor_name(t), ib_tensor_shape_text(t, shape, sizeof shape), lo, hi, ib_param_trainable(s->net, i) ? "" : "  (buffer)");
     }
     printf("%lld trainable values\n", (long long)total);
+    if (ib_layer_source(s->net))
+        printf("\n%-28s %s\n", "layer", "in the imported file");
+    for (int i = 0; ib_layer_source(s->net) && ib_layer_child(s->net, i); i++) {
+        const ib_layer *l = ib_layer_child(s->net, i);
+        printf("%-28s %s\n", ib_layer_name(l), ib_layer_source(l) ? ib_layer_source(l) : "");
+    }
     if (ib_qat_layer_count(s->net))
         printf("\n%-28s %-10s %7s %5s %-10s %12s %5s\n", "quantized layer", "form", "weights", "codes", "observer", "scale", "zero");
     for (int i = 0; i < ib_qat_layer_count(s->net); i++) {
@@ -90,6 +96,7 @@ static void print_text(const session *s)
 static struct json_object *json(const session *s)
 {
     struct json_object *j = json_object_new_object(), *params = json_object_new_array(), *layers = json_object_new_array();
+    struct json_object *sources = ib_layer_source(s->net) ? json_object_new_object() : NULL;
     json_object_object_add(j, "model", json_object_new_string(session_title(s)));
     json_object_object_add(j, "phase", json_object_new_string(ib_phase_name(ib_qat_phase(s->net))));
     json_object_object_add(j, "epoch", json_object_new_int64(s->c.epoch));
@@ -118,6 +125,13 @@ static struct json_object *json(const session *s)
         json_object_object_add(k, "zero_point", json_object_new_int(l.zero_point));
         json_object_array_add(layers, k);
     }
+    for (int i = 0; sources && ib_layer_child(s->net, i); i++) {
+        const ib_layer *l = ib_layer_child(s->net, i);
+        json_object_object_add(sources, ib_layer_name(l),
+                               json_object_new_string(ib_layer_source(l) ? ib_layer_source(l) : ""));
+    }
+    if (sources)
+        json_object_object_add(j, "sources", sources);
     json_object_object_add(j, "parameters", params);
     json_object_object_add(j, "layers", layers);
     return j;

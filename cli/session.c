@@ -117,7 +117,8 @@ void print_json(struct json_object *o)
 
 const char *session_title(const session *s)
 {
-    return *s->c.model ? s->c.model : "network";
+    const char *source = *s->c.model || !s->net ? NULL : ib_layer_source(s->net);
+    return *s->c.model ? s->c.model : source ? source : "network";
 }
 
 int session_open(session *s, const common *o)

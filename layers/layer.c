@@ -125,6 +125,18 @@ ib_status ib_layer_add(ib_layer *parent, ib_layer *child)
     return status;
 }
 
+const char *ib_layer_name(const ib_layer *layer)
+{
+    IB_NEED_OR(layer, NULL);
+    return layer->name;
+}
+
+const char *ib_layer_source(const ib_layer *layer)
+{
+    IB_NEED_OR(layer, NULL);
+    return layer->source;
+}
+
 ib_layer *ib_layer_child(ib_layer *layer, int i)
 {
     IB_NEED_OR(layer, NULL);

@@ -64,7 +64,7 @@ fails 2 "-o FILE" "$isobit" import "$golden/keras.onnx"
 fails 1 "is no ONNX model" "$isobit" import m.h5 -o y
 fails 1 "the model was made for" "$isobit" quantize k.h5 -o y
 "$isobit" inspect k.h5 >out 2>err
-check "inspect an imported network" grep -q "model network" out
+check "inspect an imported network" grep -q "model keras" out
 fails 2 "another shape" "$isobit" import "$golden/keras.onnx" --input 1x9x9 -o y
 "$isobit" train --model lenet --epochs 1 --limit 200 -o f.h5 >out 2>err
 "$isobit" quantize f.h5 --samples 100 -o q.h5 --json >quantize.json 2>err

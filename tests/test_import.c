@@ -3,6 +3,7 @@
  * tests/golden/make_onnx.py. */
 #include "tests/check.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "files/file.h"
@@ -107,6 +108,76 @@ static void imported_networks_become_integers(void)
     }
 }
 
+/* Short names that can be typed, the file's beside them, also through a checkpoint; the network has the file's. */
+static void layers_have_two_names(void)
+{
+    ib_layer *net = ib_import_onnx(golden("pooled_torchscript", "onnx"));
+    REQUIRE(net != NULL);
+    for (int i = 0; i < 2; i++) {
+        CHECK(!strcmp(ib_layer_source(net), "pooled_torchscript"));
+        CHECK(!strcmp(ib_layer_name(ib_layer_child(net, 0)), "conv1"));
+        CHECK(!strcmp(ib_layer_source(ib_layer_child(net, 0)), "/conv/Conv"));
+        CHECK(ib_param_find(net, "conv1.weight") && ib_param_find(net, "fc1.bias"));
+        char path[100];
+        ib_checkpoint c = {0};
+        snprintf(path, sizeof path, "/tmp/isobit-test-import-%ld.h5", (long)getpid());
+        REQUIRE(!ib_checkpoint_save(path, net, NULL, &c));
+        ib_layer_free(net);
+        REQUIRE((net = ib_checkpoint_open(path, g, &c)) != NULL);
+        unlink(path);
+    }
+    ib_layer_free(net);
+}
+
+/* A tensor as a file of its own: dimensions below 128, type float32, raw data. */
+static void put_tensor(const char *path, int n_dims, const int64_t *dims, const float *x)
+{
+    unsigned char head[64];
+    size_t at = 0, n = 1;
+    for (int i = 0; i < n_dims; i++) {
+        head[at++] = 1 << 3;
+        head[at++] = (unsigned char)dims[i];
+        n *= (size_t)dims[i];
+    }
+    head[at++] = 2 << 3;
+    head[at++] = 1;
+    head[at++] = 9 << 3 | 2;
+    for (size_t bytes = n * 4; bytes; bytes >>= 7)
+        head[at++] = (unsigned char)((bytes & 127) | (bytes > 127 ? 128 : 0));
+    FILE *f = fopen(path, "wb");
+    REQUIRE(f && fwrite(head, 1, at, f) == at && fwrite(x, 4, n, f) == n);
+    fclose(f);
+}
+
+/* Samples beside the file, as in the model zoo: equal, or an error that names them. */
+static void samples_beside_the_file(void)
+{
+    char dir[100], model[140], set[140], in[170], out[170];
+    size_t size, bytes;
+    snprintf(dir, sizeof dir, "/tmp/isobit-test-import-%ld.d", (long)getpid());
+    snprintf(model, sizeof model, "%s/model.onnx", dir);
+    snprintf(set, sizeof set, "%s/test_data_set_0", dir);
+    snprintf(in, sizeof in, "%s/input_0.pb", set);
+    snprintf(out, sizeof out, "%s/output_0.pb", set);
+    unsigned char *m = ib_file_read(golden("pooled_torchscript", "onnx"), &size);
+    float *data = (float *)ib_file_read(golden("pooled_torchscript", "bin"), &bytes), *y = data + N * 3 * 9 * 7;
+    REQUIRE(m && data && bytes == (N * 3 * 9 * 7 + N * 3) * sizeof *data);
+    REQUIRE(!mkdir(dir, 0700) && !mkdir(set, 0700) && !ib_file_replace(model, m, size));
+    put_tensor(in, 4, (int64_t[]){N, 3, 9, 7}, data);
+    put_tensor(out, 2, (int64_t[]){N, 3}, y);
+    ib_layer *net = ib_import_onnx(model);
+    CHECK(net != NULL);
+    ib_layer_free(net);
+    y[4] += 0.5f;
+    put_tensor(out, 2, (int64_t[]){N, 3}, y);
+    CHECK_ERROR(ib_import_onnx(model) == NULL, "output 4 of the samples of");
+    put_tensor(out, 2, (int64_t[]){N, 2}, y);
+    CHECK_ERROR(ib_import_onnx(model) == NULL, "has 9 outputs");
+    unlink(in), unlink(out), unlink(model), rmdir(set), rmdir(dir);
+    ib_free(m);
+    ib_free(data);
+}
+
 /* Cut at every length, and every fifth byte wrong: an error of one line or a network, never a crash. */
 static void damaged_files(void)
 {
@@ -203,8 +274,9 @@ static void all(void)
     REQUIRE(g != NULL);
     outputs_equal_onnx_runtime();
     imported_networks_become_integers();
+    layers_have_two_names();
     ib_graph_free(g);
     ib_device_close(dev);
 }
 
-SUITE("import", T(all), T(damaged_files), T(weights_in_another_file), T(descriptions_are_checked), T(rows_have_an_order))
+SUITE("import", T(all), T(samples_beside_the_file), T(damaged_files), T(weights_in_another_file), T(descriptions_are_checked), T(rows_have_an_order))

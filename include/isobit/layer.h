@@ -85,6 +85,10 @@ ib_tensor *ib_layer_param(ib_layer *layer, const char *name, int ndim, const int
 /* Takes the child, also on failure. IB_ESTATE once the network was quantized; a layer cannot hold itself. */
 ib_status ib_layer_add(ib_layer *parent, ib_layer *child);
 ib_layer *ib_layer_child(ib_layer *layer, int i);          /* NULL behind the last */
+/* Its name within its parent; NULL before ib_layer_init() unless it was given one. Of a layer of an imported network also the
+ * name in the file that it comes from, of the network that file's; else NULL. Borrowed. */
+const char *ib_layer_name(const ib_layer *layer);
+const char *ib_layer_source(const ib_layer *layer);
 
 /* ---- using a network ---- */
 /* Names, then draws every parameter; same seed, same values. Needed before the first forward, and again after
