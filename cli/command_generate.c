@@ -110,10 +110,12 @@ static int say(conversation *c, const char *role, const char *content, size_t n)
         c->m = grown;
         c->room = 2 * c->room + 8;
     }
-    char *copy = strndup(content, n);
+    char *copy = malloc(n + 1); /* a text may hold U+0000 */
     if (!copy)
         return fprintf(stderr, "isobit: out of memory\n"), 1;
-    c->m[c->n++] = (ib_message){role, copy};
+    memcpy(copy, content, n);
+    copy[n] = 0;
+    c->m[c->n++] = (ib_message){.role = role, .content = copy, .n = n};
     return 0;
 }
 
@@ -211,15 +213,17 @@ static int converse(talk *t, const generate_options *o)
     size_t room = 0;
     int status = o->system ? say(&c, "system", o->system, strlen(o->system)) : 0;
     for (const char *message = o->prompt; !status && !interrupted; message = NULL) {
+        size_t bytes = message ? strlen(message) : 0;
         if (!message) {
             if (isatty(STDIN_FILENO))
                 fprintf(stderr, "> ");
-            if (getline(&line, &room, stdin) < 0)
+            const ssize_t got = getline(&line, &room, stdin);
+            if (got < 0)
                 break;
-            line[strcspn(line, "\n")] = 0;
             message = line;
+            bytes = (size_t)got - (got && line[got - 1] == '\n');
         }
-        status = say(&c, "user", message, strlen(message)) || take_turn(t, o, &c);
+        status = say(&c, "user", message, bytes) || take_turn(t, o, &c);
     }
     for (int i = 0; i < c.n; i++)
         free((void *)c.m[i].content);

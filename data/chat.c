@@ -69,17 +69,21 @@ static int is(const ib_message *m, const char *role)
 /* <|im_start|>role\ncontent<|im_end|>\n; a template that opens with a system message of its own shows it as text. */
 static void chatml(rendering *r, const ib_tokenizer *t, const ib_message *m, int n, int reply)
 {
-    static const char open[] = "<|im_start|>system\n";
-    const char *own = t->chat_template ? strstr(t->chat_template, open) : NULL, *end = NULL;
-    size_t length = sizeof open - 1;
-    if (!own && t->chat_template && (own = strstr(t->chat_template, "<|im_start|>system\\n")))
-        length++; /* the template writes the line break as \n */
-    if (own)
-        end = strstr(own += length, "<|im_end|>");
-    if (own && end && n && !is(&m[0], "system") && !memchr(own, '\'', (size_t)(end - own)) && !memchr(own, '{', (size_t)(end - own))) {
+    static const char open[] = "<|im_start|>system\n", written[] = "<|im_start|>system\\n"; /* as itself, as a text of Jinja */
+    for (const char *own = t->chat_template; own && n && !is(&m[0], "system"); own++) {
+        own = strstr(own, "<|im_start|>system");
+        const size_t length = !own ? 0 : !strncmp(own, open, sizeof open - 1) ? sizeof open - 1
+                                     : !strncmp(own, written, sizeof written - 1) ? sizeof written - 1 : 0;
+        const char *end = length ? strstr(own + length, "<|im_end|>") : NULL;
+        if (!own)
+            break;
+        const size_t bytes = end ? (size_t)(end - own) - length : 0;
+        if (!bytes || memchr(own + length, '\'', bytes) || memchr(own + length, '{', bytes))
+            continue; /* what follows is computed */
         put(r, open);
-        put_n(r, own, (size_t)(end - own));
+        put_n(r, own + length, bytes);
         put(r, "<|im_end|>\n");
+        break;
     }
     for (int i = 0; i < n; i++) {
         put(r, "<|im_start|>");
@@ -177,10 +181,29 @@ static void gemma(rendering *r, const ib_tokenizer *t, const ib_message *m, int 
 static const struct {
     const char *name, *sign; /* a text by which a template is recognized */
     void (*render)(rendering *r, const ib_tokenizer *t, const ib_message *m, int n, int reply);
-} templates[] = {{"chatml", "<|im_start|>", chatml}, {"llama3", "<|start_header_id|>", llama3}, {"gemma", "<start_of_turn>", gemma}, {"llama2", "[INST]", llama2}};
+} templates[] = {{"chatml", "<|im_start|>", chatml}, {"llama3", "<|start_header_id|>", llama3}, {"gemma", "<start_of_turn>", gemma}, {"llama2", "<<SYS>>", llama2}};
 enum { N_TEMPLATES = sizeof templates / sizeof *templates };
 
-static ib_status render(rendering *r, const ib_tokenizer *t, const char *name, const ib_message *m, int n, int reply)
+/* What a model's own template renders otherwise than is done here, told by a text in it. */
+static ib_status says_more(const ib_tokenizer *t, int learning)
+{
+    static const struct {
+        const char *sign, *what, *instead;
+        int learning; /* only where conversations are learned */
+    } more[] = {
+        {"date_string", "a header with the date", "llama3", 0},
+        {"strftime_now", "the date", "chatml or llama3", 0},
+        {"<think>", "an empty block of thoughts before answers that have none", "chatml", 1},
+    };
+    for (size_t i = 0; i < sizeof more / sizeof *more; i++)
+        if (strstr(t->chat_template, more[i].sign) && (learning || !more[i].learning))
+            return ib_fail(IB_EUNSUPPORTED, "the model's chat template writes %s, which is not rendered here: --template %s leaves it out",
+                           more[i].what, more[i].instead);
+    return IB_OK;
+}
+
+static ib_status render(rendering *r, const ib_tokenizer *t, const char *name, const ib_message *m, int n, int reply,
+                        int learning)
 {
     int i = 0;
     while (i < N_TEMPLATES && (name ? strcmp(name, templates[i].name) : !t->chat_template || !strstr(t->chat_template, templates[i].sign)))
@@ -190,6 +213,8 @@ static ib_status render(rendering *r, const ib_tokenizer *t, const char *name, c
     if (i == N_TEMPLATES)
         return ib_fail(IB_EUNSUPPORTED, "the model %s: choose one with --template chatml, llama2, llama3 or gemma",
                        t->chat_template ? "has a chat template of an unknown kind" : "has no chat template");
+    if (!name && says_more(t, learning))
+        return ib_error_status();
     for (int j = 0; j < n; j++)
         if (!is(&m[j], "system") && !is(&m[j], "user") && !is(&m[j], "assistant"))
             return ib_fail(IB_EINVAL, "message %d has the role '%s'; system, user and assistant are possible", j + 1, m[j].role);
@@ -221,7 +246,7 @@ char *ib_chat_text(const ib_tokenizer *t, const char *name, const ib_message *me
         IB_TAKE_OR(messages, messages[i].role && messages[i].content, NULL, "[%d] has no %s", i, messages[i].role
                    ? "content" : "role");
     rendering r = {0};
-    if (render(&r, t, name, messages, n, reply)) {
+    if (render(&r, t, name, messages, n, reply, 0)) {
         ib_free(r.text);
         r.text = NULL;
     }
@@ -258,7 +283,7 @@ ib_status ib_chat_tokens(ib_tokenizer *t, const char *name, const ib_message *me
                 ? "content" : "role");
     rendering r = {0};
     const int64_t first = out->n;
-    ib_status status = render(&r, t, name, messages, n, reply);
+    ib_status status = render(&r, t, name, messages, n, reply, mask != NULL);
     if (!status)
         status = ib_tokenize(t, r.text ? r.text : "", r.n, 1, out);
     size_t at = 0;

@@ -6,11 +6,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "data/tokenizer.h"
 #include "files/safetensors.h"
 #include "lm/lm.h"
 
 #define MODELS IB_TEST_SOURCE "/golden/models/"
-static const char *const names[] = {"smollm", "gpt2", "llama_bpe", "qwen", "spm", "spm_gemma"};
+static const char *const names[] = {"smollm", "gpt2", "llama_bpe", "qwen", "spm", "spm_gemma", "tekken", "gpt4o", "falcon", "default", "bloom", "viking",
+                                    "deepseek_llm", "deepseek_coder", "deepseek_v3"};
 enum { N_NAMES = sizeof names / sizeof *names };
 
 /* Every text of the golden file; composing: those that Unicode's composed form changes as well. */
@@ -139,4 +141,93 @@ static void masks_of_composed_text(void)
     ib_tokenizer_free(t);
 }
 
-SUITE("tokenizer", T(tokenizers_equal_hugging_face), T(tokenizers_survive_files), T(chat_templates), T(masks_of_composed_text))
+/* One member of a small tokenizer.json is changed: the line that refuses it, or NULL where it is understood. */
+static void fields_are_honoured_or_refused(void)
+{
+#define SINGLE "{\"type\":\"TemplateProcessing\",\"single\":["
+#define TOKEN "{\"SpecialToken\":{\"id\":\"<|im_start|>\",\"type_id\":0}}"
+#define TEXT "{\"Sequence\":{\"id\":\"A\",\"type_id\":0}}"
+    static const struct { const char *where, *key, *value, *want; } cases[] = {
+        {"", "version", "\"2\"", NULL}, {"", "padding", "{}", NULL}, {"", "foo", "null", NULL},
+        {"", "foo", "1", "'foo' is unknown"}, {"model", "dropout", "0.1", "'dropout' is 0.1"},
+        {"model", "dropout", "0.0", NULL}, {"model", "continuing_subword_prefix", "\"##\"", "continuing_subword_prefix"},
+        {"model", "end_of_word_suffix", "\"</w>\"", "end_of_word_suffix"}, {"model", "type", "\"Unigram\"", "'Unigram'"},
+        {"added", "lstrip", "true", "'<|endoftext|>': added token: 'lstrip' is true"}, {"added", "rstrip", "true", "rstrip"},
+        {"added", "single_word", "true", "single_word"}, {"added", "normalized", "true", NULL},
+        {"added", "content", "\"\"", "has no content"}, {"added", "blue", "1", "'blue' is unknown"},
+        {"", "normalizer", "{\"type\":\"NFC\"}", NULL}, {"", "normalizer", "{\"type\":\"Lowercase\"}", "normalizer 'Lowercase'"},
+        {"", "normalizer", "{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFKC\"}]}", "normalizer 'NFKC'"},
+        {"", "normalizer", "{\"type\":\"Replace\",\"pattern\":{\"String\":\"a\"},\"content\":\"b\"}", "'pattern' is {\"String\":\"a\"}"},
+        {"", "normalizer", "{}", "its normalizer has no type"},
+        {"", "pre_tokenizer", "{\"type\":\"Whitespace\"}", "pre_tokenizer 'Whitespace'"},
+        {"", "pre_tokenizer", "null", "neither bytes"},
+        {"", "pre_tokenizer", "{\"type\":\"ByteLevel\",\"add_prefix_space\":true}", "'add_prefix_space' is true"},
+        {"", "pre_tokenizer", "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"a\"},\"behavior\":\"Removed\",\"invert\":false}", "'Removed'"},
+        {"", "pre_tokenizer", "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(\"},\"behavior\":\"Isolated\",\"invert\":false}", "cannot be used"},
+        {"", "pre_tokenizer", "{\"type\":\"Metaspace\",\"replacement\":\"_\"}", "'replacement' is \"_\""},
+        {"", "pre_tokenizer", "{\"type\":\"Metaspace\",\"split\":true}", "'split' is true"},
+        {"", "post_processor", SINGLE TEXT "]}", NULL}, {"", "post_processor", SINGLE TOKEN "," TEXT "]}", NULL},
+        {"", "post_processor", SINGLE TEXT "," TOKEN "]}", "none behind"},
+        {"", "post_processor", SINGLE TOKEN "," TOKEN "," TEXT "]}", "one token before"},
+        {"", "post_processor", "{\"type\":\"BertProcessing\"}", "post_processor 'BertProcessing'"},
+        {"", "decoder", "{\"type\":\"WordPiece\"}", "decoder 'WordPiece'"},
+    };
+    char folder[64], path[128];
+    snprintf(folder, sizeof folder, "/tmp/isobit-test-fields-%ld", (long)getpid());
+    mkdir(folder, 0777);
+    snprintf(path, sizeof path, "%s/tokenizer.json", folder);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct json_object *root = ib_json_read(MODELS "tokenizer_smollm/tokenizer.json");
+        REQUIRE(root != NULL);
+        struct json_object *o = *cases[i].where == 'm'   ? ib_json_get(root, "model")
+                                : *cases[i].where == 'a' ? json_object_array_get_idx(ib_json_get(root, "added_tokens"), 0)
+                                                         : root;
+        json_object_object_add(o, cases[i].key, json_tokener_parse(cases[i].value));
+        REQUIRE(!ib_json_write(path, root));
+        ib_tokenizer *t = ib_tokenizer_open(path);
+        if (cases[i].want) {
+            CHECK_ERROR(t == NULL, cases[i].want);
+            CHECK_ERROR(t == NULL, path);
+        } else {
+            if (!t)
+                printf("\n    %s: %s ", cases[i].key, ib_error());
+            CHECK(t != NULL);
+            CHECK(!t || ib_tokenizer_adds_bos(t) == (strstr(cases[i].value, TOKEN) != NULL));
+        }
+        ib_tokenizer_free(t);
+    }
+}
+
+/* Templates of models that are known to say more than is rendered here, and the system message of a template's own. */
+static void templates_that_say_more(void)
+{
+    static const struct { const char *jinja, *want; int learning, refused; } cases[] = {
+        {"{{ '<|im_start|>' }}", "<|im_start|>user\nhi<|im_end|>\n", 0, 0},
+        {"{{ '<|im_start|>system\\n' }}{% if x %}{{ '<|im_start|>system\\nBe good.<|im_end|>\\n' }}", "<|im_start|>system\nBe good.<|im_end|>\n"
+         "<|im_start|>user\nhi<|im_end|>\n", 0, 0},
+        {"<|start_header_id|> {{ date_string }}", "a header with the date", 0, 1},
+        {"<|im_start|> {{ strftime_now('%Y') }}", "writes the date", 0, 1},
+        {"<|im_start|> <think>", "<|im_start|>user\nhi<|im_end|>\n", 0, 0},
+        {"<|im_start|> <think>", "an empty block of thoughts", 1, 1},
+        {"{{ bos_token }}[INST] {{ m }} [/INST]", "of an unknown kind", 0, 1},
+    };
+    ib_tokenizer *t = opened(MODELS "tokenizer_smollm");
+    const ib_message m[] = {{"user", "hi"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        ib_ids ids = {0}, mask = {0};
+        ib_free(t->chat_template);
+        t->chat_template = ib_strdup(cases[i].jinja);
+        if (cases[i].refused) {
+            CHECK_ERROR(ib_chat_tokens(t, NULL, m, 1, 0, &ids, cases[i].learning ? &mask : NULL), cases[i].want);
+        } else {
+            char *s = ib_chat_text(t, NULL, m, 1, 0);
+            CHECK(s && !strcmp(s, cases[i].want));
+            free(s);
+        }
+        ib_free_ids(&ids);
+        ib_free_ids(&mask);
+    }
+    ib_tokenizer_free(t);
+}
+
+SUITE("tokenizer", T(fields_are_honoured_or_refused), T(templates_that_say_more), T(tokenizers_equal_hugging_face), T(tokenizers_survive_files), T(chat_templates), T(masks_of_composed_text))
