@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/fidelity.h"
 
 typedef struct quantize_options {
     common common;
@@ -34,18 +34,43 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     int bad = 0;
     double x;
     switch (key) {
-    case ARGP_KEY_INIT: state->child_inputs[0] = &o->common; return 0;
-    case 'o': o->out = arg; return 0;
-    case K_QAT: o->qat = arg; return 0;
-    case K_OBSERVER: o->quant.observer = arg; return 0;
-    case K_WEIGHTS: o->quant.weight_observer = arg; return 0;
-    case K_RULES: o->quant.rules = arg; return 0;
-    case K_PERCENTILE: bad = parse_float(arg, "--percentile", 50, 100, &x); o->quant.percentile = (float)x; break;
-    case K_AVERAGING: bad = parse_float(arg, "--averaging-constant", 1e-6, 1, &x); o->quant.averaging_constant = (float)x; break;
-    case K_SAMPLES: bad = parse_int(arg, "--samples", 1, 1 << 30, &o->samples); break;
-    case K_BATCH: bad = parse_int(arg, "--batch", 1, 1 << 20, &o->batch); break;
-    case K_PROFILE: bad = ib_profile_parse(arg, &o->quant.profile) && complain(); break;
-    default: return model_argument(key, arg, state, &o->model);
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &o->common;
+        return 0;
+    case 'o':
+        o->out = arg;
+        return 0;
+    case K_QAT:
+        o->qat = arg;
+        return 0;
+    case K_OBSERVER:
+        o->quant.observer = arg;
+        return 0;
+    case K_WEIGHTS:
+        o->quant.weight_observer = arg;
+        return 0;
+    case K_RULES:
+        o->quant.rules = arg;
+        return 0;
+    case K_PERCENTILE:
+        bad = parse_float(arg, "--percentile", 50, 100, &x);
+        o->quant.percentile = (float)x;
+        break;
+    case K_AVERAGING:
+        bad = parse_float(arg, "--averaging-constant", 1e-6, 1, &x);
+        o->quant.averaging_constant = (float)x;
+        break;
+    case K_SAMPLES:
+        bad = parse_int(arg, "--samples", 1, 1 << 30, &o->samples);
+        break;
+    case K_BATCH:
+        bad = parse_int(arg, "--batch", 1, 1 << 20, &o->batch);
+        break;
+    case K_PROFILE:
+        bad = ib_profile_parse(arg, &o->quant.profile) && complain();
+        break;
+    default:
+        return model_argument(key, arg, state, &o->model);
     }
     if (bad)
         exit(2);
@@ -55,8 +80,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static int quantize(session *s, const quantize_options *o)
 {
     const int64_t batch = o->samples < o->batch ? o->samples : o->batch;
-    ib_loader *l = ib_loader_new(s->train, ib_layer_input(s->net), &(ib_loader_opts){.batch = (int)batch, .shuffle = 1, .seed = 1});
-    const int failed = !l || ib_qat_prepare(s->net, s->g, &o->quant) || ib_qat_calibrate(s->net, s->g, l, (o->samples + batch - 1) / batch) ||
+    ib_loader *l = ib_loader_new(s->train, ib_layer_input(s->net),
+                                 &(ib_loader_opts){.batch = (int)batch, .shuffle = 1, .seed = 1});
+    const int failed = !l || ib_qat_prepare(s->net, s->g, &o->quant) ||
+                       ib_qat_calibrate(s->net, s->g, l, (o->samples + batch - 1) / batch) ||
                        ib_qat_set_phase(s->net, s->g, IB_FROZEN);
     ib_loader_free(l);
     if (!failed)
@@ -67,15 +94,28 @@ static int quantize(session *s, const quantize_options *o)
 int command_quantize(int argc, char **argv)
 {
     static const struct argp_child children[] = {COMMON_CHILD, {0}};
-    const struct argp argp = {options, parse, "MODEL.h5",
-                              "Quantizes a float checkpoint without training: observers see some training samples, then scales are fixed (static post-training "
-                              "quantization). If that costs too much, isobit train --init goes on from the float checkpoint with its integers.\vExample:\n"
+    const struct argp argp = {options,
+                              parse,
+                              "MODEL.h5",
+                              "Quantizes a float checkpoint without training: observers see some training samples, "
+                              "then scales are fixed (static post-training "
+                              "quantization). If that costs too much, isobit train --init goes on from the float "
+                              "checkpoint with its integers.\vExample:\n"
                               "  isobit quantize net.h5 --data idx:data/mnist --samples 100 -o net_int8.h5\n"
-                              "JSON keys: output, qat, float_accuracy, accuracy.",
-                              children, NULL, NULL};
-    quantize_options o = {.common = {.data = "digits"}, .qat = "w8a8", .samples = 500, .batch = 50, .quant = {.observer = "mse"}};
+                              "Labels are not needed, and any outputs will do: what is measured, on the test part, is "
+                              "the error of the outputs against the float "
+                              "network's, as signal-to-quantization-noise ratio in dB: 10 log10(sum y^2 / sum (y - "
+                              "q)^2); accuracy besides where labels fit the outputs.\n"
+                              "JSON keys: output, qat, samples, float_accuracy and accuracy or no_accuracy (why), "
+                              "outputs[]: shape (of one sample), sqnr_db, largest_error, "
+                              "channels_sqnr_db (null: the channel differs nowhere, or is 0 in float).",
+                              children,
+                              NULL,
+                              NULL};
+    quantize_options o = {
+        .common = {.data = "digits"}, .qat = "w8a8", .samples = 500, .batch = 50, .quant = {.observer = "mse"}};
     session s = {0};
-    double before = 0, after = 0, loss;
+    fidelity f = {0};
     argp_parse(&argp, argc, argv, 0, NULL, &o);
     if (!o.out)
         return fprintf(stderr, "isobit: quantize needs -o FILE, the checkpoint to write\n"), 2;
@@ -94,19 +134,21 @@ int command_quantize(int argc, char **argv)
     if (!status)
         session_settle(&s, s.train);
     if (!status)
-        status = evaluate(&s, s.test, 1, &before, &loss) || quantize(&s, &o) || evaluate(&s, s.test, 0, &after, &loss);
+        status = quantize(&s, &o) || fidelity_measure(&s, s.test, &f);
     if (!status)
         status = ib_checkpoint_save(o.out, s.net, NULL, &s.c) ? complain() : 0;
     if (!status && o.common.json) {
         struct json_object *j = json_object_new_object();
         json_object_object_add(j, "output", json_object_new_string(o.out));
         json_object_object_add(j, "qat", json_object_new_string(o.qat));
-        json_object_object_add(j, "float_accuracy", json_object_new_double(before));
-        json_object_object_add(j, "accuracy", json_object_new_double(after));
+        fidelity_json(&f, j);
         print_json(j);
     } else if (!status) {
-        printf("%s: %.2f %% in integers, %.2f %% in float; written to %s\n", o.qat, 100 * after, 100 * before, o.out);
+        printf("%s: ", o.qat);
+        fidelity_print(&f);
+        printf("; written to %s\n", o.out);
     }
+    fidelity_free(&f);
     session_close(&s);
     return status;
 }
