@@ -123,7 +123,9 @@ static void print_run(const ib_program *p, ib_text *t)
                 t->name, t->name, t->name);
     ib_text_add(t, "#define V0 input\n");
     for (int v = 1; v < p->n_values; v++)
-        if (ib_is_output(p, v))
+        if (ib_constant_of(p, v))
+            ib_text_add(t, "#define V%d %s_constant%d\n", v, t->name, p->values[v].first);
+        else if (ib_is_output(p, v))
             ib_text_add(t, "#define V%d output\n", v);
         else if (!p->values[v].root)
             ib_text_add(t, "#define V%d input\n", v);

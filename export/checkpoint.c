@@ -214,7 +214,7 @@ static int read_qat(hid_t f, ib_layer *net, ib_graph *graph, ib_phase phase)
     char text[3][TEXT];
     if (phase == IB_FLOAT)
         return 0;
-    if (ib_qat_phase(net) == IB_FLOAT && (read_options(f, &o, text) || ib_qat_prepare(net, graph, &o)))
+    if (ib_qat_phase(net) == IB_FLOAT && (read_options(f, &o, text) || ib_qat_prepare_again(net, graph, &o)))
         return -1;
     ib_plan *p = ib_plan_of(net);
     const hid_t g = H5Gopen2(f, "qat", H5P_DEFAULT);

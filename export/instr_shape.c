@@ -1,4 +1,4 @@
-/* instr_shape.c - reshape, flatten_hwc, concat: lowering, running, printing. */
+/* instr_shape.c - reshape, flatten_hwc, concat, constants: lowering, running, printing. */
 #include <string.h>
 
 #include "autograd/quantizer.h"
@@ -114,8 +114,37 @@ static void concat_print_call(const ib_program *p, const ib_instr *i, int at, ib
     ib_text_add(t, "        }\n    }");
 }
 
+/* ---- constant: codes that the runner holds from the beginning, and the printed C as an array ---- */
+
+#define constant_run reshape_run
+
+void ib_constant_complete(const ib_program *p, ib_instr *i)
+{
+    i->flash = p->values[i->out].size;
+}
+
+static ib_status constant_lower(ib_program *p, ib_instr *i, const ib_node *n)
+{
+    ib_constant_complete(p, i);
+    i->table = ib_copy(n->out->data, (size_t)p->values[i->out].size);
+    return i->table ? IB_OK : IB_ENOMEM;
+}
+
+static void constant_print_data(const ib_program *p, const ib_instr *i, int at, ib_text *t)
+{
+    ib_text_i8(t, "constant", at, i->table, p->values[i->out].size);
+    ib_text_add(t, "\n");
+}
+
+static void constant_print_call(const ib_program *p, const ib_instr *i, int at, ib_text *t)
+{
+    UNUSED(p);
+    ib_text_add(t, "/* V%d is %s_constant%d */", i->out, t->name, at);
+}
+
 #define INSTR(name, op, sections) \
     const ib_instr_class ib_instr_##name = {#name, &ib_op_##op, sections, name##_lower, name##_run, NULL, NULL, NULL, name##_print_data, name##_print_call};
 INSTR(reshape, reshape, "")
 INSTR(flatten_hwc, flatten_hwc, "flatten")
 INSTR(concat, qconcat, "lookup")
+INSTR(constant, quantize, "")

@@ -42,12 +42,6 @@ static int new_value(ib_program *p, const ib_tensor *t, int first)
     return p->n_values++;
 }
 
-/* Operators that only prepare weights. */
-static int is_weight_op(const ib_op *op)
-{
-    return op == &ib_op_fold_weight || op == &ib_op_fold_bias || op == &ib_op_quantize_weight;
-}
-
 /* Operators that compute nothing in an evaluation. */
 static int gives_shape(const ib_op *op)
 {
@@ -94,7 +88,7 @@ static ib_status lower_node(lowering *w, int at)
     if (!cls)
         return ib_fail(IB_EUNSUPPORTED, "layer '%s': %s has no integer form, so the network is no integer program",
                        n->scope ? n->scope : "", n->op->name);
-    const int n_in = cls == &ib_instr_add || cls == &ib_instr_mul ? 2 : cls == &ib_instr_concat ? n->n_in : 1;
+    const int n_in = cls == &ib_instr_constant ? 0 : cls == &ib_instr_add || cls == &ib_instr_mul ? 2 : cls == &ib_instr_concat ? n->n_in : 1;
     for (int j = 0; j < n_in; j++) {
         const ib_tensor *x = cls == &ib_instr_linear ? behind_shapes(w->g, n->in[j], n->in[1]->q.group_size, &turned) : n->in[j];
         if ((in[j] = value_of(w, x)) < 0)
@@ -121,6 +115,8 @@ ib_program *ib_program_of(ib_layer *net, ib_graph *g)
     if (!plan || plan->phase < IB_FROZEN || plan->opts.dynamic)
         return ib_fail_null(IB_ESTATE, "lower: the network is in phase %s%s, not frozen", ib_phase_name(ib_qat_phase(net)),
                             plan && plan->opts.dynamic ? " and dynamically quantized" : "");
+    if (ib_plan_check_forms(plan, 1))
+        return NULL;
     const ib_input_info *in = &net->input;
     ib_program *p = ib_alloc(sizeof *p);
     float *zeros = ib_alloc((size_t)in->c * (size_t)in->h * (size_t)in->w * sizeof *zeros);
@@ -145,8 +141,8 @@ ib_program *ib_program_of(ib_layer *net, ib_graph *g)
         w.value_of[i] = -1;
     for (int i = 0; i < end; i++) {
         const ib_node *node = &g->nodes[i];
-        if (is_weight_op(node->op) || gives_shape(node->op))
-            continue;
+        if (!node->out->from_data || gives_shape(node->op))
+            continue; /* made of weights and constants alone, or when it is asked for */
         if (node->op == &ib_op_quantize && !p->n_values)
             w.value_of[i] = new_value(p, node->out, -1);
         else if (node->op == &ib_op_dequantize && i == g->n_nodes - 1)

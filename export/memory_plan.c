@@ -21,7 +21,7 @@ ib_status ib_plan_memory(ib_program *p)
     }
     for (int v = 0; v < p->n_values; v++) {
         p->values[v].offset = -1;
-        if (!p->values[v].root || ib_is_output(p, v) || p->values[v].root != v)
+        if (!p->values[v].root || ib_is_output(p, v) || p->values[v].root != v || ib_constant_of(p, v))
             continue;
         int at = n++;
         for (; at > 0 && p->values[order[at - 1]].size < p->values[v].size; at--)

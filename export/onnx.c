@@ -103,6 +103,8 @@ static ib_status print_lookup(const printer *w, const ib_instr *i)
 static ib_status print_concat(const printer *w, const ib_instr *i)
 {
     char all[IB_MAX_INPUTS * 32] = "";
+    if (ib_joins_constant(w->p, i))
+        return ib_fail(IB_EUNSUPPORTED, "layer '%s': ONNX does not repeat a constant for the batch when it is joined to values", i->name);
     for (int j = 0; j < i->n_in; j++)
         snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s", j ? " " : "",
                  gathered(w, name_of(i->in[j]), i->table + 256 * j, j, text("part%d_%d", j, w->at)));
@@ -133,11 +135,23 @@ static ib_status print_flatten(const printer *w, const ib_instr *i)
     return IB_OK;
 }
 
+/* For one sample: the operators that read it repeat it for the batch. */
+static ib_status print_constant(const printer *w, const ib_instr *i)
+{
+    const ib_value *y = &w->p->values[i->out];
+    uint8_t *shown = ib_alloc((size_t)y->size);
+    for (int64_t k = 0; shown && k < y->size; k++)
+        shown[k] = (uint8_t)(i->table[k] + RAISE);
+    ib_onnx_constant(w->o, w->out, IB_ONNX_UINT8, y->ndim, y->shape, shown, (size_t)y->size);
+    ib_free(shown);
+    return IB_OK;
+}
+
 static const struct {
     const ib_instr_class *cls;
     ib_status (*print)(const printer *w, const ib_instr *i);
 } printers[] = {{&ib_instr_conv2d, ib_onnx_print_conv}, {&ib_instr_linear, ib_onnx_print_conv}, {&ib_instr_avgpool, ib_onnx_print_avgpool}, {&ib_instr_maxpool, print_maxpool},
-                {&ib_instr_add, print_add}, {&ib_instr_mul, print_mul}, {&ib_instr_lookup, print_lookup}, {&ib_instr_concat, print_concat}, {&ib_instr_reshape, print_reshape}, {&ib_instr_flatten_hwc, print_flatten}};
+                {&ib_instr_add, print_add}, {&ib_instr_mul, print_mul}, {&ib_instr_lookup, print_lookup}, {&ib_instr_concat, print_concat}, {&ib_instr_reshape, print_reshape}, {&ib_instr_flatten_hwc, print_flatten}, {&ib_instr_constant, print_constant}};
 
 ib_status ib_export_onnx(const ib_program *p, const char *path, const char *name, const ib_onnx_opts *opts)
 {

@@ -63,7 +63,7 @@ struct ib_instr {
     int32_t *bias;
     isobit_scale *scale;
     float *weight_scale; /* conv2d, linear: [out_c], for formats that state real scales */
-    int8_t *table;    /* lookup [256]; concat [n_in][256] */
+    int8_t *table;    /* lookup [256]; concat [n_in][256]; constant: the codes */
     int node;         /* of the tape that it was lowered from */
     int turned;       /* linear, while it is lowered: its columns stand in the order H,W,C of the image that it reads */
     int64_t macs, acc_bound, flash;
@@ -99,6 +99,19 @@ const ib_instr_class *ib_instr_class_of(const ib_op *op); /* NULL: none */
 
 /* Memory: a value that a reshape shows anew has the place of the one that it shows; the others get offsets in one arena, by liveness. */
 ib_status ib_plan_memory(ib_program *p);
+/* The codes of a value that is a constant of the program, for one sample; NULL if it is none. */
+static inline const int8_t *ib_constant_of(const ib_program *p, int v)
+{
+    const ib_instr *made = v ? &p->instrs[p->values[v].first] : NULL;
+    return made && made->cls == &ib_instr_constant ? made->table : NULL;
+}
+static inline int ib_joins_constant(const ib_program *p, const ib_instr *concat)
+{
+    int joins = 0;
+    for (int j = 0; j < concat->n_in; j++)
+        joins |= ib_constant_of(p, concat->in[j]) != NULL;
+    return joins;
+}
 /* Whether v lies in the caller's buffer for results. */
 static inline int ib_is_output(const ib_program *p, int v)
 {
@@ -120,6 +133,7 @@ void ib_add_complete(const ib_program *p, ib_instr *i);
 void ib_mul_complete(ib_instr *i);
 void ib_pool_complete(ib_instr *i);
 void ib_tables_complete(ib_instr *i);
+void ib_constant_complete(const ib_program *p, ib_instr *i);
 /* Shape of a value as an image (data NULL, border 0); 0 if it is none. */
 int ib_value_image(const ib_value *v, ib_nhwc *image);
 /* Copies n bytes; NULL with ib_error() if memory is out or from is NULL. */

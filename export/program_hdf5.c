@@ -3,7 +3,7 @@
  *   /NNN_<layer>     an instruction; attributes: op, inputs, output (values; 0 is the input), shape, scale, zero_point, bits of its result, acc_bound
  *     conv2d, linear: attributes window, quantization; weights, group_factors, bias, requantization, weight_scale
  *     lookup, concat: table; concat: attribute axis
- *     reshape, flatten_hwc: nothing else
+ *     reshape, flatten_hwc: nothing else; constant: codes of one sample, and no inputs
  *     others:         attribute constants, in the order of isobit_rt.h's struct */
 #include <stdio.h>
 
@@ -27,6 +27,8 @@ static int write_product(hid_t g, const ib_instr *i)
 
 static int write_other(hid_t g, const ib_instr *i)
 {
+    if (i->cls == &ib_instr_constant)
+        return ib_h5_write(g, "codes", H5T_NATIVE_INT8, 1, (int64_t[]){i->flash}, i->table);
     if (i->cls == &ib_instr_reshape || i->cls == &ib_instr_flatten_hwc)
         return 0;
     if (i->table)
@@ -46,7 +48,7 @@ static int write_instr(hid_t f, const ib_program *p, int at)
     snprintf(name, sizeof name, "%03d_%.140s", at, i->name);
     const hid_t g = ib_h5_group(f, name);
     const ib_value *v = &p->values[i->out];
-    const int failed = g < 0 || ib_h5_set_text(g, "op", i->cls->name) || ib_h5_set(g, "inputs", H5T_NATIVE_INT, i->n_in, i->in) ||
+    const int failed = g < 0 || ib_h5_set_text(g, "op", i->cls->name) || (i->n_in && ib_h5_set(g, "inputs", H5T_NATIVE_INT, i->n_in, i->in)) ||
                        ib_h5_set(g, "output", H5T_NATIVE_INT, 1, &i->out) || ib_h5_set(g, "shape", H5T_NATIVE_INT64, v->ndim, v->shape) ||
                        ib_h5_set(g, "scale", H5T_NATIVE_FLOAT, 1, &v->scale) || ib_h5_set(g, "zero_point", H5T_NATIVE_INT, 1, &v->zero) || ib_h5_set(g, "bits", H5T_NATIVE_INT, 1, &v->bits) ||
                        ib_h5_set(g, "acc_bound", H5T_NATIVE_INT64, 1, &i->acc_bound) || (i->codes ? write_product(g, i) : write_other(g, i));

@@ -66,17 +66,19 @@ static int in_shape(ib_program *p, const ib_instr_class *cls, const char *name, 
 static ib_status read_instr(ib_program *p, int at, const char *name, hid_t g, int *value_of)
 {
     char op[32];
-    int in[IB_MAX_INPUTS], out;
+    int in[IB_MAX_INPUTS] = {0}, out;
     ib_value y = {0};
-    const int n_in = (int)ib_h5_count(g, "inputs");
+    int n_in = (int)ib_h5_count(g, "inputs");
     if (ib_h5_get_text(g, "op", op, sizeof op))
         return ib_error_status();
     const ib_instr_reader *r = ib_instr_reader_of(op);
     if (!r)
         return ib_fail(IB_EFORMAT, "no operator '%.30s' is known", op);
-    if (n_in < 1 || n_in > IB_MAX_INPUTS || (r->inputs && n_in != r->inputs))
+    if (r->inputs == IB_NO_INPUTS && n_in < 0)
+        n_in = 0;
+    else if (n_in < 1 || n_in > IB_MAX_INPUTS || (r->inputs && n_in != r->inputs))
         return refuse("the number of inputs", n_in);
-    if (ib_h5_get(g, "inputs", H5T_NATIVE_INT, n_in, in) || ib_h5_get(g, "output", H5T_NATIVE_INT, 1, &out) ||
+    if ((n_in && ib_h5_get(g, "inputs", H5T_NATIVE_INT, n_in, in)) || ib_h5_get(g, "output", H5T_NATIVE_INT, 1, &out) ||
         ib_read_value(g, "shape", "scale", "zero_point", "bits", &y))
         return ib_error_status();
     if (out != at + 1)

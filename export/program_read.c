@@ -243,9 +243,24 @@ static ib_status read_shape(ib_program *p, ib_instr *i, hid_t g)
     return x->size == y->size && (i->cls == &ib_instr_reshape || y->ndim == 2) ? IB_OK : refuse("the number of its elements", y->size);
 }
 
+static ib_status read_constant(ib_program *p, ib_instr *i, hid_t g)
+{
+    const ib_value *y = &p->values[i->out];
+    const int most = 1 << (y->bits - 1);
+    ib_constant_complete(p, i);
+    if (!(i->table = ib_alloc((size_t)y->size)))
+        return IB_ENOMEM;
+    if (ib_h5_read(g, "codes", H5T_NATIVE_INT8, y->size, i->table))
+        return ib_error_status();
+    for (int64_t j = 0; j < y->size; j++)
+        if (i->table[j] < -most || i->table[j] >= most)
+            return refuse("a code of the constant", i->table[j]);
+    return IB_OK;
+}
+
 static const ib_instr_reader readers[] = {{&ib_instr_conv2d, 1, read_product}, {&ib_instr_linear, 1, read_product}, {&ib_instr_add, 2, read_add}, {&ib_instr_mul, 2, read_mul},
                {&ib_instr_maxpool, 1, read_pool}, {&ib_instr_avgpool, 1, read_pool}, {&ib_instr_lookup, 1, read_lookup}, {&ib_instr_concat, 0, read_concat},
-               {&ib_instr_reshape, 1, read_shape}, {&ib_instr_flatten_hwc, 1, read_shape}};
+               {&ib_instr_reshape, 1, read_shape}, {&ib_instr_flatten_hwc, 1, read_shape}, {&ib_instr_constant, IB_NO_INPUTS, read_constant}};
 
 const ib_instr_reader *ib_instr_reader_of(const char *op)
 {

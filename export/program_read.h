@@ -5,10 +5,12 @@
 #include "export/h5.h"
 #include "export/program.h"
 
+enum { IB_NO_INPUTS = -1 };
+
 /* How the rest of an instruction is read when its class, its inputs and its result stand. */
 typedef struct ib_instr_reader {
     const ib_instr_class *cls;
-    int inputs; /* 0: any number */
+    int inputs; /* 0: any number but none */
     ib_status (*read)(ib_program *p, ib_instr *i, hid_t g);
 } ib_instr_reader;
 

@@ -17,7 +17,7 @@ typedef struct held {
 
 /* What a thread works with. */
 typedef struct worker {
-    int8_t **value, *arena;
+    int8_t **value, *arena, *constants; /* constants: one behind the other, each for all samples */
     ib_nhwc *image;
     uint8_t *images;
     int32_t *acc;
@@ -147,10 +147,19 @@ static ib_status make_worker(ib_runner *r, worker *w)
     for (int v = 0; v < p->n_values; v++)
         if (r->held[v].as_codes && p->values[v].size > acc)
             acc = p->values[v].size;
+    int64_t constants = 0;
+    for (int v = 0; v < p->n_values; v++)
+        constants += ib_constant_of(p, v) ? p->values[v].size : 0;
+    if (!(w->constants = ib_alloc((size_t)(constants * r->chunk + 1))))
+        return IB_ENOMEM;
     if (!(w->value = ib_alloc((size_t)p->n_values * sizeof *w->value)) || !(w->image = ib_alloc((size_t)p->n_values * sizeof *w->image)) ||
         !(w->arena = ib_alloc((size_t)(p->arena * r->chunk + 1))) || !(w->acc = ib_alloc((size_t)(acc * r->chunk) * sizeof *w->acc)) ||
         !(w->images = ib_alloc((size_t)(r->images * r->chunk + IB_NHWC_SLACK))))
         return IB_ENOMEM;
+    int8_t *to = w->constants;
+    for (int v = 0; v < p->n_values; v++)
+        for (int64_t i = 0; ib_constant_of(p, v) && i < r->chunk; i++, to += p->values[v].size)
+            memcpy(to, ib_constant_of(p, v), (size_t)p->values[v].size);
     for (int v = 0; v < p->n_values; v++)
         if (r->held[v].as_image) {
             w->image[v] = r->held[v].image;
@@ -225,7 +234,7 @@ void ib_runner_free(ib_runner *r)
         ib_free(r->packed[i]);
     for (int i = 0; r->workers && i < r->n_workers; i++) {
         worker *w = &r->workers[i];
-        void *all[] = {w->value, w->image, w->arena, w->acc, w->images, w->scratch};
+        void *all[] = {w->value, w->image, w->arena, w->constants, w->acc, w->images, w->scratch};
         for (size_t j = 0; j < sizeof all / sizeof *all; j++)
             ib_free(all[j]);
     }
@@ -279,8 +288,14 @@ static ib_status run_chunk(const ib_runner *r, const worker *w, int64_t n, const
     static const ib_share all = {0, 1};
     const ib_program *p = r->p;
     ib_status status = IB_OK;
+    int8_t *constant = w->constants;
     for (int v = 0; v < p->n_values; v++)
-        w->value[v] = ib_is_output(p, v) ? out : p->values[v].root ? w->arena + p->values[v].offset * n : (int8_t *)in;
+        if (ib_constant_of(p, v)) {
+            w->value[v] = constant;
+            constant += p->values[v].size * r->chunk;
+        } else {
+            w->value[v] = ib_is_output(p, v) ? out : p->values[v].root ? w->arena + p->values[v].offset * n : (int8_t *)in;
+        }
     for (int i = -1, end; i < p->n_instrs && !status; i = end) {
         end = i + 1;
         if (i < 0 || r->nhwc[i]) {

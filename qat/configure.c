@@ -201,6 +201,21 @@ static ib_status configure_input(ib_plan *p)
     return IB_OK;
 }
 
+ib_status ib_plan_check_forms(const ib_plan *p, int asked)
+{
+    for (int i = 0; i < p->n_steps; i++) {
+        const ib_step *s = &p->steps[i];
+        const int left_out = i + 1 == p->result && s->op == &ib_op_softmax && !s->keep_float;
+        if (!s->float_form || left_out || (s->keep_float && !asked))
+            continue;
+        if (s->keep_float)
+            return ib_fail(IB_EUNSUPPORTED, "layer '%s': a rule keeps its %s in fp32, so the network is no integer program", s->name, s->op->name);
+        return ib_fail(IB_EUNSUPPORTED, "layer '%s': %s of these inputs has no integer form: leave it out, or train with it in fp32 by the rule "
+                       "'%s=float', which makes no integer program", s->name, s->op->name, s->name);
+    }
+    return IB_OK;
+}
+
 ib_status ib_plan_configure(ib_plan *p)
 {
     const ib_qat_opts *o = &p->opts;
@@ -214,7 +229,7 @@ ib_status ib_plan_configure(ib_plan *p)
     ib_status status = configure_input(p);
     uint64_t used = 0;
     for (int i = 0; i < p->n_steps; i++)
-        p->steps[i].has_out = !p->steps[i].form || p->steps[i].form->own_scale;
+        p->steps[i].has_out = !p->steps[i].is_constant && (!p->steps[i].form || p->steps[i].form->own_scale);
     /* An operator without integer form at the end returns fp32, and what feeds it counts as the result. */
     const ib_step *last = &p->steps[p->result - 1];
     p->result_float = !last->form;
@@ -225,6 +240,10 @@ ib_status ib_plan_configure(ib_plan *p)
         s->weight.bits = o->weight_bits;
         if ((status = apply_rules(p, s, &bits, &used)))
             break;
+        if (s->is_constant)
+            continue;
+        if ((!s->form || s->keep_float) && !(s->float_form = ib_format_text("float: %s", s->op->name)))
+            return IB_ENOMEM;
         if (s->keep_float)
             s->has_out = 1;
         if (result == i + 1)

@@ -11,27 +11,47 @@ static int always(const ib_node *n)
     return 1;
 }
 
-/* A product with a parameter, whose input is a value. */
-static int has_weight(const ib_node *n)
+static int is_leaf(const ib_tensor *t)
 {
-    return n->in[0]->node >= 0 || n->in[0]->name == NULL ? n->in[1]->node < 0 && n->in[1]->name : 0;
+    return t && t->node < 0 && !t->from_data;
 }
 
-/* Two values of one shape. */
+/* A product with a parameter or constant, whose input is a value. */
+static int has_weight(const ib_node *n)
+{
+    return n->in[0]->from_data && is_leaf(n->in[1]) && (n->n_in < 3 || !n->in[2] || is_leaf(n->in[2]));
+}
+
+/* Two values of one shape, or a value and a constant that keeps its shape. */
 static int is_elementwise(const ib_node *n)
 {
-    const ib_tensor *a = n->in[0], *b = n->in[1];
-    return !a->name && !b->name && a->ndim == b->ndim && !memcmp(a->shape, b->shape, (size_t)a->ndim * sizeof *a->shape);
+    const ib_tensor *a = n->in[0], *b = n->in[1], *x = a->from_data ? a : b;
+    return a->from_data && b->from_data ? a->ndim == b->ndim && !memcmp(a->shape, b->shape, (size_t)a->ndim * sizeof *a->shape)
+                                        : n->out->ndim == x->ndim && n->out->size == x->size;
+}
+
+/* Values, and constants of as many dimensions, for each sample the same. */
+static int joins_values(const ib_node *n)
+{
+    for (int i = 0; i < n->n_in; i++)
+        if (!n->in[i]->from_data && n->in[i]->shape[0] != 1)
+            return 0;
+    return 1;
+}
+
+int ib_has_params(const ib_node *n)
+{
+    return n->in[1]->node < 0 && n->in[1]->name && n->in[2]->node < 0 && n->in[2]->name;
 }
 
 #define accepts_linear has_weight
 #define accepts_conv2d has_weight
-#define accepts_batch_norm always
+#define accepts_batch_norm ib_has_params
 #define accepts_add is_elementwise
 #define accepts_mul is_elementwise
 #define accepts_max_pool always
 #define accepts_avg_pool always
-#define accepts_concat always
+#define accepts_concat joins_values
 #define accepts_reshape always
 #define accepts_flatten_hwc always
 #define accepts_dropout always
@@ -81,14 +101,47 @@ static ib_tensor *run_batch_norm(ib_graph *g, ib_step *s, ib_tensor **in)
     return ib_qconv2d(g, x, ib_quantize_weight_for(g, w, s->ln_scale, &s->weight, x, bias, s->act), bias, &depthwise, s->act, &s->out);
 }
 
+/* x c or x + c for a constant c by channel: a depthwise 1x1 convolution with weights c, or with ones and bias c. */
+static ib_tensor *run_by_channel(ib_graph *g, ib_step *s, ib_tensor *x, ib_tensor *c, int is_mul)
+{
+    const int64_t channels = x->shape[1], shape[] = {channels, 1, 1, 1};
+    float *ones = ib_graph_alloc(g, (size_t)channels * sizeof *ones);
+    if (!ones)
+        return NULL;
+    for (int64_t i = 0; i < channels; i++)
+        ones[i] = 1;
+    ib_tensor *w = is_mul ? ib_constant_by_channel(g, c, x, 4, shape) : ib_input(g, 4, shape, ones), *bias = is_mul ? NULL : ib_constant_by_channel(g, c, x, 1, shape);
+    if (!w || (!is_mul && !bias))
+        return NULL;
+    w->from_data = 0;
+    const ib_weight_attrs by_channel = {.bits = 8, .per_channel = 1};
+    w = ib_quantize_weight_for(g, w, NULL, &by_channel, x, bias, s->act);
+    return ib_qconv2d(g, x, w, bias, &(ib_conv_opts){1, 1, 0, 0, (int)channels}, s->act, &s->out);
+}
+
+static ib_tensor *run_binary(ib_graph *g, ib_step *s, ib_tensor **in, int is_mul)
+{
+    ib_tensor *a = in[0], *b = in[1];
+    if (!a || !b)
+        return NULL;
+    if (a->dtype == IB_F32 || b->dtype == IB_F32) { /* what is no codes is a constant */
+        ib_tensor *x = a->dtype == IB_F32 ? b : a, *c = a->dtype == IB_F32 ? a : b;
+        if (ib_is_by_channel(c, x))
+            return run_by_channel(g, s, x, c, is_mul);
+        a = x;
+        b = ib_constant_codes(g, c, x->ndim, x->shape, &s->out);
+    }
+    return (is_mul ? ib_qmul : ib_qadd)(g, a, b, s->act, &s->out);
+}
+
 static ib_tensor *run_add(ib_graph *g, ib_step *s, ib_tensor **in)
 {
-    return ib_qadd(g, in[0], in[1], s->act, &s->out);
+    return run_binary(g, s, in, 0);
 }
 
 static ib_tensor *run_mul(ib_graph *g, ib_step *s, ib_tensor **in)
 {
-    return ib_qmul(g, in[0], in[1], s->act, &s->out);
+    return run_binary(g, s, in, 1);
 }
 
 static ib_tensor *run_max_pool(ib_graph *g, ib_step *s, ib_tensor **in)
@@ -103,7 +156,22 @@ static ib_tensor *run_avg_pool(ib_graph *g, ib_step *s, ib_tensor **in)
 
 static ib_tensor *run_concat(ib_graph *g, ib_step *s, ib_tensor **in)
 {
-    return ib_qconcat(g, in, s->n_in, ((const ib_concat_attrs *)s->attrs)->axis, &s->out);
+    ib_tensor *codes[IB_MAX_INPUTS];
+    int64_t batch = 1;
+    for (int i = 0; i < s->n_in; i++)
+        batch = in[i] && in[i]->dtype == IB_CODES ? in[i]->shape[0] : batch;
+    for (int i = 0; i < s->n_in; i++) {
+        codes[i] = in[i];
+        if (in[i] && in[i]->dtype == IB_F32) {
+            int64_t shape[IB_MAX_DIMS];
+            memcpy(shape, in[i]->shape, sizeof shape);
+            shape[0] = batch;
+            codes[i] = ib_constant_codes(g, in[i], in[i]->ndim, shape, &s->out);
+        }
+        if (!codes[i])
+            return NULL;
+    }
+    return ib_qconcat(g, codes, s->n_in, ((const ib_concat_attrs *)s->attrs)->axis, &s->out);
 }
 
 static ib_tensor *run_reshape(ib_graph *g, ib_step *s, ib_tensor **in)

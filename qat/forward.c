@@ -3,11 +3,29 @@
 
 #include "qat/plan.h"
 
+/* What is joined to values has to be there for each sample. */
+static int repeat_constants(ib_graph *g, const ib_step *s, ib_tensor **in)
+{
+    int64_t batch = 1;
+    for (int i = 0; i < s->n_in; i++)
+        batch = in[i] && in[i]->from_data ? in[i]->shape[0] : batch;
+    for (int i = 0; i < s->n_in; i++) {
+        int64_t shape[IB_MAX_DIMS];
+        if (!in[i] || in[i]->shape[0] == batch)
+            continue;
+        memcpy(shape, in[i]->shape, sizeof shape);
+        shape[0] = batch;
+        if (!(in[i] = ib_constant_expanded(g, in[i], in[i]->ndim, shape)))
+            return 0;
+    }
+    return 1;
+}
+
 /* The step in fp32: fold, apply, activation. */
 static ib_tensor *run_float(ib_graph *g, ib_step *s, ib_tensor **in)
 {
     ib_tensor *y;
-    if (s->op == &ib_op_batch_norm) {
+    if (s->op == &ib_op_batch_norm && s->gamma) {
         y = ib_batch_norm(g, in[0], s->gamma, s->beta, s->mean, s->var, 0, s->eps);
     } else {
         ib_tensor *args[IB_MAX_INPUTS];
@@ -17,6 +35,8 @@ static ib_tensor *run_float(ib_graph *g, ib_step *s, ib_tensor **in)
             if (!args[1])
                 return NULL;
         }
+        if (s->op == &ib_op_concat && !repeat_constants(g, s, args))
+            return NULL;
         y = ib_apply(g, s->op, args, s->gamma ? 3 : s->n_in, s->attrs);
     }
     return s->act == IB_ACT_RELU ? ib_relu(g, y) : s->act == IB_ACT_RELU6 ? ib_relu6(g, y) : y;
@@ -81,7 +101,9 @@ ib_tensor *ib_plan_forward(ib_layer *net, ib_graph *g, ib_tensor *x)
             if ((in[j] = s->value[j] >= 0 ? value[s->value[j]] : s->leaf[j]) == NULL && s->value[j] >= 0)
                 return NULL;
         g->scope = s->name;
-        if (p->opts.dynamic)
+        if (s->is_constant)
+            value[i + 1] = run_float(g, s, in);
+        else if (p->opts.dynamic)
             value[i + 1] = run_dynamic(g, s, in);
         else if (!integers)
             value[i + 1] = observed(g, s, run_float(g, s, in));

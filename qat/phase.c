@@ -41,17 +41,37 @@ static ib_status check_options(const ib_qat_opts *opts)
     return IB_OK;
 }
 
-ib_status ib_qat_prepare(ib_layer *net, ib_graph *g, const ib_qat_opts *opts)
+/* Parameters that a plan which came to nothing has added. */
+static void drop_params(ib_layer *net, int n)
 {
-    IB_NEED(net);
-    IB_NEED(g);
+    while (net->n_params > n) {
+        ib_param *last = net->params[--net->n_params];
+        ib_tensor_release(last->t);
+        ib_free(last->name);
+        ib_free(last);
+    }
+}
+
+static ib_status prepare(ib_layer *net, ib_graph *g, const ib_qat_opts *opts, int again)
+{
     if (opts && check_options(opts))
         return IB_EINVAL;
     if (net->quantization.plan)
         return ib_fail(IB_ESTATE, "prepare: the network is in phase %s already", ib_phase_name(ib_qat_phase(net)));
+    const int params = net->n_params;
     ib_plan *p = ib_plan_new(net, g, opts ? opts : &(ib_qat_opts){0});
-    if (!p)
-        return ib_error_status();
+    ib_status status = p ? IB_OK : ib_error_status();
+    if (p && !again && !p->opts.dynamic)
+        status = ib_plan_check_forms(p, 0);
+    if (status) {
+        ib_plan_free(p);
+        if (net->n_params > params) {
+            drop_params(net, params);
+            if (ib_layer_name_new_params(net))
+                return IB_ENOMEM;
+        }
+        return status;
+    }
     ib_layer_settle(net);
     net->quantization.plan = p;
     net->quantization.forward = ib_plan_forward;
@@ -66,6 +86,18 @@ ib_status ib_plan_check_batch(const ib_layer *net, const ib_batch *b, const char
         return IB_OK;
     return ib_fail(IB_EINVAL, "%s: loader gives samples of %lldx%lldx%lld, the network takes %dx%dx%d", function,
                    (long long)b->shape[1], (long long)b->shape[2], (long long)b->shape[3], in->c, in->h, in->w);
+}
+
+ib_status ib_qat_prepare(ib_layer *net, ib_graph *g, const ib_qat_opts *opts)
+{
+    IB_NEED(net);
+    IB_NEED(g);
+    return prepare(net, g, opts, 0);
+}
+
+ib_status ib_qat_prepare_again(ib_layer *net, ib_graph *g, const ib_qat_opts *opts)
+{
+    return prepare(net, g, opts, 1);
 }
 
 ib_status ib_qat_calibrate(ib_layer *net, ib_graph *g, ib_loader *loader, int64_t batches)
@@ -240,7 +272,7 @@ ib_qat_layer ib_qat_layer_at(const ib_layer *net, int i)
     const ib_step *s = i ? &p->steps[i - 1] : &p->input;
     const int integer = !i || (s->form && !s->keep_float);
     return (ib_qat_layer){.name = s->name,
-                          .form = !i ? "input" : integer ? s->form->name : s->op->name,
+                          .form = !i ? "input" : s->is_constant ? "constant" : integer ? s->form->name : s->float_form,
                           .observer = !s->has_out              ? NULL
                                       : s->out.learned == IB_LSQ  ? "lsq"
                                       : s->out.learned == IB_PACT ? "pact"

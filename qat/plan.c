@@ -60,7 +60,8 @@ static ib_status fill_step(ib_plan *p, ib_graph *g, int at, const int *uses, int
     const ib_node *n = &g->nodes[at];
     ib_step *s = &p->steps[p->n_steps];
     s->op = n->op;
-    s->form = ib_form_for(n);
+    s->is_constant = !n->out->from_data;
+    s->form = s->is_constant ? NULL : ib_form_for(n);
     s->n_in = n->n_in;
     if (!(s->name = name_of(p, n->scope, n->op->name)))
         return IB_ENOMEM;
@@ -72,11 +73,13 @@ static ib_status fill_step(ib_plan *p, ib_graph *g, int at, const int *uses, int
     }
     for (int i = 0; i < n->n_in; i++) {
         const ib_tensor *t = n->in[i];
-        s->value[i] = !t ? -1 : t->node >= 0 ? value_of[t->node] : t->name ? -1 : 0; /* unnamed leaf: the input */
-        s->leaf[i] = t && s->value[i] < 0 ? n->in[i] : NULL;
+        s->value[i] = !t ? -1 : t->node >= 0 ? value_of[t->node] : t->from_data ? 0 : -1;
+        s->leaf[i] = !t || s->value[i] >= 0 ? NULL : t->name ? n->in[i] : ib_plan_keep_constant(p, g, at, i);
+        if (t && s->value[i] < 0 && !s->leaf[i])
+            return ib_error_status();
     }
     int last = at;
-    if (s->op == &ib_op_batch_norm) {
+    if (s->op == &ib_op_batch_norm && s->form) {
         char *name = ib_format_text("%s.ones", s->name);
         const int64_t shape[] = {n->in[1]->size, 1, 1, 1};
         take_batch_norm(s, n);
@@ -89,7 +92,7 @@ static ib_status fill_step(ib_plan *p, ib_graph *g, int at, const int *uses, int
         s->leaf[2] = NULL;
     } else if (s->form == &ib_form_linear || s->form == &ib_form_conv2d) {
         const int bn = sole_user(g, uses, last, &ib_op_batch_norm);
-        if (bn >= 0) {
+        if (bn >= 0 && ib_has_params(&g->nodes[bn])) {
             take_batch_norm(s, &g->nodes[bn]);
             last = bn;
         }
@@ -133,10 +136,14 @@ static ib_tensor *trace(ib_layer *net, ib_graph *g)
     if (!zeros)
         return NULL;
     ib_graph_begin(g, IB_TRACE);
-    ib_tensor *y = ib_layer_forward_float(g, net, ib_input(g, 4, (int64_t[]){1, in->c, in->h, in->w}, zeros));
+    ib_tensor *x = ib_input(g, 4, (int64_t[]){1, in->c, in->h, in->w}, zeros), *y = ib_layer_forward_float(g, net, x);
     ib_free(zeros);
     if (y && y->node < 0)
         return ib_fail_null(IB_EINVAL, "prepare: the network applies no operator");
+    if (y)
+        ib_plan_mark_data(g, x);
+    if (y && !y->from_data)
+        return ib_fail_null(IB_EINVAL, "prepare: the network's result does not depend on its input");
     return y;
 }
 
@@ -161,7 +168,7 @@ ib_plan *ib_plan_new(ib_layer *net, ib_graph *g, const ib_qat_opts *opts)
         if (!value_of[i] && fill_step(p, g, i, uses, value_of))
             goto fail;
     p->result = value_of[y->node];
-    if (ib_plan_configure(p))
+    if (ib_plan_check_constants(p, g) || ib_plan_configure(p))
         goto fail;
     ib_free(uses);
     ib_free(value_of);
@@ -181,9 +188,13 @@ void ib_plan_free(void *plan)
     for (int i = 0; i < p->n_steps; i++) {
         ib_free(p->steps[i].name);
         ib_free(p->steps[i].attrs);
+        ib_free(p->steps[i].float_form);
         ib_free(p->steps[i].observer.bins);
         ib_free(p->steps[i].observer.channel_top);
     }
+    for (int i = 0; i < p->n_constants; i++)
+        ib_tensor_free(p->constants[i].t);
+    ib_free(p->constants);
     ib_free(p->steps);
     ib_free(p->input.observer.bins);
     ib_free(p->input.observer.channel_top);

@@ -24,6 +24,12 @@ typedef struct ib_form {
     ib_tensor *(*run)(ib_graph *g, ib_step *s, ib_tensor **in);
 } ib_form;
 
+/* A value that a layer made itself: the plan's copy, of a batch of one. */
+typedef struct ib_plan_constant {
+    int node, input; /* of the tape that was traced */
+    ib_tensor *t;
+} ib_plan_constant;
+
 struct ib_step {
     const ib_form *form; /* NULL: fp32 between dequantize and quantize */
     const ib_op *op;
@@ -36,6 +42,8 @@ struct ib_step {
     ib_tensor *gamma, *beta, *mean, *var;
     float eps;
     ib_act act;
+    int is_constant; /* made of parameters and constants alone: fp32 in every phase, and no instruction */
+    char *float_form; /* "float: <operator>" where there is no integer form, else NULL */
     int keep_float; /* by rule: fp32 although there is an integer form */
     int has_out;
     ib_quantizer out;
@@ -55,6 +63,8 @@ typedef struct ib_plan {
     int result;        /* value that the network returns */
     int result_float;  /* the last step gives fp32 (softmax, ...) */
     ib_step input;     /* only its quantizer and observer */
+    ib_plan_constant *constants; /* owned */
+    int n_constants;
 } ib_plan;
 
 static inline ib_plan *ib_plan_of(const ib_layer *net)
@@ -63,6 +73,7 @@ static inline ib_plan *ib_plan_of(const ib_layer *net)
 }
 
 const ib_form *ib_form_for(const ib_node *n);
+int ib_has_params(const ib_node *n); /* a batch norm's gamma and beta are parameters */
 extern const ib_form ib_form_linear, ib_form_conv2d;
 static inline int ib_is_product(const ib_step *s)
 {
@@ -80,6 +91,26 @@ ib_tensor *ib_step_weight(ib_graph *g, const ib_step *s, ib_tensor **bias);
 
 /* IB_EINVAL, naming `function`, if the batch's samples are not the network's inputs. */
 ib_status ib_plan_check_batch(const ib_layer *net, const ib_batch *b, const char *function);
+/* ---- constants (constants.c) ---- */
+/* Sets from_data along the tape: what the network's input x takes part in. */
+void ib_plan_mark_data(const ib_graph *g, ib_tensor *x);
+/* The plan's copy of what input `input` of node `node` is; NULL with ib_error(). */
+ib_tensor *ib_plan_keep_constant(ib_plan *p, const ib_graph *g, int node, int input);
+/* Traces once more, with other data and twice as many: constants must be the same. The tape is another one then. */
+ib_status ib_plan_check_constants(const ib_plan *p, ib_graph *g);
+/* c in fp32, repeated to this shape */
+ib_tensor *ib_constant_expanded(ib_graph *g, ib_tensor *c, int ndim, const int64_t *shape);
+/* The same as codes of 8 bits, by its own range. */
+ib_tensor *ib_constant_codes(ib_graph *g, ib_tensor *c, int ndim, const int64_t *shape, const ib_quantizer *like);
+/* Whether c differs along x's channels only; and c as `shape` of so many values as x has channels. */
+int ib_is_by_channel(const ib_tensor *c, const ib_tensor *x);
+ib_tensor *ib_constant_by_channel(ib_graph *g, ib_tensor *c, const ib_tensor *x, int ndim, const int64_t *shape);
+
+/* IB_EUNSUPPORTED naming the first layer that keeps the network from being an integer program, but a softmax at the end; asked: by a rule
+ * counts too. */
+ib_status ib_plan_check_forms(const ib_plan *p, int asked);
+/* ib_qat_prepare for a network that was trained as it is: without that check. */
+ib_status ib_qat_prepare_again(ib_layer *net, ib_graph *g, const ib_qat_opts *opts);
 
 /* Puts a restored plan, whose scales were read from a file, into its phase. */
 ib_status ib_plan_restore_phase(ib_layer *net, ib_phase phase);

@@ -9,6 +9,7 @@
 
 #include <isobit/isobit.h>
 
+#include "constants.h"
 #include "rows.h"
 
 enum { N = 150 }; /* more than one batch of the script, the last one shorter */
@@ -192,6 +193,12 @@ int main(int argc, char **argv)
     check("everything w4a4", everything(), &(ib_qat_opts){.weight_bits = 4, .act_bits = 4});
     check("everything per tensor", everything(), &(ib_qat_opts){.granularity = IB_PER_TENSOR, .symmetric = 1});
     check("lenet w4a8 groups", ib_model_new("lenet", 1, 8, 8, 10), &(ib_qat_opts){.weight_bits = 4, .granularity = IB_PER_GROUP});
+    for (int kind = 0; kind < N_CONSTANTS; kind++) { /* factors and summands of every shape, of images and of rows */
+        char what[64];
+        snprintf(what, sizeof what, "constant %d", kind);
+        check(what, constants_network(kind, kind % 2, kind % 3 == 0, 1, 0), &(ib_qat_opts){0});
+        check(what, constants_network(kind, (kind + 1) % 2, 0, 0, 1), &(ib_qat_opts){0});
+    }
     for (int orders = 0; orders < 4; orders++) { /* every reader of rows, each in one network; and those that cannot be joined */
         static const int readers[] = {ROWS_ALL, ROWS_OUTPUT, ROWS_CONCAT, ROWS_AGAIN};
         for (int i = 0; i < 4; i++) {

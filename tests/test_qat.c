@@ -395,7 +395,7 @@ static void float_islands_train_and_are_named(void)
     begin();
     ib_layer *net = ready(ib_sequential(ib_flatten_layer(), ib_named("fc1", ib_linear_layer(64, 32)), ib_named("ln", ib_layer_norm_layer(32)),
                                         ib_relu_layer(), ib_named("fc2", ib_linear_layer(32, 10))));
-    REQUIRE(!ib_qat_begin(net, g, loader, NULL));
+    REQUIRE(!ib_qat_begin(net, g, loader, &(ib_qat_opts){.rules = "ln=float"}));
     CHECK(train(net, 40, 5e-3f) < 2.0f);
     REQUIRE(!ib_qat_set_phase(net, g, IB_FROZEN));
     CHECK_ERROR(!ib_program_lower(net, g) ? 1 : 0, "'ln'");

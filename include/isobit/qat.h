@@ -11,7 +11,10 @@
  *
  * IB_LEARN may be left out: calibrate, then freeze, is static post-training quantization. Any other order is an error
  * (IB_ESTATE). Evaluation never moves an observer. Preparing needs no marks in the network: it traces one evaluation
- * and gives each operator it finds its integer form; what has none runs in fp32 between a dequantize and a quantize. */
+ * and gives each operator it finds its integer form. What has none is refused then, by layer (a softmax at the end is left to the caller), or
+ * runs in fp32 between a dequantize and a quantize if a rule "layer=float" asks for it, in a network that becomes no integer program.
+ * What a layer makes itself, with ib_input() or of parameters alone, is a constant in every phase and of the program; one that is not the
+ * same in each call is refused by name. */
 #ifndef ISOBIT_QAT_H
 #define ISOBIT_QAT_H
 
@@ -67,7 +70,7 @@ const char *ib_phase_name(ib_phase phase);
  * IB_ESTATE in IB_FLOAT and IB_EXPORTED. */
 ib_status ib_qat_set_profile(ib_layer *net, ib_profile profile);
 
-/* IB_FLOAT -> IB_CALIBRATE. Needs ib_layer_init() and ib_layer_set_input(); the graph is used for the trace. */
+/* IB_FLOAT -> IB_CALIBRATE; IB_EUNSUPPORTED: a layer that has no integer form. Needs ib_layer_init() and ib_layer_set_input(); the graph is used for the trace. */
 ib_status ib_qat_prepare(ib_layer *net, ib_graph *g, const ib_qat_opts *opts);
 /* Shows up to `batches` batches (0: all) to the observers. */
 ib_status ib_qat_calibrate(ib_layer *net, ib_graph *g, ib_loader *loader, int64_t batches);

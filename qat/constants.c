@@ -1,0 +1,127 @@
+/* constants.c - values that a layer makes itself, with ib_input() or of parameters alone: the same in every phase. */
+#include <string.h>
+
+#include "qat/plan.h"
+#include "tensor/alloc.h"
+
+void ib_plan_mark_data(const ib_graph *g, ib_tensor *x)
+{
+    for (int i = 0; i < g->n_nodes; i++) {
+        const ib_node *n = &g->nodes[i];
+        n->out->from_data = 0;
+        for (int j = 0; j < n->n_in; j++) {
+            ib_tensor *t = n->in[j];
+            if (t && t->node < 0)
+                t->from_data = t == x;
+            n->out->from_data |= t && t->from_data;
+        }
+    }
+}
+
+ib_tensor *ib_plan_keep_constant(ib_plan *p, const ib_graph *g, int node, int input)
+{
+    const ib_node *n = &g->nodes[node];
+    const ib_tensor *t = n->in[input];
+    ib_plan_constant *list = ib_realloc(p->constants, (size_t)p->n_constants * sizeof *list, (size_t)(p->n_constants + 1) * sizeof *list);
+    if (!list)
+        return NULL;
+    p->constants = list;
+    if (t->dtype != IB_F32)
+        return ib_fail_null(IB_EUNSUPPORTED, "layer '%s': %s: a constant that is not fp32", n->scope ? n->scope : "", n->op->name);
+    ib_tensor *copy = ib_tensor_new(IB_F32, t->ndim, t->shape, 0, "constant");
+    if (!copy)
+        return NULL;
+    memcpy(copy->data, t->data, (size_t)t->size * sizeof(float));
+    list[p->n_constants++] = (ib_plan_constant){node, input, copy};
+    return copy;
+}
+
+/* now: the same constant in a batch of two */
+static int is_same(const ib_tensor *one, const ib_tensor *now)
+{
+    const int rows = now->ndim == one->ndim && one->shape[0] == 1 && now->shape[0] == 2 ? 2 : 1;
+    if (now->node >= 0 || now->ndim != one->ndim || now->size != rows * one->size)
+        return 0;
+    for (int d = 0; d < one->ndim; d++)
+        if (now->shape[d] != one->shape[d] * (d ? 1 : rows))
+            return 0;
+    for (int r = 0; r < rows; r++)
+        if (memcmp(one->data, ib_f32(now) + r * one->size, (size_t)one->size * sizeof(float)))
+            return 0;
+    return 1;
+}
+
+ib_status ib_plan_check_constants(const ib_plan *p, ib_graph *g)
+{
+    const ib_input_info *in = &p->net->input;
+    const int64_t size = (int64_t)in->c * in->h * in->w;
+    float *x = p->n_constants ? ib_alloc((size_t)(2 * size) * sizeof *x) : NULL;
+    if (!p->n_constants || !x)
+        return p->n_constants ? IB_ENOMEM : IB_OK;
+    for (int64_t i = 0; i < 2 * size; i++)
+        x[i] = ib_rng_uniform((ib_rng){1, 1}, (uint64_t)i);
+    ib_graph_begin(g, IB_TRACE);
+    const ib_tensor *y = ib_layer_forward_float(g, p->net, ib_input(g, 4, (int64_t[]){2, in->c, in->h, in->w}, x));
+    ib_free(x);
+    for (int i = 0; y && i < p->n_constants; i++) {
+        const ib_plan_constant *c = &p->constants[i];
+        const ib_node *n = c->node < g->n_nodes ? &g->nodes[c->node] : NULL;
+        if (!n || c->input >= n->n_in || !n->in[c->input] || !is_same(c->t, n->in[c->input]))
+            return ib_fail(IB_EUNSUPPORTED, "layer '%s': %s: input %d, which the layer makes itself, is not the same in each call and for each "
+                           "sample: only a constant can be part of an integer program", n && n->scope ? n->scope : "", n ? n->op->name : "an operator", c->input);
+    }
+    return y ? IB_OK : ib_error_status();
+}
+
+ib_tensor *ib_constant_expanded(ib_graph *g, ib_tensor *c, int ndim, const int64_t *shape)
+{
+    int64_t size = 1;
+    for (int d = 0; d < ndim; d++)
+        size *= shape[d];
+    float *zeros = ib_graph_alloc(g, (size_t)size * sizeof *zeros);
+    if (!c || !zeros)
+        return NULL;
+    memset(zeros, 0, (size_t)size * sizeof *zeros);
+    ib_tensor *z = ib_input(g, ndim, shape, zeros);
+    if (!z)
+        return NULL;
+    z->from_data = 0;
+    return ib_add(g, z, c);
+}
+
+ib_tensor *ib_constant_codes(ib_graph *g, ib_tensor *c, int ndim, const int64_t *shape, const ib_quantizer *like)
+{
+    ib_tensor *wide = ib_constant_expanded(g, c, ndim, shape);
+    ib_quantizer *q = ib_graph_alloc(g, sizeof *q);
+    float lo, hi;
+    if (!wide || !q)
+        return NULL;
+    *q = (ib_quantizer){.bits = 8, .qmin = -128, .qmax = 127, .profile = like->profile};
+    g->dev->k.min_max(ib_f32(c), c->size, &lo, &hi);
+    ib_quantizer_set_range(q, lo, hi, 0);
+    return ib_quantize(g, wide, q);
+}
+
+/* Dimension d of x, from the last one, in c's shape. */
+static int64_t aligned(const ib_tensor *c, const ib_tensor *x, int d)
+{
+    const int at = d - x->ndim + c->ndim;
+    return at >= 0 ? c->shape[at] : 1;
+}
+
+int ib_is_by_channel(const ib_tensor *c, const ib_tensor *x)
+{
+    if (x->ndim != 2 && x->ndim != 4)
+        return 0;
+    for (int d = 0; d < x->ndim; d++)
+        if (d != 1 && aligned(c, x, d) != 1)
+            return 0;
+    return c->ndim <= x->ndim;
+}
+
+ib_tensor *ib_constant_by_channel(ib_graph *g, ib_tensor *c, const ib_tensor *x, int ndim, const int64_t *shape)
+{
+    int64_t own[IB_MAX_DIMS] = {c->size, 1, 1, 1};
+    (void)x;
+    return ib_constant_expanded(g, ib_reshape(g, c, ndim, own), ndim, shape);
+}
