@@ -365,22 +365,6 @@ static ib_status print_reshape(ib_tflite *w, const ib_instr *i)
     return IB_OK;
 }
 
-/* The tensor of a constant, its codes in the file's order. */
-static int constant_tensor(ib_tflite *w, int v, const char *label, int ndim, const int32_t *s)
-{
-    const ib_value *x = &w->p->values[v];
-    const int8_t *codes = ib_constant_of(w->p, v);
-    const int64_t channels = x->ndim == 4 ? x->shape[1] : x->size;
-    int8_t *t = turned(codes, 1, channels, x->size / channels, 0);
-    if (!t) {
-        w->f.failed = 1;
-        return -1;
-    }
-    const int tensor = ib_tflite_tensor(w, label, INT8, ndim, s, 0, ib_tflite_buffer(w, t, (size_t)x->size), ib_tflite_scales(w, 1, &x->scale, x->zero, 0));
-    ib_free(t);
-    return tensor;
-}
-
 static ib_status print_constant(ib_tflite *w, const ib_instr *i)
 {
     (void)w, (void)i; /* it stands among the tensors */
@@ -421,7 +405,7 @@ ib_status ib_export_tflite(const ib_program *p, const char *path, const char *na
         const int ndim = v ? shape_of(&p->values[v], s) : 4;
         if (!v)
             memcpy(s, (int32_t[]){1, p->input.h, p->input.w, p->input.c}, sizeof s);
-        w.tensor_of[v] = ib_constant_of(p, v) ? constant_tensor(&w, v, label, ndim, s) : ib_tflite_tensor(&w, label, INT8, ndim, s, 1, 0, ib_tflite_scales(&w, 1, &p->values[v].scale, p->values[v].zero, 0));
+        w.tensor_of[v] = ib_constant_of(p, v) ? ib_tflite_constant_value(&w, v, label, ndim, s) : ib_tflite_tensor(&w, label, INT8, ndim, s, 1, 0, ib_tflite_scales(&w, 1, &p->values[v].scale, p->values[v].zero, 0));
     }
     for (int i = 0; i < p->n_instrs && !status; i++)
         status = print_instruction(&w, &p->instrs[i]);

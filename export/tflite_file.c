@@ -97,6 +97,24 @@ int ib_tflite_code(ib_tflite *w, const char *what, int code, float scale, int ze
     return ib_tflite_tensor(w, what, INT8, 1, (int32_t[]){1}, 0, ib_tflite_buffer(w, &byte, 1), ib_tflite_scales(w, 1, &scale, zero, 0));
 }
 
+int ib_tflite_constant_value(ib_tflite *w, int v, const char *what, int ndim, const int32_t *shape)
+{
+    const ib_value *x = &w->p->values[v];
+    const int8_t *codes = ib_constant_of(w->p, v);
+    const int64_t channels = x->ndim == 4 ? x->shape[1] : x->size, area = x->size / channels;
+    int8_t *t = ib_alloc((size_t)x->size);
+    if (!t) {
+        w->f.failed = 1;
+        return -1;
+    }
+    for (int64_t c = 0; c < channels; c++)
+        for (int64_t i = 0; i < area; i++)
+            t[i * channels + c] = codes[c * area + i];
+    const int tensor = ib_tflite_tensor(w, what, INT8, ndim, shape, 0, ib_tflite_buffer(w, t, (size_t)x->size), ib_tflite_scales(w, 1, &x->scale, x->zero, 0));
+    ib_free(t);
+    return tensor;
+}
+
 static ib_flat_ref model(ib_tflite *w, const char *name)
 {
     const ib_program *p = w->p;

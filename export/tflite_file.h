@@ -44,6 +44,8 @@ ib_flat_ref ib_tflite_scales(ib_tflite *w, int n, const float *scale, int zero, 
 int ib_tflite_tensor(ib_tflite *w, const char *what, int type, int ndim, const int32_t *shape, int batch, int buf, ib_flat_ref q);
 int ib_tflite_activation(ib_tflite *w, const char *what, int ndim, const int32_t *shape, float scale, int zero); /* codes of an intermediate result */
 int ib_tflite_constant(ib_tflite *w, const char *what, int type, int ndim, const int32_t *shape, const void *data, size_t bytes);
+/* The tensor of a value that is a constant of the program, an image's codes as N,H,W,C. */
+int ib_tflite_constant_value(ib_tflite *w, int v, const char *what, int ndim, const int32_t *shape);
 int ib_tflite_code(ib_tflite *w, const char *what, int code, float scale, int zero); /* one int8 */
 void ib_tflite_op(ib_tflite *w, int which, int n_in, const int32_t *in, int out, int options_type, const ib_flat_field *options, int n_options);
 ib_status ib_tflite_write(ib_tflite *w, const char *path, const char *name);
