@@ -56,6 +56,7 @@ typedef struct ib_importer {
     int n_reshaped;
     const Onnx__NodeProto *node; /* at work */
     size_t at;                   /* its number */
+    double elements, products;   /* of all values of one sample, and what convolutions multiply for it */
     unsigned char *joined;       /* of each node: it went into an earlier one */
     struct {
         const char *name;

@@ -225,6 +225,10 @@ ib_symbol *ib_import_line(ib_importer *m, const char *op, const char *inputs, in
     for (const char *c = ib_import_node_name(m->node); *c; c++)
         ib_text_add(&m->text, "%c", (unsigned char)*c < ' ' ? '_' : *c);
     ib_text_add(&m->text, "\n");
+    double elements = 1;
+    for (int d = 1; d < ndim; d++)
+        elements *= (double)shape[d];
+    m->elements += elements;
     s->value = ++m->steps;
     s->ndim = ndim;
     memcpy(s->shape, shape, (size_t)ndim * sizeof *shape);

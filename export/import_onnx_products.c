@@ -98,6 +98,7 @@ ib_status ib_import_conv(ib_importer *m)
     snprintf(text, sizeof text, "in=%lld out=%lld kh=%lld kw=%lld sh=%lld sw=%lld ph=%lld pw=%lld groups=%lld bias=%d",
              (long long)(icg * groups), (long long)oc, (long long)kh, (long long)kw, (long long)stride[0],
              (long long)stride[1], (long long)most[0], (long long)most[1], (long long)groups, bias);
+    m->products += (double)(oc * icg * kh * kw) * (double)h * (double)v;
     if (!ib_import_line(m, "conv", ib_import_of(in, x), 4, (int64_t[]){1, oc, h, v}, text)) {
         ib_free(wide);
         return IB_ENOMEM;

@@ -107,7 +107,8 @@ ib_status ib_verify(ib_layer *net, ib_graph *g, const ib_dataset *data, const ib
 void ib_verify_report_free(ib_verify_report *r);
 
 /* A float ONNX network with its weights, initialized and with its input's shape: what PyTorch and Keras export of convolutional and
- * dense networks. It is run once: each value has the shape that the file says, and where samples lie beside the file
+ * dense networks. Each value has the shape that the file says; the network is run once, unless it takes more than 2^26 values
+ * or 2^32 products a sample, and each value comes out in that shape; where samples lie beside the file
  * (test_data_set_N/input_0.pb and output_0.pb, as in the ONNX model zoo) its outputs are theirs within 1e-3 of the largest. NULL
  * with ib_error() naming the node, attribute or value that is not understood, or that differs. */
 ib_layer *ib_import_onnx(const char *path);
