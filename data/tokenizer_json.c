@@ -26,7 +26,9 @@ static ib_status read_sequence(ib_tokenizer *t, struct json_object *o, const cha
 static const char *part(const char *object, struct json_object *o, ib_status *status)
 {
     const char *type = ib_json_text(o, "type");
-    *status = !o ? IB_OK : type ? ib_tokenizer_fields(object, type, o) : ib_fail(IB_EFORMAT, "its %s has no type", object);
+    *status = !o     ? IB_OK
+              : type ? ib_tokenizer_fields(object, type, o)
+                     : ib_fail(IB_EFORMAT, "its %s has no type", object);
     return *status ? NULL : type;
 }
 
@@ -38,8 +40,13 @@ static ib_status read_split(ib_tokenizer *t, struct json_object *o)
     if (plain && !strcmp(plain, " ") && t->spaces)
         return IB_OK; /* Gemma splits at spaces that its normalizer has replaced: nothing to do */
     if (!regex || !behavior || strcmp(behavior, "Isolated"))
-        return ib_fail(IB_EUNSUPPORTED, "its pre_tokenizer Split at '%.60s' is '%s': regular expressions that are Isolated are supported",
-                       regex ? regex : plain ? plain : "?", behavior ? behavior : "?");
+        return ib_fail(
+            IB_EUNSUPPORTED,
+            "its pre_tokenizer Split at '%.60s' is '%s': regular expressions that are Isolated are supported",
+            regex   ? regex
+            : plain ? plain
+                    : "?",
+            behavior ? behavior : "?");
     return ib_tokenizer_add_split(t, regex);
 }
 
@@ -47,7 +54,8 @@ static ib_status read_metaspace(ib_tokenizer *t, struct json_object *o)
 {
     const char *scheme = ib_json_text(o, "prepend_scheme");
     if (ib_json_number(o, "split", 1) != 0)
-        return ib_fail(IB_EUNSUPPORTED, "pre_tokenizer Metaspace: 'split' is true: words that end at each space are not supported");
+        return ib_fail(IB_EUNSUPPORTED,
+                       "pre_tokenizer Metaspace: 'split' is true: words that end at each space are not supported");
     if (scheme && strcmp(scheme, "first") && strcmp(scheme, "always") && strcmp(scheme, "never"))
         return ib_fail(IB_EUNSUPPORTED, "pre_tokenizer Metaspace: 'prepend_scheme' is '%s'", scheme);
     t->prefix_space = scheme ? strcmp(scheme, "never") != 0 : ib_json_number(o, "add_prefix_space", 1) != 0;
@@ -117,9 +125,12 @@ static ib_status read_post(ib_tokenizer *t, struct json_object *o)
     if (strcmp(type, "TemplateProcessing"))
         return IB_OK;
     struct json_object *first = n ? ib_json_get(json_object_array_get_idx(single, 0), "SpecialToken") : NULL;
-    if (n < 1 || n > 2 || (n == 2) != (first != NULL) || !ib_json_get(json_object_array_get_idx(single, n - 1), "Sequence"))
-        return ib_fail(IB_EUNSUPPORTED, "post_processor TemplateProcessing: 'single' is %.80s: one token before the text is supported, none behind",
-                       json_object_to_json_string_ext(single, JSON_C_TO_STRING_PLAIN));
+    if (n < 1 || n > 2 || (n == 2) != (first != NULL) ||
+        !ib_json_get(json_object_array_get_idx(single, n - 1), "Sequence"))
+        return ib_fail(
+            IB_EUNSUPPORTED,
+            "post_processor TemplateProcessing: 'single' is %.80s: one token before the text is supported, none behind",
+            json_object_to_json_string_ext(single, JSON_C_TO_STRING_PLAIN));
     const char *text = ib_json_text(first, "id");
     t->add_bos = first != NULL;
     t->bos = text ? ib_token_find(t, text, strlen(text)) : t->bos;
@@ -145,7 +156,8 @@ static ib_status read_vocabulary(ib_tokenizer *t, struct json_object *root, stru
     struct json_object *vocab = ib_json_get(model, "vocab"), *added = ib_json_get(root, "added_tokens");
     if (!json_object_is_type(vocab, json_type_object))
         return ib_fail(IB_EFORMAT, "has no model.vocab");
-    json_object_object_foreach(vocab, text, id) {
+    json_object_object_foreach(vocab, text, id)
+    {
         const int n = (int)strlen(text), byte = !t->byte_level && n == 6 && !strncmp(text, "<0x", 3);
         if (add(t, json_object_get_int(id), text, byte ? IB_TOKEN_BYTE : IB_TOKEN_NORMAL))
             return ib_error_status();
@@ -160,8 +172,12 @@ static ib_status read_vocabulary(ib_tokenizer *t, struct json_object *root, stru
         if (!content || !*content)
             return ib_fail(IB_EFORMAT, "added token %zu has no content", i + 1);
         if (ib_json_number(a, "normalized", 0) != 0 && (t->prefix_space || (t->spaces && strchr(content, ' '))))
-            return ib_fail(IB_EUNSUPPORTED, "added token '%s': 'normalized' is true: tokens found in text with SentencePiece's spaces are not supported", content);
-        if (add(t, ib_int_of(ib_json_number(a, "id", -1)), content, ib_json_number(a, "special", 0) ? IB_TOKEN_CONTROL : IB_TOKEN_USER))
+            return ib_fail(IB_EUNSUPPORTED,
+                           "added token '%s': 'normalized' is true: tokens found in text with SentencePiece's spaces "
+                           "are not supported",
+                           content);
+        if (add(t, ib_int_of(ib_json_number(a, "id", -1)), content,
+                ib_json_number(a, "special", 0) ? IB_TOKEN_CONTROL : IB_TOKEN_USER))
             return ib_error_status();
     }
     return IB_OK;
@@ -215,19 +231,22 @@ static int32_t named(ib_tokenizer *t, struct json_object *config, const char *ke
 static ib_status read_config(ib_tokenizer *t, const char *path)
 {
     char *copy = ib_strdup(path), *folder = copy ? dirname(copy) : NULL;
-    char *name = folder ? ib_format_text("%s/tokenizer_config.json", folder) : NULL, *jinja = folder ? ib_format_text("%s/chat_template.jinja", folder) : NULL;
+    char *name = folder ? ib_format_text("%s/tokenizer_config.json", folder) : NULL,
+         *jinja = folder ? ib_format_text("%s/chat_template.jinja", folder) : NULL;
     struct stat info;
     struct json_object *config = name && !stat(name, &info) ? ib_json_read(name) : NULL;
     ib_status status = !name || !jinja ? IB_ENOMEM : !config && !stat(name, &info) ? ib_error_status() : IB_OK;
     const int32_t before = t->add_bos ? t->bos : -1; /* of the post-processor */
     t->bos = named(t, config, "bos_token");
     if (before >= 0 && t->bos >= 0 && t->bos != before)
-        status = ib_fail(IB_EUNSUPPORTED, "post_processor puts token %d before a text, but bos_token is %d", before, t->bos);
+        status =
+            ib_fail(IB_EUNSUPPORTED, "post_processor puts token %d before a text, but bos_token is %d", before, t->bos);
     t->bos = before >= 0 ? before : t->bos;
-    const struct { const char *key, *why; } off[] = {
-        {"add_eos_token", "a text that ends in a token cannot be gone on with"},
-        {"split_special_tokens", "special tokens in a text are tokens, unless --literal is given"},
-        {"add_prefix_space", "no space is put before a text"}};
+    const struct {
+        const char *key, *why;
+    } off[] = {{"add_eos_token", "a text that ends in a token cannot be gone on with"},
+               {"split_special_tokens", "special tokens in a text are tokens, unless --literal is given"},
+               {"add_prefix_space", "no space is put before a text"}};
     for (int i = 0; i < (t->byte_level ? 3 : 2) && !status; i++)
         if (ib_json_number(config, off[i].key, 0) != 0)
             status = ib_fail(IB_EUNSUPPORTED, "tokenizer_config.json: '%s' is true: %s", off[i].key, off[i].why);
@@ -258,8 +277,11 @@ static ib_status read_config(ib_tokenizer *t, const char *path)
 
 static ib_status not_a_kind(const ib_tokenizer *t)
 {
-    return ib_fail(IB_EUNSUPPORTED, t->spaces ? "its pieces are bytes and have SentencePiece's spaces too"
-                                              : "its pieces are neither bytes (pre_tokenizer ByteLevel) nor SentencePiece's (Replace or Metaspace)");
+    return ib_fail(
+        IB_EUNSUPPORTED,
+        t->spaces
+            ? "its pieces are bytes and have SentencePiece's spaces too"
+            : "its pieces are neither bytes (pre_tokenizer ByteLevel) nor SentencePiece's (Replace or Metaspace)");
 }
 
 ib_tokenizer *ib_tokenizer_from_json(const char *path)
@@ -273,11 +295,13 @@ ib_tokenizer *ib_tokenizer_from_json(const char *path)
     if (!status) {
         t->bos = -1;
         t->ignore_merges = ib_json_number(model, "ignore_merges", 0) != 0;
-        if (!(status = ib_tokenizer_fields("tokenizer.json", "", root)) && !(status = ib_tokenizer_fields("model", "", model)) &&
+        if (!(status = ib_tokenizer_fields("tokenizer.json", "", root)) &&
+            !(status = ib_tokenizer_fields("model", "", model)) &&
             !(status = read_normalizer(t, ib_json_get(root, "normalizer"))) &&
             !(status = read_splits(t, ib_json_get(root, "pre_tokenizer"))) &&
-            !(status = t->byte_level == t->spaces ? not_a_kind(t) : IB_OK) && !(status = read_vocabulary(t, root, model)) &&
-            !(status = read_merges(t, model)) && !(status = read_decoder(t, ib_json_get(root, "decoder"))) &&
+            !(status = t->byte_level == t->spaces ? not_a_kind(t) : IB_OK) &&
+            !(status = read_vocabulary(t, root, model)) && !(status = read_merges(t, model)) &&
+            !(status = read_decoder(t, ib_json_get(root, "decoder"))) &&
             !(status = read_post(t, ib_json_get(root, "post_processor"))) && !(status = read_config(t, path)))
             status = ib_tokenizer_finish(t);
     }

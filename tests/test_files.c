@@ -203,21 +203,6 @@ static void wrong_models_are_told(void)
     ib_lm_free(m);
 }
 
-/* {good} with the members of {more} in the place of its own. */
-static void with_members(char *out, size_t size, const char *good, const char *more)
-{
-    snprintf(out, size, "{%s}", more);
-    struct json_object *changes = json_tokener_parse(out);
-    snprintf(out, size, "{%s}", good);
-    struct json_object *o = json_tokener_parse(out);
-    REQUIRE(o && changes);
-    json_object_object_foreach(changes, key, value)
-        json_object_object_add(o, key, json_object_get(value));
-    snprintf(out, size, "%s", json_object_to_json_string(o));
-    json_object_put(o);
-    json_object_put(changes);
-}
-
 static void wrong_adapters_are_told(void)
 {
     ib_lm *m = ib_lm_open(MODELS "llama");
