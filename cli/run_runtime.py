@@ -1,34 +1,51 @@
-"""run_runtime.py RUNTIME MODEL INPUT OUTPUT N - runs a model over the samples of INPUT in another runtime; isobit verify reads OUTPUT.
+"""run_runtime.py RUNTIME {MODEL INPUT OUTPUT N}... - runs models over the first N samples of INPUT in another runtime; isobit verify reads OUTPUT.
 
 RUNTIME is onnxruntime (INPUT: fp32 [N,C,H,W], OUTPUT: fp32), litert or litert-reference (INPUT: int8 codes [N,H,W,C], OUTPUT: int8;
-the first with XNNPACK, the second with TensorFlow Lite's reference kernels)."""
+the first with XNNPACK, the second with TensorFlow Lite's reference kernels). Prints what ran and on which kind of processor."""
+import importlib.metadata
+import platform
 import sys
 
 import numpy as np
 
-runtime, model, source, target, n = sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4], int(sys.argv[5])
+
+def processor():
+    """The instructions that decide how a runtime multiplies codes, as this process is shown them (an emulator may show fewer)."""
+    if platform.machine() not in ("x86_64", "AMD64"):
+        return platform.machine()
+    try:
+        from numpy._core._multiarray_umath import __cpu_features__ as has
+    except ImportError:
+        from numpy.core._multiarray_umath import __cpu_features__ as has
+    vnni = has.get("AVX512VNNI")
+    if not vnni and has.get("VPCLMULQDQ"):  # NumPy does not know AVX-VNNI; processors that have it have this one
+        try:
+            vnni = " avx_vnni" in open("/proc/cpuinfo").read()
+        except OSError:
+            pass
+    level = "AVX-512" if has.get("AVX512BW") else "AVX2" if has.get("AVX2") else "SSE"
+    return level if level == "SSE" else level + (" with VNNI" if vnni else " without VNNI")
 
 
-def onnxruntime(x):
+def onnxruntime(model, x, n):
     import onnxruntime as ort
 
     options = ort.SessionOptions()
     options.log_severity_level = 3
-    options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", "1")
     session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     inside = session.get_inputs()[0]
-    x = x.reshape([n] + inside.shape[1:])
+    x = x.reshape([-1] + inside.shape[1:])[:n]
     return np.concatenate([session.run(None, {inside.name: x[i : i + 100]})[0].reshape(-1) for i in range(0, n, 100)])
 
 
-def litert(x):
+def litert(model, x, n):
     from ai_edge_litert import interpreter as lib
 
     resolver = lib.OpResolverType.BUILTIN_REF if runtime == "litert-reference" else lib.OpResolverType.AUTO
     net = lib.Interpreter(model_path=model, experimental_op_resolver_type=resolver, num_threads=1)
     inside, out = net.get_input_details()[0], net.get_output_details()[0]
     shape = list(inside["shape"][1:])
-    x, results, size = x.reshape([n] + shape), [], 0
+    x, results, size = x.reshape([-1] + shape)[:n], [], 0
     for i in range(0, n, 100):
         part = x[i : i + 100]
         if len(part) != size:
@@ -41,8 +58,12 @@ def litert(x):
     return np.concatenate(results)
 
 
-if runtime == "onnxruntime":
-    result = onnxruntime(np.fromfile(source, np.float32))
-else:
-    result = litert(np.fromfile(source, np.int8))
-result.tofile(target)
+runtime, jobs = sys.argv[1], sys.argv[2:]
+for model, source, target, n in zip(*[iter(jobs)] * 4):
+    if runtime == "onnxruntime":
+        result = onnxruntime(model, np.fromfile(source, np.float32), int(n))
+    else:
+        result = litert(model, np.fromfile(source, np.int8), int(n))
+    result.tofile(target)
+package = "onnxruntime" if runtime == "onnxruntime" else "ai-edge-litert"
+print(package, importlib.metadata.version(package), "on", processor())

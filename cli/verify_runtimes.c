@@ -88,29 +88,35 @@ static void turn(samples *a, const ib_input_info *in, int8_t *to)
                 to[i * a->in + p * in->c + c] = a->codes[i * a->in + c * area + p];
 }
 
-/* The last line of a log. */
-static void tell(const char *path, const char *name, const char *python)
+/* The last line of a text, which may be missing. */
+static void last_line(const char *path, char last[300])
 {
-    char line[300] = "", last[300] = "no message";
+    char line[300] = "";
     FILE *f = fopen(path, "r");
     while (f && fgets(line, sizeof line, f))
         if (line[strspn(line, " \n")])
-            memcpy(last, line, sizeof last);
+            memcpy(last, line, sizeof line);
     if (f)
         fclose(f);
     last[strcspn(last, "\n")] = 0;
+}
+
+static void tell(const char *path, const char *name, const char *python)
+{
+    char last[300] = "no message";
+    last_line(path, last);
     fprintf(stderr, "isobit: %s did not run with %s: %s (scripts/runtimes makes a Python that has it)\n", name, python, last);
 }
 
-static int run(session *s, const struct runtime *r, const char *python, const char *dir, int64_t *codes, int64_t *different)
+static int run(session *s, const struct runtime *r, const char *python, const char *dir, int64_t *codes, int64_t *different, char ran[300])
 {
-    static const char *const files[] = {"run.py", "model", "in", "out", "log"};
-    char path[5][256], command[1600];
+    static const char *const files[] = {"run.py", "model", "in", "out", "log", "ran"};
+    char path[6][256], command[1900];
     samples a = {0};
     int8_t *turned = NULL, *got = NULL;
     float *real = NULL;
     int status = 0;
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 6; i++)
         snprintf(path[i], sizeof path[i], "%s/%s", dir, files[i]);
     ib_program *p = ib_qat_set_profile(s->net, r->profile) ? NULL : ib_program_of(s->net, s->g);
     if (!p || r->write(p, path[1]))
@@ -126,11 +132,13 @@ static int run(session *s, const struct runtime *r, const char *python, const ch
     }
     if (!status)
         status = put(path[0], ib_embedded_run_runtime, ib_embedded_run_runtime_size);
-    snprintf(command, sizeof command, "'%s' '%s' %s '%s' '%s' '%s' %lld >'%s' 2>&1", python, path[0], r->engine, path[1], path[2], path[3], (long long)a.n, path[4]);
+    snprintf(command, sizeof command, "'%s' '%s' %s '%s' '%s' '%s' %lld >'%s' 2>'%s'", python, path[0], r->engine, path[1], path[2], path[3], (long long)a.n,
+             path[5], path[4]);
     if (!status && system(command)) {
         tell(path[4], r->name, python);
         status = 1;
     }
+    last_line(path[5], ran);
     const size_t n = (size_t)(a.n * a.out);
     FILE *f = status ? NULL : fopen(path[3], "rb");
     got = malloc(n + 1);
@@ -145,7 +153,7 @@ static int run(session *s, const struct runtime *r, const char *python, const ch
     *codes = (int64_t)n;
     if (f)
         fclose(f);
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 6; i++)
         unlink(path[i]);
     free(a.x);
     free(a.codes);
@@ -174,19 +182,22 @@ int verify_with(session *s, const char *list, const char *python, struct json_ob
         return fprintf(stderr, "isobit: %s: cannot be made\n", dir), 1;
     for (int i = 0; i < N_RUNTIMES && !status; i++) {
         int64_t codes = 0, wrong = 0;
+        char ran[300] = "";
         if (!is_listed(list, runtimes[i].with))
             continue;
-        status = run(s, &runtimes[i], python, dir, &codes, &wrong);
+        status = run(s, &runtimes[i], python, dir, &codes, &wrong, ran);
         *different += wrong;
         if (!status && rows) {
             struct json_object *j = json_object_new_object();
             json_object_object_add(j, "name", json_object_new_string(runtimes[i].name));
             json_object_object_add(j, "profile", json_object_new_string(ib_profile_name(runtimes[i].profile)));
+            json_object_object_add(j, "ran", json_object_new_string(ran));
             json_object_object_add(j, "codes", json_object_new_int64(codes));
             json_object_object_add(j, "different", json_object_new_int64(wrong));
             json_object_array_add(rows, j);
         } else if (!status) {
-            printf("%-28s %-14s %lld output codes, %lld differ\n", runtimes[i].name, ib_profile_name(runtimes[i].profile), (long long)codes, (long long)wrong);
+            printf("%-28s %-14s %lld output codes, %lld differ (%s)\n", runtimes[i].name, ib_profile_name(runtimes[i].profile), (long long)codes,
+                   (long long)wrong, ran);
             fflush(stdout);
         }
     }
