@@ -156,7 +156,8 @@ static int by_hash(const void *a, const void *b)
 /* The keys of the object that ends here, from number `first` on. */
 static ib_status all_different(scanner *s, size_t first)
 {
-    qsort(s->key + first, s->keys - first, sizeof *s->key, by_hash);
+    if (s->keys > first)
+        qsort(s->key + first, s->keys - first, sizeof *s->key, by_hash);
     for (size_t i = first + 1; i < s->keys; i++)
         if (s->key[i].hash == s->key[i - 1].hash) {
             const char *k = s->text + s->key[i].at + 1;
