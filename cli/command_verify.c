@@ -84,7 +84,7 @@ int command_verify(int argc, char **argv)
                               "Runs evaluation, the training forward, the integer runtime and the compiled C over the test data and counts, layer by layer, the "
                               "codes in which they differ. With --with the model is also exported for other runtimes, in the rounding "
                               "profile of each, and their outputs are compared. Exit status 3 if any code differs.\vExample:\n  isobit verify lenet.h5 --data idx:data/mnist --cc clang\n"
-                              "JSON keys: model, samples, accuracy (of data with labels), mismatches, layers[]: name, op, codes, training, runtime, compiled (differing codes); runtimes[]: name, profile, ran (version and processor), codes, different.",
+                              "JSON keys: model, samples, accuracy (where labels fit the outputs), mismatches, layers[]: name, op, codes, training, runtime, compiled (differing codes); runtimes[]: name, profile, ran (version and processor), codes, different.",
                               children, NULL, NULL};
     verify_options o = {.common = {.data = "digits"}};
     session s = {0};

@@ -1,6 +1,6 @@
 """run_runtime.py RUNTIME {MODEL INPUT OUTPUT N}... - runs models over the first N samples of INPUT in another runtime; isobit verify reads OUTPUT.
 
-RUNTIME is onnxruntime (INPUT: fp32 [N,C,H,W], OUTPUT: fp32), litert or litert-reference (INPUT: int8 codes [N,H,W,C], OUTPUT: int8;
+RUNTIME is onnxruntime (INPUT: fp32 [N,C,H,W], OUTPUT: fp32), litert or litert-reference (INPUT: int8 codes [N,H,W,C], OUTPUT: int8, images [N,C,H,W];
 the first with XNNPACK, the second with TensorFlow Lite's reference kernels). Prints what ran and on which kind of processor."""
 import importlib.metadata
 import platform
@@ -54,7 +54,8 @@ def litert(model, x, n):
             net.allocate_tensors()
         net.set_tensor(inside["index"], part)
         net.invoke()
-        results.append(net.get_tensor(out["index"]).reshape(-1))
+        y = net.get_tensor(out["index"])
+        results.append((np.moveaxis(y, 3, 1) if y.ndim == 4 else y).reshape(-1))
     return np.concatenate(results)
 
 

@@ -275,6 +275,25 @@ static ib_status read_config(ib_tokenizer *t, const char *path)
     return status;
 }
 
+/* Characters without a token: bytes where the model falls back to them, else its unknown token. */
+static ib_status read_unknown(ib_tokenizer *t, struct json_object *model)
+{
+    const int fallback = ib_json_number(model, "byte_fallback", 0) != 0;
+    const char *text = ib_json_text(model, "unk_token");
+    if (text && (t->unk = ib_token_find(t, text, strlen(text))) < 0)
+        return ib_fail(IB_EFORMAT, "model: 'unk_token' is '%s', which is no token", text);
+    for (int b = 0; b < 256 && !t->byte_level; b++) {
+        if (fallback && t->byte_id[b] < 0)
+            return ib_fail(IB_EUNSUPPORTED, "model: 'byte_fallback' is true, but there is no token <0x%02X>", b);
+        if (!fallback)
+            t->byte_id[b] = -1;
+    }
+    if (!t->byte_level && !fallback && t->unk >= 0 && ib_json_number(model, "fuse_unk", 0) != 0)
+        return ib_fail(IB_EUNSUPPORTED, "model: 'fuse_unk' is true and 'byte_fallback' is not: unknown characters in a "
+                                        "row are a token each here");
+    return IB_OK;
+}
+
 static ib_status not_a_kind(const ib_tokenizer *t)
 {
     return ib_fail(
@@ -303,7 +322,7 @@ ib_tokenizer *ib_tokenizer_from_json(const char *path)
             !(status = read_vocabulary(t, root, model)) && !(status = read_merges(t, model)) &&
             !(status = read_decoder(t, ib_json_get(root, "decoder"))) &&
             !(status = read_post(t, ib_json_get(root, "post_processor"))) && !(status = read_config(t, path)))
-            status = ib_tokenizer_finish(t);
+            status = ib_tokenizer_finish(t) ? ib_error_status() : read_unknown(t, model);
     }
     if (status && root)
         ib_error_prefix("%s", path);

@@ -113,6 +113,14 @@ static ib_status build(verification *v, ib_device *dev, const ib_verify_opts *o,
     return status;
 }
 
+/* Do the labels, if there are any, each have a score among the outputs, [N,K] or [N,K,1,1]? */
+static int labels_fit(const ib_program *p, const ib_dataset *d)
+{
+    const ib_value *v = &p->values[p->result];
+    const int64_t classes = v->ndim > 1 ? v->shape[1] : 1;
+    return ib_dataset_labelled(d) && classes > 1 && v->size == classes && ib_dataset_info(d).classes <= classes;
+}
+
 static ib_status verify_batch(verification *v, ib_layer *net, ib_graph *g, const ib_batch *b, int8_t *in, int8_t *out,
                               const ib_verify_opts *o, compiled *c, int64_t *right)
 {
@@ -132,7 +140,7 @@ static ib_status verify_batch(verification *v, ib_layer *net, ib_graph *g, const
     ib_tape_codes(v->p, g, compare_train, v);
     ib_program_quantize(v->p, dev, b->n, b->x, in);
     ib_status status = ib_program_run_traced(v->p, dev, b->n, in, out, compare_runtime, v);
-    for (int64_t i = 0; b->y && i < b->n && !status; i++) {
+    for (int64_t i = 0; right && i < b->n && !status; i++) {
         int64_t best = 0;
         for (int64_t j = 1; j < classes; j++)
             best = out[i * classes + j] > out[i * classes + best] ? j : best;
@@ -184,16 +192,17 @@ ib_status ib_verify(ib_layer *net, ib_graph *g, const ib_dataset *data, const ib
     if (!(in = ib_alloc((size_t)(batch * ib_program_input_size(v.p)))) || !(out = ib_alloc((size_t)(batch * ib_program_output_size(v.p)))))
         goto done;
     status = IB_OK;
+    const int fit = labels_fit(v.p, data);
     ib_loader_start(loader, 0, 0);
     while (!status && ib_loader_next(loader, &b)) {
-        status = verify_batch(&v, net, g, &b, in, out, &o, &c, &right);
+        status = verify_batch(&v, net, g, &b, in, out, &o, &c, fit ? &right : NULL);
         report->samples += b.n;
         if (!status && o.progress)
             o.progress(o.context, report->samples, ib_dataset_count(data));
     }
     for (int i = 0; i < report->n_layers; i++)
         report->mismatches += report->layers[i].train + report->layers[i].runtime + report->layers[i].compiled;
-    report->accuracy = report->samples && ib_dataset_labelled(data) ? (double)right / (double)report->samples : -1;
+    report->accuracy = report->samples && fit ? (double)right / (double)report->samples : -1;
 done:
     if (c.library)
         dlclose(c.library);

@@ -99,7 +99,7 @@ typedef struct ib_verify_report {
     ib_verify_layer *layers;
     int n_layers;
     int64_t samples, mismatches; /* of all engines and layers */
-    double accuracy;             /* of the integer runtime; -1 where the data have no labels */
+    double accuracy;             /* of the integer runtime; -1 where the data have no labels that fit the outputs */
 } ib_verify_report;
 
 /* Runs every engine over the data. The network is in IB_LEARN or IB_FROZEN; it is left in IB_FROZEN. */

@@ -82,7 +82,7 @@ def row_cases(shop):
     turn = '{"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", %s}]}\n'
     done = lambda run: True  # noqa: E731
     return [
-        case("two objects on one line", good.strip() + good, ["line 1"]),
+        case("two objects on one line", good.strip() + good, right=done),
         case("a trailing comma", '{"text": "hello",}\n', ["line 1"]),
         case("a key twice", '{"text": "hello", "text": "world"}\n', ["line 1", "text"]),
         case("an unknown key that may matter", '{"text": "hello", "loss_mask": [0, 1]}\n', ["line 1", "loss_mask"]),
@@ -93,7 +93,7 @@ def row_cases(shop):
         case("a picture among the parts", turn % '"content": [{"type": "image_url", "image_url": {"url": "x"}}]', ["line 1", "image_url"]),
         case("half a surrogate", '{"text": "\\ud83d oh"}\n', ["line 1"]),
         case("bytes that are no UTF-8", b'{"text": "caf\xe9"}\n', ["line 1"]),
-        case("prompt and messages at once", '{"prompt": "a", "completion": "b", "messages": []}\n', ["line 1"]),
+        case("prompt and messages at once", '{"prompt": "a", "completion": "b", "messages": [{"role": "user", "content": "c"}]}\n', ["line 1"]),
         case("a prompt without completion", '{"prompt": "a"}\n', ["line 1", "completion"]),
         case("running text in UTF-16", "hello there, and so on".encode("utf-16"), ["UTF-16"], suffix=".txt"),
         case("an array of rows", "[" + good.strip() + ", " + good.strip() + "]", right=done, suffix=".json"),

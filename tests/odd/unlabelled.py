@@ -1,5 +1,6 @@
 """Networks whose outputs are no classes, and data without labels: measured where that can be, refused where labels are needed."""
 import json
+import sys
 
 import h5py
 import numpy as np
@@ -31,10 +32,16 @@ def cases(shop):
     def codes(done):
         return json.loads(done.stdout)["mismatches"] == 0
 
+    def elsewhere(done):
+        out = json.loads(done.stdout)
+        return len(out["runtimes"]) == 4 and all(r["different"] == 0 for r in out["runtimes"]) and "accuracy" not in out
+
     return [
         Case("quantize images to images", ["quantize", "filter.h5", *bare, "-o", "a.h5", "--json"], right=measured),
         Case("labels that do not fit images", ["quantize", "filter.h5", *labelled, "-o", "b.h5", "--json"], right=measured),
         Case("verify without labels", ["verify", "int8.h5", *bare, "--no-compile", "--json"], right=codes),
+        Case("verify images in other runtimes", ["verify", "int8.h5", *labelled, "--no-compile", "--json", "--with", "onnxruntime,litert",
+                                                 "--python", sys.executable], right=elsewhere),
         Case("train without labels", ["train", "--model", "mlp", *bare, "--epochs", 1, "-o", "x.h5"], refused=["bare.h5", "labels"]),
         Case("accuracy of images", ["eval", "int8.h5", *labelled], refused=["[N,2,8,8]", "scores of classes"]),
         Case("classes of images", ["predict", "int8.h5", *bare, "-o", "p.csv"], refused=["--raw"]),
