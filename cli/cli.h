@@ -64,6 +64,12 @@ int parse_float(const char *text, const char *option, double lo, double hi, doub
  * 1 after telling, else 0. Nothing that a user says is ignored in silence. */
 int refuse_idle(const struct argp_option *options, uint64_t given, const int *keys, const char *needs);
 
+/* The same for one option, which was given where `given` is not NULL. */
+int refuse_alone(const char *option, const void *given, const char *needs);
+/* 1 after telling that `out` is the very file or folder `in`, which is `what` ("the model itself"); else 0. Either may be NULL:
+ * not given. No command writes over what it reads, or two things into one file. */
+int refuse_onto(const char *option, const char *out, const char *what, const char *in);
+
 /* Accuracy and mean loss over the test data. */
 int evaluate(session *s, const ib_dataset *d, int float_engine, double *accuracy, double *loss);
 

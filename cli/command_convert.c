@@ -10,7 +10,7 @@ typedef struct convert_options {
     common common;
     const char *model, *out, *format, *adapter, *base, *text;
     int64_t windows;
-    int adapter_only;
+    int adapter_only, merging;
 } convert_options;
 
 enum { KEY_ADAPTER_ONLY = 5000, KEY_TEXT, KEY_WINDOWS };
@@ -41,8 +41,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_END:
         if (!o->out)
             argp_error(state, "where to: -o PATH?");
-        if (o->adapter_only && !o->adapter)
+        if ((o->adapter_only || o->merging) && !o->adapter)
             argp_error(state, "which --adapter?");
+        if (refuse_onto("-o", o->out, "the model itself", o->model) ||
+            refuse_onto("-o", o->out, "the adapter", o->adapter) ||
+            (!o->text && refuse_alone("windows", o->windows ? o : NULL, "--text")) ||
+            (o->adapter_only && refuse_alone("format", o->format, "the model's own tensors, which --adapter-only leaves out")) ||
+            (o->adapter_only && refuse_alone("text", o->text, "a whole model, which --adapter-only does not write")))
+            exit(2);
+        o->windows = o->windows ? o->windows : 16;
         break;
     }
     return model_argument(key, arg, state, &o->model);
@@ -66,11 +73,11 @@ static int perplexity(language *l, const convert_options *o, double *out)
     return status;
 }
 
-static int run(int argc, char **argv, const char *doc)
+static int run(int argc, char **argv, int merging, const char *doc)
 {
     static const struct argp_child children[] = {MACHINE_CHILD, {0}};
     const struct argp argp = {options, parse, "MODEL", doc, children, NULL, NULL};
-    convert_options o = {.windows = 16};
+    convert_options o = {.merging = merging};
     language l = {0}, after = {0};
     ib_lm_saved saved = {0};
     double before_ppl = 0, after_ppl = 0;
@@ -113,7 +120,7 @@ static int run(int argc, char **argv, const char *doc)
 
 int command_convert(int argc, char **argv)
 {
-    return run(argc, argv, "Writes a model in another kind of file or format and says of each tensor whether its values stay.\v"
+    return run(argc, argv, 0, "Writes a model in another kind of file or format and says of each tensor whether its values stay.\v"
                            "Examples:\n  isobit convert SmolLM2.gguf -o smollm2-hf --format bf16\n  isobit convert folder -o model.gguf --format q4_k\n"
                            "  isobit convert SmolLM2.gguf --adapter peft-folder --adapter-only -o adapter.gguf\n"
                            "JSON keys: out, exact, lossy; with --text: perplexity_before, perplexity_after.");
@@ -121,7 +128,7 @@ int command_convert(int argc, char **argv)
 
 int command_merge(int argc, char **argv)
 {
-    return run(argc, argv, "Merges an adapter into its base and writes a whole model.\v"
+    return run(argc, argv, 1, "Merges an adapter into its base and writes a whole model.\v"
                            "Examples:\n  isobit merge SmolLM2.gguf --adapter adapter --format q4_0 -o tuned.gguf --text book.txt\n"
                            "  isobit merge SmolLM2.gguf --base nf4-dq --adapter adapter --format nf4 -o tuned-hf\n"
                            "JSON keys: out, exact, lossy; with --text: perplexity_before, perplexity_after.");

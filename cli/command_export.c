@@ -177,6 +177,8 @@ int command_export(int argc, char **argv)
     argp_parse(&argp, argc, argv, 0, NULL, &o);
     if (!o.out)
         return fprintf(stderr, "isobit: export needs -o, the folder (c) or file to write\n"), 2;
+    if (refuse_onto("-o", o.out, "the model itself", o.model))
+        return 2;
     const target *to = find_target(o.to);
     if (!to)
         return fprintf(stderr, "isobit: --to '%s': c, onnx-qop, onnx-qdq, tflite and hdf5 are possible\n", o.to), 2;

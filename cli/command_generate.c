@@ -67,6 +67,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_END:
         if (!o->prompt && !o->chat)
             argp_error(state, "what to continue: --prompt TEXT, or --chat?");
+        if (!o->chat && (refuse_alone("system", o->system, "--chat") || refuse_alone("template", o->chat_template, "--chat")))
+            exit(2);
         return model_argument(key, arg, state, &o->model);
     default: return model_argument(key, arg, state, &o->model);
     }

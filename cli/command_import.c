@@ -103,10 +103,14 @@ int command_import(int argc, char **argv)
     import_options o = {.std = 1, .raw_max = 255};
     session s = {0};
     argp_parse(&argp, argc, argv, 0, NULL, &o);
+    if (o.list && (o.model || o.out))
+        return fprintf(stderr, "isobit: --operators takes neither a model nor -o: it lists what can be imported\n"), 2;
     if (o.list)
         return list_operators(o.common.json);
     if (!o.out)
         return fprintf(stderr, "isobit: import needs -o FILE, the checkpoint to write\n"), 2;
+    if (refuse_onto("-o", o.out, "the model itself", o.model))
+        return 2;
     int status = session_open(&s, &o.common);
     if (!status && !(s.net = ib_import_onnx(o.model)))
         status = complain();

@@ -32,8 +32,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case K_PARAMETER: o->parameter = arg; return 0;
     case K_MODELS: o->list = 1; return 0;
     }
+    if (key == ARGP_KEY_END && o->list && o->model)
+        argp_error(state, "--models lists the ready networks: '%s' has no part in it", o->model);
     if (key == ARGP_KEY_END && o->list)
         return 0;
+    if (key == ARGP_KEY_END && !o->histogram && refuse_alone("of", o->parameter, "--histogram"))
+        exit(2);
     return model_argument(key, arg, state, &o->model);
 }
 

@@ -156,6 +156,9 @@ int command_predict(int argc, char **argv)
     argp_parse(&argp, argc, argv, 0, NULL, &o);
     if (!o.common.data)
         return fprintf(stderr, "isobit: predict needs --data SPEC\n"), 2;
+    const char *file = strchr(o.common.data, ':');
+    if (refuse_onto("-o", o.out, "the model itself", o.model) || (file && refuse_onto("-o", o.out, "the data", file + 1)))
+        return 2;
     if (o.common.json && !o.out && o.format && strcmp(o.format, "json"))
         return fprintf(stderr, "isobit: --json and --format %s both want standard output: -o FILE takes the predictions\n", o.format), 2;
     if (!(p.format = prediction_format_find(o.format ? o.format : o.common.json && !o.out ? "json" : "csv")))

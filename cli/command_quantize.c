@@ -119,6 +119,8 @@ int command_quantize(int argc, char **argv)
     argp_parse(&argp, argc, argv, 0, NULL, &o);
     if (!o.out)
         return fprintf(stderr, "isobit: quantize needs -o FILE, the checkpoint to write\n"), 2;
+    if (refuse_onto("-o", o.out, "the model itself", o.model))
+        return 2;
     if (o.quant.percentile > 0 && strcmp(o.quant.observer, "percentile"))
         return fprintf(stderr, "isobit: --percentile has no effect without --observer percentile\n"), 2;
     if (o.quant.averaging_constant > 0 && strcmp(o.quant.observer, "ema"))

@@ -91,6 +91,10 @@ int command_verify(int argc, char **argv)
     progress p;
     ib_verify_report r = {0};
     argp_parse(&argp, argc, argv, 0, NULL, &o);
+    if ((o.v.skip_compiled && (refuse_alone("cc", o.v.cc, "the compiled C, which --no-compile leaves out") ||
+                               refuse_alone("cflags", o.v.flags, "the compiled C, which --no-compile leaves out"))) ||
+        (!o.with && refuse_alone("python", o.python, "--with")))
+        return 2;
     int status = session_model(&s, &o.common, o.model);
     if (!status && ib_qat_phase(s.net) == IB_FLOAT)
         status = fprintf(stderr, "isobit: %s: was trained in float: there are no integers to verify\n", o.model) > 0;

@@ -130,6 +130,29 @@ static void need_float(const char *arg, const char *name, double lo, double hi, 
         exit(2);
 }
 
+/* 1 after telling of options that others leave without effect, or that cannot both hold. */
+static int contradicts(const finetune_options *o)
+{
+    const struct {
+        int both;
+        const char *a, *b;
+    } pairs[] = {{o->steps && o->epochs > 0, "--steps", "--epochs"},
+                 {o->eval && o->eval_fraction > 0, "--eval", "--eval-fraction"},
+                 {o->memory && o->checkpoint >= 0, "--memory", "--checkpoint"}};
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+        if (pairs[i].both)
+            return fprintf(stderr, "isobit: %s and %s say the same thing in two ways: give one\n", pairs[i].a, pairs[i].b);
+    if (o->steps && (o->warmup > o->steps || o->deploy_steps > o->steps)) {
+        const int warm = o->warmup > o->steps;
+        fprintf(stderr, "isobit: %s %lld is more than --steps %lld\n", warm ? "--warmup" : "--deploy-steps",
+                (long long)(warm ? o->warmup : o->deploy_steps), (long long)o->steps);
+        return 1;
+    }
+    return (!o->deploy && refuse_alone("deploy-steps", o->deploy_steps ? o : NULL, "--deploy")) ||
+           (!o->eval && o->eval_fraction <= 0 &&
+            refuse_alone("eval-every", o->eval_every ? o : NULL, "--eval or --eval-fraction"));
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     finetune_options *o = state->input;
@@ -191,6 +214,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
             argp_error(state, "which --data FILE?");
         if (!o->out && !o->plan)
             argp_error(state, "where to: -o DIR?");
+        if (refuse_onto("-o", o->out, "the model itself", o->model) || contradicts(o))
+            exit(2);
         return 0;
     }
     return model_argument(key, arg, state, &o->model);
@@ -208,10 +233,11 @@ void finetune_options_parse(int argc, char **argv, finetune_options *o)
                               "JSON keys: steps, loss, eval_perplexity, tokens_per_second, best_tokens_per_second (fastest step), tokens, trained_parameters, checkpointed_layers, planned_bytes, "
                               "peak_bytes, seconds, out; with deploy: deploy, deploy_perplexity, adapter_perplexity.",
                               children, NULL, NULL};
-    *o = (finetune_options){.base = "keep", .batch = 1, .accumulate = 4, .lr = 2e-4, .epochs = 1, .schedule = IB_CONSTANT,
+    *o = (finetune_options){.base = "keep", .batch = 1, .accumulate = 4, .lr = 2e-4, .schedule = IB_CONSTANT,
                             .save_every = 25, .checkpoint = -1};
     parse_lora(o, "r=16,alpha=32,targets=all");
     argp_parse(&argp, argc, argv, 0, NULL, o);
+    o->epochs = o->epochs > 0 ? o->epochs : 1;
     if (!o->memory && o->checkpoint < 0)
         o->memory = 480000000;
     o->adapter.targets = o->targets;

@@ -1,5 +1,7 @@
-/* option_use.c - options that were given although nothing reads them beside the others. */
+/* option_use.c - options that nothing reads beside the others, or that would write over what is read. */
 #include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
 
 #include "cli/cli.h"
 
@@ -16,4 +18,20 @@ int refuse_idle(const struct argp_option *options, uint64_t given, const int *ke
         if (given >> *keys & 1)
             return fprintf(stderr, "isobit: --%s has no effect without %s\n", find(options, *keys)->name, needs), 1;
     return 0;
+}
+
+int refuse_alone(const char *option, const void *given, const char *needs)
+{
+    return given ? fprintf(stderr, "isobit: --%s has no effect without %s\n", option, needs) > 0 : 0;
+}
+
+int refuse_onto(const char *option, const char *out, const char *what, const char *in)
+{
+    struct stat a, b;
+    if (!out || !in || !strcmp(out, "-"))
+        return 0;
+    if (strcmp(out, in) && (stat(out, &a) || stat(in, &b) || a.st_dev != b.st_dev || a.st_ino != b.st_ino))
+        return 0;
+    fprintf(stderr, "isobit: %s '%s' is %s: give it another name\n", option, out, what);
+    return 1;
 }

@@ -163,6 +163,13 @@ int train_options_parse(train_options *o, int argc, char **argv)
     argp_parse(&argp, argc, argv, 0, NULL, o);
     if (!o->out)
         return fprintf(stderr, "isobit: train needs -o FILE, the checkpoint to write\n"), 2;
+    const char *file = strchr(o->common.data, ':');
+    if (refuse_onto("-o", o->out, "the file of --init", o->init) || refuse_onto("--best", o->best, "the file of -o", o->out) ||
+        refuse_onto("--best", o->best, "the file of --init", o->init) ||
+        refuse_onto("--plot", o->plot, "the file of -o", o->out) ||
+        refuse_onto("--plot", o->plot, "the file of --best", o->best) ||
+        (file && refuse_onto("-o", o->out, "the data", file + 1)))
+        return 2;
     if (strcmp(o->qat, "none") && ib_qat_bits_parse(o->qat, &o->quant))
         return complain(), 2;
     const int sgd = !strcmp(o->optimizer, "sgd");
@@ -176,6 +183,10 @@ int train_options_parse(train_options *o, int argc, char **argv)
     o->qat_from = o->qat_from >= 0 ? o->qat_from : o->epochs / 2;
     if (o->qat_from > o->epochs)
         return fprintf(stderr, "isobit: --qat-from %lld is behind the last of %lld epochs\n", (long long)o->qat_from, (long long)o->epochs), 2;
+    if (o->freeze > o->epochs - o->qat_from)
+        return fprintf(stderr, "isobit: --freeze %lld: only %lld of the %lld epochs are quantized\n", (long long)o->freeze,
+                       (long long)(o->epochs - o->qat_from > 0 ? o->epochs - o->qat_from : 0), (long long)o->epochs),
+               2;
     return 0;
 }
 

@@ -22,7 +22,7 @@ static int64_t parse_line(char *line, float *values, int64_t max, char **bad)
         char *end;
         const float v = strtof(p, &end);
         *bad = p;
-        if (end == p)
+        if (end == p || memchr(p, 'x', (size_t)(end - p)) || memchr(p, 'X', (size_t)(end - p))) /* hexadecimal */
             return -1;
         if (n < max)
             values[n] = v;

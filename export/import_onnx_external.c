@@ -77,6 +77,8 @@ ib_status ib_import_external(const char *path, Onnx__GraphProto *g)
             open = full;
             file = (ib_mapped){0};
             status = full ? ib_file_map(full, &file) : IB_ENOMEM;
+            if (status && full)
+                ib_error_prefix("%s: constant '%s' lies beside it", path, t->name ? t->name : "");
         }
         if (!status)
             status = take(path, open, &file, t);

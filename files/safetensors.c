@@ -2,9 +2,11 @@
 #include "files/safetensors.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "files/json_scan.h"
 #include "tensor/alloc.h"
 #include "tensor/error.h"
 
@@ -51,6 +53,35 @@ static ib_status read_entry(const char *path, const char *name, struct json_obje
     return e->name ? IB_OK : IB_ENOMEM;
 }
 
+static int by_place(const void *a, const void *b)
+{
+    const ib_entry *const x = *(ib_entry *const *)a, *const y = *(ib_entry *const *)b;
+    return x->data != y->data ? (x->data > y->data) - (x->data < y->data) : (x->bytes > y->bytes) - (x->bytes < y->bytes);
+}
+
+/* n tensors must cover `size` bytes without holes or overlaps (github.com/huggingface/safetensors, "Format"). */
+static ib_status check_cover(const char *path, ib_entry *entries, int n, const uint8_t *data, size_t size)
+{
+    const ib_entry **sorted = ib_alloc((size_t)(n + 1) * sizeof *sorted);
+    ib_status status = sorted ? IB_OK : IB_ENOMEM;
+    size_t end = 0;
+    for (int i = 0; i < n && sorted; i++)
+        sorted[i] = &entries[i];
+    if (sorted)
+        qsort(sorted, (size_t)n, sizeof *sorted, by_place);
+    for (int i = 0; i < n && !status; i++) {
+        const size_t from = (size_t)((const uint8_t *)sorted[i]->data - data);
+        if (from != end)
+            status = ib_fail(IB_EFORMAT, "%s: tensor '%s' begins at byte %zu of the data, the one before ends at %zu", path,
+                             sorted[i]->name, from, end);
+        end = from + (size_t)sorted[i]->bytes;
+    }
+    if (!status && end != size)
+        status = ib_fail(IB_EFORMAT, "%s: holds %zu bytes of data, its tensors take %zu", path, size, end);
+    ib_free(sorted);
+    return status;
+}
+
 static ib_status add_file(ib_safetensors *f, const char *path)
 {
     ib_mapped *files = ib_realloc(f->file, (size_t)f->n_files * sizeof *files, (size_t)(f->n_files + 1) * sizeof *files);
@@ -66,12 +97,17 @@ static ib_status add_file(ib_safetensors *f, const char *path)
         memcpy(&length, m->data, 8);
     if (m->size < 8 || length > m->size - 8 || length > 100 << 20 || length < 2 || m->data[8] != '{')
         return ib_fail(IB_EFORMAT, "%s: is not a safetensors file, or is cut short", path);
-    struct json_tokener *t = json_tokener_new();
-    struct json_object *head = t ? json_tokener_parse_ex(t, (const char *)m->data + 8, (int)length) : NULL;
-    ib_status status = IB_OK;
-    if (!head || !json_object_is_type(head, json_type_object))
+    const char *text = (const char *)m->data + 8;
+    size_t at = 0;
+    struct json_object *head = ib_json_parse(text, length, &at, 0);
+    ib_status status = head ? IB_OK : ib_error_status();
+    if (head)
+        ib_json_space(text, length, &at);
+    else
+        ib_error_prefix("%s: its header is not JSON: byte %zu", path, at);
+    if (!status && (at != length || !json_object_is_type(head, json_type_object)))
         status = ib_fail(IB_EFORMAT, "%s: its header of %llu bytes is not JSON", path, (unsigned long long)length);
-    const int count = status ? 0 : json_object_object_length(head);
+    const int count = status ? 0 : json_object_object_length(head), before = f->n_entries;
     ib_entry *entries = ib_realloc(f->entry, (size_t)f->n_entries * sizeof *entries, (size_t)(f->n_entries + count + 1) * sizeof *entries);
     if (!entries)
         status = IB_ENOMEM;
@@ -89,9 +125,9 @@ static ib_status add_file(ib_safetensors *f, const char *path)
             f->n_entries++;
         }
     }
+    if (!status)
+        status = check_cover(path, f->entry + before, f->n_entries - before, m->data + 8 + length, m->size - 8 - length);
     json_object_put(head);
-    if (t)
-        json_tokener_free(t);
     return status;
 }
 

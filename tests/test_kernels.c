@@ -86,7 +86,7 @@ static isobit_scale *factors(int64_t n, int profile, int large)
             int8_t *codes = malloc((size_t)count), *out = guarded((size_t)count);                                      \
             uint8_t *mask = malloc((size_t)bytes), *own_mask = guarded((size_t)bytes);                                 \
             ref->k.requant(want, count / ((c) * (hw)), c, hw, scale, profile, 3, -100, 90, codes, mask, NULL);         \
-            const ib_epilogue e = {scale, profile, 3, -100, 90, out, masked ? own_mask : NULL};                        \
+            const ib_epilogue e = {scale, profile, 3, -100, 90, out, masked ? own_mask : NULL, NULL};                        \
             void *to = NULL;                                                                                           \
             const int64_t size = pack;                                                                                 \
             void *packed = to = size && !masked ? guarded((size_t)size) : NULL;                                        \
@@ -193,11 +193,11 @@ static void channels_last_agree(void)
                 const ib_qweights weights = {w, NULL, 0, 0, 8};
                 float *scratch = malloc((size_t)ib_qconv2d_scratch(s) * 4 * 8);
                 ib_threads_set(1);
-                ref->k.qconv2d(s, codes, -13, &weights, bias, NULL, &(ib_epilogue){scale, profile, 3, -100, 90, want, NULL}, acc, scratch);
+                ref->k.qconv2d(s, codes, -13, &weights, bias, NULL, &(ib_epilogue){scale, profile, 3, -100, 90, want, NULL, NULL}, acc, scratch);
                 EACH_LEVEL({
                     const ib_nhwc x = image(s->n, s->ic, s->ih, s->iw, border, -13);
                     const ib_nhwc y = image(s->n, s->oc, s->oh, s->ow, l_ % 2, 77);
-                    const ib_epilogue e = {scale, profile, 3, -100, 90, NULL, NULL};
+                    const ib_epilogue e = {scale, profile, 3, -100, 90, NULL, NULL, NULL};
                     const int64_t size = k->nhwc_pack(s, -13, &weights, bias, NULL);
                     void *packed = size ? guarded((size_t)size) : NULL;
                     int8_t *got = guarded((size_t)out);
@@ -243,7 +243,7 @@ static void channels_last_sums_and_pools_agree(void)
                 const ib_nhwc z = image(s->n, s->ic, s->ih, s->iw, 0, -3);
                 const ib_nhwc u = image(s->n, s->ic, s->ih, s->iw, 2, 5);
                 const ib_nhwc y = image(s->n, s->ic, s->oh, s->ow, 1, 5);
-                const ib_epilogue e = {&inverse, profile, 4, -100, 99, NULL, NULL};
+                const ib_epilogue e = {&inverse, profile, 4, -100, 99, NULL, NULL, NULL};
                 IN_PARTS(k->nhwc_from(a, s->n, &x, share));
                 IN_PARTS(k->nhwc_from(b, s->n, &z, share));
                 IN_PARTS(k->nhwc_add(&add, s->n, &x, &z, profile, &u, share));
