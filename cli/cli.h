@@ -70,6 +70,9 @@ int refuse_alone(const char *option, const void *given, const char *needs);
  * not given. No command writes over what it reads, or two things into one file. */
 int refuse_onto(const char *option, const char *out, const char *what, const char *in);
 
+/* 1 after telling that a file cannot be written as its folder is not there, before there is anything to lose; else 0. */
+int refuse_nowhere(const char *option, const char *path);
+
 /* Accuracy and mean loss over the test data. */
 int evaluate(session *s, const ib_dataset *d, int float_engine, double *accuracy, double *loss);
 

@@ -1,5 +1,7 @@
 /* option_use.c - options that nothing reads beside the others, or that would write over what is read. */
+#include <libgen.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -34,4 +36,15 @@ int refuse_onto(const char *option, const char *out, const char *what, const cha
         return 0;
     fprintf(stderr, "isobit: %s '%s' is %s: give it another name\n", option, out, what);
     return 1;
+}
+
+int refuse_nowhere(const char *option, const char *path)
+{
+    struct stat info;
+    char *copy = path && strcmp(path, "-") ? strdup(path) : NULL, *folder = copy ? dirname(copy) : NULL;
+    const int nowhere = folder && (stat(folder, &info) || !S_ISDIR(info.st_mode));
+    if (nowhere)
+        fprintf(stderr, "isobit: %s '%s': there is no folder '%s'\n", option, path, folder);
+    free(copy);
+    return nowhere;
 }

@@ -170,6 +170,8 @@ int train_options_parse(train_options *o, int argc, char **argv)
         refuse_onto("--plot", o->plot, "the file of --best", o->best) ||
         (file && refuse_onto("-o", o->out, "the data", file + 1)))
         return 2;
+    if (refuse_nowhere("-o", o->out) || refuse_nowhere("--best", o->best) || refuse_nowhere("--plot", o->plot))
+        return 1;
     if (strcmp(o->qat, "none") && ib_qat_bits_parse(o->qat, &o->quant))
         return complain(), 2;
     const int sgd = !strcmp(o->optimizer, "sgd");
