@@ -83,8 +83,10 @@ def main(isobit, source, *only):
             for case in module.cases(shop):
                 done = shop.run(*case.argv, stdin=case.stdin)
                 why = wrong(case, done)
-                if case.name in open_names:
-                    known, why = known + 1, None if why else "is right: NOT_YET need not name it"
+                if case.name in open_names and why:
+                    known += 1
+                    continue
+                why = "is right: NOT_YET need not name it" if case.name in open_names else why
                 passed, failed = passed + (why is None), failed + (why is not None)
                 if why:
                     print(f"FAILED: {area}: {case.name}: {why}\n    isobit {' '.join(map(str, case.argv))}")
