@@ -182,8 +182,9 @@ int command_export(int argc, char **argv)
     const target *to = find_target(o.to);
     if (!to)
         return fprintf(stderr, "isobit: --to '%s': c, onnx-qop, onnx-qdq, tflite and hdf5 are possible\n", o.to), 2;
-    if (strcmp(o.to, "c") && (o.vectors >= 0 || o.common.data))
-        return fprintf(stderr, "isobit: --%s has no effect without --to c\n", o.vectors >= 0 ? "vectors" : "data"), 2;
+    if (strcmp(o.to, "c") && (refuse_alone("vectors", o.vectors >= 0 ? &o : NULL, "--to c") ||
+                              refuse_alone("data", o.common.data, "--to c")))
+        return 2;
     o.vectors = o.vectors >= 0 ? o.vectors : 4;
     int status = session_model(&s, &o.common, o.model);
     if (!status && ib_qat_phase(s.net) == IB_FLOAT)

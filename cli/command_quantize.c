@@ -121,10 +121,11 @@ int command_quantize(int argc, char **argv)
         return fprintf(stderr, "isobit: quantize needs -o FILE, the checkpoint to write\n"), 2;
     if (refuse_onto("-o", o.out, "the model itself", o.model))
         return 2;
-    if (o.quant.percentile > 0 && strcmp(o.quant.observer, "percentile"))
-        return fprintf(stderr, "isobit: --percentile has no effect without --observer percentile\n"), 2;
-    if (o.quant.averaging_constant > 0 && strcmp(o.quant.observer, "ema"))
-        return fprintf(stderr, "isobit: --averaging-constant has no effect without --observer ema\n"), 2;
+    const int percentile = o.quant.percentile > 0 && strcmp(o.quant.observer, "percentile");
+    const int averaging = o.quant.averaging_constant > 0 && strcmp(o.quant.observer, "ema");
+    if (refuse_alone("percentile", percentile ? &o : NULL, "--observer percentile") ||
+        refuse_alone("averaging-constant", averaging ? &o : NULL, "--observer ema"))
+        return 2;
     if (ib_qat_bits_parse(o.qat, &o.quant))
         return complain(), 2;
     int status = session_model(&s, &o.common, o.model);

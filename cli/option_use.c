@@ -18,7 +18,7 @@ int refuse_idle(const struct argp_option *options, uint64_t given, const int *ke
 {
     for (; *keys; keys++)
         if (given >> *keys & 1)
-            return fprintf(stderr, "isobit: --%s has no effect without %s\n", find(options, *keys)->name, needs), 1;
+            return refuse_alone(find(options, *keys)->name, keys, needs);
     return 0;
 }
 
