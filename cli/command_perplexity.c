@@ -14,7 +14,7 @@ typedef struct perplexity_options {
 
 static const struct argp_option options[] = {
     {"text", 't', "FILE", 0, "the text, UTF-8", 0},
-    {"base", 'b', "FORMAT", 0, "store the linear layers in this format first (default keep): nf4, nf4_dq, q4_0, q8_0, ...", 0},
+    {"base", 'b', "FORMAT", 0, "store the linear layers in this format first (default keep): nf4, nf4-dq, q4_0, q8_0, ...", 0},
     {"adapter", 'a', "PATH", 0, "a PEFT folder or a GGUF adapter", 0},
     {"ctx", 'c', "N", 0, "tokens in a window (default 512)", 0},
     {"windows", 'w', "N", 0, "at most so many windows (default: the whole text)", 0},

@@ -39,3 +39,6 @@ for suite in "$(dirname "$0")/test_driver.c" "$1/tests/test_arguments.c"; do
 done
 "$dir/with-pkg-config"
 "$dir/prefix/bin/isobit" --version
+for file in man/man1/isobit.1 man/man1/isobit-train.1 bash-completion/completions/isobit; do
+    [ -s "$dir/prefix/share/$file" ] || { echo "share/$file is not installed"; exit 1; }
+done
