@@ -72,6 +72,10 @@ int refuse_onto(const char *option, const char *out, const char *what, const cha
 
 /* 1 after telling that a file cannot be written as its folder is not there, before there is anything to lose; else 0. */
 int refuse_nowhere(const char *option, const char *path);
+/* The same for a file, over which a folder cannot be written, and for a folder (NULL: not given) over which a file
+ * cannot. */
+int refuse_no_file(const char *option, const char *path);
+int refuse_no_folder(const char *option, const char *path);
 
 /* Accuracy and mean loss over the test data. */
 int evaluate(session *s, const ib_dataset *d, int float_engine, double *accuracy, double *loss);

@@ -26,6 +26,12 @@ static const struct argp_option options[] = {
     {0},
 };
 
+static int is_gguf(const char *path)
+{
+    const size_t n = strlen(path);
+    return n > 5 && !strcmp(path + n - 5, ".gguf");
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     convert_options *o = state->input;
@@ -45,8 +51,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
             argp_error(state, "which --adapter?");
         if (refuse_onto("-o", o->out, "the model itself", o->model) ||
             refuse_onto("-o", o->out, "the adapter", o->adapter) ||
+            (is_gguf(o->out) ? refuse_no_file("-o", o->out) : refuse_no_folder("-o", o->out)) ||
             (!o->text && refuse_alone("windows", o->windows ? o : NULL, "--text")) ||
-            (o->adapter_only && refuse_alone("format", o->format, "the model's own tensors, which --adapter-only leaves out")) ||
+            (o->adapter_only &&
+             refuse_alone("format", o->format, "the model's own tensors, which --adapter-only leaves out")) ||
             (o->adapter_only && refuse_alone("text", o->text, "a whole model, which --adapter-only does not write")))
             exit(2);
         o->windows = o->windows ? o->windows : 16;
@@ -61,15 +69,12 @@ static void show(void *user, const char *tensor, const char *from, const char *t
         printf("%-48s %-7s -> %-7s %s\n", tensor, from, to, exact ? "exact" : "lossy");
 }
 
-static int perplexity(language *l, const convert_options *o, double *out)
+static int perplexity(language *l, const convert_options *o, const char *model, double *out)
 {
-    ib_ids ids = {0};
     ib_perplexity_result r = {0};
-    int status = language_tokens(l, o->text, &ids);
-    if (!status && ib_lm_perplexity(l->m, l->g, ids.id, ids.n, &(ib_perplexity_opts){.context = 512, .windows = o->windows, .bos = ib_tokenizer_adds_bos(l->t) ? ib_tokenizer_bos(l->t) : -1}, &r))
-        status = complain();
+    const int status =
+        language_perplexity(l, model, o->text, (ib_perplexity_opts){.context = 512, .windows = o->windows}, &r);
     *out = r.perplexity;
-    ib_free_ids(&ids);
     return status;
 }
 
@@ -84,15 +89,17 @@ static int run(int argc, char **argv, int merging, const char *doc)
     argp_parse(&argp, argc, argv, 0, NULL, &o);
     int status = language_open(&l, &o.common, o.model, NULL, o.base, o.adapter);
     if (!status && o.adapter_only) {
-        const size_t n = strlen(o.out);
-        status = (n > 5 && !strcmp(o.out + n - 5, ".gguf") ? ib_lm_adapter_save_gguf(l.m, o.out) : ib_lm_adapter_save(l.m, o.out, o.model)) ? complain() : 0;
+        status = (is_gguf(o.out) ? ib_lm_adapter_save_gguf(l.m, o.out) : ib_lm_adapter_save(l.m, o.out, o.model))
+                     ? complain()
+                     : 0;
     } else if (!status) {
         if (o.text)
-            status = perplexity(&l, &o, &before_ppl);
+            status = perplexity(&l, &o, o.model, &before_ppl);
         if (!status)
             status = ib_lm_save(l.m, o.model, o.out, o.format, &saved, show, &o) ? complain() : 0;
         if (!status && o.text)
-            status = language_open(&after, &o.common, o.out, NULL, NULL, NULL) || perplexity(&after, &o, &after_ppl);
+            status =
+                language_open(&after, &o.common, o.out, NULL, NULL, NULL) || perplexity(&after, &o, o.out, &after_ppl);
     }
     struct stat info;
     if (!status && o.common.json) {

@@ -84,11 +84,45 @@ static int check_memory(const job *j)
     const finetune_options *o = &j->o;
     const int layers = ib_lm_config_of(j->l.m)->layers;
     const long long needed = (long long)((j->plan.total + 999999) / 1000000);
+    const int whole = o->memory % 1000000 == 0;
     if (!o->memory || j->plan.total <= o->memory)
         return 0;
-    fprintf(stderr, "isobit: training takes %lld MB with %d of %d layers checkpointed, --memory allows %lld MB: give --memory %lldM, a shorter --seq, a smaller "
-            "--batch or a smaller --base\n", needed, j->plan.checkpoint, layers, (long long)(o->memory / 1000000), needed);
+    fprintf(stderr,
+            "isobit: training takes %lld MB with %d of %d layers checkpointed, --memory allows %lld %s: give --memory "
+            "%lldM, a shorter --seq, a smaller "
+            "--batch or a smaller --base\n",
+            needed, j->plan.checkpoint, layers, (long long)(whole ? o->memory / 1000000 : o->memory),
+            whole ? "MB" : "bytes", needed);
     return 1;
+}
+
+/* 1 after telling of an option for rows that none of the rows reads. */
+static int idle_for_rows(const job *j)
+{
+    const finetune_options *o = &j->o;
+    const ib_samples_info a = ib_samples_info_of(j->train),
+                          b = j->eval ? ib_samples_info_of(j->eval) : (ib_samples_info){0};
+    const int chats = a.chats || b.chats, prompts = chats || a.prompts || b.prompts;
+    uint64_t met = a.ignored | b.ignored;
+    if ((!chats && refuse_alone("template", o->chat, "rows of messages")) ||
+        (!prompts && refuse_alone("train-on-prompts", o->train_on_prompts ? o : NULL,
+                                  "rows of messages, or of prompt and completion")))
+        return 1;
+    for (const char *p = o->ignore ? o->ignore : ""; *p; p += strcspn(p, ","), p += *p == ',', met >>= 1)
+        if (!(met & 1))
+            return fprintf(stderr, "isobit: --ignore-columns '%.*s': no row of %s has this key\n", (int)strcspn(p, ","),
+                           p, o->data);
+    return 0;
+}
+
+/* The last rows of the training data, as many as --eval-fraction says. */
+static int set_rows_aside(job *j)
+{
+    const int64_t all = ib_samples_info_of(j->train).rows, rows = (int64_t)(j->o.eval_fraction * (double)all + 0.5);
+    if (rows >= all || all < 2)
+        return fprintf(stderr, "isobit: --eval-fraction %g of the %lld rows of %s leaves none to train on\n",
+                       j->o.eval_fraction, (long long)all, j->o.data);
+    return (j->eval = ib_samples_split(j->train, rows < 1 ? 1 : rows)) ? 0 : complain();
 }
 
 /* A state of before special tokens were recognized in rows goes on as it began. */
@@ -110,11 +144,8 @@ static int open_data(job *j)
     const ib_samples_opts s = {(int)o->seq, o->no_pack, o->chat, o->train_on_prompts, o->literal != 0, o->ignore};
     if (!(j->train = ib_samples_open(o->data, j->l.t, &s)) || (o->eval && !(j->eval = ib_samples_open(o->eval, j->l.t, &s))))
         return complain();
-    if (!o->eval && o->eval_fraction > 0) {
-        const int64_t rows = (int64_t)(o->eval_fraction * (double)ib_samples_info_of(j->train).rows + 0.5);
-        if (!(j->eval = ib_samples_split(j->train, rows < 1 ? 1 : rows)))
-            return complain();
-    }
+    if (idle_for_rows(j) || (!o->eval && o->eval_fraction > 0 && set_rows_aside(j)))
+        return 1;
     const ib_samples_info i = ib_samples_info_of(j->train);
     fprintf(stderr, "%s: %lld samples in %lld rows, %lld tokens, %lld of them learned", o->data, (long long)i.samples, (long long)i.rows, (long long)i.tokens,
             (long long)i.trained);

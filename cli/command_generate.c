@@ -43,14 +43,20 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     int bad = 0;
     switch (key) {
     case ARGP_KEY_INIT: state->child_inputs[0] = &o->common; return 0;
-    case 'p': o->prompt = arg; return 0;
+    case 'p':
+        bad = check_text("--prompt", o->prompt = arg);
+        break;
     case 'c': o->chat = 1; return 0;
     case 'b': o->base = arg; return 0;
     case 'a': o->adapter = arg; return 0;
     case 'n': bad = parse_int(arg, "--tokens", 1, 1 << 20, &o->tokens); break;
     case 't': bad = parse_float(arg, "--temperature", 0, 100, &o->temperature); break;
-    case KEY_SYSTEM: o->system = arg; return 0;
-    case KEY_TEMPLATE: o->chat_template = arg; return 0;
+    case KEY_SYSTEM:
+        bad = check_text("--system", o->system = arg);
+        break;
+    case KEY_TEMPLATE:
+        bad = check_template(o->chat_template = arg);
+        break;
     case KEY_TOKENIZER: o->tokenizer = arg; return 0;
     case KEY_IGNORE_EOS: o->ignore_eos = 1; return 0;
     case KEY_TOP_K: bad = parse_int(arg, "--top-k", 0, 1 << 22, &o->top_k); break;
@@ -224,6 +230,11 @@ static int converse(talk *t, const generate_options *o)
                 break;
             message = line;
             bytes = (size_t)got - (got && line[got - 1] == '\n');
+            if (ib_utf8_good(line, bytes) < bytes) {
+                status = fprintf(stderr, "isobit: standard input: message %d is not UTF-8: byte %zu\n", c.n / 2 + 1,
+                                 ib_utf8_good(line, bytes)) > 0;
+                break;
+            }
         }
         status = say(&c, "user", message, bytes) || take_turn(t, o, &c);
     }

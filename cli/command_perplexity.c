@@ -70,20 +70,18 @@ int command_perplexity(int argc, char **argv)
                               "JSON keys: perplexity, nll, tokens, windows, seconds, tokens_per_second, peak_bytes.", children, NULL, NULL};
     perplexity_options o = {.context = 512};
     language l = {0};
-    ib_ids ids = {0};
     ib_perplexity_result r;
     watching w;
     argp_parse(&argp, argc, argv, 0, NULL, &o);
-    int status = language_open(&l, &o.common, o.model, o.tokenizer, o.base, o.adapter) || language_tokens(&l, o.text, &ids);
+    int status = language_open(&l, &o.common, o.model, o.tokenizer, o.base, o.adapter);
     if (!status && o.context > ib_lm_config_of(l.m)->context)
         fprintf(stderr, "isobit: windows of %lld tokens are longer than the context of %s, %d tokens: positions behind it were never trained\n",
                 (long long)o.context, o.model, ib_lm_config_of(l.m)->context);
     if (!status) {
         progress_start(&w.p, "perplexity", 0);
         const double start = seconds();
-        const int bos = ib_tokenizer_adds_bos(l.t) ? ib_tokenizer_bos(l.t) : -1;
-        const ib_perplexity_opts p = {(int)o.context, o.windows, bos, o.in_place, show, &w};
-        status = ib_lm_perplexity(l.m, l.g, ids.id, ids.n, &p, &r) ? complain() : 0;
+        const ib_perplexity_opts p = {(int)o.context, o.windows, -1, o.in_place, show, &w};
+        status = language_perplexity(&l, o.model, o.text, p, &r);
         progress_end(&w.p);
         const double took = seconds() - start, rate = (double)(r.windows * o.context) / took;
         if (!status && o.common.json) {
@@ -101,7 +99,6 @@ int command_perplexity(int argc, char **argv)
                    (long long)r.windows, rate, (long long)(peak_memory() / 1000000));
         }
     }
-    ib_free_ids(&ids);
     language_close(&l);
     return status;
 }

@@ -189,7 +189,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_SEED: need_int(arg, "--seed", 0, INT64_MAX, &o->seed); return 0;
     case KEY_NO_SHUFFLE: o->no_shuffle = 1; return 0;
     case KEY_NO_PACK: o->no_pack = 1; return 0;
-    case KEY_TEMPLATE: o->chat = arg; return 0;
+    case KEY_TEMPLATE:
+        if (check_template(o->chat = arg))
+            exit(2);
+        return 0;
     case KEY_PROMPTS: o->train_on_prompts = 1; return 0;
     case KEY_LITERAL: o->literal = 1; return 0;
     case KEY_IGNORE: o->ignore = arg; return 0;
@@ -214,7 +217,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
             argp_error(state, "which --data FILE?");
         if (!o->out && !o->plan)
             argp_error(state, "where to: -o DIR?");
-        if (refuse_onto("-o", o->out, "the model itself", o->model) || contradicts(o))
+        if (refuse_onto("-o", o->out, "the model itself", o->model) || refuse_no_folder("-o", o->out) || contradicts(o))
             exit(2);
         return 0;
     }

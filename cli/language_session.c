@@ -34,17 +34,47 @@ void language_close(language *l)
     ib_device_close(l->dev);
 }
 
-int language_tokens(language *l, const char *path, ib_ids *out)
+static int tokens(language *l, const char *path, ib_ids *out)
 {
     size_t n;
     char *text = ib_text_read(path, &n);
     int status = text ? 0 : complain();
-    if (text && ib_tokenize(l->t, text, n, 0, out)) {
-        fprintf(stderr, "isobit: %s: %s\n", path, ib_error());
-        status = 1;
-    }
+    if (text && ib_tokenize(l->t, text, n, 0, out))
+        status = fprintf(stderr, "isobit: %s: %s\n", path, ib_error()) > 0;
+    else if (text && !out->n)
+        status = fprintf(stderr, "isobit: %s: holds no text\n", path) > 0;
     free(text);
     return status;
+}
+
+int language_perplexity(language *l, const char *model, const char *text, ib_perplexity_opts p,
+                        ib_perplexity_result *out)
+{
+    ib_ids ids = {0};
+    int status = tokens(l, text, &ids);
+    p.bos = ib_tokenizer_adds_bos(l->t) ? ib_tokenizer_bos(l->t) : -1;
+    if (!status && ib_lm_perplexity(l->m, l->g, ids.id, ids.n, &p, out)) {
+        if (ib_error_status() == IB_EINVAL || ib_error_status() == IB_ENUMERIC) /* of the text; of the model */
+            fprintf(stderr, "isobit: %s: %s\n", ib_error_status() == IB_EINVAL ? text : model, ib_error());
+        else
+            complain();
+        status = 1;
+    }
+    ib_free_ids(&ids);
+    return status;
+}
+
+int check_text(const char *option, const char *text)
+{
+    const size_t n = strlen(text), good = ib_utf8_good(text, n);
+    return good < n ? fprintf(stderr, "isobit: %s: the text is not UTF-8: byte %zu is 0x%02X\n", option, good,
+                              (unsigned char)text[good]) > 0
+                    : 0;
+}
+
+int check_template(const char *name)
+{
+    return ib_chat_template_check(name) ? fprintf(stderr, "isobit: --template: %s\n", ib_error()) > 0 : 0;
 }
 
 int64_t peak_memory(void)

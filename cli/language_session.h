@@ -17,8 +17,13 @@ typedef struct language {
 int language_open(language *l, const common *o, const char *model, const char *tokenizer, const char *base, const char *adapter);
 void language_close(language *l);
 
-/* The tokens of a text file. */
-int language_tokens(language *l, const char *path, ib_ids *out);
+/* The perplexity of a text file; p: all but bos, which the tokenizer says. */
+int language_perplexity(language *l, const char *model, const char *text, ib_perplexity_opts p,
+                        ib_perplexity_result *out);
+
+/* 1 after telling what is wrong with an argument: a text that is not UTF-8, a chat template that there is not. */
+int check_text(const char *option, const char *text);
+int check_template(const char *name);
 
 /* isobit inspect for files of language models: metadata, then tensors. */
 int is_language_file(const char *path);

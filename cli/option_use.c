@@ -1,9 +1,11 @@
 /* option_use.c - options that nothing reads beside the others, or that would write over what is read. */
+#include <errno.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 
@@ -36,6 +38,26 @@ int refuse_onto(const char *option, const char *out, const char *what, const cha
         return 0;
     fprintf(stderr, "isobit: %s '%s' is %s: give it another name\n", option, out, what);
     return 1;
+}
+
+int refuse_no_file(const char *option, const char *path)
+{
+    struct stat info;
+    if (!stat(path, &info) && !S_ISREG(info.st_mode))
+        return fprintf(stderr, "isobit: %s '%s' is not a regular file: it cannot be written over\n", option, path) > 0;
+    return refuse_nowhere(option, path);
+}
+
+int refuse_no_folder(const char *option, const char *path)
+{
+    struct stat info;
+    if (!path || stat(path, &info))
+        return refuse_nowhere(option, path);
+    if (!S_ISDIR(info.st_mode))
+        return fprintf(stderr, "isobit: %s '%s' is a file: a folder is to be written\n", option, path) > 0;
+    if (access(path, W_OK | X_OK))
+        return fprintf(stderr, "isobit: %s '%s' cannot be written: %s\n", option, path, strerror(errno)) > 0;
+    return 0;
 }
 
 int refuse_nowhere(const char *option, const char *path)

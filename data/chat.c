@@ -197,21 +197,31 @@ static ib_status says_more(const ib_tokenizer *t, int learning)
     };
     for (size_t i = 0; i < sizeof more / sizeof *more; i++)
         if (strstr(t->chat_template, more[i].sign) && (learning || !more[i].learning))
-            return ib_fail(IB_EUNSUPPORTED, "the model's chat template writes %s, which is not rendered here: --template %s leaves it out",
-                           more[i].what, more[i].instead);
+            return ib_fail(IB_EUNSUPPORTED,
+                           "%s: its chat template writes %s, which is not rendered here: --template %s leaves it out",
+                           t->path, more[i].what, more[i].instead);
     return IB_OK;
+}
+
+ib_status ib_chat_template_check(const char *name)
+{
+    IB_NEED(name);
+    for (int i = 0; i < N_TEMPLATES; i++)
+        if (!strcmp(name, templates[i].name))
+            return IB_OK;
+    return ib_fail(IB_EUNSUPPORTED, "no chat template is named '%s': chatml, llama2, llama3 and gemma are", name);
 }
 
 static ib_status render(rendering *r, const ib_tokenizer *t, const char *name, const ib_message *m, int n, int reply,
                         int learning)
 {
     int i = 0;
+    if (name && ib_chat_template_check(name))
+        return ib_error_status();
     while (i < N_TEMPLATES && (name ? strcmp(name, templates[i].name) : !t->chat_template || !strstr(t->chat_template, templates[i].sign)))
         i++;
-    if (i == N_TEMPLATES && name)
-        return ib_fail(IB_EUNSUPPORTED, "no chat template is named '%s': chatml, llama2, llama3 and gemma are", name);
     if (i == N_TEMPLATES)
-        return ib_fail(IB_EUNSUPPORTED, "the model %s: choose one with --template chatml, llama2, llama3 or gemma",
+        return ib_fail(IB_EUNSUPPORTED, "%s: %s: choose one with --template chatml, llama2, llama3 or gemma", t->path,
                        t->chat_template ? "has a chat template of an unknown kind" : "has no chat template");
     if (!name && says_more(t, learning))
         return ib_error_status();

@@ -206,10 +206,14 @@ ib_status ib_tokenizer_finish(ib_tokenizer *t)
         memcpy(text, (char[]){'<', '0', 'x', hex[b >> 4], hex[b & 15], '>'}, 6);
         t->byte_id[b] = t->byte_level ? ib_token_find(t, &c, 1) : ib_token_find(t, text, 6);
     }
-    const int32_t *ids[] = {&t->bos, &t->eos, &t->unk, &t->pad};
+    const struct {
+        const char *name;
+        int32_t id;
+    } ids[] = {{"bos", t->bos}, {"eos", t->eos}, {"unknown", t->unk}, {"padding", t->pad}};
     for (int i = 0; i < 4; i++)
-        if (*ids[i] >= t->n)
-            return ib_fail(IB_EFORMAT, "a special token has the number %d, but there are %d tokens", *ids[i], t->n);
+        if (ids[i].id >= t->n)
+            return ib_fail(IB_EFORMAT, "the %s token has the number %d, but there are %d tokens", ids[i].name,
+                           ids[i].id, t->n);
     return IB_OK;
 }
 
@@ -227,6 +231,10 @@ ib_tokenizer *ib_tokenizer_open(const char *path)
     else if (inside)
         t = n > 5 && !strcmp(path + n - 5, ".json") ? ib_tokenizer_from_json(path) : ib_tokenizer_from_gguf(path);
     ib_free(inside);
+    if (t && !(t->path = ib_strdup(path))) {
+        ib_tokenizer_free(t);
+        t = NULL;
+    }
     return t;
 }
 
@@ -239,7 +247,8 @@ void ib_tokenizer_free(ib_tokenizer *t)
         ib_free(t->pattern[i]);
     }
     pcre2_match_data_free(t->match);
-    void *all[] = {t->pool, t->token, t->slot, t->merge, t->mergeable, t->special, t->chat_template, t->cache, t->symbol, t->heap, t};
+    void *all[] = {t->pool, t->token,         t->slot,  t->merge,  t->mergeable, t->special,
+                   t->path, t->chat_template, t->cache, t->symbol, t->heap,      t};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         ib_free(all[i]);
 }

@@ -47,6 +47,7 @@ struct ib_tokenizer {
     int n_splits;
     int32_t *special; /* control and user-defined tokens, longest first within a first byte */
     int n_special, special_from[257];
+    char *path; /* what it was opened from */
     char *chat_template;
     struct ib_word *cache;
     /* work space of one call */

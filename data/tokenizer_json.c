@@ -1,5 +1,6 @@
 /* tokenizer_json.c - tokenizer.json and tokenizer_config.json of Hugging Face. */
 #include <libgen.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -159,7 +160,11 @@ static ib_status read_vocabulary(ib_tokenizer *t, struct json_object *root, stru
     json_object_object_foreach(vocab, text, id)
     {
         const int n = (int)strlen(text), byte = !t->byte_level && n == 6 && !strncmp(text, "<0x", 3);
-        if (add(t, json_object_get_int(id), text, byte ? IB_TOKEN_BYTE : IB_TOKEN_NORMAL))
+        const int at = json_object_is_type(id, json_type_int) ? json_object_get_int(id) : -1;
+        if (at < 0 || (at < t->n && t->token[at].kind))
+            return ib_fail(IB_EFORMAT, "model.vocab: the number of '%s' is %s, which is %s", text,
+                           json_object_to_json_string(id), at < 0 ? "none" : "another token's too");
+        if (add(t, at, text, byte ? IB_TOKEN_BYTE : IB_TOKEN_NORMAL))
             return ib_error_status();
     }
     for (size_t i = 0; json_object_is_type(added, json_type_array) && i < json_object_array_length(added); i++) {
@@ -219,59 +224,113 @@ static ib_status read_merges(ib_tokenizer *t, struct json_object *model)
     return IB_OK;
 }
 
-/* The number of the token that a key names, as a string or as {"content": ...}. */
-static int32_t named(ib_tokenizer *t, struct json_object *config, const char *key)
+/* The number of the token that a key names, as a string or as {"content": ...}; -1: it names none. */
+static ib_status read_named(const ib_tokenizer *t, struct json_object *config, const char *key, int32_t *id)
 {
     const char *text = ib_json_text(config, key);
     if (!text)
         text = ib_json_text(ib_json_get(config, key), "content");
-    return text ? ib_token_find(t, text, strlen(text)) : -1;
+    *id = text ? ib_token_find(t, text, strlen(text)) : -1;
+    return text && *text && *id < 0
+               ? ib_fail(IB_EFORMAT, "tokenizer_config.json: '%s' is '%s', which is no token", key, text)
+               : IB_OK;
 }
 
-static ib_status read_config(ib_tokenizer *t, const char *path)
+static ib_status read_specials(ib_tokenizer *t, struct json_object *config)
 {
-    char *copy = ib_strdup(path), *folder = copy ? dirname(copy) : NULL;
-    char *name = folder ? ib_format_text("%s/tokenizer_config.json", folder) : NULL,
-         *jinja = folder ? ib_format_text("%s/chat_template.jinja", folder) : NULL;
-    struct stat info;
-    struct json_object *config = name && !stat(name, &info) ? ib_json_read(name) : NULL;
-    ib_status status = !name || !jinja ? IB_ENOMEM : !config && !stat(name, &info) ? ib_error_status() : IB_OK;
+    const struct {
+        const char *key;
+        int32_t *id;
+    } specials[] = {{"bos_token", &t->bos}, {"eos_token", &t->eos}, {"unk_token", &t->unk}, {"pad_token", &t->pad}};
     const int32_t before = t->add_bos ? t->bos : -1; /* of the post-processor */
-    t->bos = named(t, config, "bos_token");
-    if (before >= 0 && t->bos >= 0 && t->bos != before)
+    ib_status status = IB_OK;
+    for (int i = 0; i < 4 && !status; i++)
+        status = read_named(t, config, specials[i].key, specials[i].id);
+    if (!status && before >= 0 && t->bos >= 0 && t->bos != before)
         status =
             ib_fail(IB_EUNSUPPORTED, "post_processor puts token %d before a text, but bos_token is %d", before, t->bos);
     t->bos = before >= 0 ? before : t->bos;
-    const struct {
-        const char *key, *why;
-    } off[] = {{"add_eos_token", "a text that ends in a token cannot be gone on with"},
-               {"split_special_tokens", "special tokens in a text are tokens, unless --literal is given"},
-               {"add_prefix_space", "no space is put before a text"}};
-    for (int i = 0; i < (t->byte_level ? 3 : 2) && !status; i++)
-        if (ib_json_number(config, off[i].key, 0) != 0)
-            status = ib_fail(IB_EUNSUPPORTED, "tokenizer_config.json: '%s' is true: %s", off[i].key, off[i].why);
-    t->eos = named(t, config, "eos_token");
-    t->unk = named(t, config, "unk_token");
-    t->pad = named(t, config, "pad_token");
     t->add_bos = ib_json_number(config, "add_bos_token", t->add_bos) != 0;
-    const char *text = ib_json_text(config, "chat_template");
+    return status;
+}
+
+/* Tokens that the configuration adds have to be those of tokenizer.json: transformers would add them to it. */
+static ib_status check_added(const ib_tokenizer *t, struct json_object *config)
+{
+    struct json_object *added = ib_json_get(config, "added_tokens_decoder");
+    if (!json_object_is_type(added, json_type_object))
+        return IB_OK;
+    json_object_object_foreach(added, number, value)
+    {
+        const char *text = ib_json_text(value, "content");
+        char *end;
+        const long id = strtol(number, &end, 10);
+        size_t n = 0;
+        const char *own = *end || id < 0 || id >= t->n ? "" : ib_token_bytes(t, (int32_t)id, &n);
+        if (!text || strlen(text) != n || memcmp(text, own, n))
+            return ib_fail(IB_EFORMAT,
+                           "tokenizer_config.json: 'added_tokens_decoder' says that token %s is '%s', tokenizer.json "
+                           "has '%.*s' there",
+                           number, text ? text : "?", (int)n, own);
+    }
+    return IB_OK;
+}
+
+/* The folder's own file of a template goes before the configuration's text, as in transformers
+ * (PreTrainedTokenizerBase._from_pretrained). */
+static ib_status read_template(ib_tokenizer *t, struct json_object *config, const char *folder)
+{
     struct json_object *several = ib_json_get(config, "chat_template"); /* named templates: the default one */
+    const char *text = ib_json_text(config, "chat_template");
+    char *jinja = ib_format_text("%s/chat_template.jinja", folder);
+    char *more = ib_format_text("%s/additional_chat_templates", folder);
+    ib_status status = jinja && more ? IB_OK : IB_ENOMEM;
+    struct stat info;
+    size_t size;
     for (size_t i = 0; json_object_is_type(several, json_type_array) && i < json_object_array_length(several); i++) {
         struct json_object *one = json_object_array_get_idx(several, i);
         const char *called = ib_json_text(one, "name");
         text = called && !strcmp(called, "default") ? ib_json_text(one, "template") : text;
     }
-    size_t size;
-    if (text)
-        t->chat_template = ib_strdup(text);
-    else if (jinja && !stat(jinja, &info))
+    if (!status && !stat(jinja, &info)) {
         t->chat_template = (char *)ib_file_read(jinja, &size); /* ends in a 0 */
+        if (t->chat_template && strlen(t->chat_template) != size)
+            status = ib_fail(IB_EFORMAT, "chat_template.jinja has a byte of zero");
+    } else if (!status && !stat(more, &info)) {
+        status = ib_fail(IB_EUNSUPPORTED, "beside it are additional_chat_templates but no chat_template.jinja, the "
+                                          "default one: none of them would be used");
+    } else if (text) {
+        t->chat_template = ib_strdup(text);
+    }
     if (!status && !t->chat_template && (text || !stat(jinja, &info)))
         status = ib_error_status();
+    ib_free(jinja);
+    ib_free(more);
+    return status;
+}
+
+static ib_status read_config(ib_tokenizer *t, const char *path)
+{
+    char *copy = ib_strdup(path), *folder = copy ? dirname(copy) : NULL;
+    char *name = folder ? ib_format_text("%s/tokenizer_config.json", folder) : NULL;
+    struct stat info;
+    struct json_object *config = name && !stat(name, &info) ? ib_json_read(name) : NULL;
+    ib_status status = !name ? IB_ENOMEM : !config && !stat(name, &info) ? ib_error_status() : IB_OK;
+    const struct {
+        const char *key, *why;
+    } off[] = {{"add_eos_token", "a text that ends in a token cannot be gone on with"},
+               {"split_special_tokens", "special tokens in a text are tokens, unless --literal is given"},
+               {"add_prefix_space", "no space is put before a text"}};
+    if (!status)
+        status = read_specials(t, config);
+    for (int i = 0; i < (t->byte_level ? 3 : 2) && !status; i++)
+        if (ib_json_number(config, off[i].key, 0) != 0)
+            status = ib_fail(IB_EUNSUPPORTED, "tokenizer_config.json: '%s' is true: %s", off[i].key, off[i].why);
+    if (!status && !(status = check_added(t, config)))
+        status = read_template(t, config, folder);
     json_object_put(config);
     ib_free(copy);
     ib_free(name);
-    ib_free(jinja);
     return status;
 }
 

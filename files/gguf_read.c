@@ -1,4 +1,5 @@
 /* gguf_read.c - GGUF from a mapped file. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "files/gguf.h"
@@ -110,6 +111,38 @@ static ib_status read_info(cursor *c, ib_gguf *f, ib_entry *e, uint64_t *offset)
     return IB_OK;
 }
 
+static int by_place(const void *a, const void *b)
+{
+    const ib_entry *const x = *(ib_entry *const *)a, *const y = *(ib_entry *const *)b;
+    return x->data != y->data ? (x->data > y->data) - (x->data < y->data)
+                              : (x->bytes > y->bytes) - (x->bytes < y->bytes);
+}
+
+/* Behind the header, which ends at byte `at`, tensors lie one behind the other, each at the next multiple of the
+ * alignment; behind the last is its padding alone. */
+static ib_status check_cover(const ib_gguf *f, uint64_t at, uint64_t align)
+{
+    const ib_entry **sorted = ib_alloc((size_t)(f->n_entries + 1) * sizeof *sorted);
+    ib_status status = sorted ? IB_OK : IB_ENOMEM;
+    uint64_t end = (at + align - 1) / align * align;
+    for (int64_t i = 0; i < f->n_entries && sorted; i++)
+        sorted[i] = &f->entry[i];
+    if (sorted)
+        qsort(sorted, (size_t)f->n_entries, sizeof *sorted, by_place);
+    for (int64_t i = 0; i < f->n_entries && !status; i++) {
+        const uint64_t from = (uint64_t)(sorted[i]->data - f->file.data);
+        if (from != end)
+            status = ib_fail(IB_EFORMAT, "%s: tensor '%s' begins at byte %llu, the one before ends at %llu", f->path,
+                             sorted[i]->name, (unsigned long long)from, (unsigned long long)end);
+        end = (from + (uint64_t)sorted[i]->bytes + align - 1) / align * align;
+    }
+    if (!status && f->file.size > end)
+        status = ib_fail(IB_EFORMAT, "%s: holds %llu bytes behind its last tensor", f->path,
+                         (unsigned long long)(f->file.size - end));
+    ib_free(sorted);
+    return status;
+}
+
 static ib_status read_all(ib_gguf *f)
 {
     cursor c = {f->file.data, f->file.data + f->file.size, 0};
@@ -141,6 +174,8 @@ static ib_status read_all(ib_gguf *f)
     const double align = status ? 32 : ib_gguf_number(f, "general.alignment", 32);
     if (!status && !(align >= 1 && align <= 1 << 20))
         status = ib_fail(IB_EFORMAT, "%s: an alignment of %g", f->path, align);
+    if (!status && align != (double)(uint64_t)align)
+        status = ib_fail(IB_EFORMAT, "%s: an alignment of %g", f->path, align);
     const uint64_t at = (uint64_t)(c.p - f->file.data), base = (at + (uint64_t)align - 1) / (uint64_t)align * (uint64_t)align;
     for (int64_t i = 0; i < f->n_entries && !status; i++) {
         ib_entry *e = &f->entry[i];
@@ -151,7 +186,7 @@ static ib_status read_all(ib_gguf *f)
             e->data = f->file.data + base + offset[i];
     }
     ib_free(offset);
-    return status;
+    return status ? status : check_cover(f, at, (uint64_t)align);
 }
 
 ib_gguf *ib_gguf_open(const char *path)

@@ -100,7 +100,8 @@ ib_status ib_lm_from_gguf(ib_lm *m, const char *path);
 ib_status ib_lm_from_hf(ib_lm *m, const char *folder);
 /* Fills arch, c, scaling, activation and the blocks' `local` from the metadata. */
 ib_status ib_lm_config_of_gguf(ib_lm *m, const ib_gguf *f);
-/* Notes the tokens that end a text: eos_token_id of config.json and generation_config.json; eos, eot and eom of a GGUF file. */
+/* Every token of config.json, generation_config.json or a GGUF file (keys ..._token_id) has to be in the vocabulary.
+ * Notes those that end a text: eos_token_id of the two; eos, eot and eom of a GGUF file. */
 ib_status ib_lm_ends_of_hf(ib_lm *m, struct json_object *config, const char *folder);
 ib_status ib_lm_ends_of_gguf(ib_lm *m, const ib_gguf *f);
 /* Elements of a norm's weight; 0: the architecture has no such norm. */

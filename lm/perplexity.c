@@ -25,7 +25,8 @@ ib_status ib_lm_perplexity(ib_lm *m, ib_graph *g, const int32_t *ids, int64_t n,
     int64_t windows = (n + ahead) / fresh;
     windows = o->windows && o->windows < windows ? o->windows : windows;
     if (windows < 1)
-        return ib_fail(IB_EINVAL, "the text has %lld tokens, fewer than one window of %lld", (long long)n, (long long)fresh);
+        return ib_fail(IB_EINVAL, "the text has %lld tokens, a window of %lld needs %lld", (long long)n,
+                       (long long)context, (long long)(fresh - ahead));
     *out = (ib_perplexity_result){0};
     int32_t *row = ib_alloc((size_t)context * 4 * sizeof *row), *pos = row + context, *first = pos + context, *target = first + context;
     float *nll = ib_alloc((size_t)context * sizeof *nll);

@@ -27,16 +27,19 @@ static int says_nothing(struct json_object *v)
            (json_object_is_type(v, json_type_object) && !json_object_object_length(v));
 }
 
-static int listed(const char *list, const char *name)
+static int listed(ib_row_ignore *ignore, const char *name)
 {
     const size_t n = strlen(name);
-    for (const char *p = list ? list : ""; *p; p += strcspn(p, ","), p += *p == ',')
-        if (strcspn(p, ",") == n && !memcmp(p, name, n))
+    uint64_t bit = 1;
+    for (const char *p = ignore->list ? ignore->list : ""; *p; p += strcspn(p, ","), p += *p == ',', bit <<= 1)
+        if (strcspn(p, ",") == n && !memcmp(p, name, n)) {
+            ignore->met |= bit;
             return 1;
+        }
     return 0;
 }
 
-ib_status ib_row_read(ib_row_place place, struct json_object *o, const char *ignore, ib_row_values *out)
+ib_status ib_row_read(ib_row_place place, struct json_object *o, ib_row_ignore *ignore, ib_row_values *out)
 {
     *out = (ib_row_values){0};
     json_object_object_foreach(o, name, value)

@@ -15,8 +15,13 @@ typedef struct ib_row_values {
     struct json_object *type;                                  /* of a part */
 } ib_row_values;
 
-/* Every member of the object o, or a line that names the first key that is not understood. ignore: keys that are set
- * aside, joined by commas; NULL: none. */
-ib_status ib_row_read(ib_row_place place, struct json_object *o, const char *ignore, ib_row_values *out);
+/* Keys that are set aside, joined by commas (NULL: none), and which of them some object had: bit i the i-th. */
+typedef struct ib_row_ignore {
+    const char *list;
+    uint64_t met;
+} ib_row_ignore;
+
+/* Every member of the object o, or a line that names the first key that is not understood. */
+ib_status ib_row_read(ib_row_place place, struct json_object *o, ib_row_ignore *ignore, ib_row_values *out);
 
 #endif

@@ -14,6 +14,7 @@ typedef struct reader {
     const ib_samples_opts *o;
     ib_samples *s;
     ib_ids ids, mask; /* of the sample under way */
+    ib_row_ignore ignore;
     int seq, chat;    /* chat: the sample came as messages */
 } reader;
 
@@ -55,7 +56,7 @@ static ib_status put_eos(reader *r)
 }
 
 /* The texts of a list of parts one behind the other, into *joined. */
-static ib_status join_parts(struct json_object *list, const char *ignore, char **joined, size_t *n)
+static ib_status join_parts(struct json_object *list, ib_row_ignore *ignore, char **joined, size_t *n)
 {
     size_t room = 1;
     *n = 0;
@@ -87,12 +88,12 @@ static ib_status join_parts(struct json_object *list, const char *ignore, char *
 }
 
 /* A message of a conversation; *joined: what is to be freed with it. */
-static ib_status read_message(const reader *r, struct json_object *o, ib_message *m, char **joined)
+static ib_status read_message(reader *r, struct json_object *o, ib_message *m, char **joined)
 {
     ib_row_values v;
     if (!json_object_is_type(o, json_type_object))
         return ib_fail(IB_EFORMAT, "is not an object with role and content");
-    const ib_status status = ib_row_read(IB_PLACE_MESSAGE, o, r->o->ignore, &v);
+    const ib_status status = ib_row_read(IB_PLACE_MESSAGE, o, &r->ignore, &v);
     if (status)
         return status;
     const char *role = json_object_is_type(v.role, json_type_string) ? json_object_get_string(v.role) : NULL;
@@ -105,7 +106,7 @@ static ib_status read_message(const reader *r, struct json_object *o, ib_message
         m->content = json_object_get_string(v.content);
         m->n = (size_t)json_object_get_string_len(v.content);
     } else if (json_object_is_type(v.content, json_type_array)) {
-        const ib_status joining = join_parts(v.content, r->o->ignore, joined, &m->n);
+        const ib_status joining = join_parts(v.content, &r->ignore, joined, &m->n);
         m->content = *joined;
         if (joining)
             return joining;
@@ -152,7 +153,7 @@ static ib_status put_messages(reader *r, struct json_object *list)
 static ib_status put_object(reader *r, struct json_object *o)
 {
     ib_row_values v;
-    ib_status status = ib_row_read(IB_PLACE_ROW, o, r->o->ignore, &v);
+    ib_status status = ib_row_read(IB_PLACE_ROW, o, &r->ignore, &v);
     if (status)
         return status;
     if (!v.messages && json_object_object_get_ex(o, "messages", NULL) && !v.text && !v.prompt)
@@ -167,6 +168,7 @@ static ib_status put_object(reader *r, struct json_object *o)
         return put_messages(r, v.messages);
     if ((status = put_bos(r)))
         return status;
+    r->s->info.prompts += v.prompt != NULL;
     if (v.text)
         status = put_member(r, "text", v.text, 1);
     else if (!(status = put_member(r, "prompt", v.prompt, r->o->train_on_prompts)))
@@ -197,6 +199,7 @@ static ib_status put_row(reader *r, struct json_object *o)
     if (status || (status = two_bos(r)))
         return status;
     const int64_t end = r->ids.n < r->seq ? r->ids.n : r->seq;
+    r->s->info.chats += r->chat;
     r->s->learns_end |= eos < 0 && !r->chat; /* a model without an end token has none to learn */
     for (int64_t i = 1; i < end; i++)
         r->s->learns_end |= r->mask.id[i] && ib_token_is_control(r->t, r->ids.id[i]);
@@ -339,7 +342,13 @@ ib_samples *ib_samples_open(const char *path, ib_tokenizer *t, const ib_samples_
     static const ib_samples_opts defaults;
     o = o ? o : &defaults;
     IB_TAKE_OR(o->seq, o->seq == 0 || (o->seq >= 2 && o->seq <= 1 << 20), NULL, "is %d: rows have 2 to 2^20 tokens", o->seq);
-    reader r = {t, o, ib_alloc(sizeof(ib_samples)), {0}, {0}, o->seq ? o->seq : 512, 0};
+    int keys = 1;
+    for (const char *p = o->ignore ? o->ignore : ""; *p; p++)
+        keys += *p == ',';
+    IB_TAKE_OR(o->ignore, keys <= 64, NULL, "names %d keys, at most 64 are possible", keys);
+    if (o->chat && ib_chat_template_check(o->chat))
+        return NULL;
+    reader r = {t, o, ib_alloc(sizeof(ib_samples)), {0}, {0}, {o->ignore, 0}, o->seq ? o->seq : 512, 0};
     const kind k = kind_of(path);
     size_t size = 0;
     ib_status status = r.s ? IB_OK : IB_ENOMEM;
@@ -353,6 +362,8 @@ ib_samples *ib_samples_open(const char *path, ib_tokenizer *t, const ib_samples_
         status = ib_fail(IB_EFORMAT, "%s: holds rows of JSON but is named as running text: name it .jsonl", path);
     if (!status)
         status = k == ROWS ? read_rows(&r, path, text, size) : read_text(&r, path, text, size);
+    if (!status)
+        r.s->info.ignored = r.ignore.met;
     if (!status && !r.s->info.samples)
         status = ib_fail(IB_EFORMAT, "%s: holds no data", path);
     else if (!status && !r.s->info.rows)

@@ -66,6 +66,10 @@ static void gguf_cut_at_every_length(void)
     size_t size;
     unsigned char *b = tiny_gguf(&size);
     CHECK(opens(at("tiny.gguf")));
+    unsigned char *longer = calloc(1, size + 64);
+    put(at("longer.gguf"), memcpy(longer, b, size), size + 64);
+    CHECK_ERROR(!ib_gguf_open(at("longer.gguf")), "behind its last tensor");
+    free(longer);
     for (size_t n = 0; n < size; n += n < 3000 ? 7 : n + 4000 < size ? 997 : 101) {
         put(at("cut.gguf"), b, n);
         CHECK(!opens(at("cut.gguf")));
@@ -300,11 +304,20 @@ static void packing(void)
     ib_samples *s = ib_samples_open(at("good.jsonl"), t, &(ib_samples_opts){.seq = 64});
     REQUIRE(s != NULL);
     CHECK_INT(ib_samples_info_of(s).samples, 3);
+    CHECK_INT(ib_samples_info_of(s).prompts, 2);
+    CHECK_INT(ib_samples_info_of(s).chats, 0);
     CHECK_INT(ib_samples_info_of(s).rows, 1);
     ib_samples_free(s);
     static const char chat[] = "{\"messages\": [{\"role\": \"user\", \"content\": \"hi\"}, {\"role\": \"assistant\", \"content\": \"yes\"}]}\n"
                                "{\"messages\": [{\"role\": \"user\", \"content\": \"see\"}, {\"role\": \"assistant\", \"content\": \"no\"}]}\n";
     put(at("chat.jsonl"), chat, sizeof chat - 1);
+    CHECK_ERROR(!ib_samples_open(at("chat.jsonl"), t, &(ib_samples_opts){.chat = "parrot"}), "'parrot'");
+    static const char extra[] = "{\"text\": \"see\", \"b\": 1}\n{\"text\": \"no\", \"c\": 1}\n";
+    put(at("extra.jsonl"), extra, sizeof extra - 1);
+    s = ib_samples_open(at("extra.jsonl"), t, &(ib_samples_opts){.ignore = "a,b,c,d"});
+    REQUIRE(s != NULL);
+    CHECK_INT(ib_samples_info_of(s).ignored, 6);
+    ib_samples_free(s);
     s = ib_samples_open(at("chat.jsonl"), t, &(ib_samples_opts){.seq = 64, .chat = "chatml"});
     REQUIRE(s != NULL);
     CHECK_INT(ib_samples_info_of(s).rows, 1);

@@ -428,6 +428,18 @@ static void ends_are_read(void)
         ib_lm_free(m);
     }
     CHECK_ERROR(!ib_lm_open(changed("llama", "generation_config.json", "{\"eos_token_id\": [5, \"</s>\"]}")), "'eos_token_id' is");
+    const char *const outside[] = {"bos_token_id\": 67}",   "eos_token_id\": [5, 1000]}",
+                                   "pad_token_id\": 96}",   "pad_token_id\": -2}",
+                                   "image_token_id\": -1}", "decoder_start_token_id\": 4294967298}"};
+    for (int i = 0; i < 6; i++) {
+        char text[64];
+        snprintf(text, sizeof text, "{\"%s", outside[i]);
+        CHECK_ERROR(!ib_lm_open(changed("llama", "generation_config.json", text)), "the vocabulary has 67 tokens");
+    }
+    ib_lm *none =
+        ib_lm_open(changed("llama", "generation_config.json", "{\"pad_token_id\": -1, \"bos_token_id\": null}"));
+    CHECK(none != NULL);
+    ib_lm_free(none);
     ib_gguf_writer w = {0};
     const int64_t one = 1;
     ib_gguf_put_u32(&w, "tokenizer.ggml.eos_token_id", 3);
@@ -438,9 +450,11 @@ static void ends_are_read(void)
     ib_gguf_data(file, &(float){0}, 4);
     REQUIRE(!ib_file_writer_finish(file));
     ib_gguf *f = ib_gguf_open(temporary("ends.gguf"));
-    ib_lm m = {0};
+    ib_lm m = {.c.vocabulary = 7};
     REQUIRE(f && !ib_lm_ends_of_gguf(&m, f));
     CHECK(ib_lm_ends_text(&m, 3) && ib_lm_ends_text(&m, 4) && !ib_lm_ends_text(&m, 6));
+    m.c.vocabulary = 6;
+    CHECK_ERROR(ib_lm_ends_of_gguf(&m, f), "'tokenizer.ggml.bos_token_id' is 6, but the vocabulary has 6 tokens");
     ib_free(m.end);
     ib_gguf_close(f);
     ib_gguf_writer_release(&w);

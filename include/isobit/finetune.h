@@ -14,15 +14,17 @@ typedef struct ib_samples ib_samples;
 typedef struct ib_samples_opts {
     int seq;               /* most tokens in a row; 0 means 512 */
     int no_pack;           /* one sample a row; else short samples share a row and never see each other */
-    const char *chat;      /* chat template by name; NULL: the model's own */
+    const char *chat;      /* chat template by name (ib_chat_template_check); NULL: the model's own */
     int train_on_prompts;  /* else only what the assistant says, or the completion, is learned */
     int literal;           /* special tokens written in text, prompt and completion stay text; else they are tokens */
-    const char *ignore;    /* keys of rows and messages to set aside, joined by commas; NULL: none */
+    const char *ignore;    /* keys of rows and messages to set aside, at most 64, joined by commas; NULL: none */
 } ib_samples_opts;
 
 typedef struct ib_samples_info {
     int64_t samples, rows, tokens, trained; /* trained: tokens that are predicted */
     int64_t truncated, skipped;             /* samples longer than seq; samples without anything to learn */
+    int64_t chats, prompts;                 /* samples that are conversations; that are prompt and completion */
+    uint64_t ignored;                       /* bit i: some row has the i-th key of `ignore` */
 } ib_samples_info;
 
 /* A file of rows (.jsonl, .ndjson, .json; also .gz): JSON values one behind the other, or lists of them. A row is

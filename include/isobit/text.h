@@ -57,6 +57,8 @@ typedef struct ib_message {
     int unlearned; /* the assistant says it, but it is not to be learned */
 } ib_message;
 
+/* IB_EUNSUPPORTED, with a line that lists the names, if no chat template is called so. */
+ib_status ib_chat_template_check(const char *name);
 /* Appends the rendered conversation as tokens, with its BOS where the template has one. mask (may be NULL) receives
  * for each appended token 1 if the assistant says it (its content and the token that ends its turn), -1 if it says
  * so in a message that is not to be learned, else 0. `name` is chatml, llama2, llama3 or gemma; NULL finds it from
