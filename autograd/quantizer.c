@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "tensor/requant.h"
+
 #define K(g) (&(g)->dev->k)
 
 void ib_act_bounds(const ib_quantizer *q, ib_act act, int *lo, int *hi)
@@ -42,7 +44,7 @@ void ib_quantizer_set_range(ib_quantizer *q, float lo, float hi, int symmetric)
     hi = hi > 0 ? hi : 0;
     q->scale = 1.0f;
     q->zero = lo < 0 || symmetric ? 0 : q->qmin;
-    if (!(hi - lo > 1e-20f))
+    if (!(hi - lo > 0))
         return;
     if (symmetric) {
         const float top = -lo > hi ? -lo : hi;
@@ -50,8 +52,66 @@ void ib_quantizer_set_range(ib_quantizer *q, float lo, float hi, int symmetric)
         return;
     }
     q->scale = (hi - lo) / (float)(q->qmax - q->qmin);
+    if (!isnormal(q->scale))
+        return;
     const float zero = rintf((float)q->qmin - lo / q->scale);
     q->zero = zero < (float)q->qmin ? q->qmin : zero > (float)q->qmax ? q->qmax : (int)zero;
+}
+
+ib_status ib_quantizer_check(const ib_quantizer *q)
+{
+    if (isnormal(q->scale))
+        return IB_OK;
+    return ib_fail(IB_ENUMERIC, "its range makes a step of %g, %s than fp32 holds", q->scale,
+                   q->scale < 1 ? "less" : "more");
+}
+
+ib_status ib_op_refuse(const ib_node *n)
+{
+    const ib_status status = ib_error_status();
+    ib_op_fail(n, "%s", ib_error());
+    return ib_fail(status, "%s", ib_error());
+}
+
+ib_status ib_check_step(const ib_node *n, int64_t o, float s_a, float s_b)
+{
+    const float step = s_a * s_b;
+    if (isnormal(step))
+        return IB_OK;
+    if (o >= 0)
+        ib_fail(IB_ENUMERIC,
+                "the steps of the input (%g) and of the weights of output %lld (%g) multiply to %g, %s than "
+                "fp32 holds",
+                s_a, (long long)o, s_b, step, step < 1 ? "less" : "more");
+    else
+        ib_fail(IB_ENUMERIC, "the steps %g and %g multiply to %g, %s than fp32 holds", s_a, s_b, step,
+                step < 1 ? "less" : "more");
+    return ib_op_refuse(n);
+}
+
+ib_status ib_factor_of(const ib_node *n, float s_a, float s_b, const ib_quantizer *out, isobit_scale *m)
+{
+    if (!isfinite(s_a * s_b / out->scale)) {
+        ib_fail(IB_ENUMERIC, "a step of its accumulator, %g, is more of its result's, %g, than fp32 can say", s_a * s_b,
+                out->scale);
+        return ib_op_refuse(n);
+    }
+    *m = ib_requant_scale(s_a, s_b, out->scale, out->profile);
+    return IB_OK;
+}
+
+ib_status ib_addends_of(const ib_node *n, float s_a, float s_b, const ib_quantizer *out, ib_qbinary_const *c)
+{
+    const double most = ib_requant_add_limit(out->profile), larger = s_a > s_b ? s_a : s_b;
+    if (!(larger / out->scale < most)) {
+        ib_fail(IB_ENUMERIC,
+                "a step of input %d, %g, is %.4g times the result's, %g: an addition of this profile holds less "
+                "than %g",
+                s_b > s_a, larger, larger / out->scale, out->scale, most);
+        return ib_op_refuse(n);
+    }
+    ib_requant_add(s_a, s_b, out->scale, out->profile, &c->a, &c->b, &c->out);
+    return IB_OK;
 }
 
 ib_status ib_set_codes(ib_graph *g, ib_tensor *out, const ib_quantizer *q)
@@ -68,7 +128,7 @@ ib_status ib_see(ib_graph *g, const ib_node *n, ib_quantizer *q, ib_act act, flo
 {
     if (g->mode == IB_TRAIN && q->see) {
         if (!(isfinite(lo) && isfinite(hi)))
-            return ib_op_fail(n, "values reach from %g to %g", lo, hi), ib_fail(IB_ENUMERIC, "%s", ib_error());
+            return ib_fail(IB_ENUMERIC, "values reach from %g to %g", lo, hi), ib_op_refuse(n);
         if (act != IB_ACT_NONE) {
             lo = lo > 0 ? lo : 0;
             hi = hi > 0 ? hi : 0;
@@ -77,7 +137,8 @@ ib_status ib_see(ib_graph *g, const ib_node *n, ib_quantizer *q, ib_act act, flo
             hi = 6;
         q->see(q, lo, hi);
     }
-    return ib_quantizer_refresh(q);
+    const ib_status status = ib_quantizer_refresh(q);
+    return status ? status : ib_quantizer_check(q) ? ib_op_refuse(n) : IB_OK;
 }
 
 /* LSQ on t = ln s: dt = g s sum dy (...), g = 1 / sqrt(N QP), N elements of one sample, QP codes above zero. */

@@ -36,8 +36,17 @@ float ib_passes_below(const ib_quantizer *q, ib_act act);
 ib_status ib_quantizer_refresh(ib_quantizer *q);
 
 /* Affine (or, with `symmetric`, zero-centred) scale and zero point of the range [lo, hi], widened to hold 0.
- * A range of one point gives scale 1. The source of every activation's scale. */
+ * Nothing but 0 gives scale 1. The source of every activation's scale; ib_quantizer_check refuses one that is no normal
+ * number. */
 void ib_quantizer_set_range(ib_quantizer *q, float lo, float hi, int symmetric);
+
+/* ---- refusals of steps and factors with which codes would not say what they stand for (IB_ENUMERIC) ---- */
+/* The scale is a finite normal number. */
+ib_status ib_quantizer_check(const ib_quantizer *q);
+/* So is the step s_a s_b of output o's accumulator at node n; -1: of all. */
+ib_status ib_check_step(const ib_node *n, int64_t o, float s_a, float s_b);
+/* M = s_a s_b / out's scale as node n requantizes by it. */
+ib_status ib_factor_of(const ib_node *n, float s_a, float s_b, const ib_quantizer *out, isobit_scale *m);
 
 /* ---- attributes, and what the nodes keep for lowering ---- */
 typedef struct ib_q_attrs { /* quantize, qadd, qmul, qavg_pool, qconcat */
@@ -112,6 +121,10 @@ ib_tensor *ib_qconcat(ib_graph *g, ib_tensor *const *x, int n, int axis, ib_quan
 ib_tensor *ib_qdropout(ib_graph *g, ib_tensor *x, float p);
 
 /* ---- shared by the operators ---- */
+/* The factors of an addition of codes of these scales, or a refusal as those above. */
+ib_status ib_addends_of(const ib_node *n, float s_a, float s_b, const ib_quantizer *out, ib_qbinary_const *c);
+/* The error that ib_error() is, with the node's layer before it. */
+ib_status ib_op_refuse(const ib_node *n);
 /* Makes `out` a code tensor with the quantizer's parameters; call after the quantizer is up to date. */
 ib_status ib_set_codes(ib_graph *g, ib_tensor *out, const ib_quantizer *q);
 /* In a training forward lets the quantizer see [lo, hi] (after the activation's clamp), then refreshes it. */

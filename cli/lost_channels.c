@@ -7,6 +7,12 @@ void warn_lost_channels(const ib_layer *net)
 {
     for (int i = 0; i < ib_qat_layer_count(net); i++) {
         const ib_qat_layer l = ib_qat_layer_at(net, i);
+        if (l.only_zeros)
+            fprintf(
+                stderr,
+                "isobit: warning: layer '%s': calibration showed nothing but 0, so its scale is %g: other values may "
+                "be far from its codes\n",
+                l.name, l.scale);
         if (!l.lost_channels)
             continue;
         fprintf(stderr, "isobit: warning: layer '%s': %d of %d channels are 0 in %d bits: one scale serves all, and the layer's largest value is %.3g times theirs",

@@ -99,6 +99,10 @@ ib_tensor *ib_constant_codes(ib_graph *g, ib_tensor *c, int ndim, const int64_t 
     *q = (ib_quantizer){.bits = 8, .qmin = -128, .qmax = 127, .profile = like->profile};
     g->dev->k.min_max(ib_f32(c), c->size, &lo, &hi);
     ib_quantizer_set_range(q, lo, hi, 0);
+    if (ib_quantizer_check(q)) {
+        ib_error_prefix("layer '%s': the constant reaches from %g to %g", g->scope ? g->scope : "", lo, hi);
+        return NULL;
+    }
     return ib_quantize(g, wide, q);
 }
 

@@ -126,6 +126,7 @@ static void count_lost(ib_step *s)
     const ib_observer *o = &s->observer;
     float most = 0, most_lost = 0;
     s->live_channels = s->lost_channels = 0;
+    s->only_zeros = o->count && o->lo == 0 && o->hi == 0;
     for (int64_t c = 0; c < o->channels; c++) {
         const float top = o->channel_top[c];
         const int lost = top > 0 && top < 0.5f * s->out.scale;
@@ -148,6 +149,10 @@ static ib_status fix_activation(ib_step *s)
             return ib_fail(IB_ESTATE, "layer '%s': its observer saw no batch: call ib_qat_calibrate() first", s->name);
         s->observer.cls->range(&s->observer, &s->out, s->observer.symmetric, &lo, &hi);
         ib_quantizer_set_range(&s->out, lo, hi, s->observer.symmetric);
+        if (ib_quantizer_check(&s->out)) {
+            ib_error_prefix("layer '%s': values reach from %g to %g", s->name, lo, hi);
+            return ib_error_status();
+        }
         count_lost(s);
         if (s->out.learned == IB_PACT)
             ib_f32(s->out.param)[0] = s->out.scale * (float)(s->out.qmax - s->out.qmin);
@@ -284,7 +289,8 @@ ib_qat_layer ib_qat_layer_at(const ib_layer *net, int i)
                           .zero_point = s->out.zero,
                           .channels = s->live_channels,
                           .lost_channels = s->lost_channels,
-                          .lost_ratio = s->lost_ratio};
+                          .lost_ratio = s->lost_ratio,
+                          .only_zeros = s->only_zeros};
 }
 
 float *ib_trace_output(ib_graph *g, const char *layer, int64_t *n)

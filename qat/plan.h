@@ -50,6 +50,7 @@ struct ib_step {
     ib_observer observer;
     int live_channels, lost_channels; /* when the first scale was set, see ib_qat_layer */
     float lost_ratio;
+    int only_zeros;
     ib_weight_attrs weight;
     ib_tensor *ln_scale; /* learned weight scales, [channels] or [1], else NULL */
 };

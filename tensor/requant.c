@@ -24,7 +24,7 @@ static isobit_scale fixed_point(double m)
     }
     if (exp < -31)
         return s;
-    s.mult = exp > 30 ? INT32_MAX : (int32_t)mult;
+    s.mult = exp > 30 /* saturates every accumulator but 0, as the larger factor would */ ? INT32_MAX : (int32_t)mult;
     s.exp = exp > 30 ? 30 : exp;
     return s;
 }
@@ -36,9 +36,11 @@ static isobit_scale float_point(float m)
         return s;
     int exp;
     s.mult = (int32_t)ldexpf(frexpf(m, &exp), 24);
-    s.exp = exp - 24;
-    if (s.exp > 30) /* saturates every accumulator but 0, as the larger factor would */
-        s.exp = 30;
+    if (exp < -31) {
+        s.mult = 0;
+        return s;
+    }
+    s.exp = exp > 54 ? 30 : exp - 24; /* saturates every accumulator but 0, as the larger factor would */
     return s;
 }
 
@@ -56,20 +58,21 @@ void ib_requant_add(float s_a, float s_b, float s_out, int profile, isobit_scale
         const float f_a = s_a / s_out, f_b = s_b / s_out;
         int exp;
         frexpf(f_a > f_b ? f_a : f_b, &exp);
-        exp = exp > 20 ? -1 : exp < -9 ? -30 : exp - 21;
-        a->mult = (int32_t)lrintf(fminf(ldexpf(f_a, -exp), 1 << 21));
-        b->mult = (int32_t)lrintf(fminf(ldexpf(f_b, -exp), 1 << 21));
+        exp = exp < -9 ? -30 : exp - 21; /* the half that is added fits int32 */
+        a->mult = (int32_t)lrintf(ldexpf(f_a, -exp));
+        b->mult = (int32_t)lrintf(ldexpf(f_b, -exp));
         a->exp = b->exp = exp;
         *out = (isobit_scale){1, 0};
         return;
     }
     if (profile == ISOBIT_FP32_RNE) {
-        /* The larger factor gets 21 bits, so that |sum| < 2 * 255 * 2^21 < 2^30. */
+        /* The larger factor gets 21 bits, so that |sum| < 2 * 255 * 2^21 < 2^30; from 2^-41 down no sum reaches a half.
+         */
         int exp;
         frexp(larger / s_out, &exp);
-        exp = exp > 21 ? 0 : exp - 21;
-        a->mult = (int32_t)fmin(llrint(ldexp((double)s_a / s_out, -exp)), 1 << 21);
-        b->mult = (int32_t)fmin(llrint(ldexp((double)s_b / s_out, -exp)), 1 << 21);
+        exp = exp < -41 ? -62 : exp - 21;
+        a->mult = (int32_t)llrint(ldexp((double)s_a / s_out, -exp));
+        b->mult = (int32_t)llrint(ldexp((double)s_b / s_out, -exp));
         a->exp = b->exp = exp;
         out->mult = out->exp = 0;
         return;
@@ -77,6 +80,11 @@ void ib_requant_add(float s_a, float s_b, float s_out, int profile, isobit_scale
     *a = fixed_point(s_a / (2 * larger));
     *b = fixed_point(s_b / (2 * larger));
     *out = fixed_point(2 * larger / ((double)(1 << 20) * s_out));
+}
+
+double ib_requant_add_limit(int profile)
+{
+    return profile == IB_XNNPACK ? 0x1p20 : profile == ISOBIT_FP32_RNE ? 0x1p21 : 0x1p19;
 }
 
 double ib_requant_value(isobit_scale s, int profile)

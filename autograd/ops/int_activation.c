@@ -164,6 +164,15 @@ static ib_status qconcat_shape(ib_node *n, ib_tensor *out)
     return status;
 }
 
+/* Codes of nothing but 0 say nothing of a range, whatever their scale. */
+static int is_zero(const ib_tensor *x)
+{
+    for (int64_t i = 0; i < x->size; i++)
+        if (ib_codes(x)[i] != x->q.zero_point)
+            return 0;
+    return 1;
+}
+
 static ib_status qconcat_forward(ib_graph *g, ib_node *n)
 {
     const ib_q_attrs *a = n->attrs;
@@ -171,6 +180,8 @@ static ib_status qconcat_forward(ib_graph *g, ib_node *n)
     float lo = 0, hi = 0;
     for (int i = 0; i < n->n_in; i++) { /* the range that the codes of the inputs can stand for */
         const ib_qparams *q = &n->in[i]->q;
+        if (is_zero(n->in[i]))
+            continue;
         lo = fminf(lo, q->scale[0] * (float)(q->qmin - q->zero_point));
         hi = fmaxf(hi, q->scale[0] * (float)(q->qmax - q->zero_point));
     }

@@ -60,11 +60,14 @@ static ib_status binary_forward(ib_graph *g, ib_node *n)
     c->rounding = ib_rounding(o->out->profile);
     ib_act_bounds(o->out, o->act, &c->lo, &c->hi);
     if (is_mul(n)) {
-        c->out = ib_requant_scale(qa->scale[0], qb->scale[0], o->out->scale, o->out->profile);
+        if (ib_check_step(n, -1, qa->scale[0], qb->scale[0]) ||
+            ib_factor_of(n, qa->scale[0], qb->scale[0], o->out, &c->out))
+            return ib_error_status();
         const isobit_mul p = {(int32_t)a->size, qa->zero_point, qb->zero_point, o->out->zero, c->lo, c->hi, c->out};
         K(g)->qmul(&p, a->size, ib_codes(a), ib_codes(b), c->rounding, ib_codes(n->out), n->saved[0]);
     } else {
-        ib_requant_add(qa->scale[0], qb->scale[0], o->out->scale, o->out->profile, &c->a, &c->b, &c->out);
+        if (ib_addends_of(n, qa->scale[0], qb->scale[0], o->out, c))
+            return ib_error_status();
         const isobit_add p = {(int32_t)a->size, qa->zero_point, qb->zero_point, o->out->zero, c->lo, c->hi, c->a, c->b, c->out};
         K(g)->qadd(&p, a->size, ib_codes(a), ib_codes(b), c->rounding, ib_codes(n->out), n->saved[0]);
     }

@@ -77,7 +77,9 @@ static ib_status avg_forward(ib_graph *g, ib_node *n)
     if (status)
         return status;
     /* as a product with ones of step 1 / window, so that runtimes without such a pooling can say it as a convolution */
-    c->scale[0] = ib_requant_scale(x->q.scale[0], 1.0f / (float)(s.kh * s.kw), a->out->scale, a->out->profile);
+    const float one = 1.0f / (float)(s.kh * s.kw);
+    if (ib_check_step(n, -1, x->q.scale[0], one) || ib_factor_of(n, x->q.scale[0], one, a->out, &c->scale[0]))
+        return ib_error_status();
     c->lo = a->out->qmin;
     c->hi = a->out->qmax;
     c->rounding = ib_rounding(a->out->profile);

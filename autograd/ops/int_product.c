@@ -71,20 +71,26 @@ static ib_status bias_code(const ib_node *n, int64_t o, float bias, float step, 
 {
     const double q = rint((double)bias / step);
     if (!(fabs(q) <= IB_MAX_BIAS)) {
-        ib_op_fail(n, "the bias of output %lld, %g, is %g steps of its accumulator: 32 bits hold no such sum", (long long)o, bias, q);
-        return ib_fail(IB_ENUMERIC, "%s", ib_error());
+        ib_fail(IB_ENUMERIC, "the bias of output %lld, %g, is %g steps of its accumulator: 32 bits hold no such sum",
+                (long long)o, bias, q);
+        return ib_op_refuse(n);
     }
     *code = (int32_t)q;
     return IB_OK;
 }
 
-/* An accumulator's step below fp32's normal numbers would lose what the codes stand for. */
-static ib_status check_step(const ib_node *n, int64_t o, float step)
+/* A bias of less than half a step is 0: where that is more than half of the result's codes, they would not be the
+ * layer's. */
+static ib_status check_bias(const ib_node *n, int64_t o, float bias, float step, int32_t code)
 {
-    if (step >= FLT_MIN)
+    const ib_qproduct_attrs *a = n->attrs;
+    const ib_quantizer *out = a->out;
+    const double steps = fabs((double)bias) / out->scale;
+    if (code || steps <= (out->qmax - out->qmin) / 2.0 || (bias < 0 && a->act != IB_ACT_NONE))
         return IB_OK;
-    ib_op_fail(n, "the steps of the input (%g) and of the weights of output %lld multiply to %g, less than fp32 holds", n->in[0]->q.scale[0], (long long)o, step);
-    return ib_fail(IB_ENUMERIC, "%s", ib_error());
+    ib_fail(IB_ENUMERIC, "the bias of output %lld, %g, is %.3g steps of its result, but %.3g of its accumulator, which "
+                         "loses it", (long long)o, bias, steps, (double)bias / step);
+    return ib_op_refuse(n);
 }
 
 /* Accumulators, or (r) codes. */
@@ -134,7 +140,7 @@ static ib_status product_forward(ib_graph *g, ib_node *n)
     for (int64_t o = 0; o < s.oc; o++) {
         c->acc_scale[o] = x->q.scale[0] * w->q.scale[w->q.n_scales == 1 ? 0 : o];
         c->bias[o] = 0;
-        ib_status bad = check_step(n, o, c->acc_scale[o]);
+        ib_status bad = ib_check_step(n, o, x->q.scale[0], w->q.scale[w->q.n_scales == 1 ? 0 : o]);
         if (!bad && b)
             bad = bias_code(n, o, ib_f32(b)[o], c->acc_scale[o], &c->bias[o]);
         if (bad)
@@ -152,7 +158,9 @@ static ib_status product_forward(ib_graph *g, ib_node *n)
     if (status)
         return status;
     for (int64_t o = 0; o < s.oc; o++)
-        c->scale[o] = ib_requant_scale(x->q.scale[0], w->q.scale[w->q.n_scales == 1 ? 0 : o], a->out->scale, a->out->profile);
+        if (ib_factor_of(n, x->q.scale[0], w->q.scale[w->q.n_scales == 1 ? 0 : o], a->out, &c->scale[o]) ||
+            (b && check_bias(n, o, ib_f32(b)[o], c->acc_scale[o], c->bias[o])))
+            return ib_error_status();
     ib_act_bounds(a->out, a->act, &c->lo, &c->hi);
     c->rounding = ib_rounding(a->out->profile);
     int32_t *top = NULL;
@@ -292,7 +300,10 @@ static ib_status dynamic_forward(ib_graph *g, ib_node *n)
     memset(no_bias, 0, (size_t)out * sizeof *no_bias);
     K(g)->abs_max_rows(ib_f32(x), rows, k, scale);
     for (int64_t i = 0; i < rows; i++) {
-        scale[i] = scale[i] > 0 ? scale[i] / 127.0f : 1.0f;
+        if (!isfinite(scale[i]))
+            return ib_fail(IB_ENUMERIC, "row %lld of its input holds %g", (long long)i, scale[i]), ib_op_refuse(n);
+        /* what is not normal in fp32 is rounded there too */
+        scale[i] = scale[i] >= 127 * FLT_MIN ? scale[i] / 127.0f : FLT_MIN;
         K(g)->quantize(ib_f32(x) + i * k, k, scale[i], 0, -127, 127, 0, ib_codes(&q) + i * k, NULL);
     }
     int32_t *acc = accumulate(g, &s, &q, w, no_bias, NULL);

@@ -1,4 +1,5 @@
 /* int_weight.c - weights on their way to codes: batch norm folded in, then quantized. */
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -161,30 +162,71 @@ static ib_status raise_scales(const ib_node *n, float *scale, int count)
         float *s = &scale[count == 1 ? 0 : o];
         const double least = fabs((double)bias) / ((double)a->in_scale * (IB_MAX_BIAS - 256)); /* less the rounding of fp32 steps */
         if (!isfinite(bias))
-            return ib_op_fail(n, "the bias of output %lld is %g", (long long)o, bias), ib_fail(IB_ENUMERIC, "%s", ib_error());
+            return ib_fail(IB_ENUMERIC, "the bias of output %lld is %g", (long long)o, bias), ib_op_refuse(n);
         if (!(least > *s))
             continue;
         if (count == 1 && b->size > 1 && bias < 0 && a->act != IB_ACT_NONE && least > 4 * (double)*s) {
-            ib_op_fail(n, "the bias of output %lld, %g, exceeds 32 bits in steps of one weight scale for all: choose a scale per channel", (long long)o, bias);
-            return ib_fail(IB_ENUMERIC, "%s", ib_error());
+            ib_fail(IB_ENUMERIC,
+                    "the bias of output %lld, %g, exceeds 32 bits in steps of one weight scale for all: choose "
+                    "a scale per channel",
+                    (long long)o, bias);
+            return ib_op_refuse(n);
         }
         *s = (float)least;
     }
     return IB_OK;
 }
 
-/* A channel of zeros must not divide by its scale: no scale is below 2^-12 of the largest. */
+static int is_empty(const ib_tensor *w, int64_t c, int count)
+{
+    const int64_t part = w->size / count;
+    const float *x = ib_f32(w) + c * part;
+    for (int64_t i = 0; i < part; i++)
+        if (x[i] != 0)
+            return 0;
+    return 1;
+}
+
+/* Channels of zeros alone say nothing but their bias: a scale that leaves less than 2^16 of the accumulator's steps to
+ * it shrinks. (One scale of several channels: to the largest bias.) */
+static void suit_empty(const ib_node *n, float *scale, int count)
+{
+    const ib_weight_attrs *a = n->attrs;
+    const ib_tensor *b = n->in[2];
+    const int64_t shared = b && count == 1 ? b->size : 1;
+    for (int64_t c = 0; b && a->in_scale > 0 && c < count; c++) {
+        float bias = 0;
+        for (int64_t o = 0; o < shared; o++)
+            bias = fmaxf(bias, fabsf(ib_f32(b)[c + o]));
+        const float wanted = fmaxf(fmaxf(bias * 0x1p-16f, 2 * FLT_MIN) / a->in_scale, FLT_MIN);
+        if (bias > 0 && wanted < scale[c] && is_empty(n->in[0], c, count))
+            scale[c] = wanted;
+    }
+}
+
+/* A channel keeps its own scale, however small beside the others'. One of zeros, which must not be divided by, gets
+ * 2^-12 of the largest; and so does one whose step of the accumulator fp32 cannot hold while the largest is 2^24 of
+ * what it can: that is 0 in fp32 too. */
 static ib_status check_scales(const ib_node *n, float *scale, int count)
 {
+    const ib_weight_attrs *a = n->attrs;
+    const float step = a->in_scale > 0 ? a->in_scale : 1;
     float top = 0;
     for (int c = 0; c < count; c++) {
         if (!isfinite(scale[c]))
-            return ib_op_fail(n, "weights of channel %d are not finite", c), ib_fail(IB_ENUMERIC, "%s", ib_error());
+            return ib_fail(IB_ENUMERIC, "weights of channel %d are not finite", c), ib_op_refuse(n);
         top = scale[c] > top ? scale[c] : top;
     }
-    const float least = top > 0 ? top * 0x1p-12f : 1.0f;
-    for (int c = 0; c < count; c++)
-        scale[c] = scale[c] < least ? least : scale[c];
+    const int visible = step * top >= 0x1p24f * FLT_MIN;
+    const float rest = top == 0 ? 1.0f : visible ? top * 0x1p-12f : top;
+    for (int c = 0; c < count; c++) {
+        if (visible ? step * scale[c] < FLT_MIN : is_empty(n->in[0], c, count))
+            scale[c] = rest;
+        if (scale[c] == 0)
+            return ib_fail(IB_ENUMERIC, "the steps of channel %d's weights are less than fp32 holds", c),
+                   ib_op_refuse(n);
+    }
+    suit_empty(n, scale, count);
     return raise_scales(n, scale, count);
 }
 
@@ -199,7 +241,7 @@ static void requantize_groups(const ib_tensor *w, ib_qparams *q, int64_t r, int8
         for (int64_t i = first; i < end; i++)
             top = fmaxf(top, fabsf(ib_f32(w)[r * cols + i]));
         const float f = ceilf(top / (float)q->qmax / q->scale[r] - 1e-4f);
-        *factor = (uint8_t)(f < 1 ? 1 : f > 15 ? 15 : f);
+        *factor = (uint8_t)(f < 1 ? 1 : f > 15 ? 15 : f); /* at most 15 but for rounding: the scale only grew */
         for (int64_t i = r * cols + first; i < r * cols + end; i++) {
             const float v = rintf(ib_f32(w)[i] / (q->scale[r] * *factor));
             codes[i] = (int8_t)fminf(fmaxf(v, (float)-q->qmax), (float)q->qmax);

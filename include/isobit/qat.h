@@ -96,6 +96,7 @@ typedef struct ib_qat_layer {
      * step of 0 and so have one code only; how many times their largest magnitude the layer's is, 0 if none is lost. */
     int channels, lost_channels;
     float lost_ratio;
+    int only_zeros; /* calibration showed nothing but 0, of which no scale follows: it is 1 */
 } ib_qat_layer;
 int ib_qat_layer_count(const ib_layer *net);
 ib_qat_layer ib_qat_layer_at(const ib_layer *net, int i);
