@@ -60,15 +60,24 @@ static void forget_inner_gradients(ib_graph *g)
     g->free_grad = NULL;
 }
 
+/* One number of fp32, of this step. */
+static ib_status check_loss(ib_graph *g, const ib_tensor *loss, const char *function)
+{
+    if (!loss)
+        return ib_graph_failed(g) ? ib_error_status() : ib_fail_null_argument(function, "loss");
+    if (ib_graph_owns(g, loss, function, "loss"))
+        return ib_error_status();
+    IB_TAKE_FOR(function, loss, loss->size == 1 && loss->dtype == IB_F32, IB_EINVAL, "has %lld elements, not 1 of fp32",
+                (long long)loss->size);
+    return IB_OK;
+}
+
 ib_status ib_backward(ib_graph *g, ib_tensor *loss)
 {
     IB_NEED(g);
-    if (!loss && ib_graph_failed(g))
-        return ib_error_status();
-    IB_NEED(loss);
-    if (ib_graph_owns(g, loss, __func__, "loss"))
-        return ib_error_status();
-    IB_TAKE(loss, loss->size == 1 && loss->dtype == IB_F32, "has %lld elements, not 1 of fp32", (long long)loss->size);
+    const ib_status bad = check_loss(g, loss, __func__);
+    if (bad)
+        return bad;
     if (g->mode != IB_TRAIN || loss->node < 0)
         return ib_fail(IB_ESTATE, "ib_backward: loss is not on a tape (begin the step with IB_TRAIN)");
     ib_status failed = check_finite(g, loss, __func__);
@@ -89,12 +98,9 @@ ib_status ib_loss_value(ib_graph *g, ib_tensor *loss, float *value)
 {
     IB_NEED(g);
     IB_NEED(value);
-    if (!loss && ib_graph_failed(g))
-        return ib_error_status();
-    IB_NEED(loss);
-    if (ib_graph_owns(g, loss, __func__, "loss"))
-        return ib_error_status();
-    IB_TAKE(loss, loss->size == 1 && loss->dtype == IB_F32, "has %lld elements, not 1 of fp32", (long long)loss->size);
+    const ib_status bad = check_loss(g, loss, __func__);
+    if (bad)
+        return bad;
     *value = ib_f32(loss)[0];
     return check_finite(g, loss, __func__);
 }

@@ -6,6 +6,7 @@
 #include "data/tokenizer.h"
 #include "tensor/alloc.h"
 #include "tensor/argument.h"
+#include "tensor/names.h"
 
 /* A text that grows, and where in it the assistant speaks. */
 typedef struct rendering {
@@ -206,10 +207,7 @@ static ib_status says_more(const ib_tokenizer *t, int learning)
 ib_status ib_chat_template_check(const char *name)
 {
     IB_NEED(name);
-    for (int i = 0; i < N_TEMPLATES; i++)
-        if (!strcmp(name, templates[i].name))
-            return IB_OK;
-    return ib_fail(IB_EUNSUPPORTED, "no chat template is named '%s': chatml, llama2, llama3 and gemma are", name);
+    return IB_NAME_FIND(name, templates, IB_EUNSUPPORTED, "no chat template is named") < 0 ? IB_EUNSUPPORTED : IB_OK;
 }
 
 static ib_status render(rendering *r, const ib_tokenizer *t, const char *name, const ib_message *m, int n, int reply,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tensor/argument.h"
+#include "tensor/names.h"
 
 static const struct {
     const char *name, *description;
@@ -33,14 +34,11 @@ ib_layer *ib_model_new(const char *name, int c, int h, int w, int classes)
     IB_TAKE_OR(h, h > 0 && h <= most / c, NULL, "is %d", h);
     IB_TAKE_OR(w, w > 0 && w <= most / c / h, NULL, "is %d", w);
     IB_TAKE_OR(classes, classes > 0, NULL, "is %d", classes);
-    for (int i = 0; i < N_MODELS; i++)
-        if (!strcmp(models[i].name, name)) {
-            ib_layer *net = models[i].make(c, h, w, classes);
-            if (net)
-                ib_layer_set_input(net, &(ib_input_info){c, h, w, classes, 0, 0, 0});
-            return net;
-        }
-    return ib_fail_null(IB_EINVAL, "no model is named '%s': mlp, tfc, sfc, lenet, resnet8 and dscnn are", name);
+    const int i = IB_NAME_FIND(name, models, IB_EINVAL, "no model is named");
+    ib_layer *net = i < 0 ? NULL : models[i].make(c, h, w, classes);
+    if (net)
+        ib_layer_set_input(net, &(ib_input_info){c, h, w, classes, 0, 0, 0});
+    return net;
 }
 
 ib_layer *ib_conv_bn(int in, int out, int kernel, int stride, int relu)

@@ -6,6 +6,7 @@
 #include "lm/lm.h"
 #include "tensor/alloc.h"
 #include "tensor/error.h"
+#include "tensor/names.h"
 
 static const ib_arch archs[] = {
 #define ARCH(name, ...) {#name, __VA_ARGS__},
@@ -31,14 +32,8 @@ const ib_name ib_norm_names[IB_N_NORMS] = {
 
 const ib_arch *ib_arch_find(const char *name)
 {
-    char names[128] = "";
-    for (size_t i = 0; i < sizeof archs / sizeof *archs; i++) {
-        if (!strcmp(archs[i].name, name))
-            return &archs[i];
-        const size_t n = strlen(names);
-        snprintf(names + n, sizeof names - n, "%s%s", i ? ", " : "", archs[i].name);
-    }
-    return ib_fail_null(IB_EUNSUPPORTED, "architecture '%s'; there are %s", name, names);
+    const int i = IB_NAME_FIND(name, archs, IB_EUNSUPPORTED, "architecture");
+    return i < 0 ? NULL : &archs[i];
 }
 
 char *ib_lm_path(char *buf, int layer, int role)

@@ -7,6 +7,7 @@
 #include "lm/fields.h"
 #include "tensor/alloc.h"
 #include "tensor/error.h"
+#include "tensor/names.h"
 
 typedef struct hf_rope {
     const char *type, *old_type;
@@ -144,7 +145,6 @@ static const struct {
     const char *name;
     int kind;
 } activations[] = {{"silu", 0}, {"swish", 0}, {"gelu_pytorch_tanh", 1}, {"gelu_new", 1}, {"gelu_fast", 1}, {"gelu", 2}, {"gelu_python", 2}, {"relu", 3}};
-enum { N_ACTIVATIONS = sizeof activations / sizeof *activations };
 
 const char *ib_lm_activation_name(int activation)
 {
@@ -156,13 +156,14 @@ const char *ib_lm_activation_name(int activation)
 
 static ib_status read_activation(reader *r)
 {
-    for (int i = 0; i < N_ACTIVATIONS; i++)
-        if (!strcmp(activations[i].name, r->k.activation)) {
-            r->m->activation = activations[i].kind;
-            return IB_OK;
-        }
-    return ib_fail(IB_EUNSUPPORTED, "%s: '%s' is '%s'; there are silu, gelu_pytorch_tanh, gelu_new, gelu_fast, gelu and relu", r->file,
-                   r->m->arch->hf_scalar ? "hidden_activation" : "hidden_act", r->k.activation);
+    const char *what = r->m->arch->hf_scalar ? "'hidden_activation' is" : "'hidden_act' is";
+    const int i = IB_NAME_FIND(r->k.activation, activations, IB_EUNSUPPORTED, what);
+    if (i < 0) {
+        ib_error_prefix("%s", r->file);
+        return IB_EUNSUPPORTED;
+    }
+    r->m->activation = activations[i].kind;
+    return IB_OK;
 }
 
 /* Which layers are local: layer_types, or what the class makes of the other fields. */

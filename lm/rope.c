@@ -9,6 +9,7 @@
 #include "lm/lm.h"
 #include "tensor/alloc.h"
 #include "tensor/error.h"
+#include "tensor/names.h"
 
 #define PI 3.14159265358979323846
 
@@ -106,14 +107,8 @@ static const ib_rope_kind kinds[] = {
 
 const ib_rope_kind *ib_rope_kind_find(const char *name)
 {
-    char names[128] = "";
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        if (!strcmp(kinds[i].name, name))
-            return &kinds[i];
-        const size_t n = strlen(names);
-        snprintf(names + n, sizeof names - n, "%s%s", i ? ", " : "", kinds[i].name);
-    }
-    return ib_fail_null(IB_EUNSUPPORTED, "RoPE scaling '%s'; there are %s", name, names);
+    const int i = IB_NAME_FIND(name, kinds, IB_EUNSUPPORTED, "RoPE scaling");
+    return i < 0 ? NULL : &kinds[i];
 }
 
 ib_status ib_rope_finish(ib_rope_scaling *s, double base, int rotated, int context)

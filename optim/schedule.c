@@ -5,6 +5,7 @@
 #include <isobit/optim.h>
 
 #include "tensor/argument.h"
+#include "tensor/names.h"
 
 static ib_status check(const ib_schedule *s, const char *function)
 {
@@ -69,11 +70,9 @@ ib_status ib_schedule_parse(const char *name, ib_schedule_kind *out)
     IB_NEED(name);
     IB_NEED(out);
     static const char *const names[] = {"constant", "step", "cosine", "linear", "plateau"};
-    for (int i = 0; i < 5; i++)
-        if (!strcmp(names[i], name)) {
-            *out = (ib_schedule_kind)i;
-            return IB_OK;
-        }
-    return ib_fail(IB_EINVAL,
-                   "ib_schedule_parse: name: no schedule is named '%s': constant, step, cosine, linear and plateau are", name);
+    const int i = IB_NAME_FIND(name, names, IB_EINVAL, "ib_schedule_parse: name: no schedule is named");
+    if (i < 0)
+        return IB_EINVAL;
+    *out = (ib_schedule_kind)i;
+    return IB_OK;
 }

@@ -8,6 +8,7 @@
 #include "qat/plan.h"
 #include "tensor/alloc.h"
 #include "tensor/argument.h"
+#include "tensor/names.h"
 
 static const char *const profiles[] = {"tflite_double", "tflite_single", "fp32_rne", "xnnpack"};
 enum { PROFILES = sizeof profiles / sizeof *profiles };
@@ -17,12 +18,11 @@ ib_status ib_profile_parse(const char *text, ib_profile *out)
 {
     IB_NEED(text);
     IB_NEED(out);
-    for (int i = 0; i < PROFILES; i++)
-        if (!strcmp(profiles[i], text)) {
-            *out = (ib_profile)i;
-            return IB_OK;
-        }
-    return ib_fail(IB_EINVAL, "no rounding profile is named '%s': tflite_double, tflite_single, fp32_rne and xnnpack are", text);
+    const int i = IB_NAME_FIND(text, profiles, IB_EINVAL, "no rounding profile is named");
+    if (i < 0)
+        return IB_EINVAL;
+    *out = (ib_profile)i;
+    return IB_OK;
 }
 
 const char *ib_profile_name(ib_profile p)
@@ -149,8 +149,9 @@ static ib_status configure_weight(ib_plan *p, ib_step *s)
     const char *name = o->weight_observer;
     if (!strcmp(name, "auto"))
         name = s->weight.bits == 8 || o->granularity == IB_PER_GROUP ? "absmax" : "lsq";
-    if (strcmp(name, "absmax") && strcmp(name, "mse") && strcmp(name, "lsq"))
-        return ib_fail(IB_EINVAL, "weight_observer: none is named '%s': absmax, mse and lsq are", name);
+    static const char *const observers[] = {"absmax", "mse", "lsq"};
+    if (IB_NAME_FIND(name, observers, IB_EINVAL, "weight_observer: none is named") < 0)
+        return IB_EINVAL;
     if (o->granularity == IB_PER_GROUP && strcmp(name, "absmax"))
         return ib_fail(IB_EINVAL, "weight scales in groups are by absmax, not by %s", name);
     s->weight.per_channel = o->granularity != IB_PER_TENSOR;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tensor/argument.h"
+#include "tensor/names.h"
 
 static const ib_format formats[] = {
 #define FORMAT(name, bits, qmax, max_rmse) {#name, bits, qmax, max_rmse, ib_pack_##name, ib_unpack_##name},
@@ -20,10 +21,8 @@ const ib_format *ib_format_at(int i)
 const ib_format *ib_format_find(const char *name)
 {
     IB_NEED_OR(name, NULL);
-    for (int i = 0; i < N_FORMATS; i++)
-        if (!strcmp(formats[i].name, name))
-            return &formats[i];
-    return ib_fail_null(IB_EINVAL, "no storage format named '%s'", name);
+    const int i = IB_NAME_FIND(name, formats, IB_EINVAL, "no format of codes is named");
+    return i < 0 ? NULL : &formats[i];
 }
 
 const ib_format *ib_format_for_bits(int bits)

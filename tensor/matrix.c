@@ -3,6 +3,7 @@
 
 #include "tensor/alloc.h"
 #include "tensor/argument.h"
+#include "tensor/names.h"
 #include "tensor/storage/scaled.h"
 
 #define STORAGE(name, block, bytes, gguf, error)                                                                       \
@@ -55,14 +56,11 @@ static int same_name(const char *a, const char *b)
 const ib_storage *ib_storage_find(const char *name)
 {
     IB_NEED_OR(name, NULL);
-    char names[256] = "";
-    for (int i = 0; i < N_STORAGE; i++) {
+    for (int i = 0; i < N_STORAGE; i++)
         if (same_name(table[i].name, name))
             return &table[i];
-        const size_t n = strlen(names);
-        snprintf(names + n, sizeof names - n, "%s%s", i ? ", " : "", table[i].name);
-    }
-    return ib_fail_null(IB_EINVAL, "no storage format is named '%s'; there are %s", name, names);
+    ib_name_refuse(name, table, N_STORAGE, sizeof *table, IB_EINVAL, "no storage format is named");
+    return NULL;
 }
 
 const ib_storage *ib_storage_gguf(int gguf_type)

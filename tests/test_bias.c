@@ -1,44 +1,25 @@
 /* test_bias.c - biases that exceed int32 in steps of their accumulator: the channel's weight scale grows until they fit, in every phase, width and
  * granularity, or the layer is refused by name. Broken by: a bias that is clipped, a scale that grows without its codes. */
-#include "tests/check.h"
+#include "tests/digits.h"
 
 #include "autograd/quantizer.h"
 #include "export/program.h"
 
 enum { OUTPUTS = 6, INPUTS = 64, SAMPLES = 40 };
 
-static ib_device *dev;
-static ib_graph *g;
-static ib_dataset *data;
-static ib_loader *loader;
-
 static void begin(void)
 {
-    dev = ib_device_open(NULL);
-    g = ib_graph_new(dev);
-    data = ib_digits_new(IB_SPLIT_TRAIN);
-    const ib_input_info info = ib_dataset_info(data);
-    loader = ib_loader_new(data, &info, &(ib_loader_opts){.batch = SAMPLES});
-}
-
-static void end(void)
-{
-    ib_loader_free(loader);
-    ib_dataset_free(data);
-    ib_graph_free(g);
-    ib_device_close(dev);
+    begin_with(IB_SPLIT_TRAIN, &(ib_loader_opts){.batch = SAMPLES});
 }
 
 /* A linear layer or a convolution whose channel o has weights of about size[o] and this bias. */
 static ib_layer *network(int conv, const float *size, const float *bias, int relu)
 {
-    const ib_input_info info = ib_dataset_info(data);
     ib_layer *l = conv ? ib_conv2d_layer(&(ib_conv2d_config){.in = 1, .out = OUTPUTS, .kernel_h = 8}) : ib_linear_layer(INPUTS, OUTPUTS);
     ib_layer *net = conv ? ib_sequential(ib_named("heavy", l), ib_flatten_layer()) : ib_sequential(ib_flatten_layer(), ib_named("heavy", l));
     if (relu)
         net = ib_sequential(net, ib_relu_layer());
-    REQUIRE(net && !ib_layer_init(net, 1));
-    ib_layer_set_input(net, &info);
+    ready(net);
     for (int o = 0; o < OUTPUTS; o++) {
         for (int k = 0; k < INPUTS; k++)
             ib_tensor_f32(ib_param_at(net, 0))[o * INPUTS + k] = size[o] * ib_rng_normal((ib_rng){2, (uint64_t)o}, (uint64_t)k);

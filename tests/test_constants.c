@@ -1,6 +1,6 @@
 /* test_constants.c - what a layer makes itself is the same constant in every phase, and one of the program; what is none, and what has no integer
  * form, is refused by name when quantization begins. Broken by: a constant taken for the network's input, or left out at the end. */
-#include "tests/check.h"
+#include "tests/digits.h"
 #include "tests/constants.h"
 
 #include <unistd.h>
@@ -9,36 +9,12 @@
 
 enum { SAMPLES = 20 };
 
-static ib_device *dev;
-static ib_graph *g;
-static ib_dataset *data;
-static ib_loader *loader;
 static ib_batch batch;
 
 static void begin(void)
 {
-    dev = ib_device_open(NULL);
-    g = ib_graph_new(dev);
-    data = ib_digits_new(IB_SPLIT_TEST);
-    const ib_input_info info = ib_dataset_info(data);
-    loader = ib_loader_new(data, &info, &(ib_loader_opts){.batch = SAMPLES});
+    begin_with(IB_SPLIT_TEST, &(ib_loader_opts){.batch = SAMPLES});
     ib_dataset_limit(data, SAMPLES);
-}
-
-static void end(void)
-{
-    ib_loader_free(loader);
-    ib_dataset_free(data);
-    ib_graph_free(g);
-    ib_device_close(dev);
-}
-
-static ib_layer *ready(ib_layer *net)
-{
-    const ib_input_info info = ib_dataset_info(data);
-    REQUIRE(net && !ib_layer_init(net, 1));
-    ib_layer_set_input(net, &info);
-    return net;
 }
 
 static float *outputs(ib_layer *net, int in_float)

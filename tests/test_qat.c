@@ -1,39 +1,14 @@
 /* test_qat.c - phases, observers, learned scales, folding, and the rule that the forward is the integer program.
  * Broken by: an observer that moves in evaluation, a second rounding anywhere, a division by gamma. */
-#include "tests/check.h"
+#include "tests/digits.h"
 
 #include "autograd/quantizer.h"
 #include "export/program.h"
 #include "qat/plan.h"
 
-static ib_device *dev;
-static ib_graph *g;
-static ib_dataset *data;
-static ib_loader *loader;
-
 static void begin(void)
 {
-    dev = ib_device_open(NULL);
-    g = ib_graph_new(dev);
-    data = ib_digits_new(IB_SPLIT_TRAIN);
-    const ib_input_info info = ib_dataset_info(data);
-    loader = ib_loader_new(data, &info, &(ib_loader_opts){.batch = 32, .shuffle = 1, .seed = 3});
-}
-
-static void end(void)
-{
-    ib_loader_free(loader);
-    ib_dataset_free(data);
-    ib_graph_free(g);
-    ib_device_close(dev);
-}
-
-static ib_layer *ready(ib_layer *net)
-{
-    const ib_input_info info = ib_dataset_info(data);
-    REQUIRE(net && !ib_layer_init(net, 1));
-    ib_layer_set_input(net, &info);
-    return net;
+    begin_with(IB_SPLIT_TRAIN, &(ib_loader_opts){.batch = 32, .shuffle = 1, .seed = 3});
 }
 
 /* Takes n training steps; the last loss. */
