@@ -8,7 +8,6 @@
 
 /* The row named `name` among n of `row` bytes, each of which begins with a `const char *`; -1 with the line of
  * ib_name_refuse. */
- * line. */
 int ib_name_find(const char *name, const void *table, size_t n, size_t row, ib_status status, const char *what);
 #define IB_NAME_FIND(name, table, status, what)                                                                        \
     ib_name_find(name, table, sizeof(table) / sizeof *(table), sizeof *(table), status, what)
