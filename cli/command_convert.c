@@ -69,11 +69,11 @@ static void show(void *user, const char *tensor, const char *from, const char *t
         printf("%-48s %-7s -> %-7s %s\n", tensor, from, to, exact ? "exact" : "lossy");
 }
 
-static int perplexity(language *l, const convert_options *o, const char *model, double *out)
+static int perplexity(language *l, const convert_options *o, const char *model, int64_t windows, double *out)
 {
     ib_perplexity_result r = {0};
     const int status =
-        language_perplexity(l, model, o->text, (ib_perplexity_opts){.context = 512, .windows = o->windows}, &r);
+        language_perplexity(l, model, o->text, (ib_perplexity_opts){.context = 512, .windows = windows}, &r);
     *out = r.perplexity;
     return status;
 }
@@ -93,13 +93,14 @@ static int run(int argc, char **argv, int merging, const char *doc)
                      ? complain()
                      : 0;
     } else if (!status) {
-        if (o.text)
-            status = perplexity(&l, &o, o.model, &before_ppl);
+        if (o.text) /* a text that is none is told before there is anything to lose */
+            status = perplexity(&l, &o, o.model, 1, &before_ppl);
         if (!status)
             status = ib_lm_save(l.m, o.model, o.out, o.format, &saved, show, &o) ? complain() : 0;
         if (!status && o.text)
-            status =
-                language_open(&after, &o.common, o.out, NULL, NULL, NULL) || perplexity(&after, &o, o.out, &after_ppl);
+            status = perplexity(&l, &o, o.model, o.windows, &before_ppl) ||
+                     language_open(&after, &o.common, o.out, NULL, NULL, NULL) ||
+                     perplexity(&after, &o, o.out, o.windows, &after_ppl);
     }
     struct stat info;
     if (!status && o.common.json) {

@@ -76,6 +76,20 @@ ib_status ib_lm_adapter_begin(ib_lm *m)
     return m->trainable ? IB_OK : IB_ENOMEM;
 }
 
+void ib_lm_adapter_end(ib_lm *m)
+{
+    for (int i = 0; i < m->c.layers; i++)
+        for (int r = 0; r < IB_N_ROLES; r++) {
+            ib_projection *p = &m->block[i].p[r];
+            p->a = p->b = p->m = NULL;
+            p->scale = p->alpha = 0;
+        }
+    ib_layer_free(m->trainable);
+    m->trainable = NULL;
+    m->adapted = m->r = m->rslora = m->dora = 0;
+    m->alpha = m->dropout = 0;
+}
+
 ib_status ib_lm_adapter_add(ib_lm *m, int layer, int role, int64_t r, float alpha)
 {
     ib_projection *p = &m->block[layer].p[role];
@@ -124,7 +138,9 @@ ib_status ib_lm_adapt(ib_lm *m, const ib_adapter_opts *o)
     IB_TAKE(o->dropout, o->dropout >= 0 && o->dropout < 1, "is %g, which is not in [0, 1)", o->dropout);
     words targets = {0}, ranks = {0};
     ib_status status = ib_lm_adapter_begin(m);
-    if (!status && !(status = split(&targets, o->targets ? o->targets : "all", 0)))
+    if (status)
+        return status;
+    if (!(status = split(&targets, o->targets ? o->targets : "all", 0)))
         status = split(&ranks, o->ranks ? o->ranks : "", 1);
     m->r = o->r ? o->r : 16;
     m->alpha = o->alpha > 0 ? o->alpha : 2.0f * (float)m->r;
@@ -151,6 +167,8 @@ ib_status ib_lm_adapt(ib_lm *m, const ib_adapter_opts *o)
                 status = row_norms(&m->block[i].p[r], ib_f32(m->block[i].p[r].m));
     ib_free(targets.text);
     ib_free(ranks.text);
+    if (status)
+        ib_lm_adapter_end(m);
     return status;
 }
 

@@ -161,8 +161,8 @@ static ib_status save(run *r, int64_t step)
 {
     if (!r->o->out)
         return IB_OK;
-    const ib_status status = ib_state_save(r->o->out, r->m, r->opt, r->o->settings, step);
-    return status || !r->m->adapted ? status : ib_lm_adapter_save(r->m, r->o->out, r->o->base);
+    const ib_status status = r->m->adapted ? ib_lm_adapter_save(r->m, r->o->out, r->o->base) : IB_OK;
+    return status ? status : ib_state_save(r->o->out, r->m, r->opt, r->o->settings, step);
 }
 
 static ib_status loop(run *r)

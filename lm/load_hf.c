@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "lm/config_hf.h"
 #include "tensor/alloc.h"
@@ -184,8 +185,15 @@ ib_status ib_lm_from_hf(ib_lm *m, const char *folder)
 {
     char *path = ib_format_text("%s/config.json", folder);
     struct json_object *config = path ? ib_json_read(path) : NULL;
+    char *adapter = ib_format_text("%s/adapter_config.json", folder);
     ib_status status = config ? IB_OK : ib_error_status();
     ib_hf_biases biases;
+    struct stat info;
+    if (!status && !adapter)
+        status = IB_ENOMEM;
+    else if (!status && !stat(adapter, &info)) /* transformers would open the adapter, over a base that it names */
+        status = ib_fail(IB_EUNSUPPORTED, "%s: is beside a model: move it into a folder of its own", adapter);
+    ib_free(adapter);
     if (!status && !(m->hf = ib_safetensors_open(folder)))
         status = ib_error_status();
     else if (!status && (status = ib_lm_config_of_hf(m, config, "config.json", &biases)) == IB_OK) {

@@ -4,9 +4,34 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tensor/alloc.h"
 #include "tensor/argument.h"
+
+const char *const ib_model_files[] = {"config.json",
+                                      "generation_config.json",
+                                      "model*.safetensors",
+                                      "model*.safetensors.index.json",
+                                      "pytorch_model*",
+                                      "consolidated*",
+                                      "tf_model.h5",
+                                      "flax_model.msgpack",
+                                      "adapter_config.json",
+                                      "adapter_model*",
+                                      "tokenizer.json",
+                                      "tokenizer_config.json",
+                                      "tokenizer.model",
+                                      "special_tokens_map.json",
+                                      "added_tokens.json",
+                                      "vocab.json",
+                                      "vocab.txt",
+                                      "merges.txt",
+                                      "spiece.model",
+                                      "chat_template.*",
+                                      "additional_chat_templates",
+                                      "*processor_config.json",
+                                      NULL};
 
 static ib_out_tensor *add(ib_out *out, const char *name)
 {
@@ -186,6 +211,12 @@ ib_status ib_lm_save(ib_lm *m, const char *source, const char *path, const char 
     IB_NEED(m);
     IB_NEED(path);
     const size_t n = strlen(path);
+    char *more = source && m->hf ? ib_format_text("%s/additional_chat_templates", source) : NULL;
+    const int named = more && !access(more, F_OK);
+    ib_free(more);
+    if (named)
+        return ib_fail(IB_EUNSUPPORTED, "%s: its additional_chat_templates cannot be written: take the folder away",
+                       source);
     *saved = (ib_lm_saved){0};
     if (format && !strcmp(format, "keep"))
         format = NULL;

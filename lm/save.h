@@ -28,6 +28,9 @@ void ib_out_release(ib_out *out);
 ib_status ib_out_make(const ib_lm *m, ib_device *dev, const ib_out_tensor *t, float *x, ib_matrix *made, int *exact);
 int64_t ib_out_size(const ib_out_tensor *t);
 
+/* Names by which openers, here or in transformers and peft, find a part of a model in its folder; shell patterns. */
+extern const char *const ib_model_files[];
+
 ib_status ib_save_gguf(ib_lm *m, const char *source, const char *path, const char *format, ib_lm_saved *saved,
                        void (*report)(void *user, const char *tensor, const char *from, const char *to, int exact), void *user);
 ib_status ib_save_hf(ib_lm *m, const char *source, const char *path, const char *format, ib_lm_saved *saved,

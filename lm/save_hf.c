@@ -1,10 +1,9 @@
 /* save_hf.c - a whole model as a Hugging Face folder; nf4 and fp4 as bitsandbytes stores them, int4 and int8 as
  * compressed-tensors does. */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
+#include "files/folder.h"
 #include "lm/save.h"
 #include "tensor/alloc.h"
 #include "tensor/error.h"
@@ -121,24 +120,26 @@ ib_status ib_save_hf(ib_lm *m, const char *source, const char *path, const char 
                      void (*report)(void *user, const char *tensor, const char *from, const char *to, int exact), void *user)
 {
     ib_out out = {0};
-    if (mkdir(path, 0777) && errno != EEXIST)
-        return ib_fail(IB_EIO, "%s: cannot be made: %s", path, strerror(errno));
-    char *weights = ib_format_text("%s/model.safetensors", path), *config = ib_format_text("%s/config.json", path);
-    char *generation = ib_format_text("%s/generation_config.json", path);
     ib_tokenizer *t = source && !m->hf ? ib_tokenizer_open(source) : NULL;
-    ib_status status = weights && config && generation ? ib_out_list(m, 0, format, &out) : IB_ENOMEM;
-    if (!status && source && !m->hf && !t)
-        status = ib_error_status();
+    ib_status status = source && !m->hf && !t ? ib_error_status() : ib_out_list(m, 0, format, &out);
     const ib_storage *linear = NULL;
     for (int i = 0; i < out.n; i++)
         linear = out.item[i].p && !linear ? out.item[i].to : linear;
-    struct json_object *o = status ? NULL : m->hf && source ? ib_save_config_changed(m, source, linear) : ib_save_config_of(m, linear, t);
+    struct json_object *o = status            ? NULL
+                            : m->hf && source ? ib_save_config_changed(m, source, linear)
+                                              : ib_save_config_of(m, linear, t);
     if (!status && !o) {
         status = ib_error_status();
         ib_error_prefix("%s", path);
     }
-    if (!status)
-        status = write_model(m, weights, &out, saved, report, user);
+    ib_folder_writer *folder = status ? NULL : ib_folder_writer_open(path, "config.json");
+    if (!status && !folder)
+        status = ib_error_status();
+    const char *at = folder ? ib_folder_writer_at(folder) : "";
+    char *weights = ib_format_text("%s/model.safetensors", at), *config = ib_format_text("%s/config.json", at);
+    char *generation = ib_format_text("%s/generation_config.json", at);
+    if (!status && (!weights || !config || !generation))
+        status = IB_ENOMEM;
     if (!status)
         status = ib_json_write(config, o);
     else
@@ -146,7 +147,15 @@ ib_status ib_save_hf(ib_lm *m, const char *source, const char *path, const char 
     if (!status && t)
         status = ib_save_generation_config(m, generation, t);
     if (!status && source)
-        status = ib_save_tokenizer_hf(path, source);
+        status = ib_save_tokenizer_hf(at, source);
+    if (!status)
+        status = ib_folder_writer_check(folder, ib_model_files, (const char *[]){"model.safetensors", NULL});
+    if (!status)
+        status = write_model(m, weights, &out, saved, report, user);
+    if (!status)
+        status = ib_folder_writer_finish(folder);
+    else
+        ib_folder_writer_drop(folder);
     ib_out_release(&out);
     ib_tokenizer_free(t);
     ib_free(weights);

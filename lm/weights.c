@@ -202,15 +202,14 @@ failed:
     return NULL;
 }
 
-/* w in another format; its old bytes are given back, pages of the mapped file too. */
-static ib_status restore(ib_matrix *w, const ib_storage *f, const char *name)
+/* w in another format; pages of the mapped file are given back, and read again should anybody ask for them. */
+static ib_status restore(const ib_matrix *w, const ib_storage *f, const char *name, ib_matrix *out)
 {
-    ib_matrix out;
     float *x = ib_alloc_raw((size_t)(w->rows * w->cols) * sizeof *x);
     if (!x)
         return IB_ENOMEM;
     ib_matrix_decode(w, 0, w->rows * w->cols, x);
-    const ib_status status = ib_matrix_encode(&out, f, w->rows, w->cols, x);
+    const ib_status status = ib_matrix_encode(out, f, w->rows, w->cols, x);
     ib_free(x);
     if (status) {
         ib_error_prefix("%s", name);
@@ -220,8 +219,6 @@ static ib_status restore(ib_matrix *w, const ib_storage *f, const char *name)
     const uintptr_t from = ((uintptr_t)w->data + page - 1) / page * page, to = ((uintptr_t)w->data + (uintptr_t)bytes) / page * page;
     if (!w->owned && to > from)
         madvise((void *)from, to - from, MADV_DONTNEED);
-    ib_matrix_release(w);
-    *w = out;
     return IB_OK;
 }
 
@@ -229,18 +226,32 @@ ib_status ib_lm_requantize(ib_lm *m, const char *format)
 {
     IB_NEED(m);
     IB_NEED(format);
+    const int keep = !strcmp(format, "keep"), n = keep ? 0 : m->c.layers * IB_N_ROLES;
+    const ib_storage *f = keep ? NULL : ib_storage_find(format);
+    if (!f && !keep)
+        return IB_EINVAL;
+    ib_matrix *made = n ? ib_alloc((size_t)n * sizeof *made) : NULL; /* all or none take the places of the old ones */
+    ib_status status = n && !made ? IB_ENOMEM : IB_OK;
+    for (int k = 0; k < n && !status; k++) {
+        const ib_matrix *w = &m->block[k / IB_N_ROLES].p[k % IB_N_ROLES].w;
+        char path[IB_LM_PATH];
+        if (w->format && w->format != f)
+            status = restore(w, f, ib_lm_path(path, k / IB_N_ROLES, k % IB_N_ROLES), &made[k]);
+    }
+    for (int k = 0; k < n && made; k++) {
+        ib_matrix *w = &m->block[k / IB_N_ROLES].p[k % IB_N_ROLES].w;
+        if (made[k].format)
+            ib_matrix_release(status ? &made[k] : w);
+        if (made[k].format)
+            *w = made[k];
+    }
+    ib_free(made);
+    if (status)
+        return status;
     m->base_chosen = 1;
-    if (!strcmp(format, "keep"))
-        return IB_OK;
-    const ib_storage *f = ib_storage_find(format);
-    snprintf(m->base, sizeof m->base, "%s", f ? f->name : "");
-    for (int i = 0; f && i < m->c.layers; i++)
-        for (int r = 0; r < IB_N_ROLES; r++) {
-            ib_matrix *w = &m->block[i].p[r].w;
-            if (w->format && w->format != f && restore(w, f, ib_role_names[r].hf))
-                return ib_error_status();
-        }
-    return f ? IB_OK : IB_EINVAL;
+    if (f)
+        snprintf(m->base, sizeof m->base, "%s", f->name);
+    return IB_OK;
 }
 
 static ib_status freeze(ib_matrix *w, ib_tensor *t, const ib_storage *f)

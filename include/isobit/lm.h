@@ -38,7 +38,8 @@ const ib_lm_config *ib_lm_config_of(const ib_lm *m);
 /* 1 if the model's files say that this token ends a text: eos_token_id (a token or a list) of config.json or
  * generation_config.json, tokenizer.ggml.eos_token_id, eot_token_id or eom_token_id of a GGUF file. */
 int ib_lm_ends_text(const ib_lm *m, int32_t id);
-/* Stores all linear layers (not embedding and head) in another format from now on; "keep" does nothing. */
+/* Stores all linear layers (not embedding and head) in another format from now on; "keep" does nothing. On an error
+ * the model is as it was. */
 ib_status ib_lm_requantize(ib_lm *m, const char *format);
 /* The format in which ib_lm_requantize stored them last; "": the file's own. Borrowed. */
 const char *ib_lm_base_of(const ib_lm *m);
@@ -116,14 +117,16 @@ typedef struct ib_adapter_opts {
     const char *ranks;   /* exceptions "pattern=8,pattern=32", the last that matches holds; NULL: none */
     uint64_t seed;
 } ib_adapter_opts;
-/* A ~ U(+-1/sqrt(in)), B = 0; DoRA's magnitudes are the rows' norms. */
+/* A ~ U(+-1/sqrt(in)), B = 0; DoRA's magnitudes are the rows' norms. On an error the model is as it was. */
 ib_status ib_lm_adapt(ib_lm *m, const ib_adapter_opts *o);
-/* PEFT folder (adapter_config.json, adapter_model.safetensors) or GGUF adapter file. An adapter that was trained over a base
- * stored by ib_lm_requantize says so; unless that was called before, the model's linear layers are stored so now. */
+/* PEFT folder (adapter_config.json, adapter_model.safetensors) or GGUF adapter file. An adapter that was trained over a
+ * base stored by ib_lm_requantize says so; unless that was called before, the model's linear layers are stored so now.
+ * On an error the model is as it was. */
 ib_status ib_lm_adapter_open(ib_lm *m, const char *path);
 /* The format of the base that the open adapter was trained over, by its file; "": the base's own. Borrowed. */
 const char *ib_lm_adapter_base_of(const ib_lm *m);
-/* Writes a PEFT folder; base is recorded as base_model_name_or_path. */
+/* Writes a PEFT folder; base is recorded as base_model_name_or_path. IB_EINVAL names a file of the folder that openers
+ * would read beside the adapter (of a model, a tokenizer, another adapter). On an error the folder is as it was. */
 ib_status ib_lm_adapter_save(const ib_lm *m, const char *folder, const char *base);
 /* Writes a GGUF adapter; DoRA cannot be one (IB_EUNSUPPORTED). */
 ib_status ib_lm_adapter_save_gguf(const ib_lm *m, const char *path);
@@ -133,8 +136,10 @@ ib_status ib_lm_set_dropout(ib_lm *m, float p);
 /* Requantizes W + adapter into `format` for all adapted layers; the forward then runs on that, the gradient goes straight
  * through. To be called again whenever the adapter has changed. NULL: back to W and adapter. */
 ib_status ib_lm_deploy(ib_lm *m, const char *format);
-/* Writes base + adapter as a whole model: a GGUF file if path ends in .gguf, else a Hugging Face folder. format NULL keeps
- * each tensor's own where it can be kept. `source` is the path that the model was opened from (tokenizer and metadata). */
+/* Writes base + adapter as a whole model: a GGUF file if path ends in .gguf, else a Hugging Face folder. format NULL
+ * keeps each tensor's own where it can be kept. `source` is the path that the model was opened from (tokenizer and
+ * metadata). IB_EINVAL names a file of the folder that openers would read beside the model and that is not written
+ * over. On an error the file or folder is as it was. */
 typedef struct ib_lm_saved {
     int64_t exact, lossy; /* tensors */
 } ib_lm_saved;

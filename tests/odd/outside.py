@@ -25,9 +25,6 @@ NOT_YET = {
     "an environment that chooses no device",
     "predictions onto a link",
     "a rank twice",
-    "a folder that holds another model's template",
-    "a folder that holds another model's adapter",
-    "a folder that holds another model's index",
     "labels that are small again in 32 bits",
     "numbers beyond single precision",
     "table beyond single precision",
@@ -41,8 +38,6 @@ NOT_YET = {
     "a rule for no layer, told before training",
     "a training that goes on with another rate",
     "a weight that is not a number, talking",
-    "a refused format leaves no folder",
-    "a refused weight leaves no folder",
 }
 
 RNG = np.random.default_rng(5)

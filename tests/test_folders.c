@@ -1,0 +1,187 @@
+/* test_folders.c - folders of models and adapters are written whole or not at all, hold nothing that an opener would
+ * read of another model, and an adapter that cannot be opened leaves its model as it was. Broken by: a folder made
+ * before it is known what goes into it, a file of another model that stays in it, a list of names that misses one, a
+ * reader that changes the model before it has read all. */
+#include "tests/check.h"
+
+#include <dirent.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lm/lm.h"
+
+#define MODELS IB_TEST_SOURCE "/golden/models/"
+static char folder[64];
+
+static const char *at(const char *name)
+{
+    static char buf[8][300];
+    static int i;
+    i = (i + 1) % 8;
+    if (!*folder) {
+        snprintf(folder, sizeof folder, "/tmp/isobit-test-folders-%ld", (long)getpid());
+        mkdir(folder, 0777);
+    }
+    snprintf(buf[i], sizeof buf[i], "%s/%s", folder, name);
+    return buf[i];
+}
+
+static const char *inside(const char *name, const char *file)
+{
+    char both[200];
+    snprintf(both, sizeof both, "%s/%s", name, file);
+    return at(both);
+}
+
+static void put_text(const char *path, const char *text)
+{
+    REQUIRE(!ib_file_replace(path, text, strlen(text)));
+}
+
+static int files_in(const char *path)
+{
+    DIR *d = opendir(path);
+    int n = 0;
+    for (struct dirent *e; d && (e = readdir(d));)
+        n += strcmp(e->d_name, ".") && strcmp(e->d_name, "..");
+    if (d)
+        closedir(d);
+    return n;
+}
+
+static void remove_all(void)
+{
+    char command[100];
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    CHECK(system(command) == 0);
+    *folder = 0;
+}
+
+static const char *const strangers[] = {"model-00001-of-00002.safetensors",
+                                        "model.safetensors.index.json",
+                                        "pytorch_model.bin",
+                                        "adapter_model.bin",
+                                        "tokenizer.model",
+                                        "added_tokens.json",
+                                        "vocab.json",
+                                        "merges.txt",
+                                        "chat_template.jinja",
+                                        "additional_chat_templates",
+                                        "processor_config.json"};
+enum { N_STRANGERS = sizeof strangers / sizeof *strangers };
+
+/* What another model left is named, and nothing has changed. */
+static void strangers_are_named(void)
+{
+    ib_lm *m = ib_lm_open(MODELS "llama"), *adapted = ib_lm_open(MODELS "llama");
+    ib_lm_saved saved;
+    REQUIRE(m && adapted && !ib_lm_adapt(adapted, &(ib_adapter_opts){.r = 2}));
+    for (int i = 0; i < N_STRANGERS; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "full-%d", i);
+        REQUIRE(mkdir(at(name), 0777) == 0);
+        put_text(inside(name, strangers[i]), "of another");
+        put_text(inside(name, "README.md"), "mine");
+        CHECK_ERROR(ib_lm_save(m, MODELS "llama", at(name), NULL, &saved, NULL, NULL), strangers[i]);
+        CHECK_ERROR(ib_lm_adapter_save(adapted, at(name), "base"), strangers[i]);
+        CHECK_INT(files_in(at(name)), 2);
+        unlink(inside(name, strangers[i]));
+        CHECK(!ib_lm_adapter_save(adapted, at(name), "base") && !ib_lm_adapter_save(adapted, at(name), "base"));
+        CHECK_INT(files_in(at(name)), 3);
+        CHECK_ERROR(ib_lm_save(m, MODELS "llama", at(name), NULL, &saved, NULL, NULL), "adapter_");
+    }
+    ib_lm_free(m);
+    ib_lm_free(adapted);
+    remove_all();
+}
+
+/* A folder is written over its own kind, whatever else lies in it; slashes behind its name are no part of it. */
+static void own_files_are_replaced(void)
+{
+    ib_lm *m = ib_lm_open(MODELS "chat");
+    ib_lm_saved saved;
+    REQUIRE(m != NULL);
+    CHECK(!ib_lm_save(m, MODELS "chat", inside("new", ""), NULL, &saved, NULL, NULL));
+    const int n = files_in(at("new"));
+    put_text(inside("new", "README.md"), "mine");
+    CHECK(!ib_lm_save(m, MODELS "chat", inside("new", "/"), "f16", &saved, NULL, NULL));
+    CHECK_INT(files_in(at("new")), n + 1);
+    CHECK_INT(files_in(folder), 1);
+    ib_lm *again = ib_lm_open(at("new"));
+    CHECK(again && again->block[0].p[0].w.format == ib_storage_find("f16"));
+    ib_lm_free(again);
+    REQUIRE(symlink(IB_TEST_SOURCE, inside("new", "adapter_config.json")) == 0);
+    CHECK_ERROR(!ib_lm_open(at("new")), "adapter_config.json");
+    ib_lm_free(m);
+    remove_all();
+}
+
+/* What fails leaves neither a folder nor a part of one. */
+static void failures_leave_nothing(void)
+{
+    ib_lm *m = ib_lm_open(MODELS "llama");
+    ib_lm_saved saved;
+    REQUIRE(m != NULL);
+    put_text(at("file"), "a file");
+    CHECK_ERROR(ib_lm_save(m, MODELS "llama", at("file"), NULL, &saved, NULL, NULL), "is a file");
+    CHECK_ERROR(ib_lm_save(m, MODELS "llama", at("no/such"), NULL, &saved, NULL, NULL), "cannot be made");
+    CHECK_ERROR(ib_lm_save(m, MODELS "llama", at("new"), "q4_0", &saved, NULL, NULL), "cannot hold");
+    ib_tensor_f32(m->norm)[3] = NAN; /* the last tensor but one */
+    CHECK_ERROR(ib_lm_save(m, MODELS "llama", at("new"), NULL, &saved, NULL, NULL), "nan at 3");
+    CHECK_INT(files_in(folder), 1);
+    REQUIRE(mkdir(at("there"), 0777) == 0);
+    put_text(inside("there", "config.json"), "old");
+    CHECK_ERROR(ib_lm_save(m, MODELS "llama", at("there"), NULL, &saved, NULL, NULL), "nan at 3");
+    CHECK_INT(files_in(at("there")), 1);
+    ib_lm_free(m);
+    remove_all();
+}
+
+static uint64_t logits_of(ib_lm *m)
+{
+    ib_device *dev = ib_device_open(NULL);
+    ib_graph *g = ib_graph_new(dev);
+    ib_kv *kv = ib_kv_new(m, 16, 0);
+    float x[67];
+    uint64_t sum = 1469598103934665603u;
+    REQUIRE(g && kv && !ib_lm_step(m, g, kv, (int32_t[]){5, 9, 3}, 3, x));
+    for (int i = 0; i < 67; i++) {
+        uint32_t bits;
+        memcpy(&bits, &x[i], 4);
+        sum = (sum ^ bits) * 1099511628211u;
+    }
+    ib_kv_free(kv);
+    ib_graph_free(g);
+    ib_device_close(dev);
+    return sum;
+}
+
+/* Adapters that fail at the last moment: the model computes as before and takes a good one. */
+static void failed_adapters_leave_no_trace(void)
+{
+    ib_lm *m = ib_lm_open(MODELS "llama"), *other = ib_lm_open(MODELS "llama");
+    REQUIRE(m && other && !ib_lm_requantize(other, "nf4") &&
+            !ib_lm_adapt(other, &(ib_adapter_opts){.r = 3, .rslora = 1}));
+    const uint64_t before = logits_of(m);
+    CHECK_ERROR(ib_lm_adapt(m, &(ib_adapter_opts){.r = 2, .targets = "q_proj,foo"}), "'foo'");
+    ib_tensor_f32(other->block[1].p[IB_ROLE_DOWN].b)[1] = INFINITY; /* of the last layer */
+    CHECK(!ib_lm_adapter_save(other, at("bad"), "llama") && !ib_lm_adapter_save_gguf(other, at("bad.gguf")));
+    for (int i = 0; i < 2; i++) {
+        CHECK_ERROR(ib_lm_adapter_open(m, at(i ? "bad.gguf" : "bad")), "inf at 1");
+        CHECK(!ib_lm_trainable(m) && !*ib_lm_base_of(m) && !*ib_lm_adapter_base_of(m) && logits_of(m) == before);
+    }
+    /* the last layers' rows of 48 are no blocks of 32 */
+    CHECK_ERROR(ib_lm_requantize(m, "q8_0"), "48");
+    CHECK(!*ib_lm_base_of(m) && logits_of(m) == before);
+    ib_tensor_f32(other->block[1].p[IB_ROLE_DOWN].b)[1] = 1;
+    CHECK(!ib_lm_adapter_save(other, at("bad"), "llama") && !ib_lm_adapter_open(m, at("bad")));
+    CHECK(!strcmp(ib_lm_base_of(m), "nf4") && logits_of(m) != before);
+    CHECK_ERROR(ib_lm_adapter_open(m, at("bad")), "an adapter already");
+    CHECK(m->r == 3 && m->rslora);
+    ib_lm_free(m);
+    ib_lm_free(other);
+    remove_all();
+}
+
+SUITE("folders", T(strangers_are_named), T(own_files_are_replaced), T(failures_leave_nothing),
+      T(failed_adapters_leave_no_trace))
