@@ -63,8 +63,9 @@ size_t ib_alphabet_bytes(const char *text, size_t n, char *out);
 /* The other way: out [2 n] */
 size_t ib_alphabet_text(const char *bytes, size_t n, char *out);
 ib_status ib_tokenizer_add_split(ib_tokenizer *t, const char *pattern);
-ib_status ib_tokenizer_named_split(ib_tokenizer *t, const char *pre); /* GGUF's tokenizer.ggml.pre; sets ignore_merges */
-const char *ib_tokenizer_pre(const ib_tokenizer *t); /* the name that says what t does; NULL with ib_error() */
+ib_status ib_tokenizer_named_split(ib_tokenizer *t, const char *pre); /* GGUF's tokenizer.ggml.pre; sets ignore_merges and add_bos */
+enum { IB_PRE_NAME = 32 };
+ib_status ib_tokenizer_pre(const ib_tokenizer *t, char name[IB_PRE_NAME]); /* the name that says what t does */
 /* Hash of tokens first, then merges one by one, then the rest. */
 ib_status ib_tokenizer_index(ib_tokenizer *t, int64_t n_merges);
 ib_status ib_tokenizer_add_merge(ib_tokenizer *t, int32_t rank, const char *left, size_t n_left, const char *right, size_t n_right);

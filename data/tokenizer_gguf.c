@@ -78,7 +78,7 @@ static ib_status read_all(ib_tokenizer *t, const ib_gguf *f)
         if (ib_gguf_number(f, behind[i], 0) != 0)
             status = ib_fail(IB_EUNSUPPORTED, "%s is true: a text that ends in a token cannot be gone on with", behind[i]);
     t->prefix_space = ib_gguf_number(f, "tokenizer.ggml.add_space_prefix", t->by_score) != 0;
-    t->add_bos = ib_gguf_number(f, "tokenizer.ggml.add_bos_token", t->by_score || t->ignore_merges) != 0;
+    t->add_bos = ib_gguf_number(f, "tokenizer.ggml.add_bos_token", t->by_score || t->add_bos) != 0;
     t->bos = ib_int_of(ib_gguf_number(f, "tokenizer.ggml.bos_token_id", t->by_score ? 1 : -1));
     t->eos = ib_int_of(ib_gguf_number(f, "tokenizer.ggml.eos_token_id", t->by_score ? 2 : -1));
     t->unk = ib_int_of(ib_gguf_number(f, "tokenizer.ggml.unknown_token_id", t->by_score ? 0 : -1));

@@ -70,8 +70,10 @@ ib_status ib_save_tokenizer_gguf(ib_gguf_writer *w, const ib_lm *m, const char *
     int *length = ib_alloc((size_t)most * sizeof *length);
     int32_t *kind = ib_alloc((size_t)n * sizeof *kind);
     float *score = ib_alloc((size_t)n * sizeof *score);
-    const char *pre = t->byte_level ? ib_tokenizer_pre(t) : "default";
-    ib_status status = merge && pool && text && length && kind && score && pre ? IB_OK : ib_error_status();
+    char pre[IB_PRE_NAME] = "default";
+    ib_status status = merge && pool && text && length && kind && score ? IB_OK : ib_error_status();
+    if (!status && t->byte_level)
+        status = ib_tokenizer_pre(t, pre);
     for (int id = 0; id < n && !status; id++) {
         length[id] = (int)ib_token_file_text(t, id, buf, sizeof buf);
         text[id] = memcpy(at, buf, (size_t)length[id]);
