@@ -54,8 +54,8 @@ ib_status ib_tokenizer_add_split(ib_tokenizer *t, const char *pattern)
 }
 
 /* Patterns of the models' tokenizer.json, by the names of llama.cpp's src/llama-vocab.cpp (llm_tokenizer_bpe). What no
- * pattern matches is a word as well. Where llama.cpp cuts otherwise than the models (it knows cases of ASCII letters alone,
- * and takes no white space for a Chinese character), `gguf` has what a GGUF file so named means to it. */
+ * pattern matches is a word as well. Where llama.cpp cuts otherwise than the models (it knows cases of ASCII letters
+ * alone, and takes no white space for a Chinese character), `gguf` has what a GGUF file so named means to it. */
 #define GPT2 "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
 #define SHORT "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 #define WORD SHORT "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+"
@@ -148,6 +148,6 @@ ib_status ib_tokenizer_pre(const ib_tokenizer *t, char name[IB_PRE_NAME])
             name[n] = 0;
             return IB_OK;
         }
-    return ib_fail(IB_EUNSUPPORTED, "the tokenizer splits words as no tokenizer.ggml.pre of GGUF says: keep the model as a "
-                                    "folder");
+    return ib_fail(IB_EUNSUPPORTED, "the tokenizer splits words as no tokenizer.ggml.pre of GGUF says: keep the model as "
+                                    "a folder");
 }
