@@ -77,6 +77,10 @@ int refuse_nowhere(const char *option, const char *path);
 int refuse_no_file(const char *option, const char *path);
 int refuse_no_folder(const char *option, const char *path);
 
+/* Before anything is opened: standard streams that are closed are opened on nothing, and at the end (exit() or a return
+ * from main) output that could not be written is told, with exit status 1. */
+void guard_streams(void);
+
 /* Accuracy and mean loss over the test data. */
 int evaluate(session *s, const ib_dataset *d, int float_engine, double *accuracy, double *loss);
 

@@ -32,6 +32,7 @@ static void help(FILE *out)
 
 int main(int argc, char **argv)
 {
+    guard_streams();
     signal(SIGXFSZ, SIG_IGN); /* a full disk or quota is an error of write(), with its message */
     signal(SIGPIPE, SIG_IGN); /* so is a gnuplot that ends early */
     if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {

@@ -1,53 +1,11 @@
 /* csv.c - numbers separated by commas, semicolons, tabs or blanks, the label last or none; plain or gzip. */
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
+#include <isobit/text.h>
+
+#include "data/csv_line.h"
 #include "data/dataset.h"
-
-enum { MAX_LINE = 1 << 22 };
-
-/* Parses one line into at most max values; returns their number, or -1 with *bad at what is no number. */
-static int64_t parse_line(char *line, float *values, int64_t max, char **bad)
-{
-    int64_t n = 0;
-    int more = 0; /* a comma was read: a value must follow */
-    for (char *p = line;;) {
-        while (*p == ' ' || *p == '\t')
-            p++;
-        if (!*p || *p == '\n' || *p == '\r')
-            return *bad = p, more ? -1 : n;
-        char *end;
-        const float v = strtof(p, &end);
-        *bad = p;
-        if (end == p || memchr(p, 'x', (size_t)(end - p)) || memchr(p, 'X', (size_t)(end - p))) /* hexadecimal */
-            return -1;
-        if (n < max)
-            values[n] = v;
-        n++;
-        for (p = end; *p == ' ' || *p == '\t'; p++)
-            ;
-        more = *p == ',' || *p == ';';
-        if (more)
-            p++;
-        else if (*p && *p != '\n' && *p != '\r' && p == end)
-            return *bad = p, -1;
-    }
-}
-
-/* No value of the line is a number: the names of the columns. */
-static int is_header(const char *line)
-{
-    for (const char *p = line; *p; p += strcspn(p, ",;\t"), p += *p != 0) {
-        char *end;
-        strtof(p, &end);
-        if (end != p && strchr(",;\t\r\n ", *end))
-            return 0;
-    }
-    return 1;
-}
 
 /* A table of numbers as it stands in the file. */
 typedef struct rows {
@@ -76,38 +34,66 @@ static ib_status add_row(rows *r, const char *file, int64_t line, const float *v
     return IB_OK;
 }
 
+/* The text's lines as strings, each ending where its \n, \r\n or \r stood. */
+static char *next_line(char *line, char *end, int64_t *number)
+{
+    char *p = line;
+    while (p < end && *p != '\n' && *p != '\r')
+        p++;
+    const int two = p + 1 < end && p[0] == '\r' && p[1] == '\n';
+    ++*number;
+    *p = 0;
+    return p < end ? p + 1 + two : p;
+}
+
+/* What is wrong with a line, as it can be shown: up to a separator, 20 bytes, or a byte that cannot stand in a text. */
+static ib_status refuse_line(const char *file, int64_t number, const char *bad, int first)
+{
+    const size_t n = strcspn(bad + (*bad != 0), ",;\t") + (*bad != 0);
+    return ib_fail(IB_EFORMAT, "%s: line %lld has '%.*s' where a number is expected%s", file, (long long)number,
+                   (int)(n < 20 ? n : 20), bad, first ? " (a header names every column in words)" : "");
+}
+
 static ib_status read_rows(rows *r, const char *file)
 {
-    char *bad = NULL, *line = ib_alloc(MAX_LINE);
-    float *values = line ? ib_alloc(MAX_LINE / 2 * sizeof *values) : NULL;
-    ib_status status = values ? IB_OK : IB_ENOMEM;
-    FILE *plain = fopen(file, "rb"); /* gzopen succeeds on folders */
-    if (!plain && !status)
-        status = ib_fail(IB_EIO, "%s: cannot be opened", file);
-    if (plain)
-        fclose(plain);
-    gzFile f = status ? NULL : gzopen(file, "rb");
-    if (!f && !status)
-        status = ib_fail(IB_EIO, "%s: cannot be opened", file);
-    for (int64_t row = 1; !status && gzgets(f, line, MAX_LINE); row++) {
-        const int64_t count = parse_line(line, values, MAX_LINE / 2, &bad);
-        if (!strchr(line, '\n') && !gzeof(f))
-            status = ib_fail(IB_EFORMAT, "%s: line %lld is longer than %d bytes", file, (long long)row, MAX_LINE);
-        else if (count < 0 && (row > 1 || !is_header(line)))
-            status = ib_fail(IB_EFORMAT, "%s: line %lld has '%.*s' where a number is expected%s", file, (long long)row,
-                             (int)(strcspn(bad, ",;\r\n") < 20 ? strcspn(bad, ",;\r\n") : 20), bad,
-                             row > 1 ? "" : " (a header names every column in words)");
-        else if (count > 0)
-            status = add_row(r, file, row, values, count);
+    size_t size = 0, longest = 0;
+    char *text = ib_text_read(file, &size);
+    char *grown = text ? ib_realloc(text, size, size + 1) : NULL; /* a 0 behind the last line */
+    const char *bad = NULL, *header = NULL;
+    int64_t number = 0, header_number = 0;
+    if (!grown)
+        ib_free(text);
+    if (!grown)
+        return ib_error_status();
+    text = grown;
+    char *const end = text + size, *zero = memchr(text, 0, size);
+    for (char *line = text, *next; line < end; line = next + 1) {
+        for (next = line; next < end && *next != '\n' && *next != '\r'; next++)
+            ;
+        longest = (size_t)(next - line) > longest ? (size_t)(next - line) : longest;
+        number += zero && next <= zero && next < end && *next == '\n';
     }
-    int error = 0;
-    if (f && !status)
-        gzerror(f, &error);
-    if (!status && (error < 0 || !r->n))
-        status = ib_fail(IB_EFORMAT, error < 0 ? "%s: gzip data are damaged or cut" : "%s: holds no sample", file);
-    if (f)
-        gzclose(f);
-    ib_free(line);
+    float *values = zero ? NULL : ib_alloc((longest / 2 + 2) * sizeof *values);
+    ib_status status = values ? IB_OK : IB_ENOMEM;
+    if (zero)
+        status = ib_fail(IB_EFORMAT, "%s: has a byte 0x00 in line %lld", file, (long long)number + 1);
+    number = 0;
+    for (char *line = text, *next; !status && line < end; line = next) {
+        next = next_line(line, end, &number);
+        const int64_t count = ib_csv_numbers(line, values, (int64_t)(longest / 2 + 2), &bad);
+        if (count < 0 && !r->n && !header && ib_csv_is_header(line)) {
+            header = line;
+            header_number = number;
+        } else if (count < 0) {
+            status = refuse_line(file, number, bad, !r->n && !header);
+        } else if (count > 0 && !(status = add_row(r, file, number, values, count)) && header && r->n == 1 &&
+                   (status = ib_csv_check_header(header, ib_csv_separator(line), count))) {
+            ib_error_prefix("%s: line %lld", file, (long long)header_number);
+        }
+    }
+    if (!status && !r->n)
+        status = ib_fail(IB_EFORMAT, "%s: holds no sample", file);
+    ib_free(text);
     ib_free(values);
     return status;
 }

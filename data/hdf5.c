@@ -13,6 +13,39 @@ static int declares_too_much(hid_t set, hid_t space, hid_t type, const char *nam
     return declared > 1100 * stored + 65536 ? ib_fail(IB_EFORMAT, "%s: declares images of %.0f bytes and holds %.0f", name, declared, stored) : 0;
 }
 
+/* Chunks that are not there would be read as the fill value, so each is asked for by its place. */
+static int lacks_chunks(hid_t set)
+{
+    hsize_t dims[IB_MAX_FILE_DIMS] = {0}, chunk[IB_MAX_FILE_DIMS] = {0}, at[IB_MAX_FILE_DIMS] = {0}, size = 0;
+    const hid_t how = H5Dget_create_plist(set), space = H5Dget_space(set);
+    const int chunked = how >= 0 && space >= 0 && H5Pget_layout(how) == H5D_CHUNKED;
+    const int ndim = chunked ? H5Pget_chunk(how, IB_MAX_FILE_DIMS, chunk) : 0;
+    int lacking = ndim > 0 && H5Sget_simple_extent_dims(space, dims, NULL) != ndim, more = ndim > 0;
+    while (more && !lacking) {
+        unsigned mask;
+        haddr_t place = HADDR_UNDEF;
+        lacking = H5Dget_chunk_info_by_coord(set, at, &mask, &place, &size) < 0 || place == HADDR_UNDEF;
+        more = 0;
+        for (int i = ndim - 1; i >= 0 && !more; i--) {
+            more = chunk[i] && at[i] + chunk[i] < dims[i];
+            at[i] = more ? at[i] + chunk[i] : 0;
+        }
+    }
+    if (space >= 0)
+        H5Sclose(space);
+    if (how >= 0)
+        H5Pclose(how);
+    return lacking;
+}
+
+static ib_status check_stored(hid_t set, const char *name, const char *what)
+{
+    if (!H5Dget_storage_size(set))
+        return ib_fail(IB_EFORMAT, "%s: %s is declared but holds no data", name, what);
+    return lacks_chunks(set) ? ib_fail(IB_EFORMAT, "%s: parts of %s were never written, or are lost", name, what)
+                             : IB_OK;
+}
+
 /* The labels: one integer a sample. */
 static ib_status open_labels(hid_t file, const char *name, const char *labels, int64_t n, hid_t *set)
 {
@@ -26,12 +59,37 @@ static ib_status open_labels(hid_t file, const char *name, const char *labels, i
         status = ib_fail(IB_EFORMAT, "%s: %s of %d dimensions: %llu labels for %lld images", name, labels, ndim, (unsigned long long)count[0], (long long)n);
     else if (H5Tget_class(type) != H5T_INTEGER)
         status = ib_fail(IB_EFORMAT, "%s: %s are no integers", name, labels);
-    else if (!H5Dget_storage_size(*set))
-        status = ib_fail(IB_EFORMAT, "%s: %s is declared but holds no data", name, labels);
+    else
+        status = check_stored(*set, name, labels);
     if (type >= 0)
         H5Tclose(type);
     if (space >= 0)
         H5Sclose(space);
+    return status;
+}
+
+/* The attribute raw_max of the file: one integer. */
+static ib_status read_attribute(hid_t file, const char *name, int *raw_max)
+{
+    const hid_t a = H5Aopen(file, "raw_max", H5P_DEFAULT), space = a < 0 ? -1 : H5Aget_space(a);
+    const hid_t type = a < 0 ? -1 : H5Aget_type(a);
+    const H5T_class_t kind = type < 0 ? H5T_NO_CLASS : H5Tget_class(type);
+    double v = -1;
+    ib_status status = IB_OK;
+    if (space < 0 || H5Sget_simple_extent_npoints(space) != 1 || (kind != H5T_INTEGER && kind != H5T_FLOAT) ||
+        H5Aread(a, H5T_NATIVE_DOUBLE, &v) < 0)
+        status = ib_fail(IB_EFORMAT, "%s: its attribute raw_max is no integer", name);
+    else if (!(v >= 0 && v <= 65535) || v != (int)v)
+        status = ib_fail(IB_EFORMAT, "%s: its attribute raw_max is %.9g, an integer from 0 to 65535 is expected", name,
+                         v);
+    else
+        *raw_max = (int)v;
+    if (type >= 0)
+        H5Tclose(type);
+    if (space >= 0)
+        H5Sclose(space);
+    if (a >= 0)
+        H5Aclose(a);
     return status;
 }
 
@@ -42,9 +100,7 @@ static ib_status read_raw_max(hid_t file, hid_t type, const char *name, const ch
     *raw_max = kind == H5T_INTEGER ? 255 : 0;
     if (kind != H5T_INTEGER && kind != H5T_FLOAT)
         return ib_fail(IB_EFORMAT, "%s: %s are no numbers", name, images);
-    if (*raw_max && H5Aexists(file, "raw_max") > 0 && H5LTget_attribute_int(file, "/", "raw_max", raw_max) < 0)
-        return ib_fail(IB_EFORMAT, "%s: its attribute raw_max is no integer", name);
-    return *raw_max < 0 || *raw_max > 65535 ? ib_fail(IB_EFORMAT, "%s: raw_max is %d", name, *raw_max) : IB_OK;
+    return *raw_max && H5Aexists(file, "raw_max") > 0 ? read_attribute(file, name, raw_max) : IB_OK;
 }
 
 /* Integers 0..raw_max become 0..1. */
@@ -76,12 +132,8 @@ static ib_dataset *read_sets(hid_t file, const char *name, const char *images, c
     for (int i = 0; i < ndim; i++)
         sizes[i] = dims[i] < (hsize_t)INT64_MAX ? (int64_t)dims[i] : INT64_MAX;
     if (ib_dataset_shape(name, ndim, sizes, net, s) || (labelled && open_labels(file, name, labels, s[0], &dl)) || declares_too_much(di, si, type, name) ||
-        read_raw_max(file, type, name, images, &raw_max))
+        read_raw_max(file, type, name, images, &raw_max) || check_stored(di, name, images))
         goto done;
-    if (!H5Dget_storage_size(di)) {
-        ib_fail(IB_EFORMAT, "%s: %s is declared but holds no data", name, images);
-        goto done;
-    }
     if (!(d = ib_dataset_reserve(name, s[0], s[1], s[2], s[3], raw_max, labelled)))
         goto done;
     if (H5Dread(di, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, d->x) < 0 ||

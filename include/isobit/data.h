@@ -20,8 +20,9 @@ typedef struct ib_dataset ib_dataset;
  *               images N,C,H,W or N,H,W or N,K, bytes or reals; the attribute raw_max of the file (255 for bytes). Without
  *               labels the samples have none. Read by a process of its own (fork), in which the HDF5 library may fail on a
  *               damaged file
- *   csv:FILE    a sample a line, numbers, the label last; a header line is skipped; .gz too; every fifth sample is the
- *               test set. K values are a square image if K is a square, else a vector; csv:FILE:CxHxW says it. Lines of
+ *   csv:FILE    a sample a line, numbers, the label last; .gz too; every fifth sample is the test set. A line has one
+ *               kind of separator (commas, semicolons, tabs or blanks); a first line may name each column, once and in
+ *               words. K values are a square image if K is a square, else a vector; csv:FILE:CxHxW says it. Lines of
  *               as many values as a sample of that shape, or of the network, has are samples without labels
  *   npy:FILE    an array of NumPy, without labels: float16, float32, float64 or integers, [N,C,H,W], [N,H,W] or [N,K];
  *               every fifth sample is the test set
