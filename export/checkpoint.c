@@ -333,6 +333,18 @@ static ib_layer *described(hid_t f)
     return net;
 }
 
+/* A ready model, whose parameters the file holds: some for each channel of its input and for each class. */
+static ib_layer *ready_model(hid_t f, const char *name, const ib_input_info *in)
+{
+    hsize_t bytes = 0;
+    H5Fget_filesize(f, &bytes);
+    const int most = in->c > in->classes ? in->c : in->classes;
+    if (most > 0 && (hsize_t)most > bytes / sizeof(float))
+        return ib_fail_null(IB_EFORMAT, "says %d channels and %d classes, of which %llu bytes hold no parameters",
+                            in->c, in->classes, (unsigned long long)bytes);
+    return ib_model_new(name, in->c, in->h, in->w, in->classes);
+}
+
 ib_layer *ib_checkpoint_open(const char *path, ib_graph *g, ib_checkpoint *c)
 {
     IB_NEED_OR(path, NULL);
@@ -346,7 +358,7 @@ ib_layer *ib_checkpoint_open(const char *path, ib_graph *g, ib_checkpoint *c)
     ib_layer *net = NULL;
     if (read_header(f, c, &in, &phase) == 0) {
         ib_checkpoint_release(c);
-        net = *c->model ? ib_model_new(c->model, in.c, in.h, in.w, in.classes) : described(f);
+        net = *c->model ? ready_model(f, c->model, &in) : described(f);
         if (net && (ib_layer_init(net, 0) || restore(f, net, g, NULL, c))) {
             ib_layer_free(net);
             net = NULL;

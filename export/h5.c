@@ -3,6 +3,7 @@
 
 #include <hdf5_hl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 
@@ -71,8 +72,15 @@ hid_t ib_h5_open(const char *path)
     unsigned char *bytes = ib_file_read(path, &size);
     if (!bytes)
         return -1;
-    if (size <= TRAILER || memcmp(bytes + size - TRAILER, "\nisobit size=", 13)) {
-        ib_fail(IB_EFORMAT, "%s: is no HDF5 file of isobit, or is cut (%zu bytes)", path, size);
+    const int ends = size > TRAILER && !memcmp(bytes + size - TRAILER, "\nisobit size=", 13);
+    const size_t said = ends ? strtoull((const char *)bytes + size - TRAILER + 13, NULL, 10) : 0;
+    if (!ends) {
+        const int hdf5 = size >= 8 && !memcmp(bytes, "\211HDF\r\n\032\n", 8);
+        ib_fail(IB_EFORMAT, "%s: is %s (%zu bytes)", path,
+                hdf5 ? "HDF5 without isobit's line at its end: cut, or of another program" : "no HDF5 file of isobit",
+                size);
+    } else if (said != size - TRAILER) {
+        ib_fail(IB_EFORMAT, "%s: is damaged: %zu bytes where its end says %zu", path, size - TRAILER, said);
     } else {
         trailer(want, size - TRAILER, checksum(bytes, size - TRAILER));
         if (memcmp(want, bytes + size - TRAILER, TRAILER))

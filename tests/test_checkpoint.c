@@ -140,13 +140,16 @@ static void damage_is_refused(void)
     REQUIRE(bytes != NULL);
     for (size_t cut = 0; cut < n; cut += cut < 200 || cut + 200 > n ? 1 : 4999) {
         put(bytes, cut);
-        CHECK_ERROR(ib_checkpoint_peek(other, &c), "b.h5");
+        CHECK_ERROR(ib_checkpoint_peek(other, &c),
+                    cut < 8 ? "b.h5: is no HDF5 file" : "b.h5: is HDF5 without isobit's line");
     }
+    put(bytes + 1, n - 1);
+    CHECK_ERROR(ib_checkpoint_peek(other, &c), "bytes where its end says");
     for (size_t at = 0; at < n; at += at < 300 ? 11 : 7919) { /* one flipped bit */
         bytes[at] ^= 1 << (at % 8);
         put(bytes, n);
         bytes[at] ^= 1 << (at % 8);
-        CHECK_ERROR(ib_checkpoint_peek(other, &c), "b.h5");
+        CHECK_ERROR(ib_checkpoint_peek(other, &c), at + 49 < n ? "b.h5: is damaged: its checksum says" : "b.h5");
     }
     put(bytes, n);
     CHECK(ib_checkpoint_peek(other, &c) == IB_OK);
