@@ -27,6 +27,13 @@ extern const struct argp common_argp; /* a child parser; its input is a common *
 extern const struct argp machine_argp; /* --device, --threads and --json alone */
 #define MACHINE_CHILD {&machine_argp, 0, "Common options:", 100}
 
+enum { OPTION_MAY_BE_EMPTY = 0x100 }; /* a flag of argp_option: an empty text says something */
+/* argp_parse for every command. Before it an option that takes a value is refused if it is given twice, or an empty text: tells
+ * and exits with 2. */
+void parse_options(const struct argp *argp, int argc, char **argv, void *input);
+/* 1 after telling of a word that stands twice in a list "a=1,b", divided by any of `between`; NULL is no list. */
+int refuse_repeated(const char *option, const char *list, const char *between);
+
 /* The argument MODEL.h5 of a command: for the end of its parser. */
 error_t model_argument(int key, char *arg, struct argp_state *state, const char **model);
 
@@ -66,15 +73,17 @@ int refuse_idle(const struct argp_option *options, uint64_t given, const int *ke
 
 /* The same for one option, which was given where `given` is not NULL. */
 int refuse_alone(const char *option, const void *given, const char *needs);
-/* 1 after telling that `out` is the very file or folder `in`, which is `what` ("the model itself"); else 0. Either may be NULL:
- * not given. No command writes over what it reads, or two things into one file. */
+/* 1 after telling that option --`option` asks for more `things` than there are; else 0. */
+int refuse_more(const char *option, int64_t asked, const char *things, int64_t there);
+/* 1 after telling that `out` is the very file or folder `in`, which is `what` ("the model itself"), be it there yet or not; else
+ * 0. Either may be NULL: not given. No command writes over what it reads, or two things into one file. */
 int refuse_onto(const char *option, const char *out, const char *what, const char *in);
+/* The same for each file that a description of data names. */
+int refuse_onto_data(const char *option, const char *out, const char *spec);
 
-/* 1 after telling that a file cannot be written as its folder is not there, before there is anything to lose; else 0. */
+/* 1 after telling that a file cannot be written, before there is any work to lose; else 0. NULL and "-" are none. */
 int refuse_nowhere(const char *option, const char *path);
-/* The same for a file, over which a folder cannot be written, and for a folder (NULL: not given) over which a file
- * cannot. */
-int refuse_no_file(const char *option, const char *path);
+/* The same for a folder, to be written into or made. */
 int refuse_no_folder(const char *option, const char *path);
 
 /* Before anything is opened: standard streams that are closed are opened on nothing, and at the end (exit() or a return
@@ -99,12 +108,16 @@ void progress_end(progress *p);
 extern volatile sig_atomic_t interrupted; /* set by Ctrl-C once catch_interrupt() was called */
 void catch_interrupt(void);
 
-/* ---- pictures through gnuplot ---- */
-/* Training curves; `path` ends in .svg or .png, or is "-" for the terminal. 0, or 1 after telling. */
+/* ---- pictures through gnuplot: `path` ends in .svg or .png, or is "-" for the terminal ---- */
+/* 1 after telling that there will be no picture: of its kind, there or without gnuplot. To be asked first; NULL: none is wanted. */
+int refuse_picture(const char *option, const char *path);
+/* Training curves; 0, or 1 after telling. */
 int plot_curves(const char *path, const float *history, int64_t n);
 /* Histogram of n values. */
 int plot_histogram(const char *path, const char *title, const float *x, int64_t n);
 
+/* 1 after telling of a runtime in `list` that there is not; NULL: none is asked for. */
+int refuse_runtimes(const char *list);
 /* Exports the open model for each runtime that `list` names, runs the test data there with a Python and counts the output codes that
  * differ from the integer runtime's; rows go to `report` (NULL: printed). */
 int verify_with(session *s, const char *list, const char *python, struct json_object *report, int64_t *different);

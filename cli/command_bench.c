@@ -227,7 +227,7 @@ static int inference(const bench_options *o, ib_device *dev, const char *const *
 
 int command_bench(int argc, char **argv)
 {
-    static const struct argp_child children[] = {COMMON_CHILD, {0}};
+    static const struct argp_child children[] = {MACHINE_CHILD, {0}};
     const struct argp argp = {options, parse, NULL,
                               "Times whole training steps (forward, backward, AdamW) of float and quantized networks in turns, and the integer runtime at batch 1 and "
                               "64; medians, and the median of the paired ratios.\vExample:\n  isobit bench --model lenet --qat w4a8 --threads 1\n"
@@ -236,7 +236,7 @@ int command_bench(int argc, char **argv)
     static const char *const models[] = {"mlp", "lenet", "resnet8", "dscnn"};
     bench_options o = {.qat = "w8a8", .repeats = 9};
     session s = {0};
-    argp_parse(&argp, argc, argv, 0, NULL, &o);
+    parse_options(&argp, argc, argv, &o);
     int status = session_open(&s, &o.common);
     struct json_object *rows = json_object_new_array(), *runs = json_object_new_array();
     if (!status && !o.common.json)

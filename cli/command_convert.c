@@ -51,7 +51,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
             argp_error(state, "which --adapter?");
         if (refuse_onto("-o", o->out, "the model itself", o->model) ||
             refuse_onto("-o", o->out, "the adapter", o->adapter) ||
-            (is_gguf(o->out) ? refuse_no_file("-o", o->out) : refuse_no_folder("-o", o->out)) ||
+            (is_gguf(o->out) ? refuse_nowhere("-o", o->out) : refuse_no_folder("-o", o->out)) ||
             (!o->text && refuse_alone("windows", o->windows ? o : NULL, "--text")) ||
             (o->adapter_only &&
              refuse_alone("format", o->format, "the model's own tensors, which --adapter-only leaves out")) ||
@@ -86,7 +86,7 @@ static int run(int argc, char **argv, int merging, const char *doc)
     language l = {0}, after = {0};
     ib_lm_saved saved = {0};
     double before_ppl = 0, after_ppl = 0;
-    argp_parse(&argp, argc, argv, 0, NULL, &o);
+    parse_options(&argp, argc, argv, &o);
     int status = language_open(&l, &o.common, o.model, NULL, o.base, o.adapter);
     if (!status && o.adapter_only) {
         status = (is_gguf(o.out) ? ib_lm_adapter_save_gguf(l.m, o.out) : ib_lm_adapter_save(l.m, o.out, o.model))

@@ -58,7 +58,7 @@ int command_eval(int argc, char **argv)
     session s = {0};
     engine e = {0};
     double accuracy = 0, loss = 0;
-    argp_parse(&argp, argc, argv, 0, NULL, &o);
+    parse_options(&argp, argc, argv, &o);
     int status = engine_open(&e, &s, &o.common, o.model, o.engine, 100);
     if (!status)
         status = session_data(&s, &o.common, &e.input, IB_SPLIT_TEST) || need_labels(&s, &e);

@@ -139,18 +139,28 @@ static void report_text(const ib_program *p, const export_options *o, const char
         printf("written: %s\n", o->out);
 }
 
-/* Self-test samples: the first of the test data. */
-static int8_t *test_vectors(session *s, ib_program *p, int64_t *n)
+/* Self-test samples: codes of the first of the test data; without --data of the digits, if they fit, or none. */
+static int test_vectors(session *s, ib_program *p, const export_options *o, int64_t *n, int8_t **codes)
 {
     ib_batch b;
-    int8_t *codes = NULL;
+    *n = o->vectors >= 0 ? o->vectors : 4;
+    if (!s->test && *n) {
+        if (!(s->test = ib_digits_new(IB_SPLIT_TEST)))
+            return complain();
+        if (ib_dataset_check(s->test, ib_layer_input(s->net))) {
+            *n = 0;
+            return refuse_alone("vectors", o->vectors > 0 ? o : NULL, "--data: the digits do not fit this model");
+        }
+    }
+    if (*n && refuse_more("vectors", o->vectors, "test samples", ib_dataset_count(s->test)))
+        return 1;
     ib_loader *l = *n ? ib_loader_new(s->test, ib_layer_input(s->net), &(ib_loader_opts){.batch = (int)*n}) : NULL;
-    if (l && ib_loader_next(l, &b) && (codes = malloc((size_t)(b.n * ib_program_input_size(p))))) {
+    if (l && ib_loader_next(l, &b) && (*codes = malloc((size_t)(b.n * ib_program_input_size(p))))) {
         *n = b.n;
-        ib_program_quantize(p, s->dev, b.n, b.x, codes);
+        ib_program_quantize(p, s->dev, b.n, b.x, *codes);
     }
     ib_loader_free(l);
-    return codes;
+    return *n && !*codes ? complain() : 0;
 }
 
 /* A model's name as one of C: what cannot stand there becomes _. */
@@ -174,10 +184,10 @@ int command_export(int argc, char **argv)
     session s = {0};
     ib_program *p = NULL;
     int8_t *codes = NULL;
-    argp_parse(&argp, argc, argv, 0, NULL, &o);
+    parse_options(&argp, argc, argv, &o);
     if (!o.out)
         return fprintf(stderr, "isobit: export needs -o, the folder (c) or file to write\n"), 2;
-    if (refuse_onto("-o", o.out, "the model itself", o.model))
+    if (refuse_onto("-o", o.out, "the model itself", o.model) || refuse_onto_data("-o", o.out, o.common.data))
         return 2;
     const target *to = find_target(o.to);
     if (!to)
@@ -185,7 +195,10 @@ int command_export(int argc, char **argv)
     if (strcmp(o.to, "c") && (refuse_alone("vectors", o.vectors >= 0 ? &o : NULL, "--to c") ||
                               refuse_alone("data", o.common.data, "--to c")))
         return 2;
-    o.vectors = o.vectors >= 0 ? o.vectors : 4;
+    if (!o.common.data && refuse_alone("limit", o.common.limit ? &o : NULL, "--data"))
+        return 2;
+    if (strcmp(o.to, "c") ? refuse_nowhere("-o", o.out) : refuse_no_folder("-o", o.out))
+        return 1;
     int status = session_model(&s, &o.common, o.model);
     if (!status && ib_qat_phase(s.net) == IB_FLOAT)
         status = fprintf(stderr, "isobit: %s: was trained in float: train with --qat to get integers\n", o.model) > 0;
@@ -194,16 +207,12 @@ int command_export(int argc, char **argv)
     if (!status && ((ib_qat_phase(s.net) == IB_LEARN && ib_qat_set_phase(s.net, s.g, IB_FROZEN)) || !(p = ib_program_lower(s.net, s.g))))
         status = complain();
     if (!status) {
-        const ib_input_info *in = ib_layer_input(s.net);
         char own[64];
         const char *name = o.name ? o.name : identifier(session_title(&s), own, sizeof own);
-        if (!s.test && o.vectors) { /* the digits, if they fit; else no vectors */
-            s.test = ib_digits_new(IB_SPLIT_TEST);
-            if (!s.test || ib_dataset_check(s.test, in))
-                o.vectors = 0;
-        }
-        codes = test_vectors(&s, p, &o.vectors);
-        status = to->write(p, s.dev, &o, name, codes ? o.vectors : 0, codes) ? complain() : 0;
+        int64_t n;
+        status = test_vectors(&s, p, &o, &n, &codes);
+        if (!status)
+            status = to->write(p, s.dev, &o, name, n, codes) ? complain() : 0;
         if (!status && o.common.json)
             print_json(report_json(p, &o));
         else if (!status)

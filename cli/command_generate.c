@@ -17,9 +17,9 @@ typedef struct generate_options {
 enum { KEY_TOP_K = 4000, KEY_TOP_P, KEY_MIN_P, KEY_REPEAT, KEY_SEED, KEY_CTX, KEY_KV, KEY_TEMPLATE, KEY_SYSTEM, KEY_TOKENIZER, KEY_IGNORE_EOS };
 
 static const struct argp_option options[] = {
-    {"prompt", 'p', "TEXT", 0, "what to continue; with --chat the first message", 0},
+    {"prompt", 'p', "TEXT", OPTION_MAY_BE_EMPTY, "what to continue; with --chat the first message", 0},
     {"chat", 'c', NULL, 0, "a conversation in the model's chat template; further messages from standard input", 0},
-    {"system", KEY_SYSTEM, "TEXT", 0, "system message of --chat", 0},
+    {"system", KEY_SYSTEM, "TEXT", OPTION_MAY_BE_EMPTY, "system message of --chat", 0},
     {"template", KEY_TEMPLATE, "NAME", 0, "chatml, llama2, llama3, gemma (default: the model's)", 0},
     {"tokens", 'n', "N", 0, "at most so many new tokens (128)", 0},
     {"temperature", 't', "X", 0, "0: the most likely token (default 0.8)", 0},
@@ -255,7 +255,7 @@ int command_generate(int argc, char **argv)
                               children, NULL, NULL};
     generate_options o = {.tokens = 128, .temperature = 0.8, .top_k = 40, .top_p = 0.95, .min_p = 0.05, .repeat_penalty = 1};
     talk t = {0};
-    argp_parse(&argp, argc, argv, 0, NULL, &o);
+    parse_options(&argp, argc, argv, &o);
     int status = language_open(&t.l, &o.common, o.model, o.tokenizer, o.base, o.adapter);
     catch_interrupt();
     if (!status) {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "data/dataset.h"
 
 typedef struct import_options {
     common common;
@@ -102,7 +103,7 @@ int command_import(int argc, char **argv)
                               children, NULL, NULL};
     import_options o = {.std = 1, .raw_max = 255};
     session s = {0};
-    argp_parse(&argp, argc, argv, 0, NULL, &o);
+    parse_options(&argp, argc, argv, &o);
     if (o.list && (o.model || o.out))
         return fprintf(stderr, "isobit: --operators takes neither a model nor -o: it lists what can be imported\n"), 2;
     if (o.list)
@@ -111,22 +112,26 @@ int command_import(int argc, char **argv)
         return fprintf(stderr, "isobit: import needs -o FILE, the checkpoint to write\n"), 2;
     if (refuse_onto("-o", o.out, "the model itself", o.model))
         return 2;
+    int64_t shape[3] = {0};
+    if (o.input && !ib_dataset_parse_shape(o.input, shape))
+        return fprintf(stderr, "isobit: --input '%s' is no shape CxHxW of sizes from 1 to 65536\n", o.input), 2;
+    if (refuse_nowhere("-o", o.out))
+        return 1;
     int status = session_open(&s, &o.common);
     if (!status && !(s.net = ib_import_onnx(o.model)))
         status = complain();
     if (!status) {
         ib_input_info in = *ib_layer_input(s.net);
-        int c = 0, h = 0, w = 0, end = 0;
-        if (o.input && (sscanf(o.input, "%dx%dx%d%n", &c, &h, &w, &end) != 3 || o.input[end] || c < 1 || h < 1 || w < 1 || (int64_t)c * h * w != (int64_t)in.c * in.h * in.w ||
-                        (in.h * in.w > 1 && (c != in.c || h != in.h || w != in.w)))) {
+        const int64_t c = shape[0], h = shape[1], w = shape[2];
+        if (o.input && (c * h * w != (int64_t)in.c * in.h * in.w || (in.h * in.w > 1 && (c != in.c || h != in.h || w != in.w)))) {
             fprintf(stderr, "isobit: --input '%s': the network takes %s\n", o.input, in.h * in.w > 1 ? "images of another shape" : "rows of another length");
             session_close(&s);
             return 2;
         }
         if (o.input) {
-            in.c = c;
-            in.h = h;
-            in.w = w;
+            in.c = (int)c;
+            in.h = (int)h;
+            in.w = (int)w;
         }
         in.mean = (float)o.mean;
         in.std = o.told ? (float)o.std : 0; /* 0: unknown, until quantization or training see data */

@@ -36,9 +36,28 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         argp_error(state, "--models lists the ready networks: '%s' has no part in it", o->model);
     if (key == ARGP_KEY_END && o->list)
         return 0;
-    if (key == ARGP_KEY_END && !o->histogram && refuse_alone("of", o->parameter, "--histogram"))
-        exit(2);
     return model_argument(key, arg, state, &o->model);
+}
+
+static int shows_outputs(const inspect_options *o)
+{
+    return o->histogram && o->parameter && !strncmp(o->parameter, "act:", 4);
+}
+
+/* The exit status after telling of options that do nothing or pictures that cannot be, or 0. */
+static int refuse(const inspect_options *o)
+{
+    static const char outputs[] = "--histogram and --of act:LAYER, which alone looks at data";
+    if ((!o->histogram && refuse_alone("of", o->parameter, "--histogram")) ||
+        (!shows_outputs(o) && (refuse_alone("data", o->common.data, outputs) ||
+                               refuse_alone("limit", o->common.limit ? o : NULL, outputs))) ||
+        ((o->curves || o->histogram) && refuse_alone("json", o->common.json ? o : NULL, "the text: a picture is no JSON")) ||
+        refuse_onto("--curves", o->curves, "the model itself", o->model) ||
+        refuse_onto("--histogram", o->histogram, "the model itself", o->model) ||
+        refuse_onto("--histogram", o->histogram, "the file of --curves", o->curves) ||
+        refuse_onto_data("--histogram", o->histogram, o->common.data))
+        return 2;
+    return refuse_picture("--curves", o->curves) || refuse_picture("--histogram", o->histogram);
 }
 
 static void extremes(ib_tensor *t, float *lo, float *hi)
@@ -199,17 +218,26 @@ int command_inspect(int argc, char **argv)
                               "act_bits, observer, scale, zero_point; of language models: metadata, tensors[]: name, type, shape, bytes; elements, bytes.", children, NULL, NULL};
     inspect_options o = {0};
     session s = {0};
-    argp_parse(&argp, argc, argv, 0, NULL, &o);
+    parse_options(&argp, argc, argv, &o);
+    if (o.list && (o.curves || o.histogram || o.parameter || o.common.data || o.common.limit || o.common.json))
+        return fprintf(stderr, "isobit: --models lists the ready networks: other options have no part in it\n"), 2;
     if (o.list) {
         for (int i = 0; ib_model_name_at(i); i++)
             printf("%-8s %s\n", ib_model_name_at(i), ib_model_description_at(i));
         return 0;
     }
+    int status = refuse(&o);
+    if (status)
+        return status;
+    if (is_language_file(o.model) && (o.curves || o.histogram))
+        return fprintf(stderr, "isobit: %s: pictures are of checkpoints of `isobit train`, not of language models\n", o.model), 2;
     if (is_language_file(o.model))
         return inspect_file(o.model, o.common.json);
-    if (o.histogram && o.parameter && !strncmp(o.parameter, "act:", 4) && !o.common.data)
+    if (shows_outputs(&o) && !o.common.data)
         o.common.data = "digits";
-    int status = session_model(&s, &o.common, o.model);
+    status = session_model(&s, &o.common, o.model);
+    if (!status && o.curves && !s.c.n_history)
+        status = fprintf(stderr, "isobit: %s: holds no finished epoch of training, of which curves are drawn\n", o.model) > 0;
     if (!status && o.curves)
         status = plot_curves(o.curves, s.c.history, s.c.n_history);
     if (!status && o.histogram)

@@ -72,7 +72,7 @@ int command_perplexity(int argc, char **argv)
     language l = {0};
     ib_perplexity_result r;
     watching w;
-    argp_parse(&argp, argc, argv, 0, NULL, &o);
+    parse_options(&argp, argc, argv, &o);
     int status = language_open(&l, &o.common, o.model, o.tokenizer, o.base, o.adapter);
     if (!status && o.context > ib_lm_config_of(l.m)->context)
         fprintf(stderr, "isobit: windows of %lld tokens are longer than the context of %s, %d tokens: positions behind it were never trained\n",

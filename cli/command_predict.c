@@ -153,12 +153,13 @@ int command_predict(int argc, char **argv)
     session s = {0};
     engine e = {0};
     static prediction p; /* its buffer is too large for a stack */
-    argp_parse(&argp, argc, argv, 0, NULL, &o);
+    parse_options(&argp, argc, argv, &o);
     if (!o.common.data)
         return fprintf(stderr, "isobit: predict needs --data SPEC\n"), 2;
-    const char *file = strchr(o.common.data, ':');
-    if (refuse_onto("-o", o.out, "the model itself", o.model) || (file && refuse_onto("-o", o.out, "the data", file + 1)))
+    if (refuse_onto("-o", o.out, "the model itself", o.model) || refuse_onto_data("-o", o.out, o.common.data))
         return 2;
+    if (refuse_nowhere("-o", o.out))
+        return 1;
     if (o.common.json && !o.out && o.format && strcmp(o.format, "json"))
         return fprintf(stderr, "isobit: --json and --format %s both want standard output: -o FILE takes the predictions\n", o.format), 2;
     if (!(p.format = prediction_format_find(o.format ? o.format : o.common.json && !o.out ? "json" : "csv")))

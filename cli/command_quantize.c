@@ -9,7 +9,7 @@ typedef struct quantize_options {
     common common;
     const char *model, *out, *qat;
     ib_qat_opts quant;
-    int64_t samples, batch;
+    int64_t samples, batch; /* 0: not given */
 } quantize_options;
 
 enum { K_QAT = 1, K_SAMPLES, K_BATCH, K_PROFILE, K_OBSERVER, K_WEIGHTS, K_RULES, K_PERCENTILE, K_AVERAGING };
@@ -17,7 +17,7 @@ enum { K_QAT = 1, K_SAMPLES, K_BATCH, K_PROFILE, K_OBSERVER, K_WEIGHTS, K_RULES,
 static const struct argp_option options[] = {
     {"output", 'o', "FILE", 0, "the quantized checkpoint; required", 0},
     {"qat", K_QAT, "WxAy", 0, "bits of weights and activations (default w8a8)", 0},
-    {"samples", K_SAMPLES, "N", 0, "training samples that the observers see (default 500)", 0},
+    {"samples", K_SAMPLES, "N", 0, "training samples that the observers see (default 500, or all if there are fewer)", 0},
     {"batch", K_BATCH, "N", 0, "shown together (default 50)", 0},
     {"profile", K_PROFILE, "P", 0, "rounding: tflite_double (default), tflite_single, fp32_rne, xnnpack", 0},
     {"observer", K_OBSERVER, "NAME", 0, "of activations: minmax, ema, histogram, percentile, mse (default), kl", 0},
@@ -79,11 +79,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static int quantize(session *s, const quantize_options *o)
 {
-    const int64_t batch = o->samples < o->batch ? o->samples : o->batch;
+    const int64_t there = ib_dataset_count(s->train), samples = o->samples ? o->samples : there < 500 ? there : 500;
+    if (refuse_more("samples", o->samples, "training samples", there) ||
+        refuse_more("batch", o->batch, "samples to be shown", samples))
+        return 1;
+    const int64_t batch = o->batch ? o->batch : samples < 50 ? samples : 50;
     ib_loader *l = ib_loader_new(s->train, ib_layer_input(s->net),
-                                 &(ib_loader_opts){.batch = (int)batch, .shuffle = 1, .seed = 1});
-    const int failed = !l || ib_qat_prepare(s->net, s->g, &o->quant) ||
-                       ib_qat_calibrate(s->net, s->g, l, (o->samples + batch - 1) / batch) ||
+                                 &(ib_loader_opts){.batch = (int)batch, .shuffle = 1, .seed = 1, .samples = samples});
+    const int failed = !l || ib_qat_prepare(s->net, s->g, &o->quant) || ib_qat_calibrate(s->net, s->g, l, 0) ||
                        ib_qat_set_phase(s->net, s->g, IB_FROZEN);
     ib_loader_free(l);
     if (!failed)
@@ -113,14 +116,17 @@ int command_quantize(int argc, char **argv)
                               NULL,
                               NULL};
     quantize_options o = {
-        .common = {.data = "digits"}, .qat = "w8a8", .samples = 500, .batch = 50, .quant = {.observer = "mse"}};
+        .common = {.data = "digits"}, .qat = "w8a8", .quant = {.observer = "mse"}};
     session s = {0};
     fidelity f = {0};
-    argp_parse(&argp, argc, argv, 0, NULL, &o);
+    parse_options(&argp, argc, argv, &o);
     if (!o.out)
         return fprintf(stderr, "isobit: quantize needs -o FILE, the checkpoint to write\n"), 2;
-    if (refuse_onto("-o", o.out, "the model itself", o.model))
+    if (refuse_onto("-o", o.out, "the model itself", o.model) || refuse_onto_data("-o", o.out, o.common.data) ||
+        refuse_repeated("--rules", o.quant.rules, " ,"))
         return 2;
+    if (refuse_nowhere("-o", o.out))
+        return 1;
     const int percentile = o.quant.percentile > 0 && strcmp(o.quant.observer, "percentile");
     const int averaging = o.quant.averaging_constant > 0 && strcmp(o.quant.observer, "ema");
     if (refuse_alone("percentile", percentile ? &o : NULL, "--observer percentile") ||
@@ -134,6 +140,8 @@ int command_quantize(int argc, char **argv)
     if (!status && (!(s.train = ib_dataset_open_for(o.common.data, IB_SPLIT_TRAIN, ib_layer_input(s.net))) ||
                     ib_dataset_check_input(s.train, ib_layer_input(s.net))))
         status = complain();
+    if (!status && o.common.limit)
+        ib_dataset_limit(s.train, o.common.limit);
     if (!status)
         session_settle(&s, s.train);
     if (!status)

@@ -66,7 +66,7 @@ static int open_network(training *t)
             return complain();
         ib_layer_set_input(s->net, &in);
     }
-    if (ib_dataset_check_labels(s->test, &in))
+    if (ib_dataset_check_labels(s->test, &in) || (is_quantized(t) && ib_qat_check(s->net, s->g, &o->quant)))
         return complain();
     t->opt = !strcmp(o->optimizer, "sgd")
                  ? ib_sgd_new(s->net, s->dev, &(ib_sgd_opts){(float)o->lr, (float)o->momentum, (float)o->decay, o->momentum > 0})
@@ -74,7 +74,7 @@ static int open_network(training *t)
     t->loader = ib_loader_new(s->train, &in, &(ib_loader_opts){.batch = (int)o->batch, .shuffle = 1, .seed = (uint64_t)o->seed,
                                                               .drop_last = ib_dataset_count(s->train) > o->batch,
                                                               .shift = (float)o->shift, .rotate = (float)o->rotate, .flip = o->flip});
-    return t->opt && t->loader ? 0 : complain();
+    return t->opt && t->loader ? train_options_exceed(o, ib_dataset_count(s->train), ib_loader_batches(t->loader)) : complain();
 }
 
 static void open_schedules(training *t)

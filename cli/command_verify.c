@@ -16,7 +16,7 @@ enum { K_CC = 1, K_FLAGS, K_SKIP, K_WITH, K_PYTHON };
 
 static const struct argp_option options[] = {
     {"cc", K_CC, "COMPILER", 0, "compiles the exported C (default: $CC or cc)", 0},
-    {"cflags", K_FLAGS, "FLAGS", 0, "default -O3", 0},
+    {"cflags", K_FLAGS, "FLAGS", OPTION_MAY_BE_EMPTY, "default -O3", 0},
     {"no-compile", K_SKIP, NULL, 0, "leave the compiled C out", 0},
     {"with", K_WITH, "LIST", 0, "also in other runtimes: onnxruntime, litert, or both with a comma between", 0},
     {"python", K_PYTHON, "PROGRAM", 0, "a Python that has them (default: $ISOBIT_PYTHON or python3; scripts/runtimes makes one)", 0},
@@ -90,10 +90,10 @@ int command_verify(int argc, char **argv)
     session s = {0};
     progress p;
     ib_verify_report r = {0};
-    argp_parse(&argp, argc, argv, 0, NULL, &o);
+    parse_options(&argp, argc, argv, &o);
     if ((o.v.skip_compiled && (refuse_alone("cc", o.v.cc, "the compiled C, which --no-compile leaves out") ||
                                refuse_alone("cflags", o.v.flags, "the compiled C, which --no-compile leaves out"))) ||
-        (!o.with && refuse_alone("python", o.python, "--with")))
+        (!o.with && refuse_alone("python", o.python, "--with")) || refuse_runtimes(o.with))
         return 2;
     int status = session_model(&s, &o.common, o.model);
     if (!status && ib_qat_phase(s.net) == IB_FLOAT)

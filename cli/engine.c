@@ -64,12 +64,9 @@ static int lower(engine *e, const char *path)
 }
 
 /* Memory and the runner; what the program leaves to its caller. */
-static int ready(engine *e, const char *path)
+static int ready(engine *e)
 {
-    const char *note = ib_program_note(e->program);
-    e->softmax = strstr(note, "softmax") != NULL;
-    if (*note && !e->softmax)
-        return fprintf(stderr, "isobit: %s: its integer program is not all of it: %s\n", path, note), 1;
+    e->softmax = ib_program_leaves_softmax(e->program);
     if (!e->s->net) {
         const int n = ib_program_layer_count(e->program);
         e->ndim = ib_program_output_shape(e->program, e->shape);
@@ -106,7 +103,7 @@ int engine_open(engine *e, session *s, const common *o, const char *path, const 
     if (s->net)
         status = look(e) || (!strcmp(e->name, "integer") && lower(e, path));
     if (!status && e->program)
-        status = ready(e, path);
+        status = ready(e);
     e->size = 1;
     for (int i = 1; i < e->ndim; i++)
         e->size *= e->shape[i];

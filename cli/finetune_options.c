@@ -83,6 +83,8 @@ static void plus_to_comma(char *to, size_t size, const char *from, char colon)
 static void parse_lora(finetune_options *o, const char *text)
 {
     char list[512], *save = NULL;
+    if (refuse_repeated("--lora", text, ","))
+        exit(2);
     copy_whole(o->lora, sizeof o->lora, text);
     copy_whole(list, sizeof list, text);
     for (char *w = strtok_r(list, ",", &save); w; w = strtok_r(NULL, ",", &save)) {
@@ -239,7 +241,7 @@ void finetune_options_parse(int argc, char **argv, finetune_options *o)
     *o = (finetune_options){.base = "keep", .batch = 1, .accumulate = 4, .lr = 2e-4, .schedule = IB_CONSTANT,
                             .save_every = 25, .checkpoint = -1};
     parse_lora(o, "r=16,alpha=32,targets=all");
-    argp_parse(&argp, argc, argv, 0, NULL, o);
+    parse_options(&argp, argc, argv, o);
     o->epochs = o->epochs > 0 ? o->epochs : 1;
     if (!o->memory && o->checkpoint < 0)
         o->memory = 480000000;

@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "data/dataset.h"
+#include "files/file.h"
 
 static const struct argp_option *find(const struct argp_option *options, int key)
 {
@@ -29,23 +31,53 @@ int refuse_alone(const char *option, const void *given, const char *needs)
     return given ? fprintf(stderr, "isobit: --%s has no effect without %s\n", option, needs) > 0 : 0;
 }
 
+int refuse_more(const char *option, int64_t asked, const char *things, int64_t there)
+{
+    if (asked <= there)
+        return 0;
+    return fprintf(stderr, "isobit: --%s %lld: there are %lld %s\n", option, (long long)asked, (long long)there, things) > 0;
+}
+
+/* The folder of a path that is not there yet, and its name in it. */
+static int place(const char *path, struct stat *folder, char *name, size_t size)
+{
+    char *copy = strdup(path), *other = strdup(path);
+    const int known = copy && other && !stat(dirname(copy), folder) &&
+                      (size_t)snprintf(name, size, "%s", basename(other)) < size;
+    free(copy);
+    free(other);
+    return known;
+}
+
+static int same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+    char name[2][1024];
+    const int there = !stat(a, &x);
+    if (!strcmp(a, b))
+        return 1;
+    if (there != !stat(b, &y) || (!there && (!place(a, &x, name[0], sizeof name[0]) || !place(b, &y, name[1], sizeof name[1]))))
+        return 0;
+    return x.st_dev == y.st_dev && x.st_ino == y.st_ino && (there || !strcmp(name[0], name[1]));
+}
+
 int refuse_onto(const char *option, const char *out, const char *what, const char *in)
 {
-    struct stat a, b;
-    if (!out || !in || !strcmp(out, "-"))
-        return 0;
-    if (strcmp(out, in) && (stat(out, &a) || stat(in, &b) || a.st_dev != b.st_dev || a.st_ino != b.st_ino))
+    if (!out || !in || !strcmp(out, "-") || !same_file(out, in))
         return 0;
     fprintf(stderr, "isobit: %s '%s' is %s: give it another name\n", option, out, what);
     return 1;
 }
 
-int refuse_no_file(const char *option, const char *path)
+int refuse_onto_data(const char *option, const char *out, const char *spec)
 {
-    struct stat info;
-    if (!stat(path, &info) && !S_ISREG(info.st_mode))
-        return fprintf(stderr, "isobit: %s '%s' is not a regular file: it cannot be written over\n", option, path) > 0;
-    return refuse_nowhere(option, path);
+    int refused = 0;
+    char *file = NULL;
+    for (int i = 0; spec && !refused && (file = ib_dataset_file(spec, i)); i++) {
+        refused = refuse_onto(option, out, "the data", file);
+        ib_free(file);
+    }
+    return refused;
 }
 
 int refuse_no_folder(const char *option, const char *path)
@@ -64,9 +96,14 @@ int refuse_nowhere(const char *option, const char *path)
 {
     struct stat info;
     char *copy = path && strcmp(path, "-") ? strdup(path) : NULL, *folder = copy ? dirname(copy) : NULL;
-    const int nowhere = folder && (stat(folder, &info) || !S_ISDIR(info.st_mode));
+    int nowhere = folder && (stat(folder, &info) || !S_ISDIR(info.st_mode));
     if (nowhere)
         fprintf(stderr, "isobit: %s '%s': there is no folder '%s'\n", option, path, folder);
+    else if (copy) { /* what the writing will begin with */
+        ib_file_writer *w = ib_file_writer_open(path);
+        nowhere = !w && complain();
+        ib_file_writer_drop(w);
+    }
     free(copy);
     return nowhere;
 }

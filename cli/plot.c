@@ -6,25 +6,34 @@
 
 #include "cli/cli.h"
 
+static int ends(const char *path, const char *ending)
+{
+    const size_t n = strlen(path), k = strlen(ending);
+    return n > k && !strcmp(path + n - k, ending);
+}
+
+int refuse_picture(const char *option, const char *path)
+{
+    if (!path)
+        return 0;
+    if (strcmp(path, "-") && !ends(path, ".svg") && !ends(path, ".png"))
+        return fprintf(stderr, "isobit: %s '%s': pictures are .svg or .png, or - for the terminal\n", option, path) > 0;
+    if (strpbrk(path, "\"\\\n")) /* it stands in a text of gnuplot's */
+        return fprintf(stderr, "isobit: %s '%s': has a quote or backslash, which gnuplot does not take\n", option, path) > 0;
+    if (system("command -v gnuplot >/dev/null 2>&1"))
+        return fprintf(stderr, "isobit: %s needs gnuplot, which is not installed (apt-get install gnuplot-nox)\n", option) > 0;
+    return refuse_nowhere(option, path);
+}
+
 static FILE *open_gnuplot(const char *path)
 {
-    if (system("command -v gnuplot >/dev/null 2>&1")) {
-        fprintf(stderr, "isobit: pictures need gnuplot, which is not installed (apt-get install gnuplot-nox)\n");
-        return NULL;
-    }
-    const char *dot = strrchr(path, '.');
-    const int terminal = !strcmp(path, "-"), png = dot && !strcmp(dot, ".png");
-    if (!terminal && !png && !(dot && !strcmp(dot, ".svg"))) {
-        fprintf(stderr, "isobit: '%s': pictures are .svg or .png, or - for the terminal\n", path);
-        return NULL;
-    }
     FILE *p = popen("gnuplot", "w");
     if (!p)
-        return NULL;
-    if (terminal)
+        fprintf(stderr, "isobit: gnuplot cannot be started: %m\n");
+    else if (!strcmp(path, "-"))
         fprintf(p, "set terminal dumb 100 28\n");
     else
-        fprintf(p, "set terminal %s size 900,540\nset output \"%s\"\n", png ? "png" : "svg background 'white'", path);
+        fprintf(p, "set terminal %s size 900,540\nset output \"%s\"\n", ends(path, ".png") ? "png" : "svg background 'white'", path);
     return p;
 }
 
@@ -39,10 +48,6 @@ static int close_gnuplot(FILE *p, const char *path)
 
 int plot_curves(const char *path, const float *h, int64_t n)
 {
-    if (!n) {
-        fprintf(stderr, "isobit: the checkpoint holds no finished epoch to draw\n");
-        return 1;
-    }
     FILE *p = open_gnuplot(path);
     if (!p)
         return 1;

@@ -32,7 +32,7 @@ static const struct argp_option options[] = {
     {"qat-from", K_QAT_FROM, "E", 0, "first quantized epoch (default: half of the epochs); = epochs is post-training quantization", 3},
     {"qat-lr", K_QAT_LR, "X", 0, "highest learning rate of the quantized epochs (default lr / 2)", 3},
     {"freeze", K_FREEZE, "N", 0, "last epochs with scales fixed (default 0: fixed when training ends)", 3},
-    {"calibrate", K_CALIBRATE, "N", 0, "batches shown to the observers before quantizing (default 20)", 3},
+    {"calibrate", K_CALIBRATE, "N", 0, "batches shown to the observers before quantizing (default 20, or all if there are fewer)", 3},
     {"profile", K_PROFILE, "P", 0, "rounding: tflite_double (default), tflite_single, fp32_rne, xnnpack", 3},
     {"observer", K_OBSERVER, "O", 0, "activations: auto, minmax, ema, histogram, percentile, mse, kl, lsq, pact", 3},
     {"percentile", K_PERCENTILE, "P", 0, "of the observer percentile (default 99.99)", 3},
@@ -49,18 +49,20 @@ static const struct argp_option options[] = {
 
 static int parse_augment(train_options *o, const char *list)
 {
-    char copy[128], *save = NULL;
-    snprintf(copy, sizeof copy, "%s", list);
-    for (char *item = strtok_r(copy, ",", &save); item; item = strtok_r(NULL, ",", &save)) {
+    char *copy = strdup(list), *save = NULL;
+    int bad = !copy || refuse_repeated("--augment", list, ",");
+    for (char *item = copy ? strtok_r(copy, ",", &save) : NULL; item && !bad; item = strtok_r(NULL, ",", &save)) {
         const int shift = !strncmp(item, "shift=", 6), rotate = !strncmp(item, "rotate=", 7);
-        if (shift ? parse_float(item + 6, "--augment shift", 0, 1000, &o->shift)
-                  : rotate && parse_float(item + 7, "--augment rotate", 0, 180, &o->rotate))
-            return 1;
-        if (!shift && !rotate && strcmp(item, "flip"))
-            return fprintf(stderr, "isobit: --augment '%s': shift=PIXELS, rotate=DEGREES and flip are possible\n", item), 1;
+        if (shift)
+            bad = parse_float(item + 6, "--augment shift", 0, 1000, &o->shift);
+        else if (rotate)
+            bad = parse_float(item + 7, "--augment rotate", 0, 180, &o->rotate);
+        else if (strcmp(item, "flip"))
+            bad = fprintf(stderr, "isobit: --augment '%s': shift=PIXELS, rotate=DEGREES and flip are possible\n", item) > 0;
         o->flip |= !shift && !rotate;
     }
-    return 0;
+    free(copy);
+    return bad;
 }
 
 static int parse_granularity(ib_qat_opts *q, const char *text)
@@ -154,23 +156,35 @@ static int has_idle(const train_options *o)
            (o->init && refuse_idle(options, o->given, (int[]){K_MODEL, 0}, "a network of its own: --init brings one"));
 }
 
+/* 1 after telling of a file that would be written over another. */
+static int writes_over(const train_options *o)
+{
+    const struct {
+        const char *option, *file, *what;
+    } files[] = {{"-o", o->out, "the file of -o"}, {"--best", o->best, "the file of --best"}, {"--plot", o->plot, NULL}};
+    for (int i = 0; i < 3; i++) {
+        for (int k = 0; k < i; k++)
+            if (refuse_onto(files[i].option, files[i].file, files[k].what, files[k].file))
+                return 1;
+        if (refuse_onto(files[i].option, files[i].file, "the file of --init", o->init) ||
+            refuse_onto_data(files[i].option, files[i].file, o->common.data))
+            return 1;
+    }
+    return 0;
+}
+
 int train_options_parse(train_options *o, int argc, char **argv)
 {
     static const struct argp_child children[] = {COMMON_CHILD, {0}};
     const struct argp argp = {options, parse, NULL, doc, children, NULL, NULL};
     *o = (train_options){.common = {.data = "digits"}, .model = "mlp", .qat = "none", .optimizer = "adamw", .epochs = 12, .qat_from = -1,
                          .batch = 64, .seed = 1, .calibrate = 20, .momentum = 0.9, .decay = -1, .schedule = IB_COSINE};
-    argp_parse(&argp, argc, argv, 0, NULL, o);
+    parse_options(&argp, argc, argv, o);
     if (!o->out)
         return fprintf(stderr, "isobit: train needs -o FILE, the checkpoint to write\n"), 2;
-    const char *file = strchr(o->common.data, ':');
-    if (refuse_onto("-o", o->out, "the file of --init", o->init) || refuse_onto("--best", o->best, "the file of -o", o->out) ||
-        refuse_onto("--best", o->best, "the file of --init", o->init) ||
-        refuse_onto("--plot", o->plot, "the file of -o", o->out) ||
-        refuse_onto("--plot", o->plot, "the file of --best", o->best) ||
-        (file && refuse_onto("-o", o->out, "the data", file + 1)))
+    if (writes_over(o) || refuse_repeated("--rules", o->quant.rules, " ,"))
         return 2;
-    if (refuse_nowhere("-o", o->out) || refuse_nowhere("--best", o->best) || refuse_nowhere("--plot", o->plot))
+    if (refuse_nowhere("-o", o->out) || refuse_nowhere("--best", o->best) || refuse_picture("--plot", o->plot))
         return 1;
     if (strcmp(o->qat, "none") && ib_qat_bits_parse(o->qat, &o->quant))
         return complain(), 2;
@@ -190,6 +204,13 @@ int train_options_parse(train_options *o, int argc, char **argv)
                        (long long)(o->epochs - o->qat_from > 0 ? o->epochs - o->qat_from : 0), (long long)o->epochs),
                2;
     return 0;
+}
+
+int train_options_exceed(const train_options *o, int64_t samples, int64_t batches)
+{
+    const int batch = o->given >> K_BATCH & 1, calibrate = o->given >> K_CALIBRATE & 1;
+    return (batch && refuse_more("batch", o->batch, "training samples", samples)) ||
+           (calibrate && refuse_more("calibrate", o->calibrate, "batches of training samples", batches));
 }
 
 int train_options_text(const train_options *o, char *text, size_t size)

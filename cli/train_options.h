@@ -17,6 +17,8 @@ typedef struct train_options {
 
 /* Parses and completes; 0, or the exit status. */
 int train_options_parse(train_options *o, int argc, char **argv);
+/* 1 after telling that a batch or the calibration is to have more than the data hold: so many samples, so many batches. */
+int train_options_exceed(const train_options *o, int64_t samples, int64_t batches);
 /* The settings that decide the result, in one line: what a resumed run must share. 1 after telling that they are too long. */
 int train_options_text(const train_options *o, char *text, size_t size);
 

@@ -165,18 +165,27 @@ static int run(session *s, const struct runtime *r, const char *python, const ch
     return status;
 }
 
+int refuse_runtimes(const char *list)
+{
+    char *copy = list ? strdup(list) : NULL, *save = NULL;
+    int bad = copy && !*copy;
+    for (char *name = copy ? strtok_r(copy, ",", &save) : NULL; name && !bad; name = strtok_r(NULL, ",", &save)) {
+        bad = 1;
+        for (int i = 0; i < N_RUNTIMES; i++)
+            bad = bad && strcmp(name, runtimes[i].with);
+    }
+    free(copy);
+    return bad ? fprintf(stderr, "isobit: --with '%s': onnxruntime and litert are possible\n", list) > 0 : 0;
+}
+
 int verify_with(session *s, const char *list, const char *python, struct json_object *report, int64_t *different)
 {
     struct json_object *rows = report ? json_object_new_array() : NULL;
     const char *base = getenv("TMPDIR");
     char dir[200];
-    int known = 0, status = 0;
+    int status = 0;
     if (!python)
         python = getenv("ISOBIT_PYTHON") ? getenv("ISOBIT_PYTHON") : "python3";
-    for (int i = 0; i < N_RUNTIMES; i++)
-        known += is_listed(list, runtimes[i].with);
-    if (!known)
-        return fprintf(stderr, "isobit: --with '%s': onnxruntime and litert are possible\n", list), 2;
     snprintf(dir, sizeof dir, "%s/isobit-XXXXXX", base && *base ? base : "/tmp");
     if (!mkdtemp(dir))
         return fprintf(stderr, "isobit: %s: cannot be made\n", dir), 1;

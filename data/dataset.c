@@ -147,20 +147,54 @@ ib_dataset *ib_digits_open(const char *rest, ib_split split, const ib_input_info
     return *rest ? ib_fail_null(IB_EINVAL, "data 'digits%s': digits alone", rest) : ib_digits_new(split);
 }
 
-/* What a description begins with, and who reads the rest. */
+static char *no_file(const char *path, int i)
+{
+    (void)path, (void)i;
+    return NULL;
+}
+
+static char *one_file(const char *path, int i)
+{
+    return i ? NULL : ib_strdup(path);
+}
+
+static char *shaped_file(const char *path, int i)
+{
+    int64_t shape[3];
+    return i ? NULL : ib_dataset_split_spec(path, shape);
+}
+
+/* What a description begins with, who reads the rest, and the files that it is. */
 static const struct source {
     const char *prefix;
     ib_data_reader *read;
-} sources[] = {{"digits", ib_digits_open}, {"idx:", ib_idx_open}, {"hdf5:", ib_hdf5_open}, {"csv:", ib_csv_open}, {"npy:", ib_npy_open}, {"f32:", ib_f32_open}};
+    ib_data_files *file;
+} sources[] = {{"digits", ib_digits_open, no_file}, {"idx:", ib_idx_open, ib_idx_file}, {"hdf5:", ib_hdf5_open, one_file},
+               {"csv:", ib_csv_open, shaped_file}, {"npy:", ib_npy_open, one_file}, {"f32:", ib_f32_open, shaped_file}};
+enum { N_SOURCES = sizeof sources / sizeof *sources };
+
+static const struct source *find_source(const char *spec)
+{
+    for (int i = 0; i < N_SOURCES; i++)
+        if (!strncmp(spec, sources[i].prefix, strlen(sources[i].prefix)))
+            return &sources[i];
+    return NULL;
+}
+
+char *ib_dataset_file(const char *spec, int i)
+{
+    const struct source *s = find_source(spec);
+    return s ? s->file(spec + strlen(s->prefix), i) : NULL;
+}
 
 ib_dataset *ib_dataset_open_for(const char *spec, ib_split split, const ib_input_info *net)
 {
     IB_NEED_OR(spec, NULL);
     IB_TAKE_OR(split, split >= IB_SPLIT_TRAIN && split <= IB_SPLIT_ALL, NULL, "is %d, which is no ib_split", (int)split);
-    for (size_t i = 0; spec && i < sizeof sources / sizeof *sources; i++)
-        if (!strncmp(spec, sources[i].prefix, strlen(sources[i].prefix)))
-            return sources[i].read(spec + strlen(sources[i].prefix), split, net);
-    return ib_fail_null(IB_EINVAL, "data '%s': digits, idx:DIR, hdf5:FILE, csv:FILE, npy:FILE and f32:FILE are possible", spec ? spec : "");
+    const struct source *s = find_source(spec);
+    if (s)
+        return s->read(spec + strlen(s->prefix), split, net);
+    return ib_fail_null(IB_EINVAL, "data '%s': digits, idx:DIR, hdf5:FILE, csv:FILE, npy:FILE and f32:FILE are possible", spec);
 }
 
 ib_dataset *ib_dataset_open(const char *spec, ib_split split)

@@ -32,8 +32,13 @@ ib_dataset *ib_dataset_every_fifth(ib_dataset *d, ib_split split);
 /* The samples of a, then those of b; frees both. Labels are kept where both have them. NULL if one is NULL or they do not go together. */
 ib_dataset *ib_dataset_join(ib_dataset *a, ib_dataset *b);
 
+/* 1 and the sizes, each from 1 to 65536, of "CxHxW"; 0 if the text is anything else. */
+int ib_dataset_parse_shape(const char *text, int64_t shape[3]);
 /* "FILE:CxHxW" as FILE, to be given to ib_free(), and the shape; 0s without one. NULL if memory is out. */
 char *ib_dataset_split_spec(const char *spec, int64_t shape[3]);
+/* File i of those that a description names, whether it is there or not, to be given to ib_free(). NULL behind the last of them
+ * (digits and what is no description have none), or if memory is out. */
+char *ib_dataset_file(const char *spec, int i);
 /* A file's dimensions as s = n,c,h,w. For a network that is known: the sizes behind N are its C,H,W, sizes of 1 left out on both sides, or
  * H W values where it has one channel, or else they are refused with both shapes. Without one: [N,K] is N,1,s,s if K is the square of s and
  * N,K,1,1 if not, [N,H,W] is N,1,H,W. */
@@ -46,6 +51,10 @@ int ib_dataset_raw_max(const char *file, const ib_input_info *net);
 typedef ib_dataset *ib_data_reader(const char *path, ib_split split, const ib_input_info *net);
 /* read_file(path, split, net) in a process of its own (apart.c). */
 ib_dataset *ib_dataset_apart(ib_data_reader *read_file, const char *path, ib_split split, const ib_input_info *net);
+
+/* File i that a reader's path stands for, as ib_dataset_file gives it. */
+typedef char *ib_data_files(const char *path, int i);
+ib_data_files ib_idx_file;
 
 ib_data_reader ib_digits_open, ib_idx_open, ib_hdf5_open, ib_csv_open, ib_npy_open, ib_f32_open;
 ib_dataset *ib_hdf5_open_image(const void *bytes, size_t size, const char *name, ib_split split);

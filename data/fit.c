@@ -1,5 +1,7 @@
 /* fit.c - do a file's samples fit a network: their shape, what their numbers mean, their labels. */
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "data/dataset.h"
@@ -36,15 +38,28 @@ static const char *shape_text(int ndim, const int64_t *dims, char *buf, size_t s
     return buf;
 }
 
+int ib_dataset_parse_shape(const char *text, int64_t shape[3])
+{
+    for (int i = 0; i < 3; i++) {
+        char *end;
+        if (*text < '1' || *text > '9') /* no sign, no blank, no 0 in front */
+            return 0;
+        errno = 0;
+        shape[i] = strtol(text, &end, 10);
+        if (errno || shape[i] > 65536 || *end != (i < 2 ? 'x' : 0))
+            return 0;
+        text = end + 1;
+    }
+    return 1;
+}
+
 char *ib_dataset_split_spec(const char *spec, int64_t shape[3])
 {
     char *file = ib_strdup(spec), *colon = file ? strrchr(file, ':') : NULL;
-    int s[3], end = 0;
-    const int told = colon && sscanf(colon + 1, "%5dx%5dx%5d%n", &s[0], &s[1], &s[2], &end) == 3 && !colon[1 + end] && s[0] > 0 && s[1] > 0 && s[2] > 0;
-    for (int i = 0; i < 3; i++)
-        shape[i] = told ? s[i] : 0;
-    if (told)
+    if (colon && ib_dataset_parse_shape(colon + 1, shape))
         *colon = 0;
+    else
+        shape[0] = shape[1] = shape[2] = 0;
     return file;
 }
 

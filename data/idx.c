@@ -43,6 +43,13 @@ static ib_status read_file(idx_file *f, const char *dir, const char *prefix, con
     return IB_OK;
 }
 
+char *ib_idx_file(const char *dir, int i)
+{
+    static const char *const names[] = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte",
+                                        "t10k-labels-idx1-ubyte"};
+    return i < 8 ? ib_format_text("%s/%s%s", dir, names[i / 2], i & 1 ? ".gz" : "") : NULL;
+}
+
 /* What stands behind a header of `ndim` sizes is that many bytes, no more and no less. */
 static ib_status check_size(const idx_file *f, int ndim)
 {

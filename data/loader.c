@@ -13,6 +13,7 @@
 struct ib_loader {
     ib_dataset *d; /* held: it lives as long as this */
     int64_t n;     /* of its samples */
+    int64_t shown; /* of these, in an epoch */
     pid_t process; /* the thread's: a child process after fork() has none */
     ib_loader_opts opts;
     float mean, std;
@@ -56,7 +57,7 @@ static void prepare(ib_loader *l, struct slot *s, int64_t epoch, int64_t index)
     const ib_rng rng = {l->opts.seed, 0x415547ULL << 32 | (uint64_t)epoch};
     const float inverse = 1.0f / l->std;
     shuffle(l, epoch);
-    s->n = (int)(l->n - first < l->opts.batch ? l->n - first : l->opts.batch);
+    s->n = (int)(l->shown - first < l->opts.batch ? l->shown - first : l->opts.batch);
     for (int i = 0; i < s->n; i++) {
         const uint32_t at = l->order[first + i];
         float *x = s->x + i * size;
@@ -99,6 +100,8 @@ ib_loader *ib_loader_new(const ib_dataset *d, const ib_input_info *info, const i
     IB_NEED_OR(d, NULL);
     if (opts) {
         IB_TAKE_OR(opts->batch, opts->batch >= 0 && opts->batch <= 1 << 20, NULL, "is %d", opts->batch);
+        IB_TAKE_OR(opts->samples, opts->samples >= 0 && opts->samples <= d->n, NULL, "is %lld of %lld",
+                   (long long)opts->samples, (long long)d->n);
         IB_TAKE_OR(opts->shift, opts->shift >= 0 && isfinite(opts->shift), NULL, "is %g", opts->shift);
         IB_TAKE_OR(opts->rotate, opts->rotate >= 0 && opts->rotate <= 360, NULL, "is %g", opts->rotate);
     }
@@ -117,9 +120,10 @@ ib_loader *ib_loader_new(const ib_dataset *d, const ib_input_info *info, const i
     l->mean = info && info->std > 0 ? info->mean : 0.0f;
     l->std = info && info->std > 0 ? info->std : 1.0f;
     l->order_epoch = l->want_index = l->slot[0].index = l->slot[1].index = -1;
-    if (l->opts.batch > d->n)
-        l->opts.batch = (int)d->n;
-    l->batches = l->opts.drop_last ? d->n / l->opts.batch : (d->n + l->opts.batch - 1) / l->opts.batch;
+    l->shown = l->opts.samples ? l->opts.samples : d->n;
+    if (l->opts.batch > l->shown)
+        l->opts.batch = (int)l->shown;
+    l->batches = l->opts.drop_last ? l->shown / l->opts.batch : (l->shown + l->opts.batch - 1) / l->opts.batch;
     const size_t values = (size_t)l->opts.batch * (size_t)(d->c * d->h * d->w);
     int failed = !(l->order = ib_alloc((size_t)d->n * sizeof *l->order));
     for (int i = 0; i < 2 && !failed; i++)

@@ -79,8 +79,8 @@ static void print_header(const ib_program *p, ib_text *t, int64_t n)
     ib_text_add(t, "/* One inference. Not reentrant: it works in one static arena. */\nvoid %s_run(const int8_t *input, int8_t *output);\n", t->name);
     ib_text_add(t, "/* The first largest of the outputs. */\nint32_t %s_argmax(const int8_t *output);\n", t->name);
     ib_text_add(t, "/* Runs %lld stored samples; the number of output codes that differ from training's. */\nint32_t %s_self_test(void);\n\n", (long long)n, t->name);
-    if (*p->note)
-        ib_text_add(t, "/* Note: %s. */\n\n", p->note);
+    if (*ib_program_note(p))
+        ib_text_add(t, "/* Note: %s. */\n\n", ib_program_note(p));
     ib_text_add(t, "#ifdef __cplusplus\n}\n#endif\n#endif\n");
 }
 

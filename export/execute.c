@@ -30,7 +30,12 @@ int ib_program_output_shape(const ib_program *p, int64_t shape[4])
 const char *ib_program_note(const ib_program *p)
 {
     IB_NEED_OR(p, "");
-    return p->note;
+    return p->leaves_softmax ? "the last operator, softmax, has no integer form: apply it to the dequantized outputs" : "";
+}
+int ib_program_leaves_softmax(const ib_program *p)
+{
+    IB_NEED_OR(p, 0);
+    return p->leaves_softmax;
 }
 float ib_program_output_scale(const ib_program *p)
 {

@@ -152,8 +152,7 @@ ib_program *ib_program_of(ib_layer *net, ib_graph *g)
     }
     if (plan->result_float) {
         p->result = value_of(&w, g->nodes[end].in[0]);
-        snprintf(p->note, sizeof p->note, "the last operator, %s, has no integer form: apply it to the dequantized outputs",
-                 g->nodes[g->n_nodes - 1].op->name);
+        p->leaves_softmax = 1; /* nothing else may be (ib_plan_check_forms) */
     }
     if (p->result < 0 || ib_plan_memory(p))
         goto fail;

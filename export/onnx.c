@@ -197,8 +197,8 @@ ib_status ib_export_onnx(const ib_program *p, const char *path, const char *name
     ib_onnx_node(w.o, "DequantizeLinear", text("%s output_scale output_zero", name_of(p->result)), "output");
     ib_onnx_value(w.o, 1, "output", IB_ONNX_FLOAT, out->ndim, out->shape);
     ib_onnx_metadata(w.o, "isobit.profile", ib_profile_name((ib_profile)p->profile));
-    if (*p->note)
-        ib_onnx_metadata(w.o, "isobit.note", p->note);
+    if (*ib_program_note(p))
+        ib_onnx_metadata(w.o, "isobit.note", ib_program_note(p));
     if (status) {
         ib_onnx_free(w.o);
         return status;

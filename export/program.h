@@ -89,7 +89,7 @@ struct ib_program {
     int result;
     int64_t arena, scratch; /* bytes of values; int16 of the largest patch */
     ib_input_info input;
-    char note[160];
+    int leaves_softmax; /* at the end of the network, to the caller */
 };
 
 #define INSTR(name) extern const ib_instr_class ib_instr_##name;

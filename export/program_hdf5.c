@@ -71,7 +71,7 @@ ib_status ib_export_hdf5(const ib_program *p, const char *path)
     const int version = 1, input[] = {info->c, info->h, info->w, info->classes, info->raw_max};
     const float norm[] = {info->mean, info->std};
     int failed = ib_h5_set_text(f, "format", "isobit program") || ib_h5_set(f, "version", H5T_NATIVE_INT, 1, &version) ||
-                 ib_h5_set(f, "input", H5T_NATIVE_INT, 5, input) || ib_h5_set(f, "normalization", H5T_NATIVE_FLOAT, 2, norm) || ib_h5_set_text(f, "note", p->note) ||
+                 ib_h5_set(f, "input", H5T_NATIVE_INT, 5, input) || ib_h5_set(f, "normalization", H5T_NATIVE_FLOAT, 2, norm) || ib_h5_set_text(f, "note", ib_program_note(p)) ||
                  ib_h5_set_text(f, "profile", ib_profile_name((ib_profile)p->profile)) ||
                  ib_h5_set(f, "input_shape", H5T_NATIVE_INT64, in->ndim, in->shape) || ib_h5_set(f, "input_scale", H5T_NATIVE_FLOAT, 1, &in->scale) ||
                  ib_h5_set(f, "input_zero_point", H5T_NATIVE_INT, 1, &in->zero) || ib_h5_set(f, "input_bits", H5T_NATIVE_INT, 1, &in->bits) ||

@@ -153,7 +153,7 @@ static ib_status read_instrs(ib_program *p, hid_t f)
 
 static ib_status read_program(ib_program *p, hid_t f)
 {
-    char text[sizeof p->note];
+    char text[160];
     ib_profile profile;
     int version = 0, input[5];
     if (ib_h5_get_text(f, "format", text, sizeof text))
@@ -166,8 +166,13 @@ static ib_status read_program(ib_program *p, hid_t f)
         return refuse("its version", version);
     float norm[2];
     if (ib_h5_get(f, "input", H5T_NATIVE_INT, 5, input) || ib_h5_get(f, "normalization", H5T_NATIVE_FLOAT, 2, norm) ||
-        ib_h5_get_text(f, "note", p->note, sizeof p->note) || ib_h5_get_text(f, "profile", text, sizeof text) || ib_profile_parse(text, &profile))
+        ib_h5_get_text(f, "profile", text, sizeof text) || ib_profile_parse(text, &profile))
         return ib_error_status();
+    if (ib_h5_get_text(f, "note", text, sizeof text))
+        return ib_error_status();
+    p->leaves_softmax = *text != 0;
+    if (strcmp(text, ib_program_note(p)))
+        return ib_fail(IB_EUNSUPPORTED, "leaves something to its caller that this version does not know: %.100s", text);
     p->profile = (int)profile;
     p->rounding = ib_rounding(p->profile);
     p->input = (ib_input_info){input[0], input[1], input[2], input[3], norm[0], norm[1], input[4]};

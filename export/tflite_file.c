@@ -130,7 +130,7 @@ static ib_flat_ref model(ib_tflite *w, const char *name)
     const ib_flat_field graph[] = {IB_FLAT_REF(0, tensors), IB_FLAT_REF(1, in), IB_FLAT_REF(2, out), IB_FLAT_REF(3, ops), IB_FLAT_REF(4, title)};
     const ib_flat_ref g = ib_flat_table(f, graph, 5), graphs = ib_flat_refs(f, &g, 1);
     const ib_flat_ref buffers = ib_flat_refs(f, w->buffers, (size_t)w->n_buffers), codes = ib_flat_refs(f, w->codes, (size_t)w->n_codes);
-    const ib_flat_ref description = ib_flat_text(f, *p->note ? p->note : "isobit " ISOBIT_VERSION);
+    const ib_flat_ref description = ib_flat_text(f, *ib_program_note(p) ? ib_program_note(p) : "isobit " ISOBIT_VERSION);
     const ib_flat_field root[] = {IB_FLAT_SCALAR(0, 4, 3), IB_FLAT_REF(1, codes), IB_FLAT_REF(2, graphs), IB_FLAT_REF(3, description), IB_FLAT_REF(4, buffers),
                                   IB_FLAT_REF(6, metadata)};
     return ib_flat_table(f, root, 6);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -54,28 +55,41 @@ static void sync_folder(const char *path)
 
 struct ib_file_writer {
     int fd;
-    char *path, *temporary;
+    char *path, *target, *temporary; /* as it was told; the file itself, where path is a link; beside it, until it is whole */
     size_t written;
     ib_status status;
 };
 
+/* The file itself: what a link points at is written, and the link stays. */
+static char *resolve(const char *path)
+{
+    struct stat old, link;
+    const int there = !stat(path, &old), linked = !lstat(path, &link) && S_ISLNK(link.st_mode);
+    if (there && !S_ISREG(old.st_mode)) /* /dev/null, /dev/full, a pipe: nothing to rename over */
+        return ib_fail_null(IB_EIO, "%s: is not a regular file", path);
+    if (!there && linked)
+        return ib_fail_null(IB_EIO, "%s: is a link to nothing: remove it, or give another name", path);
+    char *real = linked ? realpath(path, NULL) : NULL, *target = ib_strdup(real ? real : path);
+    free(real);
+    return target;
+}
+
 ib_file_writer *ib_file_writer_open(const char *path)
 {
-    struct stat old;
-    if (!stat(path, &old) && !S_ISREG(old.st_mode)) /* /dev/null, /dev/full, a pipe: nothing to rename over */
-        return ib_fail_null(IB_EIO, "%s: is not a regular file", path);
-    ib_file_writer *w = ib_alloc(sizeof *w);
-    if (w && (w->path = ib_strdup(path)) && (w->temporary = ib_format_text("%s.tmp%ld", path, (long)getpid()))) {
+    char *target = resolve(path);
+    ib_file_writer *w = target ? ib_alloc(sizeof *w) : NULL;
+    if (!w) {
+        ib_free(target);
+        return NULL;
+    }
+    *w = (ib_file_writer){.fd = -1, .target = target};
+    if ((w->path = ib_strdup(path)) && (w->temporary = ib_format_text("%s.tmp%ld", target, (long)getpid()))) {
         w->fd = open(w->temporary, O_WRONLY | O_CREAT | O_TRUNC, 0666);
         if (w->fd >= 0)
             return w;
         ib_fail(IB_EIO, "%s: cannot be written: %s", path, strerror(errno));
     }
-    if (w) {
-        ib_free(w->temporary);
-        ib_free(w->path);
-        ib_free(w);
-    }
+    ib_file_writer_drop(w);
     return NULL;
 }
 
@@ -99,8 +113,10 @@ void ib_file_writer_drop(ib_file_writer *w)
         return;
     if (w->fd >= 0)
         close(w->fd);
-    unlink(w->temporary);
+    if (w->temporary)
+        unlink(w->temporary);
     ib_free(w->temporary);
+    ib_free(w->target);
     ib_free(w->path);
     ib_free(w);
 }
@@ -114,11 +130,11 @@ ib_status ib_file_writer_finish(ib_file_writer *w)
     if (close(w->fd) && !w->status)
         w->status = ib_fail(IB_EIO, "%s: %s", w->path, strerror(errno));
     w->fd = -1;
-    if (!w->status && rename(w->temporary, w->path))
+    if (!w->status && rename(w->temporary, w->target))
         w->status = ib_fail(IB_EIO, "%s: cannot be replaced: %s", w->path, strerror(errno));
     const ib_status status = w->status;
     if (!status)
-        sync_folder(w->path);
+        sync_folder(w->target);
     ib_file_writer_drop(w);
     return status;
 }

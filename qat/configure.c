@@ -1,7 +1,6 @@
 /* configure.c - from options and rules to the bits, observers and learned parameters of each step. */
 #include <fnmatch.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,8 +43,8 @@ ib_status ib_qat_bits_parse(const char *text, ib_qat_opts *opts)
 {
     IB_NEED(text);
     IB_NEED(opts);
-    int w = 0, a = 0, end = 0;
-    if (sscanf(text, "w%da%d%n", &w, &a, &end) != 2 || text[end] || !is_width(w) || !is_width(a))
+    const int whole = strlen(text) == 4 && text[0] == 'w' && text[2] == 'a', w = whole ? text[1] - '0' : 0, a = whole ? text[3] - '0' : 0;
+    if (!is_width(w) || !is_width(a))
         return ib_fail(IB_EINVAL, "'%s' is no pair of widths: w8a8, w4a8, w2a8, w4a4, w2a2, ... are", text);
     opts->weight_bits = w;
     opts->act_bits = a;
@@ -75,13 +74,12 @@ ib_status ib_qat_set_profile(ib_layer *net, ib_profile profile)
     return IB_OK;
 }
 
-/* The rules that match a step, the last one last. `used` marks rules that matched anything. */
-static ib_status apply_rules(ib_plan *p, ib_step *s, int *act_bits, uint64_t *used)
+/* The rules that match a step, the last one last. */
+static ib_status apply_rules(ib_plan *p, ib_step *s, int *act_bits)
 {
     char *rules = ib_strdup(p->opts.rules), *save = NULL;
     ib_status status = rules ? IB_OK : IB_ENOMEM;
-    int index = 0;
-    for (char *rule = rules ? strtok_r(rules, " ,", &save) : NULL; rule && !status; rule = strtok_r(NULL, " ,", &save), index++) {
+    for (char *rule = rules ? strtok_r(rules, " ,", &save) : NULL; rule && !status; rule = strtok_r(NULL, " ,", &save)) {
         char *equal = strrchr(rule, '=');
         ib_qat_opts o = {0};
         if (!equal) {
@@ -94,7 +92,6 @@ static ib_status apply_rules(ib_plan *p, ib_step *s, int *act_bits, uint64_t *us
             break;
         if (fnmatch(rule, s->name, 0))
             continue;
-        *used |= (uint64_t)1 << (index & 63);
         s->keep_float = is_float;
         if (!is_float) {
             s->weight.bits = o.weight_bits;
@@ -105,14 +102,20 @@ static ib_status apply_rules(ib_plan *p, ib_step *s, int *act_bits, uint64_t *us
     return status;
 }
 
-static ib_status check_rules(const ib_plan *p, uint64_t used)
+/* Each rule, "pattern=...", is of some step. */
+static ib_status check_rules(const ib_plan *p)
 {
     char *rules = ib_strdup(p->opts.rules), *save = NULL;
     ib_status status = rules ? IB_OK : IB_ENOMEM;
-    int index = 0;
-    for (char *rule = rules ? strtok_r(rules, " ,", &save) : NULL; rule && !status; rule = strtok_r(NULL, " ,", &save), index++)
-        if (!(used >> (index & 63) & 1))
-            status = ib_fail(IB_EINVAL, "rules: '%s' matches no layer (isobit inspect lists their names)", rule);
+    for (char *rule = rules ? strtok_r(rules, " ,", &save) : NULL; rule && !status; rule = strtok_r(NULL, " ,", &save)) {
+        char *equal = strrchr(rule, '=');
+        int i = 0;
+        *equal = 0;
+        while (i < p->n_steps && fnmatch(rule, p->steps[i].name, 0))
+            i++;
+        if (i == p->n_steps)
+            status = ib_fail(IB_EINVAL, "rules: '%s=%s' matches no layer (isobit inspect lists their names)", rule, equal + 1);
+    }
     ib_free(rules);
     return status;
 }
@@ -232,7 +235,6 @@ ib_status ib_plan_configure(ib_plan *p)
     if (!(o->averaging_constant >= 0 && o->averaging_constant <= 1))
         return ib_fail(IB_EINVAL, "averaging_constant %g: it is above 0 and at most 1, or 0 for 0.01", o->averaging_constant);
     ib_status status = configure_input(p);
-    uint64_t used = 0;
     for (int i = 0; i < p->n_steps; i++)
         p->steps[i].has_out = !p->steps[i].is_constant && (!p->steps[i].form || p->steps[i].form->own_scale);
     /* An operator without integer form at the end returns fp32, and what feeds it counts as the result. */
@@ -243,7 +245,7 @@ ib_status ib_plan_configure(ib_plan *p)
         ib_step *s = &p->steps[i];
         int bits = o->act_bits;
         s->weight.bits = o->weight_bits;
-        if ((status = apply_rules(p, s, &bits, &used)))
+        if ((status = apply_rules(p, s, &bits)))
             break;
         if (s->is_constant)
             continue;
@@ -259,6 +261,6 @@ ib_status ib_plan_configure(ib_plan *p)
             status = configure_weight(p, s);
     }
     if (!status)
-        status = check_rules(p, used);
+        status = check_rules(p);
     return status ? status : ib_layer_name_new_params(p->net);
 }

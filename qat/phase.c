@@ -52,7 +52,18 @@ static void drop_params(ib_layer *net, int n)
     }
 }
 
-static ib_status prepare(ib_layer *net, ib_graph *g, const ib_qat_opts *opts, int again)
+/* Takes a plan back, with the parameters behind the first n. */
+static ib_status undo(ib_layer *net, ib_plan *p, int n)
+{
+    ib_plan_free(p);
+    if (net->n_params == n)
+        return IB_OK;
+    drop_params(net, n);
+    return ib_layer_name_new_params(net);
+}
+
+/* again: a network that was trained as it is; only_ask: whether it could be done. */
+static ib_status prepare(ib_layer *net, ib_graph *g, const ib_qat_opts *opts, int again, int only_ask)
 {
     if (opts && check_options(opts))
         return IB_EINVAL;
@@ -63,14 +74,9 @@ static ib_status prepare(ib_layer *net, ib_graph *g, const ib_qat_opts *opts, in
     ib_status status = p ? IB_OK : ib_error_status();
     if (p && !again && !p->opts.dynamic)
         status = ib_plan_check_forms(p, 0);
-    if (status) {
-        ib_plan_free(p);
-        if (net->n_params > params) {
-            drop_params(net, params);
-            if (ib_layer_name_new_params(net))
-                return IB_ENOMEM;
-        }
-        return status;
+    if (status || only_ask) {
+        const ib_status undone = undo(net, p, params);
+        return undone ? undone : status;
     }
     ib_layer_settle(net);
     net->quantization.plan = p;
@@ -92,12 +98,19 @@ ib_status ib_qat_prepare(ib_layer *net, ib_graph *g, const ib_qat_opts *opts)
 {
     IB_NEED(net);
     IB_NEED(g);
-    return prepare(net, g, opts, 0);
+    return prepare(net, g, opts, 0, 0);
+}
+
+ib_status ib_qat_check(ib_layer *net, ib_graph *g, const ib_qat_opts *opts)
+{
+    IB_NEED(net);
+    IB_NEED(g);
+    return prepare(net, g, opts, 0, 1);
 }
 
 ib_status ib_qat_prepare_again(ib_layer *net, ib_graph *g, const ib_qat_opts *opts)
 {
-    return prepare(net, g, opts, 1);
+    return prepare(net, g, opts, 1, 0);
 }
 
 ib_status ib_qat_calibrate(ib_layer *net, ib_graph *g, ib_loader *loader, int64_t batches)

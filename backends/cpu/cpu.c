@@ -70,17 +70,19 @@ ib_device *ib_device_open(const char *name)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, survive_forks);
+    const char *own = name ? NULL : getenv("ISOBIT_DEVICE"), *from = own && *own ? "ISOBIT_DEVICE: " : "";
     if (!name)
-        name = getenv("ISOBIT_DEVICE");
+        name = own;
     if (!name || !*name)
         name = "cpu";
     if (strncmp(name, "cpu", 3) || (name[3] && name[3] != ':'))
-        return ib_fail_null(IB_EUNSUPPORTED, "device '%s': this build has cpu, cpu:ref, cpu:base, cpu:avx2, cpu:avx512, cpu:vnni, cpu:bf16, cpu:amx and cpu:neon", name);
+        return ib_fail_null(IB_EUNSUPPORTED, "%sdevice '%s': this build has cpu, cpu:ref, cpu:base, cpu:avx2, cpu:avx512, cpu:vnni, cpu:bf16, cpu:amx "
+                            "and cpu:neon", from, name);
     ib_device *dev = ib_alloc(sizeof *dev);
     if (!dev)
         return NULL;
     if (!fill(dev, name[3] ? name + 4 : NULL)) {
-        ib_fail(IB_EUNSUPPORTED, "device '%s': this machine or build lacks that level", name);
+        ib_fail(IB_EUNSUPPORTED, "%sdevice '%s': this machine or build lacks that level", from, name);
         ib_device_close(dev);
         return NULL;
     }

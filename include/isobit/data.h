@@ -71,6 +71,7 @@ typedef struct ib_loader_opts {
     int shuffle;      /* a new order each epoch, from seed and epoch alone */
     int drop_last;    /* leave out a last batch that is not full */
     uint64_t seed;
+    int64_t samples;  /* an epoch ends behind so many of its order; 0: all */
     float shift;      /* augmentation: up to this many pixels in each direction */
     float rotate;     /* up to this many degrees either way */
     int flip;         /* mirror every other sample, at random */

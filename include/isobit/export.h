@@ -14,7 +14,7 @@ typedef struct ib_program ib_program;
 
 /* Writes down the integer operators that an evaluation of the network runs, with their constants. The network must be
  * in IB_FROZEN and is in IB_EXPORTED afterwards. An operator in fp32 between integer ones is an error that names it;
- * a softmax at the very end is left to the caller (ib_program_note says so). */
+ * a softmax at the very end is left to the caller. */
 ib_program *ib_program_lower(ib_layer *net, ib_graph *g); /* keeps nothing of the network and the graph */
 /* The same without moving on to IB_EXPORTED: for looking, and for programs of several rounding profiles. */
 ib_program *ib_program_of(ib_layer *net, ib_graph *g);
@@ -27,7 +27,8 @@ const ib_input_info *ib_program_input_info(const ib_program *p); /* of images be
 int64_t ib_program_input_size(const ib_program *p);  /* codes of one sample */
 int64_t ib_program_output_size(const ib_program *p);
 int ib_program_output_shape(const ib_program *p, int64_t shape[4]); /* of one sample as a batch, [1,...]; returns the dimensions */
-const char *ib_program_note(const ib_program *p);    /* what was left out; "" if nothing */
+int ib_program_leaves_softmax(const ib_program *p);  /* 1: the network ends with one, which its dequantized outputs lack */
+const char *ib_program_note(const ib_program *p);    /* the same in words; "" if nothing is left out */
 
 /* Codes of normalized inputs x[n,input_size] by the program's first scale. */
 void ib_program_quantize(const ib_program *p, ib_device *dev, int64_t n, const float *x, int8_t *codes);

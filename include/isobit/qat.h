@@ -72,6 +72,8 @@ ib_status ib_qat_set_profile(ib_layer *net, ib_profile profile);
 
 /* IB_FLOAT -> IB_CALIBRATE; IB_EUNSUPPORTED: a layer that has no integer form. Needs ib_layer_init() and ib_layer_set_input(); the graph is used for the trace. */
 ib_status ib_qat_prepare(ib_layer *net, ib_graph *g, const ib_qat_opts *opts);
+/* What ib_qat_prepare() would answer, the network staying as it is: options and rules can be asked before a long training. */
+ib_status ib_qat_check(ib_layer *net, ib_graph *g, const ib_qat_opts *opts);
 /* Shows up to `batches` batches (0: all) to the observers. */
 ib_status ib_qat_calibrate(ib_layer *net, ib_graph *g, ib_loader *loader, int64_t batches);
 /* Moves on to `phase`. From IB_CALIBRATE this fixes the first scales; nothing seen yet is an error. */
