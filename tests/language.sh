@@ -51,12 +51,14 @@ check "plan" [ "$(json total plan.json)" -gt 1000000 ]
 check "plan trains nothing" [ ! -e adapter ]
 
 # ---- one seed, one adapter: threads, kills ----
-long=(finetune "$model" --data "$text" --seq 64 --batch 2 --accumulate 2 --steps 24 --save-every 3 --lora r=4,alpha=8,dropout=0.1 --lr 0.002 --schedule cosine --warmup 3 --base nf4-dq --seed 5)
+long=(finetune "$model" --data "$text" --seq 64 --batch 2 --accumulate 2 --steps 24 --save-every 3 --schedule cosine --warmup 3 --base nf4-dq)
+small=(--lora r=4,alpha=8,dropout=0.1) rate=(--lr 0.002) seed=(--seed 5) rest=("${long[@]}")
+long+=("${small[@]}" "${rate[@]}" "${seed[@]}")
 "$isobit" "${long[@]}" --threads 1 -o t1 >out 2>err; "$isobit" "${long[@]}" --threads 2 -o t2 >out 2>err; "$isobit" "${long[@]}" --threads 3 --checkpoint 1 -o t3 >out 2>err
 check "it runs" [ -f t1/adapter_model.safetensors ]
 check "1 and 2 threads give one adapter" cmp t1/adapter_model.safetensors t2/adapter_model.safetensors
 check "3 threads and a checkpointed layer as well" cmp t1/adapter_model.safetensors t3/adapter_model.safetensors
-check "another seed gives another" eval '"$isobit" "${long[@]}" --seed 6 -o other >out 2>err; ! cmp -s t1/adapter_model.safetensors other/adapter_model.safetensors'
+check "another seed gives another" eval '"$isobit" "${rest[@]}" "${small[@]}" "${rate[@]}" --seed 6 -o other >out 2>err && ! cmp -s t1/adapter_model.safetensors other/adapter_model.safetensors'
 for i in 1 2 3 4 5 6 7 8 9 10; do # SIGKILL at a random moment, until it is done
     rm -rf part
     for n in 1 2 3; do
@@ -73,7 +75,7 @@ check "a state without its adapter gives it again" cmp t1/adapter_model.safetens
 rm -rf part
 timeout -s INT 0.4 "$isobit" "${long[@]}" -o part >out 2>err; "$isobit" "${long[@]}" --resume -o part >out 2>err
 check "Ctrl-C loses nothing" cmp t1/adapter_model.safetensors part/adapter_model.safetensors
-fails 1 "other settings" "$isobit" "${long[@]}" --lr 0.5 --resume -o part
+fails 1 "other settings" "$isobit" "${rest[@]}" "${small[@]}" "${seed[@]}" --lr 0.5 --resume -o part
 # a state of before rows knew special tokens goes on as it began; one of now keeps to its option
 printf '{"text": "<|im_start|>user and more of it<|im_end|>"}\n' >special.jsonl
 rows=(finetune "$model" --data special.jsonl --seq 64 --steps 4 --save-every 2 --lora r=2 --lr 0.01)
@@ -87,7 +89,7 @@ printf '{"text": "a", "score": 1}\n' >score.jsonl
 fails 1 "score.jsonl: line 1: the key 'score' is unknown" "$isobit" finetune "$model" --data score.jsonl --plan
 "$isobit" finetune "$model" --data score.jsonl --ignore-columns score --plan >out 2>err
 check "columns can be set aside" [ $? -eq 0 ]
-eight=("${long[@]}" --optim adamw8bit --paged --lora r=64,alpha=8)
+eight=("${rest[@]}" "${rate[@]}" "${seed[@]}" --optim adamw8bit --paged --lora r=64,alpha=8)
 "$isobit" "${eight[@]}" -o e1 >out 2>err; "$isobit" "${eight[@]}" --threads 1 -o e2 >out 2>err
 check "8-bit paged AdamW" cmp e1/adapter_model.safetensors e2/adapter_model.safetensors
 
