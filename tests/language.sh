@@ -132,7 +132,7 @@ check "nothing is begun that does not fit" [ ! -e x ]
 fails 2 "--lora 'rank'" "$isobit" finetune "$model" --data "$text" --lora rank=3 -o x
 fails 2 "--optim 'lion'" "$isobit" finetune "$model" --data "$text" --optim lion -o x
 fails 2 "--memory 'much'" "$isobit" finetune "$model" --data "$text" --memory much -o x
-fails 1 "/proc/nowhere" "$isobit" finetune "$model" --data "$text" --seq 64 --steps 1 -o /proc/nowhere
+fails 2 "/proc/nowhere" "$isobit" finetune "$model" --data "$text" --seq 64 --steps 1 -o /proc/nowhere
 printf 'ab\377cd' >bad.txt
 fails 1 "bad.txt: the text is not UTF-8: byte 2" "$isobit" finetune "$model" --data bad.txt -o x
 : >empty.txt
