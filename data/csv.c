@@ -47,11 +47,15 @@ static char *next_line(char *line, char *end, int64_t *number)
 }
 
 /* What is wrong with a line, as it can be shown: up to a separator, 20 bytes, or a byte that cannot stand in a text. */
-static ib_status refuse_line(const char *file, int64_t number, const char *bad, int first)
+static ib_status refuse_line(const char *file, int64_t number, int64_t value, const char *bad, int first)
 {
     const size_t n = strcspn(bad + (*bad != 0), ",;\t") + (*bad != 0);
-    return ib_fail(IB_EFORMAT, "%s: line %lld has '%.*s' where a number is expected%s", file, (long long)number,
-                   (int)(n < 20 ? n : 20), bad, first ? " (a header names every column in words)" : "");
+    const int shown = (int)(n < 20 ? n : 20);
+    if (ib_csv_beyond(bad))
+        return ib_fail(IB_ENUMERIC, "%s: line %lld, value %lld is %.*s, which is beyond single precision", file,
+                       (long long)number, (long long)value, shown, bad);
+    return ib_fail(IB_EFORMAT, "%s: line %lld has '%.*s' where a number is expected%s", file, (long long)number, shown,
+                   bad, first ? " (a header names every column in words)" : "");
 }
 
 static ib_status read_rows(rows *r, const char *file)
@@ -85,7 +89,7 @@ static ib_status read_rows(rows *r, const char *file)
             header = line;
             header_number = number;
         } else if (count < 0) {
-            status = refuse_line(file, number, bad, !r->n && !header);
+            status = refuse_line(file, number, -count, bad, !r->n && !header);
         } else if (count > 0 && !(status = add_row(r, file, number, values, count)) && header && r->n == 1 &&
                    (status = ib_csv_check_header(header, ib_csv_separator(line), count))) {
             ib_error_prefix("%s: line %lld", file, (long long)header_number);

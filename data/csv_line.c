@@ -3,6 +3,7 @@
 #include "data/csv_line.h"
 
 #include <locale.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utf8proc.h>
@@ -44,6 +45,13 @@ static const char *read_number(const char *p, float *v)
     return end == p || memchr(p, 'x', (size_t)(end - p)) || memchr(p, 'X', (size_t)(end - p)) ? NULL : end;
 }
 
+int ib_csv_beyond(const char *p)
+{
+    float v;
+    p = skip_blanks(p + (*p == '"'), ' ');
+    return read_number(p, &v) && isinf(v) && strchr("0123456789.", p[*p == '-' || *p == '+']);
+}
+
 int64_t ib_csv_numbers(const char *line, float *values, int64_t max, const char **bad)
 {
     const char separator = ib_csv_separator(line);
@@ -54,16 +62,16 @@ int64_t ib_csv_numbers(const char *line, float *values, int64_t max, const char 
         const int quoted = *p == '"';
         *bad = p;
         p = read_number(quoted ? skip_blanks(p + 1, separator) : p, &v);
-        if (!p)
-            return -1;
+        if (!p || (isinf(v) && ib_csv_beyond(*bad)))
+            return -1 - n;
         if (quoted && *(p = skip_blanks(p, separator)) != '"')
-            return -1;
+            return -1 - n;
         const char *next = skip_blanks(p + quoted, separator);
         if (n < max)
             values[n] = v;
         more = separator == ' ' ? *next && next > p + quoted : *next == separator;
         if (*next && !more)
-            return *bad = next, -1;
+            return *bad = next, -1 - n;
         p = more && separator != ' ' ? skip_blanks(next + 1, separator) : next;
     }
     return n;

@@ -1,6 +1,7 @@
 /* hdf5.c - data sets in HDF5 files. The library crashes on some damaged ones, so files are read in a process apart (apart.c). */
 #include <hdf5.h>
 #include <hdf5_hl.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -57,7 +58,7 @@ static ib_status open_labels(hid_t file, const char *name, const char *labels, i
         status = ib_fail(IB_EFORMAT, "%s: %s is no dataset that can be read", name, labels);
     else if (ndim < 1 || ndim > 2 || (ndim == 2 && count[1] != 1) || (int64_t)count[0] != n)
         status = ib_fail(IB_EFORMAT, "%s: %s of %d dimensions: %llu labels for %lld images", name, labels, ndim, (unsigned long long)count[0], (long long)n);
-    else if (H5Tget_class(type) != H5T_INTEGER)
+    else if (H5Tget_class(type) != H5T_INTEGER && H5Tget_class(type) != H5T_FLOAT)
         status = ib_fail(IB_EFORMAT, "%s: %s are no integers", name, labels);
     else
         status = check_stored(*set, name, labels);
@@ -93,6 +94,11 @@ static ib_status read_attribute(hid_t file, const char *name, int *raw_max)
     return status;
 }
 
+static ib_status unreadable(const char *name, const char *what)
+{
+    return ib_fail(IB_EFORMAT, "%s: %s cannot be read: the file is damaged or cut", name, what);
+}
+
 /* 255 for integers, or what the file says; 0 for reals. */
 static ib_status read_raw_max(hid_t file, hid_t type, const char *name, const char *images, int *raw_max)
 {
@@ -101,6 +107,33 @@ static ib_status read_raw_max(hid_t file, hid_t type, const char *name, const ch
     if (kind != H5T_INTEGER && kind != H5T_FLOAT)
         return ib_fail(IB_EFORMAT, "%s: %s are no numbers", name, images);
     return *raw_max && H5Aexists(file, "raw_max") > 0 ? read_attribute(file, name, raw_max) : IB_OK;
+}
+
+/* A whole set as fp32, or the labels (x NULL) as int32: read as doubles where a value could be lost on the way. */
+static ib_status read_values(hid_t set, hid_t type, const char *name, const char *what, int64_t n, int64_t each,
+                             float *x, int32_t *y)
+{
+    if (x && (H5Tget_class(type) != H5T_FLOAT || H5Tget_size(type) <= sizeof *x))
+        return H5Dread(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, x) < 0 ? unreadable(name, what)
+                                                                                    : IB_OK;
+    double *v = ib_alloc((size_t)n * sizeof *v);
+    ib_status status = v ? IB_OK : IB_ENOMEM;
+    if (v && H5Dread(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, v) < 0)
+        status = unreadable(name, what);
+    for (int64_t i = 0; i < n && !status; i++) {
+        if (x)
+            x[i] = (float)v[i];
+        if (x && isinf(x[i]) && isfinite(v[i]))
+            status = ib_fail(IB_ENUMERIC, "%s: %s: value %.9g in sample %lld is beyond single precision", name, what,
+                             v[i], (long long)(i / each));
+        if (!x && (!(v[i] >= 0 && v[i] <= 65535) || v[i] != floor(v[i])))
+            status = ib_fail(IB_EFORMAT, "%s: %s: label %.17g of sample %lld is no integer from 0 to 65535", name, what,
+                             v[i], (long long)i);
+        if (!x && !status)
+            y[i] = (int32_t)v[i];
+    }
+    ib_free(v);
+    return status;
 }
 
 /* Integers 0..raw_max become 0..1. */
@@ -136,12 +169,9 @@ static ib_dataset *read_sets(hid_t file, const char *name, const char *images, c
         goto done;
     if (!(d = ib_dataset_reserve(name, s[0], s[1], s[2], s[3], raw_max, labelled)))
         goto done;
-    if (H5Dread(di, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, d->x) < 0 ||
-        (labelled && H5Dread(dl, H5T_NATIVE_INT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, d->y) < 0)) {
-        ib_fail(IB_EFORMAT, "%s: %s or %s cannot be read: the file is damaged or cut", name, images, labels);
-        ib_dataset_free(d);
-        d = NULL;
-    } else if (scale(d)) {
+    const int64_t each = s[1] * s[2] * s[3];
+    if (read_values(di, type, name, images, s[0] * each, each, d->x, NULL) ||
+        (labelled && read_values(dl, -1, name, labels, s[0], 1, NULL, d->y)) || scale(d)) {
         ib_dataset_free(d);
         d = NULL;
     }

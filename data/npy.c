@@ -164,6 +164,12 @@ static ib_dataset *read_values(const npy *a, ib_split split, const ib_input_info
     for (int64_t i = 0; d && i < a->values; i++) {
         const double v = value_of(a, t, a->fortran ? place_of(a, i) : i);
         d->x[i] = (float)v;
+        if (isinf(d->x[i]) && isfinite(v)) {
+            ib_fail(IB_ENUMERIC, "%s: value %.9g in sample %lld is beyond single precision", a->path, v,
+                    (long long)(i / (a->values / s[0])));
+            ib_dataset_free(d);
+            return NULL;
+        }
         if (t->kind != 'f' && ((double)d->x[i] != v || (raw_max && !(v >= 0 && v <= raw_max)))) {
             const long long sample = i / (a->values / s[0]);
             if (raw_max)

@@ -40,6 +40,11 @@ static ib_status take(const char *path, const char *open, const ib_mapped *file,
 {
     const int64_t offset = number(t, "offset", 0),
                   length = number(t, "length", (int64_t)file->size - (offset < 0 ? 0 : offset));
+    const int type = t->data_type, width = type == 1 || type == 6 ? 4 : type == 7 || type == 11 ? 8 : 0;
+    const int64_t n = ib_import_count(t), need = n * width;
+    if (need > 0 && length >= 0 && need != length)
+        return ib_fail(IB_EFORMAT, "%s: constant '%s' has %lld elements of %lld bytes; of %s it takes %lld", path,
+                       t->name ? t->name : "", (long long)n, (long long)width, open, (long long)length);
     if (offset < 0 || length < 0 || (size_t)offset > file->size || (size_t)length > file->size - (size_t)offset)
         return ib_fail(IB_EFORMAT, "%s: constant '%s' lies at %lld, %lld bytes long, of %s, which has %zu", path,
                        t->name ? t->name : "", (long long)offset, (long long)length, open, file->size);

@@ -1,4 +1,5 @@
 /* import_onnx_node.c - names, attributes and constants of a node, and the line that it becomes. */
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -151,6 +152,11 @@ float *ib_import_reals(const ib_importer *m, const ib_symbol *s, int64_t *n)
         } v;
         memcpy(&v, from, width);
         x[i] = type == 1 ? v.f : type == 6 ? (float)v.i : type == 7 ? (float)v.l : (float)v.d;
+        if (type == 11 && isinf(x[i]) && isfinite(v.d)) {
+            ib_fail(IB_ENUMERIC, "%s: constant '%s': %g is beyond single precision", m->path, s->name, v.d);
+            ib_free(x);
+            return NULL;
+        }
     }
     return x;
 }

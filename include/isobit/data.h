@@ -39,6 +39,7 @@ typedef struct ib_dataset ib_dataset;
  *               and std 1, or nothing (std 0), x is the value itself, bit for bit
  * net NULL: bytes of npy are raw values 0..255, its other integers real numbers; csv ends at 255 or at its largest value.
  *
+ * Finite numbers that fp32 cannot hold, and labels that are not whole and from 0 to 65535, are refused by their value.
  * NULL with ib_error() naming the file and the place when it cannot be read, is cut short or holds what cannot be. */
 ib_dataset *ib_dataset_open_for(const char *spec, ib_split split, const ib_input_info *net);
 ib_dataset *ib_dataset_open(const char *spec, ib_split split); /* the same with net NULL */
