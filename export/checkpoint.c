@@ -204,6 +204,9 @@ static int read_step(hid_t g, ib_step *s)
     s->observer.hi = range[1];
     s->out.scale = range[2];
     s->observer.count = count[0];
+    if (count[1] < s->out.qmin || count[1] > s->out.qmax)
+        return ib_fail(IB_EFORMAT, "layer '%s': its zero point is %lld, its codes are %d to %d", s->name,
+                       (long long)count[1], s->out.qmin, s->out.qmax);
     s->out.zero = (int)count[1];
     return 0;
 }
