@@ -34,10 +34,12 @@ void language_close(language *l)
     ib_device_close(l->dev);
 }
 
-static int tokens(language *l, const char *path, ib_ids *out)
+/* without_end: llama.cpp's tools drop one newline at the end of a file (common/arg.cpp, --file). */
+static int tokens(language *l, const char *path, int without_end, ib_ids *out)
 {
-    size_t n;
+    size_t n = 0;
     char *text = ib_text_read(path, &n);
+    n -= without_end && n && text[n - 1] == '\n';
     int status = text ? 0 : complain();
     if (text && ib_tokenize(l->t, text, n, 0, out))
         status = fprintf(stderr, "isobit: %s: %s\n", path, ib_error()) > 0;
@@ -51,7 +53,7 @@ int language_perplexity(language *l, const char *model, const char *text, ib_per
                         ib_perplexity_result *out)
 {
     ib_ids ids = {0};
-    int status = tokens(l, text, &ids);
+    int status = tokens(l, text, p.in_place, &ids);
     p.bos = ib_tokenizer_adds_bos(l->t) ? ib_tokenizer_bos(l->t) : -1;
     if (!status && ib_lm_perplexity(l->m, l->g, ids.id, ids.n, &p, out)) {
         if (ib_error_status() == IB_EINVAL || ib_error_status() == IB_ENUMERIC) /* of the text; of the model */

@@ -185,7 +185,7 @@ ib_status ib_tokenizer_finish(ib_tokenizer *t)
     t->splittable = 1;
     for (int id = 0; id < t->n; id++) {
         const ib_token *k = &t->token[id];
-        if (k->n && (k->kind == IB_TOKEN_CONTROL || k->kind == IB_TOKEN_USER))
+        if (k->n && (k->kind == IB_TOKEN_CONTROL || k->kind == IB_TOKEN_USER || k->kind == IB_TOKEN_UNKNOWN))
             list[t->n_special++] = id;
         else if (!t->byte_level)
             for (uint32_t i = 3; i + 3 <= k->n; i++)

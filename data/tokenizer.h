@@ -45,7 +45,7 @@ struct ib_tokenizer {
     char *pattern[IB_MAX_SPLITS]; /* of split, as the file or the table has it */
     pcre2_match_data *match;
     int n_splits;
-    int32_t *special; /* control and user-defined tokens, longest first within a first byte */
+    int32_t *special; /* control, unknown and user-defined tokens, longest first within a first byte */
     int n_special, special_from[257];
     char *path; /* what it was opened from */
     char *chat_template;

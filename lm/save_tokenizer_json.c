@@ -53,7 +53,8 @@ static struct json_object *added_tokens(const ib_tokenizer *t)
 {
     struct json_object *list = json_object_new_array();
     for (int id = 0; id < t->n; id++) {
-        if (t->token[id].kind != IB_TOKEN_CONTROL && t->token[id].kind != IB_TOKEN_USER)
+        const int user = t->token[id].kind == IB_TOKEN_USER;
+        if (!user && t->token[id].kind != IB_TOKEN_CONTROL && t->token[id].kind != IB_TOKEN_UNKNOWN)
             continue;
         struct json_object *a = json_object_new_object();
         put(a, "id", json_object_new_int(id));
@@ -61,7 +62,7 @@ static struct json_object *added_tokens(const ib_tokenizer *t)
         const char *const off[] = {"single_word", "lstrip", "rstrip", "normalized"};
         for (int i = 0; i < 4; i++)
             put(a, off[i], json_object_new_boolean(0));
-        put(a, "special", json_object_new_boolean(t->token[id].kind == IB_TOKEN_CONTROL));
+        put(a, "special", json_object_new_boolean(!user));
         json_object_array_add(list, a);
     }
     return list;

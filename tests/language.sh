@@ -39,6 +39,14 @@ check "an adapter" eval 'grep -q q_proj chat/adapter_config.json && "$isobit" in
 check "perplexity" [ "$(json windows ppl.json)" = 4 ]
 "$isobit" perplexity "$model" --text "$text" --ctx 128 --windows 4 --windows-like isobit --json >ppl2.json 2>err
 check "windows by name" [ "$(json nll ppl.json | cut -c1-1)" = "$(json nll ppl2.json | cut -c1-1)" ]
+for digits in 1234567 12345678 123456789 1234567890; do # one token each: one of the four would fill a window by its newline
+    for end in '' '\n'; do
+        printf "$digits$end" >digits.txt
+        "$isobit" perplexity "$model" --text digits.txt --ctx 4 --windows-like llama.cpp --json >digits.json 2>err
+        json nll digits.json
+    done >nlls
+    check "llama.cpp drops the newline at the end of $digits" [ "$(sed -n 1p nlls)" = "$(sed -n 2p nlls)" -a -s nlls ]
+done
 fails 2 "--windows-like 'x': isobit and llama.cpp" "$isobit" perplexity "$model" --text "$text" --windows-like x
 "$isobit" generate "$model" --prompt "hello" -n 12 --seed 4 >g1 2>err; "$isobit" generate "$model" --prompt "hello" -n 12 --seed 4 --threads 1 >g2 2>err
 check "one seed, one text" cmp g1 g2

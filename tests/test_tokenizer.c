@@ -139,6 +139,42 @@ static void tokenizers_survive_files(void)
     }
 }
 
+/* A GGUF token of type unknown (2) is found in text as control tokens are (llama.cpp b11549), and so again from a folder. */
+static void unknown_tokens_are_special(void)
+{
+    char gguf[64], folder[64];
+    size_t size;
+    snprintf(gguf, sizeof gguf, "/tmp/isobit-test-unknown-%ld.gguf", (long)getpid());
+    snprintf(folder, sizeof folder, "/tmp/isobit-test-unknown-%ld", (long)getpid());
+    ib_lm *m = ib_lm_new(&(ib_lm_config){.layers = 1, .width = 32, .ff = 32, .heads = 2, .groups = 1, .vocabulary = 600,
+                                         .context = 16}, 1);
+    ib_lm_saved saved;
+    REQUIRE(m && !ib_lm_save(m, MODELS "tokenizer_spm", gguf, "f16", &saved, NULL, NULL));
+    ib_tokenizer *t = opened(gguf);
+    const int32_t unk = ib_token_find(t, "<unk>", 5);
+    ib_tokenizer_free(t);
+    unsigned char *bytes = ib_file_read(gguf, &size);
+    static const char key[] = "tokenizer.ggml.token_type";
+    size_t at = 0;
+    REQUIRE(bytes && unk >= 0);
+    while (at + sizeof key < size && memcmp(bytes + at, key, strlen(key)))
+        at++;
+    REQUIRE(at + sizeof key < size);
+    bytes[at + strlen(key) + 16 + 4 * (size_t)unk] = IB_TOKEN_UNKNOWN; /* behind the key: type, type of elements, their number */
+    REQUIRE(!ib_file_replace(gguf, bytes, size) && !ib_lm_save(m, gguf, folder, "f16", &saved, NULL, NULL));
+    for (int k = 0; k < 2; k++) {
+        ib_ids with = {0}, without = {0};
+        t = opened(k ? folder : gguf);
+        CHECK(!ib_tokenize(t, "<unk>", 5, 1, &with) && with.n == 1 && with.id[0] == unk);
+        CHECK(!ib_tokenize(t, "<unk>", 5, 0, &without) && without.n > 1);
+        ib_free_ids(&with);
+        ib_free_ids(&without);
+        ib_tokenizer_free(t);
+    }
+    ib_free(bytes);
+    ib_lm_free(m);
+}
+
 /* The tokens that the mask covers are `want`. */
 static void check_said(ib_tokenizer *t, const ib_message *m, int n, int reply, const char *want)
 {
@@ -282,5 +318,5 @@ static void templates_that_say_more(void)
 }
 
 SUITE("tokenizer", T(fields_are_honoured_or_refused), T(templates_that_say_more), T(tokenizers_equal_hugging_face),
-      T(tokenizers_survive_files), T(names_equal_llama_cpp), T(other_names_are_refused), T(chat_templates),
-      T(masks_of_composed_text))
+      T(tokenizers_survive_files), T(names_equal_llama_cpp), T(other_names_are_refused), T(unknown_tokens_are_special),
+      T(chat_templates), T(masks_of_composed_text))
