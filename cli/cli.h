@@ -21,6 +21,7 @@ typedef struct common {
     const char *data, *device;
     int threads, json;
     int64_t limit;
+    ib_data_opts table; /* how its table is read; the schema is the network's */
 } common;
 extern const struct argp common_argp; /* a child parser; its input is a common * */
 #define COMMON_CHILD {&common_argp, 0, "Common options:", 100}
@@ -49,8 +50,10 @@ typedef struct session {
 int session_open(session *s, const common *o);
 /* Opens a checkpoint and (data not NULL) the test data that fit it. */
 int session_model(session *s, const common *o, const char *path);
-/* Opens the data as s->test: a part or all of them, which must fit the input; labels are not looked at. */
-int session_data(session *s, const common *o, const ib_input_info *info, ib_split split);
+/* Opens the data as s->test: a part or all of them, which must fit the input and the schema (NULL: none); labels are not looked at. */
+int session_data(session *s, const common *o, const ib_input_info *info, const ib_schema *schema, ib_split split);
+/* Both parts, as s->train and s->test, for a network that is known or (net NULL) to be made. */
+int session_parts(session *s, const common *o, const ib_input_info *net, const ib_schema *schema);
 /* A network that was imported without a word about its input (std 0) takes what these data hold, as it is, from here on. */
 void session_settle(session *s, const ib_dataset *d);
 void session_close(session *s);

@@ -61,7 +61,7 @@ int command_eval(int argc, char **argv)
     parse_options(&argp, argc, argv, &o);
     int status = engine_open(&e, &s, &o.common, o.model, o.engine, 100);
     if (!status)
-        status = session_data(&s, &o.common, &e.input, IB_SPLIT_TEST) || need_labels(&s, &e);
+        status = session_data(&s, &o.common, &e.input, e.schema, IB_SPLIT_TEST) || need_labels(&s, &e);
     if (!status) {
         const double start = seconds();
         status = e.program ? run_program(&s, &e, &accuracy) : evaluate(&s, s.test, !strcmp(e.name, "float"), &accuracy, &loss);

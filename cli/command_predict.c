@@ -173,7 +173,7 @@ int command_predict(int argc, char **argv)
         e.input.raw_max = 0;
     }
     if (!status)
-        status = session_data(&s, &o.common, &e.input, o.split) || describe(&o, &e, &p) || predict(&o, &e, &p);
+        status = session_data(&s, &o.common, &e.input, o.normalized ? NULL : e.schema, o.split) || describe(&o, &e, &p) || predict(&o, &e, &p);
     if (!status && o.common.json && o.out)
         report(&o, &p, seconds() - start);
     engine_close(&e);

@@ -134,14 +134,14 @@ int command_quantize(int argc, char **argv)
         return 2;
     if (ib_qat_bits_parse(o.qat, &o.quant))
         return complain(), 2;
-    int status = session_model(&s, &o.common, o.model);
+    common no_data = o.common;
+    no_data.data = NULL;
+    no_data.table = (ib_data_opts){0};
+    int status = session_model(&s, &no_data, o.model);
     if (!status && ib_qat_phase(s.net) != IB_FLOAT)
         status = fprintf(stderr, "isobit: %s: is quantized already\n", o.model) != 0;
-    if (!status && (!(s.train = ib_dataset_open_for(o.common.data, IB_SPLIT_TRAIN, ib_layer_input(s.net))) ||
-                    ib_dataset_check_input(s.train, ib_layer_input(s.net))))
-        status = complain();
-    if (!status && o.common.limit)
-        ib_dataset_limit(s.train, o.common.limit);
+    if (!status)
+        status = session_parts(&s, &o.common, ib_layer_input(s.net), ib_layer_schema(s.net));
     if (!status)
         session_settle(&s, s.train);
     if (!status)

@@ -19,21 +19,22 @@ typedef struct training {
     char model[32]; /* "": a network that the checkpoint describes */
 } training;
 
+static int is_table(const session *s)
+{
+    const ib_schema *schema = ib_dataset_schema(s->train);
+    return schema && ib_schema_of(schema)->n_columns;
+}
+
 static int is_quantized(const training *t)
 {
     return strcmp(t->o.qat, "none") != 0;
 }
 
-/* Both parts, for the network that training begins with or, net NULL, one that is to be made. */
-static int open_data(training *t, const ib_input_info *net)
+/* Both parts, for the network that training begins with or, net NULL, one that is to be made. How long a table is trained depends on it. */
+static int open_data(training *t, const ib_layer *net)
 {
-    session *s = &t->s;
-    if (!(s->train = ib_dataset_open_for(t->o.common.data, IB_SPLIT_TRAIN, net)) ||
-        !(s->test = ib_dataset_open_for(t->o.common.data, IB_SPLIT_TEST, net)))
-        return complain();
-    ib_dataset_limit(s->train, t->o.common.limit);
-    ib_dataset_limit(s->test, t->o.common.limit);
-    return 0;
+    const int status = session_parts(&t->s, &t->o.common, net ? ib_layer_input(net) : NULL, net ? ib_layer_schema(net) : NULL);
+    return status ? status : train_options_complete(&t->o, is_table(&t->s) ? ib_dataset_count(t->s.train) : 0);
 }
 
 static int open_network(training *t)
@@ -48,8 +49,9 @@ static int open_network(training *t)
         ib_checkpoint_release(&c);
         if (ib_qat_phase(s->net) != IB_FLOAT)
             return fprintf(stderr, "isobit: %s: is quantized already: begin with the float checkpoint\n", o->init), 1;
-        if (open_data(t, ib_layer_input(s->net)))
-            return 1;
+        const int status = open_data(t, s->net);
+        if (status)
+            return status;
         session_settle(s, s->train);
         in = *ib_layer_input(s->net);
         if (ib_dataset_check_labels(s->train, &in))
@@ -57,8 +59,9 @@ static int open_network(training *t)
         snprintf(t->model, sizeof t->model, "%s", c.model);
     } else {
         snprintf(t->model, sizeof t->model, "%s", o->model);
-        if (open_data(t, NULL))
-            return 1;
+        const int status = open_data(t, NULL);
+        if (status)
+            return status;
         in = ib_dataset_info(s->train);
         if (ib_dataset_check_labels(s->train, &in))
             return complain();
@@ -66,6 +69,8 @@ static int open_network(training *t)
             return complain();
         ib_layer_set_input(s->net, &in);
     }
+    if (ib_dataset_schema(s->train) && ib_layer_set_schema(s->net, ib_dataset_schema(s->train)))
+        return complain();
     if (ib_dataset_check_labels(s->test, &in) || (is_quantized(t) && ib_qat_check(s->net, s->g, &o->quant)))
         return complain();
     t->opt = !strcmp(o->optimizer, "sgd")
@@ -113,6 +118,17 @@ static int same_settings(const training *t, const char *text)
     return !differs(t, was, now);
 }
 
+/* A table that has become another one since gives other means, classes or categories. */
+static int same_table(const training *t, const ib_schema *now)
+{
+    const ib_schema *was = ib_layer_schema(t->s.net);
+    char *a = was ? ib_schema_text(was) : NULL, *b = now ? ib_schema_text(now) : NULL;
+    const int same = !a == !b && (!a || !strcmp(a, b));
+    free(a);
+    free(b);
+    return same ? 0 : fprintf(stderr, "isobit: %s: was trained on another table than %s is now\n", t->o.out, t->o.common.data) > 0;
+}
+
 /* Goes on from a checkpoint, if there is one. */
 static int open_checkpoint(training *t)
 {
@@ -123,8 +139,11 @@ static int open_checkpoint(training *t)
     if (t->o.resume && !access(t->o.out, F_OK)) {
         if (!same_settings(t, text))
             return 1;
-        if (ib_checkpoint_restore(t->o.out, t->s.net, t->s.g, t->opt, c))
-            return complain();
+        ib_schema *now = ib_schema_hold(ib_layer_schema(t->s.net));
+        const int bad = ib_checkpoint_restore(t->o.out, t->s.net, t->s.g, t->opt, c) ? complain() : same_table(t, now);
+        ib_schema_free(now);
+        if (bad)
+            return 1;
         for (int i = 0; i < 2; i++) {
             t->schedule[i].best = c->state[3 * i];
             t->schedule[i].bad = (int64_t)c->state[3 * i + 1];
@@ -316,13 +335,31 @@ static void report(const training *t)
         printf("%s: accuracy %.2f %%; written to %s\n", *t->model ? t->model : t->o.init, 100 * t->accuracy, t->o.out);
 }
 
+/* What a table was understood as. */
+static void print_table(const training *t)
+{
+    const ib_schema_opts *s = ib_schema_of(ib_dataset_schema(t->s.train));
+    int numbers = 0;
+    for (int i = 0; i < s->n_columns; i++)
+        numbers += !s->columns[i].n_names;
+    printf("%s on %s: a table of %d columns of numbers and %d of names, %d inputs; label '%s' of %d classes", *t->model ? t->model : t->o.init,
+           t->o.common.data, numbers, s->n_columns - numbers, ib_layer_input(t->s.net)->c, s->label, s->n_classes);
+    for (int i = 0; i < s->n_classes && i < 6; i++)
+        printf("%s%s", i ? ", " : ": ", s->classes[i]);
+    printf("%s; %lld training and %lld test rows, %lld epochs of batches of %lld, %s, %d thread%s\n", s->n_classes > 6 ? ", ..." : "",
+           (long long)ib_dataset_count(t->s.train), (long long)ib_dataset_count(t->s.test), (long long)t->o.epochs, (long long)t->o.batch,
+           ib_device_name(t->s.dev), ib_threads(), ib_threads() > 1 ? "s" : "");
+}
+
 static int train(training *t)
 {
     progress p;
     int status = 0;
     progress_start(&p, "train", t->s.c.total_steps);
     t->started = seconds();
-    if (!t->o.common.json)
+    if (!t->o.common.json && is_table(&t->s))
+        print_table(t);
+    else if (!t->o.common.json)
         printf("%s on %s: %lld training and %lld test samples of %dx%dx%d, %s, %d thread%s\n", *t->model ? t->model : t->o.init, t->o.common.data,
                (long long)ib_dataset_count(t->s.train), (long long)ib_dataset_count(t->s.test), ib_layer_input(t->s.net)->c,
                ib_layer_input(t->s.net)->h, ib_layer_input(t->s.net)->w, ib_device_name(t->s.dev), ib_threads(), ib_threads() > 1 ? "s" : "");

@@ -92,6 +92,7 @@ int engine_open(engine *e, session *s, const common *o, const char *path, const 
         return fprintf(stderr, "isobit: %s: is an integer program, which --engine %s cannot run\n", path, name), 2;
     common no_data = *o;
     no_data.data = NULL;
+    no_data.table = (ib_data_opts){0};
     int status = e->program ? session_open(s, o) : session_model(s, &no_data, path);
     if (status)
         return status;
@@ -100,6 +101,7 @@ int engine_open(engine *e, session *s, const common *o, const char *path, const 
     if (is_float && !strcmp(e->name, "qat"))
         return fprintf(stderr, "isobit: %s: was trained in float: it has no quantized forward\n", path), 1;
     e->input = s->net ? *ib_layer_input(s->net) : *ib_program_input_info(e->program);
+    e->schema = s->net ? ib_layer_schema(s->net) : ib_program_schema(e->program);
     if (s->net)
         status = look(e) || (!strcmp(e->name, "integer") && lower(e, path));
     if (!status && e->program)

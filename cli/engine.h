@@ -15,6 +15,7 @@ typedef struct engine {
     session *s;
     const char *name;     /* "float", "qat", "integer" */
     ib_input_info input;
+    const ib_schema *schema; /* what inputs and classes mean, or NULL */
     ib_program *program;  /* of the integer engine, else NULL */
     ib_runner *runner;
     int64_t batch;        /* samples in a run at most */

@@ -7,7 +7,7 @@
 
 #include "cli/cli.h"
 
-enum { KEY_DATA = 1000, KEY_DEVICE, KEY_THREADS, KEY_JSON, KEY_LIMIT };
+enum { KEY_DATA = 1000, KEY_DEVICE, KEY_THREADS, KEY_JSON, KEY_LIMIT, KEY_LABEL, KEY_DROP, KEY_MISSING, KEY_SPLIT_SEED, KEY_TEST_SHARE };
 
 static const struct argp_option machine_options[] = {
     {"device", KEY_DEVICE, "NAME", 0, "cpu, cpu:ref, cpu:base, cpu:avx2, cpu:avx512, cpu:vnni, cpu:bf16, cpu:amx", 0},
@@ -41,18 +41,46 @@ const struct argp machine_argp = {machine_options, parse_machine, NULL, NULL, NU
 static const struct argp_option options[] = {
     {"data", KEY_DATA, "SPEC", 0, "digits (default), idx:DIR, hdf5:FILE, csv:FILE[:CxHxW], npy:FILE or f32:FILE[:CxHxW]", 0},
     {"limit", KEY_LIMIT, "N", 0, "use the first N samples of each data set", 0},
+    {"label", KEY_LABEL, "COLUMN", 0, "of a table: the column of labels, by name or by number from 1 (default: the last, or the model's)", 0},
+    {"drop", KEY_DROP, "COLUMNS", 0, "of a table: columns to leave out, names or numbers with commas between", 0},
+    {"missing", KEY_MISSING, "HOW", 0, "of a table: mean fills in values that are missing, with the column's mean or most frequent name; they are refused else", 0},
+    {"test-share", KEY_TEST_SHARE, "X", 0, "of a table: the share of each class's rows that is the test part (default 0.2, or as the model was trained)", 0},
+    {"split-seed", KEY_SPLIT_SEED, "N", 0, "of a table: which rows these are (default: always the same)", 0},
     {0},
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     common *o = state->input;
+    int64_t n;
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = o;
         return 0;
     case KEY_DATA:
         o->data = arg;
+        return 0;
+    case KEY_LABEL:
+        o->table.label = arg;
+        return 0;
+    case KEY_DROP:
+        o->table.drop = arg;
+        return 0;
+    case KEY_MISSING:
+        if (strcmp(arg, "mean")) {
+            fprintf(stderr, "isobit: --missing '%s': mean is possible\n", arg);
+            exit(2);
+        }
+        o->table.fill_missing = 1;
+        return 0;
+    case KEY_TEST_SHARE:
+        if (parse_float(arg, "--test-share", 1e-6, 1, &o->table.test_share))
+            exit(2);
+        return 0;
+    case KEY_SPLIT_SEED:
+        if (parse_int(arg, "--split-seed", 1, INT64_MAX, &n))
+            exit(2);
+        o->table.split_seed = (uint64_t)n;
         return 0;
     case KEY_LIMIT:
         if (parse_int(arg, "--limit", 1, INT64_MAX, &o->limit))
@@ -128,10 +156,32 @@ int session_open(session *s, const common *o)
     return 0;
 }
 
-int session_data(session *s, const common *o, const ib_input_info *info, ib_split split)
+static void tell_note(const ib_dataset *d)
 {
-    if (!(s->test = ib_dataset_open_for(o->data, split, info)) || ib_dataset_check_input(s->test, info))
+    if (*ib_dataset_note(d))
+        fprintf(stderr, "isobit: note: %s\n", ib_dataset_note(d));
+}
+
+int session_data(session *s, const common *o, const ib_input_info *info, const ib_schema *schema, ib_split split)
+{
+    ib_data_opts opts = o->table;
+    opts.schema = schema;
+    if (!(s->test = ib_dataset_open_with(o->data, split, info, &opts)) || ib_dataset_check_input(s->test, info))
         return complain();
+    tell_note(s->test);
+    ib_dataset_limit(s->test, o->limit);
+    return 0;
+}
+
+int session_parts(session *s, const common *o, const ib_input_info *net, const ib_schema *schema)
+{
+    ib_data_opts opts = o->table;
+    opts.schema = schema;
+    if (ib_dataset_open_parts(o->data, net, &opts, &s->train, &s->test) ||
+        (net && (ib_dataset_check_input(s->test, net) || ib_dataset_check_input(s->train, net))))
+        return complain();
+    tell_note(s->train);
+    ib_dataset_limit(s->train, o->limit);
     ib_dataset_limit(s->test, o->limit);
     return 0;
 }
@@ -147,13 +197,26 @@ void session_settle(session *s, const ib_dataset *d)
     ib_layer_set_input(s->net, &in);
 }
 
+/* 1 after telling that there is no table to read in the way that was asked for. */
+static int refuse_table(const common *o)
+{
+    const ib_data_opts *t = &o->table;
+    return !o->data &&
+           (refuse_alone("label", t->label, "--data csv:FILE") || refuse_alone("drop", t->drop, "--data csv:FILE") ||
+            refuse_alone("missing", t->fill_missing ? t : NULL, "--data csv:FILE") ||
+            refuse_alone("test-share", t->test_share > 0 ? t : NULL, "--data csv:FILE") ||
+            refuse_alone("split-seed", t->split_seed ? t : NULL, "--data csv:FILE"));
+}
+
 int session_model(session *s, const common *o, const char *path)
 {
+    if (refuse_table(o))
+        return 2;
     if (session_open(s, o))
         return 1;
     if (!(s->net = ib_checkpoint_open(path, s->g, &s->c)))
         return complain();
-    return o->data ? session_data(s, o, ib_layer_input(s->net), IB_SPLIT_TEST) : 0;
+    return o->data ? session_data(s, o, ib_layer_input(s->net), ib_layer_schema(s->net), IB_SPLIT_TEST) : 0;
 }
 
 void session_close(session *s)

@@ -177,8 +177,8 @@ int train_options_parse(train_options *o, int argc, char **argv)
 {
     static const struct argp_child children[] = {COMMON_CHILD, {0}};
     const struct argp argp = {options, parse, NULL, doc, children, NULL, NULL};
-    *o = (train_options){.common = {.data = "digits"}, .model = "mlp", .qat = "none", .optimizer = "adamw", .epochs = 12, .qat_from = -1,
-                         .batch = 64, .seed = 1, .calibrate = 20, .momentum = 0.9, .decay = -1, .schedule = IB_COSINE};
+    *o = (train_options){.common = {.data = "digits"}, .model = "mlp", .qat = "none", .optimizer = "adamw", .qat_from = -1, .seed = 1,
+                         .calibrate = 20, .momentum = 0.9, .decay = -1, .schedule = IB_COSINE};
     parse_options(&argp, argc, argv, o);
     if (!o->out)
         return fprintf(stderr, "isobit: train needs -o FILE, the checkpoint to write\n"), 2;
@@ -193,6 +193,23 @@ int train_options_parse(train_options *o, int argc, char **argv)
         return fprintf(stderr, "isobit: --optim '%s': adamw and sgd are possible\n", o->optimizer), 2;
     if (has_idle(o))
         return 2;
+    return strncmp(o->common.data, "csv:", 4) ? train_options_complete(o, 0) : 0;
+}
+
+/* Epochs and batches that suit small tables: as many steps as it takes, whatever the number of rows. */
+static void fill_in(train_options *o, int64_t rows)
+{
+    const int64_t batch = !rows || rows >= 4096 ? 64 : rows >= 1024 ? 32 : 16;
+    o->batch = o->batch ? o->batch : batch;
+    const int64_t steps = rows > o->batch ? rows / o->batch : 1, epochs = rows ? 1500 / steps : 0;
+    if (!o->epochs)
+        o->epochs = epochs < 12 ? 12 : epochs > 150 ? 150 : epochs;
+}
+
+int train_options_complete(train_options *o, int64_t rows)
+{
+    const int sgd = !strcmp(o->optimizer, "sgd");
+    fill_in(o, rows);
     o->lr = o->lr > 0 ? o->lr : sgd ? 0.05 : 2e-3;
     o->qat_lr = o->qat_lr > 0 ? o->qat_lr : o->lr / 2;
     o->decay = o->decay >= 0 ? o->decay : sgd ? 0 : 0.01;
@@ -219,14 +236,20 @@ int train_options_text(const train_options *o, char *text, size_t size)
     char averaging[32] = ""; /* what older checkpoints do not name has its default */
     if (q->averaging_constant > 0)
         snprintf(averaging, sizeof averaging, " averaging=%g", q->averaging_constant);
+    char table[256] = ""; /* and what they do not tell of tables is the default */
+    const ib_data_opts *d = &o->common.table;
+    const int said = d->label || d->drop || d->fill_missing || d->split_seed || d->test_share > 0;
+    if (said && snprintf(table, sizeof table, " label=%s drop=%s missing=%d split=%llu test=%g", d->label ? d->label : "", d->drop ? d->drop : "",
+                         d->fill_missing, (unsigned long long)d->split_seed, d->test_share) >= (int)sizeof table)
+        return fprintf(stderr, "isobit: --label and --drop take more than a checkpoint keeps: columns have numbers too\n"), 1;
     const int length = snprintf(text, size,
              "data=%s epochs=%lld batch=%lld lr=%g optim=%s momentum=%g decay=%g schedule=%d smoothing=%g clip=%g shift=%g rotate=%g flip=%d "
              "qat=%s from=%lld qat_lr=%g freeze=%lld calibrate=%lld profile=%s observer=%s weights=%s granularity=%d:%d rules=%s input=%d "
-             "symmetric=%d percentile=%g reestimate=%d limit=%lld%s",
+             "symmetric=%d percentile=%g reestimate=%d limit=%lld%s%s",
              o->common.data, (long long)o->epochs, (long long)o->batch, o->lr, o->optimizer, o->momentum, o->decay, (int)o->schedule, o->smoothing,
              o->clip, o->shift, o->rotate, o->flip, o->qat, (long long)o->qat_from, o->qat_lr, (long long)o->freeze, (long long)o->calibrate,
              ib_profile_name(q->profile), q->observer ? q->observer : "auto", q->weight_observer ? q->weight_observer : "auto", (int)q->granularity,
-             q->group_size, q->rules ? q->rules : "", q->input_bits, q->symmetric, q->percentile, o->reestimate, (long long)o->common.limit, averaging);
+             q->group_size, q->rules ? q->rules : "", q->input_bits, q->symmetric, q->percentile, o->reestimate, (long long)o->common.limit, averaging, table);
     if (length >= 0 && (size_t)length < size)
         return 0;
     fprintf(stderr, "isobit: the settings take %d characters, a checkpoint keeps %zu: shorten --rules or --data\n", length, size - 1);

@@ -15,10 +15,12 @@ typedef struct train_options {
     uint64_t given; /* bit of each option's key */
 } train_options;
 
-/* Parses and completes; 0, or the exit status. */
+/* Parses and, where the data are no table, completes; 0, or the exit status. */
 int train_options_parse(train_options *o, int argc, char **argv);
 /* 1 after telling that a batch or the calibration is to have more than the data hold: so many samples, so many batches. */
 int train_options_exceed(const train_options *o, int64_t samples, int64_t batches);
+/* Fills in what was not given: for a table of `rows` training rows, or (0) pictures. 0, or the exit status. */
+int train_options_complete(train_options *o, int64_t rows);
 /* The settings that decide the result, in one line: what a resumed run must share. 1 after telling that they are too long. */
 int train_options_text(const train_options *o, char *text, size_t size);
 

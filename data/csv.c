@@ -1,126 +1,125 @@
-/* csv.c - numbers separated by commas, semicolons, tabs or blanks, the label last or none; plain or gzip. */
+/* csv.c - text files of values: pictures a line each, or a table (data.h says which). */
 #include <math.h>
-#include <string.h>
+#include <stdlib.h>
 
-#include <isobit/text.h>
+#include "data/table.h"
 
-#include "data/csv_line.h"
-#include "data/dataset.h"
+/* ---- which of the two ---- */
 
-/* A table of numbers as it stands in the file. */
-typedef struct rows {
-    float *x; /* [n][columns] */
-    int64_t n, columns, capacity;
-} rows;
-
-static ib_status add_row(rows *r, const char *file, int64_t line, const float *values, int64_t count)
+static int64_t side_of(int64_t values)
 {
-    if (count < 2 || (r->columns && count != r->columns))
-        return ib_fail(IB_EFORMAT, "%s: line %lld has %lld values, %lld are expected", file, (long long)line, (long long)count,
-                       (long long)(r->columns ? r->columns : 2));
-    for (int64_t j = 0; j < count; j++)
-        if (!isfinite(values[j]))
-            return ib_fail(IB_ENUMERIC, "%s: line %lld, value %lld is %g", file, (long long)line, (long long)j + 1, values[j]);
-    r->columns = count;
-    if (r->n == r->capacity) {
-        const int64_t more = r->capacity ? 2 * r->capacity : 256;
-        float *grown = ib_realloc(r->x, (size_t)(r->capacity * count) * sizeof *grown, (size_t)(more * count) * sizeof *grown);
-        if (!grown)
-            return IB_ENOMEM;
-        r->x = grown;
-        r->capacity = more;
+    for (int64_t side = 8; side * side <= values; side++)
+        if (side * side == values)
+            return side;
+    return 0;
+}
+
+/* The label's column; -1 with ib_error(). Pictures have it by its name in the first line, or by its number. */
+static int64_t find_label(const ib_cells *c, const char *label)
+{
+    char *end;
+    const char *cell = ib_cells_row(c, 0);
+    if (!label)
+        return c->columns - 1;
+    for (int64_t j = 0; j < c->columns; j++, cell = ib_next_cell(cell))
+        if (!strcmp(cell, label))
+            return j;
+    const long n = strtol(label, &end, 10);
+    if (*label && !*end && n >= 1 && n <= c->columns)
+        return n - 1;
+    return ib_fail(IB_EINVAL, "%s: label '%s' is none of its %lld columns", c->name, label, (long long)c->columns), -1;
+}
+
+/* The first line names the columns: words all of them. */
+static int has_header(const ib_cells *c)
+{
+    const char *cell = ib_cells_row(c, 0);
+    float v;
+    for (int64_t j = 0; j < c->columns; j++, cell = ib_next_cell(cell))
+        if (ib_cell_read(cell, &v) != IB_CELL_WORD)
+            return 0;
+    return 1;
+}
+
+static ib_status check_header(const ib_cells *c)
+{
+    const char *a = ib_cells_row(c, 0);
+    for (int64_t j = 0; j < c->columns; j++, a = ib_next_cell(a)) {
+        const char *b = ib_next_cell(a);
+        for (int64_t k = j + 1; k < c->columns; k++, b = ib_next_cell(b))
+            if (!strcmp(a, b))
+                return ib_fail(IB_EFORMAT, "%s: line %lld: '%.40s' stands twice: no numbers, and no names of columns",
+                               c->name, (long long)c->rows[0].line, a);
     }
-    memcpy(r->x + r->n++ * count, values, (size_t)count * sizeof *values);
     return IB_OK;
 }
 
-/* The text's lines as strings, each ending where its \n, \r\n or \r stood. */
-static char *next_line(char *line, char *end, int64_t *number)
+/* A square number of integers, or of real numbers from 0 to 1. */
+static int like_pictures(const ib_cells *c, const char *label)
 {
-    char *p = line;
-    while (p < end && *p != '\n' && *p != '\r')
-        p++;
-    const int two = p + 1 < end && p[0] == '\r' && p[1] == '\n';
-    ++*number;
-    *p = 0;
-    return p < end ? p + 1 + two : p;
-}
-
-/* What is wrong with a line, as it can be shown: up to a separator, 20 bytes, or a byte that cannot stand in a text. */
-static ib_status refuse_line(const char *file, int64_t number, int64_t value, const char *bad, int first)
-{
-    const size_t n = strcspn(bad + (*bad != 0), ",;\t") + (*bad != 0);
-    const int shown = (int)(n < 20 ? n : 20);
-    if (ib_csv_beyond(bad))
-        return ib_fail(IB_ENUMERIC, "%s: line %lld, value %lld is %.*s, which is beyond single precision", file,
-                       (long long)number, (long long)value, shown, bad);
-    return ib_fail(IB_EFORMAT, "%s: line %lld has '%.*s' where a number is expected%s", file, (long long)number, shown,
-                   bad, first ? " (a header names every column in words)" : "");
-}
-
-static ib_status read_rows(rows *r, const char *file)
-{
-    size_t size = 0, longest = 0;
-    char *text = ib_text_read(file, &size);
-    char *grown = text ? ib_realloc(text, size, size + 1) : NULL; /* a 0 behind the last line */
-    const char *bad = NULL, *header = NULL;
-    int64_t number = 0, header_number = 0;
-    if (!grown)
-        ib_free(text);
-    if (!grown)
-        return ib_error_status();
-    text = grown;
-    char *const end = text + size, *zero = memchr(text, 0, size);
-    for (char *line = text, *next; line < end; line = next + 1) {
-        for (next = line; next < end && *next != '\n' && *next != '\r'; next++)
-            ;
-        longest = (size_t)(next - line) > longest ? (size_t)(next - line) : longest;
-        number += zero && next <= zero && next < end && *next == '\n';
-    }
-    float *values = zero ? NULL : ib_alloc((longest / 2 + 2) * sizeof *values);
-    ib_status status = values ? IB_OK : IB_ENOMEM;
-    if (zero)
-        status = ib_fail(IB_EFORMAT, "%s: has a byte 0x00 in line %lld", file, (long long)number + 1);
-    number = 0;
-    for (char *line = text, *next; !status && line < end; line = next) {
-        next = next_line(line, end, &number);
-        const int64_t count = ib_csv_numbers(line, values, (int64_t)(longest / 2 + 2), &bad);
-        if (count < 0 && !r->n && !header && ib_csv_is_header(line)) {
-            header = line;
-            header_number = number;
-        } else if (count < 0) {
-            status = refuse_line(file, number, -count, bad, !r->n && !header);
-        } else if (count > 0 && !(status = add_row(r, file, number, values, count)) && header && r->n == 1 &&
-                   (status = ib_csv_check_header(header, ib_csv_separator(line), count))) {
-            ib_error_prefix("%s: line %lld", file, (long long)header_number);
+    const int64_t at = find_label(c, label);
+    int integers = 1, fractions = 1;
+    if (at < 0 || !side_of(c->columns - 1))
+        return 0;
+    for (int64_t i = has_header(c); i < c->n && (integers || fractions); i++) {
+        const char *cell = ib_cells_row(c, i);
+        for (int64_t j = 0; j < c->columns; j++, cell = ib_next_cell(cell)) {
+            float v;
+            const int number = ib_cell_read(cell, &v) == IB_CELL_NUMBER,
+                      integer = number && v >= 0 && v <= 65535 && v == floorf(v);
+            if (j == at && !integer)
+                return 0;
+            integers &= j == at || integer;
+            fractions &= j == at || (number && v >= 0 && v <= 1);
         }
     }
-    if (!status && !r->n)
-        status = ib_fail(IB_EFORMAT, "%s: holds no sample", file);
-    ib_free(text);
-    ib_free(values);
-    return status;
+    return integers || fractions;
 }
 
-/* The shape of a sample as s[1..3], and in *labelled whether a label stands behind it. */
-static ib_status find_shape(const rows *r, const char *file, const ib_input_info *net, const int64_t asked[3], int64_t s[4], int *labelled)
+/* ---- pictures ---- */
+
+typedef struct pictures {
+    const ib_cells *c;
+    const ib_data_opts *opts;
+    const ib_input_info *net;
+    int64_t asked[3], shape[4];
+    int64_t first, n, label; /* label -1: none */
+} pictures;
+
+/* The shape of a sample as shape[1..3], and whether a label stands beside it. */
+static ib_status find_shape(pictures *p)
 {
-    const int64_t k = asked[0] ? asked[0] * asked[1] * asked[2] : net ? (int64_t)net->c * net->h * net->w : r->columns - 1;
-    *labelled = r->columns == k + 1;
-    if (r->columns != k && r->columns != k + 1 && asked[0])
-        return ib_fail(IB_EINVAL, "%s: %lld values a line; a sample of %lldx%lldx%lld has %lld, with its label %lld", file, (long long)r->columns,
-                       (long long)asked[0], (long long)asked[1], (long long)asked[2], (long long)k, (long long)k + 1);
-    if (r->columns != k && r->columns != k + 1)
-        return ib_fail(IB_EINVAL, "%s: %lld values a line; the model was made for %dx%dx%d, which are %lld, with a label %lld", file, (long long)r->columns,
-                       net->c, net->h, net->w, (long long)k, (long long)k + 1);
+    const ib_cells *c = p->c;
+    const ib_input_info *net = p->net;
+    const int64_t *asked = p->asked, columns = c->columns;
+    const int64_t k = asked[0] ? asked[0] * asked[1] * asked[2] : net ? (int64_t)net->c * net->h * net->w : columns - 1;
+    if (columns < 2 && k != 1)
+        return ib_fail(IB_EFORMAT, "%s: line %lld has 1 value, 2 are expected", c->name, (long long)c->rows[0].line);
+    if (columns != k && columns != k + 1 && asked[0])
+        return ib_fail(IB_EINVAL, "%s: %lld values a line; a sample of %lldx%lldx%lld has %lld, with its label %lld",
+                       c->name, (long long)columns, (long long)asked[0], (long long)asked[1], (long long)asked[2],
+                       (long long)k, (long long)k + 1);
+    if (columns != k && columns != k + 1)
+        return ib_fail(
+            IB_EINVAL,
+            "%s: %lld values a line; the model was made for %dx%dx%d, which are %lld, with a label %lld (line %lld)",
+            c->name, (long long)columns, net->c, net->h, net->w, (long long)k, (long long)k + 1,
+            (long long)c->rows[0].line);
     if (!asked[0] && net && net->c > 1 && net->h * net->w > 1)
-        return ib_fail(IB_EINVAL, "%s: does not say the order of its values; csv:%s:%dx%dx%d does (channel by channel)", file, file, net->c, net->h, net->w);
-    for (int i = 0; i < 3 && asked[0]; i++)
-        s[1 + i] = asked[i];
-    return asked[0] ? IB_OK : ib_dataset_shape(file, 2, (int64_t[]){r->n, k}, net, s);
+        return ib_fail(IB_EINVAL, "%s: does not say the order of its values; csv:%s:%dx%dx%d does (channel by channel)",
+                       c->name, c->name, net->c, net->h, net->w);
+    p->label = columns == k + 1 ? find_label(c, p->opts->label) : -1;
+    if (p->label < 0 && p->opts->label)
+        return columns == k + 1 ? ib_error_status()
+                                : ib_fail(IB_EINVAL, "%s: label '%s': its %lld values are a sample without a label",
+                                          c->name, p->opts->label, (long long)k);
+    for (int i = 0; i < 3; i++)
+        p->shape[1 + i] = asked[i];
+    return asked[0] ? IB_OK : ib_dataset_shape(c->name, 2, (int64_t[]){p->n, k}, net, p->shape);
 }
 
-/* All integers: they are raw values 0..raw_max, what the network says or else what the values say, and the data become x / raw_max. */
+/* All integers: they are raw values 0..raw_max, what the network says or else what the values say, and the data become
+ * x / raw_max. */
 static ib_status find_raw_max(ib_dataset *d, const ib_input_info *net)
 {
     const int64_t size = d->n * d->c * d->h * d->w;
@@ -136,42 +135,108 @@ static ib_status find_raw_max(ib_dataset *d, const ib_input_info *net)
     if (d->raw_max < 0)
         return ib_error_status();
     if (top > (float)d->raw_max)
-        return ib_fail(IB_EINVAL, "%s: holds integers up to %g, the model's raw values end at %d", d->name, top, d->raw_max);
+        return ib_fail(IB_EINVAL, "%s: holds integers up to %g, the model's raw values end at %d", d->name, top,
+                       d->raw_max);
     for (int64_t i = 0; d->raw_max && i < size; i++)
         d->x[i] /= (float)d->raw_max;
     return IB_OK;
 }
 
-static ib_status take_labels(ib_dataset *d, const rows *r)
+/* A label: a name of the network's classes, or an integer. */
+static ib_status take_label(const pictures *p, int64_t row, const char *cell, int32_t *y)
 {
-    for (int64_t i = 0; d->y && i < d->n; i++) {
-        const float label = r->x[(i + 1) * r->columns - 1];
-        if (label != floorf(label) || !(label >= 0 && label < 65536))
-            return ib_fail(IB_EFORMAT, "%s: sample %lld ends with label %g, not an integer in 0..65535", d->name, (long long)i, label);
-        d->y[i] = (int32_t)label;
+    const char *name;
+    float v;
+    for (int k = 0; p->opts->schema && (name = ib_schema_class(p->opts->schema, k)); k++)
+        if (!strcmp(name, cell))
+            return *y = k, IB_OK;
+    const ib_cell_kind kind = ib_cell_read(cell, &v);
+    if (kind == IB_CELL_NUMBER && v == floorf(v) && v >= 0 && v < 65536)
+        return *y = (int32_t)v, IB_OK;
+    return ib_fail(IB_EFORMAT, "%s: line %lld ends with label '%.40s', not an integer in 0..65535", p->c->name,
+                   (long long)p->c->rows[row].line, cell);
+}
+
+static ib_status take_row(const pictures *p, int64_t row, float *x, int32_t *y)
+{
+    const ib_cells *c = p->c;
+    const char *cell = ib_cells_row(c, row);
+    const long long line = (long long)c->rows[row].line;
+    for (int64_t j = 0; j < c->columns; j++, cell = ib_next_cell(cell)) {
+        if (j == p->label) {
+            if (take_label(p, row, cell, y))
+                return ib_error_status();
+            continue;
+        }
+        const ib_cell_kind kind = ib_cell_read(cell, x++);
+        if (kind == IB_CELL_TOO_LARGE)
+            return ib_fail(IB_ENUMERIC, "%s: line %lld, value %lld is %.40s, beyond single precision", c->name, line,
+                           (long long)j + 1, cell);
+        if (kind != IB_CELL_NUMBER)
+            return ib_fail(IB_EFORMAT, "%s: line %lld has '%.20s' where a number is expected, as value %lld%s", c->name,
+                           line, cell, (long long)j + 1, row ? "" : " (a header names every column in words)");
     }
     return IB_OK;
 }
 
-ib_dataset *ib_csv_open(const char *spec, ib_split split, const ib_input_info *net)
+static ib_dataset *read_pictures(const pictures *p, ib_split split)
 {
-    int64_t asked[3], s[4] = {0};
-    int labelled = 0;
-    rows r = {0};
-    ib_dataset *d = NULL;
-    char *file = ib_dataset_split_spec(spec, asked);
-    if (file && !read_rows(&r, file) && !find_shape(&r, file, net, asked, s, &labelled) &&
-        (d = ib_dataset_reserve(file, r.n, s[1], s[2], s[3], 0, labelled))) {
-        const int64_t k = r.columns - labelled;
-        for (int64_t i = 0; i < r.n; i++)
-            memcpy(d->x + i * k, r.x + i * r.columns, (size_t)k * sizeof *d->x);
-        if (take_labels(d, &r) || find_raw_max(d, net)) {
-            ib_dataset_free(d);
-            d = NULL;
-        }
-        d = ib_dataset_every_fifth(ib_dataset_finish(file, d), split);
+    const int64_t k = p->shape[1] * p->shape[2] * p->shape[3];
+    ib_dataset *d = ib_dataset_reserve(p->c->name, p->n, p->shape[1], p->shape[2], p->shape[3], 0, p->label >= 0);
+    ib_status status = d ? IB_OK : ib_error_status();
+    for (int64_t i = 0; i < p->n && !status; i++)
+        status = take_row(p, p->first + i, d->x + i * k, d->y ? d->y + i : NULL);
+    if (!status)
+        status = find_raw_max(d, p->net);
+    if (status) {
+        ib_dataset_free(d);
+        return NULL;
     }
+    if (p->opts->schema)
+        d->schema = ib_schema_hold(p->opts->schema);
+    return ib_dataset_every_fifth(ib_dataset_finish(p->c->name, d), split);
+}
+
+static ib_status open_pictures(pictures *p, const int wanted[3], ib_dataset *parts[3])
+{
+    const ib_data_opts *o = p->opts;
+    const char *of_tables = o->drop             ? "drop"
+                            : o->fill_missing   ? "missing"
+                            : o->split_seed     ? "split-seed"
+                            : o->test_share > 0 ? "test-share"
+                                                : NULL;
+    if (of_tables)
+        return ib_fail(IB_EINVAL, "%s: holds pictures, not a table: --%s has no effect on them", p->c->name, of_tables);
+    p->first = has_header(p->c);
+    if (p->first && check_header(p->c))
+        return ib_error_status();
+    p->n = p->c->n - p->first;
+    if (p->n < 1)
+        return ib_fail(IB_EFORMAT, "%s: holds no sample", p->c->name);
+    if (find_shape(p))
+        return ib_error_status();
+    for (int s = 0; s < 3; s++)
+        if (wanted[s] && !(parts[s] = read_pictures(p, (ib_split)s)))
+            return ib_error_status();
+    return IB_OK;
+}
+
+ib_status ib_csv_open(const char *spec, const ib_input_info *net, const ib_data_opts *opts, const int wanted[3],
+                      ib_dataset *parts[3])
+{
+    ib_cells cells = {0};
+    pictures p = {.c = &cells, .opts = opts, .net = net};
+    char *file = ib_dataset_split_spec(spec, p.asked);
+    ib_status status = file ? ib_cells_read(&cells, file) : IB_ENOMEM;
+    const int table = opts->schema && ib_schema_of(opts->schema)->n_columns;
+    if (!status && table && p.asked[0])
+        status =
+            ib_fail(IB_EINVAL, "%s: the model takes a table, whose columns have no shape: csv:%s", cells.name, file);
+    else if (!status && (table || (!p.asked[0] && !net && !like_pictures(&cells, opts->label))))
+        status = ib_table_open(&cells, opts, wanted, parts);
+    else if (!status)
+        status = open_pictures(&p, wanted, parts);
+    ib_cells_free(&cells);
     ib_free(file);
-    ib_free(r.x);
-    return d;
+    return status;
 }

@@ -132,6 +132,8 @@ void ib_dataset_free(ib_dataset *d)
     ib_free(d->x);
     ib_free(d->y);
     ib_free(d->name);
+    ib_free(d->note);
+    ib_schema_free(d->schema);
     ib_free(d);
 }
 
@@ -170,7 +172,7 @@ static const struct source {
     ib_data_reader *read;
     ib_data_files *file;
 } sources[] = {{"digits", ib_digits_open, no_file}, {"idx:", ib_idx_open, ib_idx_file}, {"hdf5:", ib_hdf5_open, one_file},
-               {"csv:", ib_csv_open, shaped_file}, {"npy:", ib_npy_open, one_file}, {"f32:", ib_f32_open, shaped_file}};
+               {"csv:", NULL, shaped_file}, {"npy:", ib_npy_open, one_file}, {"f32:", ib_f32_open, shaped_file}};
 enum { N_SOURCES = sizeof sources / sizeof *sources };
 
 static const struct source *find_source(const char *spec)
@@ -187,21 +189,102 @@ char *ib_dataset_file(const char *spec, int i)
     return s ? s->file(spec + strlen(s->prefix), i) : NULL;
 }
 
+/* Columns as they are become what the network takes. */
+static ib_dataset *apply_schema(ib_dataset *d, const ib_schema *schema)
+{
+    const int columns = schema ? ib_schema_of(schema)->n_columns : 0, inputs = columns ? ib_schema_inputs(schema) : 0;
+    if (!d || !columns)
+        return d;
+    ib_status status = IB_OK;
+    if (inputs != columns || d->raw_max || d->c != columns || d->h != 1 || d->w != 1)
+        status = ib_fail(IB_EINVAL, "%s: the model takes the %d columns of a table: csv:FILE holds them by name", d->name, columns);
+    float *row = status ? NULL : ib_alloc((size_t)columns * sizeof *row);
+    for (int64_t i = 0; row && i < d->n; i++) {
+        memcpy(row, d->x + i * columns, (size_t)columns * sizeof *row);
+        ib_schema_apply(schema, row, d->x + i * columns);
+    }
+    if (!row) {
+        ib_dataset_free(d);
+        return NULL;
+    }
+    ib_free(row);
+    d->schema = ib_schema_hold(schema);
+    return d;
+}
+
+static ib_status open_parts(const char *spec, const ib_input_info *net, const ib_data_opts *opts, const int wanted[3], ib_dataset *parts[3])
+{
+    const ib_data_opts none = {0}, *o = opts ? opts : &none;
+    const struct source *source = find_source(spec);
+    if (!source)
+        return ib_fail(IB_EINVAL, "data '%s': digits, idx:DIR, hdf5:FILE, csv:FILE, npy:FILE and f32:FILE are possible", spec);
+    const char *rest = spec + strlen(source->prefix);
+    if (!source->read)
+        return ib_csv_open(rest, net, o, wanted, parts);
+    const char *of_tables = o->label ? "label" : o->drop ? "drop" : o->fill_missing ? "missing" : o->split_seed ? "split-seed" : o->test_share > 0 ? "test-share" : NULL;
+    if (of_tables)
+        return ib_fail(IB_EINVAL, "data '%s': --%s is for tables, which csv:FILE holds", spec, of_tables);
+    for (int s = 0; s < 3; s++)
+        if (wanted[s] && !(parts[s] = apply_schema(source->read(rest, (ib_split)s, net), o->schema)))
+            return ib_error_status();
+    return IB_OK;
+}
+
+ib_status ib_dataset_open_parts(const char *spec, const ib_input_info *net, const ib_data_opts *opts, ib_dataset **train, ib_dataset **test)
+{
+    IB_NEED(spec);
+    IB_NEED(train);
+    IB_NEED(test);
+    if (opts)
+        IB_TAKE(opts->test_share, opts->test_share >= 0 && opts->test_share <= 1, "is %g", opts->test_share);
+    ib_dataset *parts[3] = {0};
+    const ib_status status = open_parts(spec, net, opts, (int[]){1, 1, 0}, parts);
+    if (status)
+        for (int s = 0; s < 3; s++) {
+            ib_dataset_free(parts[s]);
+            parts[s] = NULL;
+        }
+    *train = parts[IB_SPLIT_TRAIN];
+    *test = parts[IB_SPLIT_TEST];
+    return status;
+}
+
+ib_dataset *ib_dataset_open_with(const char *spec, ib_split split, const ib_input_info *net, const ib_data_opts *opts)
+{
+    IB_NEED_OR(spec, NULL);
+    IB_TAKE_OR(split, split >= IB_SPLIT_TRAIN && split <= IB_SPLIT_ALL, NULL, "is %d, which is no ib_split", (int)split);
+    if (opts)
+        IB_TAKE_OR(opts->test_share, opts->test_share >= 0 && opts->test_share <= 1, NULL, "is %g", opts->test_share);
+    ib_dataset *parts[3] = {0};
+    int wanted[3] = {0};
+    wanted[split] = 1;
+    return open_parts(spec, net, opts, wanted, parts) ? NULL : parts[split];
+}
+
 ib_dataset *ib_dataset_open_for(const char *spec, ib_split split, const ib_input_info *net)
 {
     IB_NEED_OR(spec, NULL);
     IB_TAKE_OR(split, split >= IB_SPLIT_TRAIN && split <= IB_SPLIT_ALL, NULL, "is %d, which is no ib_split", (int)split);
-    const struct source *s = find_source(spec);
-    if (s)
-        return s->read(spec + strlen(s->prefix), split, net);
-    return ib_fail_null(IB_EINVAL, "data '%s': digits, idx:DIR, hdf5:FILE, csv:FILE, npy:FILE and f32:FILE are possible", spec);
+    return ib_dataset_open_with(spec, split, net, NULL);
 }
 
 ib_dataset *ib_dataset_open(const char *spec, ib_split split)
 {
     IB_NEED_OR(spec, NULL);
     IB_TAKE_OR(split, split >= IB_SPLIT_TRAIN && split <= IB_SPLIT_ALL, NULL, "is %d, which is no ib_split", (int)split);
-    return ib_dataset_open_for(spec, split, NULL);
+    return ib_dataset_open_with(spec, split, NULL, NULL);
+}
+
+const ib_schema *ib_dataset_schema(const ib_dataset *d)
+{
+    IB_NEED_OR(d, NULL);
+    return d->schema;
+}
+
+const char *ib_dataset_note(const ib_dataset *d)
+{
+    IB_NEED_OR(d, "");
+    return d->note ? d->note : "";
 }
 
 int64_t ib_dataset_count(const ib_dataset *d)
@@ -242,6 +325,8 @@ ib_input_info ib_dataset_info(const ib_dataset *d)
     IB_NEED_OR(d, (ib_input_info){0});
     const int64_t size = d->n * d->c * d->h * d->w;
     double sum = 0, square = 0;
+    if (d->schema && ib_schema_of(d->schema)->n_columns) /* each column has its own scale, and they have it already */
+        return (ib_input_info){d->c, d->h, d->w, d->classes, 0, 1, 0};
     for (int64_t i = 0; i < size; i++) {
         sum += d->x[i];
         square += (double)d->x[i] * d->x[i];

@@ -17,6 +17,8 @@ struct ib_dataset {
     float *x;   /* [n,c,h,w] */
     int32_t *y; /* [n], or NULL: the samples have no labels */
     char *name; /* of the file, for messages */
+    ib_schema *schema; /* what the values mean, or NULL */
+    char *note; /* what the reader of a table should know, or NULL */
     atomic_int held; /* by loaders; freed with the last of them */
 };
 
@@ -56,7 +58,9 @@ ib_dataset *ib_dataset_apart(ib_data_reader *read_file, const char *path, ib_spl
 typedef char *ib_data_files(const char *path, int i);
 ib_data_files ib_idx_file;
 
-ib_data_reader ib_digits_open, ib_idx_open, ib_hdf5_open, ib_csv_open, ib_npy_open, ib_f32_open;
+ib_data_reader ib_digits_open, ib_idx_open, ib_hdf5_open, ib_npy_open, ib_f32_open;
+/* The parts of one reading: parts[split] where wanted[split]. */
+ib_status ib_csv_open(const char *spec, const ib_input_info *net, const ib_data_opts *opts, const int wanted[3], ib_dataset *parts[3]);
 ib_dataset *ib_hdf5_open_image(const void *bytes, size_t size, const char *name, ib_split split);
 
 #endif

@@ -4,12 +4,14 @@
  *   /optim       per parameter a group with its states and its number of steps
  *   /qat         per quantizer: range, number of batches seen, scale, zero point
  *   /history     [epochs][4]
+ *   /schema      JSON of what inputs and classes mean, where that is known (schema.h)
  *   /network     text of a network that is described by one (layers/wired.h) */
 #include <stdio.h>
 #include <string.h>
 
 #include "export/h5.h"
 #include "export/program.h"
+#include "export/schema_hdf5.h"
 #include "layers/wired.h"
 #include "optim/optim.h"
 #include "tensor/argument.h"
@@ -38,6 +40,7 @@ static int write_header(hid_t f, const ib_layer *net, const ib_checkpoint *c)
            ib_h5_set(f, "phase", H5T_NATIVE_INT, 1, &phase) || ib_h5_set(f, "input", H5T_NATIVE_INT, 5, input) ||
            ib_h5_set(f, "normalization", H5T_NATIVE_FLOAT, 2, norm) ||
            (net->text && ib_h5_write(f, "network", H5T_NATIVE_CHAR, 1, (int64_t[]){(int64_t)strlen(net->text)}, net->text)) ||
+           ib_schema_write(f, net->schema) ||
            (c->n_history && ib_h5_write(f, "history", H5T_NATIVE_FLOAT, 2, (int64_t[]){c->n_history, IB_HISTORY}, c->history));
 }
 
@@ -288,6 +291,13 @@ static ib_status restore(hid_t f, ib_layer *net, ib_graph *g, ib_optim *opt, ib_
     if (read_header(f, c, &in, &phase))
         return ib_error_status();
     net->input = in;
+    ib_schema_free(net->schema);
+    net->schema = NULL;
+    if (ib_schema_read(f, &net->schema) ||
+        ib_schema_check(net->schema, (int64_t)in.c * in.h * in.w, in.classes)) {
+        ib_checkpoint_release(c);
+        return ib_error_status();
+    }
     if (phase < IB_FLOAT || phase > IB_EXPORTED)
         ib_fail(IB_EFORMAT, "is in phase %d", phase);
     else if (!read_qat(f, net, g, (ib_phase)phase) && !read_params(f, net) && !(opt && read_optim(f, opt))) {

@@ -9,6 +9,11 @@ const ib_input_info *ib_program_input_info(const ib_program *p)
     IB_NEED_OR(p, NULL);
     return &p->input;
 }
+const ib_schema *ib_program_schema(const ib_program *p)
+{
+    IB_NEED_OR(p, NULL);
+    return p->schema;
+}
 int64_t ib_program_input_size(const ib_program *p)
 {
     IB_NEED_OR(p, 0);

@@ -129,6 +129,7 @@ ib_program *ib_program_of(ib_layer *net, ib_graph *g)
     p->profile = (int)plan->opts.profile;
     p->rounding = ib_rounding(p->profile);
     p->input = *in;
+    p->schema = ib_schema_hold(net->schema);
     const size_t n = (size_t)g->n_nodes + 1;
     if (!(w.value_of = ib_alloc(n * sizeof *w.value_of)) || !(p->values = ib_alloc(n * sizeof *p->values)) || !(p->instrs = ib_alloc(n * sizeof *p->instrs)))
         goto fail;
@@ -194,5 +195,6 @@ void ib_program_free(ib_program *p)
     }
     ib_free(p->instrs);
     ib_free(p->values);
+    ib_schema_free(p->schema);
     ib_free(p);
 }

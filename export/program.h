@@ -90,6 +90,7 @@ struct ib_program {
     int64_t arena, scratch; /* bytes of values; int16 of the largest patch */
     ib_input_info input;
     int leaves_softmax; /* at the end of the network, to the caller */
+    ib_schema *schema; /* or NULL */
 };
 
 #define INSTR(name) extern const ib_instr_class ib_instr_##name;

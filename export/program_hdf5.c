@@ -1,5 +1,6 @@
 /* program_hdf5.c - prints an integer program as HDF5 (program_open.c reads it):
  *   /                attributes: format, version, profile, input, normalization, input_*, result, note
+ *   /schema          JSON, where the network has a schema
  *   /NNN_<layer>     an instruction; attributes: op, inputs, output (values; 0 is the input), shape, scale, zero_point, bits of its result, acc_bound
  *     conv2d, linear: attributes window, quantization; weights, group_factors, bias, requantization, weight_scale
  *     lookup, concat: table; concat: attribute axis
@@ -9,6 +10,7 @@
 
 #include "export/h5.h"
 #include "export/program.h"
+#include "export/schema_hdf5.h"
 #include "tensor/argument.h"
 
 static int write_product(hid_t g, const ib_instr *i)
@@ -75,7 +77,8 @@ ib_status ib_export_hdf5(const ib_program *p, const char *path)
                  ib_h5_set_text(f, "profile", ib_profile_name((ib_profile)p->profile)) ||
                  ib_h5_set(f, "input_shape", H5T_NATIVE_INT64, in->ndim, in->shape) || ib_h5_set(f, "input_scale", H5T_NATIVE_FLOAT, 1, &in->scale) ||
                  ib_h5_set(f, "input_zero_point", H5T_NATIVE_INT, 1, &in->zero) || ib_h5_set(f, "input_bits", H5T_NATIVE_INT, 1, &in->bits) ||
-                 ib_h5_set(f, "result", H5T_NATIVE_INT, 1, &p->result);
+                 ib_h5_set(f, "result", H5T_NATIVE_INT, 1, &p->result) ||
+                 ib_schema_write(f, p->schema);
     for (int i = 0; i < p->n_instrs && !failed; i++)
         failed = write_instr(f, p, i);
     if (failed) {

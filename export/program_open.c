@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "export/program_read.h"
+#include "export/schema_hdf5.h"
 #include "tensor/argument.h"
 #include "tensor/requant.h"
 
@@ -119,7 +120,7 @@ static ib_status read_instrs(ib_program *p, hid_t f)
     H5G_info_t info;
     if (H5Gget_info(f, &info) < 0 || !info.nlinks || info.nlinks > 9999)
         return ib_fail(IB_EFORMAT, "holds no instructions");
-    const int n = (int)info.nlinks;
+    const int n = (int)info.nlinks - ib_schema_is_in(f); /* whose name is behind all numbers */
     int room = 0, result = 0;
     char (*names)[160] = ib_alloc((size_t)n * sizeof *names);
     int *value_of = ib_alloc(((size_t)n + 1) * sizeof *value_of);
@@ -176,11 +177,13 @@ static ib_status read_program(ib_program *p, hid_t f)
     p->profile = (int)profile;
     p->rounding = ib_rounding(p->profile);
     p->input = (ib_input_info){input[0], input[1], input[2], input[3], norm[0], norm[1], input[4]};
-    if (read_instrs(p, f))
+    if (read_instrs(p, f) || ib_schema_read(f, &p->schema))
         return ib_error_status();
     const ib_input_info *in = &p->input;
     if (in->c < 1 || in->h < 1 || in->w < 1 || (double)in->c * in->h * in->w != (double)p->values[0].size || in->raw_max < 0)
         return refuse("the number of channels of its input", in->c);
+    if (ib_schema_check(p->schema, p->values[0].size, in->classes))
+        return ib_error_status();
     const ib_status status = ib_plan_memory(p);
     return status || p->values[p->result].root ? status : ib_fail(IB_EFORMAT, "computes nothing");
 }

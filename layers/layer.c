@@ -43,6 +43,7 @@ static void release(ib_layer *l)
     ib_free(l->source);
     ib_free(l->path);
     ib_free(l->text);
+    ib_schema_free(l->schema);
     ib_free(l);
 }
 
@@ -337,6 +338,29 @@ const ib_input_info *ib_layer_input(const ib_layer *net)
 {
     IB_NEED_OR(net, NULL);
     return &net->input;
+}
+
+ib_status ib_layer_set_schema(ib_layer *net, const ib_schema *schema)
+{
+    IB_NEED(net);
+    const ib_schema_opts *o = schema ? ib_schema_of(schema) : NULL;
+    const int64_t inputs = (int64_t)net->input.c * net->input.h * net->input.w;
+    if (o) {
+        IB_TAKE(schema, !o->n_columns || ib_schema_inputs(schema) == inputs, "makes %d inputs, the network takes %lld",
+                ib_schema_inputs(schema), (long long)inputs);
+        IB_TAKE(schema, !o->n_classes || o->n_classes == net->input.classes, "names %d classes, the network has %d",
+                o->n_classes, net->input.classes);
+    }
+    ib_schema *old = net->schema;
+    net->schema = ib_schema_hold(schema);
+    ib_schema_free(old);
+    return IB_OK;
+}
+
+const ib_schema *ib_layer_schema(const ib_layer *net)
+{
+    IB_NEED_OR(net, NULL);
+    return net->schema;
 }
 
 /* ---- forward ---- */

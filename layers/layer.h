@@ -29,6 +29,7 @@ struct ib_layer {
     ib_param **all; /* borrowed from the layers */
     int n_all;
     ib_input_info input;
+    ib_schema *schema; /* or NULL */
     char *text; /* of networks that are described by a text (wired.h); else NULL */
     struct ib_quantization { /* set by qat/: another way to run this network */
         void *plan;

@@ -143,9 +143,9 @@ fails 1 "nowhere.csv" "$isobit" train --data csv:nowhere.csv -o x.h5
 printf '1,2,3,0\n1,x,3,1\n' >bad.csv
 fails 1 "bad.csv: line 2 has 'x" "$isobit" train --data csv:bad.csv -o x.h5
 printf '1,2,3,0\n1,nan,3,1\n' >bad.csv
-fails 1 "line 2, value 2 is nan" "$isobit" train --data csv:bad.csv -o x.h5
-printf '1,2,3,0\n1,2,3,99999\n' >bad.csv
-fails 1 "label 99999" "$isobit" train --data csv:bad.csv -o x.h5
+fails 1 "line 2 has no value in column 'column 2' ('nan')" "$isobit" train --data csv:bad.csv -o x.h5
+printf '1,2,3,0\n1,2,3,1.5\n' >bad.csv
+fails 1 "line 2 has '1.5' as label" "$isobit" train --data csv:bad.csv -o x.h5
 head -c 3000 m.h5 >cut.h5
 fails 1 "cut.h5" "$isobit" eval cut.h5
 fails 1 "cut.h5" "$isobit" train --data hdf5:cut.h5 -o x.h5

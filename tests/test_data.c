@@ -143,30 +143,33 @@ static ib_dataset *csv(const char *text, ib_split split)
 static void csv_is_read_and_checked(void)
 {
     make_dir();
-    ib_dataset *d = csv("a,b,c,d,label\n0,1,2,255,3\n\n4;5;6;7;1\n1 2 3 4 0\n1,2,3,4,0\n9,8,7,6,2\n", IB_SPLIT_TEST);
+    char spec[160];
+    ib_dataset *d = csv("0.5,-1.25,3e-1,1\n1,2,3,0\n", IB_SPLIT_ALL); /* a table: columns of their own scale */
+    REQUIRE(d != NULL);
+    CHECK_INT(ib_dataset_info(d).raw_max, 0);
+    CHECK_INT(ib_dataset_info(d).c, 3);
+    CHECK_NEAR(ib_dataset_image(d, 0)[1], -1, 1e-6);
+    ib_dataset_free(d);
+    const char *four = "a,b,c,d,label\n0,1,2,255,3\n\n4,5,6,7,1\n1,2,3,4,0\r\n1,2,3,4,0\n9,8,7,6,2\n";
+    put("x.csv", four, strlen(four));
+    snprintf(spec, sizeof spec, "csv:%s:1x2x2", in_dir("x.csv")); /* pictures, as the shape says */
+    d = ib_dataset_open(spec, IB_SPLIT_TEST);
     REQUIRE(d != NULL);
     CHECK_INT(ib_dataset_count(d), 1);
     CHECK_INT(ib_dataset_label(d, 0), 2);
     CHECK_INT(ib_dataset_info(d).raw_max, 255);
-    CHECK_INT(ib_dataset_info(d).h, 2); /* 4 values are a square */
+    CHECK_INT(ib_dataset_info(d).h, 2);
     CHECK_NEAR(ib_dataset_image(d, 0)[0], 9 / 255.0, 1e-7);
     ib_dataset_free(d);
-    d = csv("0.5,-1.25,3e-1,1\n1,2,3,0\n", IB_SPLIT_TRAIN);
-    REQUIRE(d != NULL);
-    CHECK_INT(ib_dataset_info(d).raw_max, 0);
-    CHECK_INT(ib_dataset_info(d).c, 3);
-    ib_dataset_free(d);
     CHECK_ERROR(!csv("1,2,3\n1,2\n", IB_SPLIT_TRAIN) ? 1 : 0, "line 2 has 2 values, 3");
-    CHECK_ERROR(!csv("1,2,3\n1,zwei,3\n", IB_SPLIT_TRAIN) ? 1 : 0, "'zwei");
-    CHECK_ERROR(!csv("1,2,3\n1,nan,3\n", IB_SPLIT_TRAIN) ? 1 : 0, "line 2, value 2 is nan");
-    CHECK_ERROR(!csv("1,2,3\n1,2,-1\n", IB_SPLIT_TRAIN) ? 1 : 0, "label -1");
-    CHECK_ERROR(!csv("1,2,3\n1,2,0.5\n", IB_SPLIT_TRAIN) ? 1 : 0, "label 0.5");
+    CHECK_ERROR(!csv("1,2,3\n1,zwei,3\n1,2,4\n", IB_SPLIT_TRAIN) ? 1 : 0, "line 2 has 'zwei' in column 'column 2'");
+    CHECK_ERROR(!csv("1,2,3\n1,nan,4\n", IB_SPLIT_TRAIN) ? 1 : 0, "line 2 has no value in column 'column 2'");
+    CHECK_ERROR(!csv("1,2,3\n1,2,0.5\n", IB_SPLIT_TRAIN) ? 1 : 0, "line 2 has '0.5' as label");
     CHECK_ERROR(!csv("", IB_SPLIT_TRAIN) ? 1 : 0, "no sample");
-    CHECK_ERROR(!csv("1,2,3\n", IB_SPLIT_TEST) ? 1 : 0, "too few");
+    CHECK_ERROR(!csv("1,2,3\n1,3,4\n", IB_SPLIT_TEST) ? 1 : 0, "too few");
     CHECK_ERROR(!ib_dataset_open("csv:/nowhere.csv", IB_SPLIT_TRAIN) ? 1 : 0, "/nowhere.csv");
     CHECK_ERROR(!ib_dataset_open("parquet:x", IB_SPLIT_TRAIN) ? 1 : 0, "parquet:x");
     put("x.csv", "1,2,3,4,5,6,0\n1,2,3,4,5,6,1\n", 28);
-    char spec[160];
     snprintf(spec, sizeof spec, "csv:%s:2x3x1", in_dir("x.csv"));
     d = ib_dataset_open(spec, IB_SPLIT_TRAIN);
     REQUIRE(d && ib_dataset_info(d).c == 2 && ib_dataset_info(d).h == 3);

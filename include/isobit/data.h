@@ -5,6 +5,7 @@
 #define ISOBIT_DATA_H
 
 #include <isobit/layer.h>
+#include <isobit/schema.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -20,10 +21,7 @@ typedef struct ib_dataset ib_dataset;
  *               images N,C,H,W or N,H,W or N,K, bytes or reals; the attribute raw_max of the file (255 for bytes). Without
  *               labels the samples have none. Read by a process of its own (fork), in which the HDF5 library may fail on a
  *               damaged file
- *   csv:FILE    a sample a line, numbers, the label last; .gz too; every fifth sample is the test set. A line has one
- *               kind of separator (commas, semicolons, tabs or blanks); a first line may name each column, once and in
- *               words. K values are a square image if K is a square, else a vector; csv:FILE:CxHxW says it. Lines of
- *               as many values as a sample of that shape, or of the network, has are samples without labels
+ *   csv:FILE    a table, or pictures a line each; see below. "-" is standard input
  *   npy:FILE    an array of NumPy, without labels: float16, float32, float64 or integers, [N,C,H,W], [N,H,W] or [N,K];
  *               every fifth sample is the test set
  *   f32:FILE    nothing but fp32 numbers, little-endian, without labels: samples of the network's shape, or of
@@ -39,10 +37,39 @@ typedef struct ib_dataset ib_dataset;
  *               and std 1, or nothing (std 0), x is the value itself, bit for bit
  * net NULL: bytes of npy are raw values 0..255, its other integers real numbers; csv ends at 255 or at its largest value.
  *
- * Finite numbers that fp32 cannot hold, and labels that are not whole and from 0 to 65535, are refused by their value.
- * NULL with ib_error() naming the file and the place when it cannot be read, is cut short or holds what cannot be. */
-ib_dataset *ib_dataset_open_for(const char *spec, ib_split split, const ib_input_info *net);
-ib_dataset *ib_dataset_open(const char *spec, ib_split split); /* the same with net NULL */
+ * csv:FILE is read as RFC 4180 has it, plain or .gz: commas, semicolons or tabs separate (whichever the first line has most of; blanks if it
+ * has none), values with line ends or separators stand in quotes, UTF-8 with or without a byte-order mark, any line ends. It holds
+ *
+ *   pictures    where a shape is given (csv:FILE:CxHxW), where net is known and has no schema of columns, or where a line has a square number
+ *               of values from 64 up besides the label and these are all integers 0..65535 or all real numbers 0..1 (MNIST as CSV). Values
+ *               are numbers; a first line without any is passed over; labels are integers 0..65535; lines of as many values as a sample has
+ *               are samples without labels; every fifth sample is the test set
+ *   a table     else. The first line is a header if in some column it is a word where numbers stand below (or, without any column of numbers,
+ *               if its words are all different and none stands again below itself); a line of numbers is data. One column is the label, the
+ *               last unless opts->label says another. Integers are classes in their order (1..3 are three), words are classes in
+ *               alphabetical order. A column of numbers is standardized by mean and standard deviation of its training rows, a column of
+ *               words is one input a word; the schema of the data set keeps both (schema.h). Missing values (nothing, NA, N/A, NaN, null or
+ *               ?) are refused unless opts->fill_missing. The test part is drawn by opts->split_seed from each class alike
+ *
+ * Columns for a network that has a schema (opts->schema) are found by their names, in any order, or, where the file has no header, by their
+ * places; categories and classes by theirs. The label may be absent. Columns that the network does not know are named by ib_dataset_note.
+ * Other kinds of files hold such columns as [N,columns], where all of them are numbers.
+ *
+ * Finite numbers that fp32 cannot hold, and labels of pictures that are not whole and from 0 to 65535, are refused by their value.
+ * NULL with ib_error() naming the file, the line and the column when it cannot be read, is cut short or holds what cannot be. */
+typedef struct ib_data_opts { /* of tables, besides label and schema; zeros are the defaults */
+    const char *label;       /* the column of labels: its name, or its number from 1 */
+    const char *drop;        /* columns to leave out, names or numbers with commas between */
+    int fill_missing;        /* a missing number is the column's mean, a missing word its most frequent one */
+    uint64_t split_seed;     /* 0: as the schema's test part was drawn */
+    double test_share;       /* at most 1; 0: as the schema's, or a fifth of the rows */
+    const ib_schema *schema; /* of the network that the data are for */
+} ib_data_opts;
+ib_dataset *ib_dataset_open_with(const char *spec, ib_split split, const ib_input_info *net, const ib_data_opts *opts);
+/* Both parts of one reading, which the caller frees; none of them on failure. */
+ib_status ib_dataset_open_parts(const char *spec, const ib_input_info *net, const ib_data_opts *opts, ib_dataset **train, ib_dataset **test);
+ib_dataset *ib_dataset_open_for(const char *spec, ib_split split, const ib_input_info *net); /* with the default options */
+ib_dataset *ib_dataset_open(const char *spec, ib_split split);                               /* the same with net NULL */
 ib_dataset *ib_digits_new(ib_split split);
 /* Copies n samples x[n,c,h,w] (already raw / raw_max) and labels y[n] in [0, classes); y NULL: samples without labels. */
 ib_dataset *ib_dataset_new(int64_t n, int c, int h, int w, int classes, int raw_max, const float *x, const int32_t *y);
@@ -52,8 +79,13 @@ int64_t ib_dataset_count(const ib_dataset *d);
 const float *ib_dataset_image(const ib_dataset *d, int64_t i); /* [c,h,w], borrowed */
 int ib_dataset_labelled(const ib_dataset *d);
 int32_t ib_dataset_label(const ib_dataset *d, int64_t i);      /* -1 where there are none */
+/* What the values and classes mean, or NULL; borrowed. */
+const ib_schema *ib_dataset_schema(const ib_dataset *d);
+/* What the reader of a table should know of it (columns that are not used, or constant), in one line; "" if nothing. */
+const char *ib_dataset_note(const ib_dataset *d);
 /* Shape, classes (0 without labels) and raw_max, with mean and std measured over all values. The mean is rounded to a multiple of
- * 1 / raw_max, so that an 8-bit code of the normalized value is exactly raw - 128 for bytes. */
+ * 1 / raw_max, so that an 8-bit code of the normalized value is exactly raw - 128 for bytes. Of a table mean 0 and std 1: its columns are
+ * standardized already. */
 ib_input_info ib_dataset_info(const ib_dataset *d);
 /* Keeps the first n samples. */
 ib_status ib_dataset_limit(ib_dataset *d, int64_t n);

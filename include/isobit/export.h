@@ -24,6 +24,7 @@ ib_program *ib_program_open(const char *path);
 void ib_program_free(ib_program *p); /* NULL is fine */
 
 const ib_input_info *ib_program_input_info(const ib_program *p); /* of images before normalization (layer.h) */
+const ib_schema *ib_program_schema(const ib_program *p);        /* the network's (schema.h), or NULL; borrowed */
 int64_t ib_program_input_size(const ib_program *p);  /* codes of one sample */
 int64_t ib_program_output_size(const ib_program *p);
 int ib_program_output_shape(const ib_program *p, int64_t shape[4]); /* of one sample as a batch, [1,...]; returns the dimensions */

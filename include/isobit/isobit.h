@@ -12,6 +12,7 @@
 #include <isobit/matrix.h>
 #include <isobit/optim.h>
 #include <isobit/qat.h>
+#include <isobit/schema.h>
 #include <isobit/status.h>
 #include <isobit/tensor.h>
 #include <isobit/text.h>

@@ -14,6 +14,7 @@
 #define ISOBIT_LAYER_H
 
 #include <isobit/graph.h>
+#include <isobit/schema.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -116,6 +117,10 @@ typedef struct ib_input_info {
 } ib_input_info;
 ib_status ib_layer_set_input(ib_layer *net, const ib_input_info *info);
 const ib_input_info *ib_layer_input(const ib_layer *net);
+/* What the inputs and the classes mean (schema.h): kept with the model and with its programs. NULL: nothing is known. IB_EINVAL
+ * if its columns make other inputs than ib_layer_set_input() said, or it names other than its classes. */
+ib_status ib_layer_set_schema(ib_layer *net, const ib_schema *schema);
+const ib_schema *ib_layer_schema(const ib_layer *net); /* NULL if there is none; borrowed until it is set anew */
 
 /* ---- ready networks: mlp, tfc, sfc, lenet, resnet8, dscnn (isobit inspect --models lists them) ---- */
 ib_layer *ib_model_new(const char *name, int c, int h, int w, int classes);

@@ -67,7 +67,7 @@ def cases(shop):
         for line in (0, 2):
             rows = [g if k != line else text + g[5:] for k, g in enumerate(good)]
             (shop / f"t{i}{line}.csv").write_text("\n".join(rows) + "\n")
-            words = [f"t{i}{line}.csv", f"line {line + 1}", text[:20], "single precision"]
+            words = [f"t{i}{line}.csv", f"line {line + 1}", text.strip('"')[:20], "single precision"]
             data(f"{text} in line {line + 1}", f"csv:t{i}{line}.csv", words)
 
     def imported(stem, model, words):

@@ -1,0 +1,107 @@
+/* table.c - a table of a file as data sets. */
+#include <stdio.h>
+
+#include "data/table.h"
+
+static const double USUAL_SHARE = 0.2;
+
+/* How the test part is drawn: as asked for, as the network's was, or as usual. */
+static double share_of(const ib_table *t)
+{
+    const double known = t->known ? ib_schema_of(t->known)->test_share : 0;
+    return t->opts->test_share > 0 ? t->opts->test_share : known > 0 ? known : USUAL_SHARE;
+}
+
+static uint64_t seed_of(const ib_table *t)
+{
+    return t->opts->split_seed || !t->known ? t->opts->split_seed : ib_schema_of(t->known)->split_seed;
+}
+
+static ib_dataset *part(const ib_table *t, ib_split split)
+{
+    const int columns = ib_schema_of(t->schema)->n_columns, inputs = ib_schema_inputs(t->schema);
+    int64_t n = 0;
+    for (int64_t i = 0; i < t->n; i++)
+        n += split == IB_SPLIT_ALL || (split == IB_SPLIT_TEST) == t->test[i];
+    if (!n)
+        return ib_fail_null(
+            IB_EFORMAT, "%s: too few samples for a %s part of its own: there are %lld, of which %g are for the test",
+            t->cells.name, split == IB_SPLIT_TEST ? "test" : "training", (long long)t->n, share_of(t));
+    ib_dataset *d = ib_dataset_reserve(t->cells.name, n, inputs, 1, 1, 0, t->y != NULL);
+    if (!d)
+        return NULL;
+    n = 0;
+    for (int64_t i = 0; i < t->n; i++)
+        if (split == IB_SPLIT_ALL || (split == IB_SPLIT_TEST) == t->test[i]) {
+            ib_schema_apply(t->schema, t->raw + i * columns, d->x + n * inputs);
+            if (t->y)
+                d->y[n] = t->y[i];
+            n++;
+        }
+    d->schema = ib_schema_hold(t->schema);
+    d = ib_dataset_finish(t->cells.name, d);
+    if (d && t->y)
+        d->classes = ib_schema_of(t->schema)->n_classes; /* also those that no row of this part has */
+    if (d && t->note && !(d->note = ib_strdup(t->note))) {
+        ib_dataset_free(d);
+        d = NULL;
+    }
+    return d;
+}
+
+/* Which rows are for the test; what is too few of a class is said. */
+static ib_status divide(ib_table *t, const int wanted[3], char *const *classes, int n_classes)
+{
+    ib_status status = IB_OK;
+    if (!(t->test = ib_alloc((size_t)t->n)))
+        return IB_ENOMEM;
+    if (!wanted[IB_SPLIT_TRAIN] && !wanted[IB_SPLIT_TEST])
+        return IB_OK;
+    for (int k = 0; t->y && k < n_classes && !status; k++) {
+        int64_t rows = 0;
+        for (int64_t i = 0; i < t->n; i++)
+            rows += t->y[i] == k;
+        if (rows == 1)
+            status = ib_table_say(t, "class '%.60s' has one row, which is never tested", classes[k]);
+    }
+    return status ? status : ib_stratify(t->n, t->y, share_of(t), seed_of(t), t->test);
+}
+
+static void drop_table(ib_table *t)
+{
+    ib_names_free(t->columns, t->names);
+    ib_free(t->left_out);
+    ib_free(t->at);
+    ib_free(t->y);
+    ib_free(t->test);
+    ib_free(t->raw);
+    ib_schema_free(t->schema);
+    ib_free(t->note);
+}
+
+ib_status ib_table_open(ib_cells *cells, const ib_data_opts *opts, const int wanted[3], ib_dataset *parts[3])
+{
+    ib_data_opts o = *opts;
+    ib_table t = {.cells = *cells, .opts = &o, .known = opts->schema, .label = -1};
+    char **classes = NULL;
+    int n_classes = 0;
+    o.test_share = share_of(&t);
+    o.split_seed = seed_of(&t);
+    ib_status status = ib_table_header(&t);
+    if (!status)
+        status = ib_table_labels(&t, &classes, &n_classes);
+    if (!status)
+        status = divide(&t, wanted, classes, n_classes);
+    if (!status)
+        status = ib_table_columns(&t, classes, n_classes);
+    for (int s = 0; s < 3 && !status; s++)
+        if (wanted[s] && !(parts[s] = part(&t, (ib_split)s)))
+            status = ib_error_status();
+    for (int s = 0; s < 3 && status; s++) {
+        ib_dataset_free(parts[s]);
+        parts[s] = NULL;
+    }
+    ib_names_free(n_classes, classes);
+    drop_table(&t);
+    return status;
+}

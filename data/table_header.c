@@ -1,0 +1,226 @@
+/* table_header.c - a table's first line and the columns' names.
+ *
+ * The first line is a header if in some column it is a word while numbers stand below, and no number in any such
+ * column. Where no column has numbers it is one if its words are all different and none stands again in its own column.
+ * A line of numbers is data. For a schema that is known, the first line is a header if it holds the name of a column.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "data/table.h"
+
+int64_t ib_table_line(const ib_table *t, int64_t i)
+{
+    return t->cells.rows[t->first + i].line;
+}
+
+void ib_table_go(ib_table *t, int j)
+{
+    const int from = t->at[0] && t->where <= j ? t->where : 0;
+    for (int64_t i = 0; i < t->n; i++) {
+        if (!from)
+            t->at[i] = ib_cells_row(&t->cells, t->first + i);
+        for (int k = from; k < j; k++)
+            t->at[i] = ib_next_cell(t->at[i]);
+    }
+    t->where = j;
+}
+
+ib_status ib_table_say(ib_table *t, const char *format, ...)
+{
+    char text[400];
+    va_list a;
+    va_start(a, format);
+    vsnprintf(text, sizeof text, format, a);
+    va_end(a);
+    char *more = t->note ? ib_format_text("%s; %s", t->note, text) : ib_strdup(text);
+    if (!more)
+        return IB_ENOMEM;
+    ib_free(t->note);
+    t->note = more;
+    return IB_OK;
+}
+
+/* What stands below the first line in one column. */
+typedef struct below {
+    int64_t numbers, words;
+    int recurs; /* what the first line has */
+} below;
+
+static int is_numeric(const below *b)
+{
+    return b->numbers && b->numbers >= b->words;
+}
+
+static void look_below(const ib_cells *c, below *b)
+{
+    for (int64_t i = 1; i < c->n; i++) {
+        const char *cell = ib_cells_row(c, i), *top = ib_cells_row(c, 0);
+        for (int64_t j = 0; j < c->columns; j++, cell = ib_next_cell(cell), top = ib_next_cell(top)) {
+            float v;
+            const ib_cell_kind kind = ib_cell_read(cell, &v);
+            b[j].numbers += kind == IB_CELL_NUMBER;
+            b[j].words += kind == IB_CELL_WORD || kind == IB_CELL_LIKE_ONE;
+            b[j].recurs |= !strcmp(cell, top);
+        }
+    }
+}
+
+/* 1, 0, or -1 with ib_error(). */
+static int is_header(const ib_cells *c, const below *b)
+{
+    const char *cell = ib_cells_row(c, 0), *word = NULL;
+    int named = 0, valued = 0, numeric = 0, recurs = 0, others = 0;
+    for (int64_t j = 0; j < c->columns; j++, cell = ib_next_cell(cell)) {
+        float v;
+        const ib_cell_kind kind = ib_cell_read(cell, &v);
+        numeric += is_numeric(&b[j]);
+        valued += is_numeric(&b[j]) && kind == IB_CELL_NUMBER;
+        named += is_numeric(&b[j]) && kind == IB_CELL_WORD;
+        others += kind != IB_CELL_WORD;
+        recurs += b[j].recurs;
+        if (!word && is_numeric(&b[j]) && kind == IB_CELL_WORD)
+            word = cell;
+    }
+    if (named && valued)
+        return ib_fail(IB_EFORMAT,
+                       "%s: line %lld has '%.40s' where a number is expected (a header names every column in words)",
+                       c->name, (long long)c->rows[0].line, word),
+               -1;
+    return numeric ? named > 0 : !others && !recurs;
+}
+
+/* Whether the first line names a column of the schema. */
+static int names_known(const ib_cells *c, const ib_schema_opts *known)
+{
+    const char *cell = ib_cells_row(c, 0);
+    for (int64_t j = 0; j < c->columns; j++, cell = ib_next_cell(cell))
+        for (int k = 0; k < known->n_columns && !known->headerless; k++)
+            if (!strcmp(cell, known->columns[k].name))
+                return 1;
+    return 0;
+}
+
+static ib_status take_names(ib_table *t, int header)
+{
+    const ib_cells *c = &t->cells;
+    const char *cell = ib_cells_row(c, 0);
+    t->first = header;
+    t->n = c->n - header;
+    t->headerless = !header;
+    t->columns = (int)c->columns;
+    if (t->n < 1)
+        return ib_fail(IB_EFORMAT, "%s: holds a header and no sample", c->name);
+    if (!(t->names = ib_alloc((size_t)t->columns * sizeof *t->names)) ||
+        !(t->left_out = ib_alloc((size_t)t->columns)) || !(t->at = ib_alloc((size_t)t->n * sizeof *t->at)))
+        return IB_ENOMEM;
+    for (int j = 0; j < t->columns; j++, cell = ib_next_cell(cell))
+        if (!(t->names[j] = header ? ib_strdup(cell) : ib_format_text("column %d", j + 1)))
+            return IB_ENOMEM;
+    return IB_OK;
+}
+
+/* The column of that name or number; -1 with ib_error(). */
+static int find_column(const ib_table *t, const char *option, const char *text)
+{
+    char *end;
+    int found = -1;
+    for (int j = 0; j < t->columns; j++)
+        if (!strcmp(t->names[j], text))
+            found = found == -1 ? j : -2;
+    if (found == -2)
+        return ib_fail(IB_EINVAL, "%s: %s '%s' names two columns: their numbers tell them apart", t->cells.name, option,
+                       text),
+               -1;
+    const long n = strtol(text, &end, 10);
+    if (found < 0 && *text && !*end && n >= 1 && n <= t->columns)
+        found = (int)n - 1;
+    if (found < 0)
+        ib_fail(IB_EINVAL, "%s: %s '%s' is none of its %d columns: '%s' to '%s', or their numbers from 1",
+                t->cells.name, option, text, t->columns, t->names[0], t->names[t->columns - 1]);
+    return found;
+}
+
+/* Columns that the caller leaves out: names or numbers with commas between. */
+static ib_status drop(ib_table *t)
+{
+    char *list = ib_strdup(t->opts->drop ? t->opts->drop : ""), *rest = NULL;
+    ib_status status = list ? IB_OK : IB_ENOMEM;
+    for (char *name = status ? NULL : strtok_r(list, ",", &rest); name && !status; name = strtok_r(NULL, ",", &rest)) {
+        const int j = find_column(t, "drop", name);
+        status = j < 0 ? ib_error_status() : IB_OK;
+        if (!status)
+            t->left_out[j] = 1;
+    }
+    ib_free(list);
+    return status;
+}
+
+/* The last column that is not left out, or the one that is asked for. */
+static ib_status find_label(ib_table *t)
+{
+    if (t->opts->label) {
+        t->label = find_column(t, "label", t->opts->label);
+        if (t->label >= 0 && t->left_out[t->label])
+            return ib_fail(IB_EINVAL, "%s: '%s' is the label and dropped", t->cells.name, t->names[t->label]);
+        return t->label < 0 ? ib_error_status() : IB_OK;
+    }
+    for (t->label = t->columns - 1; t->label > 0 && t->left_out[t->label];)
+        t->label--;
+    return IB_OK;
+}
+
+/* The label of a network's table: by its name, or behind as many columns as the network takes. */
+static ib_status find_known_label(ib_table *t)
+{
+    const ib_schema_opts *known = ib_schema_of(t->known);
+    int kept = 0;
+    t->label = -1;
+    if (t->opts->label)
+        return find_label(t);
+    for (int j = 0; j < t->columns; j++) {
+        if (!t->headerless && known->label && !t->left_out[j] && !strcmp(t->names[j], known->label))
+            t->label = j;
+        kept += !t->left_out[j];
+    }
+    for (int j = 0, at = 0; t->headerless && kept == known->n_columns + 1 && j < t->columns; j++)
+        if (!t->left_out[j] && at++ == known->label_at)
+            t->label = j;
+    return IB_OK;
+}
+
+static ib_status check_names(const ib_table *t)
+{
+    for (int j = 0; j < t->columns; j++) {
+        if (t->left_out[j])
+            continue;
+        if (!*t->names[j])
+            return ib_fail(IB_EFORMAT,
+                           "%s: line %lld gives column %d no name; --drop %d leaves it out (row numbers are no inputs)",
+                           t->cells.name, (long long)t->cells.rows[0].line, j + 1, j + 1);
+        for (int k = 0; k < j; k++)
+            if (!t->left_out[k] && !strcmp(t->names[j], t->names[k]))
+                return ib_fail(IB_EFORMAT, "%s: line %lld names columns %d and %d '%s'", t->cells.name,
+                               (long long)t->cells.rows[0].line, k + 1, j + 1, t->names[j]);
+    }
+    return IB_OK;
+}
+
+ib_status ib_table_header(ib_table *t)
+{
+    int header;
+    if (t->known)
+        header = names_known(&t->cells, ib_schema_of(t->known));
+    else {
+        below *b = ib_alloc((size_t)t->cells.columns * sizeof *b);
+        if (!b)
+            return IB_ENOMEM;
+        look_below(&t->cells, b);
+        header = is_header(&t->cells, b);
+        ib_free(b);
+    }
+    if (header < 0 || take_names(t, header) || drop(t) || check_names(t))
+        return ib_error_status();
+    return t->known ? find_known_label(t) : find_label(t);
+}
