@@ -17,6 +17,25 @@ static const char *entry(const Onnx__TensorProto *t, const char *key)
     return NULL;
 }
 
+/* Every key once, and none but those that are read; a checksum is not compared. */
+static ib_status check_keys(const char *path, const Onnx__TensorProto *t)
+{
+    static const char *const keys[] = {"location", "offset", "length", "checksum"};
+    int seen[4] = {0};
+    for (size_t i = 0; i < t->n_external_data; i++) {
+        const char *key = t->external_data[i]->key ? t->external_data[i]->key : "";
+        size_t k = 0;
+        while (k < 4 && strcmp(key, keys[k]))
+            k++;
+        if (k == 4 || seen[k]++)
+            return ib_fail(IB_EFORMAT, "%s: constant '%s' lies beside it: its key '%s' %s", path, t->name ? t->name : "", key,
+                           k == 4 ? "is unknown" : "stands twice");
+    }
+    return t->has_raw_data ? ib_fail(IB_EFORMAT, "%s: constant '%s' lies beside it and in it (raw_data): which is meant?",
+                                     path, t->name ? t->name : "")
+                           : IB_OK;
+}
+
 /* A number of bytes, or `otherwise` if the key is missing; -1: no such number. */
 static int64_t number(const Onnx__TensorProto *t, const char *key, int64_t otherwise)
 {
@@ -46,8 +65,9 @@ static ib_status take(const char *path, const char *open, const ib_mapped *file,
         return ib_fail(IB_EFORMAT, "%s: constant '%s' has %lld elements of %lld bytes; of %s it takes %lld", path,
                        t->name ? t->name : "", (long long)n, (long long)width, open, (long long)length);
     if (offset < 0 || length < 0 || (size_t)offset > file->size || (size_t)length > file->size - (size_t)offset)
-        return ib_fail(IB_EFORMAT, "%s: constant '%s' lies at %lld, %lld bytes long, of %s, which has %zu", path,
-                       t->name ? t->name : "", (long long)offset, (long long)length, open, file->size);
+        return ib_fail(IB_EFORMAT, "%s: constant '%s' lies at %s, %s bytes long, of %s, which has %zu", path,
+                       t->name ? t->name : "", entry(t, "offset") ? entry(t, "offset") : "0",
+                       entry(t, "length") ? entry(t, "length") : "all", open, file->size);
     if (!(t->raw_data.data = malloc((size_t)length + 1))) /* protobuf-c frees it */
         return ib_fail(IB_ENOMEM, "%s: no memory for %lld bytes", path, (long long)length);
     if (length)
@@ -65,8 +85,14 @@ ib_status ib_import_external(const char *path, Onnx__GraphProto *g)
     ib_status status = IB_OK;
     for (size_t i = 0; i < g->n_initializer && !status; i++) {
         Onnx__TensorProto *t = g->initializer[i];
-        if (t->data_location != 1 || t->has_raw_data)
+        if (t->data_location != 1) {
+            if (t->n_external_data)
+                status = ib_fail(IB_EFORMAT, "%s: constant '%s' has external_data and does not lie there (data_location)",
+                                 path, t->name ? t->name : "");
             continue;
+        }
+        if ((status = check_keys(path, t)))
+            break;
         const char *location = entry(t, "location");
         if (!is_beside(location)) {
             status = ib_fail(IB_EFORMAT, "%s: constant '%s' lies in '%s', which is not in the model's folder", path,

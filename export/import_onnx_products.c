@@ -1,4 +1,5 @@
 /* import_onnx_products.c - convolutions, dense layers, norms, pooling of an ONNX graph. */
+#include <float.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -205,14 +206,17 @@ ib_status ib_import_batch_norm(ib_importer *m)
             return ib_import_refuse(m, "input %zu ('%s') is no constant of %lld elements", i, m->node->input[i],
                                     (long long)channels);
     }
-    snprintf(text, sizeof text, "in=%lld eps=%.9g", (long long)channels, ib_import_real(m, "epsilon", 1e-5f));
+    float eps = ib_import_real(m, "epsilon", 1e-5f);
+    const int none = eps == 0;
+    eps = none ? FLT_TRUE_MIN : eps; /* ib_batch_norm takes 0 for 1e-5; added to a variance the least number is nothing */
+    snprintf(text, sizeof text, "in=%lld eps=%.9g", (long long)channels, eps);
     if (!ib_import_line(m, "batch_norm", ib_import_of(in, &was), was.ndim, was.shape, text))
         return IB_ENOMEM;
     for (size_t i = 0; i < 4; i++) {
         float *p = ib_import_parameter(m, i + 1, channels);
         for (int64_t c = 0; p && i == 3 && c < channels; c++)
-            if (p[c] < 0) {
-                ib_import_refuse(m, "the variance of channel %lld is %g", (long long)c, p[c]);
+            if (p[c] < 0 || (none && p[c] == 0)) {
+                ib_import_refuse(m, "the variance of channel %lld is %g%s", (long long)c, p[c], none ? ", epsilon 0" : "");
                 ib_free(p);
                 return ib_error_status();
             }

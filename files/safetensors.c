@@ -131,6 +131,26 @@ static ib_status add_file(ib_safetensors *f, const char *path)
     return status;
 }
 
+/* The index and the files say the same: each tensor that it lists lies in the file that it names, and no other does. */
+static ib_status check_index(const ib_safetensors *f, struct json_object *map, struct json_object *files, const char *index_path)
+{
+    json_object_object_foreach(map, tensor, file) {
+        const ib_entry *e = ib_safetensors_find(f, tensor);
+        const char *name = json_object_get_string(file);
+        const ib_mapped *m = &f->file[json_object_get_int(ib_json_get(files, name))];
+        const uint8_t *at = e ? e->data : NULL;
+        if (!at || at < m->data || at > m->data + m->size)
+            return ib_fail(IB_EFORMAT, "%s: says that tensor '%s' is in %s, which does not hold it", index_path, tensor, name);
+    }
+    for (int i = 0; i < f->n_entries; i++)
+        if (!json_object_object_get_ex(map, f->entry[i].name, NULL))
+            return ib_fail(IB_EFORMAT, "%s: lists no tensor '%s', which its files hold", index_path, f->entry[i].name);
+    return f->n_entries == json_object_object_length(map)
+               ? IB_OK
+               : ib_fail(IB_EFORMAT, "%s: lists %d tensors, its files hold %lld, some twice", index_path,
+                         json_object_object_length(map), (long long)f->n_entries);
+}
+
 /* Every file that the index names, once. */
 static ib_status add_shards(ib_safetensors *f, const char *folder, const char *index_path)
 {
@@ -138,17 +158,23 @@ static ib_status add_shards(ib_safetensors *f, const char *folder, const char *i
     ib_status status = !index ? ib_error_status() : !map || !seen ? ib_fail(IB_EFORMAT, "%s: has no weight_map", index_path) : IB_OK;
     if (!status && json_object_is_type(map, json_type_object)) {
         json_object_object_foreach(map, tensor, file) {
-            (void)tensor;
             const char *name = json_object_get_string(file);
-            if (!name || strchr(name, '/') || json_object_object_get_ex(seen, name, NULL))
+            if (!json_object_is_type(file, json_type_string) || !*name || strchr(name, '/')) {
+                status = ib_fail(IB_EFORMAT, "%s: says that tensor '%s' is in '%s', which is no file of this folder", index_path, tensor, name ? name : "");
+                break;
+            }
+            if (json_object_object_get_ex(seen, name, NULL))
                 continue;
-            json_object_object_add(seen, name, json_object_new_boolean(1));
+            json_object_object_add(seen, name, json_object_new_int(f->n_files));
             char *path = ib_format_text("%s/%s", folder, name);
             status = path ? add_file(f, path) : IB_ENOMEM;
             ib_free(path);
             if (status)
                 break;
         }
+        status = status ? status : check_index(f, map, seen, index_path);
+    } else if (!status) {
+        status = ib_fail(IB_EFORMAT, "%s: weight_map is no object", index_path);
     }
     json_object_put(index);
     json_object_put(seen);

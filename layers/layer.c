@@ -190,7 +190,13 @@ ib_layer *ib_named(const char *name, ib_layer *layer)
     else if (!*name || layer->path)
         ib_fail(*name ? IB_ESTATE : IB_EINVAL, "ib_named: name '%s' %s", name,
                 *name ? "comes after ib_layer_init()" : "is empty");
-    if (name && *name && !layer->path) {
+    const char *odd = name ? name : "";
+    while (*odd && *odd != '/' && (unsigned char)*odd >= ' ' && *odd != 127)
+        odd++;
+    if (*odd)
+        ib_fail(IB_EINVAL, "ib_named: name '%s' has the byte 0x%02X: '/' and control characters cannot be in names", name,
+                (unsigned char)*odd);
+    if (name && *name && !*odd && !layer->path) {
         char *copy = ib_strdup(name);
         if (copy) {
             ib_free(layer->name);

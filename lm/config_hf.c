@@ -94,6 +94,10 @@ static ib_status read_rope(reader *r, struct json_object *o, int local, double t
     const double original = r->k.original > 0 ? r->k.original : p->original;
     *s = (ib_rope_scaling){.kind = s->kind, .factor = p->factor, .original = original, .attention_factor = p->attention_factor, .beta_fast = p->beta_fast,
                            .beta_slow = p->beta_slow, .mscale = p->mscale, .mscale_all = p->mscale_all, .low = p->low, .high = p->high, .whole = p->truncate};
+    const double beside = local ? r->k.local_theta : r->k.theta;
+    if (p->theta > 0 && beside > 0 && p->theta != beside)
+        return ib_fail(IB_EFORMAT, "%s: '%s' is %.9g, but 'rope_theta' within 'rope_parameters' is %.9g: keep one", r->file,
+                       local ? "rope_local_base_freq" : "rope_theta", beside, p->theta);
     *(local ? &c->rope_base_local : &c->rope_base) = (float)(p->theta > 0 ? p->theta : theta);
     if (!local && !strcmp(s->kind->name, "linear"))
         c->rope_factor = (float)p->factor;

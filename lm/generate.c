@@ -155,8 +155,10 @@ int32_t ib_sample_token(const ib_sampling *s, float *logits, int vocabulary, con
             *x = *x > 0 ? *x / penalty : *x * penalty;
     }
     int32_t best = 0;
-    for (int i = 1; i < vocabulary; i++)
+    for (int i = 0; i < vocabulary; i++) {
+        IB_TAKE_OR(logits, !isnan(logits[i]), -1, "holds nan for token %d", i);
         best = logits[i] > logits[best] ? i : best;
+    }
     if (!(s->temperature > 0))
         return best;
     choice *c = malloc((size_t)vocabulary * sizeof *c);

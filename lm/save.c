@@ -193,8 +193,10 @@ ib_status ib_out_make(const ib_lm *m, ib_device *dev, const ib_out_tensor *t, fl
         *exact = 1;
         return IB_OK;
     }
-    if ((status = ib_matrix_encode(made, t->to, rows, cols, x)))
+    if ((status = ib_matrix_encode(made, t->to, rows, cols, x))) {
+        ib_error_prefix("tensor '%s'", t->name);
         return status;
+    }
     float y[1024];
     *exact = !adapted;
     for (int64_t i = 0; i < n && *exact; i += 1024) {

@@ -41,6 +41,24 @@ static ib_status check_options(const ib_qat_opts *opts)
     return IB_OK;
 }
 
+/* What would have no effect is not what was meant. */
+static ib_status check_effect(const ib_qat_opts *opts)
+{
+    static const char function[] = "ib_qat_prepare";
+    const char *observer = opts->observer ? opts->observer : "auto";
+    const int averages = !strcmp(observer, "auto") || !strcmp(observer, "ema") || !strcmp(observer, "pact");
+    IB_TAKE_FOR(function, opts->percentile, opts->percentile == 0 || !strcmp(observer, "percentile"), IB_EINVAL,
+                "is %g, which has no effect with the observer %s", opts->percentile, observer);
+    IB_TAKE_FOR(function, opts->averaging_constant, opts->averaging_constant == 0 || averages, IB_EINVAL,
+                "is %g, which has no effect with the observer %s", opts->averaging_constant, observer);
+    const int bits = opts->weight_bits && opts->weight_bits != 8 ? opts->weight_bits : opts->act_bits;
+    IB_TAKE_FOR(function, opts->dynamic, !opts->dynamic || !bits || bits == 8, IB_EINVAL,
+                "is set, which has 8 bits for weights and inputs, not %d", bits);
+    IB_TAKE_FOR(function, opts->dynamic, !opts->dynamic || !opts->observer, IB_EINVAL,
+                "is set, which has no use for the observer %s", observer);
+    return IB_OK;
+}
+
 /* Parameters that a plan which came to nothing has added. */
 static void drop_params(ib_layer *net, int n)
 {
@@ -65,7 +83,7 @@ static ib_status undo(ib_layer *net, ib_plan *p, int n)
 /* again: a network that was trained as it is; only_ask: whether it could be done. */
 static ib_status prepare(ib_layer *net, ib_graph *g, const ib_qat_opts *opts, int again, int only_ask)
 {
-    if (opts && check_options(opts))
+    if (opts && (check_options(opts) || (!again && check_effect(opts))))
         return IB_EINVAL;
     if (net->quantization.plan)
         return ib_fail(IB_ESTATE, "prepare: the network is in phase %s already", ib_phase_name(ib_qat_phase(net)));

@@ -1,4 +1,5 @@
 /* matrix.c - the table of storage formats, and matrices in them. */
+#include <math.h>
 #include <stdio.h>
 
 #include "tensor/alloc.h"
@@ -97,6 +98,33 @@ const ib_storage *ib_storage_fallback(const ib_storage *f, int64_t cols)
     return ib_storage_find("f16");
 }
 
+/* 1 if a block came out as other than numbers where numbers went in, or was given what is none. Within +-60000 every
+ * format's scales, half precision among them, are finite, so most blocks are only looked at. Single values (f16) may be
+ * infinities and NaN, which stay what they are. */
+static int lost(const ib_storage *f, const float *x, const uint8_t *b)
+{
+    float y[256];
+    int large = 0, bad = 0;
+    for (int i = 0; i < f->block; i++)
+        large |= !(x[i] >= -60000 && x[i] <= 60000);
+    if (!large)
+        return 0;
+    f->decode(b, y);
+    for (int i = 0; i < f->block; i++)
+        bad |= isfinite(x[i]) ? !isfinite(y[i]) : f->block > 1;
+    return bad;
+}
+
+/* Names the largest of n values that are too large together, or the one that is no number. */
+static ib_status refuse_block(const ib_storage *f, const float *x, int64_t n, int64_t first, int64_t cols)
+{
+    int64_t at = 0;
+    for (int64_t i = 1; i < n && isfinite(x[at]); i++)
+        at = !isfinite(x[i]) || fabsf(x[i]) > fabsf(x[at]) ? i : at;
+    return ib_fail(IB_ENUMERIC, "element %lld of row %lld is %g, which %s cannot hold", (long long)((first + at) % cols),
+                   (long long)((first + at) / cols), x[at], f->name);
+}
+
 ib_status ib_matrix_encode(ib_matrix *m, const ib_storage *f, int64_t rows, int64_t cols, const float *x)
 {
     IB_NEED(m);
@@ -108,17 +136,28 @@ ib_status ib_matrix_encode(ib_matrix *m, const ib_storage *f, int64_t rows, int6
     const int64_t bytes = ib_storage_bytes(f, rows, cols);
     if (bytes < 0)
         return IB_EINVAL;
-    if (!f->encode)
+    if (!f->encode) {
+        for (int64_t i = 0; i < rows * cols; i++)
+            if (!isfinite(x[i]))
+                return refuse_block(f, x + i, 1, i, cols);
         return ib_scaled_encode(m, x);
+    }
     uint8_t *b = m->owned = ib_alloc((size_t)bytes);
     if (!b)
         return IB_ENOMEM;
     m->data = b;
     const int64_t blocks = rows * cols / f->block;
-#pragma omp parallel for schedule(static) if (blocks > 4096)
-    for (int64_t i = 0; i < blocks; i++)
+    int64_t bad = INT64_MAX;
+#pragma omp parallel for schedule(static) if (blocks > 4096) reduction(min : bad)
+    for (int64_t i = 0; i < blocks; i++) {
         f->encode(x + i * f->block, b + i * f->bytes);
-    return IB_OK;
+        if (bad == INT64_MAX && lost(f, x + i * f->block, b + i * f->bytes))
+            bad = i;
+    }
+    if (bad == INT64_MAX)
+        return IB_OK;
+    ib_matrix_release(m);
+    return refuse_block(f, x + bad * f->block, f->block, bad * f->block, cols);
 }
 
 void ib_matrix_decode(const ib_matrix *m, int64_t first, int64_t n, float *y)

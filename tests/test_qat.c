@@ -82,6 +82,26 @@ static void phases_follow_in_order(void)
     end();
 }
 
+static void options_without_effect_are_refused(void)
+{
+    static const struct {
+        ib_qat_opts opts;
+        const char *word;
+    } none[] = {{{.percentile = 99}, "percentile is 99"},
+                {{.percentile = 99, .observer = "kl"}, "observer kl"},
+                {{.averaging_constant = 0.5f, .observer = "minmax"}, "averaging_constant is 0.5"},
+                {{.dynamic = 1, .weight_bits = 4}, "dynamic is set, which has 8 bits"},
+                {{.dynamic = 1, .act_bits = 2}, "not 2"},
+                {{.dynamic = 1, .observer = "mse"}, "observer mse"}};
+    begin();
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+        ib_layer *net = ready(ib_model_new("mlp", 1, 8, 8, 10));
+        CHECK_ERROR(ib_qat_prepare(net, g, &none[i].opts), none[i].word);
+        ib_layer_free(net);
+    }
+    end();
+}
+
 static void averaging_constants_are_checked(void)
 {
     begin();
@@ -534,7 +554,7 @@ static void batch_norm_can_be_reestimated(void)
     end();
 }
 
-SUITE("qat", T(phases_follow_in_order), T(averaging_constants_are_checked), T(observers_move_in_learning_only), T(integers_and_simulation_agree), T(integer_gradients_are_the_simulations), T(every_model_is_one_program),
+SUITE("qat", T(phases_follow_in_order), T(averaging_constants_are_checked), T(options_without_effect_are_refused), T(observers_move_in_learning_only), T(integers_and_simulation_agree), T(integer_gradients_are_the_simulations), T(every_model_is_one_program),
       T(any_network_becomes_integers), T(every_way_to_choose_scales_works), T(a_gamma_of_zero_and_a_dead_channel_are_harmless), T(rules_choose_bits_by_name),
       T(float_islands_train_and_are_named), T(dynamic_quantization_is_close_to_float), T(learned_steps_follow_the_papers_formula),
       T(calibrators_treat_outliers_as_they_should), T(ranges_become_scales_as_documented), T(bytes_keep_their_value_at_the_input),

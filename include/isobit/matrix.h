@@ -53,7 +53,8 @@ typedef struct ib_matrix {
 
 enum { IB_NF4_BLOCK = 64, IB_NESTED_BLOCK = 256 };
 
-/* Quantizes x [rows, cols] into a matrix that owns its bytes; m is overwritten. */
+/* Quantizes x [rows, cols] into a matrix that owns its bytes; m is overwritten. IB_ENUMERIC, naming the element: a value
+ * that is beyond the format (65504 in f16), or that is not finite where values share a scale. */
 ib_status ib_matrix_encode(ib_matrix *m, const ib_storage *f, int64_t rows, int64_t cols, const float *x);
 /* y[n] = elements first .. first + n of the flattened matrix; any first and n within it. */
 void ib_matrix_decode(const ib_matrix *m, int64_t first, int64_t n, float *y);

@@ -1,5 +1,6 @@
 """What could be half read or half written: tables, packed bytes, lost chunks, output that nothing takes."""
 import gzip
+import json
 import struct
 import subprocess
 
@@ -123,6 +124,128 @@ def idx_cases(shop):
     ]
 
 
+def norm(epsilon, variance):
+    """A norm of three channels alone."""
+    rng = np.random.default_rng(9)
+    values = {k: rng.standard_normal(3).astype(np.float32) for k in ("scale", "bias", "mean")}
+    values["variance"] = np.array(variance, np.float32)
+    node = helper.make_node("BatchNormalization", ["x", *values], ["y"], name="norm", epsilon=epsilon)
+    return helper.make_graph(
+        [node],
+        "norm",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 3, 2, 2])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(v, k) for k, v in values.items()],
+    )
+
+
+def network_cases(shop):
+    """Numbers of a network that a default or another copy would replace."""
+
+    def save(name, graph):
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        (shop / f"{name}.onnx").write_bytes(model.SerializeToString())
+        return ["import", f"{name}.onnx", "-o", f"{name}.h5"]
+
+    def equal(name):
+        def check(_):
+            import onnxruntime
+
+            x = np.random.default_rng(1).standard_normal((5, 3, 2, 2)).astype(np.float32)
+            np.save(shop / f"{name}.npy", x)
+            shop.make("predict", f"{name}.h5", "--data", f"npy:{name}.npy", "--raw", "--format", "f32", "-o", "y.f32")
+            session = onnxruntime.InferenceSession(str(shop / f"{name}.onnx"), providers=["CPUExecutionProvider"])
+            want = session.run(None, {"x": x})[0].ravel()
+            return np.allclose(np.fromfile(shop / "y.f32", "<f4"), want, rtol=1e-5, atol=1e-5)
+
+        return check
+
+    def beside(name, words, change):
+        graph = norm(1e-5, [1, 2, 3])
+        weight = graph.initializer[0]
+        (shop / "weights.bin").write_bytes(bytes(64))
+        raw = weight.raw_data
+        weight.ClearField("raw_data")
+        weight.data_location = TensorProto.EXTERNAL
+        weight.external_data.add(key="location", value="weights.bin")
+        weight.external_data.add(key="length", value="12")
+        change(weight, raw)
+        stem = name.replace(" ", "_")
+        return Case(f"weights beside the file, {name}", save(stem, graph), refused=[f"{stem}.onnx", "scale", *words])
+
+    def add(weight, key, value):
+        weight.external_data.add(key=key, value=value)
+
+    small = [1e-4, 1e-5, 1]
+    return [
+        Case("an epsilon of 0", save("none", norm(0.0, small)), right=equal("none")),
+        Case("the least epsilon", save("least", norm(1e-45, small)), right=equal("least")),
+        Case("an epsilon of 0 over 0", save("zero", norm(0.0, [1, 0, 1])), refused=["norm", "channel 1"]),
+        beside("and in it", ["raw_data"], lambda w, raw: setattr(w, "raw_data", raw)),
+        beside("at two places", ["offset", "twice"], lambda w, raw: (add(w, "offset", "0"), add(w, "offset", "4"))),
+        beside("with a key of another's", ["basepath"], lambda w, raw: add(w, "basepath", "/")),
+        beside("and said to be in it", ["data_location"], lambda w, raw: setattr(w, "data_location", 0)),
+        beside("at a place that is no number", ["0x10"], lambda w, raw: add(w, "offset", "0x10")),
+    ]
+
+
+def weight_cases(shop):
+    """Folders of language models whose index and files differ, and values that a format cannot hold."""
+    from pathlib import Path
+    from shutil import copytree, ignore_patterns
+
+    source = shop.models / "chat"
+    data = (source / "model.safetensors").read_bytes()
+    size = struct.unpack("<Q", data[:8])[0]
+    head, body = json.loads(data[8 : 8 + size]), data[8 + size :]
+    names = sorted(k for k in head if k != "__metadata__")
+
+    def write(path, wanted, body=body):
+        """A safetensors file of some of the tensors."""
+        entries, out = {}, b""
+        for k in wanted:
+            a, b = head[k]["data_offsets"]
+            entries[k] = {**head[k], "data_offsets": [len(out), len(out) + b - a]}
+            out += body[a:b]
+        text = json.dumps(entries).encode()
+        path.write_bytes(struct.pack("<Q", len(text)) + text + out)
+
+    parts = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]
+
+    def folder(name, words=None, change=None, second=names[4:]):
+        where = Path(shop / name.replace(" ", "_"))
+        copytree(source, where, ignore=ignore_patterns("model.safetensors"))
+        write(where / parts[0], names[:4])
+        write(where / parts[1], second)
+        listed = {k: parts[i >= 4] for i, k in enumerate(names)}
+        if change:
+            change(listed)
+        (where / "model.safetensors.index.json").write_text(json.dumps({"weight_map": listed}))
+        argv = ["convert", where.name, "-o", f"{where.name}.gguf"]
+        return Case(f"an index, {name}", argv, refused=words and ["index.json", *words], right=lambda _: True)
+
+    key = next(k for k in names if k.endswith("down_proj.weight"))
+    at = head[key]["data_offsets"][0]
+    large = Path(shop / "large")
+    copytree(source, large, ignore=ignore_patterns("model.safetensors"))
+    write(large / "model.safetensors", names, body[:at] + b"\x4a\x71" + body[at + 2 :])  # bfloat16
+
+    def held(form):
+        argv = ["convert", "large", "--format", form, "-o", f"large-{form}.gguf"]
+        return Case(f"a weight of 1e30 as {form}", argv, refused=["e+30", "cannot hold", "down"])
+
+    return [
+        folder("that says what the files say"),
+        folder("of the wrong file", [names[0], parts[1]], lambda m: m.update({names[0]: parts[1]})),
+        folder("of a tensor that there is not", ["ghost"], lambda m: m.update(ghost=parts[0])),
+        folder("that leaves a tensor out", [names[0]], lambda m: m.pop(names[0])),
+        folder("of a file elsewhere", [names[0], "../"], lambda m: m.update({names[0]: f"../{parts[0]}"})),
+        folder("of a tensor that lies twice", ["twice"], second=names[3:]),
+        held("f16"),
+        held("q8_0"),
+    ]
+
+
 def output_cases(shop):
     """What a command prints is written, or its exit status is 1 and one line says why."""
     (shop / "x.npy").write_bytes(b"")
@@ -171,4 +294,5 @@ def output_cases(shop):
 
 def cases(shop):
     identity(shop)
-    return table_cases(shop) + hdf5_cases(shop) + idx_cases(shop) + output_cases(shop)
+    kinds = [network_cases, weight_cases, table_cases, hdf5_cases, idx_cases, output_cases]
+    return [case for kind in kinds for case in kind(shop)]
