@@ -183,26 +183,22 @@ ib_tensor *ib_layer_param(ib_layer *layer, const char *name, int ndim, const int
 
 ib_layer *ib_named(const char *name, ib_layer *layer)
 {
+    static const char unfit[] = "/\1\2\3\4\5\6\a\b\t\n\v\f\r\16\17\20\21\22\23\24\25\26\27\30\31\32\33\34\35\36\37\177";
     ib_layer *const given[] = {layer};
     IB_NEED_OR(layer, NULL);
+    const char *why = !name || !*name        ? "is empty"
+                      : layer->path          ? "comes after ib_layer_init()"
+                      : strpbrk(name, unfit) ? "holds '/' or a control character, which names cannot have"
+                                             : NULL;
+    char *copy = why ? NULL : ib_strdup(name);
     if (!name)
         ib_fail_null_argument(__func__, "name");
-    else if (!*name || layer->path)
-        ib_fail(*name ? IB_ESTATE : IB_EINVAL, "ib_named: name '%s' %s", name,
-                *name ? "comes after ib_layer_init()" : "is empty");
-    const char *odd = name ? name : "";
-    while (*odd && *odd != '/' && (unsigned char)*odd >= ' ' && *odd != 127)
-        odd++;
-    if (*odd)
-        ib_fail(IB_EINVAL, "ib_named: name '%s' has the byte 0x%02X: '/' and control characters cannot be in names", name,
-                (unsigned char)*odd);
-    if (name && *name && !*odd && !layer->path) {
-        char *copy = ib_strdup(name);
-        if (copy) {
-            ib_free(layer->name);
-            layer->name = copy;
-            return layer;
-        }
+    else if (why)
+        ib_fail(*name && layer->path ? IB_ESTATE : IB_EINVAL, "ib_named: name '%s' %s", name, why);
+    if (copy) {
+        ib_free(layer->name);
+        layer->name = copy;
+        return layer;
     }
     ib_layers_free(1, given);
     return NULL;
