@@ -135,6 +135,7 @@ static void resume_as_begun(finetune_options *o)
                     o->out);
         o->literal = -1;
     }
+    o->unrecorded = settings && !strstr(settings, " tokenizer=");
     free(settings);
 }
 
@@ -214,8 +215,6 @@ static void report(const job *j, double took, double deployed, double adapter)
 static int train(job *j)
 {
     const finetune_options *o = &j->o;
-    char settings[2048];
-    finetune_options_text(o, settings, sizeof settings);
     const ib_adamw_opts adamw = {.lr = (float)o->lr, .weight_decay = (float)o->decay, .bits8 = o->bits8, .paged = o->paged};
     if (ib_lm_adapt(j->l.m, &o->adapter) || ib_finetune_plan(j->l.m, j->l.g, o->seq * o->batch, &adamw, (int)o->checkpoint, o->memory, &j->plan))
         return complain();
@@ -234,6 +233,9 @@ static int train(job *j)
         return 1;
     if (o->plan)
         return 0;
+    char *settings = finetune_options_text(o);
+    if (!settings)
+        return fprintf(stderr, "isobit: out of memory\n"), 1;
     catch_interrupt();
     j->start = j->shown = j->last = seconds();
     const ib_finetune_opts f = {.batch = (int)o->batch, .accumulate = (int)o->accumulate, .steps = o->steps, .epochs = o->epochs,
@@ -242,6 +244,7 @@ static int train(job *j)
                                 .deploy_steps = o->deploy_steps, .save_every = o->save_every, .eval_every = o->eval_every, .out = o->out,
                                 .base = o->model, .settings = settings, .resume = o->resume, .progress = show_step, .user = j};
     const ib_status status = ib_finetune(j->l.m, j->l.g, j->train, j->eval, &f);
+    free(settings);
     const double took = seconds() - j->start;
     double deployed = 0, adapter = 0;
     if (status == IB_ESTOPPED) {

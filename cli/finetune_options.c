@@ -250,18 +250,43 @@ void finetune_options_parse(int argc, char **argv, finetune_options *o)
     o->adapter.seed = (uint64_t)o->seed;
 }
 
-void finetune_options_text(const finetune_options *o, char *buf, size_t size)
+/* The shortest of two texts of x from which x is read again; the short one, as older states have it, where exact is 0. */
+static void put_real(FILE *f, const char *key, double x, int exact)
 {
-    snprintf(buf, size,
-             "model=%s data=%s base=%s lora=%s seq=%lld batch=%lld accumulate=%lld optim=%s lr=%g schedule=%d warmup=%lld decay=%g clip=%g steps=%lld "
-             "epochs=%g seed=%lld shuffle=%d pack=%d template=%s prompts=%d eval=%s fraction=%g deploy=%s:%lld",
-             o->model, o->data, o->base, o->lora, (long long)o->seq, (long long)o->batch, (long long)o->accumulate, o->bits8 ? "adamw8bit" : "adamw", o->lr,
-             (int)o->schedule, (long long)o->warmup, o->decay, o->clip, (long long)o->steps, o->epochs, (long long)o->seed, !o->no_shuffle, !o->no_pack,
-             o->chat ? o->chat : "own", o->train_on_prompts, o->eval ? o->eval : "none", o->eval_fraction, o->deploy ? o->deploy : "none", (long long)o->deploy_steps);
-    size_t n = strlen(buf);
+    char text[40];
+    snprintf(text, sizeof text, "%g", x);
+    if (exact && strtod(text, NULL) != x)
+        snprintf(text, sizeof text, "%.17g", x);
+    fprintf(f, " %s=%s", key, text);
+}
+
+char *finetune_options_text(const finetune_options *o)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
+    if (!f)
+        return NULL;
+    fprintf(f, "model=%s data=%s base=%s lora=%s seq=%lld batch=%lld accumulate=%lld optim=%s", o->model, o->data, o->base,
+            o->lora, (long long)o->seq, (long long)o->batch, (long long)o->accumulate, o->bits8 ? "adamw8bit" : "adamw");
+    put_real(f, "lr", o->lr, !o->unrecorded);
+    fprintf(f, " schedule=%d warmup=%lld", (int)o->schedule, (long long)o->warmup);
+    put_real(f, "decay", o->decay, !o->unrecorded);
+    put_real(f, "clip", o->clip, !o->unrecorded);
+    fprintf(f, " steps=%lld", (long long)o->steps);
+    put_real(f, "epochs", o->epochs, !o->unrecorded);
+    fprintf(f, " seed=%lld shuffle=%d pack=%d template=%s prompts=%d eval=%s", (long long)o->seed, !o->no_shuffle,
+            !o->no_pack, o->chat ? o->chat : "own", o->train_on_prompts, o->eval ? o->eval : "none");
+    put_real(f, "fraction", o->eval_fraction, !o->unrecorded);
+    fprintf(f, " deploy=%s:%lld", o->deploy ? o->deploy : "none", (long long)o->deploy_steps);
     if (o->literal >= 0)
-        snprintf(buf + n, size - n, " special=%d", !o->literal);
-    n = strlen(buf);
+        fprintf(f, " special=%d", !o->literal);
     if (o->ignore)
-        snprintf(buf + n, size - n, " ignore=%s", o->ignore);
+        fprintf(f, " ignore=%s", o->ignore);
+    if (!o->unrecorded)
+        fprintf(f, " tokenizer=%s", o->tokenizer ? o->tokenizer : "own");
+    if (!fclose(f))
+        return text;
+    free(text);
+    return NULL;
 }

@@ -14,13 +14,15 @@ typedef struct finetune_options {
     double epochs, lr, clip, decay, eval_fraction;
     ib_schedule_kind schedule;
     int bits8, paged, no_shuffle, no_pack, train_on_prompts, plan, resume;
-    int literal; /* 1: special tokens in text stay text; -1: so too, but the state, older than the option, says nothing */
+    int unrecorded; /* the state that goes on is older than the record of --tokenizer and of exact numbers */
+    /* 1: special tokens in text stay text; -1: so too, but the state, older than the option, says nothing */
+    int literal;
 } finetune_options;
 
 /* Parses the command line; exits with status 2 and one line on a wrong one. */
 void finetune_options_parse(int argc, char **argv, finetune_options *o);
 /* Everything that changes the result, in one line. */
-void finetune_options_text(const finetune_options *o, char *buf, size_t size);
+char *finetune_options_text(const finetune_options *o); /* yours to free(); NULL: out of memory */
 /* "500M", "2G" or bytes; 0, or 1 after telling. */
 int parse_bytes(const char *text, const char *option, int64_t *out);
 

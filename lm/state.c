@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "lm/settings.h"
 #include "tensor/alloc.h"
 #include "tensor/argument.h"
 
@@ -89,8 +90,8 @@ ib_status ib_state_load(const char *folder, ib_lm *m, ib_optim *opt, const char 
     (void)m;
     if (!status && (!kind || strcmp(kind, "isobit-training-state") || !number || !taken || !old))
         status = ib_fail(IB_EFORMAT, "%s: is not a training state", path);
-    if (!status && strcmp(old, settings ? settings : ""))
-        status = ib_fail(IB_EINVAL, "%s: was made with other settings: %s", path, old);
+    if (!status)
+        status = ib_settings_same(path, old, settings ? settings : "");
     for (int i = 0; i < opt->n_slots && !status; i++) {
         ib_optim_slot *s = &opt->slots[i];
         status = read_into(f, path, s->param->name, s->param->data, (size_t)s->param->size * 4);

@@ -7,7 +7,7 @@
 
 /* <folder>/state.safetensors: parameters, optimizer states, the step. */
 ib_status ib_state_save(const char *folder, const ib_lm *m, const ib_optim *opt, const char *settings, int64_t step);
-/* IB_EINVAL if the settings are others. */
+/* IB_EINVAL names the settings that are others. */
 ib_status ib_state_load(const char *folder, ib_lm *m, ib_optim *opt, const char *settings, int64_t *step);
 int ib_state_exists(const char *folder);
 

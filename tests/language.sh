@@ -83,15 +83,16 @@ check "a state without its adapter gives it again" cmp t1/adapter_model.safetens
 rm -rf part
 timeout -s INT 0.4 "$isobit" "${long[@]}" -o part >out 2>err; "$isobit" "${long[@]}" --resume -o part >out 2>err
 check "Ctrl-C loses nothing" cmp t1/adapter_model.safetensors part/adapter_model.safetensors
-fails 1 "other settings" "$isobit" "${rest[@]}" "${small[@]}" "${seed[@]}" --lr 0.5 --resume -o part
+fails 1 "other settings: lr 0.002, now 0.5; clip 0, now 0.1234567890123" "$isobit" "${rest[@]}" "${small[@]}" "${seed[@]}" --lr 0.5 --clip 0.1234567890123 --resume -o part
 # a state of before rows knew special tokens goes on as it began; one of now keeps to its option
 printf '{"text": "<|im_start|>user and more of it<|im_end|>"}\n' >special.jsonl
 rows=(finetune "$model" --data special.jsonl --seq 64 --steps 4 --save-every 2 --lora r=2 --lr 0.01)
 "$isobit" "${rows[@]}" --literal -o literal >out 2>err; "$isobit" "${rows[@]}" -o tokens >out 2>err
 check "special tokens in rows are tokens, or text" eval '! cmp -s literal/adapter_model.safetensors tokens/adapter_model.safetensors'
-fails 1 "other settings" "$isobit" "${rows[@]}" --literal --resume -o tokens
-sed 's/ special=0/          /' literal/state.safetensors >old.state && mkdir old && cp old.state old/state.safetensors
-"$isobit" "${rows[@]}" --resume -o old >out 2>err
+fails 1 "other settings: special 1, now 0" "$isobit" "${rows[@]}" --literal --resume -o tokens
+sed 's/ special=0 tokenizer=own/                        /' literal/state.safetensors >old.state && mkdir old && cp old.state old/state.safetensors
+"$isobit" "${rows[@]/#0.01/0.0100000001}" --resume -o old >out 2>err # as a float 0.01; old states have six digits
+check "an old state goes on as it began" cmp old/adapter_model.safetensors literal/adapter_model.safetensors
 check "an old state says how it goes on" grep -q "with special tokens as text" err
 printf '{"text": "a", "score": 1}\n' >score.jsonl
 fails 1 "score.jsonl: line 1: the key 'score' is unknown" "$isobit" finetune "$model" --data score.jsonl --plan

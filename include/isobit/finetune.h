@@ -72,7 +72,7 @@ typedef struct ib_finetune_opts {
     int64_t save_every, eval_every; /* steps; 0: at the end only */
     const char *out;            /* folder of state and adapter; NULL: nothing is written */
     const char *base;           /* recorded in the adapter */
-    const char *settings;       /* one line; a resumed run must have the same */
+    const char *settings;       /* one line "key=value key=value"; a resumed run must have the same, or is told which differ */
     int resume;                 /* goes on from out's state, if there is one */
     int (*progress)(void *user, const ib_finetune_step *s); /* not 0: save and stop (IB_ESTOPPED) */
     void *user;
