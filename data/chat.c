@@ -1,208 +1,20 @@
-/* chat.c - chat templates, rendered natively, with the spans that the assistant says. */
-#include <stdio.h>
+/* chat.c - conversations through chat templates: a model's own, or one of chat_templates.def. */
+#include "data/chat.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "data/tokenizer.h"
 #include "tensor/alloc.h"
 #include "tensor/argument.h"
 #include "tensor/names.h"
 
-/* A text that grows, and where in it the assistant speaks. */
-typedef struct rendering {
-    char *text;
-    size_t n, room;
-    ib_ids spans; /* from, to, 1 or -1 (not to be learned), from, ... */
-    int failed;
-} rendering;
-
-static void put_n(rendering *r, const char *s, size_t n)
-{
-    if (r->n + n + 1 > r->room) {
-        const size_t room = 2 * (r->n + n) + 256;
-        char *grown = ib_realloc(r->text, r->n, room);
-        if (!grown) {
-            r->failed = 1;
-            return;
-        }
-        r->text = grown;
-        r->room = room;
-    }
-    memcpy(r->text + r->n, s, n);
-    r->text[r->n += n] = 0;
-}
-
-static void put(rendering *r, const char *s)
-{
-    put_n(r, s, strlen(s));
-}
-
-/* Jinja's trim */
-static void put_trimmed(rendering *r, const ib_message *m)
-{
-    const char *s = m->content;
-    size_t n = m->n;
-    while (n && memchr(" \t\r\n", s[n - 1], 4))
-        n--;
-    while (n && memchr(" \t\r\n", *s, 4)) {
-        s++;
-        n--;
-    }
-    put_n(r, s, n);
-}
-
-/* The assistant begins to speak, and has spoken. */
-static void mark(rendering *r)
-{
-    r->failed |= ib_ids_append(&r->spans, (int32_t)r->n) != IB_OK;
-}
-static void mark_end(rendering *r, const ib_message *m)
-{
-    mark(r);
-    r->failed |= ib_ids_append(&r->spans, m->unlearned ? -1 : 1) != IB_OK;
-}
-
-static int is(const ib_message *m, const char *role)
-{
-    return !strcmp(m->role, role);
-}
-
-/* <|im_start|>role\ncontent<|im_end|>\n; a template that opens with a system message of its own shows it as text. */
-static void chatml(rendering *r, const ib_tokenizer *t, const ib_message *m, int n, int reply)
-{
-    static const char open[] = "<|im_start|>system\n", written[] = "<|im_start|>system\\n"; /* as itself, as a text of Jinja */
-    for (const char *own = t->chat_template; own && n && !is(&m[0], "system"); own++) {
-        own = strstr(own, "<|im_start|>system");
-        const size_t length = !own ? 0 : !strncmp(own, open, sizeof open - 1) ? sizeof open - 1
-                                     : !strncmp(own, written, sizeof written - 1) ? sizeof written - 1 : 0;
-        const char *end = length ? strstr(own + length, "<|im_end|>") : NULL;
-        if (!own)
-            break;
-        const size_t bytes = end ? (size_t)(end - own) - length : 0;
-        if (!bytes || memchr(own + length, '\'', bytes) || memchr(own + length, '{', bytes))
-            continue; /* what follows is computed */
-        put(r, open);
-        put_n(r, own + length, bytes);
-        put(r, "<|im_end|>\n");
-        break;
-    }
-    for (int i = 0; i < n; i++) {
-        put(r, "<|im_start|>");
-        put(r, m[i].role);
-        put(r, "\n");
-        if (is(&m[i], "assistant"))
-            mark(r);
-        put_n(r, m[i].content, m[i].n);
-        put(r, "<|im_end|>");
-        if (is(&m[i], "assistant"))
-            mark_end(r, &m[i]);
-        put(r, "\n");
-    }
-    if (reply)
-        put(r, "<|im_start|>assistant\n");
-}
-
-/* <s>[INST] <<SYS>>\nsystem\n<</SYS>>\n\nuser [/INST] answer </s> */
-static void llama2(rendering *r, const ib_tokenizer *t, const ib_message *m, int n, int reply)
-{
-    (void)reply;
-    size_t size;
-    const ib_message *system = n && is(&m[0], "system") ? &m[0] : NULL;
-    for (int i = system ? 1 : 0; i < n; i++) {
-        if (is(&m[i], "assistant")) {
-            put(r, " ");
-            mark(r);
-            put_trimmed(r, &m[i]);
-            put(r, " ");
-            put(r, ib_token_bytes(t, t->eos, &size));
-            mark_end(r, &m[i]);
-            continue;
-        }
-        put(r, ib_token_bytes(t, t->bos, &size));
-        put(r, "[INST] ");
-        if (system) {
-            put(r, "<<SYS>>\n");
-            put_n(r, system->content, system->n);
-            put(r, "\n<</SYS>>\n\n");
-            system = NULL;
-        }
-        put_trimmed(r, &m[i]);
-        put(r, " [/INST]");
-    }
-}
-
-/* <|begin_of_text|><|start_header_id|>role<|end_header_id|>\n\ncontent<|eot_id|> */
-static void llama3(rendering *r, const ib_tokenizer *t, const ib_message *m, int n, int reply)
-{
-    size_t size;
-    put(r, ib_token_bytes(t, t->bos, &size));
-    for (int i = 0; i < n; i++) {
-        put(r, "<|start_header_id|>");
-        put(r, m[i].role);
-        put(r, "<|end_header_id|>\n\n");
-        if (is(&m[i], "assistant"))
-            mark(r);
-        put_trimmed(r, &m[i]);
-        put(r, "<|eot_id|>");
-        if (is(&m[i], "assistant"))
-            mark_end(r, &m[i]);
-    }
-    if (reply)
-        put(r, "<|start_header_id|>assistant<|end_header_id|>\n\n");
-}
-
-/* <bos><start_of_turn>user\ncontent<end_of_turn>\n; the assistant is "model", a system message opens the first turn */
-static void gemma(rendering *r, const ib_tokenizer *t, const ib_message *m, int n, int reply)
-{
-    size_t size;
-    const ib_message *system = n && is(&m[0], "system") ? &m[0] : NULL;
-    put(r, ib_token_bytes(t, t->bos, &size));
-    for (int i = system ? 1 : 0; i < n; i++) {
-        const int model = is(&m[i], "assistant");
-        put(r, "<start_of_turn>");
-        put(r, model ? "model" : m[i].role);
-        put(r, "\n");
-        if (system) {
-            put_n(r, system->content, system->n);
-            put(r, "\n\n");
-            system = NULL;
-        }
-        if (model)
-            mark(r);
-        put_trimmed(r, &m[i]);
-        put(r, "<end_of_turn>");
-        if (model)
-            mark_end(r, &m[i]);
-        put(r, "\n");
-    }
-    if (reply)
-        put(r, "<start_of_turn>model\n");
-}
-
 static const struct {
-    const char *name, *sign; /* a text by which a template is recognized */
-    void (*render)(rendering *r, const ib_tokenizer *t, const ib_message *m, int n, int reply);
-} templates[] = {{"chatml", "<|im_start|>", chatml}, {"llama3", "<|start_header_id|>", llama3}, {"gemma", "<start_of_turn>", gemma}, {"llama2", "<<SYS>>", llama2}};
-enum { N_TEMPLATES = sizeof templates / sizeof *templates };
-
-/* What a model's own template renders otherwise than is done here, told by a text in it. */
-static ib_status says_more(const ib_tokenizer *t, int learning)
-{
-    static const struct {
-        const char *sign, *what, *instead;
-        int learning; /* only where conversations are learned */
-    } more[] = {
-        {"date_string", "a header with the date", "llama3", 0},
-        {"strftime_now", "the date", "chatml or llama3", 0},
-        {"<think>", "an empty block of thoughts before answers that have none", "chatml", 1},
-    };
-    for (size_t i = 0; i < sizeof more / sizeof *more; i++)
-        if (strstr(t->chat_template, more[i].sign) && (learning || !more[i].learning))
-            return ib_fail(IB_EUNSUPPORTED,
-                           "%s: its chat template writes %s, which is not rendered here: --template %s leaves it out",
-                           t->path, more[i].what, more[i].instead);
-    return IB_OK;
-}
+    const char *name, *text;
+} templates[] = {
+#define TEMPLATE(name, text) {name, text},
+#include "data/chat_templates.def"
+#undef TEMPLATE
+};
 
 ib_status ib_chat_template_check(const char *name)
 {
@@ -210,73 +22,239 @@ ib_status ib_chat_template_check(const char *name)
     return IB_NAME_FIND(name, templates, IB_EUNSUPPORTED, "no chat template is named") < 0 ? IB_EUNSUPPORTED : IB_OK;
 }
 
-static ib_status render(rendering *r, const ib_tokenizer *t, const char *name, const ib_message *m, int n, int reply,
-                        int learning)
+int ib_message_is(struct json_object *messages, size_t i, const char *role)
 {
-    int i = 0;
-    if (name && ib_chat_template_check(name))
-        return ib_error_status();
-    while (i < N_TEMPLATES && (name ? strcmp(name, templates[i].name) : !t->chat_template || !strstr(t->chat_template, templates[i].sign)))
-        i++;
-    if (i == N_TEMPLATES)
-        return ib_fail(IB_EUNSUPPORTED, "%s: %s: choose one with --template chatml, llama2, llama3 or gemma", t->path,
-                       t->chat_template ? "has a chat template of an unknown kind" : "has no chat template");
-    if (!name && says_more(t, learning))
-        return ib_error_status();
-    for (int j = 0; j < n; j++)
-        if (!is(&m[j], "system") && !is(&m[j], "user") && !is(&m[j], "assistant"))
-            return ib_fail(IB_EINVAL, "message %d has the role '%s'; system, user and assistant are possible", j + 1, m[j].role);
-    /* contents are composed before the spans are measured: tokenizing then changes nothing more */
-    ib_message *composed = ib_alloc((size_t)n * sizeof *composed + 1);
-    ib_status status = composed ? IB_OK : IB_ENOMEM;
-    for (int j = 0; j < n && !status; j++) {
-        char *text;
-        size_t length;
-        const size_t own = m[j].n ? m[j].n : strlen(m[j].content);
-        status = ib_tokenizer_compose(t, m[j].content, own, &text, &length);
-        composed[j] = (ib_message){m[j].role, text ? text : m[j].content, text ? length : own, m[j].unlearned};
+    struct json_object *m = json_object_array_get_idx(messages, i), *own = NULL;
+    return json_object_object_get_ex(m, "role", &own) && !strcmp(json_object_get_string(own), role);
+}
+
+/* Roles that conversations have in general, and those that the template knows by name. */
+static ib_status check_roles(const ib_template *template, const ib_chat *c)
+{
+    static const char *const roles[] = {"system", "user", "assistant", "tool", "developer", "function", "ipython"};
+    const size_t known = c->name ? 3 : sizeof roles / sizeof *roles;
+    for (size_t i = 0; i < json_object_array_length(c->messages); i++) {
+        size_t k = 0;
+        while (k < known && !ib_message_is(c->messages, i, roles[k]))
+            k++;
+        struct json_object *role = NULL;
+        json_object_object_get_ex(json_object_array_get_idx(c->messages, i), "role", &role);
+        const char *text = role ? json_object_get_string(role) : "";
+        if (k == known && (c->name || !ib_template_mentions(template, text)))
+            return ib_fail(IB_EINVAL, "message %zu has the role '%s'; system, user and assistant are possible%s", i + 1,
+                           text, c->name ? "" : ", tool, developer, and what the chat template names");
     }
+    return IB_OK;
+}
+
+/* The text of the template; transformers chooses the one named tool_use where there are tools. */
+static const char *source_of(const ib_tokenizer *t, const ib_chat *c)
+{
+    struct json_object *tools = NULL;
+    const int with_tools = json_object_object_get_ex(c->more, "tools", &tools) && tools && t->tool_template;
+    const char *own = with_tools ? t->tool_template : t->chat_template;
+    const int i = c->name ? IB_NAME_FIND(c->name, templates, IB_EUNSUPPORTED, "no chat template is named") : -1;
+    if (c->name)
+        return i < 0 ? NULL : templates[i].text;
+    return own ? own
+               : ib_fail_null(IB_EUNSUPPORTED,
+                              "%s: has no chat template: --template chatml, llama3, gemma or llama2 "
+                              "renders as models of these kinds were trained",
+                              t->path ? t->path : "the tokenizer");
+}
+
+static ib_template *parsed(const ib_tokenizer *t, const ib_chat *c, const char *source)
+{
+    char *name =
+        c->name ? ib_strdup(c->name) : ib_format_text("%s: chat template", t->path ? t->path : "the tokenizer");
+    ib_template *template = name ? ib_template_new(name, source, strlen(source)) : NULL;
+    ib_free(name);
+    if (!template && ib_error_status() == IB_EUNSUPPORTED && !c->name)
+        ib_fail(IB_EUNSUPPORTED, "%s (--template NAME renders with another one)", ib_error());
+    return template;
+}
+
+const ib_template *ib_chat_template(ib_tokenizer *t, const ib_chat *c)
+{
+    const char *source = source_of(t, c);
+    if (!source || (t->parsed && !strcmp(t->parsed_source, source)))
+        return source ? t->parsed : NULL;
+    char *copy = ib_strdup(source);
+    ib_template *template = copy ? parsed(t, c, source) : NULL;
+    if (!template) {
+        ib_free(copy);
+        return NULL;
+    }
+    ib_template_free(t->parsed);
+    ib_free(t->parsed_source);
+    t->parsed = template;
+    t->parsed_source = copy;
+    return template;
+}
+
+/* {role, content, ...} as transformers passes it: members that are null are left out, thoughts have all their names. */
+static struct json_object *message_of(struct json_object *m)
+{
+    static const char *const names[] = {"reasoning_content", "thinking", "reasoning"};
+    struct json_object *copy = json_object_new_object(), *thoughts = NULL;
+    for (size_t i = 0; i < 3 && !thoughts; i++)
+        json_object_object_get_ex(m, names[i], &thoughts);
+    if (thoughts)
+        json_object_object_add(copy, "thinking", json_object_get(thoughts));
+    json_object_object_foreach(m, key, value)
+    {
+        if (value)
+            json_object_object_add(copy, key, json_object_get(value));
+    }
+    if (thoughts)
+        json_object_object_add(copy, "reasoning_content", json_object_get(thoughts));
+    return copy;
+}
+
+static void add_token(const ib_tokenizer *t, struct json_object *o, const char *key, int32_t id)
+{
+    size_t n = 0;
+    const char *text = id >= 0 ? ib_token_bytes(t, id, &n) : NULL;
+    if (text)
+        json_object_object_add(o, key, json_object_new_string_len(text, (int)n));
+}
+
+ib_status ib_chat_render(const ib_tokenizer *t, const ib_template *template, const ib_chat *c, int n, int reply,
+                         ib_template_result *out)
+{
+    struct json_object *v = json_object_new_object(), *messages = json_object_new_array();
+    for (int i = 0; i < n; i++)
+        json_object_array_add(messages, message_of(json_object_array_get_idx(c->messages, (size_t)i)));
+    add_token(t, v, "bos_token", t->bos);
+    add_token(t, v, "eos_token", t->eos);
+    add_token(t, v, "unk_token", t->unk);
+    add_token(t, v, "pad_token", t->pad);
+    json_object_object_add(v, "tools", NULL);
+    json_object_object_add(v, "documents", NULL);
+    if (c->more) {
+        json_object_object_foreach(c->more, key, value)
+        {
+            json_object_object_add(v, key, json_object_get(value));
+        }
+    }
+    json_object_object_add(v, "add_generation_prompt", json_object_new_boolean(reply));
+    json_object_object_add(v, "messages", messages);
+    const ib_template_opts opts = {.spans = c->learning, .same_day = c->learning};
+    const ib_status status = ib_template_run(template, v, &opts, out);
+    json_object_put(v);
+    if (status == IB_EUNSUPPORTED && !c->name)
+        return ib_fail(status, "%s (--template NAME renders with another one)", ib_error());
+    return status;
+}
+
+/* Every text composed (NFC): tokenizing then changes none, and spans stay where they are. */
+static struct json_object *composed(const ib_tokenizer *t, struct json_object *o, ib_status *status)
+{
+    if (json_object_is_type(o, json_type_string) && !*status) {
+        char *text = NULL;
+        size_t n = 0;
+        *status = ib_tokenizer_compose(t, json_object_get_string(o), (size_t)json_object_get_string_len(o), &text, &n);
+        struct json_object *s = text ? json_object_new_string_len(text, (int)n) : json_object_get(o);
+        free(text);
+        return s;
+    }
+    if (json_object_is_type(o, json_type_array)) {
+        struct json_object *list = json_object_new_array();
+        for (size_t i = 0; i < json_object_array_length(o); i++)
+            json_object_array_add(list, composed(t, json_object_array_get_idx(o, i), status));
+        return list;
+    }
+    if (json_object_is_type(o, json_type_object)) {
+        struct json_object *copy = json_object_new_object();
+        json_object_object_foreach(o, key, value)
+        {
+            json_object_object_add(copy, key, composed(t, value, status));
+        }
+        return copy;
+    }
+    return json_object_get(o);
+}
+
+ib_status ib_chat_tokenize(ib_tokenizer *t, const ib_chat *chat, ib_ids *out, ib_ids *mask)
+{
+    ib_chat c = *chat;
+    ib_template_result whole = {0};
+    ib_ids spans = {0};
+    const ib_template *template = ib_chat_template(t, &c);
+    ib_status status = template ? check_roles(template, &c) : ib_error_status();
+    const int composing = mask && t->nfc && !status;
+    if (composing) {
+        c.messages = composed(t, chat->messages, &status);
+        c.more = chat->more ? composed(t, chat->more, &status) : NULL;
+    }
+    const int64_t first = out->n;
     if (!status)
-        templates[i].render(r, t, composed, n, reply);
-    for (int j = 0; composed && j < n; j++)
-        if (composed[j].content != m[j].content)
-            free((void *)composed[j].content);
-    ib_free(composed);
-    return status ? status : r->failed ? IB_ENOMEM : IB_OK;
+        status = ib_chat_render(t, template, &c, (int)json_object_array_length(c.messages), c.reply, &whole);
+    if (!status && mask)
+        status = ib_chat_spans(t, template, &c, &whole, &spans);
+    if (!status)
+        status = ib_tokenize(t, whole.text, whole.n, 1, out);
+    size_t at = 0;
+    int64_t span = 0;
+    for (int64_t i = first; mask && i < out->n && !status; i++) {
+        while (span < spans.n && (size_t)spans.id[span + 1] <= at)
+            span += 3;
+        status = ib_ids_append(mask, span < spans.n && (size_t)spans.id[span] <= at ? spans.id[span + 2] : 0);
+        at += at < whole.n ? ib_token_surface(t, out->id[i], whole.text, at) : 0;
+    }
+    if (composing) {
+        json_object_put(c.messages);
+        json_object_put(c.more);
+    }
+    ib_free(whole.text);
+    ib_free_ids(&whole.spans);
+    ib_free_ids(&spans);
+    return status;
+}
+
+/* The messages as JSON, and which are not to be learned. */
+static struct json_object *listed(const ib_message *m, int n, int *unlearned)
+{
+    struct json_object *list = json_object_new_array();
+    for (int i = 0; i < n; i++) {
+        struct json_object *o = json_object_new_object();
+        json_object_object_add(o, "role", json_object_new_string(m[i].role));
+        json_object_object_add(o, "content",
+                               json_object_new_string_len(m[i].content, (int)(m[i].n ? m[i].n : strlen(m[i].content))));
+        json_object_array_add(list, o);
+        unlearned[i] = m[i].unlearned;
+    }
+    return list;
+}
+
+static ib_status check(const char *function, const ib_message *messages, int n)
+{
+    IB_TAKE_FOR(function, n, n > 0, IB_EINVAL, "is %d messages", n);
+    for (int i = 0; i < n; i++)
+        IB_TAKE_FOR(function, messages, messages[i].role && messages[i].content, IB_EINVAL, "[%d] has no %s", i,
+                    messages[i].role ? "content" : "role");
+    return IB_OK;
 }
 
 char *ib_chat_text(const ib_tokenizer *t, const char *name, const ib_message *messages, int n, int reply)
 {
     IB_NEED_OR(t, NULL);
     IB_NEED_OR(messages, NULL);
-    IB_TAKE_OR(n, n > 0, NULL, "is %d messages", n);
-    for (int i = 0; i < n; i++)
-        IB_TAKE_OR(messages, messages[i].role && messages[i].content, NULL, "[%d] has no %s", i, messages[i].role
-                   ? "content" : "role");
-    rendering r = {0};
-    if (render(&r, t, name, messages, n, reply, 0)) {
-        ib_free(r.text);
-        r.text = NULL;
-    }
-    ib_free_ids(&r.spans);
+    if (check(__func__, messages, n))
+        return NULL;
+    int *unlearned = ib_alloc((size_t)n * sizeof *unlearned);
+    if (!unlearned)
+        return NULL;
+    const ib_chat c = {.name = name, .messages = listed(messages, n, unlearned), .reply = reply};
+    const char *source = source_of(t, &c);
+    ib_template *template = source ? parsed(t, &c, source) : NULL;
+    ib_template_result r = {0};
+    if (template && !check_roles(template, &c))
+        ib_chat_render(t, template, &c, n, reply, &r);
+    ib_template_free(template);
+    json_object_put(c.messages);
+    ib_free(unlearned);
     return r.text;
-}
-
-/* Bytes of the text that token id at text[at] stands for. */
-static size_t surface(const ib_tokenizer *t, int32_t id, const char *text, size_t at)
-{
-    const ib_token *k = &t->token[id];
-    if (t->byte_level || k->kind == IB_TOKEN_CONTROL || k->kind == IB_TOKEN_USER)
-        return k->n;
-    if (k->kind == IB_TOKEN_BYTE)
-        return 1;
-    size_t n = k->n;
-    const char *s = t->pool + k->at;
-    for (uint32_t i = 0; i + 3 <= k->n; i++)
-        n -= !memcmp(s + i, "\xe2\x96\x81", 3) ? 2 : 0;
-    if (t->prefix_space && k->n >= 3 && !memcmp(s, "\xe2\x96\x81", 3) && text[at] != ' ')
-        n--; /* the space that tokenizing put before it */
-    return n;
 }
 
 ib_status ib_chat_tokens(ib_tokenizer *t, const char *name, const ib_message *messages, int n, int reply, ib_ids *out,
@@ -285,24 +263,18 @@ ib_status ib_chat_tokens(ib_tokenizer *t, const char *name, const ib_message *me
     IB_NEED(t);
     IB_NEED(messages);
     IB_NEED(out);
-    IB_TAKE(n, n > 0, "is %d messages", n);
-    for (int i = 0; i < n; i++)
-        IB_TAKE(messages, messages[i].role && messages[i].content, "[%d] has no %s", i, messages[i].role
-                ? "content" : "role");
-    rendering r = {0};
-    const int64_t first = out->n;
-    ib_status status = render(&r, t, name, messages, n, reply, mask != NULL);
-    if (!status)
-        status = ib_tokenize(t, r.text ? r.text : "", r.n, 1, out);
-    size_t at = 0;
-    int64_t span = 0;
-    for (int64_t i = first; mask && i < out->n && !status; i++) {
-        while (span < r.spans.n && (size_t)r.spans.id[span + 1] <= at)
-            span += 3;
-        status = ib_ids_append(mask, span < r.spans.n && (size_t)r.spans.id[span] <= at ? r.spans.id[span + 2] : 0);
-        at += at < r.n ? surface(t, out->id[i], r.text, at) : 0;
-    }
-    ib_free(r.text);
-    ib_free_ids(&r.spans);
+    if (check(__func__, messages, n))
+        return IB_EINVAL;
+    int *unlearned = ib_alloc((size_t)n * sizeof *unlearned);
+    if (!unlearned)
+        return IB_ENOMEM;
+    const ib_chat c = {.name = name,
+                       .messages = listed(messages, n, unlearned),
+                       .unlearned = unlearned,
+                       .reply = reply,
+                       .learning = mask != NULL};
+    const ib_status status = ib_chat_tokenize(t, &c, out, mask);
+    json_object_put(c.messages);
+    ib_free(unlearned);
     return status;
 }

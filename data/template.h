@@ -19,6 +19,8 @@ void ib_template_free(ib_template *t); /* NULL is fine */
 
 /* Whether the name stands somewhere in t as a variable, an attribute or a text: else t cannot make use of it. */
 int ib_template_mentions(const ib_template *t, const char *name);
+/* Whether it has a {% generation %}. */
+int ib_template_generates(const ib_template *t);
 
 typedef struct ib_template_result {
     char *text; /* the caller's to ib_free(); text[n] is 0 */

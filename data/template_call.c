@@ -67,7 +67,7 @@ static ib_value unknown_argument(ib_machine *m, const ib_function *f, const ib_d
     return ib_undefined((ib_piece){0});
 }
 
-ib_value ib_apply(ib_machine *m, const ib_function *f, ib_value self, ib_arguments args)
+ib_value ib_apply_function(ib_machine *m, const ib_function *f, ib_value self, ib_arguments args)
 {
     ib_value a[IB_MOST_PARAMETERS + 1];
     size_t n = 0, used = 0;
@@ -175,7 +175,7 @@ ib_value ib_call(ib_machine *m, ib_value callee, ib_arguments args)
     if (callee.kind == KIND_MACRO)
         return call_macro(m, callee.macro, args);
     if (callee.kind == KIND_FUNCTION)
-        return ib_apply(m, callee.bound->function, callee.bound->self, args);
+        return ib_apply_function(m, callee.bound->function, callee.bound->self, args);
     if (callee.kind == KIND_UNDEFINED)
         return ib_not_defined(m, callee);
     if (callee.kind == KIND_LOOP)

@@ -90,7 +90,7 @@ static ib_value filtered(ib_machine *m, const ib_node *n)
     if (!f)
         return ib_unsupported(m, "the %s '%.*s' is not known", n->op == FILTER ? "filter" : "test",
                               n->name.n < 60 ? (int)n->name.n : 60, n->name.s);
-    return ib_apply(m, f, self, ib_eval_arguments(m, n->b));
+    return ib_apply_function(m, f, self, ib_eval_arguments(m, n->b));
 }
 
 static ib_value sliced(ib_machine *m, const ib_node *n)

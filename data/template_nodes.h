@@ -94,6 +94,7 @@ struct ib_template {
     const ib_names *fresh;
     ib_piece *mentioned;
     size_t n_mentioned;
+    int generates;
 };
 
 /* ---- the parser: template_parser.c has statements, template_expression.c and _primary.c ---- */
@@ -101,6 +102,7 @@ typedef struct ib_parser {
     ib_machine *m;
     const ib_lexeme *t; /* the next one */
     int loops;          /* around, in this macro */
+    int generates;      /* there was a {% generation %} */
 } ib_parser;
 
 ib_node *ib_node_new(ib_parser *p, ib_operation op);
@@ -176,7 +178,7 @@ typedef struct ib_function {
 enum { IB_MOST_PARAMETERS = 6 };
 const ib_function *ib_function_find(ib_function_kind kind, ib_piece name);
 ib_value ib_function_value(ib_machine *m, const ib_function *f, ib_value self);
-ib_value ib_apply(ib_machine *m, const ib_function *f, ib_value self, ib_arguments args);
+ib_value ib_apply_function(ib_machine *m, const ib_function *f, ib_value self, ib_arguments args);
 ib_arguments ib_no_arguments(ib_machine *m);
 
 #endif

@@ -172,6 +172,7 @@ static ib_node *parse_generation(ib_parser *p, ib_node *n)
 {
     const int loops = p->loops;
     p->loops = 0;
+    p->generates = 1;
     n->body = body_to(p, "endgeneration", "generation", n->line);
     p->loops = loops;
     return n;
@@ -303,6 +304,11 @@ int ib_template_mentions(const ib_template *t, const char *name)
     return 0;
 }
 
+int ib_template_generates(const ib_template *t)
+{
+    return t->generates;
+}
+
 ib_template *ib_template_new(const char *name, const char *text, size_t n)
 {
     ib_template *t = ib_alloc(sizeof *t);
@@ -311,10 +317,11 @@ ib_template *ib_template_new(const char *name, const char *text, size_t n)
     t->m.name = name;
     char *copy = ib_take(&t->m, strlen(name) + 1);
     ib_lexeme *tokens = copy ? ib_template_lex(&t->m, text, n) : NULL;
-    ib_parser p = {&t->m, tokens, 0};
+    ib_parser p = {&t->m, tokens, 0, 0};
     if (tokens) {
         t->m.name = strcpy(copy, name);
         t->body = statements(&p, NULL, NULL, 1);
+        t->generates = p.generates;
         note_mentioned(t, tokens);
         t->fresh = ib_fresh_names(&t->m, t->body);
     }

@@ -242,7 +242,7 @@ static ib_value selected(ib_machine *m, ib_value self, ib_arguments all, int att
     for (size_t i = 0; items && i < items->n && ib_step(m, 0); i++) {
         const ib_value v =
             attribute ? ib_part(m, items->item[i], all.positional.list->item[0], absent) : items->item[i];
-        if (ib_truth(f ? ib_apply(m, f, v, rest) : v) == wanted)
+        if (ib_truth(f ? ib_apply_function(m, f, v, rest) : v) == wanted)
             ib_append(m, list, items->item[i]);
     }
     return list;
@@ -286,6 +286,6 @@ FUNCTION(ib_filter_map)
     for (size_t i = 0; items && i < items->n && ib_step(m, 0); i++)
         ib_append(m, list,
                   by_part ? ib_part(m, items->item[i], *attribute, otherwise ? *otherwise : absent)
-                          : ib_apply(m, f, items->item[i], rest));
+                          : ib_apply_function(m, f, items->item[i], rest));
     return list;
 }

@@ -1,4 +1,5 @@
 /* tokenizer.c - the vocabulary: tokens by id and by bytes, merges, special tokens. */
+#include "data/template.h"
 #include "data/tokenizer.h"
 
 #include <stdlib.h>
@@ -247,8 +248,10 @@ void ib_tokenizer_free(ib_tokenizer *t)
         ib_free(t->pattern[i]);
     }
     pcre2_match_data_free(t->match);
-    void *all[] = {t->pool, t->token,         t->slot,  t->merge,  t->mergeable, t->special,
-                   t->path, t->chat_template, t->cache, t->symbol, t->heap,      t};
+    ib_template_free(t->parsed);
+    void *all[] = {t->pool, t->token, t->slot,          t->merge,         t->mergeable,     t->special,
+                   t->path, t->cache, t->chat_template, t->tool_template, t->parsed_source, t->symbol,
+                   t->heap, t};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         ib_free(all[i]);
 }
@@ -282,6 +285,22 @@ const char *ib_tokenizer_template(const ib_tokenizer *t)
 {
     IB_NEED_OR(t, NULL);
     return t->chat_template;
+}
+
+size_t ib_token_surface(const ib_tokenizer *t, int32_t id, const char *text, size_t at)
+{
+    const ib_token *k = &t->token[id];
+    if (t->byte_level || k->kind == IB_TOKEN_CONTROL || k->kind == IB_TOKEN_USER)
+        return k->n;
+    if (k->kind == IB_TOKEN_BYTE)
+        return 1;
+    size_t n = k->n;
+    const char *s = t->pool + k->at;
+    for (uint32_t i = 0; i + 3 <= k->n; i++)
+        n -= !memcmp(s + i, "\xe2\x96\x81", 3) ? 2 : 0;
+    if (t->prefix_space && k->n >= 3 && !memcmp(s, "\xe2\x96\x81", 3) && text[at] != ' ')
+        n--; /* the space that tokenizing put before it */
+    return n;
 }
 
 const char *ib_token_bytes(const ib_tokenizer *t, int32_t id, size_t *n)

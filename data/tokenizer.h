@@ -48,7 +48,9 @@ struct ib_tokenizer {
     int32_t *special; /* control, unknown and user-defined tokens, longest first within a first byte */
     int n_special, special_from[257];
     char *path; /* what it was opened from */
-    char *chat_template;
+    char *chat_template, *tool_template; /* tool_template: the one named tool_use */
+    struct ib_template *parsed;          /* the chat template used last, and its text */
+    char *parsed_source;
     struct ib_word *cache;
     /* work space of one call */
     struct ib_symbol *symbol;
@@ -77,11 +79,17 @@ static inline uint64_t ib_pair_hash(uint64_t pair)
     return pair * 0x9E3779B97F4A7C15u >> 32;
 }
 
+/* The chat templates of a folder: its files', or its tokenizer_config.json's (tokenizer_template.c). */
+struct json_object;
+ib_status ib_tokenizer_read_templates(ib_tokenizer *t, struct json_object *config, const char *folder);
+
 ib_tokenizer *ib_tokenizer_from_gguf(const char *path);
 ib_tokenizer *ib_tokenizer_from_json(const char *path);
 
 /* The text in composed form, for free(); NULL where it is that already or the model does not ask for it. */
 ib_status ib_tokenizer_compose(const ib_tokenizer *t, const char *text, size_t n, char **composed, size_t *length);
+/* Bytes of the text that token id at text[at] stands for (tokenizer.c). */
+size_t ib_token_surface(const ib_tokenizer *t, int32_t id, const char *text, size_t at);
 /* Merges the pieces of one word (tokenizer_merge.c). */
 ib_status ib_merge_word(ib_tokenizer *t, const char *word, size_t n, ib_ids *out);
 

@@ -84,6 +84,7 @@ static ib_status read_all(ib_tokenizer *t, const ib_gguf *f)
     t->unk = ib_int_of(ib_gguf_number(f, "tokenizer.ggml.unknown_token_id", t->by_score ? 0 : -1));
     t->pad = ib_int_of(ib_gguf_number(f, "tokenizer.ggml.padding_token_id", -1));
     t->chat_template = ib_gguf_string(f, "tokenizer.chat_template");
+    t->tool_template = ib_gguf_string(f, "tokenizer.chat_template.tool_use");
     if (!status)
         status = read_tokens(t, f);
     if (!status)

@@ -276,39 +276,6 @@ static ib_status check_added(const ib_tokenizer *t, struct json_object *config)
     return IB_OK;
 }
 
-/* The folder's own file of a template goes before the configuration's text, as in transformers
- * (PreTrainedTokenizerBase._from_pretrained). */
-static ib_status read_template(ib_tokenizer *t, struct json_object *config, const char *folder)
-{
-    struct json_object *several = ib_json_get(config, "chat_template"); /* named templates: the default one */
-    const char *text = ib_json_text(config, "chat_template");
-    char *jinja = ib_format_text("%s/chat_template.jinja", folder);
-    char *more = ib_format_text("%s/additional_chat_templates", folder);
-    ib_status status = jinja && more ? IB_OK : IB_ENOMEM;
-    struct stat info;
-    size_t size;
-    for (size_t i = 0; json_object_is_type(several, json_type_array) && i < json_object_array_length(several); i++) {
-        struct json_object *one = json_object_array_get_idx(several, i);
-        const char *called = ib_json_text(one, "name");
-        text = called && !strcmp(called, "default") ? ib_json_text(one, "template") : text;
-    }
-    if (!status && !stat(jinja, &info)) {
-        t->chat_template = (char *)ib_file_read(jinja, &size); /* ends in a 0 */
-        if (t->chat_template && strlen(t->chat_template) != size)
-            status = ib_fail(IB_EFORMAT, "chat_template.jinja has a byte of zero");
-    } else if (!status && !stat(more, &info)) {
-        status = ib_fail(IB_EUNSUPPORTED, "beside it are additional_chat_templates but no chat_template.jinja, the "
-                                          "default one: none of them would be used");
-    } else if (text) {
-        t->chat_template = ib_strdup(text);
-    }
-    if (!status && !t->chat_template && (text || !stat(jinja, &info)))
-        status = ib_error_status();
-    ib_free(jinja);
-    ib_free(more);
-    return status;
-}
-
 static ib_status read_config(ib_tokenizer *t, const char *path)
 {
     char *copy = ib_strdup(path), *folder = copy ? dirname(copy) : NULL;
@@ -327,7 +294,7 @@ static ib_status read_config(ib_tokenizer *t, const char *path)
         if (ib_json_number(config, off[i].key, 0) != 0)
             status = ib_fail(IB_EUNSUPPORTED, "tokenizer_config.json: '%s' is true: %s", off[i].key, off[i].why);
     if (!status && !(status = check_added(t, config)))
-        status = read_template(t, config, folder);
+        status = ib_tokenizer_read_templates(t, config, folder);
     json_object_put(config);
     ib_free(copy);
     ib_free(name);

@@ -17,4 +17,12 @@ struct ib_samples {
 /* Appends one sample of n tokens; mask [n] 1: learned. New row if it does not fit the last one (or `alone`). */
 ib_status ib_samples_add(ib_samples *s, const int32_t *ids, const int32_t *mask, int64_t n, int seq, int alone);
 
+/* Appends the tokens of a row's messages, and for each whether it is learned; row: what else the row has, NULL where it
+ * is the list alone (samples_chat.c). */
+struct ib_row_values;
+struct ib_row_ignore;
+struct json_object;
+ib_status ib_samples_chat(ib_tokenizer *t, const ib_samples_opts *o, struct ib_row_ignore *ignore,
+                          struct json_object *list, const struct ib_row_values *row, ib_ids *ids, ib_ids *mask);
+
 #endif

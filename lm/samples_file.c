@@ -55,101 +55,6 @@ static ib_status put_eos(reader *r)
     return put(r, eos, 1);
 }
 
-/* The texts of a list of parts one behind the other, into *joined. */
-static ib_status join_parts(struct json_object *list, ib_row_ignore *ignore, char **joined, size_t *n)
-{
-    size_t room = 1;
-    *n = 0;
-    for (int pass = 0; pass < 2; pass++) { /* measured, then copied */
-        if (pass && !(*joined = ib_alloc(room)))
-            return IB_ENOMEM;
-        for (size_t i = 0; i < json_object_array_length(list); i++) {
-            struct json_object *part = json_object_array_get_idx(list, i);
-            ib_row_values v;
-            const int object = json_object_is_type(part, json_type_object);
-            const ib_status status = object ? ib_row_read(IB_PLACE_PART, part, ignore, &v) : IB_OK;
-            if (status)
-                return status;
-            const char *type =
-                object && json_object_is_type(v.type, json_type_string) ? json_object_get_string(v.type) : NULL;
-            if (!type || strcmp(type, "text") || !json_object_is_type(v.text, json_type_string))
-                return ib_fail(
-                    IB_EUNSUPPORTED,
-                    "part %zu of its content is not {\"type\": \"text\", \"text\": \"...\"}: text alone is learned",
-                    i + 1);
-            const size_t bytes = (size_t)json_object_get_string_len(v.text);
-            if (pass)
-                memcpy(*joined + *n, json_object_get_string(v.text), bytes);
-            *n += pass ? bytes : 0;
-            room += bytes;
-        }
-    }
-    return IB_OK;
-}
-
-/* A message of a conversation; *joined: what is to be freed with it. */
-static ib_status read_message(reader *r, struct json_object *o, ib_message *m, char **joined)
-{
-    ib_row_values v;
-    if (!json_object_is_type(o, json_type_object))
-        return ib_fail(IB_EFORMAT, "is not an object with role and content");
-    const ib_status status = ib_row_read(IB_PLACE_MESSAGE, o, &r->ignore, &v);
-    if (status)
-        return status;
-    const char *role = json_object_is_type(v.role, json_type_string) ? json_object_get_string(v.role) : NULL;
-    if (!role)
-        return ib_fail(IB_EFORMAT, "has no role");
-    if (strlen(role) != (size_t)json_object_get_string_len(v.role))
-        return ib_fail(IB_EFORMAT, "has U+0000 in its role");
-    *m = (ib_message){.role = role};
-    if (json_object_is_type(v.content, json_type_string)) {
-        m->content = json_object_get_string(v.content);
-        m->n = (size_t)json_object_get_string_len(v.content);
-    } else if (json_object_is_type(v.content, json_type_array)) {
-        const ib_status joining = join_parts(v.content, &r->ignore, joined, &m->n);
-        m->content = *joined;
-        if (joining)
-            return joining;
-    } else {
-        return ib_fail(IB_EFORMAT, "has no content that is text");
-    }
-    if (v.weight) {
-        const int number =
-            json_object_is_type(v.weight, json_type_int) || json_object_is_type(v.weight, json_type_double);
-        const double weight = json_object_get_double(v.weight);
-        if (!number || (weight != 0 && weight != 1))
-            return ib_fail(IB_EUNSUPPORTED, "has the weight %s; 0 (not learned) and 1 are possible",
-                           json_object_to_json_string(v.weight));
-        if (strcmp(role, "assistant") && (weight == 0) == r->o->train_on_prompts)
-            return ib_fail(IB_EUNSUPPORTED, "has the weight %g as %s: weights are for what the assistant says", weight,
-                           role);
-        m->unlearned = weight == 0;
-    }
-    return IB_OK;
-}
-
-static ib_status put_messages(reader *r, struct json_object *list)
-{
-    const int n = json_object_is_type(list, json_type_array) ? (int)json_object_array_length(list) : 0;
-    if (!n)
-        return ib_fail(IB_EFORMAT, "messages is not a list of messages");
-    ib_message *m = ib_alloc((size_t)n * sizeof *m);
-    char **joined = ib_alloc((size_t)n * sizeof *joined);
-    ib_status status = m && joined ? IB_OK : IB_ENOMEM;
-    for (int i = 0; i < n && !status; i++)
-        if ((status = read_message(r, json_object_array_get_idx(list, (size_t)i), &m[i], &joined[i])))
-            ib_error_prefix("message %d", i + 1);
-    if (!status)
-        status = ib_chat_tokens(r->t, r->o->chat, m, n, 0, &r->ids, &r->mask);
-    for (int64_t i = 0; i < r->mask.n && !status; i++) /* -1: of a message that is not learned */
-        r->mask.id[i] = r->mask.id[i] > 0 || (!r->mask.id[i] && r->o->train_on_prompts);
-    for (int i = 0; joined && i < n; i++)
-        ib_free(joined[i]);
-    ib_free(joined);
-    ib_free(m);
-    return status;
-}
-
 static ib_status put_object(reader *r, struct json_object *o)
 {
     ib_row_values v;
@@ -165,7 +70,10 @@ static ib_status put_object(reader *r, struct json_object *o)
             IB_EFORMAT,
             "has more than one of messages, prompt and completion, and text: --ignore-columns says which to leave");
     if ((r->chat = v.messages != NULL))
-        return put_messages(r, v.messages);
+        return ib_samples_chat(r->t, r->o, &r->ignore, v.messages, &v, &r->ids, &r->mask);
+    if (v.tools || v.documents || v.chat_template_kwargs)
+        return ib_fail(IB_EUNSUPPORTED, "the key '%s' goes with messages, which the row has not",
+                       v.tools ? "tools" : v.documents ? "documents" : "chat_template_kwargs");
     if ((status = put_bos(r)))
         return status;
     r->s->info.prompts += v.prompt != NULL;
@@ -191,7 +99,7 @@ static ib_status put_row(reader *r, struct json_object *o)
     ib_status status;
     r->chat = json_object_is_type(o, json_type_array);
     if (r->chat)
-        status = put_messages(r, o);
+        status = ib_samples_chat(r->t, r->o, &r->ignore, o, NULL, &r->ids, &r->mask);
     else if (json_object_is_type(o, json_type_object))
         status = put_object(r, o);
     else

@@ -238,6 +238,16 @@ ib_status ib_write_tokenizer_json(const char *path, const ib_tokenizer *t, const
     return ib_json_write(path, root);
 }
 
+static void add_template(struct json_object *list, const char *name, const char *text)
+{
+    struct json_object *o = text ? json_object_new_object() : NULL;
+    if (!o)
+        return;
+    put(o, "name", json_object_new_string(name));
+    put(o, "template", json_object_new_string(text));
+    json_object_array_add(list, o);
+}
+
 ib_status ib_write_tokenizer_config(const char *path, const ib_tokenizer *t)
 {
     struct json_object *o = json_object_new_object();
@@ -247,7 +257,13 @@ ib_status ib_write_tokenizer_config(const char *path, const ib_tokenizer *t)
             put(o, names[i].key, json_object_new_string(t->pool + t->token[names[i].id].at));
     put(o, "add_bos_token", json_object_new_boolean(t->add_bos));
     put(o, "tokenizer_class", json_object_new_string("PreTrainedTokenizerFast"));
-    if (t->chat_template)
+    if (t->tool_template) {
+        struct json_object *several = json_object_new_array();
+        add_template(several, "default", t->chat_template);
+        add_template(several, "tool_use", t->tool_template);
+        put(o, "chat_template", several);
+    } else if (t->chat_template) {
         put(o, "chat_template", json_object_new_string(t->chat_template));
+    }
     return ib_json_write(path, o);
 }

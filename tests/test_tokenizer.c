@@ -285,31 +285,61 @@ static void fields_are_honoured_or_refused(void)
     }
 }
 
-/* Templates of models that are known to say more than is rendered here, and the system message of a template's own. */
-static void templates_that_say_more(void)
+/* What is learned of conversations whose template is the model's own: turns begin where a reply would, and end with their
+ * end token; or the line that says why it cannot be told. */
+static void learned_of_own_templates(void)
 {
-    static const struct { const char *jinja, *want; int learning, refused; } cases[] = {
-        {"{{ '<|im_start|>' }}", "<|im_start|>user\nhi<|im_end|>\n", 0, 0},
-        {"{{ '<|im_start|>system\\n' }}{% if x %}{{ '<|im_start|>system\\nBe good.<|im_end|>\\n' }}", "<|im_start|>system\nBe good.<|im_end|>\n"
-         "<|im_start|>user\nhi<|im_end|>\n", 0, 0},
-        {"<|start_header_id|> {{ date_string }}", "a header with the date", 0, 1},
-        {"<|im_start|> {{ strftime_now('%Y') }}", "writes the date", 0, 1},
-        {"<|im_start|> <think>", "<|im_start|>user\nhi<|im_end|>\n", 0, 0},
-        {"<|im_start|> <think>", "an empty block of thoughts", 1, 1},
-        {"{{ bos_token }}[INST] {{ m }} [/INST]", "of an unknown kind", 0, 1},
+#define EACH "{% for m in messages %}"
+#define TURN "{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}"
+#define REPLY "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+    static const struct {
+        const char *jinja, *learned, *refused;
+        int unlearned;
+    } cases[] = {
+        {EACH TURN "{% endfor %}" REPLY, "yes<|im_end|>no<|im_end|>", NULL, 0},
+        {EACH TURN "{% endfor %}" REPLY, "no<|im_end|>", NULL, 1},
+        {"{% if messages[0].role != 'system' %}<|im_start|>system\nBe good.<|im_end|>\n{% endif %}" EACH TURN
+         "{% endfor %}" REPLY,
+         "yes<|im_end|>no<|im_end|>", NULL, 0},
+        {EACH TURN "{% endfor %}", "<|im_start|>assistant\nyes<|im_end|><|im_start|>assistant\nno<|im_end|>", NULL, 0},
+        {EACH "{{ '[INST] ' + m.content + ' [/INST]' if m.role == 'user' else ' ' + m.content + '<|im_end|>' }}{% endfor %}",
+         " yes<|im_end|> no<|im_end|>", NULL, 0},
+        {EACH "{{ '[Q] ' + m.content + ' [A]' if m.role == 'user' else ' ' + m.content }}{% endfor %}", " yes no", NULL, 0},
+        {EACH "{% if m.role == 'user' %}{{ m.content }}{% else %}>{% generation %}{{ m.content }}<|im_end|>{% endgeneration %}\n"
+              "{% endif %}{% endfor %}",
+         "yes<|im_end|>no<|im_end|>", NULL, 0},
+        {EACH "{% if loop.last and m.role != 'user' %}{{ '<|im_start|>assistant\n(hm)' + m.content + '<|im_end|>\n' }}{% else %}" TURN
+              "{% endif %}{% endfor %}" REPLY,
+         "yes<|im_end|>(hm)no<|im_end|>", NULL, 0}, /* thoughts of the last turn alone */
+        {EACH TURN "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n(hm)' }}{% endif %}", NULL,
+         "message 2: the chat template opens a reply otherwise", 0},
+        {"{{ messages|length }}" EACH TURN "{% endfor %}" REPLY, NULL, "message 2: the chat template opens", 0},
+        {EACH "{{ m.content ~ ' ' ~ (loop.last ~ '') }}{% endfor %}", NULL, "message 2: the chat template", 0},
+        {EACH "{% if m.role == 'assistant' %}{{ raise_exception('Nobody answers.') }}{% endif %}{% endfor %}", NULL,
+         "line 1: the template says: Nobody answers.", 0},
+        {EACH "{% generation %}{{ m.content }}{% endgeneration %}{% endfor %}", NULL, "marks 4 texts as the assistant's for 2 messages", 1},
+        {EACH TURN "{% endfor %}" REPLY "{{ strftime_now('%Y') }}", NULL, "'strftime_now' is not defined", 0},
+        {"{% include 'x' %}", NULL, "chat template: line 1: the tag {% include %} is not supported (--template NAME", 0},
     };
     ib_tokenizer *t = opened(MODELS "tokenizer_smollm");
-    const ib_message m[] = {{"user", "hi"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const ib_message m[] = {{"user", "hi"}, {"assistant", "yes", 0, cases[i].unlearned}, {"user", "ok"}, {"assistant", "no"}};
         ib_ids ids = {0}, mask = {0};
+        char learned[200] = "";
         ib_free(t->chat_template);
         t->chat_template = ib_strdup(cases[i].jinja);
         if (cases[i].refused) {
-            CHECK_ERROR(ib_chat_tokens(t, NULL, m, 1, 0, &ids, cases[i].learning ? &mask : NULL), cases[i].want);
+            CHECK_ERROR(ib_chat_tokens(t, NULL, m, 4, 0, &ids, &mask), cases[i].refused);
         } else {
-            char *s = ib_chat_text(t, NULL, m, 1, 0);
-            CHECK(s && !strcmp(s, cases[i].want));
-            free(s);
+            CHECK(!ib_chat_tokens(t, NULL, m, 4, 0, &ids, &mask));
+            for (int64_t k = 0; k < ids.n && k < mask.n; k++) {
+                size_t n;
+                const char *bytes = ib_token_bytes(t, ids.id[k], &n);
+                strncat(learned, bytes, mask.id[k] > 0 ? n : 0);
+            }
+            if (strcmp(learned, cases[i].learned))
+                printf("\n    %zu: '%s' %s ", i, learned, ib_error());
+            CHECK(!strcmp(learned, cases[i].learned));
         }
         ib_free_ids(&ids);
         ib_free_ids(&mask);
@@ -317,6 +347,6 @@ static void templates_that_say_more(void)
     ib_tokenizer_free(t);
 }
 
-SUITE("tokenizer", T(fields_are_honoured_or_refused), T(templates_that_say_more), T(tokenizers_equal_hugging_face),
+SUITE("tokenizer", T(fields_are_honoured_or_refused), T(learned_of_own_templates), T(tokenizers_equal_hugging_face),
       T(tokenizers_survive_files), T(names_equal_llama_cpp), T(other_names_are_refused), T(unknown_tokens_are_special),
       T(chat_templates), T(masks_of_composed_text))

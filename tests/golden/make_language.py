@@ -101,7 +101,8 @@ LlamaForCausalLM(LlamaConfig(**{**SIZE, "vocab_size": 420, "max_position_embeddi
 (folder / "generation_config.json").unlink(missing_ok=True)
 shutil.copy(OUT / "tokenizer_smollm" / "tokenizer.json", folder)
 (folder / "tokenizer_config.json").write_text(json.dumps({"eos_token": "<|im_end|>", "pad_token": "<|im_end|>", "bos_token": "<|im_start|>", "add_bos_token": False,
-    "chat_template": "{% for m in messages %}{{'<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>' + '\n'}}{% endfor %}"}))
+    "chat_template": "{% for m in messages %}{{'<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>' + '\n'}}{% endfor %}"
+                     "{% if add_generation_prompt %}{{'<|im_start|>assistant\n'}}{% endif %}"}))
 
 # A checkpoint as transformers and bitsandbytes save it, with the logits of its dequantized weights. All widths are whole blocks:
 # for others the CPU kernel of bitsandbytes 0.50 dequantizes by rows what was quantized flat.
