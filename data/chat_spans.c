@@ -49,22 +49,21 @@ static int begins(const ib_template_result *whole, const ib_template_result *par
     return whole->n >= part->n && !memcmp(whole->text, part->text, part->n);
 }
 
-/* The last control token in text[n]: its bytes, *end behind it; NULL: there is none. */
-static const char *last_control(ib_tokenizer *t, const char *text, size_t n, size_t *length, size_t *end)
+/* The last control token in text[n] into *token, NULL if there is none: its bytes, *end behind it. */
+static ib_status last_control(ib_tokenizer *t, const char *text, size_t n, const char **token, size_t *length,
+                              size_t *end)
 {
     ib_ids ids = {0};
-    const char *found = NULL;
-    if (!ib_tokenize(t, text, n, 1, &ids))
-        for (int64_t i = ids.n - 1; i >= 0 && !found; i--)
-            if (ib_token_is_control(t, ids.id[i]))
-                found = ib_token_bytes(t, ids.id[i], length);
+    const ib_status status = ib_tokenize(t, text, n, 1, &ids);
+    *token = NULL;
+    for (int64_t i = ids.n - 1; i >= 0 && !*token && !status; i--)
+        if (ib_token_is_control(t, ids.id[i]))
+            *token = ib_token_bytes(t, ids.id[i], length);
     ib_free_ids(&ids);
-    for (size_t at = n; found && at >= *length; at--)
-        if (!memcmp(text + at - *length, found, *length)) {
-            *end = at;
-            return found;
-        }
-    return NULL;
+    *end = n;
+    while (*token && *end > *length && memcmp(text + *end - *length, *token, *length))
+        --*end;
+    return status;
 }
 
 static int is_space(const char *s, size_t n)
@@ -84,8 +83,10 @@ static ib_status turn(ib_tokenizer *t, const ib_template_result *before, const i
         return ib_fail(IB_EUNSUPPORTED,
                        "the chat template opens a reply otherwise than it writes this one, so what is learned of it "
                        "cannot be told: --template NAME renders with another one");
-    const char *said = with->text + before->n;
-    const char *token = last_control(t, said, with->n - before->n, &length, &own);
+    const char *said = with->text + before->n, *token;
+    const ib_status status = last_control(t, said, with->n - before->n, &token, &length, &own);
+    if (status)
+        return status;
     if (begins(whole, with)) {
         *end = token && is_space(said + own, with->n - before->n - own) ? before->n + own : with->n;
         return IB_OK;

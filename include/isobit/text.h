@@ -60,10 +60,11 @@ typedef struct ib_message {
 /* IB_EUNSUPPORTED, with a line that lists the names, if no chat template is called so. */
 ib_status ib_chat_template_check(const char *name);
 /* Appends the rendered conversation as tokens, with its BOS where the template has one. mask (may be NULL) receives
- * for each appended token 1 if the assistant says it (its content and the token that ends its turn), -1 if it says
- * so in a message that is not to be learned, else 0. `name` is chatml, llama2, llama3 or gemma; NULL finds it from
- * the tokenizer's own template, and IB_EUNSUPPORTED names the option that chooses one. `reply` ends with the opening
- * of the assistant's turn. */
+ * for each appended token 1 if the assistant says it (from where a reply would begin to the token that ends its turn,
+ * or what {% generation %} holds), -1 if it says so in a message that is not to be learned, else 0; the text then does
+ * not depend on the day. `name` is chatml, llama2, llama3 or gemma; NULL: the tokenizer's own template, which is
+ * evaluated as transformers does. Errors name the template's line; IB_EUNSUPPORTED: there is none, or it cannot be
+ * run here, or what the assistant says cannot be told. `reply` ends with the opening of the assistant's turn. */
 ib_status ib_chat_tokens(ib_tokenizer *t, const char *name, const ib_message *messages, int n, int reply, ib_ids *out, ib_ids *mask);
 /* The same as text, yours to give to free(). */
 char *ib_chat_text(const ib_tokenizer *t, const char *name, const ib_message *messages, int n, int reply);
