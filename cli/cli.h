@@ -6,6 +6,7 @@
 #include <isobit/isobit.h>
 #include <json-c/json.h>
 #include <signal.h>
+#include <stdio.h>
 
 /* One command: a row of commands.def. */
 typedef struct command {
@@ -93,6 +94,8 @@ int refuse_no_folder(const char *option, const char *path);
  * from main) output that could not be written is told, with exit status 1. */
 void guard_streams(void);
 
+/* Samples of a batch whose largest of the outputs [n][classes] is their label's. */
+int64_t count_right(const float *y, int64_t classes, const ib_batch *b);
 /* Accuracy and mean loss over the test data. */
 int evaluate(session *s, const ib_dataset *d, int float_engine, double *accuracy, double *loss);
 
@@ -107,17 +110,11 @@ double seconds(void);
 void progress_start(progress *p, const char *what, int64_t first);
 void progress_show(progress *p, int64_t done, int64_t total, const char *text);
 void progress_end(progress *p);
+/* Where lines about what goes on are printed: standard output, with --json standard error. */
+FILE *report_stream(const common *o);
 
 extern volatile sig_atomic_t interrupted; /* set by Ctrl-C once catch_interrupt() was called */
 void catch_interrupt(void);
-
-/* ---- pictures through gnuplot: `path` ends in .svg or .png, or is "-" for the terminal ---- */
-/* 1 after telling that there will be no picture: of its kind, there or without gnuplot. To be asked first; NULL: none is wanted. */
-int refuse_picture(const char *option, const char *path);
-/* Training curves; 0, or 1 after telling. */
-int plot_curves(const char *path, const float *history, int64_t n);
-/* Histogram of n values. */
-int plot_histogram(const char *path, const char *title, const float *x, int64_t n);
 
 /* 1 after telling of a runtime in `list` that there is not; NULL: none is asked for. */
 int refuse_runtimes(const char *list);

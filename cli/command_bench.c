@@ -139,10 +139,8 @@ static int bench_model(const bench_options *o, ib_device *dev, const char *model
         json_object_object_add(j, "float_mb", json_object_new_double(bytes_f));
         json_object_object_add(j, "qat_mb", json_object_new_double(bytes_q));
         json_object_array_add(rows, j);
-        if (!o->common.json) {
-            printf("%-8s %5d %10.2f %10.2f %8.2f %10.2f %10.2f\n", model, batch, mf, mq, m, bytes_f, bytes_q);
-            fflush(stdout);
-        }
+        fprintf(report_stream(&o->common), "%-8s %5d %10.2f %10.2f %8.2f %10.2f %10.2f\n", model, batch, mf, mq, m, bytes_f, bytes_q);
+        fflush(stdout);
     }
     ib_loader_free(l);
     ib_dataset_free(d);
@@ -193,10 +191,10 @@ static void print_peers(struct json_object *steps, struct json_object *peers)
 static int inference(const bench_options *o, ib_device *dev, const char *const *models, int n_models, struct json_object *rows, struct json_object *peers)
 {
     const int most = ib_threads();
+    FILE *out = report_stream(&o->common);
     int status = 0;
-    if (!o->common.json)
-        printf("\ninteger runtime, %s, fp32_rne (us a call)%s\n%-8s %8s %6s %10s%s\n", o->qat, peers ? ", beside ONNX Runtime" : "", "model", "threads", "batch", "isobit",
-               peers ? "       fp32       int8      ratio" : "");
+    fprintf(out, "\ninteger runtime, %s, fp32_rne (us a call)%s\n%-8s %8s %6s %10s%s\n", o->qat, peers ? ", beside ONNX Runtime" : "", "model", "threads", "batch", "isobit",
+            peers ? "       fp32       int8      ratio" : "");
     for (int i = 0; i < n_models && !status; i++)
         for (int threads = 1; threads <= most && !status; threads = threads < most ? most : most + 1) {
             inference_row r[2];
@@ -212,12 +210,10 @@ static int inference(const bench_options *o, ib_device *dev, const char *const *
                     json_object_object_add(j, "onnxruntime_fp32_us", json_object_new_double(fp32));
                     json_object_object_add(j, "onnxruntime_int8_us", json_object_new_double(int8));
                 }
-                if (!o->common.json) {
-                    printf("%-8s %8d %6lld %10.1f", models[i], threads, (long long)r[k].batch, r[k].us);
-                    if (p)
-                        printf(" %10.1f %10.1f %10.2f", fp32, int8, best / r[k].us);
-                    printf("\n");
-                }
+                fprintf(out, "%-8s %8d %6lld %10.1f", models[i], threads, (long long)r[k].batch, r[k].us);
+                if (p)
+                    fprintf(out, " %10.1f %10.1f %10.2f", fp32, int8, best / r[k].us);
+                fprintf(out, "\n");
                 json_object_array_add(rows, j);
             }
         }
@@ -239,8 +235,8 @@ int command_bench(int argc, char **argv)
     parse_options(&argp, argc, argv, &o);
     int status = session_open(&s, &o.common);
     struct json_object *rows = json_object_new_array(), *runs = json_object_new_array();
-    if (!status && !o.common.json)
-        printf("training step on %s, %d thread(s), %s\n%-8s %5s %10s %10s %8s %10s %10s\n", ib_device_name(s.dev), ib_threads(), o.qat, "model", "batch", "float ms",
+    if (!status)
+        fprintf(report_stream(&o.common), "training step on %s, %d thread(s), %s\n%-8s %5s %10s %10s %8s %10s %10s\n", ib_device_name(s.dev), ib_threads(), o.qat, "model", "batch", "float ms",
                "qat ms", "ratio", "float MB", "qat MB");
     const int n_models = o.model ? 1 : 4;
     for (int i = 0; i < n_models && !status; i++)

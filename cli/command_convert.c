@@ -65,8 +65,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static void show(void *user, const char *tensor, const char *from, const char *to, int exact)
 {
-    if (!((const convert_options *)user)->common.json)
-        printf("%-48s %-7s -> %-7s %s\n", tensor, from, to, exact ? "exact" : "lossy");
+    fprintf(report_stream(&((const convert_options *)user)->common), "%-48s %-7s -> %-7s %s\n", tensor, from, to, exact ? "exact" : "lossy");
 }
 
 static int perplexity(language *l, const convert_options *o, const char *model, int64_t windows, double *out)

@@ -36,13 +36,18 @@ static int run_program(session *s, engine *e, double *accuracy)
     int64_t right = 0;
     int status = l ? 0 : complain();
     ib_batch b;
+    progress p;
+    progress_start(&p, "test", 0);
+    int64_t seen = 0;
     while (!status && ib_loader_next(l, &b)) {
         const float *y = engine_run(e, &b);
         if (!y)
             status = complain();
         for (int i = 0; i < b.n && !status; i++)
             right += best_class(y + i * e->size, e->size) == b.y[i];
+        progress_show(&p, seen += b.n, ib_dataset_count(s->test), "samples");
     }
+    progress_end(&p);
     *accuracy = (double)right / (double)ib_dataset_count(s->test);
     ib_loader_free(l);
     return status;

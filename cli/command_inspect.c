@@ -5,19 +5,20 @@
 #include <string.h>
 
 #include "cli/language_session.h"
+#include "cli/plot.h"
 
 typedef struct inspect_options {
     common common;
-    const char *model, *curves, *histogram, *parameter;
-    int list;
+    const char *models[PLOT_RUNS], *curves, *histogram, *parameter;
+    int n_models, list;
 } inspect_options;
 
 enum { K_CURVES = 1, K_HISTOGRAM, K_PARAMETER, K_MODELS };
 
 static const struct argp_option options[] = {
-    {"curves", K_CURVES, "FILE", 0, "training curves as .svg or .png, or - for the terminal", 0},
+    {"curves", K_CURVES, "FILE", 0, "training curves as .svg or .png, or - for the terminal; of several FILEs in one picture", 0},
     {"histogram", K_HISTOGRAM, "FILE", 0, "histogram of --of (default: all weights), likewise", 0},
-    {"of", K_PARAMETER, "NAME", 0, "a parameter, or act:LAYER: that layer's outputs over the first 100 samples of --data", 0},
+    {"of", K_PARAMETER, "NAME", 0, "a parameter, or act:LAYER: that layer's outputs over the first 100 samples of --data; of quantized layers with their levels", 0},
     {"models", K_MODELS, NULL, 0, "list the ready networks", 0},
     {0},
 };
@@ -32,11 +33,23 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case K_PARAMETER: o->parameter = arg; return 0;
     case K_MODELS: o->list = 1; return 0;
     }
-    if (key == ARGP_KEY_END && o->list && o->model)
-        argp_error(state, "--models lists the ready networks: '%s' has no part in it", o->model);
+    if (key == ARGP_KEY_ARG) {
+        if (o->n_models == PLOT_RUNS)
+            argp_error(state, "'%s': pictures have colours for %d trainings", arg, PLOT_RUNS);
+        o->models[o->n_models++] = arg;
+        return 0;
+    }
+    if (key == ARGP_KEY_END && o->list && o->n_models)
+        argp_error(state, "--models lists the ready networks: '%s' has no part in it", o->models[0]);
+    if (key == ARGP_KEY_END && !o->list && !o->n_models)
+        argp_error(state, "which MODEL.h5?");
+    if (key == ARGP_KEY_END && o->n_models > 1 && (!o->curves || o->histogram)) {
+        fprintf(stderr, "isobit: '%s': one model at a time, and '%s' stands before it; only --curves draws several\n", o->models[1], o->models[0]);
+        exit(2);
+    }
     if (key == ARGP_KEY_END && o->list)
         return 0;
-    return model_argument(key, arg, state, &o->model);
+    return key == ARGP_KEY_END ? 0 : ARGP_ERR_UNKNOWN;
 }
 
 static int shows_outputs(const inspect_options *o)
@@ -52,11 +65,13 @@ static int refuse(const inspect_options *o)
         (!shows_outputs(o) && (refuse_alone("data", o->common.data, outputs) ||
                                refuse_alone("limit", o->common.limit ? o : NULL, outputs))) ||
         ((o->curves || o->histogram) && refuse_alone("json", o->common.json ? o : NULL, "the text: a picture is no JSON")) ||
-        refuse_onto("--curves", o->curves, "the model itself", o->model) ||
-        refuse_onto("--histogram", o->histogram, "the model itself", o->model) ||
         refuse_onto("--histogram", o->histogram, "the file of --curves", o->curves) ||
         refuse_onto_data("--histogram", o->histogram, o->common.data))
         return 2;
+    for (int i = 0; i < o->n_models; i++)
+        if (refuse_onto("--curves", o->curves, "the model itself", o->models[i]) ||
+            refuse_onto("--histogram", o->histogram, "the model itself", o->models[i]))
+            return 2;
     return refuse_picture("--curves", o->curves) || refuse_picture("--histogram", o->histogram);
 }
 
@@ -160,41 +175,80 @@ static struct json_object *json(const session *s)
     return j;
 }
 
-/* The dequantized outputs of a quantized layer over some samples. */
-static float *activations(session *s, const char *layer, int64_t *n)
+/* Runs the first samples (one of zeros without data) so that the tape can be asked. */
+static int trace(session *s, int real)
 {
-    ib_batch b;
-    float *x = NULL;
-    ib_loader *l = ib_loader_new(s->test, ib_layer_input(s->net), &(ib_loader_opts){.batch = 100});
-    if (l && ib_loader_next(l, &b)) {
+    const ib_input_info *in = ib_layer_input(s->net);
+    ib_loader *l = s->test ? ib_loader_new(s->test, in, &(ib_loader_opts){.batch = 100}) : NULL;
+    ib_batch b = {.shape = {1, in->c, in->h, in->w}};
+    float *zeros = s->test ? NULL : calloc((size_t)in->c * (size_t)in->h * (size_t)in->w, sizeof *zeros);
+    ib_tensor *y = NULL;
+    if (s->test ? l && ib_loader_next(l, &b) : zeros != NULL) {
         ib_graph_begin(s->g, IB_TRACE);
-        if (ib_layer_forward(s->g, s->net, ib_input(s->g, 4, b.shape, b.x)))
-            x = ib_trace_output(s->g, layer, n);
+        ib_tensor *x = ib_input(s->g, 4, b.shape, s->test ? b.x : zeros);
+        y = real ? ib_qat_forward_real(s->g, s->net, x) : ib_layer_forward(s->g, s->net, x);
     }
     ib_loader_free(l);
-    return x;
+    free(zeros);
+    return y ? 0 : complain();
+}
+
+static const ib_qat_layer *find_layer(const session *s, const char *name, size_t n, ib_qat_layer *l)
+{
+    for (int i = 0; i < ib_qat_layer_count(s->net); i++) {
+        *l = ib_qat_layer_at(s->net, i);
+        if (strlen(l->name) == n && !memcmp(l->name, name, n))
+            return l;
+    }
+    return NULL;
+}
+
+/* The results of a layer over the first samples, before they become codes. */
+static int draw_outputs(session *s, const inspect_options *o)
+{
+    const char *name = o->parameter + 4;
+    ib_qat_layer l;
+    int64_t n = 0;
+    const int quantized = ib_qat_layer_count(s->net) > 0, has_levels = quantized && find_layer(s, name, strlen(name), &l) && l.act_bits;
+    const int half = has_levels ? 1 << (l.act_bits - 1) : 0;
+    float *x = trace(s, quantized) ? NULL : ib_trace_output(s->g, name, &n);
+    if (!x)
+        return complain();
+    const int status = plot_histogram(o->histogram, o->parameter, "value", x, n, has_levels ? &(levels){l.scale, l.zero_point, -half, half - 1} : NULL);
+    free(x);
+    return status;
+}
+
+/* A parameter; the weights of a quantized layer with what becomes of them. */
+static int draw_parameter(session *s, const inspect_options *o)
+{
+    const size_t n = strlen(o->parameter);
+    ib_tensor *t = ib_param_find(s->net, o->parameter);
+    ib_qat_layer l;
+    if (!t)
+        return complain();
+    if (n <= 7 || strcmp(o->parameter + n - 7, ".weight") || !find_layer(s, o->parameter, n - 7, &l) || !l.weight_bits)
+        return plot_histogram(o->histogram, o->parameter, "value", ib_tensor_f32(t), ib_tensor_size(t), NULL);
+    int64_t size;
+    int most;
+    float *x = trace(s, 0) ? NULL : ib_trace_weights(s->g, l.name, &size, &most);
+    if (!x)
+        return complain();
+    const int status = plot_histogram(o->histogram, o->parameter, "weight with its batch norm, in steps of its scale", x, size, &(levels){1, 0, -most, most});
+    free(x);
+    return status;
 }
 
 static int draw_histogram(session *s, const inspect_options *o)
 {
     int64_t n = 0;
-    float *x = NULL;
-    int status;
-    if (o->parameter && !strncmp(o->parameter, "act:", 4)) {
-        if (!(x = activations(s, o->parameter + 4, &n)))
-            return complain();
-        status = plot_histogram(o->histogram, o->parameter, x, n);
-        free(x);
-        return status;
-    }
-    if (o->parameter) {
-        ib_tensor *t = ib_param_find(s->net, o->parameter);
-        return t ? plot_histogram(o->histogram, o->parameter, ib_tensor_f32(t), ib_tensor_size(t)) : complain();
-    }
+    if (o->parameter)
+        return !strncmp(o->parameter, "act:", 4) ? draw_outputs(s, o) : draw_parameter(s, o);
     for (int i = 0; i < ib_param_count(s->net); i++)
         n += ib_tensor_ndim(ib_param_at(s->net, i)) > 1 ? ib_tensor_size(ib_param_at(s->net, i)) : 0;
-    if (!(x = malloc((size_t)n * sizeof *x)))
-        return 1;
+    float *x = malloc((size_t)(n + 1) * sizeof *x);
+    if (!x)
+        return fprintf(stderr, "isobit: out of memory for %lld weights\n", (long long)n) > 0;
     n = 0;
     for (int i = 0; i < ib_param_count(s->net); i++) {
         ib_tensor *t = ib_param_at(s->net, i);
@@ -203,16 +257,34 @@ static int draw_histogram(session *s, const inspect_options *o)
             n += ib_tensor_size(t);
         }
     }
-    status = plot_histogram(o->histogram, "weights", x, n);
+    const int status = plot_histogram(o->histogram, "weights of all layers", "value", x, n, NULL);
     free(x);
+    return status;
+}
+
+/* Several trainings in one picture: their files' headers are enough. */
+static int draw_curves(const inspect_options *o)
+{
+    ib_checkpoint c[PLOT_RUNS] = {0};
+    run runs[PLOT_RUNS];
+    int n = 0, status = 0;
+    for (; n < o->n_models && !status; n++) {
+        runs[n] = (run){o->models[n], &c[n]};
+        status = ib_checkpoint_peek(o->models[n], &c[n]) ? complain() : 0;
+    }
+    if (!status)
+        status = plot_curves(o->curves, runs, n);
+    for (int i = 0; i < n; i++)
+        ib_checkpoint_release(&c[i]);
     return status;
 }
 
 int command_inspect(int argc, char **argv)
 {
     static const struct argp_child children[] = {COMMON_CHILD, {0}};
-    const struct argp argp = {options, parse, "FILE",
+    const struct argp argp = {options, parse, "FILE...",
                               "Shows what a checkpoint, a GGUF or safetensors file, or a Hugging Face or PEFT folder holds.\vExamples:\n  isobit inspect lenet.h5\n  isobit inspect SmolLM2.gguf\n  isobit inspect lenet.h5 --curves curves.svg\n"
+                              "  isobit inspect a.h5 b.h5 c.h5 --curves beside.svg\n"
                               "  isobit inspect lenet.h5 --histogram - --of conv1.conv.weight\n  isobit inspect lenet.h5 --histogram a.png --of act:conv1.conv\n"
                               "JSON keys: model, phase, epoch, steps, seed, settings, parameters[]: name, shape, trainable; layers[]: name, form, weight_bits, "
                               "act_bits, observer, scale, zero_point; of language models: metadata, tensors[]: name, type, shape, bytes; elements, bytes.", children, NULL, NULL};
@@ -229,17 +301,19 @@ int command_inspect(int argc, char **argv)
     int status = refuse(&o);
     if (status)
         return status;
-    if (is_language_file(o.model) && (o.curves || o.histogram))
-        return fprintf(stderr, "isobit: %s: pictures are of checkpoints of `isobit train`, not of language models\n", o.model), 2;
-    if (is_language_file(o.model))
-        return inspect_file(o.model, o.common.json);
+    for (int i = 0; i < o.n_models; i++)
+        if (is_language_file(o.models[i]) && (o.curves || o.histogram))
+            return fprintf(stderr, "isobit: %s: pictures are of checkpoints of `isobit train`, not of language models\n", o.models[i]), 2;
+    if (o.n_models > 1)
+        return draw_curves(&o);
+    const char *model = o.models[0];
+    if (is_language_file(model))
+        return inspect_file(model, o.common.json);
     if (shows_outputs(&o) && !o.common.data)
         o.common.data = "digits";
-    status = session_model(&s, &o.common, o.model);
-    if (!status && o.curves && !s.c.n_history)
-        status = fprintf(stderr, "isobit: %s: holds no finished epoch of training, of which curves are drawn\n", o.model) > 0;
+    status = session_model(&s, &o.common, model);
     if (!status && o.curves)
-        status = plot_curves(o.curves, s.c.history, s.c.n_history);
+        status = plot_curves(o.curves, &(run){model, &s.c}, 1);
     if (!status && o.histogram)
         status = draw_histogram(&s, &o);
     if (!status && !o.curves && !o.histogram) {

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/plot.h"
 #include "cli/train_options.h"
 
 typedef struct training {
@@ -205,6 +206,7 @@ static int step(training *t, const ib_batch *b)
     if (ib_optim_step(t->opt))
         return complain();
     c->loss_sum += value;
+    c->right += c->right < 0 ? 0 : count_right(ib_tensor_f32(y), ib_tensor_shape(y)[1], b);
     c->total_steps++;
     c->step++;
     return 0;
@@ -227,21 +229,29 @@ static int change_phase(training *t)
         s->c.best = 0;
         if (evaluate(s, s->test, 0, &t->accuracy, &t->loss))
             return 1;
-        if (!t->o.common.json)
-            printf("quantized to %s, profile %s: accuracy %.2f %%\n", t->o.qat, ib_profile_name(t->o.quant.profile), 100 * t->accuracy);
+        fprintf(report_stream(&t->o.common), "quantized to %s, profile %s: accuracy %.2f %%\n", t->o.qat,
+                ib_profile_name(t->o.quant.profile), 100 * t->accuracy);
     }
     if (ib_qat_phase(s->net) == IB_LEARN && t->o.freeze && epoch >= t->o.epochs - t->o.freeze)
         return ib_qat_set_phase(s->net, s->g, IB_FROZEN) ? complain() : 0;
     return 0;
 }
 
-static int add_history(ib_checkpoint *c, float epoch, float loss, float accuracy, float lr)
+static int add_history(ib_checkpoint *c, const float history[IB_HISTORY], const float measures[IB_MEASURES])
 {
-    float *h = realloc(c->history, (size_t)(c->n_history + 1) * IB_HISTORY * sizeof *h);
-    if (!h)
+    const int64_t n = c->n_history;
+    const int had_none = !c->measures;
+    float *h = realloc(c->history, (size_t)(n + 1) * IB_HISTORY * sizeof *h);
+    c->history = h ? h : c->history;
+    float *m = realloc(c->measures, (size_t)(n + 1) * IB_MEASURES * sizeof *m);
+    c->measures = m ? m : c->measures;
+    if (!h || !m)
         return fprintf(stderr, "isobit: out of memory\n"), 1;
-    c->history = h;
-    memcpy(h + c->n_history++ * IB_HISTORY, (float[]){epoch, loss, accuracy, lr}, IB_HISTORY * sizeof *h);
+    for (int64_t i = 0; had_none && i < n * IB_MEASURES; i++) /* the epochs of an older checkpoint */
+        m[i] = NAN;
+    memcpy(h + n * IB_HISTORY, history, IB_HISTORY * sizeof *h);
+    memcpy(m + n * IB_MEASURES, measures, IB_MEASURES * sizeof *m);
+    c->n_history++;
     return 0;
 }
 
@@ -273,17 +283,19 @@ static int run_epoch(training *t, progress *p)
         t->float_accuracy = t->accuracy;
     const double mean = c->loss_sum / (double)c->step;
     const int best = t->accuracy > c->best && (!is_quantized(t) || c->epoch >= t->o.qat_from);
-    if (add_history(c, (float)c->epoch + 1, (float)mean, (float)t->accuracy, ib_optim_lr(t->opt)))
+    const int64_t all = steps * t->o.batch, seen = all < ib_dataset_count(s->train) ? all : ib_dataset_count(s->train);
+    const float right = c->right < 0 ? NAN : (float)((double)c->right / (double)seen);
+    if (add_history(c, (float[]){(float)c->epoch + 1, (float)mean, (float)t->accuracy, ib_optim_lr(t->opt)}, (float[]){right, (float)t->loss}))
         return 1;
     ib_schedule_report(&t->schedule[is_quantized(t) && c->epoch >= t->o.qat_from], mean);
     c->epoch++;
     c->step = 0;
     c->loss_sum = 0;
+    c->right = 0;
     if (best)
         c->best = t->accuracy;
     progress_end(p);
-    if (!t->o.common.json)
-        printf("epoch %3lld/%lld  loss %.4f  accuracy %.2f %%  %-5s  lr %.2g  %.0f samples/s\n", (long long)c->epoch, (long long)t->o.epochs, mean,
+    fprintf(report_stream(&t->o.common), "epoch %3lld/%lld  loss %.4f  accuracy %.2f %%  %-5s  lr %.2g  %.0f samples/s\n", (long long)c->epoch, (long long)t->o.epochs, mean,
                100 * t->accuracy, ib_phase_name(ib_qat_phase(s->net)), ib_optim_lr(t->opt),
                (double)((c->total_steps - t->first_step) * t->o.batch) / (seconds() - t->started));
     fflush(stdout);
@@ -336,17 +348,17 @@ static void report(const training *t)
 }
 
 /* What a table was understood as. */
-static void print_table(const training *t)
+static void print_table(const training *t, FILE *out)
 {
     const ib_schema_opts *s = ib_schema_of(ib_dataset_schema(t->s.train));
     int numbers = 0;
     for (int i = 0; i < s->n_columns; i++)
         numbers += !s->columns[i].n_names;
-    printf("%s on %s: a table of %d columns of numbers and %d of names, %d inputs; label '%s' of %d classes", *t->model ? t->model : t->o.init,
+    fprintf(out, "%s on %s: a table of %d columns of numbers and %d of names, %d inputs; label '%s' of %d classes", *t->model ? t->model : t->o.init,
            t->o.common.data, numbers, s->n_columns - numbers, ib_layer_input(t->s.net)->c, s->label, s->n_classes);
     for (int i = 0; i < s->n_classes && i < 6; i++)
-        printf("%s%s", i ? ", " : ": ", s->classes[i]);
-    printf("%s; %lld training and %lld test rows, %lld epochs of batches of %lld, %s, %d thread%s\n", s->n_classes > 6 ? ", ..." : "",
+        fprintf(out, "%s%s", i ? ", " : ": ", s->classes[i]);
+    fprintf(out, "%s; %lld training and %lld test rows, %lld epochs of batches of %lld, %s, %d thread%s\n", s->n_classes > 6 ? ", ..." : "",
            (long long)ib_dataset_count(t->s.train), (long long)ib_dataset_count(t->s.test), (long long)t->o.epochs, (long long)t->o.batch,
            ib_device_name(t->s.dev), ib_threads(), ib_threads() > 1 ? "s" : "");
 }
@@ -357,10 +369,11 @@ static int train(training *t)
     int status = 0;
     progress_start(&p, "train", t->s.c.total_steps);
     t->started = seconds();
-    if (!t->o.common.json && is_table(&t->s))
-        print_table(t);
-    else if (!t->o.common.json)
-        printf("%s on %s: %lld training and %lld test samples of %dx%dx%d, %s, %d thread%s\n", *t->model ? t->model : t->o.init, t->o.common.data,
+    FILE *out = report_stream(&t->o.common);
+    if (is_table(&t->s))
+        print_table(t, out);
+    else
+        fprintf(out, "%s on %s: %lld training and %lld test samples of %dx%dx%d, %s, %d thread%s\n", *t->model ? t->model : t->o.init, t->o.common.data,
                (long long)ib_dataset_count(t->s.train), (long long)ib_dataset_count(t->s.test), ib_layer_input(t->s.net)->c,
                ib_layer_input(t->s.net)->h, ib_layer_input(t->s.net)->w, ib_device_name(t->s.dev), ib_threads(), ib_threads() > 1 ? "s" : "");
     while (t->s.c.epoch < t->o.epochs && !status) {
@@ -397,7 +410,7 @@ int command_train(int argc, char **argv)
         status = train(&t);
     if (!status) {
         report(&t);
-        status = t.o.plot ? plot_curves(t.o.plot, t.s.c.history, t.s.c.n_history) : 0;
+        status = t.o.plot ? plot_curves(t.o.plot, &(run){t.o.out, &t.s.c}, 1) : 0;
     }
     ib_loader_free(t.loader);
     ib_optim_free(t.opt);

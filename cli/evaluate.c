@@ -3,12 +3,26 @@
 
 #include "cli/cli.h"
 
+int64_t count_right(const float *y, int64_t classes, const ib_batch *b)
+{
+    int64_t right = 0;
+    for (int i = 0; i < b->n; i++, y += classes) {
+        int64_t best = 0;
+        for (int64_t j = 1; j < classes; j++)
+            best = y[j] > y[best] ? j : best;
+        right += best == b->y[i];
+    }
+    return right;
+}
+
 int evaluate(session *s, const ib_dataset *d, int float_engine, double *accuracy, double *loss)
 {
     ib_loader *l = ib_loader_new(d, ib_layer_input(s->net), &(ib_loader_opts){.batch = 200});
     ib_batch b;
     int64_t right = 0, seen = 0;
     double sum = 0;
+    progress p;
+    progress_start(&p, "test", 0);
     if (!l || ib_dataset_check_labels(d, ib_layer_input(s->net))) {
         ib_loader_free(l);
         return complain();
@@ -22,17 +36,12 @@ int evaluate(session *s, const ib_dataset *d, int float_engine, double *accuracy
             ib_loader_free(l);
             return complain();
         }
-        const float *logits = ib_tensor_f32(y);
-        const int64_t classes = ib_tensor_shape(y)[1];
-        for (int i = 0; i < b.n; i++) {
-            int64_t best = 0;
-            for (int64_t j = 1; j < classes; j++)
-                best = logits[i * classes + j] > logits[i * classes + best] ? j : best;
-            right += best == b.y[i];
-        }
+        right += count_right(ib_tensor_f32(y), ib_tensor_shape(y)[1], &b);
         sum += (double)ib_tensor_f32(mean)[0] * b.n;
         seen += b.n;
+        progress_show(&p, seen, ib_dataset_count(d), "samples");
     }
+    progress_end(&p);
     ib_loader_free(l);
     *accuracy = (double)right / (double)seen;
     *loss = sum / (double)seen;

@@ -104,8 +104,13 @@ int fidelity_measure(session *s, const ib_dataset *d, fidelity *f)
     ib_batch b;
     int failed = l ? 0 : complain();
     *f = (fidelity){0};
-    while (!failed && ib_loader_next(l, &b))
+    progress p;
+    progress_start(&p, "compare", 0);
+    while (!failed && ib_loader_next(l, &b)) {
         failed = measure_batch(s, d, f, &a, &b);
+        progress_show(&p, f->samples, ib_dataset_count(d), "samples");
+    }
+    progress_end(&p);
     for (int64_t c = 0; !failed && c < f->channels; c++) {
         f->channel_db[c] = decibels(a.signal[c], a.noise[c]);
         signal += a.signal[c];

@@ -40,6 +40,11 @@ void progress_end(progress *p)
         fprintf(stderr, "\r\033[K");
 }
 
+FILE *report_stream(const common *o)
+{
+    return o->json ? stderr : stdout;
+}
+
 volatile sig_atomic_t interrupted;
 
 static void on_signal(int signal_number)

@@ -204,11 +204,11 @@ int verify_with(session *s, const char *list, const char *python, struct json_ob
             json_object_object_add(j, "codes", json_object_new_int64(codes));
             json_object_object_add(j, "different", json_object_new_int64(wrong));
             json_object_array_add(rows, j);
-        } else if (!status) {
-            printf("%-28s %-14s %lld output codes, %lld differ (%s)\n", runtimes[i].name, ib_profile_name(runtimes[i].profile), (long long)codes,
-                   (long long)wrong, ran);
-            fflush(stdout);
         }
+        if (!status)
+            fprintf(rows ? stderr : stdout, "%-28s %-14s %lld output codes, %lld differ (%s)\n", runtimes[i].name, ib_profile_name(runtimes[i].profile),
+                    (long long)codes, (long long)wrong, ran);
+        fflush(stdout);
     }
     rmdir(dir);
     if (report)

@@ -4,6 +4,7 @@
  *   /optim       per parameter a group with its states and its number of steps
  *   /qat         per quantizer: range, number of batches seen, scale, zero point
  *   /history     [epochs][4]
+ *   /measures    [epochs][2], absent in older files, as is the attribute right, which is there within an epoch
  *   /schema      JSON of what inputs and classes mean, where that is known (schema.h)
  *   /network     text of a network that is described by one (layers/wired.h) */
 #include <stdio.h>
@@ -41,7 +42,9 @@ static int write_header(hid_t f, const ib_layer *net, const ib_checkpoint *c)
            ib_h5_set(f, "normalization", H5T_NATIVE_FLOAT, 2, norm) ||
            (net->text && ib_h5_write(f, "network", H5T_NATIVE_CHAR, 1, (int64_t[]){(int64_t)strlen(net->text)}, net->text)) ||
            ib_schema_write(f, net->schema) ||
-           (c->n_history && ib_h5_write(f, "history", H5T_NATIVE_FLOAT, 2, (int64_t[]){c->n_history, IB_HISTORY}, c->history));
+           (c->n_history && ib_h5_write(f, "history", H5T_NATIVE_FLOAT, 2, (int64_t[]){c->n_history, IB_HISTORY}, c->history)) ||
+           (c->n_history && c->measures && ib_h5_write(f, "measures", H5T_NATIVE_FLOAT, 2, (int64_t[]){c->n_history, IB_MEASURES}, c->measures)) ||
+           (c->step && ib_h5_set(f, "right", H5T_NATIVE_INT64, 1, &c->right));
 }
 
 static int write_params(hid_t f, const ib_layer *net)
@@ -160,6 +163,15 @@ static int read_header(hid_t f, ib_checkpoint *c, ib_input_info *in, int *phase)
         c->n_history = n / IB_HISTORY;
         TRY(ib_h5_read(f, "history", H5T_NATIVE_FLOAT, n, c->history));
     }
+    if (H5Lexists(f, "measures", H5P_DEFAULT) > 0) {
+        const int64_t n = c->n_history * IB_MEASURES;
+        if (!(c->measures = ib_alloc((size_t)n * sizeof(float))))
+            goto fail;
+        TRY(ib_h5_read(f, "measures", H5T_NATIVE_FLOAT, n, c->measures));
+    }
+    c->right = c->step ? -1 : 0;
+    if (H5Aexists(f, "right") > 0)
+        TRY(ib_h5_get(f, "right", H5T_NATIVE_INT64, 1, &c->right));
     return 0;
 fail:
     ib_checkpoint_release(c);
@@ -169,7 +181,8 @@ fail:
 void ib_checkpoint_release(ib_checkpoint *c)
 {
     ib_free(c->history);
-    c->history = NULL;
+    ib_free(c->measures);
+    c->history = c->measures = NULL;
     c->n_history = 0;
 }
 

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "qat/plan.h"
+#include "tensor/argument.h"
 
 /* What is joined to values has to be there for each sample. */
 static int repeat_constants(ib_graph *g, const ib_step *s, ib_tensor **in)
@@ -81,19 +82,14 @@ static ib_tensor *observed(ib_graph *g, ib_step *s, ib_tensor *y)
     return status ? NULL : y;
 }
 
-ib_tensor *ib_plan_forward(ib_layer *net, ib_graph *g, ib_tensor *x)
+/* The steps one after another; integers: in codes, seen: in fp32 with observers watching. */
+static ib_tensor *run(ib_plan *p, ib_graph *g, ib_tensor *x, int integers, int seen)
 {
-    ib_plan *p = ib_plan_of(net);
-    const int integers = p->phase >= IB_LEARN && !p->opts.dynamic;
-    if (!x)
-        return NULL;
-    if (g->mode == IB_TRAIN && (p->phase == IB_CALIBRATE || p->phase == IB_EXPORTED) && !p->opts.dynamic)
-        return ib_fail_null(IB_ESTATE, "training step in phase %s: only float, learn and frozen networks learn", ib_phase_name(p->phase));
     ib_tensor **value = ib_graph_alloc(g, (size_t)(p->n_steps + 1) * sizeof *value);
     if (!value)
         return NULL;
     g->scope = "input";
-    value[0] = integers ? ib_quantize(g, x, &p->input.out) : p->phase == IB_CALIBRATE && !p->opts.dynamic ? observed(g, &p->input, x) : x;
+    value[0] = integers ? ib_quantize(g, x, &p->input.out) : seen ? observed(g, &p->input, x) : x;
     for (int i = 0; i < p->n_steps; i++) {
         ib_step *s = &p->steps[i];
         ib_tensor *in[IB_MAX_INPUTS] = {0};
@@ -106,7 +102,7 @@ ib_tensor *ib_plan_forward(ib_layer *net, ib_graph *g, ib_tensor *x)
         else if (p->opts.dynamic)
             value[i + 1] = run_dynamic(g, s, in);
         else if (!integers)
-            value[i + 1] = observed(g, s, run_float(g, s, in));
+            value[i + 1] = seen ? observed(g, s, run_float(g, s, in)) : run_float(g, s, in);
         else if (!s->form || s->keep_float)
             value[i + 1] = run_island(g, s, in, p->result_float && i + 1 == p->result);
         else
@@ -117,4 +113,27 @@ ib_tensor *ib_plan_forward(ib_layer *net, ib_graph *g, ib_tensor *x)
     g->scope = "output";
     ib_tensor *y = value[p->result];
     return y->dtype == IB_CODES ? ib_dequantize(g, y) : y;
+}
+
+ib_tensor *ib_plan_forward(ib_layer *net, ib_graph *g, ib_tensor *x)
+{
+    ib_plan *p = ib_plan_of(net);
+    if (!x)
+        return NULL;
+    if (g->mode == IB_TRAIN && (p->phase == IB_CALIBRATE || p->phase == IB_EXPORTED) && !p->opts.dynamic)
+        return ib_fail_null(IB_ESTATE, "training step in phase %s: only float, learn and frozen networks learn", ib_phase_name(p->phase));
+    return run(p, g, x, p->phase >= IB_LEARN && !p->opts.dynamic, p->phase == IB_CALIBRATE && !p->opts.dynamic);
+}
+
+ib_tensor *ib_qat_forward_real(ib_graph *g, ib_layer *net, ib_tensor *x)
+{
+    IB_NEED_OR(g, NULL);
+    IB_NEED_OR(net, NULL);
+    IB_NEED_OR(x, NULL);
+    if (ib_graph_owns(g, x, __func__, "x"))
+        return NULL;
+    ib_plan *p = ib_plan_of(net);
+    if (!p || g->mode == IB_TRAIN)
+        return ib_fail_null(IB_ESTATE, p ? "is not for training steps" : "phase float has no quantized layers: call ib_qat_prepare() first");
+    return run(p, g, x, 0, 0);
 }

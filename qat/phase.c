@@ -343,3 +343,29 @@ float *ib_trace_output(ib_graph *g, const char *layer, int64_t *n)
     }
     return ib_fail_null(IB_EINVAL, "no layer named '%s' ran", layer);
 }
+
+float *ib_trace_weights(ib_graph *g, const char *layer, int64_t *n, int *most)
+{
+    IB_NEED_OR(g, NULL);
+    IB_NEED_OR(layer, NULL);
+    IB_NEED_OR(n, NULL);
+    IB_NEED_OR(most, NULL);
+    for (int i = g->n_nodes - 1; i >= 0; i--) {
+        const ib_node *node = &g->nodes[i];
+        if (node->op != &ib_op_quantize_weight || !node->scope || strcmp(node->scope, layer))
+            continue;
+        const ib_tensor *w = node->in[0];
+        const ib_qparams *q = &node->out->q;
+        const int64_t cols = w->size / w->shape[0];
+        float *x = ib_alloc((size_t)w->size * sizeof *x);
+        for (int64_t k = 0; x && k < w->size; k++) {
+            const int64_t row = k / cols;
+            const int factor = q->group_size ? q->group_factor[row * q->n_groups + k % cols / q->group_size] : 1;
+            x[k] = ib_f32(w)[k] / (q->scale[q->n_scales == 1 ? 0 : row] * (float)factor);
+        }
+        *n = w->size;
+        *most = q->qmax;
+        return x;
+    }
+    return ib_fail_null(IB_EINVAL, "no layer named '%s' with quantized weights ran", layer);
+}

@@ -36,6 +36,7 @@ check "version" eval '"$isobit" --version | grep -q "^isobit [0-9]"'
 "$isobit" train --model lenet --data digits --qat w4a8 --profile tflite_single --observer ema --epochs 2 --qat-from 1 --batch 32 --lr 0.002 --seed 3 --threads 2 -o m.h5 --json >train.json 2>err
 check "train" [ $? -eq 0 ]
 check "train says accuracy" [ "$(json accuracy train.json)" != "" ]
+check "with --json epochs are told on standard error" eval '[ "$(grep -c "^epoch " err)" = 2 ] && grep -q "^quantized to w4a8" err && ! grep -q epoch\  train.json'
 check "train says the profile" [ "$(json profile train.json)" = tflite_single ]
 for e in float qat integer; do
     "$isobit" eval m.h5 --data digits --engine $e --json >eval.json 2>err
@@ -90,6 +91,12 @@ check "bench" grep -q '"ratio"' bench.json
 if command -v gnuplot >/dev/null; then
     "$isobit" inspect m.h5 --curves c.svg 2>err && "$isobit" inspect m.h5 --histogram h.png --of act:conv1.conv 2>err && "$isobit" inspect m.h5 --histogram - >hist 2>err
     check "pictures" eval 'grep -q "<svg" c.svg && [ "$(head -c 4 h.png | tail -c 3)" = PNG ] && [ -s hist ]'
+    check "curves of training and test, and where quantization begins" eval '[ "$(grep -c ">training<\|>test<" c.svg)" = 4 ] && grep -q "quantization begins" c.svg && grep -q "lenet in w4a8 on digits" c.svg'
+    "$isobit" inspect m.h5 f.h5 --curves two.svg 2>err
+    check "curves of two trainings" eval 'grep -q "m.h5, test" two.svg && grep -q "f.h5, training" two.svg'
+    "$isobit" inspect m.h5 --histogram w.svg --of conv2.conv.weight 2>err
+    check "a histogram with levels" eval 'grep -q "conv2.conv.weight: 15 levels, [0-9.]* % of 3200 values clipped" w.svg'
+    fails 2 "only --curves draws several" "$isobit" inspect m.h5 f.h5
 fi
 "$isobit" train --model mlp --qat w8a8 --epochs 1 --qat-from 1 --observer kl -o ptq.h5 >out 2>err
 check "post-training quantization" eval '[ $? -eq 0 ] && "$isobit" verify ptq.h5 --limit 20 --no-compile >out 2>err'

@@ -223,6 +223,8 @@ static void a_file_builds_its_network(void)
     CHECK_INT(ib_qat_phase(net), IB_LEARN);
     CHECK_INT(c.n_history, 2);
     CHECK_NEAR(c.history[5], 0.25, 0);
+    CHECK(c.measures == NULL); /* as in files from before they were kept */
+    CHECK_INT(c.right, 0);
     CHECK_INT(ib_param_count(net), ib_param_count(r.net));
     for (int i = 0; i < ib_param_count(net); i++)
         CHECK(!memcmp(ib_tensor_f32(ib_param_at(net, i)), ib_tensor_f32(ib_param_at(r.net, i)), (size_t)ib_tensor_size(ib_param_at(net, i)) * 4));
@@ -230,6 +232,15 @@ static void a_file_builds_its_network(void)
         CHECK(ib_qat_layer_at(net, i).scale == ib_qat_layer_at(r.net, i).scale);
     ib_checkpoint_release(&c);
     ib_layer_free(net);
+    r.c.measures = calloc(2 * IB_MEASURES, sizeof(float));
+    r.c.measures[0] = NAN;
+    r.c.measures[3] = 0.75f;
+    r.c.step = 5;
+    r.c.right = 77;
+    REQUIRE(!ib_checkpoint_save(path, r.net, r.opt, &r.c) && !ib_checkpoint_peek(path, &c));
+    CHECK(isnan(c.measures[0]) && c.measures[3] == 0.75f);
+    CHECK_INT(c.right, 77);
+    ib_checkpoint_release(&c);
     stop(&r);
     end();
 }

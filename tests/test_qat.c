@@ -554,8 +554,64 @@ static void batch_norm_can_be_reestimated(void)
     end();
 }
 
+/* Pictures of codes are drawn of what is true of them: weights in steps round to their codes, real values are the float network's. */
+static void values_behind_codes_can_be_looked_at(void)
+{
+    static const ib_qat_opts ways[] = {{.weight_bits = 8}, {.weight_bits = 4, .granularity = IB_PER_TENSOR}, {.weight_bits = 4, .granularity = IB_PER_GROUP, .group_size = 8}};
+    begin();
+    ib_batch b;
+    ib_loader_start(loader, 0, 0);
+    REQUIRE(ib_loader_next(loader, &b));
+    float x[32 * 64]; /* the loader goes on */
+    memcpy(x, b.x, sizeof x);
+    for (int way = 0; way < 3; way++) {
+        ib_layer *net = ready(ib_model_new("lenet", 1, 8, 8, 10));
+        REQUIRE(ib_qat_forward_real(g, net, ib_input(g, 4, b.shape, x)) == NULL && ib_error_status() == IB_ESTATE);
+        train(net, 20, 3e-3f);
+        ib_graph_begin(g, IB_EVAL);
+        ib_tensor *y = ib_layer_forward(g, net, ib_input(g, 4, b.shape, x));
+        float before[320], largest = 0;
+        memcpy(before, ib_tensor_f32(y), sizeof before);
+        REQUIRE(!ib_qat_begin(net, g, loader, &ways[way]));
+        ib_graph_begin(g, IB_EVAL);
+        y = ib_qat_forward_real(g, net, ib_input(g, 4, b.shape, x));
+        for (int i = 0; i < 320; i++) { /* but for the rounding of folded batch norms */
+            CHECK_NEAR(ib_tensor_f32(y)[i], before[i], 1e-3);
+            largest = fmaxf(largest, fabsf(before[i]));
+        }
+        CHECK(largest > 1);
+        ib_graph_begin(g, IB_TRACE);
+        REQUIRE(ib_layer_forward(g, net, ib_input(g, 4, b.shape, x)) != NULL);
+        for (int layer = 0; layer < 2; layer++) {
+            const char *name = layer ? "fc1" : "conv2.conv";
+            int64_t n = 0, wrong = 0;
+            int most = 0, seen = 0;
+            float *w = ib_trace_weights(g, name, &n, &most);
+            REQUIRE(w != NULL);
+            for (int i = 0; i < g->n_nodes; i++) {
+                const ib_node *node = &g->nodes[i];
+                if (node->op != &ib_op_quantize_weight || strcmp(node->scope, name))
+                    continue;
+                seen = 1;
+                CHECK_INT(n, node->out->size);
+                for (int64_t k = 0; k < n; k++)
+                    wrong += rintf(fminf(fmaxf(w[k], (float)-most), (float)most)) != (float)ib_codes(node->out)[k];
+            }
+            CHECK(seen);
+            CHECK_INT(wrong, 0);
+            CHECK_INT(most, ways[way].weight_bits == 8 ? 127 : 7);
+            free(w);
+        }
+        int64_t n;
+        int most;
+        CHECK(ib_trace_weights(g, "pool1", &n, &most) == NULL);
+        ib_layer_free(net);
+    }
+    end();
+}
+
 SUITE("qat", T(phases_follow_in_order), T(averaging_constants_are_checked), T(options_without_effect_are_refused), T(observers_move_in_learning_only), T(integers_and_simulation_agree), T(integer_gradients_are_the_simulations), T(every_model_is_one_program),
       T(any_network_becomes_integers), T(every_way_to_choose_scales_works), T(a_gamma_of_zero_and_a_dead_channel_are_harmless), T(rules_choose_bits_by_name),
       T(float_islands_train_and_are_named), T(dynamic_quantization_is_close_to_float), T(learned_steps_follow_the_papers_formula),
       T(calibrators_treat_outliers_as_they_should), T(ranges_become_scales_as_documented), T(bytes_keep_their_value_at_the_input),
-      T(batch_norm_can_be_reestimated))
+      T(batch_norm_can_be_reestimated), T(values_behind_codes_can_be_looked_at))

@@ -120,7 +120,8 @@ ib_layer *ib_import_onnx(const char *path);
 char *ib_import_operators(void);
 
 /* ---- checkpoints ---- */
-enum { IB_HISTORY = 4 }; /* epoch, training loss, test accuracy, learning rate */
+enum { IB_HISTORY = 4 };  /* epoch, training loss, test accuracy, learning rate */
+enum { IB_MEASURES = 2 }; /* training accuracy, test loss; NAN: not known */
 
 typedef struct ib_checkpoint {
     char model[32];      /* "" for a network of your own */
@@ -133,6 +134,8 @@ typedef struct ib_checkpoint {
     double state[8];     /* the caller's */
     float *history;      /* [n_history][IB_HISTORY]; yours to free with ib_checkpoint_release */
     int64_t n_history;
+    float *measures;     /* [n_history][IB_MEASURES], likewise; NULL: none, as in older files */
+    int64_t right;       /* training samples of the epoch under way that were classified rightly; -1: not known */
 } ib_checkpoint;
 
 /* Everything that resuming bit for bit needs: parameters, optimizer (may be NULL), observers, scales, phase and c.
