@@ -155,12 +155,13 @@ static int test_vectors(session *s, ib_program *p, const export_options *o, int6
     if (*n && refuse_more("vectors", o->vectors, "test samples", ib_dataset_count(s->test)))
         return 1;
     ib_loader *l = *n ? ib_loader_new(s->test, ib_layer_input(s->net), &(ib_loader_opts){.batch = (int)*n}) : NULL;
+    ib_status status = IB_OK;
     if (l && ib_loader_next(l, &b) && (*codes = malloc((size_t)(b.n * ib_program_input_size(p))))) {
         *n = b.n;
-        ib_program_quantize(p, s->dev, b.n, b.x, *codes);
+        status = ib_program_quantize(p, s->dev, b.n, b.x, *codes);
     }
     ib_loader_free(l);
-    return *n && !*codes ? complain() : 0;
+    return status || (*n && !*codes) ? complain() : 0;
 }
 
 /* A model's name as one of C: what cannot stand there becomes _. */

@@ -132,8 +132,8 @@ const float *engine_run(engine *e, const ib_batch *b)
     }
     const float scale = ib_program_output_scale(e->program);
     const int zero = ib_program_output_zero(e->program);
-    ib_program_quantize(e->program, s->dev, b->n, b->x, e->in);
-    if (ib_runner_run(e->runner, b->n, e->in, e->codes))
+    if (ib_program_quantize(e->program, s->dev, b->n, b->x, e->in) ||
+        ib_runner_run(e->runner, b->n, e->in, e->codes))
         return NULL;
     for (int64_t i = 0; i < b->n * e->size; i++)
         e->out[i] = scale * (float)(e->codes[i] - zero);

@@ -70,8 +70,8 @@ static int run_program(session *s, ib_program *p, samples *a)
     int bad = !l || !a->x || !a->codes || !a->result;
     while (!bad && ib_loader_next(l, &b)) {
         memcpy(a->x + a->n * a->in, b.x, (size_t)(b.n * a->in) * sizeof *a->x);
-        ib_program_quantize(p, s->dev, b.n, b.x, a->codes + a->n * a->in);
-        bad = ib_program_run(p, s->dev, b.n, a->codes + a->n * a->in, a->result + a->n * a->out) != IB_OK;
+        bad = ib_program_quantize(p, s->dev, b.n, b.x, a->codes + a->n * a->in) ||
+              ib_program_run(p, s->dev, b.n, a->codes + a->n * a->in, a->result + a->n * a->out);
         a->n += b.n;
     }
     ib_loader_free(l);

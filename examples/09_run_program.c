@@ -30,8 +30,7 @@ int main(int argc, char **argv)
         for (int64_t i = 0; i < n; i++)
             for (int64_t j = 0; j < size; j++)
                 x[i * size + j] = (ib_dataset_image(test, first + i)[j] - in->mean) / in->std;
-        ib_program_quantize(p, dev, n, x, codes);
-        if (ib_runner_run(r, n, codes, scores))
+        if (ib_program_quantize(p, dev, n, x, codes) || ib_runner_run(r, n, codes, scores))
             return fprintf(stderr, "%s\n", ib_error()), 1;
         for (int64_t i = 0; i < n; i++) { /* the largest code belongs to the largest real value */
             int64_t best = 0;

@@ -114,6 +114,10 @@ ib_status ib_checkpoint_save(const char *path, const ib_layer *net, const ib_opt
     IB_NEED(net);
     IB_NEED(c);
     IB_TAKE(opt, !opt || opt->net == net, "is %s", "of another network");
+    IB_TAKE(c->model, memchr(c->model, 0, sizeof c->model), "has no 0 within its %zu bytes", sizeof c->model);
+    IB_TAKE(c->notes, memchr(c->notes, 0, sizeof c->notes), "has no 0 within its %zu bytes", sizeof c->notes);
+    IB_TAKE(c->n_history, c->n_history >= 0, "is %lld", (long long)c->n_history);
+    IB_TAKE(c->history, c->history || !c->n_history, "is NULL, but n_history is %lld", (long long)c->n_history);
     const hid_t f = ib_h5_create();
     if (f < 0)
         return ib_error_status();

@@ -75,15 +75,20 @@ ib_program_layer ib_program_layer_at(const ib_program *p, int i)
     return (ib_program_layer){n->name, n->cls->name, n->codes ? n->p.conv.bits : 0, n->flash, ram, n->macs, n->acc_bound, p->values[n->out].size};
 }
 
-void ib_program_quantize(const ib_program *p, ib_device *dev, int64_t n, const float *x, int8_t *codes)
+ib_status ib_program_quantize(const ib_program *p, ib_device *dev, int64_t n, const float *x, int8_t *codes)
 {
-    IB_NEED_OR(p, );
-    IB_NEED_OR(dev, );
-    IB_NEED_OR(x, );
-    IB_NEED_OR(codes, );
-    IB_TAKE_OR(n, n >= 0, , "is %lld", (long long)n);
+    IB_NEED(p);
+    IB_NEED(dev);
+    IB_NEED(x);
+    IB_NEED(codes);
+    IB_TAKE(n, n >= 0, "is %lld", (long long)n);
     const ib_value *v = &p->values[0];
-    dev->k.quantize(x, n * v->size, v->scale, v->zero, -(1 << (v->bits - 1)), (1 << (v->bits - 1)) - 1, p->rounding != ISOBIT_FP32_RNE, codes, NULL);
+    const int64_t size = n * v->size, bad = dev->k.first_not_finite(x, size), top = (int64_t)1 << (v->bits - 1);
+    if (bad < size)
+        return ib_fail(IB_ENUMERIC, "%s: x is %g at %lld of sample %lld: no code says so", __func__, x[bad],
+                       (long long)(bad % v->size), (long long)(bad / v->size));
+    dev->k.quantize(x, size, v->scale, v->zero, (int)-top, (int)top - 1, p->rounding != ISOBIT_FP32_RNE, codes, NULL);
+    return IB_OK;
 }
 
 ib_status ib_program_run_traced(ib_program *p, ib_device *dev, int64_t n, const int8_t *in, int8_t *out,

@@ -138,8 +138,9 @@ static ib_status verify_batch(verification *v, ib_layer *net, ib_graph *g, const
     if (!trained)
         return ib_error_status();
     ib_tape_codes(v->p, g, compare_train, v);
-    ib_program_quantize(v->p, dev, b->n, b->x, in);
-    ib_status status = ib_program_run_traced(v->p, dev, b->n, in, out, compare_runtime, v);
+    ib_status status = ib_program_quantize(v->p, dev, b->n, b->x, in);
+    if (!status)
+        status = ib_program_run_traced(v->p, dev, b->n, in, out, compare_runtime, v);
     for (int64_t i = 0; right && i < b->n && !status; i++) {
         int64_t best = 0;
         for (int64_t j = 1; j < classes; j++)

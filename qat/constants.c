@@ -22,7 +22,8 @@ ib_tensor *ib_plan_keep_constant(ib_plan *p, const ib_graph *g, int node, int in
 {
     const ib_node *n = &g->nodes[node];
     const ib_tensor *t = n->in[input];
-    ib_plan_constant *list = ib_realloc(p->constants, (size_t)p->n_constants * sizeof *list, (size_t)(p->n_constants + 1) * sizeof *list);
+    ib_tensor **list = ib_realloc(p->constants, (size_t)p->n_constants * sizeof *list,
+                                  (size_t)(p->n_constants + 1) * sizeof *list);
     if (!list)
         return NULL;
     p->constants = list;
@@ -32,45 +33,8 @@ ib_tensor *ib_plan_keep_constant(ib_plan *p, const ib_graph *g, int node, int in
     if (!copy)
         return NULL;
     memcpy(copy->data, t->data, (size_t)t->size * sizeof(float));
-    list[p->n_constants++] = (ib_plan_constant){node, input, copy};
+    list[p->n_constants++] = copy;
     return copy;
-}
-
-/* now: the same constant in a batch of two */
-static int is_same(const ib_tensor *one, const ib_tensor *now)
-{
-    const int rows = now->ndim == one->ndim && one->shape[0] == 1 && now->shape[0] == 2 ? 2 : 1;
-    if (now->node >= 0 || now->ndim != one->ndim || now->size != rows * one->size)
-        return 0;
-    for (int d = 0; d < one->ndim; d++)
-        if (now->shape[d] != one->shape[d] * (d ? 1 : rows))
-            return 0;
-    for (int r = 0; r < rows; r++)
-        if (memcmp(one->data, ib_f32(now) + r * one->size, (size_t)one->size * sizeof(float)))
-            return 0;
-    return 1;
-}
-
-ib_status ib_plan_check_constants(const ib_plan *p, ib_graph *g)
-{
-    const ib_input_info *in = &p->net->input;
-    const int64_t size = (int64_t)in->c * in->h * in->w;
-    float *x = p->n_constants ? ib_alloc((size_t)(2 * size) * sizeof *x) : NULL;
-    if (!p->n_constants || !x)
-        return p->n_constants ? IB_ENOMEM : IB_OK;
-    for (int64_t i = 0; i < 2 * size; i++)
-        x[i] = ib_rng_uniform((ib_rng){1, 1}, (uint64_t)i);
-    ib_graph_begin(g, IB_TRACE);
-    const ib_tensor *y = ib_layer_forward_float(g, p->net, ib_input(g, 4, (int64_t[]){2, in->c, in->h, in->w}, x));
-    ib_free(x);
-    for (int i = 0; y && i < p->n_constants; i++) {
-        const ib_plan_constant *c = &p->constants[i];
-        const ib_node *n = c->node < g->n_nodes ? &g->nodes[c->node] : NULL;
-        if (!n || c->input >= n->n_in || !n->in[c->input] || !is_same(c->t, n->in[c->input]))
-            return ib_fail(IB_EUNSUPPORTED, "layer '%s': %s: input %d, which the layer makes itself, is not the same in each call and for each "
-                           "sample: only a constant can be part of an integer program", n && n->scope ? n->scope : "", n ? n->op->name : "an operator", c->input);
-    }
-    return y ? IB_OK : ib_error_status();
 }
 
 ib_tensor *ib_constant_expanded(ib_graph *g, ib_tensor *c, int ndim, const int64_t *shape)

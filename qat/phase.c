@@ -51,6 +51,8 @@ static ib_status check_effect(const ib_qat_opts *opts)
                 "is %g, which has no effect with the observer %s", opts->percentile, observer);
     IB_TAKE_FOR(function, opts->averaging_constant, opts->averaging_constant == 0 || averages, IB_EINVAL,
                 "is %g, which has no effect with the observer %s", opts->averaging_constant, observer);
+    IB_TAKE_FOR(function, opts->group_size, opts->group_size == 0 || opts->granularity == IB_PER_GROUP, IB_EINVAL,
+                "is %d, which has no effect without IB_PER_GROUP", opts->group_size);
     const int bits = opts->weight_bits && opts->weight_bits != 8 ? opts->weight_bits : opts->act_bits;
     IB_TAKE_FOR(function, opts->dynamic, !opts->dynamic || !bits || bits == 8, IB_EINVAL,
                 "is set, which has 8 bits for weights and inputs, not %d", bits);
@@ -131,6 +133,13 @@ ib_status ib_qat_prepare_again(ib_layer *net, ib_graph *g, const ib_qat_opts *op
     return prepare(net, g, opts, 1, 0);
 }
 
+/* What prepare asked with numbers drawn at random, of data as they are. */
+static ib_status check_structure(ib_layer *net, ib_graph *g, const ib_batch *b)
+{
+    const ib_tensor *y = ib_plan_trace(net, g);
+    return y ? ib_trace_check(net, g, y, b->n, b->x) : ib_error_status();
+}
+
 ib_status ib_qat_calibrate(ib_layer *net, ib_graph *g, ib_loader *loader, int64_t batches)
 {
     IB_NEED(net);
@@ -142,7 +151,7 @@ ib_status ib_qat_calibrate(ib_layer *net, ib_graph *g, ib_loader *loader, int64_
     ib_batch b;
     ib_status status = ib_loader_start(loader, 0, 0);
     for (int64_t i = 0; !status && (!batches || i < batches) && ib_loader_next(loader, &b); i++) {
-        if ((status = ib_plan_check_batch(net, &b, __func__)))
+        if ((status = ib_plan_check_batch(net, &b, __func__)) || (!i && (status = check_structure(net, g, &b))))
             break;
         ib_graph_begin(g, IB_EVAL);
         if (!ib_layer_forward(g, net, ib_input(g, 4, b.shape, b.x)))

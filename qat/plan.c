@@ -125,28 +125,6 @@ static ib_status copy_options(ib_plan *p, const ib_qat_opts *o)
     return IB_OK;
 }
 
-static ib_tensor *trace(ib_layer *net, ib_graph *g)
-{
-    const ib_input_info *in = &net->input;
-    if (in->c < 1 || in->h < 1 || in->w < 1)
-        return ib_fail_null(IB_ESTATE, "prepare: the network's input is unknown: call ib_layer_set_input() first");
-    if (!net->n_all)
-        return ib_fail_null(IB_ESTATE, "prepare: the network has no parameters: call ib_layer_init() first");
-    float *zeros = ib_alloc((size_t)in->c * (size_t)in->h * (size_t)in->w * sizeof *zeros);
-    if (!zeros)
-        return NULL;
-    ib_graph_begin(g, IB_TRACE);
-    ib_tensor *x = ib_input(g, 4, (int64_t[]){1, in->c, in->h, in->w}, zeros), *y = ib_layer_forward_float(g, net, x);
-    ib_free(zeros);
-    if (y && y->node < 0)
-        return ib_fail_null(IB_EINVAL, "prepare: the network applies no operator");
-    if (y)
-        ib_plan_mark_data(g, x);
-    if (y && !y->from_data)
-        return ib_fail_null(IB_EINVAL, "prepare: the network's result does not depend on its input");
-    return y;
-}
-
 ib_plan *ib_plan_new(ib_layer *net, ib_graph *g, const ib_qat_opts *opts)
 {
     int *uses = NULL, *value_of = NULL;
@@ -157,8 +135,8 @@ ib_plan *ib_plan_new(ib_layer *net, ib_graph *g, const ib_qat_opts *opts)
     p->phase = IB_CALIBRATE;
     if (copy_options(p, opts))
         goto fail;
-    const ib_tensor *y = trace(net, g);
-    if (!y)
+    const ib_tensor *y = ib_plan_trace(net, g);
+    if (!y || ib_trace_check_drawn(net, g, y))
         goto fail;
     const size_t n = (size_t)g->n_nodes;
     if (!(uses = ib_alloc(n * sizeof *uses)) || !(value_of = ib_alloc(n * sizeof *value_of)) || !(p->steps = ib_alloc(n * sizeof *p->steps)))
@@ -168,7 +146,7 @@ ib_plan *ib_plan_new(ib_layer *net, ib_graph *g, const ib_qat_opts *opts)
         if (!value_of[i] && fill_step(p, g, i, uses, value_of))
             goto fail;
     p->result = value_of[y->node];
-    if (ib_plan_check_constants(p, g) || ib_plan_configure(p))
+    if (ib_plan_configure(p))
         goto fail;
     ib_free(uses);
     ib_free(value_of);
@@ -193,7 +171,7 @@ void ib_plan_free(void *plan)
         ib_free(p->steps[i].observer.channel_top);
     }
     for (int i = 0; i < p->n_constants; i++)
-        ib_tensor_free(p->constants[i].t);
+        ib_tensor_free(p->constants[i]);
     ib_free(p->constants);
     ib_free(p->steps);
     ib_free(p->input.observer.bins);

@@ -24,12 +24,6 @@ typedef struct ib_form {
     ib_tensor *(*run)(ib_graph *g, ib_step *s, ib_tensor **in);
 } ib_form;
 
-/* A value that a layer made itself: the plan's copy, of a batch of one. */
-typedef struct ib_plan_constant {
-    int node, input; /* of the tape that was traced */
-    ib_tensor *t;
-} ib_plan_constant;
-
 struct ib_step {
     const ib_form *form; /* NULL: fp32 between dequantize and quantize */
     const ib_op *op;
@@ -64,7 +58,7 @@ typedef struct ib_plan {
     int result;        /* value that the network returns */
     int result_float;  /* the last step gives fp32 (softmax, ...) */
     ib_step input;     /* only its quantizer and observer */
-    ib_plan_constant *constants; /* owned */
+    ib_tensor **constants; /* owned: values that a layer made itself, of a batch of one */
     int n_constants;
 } ib_plan;
 
@@ -92,13 +86,20 @@ ib_tensor *ib_step_weight(ib_graph *g, const ib_step *s, ib_tensor **bias);
 
 /* IB_EINVAL, naming `function`, if the batch's samples are not the network's inputs. */
 ib_status ib_plan_check_batch(const ib_layer *net, const ib_batch *b, const char *function);
+/* ---- structure (structure.c) ---- */
+/* Traces one sample of zeros; the network's result, or NULL with ib_error(). */
+ib_tensor *ib_plan_trace(ib_layer *net, ib_graph *g);
+/* Whether n samples x take the operators, options, wires and constants of the trace that g holds and y ends; else
+ * IB_EUNSUPPORTED, naming the layer. g stays as it is. */
+ib_status ib_trace_check(ib_layer *net, const ib_graph *g, const ib_tensor *y, int64_t n, const float *x);
+/* The same of the plan's trace, with numbers drawn at random. */
+ib_status ib_trace_check_drawn(ib_layer *net, const ib_graph *g, const ib_tensor *y);
+
 /* ---- constants (constants.c) ---- */
 /* Sets from_data along the tape: what the network's input x takes part in. */
 void ib_plan_mark_data(const ib_graph *g, ib_tensor *x);
 /* The plan's copy of what input `input` of node `node` is; NULL with ib_error(). */
 ib_tensor *ib_plan_keep_constant(ib_plan *p, const ib_graph *g, int node, int input);
-/* Traces once more, with other data and twice as many: constants must be the same. The tape is another one then. */
-ib_status ib_plan_check_constants(const ib_plan *p, ib_graph *g);
 /* c in fp32, repeated to this shape */
 ib_tensor *ib_constant_expanded(ib_graph *g, ib_tensor *c, int ndim, const int64_t *shape);
 /* The same as codes of 8 bits, by its own range. */

@@ -121,7 +121,9 @@ static void printed_c_is_strict_integer_and_right(void)
     begin();
     for (int m = 0; m < 6; m++) {
         ib_layer *net;
-        ib_qat_opts o = {.profile = (ib_profile)((m + 1) % 4), .granularity = m == 1 ? IB_PER_GROUP : IB_PER_CHANNEL, .group_size = 8};
+        ib_qat_opts o = {.profile = (ib_profile)((m + 1) % 4),
+                         .granularity = m == 1 ? IB_PER_GROUP : IB_PER_CHANNEL,
+                         .group_size = m == 1 ? 8 : 0};
         ib_program *p = program(models[m], bits[m], o, &net);
         int8_t samples[5 * 64];
         for (int i = 0; i < 5 * 64; i++)
@@ -195,7 +197,10 @@ static void programs_are_opened_again(void)
     for (int m = 0; m < 4; m++)
         for (int profile = IB_TFLITE_DOUBLE; profile <= IB_XNNPACK; profile++) {
             ib_layer *net;
-            ib_program *p = program(models[m], bits[(m + profile) % 4], (ib_qat_opts){.profile = (ib_profile)profile, .granularity = m == 0 && profile == 1 ? IB_PER_GROUP : IB_PER_CHANNEL, .group_size = 16}, &net);
+            const int grouped = m == 0 && profile == 1;
+            ib_program *p = program(models[m], bits[(m + profile) % 4], (ib_qat_opts){.profile = (ib_profile)profile,
+                                                                                    .granularity = grouped ? IB_PER_GROUP : IB_PER_CHANNEL,
+                                                                                    .group_size = grouped ? 16 : 0}, &net);
             snprintf(first, sizeof first, "%s/first.h5", dir);
             snprintf(second, sizeof second, "%s/second.h5", dir);
             REQUIRE(!ib_export_hdf5(p, first));

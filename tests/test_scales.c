@@ -205,7 +205,7 @@ static void right_or_refused(void)
                                          .profile = (ib_profile)(at % 7 % 4),
                                          .observer = at % 3 ? "minmax" : "mse",
                                          .granularity = (ib_granularity)(at % 11 == 10 ? IB_PER_GROUP : IB_PER_CHANNEL),
-                                         .group_size = 4,
+                                         .group_size = at % 11 == 10 ? 4 : 0,
                                          .weight_observer = "absmax"},
                           values[v] == 1 && weights[w] == 1 && b == at / 4 % 4, &n);
     printf("%d right, %d refused, %d compiled ", n.right, n.refused, n.compiled);

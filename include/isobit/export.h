@@ -31,8 +31,9 @@ int ib_program_output_shape(const ib_program *p, int64_t shape[4]); /* of one sa
 int ib_program_leaves_softmax(const ib_program *p);  /* 1: the network ends with one, which its dequantized outputs lack */
 const char *ib_program_note(const ib_program *p);    /* the same in words; "" if nothing is left out */
 
-/* Codes of normalized inputs x[n,input_size] by the program's first scale. */
-void ib_program_quantize(const ib_program *p, ib_device *dev, int64_t n, const float *x, int8_t *codes);
+/* Codes of normalized inputs x[n,input_size] by the program's first scale; what lies beyond the codes becomes the last one. IB_ENUMERIC,
+ * naming the value, where one is not finite, which no code says: there are no codes then. */
+ib_status ib_program_quantize(const ib_program *p, ib_device *dev, int64_t n, const float *x, int8_t *codes);
 /* out[n,output_size] = program(in[n,input_size]), on the device's integer kernels; a runner for one call. */
 ib_status ib_program_run(ib_program *p, ib_device *dev, int64_t n, const int8_t *in, int8_t *out);
 /* A program made ready for one device: constants packed for its kernels, memory planned for up to `batch` samples, so that a run
@@ -124,15 +125,15 @@ enum { IB_HISTORY = 4 };  /* epoch, training loss, test accuracy, learning rate 
 enum { IB_MEASURES = 2 }; /* training accuracy, test loss; NAN: not known */
 
 typedef struct ib_checkpoint {
-    char model[32];      /* "" for a network of your own */
-    char notes[1024];    /* free text: the command's settings */
+    char model[32];      /* ends in a 0; "" for a network of your own */
+    char notes[1024];    /* ends in a 0; free text: the command's settings */
     uint64_t seed;
     int64_t epoch, step; /* next epoch, and next batch in it */
     int64_t total_steps; /* optimizer steps taken */
     double best;         /* best accuracy so far */
     double loss_sum;     /* of the epoch under way */
     double state[8];     /* the caller's */
-    float *history;      /* [n_history][IB_HISTORY]; yours to free with ib_checkpoint_release */
+    float *history;      /* [n_history][IB_HISTORY], NULL without; yours to free with ib_checkpoint_release */
     int64_t n_history;
     float *measures;     /* [n_history][IB_MEASURES], likewise; NULL: none, as in older files */
     int64_t right;       /* training samples of the epoch under way that were classified rightly; -1: not known */

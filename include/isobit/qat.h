@@ -37,7 +37,7 @@ typedef struct ib_qat_opts {
     int input_bits;             /* 0: act_bits */
     int output_bits;            /* of the network's results; 0 means 8 */
     ib_granularity granularity; /* of the weights' scales */
-    int group_size;             /* IB_PER_GROUP: weights in a group, a multiple of 4; 0 means 32 */
+    int group_size;             /* with IB_PER_GROUP only: weights in a group, a multiple of 4; 0 means 32 */
     int symmetric;              /* activations with zero point 0 */
     ib_profile profile;
     /* Activation ranges, NULL means "auto" (ema at 8 bits, lsq below):
@@ -70,11 +70,13 @@ const char *ib_phase_name(ib_phase phase);
  * IB_ESTATE in IB_FLOAT and IB_EXPORTED. */
 ib_status ib_qat_set_profile(ib_layer *net, ib_profile profile);
 
-/* IB_FLOAT -> IB_CALIBRATE; IB_EUNSUPPORTED: a layer that has no integer form. Needs ib_layer_init() and ib_layer_set_input(); the graph is used for the trace. */
+/* IB_FLOAT -> IB_CALIBRATE; IB_EUNSUPPORTED: a layer that has no integer form, or one whose operators, options, wires or constants are
+ * not the same for zeros and for numbers drawn at random: a program has one structure. Needs ib_layer_init() and ib_layer_set_input(); the graph is used for the trace. */
 ib_status ib_qat_prepare(ib_layer *net, ib_graph *g, const ib_qat_opts *opts);
 /* What ib_qat_prepare() would answer, the network staying as it is: options and rules can be asked before a long training. */
 ib_status ib_qat_check(ib_layer *net, ib_graph *g, const ib_qat_opts *opts);
-/* Shows up to `batches` batches (0: all) to the observers. */
+/* Shows up to `batches` batches (0: all) to the observers. IB_EUNSUPPORTED: the first batch takes other operators through a layer than
+ * ib_qat_prepare() saw; what a layer does with the batches behind it is not asked again. */
 ib_status ib_qat_calibrate(ib_layer *net, ib_graph *g, ib_loader *loader, int64_t batches);
 /* Moves on to `phase`. From IB_CALIBRATE this fixes the first scales; nothing seen yet is an error. */
 ib_status ib_qat_set_phase(ib_layer *net, ib_graph *g, ib_phase phase);

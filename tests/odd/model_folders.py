@@ -55,6 +55,13 @@ def folder_cases(shop):
         "a rope that nobody knows",
         rope_parameters={"rope_theta": 1e4, "rope_type": "ntk_by_hand"},
     )
+    model(
+        "f-two-bases",
+        ["rope_theta", "rope_parameters", "30000"],
+        "two bases of rope that differ",
+        rope_theta=1e4,
+        rope_parameters={"rope_theta": 3e4, "rope_type": "default"},
+    )
     model("f-heads", ["num_attention_heads"], "heads in words", num_attention_heads="4")
     model("f-half", ["num_hidden_layers", "2.5"], "two and a half layers", num_hidden_layers=2.5)
     model("f-one", ["model.layers.1"], "a layer more than the configuration says", num_hidden_layers=1)
