@@ -1,7 +1,6 @@
 /* chat_spans.c - where in a rendered conversation the assistant speaks. A template that has {% generation %} says it
  * itself. Else a turn begins where the template, asked for a reply to the messages before it, leaves off, and ends with
  * the token that ends it; what is compared there must be equal byte for byte. */
-#define _GNU_SOURCE /* memmem */
 #include <string.h>
 
 #include "data/chat.h"
@@ -49,20 +48,20 @@ static int begins(const ib_template_result *whole, const ib_template_result *par
     return whole->n >= part->n && !memcmp(whole->text, part->text, part->n);
 }
 
-/* The last control token in text[n] into *token, NULL if there is none: its bytes, *end behind it. */
-static ib_status last_control(ib_tokenizer *t, const char *text, size_t n, const char **token, size_t *length,
-                              size_t *end)
+/* The control tokens in text[n]: id and where it begins and ends, one behind the other. */
+static ib_status controls(ib_tokenizer *t, const char *text, size_t n, ib_ids *out)
 {
     ib_ids ids = {0};
-    const ib_status status = ib_tokenize(t, text, n, 1, &ids);
-    *token = NULL;
-    for (int64_t i = ids.n - 1; i >= 0 && !*token && !status; i--)
-        if (ib_token_is_control(t, ids.id[i]))
-            *token = ib_token_bytes(t, ids.id[i], length);
+    ib_status status = ib_tokenize(t, text, n, 1, &ids);
+    size_t at = 0;
+    for (int64_t i = 0; i < ids.n && at < n && !status; i++) {
+        const size_t end = at + ib_token_surface(t, ids.id[i], text, at);
+        if (ib_token_is_control(t, ids.id[i]) &&
+            (ib_ids_append(out, ids.id[i]) || ib_ids_append(out, (int32_t)at) || ib_ids_append(out, (int32_t)end)))
+            status = IB_ENOMEM;
+        at = end;
+    }
     ib_free_ids(&ids);
-    *end = n;
-    while (*token && *end > *length && memcmp(text + *end - *length, *token, *length))
-        --*end;
     return status;
 }
 
@@ -73,32 +72,53 @@ static int is_space(const char *s, size_t n)
     return !n;
 }
 
-/* `before` ends where the reply begins, `with` behind it. In the whole text too it ends with its control token; where
- * the template shortens earlier turns, as some do with thoughts, that is the first one there. */
+/* What the assistant says alone, said[n] with the control tokens `own`, becomes the beginning of there: where that
+ * ends. Both have the same control tokens up to its end, behind which said has but further ones; 0: it cannot be told.
+ */
+static size_t end_within(const char *said, size_t n, const ib_ids *own, const ib_ids *there)
+{
+    int64_t k = 0;
+    while (k + 2 < own->n && k + 2 < there->n && own->id[k] == there->id[k])
+        k += 3;
+    size_t at = k ? (size_t)own->id[k - 1] : 0;
+    for (int64_t i = k; k && i <= own->n; i += 3) { /* white space between what is left, and at the end */
+        const size_t next = i < own->n ? (size_t)own->id[i + 1] : n;
+        if (!is_space(said + at, next - at))
+            return 0;
+        at = i < own->n ? (size_t)own->id[i + 2] : n;
+    }
+    return k ? (size_t)there->id[k - 1] : 0;
+}
+
+/* `before` ends where the reply begins, `with` behind it. What is learned ends with the reply's last control token, if
+ * white space alone is behind that. Where the template shortens earlier turns, as some do with thoughts, or ends the
+ * whole in a way of its own, the control tokens say where the turn ends. */
 static ib_status turn(ib_tokenizer *t, const ib_template_result *before, const ib_template_result *with,
                       const ib_template_result *whole, size_t *end)
 {
-    size_t length = 0, own = 0;
+    ib_ids own = {0}, there = {0};
     if (!begins(with, before) || !begins(whole, before))
         return ib_fail(IB_EUNSUPPORTED,
                        "the chat template opens a reply otherwise than it writes this one, so what is learned of it "
                        "cannot be told: --template NAME renders with another one");
-    const char *said = with->text + before->n, *token;
-    const ib_status status = last_control(t, said, with->n - before->n, &token, &length, &own);
-    if (status)
-        return status;
-    if (begins(whole, with)) {
-        *end = token && is_space(said + own, with->n - before->n - own) ? before->n + own : with->n;
-        return IB_OK;
+    const char *said = with->text + before->n;
+    const size_t n = with->n - before->n;
+    ib_status status = controls(t, said, n, &own);
+    const size_t last = own.n ? (size_t)own.id[own.n - 1] : 0;
+    size_t length = n;
+    if (!status && begins(whole, with)) {
+        length = last && is_space(said + last, n - last) ? last : n;
+    } else if (!status && !(status = controls(t, whole->text + before->n, whole->n - before->n, &there))) {
+        length = end_within(said, n, &own, &there);
+        if (!length)
+            status = ib_fail(IB_EUNSUPPORTED, "the chat template writes this message otherwise once others follow it, "
+                                              "so what is learned of it cannot be told: --template NAME renders with "
+                                              "another one");
     }
-    const char *first = token ? memmem(said, with->n - before->n, token, length) : NULL;
-    const char *there = token ? memmem(whole->text + before->n, whole->n - before->n, token, length) : NULL;
-    if (!there || first + length != said + own)
-        return ib_fail(IB_EUNSUPPORTED,
-                       "the chat template writes this message otherwise once others follow it, so what is learned of "
-                       "it cannot be told: --template NAME renders with another one");
-    *end = (size_t)(there - whole->text) + length;
-    return IB_OK;
+    *end = before->n + length;
+    ib_free_ids(&own);
+    ib_free_ids(&there);
+    return status;
 }
 
 static ib_status one_turn(ib_tokenizer *t, const ib_template *template, const ib_chat *c, size_t i,

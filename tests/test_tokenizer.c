@@ -311,6 +311,9 @@ static void learned_of_own_templates(void)
         {EACH "{% if loop.last and m.role != 'user' %}{{ '<|im_start|>assistant\n(hm)' + m.content + '<|im_end|>\n' }}{% else %}" TURN
               "{% endif %}{% endfor %}" REPLY,
          "yes<|im_end|>(hm)no<|im_end|>", NULL, 0}, /* thoughts of the last turn alone */
+        {EACH TURN "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% else %}<|endoftext|>{% endif %}",
+         "yes<|im_end|>no<|im_end|>\n<|endoftext|>", NULL, 0}, /* an end of the whole */
+        {EACH "{{ m.content }}{% if loop.last %}<|im_end|>{% endif %}{% endfor %}", NULL, "message 2: the chat template", 0},
         {EACH TURN "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n(hm)' }}{% endif %}", NULL,
          "message 2: the chat template opens a reply otherwise", 0},
         {"{{ messages|length }}" EACH TURN "{% endfor %}" REPLY, NULL, "message 2: the chat template opens", 0},
