@@ -164,7 +164,7 @@ ib_value ib_percent(ib_machine *m, ib_piece f, ib_value arguments)
         next += !value;
     }
     if (!m->status && !named && next < values->n && (values != &one || arguments.kind != KIND_DICT))
-        return values == &one && arguments.kind == KIND_LIST
+        return values == &one && arguments.kind == KIND_LIST && arguments.list->flavor <= A_RANGE
                    ? ib_built(&b)
                    : ib_wrong(m, "a format takes %zu of %zu values", next, values->n);
     return ib_built(&b);

@@ -97,7 +97,9 @@ static ib_value repeated(ib_machine *m, ib_value v, int64_t times)
         for (size_t k = 0; v.kind == KIND_LIST && k < v.list->n; k++)
             ib_append(m, list, v.list->item[k]);
     }
-    return v.kind == KIND_LIST ? list : ib_built(&b);
+    ib_value text = ib_built(&b);
+    text.markup = v.markup;
+    return v.kind == KIND_LIST ? list : text;
 }
 
 /* What is added to markup is escaped; the sum is markup. */
@@ -291,7 +293,7 @@ ib_value ib_slice(ib_machine *m, ib_value v, ib_value from, ib_value to, ib_valu
         return ib_not_defined(m, v);
     const int sliced = v.kind == KIND_TEXT || (v.kind == KIND_LIST && v.list->flavor <= A_RANGE);
     if (!sliced || !can_bound(from) || !can_bound(to) || !can_bound(step))
-        return ib_undefined((ib_piece){0}); /* as Jinja looks up what Python cannot slice */
+        return ib_wrong(m, "a slice of a %s, or with bounds that are no whole numbers", ib_type_name(v));
     if (step.kind != KIND_NONE && !step.i)
         return ib_wrong(m, "a slice with a step of 0");
     const int64_t n = ib_length(m, v), by = step.kind == KIND_NONE ? 1

@@ -603,7 +603,13 @@ undefined_thing|last
 undefined_thing|upper
 none.x
 none['x']
-none[1:]
+nothing[1:]
+n[:2]
+d[::-1]
+name['x':]
+d.items()[1:]
+'x' % (list|map('string'))
+'x' % list
 none + 1
 'a' + 1
 1 + 'a'
@@ -854,6 +860,8 @@ REFUSED = """
 {{ name|wordcount }}
 ---
 {{ name.center(20) }}
+---
+{{ none[1:] }}
 ---
 {{ d.items }}
 ---
