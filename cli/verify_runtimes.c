@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -101,11 +102,20 @@ static void last_line(const char *path, char last[300])
     last[strcspn(last, "\n")] = 0;
 }
 
-static void tell(const char *path, const char *name, const char *python)
+/* Which program failed, and how: Python is not there or lacks the runtime, or the runtime was ended or gave up. `status` is system()'s. */
+static void tell(const char *path, const char *name, const char *python, int status)
 {
+    const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     char last[300] = "no message";
     last_line(path, last);
-    fprintf(stderr, "isobit: %s did not run with %s: %s (scripts/runtimes makes a Python that has it)\n", name, python, last);
+    if (code == 126 || code == 127)
+        fprintf(stderr, "isobit: the Python '%s' cannot be run (--python or ISOBIT_PYTHON names another; scripts/runtimes makes one)\n", python);
+    else if (code > 128)
+        fprintf(stderr, "isobit: %s, in '%s', was ended by signal %d\n", name, python, code - 128);
+    else if (strstr(last, "ModuleNotFoundError"))
+        fprintf(stderr, "isobit: the Python '%s' lacks %s: %s (scripts/runtimes makes one that has it)\n", python, name, last);
+    else
+        fprintf(stderr, "isobit: %s, in '%s', ended with status %d: %s\n", name, python, code, last);
 }
 
 static int run(session *s, const struct runtime *r, const char *python, const char *dir, int64_t *codes, int64_t *different, char ran[300])
@@ -134,8 +144,9 @@ static int run(session *s, const struct runtime *r, const char *python, const ch
         status = put(path[0], ib_embedded_run_runtime, ib_embedded_run_runtime_size);
     snprintf(command, sizeof command, "'%s' '%s' %s '%s' '%s' '%s' %lld >'%s' 2>'%s'", python, path[0], r->engine, path[1], path[2], path[3], (long long)a.n,
              path[5], path[4]);
-    if (!status && system(command)) {
-        tell(path[4], r->name, python);
+    const int ended = status ? 0 : system(command);
+    if (ended) {
+        tell(path[4], r->name, python, ended);
         status = 1;
     }
     last_line(path[5], ran);

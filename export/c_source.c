@@ -71,10 +71,9 @@ static void print_header(const ib_program *p, ib_text *t, int64_t n)
                 p->input.raw_max ? p->input.raw_max : 1, p->input.mean, p->input.std > 0 ? p->input.std : 1.0f);
     ib_text_add(t, "#define %s_INPUT_SCALE %.9gf\n#define %s_INPUT_ZERO (%d)\n#define %s_OUTPUT_SCALE %.9gf\n#define %s_OUTPUT_ZERO (%d)\n\n", u, in->scale, u,
                 in->zero, u, out->scale, u, out->zero);
-    ib_text_add(t, "/* Codes of raw inputs, integers 0..%d (larger ones count as %d). */\n", p->input.raw_max ? p->input.raw_max : 255,
-                p->input.raw_max ? p->input.raw_max : 255);
     if (p->input.raw_max > 0 && p->input.raw_max <= 255)
-        ib_text_add(t, "void %s_quantize_u8(const uint8_t *raw, int8_t *codes);\n", t->name);
+        ib_text_add(t, "/* Codes of raw inputs, integers 0..%d (larger ones count as %d). */\nvoid %s_quantize_u8(const uint8_t *raw, int8_t *codes);\n",
+                    p->input.raw_max, p->input.raw_max, t->name);
     ib_text_add(t, "/* Codes of normalized inputs in fixed point, 16 bits behind the point. */\nvoid %s_quantize_q16(const int32_t *x, int8_t *codes);\n", t->name);
     ib_text_add(t, "/* One inference. Not reentrant: it works in one static arena. */\nvoid %s_run(const int8_t *input, int8_t *output);\n", t->name);
     ib_text_add(t, "/* The first largest of the outputs. */\nint32_t %s_argmax(const int8_t *output);\n", t->name);

@@ -73,6 +73,26 @@ static void remove_folder(const char *dir)
     rmdir(dir);
 }
 
+/* The compiler itself is not there, was ended, or refused; status is system()'s, 128 + n of a shell whose command signal n ended. */
+static ib_status blame_compiler(const char *cc, int status, const char *dir)
+{
+    const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    char line[200] = "";
+    char *path = ib_format_text("%s/log", dir);
+    FILE *f = path ? fopen(path, "r") : NULL;
+    while (f && !strstr(line, "rror") && fgets(line, sizeof line, f))
+        line[strcspn(line, "\n")] = 0;
+    if (f)
+        fclose(f);
+    ib_free(path);
+    if (code == 126 || code == 127)
+        return ib_fail(IB_EUNSUPPORTED, "verify: the C compiler '%s' cannot be run (choose another with CC or --cc, or --no-compile)", cc);
+    if (code > 128)
+        return ib_fail(IB_EUNSUPPORTED, "verify: the C compiler '%s' was ended by signal %d", cc, code - 128);
+    return ib_fail(IB_EUNSUPPORTED, "verify: the C compiler '%s' ended with status %d at the exported C: %s (choose another with CC or --cc)", cc, code,
+                   *line ? line : "no message");
+}
+
 static ib_status compile(const char *dir, const ib_verify_opts *o, compiled *c)
 {
     const char *cc = o->cc ? o->cc : getenv("CC") ? getenv("CC") : "cc";
@@ -80,8 +100,9 @@ static ib_status compile(const char *dir, const ib_verify_opts *o, compiled *c)
                                    cc, o->flags ? o->flags : "-O3", dir, dir, dir);
     char *library = ib_format_text("%s/network.so", dir);
     ib_status status = command && library ? IB_OK : IB_ENOMEM;
-    if (!status && system(command))
-        status = ib_fail(IB_EUNSUPPORTED, "verify: '%s' cannot compile the exported C (choose a compiler with CC or --cc)", cc);
+    const int ended = status ? 0 : system(command);
+    if (ended)
+        status = blame_compiler(cc, ended, dir);
     if (!status && !(c->library = dlopen(library, RTLD_NOW | RTLD_LOCAL)))
         status = ib_fail(IB_EIO, "verify: %s", dlerror());
     if (!status) {

@@ -77,6 +77,13 @@ fails 1 "quantized already" "$isobit" quantize q.h5 -o y
 "$isobit" train --init f.h5 --qat w4a8 --epochs 1 --qat-from 0 --limit 200 -o t.h5 >out 2>err
 check "train --init" [ -s t.h5 ]
 fails 1 "quantized already" "$isobit" train --init q.h5 -o y
+fails 1 "the C compiler 'no-such-cc' cannot be run" "$isobit" verify m.h5 --limit 10 --cc no-such-cc
+fails 1 "the C compiler 'false' ended with status 1" "$isobit" verify m.h5 --limit 10 --cc false
+fails 1 "was ended by signal 9" "$isobit" verify m.h5 --limit 10 --cc 'kill -9 $$;'
+"$isobit" verify m.h5 --limit 10 --no-compile --with onnxruntime --python /no-such-python >out 2>err
+check "verify blames a Python that is not there" grep -q "the Python '/no-such-python' cannot be run" err
+"$isobit" verify m.h5 --limit 10 --no-compile --with onnxruntime --python false >out 2>err
+check "verify blames a runtime that fails" grep -q "ONNX Runtime, QOperator, in 'false', ended with status 1" err
 fails 2 "--with 'parrot'" "$isobit" verify m.h5 --limit 10 --no-compile --with parrot
 "$isobit" verify m.h5 --data digits --limit 50 --json >verify.json 2>err
 check "verify exits 0" [ $? -eq 0 ]
