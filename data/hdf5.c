@@ -99,14 +99,21 @@ static ib_status unreadable(const char *name, const char *what)
     return ib_fail(IB_EFORMAT, "%s: %s cannot be read: the file is damaged or cut", name, what);
 }
 
-/* 255 for integers, or what the file says; 0 for reals. */
+/* 255 for bytes, or what the file says of integers; 0 for reals. */
 static ib_status read_raw_max(hid_t file, hid_t type, const char *name, const char *images, int *raw_max)
 {
     const H5T_class_t kind = H5Tget_class(type);
     *raw_max = kind == H5T_INTEGER ? 255 : 0;
     if (kind != H5T_INTEGER && kind != H5T_FLOAT)
         return ib_fail(IB_EFORMAT, "%s: %s are no numbers", name, images);
-    return *raw_max && H5Aexists(file, "raw_max") > 0 ? read_attribute(file, name, raw_max) : IB_OK;
+    if (H5Aexists(file, "raw_max") > 0)
+        return *raw_max ? read_attribute(file, name, raw_max)
+                        : ib_fail(IB_EFORMAT, "%s: has the attribute raw_max, which is of integers, but %s are reals: remove one",
+                                  name, images);
+    if (*raw_max && H5Tget_size(type) > 1)
+        return ib_fail(IB_EFORMAT, "%s: %s are integers of %d bits: the attribute raw_max of the file has to say where raw "
+                       "values end", name, images, 8 * (int)H5Tget_size(type));
+    return IB_OK;
 }
 
 /* A whole set as fp32, or the labels (x NULL) as int32: read as doubles where a value could be lost on the way. */
@@ -188,13 +195,35 @@ done:
     return d;
 }
 
+/* What the group holds besides `known` would be passed over. */
+static ib_status check_names(hid_t file, const char *name, const char *group, const char *const known[2])
+{
+    H5G_info_t info;
+    const hid_t g = H5Gopen2(file, group, H5P_DEFAULT);
+    ib_status status = g < 0 || H5Gget_info(g, &info) < 0 ? unreadable(name, group) : IB_OK;
+    for (hsize_t i = 0; !status && i < info.nlinks; i++) {
+        char link[64] = "";
+        H5Lget_name_by_idx(g, ".", H5_INDEX_NAME, H5_ITER_INC, i, link, sizeof link, H5P_DEFAULT);
+        if (strcmp(link, known[0]) && strcmp(link, known[1]))
+            status = ib_fail(IB_EFORMAT, "%s: holds '%s' in %s, which nothing reads: %s and %s are known there", name, link,
+                             group, known[0], known[1]);
+    }
+    if (g >= 0)
+        H5Gclose(g);
+    return status;
+}
+
 static ib_dataset *read_file(hid_t file, const char *name, ib_split split, const ib_input_info *net)
 {
     const int train = H5Lexists(file, "train", H5P_DEFAULT) > 0, test = H5Lexists(file, "test", H5P_DEFAULT) > 0;
+    static const char *const sets[] = {"images", "labels"}, *const parts[] = {"train", "test"};
+    if ((train || test) && H5Lexists(file, "images", H5P_DEFAULT) > 0)
+        return ib_fail_null(IB_EFORMAT, "%s: holds both images and %s: which is meant?", name, train ? "train" : "test");
+    if (check_names(file, name, "/", train || test ? parts : sets) ||
+        (train && check_names(file, name, "/train", sets)) || (test && check_names(file, name, "/test", sets)))
+        return NULL;
     if (!train && !test)
         return ib_dataset_every_fifth(read_sets(file, name, "images", "labels", net), split);
-    if (H5Lexists(file, "images", H5P_DEFAULT) > 0)
-        return ib_fail_null(IB_EFORMAT, "%s: holds both images and %s: which is meant?", name, train ? "train" : "test");
     if (split == IB_SPLIT_TRAIN || (split == IB_SPLIT_ALL && !test))
         return read_sets(file, name, "train/images", "train/labels", net);
     if (split == IB_SPLIT_TEST || !train)

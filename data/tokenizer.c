@@ -143,7 +143,8 @@ ib_status ib_tokenizer_index(ib_tokenizer *t, int64_t n_merges)
     return IB_OK;
 }
 
-ib_status ib_tokenizer_add_merge(ib_tokenizer *t, int32_t rank, const char *left, size_t n_left, const char *right, size_t n_right)
+ib_status ib_tokenizer_add_merge(ib_tokenizer *t, int32_t rank, const char *left, size_t n_left, const char *right,
+                                 size_t n_right, int strict)
 {
     char joint[512];
     if (n_left + n_right > sizeof joint)
@@ -151,6 +152,11 @@ ib_status ib_tokenizer_add_merge(ib_tokenizer *t, int32_t rank, const char *left
     memcpy(joint, left, n_left);
     memcpy(joint + n_left, right, n_right);
     const int32_t l = ib_token_find(t, left, n_left), r = ib_token_find(t, right, n_right), id = ib_token_find(t, joint, n_left + n_right);
+    if (strict && (l < 0 || r < 0 || id < 0))
+        return ib_fail(IB_EFORMAT, "merge %d: %s is no token", rank,
+                       l < 0   ? "its left piece"
+                       : r < 0 ? "its right piece"
+                               : "what it makes");
     if (l < 0 || r < 0 || id < 0) /* a merge between pieces that are not tokens can never apply */
         return IB_OK;
     const uint64_t pair = (uint64_t)l << 32 | (uint32_t)r;
@@ -187,7 +193,7 @@ ib_status ib_tokenizer_finish(ib_tokenizer *t)
     for (int id = 0; id < t->n; id++) {
         const ib_token *k = &t->token[id];
         if (k->n && (k->kind == IB_TOKEN_CONTROL || k->kind == IB_TOKEN_USER || k->kind == IB_TOKEN_UNKNOWN))
-            list[t->n_special++] = id;
+            t->n_normalized += k->normalized, list[t->n_special++] = id;
         else if (!t->byte_level)
             for (uint32_t i = 3; i + 3 <= k->n; i++)
                 if (!memcmp(t->pool + k->at + i, space, 3) && memcmp(t->pool + k->at + i - 3, space, 3))

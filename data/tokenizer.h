@@ -15,6 +15,7 @@ typedef struct ib_token {
     uint32_t at, n; /* bytes in the pool */
     float score;
     uint8_t kind;
+    uint8_t normalized; /* a special token that is sought in what normalizing leaves, between those sought before */
 } ib_token;
 
 /* left, right -> the token they merge into */
@@ -47,6 +48,8 @@ struct ib_tokenizer {
     int n_splits;
     int32_t *special; /* control, unknown and user-defined tokens, longest first within a first byte */
     int n_special, special_from[257];
+    int n_normalized;                /* of special */
+    int unknown_dropped;             /* no token stands for what has none, whatever unk is */
     char *path; /* what it was opened from */
     char *chat_template, *tool_template; /* tool_template: the one named tool_use */
     struct ib_template *parsed;          /* the chat template used last, and its text */
@@ -70,7 +73,9 @@ enum { IB_PRE_NAME = 32 };
 ib_status ib_tokenizer_pre(const ib_tokenizer *t, char name[IB_PRE_NAME]); /* the name that says what t does */
 /* Hash of tokens first, then merges one by one, then the rest. */
 ib_status ib_tokenizer_index(ib_tokenizer *t, int64_t n_merges);
-ib_status ib_tokenizer_add_merge(ib_tokenizer *t, int32_t rank, const char *left, size_t n_left, const char *right, size_t n_right);
+/* strict: pieces that are no tokens are refused; else the merge never applies. */
+ib_status ib_tokenizer_add_merge(ib_tokenizer *t, int32_t rank, const char *left, size_t n_left, const char *right,
+                                 size_t n_right, int strict);
 ib_status ib_tokenizer_finish(ib_tokenizer *t);
 
 enum { IB_MERGEABLE_BITS = 20 };

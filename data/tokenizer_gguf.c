@@ -51,7 +51,7 @@ static ib_status read_merges(ib_tokenizer *t, const ib_gguf *f)
         if (!space || n > sizeof left)
             return ib_fail(IB_EFORMAT, "merge %d is not two pieces with a space between", rank);
         const size_t nl = ib_alphabet_bytes(s, (size_t)(space - s), left), nr = ib_alphabet_bytes(space + 1, (size_t)(s + n - space - 1), right);
-        if (ib_tokenizer_add_merge(t, rank, left, nl, right, nr))
+        if (ib_tokenizer_add_merge(t, rank, left, nl, right, nr, 0))
             return ib_error_status();
     }
     return IB_OK;

@@ -152,6 +152,69 @@ static ib_status add(ib_tokenizer *t, int32_t id, const char *text, int kind)
     return ib_tokenizer_add(t, id, text, n, 0, kind);
 }
 
+/* The number that tokenizers gives an added token: the vocabulary's, an earlier one's, or the next (AddedVocabulary's
+ * add_tokens; what the file says of it is not asked there). */
+static int32_t place_of(struct json_object *vocab, struct json_object *added, size_t at, int32_t top)
+{
+    const char *content = ib_json_text(json_object_array_get_idx(added, at), "content");
+    struct json_object *known;
+    const int32_t size = json_object_object_length(vocab);
+    if (json_object_object_get_ex(vocab, content, &known))
+        return json_object_get_int(known);
+    for (size_t i = 0; i < at; i++) {
+        const char *other = ib_json_text(json_object_array_get_idx(added, i), "content");
+        if (other && !strcmp(other, content))
+            return ib_int_of(ib_json_number(json_object_array_get_idx(added, i), "id", -1));
+    }
+    return top >= size ? top + 1 : size;
+}
+
+/* What is sought in normalized text has to be found there. */
+static ib_status check_normalized(const ib_tokenizer *t, const char *content)
+{
+    char *composed = NULL;
+    size_t n;
+    if (t->prefix_space || (t->spaces && strchr(content, ' ')))
+        return ib_fail(IB_EUNSUPPORTED,
+                       "added token '%s': 'normalized' is true: tokens found in text with SentencePiece's spaces "
+                       "are not supported",
+                       content);
+    const ib_status status = ib_tokenizer_compose(t, content, strlen(content), &composed, &n);
+    const int other = composed != NULL;
+    free(composed);
+    return status || !other ? status
+                            : ib_fail(IB_EUNSUPPORTED, "added token '%s': 'normalized' is true, and NFC makes it "
+                                                       "another text", content);
+}
+
+static ib_status read_added(ib_tokenizer *t, struct json_object *vocab, struct json_object *added)
+{
+    int32_t top = -1;
+    for (size_t i = 0; json_object_is_type(added, json_type_array) && i < json_object_array_length(added); i++) {
+        struct json_object *a = json_object_array_get_idx(added, i);
+        const char *content = ib_json_text(a, "content");
+        if (ib_tokenizer_fields("added token", "", a)) {
+            ib_error_prefix("added token '%s'", content ? content : "?");
+            return ib_error_status();
+        }
+        if (!content || !*content)
+            return ib_fail(IB_EFORMAT, "added token %zu has no content", i + 1);
+        const int32_t id = ib_int_of(ib_json_number(a, "id", -1)), place = place_of(vocab, added, i, top);
+        const int normalized = ib_json_number(a, "normalized", 0) != 0;
+        if (id != place)
+            return ib_fail(IB_EFORMAT,
+                           "added token '%s' has the number %d, but %d is its number by model.vocab and the added "
+                           "tokens before it",
+                           content, id, place);
+        top = id > top ? id : top;
+        if ((normalized && check_normalized(t, content)) ||
+            add(t, id, content, ib_json_number(a, "special", 0) ? IB_TOKEN_CONTROL : IB_TOKEN_USER))
+            return ib_error_status();
+        t->token[id].normalized = (uint8_t)normalized;
+    }
+    return IB_OK;
+}
+
 static ib_status read_vocabulary(ib_tokenizer *t, struct json_object *root, struct json_object *model)
 {
     struct json_object *vocab = ib_json_get(model, "vocab"), *added = ib_json_get(root, "added_tokens");
@@ -167,25 +230,7 @@ static ib_status read_vocabulary(ib_tokenizer *t, struct json_object *root, stru
         if (add(t, at, text, byte ? IB_TOKEN_BYTE : IB_TOKEN_NORMAL))
             return ib_error_status();
     }
-    for (size_t i = 0; json_object_is_type(added, json_type_array) && i < json_object_array_length(added); i++) {
-        struct json_object *a = json_object_array_get_idx(added, i);
-        const char *content = ib_json_text(a, "content");
-        if (ib_tokenizer_fields("added token", "", a)) {
-            ib_error_prefix("added token '%s'", content ? content : "?");
-            return ib_error_status();
-        }
-        if (!content || !*content)
-            return ib_fail(IB_EFORMAT, "added token %zu has no content", i + 1);
-        if (ib_json_number(a, "normalized", 0) != 0 && (t->prefix_space || (t->spaces && strchr(content, ' '))))
-            return ib_fail(IB_EUNSUPPORTED,
-                           "added token '%s': 'normalized' is true: tokens found in text with SentencePiece's spaces "
-                           "are not supported",
-                           content);
-        if (add(t, ib_int_of(ib_json_number(a, "id", -1)), content,
-                ib_json_number(a, "special", 0) ? IB_TOKEN_CONTROL : IB_TOKEN_USER))
-            return ib_error_status();
-    }
-    return IB_OK;
+    return read_added(t, vocab, added);
 }
 
 static ib_status read_merges(ib_tokenizer *t, struct json_object *model)
@@ -218,8 +263,11 @@ static ib_status read_merges(ib_tokenizer *t, struct json_object *model)
             a = left;
             b = right;
         }
-        if (ib_tokenizer_add_merge(t, (int32_t)i, a, na, b, nb))
+        if (ib_tokenizer_add_merge(t, (int32_t)i, a, na, b, nb, 1)) {
+            ib_error_prefix("model.merges: %.80s",
+                            json_object_to_json_string_ext(m, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
             return ib_error_status();
+        }
     }
     return IB_OK;
 }
@@ -306,6 +354,7 @@ static ib_status read_unknown(ib_tokenizer *t, struct json_object *model)
 {
     const int fallback = ib_json_number(model, "byte_fallback", 0) != 0;
     const char *text = ib_json_text(model, "unk_token");
+    t->unknown_dropped = !text && !fallback; /* refused by name where a text has such a character */
     if (text && (t->unk = ib_token_find(t, text, strlen(text))) < 0)
         return ib_fail(IB_EFORMAT, "model: 'unk_token' is '%s', which is no token", text);
     for (int b = 0; b < 256 && !t->byte_level; b++) {
@@ -314,8 +363,11 @@ static ib_status read_unknown(ib_tokenizer *t, struct json_object *model)
         if (!fallback)
             t->byte_id[b] = -1;
     }
-    if (!t->byte_level && !fallback && t->unk >= 0 && ib_json_number(model, "fuse_unk", 0) != 0)
-        return ib_fail(IB_EUNSUPPORTED, "model: 'fuse_unk' is true and 'byte_fallback' is not: unknown characters in a "
+    int lacks = !t->byte_level && !fallback;
+    for (int b = 0; b < 0xF5 && t->byte_level; b++) /* of UTF-8 */
+        lacks |= t->byte_id[b] < 0 && b != 0xC0 && b != 0xC1;
+    if (lacks && text && ib_json_number(model, "fuse_unk", 0) != 0)
+        return ib_fail(IB_EUNSUPPORTED, "model: 'fuse_unk' is true, and not all bytes have tokens: unknown characters in a "
                                         "row are a token each here");
     return IB_OK;
 }

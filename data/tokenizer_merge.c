@@ -138,7 +138,7 @@ ib_status ib_merge_word(ib_tokenizer *t, const char *word, size_t n, ib_ids *out
             const int32_t byte = t->byte_id[(uint8_t)word[s->at + j]];
             if (byte >= 0)
                 status = ib_ids_append(out, byte);
-            else if (t->unk >= 0) {
+            else if (t->unk >= 0 && !t->unknown_dropped) {
                 status = ib_ids_append(out, t->unk);
                 break;
             } else
@@ -251,16 +251,69 @@ static ib_status pieces(ib_tokenizer *t, const char *text, size_t n, int prefix,
     return status;
 }
 
-/* The special token at text, or -1. */
-static int32_t special_at(const ib_tokenizer *t, const char *text, size_t n, int control)
+/* The special token at text, of those that are sought normalized or not; or -1. */
+static int32_t special_at(const ib_tokenizer *t, const char *text, size_t n, int control, int normalized)
 {
     const int b = (uint8_t)*text;
     for (int i = t->special_from[b]; i < t->special_from[b + 1]; i++) {
         const ib_token *k = &t->token[t->special[i]];
-        if (k->n <= n && (control || k->kind == IB_TOKEN_USER) && !memcmp(t->pool + k->at, text, k->n))
+        if (k->n <= n && (control || k->kind == IB_TOKEN_USER) && k->normalized == normalized &&
+            !memcmp(t->pool + k->at, text, k->n))
             return t->special[i];
     }
     return -1;
+}
+
+/* first: the prefix space belongs before a text's beginning and behind special tokens */
+typedef struct text_state {
+    int special, first;
+    ib_ids *out;
+} text_state;
+
+static ib_status words(ib_tokenizer *t, const char *text, size_t n, text_state *s)
+{
+    const int prefix = t->prefix_space && s->first;
+    s->first = 0;
+    return t->byte_level ? split(t, 0, text, n, s->out) : pieces(t, text, n, prefix, s->out);
+}
+
+static ib_status between(ib_tokenizer *t, const char *text, size_t n, int normalized, text_state *s);
+
+/* Special tokens, and what lies between them: of one sort on the text as it is, of the other on what normalizing leaves
+ * between those (AddedVocabulary of Hugging Face's tokenizers). */
+static ib_status search(ib_tokenizer *t, const char *text, size_t n, int normalized, text_state *s)
+{
+    size_t from = 0;
+    ib_status status = IB_OK;
+    for (size_t i = 0; i <= n && !status; i++) {
+        const int32_t id = i < n ? special_at(t, text + i, n - i, s->special, normalized) : -1;
+        if (id < 0 && i < n)
+            continue;
+        if (i > from)
+            status = between(t, text + from, i - from, normalized, s);
+        if (id >= 0 && !status) {
+            status = ib_ids_append(s->out, id);
+            i += t->token[id].n - 1;
+            s->first = !t->prefix_once;
+        }
+        from = i + 1;
+    }
+    return status;
+}
+
+static ib_status between(ib_tokenizer *t, const char *text, size_t n, int normalized, text_state *s)
+{
+    char *composed = NULL;
+    size_t length = 0;
+    if (normalized)
+        return words(t, text, n, s);
+    ib_status status = ib_tokenizer_compose(t, text, n, &composed, &length);
+    if (!status && t->n_normalized)
+        status = search(t, composed ? composed : text, composed ? length : n, 1, s);
+    else if (!status)
+        status = words(t, composed ? composed : text, composed ? length : n, s);
+    free(composed);
+    return status;
 }
 
 ib_status ib_tokenize(ib_tokenizer *t, const char *text, size_t n, int special, ib_ids *out)
@@ -275,30 +328,5 @@ ib_status ib_tokenize(ib_tokenizer *t, const char *text, size_t n, int special, 
         return IB_ENOMEM;
     if (!t->match && !(t->match = pcre2_match_data_create(1, NULL)))
         return ib_fail(IB_ENOMEM, "out of memory");
-    size_t longer;
-    char *composed = NULL;
-    ib_status status = ib_tokenizer_compose(t, text, n, &composed, &longer);
-    if (composed) {
-        text = composed;
-        n = longer;
-    }
-    size_t from = 0;
-    int first = 1; /* the prefix space belongs before a text's beginning and behind special tokens */
-    for (size_t i = 0; i <= n && !status; i++) {
-        const int32_t id = i < n ? special_at(t, text + i, n - i, special) : -1;
-        if (id < 0 && i < n)
-            continue;
-        if (i > from) {
-            status = t->byte_level ? split(t, 0, text + from, i - from, out) : pieces(t, text + from, i - from, t->prefix_space && first, out);
-            first = 0;
-        }
-        if (id >= 0 && !status) {
-            status = ib_ids_append(out, id);
-            i += t->token[id].n - 1;
-            first = !t->prefix_once;
-        }
-        from = i + 1;
-    }
-    free(composed);
-    return status;
+    return search(t, text, n, 0, &(text_state){.special = special, .first = 1, .out = out});
 }

@@ -17,6 +17,27 @@ static const struct {
               {"I16", NULL, 2}, {"I8", NULL, 1}, {"U8", NULL, 1}, {"BOOL", NULL, 1}};
 enum { N_DTYPES = sizeof dtypes / sizeof *dtypes };
 
+/* Of up to `most` whole numbers. */
+static int is_list_of_integers(struct json_object *list, size_t most)
+{
+    int good = json_object_is_type(list, json_type_array) && json_object_array_length(list) <= most;
+    for (size_t i = 0; good && i < json_object_array_length(list); i++)
+        good = json_object_is_type(json_object_array_get_idx(list, i), json_type_int);
+    return good;
+}
+
+/* Texts by name, as the format has it. */
+static ib_status check_metadata(const char *path, struct json_object *o)
+{
+    if (!json_object_is_type(o, json_type_object))
+        return ib_fail(IB_EFORMAT, "%s: its __metadata__ is no object", path);
+    json_object_object_foreach(o, key, value) {
+        if (!json_object_is_type(value, json_type_string))
+            return ib_fail(IB_EFORMAT, "%s: '%s' of its __metadata__ is no text", path, key);
+    }
+    return IB_OK;
+}
+
 static ib_status read_entry(const char *path, const char *name, struct json_object *o, const uint8_t *data, uint64_t size, ib_entry *e)
 {
     struct json_object *shape = ib_json_get(o, "shape"), *at = ib_json_get(o, "data_offsets");
@@ -26,9 +47,13 @@ static ib_status read_entry(const char *path, const char *name, struct json_obje
         t++;
     if (t == N_DTYPES)
         return ib_fail(IB_EUNSUPPORTED, "%s: tensor '%s' has the type %s", path, name, dtype ? dtype : "(none)");
-    if (!json_object_is_type(shape, json_type_array) || !json_object_is_type(at, json_type_array) || json_object_array_length(at) != 2 ||
-        json_object_array_length(shape) > 4)
-        return ib_fail(IB_EFORMAT, "%s: tensor '%s' has no shape of up to 4 dimensions with two offsets", path, name);
+    if (!is_list_of_integers(shape, 4) || !is_list_of_integers(at, 2) || json_object_array_length(at) != 2)
+        return ib_fail(IB_EFORMAT, "%s: tensor '%s' has no shape of up to 4 dimensions with two offsets, all integers", path,
+                       name);
+    json_object_object_foreach(o, key, value) {
+        if (value != shape && value != at && strcmp(key, "dtype"))
+            return ib_fail(IB_EFORMAT, "%s: tensor '%s' has a member '%s', which the format does not know", path, name, key);
+    }
     snprintf(e->type, sizeof e->type, "%s", dtype);
     e->ndim = (int)json_object_array_length(shape);
     uint64_t n = (uint64_t)dtypes[t].bytes;
@@ -116,6 +141,8 @@ static ib_status add_file(ib_safetensors *f, const char *path)
     if (!status) {
         json_object_object_foreach(head, name, value) {
             if (!strcmp(name, "__metadata__")) {
+                if ((status = check_metadata(path, value)))
+                    break;
                 if (!f->metadata)
                     f->metadata = json_object_get(value);
                 continue;

@@ -18,7 +18,8 @@ typedef struct ib_dataset ib_dataset;
  *   digits      1,797 handwritten 8x8 digits, inside the library (UCI, doi:10.24432/C50P49, CC BY 4.0)
  *   idx:DIR     MNIST's files in DIR: {train,t10k}-{images-idx3,labels-idx1}-ubyte, plain or .gz
  *   hdf5:FILE   datasets {train,test}/{images,labels}, or images and labels (then every fifth sample is the test set);
- *               images N,C,H,W or N,H,W or N,K, bytes or reals; the attribute raw_max of the file (255 for bytes). Without
+ *               images N,C,H,W or N,H,W or N,K, bytes or reals, or wider integers with the attribute raw_max of the file
+ *               (255 for bytes). Whatever else the file holds is refused. Without
  *               labels the samples have none. Read by a process of its own (fork), in which the HDF5 library may fail on a
  *               damaged file
  *   csv:FILE    a table, or pictures a line each; see below. "-" is standard input

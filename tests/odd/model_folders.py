@@ -141,6 +141,15 @@ def folder_cases(shop):
         files=safetensors(lambda h: h[q].update(data_offsets=h[q.replace("q_proj", "o_proj")]["data_offsets"])),
     )
     model("f-shape", [q, "32"], "a tensor of another shape", files=safetensors(lambda h: h[q].update(shape=[16, 64])))
+    for stem, words, name, change in (
+        ("f-real", [q, "integers"], "a shape in real numbers", lambda h: h[q].update(shape=[float(x) for x in h[q]["shape"]])),
+        ("f-text", [q, "integers"], "a shape in words", lambda h: h[q].update(shape=[str(x) for x in h[q]["shape"]])),
+        ("f-where", [q, "integers"], "an offset in real numbers", lambda h: h[q].update(data_offsets=[float(x) for x in h[q]["data_offsets"]])),
+        ("f-member", [q, "'strides'"], "a tensor with a member more", lambda h: h[q].update(strides=[1])),
+        ("f-meta", ["'format'", "__metadata__"], "metadata that is no text", lambda h: h.update(__metadata__={"format": 1})),
+        ("f-metas", ["__metadata__"], "metadata in a list", lambda h: h.update(__metadata__=["pt"])),
+    ):
+        model(stem, ["model.safetensors", *words], name, files=safetensors(change))
     index = {"metadata": {}, "weight_map": {k: "model-00001-of-00002.safetensors" for k in head if k != "__metadata__"}}
     index["weight_map"][q] = "model-00002-of-00002.safetensors"
     model(
@@ -180,6 +189,18 @@ def folder_cases(shop):
         "k-drop", ["tokenizer.json", "dropout"], "a tokenizer that draws lots", model={**token["model"], "dropout": 0.1}
     )
     tokenizer("k-field", ["tokenizer.json", "surprise"], "a field of the tokenizer that nobody knows", surprise=1)
+
+    def added(stem, words, name, **fields):
+        one = {**token["added_tokens"][-1], "content": "<odd>", "id": len(token["model"]["vocab"]), **fields}
+        tokenizer(stem, ["tokenizer.json", *words], name, added_tokens=[*token["added_tokens"], one])
+
+    last = token["added_tokens"][-1]
+    added("k-id", ["<odd>", "number 5"], "an added token with a number that is taken", id=5)
+    added("k-gap", ["<odd>", "number 999"], "an added token far behind the others", id=999)
+    added("k-two", [last["content"]], "an added token twice", content=last["content"])
+    for stem, merge, why in (("k-left", "\u4e00 a", "left"), ("k-right", "a \u4e00", "right"), ("k-joint", "@ @", "makes")):
+        both = {**token["model"], "merges": [*token["model"]["merges"], merge]}
+        tokenizer(stem, ["tokenizer.json", "merge", why], f"a merge of no token: {why}", model=both)
 
     gguf = (shop / "m.gguf").read_bytes()
 

@@ -74,7 +74,14 @@ def hdf5_cases(shop):
         case("complex images", ["images"], images=images.astype(np.complex64), labels=labels),
         case("raw_max below a value", ["raw_max"], images=images, labels=labels, attributes={"raw_max": 9}),
         case("raw_max as text", ["raw_max"], images=images, labels=labels, attributes={"raw_max": "many"}),
-        case("other names", ["images"], data=images, target=labels),
+        case("other names", ["data"], data=images, target=labels),
+        case("labels by another name", ["'label'"], images=images, label=labels),
+        case("a dataset that nothing reads", ["'mask'"], images=images, labels=labels, mask=images),
+        case("a set of neither part", ["'valid'"], **{f"{part}/images": images for part in ("train", "test", "valid")}),
+        case("a mask of one part", ["'mask'"], **{f"train/{k}": v for k, v in dict(images=images, labels=labels, mask=labels).items()}),
+        case("wider integers without an end", ["images", "32", "raw_max"], images=images.astype(np.int32), labels=labels),
+        case("wider integers with one", right=lambda done: done.returncode == 0, images=images.astype(np.int32), labels=labels, attributes={"raw_max": 255}),
+        case("reals with an end of integers", ["raw_max"], images=images / np.float32(255), labels=labels, attributes={"raw_max": 255}),
     ]
 
 
