@@ -72,10 +72,10 @@ static int is_space(const char *s, size_t n)
     return !n;
 }
 
-/* What the assistant says alone, said[n] with the control tokens `own`, becomes the beginning of there: where that
- * ends. Both have the same control tokens up to its end, behind which said has but further ones; 0: it cannot be told.
- */
-static size_t end_within(const char *said, size_t n, const ib_ids *own, const ib_ids *there)
+/* What the assistant says alone is said[n] with the control tokens `own`, in the whole conversation a beginning of
+ * `text` with the control tokens `there`: where that ends. Up to its end both have the same control tokens, behind it
+ * said has but further ones, and what text has is how said ends; 0: it cannot be told. */
+static size_t end_within(const char *said, size_t n, const ib_ids *own, const char *text, const ib_ids *there)
 {
     int64_t k = 0;
     while (k + 2 < own->n && k + 2 < there->n && own->id[k] == there->id[k])
@@ -87,7 +87,8 @@ static size_t end_within(const char *said, size_t n, const ib_ids *own, const ib
             return 0;
         at = i < own->n ? (size_t)own->id[i + 2] : n;
     }
-    return k ? (size_t)there->id[k - 1] : 0;
+    const size_t mine = k ? (size_t)own->id[k - 1] : 0, end = k ? (size_t)there->id[k - 1] : 0;
+    return end <= mine && !memcmp(said + mine - end, text, end) ? end : 0; /* nothing but what it begins with is gone */
 }
 
 /* `before` ends where the reply begins, `with` behind it. What is learned ends with the reply's last control token, if
@@ -109,7 +110,7 @@ static ib_status turn(ib_tokenizer *t, const ib_template_result *before, const i
     if (!status && begins(whole, with)) {
         length = last && is_space(said + last, n - last) ? last : n;
     } else if (!status && !(status = controls(t, whole->text + before->n, whole->n - before->n, &there))) {
-        length = end_within(said, n, &own, &there);
+        length = end_within(said, n, &own, whole->text + before->n, &there);
         if (!length)
             status = ib_fail(IB_EUNSUPPORTED, "the chat template writes this message otherwise once others follow it, "
                                               "so what is learned of it cannot be told: --template NAME renders with "

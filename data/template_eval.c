@@ -1,8 +1,15 @@
 /* template_eval.c - what expressions give. */
 #include "data/template_nodes.h"
 
+static int is_day(ib_piece name)
+{
+    return ib_same(name, (ib_piece){"strftime_now", 12});
+}
+
 ib_value ib_not_defined(ib_machine *m, ib_value v)
 {
+    if (m->same_day && is_day(v.text))
+        return ib_unsupported(m, "strftime_now: what is learned does not depend on the day it is learned on");
     if (v.text.n)
         return ib_wrong(m, "'%.*s' is not defined", v.text.n < 80 ? (int)v.text.n : 80, v.text.s);
     return ib_wrong(m, "a value that is not defined is used");
@@ -19,7 +26,7 @@ static ib_value name_of(ib_machine *m, ib_piece name)
     if (v)
         return *v;
     const ib_function *f = ib_function_find(A_GLOBAL, name);
-    if (f && !(m->same_day && ib_same(name, (ib_piece){"strftime_now", 12})))
+    if (f && !(m->same_day && is_day(name)))
         return ib_function_value(m, f, (ib_value){.kind = KIND_ABSENT});
     return ib_undefined(name);
 }

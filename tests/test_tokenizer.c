@@ -313,6 +313,8 @@ static void learned_of_own_templates(void)
          "yes<|im_end|>(hm)no<|im_end|>", NULL, 0}, /* thoughts of the last turn alone */
         {EACH TURN "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% else %}<|endoftext|>{% endif %}",
          "yes<|im_end|>no<|im_end|>\n<|endoftext|>", NULL, 0}, /* an end of the whole */
+        {EACH "{{ '[' + m.role + ']' + m.content }}{% endfor %}{{ '[assistant]' if add_generation_prompt else '<|im_end|>' }}", NULL,
+         "message 2: the chat template writes this message otherwise", 0}, /* an end of the whole alone */
         {EACH "{{ m.content }}{% if loop.last %}<|im_end|>{% endif %}{% endfor %}", NULL, "message 2: the chat template", 0},
         {EACH TURN "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n(hm)' }}{% endif %}", NULL,
          "message 2: the chat template opens a reply otherwise", 0},
@@ -321,7 +323,7 @@ static void learned_of_own_templates(void)
         {EACH "{% if m.role == 'assistant' %}{{ raise_exception('Nobody answers.') }}{% endif %}{% endfor %}", NULL,
          "line 1: the template says: Nobody answers.", 0},
         {EACH "{% generation %}{{ m.content }}{% endgeneration %}{% endfor %}", NULL, "marks 4 texts as the assistant's for 2 messages", 1},
-        {EACH TURN "{% endfor %}" REPLY "{{ strftime_now('%Y') }}", NULL, "'strftime_now' is not defined", 0},
+        {EACH TURN "{% endfor %}" REPLY "{{ strftime_now('%Y') }}", NULL, "strftime_now: what is learned does not depend on the day it is learned on (--template NAME", 0},
         {"{% include 'x' %}", NULL, "chat template: line 1: the tag {% include %} is not supported (--template NAME", 0},
     };
     ib_tokenizer *t = opened(MODELS "tokenizer_smollm");
