@@ -1,5 +1,4 @@
 /* save_tokenizer.c - a tokenizer into a GGUF header, or into a Hugging Face folder. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -148,20 +147,14 @@ static ib_status copy_file(const char *from, const char *to)
     return status;
 }
 
-static const char named_template[] = "additional_chat_templates/tool_use.jinja";
-
 ib_status ib_save_tokenizer_hf(const char *folder, const char *source)
 {
     struct stat info;
     char from[1024], to[1024];
     if (!stat(source, &info) && S_ISDIR(info.st_mode)) {
-        static const char *const files[] = {"tokenizer.json",      "tokenizer_config.json",  "special_tokens_map.json",
-                                            "chat_template.jinja", "generation_config.json", named_template};
+        static const char *const files[] = {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+                                            "chat_template.jinja", "generation_config.json"};
         ib_status status = IB_OK;
-        snprintf(from, sizeof from, "%s/%s", source, named_template);
-        snprintf(to, sizeof to, "%s/additional_chat_templates", folder);
-        if (!stat(from, &info) && mkdir(to, 0777) && errno != EEXIST)
-            status = ib_fail(IB_EIO, "%s: %s", to, strerror(errno));
         for (size_t i = 0; i < sizeof files / sizeof *files && !status; i++) {
             snprintf(from, sizeof from, "%s/%s", source, files[i]);
             snprintf(to, sizeof to, "%s/%s", folder, files[i]);

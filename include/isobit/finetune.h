@@ -29,7 +29,9 @@ typedef struct ib_samples_info {
 
 /* A file of rows (.jsonl, .ndjson, .json; also .gz): JSON values one behind the other, or lists of them. A row is
  * {"messages": [{"role","content"}]} or that list alone, {"prompt","completion"} or {"text"}; content is text or a
- * list of {"type": "text", "text"}, a message of the assistant with "weight": 0 is not learned. lm/row_keys.def
+ * list of {"type": "text", "text"}, a message of the assistant with "weight": 0 is not learned. With messages go
+ * "tools", "documents" and "chat_template_kwargs", in them "tool_calls", "tool_call_id", "name" and thoughts
+ * ("reasoning_content"), as far as the chat template mentions them: else they are an error. lm/row_keys.def
  * holds every key: a key that it does not name is an error, unless `ignore` does. Any other file is running text,
  * cut into windows of seq tokens in order. All of a text is read, U+0000 too; a byte-order mark is none of it. A
  * text that brings its end token gets no second one. Errors name file and line: JSON that is not strictly so, a key
