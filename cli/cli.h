@@ -22,7 +22,7 @@ typedef struct common {
     const char *data, *device;
     int threads, json;
     int64_t limit;
-    ib_data_opts table; /* how its table is read; the schema is the network's */
+    ib_data_opts table; /* how its table or its pictures are read; the schema is the network's */
 } common;
 extern const struct argp common_argp; /* a child parser; its input is a common * */
 #define COMMON_CHILD {&common_argp, 0, "Common options:", 100}

@@ -48,6 +48,8 @@ static int run_program(session *s, engine *e, double *accuracy)
         progress_show(&p, seen += b.n, ib_dataset_count(s->test), "samples");
     }
     progress_end(&p);
+    if (!status && ib_loader_status(l))
+        status = complain();
     *accuracy = (double)right / (double)ib_dataset_count(s->test);
     ib_loader_free(l);
     return status;

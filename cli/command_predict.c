@@ -106,6 +106,8 @@ static int predict(const predict_options *o, engine *e, prediction *p)
             status = prediction_add(p, b.n, p->classes || o->codes ? values : y);
         progress_show(&bar, p->done, p->n, "samples");
     }
+    if (!status && ib_loader_status(l))
+        status = complain();
     progress_end(&bar);
     if (!status && interrupted)
         status = fprintf(stderr, "isobit: stopped after %lld of %lld samples%s\n", (long long)p->done, (long long)p->n, o->out ? ": nothing is written" : "") > 0 ? 130 : 1;

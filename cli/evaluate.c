@@ -42,7 +42,10 @@ int evaluate(session *s, const ib_dataset *d, int float_engine, double *accuracy
         progress_show(&p, seen, ib_dataset_count(d), "samples");
     }
     progress_end(&p);
+    const int bad = ib_loader_status(l) ? complain() : 0;
     ib_loader_free(l);
+    if (bad)
+        return 1;
     *accuracy = (double)right / (double)seen;
     *loss = sum / (double)seen;
     return 0;

@@ -111,6 +111,8 @@ int fidelity_measure(session *s, const ib_dataset *d, fidelity *f)
         progress_show(&p, f->samples, ib_dataset_count(d), "samples");
     }
     progress_end(&p);
+    if (!failed && ib_loader_status(l))
+        failed = complain();
     for (int64_t c = 0; !failed && c < f->channels; c++) {
         f->channel_db[c] = decibels(a.signal[c], a.noise[c]);
         signal += a.signal[c];

@@ -69,12 +69,31 @@ int refuse_onto(const char *option, const char *out, const char *what, const cha
     return 1;
 }
 
+/* Whether a path, there or not, is of something in a folder, however deep. */
+static int is_inside(const char *path, const char *folder)
+{
+    struct stat top, at;
+    char *copy = strdup(path), *real = copy ? realpath(dirname(copy), NULL) : NULL;
+    int inside = 0, more = real && !stat(folder, &top) && S_ISDIR(top.st_mode);
+    while (more && !inside) { /* from its folder up to the root, which is "" */
+        inside = !stat(*real ? real : "/", &at) && at.st_dev == top.st_dev && at.st_ino == top.st_ino;
+        char *end = strrchr(real, '/');
+        if ((more = end != NULL))
+            *end = 0;
+    }
+    free(copy);
+    free(real);
+    return inside;
+}
+
 int refuse_onto_data(const char *option, const char *out, const char *spec)
 {
     int refused = 0;
     char *file = NULL;
     for (int i = 0; spec && !refused && (file = ib_dataset_file(spec, i)); i++) {
         refused = refuse_onto(option, out, "the data", file);
+        if (!refused && out && strcmp(out, "-") && is_inside(out, file))
+            refused = fprintf(stderr, "isobit: %s '%s' is inside the data: give it another folder\n", option, out) > 0;
         ib_free(file);
     }
     return refused;

@@ -6,8 +6,12 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "data/dataset.h"
 
-enum { KEY_DATA = 1000, KEY_DEVICE, KEY_THREADS, KEY_JSON, KEY_LIMIT, KEY_LABEL, KEY_DROP, KEY_MISSING, KEY_SPLIT_SEED, KEY_TEST_SHARE };
+enum {
+    KEY_DATA = 1000, KEY_DEVICE, KEY_THREADS, KEY_JSON, KEY_LIMIT, KEY_LABEL, KEY_DROP, KEY_MISSING, KEY_SPLIT_SEED,
+    KEY_TEST_SHARE, KEY_INPUT
+};
 
 static const struct argp_option machine_options[] = {
     {"device", KEY_DEVICE, "NAME", 0, "cpu, cpu:ref, cpu:base, cpu:avx2, cpu:avx512, cpu:vnni, cpu:bf16, cpu:amx", 0},
@@ -39,8 +43,11 @@ static error_t parse_machine(int key, char *arg, struct argp_state *state)
 const struct argp machine_argp = {machine_options, parse_machine, NULL, NULL, NULL, NULL, NULL};
 
 static const struct argp_option options[] = {
-    {"data", KEY_DATA, "SPEC", 0, "digits (default), idx:DIR, hdf5:FILE, csv:FILE[:CxHxW], npy:FILE or f32:FILE[:CxHxW]", 0},
+    {"data", KEY_DATA, "SPEC", 0,
+     "digits (default), idx:DIR, images:DIR, hdf5:FILE, csv:FILE[:CxHxW], npy:FILE or f32:FILE[:CxHxW]", 0},
     {"limit", KEY_LIMIT, "N", 0, "use the first N samples of each data set", 0},
+    {"input", KEY_INPUT, "CxHxW", 0,
+     "of pictures in folders: resize and crop them to this (default: the size that all have, or the model's)", 0},
     {"label", KEY_LABEL, "COLUMN", 0, "of a table: the column of labels, by name or by number from 1 (default: the last, or the model's)", 0},
     {"drop", KEY_DROP, "COLUMNS", 0, "of a table: columns to leave out, names or numbers with commas between", 0},
     {"missing", KEY_MISSING, "HOW", 0, "of a table: mean fills in values that are missing, with the column's mean or most frequent name; they are refused else", 0},
@@ -52,13 +59,21 @@ static const struct argp_option options[] = {
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     common *o = state->input;
-    int64_t n;
+    int64_t n, shape[3];
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = o;
         return 0;
     case KEY_DATA:
         o->data = arg;
+        return 0;
+    case KEY_INPUT:
+        if (!ib_dataset_parse_shape(arg, shape) || (shape[0] != 1 && shape[0] != 3)) {
+            fprintf(stderr, "isobit: --input '%s': CxHxW is expected with 1 channel or 3, such as 3x64x64\n", arg);
+            exit(2);
+        }
+        for (int i = 0; i < 3; i++)
+            o->table.input[i] = (int)shape[i];
         return 0;
     case KEY_LABEL:
         o->table.label = arg;
@@ -202,7 +217,8 @@ static int refuse_table(const common *o)
 {
     const ib_data_opts *t = &o->table;
     return !o->data &&
-           (refuse_alone("label", t->label, "--data csv:FILE") || refuse_alone("drop", t->drop, "--data csv:FILE") ||
+           (refuse_alone("input", t->input[0] ? t : NULL, "--data images:DIR") ||
+            refuse_alone("label", t->label, "--data csv:FILE") || refuse_alone("drop", t->drop, "--data csv:FILE") ||
             refuse_alone("missing", t->fill_missing ? t : NULL, "--data csv:FILE") ||
             refuse_alone("test-share", t->test_share > 0 ? t : NULL, "--data csv:FILE") ||
             refuse_alone("split-seed", t->split_seed ? t : NULL, "--data csv:FILE"));

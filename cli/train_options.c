@@ -244,6 +244,8 @@ int train_options_text(const train_options *o, char *text, size_t size)
     if (said && snprintf(table, sizeof table, " label=%s drop=%s missing=%d split=%llu test=%g", d->label ? d->label : "", d->drop ? d->drop : "",
                          d->fill_missing, (unsigned long long)d->split_seed, d->test_share) >= (int)sizeof table)
         return fprintf(stderr, "isobit: --label and --drop take more than a checkpoint keeps: columns have numbers too\n"), 1;
+    if (d->input[0])
+        snprintf(table, sizeof table, " pictures=%dx%dx%d", d->input[0], d->input[1], d->input[2]);
     const int length = snprintf(text, size,
              "data=%s epochs=%lld batch=%lld lr=%g optim=%s momentum=%g decay=%g schedule=%d smoothing=%g clip=%g shift=%g rotate=%g flip=%d "
              "qat=%s from=%lld qat_lr=%g freeze=%lld calibrate=%lld profile=%s observer=%s weights=%s granularity=%d:%d rules=%s input=%d "

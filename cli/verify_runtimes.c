@@ -75,6 +75,7 @@ static int run_program(session *s, ib_program *p, samples *a)
               ib_program_run(p, s->dev, b.n, a->codes + a->n * a->in, a->result + a->n * a->out);
         a->n += b.n;
     }
+    bad = bad || ib_loader_status(l);
     ib_loader_free(l);
     return bad ? complain() : 0;
 }

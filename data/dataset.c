@@ -1,5 +1,6 @@
 /* dataset.c - samples in memory. */
 #include "data/dataset.h"
+#include "data/pictures.h"
 #include "tensor/argument.h"
 
 #include <math.h>
@@ -8,23 +9,47 @@
 extern const unsigned char ib_embedded_digits[];
 extern const unsigned long ib_embedded_digits_size;
 
-ib_dataset *ib_dataset_reserve(const char *file, int64_t n, int64_t c, int64_t h, int64_t w, int raw_max, int labelled)
+static ib_dataset *reserve(const char *file, int64_t n, int64_t c, int64_t h, int64_t w, int raw_max, int labelled,
+                           int read)
 {
     const int64_t most = (int64_t)1 << 32;
-    if (n < 1 || c < 1 || h < 1 || w < 1 || c > 65536 || h > 65536 || w > 65536 || c * h > most / w || n > most / (c * h * w))
+    if (n < 1 || c < 1 || h < 1 || w < 1 || c > 65536 || h > 65536 || w > 65536 || c * h > most / w ||
+        n > (read ? most / (c * h * w) : most))
         return ib_fail_null(IB_EFORMAT, "%s: %lld samples of %lldx%lldx%lld", file, (long long)n, (long long)c, (long long)h, (long long)w);
     ib_dataset *d = ib_alloc(sizeof *d);
     if (!d)
         return NULL;
     *d = (ib_dataset){.n = n, .c = (int)c, .h = (int)h, .w = (int)w, .raw_max = raw_max};
-    d->x = ib_alloc((size_t)(n * c * h * w) * sizeof *d->x);
+    float *x = ib_alloc((size_t)((read ? n : 1) * c * h * w) * sizeof *x);
+    *(read ? &d->x : &d->shown) = x;
     d->y = labelled ? ib_alloc((size_t)n * sizeof *d->y) : NULL;
     d->name = ib_strdup(file);
-    if (!d->x || (labelled && !d->y) || !d->name) {
+    if (!x || (labelled && !d->y) || !d->name) {
         ib_dataset_free(d);
         return NULL;
     }
     return d;
+}
+
+ib_dataset *ib_dataset_reserve(const char *file, int64_t n, int64_t c, int64_t h, int64_t w, int raw_max, int labelled)
+{
+    return reserve(file, n, c, h, w, raw_max, labelled, 1);
+}
+
+ib_dataset *ib_dataset_reserve_unread(const char *file, int64_t n, int64_t c, int64_t h, int64_t w, int raw_max,
+                                      int labelled)
+{
+    return reserve(file, n, c, h, w, raw_max, labelled, 0);
+}
+
+ib_status ib_dataset_read(const ib_dataset *d, int64_t n, const uint32_t *at, float *x)
+{
+    const size_t size = (size_t)d->c * (size_t)d->h * (size_t)d->w;
+    if (!d->x)
+        return ib_pictures_read(d->pictures, n, at, x);
+    for (int64_t i = 0; i < n; i++)
+        memcpy(x + (size_t)i * size, d->x + at[i] * size, size * sizeof *x);
+    return IB_OK;
 }
 
 ib_dataset *ib_dataset_finish(const char *file, ib_dataset *d)
@@ -133,6 +158,8 @@ void ib_dataset_free(ib_dataset *d)
     ib_free(d->y);
     ib_free(d->name);
     ib_free(d->note);
+    ib_free(d->shown);
+    ib_pictures_free(d->pictures);
     ib_schema_free(d->schema);
     ib_free(d);
 }
@@ -166,13 +193,17 @@ static char *shaped_file(const char *path, int i)
     return i ? NULL : ib_dataset_split_spec(path, shape);
 }
 
-/* What a description begins with, who reads the rest, and the files that it is. */
+/* What a description begins with, who reads the rest, a part at a time or all that are wanted, and the files that it
+ * is. */
 static const struct source {
     const char *prefix;
     ib_data_reader *read;
+    ib_parts_reader *read_parts;
     ib_data_files *file;
-} sources[] = {{"digits", ib_digits_open, no_file}, {"idx:", ib_idx_open, ib_idx_file}, {"hdf5:", ib_hdf5_open, one_file},
-               {"csv:", NULL, shaped_file}, {"npy:", ib_npy_open, one_file}, {"f32:", ib_f32_open, shaped_file}};
+} sources[] = {{"digits", ib_digits_open, NULL, no_file},   {"idx:", ib_idx_open, NULL, ib_idx_file},
+               {"hdf5:", ib_hdf5_open, NULL, one_file},     {"csv:", NULL, ib_csv_open, shaped_file},
+               {"images:", NULL, ib_images_open, one_file}, {"npy:", ib_npy_open, NULL, one_file},
+               {"f32:", ib_f32_open, NULL, shaped_file}};
 enum { N_SOURCES = sizeof sources / sizeof *sources };
 
 static const struct source *find_source(const char *spec)
@@ -217,16 +248,33 @@ static ib_status open_parts(const char *spec, const ib_input_info *net, const ib
     const ib_data_opts none = {0}, *o = opts ? opts : &none;
     const struct source *source = find_source(spec);
     if (!source)
-        return ib_fail(IB_EINVAL, "data '%s': digits, idx:DIR, hdf5:FILE, csv:FILE, npy:FILE and f32:FILE are possible", spec);
+        return ib_fail(IB_EINVAL, "data '%s': digits, idx:DIR, images:DIR, hdf5:FILE, csv:FILE, npy:FILE and f32:FILE are possible",
+                       spec);
     const char *rest = spec + strlen(source->prefix);
-    if (!source->read)
-        return ib_csv_open(rest, net, o, wanted, parts);
     const char *of_tables = o->label ? "label" : o->drop ? "drop" : o->fill_missing ? "missing" : o->split_seed ? "split-seed" : o->test_share > 0 ? "test-share" : NULL;
+    if (source->read_parts != ib_images_open && (o->input[0] || o->input[1] || o->input[2] || o->memory))
+        return ib_fail(IB_EINVAL, "data '%s': --input is for folders of pictures, which images:DIR holds", spec);
+    if (source->read_parts == ib_csv_open)
+        return ib_csv_open(rest, net, o, wanted, parts);
     if (of_tables)
         return ib_fail(IB_EINVAL, "data '%s': --%s is for tables, which csv:FILE holds", spec, of_tables);
     for (int s = 0; s < 3; s++)
-        if (wanted[s] && !(parts[s] = apply_schema(source->read(rest, (ib_split)s, net), o->schema)))
+        if (source->read && wanted[s] && !(parts[s] = apply_schema(source->read(rest, (ib_split)s, net), o->schema)))
             return ib_error_status();
+    return source->read_parts ? source->read_parts(rest, net, o, wanted, parts) : IB_OK;
+}
+
+static ib_status check_opts(const char *function, const ib_data_opts *opts)
+{
+    if (!opts)
+        return IB_OK;
+    const int *in = opts->input;
+    const int sides = in[1] > 0 && in[2] > 0 && in[1] <= 65536 && in[2] <= 65536;
+    IB_TAKE_FOR(function, opts->test_share, opts->test_share >= 0 && opts->test_share <= 1, IB_EINVAL, "is %g",
+                opts->test_share);
+    IB_TAKE_FOR(function, opts->input, (!in[0] && !in[1] && !in[2]) || ((in[0] == 1 || in[0] == 3) && sides), IB_EINVAL,
+                "is %dx%dx%d; pictures have 1 channel or 3, and sides of 1 to 65536", in[0], in[1], in[2]);
+    IB_TAKE_FOR(function, opts->memory, opts->memory >= 0, IB_EINVAL, "is %lld", (long long)opts->memory);
     return IB_OK;
 }
 
@@ -235,8 +283,8 @@ ib_status ib_dataset_open_parts(const char *spec, const ib_input_info *net, cons
     IB_NEED(spec);
     IB_NEED(train);
     IB_NEED(test);
-    if (opts)
-        IB_TAKE(opts->test_share, opts->test_share >= 0 && opts->test_share <= 1, "is %g", opts->test_share);
+    if (check_opts(__func__, opts))
+        return IB_EINVAL;
     ib_dataset *parts[3] = {0};
     const ib_status status = open_parts(spec, net, opts, (int[]){1, 1, 0}, parts);
     if (status)
@@ -253,8 +301,8 @@ ib_dataset *ib_dataset_open_with(const char *spec, ib_split split, const ib_inpu
 {
     IB_NEED_OR(spec, NULL);
     IB_TAKE_OR(split, split >= IB_SPLIT_TRAIN && split <= IB_SPLIT_ALL, NULL, "is %d, which is no ib_split", (int)split);
-    if (opts)
-        IB_TAKE_OR(opts->test_share, opts->test_share >= 0 && opts->test_share <= 1, NULL, "is %g", opts->test_share);
+    if (check_opts(__func__, opts))
+        return NULL;
     ib_dataset *parts[3] = {0};
     int wanted[3] = {0};
     wanted[split] = 1;
@@ -297,7 +345,9 @@ const float *ib_dataset_image(const ib_dataset *d, int64_t i)
 {
     IB_NEED_OR(d, NULL);
     IB_TAKE_OR(i, i >= 0 && i < d->n, NULL, "is %lld of %lld samples", (long long)i, (long long)d->n);
-    return d->x + i * d->c * d->h * d->w;
+    if (d->x)
+        return d->x + i * d->c * d->h * d->w;
+    return ib_dataset_read(d, 1, &(uint32_t){(uint32_t)i}, d->shown) ? NULL : d->shown;
 }
 
 int32_t ib_dataset_label(const ib_dataset *d, int64_t i)
@@ -327,7 +377,9 @@ ib_input_info ib_dataset_info(const ib_dataset *d)
     double sum = 0, square = 0;
     if (d->schema && ib_schema_of(d->schema)->n_columns) /* each column has its own scale, and they have it already */
         return (ib_input_info){d->c, d->h, d->w, d->classes, 0, 1, 0};
-    for (int64_t i = 0; i < size; i++) {
+    if (d->pictures)
+        ib_pictures_moments(d->pictures, d->n, &sum, &square);
+    for (int64_t i = 0; !d->pictures && i < size; i++) {
         sum += d->x[i];
         square += (double)d->x[i] * d->x[i];
     }

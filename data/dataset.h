@@ -14,11 +14,13 @@ enum { IB_MAX_FILE_DIMS = 32 }; /* NumPy's and HDF5's limit */
 struct ib_dataset {
     int64_t n;
     int c, h, w, classes, raw_max;
-    float *x;   /* [n,c,h,w] */
+    float *x;   /* [n,c,h,w], or NULL: the samples are decoded when they are asked for */
     int32_t *y; /* [n], or NULL: the samples have no labels */
     char *name; /* of the file, for messages */
     ib_schema *schema; /* what the values mean, or NULL */
-    char *note; /* what the reader of a table should know, or NULL */
+    char *note; /* what the reader should know, or NULL */
+    struct ib_pictures *pictures; /* what the samples are in files (pictures.h), or NULL */
+    float *shown; /* [c,h,w] of ib_dataset_image, where x is NULL */
     atomic_int held; /* by loaders; freed with the last of them */
 };
 
@@ -27,6 +29,11 @@ ib_dataset *ib_dataset_hold(const ib_dataset *d);
 
 /* Reserves memory for a data set, or says that the file asks for too much. */
 ib_dataset *ib_dataset_reserve(const char *file, int64_t n, int64_t c, int64_t h, int64_t w, int raw_max, int labelled);
+/* The same for samples that are not in memory, as many as there are. */
+ib_dataset *ib_dataset_reserve_unread(const char *file, int64_t n, int64_t c, int64_t h, int64_t w, int raw_max,
+                                      int labelled);
+/* Samples at[0..n-1] as x[n,c,h,w]; of data in memory it cannot fail. */
+ib_status ib_dataset_read(const ib_dataset *d, int64_t n, const uint32_t *at, float *x);
 /* Checks values and labels, counts the classes; frees d and returns NULL on failure. */
 ib_dataset *ib_dataset_finish(const char *file, ib_dataset *d);
 /* Keeps every fifth sample (test), the others (train) or all; frees d and returns NULL if none is left. */
@@ -60,7 +67,9 @@ ib_data_files ib_idx_file;
 
 ib_data_reader ib_digits_open, ib_idx_open, ib_hdf5_open, ib_npy_open, ib_f32_open;
 /* The parts of one reading: parts[split] where wanted[split]. */
-ib_status ib_csv_open(const char *spec, const ib_input_info *net, const ib_data_opts *opts, const int wanted[3], ib_dataset *parts[3]);
+typedef ib_status ib_parts_reader(const char *path, const ib_input_info *net, const ib_data_opts *opts,
+                                  const int wanted[3], ib_dataset *parts[3]);
+ib_parts_reader ib_csv_open, ib_images_open;
 ib_dataset *ib_hdf5_open_image(const void *bytes, size_t size, const char *name, ib_split split);
 
 #endif

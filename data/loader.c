@@ -1,6 +1,7 @@
 /* loader.c - batches: order, augmentation and normalization, prepared one ahead by a thread.
  * Everything about a batch follows from (seed, epoch, index), so a loader can start anywhere. */
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <math.h>
@@ -21,17 +22,21 @@ struct ib_loader {
     int64_t epoch, next; /* the batch that ib_loader_next gives next */
     uint32_t *order;     /* [n], of order_epoch */
     int64_t order_epoch;
+    float *plain; /* [batch,c,h,w] before augmentation, of samples that are not in memory */
     struct slot {
         float *x;
         int32_t *y;
         int n;
         int64_t epoch, index; /* what it holds; -1: nothing */
+        ib_status status;     /* IB_OK, or why it holds no batch, with the message */
+        char message[512];    /* error.c */
     } slot[2];
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
     int64_t want_epoch, want_index; /* what the thread shall prepare into slot want_slot; index -1: nothing */
     int want_slot, stop, threaded;
+    const struct slot *failed; /* what ib_loader_next gave nothing for, or NULL */
 };
 
 static void shuffle(ib_loader *l, int64_t epoch)
@@ -58,13 +63,15 @@ static void prepare(ib_loader *l, struct slot *s, int64_t epoch, int64_t index)
     const float inverse = 1.0f / l->std;
     shuffle(l, epoch);
     s->n = (int)(l->shown - first < l->opts.batch ? l->shown - first : l->opts.batch);
-    for (int i = 0; i < s->n; i++) {
+    float *plain = l->plain ? l->plain : s->x;
+    s->status = d->x && augmented ? IB_OK : ib_dataset_read(d, s->n, l->order + first, plain);
+    if (s->status)
+        snprintf(s->message, sizeof s->message, "%s", ib_error());
+    for (int i = 0; i < s->n && !s->status; i++) {
         const uint32_t at = l->order[first + i];
         float *x = s->x + i * size;
         if (augmented)
-            ib_augment(&l->opts, rng, at, d->x + at * size, d->c, d->h, d->w, x);
-        else
-            memcpy(x, d->x + at * size, (size_t)size * sizeof *x);
+            ib_augment(&l->opts, rng, at, d->x ? d->x + at * size : plain + i * size, d->c, d->h, d->w, x);
         for (int64_t j = 0; j < size; j++)
             x[j] = (x[j] - l->mean) * inverse;
         if (d->y)
@@ -125,7 +132,9 @@ ib_loader *ib_loader_new(const ib_dataset *d, const ib_input_info *info, const i
         l->opts.batch = (int)l->shown;
     l->batches = l->opts.drop_last ? l->shown / l->opts.batch : (l->shown + l->opts.batch - 1) / l->opts.batch;
     const size_t values = (size_t)l->opts.batch * (size_t)(d->c * d->h * d->w);
-    int failed = !(l->order = ib_alloc((size_t)d->n * sizeof *l->order));
+    const int augmented = l->opts.shift > 0 || l->opts.rotate > 0 || l->opts.flip;
+    int failed = !(l->order = ib_alloc((size_t)d->n * sizeof *l->order)) ||
+                 (augmented && !d->x && !(l->plain = ib_alloc(values * sizeof(float))));
     for (int i = 0; i < 2 && !failed; i++)
         failed = !(l->slot[i].x = ib_alloc(values * sizeof(float))) ||
                  (d->y && !(l->slot[i].y = ib_alloc((size_t)l->opts.batch * sizeof(int32_t))));
@@ -154,6 +163,7 @@ void ib_loader_free(ib_loader *l)
         ib_free(l->slot[i].x);
         ib_free(l->slot[i].y);
     }
+    ib_free(l->plain);
     ib_free(l->order);
     ib_dataset_free(l->d);
     ib_free(l);
@@ -177,6 +187,12 @@ ib_status ib_loader_start(ib_loader *l, int64_t epoch, int64_t first)
     return IB_OK;
 }
 
+ib_status ib_loader_status(const ib_loader *l)
+{
+    IB_NEED(l);
+    return l->failed ? ib_fail(l->failed->status, "%s", l->failed->message) : IB_OK;
+}
+
 /* In a child process the thread, and what it was doing, is gone. */
 static void adopt(ib_loader *l)
 {
@@ -198,6 +214,7 @@ int ib_loader_next(ib_loader *l, ib_batch *out)
     IB_NEED_OR(l, 0);
     IB_NEED_OR(out, 0);
     adopt(l);
+    l->failed = NULL;
     if (l->next >= l->batches)
         return 0;
     const int at = (int)(l->next & 1);
@@ -207,7 +224,7 @@ int ib_loader_next(ib_loader *l, ib_batch *out)
     settle(l);
     if (s->index != l->next || s->epoch != l->epoch)
         prepare(l, s, l->epoch, l->next);
-    if (l->threaded && l->next + 1 < l->batches) {
+    if (l->threaded && !s->status && l->next + 1 < l->batches) {
         l->want_epoch = l->epoch;
         l->want_index = l->next + 1;
         l->want_slot = 1 - at;
@@ -215,6 +232,12 @@ int ib_loader_next(ib_loader *l, ib_batch *out)
     }
     if (l->threaded)
         pthread_mutex_unlock(&l->lock);
+    if (s->status) { /* tried again if it is asked for again */
+        s->index = -1;
+        l->failed = s;
+        ib_loader_status(l);
+        return 0;
+    }
     *out = (ib_batch){s->n, s->x, s->y, {s->n, l->d->c, l->d->h, l->d->w}, l->next};
     l->next++;
     return 1;

@@ -222,6 +222,7 @@ ib_status ib_verify(ib_layer *net, ib_graph *g, const ib_dataset *data, const ib
         if (!status && o.progress)
             o.progress(o.context, report->samples, ib_dataset_count(data));
     }
+    status = status ? status : ib_loader_status(loader);
     for (int i = 0; i < report->n_layers; i++)
         report->mismatches += report->layers[i].train + report->layers[i].runtime + report->layers[i].compiled;
     report->accuracy = report->samples && fit ? (double)right / (double)report->samples : -1;

@@ -157,7 +157,7 @@ ib_status ib_qat_calibrate(ib_layer *net, ib_graph *g, ib_loader *loader, int64_
         if (!ib_layer_forward(g, net, ib_input(g, 4, b.shape, b.x)))
             return ib_error_status();
     }
-    return status;
+    return status ? status : ib_loader_status(loader);
 }
 
 /* Channels that one scale for all makes 0: the warning of ib_qat_layer. */

@@ -65,5 +65,5 @@ ib_status ib_qat_reestimate_bn(ib_layer *net, ib_graph *g, ib_loader *loader, in
                 }
         }
     }
-    return status;
+    return status ? status : ib_loader_status(loader);
 }

@@ -22,6 +22,7 @@ typedef struct ib_dataset ib_dataset;
  *               (255 for bytes). Whatever else the file holds is refused. Without
  *               labels the samples have none. Read by a process of its own (fork), in which the HDF5 library may fail on a
  *               damaged file
+ *   images:DIR  JPEG and PNG files, a folder for each class; see below
  *   csv:FILE    a table, or pictures a line each; see below. "-" is standard input
  *   npy:FILE    an array of NumPy, without labels: float16, float32, float64 or integers, [N,C,H,W], [N,H,W] or [N,K];
  *               every fifth sample is the test set
@@ -56,14 +57,35 @@ typedef struct ib_dataset ib_dataset;
  * places; categories and classes by theirs. The label may be absent. Columns that the network does not know are named by ib_dataset_note.
  * Other kinds of files hold such columns as [N,columns], where all of them are numbers.
  *
+ * images:DIR holds a folder of JPEG and PNG files for each class, or folders train and val (or test) of such folders; or
+ * pictures alone, which have no labels. Without train and val every fifth picture of each class, in the order of their
+ * names, is of the test part. Classes are the sorted names of the folders, or those of the network's schema (a folder
+ * that is none of them is refused); the data set's schema keeps them. Hidden files, Thumbs.db and desktop.ini are left
+ * out, which ib_dataset_note says; every other file must be a picture. Links are followed.
+ *
+ *   size        the network's, or opts->input, or else the one that all pictures have. Others are resized so that they
+ *               just cover it and cropped in the middle: bilinear with antialiasing, in the values of torchvision's
+ *               Resize and CenterCrop over Pillow (data/picture_fit.c has the formula). c is 1 or 3: grey from colour by
+ *               ITU-R BT.601, colour from grey three times the same
+ *   values      bytes, raw_max 255. 16 bits become 8 (v / 257, rounded), palettes colours, CMYK with Adobe's marker
+ *               C K / 255. EXIF's orientation is followed; colour profiles and gamma are not applied
+ *   refused     by the file's name: what is cut, damaged or no picture, transparent pixels, animations, CMYK without
+ *               that marker, more than 2^26 pixels (a header alone takes no memory)
+ *
+ * All pictures are decoded once when they are opened, by ib_threads() threads. A part that then takes more than
+ * opts->memory bytes is not kept: loaders decode its pictures again, a batch ahead. No value depends on the threads or on
+ * the memory.
+ *
  * Finite numbers that fp32 cannot hold, and labels of pictures that are not whole and from 0 to 65535, are refused by their value.
  * NULL with ib_error() naming the file, the line and the column when it cannot be read, is cut short or holds what cannot be. */
-typedef struct ib_data_opts { /* of tables, besides label and schema; zeros are the defaults */
+typedef struct ib_data_opts { /* zeros are the defaults; of tables: label to test_share */
     const char *label;       /* the column of labels: its name, or its number from 1 */
     const char *drop;        /* columns to leave out, names or numbers with commas between */
     int fill_missing;        /* a missing number is the column's mean, a missing word its most frequent one */
     uint64_t split_seed;     /* 0: as the schema's test part was drawn */
     double test_share;       /* at most 1; 0: as the schema's, or a fifth of the rows */
+    int input[3];            /* of pictures in folders: c, h, w of a sample; 0, 0, 0: the network's, or as all are */
+    int64_t memory;          /* of pictures in folders: bytes that a decoded part may take, 4 a value; 0: 2^30 */
     const ib_schema *schema; /* of the network that the data are for */
 } ib_data_opts;
 ib_dataset *ib_dataset_open_with(const char *spec, ib_split split, const ib_input_info *net, const ib_data_opts *opts);
@@ -77,12 +99,15 @@ ib_dataset *ib_dataset_new(int64_t n, int c, int h, int w, int classes, int raw_
 void ib_dataset_free(ib_dataset *d); /* NULL is fine; its loaders keep what they need of it */
 
 int64_t ib_dataset_count(const ib_dataset *d);
-const float *ib_dataset_image(const ib_dataset *d, int64_t i); /* [c,h,w], borrowed */
+/* [c,h,w], borrowed; of pictures that are not kept until the next call. NULL where the file of one cannot be read any
+ * more. */
+const float *ib_dataset_image(const ib_dataset *d, int64_t i);
 int ib_dataset_labelled(const ib_dataset *d);
 int32_t ib_dataset_label(const ib_dataset *d, int64_t i);      /* -1 where there are none */
 /* What the values and classes mean, or NULL; borrowed. */
 const ib_schema *ib_dataset_schema(const ib_dataset *d);
-/* What the reader of a table should know of it (columns that are not used, or constant), in one line; "" if nothing. */
+/* What the reader should know (columns that are not used or constant, files that are left out), in one line; "" if
+ * nothing. */
 const char *ib_dataset_note(const ib_dataset *d);
 /* Shape, classes (0 without labels) and raw_max, with mean and std measured over all values. The mean is rounded to a multiple of
  * 1 / raw_max, so that an 8-bit code of the normalized value is exactly raw - 128 for bytes. Of a table mean 0 and std 1: its columns are
@@ -126,8 +151,11 @@ int64_t ib_loader_batches(const ib_loader *l); /* in an epoch */
 /* Starts epoch number `epoch` at batch `first`, 0 to ib_loader_batches() (an epoch that was finished): the same
  * batches whatever was loaded before. After a start that failed there is no batch. */
 ib_status ib_loader_start(ib_loader *l, int64_t epoch, int64_t first);
-/* 1 and a batch (valid until the next call), or 0 at the end of the epoch. */
+/* 1 and a batch (valid until the next call), or 0 at the end of the epoch, or where a batch cannot be made (a picture's
+ * file has gone). */
 int ib_loader_next(ib_loader *l, ib_batch *out);
+/* Why the last ib_loader_next gave 0: IB_OK, the epoch has ended, or the failure, which becomes ib_error() again. */
+ib_status ib_loader_status(const ib_loader *l);
 
 #ifdef __cplusplus
 }
