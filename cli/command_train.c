@@ -275,9 +275,8 @@ static int run_epoch(training *t, progress *p)
         if (interrupted && c->step < steps)
             return -1;
     }
-    if (ib_loader_status(t->loader))
-        return complain();
-    if (t->o.reestimate && ib_qat_phase(s->net) == IB_LEARN && ib_qat_reestimate_bn(s->net, s->g, t->loader, 20))
+    if (ib_loader_status(t->loader) || (t->o.reestimate && ib_qat_phase(s->net) == IB_LEARN &&
+                                        ib_qat_reestimate_bn(s->net, s->g, t->loader, 20)))
         return complain();
     if (evaluate(s, s->test, 0, &t->accuracy, &t->loss))
         return 1;
