@@ -3,6 +3,9 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+
+#include "tensor/error.h"
 
 int64_t ib_entry_size(const ib_entry *e)
 {
@@ -16,6 +19,65 @@ ib_matrix ib_entry_matrix(const ib_entry *e)
 {
     const int64_t n = ib_entry_size(e), rows = e->ndim > 1 ? e->shape[0] : 1;
     return (ib_matrix){.format = e->format, .rows = rows, .cols = n / rows, .data = e->data};
+}
+
+/* Whether one of n 16-bit words, `stride` bytes apart, has all bits of the mask. */
+static inline int any_full(const uint8_t *p, int64_t n, int stride, unsigned mask)
+{
+    unsigned full = 0;
+    for (int64_t i = 0; i < n; i++) {
+        uint16_t word;
+        memcpy(&word, p + i * stride, 2);
+        full |= (word & mask) == mask;
+    }
+    return (int)full;
+}
+
+/* n blocks of a format, the first at p; strides of single elements are constants to the compiler. */
+static int not_finite(const ib_storage *f, const uint8_t *p, int64_t n)
+{
+    const unsigned mask = (unsigned)f->exponent;
+    int bad = 0;
+    for (int i = 0; i < f->reals; i++) {
+        const uint8_t *at = p + f->real + 2 * i;
+        bad |= f->bytes == 2   ? any_full(at, n, 2, mask)
+               : f->bytes == 4 ? any_full(at, n, 4, mask)
+                               : any_full(at, n, f->bytes, mask);
+    }
+    return bad;
+}
+
+/* The whole pages of what was looked at go back to the file. */
+static void give_back(const uint8_t *p, int64_t bytes)
+{
+    const uintptr_t page = 4096, from = ((uintptr_t)p + page - 1) / page * page;
+    const uintptr_t to = ((uintptr_t)p + (uintptr_t)bytes) / page * page;
+    if (to > from)
+        madvise((void *)from, to - from, MADV_DONTNEED);
+}
+
+ib_status ib_entry_check_finite(const ib_entry *e)
+{
+    const ib_storage *f = e->format;
+    const int64_t blocks = f && f->reals ? e->bytes / f->bytes : 0, piece = f && f->bytes ? (1 << 22) / f->bytes : 1;
+    const int64_t pieces = (blocks + piece - 1) / piece;
+    int64_t first = INT64_MAX; /* piece that holds one */
+#pragma omp parallel for schedule(static) if (pieces > 1) reduction(min : first)
+    for (int64_t i = 0; i < pieces; i++) {
+        const uint8_t *p = e->data + i * piece * f->bytes;
+        const int64_t n = blocks - i * piece < piece ? blocks - i * piece : piece;
+        if (not_finite(f, p, n) && i < first)
+            first = i;
+        give_back(p, n * f->bytes);
+    }
+    if (first == INT64_MAX)
+        return IB_OK;
+    int64_t at = first * piece;
+    while (!not_finite(f, e->data + at * f->bytes, 1))
+        at++;
+    return ib_fail(IB_ENUMERIC, "tensor '%s' holds %s at %lld", e->name,
+                   f->block > 1 ? "a scale that is not finite in the block" : "a number that is not finite",
+                   (long long)(at * f->block));
 }
 
 char *ib_entry_shape_text(const ib_entry *e, char *buf, size_t size)

@@ -9,10 +9,10 @@ typedef struct ib_entry {
     const ib_storage *format; /* NULL: a type that is not a storage format (integers) */
     char type[16];            /* as the file says it: "Q4_K", "BF16", "U8" */
     int ndim;
-    int64_t shape[4];         /* row-major, slowest first, in every container */
-    const uint8_t *data;      /* in the mapped file */
+    int64_t shape[4];    /* row-major, slowest first, in every container */
+    const uint8_t *data; /* in the mapped file */
     int64_t bytes;
-    int used;                 /* it was asked for by name */
+    int used; /* it was asked for by name */
 } ib_entry;
 
 /* A number from a file as an int; what is none, or too large for one, is -1. */
@@ -24,6 +24,9 @@ static inline int ib_int_of(double x)
 int64_t ib_entry_size(const ib_entry *e); /* elements */
 /* As a matrix of shape[0] x the rest (a vector: 1 x n); borrows. The entry must have a format. */
 ib_matrix ib_entry_matrix(const ib_entry *e);
+/* IB_ENUMERIC names the tensor and the first element that is not finite, or the first element of a block with such a
+ * scale. All of it is read once; its pages do not stay in the process. */
+ib_status ib_entry_check_finite(const ib_entry *e);
 /* "[49152,576]" */
 char *ib_entry_shape_text(const ib_entry *e, char *buf, size_t size);
 

@@ -15,6 +15,11 @@ static const ib_entry *find(const ib_safetensors *f, const char *base, const cha
     return ib_safetensors_find(f, name);
 }
 
+static int is_f32(const ib_entry *e, int64_t n)
+{
+    return e && !strcmp(e->type, "F32") && ib_entry_size(e) == n;
+}
+
 /* bitsandbytes: codes as bytes, scales and tables beside them, the shape in a JSON text that is itself a tensor. */
 static ib_status read_bnb(const ib_safetensors *f, const char *base, const ib_entry *e, ib_matrix *w, int64_t rows, int64_t cols)
 {
@@ -23,7 +28,7 @@ static ib_status read_bnb(const ib_safetensors *f, const char *base, const ib_en
     const char *kind = "nf4";
     if (!state && (state = find(f, base, ".weight.quant_state.bitsandbytes__fp4")))
         kind = "fp4";
-    if (!absmax || !map || !state || ib_entry_size(map) != 16 || !map->format)
+    if (!absmax || !is_f32(map, 16) || !state)
         return ib_fail(IB_EUNSUPPORTED, "tensor '%s.weight' is of type %s and has no bitsandbytes state", base, e->type);
     char *text = ib_alloc((size_t)state->bytes + 1);
     if (!text)
@@ -34,15 +39,17 @@ static ib_status read_bnb(const ib_safetensors *f, const char *base, const ib_en
     w->offset = (float)ib_json_number(o, "nested_offset", 0);
     json_object_put(o);
     ib_free(text);
+    if (!isfinite(w->offset))
+        return ib_fail(IB_ENUMERIC, "tensor '%s.weight': 'nested_offset' is %g", base, (double)w->offset);
     const int64_t n = rows * cols, blocks = (n + IB_NF4_BLOCK - 1) / IB_NF4_BLOCK;
     if (block != IB_NF4_BLOCK || (nested && inner != IB_NESTED_BLOCK))
         return ib_fail(IB_EUNSUPPORTED, "tensor '%s.weight' has blocks of %lld and %lld; 64 and 256 are supported", base, (long long)block, (long long)inner);
-    if (e->bytes != (n + 1) / 2 || ib_entry_size(absmax) != blocks || (nested && (!nested_map || ib_entry_size(nested_map) != 256 || !nested->format ||
-        absmax->bytes != blocks || ib_entry_size(nested) != (blocks + IB_NESTED_BLOCK - 1) / IB_NESTED_BLOCK)) || (!nested && absmax->bytes != 4 * blocks))
+    const int64_t groups = nested ? (blocks + IB_NESTED_BLOCK - 1) / IB_NESTED_BLOCK : 0;
+    if (e->bytes != (n + 1) / 2 || ib_entry_size(absmax) != blocks ||
+        !(nested ? is_f32(nested_map, 256) && absmax->bytes == blocks && is_f32(nested, groups) : is_f32(absmax, blocks)))
         return ib_fail(IB_EFORMAT, "tensor '%s.weight' has %lld bytes with %lld scales for [%lld,%lld]", base, (long long)e->bytes,
                        (long long)ib_entry_size(absmax), (long long)rows, (long long)cols);
     /* tables are copied: nothing in the file is aligned */
-    const int64_t groups = nested ? ib_entry_size(nested) : 0;
     float *t = w->owned = ib_alloc((size_t)(16 + 256 + groups + (nested ? 0 : blocks)) * sizeof *t);
     if (!t)
         return IB_ENOMEM;
@@ -90,6 +97,9 @@ static ib_status read_integers(const ib_safetensors *f, const char *base, ib_mat
         float x;
         ib_matrix_decode(&s, b, 1, &x);
         const uint16_t h = ib_float_to_half(x);
+        if (!isfinite(ib_half_to_float(h)))
+            return ib_fail(IB_ENUMERIC, "tensor '%s' has the scale %g in group %lld, which a half cannot hold",
+                           scale->name, (double)x, (long long)b);
         memcpy(to + 18 * b, &h, 2);
         for (int j = 0; j < 16; j++)
             to[18 * b + 2 + j] = packed->data[16 * b + j] ^ 0x88;

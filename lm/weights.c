@@ -30,6 +30,18 @@ ib_tensor *ib_lm_vector(const ib_entry *e, int64_t size, float plus, const char 
     return t;
 }
 
+static ib_status check_finite(const ib_lm *m, const char *path)
+{
+    const ib_entry *e = m->gguf ? m->gguf->entry : m->hf->entry;
+    const int64_t n = m->gguf ? m->gguf->n_entries : m->hf->n_entries;
+    ib_status status = IB_OK;
+    for (int64_t i = 0; i < n && !status; i++)
+        status = ib_entry_check_finite(&e[i]);
+    if (status)
+        ib_error_prefix("%s", path);
+    return status;
+}
+
 ib_lm *ib_lm_open(const char *path)
 {
     IB_NEED_OR(path, NULL);
@@ -37,8 +49,12 @@ ib_lm *ib_lm_open(const char *path)
     ib_lm *m = ib_alloc(sizeof *m);
     if (!m)
         return NULL;
-    const ib_status status = stat(path, &info) ? ib_fail(IB_EIO, "%s: cannot be opened: there is no such file or folder", path)
-                             : S_ISDIR(info.st_mode) ? ib_lm_from_hf(m, path) : ib_lm_from_gguf(m, path);
+    ib_status status = stat(path, &info)
+                           ? ib_fail(IB_EIO, "%s: cannot be opened: there is no such file or folder", path)
+                       : S_ISDIR(info.st_mode) ? ib_lm_from_hf(m, path)
+                                               : ib_lm_from_gguf(m, path);
+    if (!status)
+        status = check_finite(m, path);
     if (status) {
         ib_lm_free(m);
         return NULL;

@@ -7,8 +7,8 @@
 #include "tensor/names.h"
 #include "tensor/storage/scaled.h"
 
-#define STORAGE(name, block, bytes, gguf, error)                                                                       \
-    void ib_##name##_encode_ref(const float *x, uint8_t *b);                                                          \
+#define STORAGE(name, block, bytes, gguf, error, real, reals, exponent)                                                \
+    void ib_##name##_encode_ref(const float *x, uint8_t *b);                                                           \
     void ib_##name##_decode_ref(const uint8_t *b, float *y);
 #define SCALED(name, code, nested, error)
 #define ROWS(name, error)
@@ -18,7 +18,7 @@
 #undef ROWS
 
 enum {
-#define STORAGE(name, block, bytes, gguf, error) AT_##name,
+#define STORAGE(name, block, bytes, gguf, error, real, reals, exponent) AT_##name,
 #define SCALED(name, code, nested, error) AT_##name,
 #define ROWS(name, error) AT_##name,
 #include "tensor/storage.def"
@@ -29,10 +29,11 @@ enum {
 };
 
 static const ib_storage table[] = {
-#define STORAGE(name, block, bytes, gguf, error)                                                                       \
-    {#name, AT_##name, block, bytes, gguf, error, ib_##name##_encode_ref, ib_##name##_decode_ref, NULL, 0},
-#define SCALED(name, code, nested, error) {#name, AT_##name, 1, 0, -1, error, NULL, NULL, code, nested},
-#define ROWS(name, error) {#name, AT_##name, 1, 1, -1, error, NULL, NULL, NULL, 0},
+#define STORAGE(name, block, bytes, gguf, error, real, reals, exponent)                                                \
+    {#name, AT_##name, block, bytes, gguf, error, ib_##name##_encode_ref, ib_##name##_decode_ref,                      \
+     NULL,  0,         real,  reals, exponent},
+#define SCALED(name, code, nested, error) {#name, AT_##name, 1, 0, -1, error, NULL, NULL, code, nested, 0, 0, 0},
+#define ROWS(name, error) {#name, AT_##name, 1, 1, -1, error, NULL, NULL, NULL, 0, 0, 0, 0},
 #include "tensor/storage.def"
 #undef STORAGE
 #undef SCALED

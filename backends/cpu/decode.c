@@ -2,7 +2,8 @@
 #include "backends/cpu/level.h"
 #include "tensor/storage/scaled.h"
 
-#define STORAGE(name, block, bytes, gguf, error) void IB_STORE(name, decode, IB_LEVEL)(const uint8_t *b, float *y);
+#define STORAGE(name, block, bytes, gguf, error, real, reals, exponent)                                                \
+    void IB_STORE(name, decode, IB_LEVEL)(const uint8_t *b, float *y);
 #define SCALED(name, code, nested, error)
 #define ROWS(name, error)
 #include "tensor/storage.def"
@@ -11,7 +12,7 @@
 #undef ROWS
 
 static void (*const block_of[])(const uint8_t *b, float *y) = {
-#define STORAGE(name, block, bytes, gguf, error) IB_STORE(name, decode, IB_LEVEL),
+#define STORAGE(name, block, bytes, gguf, error, real, reals, exponent) IB_STORE(name, decode, IB_LEVEL),
 #define SCALED(name, code, nested, error) NULL,
 #define ROWS(name, error) NULL,
 #include "tensor/storage.def"

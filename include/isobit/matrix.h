@@ -27,6 +27,9 @@ typedef struct ib_storage {
     void (*decode)(const uint8_t *block, float *y);
     const float *code;    /* nf4, fp4: the values of the 16 codes */
     int nested;           /* nf4_dq, fp4_dq: the scales are quantized again */
+    /* A block's scales, or its element where that is a real: the byte where the 16 bits with the first one's sign and
+     * exponent begin, how many follow one another, and the bits of the exponent. 0 reals: they lie apart. */
+    int real, reals, exponent;
 } ib_storage;
 
 const ib_storage *ib_storage_at(int i);              /* NULL behind the last */
