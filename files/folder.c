@@ -14,13 +14,15 @@
 
 struct ib_folder_writer {
     char *path, *temporary, *last;
-    int there; /* path is a folder already */
+    char *aside; /* in a folder that is there already: where its files lie until all new ones are in their places */
+    int there;
 };
 
 static void release(ib_folder_writer *w)
 {
     ib_free(w->path);
     ib_free(w->temporary);
+    ib_free(w->aside);
     ib_free(w->last);
     ib_free(w);
 }
@@ -36,11 +38,12 @@ ib_folder_writer *ib_folder_writer_open(const char *path, const char *last)
             w->path[n - 1] = 0;
         w->there = !stat(w->path, &info);
         w->temporary = ib_format_text("%s%s%ld", w->path, w->there ? "/.tmp" : ".tmp", (long)getpid());
+        w->aside = ib_format_text("%s/.old%ld", w->path, (long)getpid());
         if (w->there && !S_ISDIR(info.st_mode))
             ib_fail(IB_EIO, "%s: is a file: a folder is to be written", path);
-        else if (w->temporary && !mkdir(w->temporary, 0777))
+        else if (w->temporary && w->aside && !mkdir(w->temporary, 0777))
             return w;
-        else if (w->temporary)
+        else if (w->temporary && w->aside)
             ib_fail(IB_EIO, "%s: cannot be %s: %s", path, w->there ? "written" : "made", strerror(errno));
     }
     release(w);
@@ -99,51 +102,118 @@ ib_status ib_folder_writer_check(const ib_folder_writer *w, const char *const *f
     return w->there ? each_file(w->path, check_name, w, &n) : IB_OK;
 }
 
-static ib_status move_file(const ib_folder_writer *w, const char *name, void *last)
+static ib_status set_aside(const ib_folder_writer *w, const char *name)
 {
-    if (!last && !strcmp(name, w->last))
-        return IB_OK;
-    char *from = ib_format_text("%s/%s", w->temporary, name), *to = ib_format_text("%s/%s", w->path, name);
-    ib_status status = from && to ? IB_OK : IB_ENOMEM;
-    if (!status && rename(from, to))
-        status = ib_fail(IB_EIO, "%s: cannot be replaced: %s", to, strerror(errno));
-    ib_free(from);
-    ib_free(to);
+    char *place = ib_format_text("%s/%s", w->path, name), *old = ib_format_text("%s/%s", w->aside, name);
+    struct stat info;
+    ib_status status = place && old ? IB_OK : IB_ENOMEM;
+    if (!status && !lstat(place, &info) && S_ISDIR(info.st_mode))
+        status = ib_fail(IB_EIO, "%s: is a folder: a file is to be written", place);
+    else if (!status && rename(place, old) && errno != ENOENT)
+        status = ib_fail(IB_EIO, "%s: cannot be replaced: %s", place, strerror(errno));
+    ib_free(place);
+    ib_free(old);
     return status;
 }
 
-ib_status ib_folder_writer_finish(ib_folder_writer *w)
+static ib_status move_in(const ib_folder_writer *w, const char *name)
 {
-    ib_status status = IB_OK;
-    char *last = ib_format_text("%s/%s", w->path, w->last);
-    if (!last)
-        status = IB_ENOMEM;
-    else if (!w->there && rename(w->temporary, w->path))
-        status = ib_fail(IB_EIO, "%s: cannot be made: %s", w->path, strerror(errno));
-    else if (w->there && unlink(last) && errno != ENOENT)
-        status = ib_fail(IB_EIO, "%s: cannot be replaced: %s", last, strerror(errno));
-    else if (w->there && !(status = each_file(w->temporary, move_file, w, NULL)))
-        status = move_file(w, w->last, w);
-    ib_free(last);
-    ib_folder_writer_drop(w);
+    char *made = ib_format_text("%s/%s", w->temporary, name), *place = ib_format_text("%s/%s", w->path, name);
+    ib_status status = made && place ? IB_OK : IB_ENOMEM;
+    if (!status && rename(made, place))
+        status = ib_fail(IB_EIO, "%s: cannot be made: %s", place, strerror(errno));
+    ib_free(made);
+    ib_free(place);
     return status;
+}
+
+/* Undoes both for a name, as far as they were done. */
+static void put_back(const ib_folder_writer *w, const char *name)
+{
+    char *made = ib_format_text("%s/%s", w->temporary, name), *place = ib_format_text("%s/%s", w->path, name);
+    char *old = ib_format_text("%s/%s", w->aside, name);
+    if (made && place && old) {
+        if (access(made, F_OK))
+            rename(place, made);
+        rename(old, place);
+    }
+    ib_free(made);
+    ib_free(place);
+    ib_free(old);
+}
+
+typedef struct list {
+    char **name;
+    int n;
+} list;
+
+static ib_status add_name(list *l, const char *name)
+{
+    char **longer = ib_realloc(l->name, (size_t)l->n * sizeof *longer, (size_t)(l->n + 1) * sizeof *longer);
+    if (!longer)
+        return IB_ENOMEM;
+    l->name = longer;
+    if (!(longer[l->n] = ib_strdup(name)))
+        return IB_ENOMEM;
+    l->n++;
+    return IB_OK;
+}
+
+static ib_status add_but_last(const ib_folder_writer *w, const char *name, void *user)
+{
+    return strcmp(name, w->last) ? add_name(user, name) : IB_OK;
 }
 
 static ib_status remove_file(const ib_folder_writer *w, const char *name, void *user)
 {
-    (void)user;
-    char *path = ib_format_text("%s/%s", w->temporary, name);
+    char *path = ib_format_text("%s/%s", (const char *)user, name);
+    (void)w;
     if (path)
         unlink(path);
     ib_free(path);
     return path ? IB_OK : IB_ENOMEM;
 }
 
+/* `last` goes first and comes last, back too. */
+static ib_status replace(const ib_folder_writer *w)
+{
+    list l = {0};
+    ib_status status = each_file(w->temporary, add_but_last, w, &l);
+    if (!status)
+        status = add_name(&l, w->last);
+    if (!status && mkdir(w->aside, 0777))
+        status = ib_fail(IB_EIO, "%s: cannot be written: %s", w->path, strerror(errno));
+    for (int i = l.n; i-- && !status;)
+        status = set_aside(w, l.name[i]);
+    for (int i = 0; i < l.n && !status; i++)
+        status = move_in(w, l.name[i]);
+    for (int i = 0; i < l.n && status; i++)
+        put_back(w, l.name[i]);
+    if (!status)
+        each_file(w->aside, remove_file, w, w->aside);
+    rmdir(w->aside); /* stays if files could not be put back */
+    for (int i = 0; i < l.n; i++)
+        ib_free(l.name[i]);
+    ib_free(l.name);
+    return status;
+}
+
+ib_status ib_folder_writer_finish(ib_folder_writer *w)
+{
+    ib_status status = IB_OK;
+    if (w->there)
+        status = replace(w);
+    else if (rename(w->temporary, w->path))
+        status = ib_fail(IB_EIO, "%s: cannot be made: %s", w->path, strerror(errno));
+    ib_folder_writer_drop(w);
+    return status;
+}
+
 void ib_folder_writer_drop(ib_folder_writer *w)
 {
     if (!w)
         return;
-    each_file(w->temporary, remove_file, w, NULL);
+    each_file(w->temporary, remove_file, w, w->temporary);
     rmdir(w->temporary);
     release(w);
 }

@@ -5,8 +5,9 @@
 #include <isobit/status.h>
 
 /* Files are written into a temporary folder, which finish turns into `path`: by one rename, or, where there is a folder
- * already, by moving file after file into it. `last` (a name) is removed first and moved last: nothing opens a folder
- * without it, so that none is opened of which a part is old. */
+ * already, by moving file after file into it. `last` (a name) goes first and comes last: nothing opens a folder without
+ * it, so that none is opened of which a part is old. The files that are replaced lie in .old<process> inside until all
+ * is done, and go back to their places if something fails; a process that is killed leaves them there. */
 typedef struct ib_folder_writer ib_folder_writer;
 ib_folder_writer *ib_folder_writer_open(const char *path, const char *last);
 const char *ib_folder_writer_at(const ib_folder_writer *w); /* the temporary folder; borrowed */

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "files/folder.h"
 #include "lm/lm.h"
 
 #define MODELS IB_TEST_SOURCE "/golden/models/"
@@ -137,6 +138,40 @@ static void failures_leave_nothing(void)
     remove_all();
 }
 
+/* Where a file cannot take its place, those that could go back, and the old ones are where they were. */
+static void failing_in_the_middle_changes_nothing(void)
+{
+    ib_lm *m = ib_lm_open(MODELS "chat");
+    ib_lm_saved saved;
+    REQUIRE(m && !ib_lm_save(m, MODELS "chat", at("there"), NULL, &saved, NULL, NULL));
+    REQUIRE(!unlink(inside("there", "tokenizer.json")) && !mkdir(inside("there", "tokenizer.json"), 0777));
+    const int n = files_in(at("there"));
+    put_text(inside("there", "config.json"), "old");
+    put_text(inside("there", "model.safetensors"), "old too");
+    CHECK_ERROR(ib_lm_save(m, MODELS "chat", at("there"), "f16", &saved, NULL, NULL), "tokenizer.json: is a folder");
+    put_text(at("old"), "old");
+    put_text(at("old too"), "old too");
+    CHECK(same_file(inside("there", "config.json"), at("old")));
+    CHECK(same_file(inside("there", "model.safetensors"), at("old too")));
+    CHECK_INT(files_in(at("there")), n);
+    ib_lm_free(m);
+
+    /* here the old files are aside already, and two of three new ones in their places */
+    ib_folder_writer *w = ib_folder_writer_open(at("there"), "config.json");
+    REQUIRE(w != NULL);
+    char made[3][400];
+    for (int i = 0; i < 3; i++) {
+        snprintf(made[i], sizeof made[i], "%s/%s", ib_folder_writer_at(w),
+                 (const char *[]){"model.safetensors", "new.txt", "other.txt"}[i]);
+        put_text(made[i], "new");
+    }
+    CHECK_ERROR(ib_folder_writer_finish(w), "config.json: cannot be made"); /* none was written */
+    CHECK(same_file(inside("there", "config.json"), at("old")));
+    CHECK(same_file(inside("there", "model.safetensors"), at("old too")));
+    CHECK_INT(files_in(at("there")), n);
+    remove_all();
+}
+
 static uint64_t logits_of(ib_lm *m)
 {
     ib_device *dev = ib_device_open(NULL);
@@ -184,4 +219,5 @@ static void failed_adapters_leave_no_trace(void)
 }
 
 SUITE("folders", T(strangers_are_named), T(own_files_are_replaced), T(failures_leave_nothing),
+      T(failing_in_the_middle_changes_nothing),
       T(failed_adapters_leave_no_trace))
