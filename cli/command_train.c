@@ -7,6 +7,7 @@
 
 #include "cli/plot.h"
 #include "cli/train_options.h"
+#include "lm/settings.h"
 
 typedef struct training {
     train_options o;
@@ -94,19 +95,6 @@ static void open_schedules(training *t)
     }
 }
 
-/* The settings that a resumed run must share: those of the file `was` before those of this run. */
-static int differs(const training *t, char *was, char *now)
-{
-    char *rest[2] = {NULL, NULL}, *a = strtok_r(was, " ", &rest[0]), *b = strtok_r(now, " ", &rest[1]);
-    while (a && b && !strcmp(a, b)) {
-        a = strtok_r(NULL, " ", &rest[0]);
-        b = strtok_r(NULL, " ", &rest[1]);
-    }
-    if (a || b)
-        fprintf(stderr, "isobit: %s: was made with other settings: %s, not %s\n", t->o.out, a ? a : "less", b ? b : "less");
-    return a || b;
-}
-
 static int same_settings(const training *t, const char *text)
 {
     ib_checkpoint c;
@@ -116,7 +104,7 @@ static int same_settings(const training *t, const char *text)
     snprintf(was, sizeof was, "model=%s seed=%llu %s", c.model, (unsigned long long)c.seed, c.notes);
     snprintf(now, sizeof now, "model=%s seed=%llu %s", t->model, (unsigned long long)t->o.seed, text);
     ib_checkpoint_release(&c);
-    return !differs(t, was, now);
+    return ib_settings_same(t->o.out, was, now) ? !complain() : 1;
 }
 
 /* A table that has become another one since gives other means, classes or categories. */

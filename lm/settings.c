@@ -14,7 +14,7 @@ typedef struct setting {
 /* Letters of a key that begins here; 0: none does. */
 static int key_at(const char *s)
 {
-    const size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyz");
+    const size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyz_");
     return n && s[n] == '=' ? (int)n : 0;
 }
 

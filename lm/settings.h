@@ -1,11 +1,11 @@
-/* settings.h - inside lm/: what a training was asked for, as one line "key=value key=value". */
+/* settings.h - what a training was asked for, as one line "key=value key=value". */
 #ifndef IB_LM_SETTINGS_H
 #define IB_LM_SETTINGS_H
 
 #include <isobit/status.h>
 
 /* IB_EINVAL names every key whose value in the file (`was`) is another than now, with both. A key is small letters
- * behind a blank or at the beginning, before '='; a value may hold blanks, those at its end do not count. */
+ * and underscores behind a blank or at the beginning, before '='; a value may hold blanks, those at its end do not count. */
 ib_status ib_settings_same(const char *file, const char *was, const char *now);
 
 #endif

@@ -138,7 +138,7 @@ for i in 1 2 3 4 5; do # SIGKILL at a random moment: the checkpoint is whole, th
     check "killed run $i ends in the same file" cmp whole.h5 part.h5
 done
 fails 1 "other settings" "$isobit" "${slow[@]}" --resume --lr 0.5 -o part.h5
-fails 1 "other settings: less, not averaging=0.5" "$isobit" "${slow[@]}" --resume --averaging-constant 0.5 -o part.h5
+fails 1 "other settings: averaging none, now 0.5" "$isobit" "${slow[@]}" --resume --averaging-constant 0.5 -o part.h5
 
 # ---- bad input: one line with the name and the numbers, a non-zero exit ----
 fails 2 "-o FILE" "$isobit" train
