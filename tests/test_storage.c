@@ -2,7 +2,10 @@
  * spans. Broken by: another rounding, a swapped nibble, a scale search that stops early, a zero block. */
 #include "tests/check.h"
 
+#include <unistd.h>
+
 #include "backends/kernels.h"
+#include "files/entry.h"
 #include "tensor/storage/scaled.h"
 #include "tests/golden/formats.h"
 
@@ -122,6 +125,76 @@ static void halves(void)
     CHECK(isnan(ib_half_to_float(ib_float_to_half(NAN))) && isnan(ib_bf16_to_float(ib_float_to_bf16(NAN))));
 }
 
+/* The tensor as a mapped file with two bytes of ones at `at`; 1 if it is refused, at the element `where`. */
+static int is_refused(const ib_storage *f, const uint8_t *bytes, int64_t n, int64_t at, int64_t where)
+{
+    char path[64], want[64];
+    ib_mapped m;
+    uint8_t *changed = ib_alloc((size_t)n);
+    REQUIRE(changed != NULL);
+    memcpy(changed, bytes, (size_t)n);
+    memset(changed + at, 0xff, 2);
+    snprintf(path, sizeof path, "/tmp/isobit-test-storage-%ld", (long)getpid());
+    REQUIRE(!ib_file_replace(path, changed, (size_t)n) && !ib_file_map(path, &m));
+    const ib_entry e = {.name = "w.weight", .format = f, .data = m.data, .bytes = n};
+    const int refused = ib_entry_check_finite(&e) != 0;
+    snprintf(want, sizeof want, " at %lld", (long long)where);
+    if (refused)
+        CHECK(strstr(ib_error(), "tensor 'w.weight' holds") && strstr(ib_error(), want) &&
+              !strcmp(strstr(ib_error(), want), want));
+    ib_file_unmap(&m);
+    unlink(path);
+    ib_free(changed);
+    return refused;
+}
+
+/* Ones are put on any two bytes of a block: it is refused where, and only where, decoding gives what is no number. */
+static void blocks_that_are_not_finite_are_found(void)
+{
+    make_values();
+    for (int i = 0; ib_storage_at(i) && ib_storage_at(i)->decode; i++) {
+        const ib_storage *f = ib_storage_at(i);
+        const int64_t bytes = ib_storage_bytes(f, 8, COLS), block = bytes / f->bytes / 2;
+        ib_matrix m;
+        REQUIRE(!ib_matrix_encode(&m, f, 8, COLS, x + 8 * COLS));
+        for (int at = 0; at + 2 <= f->bytes; at++) {
+            uint8_t one[300];
+            float value[256];
+            memcpy(one, m.data + block * f->bytes, (size_t)f->bytes);
+            memset(one + at, 0xff, 2);
+            f->decode(one, value);
+            int bad = 0;
+            for (int j = 0; j < f->block; j++)
+                bad |= !isfinite(value[j]);
+            const int refused = is_refused(f, m.data, bytes, block * f->bytes + at, block * f->block);
+            if (refused != bad)
+                printf("\n    %s: byte %d: %s ", f->name, at, bad ? "is accepted" : "is refused");
+            CHECK(refused == bad);
+        }
+        ib_matrix_release(&m);
+    }
+}
+
+/* Infinities of either sign and NaN, the first of several, in pieces of 4 MB that threads share. */
+static void the_first_of_a_large_tensor_is_named(void)
+{
+    static const char *const names[] = {"f32", "f16", "bf16", "q8_0", "q3_k"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const ib_storage *f = ib_storage_find(names[i]);
+        const int64_t bytes = 9000000 / f->bytes * f->bytes, at = 8000000 / f->bytes;
+        uint8_t *b = ib_alloc((size_t)bytes);
+        REQUIRE(b != NULL);
+        memset(b + (bytes - f->bytes), 0xff, (size_t)f->bytes);
+        CHECK(is_refused(f, b, bytes, at * f->bytes + f->real, at * f->block));
+        for (int sign = 0; sign < 2; sign++) { /* infinity */
+            const uint16_t inf = (uint16_t)(f->exponent | sign << 15);
+            memcpy(b + 100 * f->bytes + f->real, &inf, 2);
+            CHECK(is_refused(f, b, bytes, at * f->bytes + f->real, 100 * f->block));
+        }
+        ib_free(b);
+    }
+}
+
 static void what_does_not_fit_is_refused(void)
 {
     ib_matrix m;
@@ -130,4 +203,5 @@ static void what_does_not_fit_is_refused(void)
     CHECK_ERROR(ib_storage_gguf(99) == NULL, "99");
 }
 
-SUITE("storage", T(bytes_are_the_peers), T(errors_stay_within_their_bounds), T(levels_and_spans_agree), T(halves), T(what_does_not_fit_is_refused))
+SUITE("storage", T(bytes_are_the_peers), T(errors_stay_within_their_bounds), T(levels_and_spans_agree), T(halves),
+      T(blocks_that_are_not_finite_are_found), T(the_first_of_a_large_tensor_is_named), T(what_does_not_fit_is_refused))

@@ -10,11 +10,6 @@ import shutil
 from made.inputs import make_language, table, weights
 from odd import Case
 
-# What is still silent, or told without its name.
-NOT_YET = {
-    "a weight that is not a number, talking",
-}
-
 
 def folder_cases(shop):
     chat = shop.models / "chat"

@@ -14,10 +14,6 @@ import h5py
 from made.inputs import make_language, make_plain, make_quantized, network, one_line, table, weights
 from odd import Case
 
-# What is still silent, or told without its name.
-NOT_YET = {
-}
-
 
 def option_cases(shop):
     make_plain(shop)
