@@ -27,10 +27,11 @@ typedef struct ib_lm_config {
     int tied;            /* the head is the embedding */
 } ib_lm_config;
 
-/* Opens a GGUF file or a Hugging Face folder (config.json, safetensors, sharded or not, bitsandbytes 4-bit too). The files
- * stay mapped until ib_lm_free. NULL with ib_error() naming file and tensor. All weights are looked at once: one that is not
- * finite (of quantized blocks, a scale) is IB_ENUMERIC. That reads the files once, shared out among the threads, and takes
- * 20 to 40 ms of one processor for 100 MB that are in memory; their pages do not stay in the process. Nothing is copied. */
+/* Opens a GGUF file or a Hugging Face folder (config.json, safetensors, sharded or not, bitsandbytes 4-bit too). The
+ * files stay mapped until ib_lm_free. NULL with ib_error() naming file and tensor. All weights are looked at: one that is
+ * not finite (of quantized blocks, a scale) is IB_ENUMERIC. That reads the files once, shared out among the threads, and
+ * takes 20 to 40 ms of one processor for 100 MB that are in memory; their pages do not stay in the process, nothing is
+ * copied. */
 ib_lm *ib_lm_open(const char *path);
 /* A model of random trainable weights, for training from nothing (llama's shape of blocks); its head is its embedding,
  * whatever `tied` says. */
