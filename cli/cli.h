@@ -66,6 +66,10 @@ const char *session_title(const session *s); /* the model's name, of an imported
 /* A line on stderr for each layer that loses whole channels under its one scale; after calibration. */
 void warn_lost_channels(const ib_layer *net);
 
+/* The names of classes behind `before` (of many the first ten), and as an array in JSON. Nothing where they have none. */
+void print_classes(const char *before, const ib_schema *schema);
+void classes_json(const ib_schema *schema, struct json_object *o);
+
 /* Prints an object on stdout and drops it. */
 void print_json(struct json_object *o);
 int parse_int(const char *text, const char *option, int64_t lo, int64_t hi, int64_t *out);

@@ -60,7 +60,7 @@ int command_eval(int argc, char **argv)
     static const struct argp_child children[] = {COMMON_CHILD, {0}};
     const struct argp argp = {options, parse, "MODEL.h5",
                               "Measures a model, or a program that `isobit export --to hdf5` wrote, on the\ntest part of the data.\vExample:\n  isobit eval lenet.h5 --data idx:data/mnist --engine integer\n"
-                              "JSON keys: model, engine, phase, samples, accuracy, loss (not for integer), seconds.", children, NULL, NULL};
+                              "JSON keys: model, engine, phase, samples, accuracy, loss (not for integer), classes (where they have names), seconds.", children, NULL, NULL};
     eval_options o = {.common = {.data = "digits"}};
     session s = {0};
     engine e = {0};
@@ -81,11 +81,14 @@ int command_eval(int argc, char **argv)
             json_object_object_add(j, "accuracy", json_object_new_double(accuracy));
             if (!e.program)
                 json_object_object_add(j, "loss", json_object_new_double(loss));
+            classes_json(e.schema, j);
             json_object_object_add(j, "seconds", json_object_new_double(seconds() - start));
             print_json(j);
         } else if (!status) {
-            printf("%s, %s engine: accuracy %.2f %% of %lld samples, %.0f samples/s\n", s.net ? session_title(&s) : o.model, e.name, 100 * accuracy,
+            printf("%s, %s engine: accuracy %.2f %% of %lld samples, %.0f samples/s", s.net ? session_title(&s) : o.model, e.name, 100 * accuracy,
                    (long long)ib_dataset_count(s.test), (double)ib_dataset_count(s.test) / (seconds() - start));
+            print_classes("; classes ", e.schema);
+            printf("\n");
         }
     }
     engine_close(&e);

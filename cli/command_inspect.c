@@ -85,6 +85,22 @@ static void extremes(ib_tensor *t, float *lo, float *hi)
     }
 }
 
+/* What a row of a table is to the model. */
+static void print_columns(const ib_schema_opts *s)
+{
+    printf("table: label '%s'%s\n%-36s %12s %12s\n", s->label ? s->label : "", s->fill_missing ? ", missing values are filled in" : "", "column", "mean", "std");
+    for (int i = 0; i < s->n_columns; i++) {
+        const ib_column *c = &s->columns[i];
+        if (!c->n_names)
+            printf("%-36s %12.6g %12.6g\n", c->name, c->mean, c->std);
+        for (int k = 0; k < c->n_names; k++)
+            printf("%s%s%s", k ? ", " : c->name, k ? "" : ": ", c->names[k]);
+        if (c->n_names)
+            printf("\n");
+    }
+    printf("\n");
+}
+
 static void print_text(const session *s)
 {
     const ib_input_info *in = ib_layer_input(s->net);
@@ -99,6 +115,12 @@ static void print_text(const session *s)
         printf("mean %g, std %g, real numbers\n", in->mean, in->std);
     else
         printf("taken as it is\n");
+    if (ib_layer_schema(s->net) && ib_schema_of(ib_layer_schema(s->net))->n_classes) {
+        print_classes("classes ", ib_layer_schema(s->net));
+        printf("\n");
+    }
+    if (ib_layer_schema(s->net) && ib_schema_of(ib_layer_schema(s->net))->n_columns)
+        print_columns(ib_schema_of(ib_layer_schema(s->net)));
     printf("settings: %s\n\n", s->c.notes);
     printf("%-36s %-16s %12s %12s\n", "parameter", "shape", "least", "largest");
     for (int i = 0; i < ib_param_count(s->net); i++) {
@@ -170,6 +192,10 @@ static struct json_object *json(const session *s)
     }
     if (sources)
         json_object_object_add(j, "sources", sources);
+    char *schema = ib_layer_schema(s->net) ? ib_schema_text(ib_layer_schema(s->net)) : NULL;
+    if (schema)
+        json_object_object_add(j, "schema", json_tokener_parse(schema));
+    free(schema);
     json_object_object_add(j, "parameters", params);
     json_object_object_add(j, "layers", layers);
     return j;
@@ -287,7 +313,7 @@ int command_inspect(int argc, char **argv)
                               "  isobit inspect a.h5 b.h5 c.h5 --curves beside.svg\n"
                               "  isobit inspect lenet.h5 --histogram - --of conv1.conv.weight\n  isobit inspect lenet.h5 --histogram a.png --of act:conv1.conv\n"
                               "JSON keys: model, phase, epoch, steps, seed, settings, parameters[]: name, shape, trainable; layers[]: name, form, weight_bits, "
-                              "act_bits, observer, scale, zero_point; of language models: metadata, tensors[]: name, type, shape, bytes; elements, bytes.", children, NULL, NULL};
+                              "act_bits, observer, scale, zero_point; schema: task, label, columns[], classes[] (of a model of a table); of language models: metadata, tensors[]: name, type, shape, bytes; elements, bytes.", children, NULL, NULL};
     inspect_options o = {0};
     session s = {0};
     parse_options(&argp, argc, argv, &o);

@@ -61,6 +61,7 @@ static int describe(const predict_options *o, const engine *e, prediction *p)
     const int raw = o->raw || o->codes;
     *p = (prediction){.format = p->format, .model = s->net ? session_title(s) : o->model, .engine = e->name, .path = o->out, .n = ib_dataset_count(s->test),
                       .ndim = e->ndim, .size = e->size, .classes = !raw, .codes = o->codes};
+    p->schema = engine_classes(e) == (e->schema ? ib_schema_of(e->schema)->n_classes : 0) ? e->schema : NULL;
     memcpy(p->shape, e->shape, sizeof p->shape);
     if (o->codes && (!e->program || e->softmax))
         return fprintf(stderr, e->program ? "isobit: %s: ends with a softmax, which has no codes\n" : "isobit: %s: only --engine integer has --codes\n", o->model), 1;

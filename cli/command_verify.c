@@ -42,7 +42,7 @@ static void show(void *context, int64_t done, int64_t total)
     progress_show(context, done, total, "samples");
 }
 
-static void print_text(const ib_verify_report *r)
+static void print_text(const ib_verify_report *r, const ib_schema *schema)
 {
     printf("%-28s %-8s %14s %12s %12s %12s\n", "layer", "op", "codes", "training", "runtime", "compiled C");
     for (int i = 0; i < r->n_layers; i++) {
@@ -52,7 +52,9 @@ static void print_text(const ib_verify_report *r)
     printf("%lld samples", (long long)r->samples);
     if (r->accuracy >= 0)
         printf(", accuracy %.2f %%", 100 * r->accuracy);
-    printf(": %lld codes differ from evaluation\n", (long long)r->mismatches);
+    printf(": %lld codes differ from evaluation", (long long)r->mismatches);
+    print_classes("; classes ", schema);
+    printf("\n");
 }
 
 static struct json_object *json(const ib_verify_report *r, const char *model)
@@ -84,7 +86,7 @@ int command_verify(int argc, char **argv)
                               "Runs evaluation, the training forward, the integer runtime and the compiled C over the test data and counts, layer by layer, the "
                               "codes in which they differ. With --with the model is also exported for other runtimes, in the rounding "
                               "profile of each, and their outputs are compared. Exit status 3 if any code differs.\vExample:\n  isobit verify lenet.h5 --data idx:data/mnist --cc clang\n"
-                              "JSON keys: model, samples, accuracy (where labels fit the outputs), mismatches, layers[]: name, op, codes, training, runtime, compiled (differing codes); runtimes[]: name, profile, ran (version and processor), codes, different.",
+                              "JSON keys: model, samples, accuracy (where labels fit the outputs), mismatches, classes (where they have names), layers[]: name, op, codes, training, runtime, compiled (differing codes); runtimes[]: name, profile, ran (version and processor), codes, different.",
                               children, NULL, NULL};
     verify_options o = {.common = {.data = "digits"}};
     session s = {0};
@@ -107,9 +109,11 @@ int command_verify(int argc, char **argv)
     }
     if (!status) {
         struct json_object *j = o.common.json ? json(&r, session_title(&s)) : NULL;
+        if (j)
+            classes_json(ib_layer_schema(s.net), j);
         int64_t different = 0;
         if (!j)
-            print_text(&r);
+            print_text(&r, ib_layer_schema(s.net));
         if (o.with)
             status = verify_with(&s, o.with, o.python, j, &different);
         if (j)

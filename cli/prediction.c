@@ -60,11 +60,33 @@ static void print_number(prediction *p, float v)
 
 /* ---- csv: a line a sample ---- */
 
+/* A class by its name or its number, in quotes where the name needs them (RFC 4180). */
+static void csv_class(prediction *p, int64_t class)
+{
+    const char *name = ib_schema_class(p->schema, class);
+    if (!name) {
+        print(p, "%lld", (long long)class);
+        return;
+    }
+    const int quoted = name[strcspn(name, ",\"\r\n;\t ")] != 0;
+    if (quoted)
+        put(p, "\"", 1);
+    for (; *name; name++)
+        put(p, *name == '"' ? "\"\"" : name, *name == '"' ? 2 : 1);
+    if (quoted)
+        put(p, "\"", 1);
+}
+
 static void csv_begin(prediction *p)
 {
     print(p, p->classes ? "sample,class,probability" : "sample");
-    for (int64_t j = 0; j < p->size; j++)
-        print(p, ",%lld", (long long)j);
+    for (int64_t j = 0; j < p->size; j++) {
+        print(p, ",");
+        if (p->classes)
+            csv_class(p, j);
+        else
+            print(p, "%lld", (long long)j);
+    }
     print(p, "\n");
 }
 
@@ -72,8 +94,11 @@ static void csv_sample(prediction *p, const float *y)
 {
     const int64_t best = best_class(y, p->size);
     print(p, "%lld", (long long)p->done);
-    if (p->classes)
-        print(p, ",%lld,%.9g", (long long)best, y[best]);
+    if (p->classes) {
+        print(p, ",");
+        csv_class(p, best);
+        print(p, ",%.9g", y[best]);
+    }
     for (int64_t j = 0; j < p->size; j++) {
         print(p, ",");
         print_number(p, y[j]);
@@ -91,6 +116,15 @@ static void print_text(prediction *p, const char *text)
     json_object_put(o);
 }
 
+static void json_class(prediction *p, int64_t class)
+{
+    const char *name = ib_schema_class(p->schema, class);
+    if (name)
+        print_text(p, name);
+    else
+        print(p, "\"%lld\"", (long long)class);
+}
+
 static void json_begin(prediction *p)
 {
     print(p, "{\n  \"model\": ");
@@ -98,8 +132,10 @@ static void json_begin(prediction *p)
     print(p, ",\n  \"engine\": \"%s\",\n  \"samples\": %lld,\n", p->engine, (long long)p->n);
     if (p->classes) {
         print(p, "  \"classes\": [");
-        for (int64_t j = 0; j < p->size; j++)
-            print(p, j ? ", \"%lld\"" : "\"%lld\"", (long long)j);
+        for (int64_t j = 0; j < p->size; j++) {
+            print(p, j ? ", " : "");
+            json_class(p, j);
+        }
         print(p, "],\n  \"predictions\": [");
         return;
     }
@@ -137,7 +173,9 @@ static void json_sample(prediction *p, const float *y)
     print(p, p->done ? ",\n    " : "\n    ");
     if (p->classes) {
         const int64_t best = best_class(y, p->size);
-        print(p, "{\"class\": \"%lld\", \"probability\": %.9g, \"probabilities\": ", (long long)best, y[best]);
+        print(p, "{\"class\": ");
+        json_class(p, best);
+        print(p, ", \"probability\": %.9g, \"probabilities\": ", y[best]);
     }
     print_lists(p, 1, y);
     if (p->classes)

@@ -12,6 +12,7 @@ typedef struct prediction {
     int64_t n;                         /* samples in all */
     int ndim;                          /* what a sample is, [1,...] */
     int64_t shape[4], size;
+    const ib_schema *schema;           /* names of classes, or NULL: numbers */
     int classes;                       /* values are probabilities of classes, else the network's outputs */
     int codes;                         /* outputs as the program's int8 codes */
     /* the state of writing */

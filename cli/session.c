@@ -171,6 +171,25 @@ int session_open(session *s, const common *o)
     return 0;
 }
 
+void print_classes(const char *before, const ib_schema *schema)
+{
+    const int n = schema ? ib_schema_of(schema)->n_classes : 0;
+    for (int i = 0; i < n && i < 10; i++)
+        printf("%s%s", i ? ", " : before, ib_schema_class(schema, i));
+    if (n > 10)
+        printf(" and %d more", n - 10);
+}
+
+void classes_json(const ib_schema *schema, struct json_object *o)
+{
+    const int n = schema ? ib_schema_of(schema)->n_classes : 0;
+    struct json_object *names = n ? json_object_new_array() : NULL;
+    for (int i = 0; i < n; i++)
+        json_object_array_add(names, json_object_new_string(ib_schema_class(schema, i)));
+    if (names)
+        json_object_object_add(o, "classes", names);
+}
+
 static void tell_note(const ib_dataset *d)
 {
     if (*ib_dataset_note(d))

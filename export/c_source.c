@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "files/file.h"
+#include "export/c_columns.h"
 #include "export/program.h"
 #include "export/text.h"
 #include "tensor/argument.h"
@@ -75,9 +76,11 @@ static void print_header(const ib_program *p, ib_text *t, int64_t n)
         ib_text_add(t, "/* Codes of raw inputs, integers 0..%d (larger ones count as %d). */\nvoid %s_quantize_u8(const uint8_t *raw, int8_t *codes);\n",
                     p->input.raw_max, p->input.raw_max, t->name);
     ib_text_add(t, "/* Codes of normalized inputs in fixed point, 16 bits behind the point. */\nvoid %s_quantize_q16(const int32_t *x, int8_t *codes);\n", t->name);
+    ib_columns_declare(p, t, u);
     ib_text_add(t, "/* One inference. Not reentrant: it works in one static arena. */\nvoid %s_run(const int8_t *input, int8_t *output);\n", t->name);
     ib_text_add(t, "/* The first largest of the outputs. */\nint32_t %s_argmax(const int8_t *output);\n", t->name);
-    ib_text_add(t, "/* Runs %lld stored samples; the number of output codes that differ from training's. */\nint32_t %s_self_test(void);\n\n", (long long)n, t->name);
+    ib_text_add(t, "/* Runs %lld stored samples; the number of output codes that differ from training's%s. */\nint32_t %s_self_test(void);\n\n", (long long)n,
+                ib_has_columns(p) ? ", and of the codes of stored rows" : "", t->name);
     if (*ib_program_note(p))
         ib_text_add(t, "/* Note: %s. */\n\n", ib_program_note(p));
     ib_text_add(t, "#ifdef __cplusplus\n}\n#endif\n#endif\n");
@@ -146,7 +149,8 @@ static ib_status print_self_test(ib_program *p, ib_device *dev, ib_text *t, cons
     ib_text_add(t, "int32_t %s_argmax(const int8_t *output)\n{\n    int32_t best = 0, i;\n    for (i = 1; i < %s_OUTPUT_SIZE; i++)\n"
                    "        if (output[i] > output[best])\n            best = i;\n    return best;\n}\n\n", t->name, u);
     if (!n || !samples) {
-        ib_text_add(t, "int32_t %s_self_test(void)\n{\n    return 0;\n}\n", t->name);
+        ib_text_add(t, "int32_t %s_self_test(void)\n{\n    return %s%s;\n}\n", t->name, ib_has_columns(p) ? t->name : "0",
+                    ib_has_columns(p) ? "_test_columns()" : "");
         return IB_OK;
     }
     int8_t *expected = ib_alloc((size_t)(n * out));
@@ -156,10 +160,11 @@ static ib_status print_self_test(ib_program *p, ib_device *dev, ib_text *t, cons
     ib_text_i8(t, "sample", 0, samples, n * in);
     ib_text_i8(t, "expected", 0, expected, n * out);
     ib_free(expected);
-    ib_text_add(t, "\nint32_t %s_self_test(void)\n{\n    int8_t output[%s_OUTPUT_SIZE];\n    int32_t wrong = 0, i, j;\n    for (i = 0; i < %lld; i++) {\n"
+    ib_text_add(t, "\nint32_t %s_self_test(void)\n{\n    int8_t output[%s_OUTPUT_SIZE];\n    int32_t wrong = %s%s, i, j;\n    for (i = 0; i < %lld; i++) {\n"
                    "        %s_run(%s_sample0 + i * %s_INPUT_SIZE, output);\n        for (j = 0; j < %s_OUTPUT_SIZE; j++)\n"
                    "            wrong += output[j] != %s_expected0[i * %s_OUTPUT_SIZE + j];\n    }\n    return wrong;\n}\n",
-                t->name, u, (long long)n, t->name, t->name, u, u, t->name, u);
+                t->name, u, ib_has_columns(p) ? t->name : "0", ib_has_columns(p) ? "_test_columns()" : "", (long long)n, t->name, t->name, u, u, t->name,
+                u);
     return status;
 }
 
@@ -209,7 +214,9 @@ ib_status ib_export_c(ib_program *p, ib_device *dev, const char *dir, const char
     }
     print_run(p, &c);
     print_quantizers(p, dev, &c, u);
-    ib_status status = print_self_test(p, dev, &c, u, n, samples);
+    ib_status status = ib_columns_print(p, dev, &c, u);
+    if (!status)
+        status = print_self_test(p, dev, &c, u, n, samples);
     if (!status)
         status = write_text(dir, &h, ".h");
     if (!status)

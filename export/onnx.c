@@ -7,6 +7,7 @@
  *   mul    the product in int32, then the requantization  round(float(acc) * M)
  *   lookup Gather of a table of 256 */
 #include <math.h>
+#include <stdlib.h>
 
 #include "export/onnx_print.h"
 #include "tensor/requant.h"
@@ -199,6 +200,12 @@ ib_status ib_export_onnx(const ib_program *p, const char *path, const char *name
     ib_onnx_metadata(w.o, "isobit.profile", ib_profile_name((ib_profile)p->profile));
     if (*ib_program_note(p))
         ib_onnx_metadata(w.o, "isobit.note", ib_program_note(p));
+    char *schema = p->schema && !status ? ib_schema_text(p->schema) : NULL;
+    if (schema)
+        ib_onnx_metadata(w.o, "isobit.schema", schema);
+    else if (p->schema && !status)
+        status = IB_ENOMEM;
+    free(schema);
     if (status) {
         ib_onnx_free(w.o);
         return status;

@@ -2,6 +2,7 @@
 #include "export/tflite_file.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "files/file.h"
@@ -115,7 +116,8 @@ int ib_tflite_constant_value(ib_tflite *w, int v, const char *what, int ndim, co
     return tensor;
 }
 
-static ib_flat_ref model(ib_tflite *w, const char *name)
+/* schema: JSON, or NULL */
+static ib_flat_ref model(ib_tflite *w, const char *name, const char *schema)
 {
     const ib_program *p = w->p;
     const char *profile = ib_profile_name((ib_profile)p->profile);
@@ -123,7 +125,14 @@ static ib_flat_ref model(ib_tflite *w, const char *name)
     ib_flat *f = &w->f;
     const ib_flat_ref key = ib_flat_text(f, "isobit.profile");
     const ib_flat_field about[] = {IB_FLAT_REF(0, key), IB_FLAT_SCALAR(1, 4, text)};
-    const ib_flat_ref entry = ib_flat_table(f, about, 2), metadata = ib_flat_refs(f, &entry, 1);
+    ib_flat_ref entries[2] = {ib_flat_table(f, about, 2)};
+    if (schema) {
+        const int json = ib_tflite_buffer(w, schema, strlen(schema));
+        const ib_flat_ref title = ib_flat_text(f, "isobit.schema");
+        const ib_flat_field field[] = {IB_FLAT_REF(0, title), IB_FLAT_SCALAR(1, 4, json)};
+        entries[1] = ib_flat_table(f, field, 2);
+    }
+    const ib_flat_ref metadata = ib_flat_refs(f, entries, schema ? 2 : 1);
     const ib_flat_ref tensors = ib_flat_refs(f, w->tensors, (size_t)w->n_tensors), ops = ib_flat_refs(f, w->ops, (size_t)w->n_ops);
     const int32_t first = w->tensor_of[0], last = w->tensor_of[p->result];
     const ib_flat_ref in = ib_flat_vector(f, &first, 1, 4, 4), out = ib_flat_vector(f, &last, 1, 4, 4), title = ib_flat_text(f, name);
@@ -138,7 +147,11 @@ static ib_flat_ref model(ib_tflite *w, const char *name)
 
 ib_status ib_tflite_write(ib_tflite *w, const char *path, const char *name)
 {
-    const ib_status status = ib_flat_finish(&w->f, model(w, name), "TFL3");
+    char *schema = w->p->schema ? ib_schema_text(w->p->schema) : NULL;
+    if (w->p->schema && !schema)
+        return ib_error_status();
+    const ib_status status = ib_flat_finish(&w->f, model(w, name, schema), "TFL3");
+    free(schema);
     return status ? status : ib_file_replace(path, w->f.buf + w->f.room - w->f.n, w->f.n);
 }
 
