@@ -2,6 +2,7 @@
  * training rows. */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "data/table.h"
 
@@ -69,14 +70,14 @@ static int64_t read_names(ib_table *t, int k, int of, int n, char *const *names)
     return -1;
 }
 
-/* Mean and standard deviation of the training rows. */
+/* Mean and standard deviation of the training rows, of the values as the file has them. */
 static ib_status measure(ib_table *t, int j, int k, int of, ib_column *c)
 {
     double sum = 0, square = 0;
     int64_t n = 0;
     for (int64_t i = 0; i < t->n; i++)
         if (!t->test[i] && !isnan(t->raw[i * of + k])) {
-            sum += t->raw[i * of + k];
+            sum += strtod(t->at[i], NULL);
             n++;
         }
     if (!n)
@@ -85,7 +86,7 @@ static ib_status measure(ib_table *t, int j, int k, int of, ib_column *c)
     const double mean = sum / (double)n;
     for (int64_t i = 0; i < t->n; i++)
         if (!t->test[i] && !isnan(t->raw[i * of + k])) {
-            const double off = t->raw[i * of + k] - mean;
+            const double off = strtod(t->at[i], NULL) - mean;
             square += off * off;
         }
     const double std = sqrt(square / (double)n);

@@ -1,0 +1,142 @@
+"""Tables as people have them: every one is read as what it says, or refused in one line with its line and column."""
+import json
+
+from odd import Case
+
+HEAD = "length,colour,weight,kind"
+ROWS = [f"{3 + i % 7 / 4},{('red', 'blue', 'green')[i % 3]},{100 + i * 7 % 40},{('cat', 'dog')[i % 7 % 2]}" for i in range(40)]
+NUMBERS = [f"{i % 9 / 2},{i * 5 % 11},{i % 2 + 1}" for i in range(40)]
+
+
+def text(rows, head=HEAD, end="\n"):
+    return end.join(([head] if head else []) + rows) + end
+
+
+def changed(line, to, rows=None, head=HEAD):
+    """The table with the row in that line of the file (its header is line 1) replaced."""
+    rows = list(rows or ROWS)
+    rows[line - (2 if head else 1)] = to
+    return text(rows, head)
+
+
+def training(shop):
+    """What training makes of a table; `args` are further options."""
+
+    def write(name, content):
+        path = shop / f"{name.replace(' ', '_').replace('/', '_')}.csv"
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    def refused(name, content, words, *args):
+        path = write(name, content)
+        argv = ["train", "--data", f"csv:{path}", "--epochs", 1, "-o", shop / "out.h5", "--json", *args]
+        return Case(name, argv, refused=[path.name, *words])
+
+    def right(name, content, *args, classes=("cat", "dog"), inputs=5, said=""):
+        path, out = write(name, content), shop / f"{name.replace(' ', '_')}.h5"
+        argv = ["train", "--data", f"csv:{path}", "--epochs", 1, "-o", out, "--json", *args]
+
+        def check(done):
+            schema = json.loads(shop.make("inspect", out, "--json").stdout)["schema"]
+            made = sum(len(c.get("names", "x")) for c in schema["columns"])
+            return schema["classes"] == list(classes) and made == inputs and said in done.stderr
+
+        return Case(name, argv, right=check)
+
+    word, good = "x" * 9, text(ROWS)
+    quoted = [",".join(f'"{v}"' for v in r.split(",")) for r in ROWS]
+    marks = [r.replace("red", '"red, ""dark""\nand deep"') for r in ROWS]
+    holes = [r.replace(f",{100 + 21 % 40},", ",NA,") for r in ROWS]
+    return [
+        right("a plain table", good),
+        right("line ends of CR LF", text(ROWS, end="\r\n")),
+        right("line ends of CR", text(ROWS, end="\r")),
+        right("a byte-order mark", b"\xef\xbb\xbf" + good.encode()),
+        right("semicolons", good.replace(",", ";")),
+        right("tabs", good.replace(",", "\t")),
+        right("everything in quotes", text(quoted, '"length","colour","weight","kind"')),
+        right("quotes, separators and line ends within quotes", text(marks)),
+        right("empty lines", good.replace("\n", "\n\n")),
+        right("no header", text(NUMBERS, ""), classes=("1", "2"), inputs=2),
+        right("a mark and empty lines before numbers", "\ufeff\n\n" + text(NUMBERS, ""), classes=("1", "2"), inputs=2),
+        right("names alone, with a header", text([f"{'ab'[i % 2]},{'pqr'[i % 3]}" for i in range(40)], "u,v"), classes=("p", "q", "r"), inputs=2),
+        right("names alone, without a header", text([f"{'ab'[i % 2]},{'pqr'[i % 3]}" for i in range(40)], ""), classes=("p", "q", "r"), inputs=2),
+        right("a label by name", good, "--label", "colour", classes=("blue", "green", "red"), inputs=4),
+        right("a label by number", good, "--label", 2, classes=("blue", "green", "red"), inputs=4),
+        right("a column dropped", good, "--drop", "colour", inputs=2),
+        right("classes 1.0 and 2", changed(3, "1,2,1.0", NUMBERS, "a,b,c"), classes=("1", "2"), inputs=2),
+        right("classes 10 and 9", text([r[:-1] + ("9", "10")[i % 2] for i, r in enumerate(NUMBERS)], "a,b,c"), classes=("9", "10"), inputs=2),
+        right("a class of one row", changed(5, "3,red,100,emu"), classes=("cat", "dog", "emu"), said="'emu' has one row"),
+        right("a constant column", text([r + ",4,x" if i % 2 else r + ",4,y" for i, r in enumerate(NUMBERS)], "a,b,c,d,e"),
+              classes=("x", "y"), inputs=4, said="column 'd' is 4"),
+        right("missing values filled in", text(holes), "--missing", "mean"),
+        refused("a short row", changed(7, "3,red,100"), ["line 7", "3 values", "4"]),
+        refused("a long row", changed(7, "3,red,100,cat,cat"), ["line 7", "5 values", "4"]),
+        refused("two columns of one name", text(ROWS, "a,b,a,kind"), ["line 1", "'a'", "1", "3"]),
+        refused("a column without a name", text(ROWS, ",b,c,kind"), ["line 1", "column 1", "--drop"]),
+        refused("a header alone", HEAD + "\n", ["header"]),
+        refused("nothing at all", "", ["no sample"]),
+        refused("one class", text([r.replace("dog", "cat") for r in ROWS]), ["'kind'", "one value", "'cat'"]),
+        refused("real labels", text([r + ".5" for r in NUMBERS], "a,b,c"), ["line 2", "'1.5'", "'c'", "real numbers"]),
+        refused("a label a row", text([f"{r[:-1]}id{i}" for i, r in enumerate(NUMBERS)], "a,b,c"), ["'c'", "40 different"]),
+        refused("a missing label", changed(4, "3,red,100,"), ["line 4", "'kind'"]),
+        refused("a label of a number among names", changed(4, "3,red,100,7"), ["line 4", "'7'", "'kind'"]),
+        refused("an empty value", changed(9, "3,red,,cat"), ["line 9", "'weight'", "--missing mean"]),
+        refused("a value of NA", changed(9, "NA,red,100,cat"), ["line 9", "'length'", "'NA'"]),
+        refused("a category of ?", changed(9, "3,?,100,cat"), ["line 9", "'colour'", "'?'"]),
+        refused("a word among numbers", changed(9, f"3,red,{word},cat"), ["line 9", f"'{word}'", "'weight'"]),
+        refused("a number among words", changed(9, "3,17,100,cat"), ["line 9", "'17'", "'colour'"]),
+        refused("a number beyond double", changed(9, "1e400,red,100,cat"), ["line 9", "'1e400'", "'length'"]),
+        refused("a number in hexadecimal", changed(9, "0x1F,red,100,cat"), ["line 9", "'0x1F'", "'length'"]),
+        refused("thousands in quotes", changed(9, '3,red,"1,100",cat'), ["line 9", "'1,100'", "'weight'"]),
+        refused("decimal commas", text([r.replace(",", ";").replace(".", ",") for r in ROWS], HEAD.replace(",", ";")), ["'length'", "','"[1]]),
+        refused("percent signs", text([f"{i % 9}%,{r}" for i, r in enumerate(NUMBERS)], "p,a,b,c"), ["line 2", "'0%'", "'p'"]),
+        refused("a byte of zero", changed(9, "3,re\0d,100,cat"), ["0x00", "line 9"]),
+        refused("bytes of Latin-1", changed(9, "3,gr\u00fcn,100,cat").encode("latin-1"), ["line 9", "value 2", "UTF-8"]),
+        refused("text in UTF-16", good.encode("utf-16"), ["UTF-16"]),
+        refused("a quote that is not closed", changed(9, '3,"red,100,cat'), ["line 9", "quote"]),
+        refused("a quote within a value", changed(9, '3,re"d,100,cat'), ["line 9", "quote"]),
+        refused("free text as a column", text([f"{r[:-1]}note {i},{i % 2}" for i, r in enumerate(NUMBERS)], "a,b,c,d"), ["'c'", "40 different", "--drop"]),
+        refused("numbers that fp32 cannot tell apart", text([f"{1700000000 + i},{r}" for i, r in enumerate(NUMBERS)], "t,a,b,c"), ["'t'"]),
+        refused("a label that is not there", good, ["'species'", "'length'", "'kind'"], "--label", "species"),
+        refused("a label of number 5", good, ["'5'", "4 columns"], "--label", 5),
+        refused("the label dropped", good, ["'kind'"], "--label", "kind", "--drop", "kind"),
+        refused("all but the label dropped", good, ["'kind'"], "--drop", "1,2,3"),
+    ]
+
+
+def prediction(shop):
+    """Other tables for a network that knows one."""
+    (shop / "known.csv").write_text(text(ROWS))
+    shop.make("train", "--data", "csv:known.csv", "--epochs", 3, "--qat", "w8a8", "-o", "known.h5")
+    want = shop.make("predict", "known.h5", "--data", "csv:known.csv").stdout
+    cells = [r.split(",") for r in ROWS]
+
+    def same(name, content, said=""):
+        argv = ["predict", "known.h5", "--data", "csv:-"]
+        return Case(name, argv, right=lambda done: done.stdout == want and said in done.stderr, stdin=content)
+
+    def refused(name, content, words, *args):
+        argv = ["predict", "known.h5", "--data", "csv:-", *args]
+        return Case(name, argv, refused=["standard input", *words], stdin=content)
+
+    return [
+        same("columns in another order", text([",".join(r[i] for i in (3, 1, 0, 2)) for r in cells], "kind,colour,length,weight")),
+        same("no label", text([",".join(r[:3]) for r in cells], "length,colour,weight")),
+        same("no header, in the same order", text(ROWS, "")),
+        same("a column more", text([r + ",1" for r in ROWS], HEAD + ",extra"), "'extra'"),
+        refused("a column less", text([",".join(r[1:]) for r in cells], "colour,weight,kind"), ["'length'"]),
+        refused("an unknown category", changed(3, "3,pink,100,cat"), ["line 3", "'pink'", "'colour'"]),
+        refused("an unknown class", changed(3, "3,red,100,cow"), ["line 3", "'cow'", "'cat', 'dog'"]),
+        refused("a missing value", changed(3, ",red,100,cat"), ["line 3", "'length'"]),
+        refused("other numbers of columns without a header", text([r[:-2] for r in NUMBERS[:5]], ""), ["2 columns", "'kind'"]),
+        Case("an evaluation of the rows that were not trained", ["eval", "known.h5", "--data", "csv:known.csv", "--json"],
+             right=lambda done: json.loads(done.stdout)["samples"] == 8 and json.loads(done.stdout)["classes"] == ["cat", "dog"]),
+        Case("a label of pictures", ["eval", "known.h5", "--data", "digits", "--label", "kind"], refused=["digits", "--label"]),
+        Case("a test share of pictures", ["train", "--data", "digits", "--test-share", "0.5", "-o", "x.h5"], refused=["digits", "--test-share"]),
+        Case("a label without data", ["inspect", "known.h5", "--label", "kind"], refused=["--label", "--data"]),
+    ]
+
+
+def cases(shop):
+    return training(shop) + prediction(shop)
