@@ -140,6 +140,5 @@ static void every_allocation_may_fail(void)
     unlink(path);
 }
 
-#define T(name) {#name, name}
 SUITE("schema", T(text_keeps_every_bit), T(rows_become_inputs), T(what_is_no_schema_is_refused), T(the_test_part_is_of_each_class_alike),
       T(every_allocation_may_fail))
