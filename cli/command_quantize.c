@@ -141,6 +141,8 @@ int command_quantize(int argc, char **argv)
     if (!status && ib_qat_phase(s.net) != IB_FLOAT)
         status = fprintf(stderr, "isobit: %s: is quantized already\n", o.model) != 0;
     if (!status)
+        status = ib_qat_check(s.net, s.g, &o.quant) ? complain() : 0;
+    if (!status)
         status = session_parts(&s, &o.common, ib_layer_input(s.net), ib_layer_schema(s.net));
     if (!status)
         session_settle(&s, s.train);

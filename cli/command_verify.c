@@ -85,8 +85,13 @@ int command_verify(int argc, char **argv)
     const struct argp argp = {options, parse, "MODEL.h5",
                               "Runs evaluation, the training forward, the integer runtime and the compiled C over the test data and counts, layer by layer, the "
                               "codes in which they differ. With --with the model is also exported for other runtimes, in the rounding "
-                              "profile of each, and their outputs are compared. Exit status 3 if any code differs.\vExample:\n  isobit verify lenet.h5 --data idx:data/mnist --cc clang\n"
-                              "JSON keys: model, samples, accuracy (where labels fit the outputs), mismatches, classes (where they have names), layers[]: name, op, codes, training, runtime, compiled (differing codes); runtimes[]: name, profile, ran (version and processor), codes, different.",
+                              "profile of each, and their outputs are compared. Exit status 3 if any code differs, 1 if "
+                              "something could not be compared.\vExample:\n"
+                              "  isobit verify lenet.h5 --data idx:data/mnist --cc clang\n"
+                              "JSON keys: model, samples, accuracy (where labels fit the outputs), mismatches, classes "
+                              "(where they have names), layers[]: name, op, codes, training, runtime, compiled (differing "
+                              "codes); runtimes[]: name, profile, ran (version and processor), codes, different, or in "
+                              "place of these three error, where it could not be compared.",
                               children, NULL, NULL};
     verify_options o = {.common = {.data = "digits"}};
     session s = {0};

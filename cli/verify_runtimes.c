@@ -103,23 +103,29 @@ static void last_line(const char *path, char last[300])
     last[strcspn(last, "\n")] = 0;
 }
 
-/* Which program failed, and how: Python is not there or lacks the runtime, or the runtime was ended or gave up. `status` is system()'s. */
-static void tell(const char *path, const char *name, const char *python, int status)
+enum { LINE = 700 };
+
+/* Which program failed, and how: Python is not there or lacks the runtime, or the runtime was ended or gave up. `status` is
+ * system()'s. */
+static void tell(const char *path, const char *name, const char *python, int status, char why[LINE])
 {
     const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     char last[300] = "no message";
     last_line(path, last);
     if (code == 126 || code == 127)
-        fprintf(stderr, "isobit: the Python '%s' cannot be run (--python or ISOBIT_PYTHON names another; scripts/runtimes makes one)\n", python);
+        snprintf(why, LINE, "the Python '%s' cannot be run (--python or ISOBIT_PYTHON names another; scripts/runtimes makes one)",
+                 python);
     else if (code > 128)
-        fprintf(stderr, "isobit: %s, in '%s', was ended by signal %d\n", name, python, code - 128);
+        snprintf(why, LINE, "%s, in '%s', was ended by signal %d", name, python, code - 128);
     else if (strstr(last, "ModuleNotFoundError"))
-        fprintf(stderr, "isobit: the Python '%s' lacks %s: %s (scripts/runtimes makes one that has it)\n", python, name, last);
+        snprintf(why, LINE, "the Python '%s' lacks %s: %s (scripts/runtimes makes one that has it)", python, name, last);
     else
-        fprintf(stderr, "isobit: %s, in '%s', ended with status %d: %s\n", name, python, code, last);
+        snprintf(why, LINE, "%s, in '%s', ended with status %d: %s", name, python, code, last);
 }
 
-static int run(session *s, const struct runtime *r, const char *python, const char *dir, int64_t *codes, int64_t *different, char ran[300])
+/* 0, or 1 with the line that was told in `why`; *refused: by isobit, of this runtime. */
+static int run(session *s, const struct runtime *r, const char *python, const char *dir, int64_t *codes, int64_t *different,
+               char ran[300], char why[LINE], int *refused)
 {
     static const char *const files[] = {"run.py", "model", "in", "out", "log", "ran"};
     char path[6][256], command[1900];
@@ -130,8 +136,10 @@ static int run(session *s, const struct runtime *r, const char *python, const ch
     for (int i = 0; i < 6; i++)
         snprintf(path[i], sizeof path[i], "%s/%s", dir, files[i]);
     ib_program *p = ib_qat_set_profile(s->net, r->profile) ? NULL : ib_program_of(s->net, s->g);
-    if (!p || r->write(p, path[1]))
+    if ((*refused = !p || r->write(p, path[1]))) {
+        snprintf(why, LINE, "%s", ib_error());
         status = complain();
+    }
     if (!status)
         status = run_program(s, p, &a);
     if (!status && r->codes) {
@@ -147,8 +155,8 @@ static int run(session *s, const struct runtime *r, const char *python, const ch
              path[5], path[4]);
     const int ended = status ? 0 : system(command);
     if (ended) {
-        tell(path[4], r->name, python, ended);
-        status = 1;
+        tell(path[4], r->name, python, ended, why);
+        status = fprintf(stderr, "isobit: %s\n", why) > 0;
     }
     last_line(path[5], ran);
     const size_t n = (size_t)(a.n * a.out);
@@ -201,24 +209,32 @@ int verify_with(session *s, const char *list, const char *python, struct json_ob
     snprintf(dir, sizeof dir, "%s/isobit-XXXXXX", base && *base ? base : "/tmp");
     if (!mkdtemp(dir))
         return fprintf(stderr, "isobit: %s: cannot be made\n", dir), 1;
-    for (int i = 0; i < N_RUNTIMES && !status; i++) {
+    for (int i = 0, refused = 1; i < N_RUNTIMES && (!status || refused); i++) {
         int64_t codes = 0, wrong = 0;
-        char ran[300] = "";
+        char ran[300] = "", why[LINE] = "";
         if (!is_listed(list, runtimes[i].with))
             continue;
-        status = run(s, &runtimes[i], python, dir, &codes, &wrong, ran);
+        const char *profile = ib_profile_name(runtimes[i].profile);
+        const int failed = run(s, &runtimes[i], python, dir, &codes, &wrong, ran, why, &refused);
+        status |= failed;
+        if (failed && !*why)
+            snprintf(why, sizeof why, "it could not be run: standard error says why");
         *different += wrong;
-        if (!status && rows) {
-            struct json_object *j = json_object_new_object();
+        struct json_object *j = rows ? json_object_new_object() : NULL;
+        if (j) {
             json_object_object_add(j, "name", json_object_new_string(runtimes[i].name));
-            json_object_object_add(j, "profile", json_object_new_string(ib_profile_name(runtimes[i].profile)));
+            json_object_object_add(j, "profile", json_object_new_string(profile));
+            json_object_array_add(rows, j);
+        }
+        if (j && failed)
+            json_object_object_add(j, "error", json_object_new_string(why));
+        if (j && !failed) {
             json_object_object_add(j, "ran", json_object_new_string(ran));
             json_object_object_add(j, "codes", json_object_new_int64(codes));
             json_object_object_add(j, "different", json_object_new_int64(wrong));
-            json_object_array_add(rows, j);
         }
-        if (!status)
-            fprintf(rows ? stderr : stdout, "%-28s %-14s %lld output codes, %lld differ (%s)\n", runtimes[i].name, ib_profile_name(runtimes[i].profile),
+        if (!failed)
+            fprintf(rows ? stderr : stdout, "%-28s %-14s %lld output codes, %lld differ (%s)\n", runtimes[i].name, profile,
                     (long long)codes, (long long)wrong, ran);
         fflush(stdout);
     }

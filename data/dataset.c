@@ -15,7 +15,8 @@ static ib_dataset *reserve(const char *file, int64_t n, int64_t c, int64_t h, in
     const int64_t most = (int64_t)1 << 32;
     if (n < 1 || c < 1 || h < 1 || w < 1 || c > 65536 || h > 65536 || w > 65536 || c * h > most / w ||
         n > (read ? most / (c * h * w) : most))
-        return ib_fail_null(IB_EFORMAT, "%s: %lld samples of %lldx%lldx%lld", file, (long long)n, (long long)c, (long long)h, (long long)w);
+        return ib_fail_null(IB_EFORMAT, "%s: %lld samples of %lldx%lldx%lld: from 1 to 65536 of each size are possible, and "
+                            "2^32 values in all", file, (long long)n, (long long)c, (long long)h, (long long)w);
     ib_dataset *d = ib_alloc(sizeof *d);
     if (!d)
         return NULL;

@@ -66,12 +66,16 @@ static ib_status take_input(ib_importer *m, ib_input_info *info)
         return ib_fail(IB_EUNSUPPORTED, "%s: its input '%s' has %zu dimensions, where 4 or 2 can be had", m->path,
                        in->name, shape ? shape->n_dim : 0);
     int64_t d[4] = {1, 1, 1, 1};
-    for (size_t i = 1; i < shape->n_dim; i++)
-        if (!shape->dim[i]->has_dim_value || (d[i] = shape->dim[i]->dim_value) < 1 || d[i] > 1 << 20)
+    for (size_t i = 1; i < shape->n_dim; i++) {
+        if (!shape->dim[i]->has_dim_value)
             return ib_fail(IB_EUNSUPPORTED, "%s: dimension %zu of its input '%s' is not fixed", m->path, i, in->name);
+        if ((d[i] = shape->dim[i]->dim_value) < 1 || d[i] > 1 << 20)
+            return ib_fail(IB_EUNSUPPORTED, "%s: dimension %zu of its input '%s' is %lld, 1 to %d are possible", m->path, i,
+                           in->name, (long long)d[i], 1 << 20);
+    }
     if (shape->n_dim == 4 && d[1] * d[2] * d[3] > 1 << 24)
-        return ib_fail(IB_EUNSUPPORTED, "%s: an input of %lldx%lldx%lld", m->path, (long long)d[1], (long long)d[2],
-                       (long long)d[3]);
+        return ib_fail(IB_EUNSUPPORTED, "%s: an input of %lldx%lldx%lld: 2^24 values are possible", m->path,
+                       (long long)d[1], (long long)d[2], (long long)d[3]);
     m->batch = shape->dim[0]->has_dim_value ? shape->dim[0]->dim_value : 0;
     ib_symbol *s = ib_import_define(m, in->name);
     if (!s)
@@ -80,7 +84,7 @@ static ib_status take_input(ib_importer *m, ib_input_info *info)
     s->ndim = 4;
     memcpy(s->shape, m->input_last ? (int64_t[]){1, d[3], d[1], d[2]} : d, sizeof s->shape);
     s->channels_last = m->input_last;
-    s->last_by = "the input";
+    s->last_by = m->input_by = "the input";
     *info = (ib_input_info){.c = (int)s->shape[1], .h = (int)s->shape[2], .w = (int)s->shape[3], .std = 1};
     if (shape->n_dim == 2) { /* rows: an image of K pixels, taken as a row at once */
         char own[] = "0";
@@ -160,6 +164,10 @@ static ib_layer *build(ib_importer *m)
         if (!t->name || !*t->name || ib_import_find(m, t->name))
             return ib_fail_null(IB_EFORMAT, "%s: constant '%s' has no name or stands twice", m->path,
                                 t->name ? t->name : "");
+        for (size_t j = 0; j < t->n_dims; j++)
+            if (t->dims[j] < 0)
+                return ib_fail_null(IB_EFORMAT, "%s: constant '%s' has a dimension of %lld", m->path, t->name,
+                                    (long long)t->dims[j]);
         ib_symbol *s = ib_import_define(m, t->name);
         if (!s)
             return NULL;
@@ -209,7 +217,7 @@ static ib_layer *attempt(const char *path, const Onnx__ModelProto *model, int in
         m->joined = ib_alloc(m->g->n_node + 1);
         if (m->joined && !ib_import_check_model(m, model))
             net = build(m);
-        *reached = m->at;
+        *reached = m->refuted ? 0 : m->at;
     }
     free_importer(m);
     return net;

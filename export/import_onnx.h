@@ -43,6 +43,8 @@ typedef struct ib_importer {
     int opset;
     int64_t batch;  /* that the input declares; 0: any */
     int input_last; /* the input is taken as N,H,W,C */
+    const char *input_by;  /* what last_by says of such an input */
+    int refuted;           /* a node contradicts that reading */
     ib_symbol *symbols;
     int n_symbols, room;
     ib_text text;

@@ -20,6 +20,7 @@ ib_status ib_import_resolve(ib_importer *m, const ib_onnx_operator *o)
                                     "its input '%s' has the zeroes of Pad '%s' around it, which Conv and AveragePool "
                                     "can take and this cannot",
                                     m->node->input[i], x->pad_by);
+        m->refuted |= !(o->takes & IB_CHANNELS_LAST) && x->channels_last && x->last_by == m->input_by;
         if (!(o->takes & IB_CHANNELS_LAST) && x->channels_last)
             return ib_import_refuse(m,
                                     "its input '%s' is in the order N,H,W,C by %s; put a Transpose to N,C,H,W between",

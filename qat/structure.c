@@ -13,7 +13,8 @@ ib_tensor *ib_plan_trace(ib_layer *net, ib_graph *g)
     if (in->c < 1 || in->h < 1 || in->w < 1)
         return ib_fail_null(IB_ESTATE, "prepare: the network's input is unknown: call ib_layer_set_input() first");
     if (!net->n_all)
-        return ib_fail_null(IB_ESTATE, "prepare: the network has no parameters: call ib_layer_init() first");
+        return ib_fail_null(IB_ESTATE, net->path ? "prepare: the network has no parameters to quantize"
+                                                 : "prepare: the network has no values: call ib_layer_init() first");
     float *zeros = ib_alloc((size_t)in->c * (size_t)in->h * (size_t)in->w * sizeof *zeros);
     if (!zeros)
         return NULL;

@@ -118,4 +118,19 @@ static void the_first_batch_of_calibration_counts(void)
     end();
 }
 
-SUITE("structure", T(other_calls_compute_the_same), T(the_first_batch_of_calibration_counts))
+static void a_network_without_parameters_is_told_so(void)
+{
+    begin_with(IB_SPLIT_TEST, &(ib_loader_opts){.batch = 16});
+    ib_layer *net = ready(ib_sequential(ib_flatten_layer(), ib_relu_layer()));
+    CHECK_ERROR(ib_qat_prepare(net, g, NULL), "no parameters to quantize");
+    ib_layer_free(net);
+    net = ib_sequential(ib_flatten_layer(), ib_linear_layer(64, 10));
+    const ib_input_info info = ib_dataset_info(data);
+    ib_layer_set_input(net, &info);
+    CHECK_ERROR(ib_qat_prepare(net, g, NULL), "ib_layer_init()");
+    ib_layer_free(net);
+    end();
+}
+
+SUITE("structure", T(a_network_without_parameters_is_told_so), T(other_calls_compute_the_same),
+      T(the_first_batch_of_calibration_counts))

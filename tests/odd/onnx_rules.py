@@ -114,16 +114,23 @@ def cases(shop):
     noset = behind_flatten()
     del noset.opset_import[:]
     refused("noset", noset, ["opset"], "no operator set at all")
+    channels = before_flatten(node("Conv", ["q", "k"], ["c"], name="cv"), (4, 6, 6), {"k": weights(4, 2, 3, 3)})
+    channels.graph.node.insert(0, node("Pad", ["image", "p"], ["q"], name="pad_c"))
+    channels.graph.initializer.append(numpy_helper.from_array(np.array([0, 1, 0, 0, 0, 0, 0, 0], np.int64), "p"))
+    refused("padchannels", channels, ["pad_c", "around an image"], "zeroes beside the channels")
     twosets = behind_flatten()
     twosets.opset_import.append(helper.make_opsetid("", 11))
     refused("twosets", twosets, ["17", "11"], "two operator sets")
-    for stem, dims in (("overflow", [1 << 40, 1 << 40]), ("minusdims", [-10, -64])):
+    for stem, dims, word in (
+        ("overflow", [1 << 40, 1 << 40], str(1 << 40)),
+        ("minusdims", [-10, -64], "constant 'w' has a dimension of -10"),
+    ):
         refused(
             stem,
             behind_flatten(
                 inits={"w": TensorProto(name="w", data_type=1, dims=dims, raw_data=weights(10, 64).tobytes())}
             ),
-            [str(dims[1])],
+            [word],
             f"an initializer of {dims[0]} rows",
         )
     refused(

@@ -100,6 +100,11 @@ def option_cases(shop):
                 "quantize plain.h5 --data digits --samples 999999 -o qq.h5",
                 ["samples", "999999"],
             ),
+            (
+                "rules for no layer, told before the data are read",
+                "quantize plain.h5 --data csv:nowhere.csv --rules nobody=w8a8 -o qq.h5",
+                ["nobody"],
+            ),
             ("calibration onto its input", "quantize plain2.h5 --data digits -o plain2.h5", ["plain2.h5"]),
             ("a picture of nothing", "inspect q.h5 --of fc1.weight", ["of"]),
             ("a parameter that is not there", "inspect q.h5 --histogram - --of conv9.weight", ["conv9.weight"]),

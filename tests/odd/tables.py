@@ -75,6 +75,7 @@ def hdf5_cases(shop):
         case("raw_max below a value", ["raw_max"], images=images, labels=labels, attributes={"raw_max": 9}),
         case("raw_max as text", ["raw_max"], images=images, labels=labels, attributes={"raw_max": "many"}),
         case("other names", ["data"], data=images, target=labels),
+        case("samples that are too wide", ["70000", "65536"], images=np.zeros((5, 70000), np.uint8), labels=labels[:5]),
         case("labels by another name", ["'label'"], images=images, label=labels),
         case("a dataset that nothing reads", ["'mask'"], images=images, labels=labels, mask=images),
         case("a set of neither part", ["'valid'"], **{f"{part}/images": images for part in ("train", "test", "valid")}),
