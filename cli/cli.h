@@ -17,12 +17,15 @@ typedef struct command {
 #include "cli/commands.def"
 #undef COMMAND
 
+enum { MOST_OF_DATA = 16 }; /* options that say what data are and how they are read */
+
 /* Options of every command; data and limit of those for small networks. */
 typedef struct common {
     const char *data, *device;
     int threads, json;
     int64_t limit;
     ib_data_opts table; /* how its table or its pictures are read; the schema is the network's */
+    const char *said[MOST_OF_DATA]; /* options of data as they were given, by their row in common_argp; else NULL */
 } common;
 extern const struct argp common_argp; /* a child parser; its input is a common * */
 #define COMMON_CHILD {&common_argp, 0, "Common options:", 100}
@@ -46,11 +49,15 @@ typedef struct session {
     ib_layer *net;
     ib_dataset *train, *test;
     ib_checkpoint c;
+    const char *asked;              /* the model whose data, or as it remembers none the default, were taken, or NULL */
+    struct json_object *remembered; /* the options of data that it remembers, or NULL */
 } session;
 /* Device, threads, graph. 0, or 1 after telling what is wrong. */
 int session_open(session *s, const common *o);
-/* Opens a checkpoint and (data not NULL) the test data that fit it. */
+/* Opens a checkpoint, without data. */
 int session_model(session *s, const common *o, const char *path);
+/* The test data that fit it: those of --data, else those that it remembers, else the digits. */
+int session_test(session *s, common *o, const char *path);
 /* Opens the data as s->test: a part or all of them, which must fit the input and the schema (NULL: none); labels are not looked at. */
 int session_data(session *s, const common *o, const ib_input_info *info, const ib_schema *schema, ib_split split);
 /* Both parts, as s->train and s->test, for a network that is known or (net NULL) to be made. */
@@ -58,6 +65,22 @@ int session_parts(session *s, const common *o, const ib_input_info *net, const i
 /* A network that was imported without a word about its input (std 0) takes what these data hold, as it is, from here on. */
 void session_settle(session *s, const ib_dataset *d);
 void session_close(session *s);
+
+/* ---- what a checkpoint remembers of its data: --data and the options that say how they are read, as they were given;
+ * paths are relative to the working directory. --limit is not remembered, nor is standard input ---- */
+/* Puts it into the checkpoint. 0, or 1 after telling that it does not fit. */
+int remember_data(ib_checkpoint *c, const common *o);
+/* Without --data: fills in what the open model at `path` remembers, where the command line says nothing else;
+ * `otherwise` (NULL: refused) where it remembers nothing. 0, or the exit status after telling. */
+int recall_data(session *s, common *o, const char *path, const char *otherwise);
+/* "csv:wine.csv --label quality", to be given to free(), or NULL where nothing is remembered. */
+char *remembered_text(const ib_checkpoint *c);
+/* The same as an object of options, or NULL. */
+struct json_object *remembered_json(const ib_checkpoint *c);
+/* complain() about data that could not be opened, with where they were named. */
+int complain_of_data(const session *s, const common *o);
+/* 1 after telling of an option of tables where no data are read. */
+int refuse_table(const common *o);
 
 /* "isobit: <ib_error()>" on stderr; returns 1, the exit status. */
 int complain(void);

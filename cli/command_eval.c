@@ -1,17 +1,22 @@
 /* command_eval.c - isobit eval. */
+#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "cli/engine.h"
+#include "cli/answers.h"
 
 typedef struct eval_options {
     common common;
     const char *model, *engine;
+    int confusion;
 } eval_options;
+
+enum { K_CONFUSION = 1 };
 
 static const struct argp_option options[] = {
     {"engine", 'e', "NAME", 0, "float: before quantization; qat: the training forward; integer: the lowered program (default: integer, float for a float model)", 0},
+    {"confusion", K_CONFUSION, NULL, 0,
+     "which classes are taken for which: a table, or of more than fit the terminal the most frequent ones", 0},
     {0},
 };
 
@@ -25,72 +30,83 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'e':
         o->engine = arg;
         return 0;
+    case K_CONFUSION:
+        o->confusion = 1;
+        return 0;
     }
     return model_argument(key, arg, state, &o->model);
 }
 
-/* The integer runtime over the test data. */
-static int run_program(session *s, engine *e, double *accuracy)
+static struct json_object *json(const eval_options *o, const session *s, const engine *e, const answers *a, double time)
 {
-    ib_loader *l = ib_loader_new(s->test, &e->input, &(ib_loader_opts){.batch = (int)e->batch});
-    int64_t right = 0;
-    int status = l ? 0 : complain();
-    ib_batch b;
-    progress p;
-    progress_start(&p, "test", 0);
-    int64_t seen = 0;
-    while (!status && ib_loader_next(l, &b)) {
-        const float *y = engine_run(e, &b);
-        if (!y)
-            status = complain();
-        for (int i = 0; i < b.n && !status; i++)
-            right += best_class(y + i * e->size, e->size) == b.y[i];
-        progress_show(&p, seen += b.n, ib_dataset_count(s->test), "samples");
+    struct json_object *j = json_object_new_object();
+    json_object_object_add(j, "model", json_object_new_string(s->net ? session_title(s) : o->model));
+    json_object_object_add(j, "engine", json_object_new_string(e->name));
+    const ib_phase phase = s->net ? ib_qat_phase(s->net) : IB_EXPORTED;
+    json_object_object_add(j, "phase", json_object_new_string(ib_phase_name(phase)));
+    json_object_object_add(j, "data", json_object_new_string(o->common.data));
+    json_object_object_add(j, "samples", json_object_new_int64(a->n));
+    json_object_object_add(j, "accuracy", json_object_new_double(answers_accuracy(a)));
+    if (!e->program)
+        json_object_object_add(j, "loss", isfinite(a->loss) ? json_object_new_double(a->loss) : NULL);
+    classes_json(e->schema, j);
+    by_class_json(a, j);
+    json_object_object_add(j, "seconds", json_object_new_double(time));
+    return j;
+}
+
+static int report(const eval_options *o, const session *s, const engine *e, const answers *a, double time)
+{
+    int status = o->confusion && o->common.json && refuse_confusion(a) ? 1 : 0;
+    if (!status && o->common.json) {
+        struct json_object *j = json(o, s, e, a, time);
+        status = o->confusion && confusion_json(a, j);
+        print_json(j);
+    } else if (!status) {
+        printf("%s, %s engine, %s: accuracy %.2f %% of %lld samples, balanced %.2f %%, %.0f samples/s\n\n",
+               s->net ? session_title(s) : o->model, e->name, o->common.data, 100 * answers_accuracy(a), (long long)a->n,
+               100 * answers_balanced(a), (double)a->n / time);
+        print_by_class(a);
+        printf("%s", o->confusion ? "\n" : "");
+        status = o->confusion && print_confusion(a);
     }
-    progress_end(&p);
-    if (!status && ib_loader_status(l))
-        status = complain();
-    *accuracy = (double)right / (double)ib_dataset_count(s->test);
-    ib_loader_free(l);
     return status;
 }
 
 int command_eval(int argc, char **argv)
 {
     static const struct argp_child children[] = {COMMON_CHILD, {0}};
-    const struct argp argp = {options, parse, "MODEL.h5",
-                              "Measures a model, or a program that `isobit export --to hdf5` wrote, on the\ntest part of the data.\vExample:\n  isobit eval lenet.h5 --data idx:data/mnist --engine integer\n"
-                              "JSON keys: model, engine, phase, samples, accuracy, loss (not for integer), classes (where they have names), seconds.", children, NULL, NULL};
-    eval_options o = {.common = {.data = "digits"}};
+    static const char doc[] =
+        "Measures a model, or a program that `isobit export --to hdf5` wrote, on the test part of the data: accuracy, and of "
+        "each class recall (of its samples, those that are found), precision (of what is taken for it, what it is) and F1, "
+        "their harmonic mean 2 r p / (r + p). Balanced accuracy is the mean recall of the classes that have samples.\v"
+        "Examples:\n"
+        "  isobit eval lenet.h5 --data idx:data/mnist --engine integer\n"
+        "  isobit eval lenet.h5 --confusion\n"
+        "Without --data a checkpoint is measured on the data that it was trained on, with the --label, --test-share and so "
+        "on of that training, unless others are given: relative paths are taken from the working directory. --limit is not "
+        "remembered. Exported programs remember no data. What remembers none is measured on the digits.\n"
+        "JSON keys: model, engine, phase, data, samples, accuracy, loss (not for integer), classes (where they have names), "
+        "balanced_accuracy, by_class[]: class, recall, precision, f1 (null: shares of nothing), samples; confusion[label][answer] (with --confusion), "
+        "seconds.";
+    const struct argp argp = {options, parse, "MODEL.h5", doc, children, NULL, NULL};
+    eval_options o = {0};
     session s = {0};
     engine e = {0};
-    double accuracy = 0, loss = 0;
+    answers a = {0};
     parse_options(&argp, argc, argv, &o);
-    int status = engine_open(&e, &s, &o.common, o.model, o.engine, 100);
+    int status = engine_open(&e, &s, &o.common, o.model, o.engine, 200);
+    if (!status)
+        status = recall_data(&s, &o.common, o.model, "digits");
     if (!status)
         status = session_data(&s, &o.common, &e.input, e.schema, IB_SPLIT_TEST) || need_labels(&s, &e);
     if (!status) {
         const double start = seconds();
-        status = e.program ? run_program(&s, &e, &accuracy) : evaluate(&s, s.test, !strcmp(e.name, "float"), &accuracy, &loss);
-        if (!status && o.common.json) {
-            struct json_object *j = json_object_new_object();
-            json_object_object_add(j, "model", json_object_new_string(s.net ? session_title(&s) : o.model));
-            json_object_object_add(j, "engine", json_object_new_string(e.name));
-            json_object_object_add(j, "phase", json_object_new_string(ib_phase_name(s.net ? ib_qat_phase(s.net) : IB_EXPORTED)));
-            json_object_object_add(j, "samples", json_object_new_int64(ib_dataset_count(s.test)));
-            json_object_object_add(j, "accuracy", json_object_new_double(accuracy));
-            if (!e.program)
-                json_object_object_add(j, "loss", json_object_new_double(loss));
-            classes_json(e.schema, j);
-            json_object_object_add(j, "seconds", json_object_new_double(seconds() - start));
-            print_json(j);
-        } else if (!status) {
-            printf("%s, %s engine: accuracy %.2f %% of %lld samples, %.0f samples/s", s.net ? session_title(&s) : o.model, e.name, 100 * accuracy,
-                   (long long)ib_dataset_count(s.test), (double)ib_dataset_count(s.test) / (seconds() - start));
-            print_classes("; classes ", e.schema);
-            printf("\n");
-        }
+        status = answers_measure(&a, &e);
+        if (!status)
+            status = report(&o, &s, &e, &a, seconds() - start);
     }
+    answers_free(&a);
     engine_close(&e);
     session_close(&s);
     return status;

@@ -139,7 +139,7 @@ static void report_text(const ib_program *p, const export_options *o, const char
         printf("written: %s\n", o->out);
 }
 
-/* Self-test samples: codes of the first of the test data; without --data of the digits, if they fit, or none. */
+/* Self-test samples: codes of the first of the test data; of the digits, if they fit, where neither data nor a number is asked for. */
 static int test_vectors(session *s, ib_program *p, const export_options *o, int64_t *n, int8_t **codes)
 {
     ib_batch b;
@@ -149,7 +149,7 @@ static int test_vectors(session *s, ib_program *p, const export_options *o, int6
             return complain();
         if (ib_dataset_check(s->test, ib_layer_input(s->net))) {
             *n = 0;
-            return refuse_alone("vectors", o->vectors > 0 ? o : NULL, "--data: the digits do not fit this model");
+            return 0;
         }
     }
     if (*n && refuse_more("vectors", o->vectors, "test samples", ib_dataset_count(s->test)))
@@ -196,11 +196,18 @@ int command_export(int argc, char **argv)
     if (strcmp(o.to, "c") && (refuse_alone("vectors", o.vectors >= 0 ? &o : NULL, "--to c") ||
                               refuse_alone("data", o.common.data, "--to c")))
         return 2;
-    if (!o.common.data && refuse_alone("limit", o.common.limit ? &o : NULL, "--data"))
+    if (!o.common.data && o.vectors <= 0 && refuse_alone("limit", o.common.limit ? &o : NULL, "--data"))
         return 2;
     if (strcmp(o.to, "c") ? refuse_nowhere("-o", o.out) : refuse_no_folder("-o", o.out))
         return 1;
+    const int has_data = o.common.data || (o.vectors > 0 && !strcmp(o.to, "c"));
+    if (!has_data && refuse_table(&o.common))
+        return 2;
     int status = session_model(&s, &o.common, o.model);
+    if (!status && has_data)
+        status = session_test(&s, &o.common, o.model);
+    if (!status && has_data && refuse_onto_data("-o", o.out, o.common.data))
+        status = 2;
     if (!status && ib_qat_phase(s.net) == IB_FLOAT)
         status = fprintf(stderr, "isobit: %s: was trained in float: train with --qat to get integers\n", o.model) > 0;
     if (!status && o.profile >= 0 && ib_qat_set_profile(s.net, (ib_profile)o.profile))

@@ -62,7 +62,7 @@ static int refuse(const inspect_options *o)
 {
     static const char outputs[] = "--histogram and --of act:LAYER, which alone looks at data";
     if ((!o->histogram && refuse_alone("of", o->parameter, "--histogram")) ||
-        (!shows_outputs(o) && (refuse_alone("data", o->common.data, outputs) ||
+        (!shows_outputs(o) && (refuse_alone("data", o->common.data, outputs) || refuse_table(&o->common) ||
                                refuse_alone("limit", o->common.limit ? o : NULL, outputs))) ||
         ((o->curves || o->histogram) && refuse_alone("json", o->common.json ? o : NULL, "the text: a picture is no JSON")) ||
         refuse_onto("--histogram", o->histogram, "the file of --curves", o->curves) ||
@@ -121,6 +121,9 @@ static void print_text(const session *s)
     }
     if (ib_layer_schema(s->net) && ib_schema_of(ib_layer_schema(s->net))->n_columns)
         print_columns(ib_schema_of(ib_layer_schema(s->net)));
+    char *data = remembered_text(&s->c);
+    printf("data: %s\n", data ? data : "not remembered");
+    free(data);
     printf("settings: %s\n\n", s->c.notes);
     printf("%-36s %-16s %12s %12s\n", "parameter", "shape", "least", "largest");
     for (int i = 0; i < ib_param_count(s->net); i++) {
@@ -162,6 +165,7 @@ static struct json_object *json(const session *s)
     json_object_object_add(j, "epoch", json_object_new_int64(s->c.epoch));
     json_object_object_add(j, "steps", json_object_new_int64(s->c.total_steps));
     json_object_object_add(j, "seed", json_object_new_int64((int64_t)s->c.seed));
+    json_object_object_add(j, "data", remembered_json(&s->c));
     json_object_object_add(j, "settings", json_object_new_string(s->c.notes));
     for (int i = 0; i < ib_param_count(s->net); i++) {
         ib_tensor *t = ib_param_at(s->net, i);
@@ -312,7 +316,7 @@ int command_inspect(int argc, char **argv)
                               "Shows what a checkpoint, a GGUF or safetensors file, or a Hugging Face or PEFT folder holds.\vExamples:\n  isobit inspect lenet.h5\n  isobit inspect SmolLM2.gguf\n  isobit inspect lenet.h5 --curves curves.svg\n"
                               "  isobit inspect a.h5 b.h5 c.h5 --curves beside.svg\n"
                               "  isobit inspect lenet.h5 --histogram - --of conv1.conv.weight\n  isobit inspect lenet.h5 --histogram a.png --of act:conv1.conv\n"
-                              "JSON keys: model, phase, epoch, steps, seed, settings, parameters[]: name, shape, trainable; layers[]: name, form, weight_bits, "
+                              "JSON keys: model, phase, epoch, steps, seed, data (the options that the model remembers, or null), settings, parameters[]: name, shape, trainable; layers[]: name, form, weight_bits, "
                               "act_bits, observer, scale, zero_point; schema: task, label, columns[], classes[] (of a model of a table); of language models: metadata, tensors[]: name, type, shape, bytes; elements, bytes.", children, NULL, NULL};
     inspect_options o = {0};
     session s = {0};
@@ -335,9 +339,9 @@ int command_inspect(int argc, char **argv)
     const char *model = o.models[0];
     if (is_language_file(model))
         return inspect_file(model, o.common.json);
-    if (shows_outputs(&o) && !o.common.data)
-        o.common.data = "digits";
     status = session_model(&s, &o.common, model);
+    if (!status && shows_outputs(&o))
+        status = session_test(&s, &o.common, model);
     if (!status && o.curves)
         status = plot_curves(o.curves, &(run){model, &s.c}, 1);
     if (!status && o.histogram)

@@ -157,8 +157,6 @@ int command_predict(int argc, char **argv)
     engine e = {0};
     static prediction p; /* its buffer is too large for a stack */
     parse_options(&argp, argc, argv, &o);
-    if (!o.common.data)
-        return fprintf(stderr, "isobit: predict needs --data SPEC\n"), 2;
     if (refuse_onto("-o", o.out, "the model itself", o.model) || refuse_onto_data("-o", o.out, o.common.data))
         return 2;
     if (refuse_nowhere("-o", o.out))
@@ -175,6 +173,10 @@ int command_predict(int argc, char **argv)
         e.input.std = 1;
         e.input.raw_max = 0;
     }
+    if (!status)
+        status = recall_data(&s, &o.common, o.model, NULL);
+    if (!status && refuse_onto_data("-o", o.out, o.common.data))
+        status = 2;
     if (!status)
         status = session_data(&s, &o.common, &e.input, o.normalized ? NULL : e.schema, o.split) || describe(&o, &e, &p) || predict(&o, &e, &p);
     if (!status && o.common.json && o.out)

@@ -116,7 +116,7 @@ int command_quantize(int argc, char **argv)
                               NULL,
                               NULL};
     quantize_options o = {
-        .common = {.data = "digits"}, .qat = "w8a8", .quant = {.observer = "mse"}};
+        .qat = "w8a8", .quant = {.observer = "mse"}};
     session s = {0};
     fidelity f = {0};
     parse_options(&argp, argc, argv, &o);
@@ -134,16 +134,19 @@ int command_quantize(int argc, char **argv)
         return 2;
     if (ib_qat_bits_parse(o.qat, &o.quant))
         return complain(), 2;
-    common no_data = o.common;
-    no_data.data = NULL;
-    no_data.table = (ib_data_opts){0};
-    int status = session_model(&s, &no_data, o.model);
+    int status = session_model(&s, &o.common, o.model);
     if (!status && ib_qat_phase(s.net) != IB_FLOAT)
         status = fprintf(stderr, "isobit: %s: is quantized already\n", o.model) != 0;
     if (!status)
         status = ib_qat_check(s.net, s.g, &o.quant) ? complain() : 0;
     if (!status)
+        status = recall_data(&s, &o.common, o.model, "digits");
+    if (!status && refuse_onto_data("-o", o.out, o.common.data))
+        status = 2;
+    if (!status)
         status = session_parts(&s, &o.common, ib_layer_input(s.net), ib_layer_schema(s.net));
+    if (!status && !*s.c.data)
+        status = remember_data(&s.c, &o.common);
     if (!status)
         session_settle(&s, s.train);
     if (!status)

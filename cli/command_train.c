@@ -35,7 +35,9 @@ static int is_quantized(const training *t)
 /* Both parts, for the network that training begins with or, net NULL, one that is to be made. How long a table is trained depends on it. */
 static int open_data(training *t, const ib_layer *net)
 {
-    const int status = session_parts(&t->s, &t->o.common, net ? ib_layer_input(net) : NULL, net ? ib_layer_schema(net) : NULL);
+    int status = recall_data(&t->s, &t->o.common, t->o.init, "digits");
+    if (!status)
+        status = train_options_onto_data(&t->o) ? 2 : session_parts(&t->s, &t->o.common, net ? ib_layer_input(net) : NULL, net ? ib_layer_schema(net) : NULL);
     return status ? status : train_options_complete(&t->o, is_table(&t->s) ? ib_dataset_count(t->s.train) : 0);
 }
 
@@ -44,25 +46,24 @@ static int open_network(training *t)
     session *s = &t->s;
     const train_options *o = &t->o;
     ib_input_info in;
+    int status;
     if (o->init) {
-        ib_checkpoint c;
-        if (!(s->net = ib_checkpoint_open(o->init, s->g, &c)))
+        if (!(s->net = ib_checkpoint_open(o->init, s->g, &s->c)))
             return complain();
-        ib_checkpoint_release(&c);
         if (ib_qat_phase(s->net) != IB_FLOAT)
             return fprintf(stderr, "isobit: %s: is quantized already: begin with the float checkpoint\n", o->init), 1;
-        const int status = open_data(t, s->net);
-        if (status)
+        if ((status = open_data(t, s->net)))
             return status;
         session_settle(s, s->train);
         in = *ib_layer_input(s->net);
         if (ib_dataset_check_labels(s->train, &in))
             return complain();
-        snprintf(t->model, sizeof t->model, "%s", c.model);
+        snprintf(t->model, sizeof t->model, "%s", s->c.model);
+        ib_checkpoint_release(&s->c);
+        s->c = (ib_checkpoint){0};
     } else {
         snprintf(t->model, sizeof t->model, "%s", o->model);
-        const int status = open_data(t, NULL);
-        if (status)
+        if ((status = open_data(t, NULL)))
             return status;
         in = ib_dataset_info(s->train);
         if (ib_dataset_check_labels(s->train, &in))
@@ -144,6 +145,8 @@ static int open_checkpoint(training *t)
         snprintf(c->model, sizeof c->model, "%s", t->model);
         memcpy(c->notes, text, sizeof text);
         c->seed = (uint64_t)t->o.seed;
+        if (remember_data(c, &t->o.common))
+            return 1;
     }
     t->first_step = c->total_steps;
     return 0;
@@ -367,10 +370,8 @@ static int train(training *t)
                ib_layer_input(t->s.net)->h, ib_layer_input(t->s.net)->w, ib_device_name(t->s.dev), ib_threads(), ib_threads() > 1 ? "s" : "");
     while (t->s.c.epoch < t->o.epochs && !status) {
         status = run_epoch(t, &p);
-        if (!status && interrupted && t->s.c.epoch < t->o.epochs)
-            status = -1;
-        if (!status && (t->s.c.epoch < t->o.epochs))
-            status = save(t, t->o.out);
+        if (!status && t->s.c.epoch < t->o.epochs)
+            status = interrupted ? -1 : save(t, t->o.out);
     }
     progress_end(&p);
     if (status < 0) {
@@ -389,7 +390,7 @@ int command_train(int argc, char **argv)
     int status = train_options_parse(&t.o, argc, argv);
     if (status)
         return status;
-    status = session_open(&t.s, &t.o.common) || open_network(&t);
+    status = session_open(&t.s, &t.o.common) ? 1 : open_network(&t);
     if (!status) {
         open_schedules(&t);
         status = open_checkpoint(&t);

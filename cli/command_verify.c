@@ -93,7 +93,7 @@ int command_verify(int argc, char **argv)
                               "codes); runtimes[]: name, profile, ran (version and processor), codes, different, or in "
                               "place of these three error, where it could not be compared.",
                               children, NULL, NULL};
-    verify_options o = {.common = {.data = "digits"}};
+    verify_options o = {0};
     session s = {0};
     progress p;
     ib_verify_report r = {0};
@@ -105,6 +105,8 @@ int command_verify(int argc, char **argv)
     int status = session_model(&s, &o.common, o.model);
     if (!status && ib_qat_phase(s.net) == IB_FLOAT)
         status = fprintf(stderr, "isobit: %s: was trained in float: there are no integers to verify\n", o.model) > 0;
+    if (!status)
+        status = session_test(&s, &o.common, o.model);
     if (!status) {
         progress_start(&p, "verify", 0);
         o.v.progress = show;

@@ -90,10 +90,7 @@ int engine_open(engine *e, session *s, const common *o, const char *path, const 
         return complain();
     if (e->program && name && strcmp(name, "integer"))
         return fprintf(stderr, "isobit: %s: is an integer program, which --engine %s cannot run\n", path, name), 2;
-    common no_data = *o;
-    no_data.data = NULL;
-    no_data.table = (ib_data_opts){0};
-    int status = e->program ? session_open(s, o) : session_model(s, &no_data, path);
+    int status = e->program ? session_open(s, o) : session_model(s, o, path);
     if (status)
         return status;
     const int is_float = s->net && ib_qat_phase(s->net) == IB_FLOAT;

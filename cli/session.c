@@ -44,7 +44,8 @@ const struct argp machine_argp = {machine_options, parse_machine, NULL, NULL, NU
 
 static const struct argp_option options[] = {
     {"data", KEY_DATA, "SPEC", 0,
-     "digits (default), idx:DIR, images:DIR, hdf5:FILE, csv:FILE[:CxHxW], npy:FILE or f32:FILE[:CxHxW]", 0},
+     "digits, idx:DIR, images:DIR, hdf5:FILE, csv:FILE[:CxHxW], npy:FILE or f32:FILE[:CxHxW] (default: what the model "
+     "remembers, else digits)", 0},
     {"limit", KEY_LIMIT, "N", 0, "use the first N samples of each data set", 0},
     {"input", KEY_INPUT, "CxHxW", 0,
      "of pictures in folders: resize and crop them to this (default: the size that all have, or the model's)", 0},
@@ -56,10 +57,15 @@ static const struct argp_option options[] = {
     {0},
 };
 
+_Static_assert(sizeof options / sizeof *options <= MOST_OF_DATA + 1, "a row for each, besides the last");
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     common *o = state->input;
     int64_t n, shape[3];
+    for (int i = 0; options[i].name; i++)
+        if (options[i].key == key)
+            o->said[i] = arg;
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = o;
@@ -201,7 +207,7 @@ int session_data(session *s, const common *o, const ib_input_info *info, const i
     ib_data_opts opts = o->table;
     opts.schema = schema;
     if (!(s->test = ib_dataset_open_with(o->data, split, info, &opts)) || ib_dataset_check_input(s->test, info))
-        return complain();
+        return complain_of_data(s, o);
     tell_note(s->test);
     ib_dataset_limit(s->test, o->limit);
     return 0;
@@ -213,7 +219,7 @@ int session_parts(session *s, const common *o, const ib_input_info *net, const i
     opts.schema = schema;
     if (ib_dataset_open_parts(o->data, net, &opts, &s->train, &s->test) ||
         (net && (ib_dataset_check_input(s->test, net) || ib_dataset_check_input(s->train, net))))
-        return complain();
+        return complain_of_data(s, o);
     tell_note(s->train);
     ib_dataset_limit(s->train, o->limit);
     ib_dataset_limit(s->test, o->limit);
@@ -231,8 +237,7 @@ void session_settle(session *s, const ib_dataset *d)
     ib_layer_set_input(s->net, &in);
 }
 
-/* 1 after telling that there is no table to read in the way that was asked for. */
-static int refuse_table(const common *o)
+int refuse_table(const common *o)
 {
     const ib_data_opts *t = &o->table;
     return !o->data &&
@@ -245,13 +250,15 @@ static int refuse_table(const common *o)
 
 int session_model(session *s, const common *o, const char *path)
 {
-    if (refuse_table(o))
-        return 2;
     if (session_open(s, o))
         return 1;
-    if (!(s->net = ib_checkpoint_open(path, s->g, &s->c)))
-        return complain();
-    return o->data ? session_data(s, o, ib_layer_input(s->net), ib_layer_schema(s->net), IB_SPLIT_TEST) : 0;
+    return (s->net = ib_checkpoint_open(path, s->g, &s->c)) ? 0 : complain();
+}
+
+int session_test(session *s, common *o, const char *path)
+{
+    const int status = recall_data(s, o, path, "digits");
+    return status ? status : session_data(s, o, ib_layer_input(s->net), ib_layer_schema(s->net), IB_SPLIT_TEST);
 }
 
 void session_close(session *s)
@@ -262,4 +269,5 @@ void session_close(session *s)
     ib_graph_free(s->g);
     ib_device_close(s->dev);
     ib_checkpoint_release(&s->c);
+    json_object_put(s->remembered);
 }

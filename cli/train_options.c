@@ -168,20 +168,27 @@ static int writes_over(const train_options *o)
         for (int k = 0; k < i; k++)
             if (refuse_onto(files[i].option, files[i].file, files[k].what, files[k].file))
                 return 1;
-        if (refuse_onto(files[i].option, files[i].file, "the file of --init", o->init) ||
-            refuse_onto_data(files[i].option, files[i].file, o->common.data))
+        if (refuse_onto(files[i].option, files[i].file, "the file of --init", o->init))
             return 1;
     }
     return 0;
+}
+
+int train_options_onto_data(const train_options *o)
+{
+    return refuse_onto_data("-o", o->out, o->common.data) || refuse_onto_data("--best", o->best, o->common.data) ||
+           refuse_onto_data("--plot", o->plot, o->common.data);
 }
 
 int train_options_parse(train_options *o, int argc, char **argv)
 {
     static const struct argp_child children[] = {COMMON_CHILD, {0}};
     const struct argp argp = {options, parse, NULL, doc, children, NULL, NULL};
-    *o = (train_options){.common = {.data = "digits"}, .model = "mlp", .qat = "none", .optimizer = "adamw", .qat_from = -1, .seed = 1,
+    *o = (train_options){.model = "mlp", .qat = "none", .optimizer = "adamw", .qat_from = -1, .seed = 1,
                          .calibrate = 20, .momentum = 0.9, .decay = -1, .schedule = IB_COSINE};
     parse_options(&argp, argc, argv, o);
+    if (!o->init && !o->common.data)
+        o->common.data = "digits";
     if (!o->out)
         return fprintf(stderr, "isobit: train needs -o FILE, the checkpoint to write\n"), 2;
     if (writes_over(o) || refuse_repeated("--rules", o->quant.rules, " ,"))
@@ -195,7 +202,7 @@ int train_options_parse(train_options *o, int argc, char **argv)
         return fprintf(stderr, "isobit: --optim '%s': adamw and sgd are possible\n", o->optimizer), 2;
     if (has_idle(o))
         return 2;
-    return strncmp(o->common.data, "csv:", 4) ? train_options_complete(o, 0) : 0;
+    return o->common.data && strncmp(o->common.data, "csv:", 4) ? train_options_complete(o, 0) : 0;
 }
 
 /* Epochs and batches that suit small tables: as many steps as it takes, whatever the number of rows. */

@@ -1,5 +1,6 @@
 /* checkpoint.c - everything that training needs to go on, in HDF5:
- *   /            attributes: format, version, model, notes, seed, epoch, step, ..., input, phase, quantization
+ *   /            attributes: format, version, model, notes, seed, epoch, step, ..., input, phase, quantization;
+ *                data, where they are known
  *   /params      one dataset a parameter or buffer
  *   /optim       per parameter a group with its states and its number of steps
  *   /qat         per quantizer: range, number of batches seen, scale, zero point
@@ -41,7 +42,7 @@ static int write_header(hid_t f, const ib_layer *net, const ib_checkpoint *c)
            ib_h5_set(f, "phase", H5T_NATIVE_INT, 1, &phase) || ib_h5_set(f, "input", H5T_NATIVE_INT, 5, input) ||
            ib_h5_set(f, "normalization", H5T_NATIVE_FLOAT, 2, norm) ||
            (net->text && ib_h5_write(f, "network", H5T_NATIVE_CHAR, 1, (int64_t[]){(int64_t)strlen(net->text)}, net->text)) ||
-           ib_schema_write(f, net->schema) ||
+           ib_schema_write(f, net->schema) || (*c->data && ib_h5_set_text(f, "data", c->data)) ||
            (c->n_history && ib_h5_write(f, "history", H5T_NATIVE_FLOAT, 2, (int64_t[]){c->n_history, IB_HISTORY}, c->history)) ||
            (c->n_history && c->measures && ib_h5_write(f, "measures", H5T_NATIVE_FLOAT, 2, (int64_t[]){c->n_history, IB_MEASURES}, c->measures)) ||
            (c->step && ib_h5_set(f, "right", H5T_NATIVE_INT64, 1, &c->right));
@@ -116,6 +117,7 @@ ib_status ib_checkpoint_save(const char *path, const ib_layer *net, const ib_opt
     IB_TAKE(opt, !opt || opt->net == net, "is %s", "of another network");
     IB_TAKE(c->model, memchr(c->model, 0, sizeof c->model), "has no 0 within its %zu bytes", sizeof c->model);
     IB_TAKE(c->notes, memchr(c->notes, 0, sizeof c->notes), "has no 0 within its %zu bytes", sizeof c->notes);
+    IB_TAKE(c->data, memchr(c->data, 0, sizeof c->data), "has no 0 within its %zu bytes", sizeof c->data);
     IB_TAKE(c->n_history, c->n_history >= 0, "is %lld", (long long)c->n_history);
     IB_TAKE(c->history, c->history || !c->n_history, "is NULL, but n_history is %lld", (long long)c->n_history);
     const hid_t f = ib_h5_create();
@@ -147,6 +149,7 @@ static int read_header(hid_t f, ib_checkpoint *c, ib_input_info *in, int *phase)
         goto fail;
     }
     TRY(ib_h5_get_text(f, "model", c->model, sizeof c->model) || ib_h5_get_text(f, "notes", c->notes, sizeof c->notes));
+    TRY(H5Aexists(f, "data") > 0 && ib_h5_get_text(f, "data", c->data, sizeof c->data));
     TRY(ib_h5_get(f, "seed", H5T_NATIVE_UINT64, 1, &c->seed) || ib_h5_get(f, "place", H5T_NATIVE_INT64, 3, place));
     TRY(ib_h5_get(f, "best", H5T_NATIVE_DOUBLE, 2, best) || ib_h5_get(f, "state", H5T_NATIVE_DOUBLE, 8, c->state));
     TRY(ib_h5_get(f, "phase", H5T_NATIVE_INT, 1, phase) || ib_h5_get(f, "input", H5T_NATIVE_INT, 5, input));

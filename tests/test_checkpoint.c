@@ -246,6 +246,44 @@ static void a_file_builds_its_network(void)
 }
 
 /* What bins held is not in the file: calibration begins anew, and is asked for. */
+static int holds(const char *file, const char *text)
+{
+    size_t size;
+    unsigned char *bytes = ib_file_read(file, &size);
+    int found = 0;
+    for (size_t i = 0; bytes && i + strlen(text) <= size && !found; i++)
+        found = !memcmp(bytes + i, text, strlen(text));
+    ib_free(bytes);
+    return found;
+}
+
+/* A file tells of its data where its writer knows them; what is not known leaves no byte. */
+static void what_data_are_called_comes_back(void)
+{
+    static const char named[] = "{\"data\":\"csv:a b\\\"c\\\\.csv\",\"label\":\"G\xc3\xbcte\"}";
+    begin();
+    run r = start(0);
+    ib_checkpoint back;
+    char long_one[sizeof back.data];
+    memset(long_one, 'x', sizeof long_one);
+    long_one[sizeof long_one - 1] = 0;
+    REQUIRE(!ib_checkpoint_save(path, r.net, r.opt, &r.c));
+    CHECK(!holds(path, "data")); /* as it was before there was such an attribute */
+    for (const char *const *text = (const char *const[]){named, long_one, "", NULL}; *text; text++) {
+        snprintf(r.c.data, sizeof r.c.data, "%s", *text);
+        REQUIRE(!ib_checkpoint_save(other, r.net, r.opt, &r.c));
+        REQUIRE(!ib_checkpoint_peek(other, &back));
+        CHECK(!strcmp(back.data, *text));
+        ib_checkpoint_release(&back);
+        REQUIRE(!ib_checkpoint_restore(other, r.net, g, r.opt, &back));
+        CHECK(!strcmp(back.data, *text));
+        ib_checkpoint_release(&back);
+        CHECK(same_file(path, other) == !**text);
+    }
+    stop(&r);
+    end();
+}
+
 static void calibration_begins_anew(void)
 {
     begin();
@@ -269,4 +307,4 @@ static void calibration_begins_anew(void)
 }
 
 SUITE("checkpoint", T(calibration_begins_anew), T(a_resumed_run_ends_in_the_same_bytes), T(saving_twice_gives_equal_bytes), T(damage_is_refused),
-      T(a_failed_write_leaves_the_old_file), T(a_file_builds_its_network))
+      T(a_failed_write_leaves_the_old_file), T(a_file_builds_its_network), T(what_data_are_called_comes_back))

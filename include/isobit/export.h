@@ -127,6 +127,7 @@ enum { IB_MEASURES = 2 }; /* training accuracy, test loss; NAN: not known */
 typedef struct ib_checkpoint {
     char model[32];      /* ends in a 0; "" for a network of your own */
     char notes[1024];    /* ends in a 0; free text: the command's settings */
+    char data[2048];     /* ends in a 0; what it was trained on, as options of the command in JSON; "": not known */
     uint64_t seed;
     int64_t epoch, step; /* next epoch, and next batch in it */
     int64_t total_steps; /* optimizer steps taken */
