@@ -42,6 +42,8 @@ int64_t *confusion_count(const answers *a);
  * confusions, which is said. */
 int print_confusion(const answers *a);
 int confusion_json(const answers *a, struct json_object *o);
+/* A picture of it; 0, or 1 after telling. */
+int plot_confusion(const char *path, const answers *a);
 
 /* Text of `width` columns on the screen: filled up with blanks, or cut; control characters are blanks. `right`: to
  * the right. */

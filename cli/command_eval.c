@@ -4,10 +4,11 @@
 #include <string.h>
 
 #include "cli/answers.h"
+#include "cli/plot.h"
 
 typedef struct eval_options {
     common common;
-    const char *model, *engine;
+    const char *model, *engine, *out;
     int confusion;
 } eval_options;
 
@@ -17,6 +18,7 @@ static const struct argp_option options[] = {
     {"engine", 'e', "NAME", 0, "float: before quantization; qat: the training forward; integer: the lowered program (default: integer, float for a float model)", 0},
     {"confusion", K_CONFUSION, NULL, 0,
      "which classes are taken for which: a table, or of more than fit the terminal the most frequent ones", 0},
+    {"output", 'o', "FILE", 0, "with --confusion: a picture instead, .svg or .png", 0},
     {0},
 };
 
@@ -29,6 +31,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case 'e':
         o->engine = arg;
+        return 0;
+    case 'o':
+        o->out = arg;
         return 0;
     case K_CONFUSION:
         o->confusion = 1;
@@ -57,7 +62,7 @@ static struct json_object *json(const eval_options *o, const session *s, const e
 
 static int report(const eval_options *o, const session *s, const engine *e, const answers *a, double time)
 {
-    int status = o->confusion && o->common.json && refuse_confusion(a) ? 1 : 0;
+    int status = o->confusion && (o->common.json || o->out) && refuse_confusion(a) ? 1 : 0;
     if (!status && o->common.json) {
         struct json_object *j = json(o, s, e, a, time);
         status = o->confusion && confusion_json(a, j);
@@ -67,10 +72,10 @@ static int report(const eval_options *o, const session *s, const engine *e, cons
                s->net ? session_title(s) : o->model, e->name, o->common.data, 100 * answers_accuracy(a), (long long)a->n,
                100 * answers_balanced(a), (double)a->n / time);
         print_by_class(a);
-        printf("%s", o->confusion ? "\n" : "");
-        status = o->confusion && print_confusion(a);
+        printf("%s", o->confusion && !o->out ? "\n" : "");
+        status = o->confusion && !o->out && print_confusion(a);
     }
-    return status;
+    return status || (o->out && plot_confusion(o->out, a));
 }
 
 int command_eval(int argc, char **argv)
@@ -83,6 +88,7 @@ int command_eval(int argc, char **argv)
         "Examples:\n"
         "  isobit eval lenet.h5 --data idx:data/mnist --engine integer\n"
         "  isobit eval lenet.h5 --confusion\n"
+        "  isobit eval lenet.h5 --confusion -o confusion.svg\n"
         "Without --data a checkpoint is measured on the data that it was trained on, with the --label, --test-share and so "
         "on of that training, unless others are given: relative paths are taken from the working directory. --limit is not "
         "remembered. Exported programs remember no data. What remembers none is measured on the digits.\n"
@@ -95,9 +101,17 @@ int command_eval(int argc, char **argv)
     engine e = {0};
     answers a = {0};
     parse_options(&argp, argc, argv, &o);
+    if ((!o.confusion && refuse_alone("output", o.out, "--confusion")) || refuse_onto("-o", o.out, "the model itself", o.model))
+        return 2;
+    if (o.out && !strcmp(o.out, "-"))
+        return fprintf(stderr, "isobit: -o '-': a picture is .svg or .png; the table is printed without -o\n"), 2;
+    if (refuse_picture("-o", o.out))
+        return 1;
     int status = engine_open(&e, &s, &o.common, o.model, o.engine, 200);
     if (!status)
         status = recall_data(&s, &o.common, o.model, "digits");
+    if (!status && refuse_onto_data("-o", o.out, o.common.data))
+        status = 2;
     if (!status)
         status = session_data(&s, &o.common, &e.input, e.schema, IB_SPLIT_TEST) || need_labels(&s, &e);
     if (!status) {

@@ -118,6 +118,13 @@ def few_classes():
     matrix = table_of(text, "label ")[1:]
     got = [[0 if cell == "." else int(cell) for cell in row[len("Grüner Veltliner"):].split()] for row in matrix]
     check("the table of confusions", got == count, text)
+    refused(2, ["--output", "--confusion"], "eval", "wine.h5", "-o", "x.svg")
+    refused(2, ["'-'", "without -o"], "eval", "wine.h5", "--confusion", "-o", "-")
+    if shutil.which("gnuplot"):
+        done("eval", "wine.h5", "--confusion", "--test-share", 1, "-o", "x.svg")
+        picture = pathlib.Path("x.svg").read_text()
+        shown = [n for row in count for n in row if n]
+        check("a picture with names and counts", all(n in picture for n in names) and all(f">{n}<" in picture for n in shown))
     done("export", "wine.h5", "--to", "hdf5", "-o", "program.h5")
     j = json.loads(done("eval", "program.h5", "--data", "csv:wine.csv", "--test-share", 1, "--confusion", "--json"))
     check("an exported program", j["confusion"] == count and [c["class"] for c in j["by_class"]] == names and "loss" not in j, j)
