@@ -75,7 +75,8 @@ def cases(shop):
     spoiled("a-list-beside-the-classes", "labels.csv", b"a,b\n", ["labels.csv", "file beside"])
     spoiled("a-class-that-the-model-has-not", "askew/1.png", whole, ["askew", "2 classes"])
     spoiled("a-folder-in-a-class", "down/more/1.png", whole, ["down/more", "is a folder"])
-    spoiled("a-file-that-says-20000-times-20000", "down/4.png", png([bytes(9)], size=(20000, 20000)), ["20000 x 20000"])
+    vast = png([bytes(9)], size=(20000, 20000))
+    spoiled("a-file-that-says-20000-times-20000", "down/4.png", vast, ["down/4.png", "20000 x 20000"])
     clear = png([[9, 255, 9, 254]], colour=4)
     spoiled("a-transparent-pixel", "down/4.png", clear, ["down/4.png", "1,0", "254"])
     moving = png(stripes(1, True), more=chunk(b"acTL", bytes(8)))
@@ -100,12 +101,16 @@ def cases(shop):
     refused("two channels", good, ["--input", "2x8x8"], (*new, "--input", "2x8x8"))
     refused("another size than the model's", good, ["1x9x9", "1x8x8"], ("eval", "net.h5", "--input", "1x9x9"))
     refused("a size for other data", "digits", ["--input", "images:DIR"], (*new, "--input", "1x8x8"))
-    refused("a network of digits 0 to 16", good, ["255", "16"], ("eval", "digits.h5"))
     shop.make("train", "--epochs", "1", "-o", "digits.h5", "--limit", "100")
-    cases[-1].refused = ["2", "10"]  # its ten classes have no names
+    refused("two folders for ten classes without names", good, ["2 folders", "10 classes"], ("eval", "digits.h5"))
+    refused("bytes for a network of 0 to 16", "images:good/across", ["255", "16"], ("predict", "digits.h5"))
     one = "images:good/across"
     cases.append(
-        Case("pictures without classes", ["predict", "net.h5", "--data", one], right=lambda d: len(d.stdout.splitlines()) == 11)
+        Case(
+            "pictures without classes",
+            ["predict", "net.h5", "--data", one],
+            right=lambda done: len(done.stdout.splitlines()) == 11,
+        )
     )
     refused("accuracy of pictures without classes", one, ["good/across"])
     # what is right though it is odd
@@ -113,7 +118,11 @@ def cases(shop):
     for name in ("litter/.DS_Store", "litter/down/Thumbs.db", "litter/.ipynb_checkpoints/1.png"):
         put(name, b"?")
     cases.append(
-        Case("what file managers leave", ["eval", "net.h5", "--data", "images:litter"], right=lambda d: "2 more like it" in d.stderr)
+        Case(
+            "what file managers leave",
+            ["eval", "net.h5", "--data", "images:litter"],
+            right=lambda done: "2 more like it" in done.stderr,
+        )
     )
     for i in range(10):
         put(f"three/train/down/{i}.png", png(stripes(i, False)))
