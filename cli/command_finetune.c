@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cli/finetune_options.h"
+#include "cli/sample_view.h"
 
 typedef struct job {
     finetune_options o;
@@ -103,15 +104,21 @@ static int idle_for_rows(const job *j)
     const ib_samples_info a = ib_samples_info_of(j->train),
                           b = j->eval ? ib_samples_info_of(j->eval) : (ib_samples_info){0};
     const int chats = a.chats || b.chats, prompts = chats || a.prompts || b.prompts;
-    uint64_t met = a.ignored | b.ignored;
+    const struct {
+        const char *option, *list;
+        uint64_t met;
+    } lists[] = {{"ignore-columns", o->ignore, a.ignored | b.ignored}, {"columns", o->columns, a.mapped | b.mapped}};
     if ((!chats && refuse_alone("template", o->chat, "rows of messages")) ||
         (!prompts && refuse_alone("train-on-prompts", o->train_on_prompts ? o : NULL,
                                   "rows of messages, or of prompt and completion")))
         return 1;
-    for (const char *p = o->ignore ? o->ignore : ""; *p; p += strcspn(p, ","), p += *p == ',', met >>= 1)
-        if (!(met & 1))
-            return fprintf(stderr, "isobit: --ignore-columns '%.*s': no row of %s has this key\n", (int)strcspn(p, ","),
-                           p, o->data);
+    for (int i = 0; i < 2; i++) {
+        uint64_t met = lists[i].met;
+        for (const char *p = lists[i].list ? lists[i].list : ""; *p; p += strcspn(p, ","), p += *p == ',', met >>= 1)
+            if (!(met & 1))
+                return fprintf(stderr, "isobit: --%s '%.*s': no row of %s has this key\n", lists[i].option,
+                               (int)strcspn(p, ","), p, o->data);
+    }
     return 0;
 }
 
@@ -142,7 +149,8 @@ static void resume_as_begun(finetune_options *o)
 static int open_data(job *j)
 {
     const finetune_options *o = &j->o;
-    const ib_samples_opts s = {(int)o->seq, o->no_pack, o->chat, o->train_on_prompts, o->literal != 0, o->ignore};
+    const ib_samples_opts s = {(int)o->seq, o->no_pack, o->chat, o->train_on_prompts, o->literal != 0, o->ignore,
+                               o->columns};
     if (!(j->train = ib_samples_open(o->data, j->l.t, &s)) || (o->eval && !(j->eval = ib_samples_open(o->eval, j->l.t, &s))))
         return complain();
     if (idle_for_rows(j) || (!o->eval && o->eval_fraction > 0 && set_rows_aside(j)))
@@ -154,7 +162,12 @@ static int open_data(job *j)
         fprintf(stderr, "; %lld samples cut at %lld tokens", (long long)i.truncated, (long long)o->seq);
     if (i.skipped)
         fprintf(stderr, "; %lld samples without anything to learn left out", (long long)i.skipped);
+    for (int k = 0, n = 0; k < IB_ROW_KINDS; k++)
+        if (i.kinds[k])
+            fprintf(stderr, "%s%lld of %s", n++ ? ", " : "\n  rows: ", (long long)i.kinds[k], ib_row_kind_name(k));
     fprintf(stderr, "\n");
+    if (!o->resume)
+        show_first_sample(stderr, isatty(STDERR_FILENO), j->l.t, j->train);
     return 0;
 }
 

@@ -9,12 +9,13 @@ enum {
     KEY_LORA = 3000, KEY_SEQ, KEY_BATCH, KEY_ACCUMULATE, KEY_OPTIM, KEY_LR, KEY_SCHEDULE, KEY_WARMUP, KEY_STEPS, KEY_EPOCHS, KEY_SEED, KEY_NO_SHUFFLE,
     KEY_PLAN, KEY_RESUME, KEY_EVAL, KEY_EVAL_FRACTION, KEY_EVAL_EVERY, KEY_SAVE_EVERY, KEY_CLIP, KEY_DECAY, KEY_MEMORY, KEY_CHECKPOINT, KEY_NO_PACK,
     KEY_TEMPLATE, KEY_PROMPTS, KEY_DEPLOY, KEY_DEPLOY_STEPS, KEY_PAGED, KEY_TOKENIZER,
-    KEY_LITERAL, KEY_IGNORE
+    KEY_LITERAL, KEY_IGNORE, KEY_COLUMNS
 };
 
 static const struct argp_option options[] = {
     {"data", 'd', "FILE", 0,
-     "rows (.jsonl, .ndjson, .json: messages; prompt and completion; text) or running text; also .gz", 0},
+     "rows (.jsonl, .ndjson, .json: messages; prompt and completion; text; Alpaca, Dolly, ShareGPT) or running text; "
+     "also .gz", 0},
     {"base", 'b', "FORMAT", 0, "store the frozen linear layers as keep (default), nf4, nf4-dq, fp4, q4_0, q8_0, ...", 0},
     {"lora", KEY_LORA, "LIST", 0, "r=16,alpha=32,dropout=0,targets=all[,rslora][,dora][,ranks=PATTERN:R+...]; targets: all, attention, mlp, names or wildcards joined by +", 0},
     {"seq", KEY_SEQ, "N", 0, "tokens in a row (512, or the model's context if that is less)", 0},
@@ -36,6 +37,7 @@ static const struct argp_option options[] = {
     {"train-on-prompts", KEY_PROMPTS, NULL, 0, "learn prompts too, not only answers", 0},
     {"literal", KEY_LITERAL, NULL, 0, "special tokens written in text, prompt and completion stay text", 0},
     {"ignore-columns", KEY_IGNORE, "LIST", 0, "keys of rows and messages to set aside, joined by commas", 0},
+    {"columns", KEY_COLUMNS, "LIST", 0, "other names of rows' keys: prompt=question,completion=answer", 0},
     {"eval", KEY_EVAL, "FILE", 0, "evaluation data", 0},
     {"eval-fraction", KEY_EVAL_FRACTION, "X", 0, "set aside this share of the rows for evaluation", 0},
     {"eval-every", KEY_EVAL_EVERY, "N", 0, "steps between evaluations (at the end)", 0},
@@ -198,6 +200,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_PROMPTS: o->train_on_prompts = 1; return 0;
     case KEY_LITERAL: o->literal = 1; return 0;
     case KEY_IGNORE: o->ignore = arg; return 0;
+    case KEY_COLUMNS: o->columns = arg; return 0;
     case KEY_EVAL: o->eval = arg; return 0;
     case KEY_EVAL_FRACTION: need_float(arg, "--eval-fraction", 0, 0.9, &o->eval_fraction); return 0;
     case KEY_EVAL_EVERY: need_int(arg, "--eval-every", 1, many, &o->eval_every); return 0;
@@ -283,6 +286,8 @@ char *finetune_options_text(const finetune_options *o)
         fprintf(f, " special=%d", !o->literal);
     if (o->ignore)
         fprintf(f, " ignore=%s", o->ignore);
+    if (o->columns)
+        fprintf(f, " columns=%s", o->columns);
     if (!o->unrecorded)
         fprintf(f, " tokenizer=%s", o->tokenizer ? o->tokenizer : "own");
     if (!fclose(f))

@@ -6,7 +6,7 @@
 
 typedef struct finetune_options {
     common common;
-    const char *model, *data, *eval, *base, *out, *chat, *deploy, *tokenizer, *ignore;
+    const char *model, *data, *eval, *base, *out, *chat, *deploy, *tokenizer, *ignore, *columns;
     char lora[512], targets[256], ranks[256]; /* as given; its parts */
     ib_adapter_opts adapter;
     int64_t seq; /* 0: not said */

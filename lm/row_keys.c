@@ -39,25 +39,100 @@ static int listed(ib_row_ignore *ignore, const char *name)
     return 0;
 }
 
-ib_status ib_row_read(ib_row_place place, struct json_object *o, ib_row_ignore *ignore, ib_row_values *out)
+/* The key that a member of a row stands for: --columns may say another than its own. */
+static const row_key *key_of(ib_row_place place, ib_row_ignore *ignore, const char *name)
+{
+    const size_t n = strlen(name);
+    const char *p = place == IB_PLACE_ROW && ignore->columns ? ignore->columns : "";
+    size_t bytes = n;
+    for (uint64_t bit = 1; *p; p += strcspn(p, ","), p += *p == ',', bit <<= 1) {
+        const size_t key = strcspn(p, "="), whole = strcspn(p, ",");
+        if (whole - key - 1 == n && !memcmp(p + key + 1, name, n)) {
+            ignore->mapped |= bit;
+            name = p;
+            bytes = key;
+            break;
+        }
+    }
+    for (const row_key *k = keys; k < keys + sizeof keys / sizeof *keys; k++)
+        if (k->place == place && strlen(k->name) == bytes && !memcmp(k->name, name, bytes))
+            return k;
+    return NULL;
+}
+
+ib_status ib_row_columns_check(const char *columns)
+{
+    ib_row_ignore none = {0};
+    char key[64];
+    for (const char *p = columns; *p;) {
+        const size_t whole = strcspn(p, ","), n = strcspn(p, "=");
+        if (n >= whole || n >= sizeof key || n + 1 == whole)
+            return ib_fail(IB_EINVAL, "ib_samples_open: columns: '%.*s' is not KEY=NAME, as in prompt=question",
+                           (int)whole, p);
+        memcpy(key, p, n);
+        key[n] = 0;
+        const row_key *k = key_of(IB_PLACE_ROW, &none, key);
+        if (!k || k->what != READ_IT)
+            return ib_fail(IB_EINVAL,
+                           "ib_samples_open: columns: '%s' is no key of rows: prompt, completion, text, messages, "
+                           "instruction, input, output, ... are possible",
+                           key);
+        for (const char *q = columns; q < p; q += strcspn(q, ",") + 1)
+            if (strcspn(q, ",") - strcspn(q, "=") == whole - n && !memcmp(q + strcspn(q, "="), p + n, whole - n))
+                return ib_fail(IB_EINVAL, "ib_samples_open: columns: '%.*s' stands twice", (int)(whole - n - 1),
+                               p + n + 1);
+        p += whole;
+        p += *p == ',';
+    }
+    return IB_OK;
+}
+
+ib_status ib_row_collect(ib_row_place place, struct json_object *o, ib_row_ignore *ignore, ib_row_values *out)
 {
     *out = (ib_row_values){0};
     json_object_object_foreach(o, name, value)
     {
-        const row_key *k = keys, *end = keys + sizeof keys / sizeof *keys;
-        if (listed(ignore, name))
+        const row_key *k = listed(ignore, name) ? NULL : key_of(place, ignore, name);
+        if (!k || k->what != READ_IT || says_nothing(value))
             continue;
-        while (k < end && (k->place != place || strcmp(k->name, name)))
-            k++;
-        if (k < end && k->what == READ_IT)
-            *(struct json_object **)((char *)out + k->at) = says_nothing(value) ? NULL : value;
-        else if (!says_nothing(value) && k == end)
+        struct json_object **at = (struct json_object **)((char *)out + k->at);
+        if (*at)
+            return ib_fail(IB_EFORMAT, "has '%s' twice: by itself and by --columns", k->name);
+        *at = value;
+    }
+    return IB_OK;
+}
+
+static ib_status check(ib_row_place place, struct json_object *o, ib_row_ignore *ignore, int known)
+{
+    json_object_object_foreach(o, name, value)
+    {
+        const row_key *k = key_of(place, ignore, name);
+        if (says_nothing(value) || listed(ignore, name))
+            continue;
+        if (!k && !known)
             return ib_fail(
                 IB_EUNSUPPORTED,
                 "the key '%s' is unknown and may change what is to be learned: remove it, or --ignore-columns %s", name,
                 name);
-        else if (!says_nothing(value) && k->what == REFUSE_IT)
+        if (k && k->what == REFUSE_IT)
             return ib_fail(IB_EUNSUPPORTED, "the key '%s': %s (or --ignore-columns %s)", name, k->why, name);
     }
     return IB_OK;
+}
+
+ib_status ib_row_check(ib_row_place place, struct json_object *o, ib_row_ignore *ignore)
+{
+    return check(place, o, ignore, 0);
+}
+
+ib_status ib_row_refused(ib_row_place place, struct json_object *o, ib_row_ignore *ignore)
+{
+    return check(place, o, ignore, 1);
+}
+
+ib_status ib_row_read(ib_row_place place, struct json_object *o, ib_row_ignore *ignore, ib_row_values *out)
+{
+    const ib_status status = ib_row_collect(place, o, ignore, out);
+    return status ? status : check(place, o, ignore, 0);
 }

@@ -4,7 +4,7 @@
 #include <strings.h>
 
 #include "files/json_scan.h"
-#include "lm/row_keys.h"
+#include "lm/row_kinds.h"
 #include "lm/samples.h"
 #include "tensor/alloc.h"
 #include "tensor/argument.h"
@@ -58,19 +58,17 @@ static ib_status put_eos(reader *r)
 static ib_status put_object(reader *r, struct json_object *o)
 {
     ib_row_values v;
-    ib_status status = ib_row_read(IB_PLACE_ROW, o, &r->ignore, &v);
-    if (status)
+    ib_status status;
+    const int kind = ib_row_kind(o, &r->ignore, &v);
+    struct json_object *messages = kind < 0 ? NULL : ib_row_messages(kind, &v, &status);
+    if (kind < 0 || (!messages && status))
+        return ib_error_status();
+    r->s->info.kinds[kind]++;
+    if ((r->chat = messages != NULL)) {
+        status = ib_samples_chat(r->t, r->o, &r->ignore, messages, &v, &r->ids, &r->mask);
+        json_object_put(messages);
         return status;
-    if (!v.messages && json_object_object_get_ex(o, "messages", NULL) && !v.text && !v.prompt)
-        return ib_fail(IB_EFORMAT, "has no messages");
-    if (!v.messages && !v.text && !(v.prompt && v.completion))
-        return ib_fail(IB_EFORMAT, "has neither messages, nor prompt and completion, nor text");
-    if ((v.messages != NULL) + (v.text != NULL) + (v.prompt || v.completion) > 1)
-        return ib_fail(
-            IB_EFORMAT,
-            "has more than one of messages, prompt and completion, and text: --ignore-columns says which to leave");
-    if ((r->chat = v.messages != NULL))
-        return ib_samples_chat(r->t, r->o, &r->ignore, v.messages, &v, &r->ids, &r->mask);
+    }
     if (v.tools || v.documents || v.chat_template_kwargs)
         return ib_fail(IB_EUNSUPPORTED, "the key '%s' goes with messages, which the row has not",
                        v.tools ? "tools" : v.documents ? "documents" : "chat_template_kwargs");
@@ -98,6 +96,7 @@ static ib_status put_row(reader *r, struct json_object *o)
     const int32_t eos = ib_tokenizer_eos(r->t);
     ib_status status;
     r->chat = json_object_is_type(o, json_type_array);
+    r->s->info.kinds[0] += r->chat; /* messages, as the list alone */
     if (r->chat)
         status = ib_samples_chat(r->t, r->o, &r->ignore, o, NULL, &r->ids, &r->mask);
     else if (json_object_is_type(o, json_type_object))
@@ -231,16 +230,16 @@ static kind kind_of(const char *path)
     return RUNNING_TEXT;
 }
 
-/* Rows in a file whose name says text: its first line is an object with a key of rows. */
+/* Rows in a file whose name says text: it, or its first line, is JSON. */
 static int begins_as_rows(const char *text, size_t n)
 {
     size_t at = 0;
     ib_json_space(text, n, &at);
-    struct json_object *o = at < n && text[at] == '{' ? ib_json_parse(text, n, &at, 1) : NULL;
-    const int rows = o && (json_object_object_get_ex(o, "messages", NULL) ||
-                           json_object_object_get_ex(o, "text", NULL) || json_object_object_get_ex(o, "prompt", NULL));
-    json_object_put(o);
-    return rows;
+    if (at == n || (text[at] != '{' && text[at] != '[') || ib_json_scan(text, n, &at, 1))
+        return 0;
+    while (at < n && (text[at] == ' ' || text[at] == '\t' || text[at] == '\r'))
+        at++;
+    return at == n || text[at] == '\n';
 }
 
 ib_samples *ib_samples_open(const char *path, ib_tokenizer *t, const ib_samples_opts *o)
@@ -254,9 +253,15 @@ ib_samples *ib_samples_open(const char *path, ib_tokenizer *t, const ib_samples_
     for (const char *p = o->ignore ? o->ignore : ""; *p; p++)
         keys += *p == ',';
     IB_TAKE_OR(o->ignore, keys <= 64, NULL, "names %d keys, at most 64 are possible", keys);
+    keys = 1;
+    for (const char *p = o->columns ? o->columns : ""; *p; p++)
+        keys += *p == ',';
+    IB_TAKE_OR(o->columns, keys <= 64, NULL, "names %d keys, at most 64 are possible", keys);
+    if (o->columns && ib_row_columns_check(o->columns))
+        return NULL;
     if (o->chat && ib_chat_template_check(o->chat))
         return NULL;
-    reader r = {t, o, ib_alloc(sizeof(ib_samples)), {0}, {0}, {o->ignore, 0}, o->seq ? o->seq : 512, 0};
+    reader r = {t, o, ib_alloc(sizeof(ib_samples)), {0}, {0}, {o->ignore, 0, o->columns, 0}, o->seq ? o->seq : 512, 0};
     const kind k = kind_of(path);
     size_t size = 0;
     ib_status status = r.s ? IB_OK : IB_ENOMEM;
@@ -271,7 +276,7 @@ ib_samples *ib_samples_open(const char *path, ib_tokenizer *t, const ib_samples_
     if (!status)
         status = k == ROWS ? read_rows(&r, path, text, size) : read_text(&r, path, text, size);
     if (!status)
-        r.s->info.ignored = r.ignore.met;
+        r.s->info.ignored = r.ignore.met, r.s->info.mapped = r.ignore.mapped;
     if (!status && !r.s->info.samples)
         status = ib_fail(IB_EFORMAT, "%s: holds no data", path);
     else if (!status && !r.s->info.rows)

@@ -98,6 +98,9 @@ printf '{"text": "a", "score": 1}\n' >score.jsonl
 fails 1 "score.jsonl: line 1: the key 'score' is unknown" "$isobit" finetune "$model" --data score.jsonl --plan
 "$isobit" finetune "$model" --data score.jsonl --ignore-columns score --plan >out 2>err
 check "columns can be set aside" [ $? -eq 0 ]
+printf '[{"question": "ab", "reply": "cd"}]' >asked.json
+"$isobit" finetune "$model" --data asked.json --columns prompt=question,completion=reply --plan --json >out 2>err
+check "the first sample is shown with what is learned of it" eval 'grep -qF "ab[[cd" err && grep -q "1 of prompt and completion" err && ! grep -q sample out'
 eight=("${rest[@]}" "${rate[@]}" "${seed[@]}" --optim adamw8bit --paged --lora r=64,alpha=8)
 "$isobit" "${eight[@]}" -o e1 >out 2>err; "$isobit" "${eight[@]}" --threads 1 -o e2 >out 2>err
 check "8-bit paged AdamW" cmp e1/adapter_model.safetensors e2/adapter_model.safetensors

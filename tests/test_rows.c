@@ -108,8 +108,6 @@ static const row_case bad[] = {
     {"a.jsonl", BYTES("{\"messages\":[" ASK "," SAY "],\"tools\":[{}]}"), "line 1: the key 'tools'"},
     {"a.jsonl", BYTES("{\"messages\":[" ASK "," SAY "],\"chat_template_kwargs\":{\"a\":1}}"),
      "the key 'chat_template_kwargs'"},
-    {"a.jsonl", BYTES("{\"conversations\":[{\"from\":\"human\",\"value\":\"a\"}]}"), "rename it to messages"},
-    {"a.jsonl", BYTES("{\"instruction\":\"a\",\"output\":\"b\"}"), "the key 'instruction'"},
     {"a.jsonl", BYTES("{\"prompt\":\"a\",\"chosen\":\"b\",\"rejected\":\"c\"}"), "the key 'chosen'"},
     {"a.jsonl", BYTES("{\"messages\":[" ASK ",{\"role\":\"assistant\",\"content\":\"\",\"tool_calls\":[{\"id\":1}]}]}"),
      "line 1: message 2: the key 'tool_calls'"},

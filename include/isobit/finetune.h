@@ -18,28 +18,36 @@ typedef struct ib_samples_opts {
     int train_on_prompts;  /* else only what the assistant says, or the completion, is learned */
     int literal;           /* special tokens written in text, prompt and completion stay text; else they are tokens */
     const char *ignore;    /* keys of rows and messages to set aside, at most 64, joined by commas; NULL: none */
+    const char *columns;   /* other names of rows' keys: "prompt=question,completion=answer", at most 64; NULL: none */
 } ib_samples_opts;
+
+enum { IB_ROW_KINDS = 8 };
 
 typedef struct ib_samples_info {
     int64_t samples, rows, tokens, trained; /* trained: tokens that are predicted */
     int64_t truncated, skipped;             /* samples longer than seq; samples without anything to learn */
     int64_t chats, prompts;                 /* samples that are conversations; that are prompt and completion */
-    uint64_t ignored;                       /* bit i: some row has the i-th key of `ignore` */
+    uint64_t ignored, mapped;               /* bit i: some row has the i-th key of `ignore`, of `columns` */
+    int64_t kinds[IB_ROW_KINDS];            /* samples that are of the i-th kind: ib_row_kind_name */
 } ib_samples_info;
 
 /* A file of rows (.jsonl, .ndjson, .json; also .gz): JSON values one behind the other, or lists of them. A row is
- * {"messages": [{"role","content"}]} or that list alone, {"prompt","completion"} or {"text"}; content is text or a
+ * {"messages": [{"role","content"}]} or that list alone, {"prompt","completion"}, {"text"}, or of Alpaca
+ * {"instruction","input","output"}, Dolly {"instruction","context","response"} or ShareGPT {"conversations":
+ * [{"from","value"}]}, which become messages (lm/row_kinds.def); each row by its own keys. Content is text or a
  * list of {"type": "text", "text"}, a message of the assistant with "weight": 0 is not learned. With messages go
  * "tools", "documents" and "chat_template_kwargs", in them "tool_calls", "tool_call_id", "name" and thoughts
  * ("reasoning_content"), as far as the chat template mentions them: else they are an error. lm/row_keys.def
- * holds every key: a key that it does not name is an error, unless `ignore` does. Any other file is running text,
- * cut into windows of seq tokens in order. All of a text is read, U+0000 too; a byte-order mark is none of it. A
- * text that brings its end token gets no second one. Errors name file and line: JSON that is not strictly so, a key
- * that is not understood, text that is not UTF-8, no data, all tokens masked, an end-of-sequence token that is never
- * learned, two BOS tokens at a start. */
+ * holds every key: a key that it does not name is an error, unless `ignore` does or `columns` says what it is. Any
+ * other file is running text, cut into windows of seq tokens in order, unless it, or its first line, is a list or an
+ * object of JSON: an error. All of a text is read, U+0000 too; a byte-order mark is none of it. A text that brings its
+ * end token gets no second one. Errors name file and line: JSON that is not strictly so, a key that is not
+ * understood, text that is not UTF-8, no data, all tokens masked, an end-of-sequence token that is never learned,
+ * two BOS tokens at a start. */
 ib_samples *ib_samples_open(const char *path, ib_tokenizer *t, const ib_samples_opts *o);
 void ib_samples_free(ib_samples *s); /* NULL is fine */
 ib_samples_info ib_samples_info_of(const ib_samples *s);
+const char *ib_row_kind_name(int i); /* for people; NULL: there is no such kind */
 /* Moves the last `rows` rows into a set of their own. */
 ib_samples *ib_samples_split(ib_samples *s, int64_t rows);
 

@@ -118,6 +118,17 @@ def cases(shop):
     rows("row of a number", ["2"], ok + "17\n")
     rows("row of text that is a number", ["2", "text"], ok + '{"text": 17}\n')
     rows("table as rows", ["1"], "prompt,completion\nHello, there\n")
+    rows("rows of no kind", ["2", "question", "answer", "columns"], ok + '{"question": "a", "answer": "b"}\n')
+    rows("Alpaca row with two answers", ["2", "response"], ok + '{"instruction": "a", "output": "b", "response": "c"}\n')
+    rows("Alpaca row with a number", ["1", "input"], '[{"instruction": "a", "input": 5, "output": "b"}]', ".json")
+    rows(
+        "ShareGPT row from nobody",
+        ["2", "1", "oracle"],
+        ok + '{"conversations": [{"from": "oracle", "value": "a"}]}\n',
+    )
+    rows("array that ends early", ["2"], '[{"instruction": "a", "output": "b"},\n{"instruction": "a"', ".json")
+    rows("array of rows as text", ["JSON"], '[\n {"instruction": "a", "output": "b"}\n]\n', ".txt")
+    rows("columns that rows have not", ["columns", "question"], ok, ".jsonl", "--columns", "prompt=question")
     rows("packed rows cut short", [], gzip.compress(ok.encode() * 50)[:-12], ".jsonl.gz")
     rows("packed rows with a tail", [], gzip.compress(ok.encode() * 50) + b"tail", ".jsonl.gz")
     rows("parquet", [], b"PAR1" + bytes(range(256)) * 8 + b"PAR1", ".parquet")
@@ -132,6 +143,7 @@ def cases(shop):
             ("last steps of nothing", tune + "--steps 1 --deploy-steps 1", ["deploy-steps", "deploy"]),
             ("more last steps than steps", tune + "--steps 1 --deploy q8_0 --deploy-steps 5", ["deploy-steps", "5"]),
             ("a template that there is not", tune + "--steps 1 --template vicuna", ["template", "vicuna"]),
+            ("columns without names", tune + "--steps 1 --columns prompt", ["columns", "prompt"]),
             ("a rank of 0", "finetune chat --data one.jsonl --steps 1 --lora r=0 -o tuned", ["lora", "r", "0"]),
             ("a rank below 0", "finetune chat --data one.jsonl --steps 1 --lora r=-4 -o tuned", ["lora", "r", "-4"]),
             (
