@@ -101,6 +101,9 @@ check "columns can be set aside" [ $? -eq 0 ]
 printf '[{"question": "ab", "reply": "cd"}]' >asked.json
 "$isobit" finetune "$model" --data asked.json --columns prompt=question,completion=reply --plan --json >out 2>err
 check "the first sample is shown with what is learned of it" eval 'grep -qF "ab[[cd" err && grep -q "1 of prompt and completion" err && ! grep -q sample out'
+{ printf '{"prompt": "'; printf 'abcdefghij%.0s' $(seq 24); printf 'k\\u009b31m\\u00e9", "completion": "'; printf 'z%.0s' $(seq 12); printf '"}\n'; } >long.jsonl
+"$isobit" finetune "$model" --data long.jsonl --plan >out 2>err
+check "a control character in it is spelled out" eval 'grep -qF "k\xC2\x9B31m" err && ! grep -q "$(printf "\302\233")" err'
 eight=("${rest[@]}" "${rate[@]}" "${seed[@]}" --optim adamw8bit --paged --lora r=64,alpha=8)
 "$isobit" "${eight[@]}" -o e1 >out 2>err; "$isobit" "${eight[@]}" --threads 1 -o e2 >out 2>err
 check "8-bit paged AdamW" cmp e1/adapter_model.safetensors e2/adapter_model.safetensors
