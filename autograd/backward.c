@@ -6,6 +6,7 @@
 
 #include "autograd/op.h"
 #include "tensor/argument.h"
+#include "tensor/number.h"
 
 float *ib_grad_fresh(ib_graph *g, ib_tensor *t, int *fresh, ib_status *failed)
 {
@@ -41,7 +42,7 @@ static ib_status check_finite(const ib_graph *g, const ib_tensor *loss, const ch
     double value = ib_f32(loss)[0];
     if (x) {
         const int64_t row = x->size / x->shape[0];
-        snprintf(what, sizeof what, "value %lld of sample %lld of the input %s", (long long)(g->not_finite % row),
+        ib_snprintf(what, sizeof what, "value %lld of sample %lld of the input %s", (long long)(g->not_finite % row),
                  (long long)(g->not_finite / row), ib_tensor_shape_text(x, text, sizeof text));
         value = ib_f32(x)[g->not_finite];
     } else if (isfinite(value)) {

@@ -8,6 +8,7 @@
 #include "autograd/op.h"
 #include "tensor/alloc.h"
 #include "tensor/argument.h"
+#include "tensor/number.h"
 
 static const ib_op *const ops[] = {
 #define OP(name) &ib_op_##name,
@@ -223,10 +224,10 @@ static const char *input_name(const ib_op *op, int i, char *text, size_t size)
     const char *at = op->inputs;
     int length = 0;
     if (!at)
-        snprintf(text, size, "input %d", i);
+        ib_snprintf(text, size, "input %d", i);
     for (; at; at += length + 1, i--) {
         length = (int)strcspn(at, " ");
-        snprintf(text, size, "%.*s", length, at);
+        ib_snprintf(text, size, "%.*s", length, at);
         if (!i || !at[length])
             break;
     }
@@ -340,7 +341,7 @@ ib_status ib_op_fail(const ib_node *n, const char *format, ...)
     char text[300];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    ib_vsnprintf(text, sizeof text, format, args);
     va_end(args);
     if (n->scope && *n->scope)
         return ib_fail(IB_EINVAL, "layer '%s': %s: %s", n->scope, n->op->name, text);

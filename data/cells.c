@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "tensor/number.h"
+
 #include <isobit/text.h>
 
 #include "files/gzip.h"
@@ -226,7 +228,7 @@ ib_cell_kind ib_cell_read(const char *cell, float *value)
     const char *p = cell + (*cell == '-' || *cell == '+');
     const int hex = p[0] == '0' && (p[1] | 32) == 'x';
     const int number = isdigit((unsigned char)*p) || (*p == '.' && isdigit((unsigned char)p[1]));
-    *value = strtof(cell, &end);
+    *value = ib_strtof(cell, &end);
     if (number && !hex && !*end)
         return isfinite(*value) ? IB_CELL_NUMBER : IB_CELL_TOO_LARGE;
     if (!strcasecmp(p, "inf") || !strcasecmp(p, "infinity"))

@@ -6,6 +6,7 @@
 
 #include "data/dataset.h"
 #include "tensor/argument.h"
+#include "tensor/number.h"
 
 /* Sizes other than 1 of n, in order; returns how many. */
 static int without_ones(int n, const int64_t *sizes, int64_t *out)
@@ -30,11 +31,11 @@ static int same_sizes(int n, const int64_t *a, int m, const int64_t *b)
 /* "[8,3,32,32]" */
 static const char *shape_text(int ndim, const int64_t *dims, char *buf, size_t size)
 {
-    size_t at = (size_t)snprintf(buf, size, "[");
+    size_t at = (size_t)ib_snprintf(buf, size, "[");
     for (int i = 0; i < ndim && at < size; i++)
-        at += (size_t)snprintf(buf + at, size - at, i ? ",%lld" : "%lld", (long long)dims[i]);
+        at += (size_t)ib_snprintf(buf + at, size - at, i ? ",%lld" : "%lld", (long long)dims[i]);
     if (at < size)
-        snprintf(buf + at, size - at, "]");
+        ib_snprintf(buf + at, size - at, "]");
     return buf;
 }
 

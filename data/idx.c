@@ -3,6 +3,7 @@
 
 #include "data/dataset.h"
 #include "files/gzip.h"
+#include "tensor/number.h"
 
 /* One of MNIST's files, unpacked. */
 typedef struct idx_file {
@@ -17,7 +18,7 @@ static ib_status read_file(idx_file *f, const char *dir, const char *prefix, con
     static const char *const endings[] = {"", ".gz"};
     FILE *there = NULL;
     for (int i = 0; i < 2 && !there; i++) {
-        const int n = snprintf(f->path, sizeof f->path, "%s/%s-%s%s", dir, prefix, kind, endings[i]);
+        const int n = ib_snprintf(f->path, sizeof f->path, "%s/%s-%s%s", dir, prefix, kind, endings[i]);
         if (n < 0 || n >= (int)sizeof f->path)
             return ib_fail(IB_EINVAL, "%s: the name is too long", dir);
         there = fopen(f->path, "rb");

@@ -10,6 +10,7 @@
 #include "data/augment.h"
 #include "data/dataset.h"
 #include "tensor/argument.h"
+#include "tensor/number.h"
 
 struct ib_loader {
     ib_dataset *d; /* held: it lives as long as this */
@@ -66,7 +67,7 @@ static void prepare(ib_loader *l, struct slot *s, int64_t epoch, int64_t index)
     float *plain = l->plain ? l->plain : s->x;
     s->status = d->x && augmented ? IB_OK : ib_dataset_read(d, s->n, l->order + first, plain);
     if (s->status)
-        snprintf(s->message, sizeof s->message, "%s", ib_error());
+        ib_snprintf(s->message, sizeof s->message, "%s", ib_error());
     for (int i = 0; i < s->n && !s->status; i++) {
         const uint32_t at = l->order[first + i];
         float *x = s->x + i * size;

@@ -7,6 +7,7 @@
 
 #include "data/dataset.h"
 #include "files/file.h"
+#include "tensor/number.h"
 
 typedef struct npy {
     const char *path;
@@ -71,7 +72,7 @@ static int read_header(const char *p, npy *a)
                 return 0;
             const int order = strchr("<>=|", *type) && *type;
             a->big = *type == '>';
-            snprintf(a->type, sizeof a->type, "%s", type + order);
+            ib_snprintf(a->type, sizeof a->type, "%s", type + order);
         } else if (!strcmp(key, "fortran_order")) {
             bit = 2;
             a->fortran = !strncmp(p, "True", 4);

@@ -7,6 +7,7 @@
 #include "data/folder_listing.h"
 #include "tensor/alloc.h"
 #include "tensor/error.h"
+#include "tensor/number.h"
 
 static ib_status read_folder(ib_picture_list *l, const char *path, ib_listing *out)
 {
@@ -135,7 +136,7 @@ static ib_status note_litter(ib_picture_list *l)
     if (!l->litter)
         return IB_OK;
     if (l->litter > 1)
-        snprintf(more, sizeof more, " and %lld more like it", (long long)l->litter - 1);
+        ib_snprintf(more, sizeof more, " and %lld more like it", (long long)l->litter - 1);
     char *note = ib_format_text("%s%s%s%s: no picture, left out", l->note ? l->note : "", l->note ? "; " : "",
                                 l->first_litter, more);
     ib_free(l->note);

@@ -15,6 +15,7 @@
 #include "files/safetensors.h"
 #include "tensor/alloc.h"
 #include "tensor/argument.h"
+#include "tensor/number.h"
 
 static const char *const tasks[] = {"classification", "regression"};
 
@@ -24,7 +25,7 @@ static const char *const tasks[] = {"classification", "regression"};
 static struct json_object *number(double v, int digits)
 {
     char text[40];
-    snprintf(text, sizeof text, "%.*g", digits, v);
+    ib_snprintf(text, sizeof text, "%.*g", digits, v);
     return json_object_new_double_s(v, text);
 }
 
@@ -61,7 +62,7 @@ char *ib_schema_text(const ib_schema *s)
     struct json_object *j = json_object_new_object();
     struct json_object *columns = json_object_new_array(), *targets = json_object_new_array();
     char seed[24];
-    snprintf(seed, sizeof seed, "%llu", (unsigned long long)o->split_seed); /* more than a double holds */
+    ib_snprintf(seed, sizeof seed, "%llu", (unsigned long long)o->split_seed); /* more than a double holds */
     for (int i = 0; i < o->n_columns; i++) {
         const ib_column *c = &o->columns[i];
         json_object_array_add(columns, c->n_names ? category(c) : scaled(c->name, c->mean, c->std));

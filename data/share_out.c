@@ -5,6 +5,8 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "tensor/number.h"
+
 #include <isobit/device.h>
 
 #include "tensor/error.h"
@@ -39,7 +41,7 @@ static void *do_pieces(void *arg)
         if (i < w->n) {
             w->n = i;
             w->status = status;
-            snprintf(w->message, sizeof w->message, "%s", ib_error());
+            ib_snprintf(w->message, sizeof w->message, "%s", ib_error());
         }
         pthread_mutex_unlock(&w->lock);
     }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "data/table.h"
+#include "tensor/number.h"
 
 enum { MOST_NAMES = 1000 };
 
@@ -77,7 +78,7 @@ static ib_status measure(ib_table *t, int j, int k, int of, ib_column *c)
     int64_t n = 0;
     for (int64_t i = 0; i < t->n; i++)
         if (!t->test[i] && !isnan(t->raw[i * of + k])) {
-            sum += strtod(t->at[i], NULL);
+            sum += ib_strtod(t->at[i], NULL);
             n++;
         }
     if (!n)
@@ -86,7 +87,7 @@ static ib_status measure(ib_table *t, int j, int k, int of, ib_column *c)
     const double mean = sum / (double)n;
     for (int64_t i = 0; i < t->n; i++)
         if (!t->test[i] && !isnan(t->raw[i * of + k])) {
-            const double off = strtod(t->at[i], NULL) - mean;
+            const double off = ib_strtod(t->at[i], NULL) - mean;
             square += off * off;
         }
     const double std = sqrt(square / (double)n);
@@ -216,7 +217,7 @@ static ib_status take_column(ib_table *t, int j, int k)
         if (odd < 0)
             return IB_OK;
         char why[120];
-        snprintf(why, sizeof why, ", which is none of the %d names that the model knows ('%.20s' to '%.20s')",
+        ib_snprintf(why, sizeof why, ", which is none of the %d names that the model knows ('%.20s' to '%.20s')",
                  c->n_names, c->names[0], c->names[c->n_names - 1]);
         return bad_cell(t, j, odd, why);
     }

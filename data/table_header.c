@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "data/table.h"
+#include "tensor/number.h"
 
 int64_t ib_table_line(const ib_table *t, int64_t i)
 {
@@ -32,7 +33,7 @@ ib_status ib_table_say(ib_table *t, const char *format, ...)
     char text[400];
     va_list a;
     va_start(a, format);
-    vsnprintf(text, sizeof text, format, a);
+    ib_vsnprintf(text, sizeof text, format, a);
     va_end(a);
     char *more = t->note ? ib_format_text("%s; %s", t->note, text) : ib_strdup(text);
     if (!more)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "data/table.h"
+#include "tensor/number.h"
 
 static int by_name(const void *a, const void *b)
 {
@@ -13,7 +14,7 @@ static int by_name(const void *a, const void *b)
 /* Numbers first and by size, then the rest. */
 static int by_number(const void *a, const void *b)
 {
-    const double x = strtod(*(const char *const *)a, NULL), y = strtod(*(const char *const *)b, NULL);
+    const double x = ib_strtod(*(const char *const *)a, NULL), y = ib_strtod(*(const char *const *)b, NULL);
     return x < y ? -1 : x > y;
 }
 
@@ -61,10 +62,10 @@ char **ib_table_names(const ib_table *t, int *n)
 static int integer_text(const char *cell, char text[32])
 {
     float single;
-    const double v = ib_cell_read(cell, &single) == IB_CELL_NUMBER ? strtod(cell, NULL) : NAN;
+    const double v = ib_cell_read(cell, &single) == IB_CELL_NUMBER ? ib_strtod(cell, NULL) : NAN;
     if (!(fabs(v) < 9007199254740992.0) || v != floor(v))
         return 0;
-    snprintf(text, 32, "%lld", (long long)v);
+    ib_snprintf(text, 32, "%lld", (long long)v);
     return 1;
 }
 
@@ -153,9 +154,9 @@ static void list_names(int n, const char *const *names, char *text, size_t size)
     size_t at = 0;
     *text = 0;
     for (int k = 0; k < n && k < 6 && at < size; k++)
-        at += (size_t)snprintf(text + at, size - at, "%s'%.20s'", k ? ", " : "", names[k]);
+        at += (size_t)ib_snprintf(text + at, size - at, "%s'%.20s'", k ? ", " : "", names[k]);
     if (n > 6 && at < size)
-        snprintf(text + at, size - at, " and %d more", n - 6);
+        ib_snprintf(text + at, size - at, " and %d more", n - 6);
 }
 
 ib_status ib_table_labels(ib_table *t, char ***classes, int *n_classes)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "data/template_functions.h"
+#include "tensor/number.h"
 
 int64_t ib_number_argument(ib_machine *m, ib_value v, int64_t otherwise, const char *what)
 {
@@ -132,7 +133,7 @@ static int read_real(ib_piece t, double *f)
     char text[400], *end;
     if (!plain_number(t, text, sizeof text) || strpbrk(text, "xX(pP"))
         return 0;
-    *f = strtod(text, &end);
+    *f = ib_strtod(text, &end);
     return !*end;
 }
 
@@ -199,8 +200,8 @@ FUNCTION(ib_filter_round)
     }
     if (ib_whole(self))
         return ib_int(self.i);
-    snprintf(text, sizeof text, "%.*f", (int)precision, self.f); /* exact: half goes to even */
-    return ib_float(strtod(text, NULL));
+    ib_snprintf(text, sizeof text, "%.*f", (int)precision, self.f); /* exact: half goes to even */
+    return ib_float(ib_strtod(text, NULL));
 }
 
 FUNCTION(ib_filter_indent)

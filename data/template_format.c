@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "data/template_functions.h"
+#include "tensor/number.h"
 
 void ib_put_escaped(ib_build *b, ib_piece t)
 {
@@ -40,7 +41,7 @@ static void put_number(ib_build *b, const directive *d, char letter, ib_value v)
 {
     char text[500], format[16];
     const int real = strchr("eEfFgG", letter) != NULL;
-    int n = snprintf(format, sizeof format, "%%%s%s%s",
+    int n = ib_snprintf(format, sizeof format, "%%%s%s%s",
                      d->plus    ? "+"
                      : d->space ? " "
                                 : "",
@@ -61,8 +62,8 @@ static void put_number(ib_build *b, const directive *d, char letter, ib_value v)
         ib_unsupported(b->m, "%%%c of such a number", letter);
         return;
     }
-    n = real ? snprintf(text, sizeof text, format, d->precision < 0 ? 6 : (int)d->precision, f)
-             : snprintf(text, sizeof text, format, v.kind == KIND_FLOAT ? (long long)f : (long long)v.i);
+    n = real ? ib_snprintf(text, sizeof text, format, d->precision < 0 ? 6 : (int)d->precision, f)
+             : ib_snprintf(text, sizeof text, format, v.kind == KIND_FLOAT ? (long long)f : (long long)v.i);
     pad(b, d, (ib_piece){text, n > 0 && (size_t)n < sizeof text ? (size_t)n : 0}, d->zero && !d->left);
 }
 

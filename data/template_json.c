@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "data/template_nodes.h"
+#include "tensor/number.h"
 
 static ib_value list_of(ib_machine *m, struct json_object *o)
 {
@@ -84,11 +85,11 @@ static void put_string(ib_build *b, ib_piece t, int ascii)
         from = at + k;
         int n;
         if (known)
-            n = snprintf(code, sizeof code, "\\%c", named[known - plain]);
+            n = ib_snprintf(code, sizeof code, "\\%c", named[known - plain]);
         else if (u < 0x10000)
-            n = snprintf(code, sizeof code, "\\u%04x", u);
+            n = ib_snprintf(code, sizeof code, "\\u%04x", u);
         else
-            n = snprintf(code, sizeof code, "\\u%04x\\u%04x", 0xD800 + ((u - 0x10000) >> 10), 0xDC00 + (u & 0x3FF));
+            n = ib_snprintf(code, sizeof code, "\\u%04x\\u%04x", 0xD800 + ((u - 0x10000) >> 10), 0xDC00 + (u & 0x3FF));
         ib_put(b, code, (size_t)n);
     }
     ib_put(b, t.s + from, at - from);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "data/template_nodes.h"
+#include "tensor/number.h"
 
 typedef struct lexer {
     ib_machine *m;
@@ -181,7 +182,7 @@ static void number(lexer *x)
     const unsigned long long whole = real ? 0 : strtoull(plain + 2 * prefixed, &stop, base);
     const int zeros = base == 10 && !real && plain[0] == '0' && whole;
     if (real)
-        add(x, TOKEN_NUMBER, ib_float(strtod(plain, &stop)));
+        add(x, TOKEN_NUMBER, ib_float(ib_strtod(plain, &stop)));
     else if (whole > INT64_MAX)
         fail(x, "a whole number of more than 63 bits");
     else

@@ -6,6 +6,7 @@
 #include "data/template_value.h"
 #include "tensor/alloc.h"
 #include "tensor/error.h"
+#include "tensor/number.h"
 
 enum { MOST_BYTES = 256 << 20, MOST_STEPS = 20000000, CHUNK = 1 << 14 };
 
@@ -19,7 +20,7 @@ static ib_value refuse(ib_machine *m, ib_status status, const char *format, va_l
 {
     char text[400];
     if (!m->status) {
-        vsnprintf(text, sizeof text, format, args);
+        ib_vsnprintf(text, sizeof text, format, args);
         m->status = ib_fail(status, "%.200s: line %d: %s", m->name, m->line, text);
     }
     return ib_undefined((ib_piece){0});

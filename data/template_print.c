@@ -6,11 +6,12 @@
 #include <utf8proc.h>
 
 #include "data/template_nodes.h"
+#include "tensor/number.h"
 
 void ib_put_int(ib_build *b, int64_t i)
 {
     char text[32];
-    ib_put(b, text, (size_t)snprintf(text, sizeof text, "%lld", (long long)i));
+    ib_put(b, text, (size_t)ib_snprintf(text, sizeof text, "%lld", (long long)i));
 }
 
 /* The shortest digits that give f again; a power of ten below 1e-4 and from 1e16 on. */
@@ -23,8 +24,8 @@ void ib_put_float(ib_build *b, double f)
     }
     int precision = 0;
     do
-        snprintf(text, sizeof text, "%.*e", precision, f);
-    while (strtod(text, NULL) != f && ++precision < 17);
+        ib_snprintf(text, sizeof text, "%.*e", precision, f);
+    while (ib_strtod(text, NULL) != f && ++precision < 17);
     const int power = atoi(strchr(text, 'e') + 1);
     int n = 0;
     for (const char *s = text; *s != 'e'; s++)
@@ -38,7 +39,7 @@ void ib_put_float(ib_build *b, double f)
             ib_put_text(b, ".");
             ib_put(b, digits + 1, (size_t)n - 1);
         }
-        snprintf(text, sizeof text, "e%c%02d", power < 0 ? '-' : '+', abs(power));
+        ib_snprintf(text, sizeof text, "e%c%02d", power < 0 ? '-' : '+', abs(power));
         ib_put_text(b, text);
         return;
     }
@@ -81,7 +82,7 @@ static void quote(ib_build *b, ib_piece t)
             ib_put(b, t.s + at, k);
         else
             ib_put(b, code,
-                   (size_t)snprintf(code, sizeof code,
+                   (size_t)ib_snprintf(code, sizeof code,
                                     u < 0x100     ? "\\x%02x"
                                     : u < 0x10000 ? "\\u%04x"
                                                   : "\\U%08x",

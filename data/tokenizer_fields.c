@@ -5,6 +5,7 @@
 
 #include "data/tokenizer_fields.h"
 #include "tensor/error.h"
+#include "tensor/number.h"
 
 static const struct {
     const char *object, *key, *values, *why;
@@ -28,7 +29,7 @@ ib_status ib_tokenizer_fields(const char *object, const char *type, struct json_
 {
     char name[80];
     int known = 0;
-    snprintf(name, sizeof name, "%s%s%s", object, *type ? " " : "", type);
+    ib_snprintf(name, sizeof name, "%s%s%s", object, *type ? " " : "", type);
     if (!json_object_is_type(o, json_type_object))
         return ib_fail(IB_EFORMAT, "%s is not an object", name);
     for (int i = 0; i < N_FIELDS; i++)

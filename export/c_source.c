@@ -11,6 +11,7 @@
 #include "export/program.h"
 #include "export/text.h"
 #include "tensor/argument.h"
+#include "tensor/number.h"
 
 extern const unsigned char ib_embedded_runtime[], ib_embedded_types[];
 extern const unsigned long ib_embedded_runtime_size, ib_embedded_types_size;
@@ -19,7 +20,7 @@ extern const unsigned long ib_embedded_runtime_size, ib_embedded_types_size;
 static void add_section(ib_text *t, const unsigned char *source, const char *section)
 {
     char mark[64];
-    snprintf(mark, sizeof mark, "/* [%s] */\n", section);
+    ib_snprintf(mark, sizeof mark, "/* [%s] */\n", section);
     const char *from = strstr((const char *)source, mark), *to = from ? strstr(from, "/* [end] */") : NULL;
     if (to)
         ib_text_bytes(t, from + strlen(mark), (size_t)(to - from) - strlen(mark));

@@ -10,6 +10,7 @@
 #include "files/file.h"
 #include "tensor/alloc.h"
 #include "tensor/error.h"
+#include "tensor/number.h"
 
 enum { TRAILER = 49 };
 
@@ -27,7 +28,7 @@ static uint32_t checksum(const unsigned char *p, size_t n)
 
 static void trailer(char text[TRAILER + 1], size_t size, uint32_t crc)
 {
-    snprintf(text, TRAILER + 1, "\nisobit size=%-20zu crc32=%08x\n", size, crc);
+    ib_snprintf(text, TRAILER + 1, "\nisobit size=%-20zu crc32=%08x\n", size, crc);
 }
 
 hid_t ib_h5_create(void)

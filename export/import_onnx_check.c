@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "export/import_onnx.h"
+#include "tensor/number.h"
 
 static int is_of(int opset, int from, int until)
 {
@@ -34,7 +35,7 @@ static int is_among(const char *values, const Onnx__AttributeProto *a, int64_t i
     for (int k = 0; word(values, k, &n); k++) {
         const char *w = word(values, k, &n);
         if (a->type == ONNX__ATTRIBUTE_PROTO__TYPE__STRING  ? a->s.len == n && !memcmp(a->s.data, w, n)
-            : a->type == ONNX__ATTRIBUTE_PROTO__TYPE__FLOAT ? a->f == strtof(w, NULL)
+            : a->type == ONNX__ATTRIBUTE_PROTO__TYPE__FLOAT ? a->f == ib_strtof(w, NULL)
                                                             : i == strtoll(w, NULL, 10))
             return 1;
     }
@@ -45,11 +46,11 @@ static int is_among(const char *values, const Onnx__AttributeProto *a, int64_t i
 static void say(const Onnx__AttributeProto *a, int64_t i, char *buf, size_t size)
 {
     if (a->type == ONNX__ATTRIBUTE_PROTO__TYPE__STRING)
-        snprintf(buf, size, "'%.*s'", a->s.len < 40 ? (int)a->s.len : 40, a->s.data ? (const char *)a->s.data : "");
+        ib_snprintf(buf, size, "'%.*s'", a->s.len < 40 ? (int)a->s.len : 40, a->s.data ? (const char *)a->s.data : "");
     else if (a->type == ONNX__ATTRIBUTE_PROTO__TYPE__FLOAT)
-        snprintf(buf, size, "%g", a->f);
+        ib_snprintf(buf, size, "%g", a->f);
     else
-        snprintf(buf, size, "%lld", (long long)i);
+        ib_snprintf(buf, size, "%lld", (long long)i);
 }
 
 static ib_status check_value(const ib_importer *m, const ib_onnx_attribute *row, const Onnx__AttributeProto *a)

@@ -8,6 +8,7 @@
 #include "export/import_onnx.h"
 #include "tensor/alloc.h"
 #include "tensor/error.h"
+#include "tensor/number.h"
 
 static ib_status simple(ib_importer *m, const char *op)
 {
@@ -70,7 +71,7 @@ static ib_status binary(ib_importer *m, const char *op)
         a->channels_last != b->channels_last)
         return ib_import_refuse(m, "two inputs of different shapes or orders");
     const ib_symbol was = *a;
-    snprintf(in, sizeof in, "%d,%d", a->value, b->value);
+    ib_snprintf(in, sizeof in, "%d,%d", a->value, b->value);
     return ib_import_line(m, op, in, was.ndim, was.shape, "") ? IB_OK : IB_ENOMEM;
 }
 /* The line before is a scale and shift whose result only this node reads: then both are one. */
@@ -99,7 +100,7 @@ static ib_status unit_batch_norm(ib_importer *m, const ib_symbol *was, int64_t c
     static const char *const names[] = {"gamma", "beta", "running_mean", "running_var"};
     const float eps = 1e-5f, value[] = {1, 0, 0, 1 - eps};
     char in[16], text[64];
-    snprintf(text, sizeof text, "in=%lld eps=%.9g", (long long)channels, eps);
+    ib_snprintf(text, sizeof text, "in=%lld eps=%.9g", (long long)channels, eps);
     ib_symbol *s = ib_import_line(m, "batch_norm", ib_import_of(in, was), was->ndim, was->shape, text);
     if (!s)
         return IB_ENOMEM;
@@ -192,8 +193,8 @@ ib_status ib_import_concat(ib_importer *m)
                 return ib_import_refuse(m, "inputs of different shapes or orders");
         for (int d = 0; d < ndim; d++)
             shape[d] = d == axis ? shape[d] + x->shape[d] : x->shape[d];
-        snprintf(in + strlen(in), sizeof in - strlen(in), "%s%d", i ? "," : "", x->value);
+        ib_snprintf(in + strlen(in), sizeof in - strlen(in), "%s%d", i ? "," : "", x->value);
     }
-    snprintf(text, sizeof text, "axis=%lld", (long long)axis);
+    ib_snprintf(text, sizeof text, "axis=%lld", (long long)axis);
     return ib_import_line(m, "concat", in, ndim, shape, text) ? IB_OK : IB_ENOMEM;
 }

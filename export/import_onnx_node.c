@@ -8,13 +8,14 @@
 #include "export/program.h"
 #include "tensor/alloc.h"
 #include "tensor/error.h"
+#include "tensor/number.h"
 
 ib_status ib_import_refuse(const ib_importer *m, const char *format, ...)
 {
     char why[300];
     va_list args;
     va_start(args, format);
-    vsnprintf(why, sizeof why, format, args);
+    ib_vsnprintf(why, sizeof why, format, args);
     va_end(args);
     return ib_fail(IB_EUNSUPPORTED, "%s: node '%s' (%s): %s", m->path, ib_import_node_name(m->node),
                    m->node->op_type ? m->node->op_type : "?", why);
@@ -216,7 +217,7 @@ static const char *label(ib_importer *m, const char *op)
     while (m->kinds[k].name && strcmp(m->kinds[k].name, name))
         k++;
     m->kinds[k].name = name;
-    snprintf(m->label, sizeof m->label, "%s%d", name, ++m->kinds[k].count);
+    ib_snprintf(m->label, sizeof m->label, "%s%d", name, ++m->kinds[k].count);
     return m->label;
 }
 
@@ -301,7 +302,7 @@ const Onnx__NodeProto *ib_import_reader(const ib_importer *m, const char **name)
 
 char *ib_import_of(char *buf, const ib_symbol *s)
 {
-    sprintf(buf, "%d", s->value);
+    ib_snprintf(buf, 16, "%d", s->value);
     return buf;
 }
 

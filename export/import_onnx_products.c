@@ -6,6 +6,7 @@
 #include "export/import_onnx.h"
 #include "tensor/alloc.h"
 #include "tensor/error.h"
+#include "tensor/number.h"
 
 /* An attribute's text, `otherwise` where it is missing. */
 static int says(const ib_importer *m, const char *name, const char *value)
@@ -96,7 +97,7 @@ ib_status ib_import_conv(ib_importer *m)
     }
     char in[16], text[200];
     const int bias = b != NULL;
-    snprintf(text, sizeof text, "in=%lld out=%lld kh=%lld kw=%lld sh=%lld sw=%lld ph=%lld pw=%lld groups=%lld bias=%d",
+    ib_snprintf(text, sizeof text, "in=%lld out=%lld kh=%lld kw=%lld sh=%lld sw=%lld ph=%lld pw=%lld groups=%lld bias=%d",
              (long long)(icg * groups), (long long)oc, (long long)kh, (long long)kw, (long long)stride[0],
              (long long)stride[1], (long long)most[0], (long long)most[1], (long long)groups, bias);
     m->products += (double)(oc * icg * kh * kw) * (double)h * (double)v;
@@ -138,7 +139,7 @@ static ib_status dense(ib_importer *m, const ib_symbol *x, const ib_symbol *w, i
     if (!rows)
         return ib_error_status();
     const int bias = bias_input != (size_t)-1;
-    snprintf(text, sizeof text, "in=%lld out=%lld bias=%d", (long long)k, (long long)out, bias);
+    ib_snprintf(text, sizeof text, "in=%lld out=%lld bias=%d", (long long)k, (long long)out, bias);
     ib_symbol *s = ib_import_line(m, "linear", ib_import_of(in, x), 2, (int64_t[]){1, out}, text);
     if (!s) {
         ib_free(rows);
@@ -209,7 +210,7 @@ ib_status ib_import_batch_norm(ib_importer *m)
     float eps = ib_import_real(m, "epsilon", 1e-5f);
     const int none = eps == 0;
     eps = none ? FLT_TRUE_MIN : eps; /* ib_batch_norm takes 0 for 1e-5; added to a variance the least number is nothing */
-    snprintf(text, sizeof text, "in=%lld eps=%.9g", (long long)channels, eps);
+    ib_snprintf(text, sizeof text, "in=%lld eps=%.9g", (long long)channels, eps);
     if (!ib_import_line(m, "batch_norm", ib_import_of(in, &was), was.ndim, was.shape, text))
         return IB_ENOMEM;
     for (size_t i = 0; i < 4; i++) {
@@ -254,7 +255,7 @@ static ib_status pool(ib_importer *m, const char *op)
                                                 : "ceil_mode with windows that reach beyond the image");
         shape[2 + d] = span / stride[d] + 1;
     }
-    snprintf(text, sizeof text, "kh=%lld kw=%lld sh=%lld sw=%lld ph=%lld pw=%lld", (long long)kernel[0],
+    ib_snprintf(text, sizeof text, "kh=%lld kw=%lld sh=%lld sw=%lld ph=%lld pw=%lld", (long long)kernel[0],
              (long long)kernel[1], (long long)stride[0], (long long)stride[1], (long long)pads[0], (long long)pads[1]);
     return ib_import_line(m, op, ib_import_of(in, x), 4, shape, text) ? IB_OK : IB_ENOMEM;
 }

@@ -11,6 +11,7 @@
 #include "layers/wired.h"
 #include "tensor/alloc.h"
 #include "tensor/error.h"
+#include "tensor/number.h"
 
 /* Dimensions as text: 1x3x8x8, N for a batch or what is not fixed. */
 static const char *text_of(const int64_t *dims, int n, char *buf, size_t size)
@@ -18,8 +19,8 @@ static const char *text_of(const int64_t *dims, int n, char *buf, size_t size)
     size_t at = 0;
     *buf = 0;
     for (int i = 0; i < n && at < size; i++)
-        at += (size_t)(dims[i] >= 0 ? snprintf(buf + at, size - at, "%s%lld", i ? "x" : "", (long long)dims[i])
-                                    : snprintf(buf + at, size - at, "%sN", i ? "x" : ""));
+        at += (size_t)(dims[i] >= 0 ? ib_snprintf(buf + at, size - at, "%s%lld", i ? "x" : "", (long long)dims[i])
+                                    : ib_snprintf(buf + at, size - at, "%sN", i ? "x" : ""));
     return buf;
 }
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "export/onnx_print.h"
+#include "tensor/number.h"
 #include "tensor/requant.h"
 #include "tensor/argument.h"
 
@@ -107,7 +108,7 @@ static ib_status print_concat(const printer *w, const ib_instr *i)
     if (ib_joins_constant(w->p, i))
         return ib_fail(IB_EUNSUPPORTED, "layer '%s': ONNX does not repeat a constant for the batch when it is joined to values", i->name);
     for (int j = 0; j < i->n_in; j++)
-        snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s", j ? " " : "",
+        ib_snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s", j ? " " : "",
                  gathered(w, name_of(i->in[j]), i->table + 256 * j, j, text("part%d_%d", j, w->at)));
     ib_onnx_node(w->o, "Concat", all, w->out);
     ib_onnx_attr_int(w->o, "axis", i->axis);
@@ -171,7 +172,7 @@ ib_status ib_export_onnx(const ib_program *p, const char *path, const char *name
     const int64_t shape[4] = {1, p->input.c, p->input.h, p->input.w};
     ib_onnx_value(w.o, 0, "input", IB_ONNX_FLOAT, 4, shape);
     w.at = -1;
-    snprintf(w.out, sizeof w.out, "codes");
+    ib_snprintf(w.out, sizeof w.out, "codes");
     ib_onnx_constant(w.o, "input_scale", IB_ONNX_FLOAT, 0, NULL, &in->scale, sizeof in->scale);
     const uint8_t zero = (uint8_t)(in->zero + RAISE), out_zero = (uint8_t)(out->zero + RAISE);
     ib_onnx_constant(w.o, "input_zero", IB_ONNX_UINT8, 0, NULL, &zero, 1);
@@ -186,7 +187,7 @@ ib_status ib_export_onnx(const ib_program *p, const char *path, const char *name
     ib_status status = IB_OK;
     for (w.at = 0; w.at < p->n_instrs && !status; w.at++) {
         const ib_instr *i = &p->instrs[w.at];
-        snprintf(w.out, sizeof w.out, "v%d", i->out);
+        ib_snprintf(w.out, sizeof w.out, "v%d", i->out);
         size_t k = 0;
         while (k < sizeof printers / sizeof *printers && printers[k].cls != i->cls)
             k++;

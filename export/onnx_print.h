@@ -8,6 +8,7 @@
 
 #include "export/onnx_file.h"
 #include "export/program.h"
+#include "tensor/number.h"
 
 enum { RAISE = 128 }; /* of activation codes as they are shown, uint8 */
 
@@ -28,7 +29,7 @@ static inline const char *text(const char *format, ...)
     va_list args;
     i = (i + 1) % 64;
     va_start(args, format);
-    vsnprintf(buf[i], sizeof buf[i], format, args);
+    ib_vsnprintf(buf[i], sizeof buf[i], format, args);
     va_end(args);
     return buf[i];
 }

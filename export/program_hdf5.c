@@ -12,6 +12,7 @@
 #include "export/program.h"
 #include "export/schema_hdf5.h"
 #include "tensor/argument.h"
+#include "tensor/number.h"
 
 static int write_product(hid_t g, const ib_instr *i)
 {
@@ -47,7 +48,7 @@ static int write_instr(hid_t f, const ib_program *p, int at)
 {
     const ib_instr *i = &p->instrs[at];
     char name[160];
-    snprintf(name, sizeof name, "%03d_%.140s", at, i->name);
+    ib_snprintf(name, sizeof name, "%03d_%.140s", at, i->name);
     const hid_t g = ib_h5_group(f, name);
     const ib_value *v = &p->values[i->out];
     const int failed = g < 0 || ib_h5_set_text(g, "op", i->cls->name) || (i->n_in && ib_h5_set(g, "inputs", H5T_NATIVE_INT, i->n_in, i->in)) ||

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tensor/alloc.h"
+#include "tensor/number.h"
 
 static int reserve(ib_text *t, size_t more)
 {
@@ -35,12 +36,18 @@ void ib_text_bytes(ib_text *t, const char *s, size_t n)
 
 void ib_text_add(ib_text *t, const char *format, ...)
 {
-    char line[1024];
     va_list args;
     va_start(args, format);
-    const int n = vsnprintf(line, sizeof line, format, args);
+    const int n = ib_vsnprintf(NULL, 0, format, args);
     va_end(args);
-    ib_text_bytes(t, line, n < (int)sizeof line ? (size_t)n : sizeof line - 1);
+    if (n < 0)
+        t->failed = 1;
+    if (!reserve(t, n < 0 ? 0 : (size_t)n))
+        return;
+    va_start(args, format);
+    ib_vsnprintf(t->s + t->n, (size_t)n + 1, format, args);
+    va_end(args);
+    t->n += (size_t)n;
 }
 
 #define ARRAY(suffix, type, format)                                                                                    \

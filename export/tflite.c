@@ -9,6 +9,7 @@
 
 #include "export/tflite_file.h"
 #include "tensor/argument.h"
+#include "tensor/number.h"
 
 /* N,H,W,C of an image; other values keep their order. */
 static int shape_of(const ib_value *v, int32_t *s)
@@ -401,7 +402,7 @@ ib_status ib_export_tflite(const ib_program *p, const char *path, const char *na
     for (int v = 0; v < p->n_values && !status; v++) {
         char label[32];
         int32_t s[4];
-        snprintf(label, sizeof label, v == p->result ? "output" : v ? "v%d" : "input", v);
+        ib_snprintf(label, sizeof label, v == p->result ? "output" : v ? "v%d" : "input", v);
         const int ndim = v ? shape_of(&p->values[v], s) : 4;
         if (!v)
             memcpy(s, (int32_t[]){1, p->input.h, p->input.w, p->input.c}, sizeof s);

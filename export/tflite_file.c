@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "files/file.h"
+#include "tensor/number.h"
 
 ib_status ib_tflite_begin(ib_tflite *w, const ib_program *p)
 {
@@ -55,7 +56,7 @@ int ib_tflite_tensor(ib_tflite *w, const char *what, int type, int ndim, const i
         signature[0] = -1;
     const ib_flat_ref s = ib_flat_vector(&w->f, shape, (size_t)ndim, 4, 4), g = batch ? ib_flat_vector(&w->f, signature, (size_t)ndim, 4, 4) : 0;
     char name[200];
-    snprintf(name, sizeof name, "%s%s%s", w->name, *w->name ? "/" : "", what);
+    ib_snprintf(name, sizeof name, "%s%s%s", w->name, *w->name ? "/" : "", what);
     const ib_flat_ref n = ib_flat_text(&w->f, name);
     const ib_flat_field fields[] = {IB_FLAT_REF(0, s), IB_FLAT_SCALAR(1, 1, type), IB_FLAT_SCALAR(2, 4, buf), IB_FLAT_REF(3, n), IB_FLAT_REF(4, q),
                                     IB_FLAT_REF(7, g), IB_FLAT_SCALAR(8, 1, 1)};

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "tensor/error.h"
+#include "tensor/number.h"
 
 int64_t ib_entry_size(const ib_entry *e)
 {
@@ -82,10 +83,10 @@ ib_status ib_entry_check_finite(const ib_entry *e)
 
 char *ib_entry_shape_text(const ib_entry *e, char *buf, size_t size)
 {
-    size_t n = (size_t)snprintf(buf, size, "[");
+    size_t n = (size_t)ib_snprintf(buf, size, "[");
     for (int d = 0; d < e->ndim && n < size; d++)
-        n += (size_t)snprintf(buf + n, size - n, "%s%lld", d ? "," : "", (long long)e->shape[d]);
+        n += (size_t)ib_snprintf(buf + n, size - n, "%s%lld", d ? "," : "", (long long)e->shape[d]);
     if (n < size)
-        snprintf(buf + n, size - n, "]");
+        ib_snprintf(buf + n, size - n, "]");
     return buf;
 }

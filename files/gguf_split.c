@@ -6,6 +6,7 @@
 #include "files/gguf.h"
 #include "tensor/alloc.h"
 #include "tensor/error.h"
+#include "tensor/number.h"
 
 static ib_status check_part(const ib_gguf *p, int no, int count)
 {
@@ -49,7 +50,7 @@ ib_status ib_gguf_add_parts(ib_gguf *f)
     if (no != 0)
         return ib_fail(IB_EUNSUPPORTED, "%s: is part %g of %d: open the first, NAME-00001-of-%05d.gguf", f->path, no + 1, count, count);
     char end[40];
-    snprintf(end, sizeof end, "-00001-of-%05d.gguf", count);
+    ib_snprintf(end, sizeof end, "-00001-of-%05d.gguf", count);
     const size_t n = strlen(f->path), k = strlen(end);
     if (n < k || strcmp(f->path + n - k, end))
         return ib_fail(IB_EFORMAT, "%s: is the first of %d parts, but its name does not end in %s, by which the others would be found", f->path, count, end);

@@ -8,6 +8,7 @@
 #include "files/utf8.h"
 #include "tensor/alloc.h"
 #include "tensor/error.h"
+#include "tensor/number.h"
 
 enum { DEPTH = 64 };
 
@@ -144,7 +145,7 @@ static ib_status number(scanner *s)
         return ib_fail(IB_EFORMAT, "a number of %zu characters", s->at - from);
     memcpy(digits, s->text + from, s->at - from);
     digits[s->at - from] = 0;
-    return isfinite(strtod(digits, NULL)) ? IB_OK : ib_fail(IB_EFORMAT, "%s is beyond the range of numbers", digits);
+    return isfinite(ib_strtod(digits, NULL)) ? IB_OK : ib_fail(IB_EFORMAT, "%s is beyond the range of numbers", digits);
 }
 
 static int by_hash(const void *a, const void *b)

@@ -9,6 +9,7 @@
 #include "files/json_scan.h"
 #include "tensor/alloc.h"
 #include "tensor/error.h"
+#include "tensor/number.h"
 
 static const struct {
     const char *name, *format;
@@ -54,7 +55,7 @@ static ib_status read_entry(const char *path, const char *name, struct json_obje
         if (value != shape && value != at && strcmp(key, "dtype"))
             return ib_fail(IB_EFORMAT, "%s: tensor '%s' has a member '%s', which the format does not know", path, name, key);
     }
-    snprintf(e->type, sizeof e->type, "%s", dtype);
+    ib_snprintf(e->type, sizeof e->type, "%s", dtype);
     e->ndim = (int)json_object_array_length(shape);
     uint64_t n = (uint64_t)dtypes[t].bytes;
     for (int d = 0; d < e->ndim; d++) {

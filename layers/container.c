@@ -3,6 +3,7 @@
 
 #include "layers/layer.h"
 #include "tensor/argument.h"
+#include "tensor/number.h"
 
 static ib_tensor *sequential_forward(ib_layer *l, ib_graph *g, ib_tensor *x)
 {
@@ -31,7 +32,7 @@ static ib_layer *container(const char *function, const char *const *names, const
         ;
     if (i < n) {
         char name[32];
-        snprintf(name, sizeof name, "layers[%d]", i);
+        ib_snprintf(name, sizeof name, "layers[%d]", i);
         ib_fail_null_argument(function, names ? names[i] : name);
     }
     ib_layer *l = i == n ? ib_layer_new(cls, 0) : NULL;

@@ -7,6 +7,7 @@
 
 #include "tensor/alloc.h"
 #include "tensor/error.h"
+#include "tensor/number.h"
 
 enum { MAX_STEPS = 4096 };
 
@@ -157,7 +158,7 @@ static const wired_op ops[] = {{"conv", WINDOW "in out groups bias ", 1, 1, conv
 static int takes(const wired_op *op, const char *attribute)
 {
     char between[20];
-    return snprintf(between, sizeof between, " %s ", attribute) < (int)sizeof between && strstr(op->takes, between);
+    return ib_snprintf(between, sizeof between, " %s ", attribute) < (int)sizeof between && strstr(op->takes, between);
 }
 
 static ib_tensor *step_forward(ib_layer *l, ib_graph *g, ib_tensor *x)
@@ -228,7 +229,7 @@ static ib_status add_line(ib_layer *net, char *line, int at)
         while (a < N_ATTRIBUTES && strcmp(attributes[a].name, attribute))
             a++;
         if (value && !strcmp(attribute, "eps"))
-            w->eps = strtof(value, &end);
+            w->eps = ib_strtof(value, &end);
         else if (value && a == A_order)
             for (int i = 0; i < 2; i++) {
                 if (!strcmp(orders[i], value)) {

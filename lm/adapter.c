@@ -9,6 +9,7 @@
 #include "lm/adapter.h"
 #include "tensor/alloc.h"
 #include "tensor/argument.h"
+#include "tensor/number.h"
 
 static const ib_layer_class adapter_class = {"adapter", NULL};
 
@@ -99,9 +100,9 @@ ib_status ib_lm_adapter_add(ib_lm *m, int layer, int role, int64_t r, float alph
         return ib_fail(IB_EINVAL, "an adapter of rank %lld", (long long)r);
     char path[IB_LM_PATH], a[IB_LM_PATH + 32], b[IB_LM_PATH + 32], v[IB_LM_PATH + 32];
     ib_lm_path(path, layer, role);
-    snprintf(a, sizeof a, "%s.lora_A.weight", path);
-    snprintf(b, sizeof b, "%s.lora_B.weight", path);
-    snprintf(v, sizeof v, "%s.lora_magnitude_vector", path);
+    ib_snprintf(a, sizeof a, "%s.lora_A.weight", path);
+    ib_snprintf(b, sizeof b, "%s.lora_B.weight", path);
+    ib_snprintf(v, sizeof v, "%s.lora_magnitude_vector", path);
     p->a = ib_layer_param(m->trainable, a, 2, (int64_t[]){r, cols}, IB_INIT_UNIFORM_FAN_IN, cols, 1);
     p->b = ib_layer_param(m->trainable, b, 2, (int64_t[]){rows, r}, IB_INIT_ZEROS, r, 1);
     if (m->dora)

@@ -10,6 +10,7 @@
 #include "lm/fields.h"
 #include "tensor/alloc.h"
 #include "tensor/argument.h"
+#include "tensor/number.h"
 
 static ib_status copy(const ib_entry *e, ib_tensor *t, const char *path)
 {
@@ -95,7 +96,7 @@ static found find_peft(ib_lm *m, void *file, const char *path, int layer, int ro
         const ib_entry **e;
     } parts[] = {{".lora_A.weight", &f.a}, {".lora_B.weight", &f.b}, {".lora_magnitude_vector", &f.m}, {".lora_magnitude_vector.weight", &f.m}};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        snprintf(name, sizeof name, IB_PEFT "%s%s", base, parts[i].suffix);
+        ib_snprintf(name, sizeof name, IB_PEFT "%s%s", base, parts[i].suffix);
         const ib_entry *e = ib_safetensors_find(p->f, name);
         *parts[i].e = e ? e : *parts[i].e;
     }
@@ -132,7 +133,7 @@ static ib_status take_base(ib_lm *m, const char *recorded, const char *path)
     if (status)
         ib_error_prefix("%s: was trained over a base in '%s'", path, recorded);
     else
-        snprintf(m->adapter_base, sizeof m->adapter_base, "%s", recorded);
+        ib_snprintf(m->adapter_base, sizeof m->adapter_base, "%s", recorded);
     return status;
 }
 
@@ -166,9 +167,9 @@ static found find_gguf(ib_lm *m, void *file, const char *path, int layer, int ro
     (void)path;
     char name[256];
     found f = {.alpha = m->alpha};
-    snprintf(name, sizeof name, "blk.%d.%s.weight.lora_a", layer, ib_role_names[role].gguf);
+    ib_snprintf(name, sizeof name, "blk.%d.%s.weight.lora_a", layer, ib_role_names[role].gguf);
     f.a = ib_gguf_tensor(file, name);
-    snprintf(name, sizeof name, "blk.%d.%s.weight.lora_b", layer, ib_role_names[role].gguf);
+    ib_snprintf(name, sizeof name, "blk.%d.%s.weight.lora_b", layer, ib_role_names[role].gguf);
     f.b = ib_gguf_tensor(file, name);
     if (f.a && !(f.alpha > 0)) /* a file without an alpha means a scale of 1 */
         f.alpha = (float)f.a->shape[0];

@@ -8,6 +8,7 @@
 #include "lm/save.h"
 #include "tensor/alloc.h"
 #include "tensor/argument.h"
+#include "tensor/number.h"
 
 ib_status ib_lm_adapter_turn(const ib_lm *m, int role, ib_tensor *t, int to_pairs)
 {
@@ -106,7 +107,7 @@ static ib_status add_item(void *user, int layer, int role, char part, const ib_t
 {
     peft_writer *w = user;
     char base[IB_LM_PATH], *name = w->names + 200 * w->n;
-    snprintf(name, 200, IB_PEFT "%s.%s", ib_lm_path(base, layer, role),
+    ib_snprintf(name, 200, IB_PEFT "%s.%s", ib_lm_path(base, layer, role),
              part == 'a'   ? "lora_A.weight"
              : part == 'b' ? "lora_B.weight"
                            : "lora_magnitude_vector");
@@ -169,7 +170,7 @@ static ib_status add_gguf(void *user, int layer, int role, char part, const ib_t
     const ib_projection *p = &w->m->block[layer].p[role];
     if (!w->file) {
         char name[200];
-        snprintf(name, sizeof name, "blk.%d.%s.weight.lora_%c", layer, ib_role_names[role].gguf, part);
+        ib_snprintf(name, sizeof name, "blk.%d.%s.weight.lora_%c", layer, ib_role_names[role].gguf, part);
         ib_gguf_put_tensor(w->head, name, 2, t->shape, ib_storage_find("f32"));
         return IB_OK;
     }

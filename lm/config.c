@@ -7,6 +7,7 @@
 #include "tensor/alloc.h"
 #include "tensor/error.h"
 #include "tensor/names.h"
+#include "tensor/number.h"
 
 static const ib_arch archs[] = {
 #define ARCH(name, ...) {#name, __VA_ARGS__},
@@ -38,7 +39,7 @@ const ib_arch *ib_arch_find(const char *name)
 
 char *ib_lm_path(char *buf, int layer, int role)
 {
-    snprintf(buf, IB_LM_PATH, "model.layers.%d.%s", layer, ib_role_names[role].hf);
+    ib_snprintf(buf, IB_LM_PATH, "model.layers.%d.%s", layer, ib_role_names[role].hf);
     return buf;
 }
 

@@ -6,6 +6,7 @@
 #include "lm/fields.h"
 #include "tensor/alloc.h"
 #include "tensor/error.h"
+#include "tensor/number.h"
 
 typedef struct gguf_config {
     int layers, width, ff, heads, groups, dim, value_dim, vocabulary, context, rotated, window, original;
@@ -38,7 +39,7 @@ static ib_status read_scaling(ib_lm *m, const ib_gguf *f, const gguf_config *k, 
 {
     ib_rope_scaling *s = &m->scaling[0];
     char key[96];
-    snprintf(key, sizeof key, "%s.rope.scaling.type", arch);
+    ib_snprintf(key, sizeof key, "%s.rope.scaling.type", arch);
     char *type = ib_gguf_string(f, key);
     const double factor = k->factor > 0 ? k->factor : k->scale_linear;
     if (k->factor > 0 && k->scale_linear > 0 && k->factor != k->scale_linear) {
@@ -110,7 +111,7 @@ ib_status ib_lm_config_of_gguf(ib_lm *m, const ib_gguf *f)
         *c = (ib_lm_config){.layers = k.layers, .width = k.width, .ff = k.ff, .heads = k.heads, .groups = k.groups, .dim = k.dim, .context = k.context,
                             .rotated = k.rotated, .rope_base = (float)k.theta, .rope_base_local = (float)k.local_theta, .eps = (float)k.eps,
                             .window = k.window, .attention_scale = (float)k.scale, .vocabulary = ib_int_of((double)e->shape[0])};
-        snprintf(c->arch, sizeof c->arch, "%s", m->arch->name);
+        ib_snprintf(c->arch, sizeof c->arch, "%s", m->arch->name);
         if (m->arch->hf_local_base && !(k.local_theta > 0))
             c->rope_base_local = (float)m->arch->hf_local_base; /* older files do not say it */
         if (m->arch->hf_scalar && !(k.scale > 0) && k.layers == 62 && k.heads > 0) /* Gemma 3 27B divides by the width's share, and its files do not say so */

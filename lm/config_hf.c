@@ -8,6 +8,7 @@
 #include "tensor/alloc.h"
 #include "tensor/error.h"
 #include "tensor/names.h"
+#include "tensor/number.h"
 
 typedef struct hf_rope {
     const char *type, *old_type;
@@ -214,7 +215,7 @@ ib_status ib_lm_config_of_hf(ib_lm *m, struct json_object *c, const char *file, 
         return ib_fail(IB_EFORMAT, "%s: has no 'model_type'", file);
     if (!strcmp(type, "gemma3"))
         return ib_fail(IB_EUNSUPPORTED, "%s: 'model_type' is gemma3, which is the one with pictures; the one of text alone, gemma3_text, is supported", file);
-    snprintf(k->arch, sizeof k->arch, "%s", !strcmp(type, "gemma3_text") ? "gemma3" : type);
+    ib_snprintf(k->arch, sizeof k->arch, "%s", !strcmp(type, "gemma3_text") ? "gemma3" : type);
     if (!(m->arch = ib_arch_find(k->arch))) {
         ib_error_prefix("%s", file);
         return IB_EUNSUPPORTED;
@@ -229,7 +230,7 @@ ib_status ib_lm_config_of_hf(ib_lm *m, struct json_object *c, const char *file, 
     *k = (ib_lm_config){.layers = r.k.layers, .width = r.k.width, .ff = r.k.ff, .heads = r.k.heads, .groups = r.k.groups, .dim = r.k.dim,
                         .vocabulary = r.k.vocabulary, .context = r.k.context, .eps = (float)r.k.eps, .tied = r.k.tied,
                         .window = r.k.use_window ? r.k.window : 0, .attention_scale = r.k.scalar > 0 ? (float)(1 / sqrt(r.k.scalar)) : 0};
-    snprintf(k->arch, sizeof k->arch, "%s", a->name);
+    ib_snprintf(k->arch, sizeof k->arch, "%s", a->name);
     if (r.k.context < 1 || !(r.k.eps > 0) || r.k.window < 0 || r.k.scalar < 0 || r.k.theta < 0)
         return ib_fail(IB_EFORMAT, "%s: a context of %d, an epsilon of %g, a window of %d, a base of %g", file, r.k.context, r.k.eps, r.k.window, r.k.theta);
     if (r.k.heads < 1 || (r.k.groups && (r.k.groups < 0 || r.k.heads % r.k.groups)) || (!r.k.dim && r.k.width % r.k.heads))

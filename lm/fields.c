@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "tensor/error.h"
+#include "tensor/number.h"
 
 /* A value of either kind of file. */
 typedef struct value {
@@ -47,7 +48,7 @@ static int one_of(const char *list, const value *v)
     for (const char *p = list; *p;) {
         const size_t n = strcspn(p, "|");
         char *end;
-        const double x = strtod(p, &end);
+        const double x = ib_strtod(p, &end);
         if ((n == strlen(v->text) && !memcmp(p, v->text, n)) || ((v->type == INTEGER || v->type == REAL) && end == p + n && x == v->number))
             return 1;
         p += n + (p[n] == '|');
@@ -107,7 +108,7 @@ static ib_status take(const ib_field *f, unsigned archs, const char *file, const
 
 static void cut(char *text, size_t size, const char *from)
 {
-    if (snprintf(text, size, "%s", from) >= (int)size)
+    if (ib_snprintf(text, size, "%s", from) >= (int)size)
         memcpy(text + size - 4, "...", 4);
     for (char *p = text; *p; p++) /* one line */
         *p = *p == '\n' || *p == '\r' ? ' ' : *p;
@@ -137,7 +138,7 @@ ib_status ib_fields_json(const ib_field_table *t, unsigned archs, const char *fi
     }
     json_object_object_foreach(o, name, member) {
         char key[256];
-        snprintf(key, sizeof key, "%s%s", prefix, name);
+        ib_snprintf(key, sizeof key, "%s%s", prefix, name);
         const ib_field *f = row_of(t, archs, key);
         const value v = of_json(member);
         if (f)
@@ -157,16 +158,16 @@ static value of_gguf(const ib_gguf_kv *kv)
     size_t at = 0, n = 0;
     const char *s = kv->of == IB_GGUF_STRING ? ib_gguf_next_string(kv, &at, &n) : NULL;
     if (kv->type == IB_GGUF_ARRAY)
-        to += snprintf(text, 40, "a list of %lld: ", (long long)kv->n);
+        to += ib_snprintf(text, 40, "a list of %lld: ", (long long)kv->n);
     const int real = kv->of == IB_GGUF_F32 || kv->of == IB_GGUF_F64;
     if (kv->of == IB_GGUF_STRING) {
-        snprintf(to, 50, "\"%.*s\"", (int)(n < 40 ? n : 40), s ? s : "");
+        ib_snprintf(to, 50, "\"%.*s\"", (int)(n < 40 ? n : 40), s ? s : "");
     } else if (kv->n > 0) {
         v.number = ib_gguf_element(kv, 0);
         if (kv->of == IB_GGUF_BOOL)
             strcpy(to, v.number != 0 ? "true" : "false");
         else
-            snprintf(to, 40, "%.9g", v.number);
+            ib_snprintf(to, 40, "%.9g", v.number);
     }
     if (kv->type != IB_GGUF_ARRAY)
         v.type = kv->of == IB_GGUF_STRING ? TEXT : kv->of == IB_GGUF_BOOL ? FLAG : real ? REAL : INTEGER;
@@ -193,7 +194,7 @@ ib_status ib_fields_gguf(const ib_field_table *t, unsigned archs, const char *ar
         const ib_gguf_kv *kv = &f->kv[i];
         char key[256];
         const int own = !strncmp(kv->key, arch, n) && kv->key[n] == '.';
-        snprintf(key, sizeof key, "%s%s", own ? "{arch}" : "", own ? kv->key + n : kv->key);
+        ib_snprintf(key, sizeof key, "%s%s", own ? "{arch}" : "", own ? kv->key + n : kv->key);
         const ib_field *row = row_of(t, archs, key);
         value v = of_gguf(kv);
         if (row && (row->kind == IB_FIELD_INT || row->kind == IB_FIELD_REAL))

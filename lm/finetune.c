@@ -7,6 +7,7 @@
 #include "lm/state.h"
 #include "tensor/alloc.h"
 #include "tensor/argument.h"
+#include "tensor/number.h"
 
 typedef struct run {
     ib_lm *m;
@@ -183,7 +184,7 @@ static ib_status loop(run *r)
             failed_at = step;
             ib_optim_zero(r->opt);
             char why[300];
-            snprintf(why, sizeof why, "%s", ib_error());
+            ib_snprintf(why, sizeof why, "%s", ib_error());
             if ((status = ib_state_load(o->out, r->m, r->opt, o->settings, &step)))
                 break;
             ib_fail(IB_ENUMERIC, "%s", why);

@@ -7,11 +7,12 @@
 #include "lm/config_hf.h"
 #include "tensor/alloc.h"
 #include "tensor/error.h"
+#include "tensor/number.h"
 
 static const ib_entry *find(const ib_safetensors *f, const char *base, const char *suffix)
 {
     char name[256];
-    snprintf(name, sizeof name, "%s%s", base, suffix);
+    ib_snprintf(name, sizeof name, "%s%s", base, suffix);
     return ib_safetensors_find(f, name);
 }
 
@@ -66,7 +67,7 @@ static ib_status read_bnb(const ib_safetensors *f, const char *base, const ib_en
         w->absmax = t + 272;
     }
     char name[16];
-    snprintf(name, sizeof name, "%s%s", kind, nested ? "_dq" : "");
+    ib_snprintf(name, sizeof name, "%s%s", kind, nested ? "_dq" : "");
     w->format = ib_storage_find(name);
     w->rows = rows;
     w->cols = cols;

@@ -1,5 +1,6 @@
 /* row_kinds.c - see row_kinds.h */
 #include "lm/row_kinds.h"
+#include "tensor/number.h"
 
 #include <isobit/finetune.h>
 #include <stddef.h>
@@ -45,7 +46,7 @@ static ib_status of_no_kind(struct json_object *o)
     {
         (void)value;
         if (n < sizeof list)
-            n += (size_t)snprintf(list + n, sizeof list - n, "%s%s", n ? ", " : "", key);
+            n += (size_t)ib_snprintf(list + n, sizeof list - n, "%s%s", n ? ", " : "", key);
     }
     if (n >= sizeof list) { /* cut, but no character in halves */
         size_t end = sizeof list - 1;

@@ -8,6 +8,7 @@
 
 #include "tensor/alloc.h"
 #include "tensor/argument.h"
+#include "tensor/number.h"
 
 const char *const ib_model_files[] = {"config.json",
                                       "generation_config.json",
@@ -45,7 +46,7 @@ static ib_out_tensor *add(ib_out *out, const char *name)
     }
     ib_out_tensor *t = &out->item[out->n++];
     *t = (ib_out_tensor){.ndim = 1};
-    snprintf(t->name, sizeof t->name, "%s", name);
+    ib_snprintf(t->name, sizeof t->name, "%s", name);
     return t;
 }
 

@@ -10,6 +10,7 @@
 #include "lm/save.h"
 #include "tensor/alloc.h"
 #include "tensor/error.h"
+#include "tensor/number.h"
 
 static void put(struct json_object *o, const char *key, struct json_object *value)
 {
@@ -26,8 +27,8 @@ static struct json_object *real(float x)
 {
     char s[40];
     for (int digits = 6; digits <= 9; digits++) {
-        snprintf(s, sizeof s, "%.*g", digits, (double)x);
-        if (strtof(s, NULL) == x)
+        ib_snprintf(s, sizeof s, "%.*g", digits, (double)x);
+        if (ib_strtof(s, NULL) == x)
             break;
     }
     if (!strpbrk(s, ".en"))
@@ -139,7 +140,7 @@ static struct json_object *quantization_of(const ib_storage *linear)
     const int int4 = linear->decode != NULL; /* int4, int8 as compressed-tensors says them */
     const char *kind = int4 ? "pack-quantized" : "int-quantized"; /* said twice: recent versions read the group's own */
     char s[700];
-    snprintf(s, sizeof s,
+    ib_snprintf(s, sizeof s,
              "{\"quant_method\":\"compressed-tensors\",\"format\":\"%s\",\"quantization_status\":\"compressed\",\"ignore\":[\"lm_head\"],"
              "\"config_groups\":{\"group_0\":{\"targets\":[\"Linear\"],\"format\":\"%s\",\"input_activations\":null,\"output_activations\":null,"
              "\"weights\":{\"num_bits\":%d,\"type\":\"int\",\"symmetric\":true,\"strategy\":\"%s\",\"group_size\":%s,\"dynamic\":false}}}}",

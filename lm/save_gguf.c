@@ -7,11 +7,12 @@
 #include "lm/save.h"
 #include "tensor/alloc.h"
 #include "tensor/error.h"
+#include "tensor/number.h"
 
 static void put_number(ib_gguf_writer *w, const char *arch, const char *key, double value, int real)
 {
     char full[128];
-    snprintf(full, sizeof full, "%s.%s", arch, key);
+    ib_snprintf(full, sizeof full, "%s.%s", arch, key);
     if (real)
         ib_gguf_put_f32(w, full, (float)value);
     else
@@ -22,7 +23,7 @@ static void put_flags(ib_gguf_writer *w, const char *arch, const char *key, cons
 {
     char full[128];
     uint8_t flags[4096];
-    snprintf(full, sizeof full, "%s.%s", arch, key);
+    ib_snprintf(full, sizeof full, "%s.%s", arch, key);
     for (int i = 0; i < m->c.layers; i++)
         flags[i] = (uint8_t)m->block[i].local;
     ib_gguf_put_kv(w, &(ib_gguf_kv){full, IB_GGUF_ARRAY, IB_GGUF_BOOL, m->c.layers, flags, (size_t)m->c.layers});
@@ -57,7 +58,7 @@ static ib_status put_rope(ib_gguf_writer *w, const ib_lm *m, const char *arch)
     if (s->limit || (!yarn && s->magnitude != 1) || (yarn && !s->whole))
         return ib_fail(IB_EUNSUPPORTED, "a GGUF file cannot say this model's RoPE scaling '%s': write a folder", kind);
     if (yarn || linear) {
-        snprintf(key, sizeof key, "%s.rope.scaling.type", arch);
+        ib_snprintf(key, sizeof key, "%s.rope.scaling.type", arch);
         ib_gguf_put_string(w, key, kind);
         put_number(w, arch, "rope.scaling.factor", s->factor, 1);
     }

@@ -7,6 +7,7 @@
 #include "lm/save.h"
 #include "tensor/alloc.h"
 #include "tensor/error.h"
+#include "tensor/number.h"
 
 /* Items of the file; what they point to lives in `keep`. */
 typedef struct items {
@@ -24,7 +25,7 @@ static ib_status add(items *a, const char *name, const char *suffix, const char 
         ib_free(copy);
         return IB_ENOMEM;
     }
-    snprintf(text, 200, "%s%s", name, suffix);
+    ib_snprintf(text, 200, "%s%s", name, suffix);
     a->keep[a->kept++] = memcpy(copy, data, bytes);
     a->list[a->n++] = (ib_safetensors_item){text, dtype, ndim, {d0, d1}, copy, bytes};
     return IB_OK;
@@ -35,12 +36,12 @@ static ib_status add_bnb(items *a, const ib_out_tensor *t, const ib_matrix *w)
     const int64_t n = w->rows * w->cols, blocks = (n + IB_NF4_BLOCK - 1) / IB_NF4_BLOCK, groups = (blocks + IB_NESTED_BLOCK - 1) / IB_NESTED_BLOCK;
     char state[300], key[64];
     const char *kind = w->format->name[0] == 'n' ? "nf4" : "fp4";
-    int length = snprintf(state, sizeof state, "{\"quant_type\": \"%s\", \"blocksize\": 64, \"dtype\": \"float32\", \"shape\": [%lld, %lld]", kind,
+    int length = ib_snprintf(state, sizeof state, "{\"quant_type\": \"%s\", \"blocksize\": 64, \"dtype\": \"float32\", \"shape\": [%lld, %lld]", kind,
                           (long long)w->rows, (long long)w->cols);
     if (w->format->nested)
-        length += snprintf(state + length, sizeof state - (size_t)length, ", \"nested_blocksize\": 256, \"nested_dtype\": \"float32\", \"nested_offset\": %.9g", (double)w->offset);
-    length += snprintf(state + length, sizeof state - (size_t)length, "}");
-    snprintf(key, sizeof key, ".quant_state.bitsandbytes__%s", kind);
+        length += ib_snprintf(state + length, sizeof state - (size_t)length, ", \"nested_blocksize\": 256, \"nested_dtype\": \"float32\", \"nested_offset\": %.9g", (double)w->offset);
+    length += ib_snprintf(state + length, sizeof state - (size_t)length, "}");
+    ib_snprintf(key, sizeof key, ".quant_state.bitsandbytes__%s", kind);
     ib_status status = add(a, t->name, "", "U8", 2, (n + 1) / 2, 1, w->data, (size_t)(n + 1) / 2);
     if (!status)
         status = add(a, t->name, ".quant_map", "F32", 1, 16, 0, w->code, 64);

@@ -8,6 +8,7 @@
 #include "lm/save.h"
 #include "tensor/alloc.h"
 #include "tensor/error.h"
+#include "tensor/number.h"
 
 size_t ib_token_file_text(const ib_tokenizer *t, int32_t id, char *out, size_t room)
 {
@@ -93,7 +94,7 @@ ib_status ib_save_tokenizer_gguf(ib_gguf_writer *w, const ib_lm *m, const char *
             ib_gguf_put_f32s(w, "tokenizer.ggml.scores", n, score);
         const struct { const char *key; int32_t id; } ids[] = {{"bos", t->bos}, {"unknown", t->unk}, {"padding", t->pad}};
         for (int i = 0; i < 3; i++) {
-            snprintf(buf, sizeof buf, "tokenizer.ggml.%s_token_id", ids[i].key);
+            ib_snprintf(buf, sizeof buf, "tokenizer.ggml.%s_token_id", ids[i].key);
             if (ids[i].id >= 0)
                 ib_gguf_put_u32(w, buf, (uint32_t)ids[i].id);
         }
@@ -156,8 +157,8 @@ ib_status ib_save_tokenizer_hf(const char *folder, const char *source)
                                             "chat_template.jinja", "generation_config.json"};
         ib_status status = IB_OK;
         for (size_t i = 0; i < sizeof files / sizeof *files && !status; i++) {
-            snprintf(from, sizeof from, "%s/%s", source, files[i]);
-            snprintf(to, sizeof to, "%s/%s", folder, files[i]);
+            ib_snprintf(from, sizeof from, "%s/%s", source, files[i]);
+            ib_snprintf(to, sizeof to, "%s/%s", folder, files[i]);
             status = copy_file(from, to);
         }
         return status;
@@ -166,10 +167,10 @@ ib_status ib_save_tokenizer_hf(const char *folder, const char *source)
     ib_gguf *f = t ? ib_gguf_open(source) : NULL;
     char *pre = f ? ib_gguf_string(f, "tokenizer.ggml.pre") : NULL;
     ib_status status = f ? IB_OK : ib_error_status();
-    snprintf(to, sizeof to, "%s/tokenizer.json", folder);
+    ib_snprintf(to, sizeof to, "%s/tokenizer.json", folder);
     if (!status)
         status = ib_write_tokenizer_json(to, t, pre ? pre : "default");
-    snprintf(to, sizeof to, "%s/tokenizer_config.json", folder);
+    ib_snprintf(to, sizeof to, "%s/tokenizer_config.json", folder);
     if (!status)
         status = ib_write_tokenizer_config(to, t);
     ib_free(pre);

@@ -7,6 +7,7 @@
 #include "lm/save.h"
 #include "tensor/alloc.h"
 #include "tensor/error.h"
+#include "tensor/number.h"
 
 #define SPACE "\xe2\x96\x81" /* U+2581, SentencePiece's space */
 
@@ -204,7 +205,7 @@ static struct json_object *merges_of_ranks(const ib_tokenizer *t)
     for (int64_t i = 0; merge && i < n; i++) {
         const size_t k = ib_token_file_text(t, (int32_t)(merge[i]->pair >> 32), a, 2000);
         ib_token_file_text(t, (int32_t)(merge[i]->pair & 0xffffffffu), b, sizeof b);
-        snprintf(a + k, sizeof a - k, " %s", b);
+        ib_snprintf(a + k, sizeof a - k, " %s", b);
         json_object_array_add(list, json_object_new_string(a));
     }
     ib_free(merge);

@@ -10,6 +10,7 @@
 #include "lm/settings.h"
 #include "tensor/alloc.h"
 #include "tensor/argument.h"
+#include "tensor/number.h"
 
 enum { NAME = 200 };
 
@@ -54,13 +55,13 @@ ib_status ib_state_save(const char *folder, const ib_lm *m, const ib_optim *opt,
         const ib_tensor *p = s->param;
         for (int j = -1; j < states; j++, k++) {
             char *name = names + k * NAME;
-            snprintf(name, NAME, "%s%s%.0d", p->name, j < 0 ? "" : ".state", j < 0 ? 0 : j + 1);
+            ib_snprintf(name, NAME, "%s%s%.0d", p->name, j < 0 ? "" : ".state", j < 0 ? 0 : j + 1);
             items[k] = j < 0 ? (ib_safetensors_item){name, "F32", p->ndim, {p->shape[0], p->shape[1], p->shape[2], p->shape[3]}, p->data, (size_t)p->size * 4}
                              : (ib_safetensors_item){name, "U8", 1, {(int64_t)ib_optim_state_bytes(opt, s)}, s->state[j], ib_optim_state_bytes(opt, s)};
         }
     }
-    snprintf(number, sizeof number, "%lld", (long long)step);
-    snprintf(taken, sizeof taken, "%lld", n ? (long long)opt->slots[0].t : 0);
+    ib_snprintf(number, sizeof number, "%lld", (long long)step);
+    ib_snprintf(taken, sizeof taken, "%lld", n ? (long long)opt->slots[0].t : 0);
     const char *metadata[] = {"format", "isobit-training-state", "step", number, "optimizer_steps", taken, "settings", settings ? settings : "",
                               "arch", m->c.arch, NULL};
     if (!status)
@@ -96,7 +97,7 @@ ib_status ib_state_load(const char *folder, ib_lm *m, ib_optim *opt, const char 
         ib_optim_slot *s = &opt->slots[i];
         status = read_into(f, path, s->param->name, s->param->data, (size_t)s->param->size * 4);
         for (int j = 0; j < opt->cls->n_states && !status; j++) {
-            snprintf(name, sizeof name, "%s.state%d", s->param->name, j + 1);
+            ib_snprintf(name, sizeof name, "%s.state%d", s->param->name, j + 1);
             status = read_into(f, path, name, s->state[j], ib_optim_state_bytes(opt, s));
         }
         s->t = atoll(taken ? taken : "0");

@@ -8,6 +8,7 @@
 #include "lm/lm.h"
 #include "tensor/alloc.h"
 #include "tensor/argument.h"
+#include "tensor/number.h"
 
 ib_tensor *ib_lm_vector(const ib_entry *e, int64_t size, float plus, const char *path)
 {
@@ -266,7 +267,7 @@ ib_status ib_lm_requantize(ib_lm *m, const char *format)
         return status;
     m->base_chosen = 1;
     if (f)
-        snprintf(m->base, sizeof m->base, "%s", f->name);
+        ib_snprintf(m->base, sizeof m->base, "%s", f->name);
     return IB_OK;
 }
 

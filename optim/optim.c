@@ -13,6 +13,7 @@
 
 #include "tensor/alloc.h"
 #include "tensor/argument.h"
+#include "tensor/number.h"
 
 ib_optim *ib_optim_new(const ib_optim_class *cls, ib_layer *net, ib_device *dev, int paged)
 {
@@ -43,7 +44,7 @@ static float *state_alloc(const ib_optim *o, const ib_optim_slot *s)
         return ib_alloc(bytes);
     const char *dir = getenv("TMPDIR");
     char path[512];
-    snprintf(path, sizeof path, "%s/isobit-paged-XXXXXX", dir && *dir ? dir : "/tmp");
+    ib_snprintf(path, sizeof path, "%s/isobit-paged-XXXXXX", dir && *dir ? dir : "/tmp");
     const int fd = mkstemp(path);
     void *p = MAP_FAILED;
     if (fd >= 0 && !unlink(path) && !ftruncate(fd, (off_t)bytes))

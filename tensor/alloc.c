@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "tensor/error.h"
+#include "tensor/number.h"
 
 enum { ALIGN = 64 };
 
@@ -63,12 +64,12 @@ char *ib_format_text(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    const int n = vsnprintf(NULL, 0, format, args);
+    const int n = ib_vsnprintf(NULL, 0, format, args);
     va_end(args);
     char *text = n < 0 ? NULL : ib_alloc((size_t)n + 1);
     if (text) {
         va_start(args, format);
-        vsnprintf(text, (size_t)n + 1, format, args);
+        ib_vsnprintf(text, (size_t)n + 1, format, args);
         va_end(args);
     }
     return text;

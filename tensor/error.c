@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tensor/number.h"
+
 static _Thread_local char message[512];
 static _Thread_local char cause[400]; /* the last failure that is more than a NULL passed on */
 static _Thread_local ib_status last;
@@ -45,11 +47,11 @@ ib_status ib_fail(ib_status status, const char *format, ...)
     char text[sizeof message]; /* an argument may be the message itself */
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    ib_vsnprintf(text, sizeof text, format, args);
     va_end(args);
     one_line(text);
     memcpy(message, text, sizeof message);
-    snprintf(cause, sizeof cause, "%.*s", (int)sizeof cause - 1, message);
+    ib_snprintf(cause, sizeof cause, "%.*s", (int)sizeof cause - 1, message);
     last = status;
     failures++;
     return status;
@@ -58,9 +60,9 @@ ib_status ib_fail(ib_status status, const char *format, ...)
 ib_status ib_fail_null_argument(const char *function, const char *argument)
 {
     if (*cause)
-        snprintf(message, sizeof message, "%s: %s is NULL (the failure before: %s)", function, argument, cause);
+        ib_snprintf(message, sizeof message, "%s: %s is NULL (the failure before: %s)", function, argument, cause);
     else
-        snprintf(message, sizeof message, "%s: %s is NULL", function, argument);
+        ib_snprintf(message, sizeof message, "%s: %s is NULL", function, argument);
     last = IB_EINVAL;
     failures++;
     return IB_EINVAL;
@@ -76,10 +78,10 @@ void ib_error_prefix(const char *format, ...)
     char text[160], old[340];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    ib_vsnprintf(text, sizeof text, format, args);
     va_end(args);
     one_line(text);
-    snprintf(old, sizeof old, "%.*s", (int)sizeof old - 1, message);
-    snprintf(message, sizeof message, "%s: %s", text, old);
-    snprintf(cause, sizeof cause, "%.*s", (int)sizeof cause - 1, message);
+    ib_snprintf(old, sizeof old, "%.*s", (int)sizeof old - 1, message);
+    ib_snprintf(message, sizeof message, "%s: %s", text, old);
+    ib_snprintf(cause, sizeof cause, "%.*s", (int)sizeof cause - 1, message);
 }

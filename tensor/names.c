@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tensor/number.h"
+
 static const char *name_at(const void *table, size_t row, size_t i)
 {
     return *(const char *const *)(const void *)((const char *)table + i * row);
@@ -23,7 +25,7 @@ ib_status ib_name_refuse(const char *name, const void *table, size_t n, size_t r
     char names[300] = "";
     for (size_t i = 0; i < n; i++) {
         const size_t at = strlen(names);
-        snprintf(names + at, sizeof names - at, "%s%s", i ? ", " : "", name_at(table, row, i));
+        ib_snprintf(names + at, sizeof names - at, "%s%s", i ? ", " : "", name_at(table, row, i));
     }
     return ib_fail(status, "%s '%s'; there are %s", what, name, names);
 }

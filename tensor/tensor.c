@@ -1,4 +1,5 @@
 /* tensor.c - tensors that live by themselves (parameters, inputs); those of a graph are made in its arena. */
+#include "tensor/number.h"
 #include "tensor/tensor.h"
 
 #include <stdio.h>
@@ -150,8 +151,8 @@ char *ib_tensor_shape_text(const ib_tensor *t, char *buf, size_t size)
     NEED_LIVE(t, buf);
     size_t n = 0;
     for (int i = 0; i < t->ndim && n < size; i++)
-        n += (size_t)snprintf(buf + n, size - n, "%c%lld", i ? ',' : '[', (long long)t->shape[i]);
+        n += (size_t)ib_snprintf(buf + n, size - n, "%c%lld", i ? ',' : '[', (long long)t->shape[i]);
     if (n < size)
-        snprintf(buf + n, size - n, "]");
+        ib_snprintf(buf + n, size - n, "]");
     return buf;
 }

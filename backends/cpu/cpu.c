@@ -10,6 +10,7 @@
 #include "backends/kernels.h"
 #include "tensor/alloc.h"
 #include "tensor/argument.h"
+#include "tensor/number.h"
 
 #ifdef IB_BLAS
 void openblas_set_num_threads(int n) __attribute__((weak));
@@ -45,7 +46,7 @@ static int fill(ib_device *dev, const char *wanted)
     if ((!wanted || !strcmp(wanted, #level)) && (condition)) {                                                        \
         ib_fill_table_##level(&dev->k);                                                                               \
         override(&dev->k);                                                                                            \
-        snprintf(dev->name, sizeof dev->name, "cpu:%s", #level);                                                      \
+        ib_snprintf(dev->name, sizeof dev->name, "cpu:%s", #level);                                                      \
         found = 1;                                                                                                    \
     }
 #include "backends/cpu/levels.def"
