@@ -123,7 +123,7 @@ void guard_streams(void);
 
 /* Samples of a batch whose largest of the outputs [n][classes] is their label's. */
 int64_t count_right(const float *y, int64_t classes, const ib_batch *b);
-/* Accuracy and mean loss over the test data. */
+/* Accuracy, or of real-valued labels R^2, and mean loss over the test data. */
 int evaluate(session *s, const ib_dataset *d, int float_engine, double *accuracy, double *loss);
 
 /* ---- progress on stderr: a bar on a terminal, nothing elsewhere ---- */

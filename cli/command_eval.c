@@ -1,10 +1,12 @@
 /* command_eval.c - isobit eval. */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/answers.h"
 #include "cli/plot.h"
+#include "cli/regression.h"
 
 typedef struct eval_options {
     common common;
@@ -78,6 +80,27 @@ static int report(const eval_options *o, const session *s, const engine *e, cons
     return status || (o->out && plot_confusion(o->out, a));
 }
 
+static void regression_report(const eval_options *o, const session *s, const engine *e, const regression *r, double time)
+{
+    const char *model = s->net ? session_title(s) : o->model;
+    const long long n = (long long)ib_dataset_count(s->test);
+    if (o->common.json) {
+        struct json_object *j = json_object_new_object();
+        json_object_object_add(j, "model", json_object_new_string(model));
+        json_object_object_add(j, "engine", json_object_new_string(e->name));
+        json_object_object_add(j, "phase", json_object_new_string(ib_phase_name(s->net ? ib_qat_phase(s->net) : IB_EXPORTED)));
+        json_object_object_add(j, "data", json_object_new_string(o->common.data));
+        json_object_object_add(j, "samples", json_object_new_int64(n));
+        regression_json(r, j);
+        json_object_object_add(j, "seconds", json_object_new_double(time));
+        print_json(j);
+        return;
+    }
+    printf("%s, %s engine: ", model, e->name);
+    regression_print(r);
+    printf(" of %lld samples\n", n);
+}
+
 int command_eval(int argc, char **argv)
 {
     static const struct argp_child children[] = {COMMON_CHILD, {0}};
@@ -94,7 +117,7 @@ int command_eval(int argc, char **argv)
         "remembered. Exported programs remember no data. What remembers none is measured on the digits.\n"
         "JSON keys: model, engine, phase, data, samples, accuracy, loss (not for integer), classes (where they have names), "
         "balanced_accuracy, by_class[]: class, recall, precision, f1 (null: shares of nothing), samples; confusion[label][answer] (with --confusion), "
-        "seconds.";
+        "seconds; of regression r2 and targets[]: name, r2, rmse, mae instead of accuracy, loss and classes.";
     const struct argp argp = {options, parse, "MODEL.h5", doc, children, NULL, NULL};
     eval_options o = {0};
     session s = {0};
@@ -113,13 +136,26 @@ int command_eval(int argc, char **argv)
     if (!status && refuse_onto_data("-o", o.out, o.common.data))
         status = 2;
     if (!status)
-        status = session_data(&s, &o.common, &e.input, e.schema, IB_SPLIT_TEST) || need_labels(&s, &e);
+        status = session_data(&s, &o.common, &e.input, e.schema, IB_SPLIT_TEST);
+    const int numbers = !status && is_regression(e.schema);
+    regression r = {0};
+    if (numbers && refuse_alone("confusion", o.confusion ? &o : NULL, "classes: this model gives numbers"))
+        status = 2;
+    else if (!status && !numbers)
+        status = need_labels(&s, &e);
     if (!status) {
         const double start = seconds();
-        status = answers_measure(&a, &e);
-        if (!status)
-            status = report(&o, &s, &e, &a, seconds() - start);
+        if (numbers) {
+            status = regression_by_engine(&e, s.test, &r);
+            if (!status)
+                regression_report(&o, &s, &e, &r, seconds() - start);
+        } else {
+            status = answers_measure(&a, &e);
+            if (!status)
+                status = report(&o, &s, &e, &a, seconds() - start);
+        }
     }
+    free(r.targets);
     answers_free(&a);
     engine_close(&e);
     session_close(&s);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/language_session.h"
+#include "cli/regression.h"
 #include "cli/plot.h"
 
 typedef struct inspect_options {
@@ -88,7 +89,10 @@ static void extremes(ib_tensor *t, float *lo, float *hi)
 /* What a row of a table is to the model. */
 static void print_columns(const ib_schema_opts *s)
 {
-    printf("table: label '%s'%s\n%-36s %12s %12s\n", s->label ? s->label : "", s->fill_missing ? ", missing values are filled in" : "", "column", "mean", "std");
+    printf("table: %s%s%s%s\n%-36s %12s %12s\n", s->n_targets ? "numbers to learn" : "label '", s->label ? s->label : "",
+           s->n_targets ? "" : "'", s->fill_missing ? ", missing values are filled in" : "", "column", "mean", "std");
+    for (int i = 0; i < s->n_targets; i++)
+        printf("label %-30s %12.6g %12.6g\n", s->targets[i].name, s->targets[i].mean, s->targets[i].std);
     for (int i = 0; i < s->n_columns; i++) {
         const ib_column *c = &s->columns[i];
         if (!c->n_names)
@@ -108,7 +112,8 @@ static void print_text(const session *s)
     int64_t total = 0;
     printf("model %s, phase %s, epoch %lld, %lld steps, seed %llu\n", session_title(s), ib_phase_name(ib_qat_phase(s->net)), (long long)s->c.epoch,
            (long long)s->c.total_steps, (unsigned long long)s->c.seed);
-    printf("input %dx%dx%d, %d classes, ", in->c, in->h, in->w, in->classes);
+    printf("input %dx%dx%d, %d %s, ", in->c, in->h, in->w, in->classes,
+           is_regression(ib_layer_schema(s->net)) ? "numbers to learn" : "classes");
     if (in->std > 0 && in->raw_max)
         printf("mean %g, std %g, raw values 0..%d\n", in->mean, in->std, in->raw_max);
     else if (in->std > 0)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/prediction.h"
+#include "cli/regression.h"
 
 typedef struct predict_options {
     common common;
@@ -58,11 +59,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static int describe(const predict_options *o, const engine *e, prediction *p)
 {
     const session *s = e->s;
-    const int raw = o->raw || o->codes;
+    const int raw = o->raw || o->codes || is_regression(e->schema);
     *p = (prediction){.format = p->format, .model = s->net ? session_title(s) : o->model, .engine = e->name, .path = o->out, .n = ib_dataset_count(s->test),
                       .ndim = e->ndim, .size = e->size, .classes = !raw, .codes = o->codes};
     p->schema = engine_classes(e) == (e->schema ? ib_schema_of(e->schema)->n_classes : 0) ? e->schema : NULL;
     memcpy(p->shape, e->shape, sizeof p->shape);
+    p->targets = is_regression(e->schema) && !o->raw && !o->codes ? ib_schema_of(e->schema)->targets : NULL;
     if (o->codes && (!e->program || e->softmax))
         return fprintf(stderr, e->program ? "isobit: %s: ends with a softmax, which has no codes\n" : "isobit: %s: only --engine integer has --codes\n", o->model), 1;
     if (!raw && (!engine_classes(e) || e->meaning == UNKNOWN))
@@ -101,10 +103,12 @@ static int predict(const predict_options *o, engine *e, prediction *p)
             status = complain();
         for (int64_t i = 0; y && o->codes && i < b.n * e->size; i++)
             values[i] = e->codes[i];
+        if (y && p->targets)
+            to_units(e->schema, b.n, y, values);
         if (y && p->classes)
             to_probabilities(e, b.n, y, values);
         if (y)
-            status = prediction_add(p, b.n, p->classes || o->codes ? values : y);
+            status = prediction_add(p, b.n, p->classes || p->targets || o->codes ? values : y);
         progress_show(&bar, p->done, p->n, "samples");
     }
     if (!status && ib_loader_status(l))
@@ -138,20 +142,32 @@ static void report(const predict_options *o, const prediction *p, double time)
 int command_predict(int argc, char **argv)
 {
     static const struct argp_child children[] = {COMMON_CHILD, {0}};
-    const struct argp argp = {options, parse, "MODEL.h5",
-                              "Runs a checkpoint, float or quantized, or a program that `isobit export --to hdf5` wrote, over data, with labels or without: for each sample "
-                              "the class and the probabilities of all classes (softmax of the outputs, or the outputs where the network ends with softmax or sigmoid), or with "
-                              "--raw the outputs.\vExamples:\n"
+    const struct argp argp = {options,
+                              parse,
+                              "MODEL.h5",
+                              "Runs a checkpoint, float or quantized, or a program that `isobit export --to hdf5` "
+                              "wrote, over data, with labels or without: for each sample "
+                              "the class and the probabilities of all classes (softmax of the outputs, or the outputs "
+                              "where the network ends with softmax or sigmoid), or with "
+                              "--raw the outputs. Of a model that was trained with --task regression the numbers in "
+                              "the units of its table.\vExamples:\n"
                               "  isobit predict lenet.h5 --data digits --split test -o digits.csv\n"
                               "  isobit predict net.h5 --data npy:x.npy --engine float --raw --format npy -o y.npy\n"
                               "\n"
-                              "Integers (bytes of HDF5 and IDX, integer arrays, CSV files of integers) are raw values and go through the model's own input transformation, "
-                              "(raw / raw_max - mean) / std; isobit inspect shows it. Real numbers are what stands before mean and std: raw / raw_max from 0 to 1 where the model "
-                              "takes integers, the very inputs where it was imported without a word about them or has mean 0 and std 1. What fits neither is refused; --normalized "
+                              "Integers (bytes of HDF5 and IDX, integer arrays, CSV files of integers) are raw values "
+                              "and go through the model's own input transformation, "
+                              "(raw / raw_max - mean) / std; isobit inspect shows it. Real numbers are what stands "
+                              "before mean and std: raw / raw_max from 0 to 1 where the model "
+                              "takes integers, the very inputs where it was imported without a word about them or has "
+                              "mean 0 and std 1. What fits neither is refused; --normalized "
                               "takes numbers as inputs of the first layer.\n"
-                              "JSON keys with -o: model, engine, samples, shape, output, seconds; without -o --json is --format json: model, engine, samples, classes, "
-                              "predictions[]: class, probability, probabilities; with --raw shape, outputs.",
-                              children, NULL, NULL};
+                              "JSON keys with -o: model, engine, samples, shape, output, seconds; without -o --json is "
+                              "--format json: model, engine, samples, classes, "
+                              "predictions[]: class, probability, probabilities; with --raw shape, outputs; of "
+                              "regression targets, shape, outputs.",
+                              children,
+                              NULL,
+                              NULL};
     predict_options o = {.batch = 64, .split = IB_SPLIT_ALL};
     session s = {0};
     engine e = {0};

@@ -5,32 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/class_weights.h"
 #include "cli/plot.h"
-#include "cli/train_options.h"
+#include "cli/training.h"
 #include "lm/settings.h"
-
-typedef struct training {
-    train_options o;
-    session s;
-    ib_optim *opt;
-    ib_loader *loader;
-    ib_schedule schedule[2]; /* float, quantized epochs */
-    double started;
-    int64_t first_step; /* of this run */
-    double float_accuracy, accuracy, loss;
-    char model[32]; /* "": a network that the checkpoint describes */
-} training;
-
-static int is_table(const session *s)
-{
-    const ib_schema *schema = ib_dataset_schema(s->train);
-    return schema && ib_schema_of(schema)->n_columns;
-}
-
-static int is_quantized(const training *t)
-{
-    return strcmp(t->o.qat, "none") != 0;
-}
 
 /* Both parts, for the network that training begins with or, net NULL, one that is to be made. How long a table is trained depends on it. */
 static int open_data(training *t, const ib_layer *net)
@@ -38,7 +16,7 @@ static int open_data(training *t, const ib_layer *net)
     int status = recall_data(&t->s, &t->o.common, t->o.init, "digits");
     if (!status)
         status = train_options_onto_data(&t->o) ? 2 : session_parts(&t->s, &t->o.common, net ? ib_layer_input(net) : NULL, net ? ib_layer_schema(net) : NULL);
-    return status ? status : train_options_complete(&t->o, is_table(&t->s) ? ib_dataset_count(t->s.train) : 0);
+    return status ? status : train_options_complete(&t->o, train_is_table(t) ? ib_dataset_count(t->s.train) : 0);
 }
 
 static int open_network(training *t)
@@ -62,20 +40,23 @@ static int open_network(training *t)
         ib_checkpoint_release(&s->c);
         s->c = (ib_checkpoint){0};
     } else {
-        snprintf(t->model, sizeof t->model, "%s", o->model);
+        snprintf(t->model, sizeof t->model, "%s", o->network);
         if ((status = open_data(t, NULL)))
             return status;
         in = ib_dataset_info(s->train);
         if (ib_dataset_check_labels(s->train, &in))
             return complain();
-        if (!(s->net = ib_model_new(o->model, in.c, in.h, in.w, in.classes)) || ib_layer_init(s->net, (uint64_t)o->seed))
+        if (!(s->net = ib_model_new(o->network, in.c, in.h, in.w, in.classes)) ||
+            ib_layer_init(s->net, (uint64_t)o->seed))
             return complain();
         ib_layer_set_input(s->net, &in);
     }
     if (ib_dataset_schema(s->train) && ib_layer_set_schema(s->net, ib_dataset_schema(s->train)))
         return complain();
-    if (ib_dataset_check_labels(s->test, &in) || (is_quantized(t) && ib_qat_check(s->net, s->g, &o->quant)))
+    if (ib_dataset_check_labels(s->test, &in) || (train_is_quantized(t) && ib_qat_check(s->net, s->g, &o->quant)))
         return complain();
+    if (o->class_weights && !(t->weights = class_weights(o->class_weights, s->train, in.classes)))
+        return 1;
     t->opt = !strcmp(o->optimizer, "sgd")
                  ? ib_sgd_new(s->net, s->dev, &(ib_sgd_opts){(float)o->lr, (float)o->momentum, (float)o->decay, o->momentum > 0})
                  : ib_adamw_new(s->net, s->dev, &(ib_adamw_opts){.lr = (float)o->lr, .weight_decay = (float)o->decay});
@@ -87,7 +68,7 @@ static int open_network(training *t)
 
 static void open_schedules(training *t)
 {
-    const int64_t steps = ib_loader_batches(t->loader), split = is_quantized(t) ? t->o.qat_from : t->o.epochs;
+    const int64_t steps = ib_loader_batches(t->loader), split = train_is_quantized(t) ? t->o.qat_from : t->o.epochs;
     for (int i = 0; i < 2; i++) {
         const int64_t epochs = i ? t->o.epochs - split : split;
         t->schedule[i] = (ib_schedule){.kind = t->o.schedule, .lr = (float)(i ? t->o.qat_lr : t->o.lr), .total = epochs * steps,
@@ -124,7 +105,7 @@ static int open_checkpoint(training *t)
 {
     ib_checkpoint *c = &t->s.c;
     char text[sizeof c->notes];
-    if (train_options_text(&t->o, text, sizeof text))
+    if (train_options_text(&t->o, t->weights, ib_layer_input(t->s.net)->classes, text, sizeof text))
         return 1;
     if (t->o.resume && !access(t->o.out, F_OK)) {
         if (!same_settings(t, text))
@@ -145,6 +126,7 @@ static int open_checkpoint(training *t)
         snprintf(c->model, sizeof c->model, "%s", t->model);
         memcpy(c->notes, text, sizeof text);
         c->seed = (uint64_t)t->o.seed;
+        c->best = train_worst(t);
         if (remember_data(c, &t->o.common))
             return 1;
     }
@@ -176,14 +158,16 @@ static int step(training *t, const ib_batch *b)
 {
     session *s = &t->s;
     ib_checkpoint *c = &s->c;
-    const int quantized = is_quantized(t) && c->epoch >= t->o.qat_from;
+    const int quantized = train_is_quantized(t) && c->epoch >= t->o.qat_from;
     const int64_t before = quantized ? t->o.qat_from * ib_loader_batches(t->loader) : 0;
     if (ib_optim_set_lr(t->opt, ib_schedule_lr(&t->schedule[quantized], c->total_steps - before)))
         return complain();
     ib_graph_seed(s->g, c->seed, (uint64_t)c->total_steps);
     ib_graph_begin(s->g, IB_TRAIN);
     ib_tensor *y = ib_layer_forward(s->g, s->net, ib_input(s->g, 4, b->shape, b->x));
-    ib_tensor *loss = ib_cross_entropy(s->g, y, b->y, (float)t->o.smoothing);
+    ib_tensor *loss = b->targets ? ib_mse(s->g, y, ib_input(s->g, 2, (int64_t[]){b->n, b->n_targets}, b->targets))
+                      : t->weights ? ib_weighted_cross_entropy(s->g, y, b->y, t->weights, (float)t->o.smoothing)
+                                   : ib_cross_entropy(s->g, y, b->y, (float)t->o.smoothing);
     if (!loss)
         return complain();
     const double value = ib_tensor_f32(loss)[0];
@@ -197,7 +181,7 @@ static int step(training *t, const ib_batch *b)
     if (ib_optim_step(t->opt))
         return complain();
     c->loss_sum += value;
-    c->right += c->right < 0 ? 0 : count_right(ib_tensor_f32(y), ib_tensor_shape(y)[1], b);
+    c->right += c->right < 0 || !b->y ? 0 : count_right(ib_tensor_f32(y), ib_tensor_shape(y)[1], b);
     c->total_steps++;
     c->step++;
     return 0;
@@ -206,9 +190,10 @@ static int step(training *t, const ib_batch *b)
 /* What happens between epochs: quantization begins, scales freeze. */
 static int change_phase(training *t)
 {
+    char score[40];
     session *s = &t->s;
     const int64_t epoch = s->c.epoch;
-    if (!is_quantized(t))
+    if (!train_is_quantized(t))
         return 0;
     if (ib_qat_phase(s->net) == IB_FLOAT && epoch >= t->o.qat_from) {
         if (t->o.qat_from && evaluate(s, s->test, 1, &t->float_accuracy, &t->loss))
@@ -217,11 +202,11 @@ static int change_phase(training *t)
             ib_qat_set_phase(s->net, s->g, IB_LEARN))
             return complain();
         warn_lost_channels(s->net);
-        s->c.best = 0;
+        s->c.best = train_worst(t);
         if (evaluate(s, s->test, 0, &t->accuracy, &t->loss))
             return 1;
-        fprintf(report_stream(&t->o.common), "quantized to %s, profile %s: accuracy %.2f %%\n", t->o.qat,
-                ib_profile_name(t->o.quant.profile), 100 * t->accuracy);
+        fprintf(report_stream(&t->o.common), "quantized to %s, profile %s: %s\n", t->o.qat,
+                ib_profile_name(t->o.quant.profile), train_score(t, "accuracy ", t->accuracy, score));
     }
     if (ib_qat_phase(s->net) == IB_LEARN && t->o.freeze && epoch >= t->o.epochs - t->o.freeze)
         return ib_qat_set_phase(s->net, s->g, IB_FROZEN) ? complain() : 0;
@@ -249,6 +234,7 @@ static int add_history(ib_checkpoint *c, const float history[IB_HISTORY], const 
 /* One epoch from where the checkpoint stands; 0, 1 on failure, -1 when interrupted. */
 static int run_epoch(training *t, progress *p)
 {
+    char score[40];
     session *s = &t->s;
     ib_checkpoint *c = &s->c;
     const int64_t steps = ib_loader_batches(t->loader);
@@ -271,15 +257,15 @@ static int run_epoch(training *t, progress *p)
         return complain();
     if (evaluate(s, s->test, 0, &t->accuracy, &t->loss))
         return 1;
-    if (!is_quantized(t) || c->epoch < t->o.qat_from)
+    if (!train_is_quantized(t) || c->epoch < t->o.qat_from)
         t->float_accuracy = t->accuracy;
     const double mean = c->loss_sum / (double)c->step;
-    const int best = t->accuracy > c->best && (!is_quantized(t) || c->epoch >= t->o.qat_from);
+    const int best = t->accuracy > c->best && (!train_is_quantized(t) || c->epoch >= t->o.qat_from);
     const int64_t all = steps * t->o.batch, seen = all < ib_dataset_count(s->train) ? all : ib_dataset_count(s->train);
-    const float right = c->right < 0 ? NAN : (float)((double)c->right / (double)seen);
+    const float right = c->right < 0 || train_is_regression(t) ? NAN : (float)((double)c->right / (double)seen);
     if (add_history(c, (float[]){(float)c->epoch + 1, (float)mean, (float)t->accuracy, ib_optim_lr(t->opt)}, (float[]){right, (float)t->loss}))
         return 1;
-    ib_schedule_report(&t->schedule[is_quantized(t) && c->epoch >= t->o.qat_from], mean);
+    ib_schedule_report(&t->schedule[train_is_quantized(t) && c->epoch >= t->o.qat_from], mean);
     c->epoch++;
     c->step = 0;
     c->loss_sum = 0;
@@ -287,9 +273,10 @@ static int run_epoch(training *t, progress *p)
     if (best)
         c->best = t->accuracy;
     progress_end(p);
-    fprintf(report_stream(&t->o.common), "epoch %3lld/%lld  loss %.4f  accuracy %.2f %%  %-5s  lr %.2g  %.0f samples/s\n", (long long)c->epoch, (long long)t->o.epochs, mean,
-               100 * t->accuracy, ib_phase_name(ib_qat_phase(s->net)), ib_optim_lr(t->opt),
-               (double)((c->total_steps - t->first_step) * t->o.batch) / (seconds() - t->started));
+    fprintf(report_stream(&t->o.common), "epoch %3lld/%lld  loss %.4f  %s  %-5s  lr %.2g  %.0f samples/s\n",
+            (long long)c->epoch, (long long)t->o.epochs, mean, train_score(t, "accuracy ", t->accuracy, score),
+            ib_phase_name(ib_qat_phase(s->net)), ib_optim_lr(t->opt),
+            (double)((c->total_steps - t->first_step) * t->o.batch) / (seconds() - t->started));
     fflush(stdout);
     if (best && t->o.best && save(t, t->o.best))
         return 1;
@@ -300,7 +287,7 @@ static int run_epoch(training *t, progress *p)
 static int finish(training *t)
 {
     session *s = &t->s;
-    if (!is_quantized(t))
+    if (!train_is_quantized(t))
         return 0;
     if (change_phase(t))
         return 1;
@@ -314,60 +301,13 @@ static int finish(training *t)
     return better && t->o.best ? save(t, t->o.best) : 0;
 }
 
-static void report(const training *t)
-{
-    const ib_checkpoint *c = &t->s.c;
-    if (t->o.common.json) {
-        struct json_object *j = json_object_new_object();
-        json_object_object_add(j, "model", json_object_new_string(*t->model ? t->model : t->o.init));
-        json_object_object_add(j, "qat", json_object_new_string(t->o.qat));
-        json_object_object_add(j, "profile", json_object_new_string(ib_profile_name(t->o.quant.profile)));
-        json_object_object_add(j, "accuracy", json_object_new_double(t->accuracy));
-        json_object_object_add(j, "float_accuracy", json_object_new_double(t->float_accuracy));
-        json_object_object_add(j, "loss", json_object_new_double(t->loss));
-        json_object_object_add(j, "best_accuracy", json_object_new_double(c->best));
-        json_object_object_add(j, "epochs", json_object_new_int64(c->epoch));
-        json_object_object_add(j, "seconds", json_object_new_double(seconds() - t->started));
-        json_object_object_add(j, "checkpoint", json_object_new_string(t->o.out));
-        print_json(j);
-        return;
-    }
-    if (is_quantized(t) && t->o.qat_from)
-        printf("%s: %s in integers %.2f %%, in float %.2f %% before quantization; written to %s\n", *t->model ? t->model : t->o.init, t->o.qat, 100 * t->accuracy,
-               100 * t->float_accuracy, t->o.out);
-    else
-        printf("%s: accuracy %.2f %%; written to %s\n", *t->model ? t->model : t->o.init, 100 * t->accuracy, t->o.out);
-}
-
-/* What a table was understood as. */
-static void print_table(const training *t, FILE *out)
-{
-    const ib_schema_opts *s = ib_schema_of(ib_dataset_schema(t->s.train));
-    int numbers = 0;
-    for (int i = 0; i < s->n_columns; i++)
-        numbers += !s->columns[i].n_names;
-    fprintf(out, "%s on %s: a table of %d columns of numbers and %d of names, %d inputs; label '%s' of %d classes", *t->model ? t->model : t->o.init,
-           t->o.common.data, numbers, s->n_columns - numbers, ib_layer_input(t->s.net)->c, s->label, s->n_classes);
-    for (int i = 0; i < s->n_classes && i < 6; i++)
-        fprintf(out, "%s%s", i ? ", " : ": ", s->classes[i]);
-    fprintf(out, "%s; %lld training and %lld test rows, %lld epochs of batches of %lld, %s, %d thread%s\n", s->n_classes > 6 ? ", ..." : "",
-           (long long)ib_dataset_count(t->s.train), (long long)ib_dataset_count(t->s.test), (long long)t->o.epochs, (long long)t->o.batch,
-           ib_device_name(t->s.dev), ib_threads(), ib_threads() > 1 ? "s" : "");
-}
-
 static int train(training *t)
 {
     progress p;
     int status = 0;
     progress_start(&p, "train", t->s.c.total_steps);
     t->started = seconds();
-    FILE *out = report_stream(&t->o.common);
-    if (is_table(&t->s))
-        print_table(t, out);
-    else
-        fprintf(out, "%s on %s: %lld training and %lld test samples of %dx%dx%d, %s, %d thread%s\n", *t->model ? t->model : t->o.init, t->o.common.data,
-               (long long)ib_dataset_count(t->s.train), (long long)ib_dataset_count(t->s.test), ib_layer_input(t->s.net)->c,
-               ib_layer_input(t->s.net)->h, ib_layer_input(t->s.net)->w, ib_device_name(t->s.dev), ib_threads(), ib_threads() > 1 ? "s" : "");
+    train_print_start(t);
     while (t->s.c.epoch < t->o.epochs && !status) {
         status = run_epoch(t, &p);
         if (!status && t->s.c.epoch < t->o.epochs)
@@ -399,9 +339,10 @@ int command_train(int argc, char **argv)
     if (!status)
         status = train(&t);
     if (!status) {
-        report(&t);
+        train_report(&t);
         status = t.o.plot ? plot_curves(t.o.plot, &(run){t.o.out, &t.s.c}, 1) : 0;
     }
+    free(t.weights);
     ib_loader_free(t.loader);
     ib_optim_free(t.opt);
     session_close(&t.s);

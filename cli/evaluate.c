@@ -1,7 +1,9 @@
 /* evaluate.c - accuracy and loss on the tape, without a tape. */
 #include <math.h>
 
-#include "cli/cli.h"
+#include <stdlib.h>
+
+#include "cli/regression.h"
 
 int64_t count_right(const float *y, int64_t classes, const ib_batch *b)
 {
@@ -17,6 +19,14 @@ int64_t count_right(const float *y, int64_t classes, const ib_batch *b)
 
 int evaluate(session *s, const ib_dataset *d, int float_engine, double *accuracy, double *loss)
 {
+    if (ib_dataset_targets(d)) {
+        regression r;
+        const int status = regression_by_network(s, d, float_engine, &r);
+        *accuracy = r.r2;
+        *loss = r.loss;
+        free(r.targets);
+        return status;
+    }
     ib_loader *l = ib_loader_new(d, ib_layer_input(s->net), &(ib_loader_opts){.batch = 200});
     ib_batch b;
     int64_t right = 0, seen = 0;

@@ -60,14 +60,9 @@ static void print_number(prediction *p, float v)
 
 /* ---- csv: a line a sample ---- */
 
-/* A class by its name or its number, in quotes where the name needs them (RFC 4180). */
-static void csv_class(prediction *p, int64_t class)
+/* In quotes where it needs them (RFC 4180). */
+static void csv_name(prediction *p, const char *name)
 {
-    const char *name = ib_schema_class(p->schema, class);
-    if (!name) {
-        print(p, "%lld", (long long)class);
-        return;
-    }
     const int quoted = name[strcspn(name, ",\"\r\n;\t ")] != 0;
     if (quoted)
         put(p, "\"", 1);
@@ -77,6 +72,16 @@ static void csv_class(prediction *p, int64_t class)
         put(p, "\"", 1);
 }
 
+/* A class by its name or its number. */
+static void csv_class(prediction *p, int64_t class)
+{
+    const char *name = ib_schema_class(p->schema, class);
+    if (name)
+        csv_name(p, name);
+    else
+        print(p, "%lld", (long long)class);
+}
+
 static void csv_begin(prediction *p)
 {
     print(p, p->classes ? "sample,class,probability" : "sample");
@@ -84,6 +89,8 @@ static void csv_begin(prediction *p)
         print(p, ",");
         if (p->classes)
             csv_class(p, j);
+        else if (p->targets)
+            csv_name(p, p->targets[j].name);
         else
             print(p, "%lld", (long long)j);
     }
@@ -139,6 +146,14 @@ static void json_begin(prediction *p)
         print(p, "],\n  \"predictions\": [");
         return;
     }
+    if (p->targets)
+        print(p, "  \"targets\": [");
+    for (int64_t j = 0; p->targets && j < p->size; j++) {
+        print(p, j ? ", " : "");
+        print_text(p, p->targets[j].name);
+    }
+    if (p->targets)
+        print(p, "],\n");
     print(p, "  \"shape\": [%lld", (long long)p->n);
     for (int i = 1; i < p->ndim; i++)
         print(p, ", %lld", (long long)p->shape[i]);

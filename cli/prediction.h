@@ -14,6 +14,7 @@ typedef struct prediction {
     int64_t shape[4], size;
     const ib_schema *schema;           /* names of classes, or NULL: numbers */
     int classes;                       /* values are probabilities of classes, else the network's outputs */
+    const ib_target *targets;          /* values are numbers of these names, [size], in their units; else NULL */
     int codes;                         /* outputs as the program's int8 codes */
     /* the state of writing */
     struct ib_file_writer *file;

@@ -44,7 +44,7 @@ const struct argp machine_argp = {machine_options, parse_machine, NULL, NULL, NU
 
 static const struct argp_option options[] = {
     {"data", KEY_DATA, "SPEC", 0,
-     "digits, idx:DIR, images:DIR, hdf5:FILE, csv:FILE[:CxHxW], npy:FILE or f32:FILE[:CxHxW] (default: what the model "
+     "digits, idx:DIR, images:DIR, hdf5:FILE, csv:FILE[:CxHxW], npy:FILE, npz:FILE or f32:FILE[:CxHxW] (default: what the model "
      "remembers, else digits)", 0},
     {"limit", KEY_LIMIT, "N", 0, "use the first N samples of each data set", 0},
     {"input", KEY_INPUT, "CxHxW", 0,

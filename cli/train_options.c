@@ -4,17 +4,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 #include "cli/plot.h"
 
 enum {
     K_MODEL = 1, K_INIT, K_QAT, K_PROFILE, K_OBSERVER, K_WEIGHT_OBSERVER, K_EPOCHS, K_QAT_FROM, K_BATCH, K_LR, K_QAT_LR, K_SEED, K_RESUME,
     K_BEST, K_OPTIM, K_DECAY, K_MOMENTUM, K_SMOOTHING, K_CLIP, K_AUGMENT, K_SCHEDULE, K_GRANULARITY, K_RULES, K_SYMMETRIC,
-    K_INPUT_BITS, K_FREEZE, K_CALIBRATE, K_REESTIMATE, K_PLOT, K_PERCENTILE, K_AVERAGING, K_END
+    K_INPUT_BITS, K_FREEZE, K_CALIBRATE, K_REESTIMATE, K_PLOT, K_PERCENTILE, K_AVERAGING,
+    K_HIDDEN, K_CLASS_WEIGHTS, K_TASK, K_END
 };
 
 static const struct argp_option options[] = {
     {"model", K_MODEL, "NAME", 0, "mlp, tfc, sfc, lenet, resnet8, dscnn (default mlp)", 1},
+    {"task", K_TASK, "TASK", 0,
+     "of a table: classification (default), or regression: numbers as labels (--label A,B: several), squared error", 1},
+    {"hidden", K_HIDDEN, "SIZES", 0, "sizes of the mlp's hidden layers, with commas between (default 256,128)", 1},
     {"init", K_INIT, "FILE", 0, "begin with this float checkpoint's network and weights (isobit import)", 1},
     {"output", 'o', "FILE", 0, "checkpoint to write (HDF5); required", 1},
     {"best", K_BEST, "FILE", 0, "also keep the epoch of best test accuracy (of the quantized network, if it is quantized) there", 1},
@@ -27,6 +32,8 @@ static const struct argp_option options[] = {
     {"weight-decay", K_DECAY, "X", 0, "default 0.01 (adamw), 0 (sgd)", 2},
     {"schedule", K_SCHEDULE, "NAME", 0, "cosine (default), linear, step, constant, plateau; float and quantized epochs each have their own", 2},
     {"label-smoothing", K_SMOOTHING, "X", 0, "default 0", 2},
+    {"class-weights", K_CLASS_WEIGHTS, "W", 0,
+     "auto (rare classes count as much as frequent ones), NAME=WEIGHT,... or a file of such lines", 2},
     {"clip", K_CLIP, "X", 0, "largest norm of the gradient (default 0: any)", 2},
     {"augment", K_AUGMENT, "LIST", 0, "shift=PIXELS,rotate=DEGREES,flip", 2},
     {"seed", K_SEED, "N", 0, "default 1", 2},
@@ -96,6 +103,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         bad = 1;
         break;
     case K_MODEL: o->model = arg; break;
+    case K_CLASS_WEIGHTS: o->class_weights = arg; break;
+    case K_TASK: o->task = arg; break;
+    case K_HIDDEN: o->hidden = arg; break;
     case K_INIT: o->init = arg; break;
     case 'o': o->out = arg; break;
     case K_BEST: o->best = arg; break;
@@ -142,7 +152,8 @@ static const char doc[] =
     "  isobit train --model lenet --data idx:data/mnist --qat w4a8 --epochs 20 --augment shift=2,rotate=10 -o lenet.h5\n"
     "  isobit train --model resnet8 --qat w4a4 --rules \"stem.conv=w8a8 fc=w8a8\" -o r.h5\n"
     "  isobit train --model mlp --qat w8a8 --qat-from 12 --epochs 12 --observer kl -o ptq.h5\n"
-    "JSON keys: model, qat, profile, accuracy, float_accuracy, loss, best_accuracy, epochs, seconds, checkpoint.";
+    "JSON keys: model, qat, profile, accuracy, float_accuracy, loss, best_accuracy, epochs, seconds, checkpoint; of "
+    "regression r2, float_r2 and best_r2.";
 
 /* 1 after naming an option that the others leave without effect. */
 static int has_idle(const train_options *o)
@@ -155,7 +166,10 @@ static int has_idle(const train_options *o)
            (!by_percentile && refuse_idle(options, o->given, (int[]){K_PERCENTILE, 0}, "--observer percentile")) ||
            (!averages && refuse_idle(options, o->given, (int[]){K_AVERAGING, 0}, "--observer ema")) ||
            (strcmp(o->optimizer, "sgd") && refuse_idle(options, o->given, (int[]){K_MOMENTUM, 0}, "--optim sgd")) ||
-           (o->init && refuse_idle(options, o->given, (int[]){K_MODEL, 0}, "a network of its own: --init brings one"));
+           (o->common.table.task && refuse_idle(options, o->given, (int[]){K_SMOOTHING, K_CLASS_WEIGHTS, 0},
+                                                "classes, which --task regression has not")) ||
+           (o->init && refuse_idle(options, o->given, (int[]){K_MODEL, K_HIDDEN, K_TASK, 0},
+                                   "a network of its own: --init brings one"));
 }
 
 /* 1 after telling of a file that would be written over another. */
@@ -168,7 +182,8 @@ static int writes_over(const train_options *o)
         for (int k = 0; k < i; k++)
             if (refuse_onto(files[i].option, files[i].file, files[k].what, files[k].file))
                 return 1;
-        if (refuse_onto(files[i].option, files[i].file, "the file of --init", o->init))
+        if (refuse_onto(files[i].option, files[i].file, "the file of --init", o->init) ||
+            refuse_onto(files[i].option, files[i].file, "the file of --class-weights", o->class_weights))
             return 1;
     }
     return 0;
@@ -178,6 +193,22 @@ int train_options_onto_data(const train_options *o)
 {
     return refuse_onto_data("-o", o->out, o->common.data) || refuse_onto_data("--best", o->best, o->common.data) ||
            refuse_onto_data("--plot", o->plot, o->common.data);
+}
+
+/* The network's name, "mlp:64,32". 1 after telling that there is none. */
+static int name_network(train_options *o)
+{
+    const int length = snprintf(o->network, sizeof o->network, "%s%s%s", o->model, o->hidden ? ":" : "",
+                                o->hidden ? o->hidden : "");
+    if (length < 0 || (size_t)length >= sizeof o->network)
+        return fprintf(stderr, "isobit: --model and --hidden take %d characters, a checkpoint keeps %zu\n", length,
+                       sizeof o->network - 1),
+               1;
+    ib_layer *probe = o->init ? NULL : ib_model_new(o->network, 1, 1, 1, 1);
+    if (!o->init && !probe && o->hidden)
+        return fprintf(stderr, "isobit: --hidden: %s\n", ib_error()), 1;
+    ib_layer_free(probe);
+    return 0;
 }
 
 int train_options_parse(train_options *o, int argc, char **argv)
@@ -200,7 +231,10 @@ int train_options_parse(train_options *o, int argc, char **argv)
     const int sgd = !strcmp(o->optimizer, "sgd");
     if (!sgd && strcmp(o->optimizer, "adamw"))
         return fprintf(stderr, "isobit: --optim '%s': adamw and sgd are possible\n", o->optimizer), 2;
-    if (has_idle(o))
+    o->common.table.task = o->task && !strcmp(o->task, "regression") ? IB_REGRESSION : IB_CLASSIFICATION;
+    if (o->task && !o->common.table.task && strcmp(o->task, "classification"))
+        return fprintf(stderr, "isobit: --task '%s': classification and regression are possible\n", o->task), 2;
+    if (has_idle(o) || name_network(o))
         return 2;
     return o->common.data && strncmp(o->common.data, "csv:", 4) ? train_options_complete(o, 0) : 0;
 }
@@ -239,7 +273,7 @@ int train_options_exceed(const train_options *o, int64_t samples, int64_t batche
            (calibrate && refuse_more("calibrate", o->calibrate, "batches of training samples", batches));
 }
 
-int train_options_text(const train_options *o, char *text, size_t size)
+int train_options_text(const train_options *o, const float *weights, int classes, char *text, size_t size)
 {
     const ib_qat_opts *q = &o->quant;
     char averaging[32] = ""; /* what older checkpoints do not name has its default */
@@ -247,20 +281,26 @@ int train_options_text(const train_options *o, char *text, size_t size)
         snprintf(averaging, sizeof averaging, " averaging=%g", q->averaging_constant);
     char table[256] = ""; /* and what they do not tell of tables is the default */
     const ib_data_opts *d = &o->common.table;
-    const int said = d->label || d->drop || d->fill_missing || d->split_seed || d->test_share > 0;
-    if (said && snprintf(table, sizeof table, " label=%s drop=%s missing=%d split=%llu test=%g", d->label ? d->label : "", d->drop ? d->drop : "",
+    const int said = d->task || d->label || d->drop || d->fill_missing || d->split_seed || d->test_share > 0;
+    if (said && snprintf(table, sizeof table, "%s label=%s drop=%s missing=%d split=%llu test=%g",
+                         d->task ? " task=regression" : "", d->label ? d->label : "", d->drop ? d->drop : "",
                          d->fill_missing, (unsigned long long)d->split_seed, d->test_share) >= (int)sizeof table)
         return fprintf(stderr, "isobit: --label and --drop take more than a checkpoint keeps: columns have numbers too\n"), 1;
     if (d->input[0])
         snprintf(table, sizeof table, " pictures=%dx%dx%d", d->input[0], d->input[1], d->input[2]);
+    char weighted[32] = "";
+    if (weights)
+        snprintf(weighted, sizeof weighted, " class_weights=%08lx",
+                 crc32(0, (const Bytef *)weights, (uInt)((size_t)classes * sizeof *weights)));
     const int length = snprintf(text, size,
              "data=%s epochs=%lld batch=%lld lr=%g optim=%s momentum=%g decay=%g schedule=%d smoothing=%g clip=%g shift=%g rotate=%g flip=%d "
              "qat=%s from=%lld qat_lr=%g freeze=%lld calibrate=%lld profile=%s observer=%s weights=%s granularity=%d:%d rules=%s input=%d "
-             "symmetric=%d percentile=%g reestimate=%d limit=%lld%s%s",
+             "symmetric=%d percentile=%g reestimate=%d limit=%lld%s%s%s",
              o->common.data, (long long)o->epochs, (long long)o->batch, o->lr, o->optimizer, o->momentum, o->decay, (int)o->schedule, o->smoothing,
              o->clip, o->shift, o->rotate, o->flip, o->qat, (long long)o->qat_from, o->qat_lr, (long long)o->freeze, (long long)o->calibrate,
              ib_profile_name(q->profile), q->observer ? q->observer : "auto", q->weight_observer ? q->weight_observer : "auto", (int)q->granularity,
-             q->group_size, q->rules ? q->rules : "", q->input_bits, q->symmetric, q->percentile, o->reestimate, (long long)o->common.limit, averaging, table);
+             q->group_size, q->rules ? q->rules : "", q->input_bits, q->symmetric, q->percentile, o->reestimate, (long long)o->common.limit, averaging, table,
+             weighted);
     if (length >= 0 && (size_t)length < size)
         return 0;
     fprintf(stderr, "isobit: the settings take %d characters, a checkpoint keeps %zu: shorten --rules or --data\n", length, size - 1);

@@ -6,12 +6,13 @@
 
 typedef struct train_options {
     common common;
-    const char *model, *init, *out, *best, *qat, *optimizer, *plot;
+    const char *model, *init, *out, *best, *qat, *optimizer, *plot, *hidden, *class_weights, *task;
     ib_qat_opts quant;
     int64_t epochs, qat_from, batch, seed, freeze, calibrate;
     double lr, qat_lr, decay, momentum, smoothing, clip, shift, rotate;
     ib_schedule_kind schedule;
     int flip, resume, reestimate;
+    char network[64]; /* the model's name, with the sizes of its hidden layers */
     uint64_t given; /* bit of each option's key */
 } train_options;
 
@@ -23,7 +24,8 @@ int train_options_onto_data(const train_options *o);
 int train_options_exceed(const train_options *o, int64_t samples, int64_t batches);
 /* Fills in what was not given: for a table of `rows` training rows, or (0) pictures. 0, or the exit status. */
 int train_options_complete(train_options *o, int64_t rows);
-/* The settings that decide the result, in one line: what a resumed run must share. 1 after telling that they are too long. */
-int train_options_text(const train_options *o, char *text, size_t size);
+/* The settings that decide the result, in one line: what a resumed run must share; with the weights of so many classes,
+ * if there are (else NULL). 1 after telling that they are too long. */
+int train_options_text(const train_options *o, const float *weights, int classes, char *text, size_t size);
 
 #endif

@@ -204,6 +204,7 @@ static ib_status open_pictures(pictures *p, const int wanted[3], ib_dataset *par
                             : o->fill_missing   ? "missing"
                             : o->split_seed     ? "split-seed"
                             : o->test_share > 0 ? "test-share"
+                            : o->task           ? "task"
                                                 : NULL;
     if (of_tables)
         return ib_fail(IB_EINVAL, "%s: holds pictures, not a table: --%s has no effect on them", p->c->name, of_tables);
@@ -232,7 +233,8 @@ ib_status ib_csv_open(const char *spec, const ib_input_info *net, const ib_data_
     if (!status && table && p.asked[0])
         status =
             ib_fail(IB_EINVAL, "%s: the model takes a table, whose columns have no shape: csv:%s", cells.name, file);
-    else if (!status && (table || (!p.asked[0] && !net && !like_pictures(&cells, opts->label))))
+    else if (!status && (table || (opts->task == IB_REGRESSION && !p.asked[0]) ||
+                         (!p.asked[0] && !net && !like_pictures(&cells, opts->label))))
         status = ib_table_open(&cells, opts, wanted, parts);
     else if (!status)
         status = open_pictures(&p, wanted, parts);

@@ -69,6 +69,12 @@ ib_dataset *ib_dataset_finish(const char *file, ib_dataset *d)
                 ib_fail(IB_ENUMERIC, "%s: value %lld of sample %lld is %g", file, (long long)j, (long long)i, d->x[i * size + j]);
                 goto bad;
             }
+        for (int k = 0; k < d->n_targets; k++)
+            if (!isfinite(d->targets[i * d->n_targets + k])) {
+                ib_fail(IB_ENUMERIC, "%s: target %d of sample %lld is %g", file, k, (long long)i,
+                        d->targets[i * d->n_targets + k]);
+                goto bad;
+            }
     }
     return d;
 bad:
@@ -157,6 +163,7 @@ void ib_dataset_free(ib_dataset *d)
         return;
     ib_free(d->x);
     ib_free(d->y);
+    ib_free(d->targets);
     ib_free(d->name);
     ib_free(d->note);
     ib_free(d->shown);
@@ -203,8 +210,8 @@ static const struct source {
     ib_data_files *file;
 } sources[] = {{"digits", ib_digits_open, NULL, no_file},   {"idx:", ib_idx_open, NULL, ib_idx_file},
                {"hdf5:", ib_hdf5_open, NULL, one_file},     {"csv:", NULL, ib_csv_open, shaped_file},
-               {"images:", NULL, ib_images_open, one_file}, {"npy:", ib_npy_open, NULL, one_file},
-               {"f32:", ib_f32_open, NULL, shaped_file}};
+               {"images:", NULL, ib_images_open, one_file}, {"npy:", ib_npy_open, NULL, ib_npy_file},
+               {"npz:", ib_npz_open, NULL, one_file},       {"f32:", ib_f32_open, NULL, shaped_file}};
 enum { N_SOURCES = sizeof sources / sizeof *sources };
 
 static const struct source *find_source(const char *spec)
@@ -249,10 +256,18 @@ static ib_status open_parts(const char *spec, const ib_input_info *net, const ib
     const ib_data_opts none = {0}, *o = opts ? opts : &none;
     const struct source *source = find_source(spec);
     if (!source)
-        return ib_fail(IB_EINVAL, "data '%s': digits, idx:DIR, images:DIR, hdf5:FILE, csv:FILE, npy:FILE and f32:FILE are possible",
-                       spec);
+        return ib_fail(
+            IB_EINVAL,
+            "data '%s': digits, idx:DIR, images:DIR, hdf5:FILE, csv:FILE, npy:FILE, npz:FILE and f32:FILE are possible",
+            spec);
     const char *rest = spec + strlen(source->prefix);
-    const char *of_tables = o->label ? "label" : o->drop ? "drop" : o->fill_missing ? "missing" : o->split_seed ? "split-seed" : o->test_share > 0 ? "test-share" : NULL;
+    const char *of_tables = o->label            ? "label"
+                            : o->drop           ? "drop"
+                            : o->fill_missing   ? "missing"
+                            : o->split_seed     ? "split-seed"
+                            : o->test_share > 0 ? "test-share"
+                            : o->task           ? "task"
+                                                : NULL;
     if (source->read_parts != ib_images_open && (o->input[0] || o->input[1] || o->input[2] || o->memory))
         return ib_fail(IB_EINVAL, "data '%s': --input is for folders of pictures, which images:DIR holds", spec);
     if (source->read_parts == ib_csv_open)
@@ -275,6 +290,8 @@ static ib_status check_opts(const char *function, const ib_data_opts *opts)
                 opts->test_share);
     IB_TAKE_FOR(function, opts->input, (!in[0] && !in[1] && !in[2]) || ((in[0] == 1 || in[0] == 3) && sides), IB_EINVAL,
                 "is %dx%dx%d; pictures have 1 channel or 3, and sides of 1 to 65536", in[0], in[1], in[2]);
+    IB_TAKE_FOR(function, opts->task, opts->task == IB_CLASSIFICATION || opts->task == IB_REGRESSION, IB_EINVAL,
+                "is %d", (int)opts->task);
     IB_TAKE_FOR(function, opts->memory, opts->memory >= 0, IB_EINVAL, "is %lld", (long long)opts->memory);
     return IB_OK;
 }

@@ -16,6 +16,8 @@ struct ib_dataset {
     int c, h, w, classes, raw_max;
     float *x;   /* [n,c,h,w], or NULL: the samples are decoded when they are asked for */
     int32_t *y; /* [n], or NULL: the samples have no labels */
+    int n_targets;
+    float *targets; /* [n,n_targets], or NULL */
     char *name; /* of the file, for messages */
     ib_schema *schema; /* what the values mean, or NULL */
     char *note; /* what the reader should know, or NULL */
@@ -34,6 +36,8 @@ ib_dataset *ib_dataset_reserve_unread(const char *file, int64_t n, int64_t c, in
                                       int labelled);
 /* Samples at[0..n-1] as x[n,c,h,w]; of data in memory it cannot fail. */
 ib_status ib_dataset_read(const ib_dataset *d, int64_t n, const uint32_t *at, float *x);
+/* Real-valued labels, n_targets for each sample: d->targets. */
+ib_status ib_dataset_reserve_targets(ib_dataset *d, int n_targets);
 /* Checks values and labels, counts the classes; frees d and returns NULL on failure. */
 ib_dataset *ib_dataset_finish(const char *file, ib_dataset *d);
 /* Keeps every fifth sample (test), the others (train) or all; frees d and returns NULL if none is left. */
@@ -63,9 +67,9 @@ ib_dataset *ib_dataset_apart(ib_data_reader *read_file, const char *path, ib_spl
 
 /* File i that a reader's path stands for, as ib_dataset_file gives it. */
 typedef char *ib_data_files(const char *path, int i);
-ib_data_files ib_idx_file;
+ib_data_files ib_idx_file, ib_npy_file;
 
-ib_data_reader ib_digits_open, ib_idx_open, ib_hdf5_open, ib_npy_open, ib_f32_open;
+ib_data_reader ib_digits_open, ib_idx_open, ib_hdf5_open, ib_npy_open, ib_npz_open, ib_f32_open;
 /* The parts of one reading: parts[split] where wanted[split]. */
 typedef ib_status ib_parts_reader(const char *path, const ib_input_info *net, const ib_data_opts *opts,
                                   const int wanted[3], ib_dataset *parts[3]);

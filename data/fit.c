@@ -135,6 +135,9 @@ ib_status ib_dataset_check(const ib_dataset *d, const ib_input_info *net)
     IB_NEED(d);
     IB_NEED(net);
     const ib_status status = ib_dataset_check_input(d, net);
+    if (!status && d->targets && d->n_targets != net->classes)
+        return ib_fail(IB_EINVAL, "%s: the data hold %d targets, the model gives %d numbers", d->name, d->n_targets,
+                       net->classes);
     if (!status && d->y && d->classes > net->classes)
         return ib_fail(IB_EINVAL, "%s: the data hold label %d, the model has %d classes", d->name, d->classes - 1, net->classes);
     return status;
@@ -145,5 +148,6 @@ ib_status ib_dataset_check_labels(const ib_dataset *d, const ib_input_info *net)
     IB_NEED(d);
     IB_NEED(net);
     const ib_status status = ib_dataset_check(d, net);
-    return status || d->y ? status : ib_fail(IB_EINVAL, "%s: holds no labels, which are needed here", d->name);
+    return status || d->y || d->targets ? status
+                                        : ib_fail(IB_EINVAL, "%s: holds no labels, which are needed here", d->name);
 }

@@ -27,6 +27,7 @@ struct ib_loader {
     struct slot {
         float *x;
         int32_t *y;
+        float *targets; /* [batch, n_targets], or NULL */
         int n;
         int64_t epoch, index; /* what it holds; -1: nothing */
         ib_status status;     /* IB_OK, or why it holds no batch, with the message */
@@ -77,6 +78,9 @@ static void prepare(ib_loader *l, struct slot *s, int64_t epoch, int64_t index)
             x[j] = (x[j] - l->mean) * inverse;
         if (d->y)
             s->y[i] = d->y[at];
+        if (d->targets)
+            memcpy(s->targets + (int64_t)i * d->n_targets, d->targets + (int64_t)at * d->n_targets,
+                   (size_t)d->n_targets * sizeof *d->targets);
     }
     s->epoch = epoch;
     s->index = index;
@@ -138,7 +142,9 @@ ib_loader *ib_loader_new(const ib_dataset *d, const ib_input_info *info, const i
                  (augmented && !d->x && !(l->plain = ib_alloc(values * sizeof(float))));
     for (int i = 0; i < 2 && !failed; i++)
         failed = !(l->slot[i].x = ib_alloc(values * sizeof(float))) ||
-                 (d->y && !(l->slot[i].y = ib_alloc((size_t)l->opts.batch * sizeof(int32_t))));
+                 (d->y && !(l->slot[i].y = ib_alloc((size_t)l->opts.batch * sizeof(int32_t)))) ||
+                 (d->targets &&
+                  !(l->slot[i].targets = ib_alloc((size_t)l->opts.batch * (size_t)d->n_targets * sizeof(float))));
     if (failed) {
         ib_loader_free(l);
         return NULL;
@@ -163,6 +169,7 @@ void ib_loader_free(ib_loader *l)
     for (int i = 0; i < 2; i++) {
         ib_free(l->slot[i].x);
         ib_free(l->slot[i].y);
+        ib_free(l->slot[i].targets);
     }
     ib_free(l->plain);
     ib_free(l->order);
@@ -239,7 +246,7 @@ int ib_loader_next(ib_loader *l, ib_batch *out)
         ib_loader_status(l);
         return 0;
     }
-    *out = (ib_batch){s->n, s->x, s->y, {s->n, l->d->c, l->d->h, l->d->w}, l->next};
+    *out = (ib_batch){s->n, s->x, s->y, {s->n, l->d->c, l->d->h, l->d->w}, l->next, s->targets, l->d->n_targets};
     l->next++;
     return 1;
 }

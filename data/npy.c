@@ -5,17 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "data/dataset.h"
+#include "data/npy.h"
 #include "files/file.h"
 #include "tensor/number.h"
 
-typedef struct npy {
-    const char *path;
-    char type[24]; /* without its byte order */
-    int big, fortran, ndim;
-    int64_t dims[IB_MAX_FILE_DIMS], values;
-    const uint8_t *data;
-} npy;
+enum { TYPE_NAME = 24 };
 
 /* ---- the header ---- */
 
@@ -36,7 +30,7 @@ static const char *quoted(const char *p, char *out, size_t size)
 }
 
 /* (), (8,), (8, 3), and (8L, 3L) of Python 2 */
-static const char *tuple(const char *p, npy *a)
+static const char *tuple(const char *p, ib_npy *a)
 {
     if (*(p = skip(p)) != '(')
         return NULL;
@@ -55,9 +49,9 @@ static const char *tuple(const char *p, npy *a)
 }
 
 /* The three keys, each once; 0 if the text is anything else. */
-static int read_header(const char *p, npy *a)
+static int read_header(const char *p, ib_npy *a, char type_name[TYPE_NAME])
 {
-    char key[24], type[sizeof a->type + 1];
+    char key[24], type[TYPE_NAME + 1];
     int seen = 0;
     if (*(p = skip(p)) != '{')
         return 0;
@@ -72,7 +66,7 @@ static int read_header(const char *p, npy *a)
                 return 0;
             const int order = strchr("<>=|", *type) && *type;
             a->big = *type == '>';
-            ib_snprintf(a->type, sizeof a->type, "%s", type + order);
+            ib_snprintf(type_name, TYPE_NAME, "%s", type + order);
         } else if (!strcmp(key, "fortran_order")) {
             bit = 2;
             a->fortran = !strncmp(p, "True", 4);
@@ -97,7 +91,7 @@ static int read_header(const char *p, npy *a)
 
 /* ---- the values ---- */
 
-static uint64_t bits_of(const npy *a, const uint8_t *p, int bytes)
+static uint64_t bits_of(const ib_npy *a, const uint8_t *p, int bytes)
 {
     uint64_t v = 0;
     for (int i = 0; i < bytes; i++)
@@ -113,15 +107,16 @@ static double half(uint64_t v)
 }
 
 /* What can be read: kind f real, i signed, u unsigned. */
-static const struct type {
+static const struct ib_npy_type {
     const char *name;
     char kind;
     int bytes;
 } types[] = {{"f4", 'f', 4}, {"f8", 'f', 8}, {"f2", 'f', 2}, {"u1", 'u', 1}, {"i1", 'i', 1}, {"u2", 'u', 2}, {"i2", 'i', 2},
              {"u4", 'u', 4}, {"i4", 'i', 4}, {"u8", 'u', 8}, {"i8", 'i', 8}};
 
-static double value_of(const npy *a, const struct type *t, int64_t i)
+static double value_of(const ib_npy *a, int64_t i)
 {
+    const struct ib_npy_type *t = a->type;
     const uint64_t v = bits_of(a, a->data + i * t->bytes, t->bytes);
     if (t->kind == 'f' && t->bytes == 4) {
         const uint32_t w = (uint32_t)v;
@@ -142,7 +137,7 @@ static double value_of(const npy *a, const struct type *t, int64_t i)
 }
 
 /* Place in the file of element i of C order. */
-static int64_t place_of(const npy *a, int64_t i)
+static int64_t place_of(const ib_npy *a, int64_t i)
 {
     int64_t at = 0, stride = a->values;
     for (int k = a->ndim - 1; k >= 0; k--) {
@@ -153,90 +148,143 @@ static int64_t place_of(const npy *a, int64_t i)
     return at;
 }
 
-static ib_dataset *read_values(const npy *a, ib_split split, const ib_input_info *net, const struct type *t)
+static ib_status read_values(const ib_npy *a, ib_dataset *d)
+{
+    const int whole = a->type->kind != 'f';
+    const int64_t size = a->values / d->n;
+    for (int64_t i = 0; i < a->values; i++) {
+        const double v = value_of(a, a->fortran ? place_of(a, i) : i);
+        const long long sample = i / size;
+        d->x[i] = (float)v;
+        if (isinf(d->x[i]) && isfinite(v))
+            return ib_fail(IB_ENUMERIC, "%s: value %.9g in sample %lld is beyond single precision", a->name, v, sample);
+        if (whole && d->raw_max && !(v >= 0 && v <= d->raw_max))
+            return ib_fail(IB_EFORMAT, "%s: value %.0f in sample %lld is not in 0..%d, the raw values of the model",
+                           a->name, v, sample, d->raw_max);
+        if (whole && (double)d->x[i] != v)
+            return ib_fail(IB_ENUMERIC, "%s: value %.0f in sample %lld is no fp32 number", a->name, v, sample);
+        if (d->raw_max)
+            d->x[i] /= (float)d->raw_max;
+    }
+    return IB_OK;
+}
+
+static ib_status read_labels(const ib_npy *y, ib_dataset *d)
+{
+    if (y->ndim < 1 || y->ndim > 2 || (y->ndim == 2 && y->dims[1] != 1) || y->type->kind == 'f')
+        return ib_fail(IB_EFORMAT, "%s: labels are integers [N] or [N,1]; these are of type '%s' with %d dimensions",
+                       y->name, y->type->name, y->ndim);
+    if (y->values != d->n)
+        return ib_fail(IB_EFORMAT, "%s: %lld labels for %lld samples", y->name, (long long)y->values, (long long)d->n);
+    for (int64_t i = 0; i < d->n; i++) {
+        const double v = value_of(y, i);
+        if (!(v >= 0 && v < 65536))
+            return ib_fail(IB_EFORMAT, "%s: label %.0f of sample %lld is not in 0..65535", y->name, v, (long long)i);
+        d->y[i] = (int32_t)v;
+    }
+    return IB_OK;
+}
+
+ib_dataset *ib_npy_samples(const ib_npy *a, const ib_npy *y, const ib_input_info *net)
 {
     int64_t s[4];
     int raw_max = 0;
-    if (ib_dataset_shape(a->path, a->ndim, a->dims, net, s))
+    if (ib_dataset_shape(a->name, a->ndim, a->dims, net, s))
         return NULL;
-    if (t->kind != 'f' && (raw_max = net ? ib_dataset_raw_max(a->path, net) : t->bytes == 1 && t->kind == 'u' ? 255 : 0) < 0)
+    const int bytes = a->type->bytes == 1 && a->type->kind == 'u';
+    if (a->type->kind != 'f' && (raw_max = net ? ib_dataset_raw_max(a->name, net) : bytes ? 255 : 0) < 0)
         return NULL;
-    ib_dataset *d = ib_dataset_reserve(a->path, s[0], s[1], s[2], s[3], raw_max, 0);
-    for (int64_t i = 0; d && i < a->values; i++) {
-        const double v = value_of(a, t, a->fortran ? place_of(a, i) : i);
-        d->x[i] = (float)v;
-        if (isinf(d->x[i]) && isfinite(v)) {
-            ib_fail(IB_ENUMERIC, "%s: value %.9g in sample %lld is beyond single precision", a->path, v,
-                    (long long)(i / (a->values / s[0])));
-            ib_dataset_free(d);
-            return NULL;
-        }
-        if (t->kind != 'f' && ((double)d->x[i] != v || (raw_max && !(v >= 0 && v <= raw_max)))) {
-            const long long sample = i / (a->values / s[0]);
-            if (raw_max)
-                ib_fail(IB_EFORMAT, "%s: value %.0f in sample %lld is not in 0..%d, the raw values of the model", a->path, v, sample, raw_max);
-            else
-                ib_fail(IB_ENUMERIC, "%s: value %.0f in sample %lld is no fp32 number", a->path, v, sample);
-            ib_dataset_free(d);
-            return NULL;
-        }
-        if (raw_max)
-            d->x[i] /= (float)raw_max;
+    ib_dataset *d = ib_dataset_reserve(a->name, s[0], s[1], s[2], s[3], raw_max, y != NULL);
+    if (d && (read_values(a, d) || (y && read_labels(y, d)))) {
+        ib_dataset_free(d);
+        return NULL;
     }
-    return ib_dataset_every_fifth(ib_dataset_finish(a->path, d), split);
+    return ib_dataset_finish(a->name, d);
 }
 
-static ib_dataset *read_array(npy *a, const ib_mapped *m, ib_split split, const ib_input_info *net)
+ib_status ib_npy_read(ib_npy *a, const char *name, const uint8_t *b, size_t size)
 {
-    const uint8_t *b = m->data;
-    const struct type *t = NULL;
-    if (m->size < 10 || memcmp(b, "\x93NUMPY", 6))
-        return ib_fail_null(IB_EFORMAT, "%s: is no .npy file of NumPy", a->path);
+    char type[TYPE_NAME] = "";
+    *a = (ib_npy){.name = name};
+    if (size < 10 || memcmp(b, "\x93NUMPY", 6))
+        return ib_fail(IB_EFORMAT, "%s: is no .npy file of NumPy", name);
     if (b[6] < 1 || b[6] > 3 || b[7])
-        return ib_fail_null(IB_EUNSUPPORTED, "%s: is of version %d.%d of NumPy's format; 1.0, 2.0 and 3.0 are possible", a->path, b[6], b[7]);
+        return ib_fail(IB_EUNSUPPORTED, "%s: is of version %d.%d of NumPy's format; 1.0, 2.0 and 3.0 are possible",
+                       name, b[6], b[7]);
     const size_t head = b[6] == 1 ? 10 : 12;
     size_t length = 0;
-    for (size_t i = 8; i < head && i < m->size; i++)
+    for (size_t i = 8; i < head && i < size; i++)
         length |= (size_t)b[i] << 8 * (i - 8);
-    if (m->size < head + length)
-        return ib_fail_null(IB_EFORMAT, "%s: ends within its header", a->path);
+    if (size < head + length)
+        return ib_fail(IB_EFORMAT, "%s: ends within its header", name);
     char *text = ib_alloc(length + 1); /* zeroed */
     if (!text)
-        return NULL;
+        return IB_ENOMEM;
     memcpy(text, b + head, length);
-    const int good = strlen(text) == length && read_header(text, a);
+    const int good = strlen(text) == length && read_header(text, a, type);
     ib_free(text);
     if (!good)
-        return ib_fail_null(IB_EFORMAT, "%s: its header is not {'descr': ..., 'fortran_order': ..., 'shape': ...} of one array of numbers", a->path);
+        return ib_fail(
+            IB_EFORMAT,
+            "%s: its header is not {'descr': ..., 'fortran_order': ..., 'shape': ...} of one array of numbers", name);
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if (!strcmp(types[i].name, a->type))
-            t = &types[i];
-    if (!t)
-        return ib_fail_null(IB_EUNSUPPORTED, "%s: holds numbers of type '%s'; float16, float32, float64 and integers of 8 to 64 bits are possible", a->path, a->type);
-    const int64_t room = (int64_t)(m->size - head - length);
+        if (!strcmp(types[i].name, type))
+            a->type = &types[i];
+    if (!a->type)
+        return ib_fail(
+            IB_EUNSUPPORTED,
+            "%s: holds numbers of type '%s'; float16, float32, float64 and integers of 8 to 64 bits are possible", name,
+            type);
+    const int64_t room = (int64_t)(size - head - length);
     a->values = 1;
     for (int i = 0; i < a->ndim; i++)
         if (!a->dims[i])
-            return ib_fail_null(IB_EFORMAT, "%s: holds no sample: dimension %d is 0", a->path, i);
+            return ib_fail(IB_EFORMAT, "%s: holds no sample: dimension %d is 0", name, i);
         else if (a->dims[i] > room / a->values) /* values of a byte at least */
-            return ib_fail_null(IB_EFORMAT, "%s: ends before the values that its shape declares", a->path);
+            return ib_fail(IB_EFORMAT, "%s: ends before the values that its shape declares", name);
         else
             a->values *= a->dims[i];
-    if (a->values > room / t->bytes)
-        return ib_fail_null(IB_EFORMAT, "%s: ends before the values that its shape declares", a->path);
-    if (room != a->values * t->bytes)
-        return ib_fail_null(IB_EFORMAT, "%s: has %lld bytes behind its array", a->path, (long long)(room - a->values * t->bytes));
+    if (a->values > room / a->type->bytes)
+        return ib_fail(IB_EFORMAT, "%s: ends before the values that its shape declares", name);
+    if (room != a->values * a->type->bytes)
+        return ib_fail(IB_EFORMAT, "%s: has %lld bytes behind its array", name,
+                       (long long)(room - a->values * a->type->bytes));
     a->data = b + head + length;
-    return read_values(a, split, net, t);
+    return IB_OK;
+}
+
+/* Where the labels' file begins in "X.npy,Y.npy"; NULL if that is one file. */
+static const char *comma_of(const char *path)
+{
+    const char *comma = strstr(path, ".npy,");
+    return comma && comma[5] ? comma + 4 : NULL;
+}
+
+char *ib_npy_file(const char *path, int i)
+{
+    const char *comma = comma_of(path);
+    if (i > (comma != NULL))
+        return NULL;
+    return !comma ? ib_strdup(path) : i ? ib_strdup(comma + 1) : ib_format_text("%.*s", (int)(comma - path), path);
 }
 
 ib_dataset *ib_npy_open(const char *path, ib_split split, const ib_input_info *net)
 {
-    npy a = {.path = path};
-    ib_mapped m;
-    if (ib_file_map(path, &m))
-        return NULL;
-    ib_dataset *d = read_array(&a, &m, split, net);
-    ib_file_unmap(&m);
-    return d;
+    char *file[2] = {ib_npy_file(path, 0), ib_npy_file(path, 1)};
+    ib_mapped m[2] = {{0}};
+    ib_npy a[2];
+    const int n = file[1] ? 2 : 1;
+    int mapped = 0;
+    ib_dataset *d = NULL;
+    while (mapped < n && file[mapped] && !ib_file_map(file[mapped], &m[mapped]))
+        mapped++;
+    if (mapped == n && !ib_npy_read(&a[0], file[0], m[0].data, m[0].size) &&
+        (n < 2 || !ib_npy_read(&a[1], file[1], m[1].data, m[1].size)))
+        d = ib_npy_samples(&a[0], n > 1 ? &a[1] : NULL, net);
+    for (int i = 0; i < 2; i++) {
+        if (i < mapped)
+            ib_file_unmap(&m[i]);
+        ib_free(file[i]);
+    }
+    return ib_dataset_every_fifth(d, split);
 }

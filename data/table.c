@@ -28,14 +28,19 @@ static ib_dataset *part(const ib_table *t, ib_split split)
             IB_EFORMAT, "%s: too few samples for a %s part of its own: there are %lld, of which %g are for the test",
             t->cells.name, split == IB_SPLIT_TEST ? "test" : "training", (long long)t->n, share_of(t));
     ib_dataset *d = ib_dataset_reserve(t->cells.name, n, inputs, 1, 1, 0, t->y != NULL);
-    if (!d)
+    if (!d || (t->targets && ib_dataset_reserve_targets(d, t->n_targets))) {
+        ib_dataset_free(d);
         return NULL;
+    }
     n = 0;
     for (int64_t i = 0; i < t->n; i++)
         if (split == IB_SPLIT_ALL || (split == IB_SPLIT_TEST) == t->test[i]) {
             ib_schema_apply(t->schema, t->raw + i * columns, d->x + n * inputs);
             if (t->y)
                 d->y[n] = t->y[i];
+            if (t->targets)
+                memcpy(d->targets + n * t->n_targets, t->targets + i * t->n_targets,
+                       (size_t)t->n_targets * sizeof *d->targets);
             n++;
         }
     d->schema = ib_schema_hold(t->schema);
@@ -73,6 +78,9 @@ static void drop_table(ib_table *t)
     ib_free(t->left_out);
     ib_free(t->at);
     ib_free(t->y);
+    ib_free(t->target_at);
+    ib_free(t->target);
+    ib_free(t->targets);
     ib_free(t->test);
     ib_free(t->raw);
     ib_schema_free(t->schema);
@@ -88,10 +96,12 @@ ib_status ib_table_open(ib_cells *cells, const ib_data_opts *opts, const int wan
     o.test_share = share_of(&t);
     o.split_seed = seed_of(&t);
     ib_status status = ib_table_header(&t);
-    if (!status)
+    if (!status && !t.target_at)
         status = ib_table_labels(&t, &classes, &n_classes);
     if (!status)
         status = divide(&t, wanted, classes, n_classes);
+    if (!status)
+        status = ib_table_targets(&t);
     if (!status)
         status = ib_table_columns(&t, classes, n_classes);
     for (int s = 0; s < 3 && !status; s++)

@@ -19,6 +19,10 @@ typedef struct ib_table {
     const char **at;   /* [n] the value of each row in the column that is looked at, which is `where` */
     int where;
     int32_t *y;    /* [n] classes, or NULL */
+    int n_targets;      /* of regression, found so far */
+    int *target_at;     /* [columns] the column of each target; NULL: the labels are classes */
+    ib_target *target;  /* [columns] what the rows say of each */
+    float *targets;     /* [n, n_targets] as the network is to give them */
     uint8_t *test; /* [n] rows of the test part */
     float *raw;    /* [n, columns of the schema], as schema.h says */
     ib_schema *schema;
@@ -37,6 +41,12 @@ ib_status ib_table_say(ib_table *t, const char *format, ...) __attribute__((form
 /* Reads the labels as t->y (table_labels.c). Where the schema is not known, also the names of the classes, to be freed
  * by ib_names_free. */
 ib_status ib_table_labels(ib_table *t, char ***classes, int *n_classes);
+/* Regression: column j is the next target; those of the known network (table_targets.c). */
+ib_status ib_table_add_target(ib_table *t, int j);
+ib_status ib_table_known_targets(ib_table *t);
+int ib_table_is_label(const ib_table *t, int j);
+/* Reads t->targets and, where the schema is not known, measures t->target; t->test says which rows are for training. */
+ib_status ib_table_targets(ib_table *t);
 /* The different values of t->at, sorted; owned. NULL with ib_error(). */
 char **ib_table_names(const ib_table *t, int *n);
 void ib_names_free(int n, char **names);

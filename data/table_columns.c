@@ -157,28 +157,32 @@ static ib_status learn_column(ib_table *t, int j, int k, int of, ib_column *c)
 /* The schema that the rows make. */
 static ib_status learn(ib_table *t, char **classes, int n_classes)
 {
-    ib_schema_opts o = {.n_classes = n_classes,
+    const char *label = t->names[t->target_at ? t->target_at[0] : t->label];
+    ib_schema_opts o = {.task = t->target_at ? IB_REGRESSION : IB_CLASSIFICATION,
+                        .n_targets = t->n_targets,
+                        .targets = t->target,
+                        .n_classes = n_classes,
                         .classes = (const char *const *)classes,
-                        .label = t->names[t->label],
+                        .label = t->target_at ? NULL : label,
                         .headerless = t->headerless,
                         .fill_missing = t->opts->fill_missing,
                         .split_seed = t->opts->split_seed,
                         .test_share = t->opts->test_share};
     int of = 0;
     for (int j = 0; j < t->columns; j++)
-        of += !t->left_out[j] && j != t->label;
+        of += !t->left_out[j] && !ib_table_is_label(t, j);
     if (!of)
         return ib_fail(
             IB_EFORMAT,
             "%s: has no column besides the label '%s' (are its values separated by commas, semicolons or tabs?)",
-            t->cells.name, t->names[t->label]);
+            t->cells.name, label);
     ib_column *columns = ib_alloc((size_t)of * sizeof *columns);
     t->raw = ib_alloc((size_t)t->n * (size_t)of * sizeof *t->raw);
     ib_status status = columns && t->raw ? IB_OK : IB_ENOMEM;
     for (int j = 0; j < t->columns && !status; j++) {
-        if (j == t->label)
+        if (!t->target_at && j == t->label)
             o.label_at = o.n_columns;
-        else if (!t->left_out[j]) {
+        else if (!t->left_out[j] && !ib_table_is_label(t, j)) {
             status = learn_column(t, j, o.n_columns, of, &columns[o.n_columns]);
             o.n_columns++;
         }
@@ -233,7 +237,7 @@ static int find_known(const ib_table *t, int k)
     const ib_schema_opts *known = ib_schema_of(t->known);
     int place = 0;
     for (int j = 0; j < t->columns; j++) {
-        if (t->left_out[j] || j == t->label)
+        if (t->left_out[j] || ib_table_is_label(t, j))
             continue;
         if (t->headerless ? place++ == k : !strcmp(t->names[j], known->columns[k].name))
             return j;
@@ -251,12 +255,13 @@ static ib_status take(ib_table *t)
     ib_status status =
         column_of && (t->raw = ib_alloc((size_t)t->n * (size_t)known->n_columns * sizeof *t->raw)) ? IB_OK : IB_ENOMEM;
     for (int j = 0; j < t->columns; j++)
-        kept += !t->left_out[j] && j != t->label;
+        kept += !t->left_out[j] && !ib_table_is_label(t, j);
     if (!status && t->headerless && kept != known->n_columns)
         status = ib_fail(IB_EINVAL,
                          "%s: %d columns without names; the model takes %d, and '%s' as label: name them in the first "
                          "line, or bring all in the same order",
-                         t->cells.name, t->columns, known->n_columns, known->label ? known->label : "");
+                         t->cells.name, t->columns, known->n_columns,
+                         known->n_targets ? known->targets[0].name : known->label ? known->label : "");
     for (int k = 0; k < known->n_columns && !status; k++) {
         const int j = find_known(t, k);
         if (j < 0)
@@ -267,7 +272,7 @@ static ib_status take(ib_table *t)
     for (int j = 0; j < t->columns && !status; j++)
         if (column_of[j])
             status = take_column(t, j, column_of[j] - 1);
-        else if (j != t->label && !t->left_out[j])
+        else if (!ib_table_is_label(t, j) && !t->left_out[j])
             status = ib_table_say(t, "column '%.60s' is not used: the model does not know it", t->names[j]);
     if (!status)
         t->schema = ib_schema_hold(t->known);

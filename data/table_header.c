@@ -158,6 +158,26 @@ static ib_status drop(ib_table *t)
     return status;
 }
 
+/* Regression: the columns that are asked for, or the last one that is not left out. */
+static ib_status find_targets(ib_table *t)
+{
+    char *list = ib_strdup(t->opts->label ? t->opts->label : ""), *rest = NULL;
+    ib_status status = list ? IB_OK : IB_ENOMEM;
+    if (!status && !*list) {
+        int j = t->columns - 1;
+        while (j > 0 && t->left_out[j])
+            j--;
+        status = ib_table_add_target(t, j);
+    }
+    for (char *name = status ? NULL : strtok_r(list, ",", &rest); name && !status; name = strtok_r(NULL, ",", &rest))
+        status = ib_table_add_target(t, find_column(t, "label", name));
+    ib_free(list);
+    if (!status && t->known && t->n_targets != ib_schema_of(t->known)->n_targets)
+        return ib_fail(IB_EINVAL, "%s: --label '%s' names %d columns; the model gives %d numbers", t->cells.name,
+                       t->opts->label, t->n_targets, ib_schema_of(t->known)->n_targets);
+    return status;
+}
+
 /* The last column that is not left out, or the one that is asked for. */
 static ib_status find_label(ib_table *t)
 {
@@ -223,5 +243,11 @@ ib_status ib_table_header(ib_table *t)
     }
     if (header < 0 || take_names(t, header) || drop(t) || check_names(t))
         return ib_error_status();
-    return t->known ? find_known_label(t) : find_label(t);
+    const ib_task task = t->known ? ib_schema_of(t->known)->task : t->opts->task;
+    if (task != IB_REGRESSION)
+        return t->known ? find_known_label(t) : find_label(t);
+    if (!(t->target_at = ib_alloc((size_t)t->columns * sizeof *t->target_at)) ||
+        !(t->target = ib_alloc((size_t)t->columns * sizeof *t->target)))
+        return IB_ENOMEM;
+    return t->known && !t->opts->label ? ib_table_known_targets(t) : find_targets(t);
 }

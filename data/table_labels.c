@@ -88,7 +88,10 @@ static int label_kind(const ib_table *t)
         if (kind == IB_CELL_LIKE_ONE || kind == IB_CELL_TOO_LARGE)
             return bad_label(t, i, ": neither a class's name nor an integer"), -1;
         if (kind == IB_CELL_NUMBER && !integer_text(t->at[i], text))
-            return bad_label(t, i, ": real numbers are no classes (--label names the column of classes)"), -1;
+            return bad_label(t, i,
+                             ": real numbers are no classes (--task regression learns them; --label names the column "
+                             "of classes)"),
+                   -1;
         const int integer = kind == IB_CELL_NUMBER;
         integers += integer;
         names += !integer;
@@ -134,8 +137,8 @@ static ib_status find_classes(ib_table *t, int integers, char ***classes, int *n
                        file, label, (*classes)[0]);
     if ((*n == t->n && t->n > 2) || (*n > 20 && 2 * (int64_t)*n > t->n))
         return ib_fail(IB_EFORMAT,
-                       "%s: column '%s', the label, has %d different values in %lld rows: they are no classes (--label "
-                       "names another)",
+                       "%s: column '%s', the label, has %d different values in %lld rows: they are no classes (--task "
+                       "regression learns numbers, --label names another column)",
                        file, label, *n, (long long)t->n);
     return IB_OK;
 }

@@ -8,6 +8,7 @@
 
 #include "files/file.h"
 #include "export/c_columns.h"
+#include "export/c_targets.h"
 #include "export/program.h"
 #include "export/text.h"
 #include "tensor/argument.h"
@@ -73,6 +74,7 @@ static void print_header(const ib_program *p, ib_text *t, int64_t n)
                 p->input.raw_max ? p->input.raw_max : 1, p->input.mean, p->input.std > 0 ? p->input.std : 1.0f);
     ib_text_add(t, "#define %s_INPUT_SCALE %.9gf\n#define %s_INPUT_ZERO (%d)\n#define %s_OUTPUT_SCALE %.9gf\n#define %s_OUTPUT_ZERO (%d)\n\n", u, in->scale, u,
                 in->zero, u, out->scale, u, out->zero);
+    ib_targets_declare(p, t, u);
     if (p->input.raw_max > 0 && p->input.raw_max <= 255)
         ib_text_add(t, "/* Codes of raw inputs, integers 0..%d (larger ones count as %d). */\nvoid %s_quantize_u8(const uint8_t *raw, int8_t *codes);\n",
                     p->input.raw_max, p->input.raw_max, t->name);

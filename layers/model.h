@@ -10,6 +10,8 @@
 
 /* convolution without bias, batch norm, and (relu set) ReLU, named <name>, <name>_bn, <name>_relu */
 ib_layer *ib_conv_bn(int in, int out, int kernel, int stride, int relu);
+/* the mlp with n hidden layers of these sizes */
+ib_layer *ib_mlp_of_sizes(int in, const int *sizes, int n, int classes);
 /* hidden layers of `width` with batch norm and ReLU */
 ib_layer *ib_fully_connected(int in, int width, int classes);
 

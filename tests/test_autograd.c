@@ -211,6 +211,38 @@ static void losses_and_pools_are_pytorchs(void)
     close_graph();
 }
 
+/* torch.nn.CrossEntropyLoss(weight=w, label_smoothing=s): per sample (1 - s) w_y nll_y + s / O sum_j w_j nll_j, over
+ * sum w_y. */
+static void class_weights_are_pytorchs(void)
+{
+    enum { N = 4, O = 3 };
+    static const int32_t labels[N] = {2, 0, 2, 1};
+    static const float weights[O] = {0.25f, 3, 1.5f};
+    for (int k = 0; k < 2; k++) {
+        const float smoothing = k ? 0.2f : 0;
+        double want = 0, over = 0;
+        open_graph(NULL);
+        ib_tensor *x = WAVE(0, N, O);
+        for (int i = 0; i < N; i++) {
+            const float *row = ib_tensor_f32(x) + i * O;
+            const double all = log(exp(row[0]) + exp(row[1]) + exp(row[2]));
+            over += weights[labels[i]];
+            for (int j = 0; j < O; j++)
+                want += weights[j] * (all - row[j]) * ((j == labels[i] ? 1 - smoothing : 0) + smoothing / O);
+        }
+        ib_graph_begin(g, IB_TRAIN);
+        ib_tensor *y = ib_weighted_cross_entropy(g, x, labels, weights, smoothing);
+        REQUIRE(y && ib_backward(g, y) == IB_OK);
+        CHECK_NEAR(ib_tensor_f32(y)[0], want / over, 1e-6);
+        float ones[O] = {1, 1, 1}; /* with equal weights: the plain loss */
+        CHECK_NEAR(ib_tensor_f32(ib_weighted_cross_entropy(g, x, labels, ones, smoothing))[0],
+                   ib_tensor_f32(ib_cross_entropy(g, x, labels, smoothing))[0], 1e-6);
+        CHECK_ERROR(!ib_weighted_cross_entropy(g, x, labels, (float[]){0, 0, 0}, 0), "all 4 samples");
+        ib_tensor_free(x);
+        close_graph();
+    }
+}
+
 static void fake_quantize_is_pytorchs(void)
 {
     open_graph(NULL);
@@ -336,6 +368,7 @@ static void saved_bytes_are_the_batchs(void)
     close_graph();
 }
 
-SUITE("autograd", T(saved_bytes_are_the_batchs), T(gradients_are_differences), T(levels_agree), T(convolution_is_pytorchs), T(norms_are_pytorchs), T(losses_and_pools_are_pytorchs),
-      T(fake_quantize_is_pytorchs), T(straight_through_gradients_pass), T(gradients_add_up), T(evaluation_keeps_no_tape),
-      T(a_second_step_allocates_nothing), T(wrong_shapes_are_told))
+SUITE("autograd", T(saved_bytes_are_the_batchs), T(gradients_are_differences), T(levels_agree),
+      T(convolution_is_pytorchs), T(norms_are_pytorchs), T(losses_and_pools_are_pytorchs),
+      T(class_weights_are_pytorchs), T(fake_quantize_is_pytorchs), T(straight_through_gradients_pass),
+      T(gradients_add_up), T(evaluation_keeps_no_tape), T(a_second_step_allocates_nothing), T(wrong_shapes_are_told))

@@ -132,6 +132,48 @@ static void idx_cut_anywhere_is_an_error(void)
     remove_dir();
 }
 
+/* Targets of a table are (value - mean) / std of their training rows, those of ib_dataset_of_targets as they are;
+ * batches bring them. */
+static void numbers_are_targets(void)
+{
+    static const char text[] = "a,low,b,high\n1,10,0,-1\n2,20,1,-2\n3,30,0,-3\n4,40,1,-4\n5,50,0,-5\n";
+    char spec[160];
+    make_dir();
+    put("x.csv", text, strlen(text));
+    snprintf(spec, sizeof spec, "csv:%s", in_dir("x.csv"));
+    const ib_data_opts opts = {.label = "high,low", .task = IB_REGRESSION};
+    ib_dataset *d = ib_dataset_open_with(spec, IB_SPLIT_ALL, NULL, &opts);
+    REQUIRE(d && !ib_dataset_labelled(d));
+    CHECK_INT(ib_dataset_targets(d), 2);
+    CHECK_INT(ib_dataset_info(d).c, 2);
+    CHECK_INT(ib_dataset_info(d).classes, 2);
+    const ib_schema_opts *s = ib_schema_of(ib_dataset_schema(d));
+    REQUIRE(s->n_targets == 2 && s->task == IB_REGRESSION);
+    CHECK(!strcmp(s->targets[0].name, "high") && !strcmp(s->targets[1].name, "low") && !s->label);
+    for (int i = 0; i < 5; i++)
+        for (int k = 0; k < 2; k++)
+            CHECK_NEAR(ib_dataset_target(d, i)[k] * s->targets[k].std + s->targets[k].mean, k ? 10 * (i + 1) : -(i + 1),
+                       1e-5);
+    ib_loader *l = ib_loader_new(d, NULL, &(ib_loader_opts){.batch = 2, .shuffle = 1, .seed = 3});
+    int seen = 0;
+    for (ib_batch b; ib_loader_next(l, &b);) {
+        REQUIRE(b.targets && b.n_targets == 2 && !b.y);
+        for (int i = 0; i < b.n; i++, seen++) /* low falls by ten where high falls by one */
+            CHECK_NEAR(b.targets[2 * i], -b.targets[2 * i + 1], 1e-6);
+    }
+    CHECK_INT(seen, 5);
+    ib_loader_free(l);
+    ib_dataset_free(d);
+    CHECK_ERROR(!ib_dataset_open(spec, IB_SPLIT_ALL) ? 1 : 0, "--task regression");
+    d = ib_dataset_of_targets(2, 1, 1, 1, 3, 0, (float[]){1, 2}, (float[]){1, 2, 3, 4, 5, 6});
+    REQUIRE(d != NULL);
+    CHECK_NEAR(ib_dataset_target(d, 1)[2], 6, 0);
+    CHECK_ERROR(ib_dataset_check_labels(d, &(ib_input_info){.c = 1, .h = 1, .w = 1, .classes = 2}), "3 targets");
+    ib_dataset_free(d);
+    CHECK_ERROR(!ib_dataset_of_targets(1, 1, 1, 1, 1, 0, (float[]){1}, (float[]){NAN}) ? 1 : 0, "target 0 of sample 0");
+    remove_dir();
+}
+
 static ib_dataset *csv(const char *text, ib_split split)
 {
     char spec[160];
@@ -323,6 +365,7 @@ static void readers_work_apart(void)
     ib_dataset_free(d);
 }
 
-SUITE("data", T(readers_work_apart), T(digits_are_the_digits), T(idx_is_read_plain_and_packed), T(idx_cut_anywhere_is_an_error), T(csv_is_read_and_checked),
-      T(hdf5_cut_anywhere_is_an_error), T(labels_and_shapes_are_checked), T(batches_depend_on_seed_epoch_and_index_alone),
-      T(augmentation_moves_and_keeps_bytes))
+SUITE("data", T(readers_work_apart), T(digits_are_the_digits), T(idx_is_read_plain_and_packed),
+      T(idx_cut_anywhere_is_an_error), T(csv_is_read_and_checked), T(numbers_are_targets),
+      T(hdf5_cut_anywhere_is_an_error), T(labels_and_shapes_are_checked),
+      T(batches_depend_on_seed_epoch_and_index_alone), T(augmentation_moves_and_keeps_bytes))

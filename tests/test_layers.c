@@ -99,6 +99,24 @@ static void wrong_layers_are_told(void)
     CHECK_ERROR(!ib_conv2d_layer(&(ib_conv2d_config){.in = 3, .out = 4, .kernel_h = 3, .groups = 2}) ? 1 : 0, "groups is 2");
     CHECK_ERROR(!ib_model_new("vgg", 1, 8, 8, 10) ? 1 : 0, "vgg");
     CHECK_ERROR(!ib_model_new("mlp", 1, 8, -8, 10) ? 1 : 0, "-8");
+    CHECK_ERROR(!ib_model_new("lenet:8", 1, 8, 8, 10) ? 1 : 0, "mlp alone");
+    static const char *const bad[] = {"mlp:",
+                                      "mlp:0",
+                                      "mlp:8,",
+                                      "mlp:8,,8",
+                                      "mlp:-8",
+                                      "mlp:65537",
+                                      "mlp:65536,65536",
+                                      "mlp: 8",
+                                      "mlp:99999999999999999999",
+                                      "mlp:1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        CHECK_ERROR(!ib_model_new(bad[i], 1, 8, 8, 10) ? 1 : 0, "hidden layers '");
+    ib_layer *net = ib_model_new("mlp:5,4,3", 1, 8, 8, 10);
+    REQUIRE(net && ib_layer_init(net, 1) == IB_OK && ib_param_find(net, "fc4.weight"));
+    CHECK(ib_tensor_size(ib_param_find(net, "fc1.weight")) == 64 * 5 &&
+          ib_tensor_size(ib_param_find(net, "fc4.weight")) == 3 * 10);
+    ib_layer_free(net);
     CHECK_ERROR(!ib_dropout_layer(1.5f) ? 1 : 0, "1.5");
     CHECK(ib_sequential(ib_linear_layer(4, 4), ib_linear_layer(0, 3), ib_relu_layer()) == NULL); /* the rest is freed */
     CHECK(ib_residual_projected_layer(ib_linear_layer(4, 4), NULL) == NULL);

@@ -63,8 +63,19 @@ ib_tensor *ib_mean(ib_graph *g, ib_tensor *x)
 
 typedef struct xent_attrs {
     const int32_t *labels;
+    const float *weights; /* [O], or NULL: 1 each */
     float smoothing;
 } xent_attrs;
+
+/* What the sum of the losses is divided by: the weights of the labels. */
+static double xent_divisor(const ib_node *n)
+{
+    const xent_attrs *a = n->attrs;
+    double sum = 0;
+    for (int64_t i = 0; i < n->in[0]->shape[0]; i++)
+        sum += a->weights ? a->weights[a->labels[i]] : 1;
+    return sum;
+}
 
 static ib_status xent_shape(ib_node *n, ib_tensor *out)
 {
@@ -78,6 +89,11 @@ static ib_status xent_shape(ib_node *n, ib_tensor *out)
     for (int64_t i = 0; i < x->shape[0]; i++)
         if (a->labels[i] < 0 || a->labels[i] >= x->shape[1])
             return ib_op_fail(n, "labels: label %d of sample %lld is not in 0..%lld", a->labels[i], (long long)i, (long long)x->shape[1] - 1);
+    for (int64_t j = 0; a->weights && j < x->shape[1]; j++)
+        if (!(a->weights[j] >= 0 && isfinite(a->weights[j])))
+            return ib_op_fail(n, "weights: that of class %lld is %g", (long long)j, a->weights[j]);
+    if (!(xent_divisor(n) > 0))
+        return ib_op_fail(n, "weights: those of all %lld samples' classes are 0", (long long)x->shape[0]);
     return one(n, out);
 }
 
@@ -87,8 +103,9 @@ static ib_status xent_forward(ib_graph *g, ib_node *n)
     const xent_attrs *a = n->attrs;
     if (!(n->saved[0] = ib_graph_alloc(g, (size_t)x->size * sizeof(float))))
         return IB_ENOMEM;
-    const double loss = K(g)->cross_entropy(ib_f32(x), a->labels, x->shape[0], x->shape[1], a->smoothing, n->saved[0]);
-    ib_f32(n->out)[0] = (float)(loss / (double)x->shape[0]);
+    const double loss =
+        K(g)->cross_entropy(ib_f32(x), a->labels, a->weights, x->shape[0], x->shape[1], a->smoothing, n->saved[0]);
+    ib_f32(n->out)[0] = (float)(loss / xent_divisor(n));
     return IB_OK;
 }
 
@@ -99,26 +116,48 @@ static ib_status xent_backward(ib_graph *g, ib_node *n)
     const xent_attrs *a = n->attrs;
     float *dx = ib_grad_of(g, n->in[0], &failed);
     if (dx)
-        K(g)->cross_entropy_grad(n->saved[0], a->labels, x->shape[0], x->shape[1], a->smoothing,
-                                 n->out->grad[0] / (float)x->shape[0], dx);
+        K(g)->cross_entropy_grad(n->saved[0], a->labels, a->weights, x->shape[0], x->shape[1], a->smoothing,
+                                 n->out->grad[0] / (float)xent_divisor(n), dx);
     return failed;
 }
 
+static const int32_t sample_labels[] = {2, 0, 4};
 static ib_tensor *xent_sample(ib_graph *g, ib_tensor **in)
 {
-    static const int32_t labels[] = {2, 0, 4};
-    return ib_cross_entropy(g, in[0], labels, 0.1f);
+    return ib_cross_entropy(g, in[0], sample_labels, 0.1f);
+}
+static ib_tensor *weighted_sample(ib_graph *g, ib_tensor **in)
+{
+    static const float weights[] = {0.5f, 2, 3, 0, 1.25f};
+    return ib_weighted_cross_entropy(g, in[0], sample_labels, weights, 0.1f);
 }
 
 const ib_op ib_op_cross_entropy = {
     .name = "cross_entropy", .inputs = "logits", .attrs_bytes = sizeof(xent_attrs), .n_required = 1, .shape = xent_shape,
     .forward = xent_forward, .backward = xent_backward,
     .samples = (const ib_sample[]){{"smoothing 0.1", 1, {{2, {3, 5}, -2, 2}}, xent_sample, 0}, {0}}};
+const ib_op ib_op_weighted_cross_entropy = {
+    .name = "weighted_cross_entropy",
+    .inputs = "logits",
+    .attrs_bytes = sizeof(xent_attrs),
+    .n_required = 1,
+    .shape = xent_shape,
+    .forward = xent_forward,
+    .backward = xent_backward,
+    .samples = (const ib_sample[]){{"smoothing 0.1", 1, {{2, {3, 5}, -2, 2}}, weighted_sample, 0}, {0}}};
 
 ib_tensor *ib_cross_entropy(ib_graph *g, ib_tensor *logits, const int32_t *labels, float smoothing)
 {
     IB_NEED_OR(labels, NULL);
-    return IB_APPLY(g, &ib_op_cross_entropy, (&(xent_attrs){labels, smoothing}), logits);
+    return IB_APPLY(g, &ib_op_cross_entropy, (&(xent_attrs){labels, NULL, smoothing}), logits);
+}
+
+ib_tensor *ib_weighted_cross_entropy(ib_graph *g, ib_tensor *logits, const int32_t *labels, const float *weights,
+                                     float smoothing)
+{
+    IB_NEED_OR(labels, NULL);
+    IB_NEED_OR(weights, NULL);
+    return IB_APPLY(g, &ib_op_weighted_cross_entropy, (&(xent_attrs){labels, weights, smoothing}), logits);
 }
 
 /* ---- mean squared error; saved: the difference ---- */

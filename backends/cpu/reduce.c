@@ -113,8 +113,9 @@ void IB_K(softmax_grad)(const float *y, const float *dy, float *dx, int64_t rows
     }
 }
 
-/* returns the sum over rows of -sum_j t_j log p_j, t = (1 - smooth) onehot + smooth / cols */
-double IB_K(cross_entropy)(const float *x, const int32_t *label, int64_t rows, int64_t cols, float smooth, float *prob)
+/* returns the sum over rows of -sum_j w_j t_j log p_j, t = (1 - smooth) onehot + smooth / cols; weight NULL: w = 1 */
+double IB_K(cross_entropy)(const float *x, const int32_t *label, const float *weight, int64_t rows, int64_t cols,
+                           float smooth, float *prob)
 {
     double loss = 0;
     for (int64_t i = 0; i < rows; i++) {
@@ -122,19 +123,30 @@ double IB_K(cross_entropy)(const float *x, const int32_t *label, int64_t rows, i
         const double log_sum = softmax_row(row, prob + i * cols, cols);
         double mean = 0;
         for (int64_t j = 0; j < cols; j++)
-            mean += row[j];
-        loss += log_sum - (1.0 - smooth) * row[label[i]] - smooth * mean / (double)cols;
+            mean += weight ? weight[j] * (log_sum - row[j]) : row[j];
+        if (weight)
+            loss += (1.0 - smooth) * weight[label[i]] * (log_sum - row[label[i]]) + smooth * mean / (double)cols;
+        else
+            loss += log_sum - (1.0 - smooth) * row[label[i]] - smooth * mean / (double)cols;
     }
     return loss;
 }
 
-/* dx += scale (p - t) */
-void IB_K(cross_entropy_grad)(const float *prob, const int32_t *label, int64_t rows, int64_t cols, float smooth,
-                              float scale, float *dx)
+/* dx += scale (p sum_k w_k t_k - w t) */
+void IB_K(cross_entropy_grad)(const float *prob, const int32_t *label, const float *weight, int64_t rows, int64_t cols,
+                              float smooth, float scale, float *dx)
 {
-    for (int64_t i = 0; i < rows; i++)
+    for (int64_t i = 0; i < rows; i++) {
+        float sum = 1;
+        if (weight) {
+            sum = (1.0f - smooth) * weight[label[i]];
+            for (int64_t j = 0; j < cols; j++)
+                sum += smooth / (float)cols * weight[j];
+        }
         for (int64_t j = 0; j < cols; j++) {
             const float target = smooth / (float)cols + (j == label[i] ? 1.0f - smooth : 0.0f);
-            dx[i * cols + j] += scale * (prob[i * cols + j] - target);
+            dx[i * cols + j] +=
+                scale * (weight ? prob[i * cols + j] * sum - weight[j] * target : prob[i * cols + j] - target);
         }
+    }
 }

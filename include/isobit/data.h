@@ -25,7 +25,10 @@ typedef struct ib_dataset ib_dataset;
  *   images:DIR  JPEG and PNG files, a folder for each class; see below
  *   csv:FILE    a table, or pictures a line each; see below. "-" is standard input
  *   npy:FILE    an array of NumPy, without labels: float16, float32, float64 or integers, [N,C,H,W], [N,H,W] or [N,K];
- *               every fifth sample is the test set
+ *               every fifth sample is the test set. npy:X.npy,Y.npy has labels beside it: integers [N] or [N,1]
+ *   npz:FILE    such arrays in an archive (numpy.savez): x_train, y_train, x_test, y_test (Keras's mnist.npz), or train_images,
+ *               train_labels, test_images, test_labels; or x, images or data, with y or labels or without, of which every fifth
+ *               sample is the test set. It holds nothing else
  *   f32:FILE    nothing but fp32 numbers, little-endian, without labels: samples of the network's shape, or of
  *               f32:FILE:CxHxW; every fifth sample is the test set
  * IB_SPLIT_ALL: all samples in the file's order, the training set before the test set where a file has two.
@@ -87,6 +90,8 @@ typedef struct ib_data_opts { /* zeros are the defaults; of tables: label to tes
     int input[3];            /* of pictures in folders: c, h, w of a sample; 0, 0, 0: the network's, or as all are */
     int64_t memory;          /* of pictures in folders: bytes that a decoded part may take, 4 a value; 0: 2^30 */
     const ib_schema *schema; /* of the network that the data are for */
+    ib_task task;            /* of a network that is to be made (that of the schema else): IB_REGRESSION takes numbers as labels, in one
+                                column or several, whose names label has with commas between; see ib_dataset_target */
 } ib_data_opts;
 ib_dataset *ib_dataset_open_with(const char *spec, ib_split split, const ib_input_info *net, const ib_data_opts *opts);
 /* Both parts of one reading, which the caller frees; none of them on failure. */
@@ -103,13 +108,17 @@ int64_t ib_dataset_count(const ib_dataset *d);
  * more. */
 const float *ib_dataset_image(const ib_dataset *d, int64_t i);
 int ib_dataset_labelled(const ib_dataset *d);
+/* Samples whose labels are real numbers: targets[n,n_targets], what the network's outputs are to be. */
+ib_dataset *ib_dataset_of_targets(int64_t n, int c, int h, int w, int n_targets, int raw_max, const float *x, const float *targets);
+int ib_dataset_targets(const ib_dataset *d);                    /* numbers that a sample has as labels; 0: none, or classes */
+const float *ib_dataset_target(const ib_dataset *d, int64_t i); /* [n_targets], borrowed; of a table (value - mean) / std of its column */
 int32_t ib_dataset_label(const ib_dataset *d, int64_t i);      /* -1 where there are none */
 /* What the values and classes mean, or NULL; borrowed. */
 const ib_schema *ib_dataset_schema(const ib_dataset *d);
 /* What the reader should know (columns that are not used or constant, files that are left out), in one line; "" if
  * nothing. */
 const char *ib_dataset_note(const ib_dataset *d);
-/* Shape, classes (0 without labels) and raw_max, with mean and std measured over all values. The mean is rounded to a multiple of
+/* Shape, classes (0 without labels; of real-valued labels their number) and raw_max, with mean and std measured over all values. The mean is rounded to a multiple of
  * 1 / raw_max, so that an 8-bit code of the normalized value is exactly raw - 128 for bytes. Of a table mean 0 and std 1: its columns are
  * standardized already. */
 ib_input_info ib_dataset_info(const ib_dataset *d);
@@ -142,6 +151,8 @@ typedef struct ib_batch {
     const int32_t *y; /* [n], or NULL if the data have no labels */
     int64_t shape[4]; /* n,c,h,w */
     int64_t index;    /* of the batch in its epoch */
+    const float *targets; /* [n,n_targets], or NULL */
+    int n_targets;
 } ib_batch;
 
 /* Normalizes with info's mean and std. One background thread prepares the next batch. */

@@ -125,7 +125,7 @@ enum { IB_HISTORY = 4 };  /* epoch, training loss, test accuracy, learning rate 
 enum { IB_MEASURES = 2 }; /* training accuracy, test loss; NAN: not known */
 
 typedef struct ib_checkpoint {
-    char model[32];      /* ends in a 0; "" for a network of your own */
+    char model[64];      /* ends in a 0; "" for a network of your own */
     char notes[1024];    /* ends in a 0; free text: the command's settings */
     char data[2048];     /* ends in a 0; what it was trained on, as options of the command in JSON; "": not known */
     uint64_t seed;

@@ -122,7 +122,8 @@ const ib_input_info *ib_layer_input(const ib_layer *net);
 ib_status ib_layer_set_schema(ib_layer *net, const ib_schema *schema);
 const ib_schema *ib_layer_schema(const ib_layer *net); /* NULL if there is none; borrowed until it is set anew */
 
-/* ---- ready networks: mlp, tfc, sfc, lenet, resnet8, dscnn (isobit inspect --models lists them) ---- */
+/* ---- ready networks: mlp, tfc, sfc, lenet, resnet8, dscnn (isobit inspect --models lists them) ----
+ * "mlp:64,32" is an mlp with hidden layers of these sizes: at most 16, each from 1 to 65536. */
 ib_layer *ib_model_new(const char *name, int c, int h, int w, int classes);
 const char *ib_model_name_at(int i);        /* NULL behind the last */
 const char *ib_model_description_at(int i);

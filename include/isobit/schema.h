@@ -43,7 +43,7 @@ typedef struct ib_column {
     int input; /* the first of its inputs; ib_schema_new counts them itself */
 } ib_column;
 
-typedef struct ib_target { /* of regression */
+typedef struct ib_target { /* of regression: output * std + mean is in the units of the table */
     const char *name;
     float mean, std;
 } ib_target;

@@ -5,6 +5,8 @@ Broken by: such an input that is read by half; a refusal that does not name the 
 """
 
 import gzip
+import warnings
+import zipfile
 
 import h5py
 import numpy as np
@@ -41,6 +43,36 @@ def data_cases(shop):
     refused("pickled objects", "npy:objects.npy", ["objects.npy", "O"])
     np.savez(shop / "several.npz", a=PIXELS)
     refused("an archive of arrays", "npy:several.npz", ["several.npz"])
+    labels = np.arange(len(PIXELS)) % 3
+    np.savez(shop / "plain.npz", x=PIXELS)
+    np.savez_compressed(shop / "parts.npz", x_train=PIXELS[:4], y_train=labels[:4], x_test=PIXELS[4:], y_test=labels[4:])
+    np.save(shop / "labels.npy", labels)
+    cases += [outputs(PIXELS, "npz:plain.npz"), outputs(PIXELS, "npz:parts.npz"), outputs(PIXELS, "npy:big.npy,labels.npy")]
+    refused("an archive of other arrays", "npz:several.npz", ["several.npz", "a.npy", "x_train"])
+    np.savez(shop / "more.npz", x=PIXELS, y=labels, z=labels)
+    refused("an array too many in an archive", "npz:more.npz", ["more.npz", "z.npy"])
+    np.savez(shop / "fewer.npz", x=PIXELS, y=labels[:-1])
+    refused("fewer labels than samples", "npz:fewer.npz", ["fewer.npz", "y.npy", str(len(PIXELS) - 1)])
+    np.savez(shop / "real.npz", x=PIXELS, y=labels + 0.5)
+    refused("labels that are no integers", "npz:real.npz", ["real.npz", "y.npy", "f8"])
+    np.savez(shop / "half.npz", x_train=PIXELS, y_train=labels)
+    refused("an archive without a test part", "npz:half.npz", ["half.npz", "x_test.npy"])
+    np.savez(shop / "pickled.npz", x=np.array([{"a": 1}], dtype=object))
+    refused("pickled objects in an archive", "npz:pickled.npz", ["pickled.npz", "x.npy", "O"])
+    whole = (shop / "parts.npz").read_bytes()
+    (shop / "cut.npz").write_bytes(whole[: len(whole) // 2])
+    refused("an archive that is cut short", "npz:cut.npz", ["cut.npz"])
+    at = whole.index(b"x_train.npy") + 200
+    (shop / "flipped.npz").write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+    refused("a flipped bit in an archive", "npz:flipped.npz", ["flipped.npz", "x_train.npy"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with zipfile.ZipFile(shop / "twice.npz", "w") as z:
+            for _ in range(2):
+                z.write(shop / "big.npy", "x.npy")
+    refused("an array that stands twice in an archive", "npz:twice.npz", ["twice.npz", "x.npy"])
+    refused("a file that is no archive", "npz:big.npy", ["big.npy", "zip"])
+    refused("labels that are not there", "npy:big.npy,nowhere.npy", ["nowhere.npy"])
     np.save(shop / "none.npy", PIXELS[:0])
     refused("an array of no samples", "npy:none.npy", ["none.npy", "0"])
     np.save(shop / "flat.npy", PIXELS[0].ravel())

@@ -4,6 +4,7 @@ from odd import Case
 
 def cases(shop):
     shop.make("train", "--model", "lenet", "--epochs", 1, "--limit", 200, "-o", "float.h5")
+    shop.make("train", "--hidden", "16,8", "--epochs", 1, "--limit", 200, "-o", "hidden.h5")
     shop.make("quantize", "float.h5", "--samples", 100, "-o", "int8.h5")
 
     def case(name, *argv, refused=None, right=None):
@@ -23,6 +24,18 @@ def cases(shop):
         case("a rule without its bits", *train, "--qat", "w8a8", "--qat-from", 0, "--rules", "conv1", refused=["conv1"]),
         case("an augmentation nobody knows", *train, "--augment", "mixup=1", refused=["mixup"]),
         case("a rotation that is not finite", *train, "--augment", "rotate=inf", refused=["rotate", "inf"]),
+        case("a hidden layer of nothing", *train, "--hidden", "64,0", refused=["--hidden", "64,0"]),
+        case("hidden layers with a comma too many", *train, "--hidden", "64,32,", refused=["--hidden", "64,32,"]),
+        case("hidden layers of a convolutional network", *train, "--hidden", 64, "--model", "lenet", refused=["--hidden", "lenet", "mlp"]),
+        case("hidden layers larger than any memory", *train, "--hidden", "65536,65536", refused=["--hidden", "65536,65536"]),
+        case("hidden layers beside a network", *train, "--hidden", 64, "--init", "float.h5", refused=["--hidden", "--init"]),
+        case("resume with other hidden layers", "train", "--epochs", 1, "--hidden", 8, "--resume", "-o", "hidden.h5",
+             refused=["hidden.h5", "mlp:16,8", "mlp:8"]),
+        case("a weight for one class of ten", *train, "--class-weights", "0=2", refused=["--class-weights", "class 1"]),
+        case("a weight for a class that is not there", *train, "--class-weights", "cat=2", refused=["--class-weights", "cat"]),
+        case("two weights for a class", *train, "--class-weights", "0=1,0=2", refused=["--class-weights", "'0'"]),
+        case("a weight of 0", *train, "--class-weights", "0=0", refused=["--class-weights", "0=0"]),
+        case("weights from a file that is not there", *train, "--class-weights", "weights.txt", refused=["--class-weights", "weights.txt"]),
         case("momentum for AdamW", *train, "--momentum", 0.5, refused=["--momentum"]),
         case("resume of a network with another name", "train", "--model", "mlp", "--resume", "-o", "float.h5", refused=["float.h5", "model=lenet", "model=mlp"]),
         case("a name that is no identifier", "export", "int8.h5", "--name", "a-b", "-o", "y", refused=["a-b"]),
