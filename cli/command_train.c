@@ -40,9 +40,9 @@ static int open_network(training *t)
         ib_checkpoint_release(&s->c);
         s->c = (ib_checkpoint){0};
     } else {
-        snprintf(t->model, sizeof t->model, "%s", o->network);
         if ((status = open_data(t, NULL)))
             return status;
+        snprintf(t->model, sizeof t->model, "%s", o->network);
         in = ib_dataset_info(s->train);
         if (ib_dataset_check_labels(s->train, &in))
             return complain();

@@ -19,17 +19,17 @@ static const struct argp_option options[] = {
     {"model", K_MODEL, "NAME", 0, "mlp, tfc, sfc, lenet, resnet8, dscnn (default mlp)", 1},
     {"task", K_TASK, "TASK", 0,
      "of a table: classification (default), or regression: numbers as labels (--label A,B: several), squared error", 1},
-    {"hidden", K_HIDDEN, "SIZES", 0, "sizes of the mlp's hidden layers, with commas between (default 256,128)", 1},
+    {"hidden", K_HIDDEN, "SIZES", 0, "sizes of the mlp's hidden layers, with commas between (default 256,128; for tables 64)", 1},
     {"init", K_INIT, "FILE", 0, "begin with this float checkpoint's network and weights (isobit import)", 1},
     {"output", 'o', "FILE", 0, "checkpoint to write (HDF5); required", 1},
     {"best", K_BEST, "FILE", 0, "also keep the epoch of best test accuracy (of the quantized network, if it is quantized) there", 1},
     {"resume", K_RESUME, NULL, 0, "go on from FILE if it is there", 1},
     {"epochs", K_EPOCHS, "N", 0, "default 12", 2},
     {"batch", K_BATCH, "N", 0, "default 64", 2},
-    {"lr", K_LR, "X", 0, "highest learning rate (default 2e-3; sgd 0.05)", 2},
+    {"lr", K_LR, "X", 0, "highest learning rate (default 2e-3, for tables 5e-3; sgd 0.05)", 2},
     {"optim", K_OPTIM, "NAME", 0, "adamw (default) or sgd", 2},
     {"momentum", K_MOMENTUM, "X", 0, "of sgd, Nesterov's (default 0.9)", 2},
-    {"weight-decay", K_DECAY, "X", 0, "default 0.01 (adamw), 0 (sgd)", 2},
+    {"weight-decay", K_DECAY, "X", 0, "default 0.01 (adamw; for tables 500 / rows, at most 1), 0 (sgd)", 2},
     {"schedule", K_SCHEDULE, "NAME", 0, "cosine (default), linear, step, constant, plateau; float and quantized epochs each have their own", 2},
     {"label-smoothing", K_SMOOTHING, "X", 0, "default 0", 2},
     {"class-weights", K_CLASS_WEIGHTS, "W", 0,
@@ -239,23 +239,28 @@ int train_options_parse(train_options *o, int argc, char **argv)
     return o->common.data && strncmp(o->common.data, "csv:", 4) ? train_options_complete(o, 0) : 0;
 }
 
-/* Epochs and batches that suit small tables: as many steps as it takes, whatever the number of rows. */
+/* What suits small tables: as many steps as it takes, whatever the number of rows, one small hidden layer, and a decay that gives way to
+ * the data as they become more. */
 static void fill_in(train_options *o, int64_t rows)
 {
+    enum { DECAY_ROWS = 500 };
+    const int sgd = !strcmp(o->optimizer, "sgd");
+    const double decay = rows > DECAY_ROWS ? (double)DECAY_ROWS / (double)rows : 1;
     const int64_t batch = !rows || rows >= 4096 ? 64 : rows >= 1024 ? 32 : 16;
     o->batch = o->batch ? o->batch : batch;
     const int64_t steps = rows > o->batch ? rows / o->batch : 1, epochs = rows ? 1500 / steps : 0;
     if (!o->epochs)
         o->epochs = epochs < 12 ? 12 : epochs > 150 ? 150 : epochs;
+    if (rows && !o->init && !strcmp(o->network, "mlp"))
+        strcpy(o->network, "mlp:64");
+    o->lr = o->lr > 0 ? o->lr : sgd ? 0.05 : rows ? 5e-3 : 2e-3;
+    o->decay = o->decay >= 0 ? o->decay : sgd ? 0 : rows && decay > 0.01 ? decay : 0.01;
 }
 
 int train_options_complete(train_options *o, int64_t rows)
 {
-    const int sgd = !strcmp(o->optimizer, "sgd");
     fill_in(o, rows);
-    o->lr = o->lr > 0 ? o->lr : sgd ? 0.05 : 2e-3;
     o->qat_lr = o->qat_lr > 0 ? o->qat_lr : o->lr / 2;
-    o->decay = o->decay >= 0 ? o->decay : sgd ? 0 : 0.01;
     o->qat_from = o->qat_from >= 0 ? o->qat_from : o->epochs / 2;
     if (o->qat_from > o->epochs)
         return fprintf(stderr, "isobit: --qat-from %lld is behind the last of %lld epochs\n", (long long)o->qat_from, (long long)o->epochs), 2;
