@@ -98,7 +98,13 @@ void print_json(struct json_object *o);
 int parse_int(const char *text, const char *option, int64_t lo, int64_t hi, int64_t *out);
 int parse_float(const char *text, const char *option, double lo, double hi, double *out);
 
-/* Refuses the first option of `keys` (0 behind the last) that was given (bit `key`), as it has no effect without `needs`:
+/* The key of a command's first option without a letter: argp takes small keys for letters. Its bit among those that were given. */
+enum { LONG_OPTION = 1024 };
+static inline uint64_t option_bit(int key)
+{
+    return 1ull << (key - LONG_OPTION);
+}
+/* Refuses the first option of `keys` (0 behind the last) that was given (its option_bit), as it has no effect without `needs`:
  * 1 after telling, else 0. Nothing that a user says is ignored in silence. */
 int refuse_idle(const struct argp_option *options, uint64_t given, const int *keys, const char *needs);
 

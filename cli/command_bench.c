@@ -13,7 +13,7 @@ typedef struct bench_options {
     int peers;
 } bench_options;
 
-enum { K_MODEL = 1, K_QAT, K_REPEATS, K_PEERS, K_PYTHON };
+enum { K_MODEL = LONG_OPTION, K_QAT, K_REPEATS, K_PEERS, K_PYTHON };
 
 static const struct argp_option options[] = {
     {"model", K_MODEL, "NAME", 0, "one model (default: mlp, lenet, resnet8 and dscnn)", 0},

@@ -14,7 +14,7 @@ typedef struct eval_options {
     int confusion;
 } eval_options;
 
-enum { K_CONFUSION = 1 };
+enum { K_CONFUSION = LONG_OPTION };
 
 static const struct argp_option options[] = {
     {"engine", 'e', "NAME", 0, "float: before quantization; qat: the training forward; integer: the lowered program (default: integer, float for a float model)", 0},

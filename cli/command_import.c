@@ -15,7 +15,7 @@ typedef struct import_options {
     int list;
 } import_options;
 
-enum { K_MEAN = 1, K_STD, K_RAW, K_INPUT, K_OPERATORS };
+enum { K_MEAN = LONG_OPTION, K_STD, K_RAW, K_INPUT, K_OPERATORS };
 
 static const struct argp_option options[] = {
     {"output", 'o', "FILE", 0, "the checkpoint to write (HDF5); required", 0},

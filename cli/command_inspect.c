@@ -14,7 +14,7 @@ typedef struct inspect_options {
     int n_models, list;
 } inspect_options;
 
-enum { K_CURVES = 1, K_HISTOGRAM, K_PARAMETER, K_MODELS };
+enum { K_CURVES = LONG_OPTION, K_HISTOGRAM, K_PARAMETER, K_MODELS };
 
 static const struct argp_option options[] = {
     {"curves", K_CURVES, "FILE", 0, "training curves as .svg or .png, or - for the terminal; of several FILEs in one picture", 0},

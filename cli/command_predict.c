@@ -15,7 +15,7 @@ typedef struct predict_options {
     int64_t batch;
 } predict_options;
 
-enum { K_RAW = 1, K_CODES, K_NORMALIZED, K_FORMAT, K_SPLIT, K_BATCH };
+enum { K_RAW = LONG_OPTION, K_CODES, K_NORMALIZED, K_FORMAT, K_SPLIT, K_BATCH };
 
 static const struct argp_option options[] = {
     {"engine", 'e', "NAME", 0, "float: before quantization; qat: the training forward; integer: the lowered program (default: integer, float for a float model)", 0},

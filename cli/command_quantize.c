@@ -12,7 +12,7 @@ typedef struct quantize_options {
     int64_t samples, batch; /* 0: not given */
 } quantize_options;
 
-enum { K_QAT = 1, K_SAMPLES, K_BATCH, K_PROFILE, K_OBSERVER, K_WEIGHTS, K_RULES, K_PERCENTILE, K_AVERAGING };
+enum { K_QAT = LONG_OPTION, K_SAMPLES, K_BATCH, K_PROFILE, K_OBSERVER, K_WEIGHTS, K_RULES, K_PERCENTILE, K_AVERAGING };
 
 static const struct argp_option options[] = {
     {"output", 'o', "FILE", 0, "the quantized checkpoint; required", 0},

@@ -12,7 +12,7 @@ typedef struct verify_options {
     ib_verify_opts v;
 } verify_options;
 
-enum { K_CC = 1, K_FLAGS, K_SKIP, K_WITH, K_PYTHON };
+enum { K_CC = LONG_OPTION, K_FLAGS, K_SKIP, K_WITH, K_PYTHON };
 
 static const struct argp_option options[] = {
     {"cc", K_CC, "COMPILER", 0, "compiles the exported C (default: $CC or cc)", 0},

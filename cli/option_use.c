@@ -21,7 +21,7 @@ static const struct argp_option *find(const struct argp_option *options, int key
 int refuse_idle(const struct argp_option *options, uint64_t given, const int *keys, const char *needs)
 {
     for (; *keys; keys++)
-        if (given >> *keys & 1)
+        if (given & option_bit(*keys))
             return refuse_alone(find(options, *keys)->name, keys, needs);
     return 0;
 }

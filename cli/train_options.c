@@ -9,7 +9,7 @@
 #include "cli/plot.h"
 
 enum {
-    K_MODEL = 1, K_INIT, K_QAT, K_PROFILE, K_OBSERVER, K_WEIGHT_OBSERVER, K_EPOCHS, K_QAT_FROM, K_BATCH, K_LR, K_QAT_LR, K_SEED, K_RESUME,
+    K_MODEL = LONG_OPTION, K_INIT, K_QAT, K_PROFILE, K_OBSERVER, K_WEIGHT_OBSERVER, K_EPOCHS, K_QAT_FROM, K_BATCH, K_LR, K_QAT_LR, K_SEED, K_RESUME,
     K_BEST, K_OPTIM, K_DECAY, K_MOMENTUM, K_SMOOTHING, K_CLIP, K_AUGMENT, K_SCHEDULE, K_GRANULARITY, K_RULES, K_SYMMETRIC,
     K_INPUT_BITS, K_FREEZE, K_CALIBRATE, K_REESTIMATE, K_PLOT, K_PERCENTILE, K_AVERAGING,
     K_HIDDEN, K_CLASS_WEIGHTS, K_TASK, K_END
@@ -92,8 +92,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     int64_t n;
     double x;
     int bad = 0;
-    if (key > 0 && key < K_END)
-        o->given |= 1ull << key;
+    if (key >= LONG_OPTION && key < K_END)
+        o->given |= option_bit(key);
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &o->common;
@@ -273,9 +273,8 @@ int train_options_complete(train_options *o, int64_t rows)
 
 int train_options_exceed(const train_options *o, int64_t samples, int64_t batches)
 {
-    const int batch = o->given >> K_BATCH & 1, calibrate = o->given >> K_CALIBRATE & 1;
-    return (batch && refuse_more("batch", o->batch, "training samples", samples)) ||
-           (calibrate && refuse_more("calibrate", o->calibrate, "batches of training samples", batches));
+    return (o->given & option_bit(K_BATCH) && refuse_more("batch", o->batch, "training samples", samples)) ||
+           (o->given & option_bit(K_CALIBRATE) && refuse_more("calibrate", o->calibrate, "batches of training samples", batches));
 }
 
 int train_options_text(const train_options *o, const float *weights, int classes, char *text, size_t size)

@@ -13,7 +13,7 @@ typedef struct train_options {
     ib_schedule_kind schedule;
     int flip, resume, reestimate;
     char network[64]; /* the model's name, with the sizes of its hidden layers */
-    uint64_t given; /* bit of each option's key */
+    uint64_t given; /* option_bit of each */
 } train_options;
 
 /* Parses and, where the data are no table, completes; 0, or the exit status. */
