@@ -37,7 +37,7 @@ def cases(shop):
         case("a weight of 0", *train, "--class-weights", "0=0", refused=["--class-weights", "0=0"]),
         case("weights from a file that is not there", *train, "--class-weights", "weights.txt", refused=["--class-weights", "weights.txt"]),
         case("momentum for AdamW", *train, "--momentum", 0.5, refused=["--momentum"]),
-        case("resume of a network with another name", "train", "--model", "mlp", "--resume", "-o", "float.h5", refused=["float.h5", "model=lenet", "model=mlp"]),
+        case("resume of a network with another name", "train", "--model", "mlp", "--resume", "-o", "float.h5", refused=["float.h5", "model lenet", "now mlp"]),
         case("a name that is no identifier", "export", "int8.h5", "--name", "a-b", "-o", "y", refused=["a-b"]),
         case("data for a format without samples", "export", "int8.h5", "--to", "hdf5", "--data", "digits", "-o", "y.h5", refused=["--data"]),
         case("rules longer than a checkpoint keeps", *train, "--qat", "w8a8", "--rules", "conv1=w8a8 " * 200, refused=["--rules"]),

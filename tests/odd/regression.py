@@ -45,7 +45,7 @@ def cases(shop):
         """The measures are those of the predictions, in the table's units, and these are the outputs times std plus mean."""
         head, values = predicted("csv:good.csv")
         got = json.loads(done.stdout)
-        header = (shop / "two_c" / "mlp.h").read_text()
+        header = next((shop / "two_c").glob("*.h")).read_text()
         factors = [np.array(re.search(rf"TARGET_{w} {{(.*)}}", header)[1].replace("f", "").split(","), float) for w in ("MEANS", "STDS")]
         raw = predicted("csv:good.csv", "--raw")[1]
         error = values - np.array([[float(f"{v:.6g}") for v in row] for row in y])
