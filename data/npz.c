@@ -2,6 +2,7 @@
  * checks their CRC-32. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <zip.h>
 
 #include "data/npy.h"
@@ -31,9 +32,15 @@ static void drop_member(member *m)
     *m = (member){0};
 }
 
+/* What n bytes of a zip archive can hold: DEFLATE makes at most 1032 of one (zlib, "Technical Details"). */
+static zip_uint64_t most_of(const char *file)
+{
+    struct stat s;
+    return stat(file, &s) ? 0 : (zip_uint64_t)s.st_size * 1032;
+}
+
 static ib_status read_member(zip_t *z, const char *file, const char *key, member *m)
 {
-    const zip_uint64_t most = (zip_uint64_t)1 << 34;
     zip_stat_t info;
     char name[64];
     ib_snprintf(name, sizeof name, "%s.npy", key);
@@ -47,8 +54,10 @@ static ib_status read_member(zip_t *z, const char *file, const char *key, member
         return status;
     }
     ib_status status = IB_OK;
-    if (info.size > most)
-        status = ib_fail(IB_EFORMAT, "%s: takes %llu bytes", m->name, (unsigned long long)info.size);
+    if (!(info.valid & ZIP_STAT_COMP_METHOD) || (info.comp_method != ZIP_CM_STORE && info.comp_method != ZIP_CM_DEFLATE))
+        status = ib_fail(IB_EFORMAT, "%s: is packed by method %u; stored and deflated members are possible", m->name, info.comp_method);
+    else if (info.size > most_of(file))
+        status = ib_fail(IB_EFORMAT, "%s: says %llu bytes, which its archive cannot hold", m->name, (unsigned long long)info.size);
     else if (!(m->bytes = ib_alloc((size_t)info.size + 1)))
         status = IB_ENOMEM;
     zip_uint64_t at = 0;

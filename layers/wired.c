@@ -248,11 +248,11 @@ static ib_status add_line(ib_layer *net, char *line, int at)
         ib_error_prefix("the network's line %d ('%s')", at, name);
     if (!status && source && !(l->source = ib_strdup(source)))
         status = IB_ENOMEM;
-    if (status || !ib_named(name, l)) {
+    if (status)
         ib_layer_free(l);
-        return status ? status : ib_error_status();
-    }
-    return ib_layer_add(net, l);
+    else if (!ib_named(name, l)) /* which frees it */
+        status = ib_error_status();
+    return status ? status : ib_layer_add(net, l);
 }
 
 ib_layer *ib_wired_network(const char *text)

@@ -238,7 +238,7 @@ static void descriptions_are_checked(void)
                                          {"isobit network 1\na relu 1\n", "no earlier value"}, {"isobit network 1\na add 0\n", "1 inputs"},
                                          {"isobit network 1\na conv 0 in=3 out=4 groups=2\n", "groups"}, {"isobit network 1\na conv 0 in=x\n", "'in'"},
                                          {"isobit network 1\na max_pool 0 kh=0\n", "window"}, {"isobit network 1\na flatten 0 order=whc\n", "'order'"},
-                                         {"isobit network 1\na relu 0 order=hwc\n", "'order'"}, {"isobit network 1\na relu 0 eps=1\n", "'eps'"}};
+                                         {"isobit network 1\na relu 0 order=hwc\n", "'order'"}, {"isobit network 1\na\030 relu 0\n", "control character"}, {"isobit network 1\na relu 0 eps=1\n", "'eps'"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         CHECK_ERROR(ib_wired_network(bad[i][0]) == NULL, bad[i][1]);
 }
