@@ -352,16 +352,9 @@ static ib_layer *described(hid_t f)
 {
     if (H5Lexists(f, "network", H5P_DEFAULT) <= 0)
         return ib_fail_null(IB_EFORMAT, "holds a network of somebody's own: only the program that made it can build it");
-    const hid_t set = H5Dopen2(f, "network", H5P_DEFAULT), space = set < 0 ? -1 : H5Dget_space(set);
-    const int64_t n = space < 0 ? -1 : (int64_t)H5Sget_simple_extent_npoints(space);
-    if (space >= 0)
-        H5Sclose(space);
-    if (set >= 0)
-        H5Dclose(set);
-    if (n < 0 || n > 1 << 24)
-        return ib_fail_null(IB_EFORMAT, "has a description of %lld bytes", (long long)n);
-    char *text = ib_alloc((size_t)n + 1);
-    ib_layer *net = text && !ib_h5_read(f, "network", H5T_NATIVE_CHAR, n, text) ? ib_wired_network(text) : NULL;
+    int64_t n = 0;
+    char *text = ib_h5_read_text(f, "network", "description", 1 << 24, &n);
+    ib_layer *net = text ? ib_wired_network(text) : NULL;
     ib_free(text);
     return net;
 }

@@ -207,3 +207,20 @@ int ib_h5_get_text(hid_t object, const char *name, char *text, size_t size)
         H5Aclose(a);
     return failed ? ib_fail(IB_EFORMAT, "lacks the text '%s', or it is too long", name) : 0;
 }
+
+char *ib_h5_read_text(hid_t parent, const char *name, const char *what, int64_t most, int64_t *n)
+{
+    const hid_t set = H5Dopen2(parent, name, H5P_DEFAULT), space = set < 0 ? -1 : H5Dget_space(set);
+    *n = space < 0 ? -1 : (int64_t)H5Sget_simple_extent_npoints(space);
+    if (space >= 0)
+        H5Sclose(space);
+    if (set >= 0)
+        H5Dclose(set);
+    if (*n < 0 || *n > most)
+        return ib_fail_null(IB_EFORMAT, "has a %s of %lld bytes", what, (long long)*n);
+    char *text = ib_alloc((size_t)*n + 1);
+    if (text && !ib_h5_read(parent, name, H5T_NATIVE_CHAR, *n, text))
+        return text;
+    ib_free(text);
+    return NULL;
+}

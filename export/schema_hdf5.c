@@ -30,16 +30,9 @@ ib_status ib_schema_read(hid_t file, ib_schema **s)
     *s = NULL;
     if (!ib_schema_is_in(file))
         return IB_OK;
-    const hid_t set = H5Dopen2(file, "schema", H5P_DEFAULT), space = set < 0 ? -1 : H5Dget_space(set);
-    const int64_t n = space < 0 ? -1 : (int64_t)H5Sget_simple_extent_npoints(space);
-    if (space >= 0)
-        H5Sclose(space);
-    if (set >= 0)
-        H5Dclose(set);
-    if (n < 0 || n > MOST)
-        return ib_fail(IB_EFORMAT, "has a schema of %lld bytes", (long long)n);
-    char *text = ib_alloc((size_t)n + 1);
-    if (text && !ib_h5_read(file, "schema", H5T_NATIVE_CHAR, n, text))
+    int64_t n = 0;
+    char *text = ib_h5_read_text(file, "schema", "schema", MOST, &n);
+    if (text)
         *s = ib_schema_parse(text, (size_t)n);
     ib_free(text);
     return *s ? IB_OK : ib_error_status();

@@ -6,38 +6,8 @@
 #include <unistd.h>
 
 #include "data/dataset.h"
+#include "tests/folder.h"
 #include "tests/pictures.h"
-
-static char dir[64];
-
-static const char *in_dir(const char *name)
-{
-    static char path[8][160];
-    static int at;
-    at = (at + 1) % 8;
-    snprintf(path[at], sizeof path[at], "%s/%s", dir, name);
-    return path[at];
-}
-
-static void make_dir(void)
-{
-    snprintf(dir, sizeof dir, "/tmp/isobit-pictures-XXXXXX");
-    REQUIRE(mkdtemp(dir) != NULL);
-}
-
-static void remove_dir(void)
-{
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    CHECK(!system(command));
-}
-
-static void put(const char *name, const void *bytes, size_t n)
-{
-    FILE *f = fopen(in_dir(name), "wb");
-    REQUIRE(f && fwrite(bytes, 1, n, f) == n);
-    fclose(f);
-}
 
 /* A picture of w x h whose first pixel is `value`. */
 static void picture(const char *name, int w, int h, int value)
