@@ -48,32 +48,28 @@ FUNCTION(ib_text_replace)
                            ib_number_argument(m, a[2], -1, "replace: count"));
 }
 
-/* The text between start and end, of which *before characters stand in front. */
+/* The text between start and end, in front of which stand *before characters; -1: they cross, and nothing is between
+ * them, not even the empty text. */
 static ib_piece within(ib_machine *m, ib_value self, ib_value start, ib_value end, int64_t *before)
 {
-    if (!ib_given(start) && !ib_given(end)) {
-        *before = 0;
-        return self.text;
-    }
     const int64_t n = ib_length(m, self);
-    const ib_value from = start.kind == KIND_NONE || !ib_given(start) ? ib_int(0) : start;
-    const ib_value v = ib_slice(m, self, from, ib_given(end) ? end : ib_none(), ib_none());
-    *before = from.i < 0 ? from.i + n < 0 ? 0 : from.i + n : from.i;
-    return v.kind == KIND_TEXT ? v.text : (ib_piece){"", 0};
+    const int from_start = !ib_given(start) || start.kind == KIND_NONE;
+    const int to_end = !ib_given(end) || end.kind == KIND_NONE;
+    const ib_value v = ib_slice(m, self, from_start ? ib_int(0) : start, to_end ? ib_none() : end, ib_none());
+    if (m->status || v.kind != KIND_TEXT)
+        return (ib_piece){"", 0};
+    const int64_t from = from_start ? 0 : start.i < 0 ? start.i + n : start.i;
+    const int64_t to = to_end || end.i > n ? n : end.i < 0 ? end.i + n : end.i;
+    *before = from > (to < 0 ? 0 : to) ? -1 : from < 0 ? 0 : from;
+    return v.text;
 }
 
 static int64_t place(ib_machine *m, ib_value self, const ib_value *a, int last)
 {
-    int64_t before;
+    int64_t before = -1;
     const ib_piece t = within(m, self, a[1], a[2], &before), part = ib_text_argument(m, a[0], "find: sub");
-    const char *found = ib_find(t, part);
-    for (const char *next = found; last && next && part.n && ib_step(m, 0);) {
-        found = next;
-        next = ib_find((ib_piece){found + 1, t.n - (size_t)(found + 1 - t.s)}, part);
-    }
-    if (last && !part.n)
-        found = t.s ? t.s + t.n : "";
-    if (m->status || !found || (part.n == 0 && before > ib_length(m, self)))
+    const char *found = last ? ib_find_last(m, t, part) : ib_find(t, part);
+    if (m->status || !found || before < 0)
         return -1;
     return before + (t.n ? ib_characters((ib_piece){t.s, (size_t)(found - t.s)}) : 0);
 }
@@ -93,11 +89,11 @@ FUNCTION(ib_text_index)
 
 FUNCTION(ib_text_count)
 {
-    int64_t before, n = 0;
+    int64_t before = -1, n = 0;
     ib_piece t = within(m, self, a[1], a[2], &before);
     const ib_piece part = ib_text_argument(m, a[0], "count: sub");
     if (!part.n)
-        return ib_int(ib_characters(t) + 1);
+        return ib_int(before < 0 ? 0 : ib_characters(t) + 1);
     for (const char *found; (found = ib_find(t, part)) != NULL && ib_step(m, 0); n++)
         t = (ib_piece){found + part.n, t.n - (size_t)(found + part.n - t.s)};
     return ib_int(n);
@@ -111,16 +107,16 @@ static int has_end(ib_piece t, ib_piece part, int at_end)
 /* One text, or a tuple of them */
 static ib_value begins_or_ends(ib_machine *m, ib_value self, const ib_value *a, int at_end)
 {
-    int64_t before;
+    int64_t before = -1;
     const ib_piece t = within(m, self, a[1], a[2], &before);
     if (a[0].kind != KIND_LIST || a[0].list->flavor != A_TUPLE)
-        return ib_bool(
-            has_end(t, ib_text_argument(m, a[0], at_end ? "endswith: suffix" : "startswith: prefix"), at_end));
+        return ib_bool(before >= 0 &&
+                       has_end(t, ib_text_argument(m, a[0], at_end ? "endswith: suffix" : "startswith: prefix"), at_end));
     int any = 0;
     for (size_t i = 0; i < a[0].list->n; i++)
         any |= has_end(t, ib_text_argument(m, a[0].list->item[i], at_end ? "endswith: suffix" : "startswith: prefix"),
                        at_end);
-    return ib_bool(any);
+    return ib_bool(before >= 0 && any);
 }
 FUNCTION(ib_text_startswith)
 {
@@ -156,55 +152,54 @@ FUNCTION(ib_text_partition)
     return tuple;
 }
 
+static void reverse(const ib_list *list)
+{
+    for (size_t i = 0; i < list->n / 2; i++) {
+        const ib_value v = list->item[i];
+        list->item[i] = list->item[list->n - 1 - i];
+        list->item[list->n - 1 - i] = v;
+    }
+}
+
 /* At white space: none of it is left, nor an empty text. */
 static ib_value split_space(ib_machine *m, ib_piece t, int64_t most, int from_end)
 {
     const ib_value list = ib_list_new(m, A_LIST);
     for (t = ib_strip(t, NULL, !from_end, from_end); t.n && !m->status; t = ib_strip(t, NULL, !from_end, from_end)) {
-        size_t n = 0;
+        size_t n = 0; /* bytes of the next text; behind the last cut, the rest as it is */
+        for (uint32_t u = 0; most && n < t.n;) {
+            const size_t k =
+                from_end ? ib_last_character((ib_piece){t.s, t.n - n}, &u) : ib_character(t.s + n, t.n - n, &u);
+            if (ib_is_space(u))
+                break;
+            n += k;
+        }
         if (!most)
-            n = t.n; /* the rest as it is */
-        else if (from_end)
-            while (n < t.n && ib_strip((ib_piece){t.s + t.n - n - 1, n + 1}, NULL, 1, 1).n == n + 1)
-                n++; /* grows while it neither begins nor ends in a space */
-        else
-            while (n < t.n && !ib_space_at(t.s + n, t.n - n))
-                n += ib_character(t.s + n, t.n - n, NULL);
+            n = t.n;
         most -= most > 0;
         ib_append(m, list, ib_text_of(from_end ? t.s + t.n - n : t.s, n));
         t = from_end ? (ib_piece){t.s, t.n - n} : (ib_piece){t.s + n, t.n - n};
     }
-    for (size_t i = 0; from_end && !m->status && i < list.list->n / 2; i++) {
-        const ib_value v = list.list->item[i];
-        list.list->item[i] = list.list->item[list.list->n - 1 - i];
-        list.list->item[list.list->n - 1 - i] = v;
-    }
+    if (from_end && !m->status)
+        reverse(list.list);
     return list;
 }
 
 static ib_value split_at(ib_machine *m, ib_piece t, ib_piece sep, int64_t most, int from_end)
 {
     const ib_value list = ib_list_new(m, A_LIST);
-    int64_t skipped = 0; /* from the end: separators that stay */
     if (!sep.n)
         return ib_wrong(m, "split: an empty separator");
-    if (from_end && most >= 0) {
-        ib_piece rest = t;
-        for (const char *found; (found = ib_find(rest, sep)) != NULL && ib_step(m, 0); skipped++)
-            rest = (ib_piece){found + sep.n, rest.n - (size_t)(found + sep.n - rest.s)};
-        skipped = skipped > most ? skipped - most : 0;
-    }
-    ib_piece rest = t;
-    for (const char *found; most && (found = ib_find(rest, sep)) != NULL && ib_step(m, 0);) {
-        const size_t n = (size_t)(found - rest.s);
-        if (skipped-- <= 0) {
-            ib_append(m, list, ib_text_of(t.s, (size_t)(found - t.s)));
-            t = (ib_piece){found + sep.n, t.n - (size_t)(found + sep.n - t.s)};
-            most -= most > 0 && !from_end;
-        }
-        rest = (ib_piece){found + sep.n, rest.n - n - sep.n};
+    for (const char *found; most && (found = from_end ? ib_find_last(m, t, sep) : ib_find(t, sep)) && ib_step(m, 0);) {
+        const ib_piece head = {t.s, (size_t)(found - t.s)}, tail = {found + sep.n, t.n - head.n - sep.n};
+        const ib_piece part = from_end ? tail : head;
+        ib_append(m, list, ib_text_of(part.s, part.n));
+        t = from_end ? head : tail;
+        most -= most > 0;
     }
     ib_append(m, list, ib_text_of(t.s, t.n));
+    if (from_end && !m->status)
+        reverse(list.list);
     return list;
 }
 

@@ -44,6 +44,14 @@ size_t ib_space_at(const char *s, size_t n)
     return k && ib_is_space(u) ? k : 0;
 }
 
+size_t ib_last_character(ib_piece t, uint32_t *u)
+{
+    size_t k = t.n > 0;
+    while (k < t.n && ((unsigned char)t.s[t.n - k] & 0xC0) == 0x80)
+        k++;
+    return k ? ib_character(t.s + t.n - k, k, u) : 0;
+}
+
 static int stripped(uint32_t u, const ib_piece *characters)
 {
     uint32_t c;
@@ -68,10 +76,7 @@ ib_piece ib_strip(ib_piece t, const ib_piece *characters, int left, int right)
         t.n -= k;
     }
     while (right && t.n) {
-        size_t k = 1;
-        while (k < t.n && ((unsigned char)t.s[t.n - k] & 0xC0) == 0x80)
-            k++;
-        ib_character(t.s + t.n - k, k, &u);
+        const size_t k = ib_last_character(t, &u);
         if (!stripped(u, characters))
             break;
         t.n -= k;
@@ -169,6 +174,16 @@ ib_value ib_recase(ib_machine *m, ib_piece t, ib_casing casing)
 const char *ib_find(ib_piece whole, ib_piece part)
 {
     return part.n ? whole.n ? memmem(whole.s, whole.n, part.s, part.n) : NULL : whole.s ? whole.s : "";
+}
+
+const char *ib_find_last(ib_machine *m, ib_piece whole, ib_piece part)
+{
+    if (!ib_step(m, whole.n / 64))
+        return NULL;
+    for (size_t at = whole.n + 1; at-- > part.n;)
+        if (!part.n || !memcmp(whole.s + at - part.n, part.s, part.n))
+            return whole.s ? whole.s + at - part.n : "";
+    return NULL;
 }
 
 ib_value ib_replace_text(ib_machine *m, ib_piece t, ib_piece old, ib_piece with, int64_t most)

@@ -165,6 +165,7 @@ void ib_put_json(ib_build *b, const ib_json_style *style, ib_value v, int level)
 int64_t ib_characters(ib_piece t);
 /* The character at s[n]: its bytes; never 0 where n is not. */
 size_t ib_character(const char *s, size_t n, uint32_t *u);
+size_t ib_last_character(ib_piece t, uint32_t *u); /* the one that ends t: its bytes */
 void ib_put_character(ib_build *b, uint32_t u);
 int ib_is_space(uint32_t u);                                                       /* str.isspace */
 size_t ib_space_at(const char *s, size_t n);                                       /* bytes of a space at s; 0: none */
@@ -172,6 +173,7 @@ ib_piece ib_strip(ib_piece t, const ib_piece *characters, int left, int right); 
 typedef enum ib_casing { UPPER, LOWER, CAPITAL, TITLE, SWAPPED, WORDS } ib_casing; /* WORDS: the filter title */
 ib_value ib_recase(ib_machine *m, ib_piece t, ib_casing casing);
 const char *ib_find(ib_piece whole, ib_piece part);                                             /* NULL: not there */
+const char *ib_find_last(ib_machine *m, ib_piece whole, ib_piece part); /* NULL: not there */
 ib_value ib_replace_text(ib_machine *m, ib_piece t, ib_piece old, ib_piece with, int64_t most); /* most < 0: all */
 ib_value ib_split_lines(ib_machine *m, ib_piece t);
 
