@@ -120,6 +120,8 @@ int refuse_onto_data(const char *option, const char *out, const char *spec);
 
 /* 1 after telling that a file cannot be written, before there is any work to lose; else 0. NULL and "-" are none. */
 int refuse_nowhere(const char *option, const char *path);
+/* The same for a checkpoint, which no file takes the place of but another HDF5 file: neither data nor weights of a network. */
+int refuse_not_hdf5(const char *option, const char *path);
 /* The same for a folder, to be written into or made. */
 int refuse_no_folder(const char *option, const char *path);
 

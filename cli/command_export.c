@@ -198,7 +198,9 @@ int command_export(int argc, char **argv)
         return 2;
     if (!o.common.data && o.vectors <= 0 && refuse_alone("limit", o.common.limit ? &o : NULL, "--data"))
         return 2;
-    if (strcmp(o.to, "c") ? refuse_nowhere("-o", o.out) : refuse_no_folder("-o", o.out))
+    if (!strcmp(o.to, "c")      ? refuse_no_folder("-o", o.out)
+        : !strcmp(o.to, "hdf5") ? refuse_not_hdf5("-o", o.out)
+                                : refuse_nowhere("-o", o.out))
         return 1;
     const int has_data = o.common.data || (o.vectors > 0 && !strcmp(o.to, "c"));
     if (!has_data && refuse_table(&o.common))

@@ -115,7 +115,7 @@ int command_import(int argc, char **argv)
     int64_t shape[3] = {0};
     if (o.input && !ib_dataset_parse_shape(o.input, shape))
         return fprintf(stderr, "isobit: --input '%s' is no shape CxHxW of sizes from 1 to 65536\n", o.input), 2;
-    if (refuse_nowhere("-o", o.out))
+    if (refuse_not_hdf5("-o", o.out))
         return 1;
     int status = session_open(&s, &o.common);
     if (!status && !(s.net = ib_import_onnx(o.model)))

@@ -125,7 +125,7 @@ int command_quantize(int argc, char **argv)
     if (refuse_onto("-o", o.out, "the model itself", o.model) || refuse_onto_data("-o", o.out, o.common.data) ||
         refuse_repeated("--rules", o.quant.rules, " ,"))
         return 2;
-    if (refuse_nowhere("-o", o.out))
+    if (refuse_not_hdf5("-o", o.out))
         return 1;
     const int percentile = o.quant.percentile > 0 && strcmp(o.quant.observer, "percentile");
     const int averaging = o.quant.averaging_constant > 0 && strcmp(o.quant.observer, "ema");

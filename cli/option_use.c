@@ -126,3 +126,18 @@ int refuse_nowhere(const char *option, const char *path)
     free(copy);
     return nowhere;
 }
+
+int refuse_not_hdf5(const char *option, const char *path)
+{
+    static const char signature[] = "\x89HDF\r\n\x1a\n"; /* HDF5 File Format Specification 3.0, II.A */
+    char head[sizeof signature - 1];
+    FILE *f = path ? fopen(path, "rb") : NULL;
+    const size_t n = f ? fread(head, 1, sizeof head, f) : 0;
+    if (f)
+        fclose(f);
+    if (!n || (n == sizeof head && !memcmp(head, signature, n)))
+        return refuse_nowhere(option, path);
+    fprintf(stderr, "isobit: %s '%s': a file that is no checkpoint has this name: remove it or choose another\n", option,
+            path);
+    return 1;
+}

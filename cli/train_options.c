@@ -224,7 +224,7 @@ int train_options_parse(train_options *o, int argc, char **argv)
         return fprintf(stderr, "isobit: train needs -o FILE, the checkpoint to write\n"), 2;
     if (writes_over(o) || refuse_repeated("--rules", o->quant.rules, " ,"))
         return 2;
-    if (refuse_nowhere("-o", o->out) || refuse_nowhere("--best", o->best) || refuse_picture("--plot", o->plot))
+    if (refuse_not_hdf5("-o", o->out) || refuse_not_hdf5("--best", o->best) || refuse_picture("--plot", o->plot))
         return 1;
     if (strcmp(o->qat, "none") && ib_qat_bits_parse(o->qat, &o->quant))
         return complain(), 2;

@@ -6,6 +6,7 @@ def cases(shop):
     shop.make("train", "--model", "lenet", "--epochs", 1, "--limit", 200, "-o", "float.h5")
     shop.make("train", "--hidden", "16,8", "--epochs", 1, "--limit", 200, "-o", "hidden.h5")
     shop.make("quantize", "float.h5", "--samples", 100, "-o", "int8.h5")
+    (shop / "notes.txt").write_text("what somebody wrote\n")
 
     def case(name, *argv, refused=None, right=None):
         return Case(name, list(argv), refused=refused, right=right)
@@ -48,5 +49,10 @@ def cases(shop):
         case("a threads count of words", "eval", "int8.h5", "--threads", "all", refused=["--threads", "all"]),
         case("an empty limit", "eval", "int8.h5", "--limit", "", refused=["--limit"]),
         case("zero samples", "quantize", "float.h5", "--samples", 0, "-o", "y.h5", refused=["--samples", "0"]),
+        case("a checkpoint in the place of another file", *train[:-1], "notes.txt", refused=["-o", "notes.txt"]),
+        case("the best of a training in the place of another file", *train, "--best", "notes.txt", refused=["--best", "notes.txt"]),
+        case("a quantized network in the place of another file", "quantize", "float.h5", "-o", "notes.txt", refused=["-o", "notes.txt"]),
+        case("an imported network in the place of another file", "import", shop.source / "tests/golden/onnx/keras.onnx", "-o", "notes.txt", refused=["-o", "notes.txt"]),
+        case("a program in the place of another file", "export", "int8.h5", "--to", "hdf5", "-o", "notes.txt", refused=["-o", "notes.txt"]),
         case("a checkpoint as data", "train", "--data", "hdf5:int8.h5", "-o", "x.h5", refused=["int8.h5", "images"]),
     ]
