@@ -103,14 +103,14 @@ static int idle_for_rows(const job *j)
     const finetune_options *o = &j->o;
     const ib_samples_info a = ib_samples_info_of(j->train),
                           b = j->eval ? ib_samples_info_of(j->eval) : (ib_samples_info){0};
-    const int chats = a.chats || b.chats, prompts = chats || a.prompts || b.prompts;
+    const int chats = a.chats || b.chats, prompts = chats || a.prompts || b.prompts || a.template_marks;
     const struct {
         const char *option, *list;
         uint64_t met;
     } lists[] = {{"ignore-columns", o->ignore, a.ignored | b.ignored}, {"columns", o->columns, a.mapped | b.mapped}};
     if ((!chats && refuse_alone("template", o->chat, "rows of messages")) ||
         (!prompts && refuse_alone("train-on-prompts", o->train_on_prompts ? o : NULL,
-                                  "rows of messages, or of prompt and completion")))
+                                  "rows of messages, of prompt and completion, or of a template with {% generation %}")))
         return 1;
     for (int i = 0; i < 2; i++) {
         uint64_t met = lists[i].met;
@@ -148,9 +148,15 @@ static void resume_as_begun(finetune_options *o)
 
 static int open_data(job *j)
 {
-    const finetune_options *o = &j->o;
-    const ib_samples_opts s = {(int)o->seq, o->no_pack, o->chat, o->train_on_prompts, o->literal != 0, o->ignore,
-                               o->columns};
+    finetune_options *o = &j->o;
+    const ib_samples_opts s = {.seq = (int)o->seq,
+                               .no_pack = o->no_pack,
+                               .chat = o->chat,
+                               .train_on_prompts = o->train_on_prompts,
+                               .literal = o->literal != 0,
+                               .ignore = o->ignore,
+                               .columns = o->columns,
+                               .prompt_template = o->prompt_template};
     if (!(j->train = ib_samples_open(o->data, j->l.t, &s)) || (o->eval && !(j->eval = ib_samples_open(o->eval, j->l.t, &s))))
         return complain();
     if (idle_for_rows(j) || (!o->eval && o->eval_fraction > 0 && set_rows_aside(j)))
@@ -165,7 +171,15 @@ static int open_data(job *j)
     for (int k = 0, n = 0; k < IB_ROW_KINDS; k++)
         if (i.kinds[k])
             fprintf(stderr, "%s%lld of %s", n++ ? ", " : "\n  rows: ", (long long)i.kinds[k], ib_row_kind_name(k));
+    if (i.templated)
+        fprintf(stderr, "\n  rows: %lld of keys for the prompt template", (long long)i.templated);
     fprintf(stderr, "\n");
+    if (o->prompt_template)
+        fprintf(stderr, "  %s: %s is learned\n", o->prompt_template,
+                o->train_on_prompts || !i.template_marks
+                    ? "all of its text"
+                    : "what {% generation %} holds, and the end token behind it,");
+    o->template_sum = i.template_sum;
     if (!o->resume)
         show_first_sample(stderr, isatty(STDERR_FILENO), j->l.t, j->train);
     return 0;

@@ -9,7 +9,7 @@ enum {
     KEY_LORA = 3000, KEY_SEQ, KEY_BATCH, KEY_ACCUMULATE, KEY_OPTIM, KEY_LR, KEY_SCHEDULE, KEY_WARMUP, KEY_STEPS, KEY_EPOCHS, KEY_SEED, KEY_NO_SHUFFLE,
     KEY_PLAN, KEY_RESUME, KEY_EVAL, KEY_EVAL_FRACTION, KEY_EVAL_EVERY, KEY_SAVE_EVERY, KEY_CLIP, KEY_DECAY, KEY_MEMORY, KEY_CHECKPOINT, KEY_NO_PACK,
     KEY_TEMPLATE, KEY_PROMPTS, KEY_DEPLOY, KEY_DEPLOY_STEPS, KEY_PAGED, KEY_TOKENIZER,
-    KEY_LITERAL, KEY_IGNORE, KEY_COLUMNS
+    KEY_LITERAL, KEY_IGNORE, KEY_COLUMNS, KEY_PROMPT_TEMPLATE
 };
 
 static const struct argp_option options[] = {
@@ -38,6 +38,7 @@ static const struct argp_option options[] = {
     {"literal", KEY_LITERAL, NULL, 0, "special tokens written in text, prompt and completion stay text", 0},
     {"ignore-columns", KEY_IGNORE, "LIST", 0, "keys of rows and messages to set aside, joined by commas", 0},
     {"columns", KEY_COLUMNS, "LIST", 0, "other names of rows' keys: prompt=question,completion=answer", 0},
+    {"prompt-template", KEY_PROMPT_TEMPLATE, "FILE", 0, "a Jinja template that makes the text of each row of its keys", 0},
     {"eval", KEY_EVAL, "FILE", 0, "evaluation data", 0},
     {"eval-fraction", KEY_EVAL_FRACTION, "X", 0, "set aside this share of the rows for evaluation", 0},
     {"eval-every", KEY_EVAL_EVERY, "N", 0, "steps between evaluations (at the end)", 0},
@@ -141,6 +142,8 @@ static int contradicts(const finetune_options *o)
         int both;
         const char *a, *b;
     } pairs[] = {{o->steps && o->epochs > 0, "--steps", "--epochs"},
+                 {o->prompt_template && o->chat, "--prompt-template", "--template"},
+                 {o->prompt_template && o->columns, "--prompt-template", "--columns"},
                  {o->eval && o->eval_fraction > 0, "--eval", "--eval-fraction"},
                  {o->memory && o->checkpoint >= 0, "--memory", "--checkpoint"}};
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
@@ -201,6 +204,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_LITERAL: o->literal = 1; return 0;
     case KEY_IGNORE: o->ignore = arg; return 0;
     case KEY_COLUMNS: o->columns = arg; return 0;
+    case KEY_PROMPT_TEMPLATE: o->prompt_template = arg; return 0;
     case KEY_EVAL: o->eval = arg; return 0;
     case KEY_EVAL_FRACTION: need_float(arg, "--eval-fraction", 0, 0.9, &o->eval_fraction); return 0;
     case KEY_EVAL_EVERY: need_int(arg, "--eval-every", 1, many, &o->eval_every); return 0;
@@ -288,6 +292,8 @@ char *finetune_options_text(const finetune_options *o)
         fprintf(f, " ignore=%s", o->ignore);
     if (o->columns)
         fprintf(f, " columns=%s", o->columns);
+    if (o->prompt_template)
+        fprintf(f, " prompt_template=%08x", (unsigned)o->template_sum);
     if (!o->unrecorded)
         fprintf(f, " tokenizer=%s", o->tokenizer ? o->tokenizer : "own");
     if (!fclose(f))

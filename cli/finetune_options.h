@@ -6,9 +6,10 @@
 
 typedef struct finetune_options {
     common common;
-    const char *model, *data, *eval, *base, *out, *chat, *deploy, *tokenizer, *ignore, *columns;
+    const char *model, *data, *eval, *base, *out, *chat, *deploy, *tokenizer, *ignore, *columns, *prompt_template;
     char lora[512], targets[256], ranks[256]; /* as given; its parts */
     ib_adapter_opts adapter;
+    uint32_t template_sum; /* of prompt_template, once the data are read */
     int64_t seq; /* 0: not said */
     int64_t batch, accumulate, warmup, steps, seed, save_every, eval_every, deploy_steps, checkpoint, memory;
     double epochs, lr, clip, decay, eval_fraction;

@@ -119,16 +119,21 @@ static void add_token(const ib_tokenizer *t, struct json_object *o, const char *
         json_object_object_add(o, key, json_object_new_string_len(text, (int)n));
 }
 
+void ib_chat_add_tokens(const ib_tokenizer *t, struct json_object *variables)
+{
+    add_token(t, variables, "bos_token", t->bos);
+    add_token(t, variables, "eos_token", t->eos);
+    add_token(t, variables, "unk_token", t->unk);
+    add_token(t, variables, "pad_token", t->pad);
+}
+
 ib_status ib_chat_render(const ib_tokenizer *t, const ib_template *template, const ib_chat *c, int n, int reply,
                          ib_template_result *out)
 {
     struct json_object *v = json_object_new_object(), *messages = json_object_new_array();
     for (int i = 0; i < n; i++)
         json_object_array_add(messages, message_of(json_object_array_get_idx(c->messages, (size_t)i)));
-    add_token(t, v, "bos_token", t->bos);
-    add_token(t, v, "eos_token", t->eos);
-    add_token(t, v, "unk_token", t->unk);
-    add_token(t, v, "pad_token", t->pad);
+    ib_chat_add_tokens(t, v);
     json_object_object_add(v, "tools", NULL);
     json_object_object_add(v, "documents", NULL);
     if (c->more) {

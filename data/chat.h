@@ -20,6 +20,8 @@ typedef struct ib_chat {
 ib_status ib_chat_tokenize(ib_tokenizer *t, const ib_chat *c, ib_ids *out, ib_ids *mask);
 /* The template that c is rendered with, borrowed until the next one is asked for; NULL with ib_error(). */
 const ib_template *ib_chat_template(ib_tokenizer *t, const ib_chat *c);
+/* The variables bos_token, eos_token, unk_token and pad_token, as far as the model's files name them. */
+void ib_chat_add_tokens(const ib_tokenizer *t, struct json_object *variables);
 /* The text; out->spans as the template marks them. */
 ib_status ib_chat_render(const ib_tokenizer *t, const ib_template *template, const ib_chat *c, int n, int reply,
                          ib_template_result *out); /* n: the first messages alone */

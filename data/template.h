@@ -31,6 +31,8 @@ typedef struct ib_template_result {
 typedef struct ib_template_opts {
     int spans;    /* spans are wanted: a {% generation %} whose place is not known is an error */
     int same_day; /* strftime_now is not defined, so that the text does not depend on the day */
+    int strict;   /* what is not defined may be asked for (if, and, or, not, is defined, is none, |default) and is an
+                     error elsewhere, where Jinja takes it for empty; so is a null that becomes text */
 } ib_template_opts;
 
 /* The members of the object `variables` are t's variables; opts may be NULL. The same t may run many times. */

@@ -1,4 +1,6 @@
 /* template_eval.c - what expressions give. */
+#include <string.h>
+
 #include "data/template_nodes.h"
 
 static int is_day(ib_piece name)
@@ -10,6 +12,9 @@ ib_value ib_not_defined(ib_machine *m, ib_value v)
 {
     if (m->same_day && is_day(v.text))
         return ib_unsupported(m, "strftime_now: what is learned does not depend on the day it is learned on");
+    if (m->strict && v.text.n)
+        return ib_wrong(m, "'%.*s' is not defined; {%% if %%} and |default may ask for it",
+                        v.text.n < 80 ? (int)v.text.n : 80, v.text.s);
     if (v.text.n)
         return ib_wrong(m, "'%.*s' is not defined", v.text.n < 80 ? (int)v.text.n : 80, v.text.s);
     return ib_wrong(m, "a value that is not defined is used");
@@ -82,17 +87,40 @@ static ib_value compared(ib_machine *m, const ib_node *n)
     return ib_bool(good);
 }
 
+ib_value ib_eval_printed(ib_machine *m, const ib_node *n)
+{
+    const ib_value v = ib_eval(m, n);
+    if (m->strict && v.kind == KIND_NONE && (n->op == NAME || n->op == ATTRIBUTE)) {
+        m->line = n->line;
+        ib_wrong(m, "'%.*s' is null and would be printed as None; {%% if %%} may ask for it",
+                 n->name.n < 80 ? (int)n->name.n : 80, n->name.s);
+    }
+    return v;
+}
+
 static ib_value concatenated(ib_machine *m, const ib_node *n)
 {
     ib_build b = {.m = m};
-    ib_print(&b, ib_eval(m, n->a));
-    ib_print(&b, ib_eval(m, n->b));
+    ib_print(&b, ib_eval_printed(m, n->a));
+    ib_print(&b, ib_eval_printed(m, n->b));
     return ib_built(&b);
+}
+
+static ib_value eval(ib_machine *m, const ib_node *n, int asked);
+
+/* Filters and tests that ask whether there is a value. */
+static int asks(const ib_node *n)
+{
+    static const char *const names[] = {"defined", "undefined", "none", "default", "d"};
+    size_t i = 0;
+    while (i < sizeof names / sizeof *names && !ib_same(n->name, (ib_piece){names[i], strlen(names[i])}))
+        i++;
+    return i < sizeof names / sizeof *names;
 }
 
 static ib_value filtered(ib_machine *m, const ib_node *n)
 {
-    const ib_value self = n->a ? ib_eval(m, n->a) : m->piped;
+    const ib_value self = n->a ? eval(m, n->a, asks(n)) : m->piped;
     const ib_function *f = ib_function_find(n->op == FILTER ? A_FILTER : A_TEST, n->name);
     if (!f)
         return ib_unsupported(m, "the %s '%.*s' is not known", n->op == FILTER ? "filter" : "test",
@@ -107,7 +135,8 @@ static ib_value sliced(ib_machine *m, const ib_node *n)
     return ib_slice(m, v, from, to, n->body ? ib_eval(m, n->body) : ib_none());
 }
 
-static ib_value value_of(ib_machine *m, const ib_node *n)
+/* asked: whether it is defined, or true, is what is asked; else a strict machine refuses what is not defined. */
+static ib_value value_of(ib_machine *m, const ib_node *n, int asked)
 {
     ib_value a;
     switch (n->op) {
@@ -134,17 +163,19 @@ static ib_value value_of(ib_machine *m, const ib_node *n)
     case TEST:
         return filtered(m, n);
     case NOT:
-        return ib_bool(!ib_truth(ib_eval(m, n->a)));
+        return ib_bool(!ib_eval_truth(m, n->a));
     case SIGNED:
         return ib_negative(m, ib_eval(m, n->a), n->sign == '-');
     case AND:
-        a = ib_eval(m, n->a);
-        return ib_truth(a) ? ib_eval(m, n->b) : a;
+        a = eval(m, n->a, 1);
+        return ib_truth(a) ? eval(m, n->b, asked) : a;
     case OR:
-        a = ib_eval(m, n->a);
-        return ib_truth(a) ? a : ib_eval(m, n->b);
+        a = eval(m, n->a, 1);
+        return ib_truth(a) ? a : eval(m, n->b, asked);
     case CHOICE:
-        return ib_truth(ib_eval(m, n->a)) ? ib_eval(m, n->b) : n->c ? ib_eval(m, n->c) : nothing();
+        if (ib_eval_truth(m, n->a))
+            return eval(m, n->b, asked);
+        return n->c ? eval(m, n->c, asked) : m->strict ? ib_text_of("", 0) : nothing();
     case CONCAT:
         return concatenated(m, n);
     case ARITHMETIC:
@@ -157,15 +188,27 @@ static ib_value value_of(ib_machine *m, const ib_node *n)
     }
 }
 
-ib_value ib_eval(ib_machine *m, const ib_node *n)
+static ib_value eval(ib_machine *m, const ib_node *n, int asked)
 {
     ib_value v = nothing();
     const int line = m->line;
     if (ib_deeper(m)) {
         m->line = n->line;
-        v = value_of(m, n);
+        v = value_of(m, n, asked);
+        if (m->strict && !asked && v.kind == KIND_UNDEFINED && !m->status)
+            ib_not_defined(m, v);
         m->line = line;
     }
     m->depth--;
     return m->status ? nothing() : v;
+}
+
+ib_value ib_eval(ib_machine *m, const ib_node *n)
+{
+    return eval(m, n, 0);
+}
+
+int ib_eval_truth(ib_machine *m, const ib_node *n)
+{
+    return ib_truth(eval(m, n, 1));
 }

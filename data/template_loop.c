@@ -9,7 +9,7 @@ static int passes(ib_machine *m, ib_loop *l, ib_value item)
     ib_scope *scope = m->scope;
     m->scope = ib_open_scope(m, l->scope, NULL);
     ib_assign(m, l->node->a, item);
-    const int good = ib_truth(ib_eval(m, l->node->c));
+    const int good = ib_eval_truth(m, l->node->c);
     m->scope = scope;
     return good && !m->status;
 }

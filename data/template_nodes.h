@@ -128,6 +128,8 @@ const ib_names *ib_fresh_names(ib_machine *m, ib_node *body);
 
 /* ---- the machine ---- */
 ib_value ib_eval(ib_machine *m, const ib_node *n);
+ib_value ib_eval_printed(ib_machine *m, const ib_node *n); /* to become text */
+int ib_eval_truth(ib_machine *m, const ib_node *n);        /* as a condition */
 void ib_exec(ib_machine *m, const ib_node *list);
 ib_value ib_not_defined(ib_machine *m, ib_value v); /* fails with its name */
 void ib_assign(ib_machine *m, const ib_node *target, ib_value value);

@@ -173,7 +173,9 @@ void ib_repr(ib_build *b, ib_value v)
 
 void ib_print(ib_build *b, ib_value v)
 {
-    if (v.kind == KIND_TEXT)
+    if (b->m->strict && v.kind == KIND_NONE)
+        ib_wrong(b->m, "a null would become the text None; {%% if %%} may ask for it");
+    else if (v.kind == KIND_TEXT)
         ib_put(b, v.text.s, v.text.n);
     else if (v.kind != KIND_UNDEFINED)
         ib_repr(b, v);

@@ -133,7 +133,7 @@ static void run_generation(ib_machine *m, const ib_node *n)
 static void run_if(ib_machine *m, const ib_node *n)
 {
     const ib_node *first = n;
-    while (n && !ib_truth(ib_eval(m, n->a)))
+    while (n && !ib_eval_truth(m, n->a))
         n = n->c;
     ib_exec(m, n ? n->body : first->otherwise);
 }
@@ -146,7 +146,7 @@ static void run_one(ib_machine *m, const ib_node *n)
         break;
     case PRINT:
         for (const ib_node *one = n->a; one && !m->status; one = one->next)
-            ib_print(m->out, ib_eval(m, one));
+            ib_print(m->out, ib_eval_printed(m, one));
         break;
     case FOR:
         ib_run_loop(m, n);
@@ -206,7 +206,8 @@ ib_status ib_template_run(const ib_template *t, struct json_object *variables, c
                     .out = &text,
                     .span = &spans,
                     .spans = opts && opts->spans,
-                    .same_day = opts && opts->same_day};
+                    .same_day = opts && opts->same_day,
+                    .strict = opts && opts->strict};
     *out = (ib_template_result){0};
     text.m = &m;
     ib_scope *given = ib_open_scope(&m, NULL, NULL);

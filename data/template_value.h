@@ -100,7 +100,7 @@ typedef struct ib_machine {
     ib_value piped; /* what a block's filter begins with */
     int nested_out; /* out is not the whole text, but a macro's or a block's */
     enum { ONWARD, BREAKING, CONTINUING } leaving;
-    int spans, same_day; /* of the options */
+    int spans, same_day, strict; /* of the options */
     struct ib_ids *span;
 } ib_machine;
 

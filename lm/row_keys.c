@@ -21,13 +21,13 @@ static const row_key keys[] = {
 #include "lm/row_keys.def"
 };
 
-static int says_nothing(struct json_object *v)
+int ib_row_says_nothing(struct json_object *v)
 {
     return !v || (json_object_is_type(v, json_type_array) && !json_object_array_length(v)) ||
            (json_object_is_type(v, json_type_object) && !json_object_object_length(v));
 }
 
-static int listed(ib_row_ignore *ignore, const char *name)
+int ib_row_set_aside(ib_row_ignore *ignore, const char *name)
 {
     const size_t n = strlen(name);
     uint64_t bit = 1;
@@ -92,8 +92,8 @@ ib_status ib_row_collect(ib_row_place place, struct json_object *o, ib_row_ignor
     *out = (ib_row_values){0};
     json_object_object_foreach(o, name, value)
     {
-        const row_key *k = listed(ignore, name) ? NULL : key_of(place, ignore, name);
-        if (!k || k->what != READ_IT || says_nothing(value))
+        const row_key *k = ib_row_set_aside(ignore, name) ? NULL : key_of(place, ignore, name);
+        if (!k || k->what != READ_IT || ib_row_says_nothing(value))
             continue;
         struct json_object **at = (struct json_object **)((char *)out + k->at);
         if (*at)
@@ -108,7 +108,7 @@ static ib_status check(ib_row_place place, struct json_object *o, ib_row_ignore 
     json_object_object_foreach(o, name, value)
     {
         const row_key *k = key_of(place, ignore, name);
-        if (says_nothing(value) || listed(ignore, name))
+        if (ib_row_says_nothing(value) || ib_row_set_aside(ignore, name))
             continue;
         if (!k && !known)
             return ib_fail(

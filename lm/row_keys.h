@@ -28,6 +28,9 @@ typedef struct ib_row_ignore {
     uint64_t mapped;
 } ib_row_ignore;
 
+/* Whether a member is null, an empty list or an empty object; whether its key is to be set aside, which is noted. */
+int ib_row_says_nothing(struct json_object *v);
+int ib_row_set_aside(ib_row_ignore *ignore, const char *name);
 /* Every member of the object o, or a line that names the first key that is not understood. */
 ib_status ib_row_read(ib_row_place place, struct json_object *o, ib_row_ignore *ignore, ib_row_values *out);
 /* Its two halves: the members that are read, and the line that names a key that is not understood; and that line for

@@ -4,116 +4,9 @@
 #include <strings.h>
 
 #include "files/json_scan.h"
-#include "lm/row_kinds.h"
-#include "lm/samples.h"
+#include "lm/samples_reader.h"
 #include "tensor/alloc.h"
 #include "tensor/argument.h"
-
-typedef struct reader {
-    ib_tokenizer *t;
-    const ib_samples_opts *o;
-    ib_samples *s;
-    ib_ids ids, mask; /* of the sample under way */
-    ib_row_ignore ignore;
-    int seq, chat;    /* chat: the sample came as messages */
-} reader;
-
-static ib_status put(reader *r, int32_t id, int learned)
-{
-    return ib_ids_append(&r->ids, id) || ib_ids_append(&r->mask, learned) ? IB_ENOMEM : IB_OK;
-}
-
-static ib_status put_text(reader *r, const char *text, size_t n, int learned)
-{
-    const int64_t before = r->ids.n;
-    ib_status status = ib_tokenize(r->t, text, n, !r->o->literal, &r->ids);
-    for (int64_t i = before; i < r->ids.n && !status; i++)
-        status = ib_ids_append(&r->mask, learned);
-    return status;
-}
-
-/* A member that must be text. */
-static ib_status put_member(reader *r, const char *key, struct json_object *v, int learned)
-{
-    if (!json_object_is_type(v, json_type_string))
-        return ib_fail(IB_EFORMAT, "%s is not text; conversations go into messages", key);
-    return put_text(r, json_object_get_string(v), (size_t)json_object_get_string_len(v), learned);
-}
-
-static ib_status put_bos(reader *r)
-{
-    return ib_tokenizer_adds_bos(r->t) ? put(r, ib_tokenizer_bos(r->t), 0) : IB_OK;
-}
-
-/* The end token, if the text has not brought it. */
-static ib_status put_eos(reader *r)
-{
-    const int32_t eos = ib_tokenizer_eos(r->t);
-    const int64_t last = r->ids.n - 1;
-    if (eos < 0 || (!r->o->literal && last >= 0 && r->ids.id[last] == eos && r->mask.id[last]))
-        return IB_OK;
-    return put(r, eos, 1);
-}
-
-static ib_status put_object(reader *r, struct json_object *o)
-{
-    ib_row_values v;
-    ib_status status;
-    const int kind = ib_row_kind(o, &r->ignore, &v);
-    struct json_object *messages = kind < 0 ? NULL : ib_row_messages(kind, &v, &status);
-    if (kind < 0 || (!messages && status))
-        return ib_error_status();
-    r->s->info.kinds[kind]++;
-    if ((r->chat = messages != NULL)) {
-        status = ib_samples_chat(r->t, r->o, &r->ignore, messages, &v, &r->ids, &r->mask);
-        json_object_put(messages);
-        return status;
-    }
-    if (v.tools || v.documents || v.chat_template_kwargs)
-        return ib_fail(IB_EUNSUPPORTED, "the key '%s' goes with messages, which the row has not",
-                       v.tools ? "tools" : v.documents ? "documents" : "chat_template_kwargs");
-    if ((status = put_bos(r)))
-        return status;
-    r->s->info.prompts += v.prompt != NULL;
-    if (v.text)
-        status = put_member(r, "text", v.text, 1);
-    else if (!(status = put_member(r, "prompt", v.prompt, r->o->train_on_prompts)))
-        status = put_member(r, "completion", v.completion, 1);
-    return status ? status : put_eos(r);
-}
-
-static ib_status two_bos(const reader *r)
-{
-    const int32_t bos = ib_tokenizer_bos(r->t), eos = ib_tokenizer_eos(r->t);
-    if (r->ids.n > 1 && bos >= 0 && bos != eos && ib_tokenizer_adds_bos(r->t) && r->ids.id[0] == bos &&
-        r->ids.id[1] == bos)
-        return ib_fail(IB_EINVAL, "begins with two BOS tokens: the text brings one and the model adds one");
-    return IB_OK;
-}
-
-static ib_status put_row(reader *r, struct json_object *o)
-{
-    const int32_t eos = ib_tokenizer_eos(r->t);
-    ib_status status;
-    r->chat = json_object_is_type(o, json_type_array);
-    r->s->info.kinds[0] += r->chat; /* messages, as the list alone */
-    if (r->chat)
-        status = ib_samples_chat(r->t, r->o, &r->ignore, o, NULL, &r->ids, &r->mask);
-    else if (json_object_is_type(o, json_type_object))
-        status = put_object(r, o);
-    else
-        status = ib_fail(IB_EFORMAT, "a row is an object or a list of messages");
-    if (status || (status = two_bos(r)))
-        return status;
-    const int64_t end = r->ids.n < r->seq ? r->ids.n : r->seq;
-    r->s->info.chats += r->chat;
-    r->s->learns_end |= eos < 0 && !r->chat; /* a model without an end token has none to learn */
-    for (int64_t i = 1; i < end; i++)
-        r->s->learns_end |= r->mask.id[i] && ib_token_is_control(r->t, r->ids.id[i]);
-    status = ib_samples_add(r->s, r->ids.id, r->mask.id, r->ids.n, r->seq, r->o->no_pack);
-    r->ids.n = r->mask.n = 0;
-    return status;
-}
 
 /* Whether the list at text + at holds rows, not the messages of one row. */
 static int holds_rows(const char *text, size_t n, size_t at)
@@ -130,7 +23,7 @@ static int holds_rows(const char *text, size_t n, size_t at)
 }
 
 /* Rows are JSON values one behind the other, parted by white space; a list of rows is its rows. */
-static ib_status read_rows(reader *r, const char *path, const char *text, size_t n)
+static ib_status read_rows(ib_samples_reader *r, const char *path, const char *text, size_t n)
 {
     long long line = 1;
     size_t begin = 0, counted = 0; /* of the line; lines are counted up to here */
@@ -149,7 +42,7 @@ static ib_status read_rows(reader *r, const char *path, const char *text, size_t
         const char *syntax = "is not JSON";
         if (!in_list && text[at] == '[') {
             status = ib_json_scan(text, n, &at, 1);
-            if (!status && holds_rows(text, n, from)) {
+            if (!status && (r->prompt || holds_rows(text, n, from))) {
                 at = from + 1;
                 in_list = 1;
                 continue;
@@ -161,7 +54,7 @@ static ib_status read_rows(reader *r, const char *path, const char *text, size_t
                          ? ib_error_status()
                          : (syntax = NULL, ib_fail(IB_EFORMAT, "a row is an object or a list of messages"));
         else if (!status)
-            syntax = NULL, status = put_row(r, o);
+            syntax = NULL, status = ib_samples_put_row(r, o);
         json_object_put(o);
         if (status) {
             for (size_t fault = syntax ? at : from; counted < fault; counted++)
@@ -184,9 +77,9 @@ static ib_status read_rows(reader *r, const char *path, const char *text, size_t
 }
 
 /* Windows of seq tokens one behind the other; a BOS before each if the model wants one. */
-static ib_status read_text(reader *r, const char *path, const char *text, size_t size)
+static ib_status read_text(ib_samples_reader *r, const char *path, const char *text, size_t size)
 {
-    ib_status status = put_text(r, text, size, 1);
+    ib_status status = ib_samples_put_text(r, text, size, 1);
     const int bos = ib_tokenizer_adds_bos(r->t), step = r->seq - bos;
     if (!status && bos && r->ids.n && r->ids.id[0] == ib_tokenizer_bos(r->t))
         status = ib_fail(IB_EINVAL, "begins with two BOS tokens: the text brings one and the model adds one");
@@ -261,10 +154,19 @@ ib_samples *ib_samples_open(const char *path, ib_tokenizer *t, const ib_samples_
         return NULL;
     if (o->chat && ib_chat_template_check(o->chat))
         return NULL;
-    reader r = {t, o, ib_alloc(sizeof(ib_samples)), {0}, {0}, {o->ignore, 0, o->columns, 0}, o->seq ? o->seq : 512, 0};
+    if (o->prompt_template && (o->chat || o->columns))
+        return ib_fail_null(IB_EINVAL, "ib_samples_open: %s beside prompt_template: it says what rows are by itself",
+                            o->chat ? "chat" : "columns");
+    ib_samples_reader r = {.t = t,
+                           .o = o,
+                           .s = ib_alloc(sizeof(ib_samples)),
+                           .ignore = {o->ignore, 0, o->columns, 0},
+                           .seq = o->seq ? o->seq : 512};
     const kind k = kind_of(path);
     size_t size = 0;
     ib_status status = r.s ? IB_OK : IB_ENOMEM;
+    if (!status && o->prompt_template && !(r.prompt = ib_samples_template(o->prompt_template, &r.s->info.template_sum)))
+        status = ib_error_status();
     if (!status && k == OTHER)
         status = ib_fail(IB_EUNSUPPORTED,
                          "%s: tables and markup are not read: write its rows as .jsonl, or its text as .txt", path);
@@ -273,10 +175,13 @@ ib_samples *ib_samples_open(const char *path, ib_tokenizer *t, const ib_samples_
         status = ib_error_status();
     if (!status && k == RUNNING_TEXT && begins_as_rows(text, size))
         status = ib_fail(IB_EFORMAT, "%s: holds rows of JSON but is named as running text: name it .jsonl", path);
+    if (!status && k == RUNNING_TEXT && r.prompt)
+        status = ib_fail(IB_EINVAL, "%s: is running text: a prompt template makes texts of rows (.jsonl)", path);
     if (!status)
         status = k == ROWS ? read_rows(&r, path, text, size) : read_text(&r, path, text, size);
     if (!status)
-        r.s->info.ignored = r.ignore.met, r.s->info.mapped = r.ignore.mapped;
+        r.s->info.ignored = r.ignore.met, r.s->info.mapped = r.ignore.mapped,
+        r.s->info.template_marks = r.prompt && ib_template_generates(r.prompt);
     if (!status && !r.s->info.samples)
         status = ib_fail(IB_EFORMAT, "%s: holds no data", path);
     else if (!status && !r.s->info.rows)
@@ -286,9 +191,13 @@ ib_samples *ib_samples_open(const char *path, ib_tokenizer *t, const ib_samples_
             path, (long long)r.s->info.samples, r.seq);
     else if (!status && !r.s->learns_end)
         status =
-            ib_fail(IB_EINVAL, "%s: no sample teaches where to stop: every end token is masked or cut off at %d tokens",
-                    path, r.seq);
+            ib_fail(IB_EINVAL, "%s: no sample teaches where to stop: every end token is masked or cut off at %d tokens%s",
+                    path, r.seq,
+                    r.prompt && ib_template_generates(r.prompt)
+                        ? " (the template's last {% generation %} must reach the end of its text)"
+                        : "");
     ib_free(text);
+    ib_template_free(r.prompt);
     ib_free_ids(&r.ids);
     ib_free_ids(&r.mask);
     if (status) {

@@ -130,6 +130,20 @@ check "there and back, to the byte" eval '"$isobit" perplexity m.gguf --text "$t
 "$isobit" convert "$model" --adapter dep --adapter-only -o a.gguf >out 2>err && "$isobit" convert "$model" --adapter a.gguf --adapter-only -o a_back >out 2>err
 check "an adapter there and back" cmp dep/adapter_model.safetensors a_back/adapter_model.safetensors
 
+# ---- rows of any keys by a template ----
+printf '{"q": "the quick", "a": " brown fox"}\n' >keys.jsonl
+printf '{"prompt": "Q: the quick", "completion": " brown fox"}\n' >same.jsonl
+printf 'Q: {{ q }}{%% generation %%}{{ a }}{%% endgeneration %%}\n' >t.jinja
+printf 'Q: {{ q }}{{ a }}\n' >whole.jinja
+tune() { "$isobit" finetune "$model" --steps 2 --seq 64 --lora r=2 "$@"; }
+check "a template of keys" eval 'tune --data keys.jsonl --prompt-template t.jinja -o t_keys >out 2>err && grep -qF "t.jinja: what {% generation %} holds" err'
+check "equals prompt and completion" eval 'tune --data same.jsonl -o t_same >out 2>err && cmp t_keys/adapter_model.safetensors t_same/adapter_model.safetensors'
+fails 1 "was made with other settings: prompt_template" tune --data keys.jsonl --prompt-template whole.jinja -o t_keys --resume
+check "without a mark all is learned" grep -qF "whole.jinja: all of its text is learned" err
+fails 2 "--prompt-template and --template say" tune --data keys.jsonl --prompt-template t.jinja --template chatml -o x
+fails 2 "--prompt-template and --columns say" tune --data keys.jsonl --prompt-template t.jinja --columns prompt=q -o x
+fails 1 "keys.jsonl: line 1: t.jinja: line 1: 'q' is not defined" tune --data keys.jsonl --prompt-template t.jinja --ignore-columns q -o x
+
 # ---- bad input ----
 fails 1 "nowhere" "$isobit" perplexity nowhere --text "$text"
 fails 1 "nothing.txt" "$isobit" perplexity "$model" --text nothing.txt

@@ -14,7 +14,7 @@
 typedef struct kind_case {
     const char *text, *same; /* the same rows in a kind that other tests know */
     const char *kind;        /* how the name of it begins */
-    const char *columns;
+    const char *columns, *template; /* template: the prompt template's text */
 } kind_case;
 
 static const kind_case good[] = {
@@ -47,54 +47,83 @@ static const kind_case good[] = {
      TALK("a\\n\\n### Input:\\nc", "b"), "Alpaca", "instruction=q,output=r"},
     {"{\"chat\":[" ASKED("a") "," SAID("b") "]}", TALK("a", "b"), "messages", "messages=chat"},
     {"{\"label\":\"a\"}", "{\"text\":\"a\"}", "text", "text=label"},
+    {"{\"q\":\"a\",\"r\":\"b\"}", "{\"prompt\":\"Q: a\\nA:\",\"completion\":\" b\"}", "template", NULL,
+     "Q: {{ q }}\nA:{% generation %} {{ r }}{% endgeneration %}\n"},
+    {"[{\"q\":\"a\",\"r\":[1,null],\"none\":null}]", "{\"text\":\"a 2 a\"}", "template", NULL,
+     "{{ q }} {{ r|length }}{% if c %}{{ c }}{% endif %}{{ c|d(' ') }}{{ row['q'] }}{{ 'x' if not q }}"},
+    {"{\"role\":\"a\",\"end\":\"b\"}", "{\"text\":\"b a\"}", "template", NULL, "{{ end }} {{ role }}{{ eos_token }}"},
+    {"{\"eos_token\":\"a\"}", "{\"text\":\"a b\"}", "template", NULL,
+     "{{ eos_token }} {% if row is defined and b is not defined %}b{% endif %}"},
 };
 
+#define ROW "{\"instruction\":\"a\","
+#define TURNS(turn) "{\"conversations\":[" turn "]}"
+
 static const struct {
-    const char *file, *text, *says, *columns;
+    const char *text, *says, *columns, *template;
 } bad[] = {
-    {"a.json", "[{\"question\":\"a\",\"answer\":\"b\"}]", "line 1: has neither messages", NULL},
-    {"a.json", "{\"question\":\"a\",\"answer\":\"b\"}", "question, answer: --columns", NULL},
-    {"a.json", "{\"instruction\":\"a\"}", "but instruction: --columns", NULL},
-    {"a.json", "{\"instruction\":\"a\",\"output\":5}", "output is not text", NULL},
-    {"a.json", "{\"instruction\":\"a\",\"input\":[1],\"output\":\"b\"}", "input is not text", NULL},
-    {"a.json", "{\"instruction\":\"a\",\"output\":\"b\",\"response\":\"c\"}",
-     "'response' beside the keys of Alpaca", NULL},
-    {"a.json", "{\"instruction\":\"a\",\"context\":\"c\",\"output\":\"b\"}",
-     "'context' beside the keys of Alpaca", NULL},
-    {"a.json", "{\"prompt\":\"a\",\"completion\":\"b\",\"input\":\"c\"}", "'input' beside the keys of prompt", NULL},
-    {"a.json", "{\"instruction\":\"a\",\"output\":\"b\",\"history\":[[\"c\",\"d\"]]}",
-     "the key 'history' is unknown", NULL},
-    {"a.json", "{\"instruction\":\"a\",\"output\":\"b\",\"system\":\"s\"}", "the key 'system'", NULL},
-    {"a.json", "{\"conversations\":[]}", "has no conversations", NULL},
-    {"a.json", "{\"conversations\":\"a\"}", "conversations is not a list", NULL},
-    {"a.json", "{\"conversations\":[{\"from\":\"bard\",\"value\":\"a\"}]}", "message 1: is from 'bard'", NULL},
-    {"a.json", "{\"conversations\":[{\"from\":\"gpt\\u0000\",\"value\":\"a\"}]}", "message 1: is from 'gpt", NULL},
-    {"a.json", "{\"conversations\":[{\"value\":\"a\"}]}", "message 1: has no from", NULL},
-    {"a.json", "{\"conversations\":[{\"from\":\"gpt\"}]}", "message 1: has no content", NULL},
-    {"a.json", "{\"conversations\":[{\"from\":\"gpt\",\"value\":\"a\",\"content\":\"b\"}]}",
-     "both value and content", NULL},
-    {"a.json", "{\"conversations\":[{\"from\":\"gpt\",\"role\":\"user\",\"content\":\"b\"}]}", "the key 'from'", NULL},
-    {"a.json", "{\"conversations\":[{\"from\":\"gpt\",\"value\":\"b\",\"mood\":1}]}",
-     "message 1: the key 'mood'", NULL},
-    {"a.json", "{\"conversations\":[7]}", "message 1: is not an object", NULL},
-    {"a.json", "{\"prompt\":\"a\",\"question\":\"c\",\"completion\":\"b\"}", "has 'prompt' twice", "prompt=question"},
-    {"a.json", "{\"a\":\"b\"}", "columns: 'prompt' is not KEY=NAME", "prompt"},
-    {"a.json", "{\"a\":\"b\"}", "columns: 'prompt=' is not KEY=NAME", "prompt="},
-    {"a.json", "{\"a\":\"b\"}", "columns: 'id' is no key of rows", "id=a"},
-    {"a.json", "{\"a\":\"b\"}", "columns: 'a' stands twice", "prompt=a,completion=a"},
-    {"a.txt", "[\n  {\"instruction\": \"a\",\n   \"output\": \"b\"}\n]\n", "a.txt: holds rows of JSON", NULL},
-    {"a.txt", "{\"speaker\":\"a\"}\n{\"speaker\":\"b\"\n", "a.txt: holds rows of JSON", NULL},
-    {"rows", "[]", "rows: holds rows of JSON", NULL},
+    {"[{\"question\":\"a\",\"answer\":\"b\"}]", "line 1: has neither messages", NULL, NULL},
+    {"{\"question\":\"a\",\"answer\":\"b\"}", "question, answer: --columns", NULL, NULL},
+    {"{\"instruction\":\"a\"}", "but instruction: --columns", NULL, NULL},
+    {ROW "\"output\":5}", "output is not text", NULL, NULL},
+    {ROW "\"input\":[1],\"output\":\"b\"}", "input is not text", NULL, NULL},
+    {ROW "\"output\":\"b\",\"response\":\"c\"}", "'response' beside the keys of Alpaca", NULL, NULL},
+    {ROW "\"output\":\"b\",\"history\":[[\"c\",\"d\"]]}", "the key 'history' is unknown", NULL, NULL},
+    {ROW "\"output\":\"b\",\"system\":\"s\"}", "the key 'system'", NULL, NULL},
+    {"{\"prompt\":\"a\",\"completion\":\"b\",\"input\":\"c\"}", "'input' beside the keys of prompt", NULL, NULL},
+    {"{\"conversations\":[]}", "has no conversations", NULL, NULL},
+    {"{\"conversations\":\"a\"}", "conversations is not a list", NULL, NULL},
+    {TURNS("{\"from\":\"bard\",\"value\":\"a\"}"), "message 1: is from 'bard'", NULL, NULL},
+    {TURNS("{\"from\":\"gpt\\u0000\",\"value\":\"a\"}"), "message 1: is from 'gpt", NULL, NULL},
+    {TURNS("{\"value\":\"a\"}"), "message 1: has no from", NULL, NULL},
+    {TURNS("{\"from\":\"gpt\"}"), "message 1: has no content", NULL, NULL},
+    {TURNS("{\"from\":\"gpt\",\"value\":\"a\",\"content\":\"b\"}"), "both value and content", NULL, NULL},
+    {TURNS("{\"from\":\"gpt\",\"role\":\"user\",\"content\":\"b\"}"), "the key 'from'", NULL, NULL},
+    {TURNS("{\"from\":\"gpt\",\"value\":\"b\",\"mood\":1}"), "message 1: the key 'mood'", NULL, NULL},
+    {TURNS("7"), "message 1: is not an object", NULL, NULL},
+    {"{\"prompt\":\"a\",\"q\":\"c\",\"completion\":\"b\"}", "has 'prompt' twice", "prompt=q", NULL},
+    {"{\"a\":\"b\"}", "columns: 'prompt' is not KEY=NAME", "prompt", NULL},
+    {"{\"a\":\"b\"}", "columns: 'prompt=' is not KEY=NAME", "prompt=", NULL},
+    {"{\"a\":\"b\"}", "columns: 'id' is no key of rows", "id=a", NULL},
+    {"{\"a\":\"b\"}", "columns: 'a' stands twice", "prompt=a,completion=a", NULL},
+    {"{\"a\":\"b\"}", "columns beside prompt_template", "text=a", "{{ a }}"},
+    {"{\"a\":\"b\"}", "t.jinja: holds no template", NULL, " \n"},
+    {"{\"a\":\"b\"}", "t.jinja: line 2: ", NULL, "{{ a }}\n{% if %}"},
+    {"{\"a\":\"b\"}", "t.jinja: line 2: 'c' is not defined", NULL, "{{ a }}\n{{ c }}"},
+    {"{\"a\":{\"b\":1}}", "t.jinja: line 1: 'c' is not defined", NULL, "{{ a.c }}"},
+    {"{\"a\":\"b\"}", "'c' is not defined", NULL, "{{ a ~ c }}"},
+    {"{\"a\":\"b\"}", "'c' is not defined", NULL, "{{ a }}{{ c|trim }}"},
+    {"{\"a\":\"b\"}", "'c' is not defined", NULL, "{{ a }}{% for x in c %}{% endfor %}"},
+    {"{\"a\":\"b\"}", "'c' is not defined", NULL, "{% if a == c %}{% endif %}"},
+    {"{\"a\":\"b\"}", "'c' is not defined", NULL, "{% set x = c %}{{ a }}"},
+    {"{\"a\":\"b\"}\n{\"a\":null}", "t.jinja: line 3: 'a' is null", NULL, "\n\n{{ a }}"},
+    {"{\"a\":null}", "the text None", NULL, "{{ a|trim }}"},
+    {"{\"a\":\"b\",\"c\":1}", "line 1: the key 'c': the prompt template says nothing of it", NULL, "{{ a }}"},
+    {"{\"a\":\"b\"}", "'frob' is not known", NULL, "{{ a|frob }}"},
+    {"{\"a\":\"b\"}", "strftime_now", NULL, "{{ a }}{{ strftime_now('%Y') }}"},
+    {"{\"a\":\"b\"}", "must reach the end", NULL, "{% generation %}{{ a }} {{ a }}{% endgeneration %} {{ a }}"},
+    {"{\"a\":\"b\"}", "within another one", NULL,
+     "{% generation %}{% generation %}{{ a }}{% endgeneration %}.{% endgeneration %}"},
+    {"[[\"a\"]]", "a row for a prompt template is an object", NULL, "{{ a }}"},
 };
+
+/* Rows under a name that says text. */
+static const char *const named_text[] = {"[\n  {\"instruction\": \"a\",\n   \"output\": \"b\"}\n]\n",
+                                         "{\"speaker\":\"a\"}\n{\"speaker\":\"b\"\n", "[]"};
 
 static char folder[64];
 
-static ib_samples *opened(ib_tokenizer *t, const char *file, const char *text, const char *columns)
+static ib_samples *opened(ib_tokenizer *t, const char *file, const char *text, const char *columns,
+                          const char *template)
 {
-    char path[128];
+    char path[128], other[128];
     snprintf(path, sizeof path, "%s/%s", folder, file);
+    snprintf(other, sizeof other, "%s/t.jinja", folder);
     REQUIRE(!ib_file_replace(path, text, strlen(text)));
-    return ib_samples_open(path, t, &(ib_samples_opts){.no_pack = 1, .columns = columns});
+    REQUIRE(!template || !ib_file_replace(other, template, strlen(template)));
+    return ib_samples_open(
+        path, t,
+        &(ib_samples_opts){.no_pack = 1, .columns = columns, .prompt_template = template ? other : NULL});
 }
 
 static ib_tokenizer *begun(void)
@@ -109,13 +138,15 @@ static void each_kind_is_its_turns(void)
     ib_tokenizer *t = begun();
     REQUIRE(t != NULL);
     for (size_t c = 0; c < sizeof good / sizeof *good; c++) {
-        ib_samples *s = opened(t, "a.json", good[c].text, good[c].columns);
-        ib_samples *same = opened(t, "b.json", good[c].same, NULL);
+        ib_samples *s = opened(t, "a.json", good[c].text, good[c].columns, good[c].template);
+        ib_samples *same = opened(t, "b.json", good[c].same, NULL, NULL);
         if (!s || !same)
             printf("\n    %zu: %s", c, ib_error());
         REQUIRE(s && same);
         const ib_samples_info i = ib_samples_info_of(s), j = ib_samples_info_of(same);
         CHECK_INT(i.rows, j.rows);
+        CHECK_INT(i.templated, good[c].template ? i.samples : 0);
+        CHECK_INT(i.template_marks, good[c].template && strstr(good[c].template, "generation") != NULL);
         CHECK_INT(i.mapped, good[c].columns ? strchr(good[c].columns, ',') ? 3 : 1 : 0);
         for (int k = 0; k < IB_ROW_KINDS; k++) {
             const char *name = ib_row_kind_name(k);
@@ -140,7 +171,7 @@ static void mixed_rows_are_read_each_by_its_keys(void)
                            "{\"instruction\":\"a\",\"output\":\"b\"}\n{\"instruction\":\"a\",\"response\":\"b\"}\n"
                            "{\"text\":\"ab\"}\n{\"instruction\":\"c\",\"output\":\"d\"}\n"
                            "[" ASKED("a") "," SAID("b") "]\n",
-                           NULL);
+                           NULL, NULL);
     REQUIRE(s != NULL);
     const ib_samples_info i = ib_samples_info_of(s);
     static const int64_t counts[IB_ROW_KINDS] = {1, 0, 1, 2, 1, 0};
@@ -155,17 +186,20 @@ static void what_is_no_row_is_refused(void)
 {
     ib_tokenizer *t = begun();
     for (size_t c = 0; c < sizeof bad / sizeof *bad; c++) {
-        ib_samples *s = opened(t, bad[c].file, bad[c].text, bad[c].columns);
+        ib_samples *s = opened(t, "a.json", bad[c].text, bad[c].columns, bad[c].template);
         if (s || !strstr(ib_error(), bad[c].says))
             printf("\n    %zu: %s ", c, s ? "read" : ib_error());
         CHECK_ERROR(s == NULL, bad[c].says);
         ib_samples_free(s);
     }
+    for (size_t c = 0; c < 6; c++)
+        CHECK_ERROR(opened(t, c < 3 ? "a.txt" : "rows", named_text[c % 3], NULL, NULL) == NULL, "holds rows of JSON");
+    CHECK_ERROR(opened(t, "a.txt", "a", NULL, "{{ a }}") == NULL, "is running text");
     char text[2000] = "{\"x";
     for (int i = 0; i < 400; i++)
         strcat(text, "\xc3\xa4");
     strcat(text, "\":1}");
-    CHECK_ERROR(opened(t, "long.json", text, NULL) == NULL, "\xc3\xa4...: --columns");
+    CHECK_ERROR(opened(t, "long.json", text, NULL, NULL) == NULL, "\xc3\xa4...: --columns");
     ib_tokenizer_free(t);
 }
 

@@ -19,6 +19,7 @@ typedef struct ib_samples_opts {
     int literal;           /* special tokens written in text, prompt and completion stay text; else they are tokens */
     const char *ignore;    /* keys of rows and messages to set aside, at most 64, joined by commas; NULL: none */
     const char *columns;   /* other names of rows' keys: "prompt=question,completion=answer", at most 64; NULL: none */
+    const char *prompt_template; /* a file with a Jinja template that makes the text of each row; NULL: none */
 } ib_samples_opts;
 
 enum { IB_ROW_KINDS = 8 };
@@ -29,6 +30,9 @@ typedef struct ib_samples_info {
     int64_t chats, prompts;                 /* samples that are conversations; that are prompt and completion */
     uint64_t ignored, mapped;               /* bit i: some row has the i-th key of `ignore`, of `columns` */
     int64_t kinds[IB_ROW_KINDS];            /* samples that are of the i-th kind: ib_row_kind_name */
+    int64_t templated;                      /* samples that the prompt template made */
+    int template_marks;                     /* it says with {% generation %} what is learned; else all of its text is */
+    uint32_t template_sum;                  /* CRC-32 of its text */
 } ib_samples_info;
 
 /* A file of rows (.jsonl, .ndjson, .json; also .gz): JSON values one behind the other, or lists of them. A row is
@@ -43,7 +47,14 @@ typedef struct ib_samples_info {
  * object of JSON: an error. All of a text is read, U+0000 too; a byte-order mark is none of it. A text that brings its
  * end token gets no second one. Errors name file and line: JSON that is not strictly so, a key that is not
  * understood, text that is not UTF-8, no data, all tokens masked, an end-of-sequence token that is never learned,
- * two BOS tokens at a start. */
+ * two BOS tokens at a start.
+ *
+ * With prompt_template rows are objects with any keys, each a variable of the template, `row` all of them, beside
+ * bos_token, eos_token, unk_token and pad_token; the template is evaluated as chat templates are, but a variable that
+ * is not defined is an error unless it is asked for (if, is defined, |default), and so is a null that would be
+ * printed. A key that it never mentions is an error unless `ignore` has it. Learned is what {% generation %} holds,
+ * without one all of the text; each such part is tokenized apart, as prompt and completion are. The end token
+ * behind the text is learned if what stands before it is. */
 ib_samples *ib_samples_open(const char *path, ib_tokenizer *t, const ib_samples_opts *o);
 void ib_samples_free(ib_samples *s); /* NULL is fine */
 ib_samples_info ib_samples_info_of(const ib_samples *s);

@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             "\"d\": {\"a\": 1, \"b\": [2.5, true, null]}, \"s\": \"a,b c\", \"n\": 7, \"l\": [3, 1, 2]}");
     ib_template *t = ib_template_new("t", (const char *)data, size);
     ib_template_result r = {0};
-    if (t && !ib_template_run(t, variables, &(ib_template_opts){.spans = size % 2}, &r)) {
+    if (t && !ib_template_run(t, variables, &(ib_template_opts){.spans = size % 2, .strict = size % 3 == 0}, &r)) {
         if (r.text[r.n] || ib_utf8_good(r.text, r.n) < r.n)
             abort();
         for (int64_t i = 0; i < r.spans.n; i++)
