@@ -51,6 +51,7 @@ typedef struct session {
     ib_checkpoint c;
     const char *asked;              /* the model whose data, or as it remembers none the default, were taken, or NULL */
     struct json_object *remembered; /* the options of data that it remembers, or NULL */
+    char told[1024];                /* the last note about data, or "" */
 } session;
 /* Device, threads, graph. 0, or 1 after telling what is wrong. */
 int session_open(session *s, const common *o);
@@ -62,6 +63,8 @@ int session_test(session *s, common *o, const char *path);
 int session_data(session *s, const common *o, const ib_input_info *info, const ib_schema *schema, ib_split split);
 /* Both parts, as s->train and s->test, for a network that is known or (net NULL) to be made. */
 int session_parts(session *s, const common *o, const ib_input_info *net, const ib_schema *schema);
+/* All of them as both, for a network that is to be made and has no test part. */
+int session_whole(session *s, const common *o);
 /* A network that was imported without a word about its input (std 0) takes what these data hold, as it is, from here on. */
 void session_settle(session *s, const ib_dataset *d);
 void session_close(session *s);
@@ -73,6 +76,9 @@ int remember_data(ib_checkpoint *c, const common *o);
 /* Without --data: fills in what the open model at `path` remembers, where the command line says nothing else;
  * `otherwise` (NULL: refused) where it remembers nothing. 0, or the exit status after telling. */
 int recall_data(session *s, common *o, const char *path, const char *otherwise);
+/* 1 after telling that --`option` `needs` data that can be read again, and a file of these cannot; else 0. NULL: no
+ * data. */
+int refuse_passing(const char *option, const char *needs, const char *spec);
 /* "csv:wine.csv --label quality", to be given to free(), or NULL where nothing is remembered. */
 char *remembered_text(const ib_checkpoint *c);
 /* The same as an object of options, or NULL. */

@@ -32,6 +32,15 @@ static char *passing(const char *spec)
     return NULL;
 }
 
+int refuse_passing(const char *option, const char *needs, const char *spec)
+{
+    char *file = spec ? passing(spec) : NULL;
+    const int refused = file && fprintf(stderr, "isobit: --%s %s: --data %s cannot be read again; bring a file\n",
+                                        option, needs, spec) > 0;
+    ib_free(file);
+    return refused;
+}
+
 int remember_data(ib_checkpoint *c, const common *o)
 {
     struct json_object *j = json_object_new_object();

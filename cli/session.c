@@ -196,10 +196,13 @@ void classes_json(const ib_schema *schema, struct json_object *o)
         json_object_object_add(o, "classes", names);
 }
 
-static void tell_note(const ib_dataset *d)
+/* The same of several parts of a file is told once. */
+static void tell_note(session *s, const ib_dataset *d)
 {
-    if (*ib_dataset_note(d))
-        fprintf(stderr, "isobit: note: %s\n", ib_dataset_note(d));
+    const char *note = ib_dataset_note(d);
+    if (*note && strcmp(note, s->told))
+        fprintf(stderr, "isobit: note: %s\n", note);
+    snprintf(s->told, sizeof s->told, "%s", note);
 }
 
 int session_data(session *s, const common *o, const ib_input_info *info, const ib_schema *schema, ib_split split)
@@ -208,7 +211,7 @@ int session_data(session *s, const common *o, const ib_input_info *info, const i
     opts.schema = schema;
     if (!(s->test = ib_dataset_open_with(o->data, split, info, &opts)) || ib_dataset_check_input(s->test, info))
         return complain_of_data(s, o);
-    tell_note(s->test);
+    tell_note(s, s->test);
     ib_dataset_limit(s->test, o->limit);
     return 0;
 }
@@ -220,9 +223,18 @@ int session_parts(session *s, const common *o, const ib_input_info *net, const i
     if (ib_dataset_open_parts(o->data, net, &opts, &s->train, &s->test) ||
         (net && (ib_dataset_check_input(s->test, net) || ib_dataset_check_input(s->train, net))))
         return complain_of_data(s, o);
-    tell_note(s->train);
+    tell_note(s, s->train);
     ib_dataset_limit(s->train, o->limit);
     ib_dataset_limit(s->test, o->limit);
+    return 0;
+}
+
+int session_whole(session *s, const common *o)
+{
+    if (!(s->train = ib_dataset_open_with(o->data, IB_SPLIT_ALL, NULL, &o->table)))
+        return complain_of_data(s, o);
+    tell_note(s, s->train);
+    s->test = ib_dataset_hold(s->train);
     return 0;
 }
 

@@ -9,20 +9,58 @@
 #include "cli/plot.h"
 
 enum {
-    K_MODEL = LONG_OPTION, K_INIT, K_QAT, K_PROFILE, K_OBSERVER, K_WEIGHT_OBSERVER, K_EPOCHS, K_QAT_FROM, K_BATCH, K_LR, K_QAT_LR, K_SEED, K_RESUME,
-    K_BEST, K_OPTIM, K_DECAY, K_MOMENTUM, K_SMOOTHING, K_CLIP, K_AUGMENT, K_SCHEDULE, K_GRANULARITY, K_RULES, K_SYMMETRIC,
-    K_INPUT_BITS, K_FREEZE, K_CALIBRATE, K_REESTIMATE, K_PLOT, K_PERCENTILE, K_AVERAGING,
-    K_HIDDEN, K_CLASS_WEIGHTS, K_TASK, K_END
+    K_MODEL = LONG_OPTION,
+    K_INIT,
+    K_QAT,
+    K_PROFILE,
+    K_OBSERVER,
+    K_WEIGHT_OBSERVER,
+    K_EPOCHS,
+    K_QAT_FROM,
+    K_BATCH,
+    K_LR,
+    K_QAT_LR,
+    K_SEED,
+    K_RESUME,
+    K_BEST,
+    K_OPTIM,
+    K_DECAY,
+    K_MOMENTUM,
+    K_SMOOTHING,
+    K_CLIP,
+    K_AUGMENT,
+    K_SCHEDULE,
+    K_GRANULARITY,
+    K_RULES,
+    K_SYMMETRIC,
+    K_INPUT_BITS,
+    K_FREEZE,
+    K_CALIBRATE,
+    K_REESTIMATE,
+    K_PLOT,
+    K_PERCENTILE,
+    K_AVERAGING,
+    K_HIDDEN,
+    K_CLASS_WEIGHTS,
+    K_TASK,
+    K_FOLDS,
+    K_END
 };
 
 static const struct argp_option options[] = {
     {"model", K_MODEL, "NAME", 0, "mlp, tfc, sfc, lenet, resnet8, dscnn (default mlp)", 1},
     {"task", K_TASK, "TASK", 0,
      "of a table: classification (default), or regression: numbers as labels (--label A,B: several), squared error", 1},
-    {"hidden", K_HIDDEN, "SIZES", 0, "sizes of the mlp's hidden layers, with commas between (default 256,128; for tables 64)", 1},
+    {"hidden", K_HIDDEN, "SIZES", 0,
+     "sizes of the mlp's hidden layers, with commas between (default 256,128; for tables 64)", 1},
     {"init", K_INIT, "FILE", 0, "begin with this float checkpoint's network and weights (isobit import)", 1},
-    {"output", 'o', "FILE", 0, "checkpoint to write (HDF5); required", 1},
-    {"best", K_BEST, "FILE", 0, "also keep the epoch of best test accuracy (of the quantized network, if it is quantized) there", 1},
+    {"folds", K_FOLDS, "N", 0,
+     "of a table: N networks, each tested on another part of every class's rows; with -o then one is trained on all "
+     "rows and written",
+     1},
+    {"output", 'o', "FILE", 0, "checkpoint to write (HDF5); required without --folds", 1},
+    {"best", K_BEST, "FILE", 0,
+     "also keep the epoch of best test accuracy (of the quantized network, if it is quantized) there", 1},
     {"resume", K_RESUME, NULL, 0, "go on from FILE if it is there", 1},
     {"epochs", K_EPOCHS, "N", 0, "default 12", 2},
     {"batch", K_BATCH, "N", 0, "default 64", 2},
@@ -30,7 +68,8 @@ static const struct argp_option options[] = {
     {"optim", K_OPTIM, "NAME", 0, "adamw (default) or sgd", 2},
     {"momentum", K_MOMENTUM, "X", 0, "of sgd, Nesterov's (default 0.9)", 2},
     {"weight-decay", K_DECAY, "X", 0, "default 0.01 (adamw; for tables 500 / rows, at most 1), 0 (sgd)", 2},
-    {"schedule", K_SCHEDULE, "NAME", 0, "cosine (default), linear, step, constant, plateau; float and quantized epochs each have their own", 2},
+    {"schedule", K_SCHEDULE, "NAME", 0,
+     "cosine (default), linear, step, constant, plateau; float and quantized epochs each have their own", 2},
     {"label-smoothing", K_SMOOTHING, "X", 0, "default 0", 2},
     {"class-weights", K_CLASS_WEIGHTS, "W", 0,
      "auto (rare classes count as much as frequent ones), NAME=WEIGHT,... or a file of such lines", 2},
@@ -38,10 +77,12 @@ static const struct argp_option options[] = {
     {"augment", K_AUGMENT, "LIST", 0, "shift=PIXELS,rotate=DEGREES,flip", 2},
     {"seed", K_SEED, "N", 0, "default 1", 2},
     {"qat", K_QAT, "WxAy", 0, "none (default), w8a8, w4a8, w2a8, w4a4, w2a2: bits of weights and activations", 3},
-    {"qat-from", K_QAT_FROM, "E", 0, "first quantized epoch (default: half of the epochs); = epochs is post-training quantization", 3},
+    {"qat-from", K_QAT_FROM, "E", 0,
+     "first quantized epoch (default: half of the epochs); = epochs is post-training quantization", 3},
     {"qat-lr", K_QAT_LR, "X", 0, "highest learning rate of the quantized epochs (default lr / 2)", 3},
     {"freeze", K_FREEZE, "N", 0, "last epochs with scales fixed (default 0: fixed when training ends)", 3},
-    {"calibrate", K_CALIBRATE, "N", 0, "batches shown to the observers before quantizing (default 20, or all if there are fewer)", 3},
+    {"calibrate", K_CALIBRATE, "N", 0,
+     "batches shown to the observers before quantizing (default 20, or all if there are fewer)", 3},
     {"profile", K_PROFILE, "P", 0, "rounding: tflite_double (default), tflite_single, fp32_rne, xnnpack", 3},
     {"observer", K_OBSERVER, "O", 0, "activations: auto, minmax, ema, histogram, percentile, mse, kl, lsq, pact", 3},
     {"percentile", K_PERCENTILE, "P", 0, "of the observer percentile (default 99.99)", 3},
@@ -51,7 +92,8 @@ static const struct argp_option options[] = {
     {"rules", K_RULES, "LIST", 0, "exceptions by layer name, \"conv1*=w8a8 fc2=float\"", 3},
     {"input-bits", K_INPUT_BITS, "N", 0, "bits of the input's codes (default: the activations')", 3},
     {"symmetric", K_SYMMETRIC, NULL, 0, "activations with zero point 0", 3},
-    {"reestimate-bn", K_REESTIMATE, NULL, 0, "move batch-norm statistics towards the integer network's between epochs", 3},
+    {"reestimate-bn", K_REESTIMATE, NULL, 0, "move batch-norm statistics towards the integer network's between epochs",
+     3},
     {"plot", K_PLOT, "FILE", 0, "training curves as .svg or .png, or - for the terminal", 4},
     {0},
 };
@@ -121,6 +163,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case K_EPOCHS: bad = parse_int(arg, "--epochs", 1, 1000000, &o->epochs); break;
     case K_QAT_FROM: bad = parse_int(arg, "--qat-from", 0, 1000000, &o->qat_from); break;
     case K_BATCH: bad = parse_int(arg, "--batch", 1, 1 << 20, &o->batch); break;
+    case K_FOLDS:
+        bad = parse_int(arg, "--folds", 2, 1000, &o->folds);
+        break;
     case K_SEED: bad = parse_int(arg, "--seed", 0, INT64_MAX, &o->seed); break;
     case K_FREEZE: bad = parse_int(arg, "--freeze", 0, 1000000, &o->freeze); break;
     case K_CALIBRATE: bad = parse_int(arg, "--calibrate", 1, 1000000, &o->calibrate); break;
@@ -145,15 +190,22 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const char doc[] =
-    "Trains a network on the training part of the data and measures it on the test part after each epoch. A checkpoint is written after each "
+    "Trains a network on the training part of the data and measures it on the test part after each epoch. A checkpoint "
+    "is written after each "
     "epoch and on Ctrl-C; --resume goes on from it to the same result.\v"
     "Examples:\n"
     "  isobit train --model mlp --qat w8a8 -o mlp.h5\n"
-    "  isobit train --model lenet --data idx:data/mnist --qat w4a8 --epochs 20 --augment shift=2,rotate=10 -o lenet.h5\n"
+    "  isobit train --model lenet --data idx:data/mnist --qat w4a8 --epochs 20 --augment shift=2,rotate=10 -o "
+    "lenet.h5\n"
     "  isobit train --model resnet8 --qat w4a4 --rules \"stem.conv=w8a8 fc=w8a8\" -o r.h5\n"
     "  isobit train --model mlp --qat w8a8 --qat-from 12 --epochs 12 --observer kl -o ptq.h5\n"
+    "  isobit train --data csv:iris.csv --folds 5 --qat w8a8 -o iris.h5\n"
     "JSON keys: model, qat, profile, accuracy, float_accuracy, loss, best_accuracy, epochs, seconds, checkpoint; of "
-    "regression r2, float_r2 and best_r2.";
+    "regression r2, float_r2 and best_r2. With --folds accuracy and float_accuracy (null: no float epochs) are the "
+    "means, with "
+    "accuracy_standard_error and float_accuracy_standard_error, and folds[]: rows, accuracy, float_accuracy; there is "
+    "no loss "
+    "and no best.";
 
 /* 1 after naming an option that the others leave without effect. */
 static int has_idle(const train_options *o)
@@ -170,6 +222,22 @@ static int has_idle(const train_options *o)
                                                 "classes, which --task regression has not")) ||
            (o->init && refuse_idle(options, o->given, (int[]){K_MODEL, K_HIDDEN, K_TASK, 0},
                                    "a network of its own: --init brings one"));
+}
+
+/* 1 after telling of what has no meaning, or would be no test, where several networks are trained on parts of one
+ * table. */
+static int has_fold_misfit(const train_options *o)
+{
+    if (!o->folds)
+        return 0;
+    const common *c = &o->common;
+    return refuse_idle(options, o->given, (int[]){K_BEST, K_RESUME, K_PLOT, 0},
+                       "one training: --folds makes several") ||
+           refuse_alone("test-share", c->table.test_share > 0 ? c : NULL,
+                        "one test part: --folds tests every row once") ||
+           refuse_alone("limit", c->limit ? c : NULL, "one test part: --folds tests every row once") ||
+           refuse_alone("init", o->init, "one training: it may have seen the rows that --folds tests") ||
+           refuse_passing("folds", "reads the data once for each", c->data);
 }
 
 /* 1 after telling of a file that would be written over another. */
@@ -220,7 +288,7 @@ int train_options_parse(train_options *o, int argc, char **argv)
     parse_options(&argp, argc, argv, o);
     if (!o->init && !o->common.data)
         o->common.data = "digits";
-    if (!o->out)
+    if (!o->out && !o->folds)
         return fprintf(stderr, "isobit: train needs -o FILE, the checkpoint to write\n"), 2;
     if (writes_over(o) || refuse_repeated("--rules", o->quant.rules, " ,"))
         return 2;
@@ -234,7 +302,7 @@ int train_options_parse(train_options *o, int argc, char **argv)
     o->common.table.task = o->task && !strcmp(o->task, "regression") ? IB_REGRESSION : IB_CLASSIFICATION;
     if (o->task && !o->common.table.task && strcmp(o->task, "classification"))
         return fprintf(stderr, "isobit: --task '%s': classification and regression are possible\n", o->task), 2;
-    if (has_idle(o) || name_network(o))
+    if (has_idle(o) || has_fold_misfit(o) || name_network(o))
         return 2;
     return o->common.data && strncmp(o->common.data, "csv:", 4) ? train_options_complete(o, 0) : 0;
 }
@@ -285,10 +353,12 @@ int train_options_text(const train_options *o, const float *weights, int classes
         snprintf(averaging, sizeof averaging, " averaging=%g", q->averaging_constant);
     char table[256] = ""; /* and what they do not tell of tables is the default */
     const ib_data_opts *d = &o->common.table;
-    const int said = d->task || d->label || d->drop || d->fill_missing || d->split_seed || d->test_share > 0;
-    if (said && snprintf(table, sizeof table, "%s label=%s drop=%s missing=%d split=%llu test=%g",
-                         d->task ? " task=regression" : "", d->label ? d->label : "", d->drop ? d->drop : "",
-                         d->fill_missing, (unsigned long long)d->split_seed, d->test_share) >= (int)sizeof table)
+    const int said =
+        d->task || d->label || d->drop || d->fill_missing || d->split_seed || d->test_share > 0 || o->whole;
+    if (said && snprintf(table, sizeof table, "%s%s label=%s drop=%s missing=%d split=%llu test=%g",
+                         d->task ? " task=regression" : "", o->whole ? " rows=all" : "", d->label ? d->label : "",
+                         d->drop ? d->drop : "", d->fill_missing, (unsigned long long)d->split_seed,
+                         d->test_share) >= (int)sizeof table)
         return fprintf(stderr, "isobit: --label and --drop take more than a checkpoint keeps: columns have numbers too\n"), 1;
     if (d->input[0])
         snprintf(table, sizeof table, " pictures=%dx%dx%d", d->input[0], d->input[1], d->input[2]);

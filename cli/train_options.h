@@ -8,10 +8,11 @@ typedef struct train_options {
     common common;
     const char *model, *init, *out, *best, *qat, *optimizer, *plot, *hidden, *class_weights, *task;
     ib_qat_opts quant;
-    int64_t epochs, qat_from, batch, seed, freeze, calibrate;
+    int64_t epochs, qat_from, batch, seed, freeze, calibrate, folds;
     double lr, qat_lr, decay, momentum, smoothing, clip, shift, rotate;
     ib_schedule_kind schedule;
     int flip, resume, reestimate;
+    int whole;        /* there is no test part: all rows are for training */
     char network[64]; /* the model's name, with the sizes of its hidden layers */
     uint64_t given; /* option_bit of each */
 } train_options;

@@ -35,6 +35,11 @@ int train_is_quantized(const training *t)
     return strcmp(t->o.qat, "none") != 0;
 }
 
+int train_has_float(const training *t)
+{
+    return train_is_quantized(t) && t->o.qat_from > 0;
+}
+
 void train_report(const training *t)
 {
     const ib_checkpoint *c = &t->s.c;
@@ -56,7 +61,7 @@ void train_report(const training *t)
     }
     const char *model = *t->model ? t->model : t->o.init;
     char now[40], before[40];
-    if (train_is_quantized(t) && t->o.qat_from)
+    if (train_has_float(t))
         printf("%s: %s in integers %s, in float %s before quantization; written to %s\n", model, t->o.qat,
                train_score(t, "", t->accuracy, now), train_score(t, "", t->float_accuracy, before), t->o.out);
     else

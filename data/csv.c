@@ -204,6 +204,7 @@ static ib_status open_pictures(pictures *p, const int wanted[3], ib_dataset *par
                             : o->fill_missing   ? "missing"
                             : o->split_seed     ? "split-seed"
                             : o->test_share > 0 ? "test-share"
+                            : o->folds          ? "folds"
                             : o->task           ? "task"
                                                 : NULL;
     if (of_tables)

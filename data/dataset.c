@@ -266,6 +266,7 @@ static ib_status open_parts(const char *spec, const ib_input_info *net, const ib
                             : o->fill_missing   ? "missing"
                             : o->split_seed     ? "split-seed"
                             : o->test_share > 0 ? "test-share"
+                            : o->folds          ? "folds"
                             : o->task           ? "task"
                                                 : NULL;
     if (source->read_parts != ib_images_open && (o->input[0] || o->input[1] || o->input[2] || o->memory))
@@ -288,6 +289,9 @@ static ib_status check_opts(const char *function, const ib_data_opts *opts)
     const int sides = in[1] > 0 && in[2] > 0 && in[1] <= 65536 && in[2] <= 65536;
     IB_TAKE_FOR(function, opts->test_share, opts->test_share >= 0 && opts->test_share <= 1, IB_EINVAL, "is %g",
                 opts->test_share);
+    IB_TAKE_FOR(function, opts->folds, opts->folds == 0 || opts->folds >= 2, IB_EINVAL, "is %d", opts->folds);
+    IB_TAKE_FOR(function, opts->fold, opts->fold >= 0 && (opts->fold < opts->folds || !opts->folds), IB_EINVAL,
+                "is %d of %d", opts->fold, opts->folds);
     IB_TAKE_FOR(function, opts->input, (!in[0] && !in[1] && !in[2]) || ((in[0] == 1 || in[0] == 3) && sides), IB_EINVAL,
                 "is %dx%dx%d; pictures have 1 channel or 3, and sides of 1 to 65536", in[0], in[1], in[2]);
     IB_TAKE_FOR(function, opts->task, opts->task == IB_CLASSIFICATION || opts->task == IB_REGRESSION, IB_EINVAL,

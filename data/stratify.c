@@ -4,8 +4,9 @@
 
 #include "data/table.h"
 
-/* Rows of the class in an order drawn by seed and class alone (Fisher-Yates); the first `take` are marked. */
-static void mark(int64_t n, const int32_t *y, int64_t class, uint64_t seed, int64_t take, int64_t *rows, uint8_t *test)
+/* Rows of the class, the first `take` of them in an order drawn by seed and class alone (Fisher-Yates); returns how
+ * many there are. */
+static int64_t draw(int64_t n, const int32_t *y, int64_t class, uint64_t seed, int64_t take, int64_t *rows)
 {
     const ib_rng rng = {seed, 0x53504c4954ULL << 20 | (uint64_t) class};
     int64_t count = 0;
@@ -16,15 +17,22 @@ static void mark(int64_t n, const int32_t *y, int64_t class, uint64_t seed, int6
         const int64_t j = i + ib_rng_below(rng, (uint64_t)i, (uint32_t)(count - i)), t = rows[i];
         rows[i] = rows[j];
         rows[j] = t;
-        test[rows[i]] = 1;
     }
+    return count;
+}
+
+static int64_t classes_of(int64_t n, const int32_t *y)
+{
+    int64_t classes = 1;
+    for (int64_t i = 0; y && i < n; i++)
+        classes = y[i] >= classes ? y[i] + 1 : classes;
+    return classes;
 }
 
 ib_status ib_stratify(int64_t n, const int32_t *y, double share, uint64_t seed, uint8_t *test)
 {
-    int64_t classes = 1, left = llround(share * (double)n);
-    for (int64_t i = 0; y && i < n; i++)
-        classes = y[i] >= classes ? y[i] + 1 : classes;
+    const int64_t classes = classes_of(n, y);
+    int64_t left = llround(share * (double)n);
     int64_t *count = ib_alloc((size_t)classes * sizeof *count), *take = ib_alloc((size_t)classes * sizeof *take);
     int64_t *rows = ib_alloc((size_t)n * sizeof *rows);
     memset(test, share >= 1, (size_t)n);
@@ -50,12 +58,32 @@ ib_status ib_stratify(int64_t n, const int32_t *y, double share, uint64_t seed, 
             take[best]++;
             left--;
         }
-        for (int64_t c = 0; c < classes; c++)
-            mark(n, y, c, seed, take[c], rows, test);
+        for (int64_t c = 0; c < classes; c++) {
+            draw(n, y, c, seed, take[c], rows);
+            for (int64_t i = 0; i < take[c]; i++)
+                test[rows[i]] = 1;
+        }
     }
     const ib_status status = count && take && rows ? IB_OK : IB_ENOMEM;
     ib_free(count);
     ib_free(take);
+    ib_free(rows);
+    return status;
+}
+
+/* Dealt like cards, class after class, so that the folds of the whole differ by one row at most, as those of each class
+ * do. */
+ib_status ib_stratify_fold(int64_t n, const int32_t *y, int folds, int fold, uint64_t seed, uint8_t *test)
+{
+    const int64_t classes = classes_of(n, y);
+    int64_t *rows = ib_alloc((size_t)n * sizeof *rows), dealt = 0;
+    for (int64_t c = 0; rows && c < classes; c++) {
+        const int64_t count = draw(n, y, c, seed, n, rows);
+        for (int64_t i = 0; i < count; i++)
+            test[rows[i]] = (dealt + i) % folds == fold;
+        dealt += count;
+    }
+    const ib_status status = rows ? IB_OK : IB_ENOMEM;
     ib_free(rows);
     return status;
 }

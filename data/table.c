@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "data/table.h"
+#include "tensor/number.h"
 
 static const double USUAL_SHARE = 0.2;
 
@@ -12,6 +13,12 @@ static double share_of(const ib_table *t)
     return t->opts->test_share > 0 ? t->opts->test_share : known > 0 ? known : USUAL_SHARE;
 }
 
+/* A network that was trained on all rows: no row of a file is known to be of a test. */
+static int is_whole(const ib_table *t)
+{
+    return t->known && !(ib_schema_of(t->known)->test_share > 0) && !(t->opts->test_share > 0) && !t->opts->folds;
+}
+
 static uint64_t seed_of(const ib_table *t)
 {
     return t->opts->split_seed || !t->known ? t->opts->split_seed : ib_schema_of(t->known)->split_seed;
@@ -20,9 +27,10 @@ static uint64_t seed_of(const ib_table *t)
 static ib_dataset *part(const ib_table *t, ib_split split)
 {
     const int columns = ib_schema_of(t->schema)->n_columns, inputs = ib_schema_inputs(t->schema);
+    const int all = split == IB_SPLIT_ALL || t->whole;
     int64_t n = 0;
     for (int64_t i = 0; i < t->n; i++)
-        n += split == IB_SPLIT_ALL || (split == IB_SPLIT_TEST) == t->test[i];
+        n += all || (split == IB_SPLIT_TEST) == t->test[i];
     if (!n)
         return ib_fail_null(
             IB_EFORMAT, "%s: too few samples for a %s part of its own: there are %lld, of which %g are for the test",
@@ -34,7 +42,7 @@ static ib_dataset *part(const ib_table *t, ib_split split)
     }
     n = 0;
     for (int64_t i = 0; i < t->n; i++)
-        if (split == IB_SPLIT_ALL || (split == IB_SPLIT_TEST) == t->test[i]) {
+        if (all || (split == IB_SPLIT_TEST) == t->test[i]) {
             ib_schema_apply(t->schema, t->raw + i * columns, d->x + n * inputs);
             if (t->y)
                 d->y[n] = t->y[i];
@@ -54,22 +62,46 @@ static ib_dataset *part(const ib_table *t, ib_split split)
     return d;
 }
 
+/* Every fold tests a row of each class, or two of numbers: R^2 of one means nothing. */
+static ib_status check_folds(const ib_table *t, const char *class, int64_t rows)
+{
+    const int folds = t->opts->folds;
+    const int64_t most = t->y ? rows : rows / 2;
+    char advice[64];
+    if (most >= folds)
+        return IB_OK;
+    ib_snprintf(advice, sizeof advice, most < 2 ? "there is too little for two" : "--folds %lld is the most",
+                (long long)most);
+    return ib_fail(IB_EINVAL, "%s: %s%.60s%s has %lld row%s, %s for each of %d folds: %s", t->cells.name,
+                   class ? "class '" : "", class ? class : "it", class ? "'" : "", (long long)rows,
+                   rows == 1 ? "" : "s", t->y ? "not one" : "not two", folds, advice);
+}
+
 /* Which rows are for the test; what is too few of a class is said. */
 static ib_status divide(ib_table *t, const int wanted[3], char *const *classes, int n_classes)
 {
+    const int folds = t->opts->folds;
     ib_status status = IB_OK;
     if (!(t->test = ib_alloc((size_t)t->n)))
         return IB_ENOMEM;
     if (!wanted[IB_SPLIT_TRAIN] && !wanted[IB_SPLIT_TEST])
         return IB_OK;
+    if (t->whole)
+        return ib_table_say(t, "the model was trained on all rows of its table: they are no test of it");
     for (int k = 0; t->y && k < n_classes && !status; k++) {
         int64_t rows = 0;
         for (int64_t i = 0; i < t->n; i++)
             rows += t->y[i] == k;
-        if (rows == 1)
+        if (folds)
+            status = check_folds(t, classes[k], rows);
+        else if (rows == 1)
             status = ib_table_say(t, "class '%.60s' has one row, which is never tested", classes[k]);
     }
-    return status ? status : ib_stratify(t->n, t->y, share_of(t), seed_of(t), t->test);
+    if (!status && folds && !t->y)
+        status = check_folds(t, NULL, t->n);
+    return status  ? status
+           : folds ? ib_stratify_fold(t->n, t->y, folds, t->opts->fold, seed_of(t), t->test)
+                   : ib_stratify(t->n, t->y, share_of(t), seed_of(t), t->test);
 }
 
 static void drop_table(ib_table *t)
@@ -93,7 +125,8 @@ ib_status ib_table_open(ib_cells *cells, const ib_data_opts *opts, const int wan
     ib_table t = {.cells = *cells, .opts = &o, .known = opts->schema, .label = -1};
     char **classes = NULL;
     int n_classes = 0;
-    o.test_share = share_of(&t);
+    t.whole = is_whole(&t);
+    o.test_share = !wanted[IB_SPLIT_TRAIN] && !wanted[IB_SPLIT_TEST] ? 0 : o.folds ? 1.0 / o.folds : share_of(&t);
     o.split_seed = seed_of(&t);
     ib_status status = ib_table_header(&t);
     if (!status && !t.target_at)

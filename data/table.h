@@ -13,6 +13,7 @@ typedef struct ib_table {
     int64_t first, n;       /* of the cells' rows: that of the first sample, samples */
     int columns;            /* of the file */
     int headerless;
+    int whole;         /* the network knows no test part: both parts are all rows */
     char **names;      /* [columns] of the header, or "column 3" */
     int label;         /* the column of labels; -1: there is none */
     uint8_t *left_out; /* [columns] by --drop, or as the network knows nothing of it */
@@ -59,6 +60,9 @@ ib_status ib_table_columns(ib_table *t, char **classes, int n_classes);
 /* Marks the test part: `share` of each class's rows, drawn by the seed, at least one of a class left for training;
  * without y of all rows (stratify.c). */
 ib_status ib_stratify(int64_t n, const int32_t *y, double share, uint64_t seed, uint8_t *test);
+/* The test part is part `fold` of `folds` that each class's rows are dealt to, in an order drawn by the seed: every row
+ * is of one. */
+ib_status ib_stratify_fold(int64_t n, const int32_t *y, int folds, int fold, uint64_t seed, uint8_t *test);
 
 /* A table of a file. parts[split] is made where wanted[split] (IB_SPLIT_ALL: means are of all rows). */
 ib_status ib_table_open(ib_cells *cells, const ib_data_opts *opts, const int wanted[3], ib_dataset *parts[3]);

@@ -174,6 +174,80 @@ static void numbers_are_targets(void)
     remove_dir();
 }
 
+/* Rows of three classes, or with numbers to learn, over all folds: each is tested once, as many of each class as of any
+ * other fold and one more at most; means are of the rows that are trained on. */
+static void folds_test_every_row_once(void)
+{
+    enum { ROWS = 53, FOLDS = 4 };
+    char text[ROWS * 12 + 8] = "id,k\n", spec[160];
+    for (int i = 0; i < ROWS; i++) /* 9, 18 and 26 of them */
+        snprintf(text + strlen(text), sizeof text - strlen(text), "%d,%c\n", i, "abbccc"[i % 6]);
+    make_dir();
+    put("x.csv", text, strlen(text));
+    snprintf(spec, sizeof spec, "csv:%s", in_dir("x.csv"));
+    for (uint64_t seed = 0; seed < 3; seed++) {
+        int tested[ROWS] = {0}, least[3] = {ROWS, ROWS, ROWS}, most[3] = {0};
+        for (int k = 0; k < FOLDS; k++) {
+            ib_dataset *train, *test;
+            int count[3] = {0};
+            REQUIRE(!ib_dataset_open_parts(spec, NULL, &(ib_data_opts){.folds = FOLDS, .fold = k, .split_seed = seed},
+                                           &train, &test));
+            CHECK_INT(ib_dataset_count(train) + ib_dataset_count(test), ROWS);
+            CHECK(ib_dataset_count(test) == ROWS / FOLDS || ib_dataset_count(test) == ROWS / FOLDS + 1);
+            const ib_column *id = &ib_schema_of(ib_dataset_schema(test))->columns[0];
+            double sum = ROWS * (ROWS - 1) / 2;
+            for (int64_t i = 0; i < ib_dataset_count(test); i++) {
+                const int row = (int)lround(ib_dataset_image(test, i)[0] * id->std + id->mean);
+                REQUIRE(row >= 0 && row < ROWS);
+                tested[row]++;
+                count[ib_dataset_label(test, i)]++;
+                sum -= row;
+            }
+            CHECK_NEAR(id->mean, sum / (double)ib_dataset_count(train), 1e-4);
+            for (int c = 0; c < 3; c++) {
+                least[c] = count[c] < least[c] ? count[c] : least[c];
+                most[c] = count[c] > most[c] ? count[c] : most[c];
+            }
+            ib_dataset_free(train);
+            ib_dataset_free(test);
+        }
+        for (int i = 0; i < ROWS; i++)
+            CHECK_INT(tested[i], 1);
+        for (int c = 0; c < 3; c++)
+            CHECK(most[c] - least[c] <= 1 && least[c] > 0);
+    }
+    CHECK_ERROR(!ib_dataset_open_with(spec, IB_SPLIT_TEST, NULL, &(ib_data_opts){.folds = 10}) ? 1 : 0,
+                "class 'a' has 9 rows");
+    remove_dir();
+}
+
+/* A network that was trained on all rows knows none that are of a test: each part of a file is all of it, and that is
+ * said. */
+static void whole_tables_have_no_test_part(void)
+{
+    static const char text[] = "a,k\n1,x\n2,y\n3,x\n4,y\n5,x\n6,y\n";
+    char spec[160];
+    ib_dataset *train, *test;
+    make_dir();
+    put("x.csv", text, strlen(text));
+    snprintf(spec, sizeof spec, "csv:%s", in_dir("x.csv"));
+    ib_dataset *all = ib_dataset_open(spec, IB_SPLIT_ALL);
+    REQUIRE(all != NULL);
+    const ib_schema *schema = ib_dataset_schema(all);
+    CHECK(ib_schema_of(schema)->test_share == 0);
+    REQUIRE(!ib_dataset_open_parts(spec, NULL, &(ib_data_opts){.schema = schema}, &train, &test));
+    CHECK(ib_dataset_count(train) == 6 && ib_dataset_count(test) == 6 &&
+          strstr(ib_dataset_note(test), "trained on all rows"));
+    ib_dataset_free(train);
+    ib_dataset_free(test);
+    test = ib_dataset_open_with(spec, IB_SPLIT_TEST, NULL, &(ib_data_opts){.schema = schema, .test_share = 0.34});
+    REQUIRE(test != NULL);
+    CHECK_INT(ib_dataset_count(test), 2);
+    ib_dataset_free(test);
+    ib_dataset_free(all);
+    remove_dir();
+}
+
 static ib_dataset *csv(const char *text, ib_split split)
 {
     char spec[160];
@@ -366,6 +440,6 @@ static void readers_work_apart(void)
 }
 
 SUITE("data", T(readers_work_apart), T(digits_are_the_digits), T(idx_is_read_plain_and_packed),
-      T(idx_cut_anywhere_is_an_error), T(csv_is_read_and_checked), T(numbers_are_targets),
-      T(hdf5_cut_anywhere_is_an_error), T(labels_and_shapes_are_checked),
+      T(idx_cut_anywhere_is_an_error), T(csv_is_read_and_checked), T(numbers_are_targets), T(folds_test_every_row_once),
+      T(whole_tables_have_no_test_part), T(hdf5_cut_anywhere_is_an_error), T(labels_and_shapes_are_checked),
       T(batches_depend_on_seed_epoch_and_index_alone), T(augmentation_moves_and_keeps_bytes))

@@ -86,7 +86,9 @@ typedef struct ib_data_opts { /* zeros are the defaults; of tables: label to tes
     const char *drop;        /* columns to leave out, names or numbers with commas between */
     int fill_missing;        /* a missing number is the column's mean, a missing word its most frequent one */
     uint64_t split_seed;     /* 0: as the schema's test part was drawn */
-    double test_share;       /* at most 1; 0: as the schema's, or a fifth of the rows */
+    double test_share;       /* at most 1; 0: as the schema's (all rows where it has none), or a fifth of the rows */
+    int folds, fold;         /* from 2; 0: none. The test part is number fold, from 0, of so many that the rows of each
+                                class are dealt to. Refused where a class has fewer rows */
     int input[3];            /* of pictures in folders: c, h, w of a sample; 0, 0, 0: the network's, or as all are */
     int64_t memory;          /* of pictures in folders: bytes that a decoded part may take, 4 a value; 0: 2^30 */
     const ib_schema *schema; /* of the network that the data are for */

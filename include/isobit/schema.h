@@ -61,7 +61,7 @@ typedef struct ib_schema_opts {
     int headerless;      /* columns were not named in the file: they are found by their place */
     int fill_missing;    /* missing values are understood; else they are refused */
     uint64_t split_seed; /* how the test part was drawn (data.h) */
-    double test_share;   /* above 0, at most 1; 0: not at all */
+    double test_share;   /* above 0, at most 1; 0: not at all, the network was trained on all rows */
 } ib_schema_opts;
 
 /* Copies all of it. IB_EINVAL where names are missing, not UTF-8 or the same twice, or numbers are not finite. */
