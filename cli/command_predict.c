@@ -60,7 +60,7 @@ static int describe(const predict_options *o, const engine *e, prediction *p)
 {
     const session *s = e->s;
     const int raw = o->raw || o->codes || is_regression(e->schema);
-    *p = (prediction){.format = p->format, .model = s->net ? session_title(s) : o->model, .engine = e->name, .path = o->out, .n = ib_dataset_count(s->test),
+    *p = (prediction){.format = p->format, .model = s->net ? session_title(s) : o->model, .engine = e->name, .path = o->out, .n = ib_dataset_count(s->test), .data = s->test,
                       .ndim = e->ndim, .size = e->size, .classes = !raw, .codes = o->codes};
     p->schema = engine_classes(e) == (e->schema ? ib_schema_of(e->schema)->n_classes : 0) ? e->schema : NULL;
     memcpy(p->shape, e->shape, sizeof p->shape);
@@ -147,7 +147,8 @@ int command_predict(int argc, char **argv)
                               "MODEL.h5",
                               "Runs a checkpoint, float or quantized, or a program that `isobit export --to hdf5` "
                               "wrote, over data, with labels or without: for each sample "
-                              "the class and the probabilities of all classes (softmax of the outputs, or the outputs "
+                              "(a picture by its file, a row of a table by its line, else by its number from 0) the "
+                              "class and the probabilities of all classes (softmax of the outputs, or the outputs "
                               "where the network ends with softmax or sigmoid), or with "
                               "--raw the outputs. Of a model that was trained with --task regression the numbers in "
                               "the units of its table.\vExamples:\n"
@@ -163,8 +164,9 @@ int command_predict(int argc, char **argv)
                               "takes numbers as inputs of the first layer.\n"
                               "JSON keys with -o: model, engine, samples, shape, output, seconds; without -o --json is "
                               "--format json: model, engine, samples, classes, "
-                              "predictions[]: class, probability, probabilities; with --raw shape, outputs; of "
-                              "regression targets, shape, outputs.",
+                              "predictions[]: picture (the file, of images:DIR) or line (of a table's file), class, "
+                              "probability, probabilities; with --raw pictures[] or lines[], shape, outputs; of "
+                              "regression also targets.",
                               children,
                               NULL,
                               NULL};

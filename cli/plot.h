@@ -30,7 +30,7 @@ typedef struct run {
     const ib_checkpoint *c;
 } run;
 enum { PLOT_RUNS = 7 }; /* as many as there are colours */
-/* Loss and accuracy of up to PLOT_RUNS runs over their epochs, in training and in test, and where quantization began; 0, or 1 after
+/* Loss and accuracy (R^2 where numbers are learned) of up to PLOT_RUNS runs over their epochs, in training and in test, and where quantization began; 0, or 1 after
  * telling. */
 int plot_curves(const char *path, const run *runs, int n);
 

@@ -8,15 +8,34 @@
 enum { TRAIN_LOSS, TEST_LOSS, TRAIN_ACCURACY, TEST_ACCURACY, N_CURVES };
 static const char *const curve_name[] = {"training", "test", "training", "test"};
 
+/* The word behind " key=" in the settings, or "". */
+static void setting(const ib_checkpoint *c, const char *key, char *word, size_t size)
+{
+    const size_t n = strlen(key);
+    const char *at = c->notes;
+    while ((at = strstr(at, key)) && (at[n] != '=' || (at > c->notes && at[-1] != ' ')))
+        at += n;
+    snprintf(word, size, "%.*s", at ? (int)strcspn(at + n + 1, " ") : 0, at ? at + n + 1 : "");
+}
+
+/* A training whose score is R^2; else it is an accuracy, here in percent. */
+static int learns_numbers(const ib_checkpoint *c)
+{
+    char task[32];
+    setting(c, "task", task, sizeof task);
+    return !strcmp(task, "regression");
+}
+
 /* NAN where an older checkpoint does not hold it */
 static double value(const ib_checkpoint *c, int64_t epoch, int curve)
 {
     const float *h = c->history + epoch * IB_HISTORY, *m = c->measures ? c->measures + epoch * IB_MEASURES : NULL;
+    const double unit = learns_numbers(c) ? 1 : 100;
     switch (curve) {
     case TRAIN_LOSS: return h[1];
-    case TEST_ACCURACY: return 100 * (double)h[2];
+    case TEST_ACCURACY: return unit * (double)h[2];
     case TEST_LOSS: return m ? m[1] : NAN;
-    default: return m ? 100 * (double)m[0] : NAN;
+    default: return m ? unit * (double)m[0] : NAN;
     }
 }
 
@@ -26,16 +45,6 @@ static int is_known(const ib_checkpoint *c, int curve)
     for (int64_t i = 0; i < c->n_history; i++)
         known |= isfinite(value(c, i, curve));
     return known;
-}
-
-/* The word behind " key=" in the settings, or "". */
-static void setting(const ib_checkpoint *c, const char *key, char *word, size_t size)
-{
-    const size_t n = strlen(key);
-    const char *at = c->notes;
-    while ((at = strstr(at, key)) && (at[n] != '=' || (at > c->notes && at[-1] != ' ')))
-        at += n;
-    snprintf(word, size, "%.*s", at ? (int)strcspn(at + n + 1, " ") : 0, at ? at + n + 1 : "");
 }
 
 /* Epochs before the first quantized one; 0 where there is no change to see. */
@@ -100,6 +109,10 @@ int plot_curves(const char *path, const run *runs, int n)
     for (int r = 0; r < n; r++) {
         if (!runs[r].c->n_history)
             return fprintf(stderr, "isobit: %s: holds no finished epoch to draw\n", runs[r].name) > 0;
+        if (learns_numbers(runs[r].c) != learns_numbers(runs[0].c))
+            return fprintf(stderr, "isobit: %s learns %s, %s does not: R^2 and accuracy have no axis in common; draw them "
+                           "one by one\n", runs[0].name, learns_numbers(runs[0].c) ? "numbers" : "classes",
+                           runs[r].name) > 0;
         epochs = runs[r].c->n_history > epochs ? runs[r].c->n_history : epochs;
     }
     FILE *p = plot_open(path);
@@ -120,7 +133,8 @@ int plot_curves(const char *path, const run *runs, int n)
     fprintf(p, "\nset xrange [%g:%lld]\nset xtics %lld\nset ylabel 'loss'\nset key %s\n", epochs > 1 ? 1.0 : 0.5, epochs > 1 ? (long long)epochs : 2,
             (long long)((epochs + 9) / 10), n > 1 ? "outside right top" : "right top");
     panel(p, runs, n, TRAIN_LOSS);
-    fprintf(p, "set xlabel 'epoch'\nset ylabel 'accuracy, %%'\nset key %s\n", n > 1 ? "outside right top" : "right bottom");
+    fprintf(p, "set xlabel 'epoch'\nset ylabel '%s'\nset key %s\n", learns_numbers(runs->c) ? "R^2" : "accuracy, %",
+            n > 1 ? "outside right top" : "right bottom");
     panel(p, runs, n, TRAIN_ACCURACY);
     fprintf(p, "unset multiplot\n");
     return plot_close(p, path);

@@ -82,9 +82,15 @@ static void csv_class(prediction *p, int64_t class)
         print(p, "%lld", (long long)class);
 }
 
+/* What a sample is called by: the file of its picture, the line of its row, or its number from 0. */
+static const char *key(const prediction *p)
+{
+    return ib_dataset_path(p->data, 0) ? "picture" : ib_dataset_line(p->data, 0) ? "line" : "sample";
+}
+
 static void csv_begin(prediction *p)
 {
-    print(p, p->classes ? "sample,class,probability" : "sample");
+    print(p, p->classes ? "%s,class,probability" : "%s", key(p));
     for (int64_t j = 0; j < p->size; j++) {
         print(p, ",");
         if (p->classes)
@@ -100,7 +106,12 @@ static void csv_begin(prediction *p)
 static void csv_sample(prediction *p, const float *y)
 {
     const int64_t best = best_class(y, p->size);
-    print(p, "%lld", (long long)p->done);
+    const char *path = ib_dataset_path(p->data, p->done);
+    const int64_t line = ib_dataset_line(p->data, p->done);
+    if (path)
+        csv_name(p, path);
+    else
+        print(p, "%lld", (long long)(line ? line : p->done));
     if (p->classes) {
         print(p, ",");
         csv_class(p, best);
@@ -132,6 +143,17 @@ static void json_class(prediction *p, int64_t class)
         print(p, "\"%lld\"", (long long)class);
 }
 
+/* The picture or the line of sample i. */
+static void json_place(prediction *p, int64_t i)
+{
+    const char *path = ib_dataset_path(p->data, i);
+    const int64_t line = ib_dataset_line(p->data, i);
+    if (path)
+        print_text(p, path);
+    else
+        print(p, "%lld", (long long)line);
+}
+
 static void json_begin(prediction *p)
 {
     print(p, "{\n  \"model\": ");
@@ -154,6 +176,14 @@ static void json_begin(prediction *p)
     }
     if (p->targets)
         print(p, "],\n");
+    if (strcmp(key(p), "sample")) {
+        print(p, "  \"%ss\": [", key(p));
+        for (int64_t i = 0; i < p->n; i++) {
+            print(p, i ? ", " : "");
+            json_place(p, i);
+        }
+        print(p, "],\n");
+    }
     print(p, "  \"shape\": [%lld", (long long)p->n);
     for (int i = 1; i < p->ndim; i++)
         print(p, ", %lld", (long long)p->shape[i]);
@@ -188,7 +218,13 @@ static void json_sample(prediction *p, const float *y)
     print(p, p->done ? ",\n    " : "\n    ");
     if (p->classes) {
         const int64_t best = best_class(y, p->size);
-        print(p, "{\"class\": ");
+        print(p, "{");
+        if (strcmp(key(p), "sample")) {
+            print(p, "\"%s\": ", key(p));
+            json_place(p, p->done);
+            print(p, ", ");
+        }
+        print(p, "\"class\": ");
         json_class(p, best);
         print(p, ", \"probability\": %.9g, \"probabilities\": ", y[best]);
     }

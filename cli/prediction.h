@@ -12,6 +12,7 @@ typedef struct prediction {
     int64_t n;                         /* samples in all */
     int ndim;                          /* what a sample is, [1,...] */
     int64_t shape[4], size;
+    const ib_dataset *data;            /* the samples: their pictures' files or their lines stand beside the answers */
     const ib_schema *schema;           /* names of classes, or NULL: numbers */
     int classes;                       /* values are probabilities of classes, else the network's outputs */
     const ib_target *targets;          /* values are numbers of these names, [size], in their units; else NULL */

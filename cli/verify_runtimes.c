@@ -163,8 +163,11 @@ static int run(session *s, const struct runtime *r, const char *python, const ch
     FILE *f = status ? NULL : fopen(path[3], "rb");
     got = malloc(n + 1);
     real = malloc((n + 1) * sizeof *real);
-    if (!status && (!f || !got || !real || (r->codes ? fread(got, 1, n, f) : fread(real, sizeof *real, n, f)) != n))
-        status = fprintf(stderr, "isobit: %s answered fewer than %zu values\n", r->name, n) != 0;
+    if (!status && (!f || !got || !real || (r->codes ? fread(got, 1, n, f) : fread(real, sizeof *real, n, f)) != n)) {
+        snprintf(why, LINE, "the Python '%s' ended without an error, but gave fewer than the %zu values of %s", python, n,
+                 r->name);
+        status = fprintf(stderr, "isobit: %s\n", why) > 0;
+    }
     for (size_t i = 0; i < n && !status; i++) {
         if (!r->codes)
             got[i] = (int8_t)(lrintf(real[i] / ib_program_output_scale(p)) + ib_program_output_zero(p));
@@ -208,7 +211,7 @@ int verify_with(session *s, const char *list, const char *python, struct json_ob
         python = getenv("ISOBIT_PYTHON") ? getenv("ISOBIT_PYTHON") : "python3";
     snprintf(dir, sizeof dir, "%s/isobit-XXXXXX", base && *base ? base : "/tmp");
     if (!mkdtemp(dir))
-        return fprintf(stderr, "isobit: %s: cannot be made\n", dir), 1;
+        return fprintf(stderr, "isobit: %s: cannot be made: %m (TMPDIR names another folder)\n", dir), 1;
     for (int i = 0, refused = 1; i < N_RUNTIMES && (!status || refused); i++) {
         int64_t codes = 0, wrong = 0;
         char ran[300] = "", why[LINE] = "";

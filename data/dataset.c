@@ -164,6 +164,7 @@ void ib_dataset_free(ib_dataset *d)
     ib_free(d->x);
     ib_free(d->y);
     ib_free(d->targets);
+    ib_free(d->line);
     ib_free(d->name);
     ib_free(d->note);
     ib_free(d->shown);

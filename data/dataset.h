@@ -21,6 +21,7 @@ struct ib_dataset {
     char *name; /* of the file, for messages */
     ib_schema *schema; /* what the values mean, or NULL */
     char *note; /* what the reader should know, or NULL */
+    int64_t *line; /* [n] of the file, which the row of a sample begins in, or NULL */
     struct ib_pictures *pictures; /* what the samples are in files (pictures.h), or NULL */
     float *shown; /* [c,h,w] of ib_dataset_image, where x is NULL */
     atomic_int held; /* by loaders; freed with the last of them */

@@ -36,7 +36,8 @@ static ib_dataset *part(const ib_table *t, ib_split split)
             IB_EFORMAT, "%s: too few samples for a %s part of its own: there are %lld, of which %g are for the test",
             t->cells.name, split == IB_SPLIT_TEST ? "test" : "training", (long long)t->n, share_of(t));
     ib_dataset *d = ib_dataset_reserve(t->cells.name, n, inputs, 1, 1, 0, t->y != NULL);
-    if (!d || (t->targets && ib_dataset_reserve_targets(d, t->n_targets))) {
+    if (!d || (t->targets && ib_dataset_reserve_targets(d, t->n_targets)) ||
+        !(d->line = ib_alloc((size_t)n * sizeof *d->line))) {
         ib_dataset_free(d);
         return NULL;
     }
@@ -49,6 +50,7 @@ static ib_dataset *part(const ib_table *t, ib_split split)
             if (t->targets)
                 memcpy(d->targets + n * t->n_targets, t->targets + i * t->n_targets,
                        (size_t)t->n_targets * sizeof *d->targets);
+            d->line[n] = ib_table_line(t, i);
             n++;
         }
     d->schema = ib_schema_hold(t->schema);

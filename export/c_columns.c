@@ -27,25 +27,28 @@ void ib_columns_declare(const ib_program *p, ib_text *t, const char *upper)
     const ib_schema_opts *s = schema_of(p);
     if (s->n_classes)
         ib_text_add(t,
-                    "#define %s_CLASSES %d\n/* What the outputs score, in their order. */\n"
+                    "/* What the outputs score, in their order. */\n#define %s_CLASSES %d\n"
                     "extern const char *const %s_class_names[%s_CLASSES];\n",
                     upper, s->n_classes, t->name, upper);
     if (!s->n_columns)
         return;
+    int named = 0;
+    for (int i = 0; i < s->n_columns; i++)
+        named += s->columns[i].n_names > 0;
     ib_text_add(t,
-                "#define %s_COLUMNS %d\n/* The columns that a row has, in their order, and the names that a column of "
-                "names knows. */\n"
+                "/* The columns that a row has, in their order%s. */\n#define %s_COLUMNS %d\n"
                 "extern const char *const %s_column_names[%s_COLUMNS];\n",
-                upper, s->n_columns, t->name, upper);
+                named ? ", and the names that a column of names knows" : "", upper, s->n_columns, t->name, upper);
     for (int i = 0; i < s->n_columns; i++)
         if (s->columns[i].n_names)
             ib_text_add(t, "extern const char *const %s_column_%d_names[%d];\n", t->name, i, s->columns[i].n_names);
+    ib_text_add(t, "/* Codes of a row as it stands in a table: raw[i] is column i's number");
+    if (named)
+        ib_text_add(t, ", or in a column of names the index of its name\n * in %s_column_<i>_names", t->name);
     ib_text_add(t,
-                "/* Codes of a row as it stands in a table: raw[i] is column i's number, or in a column of names the index "
-                "of its name\n * in %s_column_<i>_names; NaN is a missing value. In fp32, the only place where it is "
-                "used. */\n"
+                "; NaN is a missing value. In fp32, the only place where it is used. */\n"
                 "void %s_quantize_columns(const float *raw, int8_t *codes);\n",
-                t->name, t->name);
+                t->name);
 }
 
 /* A string of C: what is not plain ASCII as octal numbers. */

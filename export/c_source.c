@@ -80,12 +80,11 @@ static void print_header(const ib_program *p, ib_text *t, int64_t n)
                     p->input.raw_max, p->input.raw_max, t->name);
     ib_text_add(t, "/* Codes of normalized inputs in fixed point, 16 bits behind the point. */\nvoid %s_quantize_q16(const int32_t *x, int8_t *codes);\n", t->name);
     ib_columns_declare(p, t, u);
-    ib_text_add(t, "/* One inference. Not reentrant: it works in one static arena. */\nvoid %s_run(const int8_t *input, int8_t *output);\n", t->name);
+    ib_text_add(t, "/* One inference. Not reentrant: it works in one static arena.%s%s%s */\nvoid %s_run(const int8_t *input, int8_t *output);\n",
+                *ib_program_note(p) ? " Note: " : "", ib_program_note(p), *ib_program_note(p) ? "." : "", t->name);
     ib_text_add(t, "/* The first largest of the outputs. */\nint32_t %s_argmax(const int8_t *output);\n", t->name);
     ib_text_add(t, "/* Runs %lld stored samples; the number of output codes that differ from training's%s. */\nint32_t %s_self_test(void);\n\n", (long long)n,
                 ib_has_columns(p) ? ", and of the codes of stored rows" : "", t->name);
-    if (*ib_program_note(p))
-        ib_text_add(t, "/* Note: %s. */\n\n", ib_program_note(p));
     ib_text_add(t, "#ifdef __cplusplus\n}\n#endif\n#endif\n");
 }
 

@@ -1,5 +1,6 @@
 /* verify.c - the same data through every engine, code for code. */
 #include <dlfcn.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,14 +104,16 @@ static ib_status compile(const char *dir, const ib_verify_opts *o, compiled *c)
     const int ended = status ? 0 : system(command);
     if (ended)
         status = blame_compiler(cc, ended, dir);
-    if (!status && !(c->library = dlopen(library, RTLD_NOW | RTLD_LOCAL)))
-        status = ib_fail(IB_EIO, "verify: %s", dlerror());
+    if (!status && !(c->library = dlopen(library, RTLD_NOW | RTLD_LOCAL))) /* it said that all went well */
+        status = ib_fail(IB_EUNSUPPORTED, "verify: the C compiler '%s' made no library that can be loaded: %s (choose "
+                         "another with CC or --cc)", cc, dlerror());
     if (!status) {
         *(void **)&c->run = dlsym(c->library, "network_run");
         *(void **)&c->trace = dlsym(c->library, "network_trace");
         *(void **)&c->self_test = dlsym(c->library, "network_self_test");
         if (!c->run || !c->trace || !c->self_test)
-            status = ib_fail(IB_EIO, "verify: the compiled C lacks its functions");
+            status = ib_fail(IB_EUNSUPPORTED, "verify: the C compiler '%s' made a library without the exported C's functions",
+                             cc);
     }
     ib_free(command);
     ib_free(library);
@@ -124,7 +127,8 @@ static ib_status build(verification *v, ib_device *dev, const ib_verify_opts *o,
     char *dir = ib_format_text("%s/isobit-XXXXXX", base && *base ? base : "/tmp");
     if (!dir)
         return IB_ENOMEM;
-    ib_status status = mkdtemp(dir) ? ib_export_c(v->p, dev, dir, "network", n, codes) : ib_fail(IB_EIO, "%s: cannot be made", dir);
+    ib_status status = mkdtemp(dir) ? ib_export_c(v->p, dev, dir, "network", n, codes)
+                                    : ib_fail(IB_EIO, "%s: cannot be made: %s (TMPDIR names another folder)", dir, strerror(errno));
     if (!status)
         status = compile(dir, o, c);
     remove_folder(dir);

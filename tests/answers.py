@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -169,8 +170,9 @@ def models_remember():
     done("train", "--init", "float.h5", "--qat", "w4a8", "--epochs", 1, "-o", "init.h5")
     for model in ("int8.h5", "init.h5"):
         check(f"{model} remembers on", json.loads(done("inspect", model, "--json"))["data"] == {"data": "csv:wine.csv"})
-    for argv in (["predict", "wine.h5", "-o", "wine.csv"], ["quantize", "float.h5", "-o", "wine.csv"], ["train", "--init", "float.h5", "-o", "wine.csv"]):
-        refused(2, ["wine.csv", "is the data"], *argv)
+    refused(2, ["wine.csv", "is the data"], "predict", "wine.h5", "-o", "wine.csv")
+    for argv in (["quantize", "float.h5"], ["train", "--init", "float.h5"]):
+        refused(1, ["wine.csv", "a file that is no checkpoint"], *argv, "-o", "wine.csv")
     check("the data are as they were", open("wine.csv").readline().startswith("column 0"))
 
 
@@ -218,9 +220,57 @@ def one_training_is_one_file():
     refused(1, ["remembers", "Österreich"], "eval", "here/m.h5")
 
 
+def rows_are_named():
+    """A row by the line that it begins in, whichever part is asked for; everything else by its number."""
+    with open("wine.csv", newline="") as f:
+        rows = list(csv.reader(f))
+    long = [[*r[:-1], "two\nlines" if i % 3 else "one", r[-1]] for i, r in enumerate(rows)]
+    long[0][-2] = "note"
+    lines, line = {}, 2
+    for r in long[1:]:
+        lines[line] = r
+        line += 1 + r[-2].count("\n")
+    with open("long.csv", "w", newline="") as f:
+        csv.writer(f, lineterminator="\n").writerows(long)
+    for part in ("all", "test", "train"):
+        answers = list(csv.DictReader(done("predict", "wine.h5", "--data", "csv:long.csv", "--split", part).splitlines()))
+        named = [int(r["line"]) for r in answers]
+        check(f"the lines of part {part}", named == (list(lines) if part == "all" else sorted(set(named) & set(lines))), named)
+        j = json.loads(done("predict", "wine.h5", "--data", "csv:long.csv", "--split", part, "--json"))
+        check("and in JSON", [p["line"] for p in j["predictions"]] == named)
+        j = json.loads(done("predict", "wine.h5", "--data", "csv:long.csv", "--split", part, "--raw", "--json"))
+        check("beside what is raw", j["lines"] == named)
+        one, of_all = answers[-1], lines[named[-1]]
+        with open("row.csv", "w", newline="") as f:
+            csv.writer(f).writerows([long[0], of_all])
+        alone = list(csv.reader(done("predict", "wine.h5", "--data", "csv:row.csv").splitlines()))[1]
+        check("the answer is that row's", alone[1:] == list(one.values())[1:], alone)
+    check("digits have numbers", done("predict", "digits.h5", "--limit", 2).startswith("sample,class,"))
+
+
+def headers_speak_of_what_follows():
+    """A comment of an exported header, but that of the file, stands above a declaration, and names nothing that is not declared."""
+    done("import", source / "tests/golden/onnx/branches_torchscript.onnx", "--raw-max", 0, "--mean", 0, "--std", 1, "-o", "softmax.h5")
+    with open("reals.csv", "w") as f:
+        f.writelines(",".join(str((i * j) % 7 / 3) for j in range(128)) + "\n" for i in range(1, 41))
+    done("quantize", "softmax.h5", "--data", "csv:reals.csv:2x8x8", "-o", "q.h5")
+    done("train", "--data", "csv:long.csv", "--label", "kind", "--epochs", 1, "--qat", "w8a8", "-o", "words.h5")
+    for model in ("wine.h5", "q.h5", "words.h5"):
+        done("export", model, "-n", "net", "-o", "header")
+        text = pathlib.Path("header/net.h").read_text()
+        body = text[text.index("*/") + 2:]
+        comments = re.findall(r"^/\*((?:(?!\*/)[\s\S])*)\*/\n([^\n]*)", body, re.M)
+        orphans = [c for c, below in comments if not re.match(r"#define|extern|void|int32_t", below)]
+        check(f"{model}: comments stand above declarations", comments and not orphans, orphans)
+        named = re.findall(r"net_\w+", " ".join(c for c, _ in comments).replace("<i>", "0"))
+        code = re.sub(r"/\*.*?\*/", "", body, flags=re.S)
+        check(f"{model}: and name what is declared", all(re.search(n.replace("column_0", r"column_\d+"), code) for n in named), named)
+
+
 with tempfile.TemporaryDirectory(prefix="isobit-answers-") as folder:
     os.chdir(folder)
-    for part in (few_classes, many_classes, models_remember, data_are_gone, from_standard_input, models_of_others, one_training_is_one_file):
+    for part in (few_classes, many_classes, models_remember, data_are_gone, from_standard_input, models_of_others, one_training_is_one_file,
+                 rows_are_named, headers_speak_of_what_follows):
         part()
     os.chdir("/")
 print(f"{passed} passed, {failed} failed")

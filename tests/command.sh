@@ -84,6 +84,10 @@ fails 1 "was ended by signal 9" "$isobit" verify m.h5 --limit 10 --cc 'kill -9 $
 check "verify blames a Python that is not there" grep -q "the Python '/no-such-python' cannot be run" err
 "$isobit" verify m.h5 --limit 10 --no-compile --with onnxruntime --python false >out 2>err
 check "verify blames a runtime that fails" grep -q "ONNX Runtime, QOperator, in 'false', ended with status 1" err
+fails 1 "the C compiler 'true' made no library that can be loaded" "$isobit" verify m.h5 --limit 10 --cc true
+fails 1 "cannot be made: No such file or directory (TMPDIR names another folder)" env TMPDIR=/nowhere "$isobit" verify m.h5 --limit 10
+"$isobit" verify m.h5 --limit 10 --no-compile --with onnxruntime --python true >out 2>err
+check "verify blames a Python that gives nothing" grep -q "the Python 'true' ended without an error, but gave fewer than the 100 values" err
 fails 2 "--with 'parrot'" "$isobit" verify m.h5 --limit 10 --no-compile --with parrot
 "$isobit" verify m.h5 --data digits --limit 50 --json >verify.json 2>err
 check "verify exits 0" [ $? -eq 0 ]
@@ -103,6 +107,10 @@ if command -v gnuplot >/dev/null; then
     check "curves of two trainings" eval 'grep -q "m.h5, test" two.svg && grep -q "f.h5, training" two.svg'
     "$isobit" inspect m.h5 --histogram w.svg --of conv2.conv.weight 2>err
     check "a histogram with levels" eval 'grep -q "conv2.conv.weight: 15 levels, [0-9.]* % of 3200 values clipped" w.svg'
+    for i in $(seq 40); do echo "$i,$((i * 3)),$((i % 7)).5"; done >numbers.csv
+    "$isobit" train --data csv:numbers.csv --task regression --epochs 2 -o r.h5 --plot r.svg >out 2>err
+    check "curves of numbers say R^2" eval 'grep -q "R^2\|>R<" r.svg && ! grep -q accuracy r.svg'
+    fails 1 "m.h5 learns classes, r.h5 does not" "$isobit" inspect m.h5 r.h5 --curves two.svg
     fails 2 "only --curves draws several" "$isobit" inspect m.h5 f.h5
 fi
 "$isobit" train --model mlp --qat w8a8 --epochs 1 --qat-from 1 --observer kl -o ptq.h5 >out 2>err

@@ -24,6 +24,15 @@ for kind in png jpeg; do
     "$isobit" predict "$kind.h5" --data "images:$kind" --raw --threads 3 >"$kind.3"
     cmp -s "$kind.1" "$kind.3" || fail "$kind: threads change the outputs"
 done
+# answers stand beside the files of their pictures, and are those of a picture alone
+"$isobit" predict png.h5 --data images:png >all.csv
+[ "$(head -n 1 all.csv | cut -d, -f1)" = picture ] || fail "$(head -n 1 all.csv)"
+[ "$(wc -l <all.csv)" = 1798 ] || fail "$(wc -l <all.csv) lines"
+for one in $(ls png/two/*.png png/nine/*.png | sed -n '1p;7p;200p'); do
+    rm -rf alone; mkdir alone; cp "$one" alone
+    "$isobit" predict png.h5 --data images:alone --json >alone.json
+    grep -q "\"picture\": \"alone/$(basename "$one")\", \"class\": \"$(grep "^$one," all.csv | cut -d, -f2)\"" alone.json || fail "$one: $(cat alone.json)"
+done
 # a folder that is none of the model's classes; classes that are not all there
 mkdir -p some/two some/five
 cp png/two/*1.png some/two

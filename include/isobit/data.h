@@ -115,6 +115,10 @@ ib_dataset *ib_dataset_of_targets(int64_t n, int c, int h, int w, int n_targets,
 int ib_dataset_targets(const ib_dataset *d);                    /* numbers that a sample has as labels; 0: none, or classes */
 const float *ib_dataset_target(const ib_dataset *d, int64_t i); /* [n_targets], borrowed; of a table (value - mean) / std of its column */
 int32_t ib_dataset_label(const ib_dataset *d, int64_t i);      /* -1 where there are none */
+/* Where sample i stands: the file of a picture in a folder (borrowed; of others NULL), and the line of a table's file that its
+ * row begins in, from 1 (of others 0). */
+const char *ib_dataset_path(const ib_dataset *d, int64_t i);
+int64_t ib_dataset_line(const ib_dataset *d, int64_t i);
 /* What the values and classes mean, or NULL; borrowed. */
 const ib_schema *ib_dataset_schema(const ib_dataset *d);
 /* What the reader should know (columns that are not used or constant, files that are left out), in one line; "" if

@@ -112,9 +112,13 @@ def prediction(shop):
     want = shop.make("predict", "known.h5", "--data", "csv:known.csv").stdout
     cells = [r.split(",") for r in ROWS]
 
+    def answers(csv):
+        """Without the lines of the rows, which another header moves."""
+        return [row.partition(",")[2] for row in csv.splitlines()]
+
     def same(name, content, said=""):
         argv = ["predict", "known.h5", "--data", "csv:-"]
-        return Case(name, argv, right=lambda done: done.stdout == want and said in done.stderr, stdin=content)
+        return Case(name, argv, right=lambda done: answers(done.stdout) == answers(want) and said in done.stderr, stdin=content)
 
     def refused(name, content, words, *args):
         argv = ["predict", "known.h5", "--data", "csv:-", *args]

@@ -49,7 +49,7 @@ def cases(shop):
         factors = [np.array(re.search(rf"TARGET_{w} {{(.*)}}", header)[1].replace("f", "").split(","), float) for w in ("MEANS", "STDS")]
         raw = predicted("csv:good.csv", "--raw")[1]
         error = values - np.array([[float(f"{v:.6g}") for v in row] for row in y])
-        return (head == ["sample", "price", "grade"] and np.allclose(values, raw * factors[1] + factors[0], rtol=1e-5)
+        return (head == ["line", "price", "grade"] and np.allclose(values, raw * factors[1] + factors[0], rtol=1e-5)
                 and all(abs(t["rmse"] - np.sqrt((e**2).mean())) < 1e-3 * t["rmse"] and abs(t["mae"] - abs(e).mean()) < 1e-3 * t["mae"]
                         and abs(t["r2"] - (1 - (e**2).sum() / ((v - v.mean()) ** 2).sum())) < 1e-3 for t, e, v in zip(got["targets"], error.T, y.T))
                 and abs(got["r2"] - np.mean([t["r2"] for t in got["targets"]])) < 1e-6 and got["r2"] > 0.5)
