@@ -32,7 +32,8 @@ extern const struct argp common_argp; /* a child parser; its input is a common *
 extern const struct argp machine_argp; /* --device, --threads and --json alone */
 #define MACHINE_CHILD {&machine_argp, 0, "Common options:", 100}
 
-enum { OPTION_MAY_BE_EMPTY = 0x100 }; /* a flag of argp_option: an empty text says something */
+/* Flags of argp_option: an empty text says something; each time that it is given adds something. */
+enum { OPTION_MAY_BE_EMPTY = 0x100, OPTION_MAY_REPEAT = 0x200 };
 /* argp_parse for every command. Before it an option that takes a value is refused if it is given twice, or an empty text: tells
  * and exits with 2. */
 void parse_options(const struct argp *argp, int argc, char **argv, void *input);

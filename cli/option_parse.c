@@ -50,7 +50,7 @@ static int refuse(const table *t, int argc, char **argv)
             continue;
         if (!*optarg && !(t->option[i]->flags & OPTION_MAY_BE_EMPTY))
             return fprintf(stderr, "isobit: --%s is given an empty text\n", name) > 0;
-        if (said[i])
+        if (said[i] && !(t->option[i]->flags & OPTION_MAY_REPEAT))
             return fprintf(stderr, "isobit: --%s is given twice, '%s' and '%s': which is meant?\n", name, said[i], optarg) > 0;
         said[i] = optarg;
     }

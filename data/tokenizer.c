@@ -208,10 +208,10 @@ ib_status ib_tokenizer_finish(ib_tokenizer *t)
     }
     for (int b = 0; b < 256; b++) {
         char text[8];
-        const char c = (char)b;
+        t->byte[b] = (char)b;
         static const char hex[] = "0123456789ABCDEF";
         memcpy(text, (char[]){'<', '0', 'x', hex[b >> 4], hex[b & 15], '>'}, 6);
-        t->byte_id[b] = t->byte_level ? ib_token_find(t, &c, 1) : ib_token_find(t, text, 6);
+        t->byte_id[b] = t->byte_level ? ib_token_find(t, &t->byte[b], 1) : ib_token_find(t, text, 6);
     }
     const struct {
         const char *name;
@@ -317,8 +317,14 @@ const char *ib_token_bytes(const ib_tokenizer *t, int32_t id, size_t *n)
     if (id < 0 || id >= t->n)
         return "";
     const ib_token *k = &t->token[id];
+    const char *text = t->pool + k->at;
+    for (int b = 0; b < 256 && k->kind == IB_TOKEN_BYTE; b++)
+        if (t->byte_id[b] == id) { /* its text is "<0x0A>" */
+            *n = 1;
+            return &t->byte[b];
+        }
     *n = k->n;
-    return t->pool + k->at;
+    return text;
 }
 
 int ib_token_is_control(const ib_tokenizer *t, int32_t id)

@@ -42,6 +42,7 @@ struct ib_tokenizer {
     int nfc; /* texts are brought to Unicode's composed form first */
     int splittable;  /* no token has U+2581 behind another character: words can be tokenized alone */
     int32_t bos, eos, unk, pad, byte_id[256];
+    char byte[256]; /* what the tokens of byte_id say */
     pcre2_code *split[IB_MAX_SPLITS];
     char *pattern[IB_MAX_SPLITS]; /* of split, as the file or the table has it */
     pcre2_match_data *match;

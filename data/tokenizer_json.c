@@ -313,8 +313,9 @@ static ib_status check_added(const ib_tokenizer *t, struct json_object *config)
         const char *text = ib_json_text(value, "content");
         char *end;
         const long id = strtol(number, &end, 10);
-        size_t n = 0;
-        const char *own = *end || id < 0 || id >= t->n ? "" : ib_token_bytes(t, (int32_t)id, &n);
+        const int there = !*end && id >= 0 && id < t->n;
+        const size_t n = there ? t->token[id].n : 0;
+        const char *own = there ? t->pool + t->token[id].at : "";
         if (!text || strlen(text) != n || memcmp(text, own, n))
             return ib_fail(IB_EFORMAT,
                            "tokenizer_config.json: 'added_tokens_decoder' says that token %s is '%s', tokenizer.json "

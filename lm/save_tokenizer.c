@@ -12,8 +12,8 @@
 
 size_t ib_token_file_text(const ib_tokenizer *t, int32_t id, char *out, size_t room)
 {
-    size_t n;
-    const char *s = ib_token_bytes(t, id, &n);
+    const char *s = t->pool + t->token[id].at;
+    size_t n = t->token[id].n;
     if (2 * n + 1 > room)
         n = (room - 1) / 2;
     if (t->byte_level && t->token[id].kind == IB_TOKEN_NORMAL)

@@ -44,7 +44,8 @@ ib_status ib_tokenize(ib_tokenizer *t, const char *text, size_t n, int special, 
 ib_status ib_ids_append(ib_ids *out, int32_t id);
 /* How many bytes at the beginning of s[n] are UTF-8: n if all are. */
 size_t ib_utf8_good(const char *s, size_t n);
-/* The bytes of one token, borrowed; control tokens give their text. "" for an id out of range. */
+/* The bytes of one token, borrowed: a byte token's byte, a control token's text; SentencePiece's pieces have U+2581 for a
+ * space. "" for an id out of range. */
 const char *ib_token_bytes(const ib_tokenizer *t, int32_t id, size_t *n);
 int ib_token_is_control(const ib_tokenizer *t, int32_t id);
 int32_t ib_token_find(const ib_tokenizer *t, const char *bytes, size_t n); /* -1 if there is none */
