@@ -132,20 +132,6 @@ static int set_rows_aside(job *j)
     return (j->eval = ib_samples_split(j->train, rows < 1 ? 1 : rows)) ? 0 : complain();
 }
 
-/* A state of before special tokens were recognized in rows goes on as it began. */
-static void resume_as_begun(finetune_options *o)
-{
-    char *settings = o->resume && o->out ? ib_finetune_settings(o->out) : NULL;
-    if (settings && !strstr(settings, " special=")) {
-        if (!o->literal)
-            fprintf(stderr, "isobit: %s: its state was trained with special tokens as text (--literal) and goes on so\n",
-                    o->out);
-        o->literal = -1;
-    }
-    o->unrecorded = settings && !strstr(settings, " tokenizer=");
-    free(settings);
-}
-
 static int open_data(job *j)
 {
     finetune_options *o = &j->o;
@@ -180,7 +166,7 @@ static int open_data(job *j)
                     ? "all of its text"
                     : "what {% generation %} holds, and the end token behind it,");
     o->template_sum = i.template_sum;
-    if (!o->resume)
+    if (o->begun.step < 0)
         show_first_sample(stderr, isatty(STDERR_FILENO), j->l.t, j->train);
     return 0;
 }
@@ -210,17 +196,22 @@ static int compare_deployed(job *j, double *deployed, double *adapter)
 static void report(const job *j, double took, double deployed, double adapter)
 {
     const int64_t peak = peak_memory();
-    if (!j->o.common.json) {
+    if (!j->o.common.json && !j->done) {
+        printf("%s: no step was left to do\n", j->o.out);
+    } else if (!j->o.common.json) {
         printf("%s: %lld parameters trained, loss %.4f, %.0f tokens/s, peak memory %lld MB\n", j->o.out, (long long)parameters(ib_lm_trainable(j->l.m)), j->loss,
                (double)j->tokens / took, (long long)(peak / 1000000));
+    }
+    if (!j->o.common.json) {
         if (j->o.deploy)
             printf("perplexity as %s %.4f, with the adapter beside the base %.4f\n", j->o.deploy, deployed, adapter);
         return;
     }
     struct json_object *o = json_object_new_object();
     json_object_object_add(o, "steps", json_object_new_int64(j->done));
-    json_object_object_add(o, "loss", json_object_new_double(j->loss));
-    if (j->eval)
+    if (j->done)
+        json_object_object_add(o, "loss", json_object_new_double(j->loss));
+    if (j->eval && j->done)
         json_object_object_add(o, "eval_perplexity", json_object_new_double(exp(j->eval_nll)));
     json_object_object_add(o, "tokens_per_second", json_object_new_double((double)j->tokens / took));
     json_object_object_add(o, "best_tokens_per_second", json_object_new_double(j->best));
@@ -270,6 +261,7 @@ static int train(job *j)
                                 .seed = (uint64_t)o->seed, .no_shuffle = o->no_shuffle, .checkpoint = j->plan.checkpoint, .deploy = o->deploy,
                                 .deploy_steps = o->deploy_steps, .save_every = o->save_every, .eval_every = o->eval_every, .out = o->out,
                                 .base = o->model, .settings = settings, .resume = o->resume, .progress = show_step, .user = j};
+    finetune_tell_resumed(o, j->train, &f);
     const ib_status status = ib_finetune(j->l.m, j->l.g, j->train, j->eval, &f);
     free(settings);
     const double took = seconds() - j->start;
@@ -290,10 +282,15 @@ int command_finetune(int argc, char **argv)
 {
     job j = {0};
     finetune_options_parse(argc, argv, &j.o);
-    resume_as_begun(&j.o);
-    const int status = language_open(&j.l, &j.o.common, j.o.model, j.o.tokenizer, j.o.base, NULL) || choose_seq(&j) || open_data(&j) ? 1 : train(&j);
+    int status = finetune_begun(&j.o);
+    if (!status)
+        status = language_open(&j.l, &j.o.common, j.o.model, j.o.tokenizer, j.o.base, NULL) || choose_seq(&j) ||
+                         open_data(&j)
+                     ? 1
+                     : train(&j);
     ib_samples_free(j.eval);
     ib_samples_free(j.train);
     language_close(&j.l);
+    free(j.o.begun.settings);
     return status;
 }

@@ -9,7 +9,7 @@ enum {
     KEY_LORA = 3000, KEY_SEQ, KEY_BATCH, KEY_ACCUMULATE, KEY_OPTIM, KEY_LR, KEY_SCHEDULE, KEY_WARMUP, KEY_STEPS, KEY_EPOCHS, KEY_SEED, KEY_NO_SHUFFLE,
     KEY_PLAN, KEY_RESUME, KEY_EVAL, KEY_EVAL_FRACTION, KEY_EVAL_EVERY, KEY_SAVE_EVERY, KEY_CLIP, KEY_DECAY, KEY_MEMORY, KEY_CHECKPOINT, KEY_NO_PACK,
     KEY_TEMPLATE, KEY_PROMPTS, KEY_DEPLOY, KEY_DEPLOY_STEPS, KEY_PAGED, KEY_TOKENIZER,
-    KEY_LITERAL, KEY_IGNORE, KEY_COLUMNS, KEY_PROMPT_TEMPLATE
+    KEY_LITERAL, KEY_IGNORE, KEY_COLUMNS, KEY_PROMPT_TEMPLATE, KEY_FORCE
 };
 
 static const struct argp_option options[] = {
@@ -48,7 +48,8 @@ static const struct argp_option options[] = {
     {"memory", KEY_MEMORY, "BYTES", 0, "checkpoint as many layers as it takes to stay below (default 480M); what does not fit is refused", 0},
     {"checkpoint", KEY_CHECKPOINT, "N", 0, "checkpoint exactly N layers, whatever memory that takes unless --memory is given too", 0},
     {"plan", KEY_PLAN, NULL, 0, "print the memory that training would take, and stop", 0},
-    {"resume", KEY_RESUME, NULL, 0, "go on from DIR's state, to the same bytes", 0},
+    {"resume", KEY_RESUME, NULL, 0, "go on from DIR's state, to the same bytes; more --steps or --epochs extend the training", 0},
+    {"force", KEY_FORCE, NULL, 0, "begin anew in a DIR that holds a training or an adapter, which is replaced", 0},
     {"tokenizer", KEY_TOKENIZER, "PATH", 0, "another GGUF file or tokenizer.json", 0},
     {"out", 'o', "DIR", 0, "folder for adapter and state", 0},
     {0},
@@ -83,7 +84,7 @@ static void plus_to_comma(char *to, size_t size, const char *from, char colon)
         *p = *p == '+' ? ',' : *p == ':' && colon ? colon : *p;
 }
 
-static void parse_lora(finetune_options *o, const char *text)
+void finetune_options_lora(finetune_options *o, const char *text)
 {
     char list[512], *save = NULL;
     if (refuse_repeated("--lora", text, ","))
@@ -155,7 +156,11 @@ static int contradicts(const finetune_options *o)
                 (long long)(warm ? o->warmup : o->deploy_steps), (long long)o->steps);
         return 1;
     }
-    return (!o->deploy && refuse_alone("deploy-steps", o->deploy_steps ? o : NULL, "--deploy")) ||
+    if (o->resume && o->force)
+        return fprintf(stderr, "isobit: --resume goes on with a training and --force begins it anew: give one\n"), 1;
+    return (!o->out && (refuse_alone("resume", o->resume ? o : NULL, "-o") ||
+                        refuse_alone("force", o->force ? o : NULL, "-o"))) ||
+           (!o->deploy && refuse_alone("deploy-steps", o->deploy_steps ? o : NULL, "--deploy")) ||
            (!o->eval && o->eval_fraction <= 0 &&
             refuse_alone("eval-every", o->eval_every ? o : NULL, "--eval or --eval-fraction"));
 }
@@ -169,7 +174,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'd': o->data = arg; return 0;
     case 'b': o->base = arg; return 0;
     case 'o': o->out = arg; return 0;
-    case KEY_LORA: parse_lora(o, arg); return 0;
+    case KEY_LORA: finetune_options_lora(o, arg); return 0;
     case KEY_SEQ: need_int(arg, "--seq", 2, 1 << 20, &o->seq); return 0;
     case KEY_BATCH: need_int(arg, "--batch", 1, 4096, &o->batch); return 0;
     case KEY_ACCUMULATE: need_int(arg, "--accumulate", 1, 65536, &o->accumulate); return 0;
@@ -218,6 +223,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_CHECKPOINT: need_int(arg, "--checkpoint", 0, 4096, &o->checkpoint); return 0;
     case KEY_PLAN: o->plan = 1; return 0;
     case KEY_RESUME: o->resume = 1; return 0;
+    case KEY_FORCE: o->force = 1; return 0;
     case KEY_TOKENIZER: o->tokenizer = arg; return 0;
     case ARGP_KEY_END:
         if (!o->model)
@@ -233,6 +239,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     return model_argument(key, arg, state, &o->model);
 }
 
+void finetune_options_begin(finetune_options *o)
+{
+    *o = (finetune_options){.base = "keep", .batch = 1, .accumulate = 4, .lr = 2e-4, .schedule = IB_CONSTANT,
+                            .save_every = 25, .checkpoint = -1};
+    finetune_options_lora(o, "r=16,alpha=32,targets=all");
+}
+
 void finetune_options_parse(int argc, char **argv, finetune_options *o)
 {
     static const struct argp_child children[] = {MACHINE_CHILD, {0}};
@@ -242,12 +255,10 @@ void finetune_options_parse(int argc, char **argv, finetune_options *o)
                               "  isobit finetune SmolLM2.gguf --data book.txt --base nf4-dq --lora r=16,alpha=32 --steps 32 --no-shuffle -o adapter\n"
                               "  isobit finetune SmolLM2.gguf --data my.jsonl --plan --memory 500M\n\n"
                               "DIR receives adapter_config.json and adapter_model.safetensors (PEFT) and state.safetensors (for --resume).\n"
-                              "JSON keys: steps, loss, eval_perplexity, tokens_per_second, best_tokens_per_second (fastest step), tokens, trained_parameters, checkpointed_layers, planned_bytes, "
+                              "JSON keys: steps, loss, eval_perplexity (where a step was left to do), tokens_per_second, best_tokens_per_second (fastest step), tokens, trained_parameters, checkpointed_layers, planned_bytes, "
                               "peak_bytes, seconds, out; with deploy: deploy, deploy_perplexity, adapter_perplexity.",
                               children, NULL, NULL};
-    *o = (finetune_options){.base = "keep", .batch = 1, .accumulate = 4, .lr = 2e-4, .schedule = IB_CONSTANT,
-                            .save_every = 25, .checkpoint = -1};
-    parse_lora(o, "r=16,alpha=32,targets=all");
+    finetune_options_begin(o);
     parse_options(&argp, argc, argv, o);
     o->epochs = o->epochs > 0 ? o->epochs : 1;
     if (!o->memory && o->checkpoint < 0)
@@ -255,49 +266,4 @@ void finetune_options_parse(int argc, char **argv, finetune_options *o)
     o->adapter.targets = o->targets;
     o->adapter.ranks = *o->ranks ? o->ranks : NULL;
     o->adapter.seed = (uint64_t)o->seed;
-}
-
-/* The shortest of two texts of x from which x is read again; the short one, as older states have it, where exact is 0. */
-static void put_real(FILE *f, const char *key, double x, int exact)
-{
-    char text[40];
-    snprintf(text, sizeof text, "%g", x);
-    if (exact && strtod(text, NULL) != x)
-        snprintf(text, sizeof text, "%.17g", x);
-    fprintf(f, " %s=%s", key, text);
-}
-
-char *finetune_options_text(const finetune_options *o)
-{
-    char *text = NULL;
-    size_t size;
-    FILE *f = open_memstream(&text, &size);
-    if (!f)
-        return NULL;
-    fprintf(f, "model=%s data=%s base=%s lora=%s seq=%lld batch=%lld accumulate=%lld optim=%s", o->model, o->data, o->base,
-            o->lora, (long long)o->seq, (long long)o->batch, (long long)o->accumulate, o->bits8 ? "adamw8bit" : "adamw");
-    put_real(f, "lr", o->lr, !o->unrecorded);
-    fprintf(f, " schedule=%d warmup=%lld", (int)o->schedule, (long long)o->warmup);
-    put_real(f, "decay", o->decay, !o->unrecorded);
-    put_real(f, "clip", o->clip, !o->unrecorded);
-    fprintf(f, " steps=%lld", (long long)o->steps);
-    put_real(f, "epochs", o->epochs, !o->unrecorded);
-    fprintf(f, " seed=%lld shuffle=%d pack=%d template=%s prompts=%d eval=%s", (long long)o->seed, !o->no_shuffle,
-            !o->no_pack, o->chat ? o->chat : "own", o->train_on_prompts, o->eval ? o->eval : "none");
-    put_real(f, "fraction", o->eval_fraction, !o->unrecorded);
-    fprintf(f, " deploy=%s:%lld", o->deploy ? o->deploy : "none", (long long)o->deploy_steps);
-    if (o->literal >= 0)
-        fprintf(f, " special=%d", !o->literal);
-    if (o->ignore)
-        fprintf(f, " ignore=%s", o->ignore);
-    if (o->columns)
-        fprintf(f, " columns=%s", o->columns);
-    if (o->prompt_template)
-        fprintf(f, " prompt_template=%08x", (unsigned)o->template_sum);
-    if (!o->unrecorded)
-        fprintf(f, " tokenizer=%s", o->tokenizer ? o->tokenizer : "own");
-    if (!fclose(f))
-        return text;
-    free(text);
-    return NULL;
 }

@@ -14,16 +14,26 @@ typedef struct finetune_options {
     int64_t batch, accumulate, warmup, steps, seed, save_every, eval_every, deploy_steps, checkpoint, memory;
     double epochs, lr, clip, decay, eval_fraction;
     ib_schedule_kind schedule;
-    int bits8, paged, no_shuffle, no_pack, train_on_prompts, plan, resume;
-    int unrecorded; /* the state that goes on is older than the record of --tokenizer and of exact numbers */
+    int bits8, paged, no_shuffle, no_pack, train_on_prompts, plan, resume, force;
+    ib_finetune_state begun; /* of the training in `out` that goes on; step -1: none does */
+    int written;             /* how its settings are written; see finetune_record.c */
     /* 1: special tokens in text stay text; -1: so too, but the state, older than the option, says nothing */
     int literal;
 } finetune_options;
 
 /* Parses the command line; exits with status 2 and one line on a wrong one. */
 void finetune_options_parse(int argc, char **argv, finetune_options *o);
-/* Everything that changes the result, in one line. */
+/* The defaults. */
+void finetune_options_begin(finetune_options *o);
+/* What a list of --lora says; exits likewise. */
+void finetune_options_lora(finetune_options *o, const char *text);
+/* Everything that changes the result, but for the number of steps, in one line. */
 char *finetune_options_text(const finetune_options *o); /* yours to free(); NULL: out of memory */
+/* Looks at what `out` holds already, before anything is opened: 0, or the exit status after asking for --resume or
+ * --force, or telling why the training there does not go on by these options. */
+int finetune_begun(finetune_options *o);
+/* On standard error: from which step a training goes on, and to which. */
+void finetune_tell_resumed(const finetune_options *o, const ib_samples *train, const ib_finetune_opts *f);
 /* "500M", "2G" or bytes; 0, or 1 after telling. */
 int parse_bytes(const char *text, const char *option, int64_t *out);
 

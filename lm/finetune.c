@@ -158,12 +158,16 @@ static ib_status one_step(run *r, int64_t step, ib_finetune_step *info)
     return status ? status : ib_optim_step(r->opt);
 }
 
+/* The state comes first: one without its adapter gives it again, an adapter alone cannot go on. */
 static ib_status save(run *r, int64_t step)
 {
     if (!r->o->out)
         return IB_OK;
-    const ib_status status = r->m->adapted ? ib_lm_adapter_save(r->m, r->o->out, r->o->base) : IB_OK;
-    return status ? status : ib_state_save(r->o->out, r->m, r->opt, r->o->settings, step);
+    const int begins = !ib_state_exists(r->o->out);
+    ib_status status = ib_state_save(r->o->out, r->m, r->opt, r->o->settings, step, r->steps);
+    if (!status && r->m->adapted && (status = ib_lm_adapter_save(r->m, r->o->out, r->o->base)) && begins)
+        ib_state_remove(r->o->out); /* nothing has begun in a folder that may not hold an adapter */
+    return status;
 }
 
 static ib_status loop(run *r)
@@ -172,7 +176,7 @@ static ib_status loop(run *r)
     int64_t step = 0, failed_at = -1;
     ib_status status = IB_OK;
     if (o->out && o->resume && ib_state_exists(o->out)) {
-        status = ib_state_load(o->out, r->m, r->opt, o->settings, &step);
+        status = ib_state_load(o->out, r->opt, o->settings, r->steps, &step);
         if (!status && r->m->adapted) /* a kill may have come between the state and the adapter */
             status = ib_lm_adapter_save(r->m, o->out, o->base);
     } else if (o->out)
@@ -185,7 +189,7 @@ static ib_status loop(run *r)
             ib_optim_zero(r->opt);
             char why[300];
             ib_snprintf(why, sizeof why, "%s", ib_error());
-            if ((status = ib_state_load(o->out, r->m, r->opt, o->settings, &step)))
+            if ((status = ib_state_load(o->out, r->opt, o->settings, r->steps, &step)))
                 break;
             ib_fail(IB_ENUMERIC, "%s", why);
             info.rolled_back = 1;
@@ -217,16 +221,37 @@ static ib_status loop(run *r)
     return status;
 }
 
+static int64_t rows_of_a_step(const ib_finetune_opts *o)
+{
+    return (int64_t)(o->batch ? o->batch : 1) * (o->accumulate ? o->accumulate : 1);
+}
+
+static int64_t count_steps(const char *function, const ib_samples *train, const ib_finetune_opts *o)
+{
+    IB_TAKE_FOR(function, o->batch, o->batch >= 0 && o->batch <= 1 << 20, -1, "is %d", o->batch);
+    IB_TAKE_FOR(function, o->accumulate, o->accumulate >= 0 && o->accumulate <= 1 << 20, -1, "is %d", o->accumulate);
+    IB_TAKE_FOR(function, o->steps, o->steps >= 0, -1, "is %lld", (long long)o->steps);
+    IB_TAKE_FOR(function, o->epochs, o->epochs >= 0 && isfinite(o->epochs), -1, "is %g", o->epochs);
+    const double passes = o->epochs > 0 ? o->epochs : 1;
+    return o->steps ? o->steps : (int64_t)ceil(passes * (double)train->info.rows / (double)rows_of_a_step(o));
+}
+
+int64_t ib_finetune_steps(const ib_samples *train, const ib_finetune_opts *o)
+{
+    IB_NEED_OR(train, -1);
+    IB_NEED_OR(o, -1);
+    return count_steps(__func__, train, o);
+}
+
 ib_status ib_finetune(ib_lm *m, ib_graph *g, const ib_samples *train, const ib_samples *eval, const ib_finetune_opts *o)
 {
     IB_NEED(m);
     IB_NEED(g);
     IB_NEED(train);
     IB_NEED(o);
-    IB_TAKE(o->batch, o->batch >= 0 && o->batch <= 1 << 20, "is %d", o->batch);
-    IB_TAKE(o->accumulate, o->accumulate >= 0 && o->accumulate <= 1 << 20, "is %d", o->accumulate);
-    IB_TAKE(o->steps, o->steps >= 0, "is %lld", (long long)o->steps);
-    IB_TAKE(o->epochs, o->epochs >= 0 && isfinite(o->epochs), "is %g", o->epochs);
+    const int64_t steps = count_steps(__func__, train, o);
+    if (steps < 0)
+        return ib_error_status();
     IB_TAKE(o->clip, o->clip >= 0, "is %g", o->clip);
     IB_TAKE(o->checkpoint, o->checkpoint >= 0 && o->checkpoint <= m->c.layers, "is %d of %d layers", o->checkpoint, m->c.layers);
     IB_TAKE(o->deploy_steps, o->deploy_steps >= 0, "is %lld", (long long)o->deploy_steps);
@@ -235,9 +260,8 @@ ib_status ib_finetune(ib_lm *m, ib_graph *g, const ib_samples *train, const ib_s
     IB_TAKE(o->resume, !o->resume || o->out, "is %d without o->out", o->resume);
     if (!m->trainable)
         return ib_fail(IB_ESTATE, "nothing to train: the model has no adapter");
-    run r = {.m = m, .g = g, .train = train, .eval = eval, .o = o, .epoch = -1};
-    r.rows_per_step = (int64_t)(o->batch ? o->batch : 1) * (o->accumulate ? o->accumulate : 1);
-    r.steps = o->steps ? o->steps : (int64_t)ceil((o->epochs > 0 ? o->epochs : 1) * (double)train->info.rows / (double)r.rows_per_step);
+    run r = {.m = m, .g = g, .train = train, .eval = eval, .o = o, .epoch = -1, .steps = steps};
+    r.rows_per_step = rows_of_a_step(o);
     r.deploy_from = r.steps - (o->deploy_steps ? o->deploy_steps : (r.steps + 4) / 5);
     r.schedule = o->schedule;
     r.schedule.total = r.steps;

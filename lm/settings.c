@@ -64,6 +64,13 @@ static ib_status add(char **text, const char *from, const char *against, int fro
     return IB_OK;
 }
 
+char *ib_settings_value(const char *text, const char *key)
+{
+    setting s;
+    const setting like = {.key = key, .n_key = (int)strlen(key)};
+    return find(text, &like, &s) ? ib_format_text("%.*s", s.n_value, s.value) : NULL;
+}
+
 ib_status ib_settings_same(const char *file, const char *was, const char *now)
 {
     char *text = NULL;

@@ -90,10 +90,64 @@ rows=(finetune "$model" --data special.jsonl --seq 64 --steps 4 --save-every 2 -
 "$isobit" "${rows[@]}" --literal -o literal >out 2>err; "$isobit" "${rows[@]}" -o tokens >out 2>err
 check "special tokens in rows are tokens, or text" eval '! cmp -s literal/adapter_model.safetensors tokens/adapter_model.safetensors'
 fails 1 "other settings: special 1, now 0" "$isobit" "${rows[@]}" --literal --resume -o tokens
-sed 's/ special=0 tokenizer=own/                        /' literal/state.safetensors >old.state && mkdir old && cp old.state old/state.safetensors
+old_settings() { # of the training in $1, as they were written before; the header keeps its length
+    local now='lora_r=2 lora_alpha=32 lora_dropout=0 lora_targets=all lora_ranks=none lora_rslora=0 lora_dora=0 schedule=constant'
+    grep -qaF "$now" "$1"/state.safetensors && sed "s/$now/$(printf "%-${#now}s" "lora=r=2 schedule=0 steps=4 epochs=1")/; s/\"steps\"/\"stebs\"/; $2" "$1"/state.safetensors
+}
+mkdir old older
+old_settings literal 's/ special=0 tokenizer=own/                        /' >old.state && cp old.state old/state.safetensors
+old_settings tokens '' >older/state.safetensors
 "$isobit" "${rows[@]/#0.01/0.0100000001}" --resume -o old >out 2>err # as a float 0.01; old states have six digits
 check "an old state goes on as it began" cmp old/adapter_model.safetensors literal/adapter_model.safetensors
 check "an old state says how it goes on" grep -q "with special tokens as text" err
+"$isobit" "${rows[@]/#r=2/r=2,alpha=32}" --resume -o older >out 2>err
+check "settings of before are understood, however they are said" eval 'cmp older/adapter_model.safetensors tokens/adapter_model.safetensors'
+check "a finished training says so" grep -qx "older: goes on behind step 4 of 4, the last: more --steps extend it" err
+fails 1 "other settings: lora r=2, now r=3; schedule 0, now 2" "$isobit" "${rows[@]/#r=2/r=3}" --schedule cosine --resume -o older
+fails 1 "other settings: lora_r 2, now 3; lora_dora 0, now 1; schedule constant, now linear" "$isobit" "${rows[@]/#r=2/r=3,dora}" --schedule linear --resume -o tokens
+# ---- nothing is written over unasked ----
+for holding in tokens part; do
+    cp -r $holding kept
+    fails 2 "-o 'kept' holds a training, " "$isobit" "${rows[@]}" -o kept
+    check "nothing of it is touched" diff -r $holding kept
+    check "it is said before the model is opened" eval '! "$isobit" finetune nowhere.gguf --data nothing -o kept >out 2>err && grep -q "holds a training" err'
+    rm -rf kept
+done
+fails 2 "-o 'tokens' holds a training, 4 of 4 steps: --resume goes on with it, --force begins anew and replaces it" "$isobit" "${rows[@]}" -o tokens
+mkdir alone && cp tokens/adapter* alone
+fails 2 "-o 'alone' holds an adapter: --force replaces it" "$isobit" "${rows[@]}" -o alone
+fails 2 "--resume: 'alone' holds an adapter, but no training's state" "$isobit" "${rows[@]}" --resume -o alone
+fails 2 "--resume goes on with a training and --force begins it anew: give one" "$isobit" "${rows[@]}" --resume --force -o alone
+fails 2 "--force has no effect without -o" "$isobit" "${rows[@]}" --force --plan
+"$isobit" "${rows[@]}" --literal --force -o alone >out 2>err
+check "--force begins anew" cmp alone/adapter_model.safetensors literal/adapter_model.safetensors
+cp literal/state.safetensors tokens/adapter_model.safetensors alone # as a kill leaves it
+"$isobit" "${rows[@]}" --force -o alone >out 2>err
+check "--force replaces a training" diff -r alone tokens
+head -c 100 tokens/state.safetensors >alone/state.safetensors
+fails 2 "-o 'alone' holds a training's state that cannot be read (alone/state.safetensors" "$isobit" "${rows[@]}" -o alone
+fails 1 "alone/state.safetensors" "$isobit" "${rows[@]}" --resume -o alone
+
+# ---- more steps extend a training ----
+more=(finetune "$model" --data "$text" --seq 64 --accumulate 1 --lora r=4,dropout=0.1 --lr 0.002)
+"$isobit" "${more[@]}" --steps 7 -o seven >out 2>err
+for n in 3 7; do # a finished one; fewer than were asked for too
+    "$isobit" "${more[@]}" --steps $n -o grown$n >out 2>err; "$isobit" "${more[@]}" --steps 7 --resume -o grown$n >out 2>err
+    check "at a constant rate they are those of a run that had them from the start" diff -r seven grown$n
+done
+"$isobit" "${more[@]}" --steps 3 -o grown >out 2>err; "$isobit" "${more[@]}" --steps 7 --resume -o grown >out 2>err
+check "it is said" grep -qx "grown: goes on behind step 3, to step 7 instead of 3" err
+fails 1 "--steps 5: 7 steps are done in grown already" "$isobit" "${more[@]}" --steps 5 --resume -o grown
+"$isobit" "${more[@]}" --epochs 0.02 -o passes >out 2>err; "$isobit" "${more[@]}" --epochs 0.03 --resume -o passes >out 2>err
+check "passes extend it as well" grep -q "^passes: goes on behind step [0-9]*, to step [0-9]* instead of [0-9]*$" err
+fails 1 "steps are done, more than the" "$isobit" "${more[@]}" --epochs 0.001 --resume -o passes
+"$isobit" "${more[@]}" --steps 4 --schedule cosine --deploy q4_0 --save-every 1 -o curve >out 2>err
+"$isobit" "${more[@]}" --steps 8 --schedule cosine --deploy q4_0 --save-every 1 --resume -o curve >out 2>err
+check "rates and last steps are those of the new number" grep -qx "curve: goes on behind step 4, to step 8 instead of 4; its rates are those of 8 cosine steps from here on; the last steps of these run on q4_0" err
+check "the new number is kept" eval '"$isobit" "${more[@]}" --steps 8 --schedule cosine --deploy q4_0 --resume -o curve >out 2>err && grep -q "step 8 of 8, the last" err'
+"$isobit" "${more[@]}" --steps 2 --resume -o fresh >out 2>err
+check "a folder without a training begins one" grep -qx "fresh: holds no training yet: it begins" err
+
 printf '{"text": "a", "score": 1}\n' >score.jsonl
 fails 1 "score.jsonl: line 1: the key 'score' is unknown" "$isobit" finetune "$model" --data score.jsonl --plan
 "$isobit" finetune "$model" --data score.jsonl --ignore-columns score --plan >out 2>err

@@ -93,18 +93,30 @@ typedef struct ib_finetune_opts {
     int64_t save_every, eval_every; /* steps; 0: at the end only */
     const char *out;            /* folder of state and adapter; NULL: nothing is written */
     const char *base;           /* recorded in the adapter */
-    const char *settings;       /* one line "key=value key=value"; a resumed run must have the same, or is told which differ */
+    const char *settings;       /* one line "key=value key=value" of what must not change, so not of steps and epochs: a
+                                 * resumed run must have the same, or is told which differ */
     int resume;                 /* goes on from out's state, if there is one */
     int (*progress)(void *user, const ib_finetune_step *s); /* not 0: save and stop (IB_ESTOPPED) */
     void *user;
 } ib_finetune_opts;
 
 /* Trains m's adapter or own weights. Losses and gradients are weighted by tokens over the whole step. Same seed,
- * same bytes: at any thread count and after any resume. A loss or gradient that is not finite names its place, goes
- * back to the last saved state once, and is IB_ENUMERIC if it comes again. */
+ * same bytes: at any thread count and after any resume. A resumed run may have more steps or fewer, but not fewer than
+ * are done: from there on schedule and deploy_steps are those of the new number, so that a constant rate gives the
+ * bytes of a run that had this number from the start. A loss or gradient that is not finite names its place, goes back
+ * to the last saved state once, and is IB_ENUMERIC if it comes again. */
 ib_status ib_finetune(ib_lm *m, ib_graph *g, const ib_samples *train, const ib_samples *eval, const ib_finetune_opts *o);
-/* The settings of the state in folder `out`, yours to free(); NULL if there is no state or it cannot be read. */
-char *ib_finetune_settings(const char *out);
+/* Optimizer steps of a whole training by o: its steps, or what its epochs come to. -1 on an error. */
+int64_t ib_finetune_steps(const ib_samples *train, const ib_finetune_opts *o);
+
+/* What a training left in its folder. */
+typedef struct ib_finetune_state {
+    int64_t step, steps; /* done, in all as asked for last; step -1: the folder holds no state; steps 0: an older state
+                            does not say */
+    char *settings;      /* yours to free(); NULL: no state */
+} ib_finetune_state;
+/* Looks at the state in folder `out`, without a model. IB_EFORMAT: there is one that cannot be read. */
+ib_status ib_finetune_peek(const char *out, ib_finetune_state *state);
 /* Mean loss per learned token. */
 ib_status ib_finetune_eval(ib_lm *m, ib_graph *g, const ib_samples *s, double *nll);
 
