@@ -19,7 +19,7 @@
 
 static ib_status take_node(ib_importer *m, size_t at)
 {
-    const Onnx__NodeProto *n = m->node = m->g->node[at];
+    const IbOnnx__NodeProto *n = m->node = m->g->node[at];
     m->at = at;
     if (n->domain && *n->domain && strcmp(n->domain, "ai.onnx"))
         return ib_import_refuse(m, "is of domain '%.60s', of which no operator is known", n->domain);
@@ -37,9 +37,9 @@ static ib_status take_node(ib_importer *m, size_t at)
     return o->take ? ib_import_take(m, o) : ib_import_refuse(m, "can be had where it computes shapes, not for values");
 }
 
-static ib_status is_float(const ib_importer *m, const Onnx__ValueInfoProto *v, const char *what)
+static ib_status is_float(const ib_importer *m, const IbOnnx__ValueInfoProto *v, const char *what)
 {
-    const Onnx__TensorTypeProto *t = v->type ? v->type->tensor_type : NULL;
+    const IbOnnx__TensorTypeProto *t = v->type ? v->type->tensor_type : NULL;
     return t && t->elem_type == 1
                ? IB_OK
                : ib_fail(IB_EUNSUPPORTED, "%s: its %s '%s' is no tensor of float32 (1) but of type %d", m->path, what,
@@ -49,7 +49,7 @@ static ib_status is_float(const ib_importer *m, const Onnx__ValueInfoProto *v, c
 /* The graph's one input that is no constant: [N,C,H,W], or [N,H,W,C] if it is tried so, or [N,K]. */
 static ib_status take_input(ib_importer *m, ib_input_info *info)
 {
-    const Onnx__ValueInfoProto *in = NULL;
+    const IbOnnx__ValueInfoProto *in = NULL;
     for (size_t i = 0; i < m->g->n_input; i++)
         if (m->g->input[i]->name && !ib_import_find(m, m->g->input[i]->name)) {
             if (in)
@@ -61,7 +61,7 @@ static ib_status take_input(ib_importer *m, ib_input_info *info)
         return ib_fail(IB_EUNSUPPORTED, "%s: has no input that is no constant", m->path);
     if (is_float(m, in, "input"))
         return ib_error_status();
-    const Onnx__TensorShapeProto *shape = in->type->tensor_type->shape;
+    const IbOnnx__TensorShapeProto *shape = in->type->tensor_type->shape;
     if (!shape || (shape->n_dim != 4 && shape->n_dim != 2))
         return ib_fail(IB_EUNSUPPORTED, "%s: its input '%s' has %zu dimensions, where 4 or 2 can be had", m->path,
                        in->name, shape ? shape->n_dim : 0);
@@ -88,7 +88,7 @@ static ib_status take_input(ib_importer *m, ib_input_info *info)
     *info = (ib_input_info){.c = (int)s->shape[1], .h = (int)s->shape[2], .w = (int)s->shape[3], .std = 1};
     if (shape->n_dim == 2) { /* rows: an image of K pixels, taken as a row at once */
         char own[] = "0";
-        const Onnx__NodeProto rows = {.op_type = "Flatten", .n_output = 1, .output = (char *[]){(char *)in->name}};
+        const IbOnnx__NodeProto rows = {.op_type = "Flatten", .n_output = 1, .output = (char *[]){(char *)in->name}};
         m->node = &rows;
         s->name = "";
         return ib_import_line(m, "flatten", own, 2, (int64_t[]){1, d[1]}, "") ? IB_OK : IB_ENOMEM;
@@ -101,7 +101,7 @@ static ib_status take_output(ib_importer *m, ib_input_info *info)
 {
     if (m->g->n_output != 1 || !m->g->output[0]->name)
         return ib_fail(IB_EUNSUPPORTED, "%s: has %zu outputs, where one can be had", m->path, m->g->n_output);
-    const Onnx__ValueInfoProto *out = m->g->output[0];
+    const IbOnnx__ValueInfoProto *out = m->g->output[0];
     const ib_symbol *y = ib_import_find(m, out->name);
     if (!y || y->value < 1 || y->value != m->steps)
         return ib_fail(IB_EUNSUPPORTED, "%s: its output '%s' is not the last operator's result", m->path, out->name);
@@ -160,7 +160,7 @@ static ib_layer *build(ib_importer *m)
     ib_text_add(&m->text, "isobit network 1\n");
     add_title(m);
     for (size_t i = 0; i < m->g->n_initializer; i++) {
-        const Onnx__TensorProto *t = m->g->initializer[i];
+        const IbOnnx__TensorProto *t = m->g->initializer[i];
         if (!t->name || !*t->name || ib_import_find(m, t->name))
             return ib_fail_null(IB_EFORMAT, "%s: constant '%s' has no name or stands twice", m->path,
                                 t->name ? t->name : "");
@@ -206,7 +206,7 @@ static void free_importer(ib_importer *m)
 }
 
 /* One reading of the graph's input: *reached is the number of nodes that were understood. */
-static ib_layer *attempt(const char *path, const Onnx__ModelProto *model, int input_last, size_t *reached)
+static ib_layer *attempt(const char *path, const IbOnnx__ModelProto *model, int input_last, size_t *reached)
 {
     ib_importer *m = ib_alloc(sizeof *m);
     ib_layer *net = NULL;
@@ -225,7 +225,7 @@ static ib_layer *attempt(const char *path, const Onnx__ModelProto *model, int in
 
 /* The graph itself says how its input lies: it is taken as N,C,H,W, and if a node cannot be understood so, as N,H,W,C.
  * In each reading every node is followed exactly, so that a reading that comes to the end is right. */
-static ib_layer *read_graph(const char *path, const Onnx__ModelProto *model)
+static ib_layer *read_graph(const char *path, const IbOnnx__ModelProto *model)
 {
     size_t reached = 0, reached_last = 0;
     ib_layer *net = attempt(path, model, 0, &reached);
@@ -245,7 +245,7 @@ ib_layer *ib_import_onnx(const char *path)
     unsigned char *bytes = ib_file_read(path, &size);
     if (!bytes)
         return NULL;
-    Onnx__ModelProto *model = onnx__model_proto__unpack(NULL, size, bytes);
+    IbOnnx__ModelProto *model = ib_onnx__model_proto__unpack(NULL, size, bytes);
     ib_free(bytes);
     ib_layer *net = NULL;
     if (!model)
@@ -255,6 +255,6 @@ ib_layer *ib_import_onnx(const char *path)
     else if (!ib_import_external(path, model->graph))
         net = read_graph(path, model);
     if (model)
-        onnx__model_proto__free_unpacked(model, NULL);
+        ib_onnx__model_proto__free_unpacked(model, NULL);
     return net;
 }

@@ -17,7 +17,7 @@ enum { IB_MAX_WEIGHTS = 4096, IB_MAX_INTEGERS = 16, IB_MAX_KINDS = 20 };
 typedef struct ib_symbol {
     const char *name;
     int value; /* of the network; -1: a constant */
-    const Onnx__TensorProto *constant;
+    const IbOnnx__TensorProto *constant;
     int type;                          /* of a constant or of integers (TensorProto.DataType) */
     int64_t integers[IB_MAX_INTEGERS]; /* computed of shapes */
     int n_integers, rank, columns;     /* rank 0: a number, 1: a list, 2: a table of so many columns */
@@ -38,7 +38,7 @@ typedef struct ib_imported_weight {
 } ib_imported_weight;
 
 typedef struct ib_importer {
-    const Onnx__GraphProto *g;
+    const IbOnnx__GraphProto *g;
     const char *path;
     int opset;
     int64_t batch;  /* that the input declares; 0: any */
@@ -53,10 +53,10 @@ typedef struct ib_importer {
     const char *affine_result;
     ib_imported_weight weights[IB_MAX_WEIGHTS];
     int n_weights;
-    Onnx__TensorProto
+    IbOnnx__TensorProto
         *reshaped[IB_MAX_WEIGHTS]; /* constants of the graph with other dimensions, owned but for their data */
     int n_reshaped;
-    const Onnx__NodeProto *node; /* at work */
+    const IbOnnx__NodeProto *node; /* at work */
     size_t at;                   /* its number */
     double elements, products;   /* of all values of one sample, and what convolutions multiply for it */
     unsigned char *joined;       /* of each node: it went into an earlier one */
@@ -75,7 +75,7 @@ const ib_symbol *ib_import_find(const ib_importer *m, const char *name);
 /* What the node's first output stands for; NULL: nothing yet. */
 ib_symbol *ib_import_result(ib_importer *m);
 /* The node's own name, or that of its first output. */
-const char *ib_import_node_name(const Onnx__NodeProto *n);
+const char *ib_import_node_name(const IbOnnx__NodeProto *n);
 /* The node at work went into an earlier one. */
 int ib_import_is_joined(const ib_importer *m);
 /* A new symbol; earlier pointers to symbols end here. NULL if memory is out. */
@@ -83,18 +83,18 @@ ib_symbol *ib_import_define(ib_importer *m, const char *name);
 /* Another name for what x is. */
 ib_status ib_import_name(ib_importer *m, const ib_symbol *x, const char *name);
 /* NULL: the node has none of that name. */
-const Onnx__AttributeProto *ib_import_attribute(const ib_importer *m, const char *name);
+const IbOnnx__AttributeProto *ib_import_attribute(const ib_importer *m, const char *name);
 int64_t ib_import_integer(const ib_importer *m, const char *name, int64_t otherwise);
 float ib_import_real(const ib_importer *m, const char *name, float otherwise);
 /* n integers from 0 to 4096 of an attribute; all `otherwise` if it is missing. */
 ib_status ib_import_integers(const ib_importer *m, const char *name, int n, int64_t otherwise, int64_t *to);
 /* -1: too many. */
-int64_t ib_import_count(const Onnx__TensorProto *t);
+int64_t ib_import_count(const IbOnnx__TensorProto *t);
 /* The elements of a constant of float32, yours to ib_free; NULL with ib_error(). */
 float *ib_import_reals(const ib_importer *m, const ib_symbol *s, int64_t *n);
 /* A constant of the given type, dimensions and data of `from` (NULL: none), and another name for what it is; NULL if
  * memory is out. */
-Onnx__TensorProto *ib_import_new_constant(ib_importer *m, const Onnx__TensorProto *from, size_t n_dims,
+IbOnnx__TensorProto *ib_import_new_constant(ib_importer *m, const IbOnnx__TensorProto *from, size_t n_dims,
                                           const int64_t *dims);
 /* NULL: missing or unknown. */
 const ib_symbol *ib_import_input(const ib_importer *m, size_t i);
@@ -108,17 +108,17 @@ ib_status ib_import_keep(ib_importer *m, const char *parameter, float *values, i
 /* The constant that input i is, as n reals, yours to ib_free; NULL with ib_error(). */
 float *ib_import_parameter(ib_importer *m, size_t i, int64_t n);
 /* A constant that is one row of n: [n], [1,n]. */
-int ib_import_is_row(const Onnx__TensorProto *t, int64_t n);
+int ib_import_is_row(const IbOnnx__TensorProto *t, int64_t n);
 /* The only node that works with the result *name; what just names it anew is passed by, and *name becomes what that
  * node reads. NULL if there are more or none. */
-const Onnx__NodeProto *ib_import_reader(const ib_importer *m, const char **name);
+const IbOnnx__NodeProto *ib_import_reader(const ib_importer *m, const char **name);
 /* The number of a value as text in buf [16]. */
 char *ib_import_of(char *buf, const ib_symbol *s);
 /* The integers of attribute or constant input `name`, at most IB_MAX_INTEGERS, in to; their number, or -1. */
 int ib_import_list_of(const ib_importer *m, const char *name, size_t i, int64_t *to);
 
 /* ---- what lies outside of the file (import_onnx_external.c) ---- */
-ib_status ib_import_external(const char *path, Onnx__GraphProto *g);
+ib_status ib_import_external(const char *path, IbOnnx__GraphProto *g);
 
 /* ---- what waits on values (import_onnx_waiting.c) ---- */
 int ib_import_is_padded(const ib_symbol *x);
@@ -133,7 +133,7 @@ int ib_import_view(const ib_symbol *x, int64_t *dims);
 
 /* ---- model and graph (import_onnx_model.c) ---- */
 /* The operator set, functions, fields and tensors of other kinds, names that stand twice. */
-ib_status ib_import_check_model(ib_importer *m, const Onnx__ModelProto *model);
+ib_status ib_import_check_model(ib_importer *m, const IbOnnx__ModelProto *model);
 /* Refuses a message that holds fields of which onnx.proto says nothing. */
 ib_status ib_import_check_fields(const ib_importer *m, const ProtobufCMessage *message);
 

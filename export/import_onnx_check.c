@@ -29,13 +29,13 @@ static const char *word(const char *list, int number, size_t *length)
     return list;
 }
 
-static int is_among(const char *values, const Onnx__AttributeProto *a, int64_t i)
+static int is_among(const char *values, const IbOnnx__AttributeProto *a, int64_t i)
 {
     size_t n;
     for (int k = 0; word(values, k, &n); k++) {
         const char *w = word(values, k, &n);
-        if (a->type == ONNX__ATTRIBUTE_PROTO__TYPE__STRING  ? a->s.len == n && !memcmp(a->s.data, w, n)
-            : a->type == ONNX__ATTRIBUTE_PROTO__TYPE__FLOAT ? a->f == ib_strtof(w, NULL)
+        if (a->type == IB_ONNX__ATTRIBUTE_PROTO__TYPE__STRING  ? a->s.len == n && !memcmp(a->s.data, w, n)
+            : a->type == IB_ONNX__ATTRIBUTE_PROTO__TYPE__FLOAT ? a->f == ib_strtof(w, NULL)
                                                             : i == strtoll(w, NULL, 10))
             return 1;
     }
@@ -43,19 +43,19 @@ static int is_among(const char *values, const Onnx__AttributeProto *a, int64_t i
 }
 
 /* The value as it stands in a message. */
-static void say(const Onnx__AttributeProto *a, int64_t i, char *buf, size_t size)
+static void say(const IbOnnx__AttributeProto *a, int64_t i, char *buf, size_t size)
 {
-    if (a->type == ONNX__ATTRIBUTE_PROTO__TYPE__STRING)
+    if (a->type == IB_ONNX__ATTRIBUTE_PROTO__TYPE__STRING)
         ib_snprintf(buf, size, "'%.*s'", a->s.len < 40 ? (int)a->s.len : 40, a->s.data ? (const char *)a->s.data : "");
-    else if (a->type == ONNX__ATTRIBUTE_PROTO__TYPE__FLOAT)
+    else if (a->type == IB_ONNX__ATTRIBUTE_PROTO__TYPE__FLOAT)
         ib_snprintf(buf, size, "%g", a->f);
     else
         ib_snprintf(buf, size, "%lld", (long long)i);
 }
 
-static ib_status check_value(const ib_importer *m, const ib_onnx_attribute *row, const Onnx__AttributeProto *a)
+static ib_status check_value(const ib_importer *m, const ib_onnx_attribute *row, const IbOnnx__AttributeProto *a)
 {
-    const int list = a->type == ONNX__ATTRIBUTE_PROTO__TYPE__INTS;
+    const int list = a->type == IB_ONNX__ATTRIBUTE_PROTO__TYPE__INTS;
     const char *dash = row->note ? ": " : "", *note = row->note ? row->note : "";
     if (*row->values == '*' || *row->values == '~')
         return IB_OK;
@@ -74,9 +74,9 @@ static ib_status check_value(const ib_importer *m, const ib_onnx_attribute *row,
 
 static ib_status check_attributes(const ib_importer *m, const ib_onnx_operator *o)
 {
-    const Onnx__NodeProto *n = m->node;
+    const IbOnnx__NodeProto *n = m->node;
     for (size_t i = 0; i < n->n_attribute; i++) {
-        const Onnx__AttributeProto *a = n->attribute[i];
+        const IbOnnx__AttributeProto *a = n->attribute[i];
         const ib_onnx_attribute *row = a->name ? row_of(m, o, a->name) : NULL;
         if (!row)
             return ib_import_refuse(m, "has an attribute '%s', which is none of operator set %d",
@@ -111,7 +111,7 @@ static const ib_onnx_slot *slot_of(const ib_importer *m, const ib_onnx_slot *slo
 
 static ib_status check_inputs(const ib_importer *m, const ib_onnx_operator *o)
 {
-    const Onnx__NodeProto *n = m->node;
+    const IbOnnx__NodeProto *n = m->node;
     const ib_onnx_slot *s;
     for (size_t i = 0; i < n->n_input; i++) {
         if (!(s = slot_of(m, o->inputs, i)))
@@ -147,7 +147,7 @@ static int is_read(const ib_importer *m, const char *name)
 
 static ib_status check_outputs(const ib_importer *m, const ib_onnx_operator *o)
 {
-    const Onnx__NodeProto *n = m->node;
+    const IbOnnx__NodeProto *n = m->node;
     for (size_t i = 0; i < n->n_output; i++) {
         const ib_onnx_slot *s = slot_of(m, o->outputs, i);
         if (!s)

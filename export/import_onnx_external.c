@@ -9,7 +9,7 @@
 #include "tensor/alloc.h"
 #include "tensor/error.h"
 
-static const char *entry(const Onnx__TensorProto *t, const char *key)
+static const char *entry(const IbOnnx__TensorProto *t, const char *key)
 {
     for (size_t i = 0; i < t->n_external_data; i++)
         if (t->external_data[i]->key && !strcmp(t->external_data[i]->key, key))
@@ -18,7 +18,7 @@ static const char *entry(const Onnx__TensorProto *t, const char *key)
 }
 
 /* Every key once, and none but those that are read; a checksum is not compared. */
-static ib_status check_keys(const char *path, const Onnx__TensorProto *t)
+static ib_status check_keys(const char *path, const IbOnnx__TensorProto *t)
 {
     static const char *const keys[] = {"location", "offset", "length", "checksum"};
     int seen[4] = {0};
@@ -37,7 +37,7 @@ static ib_status check_keys(const char *path, const Onnx__TensorProto *t)
 }
 
 /* A number of bytes, or `otherwise` if the key is missing; -1: no such number. */
-static int64_t number(const Onnx__TensorProto *t, const char *key, int64_t otherwise)
+static int64_t number(const IbOnnx__TensorProto *t, const char *key, int64_t otherwise)
 {
     const char *text = entry(t, key);
     char *end;
@@ -55,7 +55,7 @@ static int is_beside(const char *location)
            !strstr(location, "/../");
 }
 
-static ib_status take(const char *path, const char *open, const ib_mapped *file, Onnx__TensorProto *t)
+static ib_status take(const char *path, const char *open, const ib_mapped *file, IbOnnx__TensorProto *t)
 {
     const int64_t offset = number(t, "offset", 0),
                   length = number(t, "length", (int64_t)file->size - (offset < 0 ? 0 : offset));
@@ -77,14 +77,14 @@ static ib_status take(const char *path, const char *open, const ib_mapped *file,
     return IB_OK;
 }
 
-ib_status ib_import_external(const char *path, Onnx__GraphProto *g)
+ib_status ib_import_external(const char *path, IbOnnx__GraphProto *g)
 {
     const char *slash = strrchr(path, '/');
     char *open = NULL; /* path of the mapped file: usually the same for all */
     ib_mapped file = {0};
     ib_status status = IB_OK;
     for (size_t i = 0; i < g->n_initializer && !status; i++) {
-        Onnx__TensorProto *t = g->initializer[i];
+        IbOnnx__TensorProto *t = g->initializer[i];
         if (t->data_location != 1) {
             if (t->n_external_data)
                 status = ib_fail(IB_EFORMAT, "%s: constant '%s' has external_data and does not lie there (data_location)",

@@ -7,7 +7,7 @@
 #include "tensor/error.h"
 
 /* Elements of a constant of int32 or int64. */
-static int constant_integers(const Onnx__TensorProto *t, int64_t *to)
+static int constant_integers(const IbOnnx__TensorProto *t, int64_t *to)
 {
     const int64_t n = ib_import_count(t);
     const size_t width = t->data_type == 7 ? 8 : 4, listed = t->data_type == 7 ? t->n_int64_data : t->n_int32_data;
@@ -155,7 +155,7 @@ static int slice_rows(const ib_importer *m, list *l)
 
 static int fill(const ib_importer *m, list *l)
 {
-    const Onnx__AttributeProto *v = ib_import_attribute(m, "value");
+    const IbOnnx__AttributeProto *v = ib_import_attribute(m, "value");
     int64_t one[IB_MAX_INTEGERS];
     const int64_t count = l->a[0];
     if (l->rank != 1 || l->n != 1 || count < 0 || count > IB_MAX_INTEGERS || !v || !v->t ||
@@ -360,7 +360,7 @@ int ib_import_reshapes_constant(const ib_importer *m)
 ib_status ib_import_reshape_constant(ib_importer *m)
 {
     const ib_symbol was = *ib_import_input(m, 0);
-    const Onnx__TensorProto *from = was.constant;
+    const IbOnnx__TensorProto *from = was.constant;
     int64_t to[IB_MAX_INTEGERS], known = 1;
     const int n = ib_import_list_of(m, "shape", 1, to), zero = ib_import_integer(m, "allowzero", 0) != 0;
     int open = -1;
@@ -378,7 +378,7 @@ ib_status ib_import_reshape_constant(ib_importer *m)
                                 (long long)count);
     if (open >= 0)
         to[open] = count / known;
-    Onnx__TensorProto *t = ib_import_new_constant(m, from, (size_t)n, to);
+    IbOnnx__TensorProto *t = ib_import_new_constant(m, from, (size_t)n, to);
     ib_symbol *s = t ? ib_import_define(m, m->node->output[0]) : NULL;
     if (!s)
         return ib_error_status() ? ib_error_status() : IB_ENOMEM;

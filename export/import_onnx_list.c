@@ -5,7 +5,7 @@
 
 #include "export/import_onnx_table.h"
 
-static const char *type_name(Onnx__AttributeProto__Type type)
+static const char *type_name(IbOnnx__AttributeProto__Type type)
 {
     static const char *const names[] = {"UNDEFINED", "FLOAT", "INT",     "STRING",  "TENSOR", "GRAPH",
                                         "FLOATS",    "INTS",  "STRINGS", "TENSORS", "GRAPHS", "SPARSE_TENSOR"};

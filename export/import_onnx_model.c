@@ -43,14 +43,14 @@ ib_status ib_import_check_fields(const ib_importer *m, const ProtobufCMessage *m
                    : ib_fail(IB_EUNSUPPORTED, "%s: field %u of its %s is not understood", m->path, tag, where);
 }
 
-static ib_status check_operator_set(ib_importer *m, const Onnx__ModelProto *model)
+static ib_status check_operator_set(ib_importer *m, const IbOnnx__ModelProto *model)
 {
     int64_t version = 0;
     if (model->ir_version > NEWEST_FORMAT)
         return ib_fail(IB_EUNSUPPORTED, "%s: is of IR version %lld, newer than %d", m->path,
                        (long long)model->ir_version, NEWEST_FORMAT);
     for (size_t i = 0; i < model->n_opset_import; i++) {
-        const Onnx__OperatorSetIdProto *o = model->opset_import[i];
+        const IbOnnx__OperatorSetIdProto *o = model->opset_import[i];
         if (o->domain && *o->domain && strcmp(o->domain, "ai.onnx"))
             continue; /* its operators are refused where they are used */
         if (version && version != o->version)
@@ -67,12 +67,12 @@ static ib_status check_operator_set(ib_importer *m, const Onnx__ModelProto *mode
     return IB_OK;
 }
 
-ib_status ib_import_check_model(ib_importer *m, const Onnx__ModelProto *model)
+ib_status ib_import_check_model(ib_importer *m, const IbOnnx__ModelProto *model)
 {
-    const Onnx__GraphProto *g = model->graph;
+    const IbOnnx__GraphProto *g = model->graph;
     ib_status status = check_operator_set(m, model);
     if (!status && g->n_sparse_initializer) {
-        const Onnx__TensorProto *t = g->sparse_initializer[0]->values;
+        const IbOnnx__TensorProto *t = g->sparse_initializer[0]->values;
         status = ib_fail(IB_EUNSUPPORTED, "%s: constant '%s' is sparse: write it as a dense tensor", m->path,
                          t && t->name ? t->name : "");
     }
@@ -81,7 +81,7 @@ ib_status ib_import_check_model(ib_importer *m, const Onnx__ModelProto *model)
                          g->quantization_annotation[0]->tensor_name ? g->quantization_annotation[0]->tensor_name : "");
     for (size_t i = 0; i < g->n_node && !status; i++)
         for (size_t j = 0; j < model->n_functions && !status; j++) {
-            const Onnx__FunctionProto *f = model->functions[j];
+            const IbOnnx__FunctionProto *f = model->functions[j];
             const char *own = g->node[i]->domain ? g->node[i]->domain : "", *domain = f->domain ? f->domain : "";
             m->node = g->node[i];
             if (f->name && m->node->op_type && !strcmp(f->name, m->node->op_type) && !strcmp(own, domain))

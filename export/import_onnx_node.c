@@ -21,7 +21,7 @@ ib_status ib_import_refuse(const ib_importer *m, const char *format, ...)
                    m->node->op_type ? m->node->op_type : "?", why);
 }
 
-const char *ib_import_node_name(const Onnx__NodeProto *n)
+const char *ib_import_node_name(const IbOnnx__NodeProto *n)
 {
     return n->name && *n->name ? n->name : n->n_output ? n->output[0] : "";
 }
@@ -77,7 +77,7 @@ ib_status ib_import_name(ib_importer *m, const ib_symbol *x, const char *name)
 
 /* ---- attributes and constants ---- */
 
-const Onnx__AttributeProto *ib_import_attribute(const ib_importer *m, const char *name)
+const IbOnnx__AttributeProto *ib_import_attribute(const ib_importer *m, const char *name)
 {
     for (size_t i = 0; i < m->node->n_attribute; i++)
         if (m->node->attribute[i]->name && !strcmp(m->node->attribute[i]->name, name))
@@ -87,20 +87,20 @@ const Onnx__AttributeProto *ib_import_attribute(const ib_importer *m, const char
 
 int64_t ib_import_integer(const ib_importer *m, const char *name, int64_t otherwise)
 {
-    const Onnx__AttributeProto *a = ib_import_attribute(m, name);
+    const IbOnnx__AttributeProto *a = ib_import_attribute(m, name);
     return a ? a->i : otherwise;
 }
 
 float ib_import_real(const ib_importer *m, const char *name, float otherwise)
 {
-    const Onnx__AttributeProto *a = ib_import_attribute(m, name);
+    const IbOnnx__AttributeProto *a = ib_import_attribute(m, name);
     return a ? a->f : otherwise;
 }
 
 /* n integers of an attribute; all `otherwise` if it is missing */
 ib_status ib_import_integers(const ib_importer *m, const char *name, int n, int64_t otherwise, int64_t *to)
 {
-    const Onnx__AttributeProto *a = ib_import_attribute(m, name);
+    const IbOnnx__AttributeProto *a = ib_import_attribute(m, name);
     for (int i = 0; i < n; i++)
         to[i] = a && a->n_ints == (size_t)n ? a->ints[i] : otherwise;
     if (a && a->n_ints != (size_t)n)
@@ -111,7 +111,7 @@ ib_status ib_import_integers(const ib_importer *m, const char *name, int n, int6
     return IB_OK;
 }
 
-int64_t ib_import_count(const Onnx__TensorProto *t)
+int64_t ib_import_count(const IbOnnx__TensorProto *t)
 {
     int64_t n = 1;
     for (size_t i = 0; i < t->n_dims; i++) {
@@ -125,7 +125,7 @@ int64_t ib_import_count(const Onnx__TensorProto *t)
 /* The elements as fp32: of float32, or of what a Cast to it has before it. */
 float *ib_import_reals(const ib_importer *m, const ib_symbol *s, int64_t *n)
 {
-    const Onnx__TensorProto *t = s->constant;
+    const IbOnnx__TensorProto *t = s->constant;
     *n = ib_import_count(t);
     const int type = t->data_type;
     const size_t width = type == 1 || type == 6 ? 4 : type == 7 || type == 11 ? 8 : 0;
@@ -162,15 +162,15 @@ float *ib_import_reals(const ib_importer *m, const ib_symbol *s, int64_t *n)
     return x;
 }
 
-Onnx__TensorProto *ib_import_new_constant(ib_importer *m, const Onnx__TensorProto *from, size_t n_dims,
+IbOnnx__TensorProto *ib_import_new_constant(ib_importer *m, const IbOnnx__TensorProto *from, size_t n_dims,
                                           const int64_t *dims)
 {
-    const Onnx__TensorProto none = {.data_type = 1};
+    const IbOnnx__TensorProto none = {.data_type = 1};
     if (m->n_reshaped == IB_MAX_WEIGHTS) {
         ib_import_refuse(m, "more than %d constants", IB_MAX_WEIGHTS);
         return NULL;
     }
-    Onnx__TensorProto *t = ib_copy(from ? from : &none, sizeof *t);
+    IbOnnx__TensorProto *t = ib_copy(from ? from : &none, sizeof *t);
     if (!t)
         return NULL;
     t->n_dims = n_dims;
@@ -179,7 +179,7 @@ Onnx__TensorProto *ib_import_new_constant(ib_importer *m, const Onnx__TensorProt
     return !n_dims || (t->dims = ib_copy(dims, n_dims * sizeof *dims)) ? t : NULL;
 }
 
-int ib_import_is_row(const Onnx__TensorProto *t, int64_t n)
+int ib_import_is_row(const IbOnnx__TensorProto *t, int64_t n)
 {
     return ib_import_count(t) == n && ((t->n_dims == 1 && t->dims[0] == n) || (t->n_dims == 2 && t->dims[1] == n));
 }
@@ -272,9 +272,9 @@ float *ib_import_parameter(ib_importer *m, size_t i, int64_t n)
     return NULL;
 }
 
-static const Onnx__NodeProto *next_reader(const ib_importer *m, const char *name)
+static const IbOnnx__NodeProto *next_reader(const ib_importer *m, const char *name)
 {
-    const Onnx__NodeProto *found = NULL;
+    const IbOnnx__NodeProto *found = NULL;
     for (size_t i = 0; i < m->g->n_output; i++)
         if (m->g->output[i]->name && !strcmp(m->g->output[i]->name, name))
             return NULL;
@@ -288,9 +288,9 @@ static const Onnx__NodeProto *next_reader(const ib_importer *m, const char *name
     return found;
 }
 
-const Onnx__NodeProto *ib_import_reader(const ib_importer *m, const char **name)
+const IbOnnx__NodeProto *ib_import_reader(const ib_importer *m, const char **name)
 {
-    const Onnx__NodeProto *n = next_reader(m, *name);
+    const IbOnnx__NodeProto *n = next_reader(m, *name);
     for (size_t i = 0; i < m->g->n_node; i++) { /* a damaged graph may go in circles */
         if (!n || !n->op_type || n->n_output != 1 || (strcmp(n->op_type, "Cast") && strcmp(n->op_type, "Identity")))
             return n;
@@ -308,7 +308,7 @@ char *ib_import_of(char *buf, const ib_symbol *s)
 
 int ib_import_list_of(const ib_importer *m, const char *name, size_t i, int64_t *to)
 {
-    const Onnx__AttributeProto *a = ib_import_attribute(m, name);
+    const IbOnnx__AttributeProto *a = ib_import_attribute(m, name);
     if (!a || a->n_ints > IB_MAX_INTEGERS)
         return ib_import_integers_of(m, i, to);
     for (size_t j = 0; j < a->n_ints; j++)

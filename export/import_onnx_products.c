@@ -11,7 +11,7 @@
 /* An attribute's text, `otherwise` where it is missing. */
 static int says(const ib_importer *m, const char *name, const char *value)
 {
-    const Onnx__AttributeProto *a = ib_import_attribute(m, name);
+    const IbOnnx__AttributeProto *a = ib_import_attribute(m, name);
     return a && a->s.len == strlen(value) && !memcmp(a->s.data, value, a->s.len);
 }
 
@@ -167,7 +167,7 @@ ib_status ib_import_matmul(ib_importer *m)
     if (!x)
         return ib_error_status();
     const char *result = m->node->output[0];
-    const Onnx__NodeProto *next = ib_import_reader(m, &result), *own = m->node;
+    const IbOnnx__NodeProto *next = ib_import_reader(m, &result), *own = m->node;
     if (next && next->op_type && !strcmp(next->op_type, "Add") && next->n_input == 2 && next->n_output) {
         const size_t other = !strcmp(next->input[0], result);
         size_t at = m->at;
@@ -176,7 +176,7 @@ ib_status ib_import_matmul(ib_importer *m)
         const ib_symbol *b = ib_import_find(m, next->input[other]);
         if (b && b->constant && w && w->constant && w->constant->n_dims == 2 &&
             ib_import_is_row(b->constant, w->constant->dims[1])) {
-            Onnx__NodeProto joint = *own; /* the two as one node; the Add is passed by when it comes */
+            IbOnnx__NodeProto joint = *own; /* the two as one node; the Add is passed by when it comes */
             char *inputs[3] = {own->input[0], own->input[1], next->input[other]};
             joint.input = inputs;
             joint.n_input = 3;
@@ -292,11 +292,11 @@ ib_status ib_import_reduce_mean(ib_importer *m)
         axes[i] += axes[i] < 0 ? 4 : 0;
     if (was.ndim != 4 || n != 2 || !((axes[0] == r && axes[1] == r + 1) || (axes[0] == r + 1 && axes[1] == r)))
         return ib_import_refuse(m, "a mean over other than rows and columns");
-    const Onnx__NodeProto *own = m->node;
+    const IbOnnx__NodeProto *own = m->node;
     const int keeps = ib_import_integer(m, "keepdims", 1) != 0;
     static char between[] = "", *none[] = {between};
     char in[16];
-    const Onnx__NodeProto pixel = {
+    const IbOnnx__NodeProto pixel = {
         .op_type = own->op_type, .name = (char *)ib_import_node_name(own), .n_output = 1, .output = none};
     m->node = keeps ? own : &pixel;
     ib_symbol *s =

@@ -25,7 +25,7 @@ static const char *text_of(const int64_t *dims, int n, char *buf, size_t size)
 }
 
 /* What the file says of a value; NULL: nothing. */
-static const Onnx__ValueInfoProto *said_of(const ib_importer *m, const char *name)
+static const IbOnnx__ValueInfoProto *said_of(const ib_importer *m, const char *name)
 {
     for (size_t i = 0; i < m->g->n_output; i++)
         if (m->g->output[i]->name && !strcmp(m->g->output[i]->name, name))
@@ -38,9 +38,9 @@ static const Onnx__ValueInfoProto *said_of(const ib_importer *m, const char *nam
 
 static ib_status compare_shape(const ib_importer *m, const ib_symbol *s)
 {
-    const Onnx__ValueInfoProto *v = said_of(m, s->name);
-    const Onnx__TensorTypeProto *type = v && v->type ? v->type->tensor_type : NULL;
-    const Onnx__TensorShapeProto *shape = type ? type->shape : NULL;
+    const IbOnnx__ValueInfoProto *v = said_of(m, s->name);
+    const IbOnnx__TensorTypeProto *type = v && v->type ? v->type->tensor_type : NULL;
+    const IbOnnx__TensorShapeProto *shape = type ? type->shape : NULL;
     int64_t dims[4], other[8];
     char a[100], b[100];
     if (type && type->elem_type && type->elem_type != 1)
@@ -108,18 +108,18 @@ static ib_status compare_shapes(const ib_importer *m, ib_layer *net, ib_graph *g
 }
 
 /* A tensor of float32 from a file, its elements in *x; NULL with an error. */
-static Onnx__TensorProto *read_tensor(const ib_importer *m, const char *path, float **x)
+static IbOnnx__TensorProto *read_tensor(const ib_importer *m, const char *path, float **x)
 {
     size_t size;
     int64_t n;
     unsigned char *bytes = ib_file_read(path, &size);
-    Onnx__TensorProto *t = bytes ? onnx__tensor_proto__unpack(NULL, size, bytes) : NULL;
+    IbOnnx__TensorProto *t = bytes ? ib_onnx__tensor_proto__unpack(NULL, size, bytes) : NULL;
     ib_free(bytes);
     if (bytes && !t)
         ib_fail(IB_EFORMAT, "%s: is no tensor of ONNX", path);
     const ib_symbol s = {.name = path, .constant = t, .type = t ? t->data_type : 0};
     if (t && !(*x = ib_import_reals(m, &s, &n))) {
-        onnx__tensor_proto__free_unpacked(t, NULL);
+        ib_onnx__tensor_proto__free_unpacked(t, NULL);
         t = NULL;
     }
     return t;
@@ -138,7 +138,7 @@ static float *turned(const float *x, int64_t n, int64_t c, int64_t area)
 
 /* Outputs for x against y: within one in a thousand of the largest, as the ONNX backend tests allow. */
 static ib_status compare_outputs(const ib_importer *m, ib_layer *net, ib_graph *g, const char *of,
-                                 const Onnx__TensorProto *t, float *x, const Onnx__TensorProto *expected,
+                                 const IbOnnx__TensorProto *t, float *x, const IbOnnx__TensorProto *expected,
                                  const float *y)
 {
     const ib_input_info *in = ib_layer_input(net);
@@ -178,7 +178,7 @@ static ib_status compare_samples(const ib_importer *m, ib_layer *net, ib_graph *
              *out = ib_format_text("%.*stest_data_set_%d/output_0.pb", folder, m->path, i);
         float *x = NULL, *y = NULL;
         const int there = in && out && !access(in, R_OK) && !access(out, R_OK);
-        Onnx__TensorProto *t = there ? read_tensor(m, in, &x) : NULL, *expected = t ? read_tensor(m, out, &y) : NULL;
+        IbOnnx__TensorProto *t = there ? read_tensor(m, in, &x) : NULL, *expected = t ? read_tensor(m, out, &y) : NULL;
         status = !in || !out ? IB_ENOMEM
                  : !there    ? IB_OK
                  : expected  ? compare_outputs(m, net, g, in, t, x, expected, y)
@@ -186,9 +186,9 @@ static ib_status compare_samples(const ib_importer *m, ib_layer *net, ib_graph *
         ib_free(x);
         ib_free(y);
         if (t)
-            onnx__tensor_proto__free_unpacked(t, NULL);
+            ib_onnx__tensor_proto__free_unpacked(t, NULL);
         if (expected)
-            onnx__tensor_proto__free_unpacked(expected, NULL);
+            ib_onnx__tensor_proto__free_unpacked(expected, NULL);
         ib_free(in);
         ib_free(out);
         if (!there)

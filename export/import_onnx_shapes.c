@@ -15,7 +15,7 @@ ib_status ib_import_same(ib_importer *m)
 ib_status ib_import_dropout(ib_importer *m)
 {
     const ib_symbol *training = ib_import_input(m, 2);
-    const Onnx__TensorProto *t = training ? training->constant : NULL;
+    const IbOnnx__TensorProto *t = training ? training->constant : NULL;
     const int is = !training || !t || t->data_type != 9 || ib_import_count(t) != 1 ? -1
                    : t->has_raw_data                         ? t->raw_data.len == 1 && !*t->raw_data.data ? 0 : 1
                    : t->n_int32_data == 1 && !*t->int32_data ? 0
@@ -248,13 +248,13 @@ ib_status ib_import_constant(ib_importer *m)
 {
     if (m->node->n_attribute != 1)
         return ib_import_refuse(m, "has %zu attributes, where one says the value", m->node->n_attribute);
-    Onnx__AttributeProto *a = m->node->attribute[0];
-    const int real = a->type == ONNX__ATTRIBUTE_PROTO__TYPE__FLOAT || a->type == ONNX__ATTRIBUTE_PROTO__TYPE__FLOATS;
-    const int list = a->type == ONNX__ATTRIBUTE_PROTO__TYPE__FLOATS || a->type == ONNX__ATTRIBUTE_PROTO__TYPE__INTS;
+    IbOnnx__AttributeProto *a = m->node->attribute[0];
+    const int real = a->type == IB_ONNX__ATTRIBUTE_PROTO__TYPE__FLOAT || a->type == IB_ONNX__ATTRIBUTE_PROTO__TYPE__FLOATS;
+    const int list = a->type == IB_ONNX__ATTRIBUTE_PROTO__TYPE__FLOATS || a->type == IB_ONNX__ATTRIBUTE_PROTO__TYPE__INTS;
     const int64_t n = list ? (int64_t)(real ? a->n_floats : a->n_ints) : 1;
-    const Onnx__TensorProto *t = a->t;
-    if (a->type != ONNX__ATTRIBUTE_PROTO__TYPE__TENSOR) {
-        Onnx__TensorProto *made = ib_import_new_constant(m, NULL, list, &n);
+    const IbOnnx__TensorProto *t = a->t;
+    if (a->type != IB_ONNX__ATTRIBUTE_PROTO__TYPE__TENSOR) {
+        IbOnnx__TensorProto *made = ib_import_new_constant(m, NULL, list, &n);
         if (!made)
             return ib_error_status();
         made->data_type = real ? 1 : 7;

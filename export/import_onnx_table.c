@@ -5,14 +5,14 @@
 
 #include "export/import_onnx.h"
 
-#define FLOAT ONNX__ATTRIBUTE_PROTO__TYPE__FLOAT
-#define INT ONNX__ATTRIBUTE_PROTO__TYPE__INT
-#define STRING ONNX__ATTRIBUTE_PROTO__TYPE__STRING
-#define TENSOR ONNX__ATTRIBUTE_PROTO__TYPE__TENSOR
-#define FLOATS ONNX__ATTRIBUTE_PROTO__TYPE__FLOATS
-#define INTS ONNX__ATTRIBUTE_PROTO__TYPE__INTS
-#define STRINGS ONNX__ATTRIBUTE_PROTO__TYPE__STRINGS
-#define SPARSE ONNX__ATTRIBUTE_PROTO__TYPE__SPARSE_TENSOR
+#define FLOAT IB_ONNX__ATTRIBUTE_PROTO__TYPE__FLOAT
+#define INT IB_ONNX__ATTRIBUTE_PROTO__TYPE__INT
+#define STRING IB_ONNX__ATTRIBUTE_PROTO__TYPE__STRING
+#define TENSOR IB_ONNX__ATTRIBUTE_PROTO__TYPE__TENSOR
+#define FLOATS IB_ONNX__ATTRIBUTE_PROTO__TYPE__FLOATS
+#define INTS IB_ONNX__ATTRIBUTE_PROTO__TYPE__INTS
+#define STRINGS IB_ONNX__ATTRIBUTE_PROTO__TYPE__STRINGS
+#define SPARSE IB_ONNX__ATTRIBUTE_PROTO__TYPE__SPARSE_TENSOR
 
 #define ATTRIBUTES(...)                                                                                                \
     (const ib_onnx_attribute[])                                                                                        \

@@ -15,7 +15,7 @@ enum { IB_ONNX_NEWEST = 28 }; /* the newest operator set whose schemas the table
 /* Of the operator sets from `from` on, and before `until` (0: to this day). */
 typedef struct ib_onnx_attribute {
     const char *name;
-    Onnx__AttributeProto__Type type;
+    IbOnnx__AttributeProto__Type type;
     int from, until;
     /* "*" read by the operator's function, which refuses what it cannot honour; "~" read by nobody, as it changes no
      * result that is used; "-" refused where present; else the values that are honoured, with blanks between (of lists:

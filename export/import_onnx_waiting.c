@@ -74,7 +74,7 @@ static int rows_may_wait(const ib_importer *m, const char *name, size_t depth)
         if (m->g->output[i]->name && !strcmp(m->g->output[i]->name, name))
             return 0;
     for (size_t i = 0; i < m->g->n_node; i++) {
-        const Onnx__NodeProto *n = m->g->node[i];
+        const IbOnnx__NodeProto *n = m->g->node[i];
         for (size_t j = 0; j < n->n_input; j++) {
             const ib_onnx_operator *o =
                 strcmp(n->input[j], name) || !n->op_type ? NULL : ib_onnx_operator_of(n->op_type);

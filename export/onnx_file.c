@@ -9,9 +9,9 @@
 #include "tensor/error.h"
 
 struct ib_onnx {
-    Onnx__ModelProto model;
-    Onnx__GraphProto graph;
-    Onnx__OperatorSetIdProto opset, *opsets[1];
+    IbOnnx__ModelProto model;
+    IbOnnx__GraphProto graph;
+    IbOnnx__OperatorSetIdProto opset, *opsets[1];
     void **owned; /* everything that the messages point to */
     size_t n_owned, room;
     int failed;
@@ -68,9 +68,9 @@ ib_onnx *ib_onnx_new(const char *graph_name)
     ib_onnx *o = ib_alloc(sizeof *o);
     if (!o)
         return NULL;
-    onnx__model_proto__init(&o->model);
-    onnx__graph_proto__init(&o->graph);
-    onnx__operator_set_id_proto__init(&o->opset);
+    ib_onnx__model_proto__init(&o->model);
+    ib_onnx__graph_proto__init(&o->graph);
+    ib_onnx__operator_set_id_proto__init(&o->opset);
     o->opset.domain = keep_text(o, "");
     o->opset.has_version = 1;
     o->opset.version = 21;
@@ -98,10 +98,10 @@ static char **words(ib_onnx *o, const char *text, size_t *n)
 
 void ib_onnx_node(ib_onnx *o, const char *op, const char *inputs, const char *outputs)
 {
-    Onnx__NodeProto *n = keep(o, sizeof *n);
+    IbOnnx__NodeProto *n = keep(o, sizeof *n);
     if (!n)
         return;
-    onnx__node_proto__init(n);
+    ib_onnx__node_proto__init(n);
     n->op_type = keep_text(o, op);
     n->input = words(o, inputs, &n->n_input);
     n->output = words(o, outputs, &n->n_output);
@@ -109,13 +109,13 @@ void ib_onnx_node(ib_onnx *o, const char *op, const char *inputs, const char *ou
     append(o, (void ***)&o->graph.node, &o->graph.n_node, n);
 }
 
-static Onnx__AttributeProto *attribute(ib_onnx *o, const char *name, int type)
+static IbOnnx__AttributeProto *attribute(ib_onnx *o, const char *name, int type)
 {
-    Onnx__AttributeProto *a = keep(o, sizeof *a);
+    IbOnnx__AttributeProto *a = keep(o, sizeof *a);
     if (!a || !o->graph.n_node)
         return NULL;
-    Onnx__NodeProto *n = o->graph.node[o->graph.n_node - 1];
-    onnx__attribute_proto__init(a);
+    IbOnnx__NodeProto *n = o->graph.node[o->graph.n_node - 1];
+    ib_onnx__attribute_proto__init(a);
     a->name = keep_text(o, name);
     a->has_type = 1;
     a->type = type;
@@ -125,7 +125,7 @@ static Onnx__AttributeProto *attribute(ib_onnx *o, const char *name, int type)
 
 void ib_onnx_attr_int(ib_onnx *o, const char *name, int64_t value)
 {
-    Onnx__AttributeProto *a = attribute(o, name, ONNX__ATTRIBUTE_PROTO__TYPE__INT);
+    IbOnnx__AttributeProto *a = attribute(o, name, IB_ONNX__ATTRIBUTE_PROTO__TYPE__INT);
     if (a) {
         a->has_i = 1;
         a->i = value;
@@ -134,18 +134,18 @@ void ib_onnx_attr_int(ib_onnx *o, const char *name, int64_t value)
 
 void ib_onnx_attr_ints(ib_onnx *o, const char *name, int n, const int64_t *values)
 {
-    Onnx__AttributeProto *a = attribute(o, name, ONNX__ATTRIBUTE_PROTO__TYPE__INTS);
+    IbOnnx__AttributeProto *a = attribute(o, name, IB_ONNX__ATTRIBUTE_PROTO__TYPE__INTS);
     if (a && (a->ints = keep_copy(o, values, (size_t)n * sizeof *values)))
         a->n_ints = (size_t)n;
 }
 
 void ib_onnx_constant(ib_onnx *o, const char *name, int type, int ndim, const int64_t *shape, const void *data, size_t bytes)
 {
-    Onnx__TensorProto *t = keep(o, sizeof *t);
+    IbOnnx__TensorProto *t = keep(o, sizeof *t);
     o->failed |= !data;
     if (!t || !data)
         return;
-    onnx__tensor_proto__init(t);
+    ib_onnx__tensor_proto__init(t);
     t->name = keep_text(o, name);
     t->has_data_type = 1;
     t->data_type = type;
@@ -158,21 +158,21 @@ void ib_onnx_constant(ib_onnx *o, const char *name, int type, int ndim, const in
 
 void ib_onnx_value(ib_onnx *o, int output, const char *name, int type, int ndim, const int64_t *shape)
 {
-    Onnx__ValueInfoProto *v = keep(o, sizeof *v);
-    Onnx__TypeProto *t = keep(o, sizeof *t);
-    Onnx__TensorTypeProto *tensor = keep(o, sizeof *tensor);
-    Onnx__TensorShapeProto *s = keep(o, sizeof *s);
+    IbOnnx__ValueInfoProto *v = keep(o, sizeof *v);
+    IbOnnx__TypeProto *t = keep(o, sizeof *t);
+    IbOnnx__TensorTypeProto *tensor = keep(o, sizeof *tensor);
+    IbOnnx__TensorShapeProto *s = keep(o, sizeof *s);
     if (!v || !t || !tensor || !s)
         return;
-    onnx__value_info_proto__init(v);
-    onnx__type_proto__init(t);
-    onnx__tensor_type_proto__init(tensor);
-    onnx__tensor_shape_proto__init(s);
+    ib_onnx__value_info_proto__init(v);
+    ib_onnx__type_proto__init(t);
+    ib_onnx__tensor_type_proto__init(tensor);
+    ib_onnx__tensor_shape_proto__init(s);
     for (int d = 0; d < ndim; d++) {
-        Onnx__Dimension *one = keep(o, sizeof *one);
+        IbOnnx__Dimension *one = keep(o, sizeof *one);
         if (!one)
             return;
-        onnx__dimension__init(one);
+        ib_onnx__dimension__init(one);
         if (d) {
             one->has_dim_value = 1;
             one->dim_value = shape[d];
@@ -195,10 +195,10 @@ void ib_onnx_value(ib_onnx *o, int output, const char *name, int type, int ndim,
 
 void ib_onnx_metadata(ib_onnx *o, const char *key, const char *value)
 {
-    Onnx__StringStringEntryProto *e = keep(o, sizeof *e);
+    IbOnnx__StringStringEntryProto *e = keep(o, sizeof *e);
     if (!e)
         return;
-    onnx__string_string_entry_proto__init(e);
+    ib_onnx__string_string_entry_proto__init(e);
     e->key = keep_text(o, key);
     e->value = keep_text(o, value);
     append(o, (void ***)&o->model.metadata_props, &o->model.n_metadata_props, e);
@@ -206,11 +206,11 @@ void ib_onnx_metadata(ib_onnx *o, const char *key, const char *value)
 
 ib_status ib_onnx_write(ib_onnx *o, const char *path)
 {
-    const size_t size = o->failed ? 0 : onnx__model_proto__get_packed_size(&o->model);
+    const size_t size = o->failed ? 0 : ib_onnx__model_proto__get_packed_size(&o->model);
     uint8_t *bytes = o->failed ? NULL : ib_alloc(size);
     ib_status status = IB_ENOMEM;
     if (bytes) {
-        onnx__model_proto__pack(&o->model, bytes);
+        ib_onnx__model_proto__pack(&o->model, bytes);
         status = ib_file_replace(path, bytes, size);
     }
     ib_free(bytes);

@@ -1,6 +1,8 @@
 /* state.c - see state.h */
 #include "lm/state.h"
 
+#include <isobit/finetune.h>
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

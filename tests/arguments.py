@@ -15,7 +15,8 @@ def declarations():
     functions, structs, enums = [], {}, set()
     for header in sorted((include / "isobit").glob("*.h")):
         text = re.sub(r"/\*.*?\*/", "", header.read_text(), flags=re.S)
-        text = re.sub(r"^\s*#.*?(?<!\\)$", "", text, flags=re.S | re.M).replace('extern "C" {', "")
+        text = re.sub(r"^\s*#.*?(?<!\\)$", "", text, flags=re.S | re.M)
+        text = re.sub(r"\bIB_(BEGIN|END)_API\b", "", text)
         for body, name in re.findall(r"typedef struct \w+ \{(.*?)\}\s*(\w+);", text, flags=re.S):
             structs[name] = [f for line in body.split(";") for f in fields(line)]
         enums |= set(re.findall(r"typedef enum \w+ \{[^}]*\}\s*(\w+);", text))

@@ -4,12 +4,11 @@
 #ifndef ISOBIT_DATA_H
 #define ISOBIT_DATA_H
 
+#include <isobit/api.h>
 #include <isobit/layer.h>
 #include <isobit/schema.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+IB_BEGIN_API
 
 typedef enum ib_split { IB_SPLIT_TRAIN, IB_SPLIT_TEST, IB_SPLIT_ALL } ib_split;
 typedef struct ib_dataset ib_dataset;
@@ -174,7 +173,5 @@ int ib_loader_next(ib_loader *l, ib_batch *out);
 /* Why the last ib_loader_next gave 0: IB_OK, the epoch has ended, or the failure, which becomes ib_error() again. */
 ib_status ib_loader_status(const ib_loader *l);
 
-#ifdef __cplusplus
-}
-#endif
+IB_END_API
 #endif

@@ -2,11 +2,10 @@
 #ifndef ISOBIT_DEVICE_H
 #define ISOBIT_DEVICE_H
 
+#include <isobit/api.h>
 #include <isobit/status.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+IB_BEGIN_API
 
 typedef struct ib_device ib_device;
 
@@ -26,7 +25,5 @@ const char *ib_device_name(const ib_device *dev); /* for example "cpu:avx2" */
 ib_status ib_threads_set(int threads);
 int ib_threads(void);
 
-#ifdef __cplusplus
-}
-#endif
+IB_END_API
 #endif

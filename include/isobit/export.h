@@ -2,12 +2,11 @@
 #ifndef ISOBIT_EXPORT_H
 #define ISOBIT_EXPORT_H
 
+#include <isobit/api.h>
 #include <isobit/optim.h>
 #include <isobit/qat.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+IB_BEGIN_API
 
 /* ---- integer programs ---- */
 typedef struct ib_program ib_program;
@@ -153,7 +152,5 @@ ib_status ib_checkpoint_restore(const char *path, ib_layer *net, ib_graph *g, ib
 ib_layer *ib_checkpoint_open(const char *path, ib_graph *g, ib_checkpoint *c);
 void ib_checkpoint_release(ib_checkpoint *c);
 
-#ifdef __cplusplus
-}
-#endif
+IB_END_API
 #endif

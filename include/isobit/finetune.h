@@ -2,11 +2,10 @@
 #ifndef ISOBIT_FINETUNE_H
 #define ISOBIT_FINETUNE_H
 
+#include <isobit/api.h>
 #include <isobit/lm.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+IB_BEGIN_API
 
 /* ---- training rows: tokens, what each predicts, and where sequences begin ---- */
 typedef struct ib_samples ib_samples;
@@ -130,7 +129,5 @@ typedef struct ib_memory_plan {
  * fit `limit` bytes (0: no limit). A total above the limit says that not even all of them fit. */
 ib_status ib_finetune_plan(ib_lm *m, ib_graph *g, int64_t rows, const ib_adamw_opts *adamw, int checkpoint, int64_t limit, ib_memory_plan *out);
 
-#ifdef __cplusplus
-}
-#endif
+IB_END_API
 #endif

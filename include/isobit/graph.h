@@ -15,13 +15,12 @@
 #ifndef ISOBIT_GRAPH_H
 #define ISOBIT_GRAPH_H
 
+#include <isobit/api.h>
 #include <isobit/device.h>
 #include <isobit/matrix.h>
 #include <isobit/tensor.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+IB_BEGIN_API
 
 typedef struct ib_graph ib_graph;
 
@@ -183,7 +182,5 @@ ib_tensor *ib_language_loss(ib_graph *g, ib_tensor *x, const ib_matrix *head, ib
 typedef ib_tensor *(*ib_segment_fn)(ib_graph *g, void *context, ib_tensor *x);
 ib_tensor *ib_checkpoint_segment(ib_graph *g, ib_segment_fn run, void *context, int remember, ib_tensor *x);
 
-#ifdef __cplusplus
-}
-#endif
+IB_END_API
 #endif

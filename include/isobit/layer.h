@@ -13,12 +13,11 @@
 #ifndef ISOBIT_LAYER_H
 #define ISOBIT_LAYER_H
 
+#include <isobit/api.h>
 #include <isobit/graph.h>
 #include <isobit/schema.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+IB_BEGIN_API
 
 typedef struct ib_layer ib_layer;
 
@@ -128,7 +127,5 @@ ib_layer *ib_model_new(const char *name, int c, int h, int w, int classes);
 const char *ib_model_name_at(int i);        /* NULL behind the last */
 const char *ib_model_description_at(int i);
 
-#ifdef __cplusplus
-}
-#endif
+IB_END_API
 #endif

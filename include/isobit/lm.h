@@ -5,12 +5,11 @@
 #ifndef ISOBIT_LM_H
 #define ISOBIT_LM_H
 
+#include <isobit/api.h>
 #include <isobit/optim.h>
 #include <isobit/text.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+IB_BEGIN_API
 
 typedef struct ib_lm ib_lm;
 
@@ -149,7 +148,5 @@ typedef struct ib_lm_saved {
 ib_status ib_lm_save(ib_lm *m, const char *source, const char *path, const char *format, ib_lm_saved *saved,
                      void (*report)(void *user, const char *tensor, const char *from, const char *to, int exact), void *user);
 
-#ifdef __cplusplus
-}
-#endif
+IB_END_API
 #endif

@@ -9,11 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <isobit/api.h>
 #include <isobit/status.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+IB_BEGIN_API
 
 /* One row of tensor/storage.def. */
 typedef struct ib_storage {
@@ -69,7 +68,5 @@ uint16_t ib_float_to_half(float x);
 float ib_bf16_to_float(uint16_t h);
 uint16_t ib_float_to_bf16(float x);
 
-#ifdef __cplusplus
-}
-#endif
+IB_END_API
 #endif

@@ -5,11 +5,10 @@
 #ifndef ISOBIT_OPTIM_H
 #define ISOBIT_OPTIM_H
 
+#include <isobit/api.h>
 #include <isobit/layer.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+IB_BEGIN_API
 
 typedef struct ib_optim ib_optim;
 
@@ -75,7 +74,5 @@ ib_status ib_schedule_report(ib_schedule *s, double loss);
 /* "constant", "step", "cosine", "linear", "plateau"; IB_EINVAL for others. */
 ib_status ib_schedule_parse(const char *name, ib_schedule_kind *out);
 
-#ifdef __cplusplus
-}
-#endif
+IB_END_API
 #endif

@@ -18,11 +18,10 @@
 #ifndef ISOBIT_QAT_H
 #define ISOBIT_QAT_H
 
+#include <isobit/api.h>
 #include <isobit/data.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+IB_BEGIN_API
 
 typedef enum ib_phase { IB_FLOAT, IB_CALIBRATE, IB_LEARN, IB_FROZEN, IB_EXPORTED } ib_phase;
 
@@ -114,7 +113,5 @@ float *ib_trace_weights(ib_graph *g, const char *layer, int64_t *n, int *most);
  * x [N,C,H,W] as ib_layer_forward() takes it, in IB_EVAL or, for ib_trace_output() of real values, IB_TRACE. IB_ESTATE in IB_FLOAT. */
 ib_tensor *ib_qat_forward_real(ib_graph *g, ib_layer *net, ib_tensor *x);
 
-#ifdef __cplusplus
-}
-#endif
+IB_END_API
 #endif

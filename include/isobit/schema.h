@@ -21,11 +21,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <isobit/api.h>
 #include <isobit/status.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+IB_BEGIN_API
 
 typedef struct ib_schema ib_schema;
 
@@ -81,7 +80,5 @@ void ib_schema_apply(const ib_schema *s, const float *raw, float *x);
 char *ib_schema_text(const ib_schema *s);
 ib_schema *ib_schema_parse(const char *text, size_t size);
 
-#ifdef __cplusplus
-}
-#endif
+IB_END_API
 #endif

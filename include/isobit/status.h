@@ -15,9 +15,9 @@
 #ifndef ISOBIT_STATUS_H
 #define ISOBIT_STATUS_H
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+#include <isobit/api.h>
+
+IB_BEGIN_API
 
 #define IB_STATUS_MAP(X)                                                                                              \
     X(OK, 0, "no error")                                                                                              \
@@ -45,7 +45,5 @@ const char *ib_error(void);
 /* The status of the thread's last failure. */
 ib_status ib_error_status(void);
 
-#ifdef __cplusplus
-}
-#endif
+IB_END_API
 #endif

@@ -13,11 +13,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <isobit/api.h>
 #include <isobit/status.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+IB_BEGIN_API
 
 enum { IB_MAX_DIMS = 4 };
 
@@ -79,7 +78,5 @@ const ib_format *ib_format_for_bits(int bits);         /* likewise */
 const ib_format *ib_format_at(int i);                  /* i = 0, 1, ...; NULL behind the last */
 int64_t ib_format_bytes(const ib_format *f, int64_t n); /* bytes that n packed codes take */
 
-#ifdef __cplusplus
-}
-#endif
+IB_END_API
 #endif

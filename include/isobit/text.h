@@ -8,11 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <isobit/api.h>
 #include <isobit/status.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+IB_BEGIN_API
 
 typedef struct ib_tokenizer ib_tokenizer;
 
@@ -70,7 +69,5 @@ ib_status ib_chat_tokens(ib_tokenizer *t, const char *name, const ib_message *me
 /* The same as text, yours to give to free(). */
 char *ib_chat_text(const ib_tokenizer *t, const char *name, const ib_message *messages, int n, int reply);
 
-#ifdef __cplusplus
-}
-#endif
+IB_END_API
 #endif

@@ -1,0 +1,38 @@
+#!/usr/bin/env python3
+"""names.py SOURCE libisobit.a libisobit.so - the static library defines no global name without ib_ or isobit, and the shared one shows the functions
+of the public headers and nothing else.
+
+Broken by: a function that is neither static nor called ib_..., classes of a generator under another's name, a public header without IB_BEGIN_API,
+a function that a header declares and nobody defines."""
+import pathlib
+import re
+import subprocess
+import sys
+
+
+def defined(library, *options):
+    lines = subprocess.run(["nm", "--defined-only", *options, library], capture_output=True, text=True, check=True).stdout.splitlines()
+    return {parts[2] for parts in map(str.split, lines) if len(parts) == 3}
+
+
+def declared(include):
+    names = set()
+    for header in include.glob("*.h"):
+        text = re.sub(r"/\*.*?\*/", "", header.read_text(), flags=re.S)
+        text = re.sub(r"^\s*#.*?(?<!\\)$", "", text, flags=re.S | re.M) # macros
+        text = re.sub(r"\{[^{}]*\}", "", text) # fields, bodies
+        names |= {name for before, name in re.findall(r"([\w \*]*?)\b(ib_\w+)\(", text) if "static" not in before and "typedef" not in before}
+    return names
+
+
+def main(source, static, shared):
+    foreign = sorted(n for n in defined(static, "-g") if not re.match(r"_?(ib|isobit)_", n) and not n.startswith("__")) # __: the sanitizers' own
+    public, shown = declared(pathlib.Path(source) / "include/isobit"), {n for n in defined(shared, "-D") if not n.startswith("_")}
+    wrong = [f"{static} defines {n}" for n in foreign] + [f"{shared} shows {n}, which no public header declares" for n in sorted(shown - public)]
+    wrong += [f"{shared} does not show {n}, which a public header declares" for n in sorted(public - shown)]
+    print("\n".join(wrong) or f"{len(shown)} functions are shown, as the headers declare them")
+    return bool(wrong) or len(public) < 200
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
