@@ -9,8 +9,18 @@
 #include "data/dataset.h"
 
 enum {
-    KEY_DATA = 1000, KEY_DEVICE, KEY_THREADS, KEY_JSON, KEY_LIMIT, KEY_LABEL, KEY_DROP, KEY_MISSING, KEY_SPLIT_SEED,
-    KEY_TEST_SHARE, KEY_INPUT
+    KEY_DATA = 1000,
+    KEY_DEVICE,
+    KEY_THREADS,
+    KEY_JSON,
+    KEY_LIMIT,
+    KEY_LABEL,
+    KEY_DROP,
+    KEY_MISSING,
+    KEY_SPLIT_SEED,
+    KEY_TEST_SHARE,
+    KEY_INPUT,
+    KEY_CATEGORICAL
 };
 
 static const struct argp_option machine_options[] = {
@@ -44,15 +54,24 @@ const struct argp machine_argp = {machine_options, parse_machine, NULL, NULL, NU
 
 static const struct argp_option options[] = {
     {"data", KEY_DATA, "SPEC", 0,
-     "digits, idx:DIR, images:DIR, hdf5:FILE, csv:FILE[:CxHxW], npy:FILE, npz:FILE or f32:FILE[:CxHxW] (default: what the model "
-     "remembers, else digits)", 0},
+     "digits, idx:DIR, images:DIR, hdf5:FILE, csv:FILE[:CxHxW], npy:FILE, npz:FILE or f32:FILE[:CxHxW] (default: what "
+     "the model "
+     "remembers, else digits)",
+     0},
     {"limit", KEY_LIMIT, "N", 0, "use the first N samples of each data set", 0},
     {"input", KEY_INPUT, "CxHxW", 0,
      "of pictures in folders: resize and crop them to this (default: the size that all have, or the model's)", 0},
-    {"label", KEY_LABEL, "COLUMN", 0, "of a table: the column of labels, by name or by number from 1 (default: the last, or the model's)", 0},
+    {"label", KEY_LABEL, "COLUMN", 0,
+     "of a table: the column of labels, by name or by number from 1 (default: the last, or the model's)", 0},
     {"drop", KEY_DROP, "COLUMNS", 0, "of a table: columns to leave out, names or numbers with commas between", 0},
-    {"missing", KEY_MISSING, "HOW", 0, "of a table: mean fills in values that are missing, with the column's mean or most frequent name; they are refused else", 0},
-    {"test-share", KEY_TEST_SHARE, "X", 0, "of a table: the share of each class's rows that is the test part (default 0.2, or as the model was trained)", 0},
+    {"categorical", KEY_CATEGORICAL, "COLUMNS", 0,
+     "of a table: columns whose values are names, also where they are numbers (zip codes, codes of answers)", 0},
+    {"missing", KEY_MISSING, "HOW", 0,
+     "of a table: mean fills in values that are missing, with the column's mean or most frequent name; they are "
+     "refused else",
+     0},
+    {"test-share", KEY_TEST_SHARE, "X", 0,
+     "of a table: the share of each class's rows that is the test part (default 0.2, or as the model was trained)", 0},
     {"split-seed", KEY_SPLIT_SEED, "N", 0, "of a table: which rows these are (default: always the same)", 0},
     {0},
 };
@@ -86,6 +105,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_DROP:
         o->table.drop = arg;
+        return 0;
+    case KEY_CATEGORICAL:
+        o->table.categorical = arg;
         return 0;
     case KEY_MISSING:
         if (strcmp(arg, "mean")) {
@@ -255,6 +277,7 @@ int refuse_table(const common *o)
     return !o->data &&
            (refuse_alone("input", t->input[0] ? t : NULL, "--data images:DIR") ||
             refuse_alone("label", t->label, "--data csv:FILE") || refuse_alone("drop", t->drop, "--data csv:FILE") ||
+            refuse_alone("categorical", t->categorical, "--data csv:FILE") ||
             refuse_alone("missing", t->fill_missing ? t : NULL, "--data csv:FILE") ||
             refuse_alone("test-share", t->test_share > 0 ? t : NULL, "--data csv:FILE") ||
             refuse_alone("split-seed", t->split_seed ? t : NULL, "--data csv:FILE"));

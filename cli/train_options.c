@@ -353,13 +353,16 @@ int train_options_text(const train_options *o, const float *weights, int classes
         snprintf(averaging, sizeof averaging, " averaging=%g", q->averaging_constant);
     char table[256] = ""; /* and what they do not tell of tables is the default */
     const ib_data_opts *d = &o->common.table;
-    const int said =
-        d->task || d->label || d->drop || d->fill_missing || d->split_seed || d->test_share > 0 || o->whole;
-    if (said && snprintf(table, sizeof table, "%s%s label=%s drop=%s missing=%d split=%llu test=%g",
-                         d->task ? " task=regression" : "", o->whole ? " rows=all" : "", d->label ? d->label : "",
-                         d->drop ? d->drop : "", d->fill_missing, (unsigned long long)d->split_seed,
-                         d->test_share) >= (int)sizeof table)
-        return fprintf(stderr, "isobit: --label and --drop take more than a checkpoint keeps: columns have numbers too\n"), 1;
+    const int said = d->task || d->label || d->drop || d->categorical || d->fill_missing || d->split_seed ||
+                     d->test_share > 0 || o->whole;
+    if (said &&
+        snprintf(table, sizeof table, "%s%s label=%s drop=%s%s%s missing=%d split=%llu test=%g",
+                 d->task ? " task=regression" : "", o->whole ? " rows=all" : "", d->label ? d->label : "",
+                 d->drop ? d->drop : "", d->categorical ? " categorical=" : "", d->categorical ? d->categorical : "",
+                 d->fill_missing, (unsigned long long)d->split_seed, d->test_share) >= (int)sizeof table)
+        return fprintf(stderr, "isobit: --label, --drop and --categorical take more than a checkpoint keeps: columns "
+                               "have numbers too\n"),
+               1;
     if (d->input[0])
         snprintf(table, sizeof table, " pictures=%dx%dx%d", d->input[0], d->input[1], d->input[2]);
     char weighted[32] = "";

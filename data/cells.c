@@ -199,18 +199,20 @@ void ib_cells_free(ib_cells *c)
 static int is_missing(const char *cell)
 {
     static const char *const words[] = {"", "?", "na", "n/a", "nan", "null"};
+    cell += strspn(cell, " \t"); /* blanks within quotes */
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (!strcasecmp(cell, words[i]))
             return 1;
     return 0;
 }
 
-/* Behind signs, currencies and the like: punctuation of ASCII, and U+0080 to U+00BF and U+2000 to U+2FFF in UTF-8. */
+/* Behind signs, currencies and the like: blanks, punctuation of ASCII, and U+0080 to U+00BF and U+2000 to U+2FFF in
+ * UTF-8. */
 static const char *skip_signs(const char *s)
 {
     const unsigned char *p = (const unsigned char *)s;
     for (;;)
-        if (ispunct(*p) && *p < 0x7f)
+        if (*p == ' ' || (ispunct(*p) && *p < 0x7f))
             p++;
         else if (*p == 0xc2)
             p += 2;
@@ -218,6 +220,62 @@ static const char *skip_signs(const char *s)
             p += 3;
         else
             return (const char *)p;
+}
+
+/* Digits, possibly with signs before, between (points, commas, apostrophes, blanks, also those that do not break) and
+ * behind them. */
+static int is_like_number(const char *cell)
+{
+    const char *p = skip_signs(cell), *const first = p;
+    for (const char *before = NULL; p != before;) {
+        before = p;
+        p += strspn(p, "0123456789.,'_ ");
+        if (!strncmp(p, "\xc2\xa0", 2))
+            p += 2;
+        if (!strncmp(p, "\xe2\x80\xaf", 3) || !strncmp(p, "\xe2\x80\x89", 3) || !strncmp(p, "\xe2\x80\x99", 3))
+            p += 3;
+    }
+    if (p == first || !isdigit((unsigned char)*first))
+        return 0;
+    if ((*p | 32) == 'e')
+        p += 1 + strspn(p + 1, "+-0123456789");
+    return !*skip_signs(p);
+}
+
+/* Digits of a part of a date; 0: it is none. */
+static size_t part_of_date(const char **p)
+{
+    const size_t n = strspn(*p, "0123456789");
+    *p += n;
+    return n == 1 || n == 2 || n == 4 ? n : 0;
+}
+
+/* h:mm, hh:mm:ss.sss, with a zone or AM and PM. */
+static int is_time(const char *p)
+{
+    const char *at = p;
+    const size_t n = part_of_date(&at);
+    if (n < 1 || n > 2 || *at++ != ':' || strspn(at, "0123456789") != 2)
+        return 0;
+    return !at[strspn(at, "0123456789:.,+-ZzAaPpMm ")];
+}
+
+/* A day, by two of the same signs with a year of four digits at one end, or two digits each, or slashes. */
+static int is_date(const char *cell)
+{
+    const char *p = cell;
+    const size_t a = part_of_date(&p);
+    const char sign = *p;
+    if (!a || !sign || !strchr("-/.", sign))
+        return is_time(cell);
+    p++;
+    const size_t b = part_of_date(&p);
+    if (b < 1 || b > 2 || *p++ != sign)
+        return 0;
+    const size_t c = part_of_date(&p);
+    const int shaped =
+        c && (a == 4) + (c == 4) < 2 && (a == 4 || c == 4 || sign == '/' || (a == 2 && b == 2 && c == 2));
+    return shaped && (!*p || ((*p == 'T' || *p == ' ') && is_time(p + 1)));
 }
 
 ib_cell_kind ib_cell_read(const char *cell, float *value)
@@ -231,8 +289,7 @@ ib_cell_kind ib_cell_read(const char *cell, float *value)
     *value = ib_strtof(cell, &end);
     if (number && !hex && !*end)
         return isfinite(*value) ? IB_CELL_NUMBER : IB_CELL_TOO_LARGE;
-    if (!strcasecmp(p, "inf") || !strcasecmp(p, "infinity"))
+    if (hex || !strcasecmp(p, "inf") || !strcasecmp(p, "infinity"))
         return IB_CELL_LIKE_ONE;
-    p = skip_signs(cell);
-    return isdigit((unsigned char)*p) && (hex || !p[strspn(p, "0123456789.,'%eE+ ")]) ? IB_CELL_LIKE_ONE : IB_CELL_WORD;
+    return is_date(cell) ? IB_CELL_DATE : is_like_number(cell) ? IB_CELL_LIKE_ONE : IB_CELL_WORD;
 }

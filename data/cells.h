@@ -44,7 +44,8 @@ typedef enum ib_cell_kind {
     IB_CELL_NUMBER,
     IB_CELL_MISSING,   /* nothing, NA, N/A, NaN, null or ?, in any case of letters */
     IB_CELL_TOO_LARGE, /* a number beyond fp32 */
-    IB_CELL_LIKE_ONE,  /* digits with what no number has: 1,5  1.2.3  1'000  5%  $1  0x1F; infinity */
+    IB_CELL_LIKE_ONE,  /* digits with what no number has: 1,5  1.2.3  1'000  5%  $1  7 €  (3)  0x1F; infinity */
+    IB_CELL_DATE,      /* a day or a time: 2024-01-31  31.01.2024  1/31/24  2024-01-31T08:00:00Z  8:05 */
     IB_CELL_WORD
 } ib_cell_kind;
 ib_cell_kind ib_cell_read(const char *cell, float *value);

@@ -201,6 +201,7 @@ static ib_status open_pictures(pictures *p, const int wanted[3], ib_dataset *par
 {
     const ib_data_opts *o = p->opts;
     const char *of_tables = o->drop             ? "drop"
+                            : o->categorical    ? "categorical"
                             : o->fill_missing   ? "missing"
                             : o->split_seed     ? "split-seed"
                             : o->test_share > 0 ? "test-share"

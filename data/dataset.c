@@ -264,6 +264,7 @@ static ib_status open_parts(const char *spec, const ib_input_info *net, const ib
     const char *rest = spec + strlen(source->prefix);
     const char *of_tables = o->label            ? "label"
                             : o->drop           ? "drop"
+                            : o->categorical    ? "categorical"
                             : o->fill_missing   ? "missing"
                             : o->split_seed     ? "split-seed"
                             : o->test_share > 0 ? "test-share"

@@ -110,6 +110,8 @@ static void drop_table(ib_table *t)
 {
     ib_names_free(t->columns, t->names);
     ib_free(t->left_out);
+    ib_free(t->categorical);
+    ib_free(t->coded);
     ib_free(t->at);
     ib_free(t->y);
     ib_free(t->target_at);

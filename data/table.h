@@ -17,6 +17,9 @@ typedef struct ib_table {
     char **names;      /* [columns] of the header, or "column 3" */
     int label;         /* the column of labels; -1: there is none */
     uint8_t *left_out; /* [columns] by --drop, or as the network knows nothing of it */
+    uint8_t *categorical; /* [columns] by --categorical: values are names whatever they look like */
+    char *coded;          /* columns of integers that may be codes, as a list of names, or NULL */
+    int n_coded;
     const char **at;   /* [n] the value of each row in the column that is looked at, which is `where` */
     int where;
     int32_t *y;    /* [n] classes, or NULL */
@@ -53,6 +56,12 @@ char **ib_table_names(const ib_table *t, int *n);
 void ib_names_free(int n, char **names);
 /* Where a name stands among n sorted ones; -1: nowhere. */
 int ib_sorted_find(int n, char *const *names, const char *name);
+
+/* What column j of numbers, or of these names, may be besides what it is taken for, as sentences of the note
+ * (table_doubts.c); and behind the last column what all of them have in common. */
+ib_status ib_table_doubt_numbers(ib_table *t, int j);
+ib_status ib_table_doubt_names(ib_table *t, int j, int n, char *const *names);
+ib_status ib_table_doubt_end(ib_table *t);
 
 /* Reads the columns as t->raw and makes t->schema, or takes the known one (table_columns.c). */
 ib_status ib_table_columns(ib_table *t, char **classes, int n_classes);

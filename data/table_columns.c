@@ -7,7 +7,7 @@
 #include "data/table.h"
 #include "tensor/number.h"
 
-enum { MOST_NAMES = 1000 };
+enum { MOST_NAMES = 1000, MOST_ALL_DIFFERENT = 5 /* rows that may have a name each */ };
 
 /* What one column holds. */
 typedef struct survey {
@@ -36,9 +36,14 @@ static ib_status check_cells(const ib_table *t, int j, const survey *s, int nume
 {
     if (s->count[IB_CELL_TOO_LARGE])
         return bad_cell(t, j, s->first[IB_CELL_TOO_LARGE], ", beyond single precision");
-    if (s->count[IB_CELL_LIKE_ONE] && (numeric || !s->count[IB_CELL_WORD]))
+    if (s->count[IB_CELL_LIKE_ONE] && (numeric || s->count[IB_CELL_LIKE_ONE] >= s->count[IB_CELL_WORD]))
         return bad_cell(t, j, s->first[IB_CELL_LIKE_ONE],
-                        " where a number is expected: digits, a point before decimals, nothing between thousands");
+                        " where a number is expected: digits, a point before decimals, nothing between thousands, no "
+                        "percent or currency (--categorical takes the column as names)");
+    if (s->count[IB_CELL_DATE] && (numeric || s->count[IB_CELL_DATE] >= s->count[IB_CELL_WORD]))
+        return bad_cell(t, j, s->first[IB_CELL_DATE],
+                        ", a day or a time: write it as numbers (a year, days since another), or leave the column out "
+                        "with --drop, or take it as names with --categorical");
     if (numeric && s->count[IB_CELL_WORD])
         return bad_cell(t, j, s->first[IB_CELL_WORD], " where a number is expected");
     if (s->count[IB_CELL_MISSING] && !fill)
@@ -122,12 +127,21 @@ static ib_status find_usual(const ib_table *t, int k, int of, ib_column *c)
     return IB_OK;
 }
 
+/* The survey of missing values alone: others are names, whatever they look like. */
+static survey only_missing(const survey *s)
+{
+    return (survey){.count[IB_CELL_MISSING] = s->count[IB_CELL_MISSING],
+                    .first[IB_CELL_MISSING] = s->first[IB_CELL_MISSING]};
+}
+
 /* File column j as column k of a schema that is being made. */
 static ib_status learn_column(ib_table *t, int j, int k, int of, ib_column *c)
 {
     survey s;
     ib_table_go(t, j);
     look(t, &s);
+    if (t->categorical[j])
+        s = only_missing(&s);
     const int numeric = s.count[IB_CELL_NUMBER] && s.count[IB_CELL_NUMBER] >= s.count[IB_CELL_WORD];
     if (check_cells(t, j, &s, numeric, t->opts->fill_missing))
         return ib_error_status();
@@ -135,23 +149,25 @@ static ib_status learn_column(ib_table *t, int j, int k, int of, ib_column *c)
         return ib_fail(IB_EFORMAT, "%s: column '%s' has no value in any row: --drop leaves it out", t->cells.name,
                        t->names[j]);
     if (!numeric && s.count[IB_CELL_NUMBER])
-        return bad_cell(t, j, s.first[IB_CELL_NUMBER], ", a number among names");
+        return bad_cell(t, j, s.first[IB_CELL_NUMBER], ", a number among names (--categorical takes all as names)");
     *c = (ib_column){.name = t->names[j]};
     if (numeric) {
         read_numbers(t, k, of);
-        return measure(t, j, k, of, c);
+        return measure(t, j, k, of, c) || ib_table_doubt_numbers(t, j) ? ib_error_status() : IB_OK;
     }
     char **names = ib_table_names(t, &c->n_names);
     if (!names)
         return IB_ENOMEM;
     c->names = (const char *const *)names;
-    if (c->n_names > MOST_NAMES || (c->n_names > 20 && 2 * (int64_t)c->n_names > t->n))
+    const int64_t there = t->n - s.count[IB_CELL_MISSING];
+    if (c->n_names > MOST_NAMES || (c->n_names > 20 && 2 * (int64_t)c->n_names > t->n) ||
+        (c->n_names == there && there > MOST_ALL_DIFFERENT))
         return ib_fail(IB_EFORMAT,
                        "%s: column '%s' has %d different names in %lld rows ('%.20s', ...), which are no categories: "
                        "--drop leaves it out",
                        t->cells.name, t->names[j], c->n_names, (long long)t->n, names[0]);
     read_names(t, k, of, c->n_names, names);
-    return find_usual(t, k, of, c);
+    return find_usual(t, k, of, c) || ib_table_doubt_names(t, j, c->n_names, names) ? ib_error_status() : IB_OK;
 }
 
 /* The schema that the rows make. */
@@ -188,6 +204,8 @@ static ib_status learn(ib_table *t, char **classes, int n_classes)
         }
     }
     o.columns = columns;
+    if (!status)
+        status = ib_table_doubt_end(t);
     if (!status && !(t->schema = ib_schema_new(&o)))
         status = ib_error_status();
     for (int k = 0; columns && k < o.n_columns; k++)
@@ -205,11 +223,11 @@ static ib_status take_column(ib_table *t, int j, int k)
     int64_t odd;
     ib_table_go(t, j);
     look(t, &s);
+    if (t->categorical[j] && !c->n_names)
+        return ib_fail(IB_EINVAL, "%s: categorical '%s' is a column of numbers to the model", t->cells.name, c->name);
     if (c->n_names) {
-        if (check_cells(t, j,
-                        &(survey){.count[IB_CELL_MISSING] = s.count[IB_CELL_MISSING],
-                                  .first[IB_CELL_MISSING] = s.first[IB_CELL_MISSING]},
-                        0, known->fill_missing || t->opts->fill_missing))
+        s = only_missing(&s);
+        if (check_cells(t, j, &s, 0, known->fill_missing || t->opts->fill_missing))
             return ib_error_status();
         int sorted = 1;
         for (int n = 1; n < c->n_names; n++)

@@ -62,7 +62,7 @@ static void look_below(const ib_cells *c, below *b)
             float v;
             const ib_cell_kind kind = ib_cell_read(cell, &v);
             b[j].numbers += kind == IB_CELL_NUMBER;
-            b[j].words += kind == IB_CELL_WORD || kind == IB_CELL_LIKE_ONE;
+            b[j].words += kind == IB_CELL_WORD || kind == IB_CELL_LIKE_ONE || kind == IB_CELL_DATE;
             b[j].recurs |= !strcmp(cell, top);
         }
     }
@@ -114,7 +114,8 @@ static ib_status take_names(ib_table *t, int header)
     if (t->n < 1)
         return ib_fail(IB_EFORMAT, "%s: holds a header and no sample", c->name);
     if (!(t->names = ib_alloc((size_t)t->columns * sizeof *t->names)) ||
-        !(t->left_out = ib_alloc((size_t)t->columns)) || !(t->at = ib_alloc((size_t)t->n * sizeof *t->at)))
+        !(t->left_out = ib_alloc((size_t)t->columns)) || !(t->categorical = ib_alloc((size_t)t->columns)) ||
+        !(t->at = ib_alloc((size_t)t->n * sizeof *t->at)))
         return IB_ENOMEM;
     for (int j = 0; j < t->columns; j++, cell = ib_next_cell(cell))
         if (!(t->names[j] = header ? ib_strdup(cell) : ib_format_text("column %d", j + 1)))
@@ -153,6 +154,25 @@ static ib_status drop(ib_table *t)
         status = j < 0 ? ib_error_status() : IB_OK;
         if (!status)
             t->left_out[j] = 1;
+    }
+    ib_free(list);
+    return status;
+}
+
+/* Columns whose values are names whatever they look like; those of a known network are what they were in training. */
+static ib_status mark_categorical(ib_table *t)
+{
+    char *list = ib_strdup(t->opts->categorical ? t->opts->categorical : ""), *rest = NULL;
+    ib_status status = list ? IB_OK : IB_ENOMEM;
+    for (char *name = status ? NULL : strtok_r(list, ",", &rest); name && !status; name = strtok_r(NULL, ",", &rest)) {
+        const int j = find_column(t, "categorical", name);
+        if (j < 0)
+            status = ib_error_status();
+        else if (t->left_out[j] || ib_table_is_label(t, j))
+            status = ib_fail(IB_EINVAL, "%s: categorical '%s' is %s", t->cells.name, name,
+                             t->left_out[j] ? "dropped" : "the label, whose values are classes or numbers to learn");
+        else
+            t->categorical[j] = 1;
     }
     ib_free(list);
     return status;
@@ -228,6 +248,17 @@ static ib_status check_names(const ib_table *t)
     return IB_OK;
 }
 
+static ib_status find_labels(ib_table *t)
+{
+    const ib_task task = t->known ? ib_schema_of(t->known)->task : t->opts->task;
+    if (task != IB_REGRESSION)
+        return t->known ? find_known_label(t) : find_label(t);
+    if (!(t->target_at = ib_alloc((size_t)t->columns * sizeof *t->target_at)) ||
+        !(t->target = ib_alloc((size_t)t->columns * sizeof *t->target)))
+        return IB_ENOMEM;
+    return t->known && !t->opts->label ? ib_table_known_targets(t) : find_targets(t);
+}
+
 ib_status ib_table_header(ib_table *t)
 {
     int header;
@@ -243,11 +274,6 @@ ib_status ib_table_header(ib_table *t)
     }
     if (header < 0 || take_names(t, header) || drop(t) || check_names(t))
         return ib_error_status();
-    const ib_task task = t->known ? ib_schema_of(t->known)->task : t->opts->task;
-    if (task != IB_REGRESSION)
-        return t->known ? find_known_label(t) : find_label(t);
-    if (!(t->target_at = ib_alloc((size_t)t->columns * sizeof *t->target_at)) ||
-        !(t->target = ib_alloc((size_t)t->columns * sizeof *t->target)))
-        return IB_ENOMEM;
-    return t->known && !t->opts->label ? ib_table_known_targets(t) : find_targets(t);
+    const ib_status status = find_labels(t);
+    return status ? status : mark_categorical(t);
 }

@@ -172,7 +172,8 @@ ib_status ib_table_labels(ib_table *t, char ***classes, int *n_classes)
         return IB_OK;
     ib_table_go(t, t->label);
     const int integers = known ? 0 : label_kind(t);
-    if (integers < 0 || (!known && find_classes(t, integers, classes, n_classes)))
+    if (integers < 0 || (!known && find_classes(t, integers, classes, n_classes)) ||
+        (!known && !integers && ib_table_doubt_names(t, t->label, *n_classes, *classes)))
         return ib_error_status();
     const char *const *names = known ? known->classes : (const char *const *)*classes;
     const int n = known ? known->n_classes : *n_classes;

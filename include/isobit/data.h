@@ -53,7 +53,8 @@ typedef struct ib_dataset ib_dataset;
  *               last unless opts->label says another. Integers are classes in their order (1..3 are three), words are classes in
  *               alphabetical order. A column of numbers is standardized by mean and standard deviation of its training rows, a column of
  *               words is one input a word; the schema of the data set keeps both (schema.h). Missing values (nothing, NA, N/A, NaN, null or
- *               ?) are refused unless opts->fill_missing. The test part is drawn by opts->split_seed from each class alike
+ *               ?) are refused unless opts->fill_missing; so are, by line, days and times, and digits with signs (5%, $7, 1'000), unless
+ *               opts->categorical takes the column as names. The test part is drawn by opts->split_seed from each class alike
  *
  * Columns for a network that has a schema (opts->schema) are found by their names, in any order, or, where the file has no header, by their
  * places; categories and classes by theirs. The label may be absent. Columns that the network does not know are named by ib_dataset_note.
@@ -83,6 +84,7 @@ typedef struct ib_dataset ib_dataset;
 typedef struct ib_data_opts { /* zeros are the defaults; of tables: label to test_share */
     const char *label;       /* the column of labels: its name, or its number from 1 */
     const char *drop;        /* columns to leave out, names or numbers with commas between */
+    const char *categorical; /* columns whose values are names, also where they are numbers; the same kind of list */
     int fill_missing;        /* a missing number is the column's mean, a missing word its most frequent one */
     uint64_t split_seed;     /* 0: as the schema's test part was drawn */
     double test_share;       /* at most 1; 0: as the schema's (all rows where it has none), or a fifth of the rows */

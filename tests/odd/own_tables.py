@@ -19,6 +19,55 @@ def changed(line, to, rows=None, head=HEAD):
     return text(rows, head)
 
 
+def beside(values, name="x"):
+    """A table with a column of such values, over and over, before numbers and a label."""
+    return text([f"{values[i % len(values)]},{r}" for i, r in enumerate(NUMBERS)], f"{name},a,b,c")
+
+
+def doubtful(refused, right):
+    """Columns that look like one thing and may be another: refused by line, or taken in one way, which is said."""
+
+    def as_names(name, values, inputs):
+        return right(f"{name} as names", beside(values), "--categorical", "x", classes=("1", "2"), inputs=inputs + 2)
+
+    def said(name, values, words, inputs=1):
+        return right(name, beside(values), classes=("1", "2"), inputs=inputs + 2, said=words)
+
+    no_numbers = {"currencies in front": ["$7", "$12"], "currencies behind": ["7 \u20ac", "12 \u20ac"], "pounds": ["\u00a37", "\u00a312"],
+                  "thousands by quotes": ["1'100", "2'100"], "thousands by blanks that do not break": ["1\u00a0100", "2\u00a0100"],
+                  "thousands by low lines": ["1_100", "2_100"], "debts in brackets": ["(7)", "(12)"], "a minus of typesetting": ["\u22127", "\u221212"],
+                  "shares with a blank": ["7 %", "12 %"], "thousands and decimals of Germany": ['"1.100,5"', '"2.100,5"']}
+    days = {"days of ISO 8601": ["2024-01-31", "2024-02-01"], "days of Germany": ["31.01.2024", "01.02.2024"], "days of America": ["1/31/2024", "2/1/2024"],
+            "days of two digits": ["31-01-24", "01-02-24"], "moments": ["2024-01-31T08:00:00Z", "2024-02-01T09:30:00Z"], "times": ["8:05", "17:30"],
+            "times of noon": ["8:05 AM", "5:30 pm"]}
+    return [
+        *(refused(f"a column of {name}", beside(values), ["line 2", values[0].strip('"'), "'x'", "number", "--categorical"]) for name, values in no_numbers.items()),
+        *(refused(f"a column of {name}", beside(values), ["line 2", f"'{values[0]}'", "'x'", "a day or a time", "--drop"]) for name, values in days.items()),
+        as_names("shares", ["7 %", "12 %", "30 %"], 3),
+        as_names("days", ["2024-01-31", "2024-02-01"], 2),
+        as_names("zip codes", ["01234", "10115", "02139"], 3),
+        as_names("numbers", ["1000", "2000", "3000", "2.5"], 4),
+        said("zip codes", ["01234", "10115", "02139"], "'x' has '01234'"),
+        said("codes of answers", ["1", "2", "3", "9"], "in 'x'"),
+        said("years", ["1999.5", "2001", "2003"], ""),
+        said("yes and no", ["yes", "no"], "", 2),
+        said("truth", ["true", "false"], "", 2),
+        said("names that differ by case", ["Yes", "no", "yes"], "'Yes' and 'yes'", 3),
+        right("classes that differ by case", text([f"{r[:-1]}{('Cat', 'dog', 'cat')[i % 3]}" for i, r in enumerate(NUMBERS)], "a,b,c"),
+              classes=("Cat", "cat", "dog"), inputs=2, said="'Cat' and 'cat'"),
+        right("codes as classes", text([f"{r[:-1]}{(1000, 2000, 3000)[i % 3]}" for i, r in enumerate(NUMBERS)], "a,b,c"),
+              classes=("1000", "2000", "3000"), inputs=2),
+        right("numbers of rows", text([f"{i + 1},{r}" for i, r in enumerate(NUMBERS)], "id,a,b,c"), classes=("1", "2"), inputs=3, said="'id' counts the rows"),
+        right("blanks in quotes, filled in", beside(['" "', "7", "8.5"]), "--missing", "mean", classes=("1", "2"), inputs=3),
+        refused("blanks in quotes", beside(['" "', "7", "8.5"]), ["line 2", "'x'", "--missing mean"]),
+        refused("truth as words and numbers", beside(["true", "false", "1"]), ["line 4", "'1'", "'x'", "--categorical"]),
+        refused("a name for each of ten rows", text([f"name {i},{i % 4}.5,{i % 2}" for i in range(10)], "x,a,b"), ["'x'", "10 different", "10 rows", "--drop"]),
+        refused("the label as names", beside(["1", "2"]), ["'c'", "label"], "--categorical", "c"),
+        refused("a dropped column as names", beside(["1", "2"]), ["'x'", "dropped"], "--categorical", "x", "--drop", "x"),
+        refused("a column as names that is not there", beside(["1", "2"]), ["'y'", "4 columns"], "--categorical", "y"),
+    ]
+
+
 def training(shop):
     """What training makes of a table; `args` are further options."""
 
@@ -98,6 +147,7 @@ def training(shop):
         refused("a quote within a value", changed(9, '3,re"d,100,cat'), ["line 9", "quote"]),
         refused("free text as a column", text([f"{r[:-1]}note {i},{i % 2}" for i, r in enumerate(NUMBERS)], "a,b,c,d"), ["'c'", "40 different", "--drop"]),
         refused("numbers that fp32 cannot tell apart", text([f"{1700000000 + i},{r}" for i, r in enumerate(NUMBERS)], "t,a,b,c"), ["'t'"]),
+        *doubtful(refused, right),
         refused("a label that is not there", good, ["'species'", "'length'", "'kind'"], "--label", "species"),
         refused("a label of number 5", good, ["'5'", "4 columns"], "--label", 5),
         refused("the label dropped", good, ["'kind'"], "--label", "kind", "--drop", "kind"),
@@ -109,7 +159,7 @@ def prediction(shop):
     """Other tables for a network that knows one."""
     (shop / "known.csv").write_text(text(ROWS))
     shop.make("train", "--data", "csv:known.csv", "--epochs", 3, "--qat", "w8a8", "-o", "known.h5")
-    want = shop.make("predict", "known.h5", "--data", "csv:known.csv").stdout
+    want, good = shop.make("predict", "known.h5", "--data", "csv:known.csv").stdout, text(ROWS)
     cells = [r.split(",") for r in ROWS]
 
     def answers(csv):
@@ -120,6 +170,9 @@ def prediction(shop):
         argv = ["predict", "known.h5", "--data", "csv:-"]
         return Case(name, argv, right=lambda done: answers(done.stdout) == answers(want) and said in done.stderr, stdin=content)
 
+    (shop / "coded.csv").write_text(beside(["01234", "10115", "02139"], "zip"))
+    shop.make("train", "--data", "csv:coded.csv", "--categorical", "zip", "--epochs", 3, "--qat", "w8a8", "-o", "coded.h5")
+
     def refused(name, content, words, *args):
         argv = ["predict", "known.h5", "--data", "csv:-", *args]
         return Case(name, argv, refused=["standard input", *words], stdin=content)
@@ -129,6 +182,11 @@ def prediction(shop):
         same("no label", text([",".join(r[:3]) for r in cells], "length,colour,weight")),
         same("no header, in the same order", text(ROWS, "")),
         same("a column more", text([r + ",1" for r in ROWS], HEAD + ",extra"), "'extra'"),
+        Case("codes as names are remembered", ["eval", "coded.h5", "--json"], right=lambda done: json.loads(done.stdout)["samples"] == 8),
+        Case("codes as names are names elsewhere", ["predict", "coded.h5", "--data", "csv:-"], stdin="zip,a,b\n02139,1,2\n", right=lambda done: len(done.stdout.splitlines()) == 2),
+        Case("another code", ["predict", "coded.h5", "--data", "csv:-"], stdin="zip,a,b\n02140,1,2\n", refused=["line 2", "'02140'", "'zip'"]),
+        Case("codes that have lost a digit", ["predict", "coded.h5", "--data", "csv:-"], stdin="zip,a,b\n2139,1,2\n", refused=["line 2", "'2139'", "'zip'"]),
+        refused("a number to the model as names", good, ["'weight'", "numbers"], "--categorical", "weight"),
         refused("a column less", text([",".join(r[1:]) for r in cells], "colour,weight,kind"), ["'length'"]),
         refused("an unknown category", changed(3, "3,pink,100,cat"), ["line 3", "'pink'", "'colour'"]),
         refused("an unknown class", changed(3, "3,red,100,cow"), ["line 3", "'cow'", "'cat', 'dog'"]),
