@@ -30,8 +30,16 @@ static void help(FILE *out)
                  "`isobit COMMAND --help` explains a command with examples. ISOBIT_DEVICE=cpu:ref|base|avx2|avx512|bf16 chooses the kernels.\n");
 }
 
+/* A command that computes. `bench` measures the library as programs meet that leave the environment alone. */
+static int computes(int argc, char **argv)
+{
+    return argc > 2 && strcmp(argv[1], "bench") && strcmp(argv[2], "--help");
+}
+
 int main(int argc, char **argv)
 {
+    if (computes(argc, argv))
+        wait_passively(argv);
     guard_streams();
     signal(SIGXFSZ, SIG_IGN); /* a full disk or quota is an error of write(), with its message */
     signal(SIGPIPE, SIG_IGN); /* so is a gnuplot that ends early */
