@@ -7,6 +7,7 @@
 
 #include "cli/finetune_options.h"
 #include "cli/sample_view.h"
+#include "cli/samples_report.h"
 
 typedef struct job {
     finetune_options o;
@@ -147,27 +148,17 @@ static int open_data(job *j)
         return complain();
     if (idle_for_rows(j) || (!o->eval && o->eval_fraction > 0 && set_rows_aside(j)))
         return 1;
-    const ib_samples_info i = ib_samples_info_of(j->train);
-    fprintf(stderr, "%s: %lld samples in %lld rows, %lld tokens, %lld of them learned", o->data, (long long)i.samples, (long long)i.rows, (long long)i.tokens,
-            (long long)i.trained);
-    if (i.truncated)
-        fprintf(stderr, "; %lld samples cut at %lld tokens", (long long)i.truncated, (long long)o->seq);
-    if (i.skipped)
-        fprintf(stderr, "; %lld samples without anything to learn left out", (long long)i.skipped);
-    for (int k = 0, n = 0; k < IB_ROW_KINDS; k++)
-        if (i.kinds[k])
-            fprintf(stderr, "%s%lld of %s", n++ ? ", " : "\n  rows: ", (long long)i.kinds[k], ib_row_kind_name(k));
-    if (i.templated)
-        fprintf(stderr, "\n  rows: %lld of keys for the prompt template", (long long)i.templated);
-    fprintf(stderr, "\n");
-    if (o->prompt_template)
-        fprintf(stderr, "  %s: %s is learned\n", o->prompt_template,
-                o->train_on_prompts || !i.template_marks
-                    ? "all of its text"
-                    : "what {% generation %} holds, and the end token behind it,");
-    o->template_sum = i.template_sum;
-    if (o->begun.step < 0)
+    o->template_sum = ib_samples_info_of(j->train).template_sum;
+    const samples_asked asked = {o->data, o->prompt_template, (int)o->seq, ib_lm_config_of(j->l.m)->context,
+                                 o->train_on_prompts, o->no_pack, o->batch, o->accumulate};
+    report_samples(stderr, j->train, &asked);
+    if (o->begun.step < 0) {
+        warn_of_samples(stderr, j->train, &asked);
+        if (o->eval)
+            warn_of_samples(stderr, j->eval, &(samples_asked){.data = o->eval, .seq = asked.seq, .context = asked.context,
+                                                              .train_on_prompts = asked.train_on_prompts});
         show_first_sample(stderr, isatty(STDERR_FILENO), j->l.t, j->train);
+    }
     return 0;
 }
 

@@ -1,7 +1,7 @@
 /* samples.c - training rows: packing without contamination. */
 #include "lm/samples.h"
 
-#include <string.h>
+#include <stdlib.h>
 
 #include "tensor/alloc.h"
 #include "tensor/argument.h"
@@ -9,12 +9,18 @@
 ib_status ib_samples_add(ib_samples *s, const int32_t *ids, const int32_t *mask, int64_t n, int seq, int alone)
 {
     const int64_t rows = s->info.rows, used = rows ? s->from[rows] - s->from[rows - 1] : 0;
-    int64_t learned = 0;
+    int64_t learned = 0, whole = 0;
     s->info.samples++;
     s->info.truncated += n > seq;
+    for (int64_t i = 1; i < n; i++) {
+        whole += mask[i] != 0;
+        learned += mask[i] != 0 && i < seq;
+    }
+    s->info.cut_short += learned && learned < whole;
+    s->info.cut_away += !learned && whole;
+    if (ib_ids_append(&s->length, (int32_t)n))
+        return IB_ENOMEM;
     n = n > seq ? seq : n;
-    for (int64_t i = 1; i < n; i++)
-        learned += mask[i] != 0;
     if (!learned) {
         s->info.skipped++;
         return IB_OK;
@@ -42,6 +48,23 @@ ib_status ib_samples_add(ib_samples *s, const int32_t *ids, const int32_t *mask,
     return IB_OK;
 }
 
+static int by_number(const void *a, const void *b)
+{
+    const int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+    return (x > y) - (x < y);
+}
+
+void ib_samples_measure(ib_samples *s)
+{
+    const int64_t n = s->length.n;
+    if (n) {
+        qsort(s->length.id, (size_t)n, sizeof *s->length.id, by_number);
+        s->info.longest = s->length.id[n - 1];
+        s->info.length95 = s->length.id[(95 * n + 99) / 100 - 1];
+    }
+    ib_free_ids(&s->length);
+}
+
 void ib_samples_free(ib_samples *s)
 {
     if (!s)
@@ -51,6 +74,7 @@ void ib_samples_free(ib_samples *s)
         ib_free_ids(&s->pos);
         ib_free_ids(&s->first);
         ib_free_ids(&s->target);
+        ib_free_ids(&s->length);
         ib_free(s->from);
     }
     ib_free(s);

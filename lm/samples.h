@@ -6,6 +6,7 @@
 
 struct ib_samples {
     ib_ids ids, pos, first, target; /* all rows one behind the other */
+    ib_ids length;                  /* of each sample, until they are measured */
     int64_t *from;                  /* [rows + 1] */
     int64_t room;
     int64_t offset;                 /* first row of a split */
@@ -16,6 +17,9 @@ struct ib_samples {
 
 /* Appends one sample of n tokens; mask [n] 1: learned. New row if it does not fit the last one (or `alone`). */
 ib_status ib_samples_add(ib_samples *s, const int32_t *ids, const int32_t *mask, int64_t n, int seq, int alone);
+
+/* Fills in what the lengths of all samples say. */
+void ib_samples_measure(ib_samples *s);
 
 /* Appends the tokens of a row's messages, and for each whether it is learned; row: what else the row has, NULL where it
  * is the list alone (samples_chat.c). */

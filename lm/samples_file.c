@@ -182,19 +182,24 @@ ib_samples *ib_samples_open(const char *path, ib_tokenizer *t, const ib_samples_
     if (!status)
         r.s->info.ignored = r.ignore.met, r.s->info.mapped = r.ignore.mapped,
         r.s->info.template_marks = r.prompt && ib_template_generates(r.prompt);
+    if (!status)
+        ib_samples_measure(r.s);
     if (!status && !r.s->info.samples)
         status = ib_fail(IB_EFORMAT, "%s: holds no data", path);
     else if (!status && !r.s->info.rows)
         status = ib_fail(
             IB_EINVAL,
-            "%s: all tokens of all %lld samples are masked: there is nothing to learn (rows are cut at %d tokens)",
-            path, (long long)r.s->info.samples, r.seq);
+            "%s: all tokens of all %lld samples are masked: there is nothing to learn (rows are cut at %d tokens, the "
+            "longest has %lld)",
+            path, (long long)r.s->info.samples, r.seq, (long long)r.s->info.longest);
     else if (!status && !r.s->learns_end)
         status =
-            ib_fail(IB_EINVAL, "%s: no sample teaches where to stop: every end token is masked or cut off at %d tokens%s",
-                    path, r.seq,
+            ib_fail(IB_EINVAL,
+                    "%s: no sample teaches where to stop: every end token is masked or cut off at %d tokens (the "
+                    "longest has %lld)%s",
+                    path, r.seq, (long long)r.s->info.longest,
                     r.prompt && ib_template_generates(r.prompt)
-                        ? " (the template's last {% generation %} must reach the end of its text)"
+                        ? "; the template's last {% generation %} must reach the end of its text"
                         : "");
     ib_free(text);
     ib_template_free(r.prompt);

@@ -50,7 +50,7 @@ ib_status ib_samples_render(ib_samples_reader *r, struct json_object *row)
     if (!status)
         status = ib_template_run(r->prompt, variables, &strict, &text);
     size_t at = 0;
-    for (int64_t i = 0; i < text.spans.n && !status; i += 2) { /* each part is tokenized apart, as question and answer */
+    for (int64_t i = 0; i < text.spans.n && !status; i += 2) { /* each part is tokenized apart */
         const size_t from = (size_t)text.spans.id[i], to = (size_t)text.spans.id[i + 1];
         if (from < at)
             status = ib_fail(IB_EUNSUPPORTED, "the prompt template has a {%% generation %%} within another one");

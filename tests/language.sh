@@ -190,13 +190,25 @@ printf '{"prompt": "Q: the quick", "completion": " brown fox"}\n' >same.jsonl
 printf 'Q: {{ q }}{%% generation %%}{{ a }}{%% endgeneration %%}\n' >t.jinja
 printf 'Q: {{ q }}{{ a }}\n' >whole.jinja
 tune() { "$isobit" finetune "$model" --steps 2 --seq 64 --lora r=2 "$@"; }
-check "a template of keys" eval 'tune --data keys.jsonl --prompt-template t.jinja -o t_keys >out 2>err && grep -qF "t.jinja: what {% generation %} holds" err'
+check "a template of keys" eval 'tune --data keys.jsonl --prompt-template t.jinja -o t_keys >out 2>err && grep -qF "keys for t.jinja: what {% generation %} holds" err'
 check "equals prompt and completion" eval 'tune --data same.jsonl -o t_same >out 2>err && cmp t_keys/adapter_model.safetensors t_same/adapter_model.safetensors'
 fails 1 "was made with other settings: prompt_template" tune --data keys.jsonl --prompt-template whole.jinja -o t_keys --resume
-check "without a mark all is learned" grep -qF "whole.jinja: all of its text is learned" err
+check "without a mark all is learned" grep -qF "keys for whole.jinja: all of its text is learned" err
 fails 2 "--prompt-template and --template say" tune --data keys.jsonl --prompt-template t.jinja --template chatml -o x
 fails 2 "--prompt-template and --columns say" tune --data keys.jsonl --prompt-template t.jinja --columns prompt=q -o x
 fails 1 "keys.jsonl: line 1: t.jinja: line 1: 'q' is not defined" tune --data keys.jsonl --prompt-template t.jinja --ignore-columns q -o x
+
+# ---- what is lost is said before training, with the option that helps ----
+words() { printf 'the quick brown fox %.0s' $(seq "$1"); }
+printf '{"prompt": "%s", "completion": " b"}\n{"prompt": "a", "completion": "%s"}\n{"messages": [{"role": "user", "content": "hi"}]}\n{"text": "a"}\n' \
+    "$(words 20)" "$(words 9)" >long.jsonl
+says() { "$isobit" finetune "$model" --data long.jsonl --steps 1 --lora r=2 -o says "${@:2}" >out 2>err && grep -qF -- "$1" err; }
+check "samples longer than --seq" says "2 of 4 samples are longer than --seq 24 and are cut there; the longest has" --seq 24
+check "what would hold them" grep -Eq ': --seq [0-9]+ holds all' err
+check "answers cut away" grep -qF 'of 1 samples a part of what is to be learned is cut away, of 1 all of it: those are left out' err
+check "samples without answers" grep -qF '1 of 4 samples have nothing to be learned and are left out (--train-on-prompts' err
+check "fewer rows than a step takes" grep -qF 'a step takes 4 rows (--batch 1, --accumulate 4) and there are 2, so it learns some more than once: --batch 1 --accumulate 2' err
+check "nothing is said where nothing is lost" eval 'says "4 samples in" --seq 200 --no-pack --accumulate 1 --train-on-prompts && ! grep -Eq "longer|cut away|left out|a step takes" err'
 
 # ---- bad input ----
 fails 1 "nowhere" "$isobit" perplexity nowhere --text "$text"

@@ -203,4 +203,35 @@ static void what_is_no_row_is_refused(void)
     ib_tokenizer_free(t);
 }
 
-SUITE("row_kinds", T(each_kind_is_its_turns), T(mixed_rows_are_read_each_by_its_keys), T(what_is_no_row_is_refused))
+/* What --seq cuts, of 40 samples: two are longer, an answer goes wholly, another one in part; one has none. */
+static void what_is_cut_is_counted(void)
+{
+    ib_tokenizer *t = begun();
+    char path[128], text[2000] = "{\"prompt\":\"a b c d e f g h i j k l\",\"completion\":\"b\"}"
+                                "{\"prompt\":\"a\",\"completion\":\"b c d e f g h i j k l m n o\"}"
+                                "{\"messages\":[" ASKED("a") "]}";
+    for (int i = 3; i < 40; i++)
+        strcat(text, "{\"text\":\"a b\"}");
+    snprintf(path, sizeof path, "%s/cut.jsonl", folder);
+    REQUIRE(!ib_file_replace(path, text, strlen(text)));
+    ib_samples *all = ib_samples_open(path, t, &(ib_samples_opts){.no_pack = 1});
+    ib_samples *s = ib_samples_open(path, t, &(ib_samples_opts){.no_pack = 1, .seq = 10});
+    REQUIRE(all && s);
+    const ib_samples_info whole = ib_samples_info_of(all), cut = ib_samples_info_of(s);
+    CHECK_INT(whole.truncated + whole.cut_short + whole.cut_away, 0);
+    CHECK_INT(whole.skipped, 1);
+    CHECK_INT(whole.longest, ib_samples_row(all, 1).n);
+    CHECK_INT(cut.longest, whole.longest);
+    CHECK_INT(cut.length95, whole.length95);
+    CHECK(cut.length95 < cut.longest && cut.length95 >= ib_samples_row(all, 2).n);
+    CHECK_INT(cut.samples, 40);
+    CHECK_INT(cut.truncated, 2);
+    CHECK_INT(cut.cut_short, 1);
+    CHECK_INT(cut.cut_away, 1);
+    CHECK_INT(cut.skipped, 2);
+    ib_samples_free(all);
+    ib_samples_free(s);
+    ib_tokenizer_free(t);
+}
+
+SUITE("row_kinds", T(what_is_cut_is_counted), T(each_kind_is_its_turns), T(mixed_rows_are_read_each_by_its_keys), T(what_is_no_row_is_refused))

@@ -26,6 +26,8 @@ enum { IB_ROW_KINDS = 8 };
 typedef struct ib_samples_info {
     int64_t samples, rows, tokens, trained; /* trained: tokens that are predicted */
     int64_t truncated, skipped;             /* samples longer than seq; samples without anything to learn */
+    int64_t cut_short, cut_away;            /* samples of which seq cuts a part, all, of what is to be learned */
+    int64_t longest, length95;              /* tokens of the longest; that 95 of 100 samples do not exceed */
     int64_t chats, prompts;                 /* samples that are conversations; that are prompt and completion */
     uint64_t ignored, mapped;               /* bit i: some row has the i-th key of `ignore`, of `columns` */
     int64_t kinds[IB_ROW_KINDS];            /* samples that are of the i-th kind: ib_row_kind_name */
