@@ -108,8 +108,9 @@ int command_quantize(int argc, char **argv)
                               "Labels are not needed, and any outputs will do: what is measured, on the test part, is "
                               "the error of the outputs against the float "
                               "network's, as signal-to-quantization-noise ratio in dB: 10 log10(sum y^2 / sum (y - "
-                              "q)^2); accuracy besides where labels fit the outputs.\n"
-                              "JSON keys: output, qat, samples, float_accuracy and accuracy or no_accuracy (why), "
+                              "q)^2); accuracy besides where labels fit the outputs, or of numbers R^2, RMSE and MAE.\n"
+                              "JSON keys: output, qat, samples, float_accuracy and accuracy or no_accuracy (why), of "
+                              "regression r2, targets[]: name, r2, rmse, mae, and float: the same in float, "
                               "outputs[]: shape (of one sample), sqnr_db, largest_error, "
                               "channels_sqnr_db (null: the channel differs nowhere, or is 0 in float).",
                               children,

@@ -30,7 +30,10 @@ static void describe(fidelity *f, const ib_dataset *d, const ib_tensor *y)
     for (int64_t i = 0; ib_dataset_labelled(d) && i < ib_dataset_count(d); i++)
         top = ib_dataset_label(d, i) > top ? ib_dataset_label(d, i) : top;
     f->labels_fit = top >= 0 && rest == 1 && f->channels > 1 && top < f->channels;
-    if (top < 0)
+    if (ib_dataset_targets(d))
+        snprintf(f->misfit, sizeof f->misfit, "the data hold %d numbers to learn, and there are %lld outputs",
+                 ib_dataset_targets(d), (long long)f->channels);
+    else if (top < 0)
         snprintf(f->misfit, sizeof f->misfit, "the data have no labels");
     else if (rest > 1 || f->channels < 2)
         snprintf(f->misfit, sizeof f->misfit, "the outputs are no scores of classes");
@@ -118,6 +121,8 @@ int fidelity_measure(session *s, const ib_dataset *d, fidelity *f)
         signal += a.signal[c];
         noise += a.noise[c];
     }
+    if (!failed && ib_dataset_targets(d) == f->channels && f->samples)
+        failed = regression_by_network(s, d, 1, &f->in_float) || regression_by_network(s, d, 0, &f->quantized);
     f->db = decibels(signal, noise);
     f->float_accuracy = f->samples ? (double)a.right[0] / (double)f->samples : 0;
     f->accuracy = f->samples ? (double)a.right[1] / (double)f->samples : 0;
@@ -130,7 +135,9 @@ int fidelity_measure(session *s, const ib_dataset *d, fidelity *f)
 void fidelity_free(fidelity *f)
 {
     free(f->channel_db);
-    f->channel_db = NULL;
+    free(f->in_float.targets);
+    free(f->quantized.targets);
+    *f = (fidelity){0};
 }
 
 void fidelity_print(const fidelity *f)
@@ -150,7 +157,13 @@ void fidelity_print(const fidelity *f)
     if (f->channels > 1 && !isnan(f->channel_db[worst]))
         printf(" (least %.1f dB, of channel %lld)", f->channel_db[worst], (long long)worst);
     printf(", largest error %.3g", f->largest);
-    if (f->labels_fit)
+    if (f->quantized.n) {
+        printf("; ");
+        regression_print(&f->quantized);
+        printf(" in integers, ");
+        regression_print(&f->in_float);
+        printf(" in float");
+    } else if (f->labels_fit)
         printf("; accuracy %.2f %% in integers, %.2f %% in float", 100 * f->accuracy, 100 * f->float_accuracy);
     else
         printf("; no accuracy: %s", f->misfit);
@@ -165,7 +178,12 @@ void fidelity_json(const fidelity *f, struct json_object *j)
 {
     struct json_object *outputs = json_object_new_array(), *o = json_object_new_object(),
                        *shape = json_object_new_array(), *db = json_object_new_array();
-    if (f->labels_fit) {
+    if (f->quantized.n) {
+        struct json_object *in_float = json_object_new_object();
+        regression_json(&f->in_float, in_float);
+        json_object_object_add(j, "float", in_float);
+        regression_json(&f->quantized, j);
+    } else if (f->labels_fit) {
         json_object_object_add(j, "float_accuracy", json_object_new_double(f->float_accuracy));
         json_object_object_add(j, "accuracy", json_object_new_double(f->accuracy));
     } else {

@@ -2,7 +2,7 @@
 #ifndef IB_CLI_FIDELITY_H
 #define IB_CLI_FIDELITY_H
 
-#include "cli/cli.h"
+#include "cli/regression.h"
 
 /* Signal-to-quantization-noise ratios in dB: 10 log10(sum y^2 / sum (y - q)^2) over all samples, y of the float
  * forward, q of the quantized one. NAN where it has no value: nothing differs (then largest is 0 in all), or the float
@@ -17,6 +17,7 @@ typedef struct fidelity {
     int labels_fit;                  /* the data have labels, and each a score among the outputs */
     double float_accuracy, accuracy; /* if they do */
     char misfit[120];                /* else why there is no accuracy */
+    regression in_float, quantized;  /* of labels that are numbers, as many as outputs; else n is 0 */
 } fidelity;
 
 /* Runs d through both; 0, or 1 after telling what is wrong. */

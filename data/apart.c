@@ -12,10 +12,10 @@
 #include "data/dataset.h"
 #include "files/file.h"
 
-/* What the reader says first: then x and y, or a message. */
+/* What the reader says first: then x, y and targets, or a message. */
 typedef struct header {
     int64_t n;
-    int c, h, w, classes, raw_max, labelled, status; /* IB_OK, or n bytes of message */
+    int c, h, w, classes, raw_max, labelled, n_targets, status; /* IB_OK, or n bytes of message */
 } header;
 
 /* Memory beyond what the process has: what the file can hold at the best compression that HDF5 knows (deflate, 1032 to 1) as fp32, and a quarter
@@ -36,7 +36,8 @@ static void limit_memory(const char *path)
 }
 
 /* The other process: no core files, no handlers of its parent, a minute of processor time. */
-static _Noreturn void work(int to, ib_data_reader *read_file, const char *path, ib_split split, const ib_input_info *net)
+static _Noreturn void work(int to, ib_data_reader *read_file, const char *path, ib_split split,
+                           const ib_input_info *net, ib_task task)
 {
     static const int deadly[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGINT, SIGTERM};
     for (size_t i = 0; i < sizeof deadly / sizeof *deadly; i++)
@@ -44,14 +45,15 @@ static _Noreturn void work(int to, ib_data_reader *read_file, const char *path, 
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
     setrlimit(RLIMIT_CPU, &(struct rlimit){60, 60});
     limit_memory(path);
-    const ib_dataset *d = read_file(path, split, net);
+    const ib_dataset *d = read_file(path, split, net, task);
     const char *message = ib_error();
-    const header h = d ? (header){d->n, d->c, d->h, d->w, d->classes, d->raw_max, d->y != NULL, IB_OK}
+    const header h = d ? (header){d->n, d->c, d->h, d->w, d->classes, d->raw_max, d->y != NULL, d->n_targets, IB_OK}
                        : (header){.n = (int64_t)strlen(message), .status = (int)ib_error_status()};
     int sent = ib_fd_write(to, &h, sizeof h);
     if (d)
         sent = sent && ib_fd_write(to, d->x, (size_t)(d->n * d->c * d->h * d->w) * sizeof *d->x) &&
-               (!d->y || ib_fd_write(to, d->y, (size_t)d->n * sizeof *d->y));
+               (!d->y || ib_fd_write(to, d->y, (size_t)d->n * sizeof *d->y)) &&
+               (!d->targets || ib_fd_write(to, d->targets, (size_t)(d->n * d->n_targets) * sizeof *d->targets));
     else
         sent = sent && ib_fd_write(to, message, (size_t)h.n);
     _exit(!sent);
@@ -70,18 +72,24 @@ static ib_dataset *receive(int from, const char *path, int *told)
         return NULL;
     }
     ib_dataset *d = ib_dataset_reserve(path, h.n, h.c, h.h, h.w, h.raw_max, h.labelled != 0);
+    if (d && h.n_targets > 0 && h.n_targets <= 65536 && ib_dataset_reserve_targets(d, h.n_targets)) {
+        ib_dataset_free(d);
+        d = NULL;
+    }
     *told = !d;
     if (d && h.classes > 0 && h.classes <= 65536)
         d->classes = h.classes; /* of the whole file */
     if (d && (!ib_fd_read(from, d->x, (size_t)(d->n * d->c * d->h * d->w) * sizeof *d->x) ||
-              (d->y && !ib_fd_read(from, d->y, (size_t)d->n * sizeof *d->y)))) {
+              (d->y && !ib_fd_read(from, d->y, (size_t)d->n * sizeof *d->y)) ||
+              (d->targets && !ib_fd_read(from, d->targets, (size_t)(d->n * d->n_targets) * sizeof *d->targets)))) {
         ib_dataset_free(d);
         d = NULL;
     }
     return d;
 }
 
-ib_dataset *ib_dataset_apart(ib_data_reader *read_file, const char *path, ib_split split, const ib_input_info *net)
+ib_dataset *ib_dataset_apart(ib_data_reader *read_file, const char *path, ib_split split, const ib_input_info *net,
+                             ib_task task)
 {
     int ends[2], state = 0, told = 0;
     if (pipe(ends))
@@ -89,7 +97,7 @@ ib_dataset *ib_dataset_apart(ib_data_reader *read_file, const char *path, ib_spl
     fflush(NULL); /* or both would write what waits */
     const pid_t child = fork();
     if (!child)
-        work(ends[1], read_file, path, split, net);
+        work(ends[1], read_file, path, split, net, task);
     close(ends[1]);
     ib_dataset *d = child < 0 ? NULL : receive(ends[0], path, &told);
     close(ends[0]);

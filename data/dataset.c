@@ -93,6 +93,9 @@ ib_dataset *ib_dataset_every_fifth(ib_dataset *d, ib_split split)
             memmove(d->x + kept * size, d->x + i * size, (size_t)size * sizeof *d->x);
             if (d->y)
                 d->y[kept] = d->y[i];
+            if (d->targets)
+                memmove(d->targets + kept * d->n_targets, d->targets + i * d->n_targets,
+                        (size_t)d->n_targets * sizeof *d->targets);
             kept++;
         }
     d->n = kept;
@@ -109,6 +112,9 @@ ib_dataset *ib_dataset_join(ib_dataset *a, ib_dataset *b)
     if (a && b && (a->c != b->c || a->h != b->h || a->w != b->w || a->raw_max != b->raw_max))
         ib_fail(IB_EFORMAT, "%s: training images are %dx%dx%d up to %d, test images %dx%dx%d up to %d", a->name, a->c, a->h, a->w, a->raw_max, b->c, b->h, b->w,
                 b->raw_max);
+    else if (a && b && a->targets && b->targets && a->n_targets != b->n_targets)
+        ib_fail(IB_EFORMAT, "%s: training samples have %d numbers to learn, test samples %d", a->name, a->n_targets,
+                b->n_targets);
     else if (a && b && (d = ib_dataset_reserve(a->name, a->n + b->n, a->c, a->h, a->w, a->raw_max, a->y && b->y))) {
         const int64_t size = (int64_t)a->c * a->h * a->w;
         memcpy(d->x, a->x, (size_t)(a->n * size) * sizeof *d->x);
@@ -117,6 +123,13 @@ ib_dataset *ib_dataset_join(ib_dataset *a, ib_dataset *b)
             memcpy(d->y, a->y, (size_t)a->n * sizeof *d->y);
             memcpy(d->y + a->n, b->y, (size_t)b->n * sizeof *d->y);
             d->classes = a->classes > b->classes ? a->classes : b->classes;
+        }
+        if (a->targets && b->targets && ib_dataset_reserve_targets(d, a->n_targets)) {
+            ib_dataset_free(d);
+            d = NULL;
+        } else if (d->targets) {
+            memcpy(d->targets, a->targets, (size_t)(a->n * a->n_targets) * sizeof *d->targets);
+            memcpy(d->targets + a->n * a->n_targets, b->targets, (size_t)(b->n * b->n_targets) * sizeof *d->targets);
         }
     }
     ib_dataset_free(a);
@@ -179,172 +192,11 @@ ib_dataset *ib_digits_new(ib_split split)
     return ib_hdf5_open_image(ib_embedded_digits, ib_embedded_digits_size, "digits", split);
 }
 
-ib_dataset *ib_digits_open(const char *rest, ib_split split, const ib_input_info *net)
+ib_dataset *ib_digits_open(const char *rest, ib_split split, const ib_input_info *net, ib_task task)
 {
+    (void)task; /* these have classes, or no labels */
     (void)net;
     return *rest ? ib_fail_null(IB_EINVAL, "data 'digits%s': digits alone", rest) : ib_digits_new(split);
-}
-
-static char *no_file(const char *path, int i)
-{
-    (void)path, (void)i;
-    return NULL;
-}
-
-static char *one_file(const char *path, int i)
-{
-    return i ? NULL : ib_strdup(path);
-}
-
-static char *shaped_file(const char *path, int i)
-{
-    int64_t shape[3];
-    return i ? NULL : ib_dataset_split_spec(path, shape);
-}
-
-/* What a description begins with, who reads the rest, a part at a time or all that are wanted, and the files that it
- * is. */
-static const struct source {
-    const char *prefix;
-    ib_data_reader *read;
-    ib_parts_reader *read_parts;
-    ib_data_files *file;
-} sources[] = {{"digits", ib_digits_open, NULL, no_file},   {"idx:", ib_idx_open, NULL, ib_idx_file},
-               {"hdf5:", ib_hdf5_open, NULL, one_file},     {"csv:", NULL, ib_csv_open, shaped_file},
-               {"images:", NULL, ib_images_open, one_file}, {"npy:", ib_npy_open, NULL, ib_npy_file},
-               {"npz:", ib_npz_open, NULL, one_file},       {"f32:", ib_f32_open, NULL, shaped_file}};
-enum { N_SOURCES = sizeof sources / sizeof *sources };
-
-static const struct source *find_source(const char *spec)
-{
-    for (int i = 0; i < N_SOURCES; i++)
-        if (!strncmp(spec, sources[i].prefix, strlen(sources[i].prefix)))
-            return &sources[i];
-    return NULL;
-}
-
-char *ib_dataset_file(const char *spec, int i)
-{
-    const struct source *s = find_source(spec);
-    return s ? s->file(spec + strlen(s->prefix), i) : NULL;
-}
-
-/* Columns as they are become what the network takes. */
-static ib_dataset *apply_schema(ib_dataset *d, const ib_schema *schema)
-{
-    const int columns = schema ? ib_schema_of(schema)->n_columns : 0, inputs = columns ? ib_schema_inputs(schema) : 0;
-    if (!d || !columns)
-        return d;
-    ib_status status = IB_OK;
-    if (inputs != columns || d->raw_max || d->c != columns || d->h != 1 || d->w != 1)
-        status = ib_fail(IB_EINVAL, "%s: the model takes the %d columns of a table: csv:FILE holds them by name", d->name, columns);
-    float *row = status ? NULL : ib_alloc((size_t)columns * sizeof *row);
-    for (int64_t i = 0; row && i < d->n; i++) {
-        memcpy(row, d->x + i * columns, (size_t)columns * sizeof *row);
-        ib_schema_apply(schema, row, d->x + i * columns);
-    }
-    if (!row) {
-        ib_dataset_free(d);
-        return NULL;
-    }
-    ib_free(row);
-    d->schema = ib_schema_hold(schema);
-    return d;
-}
-
-static ib_status open_parts(const char *spec, const ib_input_info *net, const ib_data_opts *opts, const int wanted[3], ib_dataset *parts[3])
-{
-    const ib_data_opts none = {0}, *o = opts ? opts : &none;
-    const struct source *source = find_source(spec);
-    if (!source)
-        return ib_fail(
-            IB_EINVAL,
-            "data '%s': digits, idx:DIR, images:DIR, hdf5:FILE, csv:FILE, npy:FILE, npz:FILE and f32:FILE are possible",
-            spec);
-    const char *rest = spec + strlen(source->prefix);
-    const char *of_tables = o->label            ? "label"
-                            : o->drop           ? "drop"
-                            : o->categorical    ? "categorical"
-                            : o->fill_missing   ? "missing"
-                            : o->split_seed     ? "split-seed"
-                            : o->test_share > 0 ? "test-share"
-                            : o->folds          ? "folds"
-                            : o->task           ? "task"
-                                                : NULL;
-    if (source->read_parts != ib_images_open && (o->input[0] || o->input[1] || o->input[2] || o->memory))
-        return ib_fail(IB_EINVAL, "data '%s': --input is for folders of pictures, which images:DIR holds", spec);
-    if (source->read_parts == ib_csv_open)
-        return ib_csv_open(rest, net, o, wanted, parts);
-    if (of_tables)
-        return ib_fail(IB_EINVAL, "data '%s': --%s is for tables, which csv:FILE holds", spec, of_tables);
-    for (int s = 0; s < 3; s++)
-        if (source->read && wanted[s] && !(parts[s] = apply_schema(source->read(rest, (ib_split)s, net), o->schema)))
-            return ib_error_status();
-    return source->read_parts ? source->read_parts(rest, net, o, wanted, parts) : IB_OK;
-}
-
-static ib_status check_opts(const char *function, const ib_data_opts *opts)
-{
-    if (!opts)
-        return IB_OK;
-    const int *in = opts->input;
-    const int sides = in[1] > 0 && in[2] > 0 && in[1] <= 65536 && in[2] <= 65536;
-    IB_TAKE_FOR(function, opts->test_share, opts->test_share >= 0 && opts->test_share <= 1, IB_EINVAL, "is %g",
-                opts->test_share);
-    IB_TAKE_FOR(function, opts->folds, opts->folds == 0 || opts->folds >= 2, IB_EINVAL, "is %d", opts->folds);
-    IB_TAKE_FOR(function, opts->fold, opts->fold >= 0 && (opts->fold < opts->folds || !opts->folds), IB_EINVAL,
-                "is %d of %d", opts->fold, opts->folds);
-    IB_TAKE_FOR(function, opts->input, (!in[0] && !in[1] && !in[2]) || ((in[0] == 1 || in[0] == 3) && sides), IB_EINVAL,
-                "is %dx%dx%d; pictures have 1 channel or 3, and sides of 1 to 65536", in[0], in[1], in[2]);
-    IB_TAKE_FOR(function, opts->task, opts->task == IB_CLASSIFICATION || opts->task == IB_REGRESSION, IB_EINVAL,
-                "is %d", (int)opts->task);
-    IB_TAKE_FOR(function, opts->memory, opts->memory >= 0, IB_EINVAL, "is %lld", (long long)opts->memory);
-    return IB_OK;
-}
-
-ib_status ib_dataset_open_parts(const char *spec, const ib_input_info *net, const ib_data_opts *opts, ib_dataset **train, ib_dataset **test)
-{
-    IB_NEED(spec);
-    IB_NEED(train);
-    IB_NEED(test);
-    if (check_opts(__func__, opts))
-        return IB_EINVAL;
-    ib_dataset *parts[3] = {0};
-    const ib_status status = open_parts(spec, net, opts, (int[]){1, 1, 0}, parts);
-    if (status)
-        for (int s = 0; s < 3; s++) {
-            ib_dataset_free(parts[s]);
-            parts[s] = NULL;
-        }
-    *train = parts[IB_SPLIT_TRAIN];
-    *test = parts[IB_SPLIT_TEST];
-    return status;
-}
-
-ib_dataset *ib_dataset_open_with(const char *spec, ib_split split, const ib_input_info *net, const ib_data_opts *opts)
-{
-    IB_NEED_OR(spec, NULL);
-    IB_TAKE_OR(split, split >= IB_SPLIT_TRAIN && split <= IB_SPLIT_ALL, NULL, "is %d, which is no ib_split", (int)split);
-    if (check_opts(__func__, opts))
-        return NULL;
-    ib_dataset *parts[3] = {0};
-    int wanted[3] = {0};
-    wanted[split] = 1;
-    return open_parts(spec, net, opts, wanted, parts) ? NULL : parts[split];
-}
-
-ib_dataset *ib_dataset_open_for(const char *spec, ib_split split, const ib_input_info *net)
-{
-    IB_NEED_OR(spec, NULL);
-    IB_TAKE_OR(split, split >= IB_SPLIT_TRAIN && split <= IB_SPLIT_ALL, NULL, "is %d, which is no ib_split", (int)split);
-    return ib_dataset_open_with(spec, split, net, NULL);
-}
-
-ib_dataset *ib_dataset_open(const char *spec, ib_split split)
-{
-    IB_NEED_OR(spec, NULL);
-    IB_TAKE_OR(split, split >= IB_SPLIT_TRAIN && split <= IB_SPLIT_ALL, NULL, "is %d, which is no ib_split", (int)split);
-    return ib_dataset_open_with(spec, split, NULL, NULL);
 }
 
 const ib_schema *ib_dataset_schema(const ib_dataset *d)

@@ -39,6 +39,11 @@ ib_dataset *ib_dataset_reserve_unread(const char *file, int64_t n, int64_t c, in
 ib_status ib_dataset_read(const ib_dataset *d, int64_t n, const uint32_t *at, float *x);
 /* Real-valued labels, n_targets for each sample: d->targets. */
 ib_status ib_dataset_reserve_targets(ib_dataset *d, int n_targets);
+/* What a column of labels with that mean and deviation is scaled by; refused where they say nothing. */
+ib_status ib_target_scale(const char *file, const char *name, double mean, double std, ib_target *target);
+/* Targets as they are in a file to (target - mean) / std of a known network's schema, or (NULL) of one that is made of
+ * the training part's, or of all samples where those alone are wanted. Every part is given the schema. */
+ib_status ib_dataset_scale_targets(ib_dataset *const parts[3], const ib_schema *known);
 /* Checks values and labels, counts the classes; frees d and returns NULL on failure. */
 ib_dataset *ib_dataset_finish(const char *file, ib_dataset *d);
 /* Keeps every fifth sample (test), the others (train) or all; frees d and returns NULL if none is left. */
@@ -61,10 +66,12 @@ ib_status ib_dataset_shape(const char *file, int ndim, const int64_t *dims, cons
  * and ib_error() if it does not say. */
 int ib_dataset_raw_max(const char *file, const ib_input_info *net);
 
-/* A reader: `net` is the network that the data are for, or NULL. */
-typedef ib_dataset *ib_data_reader(const char *path, ib_split split, const ib_input_info *net);
-/* read_file(path, split, net) in a process of its own (apart.c). */
-ib_dataset *ib_dataset_apart(ib_data_reader *read_file, const char *path, ib_split split, const ib_input_info *net);
+/* A reader: `net` is the network that the data are for, or NULL; for regression it reads the labels as targets, as they
+ * are. */
+typedef ib_dataset *ib_data_reader(const char *path, ib_split split, const ib_input_info *net, ib_task task);
+/* read_file(path, split, net, task) in a process of its own (apart.c). */
+ib_dataset *ib_dataset_apart(ib_data_reader *read_file, const char *path, ib_split split, const ib_input_info *net,
+                             ib_task task);
 
 /* File i that a reader's path stands for, as ib_dataset_file gives it. */
 typedef char *ib_data_files(const char *path, int i);

@@ -47,8 +47,8 @@ static ib_status check_stored(hid_t set, const char *name, const char *what)
                              : IB_OK;
 }
 
-/* The labels: one integer a sample. */
-static ib_status open_labels(hid_t file, const char *name, const char *labels, int64_t n, hid_t *set)
+/* The labels: one integer a sample, or (n_targets not NULL) as many numbers. */
+static ib_status open_labels(hid_t file, const char *name, const char *labels, int64_t n, hid_t *set, int *n_targets)
 {
     hsize_t count[IB_MAX_FILE_DIMS] = {0};
     const hid_t space = (*set = H5Dopen2(file, labels, H5P_DEFAULT)) < 0 ? -1 : H5Dget_space(*set), type = *set < 0 ? -1 : H5Dget_type(*set);
@@ -56,12 +56,15 @@ static ib_status open_labels(hid_t file, const char *name, const char *labels, i
     ib_status status = IB_OK;
     if (ndim < 0 || type < 0 || H5Sget_simple_extent_dims(space, count, NULL) < 0)
         status = ib_fail(IB_EFORMAT, "%s: %s is no dataset that can be read", name, labels);
-    else if (ndim < 1 || ndim > 2 || (ndim == 2 && count[1] != 1) || (int64_t)count[0] != n)
+    else if (ndim < 1 || ndim > 2 || (ndim == 2 && (n_targets ? count[1] < 1 || count[1] > 65536 : count[1] != 1)) ||
+             (int64_t)count[0] != n)
         status = ib_fail(IB_EFORMAT, "%s: %s of %d dimensions: %llu labels for %lld images", name, labels, ndim, (unsigned long long)count[0], (long long)n);
     else if (H5Tget_class(type) != H5T_INTEGER && H5Tget_class(type) != H5T_FLOAT)
-        status = ib_fail(IB_EFORMAT, "%s: %s are no integers", name, labels);
+        status = ib_fail(IB_EFORMAT, "%s: %s are no %s", name, labels, n_targets ? "numbers" : "integers");
     else
         status = check_stored(*set, name, labels);
+    if (!status && n_targets)
+        *n_targets = ndim == 2 ? (int)count[1] : 1;
     if (type >= 0)
         H5Tclose(type);
     if (space >= 0)
@@ -134,12 +137,25 @@ static ib_status read_values(hid_t set, hid_t type, const char *name, const char
             status = ib_fail(IB_ENUMERIC, "%s: %s: value %.9g in sample %lld is beyond single precision", name, what,
                              v[i], (long long)(i / each));
         if (!x && (!(v[i] >= 0 && v[i] <= 65535) || v[i] != floor(v[i])))
-            status = ib_fail(IB_EFORMAT, "%s: %s: label %.17g of sample %lld is no integer from 0 to 65535", name, what,
-                             v[i], (long long)i);
+            status = ib_fail(IB_EFORMAT,
+                             "%s: %s: label %.17g of sample %lld is no integer from 0 to 65535 (--task "
+                             "regression learns numbers)",
+                             name, what, v[i], (long long)i);
         if (!x && !status)
             y[i] = (int32_t)v[i];
     }
     ib_free(v);
+    return status;
+}
+
+static ib_status read_targets(hid_t set, const char *name, const char *what, ib_dataset *d, int n_targets)
+{
+    const hid_t type = H5Dget_type(set);
+    ib_status status = type < 0 ? unreadable(name, what) : ib_dataset_reserve_targets(d, n_targets);
+    if (!status)
+        status = read_values(set, type, name, what, d->n * n_targets, n_targets, d->targets, NULL);
+    if (type >= 0)
+        H5Tclose(type);
     return status;
 }
 
@@ -156,12 +172,14 @@ static ib_status scale(ib_dataset *d)
     return IB_OK;
 }
 
-static ib_dataset *read_sets(hid_t file, const char *name, const char *images, const char *labels, const ib_input_info *net)
+static ib_dataset *read_sets(hid_t file, const char *name, const char *images, const char *labels,
+                             const ib_input_info *net, ib_task task)
 {
     ib_dataset *d = NULL;
     hsize_t dims[IB_MAX_FILE_DIMS] = {0};
     int64_t sizes[IB_MAX_FILE_DIMS], s[4];
-    int raw_max = 0;
+    int raw_max = 0, n_targets = 1;
+    const int numbers = task == IB_REGRESSION;
     hid_t di = H5Dopen2(file, images, H5P_DEFAULT), dl = -1;
     hid_t si = di < 0 ? -1 : H5Dget_space(di), type = di < 0 ? -1 : H5Dget_type(di);
     const int ndim = si < 0 ? -1 : H5Sget_simple_extent_ndims(si), labelled = H5Lexists(file, labels, H5P_DEFAULT) > 0;
@@ -171,14 +189,18 @@ static ib_dataset *read_sets(hid_t file, const char *name, const char *images, c
     }
     for (int i = 0; i < ndim; i++)
         sizes[i] = dims[i] < (hsize_t)INT64_MAX ? (int64_t)dims[i] : INT64_MAX;
-    if (ib_dataset_shape(name, ndim, sizes, net, s) || (labelled && open_labels(file, name, labels, s[0], &dl)) || declares_too_much(di, si, type, name) ||
-        read_raw_max(file, type, name, images, &raw_max) || check_stored(di, name, images))
+    if (ib_dataset_shape(name, ndim, sizes, net, s) ||
+        (labelled && open_labels(file, name, labels, s[0], &dl, numbers ? &n_targets : NULL)) ||
+        declares_too_much(di, si, type, name) || read_raw_max(file, type, name, images, &raw_max) ||
+        check_stored(di, name, images))
         goto done;
-    if (!(d = ib_dataset_reserve(name, s[0], s[1], s[2], s[3], raw_max, labelled)))
+    if (!(d = ib_dataset_reserve(name, s[0], s[1], s[2], s[3], raw_max, labelled && !numbers)))
         goto done;
     const int64_t each = s[1] * s[2] * s[3];
     if (read_values(di, type, name, images, s[0] * each, each, d->x, NULL) ||
-        (labelled && read_values(dl, -1, name, labels, s[0], 1, NULL, d->y)) || scale(d)) {
+        (labelled && (numbers ? read_targets(dl, name, labels, d, n_targets)
+                              : read_values(dl, -1, name, labels, s[0], 1, NULL, d->y))) ||
+        scale(d)) {
         ib_dataset_free(d);
         d = NULL;
     }
@@ -213,7 +235,7 @@ static ib_status check_names(hid_t file, const char *name, const char *group, co
     return status;
 }
 
-static ib_dataset *read_file(hid_t file, const char *name, ib_split split, const ib_input_info *net)
+static ib_dataset *read_file(hid_t file, const char *name, ib_split split, const ib_input_info *net, ib_task task)
 {
     const int train = H5Lexists(file, "train", H5P_DEFAULT) > 0, test = H5Lexists(file, "test", H5P_DEFAULT) > 0;
     static const char *const sets[] = {"images", "labels"}, *const parts[] = {"train", "test"};
@@ -223,16 +245,16 @@ static ib_dataset *read_file(hid_t file, const char *name, ib_split split, const
         (train && check_names(file, name, "/train", sets)) || (test && check_names(file, name, "/test", sets)))
         return NULL;
     if (!train && !test)
-        return ib_dataset_every_fifth(read_sets(file, name, "images", "labels", net), split);
+        return ib_dataset_every_fifth(read_sets(file, name, "images", "labels", net, task), split);
     if (split == IB_SPLIT_TRAIN || (split == IB_SPLIT_ALL && !test))
-        return read_sets(file, name, "train/images", "train/labels", net);
+        return read_sets(file, name, "train/images", "train/labels", net, task);
     if (split == IB_SPLIT_TEST || !train)
-        return read_sets(file, name, "test/images", "test/labels", net);
-    ib_dataset *a = read_sets(file, name, "train/images", "train/labels", net);
-    return a ? ib_dataset_join(a, read_sets(file, name, "test/images", "test/labels", net)) : NULL;
+        return read_sets(file, name, "test/images", "test/labels", net, task);
+    ib_dataset *a = read_sets(file, name, "train/images", "train/labels", net, task);
+    return a ? ib_dataset_join(a, read_sets(file, name, "test/images", "test/labels", net, task)) : NULL;
 }
 
-static ib_dataset *read_path(const char *path, ib_split split, const ib_input_info *net)
+static ib_dataset *read_path(const char *path, ib_split split, const ib_input_info *net, ib_task task)
 {
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     FILE *f = fopen(path, "rb");
@@ -242,14 +264,14 @@ static ib_dataset *read_path(const char *path, ib_split split, const ib_input_in
     const hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
     if (file < 0)
         return ib_fail_null(IB_EFORMAT, "%s: is no HDF5 file, or is damaged or cut", path);
-    ib_dataset *d = read_file(file, path, split, net);
+    ib_dataset *d = read_file(file, path, split, net, task);
     H5Fclose(file);
     return d;
 }
 
-ib_dataset *ib_hdf5_open(const char *path, ib_split split, const ib_input_info *net)
+ib_dataset *ib_hdf5_open(const char *path, ib_split split, const ib_input_info *net, ib_task task)
 {
-    return ib_dataset_apart(read_path, path, split, net);
+    return ib_dataset_apart(read_path, path, split, net, task);
 }
 
 ib_dataset *ib_hdf5_open_image(const void *bytes, size_t size, const char *name, ib_split split)
@@ -258,7 +280,7 @@ ib_dataset *ib_hdf5_open_image(const void *bytes, size_t size, const char *name,
     const hid_t file = H5LTopen_file_image((void *)bytes, size, 0);
     if (file < 0)
         return ib_fail_null(IB_EFORMAT, "%s: HDF5 cannot open it", name);
-    ib_dataset *d = read_file(file, name, split, NULL);
+    ib_dataset *d = read_file(file, name, split, NULL, IB_CLASSIFICATION);
     H5Fclose(file);
     return d;
 }

@@ -92,8 +92,9 @@ done:
     return d;
 }
 
-ib_dataset *ib_idx_open(const char *dir, ib_split split, const ib_input_info *net)
+ib_dataset *ib_idx_open(const char *dir, ib_split split, const ib_input_info *net, ib_task task)
 {
+    (void)task; /* these have classes, or no labels */
     (void)net;
     if (split != IB_SPLIT_ALL)
         return read_part(dir, split);

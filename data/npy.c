@@ -172,7 +172,9 @@ static ib_status read_values(const ib_npy *a, ib_dataset *d)
 static ib_status read_labels(const ib_npy *y, ib_dataset *d)
 {
     if (y->ndim < 1 || y->ndim > 2 || (y->ndim == 2 && y->dims[1] != 1) || y->type->kind == 'f')
-        return ib_fail(IB_EFORMAT, "%s: labels are integers [N] or [N,1]; these are of type '%s' with %d dimensions",
+        return ib_fail(IB_EFORMAT,
+                       "%s: labels are integers [N] or [N,1]; these are of type '%s' with %d dimensions (--task "
+                       "regression learns numbers)",
                        y->name, y->type->name, y->ndim);
     if (y->values != d->n)
         return ib_fail(IB_EFORMAT, "%s: %lld labels for %lld samples", y->name, (long long)y->values, (long long)d->n);
@@ -185,7 +187,27 @@ static ib_status read_labels(const ib_npy *y, ib_dataset *d)
     return IB_OK;
 }
 
-ib_dataset *ib_npy_samples(const ib_npy *a, const ib_npy *y, const ib_input_info *net)
+static ib_status read_targets(const ib_npy *y, ib_dataset *d)
+{
+    const int64_t n = y->ndim == 2 ? y->dims[1] : 1;
+    if (y->ndim < 1 || y->ndim > 2 || n > 65536)
+        return ib_fail(IB_EFORMAT, "%s: numbers to learn are [N] or [N,targets]; these are of %d dimensions", y->name,
+                       y->ndim);
+    if (y->dims[0] != d->n)
+        return ib_fail(IB_EFORMAT, "%s: %lld labels for %lld samples", y->name, (long long)y->dims[0], (long long)d->n);
+    if (ib_dataset_reserve_targets(d, (int)n))
+        return IB_ENOMEM;
+    for (int64_t i = 0; i < y->values; i++) {
+        const double v = value_of(y, y->fortran ? place_of(y, i) : i);
+        d->targets[i] = (float)v;
+        if (isinf(d->targets[i]) && isfinite(v))
+            return ib_fail(IB_ENUMERIC, "%s: label %.9g of sample %lld is beyond single precision", y->name, v,
+                           (long long)(i / n));
+    }
+    return IB_OK;
+}
+
+ib_dataset *ib_npy_samples(const ib_npy *a, const ib_npy *y, const ib_input_info *net, ib_task task)
 {
     int64_t s[4];
     int raw_max = 0;
@@ -194,8 +216,9 @@ ib_dataset *ib_npy_samples(const ib_npy *a, const ib_npy *y, const ib_input_info
     const int bytes = a->type->bytes == 1 && a->type->kind == 'u';
     if (a->type->kind != 'f' && (raw_max = net ? ib_dataset_raw_max(a->name, net) : bytes ? 255 : 0) < 0)
         return NULL;
-    ib_dataset *d = ib_dataset_reserve(a->name, s[0], s[1], s[2], s[3], raw_max, y != NULL);
-    if (d && (read_values(a, d) || (y && read_labels(y, d)))) {
+    const int numbers = task == IB_REGRESSION;
+    ib_dataset *d = ib_dataset_reserve(a->name, s[0], s[1], s[2], s[3], raw_max, y && !numbers);
+    if (d && (read_values(a, d) || (y && (numbers ? read_targets(y, d) : read_labels(y, d))))) {
         ib_dataset_free(d);
         return NULL;
     }
@@ -268,7 +291,7 @@ char *ib_npy_file(const char *path, int i)
     return !comma ? ib_strdup(path) : i ? ib_strdup(comma + 1) : ib_format_text("%.*s", (int)(comma - path), path);
 }
 
-ib_dataset *ib_npy_open(const char *path, ib_split split, const ib_input_info *net)
+ib_dataset *ib_npy_open(const char *path, ib_split split, const ib_input_info *net, ib_task task)
 {
     char *file[2] = {ib_npy_file(path, 0), ib_npy_file(path, 1)};
     ib_mapped m[2] = {{0}};
@@ -280,7 +303,7 @@ ib_dataset *ib_npy_open(const char *path, ib_split split, const ib_input_info *n
         mapped++;
     if (mapped == n && !ib_npy_read(&a[0], file[0], m[0].data, m[0].size) &&
         (n < 2 || !ib_npy_read(&a[1], file[1], m[1].data, m[1].size)))
-        d = ib_npy_samples(&a[0], n > 1 ? &a[1] : NULL, net);
+        d = ib_npy_samples(&a[0], n > 1 ? &a[1] : NULL, net, task);
     for (int i = 0; i < 2; i++) {
         if (i < mapped)
             ib_file_unmap(&m[i]);

@@ -15,7 +15,7 @@ typedef struct ib_npy {
 /* Reads the header of the array that stands in b[size] alone; b and the name must outlive a. */
 ib_status ib_npy_read(ib_npy *a, const char *name, const uint8_t *b, size_t size);
 /* All samples of `a`, of a network that is known or (NULL) not, with the labels of `y` (NULL: without any): integers
- * [N] or [N,1]. */
-ib_dataset *ib_npy_samples(const ib_npy *a, const ib_npy *y, const ib_input_info *net);
+ * [N] or [N,1]; of regression numbers [N] or [N,targets]. */
+ib_dataset *ib_npy_samples(const ib_npy *a, const ib_npy *y, const ib_input_info *net, ib_task task);
 
 #endif

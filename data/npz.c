@@ -113,19 +113,19 @@ static ib_status find_set(zip_t *z, const char *file, set *s)
 
 /* Samples `key` with the labels `label_key`, where there are any. */
 static ib_dataset *read_pair(zip_t *z, const char *file, const char *key, const char *label_key,
-                             const ib_input_info *net)
+                             const ib_input_info *net, ib_task task)
 {
     member x = {0}, y = {0};
     const int labelled = has(z, label_key);
     ib_dataset *d = NULL;
     if (!read_member(z, file, key, &x) && (!labelled || !read_member(z, file, label_key, &y)))
-        d = ib_npy_samples(&x.array, labelled ? &y.array : NULL, net);
+        d = ib_npy_samples(&x.array, labelled ? &y.array : NULL, net, task);
     drop_member(&x);
     drop_member(&y);
     return d;
 }
 
-ib_dataset *ib_npz_open(const char *path, ib_split split, const ib_input_info *net)
+ib_dataset *ib_npz_open(const char *path, ib_split split, const ib_input_info *net, ib_task task)
 {
     int code = 0;
     zip_t *z = zip_open(path, ZIP_RDONLY, &code);
@@ -140,10 +140,11 @@ ib_dataset *ib_npz_open(const char *path, ib_split split, const ib_input_info *n
     set s;
     ib_dataset *d = NULL;
     if (!find_set(z, path, &s)) {
-        ib_dataset *train = split == IB_SPLIT_TEST && s.test ? NULL : read_pair(z, path, s.train, s.train_labels, net);
+        ib_dataset *train =
+            split == IB_SPLIT_TEST && s.test ? NULL : read_pair(z, path, s.train, s.train_labels, net, task);
         ib_dataset *test = !s.test || split == IB_SPLIT_TRAIN || (split == IB_SPLIT_ALL && !train)
                                ? NULL
-                               : read_pair(z, path, s.test, s.test_labels, net);
+                               : read_pair(z, path, s.test, s.test_labels, net, task);
         d = !s.test                 ? ib_dataset_every_fifth(train, split)
             : split == IB_SPLIT_ALL ? ib_dataset_join(train, test)
             : train                 ? train

@@ -4,8 +4,9 @@
 #include "data/dataset.h"
 #include "files/file.h"
 
-ib_dataset *ib_f32_open(const char *spec, ib_split split, const ib_input_info *net)
+ib_dataset *ib_f32_open(const char *spec, ib_split split, const ib_input_info *net, ib_task task)
 {
+    (void)task; /* these have classes, or no labels */
     ib_mapped m;
     int64_t s[3] = {0};
     char *file = ib_dataset_split_spec(spec, s);

@@ -80,17 +80,7 @@ static ib_status measure_target(const ib_table *t, int j, int k, ib_target *targ
             square += off * off;
         }
     const double std = n ? sqrt(square / (double)n) : 0;
-    *target = (ib_target){t->names[j], (float)mean, (float)std};
-    if (!(std > 0))
-        return ib_fail(IB_EFORMAT, "%s: column '%s', a label, is %g in every training row: there is nothing to learn",
-                       t->cells.name, t->names[j], mean);
-    if (!isfinite(target->mean) || !isfinite(target->std) || !isfinite(1.0f / target->std) ||
-        std < fabs(mean) * 0x1p-16)
-        return ib_fail(IB_EFORMAT,
-                       "%s: column '%s', a label, has mean %g and standard deviation %g, which single precision does "
-                       "not tell apart",
-                       t->cells.name, t->names[j], mean, std);
-    return IB_OK;
+    return ib_target_scale(t->cells.name, t->names[j], mean, std, target);
 }
 
 ib_status ib_table_targets(ib_table *t)

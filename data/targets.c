@@ -1,13 +1,76 @@
 /* targets.c - real numbers as the labels of samples. */
+#include <math.h>
 #include <string.h>
 
 #include "data/dataset.h"
 #include "tensor/argument.h"
+#include "tensor/number.h"
+
+ib_status ib_target_scale(const char *file, const char *name, double mean, double std, ib_target *target)
+{
+    *target = (ib_target){name, (float)mean, (float)std};
+    if (!(std > 0))
+        return ib_fail(IB_EFORMAT, "%s: column '%s', a label, is %g in every training row: there is nothing to learn",
+                       file, name, mean);
+    if (!isfinite(target->mean) || !isfinite(target->std) || !isfinite(1.0f / target->std) ||
+        std < fabs(mean) * 0x1p-16)
+        return ib_fail(IB_EFORMAT,
+                       "%s: column '%s', a label, has mean %g and standard deviation %g, which single precision does "
+                       "not tell apart",
+                       file, name, mean, std);
+    return IB_OK;
+}
 
 ib_status ib_dataset_reserve_targets(ib_dataset *d, int n_targets)
 {
     d->n_targets = d->classes = n_targets;
     return (d->targets = ib_alloc((size_t)d->n * (size_t)n_targets * sizeof *d->targets)) ? IB_OK : IB_ENOMEM;
+}
+
+/* Means and deviations of d's targets, named by their number, as a schema without columns; NULL with ib_error(). */
+static ib_schema *measure(const ib_dataset *d)
+{
+    const int of = d->n_targets;
+    ib_target *target = ib_alloc((size_t)of * sizeof *target);
+    char(*names)[24] = ib_alloc((size_t)of * sizeof *names);
+    ib_status status = target && names ? IB_OK : IB_ENOMEM;
+    for (int k = 0; k < of && !status; k++) {
+        double sum = 0, square = 0;
+        for (int64_t i = 0; i < d->n; i++)
+            sum += d->targets[i * of + k];
+        const double mean = sum / (double)d->n;
+        for (int64_t i = 0; i < d->n; i++)
+            square += (d->targets[i * of + k] - mean) * (d->targets[i * of + k] - mean);
+        ib_snprintf(names[k], sizeof names[k], of > 1 ? "target %d" : "target", k + 1);
+        status = ib_target_scale(d->name, names[k], mean, sqrt(square / (double)d->n), &target[k]);
+    }
+    ib_schema *s =
+        status ? NULL : ib_schema_new(&(ib_schema_opts){.task = IB_REGRESSION, .n_targets = of, .targets = target});
+    ib_free(target);
+    ib_free(names);
+    return s;
+}
+
+ib_status ib_dataset_scale_targets(ib_dataset *const parts[3], const ib_schema *known)
+{
+    const ib_dataset *from = parts[IB_SPLIT_TRAIN] ? parts[IB_SPLIT_TRAIN] : parts[IB_SPLIT_ALL];
+    ib_schema *schema = known ? ib_schema_hold(known) : from && from->targets ? measure(from) : NULL;
+    ib_status status = !schema && from && from->targets ? ib_error_status() : IB_OK;
+    const int of = schema ? ib_schema_of(schema)->n_targets : 0;
+    for (int s = 0; s < 3 && !status; s++) {
+        ib_dataset *d = parts[s];
+        if (d && d->targets && d->n_targets != of)
+            status = ib_fail(IB_EINVAL, "%s: a sample has %d numbers to learn, %s %d", d->name, d->n_targets,
+                             known ? "the model gives" : "those of the training part have", of);
+        for (int64_t i = 0; d && d->targets && !status && i < d->n * of; i++) {
+            const ib_target *t = &ib_schema_of(schema)->targets[i % of];
+            d->targets[i] = (d->targets[i] - t->mean) / t->std;
+        }
+        if (d && schema && !d->schema)
+            d->schema = ib_schema_hold(schema);
+    }
+    ib_schema_free(schema);
+    return status;
 }
 
 ib_dataset *ib_dataset_of_targets(int64_t n, int c, int h, int w, int n_targets, int raw_max, const float *x,

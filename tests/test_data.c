@@ -398,28 +398,28 @@ static void augmentation_moves_and_keeps_bytes(void)
     ib_dataset_free(d);
 }
 
-static ib_dataset *crash(const char *path, ib_split split, const ib_input_info *net)
+static ib_dataset *crash(const char *path, ib_split split, const ib_input_info *net, ib_task task)
 {
-    (void)path, (void)split, (void)net;
+    (void)path, (void)split, (void)net, (void)task;
     raise(SIGSEGV);
     return NULL;
 }
-static ib_dataset *stop(const char *path, ib_split split, const ib_input_info *net)
+static ib_dataset *stop(const char *path, ib_split split, const ib_input_info *net, ib_task task)
 {
-    (void)path, (void)split, (void)net;
+    (void)path, (void)split, (void)net, (void)task;
     _exit(7);
 }
-static ib_dataset *greedy(const char *path, ib_split split, const ib_input_info *net)
+static ib_dataset *greedy(const char *path, ib_split split, const ib_input_info *net, ib_task task)
 {
-    (void)split, (void)net;
+    (void)split, (void)net, (void)task;
     volatile char *p = malloc((size_t)1 << 34);
     if (p)
         p[0] = 1;
     return ib_fail_null(IB_ENOMEM, "%s: %s", path, p ? "has it" : "has not enough memory");
 }
-static ib_dataset *two_of_three(const char *path, ib_split split, const ib_input_info *net)
+static ib_dataset *two_of_three(const char *path, ib_split split, const ib_input_info *net, ib_task task)
 {
-    (void)path, (void)split, (void)net;
+    (void)path, (void)split, (void)net, (void)task;
     static const float x[] = {1, 2, 3, 4};
     return ib_dataset_new(2, 1, 1, 2, 3, 0, x, (int32_t[]){0, 1});
 }
@@ -427,13 +427,15 @@ static ib_dataset *two_of_three(const char *path, ib_split split, const ib_input
 /* A reader that dies is an error of its file. Broken by: a reader in this process, a message that is lost, classes that the split leaves out. */
 static void readers_work_apart(void)
 {
-    CHECK_ERROR(ib_dataset_apart(crash, "a.h5", IB_SPLIT_TRAIN, NULL) == NULL, "a.h5: is damaged: reading it ended with signal 11");
-    CHECK_ERROR(ib_dataset_apart(stop, "a.h5", IB_SPLIT_TRAIN, NULL) == NULL, "status 7");
+    CHECK_ERROR(ib_dataset_apart(crash, "a.h5", IB_SPLIT_TRAIN, NULL, IB_CLASSIFICATION) == NULL,
+                "a.h5: is damaged: reading it ended with signal 11");
+    CHECK_ERROR(ib_dataset_apart(stop, "a.h5", IB_SPLIT_TRAIN, NULL, IB_CLASSIFICATION) == NULL, "status 7");
 #ifndef __SANITIZE_ADDRESS__ /* which takes address space as it likes */
-    CHECK_ERROR(ib_dataset_apart(greedy, "/dev/null", IB_SPLIT_TRAIN, NULL) == NULL, "not enough memory");
+    CHECK_ERROR(ib_dataset_apart(greedy, "/dev/null", IB_SPLIT_TRAIN, NULL, IB_CLASSIFICATION) == NULL,
+                "not enough memory");
 #endif
     CHECK_ERROR(ib_dataset_open("hdf5:/nowhere.h5", IB_SPLIT_TRAIN) == NULL, "/nowhere.h5: cannot be opened");
-    ib_dataset *d = ib_dataset_apart(two_of_three, "a.h5", IB_SPLIT_TRAIN, NULL);
+    ib_dataset *d = ib_dataset_apart(two_of_three, "a.h5", IB_SPLIT_TRAIN, NULL, IB_CLASSIFICATION);
     REQUIRE(d && ib_dataset_count(d) == 2);
     CHECK(ib_dataset_info(d).classes == 3 && ib_dataset_image(d, 1)[1] == 4 && ib_dataset_label(d, 1) == 1);
     ib_dataset_free(d);

@@ -94,7 +94,8 @@ typedef struct ib_data_opts { /* zeros are the defaults; of tables: label to tes
     int64_t memory;          /* of pictures in folders: bytes that a decoded part may take, 4 a value; 0: 2^30 */
     const ib_schema *schema; /* of the network that the data are for */
     ib_task task;            /* of a network that is to be made (that of the schema else): IB_REGRESSION takes numbers as labels, in one
-                                column or several, whose names label has with commas between; see ib_dataset_target */
+                                column or several, whose names label has with commas between; of hdf5, npy and npz [N] or
+                                [N,targets]; see ib_dataset_target */
 } ib_data_opts;
 ib_dataset *ib_dataset_open_with(const char *spec, ib_split split, const ib_input_info *net, const ib_data_opts *opts);
 /* Both parts of one reading, which the caller frees; none of them on failure. */
@@ -114,7 +115,7 @@ int ib_dataset_labelled(const ib_dataset *d);
 /* Samples whose labels are real numbers: targets[n,n_targets], what the network's outputs are to be. */
 ib_dataset *ib_dataset_of_targets(int64_t n, int c, int h, int w, int n_targets, int raw_max, const float *x, const float *targets);
 int ib_dataset_targets(const ib_dataset *d);                    /* numbers that a sample has as labels; 0: none, or classes */
-const float *ib_dataset_target(const ib_dataset *d, int64_t i); /* [n_targets], borrowed; of a table (value - mean) / std of its column */
+const float *ib_dataset_target(const ib_dataset *d, int64_t i); /* [n_targets], borrowed; of files (value - mean) / std of the training part's */
 int32_t ib_dataset_label(const ib_dataset *d, int64_t i);      /* -1 where there are none */
 /* Where sample i stands: the file of a picture in a folder (borrowed; of others NULL), and the line of a table's file that its
  * row begins in, from 1 (of others 0). */
