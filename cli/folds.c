@@ -9,7 +9,7 @@
 /* What the network of one fold reaches: accuracy, or R^2. */
 typedef struct fold {
     int64_t rows; /* of its test part */
-    double score, float_score;
+    double score, float_score, loss;
 } fold;
 
 typedef struct folds {
@@ -51,7 +51,7 @@ static int run_fold(folds *f, const train_options *o, int64_t i)
     if (!status)
         status = train_run(&t);
     if (!status) {
-        f->fold[i] = (fold){ib_dataset_count(t.s.test), t.accuracy, t.float_accuracy};
+        f->fold[i] = (fold){ib_dataset_count(t.s.test), t.accuracy, t.float_accuracy, t.loss};
         f->is_float_known = train_has_float(&t);
         f->is_regression = train_is_regression(&t);
         memcpy(f->model, t.model, sizeof f->model);
@@ -118,6 +118,7 @@ static struct json_object *list(const folds *f)
         json_object_object_add(one, f->is_regression ? "r2" : "accuracy", json_object_new_double(f->fold[i].score));
         json_object_object_add(one, f->is_regression ? "float_r2" : "float_accuracy",
                                f->is_float_known ? json_object_new_double(f->fold[i].float_score) : NULL);
+        json_object_object_add(one, "loss", json_object_new_double(f->fold[i].loss));
         json_object_array_add(all, one);
     }
     return all;

@@ -202,10 +202,8 @@ static const char doc[] =
     "  isobit train --data csv:iris.csv --folds 5 --qat w8a8 -o iris.h5\n"
     "JSON keys: model, qat, profile, accuracy, float_accuracy, loss, best_accuracy, epochs, seconds, checkpoint; of "
     "regression r2, float_r2 and best_r2. With --folds accuracy and float_accuracy (null: no float epochs) are the "
-    "means, with "
-    "accuracy_standard_error and float_accuracy_standard_error, and folds[]: rows, accuracy, float_accuracy; there is "
-    "no loss "
-    "and no best.";
+    "means, with accuracy_standard_error and float_accuracy_standard_error, and folds[]: rows, accuracy, float_accuracy, "
+    "loss; there is no best.";
 
 /* 1 after naming an option that the others leave without effect. */
 static int has_idle(const train_options *o)
@@ -291,6 +289,8 @@ int train_options_parse(train_options *o, int argc, char **argv)
     if (!o->out && !o->folds)
         return fprintf(stderr, "isobit: train needs -o FILE, the checkpoint to write\n"), 2;
     if (writes_over(o) || refuse_repeated("--rules", o->quant.rules, " ,"))
+        return 2;
+    if (train_options_onto_data(o))
         return 2;
     if (refuse_not_hdf5("-o", o->out) || refuse_not_hdf5("--best", o->best) || refuse_picture("--plot", o->plot))
         return 1;
