@@ -11,7 +11,7 @@ typedef enum ib_row_place { IB_PLACE_ROW, IB_PLACE_MESSAGE, IB_PLACE_PART } ib_r
 /* Members that are read, borrowed; NULL: absent, null, or an empty list or object. */
 typedef struct ib_row_values {
     struct json_object *messages, *prompt, *completion, *text; /* of a row; text also of a part */
-    struct json_object *instruction, *input, *output, *context, *response, *conversations;
+    struct json_object *instruction, *input, *output, *context, *response, *conversations, *system;
     struct json_object *tools, *documents, *chat_template_kwargs;
     struct json_object *role, *content, *weight; /* of a message */
     struct json_object *tool_calls, *tool_call_id, *name, *reasoning_content, *reasoning, *thinking;

@@ -80,6 +80,11 @@ int ib_row_kind(struct json_object *o, ib_row_ignore *keys, ib_row_values *out)
     }
     if (ib_row_check(IB_PLACE_ROW, o, keys))
         return -1;
+    if (out->system && kinds[kind].form != TURNS && kinds[kind].form != FROM_AND_VALUE)
+        return ib_fail(IB_EUNSUPPORTED,
+                       "the key 'system': make it the first of messages, with the role system (or --ignore-columns "
+                       "system)"),
+               -1;
     for (int i = 0; i < KINDS; i++) { /* whatever else a row would be read for */
         const struct {
             size_t at;
@@ -135,11 +140,28 @@ static ib_status put_turns(const row_kind *k, const ib_row_values *v, struct jso
     return status ? status : put_turn(list, "assistant", json_object_get_string(texts[2].value), n[2]);
 }
 
+/* What the row says of all its turns, where it says something. */
+static ib_status put_system(struct json_object *list, struct json_object *system)
+{
+    if (system && !json_object_is_type(system, json_type_string))
+        return ib_fail(IB_EFORMAT, "system is not text");
+    const size_t n = system ? (size_t)json_object_get_string_len(system) : 0;
+    return n ? put_turn(list, "system", json_object_get_string(system), n) : IB_OK;
+}
+
+static int is_system(struct json_object *message)
+{
+    struct json_object *role = NULL;
+    json_object_object_get_ex(message, "role", &role);
+    return role && !strcmp(json_object_get_string(role), "system");
+}
+
 /* A turn of ShareGPT as a message; what else it says stays beside. */
 static ib_status put_said(struct json_object *list, struct json_object *said)
 {
     static const char *const roles[][2] = {{"human", "user"},           {"user", "user"},     {"gpt", "assistant"},
-                                           {"assistant", "assistant"}, {"system", "system"}, {"tool", "tool"}};
+                                           {"assistant", "assistant"}, {"system", "system"}, {"tool", "tool"},
+                                           {"observation", "tool"}};
     if (!json_object_is_type(said, json_type_object) || json_object_object_get_ex(said, "role", NULL))
         return json_object_array_add(list, json_object_get(said)) ? IB_ENOMEM : IB_OK; /* it is a message, or none */
     struct json_object *from = json_object_object_get(said, "from"), *m = json_object_new_object();
@@ -153,7 +175,7 @@ static ib_status put_said(struct json_object *list, struct json_object *said)
            (strlen(who) != (size_t)json_object_get_string_len(from) || strcmp(roles[i][0], who)))
         i++;
     if (i == sizeof roles / sizeof *roles)
-        return ib_fail(IB_EFORMAT, "is from '%s'; human, gpt, system and tool are possible", who);
+        return ib_fail(IB_EFORMAT, "is from '%s'; human, gpt, system, tool and observation are possible", who);
     json_object_object_add(m, "role", json_object_new_string(roles[i][1]));
     json_object_object_foreach(said, key, value)
     {
@@ -176,7 +198,11 @@ struct json_object *ib_row_messages(int kind, const ib_row_values *v, ib_status 
     if (k->form == CONVERSATION)
         return json_object_get(from);
     struct json_object *list = json_object_new_array();
-    if (k->form == TURNS)
+    *status = put_system(list, v->system);
+    const size_t first = json_object_array_length(list);
+    if (*status)
+        ;
+    else if (k->form == TURNS)
         *status = put_turns(k, v, list);
     else if (!json_object_is_type(from, json_type_array))
         *status = ib_fail(IB_EFORMAT, "%s is not a list of turns", k->asked_key);
@@ -184,6 +210,10 @@ struct json_object *ib_row_messages(int kind, const ib_row_values *v, ib_status 
         for (size_t i = 0; i < json_object_array_length(from) && !*status; i++)
             if ((*status = put_said(list, json_object_array_get_idx(from, i))))
                 ib_error_prefix("message %zu", i + 1);
+    for (size_t i = first; first && i < json_object_array_length(list) && !*status; i++)
+        if (is_system(json_object_array_get_idx(list, i)))
+            *status = ib_fail(IB_EFORMAT, "has the key 'system' and a message from system: which of them holds is not "
+                                          "said (--ignore-columns system leaves the message)");
     if (!*status)
         return list;
     json_object_put(list);

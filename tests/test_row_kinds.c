@@ -17,6 +17,8 @@ typedef struct kind_case {
     const char *columns, *template; /* template: the prompt template's text */
 } kind_case;
 
+#define WITH_SYSTEM "{\"messages\":[{\"role\":\"system\",\"content\":\"s\"}," ASKED("a") "," SAID("b") "]}"
+
 static const kind_case good[] = {
     {"{\"instruction\":\"a\",\"output\":\"b\"}", TALK("a", "b"), "Alpaca", NULL},
     {"{\"instruction\":\"a\",\"input\":\"\",\"output\":\"b\"}", TALK("a", "b"), "Alpaca", NULL},
@@ -41,6 +43,19 @@ static const kind_case good[] = {
     {"{\"conversations\":[{\"from\":\"human\",\"value\":\"a\"},{\"from\":\"tool\",\"value\":\"t\"},"
      "{\"from\":\"gpt\",\"value\":\"b\"}]}",
      "{\"messages\":[" ASKED("a") ",{\"role\":\"tool\",\"content\":\"t\"}," SAID("b") "]}", "ShareGPT", NULL},
+    {"{\"system\":\"s\",\"instruction\":\"a\",\"output\":\"b\"}", WITH_SYSTEM, "Alpaca", NULL, NULL},
+    {"{\"instruction\":\"a\",\"system\":\"\",\"output\":\"b\"}", TALK("a", "b"), "Alpaca", NULL, NULL},
+    {"{\"rule\":\"s\",\"instruction\":\"a\",\"response\":\"b\"}", WITH_SYSTEM, "Dolly", "system=rule", NULL},
+    {"{\"conversations\":[{\"from\":\"human\",\"value\":\"a\"},{\"from\":\"gpt\",\"value\":\"b\"}],\"system\":\"s\"}",
+     WITH_SYSTEM, "ShareGPT", NULL, NULL},
+    {"{\"conversations\":[{\"from\":\"observation\",\"value\":\"t\"}," SAID("b") "]}",
+     "{\"messages\":[{\"role\":\"tool\",\"content\":\"t\"}," SAID("b") "]}", "ShareGPT", NULL, NULL},
+    /* OpenAI's rows: parts of text, and messages of weight 0 */
+    {"{\"messages\":[{\"role\":\"system\",\"content\":[{\"type\":\"text\",\"text\":\"s\"}]},{\"role\":\"user\","
+     "\"content\":[{\"type\":\"text\",\"text\":\"\"},{\"type\":\"text\",\"text\":\"a\"}]}," SAID("b") "]}",
+     WITH_SYSTEM, "messages", NULL, NULL},
+    {"{\"messages\":[" ASKED("a") ",{\"role\":\"assistant\",\"content\":\"b\",\"weight\":1}]}", TALK("a", "b"),
+     "messages", NULL, NULL},
     {"{\"question\":\"a\",\"answer\":\"b\"}", "{\"prompt\":\"a\",\"completion\":\"b\"}", "prompt",
      "prompt=question,completion=answer"},
     {"{\"q\":\"a\",\"r\":\"b\",\"input\":\"c\"}",
@@ -69,7 +84,12 @@ static const struct {
     {ROW "\"input\":[1],\"output\":\"b\"}", "input is not text", NULL, NULL},
     {ROW "\"output\":\"b\",\"response\":\"c\"}", "'response' beside the keys of Alpaca", NULL, NULL},
     {ROW "\"output\":\"b\",\"history\":[[\"c\",\"d\"]]}", "the key 'history' is unknown", NULL, NULL},
-    {ROW "\"output\":\"b\",\"system\":\"s\"}", "the key 'system'", NULL, NULL},
+    {ROW "\"output\":\"b\",\"system\":5}", "system is not text", NULL, NULL},
+    {"{\"system\":\"s\",\"conversations\":[{\"from\":\"system\",\"value\":\"s\"},{\"from\":\"gpt\",\"value\":\"b\"}]}",
+     "'system' and a message from system", NULL, NULL},
+    {"{\"system\":\"s\",\"messages\":[" SAID("b") "]}", "'system': make it the first of messages", NULL, NULL},
+    {"{\"system\":\"s\",\"text\":\"b\"}", "'system': make it the first of messages", NULL, NULL},
+    {TURNS("{\"from\":\"gpt\",\"value\":[{\"type\":\"image_url\"}]}"), "text alone is learned", NULL, NULL},
     {"{\"prompt\":\"a\",\"completion\":\"b\",\"input\":\"c\"}", "'input' beside the keys of prompt", NULL, NULL},
     {"{\"conversations\":[]}", "has no conversations", NULL, NULL},
     {"{\"conversations\":\"a\"}", "conversations is not a list", NULL, NULL},
@@ -234,4 +254,5 @@ static void what_is_cut_is_counted(void)
     ib_tokenizer_free(t);
 }
 
-SUITE("row_kinds", T(what_is_cut_is_counted), T(each_kind_is_its_turns), T(mixed_rows_are_read_each_by_its_keys), T(what_is_no_row_is_refused))
+SUITE("row_kinds", T(each_kind_is_its_turns), T(mixed_rows_are_read_each_by_its_keys), T(what_is_no_row_is_refused),
+      T(what_is_cut_is_counted))

@@ -39,8 +39,8 @@ typedef struct ib_samples_info {
 /* A file of rows (.jsonl, .ndjson, .json; also .gz): JSON values one behind the other, or lists of them. A row is
  * {"messages": [{"role","content"}]} or that list alone, {"prompt","completion"}, {"text"}, or of Alpaca
  * {"instruction","input","output"}, Dolly {"instruction","context","response"} or ShareGPT {"conversations":
- * [{"from","value"}]}, which become messages (lm/row_kinds.def); each row by its own keys. Content is text or a
- * list of {"type": "text", "text"}, a message of the assistant with "weight": 0 is not learned. With messages go
+ * [{"from","value"}]}, which become messages (lm/row_kinds.def), a "system" beside them the first; each row by its own
+ * keys. Content is text or a list of {"type": "text", "text"}, a message of the assistant with "weight": 0 is not learned. With messages go
  * "tools", "documents" and "chat_template_kwargs", in them "tool_calls", "tool_call_id", "name" and thoughts
  * ("reasoning_content"), as far as the chat template mentions them: else they are an error. lm/row_keys.def
  * holds every key: a key that it does not name is an error, unless `ignore` does or `columns` says what it is. Any
