@@ -42,6 +42,15 @@ static ib_status of_no_kind(struct json_object *o)
 {
     char list[120] = "";
     size_t n = 0;
+    json_object_object_foreach(o, name, rows)
+    {
+        if (json_object_is_type(rows, json_type_array) &&
+            json_object_is_type(json_object_array_get_idx(rows, 0), json_type_object))
+            return ib_fail(IB_EFORMAT,
+                           "has no keys of a row, but a list of objects, '%s': if those are the rows, write that list "
+                           "alone",
+                           name);
+    }
     json_object_object_foreach(o, key, value)
     {
         (void)value;

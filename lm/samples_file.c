@@ -1,7 +1,6 @@
 /* samples_file.c - files of rows and of running text as training rows. */
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "files/json_scan.h"
 #include "lm/samples_reader.h"
@@ -65,6 +64,11 @@ static ib_status read_rows(ib_samples_reader *r, const char *path, const char *t
             size_t first = begin;
             while (first < from && strchr(" \t\r[", text[first]))
                 first++;
+            if (syntax && status == IB_EFORMAT && text[from] != '{' && text[from] != '[')
+                ib_fail(status,
+                        "%s; a row is an object such as {\"prompt\": \"...\", \"completion\": \"...\"}, also of a "
+                        "table that is to be learned",
+                        ib_error());
             if (syntax)
                 ib_error_prefix("%s: line %lld: %s: byte %zu", path, line, syntax, at - begin + 1);
             else if (first < from)
@@ -102,39 +106,6 @@ static ib_status read_text(ib_samples_reader *r, const char *path, const char *t
     return status;
 }
 
-/* What a file holds, by the ending of its name; .gz behind it does not count. */
-typedef enum kind { RUNNING_TEXT, ROWS, OTHER } kind;
-
-static kind kind_of(const char *path)
-{
-    static const char *const rows[] = {"jsonl", "ndjson", "json"}, *const other[] = {"csv",   "tsv",     "parquet",
-                                                                                     "arrow", "feather", "xlsx",
-                                                                                     "yaml",  "yml",     "xml"};
-    const size_t n = strlen(path), end = n > 3 && !strcasecmp(path + n - 3, ".gz") ? n - 3 : n;
-    size_t dot = end;
-    while (dot && path[dot - 1] != '.' && path[dot - 1] != '/')
-        dot--;
-    for (size_t i = 0; dot && path[dot - 1] == '.' && i < sizeof rows / sizeof *rows; i++)
-        if (strlen(rows[i]) == end - dot && !strncasecmp(rows[i], path + dot, end - dot))
-            return ROWS;
-    for (size_t i = 0; dot && path[dot - 1] == '.' && i < sizeof other / sizeof *other; i++)
-        if (strlen(other[i]) == end - dot && !strncasecmp(other[i], path + dot, end - dot))
-            return OTHER;
-    return RUNNING_TEXT;
-}
-
-/* Rows in a file whose name says text: it, or its first line, is JSON. */
-static int begins_as_rows(const char *text, size_t n)
-{
-    size_t at = 0;
-    ib_json_space(text, n, &at);
-    if (at == n || (text[at] != '{' && text[at] != '[') || ib_json_scan(text, n, &at, 1))
-        return 0;
-    while (at < n && (text[at] == ' ' || text[at] == '\t' || text[at] == '\r'))
-        at++;
-    return at == n || text[at] == '\n';
-}
-
 ib_samples *ib_samples_open(const char *path, ib_tokenizer *t, const ib_samples_opts *o)
 {
     IB_NEED_OR(path, NULL);
@@ -162,23 +133,18 @@ ib_samples *ib_samples_open(const char *path, ib_tokenizer *t, const ib_samples_
                            .s = ib_alloc(sizeof(ib_samples)),
                            .ignore = {o->ignore, 0, o->columns, 0},
                            .seq = o->seq ? o->seq : 512};
-    const kind k = kind_of(path);
     size_t size = 0;
+    char *text = NULL;
+    int rows = 0;
     ib_status status = r.s ? IB_OK : IB_ENOMEM;
     if (!status && o->prompt_template && !(r.prompt = ib_samples_template(o->prompt_template, &r.s->info.template_sum)))
         status = ib_error_status();
-    if (!status && k == OTHER)
-        status = ib_fail(IB_EUNSUPPORTED,
-                         "%s: tables and markup are not read: write its rows as .jsonl, or its text as .txt", path);
-    char *text = status ? NULL : ib_text_read(path, &size);
-    if (!status && !text)
-        status = ib_error_status();
-    if (!status && k == RUNNING_TEXT && begins_as_rows(text, size))
-        status = ib_fail(IB_EFORMAT, "%s: holds rows of JSON but is named as running text: name it .jsonl", path);
-    if (!status && k == RUNNING_TEXT && r.prompt)
+    if (!status)
+        status = ib_samples_text(path, &text, &size, &rows);
+    if (!status && !rows && r.prompt)
         status = ib_fail(IB_EINVAL, "%s: is running text: a prompt template makes texts of rows (.jsonl)", path);
     if (!status)
-        status = k == ROWS ? read_rows(&r, path, text, size) : read_text(&r, path, text, size);
+        status = rows ? read_rows(&r, path, text, size) : read_text(&r, path, text, size);
     if (!status)
         r.s->info.ignored = r.ignore.met, r.s->info.mapped = r.ignore.mapped,
         r.s->info.template_marks = r.prompt && ib_template_generates(r.prompt);

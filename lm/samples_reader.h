@@ -16,6 +16,8 @@ typedef struct ib_samples_reader {
     int seq, chat; /* chat: the sample came as messages */
 } ib_samples_reader;
 
+/* The text of a file of rows (*rows) or of running text, for ib_free() also where it fails (samples_kind.c). */
+ib_status ib_samples_text(const char *path, char **text, size_t *n, int *rows);
 /* Adds the tokens of text[n] to the sample under way. */
 ib_status ib_samples_put_text(ib_samples_reader *r, const char *text, size_t n, int learned);
 /* A row as a sample (samples_row.c). */

@@ -135,8 +135,8 @@ static const row_case bad[] = {
      "message 1: the key 'image_url'"},
     {"a.jsonl", BYTES("{\"messages\":[\"a\"]}"), "message 1: is not an object"},
     {"a.jsonl", BYTES("{\"messages\":\"a\"}"), "messages is not a list"},
-    {"a.csv", BYTES("text\na\n"), "a.csv: tables and markup are not read"},
-    {"a.parquet", BYTES("PAR1"), "a.parquet: tables and markup are not read"},
+    {"a.csv", BYTES("text\na\n"), "a.csv: tables, documents and markup are not read"},
+    {"a.parquet", BYTES("PAR1"), "a.parquet: tables, documents and markup are not read"},
     {"a.txt",
      BYTES("\xff\xfe"
            "a\0b\0"),

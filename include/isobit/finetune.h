@@ -45,7 +45,7 @@ typedef struct ib_samples_info {
  * ("reasoning_content"), as far as the chat template mentions them: else they are an error. lm/row_keys.def
  * holds every key: a key that it does not name is an error, unless `ignore` does or `columns` says what it is. Any
  * other file is running text, cut into windows of seq tokens in order, unless it, or its first line, is a list or an
- * object of JSON: an error. All of a text is read, U+0000 too; a byte-order mark is none of it. A text that brings its
+ * object of JSON, or begins as one and is broken: an error, as are files of other programs (lm/no_rows.def). All of a text is read, U+0000 too; a byte-order mark is none of it. A text that brings its
  * end token gets no second one. Errors name file and line: JSON that is not strictly so, a key that is not
  * understood, text that is not UTF-8, no data, all tokens masked, an end-of-sequence token that is never learned,
  * two BOS tokens at a start.
