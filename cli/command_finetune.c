@@ -221,11 +221,23 @@ static void report(const job *j, double took, double deployed, double adapter)
     print_json(o);
 }
 
+/* What --lora says beside --adapter has to be so already, but for the dropout. */
+static int begin_with_adapter(job *j)
+{
+    const ib_adapter_opts *said = &j->o.adapter;
+    if (ib_lm_adapter_check(j->l.m, said))
+        return fprintf(stderr, "isobit: %s: %s\n", j->o.start, ib_error()), 1;
+    return said->dropout >= 0 && ib_lm_set_dropout(j->l.m, said->dropout) ? complain() : 0;
+}
+
 static int train(job *j)
 {
     const finetune_options *o = &j->o;
     const ib_adamw_opts adamw = {.lr = (float)o->lr, .weight_decay = (float)o->decay, .bits8 = o->bits8, .paged = o->paged};
-    if (ib_lm_adapt(j->l.m, &o->adapter) || ib_finetune_plan(j->l.m, j->l.g, o->seq * o->batch, &adamw, (int)o->checkpoint, o->memory, &j->plan))
+    if (o->start && begin_with_adapter(j))
+        return 1;
+    if ((!o->start && ib_lm_adapt(j->l.m, &o->adapter)) ||
+        ib_finetune_plan(j->l.m, j->l.g, o->seq * o->batch, &adamw, (int)o->checkpoint, o->memory, &j->plan))
         return complain();
     show_plan(j);
     if (o->plan && o->common.json) {
@@ -275,8 +287,8 @@ int command_finetune(int argc, char **argv)
     finetune_options_parse(argc, argv, &j.o);
     int status = finetune_begun(&j.o);
     if (!status)
-        status = language_open(&j.l, &j.o.common, j.o.model, j.o.tokenizer, j.o.base, NULL) || choose_seq(&j) ||
-                         open_data(&j)
+        status = language_open(&j.l, &j.o.common, j.o.model, j.o.tokenizer, j.o.base, finetune_adapter(&j.o)) ||
+                         choose_seq(&j) || open_data(&j)
                      ? 1
                      : train(&j);
     ib_samples_free(j.eval);

@@ -9,15 +9,17 @@ enum {
     KEY_LORA = 3000, KEY_SEQ, KEY_BATCH, KEY_ACCUMULATE, KEY_OPTIM, KEY_LR, KEY_SCHEDULE, KEY_WARMUP, KEY_STEPS, KEY_EPOCHS, KEY_SEED, KEY_NO_SHUFFLE,
     KEY_PLAN, KEY_RESUME, KEY_EVAL, KEY_EVAL_FRACTION, KEY_EVAL_EVERY, KEY_SAVE_EVERY, KEY_CLIP, KEY_DECAY, KEY_MEMORY, KEY_CHECKPOINT, KEY_NO_PACK,
     KEY_TEMPLATE, KEY_PROMPTS, KEY_DEPLOY, KEY_DEPLOY_STEPS, KEY_PAGED, KEY_TOKENIZER,
-    KEY_LITERAL, KEY_IGNORE, KEY_COLUMNS, KEY_PROMPT_TEMPLATE, KEY_FORCE
+    KEY_LITERAL, KEY_IGNORE, KEY_COLUMNS, KEY_PROMPT_TEMPLATE, KEY_FORCE, KEY_ADAPTER
 };
 
 static const struct argp_option options[] = {
     {"data", 'd', "FILE", 0,
      "rows (.jsonl, .ndjson, .json: messages; prompt and completion; text; Alpaca, Dolly, ShareGPT) or running text; "
      "also .gz", 0},
-    {"base", 'b', "FORMAT", 0, "store the frozen linear layers as keep (default), nf4, nf4-dq, fp4, q4_0, q8_0, ...", 0},
+    {"base", 'b', "FORMAT", 0, "store the frozen linear layers as keep (default, or what --adapter was trained over), nf4, nf4-dq, fp4, q4_0, q8_0, ...", 0},
     {"lora", KEY_LORA, "LIST", 0, "r=16,alpha=32,dropout=0,targets=all[,rslora][,dora][,ranks=PATTERN:R+...]; targets: all, attention, mlp, names or wildcards joined by +", 0},
+    {"adapter", KEY_ADAPTER, "PATH", 0,
+     "begin with this adapter (PEFT folder or GGUF file): its ranks, targets, alpha and kind, a fresh optimizer", 0},
     {"seq", KEY_SEQ, "N", 0, "tokens in a row (512, or the model's context if that is less)", 0},
     {"batch", KEY_BATCH, "N", 0, "rows in a pass (1)", 0},
     {"accumulate", KEY_ACCUMULATE, "N", 0, "passes in a step (4)", 0},
@@ -174,7 +176,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'd': o->data = arg; return 0;
     case 'b': o->base = arg; return 0;
     case 'o': o->out = arg; return 0;
-    case KEY_LORA: finetune_options_lora(o, arg); return 0;
+    case KEY_LORA: finetune_options_lora(o, o->lora_said = arg); return 0;
+    case KEY_ADAPTER: o->start = arg; return 0;
     case KEY_SEQ: need_int(arg, "--seq", 2, 1 << 20, &o->seq); return 0;
     case KEY_BATCH: need_int(arg, "--batch", 1, 4096, &o->batch); return 0;
     case KEY_ACCUMULATE: need_int(arg, "--accumulate", 1, 65536, &o->accumulate); return 0;
@@ -232,7 +235,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
             argp_error(state, "which --data FILE?");
         if (!o->out && !o->plan)
             argp_error(state, "where to: -o DIR?");
-        if (refuse_onto("-o", o->out, "the model itself", o->model) || refuse_no_folder("-o", o->out) || contradicts(o))
+        if (refuse_onto("-o", o->out, "the model itself", o->model) ||
+            refuse_onto("-o", o->out, "the adapter that training begins with", o->start) || refuse_no_folder("-o", o->out) || contradicts(o))
             exit(2);
         return 0;
     }
@@ -241,7 +245,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 void finetune_options_begin(finetune_options *o)
 {
-    *o = (finetune_options){.base = "keep", .batch = 1, .accumulate = 4, .lr = 2e-4, .schedule = IB_CONSTANT,
+    *o = (finetune_options){.batch = 1, .accumulate = 4, .lr = 2e-4, .schedule = IB_CONSTANT,
                             .save_every = 25, .checkpoint = -1};
     finetune_options_lora(o, "r=16,alpha=32,targets=all");
 }
@@ -253,6 +257,7 @@ void finetune_options_parse(int argc, char **argv, finetune_options *o)
                               "Fine-tunes a LoRA or DoRA adapter over a frozen model (GGUF or Hugging Face folder).\v"
                               "Examples:\n  isobit finetune SmolLM2.gguf --data my.jsonl -o adapter\n"
                               "  isobit finetune SmolLM2.gguf --data book.txt --base nf4-dq --lora r=16,alpha=32 --steps 32 --no-shuffle -o adapter\n"
+                              "  isobit finetune SmolLM2.gguf --data more.jsonl --adapter adapter -o second\n"
                               "  isobit finetune SmolLM2.gguf --data my.jsonl --plan --memory 500M\n\n"
                               "DIR receives adapter_config.json and adapter_model.safetensors (PEFT) and state.safetensors (for --resume).\n"
                               "JSON keys: steps, loss, eval_perplexity (where a step was left to do), tokens_per_second, best_tokens_per_second (fastest step), tokens, trained_parameters, checkpointed_layers, planned_bytes, "
@@ -263,7 +268,13 @@ void finetune_options_parse(int argc, char **argv, finetune_options *o)
     o->epochs = o->epochs > 0 ? o->epochs : 1;
     if (!o->memory && o->checkpoint < 0)
         o->memory = 480000000;
-    o->adapter.targets = o->targets;
+    if (o->start) { /* only what is said */
+        o->adapter = (ib_adapter_opts){.dropout = -1};
+        *o->targets = *o->ranks = 0;
+        if (o->lora_said)
+            finetune_options_lora(o, o->lora_said);
+    }
+    o->adapter.targets = *o->targets ? o->targets : NULL;
     o->adapter.ranks = *o->ranks ? o->ranks : NULL;
     o->adapter.seed = (uint64_t)o->seed;
 }

@@ -7,6 +7,8 @@
 typedef struct finetune_options {
     common common;
     const char *model, *data, *eval, *base, *out, *chat, *deploy, *tokenizer, *ignore, *columns, *prompt_template;
+    const char *start;                        /* an adapter that training begins with, or NULL */
+    const char *lora_said;                    /* --lora's list, or NULL */
     char lora[512], targets[256], ranks[256]; /* as given; its parts */
     ib_adapter_opts adapter;
     uint32_t template_sum; /* of prompt_template, once the data are read */
@@ -29,6 +31,8 @@ void finetune_options_begin(finetune_options *o);
 void finetune_options_lora(finetune_options *o, const char *text);
 /* Everything that changes the result, but for the number of steps, in one line. */
 char *finetune_options_text(const finetune_options *o); /* yours to free(); NULL: out of memory */
+/* The adapter to open: of the training that goes on, or the one to begin with; NULL: a new one is made. */
+const char *finetune_adapter(const finetune_options *o);
 /* Looks at what `out` holds already, before anything is opened: 0, or the exit status after asking for --resume or
  * --force, or telling why the training there does not go on by these options. */
 int finetune_begun(finetune_options *o);

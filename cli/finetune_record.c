@@ -42,6 +42,12 @@ static const char *schedule_name(ib_schedule_kind kind)
 static void put_lora(FILE *f, const finetune_options *o)
 {
     const ib_adapter_opts *a = &o->adapter;
+    if (o->start) { /* the rest is the adapter's */
+        fprintf(f, " adapter=%s", o->start);
+        if (a->dropout >= 0)
+            put_float(f, "lora_dropout", a->dropout);
+        return;
+    }
     fprintf(f, " lora_r=%d", a->r);
     put_float(f, "lora_alpha", a->alpha);
     put_float(f, "lora_dropout", a->dropout);
@@ -87,7 +93,7 @@ char *finetune_options_text(const finetune_options *o)
     FILE *f = open_memstream(&text, &size);
     if (!f)
         return NULL;
-    fprintf(f, "model=%s data=%s base=%s", o->model, o->data, o->base);
+    fprintf(f, "model=%s data=%s base=%s", o->model, o->data, o->base ? o->base : o->start ? "adapter's" : "keep");
     if (o->written == AS_NOW) {
         put_lora(f, o);
         fprintf(f, " schedule=%s", schedule_name(o->schedule));
@@ -139,7 +145,7 @@ static int ask(const finetune_options *o, ib_status status, int adapter)
         fprintf(stderr, "a training's state that cannot be read (%s): --force begins anew and replaces it\n",
                 ib_error());
     else if (s->step < 0)
-        fprintf(stderr, "an adapter: --force replaces it by a new one\n");
+        fprintf(stderr, "an adapter: --adapter with another -o goes on from it, --force replaces it\n");
     else if (s->steps)
         fprintf(stderr,
                 "a training, %lld of %lld steps: --resume goes on with it, --force begins anew and replaces it\n",
@@ -165,6 +171,11 @@ static int same_settings(const finetune_options *o)
                           : !fprintf(stderr, "isobit: out of memory\n");
     free(text);
     return same;
+}
+
+const char *finetune_adapter(const finetune_options *o)
+{
+    return o->start && o->begun.step >= 0 && holds(o->out, "adapter_config.json") ? o->out : o->start;
 }
 
 int finetune_begun(finetune_options *o)

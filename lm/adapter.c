@@ -173,6 +173,47 @@ ib_status ib_lm_adapt(ib_lm *m, const ib_adapter_opts *o)
     return status;
 }
 
+/* Every layer of the targets is adapted and no other, with the rank of the last pattern that matches it. */
+static ib_status check_layers(const ib_lm *m, words *targets, words *ranks)
+{
+    for (int i = 0; i < m->c.layers; i++)
+        for (int r = 0; r < IB_N_ROLES; r++) {
+            char path[IB_LM_PATH];
+            const ib_tensor *a = m->block[i].p[r].a;
+            const int named = word_for(targets, ib_lm_path(path, i, r), r), other = a ? word_for(ranks, path, r) : -1;
+            if (targets->n && (named >= 0) != (a != NULL))
+                return ib_fail(IB_EINVAL, "--lora targets: the adapter has %s layer %s", a ? "a" : "no", path);
+            if (other >= 0 && a->shape[0] != ranks->rank[other])
+                return ib_fail(IB_EINVAL, "--lora ranks=%s:%d: the adapter has rank %lld for %s", ranks->word[other],
+                               ranks->rank[other], (long long)a->shape[0], path);
+        }
+    const ib_status status = all_used(targets, "targets", "layer");
+    return status ? status : all_used(ranks, "ranks", "layer of the adapter");
+}
+
+ib_status ib_lm_adapter_check(const ib_lm *m, const ib_adapter_opts *o)
+{
+    IB_NEED(m);
+    IB_NEED(o);
+    IB_TAKE(o->r, o->r >= 0, "is %d", o->r);
+    IB_TAKE(o->alpha, o->alpha >= 0, "is %g", o->alpha);
+    if (!m->adapted)
+        return ib_fail(IB_ESTATE, "the model has no adapter");
+    if (o->r && o->r != m->r)
+        return ib_fail(IB_EINVAL, "--lora r=%d: the adapter has rank %d", o->r, m->r);
+    if (o->alpha > 0 && o->alpha != m->alpha)
+        return ib_fail(IB_EINVAL, "--lora alpha=%g: the adapter has alpha %g", o->alpha, m->alpha);
+    if ((o->rslora && !m->rslora) || (o->dora && !m->dora))
+        return ib_fail(IB_EINVAL, "--lora %s: the adapter is another kind", o->dora && !m->dora ? "dora" : "rslora");
+    words targets = {0}, ranks = {0};
+    ib_status status = split(&targets, o->targets ? o->targets : "", 0);
+    if (!status && !(status = split(&ranks, o->ranks ? o->ranks : "", 1)))
+        status = check_layers(m, &targets, &ranks);
+    ib_free(targets.text);
+    ib_free(ranks.text);
+    return status;
+}
+
 ib_status ib_lm_set_dropout(ib_lm *m, float p)
 {
     IB_NEED(m);

@@ -172,6 +172,32 @@ check "another base is told" grep -q "t1 was trained over a base in nf4_dq, but 
 "$isobit" convert "$model" --adapter t1 --adapter-only -o t1.gguf >out 2>err
 check "a GGUF adapter knows it too" eval '[ "$(ppl --adapter t1.gguf)" = "$(ppl --adapter t1)" ]'
 
+# ---- training goes on from an adapter ----
+kinds=(r=3,alpha=5,targets=q_proj+v_proj,ranks=v_proj:2,dropout=0.25 r=2,alpha=4,targets=mlp,dora r=2,rslora)
+for i in 0 1 2; do # with a rate of 0 nothing moves: it is the same adapter, its base and dropout too
+    "$isobit" finetune "$model" --data "$text" --seq 64 --steps 2 --lr 0.01 --lora "${kinds[i]}" --base nf4-dq -o from$i >out 2>err
+    "$isobit" finetune "$model" --data "$text" --seq 64 --steps 2 --lr 0 --adapter from$i -o on$i >out 2>err
+    check "over its base" grep -q "nf4_dq: the linear layers are stored so" err
+    check "it begins with it (${kinds[i]})" eval 'cmp from$i/adapter_model.safetensors on$i/adapter_model.safetensors && cmp from$i/adapter_config.json on$i/adapter_config.json'
+done
+from=(finetune "$model" --data "$text" --seq 64 --lr 0.01 --adapter from0)
+"$isobit" "${from[@]}" --steps 4 -o on >out 2>err; "$isobit" "${from[@]}" --steps 2 -o stretched >out 2>err; "$isobit" "${from[@]}" --steps 4 --resume -o stretched >out 2>err
+check "such a training is extended as others" diff -r on stretched
+check "it moves" eval '! cmp -s on/adapter_model.safetensors from0/adapter_model.safetensors'
+"$isobit" "${from[@]/#0.01/0}" --steps 1 --lora r=3,targets=q_proj+v_proj,ranks=*v_proj:2,dropout=0 -o same >out 2>err
+check "what --lora says has to be so already, but for the dropout" eval 'cmp same/adapter_model.safetensors from0/adapter_model.safetensors && grep -q "\"lora_dropout\": *0.0" same/adapter_config.json'
+fails 1 "from0: --lora r=4: the adapter has rank 3" "$isobit" "${from[@]}" --lora r=4 -o x
+fails 1 "from0: --lora alpha=4: the adapter has alpha 5" "$isobit" "${from[@]}" --lora alpha=4 -o x
+fails 1 "from0: --lora dora: the adapter is another kind" "$isobit" "${from[@]}" --lora dora -o x
+fails 1 "from0: --lora targets: the adapter has no layer model.layers.0.self_attn.k_proj" "$isobit" "${from[@]}" --lora targets=attention -o x
+fails 1 "from0: --lora targets: the adapter has a layer model.layers.0.self_attn.v_proj" "$isobit" "${from[@]}" --lora targets=q_proj -o x
+fails 1 "from0: --lora ranks=v_proj:5: the adapter has rank 2 for model.layers.0.self_attn.v_proj" "$isobit" "${from[@]}" --lora ranks=v_proj:5 -o x
+fails 2 "-o 'from0' is the adapter that training begins with" "$isobit" "${from[@]}" -o from0
+fails 1 "other settings: adapter from0, now from1" "$isobit" finetune "$model" --data "$text" --seq 64 --adapter from1 --lr 0.01 --steps 4 --resume -o on
+"$isobit" convert "$model" --adapter from2 --adapter-only -o from2.gguf >out 2>err
+"$isobit" finetune "$model" --data "$text" --seq 64 --steps 2 --lr 0 --adapter from2.gguf -o on_gguf >out 2>err
+check "from a GGUF adapter too" eval '[ "$(ppl --adapter on_gguf)" = "$(ppl --adapter from2.gguf)" ]'
+
 # ---- what ships is what was trained ----
 "$isobit" finetune "$model" --data "$text" --seq 64 --steps 6 --lora r=4 --lr 0.005 --deploy q4_0 --eval-fraction 0.01 -o dep --json >dep.json 2>err
 check "deploy" [ "$(json deploy dep.json)" = q4_0 ]

@@ -125,6 +125,9 @@ ib_status ib_lm_adapt(ib_lm *m, const ib_adapter_opts *o);
  * base stored by ib_lm_requantize says so; unless that was called before, the model's linear layers are stored so now.
  * On an error the model is as it was. */
 ib_status ib_lm_adapter_open(ib_lm *m, const char *path);
+/* Whether the model's adapter is what o asks for, as far as it asks: r or alpha that are not 0, targets and ranks that
+ * are not NULL, rslora and dora where they are set; the rest is not looked at. IB_EINVAL names what is otherwise. */
+ib_status ib_lm_adapter_check(const ib_lm *m, const ib_adapter_opts *o);
 /* The format of the base that the open adapter was trained over, by its file; "": the base's own. Borrowed. */
 const char *ib_lm_adapter_base_of(const ib_lm *m);
 /* Writes a PEFT folder; base is recorded as base_model_name_or_path. IB_EINVAL names a file of the folder that openers
@@ -132,7 +135,7 @@ const char *ib_lm_adapter_base_of(const ib_lm *m);
 ib_status ib_lm_adapter_save(const ib_lm *m, const char *folder, const char *base);
 /* Writes a GGUF adapter; DoRA cannot be one (IB_EUNSUPPORTED). */
 ib_status ib_lm_adapter_save_gguf(const ib_lm *m, const char *path);
-/* Dropout acts in IB_TRAIN only; this sets its probability. */
+/* Dropout acts in IB_TRAIN only; this sets its probability, an opened adapter's is what its file says. */
 ib_status ib_lm_set_dropout(ib_lm *m, float p);
 
 /* Requantizes W + adapter into `format` for all adapted layers; the forward then runs on that, the gradient goes straight
