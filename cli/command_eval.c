@@ -96,9 +96,9 @@ static void regression_report(const eval_options *o, const session *s, const eng
         print_json(j);
         return;
     }
-    printf("%s, %s engine: ", model, e->name);
+    printf("%s, %s engine, %s, %lld samples: ", model, e->name, o->common.data, n);
     regression_print(r);
-    printf(" of %lld samples\n", n);
+    printf("\n");
 }
 
 int command_eval(int argc, char **argv)

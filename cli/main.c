@@ -27,7 +27,7 @@ static void help(FILE *out)
                  "  isobit finetune SmolLM2.gguf --data my.jsonl -o adapter\n"
                  "  isobit generate SmolLM2.gguf --adapter adapter --chat --prompt \"Hello\"\n"
                  "  isobit merge SmolLM2.gguf --adapter adapter --format q4_0 -o tuned.gguf\n\n"
-                 "`isobit COMMAND --help` explains a command with examples. ISOBIT_DEVICE=cpu:ref|base|avx2|avx512|bf16 chooses the kernels.\n");
+                 "`isobit COMMAND --help` explains a command with examples. ISOBIT_DEVICE=cpu:ref|base|avx2|avx512|vnni|bf16|amx chooses the kernels.\n");
 }
 
 /* A command that computes. `bench` measures the library as programs meet that leave the environment alone. */

@@ -118,7 +118,8 @@ static void tell(const char *path, const char *name, const char *python, int sta
     else if (code > 128)
         snprintf(why, LINE, "%s, in '%s', was ended by signal %d", name, python, code - 128);
     else if (strstr(last, "ModuleNotFoundError"))
-        snprintf(why, LINE, "the Python '%s' lacks %s: %s (scripts/runtimes makes one that has it)", python, name, last);
+        snprintf(why, LINE, "the Python '%s' lacks %s: %s (scripts/runtimes makes one that has it: "
+                 "--python build/runtimes/bin/python)", python, name, last);
     else
         snprintf(why, LINE, "%s, in '%s', ended with status %d: %s", name, python, code, last);
 }

@@ -61,7 +61,8 @@ static ib_status read_names(ib_listing *l)
 {
     DIR *d = opendir(l->path);
     if (!d)
-        return ib_fail(IB_EIO, "%s: %s", l->path, strerror(errno));
+        return ib_fail(IB_EIO, "%s: %s", l->path,
+                       errno == ENOTDIR ? "is no folder: images:DIR takes the folder that holds it" : strerror(errno));
     ib_status status = IB_OK;
     errno = 0;
     for (const struct dirent *e; !status && (e = readdir(d)); errno = 0)

@@ -33,6 +33,9 @@ for one in $(ls png/two/*.png png/nine/*.png | sed -n '1p;7p;200p'); do
     "$isobit" predict png.h5 --data images:alone --json >alone.json
     grep -q "\"picture\": \"alone/$(basename "$one")\", \"class\": \"$(grep "^$one," all.csv | cut -d, -f2)\"" alone.json || fail "$one: $(cat alone.json)"
 done
+one=$(ls png/two/*.png | head -n 1)
+! "$isobit" predict png.h5 --data "images:$one" 2>err || fail "a picture is taken for a folder"
+grep -q "$one: is no folder: images:DIR takes the folder" err || fail "$(cat err)"
 # a folder that is none of the model's classes; classes that are not all there
 mkdir -p some/two some/five
 cp png/two/*1.png some/two

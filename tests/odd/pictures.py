@@ -96,7 +96,7 @@ def cases(shop):
     (shop / "latin/down" / os.fsdecode(b"caf\xe9.png")).write_bytes(whole)
     refused("a name that is not UTF-8", "images:latin", ["0xe9", "caf"])
     refused("no folder", "images:nowhere", ["nowhere", "No such file"])
-    refused("a file", "images:good/down/1.png", ["good/down/1.png", "Not a directory"])
+    refused("a file", "images:good/down/1.png", ["good/down/1.png", "is no folder"])
     refused("an option of tables", good, ["--label", "tables"], ("eval", "net.h5", "--label", "x"))
     refused("a size that is none", good, ["--input", "8x8"], (*new, "--input", "8x8"))
     refused("two channels", good, ["--input", "2x8x8"], (*new, "--input", "2x8x8"))
