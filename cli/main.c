@@ -33,7 +33,7 @@ static void help(FILE *out)
 /* A command that computes. `bench` measures the library as programs meet that leave the environment alone. */
 static int computes(int argc, char **argv)
 {
-    return argc > 2 && strcmp(argv[1], "bench") && strcmp(argv[2], "--help");
+    return argc > 2 && strcmp(argv[1], "bench") && strcmp(argv[1], "help") && strcmp(argv[2], "--help");
 }
 
 int main(int argc, char **argv)
@@ -41,6 +41,10 @@ int main(int argc, char **argv)
     if (computes(argc, argv))
         wait_passively(argv);
     guard_streams();
+    if (argc == 3 && !strcmp(argv[1], "help")) { /* that of a command */
+        argv[1] = argv[2];
+        argv[2] = "--help";
+    }
     signal(SIGXFSZ, SIG_IGN); /* a full disk or quota is an error of write(), with its message */
     signal(SIGPIPE, SIG_IGN); /* so is a gnuplot that ends early */
     if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {

@@ -30,6 +30,8 @@ for c in train import quantize eval export verify inspect bench; do
     check "$c --help has examples" eval '"$isobit" $c --help | grep -q "Example"'
 done
 fails 2 "no command 'fly'" "$isobit" fly
+check "help of a command" eval '"$isobit" help train | cmp - <("$isobit" train --help)'
+fails 2 "no command 'fly'" "$isobit" help fly
 check "version" eval '"$isobit" --version | grep -q "^isobit [0-9]"'
 
 # ---- the contract ----
