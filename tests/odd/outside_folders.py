@@ -161,7 +161,12 @@ def layouts(shop):
         put(shop, f"test_bare/test/{i}.png", good)
     parts("empty_val", train=two)
     (shop / "empty_val/val").mkdir()
+    shop.make("train", "--data", f"images:{f('begun')}", "--epochs", 1, "-o", "begun.h5")
+    put(shop, "begun/cat/9.png", png(grey(9)))
     yield from (
+        Case("a training to be resumed, with a picture more",
+             ["train", "--data", "images:begun", "--epochs", 1, "--resume", "-o", "begun.h5"],
+             refused=["begun.h5", "images:begun"]),
         trained("a folder a class", f("plain"), rows=(10, 2)),
         trained("a slash behind", f("slash") + "/", rows=(10, 2)),
         trained("names with blanks, umlauts and emoji", f("names", ("H\u00fcndin 1", "\U0001f431")),

@@ -62,7 +62,15 @@ def cases(shop):
     picture = [{"type": "text", "text": "What is it?"}, {"type": "image_url", "image_url": {"url": "http://x/y.png"}}]
     weighed = {"messages": [U, {**A, "content": "One", "weight": 0}, U, {**A, "content": "Two", "weight": 1}]}
     body = json.dumps(CHAT)
+    for name, change in (("begun", PAIR), ("done", CHAT)):
+        (shop / f"{name}.jsonl").write_text(good)
+        shop.make("finetune", shop.models / "chat", "--data", f"{name}.jsonl", "--seq", 64, "--steps", 1, "-o", name)
+        (shop / f"{name}.jsonl").write_text(line(change, change, change))
+    again = ["finetune", shop.models / "chat", "--seq", 64, "--steps", 1, "--resume", "--data"]
     return [
+        Case("a training to be resumed, with other rows", [*again, "begun.jsonl", "-o", "begun"], refused=["begun.jsonl"]),
+        Case("a training to be resumed that is done", [*again, "done.jsonl", "-o", "done"],
+             right=lambda d: "loss 0.0000" not in d.stdout + d.stderr),
         # the file
         right("rows", good, 3, spoken, "3 of messages"),
         right("the list of messages alone", line([U, A]), 1, spoken),

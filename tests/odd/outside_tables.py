@@ -189,6 +189,8 @@ def exports(shop):
               classes=("H\u00fcndin", "\u732b")),
         right("labels with commas, quotes and line ends", column(3, lambda i, v: {"cat": '"a, ""b"""', "dog": '"c\nd"'}[v]),
               classes=('a, "b"', "c\nd")),
+        Case("labels with the escape of a terminal", train(column(3, lambda i, v: v.replace("c", "c\x1b[31m")), (), None)[2],
+             right=lambda d: "\x1b" not in d.stderr),
         right("labels -1 and 1", column(3, lambda i, v: {"cat": "-1", "dog": "1"}[v]), classes=("-1", "1")),
         right("labels of booleans", column(3, lambda i, v: {"cat": "FALSE", "dog": "TRUE"}[v]),
               classes=("FALSE", "TRUE")),
@@ -259,6 +261,10 @@ def use(shop):
         shop.make("train", "--data", f"csv:{name}.csv", "--epochs", 3, "-o", f"{name}.h5")
     shop.make("train", "--data", "csv:holes.csv", "--missing", "mean", "--epochs", 1, "-o", "holes.h5")
     want = shop.make("predict", "known.h5", "--data", "csv:known.csv").stdout.splitlines()
+    for name, rows in (("grown", ROWS + ROWS), ("other", ROWS[::-1])):
+        put(shop, f"{name}.csv", text())
+        shop.make("train", "--data", f"csv:{name}.csv", "--epochs", 1, "-o", f"{name}.h5")
+        put(shop, f"{name}.csv", text(rows))
     bare = [",".join(c[:3]) for c in CELLS]
     new = HEAD[:-5]
 
@@ -329,6 +335,11 @@ def use(shop):
                                                                      0] and j["by_class"][1]["recall"] is None,
                  "--test-share", "1"),
         measured("eval: one row", text(ROWS[:1]), lambda j: j["samples"] == 1, "--test-share", "1"),
+        Case("eval: the remembered table has got more rows, some of them trained on", ["eval", "grown.h5"],
+             refused=["grown.csv", "--data"]),
+        Case("a training to be resumed with another table",
+             ["train", "--data", "csv:other.csv", "--epochs", 1, "--resume", "-o", "other.h5"],
+             refused=["other.h5", "csv:other.csv"]),
         unmeasured("eval: a class more", changed(5, "3,red,100,emu"), ["line 5", "'emu'"], "--test-share", "1"),
         unmeasured("eval: no label", text(bare, new), ["'kind'"], "--test-share", "1"),
         unmeasured("eval: an empty label", changed(5, "3,red,100,"), ["line 5", "'kind'"], "--test-share", "1"),
@@ -403,6 +414,14 @@ def pictures(shop):
     }.items():
         npy(f"{name}.npy", array)
     npy("v2.npy", u, (2, 0))
+    npy("more.npy", np.concatenate([u, u[:10]]))
+    npy("more_t.npy", np.concatenate([t, t[:10]]))
+    for name in ("x", "t"):  # what stands there when training begins, for a moment
+        (shop / f"{name}.npy").rename(shop / f"{name}.kept")
+        (shop / {"x": "more.npy", "t": "more_t.npy"}[name]).rename(shop / f"{name}.npy")
+    shop.make("train", "--data", "npy:x.npy,t.npy", "--epochs", 1, "-o", "begun.h5")
+    for name in ("x", "t"):
+        (shop / f"{name}.kept").replace(shop / f"{name}.npy")
     put(shop, "cut.npy", (shop / "x.npy").read_bytes()[:-9])
     put(shop, "longer.npy", (shop / "x.npy").read_bytes() + b"123456789")
     put(shop, "cut.npz", b"")
@@ -442,6 +461,9 @@ def pictures(shop):
         refused("npy with labels of booleans", "npy:x.npy,y_bool.npy", ["y_bool.npy", "b1"]),
         refused("npz with a class that training lacks", npz("lacks.npz", x_train=u, y_train=t, x_test=u, y_test=t + 1),
                 ["lacks.npz", "y_test", "2"]),
+        Case("a training to be resumed, with fewer samples than it began with",
+             ["train", "--data", "npy:x.npy,t.npy", "--epochs", 1, "--resume", "-o", "begun.h5"],
+             refused=["begun.h5", "npy:x.npy,t.npy"]),
         refused("npy with NaN", "npy:nan.npy,t.npy", ["nan.npy"]),
         refused("npy of complex numbers", "npy:complex.npy,t.npy", ["complex.npy"]),
         refused("npy of no samples", "npy:none.npy,t.npy", ["none.npy"]),
