@@ -60,8 +60,11 @@ int session_open(session *s, const common *o);
 int session_model(session *s, const common *o, const char *path);
 /* The test data that fit it: those of --data, else those that it remembers, else the digits. */
 int session_test(session *s, common *o, const char *path);
-/* Opens the data as s->test: a part or all of them, which must fit the input and the schema (NULL: none); labels are not looked at. */
+/* Opens the data as s->test: a part or all of them, which must fit the input and the schema (NULL: none); labels are not looked at,
+ * and the note is told by session_tell() when nothing is left to refuse. */
 int session_data(session *s, const common *o, const ib_input_info *info, const ib_schema *schema, ib_split split);
+/* The note about data that are taken, once where several parts have the same. */
+void session_tell(session *s, const ib_dataset *d);
 /* Both parts, as s->train and s->test, for a network that is known or (net NULL) to be made. */
 int session_parts(session *s, const common *o, const ib_input_info *net, const ib_schema *schema);
 /* All of them as both, for a network that is to be made and has no test part. */

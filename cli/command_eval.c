@@ -141,9 +141,12 @@ int command_eval(int argc, char **argv)
     regression r = {0};
     if (numbers && refuse_alone("confusion", o.confusion ? &o : NULL, "classes: this model gives numbers"))
         status = 2;
-    else if (!status && !numbers)
+    else if (!status && numbers)
+        status = ib_dataset_check_labels(s.test, &e.input) ? complain() : 0;
+    else if (!status)
         status = need_labels(&s, &e);
     if (!status) {
+        session_tell(&s, s.test);
         const double start = seconds();
         if (numbers) {
             status = regression_by_engine(&e, s.test, &r);

@@ -196,7 +196,11 @@ int command_predict(int argc, char **argv)
     if (!status && refuse_onto_data("-o", o.out, o.common.data))
         status = 2;
     if (!status)
-        status = session_data(&s, &o.common, &e.input, o.normalized ? NULL : e.schema, o.split) || describe(&o, &e, &p) || predict(&o, &e, &p);
+        status = session_data(&s, &o.common, &e.input, o.normalized ? NULL : e.schema, o.split) || describe(&o, &e, &p);
+    if (!status) {
+        session_tell(&s, s.test);
+        status = predict(&o, &e, &p);
+    }
     if (!status && o.common.json && o.out)
         report(&o, &p, seconds() - start);
     engine_close(&e);

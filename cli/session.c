@@ -218,8 +218,7 @@ void classes_json(const ib_schema *schema, struct json_object *o)
         json_object_object_add(o, "classes", names);
 }
 
-/* The same of several parts of a file is told once. */
-static void tell_note(session *s, const ib_dataset *d)
+void session_tell(session *s, const ib_dataset *d)
 {
     const char *note = ib_dataset_note(d);
     if (*note && strcmp(note, s->told))
@@ -233,7 +232,6 @@ int session_data(session *s, const common *o, const ib_input_info *info, const i
     opts.schema = schema;
     if (!(s->test = ib_dataset_open_with(o->data, split, info, &opts)) || ib_dataset_check_input(s->test, info))
         return complain_of_data(s, o);
-    tell_note(s, s->test);
     ib_dataset_limit(s->test, o->limit);
     return 0;
 }
@@ -245,7 +243,7 @@ int session_parts(session *s, const common *o, const ib_input_info *net, const i
     if (ib_dataset_open_parts(o->data, net, &opts, &s->train, &s->test) ||
         (net && (ib_dataset_check_input(s->test, net) || ib_dataset_check_input(s->train, net))))
         return complain_of_data(s, o);
-    tell_note(s, s->train);
+    session_tell(s, s->train);
     ib_dataset_limit(s->train, o->limit);
     ib_dataset_limit(s->test, o->limit);
     return 0;
@@ -255,7 +253,7 @@ int session_whole(session *s, const common *o)
 {
     if (!(s->train = ib_dataset_open_with(o->data, IB_SPLIT_ALL, NULL, &o->table)))
         return complain_of_data(s, o);
-    tell_note(s, s->train);
+    session_tell(s, s->train);
     s->test = ib_dataset_hold(s->train);
     return 0;
 }
@@ -293,7 +291,10 @@ int session_model(session *s, const common *o, const char *path)
 int session_test(session *s, common *o, const char *path)
 {
     const int status = recall_data(s, o, path, "digits");
-    return status ? status : session_data(s, o, ib_layer_input(s->net), ib_layer_schema(s->net), IB_SPLIT_TEST);
+    if (status || session_data(s, o, ib_layer_input(s->net), ib_layer_schema(s->net), IB_SPLIT_TEST))
+        return status ? status : 1;
+    session_tell(s, s->test);
+    return 0;
 }
 
 void session_close(session *s)

@@ -2,12 +2,7 @@
 #include "data/cells.h"
 
 #include <csv.h>
-#include <ctype.h>
-#include <math.h>
 #include <stdlib.h>
-#include <strings.h>
-
-#include "tensor/number.h"
 
 #include <isobit/text.h>
 
@@ -89,17 +84,28 @@ static void take_row(int end, void *context)
     r->count = 0;
 }
 
+/* The bytes of Excel's first line "sep=;", which says what separates; 0: there is none. */
+static size_t separator_line(const char *text, size_t n)
+{
+    if (n < 6 || memcmp(text, "sep=", 4) || !text[4] || !strchr(",;\t|", text[4]))
+        return 0;
+    return text[5] == '\n' ? 6 : text[5] == '\r' ? 6 + (n > 6 && text[6] == '\n') : 0;
+}
+
 /* A tab, a semicolon or a comma, whichever comes first in this order in the first line that has one; a blank where none
- * has. */
+ * has; '|', which does not separate, where it alone stands in the first line. */
 static char find_separator(const char *text, size_t n)
 {
-    int commas = 0, semicolons = 0, quoted = 0;
+    int commas = 0, semicolons = 0, quoted = 0, pipes = 0;
     for (size_t i = 0; i < n; i++) {
         quoted ^= text[i] == '"';
         if (!quoted && text[i] == '\t')
             return '\t';
         commas |= !quoted && text[i] == ',';
         semicolons |= !quoted && text[i] == ';';
+        pipes |= !quoted && text[i] == '|';
+        if (!quoted && (text[i] == '\n' || text[i] == '\r') && pipes && !commas && !semicolons)
+            return '|';
         if (!quoted && (text[i] == '\n' || text[i] == '\r') && (commas || semicolons))
             break;
     }
@@ -157,10 +163,18 @@ static ib_status parse(reading *r, char *text, size_t n)
 
 static ib_status parse_all(reading *r, char *text, size_t size)
 {
-    const size_t mark = size >= 3 && !memcmp(text, "\xef\xbb\xbf", 3) ? 3 : 0; /* of byte order: says UTF-8 */
+    size_t mark = 0; /* of byte order: says UTF-8, and twice where a marked file was marked again */
     if (size >= 2 && (!memcmp(text, "\xff\xfe", 2) || !memcmp(text, "\xfe\xff", 2)))
         return ib_fail(IB_EFORMAT, "%s: is text in UTF-16: save it as UTF-8", r->c->name);
-    r->c->separator = find_separator(text + mark, size - mark);
+    while (size - mark >= 3 && !memcmp(text + mark, "\xef\xbb\xbf", 3))
+        mark += 3;
+    const size_t said = separator_line(text + mark, size - mark);
+    r->c->separator = said ? text[mark + 4] : find_separator(text + mark, size - mark);
+    if (r->c->separator == '|')
+        return ib_fail(IB_EFORMAT, "%s: its first line has '|' between values: commas, semicolons, tabs or blanks are "
+                       "expected there", r->c->name);
+    mark += said;
+    r->line += said > 0;
     csv_set_delim(&r->parser, (unsigned char)r->c->separator);
     const ib_status status = parse(r, text + mark, size - mark);
     if (status)
@@ -194,102 +208,4 @@ void ib_cells_free(ib_cells *c)
     ib_free(c->text);
     ib_free(c->rows);
     *c = (ib_cells){0};
-}
-
-static int is_missing(const char *cell)
-{
-    static const char *const words[] = {"", "?", "na", "n/a", "nan", "null"};
-    cell += strspn(cell, " \t"); /* blanks within quotes */
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (!strcasecmp(cell, words[i]))
-            return 1;
-    return 0;
-}
-
-/* Behind signs, currencies and the like: blanks, punctuation of ASCII, and U+0080 to U+00BF and U+2000 to U+2FFF in
- * UTF-8. */
-static const char *skip_signs(const char *s)
-{
-    const unsigned char *p = (const unsigned char *)s;
-    for (;;)
-        if (*p == ' ' || (ispunct(*p) && *p < 0x7f))
-            p++;
-        else if (*p == 0xc2)
-            p += 2;
-        else if (*p == 0xe2)
-            p += 3;
-        else
-            return (const char *)p;
-}
-
-/* Digits, possibly with signs before, between (points, commas, apostrophes, blanks, also those that do not break) and
- * behind them. */
-static int is_like_number(const char *cell)
-{
-    const char *p = skip_signs(cell), *const first = p;
-    for (const char *before = NULL; p != before;) {
-        before = p;
-        p += strspn(p, "0123456789.,'_ ");
-        if (!strncmp(p, "\xc2\xa0", 2))
-            p += 2;
-        if (!strncmp(p, "\xe2\x80\xaf", 3) || !strncmp(p, "\xe2\x80\x89", 3) || !strncmp(p, "\xe2\x80\x99", 3))
-            p += 3;
-    }
-    if (p == first || !isdigit((unsigned char)*first))
-        return 0;
-    if ((*p | 32) == 'e')
-        p += 1 + strspn(p + 1, "+-0123456789");
-    return !*skip_signs(p);
-}
-
-/* Digits of a part of a date; 0: it is none. */
-static size_t part_of_date(const char **p)
-{
-    const size_t n = strspn(*p, "0123456789");
-    *p += n;
-    return n == 1 || n == 2 || n == 4 ? n : 0;
-}
-
-/* h:mm, hh:mm:ss.sss, with a zone or AM and PM. */
-static int is_time(const char *p)
-{
-    const char *at = p;
-    const size_t n = part_of_date(&at);
-    if (n < 1 || n > 2 || *at++ != ':' || strspn(at, "0123456789") != 2)
-        return 0;
-    return !at[strspn(at, "0123456789:.,+-ZzAaPpMm ")];
-}
-
-/* A day, by two of the same signs with a year of four digits at one end, or two digits each, or slashes. */
-static int is_date(const char *cell)
-{
-    const char *p = cell;
-    const size_t a = part_of_date(&p);
-    const char sign = *p;
-    if (!a || !sign || !strchr("-/.", sign))
-        return is_time(cell);
-    p++;
-    const size_t b = part_of_date(&p);
-    if (b < 1 || b > 2 || *p++ != sign)
-        return 0;
-    const size_t c = part_of_date(&p);
-    const int shaped =
-        c && (a == 4) + (c == 4) < 2 && (a == 4 || c == 4 || sign == '/' || (a == 2 && b == 2 && c == 2));
-    return shaped && (!*p || ((*p == 'T' || *p == ' ') && is_time(p + 1)));
-}
-
-ib_cell_kind ib_cell_read(const char *cell, float *value)
-{
-    char *end;
-    if (is_missing(cell))
-        return *value = NAN, IB_CELL_MISSING;
-    const char *p = cell + (*cell == '-' || *cell == '+');
-    const int hex = p[0] == '0' && (p[1] | 32) == 'x';
-    const int number = isdigit((unsigned char)*p) || (*p == '.' && isdigit((unsigned char)p[1]));
-    *value = ib_strtof(cell, &end);
-    if (number && !hex && !*end)
-        return isfinite(*value) ? IB_CELL_NUMBER : IB_CELL_TOO_LARGE;
-    if (hex || !strcasecmp(p, "inf") || !strcasecmp(p, "infinity"))
-        return IB_CELL_LIKE_ONE;
-    return is_date(cell) ? IB_CELL_DATE : is_like_number(cell) ? IB_CELL_LIKE_ONE : IB_CELL_WORD;
 }

@@ -39,13 +39,14 @@ static inline const char *ib_next_cell(const char *cell)
     return cell + strlen(cell) + 1;
 }
 
-/* What a value is: a number (one of fp32: not hexadecimal, infinite or too large), missing, or something else. */
+/* What a value is: a number (one of fp32, not hexadecimal), missing, or something else (cell_kind.c). */
 typedef enum ib_cell_kind {
     IB_CELL_NUMBER,
-    IB_CELL_MISSING,   /* nothing, NA, N/A, NaN, null or ?, in any case of letters */
-    IB_CELL_TOO_LARGE, /* a number beyond fp32 */
-    IB_CELL_LIKE_ONE,  /* digits with what no number has: 1,5  1.2.3  1'000  5%  $1  7 €  (3)  0x1F; infinity */
-    IB_CELL_DATE,      /* a day or a time: 2024-01-31  31.01.2024  1/31/24  2024-01-31T08:00:00Z  8:05 */
+    IB_CELL_MISSING,  /* nothing, NA, N/A, NaN, null, ? and what cell_kind.c lists, in any case of letters */
+    IB_CELL_BEYOND,   /* a number that fp32 takes for infinity or, though it is none, for 0 */
+    IB_CELL_LIKE_ONE, /* digits with what no number has: 1,5  1.2.3  1'000  5%  $1  7 €  (3)  0x1F  5kg; infinity */
+    IB_CELL_DATE,     /* a day or a time: 2024-01-31  31.01.2024  1/31/24  2024-01-31T08:00:00Z  8:05 */
+    IB_CELL_ERROR,    /* what a spreadsheet has where a formula failed: #DIV/0! */
     IB_CELL_WORD
 } ib_cell_kind;
 ib_cell_kind ib_cell_read(const char *cell, float *value);

@@ -169,7 +169,7 @@ static ib_status take_row(const pictures *p, int64_t row, float *x, int32_t *y)
             continue;
         }
         const ib_cell_kind kind = ib_cell_read(cell, x++);
-        if (kind == IB_CELL_TOO_LARGE)
+        if (kind == IB_CELL_BEYOND)
             return ib_fail(IB_ENUMERIC, "%s: line %lld, value %lld is %.40s, beyond single precision", c->name, line,
                            (long long)j + 1, cell);
         if (kind != IB_CELL_NUMBER)

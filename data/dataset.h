@@ -55,6 +55,8 @@ ib_dataset *ib_dataset_join(ib_dataset *a, ib_dataset *b);
 int ib_dataset_parse_shape(const char *text, int64_t shape[3]);
 /* "FILE:CxHxW" as FILE, to be given to ib_free(), and the shape; 0s without one. NULL if memory is out. */
 char *ib_dataset_split_spec(const char *spec, int64_t shape[3]);
+/* No control characters but tabs and line ends: a terminal shows it and obeys nothing in it. */
+int ib_is_plain(const char *text);
 /* File i of those that a description names, whether it is there or not, to be given to ib_free(). NULL behind the last of them
  * (digits and what is no description have none), or if memory is out. */
 char *ib_dataset_file(const char *spec, int i);

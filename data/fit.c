@@ -148,6 +148,10 @@ ib_status ib_dataset_check_labels(const ib_dataset *d, const ib_input_info *net)
     IB_NEED(d);
     IB_NEED(net);
     const ib_status status = ib_dataset_check(d, net);
-    return status || d->y || d->targets ? status
-                                        : ib_fail(IB_EINVAL, "%s: holds no labels, which are needed here", d->name);
+    if (status || d->y || d->targets)
+        return status;
+    const ib_schema_opts *o = d->schema ? ib_schema_of(d->schema) : NULL;
+    const char *label = !o ? NULL : o->n_targets ? o->targets[0].name : o->label;
+    return label ? ib_fail(IB_EINVAL, "%s: has no column '%s', the label, which is needed here", d->name, label)
+                 : ib_fail(IB_EINVAL, "%s: holds no labels, which are needed here", d->name);
 }

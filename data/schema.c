@@ -21,9 +21,18 @@ struct ib_schema {
     atomic_int held;
 };
 
+int ib_is_plain(const char *text)
+{
+    const unsigned char *p = (const unsigned char *)text;
+    while (*p && (*p >= ' ' || *p == '\t' || *p == '\n' || *p == '\r') && *p != 127 &&
+           !(*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0))
+        p++;
+    return !*p;
+}
+
 static int is_name(const char *name)
 {
-    return name && *name && ib_utf8_good(name, strlen(name)) == strlen(name);
+    return name && *name && ib_utf8_good(name, strlen(name)) == strlen(name) && ib_is_plain(name);
 }
 
 static int compare(const void *a, const void *b)
@@ -39,7 +48,7 @@ static ib_status check_names(const char *what, int n, const char *const *names)
     for (int i = 0; i < n && !status; i++) {
         sorted[i] = names[i];
         if (!is_name(names[i]))
-            status = ib_fail(IB_EINVAL, "schema: %s %d has no name in UTF-8", what, i + 1);
+            status = ib_fail(IB_EINVAL, "schema: %s %d has no name in UTF-8 without control characters", what, i + 1);
     }
     if (!status)
         qsort(sorted, (size_t)n, sizeof *sorted, compare);
@@ -151,7 +160,8 @@ ib_schema *ib_schema_new(const ib_schema_opts *opts)
                NULL, "is %d", opts->n_classes);
     IB_TAKE_OR(opts->n_targets, opts->n_targets >= 0 && opts->n_targets <= MOST && (!opts->n_targets || opts->targets),
                NULL, "is %d", opts->n_targets);
-    IB_TAKE_OR(opts->label, !opts->label || is_name(opts->label), NULL, "is %s", "no name in UTF-8");
+    IB_TAKE_OR(opts->label, !opts->label || is_name(opts->label), NULL, "is %s",
+               "no name in UTF-8 without control characters");
     IB_TAKE_OR(opts->label_at, opts->label_at >= 0 && opts->label_at <= opts->n_columns, NULL, "is %d", opts->label_at);
     IB_TAKE_OR(opts->test_share, opts->test_share >= 0 && opts->test_share <= 1, NULL, "is %g", opts->test_share);
     if (check(opts, &inputs))

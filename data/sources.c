@@ -105,6 +105,8 @@ static ib_status open_parts(const char *spec, const ib_input_info *net, const ib
             "data '%s': digits, idx:DIR, images:DIR, hdf5:FILE, csv:FILE, npy:FILE, npz:FILE and f32:FILE are possible",
             spec);
     const char *rest = spec + strlen(source->prefix);
+    if (source->file != no_file && !*rest)
+        return ib_fail(IB_EINVAL, "data '%s': names no file", spec);
     const char *of_tables = o->label            ? "label"
                             : o->drop           ? "drop"
                             : o->categorical    ? "categorical"

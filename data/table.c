@@ -101,9 +101,13 @@ static ib_status divide(ib_table *t, const int wanted[3], char *const *classes, 
     }
     if (!status && folds && !t->y)
         status = check_folds(t, NULL, t->n);
-    return status  ? status
-           : folds ? ib_stratify_fold(t->n, t->y, folds, t->opts->fold, seed_of(t), t->test)
-                   : ib_stratify(t->n, t->y, share_of(t), seed_of(t), t->test);
+    if (status || folds)
+        return status ? status : ib_stratify_fold(t->n, t->y, folds, t->opts->fold, seed_of(t), t->test);
+    status = ib_stratify(t->n, t->y, share_of(t), seed_of(t), t->test);
+    return status || !wanted[IB_SPLIT_TRAIN] || memchr(t->test, 0, (size_t)t->n)
+               ? status
+               : ib_fail(IB_EINVAL, "%s: --test-share %g leaves none of its %lld rows to train on", t->cells.name,
+                         share_of(t), (long long)t->n);
 }
 
 static void drop_table(ib_table *t)

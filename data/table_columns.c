@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include "data/table.h"
 #include "tensor/number.h"
@@ -34,12 +35,15 @@ static ib_status bad_cell(const ib_table *t, int j, int64_t i, const char *why)
 /* Cells that no column may have, and missing ones where they are not filled in. */
 static ib_status check_cells(const ib_table *t, int j, const survey *s, int numeric, int fill)
 {
-    if (s->count[IB_CELL_TOO_LARGE])
-        return bad_cell(t, j, s->first[IB_CELL_TOO_LARGE], ", beyond single precision");
+    if (s->count[IB_CELL_ERROR])
+        return bad_cell(t, j, s->first[IB_CELL_ERROR], ", an error of a spreadsheet: mend it there, or leave the "
+                        "column out with --drop");
+    if (s->count[IB_CELL_BEYOND])
+        return bad_cell(t, j, s->first[IB_CELL_BEYOND], ", beyond single precision");
     if (s->count[IB_CELL_LIKE_ONE] && (numeric || s->count[IB_CELL_LIKE_ONE] >= s->count[IB_CELL_WORD]))
         return bad_cell(t, j, s->first[IB_CELL_LIKE_ONE],
                         " where a number is expected: digits, a point before decimals, nothing between thousands, no "
-                        "percent or currency (--categorical takes the column as names)");
+                        "percent, currency or unit (--categorical takes the column as names)");
     if (s->count[IB_CELL_DATE] && (numeric || s->count[IB_CELL_DATE] >= s->count[IB_CELL_WORD]))
         return bad_cell(t, j, s->first[IB_CELL_DATE],
                         ", a day or a time: write it as numbers (a year, days since another), or leave the column out "
@@ -127,11 +131,16 @@ static ib_status find_usual(const ib_table *t, int k, int of, ib_column *c)
     return IB_OK;
 }
 
-/* The survey of missing values alone: others are names, whatever they look like. */
-static survey only_missing(const survey *s)
+/* The survey of what is no name; all else is one, whatever it looks like. */
+static survey nameless(const survey *s)
 {
-    return (survey){.count[IB_CELL_MISSING] = s->count[IB_CELL_MISSING],
-                    .first[IB_CELL_MISSING] = s->first[IB_CELL_MISSING]};
+    survey only = {0};
+    static const ib_cell_kind kinds[] = {IB_CELL_MISSING, IB_CELL_ERROR};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        only.count[kinds[i]] = s->count[kinds[i]];
+        only.first[kinds[i]] = s->first[kinds[i]];
+    }
+    return only;
 }
 
 /* File column j as column k of a schema that is being made. */
@@ -141,7 +150,7 @@ static ib_status learn_column(ib_table *t, int j, int k, int of, ib_column *c)
     ib_table_go(t, j);
     look(t, &s);
     if (t->categorical[j])
-        s = only_missing(&s);
+        s = nameless(&s);
     const int numeric = s.count[IB_CELL_NUMBER] && s.count[IB_CELL_NUMBER] >= s.count[IB_CELL_WORD];
     if (check_cells(t, j, &s, numeric, t->opts->fill_missing))
         return ib_error_status();
@@ -157,7 +166,7 @@ static ib_status learn_column(ib_table *t, int j, int k, int of, ib_column *c)
     }
     char **names = ib_table_names(t, &c->n_names);
     if (!names)
-        return IB_ENOMEM;
+        return ib_error_status();
     c->names = (const char *const *)names;
     const int64_t there = t->n - s.count[IB_CELL_MISSING];
     if (c->n_names > MOST_NAMES || (c->n_names > 20 && 2 * (int64_t)c->n_names > t->n) ||
@@ -226,7 +235,7 @@ static ib_status take_column(ib_table *t, int j, int k)
     if (t->categorical[j] && !c->n_names)
         return ib_fail(IB_EINVAL, "%s: categorical '%s' is a column of numbers to the model", t->cells.name, c->name);
     if (c->n_names) {
-        s = only_missing(&s);
+        s = nameless(&s);
         if (check_cells(t, j, &s, 0, known->fill_missing || t->opts->fill_missing))
             return ib_error_status();
         int sorted = 1;
@@ -260,6 +269,11 @@ static int find_known(const ib_table *t, int k)
         if (t->headerless ? place++ == k : !strcmp(t->names[j], known->columns[k].name))
             return j;
     }
+    for (int j = 0; j < t->columns; j++)
+        if (!t->left_out[j] && !strcasecmp(t->names[j], known->columns[k].name))
+            return ib_fail(IB_EINVAL, "%s: lacks the column '%s', which the model takes ('%.60s' is another: case matters)",
+                           t->cells.name, known->columns[k].name, t->names[j]),
+                   -1;
     return ib_fail(IB_EINVAL, "%s: lacks the column '%s', which the model takes", t->cells.name,
                    known->columns[k].name),
            -1;

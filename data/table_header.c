@@ -1,12 +1,15 @@
 /* table_header.c - a table's first line and the columns' names.
  *
  * The first line is a header if in some column it is a word while numbers stand below, and no number in any such
+ * column, or whole ones alone (years) where there are more words than numbers and no word stands again in its own
  * column. Where no column has numbers it is one if its words are all different and none stands again in its own column.
- * A line of numbers is data. For a schema that is known, the first line is a header if it holds the name of a column.
+ * A line of numbers is data. For a schema that is known, the first line is a header if it holds the name of a column,
+ * be it in another case.
  */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include "data/table.h"
 #include "tensor/number.h"
@@ -68,11 +71,17 @@ static void look_below(const ib_cells *c, below *b)
     }
 }
 
+/* Digits alone, as a year that is the name of a column. */
+static int is_whole(const char *cell)
+{
+    return *cell && *cell != '0' && !cell[strspn(cell, "0123456789")];
+}
+
 /* 1, 0, or -1 with ib_error(). */
 static int is_header(const ib_cells *c, const below *b)
 {
     const char *cell = ib_cells_row(c, 0), *word = NULL;
-    int named = 0, valued = 0, numeric = 0, recurs = 0, others = 0;
+    int named = 0, valued = 0, numeric = 0, recurs = 0, others = 0, whole = 0, words = 0, repeated = 0;
     for (int64_t j = 0; j < c->columns; j++, cell = ib_next_cell(cell)) {
         float v;
         const ib_cell_kind kind = ib_cell_read(cell, &v);
@@ -80,11 +89,14 @@ static int is_header(const ib_cells *c, const below *b)
         valued += is_numeric(&b[j]) && kind == IB_CELL_NUMBER;
         named += is_numeric(&b[j]) && kind == IB_CELL_WORD;
         others += kind != IB_CELL_WORD;
+        whole += is_numeric(&b[j]) && kind == IB_CELL_NUMBER && is_whole(cell);
+        words += kind == IB_CELL_WORD;
+        repeated += kind == IB_CELL_WORD && b[j].recurs;
         recurs += b[j].recurs;
         if (!word && is_numeric(&b[j]) && kind == IB_CELL_WORD)
             word = cell;
     }
-    if (named && valued)
+    if (named && valued && (whole < valued || words + valued < c->columns || words <= valued || repeated))
         return ib_fail(IB_EFORMAT,
                        "%s: line %lld has '%.40s' where a number is expected (a header names every column in words)",
                        c->name, (long long)c->rows[0].line, word),
@@ -92,13 +104,39 @@ static int is_header(const ib_cells *c, const below *b)
     return numeric ? named > 0 : !others && !recurs;
 }
 
-/* Whether the first line names a column of the schema. */
+/* A first line of numbers that may be meant as names, as years are: taken as data, or as some of the names. */
+static ib_status doubt_header(ib_table *t, int header, const below *b)
+{
+    const ib_cells *c = &t->cells;
+    const char *cell = ib_cells_row(c, 0), *first = NULL;
+    int numbers = 0, doubtful = 0;
+    double last = 0;
+    for (int64_t j = 0; j < c->columns; j++, cell = ib_next_cell(cell)) {
+        float v;
+        if (!is_numeric(&b[j]) || ib_cell_read(cell, &v) != IB_CELL_NUMBER)
+            continue;
+        first = first ? first : cell;
+        doubtful += is_whole(cell) && !b[j].recurs && (!numbers || v == last + 1);
+        last = v;
+        numbers++;
+    }
+    if (header)
+        return !numbers ? IB_OK
+                        : ib_table_say(t, "line %lld is taken as names of columns, '%.20s' among them",
+                                       (long long)c->rows[0].line, first);
+    return numbers < 2 || doubtful < numbers ? IB_OK
+                                             : ib_table_say(t, "line %lld, '%.20s' and so on, is taken as a sample, not "
+                                                            "as names of columns, which are words",
+                                                            (long long)c->rows[0].line, first);
+}
+
+/* Whether the first line names a column of the schema, in whatever case. */
 static int names_known(const ib_cells *c, const ib_schema_opts *known)
 {
     const char *cell = ib_cells_row(c, 0);
     for (int64_t j = 0; j < c->columns; j++, cell = ib_next_cell(cell))
-        for (int k = 0; k < known->n_columns && !known->headerless; k++)
-            if (!strcmp(cell, known->columns[k].name))
+        for (int k = 0; k < known->n_columns; k++)
+            if (!strcasecmp(cell, known->columns[k].name))
                 return 1;
     return 0;
 }
@@ -144,54 +182,54 @@ static int find_column(const ib_table *t, const char *option, const char *text)
     return found;
 }
 
-/* Columns that the caller leaves out: names or numbers with commas between. */
-static ib_status drop(ib_table *t)
+/* Takes each column of an option's list: names or numbers with commas between. NULL is no list. */
+static ib_status each_column(ib_table *t, const char *option, const char *text,
+                             ib_status (*take)(ib_table *t, int column))
 {
-    char *list = ib_strdup(t->opts->drop ? t->opts->drop : ""), *rest = NULL;
-    ib_status status = list ? IB_OK : IB_ENOMEM;
-    for (char *name = status ? NULL : strtok_r(list, ",", &rest); name && !status; name = strtok_r(NULL, ",", &rest)) {
-        const int j = find_column(t, "drop", name);
-        status = j < 0 ? ib_error_status() : IB_OK;
-        if (!status)
-            t->left_out[j] = 1;
+    ib_status status = IB_OK;
+    char *const list = ib_strdup(text ? text : ""), *end = list;
+    if (!list)
+        return IB_ENOMEM;
+    for (char *name = list; text && name && !status; name = end) {
+        if ((end = strchr(name, ',')))
+            *end++ = 0;
+        if (!name[strspn(name, " \t")])
+            status = ib_fail(IB_EINVAL, "%s: --%s '%s' names no column at one of its commas", t->cells.name, option, text);
+        else {
+            const int j = find_column(t, option, name);
+            status = j < 0 ? ib_error_status() : take(t, j);
+        }
     }
     ib_free(list);
     return status;
 }
 
-/* Columns whose values are names whatever they look like; those of a known network are what they were in training. */
-static ib_status mark_categorical(ib_table *t)
+static ib_status leave_out(ib_table *t, int j)
 {
-    char *list = ib_strdup(t->opts->categorical ? t->opts->categorical : ""), *rest = NULL;
-    ib_status status = list ? IB_OK : IB_ENOMEM;
-    for (char *name = status ? NULL : strtok_r(list, ",", &rest); name && !status; name = strtok_r(NULL, ",", &rest)) {
-        const int j = find_column(t, "categorical", name);
-        if (j < 0)
-            status = ib_error_status();
-        else if (t->left_out[j] || ib_table_is_label(t, j))
-            status = ib_fail(IB_EINVAL, "%s: categorical '%s' is %s", t->cells.name, name,
-                             t->left_out[j] ? "dropped" : "the label, whose values are classes or numbers to learn");
-        else
-            t->categorical[j] = 1;
-    }
-    ib_free(list);
-    return status;
+    t->left_out[j] = 1;
+    return IB_OK;
+}
+
+/* Its values are names whatever they look like; those of a known network are what they were in training. */
+static ib_status take_as_names(ib_table *t, int j)
+{
+    if (t->left_out[j] || ib_table_is_label(t, j))
+        return ib_fail(IB_EINVAL, "%s: categorical '%s' is %s", t->cells.name, t->names[j],
+                       t->left_out[j] ? "dropped" : "the label, whose values are classes or numbers to learn");
+    t->categorical[j] = 1;
+    return IB_OK;
 }
 
 /* Regression: the columns that are asked for, or the last one that is not left out. */
 static ib_status find_targets(ib_table *t)
 {
-    char *list = ib_strdup(t->opts->label ? t->opts->label : ""), *rest = NULL;
-    ib_status status = list ? IB_OK : IB_ENOMEM;
-    if (!status && !*list) {
+    ib_status status = each_column(t, "label", t->opts->label, ib_table_add_target);
+    if (!t->opts->label) {
         int j = t->columns - 1;
         while (j > 0 && t->left_out[j])
             j--;
         status = ib_table_add_target(t, j);
     }
-    for (char *name = status ? NULL : strtok_r(list, ",", &rest); name && !status; name = strtok_r(NULL, ",", &rest))
-        status = ib_table_add_target(t, find_column(t, "label", name));
-    ib_free(list);
     if (!status && t->known && t->n_targets != ib_schema_of(t->known)->n_targets)
         return ib_fail(IB_EINVAL, "%s: --label '%s' names %d columns; the model gives %d numbers", t->cells.name,
                        t->opts->label, t->n_targets, ib_schema_of(t->known)->n_targets);
@@ -240,6 +278,9 @@ static ib_status check_names(const ib_table *t)
             return ib_fail(IB_EFORMAT,
                            "%s: line %lld gives column %d no name; --drop %d leaves it out (row numbers are no inputs)",
                            t->cells.name, (long long)t->cells.rows[0].line, j + 1, j + 1);
+        if (!ib_is_plain(t->names[j]))
+            return ib_fail(IB_EFORMAT, "%s: line %lld names column %d '%.40s', with a control character", t->cells.name,
+                           (long long)t->cells.rows[0].line, j + 1, t->names[j]);
         for (int k = 0; k < j; k++)
             if (!t->left_out[k] && !strcmp(t->names[j], t->names[k]))
                 return ib_fail(IB_EFORMAT, "%s: line %lld names columns %d and %d '%s'", t->cells.name,
@@ -262,6 +303,7 @@ static ib_status find_labels(ib_table *t)
 ib_status ib_table_header(ib_table *t)
 {
     int header;
+    ib_status status = IB_OK;
     if (t->known)
         header = names_known(&t->cells, ib_schema_of(t->known));
     else {
@@ -270,10 +312,11 @@ ib_status ib_table_header(ib_table *t)
             return IB_ENOMEM;
         look_below(&t->cells, b);
         header = is_header(&t->cells, b);
+        status = header < 0 ? ib_error_status() : doubt_header(t, header, b);
         ib_free(b);
     }
-    if (header < 0 || take_names(t, header) || drop(t) || check_names(t))
+    if (status || take_names(t, header) || each_column(t, "drop", t->opts->drop, leave_out) || check_names(t) ||
+        find_labels(t))
         return ib_error_status();
-    const ib_status status = find_labels(t);
-    return status ? status : mark_categorical(t);
+    return each_column(t, "categorical", t->opts->categorical, take_as_names);
 }

@@ -11,13 +11,6 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* Numbers first and by size, then the rest. */
-static int by_number(const void *a, const void *b)
-{
-    const double x = ib_strtod(*(const char *const *)a, NULL), y = ib_strtod(*(const char *const *)b, NULL);
-    return x < y ? -1 : x > y;
-}
-
 void ib_names_free(int n, char **names)
 {
     for (int i = 0; names && i < n; i++)
@@ -39,9 +32,15 @@ char **ib_table_names(const ib_table *t, int *n)
     float v;
     if (!sorted)
         return NULL;
-    for (int64_t i = 0; i < t->n; i++)
+    for (int64_t i = 0; i < t->n; i++) {
+        if (!ib_is_plain(t->at[i])) {
+            ib_free(sorted);
+            return ib_fail_null(IB_EFORMAT, "%s: line %lld has '%.40s' in column '%s', a name with a control character",
+                                t->cells.name, (long long)ib_table_line(t, i), t->at[i], t->names[t->where]);
+        }
         if (ib_cell_read(t->at[i], &v) != IB_CELL_MISSING)
             sorted[kept++] = t->at[i];
+    }
     qsort(sorted, (size_t)kept, sizeof *sorted, by_name);
     int64_t different = 0;
     for (int64_t i = 0; i < kept; i++)
@@ -58,14 +57,24 @@ char **ib_table_names(const ib_table *t, int *n)
     return names;
 }
 
-/* An integer in the one way to write it ("3" for 3.0 and +3) into text; 0 if the value is none. */
-static int integer_text(const char *cell, char text[32])
+enum { INTEGER = 48 }; /* the largest number of fp32 has 39 digits */
+
+/* An integer in the one way to write it ("3" for 3.0 and +3) into text; 0 if the value is none. Beyond 2^53, where double
+ * has gaps, it is one where its digits are written. */
+static int integer_text(const char *cell, char text[INTEGER])
 {
     float single;
-    const double v = ib_cell_read(cell, &single) == IB_CELL_NUMBER ? ib_strtod(cell, NULL) : NAN;
-    if (!(fabs(v) < 9007199254740992.0) || v != floor(v))
+    if (ib_cell_read(cell, &single) != IB_CELL_NUMBER)
         return 0;
-    ib_snprintf(text, 32, "%lld", (long long)v);
+    const char *digits = cell + (*cell == '-' || *cell == '+');
+    const double v = ib_strtod(cell, NULL);
+    digits += strspn(digits, "0");
+    if (*digits && !digits[strspn(digits, "0123456789")] && strlen(digits) < INTEGER - 1)
+        ib_snprintf(text, INTEGER, "%s%s", *cell == '-' ? "-" : "", digits);
+    else if (fabs(v) < 9007199254740992.0 && v == floor(v))
+        ib_snprintf(text, INTEGER, "%lld", (long long)v);
+    else
+        return 0;
     return 1;
 }
 
@@ -79,18 +88,20 @@ static ib_status bad_label(const ib_table *t, int64_t i, const char *why)
 static int label_kind(const ib_table *t)
 {
     int64_t integers = 0, names = 0, first[2] = {-1, -1};
-    char text[32];
+    char text[INTEGER];
     float v;
     for (int64_t i = 0; i < t->n; i++) {
         const ib_cell_kind kind = ib_cell_read(t->at[i], &v);
         if (kind == IB_CELL_MISSING)
             return bad_label(t, i, ": every row needs one"), -1;
-        if (kind == IB_CELL_LIKE_ONE || kind == IB_CELL_TOO_LARGE)
+        if (kind == IB_CELL_LIKE_ONE || kind == IB_CELL_BEYOND || kind == IB_CELL_ERROR)
             return bad_label(t, i, ": neither a class's name nor an integer"), -1;
         if (kind == IB_CELL_NUMBER && !integer_text(t->at[i], text))
             return bad_label(t, i,
-                             ": real numbers are no classes (--task regression learns them; --label names the column "
-                             "of classes)"),
+                             fabs(ib_strtod(t->at[i], NULL)) < 9007199254740992.0
+                                 ? ": real numbers are no classes (--task regression learns them; --label names the "
+                                   "column of classes)"
+                                 : ": an integer of 2^53 or more is a class only where all of its digits are written"),
                    -1;
         const int integer = kind == IB_CELL_NUMBER;
         integers += integer;
@@ -105,30 +116,45 @@ static int label_kind(const ib_table *t)
     return integers > 0;
 }
 
-/* The classes of a table that no network knows yet, in order. */
-static ib_status find_classes(ib_table *t, int integers, char ***classes, int *n)
+static int by_number(const void *a, const void *b)
 {
-    char text[32];
-    if (!(*classes = ib_table_names(t, n)))
-        return IB_ENOMEM;
-    for (int k = 0; integers && k < *n; k++) {
-        integer_text((*classes)[k], text);
+    char x[INTEGER], y[INTEGER];
+    integer_text(*(const char *const *)a, x);
+    integer_text(*(const char *const *)b, y);
+    const int sign = *x == '-' ? -1 : 1;
+    const size_t n = strlen(x), m = strlen(y);
+    if ((*x == '-') != (*y == '-'))
+        return sign;
+    return sign * (n != m ? (n > m) - (n < m) : strcmp(x, y));
+}
+
+/* Integers by size, each in the one way to write it. Two ways in one table, as 1 and 01, may be two classes or one. */
+static ib_status order_integers(const ib_table *t, int n, char **names)
+{
+    char text[INTEGER];
+    qsort(names, (size_t)n, sizeof *names, by_number);
+    for (int k = 1; k < n; k++)
+        if (!by_number(&names[k - 1], &names[k]))
+            return ib_fail(IB_EFORMAT, "%s: column '%s', the label, has '%.40s' and '%.40s', one integer written in two "
+                           "ways: write it in one", t->cells.name, t->names[t->label], names[k - 1], names[k]);
+    for (int k = 0; k < n; k++) {
+        integer_text(names[k], text);
         char *same = ib_strdup(text);
         if (!same)
             return IB_ENOMEM;
-        ib_free((*classes)[k]);
-        (*classes)[k] = same;
+        ib_free(names[k]);
+        names[k] = same;
     }
-    if (integers) { /* 1 and 1.0 are one */
-        int kept = 0;
-        qsort(*classes, (size_t)*n, sizeof **classes, by_number);
-        for (int k = 0; k < *n; k++)
-            if (kept && !strcmp((*classes)[k], (*classes)[kept - 1]))
-                ib_free((*classes)[k]);
-            else
-                (*classes)[kept++] = (*classes)[k];
-        *n = kept;
-    }
+    return IB_OK;
+}
+
+/* The classes of a table that no network knows yet, in order. */
+static ib_status find_classes(ib_table *t, int integers, char ***classes, int *n)
+{
+    if (!(*classes = ib_table_names(t, n)))
+        return ib_error_status();
+    if (integers && order_integers(t, *n, *classes))
+        return ib_error_status();
     const char *file = t->cells.name, *label = t->names[t->label];
     if (*n < 2)
         return ib_fail(IB_EFORMAT,
@@ -165,7 +191,7 @@ static void list_names(int n, const char *const *names, char *text, size_t size)
 ib_status ib_table_labels(ib_table *t, char ***classes, int *n_classes)
 {
     const ib_schema_opts *known = t->known ? ib_schema_of(t->known) : NULL;
-    char text[32], list[200];
+    char text[INTEGER], list[200];
     *classes = NULL;
     *n_classes = 0;
     if (t->label < 0)

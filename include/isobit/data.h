@@ -52,9 +52,9 @@ typedef struct ib_dataset ib_dataset;
  *               if its words are all different and none stands again below itself); a line of numbers is data. One column is the label, the
  *               last unless opts->label says another. Integers are classes in their order (1..3 are three), words are classes in
  *               alphabetical order. A column of numbers is standardized by mean and standard deviation of its training rows, a column of
- *               words is one input a word; the schema of the data set keeps both (schema.h). Missing values (nothing, NA, N/A, NaN, null or
- *               ?) are refused unless opts->fill_missing; so are, by line, days and times, and digits with signs (5%, $7, 1'000), unless
- *               opts->categorical takes the column as names. The test part is drawn by opts->split_seed from each class alike
+ *               words is one input a word; the schema of the data set keeps both (schema.h). Missing values (nothing, NA, N/A, NaN, null,
+ *               ?, ...; docs/data.md lists them) are refused unless opts->fill_missing, errors of spreadsheets always; so are, by line, days
+ *               and times, and digits with signs or units (5%, $7, 1'000, 5kg), unless opts->categorical takes the column as names. The test part is drawn by opts->split_seed from each class alike
  *
  * Columns for a network that has a schema (opts->schema) are found by their names, in any order, or, where the file has no header, by their
  * places; categories and classes by theirs. The label may be absent. Columns that the network does not know are named by ib_dataset_note.

@@ -68,7 +68,6 @@ def cases(shop):
         (shop / f"{name}.jsonl").write_text(line(change, change, change))
     again = ["finetune", shop.models / "chat", "--seq", 64, "--steps", 1, "--resume", "--data"]
     return [
-        Case("a training to be resumed, with other rows", [*again, "begun.jsonl", "-o", "begun"], refused=["begun.jsonl"]),
         Case("a training to be resumed that is done", [*again, "done.jsonl", "-o", "done"],
              right=lambda d: "loss 0.0000" not in d.stdout + d.stderr),
         # the file
