@@ -27,8 +27,8 @@ static void put(answer_text *a, const char *s, size_t n)
     }
 }
 
-/* Whether s[n] begins a character that is not complete. Each beginning allows one of these as all its other bytes: 0x80 is the
- * least of them, 0xBF the most (RFC 3629). */
+/* Whether s[n] begins a character that is not complete. Each beginning allows one of these as all its other bytes: 0x80
+ * is the least of them, 0xBF the most (RFC 3629). */
 static int begins_character(const char *s, size_t n)
 {
     char c[CHARACTER];
@@ -42,7 +42,8 @@ static int begins_character(const char *s, size_t n)
     return 0;
 }
 
-/* Puts the characters of s[n]; returns how many bytes that were: not the beginning of one at the end, where more may come. */
+/* Puts the characters of s[n]; returns how many bytes that were: not the beginning of one at the end, where more may
+ * come. */
 static size_t put_characters(answer_text *a, const char *s, size_t n, int more)
 {
     size_t at = 0;
@@ -89,7 +90,8 @@ void answer_text_add(answer_text *a, const ib_tokenizer *t, int32_t id)
 {
     size_t n;
     const char *s = ib_token_bytes(t, id, &n);
-    const int pieces = !t->byte_level && n && t->token[id].kind == IB_TOKEN_NORMAL; /* of SentencePiece: U+2581 is a space */
+    const int pieces =
+        !t->byte_level && n && t->token[id].kind == IB_TOKEN_NORMAL; /* of SentencePiece: U+2581 is a space */
     for (size_t i = 0; i < n && !a->stopped; i++)
         if (pieces && i + 3 <= n && !memcmp(s + i, "\xe2\x96\x81", 3)) {
             add_byte(a, ' ');

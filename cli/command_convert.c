@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "cli/command_line.h"
 #include "cli/language_session.h"
 
 typedef struct convert_options {
@@ -13,7 +14,7 @@ typedef struct convert_options {
     int adapter_only, merging;
 } convert_options;
 
-enum { KEY_ADAPTER_ONLY = 5000, KEY_TEXT, KEY_WINDOWS };
+enum { KEY_ADAPTER_ONLY = LONG_OPTION, KEY_TEXT, KEY_WINDOWS };
 
 static const struct argp_option options[] = {
     {"out", 'o', "PATH", 0, "NAME.gguf, or a folder for Hugging Face", 0},
@@ -25,6 +26,9 @@ static const struct argp_option options[] = {
     {"windows", KEY_WINDOWS, "N", 0, "at most so many windows of it (16)", 0},
     {0},
 };
+
+#define CARDS "A folder is complete for the Hugging Face Hub, with a model card of what is known (README.md; one that isobit did not " \
+              "write is kept): its base, license, formats and this command, without the folders of this machine.\n"
 
 static int is_gguf(const char *path)
 {
@@ -86,7 +90,7 @@ static int run(int argc, char **argv, int merging, const char *doc)
     ib_lm_saved saved = {0};
     double before_ppl = 0, after_ppl = 0;
     parse_options(&argp, argc, argv, &o);
-    int status = language_open(&l, &o.common, o.model, NULL, o.base, o.adapter);
+    int status = language_open(&l, &o.common, o.model, NULL, o.base, o.adapter) || tell_command(l.m, argc, argv);
     if (!status && o.adapter_only) {
         status = (is_gguf(o.out) ? ib_lm_adapter_save_gguf(l.m, o.out) : ib_lm_adapter_save(l.m, o.out, o.model))
                      ? complain()
@@ -102,6 +106,8 @@ static int run(int argc, char **argv, int merging, const char *doc)
                      perplexity(&after, &o, o.out, o.windows, &after_ppl);
     }
     struct stat info;
+    if (!status && !is_gguf(o.out))
+        warn_of_card(o.out);
     if (!status && o.common.json) {
         struct json_object *j = json_object_new_object();
         json_object_object_add(j, "out", json_object_new_string(o.out));
@@ -130,6 +136,7 @@ int command_convert(int argc, char **argv)
     return run(argc, argv, 0, "Writes a model in another kind of file or format and says of each tensor whether its values stay.\v"
                            "Examples:\n  isobit convert SmolLM2.gguf -o smollm2-hf --format bf16\n  isobit convert folder -o model.gguf --format q4_k\n"
                            "  isobit convert SmolLM2.gguf --adapter peft-folder --adapter-only -o adapter.gguf\n"
+                           CARDS
                            "JSON keys: out, exact, lossy; with --text: perplexity_before, perplexity_after.");
 }
 
@@ -138,5 +145,6 @@ int command_merge(int argc, char **argv)
     return run(argc, argv, 1, "Merges an adapter into its base and writes a whole model.\v"
                            "Examples:\n  isobit merge SmolLM2.gguf --adapter adapter --format q4_0 -o tuned.gguf --text book.txt\n"
                            "  isobit merge SmolLM2.gguf --base nf4-dq --adapter adapter --format nf4 -o tuned-hf\n"
+                           CARDS
                            "JSON keys: out, exact, lossy; with --text: perplexity_before, perplexity_after.");
 }

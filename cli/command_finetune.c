@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/command_line.h"
 #include "cli/finetune_options.h"
 #include "cli/sample_view.h"
 #include "cli/samples_report.h"
@@ -278,6 +279,7 @@ static int train(job *j)
     if (o->deploy && compare_deployed(j, &deployed, &adapter))
         return 1;
     report(j, took, deployed, adapter);
+    warn_of_card(o->out);
     return 0;
 }
 
@@ -288,7 +290,7 @@ int command_finetune(int argc, char **argv)
     int status = finetune_begun(&j.o);
     if (!status)
         status = language_open(&j.l, &j.o.common, j.o.model, j.o.tokenizer, j.o.base, finetune_adapter(&j.o)) ||
-                         choose_seq(&j) || open_data(&j)
+                         tell_command(j.l.m, argc, argv) || choose_seq(&j) || open_data(&j)
                      ? 1
                      : train(&j);
     ib_samples_free(j.eval);

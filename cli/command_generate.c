@@ -15,16 +15,32 @@ typedef struct generate_options {
     int chat, int8, ignore_eos;
 } generate_options;
 
-enum { KEY_TOP_K = LONG_OPTION, KEY_TOP_P, KEY_MIN_P, KEY_REPEAT, KEY_SEED, KEY_CTX, KEY_KV, KEY_TEMPLATE, KEY_SYSTEM, KEY_TOKENIZER,
-       KEY_IGNORE_EOS, KEY_STOP };
+enum {
+    KEY_TOP_K = LONG_OPTION,
+    KEY_TOP_P,
+    KEY_MIN_P,
+    KEY_REPEAT,
+    KEY_SEED,
+    KEY_CTX,
+    KEY_KV,
+    KEY_TEMPLATE,
+    KEY_SYSTEM,
+    KEY_TOKENIZER,
+    KEY_IGNORE_EOS,
+    KEY_STOP
+};
 
 static const struct argp_option options[] = {
-    {"prompt", 'p', "TEXT", OPTION_MAY_BE_EMPTY, "what to continue; with --chat the first message; - takes all of standard input", 0},
-    {"chat", 'c', NULL, 0, "a conversation in the model's chat template; each line of standard input is a further message", 0},
+    {"prompt", 'p', "TEXT", OPTION_MAY_BE_EMPTY,
+     "what to continue; with --chat the first message; - takes all of standard input", 0},
+    {"chat", 'c', NULL, 0,
+     "a conversation in the model's chat template; each line of standard input is a further message", 0},
     {"system", KEY_SYSTEM, "TEXT", OPTION_MAY_BE_EMPTY, "system message of --chat", 0},
     {"template", KEY_TEMPLATE, "NAME", 0, "chatml, llama2, llama3, gemma (default: the model's)", 0},
-    {"tokens", 'n', "N", 0, "so many new tokens an answer, unless an end token, --stop or a full context ends it before (128)", 0},
-    {"stop", KEY_STOP, "TEXT", OPTION_MAY_REPEAT, "a text that ends an answer, which is cut before it; may be given several times", 0},
+    {"tokens", 'n', "N", 0,
+     "so many new tokens an answer, unless an end token, --stop or a full context ends it before (128)", 0},
+    {"stop", KEY_STOP, "TEXT", OPTION_MAY_REPEAT,
+     "a text that ends an answer, which is cut before it; may be given several times", 0},
     {"temperature", 't', "X", 0, "0: the most likely token (default 0.8)", 0},
     {"top-k", KEY_TOP_K, "N", 0, "only the N most likely (40; 0: all)", 0},
     {"top-p", KEY_TOP_P, "X", 0, "only the most likely that make up X (0.95)", 0},
@@ -45,32 +61,60 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     generate_options *o = state->input;
     int bad = 0;
     switch (key) {
-    case ARGP_KEY_INIT: state->child_inputs[0] = &o->common; return 0;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &o->common;
+        return 0;
     case 'p':
         bad = check_text("--prompt", o->prompt = arg);
         break;
-    case 'c': o->chat = 1; return 0;
-    case 'b': o->base = arg; return 0;
-    case 'a': o->adapter = arg; return 0;
-    case 'n': bad = parse_int(arg, "--tokens", 1, 1 << 20, &o->tokens); break;
-    case 't': bad = parse_float(arg, "--temperature", 0, 100, &o->temperature); break;
+    case 'c':
+        o->chat = 1;
+        return 0;
+    case 'b':
+        o->base = arg;
+        return 0;
+    case 'a':
+        o->adapter = arg;
+        return 0;
+    case 'n':
+        bad = parse_int(arg, "--tokens", 1, 1 << 20, &o->tokens);
+        break;
+    case 't':
+        bad = parse_float(arg, "--temperature", 0, 100, &o->temperature);
+        break;
     case KEY_SYSTEM:
         bad = check_text("--system", o->system = arg);
         break;
     case KEY_TEMPLATE:
         bad = check_template(o->chat_template = arg);
         break;
-    case KEY_TOKENIZER: o->tokenizer = arg; return 0;
-    case KEY_IGNORE_EOS: o->ignore_eos = 1; return 0;
+    case KEY_TOKENIZER:
+        o->tokenizer = arg;
+        return 0;
+    case KEY_IGNORE_EOS:
+        o->ignore_eos = 1;
+        return 0;
     case KEY_STOP:
         bad = check_text("--stop", o->stop[o->n_stops++] = arg);
         break;
-    case KEY_TOP_K: bad = parse_int(arg, "--top-k", 0, 1 << 22, &o->top_k); break;
-    case KEY_TOP_P: bad = parse_float(arg, "--top-p", 0, 1, &o->top_p); break;
-    case KEY_MIN_P: bad = parse_float(arg, "--min-p", 0, 1, &o->min_p); break;
-    case KEY_REPEAT: bad = parse_float(arg, "--repeat-penalty", 0.01, 100, &o->repeat_penalty); break;
-    case KEY_SEED: bad = parse_int(arg, "--seed", 0, INT64_MAX, &o->seed); break;
-    case KEY_CTX: bad = parse_int(arg, "--ctx", 2, 1 << 20, &o->context); break;
+    case KEY_TOP_K:
+        bad = parse_int(arg, "--top-k", 0, 1 << 22, &o->top_k);
+        break;
+    case KEY_TOP_P:
+        bad = parse_float(arg, "--top-p", 0, 1, &o->top_p);
+        break;
+    case KEY_MIN_P:
+        bad = parse_float(arg, "--min-p", 0, 1, &o->min_p);
+        break;
+    case KEY_REPEAT:
+        bad = parse_float(arg, "--repeat-penalty", 0.01, 100, &o->repeat_penalty);
+        break;
+    case KEY_SEED:
+        bad = parse_int(arg, "--seed", 0, INT64_MAX, &o->seed);
+        break;
+    case KEY_CTX:
+        bad = parse_int(arg, "--ctx", 2, 1 << 20, &o->context);
+        break;
     case KEY_KV:
         if (strcmp(arg, "f16") && strcmp(arg, "int8"))
             bad = fprintf(stderr, "isobit: --kv '%s': f16 and int8 are possible\n", arg);
@@ -79,22 +123,26 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_END:
         if (!o->prompt && !o->chat)
             argp_error(state, "what to continue: --prompt TEXT (- is standard input), or --chat?");
-        if (!o->chat && (refuse_alone("system", o->system, "--chat") || refuse_alone("template", o->chat_template, "--chat")))
+        if (!o->chat &&
+            (refuse_alone("system", o->system, "--chat") || refuse_alone("template", o->chat_template, "--chat")))
             exit(2);
         return model_argument(key, arg, state, &o->model);
-    default: return model_argument(key, arg, state, &o->model);
+    default:
+        return model_argument(key, arg, state, &o->model);
     }
     if (bad)
         exit(2);
     return 0;
 }
 
-/* "ended by <|im_end|>": why an answer ends where it does. */
+/* "ended by \"<|im_end|>\"": why an answer ends where it does. */
 static void put_end(FILE *f, const talk *t, const answer *a)
 {
-    if (a->end == TALK_STOP)
-        fprintf(f, "ended by %s", a->by);
-    else if (a->end == TALK_LENGTH)
+    if (a->end == TALK_STOP) {
+        struct json_object *by = json_object_new_string(a->by); /* quoted, and on one line */
+        fprintf(f, "ended by %s", json_object_to_json_string_ext(by, JSON_C_TO_STRING_NOSLASHESCAPE));
+        json_object_put(by);
+    } else if (a->end == TALK_LENGTH)
         fprintf(f, "cut after %lld tokens, as -n says", (long long)a->tokens);
     else if (a->end == TALK_INTERRUPT)
         fprintf(f, "stopped after %lld tokens", (long long)a->tokens);
@@ -126,7 +174,8 @@ static void print_answer(const talk *t, const answer *a)
     json_object_object_add(j, "prompt_tokens", json_object_new_int64(a->prompt));
     json_object_object_add(j, "cached_tokens", json_object_new_int64(a->cached));
     json_object_object_add(j, "tokens", json_object_new_int64(a->tokens));
-    json_object_object_add(j, "prompt_tokens_per_second", json_object_new_double(rate(a->prompt - a->cached, a->prompt_seconds)));
+    json_object_object_add(j, "prompt_tokens_per_second",
+                           json_object_new_double(rate(a->prompt - a->cached, a->prompt_seconds)));
     json_object_object_add(j, "tokens_per_second", json_object_new_double(speed));
     json_object_object_add(j, "bytes_per_second", json_object_new_double(speed * (double)ib_lm_weight_bytes(t->l.m)));
     json_object_object_add(j, "peak_bytes", json_object_new_int64(peak_memory()));
@@ -161,11 +210,13 @@ static void hear(void *user, const answer *a)
 static void print_totals(const totals *sum, const answer *last)
 {
     const double speed = rate(sum->timed, sum->seconds);
-    fprintf(stderr, "prompt %lld tokens, %.0f/s; then %lld tokens, %.1f/s (%.1f GB/s of weights)", (long long)sum->prompt,
-            rate(sum->prompt, sum->prompt_seconds), (long long)sum->tokens, speed,
+    fprintf(stderr, "prompt %lld tokens, %.0f/s; then %lld tokens, %.1f/s (%.1f GB/s of weights)",
+            (long long)sum->prompt, rate(sum->prompt, sum->prompt_seconds), (long long)sum->tokens, speed,
             speed * (double)ib_lm_weight_bytes(sum->t->l.m) / 1e9);
-    if (last)
-        put_end((fputs("; ", stderr), stderr), sum->t, last);
+    if (last) {
+        fputs("; ", stderr);
+        put_end(stderr, sum->t, last);
+    }
     fputc('\n', stderr);
 }
 
@@ -174,7 +225,8 @@ static int complete(talk *t, const char *text, size_t n, totals *sum)
     ib_ids prompt = {0};
     answer a = {0};
     int status = 0;
-    if ((ib_tokenizer_adds_bos(t->l.t) && ib_ids_append(&prompt, ib_tokenizer_bos(t->l.t))) || ib_tokenize(t->l.t, text, n, 1, &prompt))
+    if ((ib_tokenizer_adds_bos(t->l.t) && ib_ids_append(&prompt, ib_tokenizer_bos(t->l.t))) ||
+        ib_tokenize(t->l.t, text, n, 1, &prompt))
         status = complain();
     else if (!prompt.n)
         status = fprintf(stderr, "isobit: the prompt is empty\n") > 0;
@@ -204,7 +256,8 @@ static int open_talk(talk *t, const generate_options *o)
     return t->kv && t->logits ? 0 : complain();
 }
 
-/* What is to be continued or answered first: an option's text, or of "-" standard input without a newline at its end. For free(). */
+/* What is to be continued or answered first: an option's text, or of "-" standard input without a newline at its end.
+ * For free(). */
 static int read_prompt(const char *prompt, char **text, size_t *n)
 {
     const int piped = prompt && !strcmp(prompt, "-");
@@ -223,25 +276,37 @@ static int read_prompt(const char *prompt, char **text, size_t *n)
 int command_generate(int argc, char **argv)
 {
     static const struct argp_child children[] = {MACHINE_CHILD, {0}};
-    const struct argp argp = {options, parse, "MODEL",
-                              "Continues a text, or talks.\vExamples:\n  isobit generate SmolLM2.gguf --prompt \"It is a truth\" -n 64 -t 0\n"
-                              "  isobit generate SmolLM2.gguf --chat --prompt \"Who are you?\" --adapter adapter\n"
-                              "  isobit generate SmolLM2.gguf --prompt - --stop $'\\n\\n' --stop END <question.txt\n"
-                              "Of --chat each line of standard input that is not blank is a message, and the next one sees all that was said. On a "
-                              "terminal Ctrl-C ends the answer alone. Bytes that are no UTF-8 become U+FFFD. With --json each answer is an object "
-                              "on a line of its own as soon as it is there. finish_reason is stop (an end token or --stop, named in stopped_by), "
-                              "length (-n), context (it is full) or interrupt; tokens counts the end token too; of prompt_tokens, all that "
-                              "was said before, the first cached_tokens were not read again.\n"
-                              "JSON keys: text, finish_reason, stopped_by, prompt_tokens, cached_tokens, tokens, prompt_tokens_per_second, "
-                              "tokens_per_second, bytes_per_second (weights read), peak_bytes.",
-                              children, NULL, NULL};
-    generate_options o = {.tokens = 128, .temperature = 0.8, .top_k = 40, .top_p = 0.95, .min_p = 0.05, .repeat_penalty = 1};
+    const struct argp argp = {
+        options,
+        parse,
+        "MODEL",
+        "Continues a text, or talks.\v"
+        "Examples:\n  isobit generate SmolLM2.gguf --prompt \"It is a truth\" -n 64 -t 0\n"
+        "  isobit generate SmolLM2.gguf --chat --prompt \"Who are you?\" --adapter adapter\n"
+        "  isobit generate SmolLM2.gguf --prompt - --stop $'\\n\\n' --stop END <question.txt\n"
+        "Of --chat each line of standard input that is not blank is a message, and the next one sees all that was "
+        "said. On a terminal Ctrl-C ends the answer alone. Bytes that are no UTF-8 become U+FFFD. With --json each "
+        "answer is an object on a line of its own as soon as it is there. finish_reason is stop (an end token or "
+        "--stop, named in stopped_by), length (-n), context (it is full) or interrupt; tokens counts the end token "
+        "too; of prompt_tokens, all that was said before, the first cached_tokens were not read again.\n"
+        "JSON keys: text, finish_reason, stopped_by, prompt_tokens, cached_tokens, tokens, prompt_tokens_per_second, "
+        "tokens_per_second, bytes_per_second (weights read), peak_bytes.",
+        children,
+        NULL,
+        NULL};
+    generate_options o = {
+        .tokens = 128, .temperature = 0.8, .top_k = 40, .top_p = 0.95, .min_p = 0.05, .repeat_penalty = 1};
     o.stop = calloc((size_t)argc, sizeof *o.stop);
     if (!o.stop)
         return fprintf(stderr, "isobit: out of memory\n") > 0;
     parse_options(&argp, argc, argv, &o);
-    talk t = {.sampling = {(float)o.temperature, (int)o.top_k, (float)o.top_p, (float)o.min_p, (float)o.repeat_penalty, (uint64_t)o.seed},
-              .tokens = o.tokens, .ignore_ends = o.ignore_eos, .json = o.common.json, .stop = o.stop, .n_stops = o.n_stops,
+    talk t = {.sampling = {(float)o.temperature, (int)o.top_k, (float)o.top_p, (float)o.min_p, (float)o.repeat_penalty,
+                           (uint64_t)o.seed},
+              .tokens = o.tokens,
+              .ignore_ends = o.ignore_eos,
+              .json = o.common.json,
+              .stop = o.stop,
+              .n_stops = o.n_stops,
               .chat_template = o.chat_template};
     totals sum = {.t = &t};
     char *prompt = NULL;

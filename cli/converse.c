@@ -48,7 +48,8 @@ static void wait_at_terminal(void)
         continue;
 }
 
-/* The next line that is not blank, without its end and a byte-order mark before the first: 0, else as end_of_input(). */
+/* The next line that is not blank, without its end and a byte-order mark before the first: 0, else as end_of_input().
+ */
 static int next_message(char **line, size_t *room, size_t *n, int64_t *lines, int terminal)
 {
     for (;;) {
@@ -94,7 +95,8 @@ static int take_turn(talk *t, conversation *c, void (*told)(void *user, const an
     return status;
 }
 
-int talk_converse(talk *t, const char *system, const char *first, size_t n, void (*told)(void *user, const answer *a), void *user)
+int talk_converse(talk *t, const char *system, const char *first, size_t n, void (*told)(void *user, const answer *a),
+                  void *user)
 {
     conversation c = {0};
     char *line = NULL;

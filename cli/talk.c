@@ -13,8 +13,8 @@ void answer_release(answer *a)
     *a = (answer){0};
 }
 
-/* The tokens that the model's files name, and those control tokens that end a turn in all chat formats that have them, for files that
- * name none. */
+/* The tokens that the model's files name, and those control tokens that end a turn in all chat formats that have them,
+ * for files that name none. */
 static int is_end(const talk *t, int32_t id)
 {
     static const char *const known[] = {"<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<|endoftext|>", "</s>"};

@@ -5,7 +5,7 @@
 
 #include "files/folder.h"
 #include "lm/adapter.h"
-#include "lm/save.h"
+#include "lm/model_card.h"
 #include "tensor/alloc.h"
 #include "tensor/argument.h"
 #include "tensor/number.h"
@@ -146,6 +146,8 @@ ib_status ib_lm_adapter_save(const ib_lm *m, const char *folder, const char *bas
                                       (const char *[]){"format", "pt", *m->base ? "isobit.base" : NULL, m->base, NULL});
     if (!status)
         status = ib_json_write(config, config_of(m, base));
+    if (!status)
+        status = ib_save_adapter_card(m, base, folder, at);
     if (!status)
         status = ib_folder_writer_finish(to);
     else

@@ -91,6 +91,7 @@ struct ib_lm {
     int adapted, rslora, dora, r;
     float alpha, dropout;
     int base_chosen;          /* ib_lm_requantize was called */
+    char *command;            /* of ib_lm_set_command, or NULL */
     char base[16], adapter_base[16]; /* the format it stored the linear layers in, and the one that the adapter was trained over; "": the file's own */
 };
 

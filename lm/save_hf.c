@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "files/folder.h"
-#include "lm/save.h"
+#include "lm/model_card.h"
 #include "tensor/alloc.h"
 #include "tensor/error.h"
 #include "tensor/number.h"
@@ -153,6 +153,8 @@ ib_status ib_save_hf(ib_lm *m, const char *source, const char *path, const char 
         status = ib_folder_writer_check(folder, ib_model_files, (const char *[]){"model.safetensors", NULL});
     if (!status)
         status = write_model(m, weights, &out, saved, report, user);
+    if (!status)
+        status = ib_save_model_card(m, source, path, at, &out, saved);
     if (!status)
         status = ib_folder_writer_finish(folder);
     else

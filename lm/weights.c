@@ -82,6 +82,7 @@ void ib_lm_free(ib_lm *m)
     ib_matrix_release(&m->embedding);
     ib_matrix_release(&m->head);
     ib_layer_free(m->trainable);
+    ib_free(m->command);
     ib_rope_release(&m->scaling[0]);
     ib_rope_release(&m->scaling[1]);
     ib_free(m->rope[0]);

@@ -13,7 +13,7 @@ os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 warnings.simplefilter("ignore")
 try:
-    import gguf, numpy, transformers
+    import gguf, huggingface_hub, numpy, transformers
 except ImportError as e:
     print(f"skipped: {e}: scripts/transformers installs it")
     sys.exit(77)
@@ -275,6 +275,8 @@ def folders(room):
                 check(same(theirs, want), f"{name} {how}, in transformers: {verdict(theirs, want)}")
                 tokens = AutoTokenizer.from_pretrained(made)("Hello world, it's 2024!")["input_ids"]
                 check(tokens == AutoTokenizer.from_pretrained(folder)("Hello world, it's 2024!")["input_ids"], f"{name} {how}: other tokens {tokens}")
+                card = huggingface_hub.ModelCard.load(made / "README.md").data.to_dict()
+                check(card["library_name"] == "transformers" and "isobit" in card["tags"], f"{name} {how}: its card says {card}")
                 ends = transformers.GenerationConfig.from_pretrained(made).eos_token_id
                 check(2 in ends and 7 in ends if isinstance(ends, list) else False, f"{name} {how}: a text ends at {ends}")
             except Exception as e:  # noqa: BLE001

@@ -8,8 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "files/file.h"
 #include "files/folder.h"
 #include "lm/lm.h"
+#include "tensor/alloc.h"
 
 #define MODELS IB_TEST_SOURCE "/golden/models/"
 static char folder[64];
@@ -104,10 +106,17 @@ static void own_files_are_replaced(void)
     REQUIRE(m != NULL);
     CHECK(!ib_lm_save(m, MODELS "chat", inside("new", ""), NULL, &saved, NULL, NULL));
     const int n = files_in(at("new"));
-    put_text(inside("new", "README.md"), "mine");
+    put_text(inside("new", "notes.txt"), "mine");
     CHECK(!ib_lm_save(m, MODELS "chat", inside("new", "/"), "f16", &saved, NULL, NULL));
     CHECK_INT(files_in(at("new")), n + 1);
     CHECK_INT(files_in(folder), 1);
+    static const char theirs[] = "a card of another's hand";
+    put_text(inside("new", "README.md"), theirs);
+    CHECK(!ib_lm_save(m, MODELS "chat", at("new"), "f16", &saved, NULL, NULL));
+    size_t size;
+    unsigned char *card = ib_file_read(inside("new", "README.md"), &size);
+    CHECK(card && size == sizeof theirs - 1 && !memcmp(card, theirs, size));
+    ib_free(card);
     ib_lm *again = ib_lm_open(at("new"));
     CHECK(again && again->block[0].p[0].w.format == ib_storage_find("f16"));
     ib_lm_free(again);

@@ -130,7 +130,8 @@ ib_status ib_lm_adapter_open(ib_lm *m, const char *path);
 ib_status ib_lm_adapter_check(const ib_lm *m, const ib_adapter_opts *o);
 /* The format of the base that the open adapter was trained over, by its file; "": the base's own. Borrowed. */
 const char *ib_lm_adapter_base_of(const ib_lm *m);
-/* Writes a PEFT folder; base is recorded as base_model_name_or_path. IB_EINVAL names a file of the folder that openers
+/* Writes a PEFT folder with its model card, in place of one that isobit wrote, but not of another README.md; base is recorded as
+ * base_model_name_or_path. IB_EINVAL names a file of the folder that openers
  * would read beside the adapter (of a model, a tokenizer, another adapter). On an error the folder is as it was. */
 ib_status ib_lm_adapter_save(const ib_lm *m, const char *folder, const char *base);
 /* Writes a GGUF adapter; DoRA cannot be one (IB_EUNSUPPORTED). */
@@ -141,7 +142,11 @@ ib_status ib_lm_set_dropout(ib_lm *m, float p);
 /* Requantizes W + adapter into `format` for all adapted layers; the forward then runs on that, the gradient goes straight
  * through. To be called again whenever the adapter has changed. NULL: back to W and adapter. */
 ib_status ib_lm_deploy(ib_lm *m, const char *format);
-/* Writes base + adapter as a whole model: a GGUF file if path ends in .gguf, else a Hugging Face folder. format NULL
+/* A command line that made what is saved from now on, for the card of folders (README.md); NULL: none is known. It is copied, and
+ * made public with the folder: no path of the machine belongs in it. */
+ib_status ib_lm_set_command(ib_lm *m, const char *command);
+/* Writes base + adapter as a whole model: a GGUF file if path ends in .gguf, else a Hugging Face folder with its model card, in place
+ * of one that isobit wrote, but not of another README.md. format NULL
  * keeps each tensor's own where it can be kept. `source` is the path that the model was opened from (tokenizer and
  * metadata). IB_EINVAL names a file of the folder that openers would read beside the model and that is not written
  * over. On an error the file or folder is as it was. */
