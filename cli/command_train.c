@@ -12,13 +12,17 @@
 /* Both parts, for the network that training begins with or, net NULL, one that is to be made. How long a table is trained depends on it. */
 static int open_data(training *t, const ib_layer *net)
 {
+    if (t->s.train) /* rows that were brought along */
+        return 0;
     int status = recall_data(&t->s, &t->o.common, t->o.init, "digits");
     if (!status)
         status = train_options_onto_data(&t->o) ? 2
                  : t->o.whole                   ? session_whole(&t->s, &t->o.common)
                                                 : session_parts(&t->s, &t->o.common, net ? ib_layer_input(net) : NULL,
                                               net ? ib_layer_schema(net) : NULL);
-    return status ? status : train_options_complete(&t->o, train_is_table(t) ? ib_dataset_count(t->s.train) : 0);
+    if (!status)
+        status = train_options_complete(&t->o, train_is_table(t) ? ib_dataset_count(t->s.train) : 0);
+    return !status && t->o.tries_decays ? train_choose_decay(t) : status;
 }
 
 static int open_network(training *t)

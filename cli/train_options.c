@@ -67,7 +67,7 @@ static const struct argp_option options[] = {
     {"lr", K_LR, "X", 0, "highest learning rate (default 2e-3, for tables 5e-3; sgd 0.05)", 2},
     {"optim", K_OPTIM, "NAME", 0, "adamw (default) or sgd", 2},
     {"momentum", K_MOMENTUM, "X", 0, "of sgd, Nesterov's (default 0.9)", 2},
-    {"weight-decay", K_DECAY, "X", 0, "default 0.01 (adamw; for tables 500 / rows, at most 1), 0 (sgd)", 2},
+    {"weight-decay", K_DECAY, "X", 0, "default 0.01 (adamw; for tables 500 / rows, at most 1, or up to four times more or less), 0 (sgd)", 2},
     {"schedule", K_SCHEDULE, "NAME", 0,
      "cosine (default), linear, step, constant, plateau; float and quantized epochs each have their own", 2},
     {"label-smoothing", K_SMOOTHING, "X", 0, "default 0", 2},
@@ -84,7 +84,7 @@ static const struct argp_option options[] = {
     {"calibrate", K_CALIBRATE, "N", 0,
      "batches shown to the observers before quantizing (default 20, or all if there are fewer)", 3},
     {"profile", K_PROFILE, "P", 0, "rounding: tflite_double (default), tflite_single, fp32_rne, xnnpack", 3},
-    {"observer", K_OBSERVER, "O", 0, "activations: auto, minmax, ema, histogram, percentile, mse, kl, lsq, pact", 3},
+    {"observer", K_OBSERVER, "O", 0, "activations: auto (default; of tables in 8 bits minmax, unless with --rules), minmax, ema, histogram, percentile, mse, kl, lsq, pact", 3},
     {"percentile", K_PERCENTILE, "P", 0, "of the observer percentile (default 99.99)", 3},
     {"averaging-constant", K_AVERAGING, "C", 0, "of the observer ema, x += C (new - x) (default 0.01)", 3},
     {"weight-observer", K_WEIGHT_OBSERVER, "O", 0, "weights: auto, absmax, mse, lsq", 3},
@@ -311,7 +311,7 @@ int train_options_parse(train_options *o, int argc, char **argv)
  * the data as they become more. */
 static void fill_in(train_options *o, int64_t rows)
 {
-    enum { DECAY_ROWS = 500 };
+    enum { DECAY_ROWS = 500, LEAST_TRIED = 40, MOST_TRIED = 2000 };
     const int sgd = !strcmp(o->optimizer, "sgd");
     const double decay = rows > DECAY_ROWS ? (double)DECAY_ROWS / (double)rows : 1;
     const int64_t batch = !rows || rows >= 4096 ? 64 : rows >= 1024 ? 32 : 16;
@@ -322,7 +322,12 @@ static void fill_in(train_options *o, int64_t rows)
     if (rows && !o->init && !strcmp(o->network, "mlp"))
         strcpy(o->network, "mlp:64");
     o->lr = o->lr > 0 ? o->lr : sgd ? 0.05 : rows ? 5e-3 : 2e-3;
+    o->tries_decays = o->decay < 0 && !sgd && rows >= LEAST_TRIED && rows <= MOST_TRIED && !o->init &&
+                      !strncmp(o->network, "mlp:", 4);
     o->decay = o->decay >= 0 ? o->decay : sgd ? 0 : rows && decay > 0.01 ? decay : 0.01;
+    const ib_qat_opts *q = &o->quant;
+    if (rows && !q->observer && !q->rules && !(q->averaging_constant > 0) && q->act_bits == 8)
+        o->quant.observer = "minmax"; /* averages over batches of few rows clip what is rare and counts most */
 }
 
 int train_options_complete(train_options *o, int64_t rows)

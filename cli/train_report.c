@@ -85,10 +85,12 @@ static void print_table(const training *t, FILE *out)
     const int names = s->n_targets ? s->n_targets : s->n_classes;
     for (int i = 0; i < names && i < 6; i++)
         fprintf(out, "%s%s", i ? ", " : "", s->n_targets ? s->targets[i].name : s->classes[i]);
-    fprintf(out, "%s; %lld training and %lld test rows, %lld epochs of batches of %lld, %s, %d thread%s\n",
-            names > 6 ? ", ..." : "", (long long)ib_dataset_count(t->s.train), (long long)ib_dataset_count(t->s.test),
-            (long long)t->o.epochs, (long long)t->o.batch, ib_device_name(t->s.dev), ib_threads(),
-            ib_threads() > 1 ? "s" : "");
+    fprintf(
+        out,
+        "%s; %lld training and %lld test rows, %lld epochs of batches of %lld, weight decay %.3g%s, %s, %d thread%s\n",
+        names > 6 ? ", ..." : "", (long long)ib_dataset_count(t->s.train), (long long)ib_dataset_count(t->s.test),
+        (long long)t->o.epochs, (long long)t->o.batch, t->o.decay, t->o.tries_decays ? " (by the training rows)" : "",
+        ib_device_name(t->s.dev), ib_threads(), ib_threads() > 1 ? "s" : "");
 }
 
 static void print_weights(const training *t, FILE *out)

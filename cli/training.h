@@ -25,6 +25,8 @@ int train_open(training *t);
 int train_run(training *t);
 int train_save(training *t, const char *path);
 void train_close(training *t);
+/* Sets the weight decay to the one of some around the usual one that suits the training rows. 0, or the exit status. */
+int train_choose_decay(training *t);
 /* --folds: a network for each, what they reach, and with -o one that is trained on all rows. */
 int train_folds(const train_options *o);
 

@@ -106,6 +106,26 @@ ib_dataset *ib_dataset_every_fifth(ib_dataset *d, ib_split split)
     return NULL;
 }
 
+ib_dataset *ib_dataset_rows(const ib_dataset *d, int64_t n, const uint32_t *at)
+{
+    ib_dataset *rows = ib_dataset_reserve(d->name, n, d->c, d->h, d->w, d->raw_max, d->y != NULL);
+    if (!rows || (d->targets && ib_dataset_reserve_targets(rows, d->n_targets))) {
+        ib_dataset_free(rows);
+        return NULL;
+    }
+    ib_dataset_read(d, n, at, rows->x);
+    for (int64_t i = 0; i < n; i++) {
+        if (d->y)
+            rows->y[i] = d->y[at[i]];
+        if (d->targets)
+            memcpy(rows->targets + i * d->n_targets, d->targets + at[i] * (int64_t)d->n_targets,
+                   (size_t)d->n_targets * sizeof *d->targets);
+    }
+    rows->classes = d->classes;
+    rows->schema = ib_schema_hold(d->schema);
+    return rows;
+}
+
 ib_dataset *ib_dataset_join(ib_dataset *a, ib_dataset *b)
 {
     ib_dataset *d = NULL;

@@ -44,8 +44,16 @@ ib_status ib_target_scale(const char *file, const char *name, double mean, doubl
 /* Targets as they are in a file to (target - mean) / std of a known network's schema, or (NULL) of one that is made of
  * the training part's, or of all samples where those alone are wanted. Every part is given the schema. */
 ib_status ib_dataset_scale_targets(ib_dataset *const parts[3], const ib_schema *known);
+/* Marks the test part: `share` of each class's rows, drawn by the seed, at least one of a class left for training;
+ * without y of all rows (stratify.c). */
+ib_status ib_stratify(int64_t n, const int32_t *y, double share, uint64_t seed, uint8_t *test);
+/* The test part is part `fold` of `folds` that each class's rows are dealt to, in an order drawn by the seed: every row
+ * is of one. */
+ib_status ib_stratify_fold(int64_t n, const int32_t *y, int folds, int fold, uint64_t seed, uint8_t *test);
 /* Checks values and labels, counts the classes; frees d and returns NULL on failure. */
 ib_dataset *ib_dataset_finish(const char *file, ib_dataset *d);
+/* A copy of samples at[0..n-1] of data in memory. */
+ib_dataset *ib_dataset_rows(const ib_dataset *d, int64_t n, const uint32_t *at);
 /* Keeps every fifth sample (test), the others (train) or all; frees d and returns NULL if none is left. */
 ib_dataset *ib_dataset_every_fifth(ib_dataset *d, ib_split split);
 /* The samples of a, then those of b; frees both. Labels are kept where both have them. NULL if one is NULL or they do not go together. */

@@ -66,13 +66,6 @@ ib_status ib_table_doubt_end(ib_table *t);
 /* Reads the columns as t->raw and makes t->schema, or takes the known one (table_columns.c). */
 ib_status ib_table_columns(ib_table *t, char **classes, int n_classes);
 
-/* Marks the test part: `share` of each class's rows, drawn by the seed, at least one of a class left for training;
- * without y of all rows (stratify.c). */
-ib_status ib_stratify(int64_t n, const int32_t *y, double share, uint64_t seed, uint8_t *test);
-/* The test part is part `fold` of `folds` that each class's rows are dealt to, in an order drawn by the seed: every row
- * is of one. */
-ib_status ib_stratify_fold(int64_t n, const int32_t *y, int folds, int fold, uint64_t seed, uint8_t *test);
-
 /* A table of a file. parts[split] is made where wanted[split] (IB_SPLIT_ALL: means are of all rows). */
 ib_status ib_table_open(ib_cells *cells, const ib_data_opts *opts, const int wanted[3], ib_dataset *parts[3]);
 

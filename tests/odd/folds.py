@@ -19,6 +19,16 @@ def table(rows, numbers=False, seed=5):
     return "\n".join(lines) + "\n"
 
 
+def hidden(noise, columns, rows, seed=3):
+    """Two classes by a border in the first two columns: a line that is drowned in noise, or (none) a circle."""
+    draw, lines = random.Random(seed), [",".join(f"c{j}" for j in range(columns)) + ",kind"]
+    for _ in range(rows):
+        x = [draw.gauss(0, 1) for _ in range(columns)]
+        inside = x[0] + x[1] + draw.gauss(0, noise) > 0 if noise else x[0] ** 2 + x[1] ** 2 > 1.4
+        lines.append(",".join(f"{v:.3f}" for v in x) + "," + "ab"[inside])
+    return "\n".join(lines) + "\n"
+
+
 def measured(done, rows, score="accuracy", folds=4, in_float=True):
     """Every row is tested once; means and standard errors are those of the folds."""
     got = json.loads(done.stdout)
@@ -40,6 +50,12 @@ def cases(shop):
     (shop / "single.csv").write_text(table(50) + "1,2,oak\n")
     (shop / "few.csv").write_text(table(7, numbers=True))
     train = ["train", "--data", "csv:trees.csv", "--epochs", 12, "--folds", 4]
+
+    (shop / "noise.csv").write_text(hidden(2, 20, 150))
+    (shop / "circle.csv").write_text(hidden(0, 2, 300))
+
+    def decay(value):
+        return lambda done: f"weight decay {value}," in done.stdout
 
     def kept(done):
         """The network of all rows: its means are theirs, and all of them are measured, which is said."""
@@ -66,6 +82,9 @@ def cases(shop):
     return [
         case("classes, in float", *train, "--json", right=lambda done: measured(done, 100, in_float=False)),
         case("classes, in float and integers, and a network of all rows", *train, "--qat", "w8a8", "-o", "all.h5", "--json", right=kept),
+        Case("a weight decay for noise", ["train", "--data", "csv:noise.csv", "-o", "n.h5"], right=decay("4 (by the training rows)")),
+        Case("a weight decay for a curved border", ["train", "--data", "csv:circle.csv", "-o", "n.h5"], right=decay("0.25 (by the training rows)")),
+        Case("a weight decay that is said", ["train", "--data", "csv:noise.csv", "--weight-decay", 2, "-o", "n.h5"], right=decay("2")),
         case("a line each", *train, "--qat", "w8a8", right=lines),
         case("the same again, whatever the threads", *train, "--json", "--threads", 1, right=again(*train, "--threads", 2)),
         case("another draw", *train, "--split-seed", 9, "--json", right=other),
