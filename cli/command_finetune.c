@@ -24,6 +24,11 @@ static void megabytes(const char *what, int64_t bytes)
     fprintf(stderr, "  %-22s %9.1f MB\n", what, (double)bytes / 1e6);
 }
 
+static const char *allowed_by(const finetune_options *o)
+{
+    return o->available ? ", three quarters of what is available" : "";
+}
+
 static void show_plan(const job *j)
 {
     const ib_memory_plan *p = &j->plan;
@@ -36,7 +41,11 @@ static void show_plan(const job *j)
     megabytes("activations, buffers", p->activations);
     megabytes("program, tables, text", p->other);
     megabytes("in all", p->total);
-    fprintf(stderr, "  %d of %d layers are checkpointed\n", p->checkpoint, layers);
+    fprintf(stderr, "  %d of %d layers are checkpointed", p->checkpoint, layers);
+    if (p->checkpoint && j->o.memory)
+        fprintf(stderr, ", which run again in the backward pass, to stay below %.1f MB%s; --memory %lldM keeps all",
+                (double)j->o.memory / 1e6, allowed_by(&j->o), (long long)(p->whole + p->whole / 64) / 1000000 + 1);
+    fprintf(stderr, "\n");
 }
 
 static int show_step(void *user, const ib_finetune_step *s)
@@ -90,12 +99,13 @@ static int check_memory(const job *j)
     const int whole = o->memory % 1000000 == 0;
     if (!o->memory || j->plan.total <= o->memory)
         return 0;
-    fprintf(stderr,
-            "isobit: training takes %lld MB with %d of %d layers checkpointed, --memory allows %lld %s: give --memory "
-            "%lldM, a shorter --seq, a smaller "
-            "--batch or a smaller --base\n",
-            needed, j->plan.checkpoint, layers, (long long)(whole ? o->memory / 1000000 : o->memory),
-            whole ? "MB" : "bytes", needed);
+    fprintf(
+        stderr,
+        "isobit: training takes %lld MB with %d of %d layers checkpointed, --memory allows %lld %s%s: give --memory "
+        "%lldM, a shorter --seq, a smaller "
+        "--batch or a smaller --base\n",
+        needed, j->plan.checkpoint, layers, (long long)(whole ? o->memory / 1000000 : o->memory),
+        whole ? "MB" : "bytes", allowed_by(o), needed);
     return 1;
 }
 
@@ -243,10 +253,17 @@ static int train(job *j)
     show_plan(j);
     if (o->plan && o->common.json) {
         struct json_object *p = json_object_new_object();
-        const struct { const char *name; int64_t bytes; } parts[] = {
-            {"weights", j->plan.weights}, {"adapter", j->plan.adapter}, {"gradients", j->plan.gradients}, {"optimizer", j->plan.optimizer},
-            {"activations", j->plan.activations}, {"other", j->plan.other}, {"total", j->plan.total}, {"checkpointed_layers", j->plan.checkpoint},
-            {"allowed", o->memory}};
+        const struct { const char *name; int64_t bytes;
+        } parts[] = {{"weights", j->plan.weights},
+                     {"adapter", j->plan.adapter},
+                     {"gradients", j->plan.gradients},
+                     {"optimizer", j->plan.optimizer},
+                     {"activations", j->plan.activations},
+                     {"other", j->plan.other},
+                     {"total", j->plan.total},
+                     {"checkpointed_layers", j->plan.checkpoint},
+                     {"allowed", o->memory},
+                     {"without_checkpoints", j->plan.whole}};
         for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
             json_object_object_add(p, parts[i].name, json_object_new_int64(parts[i].bytes));
         print_json(p);

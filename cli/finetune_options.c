@@ -47,7 +47,7 @@ static const struct argp_option options[] = {
     {"save-every", KEY_SAVE_EVERY, "N", 0, "steps between saved states (25)", 0},
     {"deploy", KEY_DEPLOY, "FORMAT", 0, "the last steps run on merge + requantization to this format", 0},
     {"deploy-steps", KEY_DEPLOY_STEPS, "N", 0, "so many (a fifth)", 0},
-    {"memory", KEY_MEMORY, "BYTES", 0, "checkpoint as many layers as it takes to stay below (default 480M); what does not fit is refused", 0},
+    {"memory", KEY_MEMORY, "BYTES", 0, "checkpoint as many layers as it takes to stay below (default: three quarters of what is available); what does not fit is refused", 0},
     {"checkpoint", KEY_CHECKPOINT, "N", 0, "checkpoint exactly N layers, whatever memory that takes unless --memory is given too", 0},
     {"plan", KEY_PLAN, NULL, 0, "print the memory that training would take, and stop", 0},
     {"resume", KEY_RESUME, NULL, 0, "go on from DIR's state, to the same bytes; more --steps or --epochs extend the training", 0},
@@ -266,8 +266,11 @@ void finetune_options_parse(int argc, char **argv, finetune_options *o)
     finetune_options_begin(o);
     parse_options(&argp, argc, argv, o);
     o->epochs = o->epochs > 0 ? o->epochs : 1;
-    if (!o->memory && o->checkpoint < 0)
-        o->memory = 480000000;
+    if (!o->memory && o->checkpoint < 0) {
+        const int64_t bytes = ib_memory_available();
+        o->available = bytes >= 0;
+        o->memory = bytes < 0 ? 0 : bytes < 4 ? 1 : bytes / 4 * 3;
+    }
     if (o->start) { /* only what is said */
         o->adapter = (ib_adapter_opts){.dropout = -1};
         *o->targets = *o->ranks = 0;

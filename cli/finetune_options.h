@@ -14,6 +14,7 @@ typedef struct finetune_options {
     uint32_t template_sum; /* of prompt_template, once the data are read */
     int64_t seq; /* 0: not said */
     int64_t batch, accumulate, warmup, steps, seed, save_every, eval_every, deploy_steps, checkpoint, memory;
+    int available; /* memory is three quarters of what is available, for nothing was said */
     double epochs, lr, clip, decay, eval_fraction;
     ib_schedule_kind schedule;
     int bits8, paged, no_shuffle, no_pack, train_on_prompts, plan, resume, force;

@@ -124,5 +124,6 @@ ib_status ib_finetune_plan(ib_lm *m, ib_graph *g, int64_t rows, const ib_adamw_o
     const int64_t memos = (n - out->checkpoint) * k.memo;
     out->activations = arena + memos;
     out->total = fixed + out->activations;
+    out->whole = fixed + arena + n * k.memo;
     return ib_graph_reserve(g, (size_t)arena, (size_t)memos);
 }

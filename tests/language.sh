@@ -57,6 +57,15 @@ done
 "$isobit" finetune "$model" --data "$text" --seq 64 --plan --json >plan.json 2>err
 check "plan" [ "$(json total plan.json)" -gt 1000000 ]
 check "plan trains nothing" [ ! -e adapter ]
+check "three quarters of what is available are the default" eval 'grep -q "0 of 2 layers are checkpointed$" err && [ "$(json allowed plan.json)" -gt "$(json total plan.json)" ]'
+# rows of 256: what both layers keep, against what they take that run again
+"$isobit" finetune "$model" --data "$text" --seq 256 --batch 8 --plan --json >plan.json 2>err
+tight=$(($(json without_checkpoints plan.json) - 100000))
+"$isobit" finetune "$model" --data "$text" --seq 256 --batch 8 --memory $tight --plan --json >tight.json 2>err
+check "what does not fit runs again" [ "$(json checkpointed_layers tight.json)" = 1 ]
+line=$(grep "1 of 2 layers are checkpointed, which run again in the backward pass, to stay below .* MB; --memory [0-9]*M keeps all" err)
+"$isobit" finetune "$model" --data "$text" --seq 256 --batch 8 --memory "$(expr "$line" : '.*--memory \([0-9]*M\)')" --plan >out 2>err
+check "what is said keeps all of them" grep -q "0 of 2 layers are checkpointed$" err
 
 # ---- one seed, one adapter: threads, kills ----
 long=(finetune "$model" --data "$text" --seq 64 --batch 2 --accumulate 2 --steps 24 --save-every 3 --schedule cosine --warmup 3 --base nf4-dq)
@@ -132,8 +141,9 @@ fails 1 "alone/state.safetensors" "$isobit" "${rows[@]}" --resume -o alone
 more=(finetune "$model" --data "$text" --seq 64 --accumulate 1 --lora r=4,dropout=0.1 --lr 0.002)
 "$isobit" "${more[@]}" --steps 7 -o seven >out 2>err
 for n in 3 7; do # a finished one; fewer than were asked for too
-    "$isobit" "${more[@]}" --steps $n -o grown$n >out 2>err; "$isobit" "${more[@]}" --steps 7 --resume -o grown$n >out 2>err
-    check "at a constant rate they are those of a run that had them from the start" diff -r seven grown$n
+    "$isobit" "${more[@]}" --steps $n --checkpoint 2 -o grown$n >out 2>err
+    "$isobit" "${more[@]}" --steps 7 --checkpoint 1 --resume -o grown$n >out 2>err
+    check "at a constant rate they are those of a run that had them from the start, and kept every layer" diff -r seven grown$n
 done
 "$isobit" "${more[@]}" --steps 3 -o grown >out 2>err; "$isobit" "${more[@]}" --steps 7 --resume -o grown >out 2>err
 check "it is said" grep -qx "grown: goes on behind step 3, to step 7 instead of 3" err

@@ -126,7 +126,12 @@ typedef struct ib_memory_plan {
     int64_t weights, adapter, gradients, optimizer, activations, other; /* bytes; other: program, tables, tokenizer */
     int64_t total;
     int checkpoint; /* layers */
+    int64_t whole;  /* the total without a checkpointed layer */
 } ib_memory_plan;
+/* Bytes that the system says it can still give (MemAvailable of /proc/meminfo), or less where a control group, version
+ * 1 or 2, this process's or one above it, has less left below its limit; pages of files that can be dropped do not
+ * count as taken. -1: it does not say. */
+int64_t ib_memory_available(void);
 /* Runs one block and the loss on `rows` tokens to measure what they keep, then adds up; checkpoint < 0: as few layers as
  * fit `limit` bytes (0: no limit). A total above the limit says that not even all of them fit. */
 ib_status ib_finetune_plan(ib_lm *m, ib_graph *g, int64_t rows, const ib_adamw_opts *adamw, int checkpoint, int64_t limit, ib_memory_plan *out);
