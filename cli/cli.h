@@ -148,17 +148,22 @@ int64_t count_right(const float *y, int64_t classes, const ib_batch *b);
 /* Accuracy, or of real-valued labels R^2, and mean loss over the test data. */
 int evaluate(session *s, const ib_dataset *d, int float_engine, double *accuracy, double *loss);
 
-/* ---- progress on stderr: a bar on a terminal, nothing elsewhere ---- */
+/* ---- progress on stderr of what takes longer than a second: on a terminal a bar with rate and time left; elsewhere
+ * nothing, or (every) a line each so many seconds ---- */
 typedef struct progress {
     const char *what;
-    double start, shown;
+    double start, shown, every;
     int64_t first;
-    int on;
+    int on, drawn; /* stderr is a terminal; a bar stands there */
 } progress;
 double seconds(void);
 void progress_start(progress *p, const char *what, int64_t first);
 void progress_show(progress *p, int64_t done, int64_t total, const char *text);
-void progress_end(progress *p);
+void progress_line(progress *p, int64_t done, int64_t total, const char *text); /* one that stays, terminal or not */
+void progress_end(progress *p);                                                 /* takes the bar away */
+/* The same for work that does not say how far it is, on a terminal: what is done, and for how long. One at a time. */
+void working_start(const char *what, const char *file);
+void working_end(void);
 /* Where lines about what goes on are printed: standard output, with --json standard error. */
 FILE *report_stream(const common *o);
 

@@ -67,9 +67,28 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     return model_argument(key, arg, state, &o->model);
 }
 
+/* A model being written. */
+typedef struct writing {
+    const convert_options *o;
+    ib_lm_saved saved;
+    progress bar;
+    int64_t done;
+} writing;
+
 static void show(void *user, const char *tensor, const char *from, const char *to, int exact)
 {
-    fprintf(report_stream(&((const convert_options *)user)->common), "%-48s %-7s -> %-7s %s\n", tensor, from, to, exact ? "exact" : "lossy");
+    writing *w = user;
+    progress_end(&w->bar); /* lines and the bar may share a terminal */
+    fprintf(report_stream(&w->o->common), "%-48s %-7s -> %-7s %s\n", tensor, from, to, exact ? "exact" : "lossy");
+    progress_show(&w->bar, ++w->done, w->saved.tensors, "tensors");
+}
+
+static int save(ib_lm *m, writing *w)
+{
+    progress_start(&w->bar, w->o->merging ? "merge" : "convert", 0);
+    const ib_status status = ib_lm_save(m, w->o->model, w->o->out, w->o->format, &w->saved, show, w);
+    progress_end(&w->bar);
+    return status ? complain() : 0;
 }
 
 static int perplexity(language *l, const convert_options *o, const char *model, int64_t windows, double *out)
@@ -87,7 +106,7 @@ static int run(int argc, char **argv, int merging, const char *doc)
     const struct argp argp = {options, parse, "MODEL", doc, children, NULL, NULL};
     convert_options o = {.merging = merging};
     language l = {0}, after = {0};
-    ib_lm_saved saved = {0};
+    writing w = {.o = &o};
     double before_ppl = 0, after_ppl = 0;
     parse_options(&argp, argc, argv, &o);
     int status = language_open(&l, &o.common, o.model, NULL, o.base, o.adapter) || tell_command(l.m, argc, argv);
@@ -99,7 +118,7 @@ static int run(int argc, char **argv, int merging, const char *doc)
         if (o.text) /* a text that is none is told before there is anything to lose */
             status = perplexity(&l, &o, o.model, 1, &before_ppl);
         if (!status)
-            status = ib_lm_save(l.m, o.model, o.out, o.format, &saved, show, &o) ? complain() : 0;
+            status = save(l.m, &w);
         if (!status && o.text)
             status = perplexity(&l, &o, o.model, o.windows, &before_ppl) ||
                      language_open(&after, &o.common, o.out, NULL, NULL, NULL) ||
@@ -111,15 +130,15 @@ static int run(int argc, char **argv, int merging, const char *doc)
     if (!status && o.common.json) {
         struct json_object *j = json_object_new_object();
         json_object_object_add(j, "out", json_object_new_string(o.out));
-        json_object_object_add(j, "exact", json_object_new_int64(saved.exact));
-        json_object_object_add(j, "lossy", json_object_new_int64(saved.lossy));
+        json_object_object_add(j, "exact", json_object_new_int64(w.saved.exact));
+        json_object_object_add(j, "lossy", json_object_new_int64(w.saved.lossy));
         if (o.text) {
             json_object_object_add(j, "perplexity_before", json_object_new_double(before_ppl));
             json_object_object_add(j, "perplexity_after", json_object_new_double(after_ppl));
         }
         print_json(j);
     } else if (!status && !o.adapter_only) {
-        printf("%s: %lld tensors exact, %lld lossy", o.out, (long long)saved.exact, (long long)saved.lossy);
+        printf("%s: %lld tensors exact, %lld lossy", o.out, (long long)w.saved.exact, (long long)w.saved.lossy);
         if (!stat(o.out, &info) && S_ISREG(info.st_mode))
             printf(", %.1f MB", (double)info.st_size / 1e6);
         printf("\n");

@@ -173,6 +173,15 @@ static const char *identifier(const char *title, char *buf, size_t size)
     return buf;
 }
 
+static int write_to(const target *to, ib_program *p, session *s, const export_options *o, const char *name, int64_t n,
+                    const int8_t *codes)
+{
+    working_start("write", o->out);
+    const ib_status status = to->write(p, s->dev, o, name, n, codes);
+    working_end();
+    return status ? complain() : 0;
+}
+
 int command_export(int argc, char **argv)
 {
     static const struct argp_child children[] = {COMMON_CHILD, {0}};
@@ -222,7 +231,7 @@ int command_export(int argc, char **argv)
         int64_t n;
         status = test_vectors(&s, p, &o, &n, &codes);
         if (!status)
-            status = to->write(p, s.dev, &o, name, n, codes) ? complain() : 0;
+            status = write_to(to, p, &s, &o, name, n, codes);
         if (!status && o.common.json)
             print_json(report_json(p, &o));
         else if (!status)

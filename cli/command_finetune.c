@@ -15,7 +15,8 @@ typedef struct job {
     language l;
     ib_samples *train, *eval;
     ib_memory_plan plan;
-    double start, shown, loss, eval_nll, last, best; /* best: tokens/s of the fastest step */
+    progress steps;
+    double start, loss, eval_nll, last, best; /* best: tokens/s of the fastest step */
     int64_t tokens, done;
 } job;
 
@@ -52,7 +53,8 @@ static int show_step(void *user, const ib_finetune_step *s)
 {
     job *j = user;
     if (s->rolled_back) {
-        fprintf(stderr, "%sisobit: %s; going back to step %lld\n", isatty(STDERR_FILENO) ? "\r\033[K" : "", ib_error(), (long long)s->step);
+        progress_end(&j->steps);
+        fprintf(stderr, "isobit: %s; going back to step %lld\n", ib_error(), (long long)s->step);
         return interrupted != 0;
     }
     const double now = seconds();
@@ -64,18 +66,16 @@ static int show_step(void *user, const ib_finetune_step *s)
     j->done++;
     if (s->eval_nll > 0)
         j->eval_nll = s->eval_nll;
-    const double rate = (double)j->tokens / (now - j->start);
-    const int left = (int)((double)(s->steps - s->step) * (now - j->start) / (double)j->done);
-    const int terminal = isatty(STDERR_FILENO);
-    if (terminal || s->step == s->steps || now - j->shown > 10 || s->eval_nll > 0) {
-        fprintf(stderr, "%sstep %lld/%lld  loss %.4f  lr %.2g  %.0f tokens/s  %d:%02d left", terminal ? "\r\033[K" : "", (long long)s->step, (long long)s->steps,
-                s->loss, s->lr, rate, left / 60, left % 60);
-        if (s->eval_nll > 0)
-            fprintf(stderr, "  evaluation perplexity %.4f", exp(s->eval_nll));
-        if (!terminal || s->step == s->steps || s->eval_nll > 0)
-            fprintf(stderr, "\n");
-        j->shown = now;
-    }
+    char text[200];
+    int n = snprintf(text, sizeof text, "loss %.4f  lr %.2g  %.0f tokens/s", s->loss, s->lr, (double)j->tokens / (now - j->start));
+    if (s->eval_nll > 0)
+        snprintf(text + n, sizeof text - (size_t)n, "  evaluation perplexity %.4f", exp(s->eval_nll));
+    if (j->done == 1)
+        j->steps.first = s->step - 1;
+    if (s->step == s->steps || s->eval_nll > 0)
+        progress_line(&j->steps, s->step, s->steps, text);
+    else
+        progress_show(&j->steps, s->step, s->steps, text);
     return interrupted != 0;
 }
 
@@ -144,6 +144,22 @@ static int set_rows_aside(job *j)
     return (j->eval = ib_samples_split(j->train, rows < 1 ? 1 : rows)) ? 0 : complain();
 }
 
+static void show_reading(void *user, int64_t done, int64_t total)
+{
+    progress_show(user, done / 1000, total / 1000, "kB");
+}
+
+static ib_samples *open_samples(job *j, const char *path, ib_samples_opts s)
+{
+    progress p;
+    progress_start(&p, path, 0);
+    s.progress = show_reading;
+    s.user = &p;
+    ib_samples *samples = ib_samples_open(path, j->l.t, &s);
+    progress_end(&p);
+    return samples;
+}
+
 static int open_data(job *j)
 {
     finetune_options *o = &j->o;
@@ -155,7 +171,7 @@ static int open_data(job *j)
                                .ignore = o->ignore,
                                .columns = o->columns,
                                .prompt_template = o->prompt_template};
-    if (!(j->train = ib_samples_open(o->data, j->l.t, &s)) || (o->eval && !(j->eval = ib_samples_open(o->eval, j->l.t, &s))))
+    if (!(j->train = open_samples(j, o->data, s)) || (o->eval && !(j->eval = open_samples(j, o->eval, s))))
         return complain();
     if (idle_for_rows(j) || (!o->eval && o->eval_fraction > 0 && set_rows_aside(j)))
         return 1;
@@ -276,7 +292,9 @@ static int train(job *j)
     if (!settings)
         return fprintf(stderr, "isobit: out of memory\n"), 1;
     catch_interrupt();
-    j->start = j->shown = j->last = seconds();
+    progress_start(&j->steps, "step", 0);
+    j->steps.every = 10;
+    j->start = j->last = seconds();
     const ib_finetune_opts f = {.batch = (int)o->batch, .accumulate = (int)o->accumulate, .steps = o->steps, .epochs = o->epochs,
                                 .schedule = {.kind = o->schedule, .lr = (float)o->lr, .warmup = o->warmup}, .adamw = adamw, .clip = (float)o->clip,
                                 .seed = (uint64_t)o->seed, .no_shuffle = o->no_shuffle, .checkpoint = j->plan.checkpoint, .deploy = o->deploy,
@@ -288,7 +306,7 @@ static int train(job *j)
     const double took = seconds() - j->start;
     double deployed = 0, adapter = 0;
     if (status == IB_ESTOPPED) {
-        fprintf(stderr, "%sisobit: %s; --resume goes on from there\n", isatty(STDERR_FILENO) ? "\n" : "", ib_error());
+        fprintf(stderr, "%sisobit: %s; --resume goes on from there\n", j->steps.drawn ? "\n" : "", ib_error());
         return 130;
     }
     if (status)

@@ -118,7 +118,11 @@ int command_import(int argc, char **argv)
     if (refuse_not_hdf5("-o", o.out))
         return 1;
     int status = session_open(&s, &o.common);
-    if (!status && !(s.net = ib_import_onnx(o.model)))
+    working_start("import", o.model);
+    if (!status)
+        s.net = ib_import_onnx(o.model);
+    working_end();
+    if (!status && !s.net)
         status = complain();
     if (!status) {
         ib_input_info in = *ib_layer_input(s.net);
@@ -138,7 +142,10 @@ int command_import(int argc, char **argv)
         in.raw_max = o.told ? (int)o.raw_max : 0;
         ib_layer_set_input(s.net, &in);
         snprintf(s.c.notes, sizeof s.c.notes, "imported from %s", o.model);
-        status = ib_checkpoint_save(o.out, s.net, NULL, &s.c) ? complain() : 0;
+        working_start("write", o.out);
+        const ib_status saved = ib_checkpoint_save(o.out, s.net, NULL, &s.c);
+        working_end();
+        status = saved ? complain() : 0;
     }
     if (!status) {
         const ib_input_info *in = ib_layer_input(s.net);

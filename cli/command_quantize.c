@@ -86,8 +86,10 @@ static int quantize(session *s, const quantize_options *o)
     const int64_t batch = o->batch ? o->batch : samples < 50 ? samples : 50;
     ib_loader *l = ib_loader_new(s->train, ib_layer_input(s->net),
                                  &(ib_loader_opts){.batch = (int)batch, .shuffle = 1, .seed = 1, .samples = samples});
+    working_start("calibrate", o->model);
     const int failed = !l || ib_qat_prepare(s->net, s->g, &o->quant) || ib_qat_calibrate(s->net, s->g, l, 0) ||
                        ib_qat_set_phase(s->net, s->g, IB_FROZEN);
+    working_end();
     ib_loader_free(l);
     if (!failed)
         warn_lost_channels(s->net);

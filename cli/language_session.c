@@ -8,15 +8,22 @@
 
 int language_open(language *l, const common *o, const char *model, const char *tokenizer, const char *base, const char *adapter)
 {
-    if (ib_threads_set(o->threads) || !(l->dev = ib_device_open(o->device)) || !(l->g = ib_graph_new(l->dev)) || !(l->m = ib_lm_open(model)) ||
-        !(l->t = ib_tokenizer_open(tokenizer ? tokenizer : model)))
+    if (ib_threads_set(o->threads) || !(l->dev = ib_device_open(o->device)) || !(l->g = ib_graph_new(l->dev)))
+        return complain();
+    working_start("open", model);
+    const int opened = (l->m = ib_lm_open(model)) && (l->t = ib_tokenizer_open(tokenizer ? tokenizer : model));
+    working_end();
+    if (!opened)
         return complain();
     if (ib_tokenizer_size(l->t) > ib_lm_config_of(l->m)->vocabulary) {
         fprintf(stderr, "isobit: %s: the tokenizer has %d tokens, the model %d\n", tokenizer ? tokenizer : model, ib_tokenizer_size(l->t),
                 ib_lm_config_of(l->m)->vocabulary);
         return 1;
     }
-    if ((base && ib_lm_requantize(l->m, base)) || (adapter && ib_lm_adapter_open(l->m, adapter)))
+    working_start("store the linear layers of", model);
+    const int failed = (base && ib_lm_requantize(l->m, base)) || (adapter && ib_lm_adapter_open(l->m, adapter));
+    working_end();
+    if (failed)
         return complain();
     const char *trained = ib_lm_adapter_base_of(l->m);
     if (*trained && !base)

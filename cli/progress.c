@@ -1,4 +1,4 @@
-/* progress.c - a bar with rate and time left on a terminal; Ctrl-C. */
+/* progress.c - how far work is, with rate and time left; Ctrl-C. */
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -15,29 +15,48 @@ double seconds(void)
 
 void progress_start(progress *p, const char *what, int64_t first)
 {
-    *p = (progress){what, seconds(), 0, first, isatty(STDERR_FILENO)};
+    *p = (progress){.what = what, .start = seconds(), .first = first, .on = isatty(STDERR_FILENO)};
+}
+
+static void put(progress *p, int64_t done, int64_t total, const char *text)
+{
+    const double now = seconds(), elapsed = now - p->start;
+    const double rate = elapsed > 0 ? (double)(done - p->first) / elapsed : 0;
+    const int left = rate > 0 ? (int)((double)(total - done) / rate) : 0, filled = (int)(24 * done / total);
+    char bar[] = "[........................] ";
+    memset(bar + 1, '#', (size_t)filled);
+    p->shown = now;
+    fprintf(stderr, "%s%s %s%lld/%lld  %.*f/s  %d:%02d left  %s", p->on ? "\r\033[K" : "", p->what, p->on ? bar : "",
+            (long long)done, (long long)total, rate < 10 ? 2 : 0, rate, left / 60, left % 60, text ? text : "");
 }
 
 void progress_show(progress *p, int64_t done, int64_t total, const char *text)
 {
-    const double now = seconds(), elapsed = now - p->start;
-    if (!p->on || total < 1 || (now - p->shown < 0.1 && done < total))
+    const double now = seconds();
+    if (total < 1 || now - p->start < 1 || (p->on && now - p->shown < 0.1 && done < total))
         return;
-    const double rate = elapsed > 0 ? (double)(done - p->first) / elapsed : 0;
-    const int left = rate > 0 ? (int)((double)(total - done) / rate) : 0, filled = (int)(24 * done / total);
-    char bar[25];
-    memset(bar, '.', 24);
-    memset(bar, '#', (size_t)filled);
-    bar[24] = 0;
-    p->shown = now;
-    fprintf(stderr, "\r\033[K%s [%s] %lld/%lld  %.0f/s  %d:%02d left  %s", p->what, bar, (long long)done, (long long)total, rate, left / 60,
-            left % 60, text ? text : "");
+    if (p->on) {
+        put(p, done, total, text);
+        p->drawn = 1;
+    } else if (p->every > 0 && now - (p->shown > 0 ? p->shown : p->start) > p->every) {
+        progress_line(p, done, total, text);
+    }
+}
+
+void progress_line(progress *p, int64_t done, int64_t total, const char *text)
+{
+    if (total < 1)
+        return;
+    put(p, done, total, text);
+    fputc('\n', stderr);
+    p->drawn = 0;
 }
 
 void progress_end(progress *p)
 {
-    if (p->on)
+    if (p->drawn)
         fprintf(stderr, "\r\033[K");
+    p->drawn = 0;
 }
 
 FILE *report_stream(const common *o)

@@ -56,6 +56,10 @@ struct ib_tokenizer {
     struct ib_template *parsed;          /* the chat template used last, and its text */
     char *parsed_source;
     struct ib_word *cache;
+    /* told now and then how many bytes were cut into words since watched was 0; NULL: nobody */
+    void (*watch)(void *user, size_t bytes);
+    void *watch_user;
+    size_t watched, words;
     /* work space of one call */
     struct ib_symbol *symbol;
     struct ib_pair *heap;

@@ -159,6 +159,9 @@ struct ib_word {
 
 static ib_status add_word(ib_tokenizer *t, const char *word, size_t n, ib_ids *out)
 {
+    t->watched += n;
+    if (t->watch && !(++t->words % 1024))
+        t->watch(t->watch_user, t->watched);
     if (!t->cache || !n || n > WORD_BYTES)
         return n ? ib_merge_word(t, word, n, out) : IB_OK;
     uint64_t key[WORD_BYTES / 8] = {0}, h = n;

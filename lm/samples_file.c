@@ -2,10 +2,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "data/tokenizer.h"
 #include "files/json_scan.h"
 #include "lm/samples_reader.h"
 #include "tensor/alloc.h"
 #include "tensor/argument.h"
+
+static void watch(void *user, size_t bytes)
+{
+    const ib_samples_reader *r = user;
+    r->o->progress(r->o->user, (int64_t)(bytes < r->size ? bytes : r->size), (int64_t)r->size);
+}
 
 /* Whether the list at text + at holds rows, not the messages of one row. */
 static int holds_rows(const char *text, size_t n, size_t at)
@@ -54,6 +61,8 @@ static ib_status read_rows(ib_samples_reader *r, const char *path, const char *t
                          : (syntax = NULL, ib_fail(IB_EFORMAT, "a row is an object or a list of messages"));
         else if (!status)
             syntax = NULL, status = ib_samples_put_row(r, o);
+        if (r->o->progress)
+            watch(r, at);
         json_object_put(o);
         if (status) {
             for (size_t fault = syntax ? at : from; counted < fault; counted++)
@@ -83,7 +92,11 @@ static ib_status read_rows(ib_samples_reader *r, const char *path, const char *t
 /* Windows of seq tokens one behind the other; a BOS before each if the model wants one. */
 static ib_status read_text(ib_samples_reader *r, const char *path, const char *text, size_t size)
 {
+    r->t->watch = r->o->progress ? watch : NULL;
+    r->t->watch_user = r;
+    r->t->watched = 0;
     ib_status status = ib_samples_put_text(r, text, size, 1);
+    r->t->watch = NULL;
     const int bos = ib_tokenizer_adds_bos(r->t), step = r->seq - bos;
     if (!status && bos && r->ids.n && r->ids.id[0] == ib_tokenizer_bos(r->t))
         status = ib_fail(IB_EINVAL, "begins with two BOS tokens: the text brings one and the model adds one");
@@ -141,6 +154,7 @@ ib_samples *ib_samples_open(const char *path, ib_tokenizer *t, const ib_samples_
         status = ib_error_status();
     if (!status)
         status = ib_samples_text(path, &text, &size, &rows);
+    r.size = size;
     if (!status && !rows && r.prompt)
         status = ib_fail(IB_EINVAL, "%s: is running text: a prompt template makes texts of rows (.jsonl)", path);
     if (!status)

@@ -14,6 +14,7 @@ typedef struct ib_samples_reader {
     ib_ids ids, mask;    /* of the sample under way */
     ib_row_ignore ignore;
     int seq, chat; /* chat: the sample came as messages */
+    size_t size;   /* of the file's text */
 } ib_samples_reader;
 
 /* The text of a file of rows (*rows) or of running text, for ib_free() also where it fails (samples_kind.c). */

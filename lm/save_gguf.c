@@ -146,6 +146,7 @@ ib_status ib_save_gguf(ib_lm *m, const char *source, const char *path, const cha
         ib_gguf_put_tensor(&head, "rope_freqs.weight", 1, &half, ib_storage_find("f32"));
     if (!status && (!(x = ib_alloc_raw((size_t)largest * sizeof *x)) || !(file = ib_gguf_start(&head, path))))
         status = ib_error_status();
+    saved->tensors = out.n;
     for (int i = 0; i < out.n && !status; i++) {
         ib_matrix made;
         int exact;

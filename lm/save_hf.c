@@ -88,6 +88,7 @@ static ib_status write_model(ib_lm *m, const char *path, const ib_out *out, ib_l
     a.names = ib_alloc((size_t)a.room * 200);
     a.keep = ib_alloc((size_t)a.room * sizeof *a.keep);
     ib_status status = dev && x && a.list && a.names && a.keep ? IB_OK : ib_error_status();
+    saved->tensors = out->n;
     for (int i = 0; i < out->n && !status; i++) {
         const ib_out_tensor *t = &out->item[i];
         ib_matrix made;

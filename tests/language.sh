@@ -33,6 +33,7 @@ printf '%s\n' '{"messages": [{"role": "user", "content": "hi"}, {"role": "assist
     '{"prompt": "the quick", "completion": " brown fox"}' '{"text": "hello world"}' >data.jsonl
 "$isobit" finetune "$model" --data data.jsonl --epochs 4 --seq 64 --lora r=4,alpha=8,targets=q_proj+v_proj -o chat --json >ft.json 2>err
 check "finetune on JSONL" [ $? -eq 0 ]
+check "progress in a log: lines, no bars" eval 'grep -q "^step [0-9]*/[0-9]*  .*/s  0:00 left  loss" err && ! grep -q "$(printf "\r")" err'
 check "its keys" eval '[ -n "$(json loss ft.json)" ] && [ -n "$(json tokens_per_second ft.json)" ] && [ -n "$(json peak_bytes ft.json)" ]'
 check "an adapter" eval 'grep -q q_proj chat/adapter_config.json && "$isobit" inspect chat >out 2>err && [ "$(grep -c lora_A out)" = 4 ]'
 "$isobit" perplexity "$model" --text "$text" --ctx 128 --windows 4 --adapter chat --json >ppl.json 2>err

@@ -19,6 +19,8 @@ typedef struct ib_samples_opts {
     const char *ignore;    /* keys of rows and messages to set aside, at most 64, joined by commas; NULL: none */
     const char *columns;   /* other names of rows' keys: "prompt=question,completion=answer", at most 64; NULL: none */
     const char *prompt_template; /* a file with a Jinja template that makes the text of each row; NULL: none */
+    void (*progress)(void *user, int64_t done, int64_t total); /* bytes of the file that were read into tokens; or NULL */
+    void *user;
 } ib_samples_opts;
 
 enum { IB_ROW_KINDS = 8 };

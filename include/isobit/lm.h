@@ -152,6 +152,7 @@ ib_status ib_lm_set_command(ib_lm *m, const char *command);
  * over. On an error the file or folder is as it was. */
 typedef struct ib_lm_saved {
     int64_t exact, lossy; /* tensors */
+    int64_t tensors;      /* in all, before the first of them is reported */
 } ib_lm_saved;
 ib_status ib_lm_save(ib_lm *m, const char *source, const char *path, const char *format, ib_lm_saved *saved,
                      void (*report)(void *user, const char *tensor, const char *from, const char *to, int exact), void *user);
