@@ -22,7 +22,7 @@ static int open_data(training *t, const ib_layer *net)
                                               net ? ib_layer_schema(net) : NULL);
     if (!status)
         status = train_options_complete(&t->o, train_is_table(t) ? ib_dataset_count(t->s.train) : 0);
-    return !status && t->o.tries_decays ? train_choose_decay(t) : status;
+    return !status && t->o.decay_epochs ? train_choose_decay(t) : status;
 }
 
 static int open_network(training *t)

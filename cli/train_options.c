@@ -317,13 +317,13 @@ static void fill_in(train_options *o, int64_t rows)
     const int64_t batch = !rows || rows >= 4096 ? 64 : rows >= 1024 ? 32 : 16;
     o->batch = o->batch ? o->batch : batch;
     const int64_t steps = rows > o->batch ? rows / o->batch : 1, epochs = rows ? 1500 / steps : 0;
-    if (!o->epochs)
-        o->epochs = epochs < 12 ? 12 : epochs > 150 ? 150 : epochs;
+    const int64_t usual = epochs < 12 ? 12 : epochs > 150 ? 150 : epochs;
+    o->epochs = o->epochs ? o->epochs : usual;
     if (rows && !o->init && !strcmp(o->network, "mlp"))
         strcpy(o->network, "mlp:64");
     o->lr = o->lr > 0 ? o->lr : sgd ? 0.05 : rows ? 5e-3 : 2e-3;
-    o->tries_decays = o->decay < 0 && !sgd && rows >= LEAST_TRIED && rows <= MOST_TRIED && !o->init &&
-                      !strncmp(o->network, "mlp:", 4);
+    const int tries = o->decay < 0 && !sgd && rows >= LEAST_TRIED && rows <= MOST_TRIED && !o->init;
+    o->decay_epochs = tries && !strncmp(o->network, "mlp:", 4) ? o->epochs < usual ? o->epochs : usual : 0;
     o->decay = o->decay >= 0 ? o->decay : sgd ? 0 : rows && decay > 0.01 ? decay : 0.01;
     const ib_qat_opts *q = &o->quant;
     if (rows && !q->observer && !q->rules && !(q->averaging_constant > 0) && q->act_bits == 8)

@@ -13,7 +13,7 @@ typedef struct train_options {
     ib_schedule_kind schedule;
     int flip, resume, reestimate;
     int whole;        /* there is no test part: all rows are for training */
-    int tries_decays; /* the weight decay is to be chosen by the rows */
+    int64_t decay_epochs; /* of a training that tries a weight decay, where it is to be chosen by the rows; else 0 */
     char network[64]; /* the model's name, with the sizes of its hidden layers */
     uint64_t given; /* option_bit of each */
 } train_options;

@@ -89,7 +89,7 @@ static void print_table(const training *t, FILE *out)
         out,
         "%s; %lld training and %lld test rows, %lld epochs of batches of %lld, weight decay %.3g%s, %s, %d thread%s\n",
         names > 6 ? ", ..." : "", (long long)ib_dataset_count(t->s.train), (long long)ib_dataset_count(t->s.test),
-        (long long)t->o.epochs, (long long)t->o.batch, t->o.decay, t->o.tries_decays ? " (by the training rows)" : "",
+        (long long)t->o.epochs, (long long)t->o.batch, t->o.decay, t->o.decay_epochs ? " (by the training rows)" : "",
         ib_device_name(t->s.dev), ib_threads(), ib_threads() > 1 ? "s" : "");
 }
 

@@ -7,6 +7,8 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "cli/training.h"
 #include "data/dataset.h"
@@ -31,7 +33,8 @@ static int try_decay(const training *t, double decay, const uint8_t *tested, uin
     inner.o.decay = decay;
     inner.o.qat = "none";
     inner.o.out = inner.o.best = NULL;
-    inner.o.tries_decays = inner.o.resume = 0;
+    inner.o.epochs = t->o.decay_epochs;
+    inner.o.decay_epochs = inner.o.resume = 0;
     inner.o.given = 0; /* the batch was checked against all training rows */
     inner.s.train = pick(t->s.train, tested, 0, at);
     inner.s.test = pick(t->s.train, tested, 1, at);
@@ -61,8 +64,27 @@ static int choose(double losses[DECAYS][PARTS])
     return mean + sqrt(square / (PARTS - 1) / PARTS) < 0 ? best : USUAL;
 }
 
+/* A training that goes on has chosen already: the decay that its settings tell, if it is one of these. */
+static int is_chosen(training *t)
+{
+    ib_checkpoint c;
+    char setting[64];
+    int found = 0;
+    if (!t->o.resume || access(t->o.out, F_OK) || ib_checkpoint_peek(t->o.out, &c))
+        return 0;
+    for (int k = 0; k < DECAYS && !found; k++) {
+        snprintf(setting, sizeof setting, " decay=%g ", t->o.decay * times_usual[k]);
+        if ((found = strstr(c.notes, setting) != NULL))
+            t->o.decay *= times_usual[k];
+    }
+    ib_checkpoint_release(&c);
+    return found;
+}
+
 int train_choose_decay(training *t)
 {
+    if (is_chosen(t))
+        return 0;
     const ib_dataset *d = t->s.train;
     const int64_t n = ib_dataset_count(d);
     double losses[DECAYS][PARTS];
