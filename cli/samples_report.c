@@ -12,6 +12,12 @@ void report_samples(FILE *f, const ib_samples *s, const samples_asked *a)
             fprintf(f, "%s%lld of %s", n++ ? ", " : "  rows: ", (long long)i.kinds[k], ib_row_kind_name(k));
     if (n)
         fputc('\n', f);
+    n = 0;
+    for (int k = 0; ib_row_unused_key(k); k++)
+        if (i.unused >> k & 1)
+            fprintf(f, "%s%s", n++ ? ", " : "  set aside, as nothing in them is learned: ", ib_row_unused_key(k));
+    if (n)
+        fputc('\n', f);
     if (i.templated)
         fprintf(f, "  rows: %lld of keys for %s: %s is learned\n", (long long)i.templated, a->prompt_template,
                 a->train_on_prompts || !i.template_marks

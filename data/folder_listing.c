@@ -40,11 +40,13 @@ static int is_litter(const char *name)
 /* Names are shown in messages and kept in files. */
 static ib_status check_name(const char *folder, const char *name)
 {
-    for (size_t n = strlen(name), at = 0, k; at < n; at += k)
-        if (!(k = ib_utf8_length(name + at, n - at, NULL)) || (unsigned char)name[at] < ' ' || name[at] == 127)
-            return ib_fail(IB_EFORMAT,
-                           "%s: holds a name with the byte 0x%02x behind '%.*s', which is no text in UTF-8: rename it",
-                           folder, (unsigned char)name[at], (int)at, name);
+    for (size_t n = strlen(name), at = 0, k; at < n; at += k) {
+        const int control = (unsigned char)name[at] < ' ' || name[at] == 127;
+        if (!(k = ib_utf8_length(name + at, n - at, NULL)) || control)
+            return ib_fail(IB_EFORMAT, "%s: holds a name with the byte 0x%02x behind '%.*s', which is %s: rename it",
+                           folder, (unsigned char)name[at], (int)at, name,
+                           control ? "a control character" : "no text in UTF-8");
+    }
     return IB_OK;
 }
 

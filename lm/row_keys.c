@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include <isobit/finetune.h>
+
 #include "tensor/error.h"
 
 typedef struct row_key {
@@ -103,6 +105,23 @@ ib_status ib_row_collect(ib_row_place place, struct json_object *o, ib_row_ignor
     return IB_OK;
 }
 
+const char *ib_row_unused_key(int i)
+{
+    for (const row_key *k = keys; i >= 0 && k < keys + sizeof keys / sizeof *keys; k++)
+        if (k->what == FREE_IT && !i--)
+            return k->name;
+    return NULL;
+}
+
+/* Which one of that name ib_row_unused_key() has first: a message's id is no other than a row's. */
+static uint64_t unused_bit(const char *name)
+{
+    int i = 0;
+    while (strcmp(ib_row_unused_key(i), name))
+        i++;
+    return 1ull << i;
+}
+
 static ib_status check(ib_row_place place, struct json_object *o, ib_row_ignore *ignore, int known)
 {
     json_object_object_foreach(o, name, value)
@@ -117,6 +136,8 @@ static ib_status check(ib_row_place place, struct json_object *o, ib_row_ignore 
                 name);
         if (k && k->what == REFUSE_IT)
             return ib_fail(IB_EUNSUPPORTED, "the key '%s': %s (or --ignore-columns %s)", name, k->why, name);
+        if (k && k->what == FREE_IT)
+            ignore->unused |= unused_bit(k->name);
     }
     return IB_OK;
 }

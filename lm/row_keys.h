@@ -26,6 +26,7 @@ typedef struct ib_row_ignore {
     uint64_t met;
     const char *columns;
     uint64_t mapped;
+    uint64_t unused; /* bit i: some object has ib_row_unused_key(i) */
 } ib_row_ignore;
 
 /* Whether a member is null, an empty list or an empty object; whether its key is to be set aside, which is noted. */

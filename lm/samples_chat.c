@@ -90,7 +90,7 @@ static ib_status put_more(conversation *c, const ib_row_values *v, const char *r
         int used;
     } members[] = {{"tool_calls", v->tool_calls, ib_template_mentions(c->template, "tool_calls")},
                    {"name", v->name, tool || ib_template_mentions(c->template, "name")},
-                   {"tool_call_id", v->tool_call_id, 1},
+                   {"tool_call_id", v->tool_call_id, tool || ib_template_mentions(c->template, "tool_call_id")},
                    {"reasoning_content", v->reasoning_content, thoughts},
                    {"reasoning", v->reasoning, thoughts},
                    {"thinking", v->thinking, thoughts}};

@@ -144,7 +144,7 @@ ib_samples *ib_samples_open(const char *path, ib_tokenizer *t, const ib_samples_
     ib_samples_reader r = {.t = t,
                            .o = o,
                            .s = ib_alloc(sizeof(ib_samples)),
-                           .ignore = {o->ignore, 0, o->columns, 0},
+                           .ignore = {o->ignore, 0, o->columns, 0, 0},
                            .seq = o->seq ? o->seq : 512};
     size_t size = 0;
     char *text = NULL;
@@ -161,6 +161,7 @@ ib_samples *ib_samples_open(const char *path, ib_tokenizer *t, const ib_samples_
         status = rows ? read_rows(&r, path, text, size) : read_text(&r, path, text, size);
     if (!status)
         r.s->info.ignored = r.ignore.met, r.s->info.mapped = r.ignore.mapped,
+        r.s->info.unused = r.ignore.unused,
         r.s->info.template_marks = r.prompt && ib_template_generates(r.prompt);
     if (!status)
         ib_samples_measure(r.s);

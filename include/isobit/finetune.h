@@ -32,6 +32,7 @@ typedef struct ib_samples_info {
     int64_t longest, length95;              /* tokens of the longest; that 95 of 100 samples do not exceed */
     int64_t chats, prompts;                 /* samples that are conversations; that are prompt and completion */
     uint64_t ignored, mapped;               /* bit i: some row has the i-th key of `ignore`, of `columns` */
+    uint64_t unused;                        /* bit i: some row or message has the key ib_row_unused_key(i) */
     int64_t kinds[IB_ROW_KINDS];            /* samples that are of the i-th kind: ib_row_kind_name */
     int64_t templated;                      /* samples that the prompt template made */
     int template_marks;                     /* it says with {% generation %} what is learned; else all of its text is */
@@ -61,6 +62,8 @@ typedef struct ib_samples_info {
 ib_samples *ib_samples_open(const char *path, ib_tokenizer *t, const ib_samples_opts *o);
 void ib_samples_free(ib_samples *s); /* NULL is fine */
 ib_samples_info ib_samples_info_of(const ib_samples *s);
+/* A key that says nothing that is learned, as the row's id, and is set aside unasked; NULL: there are not so many. */
+const char *ib_row_unused_key(int i);
 const char *ib_row_kind_name(int i); /* for people; NULL: there is no such kind */
 /* Moves the last `rows` rows into a set of their own. */
 ib_samples *ib_samples_split(ib_samples *s, int64_t rows);

@@ -1,4 +1,5 @@
 """Folders of pictures as cameras, archives and desktops leave them: what a reader of the documents expects."""
+import csv
 import json
 import os
 import struct
@@ -169,7 +170,7 @@ def layouts(shop):
         trained("names with blanks, umlauts and emoji", f("names", ("H\u00fcndin 1", "\U0001f431")),
                 ("H\u00fcndin 1", "\U0001f431")),
         trained("names with commas and quotes", f("commas", ('a, "b"', "it's")), ('a, "b"', "it's")),
-        refused("names with a line end", f("ends", ("c\nat", "dog")), ["ends", "0x0a", "rename"]),
+        refused("names with a line end", f("ends", ("c\nat", "dog")), ["ends", "0x0a", "control", "rename"]),
         trained("names that are numbers, in the order of their letters", f("numbers", ("10", "9", "100")),
                 ("10", "100", "9")),
         trained("names that differ by case", f("case", ("Cat", "cat")), ("Cat", "cat")),
@@ -237,16 +238,20 @@ def files(shop):
     folder(shop, "own_test/test", count=10)
     made = [0]
 
+    def codes(done):
+        """Without the names of the files."""
+        return [row[1:] for row in csv.reader(done.stdout.splitlines())]
+
     def answer(model, content):
         put(shop, "answer/0.png", content)
-        return shop.make("predict", model, "--data", "images:answer").stdout
+        return codes(shop.make("predict", model, "--data", "images:answer"))
 
     def same(name, content, as_this, file="0.png", model="grey.h5", said=""):
         made[0] += 1
         put(shop, f"s{made[0]}/{file}", content)
         want = answer(model, png(as_this))
         return Case(name, ["predict", model, "--data", f"images:s{made[0]}"],
-                    right=lambda d: d.stdout == want and said in d.stderr)
+                    right=lambda d: codes(d) == want and said in d.stderr)
 
     def refused(name, content, words=(), file="0.png", model="grey.h5"):
         made[0] += 1
@@ -343,15 +348,12 @@ def files(shop):
             ("HTML under .jpg", HTML, "0.jpg"),
             ("nothing under .jpg", b"", "0.jpg"), ("two bytes", b"\xff\xd8", "0.jpg"),
             ("a video", b"\0\0\0\x18ftypmp42" + bytes(40), "0.mp4"))),
-        refused("rubbish under a name with a line end", b"rubbish", ["0x0a", "rename"], "0\n1.png"),
+        refused("rubbish under a name with a line end", b"rubbish", ["0x0a", "control", "rename"], "0\n1.png"),
         Case("a class that the network does not know", ["predict", "grey.h5", "--data",
                                                         f"images:{folder(shop, 'emus', ('cat', 'emu'))}"], refused=["emu"]),
         Case("one class of two, to measure", ["eval", "grey.h5", "--data", f"images:{folder(shop, 'cats', ('cat',), 10)}",
                                               "--json"],
              right=lambda d: json.loads(d.stdout)["samples"] == 2),
-        Case("a folder of its own for the test, to measure",
-             ["eval", "grey.h5", "--data", "images:own_test/test", "--json"],
-             right=lambda d: json.loads(d.stdout)["samples"] == 20),
         Case("another size than the network's", ["predict", "grey.h5", "--data", "images:s1", "--input", "3x4x4"],
              refused=["3x4x4", "1x8x8"]),
         Case("pictures without labels, to measure", ["eval", "grey.h5", "--data", "images:loose"],
