@@ -125,7 +125,7 @@ for holding in tokens part; do
 done
 fails 2 "-o 'tokens' holds a training, 4 of 4 steps: --resume goes on with it, --force begins anew and replaces it" "$isobit" "${rows[@]}" -o tokens
 mkdir alone && cp tokens/adapter* alone
-fails 2 "-o 'alone' holds an adapter: --force replaces it" "$isobit" "${rows[@]}" -o alone
+fails 2 "-o 'alone' holds an adapter: --adapter with another -o goes on from it, --force replaces it" "$isobit" "${rows[@]}" -o alone
 fails 2 "--resume: 'alone' holds an adapter, but no training's state" "$isobit" "${rows[@]}" --resume -o alone
 fails 2 "--resume goes on with a training and --force begins it anew: give one" "$isobit" "${rows[@]}" --resume --force -o alone
 fails 2 "--force has no effect without -o" "$isobit" "${rows[@]}" --force --plan
@@ -133,7 +133,8 @@ fails 2 "--force has no effect without -o" "$isobit" "${rows[@]}" --force --plan
 check "--force begins anew" cmp alone/adapter_model.safetensors literal/adapter_model.safetensors
 cp literal/state.safetensors tokens/adapter_model.safetensors alone # as a kill leaves it
 "$isobit" "${rows[@]}" --force -o alone >out 2>err
-check "--force replaces a training" diff -r alone tokens
+# the card of a folder has the command line that made it
+check "--force replaces a training" diff -r -x README.md alone tokens
 head -c 100 tokens/state.safetensors >alone/state.safetensors
 fails 2 "-o 'alone' holds a training's state that cannot be read (alone/state.safetensors" "$isobit" "${rows[@]}" -o alone
 fails 1 "alone/state.safetensors" "$isobit" "${rows[@]}" --resume -o alone
@@ -144,7 +145,7 @@ more=(finetune "$model" --data "$text" --seq 64 --accumulate 1 --lora r=4,dropou
 for n in 3 7; do # a finished one; fewer than were asked for too
     "$isobit" "${more[@]}" --steps $n --checkpoint 2 -o grown$n >out 2>err
     "$isobit" "${more[@]}" --steps 7 --checkpoint 1 --resume -o grown$n >out 2>err
-    check "at a constant rate they are those of a run that had them from the start, and kept every layer" diff -r seven grown$n
+    check "at a constant rate they are those of a run that had them from the start, and kept every layer" diff -r -x README.md seven grown$n
 done
 "$isobit" "${more[@]}" --steps 3 -o grown >out 2>err; "$isobit" "${more[@]}" --steps 7 --resume -o grown >out 2>err
 check "it is said" grep -qx "grown: goes on behind step 3, to step 7 instead of 3" err
@@ -193,7 +194,7 @@ for i in 0 1 2; do # with a rate of 0 nothing moves: it is the same adapter, its
 done
 from=(finetune "$model" --data "$text" --seq 64 --lr 0.01 --adapter from0)
 "$isobit" "${from[@]}" --steps 4 -o on >out 2>err; "$isobit" "${from[@]}" --steps 2 -o stretched >out 2>err; "$isobit" "${from[@]}" --steps 4 --resume -o stretched >out 2>err
-check "such a training is extended as others" diff -r on stretched
+check "such a training is extended as others" diff -r -x README.md on stretched
 check "it moves" eval '! cmp -s on/adapter_model.safetensors from0/adapter_model.safetensors'
 "$isobit" "${from[@]/#0.01/0}" --steps 1 --lora r=3,targets=q_proj+v_proj,ranks=*v_proj:2,dropout=0 -o same >out 2>err
 check "what --lora says has to be so already, but for the dropout" eval 'cmp same/adapter_model.safetensors from0/adapter_model.safetensors && grep -q "\"lora_dropout\": *0.0" same/adapter_config.json'
@@ -239,7 +240,7 @@ fails 1 "keys.jsonl: line 1: t.jinja: line 1: 'q' is not defined" tune --data ke
 words() { printf 'the quick brown fox %.0s' $(seq "$1"); }
 printf '{"prompt": "%s", "completion": " b"}\n{"prompt": "a", "completion": "%s"}\n{"messages": [{"role": "user", "content": "hi"}]}\n{"text": "a"}\n' \
     "$(words 20)" "$(words 9)" >long.jsonl
-says() { "$isobit" finetune "$model" --data long.jsonl --steps 1 --lora r=2 -o says "${@:2}" >out 2>err && grep -qF -- "$1" err; }
+says() { "$isobit" finetune "$model" --data long.jsonl --steps 1 --lora r=2 --force -o says "${@:2}" >out 2>err && grep -qF -- "$1" err; }
 check "samples longer than --seq" says "2 of 4 samples are longer than --seq 24 and are cut there; the longest has" --seq 24
 check "what would hold them" grep -Eq ': --seq [0-9]+ holds all' err
 check "answers cut away" grep -qF 'of 1 samples a part of what is to be learned is cut away, of 1 all of it: those are left out' err
