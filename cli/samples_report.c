@@ -29,8 +29,8 @@ void report_samples(FILE *f, const ib_samples *s, const samples_asked *a)
 static void too_long(FILE *f, const ib_samples_info *i, const samples_asked *a)
 {
     const int fits = i->longest <= a->context, most = i->length95 > a->seq && i->length95 < i->longest;
-    fprintf(f, "%s: %lld of %lld samples are longer than --seq %d and are cut there; the longest has %lld tokens", a->data,
-            (long long)i->truncated, (long long)i->samples, a->seq, (long long)i->longest);
+    fprintf(f, "%s: %lld of %lld samples are longer than --seq %d and are cut there; the longest has %lld tokens",
+            a->data, (long long)i->truncated, (long long)i->samples, a->seq, (long long)i->longest);
     if (fits)
         fprintf(f, ": --seq %lld holds all", (long long)i->longest);
     else if (a->seq < a->context)
@@ -46,8 +46,8 @@ static void too_few(FILE *f, const ib_samples_info *i, const samples_asked *a)
 {
     const int64_t batch = a->batch < i->rows ? a->batch : i->rows;
     fprintf(f,
-            "%s: a step takes %lld rows (--batch %lld, --accumulate %lld) and there are %lld, so it learns some more than "
-            "once: --batch %lld --accumulate %lld takes none twice",
+            "%s: a step takes %lld rows (--batch %lld, --accumulate %lld) and there are %lld, so it learns some more "
+            "than once: --batch %lld --accumulate %lld takes none twice",
             a->data, (long long)(a->batch * a->accumulate), (long long)a->batch, (long long)a->accumulate,
             (long long)i->rows, (long long)batch, (long long)(i->rows / batch));
     fputs(!a->no_pack && i->samples - i->skipped > i->rows ? ", --no-pack keeps samples apart\n" : "\n", f);
@@ -61,12 +61,12 @@ void warn_of_samples(FILE *f, const ib_samples *s, const samples_asked *a)
         too_long(f, &i, a);
     if (i.cut_short + i.cut_away)
         fprintf(f,
-                "%s: of %lld samples a part of what is to be learned is cut away, of %lld all of it: those are left out "
-                "(a longer --seq keeps it)\n",
+                "%s: of %lld samples a part of what is to be learned is cut away, of %lld all of it: those are left "
+                "out (a longer --seq keeps it)\n",
                 a->data, (long long)i.cut_short, (long long)i.cut_away);
     if (empty)
-        fprintf(f, "%s: %lld of %lld samples have nothing to be learned and are left out%s\n", a->data, (long long)empty,
-                (long long)i.samples, a->train_on_prompts ? "" : " (--train-on-prompts learns what is asked, too)");
+        fprintf(f, "%s: %lld of %lld samples have nothing to be learned and are left out%s\n", a->data,
+                (long long)empty, (long long)i.samples, a->train_on_prompts ? "" : " (--train-on-prompts learns what is asked, too)");
     if (a->batch * a->accumulate > i.rows)
         too_few(f, &i, a);
 }

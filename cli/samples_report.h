@@ -1,4 +1,4 @@
-/* samples_report.h - what training data hold, and what of them is lost or learned too often, before any of it is learned. */
+/* samples_report.h - what training data hold, and what of them is lost or learned too often. */
 #ifndef IB_CLI_SAMPLES_REPORT_H
 #define IB_CLI_SAMPLES_REPORT_H
 
