@@ -1,4 +1,5 @@
 /* command_generate.c - isobit generate. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -266,6 +267,8 @@ static int read_prompt(const char *prompt, char **text, size_t *n)
     *text = piped ? ib_text_read("/dev/stdin", n) : strdup(prompt);
     if (!*text)
         return complain();
+    if (piped && !freopen("/dev/null", "r", stdin)) /* a file would be read once more, for further messages */
+        return fprintf(stderr, "isobit: /dev/null: %s\n", strerror(errno)) > 0;
     if (!piped)
         *n = strlen(*text);
     else if (*n && (*text)[*n - 1] == '\n')

@@ -67,6 +67,17 @@ static struct json_object *config_of(const ib_lm *m, const char *base)
     return o;
 }
 
+/* The base by its name on the Hub, where its files tell it: peft finds it there. */
+static ib_status write_config(const ib_lm *m, const char *base, const char *path)
+{
+    const uint64_t failures = ib_failures();
+    char *hub = ib_origin_hub(m, base);
+    const ib_status status =
+        ib_failures() == failures ? ib_json_write(path, config_of(m, hub ? hub : base)) : ib_error_status();
+    ib_free(hub);
+    return status;
+}
+
 /* Calls visit for every adapter tensor with rows in halves (to_pairs 0) or pairs; visit's bytes are valid for its call.
  */
 static ib_status each_tensor(const ib_lm *m, int to_pairs,
@@ -108,9 +119,9 @@ static ib_status add_item(void *user, int layer, int role, char part, const ib_t
     peft_writer *w = user;
     char base[IB_LM_PATH], *name = w->names + 200 * w->n;
     ib_snprintf(name, 200, IB_PEFT "%s.%s", ib_lm_path(base, layer, role),
-             part == 'a'   ? "lora_A.weight"
-             : part == 'b' ? "lora_B.weight"
-                           : "lora_magnitude_vector");
+                part == 'a'   ? "lora_A.weight"
+                : part == 'b' ? "lora_B.weight"
+                              : "lora_magnitude_vector");
     memcpy(w->values, t->data, (size_t)t->size * sizeof(float));
     w->items[w->n++] = (ib_safetensors_item){
         name, "F32", t->ndim, {t->shape[0], t->ndim > 1 ? t->shape[1] : 0}, w->values, (size_t)t->size * sizeof(float)};
@@ -145,7 +156,7 @@ ib_status ib_lm_adapter_save(const ib_lm *m, const char *folder, const char *bas
         status = ib_safetensors_write(weights, w.n, w.items,
                                       (const char *[]){"format", "pt", *m->base ? "isobit.base" : NULL, m->base, NULL});
     if (!status)
-        status = ib_json_write(config, config_of(m, base));
+        status = write_config(m, base, config);
     if (!status)
         status = ib_save_adapter_card(m, base, folder, at);
     if (!status)

@@ -178,6 +178,10 @@ def plain(folder):
     for ending in ("", "\n", "\r\n"):
         a, = answers(*greedy, "--prompt", "-", "-n", "3", stdin="one\ntwo Z" + ending)
         same(f"a prompt of standard input that ends in {ending!r}", (a["text"], a["prompt_tokens"]), ("ZZZ", 9))
+    (folder / "message").write_text("hi\nand you?\n")
+    with open(folder / "message") as f:
+        r = subprocess.run([isobit, "generate", golden / "chat", "--chat", "--prompt", "-", "--json", "-n", "2"], stdin=f, capture_output=True, timeout=300)
+    same("with --chat a file is one message", (r.returncode, len(r.stdout.splitlines())), (0, 1))
     r = run(*greedy)
     check("no prompt is told", r.returncode == 2 and b"--prompt TEXT (- is standard input), or --chat?" in r.stderr, r.stderr)
     r = run(*greedy, "--prompt", "-")

@@ -131,7 +131,7 @@ ib_status ib_lm_adapter_check(const ib_lm *m, const ib_adapter_opts *o);
 /* The format of the base that the open adapter was trained over, by its file; "": the base's own. Borrowed. */
 const char *ib_lm_adapter_base_of(const ib_lm *m);
 /* Writes a PEFT folder with its model card, in place of one that isobit wrote, but not of another README.md; base is recorded as
- * base_model_name_or_path. IB_EINVAL names a file of the folder that openers
+ * base_model_name_or_path, unless the base's files name it on the Hub. IB_EINVAL names a file of the folder that openers
  * would read beside the adapter (of a model, a tokenizer, another adapter). On an error the folder is as it was. */
 ib_status ib_lm_adapter_save(const ib_lm *m, const char *folder, const char *base);
 /* Writes a GGUF adapter; DoRA cannot be one (IB_EUNSUPPORTED). */

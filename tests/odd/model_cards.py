@@ -51,7 +51,7 @@ def cases(shop):
     quantized = {**model, "tags": ["isobit", "4-bit", "bitsandbytes"]}
     made = []
 
-    def case(name, argv, want, body=(), without=()):
+    def case(name, argv, want, body=(), without=(), base=None):
         out = shop / f"out{len(made)}"
         made.append(out)
 
@@ -59,7 +59,8 @@ def cases(shop):
             card = (out / "README.md").read_text()
             said = metadata(out / "README.md")
             good = said == want and MARK in card and all(b in card for b in body) and not any(w in card for w in without)
-            return good and str(shop.folder) not in card and str(shop.source) not in card
+            config = json.loads((out / "adapter_config.json").read_text()) if base else {}
+            return good and config.get("base_model_name_or_path") == base and str(shop.folder) not in card and str(shop.source) not in card
 
         return Case(f"a card, {name}", [*argv, "-o", out], right=right)
 
@@ -108,12 +109,12 @@ def cases(shop):
         case("of an adapter", ["finetune", "of_the_hub.gguf", "--data", "rows.jsonl", "--seq", "32", "--steps", "1", "--accumulate", "1",
                                "--lora", "r=3,alpha=7", "--base", "nf4"],
              {**adapter, "base_model": "org/model-1.0", "base_model_relation": "adapter"},
-             body=["LoRA of rank 3, alpha 7", "linear layers stored in nf4", "--data rows.jsonl", "An adapter for of_the_hub"]),
+             base="org/model-1.0", body=["LoRA of rank 3, alpha 7", "linear layers stored in nf4", "--data rows.jsonl", "An adapter for of_the_hub"]),
     ]
     (shop / "rows.jsonl").write_text('{"text": "hello world, hello"}\n')
     shop.make("finetune", shop / "its_parents.gguf", "--data", "rows.jsonl", "--seq", "32", "--steps", "1", "--accumulate", "1", "-o", "tuned")
     cases += [
-        case("of an adapter whose base only has parents", ["convert", "its_parents.gguf", "--adapter", "tuned", "--adapter-only"], adapter),
+        case("of an adapter whose base only has parents", ["convert", "its_parents.gguf", "--adapter", "tuned", "--adapter-only"], adapter, base="its_parents.gguf"),
         case("of a model merged with it", ["merge", "its_parents.gguf", "--adapter", shop / "tuned"],
              {**model, "base_model": ["a/b", "c/d"], "base_model_relation": "finetune"}, body=["merged with an adapter", "LoRA of rank 16", "--adapter tuned"]),
     ]
