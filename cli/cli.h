@@ -52,7 +52,9 @@ typedef struct session {
     ib_checkpoint c;
     const char *asked;              /* the model whose data, or as it remembers none the default, were taken, or NULL */
     struct json_object *remembered; /* the options of data that it remembers, or NULL */
+    int as_trained;                 /* the command line says nothing else of them */
     char told[1024];                /* the last note about data, or "" */
+    char recognized[100];           /* how the data of a training are recognized: " samples=COUNT:FINGERPRINT tested=..." */
 } session;
 /* Device, threads, graph. 0, or 1 after telling what is wrong. */
 int session_open(session *s, const common *o);
@@ -65,6 +67,10 @@ int session_test(session *s, common *o, const char *path);
 int session_data(session *s, const common *o, const ib_input_info *info, const ib_schema *schema, ib_split split);
 /* The note about data that are taken, once where several parts have the same. */
 void session_tell(session *s, const ib_dataset *d);
+/* Sets s->recognized by both parts, before --limit (train_data.c). */
+void recognize_data(session *s);
+/* 1 after telling that the remembered data's test part is no longer that of the training (train_data.c). */
+int refuse_changed_data(const session *s, const common *o);
 /* Both parts, as s->train and s->test, for a network that is known or (net NULL) to be made. */
 int session_parts(session *s, const common *o, const ib_input_info *net, const ib_schema *schema);
 /* All of them as both, for a network that is to be made and has no test part. */

@@ -61,6 +61,8 @@ static int open_network(training *t)
         return complain();
     if (ib_dataset_check_labels(s->test, &in) || (train_is_quantized(t) && ib_qat_check(s->net, s->g, &o->quant)))
         return complain();
+    if (train_check_classes(t, in.classes))
+        return 1;
     if (o->class_weights && !(t->weights = class_weights(o->class_weights, s->train, in.classes)))
         return 1;
     t->opt = !strcmp(o->optimizer, "sgd")
@@ -83,6 +85,7 @@ static void open_schedules(training *t)
     }
 }
 
+/* Behind the settings stand the data: older checkpoints do not know theirs. */
 static int same_settings(const training *t, const char *text)
 {
     ib_checkpoint c;
@@ -92,7 +95,18 @@ static int same_settings(const training *t, const char *text)
     snprintf(was, sizeof was, "model=%s seed=%llu %s", c.model, (unsigned long long)c.seed, c.notes);
     snprintf(now, sizeof now, "model=%s seed=%llu %s", t->model, (unsigned long long)t->o.seed, text);
     ib_checkpoint_release(&c);
-    return ib_settings_same(t->o.out, was, now) ? !complain() : 1;
+    char *data = strstr(was, " samples="), *data_now = strstr(now, " samples=");
+    const int other = data && data_now && strcmp(data, data_now);
+    if (data)
+        *data = 0;
+    if (data_now)
+        *data_now = 0;
+    if (ib_settings_same(t->o.out, was, now))
+        return !complain();
+    if (other)
+        fprintf(stderr, "isobit: %s: was trained on other data than %s holds now: %lld training samples then, %lld now\n", t->o.out,
+                t->o.common.data, strtoll(data + sizeof " samples=" - 1, NULL, 10), (long long)ib_dataset_count(t->s.train));
+    return !other;
 }
 
 /* A table that has become another one since gives other means, classes or categories. */
@@ -111,7 +125,8 @@ static int open_checkpoint(training *t)
 {
     ib_checkpoint *c = &t->s.c;
     char text[sizeof c->notes];
-    if (train_options_text(&t->o, t->weights, ib_layer_input(t->s.net)->classes, text, sizeof text))
+    if (train_options_text(&t->o, t->weights, ib_layer_input(t->s.net)->classes, text, sizeof text) ||
+        train_add_data(&t->s, text, sizeof text))
         return 1;
     if (t->o.resume && !access(t->o.out, F_OK)) {
         if (!same_settings(t, text))

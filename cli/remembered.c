@@ -98,6 +98,9 @@ char *remembered_text(const ib_checkpoint *c)
 /* Takes the remembered options, which live as long as the session, where the command line says nothing else. */
 static int take(session *s, common *o, const char *path)
 {
+    s->as_trained = 1;
+    for (int i = 0; common_argp.options[i].name; i++)
+        s->as_trained &= !o->said[i] || !is_kept(i);
     json_object_object_foreach(s->remembered, name, value) {
         int i = 0;
         while (common_argp.options[i].name && strcmp(common_argp.options[i].name, name))

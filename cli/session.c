@@ -71,8 +71,10 @@ static const struct argp_option options[] = {
      "refused else",
      0},
     {"test-share", KEY_TEST_SHARE, "X", 0,
-     "of a table: the share of each class's rows that is the test part (default 0.2, or as the model was trained)", 0},
-    {"split-seed", KEY_SPLIT_SEED, "N", 0, "of a table: which rows these are (default: always the same)", 0},
+     "of a table, or of pictures in folders: the share of each class that is the test part (default 0.2, or as the "
+     "model was trained; 1 measures all)", 0},
+    {"split-seed", KEY_SPLIT_SEED, "N", 0,
+     "of a table, or of pictures in folders: which samples these are (default: always the same)", 0},
     {0},
 };
 
@@ -232,6 +234,8 @@ int session_data(session *s, const common *o, const ib_input_info *info, const i
     opts.schema = schema;
     if (!(s->test = ib_dataset_open_with(o->data, split, info, &opts)) || ib_dataset_check_input(s->test, info))
         return complain_of_data(s, o);
+    if (split == IB_SPLIT_TEST && s->as_trained && refuse_changed_data(s, o))
+        return 1;
     ib_dataset_limit(s->test, o->limit);
     return 0;
 }
@@ -244,6 +248,7 @@ int session_parts(session *s, const common *o, const ib_input_info *net, const i
         (net && (ib_dataset_check_input(s->test, net) || ib_dataset_check_input(s->train, net))))
         return complain_of_data(s, o);
     session_tell(s, s->train);
+    recognize_data(s);
     ib_dataset_limit(s->train, o->limit);
     ib_dataset_limit(s->test, o->limit);
     return 0;
@@ -255,6 +260,7 @@ int session_whole(session *s, const common *o)
         return complain_of_data(s, o);
     session_tell(s, s->train);
     s->test = ib_dataset_hold(s->train);
+    recognize_data(s);
     return 0;
 }
 
@@ -277,8 +283,8 @@ int refuse_table(const common *o)
             refuse_alone("label", t->label, "--data csv:FILE") || refuse_alone("drop", t->drop, "--data csv:FILE") ||
             refuse_alone("categorical", t->categorical, "--data csv:FILE") ||
             refuse_alone("missing", t->fill_missing ? t : NULL, "--data csv:FILE") ||
-            refuse_alone("test-share", t->test_share > 0 ? t : NULL, "--data csv:FILE") ||
-            refuse_alone("split-seed", t->split_seed ? t : NULL, "--data csv:FILE"));
+            refuse_alone("test-share", t->test_share > 0 ? t : NULL, "--data csv:FILE or images:DIR") ||
+            refuse_alone("split-seed", t->split_seed ? t : NULL, "--data csv:FILE or images:DIR"));
 }
 
 int session_model(session *s, const common *o, const char *path)

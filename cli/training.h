@@ -30,6 +30,12 @@ int train_choose_decay(training *t);
 /* --folds: a network for each, what they reach, and with -o one that is trained on all rows. */
 int train_folds(const train_options *o);
 
+/* ---- train_data.c ---- */
+/* 1 after telling that the training samples are of one class alone; notes about classes without samples. */
+int train_check_classes(const training *t, int classes);
+/* Adds to the settings how the data are recognized. 1 after telling that there is no room. */
+int train_add_data(const session *s, char *notes, size_t size);
+
 int train_is_table(const training *t);
 int train_is_regression(const training *t);
 int train_is_quantized(const training *t);

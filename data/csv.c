@@ -14,22 +14,6 @@ static int64_t side_of(int64_t values)
     return 0;
 }
 
-/* The label's column; -1 with ib_error(). Pictures have it by its name in the first line, or by its number. */
-static int64_t find_label(const ib_cells *c, const char *label)
-{
-    char *end;
-    const char *cell = ib_cells_row(c, 0);
-    if (!label)
-        return c->columns - 1;
-    for (int64_t j = 0; j < c->columns; j++, cell = ib_next_cell(cell))
-        if (!strcmp(cell, label))
-            return j;
-    const long n = strtol(label, &end, 10);
-    if (*label && !*end && n >= 1 && n <= c->columns)
-        return n - 1;
-    return ib_fail(IB_EINVAL, "%s: label '%s' is none of its %lld columns", c->name, label, (long long)c->columns), -1;
-}
-
 /* The first line names the columns: words all of them. */
 static int has_header(const ib_cells *c)
 {
@@ -39,6 +23,23 @@ static int has_header(const ib_cells *c)
         if (ib_cell_read(cell, &v) != IB_CELL_WORD)
             return 0;
     return 1;
+}
+
+/* The label's column; -1 with ib_error(). Pictures have it by its name in the first line, or by its number; the last, unless
+ * the first line calls another one "label". */
+static int64_t find_label(const ib_cells *c, const char *label)
+{
+    char *end;
+    const char *cell = ib_cells_row(c, 0), *name = label ? label : "label";
+    for (int64_t j = 0; j < c->columns && (label || has_header(c)); j++, cell = ib_next_cell(cell))
+        if (!strcmp(cell, name))
+            return j;
+    if (!label)
+        return c->columns - 1;
+    const long n = strtol(label, &end, 10);
+    if (*label && !*end && n >= 1 && n <= c->columns)
+        return n - 1;
+    return ib_fail(IB_EINVAL, "%s: label '%s' is none of its %lld columns", c->name, label, (long long)c->columns), -1;
 }
 
 static ib_status check_header(const ib_cells *c)
@@ -194,6 +195,8 @@ static ib_dataset *read_pictures(const pictures *p, ib_split split)
     }
     if (p->opts->schema)
         d->schema = ib_schema_hold(p->opts->schema);
+    if (p->label >= 0 && p->label < p->c->columns - 1 && !p->opts->label)
+        d->note = ib_format_text("%s: column %lld, 'label', holds the labels", p->c->name, (long long)p->label + 1);
     return ib_dataset_every_fifth(ib_dataset_finish(p->c->name, d), split);
 }
 

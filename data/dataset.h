@@ -44,6 +44,7 @@ ib_status ib_target_scale(const char *file, const char *name, double mean, doubl
 /* Targets as they are in a file to (target - mean) / std of a known network's schema, or (NULL) of one that is made of
  * the training part's, or of all samples where those alone are wanted. Every part is given the schema. */
 ib_status ib_dataset_scale_targets(ib_dataset *const parts[3], const ib_schema *known);
+#define IB_TEST_SHARE 0.2 /* of a test part where nobody says another */
 /* Marks the test part: `share` of each class's rows, drawn by the seed, at least one of a class left for training;
  * without y of all rows (stratify.c). */
 ib_status ib_stratify(int64_t n, const int32_t *y, double share, uint64_t seed, uint8_t *test);
@@ -58,6 +59,10 @@ ib_dataset *ib_dataset_rows(const ib_dataset *d, int64_t n, const uint32_t *at);
 ib_dataset *ib_dataset_every_fifth(ib_dataset *d, ib_split split);
 /* The samples of a, then those of b; frees both. Labels are kept where both have them. NULL if one is NULL or they do not go together. */
 ib_dataset *ib_dataset_join(ib_dataset *a, ib_dataset *b);
+
+/* CRC-32 of the shape, all labels and targets, and the values of about a thousand samples in even steps; of pictures in
+ * folders, the sum and the sum of squares of each. */
+uint32_t ib_dataset_fingerprint(const ib_dataset *d);
 
 /* 1 and the sizes, each from 1 to 65536, of "CxHxW"; 0 if the text is anything else. */
 int ib_dataset_parse_shape(const char *text, int64_t shape[3]);

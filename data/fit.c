@@ -64,6 +64,12 @@ char *ib_dataset_split_spec(const char *spec, int64_t shape[3])
     return file;
 }
 
+/* [N,H,W,C] of grey, colours, or colours and alpha, as TensorFlow has them: read as C,H,W they would be senseless in silence. */
+static int channels_last(const int64_t *dims)
+{
+    return dims[1] > 4 && (dims[3] == 3 || dims[3] == 4 || (dims[3] == 1 && dims[1] == dims[2]));
+}
+
 ib_status ib_dataset_shape(const char *file, int ndim, const int64_t *dims, const ib_input_info *net, int64_t s[4])
 {
     char text[160];
@@ -81,6 +87,9 @@ ib_status ib_dataset_shape(const char *file, int ndim, const int64_t *dims, cons
     }
     if (ndim < 2 || ndim > 4)
         return ib_fail(IB_EFORMAT, "%s: holds %s; [N,K], [N,H,W] and [N,C,H,W] are possible", file, shape_text(ndim, dims, text, sizeof text));
+    if (ndim == 4 && channels_last(dims))
+        return ib_fail(IB_EFORMAT, "%s: holds %s, which look like images of height, width and channels; [N,C,H,W] are "
+                       "possible: numpy.moveaxis(x, -1, 1) makes them", file, shape_text(ndim, dims, text, sizeof text));
     for (int i = 1; i < ndim; i++)
         s[4 - ndim + i] = dims[i];
     if (ndim == 2) {

@@ -68,9 +68,51 @@ static ib_schema *find_schema(const char *folder, const ib_picture_list *l, cons
     if (*status || o->schema || !labelled)
         return ib_schema_hold(*status ? NULL : o->schema);
     ib_schema *s =
-        ib_schema_new(&(ib_schema_opts){.n_classes = l->n_classes, .classes = (const char *const *)l->classes});
+        ib_schema_new(&(ib_schema_opts){.n_classes = l->n_classes, .classes = (const char *const *)l->classes,
+                                        .split_seed = o->split_seed, .test_share = o->test_share});
     *status = s ? IB_OK : ib_error_status();
     return s;
+}
+
+/* The test part as it is asked for, or as that of the network's training was: drawn of each class alike. Without a word
+ * every fifth picture of a class is in it. */
+static ib_status divide(const char *folder, ib_picture_list *l, const ib_data_opts *o)
+{
+    const ib_schema_opts *known = o->schema ? ib_schema_of(o->schema) : NULL;
+    const int asked = o->test_share > 0 || o->split_seed, labelled = l->file[0].label >= 0;
+    const double share = o->test_share > 0 ? o->test_share : known && known->test_share > 0 ? known->test_share : 0;
+    const uint64_t seed = o->split_seed || !known ? o->split_seed : known->split_seed;
+    if (asked && l->whole && share < 1)
+        return ib_fail(IB_EINVAL, "%s: --%s has no effect on pictures of which each part has a folder of its own", folder,
+                       o->test_share > 0 ? "test-share" : "split-seed");
+    if (l->whole || (!(share > 0) && !seed))
+        return IB_OK;
+    int32_t *y = ib_alloc((size_t)l->n * sizeof *y);
+    uint8_t *test = ib_alloc((size_t)l->n);
+    ib_status status = y && test ? IB_OK : IB_ENOMEM;
+    for (int64_t i = 0; i < l->n && !status; i++)
+        y[i] = l->file[i].label;
+    if (!status)
+        status = ib_stratify(l->n, labelled ? y : NULL, share > 0 ? share : IB_TEST_SHARE, seed, test);
+    for (int64_t i = 0; i < l->n && !status; i++)
+        l->file[i].test = test[i];
+    ib_free(y);
+    ib_free(test);
+    return status;
+}
+
+/* Who asks for a test part alone and has given a folder of pictures may think that it is all of them. */
+static ib_status note_share(const char *folder, ib_picture_list *l, const int wanted[3])
+{
+    int64_t n = 0;
+    for (int64_t i = 0; i < l->n; i++)
+        n += l->file[i].test;
+    if (l->parted || n == l->n || l->file[0].label < 0 || !wanted[IB_SPLIT_TEST] || wanted[IB_SPLIT_TRAIN])
+        return IB_OK;
+    char *note = ib_format_text("%s%s%s: its test part is %lld of %lld pictures: --test-share 1 takes them all",
+                                l->note ? l->note : "", l->note ? "; " : "", folder, (long long)n, (long long)l->n);
+    ib_free(l->note);
+    return (l->note = note) ? IB_OK : IB_ENOMEM;
 }
 
 static int is_of(const ib_picture_file *f, ib_split split)
@@ -86,6 +128,9 @@ static ib_dataset *open_part(const char *folder, const ib_picture_list *l, ib_sp
     int64_t n = 0, k = 0;
     for (int64_t i = 0; i < l->n; i++)
         n += is_of(&l->file[i], split);
+    if (!n && split == IB_SPLIT_TRAIN)
+        return ib_fail_null(IB_EFORMAT, "%s: all %lld pictures are of the test part: none is left to train on", folder,
+                            (long long)l->n);
     if (!n)
         return ib_fail_null(
             IB_EFORMAT,
@@ -121,6 +166,10 @@ ib_status ib_images_open(const char *folder, const ib_input_info *net, const ib_
         return ib_error_status();
     ib_status status = IB_OK;
     ib_schema *schema = find_schema(folder, &list, net, opts, &status);
+    if (!status)
+        status = divide(folder, &list, opts);
+    if (!status)
+        status = note_share(folder, &list, wanted);
     if (!status)
         status = find_size(&list, net, opts, &size);
     for (int s = 0; s < 3 && !status; s++)

@@ -120,6 +120,14 @@ static ib_dataset *read_pair(zip_t *z, const char *file, const char *key, const 
     ib_dataset *d = NULL;
     if (!read_member(z, file, key, &x) && (!labelled || !read_member(z, file, label_key, &y)))
         d = ib_npy_samples(&x.array, labelled ? &y.array : NULL, net, task);
+    char *both = d && labelled ? ib_format_text("%s: %s and %s", file, key, label_key) : NULL;
+    if (both) {
+        ib_free(d->name);
+        d->name = both;
+    } else if (d && labelled) {
+        ib_dataset_free(d);
+        d = NULL;
+    }
     drop_member(&x);
     drop_member(&y);
     return d;

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "data/folder_listing.h"
 #include "tensor/alloc.h"
@@ -44,7 +45,7 @@ static ib_status add_pictures(ib_picture_list *l, const ib_listing *in, int32_t 
         if (ib_grow((void **)&l->file, l->n, &l->room, sizeof *l->file))
             return IB_ENOMEM;
         l->file[l->n] =
-            (ib_picture_file){ib_format_text("%s/%s", in->path, in->name[i]), label, l->parted ? test : i % 5 == 4};
+            (ib_picture_file){ib_format_text("%s/%s", in->path, in->name[i]), label, l->whole ? test : i % 5 == 4};
         if (!l->file[l->n].path)
             return IB_ENOMEM;
         l->n++;
@@ -109,7 +110,7 @@ static ib_status add_parts(ib_picture_list *l, const ib_listing *in, const char 
             (strcmp(in->name[i], "train") && strcmp(in->name[i], "val") && strcmp(in->name[i], "test")))
             return ib_fail(IB_EFORMAT, "%s/%s: stands beside %s and %s, the parts of the data: move it away", in->path,
                            in->name[i], parts[0], parts[1]);
-    l->parted = 1;
+    l->parted = l->whole = 1;
     for (int test = 0; test < 2; test++) {
         ib_listing part;
         if (read_inner(l, in, parts[test], &part))
@@ -127,6 +128,25 @@ static ib_status add_parts(ib_picture_list *l, const ib_listing *in, const char 
                                                        in->path, in->path)))
         return IB_ENOMEM;
     return IB_OK;
+}
+
+/* A folder test or val beside one called train is all for the test. */
+static int is_test_part(const char *folder)
+{
+    size_t n = strlen(folder);
+    struct stat info;
+    while (n > 1 && folder[n - 1] == '/')
+        n--;
+    size_t begin = n;
+    while (begin > 0 && folder[begin - 1] != '/')
+        begin--;
+    const size_t length = n - begin;
+    if (!(length == 4 && !memcmp(folder + begin, "test", 4)) && !(length == 3 && !memcmp(folder + begin, "val", 3)))
+        return 0;
+    char *train = ib_format_text("%.*strain", (int)begin, folder);
+    const int is = train && !stat(train, &info) && S_ISDIR(info.st_mode);
+    ib_free(train);
+    return is;
 }
 
 /* Says which files are left out. */
@@ -153,7 +173,8 @@ ib_status ib_picture_list_read(const char *folder, const ib_schema *schema, ib_p
     if (!status && !(status = read_folder(out, folder, &top))) {
         const int parted = ib_listing_has_folder(&top, "train") &&
                            (ib_listing_has_folder(&top, "val") || ib_listing_has_folder(&top, "test"));
-        status = parted ? add_parts(out, &top, known_from) : add_part(out, &top, known_from, 0);
+        out->whole = !parted && is_test_part(folder);
+        status = parted ? add_parts(out, &top, known_from) : add_part(out, &top, known_from, out->whole);
         ib_listing_free(&top);
     }
     if (!status)

@@ -15,6 +15,7 @@ typedef struct ib_picture_list {
         *file; /* [n] training part before test part if these have folders, classes in order, names sorted */
     int64_t n, room;
     int parted; /* the parts have folders of their own */
+    int whole;  /* each folder is of one part, and not divided */
     int n_classes;
     char **classes;
     char *note; /* what is left out, or NULL */

@@ -120,8 +120,10 @@ static ib_status open_parts(const char *spec, const ib_input_info *net, const ib
         return ib_fail(IB_EINVAL, "data '%s': --input is for folders of pictures, which images:DIR holds", spec);
     if (source->read_parts == ib_csv_open)
         return ib_csv_open(rest, net, o, wanted, parts);
-    if (of_tables)
-        return ib_fail(IB_EINVAL, "data '%s': --%s is for tables, which csv:FILE holds", spec, of_tables);
+    const int divides = of_tables && (!strcmp(of_tables, "split-seed") || !strcmp(of_tables, "test-share"));
+    if (of_tables && !(divides && source->read_parts == ib_images_open))
+        return ib_fail(IB_EINVAL, "data '%s': --%s is for tables, which csv:FILE holds%s", spec, of_tables,
+                       divides ? ", and for pictures in folders, images:DIR" : "");
     if (o->task == IB_REGRESSION && !source->numbers)
         return ib_fail(IB_EINVAL, "data '%s': --task regression is for csv:FILE, hdf5:FILE, npy:FILE and npz:FILE",
                        spec);

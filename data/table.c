@@ -4,13 +4,12 @@
 #include "data/table.h"
 #include "tensor/number.h"
 
-static const double USUAL_SHARE = 0.2;
 
 /* How the test part is drawn: as asked for, as the network's was, or as usual. */
 static double share_of(const ib_table *t)
 {
     const double known = t->known ? ib_schema_of(t->known)->test_share : 0;
-    return t->opts->test_share > 0 ? t->opts->test_share : known > 0 ? known : USUAL_SHARE;
+    return t->opts->test_share > 0 ? t->opts->test_share : known > 0 ? known : IB_TEST_SHARE;
 }
 
 /* A network that was trained on all rows: no row of a file is known to be of a test. */

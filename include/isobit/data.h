@@ -46,8 +46,8 @@ typedef struct ib_dataset ib_dataset;
  *
  *   pictures    where a shape is given (csv:FILE:CxHxW), where net is known and has no schema of columns, or where a line has a square number
  *               of values from 64 up besides the label and these are all integers 0..65535 or all real numbers 0..1 (MNIST as CSV). Values
- *               are numbers; a first line without any is passed over; labels are integers 0..65535; lines of as many values as a sample has
- *               are samples without labels; every fifth sample is the test set
+ *               are numbers; a first line without any is passed over; labels are integers 0..65535, in the last column or the
+ *               one that the first line calls "label" (or opts->label); lines of as many values as a sample has are samples without labels; every fifth sample is the test set
  *   a table     else. The first line is a header if in some column it is a word where numbers stand below (or, without any column of numbers,
  *               if its words are all different and none stands again below itself); a line of numbers is data. One column is the label, the
  *               last unless opts->label says another. Integers are classes in their order (1..3 are three), words are classes in
@@ -62,7 +62,8 @@ typedef struct ib_dataset ib_dataset;
  *
  * images:DIR holds a folder of JPEG and PNG files for each class, or folders train and val (or test) of such folders; or
  * pictures alone, which have no labels. Without train and val every fifth picture of each class, in the order of their
- * names, is of the test part. Classes are the sorted names of the folders, or those of the network's schema (a folder
+ * names, is of the test part, or opts->test_share of each class, drawn by opts->split_seed; a folder test or val that
+ * stands beside a folder train is a test part as a whole. Classes are the sorted names of the folders, or those of the network's schema (a folder
  * that is none of them is refused); the data set's schema keeps them. Hidden files, Thumbs.db and desktop.ini are left
  * out, which ib_dataset_note says; every other file must be a picture. Links are followed.
  *
@@ -81,7 +82,8 @@ typedef struct ib_dataset ib_dataset;
  *
  * Finite numbers that fp32 cannot hold, and labels of pictures that are not whole and from 0 to 65535, are refused by their value.
  * NULL with ib_error() naming the file, the line and the column when it cannot be read, is cut short or holds what cannot be. */
-typedef struct ib_data_opts { /* zeros are the defaults; of tables: label to test_share */
+typedef struct ib_data_opts { /* zeros are the defaults; of tables: label to test_share (split_seed and
+                                test_share of pictures in folders too) */
     const char *label;       /* the column of labels: its name, or its number from 1 */
     const char *drop;        /* columns to leave out, names or numbers with commas between */
     const char *categorical; /* columns whose values are names, also where they are numbers; the same kind of list */
