@@ -32,9 +32,10 @@ extern const struct argp common_argp; /* a child parser; its input is a common *
 extern const struct argp machine_argp; /* --device, --threads and --json alone */
 #define MACHINE_CHILD {&machine_argp, 0, "Common options:", 100}
 
-/* Flags of argp_option: an empty text says something; each time that it is given adds something. */
-enum { OPTION_MAY_BE_EMPTY = 0x100, OPTION_MAY_REPEAT = 0x200 };
-/* argp_parse for every command. Before it an option that takes a value is refused if it is given twice, or an empty text: tells
+/* Flags of argp_option: an empty text says something; each time that it is given adds something; commas divide it. */
+enum { OPTION_MAY_BE_EMPTY = 0x100, OPTION_MAY_REPEAT = 0x200, OPTION_IS_LIST = 0x400 };
+/* argp_parse for every command. Before it an option that takes a value is refused if it is given twice, an empty text, or a list with
+ * nothing at one of its commas: tells
  * and exits with 2. */
 void parse_options(const struct argp *argp, int argc, char **argv, void *input);
 /* 1 after telling of a word that stands twice in a list "a=1,b", divided by any of `between`; NULL is no list. */

@@ -150,8 +150,10 @@ int command_quantize(int argc, char **argv)
         status = session_parts(&s, &o.common, ib_layer_input(s.net), ib_layer_schema(s.net));
     if (!status && !*s.c.data)
         status = remember_data(&s.c, &o.common);
-    if (!status)
+    if (!status) {
         session_settle(&s, s.train);
+        session_tell(&s, s.train);
+    }
     if (!status)
         status = quantize(&s, &o) || fidelity_measure(&s, s.test, &f);
     if (!status)

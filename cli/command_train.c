@@ -161,7 +161,10 @@ int train_open(training *t)
     if (status)
         return status;
     open_schedules(t);
-    return open_checkpoint(t);
+    if ((status = open_checkpoint(t)))
+        return status;
+    session_tell(&t->s, t->s.train);
+    return 0;
 }
 
 void train_close(training *t)

@@ -38,6 +38,19 @@ static int find(const table *t, int key)
     return i;
 }
 
+/* Nothing, or blanks alone, before, between or behind commas. */
+static int has_gap(const char *list)
+{
+    for (const char *item = list;; item++) {
+        const size_t n = strcspn(item, ",");
+        if (strspn(item, " \t") >= n)
+            return 1;
+        item += n;
+        if (!*item)
+            return 0;
+    }
+}
+
 /* 1 after telling of an option without a word or with two. The rest, as what there is not, argp tells. */
 static int refuse(const table *t, int argc, char **argv)
 {
@@ -50,6 +63,8 @@ static int refuse(const table *t, int argc, char **argv)
             continue;
         if (!*optarg && !(t->option[i]->flags & OPTION_MAY_BE_EMPTY))
             return fprintf(stderr, "isobit: --%s is given an empty text\n", name) > 0;
+        if (t->option[i]->flags & OPTION_IS_LIST && has_gap(optarg))
+            return fprintf(stderr, "isobit: --%s '%s' says nothing at one of its commas\n", name, optarg) > 0;
         if (said[i] && !(t->option[i]->flags & OPTION_MAY_REPEAT))
             return fprintf(stderr, "isobit: --%s is given twice, '%s' and '%s': which is meant?\n", name, said[i], optarg) > 0;
         said[i] = optarg;

@@ -247,7 +247,6 @@ int session_parts(session *s, const common *o, const ib_input_info *net, const i
     if (ib_dataset_open_parts(o->data, net, &opts, &s->train, &s->test) ||
         (net && (ib_dataset_check_input(s->test, net) || ib_dataset_check_input(s->train, net))))
         return complain_of_data(s, o);
-    session_tell(s, s->train);
     recognize_data(s);
     ib_dataset_limit(s->train, o->limit);
     ib_dataset_limit(s->test, o->limit);
@@ -258,7 +257,6 @@ int session_whole(session *s, const common *o)
 {
     if (!(s->train = ib_dataset_open_with(o->data, IB_SPLIT_ALL, NULL, &o->table)))
         return complain_of_data(s, o);
-    session_tell(s, s->train);
     s->test = ib_dataset_hold(s->train);
     recognize_data(s);
     return 0;

@@ -6,8 +6,9 @@
 #include "data/cells.h"
 #include "tensor/number.h"
 
-/* Spellings of a missing value, in any case of letters: of R, NumPy, pandas (na_values), SQL's dumps, UCI's archive, Java,
- * Microsoft's C, and the value of a spreadsheet's NA(). Not "none", "-" and ".", which are words too: no symptoms, a strand. */
+/* Spellings of a missing value, in any case of letters: of R, NumPy, pandas (na_values), SQL's dumps, UCI's archive,
+ * Java, Microsoft's C, and the value of a spreadsheet's NA(). Not "none", "-" and ".", which are words too: no
+ * symptoms, a strand. */
 static const char *const missing[] = {"",     "?",      "na",      "n/a",     "nan",     "-nan",     "null",
                                       "<na>", "nat",    "\\n",     "#n/a",    "#n/a n/a", "#na",     "1.#ind",
                                       "-1.#ind", "1.#qnan", "-1.#qnan"};
@@ -69,7 +70,7 @@ static int is_sign(uint32_t c)
     return is_within(signs, sizeof signs / sizeof *signs, c);
 }
 
-/* Digits, of the scripts in which numbers are written most: European, Arabic, Persian, of India, Thai, of full width. */
+/* Digits, of the scripts in which numbers are written most: European, Arabic, Persian, of India, Thai, full width. */
 static int is_digit(uint32_t c)
 {
     static const range digits[] = {{'0', '9'},       {0x660, 0x669}, {0x6f0, 0x6f9},  {0x966, 0x96f},

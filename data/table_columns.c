@@ -271,7 +271,8 @@ static int find_known(const ib_table *t, int k)
     }
     for (int j = 0; j < t->columns; j++)
         if (!t->left_out[j] && !strcasecmp(t->names[j], known->columns[k].name))
-            return ib_fail(IB_EINVAL, "%s: lacks the column '%s', which the model takes ('%.60s' is another: case matters)",
+            return ib_fail(IB_EINVAL,
+                           "%s: lacks the column '%s', which the model takes ('%.60s' is another: case matters)",
                            t->cells.name, known->columns[k].name, t->names[j]),
                    -1;
     return ib_fail(IB_EINVAL, "%s: lacks the column '%s', which the model takes", t->cells.name,

@@ -2,7 +2,7 @@
  *
  * The first line is a header if in some column it is a word while numbers stand below, and no number in any such
  * column, or whole ones alone (years) where there are more words than numbers and no word stands again in its own
- * column. Where no column has numbers it is one if its words are all different and none stands again in its own column.
+ * column; or if these are in a row and stand nowhere below, beside words of which none does. Where no column has numbers it is one if its words are all different and none stands again in its own column.
  * A line of numbers is data. For a schema that is known, the first line is a header if it holds the name of a column,
  * be it in another case.
  */
@@ -77,6 +77,25 @@ static int is_whole(const char *cell)
     return *cell && *cell != '0' && !cell[strspn(cell, "0123456789")];
 }
 
+/* How many columns of numbers have whole numbers in a row in the first line, as years, which stand nowhere below; 0: one
+ * has another. *first: the first line's first number. */
+static int count_numbers(const ib_cells *c, const below *b, const char **first)
+{
+    const char *cell = ib_cells_row(c, 0);
+    int numbers = 0, others = 0;
+    double last = 0;
+    for (int64_t j = 0; j < c->columns; j++, cell = ib_next_cell(cell)) {
+        float v;
+        if (!is_numeric(&b[j]) || ib_cell_read(cell, &v) != IB_CELL_NUMBER)
+            continue;
+        *first = *first ? *first : cell;
+        others += !is_whole(cell) || b[j].recurs || (numbers && v != last + 1);
+        last = v;
+        numbers++;
+    }
+    return others ? 0 : numbers;
+}
+
 /* 1, 0, or -1 with ib_error(). */
 static int is_header(const ib_cells *c, const below *b)
 {
@@ -101,33 +120,24 @@ static int is_header(const ib_cells *c, const below *b)
                        "%s: line %lld has '%.40s' where a number is expected (a header names every column in words)",
                        c->name, (long long)c->rows[0].line, word),
                -1;
+    if (!named && words && words + valued == c->columns && !repeated && count_numbers(c, b, &word) > 1)
+        return 1;
     return numeric ? named > 0 : !others && !recurs;
 }
 
 /* A first line of numbers that may be meant as names, as years are: taken as data, or as some of the names. */
 static ib_status doubt_header(ib_table *t, int header, const below *b)
 {
-    const ib_cells *c = &t->cells;
-    const char *cell = ib_cells_row(c, 0), *first = NULL;
-    int numbers = 0, doubtful = 0;
-    double last = 0;
-    for (int64_t j = 0; j < c->columns; j++, cell = ib_next_cell(cell)) {
-        float v;
-        if (!is_numeric(&b[j]) || ib_cell_read(cell, &v) != IB_CELL_NUMBER)
-            continue;
-        first = first ? first : cell;
-        doubtful += is_whole(cell) && !b[j].recurs && (!numbers || v == last + 1);
-        last = v;
-        numbers++;
-    }
-    if (header)
-        return !numbers ? IB_OK
-                        : ib_table_say(t, "line %lld is taken as names of columns, '%.20s' among them",
-                                       (long long)c->rows[0].line, first);
-    return numbers < 2 || doubtful < numbers ? IB_OK
-                                             : ib_table_say(t, "line %lld, '%.20s' and so on, is taken as a sample, not "
-                                                            "as names of columns, which are words",
-                                                            (long long)c->rows[0].line, first);
+    const long long line = (long long)t->cells.rows[0].line;
+    const char *first = NULL;
+    const int numbers = count_numbers(&t->cells, b, &first);
+    if (header && first)
+        return ib_table_say(t, "line %lld is taken as names of columns, '%.20s' among them", line, first);
+    return header || numbers < 2 ? IB_OK
+                                 : ib_table_say(t,
+                                                "line %lld, '%.20s' and so on, is taken as a sample, not as names of "
+                                                "columns, which are words",
+                                                line, first);
 }
 
 /* Whether the first line names a column of the schema, in whatever case. */
@@ -194,7 +204,8 @@ static ib_status each_column(ib_table *t, const char *option, const char *text,
         if ((end = strchr(name, ',')))
             *end++ = 0;
         if (!name[strspn(name, " \t")])
-            status = ib_fail(IB_EINVAL, "%s: --%s '%s' names no column at one of its commas", t->cells.name, option, text);
+            status = ib_fail(IB_EINVAL, "%s: --%s '%s' names no column at one of its commas", t->cells.name, option,
+                             text);
         else {
             const int j = find_column(t, option, name);
             status = j < 0 ? ib_error_status() : take(t, j);

@@ -59,8 +59,8 @@ char **ib_table_names(const ib_table *t, int *n)
 
 enum { INTEGER = 48 }; /* the largest number of fp32 has 39 digits */
 
-/* An integer in the one way to write it ("3" for 3.0 and +3) into text; 0 if the value is none. Beyond 2^53, where double
- * has gaps, it is one where its digits are written. */
+/* An integer in the one way to write it ("3" for 3.0 and +3) into text; 0 if the value is none. Beyond 2^53, where
+ * double has gaps, it is one where its digits are written. */
 static int integer_text(const char *cell, char text[INTEGER])
 {
     float single;
@@ -135,8 +135,9 @@ static ib_status order_integers(const ib_table *t, int n, char **names)
     qsort(names, (size_t)n, sizeof *names, by_number);
     for (int k = 1; k < n; k++)
         if (!by_number(&names[k - 1], &names[k]))
-            return ib_fail(IB_EFORMAT, "%s: column '%s', the label, has '%.40s' and '%.40s', one integer written in two "
-                           "ways: write it in one", t->cells.name, t->names[t->label], names[k - 1], names[k]);
+            return ib_fail(IB_EFORMAT,
+                           "%s: column '%s', the label, has '%.40s' and '%.40s', one integer written in two ways: "
+                           "write it in one", t->cells.name, t->names[t->label], names[k - 1], names[k]);
     for (int k = 0; k < n; k++) {
         integer_text(names[k], text);
         char *same = ib_strdup(text);

@@ -6,6 +6,7 @@ def cases(shop):
     shop.make("train", "--model", "lenet", "--epochs", 1, "--limit", 200, "-o", "float.h5")
     shop.make("train", "--hidden", "16,8", "--epochs", 1, "--limit", 200, "-o", "hidden.h5")
     shop.make("quantize", "float.h5", "--samples", 100, "-o", "int8.h5")
+    (shop / "t.csv").write_text("a,ax,b\n" + "1,2,x\n2,1,y\n" * 9)
     (shop / "notes.txt").write_text("what somebody wrote\n")
 
     def case(name, *argv, refused=None, right=None):
@@ -37,6 +38,12 @@ def cases(shop):
         case("two weights for a class", *train, "--class-weights", "0=1,0=2", refused=["--class-weights", "'0'"]),
         case("a weight of 0", *train, "--class-weights", "0=0", refused=["--class-weights", "0=0"]),
         case("weights from a file that is not there", *train, "--class-weights", "weights.txt", refused=["--class-weights", "weights.txt"]),
+        *(case(f"nothing at a comma of --{option}: {text!r}", *argv, f"--{option}", text, refused=[f"--{option}", f"'{text}'"])
+          for option, argv, item in (("augment", train, "flip"), ("class-weights", train, "0=1"), ("drop", [*train, "--data", "csv:t.csv"], "a"),
+                                     ("categorical", [*train, "--data", "csv:t.csv"], "a"), ("with", ["verify", "float.h5"], "litert"),
+                                     ("lora", ["finetune", "m", "--data", "d.jsonl"], "r=4"), ("columns", ["finetune", "m", "--data", "d.jsonl"], "a=b"),
+                                     ("ignore-columns", ["finetune", "m", "--data", "d.jsonl"], "id"))
+          for text in (item + ",", "," + item, f"{item},,{item}x", f"{item}, ,{item}x")),
         case("momentum for AdamW", *train, "--momentum", 0.5, refused=["--momentum"]),
         case("resume of a network with another name", "train", "--model", "mlp", "--resume", "-o", "float.h5", refused=["float.h5", "model lenet", "now mlp"]),
         case("a name that is no identifier", "export", "int8.h5", "--name", "a-b", "-o", "y", refused=["a-b"]),

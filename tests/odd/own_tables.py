@@ -136,6 +136,8 @@ def training(shop):
         refused("a category of ?", changed(9, "3,?,100,cat"), ["line 9", "'colour'", "'?'"]),
         refused("a word among numbers", changed(9, f"3,red,{word},cat"), ["line 9", f"'{word}'", "'weight'"]),
         refused("a number among words", changed(9, "3,17,100,cat"), ["line 9", "'17'", "'colour'"]),
+        Case("a note, and then a refusal", ["train", "--data", f"csv:{write('seven', text(['7,' + r for r in ROWS], 'seven,' + HEAD))}", "-o", "x.h5", "--class-weights", "cat=2"],
+             refused=["--class-weights", "'dog'"]),
         refused("a number beyond double", changed(9, "1e400,red,100,cat"), ["line 9", "'1e400'", "'length'"]),
         refused("a number in hexadecimal", changed(9, "0x1F,red,100,cat"), ["line 9", "'0x1F'", "'length'"]),
         refused("thousands in quotes", changed(9, '3,red,"1,100",cat'), ["line 9", "'1,100'", "'weight'"]),
