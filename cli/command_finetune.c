@@ -176,6 +176,9 @@ static int open_data(job *j)
     if (idle_for_rows(j) || (!o->eval && o->eval_fraction > 0 && set_rows_aside(j)))
         return 1;
     o->template_sum = ib_samples_info_of(j->train).template_sum;
+    o->rows_sum = ib_samples_info_of(j->train).sum;
+    if (finetune_other_rows(o))
+        return 1;
     const samples_asked asked = {o->data, o->prompt_template, (int)o->seq, ib_lm_config_of(j->l.m)->context,
                                  o->train_on_prompts, o->no_pack, o->batch, o->accumulate};
     report_samples(stderr, j->train, &asked);

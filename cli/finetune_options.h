@@ -11,7 +11,7 @@ typedef struct finetune_options {
     const char *lora_said;                    /* --lora's list, or NULL */
     char lora[512], targets[256], ranks[256]; /* as given; its parts */
     ib_adapter_opts adapter;
-    uint32_t template_sum; /* of prompt_template, once the data are read */
+    uint32_t template_sum, rows_sum; /* of prompt_template and of all rows, once the data are read */
     int64_t seq; /* 0: not said */
     int64_t batch, accumulate, warmup, steps, seed, save_every, eval_every, deploy_steps, checkpoint, memory;
     int available; /* memory is three quarters of what is available, for nothing was said */
@@ -37,6 +37,8 @@ const char *finetune_adapter(const finetune_options *o);
 /* Looks at what `out` holds already, before anything is opened: 0, or the exit status after asking for --resume or
  * --force, or telling why the training there does not go on by these options. */
 int finetune_begun(finetune_options *o);
+/* 1 after telling that the rows are not those that the training in `out` began with. */
+int finetune_other_rows(const finetune_options *o);
 /* On standard error: from which step a training goes on, and to which. */
 void finetune_tell_resumed(const finetune_options *o, const ib_samples *train, const ib_finetune_opts *f);
 /* "500M", "2G" or bytes; 0, or 1 after telling. */

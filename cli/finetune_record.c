@@ -120,10 +120,26 @@ char *finetune_options_text(const finetune_options *o)
         fprintf(f, " prompt_template=%08x", (unsigned)o->template_sum);
     if (o->written != WITH_SHORT_NUMBERS)
         fprintf(f, " tokenizer=%s", o->tokenizer ? o->tokenizer : "own");
+    if (!o->begun.settings || strstr(o->begun.settings, " rows=")) /* older ones do not know theirs */
+        fprintf(f, " rows=%08x", (unsigned)o->rows_sum);
     if (!fclose(f))
         return text;
     free(text);
     return NULL;
+}
+
+int finetune_other_rows(const finetune_options *o)
+{
+    const char *begun = o->begun.settings ? o->begun.settings : "";
+    char *was = ib_settings_value(begun, "rows"), *template = ib_settings_value(begun, "prompt_template");
+    const int same_template = (template ? strtoul(template, NULL, 16) : 0) == o->template_sum; /* else that is the reason */
+    const int other = was && same_template && strtoul(was, NULL, 16) != o->rows_sum;
+    if (other)
+        fprintf(stderr, "isobit: %s: was trained on other rows than %s holds now: --force begins anew with them\n", o->out,
+                o->data);
+    ib_free(was);
+    ib_free(template);
+    return other;
 }
 
 static int holds(const char *folder, const char *name)
@@ -161,11 +177,14 @@ static int same_settings(const finetune_options *o)
 {
     finetune_options now = *o;
     char *seq = o->seq ? NULL : ib_settings_value(o->begun.settings, "seq"),
-         *sum = ib_settings_value(o->begun.settings, "prompt_template");
+         *sum = ib_settings_value(o->begun.settings, "prompt_template"),
+         *rows = ib_settings_value(o->begun.settings, "rows");
     now.seq = seq ? atoll(seq) : o->seq;
     now.template_sum = sum ? (uint32_t)strtoul(sum, NULL, 16) : 0;
+    now.rows_sum = rows ? (uint32_t)strtoul(rows, NULL, 16) : 0;
     ib_free(seq);
     ib_free(sum);
+    ib_free(rows);
     char *text = finetune_options_text(&now);
     const int same = text ? !ib_settings_same(o->out, o->begun.settings, text) || !complain()
                           : !fprintf(stderr, "isobit: out of memory\n");

@@ -2,6 +2,7 @@
 #include "lm/samples.h"
 
 #include <stdlib.h>
+#include <zlib.h>
 
 #include "tensor/alloc.h"
 #include "tensor/argument.h"
@@ -63,6 +64,9 @@ void ib_samples_measure(ib_samples *s)
         s->info.length95 = s->length.id[(95 * n + 99) / 100 - 1];
     }
     ib_free_ids(&s->length);
+    const ib_ids *const rows[] = {&s->ids, &s->first, &s->target};
+    for (int i = 0; i < 3; i++)
+        s->info.sum = (uint32_t)crc32_z(s->info.sum, (const Bytef *)rows[i]->id, (size_t)rows[i]->n * sizeof *rows[i]->id);
 }
 
 void ib_samples_free(ib_samples *s)

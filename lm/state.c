@@ -58,7 +58,8 @@ static ib_safetensors *open_state(const char *path, ib_finetune_state *s, int64_
         return NULL;
     const char *kind = ib_json_text(f->metadata, "format");
     const int64_t steps = number(f, "steps");
-    *s = (ib_finetune_state){number(f, "step"), steps < 0 ? 0 : steps, ib_json_text(f->metadata, "settings")};
+    *s = (ib_finetune_state){number(f, "step"), steps < 0 ? 0 : steps, NULL};
+    s->settings = (char *)ib_json_text(f->metadata, "settings"); /* borrowed, as long as f is open */
     *taken = number(f, "optimizer_steps");
     if (kind && !strcmp(kind, "isobit-training-state") && s->step >= 0 && *taken >= 0 && s->settings)
         return f;

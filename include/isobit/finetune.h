@@ -37,6 +37,7 @@ typedef struct ib_samples_info {
     int64_t templated;                      /* samples that the prompt template made */
     int template_marks;                     /* it says with {% generation %} what is learned; else all of its text is */
     uint32_t template_sum;                  /* CRC-32 of its text */
+    uint32_t sum;                           /* CRC-32 of all tokens, where their samples begin, and what is learned */
 } ib_samples_info;
 
 /* A file of rows (.jsonl, .ndjson, .json; also .gz): JSON values one behind the other, or lists of them. A row is

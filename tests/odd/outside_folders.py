@@ -212,6 +212,10 @@ def layouts(shop):
         refused("train alone", parts("alone", train=two), ["alone", "val"]),
         refused("val alone", parts("val_alone", val=two), ["val_alone", "train"]),
         refused("train and test, and a folder more", parts("extra", train=two, test=two, extra=two), ["extra/extra"]),
+        trained("one class of a single picture", f("rare", **{"emu/0.png": good}), ("cat", "dog", "emu"), "emu"),
+        trained("a class that val lacks", parts("lacks", train=("cat", "dog", "emu"), val=two), ("cat", "dog", "emu"), "emu"),
+        Case("a training to be resumed, with a picture more",
+             ["train", "--data", "images:begun", "--epochs", 1, "--resume", "-o", "begun.h5"], refused=["begun.h5", "images:begun"]),
         refused("a class that train lacks", parts("val_more", train=two, val=("cat", "dog", "emu")), ["emu"]),
         refused("classes of other names in val", parts("other", train=two, val=("cats", "dogs")), ["cats"]),
         refused("pictures without classes in val", "val_bare", ["val_bare", "val holds"]),
@@ -236,6 +240,8 @@ def files(shop):
             put(shop, f"rgb/{c}/{i}.png", png(colour(i + 20 * k)))
     shop.make("train", "--data", "images:rgb", "--epochs", 2, "-o", "rgb.h5")
     folder(shop, "own_test/test", count=10)
+    folder(shop, "sided/train", count=10)
+    folder(shop, "sided/test", count=10)
     made = [0]
 
     def codes(done):
@@ -354,6 +360,15 @@ def files(shop):
         Case("one class of two, to measure", ["eval", "grey.h5", "--data", f"images:{folder(shop, 'cats', ('cat',), 10)}",
                                               "--json"],
              right=lambda d: json.loads(d.stdout)["samples"] == 2),
+        Case("a folder to measure, of which a fifth is tested", ["eval", "grey.h5", "--data", "images:own_test/test"],
+             right=lambda d: "4 of 20 pictures: --test-share 1" in d.stderr and "4 samples" in d.stdout),
+        Case("all of a folder to measure", ["eval", "grey.h5", "--data", "images:own_test/test", "--test-share", 1, "--json"],
+             right=lambda d: json.loads(d.stdout)["samples"] == 20),
+        Case("a folder test beside a folder train, to measure", ["eval", "grey.h5", "--data", "images:sided/test", "--json"],
+             right=lambda d: json.loads(d.stdout)["samples"] == 20 and not d.stderr),
+        Case("a folder test, to be trained on", ["train", "--data", "images:sided/test", "-o", "r.h5"], refused=["sided/test", "none is left"]),
+        Case("a share of parts that have folders", ["train", "--data", "images:sided", "--test-share", 0.5, "-o", "r.h5"],
+             refused=["sided", "--test-share"]),
         Case("another size than the network's", ["predict", "grey.h5", "--data", "images:s1", "--input", "3x4x4"],
              refused=["3x4x4", "1x8x8"]),
         Case("pictures without labels, to measure", ["eval", "grey.h5", "--data", "images:loose"],

@@ -65,11 +65,13 @@ def cases(shop):
     for name, change in (("begun", PAIR), ("done", CHAT)):
         (shop / f"{name}.jsonl").write_text(good)
         shop.make("finetune", shop.models / "chat", "--data", f"{name}.jsonl", "--seq", 64, "--steps", 1, "-o", name)
-        (shop / f"{name}.jsonl").write_text(line(change, change, change))
+        if name == "begun":
+            (shop / f"{name}.jsonl").write_text(line(change, change, change))
     again = ["finetune", shop.models / "chat", "--seq", 64, "--steps", 1, "--resume", "--data"]
     return [
         Case("a training to be resumed that is done", [*again, "done.jsonl", "-o", "done"],
              right=lambda d: "loss 0.0000" not in d.stdout + d.stderr),
+        Case("a training to be resumed, with other rows", [*again, "begun.jsonl", "-o", "begun"], refused=["begun", "begun.jsonl"]),
         # the file
         right("rows", good, 3, spoken, "3 of messages"),
         right("the list of messages alone", line([U, A]), 1, spoken),
