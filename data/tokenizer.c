@@ -24,22 +24,20 @@ static int is_printable(int b)
     return (b >= 33 && b <= 126) || (b >= 161 && b <= 172) || b >= 174;
 }
 
+/* Byte k of the other 68: 0 to 32, 127 to 160, and 173 */
+static uint8_t other(int k)
+{
+    return (uint8_t)(k < 33 ? k : k < 67 ? k + 94 : 173);
+}
+
 size_t ib_alphabet_bytes(const char *text, size_t n, char *out)
 {
-    static uint8_t other[68];
-    static int ready;
-    if (!ready) {
-        for (int b = 0, k = 0; b < 256; b++)
-            if (!is_printable(b))
-                other[k++] = (uint8_t)b;
-        ready = 1;
-    }
     size_t m = 0;
     for (size_t i = 0; i < n; i++) {
         const uint8_t c = (uint8_t)text[i];
         if (c >= 0xC2 && c <= 0xC5 && i + 1 < n) {
             const int u = (c & 31) << 6 | ((uint8_t)text[++i] & 63);
-            out[m++] = (char)(u < 256 ? u : u - 256 < 68 ? other[u - 256] : '?');
+            out[m++] = (char)(u < 256 ? u : u - 256 < 68 ? other(u - 256) : '?');
         } else {
             out[m++] = (char)c;
         }
@@ -172,12 +170,11 @@ ib_status ib_tokenizer_add_merge(ib_tokenizer *t, int32_t rank, const char *left
 
 /* ---- special tokens ---- */
 
-static const ib_tokenizer *sorting; /* qsort has no context; tokenizers are opened by one thread at a time */
-
-static int by_first_byte_then_length(const void *a, const void *b)
+static int by_first_byte_then_length(const void *a, const void *b, void *tokenizer)
 {
-    const ib_token *x = &sorting->token[*(const int32_t *)a], *y = &sorting->token[*(const int32_t *)b];
-    const int fx = (uint8_t)sorting->pool[x->at], fy = (uint8_t)sorting->pool[y->at];
+    const ib_tokenizer *t = tokenizer;
+    const ib_token *x = &t->token[*(const int32_t *)a], *y = &t->token[*(const int32_t *)b];
+    const int fx = (uint8_t)t->pool[x->at], fy = (uint8_t)t->pool[y->at];
     return fx != fy ? fx - fy : x->n != y->n ? (x->n < y->n ? 1 : -1) : *(const int32_t *)a - *(const int32_t *)b;
 }
 
@@ -199,8 +196,7 @@ ib_status ib_tokenizer_finish(ib_tokenizer *t)
                 if (!memcmp(t->pool + k->at + i, space, 3) && memcmp(t->pool + k->at + i - 3, space, 3))
                     t->splittable = 0;
     }
-    sorting = t;
-    qsort(list, (size_t)t->n_special, sizeof *list, by_first_byte_then_length);
+    qsort_r(list, (size_t)t->n_special, sizeof *list, by_first_byte_then_length, t);
     for (int b = 0, i = 0; b <= 256; b++) {
         while (i < t->n_special && (uint8_t)t->pool[t->token[list[i]].at] < b)
             i++;

@@ -274,10 +274,10 @@ static ib_status run_images(const ib_runner *r, const worker *w, int64_t n, int 
             status = (int)run_image(r, w, n, i, (ib_share){0, 1});
         return (ib_status)status;
     }
-#pragma omp parallel num_threads(team) reduction(max : status)
+#pragma omp parallel num_threads(team) reduction(min : status)
     for (int i = first; i < end; i++) {
         const int failed = (int)run_image(r, w, n, i, (ib_share){omp_get_thread_num(), omp_get_num_threads()});
-        status = failed > status ? failed : status;
+        status = failed < status ? failed : status; /* codes are negative */
 #pragma omp barrier
     }
     return (ib_status)status;
@@ -343,10 +343,10 @@ ib_status ib_runner_run(ib_runner *r, int64_t n, const int8_t *in, int8_t *out)
             status = (int)run_chunk(r, r->workers, n - i < chunk ? n - i : chunk, in + i * x, out + i * y, team, NULL);
         return (ib_status)status;
     }
-#pragma omp parallel for schedule(static) num_threads(r->n_workers) reduction(max : status)
+#pragma omp parallel for schedule(static) num_threads(r->n_workers) reduction(min : status)
     for (int64_t i = 0; i < n; i += chunk) {
         const int failed = (int)run_chunk(r, &r->workers[omp_get_thread_num()], n - i < chunk ? n - i : chunk, in + i * x, out + i * y, 1, NULL);
-        status = failed > status ? failed : status;
+        status = failed < status ? failed : status; /* codes are negative */
     }
     return (ib_status)status;
 }

@@ -161,9 +161,9 @@ int32_t ib_sample_token(const ib_sampling *s, float *logits, int vocabulary, con
     }
     if (!(s->temperature > 0))
         return best;
-    choice *c = malloc((size_t)vocabulary * sizeof *c);
+    choice *c = ib_alloc((size_t)vocabulary * sizeof *c);
     if (!c)
-        return best;
+        return -1;
     int k = 0;
     const float top = logits[best], reach = top - 30 * s->temperature; /* below it the probability is under 1e-13 */
     for (int i = 0; i < vocabulary; i++)
@@ -186,6 +186,6 @@ int32_t ib_sample_token(const ib_sampling *s, float *logits, int vocabulary, con
             break;
     }
     best = c[i].id;
-    free(c);
+    ib_free(c);
     return best;
 }

@@ -27,11 +27,7 @@ static int update8(ib_optim *o, ib_tensor *p, float *const *state, int64_t t, fl
 {
     if (p->size < SMALL)
         return update(o, p, state, t, lr, decay);
-    static float map[2][256];
-    if (!map[0][255]) {
-        ib_dynamic_map(1, map[0]);
-        ib_dynamic_map(0, map[1]);
-    }
+    const float(*map)[256] = o->dynamic;
     const ib_adamw_opts *a = &o->adamw;
     const float c2 = (float)sqrt(1 - pow(a->beta2, (double)t)), step = lr * c2 / (float)(1 - pow(a->beta1, (double)t));
     const int64_t n = p->size, codes = (n + 63) / 64 * 64;
@@ -92,6 +88,8 @@ ib_optim *ib_adamw_new(ib_layer *net, ib_device *dev, const ib_adamw_opts *opts)
         a->eps = a->eps > 0 ? a->eps : 1e-8f;
         o->lr = a->lr > 0 ? a->lr : 1e-3f;
         o->decay = a->weight_decay;
+        ib_dynamic_map(1, o->dynamic[0]);
+        ib_dynamic_map(0, o->dynamic[1]);
     }
     return o;
 }

@@ -29,6 +29,7 @@ struct ib_optim {
     ib_device *dev;
     ib_sgd_opts sgd;
     ib_adamw_opts adamw;
+    float dynamic[2][256]; /* what the codes of 8-bit states say: signed for m, unsigned for v */
     float lr, decay;
     int paged; /* states lie in unlinked temporary files that the kernel writes out under memory pressure */
     ib_optim_slot *slots;

@@ -105,7 +105,8 @@ typedef struct ib_sampling {
     float repeat_penalty; /* over the last 64 tokens; 0 means 1 */
     uint64_t seed;
 } ib_sampling;
-/* Chooses the next token; logits are changed. `history` [n] are the tokens so far; step numbers the draw. */
+/* Chooses the next token; logits are changed. `history` [n] are the tokens so far; step numbers the draw. -1 with
+ * ib_error() where they hold nan, or memory is out. */
 int32_t ib_sample_token(const ib_sampling *s, float *logits, int vocabulary, const int32_t *history, int64_t n, uint64_t step);
 
 /* ---- adapters ---- */
