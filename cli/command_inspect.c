@@ -89,8 +89,14 @@ static void extremes(ib_tensor *t, float *lo, float *hi)
 /* What a row of a table is to the model. */
 static void print_columns(const ib_schema_opts *s)
 {
-    printf("table: %s%s%s%s\n%-36s %12s %12s\n", s->n_targets ? "numbers to learn" : "label '", s->label ? s->label : "",
-           s->n_targets ? "" : "'", s->fill_missing ? ", missing values are filled in" : "", "column", "mean", "std");
+    printf("table: ");
+    if (s->n_targets)
+        printf("numbers to learn");
+    else if (s->label)
+        printf("label '%s'", s->label);
+    else
+        printf("classes by their numbers");
+    printf("%s\n%-36s %12s %12s\n", s->fill_missing ? ", missing values are filled in" : "", "column", "mean", "std");
     for (int i = 0; i < s->n_targets; i++)
         printf("label %-30s %12.6g %12.6g\n", s->targets[i].name, s->targets[i].mean, s->targets[i].std);
     for (int i = 0; i < s->n_columns; i++) {

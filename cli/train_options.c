@@ -277,6 +277,16 @@ static int name_network(train_options *o)
     return 0;
 }
 
+/* Whether what is left out depends on what the data turn out to be. */
+static int may_be_table(const char *data)
+{
+    static const char *const never[] = {"digits", "idx:", "images:"};
+    for (int i = 0; i < 3; i++)
+        if (!strncmp(data, never[i], strlen(never[i])))
+            return 0;
+    return 1;
+}
+
 int train_options_parse(train_options *o, int argc, char **argv)
 {
     static const struct argp_child children[] = {COMMON_CHILD, {0}};
@@ -304,7 +314,7 @@ int train_options_parse(train_options *o, int argc, char **argv)
         return fprintf(stderr, "isobit: --task '%s': classification and regression are possible\n", o->task), 2;
     if (has_idle(o) || has_fold_misfit(o) || name_network(o))
         return 2;
-    return o->common.data && strncmp(o->common.data, "csv:", 4) ? train_options_complete(o, 0) : 0;
+    return o->common.data && !may_be_table(o->common.data) ? train_options_complete(o, 0) : 0;
 }
 
 /* What suits small tables: as many steps as it takes, whatever the number of rows, one small hidden layer, and a decay that gives way to

@@ -80,6 +80,8 @@ static void print_table(const training *t, FILE *out)
             ib_layer_input(t->s.net)->c);
     if (s->n_targets)
         fprintf(out, "; numbers to learn: ");
+    else if (!s->label)
+        fprintf(out, "; %d classes", ib_layer_input(t->s.net)->classes);
     else
         fprintf(out, "; label '%s' of %d classes: ", s->label, s->n_classes);
     const int names = s->n_targets ? s->n_targets : s->n_classes;

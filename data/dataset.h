@@ -44,6 +44,10 @@ ib_status ib_target_scale(const char *file, const char *name, double mean, doubl
 /* Targets as they are in a file to (target - mean) / std of a known network's schema, or (NULL) of one that is made of
  * the training part's, or of all samples where those alone are wanted. Every part is given the schema. */
 ib_status ib_dataset_scale_targets(ib_dataset *const parts[3], const ib_schema *known);
+/* Whether the samples are rows of real numbers, without a schema yet; and one that standardizes each column of these
+ * training rows, NULL with ib_error() (columns.c). */
+int ib_columns_are(const ib_dataset *d);
+ib_schema *ib_columns_measure(ib_dataset *d);
 #define IB_TEST_SHARE 0.2 /* of a test part where nobody says another */
 /* Marks the test part: `share` of each class's rows, drawn by the seed, at least one of a class left for training;
  * without y of all rows (stratify.c). */
@@ -74,7 +78,7 @@ int ib_is_plain(const char *text);
  * (digits and what is no description have none), or if memory is out. */
 char *ib_dataset_file(const char *spec, int i);
 /* A file's dimensions as s = n,c,h,w. For a network that is known: the sizes behind N are its C,H,W, sizes of 1 left out on both sides, or
- * H W values where it has one channel, or else they are refused with both shapes. Without one: [N,K] is N,1,s,s if K is the square of s and
+ * H W values where it has one channel, or else they are refused with both shapes. Without one: [N,K] is N,1,s,s if K is the square of an s from 8 up and
  * N,K,1,1 if not, [N,H,W] is N,1,H,W. */
 ib_status ib_dataset_shape(const char *file, int ndim, const int64_t *dims, const ib_input_info *net, int64_t s[4]);
 /* What a network takes integers for: as the values raw / raw_max with the raw_max that is returned, or (0) as the real numbers that they are. -1

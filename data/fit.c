@@ -95,7 +95,7 @@ ib_status ib_dataset_shape(const char *file, int ndim, const int64_t *dims, cons
     if (ndim == 2) {
         s[1] = s[3];
         s[3] = 1;
-        for (int64_t side = 2; side * side <= s[1]; side++)
+        for (int64_t side = 8; side * side <= s[1]; side++)
             if (side * side == s[1]) {
                 s[1] = 1;
                 s[2] = s[3] = side;

@@ -73,6 +73,21 @@ static ib_dataset *apply_schema(ib_dataset *d, const ib_schema *schema)
     return d;
 }
 
+/* Rows of real numbers that a network is to be made for: a table, whose columns the training part measures. */
+static ib_status standardize(ib_dataset *parts[3])
+{
+    ib_dataset *train = parts[IB_SPLIT_TRAIN], *test = parts[IB_SPLIT_TEST];
+    if (!ib_columns_are(train) || !ib_columns_are(test) || train->c != test->c)
+        return IB_OK;
+    ib_schema *schema = ib_columns_measure(train);
+    if (schema) {
+        parts[IB_SPLIT_TRAIN] = apply_schema(train, schema);
+        parts[IB_SPLIT_TEST] = apply_schema(test, schema);
+    }
+    ib_schema_free(schema);
+    return schema && parts[IB_SPLIT_TRAIN] && parts[IB_SPLIT_TEST] ? IB_OK : ib_error_status();
+}
+
 /* Parts that are wanted. Where targets are to be scaled and no network says how, the training part does, wanted or not.
  */
 static ib_status read_parts(ib_data_reader *read, const char *rest, const ib_input_info *net, ib_task task,
@@ -84,6 +99,8 @@ static ib_status read_parts(ib_data_reader *read, const char *rest, const ib_inp
         if ((wanted[s] || (measure && s == IB_SPLIT_TRAIN)) &&
             !(parts[s] = apply_schema(read(rest, (ib_split)s, net, task), schema)))
             status = ib_error_status();
+    if (!status && !schema && !net && wanted[IB_SPLIT_TRAIN] && wanted[IB_SPLIT_TEST])
+        status = standardize(parts);
     if (!status && task == IB_REGRESSION)
         status = ib_dataset_scale_targets(parts, schema);
     for (int s = 0; s < 3; s++)

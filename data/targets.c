@@ -27,7 +27,7 @@ ib_status ib_dataset_reserve_targets(ib_dataset *d, int n_targets)
     return (d->targets = ib_alloc((size_t)d->n * (size_t)n_targets * sizeof *d->targets)) ? IB_OK : IB_ENOMEM;
 }
 
-/* Means and deviations of d's targets, named by their number, as a schema without columns; NULL with ib_error(). */
+/* Means and deviations of d's targets, named by their number, in a schema of its columns; NULL with ib_error(). */
 static ib_schema *measure(const ib_dataset *d)
 {
     const int of = d->n_targets;
@@ -44,8 +44,11 @@ static ib_schema *measure(const ib_dataset *d)
         ib_snprintf(names[k], sizeof names[k], of > 1 ? "target %d" : "target", k + 1);
         status = ib_target_scale(d->name, names[k], mean, sqrt(square / (double)d->n), &target[k]);
     }
-    ib_schema *s =
-        status ? NULL : ib_schema_new(&(ib_schema_opts){.task = IB_REGRESSION, .n_targets = of, .targets = target});
+    ib_schema_opts o = d->schema ? *ib_schema_of(d->schema) : (ib_schema_opts){0};
+    o.task = IB_REGRESSION;
+    o.n_targets = of;
+    o.targets = target;
+    ib_schema *s = status ? NULL : ib_schema_new(&o);
     ib_free(target);
     ib_free(names);
     return s;
@@ -66,8 +69,10 @@ ib_status ib_dataset_scale_targets(ib_dataset *const parts[3], const ib_schema *
             const ib_target *t = &ib_schema_of(schema)->targets[i % of];
             d->targets[i] = (d->targets[i] - t->mean) / t->std;
         }
-        if (d && schema && !d->schema)
+        if (d && schema) {
+            ib_schema_free(d->schema);
             d->schema = ib_schema_hold(schema);
+        }
     }
     ib_schema_free(schema);
     return status;

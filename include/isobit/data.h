@@ -23,7 +23,8 @@ typedef struct ib_dataset ib_dataset;
  *               damaged file
  *   images:DIR  JPEG and PNG files, a folder for each class; see below
  *   csv:FILE    a table, or pictures a line each; see below. "-" is standard input
- *   npy:FILE    an array of NumPy, without labels: float16, float32, float64 or integers, [N,C,H,W], [N,H,W] or [N,K];
+ *   npy:FILE    an array of NumPy, without labels: float16, float32, float64 or integers, [N,C,H,W], [N,H,W] or [N,K] (a square K
+ *               from 64 up is a picture);
  *               every fifth sample is the test set. npy:X.npy,Y.npy has labels beside it: integers [N] or [N,1]
  *   npz:FILE    such arrays in an archive (numpy.savez): x_train, y_train, x_test, y_test (Keras's mnist.npz), or train_images,
  *               train_labels, test_images, test_labels; or x, images or data, with y or labels or without, of which every fifth
@@ -58,7 +59,8 @@ typedef struct ib_dataset ib_dataset;
  *
  * Columns for a network that has a schema (opts->schema) are found by their names, in any order, or, where the file has no header, by their
  * places; categories and classes by theirs. The label may be absent. Columns that the network does not know are named by ib_dataset_note.
- * Other kinds of files hold such columns as [N,columns], where all of them are numbers.
+ * Other kinds of files hold such columns as [N,columns], where all of them are numbers. Of arrays of reals [N,K] that a network is
+ * to be made for, ib_dataset_open_parts makes a schema: columns of numbers, found by their place, measured on the training part.
  *
  * images:DIR holds a folder of JPEG and PNG files for each class, or folders train and val (or test) of such folders; or
  * pictures alone, which have no labels. Without train and val every fifth picture of each class, in the order of their
