@@ -57,6 +57,16 @@ static const struct argp_option options[] = {
     {0},
 };
 
+static int add_stop(generate_options *o, const char *text)
+{
+    const char **longer = realloc(o->stop, ((size_t)o->n_stops + 1) * sizeof *longer);
+    if (!longer)
+        return fprintf(stderr, "isobit: out of memory\n") > 0;
+    o->stop = longer;
+    o->stop[o->n_stops++] = text;
+    return check_text("--stop", text);
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     generate_options *o = state->input;
@@ -96,7 +106,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         o->ignore_eos = 1;
         return 0;
     case KEY_STOP:
-        bad = check_text("--stop", o->stop[o->n_stops++] = arg);
+        bad = add_stop(o, arg);
         break;
     case KEY_TOP_K:
         bad = parse_int(arg, "--top-k", 0, 1 << 22, &o->top_k);
@@ -299,9 +309,6 @@ int command_generate(int argc, char **argv)
         NULL};
     generate_options o = {
         .tokens = 128, .temperature = 0.8, .top_k = 40, .top_p = 0.95, .min_p = 0.05, .repeat_penalty = 1};
-    o.stop = calloc((size_t)argc, sizeof *o.stop);
-    if (!o.stop)
-        return fprintf(stderr, "isobit: out of memory\n") > 0;
     parse_options(&argp, argc, argv, &o);
     talk t = {.sampling = {(float)o.temperature, (int)o.top_k, (float)o.top_p, (float)o.min_p, (float)o.repeat_penalty,
                            (uint64_t)o.seed},
