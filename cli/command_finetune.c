@@ -269,6 +269,11 @@ static int train(job *j)
     if ((!o->start && ib_lm_adapt(j->l.m, &o->adapter)) ||
         ib_finetune_plan(j->l.m, j->l.g, o->seq * o->batch, &adamw, (int)o->checkpoint, o->memory, &j->plan))
         return complain();
+    if (!o->start && o->adapter.save && o->begun.step < 0 && ib_lm_config_of(j->l.m)->tied)
+        fprintf(stderr,
+                "%s: embedding and head are one tensor and part here: one that save= does not name stays as it is, a "
+                "merged model has both\n",
+                o->model);
     show_plan(j);
     if (o->plan && o->common.json) {
         struct json_object *p = json_object_new_object();

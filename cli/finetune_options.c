@@ -17,7 +17,10 @@ static const struct argp_option options[] = {
      "rows (.jsonl, .ndjson, .json: messages; prompt and completion; text; Alpaca, Dolly, ShareGPT) or running text; "
      "also .gz", 0},
     {"base", 'b', "FORMAT", 0, "store the frozen linear layers as keep (default, or what --adapter was trained over), nf4, nf4-dq, fp4, q4_0, q8_0, ...", 0},
-    {"lora", KEY_LORA, "LIST", OPTION_IS_LIST, "r=16,alpha=32,dropout=0,targets=all[,rslora][,dora][,ranks=PATTERN:R+...]; targets: all, attention, mlp, names or wildcards joined by +", 0},
+    {"lora", KEY_LORA, "LIST", OPTION_IS_LIST,
+     "r=16,alpha=32,dropout=0,targets=all[,rslora][,dora][,ranks=PATTERN:R+...][,save=embed_tokens+lm_head]; targets: "
+     "all, attention, mlp, names or wildcards joined by +; save: these weights are trained whole",
+     0},
     {"adapter", KEY_ADAPTER, "PATH", 0,
      "begin with this adapter (PEFT folder or GGUF file): its ranks, targets, alpha and kind, a fresh optimizer", 0},
     {"seq", KEY_SEQ, "N", 0, "tokens in a row (512, or the model's context if that is less)", 0},
@@ -119,8 +122,12 @@ void finetune_options_lora(finetune_options *o, const char *text)
             plus_to_comma(o->targets, sizeof o->targets, v, 0);
         } else if (!strcmp(w, "ranks") && v) {
             plus_to_comma(o->ranks, sizeof o->ranks, v, '=');
+        } else if (!strcmp(w, "save") && v) {
+            plus_to_comma(o->save, sizeof o->save, v, 0);
+            o->adapter.save = o->save;
         } else {
-            fprintf(stderr, "isobit: --lora '%s': r, alpha, dropout, targets, ranks, rslora and dora are possible\n", w);
+            fprintf(stderr,
+                    "isobit: --lora '%s': r, alpha, dropout, targets, ranks, save, rslora and dora are possible\n", w);
             exit(2);
         }
     }

@@ -53,6 +53,8 @@ static void put_lora(FILE *f, const finetune_options *o)
     put_float(f, "lora_dropout", a->dropout);
     fprintf(f, " lora_targets=%s lora_ranks=%s lora_rslora=%d lora_dora=%d", a->targets, a->ranks ? a->ranks : "none",
             a->rslora, a->dora);
+    if (a->save)
+        fprintf(f, " lora_save=%s", a->save);
 }
 
 /* A setting of the training that goes on, as it stands there. */
@@ -73,7 +75,7 @@ static int same_lora(const char *a, const char *b)
     finetune_options_lora(&y, b);
     return x.adapter.r == y.adapter.r && x.adapter.alpha == y.adapter.alpha && x.adapter.dropout == y.adapter.dropout &&
            x.adapter.rslora == y.adapter.rslora && x.adapter.dora == y.adapter.dora && !strcmp(x.targets, y.targets) &&
-           !strcmp(x.ranks, y.ranks);
+           !strcmp(x.ranks, y.ranks) && !strcmp(x.save, y.save);
 }
 
 static void put_as_before(FILE *f, const finetune_options *o)

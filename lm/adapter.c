@@ -87,6 +87,7 @@ void ib_lm_adapter_end(ib_lm *m)
         }
     ib_layer_free(m->trainable);
     m->trainable = NULL;
+    m->embedding_w = m->head_w = NULL;
     m->adapted = m->r = m->rslora = m->dora = 0;
     m->alpha = m->dropout = 0;
 }
@@ -160,8 +161,10 @@ ib_status ib_lm_adapt(ib_lm *m, const ib_adapter_opts *o)
         }
     if (!status && !(status = all_used(&targets, "targets", "layer")))
         status = all_used(&ranks, "ranks", "layer of the targets");
-    if (!status)
+    if (!status && !(status = ib_lm_whole_adapt(m, o->save)))
         status = ib_layer_init(m->trainable, o->seed);
+    if (!status)
+        ib_lm_whole_fill(m);
     for (int i = 0; i < m->c.layers && !status && m->dora; i++)
         for (int r = 0; r < IB_N_ROLES && !status; r++)
             if (m->block[i].p[r].m)
@@ -209,6 +212,8 @@ ib_status ib_lm_adapter_check(const ib_lm *m, const ib_adapter_opts *o)
     ib_status status = split(&targets, o->targets ? o->targets : "", 0);
     if (!status && !(status = split(&ranks, o->ranks ? o->ranks : "", 1)))
         status = check_layers(m, &targets, &ranks);
+    if (!status)
+        status = ib_lm_whole_check(m, o->save);
     ib_free(targets.text);
     ib_free(ranks.text);
     return status;

@@ -104,6 +104,31 @@ double ib_adapter_config_alpha(const ib_adapter_config *c, const char *path)
     return by_pattern(c->alphas, path, c->alpha);
 }
 
+int ib_adapter_config_saves(const ib_adapter_config *c, int which)
+{
+    for (size_t i = 0; c->save && i < json_object_array_length(c->save); i++)
+        if (ib_whole_find(json_object_get_string(json_object_array_get_idx(c->save, i))) == which)
+            return 1;
+    return 0;
+}
+
+/* PEFT takes a list of ends of names, whichever they meet; here each has to be the one module that it means. */
+static ib_status check_saved(struct json_object *o, const char *file)
+{
+    if (o && !json_object_is_type(o, json_type_array))
+        return ib_fail(IB_EFORMAT, "%s: 'modules_to_save' is %.80s, no list of names", file,
+                       json_object_to_json_string(o));
+    for (size_t i = 0; o && i < json_object_array_length(o); i++) {
+        struct json_object *name = json_object_array_get_idx(o, i);
+        const char *text = json_object_is_type(name, json_type_string) ? json_object_get_string(name) : NULL;
+        if (ib_whole_find(text) < 0)
+            return ib_fail(IB_EUNSUPPORTED,
+                           "%s: 'modules_to_save' has %.80s: of whole trained modules embed_tokens and lm_head are read",
+                           file, json_object_to_json_string(name));
+    }
+    return IB_OK;
+}
+
 /* A text, or a list of values of one type; words: regular expressions are allowed as a text. */
 static ib_status check_list(struct json_object *o, const char *file, const char *name, json_type of, json_type alone)
 {
@@ -143,7 +168,7 @@ ib_status ib_adapter_config_read(struct json_object *o, const char *file, ib_ada
         (status = check_list(out->excluded, file, "exclude_modules", json_type_string, json_type_string)) ||
         (status = check_list(out->layers, file, "layers_to_transform", json_type_int, json_type_int)) ||
         (status = check_list(out->layers_pattern, file, "layers_pattern", json_type_string, json_type_string)) ||
-        (status = check_pattern(out->ranks, file, "rank_pattern")))
+        (status = check_saved(out->save, file)) || (status = check_pattern(out->ranks, file, "rank_pattern")))
         return status;
     return check_pattern(out->alphas, file, "alpha_pattern");
 }

@@ -7,7 +7,7 @@
 typedef struct ib_adapter_config {
     int r, rslora, dora;
     double alpha, dropout;
-    struct json_object *ranks, *alphas, *targets, *excluded, *layers, *layers_pattern; /* borrowed */
+    struct json_object *ranks, *alphas, *targets, *excluded, *layers, *layers_pattern, *save; /* borrowed */
 } ib_adapter_config;
 
 /* Every field by adapter_fields.def; file: for errors. */
@@ -16,5 +16,8 @@ ib_status ib_adapter_config_read(struct json_object *o, const char *file, ib_ada
 int ib_adapter_config_names(const ib_adapter_config *c, const char *path, int layer);
 double ib_adapter_config_rank(const ib_adapter_config *c, const char *path);
 double ib_adapter_config_alpha(const ib_adapter_config *c, const char *path);
+
+/* Whether the weight `which` of IB_WHOLE_EMBEDDING, ... is trained whole. */
+int ib_adapter_config_saves(const ib_adapter_config *c, int which);
 
 #endif

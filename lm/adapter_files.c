@@ -43,9 +43,10 @@ static ib_status check_shapes(const ib_lm *m, int role, const found *f, const ch
     return IB_OK;
 }
 
-/* Adds every layer that `find` finds, then fills all. */
+/* Adds every layer that `find` finds, then fills all; `more` adds to them and to the count what else the file has. */
 static ib_status read_layers(ib_lm *m, const char *path, int file_pairs, int64_t n_tensors,
-                             found (*find)(ib_lm *m, void *file, const char *path, int layer, int role), void *file)
+                             found (*find)(ib_lm *m, void *file, const char *path, int layer, int role),
+                             ib_status (*more)(ib_lm *m, void *file, const char *path, int64_t *count), void *file)
 {
     ib_status status = IB_OK;
     int64_t count = 0;
@@ -69,6 +70,8 @@ static ib_status read_layers(ib_lm *m, const char *path, int file_pairs, int64_t
                 if (!status && file_pairs != m->pairs && ((status = ib_lm_adapter_turn(m, r, p->b, m->pairs)) == IB_OK))
                     status = ib_lm_adapter_turn(m, r, p->m, m->pairs);
             }
+        if (!status && !pass && count && more)
+            status = more(m, file, path, &count);
         if (!status && !pass)
             status = !count ? ib_fail(IB_EFORMAT, "%s: holds no adapter of a layer of this model", path)
                      : count != n_tensors ? ib_fail(IB_EUNSUPPORTED, "%s: %lld of its %lld tensors belong to no linear layer of this model", path,
@@ -104,6 +107,30 @@ static found find_peft(ib_lm *m, void *file, const char *path, int layer, int ro
     return f;
 }
 
+/* The tensor of a weight that was trained whole, or NULL. */
+static const ib_entry *find_whole(const peft *p, int which)
+{
+    char name[256];
+    ib_snprintf(name, sizeof name, IB_PEFT "%s.weight", ib_whole_paths[which]);
+    return ib_safetensors_find(p->f, name);
+}
+
+static ib_status add_whole(ib_lm *m, void *file, const char *path, int64_t *count)
+{
+    ib_status status = IB_OK;
+    for (int i = 0; i < IB_N_WHOLE && !status; i++) {
+        const ib_entry *e = find_whole(file, i);
+        char shape[64];
+        if (e && (e->ndim != 2 || e->shape[0] != m->c.vocabulary || e->shape[1] != m->c.width))
+            return ib_fail(IB_EFORMAT, "%s: tensor '%s' %s does not fit a %s [%d,%d]", path, e->name,
+                           ib_entry_shape_text(e, shape, sizeof shape), ib_whole_name(i), m->c.vocabulary, m->c.width);
+        if (e)
+            status = ib_lm_whole_add(m, i);
+        *count += e != NULL;
+    }
+    return status;
+}
+
 /* What the configuration says against what the tensors are. */
 static ib_status agree(ib_lm *m, peft *p, const char *file)
 {
@@ -121,6 +148,14 @@ static ib_status agree(ib_lm *m, peft *p, const char *file)
             if (f.m && !p->c.dora)
                 return ib_fail(IB_EFORMAT, "%s: 'use_dora' is false, but there is tensor '%s'", file, f.m->name);
         }
+    for (int i = 0; i < IB_N_WHOLE; i++) {
+        const int named = ib_adapter_config_saves(&p->c, i);
+        if (named != (find_whole(p, i) != NULL))
+            return ib_fail(IB_EFORMAT,
+                           named ? "%s: 'modules_to_save' names %s, which has no tensor"
+                                 : "%s: 'modules_to_save' does not name %s, which has a tensor",
+                           file, ib_whole_name(i));
+    }
     return IB_OK;
 }
 
@@ -151,8 +186,11 @@ static ib_status open_peft(ib_lm *m, const char *folder)
         m->dropout = (float)p.c.dropout;
         m->rslora = p.c.rslora;
         m->dora = p.c.dora;
-        status = read_layers(m, weights, 0, p.f->n_entries, find_peft, &p);
+        status = read_layers(m, weights, 0, p.f->n_entries, find_peft, add_whole, &p);
     }
+    for (int i = 0; i < IB_N_WHOLE && !status; i++)
+        if (ib_lm_whole(m, i))
+            status = copy(find_whole(&p, i), ib_lm_whole(m, i), weights);
     if (!status)
         status = take_base(m, ib_json_text(p.f->metadata, "isobit.base"), weights);
     ib_safetensors_close(p.f);
@@ -206,7 +244,7 @@ static ib_status open_gguf(ib_lm *m, const char *path)
     if (status)
         ib_error_prefix("%s", path);
     m->alpha = (float)k.alpha;
-    if (!status && !(status = read_layers(m, path, m->arch->gguf_pairs, f->n_entries, find_gguf, f)))
+    if (!status && !(status = read_layers(m, path, m->arch->gguf_pairs, f->n_entries, find_gguf, NULL, f)))
         status = take_base(m, base, path);
     for (int i = 0; i < m->c.layers && !status; i++)
         for (int r = 0; r < IB_N_ROLES; r++)

@@ -64,6 +64,14 @@ static struct json_object *config_of(const ib_lm *m, const char *base)
     json_object_object_add(o, "rank_pattern", ranks);
     json_object_object_add(o, "alpha_pattern", alphas);
     json_object_object_add(o, "fan_in_fan_out", json_object_new_boolean(0));
+    struct json_object *saved = json_object_new_array();
+    for (int i = 0; i < IB_N_WHOLE; i++)
+        if (ib_lm_whole(m, i))
+            json_object_array_add(saved, json_object_new_string(ib_whole_name(i)));
+    if (json_object_array_length(saved))
+        json_object_object_add(o, "modules_to_save", saved);
+    else
+        json_object_put(saved);
     return o;
 }
 
@@ -129,6 +137,20 @@ static ib_status add_item(void *user, int layer, int role, char part, const ib_t
     return IB_OK;
 }
 
+/* Those that are trained whole, as they are. */
+static void add_whole(peft_writer *w, const ib_lm *m)
+{
+    for (int i = 0; i < IB_N_WHOLE; i++) {
+        const ib_tensor *t = ib_lm_whole(m, i);
+        char *name = w->names + 200 * w->n;
+        if (!t)
+            continue;
+        ib_snprintf(name, 200, IB_PEFT "%s.weight", ib_whole_paths[i]);
+        w->items[w->n++] =
+            (ib_safetensors_item){name, "F32", 2, {t->shape[0], t->shape[1]}, t->data, (size_t)t->size * sizeof(float)};
+    }
+}
+
 ib_status ib_lm_adapter_save(const ib_lm *m, const char *folder, const char *base)
 {
     IB_NEED(m);
@@ -139,6 +161,8 @@ ib_status ib_lm_adapter_save(const ib_lm *m, const char *folder, const char *bas
     int64_t total = 0;
     for (int i = 0; i < n; i++)
         total += ib_param_at(m->trainable, i)->size;
+    for (int i = 0; i < IB_N_WHOLE; i++)
+        total -= ib_lm_whole(m, i) ? ib_lm_whole(m, i)->size : 0; /* written from where they are */
     ib_folder_writer *to = ib_folder_writer_open(folder, "adapter_config.json");
     if (!to)
         return ib_error_status();
@@ -152,6 +176,8 @@ ib_status ib_lm_adapter_save(const ib_lm *m, const char *folder, const char *bas
     ib_status status = config && weights && w.items && values && w.names ? IB_OK : IB_ENOMEM;
     if (!status && !(status = ib_folder_writer_check(to, ib_model_files, own)))
         status = each_tensor(m, 0, add_item, &w);
+    if (!status)
+        add_whole(&w, m);
     if (!status)
         status = ib_safetensors_write(weights, w.n, w.items,
                                       (const char *[]){"format", "pt", *m->base ? "isobit.base" : NULL, m->base, NULL});
@@ -203,6 +229,11 @@ ib_status ib_lm_adapter_save_gguf(const ib_lm *m, const char *path)
         return ib_fail(IB_ESTATE, "the model has no adapter to save");
     if (m->dora)
         return ib_fail(IB_EUNSUPPORTED, "%s: a DoRA adapter cannot be a GGUF adapter; merge it instead", path);
+    for (int i = 0; i < IB_N_WHOLE; i++)
+        if (ib_lm_whole(m, i))
+            return ib_fail(IB_EUNSUPPORTED,
+                           "%s: a GGUF adapter has no place for %s, which was trained whole; merge it instead", path,
+                           ib_whole_name(i));
     ib_gguf_writer head = {0};
     gguf_writer w = {&head, NULL, m};
     ib_gguf_put_string(&head, "general.type", "adapter");

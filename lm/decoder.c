@@ -129,8 +129,8 @@ ib_tensor *ib_lm_loss(ib_lm *m, ib_graph *g, ib_tensor *hidden, const int32_t *t
     IB_NEED_OR(hidden, NULL);
     IB_NEED_OR(target, NULL);
     IB_TAKE_OR(scale, isfinite(scale), NULL, "is %g", scale);
-    if (m->embedding_w)
-        return ib_language_loss(g, hidden, NULL, m->embedding_w, target, scale, nll);
+    if (m->head_w)
+        return ib_language_loss(g, hidden, NULL, m->head_w, target, scale, nll);
     return ib_language_loss(g, hidden, m->head.format ? &m->head : &m->embedding, NULL, target, scale, nll);
 }
 
@@ -139,7 +139,7 @@ ib_tensor *ib_lm_logits(ib_lm *m, ib_graph *g, ib_tensor *hidden)
     IB_NEED_OR(m, NULL);
     IB_NEED_OR(g, NULL);
     IB_NEED_OR(hidden, NULL);
-    if (m->embedding_w)
-        return ib_linear(g, hidden, m->embedding_w, NULL);
+    if (m->head_w)
+        return ib_linear(g, hidden, m->head_w, NULL);
     return ib_frozen_linear(g, hidden, m->head.format ? &m->head : &m->embedding, NULL);
 }

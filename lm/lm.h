@@ -77,7 +77,7 @@ struct ib_lm {
     int pairs;                /* rows of q and k lie as in GGUF files: neighbouring pairs turn */
     ib_block *block;          /* [layers] */
     ib_matrix embedding, head; /* head empty: tied */
-    ib_tensor *embedding_w;   /* trained, or NULL; then also the head */
+    ib_tensor *embedding_w, *head_w; /* trained, or NULL; one and the same in a model of ib_lm_new */
     ib_tensor *norm;
     int activation;           /* ib_glu's */
     ib_rope_scaling scaling[2]; /* of global and of local layers */
@@ -105,6 +105,8 @@ ib_status ib_lm_config_of_gguf(ib_lm *m, const ib_gguf *f);
  * Notes those that end a text: eos_token_id of the two; eos, eot and eom of a GGUF file. */
 ib_status ib_lm_ends_of_hf(ib_lm *m, struct json_object *config, const char *folder);
 ib_status ib_lm_ends_of_gguf(ib_lm *m, const ib_gguf *f);
+/* Whether the head is the embedding, with all that was trained. */
+int ib_lm_is_tied(const ib_lm *m);
 /* Elements of a norm's weight; 0: the architecture has no such norm. */
 int ib_lm_norm_width(const ib_lm *m, int norm);
 /* A frozen fp32 vector from a tensor of a file; `plus` is added to each element. */

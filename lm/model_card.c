@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "files/file.h"
+#include "lm/adapter.h"
 #include "tensor/alloc.h"
 #include "tensor/argument.h"
 #include "tensor/number.h"
@@ -150,6 +151,10 @@ static void put_adapter(page *p, const ib_lm *m)
 {
     const char *kind = m->dora ? "DoRA" : m->rslora ? "rsLoRA" : "LoRA";
     put(p, "| adapter | %s of rank %d, alpha %g |\n", kind, m->r, (double)m->alpha);
+    const int embedding = ib_lm_whole(m, IB_WHOLE_EMBEDDING) != NULL, head = ib_lm_whole(m, IB_WHOLE_HEAD) != NULL;
+    if (embedding || head)
+        put(p, "| trained whole | %s%s%s |\n", embedding ? ib_whole_name(IB_WHOLE_EMBEDDING) : "",
+            embedding && head ? ", " : "", head ? ib_whole_name(IB_WHOLE_HEAD) : "");
 }
 
 static void put_how(page *p, const ib_lm *m)

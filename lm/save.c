@@ -94,7 +94,8 @@ static ib_status add_matrix(ib_out *out, const char *name, const ib_matrix *w, c
     t->p = trained ? NULL : p;
     t->t = trained;
     t->turn = turn;
-    t->from = trained ? ib_storage_find("f32") : w->format;
+    /* what was trained beside an adapter goes back into its base's format */
+    t->from = w->format ? w->format : ib_storage_find("f32");
     t->to = target(t->from, wanted, t->shape[1], p != NULL, gguf);
     if (gguf && t->to->gguf_type < 0)
         return ib_fail(IB_EUNSUPPORTED, "tensor '%s' is %s, for which GGUF has no type: choose one with --format", name, t->to->name);
@@ -133,8 +134,9 @@ ib_status ib_out_list(const ib_lm *m, int gguf, const char *format, ib_out *out)
     }
     if (!status)
         status = add_vector(out, gguf ? "output_norm.weight" : "model.norm.weight", m->norm, plus, 0);
-    if (!status && m->head.format)
-        status = add_matrix(out, gguf ? "output.weight" : "lm_head.weight", &m->head, NULL, NULL, 0, wanted, gguf);
+    if (!status && !ib_lm_is_tied(m))
+        status = add_matrix(out, gguf ? "output.weight" : "lm_head.weight", m->head.format ? &m->head : &m->embedding,
+                            m->head_w, NULL, 0, wanted, gguf);
     return status;
 }
 
@@ -152,7 +154,7 @@ int64_t ib_out_size(const ib_out_tensor *t)
 ib_status ib_out_make(const ib_lm *m, ib_device *dev, const ib_out_tensor *t, float *x, ib_matrix *made, int *exact)
 {
     const int64_t n = ib_out_size(t), rows = t->ndim > 1 ? t->shape[0] : 1, cols = n / rows;
-    const int adapted = t->p && t->p->a;
+    const int adapted = (t->p && t->p->a) || (t->t && t->ndim > 1 && m->adapted);
     ib_status status = IB_OK;
     *made = (ib_matrix){0};
     if (t->t) {

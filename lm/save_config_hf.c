@@ -186,7 +186,7 @@ static ib_status describe(const ib_lm *m, struct json_object *o, const ib_storag
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         put(o, numbers[i].key, json_object_new_int64(numbers[i].value));
     put(o, "rms_norm_eps", real(c->eps));
-    put(o, "tie_word_embeddings", json_object_new_boolean(c->tied));
+    put(o, "tie_word_embeddings", json_object_new_boolean(ib_lm_is_tied(m)));
     put(o, m->arch->hf_scalar ? "hidden_activation" : "hidden_act", text(ib_lm_activation_name(m->activation)));
     const double scalar = 1.0 / ((double)c->attention_scale * (double)c->attention_scale), whole = m->arch->hf_scalar ? rint(scalar) : c->dim;
     if (m->arch->hf_scalar)
@@ -220,7 +220,8 @@ struct json_object *ib_save_config_changed(const ib_lm *m, const char *source, c
     char *old = ib_format_text("%s/config.json", source);
     struct json_object *o = old ? ib_json_read(old) : NULL, *q = quantization_of(linear);
     ib_free(old);
-    (void)m;
+    if (o && m->c.tied && !ib_lm_is_tied(m)) /* what was trained has parted them */
+        put(o, "tie_word_embeddings", json_object_new_boolean(0));
     if (o) { /* values are kept to the bit; loaded in a shorter type they would not be */
         json_object_object_del(o, "quantization_config");
         put(o, json_object_object_get_ex(o, "dtype", NULL) ? "dtype" : "torch_dtype", text("float32"));

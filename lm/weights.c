@@ -67,7 +67,7 @@ void ib_lm_free(ib_lm *m)
 {
     if (!m)
         return;
-    const int trained = m->embedding_w != NULL; /* the trained weights belong to m->trainable */
+    const int trained = m->trainable && !m->adapted; /* the trained weights belong to m->trainable */
     for (int i = 0; m->block && i < m->c.layers; i++) {
         for (int r = 0; r < IB_N_ROLES; r++) {
             ib_matrix_release(&m->block[i].p[r].w);
@@ -119,6 +119,11 @@ ib_layer *ib_lm_trainable(ib_lm *m)
 }
 
 static const ib_layer_class weights_class = {"weights", NULL};
+
+int ib_lm_is_tied(const ib_lm *m)
+{
+    return !m->head.format && m->head_w == m->embedding_w;
+}
 
 int ib_lm_norm_width(const ib_lm *m, int norm)
 {
@@ -182,6 +187,7 @@ ib_lm *ib_lm_new(const ib_lm_config *config, uint64_t seed)
     if (!(m->embedding_w = ib_layer_param(l, "model.embed_tokens.weight", 2, (int64_t[]){m->c.vocabulary, m->c.width}, IB_INIT_ZEROS, 1, 1)) ||
         !(m->norm = ib_layer_param(l, "model.norm.weight", 1, (int64_t[]){m->c.width}, IB_INIT_ONES, 1, 1)))
         goto failed;
+    m->head_w = m->embedding_w;
     for (int i = 0; i < m->c.layers; i++) {
         for (int r = 0; r < IB_N_ROLES; r++) {
             int64_t shape[2];
@@ -284,7 +290,7 @@ ib_status ib_lm_freeze(ib_lm *m, const char *format)
     const ib_storage *f = ib_storage_find(format), *f16 = ib_storage_find("f16");
     if (!f)
         return IB_EINVAL;
-    if (!m->embedding_w)
+    if (!m->trainable || m->adapted)
         return ib_fail(IB_ESTATE, "the model is frozen already");
     ib_status status = freeze(&m->embedding, m->embedding_w, f16);
     for (int i = 0; i < m->c.layers && !status; i++)
@@ -306,7 +312,7 @@ ib_status ib_lm_freeze(ib_lm *m, const char *format)
     for (int i = 0; i < m->c.layers; i++)
         for (int r = 0; r < IB_N_ROLES; r++)
             m->block[i].p[r].weight = NULL;
-    m->embedding_w = NULL;
+    m->embedding_w = m->head_w = NULL;
     ib_layer_free(m->trainable);
     m->trainable = NULL;
     return IB_OK;
@@ -321,7 +327,7 @@ int64_t ib_lm_weight_bytes(const ib_lm *m)
             const ib_projection *p = &m->block[i].p[r];
             n += p->weight ? 4 * p->weight->size : ib_storage_bytes(p->w.format, p->w.rows, p->w.cols);
         }
-    if (m->embedding_w)
+    if (m->embedding_w && !m->adapted)
         return n + 4 * m->embedding_w->size;
     n += ib_storage_bytes(m->embedding.format, m->embedding.rows, m->embedding.cols);
     return n + (m->head.format ? ib_storage_bytes(m->head.format, m->head.rows, m->head.cols) : 0);
@@ -330,7 +336,7 @@ int64_t ib_lm_weight_bytes(const ib_lm *m)
 int64_t ib_lm_weight_count(const ib_lm *m)
 {
     IB_NEED_OR(m, 0);
-    int64_t n = (int64_t)m->c.vocabulary * m->c.width * (m->c.tied ? 1 : 2), rows, cols;
+    int64_t n = (int64_t)m->c.vocabulary * m->c.width * (ib_lm_is_tied(m) ? 1 : 2), rows, cols;
     for (int r = 0; r < IB_N_ROLES; r++) {
         ib_lm_role_shape(&m->c, r, &rows, &cols);
         n += m->c.layers * rows * cols;

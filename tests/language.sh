@@ -210,6 +210,35 @@ fails 1 "other settings: adapter from0, now from1" "$isobit" finetune "$model" -
 "$isobit" finetune "$model" --data "$text" --seq 64 --steps 2 --lr 0 --adapter from2.gguf -o on_gguf >out 2>err
 check "from a GGUF adapter too" eval '[ "$(ppl --adapter on_gguf)" = "$(ppl --adapter from2.gguf)" ]'
 
+# ---- embedding and head are trained whole ----
+whole=(finetune "$model" --data "$text" --seq 64 --accumulate 1 --lr 0.01 --optim adamw8bit --lora r=2,dropout=0.1,save=embed_tokens+lm_head)
+"$isobit" "${whole[@]}" --steps 4 --save-every 1 -o whole >out 2>err
+check "what shares a tensor parts, and it is said" grep -qF "$model: embedding and head are one tensor" err
+check "they are in the file as PEFT has them" eval '"$isobit" inspect whole >out 2>err && [ "$(grep -c "base_model.model.lm_head.weight \|base_model.model.model.embed_tokens.weight " out)" = 2 ] &&
+    tr -d "\n " <whole/adapter_config.json | grep -qF "\"modules_to_save\":[\"embed_tokens\",\"lm_head\"]"'
+"$isobit" "${whole[@]}" --steps 2 -o half >out 2>err; "$isobit" "${whole[@]}" --steps 4 --threads 1 --checkpoint 2 --resume -o half >out 2>err
+check "such a training goes on to the same bytes" diff -r -x README.md whole half
+plain() { "$isobit" finetune "$model" --data "$text" --seq 64 --plan --json --lora "$1" 2>err >out; echo $(($(json adapter out) + $(json gradients out) + $(json optimizer out))); }
+check "the plan counts them, their gradients and the optimizer's" [ $(($(plain r=2,save=embed_tokens+lm_head) - $(plain r=2))) = $((2 * 420 * 32 * 16)) ]
+fails 1 "other settings: lora_save embed_tokens,lm_head, now none" "$isobit" "${whole[@]/%,save=embed_tokens+lm_head/}" --steps 4 --resume -o half
+fails 1 "other settings: lora_save embed_tokens,lm_head, now embed_tokens" "$isobit" "${whole[@]/%+lm_head/}" --steps 4 --resume -o half
+cmp -s whole/adapter_config.json half/adapter_config.json && "$isobit" finetune "$model" --data "$text" --seq 64 --lr 0 --steps 2 --adapter whole -o unmoved >out 2>err
+check "training goes on from it" cmp whole/adapter_model.safetensors unmoved/adapter_model.safetensors
+"$isobit" convert "$model" --adapter whole --adapter-only -o copied >out 2>err
+check "a copy of it is it" cmp whole/adapter_model.safetensors copied/adapter_model.safetensors
+likely() { "$isobit" perplexity "$@" --text "$text" --ctx 64 --windows 4 --json 2>err | sed -n 's/.*"nll": *\([0-9.]\{7\}\).*/\1/p'; }
+for to in parted parted.gguf; do
+    "$isobit" merge "$model" --adapter whole --format f32 -o $to >out 2>err
+    check "merged they are two, and compute the same ($to)" eval 'grep -q "^\(lm_head\|output\)\.weight " out && [ -n "$(likely $to)" -a "$(likely $to)" = "$(likely "$model" --adapter whole)" ]'
+    "$isobit" generate $to --prompt hello -n 6 -t 0 >g5 2>err; "$isobit" generate "$model" --adapter whole --prompt hello -n 6 -t 0 >g6 2>err
+    check "and write the same ($to)" eval '[ -s g5 ] && cmp g5 g6'
+done
+fails 1 "no.gguf: a GGUF adapter has no place for embed_tokens, which was trained whole; merge it instead" "$isobit" convert "$model" --adapter whole --adapter-only -o no.gguf
+fails 1 "whole: --lora save: the adapter has a whole embed_tokens" "$isobit" finetune "$model" --data "$text" --seq 64 --adapter whole --lora save=lm_head -o x
+fails 1 "from0: --lora save: the adapter has no whole lm_head" "$isobit" "${from[@]}" --lora save=lm_head -o x
+fails 1 "--lora save: 'norm': embed_tokens and lm_head can be trained whole" "$isobit" "${whole[@]/%embed_tokens+lm_head/norm}" -o x
+fails 1 "--lora save: names no weight" "$isobit" "${whole[@]/%embed_tokens+lm_head/}" -o x
+
 # ---- what ships is what was trained ----
 "$isobit" finetune "$model" --data "$text" --seq 64 --steps 6 --lora r=4 --lr 0.005 --deploy q4_0 --eval-fraction 0.01 -o dep --json >dep.json 2>err
 check "deploy" [ "$(json deploy dep.json)" = q4_0 ]

@@ -29,7 +29,8 @@ static int life(void)
     const ib_adamw_opts adamw = {.bits8 = 1};
     if (!g || !m || !t || ib_lm_requantize(m, "nf4_dq") || !(s = ib_samples_open(data, t, &(ib_samples_opts){.seq = 24})))
         goto done;
-    if (ib_lm_adapt(m, &(ib_adapter_opts){.r = 2, .dora = 1, .dropout = 0.1f, .targets = "q_proj,down_proj"}) ||
+    if (ib_lm_adapt(m, &(ib_adapter_opts){.r = 2, .dora = 1, .dropout = 0.1f, .targets = "q_proj,down_proj",
+                                         .save = "embed_tokens,lm_head"}) ||
         ib_finetune_plan(m, g, 24, &adamw, -1, 1, &plan) ||
         ib_finetune(m, g, s, s, &(ib_finetune_opts){.steps = 1, .adamw = adamw, .checkpoint = 1, .out = adapter, .schedule = {.lr = 1e-3f}}))
         goto done;

@@ -118,6 +118,8 @@ typedef struct ib_adapter_opts {
     const char *targets; /* "all", "attention", "mlp" or names with shell wildcards, comma-separated: "q_proj,*.mlp.*"; each must
                             match a layer */
     const char *ranks;   /* exceptions "pattern=8,pattern=32", the last that matches holds; NULL: none */
+    const char *save;    /* weights trained whole in fp32 beside the adapter, comma-separated: "embed_tokens,lm_head", as
+                            PEFT's modules_to_save; NULL: none. Where the base has one tensor for both they part. */
     uint64_t seed;
 } ib_adapter_opts;
 /* A ~ U(+-1/sqrt(in)), B = 0; DoRA's magnitudes are the rows' norms. On an error the model is as it was. */
@@ -126,8 +128,9 @@ ib_status ib_lm_adapt(ib_lm *m, const ib_adapter_opts *o);
  * base stored by ib_lm_requantize says so; unless that was called before, the model's linear layers are stored so now.
  * On an error the model is as it was. */
 ib_status ib_lm_adapter_open(ib_lm *m, const char *path);
-/* Whether the model's adapter is what o asks for, as far as it asks: r or alpha that are not 0, targets and ranks that
- * are not NULL, rslora and dora where they are set; the rest is not looked at. IB_EINVAL names what is otherwise. */
+/* Whether the model's adapter is what o asks for, as far as it asks: r or alpha that are not 0, targets, ranks and save
+ * that are not NULL, rslora and dora where they are set; the rest is not looked at. IB_EINVAL names what is otherwise.
+ */
 ib_status ib_lm_adapter_check(const ib_lm *m, const ib_adapter_opts *o);
 /* The format of the base that the open adapter was trained over, by its file; "": the base's own. Borrowed. */
 const char *ib_lm_adapter_base_of(const ib_lm *m);
@@ -135,7 +138,7 @@ const char *ib_lm_adapter_base_of(const ib_lm *m);
  * base_model_name_or_path, unless the base's files name it on the Hub. IB_EINVAL names a file of the folder that openers
  * would read beside the adapter (of a model, a tokenizer, another adapter). On an error the folder is as it was. */
 ib_status ib_lm_adapter_save(const ib_lm *m, const char *folder, const char *base);
-/* Writes a GGUF adapter; DoRA cannot be one (IB_EUNSUPPORTED). */
+/* Writes a GGUF adapter; DoRA and weights trained whole cannot be in one (IB_EUNSUPPORTED). */
 ib_status ib_lm_adapter_save_gguf(const ib_lm *m, const char *path);
 /* Dropout acts in IB_TRAIN only; this sets its probability, an opened adapter's is what its file says. */
 ib_status ib_lm_set_dropout(ib_lm *m, float p);

@@ -31,7 +31,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         snprintf(config, sizeof config, "%s/adapter_config.json", folder);
         snprintf(weights, sizeof weights, "%s/adapter_model.safetensors", folder);
         ib_lm *m = model();
-        if (ib_lm_adapt(m, &(ib_adapter_opts){.r = 2}) || ib_lm_adapter_save(m, folder, "base"))
+        if (ib_lm_adapt(m, &(ib_adapter_opts){.r = 2, .save = "embed_tokens,lm_head"}) ||
+            ib_lm_adapter_save(m, folder, "base"))
             abort();
         ib_lm_free(m);
         for (int i = 0; i < 2; i++) {
