@@ -60,7 +60,8 @@ static void print_attributes(struct json_object *attributes)
         last = name;
         if (json_object_is_type(values, json_type_string)) {
             const char *any = json_object_get_string(values);
-            printf(strcmp(any, "any") ? " (%s)" : "", any);
+            if (strcmp(any, "any"))
+                printf(" (%s)", any);
             continue;
         }
         for (size_t k = 0; k < json_object_array_length(values); k++)

@@ -1,4 +1,5 @@
 /* tokenizer.c - the vocabulary: tokens by id and by bytes, merges, special tokens. */
+#define _GNU_SOURCE /* qsort_r */
 #include "data/template.h"
 #include "data/tokenizer.h"
 

@@ -8,7 +8,7 @@ static char dir[64];
 
 static inline const char *in_dir(const char *name)
 {
-    static char path[8][160];
+    static char path[8][400];
     static int at;
     at = (at + 1) % 8;
     snprintf(path[at], sizeof path[at], "%s/%s", dir, name);

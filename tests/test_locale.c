@@ -51,7 +51,7 @@ static void print_and_read(const char *name)
     ib_layer_free(net);
     snprintf(path, sizeof path, "%s/table.csv", dir);
     FILE *f = fopen(path, "w");
-    REQUIRE(f);
+    REQUIRE(f != NULL);
     fputs("a,b,kind\n1.5,-2.25,x\n0.5,3e-2,y\n4.75,1.125,x\n2.5,0.25,y\n", f);
     fclose(f);
     snprintf(path, sizeof path, "csv:%s/table.csv", dir);
@@ -91,7 +91,7 @@ static void long_lines_stay_whole(void)
 {
     enum { LONG = 5000 };
     char *s = calloc(1, LONG + 1);
-    REQUIRE(s);
+    REQUIRE(s != NULL);
     memset(s, 'x', LONG);
     ib_text t = {.name = "t"};
     ib_text_add(&t, "<%s>", s);

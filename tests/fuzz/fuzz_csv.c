@@ -1,7 +1,7 @@
 /* fuzz_csv.c - tables and schemas: the first byte chooses the options. What is opened is whole, finite and the same for the schema that it made. */
-#include <math.h>
-
 #include "tests/fuzz/fuzz.h"
+
+#include <math.h>
 
 static void check(const ib_dataset *d)
 {
