@@ -12,16 +12,22 @@ typedef struct columns {
     int constant, first; /* columns of one value; one of them */
 } columns;
 
+void ib_column_moments(const float *x, int64_t n, int64_t columns, double *mean, double *std)
+{
+    double sum = 0, square = 0;
+    for (int64_t i = 0; i < n; i++)
+        sum += x[i * columns];
+    *mean = sum / (double)n;
+    for (int64_t i = 0; i < n; i++)
+        square += (x[i * columns] - *mean) * (x[i * columns] - *mean);
+    *std = sqrt(square / (double)n);
+}
+
 static ib_status measure(columns *c, int k)
 {
     const ib_dataset *d = c->d;
-    double sum = 0, square = 0;
-    for (int64_t i = 0; i < d->n; i++)
-        sum += d->x[i * d->c + k];
-    const double mean = sum / (double)d->n;
-    for (int64_t i = 0; i < d->n; i++)
-        square += (d->x[i * d->c + k] - mean) * (d->x[i * d->c + k] - mean);
-    const double std = sqrt(square / (double)d->n);
+    double mean, std;
+    ib_column_moments(d->x + k, d->n, d->c, &mean, &std);
     ib_snprintf(c->name[k], sizeof c->name[k], "column %d", k + 1);
     c->column[k] = (ib_column){.name = c->name[k], .mean = (float)mean, .std = std > 0 ? (float)std : 1};
     if (!(std > 0) && !c->constant++)

@@ -35,14 +35,10 @@ static ib_schema *measure(const ib_dataset *d)
     char(*names)[24] = ib_alloc((size_t)of * sizeof *names);
     ib_status status = target && names ? IB_OK : IB_ENOMEM;
     for (int k = 0; k < of && !status; k++) {
-        double sum = 0, square = 0;
-        for (int64_t i = 0; i < d->n; i++)
-            sum += d->targets[i * of + k];
-        const double mean = sum / (double)d->n;
-        for (int64_t i = 0; i < d->n; i++)
-            square += (d->targets[i * of + k] - mean) * (d->targets[i * of + k] - mean);
+        double mean, std;
+        ib_column_moments(d->targets + k, d->n, of, &mean, &std);
         ib_snprintf(names[k], sizeof names[k], of > 1 ? "target %d" : "target", k + 1);
-        status = ib_target_scale(d->name, names[k], mean, sqrt(square / (double)d->n), &target[k]);
+        status = ib_target_scale(d->name, names[k], mean, std, &target[k]);
     }
     ib_schema_opts o = d->schema ? *ib_schema_of(d->schema) : (ib_schema_opts){0};
     o.task = IB_REGRESSION;
