@@ -137,9 +137,14 @@ static int open_checkpoint(training *t)
         if (bad)
             return 1;
         for (int i = 0; i < 2; i++) {
+            const double bad_steps = c->state[3 * i + 1], drops = c->state[3 * i + 2];
+            if (!(bad_steps >= 0 && bad_steps < 1e15 && drops >= 0 && drops < 1e15)) {
+                fprintf(stderr, "isobit: %s: its schedule counts %g steps and %g drops\n", t->o.out, bad_steps, drops);
+                return 1;
+            }
             t->schedule[i].best = c->state[3 * i];
-            t->schedule[i].bad = (int64_t)c->state[3 * i + 1];
-            t->schedule[i].drops = (int64_t)c->state[3 * i + 2];
+            t->schedule[i].bad = (int64_t)bad_steps;
+            t->schedule[i].drops = (int64_t)drops;
         }
         t->float_accuracy = c->state[6];
         t->accuracy = c->state[7];

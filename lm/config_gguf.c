@@ -84,7 +84,7 @@ static ib_status read_pattern(ib_lm *m, const ib_gguf_kv *kv)
 {
     const int list = kv && kv->type == IB_GGUF_ARRAY;
     const double every = kv && !list && kv->of != IB_GGUF_STRING ? ib_gguf_element(kv, 0) : m->arch->global_every;
-    if (kv && (kv->of == IB_GGUF_STRING || (list && kv->n != m->c.layers) || every < 0 || every != floor(every)))
+    if (kv && (kv->of == IB_GGUF_STRING || (list && kv->n != m->c.layers) || !(every >= 0 && every <= INT32_MAX) || every != floor(every)))
         return ib_fail(IB_EFORMAT, "'%s' is neither a number nor a list of %d flags", kv->key, m->c.layers);
     for (int i = 0; i < m->c.layers; i++)
         m->block[i].local = m->c.window && (list ? ib_gguf_element(kv, i) != 0 : !every || (i + 1) % (int)every);

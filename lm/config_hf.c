@@ -93,6 +93,8 @@ static ib_status read_rope(reader *r, struct json_object *o, int local, double t
     if (o && (status = only_its_members(r, s->kind, o)))
         return status;
     const double original = r->k.original > 0 ? r->k.original : p->original;
+    if (!(original <= INT32_MAX))
+        return ib_fail(IB_EFORMAT, "%s: 'original_max_position_embeddings' is %g positions", r->file, original);
     *s = (ib_rope_scaling){.kind = s->kind, .factor = p->factor, .original = original, .attention_factor = p->attention_factor, .beta_fast = p->beta_fast,
                            .beta_slow = p->beta_slow, .mscale = p->mscale, .mscale_all = p->mscale_all, .low = p->low, .high = p->high, .whole = p->truncate};
     const double beside = local ? r->k.local_theta : r->k.theta;

@@ -233,7 +233,9 @@ static int64_t count_steps(const char *function, const ib_samples *train, const 
     IB_TAKE_FOR(function, o->steps, o->steps >= 0, -1, "is %lld", (long long)o->steps);
     IB_TAKE_FOR(function, o->epochs, o->epochs >= 0 && isfinite(o->epochs), -1, "is %g", o->epochs);
     const double passes = o->epochs > 0 ? o->epochs : 1;
-    return o->steps ? o->steps : (int64_t)ceil(passes * (double)train->info.rows / (double)rows_of_a_step(o));
+    const double steps = ceil(passes * (double)train->info.rows / (double)rows_of_a_step(o));
+    IB_TAKE_FOR(function, o->epochs, o->steps || steps < 1e15, -1, "is %g: %g steps", o->epochs, steps);
+    return o->steps ? o->steps : (int64_t)steps;
 }
 
 int64_t ib_finetune_steps(const ib_samples *train, const ib_finetune_opts *o)

@@ -115,10 +115,11 @@ static char *gguf_languages(const ib_gguf *f)
 /* Its parents, if all of them are on the Hub. */
 static char *gguf_parents(const ib_gguf *f)
 {
-    const int64_t n = (int64_t)ib_gguf_number(f, "general.base_model.count", 0);
-    char *lines = n > 0 && n < 64 ? ib_strdup("base_model:\n") : NULL;
-    for (int64_t i = 0; i < n && lines; i++) {
-        char *key = ib_format_text("general.base_model.%lld.repo_url", (long long)i);
+    const double said = ib_gguf_number(f, "general.base_model.count", 0);
+    const int n = said >= 1 && said < 64 ? (int)said : 0;
+    char *lines = n ? ib_strdup("base_model:\n") : NULL;
+    for (int i = 0; i < n && lines; i++) {
+        char *key = ib_format_text("general.base_model.%d.repo_url", i);
         char *url = key ? ib_gguf_string(f, key) : NULL;
         lines = joined(lines, line_of("- ", hub_name_of_url(url)));
         ib_free(url);

@@ -188,7 +188,7 @@ static ib_status describe(const ib_lm *m, struct json_object *o, const ib_storag
     put(o, "rms_norm_eps", real(c->eps));
     put(o, "tie_word_embeddings", json_object_new_boolean(ib_lm_is_tied(m)));
     put(o, m->arch->hf_scalar ? "hidden_activation" : "hidden_act", text(ib_lm_activation_name(m->activation)));
-    const double scalar = 1.0 / ((double)c->attention_scale * (double)c->attention_scale), whole = m->arch->hf_scalar ? rint(scalar) : c->dim;
+    const double scalar = 1.0 / ((double)c->attention_scale * (double)c->attention_scale), whole = m->arch->hf_scalar ? fmin(rint(scalar), INT32_MAX) : c->dim;
     if (m->arch->hf_scalar)
         put(o, "query_pre_attn_scalar", json_object_new_int((int)whole));
     if (fabs(scalar - whole) > 1e-4 * whole)

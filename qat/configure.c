@@ -193,16 +193,19 @@ static ib_status configure_input(ib_plan *p)
     s->out.observer = &s->observer;
     if (in->std > 0 && in->raw_max > 0 && !p->opts.symmetric) {
         const int levels = in->raw_max < s->out.qmax - s->out.qmin ? in->raw_max : s->out.qmax - s->out.qmin;
-        s->out.scale = 1.0f / (in->std * (float)levels);
-        s->out.zero = s->out.qmin + (int)rintf(in->mean * (float)levels);
-        if (!(in->mean >= 0 && in->mean <= 1)) /* 0 is no value of the data, but padding has a code for it */
+        const int holds_zero = in->mean >= 0 && in->mean <= 1; /* 0 may be no value of the data, but padding has a code for it */
+        if (holds_zero) {
+            s->out.scale = 1.0f / (in->std * (float)levels);
+            s->out.zero = s->out.qmin + (int)rintf(in->mean * (float)levels);
+        } else {
             ib_quantizer_set_range(&s->out, -in->mean / in->std, (1 - in->mean) / in->std, 0);
+        }
         if (ib_quantizer_check(&s->out)) {
             ib_error_prefix("layer 'input': mean %g and std %g", in->mean, in->std);
             return ib_error_status();
         }
         s->observer.lo = s->out.scale * (float)(s->out.qmin - s->out.zero);
-        s->observer.hi = s->out.scale * (float)((in->mean >= 0 && in->mean <= 1 ? s->out.qmin + levels : s->out.qmax) - s->out.zero);
+        s->observer.hi = s->out.scale * (float)((holds_zero ? s->out.qmin + levels : s->out.qmax) - s->out.zero);
         s->observer.count = 1;
         s->observer.cls = NULL; /* known, not observed */
     }

@@ -41,6 +41,12 @@ static inline int nearest(float x)
 {
     return (int)rintf(x);
 }
+/* 0 of a step so small that fp32 holds no inverse: as 16-bit scale it is 0 as well. */
+static inline float inverse(float d)
+{
+    const float id = 1.0f / d;
+    return d && isfinite(id) ? id : 0.0f;
+}
 static inline int clamp_int(int x, int lo, int hi)
 {
     return x < lo ? lo : x > hi ? hi : x;

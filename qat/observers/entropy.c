@@ -42,8 +42,8 @@ static void kl_range(const ib_observer *o, const ib_quantizer *q, int symmetric,
     int cut = IB_BINS;
     memset(p, 0, sizeof p);
     for (int i = 0; i < IB_BINS && top > 0; i++) {
-        const int b = (int)(fabsf(ib_bin_centre(o, i)) / top * IB_BINS);
-        p[b < IB_BINS ? b : IB_BINS - 1] += o->bins[i];
+        const float b = fabsf(ib_bin_centre(o, i)) / top * IB_BINS;
+        p[b < IB_BINS ? (int)b : IB_BINS - 1] += o->bins[i];
     }
     p[0] = p[1]; /* the spike at zero says nothing about where to clip */
     for (int i = 0; i < IB_BINS; i++)

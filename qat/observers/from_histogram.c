@@ -21,8 +21,8 @@ static void widen(ib_observer *o, int up)
 /* bin_width is positive, and bin_lo <= x; what a rounding error puts beyond the last bin belongs to it. */
 static int bin_of(const ib_observer *o, float x)
 {
-    const int b = (int)((x - o->bin_lo) / o->bin_width);
-    return b < 0 ? 0 : b >= IB_BINS ? IB_BINS - 1 : b;
+    const float b = (x - o->bin_lo) / o->bin_width;
+    return b >= IB_BINS ? IB_BINS - 1 : b > 0 ? (int)b : 0;
 }
 
 /* Bins for [lo, hi], which hold the one value, if any, that all before this batch was: one value has no range that could set

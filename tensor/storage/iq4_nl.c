@@ -48,7 +48,7 @@ ENCODE(iq4_nl)
         }
     }
     put_half(b, d);
-    const float id = d ? 1.0f / d : 0.0f;
+    const float id = inverse(d);
     for (int j = 0; j < 16; j++)
         b[2 + j] = (uint8_t)(best_index(id * x[j]) | best_index(id * x[j + 16]) << 4);
 }

@@ -9,7 +9,7 @@ ENCODE(q4_0)
             amax = fabsf(x[j]);
             max = x[j];
         }
-    const float d = max / -8, id = d ? 1.0f / d : 0.0f;
+    const float d = max / -8, id = inverse(d);
     put_half(b, d);
     for (int j = 0; j < 16; j++) {
         const int lo = (int8_t)(x[j] * id + 8.5f), hi = (int8_t)(x[j + 16] * id + 8.5f);

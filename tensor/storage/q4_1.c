@@ -8,7 +8,7 @@ ENCODE(q4_1)
         min = x[j] < min ? x[j] : min;
         max = x[j] > max ? x[j] : max;
     }
-    const float d = (max - min) / 15, id = d ? 1.0f / d : 0.0f;
+    const float d = (max - min) / 15, id = inverse(d);
     put_half(b, d);
     put_half(b + 2, min);
     for (int j = 0; j < 16; j++) {

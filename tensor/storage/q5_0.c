@@ -9,7 +9,7 @@ ENCODE(q5_0)
             amax = fabsf(x[j]);
             max = x[j];
         }
-    const float d = max / -16, id = d ? 1.0f / d : 0.0f;
+    const float d = max / -16, id = inverse(d);
     uint32_t high = 0;
     put_half(b, d);
     for (int j = 0; j < 16; j++) {

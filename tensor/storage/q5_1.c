@@ -8,7 +8,7 @@ ENCODE(q5_1)
         min = x[j] < min ? x[j] : min;
         max = x[j] > max ? x[j] : max;
     }
-    const float d = (max - min) / 31, id = d ? 1.0f / d : 0.0f;
+    const float d = (max - min) / 31, id = inverse(d);
     uint32_t high = 0;
     put_half(b, d);
     put_half(b + 2, min);

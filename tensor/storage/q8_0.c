@@ -6,7 +6,7 @@ ENCODE(q8_0)
     float amax = 0;
     for (int j = 0; j < 32; j++)
         amax = fabsf(x[j]) > amax ? fabsf(x[j]) : amax;
-    const float d = amax / 127, id = d ? 1.0f / d : 0.0f;
+    const float d = amax / 127, id = inverse(d);
     put_half(b, d);
     for (int j = 0; j < 32; j++)
         b[2 + j] = (uint8_t)(int8_t)roundf(x[j] * id);
