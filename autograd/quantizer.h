@@ -1,7 +1,7 @@
 /* quantizer.h - how an activation becomes codes, and the integer operators of the tape.
  *
  * An integer operator computes codes from codes with the arithmetic that ships and passes gradients straight through
- * to the real values behind the codes. It leaves its integer constants in its node, from where export/lower.c copies
+ * to the real values behind the codes. It leaves its integer constants in its node, from where program/lower.c copies
  * them: nothing is computed a second time. */
 #ifndef IB_AUTOGRAD_QUANTIZER_H
 #define IB_AUTOGRAD_QUANTIZER_H

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "lm/model_card.h"
+#include "lm/save/model_card.h"
 
 /* Where the name in a path begins: behind the last '/' if all before it is a folder. */
 static const char *name_in(const char *path)

@@ -1,6 +1,6 @@
 /* dataset.c - samples in memory. */
 #include "data/dataset.h"
-#include "data/pictures.h"
+#include "data/pictures/pictures.h"
 #include "tensor/argument.h"
 
 #include <math.h>

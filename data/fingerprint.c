@@ -2,7 +2,7 @@
 #include <zlib.h>
 
 #include "data/dataset.h"
-#include "data/pictures.h"
+#include "data/pictures/pictures.h"
 
 enum { SAMPLES = 1024 }; /* whose values are looked at, in even steps */
 

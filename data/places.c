@@ -1,6 +1,6 @@
 /* places.c - where samples stand in files. */
 #include "data/dataset.h"
-#include "data/pictures.h"
+#include "data/pictures/pictures.h"
 #include "tensor/argument.h"
 
 const char *ib_dataset_path(const ib_dataset *d, int64_t i)

@@ -2,10 +2,10 @@
 #ifndef IB_EXPORT_C_TARGETS_H
 #define IB_EXPORT_C_TARGETS_H
 
-#include "export/program.h"
-#include "export/text.h"
+#include "program/program.h"
+#include "files/strbuf.h"
 
 /* Names, means and deviations as initializers; nothing where outputs score classes. */
-void ib_targets_declare(const ib_program *p, ib_text *t, const char *upper);
+void ib_targets_declare(const ib_program *p, ib_strbuf *t, const char *upper);
 
 #endif

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "export/onnx_file.h"
-#include "export/program.h"
+#include "program/program.h"
 #include "tensor/number.h"
 
 enum { RAISE = 128 }; /* of activation codes as they are shown, uint8 */

@@ -3,8 +3,8 @@
 #ifndef IB_EXPORT_TFLITE_FILE_H
 #define IB_EXPORT_TFLITE_FILE_H
 
-#include "export/flatbuffer.h"
-#include "export/program.h"
+#include "files/flatbuffer.h"
+#include "program/program.h"
 
 enum { FLOAT32 = 0, INT32 = 2, INT64 = 4, INT8 = 9, INT4 = 17 };             /* TensorType */
 enum { NONE = 0, RELU = 1, RELU6 = 3 };                                       /* ActivationFunctionType */

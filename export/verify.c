@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "export/program.h"
+#include "program/program.h"
 #include "tensor/argument.h"
 
 /* The compiled C, loaded once. */

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "backends/cpu/taps.h"
-#include "backends/cpu/vnni.h"
+#include "backends/cpu/x86/vnni.h"
 #include "backends/kernels.h"
 #include "tensor/alloc.h"
 #include "tensor/argument.h"

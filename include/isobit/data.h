@@ -71,7 +71,7 @@ typedef struct ib_dataset ib_dataset;
  *
  *   size        the network's, or opts->input, or else the one that all pictures have. Others are resized so that they
  *               just cover it and cropped in the middle: bilinear with antialiasing, in the values of torchvision's
- *               Resize and CenterCrop over Pillow (data/picture_fit.c has the formula). c is 1 or 3: grey from colour by
+ *               Resize and CenterCrop over Pillow (data/pictures/picture_fit.c has the formula). c is 1 or 3: grey from colour by
  *               ITU-R BT.601, colour from grey three times the same
  *   values      bytes, raw_max 255. 16 bits become 8 (v / 257, rounded), palettes colours, CMYK with Adobe's marker
  *               C K / 255. EXIF's orientation is followed; colour profiles and gamma are not applied

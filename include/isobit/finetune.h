@@ -43,13 +43,13 @@ typedef struct ib_samples_info {
 /* A file of rows (.jsonl, .ndjson, .json; also .gz): JSON values one behind the other, or lists of them. A row is
  * {"messages": [{"role","content"}]} or that list alone, {"prompt","completion"}, {"text"}, or of Alpaca
  * {"instruction","input","output"}, Dolly {"instruction","context","response"} or ShareGPT {"conversations":
- * [{"from","value"}]}, which become messages (lm/row_kinds.def), a "system" beside them the first; each row by its own
+ * [{"from","value"}]}, which become messages (lm/samples/row_kinds.def), a "system" beside them the first; each row by its own
  * keys. Content is text or a list of {"type": "text", "text"}, a message of the assistant with "weight": 0 is not learned. With messages go
  * "tools", "documents" and "chat_template_kwargs", in them "tool_calls", "tool_call_id", "name" and thoughts
- * ("reasoning_content"), as far as the chat template mentions them: else they are an error. lm/row_keys.def
+ * ("reasoning_content"), as far as the chat template mentions them: else they are an error. lm/samples/row_keys.def
  * holds every key: a key that it does not name is an error, unless `ignore` does or `columns` says what it is. Any
  * other file is running text, cut into windows of seq tokens in order, unless it, or its first line, is a list or an
- * object of JSON, or begins as one and is broken: an error, as are files of other programs (lm/no_rows.def). All of a text is read, U+0000 too; a byte-order mark is none of it. A text that brings its
+ * object of JSON, or begins as one and is broken: an error, as are files of other programs (lm/samples/no_rows.def). All of a text is read, U+0000 too; a byte-order mark is none of it. A text that brings its
  * end token gets no second one. Errors name file and line: JSON that is not strictly so, a key that is not
  * understood, text that is not UTF-8, no data, all tokens masked, an end-of-sequence token that is never learned,
  * two BOS tokens at a start.

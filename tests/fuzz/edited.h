@@ -1,13 +1,13 @@
 /* edited.h - HDF5 files whose checksum is right and that say other things than the library wrote: the input edits
  * elements of attributes and data sets of a good file. */
-#ifndef IB_TESTS_EDITED_H
-#define IB_TESTS_EDITED_H
+#ifndef IB_TESTS_FUZZ_EDITED_H
+#define IB_TESTS_FUZZ_EDITED_H
 
 #include "tests/fuzz/fuzz.h"
 
 #include <hdf5_hl.h>
 
-#include "export/h5.h"
+#include "files/h5.h"
 
 enum { EDITED_PLACES = 1024, EDITED_TRAILER = 49 };
 

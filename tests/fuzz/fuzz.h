@@ -1,6 +1,6 @@
 /* fuzz.h - the input as a file. */
-#ifndef IB_TESTS_FUZZ_H
-#define IB_TESTS_FUZZ_H
+#ifndef IB_TESTS_FUZZ_FUZZ_H
+#define IB_TESTS_FUZZ_FUZZ_H
 
 #define _GNU_SOURCE
 #include <stdint.h>

@@ -2,7 +2,7 @@
  * decoded is all there. */
 #include "tests/fuzz/fuzz.h"
 
-#include "data/picture.h"
+#include "data/pictures/picture.h"
 #include "tensor/alloc.h"
 
 enum { LARGE = 1 << 20 }; /* pixels: no larger ones, for their time */

@@ -2,8 +2,8 @@
  * opens must run. */
 #include "tests/fuzz/edited.h"
 
-#include "export/program.h"
-#include "tests/constants.h"
+#include "program/program.h"
+#include "tests/qat/constants.h"
 
 enum { IMPORTED = 3, SEEDS = 6 };
 static unsigned char *seed[SEEDS];

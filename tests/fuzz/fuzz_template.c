@@ -1,7 +1,7 @@
 /* fuzz_template.c - any text as a template, over variables of every kind. */
 #include "tests/fuzz/fuzz.h"
 
-#include "data/template.h"
+#include "text/template/template.h"
 #include "tensor/alloc.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,7 +1,7 @@
 /* fuzz_tokenizer.c - tokenizer.json, and any text through what comes out. */
 #include "tests/fuzz/fuzz.h"
 
-#include "data/tokenizer.h"
+#include "text/tokenizer.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -1,0 +1,187 @@
+/* amx.c - products of codes by tiles: sixteen rows of 64 raised codes by sixteen outputs an instruction (Intel, Architecture Instruction Set
+ * Extensions, chapter 3, "Intel AMX"). Panels are those of vnni_tiles.c, a segment's quads a multiple of sixteen. */
+#include <immintrin.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "backends/cpu/x86/amx.h"
+#include "backends/cpu/x86/vnni.h"
+
+int ib_amx_is_there(void);
+void ib_bf16_fill_table(ib_kernels *k);
+void ib_amx_fill_table(ib_kernels *k);
+void ib_amx_bf16_fill_table(ib_kernels *k);
+static ib_kernels below;
+
+enum { LANES = 16, TILE_ROWS = 16, TILE_BYTES = 64, FEW = 4 /* rows that vpdpbusd multiplies faster */ };
+
+/* The processor has tiles, products of 8 bits and of bfloat16 (CPUID 7.0, EDX bits 24, 25, 22), and Linux lets this process use them. */
+int ib_amx_is_there(void)
+{
+    enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
+    uint32_t a = 7, b, c = 0, d;
+    __asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+    (void)b;
+    return (d >> 24 & 3) == 3 && (d >> 22 & 1) && !syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA);
+}
+
+static void end(void)
+{
+    _tile_release();
+}
+
+/* One or two blocks of rows by one or two panels. */
+enum { LD = IB_TILE_LD * 4, OTHER = IB_TILE_ROWS * IB_TILE_LD };
+#define FOR_TILES(body)                                                                                                \
+    for (int64_t s = 0; s < k->segments; s++)                                                                          \
+        for (int64_t q = 0; q < k->quads; q += TILE_ROWS) {                                                            \
+            const int64_t a = s * k->jump + 4 * q;                                                                     \
+            const int32_t *b = w + (s * k->quads + q) * LANES;                                                         \
+            body                                                                                                       \
+        }
+static void two_by_two(const ib_walk *k, const uint8_t *const *x, int64_t ldx, const int32_t *w, int64_t step, const int32_t *bias, int32_t *out)
+{
+    _tile_loadd(0, bias, 0); /* the same row again and again */
+    _tile_loadd(1, bias + step, 0);
+    _tile_loadd(2, bias, 0);
+    _tile_loadd(3, bias + step, 0);
+    FOR_TILES({
+        _tile_loadd(4, x[0] + a, ldx);
+        _tile_loadd(6, b, TILE_BYTES);
+        _tile_dpbusd(0, 4, 6);
+        _tile_loadd(7, b + step, TILE_BYTES);
+        _tile_dpbusd(1, 4, 7);
+        _tile_loadd(5, x[1] + a, ldx);
+        _tile_dpbusd(2, 5, 6);
+        _tile_dpbusd(3, 5, 7);
+    })
+    _tile_stored(0, out, LD);
+    _tile_stored(1, out + LANES, LD);
+    _tile_stored(2, out + OTHER, LD);
+    _tile_stored(3, out + OTHER + LANES, LD);
+}
+
+static void two_by_one(const ib_walk *k, const uint8_t *const *x, int64_t ldx, const int32_t *w, const int32_t *bias, int32_t *out)
+{
+    _tile_loadd(0, bias, 0);
+    _tile_loadd(2, bias, 0);
+    FOR_TILES({
+        _tile_loadd(4, x[0] + a, ldx);
+        _tile_loadd(6, b, TILE_BYTES);
+        _tile_dpbusd(0, 4, 6);
+        _tile_loadd(5, x[1] + a, ldx);
+        _tile_dpbusd(2, 5, 6);
+    })
+    _tile_stored(0, out, LD);
+    _tile_stored(2, out + OTHER, LD);
+}
+
+static void one_by_two(const ib_walk *k, const uint8_t *x, int64_t ldx, const int32_t *w, int64_t step, const int32_t *bias, int32_t *out)
+{
+    _tile_loadd(0, bias, 0);
+    _tile_loadd(1, bias + step, 0);
+    FOR_TILES({
+        _tile_loadd(4, x + a, ldx);
+        _tile_loadd(6, b, TILE_BYTES);
+        _tile_dpbusd(0, 4, 6);
+        _tile_loadd(7, b + step, TILE_BYTES);
+        _tile_dpbusd(1, 4, 7);
+    })
+    _tile_stored(0, out, LD);
+    _tile_stored(1, out + LANES, LD);
+}
+
+static void one_by_one(const ib_walk *k, const uint8_t *x, int64_t ldx, const int32_t *w, const int32_t *bias, int32_t *out)
+{
+    _tile_loadd(0, bias, 0);
+    FOR_TILES({
+        _tile_loadd(4, x + a, ldx);
+        _tile_loadd(6, b, TILE_BYTES);
+        _tile_dpbusd(0, 4, 6);
+    })
+    _tile_stored(0, out, LD);
+}
+
+static int64_t rows_of(int64_t panels)
+{
+    (void)panels;
+    return TILE_ROWS;
+}
+
+static void run(int64_t rows, int64_t panels, const ib_walk *k, const uint8_t *const *x, int blocks, int64_t ldx, const int32_t *w, int64_t step, int32_t *out)
+{
+    const int32_t *bias = w + k->segments * k->quads * LANES;
+    (void)rows;
+    for (int64_t v = 0; v < panels; v += 2, w += 2 * step, bias += 2 * step, out += 2 * LANES)
+        if (blocks == 2 && v + 1 < panels)
+            two_by_two(k, x, ldx, w, step, bias, out);
+        else if (blocks == 2)
+            two_by_one(k, x, ldx, w, bias, out);
+        else if (v + 1 < panels)
+            one_by_two(k, *x, ldx, w, step, bias, out);
+        else
+            one_by_one(k, *x, ldx, w, bias, out);
+}
+
+const ib_multiplier ib_amx_multiplier = {TILE_ROWS, 128, 2, rows_of, ib_amx_configure, end, run, ib_vnni_finish};
+
+/* Of windows with short rows, tiles would be filled with zeroes. */
+static const ib_multiplier *multiplier_of(const ib_window *s)
+{
+    return s->kw * s->ic > 8 ? &ib_amx_multiplier : &ib_vnni_multiplier;
+}
+
+static int64_t nhwc_pack(const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias, void *packed)
+{
+    return ib_vnni_nhwc_pack(multiplier_of(s), s, in_zero, w, bias, packed);
+}
+
+static void nhwc_conv2d(const ib_window *s, const ib_nhwc *x, int in_zero, const ib_qweights *w, const int32_t *bias, const void *packed, const ib_epilogue *r, const ib_nhwc *y, ib_share share)
+{
+    if (packed)
+        ib_vnni_nhwc_conv2d(multiplier_of(s), s, x, packed, r, y, share);
+    else
+        below.nhwc_conv2d(s, x, in_zero, w, bias, NULL, r, y, share);
+}
+
+static void qlinear(int64_t rows, int64_t k, int64_t out, const int8_t *x, int in_zero, const ib_qweights *w, const int32_t *bias, const void *packed,
+                    const ib_epilogue *r, int32_t *acc, float *scratch)
+{
+    ib_qlinear_by(rows < FEW ? &ib_vnni_multiplier : &ib_amx_multiplier, rows, k, out, x, in_zero, w, bias, packed, r, acc, scratch);
+}
+
+/* Four independent sums. */
+static double int8_peak(int64_t rounds)
+{
+    double done = 0;
+#pragma omp parallel reduction(+ : done)
+    {
+        ib_amx_configure(TILE_ROWS);
+        _tile_zero(0);
+        _tile_zero(1);
+        _tile_zero(2);
+        _tile_zero(3);
+        _tile_zero(4);
+        _tile_zero(6);
+        for (int64_t i = 0; i < rounds; i++) {
+            _tile_dpbusd(0, 4, 6);
+            _tile_dpbusd(1, 4, 6);
+            _tile_dpbusd(2, 4, 6);
+            _tile_dpbusd(3, 4, 6);
+        }
+        end();
+        done += (double)rounds * 4 * TILE_ROWS * LANES * TILE_BYTES * 2;
+    }
+    return done;
+}
+
+void ib_amx_fill_table(ib_kernels *k)
+{
+    ib_bf16_fill_table(k);
+    below = *k;
+    k->qlinear = qlinear;
+    k->nhwc_pack = nhwc_pack;
+    k->nhwc_conv2d = nhwc_conv2d;
+    k->int8_peak = int8_peak;
+    ib_amx_bf16_fill_table(k);
+}

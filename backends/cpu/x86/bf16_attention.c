@@ -1,0 +1,238 @@
+/* bf16_attention.c - attention.c's tiles with products in bfloat16. Factors are rounded and packed once a call; scores, sums
+ * and softmax are fp32. The pass for keys and values works on transposed scores, K q' and V dy', so nothing is transposed. */
+#include <math.h>
+
+#include "backends/cpu/attention_tiles.h"
+#include "backends/cpu/x86/bf16_panel.h"
+#include "backends/cpu/dot.h"
+#include "backends/cpu/exp.h"
+
+void ib_bf16_attention_fill_table(ib_kernels *k);
+#define KERNEL(result, name, args) result ib_##name##_avx512 args;
+#include "backends/kernels.def"
+#undef KERNEL
+
+/* One factor of all heads or groups, `length` rows (a multiple of 64, zeroed behind the last): bf16 rows [h][length][dim],
+ * panels over dim [h][length/32][dim/2][32][2], panels over the rows [h][dim/32][length/2][32][2]. NULL: not wanted. */
+typedef struct packed {
+    bf16 *rows, *over_dim, *over_rows;
+    int heads, dim;
+    int64_t length;
+} packed;
+
+static bf16 *take(bf16 **at, int wanted, int64_t n)
+{
+    bf16 *p = wanted ? *at : NULL;
+    *at += wanted ? n : 0;
+    return p;
+}
+
+static packed pack(const float *x, int heads, int dim, int64_t rows, int want_rows, int want_over_dim, int want_over_rows, bf16 **at)
+{
+    const int64_t length = (rows + TILE - 1) / TILE * TILE, size = heads * length * dim, ld = (int64_t)heads * dim;
+    packed p = {take(at, want_rows, size), take(at, want_over_dim, size), take(at, want_over_rows, size), heads, dim, length};
+#pragma omp parallel for schedule(static)
+    for (int64_t t = 0; t < heads * (length / 32); t++) {
+        const int64_t h = t / (length / 32), r0 = t % (length / 32) * 32;
+        bf16 own[32 * IB_MAX_HEAD_DIM], *to = p.rows ? p.rows + (h * length + r0) * dim : own;
+        static const float zero[IB_MAX_HEAD_DIM];
+        for (int64_t r = r0; r < r0 + 32; r++)
+            round_row(r < rows ? x + r * ld + h * dim : zero, dim, to + (r - r0) * dim);
+        if (p.over_dim)
+            panel_of_rows(to, dim, dim / 2, p.over_dim + (h * length + r0) * dim);
+        for (int64_t r = r0; p.over_rows && r < r0 + 32; r += 2)
+            for (int64_t d = 0; d < dim; d += NR)
+                panel_of_two(r < rows ? x + r * ld + h * dim + d : zero, r + 1 < rows ? x + (r + 1) * ld + h * dim + d : zero,
+                             p.over_rows + h * length * dim + d * length + r / 2 * 64);
+    }
+    return p;
+}
+
+/* c[m][64] = rows i0 .. of a times rows j0 .. j0 + 64 of b */
+static void by_dim(const packed *a, int64_t ha, int64_t i0, int64_t m, const packed *b, int64_t hb, int64_t j0, float *c)
+{
+    for (int64_t j = 0; j < TILE; j += NR)
+        rows_by_panel(a->rows + (ha * a->length + i0) * a->dim, a->dim, m, b->over_dim + (hb * b->length + j0 + j) * b->dim, a->dim / 2, c + j, TILE, NR, 0);
+}
+
+/* c[m][dim] += w[m][64] rows j0 .. j0 + 64 of b */
+static void by_rows(const bf16 *w, int64_t m, const packed *b, int64_t hb, int64_t j0, float *c, int64_t ldc)
+{
+    for (int64_t d = 0; d < b->dim; d += NR)
+        rows_by_panel(w, TILE, m, b->over_rows + hb * b->length * b->dim + d * b->length + j0 / 2 * 64, TILE / 2, c + d, ldc, NR, 1);
+}
+
+/* s[m][64] becomes scale s where query i0 + i sees key j0 + j, else minus infinity */
+static void mask(const ib_attention *a, int64_t i0, int64_t m, int64_t j0, float *s)
+{
+    for (int64_t i = 0; i < m; i++) {
+        float *si = s + i * TILE;
+        const int lo = (int)(first_key(a, i0 + i) - j0), hi = (int)(i0 + i - j0);
+        for (int j = 0; j < TILE; j++) {
+            const float x = si[j] * a->scale;
+            si[j] = j < lo || j > hi ? -INFINITY : x;
+        }
+    }
+}
+
+static void forward_tile(const ib_attention *a, int head, int64_t i0, int64_t m, const packed *q, const packed *k, const packed *v, float *y, float *lse)
+{
+    float s[TILE * TILE], max[TILE], sum[TILE], o[TILE * IB_MAX_HEAD_DIM];
+    bf16 p[TILE * TILE];
+    const int dim = a->dim, g = head / (a->heads / a->groups);
+    for (int64_t i = 0; i < m; i++) {
+        max[i] = -INFINITY;
+        sum[i] = 0;
+    }
+    memset(o, 0, (size_t)(m * dim) * sizeof *o);
+    for (int64_t j0 = tile_start(a, i0, m); j0 < i0 + m; j0 += TILE) {
+        by_dim(q, head, i0, m, k, g, j0, s);
+        mask(a, i0, m, j0, s);
+        for (int64_t i = 0; i < m; i++) {
+            float *si = s + i * TILE, best[LANES], part[LANES] = {0}, top = max[i], total = 0;
+            for (int l = 0; l < LANES; l++)
+                best[l] = top;
+            for (int j = 0; j < TILE; j += LANES)
+                for (int l = 0; l < LANES; l++)
+                    best[l] = si[j + l] > best[l] ? si[j + l] : best[l];
+            for (int l = 0; l < LANES; l++)
+                top = best[l] > top ? best[l] : top;
+            if (top == -INFINITY) { /* nothing visible yet */
+                memset(si, 0, TILE * sizeof *si);
+            } else {
+                const float shrink = ib_exp(max[i] - top);
+                max[i] = top;
+                for (int j = 0; j < TILE; j += LANES)
+                    for (int l = 0; l < LANES; l++)
+                        part[l] += si[j + l] = ib_exp(si[j + l] - top);
+                for (int l = 0; l < LANES; l++)
+                    total += part[l];
+                sum[i] = sum[i] * shrink + total;
+                for (int d = 0; d < dim && shrink != 1.0f; d++)
+                    o[i * dim + d] *= shrink;
+            }
+            round_row(si, TILE, p + i * TILE);
+        }
+        by_rows(p, m, v, g, j0, o, dim);
+    }
+    for (int64_t i = 0; i < m; i++) {
+        const float inverse = 1.0f / sum[i];
+        float *yi = y + (i0 + i) * a->heads * dim + head * dim;
+        for (int d = 0; d < dim; d++)
+            yi[d] = o[i * dim + d] * inverse;
+        lse[(i0 + i) * a->heads + head] = max[i] + logf(sum[i]);
+    }
+}
+
+static void attention(const ib_attention *a, int64_t rows, const float *q, const float *k, const float *v, float *y, float *lse, float *scratch)
+{
+    if (a->dim % NR) {
+        ib_attention_avx512(a, rows, q, k, v, y, lse, scratch);
+        return;
+    }
+    bf16 *at = (bf16 *)scratch;
+    const packed pq = pack(q, a->heads, a->dim, rows, 1, 0, 0, &at), pk = pack(k, a->groups, a->dim, rows, 0, 1, 0, &at);
+    const packed pv = pack(v, a->groups, a->dim, rows, 0, 0, 1, &at);
+    const int64_t tiles = pq.length / TILE;
+#pragma omp parallel for schedule(dynamic)
+    for (int64_t t = tiles * a->heads - 1; t >= 0; t--) { /* the longest first */
+        const int64_t i0 = t / a->heads * TILE;
+        forward_tile(a, (int)(t % a->heads), i0, min64(TILE, rows - i0), &pq, &pk, &pv, y, lse);
+    }
+}
+
+/* All factors of the backward pass. */
+typedef struct backward {
+    const ib_attention *a;
+    packed q, k, v, dy;
+    int64_t rows;
+    const float *lse, *delta; /* [rows][heads] */
+} backward;
+
+/* dq += ds k, ds = p (dy v' - delta) scale, p = exp(s - lse) */
+static void queries(const backward *b, int head, int64_t i0, float *dq)
+{
+    const ib_attention *a = b->a;
+    const int64_t m = min64(TILE, b->rows - i0), g = head / (a->heads / a->groups);
+    float p[TILE * TILE], dp[TILE * TILE];
+    bf16 ds[TILE * TILE];
+    for (int64_t j0 = tile_start(a, i0, m); j0 < i0 + m; j0 += TILE) {
+        by_dim(&b->q, head, i0, m, &b->k, g, j0, p);
+        by_dim(&b->dy, head, i0, m, &b->v, g, j0, dp);
+        mask(a, i0, m, j0, p);
+        for (int64_t i = 0; i < m; i++) {
+            const float l = b->lse[(i0 + i) * a->heads + head], d = b->delta[(i0 + i) * a->heads + head];
+            for (int j = 0; j < TILE; j++)
+                dp[i * TILE + j] = ib_exp(p[i * TILE + j] - l) * (dp[i * TILE + j] - d) * a->scale;
+            round_row(dp + i * TILE, TILE, ds + i * TILE);
+        }
+        by_rows(ds, m, &b->k, g, j0, dq + i0 * a->heads * a->dim + head * a->dim, (int64_t)a->heads * a->dim);
+    }
+}
+
+/* dv += p' dy    dk += ds' q, for the keys of tile j0; rows of the tiles are keys, columns are queries */
+static void keys(const backward *b, int g, int64_t j0, float *dk, float *dv)
+{
+    const ib_attention *a = b->a;
+    const int64_t n = min64(TILE, b->rows - j0), share = a->heads / a->groups, ld = (int64_t)a->groups * a->dim;
+    float s[TILE * TILE], dp[TILE * TILE], l[TILE], d[TILE];
+    bf16 p[TILE * TILE], ds[TILE * TILE];
+    int lo[TILE];
+    for (int64_t head = g * share; head < (g + 1) * share; head++)
+        for (int64_t i0 = j0; i0 < b->rows; i0 += TILE) {
+            const int64_t m = min64(TILE, b->rows - i0);
+            if (tile_start(a, i0, m) > j0)
+                continue;
+            for (int64_t i = 0; i < TILE; i++) { /* queries behind the last see nothing */
+                lo[i] = i < m ? (int)(first_key(a, i0 + i) - j0) : TILE;
+                l[i] = i < m ? b->lse[(i0 + i) * a->heads + head] : 0;
+                d[i] = i < m ? b->delta[(i0 + i) * a->heads + head] : 0;
+            }
+            by_dim(&b->k, g, j0, n, &b->q, head, i0, s);
+            by_dim(&b->v, g, j0, n, &b->dy, head, i0, dp);
+            for (int64_t j = 0; j < n; j++) {
+                const int least = (int)(j + j0 - i0); /* the first query that key j0 + j is not behind of */
+                for (int i = 0; i < TILE; i++) {
+                    const float e = ib_exp(s[j * TILE + i] * a->scale - l[i]);
+                    const float w = i < least || lo[i] > j ? 0.0f : e;
+                    s[j * TILE + i] = w;
+                    dp[j * TILE + i] = w * (dp[j * TILE + i] - d[i]) * a->scale;
+                }
+                round_row(s + j * TILE, TILE, p + j * TILE);
+                round_row(dp + j * TILE, TILE, ds + j * TILE);
+            }
+            if (dv)
+                by_rows(p, n, &b->dy, head, i0, dv + j0 * ld + g * a->dim, ld);
+            if (dk)
+                by_rows(ds, n, &b->q, head, i0, dk + j0 * ld + g * a->dim, ld);
+        }
+}
+
+static void attention_grad(const ib_attention *a, int64_t rows, const float *q, const float *k, const float *v, const float *y, const float *lse,
+                           const float *dy, float *dq, float *dk, float *dv, float *delta, float *scratch)
+{
+    if (a->dim % NR) {
+        ib_attention_grad_avx512(a, rows, q, k, v, y, lse, dy, dq, dk, dv, delta, scratch);
+        return;
+    }
+    bf16 *at = (bf16 *)scratch;
+    const backward b = {a, pack(q, a->heads, a->dim, rows, 1, 1, 1, &at), pack(k, a->groups, a->dim, rows, 1, 1, 1, &at),
+                        pack(v, a->groups, a->dim, rows, 1, 1, 0, &at), pack(dy, a->heads, a->dim, rows, 1, 1, 1, &at), rows, lse, delta};
+    const int64_t tiles = b.q.length / TILE, for_queries = dq ? tiles * a->heads : 0, for_keys = dk || dv ? tiles * a->groups : 0;
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < rows * a->heads; i++)
+        delta[i] = ib_dot(dy + i * a->dim, y + i * a->dim, a->dim);
+#pragma omp parallel for schedule(dynamic)
+    for (int64_t t = 0; t < for_queries + for_keys; t++) {
+        if (t < for_keys) /* long ones first: early keys, late queries */
+            keys(&b, (int)(t % a->groups), t / a->groups * TILE, dk, dv);
+        else
+            queries(&b, (int)((t - for_keys) % a->heads), (tiles - 1 - (t - for_keys) / a->heads) * TILE, dq);
+    }
+}
+
+void ib_bf16_attention_fill_table(ib_kernels *k)
+{
+    k->attention = attention;
+    k->attention_grad = attention_grad;
+}

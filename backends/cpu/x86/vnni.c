@@ -1,0 +1,386 @@
+/* vnni.c - the level's table: products of codes, requantization and what else moves codes, sixteen at a time, equal in every bit to
+ * integer.c and quantize.c. */
+#include <immintrin.h>
+#include <math.h>
+#include <string.h>
+
+#include "backends/cpu/x86/requant16.h"
+#include "backends/cpu/x86/vnni.h"
+
+void ib_avx512_fill_table(ib_kernels *k);
+void ib_vnni_fill_table(ib_kernels *k);
+static ib_kernels below; /* the level that this one builds on; the same at each filling */
+
+enum { SERIAL = 16384, BLOCK = 4096 };
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* The first `count` of sixteen lanes, and their bits in a mask: two bytes, or one at the end. */
+static __mmask16 lanes(int64_t count)
+{
+    return (__mmask16)((1u << count) - 1);
+}
+static void put_bits(uint8_t *mask, int64_t i, __mmask16 on, int64_t count)
+{
+    const uint16_t bits = (uint16_t)(on & lanes(count));
+    memcpy(mask + i / 8, &bits, (size_t)(count + 7) / 8);
+}
+static __mmask16 get_bits(const uint8_t *mask, int64_t i, int64_t count)
+{
+    uint16_t bits = 0;
+    memcpy(&bits, mask + i / 8, (size_t)(count + 7) / 8);
+    return (__mmask16)(bits & lanes(count));
+}
+
+/* ---- requantization ---- */
+
+static void requant(const int32_t *acc, int64_t n, int64_t c, int64_t hw, const isobit_scale *scale, int profile, int zero, int lo, int hi, int8_t *q, uint8_t *mask, const int32_t *top)
+{
+    const int64_t size = n * c * hw;
+    if (!ib_scales_are_small(scale, c, profile)) {
+        below.requant(acc, n, c, hw, scale, profile, zero, lo, hi, q, mask, top);
+        return;
+    }
+#pragma omp parallel for schedule(static) if (size > SERIAL)
+    for (int64_t block = 0; block < size; block += BLOCK) {
+        int64_t plane = block / hw, end = (plane + 1) * hw; /* of the plane that holds element i */
+        for (int64_t i = block, stop = least(size, block + BLOCK); i < stop; i += 16) {
+            const int64_t count = least(16, stop - i);
+            const __mmask16 live = lanes(count);
+            const __m512i a = _mm512_maskz_loadu_epi32(live, acc + i);
+            __m512i mult, exp, most = _mm512_setzero_si512();
+            __mmask16 inside;
+            for (; i >= end; end += hw)
+                plane++;
+            if (i + count <= end) {
+                mult = _mm512_set1_epi32(scale[plane % c].mult);
+                exp = _mm512_set1_epi32(scale[plane % c].exp);
+                if (top)
+                    most = _mm512_set1_epi32(top[plane % c]);
+            } else if (hw == 1 && i % c + 16 <= c) {
+                ib_load_scales(scale + i % c, &mult, &exp);
+                if (top)
+                    most = _mm512_loadu_si512(top + i % c);
+            } else {
+                isobit_scale own[16] = {{0, -24}};
+                int32_t own_top[16] = {0};
+                for (int64_t j = 0; j < count; j++) {
+                    own[j] = scale[(i + j) / hw % c];
+                    own_top[j] = top ? top[(i + j) / hw % c] : 0;
+                }
+                ib_load_scales(own, &mult, &exp);
+                most = _mm512_loadu_si512(own_top);
+            }
+            _mm_mask_storeu_epi8(q + i, live, ib_codes16(ib_requant16(a, mult, exp, profile), zero, lo, hi, &inside));
+            if (top)
+                inside &= _mm512_cmpgt_epi32_mask(a, _mm512_setzero_si512()) & _mm512_cmpgt_epi32_mask(most, a);
+            if (mask)
+                put_bits(mask, i, inside, count);
+        }
+    }
+}
+
+static void acc_range(const int32_t *acc, int64_t n, int64_t c, int64_t hw, const float *scale, float *lo, float *hi)
+{
+    float a = INFINITY, b = -INFINITY;
+#pragma omp parallel for schedule(static) reduction(min : a) reduction(max : b) if (n * c * hw > SERIAL)
+    for (int64_t j = 0; j < c; j += hw == 1 ? 16 : 1) {
+        __m512i low = _mm512_set1_epi32(INT32_MAX), high = _mm512_set1_epi32(INT32_MIN);
+        const int64_t count = hw == 1 ? least(16, c - j) : hw;
+        for (int64_t i = 0; i < n; i++) {
+            const int32_t *row = acc + (i * c + j) * hw;
+            for (int64_t l = 0; l < count; l += 16) {
+                const __mmask16 live = lanes(least(16, count - l));
+                const __m512i v = _mm512_maskz_loadu_epi32(live, row + l);
+                low = _mm512_mask_min_epi32(low, live, low, v);
+                high = _mm512_mask_max_epi32(high, live, high, v);
+            }
+        }
+        if (hw > 1) {
+            const float s = scale[j], x = (float)_mm512_reduce_min_epi32(low) * s, y = (float)_mm512_reduce_max_epi32(high) * s;
+            a = x < a ? x : a;
+            b = y > b ? y : b;
+            continue;
+        }
+        int32_t lows[16], highs[16];
+        _mm512_storeu_si512(lows, low);
+        _mm512_storeu_si512(highs, high);
+        for (int64_t l = 0; l < count; l++) {
+            const float s = scale[j + l], x = (float)lows[l] * s, y = (float)highs[l] * s;
+            a = x < a ? x : a;
+            b = y > b ? y : b;
+        }
+    }
+    *lo = a;
+    *hi = b;
+}
+
+static void real_range(int64_t n, const int8_t *a, float s_a, int zero_a, const int8_t *b, float s_b, int zero_b, int product, float *lo, float *hi)
+{
+    float least_of = INFINITY, most_of = -INFINITY;
+    const __m512i za = _mm512_set1_epi32(zero_a), zb = _mm512_set1_epi32(zero_b);
+    const __m512 sa = _mm512_set1_ps(s_a), sb = _mm512_set1_ps(s_b);
+#pragma omp parallel for schedule(static) reduction(min : least_of) reduction(max : most_of) if (n > SERIAL)
+    for (int64_t block = 0; block < n; block += BLOCK) {
+        __m512 low = _mm512_set1_ps(INFINITY), high = _mm512_set1_ps(-INFINITY);
+        for (int64_t i = block; i < least(n, block + BLOCK); i += 16) {
+            const __mmask16 live = lanes(least(16, n - i));
+            const __m512 x = _mm512_mul_ps(sa, _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(live, a + i)), za)));
+            const __m512 y = _mm512_mul_ps(sb, _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(live, b + i)), zb)));
+            const __m512 v = product ? _mm512_mul_ps(x, y) : _mm512_add_ps(x, y);
+            low = _mm512_mask_min_ps(low, live, low, v);
+            high = _mm512_mask_max_ps(high, live, high, v);
+        }
+        const float l = _mm512_reduce_min_ps(low), h = _mm512_reduce_max_ps(high);
+        least_of = l < least_of ? l : least_of;
+        most_of = h > most_of ? h : most_of;
+    }
+    *lo = least_of;
+    *hi = most_of;
+}
+
+/* mask &= the lanes where 0 < s_a (a - zero_a) + s_b (b - zero_b) < top, or the product of the two */
+static void real_passes(int64_t n, const int8_t *a, float s_a, int zero_a, const int8_t *b, float s_b, int zero_b, int product, float top, uint8_t *mask)
+{
+    const __m512 sa = _mm512_set1_ps(s_a), sb = _mm512_set1_ps(s_b), most = _mm512_set1_ps(top);
+    const __m512i za = _mm512_set1_epi32(zero_a), zb = _mm512_set1_epi32(zero_b);
+#pragma omp parallel for schedule(static) if (n > SERIAL)
+    for (int64_t i = 0; i < n; i += 16) {
+        const int64_t count = least(16, n - i);
+        const __mmask16 live = lanes(count);
+        const __m512 x = _mm512_mul_ps(sa, _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(live, a + i)), za)));
+        const __m512 y = _mm512_mul_ps(sb, _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(live, b + i)), zb)));
+        const __m512 v = product ? _mm512_mul_ps(x, y) : _mm512_add_ps(x, y);
+        const __mmask16 inside = _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_GT_OQ) & _mm512_cmp_ps_mask(v, most, _CMP_LT_OQ);
+        put_bits(mask, i, get_bits(mask, i, count) & inside, count);
+    }
+}
+
+/* ---- products ---- */
+
+static int fuses(const ib_epilogue *r, int64_t c)
+{
+    return r && !r->mask && ib_scales_are_small(r->scale, c, r->profile);
+}
+
+static void qconv2d(const ib_window *s, const int8_t *x, int in_zero, const ib_qweights *w, const int32_t *bias, const void *packed, const ib_epilogue *r, int32_t *acc,
+                    float *scratch)
+{
+    if (!ib_vnni_conv_fits(s, w)) {
+        below.qconv2d(s, x, in_zero, w, bias, NULL, r, acc, scratch);
+        return;
+    }
+    if (!packed) {
+        ib_vnni_conv_pack(s, w, in_zero, bias, (int32_t *)(void *)scratch);
+        packed = scratch;
+        scratch += (ib_vnni_packed_words(s) + 15) / 16 * 16;
+    }
+    const int fused = fuses(r, s->oc);
+    ib_vnni_conv_run(s, x, in_zero, packed, acc, fused ? r : NULL, scratch);
+    if (r && !fused)
+        requant(acc, s->n, s->oc, s->oh * s->ow, r->scale, r->profile, r->zero, r->lo, r->hi, r->codes, r->mask, r->top);
+}
+
+/* Bits that weights are packed ahead with: as they are, if they are too many for the caches. */
+static int packed_bits(int64_t k, int64_t out, const ib_qweights *w)
+{
+    return !w->bits || w->bits > 4 || k * out <= 1 << 20 ? 8 : w->bits > 2 ? 4 : 2;
+}
+
+void ib_qlinear_by(const ib_multiplier *m, int64_t rows, int64_t k, int64_t out, const int8_t *x, int in_zero, const ib_qweights *w, const int32_t *bias, const void *packed,
+                   const ib_epilogue *r, int32_t *acc, float *scratch)
+{
+    if (w->group_size) {
+        below.qlinear(rows, k, out, x, in_zero, w, bias, NULL, r, acc, scratch);
+        return;
+    }
+    const int bits = packed ? packed_bits(k, out, w) : 8;
+    if (!packed) {
+        ib_vnni_linear_pack(k, out, w, in_zero, bias, (int32_t *)(void *)scratch);
+        packed = scratch;
+        scratch += ib_vnni_linear_words(k, out);
+    }
+    const int fused = fuses(r, out);
+    ib_vnni_linear_run(m, rows, k, out, x, packed, bits, acc, fused ? r : NULL, scratch);
+    if (r && !fused)
+        requant(acc, rows, out, 1, r->scale, r->profile, r->zero, r->lo, r->hi, r->codes, r->mask, r->top);
+}
+
+static void qlinear(int64_t rows, int64_t k, int64_t out, const int8_t *x, int in_zero, const ib_qweights *w, const int32_t *bias, const void *packed,
+                    const ib_epilogue *r, int32_t *acc, float *scratch)
+{
+    ib_qlinear_by(&ib_vnni_multiplier, rows, k, out, x, in_zero, w, bias, packed, r, acc, scratch);
+}
+
+static int64_t qconv2d_pack(const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias, void *packed)
+{
+    if (!ib_vnni_conv_fits(s, w))
+        return 0;
+    if (packed)
+        ib_vnni_conv_pack(s, w, in_zero, bias, packed);
+    return ib_vnni_packed_words(s) * 4;
+}
+
+static int64_t qlinear_pack(int64_t k, int64_t out, int in_zero, const ib_qweights *w, const int32_t *bias, void *packed)
+{
+    if (w->group_size)
+        return 0;
+    const int bits = packed_bits(k, out, w);
+    if (packed && bits < 8)
+        ib_vnni_narrow_pack(k, out, w, bits, in_zero, bias, packed);
+    else if (packed)
+        ib_vnni_linear_pack(k, out, w, in_zero, bias, packed);
+    return 4 * (bits < 8 ? ib_vnni_narrow_words(k, out, bits) : ib_vnni_linear_words(k, out));
+}
+
+/* ---- between fp32 and codes ---- */
+
+/* round(x / scale) to even, clamped, + zero; NaN becomes `zero` */
+static inline __m128i to_codes(__m512 x, __m512 scale, int zero, float lo, float hi, int half_away, __mmask16 *inside)
+{
+    const __m512 t = _mm512_div_ps(x, scale);
+    __m512 r = _mm512_roundscale_ps(t, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    if (half_away) { /* trunc(t + copysign(the largest below 1/2, t)), as roundf */
+        const __m512 half = _mm512_or_ps(_mm512_and_ps(t, _mm512_set1_ps(-0.0f)), _mm512_set1_ps(0.49999997f));
+        r = _mm512_roundscale_ps(_mm512_add_ps(t, half), _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
+    }
+    const __m512 low = _mm512_set1_ps(lo), high = _mm512_set1_ps(hi);
+    *inside = _mm512_cmp_ps_mask(r, low, _CMP_GE_OQ) & _mm512_cmp_ps_mask(r, high, _CMP_LE_OQ);
+    const __mmask16 number = _mm512_cmp_ps_mask(r, r, _CMP_ORD_Q);
+    r = _mm512_maskz_mov_ps(number, _mm512_min_ps(_mm512_max_ps(r, low), high));
+    return _mm512_cvtepi32_epi8(_mm512_add_epi32(_mm512_cvtps_epi32(r), _mm512_set1_epi32(zero)));
+}
+
+static void quantize(const float *x, int64_t n, float scale, int zero, int qmin, int qmax, int half_away, int8_t *q, uint8_t *mask)
+{
+    const __m512 s = _mm512_set1_ps(scale);
+#pragma omp parallel for schedule(static) if (n > SERIAL)
+    for (int64_t i = 0; i < n; i += 16) {
+        const int64_t count = least(16, n - i);
+        const __mmask16 live = lanes(count);
+        __mmask16 inside;
+        _mm_mask_storeu_epi8(q + i, live, to_codes(_mm512_maskz_loadu_ps(live, x + i), s, zero, (float)(qmin - zero), (float)(qmax - zero), half_away, &inside));
+        if (mask)
+            put_bits(mask, i, inside, count);
+    }
+}
+
+static void quantize_rows(const float *w, int64_t rows, int64_t cols, const float *scale, int n_scales, int qmax, int8_t *q, uint8_t *mask)
+{
+    const int64_t n = rows * cols, part = n / n_scales;
+#pragma omp parallel for schedule(static) if (n > SERIAL)
+    for (int64_t i = 0; i < n; i += 16) {
+        const int64_t count = least(16, n - i), row = i / part;
+        const __mmask16 live = lanes(count);
+        __m512 s = _mm512_set1_ps(scale[row]);
+        __mmask16 inside;
+        for (int64_t next = (row + 1) * part; next < i + count; next += part) /* rows that begin within the vector */
+            s = _mm512_mask_mov_ps(s, (__mmask16)(0xFFFFu << (next - i)), _mm512_set1_ps(scale[next / part]));
+        _mm_mask_storeu_epi8(q + i, live, to_codes(_mm512_maskz_loadu_ps(live, w + i), s, 0, (float)-qmax, (float)qmax, 0, &inside));
+        if (mask)
+            put_bits(mask, i, inside, count);
+    }
+}
+
+static void abs_max_rows(const float *w, int64_t rows, int64_t cols, float *y)
+{
+#pragma omp parallel for schedule(static) if (rows * cols > SERIAL)
+    for (int64_t r = 0; r < rows; r++) {
+        __m512 best = _mm512_setzero_ps();
+        for (int64_t i = 0; i < cols; i += 16) {
+            const __mmask16 live = lanes(least(16, cols - i));
+            const __m512 v = _mm512_abs_ps(_mm512_maskz_loadu_ps(live, w + r * cols + i));
+            best = _mm512_mask_mov_ps(best, _mm512_cmp_ps_mask(v, best, _CMP_GT_OQ), v); /* a NaN is passed over, as in quantize.c */
+        }
+        y[r] = _mm512_reduce_max_ps(best);
+    }
+}
+
+/* dz = dy where the mask's bit is set, else 0 */
+static void where(const float *dy, const uint8_t *mask, float *dz, int64_t n)
+{
+#pragma omp parallel for schedule(static) if (n > SERIAL)
+    for (int64_t i = 0; i < n; i += 16) {
+        const int64_t count = least(16, n - i);
+        _mm512_mask_storeu_ps(dz + i, lanes(count), _mm512_maskz_loadu_ps(get_bits(mask, i, count), dy + i));
+    }
+}
+
+/* dx += dy where the mask's bit is set */
+static void grad_where(const float *dy, const uint8_t *mask, float *dx, int64_t n)
+{
+#pragma omp parallel for schedule(static) if (n > SERIAL)
+    for (int64_t i = 0; i < n; i += 16) {
+        const int64_t count = least(16, n - i);
+        const __mmask16 live = lanes(count), on = get_bits(mask, i, count);
+        const __m512 x = _mm512_maskz_loadu_ps(live, dx + i);
+        _mm512_mask_storeu_ps(dx + i, live, _mm512_add_ps(x, _mm512_maskz_loadu_ps(on, dy + i)));
+    }
+}
+
+/* ---- addition ---- */
+
+static void qadd(const struct isobit_add *p, int64_t n, const int8_t *x, const int8_t *y, int profile, int8_t *q, uint8_t *mask)
+{
+    if (!ib_add_is_small(p, profile)) {
+        below.qadd(p, n, x, y, profile, q, mask);
+        return;
+    }
+    const ib_add16 k = ib_add16_of(p, 0);
+#pragma omp parallel for schedule(static) if (n > SERIAL)
+    for (int64_t i = 0; i < n; i += 16) {
+        const int64_t count = least(16, n - i);
+        const __mmask16 live = lanes(count);
+        __mmask16 inside;
+        const __m512i v = ib_sum16(&k, _mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(live, x + i)), _mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(live, y + i)), profile);
+        _mm_mask_storeu_epi8(q + i, live, ib_codes16(v, p->out_zero, p->lo, p->hi, &inside));
+        if (mask)
+            put_bits(mask, i, inside, count);
+    }
+}
+
+/* Twelve independent chains, more than the instruction's latency needs; as text, because the compiler would copy them about. */
+static void chains(int64_t rounds)
+{
+#define CHAIN(r) "vpdpbusd %%zmm0, %%zmm1, %%zmm" #r "\n"
+    for (int64_t i = 0; i < rounds; i++)
+        __asm__ volatile(CHAIN(2) CHAIN(3) CHAIN(4) CHAIN(5) CHAIN(6) CHAIN(7) CHAIN(8) CHAIN(9) CHAIN(10) CHAIN(11) CHAIN(12) CHAIN(13)::
+                             : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13");
+#undef CHAIN
+}
+
+static double int8_peak(int64_t rounds)
+{
+    double done = 0;
+#pragma omp parallel reduction(+ : done)
+    {
+        chains(rounds);
+        done += (double)rounds * 12 * 64 * 2;
+    }
+    return done;
+}
+
+void ib_vnni_fill_table(ib_kernels *k)
+{
+    ib_avx512_fill_table(k);
+    below = *k;
+    k->qconv2d = qconv2d;
+    k->qlinear = qlinear;
+    k->qconv2d_pack = qconv2d_pack;
+    k->qlinear_pack = qlinear_pack;
+    k->requant = requant;
+    k->acc_range = acc_range;
+    k->real_range = real_range;
+    k->real_passes = real_passes;
+    k->quantize = quantize;
+    k->quantize_rows = quantize_rows;
+    k->abs_max_rows = abs_max_rows;
+    k->where = where;
+    k->grad_where = grad_where;
+    k->qadd = qadd;
+    k->int8_peak = int8_peak;
+    ib_vnni_nhwc_fill_table(k);
+}

@@ -1,0 +1,35 @@
+/* language_session.h - what the commands for language models share. */
+#ifndef IB_CLI_LANGUAGE_LANGUAGE_SESSION_H
+#define IB_CLI_LANGUAGE_LANGUAGE_SESSION_H
+
+#include "cli/cli.h"
+
+/* A model, its tokenizer and where they run. */
+typedef struct language {
+    ib_device *dev;
+    ib_graph *g;
+    ib_lm *m;
+    ib_tokenizer *t;
+} language;
+
+/* Opens model and tokenizer; base: storage format of the linear layers or NULL; adapter: path or NULL. 0, or 1 after
+ * telling what is wrong. tokenizer: another place for it, or NULL. */
+int language_open(language *l, const common *o, const char *model, const char *tokenizer, const char *base, const char *adapter);
+void language_close(language *l);
+
+/* The perplexity of a text file; p: all but bos, which the tokenizer says. */
+int language_perplexity(language *l, const char *model, const char *text, ib_perplexity_opts p,
+                        ib_perplexity_result *out);
+
+/* 1 after telling what is wrong with an argument: a text that is not UTF-8, a chat template that there is not. */
+int check_text(const char *option, const char *text);
+int check_template(const char *name);
+
+/* isobit inspect for files of language models: metadata, then tensors. */
+int is_language_file(const char *path);
+int inspect_file(const char *path, int json);
+
+/* Peak resident memory of this process so far, bytes. */
+int64_t peak_memory(void);
+
+#endif

@@ -1,0 +1,256 @@
+/* adapter_save.c - writing adapters: PEFT folders and GGUF files. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "files/folder.h"
+#include "lm/adapters/adapter.h"
+#include "lm/save/model_card.h"
+#include "tensor/alloc.h"
+#include "tensor/argument.h"
+#include "tensor/number.h"
+
+ib_status ib_lm_adapter_turn(const ib_lm *m, int role, ib_tensor *t, int to_pairs)
+{
+    if (!t || (role != IB_ROLE_Q && role != IB_ROLE_K))
+        return IB_OK;
+    float *x = ib_alloc_raw((size_t)t->size * sizeof *x);
+    if (!x)
+        return IB_ENOMEM;
+    memcpy(x, t->data, (size_t)t->size * sizeof *x);
+    ib_lm_permute_rows(x, t->data, t->shape[0], m->c.dim, (size_t)(t->size / t->shape[0]) * sizeof *x, to_pairs);
+    ib_free(x);
+    return IB_OK;
+}
+
+static struct json_object *config_of(const ib_lm *m, const char *base)
+{
+    struct json_object *o = json_object_new_object(), *targets = json_object_new_array(),
+                       *ranks = json_object_new_object(), *alphas = json_object_new_object();
+    for (int r = 0; r < IB_N_ROLES; r++) {
+        int any = 0;
+        for (int i = 0; i < m->c.layers; i++) {
+            const ib_projection *p = &m->block[i].p[r];
+            any |= p->a != NULL;
+            char path[IB_LM_PATH];
+            ib_lm_path(path, i, r);
+            if (p->a && p->a->shape[0] != m->r)
+                json_object_object_add(ranks, path + 6, json_object_new_int64(p->a->shape[0])); /* without "model." */
+            if (p->a && p->alpha != m->alpha)
+                json_object_object_add(alphas, path + 6, json_object_new_double(p->alpha));
+        }
+        for (int i = 0; any && i < m->c.layers; i++) { /* a role whole by its name, else the layers that have it */
+            int all = 1;
+            for (int j = 0; j < m->c.layers; j++)
+                all &= m->block[j].p[r].a != NULL;
+            char path[IB_LM_PATH];
+            if (all && i == 0)
+                json_object_array_add(targets, json_object_new_string(strrchr(ib_role_names[r].hf, '.') + 1));
+            else if (!all && m->block[i].p[r].a)
+                json_object_array_add(targets, json_object_new_string(ib_lm_path(path, i, r)));
+        }
+    }
+    json_object_object_add(o, "peft_type", json_object_new_string("LORA"));
+    json_object_object_add(o, "task_type", json_object_new_string("CAUSAL_LM"));
+    json_object_object_add(o, "base_model_name_or_path", json_object_new_string(base ? base : ""));
+    json_object_object_add(o, "inference_mode", json_object_new_boolean(1));
+    json_object_object_add(o, "r", json_object_new_int(m->r));
+    json_object_object_add(o, "lora_alpha", json_object_new_double(m->alpha));
+    json_object_object_add(o, "lora_dropout", json_object_new_double(m->dropout));
+    json_object_object_add(o, "bias", json_object_new_string("none"));
+    json_object_object_add(o, "target_modules", targets);
+    json_object_object_add(o, "use_rslora", json_object_new_boolean(m->rslora));
+    json_object_object_add(o, "use_dora", json_object_new_boolean(m->dora));
+    json_object_object_add(o, "rank_pattern", ranks);
+    json_object_object_add(o, "alpha_pattern", alphas);
+    json_object_object_add(o, "fan_in_fan_out", json_object_new_boolean(0));
+    struct json_object *saved = json_object_new_array();
+    for (int i = 0; i < IB_N_WHOLE; i++)
+        if (ib_lm_whole(m, i))
+            json_object_array_add(saved, json_object_new_string(ib_whole_name(i)));
+    if (json_object_array_length(saved))
+        json_object_object_add(o, "modules_to_save", saved);
+    else
+        json_object_put(saved);
+    return o;
+}
+
+/* The base by its name on the Hub, where its files tell it: peft finds it there. */
+static ib_status write_config(const ib_lm *m, const char *base, const char *path)
+{
+    const uint64_t failures = ib_failures();
+    char *hub = ib_origin_hub(m, base);
+    const ib_status status =
+        ib_failures() == failures ? ib_json_write(path, config_of(m, hub ? hub : base)) : ib_error_status();
+    ib_free(hub);
+    return status;
+}
+
+/* Calls visit for every adapter tensor with rows in halves (to_pairs 0) or pairs; visit's bytes are valid for its call.
+ */
+static ib_status each_tensor(const ib_lm *m, int to_pairs,
+                             ib_status (*visit)(void *user, int layer, int role, char part, const ib_tensor *t),
+                             void *user)
+{
+    ib_status status = IB_OK;
+    for (int i = 0; i < m->c.layers; i++)
+        for (int r = 0; r < IB_N_ROLES; r++) {
+            ib_projection *p = &m->block[i].p[r];
+            ib_tensor *parts[] = {p->a, p->b, p->m};
+            for (int k = 0; k < 3 && !status; k++) {
+                if (!parts[k])
+                    continue;
+                ib_tensor t = *parts[k];
+                float *x = ib_alloc_raw((size_t)t.size * sizeof *x);
+                if (!x)
+                    return IB_ENOMEM;
+                t.data = memcpy(x, t.data, (size_t)t.size * sizeof *x);
+                if (k && to_pairs != m->pairs)
+                    status = ib_lm_adapter_turn(m, r, &t, to_pairs);
+                if (!status)
+                    status = visit(user, i, r, "abm"[k], &t);
+                ib_free(x);
+            }
+        }
+    return status;
+}
+
+typedef struct peft_writer {
+    ib_safetensors_item *items;
+    float *values;
+    char *names;
+    int n;
+} peft_writer;
+
+static ib_status add_item(void *user, int layer, int role, char part, const ib_tensor *t)
+{
+    peft_writer *w = user;
+    char base[IB_LM_PATH], *name = w->names + 200 * w->n;
+    ib_snprintf(name, 200, IB_PEFT "%s.%s", ib_lm_path(base, layer, role),
+                part == 'a'   ? "lora_A.weight"
+                : part == 'b' ? "lora_B.weight"
+                              : "lora_magnitude_vector");
+    memcpy(w->values, t->data, (size_t)t->size * sizeof(float));
+    w->items[w->n++] = (ib_safetensors_item){
+        name, "F32", t->ndim, {t->shape[0], t->ndim > 1 ? t->shape[1] : 0}, w->values, (size_t)t->size * sizeof(float)};
+    w->values += t->size;
+    return IB_OK;
+}
+
+/* Those that are trained whole, as they are. */
+static void add_whole(peft_writer *w, const ib_lm *m)
+{
+    for (int i = 0; i < IB_N_WHOLE; i++) {
+        const ib_tensor *t = ib_lm_whole(m, i);
+        char *name = w->names + 200 * w->n;
+        if (!t)
+            continue;
+        ib_snprintf(name, 200, IB_PEFT "%s.weight", ib_whole_paths[i]);
+        w->items[w->n++] =
+            (ib_safetensors_item){name, "F32", 2, {t->shape[0], t->shape[1]}, t->data, (size_t)t->size * sizeof(float)};
+    }
+}
+
+ib_status ib_lm_adapter_save(const ib_lm *m, const char *folder, const char *base)
+{
+    IB_NEED(m);
+    IB_NEED(folder);
+    if (!m->adapted)
+        return ib_fail(IB_ESTATE, "the model has no adapter to save");
+    const int n = ib_param_count(m->trainable);
+    int64_t total = 0;
+    for (int i = 0; i < n; i++)
+        total += ib_param_at(m->trainable, i)->size;
+    for (int i = 0; i < IB_N_WHOLE; i++)
+        total -= ib_lm_whole(m, i) ? ib_lm_whole(m, i)->size : 0; /* written from where they are */
+    ib_folder_writer *to = ib_folder_writer_open(folder, "adapter_config.json");
+    if (!to)
+        return ib_error_status();
+    const char *at = ib_folder_writer_at(to);
+    char *config = ib_format_text("%s/adapter_config.json", at),
+         *weights = ib_format_text("%s/adapter_model.safetensors", at);
+    static const char *const own[] = {"adapter_config.json", "adapter_model.safetensors", NULL};
+    peft_writer w = {ib_alloc((size_t)n * sizeof *w.items), ib_alloc_raw((size_t)total * sizeof(float)),
+                     ib_alloc((size_t)n * 200), 0};
+    float *values = w.values;
+    ib_status status = config && weights && w.items && values && w.names ? IB_OK : IB_ENOMEM;
+    if (!status && !(status = ib_folder_writer_check(to, ib_model_files, own)))
+        status = each_tensor(m, 0, add_item, &w);
+    if (!status)
+        add_whole(&w, m);
+    if (!status)
+        status = ib_safetensors_write(weights, w.n, w.items,
+                                      (const char *[]){"format", "pt", *m->base ? "isobit.base" : NULL, m->base, NULL});
+    if (!status)
+        status = write_config(m, base, config);
+    if (!status)
+        status = ib_save_adapter_card(m, base, folder, at);
+    if (!status)
+        status = ib_folder_writer_finish(to);
+    else
+        ib_folder_writer_drop(to);
+    ib_free(config);
+    ib_free(weights);
+    ib_free(w.items);
+    ib_free(values);
+    ib_free(w.names);
+    return status;
+}
+
+typedef struct gguf_writer {
+    ib_gguf_writer *head;
+    ib_file_writer *file; /* NULL: the first pass, infos only */
+    const ib_lm *m;
+} gguf_writer;
+
+static ib_status add_gguf(void *user, int layer, int role, char part, const ib_tensor *t)
+{
+    gguf_writer *w = user;
+    const ib_projection *p = &w->m->block[layer].p[role];
+    if (!w->file) {
+        char name[200];
+        ib_snprintf(name, sizeof name, "blk.%d.%s.weight.lora_%c", layer, ib_role_names[role].gguf, part);
+        ib_gguf_put_tensor(w->head, name, 2, t->shape, ib_storage_find("f32"));
+        return IB_OK;
+    }
+    /* readers compute scale = alpha / r with the file's one alpha: what differs goes into B */
+    const float f = p->scale / (w->m->alpha / (float)p->a->shape[0]);
+    for (int64_t i = 0; part == 'b' && f != 1.0f && i < t->size; i++)
+        ib_f32(t)[i] *= f;
+    ib_gguf_data(w->file, t->data, (size_t)t->size * sizeof(float));
+    return IB_OK;
+}
+
+ib_status ib_lm_adapter_save_gguf(const ib_lm *m, const char *path)
+{
+    IB_NEED(m);
+    IB_NEED(path);
+    if (!m->adapted)
+        return ib_fail(IB_ESTATE, "the model has no adapter to save");
+    if (m->dora)
+        return ib_fail(IB_EUNSUPPORTED, "%s: a DoRA adapter cannot be a GGUF adapter; merge it instead", path);
+    for (int i = 0; i < IB_N_WHOLE; i++)
+        if (ib_lm_whole(m, i))
+            return ib_fail(IB_EUNSUPPORTED,
+                           "%s: a GGUF adapter has no place for %s, which was trained whole; merge it instead", path,
+                           ib_whole_name(i));
+    ib_gguf_writer head = {0};
+    gguf_writer w = {&head, NULL, m};
+    ib_gguf_put_string(&head, "general.type", "adapter");
+    ib_gguf_put_string(&head, "adapter.type", "lora");
+    ib_gguf_put_string(&head, "general.architecture", m->arch->gguf_pairs ? "llama" : m->c.arch);
+    ib_gguf_put_f32(&head, "adapter.lora.alpha", m->alpha);
+    if (*m->base)
+        ib_gguf_put_string(&head, "isobit.base", m->base);
+    ib_status status = each_tensor(m, m->arch->gguf_pairs, add_gguf, &w);
+    if (!status && (w.file = ib_gguf_start(&head, path)) == NULL)
+        status = ib_error_status();
+    if (!status)
+        status = each_tensor(m, m->arch->gguf_pairs, add_gguf, &w);
+    if (!status)
+        status = ib_file_writer_finish(w.file);
+    else
+        ib_file_writer_drop(w.file);
+    ib_gguf_writer_release(&head);
+    return status;
+}

@@ -1,0 +1,179 @@
+/* instr_product.c - conv2d and linear: lowering, running, printing. */
+#include <stdlib.h>
+
+#include "autograd/quantizer.h"
+#include "program/program.h"
+#include "files/strbuf.h"
+
+ib_window ib_product_window(const ib_instr *i, const ib_nhwc *image, int64_t n)
+{
+    const isobit_conv2d *c = &i->p.conv;
+    if (image && i->cls == &ib_instr_linear)
+        return (ib_window){n, image->c, image->h, image->w, c->out_c, 1, 1, (int)image->h, (int)image->w, 1, 1, 0, 0, 1};
+    return (ib_window){n, c->in_c, c->in_h, c->in_w, c->out_c, c->out_h, c->out_w, c->kernel_h, c->kernel_w,
+                       c->stride_h, c->stride_w, c->pad_h, c->pad_w, c->groups};
+}
+
+/* The largest |acc| that codes lo .. hi can cause: max over channels of sum |w| max|x - zero| + |bias|. */
+static int64_t bound_of(const ib_instr *i, int lo, int hi, int64_t k)
+{
+    const isobit_conv2d *c = &i->p.conv;
+    const int down = c->in_zero - lo, up = hi - c->in_zero, reach = down > up ? down : up;
+    int64_t bound = 0;
+    for (int64_t o = 0; o < c->out_c; o++) {
+        int64_t sum = llabs(i->bias[o]);
+        for (int64_t j = 0; j < k; j++)
+            sum += (int64_t)abs(i->codes[o * k + j]) * (i->factor ? i->factor[o * c->n_groups + j / c->group_size] : 1) * reach;
+        bound = sum > bound ? sum : bound;
+    }
+    return bound;
+}
+
+ib_status ib_product_complete(ib_program *p, ib_instr *i, int lo, int hi)
+{
+    isobit_conv2d *c = &i->p.conv;
+    const int64_t rows = c->out_c, row = (int64_t)(c->in_c / c->groups) * c->kernel_h * c->kernel_w;
+    const ib_format *f = ib_format_for_bits(c->bits);
+    c->row_bytes = (int32_t)ib_format_bytes(f, row);
+    if (!(i->packed = ib_alloc((size_t)(rows * c->row_bytes))))
+        return IB_ENOMEM;
+    for (int64_t r = 0; r < rows; r++)
+        f->pack(i->codes + r * row, row, i->packed + r * c->row_bytes);
+    i->macs = (int64_t)c->out_h * c->out_w * rows * row;
+    i->acc_bound = bound_of(i, lo, hi, row);
+    i->flash = rows * (c->row_bytes + c->n_groups) + rows * (int64_t)(sizeof *i->bias + sizeof *i->scale) + (int64_t)sizeof *c;
+    if (row > p->scratch)
+        p->scratch = row;
+    if (i->acc_bound > INT32_MAX)
+        return ib_fail(IB_ENUMERIC, "layer '%s': an accumulator may reach %lld, more than 32 bits hold", i->name, (long long)i->acc_bound);
+    return IB_OK;
+}
+
+/* Columns for an image in the order H,W,C become columns for C,H,W. */
+static void turn_columns(const ib_value *image, const ib_tensor *w, int8_t *codes)
+{
+    const int64_t channels = image->shape[1], area = image->size / channels;
+    for (int64_t r = 0; r < w->shape[0]; r++)
+        for (int64_t c = 0; c < channels; c++)
+            for (int64_t place = 0; place < area; place++)
+                codes[(r * channels + c) * area + place] = ib_codes(w)[(r * area + place) * channels + c];
+}
+
+static ib_status product_lower(ib_program *p, ib_instr *i, const ib_node *n)
+{
+    const ib_tensor *x = n->in[0], *w = n->in[1], *y = n->out;
+    const ib_qproduct_const *k = n->saved[1];
+    const ib_conv_opts *o = &((const ib_qproduct_attrs *)n->attrs)->conv;
+    const int is_conv = n->op == &ib_op_qconv2d;
+    isobit_conv2d *c = &i->p.conv;
+    *c = (isobit_conv2d){.in_c = (int32_t)x->shape[1], .in_h = 1, .in_w = 1, .out_c = (int32_t)w->shape[0], .out_h = 1, .out_w = 1,
+                         .kernel_h = 1, .kernel_w = 1, .stride_h = 1, .stride_w = 1, .groups = 1, .bits = w->q.bits,
+                         .group_size = w->q.group_size, .n_groups = w->q.n_groups, .in_zero = x->q.zero_point,
+                         .out_zero = y->q.zero_point, .lo = k->lo, .hi = k->hi};
+    if (is_conv) {
+        c->in_h = (int32_t)(x->ndim == 4 ? x->shape[2] : 1);
+        c->in_w = (int32_t)(x->ndim == 4 ? x->shape[3] : 1);
+        c->out_h = (int32_t)(y->ndim == 4 ? y->shape[2] : 1);
+        c->out_w = (int32_t)(y->ndim == 4 ? y->shape[3] : 1);
+        c->kernel_h = (int32_t)w->shape[2];
+        c->kernel_w = (int32_t)w->shape[3];
+        c->stride_h = o->stride_h;
+        c->stride_w = o->stride_w;
+        c->pad_h = o->pad_h;
+        c->pad_w = o->pad_w;
+        c->groups = o->groups;
+    }
+    const int64_t rows = c->out_c;
+    i->codes = ib_copy(w->data, (size_t)w->size);
+    i->factor = w->q.group_size ? ib_copy(w->q.group_factor, (size_t)(rows * w->q.n_groups)) : NULL;
+    i->bias = ib_copy(k->bias, (size_t)rows * sizeof *i->bias);
+    i->scale = ib_copy(k->scale, (size_t)rows * sizeof *i->scale);
+    i->weight_scale = ib_alloc((size_t)rows * sizeof *i->weight_scale);
+    if (!i->codes || !i->bias || !i->scale || !i->weight_scale || (w->q.group_size && !i->factor))
+        return IB_ENOMEM;
+    if (i->turned)
+        turn_columns(&p->values[i->in[0]], w, i->codes);
+    for (int64_t r = 0; r < rows; r++)
+        i->weight_scale[r] = w->q.scale[w->q.n_scales == 1 ? 0 : r];
+    return ib_product_complete(p, i, x->q.qmin, x->q.qmax);
+}
+
+static ib_qweights weights_of(const ib_instr *i)
+{
+    const isobit_conv2d *c = &i->p.conv;
+    return (ib_qweights){i->codes, i->factor, c->group_size, c->n_groups, c->bits};
+}
+
+static ib_status product_run(const ib_program *p, const ib_instr *i, const ib_run *r)
+{
+    const isobit_conv2d *c = &i->p.conv;
+    const ib_window s = ib_product_window(i, NULL, r->batch);
+    const ib_qweights w = weights_of(i);
+    const ib_epilogue e = {i->scale, p->rounding, c->out_zero, c->lo, c->hi, r->value[i->out], NULL};
+    if (i->cls == &ib_instr_conv2d)
+        r->dev->k.qconv2d(&s, r->value[i->in[0]], c->in_zero, &w, i->bias, r->packed, &e, r->acc, r->scratch);
+    else
+        r->dev->k.qlinear(r->batch, c->in_c, c->out_c, r->value[i->in[0]], c->in_zero, &w, i->bias, r->packed, &e, r->acc, r->scratch);
+    return IB_OK;
+}
+
+static int64_t product_pack(const ib_program *p, const ib_instr *i, ib_device *dev, void *to)
+{
+    const isobit_conv2d *c = &i->p.conv;
+    const ib_window s = ib_product_window(i, NULL, 1);
+    const ib_qweights w = weights_of(i);
+    (void)p;
+    return i->cls == &ib_instr_conv2d ? dev->k.qconv2d_pack(&s, c->in_zero, &w, i->bias, to) : dev->k.qlinear_pack(c->in_c, c->out_c, c->in_zero, &w, i->bias, to);
+}
+
+static ib_status product_run_nhwc(const ib_program *p, const ib_instr *i, const ib_run *r)
+{
+    const isobit_conv2d *c = &i->p.conv;
+    const ib_nhwc *x = &r->image[i->in[0]];
+    const ib_window s = ib_product_window(i, x, r->batch);
+    const ib_qweights w = weights_of(i);
+    r->dev->k.nhwc_conv2d(&s, x, c->in_zero, &w, i->bias, r->packed, &(ib_epilogue){i->scale, p->rounding, c->out_zero, c->lo, c->hi, NULL, NULL}, &r->image[i->out], r->share);
+    return IB_OK;
+}
+
+static int64_t product_pack_nhwc(const ib_program *p, const ib_instr *i, ib_device *dev, void *to)
+{
+    ib_nhwc image;
+    if (!ib_value_image(&p->values[i->in[0]], &image))
+        return 0;
+    const ib_window s = ib_product_window(i, &image, 1);
+    const ib_qweights w = weights_of(i);
+    return dev->k.nhwc_pack(&s, i->p.conv.in_zero, &w, i->bias, to);
+}
+
+static void product_print_data(const ib_program *p, const ib_instr *i, int at, ib_strbuf *t)
+{
+    const isobit_conv2d *c = &i->p.conv;
+    (void)p;
+    ib_strbuf_u8(t, "weights", at, i->packed, (int64_t)c->out_c * c->row_bytes);
+    if (i->factor)
+        ib_strbuf_u8(t, "factors", at, i->factor, (int64_t)c->out_c * c->n_groups);
+    ib_strbuf_i32(t, "bias", at, i->bias, c->out_c);
+    ib_strbuf_add(t, "static const isobit_scale %s_scale%d[%d] = {", t->name, at, c->out_c);
+    for (int o = 0; o < c->out_c; o++)
+        ib_strbuf_add(t, "%s{%d, %d},", o % 6 ? " " : "\n    ", i->scale[o].mult, i->scale[o].exp);
+    ib_strbuf_add(t, "\n};\nstatic const isobit_conv2d %s_layer%d = {\n", t->name, at);
+    ib_strbuf_add(t, "    %d, %d, %d, %d, %d, %d, /* in C,H,W, out C,H,W */\n", c->in_c, c->in_h, c->in_w, c->out_c, c->out_h, c->out_w);
+    ib_strbuf_add(t, "    %d, %d, %d, %d, %d, %d, %d, /* kernel, stride, padding, groups */\n", c->kernel_h, c->kernel_w, c->stride_h,
+                c->stride_w, c->pad_h, c->pad_w, c->groups);
+    ib_strbuf_add(t, "    %d, %d, %d, %d, /* bits, bytes a row, weights a group, groups a row */\n", c->bits, c->row_bytes, c->group_size, c->n_groups);
+    ib_strbuf_add(t, "    %d, %d, %d, %d, /* zero points, clamp */\n    %s_weights%d, ", c->in_zero, c->out_zero, c->lo, c->hi, t->name, at);
+    if (i->factor)
+        ib_strbuf_add(t, "%s_factors%d, ", t->name, at);
+    else
+        ib_strbuf_add(t, "0, ");
+    ib_strbuf_add(t, "%s_bias%d, %s_scale%d,\n};\n\n", t->name, at, t->name, at);
+}
+
+static void product_print_call(const ib_program *p, const ib_instr *i, int at, ib_strbuf *t)
+{
+    ib_strbuf_add(t, "isobit_run_conv2d(&%s_layer%d, V%d, V%d, %s_patch, %d);", t->name, at, i->in[0], i->out, t->name, p->rounding);
+}
+
+const ib_instr_class ib_instr_conv2d = {"conv2d", &ib_op_qconv2d, "requant conv2d", product_lower, product_run, product_pack, product_run_nhwc, product_pack_nhwc, product_print_data, product_print_call};
+const ib_instr_class ib_instr_linear = {"linear", &ib_op_qlinear, "requant conv2d", product_lower, product_run, product_pack, product_run_nhwc, product_pack_nhwc, product_print_data, product_print_call};

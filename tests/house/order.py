@@ -1,0 +1,33 @@
+#!/usr/bin/env python3
+"""order.py ROOT - a folder includes only itself and folders above it; file names are unique; no file is too long."""
+import pathlib, re, sys
+
+ORDER = ["runtime", "tensor", "files", "backends", "autograd", "text", "data", "layers", "optim", "qat", "lm", "program", "import", "export", "train", "cli"]
+NUMBERS = re.compile(r"\b(v?snprintf|v?sprintf|sscanf|strto(d|f|ld)|atof)\(")
+root, bad, seen = pathlib.Path(sys.argv[1]), 0, {}
+for folder in ORDER:
+    for f in sorted((root / folder).rglob("*.[ch]")) + sorted((root / folder).rglob("*.def")):
+        if f.suffix == ".c" and f.name in seen:
+            print(f"{f}: the name is taken by {seen[f.name]}"); bad = 1
+        seen[f.name] = f
+        lines = f.read_text().splitlines()
+        if len(lines) > 420:
+            print(f"{f}: {len(lines)} lines"); bad = 1
+        for i, line in enumerate(lines, 1):
+            m = re.match(r'\s*#\s*include\s+"([^/"]+)/', line)
+            if m and m.group(1) in ORDER and ORDER.index(m.group(1)) > ORDER.index(folder):
+                print(f"{f}:{i}: {folder} includes {m.group(1)}, which is below it"); bad = 1
+            if re.match(r'\s*#\s*include\s+"\.\.', line):
+                print(f"{f}:{i}: includes are rooted at the repository"); bad = 1
+            if f.stem != "number" and folder != "runtime" and folder != "cli" and NUMBERS.search(line):
+                print(f"{f}:{i}: text and numbers by tensor/number.h, which no locale changes: {line.strip()}"); bad = 1
+            if re.search(r"\b(TODO|FIXME|XXX)\b|#if 0", line):
+                print(f"{f}:{i}: unfinished: {line.strip()}"); bad = 1
+for f in (root / "examples").glob("*.c"):
+    text = f.read_text()
+    if len(text.splitlines()) >= 120:
+        print(f"{f}: 120 lines or more"); bad = 1
+    for m in re.findall(r'#include "([^"]+)"', text):
+        if m not in ("accuracy.h", "train.h", "digits.h", "text.h"):
+            print(f"{f}: includes {m}: drivers use the public API only"); bad = 1
+sys.exit(bad)
