@@ -23,7 +23,7 @@ typedef struct ib_mark {
 
 void *ib_arena_alloc(ib_arena *a, size_t bytes); /* NULL with ib_error() */
 ib_mark ib_arena_mark(const ib_arena *a);
-void ib_arena_release(ib_arena *a, ib_mark m);   /* all that was taken since */
+void ib_arena_release(ib_arena *a, ib_mark m); /* all that was taken since */
 /* Empties it. Several chunks become one for the next step. */
 void ib_arena_begin(ib_arena *a);
 ib_status ib_arena_reserve(ib_arena *a, size_t bytes);

@@ -43,7 +43,7 @@ static ib_status check_finite(const ib_graph *g, const ib_tensor *loss, const ch
     if (x) {
         const int64_t row = x->size / x->shape[0];
         ib_snprintf(what, sizeof what, "value %lld of sample %lld of the input %s", (long long)(g->not_finite % row),
-                 (long long)(g->not_finite / row), ib_tensor_shape_text(x, text, sizeof text));
+                    (long long)(g->not_finite / row), ib_tensor_shape_text(x, text, sizeof text));
         value = ib_f32(x)[g->not_finite];
     } else if (isfinite(value)) {
         return IB_OK;
@@ -118,4 +118,3 @@ ib_status ib_backward_range(ib_graph *g, int last, int first)
     }
     return IB_OK;
 }
-

@@ -205,8 +205,10 @@ ib_status ib_graph_owns(const ib_graph *g, const ib_tensor *t, const char *funct
 {
     if (!t->step || t->step == g->now)
         return IB_OK;
-    return ib_fail(IB_ESTATE, t->now == &g->now ? "%s: %s is a result of an earlier step: ib_graph_begin() ended it"
-                                                : "%s: %s is a result of another graph", function, what);
+    return ib_fail(IB_ESTATE,
+                   t->now == &g->now ? "%s: %s is a result of an earlier step: ib_graph_begin() ended it"
+                                     : "%s: %s is a result of another graph",
+                   function, what);
 }
 
 int ib_graph_given(const ib_graph *g, const ib_tensor *x, const char *function, const char *argument)
@@ -361,15 +363,27 @@ ib_status ib_window_of(const ib_node *n, const ib_tensor *x, int kh, int kw, int
 {
     char text[64];
     if (x->ndim != 4)
-        return ib_op_fail(n, "input is %s, four dimensions N,C,H,W are needed", ib_tensor_shape_text(x, text, sizeof text));
+        return ib_op_fail(n, "input is %s, four dimensions N,C,H,W are needed",
+                          ib_tensor_shape_text(x, text, sizeof text));
     if (kh < 1 || kw < 1 || sh < 1 || sw < 1 || ph < 0 || pw < 0 || groups < 1)
         return ib_op_fail(n, "kernel %dx%d, stride %dx%d, padding %dx%d, groups %d", kh, kw, sh, sw, ph, pw, groups);
     if (x->shape[2] + 2 * ph < kh || x->shape[3] + 2 * pw < kw)
         return ib_op_fail(n, "kernel %dx%d is larger than the input %s with padding %dx%d", kh, kw,
                           ib_tensor_shape_text(x, text, sizeof text), ph, pw);
-    *w = (ib_window){.n = x->shape[0], .ic = x->shape[1], .ih = x->shape[2], .iw = x->shape[3], .oc = oc,
-                     .oh = (x->shape[2] + 2 * ph - kh) / sh + 1, .ow = (x->shape[3] + 2 * pw - kw) / sw + 1,
-                     .kh = kh, .kw = kw, .sh = sh, .sw = sw, .ph = ph, .pw = pw, .groups = groups};
+    *w = (ib_window){.n = x->shape[0],
+                     .ic = x->shape[1],
+                     .ih = x->shape[2],
+                     .iw = x->shape[3],
+                     .oc = oc,
+                     .oh = (x->shape[2] + 2 * ph - kh) / sh + 1,
+                     .ow = (x->shape[3] + 2 * pw - kw) / sw + 1,
+                     .kh = kh,
+                     .kw = kw,
+                     .sh = sh,
+                     .sw = sw,
+                     .ph = ph,
+                     .pw = pw,
+                     .groups = groups};
     return IB_OK;
 }
 
@@ -381,9 +395,10 @@ ib_status ib_pool_window(const ib_node *n, const ib_tensor *x, const ib_pool_opt
         o.kernel_w = (int)x->shape[3];
     }
     if ((o.pad_h && o.pad_h >= o.kernel_h) || (o.pad_w && o.pad_w >= o.kernel_w))
-        return ib_op_fail(n, "padding %dx%d is not smaller than the kernel %dx%d", o.pad_h, o.pad_w, o.kernel_h, o.kernel_w);
-    return ib_window_of(n, x, o.kernel_h, o.kernel_w, o.stride_h ? o.stride_h : o.kernel_h, o.stride_w ? o.stride_w : o.kernel_w,
-                        o.pad_h, o.pad_w, 1, x->ndim == 4 ? x->shape[1] : 1, w);
+        return ib_op_fail(n, "padding %dx%d is not smaller than the kernel %dx%d", o.pad_h, o.pad_w, o.kernel_h,
+                          o.kernel_w);
+    return ib_window_of(n, x, o.kernel_h, o.kernel_w, o.stride_h ? o.stride_h : o.kernel_h,
+                        o.stride_w ? o.stride_w : o.kernel_w, o.pad_h, o.pad_w, 1, x->ndim == 4 ? x->shape[1] : 1, w);
 }
 
 int64_t ib_run_of(const ib_tensor *x, int axis)

@@ -36,12 +36,12 @@ typedef struct ib_op {
     const char *name;
     const char *inputs; /* as the public header calls them, "x w b"; the last name stands for all behind it */
     size_t attrs_bytes;
-    int n_required; /* the first inputs that must not be NULL */
+    int n_required;  /* the first inputs that must not be NULL */
     int takes_codes; /* inputs may be codes, of which `shape` knows; else all are fp32 */
     ib_status (*shape)(ib_node *n, ib_tensor *out);
     ib_status (*forward)(ib_graph *g, ib_node *n);
     ib_status (*backward)(ib_graph *g, ib_node *n); /* NULL: no gradient passes */
-    const ib_sample *samples;                       /* ends with name == NULL; NULL: tested with the integer operators */
+    const ib_sample *samples; /* ends with name == NULL; NULL: tested with the integer operators */
 } ib_op;
 
 struct ib_node {
@@ -87,25 +87,25 @@ enum { IB_GRACE = 4 };
 struct ib_graph {
     ib_device *dev;
     ib_mode mode;
-    uint64_t now;           /* this step's number among all of the process; a tensor of another is refused */
-    ib_arena heads[IB_GRACE]; /* tensors without values, of this step and the last ones: old ones are known as such */
-    uint64_t failures;      /* of the thread, when the step began */
-    int backwards;          /* backward passes in this step */
-    int64_t not_finite;     /* first value of `bad_input` that is not finite */
+    uint64_t now;               /* this step's number among all of the process; a tensor of another is refused */
+    ib_arena heads[IB_GRACE];   /* tensors without values, of this step and the last ones: old ones are known as such */
+    uint64_t failures;          /* of the thread, when the step began */
+    int backwards;              /* backward passes in this step */
+    int64_t not_finite;         /* first value of `bad_input` that is not finite */
     const ib_tensor *bad_input; /* an ib_input of this step that holds one; NULL: none does */
     ib_node *nodes;
     int n_nodes, max_nodes;
-    ib_arena arena, memos;  /* memos: what segments remember for their second run */
+    ib_arena arena, memos; /* memos: what segments remember for their second run */
     uint64_t seed, step;
-    uint64_t draws;         /* random masks drawn in this step: with seed and step the number of a mask's stream */
-    int no_tape;            /* inside a checkpoint's forward: train, but keep nothing */
-    int replaying;          /* inside its second run: nobody reads the segment's result any more */
-    float *free_grad;       /* gradient of a segment's result that has been used up, for the next segment's input */
+    uint64_t draws;   /* random masks drawn in this step: with seed and step the number of a mask's stream */
+    int no_tape;      /* inside a checkpoint's forward: train, but keep nothing */
+    int replaying;    /* inside its second run: nobody reads the segment's result any more */
+    float *free_grad; /* gradient of a segment's result that has been used up, for the next segment's input */
     int64_t free_grad_size;
-    struct ib_memo **memo;  /* where the next memo of the segment under way stands or is to be put; NULL: it has none */
+    struct ib_memo **memo; /* where the next memo of the segment under way stands or is to be put; NULL: it has none */
     const char *scope;
-    size_t kept;            /* bytes that operators on data left, see ib_graph_saved_bytes */
-    int dropout_off;        /* training without dropout: the same codes as evaluation, for verification */
+    size_t kept;     /* bytes that operators on data left, see ib_graph_saved_bytes */
+    int dropout_off; /* training without dropout: the same codes as evaluation, for verification */
 };
 
 /* Whether something has failed in this step, so that a NULL is its consequence. */
@@ -121,8 +121,8 @@ void *ib_graph_alloc(ib_graph *g, size_t bytes);
 ib_mark ib_graph_mark(ib_graph *g);
 void ib_graph_release(ib_graph *g, ib_mark m);
 
-/* In a segment with memory: in its first run space for `bytes`, in its second run what the first has put there, in the same
- * order. NULL elsewhere (no failure), or if memory is out (then *failed is set). */
+/* In a segment with memory: in its first run space for `bytes`, in its second run what the first has put there, in the
+ * same order. NULL elsewhere (no failure), or if memory is out (then *failed is set). */
 void *ib_memo_next(ib_graph *g, size_t bytes, ib_status *failed);
 
 /* One chunk of so many bytes each for the steps to come, so that the first is not made of pieces. */

@@ -120,7 +120,8 @@ ib_status ib_set_codes(ib_graph *g, ib_tensor *out, const ib_quantizer *q)
     if (!scale)
         return IB_ENOMEM;
     *scale = q->scale;
-    out->q = (ib_qparams){.bits = q->bits, .qmin = q->qmin, .qmax = q->qmax, .zero_point = q->zero, .n_scales = 1, .scale = scale};
+    out->q = (ib_qparams){
+        .bits = q->bits, .qmin = q->qmin, .qmax = q->qmax, .zero_point = q->zero, .n_scales = 1, .scale = scale};
     return IB_OK;
 }
 
@@ -152,7 +153,9 @@ void ib_learn_scale(ib_graph *g, ib_quantizer *q, ib_act act, int64_t batch, int
     if (q->learned == IB_PACT) {
         q->param->grad[0] += (float)K(g)->pact_grad(x, dy, size, top);
     } else if (q->learned == IB_LSQ) {
-        const double positive = q->qmax > q->zero ? q->qmax - q->zero : 1, factor = 1.0 / sqrt((double)(size / batch) * positive);
-        q->param->grad[0] += (float)(factor * q->scale * K(g)->lsq_grad(x, dy, size, q->scale, q->zero, q->qmin, q->qmax));
+        const double positive = q->qmax > q->zero ? q->qmax - q->zero : 1,
+                     factor = 1.0 / sqrt((double)(size / batch) * positive);
+        q->param->grad[0] +=
+            (float)(factor * q->scale * K(g)->lsq_grad(x, dy, size, q->scale, q->zero, q->qmin, q->qmax));
     }
 }

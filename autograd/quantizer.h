@@ -28,8 +28,8 @@ typedef struct ib_quantizer {
 /* The codes between which `act` clamps. */
 void ib_act_bounds(const ib_quantizer *q, ib_act act, int *lo, int *hi);
 
-/* The real value from which on `act` or PACT's level lets no gradient pass: infinity if there is none. Behind any `act` nothing
- * passes at 0 and below it either, as in PyTorch. */
+/* The real value from which on `act` or PACT's level lets no gradient pass: infinity if there is none. Behind any `act`
+ * nothing passes at 0 and below it either, as in PyTorch. */
 float ib_passes_below(const ib_quantizer *q, ib_act act);
 
 /* The quantizer's scale from its learned parameter, if it has one. */
@@ -63,9 +63,9 @@ typedef struct ib_qproduct_attrs { /* qlinear, qconv2d */
 } ib_qproduct_attrs;
 
 typedef struct ib_qproduct_const { /* saved[1] of qlinear, qconv2d, qavg_pool (bias NULL, one scale) */
-    int32_t *bias;       /* [O] */
-    float *acc_scale;    /* [O] real value of one accumulator step: s_in * s_w */
-    isobit_scale *scale; /* [O] */
+    int32_t *bias;                 /* [O] */
+    float *acc_scale;              /* [O] real value of one accumulator step: s_in * s_w */
+    isobit_scale *scale;           /* [O] */
     int lo, hi, rounding;
 } ib_qproduct_const;
 
@@ -75,11 +75,11 @@ typedef struct ib_qbinary_const { /* saved[1] of qadd, qmul (only out) */
 } ib_qbinary_const;
 
 typedef struct ib_lookup_attrs {
-    float (*f)(float);                          /* NULL: the identity (relu and changes of scale) */
-    float (*slope)(float x, float y);           /* df/dx, y = f(x) */
+    float (*f)(float);                /* NULL: the identity (relu and changes of scale) */
+    float (*slope)(float x, float y); /* df/dx, y = f(x) */
     ib_act act;
-    ib_quantizer *out;                          /* NULL: the input's scale */
-    float out_scale;                            /* > 0: this fixed scale and zero point instead */
+    ib_quantizer *out; /* NULL: the input's scale */
+    float out_scale;   /* > 0: this fixed scale and zero point instead */
     int out_zero;
 } ib_lookup_attrs;
 
@@ -102,13 +102,16 @@ ib_tensor *ib_quantize(ib_graph *g, ib_tensor *x, ib_quantizer *q);
 ib_tensor *ib_dequantize(ib_graph *g, ib_tensor *x);
 /* w gamma / sqrt(var + eps), and beta + (bias - mean) gamma / sqrt(var + eps); bias may be NULL */
 ib_tensor *ib_fold_weight(ib_graph *g, ib_tensor *w, ib_tensor *gamma, ib_tensor *var, float eps);
-ib_tensor *ib_fold_bias(ib_graph *g, ib_tensor *gamma, ib_tensor *beta, ib_tensor *bias, ib_tensor *mean, ib_tensor *var, float eps);
+ib_tensor *ib_fold_bias(ib_graph *g, ib_tensor *gamma, ib_tensor *beta, ib_tensor *bias, ib_tensor *mean,
+                        ib_tensor *var, float eps);
 ib_tensor *ib_quantize_weight(ib_graph *g, ib_tensor *w, ib_tensor *ln_scale, const ib_weight_attrs *attrs);
 /* The same for a product with x: a channel whose bias would exceed the accumulator takes a larger scale. */
-ib_tensor *ib_quantize_weight_for(ib_graph *g, ib_tensor *w, ib_tensor *ln_scale, const ib_weight_attrs *attrs, const ib_tensor *x, ib_tensor *bias, ib_act act);
+ib_tensor *ib_quantize_weight_for(ib_graph *g, ib_tensor *w, ib_tensor *ln_scale, const ib_weight_attrs *attrs,
+                                  const ib_tensor *x, ib_tensor *bias, ib_act act);
 enum { IB_MAX_BIAS = 1 << 30 }; /* |bias| in steps of the accumulator; products have as much room */
 ib_tensor *ib_qlinear(ib_graph *g, ib_tensor *x, ib_tensor *w, ib_tensor *b, ib_act act, ib_quantizer *out);
-ib_tensor *ib_qconv2d(ib_graph *g, ib_tensor *x, ib_tensor *w, ib_tensor *b, const ib_conv_opts *conv, ib_act act, ib_quantizer *out);
+ib_tensor *ib_qconv2d(ib_graph *g, ib_tensor *x, ib_tensor *w, ib_tensor *b, const ib_conv_opts *conv, ib_act act,
+                      ib_quantizer *out);
 /* fp32 in, fp32 out; each row of x is quantized to int8 with its own scale when it arrives */
 ib_tensor *ib_qlinear_dynamic(ib_graph *g, ib_tensor *x, ib_tensor *w, ib_tensor *b);
 ib_tensor *ib_qadd(ib_graph *g, ib_tensor *a, ib_tensor *b, ib_act act, ib_quantizer *out);
@@ -129,8 +132,8 @@ ib_status ib_op_refuse(const ib_node *n);
 ib_status ib_set_codes(ib_graph *g, ib_tensor *out, const ib_quantizer *q);
 /* In a training forward lets the quantizer see [lo, hi] (after the activation's clamp), then refreshes it. */
 ib_status ib_see(ib_graph *g, const ib_node *n, ib_quantizer *q, ib_act act, float lo, float hi);
-/* Adds the gradient of the quantizer's learned parameter, given the real values x[size] before `act` and quantization; x becomes
- * act(x). */
+/* Adds the gradient of the quantizer's learned parameter, given the real values x[size] before `act` and quantization;
+ * x becomes act(x). */
 void ib_learn_scale(ib_graph *g, ib_quantizer *q, ib_act act, int64_t batch, int64_t size, float *x, const float *dy);
 
 #endif

@@ -30,19 +30,19 @@ typedef struct ib_qweights {
     const int8_t *codes;         /* [oc][k] */
     const uint8_t *group_factor; /* [oc][n_groups], or NULL when group_size is 0 */
     int group_size, n_groups;
-    int bits;                    /* the codes fit so many; 0 means 8 */
+    int bits; /* the codes fit so many; 0 means 8 */
 } ib_qweights;
 
 /* The gradients of y = w (*) x + b, each added to what is there, or NULL: not wanted. */
 typedef struct ib_conv_grads {
-    const float *x;        /* the input, or */
-    const int8_t *codes;   /* x_scale (codes - x_zero), if x is NULL */
+    const float *x;      /* the input, or */
+    const int8_t *codes; /* x_scale (codes - x_zero), if x is NULL */
     float x_scale;
     int x_zero;
     const float *w, *dy;
-    const uint8_t *mask;   /* bits of dy that count, or NULL: all */
+    const uint8_t *mask; /* bits of dy that count, or NULL: all */
     float *dx, *dw, *db;
-    int sets_dx;           /* dx holds nothing yet: it is set, not added to */
+    int sets_dx; /* dx holds nothing yet: it is set, not added to */
 } ib_conv_grads;
 
 /* What becomes of accumulators: codes = clamp(requant(acc, scale[channel]) + zero, lo, hi). */
@@ -50,29 +50,30 @@ typedef struct ib_epilogue {
     const isobit_scale *scale; /* [channels] */
     int profile, zero, lo, hi;
     int8_t *codes;
-    uint8_t *mask;             /* bits of where the gradient passes (kernels.def), or NULL */
-    const int32_t *top;        /* [channels] for the mask, or NULL */
+    uint8_t *mask;      /* bits of where the gradient passes (kernels.def), or NULL */
+    const int32_t *top; /* [channels] for the mask, or NULL */
 } ib_epilogue;
 
 /* Causal attention with grouped keys; query row i sees keys max(first[i], i - window + 1) .. i. */
 typedef struct ib_attention {
     int heads, groups, dim; /* groups: of keys and values; dim <= IB_MAX_HEAD_DIM */
     float scale;
-    int64_t window;         /* 0: unlimited */
-    const int32_t *first;   /* [rows] the row where each row's sequence begins */
+    int64_t window;       /* 0: unlimited */
+    const int32_t *first; /* [rows] the row where each row's sequence begins */
 } ib_attention;
 enum { IB_MAX_HEAD_DIM = 256 };
 
-/* Keys and values of one layer, [positions][groups][dim] in half precision, or int8 with a scale per position and group. */
+/* Keys and values of one layer, [positions][groups][dim] in half precision, or int8 with a scale per position and
+ * group. */
 typedef struct ib_kv_cache {
     int groups, dim, int8;
     void *k, *v;
     float *k_scale, *v_scale;
 } ib_kv_cache;
 
-/* Images of codes, channels last (NHWC), as the integer runtime keeps them from layer to layer where a level has products for that order:
- * data[n][h + 2 border][w + 2 border][c], each byte a code + 128; the border holds the zero point, so that a window needs no test for
- * padding. Reading may pass the end by IB_NHWC_SLACK bytes. */
+/* Images of codes, channels last (NHWC), as the integer runtime keeps them from layer to layer where a level has
+ * products for that order: data[n][h + 2 border][w + 2 border][c], each byte a code + 128; the border holds the zero
+ * point, so that a window needs no test for padding. Reading may pass the end by IB_NHWC_SLACK bytes. */
 typedef struct ib_nhwc {
     uint8_t *data;
     int64_t c, h, w;
@@ -88,12 +89,14 @@ static inline int64_t ib_nhwc_bytes(const ib_nhwc *x) /* of a sample */
 {
     return (x->h + 2 * x->border) * ib_nhwc_line(x);
 }
-static inline uint8_t *ib_nhwc_at(const ib_nhwc *v, int64_t i, int64_t y, int64_t x) /* pixel of sample i; y, x >= -border */
+static inline uint8_t *ib_nhwc_at(const ib_nhwc *v, int64_t i, int64_t y,
+                                  int64_t x) /* pixel of sample i; y, x >= -border */
 {
     return v->data + i * ib_nhwc_bytes(v) + (y + v->border) * ib_nhwc_line(v) + (x + v->border) * v->c;
 }
 
-/* Which part of a result a kernel makes, of equal parts: rows of every sample, or outputs of a product whose result has one pixel. */
+/* Which part of a result a kernel makes, of equal parts: rows of every sample, or outputs of a product whose result has
+ * one pixel. */
 typedef struct ib_share {
     int part, parts;
 } ib_share;

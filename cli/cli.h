@@ -24,19 +24,24 @@ typedef struct common {
     const char *data, *device;
     int threads, json;
     int64_t limit;
-    ib_data_opts table; /* how its table or its pictures are read; the schema is the network's */
+    ib_data_opts table;             /* how its table or its pictures are read; the schema is the network's */
     const char *said[MOST_OF_DATA]; /* options of data as they were given, by their row in common_argp; else NULL */
 } common;
 extern const struct argp common_argp; /* a child parser; its input is a common * */
-#define COMMON_CHILD {&common_argp, 0, "Common options:", 100}
+#define COMMON_CHILD                                                                                                   \
+    {                                                                                                                  \
+        &common_argp, 0, "Common options:", 100                                                                        \
+    }
 extern const struct argp machine_argp; /* --device, --threads and --json alone */
-#define MACHINE_CHILD {&machine_argp, 0, "Common options:", 100}
+#define MACHINE_CHILD                                                                                                  \
+    {                                                                                                                  \
+        &machine_argp, 0, "Common options:", 100                                                                       \
+    }
 
 /* Flags of argp_option: an empty text says something; each time that it is given adds something; commas divide it. */
 enum { OPTION_MAY_BE_EMPTY = 0x100, OPTION_MAY_REPEAT = 0x200, OPTION_IS_LIST = 0x400 };
-/* argp_parse for every command. Before it an option that takes a value is refused if it is given twice, an empty text, or a list with
- * nothing at one of its commas: tells
- * and exits with 2. */
+/* argp_parse for every command. Before it an option that takes a value is refused if it is given twice, an empty text,
+ * or a list with nothing at one of its commas: tells and exits with 2. */
 void parse_options(const struct argp *argp, int argc, char **argv, void *input);
 /* 1 after telling of a word that stands twice in a list "a=1,b", divided by any of `between`; NULL is no list. */
 int refuse_repeated(const char *option, const char *list, const char *between);
@@ -55,7 +60,7 @@ typedef struct session {
     struct json_object *remembered; /* the options of data that it remembers, or NULL */
     int as_trained;                 /* the command line says nothing else of them */
     char told[1024];                /* the last note about data, or "" */
-    char recognized[100];           /* how the data of a training are recognized: " samples=COUNT:FINGERPRINT tested=..." */
+    char recognized[100]; /* how the data of a training are recognized: " samples=COUNT:FINGERPRINT tested=..." */
 } session;
 /* Device, threads, graph. 0, or 1 after telling what is wrong. */
 int session_open(session *s, const common *o);
@@ -63,8 +68,8 @@ int session_open(session *s, const common *o);
 int session_model(session *s, const common *o, const char *path);
 /* The test data that fit it: those of --data, else those that it remembers, else the digits. */
 int session_test(session *s, common *o, const char *path);
-/* Opens the data as s->test: a part or all of them, which must fit the input and the schema (NULL: none); labels are not looked at,
- * and the note is told by session_tell() when nothing is left to refuse. */
+/* Opens the data as s->test: a part or all of them, which must fit the input and the schema (NULL: none); labels are
+ * not looked at, and the note is told by session_tell() when nothing is left to refuse. */
 int session_data(session *s, const common *o, const ib_input_info *info, const ib_schema *schema, ib_split split);
 /* The note about data that are taken, once where several parts have the same. */
 void session_tell(session *s, const ib_dataset *d);
@@ -76,7 +81,8 @@ int refuse_changed_data(const session *s, const common *o);
 int session_parts(session *s, const common *o, const ib_input_info *net, const ib_schema *schema);
 /* All of them as both, for a network that is to be made and has no test part. */
 int session_whole(session *s, const common *o);
-/* A network that was imported without a word about its input (std 0) takes what these data hold, as it is, from here on. */
+/* A network that was imported without a word about its input (std 0) takes what these data hold, as it is, from here
+ * on. */
 void session_settle(session *s, const ib_dataset *d);
 void session_close(session *s);
 
@@ -106,7 +112,8 @@ const char *session_title(const session *s); /* the model's name, of an imported
 /* A line on stderr for each layer that loses whole channels under its one scale; after calibration. */
 void warn_lost_channels(const ib_layer *net);
 
-/* The names of classes behind `before` (of many the first ten), and as an array in JSON. Nothing where they have none. */
+/* The names of classes behind `before` (of many the first ten), and as an array in JSON. Nothing where they have none.
+ */
 void print_classes(const char *before, const ib_schema *schema);
 void classes_json(const ib_schema *schema, struct json_object *o);
 
@@ -115,35 +122,37 @@ void print_json(struct json_object *o);
 int parse_int(const char *text, const char *option, int64_t lo, int64_t hi, int64_t *out);
 int parse_float(const char *text, const char *option, double lo, double hi, double *out);
 
-/* The key of a command's first option without a letter: argp takes small keys for letters. Its bit among those that were given. */
+/* The key of a command's first option without a letter: argp takes small keys for letters. Its bit among those that
+ * were given. */
 enum { LONG_OPTION = 1024 };
 static inline uint64_t option_bit(int key)
 {
     return 1ull << (key - LONG_OPTION);
 }
-/* Refuses the first option of `keys` (0 behind the last) that was given (its option_bit), as it has no effect without `needs`:
- * 1 after telling, else 0. Nothing that a user says is ignored in silence. */
+/* Refuses the first option of `keys` (0 behind the last) that was given (its option_bit), as it has no effect without
+ * `needs`: 1 after telling, else 0. Nothing that a user says is ignored in silence. */
 int refuse_idle(const struct argp_option *options, uint64_t given, const int *keys, const char *needs);
 
 /* The same for one option, which was given where `given` is not NULL. */
 int refuse_alone(const char *option, const void *given, const char *needs);
 /* 1 after telling that option --`option` asks for more `things` than there are; else 0. */
 int refuse_more(const char *option, int64_t asked, const char *things, int64_t there);
-/* 1 after telling that `out` is the very file or folder `in`, which is `what` ("the model itself"), be it there yet or not; else
- * 0. Either may be NULL: not given. No command writes over what it reads, or two things into one file. */
+/* 1 after telling that `out` is the very file or folder `in`, which is `what` ("the model itself"), be it there yet or
+ * not; else 0. Either may be NULL: not given. No command writes over what it reads, or two things into one file. */
 int refuse_onto(const char *option, const char *out, const char *what, const char *in);
 /* The same for each file that a description of data names. */
 int refuse_onto_data(const char *option, const char *out, const char *spec);
 
 /* 1 after telling that a file cannot be written, before there is any work to lose; else 0. NULL and "-" are none. */
 int refuse_nowhere(const char *option, const char *path);
-/* The same for a checkpoint, which no file takes the place of but another HDF5 file: neither data nor weights of a network. */
+/* The same for a checkpoint, which no file takes the place of but another HDF5 file: neither data nor weights of a
+ * network. */
 int refuse_not_hdf5(const char *option, const char *path);
 /* The same for a folder, to be written into or made. */
 int refuse_no_folder(const char *option, const char *path);
 
-/* Before anything else: unless the environment says how threads wait, starts the command once more, in this process, with
- * OMP_WAIT_POLICY=passive; where that cannot be, and the second time, it returns. */
+/* Before anything else: unless the environment says how threads wait, starts the command once more, in this process,
+ * with OMP_WAIT_POLICY=passive; where that cannot be, and the second time, it returns. */
 void wait_passively(char **argv);
 
 /* Before anything is opened: standard streams that are closed are opened on nothing, and at the end (exit() or a return
@@ -179,8 +188,8 @@ void catch_interrupt(void);
 
 /* 1 after telling of a runtime in `list` that there is not; NULL: none is asked for. */
 int refuse_runtimes(const char *list);
-/* Exports the open model for each runtime that `list` names, runs the test data there with a Python and counts the output codes that
- * differ from the integer runtime's; rows go to `report` (NULL: printed). */
+/* Exports the open model for each runtime that `list` names, runs the test data there with a Python and counts the
+ * output codes that differ from the integer runtime's; rows go to `report` (NULL: printed). */
 int verify_with(session *s, const char *list, const char *python, struct json_object *report, int64_t *different);
 
 #endif

@@ -16,7 +16,8 @@ const char *argp_program_version = "isobit " ISOBIT_VERSION;
 
 static void help(FILE *out)
 {
-    fprintf(out, "isobit - train a network whose forward pass is the integer program that ships\n\nUsage: isobit COMMAND [OPTION...]\n\nCommands:\n");
+    fprintf(out, "isobit - train a network whose forward pass is the integer program that ships\n\nUsage: isobit "
+                 "COMMAND [OPTION...]\n\nCommands:\n");
     for (int i = 0; i < N_COMMANDS; i++)
         fprintf(out, "  %-11s %s\n", commands[i].name, commands[i].summary);
     fprintf(out, "\nFrom data to C in three lines:\n"
@@ -27,7 +28,8 @@ static void help(FILE *out)
                  "  isobit finetune SmolLM2.gguf --data my.jsonl -o adapter\n"
                  "  isobit generate SmolLM2.gguf --adapter adapter --chat --prompt \"Hello\"\n"
                  "  isobit merge SmolLM2.gguf --adapter adapter --format q4_0 -o tuned.gguf\n\n"
-                 "`isobit COMMAND --help` explains a command with examples. ISOBIT_DEVICE=cpu:ref|base|avx2|avx512|vnni|bf16|amx chooses the kernels.\n");
+                 "`isobit COMMAND --help` explains a command with examples. "
+                 "ISOBIT_DEVICE=cpu:ref|base|avx2|avx512|vnni|bf16|amx chooses the kernels.\n");
 }
 
 /* A command that computes. `bench` measures the library as programs meet that leave the environment alone. */

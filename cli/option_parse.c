@@ -1,4 +1,5 @@
-/* option_parse.c - the one way from a command line to a command's parser: what is said twice, or says nothing, is refused before it. */
+/* option_parse.c - the one way from a command line to a command's parser: what is said twice, or says nothing, is
+ * refused before it. */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,7 +67,8 @@ static int refuse(const table *t, int argc, char **argv)
         if (t->option[i]->flags & OPTION_IS_LIST && has_gap(optarg))
             return fprintf(stderr, "isobit: --%s '%s' says nothing at one of its commas\n", name, optarg) > 0;
         if (said[i] && !(t->option[i]->flags & OPTION_MAY_REPEAT))
-            return fprintf(stderr, "isobit: --%s is given twice, '%s' and '%s': which is meant?\n", name, said[i], optarg) > 0;
+            return fprintf(stderr, "isobit: --%s is given twice, '%s' and '%s': which is meant?\n", name, said[i],
+                           optarg) > 0;
         said[i] = optarg;
     }
     return 0;
@@ -90,12 +92,15 @@ int refuse_repeated(const char *option, const char *list, const char *between)
 {
     char *copy = list ? strdup(list) : NULL, *save[2] = {NULL}, *rest = NULL;
     int twice = 0;
-    for (char *a = copy ? strtok_r(copy, between, &save[0]) : NULL; a && !twice; a = strtok_r(NULL, between, &save[0])) {
+    for (char *a = copy ? strtok_r(copy, between, &save[0]) : NULL; a && !twice;
+         a = strtok_r(NULL, between, &save[0])) {
         const size_t n = strcspn(a, "=");
         rest = save[0] && *save[0] ? strdup(save[0]) : NULL;
-        for (char *b = rest ? strtok_r(rest, between, &save[1]) : NULL; b && !twice; b = strtok_r(NULL, between, &save[1]))
+        for (char *b = rest ? strtok_r(rest, between, &save[1]) : NULL; b && !twice;
+             b = strtok_r(NULL, between, &save[1]))
             if ((twice = n == strcspn(b, "=") && !strncmp(a, b, n)))
-                fprintf(stderr, "isobit: %s says %.*s twice, '%s' and '%s': which is meant?\n", option, (int)n, a, a, b);
+                fprintf(stderr, "isobit: %s says %.*s twice, '%s' and '%s': which is meant?\n", option, (int)n, a, a,
+                        b);
         free(rest);
     }
     free(copy);

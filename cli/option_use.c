@@ -35,15 +35,16 @@ int refuse_more(const char *option, int64_t asked, const char *things, int64_t t
 {
     if (asked <= there)
         return 0;
-    return fprintf(stderr, "isobit: --%s %lld: there are %lld %s\n", option, (long long)asked, (long long)there, things) > 0;
+    return fprintf(stderr, "isobit: --%s %lld: there are %lld %s\n", option, (long long)asked, (long long)there,
+                   things) > 0;
 }
 
 /* The folder of a path that is not there yet, and its name in it. */
 static int place(const char *path, struct stat *folder, char *name, size_t size)
 {
     char *copy = strdup(path), *other = strdup(path);
-    const int known = copy && other && !stat(dirname(copy), folder) &&
-                      (size_t)snprintf(name, size, "%s", basename(other)) < size;
+    const int known =
+        copy && other && !stat(dirname(copy), folder) && (size_t)snprintf(name, size, "%s", basename(other)) < size;
     free(copy);
     free(other);
     return known;
@@ -56,7 +57,8 @@ static int same_file(const char *a, const char *b)
     const int there = !stat(a, &x);
     if (!strcmp(a, b))
         return 1;
-    if (there != !stat(b, &y) || (!there && (!place(a, &x, name[0], sizeof name[0]) || !place(b, &y, name[1], sizeof name[1]))))
+    if (there != !stat(b, &y) ||
+        (!there && (!place(a, &x, name[0], sizeof name[0]) || !place(b, &y, name[1], sizeof name[1]))))
         return 0;
     return x.st_dev == y.st_dev && x.st_ino == y.st_ino && (there || !strcmp(name[0], name[1]));
 }
@@ -137,7 +139,7 @@ int refuse_not_hdf5(const char *option, const char *path)
         fclose(f);
     if (!n || (n == sizeof head && !memcmp(head, signature, n)))
         return refuse_nowhere(option, path);
-    fprintf(stderr, "isobit: %s '%s': a file that is no checkpoint has this name: remove it or choose another\n", option,
-            path);
+    fprintf(stderr, "isobit: %s '%s': a file that is no checkpoint has this name: remove it or choose another\n",
+            option, path);
     return 1;
 }

@@ -54,13 +54,17 @@ int remember_data(ib_checkpoint *c, const common *o)
     if (fits)
         memcpy(c->data, text, length + 1);
     else
-        fprintf(stderr, "isobit: the description of the data takes %zu characters, a checkpoint keeps %zu: "
-                "shorten --data, or the lists of columns\n", length, sizeof c->data - 1);
+        fprintf(stderr,
+                "isobit: the description of the data takes %zu characters, a checkpoint keeps %zu: "
+                "shorten --data, or the lists of columns\n",
+                length, sizeof c->data - 1);
     json_object_put(j);
     char *file = fits ? passing(o->data) : NULL;
     if (file)
-        fprintf(stderr, "isobit: note: --data %s cannot be read again: the model does not remember its data, "
-                "other commands need --data\n", o->data);
+        fprintf(stderr,
+                "isobit: note: --data %s cannot be read again: the model does not remember its data, "
+                "other commands need --data\n",
+                o->data);
     ib_free(file);
     return !fits;
 }
@@ -83,9 +87,8 @@ char *remembered_text(const ib_checkpoint *c)
     if (out) {
         const char *data = json_object_get_string(json_object_object_get(j, "data"));
         fputs(data, out);
-        json_object_object_foreach(j, name, value)
-            if (strcmp(name, "data"))
-                fprintf(out, " --%s %s", name, json_object_get_string(value));
+        json_object_object_foreach(j, name, value) if (strcmp(name, "data"))
+            fprintf(out, " --%s %s", name, json_object_get_string(value));
         if ((file = passing(data)))
             fputs(" (which cannot be read again)", out);
         ib_free(file);
@@ -101,13 +104,16 @@ static int take(session *s, common *o, const char *path)
     s->as_trained = 1;
     for (int i = 0; common_argp.options[i].name; i++)
         s->as_trained &= !o->said[i] || !is_kept(i);
-    json_object_object_foreach(s->remembered, name, value) {
+    json_object_object_foreach(s->remembered, name, value)
+    {
         int i = 0;
         while (common_argp.options[i].name && strcmp(common_argp.options[i].name, name))
             i++;
         if (!common_argp.options[i].name || !is_kept(i) || !json_object_is_type(value, json_type_string))
-            return fprintf(stderr, "isobit: %s: its data were named with --%s, which this isobit does not know: "
-                           "--data names them\n", path, name) > 0;
+            return fprintf(stderr,
+                           "isobit: %s: its data were named with --%s, which this isobit does not know: "
+                           "--data names them\n",
+                           path, name) > 0;
         struct argp_state state = {.input = o};
         if (!o->said[i])
             common_argp.parser(common_argp.options[i].key, (char *)json_object_get_string(value), &state);
@@ -145,11 +151,11 @@ int complain_of_data(const session *s, const common *o)
         return complain();
     char *file = ib_dataset_file(o->data, 0);
     if (s->remembered)
-        fprintf(stderr, "isobit: %s remembers --data %s: %s (%s--data names other data)\n",
-                s->asked, o->data, ib_error(), file && *file != '/' ? "a path from the working directory; " : "");
+        fprintf(stderr, "isobit: %s remembers --data %s: %s (%s--data names other data)\n", s->asked, o->data,
+                ib_error(), file && *file != '/' ? "a path from the working directory; " : "");
     else
-        fprintf(stderr, "isobit: %s (%s remembers no data, and %s were taken: --data names others)\n",
-                ib_error(), s->asked, o->data);
+        fprintf(stderr, "isobit: %s (%s remembers no data, and %s were taken: --data names others)\n", ib_error(),
+                s->asked, o->data);
     ib_free(file);
     return 1;
 }

@@ -35,12 +35,8 @@ static error_t parse_machine(int key, char *arg, struct argp_state *state)
     common *o = state->input;
     int64_t n;
     switch (key) {
-    case KEY_DEVICE:
-        o->device = arg;
-        return 0;
-    case KEY_JSON:
-        o->json = 1;
-        return 0;
+    case KEY_DEVICE: o->device = arg; return 0;
+    case KEY_JSON: o->json = 1; return 0;
     case KEY_THREADS:
         if (parse_int(arg, "--threads", 0, 1024, &n))
             exit(2);
@@ -72,7 +68,8 @@ static const struct argp_option options[] = {
      0},
     {"test-share", KEY_TEST_SHARE, "X", 0,
      "of a table, or of pictures in folders: the share of each class that is the test part (default 0.2, or as the "
-     "model was trained; 1 measures all)", 0},
+     "model was trained; 1 measures all)",
+     0},
     {"split-seed", KEY_SPLIT_SEED, "N", 0,
      "of a table, or of pictures in folders: which samples these are (default: always the same)", 0},
     {0},
@@ -88,12 +85,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         if (options[i].key == key)
             o->said[i] = arg;
     switch (key) {
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = o;
-        return 0;
-    case KEY_DATA:
-        o->data = arg;
-        return 0;
+    case ARGP_KEY_INIT: state->child_inputs[0] = o; return 0;
+    case KEY_DATA: o->data = arg; return 0;
     case KEY_INPUT:
         if (!ib_dataset_parse_shape(arg, shape) || (shape[0] != 1 && shape[0] != 3)) {
             fprintf(stderr, "isobit: --input '%s': CxHxW is expected with 1 channel or 3, such as 3x64x64\n", arg);
@@ -102,15 +95,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         for (int i = 0; i < 3; i++)
             o->table.input[i] = (int)shape[i];
         return 0;
-    case KEY_LABEL:
-        o->table.label = arg;
-        return 0;
-    case KEY_DROP:
-        o->table.drop = arg;
-        return 0;
-    case KEY_CATEGORICAL:
-        o->table.categorical = arg;
-        return 0;
+    case KEY_LABEL: o->table.label = arg; return 0;
+    case KEY_DROP: o->table.drop = arg; return 0;
+    case KEY_CATEGORICAL: o->table.categorical = arg; return 0;
     case KEY_MISSING:
         if (strcmp(arg, "mean")) {
             fprintf(stderr, "isobit: --missing '%s': mean is possible\n", arg);
@@ -157,7 +144,8 @@ int parse_int(const char *text, const char *option, int64_t lo, int64_t hi, int6
     errno = 0;
     const long long v = strtoll(text, &end, 10);
     if (*end || end == text || errno || v < lo || v > hi) {
-        fprintf(stderr, "isobit: %s '%s' is not an integer from %lld to %lld\n", option, text, (long long)lo, (long long)hi);
+        fprintf(stderr, "isobit: %s '%s' is not an integer from %lld to %lld\n", option, text, (long long)lo,
+                (long long)hi);
         return 1;
     }
     *out = v;

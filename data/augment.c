@@ -11,7 +11,8 @@ static float pixel(const float *in, int h, int w, int y, int x)
 void ib_augment(const ib_loader_opts *o, ib_rng rng, uint64_t i, const float *in, int c, int h, int w, float *out)
 {
     const float angle = o->rotate * (2 * ib_rng_uniform(rng, 8 * i) - 1) * 0.01745329252f;
-    float dx = o->shift * (2 * ib_rng_uniform(rng, 8 * i + 1) - 1), dy = o->shift * (2 * ib_rng_uniform(rng, 8 * i + 2) - 1);
+    float dx = o->shift * (2 * ib_rng_uniform(rng, 8 * i + 1) - 1),
+          dy = o->shift * (2 * ib_rng_uniform(rng, 8 * i + 2) - 1);
     const int mirror = o->flip && ib_rng_u32(rng, 8 * i + 3) & 1;
     if (o->rotate == 0) {
         dx = rintf(dx);

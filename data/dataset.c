@@ -15,8 +15,10 @@ static ib_dataset *reserve(const char *file, int64_t n, int64_t c, int64_t h, in
     const int64_t most = (int64_t)1 << 32;
     if (n < 1 || c < 1 || h < 1 || w < 1 || c > 65536 || h > 65536 || w > 65536 || c * h > most / w ||
         n > (read ? most / (c * h * w) : most))
-        return ib_fail_null(IB_EFORMAT, "%s: %lld samples of %lldx%lldx%lld: from 1 to 65536 of each size are possible, and "
-                            "2^32 values in all", file, (long long)n, (long long)c, (long long)h, (long long)w);
+        return ib_fail_null(IB_EFORMAT,
+                            "%s: %lld samples of %lldx%lldx%lld: from 1 to 65536 of each size are possible, and "
+                            "2^32 values in all",
+                            file, (long long)n, (long long)c, (long long)h, (long long)w);
     ib_dataset *d = ib_alloc(sizeof *d);
     if (!d)
         return NULL;
@@ -66,7 +68,8 @@ ib_dataset *ib_dataset_finish(const char *file, ib_dataset *d)
         d->classes = d->y && d->y[i] >= d->classes ? d->y[i] + 1 : d->classes;
         for (int64_t j = 0; j < size; j++)
             if (!isfinite(d->x[i * size + j])) {
-                ib_fail(IB_ENUMERIC, "%s: value %lld of sample %lld is %g", file, (long long)j, (long long)i, d->x[i * size + j]);
+                ib_fail(IB_ENUMERIC, "%s: value %lld of sample %lld is %g", file, (long long)j, (long long)i,
+                        d->x[i * size + j]);
                 goto bad;
             }
         for (int k = 0; k < d->n_targets; k++)
@@ -101,7 +104,8 @@ ib_dataset *ib_dataset_every_fifth(ib_dataset *d, ib_split split)
     d->n = kept;
     if (kept)
         return d;
-    ib_fail(IB_EFORMAT, "%s: too few samples for a test set, which every fifth one is: there are %lld", d->name, (long long)n);
+    ib_fail(IB_EFORMAT, "%s: too few samples for a test set, which every fifth one is: there are %lld", d->name,
+            (long long)n);
     ib_dataset_free(d);
     return NULL;
 }
@@ -130,8 +134,8 @@ ib_dataset *ib_dataset_join(ib_dataset *a, ib_dataset *b)
 {
     ib_dataset *d = NULL;
     if (a && b && (a->c != b->c || a->h != b->h || a->w != b->w || a->raw_max != b->raw_max))
-        ib_fail(IB_EFORMAT, "%s: training images are %dx%dx%d up to %d, test images %dx%dx%d up to %d", a->name, a->c, a->h, a->w, a->raw_max, b->c, b->h, b->w,
-                b->raw_max);
+        ib_fail(IB_EFORMAT, "%s: training images are %dx%dx%d up to %d, test images %dx%dx%d up to %d", a->name, a->c,
+                a->h, a->w, a->raw_max, b->c, b->h, b->w, b->raw_max);
     else if (a && b && a->targets && b->targets && a->n_targets != b->n_targets)
         ib_fail(IB_EFORMAT, "%s: training samples have %d numbers to learn, test samples %d", a->name, a->n_targets,
                 b->n_targets);
@@ -208,7 +212,8 @@ void ib_dataset_free(ib_dataset *d)
 
 ib_dataset *ib_digits_new(ib_split split)
 {
-    IB_TAKE_OR(split, split >= IB_SPLIT_TRAIN && split <= IB_SPLIT_ALL, NULL, "is %d, which is no ib_split", (int)split);
+    IB_TAKE_OR(split, split >= IB_SPLIT_TRAIN && split <= IB_SPLIT_ALL, NULL, "is %d, which is no ib_split",
+               (int)split);
     return ib_hdf5_open_image(ib_embedded_digits, ib_embedded_digits_size, "digits", split);
 }
 
@@ -283,5 +288,6 @@ ib_input_info ib_dataset_info(const ib_dataset *d)
     const double var = square / (double)size - mean * mean;
     if (d->raw_max)
         mean = rint(mean * d->raw_max) / d->raw_max;
-    return (ib_input_info){d->c, d->h, d->w, d->classes, (float)mean, var > 1e-12 ? (float)sqrt(var) : 1.0f, d->raw_max};
+    return (ib_input_info){d->c,      d->h, d->w, d->classes, (float)mean, var > 1e-12 ? (float)sqrt(var) : 1.0f,
+                           d->raw_max};
 }

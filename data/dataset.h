@@ -17,14 +17,14 @@ struct ib_dataset {
     float *x;   /* [n,c,h,w], or NULL: the samples are decoded when they are asked for */
     int32_t *y; /* [n], or NULL: the samples have no labels */
     int n_targets;
-    float *targets; /* [n,n_targets], or NULL */
-    char *name; /* of the file, for messages */
-    ib_schema *schema; /* what the values mean, or NULL */
-    char *note; /* what the reader should know, or NULL */
-    int64_t *line; /* [n] of the file, which the row of a sample begins in, or NULL */
+    float *targets;               /* [n,n_targets], or NULL */
+    char *name;                   /* of the file, for messages */
+    ib_schema *schema;            /* what the values mean, or NULL */
+    char *note;                   /* what the reader should know, or NULL */
+    int64_t *line;                /* [n] of the file, which the row of a sample begins in, or NULL */
     struct ib_pictures *pictures; /* what the samples are in files (pictures.h), or NULL */
-    float *shown; /* [c,h,w] of ib_dataset_image, where x is NULL */
-    atomic_int held; /* by loaders; freed with the last of them */
+    float *shown;                 /* [c,h,w] of ib_dataset_image, where x is NULL */
+    atomic_int held;              /* by loaders; freed with the last of them */
 };
 
 /* One more ib_dataset_free is needed. */
@@ -63,7 +63,8 @@ ib_dataset *ib_dataset_finish(const char *file, ib_dataset *d);
 ib_dataset *ib_dataset_rows(const ib_dataset *d, int64_t n, const uint32_t *at);
 /* Keeps every fifth sample (test), the others (train) or all; frees d and returns NULL if none is left. */
 ib_dataset *ib_dataset_every_fifth(ib_dataset *d, ib_split split);
-/* The samples of a, then those of b; frees both. Labels are kept where both have them. NULL if one is NULL or they do not go together. */
+/* The samples of a, then those of b; frees both. Labels are kept where both have them. NULL if one is NULL or they do
+ * not go together. */
 ib_dataset *ib_dataset_join(ib_dataset *a, ib_dataset *b);
 
 /* CRC-32 of the shape, all labels and targets, and the values of about a thousand samples in even steps; of pictures in
@@ -76,15 +77,15 @@ int ib_dataset_parse_shape(const char *text, int64_t shape[3]);
 char *ib_dataset_split_spec(const char *spec, int64_t shape[3]);
 /* No control characters but tabs and line ends: a terminal shows it and obeys nothing in it. */
 int ib_is_plain(const char *text);
-/* File i of those that a description names, whether it is there or not, to be given to ib_free(). NULL behind the last of them
- * (digits and what is no description have none), or if memory is out. */
+/* File i of those that a description names, whether it is there or not, to be given to ib_free(). NULL behind the last
+ * of them (digits and what is no description have none), or if memory is out. */
 char *ib_dataset_file(const char *spec, int i);
-/* A file's dimensions as s = n,c,h,w. For a network that is known: the sizes behind N are its C,H,W, sizes of 1 left out on both sides, or
- * H W values where it has one channel, or else they are refused with both shapes. Without one: [N,K] is N,1,s,s if K is the square of an s from 8 up and
- * N,K,1,1 if not, [N,H,W] is N,1,H,W. */
+/* A file's dimensions as s = n,c,h,w. For a network that is known: the sizes behind N are its C,H,W, sizes of 1 left
+ * out on both sides, or H W values where it has one channel, or else they are refused with both shapes. Without one:
+ * [N,K] is N,1,s,s if K is the square of an s from 8 up and N,K,1,1 if not, [N,H,W] is N,1,H,W. */
 ib_status ib_dataset_shape(const char *file, int ndim, const int64_t *dims, const ib_input_info *net, int64_t s[4]);
-/* What a network takes integers for: as the values raw / raw_max with the raw_max that is returned, or (0) as the real numbers that they are. -1
- * and ib_error() if it does not say. */
+/* What a network takes integers for: as the values raw / raw_max with the raw_max that is returned, or (0) as the real
+ * numbers that they are. -1 and ib_error() if it does not say. */
 int ib_dataset_raw_max(const char *file, const ib_input_info *net);
 
 /* A reader: `net` is the network that the data are for, or NULL; for regression it reads the labels as targets, as they

@@ -64,7 +64,8 @@ char *ib_dataset_split_spec(const char *spec, int64_t shape[3])
     return file;
 }
 
-/* [N,H,W,C] of grey, colours, or colours and alpha, as TensorFlow has them: read as C,H,W they would be senseless in silence. */
+/* [N,H,W,C] of grey, colours, or colours and alpha, as TensorFlow has them: read as C,H,W they would be senseless in
+ * silence. */
 static int channels_last(const int64_t *dims)
 {
     return dims[1] > 4 && (dims[3] == 3 || dims[3] == 4 || (dims[3] == 1 && dims[1] == dims[2]));
@@ -78,18 +79,21 @@ ib_status ib_dataset_shape(const char *file, int ndim, const int64_t *dims, cons
     if (net) {
         const int64_t want[] = {net->c, net->h, net->w}, area = (int64_t)net->h * net->w;
         if (ndim < 1 || (!same_sizes(ndim - 1, dims + 1, 3, want) && !(ndim == 2 && net->c == 1 && dims[1] == area)))
-            return ib_fail(IB_EINVAL, "%s: holds %s; the model was made for [N,%d,%d,%d]", file, shape_text(ndim, dims, text, sizeof text), net->c,
-                           net->h, net->w);
+            return ib_fail(IB_EINVAL, "%s: holds %s; the model was made for [N,%d,%d,%d]", file,
+                           shape_text(ndim, dims, text, sizeof text), net->c, net->h, net->w);
         s[1] = net->c;
         s[2] = net->h;
         s[3] = net->w;
         return IB_OK;
     }
     if (ndim < 2 || ndim > 4)
-        return ib_fail(IB_EFORMAT, "%s: holds %s; [N,K], [N,H,W] and [N,C,H,W] are possible", file, shape_text(ndim, dims, text, sizeof text));
+        return ib_fail(IB_EFORMAT, "%s: holds %s; [N,K], [N,H,W] and [N,C,H,W] are possible", file,
+                       shape_text(ndim, dims, text, sizeof text));
     if (ndim == 4 && channels_last(dims))
-        return ib_fail(IB_EFORMAT, "%s: holds %s, which look like images of height, width and channels; [N,C,H,W] are "
-                       "possible: numpy.moveaxis(x, -1, 1) makes them", file, shape_text(ndim, dims, text, sizeof text));
+        return ib_fail(IB_EFORMAT,
+                       "%s: holds %s, which look like images of height, width and channels; [N,C,H,W] are "
+                       "possible: numpy.moveaxis(x, -1, 1) makes them",
+                       file, shape_text(ndim, dims, text, sizeof text));
     for (int i = 1; i < ndim; i++)
         s[4 - ndim + i] = dims[i];
     if (ndim == 2) {
@@ -109,7 +113,10 @@ int ib_dataset_raw_max(const char *file, const ib_input_info *net)
 {
     if (net->std > 0)
         return net->raw_max;
-    ib_fail(IB_EINVAL, "%s: holds integers, and the model does not say what they mean to it: import it with --raw-max 255 (divided by 255) or 0 (as they are)", file);
+    ib_fail(IB_EINVAL,
+            "%s: holds integers, and the model does not say what they mean to it: import it with --raw-max 255 "
+            "(divided by 255) or 0 (as they are)",
+            file);
     return -1;
 }
 
@@ -119,8 +126,10 @@ static ib_status check_fractions(const ib_dataset *d, const ib_input_info *net)
     const int64_t size = (int64_t)d->c * d->h * d->w;
     for (int64_t i = 0; i < d->n * size; i++)
         if (!(d->x[i] >= 0 && d->x[i] <= 1))
-            return ib_fail(IB_EINVAL, "%s: value %lld of sample %lld is %g; the model takes integers 0..%d, or real numbers 0..1 for them (raw / %d)", d->name,
-                           (long long)(i % size), (long long)(i / size), d->x[i], net->raw_max, net->raw_max);
+            return ib_fail(IB_EINVAL,
+                           "%s: value %lld of sample %lld is %g; the model takes integers 0..%d, or real numbers 0..1 "
+                           "for them (raw / %d)",
+                           d->name, (long long)(i % size), (long long)(i / size), d->x[i], net->raw_max, net->raw_max);
     return IB_OK;
 }
 
@@ -129,13 +138,15 @@ ib_status ib_dataset_check_input(const ib_dataset *d, const ib_input_info *net)
     IB_NEED(d);
     IB_NEED(net);
     if (d->c != net->c || d->h != net->h || d->w != net->w)
-        return ib_fail(IB_EINVAL, "%s: the data are %dx%dx%d, the model was made for %dx%dx%d", d->name, d->c, d->h, d->w, net->c, net->h, net->w);
+        return ib_fail(IB_EINVAL, "%s: the data are %dx%dx%d, the model was made for %dx%dx%d", d->name, d->c, d->h,
+                       d->w, net->c, net->h, net->w);
     if (net->std > 0 && !d->raw_max && net->raw_max)
         return check_fractions(d, net);
     if (net->std > 0 && d->raw_max && !net->raw_max)
         return ib_fail(IB_EINVAL, "%s: the data are integers 0..%d, the model takes real numbers", d->name, d->raw_max);
     if (net->std > 0 && d->raw_max != net->raw_max)
-        return ib_fail(IB_EINVAL, "%s: the data's raw values end at %d, the model's at %d", d->name, d->raw_max, net->raw_max);
+        return ib_fail(IB_EINVAL, "%s: the data's raw values end at %d, the model's at %d", d->name, d->raw_max,
+                       net->raw_max);
     return IB_OK;
 }
 
@@ -148,7 +159,8 @@ ib_status ib_dataset_check(const ib_dataset *d, const ib_input_info *net)
         return ib_fail(IB_EINVAL, "%s: the data hold %d targets, the model gives %d numbers", d->name, d->n_targets,
                        net->classes);
     if (!status && d->y && d->classes > net->classes)
-        return ib_fail(IB_EINVAL, "%s: the data hold label %d, the model has %d classes", d->name, d->classes - 1, net->classes);
+        return ib_fail(IB_EINVAL, "%s: the data hold label %d, the model has %d classes", d->name, d->classes - 1,
+                       net->classes);
     return status;
 }
 

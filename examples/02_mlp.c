@@ -13,7 +13,8 @@ int main(void)
     ib_device *dev = ib_device_open(NULL);
     ib_graph *g = ib_graph_new(dev);
     ib_dataset *train = ib_digits_new(IB_SPLIT_TRAIN), *test = ib_digits_new(IB_SPLIT_TEST);
-    ib_layer *net = ib_sequential(ib_flatten_layer(), ib_linear_layer(64, 128), ib_relu_layer(), ib_dropout_layer(0.1f), ib_linear_layer(128, 10));
+    ib_layer *net = ib_sequential(ib_flatten_layer(), ib_linear_layer(64, 128), ib_relu_layer(), ib_dropout_layer(0.1f),
+                                  ib_linear_layer(128, 10));
     ib_loader *fit = NULL;
     ib_optim *opt = NULL;
     if (!g || !train || !test || ib_layer_init(net, 1))
@@ -34,7 +35,8 @@ int main(void)
                 goto done;
             sum += ib_tensor_f32(loss)[0];
         }
-        printf("epoch %2d  loss %.4f  accuracy %.2f %%\n", epoch + 1, sum / (double)ib_loader_batches(fit), 100 * accuracy(g, net, test, &info));
+        printf("epoch %2d  loss %.4f  accuracy %.2f %%\n", epoch + 1, sum / (double)ib_loader_batches(fit),
+               100 * accuracy(g, net, test, &info));
     }
     rc = accuracy(g, net, test, &info) > 0.95 ? EXIT_SUCCESS : EXIT_FAILURE;
 done:

@@ -13,9 +13,11 @@ int main(int argc, char **argv)
     ib_graph *g = ib_graph_new(dev);
     ib_dataset *train = ib_digits_new(IB_SPLIT_TRAIN), *test = ib_digits_new(IB_SPLIT_TEST);
     ib_layer *net = ib_sequential(
-        ib_named("conv1", ib_conv2d_layer(&(ib_conv2d_config){.in = 1, .out = 8, .kernel_h = 3, .pad_h = 1, .pad_w = 1, .no_bias = 1})),
+        ib_named("conv1", ib_conv2d_layer(&(ib_conv2d_config){
+                              .in = 1, .out = 8, .kernel_h = 3, .pad_h = 1, .pad_w = 1, .no_bias = 1})),
         ib_batch_norm_layer(8), ib_relu_layer(), ib_max_pool_layer(2, 2),
-        ib_named("conv2", ib_conv2d_layer(&(ib_conv2d_config){.in = 8, .out = 16, .kernel_h = 3, .pad_h = 1, .pad_w = 1, .no_bias = 1})),
+        ib_named("conv2", ib_conv2d_layer(&(ib_conv2d_config){
+                              .in = 8, .out = 16, .kernel_h = 3, .pad_h = 1, .pad_w = 1, .no_bias = 1})),
         ib_batch_norm_layer(16), ib_relu_layer(), ib_max_pool_layer(2, 2), ib_flatten_layer(), ib_linear_layer(64, 10));
     ib_loader *fit = NULL;
     ib_optim *opt = NULL;

@@ -34,7 +34,8 @@ int main(int argc, char **argv)
     printf("learned INT8: %.2f %%\n", 100 * accuracy(g, net, test, &info));
     if (ib_verify(net, g, test, NULL, &report)) /* training = evaluation = runtime = compiled C */
         goto done;
-    printf("verified:     %lld codes differ over %lld samples\n", (long long)report.mismatches, (long long)report.samples);
+    printf("verified:     %lld codes differ over %lld samples\n", (long long)report.mismatches,
+           (long long)report.samples);
     if (!(program = ib_program_lower(net, g)) || ib_export_c(program, dev, dir, "digits_int8", 0, NULL))
         goto done;
     printf("written to %s/digits_int8.c, %lld bytes of RAM\n", dir, (long long)ib_program_arena(program));

@@ -24,7 +24,8 @@ static ib_layer *gate_layer(int channels)
     if (!l)
         return NULL;
     gate *c = ib_layer_context(l);
-    c->weight = ib_layer_param(l, "weight", 4, (int64_t[]){channels, channels, 1, 1}, IB_INIT_KAIMING_NORMAL, channels, 1);
+    c->weight =
+        ib_layer_param(l, "weight", 4, (int64_t[]){channels, channels, 1, 1}, IB_INIT_KAIMING_NORMAL, channels, 1);
     if (c->weight)
         return l;
     ib_layer_free(l);
@@ -40,9 +41,11 @@ int main(int argc, char **argv)
     ib_graph *g = ib_graph_new(dev);
     ib_dataset *train = ib_digits_new(IB_SPLIT_TRAIN), *test = ib_digits_new(IB_SPLIT_TEST);
     ib_layer *net = ib_sequential(
-        ib_named("conv1", ib_conv2d_layer(&(ib_conv2d_config){.in = 1, .out = 16, .kernel_h = 3, .pad_h = 1, .pad_w = 1})),
+        ib_named("conv1",
+                 ib_conv2d_layer(&(ib_conv2d_config){.in = 1, .out = 16, .kernel_h = 3, .pad_h = 1, .pad_w = 1})),
         ib_relu_layer(), ib_named("gate", gate_layer(16)), ib_max_pool_layer(2, 2),
-        ib_named("conv2", ib_conv2d_layer(&(ib_conv2d_config){.in = 16, .out = 16, .kernel_h = 3, .pad_h = 1, .pad_w = 1})),
+        ib_named("conv2",
+                 ib_conv2d_layer(&(ib_conv2d_config){.in = 16, .out = 16, .kernel_h = 3, .pad_h = 1, .pad_w = 1})),
         ib_relu_layer(), ib_flatten_layer(), ib_named("fc", ib_linear_layer(256, 10)));
     ib_loader *fit = NULL;
     ib_optim *opt = NULL;
@@ -54,14 +57,16 @@ int main(int argc, char **argv)
     ib_layer_set_input(net, &info);
     fit = ib_loader_new(train, &info, &(ib_loader_opts){.batch = 32, .shuffle = 1, .seed = 1});
     opt = ib_adamw_new(net, dev, NULL);
-    if (!fit || !opt || train_epochs(g, net, opt, fit, 0, 4, 2e-3f) || ib_qat_begin(net, g, fit, &int4) || train_epochs(g, net, opt, fit, 4, 4, 1e-3f))
+    if (!fit || !opt || train_epochs(g, net, opt, fit, 0, 4, 2e-3f) || ib_qat_begin(net, g, fit, &int4) ||
+        train_epochs(g, net, opt, fit, 4, 4, 1e-3f))
         goto done;
     for (int i = 0; i < ib_qat_layer_count(net); i++) {
         const ib_qat_layer l = ib_qat_layer_at(net, i);
         printf("%-12s %-9s weights %d bit, codes %d bit\n", l.name, l.form, l.weight_bits, l.act_bits);
     }
     printf("accuracy %.2f %%\n", 100 * accuracy(g, net, test, &info));
-    if (ib_verify(net, g, test, NULL, &report) || !(program = ib_program_lower(net, g)) || ib_export_c(program, dev, dir, "digits_int4", 0, NULL))
+    if (ib_verify(net, g, test, NULL, &report) || !(program = ib_program_lower(net, g)) ||
+        ib_export_c(program, dev, dir, "digits_int4", 0, NULL))
         goto done;
     printf("%lld codes differ; written to %s/digits_int4.c\n", (long long)report.mismatches, dir);
     rc = report.mismatches ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -1,5 +1,6 @@
-/* 07_tiny_llama_qlora.c - a Llama of one million parameters: trained from nothing on one novel, stored in NF4 with double
- * quantization, then fine-tuned on another novel through a LoRA adapter. Arguments: folder of the texts, steps. */
+/* 07_tiny_llama_qlora.c - a Llama of one million parameters: trained from nothing on one novel, stored in NF4 with
+ * double quantization, then fine-tuned on another novel through a LoRA adapter. Arguments: folder of the texts, steps.
+ */
 #include "text.h" // defines: text_open, text_train, CONTEXT
 
 /* Perplexity of a text per byte. */
@@ -36,8 +37,12 @@ int main(int argc, char **argv)
     ib_device *dev = ib_device_open(NULL);
     ib_graph *g = ib_graph_new(dev);
     text novel = text_open(folder, "sense_and_sensibility.txt"), other = text_open(folder, "emma.txt");
-    ib_lm *m = ib_lm_new(&(ib_lm_config){.layers = 5, .width = 128, .ff = 352, .heads = 4, .groups = 2, .vocabulary = 256, .context = CONTEXT}, 1);
-    ib_optim *opt = m ? ib_adamw_new(ib_lm_trainable(m), dev, &(ib_adamw_opts){.beta2 = 0.95f, .weight_decay = 0.1f}) : NULL;
+    ib_lm *m = ib_lm_new(
+        &(ib_lm_config){
+            .layers = 5, .width = 128, .ff = 352, .heads = 4, .groups = 2, .vocabulary = 256, .context = CONTEXT},
+        1);
+    ib_optim *opt =
+        m ? ib_adamw_new(ib_lm_trainable(m), dev, &(ib_adamw_opts){.beta2 = 0.95f, .weight_decay = 0.1f}) : NULL;
     if (!g || !opt || novel.n <= CONTEXT || other.n <= CONTEXT || steps < 1)
         goto done;
     printf("%lld parameters, trained on Sense and Sensibility:\n", (long long)ib_lm_weight_count(m));
@@ -50,7 +55,8 @@ int main(int argc, char **argv)
     if (ib_lm_freeze(m, "nf4_dq"))
         goto done;
     const double frozen = measure(m, g, &other);
-    printf("as NF4, %lld bytes; perplexity of Emma per byte: fp32 %.3f, NF4 %.3f\nfine-tuned on Emma through LoRA:\n", (long long)ib_lm_weight_bytes(m), whole, frozen);
+    printf("as NF4, %lld bytes; perplexity of Emma per byte: fp32 %.3f, NF4 %.3f\nfine-tuned on Emma through LoRA:\n",
+           (long long)ib_lm_weight_bytes(m), whole, frozen);
     if (ib_lm_adapt(m, &(ib_adapter_opts){.r = 8, .alpha = 16}) || !(opt = ib_adamw_new(ib_lm_trainable(m), dev, NULL)))
         goto done;
     if (text_train(m, g, opt, &other, steps / 2, 3e-3f) < 0)

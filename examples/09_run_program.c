@@ -1,4 +1,5 @@
-/* 09_run_program.c - a server's view of an exported network: the integer program alone, opened once, run for any number of images.
+/* 09_run_program.c - a server's view of an exported network: the integer program alone, opened once, run for any number
+ * of images.
  *
  *   isobit train --model mlp --qat w8a8 -o mlp.h5 && isobit export mlp.h5 --to hdf5 -o digits.h5
  *   ./09_run_program digits.h5

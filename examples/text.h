@@ -31,7 +31,8 @@ static ib_lm_batch text_batch(const text *t, uint64_t seed, int64_t step, int32_
 {
     static int32_t ids[TOKENS], pos[TOKENS], first[TOKENS];
     for (int r = 0; r < ROWS; r++) {
-        const int32_t *from = t->ids + ib_rng_below((ib_rng){seed, (uint64_t)step}, (uint64_t)r, (uint32_t)(t->n - CONTEXT - 1));
+        const int32_t *from =
+            t->ids + ib_rng_below((ib_rng){seed, (uint64_t)step}, (uint64_t)r, (uint32_t)(t->n - CONTEXT - 1));
         for (int i = 0; i < CONTEXT; i++) {
             ids[r * CONTEXT + i] = from[i];
             target[r * CONTEXT + i] = from[i + 1];
@@ -62,7 +63,8 @@ static double text_train(ib_lm *m, ib_graph *g, ib_optim *opt, const text *t, in
             n++;
         }
         if (step % 50 == 0 || step + 1 == steps)
-            printf("  step %4lld  %.3f bits per byte\n", (long long)step + 1, ib_tensor_f32(loss)[0] / 0.6931471805599453);
+            printf("  step %4lld  %.3f bits per byte\n", (long long)step + 1,
+                   ib_tensor_f32(loss)[0] / 0.6931471805599453);
     }
     return sum / n;
 }

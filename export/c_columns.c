@@ -1,9 +1,11 @@
-/* c_columns.c - exported C from the values of a table's row: the names of columns, categories and classes, and a function that makes codes of
- * raw values by the operations of ib_schema_apply and the quantize kernel, each in fp32 and in its own statement:
+/* c_columns.c - exported C from the values of a table's row: the names of columns, categories and classes, and a
+ * function that makes codes of raw values by the operations of ib_schema_apply and the quantize kernel, each in fp32
+ * and in its own statement:
  *
  *   x = (raw - mean) * inverse;   v = x / scale;   code = round(v) + zero, between qmin and qmax
  *
- * Nothing in it can be contracted: no product meets a sum. Rounding compares v with the middle between two integers, which is exact. */
+ * Nothing in it can be contracted: no product meets a sum. Rounding compares v with the middle between two integers,
+ * which is exact. */
 #include "export/c_columns.h"
 
 #include <ctype.h>
@@ -27,18 +29,18 @@ void ib_columns_declare(const ib_program *p, ib_strbuf *t, const char *upper)
     const ib_schema_opts *s = schema_of(p);
     if (s->n_classes)
         ib_strbuf_add(t,
-                    "/* What the outputs score, in their order. */\n#define %s_CLASSES %d\n"
-                    "extern const char *const %s_class_names[%s_CLASSES];\n",
-                    upper, s->n_classes, t->name, upper);
+                      "/* What the outputs score, in their order. */\n#define %s_CLASSES %d\n"
+                      "extern const char *const %s_class_names[%s_CLASSES];\n",
+                      upper, s->n_classes, t->name, upper);
     if (!s->n_columns)
         return;
     int named = 0;
     for (int i = 0; i < s->n_columns; i++)
         named += s->columns[i].n_names > 0;
     ib_strbuf_add(t,
-                "/* The columns that a row has, in their order%s. */\n#define %s_COLUMNS %d\n"
-                "extern const char *const %s_column_names[%s_COLUMNS];\n",
-                named ? ", and the names that a column of names knows" : "", upper, s->n_columns, t->name, upper);
+                  "/* The columns that a row has, in their order%s. */\n#define %s_COLUMNS %d\n"
+                  "extern const char *const %s_column_names[%s_COLUMNS];\n",
+                  named ? ", and the names that a column of names knows" : "", upper, s->n_columns, t->name, upper);
     for (int i = 0; i < s->n_columns; i++)
         if (s->columns[i].n_names)
             ib_strbuf_add(t, "extern const char *const %s_column_%d_names[%d];\n", t->name, i, s->columns[i].n_names);
@@ -46,9 +48,9 @@ void ib_columns_declare(const ib_program *p, ib_strbuf *t, const char *upper)
     if (named)
         ib_strbuf_add(t, ", or in a column of names the index of its name\n * in %s_column_<i>_names", t->name);
     ib_strbuf_add(t,
-                "; NaN is a missing value. In fp32, the only place where it is used. */\n"
-                "void %s_quantize_columns(const float *raw, int8_t *codes);\n",
-                t->name);
+                  "; NaN is a missing value. In fp32, the only place where it is used. */\n"
+                  "void %s_quantize_columns(const float *raw, int8_t *codes);\n",
+                  t->name);
 }
 
 /* A string of C: what is not plain ASCII as octal numbers. */
@@ -105,8 +107,9 @@ static ib_status add_tables(const ib_program *p, ib_strbuf *t)
                 ib_strbuf_add(t, "const char *const %s_column_%d_names", t->name, i);
                 add_names(t, s->columns[i].n_names, s->columns[i].names);
             }
-        ib_strbuf_add(t, "/* the names of each column, 0: a number; its mean, or the name of a missing value; 1 / standard "
-                       "deviation */\n");
+        ib_strbuf_add(
+            t, "/* the names of each column, 0: a number; its mean, or the name of a missing value; 1 / standard "
+               "deviation */\n");
         ib_strbuf_i32(t, "column_counts", 0, names, s->n_columns);
         add_floats(t, "column_mean", s->n_columns, mean);
         add_floats(t, "column_inverse", s->n_columns, inverse);
@@ -124,25 +127,28 @@ static void add_quantize(const ib_program *p, ib_strbuf *t, const char *upper)
     const int qmin = -(1 << (in->bits - 1)), qmax = (1 << (in->bits - 1)) - 1, even = p->rounding == ISOBIT_FP32_RNE;
     const char *name = t->name, *more = even ? " || (v == middle && t % 2)" : "";
     const char *compare = even ? "" : "=";
+    ib_strbuf_add(
+        t,
+        "\n/* %d + the integer next to x / scale, of two the %s one */\nstatic int8_t %s_column_code(float x)\n{\n"
+        "    const float v = x / %.8ef;\n    float middle;\n    int32_t t;\n    if (!(v > %d.0f))\n        return %d;\n"
+        "    if (v >= %d.0f)\n        return %d;\n    t = (int32_t)v;\n",
+        in->zero, even ? "even" : "outer", name, in->scale, qmin - in->zero, qmin, qmax - in->zero, qmax);
+    ib_strbuf_add(
+        t,
+        "    if (v < 0.0f) {\n        middle = (float)t - 0.5f;\n        t -= v <%s middle%s;\n    } else {\n"
+        "        middle = (float)t + 0.5f;\n        t += v >%s middle%s;\n    }\n    return (int8_t)(t + (%d));\n}\n\n",
+        compare, more, compare, more, in->zero);
     ib_strbuf_add(t,
-                "\n/* %d + the integer next to x / scale, of two the %s one */\nstatic int8_t %s_column_code(float x)\n{\n"
-                "    const float v = x / %.8ef;\n    float middle;\n    int32_t t;\n    if (!(v > %d.0f))\n        return %d;\n"
-                "    if (v >= %d.0f)\n        return %d;\n    t = (int32_t)v;\n",
-                in->zero, even ? "even" : "outer", name, in->scale, qmin - in->zero, qmin, qmax - in->zero, qmax);
+                  "void %s_quantize_columns(const float *raw, int8_t *codes)\n{\n    int32_t i, k;\n"
+                  "    for (i = 0; i < %s_COLUMNS; i++) {\n        const float value = raw[i] == raw[i] ? raw[i] : "
+                  "%s_column_mean[i];\n"
+                  "        float x;\n        for (k = 0; k < %s_column_counts0[i]; k++)\n"
+                  "            *codes++ = %s_column_code(value == (float)k ? 1.0f : 0.0f);\n",
+                  name, upper, name, name, name);
     ib_strbuf_add(t,
-                "    if (v < 0.0f) {\n        middle = (float)t - 0.5f;\n        t -= v <%s middle%s;\n    } else {\n"
-                "        middle = (float)t + 0.5f;\n        t += v >%s middle%s;\n    }\n    return (int8_t)(t + (%d));\n}\n\n",
-                compare, more, compare, more, in->zero);
-    ib_strbuf_add(t,
-                "void %s_quantize_columns(const float *raw, int8_t *codes)\n{\n    int32_t i, k;\n"
-                "    for (i = 0; i < %s_COLUMNS; i++) {\n        const float value = raw[i] == raw[i] ? raw[i] : %s_column_mean[i];\n"
-                "        float x;\n        for (k = 0; k < %s_column_counts0[i]; k++)\n"
-                "            *codes++ = %s_column_code(value == (float)k ? 1.0f : 0.0f);\n",
-                name, upper, name, name, name);
-    ib_strbuf_add(t,
-                "        if (%s_column_counts0[i])\n            continue;\n        x = value - %s_column_mean[i];\n"
-                "        x = x * %s_column_inverse[i];\n        *codes++ = %s_column_code(x);\n    }\n}\n\n",
-                name, name, name, name);
+                  "        if (%s_column_counts0[i])\n            continue;\n        x = value - %s_column_mean[i];\n"
+                  "        x = x * %s_column_inverse[i];\n        *codes++ = %s_column_code(x);\n    }\n}\n\n",
+                  name, name, name, name);
 }
 
 /* Rows from far below to far above the means, through every name, with the codes that the library makes of them. */
@@ -166,14 +172,17 @@ static ib_status add_test(const ib_program *p, ib_device *dev, ib_strbuf *t, con
         ib_program_quantize(p, dev, ROWS, x, codes);
         add_floats(t, "column_sample", ROWS * n, raw);
         ib_strbuf_i8(t, "column_expected", 0, codes, ROWS * size);
-        ib_strbuf_add(t,
-                    "\nstatic int32_t %s_test_columns(void)\n{\n    int8_t codes[%s_INPUT_SIZE];\n    int32_t wrong = 0, i, j;\n"
-                    "    for (i = 0; i < %d; i++) {\n        %s_quantize_columns(%s_column_sample + i * %s_COLUMNS, codes);\n",
-                    t->name, upper, ROWS, t->name, t->name, upper);
-        ib_strbuf_add(t,
-                    "        for (j = 0; j < %s_INPUT_SIZE; j++)\n            wrong += codes[j] != %s_column_expected0[i * "
-                    "%s_INPUT_SIZE + j];\n    }\n    return wrong;\n}\n\n",
-                    upper, t->name, upper);
+        ib_strbuf_add(
+            t,
+            "\nstatic int32_t %s_test_columns(void)\n{\n    int8_t codes[%s_INPUT_SIZE];\n    int32_t wrong = 0, i, "
+            "j;\n"
+            "    for (i = 0; i < %d; i++) {\n        %s_quantize_columns(%s_column_sample + i * %s_COLUMNS, codes);\n",
+            t->name, upper, ROWS, t->name, t->name, upper);
+        ib_strbuf_add(
+            t,
+            "        for (j = 0; j < %s_INPUT_SIZE; j++)\n            wrong += codes[j] != %s_column_expected0[i * "
+            "%s_INPUT_SIZE + j];\n    }\n    return wrong;\n}\n\n",
+            upper, t->name, upper);
     }
     ib_free(raw);
     ib_free(x);

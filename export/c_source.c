@@ -43,13 +43,16 @@ static void print_report(const ib_program *p, ib_strbuf *t)
     ib_strbuf_add(t, " * layer                          op       bits   flash     RAM      MACs  |acc| at most\n");
     for (int i = 0; i < p->n_instrs; i++) {
         const ib_program_layer l = ib_program_layer_at(p, i);
-        ib_strbuf_add(t, " * %-30s %-8s %4d %7lld %7lld %9lld  %lld\n", l.name, l.op, l.weight_bits, (long long)l.flash, (long long)l.ram,
-                    (long long)l.macs, (long long)l.acc_bound);
+        ib_strbuf_add(t, " * %-30s %-8s %4d %7lld %7lld %9lld  %lld\n", l.name, l.op, l.weight_bits, (long long)l.flash,
+                      (long long)l.ram, (long long)l.macs, (long long)l.acc_bound);
         flash += l.flash;
         macs += l.macs;
     }
-    ib_strbuf_add(t, " * in all: %lld bytes of constants, %lld bytes of RAM (arena %lld, patch %lld), %lld multiply-accumulates\n", (long long)flash,
-                (long long)ib_program_arena(p), (long long)p->arena, (long long)(2 * p->scratch), (long long)macs);
+    ib_strbuf_add(
+        t,
+        " * in all: %lld bytes of constants, %lld bytes of RAM (arena %lld, patch %lld), %lld multiply-accumulates\n",
+        (long long)flash, (long long)ib_program_arena(p), (long long)p->arena, (long long)(2 * p->scratch),
+        (long long)macs);
 }
 
 static void upper(const char *name, char *out, size_t size)
@@ -65,26 +68,43 @@ static void print_header(const ib_program *p, ib_strbuf *t, int64_t n)
     const ib_value *in = &p->values[0], *out = &p->values[p->result];
     char u[80];
     upper(t->name, u, sizeof u);
-    ib_strbuf_add(t, "/* %s.h - integer network written by isobit; rounding profile %s.\n *\n", t->name, ib_profile_name((ib_profile)p->profile));
+    ib_strbuf_add(t, "/* %s.h - integer network written by isobit; rounding profile %s.\n *\n", t->name,
+                  ib_profile_name((ib_profile)p->profile));
     print_report(p, t);
-    ib_strbuf_add(t, " */\n#ifndef %s_H\n#define %s_H\n\n#include <stdint.h>\n\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n", u, u);
-    ib_strbuf_add(t, "#define %s_INPUT_SIZE %lld /* codes, C,H,W = %d,%d,%d */\n", u, (long long)in->size, p->input.c, p->input.h, p->input.w);
+    ib_strbuf_add(
+        t, " */\n#ifndef %s_H\n#define %s_H\n\n#include <stdint.h>\n\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n",
+        u, u);
+    ib_strbuf_add(t, "#define %s_INPUT_SIZE %lld /* codes, C,H,W = %d,%d,%d */\n", u, (long long)in->size, p->input.c,
+                  p->input.h, p->input.w);
     ib_strbuf_add(t, "#define %s_OUTPUT_SIZE %lld\n\n", u, (long long)out->size);
-    ib_strbuf_add(t, "/* real = scale * (code - zero): the normalized input ((raw / %d) - mean) / std with mean %.9g and std %.9g, and the outputs */\n",
-                p->input.raw_max ? p->input.raw_max : 1, p->input.mean, p->input.std > 0 ? p->input.std : 1.0f);
-    ib_strbuf_add(t, "#define %s_INPUT_SCALE %.9gf\n#define %s_INPUT_ZERO (%d)\n#define %s_OUTPUT_SCALE %.9gf\n#define %s_OUTPUT_ZERO (%d)\n\n", u, in->scale, u,
-                in->zero, u, out->scale, u, out->zero);
+    ib_strbuf_add(t,
+                  "/* real = scale * (code - zero): the normalized input ((raw / %d) - mean) / std with mean %.9g and "
+                  "std %.9g, and the outputs */\n",
+                  p->input.raw_max ? p->input.raw_max : 1, p->input.mean, p->input.std > 0 ? p->input.std : 1.0f);
+    ib_strbuf_add(t,
+                  "#define %s_INPUT_SCALE %.9gf\n#define %s_INPUT_ZERO (%d)\n#define %s_OUTPUT_SCALE %.9gf\n#define "
+                  "%s_OUTPUT_ZERO (%d)\n\n",
+                  u, in->scale, u, in->zero, u, out->scale, u, out->zero);
     ib_targets_declare(p, t, u);
     if (p->input.raw_max > 0 && p->input.raw_max <= 255)
-        ib_strbuf_add(t, "/* Codes of raw inputs, integers 0..%d (larger ones count as %d). */\nvoid %s_quantize_u8(const uint8_t *raw, int8_t *codes);\n",
-                    p->input.raw_max, p->input.raw_max, t->name);
-    ib_strbuf_add(t, "/* Codes of normalized inputs in fixed point, 16 bits behind the point. */\nvoid %s_quantize_q16(const int32_t *x, int8_t *codes);\n", t->name);
+        ib_strbuf_add(t,
+                      "/* Codes of raw inputs, integers 0..%d (larger ones count as %d). */\nvoid %s_quantize_u8(const "
+                      "uint8_t *raw, int8_t *codes);\n",
+                      p->input.raw_max, p->input.raw_max, t->name);
+    ib_strbuf_add(t,
+                  "/* Codes of normalized inputs in fixed point, 16 bits behind the point. */\nvoid "
+                  "%s_quantize_q16(const int32_t *x, int8_t *codes);\n",
+                  t->name);
     ib_columns_declare(p, t, u);
-    ib_strbuf_add(t, "/* One inference. Not reentrant: it works in one static arena.%s%s%s */\nvoid %s_run(const int8_t *input, int8_t *output);\n",
-                *ib_program_note(p) ? " Note: " : "", ib_program_note(p), *ib_program_note(p) ? "." : "", t->name);
+    ib_strbuf_add(t,
+                  "/* One inference. Not reentrant: it works in one static arena.%s%s%s */\nvoid %s_run(const int8_t "
+                  "*input, int8_t *output);\n",
+                  *ib_program_note(p) ? " Note: " : "", ib_program_note(p), *ib_program_note(p) ? "." : "", t->name);
     ib_strbuf_add(t, "/* The first largest of the outputs. */\nint32_t %s_argmax(const int8_t *output);\n", t->name);
-    ib_strbuf_add(t, "/* Runs %lld stored samples; the number of output codes that differ from training's%s. */\nint32_t %s_self_test(void);\n\n", (long long)n,
-                ib_has_columns(p) ? ", and of the codes of stored rows" : "", t->name);
+    ib_strbuf_add(t,
+                  "/* Runs %lld stored samples; the number of output codes that differ from training's%s. */\nint32_t "
+                  "%s_self_test(void);\n\n",
+                  (long long)n, ib_has_columns(p) ? ", and of the codes of stored rows" : "", t->name);
     ib_strbuf_add(t, "#ifdef __cplusplus\n}\n#endif\n#endif\n");
 }
 
@@ -96,13 +116,17 @@ static void print_quantizers(const ib_program *p, ib_device *dev, ib_strbuf *t, 
     if (p->input.raw_max > 0 && p->input.raw_max <= 255) {
         int8_t table[256];
         float x[256];
-        const float std = p->input.std > 0 ? p->input.std : 1.0f, mean = p->input.std > 0 ? p->input.mean : 0.0f, inverse = 1.0f / std;
+        const float std = p->input.std > 0 ? p->input.std : 1.0f, mean = p->input.std > 0 ? p->input.mean : 0.0f,
+                    inverse = 1.0f / std;
         for (int r = 0; r < 256; r++)
             x[r] = ((float)(r < p->input.raw_max ? r : p->input.raw_max) / (float)p->input.raw_max - mean) * inverse;
         dev->k.quantize(x, 256, in->scale, in->zero, qmin, qmax, p->rounding != ISOBIT_FP32_RNE, table, NULL);
         ib_strbuf_i8(t, "raw", 0, table, 256);
-        ib_strbuf_add(t, "\nvoid %s_quantize_u8(const uint8_t *raw, int8_t *codes)\n{\n    int32_t i;\n    for (i = 0; i < %s_INPUT_SIZE; i++)\n"
-                       "        codes[i] = %s_raw0[raw[i]];\n}\n\n", t->name, u, t->name);
+        ib_strbuf_add(t,
+                      "\nvoid %s_quantize_u8(const uint8_t *raw, int8_t *codes)\n{\n    int32_t i;\n    for (i = 0; i "
+                      "< %s_INPUT_SIZE; i++)\n"
+                      "        codes[i] = %s_raw0[raw[i]];\n}\n\n",
+                      t->name, u, t->name);
     }
     /* x / 2^16 / scale as a multiplier of 31 bits and a shift */
     int exp;
@@ -111,9 +135,14 @@ static void print_quantizers(const ib_program *p, ib_device *dev, ib_strbuf *t, 
     if (shift > 62) /* a step beyond what the fixed point reaches */
         mult = shift > 93 ? 0 : mult >> (shift - 62);
     shift = shift < 1 ? 1 : shift > 62 ? 62 : shift; /* below 1 each input but 0 is past the last code */
-    ib_strbuf_add(t, "void %s_quantize_q16(const int32_t *x, int8_t *codes)\n{\n    int32_t i;\n    for (i = 0; i < %s_INPUT_SIZE; i++) {\n", t->name, u);
-    ib_strbuf_add(t, "        const int64_t v = ((x[i] * (int64_t)%lld + ((int64_t)1 << %d)) >> %d) + (%d);\n", (long long)mult, shift - 1, shift, in->zero);
-    ib_strbuf_add(t, "        codes[i] = (int8_t)(v < %d ? %d : v > %d ? %d : v);\n    }\n}\n\n", qmin, qmin, qmax, qmax);
+    ib_strbuf_add(t,
+                  "void %s_quantize_q16(const int32_t *x, int8_t *codes)\n{\n    int32_t i;\n    for (i = 0; i < "
+                  "%s_INPUT_SIZE; i++) {\n",
+                  t->name, u);
+    ib_strbuf_add(t, "        const int64_t v = ((x[i] * (int64_t)%lld + ((int64_t)1 << %d)) >> %d) + (%d);\n",
+                  (long long)mult, shift - 1, shift, in->zero);
+    ib_strbuf_add(t, "        codes[i] = (int8_t)(v < %d ? %d : v > %d ? %d : v);\n    }\n}\n\n", qmin, qmin, qmax,
+                  qmax);
 }
 
 static void print_run(const ib_program *p, ib_strbuf *t)
@@ -122,9 +151,11 @@ static void print_run(const ib_program *p, ib_strbuf *t)
         ib_strbuf_add(t, "static int8_t %s_arena[%lld];\n", t->name, (long long)p->arena);
     if (p->scratch)
         ib_strbuf_add(t, "static int16_t %s_patch[%lld];\n", t->name, (long long)p->scratch);
-    ib_strbuf_add(t, "\n#ifdef ISOBIT_TRACE\nvoid (*%s_trace)(int32_t layer, const int8_t *codes, int32_t size);\n"
-                   "#define TRACE(layer, codes, size) \\\n    if (%s_trace) \\\n    %s_trace(layer, codes, size)\n#else\n#define TRACE(layer, codes, size)\n#endif\n\n",
-                t->name, t->name, t->name);
+    ib_strbuf_add(t,
+                  "\n#ifdef ISOBIT_TRACE\nvoid (*%s_trace)(int32_t layer, const int8_t *codes, int32_t size);\n"
+                  "#define TRACE(layer, codes, size) \\\n    if (%s_trace) \\\n    %s_trace(layer, codes, "
+                  "size)\n#else\n#define TRACE(layer, codes, size)\n#endif\n\n",
+                  t->name, t->name, t->name);
     ib_strbuf_add(t, "#define V0 input\n");
     for (int v = 1; v < p->n_values; v++)
         if (ib_constant_of(p, v))
@@ -145,14 +176,18 @@ static void print_run(const ib_program *p, ib_strbuf *t)
     ib_strbuf_add(t, "}\n\n");
 }
 
-static ib_status print_self_test(ib_program *p, ib_device *dev, ib_strbuf *t, const char *u, int64_t n, const int8_t *samples)
+static ib_status print_self_test(ib_program *p, ib_device *dev, ib_strbuf *t, const char *u, int64_t n,
+                                 const int8_t *samples)
 {
     const int64_t in = p->values[0].size, out = p->values[p->result].size;
-    ib_strbuf_add(t, "int32_t %s_argmax(const int8_t *output)\n{\n    int32_t best = 0, i;\n    for (i = 1; i < %s_OUTPUT_SIZE; i++)\n"
-                   "        if (output[i] > output[best])\n            best = i;\n    return best;\n}\n\n", t->name, u);
+    ib_strbuf_add(t,
+                  "int32_t %s_argmax(const int8_t *output)\n{\n    int32_t best = 0, i;\n    for (i = 1; i < "
+                  "%s_OUTPUT_SIZE; i++)\n"
+                  "        if (output[i] > output[best])\n            best = i;\n    return best;\n}\n\n",
+                  t->name, u);
     if (!n || !samples) {
-        ib_strbuf_add(t, "int32_t %s_self_test(void)\n{\n    return %s%s;\n}\n", t->name, ib_has_columns(p) ? t->name : "0",
-                    ib_has_columns(p) ? "_test_columns()" : "");
+        ib_strbuf_add(t, "int32_t %s_self_test(void)\n{\n    return %s%s;\n}\n", t->name,
+                      ib_has_columns(p) ? t->name : "0", ib_has_columns(p) ? "_test_columns()" : "");
         return IB_OK;
     }
     int8_t *expected = ib_alloc((size_t)(n * out));
@@ -162,11 +197,14 @@ static ib_status print_self_test(ib_program *p, ib_device *dev, ib_strbuf *t, co
     ib_strbuf_i8(t, "sample", 0, samples, n * in);
     ib_strbuf_i8(t, "expected", 0, expected, n * out);
     ib_free(expected);
-    ib_strbuf_add(t, "\nint32_t %s_self_test(void)\n{\n    int8_t output[%s_OUTPUT_SIZE];\n    int32_t wrong = %s%s, i, j;\n    for (i = 0; i < %lld; i++) {\n"
-                   "        %s_run(%s_sample0 + i * %s_INPUT_SIZE, output);\n        for (j = 0; j < %s_OUTPUT_SIZE; j++)\n"
-                   "            wrong += output[j] != %s_expected0[i * %s_OUTPUT_SIZE + j];\n    }\n    return wrong;\n}\n",
-                t->name, u, ib_has_columns(p) ? t->name : "0", ib_has_columns(p) ? "_test_columns()" : "", (long long)n, t->name, t->name, u, u, t->name,
-                u);
+    ib_strbuf_add(
+        t,
+        "\nint32_t %s_self_test(void)\n{\n    int8_t output[%s_OUTPUT_SIZE];\n    int32_t wrong = %s%s, i, j;\n    for "
+        "(i = 0; i < %lld; i++) {\n"
+        "        %s_run(%s_sample0 + i * %s_INPUT_SIZE, output);\n        for (j = 0; j < %s_OUTPUT_SIZE; j++)\n"
+        "            wrong += output[j] != %s_expected0[i * %s_OUTPUT_SIZE + j];\n    }\n    return wrong;\n}\n",
+        t->name, u, ib_has_columns(p) ? t->name : "0", ib_has_columns(p) ? "_test_columns()" : "", (long long)n,
+        t->name, t->name, u, u, t->name, u);
     return status;
 }
 
@@ -187,14 +225,16 @@ static ib_status write_text(const char *dir, const ib_strbuf *t, const char *end
     return status;
 }
 
-ib_status ib_export_c(ib_program *p, ib_device *dev, const char *dir, const char *name, int64_t n, const int8_t *samples)
+ib_status ib_export_c(ib_program *p, ib_device *dev, const char *dir, const char *name, int64_t n,
+                      const int8_t *samples)
 {
     IB_NEED(p);
     IB_NEED(dev);
     IB_NEED(dir);
     IB_NEED(name);
     IB_TAKE(n, n >= 0 && (n == 0 || samples), "is %lld, with%s samples", (long long)n, samples ? "" : "out");
-    static const char *const sections[] = {"requant", "conv2d", "add", "mul", "pool", "maxpool", "avgpool", "lookup", "flatten"};
+    static const char *const sections[] = {"requant", "conv2d",  "add",    "mul",    "pool",
+                                           "maxpool", "avgpool", "lookup", "flatten"};
     char u[80];
     if (!p)
         return ib_error_status();
@@ -205,7 +245,8 @@ ib_status ib_export_c(ib_program *p, ib_device *dev, const char *dir, const char
     upper(name, u, sizeof u);
     ib_strbuf h = {.name = name}, c = {.name = name};
     print_header(p, &h, samples ? n : 0);
-    ib_strbuf_add(&c, "/* %s.c - integer network written by isobit; see %s.h. */\n#include \"%s.h\"\n\n", name, name, name);
+    ib_strbuf_add(&c, "/* %s.c - integer network written by isobit; see %s.h. */\n#include \"%s.h\"\n\n", name, name,
+                  name);
     add_section(&c, ib_embedded_types, "base");
     for (size_t s = 0; s < sizeof sections / sizeof *sections; s++)
         if (uses(p, sections[s]))

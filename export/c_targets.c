@@ -22,10 +22,10 @@ void ib_targets_declare(const ib_program *p, ib_strbuf *t, const char *upper)
     if (!o || o->task != IB_REGRESSION || !o->n_targets)
         return;
     ib_strbuf_add(t,
-                "/* Output k is the number NAMES[k] of the table, in its units scale * (code - zero) * STDS[k] + "
-                "MEANS[k] with the outputs' scale\n"
-                " * and zero: static const float means[] = %s_TARGET_MEANS; */\n#define %s_TARGET_NAMES {",
-                upper, upper);
+                  "/* Output k is the number NAMES[k] of the table, in its units scale * (code - zero) * STDS[k] + "
+                  "MEANS[k] with the outputs' scale\n"
+                  " * and zero: static const float means[] = %s_TARGET_MEANS; */\n#define %s_TARGET_NAMES {",
+                  upper, upper);
     for (int k = 0; k < o->n_targets; k++) {
         ib_strbuf_add(t, "%s", k ? ", " : "");
         add_literal(t, o->targets[k].name);

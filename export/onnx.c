@@ -14,10 +14,10 @@
 #include "tensor/requant.h"
 #include "tensor/argument.h"
 
-/* round(acc factor) + zero, clamped, as codes: the int32 acc and the constant in fp32 or double; `round` is an operator,
- * Round (to even) or Floor */
-static void requantized(const printer *w, const char *acc, int type, const char *factor, const char *round, int zero, int lo,
-                        int hi)
+/* round(acc factor) + zero, clamped, as codes: the int32 acc and the constant in fp32 or double; `round` is an
+ * operator, Round (to even) or Floor */
+static void requantized(const printer *w, const char *acc, int type, const char *factor, const char *round, int zero,
+                        int lo, int hi)
 {
     const char *v = text("integer%d", w->at);
     ib_onnx_node(w->o, "Cast", acc, text("real%d", w->at));
@@ -27,7 +27,10 @@ static void requantized(const printer *w, const char *acc, int type, const char 
     ib_onnx_node(w->o, "Cast", text("rounded%d", w->at), v);
     ib_onnx_attr_int(w->o, "to", IB_ONNX_INT32);
     ib_onnx_node(w->o, "Add", text("%s %s", v, constant_i32(w, "out_zero", zero + RAISE)), text("moved%d", w->at));
-    ib_onnx_node(w->o, "Clip", text("moved%d %s %s", w->at, constant_i32(w, "least32_", lo + RAISE), constant_i32(w, "most32_", hi + RAISE)), text("kept%d", w->at));
+    ib_onnx_node(
+        w->o, "Clip",
+        text("moved%d %s %s", w->at, constant_i32(w, "least32_", lo + RAISE), constant_i32(w, "most32_", hi + RAISE)),
+        text("kept%d", w->at));
     ib_onnx_node(w->o, "Cast", text("kept%d", w->at), w->out);
     ib_onnx_attr_int(w->o, "to", IB_ONNX_UINT8);
 }
@@ -57,8 +60,10 @@ static ib_status print_maxpool(const printer *w, const ib_instr *i)
 static ib_status print_add(const printer *w, const ib_instr *i)
 {
     const isobit_add *k = &i->p.add;
-    const char *a = widened(w, seen_as(w, i->in[0], &w->p->values[i->out], text("a_seen%d", w->at)), k->a_zero, text("a%d", w->at));
-    const char *b = widened(w, seen_as(w, i->in[1], &w->p->values[i->out], text("b_seen%d", w->at)), k->b_zero, text("b%d", w->at));
+    const char *a =
+        widened(w, seen_as(w, i->in[0], &w->p->values[i->out], text("a_seen%d", w->at)), k->a_zero, text("a%d", w->at));
+    const char *b =
+        widened(w, seen_as(w, i->in[1], &w->p->values[i->out], text("b_seen%d", w->at)), k->b_zero, text("b%d", w->at));
     ib_onnx_node(w->o, "Mul", text("%s %s", a, constant_i32(w, "a_factor", k->a.mult)), text("a_part%d", w->at));
     ib_onnx_node(w->o, "Mul", text("%s %s", b, constant_i32(w, "b_factor", k->b.mult)), text("b_part%d", w->at));
     ib_onnx_node(w->o, "Add", text("a_part%d b_part%d", w->at, w->at), text("sum%d", w->at));
@@ -76,11 +81,14 @@ static ib_status print_add(const printer *w, const ib_instr *i)
 static ib_status print_mul(const printer *w, const ib_instr *i)
 {
     const isobit_mul *k = &i->p.mul;
-    const char *a = widened(w, seen_as(w, i->in[0], &w->p->values[i->out], text("a_seen%d", w->at)), k->a_zero, text("a%d", w->at));
-    const char *b = widened(w, seen_as(w, i->in[1], &w->p->values[i->out], text("b_seen%d", w->at)), k->b_zero, text("b%d", w->at));
+    const char *a =
+        widened(w, seen_as(w, i->in[0], &w->p->values[i->out], text("a_seen%d", w->at)), k->a_zero, text("a%d", w->at));
+    const char *b =
+        widened(w, seen_as(w, i->in[1], &w->p->values[i->out], text("b_seen%d", w->at)), k->b_zero, text("b%d", w->at));
     ib_onnx_node(w->o, "Mul", text("%s %s", a, b), text("acc%d", w->at));
     const float m = (float)ib_requant_value(k->scale, ISOBIT_FP32_RNE);
-    requantized(w, text("acc%d", w->at), IB_ONNX_FLOAT, constant_f32(w, "factor", m), "Round", k->out_zero, k->lo, k->hi);
+    requantized(w, text("acc%d", w->at), IB_ONNX_FLOAT, constant_f32(w, "factor", m), "Round", k->out_zero, k->lo,
+                k->hi);
     return IB_OK;
 }
 
@@ -106,10 +114,12 @@ static ib_status print_concat(const printer *w, const ib_instr *i)
 {
     char all[IB_MAX_INPUTS * 32] = "";
     if (ib_joins_constant(w->p, i))
-        return ib_fail(IB_EUNSUPPORTED, "layer '%s': ONNX does not repeat a constant for the batch when it is joined to values", i->name);
+        return ib_fail(IB_EUNSUPPORTED,
+                       "layer '%s': ONNX does not repeat a constant for the batch when it is joined to values",
+                       i->name);
     for (int j = 0; j < i->n_in; j++)
         ib_snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s", j ? " " : "",
-                 gathered(w, name_of(i->in[j]), i->table + 256 * j, j, text("part%d_%d", j, w->at)));
+                    gathered(w, name_of(i->in[j]), i->table + 256 * j, j, text("part%d_%d", j, w->at)));
     ib_onnx_node(w->o, "Concat", all, w->out);
     ib_onnx_attr_int(w->o, "axis", i->axis);
     return IB_OK;
@@ -152,8 +162,17 @@ static ib_status print_constant(const printer *w, const ib_instr *i)
 static const struct {
     const ib_instr_class *cls;
     ib_status (*print)(const printer *w, const ib_instr *i);
-} printers[] = {{&ib_instr_conv2d, ib_onnx_print_conv}, {&ib_instr_linear, ib_onnx_print_conv}, {&ib_instr_avgpool, ib_onnx_print_avgpool}, {&ib_instr_maxpool, print_maxpool},
-                {&ib_instr_add, print_add}, {&ib_instr_mul, print_mul}, {&ib_instr_lookup, print_lookup}, {&ib_instr_concat, print_concat}, {&ib_instr_reshape, print_reshape}, {&ib_instr_flatten_hwc, print_flatten}, {&ib_instr_constant, print_constant}};
+} printers[] = {{&ib_instr_conv2d, ib_onnx_print_conv},
+                {&ib_instr_linear, ib_onnx_print_conv},
+                {&ib_instr_avgpool, ib_onnx_print_avgpool},
+                {&ib_instr_maxpool, print_maxpool},
+                {&ib_instr_add, print_add},
+                {&ib_instr_mul, print_mul},
+                {&ib_instr_lookup, print_lookup},
+                {&ib_instr_concat, print_concat},
+                {&ib_instr_reshape, print_reshape},
+                {&ib_instr_flatten_hwc, print_flatten},
+                {&ib_instr_constant, print_constant}};
 
 ib_status ib_export_onnx(const ib_program *p, const char *path, const char *name, const ib_onnx_opts *opts)
 {
@@ -164,7 +183,8 @@ ib_status ib_export_onnx(const ib_program *p, const char *path, const char *name
     opts = opts ? opts : &defaults;
     const ib_value *in = &p->values[0], *out = &p->values[p->result];
     if (p->rounding != ISOBIT_FP32_RNE)
-        return ib_fail(IB_EUNSUPPORTED, "%s: the network rounds as %s, ONNX Runtime as fp32_rne: export with --profile fp32_rne", path,
+        return ib_fail(IB_EUNSUPPORTED,
+                       "%s: the network rounds as %s, ONNX Runtime as fp32_rne: export with --profile fp32_rne", path,
                        ib_profile_name((ib_profile)p->profile));
     printer w = {.p = p, .o = ib_onnx_new(name), .qdq = opts->qdq, .int4 = !opts->int4_as_int8};
     if (!w.o)
@@ -191,8 +211,9 @@ ib_status ib_export_onnx(const ib_program *p, const char *path, const char *name
         size_t k = 0;
         while (k < sizeof printers / sizeof *printers && printers[k].cls != i->cls)
             k++;
-        status = k < sizeof printers / sizeof *printers ? printers[k].print(&w, i)
-                                                        : ib_fail(IB_EUNSUPPORTED, "layer '%s': %s has no form in ONNX", i->name, i->cls->name);
+        status = k < sizeof printers / sizeof *printers
+                     ? printers[k].print(&w, i)
+                     : ib_fail(IB_EUNSUPPORTED, "layer '%s': %s has no form in ONNX", i->name, i->cls->name);
     }
     ib_onnx_constant(w.o, "output_scale", IB_ONNX_FLOAT, 0, NULL, &out->scale, sizeof out->scale);
     ib_onnx_constant(w.o, "output_zero", IB_ONNX_UINT8, 0, NULL, &out_zero, 1);

@@ -139,7 +139,8 @@ void ib_onnx_attr_ints(ib_onnx *o, const char *name, int n, const int64_t *value
         a->n_ints = (size_t)n;
 }
 
-void ib_onnx_constant(ib_onnx *o, const char *name, int type, int ndim, const int64_t *shape, const void *data, size_t bytes)
+void ib_onnx_constant(ib_onnx *o, const char *name, int type, int ndim, const int64_t *shape, const void *data,
+                      size_t bytes)
 {
     IbOnnx__TensorProto *t = keep(o, sizeof *t);
     o->failed |= !data;

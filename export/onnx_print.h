@@ -1,4 +1,5 @@
-/* onnx_print.h - what the printers of instructions as ONNX share: names, constants, and values as an operator sees them. */
+/* onnx_print.h - what the printers of instructions as ONNX share: names, constants, and values as an operator sees
+ * them. */
 #ifndef IB_EXPORT_ONNX_PRINT_H
 #define IB_EXPORT_ONNX_PRINT_H
 
@@ -39,7 +40,8 @@ static inline const char *name_of(int value)
     return value ? text("v%d", value) : "codes";
 }
 
-static inline const char *constant(const printer *w, const char *what, int type, int ndim, const int64_t *shape, const void *data, size_t bytes)
+static inline const char *constant(const printer *w, const char *what, int type, int ndim, const int64_t *shape,
+                                   const void *data, size_t bytes)
 {
     const char *name = text("%s%d", what, w->at);
     ib_onnx_constant(w->o, name, type, ndim, shape, data, bytes);
@@ -62,7 +64,8 @@ static inline const char *constant_i32(const printer *w, const char *what, int32
 
 static inline const char *reshaped(const printer *w, const char *x, int n, const int64_t *shape, const char *to)
 {
-    const char *s = constant(w, text("shape_%s_", to), IB_ONNX_INT64, 1, (int64_t[]){n}, shape, (size_t)n * sizeof *shape);
+    const char *s =
+        constant(w, text("shape_%s_", to), IB_ONNX_INT64, 1, (int64_t[]){n}, shape, (size_t)n * sizeof *shape);
     ib_onnx_node(w->o, "Reshape", text("%s %s", x, s), to);
     return to;
 }
@@ -88,7 +91,8 @@ static inline ib_value image(int c, int h, int w)
 static inline void clamped(const printer *w, const char *x, int lo, int hi)
 {
     if (lo > -128 || hi < 127)
-        ib_onnx_node(w->o, "Clip", text("%s %s %s", x, constant_code(w, "least", lo), constant_code(w, "most", hi)), w->out);
+        ib_onnx_node(w->o, "Clip", text("%s %s %s", x, constant_code(w, "least", lo), constant_code(w, "most", hi)),
+                     w->out);
     else if (strcmp(x, w->out))
         ib_onnx_node(w->o, "Identity", x, w->out);
 }

@@ -1,9 +1,10 @@
 /* onnx_product.c - products as ONNX, and average pooling as a depthwise product with ones:
  *   qoperator:  QLinearConv on codes
  *   qdq:        DequantizeLinear -> Conv -> QuantizeLinear, which ONNX Runtime fuses into the same QLinearConv
- * Activations are uint8, each code raised by 128: on x86 ONNX Runtime fuses those only, leaves int8 to its float operators, and
- * multiplies int8 by int8 in plain C. Weights are signed as far as every processor adds their products exactly, see is_exact().
- * A linear layer is the 1x1 convolution of a 1x1 image: QLinearMatMul has no bias and QGemm is no standard operator. */
+ * Activations are uint8, each code raised by 128: on x86 ONNX Runtime fuses those only, leaves int8 to its float
+ * operators, and multiplies int8 by int8 in plain C. Weights are signed as far as every processor adds their products
+ * exactly, see is_exact(). A linear layer is the 1x1 convolution of a 1x1 image: QLinearMatMul has no bias and QGemm is
+ * no standard operator. */
 #include "export/onnx_print.h"
 
 /* The constants of a product: weights [oc, ...shape], their scales, bias. */
@@ -70,22 +71,28 @@ static void print_product(const printer *w, const product *c, const char *x, con
     for (int64_t o = 1; o < oc; o++)
         uniform &= c->weight_scale[o] == c->weight_scale[0];
     const int ndim = uniform ? 0 : 1;
-    const char *xs = constant_f32(w, "x_scale", c->in_scale), *xz = constant_code(w, "x_zero", c->in_zero), *ys = constant_f32(w, "y_scale", c->out_scale);
+    const char *xs = constant_f32(w, "x_scale", c->in_scale), *xz = constant_code(w, "x_zero", c->in_zero),
+               *ys = constant_f32(w, "y_scale", c->out_scale);
     const int exact = is_exact(c);
     const char *yz = constant_code(w, "y_zero", c->out_zero), *weight = weights(w, c, exact);
-    const char *ws = constant(w, "w_scale", IB_ONNX_FLOAT, ndim, &oc, c->weight_scale, (uniform ? 1 : (size_t)oc) * sizeof(float));
+    const char *ws =
+        constant(w, "w_scale", IB_ONNX_FLOAT, ndim, &oc, c->weight_scale, (uniform ? 1 : (size_t)oc) * sizeof(float));
     uint8_t *zeros = ib_alloc((size_t)oc);
     if (zeros && !exact)
         memset(zeros, RAISE, (size_t)oc);
-    const char *wz = constant(w, "w_zero", exact ? IB_ONNX_INT8 : IB_ONNX_UINT8, ndim, &oc, zeros, uniform ? 1 : (size_t)oc);
+    const char *wz =
+        constant(w, "w_zero", exact ? IB_ONNX_INT8 : IB_ONNX_UINT8, ndim, &oc, zeros, uniform ? 1 : (size_t)oc);
     ib_free(zeros);
-    const char *bias = c->bias ? constant(w, "bias", IB_ONNX_INT32, 1, &oc, c->bias, (size_t)oc * sizeof *c->bias) : NULL;
+    const char *bias =
+        c->bias ? constant(w, "bias", IB_ONNX_INT32, 1, &oc, c->bias, (size_t)oc * sizeof *c->bias) : NULL;
     if (!w->qdq) {
-        ib_onnx_node(w->o, "QLinearConv", text("%s %s %s %s %s %s %s %s %s", x, xs, xz, weight, ws, wz, ys, yz, bias ? bias : ""), to);
+        ib_onnx_node(w->o, "QLinearConv",
+                     text("%s %s %s %s %s %s %s %s %s", x, xs, xz, weight, ws, wz, ys, yz, bias ? bias : ""), to);
         conv_attributes(w, c);
         return;
     }
-    const char *real_x = text("x_real%d", w->at), *real_w = text("w_real%d", w->at), *real_b = text("b_real%d", w->at), *real_y = text("y_real%d", w->at);
+    const char *real_x = text("x_real%d", w->at), *real_w = text("w_real%d", w->at), *real_b = text("b_real%d", w->at),
+               *real_y = text("y_real%d", w->at);
     ib_onnx_node(w->o, "DequantizeLinear", text("%s %s %s", x, xs, xz), real_x);
     ib_onnx_node(w->o, "DequantizeLinear", text("%s %s %s", weight, ws, wz), real_w);
     if (!uniform)
@@ -94,7 +101,8 @@ static void print_product(const printer *w, const product *c, const char *x, con
         float *scale = ib_alloc((size_t)oc * sizeof *scale);
         for (int64_t o = 0; scale && o < oc; o++)
             scale[o] = c->in_scale * c->weight_scale[o];
-        const char *bs = constant(w, "b_scale", IB_ONNX_FLOAT, ndim, &oc, scale, (uniform ? 1 : (size_t)oc) * sizeof(float));
+        const char *bs =
+            constant(w, "b_scale", IB_ONNX_FLOAT, ndim, &oc, scale, (uniform ? 1 : (size_t)oc) * sizeof(float));
         ib_free(scale);
         ib_onnx_node(w->o, "DequantizeLinear", text("%s %s", bias, bs), real_b);
         if (!uniform)
@@ -111,10 +119,21 @@ ib_status ib_onnx_print_conv(const printer *w, const ib_instr *i)
     const ib_value *in = &w->p->values[i->in[0]], *out = &w->p->values[i->out];
     const int flat = out->ndim == 2;
     const int64_t row = (int64_t)k->in_c / k->groups * k->kernel_h * k->kernel_w;
-    product c = {.shape = {k->out_c, k->in_c / k->groups, k->kernel_h, k->kernel_w}, .kernel = {k->kernel_h, k->kernel_w},
-                 .strides = {k->stride_h, k->stride_w}, .pads = {k->pad_h, k->pad_w, k->pad_h, k->pad_w}, .groups = k->groups, .out_zero = k->out_zero,
-                 .lo = k->lo, .hi = k->hi, .in_zero = k->in_zero, .bits = i->factor ? 8 : k->bits, .in_scale = in->scale, .out_scale = out->scale,
-                 .codes = i->codes, .weight_scale = i->weight_scale, .bias = i->bias};
+    product c = {.shape = {k->out_c, k->in_c / k->groups, k->kernel_h, k->kernel_w},
+                 .kernel = {k->kernel_h, k->kernel_w},
+                 .strides = {k->stride_h, k->stride_w},
+                 .pads = {k->pad_h, k->pad_w, k->pad_h, k->pad_w},
+                 .groups = k->groups,
+                 .out_zero = k->out_zero,
+                 .lo = k->lo,
+                 .hi = k->hi,
+                 .in_zero = k->in_zero,
+                 .bits = i->factor ? 8 : k->bits,
+                 .in_scale = in->scale,
+                 .out_scale = out->scale,
+                 .codes = i->codes,
+                 .weight_scale = i->weight_scale,
+                 .bias = i->bias};
     int8_t *whole = NULL;
     if (i->factor) { /* group factors have no standard form: they go into the codes, if those fit */
         if (!(whole = ib_alloc((size_t)(k->out_c * row))))
@@ -123,7 +142,8 @@ ib_status ib_onnx_print_conv(const printer *w, const ib_instr *i)
             const int v = i->codes[j] * i->factor[j / row * k->n_groups + j % row / k->group_size];
             if (v < -127 || v > 127) {
                 ib_free(whole);
-                return ib_fail(IB_EUNSUPPORTED, "layer '%s': %d-bit weights times their group's factor do not fit int8", i->name, k->bits);
+                return ib_fail(IB_EUNSUPPORTED, "layer '%s': %d-bit weights times their group's factor do not fit int8",
+                               i->name, k->bits);
             }
             whole[j] = (int8_t)v;
         }
@@ -154,10 +174,20 @@ ib_status ib_onnx_print_avgpool(const printer *w, const ib_instr *i)
     memset(ones, 1, (size_t)n);
     for (int c = 0; c < k->channels; c++)
         scale[c] = 1.0f / (float)area;
-    const product c = {.shape = {k->channels, 1, k->kernel_h, k->kernel_w}, .kernel = {k->kernel_h, k->kernel_w}, .strides = {k->stride_h, k->stride_w},
-                       .pads = {k->pad_h, k->pad_w, k->pad_h, k->pad_w}, .groups = k->channels, .out_zero = k->out_zero, .lo = k->lo, .hi = k->hi,
-                       .in_zero = k->in_zero, .bits = 8, .in_scale = w->p->values[i->in[0]].scale, .out_scale = w->p->values[i->out].scale,
-                       .codes = ones, .weight_scale = scale};
+    const product c = {.shape = {k->channels, 1, k->kernel_h, k->kernel_w},
+                       .kernel = {k->kernel_h, k->kernel_w},
+                       .strides = {k->stride_h, k->stride_w},
+                       .pads = {k->pad_h, k->pad_w, k->pad_h, k->pad_w},
+                       .groups = k->channels,
+                       .out_zero = k->out_zero,
+                       .lo = k->lo,
+                       .hi = k->hi,
+                       .in_zero = k->in_zero,
+                       .bits = 8,
+                       .in_scale = w->p->values[i->in[0]].scale,
+                       .out_scale = w->p->values[i->out].scale,
+                       .codes = ones,
+                       .weight_scale = scale};
     const ib_value seen = image(k->channels, k->in_h, k->in_w);
     const char *to = before_clamp(w, k->lo, k->hi);
     print_product(w, &c, seen_as(w, i->in[0], &seen, text("seen%d", w->at)), to);

@@ -74,7 +74,8 @@ static void remove_folder(const char *dir)
     rmdir(dir);
 }
 
-/* The compiler itself is not there, was ended, or refused; status is system()'s, 128 + n of a shell whose command signal n ended. */
+/* The compiler itself is not there, was ended, or refused; status is system()'s, 128 + n of a shell whose command
+ * signal n ended. */
 static ib_status blame_compiler(const char *cc, int status, const char *dir)
 {
     const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
@@ -87,17 +88,22 @@ static ib_status blame_compiler(const char *cc, int status, const char *dir)
         fclose(f);
     ib_free(path);
     if (code == 126 || code == 127)
-        return ib_fail(IB_EUNSUPPORTED, "verify: the C compiler '%s' cannot be run (choose another with CC or --cc, or --no-compile)", cc);
+        return ib_fail(IB_EUNSUPPORTED,
+                       "verify: the C compiler '%s' cannot be run (choose another with CC or --cc, or --no-compile)",
+                       cc);
     if (code > 128)
         return ib_fail(IB_EUNSUPPORTED, "verify: the C compiler '%s' was ended by signal %d", cc, code - 128);
-    return ib_fail(IB_EUNSUPPORTED, "verify: the C compiler '%s' ended with status %d at the exported C: %s (choose another with CC or --cc)", cc, code,
-                   *line ? line : "no message");
+    return ib_fail(
+        IB_EUNSUPPORTED,
+        "verify: the C compiler '%s' ended with status %d at the exported C: %s (choose another with CC or --cc)", cc,
+        code, *line ? line : "no message");
 }
 
 static ib_status compile(const char *dir, const ib_verify_opts *o, compiled *c)
 {
     const char *cc = o->cc ? o->cc : getenv("CC") ? getenv("CC") : "cc";
-    char *command = ib_format_text("%s %s -std=c99 -pedantic -Wall -Wextra -Werror -DISOBIT_TRACE -shared -fPIC -o '%s/network.so' '%s/network.c' >'%s/log' 2>&1",
+    char *command = ib_format_text("%s %s -std=c99 -pedantic -Wall -Wextra -Werror -DISOBIT_TRACE -shared -fPIC -o "
+                                   "'%s/network.so' '%s/network.c' >'%s/log' 2>&1",
                                    cc, o->flags ? o->flags : "-O3", dir, dir, dir);
     char *library = ib_format_text("%s/network.so", dir);
     ib_status status = command && library ? IB_OK : IB_ENOMEM;
@@ -105,15 +111,17 @@ static ib_status compile(const char *dir, const ib_verify_opts *o, compiled *c)
     if (ended)
         status = blame_compiler(cc, ended, dir);
     if (!status && !(c->library = dlopen(library, RTLD_NOW | RTLD_LOCAL))) /* it said that all went well */
-        status = ib_fail(IB_EUNSUPPORTED, "verify: the C compiler '%s' made no library that can be loaded: %s (choose "
-                         "another with CC or --cc)", cc, dlerror());
+        status = ib_fail(IB_EUNSUPPORTED,
+                         "verify: the C compiler '%s' made no library that can be loaded: %s (choose "
+                         "another with CC or --cc)",
+                         cc, dlerror());
     if (!status) {
         *(void **)&c->run = dlsym(c->library, "network_run");
         *(void **)&c->trace = dlsym(c->library, "network_trace");
         *(void **)&c->self_test = dlsym(c->library, "network_self_test");
         if (!c->run || !c->trace || !c->self_test)
-            status = ib_fail(IB_EUNSUPPORTED, "verify: the C compiler '%s' made a library without the exported C's functions",
-                             cc);
+            status = ib_fail(IB_EUNSUPPORTED,
+                             "verify: the C compiler '%s' made a library without the exported C's functions", cc);
     }
     ib_free(command);
     ib_free(library);
@@ -121,14 +129,16 @@ static ib_status compile(const char *dir, const ib_verify_opts *o, compiled *c)
 }
 
 /* Prints, compiles and loads the program with a few samples as self-test. */
-static ib_status build(verification *v, ib_device *dev, const ib_verify_opts *o, const int8_t *codes, int64_t n, compiled *c)
+static ib_status build(verification *v, ib_device *dev, const ib_verify_opts *o, const int8_t *codes, int64_t n,
+                       compiled *c)
 {
     const char *base = getenv("TMPDIR");
     char *dir = ib_format_text("%s/isobit-XXXXXX", base && *base ? base : "/tmp");
     if (!dir)
         return IB_ENOMEM;
-    ib_status status = mkdtemp(dir) ? ib_export_c(v->p, dev, dir, "network", n, codes)
-                                    : ib_fail(IB_EIO, "%s: cannot be made: %s (TMPDIR names another folder)", dir, strerror(errno));
+    ib_status status =
+        mkdtemp(dir) ? ib_export_c(v->p, dev, dir, "network", n, codes)
+                     : ib_fail(IB_EIO, "%s: cannot be made: %s (TMPDIR names another folder)", dir, strerror(errno));
     if (!status)
         status = compile(dir, o, c);
     remove_folder(dir);
@@ -183,7 +193,8 @@ static ib_status verify_batch(verification *v, ib_layer *net, ib_graph *g, const
     return status;
 }
 
-ib_status ib_verify(ib_layer *net, ib_graph *g, const ib_dataset *data, const ib_verify_opts *opts, ib_verify_report *report)
+ib_status ib_verify(ib_layer *net, ib_graph *g, const ib_dataset *data, const ib_verify_opts *opts,
+                    ib_verify_report *report)
 {
     IB_NEED(net);
     IB_NEED(g);
@@ -202,7 +213,8 @@ ib_status ib_verify(ib_layer *net, ib_graph *g, const ib_dataset *data, const ib
         return ib_error_status();
     ib_status status = IB_ENOMEM;
     ib_loader *loader = ib_loader_new(data, ib_layer_input(net), &(ib_loader_opts){.batch = o.batch ? o.batch : 100});
-    if (!loader || !(v.p = ib_program_of(net, g)) || !(v.reference = ib_alloc((size_t)v.p->n_instrs * sizeof *v.reference)) ||
+    if (!loader || !(v.p = ib_program_of(net, g)) ||
+        !(v.reference = ib_alloc((size_t)v.p->n_instrs * sizeof *v.reference)) ||
         !(report->layers = ib_alloc((size_t)v.p->n_instrs * sizeof *report->layers))) {
         status = ib_error_status();
         goto done;
@@ -212,10 +224,12 @@ ib_status ib_verify(ib_layer *net, ib_graph *g, const ib_dataset *data, const ib
     for (int i = 0; i < v.p->n_instrs; i++) {
         report->layers[i].name = ib_strdup(v.p->instrs[i].name);
         report->layers[i].op = v.p->instrs[i].cls->name;
-        if (!report->layers[i].name || !(v.reference[i] = ib_alloc((size_t)(batch * v.p->values[v.p->instrs[i].out].size))))
+        if (!report->layers[i].name ||
+            !(v.reference[i] = ib_alloc((size_t)(batch * v.p->values[v.p->instrs[i].out].size))))
             goto done;
     }
-    if (!(in = ib_alloc((size_t)(batch * ib_program_input_size(v.p)))) || !(out = ib_alloc((size_t)(batch * ib_program_output_size(v.p)))))
+    if (!(in = ib_alloc((size_t)(batch * ib_program_input_size(v.p)))) ||
+        !(out = ib_alloc((size_t)(batch * ib_program_output_size(v.p)))))
         goto done;
     status = IB_OK;
     const int fit = labels_fit(v.p, data);

@@ -1,7 +1,7 @@
 /* flatbuffer.h - writes FlatBuffers (flatbuffers.dev, "internals"), from the leaves to the root.
  *
- * The buffer grows downwards: a reference is the distance of a thing from the end. Things are written before those that refer to
- * them. Running out of memory is remembered and told at the end. */
+ * The buffer grows downwards: a reference is the distance of a thing from the end. Things are written before those that
+ * refer to them. Running out of memory is remembered and told at the end. */
 #ifndef IB_FILES_FLATBUFFER_H
 #define IB_FILES_FLATBUFFER_H
 

@@ -1,7 +1,7 @@
 /* gguf.h - GGUF version 3: read from a mapped file, written piece by piece.
  *
- * "GGUF" | u32 3 | u64 tensors | u64 key-values | key-values | tensor infos | padding | data. Little-endian; strings are
- * u64 length and bytes. ggml's docs/gguf.md is the specification. Dimensions are stored fastest first there. */
+ * "GGUF" | u32 3 | u64 tensors | u64 key-values | key-values | tensor infos | padding | data. Little-endian; strings
+ * are u64 length and bytes. ggml's docs/gguf.md is the specification. Dimensions are stored fastest first there. */
 #ifndef IB_FILES_GGUF_H
 #define IB_FILES_GGUF_H
 
@@ -9,16 +9,27 @@
 #include "files/file.h"
 
 typedef enum ib_gguf_type {
-    IB_GGUF_U8, IB_GGUF_I8, IB_GGUF_U16, IB_GGUF_I16, IB_GGUF_U32, IB_GGUF_I32, IB_GGUF_F32, IB_GGUF_BOOL, IB_GGUF_STRING,
-    IB_GGUF_ARRAY, IB_GGUF_U64, IB_GGUF_I64, IB_GGUF_F64
+    IB_GGUF_U8,
+    IB_GGUF_I8,
+    IB_GGUF_U16,
+    IB_GGUF_I16,
+    IB_GGUF_U32,
+    IB_GGUF_I32,
+    IB_GGUF_F32,
+    IB_GGUF_BOOL,
+    IB_GGUF_STRING,
+    IB_GGUF_ARRAY,
+    IB_GGUF_U64,
+    IB_GGUF_I64,
+    IB_GGUF_F64
 } ib_gguf_type;
 
 typedef struct ib_gguf_kv {
     char *key;
-    ib_gguf_type type, of;  /* of: an array's elements */
-    int64_t n;              /* an array's length, else 1 */
-    const uint8_t *value;   /* the first element, in the file */
-    size_t bytes;           /* of all elements */
+    ib_gguf_type type, of; /* of: an array's elements */
+    int64_t n;             /* an array's length, else 1 */
+    const uint8_t *value;  /* the first element, in the file */
+    size_t bytes;          /* of all elements */
 } ib_gguf_kv;
 
 typedef struct ib_gguf {
@@ -32,14 +43,14 @@ typedef struct ib_gguf {
     int n_parts;
 } ib_gguf;
 
-/* Everything is checked against the file's size before it is believed; NULL with ib_error(). The first of several parts brings the
- * others: NAME-00001-of-0000N.gguf. */
+/* Everything is checked against the file's size before it is believed; NULL with ib_error(). The first of several parts
+ * brings the others: NAME-00001-of-0000N.gguf. */
 ib_gguf *ib_gguf_open(const char *path);
 ib_gguf *ib_gguf_open_part(const char *path); /* this file alone */
 ib_status ib_gguf_add_parts(ib_gguf *f);      /* as ib_gguf_open does */
-void ib_gguf_close(ib_gguf *f); /* NULL is fine */
+void ib_gguf_close(ib_gguf *f);               /* NULL is fine */
 
-const ib_gguf_kv *ib_gguf_find(const ib_gguf *f, const char *key); /* NULL if there is none; no error is set */
+const ib_gguf_kv *ib_gguf_find(const ib_gguf *f, const char *key);  /* NULL if there is none; no error is set */
 const ib_entry *ib_gguf_tensor(const ib_gguf *f, const char *name); /* NULL if there is none; no error is set */
 /* A number of any type, or `otherwise` if the key is missing or not a number. */
 double ib_gguf_number(const ib_gguf *f, const char *key, double otherwise);

@@ -59,8 +59,8 @@ static ib_status read_kv(cursor *c, ib_gguf *f, ib_gguf_kv *kv)
         kv->of = (ib_gguf_type)number(c, 4);
         const uint64_t n = number(c, 8);
         if (n > f->file.size)
-            return ib_fail(IB_EFORMAT, "%s: key '%s' has an array of %llu elements in a file of %zu bytes", f->path, kv->key,
-                           (unsigned long long)n, f->file.size);
+            return ib_fail(IB_EFORMAT, "%s: key '%s' has an array of %llu elements in a file of %zu bytes", f->path,
+                           kv->key, (unsigned long long)n, f->file.size);
         kv->n = (int64_t)n;
     }
     if (c->bad)
@@ -89,7 +89,8 @@ static ib_status read_info(cursor *c, ib_gguf *f, ib_entry *e, uint64_t *offset)
     for (int d = e->ndim - 1; d >= 0 && !c->bad; d--) {
         const uint64_t n = number(c, 8);
         if (!c->bad && (n < 1 || n > (1ull << 40) / (uint64_t)size))
-            return ib_fail(IB_EFORMAT, "%s: tensor '%s' has a dimension of %llu", f->path, e->name, (unsigned long long)n);
+            return ib_fail(IB_EFORMAT, "%s: tensor '%s' has a dimension of %llu", f->path, e->name,
+                           (unsigned long long)n);
         e->shape[d] = (int64_t)n;
         size *= (int64_t)n;
     }
@@ -154,11 +155,12 @@ static ib_status read_all(ib_gguf *f)
     if (!c.bad && version != 3 && version != 2)
         return ib_fail(IB_EUNSUPPORTED, "%s: GGUF version %u, 3 is supported", f->path, version);
     if (!c.bad && (tensors > f->file.size / 24 || kvs > f->file.size / 13))
-        return ib_fail(IB_EFORMAT, "%s: %llu tensors and %llu keys cannot be in %zu bytes", f->path, (unsigned long long)tensors,
-                       (unsigned long long)kvs, f->file.size);
+        return ib_fail(IB_EFORMAT, "%s: %llu tensors and %llu keys cannot be in %zu bytes", f->path,
+                       (unsigned long long)tensors, (unsigned long long)kvs, f->file.size);
     ib_status status = IB_OK;
     uint64_t *offset = NULL;
-    if (!c.bad && (!(f->kv = ib_alloc((size_t)kvs * sizeof *f->kv)) || !(f->entry = ib_alloc((size_t)tensors * sizeof *f->entry)) ||
+    if (!c.bad && (!(f->kv = ib_alloc((size_t)kvs * sizeof *f->kv)) ||
+                   !(f->entry = ib_alloc((size_t)tensors * sizeof *f->entry)) ||
                    !(offset = ib_alloc((size_t)tensors * sizeof *offset))))
         return IB_ENOMEM;
     for (uint64_t i = 0; i < kvs && !c.bad && !status; i++) {
@@ -170,18 +172,22 @@ static ib_status read_all(ib_gguf *f)
         status = read_info(&c, f, &f->entry[i], &offset[i]);
     }
     if (!status && c.bad)
-        status = c.bad == 2 ? IB_ENOMEM : ib_fail(IB_EFORMAT, "%s: is cut short: its header ends at byte %zu", f->path, f->file.size);
+        status = c.bad == 2
+                     ? IB_ENOMEM
+                     : ib_fail(IB_EFORMAT, "%s: is cut short: its header ends at byte %zu", f->path, f->file.size);
     const double align = status ? 32 : ib_gguf_number(f, "general.alignment", 32);
     if (!status && !(align >= 1 && align <= 1 << 20))
         status = ib_fail(IB_EFORMAT, "%s: an alignment of %g", f->path, align);
     if (!status && align != (double)(uint64_t)align)
         status = ib_fail(IB_EFORMAT, "%s: an alignment of %g", f->path, align);
-    const uint64_t at = (uint64_t)(c.p - f->file.data), base = (at + (uint64_t)align - 1) / (uint64_t)align * (uint64_t)align;
+    const uint64_t at = (uint64_t)(c.p - f->file.data),
+                   base = (at + (uint64_t)align - 1) / (uint64_t)align * (uint64_t)align;
     for (int64_t i = 0; i < f->n_entries && !status; i++) {
         ib_entry *e = &f->entry[i];
         if (offset[i] > f->file.size || base + offset[i] + (uint64_t)e->bytes > f->file.size)
-            status = ib_fail(IB_EFORMAT, "%s: is cut short: tensor '%s' needs bytes %llu to %llu of %zu", f->path, e->name,
-                             (unsigned long long)(base + offset[i]), (unsigned long long)(base + offset[i] + (uint64_t)e->bytes), f->file.size);
+            status = ib_fail(IB_EFORMAT, "%s: is cut short: tensor '%s' needs bytes %llu to %llu of %zu", f->path,
+                             e->name, (unsigned long long)(base + offset[i]),
+                             (unsigned long long)(base + offset[i] + (uint64_t)e->bytes), f->file.size);
         else
             e->data = f->file.data + base + offset[i];
     }
@@ -245,7 +251,18 @@ const ib_entry *ib_gguf_tensor(const ib_gguf *f, const char *name)
 
 double ib_gguf_element(const ib_gguf_kv *kv, int64_t i)
 {
-    union { uint8_t b[8]; int8_t i8; uint16_t u16; int16_t i16; uint32_t u32; int32_t i32; float f32; uint64_t u64; int64_t i64; double f64; } v = {{0}};
+    union {
+        uint8_t b[8];
+        int8_t i8;
+        uint16_t u16;
+        int16_t i16;
+        uint32_t u32;
+        int32_t i32;
+        float f32;
+        uint64_t u64;
+        int64_t i64;
+        double f64;
+    } v = {{0}};
     memcpy(v.b, kv->value + i * width(kv->of), (size_t)width(kv->of));
     switch (kv->of) {
     case IB_GGUF_I8: return v.i8;

@@ -116,7 +116,8 @@ void ib_gguf_put_tensor(ib_gguf_writer *w, const char *name, int ndim, const int
     w->n_tensors++;
     const int64_t bytes = ib_storage_bytes(f, rows, shape[ndim - 1]);
     if (bytes < 0 || f->gguf_type < 0) {
-        ib_fail(IB_EUNSUPPORTED, "tensor '%s': GGUF has no type for %s rows of %lld", name, f->name, (long long)shape[ndim - 1]);
+        ib_fail(IB_EUNSUPPORTED, "tensor '%s': GGUF has no type for %s rows of %lld", name, f->name,
+                (long long)shape[ndim - 1]);
         w->failed = 1;
     }
     w->offset += ((uint64_t)bytes + ALIGN - 1) / ALIGN * ALIGN;

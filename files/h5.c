@@ -36,7 +36,8 @@ hid_t ib_h5_create(void)
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     const hid_t access = H5Pcreate(H5P_FILE_ACCESS), create = H5Pcreate(H5P_FILE_CREATE);
     H5Pset_fapl_core(access, 1 << 20, 0);
-    /* The first superblock: the image of a newer one, taken while the file is open, has a wrong checksum (HDF5 1.10). */
+    /* The first superblock: the image of a newer one, taken while the file is open, has a wrong checksum (HDF5 1.10).
+     */
     H5Pset_libver_bounds(access, H5F_LIBVER_EARLIEST, H5F_LIBVER_V18);
     H5Pset_obj_track_times(create, 0);
     const hid_t file = H5Fcreate("isobit", H5F_ACC_TRUNC, create, access);
@@ -53,7 +54,8 @@ ib_status ib_h5_finish(hid_t file, const char *path)
     unsigned char *bytes = NULL;
     H5Fflush(file, H5F_SCOPE_GLOBAL);
     const ssize_t size = H5Fget_file_image(file, NULL, 0);
-    if (size > 0 && (bytes = ib_alloc((size_t)size + TRAILER + 1)) && H5Fget_file_image(file, bytes, (size_t)size) == size) {
+    if (size > 0 && (bytes = ib_alloc((size_t)size + TRAILER + 1)) &&
+        H5Fget_file_image(file, bytes, (size_t)size) == size) {
         trailer((char *)bytes + size, (size_t)size, checksum(bytes, (size_t)size));
         status = ib_file_replace(path, bytes, (size_t)size + TRAILER);
     } else if (size <= 0) {
@@ -122,7 +124,8 @@ int ib_h5_write(hid_t parent, const char *name, hid_t type, int ndim, const int6
 int ib_h5_set(hid_t object, const char *name, hid_t type, int64_t n, const void *data)
 {
     const hsize_t dims[] = {(hsize_t)n};
-    const hid_t space = H5Screate_simple(1, dims, NULL), a = H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
+    const hid_t space = H5Screate_simple(1, dims, NULL),
+                a = H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
     const int failed = a < 0 || H5Awrite(a, type, data) < 0;
     if (a >= 0)
         H5Aclose(a);
@@ -161,8 +164,9 @@ int ib_h5_read(hid_t parent, const char *name, hid_t type, int64_t n, void *data
         H5Dclose(set);
     if (!failed)
         return 0;
-    return held < 0 ? ib_fail(IB_EFORMAT, "lacks '%s'", name)
-                    : ib_fail(IB_EFORMAT, "'%s' has %lld values, %lld are expected", name, (long long)held, (long long)n);
+    return held < 0
+               ? ib_fail(IB_EFORMAT, "lacks '%s'", name)
+               : ib_fail(IB_EFORMAT, "'%s' has %lld values, %lld are expected", name, (long long)held, (long long)n);
 }
 
 int64_t ib_h5_count(hid_t object, const char *name)
@@ -188,7 +192,8 @@ int ib_h5_get(hid_t object, const char *name, hid_t type, int64_t n, void *data)
     if (!failed)
         return 0;
     return held < 0 ? ib_fail(IB_EFORMAT, "lacks the attribute '%s'", name)
-                    : ib_fail(IB_EFORMAT, "the attribute '%s' has %lld values, %lld are expected", name, (long long)held, (long long)n);
+                    : ib_fail(IB_EFORMAT, "the attribute '%s' has %lld values, %lld are expected", name,
+                              (long long)held, (long long)n);
 }
 
 int ib_h5_get_text(hid_t object, const char *name, char *text, size_t size)

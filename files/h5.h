@@ -23,8 +23,8 @@ int ib_h5_set(hid_t object, const char *name, hid_t type, int64_t n, const void 
 int ib_h5_set_text(hid_t object, const char *name, const char *text);
 /* Exactly n elements, else -1 with ib_error(). */
 int ib_h5_read(hid_t parent, const char *name, hid_t type, int64_t n, void *data);
-/* The characters of data set `name`, *n of them and a 0 behind, to be given to ib_free(); NULL with "has a WHAT of n bytes" if they are more than
- * `most`. */
+/* The characters of data set `name`, *n of them and a 0 behind, to be given to ib_free(); NULL with "has a WHAT of n
+ * bytes" if they are more than `most`. */
 char *ib_h5_read_text(hid_t parent, const char *name, const char *what, int64_t most, int64_t *n);
 int ib_h5_get(hid_t object, const char *name, hid_t type, int64_t n, void *data);
 int64_t ib_h5_count(hid_t object, const char *name); /* values of an attribute; -1: there is none */

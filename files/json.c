@@ -41,7 +41,8 @@ struct json_object *ib_json_get(struct json_object *o, const char *key)
 double ib_json_number(struct json_object *o, const char *key, double otherwise)
 {
     struct json_object *v = ib_json_get(o, key);
-    return json_object_is_type(v, json_type_int) || json_object_is_type(v, json_type_double) || json_object_is_type(v, json_type_boolean)
+    return json_object_is_type(v, json_type_int) || json_object_is_type(v, json_type_double) ||
+                   json_object_is_type(v, json_type_boolean)
                ? json_object_get_double(v)
                : otherwise;
 }
@@ -55,7 +56,8 @@ const char *ib_json_text(struct json_object *o, const char *key)
 ib_status ib_json_write(const char *path, struct json_object *o)
 {
     const char *text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
-    const ib_status status = text ? ib_file_replace(path, text, strlen(text)) : ib_fail(IB_ENOMEM, "%s: out of memory", path);
+    const ib_status status =
+        text ? ib_file_replace(path, text, strlen(text)) : ib_fail(IB_ENOMEM, "%s: out of memory", path);
     json_object_put(o);
     return status;
 }

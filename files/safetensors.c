@@ -14,8 +14,8 @@
 static const struct {
     const char *name, *format;
     int bytes;
-} dtypes[] = {{"F32", "f32", 4}, {"F16", "f16", 2}, {"BF16", "bf16", 2}, {"F64", NULL, 8}, {"I64", NULL, 8}, {"I32", NULL, 4},
-              {"I16", NULL, 2}, {"I8", NULL, 1}, {"U8", NULL, 1}, {"BOOL", NULL, 1}};
+} dtypes[] = {{"F32", "f32", 4}, {"F16", "f16", 2}, {"BF16", "bf16", 2}, {"F64", NULL, 8}, {"I64", NULL, 8},
+              {"I32", NULL, 4},  {"I16", NULL, 2},  {"I8", NULL, 1},     {"U8", NULL, 1},  {"BOOL", NULL, 1}};
 enum { N_DTYPES = sizeof dtypes / sizeof *dtypes };
 
 /* Of up to `most` whole numbers. */
@@ -32,14 +32,16 @@ static ib_status check_metadata(const char *path, struct json_object *o)
 {
     if (!json_object_is_type(o, json_type_object))
         return ib_fail(IB_EFORMAT, "%s: its __metadata__ is no object", path);
-    json_object_object_foreach(o, key, value) {
+    json_object_object_foreach(o, key, value)
+    {
         if (!json_object_is_type(value, json_type_string))
             return ib_fail(IB_EFORMAT, "%s: '%s' of its __metadata__ is no text", path, key);
     }
     return IB_OK;
 }
 
-static ib_status read_entry(const char *path, const char *name, struct json_object *o, const uint8_t *data, uint64_t size, ib_entry *e)
+static ib_status read_entry(const char *path, const char *name, struct json_object *o, const uint8_t *data,
+                            uint64_t size, ib_entry *e)
 {
     struct json_object *shape = ib_json_get(o, "shape"), *at = ib_json_get(o, "data_offsets");
     const char *dtype = ib_json_text(o, "dtype");
@@ -49,11 +51,13 @@ static ib_status read_entry(const char *path, const char *name, struct json_obje
     if (t == N_DTYPES)
         return ib_fail(IB_EUNSUPPORTED, "%s: tensor '%s' has the type %s", path, name, dtype ? dtype : "(none)");
     if (!is_list_of_integers(shape, 4) || !is_list_of_integers(at, 2) || json_object_array_length(at) != 2)
-        return ib_fail(IB_EFORMAT, "%s: tensor '%s' has no shape of up to 4 dimensions with two offsets, all integers", path,
-                       name);
-    json_object_object_foreach(o, key, value) {
+        return ib_fail(IB_EFORMAT, "%s: tensor '%s' has no shape of up to 4 dimensions with two offsets, all integers",
+                       path, name);
+    json_object_object_foreach(o, key, value)
+    {
         if (value != shape && value != at && strcmp(key, "dtype"))
-            return ib_fail(IB_EFORMAT, "%s: tensor '%s' has a member '%s', which the format does not know", path, name, key);
+            return ib_fail(IB_EFORMAT, "%s: tensor '%s' has a member '%s', which the format does not know", path, name,
+                           key);
     }
     ib_snprintf(e->type, sizeof e->type, "%s", dtype);
     e->ndim = (int)json_object_array_length(shape);
@@ -68,10 +72,11 @@ static ib_status read_entry(const char *path, const char *name, struct json_obje
         e->ndim = 1;
         e->shape[0] = 1;
     }
-    const int64_t from = json_object_get_int64(json_object_array_get_idx(at, 0)), to = json_object_get_int64(json_object_array_get_idx(at, 1));
+    const int64_t from = json_object_get_int64(json_object_array_get_idx(at, 0)),
+                  to = json_object_get_int64(json_object_array_get_idx(at, 1));
     if (from < 0 || to < from || (uint64_t)to > size || (uint64_t)(to - from) != n)
-        return ib_fail(IB_EFORMAT, "%s: tensor '%s' has offsets %lld to %lld, but needs %llu of %llu bytes", path, name, (long long)from,
-                       (long long)to, (unsigned long long)n, (unsigned long long)size);
+        return ib_fail(IB_EFORMAT, "%s: tensor '%s' has offsets %lld to %lld, but needs %llu of %llu bytes", path, name,
+                       (long long)from, (long long)to, (unsigned long long)n, (unsigned long long)size);
     e->data = data + from;
     e->bytes = to - from;
     e->format = dtypes[t].format ? ib_storage_find(dtypes[t].format) : NULL;
@@ -82,7 +87,8 @@ static ib_status read_entry(const char *path, const char *name, struct json_obje
 static int by_place(const void *a, const void *b)
 {
     const ib_entry *const x = *(ib_entry *const *)a, *const y = *(ib_entry *const *)b;
-    return x->data != y->data ? (x->data > y->data) - (x->data < y->data) : (x->bytes > y->bytes) - (x->bytes < y->bytes);
+    return x->data != y->data ? (x->data > y->data) - (x->data < y->data)
+                              : (x->bytes > y->bytes) - (x->bytes < y->bytes);
 }
 
 /* n tensors must cover `size` bytes without holes or overlaps (github.com/huggingface/safetensors, "Format"). */
@@ -98,8 +104,8 @@ static ib_status check_cover(const char *path, ib_entry *entries, int n, const u
     for (int i = 0; i < n && !status; i++) {
         const size_t from = (size_t)((const uint8_t *)sorted[i]->data - data);
         if (from != end)
-            status = ib_fail(IB_EFORMAT, "%s: tensor '%s' begins at byte %zu of the data, the one before ends at %zu", path,
-                             sorted[i]->name, from, end);
+            status = ib_fail(IB_EFORMAT, "%s: tensor '%s' begins at byte %zu of the data, the one before ends at %zu",
+                             path, sorted[i]->name, from, end);
         end = from + (size_t)sorted[i]->bytes;
     }
     if (!status && end != size)
@@ -110,7 +116,8 @@ static ib_status check_cover(const char *path, ib_entry *entries, int n, const u
 
 static ib_status add_file(ib_safetensors *f, const char *path)
 {
-    ib_mapped *files = ib_realloc(f->file, (size_t)f->n_files * sizeof *files, (size_t)(f->n_files + 1) * sizeof *files);
+    ib_mapped *files =
+        ib_realloc(f->file, (size_t)f->n_files * sizeof *files, (size_t)(f->n_files + 1) * sizeof *files);
     if (!files)
         return IB_ENOMEM;
     f->file = files;
@@ -134,13 +141,15 @@ static ib_status add_file(ib_safetensors *f, const char *path)
     if (!status && (at != length || !json_object_is_type(head, json_type_object)))
         status = ib_fail(IB_EFORMAT, "%s: its header of %llu bytes is not JSON", path, (unsigned long long)length);
     const int count = status ? 0 : json_object_object_length(head), before = f->n_entries;
-    ib_entry *entries = ib_realloc(f->entry, (size_t)f->n_entries * sizeof *entries, (size_t)(f->n_entries + count + 1) * sizeof *entries);
+    ib_entry *entries = ib_realloc(f->entry, (size_t)f->n_entries * sizeof *entries,
+                                   (size_t)(f->n_entries + count + 1) * sizeof *entries);
     if (!entries)
         status = IB_ENOMEM;
     else
         f->entry = entries;
     if (!status) {
-        json_object_object_foreach(head, name, value) {
+        json_object_object_foreach(head, name, value)
+        {
             if (!strcmp(name, "__metadata__")) {
                 if ((status = check_metadata(path, value)))
                     break;
@@ -148,27 +157,32 @@ static ib_status add_file(ib_safetensors *f, const char *path)
                     f->metadata = json_object_get(value);
                 continue;
             }
-            if ((status = read_entry(path, name, value, m->data + 8 + length, m->size - 8 - length, &f->entry[f->n_entries])))
+            if ((status = read_entry(path, name, value, m->data + 8 + length, m->size - 8 - length,
+                                     &f->entry[f->n_entries])))
                 break;
             f->n_entries++;
         }
     }
     if (!status)
-        status = check_cover(path, f->entry + before, f->n_entries - before, m->data + 8 + length, m->size - 8 - length);
+        status =
+            check_cover(path, f->entry + before, f->n_entries - before, m->data + 8 + length, m->size - 8 - length);
     json_object_put(head);
     return status;
 }
 
 /* The index and the files say the same: each tensor that it lists lies in the file that it names, and no other does. */
-static ib_status check_index(const ib_safetensors *f, struct json_object *map, struct json_object *files, const char *index_path)
+static ib_status check_index(const ib_safetensors *f, struct json_object *map, struct json_object *files,
+                             const char *index_path)
 {
-    json_object_object_foreach(map, tensor, file) {
+    json_object_object_foreach(map, tensor, file)
+    {
         const ib_entry *e = ib_safetensors_find(f, tensor);
         const char *name = json_object_get_string(file);
         const ib_mapped *m = &f->file[json_object_get_int(ib_json_get(files, name))];
         const uint8_t *at = e ? e->data : NULL;
         if (!at || at < m->data || at > m->data + m->size)
-            return ib_fail(IB_EFORMAT, "%s: says that tensor '%s' is in %s, which does not hold it", index_path, tensor, name);
+            return ib_fail(IB_EFORMAT, "%s: says that tensor '%s' is in %s, which does not hold it", index_path, tensor,
+                           name);
     }
     for (int i = 0; i < f->n_entries; i++)
         if (!json_object_object_get_ex(map, f->entry[i].name, NULL))
@@ -182,13 +196,18 @@ static ib_status check_index(const ib_safetensors *f, struct json_object *map, s
 /* Every file that the index names, once. */
 static ib_status add_shards(ib_safetensors *f, const char *folder, const char *index_path)
 {
-    struct json_object *index = ib_json_read(index_path), *map = ib_json_get(index, "weight_map"), *seen = json_object_new_object();
-    ib_status status = !index ? ib_error_status() : !map || !seen ? ib_fail(IB_EFORMAT, "%s: has no weight_map", index_path) : IB_OK;
+    struct json_object *index = ib_json_read(index_path), *map = ib_json_get(index, "weight_map"),
+                       *seen = json_object_new_object();
+    ib_status status = !index          ? ib_error_status()
+                       : !map || !seen ? ib_fail(IB_EFORMAT, "%s: has no weight_map", index_path)
+                                       : IB_OK;
     if (!status && json_object_is_type(map, json_type_object)) {
-        json_object_object_foreach(map, tensor, file) {
+        json_object_object_foreach(map, tensor, file)
+        {
             const char *name = json_object_get_string(file);
             if (!json_object_is_type(file, json_type_string) || !*name || strchr(name, '/')) {
-                status = ib_fail(IB_EFORMAT, "%s: says that tensor '%s' is in '%s', which is no file of this folder", index_path, tensor, name ? name : "");
+                status = ib_fail(IB_EFORMAT, "%s: says that tensor '%s' is in '%s', which is no file of this folder",
+                                 index_path, tensor, name ? name : "");
                 break;
             }
             if (json_object_object_get_ex(seen, name, NULL))
@@ -213,7 +232,8 @@ ib_safetensors *ib_safetensors_open(const char *path)
 {
     struct stat info;
     ib_safetensors *f = ib_alloc(sizeof *f);
-    char *whole = ib_format_text("%s/model.safetensors", path), *index = ib_format_text("%s/model.safetensors.index.json", path);
+    char *whole = ib_format_text("%s/model.safetensors", path),
+         *index = ib_format_text("%s/model.safetensors.index.json", path);
     ib_status status = f && whole && index ? IB_OK : IB_ENOMEM;
     if (!status && !stat(path, &info) && S_ISDIR(info.st_mode)) {
         if (!stat(whole, &info))
@@ -266,7 +286,8 @@ ib_status ib_safetensors_write(const char *path, int n, const ib_safetensors_ite
         json_object_object_add(meta, metadata[i], json_object_new_string(metadata[i + 1]));
     json_object_object_add(head, "__metadata__", meta);
     for (int i = 0; i < n; i++) {
-        struct json_object *o = json_object_new_object(), *shape = json_object_new_array(), *offsets = json_object_new_array();
+        struct json_object *o = json_object_new_object(), *shape = json_object_new_array(),
+                           *offsets = json_object_new_array();
         json_object_object_add(o, "dtype", json_object_new_string(items[i].dtype));
         for (int d = 0; d < items[i].ndim; d++)
             json_object_array_add(shape, json_object_new_int64(items[i].shape[d]));

@@ -51,12 +51,12 @@ void ib_strbuf_add(ib_strbuf *t, const char *format, ...)
 }
 
 #define ARRAY(suffix, type, format)                                                                                    \
-    void ib_strbuf_##suffix(ib_strbuf *t, const char *what, int at, const type *v, int64_t n)                              \
+    void ib_strbuf_##suffix(ib_strbuf *t, const char *what, int at, const type *v, int64_t n)                          \
     {                                                                                                                  \
-        ib_strbuf_add(t, "static const " #type " %s_%s%d[%lld] = {", t->name, what, at, (long long)n);                   \
+        ib_strbuf_add(t, "static const " #type " %s_%s%d[%lld] = {", t->name, what, at, (long long)n);                 \
         for (int64_t i = 0; i < n; i++)                                                                                \
-            ib_strbuf_add(t, "%s" format ",", i % 24 ? "" : "\n    ", v[i]);                                             \
-        ib_strbuf_add(t, "\n};\n");                                                                                      \
+            ib_strbuf_add(t, "%s" format ",", i % 24 ? "" : "\n    ", v[i]);                                           \
+        ib_strbuf_add(t, "\n};\n");                                                                                    \
     }
 ARRAY(i8, int8_t, "%d")
 ARRAY(u8, uint8_t, "%u")

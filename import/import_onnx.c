@@ -70,8 +70,8 @@ static ib_status take_input(ib_importer *m, ib_input_info *info)
         if (!shape->dim[i]->has_dim_value)
             return ib_fail(IB_EUNSUPPORTED, "%s: dimension %zu of its input '%s' is not fixed", m->path, i, in->name);
         if ((d[i] = shape->dim[i]->dim_value) < 1 || d[i] > 1 << 20)
-            return ib_fail(IB_EUNSUPPORTED, "%s: dimension %zu of its input '%s' is %lld, 1 to %d are possible", m->path, i,
-                           in->name, (long long)d[i], 1 << 20);
+            return ib_fail(IB_EUNSUPPORTED, "%s: dimension %zu of its input '%s' is %lld, 1 to %d are possible",
+                           m->path, i, in->name, (long long)d[i], 1 << 20);
     }
     if (shape->n_dim == 4 && d[1] * d[2] * d[3] > 1 << 24)
         return ib_fail(IB_EUNSUPPORTED, "%s: an input of %lldx%lldx%lld: 2^24 values are possible", m->path,

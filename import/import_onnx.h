@@ -41,10 +41,10 @@ typedef struct ib_importer {
     const IbOnnx__GraphProto *g;
     const char *path;
     int opset;
-    int64_t batch;  /* that the input declares; 0: any */
-    int input_last; /* the input is taken as N,H,W,C */
-    const char *input_by;  /* what last_by says of such an input */
-    int refuted;           /* a node contradicts that reading */
+    int64_t batch;        /* that the input declares; 0: any */
+    int input_last;       /* the input is taken as N,H,W,C */
+    const char *input_by; /* what last_by says of such an input */
+    int refuted;          /* a node contradicts that reading */
     ib_symbol *symbols;
     int n_symbols, room;
     ib_strbuf text;
@@ -57,9 +57,9 @@ typedef struct ib_importer {
         *reshaped[IB_MAX_WEIGHTS]; /* constants of the graph with other dimensions, owned but for their data */
     int n_reshaped;
     const IbOnnx__NodeProto *node; /* at work */
-    size_t at;                   /* its number */
-    double elements, products;   /* of all values of one sample, and what convolutions multiply for it */
-    unsigned char *joined;       /* of each node: it went into an earlier one */
+    size_t at;                     /* its number */
+    double elements, products;     /* of all values of one sample, and what convolutions multiply for it */
+    unsigned char *joined;         /* of each node: it went into an earlier one */
     struct {
         const char *name;
         int count;
@@ -95,7 +95,7 @@ float *ib_import_reals(const ib_importer *m, const ib_symbol *s, int64_t *n);
 /* A constant of the given type, dimensions and data of `from` (NULL: none), and another name for what it is; NULL if
  * memory is out. */
 IbOnnx__TensorProto *ib_import_new_constant(ib_importer *m, const IbOnnx__TensorProto *from, size_t n_dims,
-                                          const int64_t *dims);
+                                            const int64_t *dims);
 /* NULL: missing or unknown. */
 const ib_symbol *ib_import_input(const ib_importer *m, size_t i);
 /* Input i, a value of the network; NULL with ib_error(). */

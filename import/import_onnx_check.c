@@ -36,7 +36,7 @@ static int is_among(const char *values, const IbOnnx__AttributeProto *a, int64_t
         const char *w = word(values, k, &n);
         if (a->type == IB_ONNX__ATTRIBUTE_PROTO__TYPE__STRING  ? a->s.len == n && !memcmp(a->s.data, w, n)
             : a->type == IB_ONNX__ATTRIBUTE_PROTO__TYPE__FLOAT ? a->f == ib_strtof(w, NULL)
-                                                            : i == strtoll(w, NULL, 10))
+                                                               : i == strtoll(w, NULL, 10))
             return 1;
     }
     return 0;

@@ -58,7 +58,8 @@ ib_status ib_import_clip(ib_importer *m)
         return simple(m, "relu6");
     return bound[0] == 0 && bound[1] >= FLT_MAX
                ? simple(m, "relu")
-               : ib_import_refuse(m, "a clamp to %.9g .. %.9g; 0 .. 6 and 0 without end can be had", bound[0], bound[1]);
+               : ib_import_refuse(m, "a clamp to %.9g .. %.9g; 0 .. 6 and 0 without end can be had", bound[0],
+                                  bound[1]);
 }
 
 static ib_status binary(ib_importer *m, const char *op)

@@ -28,12 +28,13 @@ static ib_status check_keys(const char *path, const IbOnnx__TensorProto *t)
         while (k < 4 && strcmp(key, keys[k]))
             k++;
         if (k == 4 || seen[k]++)
-            return ib_fail(IB_EFORMAT, "%s: constant '%s' lies beside it: its key '%s' %s", path, t->name ? t->name : "", key,
-                           k == 4 ? "is unknown" : "stands twice");
+            return ib_fail(IB_EFORMAT, "%s: constant '%s' lies beside it: its key '%s' %s", path,
+                           t->name ? t->name : "", key, k == 4 ? "is unknown" : "stands twice");
     }
-    return t->has_raw_data ? ib_fail(IB_EFORMAT, "%s: constant '%s' lies beside it and in it (raw_data): which is meant?",
-                                     path, t->name ? t->name : "")
-                           : IB_OK;
+    return t->has_raw_data
+               ? ib_fail(IB_EFORMAT, "%s: constant '%s' lies beside it and in it (raw_data): which is meant?", path,
+                         t->name ? t->name : "")
+               : IB_OK;
 }
 
 /* A number of bytes, or `otherwise` if the key is missing; -1: no such number. */
@@ -87,8 +88,9 @@ ib_status ib_import_external(const char *path, IbOnnx__GraphProto *g)
         IbOnnx__TensorProto *t = g->initializer[i];
         if (t->data_location != 1) {
             if (t->n_external_data)
-                status = ib_fail(IB_EFORMAT, "%s: constant '%s' has external_data and does not lie there (data_location)",
-                                 path, t->name ? t->name : "");
+                status =
+                    ib_fail(IB_EFORMAT, "%s: constant '%s' has external_data and does not lie there (data_location)",
+                            path, t->name ? t->name : "");
             continue;
         }
         if ((status = check_keys(path, t)))

@@ -22,7 +22,8 @@ static void add_attributes(ib_strbuf *t, const ib_onnx_attribute *attributes)
 {
     ib_strbuf_add(t, "\"attributes\":[");
     for (const ib_onnx_attribute *a = attributes; a->name; a++) {
-        ib_strbuf_add(t, "%s{\"name\":\"%s\",\"type\":\"%s\",", a == attributes ? "" : ",", a->name, type_name(a->type));
+        ib_strbuf_add(t, "%s{\"name\":\"%s\",\"type\":\"%s\",", a == attributes ? "" : ",", a->name,
+                      type_name(a->type));
         add_versions(t, a->from, a->until);
         ib_strbuf_add(t, ",\"required\":%s,\"values\":", a->required ? "true" : "false");
         if (strchr("*~-", *a->values) && !a->values[1]) {
@@ -45,11 +46,11 @@ static void add_slots(ib_strbuf *t, const char *what, const ib_onnx_slot *slots)
         ib_strbuf_add(t, "%s{\"name\":\"%s\",", s == slots ? "" : ",", s->name);
         add_versions(t, s->from, s->until);
         ib_strbuf_add(t, ",\"optional\":%s,\"variadic\":%s,\"is\":\"%s\"}", s->is & IB_SLOT_OPTIONAL ? "true" : "false",
-                    s->is & IB_SLOT_VARIADIC ? "true" : "false",
-                    s->is & IB_SLOT_KNOWN     ? "constant"
-                    : s->is & IB_SLOT_UNUSED  ? "not to be read"
-                    : s->is & IB_SLOT_REFUSED ? "refused"
-                                              : "any");
+                      s->is & IB_SLOT_VARIADIC ? "true" : "false",
+                      s->is & IB_SLOT_KNOWN     ? "constant"
+                      : s->is & IB_SLOT_UNUSED  ? "not to be read"
+                      : s->is & IB_SLOT_REFUSED ? "refused"
+                                                : "any");
     }
     ib_strbuf_add(t, "]");
 }

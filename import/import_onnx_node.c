@@ -163,7 +163,7 @@ float *ib_import_reals(const ib_importer *m, const ib_symbol *s, int64_t *n)
 }
 
 IbOnnx__TensorProto *ib_import_new_constant(ib_importer *m, const IbOnnx__TensorProto *from, size_t n_dims,
-                                          const int64_t *dims)
+                                            const int64_t *dims)
 {
     const IbOnnx__TensorProto none = {.data_type = 1};
     if (m->n_reshaped == IB_MAX_WEIGHTS) {

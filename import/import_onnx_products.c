@@ -97,9 +97,10 @@ ib_status ib_import_conv(ib_importer *m)
     }
     char in[16], text[200];
     const int bias = b != NULL;
-    ib_snprintf(text, sizeof text, "in=%lld out=%lld kh=%lld kw=%lld sh=%lld sw=%lld ph=%lld pw=%lld groups=%lld bias=%d",
-             (long long)(icg * groups), (long long)oc, (long long)kh, (long long)kw, (long long)stride[0],
-             (long long)stride[1], (long long)most[0], (long long)most[1], (long long)groups, bias);
+    ib_snprintf(text, sizeof text,
+                "in=%lld out=%lld kh=%lld kw=%lld sh=%lld sw=%lld ph=%lld pw=%lld groups=%lld bias=%d",
+                (long long)(icg * groups), (long long)oc, (long long)kh, (long long)kw, (long long)stride[0],
+                (long long)stride[1], (long long)most[0], (long long)most[1], (long long)groups, bias);
     m->products += (double)(oc * icg * kh * kw) * (double)h * (double)v;
     if (!ib_import_line(m, "conv", ib_import_of(in, x), 4, (int64_t[]){1, oc, h, v}, text)) {
         ib_free(wide);
@@ -209,7 +210,8 @@ ib_status ib_import_batch_norm(ib_importer *m)
     }
     float eps = ib_import_real(m, "epsilon", 1e-5f);
     const int none = eps == 0;
-    eps = none ? FLT_TRUE_MIN : eps; /* ib_batch_norm takes 0 for 1e-5; added to a variance the least number is nothing */
+    eps =
+        none ? FLT_TRUE_MIN : eps; /* ib_batch_norm takes 0 for 1e-5; added to a variance the least number is nothing */
     ib_snprintf(text, sizeof text, "in=%lld eps=%.9g", (long long)channels, eps);
     if (!ib_import_line(m, "batch_norm", ib_import_of(in, &was), was.ndim, was.shape, text))
         return IB_ENOMEM;
@@ -217,7 +219,8 @@ ib_status ib_import_batch_norm(ib_importer *m)
         float *p = ib_import_parameter(m, i + 1, channels);
         for (int64_t c = 0; p && i == 3 && c < channels; c++)
             if (p[c] < 0 || (none && p[c] == 0)) {
-                ib_import_refuse(m, "the variance of channel %lld is %g%s", (long long)c, p[c], none ? ", epsilon 0" : "");
+                ib_import_refuse(m, "the variance of channel %lld is %g%s", (long long)c, p[c],
+                                 none ? ", epsilon 0" : "");
                 ib_free(p);
                 return ib_error_status();
             }
@@ -256,7 +259,8 @@ static ib_status pool(ib_importer *m, const char *op)
         shape[2 + d] = span / stride[d] + 1;
     }
     ib_snprintf(text, sizeof text, "kh=%lld kw=%lld sh=%lld sw=%lld ph=%lld pw=%lld", (long long)kernel[0],
-             (long long)kernel[1], (long long)stride[0], (long long)stride[1], (long long)pads[0], (long long)pads[1]);
+                (long long)kernel[1], (long long)stride[0], (long long)stride[1], (long long)pads[0],
+                (long long)pads[1]);
     return ib_import_line(m, op, ib_import_of(in, x), 4, shape, text) ? IB_OK : IB_ENOMEM;
 }
 ib_status ib_import_max_pool(ib_importer *m)

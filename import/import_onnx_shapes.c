@@ -249,8 +249,10 @@ ib_status ib_import_constant(ib_importer *m)
     if (m->node->n_attribute != 1)
         return ib_import_refuse(m, "has %zu attributes, where one says the value", m->node->n_attribute);
     IbOnnx__AttributeProto *a = m->node->attribute[0];
-    const int real = a->type == IB_ONNX__ATTRIBUTE_PROTO__TYPE__FLOAT || a->type == IB_ONNX__ATTRIBUTE_PROTO__TYPE__FLOATS;
-    const int list = a->type == IB_ONNX__ATTRIBUTE_PROTO__TYPE__FLOATS || a->type == IB_ONNX__ATTRIBUTE_PROTO__TYPE__INTS;
+    const int real =
+        a->type == IB_ONNX__ATTRIBUTE_PROTO__TYPE__FLOAT || a->type == IB_ONNX__ATTRIBUTE_PROTO__TYPE__FLOATS;
+    const int list =
+        a->type == IB_ONNX__ATTRIBUTE_PROTO__TYPE__FLOATS || a->type == IB_ONNX__ATTRIBUTE_PROTO__TYPE__INTS;
     const int64_t n = list ? (int64_t)(real ? a->n_floats : a->n_ints) : 1;
     const IbOnnx__TensorProto *t = a->t;
     if (a->type != IB_ONNX__ATTRIBUTE_PROTO__TYPE__TENSOR) {

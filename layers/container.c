@@ -25,7 +25,8 @@ static const ib_layer_class sequential_class = {"seq", sequential_forward};
 static const ib_layer_class residual_class = {"res", residual_forward};
 
 /* `function` was given the layers as `names`, or as layers[i]. */
-static ib_layer *container(const char *function, const char *const *names, const ib_layer_class *cls, int n, ib_layer *const *layers)
+static ib_layer *container(const char *function, const char *const *names, const ib_layer_class *cls, int n,
+                           ib_layer *const *layers)
 {
     int i = 0;
     for (; i < n && layers[i]; i++)

@@ -12,23 +12,12 @@ static void draw(const ib_param *p, ib_rng rng)
     float bound = 0, sigma = 0;
     switch (p->init) {
     case IB_INIT_ZEROS:
-    case IB_INIT_ONES:
-        break;
-    case IB_INIT_UNIFORM_FAN_IN:
-        bound = (float)(1 / sqrt(in));
-        break;
-    case IB_INIT_KAIMING_NORMAL:
-        sigma = (float)sqrt(2 / in);
-        break;
-    case IB_INIT_KAIMING_UNIFORM:
-        bound = (float)sqrt(6 / in);
-        break;
-    case IB_INIT_XAVIER_UNIFORM:
-        bound = (float)sqrt(6 / (in + out));
-        break;
-    case IB_INIT_XAVIER_NORMAL:
-        sigma = (float)sqrt(2 / (in + out));
-        break;
+    case IB_INIT_ONES: break;
+    case IB_INIT_UNIFORM_FAN_IN: bound = (float)(1 / sqrt(in)); break;
+    case IB_INIT_KAIMING_NORMAL: sigma = (float)sqrt(2 / in); break;
+    case IB_INIT_KAIMING_UNIFORM: bound = (float)sqrt(6 / in); break;
+    case IB_INIT_XAVIER_UNIFORM: bound = (float)sqrt(6 / (in + out)); break;
+    case IB_INIT_XAVIER_NORMAL: sigma = (float)sqrt(2 / (in + out)); break;
     }
     for (int64_t i = 0; i < p->t->size; i++)
         w[i] = sigma > 0   ? sigma * ib_rng_normal(rng, (uint64_t)i)
@@ -59,7 +48,8 @@ static void set_init(ib_layer *l, ib_init weights)
 ib_status ib_layer_set_init(ib_layer *net, ib_init weights)
 {
     IB_NEED(net);
-    IB_TAKE(weights, weights >= IB_INIT_ZEROS && weights <= IB_INIT_XAVIER_NORMAL, "is %d, which is no ib_init", (int)weights);
+    IB_TAKE(weights, weights >= IB_INIT_ZEROS && weights <= IB_INIT_XAVIER_NORMAL, "is %d, which is no ib_init",
+            (int)weights);
     if (net->path)
         return ib_fail(IB_ESTATE, "ib_layer_set_init: net has its values already: call it before ib_layer_init()");
     set_init(net, weights);

@@ -367,13 +367,14 @@ const ib_schema *ib_layer_schema(const ib_layer *net)
 
 /* ---- forward ---- */
 
-static ib_tensor *within(ib_layer *l, ib_graph *g, ib_tensor *x, ib_tensor *(*forward)(ib_layer *, ib_graph *, ib_tensor *))
+static ib_tensor *within(ib_layer *l, ib_graph *g, ib_tensor *x,
+                         ib_tensor *(*forward)(ib_layer *, ib_graph *, ib_tensor *))
 {
     if (!forward)
         return ib_fail_null(IB_EUNSUPPORTED, "layer of kind '%s': it has no forward", l->cls->kind);
     if (!l->path)
-        return ib_fail_null(IB_ESTATE,
-                            "layer of kind '%s': it has no values: call ib_layer_init() on the network first", l->cls->kind);
+        return ib_fail_null(
+            IB_ESTATE, "layer of kind '%s': it has no values: call ib_layer_init() on the network first", l->cls->kind);
     const char *outer = g->scope;
     g->scope = l->path;
     ib_tensor *y = x ? forward(l, g, x) : NULL;

@@ -21,16 +21,16 @@ struct ib_layer {
     char *source; /* its name in the file that it was imported from; else NULL */
     ib_layer **children;
     int n_children;
-    int parents;  /* places where it stands: more than one ties its weights */
-    int settled;  /* of a network that was quantized: its structure and parameters stay */
+    int parents;       /* places where it stands: more than one ties its weights */
+    int settled;       /* of a network that was quantized: its structure and parameters stay */
     ib_param **params; /* its own */
     int n_params;
     /* of the root */
     ib_param **all; /* borrowed from the layers */
     int n_all;
     ib_input_info input;
-    ib_schema *schema; /* or NULL */
-    char *text; /* of networks that are described by a text (wired.h); else NULL */
+    ib_schema *schema;       /* or NULL */
+    char *text;              /* of networks that are described by a text (wired.h); else NULL */
     struct ib_quantization { /* set by qat/: another way to run this network */
         void *plan;
         ib_tensor *(*forward)(ib_layer *net, ib_graph *g, ib_tensor *x);
@@ -57,7 +57,8 @@ ib_tensor *ib_layer_param_new(ib_layer *l, const char *name, int ndim, const int
 /* From now on nothing can be added. */
 void ib_layer_settle(ib_layer *net);
 
-/* A place to stand for each layer of a list; and no longer, which frees those that stand nowhere else. NULLs are fine. */
+/* A place to stand for each layer of a list; and no longer, which frees those that stand nowhere else. NULLs are fine.
+ */
 void ib_layers_hold(int n, ib_layer *const *layers);
 void ib_layers_drop(int n, ib_layer *const *layers);
 /* Frees each layer of a list that stands nowhere, once; NULLs are fine. */

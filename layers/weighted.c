@@ -80,6 +80,12 @@ ib_layer *ib_depthwise_layer(int channels, int kernel, int stride, int no_bias)
     IB_TAKE_OR(kernel, kernel > 0, NULL, "is %d", kernel);
     IB_TAKE_OR(stride, stride >= 0, NULL, "is %d", stride);
     const int pad = (kernel - 1) / 2;
-    return ib_conv2d_layer(&(ib_conv2d_config){.in = channels, .out = channels, .kernel_h = kernel, .stride = stride,
-                                               .pad_h = pad, .pad_w = pad, .groups = channels, .no_bias = no_bias});
+    return ib_conv2d_layer(&(ib_conv2d_config){.in = channels,
+                                               .out = channels,
+                                               .kernel_h = kernel,
+                                               .stride = stride,
+                                               .pad_h = pad,
+                                               .pad_w = pad,
+                                               .groups = channels,
+                                               .no_bias = no_bias});
 }

@@ -16,7 +16,7 @@ typedef struct wire wire;
 /* An operator: which attributes it takes, what parameters it has, how it is applied. */
 typedef struct wired_op {
     const char *name, *takes; /* attributes, each between blanks */
-    int least, most; /* inputs */
+    int least, most;          /* inputs */
     ib_status (*params)(ib_layer *l, wire *w);
     ib_tensor *(*apply)(ib_graph *g, const wire *w, ib_tensor *const *x);
 } wired_op;
@@ -31,12 +31,14 @@ struct wire {
     ib_tensor *x[IB_MAX_INPUTS]; /* while it is applied */
 };
 
-#define ATTRIBUTES(X) X(in, 0) X(out, 0) X(kh, 1) X(kw, 1) X(sh, 1) X(sw, 1) X(ph, 0) X(pw, 0) X(groups, 1) X(bias, 0) X(axis, 1) X(order, 0)
+#define ATTRIBUTES(X)                                                                                                  \
+    X(in, 0)                                                                                                           \
+    X(out, 0) X(kh, 1) X(kw, 1) X(sh, 1) X(sw, 1) X(ph, 0) X(pw, 0) X(groups, 1) X(bias, 0) X(axis, 1) X(order, 0)
 enum {
 #define X(name, initial) A_##name,
     ATTRIBUTES(X)
 #undef X
-    N_ATTRIBUTES
+        N_ATTRIBUTES
 };
 static const char *const orders[] = {"chw", "hwc"};
 static const struct {
@@ -58,8 +60,10 @@ static ib_status weights(ib_layer *l, wire *w, int ndim, const int64_t *shape, i
 static ib_status conv_params(ib_layer *l, wire *w)
 {
     const int64_t *a = w->a;
-    if (a[A_in] < 1 || a[A_out] < 1 || a[A_groups] < 1 || a[A_in] % a[A_groups] || a[A_out] % a[A_groups] || a[A_in] > 1 << 20 || a[A_out] > 1 << 20)
-        return ib_fail(IB_EFORMAT, "%lld to %lld channels in %lld groups", (long long)a[A_in], (long long)a[A_out], (long long)a[A_groups]);
+    if (a[A_in] < 1 || a[A_out] < 1 || a[A_groups] < 1 || a[A_in] % a[A_groups] || a[A_out] % a[A_groups] ||
+        a[A_in] > 1 << 20 || a[A_out] > 1 << 20)
+        return ib_fail(IB_EFORMAT, "%lld to %lld channels in %lld groups", (long long)a[A_in], (long long)a[A_out],
+                       (long long)a[A_groups]);
     const int64_t shape[] = {a[A_out], a[A_in] / a[A_groups], a[A_kh], a[A_kw]};
     return weights(l, w, 4, shape, shape[1] * shape[2] * shape[3]);
 }
@@ -87,7 +91,8 @@ static ib_status norm_params(ib_layer *l, wire *w)
 static ib_tensor *conv(ib_graph *g, const wire *w, ib_tensor *const *x)
 {
     const int64_t *a = w->a;
-    return ib_conv2d(g, x[0], w->p[0], w->p[1], &(ib_conv_opts){(int)a[A_sh], (int)a[A_sw], (int)a[A_ph], (int)a[A_pw], (int)a[A_groups]});
+    return ib_conv2d(g, x[0], w->p[0], w->p[1],
+                     &(ib_conv_opts){(int)a[A_sh], (int)a[A_sw], (int)a[A_ph], (int)a[A_pw], (int)a[A_groups]});
 }
 static ib_tensor *linear(ib_graph *g, const wire *w, ib_tensor *const *x)
 {
@@ -148,12 +153,21 @@ static ib_tensor *flatten(ib_graph *g, const wire *w, ib_tensor *const *x)
 }
 
 #define WINDOW " kh kw sh sw ph pw "
-static const wired_op ops[] = {{"conv", WINDOW "in out groups bias ", 1, 1, conv_params, conv}, {"linear", " in out bias ", 1, 1, linear_params, linear},
-                               {"batch_norm", " in eps ", 1, 1, norm_params, norm}, {"max_pool", WINDOW, 1, 1, NULL, max_pool},
-                               {"avg_pool", WINDOW, 1, 1, NULL, avg_pool}, {"global_avg_pool", "", 1, 1, NULL, global_avg_pool},
-                               {"relu", "", 1, 1, NULL, relu}, {"relu6", "", 1, 1, NULL, relu6}, {"sigmoid", "", 1, 1, NULL, sigmoid},
-                               {"tanh", "", 1, 1, NULL, tanh_step}, {"softmax", "", 1, 1, NULL, softmax}, {"flatten", " order ", 1, 1, NULL, flatten},
-                               {"add", "", 2, 2, NULL, add}, {"mul", "", 2, 2, NULL, mul}, {"concat", " axis ", 2, IB_MAX_INPUTS, NULL, concat}};
+static const wired_op ops[] = {{"conv", WINDOW "in out groups bias ", 1, 1, conv_params, conv},
+                               {"linear", " in out bias ", 1, 1, linear_params, linear},
+                               {"batch_norm", " in eps ", 1, 1, norm_params, norm},
+                               {"max_pool", WINDOW, 1, 1, NULL, max_pool},
+                               {"avg_pool", WINDOW, 1, 1, NULL, avg_pool},
+                               {"global_avg_pool", "", 1, 1, NULL, global_avg_pool},
+                               {"relu", "", 1, 1, NULL, relu},
+                               {"relu6", "", 1, 1, NULL, relu6},
+                               {"sigmoid", "", 1, 1, NULL, sigmoid},
+                               {"tanh", "", 1, 1, NULL, tanh_step},
+                               {"softmax", "", 1, 1, NULL, softmax},
+                               {"flatten", " order ", 1, 1, NULL, flatten},
+                               {"add", "", 2, 2, NULL, add},
+                               {"mul", "", 2, 2, NULL, mul},
+                               {"concat", " axis ", 2, IB_MAX_INPUTS, NULL, concat}};
 
 static int takes(const wired_op *op, const char *attribute)
 {
@@ -215,7 +229,8 @@ static ib_status add_line(ib_layer *net, char *line, int at)
     for (char *end = in; *in && !status; in = *end ? end + 1 : end) {
         const long v = strtol(in, &end, 10);
         if (end == in || (*end && *end != ',') || v < 0 || v >= at || w->n_in == IB_MAX_INPUTS)
-            status = ib_fail(IB_EFORMAT, "the network's line %d ('%s') has an input that is no earlier value", at, name);
+            status =
+                ib_fail(IB_EFORMAT, "the network's line %d ('%s') has an input that is no earlier value", at, name);
         else
             w->in[w->n_in++] = (int)v;
     }
@@ -239,10 +254,13 @@ static ib_status add_line(ib_layer *net, char *line, int at)
             }
         else if (value && a < N_ATTRIBUTES)
             w->a[a] = strtoll(value, &end, 10);
-        if (!end || *end || end == value || !takes(w->op, attribute) || (a < N_ATTRIBUTES && (w->a[a] < 0 || w->a[a] > 1 << 24)))
-            status = ib_fail(IB_EFORMAT, "the network's line %d ('%s') has an attribute '%s' that cannot be used", at, name, attribute);
+        if (!end || *end || end == value || !takes(w->op, attribute) ||
+            (a < N_ATTRIBUTES && (w->a[a] < 0 || w->a[a] > 1 << 24)))
+            status = ib_fail(IB_EFORMAT, "the network's line %d ('%s') has an attribute '%s' that cannot be used", at,
+                             name, attribute);
     }
-    if (!status && (w->a[A_kh] < 1 || w->a[A_kw] < 1 || w->a[A_sh] < 1 || w->a[A_sw] < 1 || w->a[A_kh] > 4096 || w->a[A_kw] > 4096))
+    if (!status && (w->a[A_kh] < 1 || w->a[A_kw] < 1 || w->a[A_sh] < 1 || w->a[A_sw] < 1 || w->a[A_kh] > 4096 ||
+                    w->a[A_kw] > 4096))
         status = ib_fail(IB_EFORMAT, "the network's line %d ('%s') has an impossible window", at, name);
     if (!status && w->op->params && (status = w->op->params(l, w)))
         ib_error_prefix("the network's line %d ('%s')", at, name);
@@ -269,7 +287,8 @@ ib_layer *ib_wired_network(const char *text)
         status = (net->source = ib_strdup(title)) ? IB_OK : IB_ENOMEM;
     }
     for (char *line; !status && (line = strtok_r(rest, "\n", &rest));)
-        status = ++at > MAX_STEPS ? ib_fail(IB_EFORMAT, "the network has more than %d operators", MAX_STEPS) : add_line(net, line, at);
+        status = ++at > MAX_STEPS ? ib_fail(IB_EFORMAT, "the network has more than %d operators", MAX_STEPS)
+                                  : add_line(net, line, at);
     if (!status && !at)
         status = ib_fail(IB_EFORMAT, "the network has no operators");
     ib_free(copy);

@@ -1,4 +1,5 @@
-/* wired.h - a network written as text, one operator a line: how imported networks are described, and kept in checkpoints.
+/* wired.h - a network written as text, one operator a line: how imported networks are described, and kept in
+ * checkpoints.
  *
  *   isobit network 1
  *   # mnist
@@ -6,8 +7,9 @@
  *   relu1 relu 1 # /features/act1/Relu
  *   flat flatten 2 order=hwc
  *   ...
- * Name, operator, values that go in (0 is the network's input, k the result of line k, commas between), attributes. The last
- * line's value is the result. Behind " # " stands a layer's name in the file that it comes from; a first line "# " has the network's. The order of a flattened image is chw where nothing is said. */
+ * Name, operator, values that go in (0 is the network's input, k the result of line k, commas between), attributes. The
+ * last line's value is the result. Behind " # " stands a layer's name in the file that it comes from; a first line "# "
+ * has the network's. The order of a flattened image is chw where nothing is said. */
 #ifndef IB_LAYERS_WIRED_H
 #define IB_LAYERS_WIRED_H
 
@@ -16,7 +18,8 @@
 /* The network, its text kept as net->text; NULL with ib_error() naming the line. */
 ib_layer *ib_wired_network(const char *text);
 
-/* Its forward pass, with each value in value[]: the input, then a line's result each. The last, or NULL with ib_error(). */
+/* Its forward pass, with each value in value[]: the input, then a line's result each. The last, or NULL with
+ * ib_error(). */
 ib_tensor *ib_wired_values(ib_layer *net, ib_graph *g, ib_tensor *x, ib_tensor **value);
 
 #endif

@@ -46,13 +46,17 @@ char *ib_lm_path(char *buf, int layer, int role)
 char *ib_lm_name(const ib_name *n, int layer, int gguf, int post_norms)
 {
     const char *hf = post_norms ? n->hf_post : n->hf;
-    return gguf ? ib_format_text("blk.%d.%s", layer, n->gguf) : ib_format_text("model.layers.%d.%s", layer, hf ? hf : n->gguf);
+    return gguf ? ib_format_text("blk.%d.%s", layer, n->gguf)
+                : ib_format_text("model.layers.%d.%s", layer, hf ? hf : n->gguf);
 }
 
 void ib_lm_role_shape(const ib_lm_config *c, int role, int64_t *rows, int64_t *cols)
 {
     const int64_t q = (int64_t)c->heads * c->dim, kv = (int64_t)c->groups * c->dim;
-    *rows = role == IB_ROLE_Q ? q : role == IB_ROLE_K || role == IB_ROLE_V ? kv : role == IB_ROLE_GATE || role == IB_ROLE_UP ? c->ff : c->width;
+    *rows = role == IB_ROLE_Q                            ? q
+            : role == IB_ROLE_K || role == IB_ROLE_V     ? kv
+            : role == IB_ROLE_GATE || role == IB_ROLE_UP ? c->ff
+                                                         : c->width;
     *cols = role == IB_ROLE_O ? q : role == IB_ROLE_DOWN ? c->ff : c->width;
 }
 
@@ -63,11 +67,11 @@ ib_status ib_lm_alloc(ib_lm *m)
         c->dim = c->width / c->heads;
     if (!c->groups)
         c->groups = c->heads;
-    if (c->layers < 1 || c->layers > 4096 || c->width < 1 || c->width > 1 << 17 || c->ff < 1 || c->ff > 1 << 20 || c->heads < 1 || c->heads > 1024 ||
-        c->groups < 1 || c->heads % c->groups || c->heads / c->groups > 64 || c->dim < 2 || c->dim > IB_MAX_HEAD_DIM || c->dim % 2 ||
-        c->vocabulary < 2 || c->vocabulary > 1 << 22)
-        return ib_fail(IB_EFORMAT, "%d layers of %d, %d heads of %d on %d groups, inner width %d, %d tokens", c->layers, c->width, c->heads, c->dim,
-                       c->groups, c->ff, c->vocabulary);
+    if (c->layers < 1 || c->layers > 4096 || c->width < 1 || c->width > 1 << 17 || c->ff < 1 || c->ff > 1 << 20 ||
+        c->heads < 1 || c->heads > 1024 || c->groups < 1 || c->heads % c->groups || c->heads / c->groups > 64 ||
+        c->dim < 2 || c->dim > IB_MAX_HEAD_DIM || c->dim % 2 || c->vocabulary < 2 || c->vocabulary > 1 << 22)
+        return ib_fail(IB_EFORMAT, "%d layers of %d, %d heads of %d on %d groups, inner width %d, %d tokens", c->layers,
+                       c->width, c->heads, c->dim, c->groups, c->ff, c->vocabulary);
     if (!c->rotated)
         c->rotated = c->dim;
     if (c->rotated > c->dim || c->rotated % 2 || c->rotated < 2)
@@ -83,7 +87,8 @@ ib_status ib_lm_alloc(ib_lm *m)
     c->attention_scale = c->attention_scale > 0 ? c->attention_scale : 1.0f / sqrtf((float)c->dim);
     c->context = c->context > 0 ? c->context : 2048;
     c->window = c->window > 0 ? c->window : 0;
-    if (ib_rope_finish(&m->scaling[0], (double)c->rope_base, c->rotated, c->context) || ib_rope_finish(&m->scaling[1], (double)c->rope_base_local, c->rotated, c->context))
+    if (ib_rope_finish(&m->scaling[0], (double)c->rope_base, c->rotated, c->context) ||
+        ib_rope_finish(&m->scaling[1], (double)c->rope_base_local, c->rotated, c->context))
         return ib_error_status();
     m->block = ib_alloc((size_t)c->layers * sizeof *m->block);
     if (!m->block)
@@ -99,6 +104,7 @@ void ib_lm_permute_rows(const void *from, void *to, int64_t rows, int dim, size_
         for (int i = 0; i < dim / 2; i++)
             for (int s = 0; s < 2; s++) {
                 const int64_t pair = h + 2 * i + s, half = h + s * (dim / 2) + i;
-                memcpy((char *)to + (size_t)(to_pairs ? pair : half) * bytes, (const char *)from + (size_t)(to_pairs ? half : pair) * bytes, bytes);
+                memcpy((char *)to + (size_t)(to_pairs ? pair : half) * bytes,
+                       (const char *)from + (size_t)(to_pairs ? half : pair) * bytes, bytes);
             }
 }

@@ -10,7 +10,9 @@ ib_tensor *ib_lm_project(ib_graph *g, ib_lm *m, ib_projection *p, ib_tensor *x, 
 {
     if (p->weight)
         return ib_linear(g, x, p->weight, p->bias);
-    return ib_lora_linear(g, x, &p->w, p->bias, &(ib_lora_opts){p->a, p->b, p->m, p->scale, m->dropout, p->merged.format ? &p->merged : NULL, keep, g->replaying && !keep});
+    return ib_lora_linear(g, x, &p->w, p->bias,
+                          &(ib_lora_opts){p->a, p->b, p->m, p->scale, m->dropout, p->merged.format ? &p->merged : NULL,
+                                          keep, g->replaying && !keep});
 }
 
 static ib_tensor *norm(ib_graph *g, ib_lm *m, const ib_block *b, int which, ib_tensor *x)
@@ -48,11 +50,14 @@ static ib_tensor *cached_attention(ib_graph *g, const ib_block_run *run, ib_tens
             }
     }
     if (!kv->length) /* a fresh prompt: the tiled kernel, on exact keys */
-        return ib_causal_attention(g, q, k, v, &(ib_attention_opts){c->heads, c->groups, c->dim, c->attention_scale, b->local ? c->window : 0, run->b->first, 1});
+        return ib_causal_attention(g, q, k, v,
+                                   &(ib_attention_opts){c->heads, c->groups, c->dim, c->attention_scale,
+                                                        b->local ? c->window : 0, run->b->first, 1});
     ib_tensor *y = ib_input(g, 2, q->shape, ib_f32(q));
     for (int64_t i = 0; y && i < n; i++) {
         const int64_t to = kv->length + i + 1, from = b->local && to > c->window ? to - c->window : 0;
-        g->dev->k.attention_cached(cache, c->heads, c->attention_scale, from, to, ib_f32(q) + i * q->shape[1], ib_f32(y) + i * q->shape[1]);
+        g->dev->k.attention_cached(cache, c->heads, c->attention_scale, from, to, ib_f32(q) + i * q->shape[1],
+                                   ib_f32(y) + i * q->shape[1]);
     }
     return y;
 }
@@ -75,7 +80,9 @@ ib_tensor *ib_lm_block(ib_graph *g, void *context, ib_tensor *x)
     if (!q || !k || !v)
         return NULL;
     ib_tensor *y = run->kv ? cached_attention(g, run, q, k, v)
-                           : ib_causal_attention(g, q, k, v, &(ib_attention_opts){c->heads, c->groups, c->dim, c->attention_scale, b->local ? c->window : 0, run->b->first, 1});
+                           : ib_causal_attention(g, q, k, v,
+                                                 &(ib_attention_opts){c->heads, c->groups, c->dim, c->attention_scale,
+                                                                      b->local ? c->window : 0, run->b->first, 1});
     y = ib_lm_project(g, m, &b->p[IB_ROLE_O], y, 1);
     x = ib_add(g, x, norm(g, m, b, IB_NORM_POST_ATTENTION, y));
     h = norm(g, m, b, IB_NORM_FFN, x);
@@ -89,7 +96,8 @@ ib_tensor *ib_lm_block(ib_graph *g, void *context, ib_tensor *x)
 ib_tensor *ib_lm_embed(ib_lm *m, ib_graph *g, const ib_lm_batch *b)
 {
     const float scale = m->arch->scaled_embedding ? sqrtf((float)m->c.width) : 1.0f;
-    return m->embedding_w ? ib_embedding(g, m->embedding_w, b->ids, b->n, scale) : ib_embedding_frozen(g, &m->embedding, b->ids, b->n, scale);
+    return m->embedding_w ? ib_embedding(g, m->embedding_w, b->ids, b->n, scale)
+                          : ib_embedding_frozen(g, &m->embedding, b->ids, b->n, scale);
 }
 
 ib_tensor *ib_lm_hidden(ib_lm *m, ib_graph *g, const ib_lm_batch *b, int checkpoint)

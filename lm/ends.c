@@ -85,7 +85,8 @@ ib_status ib_lm_ends_of_hf(ib_lm *m, struct json_object *config, const char *fol
 
 ib_status ib_lm_ends_of_gguf(ib_lm *m, const ib_gguf *f)
 {
-    static const char *const keys[] = {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"};
+    static const char *const keys[] = {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id",
+                                       "tokenizer.ggml.eom_token_id"};
     ib_status status = IB_OK;
     for (int64_t i = 0; i < f->n_kv; i++) {
         const ib_gguf_kv *kv = &f->kv[i];

@@ -33,7 +33,7 @@ enum {
 #define X(role, gguf, hf) IB_ROLE_##role,
     IB_ROLES(X)
 #undef X
-    IB_N_ROLES
+        IB_N_ROLES
 };
 
 /* The norms of a block. */
@@ -48,7 +48,7 @@ enum {
 #define X(norm, gguf, hf, hf_post) IB_NORM_##norm,
     IB_NORMS(X)
 #undef X
-    IB_N_NORMS
+        IB_N_NORMS
 };
 
 typedef struct ib_name {
@@ -74,25 +74,26 @@ typedef struct ib_block {
 struct ib_lm {
     ib_lm_config c;
     const ib_arch *arch;
-    int pairs;                /* rows of q and k lie as in GGUF files: neighbouring pairs turn */
-    ib_block *block;          /* [layers] */
-    ib_matrix embedding, head; /* head empty: tied */
+    int pairs;                       /* rows of q and k lie as in GGUF files: neighbouring pairs turn */
+    ib_block *block;                 /* [layers] */
+    ib_matrix embedding, head;       /* head empty: tied */
     ib_tensor *embedding_w, *head_w; /* trained, or NULL; one and the same in a model of ib_lm_new */
     ib_tensor *norm;
-    int activation;           /* ib_glu's */
+    int activation;             /* ib_glu's */
     ib_rope_scaling scaling[2]; /* of global and of local layers */
-    float *rope[2];           /* tables [positions][rotated/2][2]: global, local */
-    int64_t positions;        /* in them */
-    ib_gguf *gguf;            /* what the weights are mapped from */
+    float *rope[2];             /* tables [positions][rotated/2][2]: global, local */
+    int64_t positions;          /* in them */
+    ib_gguf *gguf;              /* what the weights are mapped from */
     ib_safetensors *hf;
-    ib_layer *trainable;      /* adapter or trained weights */
-    int32_t *end;             /* [n_ends] tokens that end a text */
+    ib_layer *trainable; /* adapter or trained weights */
+    int32_t *end;        /* [n_ends] tokens that end a text */
     int n_ends;
     int adapted, rslora, dora, r;
     float alpha, dropout;
-    int base_chosen;          /* ib_lm_requantize was called */
-    char *command;            /* of ib_lm_set_command, or NULL */
-    char base[16], adapter_base[16]; /* the format it stored the linear layers in, and the one that the adapter was trained over; "": the file's own */
+    int base_chosen;                 /* ib_lm_requantize was called */
+    char *command;                   /* of ib_lm_set_command, or NULL */
+    char base[16], adapter_base[16]; /* the format it stored the linear layers in, and the one that the adapter was
+                                        trained over; "": the file's own */
 };
 
 /* ---- building ---- */
@@ -131,7 +132,8 @@ struct ib_kv {
 };
 /* keep: a checkpointed block may remember the result; else its second run leaves it out, for nobody reads it. */
 ib_tensor *ib_lm_project(ib_graph *g, ib_lm *m, ib_projection *p, ib_tensor *x, int keep);
-/* One block on rows b of the stream x; kv NULL: rows attend to each other, else also to the cache, to which they are added. */
+/* One block on rows b of the stream x; kv NULL: rows attend to each other, else also to the cache, to which they are
+ * added. */
 typedef struct ib_block_run {
     ib_lm *m;
     const ib_lm_batch *b;

@@ -1,5 +1,6 @@
-/* rope.c - rotary positions: tables of angles, and the ways to scale them. All come down to a divisor for each frequency and
- * one factor for cosines and sines; the formulas are those of transformers' modeling_rope_utils and llama.cpp. */
+/* rope.c - rotary positions: tables of angles, and the ways to scale them. All come down to a divisor for each
+ * frequency and one factor for cosines and sines; the formulas are those of transformers' modeling_rope_utils and
+ * llama.cpp. */
 #include "lm/rope.h"
 
 #include <math.h>
@@ -36,15 +37,20 @@ static ib_status dynamic(ib_rope_scaling *s, double base, int rotated, int conte
     return need(s->factor, "factor", "dynamic");
 }
 
-/* Llama 3: wavelengths above original / low are divided by `factor`, below original / high kept, between them blended. */
+/* Llama 3: wavelengths above original / low are divided by `factor`, below original / high kept, between them blended.
+ */
 static ib_status llama3(ib_rope_scaling *s, double base, int rotated, int context)
 {
     s->original = s->original > 0 ? s->original : context;
-    if (need(s->factor, "factor", "llama3") || need(s->low, "low_freq_factor", "llama3") || need(s->high - s->low, "high_freq_factor", "llama3"))
+    if (need(s->factor, "factor", "llama3") || need(s->low, "low_freq_factor", "llama3") ||
+        need(s->high - s->low, "high_freq_factor", "llama3"))
         return IB_EFORMAT;
     for (int i = 0; i < rotated / 2; i++) {
-        const double wave = 2 * PI * pow(base, 2.0 * i / rotated), smooth = (s->original / wave - s->low) / (s->high - s->low);
-        s->divisor[i] = (float)(wave < s->original / s->high ? 1 : wave > s->original / s->low ? s->factor : 1 / ((1 - smooth) / s->factor + smooth));
+        const double wave = 2 * PI * pow(base, 2.0 * i / rotated),
+                     smooth = (s->original / wave - s->low) / (s->high - s->low);
+        s->divisor[i] = (float)(wave < s->original / s->high  ? 1
+                                : wave > s->original / s->low ? s->factor
+                                                              : 1 / ((1 - smooth) / s->factor + smooth));
     }
     return IB_OK;
 }
@@ -54,8 +60,8 @@ double ib_rope_yarn_magnitude(double factor, double mscale)
     return factor > 1 ? 0.1 * mscale * log(factor) + 1 : 1;
 }
 
-/* YaRN (arXiv:2309.00071): dimensions that turn more than beta_fast times in the original context are kept, those that turn less
- * than beta_slow times divided by `factor`, with a ramp between. */
+/* YaRN (arXiv:2309.00071): dimensions that turn more than beta_fast times in the original context are kept, those that
+ * turn less than beta_slow times divided by `factor`, with a ramp between. */
 static ib_status yarn(ib_rope_scaling *s, double base, int rotated, int context)
 {
     s->original = s->original > 0 ? s->original : context;
@@ -64,7 +70,8 @@ static ib_status yarn(ib_rope_scaling *s, double base, int rotated, int context)
     s->beta_slow = s->beta_slow > 0 ? s->beta_slow : 1;
     if (!(base > 1))
         return ib_fail(IB_EFORMAT, "RoPE scaling 'yarn' needs a base above 1, not %g", base);
-    double low = rotated * log(s->original / (s->beta_fast * 2 * PI)) / (2 * log(base)), high = rotated * log(s->original / (s->beta_slow * 2 * PI)) / (2 * log(base));
+    double low = rotated * log(s->original / (s->beta_fast * 2 * PI)) / (2 * log(base)),
+           high = rotated * log(s->original / (s->beta_slow * 2 * PI)) / (2 * log(base));
     if (s->whole) {
         low = floor(low);
         high = ceil(high);
@@ -77,8 +84,9 @@ static ib_status yarn(ib_rope_scaling *s, double base, int rotated, int context)
         ramp = ramp < 0 ? 0 : ramp > 1 ? 1 : ramp;
         s->divisor[i] = (float)(1 / (ramp / s->factor + (1 - ramp)));
     }
-    s->magnitude = (float)(s->attention_factor > 0 ? s->attention_factor
-                           : s->mscale > 0 && s->mscale_all > 0 ? ib_rope_yarn_magnitude(s->factor, s->mscale) / ib_rope_yarn_magnitude(s->factor, s->mscale_all)
+    s->magnitude = (float)(s->attention_factor > 0              ? s->attention_factor
+                           : s->mscale > 0 && s->mscale_all > 0 ? ib_rope_yarn_magnitude(s->factor, s->mscale) /
+                                                                      ib_rope_yarn_magnitude(s->factor, s->mscale_all)
                                                                 : ib_rope_yarn_magnitude(s->factor, 1));
     return IB_OK;
 }
@@ -90,8 +98,12 @@ static ib_status longrope(ib_rope_scaling *s, double base, int rotated, int cont
     s->original = s->original > 0 ? s->original : context;
     const double factor = s->factor > 0 ? s->factor : context / s->original;
     if (!s->given)
-        return ib_fail(IB_EFORMAT, "RoPE scaling 'longrope' needs 'short_factor' and 'long_factor', each a list of %d numbers", rotated / 2);
-    s->magnitude = (float)(s->attention_factor > 0 ? s->attention_factor : factor > 1 ? sqrt(1 + log(factor) / log(s->original)) : 1);
+        return ib_fail(IB_EFORMAT,
+                       "RoPE scaling 'longrope' needs 'short_factor' and 'long_factor', each a list of %d numbers",
+                       rotated / 2);
+    s->magnitude = (float)(s->attention_factor > 0 ? s->attention_factor
+                           : factor > 1            ? sqrt(1 + log(factor) / log(s->original))
+                                                   : 1);
     s->limit = s->whole ? 0 : (int64_t)s->original;
     return IB_OK;
 }
@@ -101,7 +113,9 @@ static const ib_rope_kind kinds[] = {
     {"linear", "factor", linear},
     {"dynamic", "factor", dynamic},
     {"llama3", "factor original_max_position_embeddings low_freq_factor high_freq_factor", llama3},
-    {"yarn", "factor original_max_position_embeddings attention_factor beta_fast beta_slow mscale mscale_all_dim truncate", yarn},
+    {"yarn",
+     "factor original_max_position_embeddings attention_factor beta_fast beta_slow mscale mscale_all_dim truncate",
+     yarn},
     {"longrope", "factor original_max_position_embeddings attention_factor short_factor long_factor", longrope},
 };
 
@@ -130,7 +144,8 @@ ib_status ib_rope_finish(ib_rope_scaling *s, double base, int rotated, int conte
     for (int i = 0; i < half && !status; i++) {
         s->divisor[i] *= s->given ? s->given[i] : 1;
         if (!(s->divisor[i] > 0) || !isfinite(s->divisor[i]) || !isfinite(s->magnitude))
-            return ib_fail(IB_EFORMAT, "RoPE scaling '%s' divides frequency %d by %g", s->kind->name, i, (double)s->divisor[i]);
+            return ib_fail(IB_EFORMAT, "RoPE scaling '%s' divides frequency %d by %g", s->kind->name, i,
+                           (double)s->divisor[i]);
     }
     return status;
 }
@@ -142,7 +157,8 @@ void ib_rope_release(ib_rope_scaling *s)
     s->given = s->divisor = NULL;
 }
 
-/* Angles pos base^(-2i/rotated) / divisor, computed in double; the table holds magnitude times their cosines and sines. */
+/* Angles pos base^(-2i/rotated) / divisor, computed in double; the table holds magnitude times their cosines and sines.
+ */
 ib_status ib_lm_rope(ib_lm *m, int64_t positions)
 {
     if (positions <= m->positions)
@@ -153,7 +169,9 @@ ib_status ib_lm_rope(ib_lm *m, int64_t positions)
     const int half = c->rotated / 2;
     for (int t = 0; t < 2; t++)
         if (m->scaling[t].limit && positions > m->scaling[t].limit)
-            return ib_fail(IB_EUNSUPPORTED, "%lld positions: behind %lld RoPE scaling '%s' of this model changes with the length of the text, which is not supported",
+            return ib_fail(IB_EUNSUPPORTED,
+                           "%lld positions: behind %lld RoPE scaling '%s' of this model changes with the length of the "
+                           "text, which is not supported",
                            (long long)positions, (long long)m->scaling[t].limit, m->scaling[t].kind->name);
     for (int t = 0; t < 2; t++) {
         const ib_rope_scaling *s = &m->scaling[t && m->arch->hf_local_base > 0];

@@ -8,15 +8,15 @@
 /* What a file says; 0: not said. Then, from ib_rope_finish, what is computed with. */
 typedef struct ib_rope_scaling {
     const struct ib_rope_kind *kind;
-    double factor, original;               /* context: how much longer, before */
-    double attention_factor;               /* yarn, longrope: of cosines and sines */
+    double factor, original;                         /* context: how much longer, before */
+    double attention_factor;                         /* yarn, longrope: of cosines and sines */
     double beta_fast, beta_slow, mscale, mscale_all; /* yarn */
-    double low, high;                      /* llama3 */
-    int whole;                             /* yarn: its bounds are whole dimensions; longrope: short and long factors are one */
-    float *given;                          /* [rotated/2] longrope's short factors, or GGUF's rope_freqs; NULL: none */
-    float *divisor;                        /* [rotated/2] of the frequencies; NULL: 1 */
-    float magnitude;                       /* of cosines and sines */
-    int64_t limit;                         /* positions that these numbers hold for; 0: any */
+    double low, high;                                /* llama3 */
+    int whole;       /* yarn: its bounds are whole dimensions; longrope: short and long factors are one */
+    float *given;    /* [rotated/2] longrope's short factors, or GGUF's rope_freqs; NULL: none */
+    float *divisor;  /* [rotated/2] of the frequencies; NULL: 1 */
+    float magnitude; /* of cosines and sines */
+    int64_t limit;   /* positions that these numbers hold for; 0: any */
 } ib_rope_scaling;
 
 typedef struct ib_rope_kind {

@@ -13,8 +13,8 @@
 ib_tensor *ib_lm_vector(const ib_entry *e, int64_t size, float plus, const char *path)
 {
     if (ib_entry_size(e) != size || !e->format)
-        return ib_fail_null(IB_EFORMAT, "%s%stensor '%s' has %lld elements, not %lld", path ? path : "", path ? ": " : "", e->name,
-                            (long long)ib_entry_size(e), (long long)size);
+        return ib_fail_null(IB_EFORMAT, "%s%stensor '%s' has %lld elements, not %lld", path ? path : "",
+                            path ? ": " : "", e->name, (long long)ib_entry_size(e), (long long)size);
     ib_tensor *t = ib_tensor_new(IB_F32, 1, &size, 0, e->name);
     if (!t)
         return NULL;
@@ -134,20 +134,25 @@ int ib_lm_norm_width(const ib_lm *m, int norm)
 
 static ib_status check(const ib_lm_config *config)
 {
-#define TAKE(field, condition, format, ...) IB_TAKE_FOR("ib_lm_new", config->field, condition, IB_EINVAL, format, __VA_ARGS__)
+#define TAKE(field, condition, format, ...)                                                                            \
+    IB_TAKE_FOR("ib_lm_new", config->field, condition, IB_EINVAL, format, __VA_ARGS__)
 #define COUNT(field) TAKE(field, config->field > 0 && config->field <= 1 << 24, "is %d", config->field)
 #define REAL(field) TAKE(field, config->field >= 0 && isfinite(config->field), "is %g", config->field)
-    TAKE(arch, memchr(config->arch, 0, sizeof config->arch), "has no end within %d characters", (int)sizeof config->arch);
+    TAKE(arch, memchr(config->arch, 0, sizeof config->arch), "has no end within %d characters",
+         (int)sizeof config->arch);
     COUNT(layers);
     COUNT(width);
     COUNT(ff);
     COUNT(heads);
-    TAKE(groups, config->groups > 0 && config->heads % config->groups == 0, "is %d for %d heads", config->groups, config->heads);
+    TAKE(groups, config->groups > 0 && config->heads % config->groups == 0, "is %d for %d heads", config->groups,
+         config->heads);
     const int dim = config->dim ? config->dim : config->width / config->heads;
-    TAKE(dim, dim > 0 && dim <= IB_MAX_HEAD_DIM && dim % 2 == 0, "is %d, an even number up to %d is needed", dim, IB_MAX_HEAD_DIM);
+    TAKE(dim, dim > 0 && dim <= IB_MAX_HEAD_DIM && dim % 2 == 0, "is %d, an even number up to %d is needed", dim,
+         IB_MAX_HEAD_DIM);
     COUNT(vocabulary);
     COUNT(context);
-    TAKE(rotated, config->rotated >= 0 && config->rotated <= dim && config->rotated % 2 == 0, "is %d of %d", config->rotated, dim);
+    TAKE(rotated, config->rotated >= 0 && config->rotated <= dim && config->rotated % 2 == 0, "is %d of %d",
+         config->rotated, dim);
     REAL(rope_base);
     REAL(rope_base_local);
     REAL(rope_factor);
@@ -184,7 +189,8 @@ ib_lm *ib_lm_new(const ib_lm_config *config, uint64_t seed)
     strcpy(m->c.arch, m->arch->name);
     m->activation = m->arch->gelu;
     ib_layer *l = m->trainable;
-    if (!(m->embedding_w = ib_layer_param(l, "model.embed_tokens.weight", 2, (int64_t[]){m->c.vocabulary, m->c.width}, IB_INIT_ZEROS, 1, 1)) ||
+    if (!(m->embedding_w = ib_layer_param(l, "model.embed_tokens.weight", 2, (int64_t[]){m->c.vocabulary, m->c.width},
+                                          IB_INIT_ZEROS, 1, 1)) ||
         !(m->norm = ib_layer_param(l, "model.norm.weight", 1, (int64_t[]){m->c.width}, IB_INIT_ONES, 1, 1)))
         goto failed;
     m->head_w = m->embedding_w;
@@ -192,7 +198,8 @@ ib_lm *ib_lm_new(const ib_lm_config *config, uint64_t seed)
         for (int r = 0; r < IB_N_ROLES; r++) {
             int64_t shape[2];
             ib_lm_role_shape(&m->c, r, &shape[0], &shape[1]);
-            char *base = ib_lm_name(&ib_role_names[r], i, 0, 0), *name = base ? ib_format_text("%s.weight", base) : NULL;
+            char *base = ib_lm_name(&ib_role_names[r], i, 0, 0),
+                 *name = base ? ib_format_text("%s.weight", base) : NULL;
             m->block[i].p[r].weight = name ? ib_layer_param(l, name, 2, shape, IB_INIT_ZEROS, 1, 1) : NULL;
             ib_free(base);
             ib_free(name);
@@ -203,7 +210,8 @@ ib_lm *ib_lm_new(const ib_lm_config *config, uint64_t seed)
             const int width = ib_lm_norm_width(m, k);
             if (!width)
                 continue;
-            char *base = ib_lm_name(&ib_norm_names[k], i, 0, m->arch->post_norms), *name = base ? ib_format_text("%s.weight", base) : NULL;
+            char *base = ib_lm_name(&ib_norm_names[k], i, 0, m->arch->post_norms),
+                 *name = base ? ib_format_text("%s.weight", base) : NULL;
             m->block[i].norm[k] = name ? ib_layer_param(l, name, 1, (int64_t[]){width}, IB_INIT_ONES, 1, 1) : NULL;
             ib_free(base);
             ib_free(name);
@@ -216,7 +224,8 @@ ib_lm *ib_lm_new(const ib_lm_config *config, uint64_t seed)
     for (int i = 0; i < ib_param_count(l); i++) {
         ib_tensor *t = ib_param_at(l, i);
         const char *name = ib_tensor_name(t);
-        const float std = strstr(name, "o_proj") || strstr(name, "down_proj") ? 0.02f / sqrtf(2.0f * (float)m->c.layers) : 0.02f;
+        const float std =
+            strstr(name, "o_proj") || strstr(name, "down_proj") ? 0.02f / sqrtf(2.0f * (float)m->c.layers) : 0.02f;
         for (int64_t j = 0; t->ndim == 2 && j < t->size; j++)
             ib_f32(t)[j] = std * ib_rng_normal((ib_rng){seed, 1000 + (uint64_t)i}, (uint64_t)j);
     }
@@ -240,7 +249,8 @@ static ib_status restore(const ib_matrix *w, const ib_storage *f, const char *na
         return status;
     }
     const int64_t bytes = ib_storage_bytes(w->format, w->rows, w->cols), page = 4096;
-    const uintptr_t from = ((uintptr_t)w->data + page - 1) / page * page, to = ((uintptr_t)w->data + (uintptr_t)bytes) / page * page;
+    const uintptr_t from = ((uintptr_t)w->data + page - 1) / page * page,
+                    to = ((uintptr_t)w->data + (uintptr_t)bytes) / page * page;
     if (!w->owned && to > from)
         madvise((void *)from, to - from, MADV_DONTNEED);
     return IB_OK;

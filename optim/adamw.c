@@ -10,8 +10,14 @@ enum { BLOCK = 256, SMALL = 4096 }; /* smaller parameters keep fp32 states, as b
 static int update(ib_optim *o, ib_tensor *p, float *const *state, int64_t t, float lr, float decay)
 {
     const ib_adamw_opts *a = &o->adamw;
-    const ib_adamw_step s = {lr, a->beta1, a->beta2, a->eps, decay, (float)(1 - pow(a->beta1, (double)t)),
-                             (float)(1 - pow(a->beta2, (double)t)), 1.0f};
+    const ib_adamw_step s = {lr,
+                             a->beta1,
+                             a->beta2,
+                             a->eps,
+                             decay,
+                             (float)(1 - pow(a->beta1, (double)t)),
+                             (float)(1 - pow(a->beta2, (double)t)),
+                             1.0f};
     return o->dev->k.adamw(&s, ib_f32(p), p->grad, state[0], state[1], p->size);
 }
 

@@ -145,9 +145,10 @@ ib_status ib_optim_step(ib_optim *opt)
     ib_optim *o = opt;
     const int64_t refused = atomic_exchange(&o->dev->refused, 0);
     if (refused)
-        return ib_fail(IB_ENUMERIC,
-                       "ib_optim_step: step %lld has no gradients: its data or loss are not finite, as ib_backward() said",
-                       (long long)refused - 1);
+        return ib_fail(
+            IB_ENUMERIC,
+            "ib_optim_step: step %lld has no gradients: its data or loss are not finite, as ib_backward() said",
+            (long long)refused - 1);
     const ib_tensor *broken = NULL;
     const ib_status status = ib_optim_sync(o);
     if (status)

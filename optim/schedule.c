@@ -35,16 +35,11 @@ float ib_schedule_lr(const ib_schedule *s, int64_t step)
     double t = (double)(step - s->warmup) / length;
     t = t > 1 ? 1 : t;
     switch (s->kind) {
-    case IB_CONSTANT:
-        return s->lr;
-    case IB_STEP:
-        return s->lr * (float)pow(gamma, (double)((step - s->warmup) / s->every));
-    case IB_COSINE:
-        return s->lr * (float)(s->final + (1 - s->final) * 0.5 * (1 + cos(3.14159265358979 * t)));
-    case IB_LINEAR:
-        return s->lr * (float)(1 + (s->final - 1) * t);
-    case IB_PLATEAU:
-        return s->lr * (float)pow(gamma, (double)s->drops);
+    case IB_CONSTANT: return s->lr;
+    case IB_STEP: return s->lr * (float)pow(gamma, (double)((step - s->warmup) / s->every));
+    case IB_COSINE: return s->lr * (float)(s->final + (1 - s->final) * 0.5 * (1 + cos(3.14159265358979 * t)));
+    case IB_LINEAR: return s->lr * (float)(1 + (s->final - 1) * t);
+    case IB_PLATEAU: return s->lr * (float)pow(gamma, (double)s->drops);
     }
     return s->lr;
 }

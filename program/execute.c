@@ -35,7 +35,8 @@ int ib_program_output_shape(const ib_program *p, int64_t shape[4])
 const char *ib_program_note(const ib_program *p)
 {
     IB_NEED_OR(p, "");
-    return p->leaves_softmax ? "the last operator, softmax, has no integer form: apply it to the dequantized outputs" : "";
+    return p->leaves_softmax ? "the last operator, softmax, has no integer form: apply it to the dequantized outputs"
+                             : "";
 }
 int ib_program_leaves_softmax(const ib_program *p)
 {
@@ -72,7 +73,8 @@ ib_program_layer ib_program_layer_at(const ib_program *p, int i)
     for (int v = 1; v < p->n_values; v++)
         if (p->values[v].root == v && p->values[v].offset >= 0 && p->values[v].first <= i && p->values[v].last >= i)
             ram += p->values[v].size;
-    return (ib_program_layer){n->name, n->cls->name, n->codes ? n->p.conv.bits : 0, n->flash, ram, n->macs, n->acc_bound, p->values[n->out].size};
+    return (ib_program_layer){n->name, n->cls->name, n->codes ? n->p.conv.bits : 0, n->flash, ram,
+                              n->macs, n->acc_bound, p->values[n->out].size};
 }
 
 ib_status ib_program_quantize(const ib_program *p, ib_device *dev, int64_t n, const float *x, int8_t *codes)

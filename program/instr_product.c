@@ -9,9 +9,10 @@ ib_window ib_product_window(const ib_instr *i, const ib_nhwc *image, int64_t n)
 {
     const isobit_conv2d *c = &i->p.conv;
     if (image && i->cls == &ib_instr_linear)
-        return (ib_window){n, image->c, image->h, image->w, c->out_c, 1, 1, (int)image->h, (int)image->w, 1, 1, 0, 0, 1};
-    return (ib_window){n, c->in_c, c->in_h, c->in_w, c->out_c, c->out_h, c->out_w, c->kernel_h, c->kernel_w,
-                       c->stride_h, c->stride_w, c->pad_h, c->pad_w, c->groups};
+        return (ib_window){n, image->c, image->h, image->w, c->out_c, 1, 1, (int)image->h, (int)image->w,
+                           1, 1,        0,        0,        1};
+    return (ib_window){n,           c->in_c,     c->in_h,     c->in_w,     c->out_c, c->out_h, c->out_w,
+                       c->kernel_h, c->kernel_w, c->stride_h, c->stride_w, c->pad_h, c->pad_w, c->groups};
 }
 
 /* The largest |acc| that codes lo .. hi can cause: max over channels of sum |w| max|x - zero| + |bias|. */
@@ -23,7 +24,8 @@ static int64_t bound_of(const ib_instr *i, int lo, int hi, int64_t k)
     for (int64_t o = 0; o < c->out_c; o++) {
         int64_t sum = llabs(i->bias[o]);
         for (int64_t j = 0; j < k; j++)
-            sum += (int64_t)abs(i->codes[o * k + j]) * (i->factor ? i->factor[o * c->n_groups + j / c->group_size] : 1) * reach;
+            sum += (int64_t)abs(i->codes[o * k + j]) *
+                   (i->factor ? i->factor[o * c->n_groups + j / c->group_size] : 1) * reach;
         bound = sum > bound ? sum : bound;
     }
     return bound;
@@ -41,11 +43,13 @@ ib_status ib_product_complete(ib_program *p, ib_instr *i, int lo, int hi)
         f->pack(i->codes + r * row, row, i->packed + r * c->row_bytes);
     i->macs = (int64_t)c->out_h * c->out_w * rows * row;
     i->acc_bound = bound_of(i, lo, hi, row);
-    i->flash = rows * (c->row_bytes + c->n_groups) + rows * (int64_t)(sizeof *i->bias + sizeof *i->scale) + (int64_t)sizeof *c;
+    i->flash =
+        rows * (c->row_bytes + c->n_groups) + rows * (int64_t)(sizeof *i->bias + sizeof *i->scale) + (int64_t)sizeof *c;
     if (row > p->scratch)
         p->scratch = row;
     if (i->acc_bound > INT32_MAX)
-        return ib_fail(IB_ENUMERIC, "layer '%s': an accumulator may reach %lld, more than 32 bits hold", i->name, (long long)i->acc_bound);
+        return ib_fail(IB_ENUMERIC, "layer '%s': an accumulator may reach %lld, more than 32 bits hold", i->name,
+                       (long long)i->acc_bound);
     return IB_OK;
 }
 
@@ -66,10 +70,24 @@ static ib_status product_lower(ib_program *p, ib_instr *i, const ib_node *n)
     const ib_conv_opts *o = &((const ib_qproduct_attrs *)n->attrs)->conv;
     const int is_conv = n->op == &ib_op_qconv2d;
     isobit_conv2d *c = &i->p.conv;
-    *c = (isobit_conv2d){.in_c = (int32_t)x->shape[1], .in_h = 1, .in_w = 1, .out_c = (int32_t)w->shape[0], .out_h = 1, .out_w = 1,
-                         .kernel_h = 1, .kernel_w = 1, .stride_h = 1, .stride_w = 1, .groups = 1, .bits = w->q.bits,
-                         .group_size = w->q.group_size, .n_groups = w->q.n_groups, .in_zero = x->q.zero_point,
-                         .out_zero = y->q.zero_point, .lo = k->lo, .hi = k->hi};
+    *c = (isobit_conv2d){.in_c = (int32_t)x->shape[1],
+                         .in_h = 1,
+                         .in_w = 1,
+                         .out_c = (int32_t)w->shape[0],
+                         .out_h = 1,
+                         .out_w = 1,
+                         .kernel_h = 1,
+                         .kernel_w = 1,
+                         .stride_h = 1,
+                         .stride_w = 1,
+                         .groups = 1,
+                         .bits = w->q.bits,
+                         .group_size = w->q.group_size,
+                         .n_groups = w->q.n_groups,
+                         .in_zero = x->q.zero_point,
+                         .out_zero = y->q.zero_point,
+                         .lo = k->lo,
+                         .hi = k->hi};
     if (is_conv) {
         c->in_h = (int32_t)(x->ndim == 4 ? x->shape[2] : 1);
         c->in_w = (int32_t)(x->ndim == 4 ? x->shape[3] : 1);
@@ -113,7 +131,8 @@ static ib_status product_run(const ib_program *p, const ib_instr *i, const ib_ru
     if (i->cls == &ib_instr_conv2d)
         r->dev->k.qconv2d(&s, r->value[i->in[0]], c->in_zero, &w, i->bias, r->packed, &e, r->acc, r->scratch);
     else
-        r->dev->k.qlinear(r->batch, c->in_c, c->out_c, r->value[i->in[0]], c->in_zero, &w, i->bias, r->packed, &e, r->acc, r->scratch);
+        r->dev->k.qlinear(r->batch, c->in_c, c->out_c, r->value[i->in[0]], c->in_zero, &w, i->bias, r->packed, &e,
+                          r->acc, r->scratch);
     return IB_OK;
 }
 
@@ -123,7 +142,8 @@ static int64_t product_pack(const ib_program *p, const ib_instr *i, ib_device *d
     const ib_window s = ib_product_window(i, NULL, 1);
     const ib_qweights w = weights_of(i);
     (void)p;
-    return i->cls == &ib_instr_conv2d ? dev->k.qconv2d_pack(&s, c->in_zero, &w, i->bias, to) : dev->k.qlinear_pack(c->in_c, c->out_c, c->in_zero, &w, i->bias, to);
+    return i->cls == &ib_instr_conv2d ? dev->k.qconv2d_pack(&s, c->in_zero, &w, i->bias, to)
+                                      : dev->k.qlinear_pack(c->in_c, c->out_c, c->in_zero, &w, i->bias, to);
 }
 
 static ib_status product_run_nhwc(const ib_program *p, const ib_instr *i, const ib_run *r)
@@ -132,7 +152,9 @@ static ib_status product_run_nhwc(const ib_program *p, const ib_instr *i, const 
     const ib_nhwc *x = &r->image[i->in[0]];
     const ib_window s = ib_product_window(i, x, r->batch);
     const ib_qweights w = weights_of(i);
-    r->dev->k.nhwc_conv2d(&s, x, c->in_zero, &w, i->bias, r->packed, &(ib_epilogue){i->scale, p->rounding, c->out_zero, c->lo, c->hi, NULL, NULL}, &r->image[i->out], r->share);
+    r->dev->k.nhwc_conv2d(&s, x, c->in_zero, &w, i->bias, r->packed,
+                          &(ib_epilogue){i->scale, p->rounding, c->out_zero, c->lo, c->hi, NULL, NULL},
+                          &r->image[i->out], r->share);
     return IB_OK;
 }
 
@@ -158,11 +180,14 @@ static void product_print_data(const ib_program *p, const ib_instr *i, int at, i
     for (int o = 0; o < c->out_c; o++)
         ib_strbuf_add(t, "%s{%d, %d},", o % 6 ? " " : "\n    ", i->scale[o].mult, i->scale[o].exp);
     ib_strbuf_add(t, "\n};\nstatic const isobit_conv2d %s_layer%d = {\n", t->name, at);
-    ib_strbuf_add(t, "    %d, %d, %d, %d, %d, %d, /* in C,H,W, out C,H,W */\n", c->in_c, c->in_h, c->in_w, c->out_c, c->out_h, c->out_w);
-    ib_strbuf_add(t, "    %d, %d, %d, %d, %d, %d, %d, /* kernel, stride, padding, groups */\n", c->kernel_h, c->kernel_w, c->stride_h,
-                c->stride_w, c->pad_h, c->pad_w, c->groups);
-    ib_strbuf_add(t, "    %d, %d, %d, %d, /* bits, bytes a row, weights a group, groups a row */\n", c->bits, c->row_bytes, c->group_size, c->n_groups);
-    ib_strbuf_add(t, "    %d, %d, %d, %d, /* zero points, clamp */\n    %s_weights%d, ", c->in_zero, c->out_zero, c->lo, c->hi, t->name, at);
+    ib_strbuf_add(t, "    %d, %d, %d, %d, %d, %d, /* in C,H,W, out C,H,W */\n", c->in_c, c->in_h, c->in_w, c->out_c,
+                  c->out_h, c->out_w);
+    ib_strbuf_add(t, "    %d, %d, %d, %d, %d, %d, %d, /* kernel, stride, padding, groups */\n", c->kernel_h,
+                  c->kernel_w, c->stride_h, c->stride_w, c->pad_h, c->pad_w, c->groups);
+    ib_strbuf_add(t, "    %d, %d, %d, %d, /* bits, bytes a row, weights a group, groups a row */\n", c->bits,
+                  c->row_bytes, c->group_size, c->n_groups);
+    ib_strbuf_add(t, "    %d, %d, %d, %d, /* zero points, clamp */\n    %s_weights%d, ", c->in_zero, c->out_zero, c->lo,
+                  c->hi, t->name, at);
     if (i->factor)
         ib_strbuf_add(t, "%s_factors%d, ", t->name, at);
     else
@@ -172,8 +197,13 @@ static void product_print_data(const ib_program *p, const ib_instr *i, int at, i
 
 static void product_print_call(const ib_program *p, const ib_instr *i, int at, ib_strbuf *t)
 {
-    ib_strbuf_add(t, "isobit_run_conv2d(&%s_layer%d, V%d, V%d, %s_patch, %d);", t->name, at, i->in[0], i->out, t->name, p->rounding);
+    ib_strbuf_add(t, "isobit_run_conv2d(&%s_layer%d, V%d, V%d, %s_patch, %d);", t->name, at, i->in[0], i->out, t->name,
+                  p->rounding);
 }
 
-const ib_instr_class ib_instr_conv2d = {"conv2d", &ib_op_qconv2d, "requant conv2d", product_lower, product_run, product_pack, product_run_nhwc, product_pack_nhwc, product_print_data, product_print_call};
-const ib_instr_class ib_instr_linear = {"linear", &ib_op_qlinear, "requant conv2d", product_lower, product_run, product_pack, product_run_nhwc, product_pack_nhwc, product_print_data, product_print_call};
+const ib_instr_class ib_instr_conv2d = {"conv2d",           &ib_op_qconv2d,    "requant conv2d", product_lower,
+                                        product_run,        product_pack,      product_run_nhwc, product_pack_nhwc,
+                                        product_print_data, product_print_call};
+const ib_instr_class ib_instr_linear = {"linear",           &ib_op_qlinear,    "requant conv2d", product_lower,
+                                        product_run,        product_pack,      product_run_nhwc, product_pack_nhwc,
+                                        product_print_data, product_print_call};

@@ -49,7 +49,8 @@ static ib_status flatten_hwc_run(const ib_program *p, const ib_instr *i, const i
     const ib_value *x = &p->values[i->in[0]];
     const int32_t channels = channels_of(x);
     for (int64_t k = 0; k < r->batch; k++)
-        isobit_run_flatten(r->value[i->in[0]] + k * x->size, r->value[i->out] + k * x->size, channels, (int32_t)x->size / channels);
+        isobit_run_flatten(r->value[i->in[0]] + k * x->size, r->value[i->out] + k * x->size, channels,
+                           (int32_t)x->size / channels);
     return IB_OK;
 }
 
@@ -109,8 +110,8 @@ static void concat_print_call(const ib_program *p, const ib_instr *i, int at, ib
         total += i->p.runs[j];
     ib_strbuf_add(t, "{\n        int32_t k;\n        for (k = 0; k < %d; k++) {\n", i->outer);
     for (int j = 0; j < i->n_in; before += i->p.runs[j++])
-        ib_strbuf_add(t, "            isobit_run_lookup(%s_table%d + %d, V%d + k * %d, V%d + k * %d + %d, %d);\n", t->name, at, 256 * j, i->in[j],
-                    i->p.runs[j], i->out, total, before, i->p.runs[j]);
+        ib_strbuf_add(t, "            isobit_run_lookup(%s_table%d + %d, V%d + k * %d, V%d + k * %d + %d, %d);\n",
+                      t->name, at, 256 * j, i->in[j], i->p.runs[j], i->out, total, before, i->p.runs[j]);
     ib_strbuf_add(t, "        }\n    }");
 }
 
@@ -142,8 +143,9 @@ static void constant_print_call(const ib_program *p, const ib_instr *i, int at, 
     ib_strbuf_add(t, "/* V%d is %s_constant%d */", i->out, t->name, at);
 }
 
-#define INSTR(name, op, sections) \
-    const ib_instr_class ib_instr_##name = {#name, &ib_op_##op, sections, name##_lower, name##_run, NULL, NULL, NULL, name##_print_data, name##_print_call};
+#define INSTR(name, op, sections)                                                                                      \
+    const ib_instr_class ib_instr_##name = {#name, &ib_op_##op, sections, name##_lower,      name##_run,               \
+                                            NULL,  NULL,        NULL,     name##_print_data, name##_print_call};
 INSTR(reshape, reshape, "")
 INSTR(flatten_hwc, flatten_hwc, "flatten")
 INSTR(concat, qconcat, "lookup")

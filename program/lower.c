@@ -36,8 +36,13 @@ void ib_tape_codes(const ib_program *p, const ib_graph *g, void (*see)(void *, i
 static int new_value(ib_program *p, const ib_tensor *t, int first)
 {
     ib_value *v = &p->values[p->n_values];
-    *v = (ib_value){.size = t->size / t->shape[0], .ndim = t->ndim, .scale = t->q.scale[0], .zero = t->q.zero_point,
-                    .bits = t->q.bits, .first = first, .last = first};
+    *v = (ib_value){.size = t->size / t->shape[0],
+                    .ndim = t->ndim,
+                    .scale = t->q.scale[0],
+                    .zero = t->q.zero_point,
+                    .bits = t->q.bits,
+                    .first = first,
+                    .last = first};
     memcpy(v->shape, t->shape, sizeof v->shape);
     return p->n_values++;
 }
@@ -57,7 +62,8 @@ typedef struct lowering {
 
 static ib_status lower_node(lowering *w, int at);
 
-/* The value that a node's result is. What only gives other shapes becomes an instruction when it is asked for; -1 with ib_error(). */
+/* The value that a node's result is. What only gives other shapes becomes an instruction when it is asked for; -1 with
+ * ib_error(). */
 static int value_of(lowering *w, const ib_tensor *t)
 {
     const ib_node *n = &w->g->nodes[t->node];
@@ -68,8 +74,8 @@ static int value_of(lowering *w, const ib_tensor *t)
     return w->value_of[t->node];
 }
 
-/* What a linear layer reads: the codes themselves, whatever their shape, and an image that was turned to H,W,C as it was, with the weights'
- * columns turned instead. (Factors of groups of columns cannot be turned.) */
+/* What a linear layer reads: the codes themselves, whatever their shape, and an image that was turned to H,W,C as it
+ * was, with the weights' columns turned instead. (Factors of groups of columns cannot be turned.) */
 static const ib_tensor *behind_shapes(const ib_graph *g, const ib_tensor *x, int groups, int *turned)
 {
     for (const ib_node *n; n = &g->nodes[x->node], n->op == &ib_op_qdropout || n->op == &ib_op_reshape; x = n->in[0])
@@ -88,9 +94,13 @@ static ib_status lower_node(lowering *w, int at)
     if (!cls)
         return ib_fail(IB_EUNSUPPORTED, "layer '%s': %s has no integer form, so the network is no integer program",
                        n->scope ? n->scope : "", n->op->name);
-    const int n_in = cls == &ib_instr_constant ? 0 : cls == &ib_instr_add || cls == &ib_instr_mul ? 2 : cls == &ib_instr_concat ? n->n_in : 1;
+    const int n_in = cls == &ib_instr_constant                      ? 0
+                     : cls == &ib_instr_add || cls == &ib_instr_mul ? 2
+                     : cls == &ib_instr_concat                      ? n->n_in
+                                                                    : 1;
     for (int j = 0; j < n_in; j++) {
-        const ib_tensor *x = cls == &ib_instr_linear ? behind_shapes(w->g, n->in[j], n->in[1]->q.group_size, &turned) : n->in[j];
+        const ib_tensor *x =
+            cls == &ib_instr_linear ? behind_shapes(w->g, n->in[j], n->in[1]->q.group_size, &turned) : n->in[j];
         if ((in[j] = value_of(w, x)) < 0)
             return ib_error_status();
     }
@@ -113,7 +123,8 @@ ib_program *ib_program_of(ib_layer *net, ib_graph *g)
     IB_NEED_OR(g, NULL);
     const ib_plan *plan = ib_plan_of(net);
     if (!plan || plan->phase < IB_FROZEN || plan->opts.dynamic)
-        return ib_fail_null(IB_ESTATE, "lower: the network is in phase %s%s, not frozen", ib_phase_name(ib_qat_phase(net)),
+        return ib_fail_null(IB_ESTATE, "lower: the network is in phase %s%s, not frozen",
+                            ib_phase_name(ib_qat_phase(net)),
                             plan && plan->opts.dynamic ? " and dynamically quantized" : "");
     if (ib_plan_check_forms(plan, 1))
         return NULL;
@@ -131,7 +142,8 @@ ib_program *ib_program_of(ib_layer *net, ib_graph *g)
     p->input = *in;
     p->schema = ib_schema_hold(net->schema);
     const size_t n = (size_t)g->n_nodes + 1;
-    if (!(w.value_of = ib_alloc(n * sizeof *w.value_of)) || !(p->values = ib_alloc(n * sizeof *p->values)) || !(p->instrs = ib_alloc(n * sizeof *p->instrs)))
+    if (!(w.value_of = ib_alloc(n * sizeof *w.value_of)) || !(p->values = ib_alloc(n * sizeof *p->values)) ||
+        !(p->instrs = ib_alloc(n * sizeof *p->instrs)))
         goto fail;
     int end = g->n_nodes; /* the float tail: the last step's dequantize and what follows */
     if (plan->result_float)

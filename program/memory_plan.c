@@ -16,7 +16,8 @@ ib_status ib_plan_memory(ib_program *p)
     p->values[p->result].last = p->n_instrs;
     for (int v = 0; v < p->n_values; v++) { /* a value is made after what it shows */
         const ib_instr *made = v ? &p->instrs[p->values[v].first] : NULL;
-        ib_value *root = &p->values[p->values[v].root = made && made->cls == &ib_instr_reshape ? p->values[made->in[0]].root : v];
+        ib_value *root =
+            &p->values[p->values[v].root = made && made->cls == &ib_instr_reshape ? p->values[made->in[0]].root : v];
         root->last = p->values[v].last > root->last ? p->values[v].last : root->last;
     }
     for (int v = 0; v < p->n_values; v++) {

@@ -20,11 +20,11 @@ typedef struct ib_instr ib_instr;
 typedef struct ib_run {
     ib_device *dev;
     int64_t batch;
-    int8_t *const *value;  /* [n_values] codes of the batch */
-    const ib_nhwc *image;  /* [n_values] the same with channels last, where the runner holds them so */
-    ib_share share;        /* of the image to make */
-    const void *packed;    /* its own constants, or NULL */
-    int32_t *acc;          /* work space: the largest value's accumulators, and what kernels need */
+    int8_t *const *value; /* [n_values] codes of the batch */
+    const ib_nhwc *image; /* [n_values] the same with channels last, where the runner holds them so */
+    ib_share share;       /* of the image to make */
+    const void *packed;   /* its own constants, or NULL */
+    int32_t *acc;         /* work space: the largest value's accumulators, and what kernels need */
     float *scratch;
 } ib_run;
 typedef struct ib_strbuf ib_strbuf;
@@ -32,12 +32,14 @@ typedef struct ib_strbuf ib_strbuf;
 /* What an instruction is: a row of instructions.def. */
 typedef struct ib_instr_class {
     const char *name;
-    const ib_op *op;       /* the operator of the tape that it comes from */
-    const char *sections;  /* of runtime/isobit_rt.h that the printed C needs, blank-separated */
+    const ib_op *op;      /* the operator of the tape that it comes from */
+    const char *sections; /* of runtime/isobit_rt.h that the printed C needs, blank-separated */
     ib_status (*lower)(ib_program *p, ib_instr *i, const ib_node *n);
     ib_status (*run)(const ib_program *p, const ib_instr *i, const ib_run *r);
-    int64_t (*pack)(const ib_program *p, const ib_instr *i, ib_device *dev, void *to); /* bytes of constants packed ahead, or NULL */
-    /* the same on images with channels last, or NULL; if there are constants and no bytes, the device has no such product */
+    int64_t (*pack)(const ib_program *p, const ib_instr *i, ib_device *dev,
+                    void *to); /* bytes of constants packed ahead, or NULL */
+    /* the same on images with channels last, or NULL; if there are constants and no bytes, the device has no such
+     * product */
     ib_status (*run_nhwc)(const ib_program *p, const ib_instr *i, const ib_run *r);
     int64_t (*pack_nhwc)(const ib_program *p, const ib_instr *i, ib_device *dev, void *to);
     void (*print_data)(const ib_program *p, const ib_instr *i, int at, ib_strbuf *t);
@@ -57,15 +59,15 @@ struct ib_instr {
     } p;
     int outer, axis; /* concat */
     /* constants, owned */
-    int8_t *codes;    /* conv2d: weights [out_c][k], one a byte */
-    uint8_t *packed;  /* the same as they ship */
+    int8_t *codes;   /* conv2d: weights [out_c][k], one a byte */
+    uint8_t *packed; /* the same as they ship */
     uint8_t *factor;
     int32_t *bias;
     isobit_scale *scale;
     float *weight_scale; /* conv2d, linear: [out_c], for formats that state real scales */
-    int8_t *table;    /* lookup [256]; concat [n_in][256]; constant: the codes */
-    int node;         /* of the tape that it was lowered from */
-    int turned;       /* linear, while it is lowered: its columns stand in the order H,W,C of the image that it reads */
+    int8_t *table;       /* lookup [256]; concat [n_in][256]; constant: the codes */
+    int node;            /* of the tape that it was lowered from */
+    int turned; /* linear, while it is lowered: its columns stand in the order H,W,C of the image that it reads */
     int64_t macs, acc_bound, flash;
 };
 
@@ -75,9 +77,9 @@ typedef struct ib_value {
     int64_t shape[IB_MAX_DIMS]; /* [1, ...] */
     float scale;
     int zero, bits;
-    int first, last;  /* instructions that write it and read it last; first -1: the input */
-    int root;         /* the value whose memory it has: its own number, or that of what a reshape shows in another shape */
-    int64_t offset;   /* in the arena; -1: the caller's buffer */
+    int first, last; /* instructions that write it and read it last; first -1: the input */
+    int root; /* the value whose memory it has: its own number, or that of what a reshape shows in another shape */
+    int64_t offset; /* in the arena; -1: the caller's buffer */
 } ib_value;
 
 struct ib_program {
@@ -90,7 +92,7 @@ struct ib_program {
     int64_t arena, scratch; /* bytes of values; int16 of the largest patch */
     ib_input_info input;
     int leaves_softmax; /* at the end of the network, to the caller */
-    ib_schema *schema; /* or NULL */
+    ib_schema *schema;  /* or NULL */
 };
 
 #define INSTR(name) extern const ib_instr_class ib_instr_##name;
@@ -98,7 +100,8 @@ struct ib_program {
 #undef INSTR
 const ib_instr_class *ib_instr_class_of(const ib_op *op); /* NULL: none */
 
-/* Memory: a value that a reshape shows anew has the place of the one that it shows; the others get offsets in one arena, by liveness. */
+/* Memory: a value that a reshape shows anew has the place of the one that it shows; the others get offsets in one
+ * arena, by liveness. */
 ib_status ib_plan_memory(ib_program *p);
 /* The codes of a value that is a constant of the program, for one sample; NULL if it is none. */
 static inline const int8_t *ib_constant_of(const ib_program *p, int v)
@@ -123,13 +126,16 @@ ib_status ib_program_run_traced(ib_program *p, ib_device *dev, int64_t n, const 
                                 void (*see)(void *, int, const int8_t *), void *context);
 /* The same with a runner that keeps every value; see may be NULL. */
 ib_runner *ib_runner_new_traced(const ib_program *p, ib_device *dev, int64_t batch);
-ib_status ib_runner_run_traced(ib_runner *r, int64_t n, const int8_t *in, int8_t *out, void (*see)(void *, int, const int8_t *), void *context);
-/* The window of a product over n samples; `image` is its input's geometry, of which a linear layer's window takes all. */
+ib_status ib_runner_run_traced(ib_runner *r, int64_t n, const int8_t *in, int8_t *out,
+                               void (*see)(void *, int, const int8_t *), void *context);
+/* The window of a product over n samples; `image` is its input's geometry, of which a linear layer's window takes all.
+ */
 ib_window ib_product_window(const ib_instr *i, const ib_nhwc *image, int64_t n);
-/* With a product's geometry and constants in place: packs its weights as they ship, and proves that no accumulator overflows for inputs
- * lo .. hi. */
+/* With a product's geometry and constants in place: packs its weights as they ship, and proves that no accumulator
+ * overflows for inputs lo .. hi. */
 ib_status ib_product_complete(ib_program *p, ib_instr *i, int lo, int hi);
-/* The same for the others: flash, products and the bound of accumulators follow from the constants (program/instr_other.c). */
+/* The same for the others: flash, products and the bound of accumulators follow from the constants
+ * (program/instr_other.c). */
 void ib_add_complete(const ib_program *p, ib_instr *i);
 void ib_mul_complete(ib_instr *i);
 void ib_pool_complete(ib_instr *i);
@@ -140,7 +146,8 @@ int ib_value_image(const ib_value *v, ib_nhwc *image);
 /* Copies n bytes; NULL with ib_error() if memory is out or from is NULL. */
 void *ib_copy(const void *from, size_t bytes);
 
-/* The codes that stand for instruction results on a tape like the one that p was lowered from: calls see(context, k, node). */
+/* The codes that stand for instruction results on a tape like the one that p was lowered from: calls see(context, k,
+ * node). */
 void ib_tape_codes(const ib_program *p, const ib_graph *g, void (*see)(void *, int, const ib_node *), void *context);
 
 #endif

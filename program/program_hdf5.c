@@ -1,11 +1,11 @@
 /* program_hdf5.c - prints an integer program as HDF5 (program_open.c reads it):
  *   /                attributes: format, version, profile, input, normalization, input_*, result, note
  *   /schema          JSON, where the network has a schema
- *   /NNN_<layer>     an instruction; attributes: op, inputs, output (values; 0 is the input), shape, scale, zero_point, bits of its result, acc_bound
- *     conv2d, linear: attributes window, quantization; weights, group_factors, bias, requantization, weight_scale
- *     lookup, concat: table; concat: attribute axis
- *     reshape, flatten_hwc: nothing else; constant: codes of one sample, and no inputs
- *     others:         attribute constants, in the order of isobit_rt.h's struct */
+ *   /NNN_<layer>     an instruction; attributes: op, inputs, output (values; 0 is the input), shape, scale, zero_point,
+ * bits of its result, acc_bound conv2d, linear: attributes window, quantization; weights, group_factors, bias,
+ * requantization, weight_scale lookup, concat: table; concat: attribute axis reshape, flatten_hwc: nothing else;
+ * constant: codes of one sample, and no inputs others:         attribute constants, in the order of isobit_rt.h's
+ * struct */
 #include <stdio.h>
 
 #include "files/h5.h"
@@ -20,9 +20,11 @@ static int write_product(hid_t g, const ib_instr *i)
     const int64_t row = (int64_t)(c->in_c / c->groups) * c->kernel_h * c->kernel_w;
     const int32_t window[] = {c->kernel_h, c->kernel_w, c->stride_h, c->stride_w, c->pad_h, c->pad_w, c->groups};
     const int32_t quant[] = {c->bits, c->group_size, c->in_zero, c->out_zero, c->lo, c->hi};
-    return ib_h5_set(g, "window", H5T_NATIVE_INT32, 7, window) || ib_h5_set(g, "quantization", H5T_NATIVE_INT32, 6, quant) ||
+    return ib_h5_set(g, "window", H5T_NATIVE_INT32, 7, window) ||
+           ib_h5_set(g, "quantization", H5T_NATIVE_INT32, 6, quant) ||
            ib_h5_write(g, "weights", H5T_NATIVE_INT8, 2, (int64_t[]){c->out_c, row}, i->codes) ||
-           (i->factor && ib_h5_write(g, "group_factors", H5T_NATIVE_UINT8, 2, (int64_t[]){c->out_c, c->n_groups}, i->factor)) ||
+           (i->factor &&
+            ib_h5_write(g, "group_factors", H5T_NATIVE_UINT8, 2, (int64_t[]){c->out_c, c->n_groups}, i->factor)) ||
            ib_h5_write(g, "bias", H5T_NATIVE_INT32, 1, (int64_t[]){c->out_c}, i->bias) ||
            ib_h5_write(g, "requantization", H5T_NATIVE_INT32, 2, (int64_t[]){c->out_c, 2}, i->scale) ||
            ib_h5_write(g, "weight_scale", H5T_NATIVE_FLOAT, 1, (int64_t[]){c->out_c}, i->weight_scale);
@@ -36,7 +38,8 @@ static int write_other(hid_t g, const ib_instr *i)
         return 0;
     if (i->table)
         return (i->cls == &ib_instr_concat && ib_h5_set(g, "axis", H5T_NATIVE_INT, 1, &i->axis)) ||
-               ib_h5_write(g, "table", H5T_NATIVE_INT8, 2, (int64_t[]){i->cls == &ib_instr_concat ? i->n_in : 1, 256}, i->table);
+               ib_h5_write(g, "table", H5T_NATIVE_INT8, 2, (int64_t[]){i->cls == &ib_instr_concat ? i->n_in : 1, 256},
+                           i->table);
     const void *raw = &i->p;
     const int64_t n = i->cls == &ib_instr_add   ? (int64_t)(sizeof i->p.add / 4)
                       : i->cls == &ib_instr_mul ? (int64_t)(sizeof i->p.mul / 4)
@@ -51,10 +54,15 @@ static int write_instr(hid_t f, const ib_program *p, int at)
     ib_snprintf(name, sizeof name, "%03d_%.140s", at, i->name);
     const hid_t g = ib_h5_group(f, name);
     const ib_value *v = &p->values[i->out];
-    const int failed = g < 0 || ib_h5_set_text(g, "op", i->cls->name) || (i->n_in && ib_h5_set(g, "inputs", H5T_NATIVE_INT, i->n_in, i->in)) ||
-                       ib_h5_set(g, "output", H5T_NATIVE_INT, 1, &i->out) || ib_h5_set(g, "shape", H5T_NATIVE_INT64, v->ndim, v->shape) ||
-                       ib_h5_set(g, "scale", H5T_NATIVE_FLOAT, 1, &v->scale) || ib_h5_set(g, "zero_point", H5T_NATIVE_INT, 1, &v->zero) || ib_h5_set(g, "bits", H5T_NATIVE_INT, 1, &v->bits) ||
-                       ib_h5_set(g, "acc_bound", H5T_NATIVE_INT64, 1, &i->acc_bound) || (i->codes ? write_product(g, i) : write_other(g, i));
+    const int failed = g < 0 || ib_h5_set_text(g, "op", i->cls->name) ||
+                       (i->n_in && ib_h5_set(g, "inputs", H5T_NATIVE_INT, i->n_in, i->in)) ||
+                       ib_h5_set(g, "output", H5T_NATIVE_INT, 1, &i->out) ||
+                       ib_h5_set(g, "shape", H5T_NATIVE_INT64, v->ndim, v->shape) ||
+                       ib_h5_set(g, "scale", H5T_NATIVE_FLOAT, 1, &v->scale) ||
+                       ib_h5_set(g, "zero_point", H5T_NATIVE_INT, 1, &v->zero) ||
+                       ib_h5_set(g, "bits", H5T_NATIVE_INT, 1, &v->bits) ||
+                       ib_h5_set(g, "acc_bound", H5T_NATIVE_INT64, 1, &i->acc_bound) ||
+                       (i->codes ? write_product(g, i) : write_other(g, i));
     if (g >= 0)
         H5Gclose(g);
     return failed;
@@ -73,13 +81,16 @@ ib_status ib_export_hdf5(const ib_program *p, const char *path)
     const ib_input_info *info = &p->input;
     const int version = 1, input[] = {info->c, info->h, info->w, info->classes, info->raw_max};
     const float norm[] = {info->mean, info->std};
-    int failed = ib_h5_set_text(f, "format", "isobit program") || ib_h5_set(f, "version", H5T_NATIVE_INT, 1, &version) ||
-                 ib_h5_set(f, "input", H5T_NATIVE_INT, 5, input) || ib_h5_set(f, "normalization", H5T_NATIVE_FLOAT, 2, norm) || ib_h5_set_text(f, "note", ib_program_note(p)) ||
-                 ib_h5_set_text(f, "profile", ib_profile_name((ib_profile)p->profile)) ||
-                 ib_h5_set(f, "input_shape", H5T_NATIVE_INT64, in->ndim, in->shape) || ib_h5_set(f, "input_scale", H5T_NATIVE_FLOAT, 1, &in->scale) ||
-                 ib_h5_set(f, "input_zero_point", H5T_NATIVE_INT, 1, &in->zero) || ib_h5_set(f, "input_bits", H5T_NATIVE_INT, 1, &in->bits) ||
-                 ib_h5_set(f, "result", H5T_NATIVE_INT, 1, &p->result) ||
-                 ib_schema_write(f, p->schema);
+    int failed =
+        ib_h5_set_text(f, "format", "isobit program") || ib_h5_set(f, "version", H5T_NATIVE_INT, 1, &version) ||
+        ib_h5_set(f, "input", H5T_NATIVE_INT, 5, input) || ib_h5_set(f, "normalization", H5T_NATIVE_FLOAT, 2, norm) ||
+        ib_h5_set_text(f, "note", ib_program_note(p)) ||
+        ib_h5_set_text(f, "profile", ib_profile_name((ib_profile)p->profile)) ||
+        ib_h5_set(f, "input_shape", H5T_NATIVE_INT64, in->ndim, in->shape) ||
+        ib_h5_set(f, "input_scale", H5T_NATIVE_FLOAT, 1, &in->scale) ||
+        ib_h5_set(f, "input_zero_point", H5T_NATIVE_INT, 1, &in->zero) ||
+        ib_h5_set(f, "input_bits", H5T_NATIVE_INT, 1, &in->bits) ||
+        ib_h5_set(f, "result", H5T_NATIVE_INT, 1, &p->result) || ib_schema_write(f, p->schema);
     for (int i = 0; i < p->n_instrs && !failed; i++)
         failed = write_instr(f, p, i);
     if (failed) {

@@ -1,5 +1,5 @@
-/* program_open.c - reads an integer program that program_hdf5.c wrote. Nothing that the file says is believed: geometry follows from shapes, factors
- * are normal numbers, and the bounds of accumulators are proved again (program_read.c). */
+/* program_open.c - reads an integer program that program_hdf5.c wrote. Nothing that the file says is believed: geometry
+ * follows from shapes, factors are normal numbers, and the bounds of accumulators are proved again (program_read.c). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,7 +46,8 @@ static int in_shape(ib_program *p, const ib_instr_class *cls, const char *name, 
     const int same = x->ndim == y->ndim && !memcmp(x->shape, y->shape, (size_t)x->ndim * sizeof *x->shape);
     const int by_element = cls == &ib_instr_add || cls == &ib_instr_mul || cls == &ib_instr_lookup;
     const int row = cls == &ib_instr_concat && y->ndim == 2 && x->ndim == 4;
-    const int pixel = cls == &ib_instr_conv2d && y->ndim == 4 && y->size == y->shape[1] && x->size == y->size && x->shape[1] != x->size;
+    const int pixel = cls == &ib_instr_conv2d && y->ndim == 4 && y->size == y->shape[1] && x->size == y->size &&
+                      x->shape[1] != x->size;
     if (same || !(row || pixel || (by_element && x->size == y->size)))
         return v;
     ib_value shown = *x;
@@ -106,7 +107,8 @@ static ib_status read_names(hid_t f, int n, char (*names)[160])
 {
     for (int k = 0; k < n; k++) {
         char name[160] = "";
-        const ssize_t length = H5Lget_name_by_idx(f, ".", H5_INDEX_NAME, H5_ITER_INC, (hsize_t)k, name, sizeof name, H5P_DEFAULT);
+        const ssize_t length =
+            H5Lget_name_by_idx(f, ".", H5_INDEX_NAME, H5_ITER_INC, (hsize_t)k, name, sizeof name, H5P_DEFAULT);
         const long at = strtol(name, NULL, 10);
         if (length < 4 || length >= (ssize_t)sizeof name || at < 0 || at >= n || *names[at])
             return ib_fail(IB_EFORMAT, "'%.100s' is no instruction", name);
@@ -122,7 +124,7 @@ static ib_status read_instrs(ib_program *p, hid_t f)
         return ib_fail(IB_EFORMAT, "holds no instructions");
     const int n = (int)info.nlinks - ib_schema_is_in(f); /* whose name is behind all numbers */
     int room = 0, result = 0;
-    char (*names)[160] = ib_alloc((size_t)n * sizeof *names);
+    char(*names)[160] = ib_alloc((size_t)n * sizeof *names);
     int *value_of = ib_alloc(((size_t)n + 1) * sizeof *value_of);
     ib_status status = names && value_of ? make_room(p, &room) : IB_ENOMEM;
     if (!status) {
@@ -160,7 +162,8 @@ static ib_status read_program(ib_program *p, hid_t f)
     if (ib_h5_get_text(f, "format", text, sizeof text))
         return ib_error_status();
     if (strcmp(text, "isobit program"))
-        return ib_fail(IB_EUNSUPPORTED, "is an '%.40s', not an 'isobit program': write one with `isobit export --to hdf5`", text);
+        return ib_fail(IB_EUNSUPPORTED,
+                       "is an '%.40s', not an 'isobit program': write one with `isobit export --to hdf5`", text);
     if (ib_h5_get(f, "version", H5T_NATIVE_INT, 1, &version))
         return ib_error_status();
     if (version != 1)
@@ -180,7 +183,8 @@ static ib_status read_program(ib_program *p, hid_t f)
     if (read_instrs(p, f) || ib_schema_read(f, &p->schema))
         return ib_error_status();
     const ib_input_info *in = &p->input;
-    if (in->c < 1 || in->h < 1 || in->w < 1 || (double)in->c * in->h * in->w != (double)p->values[0].size || in->raw_max < 0)
+    if (in->c < 1 || in->h < 1 || in->w < 1 || (double)in->c * in->h * in->w != (double)p->values[0].size ||
+        in->raw_max < 0)
         return refuse("the number of channels of its input", in->c);
     if (ib_schema_check(p->schema, p->values[0].size, in->classes))
         return ib_error_status();

@@ -38,8 +38,9 @@ ib_status ib_read_value(hid_t g, const char *shape, const char *scale, const cha
     v->ndim = (int)ib_h5_count(g, shape);
     if (v->ndim < 1 || v->ndim > IB_MAX_DIMS)
         return refuse("the number of dimensions", v->ndim);
-    if (ib_h5_get(g, shape, H5T_NATIVE_INT64, v->ndim, v->shape) || ib_h5_get(g, scale, H5T_NATIVE_FLOAT, 1, &v->scale) ||
-        ib_h5_get(g, zero, H5T_NATIVE_INT, 1, &v->zero) || ib_h5_get(g, bits, H5T_NATIVE_INT, 1, &v->bits))
+    if (ib_h5_get(g, shape, H5T_NATIVE_INT64, v->ndim, v->shape) ||
+        ib_h5_get(g, scale, H5T_NATIVE_FLOAT, 1, &v->scale) || ib_h5_get(g, zero, H5T_NATIVE_INT, 1, &v->zero) ||
+        ib_h5_get(g, bits, H5T_NATIVE_INT, 1, &v->bits))
         return ib_error_status();
     v->size = 1;
     for (int d = 0; d < v->ndim; d++) {
@@ -58,13 +59,16 @@ static ib_status check_window(const ib_value *x, const ib_value *y, int kh, int 
     ib_nhwc in_image, out_image;
     if (!ib_value_image(x, &in_image) || !ib_value_image(y, &out_image))
         return ib_fail(IB_EFORMAT, "its input or result is no image");
-    const int64_t kernel[] = {kh, kw}, stride[] = {sh, sw}, pad[] = {ph, pw}, size[] = {in_image.h, in_image.w}, made[] = {out_image.h, out_image.w};
+    const int64_t kernel[] = {kh, kw}, stride[] = {sh, sw}, pad[] = {ph, pw}, size[] = {in_image.h, in_image.w},
+                  made[] = {out_image.h, out_image.w};
     for (int d = 0; d < 2; d++) {
         const int64_t in = size[d];
-        if (kernel[d] < 1 || kernel[d] > 4096 || stride[d] < 1 || stride[d] > 4096 || pad[d] < 0 || pad[d] > kernel[d] + 8 || in + 2 * pad[d] < kernel[d] ||
+        if (kernel[d] < 1 || kernel[d] > 4096 || stride[d] < 1 || stride[d] > 4096 || pad[d] < 0 ||
+            pad[d] > kernel[d] + 8 || in + 2 * pad[d] < kernel[d] ||
             (in + 2 * pad[d] - kernel[d]) / stride[d] + 1 != made[d])
-            return ib_fail(IB_EFORMAT, "a window of %lld by strides of %lld over %lld and padding of %lld does not give %lld", (long long)kernel[d],
-                           (long long)stride[d], (long long)in, (long long)pad[d], (long long)made[d]);
+            return ib_fail(
+                IB_EFORMAT, "a window of %lld by strides of %lld over %lld and padding of %lld does not give %lld",
+                (long long)kernel[d], (long long)stride[d], (long long)in, (long long)pad[d], (long long)made[d]);
     }
     return IB_OK;
 }
@@ -100,8 +104,10 @@ static ib_status read_constants(const ib_program *p, ib_instr *i, hid_t g)
     i->weight_scale = ib_alloc((size_t)rows * sizeof *i->weight_scale);
     if (!i->codes || !i->bias || !i->scale || !i->weight_scale || (c->group_size && !i->factor))
         return IB_ENOMEM;
-    if (ib_h5_read(g, "weights", H5T_NATIVE_INT8, rows * row, i->codes) || (i->factor && ib_h5_read(g, "group_factors", H5T_NATIVE_UINT8, rows * c->n_groups, i->factor)) ||
-        ib_h5_read(g, "bias", H5T_NATIVE_INT32, rows, i->bias) || ib_h5_read(g, "requantization", H5T_NATIVE_INT32, 2 * rows, i->scale) ||
+    if (ib_h5_read(g, "weights", H5T_NATIVE_INT8, rows * row, i->codes) ||
+        (i->factor && ib_h5_read(g, "group_factors", H5T_NATIVE_UINT8, rows * c->n_groups, i->factor)) ||
+        ib_h5_read(g, "bias", H5T_NATIVE_INT32, rows, i->bias) ||
+        ib_h5_read(g, "requantization", H5T_NATIVE_INT32, 2 * rows, i->scale) ||
         ib_h5_read(g, "weight_scale", H5T_NATIVE_FLOAT, rows, i->weight_scale))
         return ib_error_status();
     const int most = 1 << (c->bits - 1);
@@ -129,9 +135,25 @@ static ib_status read_product(ib_program *p, ib_instr *i, hid_t g)
         return ib_fail(IB_EFORMAT, "a linear layer with a window");
     if (w[6] < 1 || x->shape[1] % w[6] || y->shape[1] % w[6])
         return refuse("the number of groups", w[6]);
-    i->p.conv = (isobit_conv2d){.in_c = (int32_t)(is_conv ? x->shape[1] : x->size), .in_h = 1, .in_w = 1, .out_c = (int32_t)y->shape[1], .out_h = 1, .out_w = 1,
-                                .kernel_h = w[0], .kernel_w = w[1], .stride_h = w[2], .stride_w = w[3], .pad_h = w[4], .pad_w = w[5], .groups = w[6],
-                                .bits = q[0], .group_size = q[1], .in_zero = q[2], .out_zero = q[3], .lo = q[4], .hi = q[5]};
+    i->p.conv = (isobit_conv2d){.in_c = (int32_t)(is_conv ? x->shape[1] : x->size),
+                                .in_h = 1,
+                                .in_w = 1,
+                                .out_c = (int32_t)y->shape[1],
+                                .out_h = 1,
+                                .out_w = 1,
+                                .kernel_h = w[0],
+                                .kernel_w = w[1],
+                                .stride_h = w[2],
+                                .stride_w = w[3],
+                                .pad_h = w[4],
+                                .pad_w = w[5],
+                                .groups = w[6],
+                                .bits = q[0],
+                                .group_size = q[1],
+                                .in_zero = q[2],
+                                .out_zero = q[3],
+                                .lo = q[4],
+                                .hi = q[5]};
     isobit_conv2d *c = &i->p.conv;
     ib_nhwc from, to;
     if (is_conv && ib_value_image(x, &from) && ib_value_image(y, &to)) {
@@ -166,10 +188,12 @@ static ib_status read_add(ib_program *p, ib_instr *i, hid_t g)
         return refuse("the number of its elements", a->size);
     ib_add_complete(p, i);
     const int upward = p->profile == IB_XNNPACK; /* the half that is added fits too */
-    const int sums = p->rounding == ISOBIT_FP32_RNE ? a->a.mult >= 0 && a->b.mult >= 0 && i->acc_bound <= INT32_MAX - upward * (1 << 29) &&
-                                                          a->a.exp <= -upward && a->a.exp >= (upward ? -30 : -62) &&
-                                                          a->b.exp == a->a.exp && a->out.mult == upward
-                                                   : is_scale(a->a, p->rounding) && is_scale(a->b, p->rounding) && is_scale(a->out, p->rounding) && a->a.exp <= 0 && a->b.exp <= 0;
+    const int sums = p->rounding == ISOBIT_FP32_RNE
+                         ? a->a.mult >= 0 && a->b.mult >= 0 && i->acc_bound <= INT32_MAX - upward * (1 << 29) &&
+                               a->a.exp <= -upward && a->a.exp >= (upward ? -30 : -62) && a->b.exp == a->a.exp &&
+                               a->out.mult == upward
+                         : is_scale(a->a, p->rounding) && is_scale(a->b, p->rounding) &&
+                               is_scale(a->out, p->rounding) && a->a.exp <= 0 && a->b.exp <= 0;
     return sums ? check_range(y, a->out_zero, a->lo, a->hi) : refuse("a factor", a->a.mult);
 }
 
@@ -182,7 +206,8 @@ static ib_status read_mul(ib_program *p, ib_instr *i, hid_t g)
     if (u->size != y->size || v->size != y->size || m->size != y->size || m->a_zero != u->zero || m->b_zero != v->zero)
         return refuse("the number of its elements", m->size);
     ib_mul_complete(i);
-    return is_scale(m->scale, p->rounding) ? check_range(y, m->out_zero, m->lo, m->hi) : refuse("a factor", m->scale.mult);
+    return is_scale(m->scale, p->rounding) ? check_range(y, m->out_zero, m->lo, m->hi)
+                                           : refuse("a factor", m->scale.mult);
 }
 
 static ib_status read_pool(ib_program *p, ib_instr *i, hid_t g)
@@ -192,8 +217,9 @@ static ib_status read_pool(ib_program *p, ib_instr *i, hid_t g)
     if (ib_h5_get(g, "constants", H5T_NATIVE_INT32, sizeof *o / 4, o) ||
         check_window(x, y, o->kernel_h, o->kernel_w, o->stride_h, o->stride_w, o->pad_h, o->pad_w))
         return ib_error_status();
-    if (x->ndim != 4 || y->ndim != 4 || o->channels != x->shape[1] || o->channels != y->shape[1] || o->in_h != x->shape[2] || o->in_w != x->shape[3] || o->out_h != y->shape[2] ||
-        o->out_w != y->shape[3] || o->in_zero != x->zero || o->pad_h >= o->kernel_h || o->pad_w >= o->kernel_w)
+    if (x->ndim != 4 || y->ndim != 4 || o->channels != x->shape[1] || o->channels != y->shape[1] ||
+        o->in_h != x->shape[2] || o->in_w != x->shape[3] || o->out_h != y->shape[2] || o->out_w != y->shape[3] ||
+        o->in_zero != x->zero || o->pad_h >= o->kernel_h || o->pad_w >= o->kernel_w)
         return refuse("the number of its channels", o->channels);
     ib_pool_complete(i);
     if (i->cls == &ib_instr_maxpool && (x->bits > y->bits || x->zero != y->zero))
@@ -240,7 +266,9 @@ static ib_status read_shape(ib_program *p, ib_instr *i, hid_t g)
     (void)g;
     if (x->scale != y->scale || x->zero != y->zero || x->bits != y->bits)
         return ib_fail(IB_EFORMAT, "another shape with other codes");
-    return x->size == y->size && (i->cls == &ib_instr_reshape || y->ndim == 2) ? IB_OK : refuse("the number of its elements", y->size);
+    return x->size == y->size && (i->cls == &ib_instr_reshape || y->ndim == 2)
+               ? IB_OK
+               : refuse("the number of its elements", y->size);
 }
 
 static ib_status read_constant(ib_program *p, ib_instr *i, hid_t g)
@@ -258,9 +286,17 @@ static ib_status read_constant(ib_program *p, ib_instr *i, hid_t g)
     return IB_OK;
 }
 
-static const ib_instr_reader readers[] = {{&ib_instr_conv2d, 1, read_product}, {&ib_instr_linear, 1, read_product}, {&ib_instr_add, 2, read_add}, {&ib_instr_mul, 2, read_mul},
-               {&ib_instr_maxpool, 1, read_pool}, {&ib_instr_avgpool, 1, read_pool}, {&ib_instr_lookup, 1, read_lookup}, {&ib_instr_concat, 0, read_concat},
-               {&ib_instr_reshape, 1, read_shape}, {&ib_instr_flatten_hwc, 1, read_shape}, {&ib_instr_constant, IB_NO_INPUTS, read_constant}};
+static const ib_instr_reader readers[] = {{&ib_instr_conv2d, 1, read_product},
+                                          {&ib_instr_linear, 1, read_product},
+                                          {&ib_instr_add, 2, read_add},
+                                          {&ib_instr_mul, 2, read_mul},
+                                          {&ib_instr_maxpool, 1, read_pool},
+                                          {&ib_instr_avgpool, 1, read_pool},
+                                          {&ib_instr_lookup, 1, read_lookup},
+                                          {&ib_instr_concat, 0, read_concat},
+                                          {&ib_instr_reshape, 1, read_shape},
+                                          {&ib_instr_flatten_hwc, 1, read_shape},
+                                          {&ib_instr_constant, IB_NO_INPUTS, read_constant}};
 
 const ib_instr_reader *ib_instr_reader_of(const char *op)
 {

@@ -1,7 +1,8 @@
-/* runner.c - integer programs on the device's kernels: constants packed once, memory planned once, samples shared out among threads.
+/* runner.c - integer programs on the device's kernels: constants packed once, memory planned once, samples shared out
+ * among threads.
  *
- * Where the device has products for images with channels last (nhwc), values stay in that order from layer to layer; codes in the
- * program's own order are made only for instructions without such a form, and for the result. */
+ * Where the device has products for images with channels last (nhwc), values stay in that order from layer to layer;
+ * codes in the program's own order are made only for instructions without such a form, and for the result. */
 #include <omp.h>
 #include <string.h>
 
@@ -10,9 +11,9 @@
 
 /* How a value is held. */
 typedef struct held {
-    ib_nhwc image;    /* geometry; data NULL */
+    ib_nhwc image; /* geometry; data NULL */
     int as_codes, as_image;
-    int64_t offset;   /* of the image in a worker's images, a sample */
+    int64_t offset; /* of the image in a worker's images, a sample */
 } held;
 
 /* What a thread works with. */
@@ -52,10 +53,12 @@ static void choose_forms(ib_runner *r, int traced)
     for (int i = 0; i < p->n_instrs; i++) {
         const ib_instr *n = &p->instrs[i];
         ib_nhwc image;
-        int fits = n->cls->run_nhwc && ib_value_image(&p->values[n->out], &image) && (!n->cls->pack_nhwc || n->cls->pack_nhwc(p, n, r->dev, NULL));
+        int fits = n->cls->run_nhwc && ib_value_image(&p->values[n->out], &image) &&
+                   (!n->cls->pack_nhwc || n->cls->pack_nhwc(p, n, r->dev, NULL));
         for (int j = 0; j < n->n_in; j++) {
             const int in = n->in[j], made = p->values[in].first;
-            fits = fits && ib_value_image(&p->values[in], &image) && (n->cls == &ib_instr_conv2d || (made >= 0 && r->nhwc[made]));
+            fits = fits && ib_value_image(&p->values[in], &image) &&
+                   (n->cls == &ib_instr_conv2d || (made >= 0 && r->nhwc[made]));
         }
         r->nhwc[i] = fits;
         for (int j = 0; j < n->n_in; j++)
@@ -79,7 +82,8 @@ static void choose_borders(ib_runner *r)
             continue;
         ib_nhwc *x = &r->held[n->in[0]].image;
         const ib_window s = ib_product_window(n, x, 1);
-        const int64_t reach[] = {s.ph, s.pw, (s.oh - 1) * s.sh + s.kh - s.ph - s.ih, (s.ow - 1) * s.sw + s.kw - s.pw - s.iw};
+        const int64_t reach[] = {s.ph, s.pw, (s.oh - 1) * s.sh + s.kh - s.ph - s.ih,
+                                 (s.ow - 1) * s.sw + s.kw - s.pw - s.iw};
         for (int j = 0; j < 4; j++)
             x->border = reach[j] > x->border ? (int)reach[j] : x->border;
     }
@@ -88,10 +92,12 @@ static void choose_borders(ib_runner *r)
 static int same_frame(const ib_runner *r, int u, int v)
 {
     const ib_nhwc *a = &r->held[u].image, *b = &r->held[v].image;
-    return a->c == b->c && a->h == b->h && a->w == b->w && a->border == b->border && r->p->values[u].zero == r->p->values[v].zero;
+    return a->c == b->c && a->h == b->h && a->w == b->w && a->border == b->border &&
+           r->p->values[u].zero == r->p->values[v].zero;
 }
 
-/* Images of one geometry and zero point, so of one border that is written once, take each other's place when their time is over. */
+/* Images of one geometry and zero point, so of one border that is written once, take each other's place when their time
+ * is over. */
 static void place_images(ib_runner *r)
 {
     const ib_program *p = r->p;
@@ -103,7 +109,8 @@ static void place_images(ib_runner *r)
         for (int u = 0; u < v && h->offset < 0; u++) {
             int is_free = r->held[u].as_image && same_frame(r, u, v);
             for (int o = 0; o < v && is_free; o++) /* who else has that place */
-                is_free = !r->held[o].as_image || r->held[o].offset != r->held[u].offset || p->values[o].last < p->values[v].first;
+                is_free = !r->held[o].as_image || r->held[o].offset != r->held[u].offset ||
+                          p->values[o].last < p->values[v].first;
             if (is_free)
                 h->offset = r->held[u].offset;
         }
@@ -152,8 +159,10 @@ static ib_status make_worker(ib_runner *r, worker *w)
         constants += ib_constant_of(p, v) ? p->values[v].size : 0;
     if (!(w->constants = ib_alloc((size_t)(constants * r->chunk + 1))))
         return IB_ENOMEM;
-    if (!(w->value = ib_alloc((size_t)p->n_values * sizeof *w->value)) || !(w->image = ib_alloc((size_t)p->n_values * sizeof *w->image)) ||
-        !(w->arena = ib_alloc((size_t)(p->arena * r->chunk + 1))) || !(w->acc = ib_alloc((size_t)(acc * r->chunk) * sizeof *w->acc)) ||
+    if (!(w->value = ib_alloc((size_t)p->n_values * sizeof *w->value)) ||
+        !(w->image = ib_alloc((size_t)p->n_values * sizeof *w->image)) ||
+        !(w->arena = ib_alloc((size_t)(p->arena * r->chunk + 1))) ||
+        !(w->acc = ib_alloc((size_t)(acc * r->chunk) * sizeof *w->acc)) ||
         !(w->images = ib_alloc((size_t)(r->images * r->chunk + IB_NHWC_SLACK))))
         return IB_ENOMEM;
     int8_t *to = w->constants;
@@ -180,7 +189,8 @@ static ib_runner *new_runner(const ib_program *p, ib_device *dev, int64_t batch,
     if (!r)
         return NULL;
     *r = (ib_runner){.p = p, .dev = dev, .batch = batch};
-    if (!(r->held = ib_alloc((size_t)p->n_values * sizeof *r->held)) || !(r->nhwc = ib_alloc((size_t)p->n_instrs * sizeof *r->nhwc)) ||
+    if (!(r->held = ib_alloc((size_t)p->n_values * sizeof *r->held)) ||
+        !(r->nhwc = ib_alloc((size_t)p->n_instrs * sizeof *r->nhwc)) ||
         !(r->packed = ib_alloc((size_t)p->n_instrs * sizeof *r->packed)))
         goto fail;
     for (int i = 0; i < p->n_instrs; i++)
@@ -188,7 +198,8 @@ static ib_runner *new_runner(const ib_program *p, ib_device *dev, int64_t batch,
     choose_forms(r, traced);
     choose_borders(r);
     place_images(r);
-    const int64_t threads = ib_threads(), share = (batch + threads - 1) / threads, fit = CACHE / (r->images + p->arena + 1);
+    const int64_t threads = ib_threads(), share = (batch + threads - 1) / threads,
+                  fit = CACHE / (r->images + p->arena + 1);
     r->chunk = traced ? batch : fit < 1 ? 1 : fit > MOST ? MOST : fit;
     r->chunk = !traced && r->chunk > share ? share : r->chunk;
     r->n_workers = (int)((batch + r->chunk - 1) / r->chunk < threads ? (batch + r->chunk - 1) / r->chunk : threads);
@@ -201,7 +212,8 @@ static ib_runner *new_runner(const ib_program *p, ib_device *dev, int64_t batch,
         goto fail;
     for (int i = 0; i < p->n_instrs; i++) {
         const ib_instr *n = &p->instrs[i];
-        int64_t (*pack)(const ib_program *, const ib_instr *, ib_device *, void *) = r->nhwc[i] ? n->cls->pack_nhwc : n->cls->pack;
+        int64_t (*pack)(const ib_program *, const ib_instr *, ib_device *, void *) =
+            r->nhwc[i] ? n->cls->pack_nhwc : n->cls->pack;
         const int64_t bytes = pack ? pack(p, n, dev, NULL) : 0;
         if (bytes && !(r->packed[i] = ib_alloc((size_t)bytes)))
             goto fail;
@@ -258,14 +270,15 @@ static ib_status run_image(const ib_runner *r, const worker *w, int64_t n, int i
         return IB_OK;
     }
     const ib_instr *instr = &r->p->instrs[i];
-    const ib_status status = instr->cls->run_nhwc(r->p, instr, &(ib_run){r->dev, n, w->value, w->image, share, r->packed[i], w->acc, w->scratch});
+    const ib_status status = instr->cls->run_nhwc(
+        r->p, instr, &(ib_run){r->dev, n, w->value, w->image, share, r->packed[i], w->acc, w->scratch});
     if (r->held[instr->out].as_codes)
         r->dev->k.nhwc_to(&w->image[instr->out], n, w->value[instr->out], share);
     return status;
 }
 
-/* Instructions first .. end - 1, all on images. In a team, each thread takes the same part of every image, so that most of what it reads it
- * has written itself. */
+/* Instructions first .. end - 1, all on images. In a team, each thread takes the same part of every image, so that most
+ * of what it reads it has written itself. */
 static ib_status run_images(const ib_runner *r, const worker *w, int64_t n, int first, int end, int team)
 {
     int status = IB_OK;
@@ -283,7 +296,8 @@ static ib_status run_images(const ib_runner *r, const worker *w, int64_t n, int 
     return (ib_status)status;
 }
 
-static ib_status run_chunk(const ib_runner *r, const worker *w, int64_t n, const int8_t *in, int8_t *out, int team, const observer *o)
+static ib_status run_chunk(const ib_runner *r, const worker *w, int64_t n, const int8_t *in, int8_t *out, int team,
+                           const observer *o)
 {
     static const ib_share all = {0, 1};
     const ib_program *p = r->p;
@@ -294,7 +308,9 @@ static ib_status run_chunk(const ib_runner *r, const worker *w, int64_t n, const
             w->value[v] = constant;
             constant += p->values[v].size * r->chunk;
         } else {
-            w->value[v] = ib_is_output(p, v) ? out : p->values[v].root ? w->arena + p->values[v].offset * n : (int8_t *)in;
+            w->value[v] = ib_is_output(p, v)  ? out
+                          : p->values[v].root ? w->arena + p->values[v].offset * n
+                                              : (int8_t *)in;
         }
     for (int i = -1, end; i < p->n_instrs && !status; i = end) {
         end = i + 1;
@@ -304,7 +320,8 @@ static ib_status run_chunk(const ib_runner *r, const worker *w, int64_t n, const
             status = run_images(r, w, n, i, end, team);
         } else {
             const ib_instr *instr = &p->instrs[i];
-            status = instr->cls->run(p, instr, &(ib_run){r->dev, n, w->value, w->image, all, r->packed[i], w->acc, w->scratch});
+            status = instr->cls->run(p, instr,
+                                     &(ib_run){r->dev, n, w->value, w->image, all, r->packed[i], w->acc, w->scratch});
             if (r->held[instr->out].as_image)
                 r->dev->k.nhwc_from(w->value[instr->out], n, &w->image[instr->out], all);
         }
@@ -321,7 +338,8 @@ static int team_of(const ib_runner *r)
     return r->macs > WORTH && !omp_in_parallel() ? ib_threads() : 1;
 }
 
-ib_status ib_runner_run_traced(ib_runner *r, int64_t n, const int8_t *in, int8_t *out, void (*see)(void *, int, const int8_t *), void *context)
+ib_status ib_runner_run_traced(ib_runner *r, int64_t n, const int8_t *in, int8_t *out,
+                               void (*see)(void *, int, const int8_t *), void *context)
 {
     return run_chunk(r, r->workers, n, in, out, team_of(r), see ? &(observer){see, context} : NULL);
 }
@@ -332,10 +350,12 @@ ib_status ib_runner_run(ib_runner *r, int64_t n, const int8_t *in, int8_t *out)
     IB_NEED(in);
     IB_NEED(out);
     if (n < 0 || n > r->batch)
-        return ib_fail(IB_EINVAL, "ib_runner_run: n is %lld samples, made for at most %lld", (long long)n, (long long)r->batch);
+        return ib_fail(IB_EINVAL, "ib_runner_run: n is %lld samples, made for at most %lld", (long long)n,
+                       (long long)r->batch);
     if (ib_threads() > r->threads && make_scratch(r))
         return IB_ENOMEM;
-    const int64_t share = (n + r->n_workers - 1) / r->n_workers, chunk = share < r->chunk ? share : r->chunk, x = r->p->values[0].size, y = r->p->values[r->p->result].size;
+    const int64_t share = (n + r->n_workers - 1) / r->n_workers, chunk = share < r->chunk ? share : r->chunk,
+                  x = r->p->values[0].size, y = r->p->values[r->p->result].size;
     const int team = 2 * n <= ib_threads() ? team_of(r) : 1;
     int status = IB_OK;
     if (team > 1 || r->n_workers == 1 || n <= chunk) {
@@ -345,7 +365,8 @@ ib_status ib_runner_run(ib_runner *r, int64_t n, const int8_t *in, int8_t *out)
     }
 #pragma omp parallel for schedule(static) num_threads(r->n_workers) reduction(min : status)
     for (int64_t i = 0; i < n; i += chunk) {
-        const int failed = (int)run_chunk(r, &r->workers[omp_get_thread_num()], n - i < chunk ? n - i : chunk, in + i * x, out + i * y, 1, NULL);
+        const int failed = (int)run_chunk(r, &r->workers[omp_get_thread_num()], n - i < chunk ? n - i : chunk,
+                                          in + i * x, out + i * y, 1, NULL);
         status = failed < status ? failed : status; /* codes are negative */
     }
     return (ib_status)status;

@@ -43,7 +43,8 @@ ib_status ib_qat_bits_parse(const char *text, ib_qat_opts *opts)
 {
     IB_NEED(text);
     IB_NEED(opts);
-    const int whole = strlen(text) == 4 && text[0] == 'w' && text[2] == 'a', w = whole ? text[1] - '0' : 0, a = whole ? text[3] - '0' : 0;
+    const int whole = strlen(text) == 4 && text[0] == 'w' && text[2] == 'a', w = whole ? text[1] - '0' : 0,
+              a = whole ? text[3] - '0' : 0;
     if (!is_width(w) || !is_width(a))
         return ib_fail(IB_EINVAL, "'%s' is no pair of widths: w8a8, w4a8, w2a8, w4a4, w2a2, ... are", text);
     opts->weight_bits = w;
@@ -63,7 +64,8 @@ static void set_bits(ib_quantizer *q, int bits, ib_profile profile)
 ib_status ib_qat_set_profile(ib_layer *net, ib_profile profile)
 {
     IB_NEED(net);
-    IB_TAKE(profile, profile >= IB_TFLITE_DOUBLE && profile <= IB_XNNPACK, "is %d, which is no ib_profile", (int)profile);
+    IB_TAKE(profile, profile >= IB_TFLITE_DOUBLE && profile <= IB_XNNPACK, "is %d, which is no ib_profile",
+            (int)profile);
     ib_plan *p = ib_plan_of(net);
     if (!p || p->phase == IB_EXPORTED)
         return ib_fail(IB_ESTATE, "profile: the network is in phase %s", ib_phase_name(ib_qat_phase(net)));
@@ -79,7 +81,8 @@ static ib_status apply_rules(ib_plan *p, ib_step *s, int *act_bits)
 {
     char *rules = ib_strdup(p->opts.rules), *save = NULL;
     ib_status status = rules ? IB_OK : IB_ENOMEM;
-    for (char *rule = rules ? strtok_r(rules, " ,", &save) : NULL; rule && !status; rule = strtok_r(NULL, " ,", &save)) {
+    for (char *rule = rules ? strtok_r(rules, " ,", &save) : NULL; rule && !status;
+         rule = strtok_r(NULL, " ,", &save)) {
         char *equal = strrchr(rule, '=');
         ib_qat_opts o = {0};
         if (!equal) {
@@ -107,14 +110,16 @@ static ib_status check_rules(const ib_plan *p)
 {
     char *rules = ib_strdup(p->opts.rules), *save = NULL;
     ib_status status = rules ? IB_OK : IB_ENOMEM;
-    for (char *rule = rules ? strtok_r(rules, " ,", &save) : NULL; rule && !status; rule = strtok_r(NULL, " ,", &save)) {
+    for (char *rule = rules ? strtok_r(rules, " ,", &save) : NULL; rule && !status;
+         rule = strtok_r(NULL, " ,", &save)) {
         char *equal = strrchr(rule, '=');
         int i = 0;
         *equal = 0;
         while (i < p->n_steps && fnmatch(rule, p->steps[i].name, 0))
             i++;
         if (i == p->n_steps)
-            status = ib_fail(IB_EINVAL, "rules: '%s=%s' matches no layer (isobit inspect lists their names)", rule, equal + 1);
+            status = ib_fail(IB_EINVAL, "rules: '%s=%s' matches no layer (isobit inspect lists their names)", rule,
+                             equal + 1);
     }
     ib_free(rules);
     return status;
@@ -127,7 +132,9 @@ static ib_status configure_activation(ib_plan *p, ib_step *s, int bits)
     if (!strcmp(name, "auto"))
         name = bits == 8 ? "ema" : "lsq";
     set_bits(&s->out, bits, p->opts.profile);
-    s->out.learned = !strcmp(name, "lsq") ? IB_LSQ : !strcmp(name, "pact") && s->act == IB_ACT_RELU ? IB_PACT : IB_NOT_LEARNED;
+    s->out.learned = !strcmp(name, "lsq")                             ? IB_LSQ
+                     : !strcmp(name, "pact") && s->act == IB_ACT_RELU ? IB_PACT
+                                                                      : IB_NOT_LEARNED;
     /* Learned scales start from the range of least error. */
     s->observer.cls = s->out.learned ? &ib_observer_mse : ib_observer_find(!strcmp(name, "pact") ? "ema" : name);
     if (!s->observer.cls)
@@ -193,7 +200,8 @@ static ib_status configure_input(ib_plan *p)
     s->out.observer = &s->observer;
     if (in->std > 0 && in->raw_max > 0 && !p->opts.symmetric) {
         const int levels = in->raw_max < s->out.qmax - s->out.qmin ? in->raw_max : s->out.qmax - s->out.qmin;
-        const int holds_zero = in->mean >= 0 && in->mean <= 1; /* 0 may be no value of the data, but padding has a code for it */
+        const int holds_zero =
+            in->mean >= 0 && in->mean <= 1; /* 0 may be no value of the data, but padding has a code for it */
         if (holds_zero) {
             s->out.scale = 1.0f / (in->std * (float)levels);
             s->out.zero = s->out.qmin + (int)rintf(in->mean * (float)levels);
@@ -220,9 +228,14 @@ ib_status ib_plan_check_forms(const ib_plan *p, int asked)
         if (!s->float_form || left_out || (s->keep_float && !asked))
             continue;
         if (s->keep_float)
-            return ib_fail(IB_EUNSUPPORTED, "layer '%s': a rule keeps its %s in fp32, so the network is no integer program", s->name, s->op->name);
-        return ib_fail(IB_EUNSUPPORTED, "layer '%s': %s of these inputs has no integer form: leave it out, or train with it in fp32 by the rule "
-                       "'%s=float', which makes no integer program", s->name, s->op->name, s->name);
+            return ib_fail(IB_EUNSUPPORTED,
+                           "layer '%s': a rule keeps its %s in fp32, so the network is no integer program", s->name,
+                           s->op->name);
+        return ib_fail(
+            IB_EUNSUPPORTED,
+            "layer '%s': %s of these inputs has no integer form: leave it out, or train with it in fp32 by the rule "
+            "'%s=float', which makes no integer program",
+            s->name, s->op->name, s->name);
     }
     return IB_OK;
 }
@@ -231,12 +244,13 @@ ib_status ib_plan_configure(ib_plan *p)
 {
     const ib_qat_opts *o = &p->opts;
     if (!is_width(o->weight_bits) || !is_width(o->act_bits) || !is_width(o->input_bits) || !is_width(o->output_bits))
-        return ib_fail(IB_EINVAL, "widths w%da%d, input %d, output %d: 8, 4 and 2 bits are possible", o->weight_bits, o->act_bits,
-                       o->input_bits, o->output_bits);
+        return ib_fail(IB_EINVAL, "widths w%da%d, input %d, output %d: 8, 4 and 2 bits are possible", o->weight_bits,
+                       o->act_bits, o->input_bits, o->output_bits);
     if (o->granularity == IB_PER_GROUP && (o->group_size < 4 || o->group_size % 4))
         return ib_fail(IB_EINVAL, "groups of %d weights: a multiple of 4 is needed", o->group_size);
     if (!(o->averaging_constant >= 0 && o->averaging_constant <= 1))
-        return ib_fail(IB_EINVAL, "averaging_constant %g: it is above 0 and at most 1, or 0 for 0.01", o->averaging_constant);
+        return ib_fail(IB_EINVAL, "averaging_constant %g: it is above 0 and at most 1, or 0 for 0.01",
+                       o->averaging_constant);
     ib_status status = configure_input(p);
     for (int i = 0; i < p->n_steps; i++)
         p->steps[i].has_out = !p->steps[i].is_constant && (!p->steps[i].form || p->steps[i].form->own_scale);

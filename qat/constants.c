@@ -22,13 +22,14 @@ ib_tensor *ib_plan_keep_constant(ib_plan *p, const ib_graph *g, int node, int in
 {
     const ib_node *n = &g->nodes[node];
     const ib_tensor *t = n->in[input];
-    ib_tensor **list = ib_realloc(p->constants, (size_t)p->n_constants * sizeof *list,
-                                  (size_t)(p->n_constants + 1) * sizeof *list);
+    ib_tensor **list =
+        ib_realloc(p->constants, (size_t)p->n_constants * sizeof *list, (size_t)(p->n_constants + 1) * sizeof *list);
     if (!list)
         return NULL;
     p->constants = list;
     if (t->dtype != IB_F32)
-        return ib_fail_null(IB_EUNSUPPORTED, "layer '%s': %s: a constant that is not fp32", n->scope ? n->scope : "", n->op->name);
+        return ib_fail_null(IB_EUNSUPPORTED, "layer '%s': %s: a constant that is not fp32", n->scope ? n->scope : "",
+                            n->op->name);
     ib_tensor *copy = ib_tensor_new(IB_F32, t->ndim, t->shape, 0, "constant");
     if (!copy)
         return NULL;

@@ -26,8 +26,9 @@ static int has_weight(const ib_node *n)
 static int is_elementwise(const ib_node *n)
 {
     const ib_tensor *a = n->in[0], *b = n->in[1], *x = a->from_data ? a : b;
-    return a->from_data && b->from_data ? a->ndim == b->ndim && !memcmp(a->shape, b->shape, (size_t)a->ndim * sizeof *a->shape)
-                                        : n->out->ndim == x->ndim && n->out->size == x->size;
+    return a->from_data && b->from_data
+               ? a->ndim == b->ndim && !memcmp(a->shape, b->shape, (size_t)a->ndim * sizeof *a->shape)
+               : n->out->ndim == x->ndim && n->out->size == x->size;
 }
 
 /* Values, and constants of as many dimensions, for each sample the same. */
@@ -98,7 +99,8 @@ static ib_tensor *run_batch_norm(ib_graph *g, ib_step *s, ib_tensor **in)
     if (!x || !bias)
         return NULL;
     const ib_conv_opts depthwise = {1, 1, 0, 0, (int)x->shape[1]};
-    return ib_qconv2d(g, x, ib_quantize_weight_for(g, w, s->ln_scale, &s->weight, x, bias, s->act), bias, &depthwise, s->act, &s->out);
+    return ib_qconv2d(g, x, ib_quantize_weight_for(g, w, s->ln_scale, &s->weight, x, bias, s->act), bias, &depthwise,
+                      s->act, &s->out);
 }
 
 /* x c or x + c for a constant c by channel: a depthwise 1x1 convolution with weights c, or with ones and bias c. */
@@ -110,7 +112,8 @@ static ib_tensor *run_by_channel(ib_graph *g, ib_step *s, ib_tensor *x, ib_tenso
         return NULL;
     for (int64_t i = 0; i < channels; i++)
         ones[i] = 1;
-    ib_tensor *w = is_mul ? ib_constant_by_channel(g, c, x, 4, shape) : ib_input(g, 4, shape, ones), *bias = is_mul ? NULL : ib_constant_by_channel(g, c, x, 1, shape);
+    ib_tensor *w = is_mul ? ib_constant_by_channel(g, c, x, 4, shape) : ib_input(g, 4, shape, ones),
+              *bias = is_mul ? NULL : ib_constant_by_channel(g, c, x, 1, shape);
     if (!w || (!is_mul && !bias))
         return NULL;
     w->from_data = 0;
@@ -226,7 +229,8 @@ static ib_tensor *run_sigmoid(ib_graph *g, ib_step *s, ib_tensor **in)
     if (!in[0])
         return NULL;
     const ib_qparams *q = &in[0]->q;
-    return ib_lookup(g, in[0], &(ib_lookup_attrs){sigmoid, sigmoid_slope, IB_ACT_NONE, NULL, ldexpf(1.0f, -q->bits), q->qmin});
+    return ib_lookup(g, in[0],
+                     &(ib_lookup_attrs){sigmoid, sigmoid_slope, IB_ACT_NONE, NULL, ldexpf(1.0f, -q->bits), q->qmin});
 }
 
 static ib_tensor *run_tanh(ib_graph *g, ib_step *s, ib_tensor **in)
@@ -234,7 +238,8 @@ static ib_tensor *run_tanh(ib_graph *g, ib_step *s, ib_tensor **in)
     (void)s;
     if (!in[0])
         return NULL;
-    return ib_lookup(g, in[0], &(ib_lookup_attrs){tanhf, tanh_slope, IB_ACT_NONE, NULL, ldexpf(1.0f, 1 - in[0]->q.bits), 0});
+    return ib_lookup(g, in[0],
+                     &(ib_lookup_attrs){tanhf, tanh_slope, IB_ACT_NONE, NULL, ldexpf(1.0f, 1 - in[0]->q.bits), 0});
 }
 
 #define FORM(operator, text, own, fuses)                                                                               \
@@ -246,7 +251,7 @@ const ib_form *ib_form_for(const ib_node *n)
 {
 #define FORM(operator, text, own, fuses)                                                                               \
     if (n->op == &ib_op_##operator)                                                                                    \
-        return accepts_##operator(n) ? &ib_form_##operator : NULL;
+        return accepts_##operator(n) ? &ib_form_##operator: NULL;
 #include "qat/forms.def"
 #undef FORM
     return NULL;

@@ -77,7 +77,9 @@ static ib_tensor *observed(ib_graph *g, ib_step *s, ib_tensor *y)
     const ib_mark mark = ib_graph_mark(g);
     const int64_t n = y->shape[0], channels = y->shape[1];
     float *room = ib_graph_alloc(g, (size_t)(n * channels) * sizeof *room);
-    const ib_status status = room ? ib_observer_see_channels(&s->observer, &g->dev->k, ib_f32(y), n, channels, y->size / (n * channels), room) : IB_ENOMEM;
+    const ib_status status = room ? ib_observer_see_channels(&s->observer, &g->dev->k, ib_f32(y), n, channels,
+                                                             y->size / (n * channels), room)
+                                  : IB_ENOMEM;
     ib_graph_release(g, mark);
     return status ? NULL : y;
 }
@@ -121,7 +123,8 @@ ib_tensor *ib_plan_forward(ib_layer *net, ib_graph *g, ib_tensor *x)
     if (!x)
         return NULL;
     if (g->mode == IB_TRAIN && (p->phase == IB_CALIBRATE || p->phase == IB_EXPORTED) && !p->opts.dynamic)
-        return ib_fail_null(IB_ESTATE, "training step in phase %s: only float, learn and frozen networks learn", ib_phase_name(p->phase));
+        return ib_fail_null(IB_ESTATE, "training step in phase %s: only float, learn and frozen networks learn",
+                            ib_phase_name(p->phase));
     return run(p, g, x, p->phase >= IB_LEARN && !p->opts.dynamic, p->phase == IB_CALIBRATE && !p->opts.dynamic);
 }
 
@@ -134,6 +137,7 @@ ib_tensor *ib_qat_forward_real(ib_graph *g, ib_layer *net, ib_tensor *x)
         return NULL;
     ib_plan *p = ib_plan_of(net);
     if (!p || g->mode == IB_TRAIN)
-        return ib_fail_null(IB_ESTATE, p ? "is not for training steps" : "phase float has no quantized layers: call ib_qat_prepare() first");
+        return ib_fail_null(IB_ESTATE, p ? "is not for training steps"
+                                         : "phase float has no quantized layers: call ib_qat_prepare() first");
     return run(p, g, x, 0, 0);
 }

@@ -18,7 +18,8 @@ const ib_observer_class *ib_observer_find(const char *name)
     for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
         if (!strcmp(classes[i]->name, name))
             return classes[i];
-    return ib_fail_null(IB_EINVAL, "observer: none is named '%s': minmax, ema, histogram, percentile, mse, kl, lsq and pact are", name);
+    return ib_fail_null(
+        IB_EINVAL, "observer: none is named '%s': minmax, ema, histogram, percentile, mse, kl, lsq and pact are", name);
 }
 
 ib_status ib_observer_see_batch(ib_observer *o, ib_kernels *k, const float *x, int64_t n, const char *layer)
@@ -34,7 +35,8 @@ ib_status ib_observer_see_batch(ib_observer *o, ib_kernels *k, const float *x, i
     return IB_OK;
 }
 
-ib_status ib_observer_see_channels(ib_observer *o, ib_kernels *k, const float *x, int64_t n, int64_t channels, int64_t size, float *room)
+ib_status ib_observer_see_channels(ib_observer *o, ib_kernels *k, const float *x, int64_t n, int64_t channels,
+                                   int64_t size, float *room)
 {
     if (!o->channel_top && !(o->channel_top = ib_alloc((size_t)channels * sizeof *o->channel_top)))
         return IB_ENOMEM;

@@ -27,8 +27,8 @@ struct ib_observer {
     int symmetric;
     float percentile;
     float averaging; /* of ema; 0 means 0.01 */
-    double *bins; /* [IB_BINS] counts over [bin_lo, bin_lo + IB_BINS * bin_width); NULL where not needed */
-    double zeros; /* of the counted values, how many are exactly 0 */
+    double *bins;    /* [IB_BINS] counts over [bin_lo, bin_lo + IB_BINS * bin_width); NULL where not needed */
+    double zeros;    /* of the counted values, how many are exactly 0 */
     float bin_lo, bin_width;
     float *channel_top; /* [channels] largest magnitudes, NULL before the first batch */
     int64_t channels;
@@ -41,7 +41,8 @@ struct ib_observer {
 const ib_observer_class *ib_observer_find(const char *name); /* NULL with ib_error() */
 ib_status ib_observer_see_batch(ib_observer *o, ib_kernels *k, const float *x, int64_t n, const char *layer);
 /* The largest magnitudes of the channels of x[n][channels][size]; room: n channels. */
-ib_status ib_observer_see_channels(ib_observer *o, ib_kernels *k, const float *x, int64_t n, int64_t channels, int64_t size, float *room);
+ib_status ib_observer_see_channels(ib_observer *o, ib_kernels *k, const float *x, int64_t n, int64_t channels,
+                                   int64_t size, float *room);
 /* ib_quantizer.see for observers that move: updates the range and the quantizer's scale. */
 void ib_observer_follow(ib_quantizer *q, float lo, float hi);
 /* Counts x into bins, which grow by doubling. */

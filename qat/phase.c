@@ -21,7 +21,9 @@ static int is_width(int bits)
 static ib_status check_options(const ib_qat_opts *opts)
 {
     static const char function[] = "ib_qat_prepare";
-#define WIDTH(field) IB_TAKE_FOR(function, opts->field, is_width(opts->field), IB_EINVAL, "is %d: 8, 4 and 2 bits are possible", opts->field)
+#define WIDTH(field)                                                                                                   \
+    IB_TAKE_FOR(function, opts->field, is_width(opts->field), IB_EINVAL, "is %d: 8, 4 and 2 bits are possible",        \
+                opts->field)
     WIDTH(weight_bits);
     WIDTH(act_bits);
     WIDTH(input_bits);
@@ -29,15 +31,13 @@ static ib_status check_options(const ib_qat_opts *opts)
 #undef WIDTH
     const int grouped = opts->granularity == IB_PER_GROUP, size = opts->group_size;
     IB_TAKE_FOR(function, opts->granularity, opts->granularity >= IB_PER_CHANNEL && opts->granularity <= IB_PER_GROUP,
-                IB_EINVAL,
-                "is %d, which is no ib_granularity", (int)opts->granularity);
+                IB_EINVAL, "is %d, which is no ib_granularity", (int)opts->granularity);
     IB_TAKE_FOR(function, opts->group_size, size >= 0 && (!grouped || size % 4 == 0), IB_EINVAL,
                 "is %d: a multiple of 4 is needed", size);
     IB_TAKE_FOR(function, opts->profile, opts->profile >= IB_TFLITE_DOUBLE && opts->profile <= IB_XNNPACK, IB_EINVAL,
                 "is %d, which is no ib_profile", (int)opts->profile);
-    IB_TAKE_FOR(function, opts->percentile, opts->percentile == 0 || (opts->percentile > 50 &&
-                                                                      opts->percentile <= 100), IB_EINVAL,
-                "is %g, which is not in (50, 100]", opts->percentile);
+    IB_TAKE_FOR(function, opts->percentile, opts->percentile == 0 || (opts->percentile > 50 && opts->percentile <= 100),
+                IB_EINVAL, "is %g, which is not in (50, 100]", opts->percentile);
     return IB_OK;
 }
 
@@ -227,7 +227,8 @@ static ib_status check_params(const ib_layer *net)
         const ib_tensor *t = net->all[i]->t;
         for (int64_t j = 0; j < t->size; j++)
             if (!isfinite(ib_f32(t)[j]))
-                return ib_fail(IB_ENUMERIC, "'%s' holds %g at %lld, which is not finite", ib_tensor_name(t), ib_f32(t)[j], (long long)j);
+                return ib_fail(IB_ENUMERIC, "'%s' holds %g at %lld, which is not finite", ib_tensor_name(t),
+                               ib_f32(t)[j], (long long)j);
     }
     return IB_OK;
 }
@@ -274,7 +275,8 @@ ib_status ib_qat_set_phase(ib_layer *net, ib_graph *g, ib_phase phase)
             return status;
     }
     if (phase == IB_EXPORTED && p->opts.dynamic)
-        return ib_fail(IB_EUNSUPPORTED, "a dynamically quantized network computes in fp32 between its layers: it is no integer program");
+        return ib_fail(IB_EUNSUPPORTED,
+                       "a dynamically quantized network computes in fp32 between its layers: it is no integer program");
     p->phase = phase;
     set_moving(p, phase == IB_LEARN);
     return IB_OK;
@@ -317,8 +319,11 @@ ib_qat_layer ib_qat_layer_at(const ib_layer *net, int i)
     const ib_step *s = i ? &p->steps[i - 1] : &p->input;
     const int integer = !i || (s->form && !s->keep_float);
     return (ib_qat_layer){.name = s->name,
-                          .form = !i ? "input" : s->is_constant ? "constant" : integer ? s->form->name : s->float_form,
-                          .observer = !s->has_out              ? NULL
+                          .form = !i               ? "input"
+                                  : s->is_constant ? "constant"
+                                  : integer        ? s->form->name
+                                                   : s->float_form,
+                          .observer = !s->has_out                 ? NULL
                                       : s->out.learned == IB_LSQ  ? "lsq"
                                       : s->out.learned == IB_PACT ? "pact"
                                       : s->observer.cls           ? s->observer.cls->name

@@ -139,7 +139,8 @@ ib_plan *ib_plan_new(ib_layer *net, ib_graph *g, const ib_qat_opts *opts)
     if (!y || ib_trace_check_drawn(net, g, y))
         goto fail;
     const size_t n = (size_t)g->n_nodes;
-    if (!(uses = ib_alloc(n * sizeof *uses)) || !(value_of = ib_alloc(n * sizeof *value_of)) || !(p->steps = ib_alloc(n * sizeof *p->steps)))
+    if (!(uses = ib_alloc(n * sizeof *uses)) || !(value_of = ib_alloc(n * sizeof *value_of)) ||
+        !(p->steps = ib_alloc(n * sizeof *p->steps)))
         goto fail;
     count_uses(g, y, uses);
     for (int i = 0; i < g->n_nodes; i++)

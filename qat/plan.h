@@ -36,9 +36,9 @@ struct ib_step {
     ib_tensor *gamma, *beta, *mean, *var;
     float eps;
     ib_act act;
-    int is_constant; /* made of parameters and constants alone: fp32 in every phase, and no instruction */
+    int is_constant;  /* made of parameters and constants alone: fp32 in every phase, and no instruction */
     char *float_form; /* "float: <operator>" where there is no integer form, else NULL */
-    int keep_float; /* by rule: fp32 although there is an integer form */
+    int keep_float;   /* by rule: fp32 although there is an integer form */
     int has_out;
     ib_quantizer out;
     ib_observer observer;
@@ -51,13 +51,13 @@ struct ib_step {
 
 typedef struct ib_plan {
     ib_layer *net;
-    ib_qat_opts opts;  /* strings owned */
+    ib_qat_opts opts; /* strings owned */
     ib_phase phase;
     ib_step *steps;
     int n_steps;
-    int result;        /* value that the network returns */
-    int result_float;  /* the last step gives fp32 (softmax, ...) */
-    ib_step input;     /* only its quantizer and observer */
+    int result;            /* value that the network returns */
+    int result_float;      /* the last step gives fp32 (softmax, ...) */
+    ib_step input;         /* only its quantizer and observer */
     ib_tensor **constants; /* owned: values that a layer made itself, of a batch of one */
     int n_constants;
 } ib_plan;
@@ -108,8 +108,8 @@ ib_tensor *ib_constant_codes(ib_graph *g, ib_tensor *c, int ndim, const int64_t 
 int ib_is_by_channel(const ib_tensor *c, const ib_tensor *x);
 ib_tensor *ib_constant_by_channel(ib_graph *g, ib_tensor *c, const ib_tensor *x, int ndim, const int64_t *shape);
 
-/* IB_EUNSUPPORTED naming the first layer that keeps the network from being an integer program, but a softmax at the end; asked: by a rule
- * counts too. */
+/* IB_EUNSUPPORTED naming the first layer that keeps the network from being an integer program, but a softmax at the
+ * end; asked: by a rule counts too. */
 ib_status ib_plan_check_forms(const ib_plan *p, int asked);
 /* ib_qat_prepare for a network that was trained as it is: without that check. */
 ib_status ib_qat_prepare_again(ib_layer *net, ib_graph *g, const ib_qat_opts *opts);

@@ -13,7 +13,8 @@ static ib_status update(ib_graph *g, const ib_node *n, ib_step *s, float share)
     const int64_t channels = w->shape[0], cols = w->size / channels;
     const ib_qweights q = {ib_codes(w), w->q.group_factor, w->q.group_size, w->q.n_groups};
     float *real = ib_graph_alloc(g, (size_t)w->size * sizeof *real);
-    float *mean = ib_graph_alloc(g, (size_t)channels * sizeof *mean), *var = ib_graph_alloc(g, (size_t)channels * sizeof *var);
+    float *mean = ib_graph_alloc(g, (size_t)channels * sizeof *mean),
+          *var = ib_graph_alloc(g, (size_t)channels * sizeof *var);
     if (!x || !real || !mean || !var)
         return IB_ENOMEM;
     k->dequantize_rows(&q, channels, cols, w->q.scale, w->q.n_scales, real);
@@ -44,7 +45,8 @@ ib_status ib_qat_reestimate_bn(ib_layer *net, ib_graph *g, ib_loader *loader, in
     ib_batch b;
     IB_TAKE(batches, batches > 0, "is %lld", (long long)batches);
     if (ib_qat_phase(net) != IB_LEARN)
-        return ib_fail(IB_ESTATE, "re-estimating batch norms: the network is in phase %s, not learn", ib_phase_name(ib_qat_phase(net)));
+        return ib_fail(IB_ESTATE, "re-estimating batch norms: the network is in phase %s, not learn",
+                       ib_phase_name(ib_qat_phase(net)));
     ib_status status = ib_loader_start(loader, 0, 0);
     for (int64_t i = 0; !status && i < batches && ib_loader_next(loader, &b); i++) {
         if ((status = ib_plan_check_batch(net, &b, __func__)))

@@ -58,11 +58,12 @@ static int is_same_constant(const ib_tensor *one, const ib_tensor *now, int64_t 
 }
 
 /* Input j of two nodes that should be the same one, behind nodes of g that are; x: the second trace's n samples. */
-static ib_status check_input(const ib_graph *g, const ib_node *one, const ib_node *now, int j, const ib_tensor *x, int64_t n)
+static ib_status check_input(const ib_graph *g, const ib_node *one, const ib_node *now, int j, const ib_tensor *x,
+                             int64_t n)
 {
     const ib_tensor *a = one->in[j], *b = now->in[j];
     const int made = a && b && a->node < 0 && b->node < 0 && !a->name && !b->name && !a->from_data;
-    const int same = !a || !b                    ? a == b
+    const int same = !a || !b                       ? a == b
                      : a->node >= 0 || b->node >= 0 ? a->node == b->node
                      : a->from_data                 ? b == x
                      : a->name                      ? a == b
@@ -70,16 +71,20 @@ static ib_status check_input(const ib_graph *g, const ib_node *one, const ib_nod
     if (same)
         return IB_OK;
     if (made)
-        return ib_fail(IB_EUNSUPPORTED, "layer '%s': %s: input %d, which the layer makes itself, is not the same in "
+        return ib_fail(IB_EUNSUPPORTED,
+                       "layer '%s': %s: input %d, which the layer makes itself, is not the same in "
                        "each call and for each sample: only a constant can be part of an integer program",
                        scope_of(one), one->op->name, j);
     if (a && b && a->node >= 0 && b->node >= 0) {
         const ib_node *by = &g->nodes[a->node], *then = &g->nodes[b->node];
-        return ib_fail(IB_EUNSUPPORTED, "layer '%s': gives on its %s in one call, and layer '%s' its %s in "
-                       "another, or for other data: " ONE_STRUCTURE, scope_of(by), by->op->name, scope_of(then), then->op->name);
+        return ib_fail(IB_EUNSUPPORTED,
+                       "layer '%s': gives on its %s in one call, and layer '%s' its %s in "
+                       "another, or for other data: " ONE_STRUCTURE,
+                       scope_of(by), by->op->name, scope_of(then), then->op->name);
     }
-    return ib_fail(IB_EUNSUPPORTED, "layer '%s': %s: input %d is another value in another call, or for other data: "
-                   ONE_STRUCTURE, scope_of(one), one->op->name, j);
+    return ib_fail(IB_EUNSUPPORTED,
+                   "layer '%s': %s: input %d is another value in another call, or for other data: " ONE_STRUCTURE,
+                   scope_of(one), one->op->name, j);
 }
 
 /* `one` stands in the first trace where `now` stands in the second, of h; NULL: behind its end. */
@@ -89,11 +94,15 @@ static ib_status check_operator(const ib_node *one, const ib_node *now)
     if (!one || !now)
         return refuse(n, "is not applied in each call and for all data: " ONE_STRUCTURE);
     if (one->op != now->op && !strcmp(scope_of(one), scope_of(now)))
-        return ib_fail(IB_EUNSUPPORTED, "layer '%s': applies %s in one call and %s in another, or for other "
-                       "data: " ONE_STRUCTURE, scope_of(one), one->op->name, now->op->name);
+        return ib_fail(IB_EUNSUPPORTED,
+                       "layer '%s': applies %s in one call and %s in another, or for other "
+                       "data: " ONE_STRUCTURE,
+                       scope_of(one), one->op->name, now->op->name);
     if (one->op != now->op || strcmp(scope_of(one), scope_of(now)))
-        return ib_fail(IB_EUNSUPPORTED, "layer '%s': applies %s where layer '%s' applies %s in another call, or "
-                       "for other data: " ONE_STRUCTURE, scope_of(one), one->op->name, scope_of(now), now->op->name);
+        return ib_fail(IB_EUNSUPPORTED,
+                       "layer '%s': applies %s where layer '%s' applies %s in another call, or "
+                       "for other data: " ONE_STRUCTURE,
+                       scope_of(one), one->op->name, scope_of(now), now->op->name);
     return one->n_in == now->n_in ? IB_OK : refuse(one, "has not as many inputs in each call: " ONE_STRUCTURE);
 }
 

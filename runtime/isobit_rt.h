@@ -2,8 +2,8 @@
  *
  * This file is both the specification of every integer operator (the reference kernels of the library call these
  * functions) and the code that runs on the target (the C exporter copies it into what it writes). So it is plain
- * C99, uses nothing but <stdint.h> (and the compiler's own intrinsics on cores that have DSP, MVE or NEON instructions),
- * allocates nothing and includes nothing of isobit.
+ * C99, uses nothing but <stdint.h> (and the compiler's own intrinsics on cores that have DSP, MVE or NEON
+ * instructions), allocates nothing and includes nothing of isobit.
  *
  * Codes are int8. The real value of a code q is scale * (q - zero). Images are C, H, W. A right shift of a negative
  * number is arithmetic (implementation-defined in C99, and so on every compiler in use). */
@@ -60,8 +60,8 @@ static int32_t isobit_requant_tflite_single(int32_t acc, isobit_scale s)
     return isobit_saturate(((int64_t)acc * s.mult + ((int64_t)1 << (shift - 1))) >> shift); /* ties upward */
 }
 
-/* Three roundings, each to nearest even, as a floating-point unit does them: acc to 24 bits, the product to 24 bits, and the
- * result to an integer. */
+/* Three roundings, each to nearest even, as a floating-point unit does them: acc to 24 bits, the product to 24 bits,
+ * and the result to an integer. */
 static int32_t isobit_requant_fp32_rne(int32_t acc, isobit_scale s)
 {
     const uint32_t magnitude = acc < 0 ? 0u - (uint32_t)acc : (uint32_t)acc;
@@ -132,7 +132,9 @@ static int32_t isobit_dot8(const int8_t *w, const int16_t *x, int32_t n)
 #include <arm_acle.h>
 static uint32_t isobit_word(const void *p) /* unaligned */
 {
-    struct isobit_packed { uint32_t v; } __attribute__((packed, may_alias));
+    struct isobit_packed {
+        uint32_t v;
+    } __attribute__((packed, may_alias));
     return ((const struct isobit_packed *)p)->v;
 }
 static int32_t isobit_dot8(const int8_t *w, const int16_t *x, int32_t n)
@@ -219,8 +221,8 @@ static int32_t isobit_accumulate(const isobit_conv2d *c, int32_t o, const int16_
     for (g = 0; g < c->n_groups; g++) {
         const int32_t first = g * c->group_size;
         const int32_t count = n - first < c->group_size ? n - first : c->group_size;
-        acc += c->group_factor[o * c->n_groups + g] *
-               isobit_dot(row + first * c->bits / 8, patch + first, count, c->bits);
+        acc +=
+            c->group_factor[o * c->n_groups + g] * isobit_dot(row + first * c->bits / 8, patch + first, count, c->bits);
     }
     return acc;
 }
@@ -243,8 +245,8 @@ static void isobit_run_conv2d(const isobit_conv2d *c, const int8_t *in, int8_t *
 
 /* [add] */
 /* out = clamp(a + b). tflite_*: TFLite's ADD, both inputs raised by 2^20, scaled by s_i / (2 max(s_a, s_b)), added, and
- * requantized. fp32_rne: one fixed-point sum, scale[i].mult = s_i / s_out * 2^-exp (same exp), rounded once: to even, or halves
- * upward where out.mult is 1 (XNNPACK's addition; then exp < 0). */
+ * requantized. fp32_rne: one fixed-point sum, scale[i].mult = s_i / s_out * 2^-exp (same exp), rounded once: to even,
+ * or halves upward where out.mult is 1 (XNNPACK's addition; then exp < 0). */
 typedef struct isobit_add {
     int32_t size, a_zero, b_zero, out_zero, lo, hi;
     isobit_scale a, b, out;

@@ -5,14 +5,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-void *ib_alloc(size_t bytes);               /* zeroed, 64-byte aligned; NULL sets ib_error() */
-void *ib_alloc_raw(size_t bytes);           /* the same, not zeroed: pages that are not touched take no memory */
+void *ib_alloc(size_t bytes);     /* zeroed, 64-byte aligned; NULL sets ib_error() */
+void *ib_alloc_raw(size_t bytes); /* the same, not zeroed: pages that are not touched take no memory */
 void *ib_realloc(void *p, size_t old_bytes, size_t bytes); /* grown part zeroed; on NULL, p stays valid */
 void ib_free(void *p);
 char *ib_strdup(const char *s);
 char *ib_format_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Tests: the n-th allocation from now on fails (1 = the next); 0 switches off. Returns allocations since the last call. */
+/* Tests: the n-th allocation from now on fails (1 = the next); 0 switches off. Returns allocations since the last call.
+ */
 int64_t ib_alloc_fail_at(int64_t n);
 
 #endif

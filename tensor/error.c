@@ -15,9 +15,8 @@ static _Thread_local uint64_t failures;
 const char *ib_status_text(ib_status status)
 {
     switch (status) {
-#define X(name, value, text)                                                                                          \
-    case IB_##name:                                                                                                   \
-        return text;
+#define X(name, value, text)                                                                                           \
+    case IB_##name: return text;
         IB_STATUS_MAP(X)
 #undef X
     }

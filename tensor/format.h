@@ -4,8 +4,8 @@
 
 #include <isobit/tensor.h>
 
-#define FORMAT(name, bits, qmax, max_rmse)                                                                            \
-    void ib_pack_##name(const int8_t *codes, int64_t n, uint8_t *bytes);                                              \
+#define FORMAT(name, bits, qmax, max_rmse)                                                                             \
+    void ib_pack_##name(const int8_t *codes, int64_t n, uint8_t *bytes);                                               \
     void ib_unpack_##name(const uint8_t *bytes, int64_t n, int8_t *codes);
 #include "tensor/formats.def"
 #undef FORMAT

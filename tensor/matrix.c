@@ -30,7 +30,7 @@ enum {
 
 static const ib_storage table[] = {
 #define STORAGE(name, block, bytes, gguf, error, real, reals, exponent)                                                \
-    {#name, AT_##name, block, bytes, gguf, error, ib_##name##_encode_ref, ib_##name##_decode_ref,                      \
+    {#name, AT_##name, block, bytes, gguf,    error, ib_##name##_encode_ref, ib_##name##_decode_ref,                   \
      NULL,  0,         real,  reals, exponent},
 #define SCALED(name, code, nested, error) {#name, AT_##name, 1, 0, -1, error, NULL, NULL, code, nested, 0, 0, 0},
 #define ROWS(name, error) {#name, AT_##name, 1, 1, -1, error, NULL, NULL, NULL, 0, 0, 0, 0},
@@ -82,7 +82,8 @@ int64_t ib_storage_bytes(const ib_storage *f, int64_t rows, int64_t cols)
         return ib_scaled_bytes(f, rows, cols);
     if (cols % f->block)
         return ib_fail(IB_EINVAL, "%s: cols: rows of %lld elements are not whole blocks of %d", f->name,
-                       (long long)cols, f->block), -1;
+                       (long long)cols, f->block),
+               -1;
     return rows * (cols / f->block) * f->bytes;
 }
 
@@ -90,7 +91,8 @@ const ib_storage *ib_storage_fallback(const ib_storage *f, int64_t cols)
 {
     IB_NEED_OR(f, NULL);
     IB_TAKE_OR(cols, cols > 0, NULL, "is %lld", (long long)cols);
-    static const char *const other[][2] = {{"q2_k", "iq4_nl"}, {"q3_k", "iq4_nl"}, {"q4_k", "q5_0"}, {"q5_k", "q5_1"}, {"q6_k", "q8_0"}};
+    static const char *const other[][2] = {
+        {"q2_k", "iq4_nl"}, {"q3_k", "iq4_nl"}, {"q4_k", "q5_0"}, {"q5_k", "q5_1"}, {"q6_k", "q8_0"}};
     if (!f->decode || cols % f->block == 0)
         return f;
     for (size_t i = 0; i < sizeof other / sizeof *other && cols % 32 == 0; i++)
@@ -122,8 +124,8 @@ static ib_status refuse_block(const ib_storage *f, const float *x, int64_t n, in
     int64_t at = 0;
     for (int64_t i = 1; i < n && isfinite(x[at]); i++)
         at = !isfinite(x[i]) || fabsf(x[i]) > fabsf(x[at]) ? i : at;
-    return ib_fail(IB_ENUMERIC, "element %lld of row %lld is %g, which %s cannot hold", (long long)((first + at) % cols),
-                   (long long)((first + at) / cols), x[at], f->name);
+    return ib_fail(IB_ENUMERIC, "element %lld of row %lld is %g, which %s cannot hold",
+                   (long long)((first + at) % cols), (long long)((first + at) / cols), x[at], f->name);
 }
 
 ib_status ib_matrix_encode(ib_matrix *m, const ib_storage *f, int64_t rows, int64_t cols, const float *x)

@@ -1,4 +1,5 @@
-/* number.c - see number.h: the calling thread is in the locale "C" while it reads or writes a number (POSIX 2008, uselocale). */
+/* number.c - see number.h: the calling thread is in the locale "C" while it reads or writes a number (POSIX 2008,
+ * uselocale). */
 #include "tensor/number.h"
 
 #include <locale.h>

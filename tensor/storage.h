@@ -21,7 +21,10 @@ extern const float ib_code_nf4[16], ib_code_fp4[16];
 static inline float half_at(const uint8_t *b)
 {
     const uint32_t h = (uint32_t)(b[0] | b[1] << 8), sign = (h & 0x8000u) << 16;
-    union { uint32_t u; float f; } v = {(h & 0x7fffu) << 13};
+    union {
+        uint32_t u;
+        float f;
+    } v = {(h & 0x7fffu) << 13};
     v.f *= 0x1p112f;
     if ((h & 0x7c00u) == 0x7c00u)
         v.u = 0x7f800000u | (h & 0x3ffu) << 13;

@@ -10,7 +10,7 @@ typedef struct ib_qparams {
     int qmin, qmax;
     int zero_point;
     int n_scales;
-    float *scale; /* [n_scales]; lives as long as the tensor */
+    float *scale;                /* [n_scales]; lives as long as the tensor */
     int group_size, n_groups;    /* weights in groups: real = scale * factor * code; 0: none */
     const uint8_t *group_factor; /* [rows][n_groups] */
 } ib_qparams;
@@ -23,14 +23,14 @@ struct ib_tensor {
     void *data;
     float *grad; /* [size] or NULL */
     int needs_grad;
-    int from_data; /* made of a batch, not of parameters alone */
+    int from_data;            /* made of a batch, not of parameters alone */
     struct ib_tensor *passes; /* its gradient is that of this tensor, for what passes it on unchanged; else NULL */
-    ib_qparams q;    /* of codes */
-    char *name;      /* leaves only */
-    int node;        /* index of the node that made it, -1 for a leaf */
-    uint64_t step;   /* which step of which graph made it, 0: it lives by itself; no two steps of the process are alike */
+    ib_qparams q;             /* of codes */
+    char *name;               /* leaves only */
+    int node;                 /* index of the node that made it, -1 for a leaf */
+    uint64_t step; /* which step of which graph made it, 0: it lives by itself; no two steps of the process are alike */
     const uint64_t *now; /* the step that its graph is in */
-    int owned;       /* belongs to a layer and goes with it */
+    int owned;           /* belongs to a layer and goes with it */
 };
 
 /* Frees also what belongs to a layer. */

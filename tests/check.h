@@ -42,8 +42,9 @@
     do {                                                                                                               \
         const int failed_ = (call) != 0;                                                                               \
         if (!failed_ || !strstr(ib_error(), text))                                                                     \
-            printf("\n    %s:%d: %s: '%s' lacks '%s'\n", __FILE__, __LINE__, failed_ ? "failed" : "did not fail", ib_error(), text); \
-        CU_ASSERT(failed_ && strstr(ib_error(), text));                                                                \
+            printf("\n    %s:%d: %s: '%s' lacks '%s'\n", __FILE__, __LINE__, failed_ ? "failed" : "did not fail",      \
+                   ib_error(), text);                                                                                  \
+        CU_ASSERT(failed_ &&strstr(ib_error(), text));                                                                 \
     } while (0)
 
 static inline int same_file(const char *a, const char *b)
@@ -81,6 +82,9 @@ static inline int run_suite(const char *name, const test_case *cases, int n)
         static const test_case cases[] = {__VA_ARGS__};                                                                \
         return run_suite(name, cases, (int)(sizeof cases / sizeof *cases));                                            \
     }
-#define T(function) {#function, function}
+#define T(function)                                                                                                    \
+    {                                                                                                                  \
+#function, function                                                                                            \
+    }
 
 #endif

@@ -147,10 +147,12 @@ ib_status ib_tokenizer_add_merge(ib_tokenizer *t, int32_t rank, const char *left
 {
     char joint[512];
     if (n_left + n_right > sizeof joint)
-        return ib_fail(IB_EUNSUPPORTED, "merge %d makes a token of %zu bytes, at most %zu are possible", rank, n_left + n_right, sizeof joint);
+        return ib_fail(IB_EUNSUPPORTED, "merge %d makes a token of %zu bytes, at most %zu are possible", rank,
+                       n_left + n_right, sizeof joint);
     memcpy(joint, left, n_left);
     memcpy(joint + n_left, right, n_right);
-    const int32_t l = ib_token_find(t, left, n_left), r = ib_token_find(t, right, n_right), id = ib_token_find(t, joint, n_left + n_right);
+    const int32_t l = ib_token_find(t, left, n_left), r = ib_token_find(t, right, n_right),
+                  id = ib_token_find(t, joint, n_left + n_right);
     if (strict && (l < 0 || r < 0 || id < 0))
         return ib_fail(IB_EFORMAT, "merge %d: %s is no token", rank,
                        l < 0   ? "its left piece"
@@ -252,9 +254,8 @@ void ib_tokenizer_free(ib_tokenizer *t)
     }
     pcre2_match_data_free(t->match);
     ib_template_free(t->parsed);
-    void *all[] = {t->pool, t->token, t->slot,          t->merge,         t->mergeable,     t->special,
-                   t->path, t->cache, t->chat_template, t->tool_template, t->parsed_source, t->symbol,
-                   t->heap, t};
+    void *all[] = {t->pool,  t->token,         t->slot,          t->merge,         t->mergeable, t->special, t->path,
+                   t->cache, t->chat_template, t->tool_template, t->parsed_source, t->symbol,    t->heap,    t};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         ib_free(all[i]);
 }

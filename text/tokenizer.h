@@ -9,7 +9,14 @@
 
 enum { IB_MAX_SPLITS = 8 };
 
-typedef enum ib_token_kind { IB_TOKEN_NORMAL = 1, IB_TOKEN_UNKNOWN, IB_TOKEN_CONTROL, IB_TOKEN_USER, IB_TOKEN_UNUSED, IB_TOKEN_BYTE } ib_token_kind;
+typedef enum ib_token_kind {
+    IB_TOKEN_NORMAL = 1,
+    IB_TOKEN_UNKNOWN,
+    IB_TOKEN_CONTROL,
+    IB_TOKEN_USER,
+    IB_TOKEN_UNUSED,
+    IB_TOKEN_BYTE
+} ib_token_kind;
 
 typedef struct ib_token {
     uint32_t at, n; /* bytes in the pool */
@@ -33,13 +40,14 @@ struct ib_tokenizer {
     uint32_t slots;
     ib_merge *merge;
     uint32_t merges; /* a power of two */
-    uint64_t *mergeable; /* one bit for each hash of a pair, clear: no merge. Most pairs end here, in the first cache. */
-    int by_score;    /* SentencePiece: any two pieces whose joint bytes are a token, best score first */
-    int byte_level;  /* else pieces are characters, U+2581 stands for a space */
+    uint64_t
+        *mergeable; /* one bit for each hash of a pair, clear: no merge. Most pairs end here, in the first cache. */
+    int by_score;   /* SentencePiece: any two pieces whose joint bytes are a token, best score first */
+    int byte_level; /* else pieces are characters, U+2581 stands for a space */
     int prefix_space, add_bos, ignore_merges;
-    int prefix_once;                 /* the prefix space stands before a text alone, not behind special tokens too */
-    int spaces;                      /* U+2581 stands for a space, as a file says that names normalizers */
-    int nfc; /* texts are brought to Unicode's composed form first */
+    int prefix_once; /* the prefix space stands before a text alone, not behind special tokens too */
+    int spaces;      /* U+2581 stands for a space, as a file says that names normalizers */
+    int nfc;         /* texts are brought to Unicode's composed form first */
     int splittable;  /* no token has U+2581 behind another character: words can be tokenized alone */
     int32_t bos, eos, unk, pad, byte_id[256];
     char byte[256]; /* what the tokens of byte_id say */
@@ -49,9 +57,9 @@ struct ib_tokenizer {
     int n_splits;
     int32_t *special; /* control, unknown and user-defined tokens, longest first within a first byte */
     int n_special, special_from[257];
-    int n_normalized;                /* of special */
-    int unknown_dropped;             /* no token stands for what has none, whatever unk is */
-    char *path; /* what it was opened from */
+    int n_normalized;                    /* of special */
+    int unknown_dropped;                 /* no token stands for what has none, whatever unk is */
+    char *path;                          /* what it was opened from */
     char *chat_template, *tool_template; /* tool_template: the one named tool_use */
     struct ib_template *parsed;          /* the chat template used last, and its text */
     char *parsed_source;
@@ -73,7 +81,8 @@ size_t ib_alphabet_bytes(const char *text, size_t n, char *out);
 /* The other way: out [2 n] */
 size_t ib_alphabet_text(const char *bytes, size_t n, char *out);
 ib_status ib_tokenizer_add_split(ib_tokenizer *t, const char *pattern);
-ib_status ib_tokenizer_named_split(ib_tokenizer *t, const char *pre); /* GGUF's tokenizer.ggml.pre; sets ignore_merges and add_bos */
+ib_status ib_tokenizer_named_split(ib_tokenizer *t,
+                                   const char *pre); /* GGUF's tokenizer.ggml.pre; sets ignore_merges and add_bos */
 enum { IB_PRE_NAME = 32 };
 ib_status ib_tokenizer_pre(const ib_tokenizer *t, char name[IB_PRE_NAME]); /* the name that says what t does */
 /* Hash of tokens first, then merges one by one, then the rest. */

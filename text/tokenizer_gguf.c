@@ -8,11 +8,13 @@
 
 static ib_status read_tokens(ib_tokenizer *t, const ib_gguf *f)
 {
-    const ib_gguf_kv *tokens = ib_gguf_find(f, "tokenizer.ggml.tokens"), *scores = ib_gguf_find(f, "tokenizer.ggml.scores");
+    const ib_gguf_kv *tokens = ib_gguf_find(f, "tokenizer.ggml.tokens"),
+                     *scores = ib_gguf_find(f, "tokenizer.ggml.scores");
     const ib_gguf_kv *kinds = ib_gguf_find(f, "tokenizer.ggml.token_type");
     if (!tokens || tokens->of != IB_GGUF_STRING)
         return ib_fail(IB_EFORMAT, "has no tokenizer.ggml.tokens");
-    if ((scores && (scores->of == IB_GGUF_STRING || scores->n != tokens->n)) || (kinds && (kinds->of == IB_GGUF_STRING || kinds->n != tokens->n)))
+    if ((scores && (scores->of == IB_GGUF_STRING || scores->n != tokens->n)) ||
+        (kinds && (kinds->of == IB_GGUF_STRING || kinds->n != tokens->n)))
         return ib_fail(IB_EFORMAT, "has %lld tokens, but another number of scores or types", (long long)tokens->n);
     size_t at = 0, n;
     const char *s;
@@ -50,7 +52,8 @@ static ib_status read_merges(ib_tokenizer *t, const ib_gguf *f)
         const char *space = n > 1 ? memchr(s + 1, ' ', n - 1) : NULL;
         if (!space || n > sizeof left)
             return ib_fail(IB_EFORMAT, "merge %d is not two pieces with a space between", rank);
-        const size_t nl = ib_alphabet_bytes(s, (size_t)(space - s), left), nr = ib_alphabet_bytes(space + 1, (size_t)(s + n - space - 1), right);
+        const size_t nl = ib_alphabet_bytes(s, (size_t)(space - s), left),
+                     nr = ib_alphabet_bytes(space + 1, (size_t)(s + n - space - 1), right);
         if (ib_tokenizer_add_merge(t, rank, left, nl, right, nr, 0))
             return ib_error_status();
     }
@@ -70,13 +73,15 @@ static ib_status read_all(ib_tokenizer *t, const ib_gguf *f)
     else
         status = ib_fail(IB_EUNSUPPORTED, "has a tokenizer of kind '%s'; gpt2 and llama are supported", model);
     if (!status && t->byte_level && !pre)
-        status = ib_fail(IB_EFORMAT, "has no tokenizer.ggml.pre, which says how text is cut into words: --tokenizer takes the model's tokenizer.json");
+        status = ib_fail(IB_EFORMAT, "has no tokenizer.ggml.pre, which says how text is cut into words: --tokenizer "
+                                     "takes the model's tokenizer.json");
     if (!status && t->byte_level)
         status = ib_tokenizer_named_split(t, pre);
     static const char *const behind[] = {"tokenizer.ggml.add_eos_token", "tokenizer.ggml.add_sep_token"};
     for (int i = 0; i < 2 && !status; i++)
         if (ib_gguf_number(f, behind[i], 0) != 0)
-            status = ib_fail(IB_EUNSUPPORTED, "%s is true: a text that ends in a token cannot be gone on with", behind[i]);
+            status =
+                ib_fail(IB_EUNSUPPORTED, "%s is true: a text that ends in a token cannot be gone on with", behind[i]);
     t->prefix_space = ib_gguf_number(f, "tokenizer.ggml.add_space_prefix", t->by_score) != 0;
     t->add_bos = ib_gguf_number(f, "tokenizer.ggml.add_bos_token", t->by_score || t->add_bos) != 0;
     t->bos = ib_int_of(ib_gguf_number(f, "tokenizer.ggml.bos_token_id", t->by_score ? 1 : -1));

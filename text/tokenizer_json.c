@@ -183,8 +183,10 @@ static ib_status check_normalized(const ib_tokenizer *t, const char *content)
     const int other = composed != NULL;
     free(composed);
     return status || !other ? status
-                            : ib_fail(IB_EUNSUPPORTED, "added token '%s': 'normalized' is true, and NFC makes it "
-                                                       "another text", content);
+                            : ib_fail(IB_EUNSUPPORTED,
+                                      "added token '%s': 'normalized' is true, and NFC makes it "
+                                      "another text",
+                                      content);
 }
 
 static ib_status read_added(ib_tokenizer *t, struct json_object *vocab, struct json_object *added)
@@ -368,8 +370,9 @@ static ib_status read_unknown(ib_tokenizer *t, struct json_object *model)
     for (int b = 0; b < 0xF5 && t->byte_level; b++) /* of UTF-8 */
         lacks |= t->byte_id[b] < 0 && b != 0xC0 && b != 0xC1;
     if (lacks && text && ib_json_number(model, "fuse_unk", 0) != 0)
-        return ib_fail(IB_EUNSUPPORTED, "model: 'fuse_unk' is true, and not all bytes have tokens: unknown characters in a "
-                                        "row are a token each here");
+        return ib_fail(IB_EUNSUPPORTED,
+                       "model: 'fuse_unk' is true, and not all bytes have tokens: unknown characters in a "
+                       "row are a token each here");
     return IB_OK;
 }
 

@@ -9,9 +9,9 @@
 /* ---- merging: the best pair first, the leftmost of equals; a heap keeps long words from being quadratic ---- */
 
 struct ib_symbol {
-    int32_t id;      /* -1: a character that is no token */
-    int prev, next;  /* -1: none */
-    int at, n;       /* bytes in the word; n = 0: merged into its left neighbour */
+    int32_t id;     /* -1: a character that is no token */
+    int prev, next; /* -1: none */
+    int at, n;      /* bytes in the word; n = 0: merged into its left neighbour */
 };
 
 struct ib_pair {
@@ -101,12 +101,14 @@ ib_status ib_merge_word(ib_tokenizer *t, const char *word, size_t n, ib_ids *out
     int count = 0, n_heap = 0;
     for (size_t at = 0; at < n; count++) {
         const int k = t->byte_level ? 1 : char_length(word + at, n - at);
-        t->symbol[count] = (struct ib_symbol){t->byte_level ? t->byte_id[(uint8_t)word[at]] : ib_token_find(t, word + at, (size_t)k), count - 1,
-                                              count + 1, (int)at, k};
+        t->symbol[count] =
+            (struct ib_symbol){t->byte_level ? t->byte_id[(uint8_t)word[at]] : ib_token_find(t, word + at, (size_t)k),
+                               count - 1, count + 1, (int)at, k};
         at += (size_t)k;
     }
     t->symbol[count - 1].next = -1;
-    for (int i = 0; i + 1 < count && !t->by_score; i++) { /* the first pairs are known: their table lines can be on the way together */
+    for (int i = 0; i + 1 < count && !t->by_score;
+         i++) { /* the first pairs are known: their table lines can be on the way together */
         const uint32_t hash = (uint32_t)ib_pair_hash((uint64_t)t->symbol[i].id << 32 | (uint32_t)t->symbol[i + 1].id);
         __builtin_prefetch(&t->merge[hash & (t->merges - 1)]);
     }

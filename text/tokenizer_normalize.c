@@ -13,9 +13,11 @@ ib_status ib_tokenizer_compose(const ib_tokenizer *t, const char *text, size_t n
         i++;
     if (!t->nfc || i == n)
         return IB_OK;
-    const utf8proc_ssize_t m = utf8proc_map((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)n, (utf8proc_uint8_t **)composed, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+    const utf8proc_ssize_t m = utf8proc_map((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)n,
+                                            (utf8proc_uint8_t **)composed, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
     if (m < 0)
-        return ib_fail(m == UTF8PROC_ERROR_NOMEM ? IB_ENOMEM : IB_EFORMAT, "composing the text (NFC): %s", utf8proc_errmsg(m));
+        return ib_fail(m == UTF8PROC_ERROR_NOMEM ? IB_ENOMEM : IB_EFORMAT, "composing the text (NFC): %s",
+                       utf8proc_errmsg(m));
     *length = (size_t)m;
     return IB_OK;
 }

@@ -45,7 +45,8 @@ ib_status ib_tokenizer_add_split(ib_tokenizer *t, const char *pattern)
     if (!c) {
         PCRE2_UCHAR message[120] = "";
         pcre2_get_error_message(code, message, sizeof message);
-        return ib_fail(IB_EUNSUPPORTED, "the splitting pattern '%.80s' cannot be used: %s at %zu", pattern, (char *)message, (size_t)at);
+        return ib_fail(IB_EUNSUPPORTED, "the splitting pattern '%.80s' cannot be used: %s at %zu", pattern,
+                       (char *)message, (size_t)at);
     }
     pcre2_jit_compile(c, PCRE2_JIT_COMPLETE); /* without JIT it works, more slowly */
     t->split[t->n_splits] = c;
@@ -63,7 +64,8 @@ ib_status ib_tokenizer_add_split(ib_tokenizer *t, const char *pattern)
 #define LLAMA3(digits) WORD "|" digits "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*" END
 #define UPPER "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]"
 #define LOWER "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]"
-#define CASES(ending, digits) "[^\\r\\n\\p{L}\\p{N}]?" UPPER "*" LOWER "+" ending "|[^\\r\\n\\p{L}\\p{N}]?" UPPER "+" LOWER "*" \
+#define CASES(ending, digits) "[^\\r\\n\\p{L}\\p{N}]?" UPPER "*" LOWER "+" ending \
+    "|[^\\r\\n\\p{L}\\p{N}]?" UPPER "+" LOWER "*" \
     ending "|" digits "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 #define UNCASED(ending, digits) "[^\\r\\n\\p{L}\\p{N}]?(?:(?![a-z])\\p{L})*(?:(?![A-Z])\\p{L})+" ending \
     "|[^\\r\\n\\p{L}\\p{N}]?(?:(?![a-z])\\p{L})+(?:(?![A-Z])\\p{L})*" ending "|" digits \
@@ -72,7 +74,8 @@ ib_status ib_tokenizer_add_split(ib_tokenizer *t, const char *pattern)
 #define HAN "[一-龥ࠀ-一가-퟿]"
 #define MARKS "[!-/:-~！-／：-～‘-‟　-。]"
 #define NO_SPACE(class) "(?:(?!\\s)" class ")+"
-#define DEEPSEEK3 "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+" \
+#define DEEPSEEK3 "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+" \
+    "|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+" \
     "[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 /* letters with upper and lower case */
 #define CASED "A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕ" \
@@ -127,7 +130,8 @@ ib_status ib_tokenizer_named_split(ib_tokenizer *t, const char *pre)
                 t->add_bos = known[i].bos;
                 return status;
             }
-    return ib_fail(IB_EUNSUPPORTED, "the tokenizer splits words as '%s', which is not known; --tokenizer takes the model's tokenizer.json",
+    return ib_fail(IB_EUNSUPPORTED, "the tokenizer splits words as '%s', which is not known; --tokenizer takes "
+                                    "the model's tokenizer.json",
                    pre);
 }
 
@@ -148,6 +152,7 @@ ib_status ib_tokenizer_pre(const ib_tokenizer *t, char name[IB_PRE_NAME])
             name[n] = 0;
             return IB_OK;
         }
-    return ib_fail(IB_EUNSUPPORTED, "the tokenizer splits words as no tokenizer.ggml.pre of GGUF says: keep the model as "
+    return ib_fail(IB_EUNSUPPORTED, "the tokenizer splits words as no tokenizer.ggml.pre of GGUF says: keep "
+                                    "the model as "
                                     "a folder");
 }

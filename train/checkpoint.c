@@ -31,7 +31,8 @@ enum { VERSION = 1, TEXT = 4096 };
 static int write_header(hid_t f, const ib_layer *net, const ib_checkpoint *c)
 {
     const ib_input_info *in = &net->input;
-    const int version = VERSION, phase = (int)ib_qat_phase(net), input[] = {in->c, in->h, in->w, in->classes, in->raw_max};
+    const int version = VERSION, phase = (int)ib_qat_phase(net),
+              input[] = {in->c, in->h, in->w, in->classes, in->raw_max};
     const float norm[] = {in->mean, in->std};
     const int64_t place[] = {c->epoch, c->step, c->total_steps};
     const double best[] = {c->best, c->loss_sum};
@@ -41,10 +42,13 @@ static int write_header(hid_t f, const ib_layer *net, const ib_checkpoint *c)
            ib_h5_set(f, "best", H5T_NATIVE_DOUBLE, 2, best) || ib_h5_set(f, "state", H5T_NATIVE_DOUBLE, 8, c->state) ||
            ib_h5_set(f, "phase", H5T_NATIVE_INT, 1, &phase) || ib_h5_set(f, "input", H5T_NATIVE_INT, 5, input) ||
            ib_h5_set(f, "normalization", H5T_NATIVE_FLOAT, 2, norm) ||
-           (net->text && ib_h5_write(f, "network", H5T_NATIVE_CHAR, 1, (int64_t[]){(int64_t)strlen(net->text)}, net->text)) ||
+           (net->text &&
+            ib_h5_write(f, "network", H5T_NATIVE_CHAR, 1, (int64_t[]){(int64_t)strlen(net->text)}, net->text)) ||
            ib_schema_write(f, net->schema) || (*c->data && ib_h5_set_text(f, "data", c->data)) ||
-           (c->n_history && ib_h5_write(f, "history", H5T_NATIVE_FLOAT, 2, (int64_t[]){c->n_history, IB_HISTORY}, c->history)) ||
-           (c->n_history && c->measures && ib_h5_write(f, "measures", H5T_NATIVE_FLOAT, 2, (int64_t[]){c->n_history, IB_MEASURES}, c->measures)) ||
+           (c->n_history &&
+            ib_h5_write(f, "history", H5T_NATIVE_FLOAT, 2, (int64_t[]){c->n_history, IB_HISTORY}, c->history)) ||
+           (c->n_history && c->measures &&
+            ib_h5_write(f, "measures", H5T_NATIVE_FLOAT, 2, (int64_t[]){c->n_history, IB_MEASURES}, c->measures)) ||
            (c->step && ib_h5_set(f, "right", H5T_NATIVE_INT64, 1, &c->right));
 }
 
@@ -84,7 +88,8 @@ static int write_step(hid_t g, const ib_step *s)
     const hid_t q = ib_h5_group(g, s->name);
     const float range[] = {s->observer.lo, s->observer.hi, s->out.scale};
     const int64_t count[] = {s->observer.count, s->out.zero};
-    const int failed = q < 0 || ib_h5_set(q, "range", H5T_NATIVE_FLOAT, 3, range) || ib_h5_set(q, "count", H5T_NATIVE_INT64, 2, count);
+    const int failed =
+        q < 0 || ib_h5_set(q, "range", H5T_NATIVE_FLOAT, 3, range) || ib_h5_set(q, "count", H5T_NATIVE_INT64, 2, count);
     if (q >= 0)
         H5Gclose(q);
     return failed;
@@ -95,12 +100,14 @@ static const char averaging[] = "averaging_constant"; /* absent: ib_qat_opts' de
 static int write_qat(hid_t f, const ib_plan *p)
 {
     const ib_qat_opts *o = &p->opts;
-    const int numbers[] = {o->weight_bits, o->act_bits, o->input_bits, o->output_bits, (int)o->granularity, o->group_size, o->symmetric,
-                           (int)o->profile, o->dynamic};
+    const int numbers[] = {o->weight_bits, o->act_bits,  o->input_bits,   o->output_bits, (int)o->granularity,
+                           o->group_size,  o->symmetric, (int)o->profile, o->dynamic};
     const hid_t g = ib_h5_group(f, "qat");
-    int failed = g < 0 || ib_h5_set(g, "options", H5T_NATIVE_INT, 9, numbers) || ib_h5_set(g, "percentile", H5T_NATIVE_FLOAT, 1, &o->percentile) ||
-                 ib_h5_set_text(g, "observer", o->observer) || ib_h5_set_text(g, "weight_observer", o->weight_observer) ||
-                 ib_h5_set_text(g, "rules", o->rules) || write_step(g, &p->input) ||
+    int failed = g < 0 || ib_h5_set(g, "options", H5T_NATIVE_INT, 9, numbers) ||
+                 ib_h5_set(g, "percentile", H5T_NATIVE_FLOAT, 1, &o->percentile) ||
+                 ib_h5_set_text(g, "observer", o->observer) ||
+                 ib_h5_set_text(g, "weight_observer", o->weight_observer) || ib_h5_set_text(g, "rules", o->rules) ||
+                 write_step(g, &p->input) ||
                  (o->averaging_constant > 0 && ib_h5_set(g, averaging, H5T_NATIVE_FLOAT, 1, &o->averaging_constant));
     for (int i = 0; i < p->n_steps && !failed; i++)
         failed = p->steps[i].has_out ? write_step(g, &p->steps[i]) : 0;
@@ -198,18 +205,30 @@ static int read_options(hid_t f, ib_qat_opts *o, char text[3][TEXT])
     int n[9];
     float constant = 0;
     const hid_t g = H5Gopen2(f, "qat", H5P_DEFAULT);
-    const int failed = g < 0 || ib_h5_get(g, "options", H5T_NATIVE_INT, 9, n) || ib_h5_get(g, "percentile", H5T_NATIVE_FLOAT, 1, &o->percentile) ||
-                       ib_h5_get_text(g, "observer", text[0], TEXT) || ib_h5_get_text(g, "weight_observer", text[1], TEXT) ||
+    const int failed = g < 0 || ib_h5_get(g, "options", H5T_NATIVE_INT, 9, n) ||
+                       ib_h5_get(g, "percentile", H5T_NATIVE_FLOAT, 1, &o->percentile) ||
+                       ib_h5_get_text(g, "observer", text[0], TEXT) ||
+                       ib_h5_get_text(g, "weight_observer", text[1], TEXT) ||
                        ib_h5_get_text(g, "rules", text[2], TEXT) ||
                        (H5Aexists(g, averaging) > 0 && ib_h5_get(g, averaging, H5T_NATIVE_FLOAT, 1, &constant));
     if (g >= 0)
         H5Gclose(g);
     if (failed)
         return -1;
-    *o = (ib_qat_opts){.weight_bits = n[0], .act_bits = n[1], .input_bits = n[2], .output_bits = n[3], .granularity = (ib_granularity)n[4],
-                       .group_size = n[5], .symmetric = n[6], .profile = (ib_profile)n[7], .dynamic = n[8], .percentile = o->percentile,
+    *o = (ib_qat_opts){.weight_bits = n[0],
+                       .act_bits = n[1],
+                       .input_bits = n[2],
+                       .output_bits = n[3],
+                       .granularity = (ib_granularity)n[4],
+                       .group_size = n[5],
+                       .symmetric = n[6],
+                       .profile = (ib_profile)n[7],
+                       .dynamic = n[8],
+                       .percentile = o->percentile,
                        .averaging_constant = constant,
-                       .observer = text[0], .weight_observer = text[1], .rules = text[2]};
+                       .observer = text[0],
+                       .weight_observer = text[1],
+                       .rules = text[2]};
     return 0;
 }
 
@@ -218,7 +237,8 @@ static int read_step(hid_t g, ib_step *s)
     float range[3];
     int64_t count[2];
     const hid_t q = H5Gopen2(g, s->name, H5P_DEFAULT);
-    const int failed = q < 0 || ib_h5_get(q, "range", H5T_NATIVE_FLOAT, 3, range) || ib_h5_get(q, "count", H5T_NATIVE_INT64, 2, count);
+    const int failed =
+        q < 0 || ib_h5_get(q, "range", H5T_NATIVE_FLOAT, 3, range) || ib_h5_get(q, "count", H5T_NATIVE_INT64, 2, count);
     if (q >= 0)
         H5Gclose(q);
     if (failed)
@@ -313,8 +333,7 @@ static ib_status restore(hid_t f, ib_layer *net, ib_graph *g, ib_optim *opt, ib_
     net->input = in;
     ib_schema_free(net->schema);
     net->schema = NULL;
-    if (ib_schema_read(f, &net->schema) ||
-        ib_schema_check(net->schema, (int64_t)in.c * in.h * in.w, in.classes)) {
+    if (ib_schema_read(f, &net->schema) || ib_schema_check(net->schema, (int64_t)in.c * in.h * in.w, in.classes)) {
         ib_checkpoint_release(c);
         return ib_error_status();
     }
@@ -351,7 +370,8 @@ ib_status ib_checkpoint_restore(const char *path, ib_layer *net, ib_graph *g, ib
 static ib_layer *described(hid_t f)
 {
     if (H5Lexists(f, "network", H5P_DEFAULT) <= 0)
-        return ib_fail_null(IB_EFORMAT, "holds a network of somebody's own: only the program that made it can build it");
+        return ib_fail_null(IB_EFORMAT,
+                            "holds a network of somebody's own: only the program that made it can build it");
     int64_t n = 0;
     char *text = ib_h5_read_text(f, "network", "description", 1 << 24, &n);
     ib_layer *net = text ? ib_wired_network(text) : NULL;

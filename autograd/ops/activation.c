@@ -35,22 +35,26 @@ static ib_status same(ib_node *n, ib_tensor *out)
     {                                                                                                                  \
         return ib_##op(g, in[0]);                                                                                      \
     }                                                                                                                  \
-    const ib_op ib_op_##op = {.name = #op, .inputs = "x", .n_required = 1, .shape = same, .forward = op##_forward,                    \
+    const ib_op ib_op_##op = {.name = #op,                                                                             \
+                              .inputs = "x",                                                                           \
+                              .n_required = 1,                                                                         \
+                              .shape = same,                                                                           \
+                              .forward = op##_forward,                                                                 \
                               .backward = op##_backward,                                                               \
-                              .samples = (const ib_sample[]){                                                          \
-                                  {"2d", 1, {{2, {3, 5}, -(range), range}}, op##_sample, 0},                           \
-                                  {"4d", 1, {{4, {2, 2, 3, 3}, -(range), range}}, op##_sample, 0},                     \
-                                  {0}}};                                                                               \
+                              .samples =                                                                               \
+                                  (const ib_sample[]){{"2d", 1, {{2, {3, 5}, -(range), range}}, op##_sample, 0},       \
+                                                      {"4d", 1, {{4, {2, 2, 3, 3}, -(range), range}}, op##_sample, 0}, \
+                                                      {0}}};                                                           \
     ib_tensor *ib_##op(ib_graph *g, ib_tensor *x)                                                                      \
     {                                                                                                                  \
         return IB_APPLY(g, &ib_op_##op, NULL, x);                                                                      \
     }
 
-UNARY(relu, 1, K(g)->clamp(ib_f32(x), ib_f32(y), x->size, 0.0f, INFINITY),
-      1, K(g)->clamp_grad(ib_f32(x), dy, dx, x->size, 0.0f, INFINITY, !fresh))
-UNARY(relu6, 9, K(g)->clamp(ib_f32(x), ib_f32(y), x->size, 0.0f, 6.0f),
-      1, K(g)->clamp_grad(ib_f32(x), dy, dx, x->size, 0.0f, 6.0f, !fresh))
+UNARY(relu, 1, K(g)->clamp(ib_f32(x), ib_f32(y), x->size, 0.0f, INFINITY), 1,
+      K(g)->clamp_grad(ib_f32(x), dy, dx, x->size, 0.0f, INFINITY, !fresh))
+UNARY(relu6, 9, K(g)->clamp(ib_f32(x), ib_f32(y), x->size, 0.0f, 6.0f), 1,
+      K(g)->clamp_grad(ib_f32(x), dy, dx, x->size, 0.0f, 6.0f, !fresh))
 UNARY(sigmoid, 3, K(g)->sigmoid(ib_f32(x), ib_f32(y), x->size), 0, K(g)->sigmoid_grad(ib_f32(y), dy, dx, x->size))
 UNARY(tanh, 2, K(g)->tanh(ib_f32(x), ib_f32(y), x->size), 0, K(g)->tanh_grad(ib_f32(y), dy, dx, x->size))
-UNARY(softmax, 2, K(g)->softmax(ib_f32(x), ib_f32(y), x->size / x->shape[x->ndim - 1], x->shape[x->ndim - 1]),
-      0, K(g)->softmax_grad(ib_f32(y), dy, dx, x->size / x->shape[x->ndim - 1], x->shape[x->ndim - 1]))
+UNARY(softmax, 2, K(g)->softmax(ib_f32(x), ib_f32(y), x->size / x->shape[x->ndim - 1], x->shape[x->ndim - 1]), 0,
+      K(g)->softmax_grad(ib_f32(y), dy, dx, x->size / x->shape[x->ndim - 1], x->shape[x->ndim - 1]))

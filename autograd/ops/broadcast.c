@@ -11,7 +11,8 @@ static ib_status broadcast(const ib_node *n, const ib_tensor *a, const ib_tensor
     *ndim = a->ndim > b->ndim ? a->ndim : b->ndim;
     for (int i = 0; i < IB_MAX_DIMS; i++) {
         const int at = IB_MAX_DIMS - 1 - i;
-        const int64_t da = i < a->ndim ? a->shape[a->ndim - 1 - i] : 1, db = i < b->ndim ? b->shape[b->ndim - 1 - i] : 1;
+        const int64_t da = i < a->ndim ? a->shape[a->ndim - 1 - i] : 1,
+                      db = i < b->ndim ? b->shape[b->ndim - 1 - i] : 1;
         if (da != db && da != 1 && db != 1)
             return ib_op_fail(n, "%s and %s do not broadcast", ib_tensor_shape_text(a, sa, sizeof sa),
                               ib_tensor_shape_text(b, sb, sizeof sb));
@@ -80,12 +81,17 @@ static ib_tensor *mul_sample(ib_graph *g, ib_tensor **in)
 
 #define BINARY(op, function)                                                                                           \
     const ib_op ib_op_##op = {                                                                                         \
-        .name = #op, .inputs = "a b", .n_required = 2, .shape = binary_shape, .forward = op##_forward, .backward = binary_backward,     \
-        .samples = (const ib_sample[]){                                                                                \
-            {"same shape", 2, {{4, {2, 3, 2, 2}, -1, 1}, {4, {2, 3, 2, 2}, -1, 1}}, function, 0},                      \
-            {"channel", 2, {{4, {2, 3, 2, 2}, -1, 1}, {3, {3, 1, 1}, -1, 1}}, function, 0},                            \
-            {"row and column", 2, {{2, {1, 4}, -1, 1}, {2, {3, 1}, -1, 1}}, function, 0},                              \
-            {0}}};
+        .name = #op,                                                                                                   \
+        .inputs = "a b",                                                                                               \
+        .n_required = 2,                                                                                               \
+        .shape = binary_shape,                                                                                         \
+        .forward = op##_forward,                                                                                       \
+        .backward = binary_backward,                                                                                   \
+        .samples =                                                                                                     \
+            (const ib_sample[]){{"same shape", 2, {{4, {2, 3, 2, 2}, -1, 1}, {4, {2, 3, 2, 2}, -1, 1}}, function, 0},  \
+                                {"channel", 2, {{4, {2, 3, 2, 2}, -1, 1}, {3, {3, 1, 1}, -1, 1}}, function, 0},        \
+                                {"row and column", 2, {{2, {1, 4}, -1, 1}, {2, {3, 1}, -1, 1}}, function, 0},          \
+                                {0}}};
 BINARY(add, add_sample)
 BINARY(mul, mul_sample)
 

@@ -1,5 +1,5 @@
-/* checkpoint_segment.c - gradient checkpointing (arXiv:1604.06174): a segment keeps its input alone and runs again, with a
- * tape of its own, when its gradient is wanted. */
+/* checkpoint_segment.c - gradient checkpointing (arXiv:1604.06174): a segment keeps its input alone and runs again,
+ * with a tape of its own, when its gradient is wanted. */
 #include <string.h>
 
 #include "autograd/op.h"
@@ -45,7 +45,8 @@ static ib_status segment_backward(ib_graph *g, ib_node *n)
     ib_status status = IB_OK;
     ib_tensor leaf = *n->in[0];
     ib_tensor *x = n->in[0];
-    if (x->needs_grad && !x->grad && g->free_grad && g->free_grad_size == x->size) { /* a chain of segments needs two gradients */
+    if (x->needs_grad && !x->grad && g->free_grad &&
+        g->free_grad_size == x->size) { /* a chain of segments needs two gradients */
         x->grad = memset(g->free_grad, 0, (size_t)x->size * sizeof(float));
         g->free_grad = NULL;
     }
@@ -84,8 +85,13 @@ static ib_tensor *segment_sample(ib_graph *g, ib_tensor **in)
 }
 
 const ib_op ib_op_checkpoint_segment = {
-    .name = "checkpoint_segment", .inputs = "x", .attrs_bytes = sizeof(segment), .n_required = 1, .shape = segment_shape,
-    .forward = segment_forward, .backward = segment_backward,
+    .name = "checkpoint_segment",
+    .inputs = "x",
+    .attrs_bytes = sizeof(segment),
+    .n_required = 1,
+    .shape = segment_shape,
+    .forward = segment_forward,
+    .backward = segment_backward,
     .samples = (const ib_sample[]){{"two segments", 1, {{2, {3, 4}, -1, 1}}, segment_sample, 0}, {0}}};
 
 ib_tensor *ib_checkpoint_segment(ib_graph *g, ib_segment_fn run, void *context, int remember, ib_tensor *x)

@@ -56,7 +56,15 @@ static ib_status conv2d_backward(ib_graph *g, ib_node *n)
     float *scratch = ib_graph_alloc(g, (size_t)ib_conv2d_grads_scratch(&s) * sizeof *scratch);
     if (!scratch)
         return IB_ENOMEM;
-    K(g)->conv2d_grads(&s, &(ib_conv_grads){.x = ib_f32(n->in[0]), .w = ib_f32(n->in[1]), .dy = n->out->grad, .dx = dx, .dw = dw, .db = db, .sets_dx = fresh}, scratch);
+    K(g)->conv2d_grads(&s,
+                       &(ib_conv_grads){.x = ib_f32(n->in[0]),
+                                        .w = ib_f32(n->in[1]),
+                                        .dy = n->out->grad,
+                                        .dx = dx,
+                                        .dw = dw,
+                                        .db = db,
+                                        .sets_dx = fresh},
+                       scratch);
     ib_graph_release(g, mark);
     return failed;
 }
@@ -75,12 +83,18 @@ static ib_tensor *grouped(ib_graph *g, ib_tensor **in)
 }
 static ib_tensor *depthwise(ib_graph *g, ib_tensor **in)
 {
-    return ib_conv2d(g, in[0], in[1], in[2], &(ib_conv_opts){.stride_h = 2, .stride_w = 2, .pad_h = 1, .pad_w = 1, .groups = 3});
+    return ib_conv2d(g, in[0], in[1], in[2],
+                     &(ib_conv_opts){.stride_h = 2, .stride_w = 2, .pad_h = 1, .pad_w = 1, .groups = 3});
 }
 
 const ib_op ib_op_conv2d = {
-    .name = "conv2d", .inputs = "x w b", .attrs_bytes = sizeof(ib_conv_opts), .n_required = 2, .shape = conv2d_shape,
-    .forward = conv2d_forward, .backward = conv2d_backward,
+    .name = "conv2d",
+    .inputs = "x w b",
+    .attrs_bytes = sizeof(ib_conv_opts),
+    .n_required = 2,
+    .shape = conv2d_shape,
+    .forward = conv2d_forward,
+    .backward = conv2d_backward,
     .samples = (const ib_sample[]){
         {"plain", 3, {{4, {2, 3, 5, 6}, -1, 1}, {4, {4, 3, 3, 2}, -1, 1}, {1, {4}, -1, 1}}, plain, 0},
         {"1x1", 3, {{4, {2, 3, 4, 4}, -1, 1}, {4, {2, 3, 1, 1}, -1, 1}, {1, {2}, -1, 1}}, plain, 0},

@@ -51,10 +51,15 @@ static ib_tensor *dropout_sample(ib_graph *g, ib_tensor **in)
     return ib_dropout(g, in[0], 0.3f);
 }
 
-const ib_op ib_op_dropout = {
-    .name = "dropout", .inputs = "x", .attrs_bytes = sizeof(ib_dropout_attrs), .n_required = 1, .shape = dropout_shape,
-    .forward = dropout_forward, .backward = dropout_backward,
-    .samples = (const ib_sample[]){{"p 0.3", 1, {{2, {4, 9}, -1, 1}}, dropout_sample, 0}, {0}}};
+const ib_op ib_op_dropout = {.name = "dropout",
+                             .inputs = "x",
+                             .attrs_bytes = sizeof(ib_dropout_attrs),
+                             .n_required = 1,
+                             .shape = dropout_shape,
+                             .forward = dropout_forward,
+                             .backward = dropout_backward,
+                             .samples =
+                                 (const ib_sample[]){{"p 0.3", 1, {{2, {4, 9}, -1, 1}}, dropout_sample, 0}, {0}}};
 
 ib_tensor *ib_dropout(ib_graph *g, ib_tensor *x, float p)
 {
@@ -90,8 +95,13 @@ static ib_status qdropout_forward(ib_graph *g, ib_node *n)
     return IB_OK;
 }
 
-const ib_op ib_op_qdropout = {.name = "qdropout", .takes_codes = 1, .attrs_bytes = sizeof(ib_dropout_attrs), .n_required = 1,
-                              .shape = qdropout_shape, .forward = qdropout_forward, .backward = dropout_backward};
+const ib_op ib_op_qdropout = {.name = "qdropout",
+                              .takes_codes = 1,
+                              .attrs_bytes = sizeof(ib_dropout_attrs),
+                              .n_required = 1,
+                              .shape = qdropout_shape,
+                              .forward = qdropout_forward,
+                              .backward = dropout_backward};
 
 ib_tensor *ib_qdropout(ib_graph *g, ib_tensor *x, float p)
 {

@@ -1,5 +1,5 @@
-/* language_loss.c - cross-entropy over a vocabulary, in chunks of 256 rows: no logits outlive their chunk. Training makes
- * dx in the forward pass while a chunk's logits are at hand; the backward pass only scales it. */
+/* language_loss.c - cross-entropy over a vocabulary, in chunks of 256 rows: no logits outlive their chunk. Training
+ * makes dx in the forward pass while a chunk's logits are at hand; the backward pass only scales it. */
 #include <math.h>
 #include <string.h>
 
@@ -16,19 +16,21 @@ typedef struct loss_attrs {
     const ib_matrix *head; /* frozen [vocabulary, d], or NULL: input W */
     const int32_t *target; /* [n], -1: no target */
     float scale;
-    float *nll;            /* [n] or NULL: each row's loss */
+    float *nll; /* [n] or NULL: each row's loss */
 } loss_attrs;
 
 static ib_status loss_shape(ib_node *n, ib_tensor *out)
 {
     const loss_attrs *a = n->attrs;
     const ib_tensor *x = n->in[X];
-    const int64_t d = a->head ? a->head->cols : n->in[W]->shape[1], vocabulary = a->head ? a->head->rows : n->in[W]->shape[0];
+    const int64_t d = a->head ? a->head->cols : n->in[W]->shape[1],
+                  vocabulary = a->head ? a->head->rows : n->in[W]->shape[0];
     if (x->ndim != 2 || x->shape[1] != d)
         return ib_op_fail(n, "rows of %lld for a head of %lld", (long long)x->shape[x->ndim - 1], (long long)d);
     for (int64_t i = 0; i < x->shape[0]; i++)
         if (a->target[i] < -1 || a->target[i] >= vocabulary)
-            return ib_op_fail(n, "target %d at %lld, but there are %lld tokens", a->target[i], (long long)i, (long long)vocabulary);
+            return ib_op_fail(n, "target %d at %lld, but there are %lld tokens", a->target[i], (long long)i,
+                              (long long)vocabulary);
     return ib_tensor_set_shape(out, 1, (int64_t[]){1});
 }
 
@@ -37,12 +39,14 @@ static ib_status loss_forward(ib_graph *g, ib_node *n)
     const loss_attrs *a = n->attrs;
     const ib_tensor *x = n->in[X], *w = n->in[W];
     const int64_t rows = x->shape[0], d = x->shape[1], vocabulary = a->head ? a->head->rows : w->shape[0];
-    const int train = g->mode == IB_TRAIN && !g->no_tape, dx_wanted = train && x->needs_grad, dw_wanted = train && w && w->needs_grad;
+    const int train = g->mode == IB_TRAIN && !g->no_tape, dx_wanted = train && x->needs_grad,
+              dw_wanted = train && w && w->needs_grad;
     float *dx = dx_wanted ? n->saved[DX] = ib_graph_alloc(g, (size_t)x->size * sizeof *dx) : NULL;
     float *dw = dw_wanted ? n->saved[DW] = ib_graph_alloc(g, (size_t)w->size * sizeof *dw) : NULL;
     const ib_mark mark = ib_graph_mark(g);
     float *logits = ib_graph_alloc(g, (size_t)(CHUNK * vocabulary) * sizeof *logits);
-    float *scratch = a->head ? ib_graph_alloc(g, (size_t)ib_frozen_scratch(a->head, CHUNK) * sizeof *scratch) : NULL, nll[CHUNK];
+    float *scratch = a->head ? ib_graph_alloc(g, (size_t)ib_frozen_scratch(a->head, CHUNK) * sizeof *scratch) : NULL,
+          nll[CHUNK];
     if ((dx_wanted && !dx) || (dw_wanted && !dw) || !logits || (a->head && !scratch))
         return IB_ENOMEM;
     if (dx)
@@ -98,7 +102,8 @@ static ib_tensor *loss_sample(ib_graph *g, ib_tensor **in)
 {
     return ib_language_loss(g, in[0], NULL, in[1], sample_target, 0.5f, NULL);
 }
-static const float sample_head[] = {0.3f, -0.7f, 0.2f, 0.9f, -0.4f, 0.6f, -0.1f, 0.8f, 0.5f, -0.9f, 0.4f, -0.2f, 0.3f, 0.1f, -0.6f};
+static const float sample_head[] = {0.3f, -0.7f, 0.2f, 0.9f,  -0.4f, 0.6f, -0.1f, 0.8f,
+                                    0.5f, -0.9f, 0.4f, -0.2f, 0.3f,  0.1f, -0.6f};
 static ib_tensor *frozen_loss_sample(ib_graph *g, ib_tensor **in)
 {
     static ib_matrix m;
@@ -107,12 +112,19 @@ static ib_tensor *frozen_loss_sample(ib_graph *g, ib_tensor **in)
 }
 
 const ib_op ib_op_language_loss = {
-    .name = "language_loss", .inputs = "x w", .attrs_bytes = sizeof(loss_attrs), .n_required = 1, .shape = loss_shape, .forward = loss_forward,
+    .name = "language_loss",
+    .inputs = "x w",
+    .attrs_bytes = sizeof(loss_attrs),
+    .n_required = 1,
+    .shape = loss_shape,
+    .forward = loss_forward,
     .backward = loss_backward,
     .samples = (const ib_sample[]){{"trained head", 2, {{2, {4, 3}, -1, 1}, {2, {5, 3}, -1, 1}}, loss_sample, 0},
-                                   {"frozen head", 1, {{2, {4, 3}, -1, 1}}, frozen_loss_sample, 0}, {0}}};
+                                   {"frozen head", 1, {{2, {4, 3}, -1, 1}}, frozen_loss_sample, 0},
+                                   {0}}};
 
-ib_tensor *ib_language_loss(ib_graph *g, ib_tensor *x, const ib_matrix *head, ib_tensor *w, const int32_t *target, float scale, float *nll)
+ib_tensor *ib_language_loss(ib_graph *g, ib_tensor *x, const ib_matrix *head, ib_tensor *w, const int32_t *target,
+                            float scale, float *nll)
 {
     IB_GIVEN(x);
     IB_NEED_OR(target, NULL);

@@ -1,7 +1,8 @@
-/* lora.c - products with frozen matrices, with low-rank adapters: LoRA (arXiv:2106.09685), rsLoRA (arXiv:2312.03732), DoRA
- * (arXiv:2402.09353).
+/* lora.c - products with frozen matrices, with low-rank adapters: LoRA (arXiv:2106.09685), rsLoRA (arXiv:2312.03732),
+ * DoRA (arXiv:2402.09353).
  *
- *   y = c (x W' + s drop(x) A' B') + bias,   c = 1, or m / ||W + s B A||_row with the norm taken as a constant (DoRA) */
+ *   y = c (x W' + s drop(x) A' B') + bias,   c = 1, or m / ||W + s B A||_row with the norm taken as a constant (DoRA)
+ */
 #include <math.h>
 #include <string.h>
 
@@ -24,8 +25,10 @@ static ib_status lora_shape(ib_node *n, ib_tensor *out)
     const lora_attrs *a = n->attrs;
     const ib_tensor *x = n->in[X], *la = n->in[A], *lb = n->in[B];
     if (x->ndim != 2 || x->shape[1] != a->w->cols)
-        return ib_op_fail(n, "rows of %lld x [%lld,%lld]'", (long long)x->shape[x->ndim - 1], (long long)a->w->rows, (long long)a->w->cols);
-    if ((la == NULL) != (lb == NULL) || (la && (la->shape[1] != a->w->cols || lb->shape[0] != a->w->rows || la->shape[0] != lb->shape[1])))
+        return ib_op_fail(n, "rows of %lld x [%lld,%lld]'", (long long)x->shape[x->ndim - 1], (long long)a->w->rows,
+                          (long long)a->w->cols);
+    if ((la == NULL) != (lb == NULL) ||
+        (la && (la->shape[1] != a->w->cols || lb->shape[0] != a->w->rows || la->shape[0] != lb->shape[1])))
         return ib_op_fail(n, "the adapter does not fit [%lld,%lld]", (long long)a->w->rows, (long long)a->w->cols);
     if ((n->in[M] && n->in[M]->size != a->w->rows) || (n->in[BIAS] && n->in[BIAS]->size != a->w->rows))
         return ib_op_fail(n, "magnitude or bias is not one of %lld rows", (long long)a->w->rows);
@@ -70,7 +73,8 @@ static ib_status magnitudes(ib_graph *g, ib_node *n)
     const int64_t rows = a->w->rows, cols = a->w->cols, r = n->in[A]->shape[0];
     float *c = n->saved[C] = ib_graph_alloc(g, (size_t)rows * sizeof *c);
     const ib_mark mark = ib_graph_mark(g);
-    float *t = ib_graph_alloc(g, (size_t)(TILE * cols) * sizeof *t), *sb = ib_graph_alloc(g, (size_t)(TILE * r) * sizeof *sb);
+    float *t = ib_graph_alloc(g, (size_t)(TILE * cols) * sizeof *t),
+          *sb = ib_graph_alloc(g, (size_t)(TILE * r) * sizeof *sb);
     if (!c || !t || !sb)
         return IB_ENOMEM;
     for (int64_t o = 0; o < rows; o += TILE) {
@@ -148,7 +152,8 @@ static ib_status lora_forward(ib_graph *g, ib_node *n)
 }
 
 /* out[r,cols] += small[n,r]' big[n,cols], as the gradient of a product with big for a frozen matrix */
-static ib_status outer(ib_graph *g, int64_t n, int64_t r, int64_t cols, const float *small, const float *big, float *out)
+static ib_status outer(ib_graph *g, int64_t n, int64_t r, int64_t cols, const float *small, const float *big,
+                       float *out)
 {
     const ib_matrix w = {.format = ib_storage_at(0), .rows = n, .cols = cols, .data = (const uint8_t *)big};
     const ib_mark mark = ib_graph_mark(g);
@@ -163,7 +168,8 @@ static ib_status outer(ib_graph *g, int64_t n, int64_t r, int64_t cols, const fl
     return IB_OK;
 }
 
-/* With e = c dy:  dh = s e B    dA += dh' drop(x)    dB += e' (s h)    dx += e W + drop'(dh A)    dm += sum e z / m, z = (y - bias) / c */
+/* With e = c dy:  dh = s e B    dA += dh' drop(x)    dB += e' (s h)    dx += e W + drop'(dh A)    dm += sum e z / m, z
+ * = (y - bias) / c */
 static ib_status lora_backward(ib_graph *g, ib_node *n)
 {
     const lora_attrs *a = n->attrs;
@@ -171,7 +177,8 @@ static ib_status lora_backward(ib_graph *g, ib_node *n)
     const int64_t rows = x->shape[0], out = a->w->rows, in = a->w->cols, r = n->in[A] ? n->in[A]->shape[0] : 0;
     const float *e = n->out->grad, *c = n->saved[C];
     ib_status failed = IB_OK;
-    float *dx = ib_grad_of(g, x, &failed), *da = ib_grad_of(g, n->in[A], &failed), *db = ib_grad_of(g, n->in[B], &failed);
+    float *dx = ib_grad_of(g, x, &failed), *da = ib_grad_of(g, n->in[A], &failed),
+          *db = ib_grad_of(g, n->in[B], &failed);
     float *dm = ib_grad_of(g, n->in[M], &failed), *dbias = ib_grad_of(g, n->in[BIAS], &failed);
     const ib_mark mark = ib_graph_mark(g);
     float *scratch = scratch_of(g, a->forward, rows, r), *dh = ib_graph_alloc(g, (size_t)(rows * r + 1) * sizeof *dh);
@@ -247,18 +254,26 @@ static ib_tensor *lora_sample(ib_graph *g, ib_tensor **in)
 }
 static ib_tensor *lora_dropout_sample(ib_graph *g, ib_tensor **in)
 {
-    return ib_lora_linear(g, in[0], sample_matrix(), NULL, &(ib_lora_opts){.a = in[1], .b = in[2], .scale = 0.5f, .dropout = 0.4f});
+    return ib_lora_linear(g, in[0], sample_matrix(), NULL,
+                          &(ib_lora_opts){.a = in[1], .b = in[2], .scale = 0.5f, .dropout = 0.4f});
 }
 /* the norm is a constant to the gradient, so only the magnitude's can be compared with differences */
 static ib_tensor *dora_sample(ib_graph *g, ib_tensor **in)
 {
-    static const float small[] = {0.1f, -0.2f, 0.3f, 0.1f, 0.2f, 0.1f, -0.3f, 0.2f, 0.1f, 0.3f, -0.2f, 0.1f, 0.2f, 0.1f};
+    static const float small[] = {0.1f, -0.2f, 0.3f, 0.1f,  0.2f, 0.1f, -0.3f,
+                                  0.2f, 0.1f,  0.3f, -0.2f, 0.1f, 0.2f, 0.1f};
     ib_tensor *a = ib_input(g, 2, (int64_t[]){2, 4}, small), *b = ib_input(g, 2, (int64_t[]){3, 2}, small + 8);
     return ib_lora_linear(g, in[0], sample_matrix(), in[2], &(ib_lora_opts){.a = a, .b = b, .m = in[1], .scale = 0.5f});
 }
 
 const ib_op ib_op_lora = {
-    .name = "lora", .inputs = "x a b m bias", .attrs_bytes = sizeof(lora_attrs), .n_required = 1, .shape = lora_shape, .forward = lora_forward, .backward = lora_backward,
+    .name = "lora",
+    .inputs = "x a b m bias",
+    .attrs_bytes = sizeof(lora_attrs),
+    .n_required = 1,
+    .shape = lora_shape,
+    .forward = lora_forward,
+    .backward = lora_backward,
     .samples = (const ib_sample[]){
         {"frozen", 2, {{2, {5, 4}, -1, 1}, {1, {3}, -1, 1}}, frozen_sample, 0},
         {"frozen, few rows", 2, {{2, {2, 4}, -1, 1}, {1, {3}, -1, 1}}, frozen_sample, 0},
@@ -278,8 +293,7 @@ ib_tensor *ib_lora_linear(ib_graph *g, ib_tensor *x, const ib_matrix *w, ib_tens
     IB_TAKE_OR(opts->dropout, opts->dropout >= 0 && opts->dropout < 1, NULL, "is %g, which is not in [0, 1)",
                opts->dropout);
     IB_TAKE_OR(opts->merged, !opts->merged || (opts->merged->rows == w->rows && opts->merged->cols == w->cols), NULL,
-               "is not %lldx%lld as w is",
-               (long long)w->rows, (long long)w->cols);
+               "is not %lldx%lld as w is", (long long)w->rows, (long long)w->cols);
     const lora_attrs a = {w, opts->merged ? opts->merged : w, opts->scale, opts->dropout, opts->keep, opts->no_output};
     return IB_APPLY(g, &ib_op_lora, &a, x, opts->a, opts->b, opts->merged ? NULL : opts->m, bias);
 }

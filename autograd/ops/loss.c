@@ -44,9 +44,19 @@ static ib_tensor *mean_sample(ib_graph *g, ib_tensor **in)
     return ib_mean(g, in[0]);
 }
 
-const ib_op ib_op_sum = {.name = "sum", .inputs = "x", .n_required = 1, .shape = one, .forward = sum_forward, .backward = sum_backward,
+const ib_op ib_op_sum = {.name = "sum",
+                         .inputs = "x",
+                         .n_required = 1,
+                         .shape = one,
+                         .forward = sum_forward,
+                         .backward = sum_backward,
                          .samples = (const ib_sample[]){{"2d", 1, {{2, {3, 4}, -1, 1}}, sum_sample, 0}, {0}}};
-const ib_op ib_op_mean = {.name = "mean", .inputs = "x", .n_required = 1, .shape = one, .forward = sum_forward, .backward = sum_backward,
+const ib_op ib_op_mean = {.name = "mean",
+                          .inputs = "x",
+                          .n_required = 1,
+                          .shape = one,
+                          .forward = sum_forward,
+                          .backward = sum_backward,
                           .samples = (const ib_sample[]){{"2d", 1, {{2, {3, 4}, -1, 1}}, mean_sample, 0}, {0}}};
 
 ib_tensor *ib_sum(ib_graph *g, ib_tensor *x)
@@ -88,7 +98,8 @@ static ib_status xent_shape(ib_node *n, ib_tensor *out)
         return ib_op_fail(n, "label smoothing %g is not in [0, 1)", a->smoothing);
     for (int64_t i = 0; i < x->shape[0]; i++)
         if (a->labels[i] < 0 || a->labels[i] >= x->shape[1])
-            return ib_op_fail(n, "labels: label %d of sample %lld is not in 0..%lld", a->labels[i], (long long)i, (long long)x->shape[1] - 1);
+            return ib_op_fail(n, "labels: label %d of sample %lld is not in 0..%lld", a->labels[i], (long long)i,
+                              (long long)x->shape[1] - 1);
     for (int64_t j = 0; a->weights && j < x->shape[1]; j++)
         if (!(a->weights[j] >= 0 && isfinite(a->weights[j])))
             return ib_op_fail(n, "weights: that of class %lld is %g", (long long)j, a->weights[j]);
@@ -133,8 +144,13 @@ static ib_tensor *weighted_sample(ib_graph *g, ib_tensor **in)
 }
 
 const ib_op ib_op_cross_entropy = {
-    .name = "cross_entropy", .inputs = "logits", .attrs_bytes = sizeof(xent_attrs), .n_required = 1, .shape = xent_shape,
-    .forward = xent_forward, .backward = xent_backward,
+    .name = "cross_entropy",
+    .inputs = "logits",
+    .attrs_bytes = sizeof(xent_attrs),
+    .n_required = 1,
+    .shape = xent_shape,
+    .forward = xent_forward,
+    .backward = xent_backward,
     .samples = (const ib_sample[]){{"smoothing 0.1", 1, {{2, {3, 5}, -2, 2}}, xent_sample, 0}, {0}}};
 const ib_op ib_op_weighted_cross_entropy = {
     .name = "weighted_cross_entropy",
@@ -201,8 +217,14 @@ static ib_tensor *mse_sample(ib_graph *g, ib_tensor **in)
     return ib_mse(g, in[0], in[1]);
 }
 
-const ib_op ib_op_mse = {.name = "mse", .inputs = "a b", .n_required = 2, .shape = mse_shape, .forward = mse_forward, .backward = mse_backward,
-                         .samples = (const ib_sample[]){{"2d", 2, {{2, {3, 4}, -1, 1}, {2, {3, 4}, -1, 1}}, mse_sample, 0}, {0}}};
+const ib_op ib_op_mse = {
+    .name = "mse",
+    .inputs = "a b",
+    .n_required = 2,
+    .shape = mse_shape,
+    .forward = mse_forward,
+    .backward = mse_backward,
+    .samples = (const ib_sample[]){{"2d", 2, {{2, {3, 4}, -1, 1}, {2, {3, 4}, -1, 1}}, mse_sample, 0}, {0}}};
 
 ib_tensor *ib_mse(ib_graph *g, ib_tensor *a, ib_tensor *b)
 {

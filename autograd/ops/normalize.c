@@ -56,7 +56,8 @@ static ib_status batch_norm_forward(ib_graph *g, ib_node *n)
     }
     for (int64_t j = 0; j < c; j++)
         rstd[j] = 1.0f / sqrtf(rstd[j] + a->eps);
-    K(g)->bn_apply(ib_f32(x), x->shape[0], c, hw, mean, rstd, ib_f32(n->in[1]), ib_f32(n->in[2]), a->relu, ib_f32(n->out));
+    K(g)->bn_apply(ib_f32(x), x->shape[0], c, hw, mean, rstd, ib_f32(n->in[1]), ib_f32(n->in[2]), a->relu,
+                   ib_f32(n->out));
     return IB_OK;
 }
 
@@ -69,8 +70,8 @@ static ib_status batch_norm_backward(ib_graph *g, ib_node *n)
     float *dx = ib_grad_fresh(g, n->in[0], &fresh, &failed), *dgamma = ib_grad_of(g, n->in[1], &failed);
     float *dbeta = ib_grad_of(g, n->in[2], &failed);
     const ib_bn_attrs *a = n->attrs;
-    K(g)->bn_grad(ib_f32(n->in[0]), a->relu ? ib_f32(n->out) : NULL, n->out->grad, n->in[0]->shape[0], c, hw, n->saved[0], n->saved[1], ib_f32(n->in[1]),
-                  g->mode == IB_TRAIN, !fresh, dx, dgamma, dbeta);
+    K(g)->bn_grad(ib_f32(n->in[0]), a->relu ? ib_f32(n->out) : NULL, n->out->grad, n->in[0]->shape[0], c, hw,
+                  n->saved[0], n->saved[1], ib_f32(n->in[1]), g->mode == IB_TRAIN, !fresh, dx, dgamma, dbeta);
     return failed;
 }
 
@@ -86,17 +87,26 @@ static ib_tensor *bn_relu_sample(ib_graph *g, ib_tensor **in)
 }
 
 const ib_op ib_op_batch_norm = {
-    .name = "batch_norm", .inputs = "x gamma beta", .attrs_bytes = sizeof(ib_bn_attrs), .n_required = 3, .shape = batch_norm_shape,
-    .forward = batch_norm_forward, .backward = batch_norm_backward,
+    .name = "batch_norm",
+    .inputs = "x gamma beta",
+    .attrs_bytes = sizeof(ib_bn_attrs),
+    .n_required = 3,
+    .shape = batch_norm_shape,
+    .forward = batch_norm_forward,
+    .backward = batch_norm_backward,
     .samples = (const ib_sample[]){
         {"4d", 4, {{4, {3, 2, 3, 2}, -1, 1}, {1, {2}, 0.5f, 1}, {1, {2}, -1, 1}, {1, {2}, 1, 2}}, bn_sample, 0, 1},
-        {"4d, relu", 4, {{4, {3, 2, 3, 2}, -1, 1}, {1, {2}, 0.5f, 1}, {1, {2}, -1, 1}, {1, {2}, 1, 2}}, bn_relu_sample, 0, 1},
+        {"4d, relu",
+         4,
+         {{4, {3, 2, 3, 2}, -1, 1}, {1, {2}, 0.5f, 1}, {1, {2}, -1, 1}, {1, {2}, 1, 2}},
+         bn_relu_sample,
+         0,
+         1},
         {"2d", 4, {{2, {6, 3}, -1, 1}, {1, {3}, 0.5f, 1}, {1, {3}, -1, 1}, {1, {3}, 1, 2}}, bn_sample, 0, 1},
         {0}}};
 
 static ib_tensor *apply(ib_graph *g, ib_tensor *x, ib_tensor *gamma, ib_tensor *beta, ib_tensor *mean, ib_tensor *var,
-                        float momentum, float eps,
-                        int relu)
+                        float momentum, float eps, int relu)
 {
     const ib_bn_attrs a = {mean, var, momentum > 0 ? momentum : 0.1f, eps > 0 ? eps : 1e-5f, relu};
     return IB_APPLY(g, &ib_op_batch_norm, &a, x, gamma, beta);
@@ -115,16 +125,14 @@ static ib_tensor *apply(ib_graph *g, ib_tensor *x, ib_tensor *gamma, ib_tensor *
     } while (0)
 
 ib_tensor *ib_batch_norm(ib_graph *g, ib_tensor *x, ib_tensor *gamma, ib_tensor *beta, ib_tensor *running_mean,
-                         ib_tensor *running_var,
-                         float momentum, float eps)
+                         ib_tensor *running_var, float momentum, float eps)
 {
     GIVEN();
     return apply(g, x, gamma, beta, running_mean, running_var, momentum, eps, 0);
 }
 
 ib_tensor *ib_batch_norm_relu(ib_graph *g, ib_tensor *x, ib_tensor *gamma, ib_tensor *beta, ib_tensor *running_mean,
-                              ib_tensor *running_var,
-                              float momentum, float eps)
+                              ib_tensor *running_var, float momentum, float eps)
 {
     GIVEN();
     return apply(g, x, gamma, beta, running_mean, running_var, momentum, eps, 1);
@@ -134,7 +142,8 @@ static ib_status layer_norm_shape(ib_node *n, ib_tensor *out)
 {
     const ib_tensor *x = n->in[0];
     if (n->in[1]->size != x->shape[x->ndim - 1] || n->in[2]->size != x->shape[x->ndim - 1])
-        return ib_op_fail(n, "rows of %lld but parameters of %lld", (long long)x->shape[x->ndim - 1], (long long)n->in[1]->size);
+        return ib_op_fail(n, "rows of %lld but parameters of %lld", (long long)x->shape[x->ndim - 1],
+                          (long long)n->in[1]->size);
     return ib_same_shape(x, out, 0);
 }
 
@@ -146,7 +155,8 @@ static ib_status layer_norm_forward(ib_graph *g, ib_node *n)
     float *rstd = n->saved[1] = ib_graph_alloc(g, (size_t)rows * sizeof(float));
     if (!mean || !rstd)
         return IB_ENOMEM;
-    K(g)->layer_norm(ib_f32(x), rows, cols, *(float *)n->attrs, ib_f32(n->in[1]), ib_f32(n->in[2]), ib_f32(n->out), mean, rstd);
+    K(g)->layer_norm(ib_f32(x), rows, cols, *(float *)n->attrs, ib_f32(n->in[1]), ib_f32(n->in[2]), ib_f32(n->out),
+                     mean, rstd);
     return IB_OK;
 }
 
@@ -157,7 +167,8 @@ static ib_status layer_norm_backward(ib_graph *g, ib_node *n)
     const int64_t cols = x->shape[x->ndim - 1];
     float *dx = ib_grad_of(g, n->in[0], &failed), *dgamma = ib_grad_of(g, n->in[1], &failed);
     float *dbeta = ib_grad_of(g, n->in[2], &failed);
-    K(g)->layer_norm_grad(ib_f32(x), n->out->grad, x->size / cols, cols, n->saved[0], n->saved[1], ib_f32(n->in[1]), dx, dgamma, dbeta);
+    K(g)->layer_norm_grad(ib_f32(x), n->out->grad, x->size / cols, cols, n->saved[0], n->saved[1], ib_f32(n->in[1]), dx,
+                          dgamma, dbeta);
     return failed;
 }
 
@@ -167,9 +178,15 @@ static ib_tensor *ln_sample(ib_graph *g, ib_tensor **in)
 }
 
 const ib_op ib_op_layer_norm = {
-    .name = "layer_norm", .inputs = "x gamma beta", .attrs_bytes = sizeof(float), .n_required = 3, .shape = layer_norm_shape,
-    .forward = layer_norm_forward, .backward = layer_norm_backward,
-    .samples = (const ib_sample[]){{"rows of 6", 3, {{2, {3, 6}, -1, 1}, {1, {6}, 0.5f, 1}, {1, {6}, -1, 1}}, ln_sample, 0}, {0}}};
+    .name = "layer_norm",
+    .inputs = "x gamma beta",
+    .attrs_bytes = sizeof(float),
+    .n_required = 3,
+    .shape = layer_norm_shape,
+    .forward = layer_norm_forward,
+    .backward = layer_norm_backward,
+    .samples = (const ib_sample[]){
+        {"rows of 6", 3, {{2, {3, 6}, -1, 1}, {1, {6}, 0.5f, 1}, {1, {6}, -1, 1}}, ln_sample, 0}, {0}}};
 
 ib_tensor *ib_layer_norm(ib_graph *g, ib_tensor *x, ib_tensor *gamma, ib_tensor *beta, float eps)
 {

@@ -62,11 +62,13 @@ static ib_tensor *max_sample(ib_graph *g, ib_tensor **in)
 }
 static ib_tensor *max_padded(ib_graph *g, ib_tensor **in)
 {
-    return ib_max_pool(g, in[0], &(ib_pool_opts){.kernel_h = 3, .kernel_w = 3, .stride_h = 2, .stride_w = 1, .pad_h = 1, .pad_w = 1});
+    return ib_max_pool(
+        g, in[0], &(ib_pool_opts){.kernel_h = 3, .kernel_w = 3, .stride_h = 2, .stride_w = 1, .pad_h = 1, .pad_w = 1});
 }
 static ib_tensor *avg_sample(ib_graph *g, ib_tensor **in)
 {
-    return ib_avg_pool(g, in[0], &(ib_pool_opts){.kernel_h = 3, .kernel_w = 2, .stride_h = 1, .stride_w = 2, .pad_h = 1, .pad_w = 1});
+    return ib_avg_pool(
+        g, in[0], &(ib_pool_opts){.kernel_h = 3, .kernel_w = 2, .stride_h = 1, .stride_w = 2, .pad_h = 1, .pad_w = 1});
 }
 static ib_tensor *global_sample(ib_graph *g, ib_tensor **in)
 {
@@ -74,17 +76,27 @@ static ib_tensor *global_sample(ib_graph *g, ib_tensor **in)
 }
 
 const ib_op ib_op_max_pool = {
-    .name = "max_pool", .inputs = "x", .attrs_bytes = sizeof(ib_pool_opts), .n_required = 1, .shape = pool_shape,
-    .forward = max_pool_forward, .backward = max_pool_backward,
+    .name = "max_pool",
+    .inputs = "x",
+    .attrs_bytes = sizeof(ib_pool_opts),
+    .n_required = 1,
+    .shape = pool_shape,
+    .forward = max_pool_forward,
+    .backward = max_pool_backward,
     .samples = (const ib_sample[]){{"2x2", 1, {{4, {2, 2, 4, 6}, -9, 9}}, max_sample, 0},
                                    {"overlap, padding", 1, {{4, {1, 2, 5, 5}, -9, 9}}, max_padded, 0},
                                    {0}}};
-const ib_op ib_op_avg_pool = {
-    .name = "avg_pool", .inputs = "x", .attrs_bytes = sizeof(ib_pool_opts), .n_required = 1, .shape = pool_shape,
-    .forward = avg_pool_forward, .backward = avg_pool_backward,
-    .samples = (const ib_sample[]){{"3x2", 1, {{4, {2, 2, 4, 5}, -1, 1}}, avg_sample, 0},
-                                   {"global", 1, {{4, {2, 3, 3, 2}, -1, 1}}, global_sample, 0},
-                                   {0}}};
+const ib_op ib_op_avg_pool = {.name = "avg_pool",
+                              .inputs = "x",
+                              .attrs_bytes = sizeof(ib_pool_opts),
+                              .n_required = 1,
+                              .shape = pool_shape,
+                              .forward = avg_pool_forward,
+                              .backward = avg_pool_backward,
+                              .samples =
+                                  (const ib_sample[]){{"3x2", 1, {{4, {2, 2, 4, 5}, -1, 1}}, avg_sample, 0},
+                                                      {"global", 1, {{4, {2, 3, 3, 2}, -1, 1}}, global_sample, 0},
+                                                      {0}}};
 
 /* Kernel 0x0 is the whole image; of one alone 0 is nothing. */
 static ib_status check(const ib_pool_opts *opts, const char *function)

@@ -49,11 +49,16 @@ static ib_tensor *linear_sample(ib_graph *g, ib_tensor **in)
 }
 
 const ib_op ib_op_linear = {
-    .name = "linear", .inputs = "x w b", .n_required = 2, .shape = linear_shape, .forward = linear_forward, .backward = linear_backward,
-    .samples = (const ib_sample[]){
-        {"bias", 3, {{2, {3, 5}, -1, 1}, {2, {4, 5}, -1, 1}, {1, {4}, -1, 1}}, linear_sample, 0},
-        {"one row", 3, {{2, {1, 7}, -1, 1}, {2, {5, 7}, -1, 1}, {1, {5}, -1, 1}}, linear_sample, 0},
-        {0}}};
+    .name = "linear",
+    .inputs = "x w b",
+    .n_required = 2,
+    .shape = linear_shape,
+    .forward = linear_forward,
+    .backward = linear_backward,
+    .samples =
+        (const ib_sample[]){{"bias", 3, {{2, {3, 5}, -1, 1}, {2, {4, 5}, -1, 1}, {1, {4}, -1, 1}}, linear_sample, 0},
+                            {"one row", 3, {{2, {1, 7}, -1, 1}, {2, {5, 7}, -1, 1}, {1, {5}, -1, 1}}, linear_sample, 0},
+                            {0}}};
 
 ib_tensor *ib_linear(ib_graph *g, ib_tensor *x, ib_tensor *w, ib_tensor *b)
 {
@@ -97,7 +102,12 @@ static ib_tensor *matmul_sample(ib_graph *g, ib_tensor **in)
 }
 
 const ib_op ib_op_matmul = {
-    .name = "matmul", .inputs = "a b", .n_required = 2, .shape = matmul_shape, .forward = matmul_forward, .backward = matmul_backward,
+    .name = "matmul",
+    .inputs = "a b",
+    .n_required = 2,
+    .shape = matmul_shape,
+    .forward = matmul_forward,
+    .backward = matmul_backward,
     .samples = (const ib_sample[]){{"3x4x2", 2, {{2, {3, 4}, -1, 1}, {2, {4, 2}, -1, 1}}, matmul_sample, 0}, {0}}};
 
 ib_tensor *ib_matmul(ib_graph *g, ib_tensor *a, ib_tensor *b)

@@ -47,10 +47,16 @@ static ib_tensor *reshape_sample(ib_graph *g, ib_tensor **in)
     return ib_reshape(g, in[0], 3, (int64_t[]){0, 2, 3});
 }
 
-const ib_op ib_op_reshape = {
-    .name = "reshape", .inputs = "x", .takes_codes = 1, .attrs_bytes = sizeof(ib_reshape_attrs), .n_required = 1, .shape = reshape_shape,
-    .forward = nothing, .backward = reshape_backward,
-    .samples = (const ib_sample[]){{"6 to 2x3", 1, {{2, {3, 6}, -1, 1}}, reshape_sample, 0}, {0}}};
+const ib_op ib_op_reshape = {.name = "reshape",
+                             .inputs = "x",
+                             .takes_codes = 1,
+                             .attrs_bytes = sizeof(ib_reshape_attrs),
+                             .n_required = 1,
+                             .shape = reshape_shape,
+                             .forward = nothing,
+                             .backward = reshape_backward,
+                             .samples =
+                                 (const ib_sample[]){{"6 to 2x3", 1, {{2, {3, 6}, -1, 1}}, reshape_sample, 0}, {0}}};
 
 ib_tensor *ib_reshape(ib_graph *g, ib_tensor *x, int ndim, const int64_t *shape)
 {
@@ -116,10 +122,17 @@ static ib_tensor *flatten_sample(ib_graph *g, ib_tensor **in)
     return ib_flatten_hwc(g, in[0]);
 }
 
-const ib_op ib_op_flatten_hwc = {
-    .name = "flatten_hwc", .inputs = "x", .takes_codes = 1, .n_required = 1, .shape = flatten_shape, .forward = flatten_forward, .backward = flatten_backward,
-    .samples = (const ib_sample[]){{"image", 1, {{4, {2, 3, 2, 4}, -1, 1}}, flatten_sample, 0},
-                                   {"row", 1, {{2, {2, 5}, -1, 1}}, flatten_sample, 0}, {0}}};
+const ib_op ib_op_flatten_hwc = {.name = "flatten_hwc",
+                                 .inputs = "x",
+                                 .takes_codes = 1,
+                                 .n_required = 1,
+                                 .shape = flatten_shape,
+                                 .forward = flatten_forward,
+                                 .backward = flatten_backward,
+                                 .samples =
+                                     (const ib_sample[]){{"image", 1, {{4, {2, 3, 2, 4}, -1, 1}}, flatten_sample, 0},
+                                                         {"row", 1, {{2, {2, 5}, -1, 1}}, flatten_sample, 0},
+                                                         {0}}};
 
 ib_tensor *ib_flatten_hwc(ib_graph *g, ib_tensor *x)
 {
@@ -188,10 +201,16 @@ static ib_tensor *concat_sample(ib_graph *g, ib_tensor **in)
 }
 
 const ib_op ib_op_concat = {
-    .name = "concat", .inputs = "x", .attrs_bytes = sizeof(ib_concat_attrs), .n_required = 2, .shape = concat_shape,
-    .forward = concat_forward, .backward = concat_backward,
+    .name = "concat",
+    .inputs = "x",
+    .attrs_bytes = sizeof(ib_concat_attrs),
+    .n_required = 2,
+    .shape = concat_shape,
+    .forward = concat_forward,
+    .backward = concat_backward,
     .samples = (const ib_sample[]){
-        {"three", 3, {{4, {2, 1, 2, 2}, -1, 1}, {4, {2, 3, 2, 2}, -1, 1}, {4, {2, 2, 2, 2}, -1, 1}}, concat_sample, 0}, {0}}};
+        {"three", 3, {{4, {2, 1, 2, 2}, -1, 1}, {4, {2, 3, 2, 2}, -1, 1}, {4, {2, 2, 2, 2}, -1, 1}}, concat_sample, 0},
+        {0}}};
 
 ib_tensor *ib_concat(ib_graph *g, ib_tensor *const *x, int n, int axis)
 {

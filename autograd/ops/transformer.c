@@ -1,4 +1,5 @@
-/* transformer.c - operators of decoders without products: embedding, RMS norm, rotary positions, gated activations, attention. */
+/* transformer.c - operators of decoders without products: embedding, RMS norm, rotary positions, gated activations,
+ * attention. */
 #include <math.h>
 #include <string.h>
 
@@ -59,7 +60,11 @@ static ib_tensor *embedding_sample(ib_graph *g, ib_tensor **in)
 }
 
 const ib_op ib_op_embedding = {
-    .name = "embedding", .inputs = "table", .attrs_bytes = sizeof(embedding_attrs), .shape = embedding_shape, .forward = embedding_forward,
+    .name = "embedding",
+    .inputs = "table",
+    .attrs_bytes = sizeof(embedding_attrs),
+    .shape = embedding_shape,
+    .forward = embedding_forward,
     .backward = embedding_backward,
     .samples = (const ib_sample[]){{"repeated token", 1, {{2, {3, 5}, -1, 1}}, embedding_sample, 0}, {0}}};
 
@@ -70,7 +75,8 @@ ib_tensor *ib_embedding(ib_graph *g, ib_tensor *table, const int32_t *ids, int64
     IB_TAKE_OR(table, table->ndim == 2, NULL, "has %d dimensions, not 2", table->ndim);
     IB_TAKE_OR(n, n > 0, NULL, "is %lld", (long long)n);
     IB_TAKE_OR(scale, isfinite(scale), NULL, "is %g", scale);
-    return IB_APPLY(g, &ib_op_embedding, (&(embedding_attrs){NULL, ids, n, table->shape[0], table->shape[1], scale}), table);
+    return IB_APPLY(g, &ib_op_embedding, (&(embedding_attrs){NULL, ids, n, table->shape[0], table->shape[1], scale}),
+                    table);
 }
 
 ib_tensor *ib_embedding_frozen(ib_graph *g, const ib_matrix *table, const int32_t *ids, int64_t n, float scale)
@@ -88,7 +94,8 @@ ib_tensor *ib_embedding_frozen(ib_graph *g, const ib_matrix *table, const int32_
 static ib_status rms_norm_shape(ib_node *n, ib_tensor *out)
 {
     if (n->in[0]->shape[n->in[0]->ndim - 1] % n->in[1]->size)
-        return ib_op_fail(n, "rows of %lld, but %lld weights", (long long)n->in[0]->shape[n->in[0]->ndim - 1], (long long)n->in[1]->size);
+        return ib_op_fail(n, "rows of %lld, but %lld weights", (long long)n->in[0]->shape[n->in[0]->ndim - 1],
+                          (long long)n->in[1]->size);
     return ib_same_shape(n->in[0], out, 0);
 }
 
@@ -117,10 +124,16 @@ static ib_tensor *rms_norm_sample(ib_graph *g, ib_tensor **in)
 }
 
 const ib_op ib_op_rms_norm = {
-    .name = "rms_norm", .inputs = "x w", .attrs_bytes = sizeof(float), .n_required = 2, .shape = rms_norm_shape, .forward = rms_norm_forward,
+    .name = "rms_norm",
+    .inputs = "x w",
+    .attrs_bytes = sizeof(float),
+    .n_required = 2,
+    .shape = rms_norm_shape,
+    .forward = rms_norm_forward,
     .backward = rms_norm_backward,
     .samples = (const ib_sample[]){{"rows of 19", 2, {{2, {3, 19}, -1, 1}, {1, {19}, 0.5f, 1}}, rms_norm_sample, 0},
-                                   {"heads of 4", 2, {{2, {3, 8}, -1, 1}, {1, {4}, 0.5f, 1}}, rms_norm_sample, 0}, {0}}};
+                                   {"heads of 4", 2, {{2, {3, 8}, -1, 1}, {1, {4}, 0.5f, 1}}, rms_norm_sample, 0},
+                                   {0}}};
 
 ib_tensor *ib_rms_norm(ib_graph *g, ib_tensor *x, ib_tensor *w, float eps)
 {
@@ -133,15 +146,18 @@ ib_tensor *ib_rms_norm(ib_graph *g, ib_tensor *x, ib_tensor *w, float eps)
 static ib_status rope_shape(ib_node *n, ib_tensor *out)
 {
     const ib_rope_opts *o = n->attrs;
-    if (n->in[0]->ndim != 2 || n->in[0]->shape[1] != (int64_t)o->heads * o->dim || o->rotated > o->dim || o->rotated % 2)
-        return ib_op_fail(n, "%d heads of %d with %d rotated, but rows of %lld", o->heads, o->dim, o->rotated, (long long)n->in[0]->shape[n->in[0]->ndim - 1]);
+    if (n->in[0]->ndim != 2 || n->in[0]->shape[1] != (int64_t)o->heads * o->dim || o->rotated > o->dim ||
+        o->rotated % 2)
+        return ib_op_fail(n, "%d heads of %d with %d rotated, but rows of %lld", o->heads, o->dim, o->rotated,
+                          (long long)n->in[0]->shape[n->in[0]->ndim - 1]);
     return ib_same_shape(n->in[0], out, 0);
 }
 
 static ib_status rope_forward(ib_graph *g, ib_node *n)
 {
     const ib_rope_opts *o = n->attrs;
-    K(g)->rope(ib_f32(n->in[0]), n->in[0]->shape[0], o->heads, o->dim, o->rotated, o->pairs, o->pos, o->table, 1.0f, 0, ib_f32(n->out));
+    K(g)->rope(ib_f32(n->in[0]), n->in[0]->shape[0], o->heads, o->dim, o->rotated, o->pairs, o->pos, o->table, 1.0f, 0,
+               ib_f32(n->out));
     return IB_OK;
 }
 
@@ -152,7 +168,8 @@ static ib_status rope_backward(ib_graph *g, ib_node *n)
     ib_status failed = IB_OK;
     float *dx = ib_grad_of(g, n->in[0], &failed);
     if (dx)
-        K(g)->rope(n->out->grad, n->in[0]->shape[0], o->heads, o->dim, o->rotated, o->pairs, o->pos, o->table, -1.0f, 1, dx);
+        K(g)->rope(n->out->grad, n->in[0]->shape[0], o->heads, o->dim, o->rotated, o->pairs, o->pos, o->table, -1.0f, 1,
+                   dx);
     return failed;
 }
 
@@ -167,10 +184,16 @@ static ib_tensor *rope_halves_sample(ib_graph *g, ib_tensor **in)
     return ib_rope(g, in[0], &(ib_rope_opts){2, 5, 4, 0, sample_pos, sample_table});
 }
 
-const ib_op ib_op_rope = {
-    .name = "rope", .inputs = "x", .attrs_bytes = sizeof(ib_rope_opts), .n_required = 1, .shape = rope_shape, .forward = rope_forward, .backward = rope_backward,
-    .samples = (const ib_sample[]){{"pairs", 1, {{2, {3, 10}, -1, 1}}, rope_pairs_sample, 0},
-                                   {"halves", 1, {{2, {3, 10}, -1, 1}}, rope_halves_sample, 0}, {0}}};
+const ib_op ib_op_rope = {.name = "rope",
+                          .inputs = "x",
+                          .attrs_bytes = sizeof(ib_rope_opts),
+                          .n_required = 1,
+                          .shape = rope_shape,
+                          .forward = rope_forward,
+                          .backward = rope_backward,
+                          .samples = (const ib_sample[]){{"pairs", 1, {{2, {3, 10}, -1, 1}}, rope_pairs_sample, 0},
+                                                         {"halves", 1, {{2, {3, 10}, -1, 1}}, rope_halves_sample, 0},
+                                                         {0}}};
 
 ib_tensor *ib_rope(ib_graph *g, ib_tensor *x, const ib_rope_opts *opts)
 {
@@ -229,11 +252,18 @@ static ib_tensor *reglu_sample(ib_graph *g, ib_tensor **in)
 }
 
 const ib_op ib_op_glu = {
-    .name = "glu", .inputs = "gate up", .attrs_bytes = sizeof(int), .n_required = 2, .shape = glu_shape, .forward = glu_forward, .backward = glu_backward,
+    .name = "glu",
+    .inputs = "gate up",
+    .attrs_bytes = sizeof(int),
+    .n_required = 2,
+    .shape = glu_shape,
+    .forward = glu_forward,
+    .backward = glu_backward,
     .samples = (const ib_sample[]){{"silu", 2, {{2, {3, 7}, -3, 3}, {2, {3, 7}, -1, 1}}, swiglu_sample, 0},
                                    {"gelu", 2, {{2, {3, 7}, -3, 3}, {2, {3, 7}, -1, 1}}, geglu_sample, 0},
                                    {"exact gelu", 2, {{2, {3, 7}, -3, 3}, {2, {3, 7}, -1, 1}}, exact_geglu_sample, 0},
-                                   {"relu", 2, {{2, {3, 7}, -3, 3}, {2, {3, 7}, -1, 1}}, reglu_sample, 0}, {0}}};
+                                   {"relu", 2, {{2, {3, 7}, -3, 3}, {2, {3, 7}, -1, 1}}, reglu_sample, 0},
+                                   {0}}};
 
 ib_tensor *ib_glu(ib_graph *g, ib_tensor *gate, ib_tensor *up, int kind)
 {
@@ -248,10 +278,11 @@ static ib_status attention_shape(ib_node *n, ib_tensor *out)
     const ib_tensor *q = n->in[0], *k = n->in[1], *v = n->in[2];
     if (o->dim < 1 || o->dim > IB_MAX_HEAD_DIM || o->groups < 1 || o->heads % o->groups || o->heads / o->groups > 64)
         return ib_op_fail(n, "%d heads of %d on %d groups of keys", o->heads, o->dim, o->groups);
-    if (q->ndim != 2 || k->ndim != 2 || v->size != k->size || q->shape[0] != k->shape[0] || q->shape[1] != (int64_t)o->heads * o->dim ||
-        k->shape[1] != (int64_t)o->groups * o->dim)
-        return ib_op_fail(n, "queries of %lld and keys of %lld for %d heads of %d on %d groups", (long long)q->shape[q->ndim - 1],
-                          (long long)k->shape[k->ndim - 1], o->heads, o->dim, o->groups);
+    if (q->ndim != 2 || k->ndim != 2 || v->size != k->size || q->shape[0] != k->shape[0] ||
+        q->shape[1] != (int64_t)o->heads * o->dim || k->shape[1] != (int64_t)o->groups * o->dim)
+        return ib_op_fail(n, "queries of %lld and keys of %lld for %d heads of %d on %d groups",
+                          (long long)q->shape[q->ndim - 1], (long long)k->shape[k->ndim - 1], o->heads, o->dim,
+                          o->groups);
     return ib_same_shape(q, out, 0);
 }
 
@@ -291,13 +322,15 @@ static ib_status attention_backward(ib_graph *g, ib_node *n)
     const ib_attention a = kernel_opts(n->attrs);
     const int64_t rows = n->in[0]->shape[0];
     ib_status failed = IB_OK;
-    float *dq = ib_grad_of(g, n->in[0], &failed), *dk = ib_grad_of(g, n->in[1], &failed), *dv = ib_grad_of(g, n->in[2], &failed);
+    float *dq = ib_grad_of(g, n->in[0], &failed), *dk = ib_grad_of(g, n->in[1], &failed),
+          *dv = ib_grad_of(g, n->in[2], &failed);
     const ib_mark m = ib_graph_mark(g);
     float *delta = ib_graph_alloc(g, (size_t)(rows * a.heads) * sizeof *delta);
     float *scratch = ib_graph_alloc(g, (size_t)ib_attention_scratch(&a, rows) * sizeof *scratch);
     if (failed || !delta || !scratch)
         return IB_ENOMEM;
-    K(g)->attention_grad(&a, rows, ib_f32(n->in[0]), ib_f32(n->in[1]), ib_f32(n->in[2]), ib_f32(n->out), n->saved[0], n->out->grad, dq, dk, dv, delta, scratch);
+    K(g)->attention_grad(&a, rows, ib_f32(n->in[0]), ib_f32(n->in[1]), ib_f32(n->in[2]), ib_f32(n->out), n->saved[0],
+                         n->out->grad, dq, dk, dv, delta, scratch);
     ib_graph_release(g, m);
     return IB_OK;
 }
@@ -313,11 +346,17 @@ static ib_tensor *window_sample(ib_graph *g, ib_tensor **in)
 }
 
 const ib_op ib_op_attention = {
-    .name = "attention", .inputs = "q k v", .attrs_bytes = sizeof(ib_attention_opts), .n_required = 3, .shape = attention_shape,
-    .forward = attention_forward, .backward = attention_backward,
+    .name = "attention",
+    .inputs = "q k v",
+    .attrs_bytes = sizeof(ib_attention_opts),
+    .n_required = 3,
+    .shape = attention_shape,
+    .forward = attention_forward,
+    .backward = attention_backward,
     .samples = (const ib_sample[]){
         {"two sequences", 3, {{2, {5, 12}, -1, 1}, {2, {5, 6}, -1, 1}, {2, {5, 6}, -1, 1}}, attention_sample, 0},
-        {"window of 2", 3, {{2, {5, 12}, -1, 1}, {2, {5, 6}, -1, 1}, {2, {5, 6}, -1, 1}}, window_sample, 0}, {0}}};
+        {"window of 2", 3, {{2, {5, 12}, -1, 1}, {2, {5, 6}, -1, 1}, {2, {5, 6}, -1, 1}}, window_sample, 0},
+        {0}}};
 
 ib_tensor *ib_causal_attention(ib_graph *g, ib_tensor *q, ib_tensor *k, ib_tensor *v, const ib_attention_opts *opts)
 {
@@ -329,8 +368,8 @@ ib_tensor *ib_causal_attention(ib_graph *g, ib_tensor *q, ib_tensor *k, ib_tenso
     IB_TAKE_OR(opts->heads, opts->heads > 0, NULL, "is %d", opts->heads);
     IB_TAKE_OR(opts->groups, opts->groups > 0 && opts->heads % opts->groups == 0, NULL, "is %d, for %d heads",
                opts->groups, opts->heads);
-    IB_TAKE_OR(opts->dim, opts->dim > 0 && opts->dim <= IB_MAX_HEAD_DIM, NULL, "is %d, 1 to %d are possible",
-               opts->dim, IB_MAX_HEAD_DIM);
+    IB_TAKE_OR(opts->dim, opts->dim > 0 && opts->dim <= IB_MAX_HEAD_DIM, NULL, "is %d, 1 to %d are possible", opts->dim,
+               IB_MAX_HEAD_DIM);
     IB_TAKE_OR(opts->scale, isfinite(opts->scale), NULL, "is %g", opts->scale);
     IB_TAKE_OR(opts->window, opts->window >= 0, NULL, "is %lld", (long long)opts->window);
     for (int64_t i = 0; i < q->shape[0]; i++)

@@ -42,20 +42,21 @@ static void nothing(ib_kernels *k)
 static int fill(ib_device *dev, const char *wanted)
 {
     int found = 0;
-#define LEVEL(level, condition, override)                                                                             \
-    if ((!wanted || !strcmp(wanted, #level)) && (condition)) {                                                        \
-        ib_fill_table_##level(&dev->k);                                                                               \
-        override(&dev->k);                                                                                            \
-        ib_snprintf(dev->name, sizeof dev->name, "cpu:%s", #level);                                                      \
-        found = 1;                                                                                                    \
+#define LEVEL(level, condition, override)                                                                              \
+    if ((!wanted || !strcmp(wanted, #level)) && (condition)) {                                                         \
+        ib_fill_table_##level(&dev->k);                                                                                \
+        override(&dev->k);                                                                                             \
+        ib_snprintf(dev->name, sizeof dev->name, "cpu:%s", #level);                                                    \
+        found = 1;                                                                                                     \
     }
 #include "backends/cpu/levels.def"
 #undef LEVEL
     return found;
 }
 
-/* A child process has none of the threads that wait in the parent for the next parallel region, though its OpenMP believes so and
- * would wait for them for ever. So they are sent home before a fork; parent and child make new ones when they need them. */
+/* A child process has none of the threads that wait in the parent for the next parallel region, though its OpenMP
+ * believes so and would wait for them for ever. So they are sent home before a fork; parent and child make new ones
+ * when they need them. */
 static void before_fork(void)
 {
     if (!omp_in_parallel())
@@ -77,8 +78,11 @@ ib_device *ib_device_open(const char *name)
     if (!name || !*name)
         name = "cpu";
     if (strncmp(name, "cpu", 3) || (name[3] && name[3] != ':'))
-        return ib_fail_null(IB_EUNSUPPORTED, "%sdevice '%s': this build has cpu, cpu:ref, cpu:base, cpu:avx2, cpu:avx512, cpu:vnni, cpu:bf16, cpu:amx "
-                            "and cpu:neon", from, name);
+        return ib_fail_null(
+            IB_EUNSUPPORTED,
+            "%sdevice '%s': this build has cpu, cpu:ref, cpu:base, cpu:avx2, cpu:avx512, cpu:vnni, cpu:bf16, cpu:amx "
+            "and cpu:neon",
+            from, name);
     ib_device *dev = ib_alloc(sizeof *dev);
     if (!dev)
         return NULL;
@@ -135,8 +139,8 @@ int64_t ib_conv2d_grads_scratch(const ib_window *w)
     return w->n * (w->oc * w->oh * w->ow + w->ic * w->ih * w->iw) + 32 + ib_taps_parts(w) + ib_conv2d_scratch(w);
 }
 
-/* See avx2_integer.c: all weights as int16 pairs, and the panel (here) or 16 rows (below) of each thread; and vnni_*.c: packed
- * weights, and planes or raised rows. */
+/* See avx2_integer.c: all weights as int16 pairs, and the panel (here) or 16 rows (below) of each thread; and vnni_*.c:
+ * packed weights, and planes or raised rows. */
 int64_t ib_qconv2d_scratch(const ib_window *w)
 {
     const int64_t pairs = (w->ic / w->groups * w->kh * w->kw + 1) / 2, threads = omp_get_max_threads();
@@ -161,10 +165,12 @@ int64_t ib_qlinear_scratch(int64_t rows, int64_t k, int64_t out)
 #endif
 }
 
-/* See frozen.c (64 rows or 8 long ones in fp32) and bf16_frozen.c (32 rows and their panel, or 256 columns' panels, in bf16). */
+/* See frozen.c (64 rows or 8 long ones in fp32) and bf16_frozen.c (32 rows and their panel, or 256 columns' panels, in
+ * bf16). */
 int64_t ib_frozen_room(const ib_matrix *w)
 {
-    const int64_t tile = 65536 > 8 * w->cols ? 65536 : 8 * w->cols, rows = 34 * (w->cols + 1), taken = w->rows < IB_FROZEN_ROWS ? w->rows : IB_FROZEN_ROWS, columns = 512 + 128 * (taken + 1);
+    const int64_t tile = 65536 > 8 * w->cols ? 65536 : 8 * w->cols, rows = 34 * (w->cols + 1),
+                  taken = w->rows < IB_FROZEN_ROWS ? w->rows : IB_FROZEN_ROWS, columns = 512 + 128 * (taken + 1);
     const int64_t room = tile > rows ? tile : rows;
     return (room > columns ? room : columns) + 64;
 }

@@ -1,4 +1,5 @@
-/* dot.h - sums in 16 interleaved parts, which are added in halves: an order that vectorizes and is the same at every level. */
+/* dot.h - sums in 16 interleaved parts, which are added in halves: an order that vectorizes and is the same at every
+ * level. */
 #ifndef IB_BACKENDS_CPU_DOT_H
 #define IB_BACKENDS_CPU_DOT_H
 

@@ -5,8 +5,8 @@
 #include <math.h>
 #include <stdint.h>
 
-/* x = n ln 2 + r, |r| <= ln 2 / 2; e^r by its Taylor polynomial of degree 7 (error 2^-26), times 2^n. Relative error below
- * 2e-7; below -87 the result is 0, above 88 it is e^88. */
+/* x = n ln 2 + r, |r| <= ln 2 / 2; e^r by its Taylor polynomial of degree 7 (error 2^-26), times 2^n. Relative error
+ * below 2e-7; below -87 the result is 0, above 88 it is e^88. */
 static inline float ib_exp(float x)
 {
     const float c = x < -87.0f ? -87.0f : x > 88.0f ? 88.0f : x;
@@ -20,7 +20,10 @@ static inline float ib_exp(float x)
     p = p * r + 0.5f;
     p = p * r + 1.0f;
     p = p * r + 1.0f;
-    union { int32_t i; float f; } scale = {((int32_t)n + 127) << 23};
+    union {
+        int32_t i;
+        float f;
+    } scale = {((int32_t)n + 127) << 23};
     return x < -87.0f ? 0.0f : p * scale.f;
 }
 

@@ -4,7 +4,8 @@
 
 #include "backends/kernels.h"
 
-/* A row of raised codes as a product reads it: `segments` pieces of `quads` times four, `jump` bytes from one to the next. */
+/* A row of raised codes as a product reads it: `segments` pieces of `quads` times four, `jump` bytes from one to the
+ * next. */
 typedef struct ib_walk {
     int64_t segments, quads, jump;
 } ib_walk;
@@ -12,27 +13,31 @@ typedef struct ib_walk {
 enum { IB_TILE_ROWS = 16, IB_TILE_PANELS = 4, IB_TILE_LD = 16 * IB_TILE_PANELS };
 /* How rows are multiplied by panels: between begin and end, a thread calls run with one number of rows. */
 typedef struct ib_multiplier {
-    int64_t unit;  /* quads of a segment are a multiple of it */
-    int raise;     /* what is on the codes when they meet the weights; the bias makes up for it */
-    int blocks;    /* of rows at a time: one or two */
+    int64_t unit;                    /* quads of a segment are a multiple of it */
+    int raise;                       /* what is on the codes when they meet the weights; the bias makes up for it */
+    int blocks;                      /* of rows at a time: one or two */
     int64_t (*rows)(int64_t panels); /* at most, of a block */
     void (*begin)(int64_t rows);
     void (*end)(void);
-    /* out[blocks][IB_TILE_ROWS][IB_TILE_LD] = rows (from x[block] on, ldx bytes apart) x panels; w: panel [segments quads][16][4] int8, then
-     * 16 biases; `step` words between panels */
-    void (*run)(int64_t rows, int64_t panels, const ib_walk *k, const uint8_t *const *x, int blocks, int64_t ldx, const int32_t *w, int64_t step, int32_t *out);
-    /* y[rows] (ldy bytes apart) of `count` raised codes = clamp(requant(acc[rows][IB_TILE_LD], scale[16]) + zero, lo, hi) + 128; acc has whole
-     * fours of rows, y may overlap with nothing; small: all factors are (ib_scale_is_small) */
-    void (*finish)(const ib_epilogue *e, const isobit_scale *scale, int small, int64_t count, int64_t rows, const int32_t *acc, uint8_t *y, int64_t ldy);
+    /* out[blocks][IB_TILE_ROWS][IB_TILE_LD] = rows (from x[block] on, ldx bytes apart) x panels; w: panel [segments
+     * quads][16][4] int8, then 16 biases; `step` words between panels */
+    void (*run)(int64_t rows, int64_t panels, const ib_walk *k, const uint8_t *const *x, int blocks, int64_t ldx,
+                const int32_t *w, int64_t step, int32_t *out);
+    /* y[rows] (ldy bytes apart) of `count` raised codes = clamp(requant(acc[rows][IB_TILE_LD], scale[16]) + zero, lo,
+     * hi) + 128; acc has whole fours of rows, y may overlap with nothing; small: all factors are (ib_scale_is_small) */
+    void (*finish)(const ib_epilogue *e, const isobit_scale *scale, int small, int64_t count, int64_t rows,
+                   const int32_t *acc, uint8_t *y, int64_t ldy);
 } ib_multiplier;
 
-/* bias - zero sum, which need not fit: accumulators are sums modulo 2^32, as the instructions add, and only the last one fits. */
+/* bias - zero sum, which need not fit: accumulators are sums modulo 2^32, as the instructions add, and only the last
+ * one fits. */
 static inline int32_t ib_raised_bias(int32_t bias, int32_t zero, int32_t sum)
 {
     return (int32_t)((uint32_t)bias - (uint32_t)zero * (uint32_t)sum);
 }
 
-/* Rows at a time for `count` of them: about equal pieces; the last one begins at count - rows, over again what the one before had. */
+/* Rows at a time for `count` of them: about equal pieces; the last one begins at count - rows, over again what the one
+ * before had. */
 static inline int64_t ib_rows_at_once(const ib_multiplier *m, int64_t panels, int64_t count)
 {
     const int64_t most = m->rows(panels), pieces = (count + most - 1) / most;
@@ -40,9 +45,11 @@ static inline int64_t ib_rows_at_once(const ib_multiplier *m, int64_t panels, in
 }
 
 /* Convolution on images with channels last (panels_nhwc.c), of one group: bytes of packed panels; and the product. */
-int64_t ib_panels_pack(const ib_multiplier *m, const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias, void *packed);
+int64_t ib_panels_pack(const ib_multiplier *m, const ib_window *s, int in_zero, const ib_qweights *w,
+                       const int32_t *bias, void *packed);
 /* Accumulators acc[n][oc] instead of codes, if acc is given; then one pixel an image. */
-void ib_panels_conv2d(const ib_multiplier *m, const ib_window *s, const ib_nhwc *x, const void *packed, const ib_epilogue *r, const ib_nhwc *y, int32_t *acc, ib_share share);
+void ib_panels_conv2d(const ib_multiplier *m, const ib_window *s, const ib_nhwc *x, const void *packed,
+                      const ib_epilogue *r, const ib_nhwc *y, int32_t *acc, ib_share share);
 
 /* Factors below 1 and, for fp32_rne, normal numbers after which no |v| reaches 2^31. */
 static inline int ib_scale_is_small(isobit_scale s, int profile)

@@ -1,6 +1,7 @@
-/* panels_nhwc.c - convolution of codes on images with channels last. A row of the window is one piece of memory, so that output pixels are
- * the rows of a matrix product without anything being unfolded, 16 output channels are a panel, and codes go where the next layer reads
- * them. The bias makes up for raised inputs:  sum w (x - zero) + bias = sum w (x + raise) + bias - (raise + zero) sum w */
+/* panels_nhwc.c - convolution of codes on images with channels last. A row of the window is one piece of memory, so
+ * that output pixels are the rows of a matrix product without anything being unfolded, 16 output channels are a panel,
+ * and codes go where the next layer reads them. The bias makes up for raised inputs:  sum w (x - zero) + bias = sum w
+ * (x + raise) + bias - (raise + zero) sum w */
 #include <string.h>
 
 #include "backends/cpu/panels.h"
@@ -28,8 +29,8 @@ typedef struct product {
     ib_walk k;
 } product;
 
-/* Few output channels leave lanes empty: then as many neighbouring pixels as there is room for are one with a wider window, whose outputs lie
- * side by side as those of the pixels do. */
+/* Few output channels leave lanes empty: then as many neighbouring pixels as there is room for are one with a wider
+ * window, whose outputs lie side by side as those of the pixels do. */
 static int64_t fold_of(const ib_window *s)
 {
     int64_t fold = s->oc < LANES ? LANES / s->oc : 1;
@@ -44,7 +45,8 @@ static ib_walk walk_of(const ib_multiplier *m, const ib_window *s, int64_t jump)
     return (ib_walk){s->kh, up(((s->kw + (fold_of(s) - 1) * s->sw) * s->ic + 3) / 4, m->unit), jump};
 }
 
-int64_t ib_panels_pack(const ib_multiplier *m, const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias, void *packed)
+int64_t ib_panels_pack(const ib_multiplier *m, const ib_window *s, int in_zero, const ib_qweights *w,
+                       const int32_t *bias, void *packed)
 {
     const ib_walk k = walk_of(m, s, 0);
     const int64_t quads = k.segments * k.quads, step = (quads + 1) * LANES, bytes = up(s->oc, LANES) / LANES * step * 4;
@@ -69,15 +71,19 @@ int64_t ib_panels_pack(const ib_multiplier *m, const ib_window *s, int in_zero, 
     return bytes;
 }
 
-/* Rows of pixels first .. last - 1 of sample i, or all samples' only pixels as one row; in blocks of equal numbers of pixels, of which the last
- * of a row goes over again what the one before had. */
+/* Rows of pixels first .. last - 1 of sample i, or all samples' only pixels as one row; in blocks of equal numbers of
+ * pixels, of which the last of a row goes over again what the one before had. */
 static void group_of(const product *p, int64_t panel, int64_t i, int64_t first, int64_t last)
 {
     const ib_window *s = p->s;
-    const int64_t panels = least(PANELS, (s->oc + LANES - 1) / LANES - panel), step = (p->k.segments * p->k.quads + 1) * LANES;
+    const int64_t panels = least(PANELS, (s->oc + LANES - 1) / LANES - panel),
+                  step = (p->k.segments * p->k.quads + 1) * LANES;
     const int flat = s->oh == 1 && s->ow == 1;
-    const int64_t count = flat ? s->n : s->ow / p->fold, rows = ib_rows_at_once(p->m, panels, count), pieces = (count + rows - 1) / rows;
-    const int64_t ldx = flat ? ib_nhwc_bytes(p->x) : p->fold * s->sw * p->x->c, ldy = !p->y ? 0 : flat ? ib_nhwc_bytes(p->y) : p->fold * p->y->c;
+    const int64_t count = flat ? s->n : s->ow / p->fold, rows = ib_rows_at_once(p->m, panels, count),
+                  pieces = (count + rows - 1) / rows;
+    const int64_t ldx = flat ? ib_nhwc_bytes(p->x) : p->fold * s->sw * p->x->c, ldy = !p->y  ? 0
+                                                                                      : flat ? ib_nhwc_bytes(p->y)
+                                                                                             : p->fold * p->y->c;
     isobit_scale scale[PANELS * LANES] = {{0, -24}};
     const int64_t first_lane = panel * LANES, n_lanes = least(panels * LANES, p->fold * s->oc - first_lane);
     for (int64_t j = 0; p->r && j < panels * LANES; j++)
@@ -98,14 +104,17 @@ static void group_of(const product *p, int64_t panel, int64_t i, int64_t first, 
         for (int j = 0; j < blocks; j++)
             for (int64_t v = 0; v < panels; v++)
                 if (p->r)
-                    p->m->finish(p->r, scale + v * LANES, small, least(LANES, n_lanes - v * LANES), rows, acc + j * IB_TILE_ROWS * IB_TILE_LD + v * LANES, y[j] + v * LANES, ldy);
+                    p->m->finish(p->r, scale + v * LANES, small, least(LANES, n_lanes - v * LANES), rows,
+                                 acc + j * IB_TILE_ROWS * IB_TILE_LD + v * LANES, y[j] + v * LANES, ldy);
         for (int64_t j = 0; j < rows * blocks && !p->r; j++)
-            memcpy(p->acc + (least((t + j / rows) * rows, count - rows) + j % rows) * s->oc + first_lane, acc + (j / rows * IB_TILE_ROWS + j % rows) * IB_TILE_LD, (size_t)n_lanes * sizeof *acc);
+            memcpy(p->acc + (least((t + j / rows) * rows, count - rows) + j % rows) * s->oc + first_lane,
+                   acc + (j / rows * IB_TILE_ROWS + j % rows) * IB_TILE_LD, (size_t)n_lanes * sizeof *acc);
     }
     p->m->end();
 }
 
-void ib_panels_conv2d(const ib_multiplier *m, const ib_window *s, const ib_nhwc *x, const void *packed, const ib_epilogue *r, const ib_nhwc *y, int32_t *acc, ib_share share)
+void ib_panels_conv2d(const ib_multiplier *m, const ib_window *s, const ib_nhwc *x, const void *packed,
+                      const ib_epilogue *r, const ib_nhwc *y, int32_t *acc, ib_share share)
 {
     const product p = {m, s, x, y, r, packed, acc, fold_of(s), walk_of(m, s, ib_nhwc_line(x))};
     const int64_t groups = ((s->oc + LANES - 1) / LANES + PANELS - 1) / PANELS;

@@ -1,10 +1,10 @@
 /* taps.h - convolution without unfolded patches, for levels with wide vectors.
  *
- * A sample's padded input is laid out as planes, one for each channel and phase of the stride: plane (a,b) holds the padded pixels
- * (sh r + a, sw c + b) in rows of `wide`. Output pixel (y,x) is position p = y wide + x, and tap (c,ky,kx) reads
- *   plane(c, ky % sh, kx % sw)[p + ky/sh wide + kx/sw],
- * the same offset for every p, so that a convolution is   out[m][p] = sum over taps w[m][tap] src[offset[tap] + p]
- * over contiguous p. The few positions between the rows of an image (x >= ow) are computed and dropped. */
+ * A sample's padded input is laid out as planes, one for each channel and phase of the stride: plane (a,b) holds the
+ * padded pixels (sh r + a, sw c + b) in rows of `wide`. Output pixel (y,x) is position p = y wide + x, and tap
+ * (c,ky,kx) reads plane(c, ky % sh, kx % sw)[p + ky/sh wide + kx/sw], the same offset for every p, so that a
+ * convolution is   out[m][p] = sum over taps w[m][tap] src[offset[tap] + p] over contiguous p. The few positions
+ * between the rows of an image (x >= ow) are computed and dropped. */
 #ifndef IB_BACKENDS_CPU_TAPS_H
 #define IB_BACKENDS_CPU_TAPS_H
 
@@ -13,10 +13,10 @@
 enum { IB_TAP_SLACK = 64 }; /* elements that may be read behind the last position */
 
 typedef struct ib_taps {
-    int64_t rows, wide;   /* of a plane */
-    int64_t plane;        /* elements of a plane */
-    int64_t positions;    /* (oh - 1) wide + ow */
-    int64_t front;        /* the largest offset within a plane */
+    int64_t rows, wide; /* of a plane */
+    int64_t plane;      /* elements of a plane */
+    int64_t positions;  /* (oh - 1) wide + ow */
+    int64_t front;      /* the largest offset within a plane */
 } ib_taps;
 
 static inline ib_taps ib_taps_of(const ib_window *s)
@@ -41,8 +41,10 @@ static inline int64_t ib_taps_room(const ib_window *s)
 {
     const ib_taps t = ib_taps_of(s);
     const int64_t icg = s->ic / s->groups, ocg = s->oc / s->groups;
-    const int64_t source = icg * s->sh * s->sw * t.plane + IB_TAP_SLACK, dy = (ocg + 8) * (t.front + t.plane + IB_TAP_SLACK) + IB_TAP_SLACK;
-    const int64_t out = ((icg > ocg ? icg : ocg) + 8) * (t.plane + IB_TAP_SLACK), pixels = t.rows * s->sh * ib_taps_line(s, &t) + IB_TAP_SLACK;
+    const int64_t source = icg * s->sh * s->sw * t.plane + IB_TAP_SLACK,
+                  dy = (ocg + 8) * (t.front + t.plane + IB_TAP_SLACK) + IB_TAP_SLACK;
+    const int64_t out = ((icg > ocg ? icg : ocg) + 8) * (t.plane + IB_TAP_SLACK),
+                  pixels = t.rows * s->sh * ib_taps_line(s, &t) + IB_TAP_SLACK;
     return source + dy + out + pixels + s->ih * s->iw + 4 * IB_TAP_SLACK;
 }
 

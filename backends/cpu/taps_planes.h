@@ -1,5 +1,5 @@
-/* taps_planes.h - vectors, and samples laid out in planes (taps.h), for conv_taps.c and depthwise_taps.c. Levels without wide
- * vectors have none of it. */
+/* taps_planes.h - vectors, and samples laid out in planes (taps.h), for conv_taps.c and depthwise_taps.c. Levels
+ * without wide vectors have none of it. */
 #ifndef IB_BACKENDS_CPU_TAPS_PLANES_H
 #define IB_BACKENDS_CPU_TAPS_PLANES_H
 
@@ -40,7 +40,8 @@ static inline vec splat(float x)
 }
 static inline float add_lanes(vec v)
 {
-    const __m128 four = _mm_add_ps(_mm256_castps256_ps128((__m256)v), _mm256_extractf128_ps((__m256)v, 1)), two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    const __m128 four = _mm_add_ps(_mm256_castps256_ps128((__m256)v), _mm256_extractf128_ps((__m256)v, 1)),
+                 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
 }
 #endif
@@ -67,9 +68,12 @@ static inline void copy_even(float *to, const float *from, int64_t n)
 #ifdef __AVX512F__
     const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
     for (; i < n; i += LANES) {
-        const int64_t left = n - i, a = ib_min64(2 * left - 1, LANES), b = ib_min64(ib_max64(2 * left - 1 - LANES, 0), LANES);
-        const __m512 low = _mm512_maskz_loadu_ps((__mmask16)((1u << a) - 1), from + 2 * i), high = _mm512_maskz_loadu_ps((__mmask16)((1u << b) - 1), from + 2 * i + LANES);
-        _mm512_mask_storeu_ps(to + i, (__mmask16)((1u << ib_min64(left, LANES)) - 1), _mm512_permutex2var_ps(low, even, high));
+        const int64_t left = n - i, a = ib_min64(2 * left - 1, LANES),
+                      b = ib_min64(ib_max64(2 * left - 1 - LANES, 0), LANES);
+        const __m512 low = _mm512_maskz_loadu_ps((__mmask16)((1u << a) - 1), from + 2 * i),
+                     high = _mm512_maskz_loadu_ps((__mmask16)((1u << b) - 1), from + 2 * i + LANES);
+        _mm512_mask_storeu_ps(to + i, (__mmask16)((1u << ib_min64(left, LANES)) - 1),
+                              _mm512_permutex2var_ps(low, even, high));
     }
 #endif
     for (; i < n; i++)
@@ -83,7 +87,8 @@ static inline void spread(const ib_window *s, const ib_taps *t, const float *x, 
     for (int64_t c = 0; c < channels; c++)
         for (int a = 0; a < s->sh; a++)
             for (int b = 0; b < s->sw; b++, src += t->plane) {
-                const int64_t from = s->pw > b ? (s->pw - b + s->sw - 1) / s->sw : 0, end = (s->iw - 1 + s->pw - b) / s->sw + 1;
+                const int64_t from = s->pw > b ? (s->pw - b + s->sw - 1) / s->sw : 0,
+                              end = (s->iw - 1 + s->pw - b) / s->sw + 1;
                 const int64_t most = s->iw + s->pw - b <= 0 ? 0 : ib_min64(end, t->wide);
                 for (int64_t r = 0; r < t->rows && most > from; r++) {
                     const int64_t iy = r * s->sh + a - s->ph;
@@ -119,7 +124,8 @@ static inline uint32_t bits_at(const uint8_t *mask, int64_t i, int64_t bytes)
     return v >> i % 8;
 }
 
-/* Plane `p` of dy (sample times channels, plus channel) where the mask has bits; what lies between rows is 0 already. Returns the sum. */
+/* Plane `p` of dy (sample times channels, plus channel) where the mask has bits; what lies between rows is 0 already.
+ * Returns the sum. */
 static inline float take_plane(const ib_window *s, const ib_taps *t, const ib_conv_grads *g, int64_t p, float *to)
 {
     const int64_t bytes = (s->n * s->oc * s->oh * s->ow + 7) / 8;
@@ -129,7 +135,8 @@ static inline float take_plane(const ib_window *s, const ib_taps *t, const ib_co
 #ifdef __AVX512F__
         for (int64_t x = 0; x < s->ow; x += LANES) {
             const __mmask16 live = s->ow - x >= LANES ? 0xFFFF : (__mmask16)((1u << (s->ow - x)) - 1);
-            const vec v = (vec)_mm512_maskz_loadu_ps(g->mask ? live & (__mmask16)bits_at(g->mask, at + x, bytes) : live, g->dy + at + x);
+            const vec v = (vec)_mm512_maskz_loadu_ps(g->mask ? live & (__mmask16)bits_at(g->mask, at + x, bytes) : live,
+                                                     g->dy + at + x);
             _mm512_mask_storeu_ps(to + x, live, (__m512)v);
             sum += v;
         }
@@ -155,7 +162,8 @@ static inline void offsets(const ib_window *s, const ib_taps *t, int32_t *offset
     for (int64_t c = 0; c < s->ic / s->groups; c++)
         for (int ky = 0; ky < s->kh; ky++)
             for (int kx = 0; kx < s->kw; kx++)
-                *offset++ = (int32_t)(((c * s->sh + ky % s->sh) * s->sw + kx % s->sw) * t->plane + ky / s->sh * t->wide + kx / s->sw);
+                *offset++ = (int32_t)(((c * s->sh + ky % s->sh) * s->sw + kx % s->sw) * t->plane +
+                                      ky / s->sh * t->wide + kx / s->sw);
 }
 
 /* dx += out, a plane of phase (a,b) */

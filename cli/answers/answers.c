@@ -25,8 +25,10 @@ static int take(answers *a, int64_t at, const ib_batch *b, const float *y)
     for (int64_t i = 0; i < (int64_t)b->n * a->classes; i++)
         if (isnan(y[i])) {
             char name[16];
-            return fprintf(stderr, "isobit: sample %lld has no number as output for class %s: "
-                           "nothing can be measured\n", (long long)(at + i / a->classes), answers_class(a, (int)(i % a->classes), name)) > 0;
+            return fprintf(stderr,
+                           "isobit: sample %lld has no number as output for class %s: "
+                           "nothing can be measured\n",
+                           (long long)(at + i / a->classes), answers_class(a, (int)(i % a->classes), name)) > 0;
         }
     for (int i = 0; i < b->n; i++) {
         const int32_t truth = b->y[i], best = (int32_t)best_class(y + (int64_t)i * a->classes, a->classes);

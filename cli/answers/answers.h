@@ -7,10 +7,10 @@
 typedef struct answers {
     int64_t n, right;
     int classes;
-    const ib_schema *schema;    /* their names, or NULL: their numbers */
-    int32_t *truth, *predicted; /* [n] */
+    const ib_schema *schema;           /* their names, or NULL: their numbers */
+    int32_t *truth, *predicted;        /* [n] */
     int64_t *samples, *claimed, *hits; /* [classes] of the label, of the answer, of both */
-    double loss;                /* mean cross entropy; of no program */
+    double loss;                       /* mean cross entropy; of no program */
 } answers;
 
 /* Runs the engine over s->test, whose labels fit (need_labels). 0, or 1 after telling. */

@@ -17,7 +17,10 @@ typedef struct eval_options {
 enum { K_CONFUSION = LONG_OPTION };
 
 static const struct argp_option options[] = {
-    {"engine", 'e', "NAME", 0, "float: before quantization; qat: the training forward; integer: the lowered program (default: integer, float for a float model)", 0},
+    {"engine", 'e', "NAME", 0,
+     "float: before quantization; qat: the training forward; integer: the lowered program (default: integer, float for "
+     "a float model)",
+     0},
     {"confusion", K_CONFUSION, NULL, 0,
      "which classes are taken for which: a table, or of more than fit the terminal the most frequent ones", 0},
     {"output", 'o', "FILE", 0, "with --confusion: a picture instead, .svg or .png", 0},
@@ -28,18 +31,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
     eval_options *o = state->input;
     switch (key) {
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = &o->common;
-        return 0;
-    case 'e':
-        o->engine = arg;
-        return 0;
-    case 'o':
-        o->out = arg;
-        return 0;
-    case K_CONFUSION:
-        o->confusion = 1;
-        return 0;
+    case ARGP_KEY_INIT: state->child_inputs[0] = &o->common; return 0;
+    case 'e': o->engine = arg; return 0;
+    case 'o': o->out = arg; return 0;
+    case K_CONFUSION: o->confusion = 1; return 0;
     }
     return model_argument(key, arg, state, &o->model);
 }
@@ -71,8 +66,8 @@ static int report(const eval_options *o, const session *s, const engine *e, cons
         print_json(j);
     } else if (!status) {
         printf("%s, %s engine, %s: accuracy %.2f %% of %lld samples, balanced %.2f %%, %.0f samples/s\n\n",
-               s->net ? session_title(s) : o->model, e->name, o->common.data, 100 * answers_accuracy(a), (long long)a->n,
-               100 * answers_balanced(a), (double)a->n / time);
+               s->net ? session_title(s) : o->model, e->name, o->common.data, 100 * answers_accuracy(a),
+               (long long)a->n, 100 * answers_balanced(a), (double)a->n / time);
         print_by_class(a);
         printf("%s", o->confusion && !o->out ? "\n" : "");
         status = o->confusion && !o->out && print_confusion(a);
@@ -80,7 +75,8 @@ static int report(const eval_options *o, const session *s, const engine *e, cons
     return status || (o->out && plot_confusion(o->out, a));
 }
 
-static void regression_report(const eval_options *o, const session *s, const engine *e, const regression *r, double time)
+static void regression_report(const eval_options *o, const session *s, const engine *e, const regression *r,
+                              double time)
 {
     const char *model = s->net ? session_title(s) : o->model;
     const long long n = (long long)ib_dataset_count(s->test);
@@ -88,7 +84,8 @@ static void regression_report(const eval_options *o, const session *s, const eng
         struct json_object *j = json_object_new_object();
         json_object_object_add(j, "model", json_object_new_string(model));
         json_object_object_add(j, "engine", json_object_new_string(e->name));
-        json_object_object_add(j, "phase", json_object_new_string(ib_phase_name(s->net ? ib_qat_phase(s->net) : IB_EXPORTED)));
+        json_object_object_add(j, "phase",
+                               json_object_new_string(ib_phase_name(s->net ? ib_qat_phase(s->net) : IB_EXPORTED)));
         json_object_object_add(j, "data", json_object_new_string(o->common.data));
         json_object_object_add(j, "samples", json_object_new_int64(n));
         regression_json(r, j);
@@ -105,18 +102,24 @@ int command_eval(int argc, char **argv)
 {
     static const struct argp_child children[] = {COMMON_CHILD, {0}};
     static const char doc[] =
-        "Measures a model, or a program that `isobit export --to hdf5` wrote, on the test part of the data: accuracy, and of "
-        "each class recall (of its samples, those that are found), precision (of what is taken for it, what it is) and F1, "
+        "Measures a model, or a program that `isobit export --to hdf5` wrote, on the test part of the data: accuracy, "
+        "and of "
+        "each class recall (of its samples, those that are found), precision (of what is taken for it, what it is) and "
+        "F1, "
         "their harmonic mean 2 r p / (r + p). Balanced accuracy is the mean recall of the classes that have samples.\v"
         "Examples:\n"
         "  isobit eval lenet.h5 --data idx:data/mnist --engine integer\n"
         "  isobit eval lenet.h5 --confusion\n"
         "  isobit eval lenet.h5 --confusion -o confusion.svg\n"
-        "Without --data a checkpoint is measured on the data that it was trained on, with the --label, --test-share and so "
-        "on of that training, unless others are given: relative paths are taken from the working directory. --limit is not "
+        "Without --data a checkpoint is measured on the data that it was trained on, with the --label, --test-share "
+        "and so "
+        "on of that training, unless others are given: relative paths are taken from the working directory. --limit is "
+        "not "
         "remembered. Exported programs remember no data. What remembers none is measured on the digits.\n"
-        "JSON keys: model, engine, phase, data, samples, accuracy, loss (not for integer), classes (where they have names), "
-        "balanced_accuracy, by_class[]: class, recall, precision, f1 (null: shares of nothing), samples; confusion[label][answer] (with --confusion), "
+        "JSON keys: model, engine, phase, data, samples, accuracy, loss (not for integer), classes (where they have "
+        "names), "
+        "balanced_accuracy, by_class[]: class, recall, precision, f1 (null: shares of nothing), samples; "
+        "confusion[label][answer] (with --confusion), "
         "seconds; of regression r2 and targets[]: name, r2, rmse, mae instead of accuracy, loss and classes.";
     const struct argp argp = {options, parse, "MODEL.h5", doc, children, NULL, NULL};
     eval_options o = {0};
@@ -124,7 +127,8 @@ int command_eval(int argc, char **argv)
     engine e = {0};
     answers a = {0};
     parse_options(&argp, argc, argv, &o);
-    if ((!o.confusion && refuse_alone("output", o.out, "--confusion")) || refuse_onto("-o", o.out, "the model itself", o.model))
+    if ((!o.confusion && refuse_alone("output", o.out, "--confusion")) ||
+        refuse_onto("-o", o.out, "the model itself", o.model))
         return 2;
     if (o.out && !strcmp(o.out, "-"))
         return fprintf(stderr, "isobit: -o '-': a picture is .svg or .png; the table is printed without -o\n"), 2;

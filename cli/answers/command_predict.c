@@ -18,13 +18,19 @@ typedef struct predict_options {
 enum { K_RAW = LONG_OPTION, K_CODES, K_NORMALIZED, K_FORMAT, K_SPLIT, K_BATCH };
 
 static const struct argp_option options[] = {
-    {"engine", 'e', "NAME", 0, "float: before quantization; qat: the training forward; integer: the lowered program (default: integer, float for a float model)", 0},
-    {"raw", K_RAW, NULL, 0, "the network's outputs, all of them and as they are, instead of classes and probabilities", 0},
+    {"engine", 'e', "NAME", 0,
+     "float: before quantization; qat: the training forward; integer: the lowered program (default: integer, float for "
+     "a float model)",
+     0},
+    {"raw", K_RAW, NULL, 0, "the network's outputs, all of them and as they are, instead of classes and probabilities",
+     0},
     {"codes", K_CODES, NULL, 0, "the same as the integer program's int8 codes; real = scale * (code - zero)", 0},
-    {"format", K_FORMAT, "NAME", 0, "csv (default), json, npy (fp32 [N,...], int8 of codes) or f32 (the values alone)", 0},
+    {"format", K_FORMAT, "NAME", 0, "csv (default), json, npy (fp32 [N,...], int8 of codes) or f32 (the values alone)",
+     0},
     {"output", 'o', "FILE", 0, "written whole or not at all (default: standard output, also as -)", 0},
     {"split", K_SPLIT, "PART", 0, "train or test; default: all samples, in the order of the data", 0},
-    {"normalized", K_NORMALIZED, NULL, 0, "the data are what the first layer takes: the model's normalization is left out", 0},
+    {"normalized", K_NORMALIZED, NULL, 0,
+     "the data are what the first layer takes: the model's normalization is left out", 0},
     {"batch", K_BATCH, "N", 0, "samples at a time (default 64)", 0},
     {0},
 };
@@ -60,13 +66,25 @@ static int describe(const predict_options *o, const engine *e, prediction *p)
 {
     const session *s = e->s;
     const int raw = o->raw || o->codes || is_regression(e->schema);
-    *p = (prediction){.format = p->format, .model = s->net ? session_title(s) : o->model, .engine = e->name, .path = o->out, .n = ib_dataset_count(s->test), .data = s->test,
-                      .ndim = e->ndim, .size = e->size, .classes = !raw, .codes = o->codes};
+    *p = (prediction){.format = p->format,
+                      .model = s->net ? session_title(s) : o->model,
+                      .engine = e->name,
+                      .path = o->out,
+                      .n = ib_dataset_count(s->test),
+                      .data = s->test,
+                      .ndim = e->ndim,
+                      .size = e->size,
+                      .classes = !raw,
+                      .codes = o->codes};
     p->schema = engine_classes(e) == (e->schema ? ib_schema_of(e->schema)->n_classes : 0) ? e->schema : NULL;
     memcpy(p->shape, e->shape, sizeof p->shape);
     p->targets = is_regression(e->schema) && !o->raw && !o->codes ? ib_schema_of(e->schema)->targets : NULL;
     if (o->codes && (!e->program || e->softmax))
-        return fprintf(stderr, e->program ? "isobit: %s: ends with a softmax, which has no codes\n" : "isobit: %s: only --engine integer has --codes\n", o->model), 1;
+        return fprintf(stderr,
+                       e->program ? "isobit: %s: ends with a softmax, which has no codes\n"
+                                  : "isobit: %s: only --engine integer has --codes\n",
+                       o->model),
+               1;
     if (!raw && (!engine_classes(e) || e->meaning == UNKNOWN))
         return fprintf(stderr, "isobit: %s: its outputs are not scores of classes: --raw writes them\n", o->model), 1;
     if (!raw)
@@ -115,7 +133,10 @@ static int predict(const predict_options *o, engine *e, prediction *p)
         status = complain();
     progress_end(&bar);
     if (!status && interrupted)
-        status = fprintf(stderr, "isobit: stopped after %lld of %lld samples%s\n", (long long)p->done, (long long)p->n, o->out ? ": nothing is written" : "") > 0 ? 130 : 1;
+        status = fprintf(stderr, "isobit: stopped after %lld of %lld samples%s\n", (long long)p->done, (long long)p->n,
+                         o->out ? ": nothing is written" : "") > 0
+                     ? 130
+                     : 1;
     if (!status)
         status = prediction_close(p);
     prediction_drop(p);
@@ -180,7 +201,10 @@ int command_predict(int argc, char **argv)
     if (refuse_nowhere("-o", o.out))
         return 1;
     if (o.common.json && !o.out && o.format && strcmp(o.format, "json"))
-        return fprintf(stderr, "isobit: --json and --format %s both want standard output: -o FILE takes the predictions\n", o.format), 2;
+        return fprintf(stderr,
+                       "isobit: --json and --format %s both want standard output: -o FILE takes the predictions\n",
+                       o.format),
+               2;
     if (!(p.format = prediction_format_find(o.format ? o.format : o.common.json && !o.out ? "json" : "csv")))
         return 2;
     catch_interrupt();

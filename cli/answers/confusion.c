@@ -13,8 +13,10 @@ int refuse_confusion(const answers *a)
 {
     if (a->classes <= CONFUSION_CLASSES)
         return 0;
-    return fprintf(stderr, "isobit: --confusion: %d classes: a matrix has up to %d; "
-                   "without --json and -o the most frequent confusions are listed\n", a->classes, CONFUSION_CLASSES) > 0;
+    return fprintf(stderr,
+                   "isobit: --confusion: %d classes: a matrix has up to %d; "
+                   "without --json and -o the most frequent confusions are listed\n",
+                   a->classes, CONFUSION_CLASSES) > 0;
 }
 
 int64_t *confusion_count(const answers *a)
@@ -128,7 +130,8 @@ static int print_pairs(const answers *a, int columns)
                100.0 * (double)c[i].samples / (double)a->samples[c[i].truth]);
     }
     printf("the %lld most frequent of %lld confusions: a table of %d classes is wider than the %d columns here; "
-           "-o FILE.svg draws it, --json has it\n", (long long)(n < PAIRS ? n : PAIRS), (long long)n, a->classes, columns);
+           "-o FILE.svg draws it, --json has it\n",
+           (long long)(n < PAIRS ? n : PAIRS), (long long)n, a->classes, columns);
     free(c);
     return 0;
 }

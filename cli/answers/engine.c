@@ -29,7 +29,10 @@ int need_labels(const session *s, const engine *e)
         char text[80] = "";
         for (int i = 1; i < e->ndim; i++)
             snprintf(text + strlen(text), sizeof text - strlen(text), ",%lld", (long long)e->shape[i]);
-        return fprintf(stderr, "isobit: the outputs are [N%s], not scores of classes: there is no accuracy (isobit predict --raw writes them)\n", text) > 0;
+        return fprintf(stderr,
+                       "isobit: the outputs are [N%s], not scores of classes: there is no accuracy (isobit predict "
+                       "--raw writes them)\n",
+                       text) > 0;
     }
     return ib_dataset_check_labels(s->test, &info) ? complain() : 0;
 }
@@ -57,7 +60,10 @@ static int lower(engine *e, const char *path)
 {
     session *s = e->s;
     if (ib_qat_phase(s->net) == IB_FLOAT)
-        return fprintf(stderr, "isobit: %s: was trained in float: it has no integers (train with --qat, or isobit quantize)\n", path), 1;
+        return fprintf(stderr,
+                       "isobit: %s: was trained in float: it has no integers (train with --qat, or isobit quantize)\n",
+                       path),
+               1;
     if (ib_qat_phase(s->net) == IB_LEARN && ib_qat_set_phase(s->net, s->g, IB_FROZEN))
         return complain();
     return (e->program = ib_program_lower(s->net, s->g)) ? 0 : complain();
@@ -70,7 +76,9 @@ static int ready(engine *e)
     if (!e->s->net) {
         const int n = ib_program_layer_count(e->program);
         e->ndim = ib_program_output_shape(e->program, e->shape);
-        e->meaning = !e->softmax && !strcmp(ib_program_layer_at(e->program, n - 1).op, "lookup") ? UNKNOWN : e->softmax ? PROBABILITIES : SCORES;
+        e->meaning = !e->softmax && !strcmp(ib_program_layer_at(e->program, n - 1).op, "lookup") ? UNKNOWN
+                     : e->softmax                                                                ? PROBABILITIES
+                                                                                                 : SCORES;
     }
     const int64_t in = ib_program_input_size(e->program), out = ib_program_output_size(e->program);
     e->in = malloc((size_t)(e->batch * in));
@@ -124,13 +132,13 @@ const float *engine_run(engine *e, const ib_batch *b)
     if (!e->program) {
         ib_graph_begin(s->g, IB_EVAL);
         ib_tensor *x = ib_input(s->g, 4, b->shape, b->x);
-        ib_tensor *y = !strcmp(e->name, "float") ? ib_layer_forward_float(s->g, s->net, x) : ib_layer_forward(s->g, s->net, x);
+        ib_tensor *y =
+            !strcmp(e->name, "float") ? ib_layer_forward_float(s->g, s->net, x) : ib_layer_forward(s->g, s->net, x);
         return y ? ib_tensor_f32(y) : NULL;
     }
     const float scale = ib_program_output_scale(e->program);
     const int zero = ib_program_output_zero(e->program);
-    if (ib_program_quantize(e->program, s->dev, b->n, b->x, e->in) ||
-        ib_runner_run(e->runner, b->n, e->in, e->codes))
+    if (ib_program_quantize(e->program, s->dev, b->n, b->x, e->in) || ib_runner_run(e->runner, b->n, e->in, e->codes))
         return NULL;
     for (int64_t i = 0; i < b->n * e->size; i++)
         e->out[i] = scale * (float)(e->codes[i] - zero);

@@ -211,8 +211,10 @@ static void json_sample(prediction *p, const float *y)
 {
     for (int64_t j = 0; j < p->size && !p->failed; j++)
         if (!isfinite(y[j])) {
-            fprintf(stderr, "isobit: output %lld of sample %lld is %g, for which JSON has no word: --format csv, npy or f32 have\n", (long long)j,
-                    (long long)p->done, y[j]);
+            fprintf(
+                stderr,
+                "isobit: output %lld of sample %lld is %g, for which JSON has no word: --format csv, npy or f32 have\n",
+                (long long)j, (long long)p->done, y[j]);
             p->failed = 1;
         }
     print(p, p->done ? ",\n    " : "\n    ");
@@ -243,7 +245,8 @@ static void json_end(prediction *p)
 static void npy_begin(prediction *p)
 {
     char head[256] = "";
-    int n = snprintf(head, sizeof head, "{'descr': '%s', 'fortran_order': False, 'shape': (%lld,", p->codes ? "|i1" : "<f4", (long long)p->n);
+    int n = snprintf(head, sizeof head, "{'descr': '%s', 'fortran_order': False, 'shape': (%lld,",
+                     p->codes ? "|i1" : "<f4", (long long)p->n);
     for (int i = 1; i < p->ndim; i++)
         n += snprintf(head + n, sizeof head - (size_t)n, i + 1 < p->ndim ? " %lld," : " %lld", (long long)p->shape[i]);
     n += snprintf(head + n, sizeof head - (size_t)n, "), }");
@@ -303,7 +306,10 @@ int prediction_add(prediction *p, int64_t n, const float *values)
         const float *y = values + i * p->size;
         for (int64_t j = 0; p->classes && j < p->size; j++)
             if (!isfinite(y[j])) {
-                fprintf(stderr, "isobit: sample %lld has the probability %g for class %lld: --raw shows the network's outputs\n", (long long)p->done, y[j], (long long)j);
+                fprintf(
+                    stderr,
+                    "isobit: sample %lld has the probability %g for class %lld: --raw shows the network's outputs\n",
+                    (long long)p->done, y[j], (long long)j);
                 p->failed = 1;
                 return 1;
             }

@@ -12,15 +12,15 @@ typedef struct prediction {
     int64_t n;                         /* samples in all */
     int ndim;                          /* what a sample is, [1,...] */
     int64_t shape[4], size;
-    const ib_dataset *data;            /* the samples: their pictures' files or their lines stand beside the answers */
-    const ib_schema *schema;           /* names of classes, or NULL: numbers */
-    int classes;                       /* values are probabilities of classes, else the network's outputs */
-    const ib_target *targets;          /* values are numbers of these names, [size], in their units; else NULL */
-    int codes;                         /* outputs as the program's int8 codes */
+    const ib_dataset *data;   /* the samples: their pictures' files or their lines stand beside the answers */
+    const ib_schema *schema;  /* names of classes, or NULL: numbers */
+    int classes;              /* values are probabilities of classes, else the network's outputs */
+    const ib_target *targets; /* values are numbers of these names, [size], in their units; else NULL */
+    int codes;                /* outputs as the program's int8 codes */
     /* the state of writing */
     struct ib_file_writer *file;
     int64_t done;
-    int failed;                        /* told already */
+    int failed; /* told already */
     char text[1 << 16];
     size_t at;
 } prediction;

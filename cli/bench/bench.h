@@ -26,15 +26,17 @@ double bench_median(double *v, int64_t n); /* sorts v */
 
 /* Billions a second: operations (two for a product and its addition), bytes. */
 typedef struct kernel_rates {
-    double peak;            /* the level's int8 instruction on registers alone; 0: the level has none */
-    double square, wide;    /* GEMM 1024x1024x1024, and with 64 rows, requantization included */
-    double read, int4_row;  /* bytes read from memory, and bytes of 4-bit weights at one row (16384 x 16384) */
+    double peak;           /* the level's int8 instruction on registers alone; 0: the level has none */
+    double square, wide;   /* GEMM 1024x1024x1024, and with 64 rows, requantization included */
+    double read, int4_row; /* bytes read from memory, and bytes of 4-bit weights at one row (16384 x 16384) */
 } kernel_rates;
 kernel_rates bench_kernels(ib_device *dev, int64_t repeats);
 
 /* The integer runtime of a model, profile fp32_rne, at batch 1 and 64; 0, or 1 with the error told. */
-int bench_inference(ib_device *dev, const char *model, const char *qat, int threads, int64_t repeats, inference_row out[2]);
-/* The same networks in PyTorch and ONNX Runtime; NULL with a note on standard error where the Python has not got them. */
+int bench_inference(ib_device *dev, const char *model, const char *qat, int threads, int64_t repeats,
+                    inference_row out[2]);
+/* The same networks in PyTorch and ONNX Runtime; NULL with a note on standard error where the Python has not got them.
+ */
 struct json_object *bench_peers(const char *python, int64_t repeats, int threads);
 
 #endif

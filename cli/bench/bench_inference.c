@@ -4,18 +4,21 @@
 
 #include "cli/bench/bench.h"
 
-int bench_inference(ib_device *dev, const char *model, const char *qat, int threads, int64_t repeats, inference_row out[2])
+int bench_inference(ib_device *dev, const char *model, const char *qat, int threads, int64_t repeats,
+                    inference_row out[2])
 {
     contender c = {0};
     ib_qat_opts quant = {.profile = IB_FP32_RNE};
     ib_dataset *d = bench_data(model, 64);
     ib_loader *l = d ? ib_loader_new(d, &(ib_input_info){.std = 1}, &(ib_loader_opts){.batch = 64}) : NULL;
     ib_program *p = NULL;
-    int failed = !l || ib_qat_bits_parse(qat, &quant) || bench_make(&c, dev, d, model) || ib_qat_begin(c.net, c.g, l, &quant) ||
-                 ib_qat_set_phase(c.net, c.g, IB_FROZEN) || !(p = ib_program_lower(c.net, c.g)) || ib_threads_set(threads);
+    int failed = !l || ib_qat_bits_parse(qat, &quant) || bench_make(&c, dev, d, model) ||
+                 ib_qat_begin(c.net, c.g, l, &quant) || ib_qat_set_phase(c.net, c.g, IB_FROZEN) ||
+                 !(p = ib_program_lower(c.net, c.g)) || ib_threads_set(threads);
     double *t = calloc((size_t)repeats, sizeof *t);
     for (int i = 0; i < 2 && !failed; i++) {
-        const int64_t batch = i ? 64 : 1, in = batch * ib_program_input_size(p), size = batch * ib_program_output_size(p);
+        const int64_t batch = i ? 64 : 1, in = batch * ib_program_input_size(p),
+                      size = batch * ib_program_output_size(p);
         ib_runner *r = ib_runner_new(p, dev, batch);
         int8_t *x = calloc((size_t)in, 1), *y = malloc((size_t)size);
         failed = !r || !x || !y || !t;

@@ -44,7 +44,8 @@ static double product_seconds(ib_device *dev, int64_t rows, int64_t k, int64_t o
     return best;
 }
 
-/* Bytes a second that all threads read from memory, at best: each in four places at once, as one stream does not use all of it. */
+/* Bytes a second that all threads read from memory, at best: each in four places at once, as one stream does not use
+ * all of it. */
 static double read_bandwidth(void)
 {
     const int64_t n = (int64_t)1 << 26; /* 256 MB */
@@ -75,7 +76,8 @@ static double read_bandwidth(void)
 kernel_rates bench_kernels(ib_device *dev, int64_t repeats)
 {
     kernel_rates r = {0};
-    const double square = product_seconds(dev, 1024, 1024, 1024, 8, repeats), wide = product_seconds(dev, 64, 1024, 1024, 8, 4 * repeats);
+    const double square = product_seconds(dev, 1024, 1024, 1024, 8, repeats),
+                 wide = product_seconds(dev, 64, 1024, 1024, 8, 4 * repeats);
     const double long_row = product_seconds(dev, 1, 16384, 16384, 4, repeats);
     r.square = 2e-9 * 1024 * 1024 * 1024 / square;
     r.wide = 2e-9 * 64 * 1024 * 1024 / wide;

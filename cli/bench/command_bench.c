@@ -44,7 +44,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static int take_step(contender *c, const ib_batch *b)
 {
     ib_graph_begin(c->g, IB_TRAIN);
-    ib_tensor *loss = ib_cross_entropy(c->g, ib_layer_forward(c->g, c->net, ib_input(c->g, 4, b->shape, b->x)), b->y, 0);
+    ib_tensor *loss =
+        ib_cross_entropy(c->g, ib_layer_forward(c->g, c->net, ib_input(c->g, 4, b->shape, b->x)), b->y, 0);
     c->saved = ib_graph_saved_bytes(c->g);
     return !loss || ib_backward(c->g, loss) || ib_optim_step(c->opt);
 }
@@ -102,10 +103,11 @@ static int bench_model(const bench_options *o, ib_device *dev, const char *model
     ib_qat_opts quant = {0};
     ib_dataset *d = bench_data(model, batch);
     ib_loader *l = d ? ib_loader_new(d, &(ib_input_info){.std = 1}, &(ib_loader_opts){.batch = batch}) : NULL;
-    double *tf = calloc((size_t)o->repeats, sizeof *tf), *tq = calloc((size_t)o->repeats, sizeof *tq), *ratio = calloc((size_t)o->repeats, sizeof *ratio);
+    double *tf = calloc((size_t)o->repeats, sizeof *tf), *tq = calloc((size_t)o->repeats, sizeof *tq),
+           *ratio = calloc((size_t)o->repeats, sizeof *ratio);
     ib_batch b;
-    int failed = !l || !tf || !tq || !ratio || ib_qat_bits_parse(o->qat, &quant) || bench_make(&f, dev, d, model) || bench_make(&q, dev, d, model) ||
-                 ib_qat_begin(q.net, q.g, l, &quant);
+    int failed = !l || !tf || !tq || !ratio || ib_qat_bits_parse(o->qat, &quant) || bench_make(&f, dev, d, model) ||
+                 bench_make(&q, dev, d, model) || ib_qat_begin(q.net, q.g, l, &quant);
     if (!failed) {
         ib_loader_start(l, 0, 0);
         failed = !ib_loader_next(l, &b);
@@ -128,7 +130,8 @@ static int bench_model(const bench_options *o, ib_device *dev, const char *model
         ratio[r] = tq[r] / tf[r];
     }
     if (!failed) {
-        const double mf = bench_median(tf, o->repeats) * 1e3, mq = bench_median(tq, o->repeats) * 1e3, m = bench_median(ratio, o->repeats);
+        const double mf = bench_median(tf, o->repeats) * 1e3, mq = bench_median(tq, o->repeats) * 1e3,
+                     m = bench_median(ratio, o->repeats);
         const double bytes_f = (double)f.saved / 1e6, bytes_q = (double)q.saved / 1e6;
         struct json_object *j = json_object_new_object();
         json_object_object_add(j, "model", json_object_new_string(model));
@@ -139,7 +142,8 @@ static int bench_model(const bench_options *o, ib_device *dev, const char *model
         json_object_object_add(j, "float_mb", json_object_new_double(bytes_f));
         json_object_object_add(j, "qat_mb", json_object_new_double(bytes_q));
         json_object_array_add(rows, j);
-        fprintf(report_stream(&o->common), "%-8s %5d %10.2f %10.2f %8.2f %10.2f %10.2f\n", model, batch, mf, mq, m, bytes_f, bytes_q);
+        fprintf(report_stream(&o->common), "%-8s %5d %10.2f %10.2f %8.2f %10.2f %10.2f\n", model, batch, mf, mq, m,
+                bytes_f, bytes_q);
         fflush(stdout);
     }
     ib_loader_free(l);
@@ -153,7 +157,8 @@ static int bench_model(const bench_options *o, ib_device *dev, const char *model
 }
 
 /* Row of a peer's table for a model (threads and batch 0: any); NULL if there is none. */
-static struct json_object *peer_row(struct json_object *peers, const char *table, const char *model, int threads, int64_t batch)
+static struct json_object *peer_row(struct json_object *peers, const char *table, const char *model, int threads,
+                                    int64_t batch)
 {
     struct json_object *rows = NULL, *v;
     if (!peers || !json_object_object_get_ex(peers, table, &rows))
@@ -176,31 +181,36 @@ static double number(struct json_object *row, const char *key)
 
 static void print_peers(struct json_object *steps, struct json_object *peers)
 {
-    printf("\ntraining step beside PyTorch (ms)\n%-8s %10s %10s %10s %10s %12s %12s\n", "model", "float", "PyTorch", "qat", "PyTorch", "float ratio", "qat ratio");
+    printf("\ntraining step beside PyTorch (ms)\n%-8s %10s %10s %10s %10s %12s %12s\n", "model", "float", "PyTorch",
+           "qat", "PyTorch", "float ratio", "qat ratio");
     for (size_t i = 0; i < json_object_array_length(steps); i++) {
         struct json_object *r = json_object_array_get_idx(steps, i), *name;
         json_object_object_get_ex(r, "model", &name);
         struct json_object *p = peer_row(peers, "steps", json_object_get_string(name), 0, 0);
         if (p)
-            printf("%-8s %10.2f %10.2f %10.2f %10.2f %12.2f %12.2f\n", json_object_get_string(name), number(r, "float_ms"), number(p, "float_ms"), number(r, "qat_ms"),
-                   number(p, "qat_ms"), number(p, "float_ms") / number(r, "float_ms"), number(p, "qat_ms") / number(r, "qat_ms"));
+            printf("%-8s %10.2f %10.2f %10.2f %10.2f %12.2f %12.2f\n", json_object_get_string(name),
+                   number(r, "float_ms"), number(p, "float_ms"), number(r, "qat_ms"), number(p, "qat_ms"),
+                   number(p, "float_ms") / number(r, "float_ms"), number(p, "qat_ms") / number(r, "qat_ms"));
     }
 }
 
 /* The integer runtime of each model with one thread and with all; rows get the peer's figures. */
-static int inference(const bench_options *o, ib_device *dev, const char *const *models, int n_models, struct json_object *rows, struct json_object *peers)
+static int inference(const bench_options *o, ib_device *dev, const char *const *models, int n_models,
+                     struct json_object *rows, struct json_object *peers)
 {
     const int most = ib_threads();
     FILE *out = report_stream(&o->common);
     int status = 0;
-    fprintf(out, "\ninteger runtime, %s, fp32_rne (us a call)%s\n%-8s %8s %6s %10s%s\n", o->qat, peers ? ", beside ONNX Runtime" : "", "model", "threads", "batch", "isobit",
+    fprintf(out, "\ninteger runtime, %s, fp32_rne (us a call)%s\n%-8s %8s %6s %10s%s\n", o->qat,
+            peers ? ", beside ONNX Runtime" : "", "model", "threads", "batch", "isobit",
             peers ? "       fp32       int8      ratio" : "");
     for (int i = 0; i < n_models && !status; i++)
         for (int threads = 1; threads <= most && !status; threads = threads < most ? most : most + 1) {
             inference_row r[2];
             status = bench_inference(dev, models[i], o->qat, threads, o->repeats, r);
             for (int k = 0; k < 2 && !status; k++) {
-                struct json_object *p = peer_row(peers, "inference", models[i], threads, r[k].batch), *j = json_object_new_object();
+                struct json_object *p = peer_row(peers, "inference", models[i], threads, r[k].batch),
+                                   *j = json_object_new_object();
                 const double fp32 = number(p, "fp32_us"), int8 = number(p, "int8_us"), best = fp32 < int8 ? fp32 : int8;
                 json_object_object_add(j, "model", json_object_new_string(models[i]));
                 json_object_object_add(j, "threads", json_object_new_int(threads));
@@ -224,11 +234,21 @@ static int inference(const bench_options *o, ib_device *dev, const char *const *
 int command_bench(int argc, char **argv)
 {
     static const struct argp_child children[] = {MACHINE_CHILD, {0}};
-    const struct argp argp = {options, parse, NULL,
-                              "Times whole training steps (forward, backward, AdamW) of float and quantized networks in turns, and the integer runtime at batch 1 and "
-                              "64; medians, and the median of the paired ratios.\vExample:\n  isobit bench --model lenet --qat w4a8 --threads 1\n"
-                              "JSON keys: device, threads, qat, steps[]: model, batch, float_ms, qat_ms, ratio, float_mb, qat_mb (activations saved for the backward pass); inference[]: model, threads, "
-                              "batch, us, onnxruntime_fp32_us, onnxruntime_int8_us; kernels: gemm_1024_gops, gemm_64_gops, int8_peak_gops, int4_row_gbs, read_gbs; peers: as bench_peers.py prints it.", children, NULL, NULL};
+    const struct argp argp = {
+        options,
+        parse,
+        NULL,
+        "Times whole training steps (forward, backward, AdamW) of float and quantized networks in turns, and the "
+        "integer runtime at batch 1 and "
+        "64; medians, and the median of the paired ratios.\vExample:\n  isobit bench --model lenet --qat w4a8 "
+        "--threads 1\n"
+        "JSON keys: device, threads, qat, steps[]: model, batch, float_ms, qat_ms, ratio, float_mb, qat_mb "
+        "(activations saved for the backward pass); inference[]: model, threads, "
+        "batch, us, onnxruntime_fp32_us, onnxruntime_int8_us; kernels: gemm_1024_gops, gemm_64_gops, int8_peak_gops, "
+        "int4_row_gbs, read_gbs; peers: as bench_peers.py prints it.",
+        children,
+        NULL,
+        NULL};
     static const char *const models[] = {"mlp", "lenet", "resnet8", "dscnn"};
     bench_options o = {.qat = "w8a8", .repeats = 9};
     session s = {0};
@@ -236,8 +256,9 @@ int command_bench(int argc, char **argv)
     int status = session_open(&s, &o.common);
     struct json_object *rows = json_object_new_array(), *runs = json_object_new_array();
     if (!status)
-        fprintf(report_stream(&o.common), "training step on %s, %d thread(s), %s\n%-8s %5s %10s %10s %8s %10s %10s\n", ib_device_name(s.dev), ib_threads(), o.qat, "model", "batch", "float ms",
-               "qat ms", "ratio", "float MB", "qat MB");
+        fprintf(report_stream(&o.common), "training step on %s, %d thread(s), %s\n%-8s %5s %10s %10s %8s %10s %10s\n",
+                ib_device_name(s.dev), ib_threads(), o.qat, "model", "batch", "float ms", "qat ms", "ratio", "float MB",
+                "qat MB");
     const int n_models = o.model ? 1 : 4;
     for (int i = 0; i < n_models && !status; i++)
         status = bench_model(&o, s.dev, o.model ? o.model : models[i], rows);
@@ -246,7 +267,9 @@ int command_bench(int argc, char **argv)
         printf("\nproducts of codes, requantized (GOP/s)\nGEMM 1024x1024x1024 %6.0f", k.square);
         if (k.peak > 0)
             printf(", %.0f %% of the %.0f that the instruction allows", 100 * k.square / k.peak, k.peak);
-        printf("\nGEMM   64x1024x1024 %6.0f\n4-bit weights, one row: %.1f GB/s, %.0f %% of the %.1f that memory gives\n", k.wide, k.int4_row, 100 * k.int4_row / k.read, k.read);
+        printf(
+            "\nGEMM   64x1024x1024 %6.0f\n4-bit weights, one row: %.1f GB/s, %.0f %% of the %.1f that memory gives\n",
+            k.wide, k.int4_row, 100 * k.int4_row / k.read, k.read);
     }
     struct json_object *peers = !status && o.peers ? bench_peers(o.python, o.repeats, ib_threads()) : NULL;
     if (peers && !o.common.json)

@@ -18,7 +18,10 @@ enum { KEY_ADAPTER_ONLY = LONG_OPTION, KEY_TEXT, KEY_WINDOWS };
 
 static const struct argp_option options[] = {
     {"out", 'o', "PATH", 0, "NAME.gguf, or a folder for Hugging Face", 0},
-    {"format", 'f', "FORMAT", 0, "of the linear layers (default keep): f32, f16, bf16, q4_0, q4_k, q8_0, ...; in folders f32, f16, bf16, nf4, nf4-dq, fp4, fp4-dq, int4, int8", 0},
+    {"format", 'f', "FORMAT", 0,
+     "of the linear layers (default keep): f32, f16, bf16, q4_0, q4_k, q8_0, ...; in folders f32, f16, bf16, nf4, "
+     "nf4-dq, fp4, fp4-dq, int4, int8",
+     0},
     {"adapter", 'a', "PATH", 0, "PEFT folder or GGUF adapter to merge", 0},
     {"base", 'b', "FORMAT", 0, "store the linear layers in this format first, as training did", 0},
     {"adapter-only", KEY_ADAPTER_ONLY, NULL, 0, "write the adapter alone, in the other kind of file", 0},
@@ -27,8 +30,10 @@ static const struct argp_option options[] = {
     {0},
 };
 
-#define CARDS "A folder is complete for the Hugging Face Hub, with a model card of what is known (README.md; one that isobit did not " \
-              "write is kept): its base, license, formats and this command, without the folders of this machine.\n"
+#define CARDS                                                                                                          \
+    "A folder is complete for the Hugging Face Hub, with a model card of what is known (README.md; one that isobit "   \
+    "did not "                                                                                                         \
+    "write is kept): its base, license, formats and this command, without the folders of this machine.\n"
 
 static int is_gguf(const char *path)
 {
@@ -152,18 +157,19 @@ static int run(int argc, char **argv, int merging, const char *doc)
 
 int command_convert(int argc, char **argv)
 {
-    return run(argc, argv, 0, "Writes a model in another kind of file or format and says of each tensor whether its values stay.\v"
-                           "Examples:\n  isobit convert SmolLM2.gguf -o smollm2-hf --format bf16\n  isobit convert folder -o model.gguf --format q4_k\n"
-                           "  isobit convert SmolLM2.gguf --adapter peft-folder --adapter-only -o adapter.gguf\n"
-                           CARDS
-                           "JSON keys: out, exact, lossy; with --text: perplexity_before, perplexity_after.");
+    return run(argc, argv, 0,
+               "Writes a model in another kind of file or format and says of each tensor whether its values stay.\v"
+               "Examples:\n  isobit convert SmolLM2.gguf -o smollm2-hf --format bf16\n  isobit convert folder -o "
+               "model.gguf --format q4_k\n"
+               "  isobit convert SmolLM2.gguf --adapter peft-folder --adapter-only -o adapter.gguf\n" CARDS
+               "JSON keys: out, exact, lossy; with --text: perplexity_before, perplexity_after.");
 }
 
 int command_merge(int argc, char **argv)
 {
-    return run(argc, argv, 1, "Merges an adapter into its base and writes a whole model.\v"
-                           "Examples:\n  isobit merge SmolLM2.gguf --adapter adapter --format q4_0 -o tuned.gguf --text book.txt\n"
-                           "  isobit merge SmolLM2.gguf --base nf4-dq --adapter adapter --format nf4 -o tuned-hf\n"
-                           CARDS
-                           "JSON keys: out, exact, lossy; with --text: perplexity_before, perplexity_after.");
+    return run(argc, argv, 1,
+               "Merges an adapter into its base and writes a whole model.\v"
+               "Examples:\n  isobit merge SmolLM2.gguf --adapter adapter --format q4_0 -o tuned.gguf --text book.txt\n"
+               "  isobit merge SmolLM2.gguf --base nf4-dq --adapter adapter --format nf4 -o tuned-hf\n" CARDS
+               "JSON keys: out, exact, lossy; with --text: perplexity_before, perplexity_after.");
 }

@@ -67,7 +67,8 @@ static int show_step(void *user, const ib_finetune_step *s)
     if (s->eval_nll > 0)
         j->eval_nll = s->eval_nll;
     char text[200];
-    int n = snprintf(text, sizeof text, "loss %.4f  lr %.2g  %.0f tokens/s", s->loss, s->lr, (double)j->tokens / (now - j->start));
+    int n = snprintf(text, sizeof text, "loss %.4f  lr %.2g  %.0f tokens/s", s->loss, s->lr,
+                     (double)j->tokens / (now - j->start));
     if (s->eval_nll > 0)
         snprintf(text + n, sizeof text - (size_t)n, "  evaluation perplexity %.4f", exp(s->eval_nll));
     if (j->done == 1)
@@ -84,7 +85,9 @@ static int choose_seq(job *j)
 {
     const int context = ib_lm_config_of(j->l.m)->context;
     if (j->o.seq > context)
-        return fprintf(stderr, "isobit: --seq %lld: the context of %s is %d tokens\n", (long long)j->o.seq, j->o.model, context), 1;
+        return fprintf(stderr, "isobit: --seq %lld: the context of %s is %d tokens\n", (long long)j->o.seq, j->o.model,
+                       context),
+               1;
     if (!j->o.seq)
         j->o.seq = context < 512 ? context : 512;
     return 0;
@@ -121,8 +124,9 @@ static int idle_for_rows(const job *j)
         uint64_t met;
     } lists[] = {{"ignore-columns", o->ignore, a.ignored | b.ignored}, {"columns", o->columns, a.mapped | b.mapped}};
     if ((!chats && refuse_alone("template", o->chat, "rows of messages")) ||
-        (!prompts && refuse_alone("train-on-prompts", o->train_on_prompts ? o : NULL,
-                                  "rows of messages, of prompt and completion, or of a template with {% generation %}")))
+        (!prompts &&
+         refuse_alone("train-on-prompts", o->train_on_prompts ? o : NULL,
+                      "rows of messages, of prompt and completion, or of a template with {% generation %}")))
         return 1;
     for (int i = 0; i < 2; i++) {
         uint64_t met = lists[i].met;
@@ -179,14 +183,18 @@ static int open_data(job *j)
     o->rows_sum = ib_samples_info_of(j->train).sum;
     if (finetune_other_rows(o))
         return 1;
-    const samples_asked asked = {o->data, o->prompt_template, (int)o->seq, ib_lm_config_of(j->l.m)->context,
-                                 o->train_on_prompts, o->no_pack, o->batch, o->accumulate};
+    const samples_asked asked = {
+        o->data,    o->prompt_template, (int)o->seq,  ib_lm_config_of(j->l.m)->context, o->train_on_prompts,
+        o->no_pack, o->batch,           o->accumulate};
     report_samples(stderr, j->train, &asked);
     if (o->begun.step < 0) {
         warn_of_samples(stderr, j->train, &asked);
         if (o->eval)
-            warn_of_samples(stderr, j->eval, &(samples_asked){.data = o->eval, .seq = asked.seq, .context = asked.context,
-                                                              .train_on_prompts = asked.train_on_prompts});
+            warn_of_samples(stderr, j->eval,
+                            &(samples_asked){.data = o->eval,
+                                             .seq = asked.seq,
+                                             .context = asked.context,
+                                             .train_on_prompts = asked.train_on_prompts});
         show_first_sample(stderr, isatty(STDERR_FILENO), j->l.t, j->train);
     }
     return 0;
@@ -200,7 +208,8 @@ static int64_t parameters(const ib_layer *l)
     return n;
 }
 
-/* Perplexities of the evaluation set (or the training rows' first) on the deployed weights and on W with the adapter. */
+/* Perplexities of the evaluation set (or the training rows' first) on the deployed weights and on W with the adapter.
+ */
 static int compare_deployed(job *j, double *deployed, double *adapter)
 {
     const ib_samples *s = j->eval ? j->eval : j->train;
@@ -220,8 +229,9 @@ static void report(const job *j, double took, double deployed, double adapter)
     if (!j->o.common.json && !j->done) {
         printf("%s: no step was left to do\n", j->o.out);
     } else if (!j->o.common.json) {
-        printf("%s: %lld parameters trained, loss %.4f, %.0f tokens/s, peak memory %lld MB\n", j->o.out, (long long)parameters(ib_lm_trainable(j->l.m)), j->loss,
-               (double)j->tokens / took, (long long)(peak / 1000000));
+        printf("%s: %lld parameters trained, loss %.4f, %.0f tokens/s, peak memory %lld MB\n", j->o.out,
+               (long long)parameters(ib_lm_trainable(j->l.m)), j->loss, (double)j->tokens / took,
+               (long long)(peak / 1000000));
     }
     if (!j->o.common.json) {
         if (j->o.deploy)
@@ -263,7 +273,8 @@ static int begin_with_adapter(job *j)
 static int train(job *j)
 {
     const finetune_options *o = &j->o;
-    const ib_adamw_opts adamw = {.lr = (float)o->lr, .weight_decay = (float)o->decay, .bits8 = o->bits8, .paged = o->paged};
+    const ib_adamw_opts adamw = {
+        .lr = (float)o->lr, .weight_decay = (float)o->decay, .bits8 = o->bits8, .paged = o->paged};
     if (o->start && begin_with_adapter(j))
         return 1;
     if ((!o->start && ib_lm_adapt(j->l.m, &o->adapter)) ||
@@ -277,7 +288,9 @@ static int train(job *j)
     show_plan(j);
     if (o->plan && o->common.json) {
         struct json_object *p = json_object_new_object();
-        const struct { const char *name; int64_t bytes;
+        const struct {
+            const char *name;
+            int64_t bytes;
         } parts[] = {{"weights", j->plan.weights},
                      {"adapter", j->plan.adapter},
                      {"gradients", j->plan.gradients},
@@ -303,11 +316,26 @@ static int train(job *j)
     progress_start(&j->steps, "step", 0);
     j->steps.every = 10;
     j->start = j->last = seconds();
-    const ib_finetune_opts f = {.batch = (int)o->batch, .accumulate = (int)o->accumulate, .steps = o->steps, .epochs = o->epochs,
-                                .schedule = {.kind = o->schedule, .lr = (float)o->lr, .warmup = o->warmup}, .adamw = adamw, .clip = (float)o->clip,
-                                .seed = (uint64_t)o->seed, .no_shuffle = o->no_shuffle, .checkpoint = j->plan.checkpoint, .deploy = o->deploy,
-                                .deploy_steps = o->deploy_steps, .save_every = o->save_every, .eval_every = o->eval_every, .out = o->out,
-                                .base = o->model, .settings = settings, .resume = o->resume, .progress = show_step, .user = j};
+    const ib_finetune_opts f = {.batch = (int)o->batch,
+                                .accumulate = (int)o->accumulate,
+                                .steps = o->steps,
+                                .epochs = o->epochs,
+                                .schedule = {.kind = o->schedule, .lr = (float)o->lr, .warmup = o->warmup},
+                                .adamw = adamw,
+                                .clip = (float)o->clip,
+                                .seed = (uint64_t)o->seed,
+                                .no_shuffle = o->no_shuffle,
+                                .checkpoint = j->plan.checkpoint,
+                                .deploy = o->deploy,
+                                .deploy_steps = o->deploy_steps,
+                                .save_every = o->save_every,
+                                .eval_every = o->eval_every,
+                                .out = o->out,
+                                .base = o->model,
+                                .settings = settings,
+                                .resume = o->resume,
+                                .progress = show_step,
+                                .user = j};
     finetune_tell_resumed(o, j->train, &f);
     const ib_status status = ib_finetune(j->l.m, j->l.g, j->train, j->eval, &f);
     free(settings);

@@ -72,60 +72,24 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     generate_options *o = state->input;
     int bad = 0;
     switch (key) {
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = &o->common;
-        return 0;
-    case 'p':
-        bad = check_text("--prompt", o->prompt = arg);
-        break;
-    case 'c':
-        o->chat = 1;
-        return 0;
-    case 'b':
-        o->base = arg;
-        return 0;
-    case 'a':
-        o->adapter = arg;
-        return 0;
-    case 'n':
-        bad = parse_int(arg, "--tokens", 1, 1 << 20, &o->tokens);
-        break;
-    case 't':
-        bad = parse_float(arg, "--temperature", 0, 100, &o->temperature);
-        break;
-    case KEY_SYSTEM:
-        bad = check_text("--system", o->system = arg);
-        break;
-    case KEY_TEMPLATE:
-        bad = check_template(o->chat_template = arg);
-        break;
-    case KEY_TOKENIZER:
-        o->tokenizer = arg;
-        return 0;
-    case KEY_IGNORE_EOS:
-        o->ignore_eos = 1;
-        return 0;
-    case KEY_STOP:
-        bad = add_stop(o, arg);
-        break;
-    case KEY_TOP_K:
-        bad = parse_int(arg, "--top-k", 0, 1 << 22, &o->top_k);
-        break;
-    case KEY_TOP_P:
-        bad = parse_float(arg, "--top-p", 0, 1, &o->top_p);
-        break;
-    case KEY_MIN_P:
-        bad = parse_float(arg, "--min-p", 0, 1, &o->min_p);
-        break;
-    case KEY_REPEAT:
-        bad = parse_float(arg, "--repeat-penalty", 0.01, 100, &o->repeat_penalty);
-        break;
-    case KEY_SEED:
-        bad = parse_int(arg, "--seed", 0, INT64_MAX, &o->seed);
-        break;
-    case KEY_CTX:
-        bad = parse_int(arg, "--ctx", 2, 1 << 20, &o->context);
-        break;
+    case ARGP_KEY_INIT: state->child_inputs[0] = &o->common; return 0;
+    case 'p': bad = check_text("--prompt", o->prompt = arg); break;
+    case 'c': o->chat = 1; return 0;
+    case 'b': o->base = arg; return 0;
+    case 'a': o->adapter = arg; return 0;
+    case 'n': bad = parse_int(arg, "--tokens", 1, 1 << 20, &o->tokens); break;
+    case 't': bad = parse_float(arg, "--temperature", 0, 100, &o->temperature); break;
+    case KEY_SYSTEM: bad = check_text("--system", o->system = arg); break;
+    case KEY_TEMPLATE: bad = check_template(o->chat_template = arg); break;
+    case KEY_TOKENIZER: o->tokenizer = arg; return 0;
+    case KEY_IGNORE_EOS: o->ignore_eos = 1; return 0;
+    case KEY_STOP: bad = add_stop(o, arg); break;
+    case KEY_TOP_K: bad = parse_int(arg, "--top-k", 0, 1 << 22, &o->top_k); break;
+    case KEY_TOP_P: bad = parse_float(arg, "--top-p", 0, 1, &o->top_p); break;
+    case KEY_MIN_P: bad = parse_float(arg, "--min-p", 0, 1, &o->min_p); break;
+    case KEY_REPEAT: bad = parse_float(arg, "--repeat-penalty", 0.01, 100, &o->repeat_penalty); break;
+    case KEY_SEED: bad = parse_int(arg, "--seed", 0, INT64_MAX, &o->seed); break;
+    case KEY_CTX: bad = parse_int(arg, "--ctx", 2, 1 << 20, &o->context); break;
     case KEY_KV:
         if (strcmp(arg, "f16") && strcmp(arg, "int8"))
             bad = fprintf(stderr, "isobit: --kv '%s': f16 and int8 are possible\n", arg);
@@ -138,8 +102,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
             (refuse_alone("system", o->system, "--chat") || refuse_alone("template", o->chat_template, "--chat")))
             exit(2);
         return model_argument(key, arg, state, &o->model);
-    default:
-        return model_argument(key, arg, state, &o->model);
+    default: return model_argument(key, arg, state, &o->model);
     }
     if (bad)
         exit(2);

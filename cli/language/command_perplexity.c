@@ -14,7 +14,8 @@ typedef struct perplexity_options {
 
 static const struct argp_option options[] = {
     {"text", 't', "FILE", 0, "the text, UTF-8", 0},
-    {"base", 'b', "FORMAT", 0, "store the linear layers in this format first (default keep): nf4, nf4-dq, q4_0, q8_0, ...", 0},
+    {"base", 'b', "FORMAT", 0,
+     "store the linear layers in this format first (default keep): nf4, nf4-dq, q4_0, q8_0, ...", 0},
     {"adapter", 'a', "PATH", 0, "a PEFT folder or a GGUF adapter", 0},
     {"ctx", 'c', "N", 0, "tokens in a window (default 512)", 0},
     {"windows", 'w', "N", 0, "at most so many windows (default: the whole text)", 0},
@@ -64,10 +65,17 @@ static void show(void *user, int64_t done, int64_t total, double perplexity)
 int command_perplexity(int argc, char **argv)
 {
     static const struct argp_child children[] = {MACHINE_CHILD, {0}};
-    const struct argp argp = {options, parse, "MODEL",
-                              "Measures how well a language model (GGUF or Hugging Face folder) predicts a text: non-overlapping windows, the second "
-                              "half of each is scored.\vExample:\n  isobit perplexity SmolLM2.gguf --text emma.txt --base nf4-dq --adapter adapter/\n"
-                              "JSON keys: perplexity, nll, tokens, windows, seconds, tokens_per_second, peak_bytes.", children, NULL, NULL};
+    const struct argp argp = {options,
+                              parse,
+                              "MODEL",
+                              "Measures how well a language model (GGUF or Hugging Face folder) predicts a text: "
+                              "non-overlapping windows, the second "
+                              "half of each is scored.\vExample:\n  isobit perplexity SmolLM2.gguf --text emma.txt "
+                              "--base nf4-dq --adapter adapter/\n"
+                              "JSON keys: perplexity, nll, tokens, windows, seconds, tokens_per_second, peak_bytes.",
+                              children,
+                              NULL,
+                              NULL};
     perplexity_options o = {.context = 512};
     language l = {0};
     ib_perplexity_result r;
@@ -75,7 +83,9 @@ int command_perplexity(int argc, char **argv)
     parse_options(&argp, argc, argv, &o);
     int status = language_open(&l, &o.common, o.model, o.tokenizer, o.base, o.adapter);
     if (!status && o.context > ib_lm_config_of(l.m)->context)
-        fprintf(stderr, "isobit: windows of %lld tokens are longer than the context of %s, %d tokens: positions behind it were never trained\n",
+        fprintf(stderr,
+                "isobit: windows of %lld tokens are longer than the context of %s, %d tokens: positions behind it were "
+                "never trained\n",
                 (long long)o.context, o.model, ib_lm_config_of(l.m)->context);
     if (!status) {
         progress_start(&w.p, "perplexity", 0);
@@ -95,8 +105,8 @@ int command_perplexity(int argc, char **argv)
             json_object_object_add(j, "peak_bytes", json_object_new_int64(peak_memory()));
             print_json(j);
         } else if (!status) {
-            printf("perplexity %.4f over %lld tokens of %lld windows, %.0f tokens/s, peak memory %lld MB\n", r.perplexity, (long long)r.tokens,
-                   (long long)r.windows, rate, (long long)(peak_memory() / 1000000));
+            printf("perplexity %.4f over %lld tokens of %lld windows, %.0f tokens/s, peak memory %lld MB\n",
+                   r.perplexity, (long long)r.tokens, (long long)r.windows, rate, (long long)(peak_memory() / 1000000));
         }
     }
     language_close(&l);

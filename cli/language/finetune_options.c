@@ -6,17 +6,52 @@
 #include <string.h>
 
 enum {
-    KEY_LORA = 3000, KEY_SEQ, KEY_BATCH, KEY_ACCUMULATE, KEY_OPTIM, KEY_LR, KEY_SCHEDULE, KEY_WARMUP, KEY_STEPS, KEY_EPOCHS, KEY_SEED, KEY_NO_SHUFFLE,
-    KEY_PLAN, KEY_RESUME, KEY_EVAL, KEY_EVAL_FRACTION, KEY_EVAL_EVERY, KEY_SAVE_EVERY, KEY_CLIP, KEY_DECAY, KEY_MEMORY, KEY_CHECKPOINT, KEY_NO_PACK,
-    KEY_TEMPLATE, KEY_PROMPTS, KEY_DEPLOY, KEY_DEPLOY_STEPS, KEY_PAGED, KEY_TOKENIZER,
-    KEY_LITERAL, KEY_IGNORE, KEY_COLUMNS, KEY_PROMPT_TEMPLATE, KEY_FORCE, KEY_ADAPTER
+    KEY_LORA = 3000,
+    KEY_SEQ,
+    KEY_BATCH,
+    KEY_ACCUMULATE,
+    KEY_OPTIM,
+    KEY_LR,
+    KEY_SCHEDULE,
+    KEY_WARMUP,
+    KEY_STEPS,
+    KEY_EPOCHS,
+    KEY_SEED,
+    KEY_NO_SHUFFLE,
+    KEY_PLAN,
+    KEY_RESUME,
+    KEY_EVAL,
+    KEY_EVAL_FRACTION,
+    KEY_EVAL_EVERY,
+    KEY_SAVE_EVERY,
+    KEY_CLIP,
+    KEY_DECAY,
+    KEY_MEMORY,
+    KEY_CHECKPOINT,
+    KEY_NO_PACK,
+    KEY_TEMPLATE,
+    KEY_PROMPTS,
+    KEY_DEPLOY,
+    KEY_DEPLOY_STEPS,
+    KEY_PAGED,
+    KEY_TOKENIZER,
+    KEY_LITERAL,
+    KEY_IGNORE,
+    KEY_COLUMNS,
+    KEY_PROMPT_TEMPLATE,
+    KEY_FORCE,
+    KEY_ADAPTER
 };
 
 static const struct argp_option options[] = {
     {"data", 'd', "FILE", 0,
      "rows (.jsonl, .ndjson, .json: messages; prompt and completion; text; Alpaca, Dolly, ShareGPT) or running text; "
-     "also .gz", 0},
-    {"base", 'b', "FORMAT", 0, "store the frozen linear layers as keep (default, or what --adapter was trained over), nf4, nf4-dq, fp4, q4_0, q8_0, ...", 0},
+     "also .gz",
+     0},
+    {"base", 'b', "FORMAT", 0,
+     "store the frozen linear layers as keep (default, or what --adapter was trained over), nf4, nf4-dq, fp4, q4_0, "
+     "q8_0, ...",
+     0},
     {"lora", KEY_LORA, "LIST", OPTION_IS_LIST,
      "r=16,alpha=32,dropout=0,targets=all[,rslora][,dora][,ranks=PATTERN:R+...][,save=embed_tokens+lm_head]; targets: "
      "all, attention, mlp, names or wildcards joined by +; save: these weights are trained whole",
@@ -41,19 +76,26 @@ static const struct argp_option options[] = {
     {"template", KEY_TEMPLATE, "NAME", 0, "chat template: chatml, llama2, llama3, gemma (default: the model's)", 0},
     {"train-on-prompts", KEY_PROMPTS, NULL, 0, "learn prompts too, not only answers", 0},
     {"literal", KEY_LITERAL, NULL, 0, "special tokens written in text, prompt and completion stay text", 0},
-    {"ignore-columns", KEY_IGNORE, "LIST", OPTION_IS_LIST, "keys of rows and messages to set aside, joined by commas", 0},
+    {"ignore-columns", KEY_IGNORE, "LIST", OPTION_IS_LIST, "keys of rows and messages to set aside, joined by commas",
+     0},
     {"columns", KEY_COLUMNS, "LIST", OPTION_IS_LIST, "other names of rows' keys: prompt=question,completion=answer", 0},
-    {"prompt-template", KEY_PROMPT_TEMPLATE, "FILE", 0, "a Jinja template that makes the text of each row of its keys", 0},
+    {"prompt-template", KEY_PROMPT_TEMPLATE, "FILE", 0, "a Jinja template that makes the text of each row of its keys",
+     0},
     {"eval", KEY_EVAL, "FILE", 0, "evaluation data", 0},
     {"eval-fraction", KEY_EVAL_FRACTION, "X", 0, "set aside this share of the rows for evaluation", 0},
     {"eval-every", KEY_EVAL_EVERY, "N", 0, "steps between evaluations (at the end)", 0},
     {"save-every", KEY_SAVE_EVERY, "N", 0, "steps between saved states (25)", 0},
     {"deploy", KEY_DEPLOY, "FORMAT", 0, "the last steps run on merge + requantization to this format", 0},
     {"deploy-steps", KEY_DEPLOY_STEPS, "N", 0, "so many (a fifth)", 0},
-    {"memory", KEY_MEMORY, "BYTES", 0, "checkpoint as many layers as it takes to stay below (default: three quarters of what is available); what does not fit is refused", 0},
-    {"checkpoint", KEY_CHECKPOINT, "N", 0, "checkpoint exactly N layers, whatever memory that takes unless --memory is given too", 0},
+    {"memory", KEY_MEMORY, "BYTES", 0,
+     "checkpoint as many layers as it takes to stay below (default: three quarters of what is available); what does "
+     "not fit is refused",
+     0},
+    {"checkpoint", KEY_CHECKPOINT, "N", 0,
+     "checkpoint exactly N layers, whatever memory that takes unless --memory is given too", 0},
     {"plan", KEY_PLAN, NULL, 0, "print the memory that training would take, and stop", 0},
-    {"resume", KEY_RESUME, NULL, 0, "go on from DIR's state, to the same bytes; more --steps or --epochs extend the training", 0},
+    {"resume", KEY_RESUME, NULL, 0,
+     "go on from DIR's state, to the same bytes; more --steps or --epochs extend the training", 0},
     {"force", KEY_FORCE, NULL, 0, "begin anew in a DIR that holds a training or an adapter, which is replaced", 0},
     {"tokenizer", KEY_TOKENIZER, "PATH", 0, "another GGUF file or tokenizer.json", 0},
     {"out", 'o', "DIR", 0, "folder for adapter and state", 0},
@@ -64,7 +106,11 @@ int parse_bytes(const char *text, const char *option, int64_t *out)
 {
     char *end;
     const double v = strtod(text, &end);
-    const double unit = *end == 'k' || *end == 'K' ? 1e3 : *end == 'm' || *end == 'M' ? 1e6 : *end == 'g' || *end == 'G' ? 1e9 : *end ? 0 : 1;
+    const double unit = *end == 'k' || *end == 'K'   ? 1e3
+                        : *end == 'm' || *end == 'M' ? 1e6
+                        : *end == 'g' || *end == 'G' ? 1e9
+                        : *end                       ? 0
+                                                     : 1;
     if (end == text || (*end && end[1] && strcmp(end + 1, "B")) || !(v * unit >= 1 && v * unit < 1e18)) {
         fprintf(stderr, "isobit: %s '%s' is not a number of bytes such as 500M or 2G\n", option, text);
         return 1;
@@ -77,7 +123,8 @@ int parse_bytes(const char *text, const char *option, int64_t *out)
 static void copy_whole(char *to, size_t size, const char *from)
 {
     if ((size_t)snprintf(to, size, "%s", from) >= size) {
-        fprintf(stderr, "isobit: --lora '%.40s...' is longer than %zu characters: wildcards say the same in less\n", from, size - 1);
+        fprintf(stderr, "isobit: --lora '%.40s...' is longer than %zu characters: wildcards say the same in less\n",
+                from, size - 1);
         exit(2);
     }
 }
@@ -158,7 +205,8 @@ static int contradicts(const finetune_options *o)
                  {o->memory && o->checkpoint >= 0, "--memory", "--checkpoint"}};
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
         if (pairs[i].both)
-            return fprintf(stderr, "isobit: %s and %s say the same thing in two ways: give one\n", pairs[i].a, pairs[i].b);
+            return fprintf(stderr, "isobit: %s and %s say the same thing in two ways: give one\n", pairs[i].a,
+                           pairs[i].b);
     if (o->steps && (o->warmup > o->steps || o->deploy_steps > o->steps)) {
         const int warm = o->warmup > o->steps;
         fprintf(stderr, "isobit: %s %lld is more than --steps %lld\n", warm ? "--warmup" : "--deploy-steps",
@@ -167,8 +215,8 @@ static int contradicts(const finetune_options *o)
     }
     if (o->resume && o->force)
         return fprintf(stderr, "isobit: --resume goes on with a training and --force begins it anew: give one\n"), 1;
-    return (!o->out && (refuse_alone("resume", o->resume ? o : NULL, "-o") ||
-                        refuse_alone("force", o->force ? o : NULL, "-o"))) ||
+    return (!o->out &&
+            (refuse_alone("resume", o->resume ? o : NULL, "-o") || refuse_alone("force", o->force ? o : NULL, "-o"))) ||
            (!o->deploy && refuse_alone("deploy-steps", o->deploy_steps ? o : NULL, "--deploy")) ||
            (!o->eval && o->eval_fraction <= 0 &&
             refuse_alone("eval-every", o->eval_every ? o : NULL, "--eval or --eval-fraction"));
@@ -198,7 +246,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_PAGED: o->paged = 1; return 0;
     case KEY_LR: need_float(arg, "--lr", 0, 10, &o->lr); return 0;
     case KEY_SCHEDULE:
-        if (ib_schedule_parse(arg, &o->schedule) || (o->schedule != IB_CONSTANT && o->schedule != IB_COSINE && o->schedule != IB_LINEAR)) {
+        if (ib_schedule_parse(arg, &o->schedule) ||
+            (o->schedule != IB_CONSTANT && o->schedule != IB_COSINE && o->schedule != IB_LINEAR)) {
             fprintf(stderr, "isobit: --schedule '%s': constant, cosine and linear are possible\n", arg);
             exit(2);
         }
@@ -243,7 +292,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         if (!o->out && !o->plan)
             argp_error(state, "where to: -o DIR?");
         if (refuse_onto("-o", o->out, "the model itself", o->model) ||
-            refuse_onto("-o", o->out, "the adapter that training begins with", o->start) || refuse_no_folder("-o", o->out) || contradicts(o))
+            refuse_onto("-o", o->out, "the adapter that training begins with", o->start) ||
+            refuse_no_folder("-o", o->out) || contradicts(o))
             exit(2);
         return 0;
     }
@@ -252,24 +302,31 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 void finetune_options_begin(finetune_options *o)
 {
-    *o = (finetune_options){.batch = 1, .accumulate = 4, .lr = 2e-4, .schedule = IB_CONSTANT,
-                            .save_every = 25, .checkpoint = -1};
+    *o = (finetune_options){
+        .batch = 1, .accumulate = 4, .lr = 2e-4, .schedule = IB_CONSTANT, .save_every = 25, .checkpoint = -1};
     finetune_options_lora(o, "r=16,alpha=32,targets=all");
 }
 
 void finetune_options_parse(int argc, char **argv, finetune_options *o)
 {
     static const struct argp_child children[] = {MACHINE_CHILD, {0}};
-    const struct argp argp = {options, parse, "MODEL",
-                              "Fine-tunes a LoRA or DoRA adapter over a frozen model (GGUF or Hugging Face folder).\v"
-                              "Examples:\n  isobit finetune SmolLM2.gguf --data my.jsonl -o adapter\n"
-                              "  isobit finetune SmolLM2.gguf --data book.txt --base nf4-dq --lora r=16,alpha=32 --steps 32 --no-shuffle -o adapter\n"
-                              "  isobit finetune SmolLM2.gguf --data more.jsonl --adapter adapter -o second\n"
-                              "  isobit finetune SmolLM2.gguf --data my.jsonl --plan --memory 500M\n\n"
-                              "DIR receives adapter_config.json and adapter_model.safetensors (PEFT) and state.safetensors (for --resume).\n"
-                              "JSON keys: steps, loss, eval_perplexity (where a step was left to do), tokens_per_second, best_tokens_per_second (fastest step), tokens, trained_parameters, checkpointed_layers, planned_bytes, "
-                              "peak_bytes, seconds, out; with deploy: deploy, deploy_perplexity, adapter_perplexity.",
-                              children, NULL, NULL};
+    const struct argp argp = {
+        options,
+        parse,
+        "MODEL",
+        "Fine-tunes a LoRA or DoRA adapter over a frozen model (GGUF or Hugging Face folder).\v"
+        "Examples:\n  isobit finetune SmolLM2.gguf --data my.jsonl -o adapter\n"
+        "  isobit finetune SmolLM2.gguf --data book.txt --base nf4-dq --lora r=16,alpha=32 --steps 32 --no-shuffle -o "
+        "adapter\n"
+        "  isobit finetune SmolLM2.gguf --data more.jsonl --adapter adapter -o second\n"
+        "  isobit finetune SmolLM2.gguf --data my.jsonl --plan --memory 500M\n\n"
+        "DIR receives adapter_config.json and adapter_model.safetensors (PEFT) and state.safetensors (for --resume).\n"
+        "JSON keys: steps, loss, eval_perplexity (where a step was left to do), tokens_per_second, "
+        "best_tokens_per_second (fastest step), tokens, trained_parameters, checkpointed_layers, planned_bytes, "
+        "peak_bytes, seconds, out; with deploy: deploy, deploy_perplexity, adapter_perplexity.",
+        children,
+        NULL,
+        NULL};
     finetune_options_begin(o);
     parse_options(&argp, argc, argv, o);
     o->epochs = o->epochs > 0 ? o->epochs : 1;

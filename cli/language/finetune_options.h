@@ -7,12 +7,12 @@
 typedef struct finetune_options {
     common common;
     const char *model, *data, *eval, *base, *out, *chat, *deploy, *tokenizer, *ignore, *columns, *prompt_template;
-    const char *start;                        /* an adapter that training begins with, or NULL */
-    const char *lora_said;                    /* --lora's list, or NULL */
+    const char *start;                                   /* an adapter that training begins with, or NULL */
+    const char *lora_said;                               /* --lora's list, or NULL */
     char lora[512], targets[256], ranks[256], save[256]; /* as given; its parts */
     ib_adapter_opts adapter;
     uint32_t template_sum, rows_sum; /* of prompt_template and of all rows, once the data are read */
-    int64_t seq; /* 0: not said */
+    int64_t seq;                     /* 0: not said */
     int64_t batch, accumulate, warmup, steps, seed, save_every, eval_every, deploy_steps, checkpoint, memory;
     int available; /* memory is three quarters of what is available, for nothing was said */
     double epochs, lr, clip, decay, eval_fraction;

@@ -6,7 +6,8 @@
 #include <string.h>
 #include <sys/resource.h>
 
-int language_open(language *l, const common *o, const char *model, const char *tokenizer, const char *base, const char *adapter)
+int language_open(language *l, const common *o, const char *model, const char *tokenizer, const char *base,
+                  const char *adapter)
 {
     if (ib_threads_set(o->threads) || !(l->dev = ib_device_open(o->device)) || !(l->g = ib_graph_new(l->dev)))
         return complain();
@@ -16,8 +17,8 @@ int language_open(language *l, const common *o, const char *model, const char *t
     if (!opened)
         return complain();
     if (ib_tokenizer_size(l->t) > ib_lm_config_of(l->m)->vocabulary) {
-        fprintf(stderr, "isobit: %s: the tokenizer has %d tokens, the model %d\n", tokenizer ? tokenizer : model, ib_tokenizer_size(l->t),
-                ib_lm_config_of(l->m)->vocabulary);
+        fprintf(stderr, "isobit: %s: the tokenizer has %d tokens, the model %d\n", tokenizer ? tokenizer : model,
+                ib_tokenizer_size(l->t), ib_lm_config_of(l->m)->vocabulary);
         return 1;
     }
     working_start("store the linear layers of", model);
@@ -27,9 +28,12 @@ int language_open(language *l, const common *o, const char *model, const char *t
         return complain();
     const char *trained = ib_lm_adapter_base_of(l->m);
     if (*trained && !base)
-        fprintf(stderr, "isobit: %s was trained over a base in %s: the linear layers are stored so (--base keep leaves them)\n", adapter, trained);
+        fprintf(stderr,
+                "isobit: %s was trained over a base in %s: the linear layers are stored so (--base keep leaves them)\n",
+                adapter, trained);
     else if (*trained && strcmp(trained, ib_lm_base_of(l->m)))
-        fprintf(stderr, "isobit: %s was trained over a base in %s, but runs over %s, as --base says\n", adapter, trained, base);
+        fprintf(stderr, "isobit: %s was trained over a base in %s, but runs over %s, as --base says\n", adapter,
+                trained, base);
     return 0;
 }
 

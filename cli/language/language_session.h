@@ -14,7 +14,8 @@ typedef struct language {
 
 /* Opens model and tokenizer; base: storage format of the linear layers or NULL; adapter: path or NULL. 0, or 1 after
  * telling what is wrong. tokenizer: another place for it, or NULL. */
-int language_open(language *l, const common *o, const char *model, const char *tokenizer, const char *base, const char *adapter);
+int language_open(language *l, const common *o, const char *model, const char *tokenizer, const char *base,
+                  const char *adapter);
 void language_close(language *l);
 
 /* The perplexity of a text file; p: all but bos, which the tokenizer says. */

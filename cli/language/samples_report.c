@@ -20,9 +20,8 @@ void report_samples(FILE *f, const ib_samples *s, const samples_asked *a)
         fputc('\n', f);
     if (i.templated)
         fprintf(f, "  rows: %lld of keys for %s: %s is learned\n", (long long)i.templated, a->prompt_template,
-                a->train_on_prompts || !i.template_marks
-                    ? "all of its text"
-                    : "what {% generation %} holds, and the end token behind it,");
+                a->train_on_prompts || !i.template_marks ? "all of its text"
+                                                         : "what {% generation %} holds, and the end token behind it,");
 }
 
 /* Samples longer than --seq, and what --seq would hold them. */
@@ -66,7 +65,8 @@ void warn_of_samples(FILE *f, const ib_samples *s, const samples_asked *a)
                 a->data, (long long)i.cut_short, (long long)i.cut_away);
     if (empty)
         fprintf(f, "%s: %lld of %lld samples have nothing to be learned and are left out%s\n", a->data,
-                (long long)empty, (long long)i.samples, a->train_on_prompts ? "" : " (--train-on-prompts learns what is asked, too)");
+                (long long)empty, (long long)i.samples,
+                a->train_on_prompts ? "" : " (--train-on-prompts learns what is asked, too)");
     if (a->batch * a->accumulate > i.rows)
         too_few(f, &i, a);
 }

@@ -1,5 +1,5 @@
-/* manual.c - writes isobit.1, isobit-COMMAND.1 and the completion for bash into a folder. The commands are linked in; each of them is
- * run with an argp_parse() of this program's own, which looks at the tables instead of arguments. */
+/* manual.c - writes isobit.1, isobit-COMMAND.1 and the completion for bash into a folder. The commands are linked in;
+ * each of them is run with an argp_parse() of this program's own, which looks at the tables instead of arguments. */
 #include "cli/manual/manual.h"
 
 #include <setjmp.h>
@@ -79,20 +79,29 @@ void each_option(const struct argp *argp, void (*see)(FILE *out, const struct ar
 
 static void write_overview(FILE *out)
 {
-    fprintf(out, ".TH ISOBIT 1 \"\" \"isobit %s\" \"isobit\"\n.SH NAME\nisobit \\- train a network whose forward pass is the integer program that ships\n"
-                 ".SH SYNOPSIS\n.B isobit\n.I COMMAND\n[\\fIOPTION\\fR...]\n.SH DESCRIPTION\n"
-                 "Quantization\\-aware training, export to C, ONNX and TFLite, and fine\\-tuning of language models over quantized weights.\n"
-                 ".SH COMMANDS\nEach has a page of its own, \\fBisobit\\-COMMAND\\fR(1), and \\fB\\-\\-help\\fR.\n", ISOBIT_VERSION);
+    fprintf(out,
+            ".TH ISOBIT 1 \"\" \"isobit %s\" \"isobit\"\n.SH NAME\nisobit \\- train a network whose forward pass is "
+            "the integer program that ships\n"
+            ".SH SYNOPSIS\n.B isobit\n.I COMMAND\n[\\fIOPTION\\fR...]\n.SH DESCRIPTION\n"
+            "Quantization\\-aware training, export to C, ONNX and TFLite, and fine\\-tuning of language models over "
+            "quantized weights.\n"
+            ".SH COMMANDS\nEach has a page of its own, \\fBisobit\\-COMMAND\\fR(1), and \\fB\\-\\-help\\fR.\n",
+            ISOBIT_VERSION);
     for (int i = 0; i < N_COMMANDS; i++) {
         fprintf(out, ".TP\n.B %s\n", commands[i].name);
         write_plain(out, commands[i].summary);
     }
-    fprintf(out, ".SH \"EXIT STATUS\"\n.TP\n.B 0\nsuccess\n.TP\n.B 1\nthe command failed; a line on standard error says why\n.TP\n.B 2\n"
-                 "it was called in a way that means nothing\n.TP\n.B 3\n\\fBverify\\fR found codes that differ\n.TP\n.B 130\n"
-                 "training was interrupted; \\fB\\-\\-resume\\fR goes on\n"
-                 ".SH ENVIRONMENT\n.TP\n.B ISOBIT_DEVICE\nthe kernels, where \\fB\\-\\-device\\fR does not say: cpu:ref, cpu:base, cpu:avx2, ...\n.TP\n.B ISOBIT_PYTHON\n"
-                 "the Python that \\fBverify \\-\\-with\\fR and \\fBbench \\-\\-peers\\fR run\n.TP\n.B CC\nthe compiler that \\fBverify\\fR runs\n.TP\n.B TMPDIR\n"
-                 "where \\fBverify\\fR puts what it compiles (/tmp)\n.SH \"SEE ALSO\"\n");
+    fprintf(
+        out,
+        ".SH \"EXIT STATUS\"\n.TP\n.B 0\nsuccess\n.TP\n.B 1\nthe command failed; a line on standard error says "
+        "why\n.TP\n.B 2\n"
+        "it was called in a way that means nothing\n.TP\n.B 3\n\\fBverify\\fR found codes that differ\n.TP\n.B 130\n"
+        "training was interrupted; \\fB\\-\\-resume\\fR goes on\n"
+        ".SH ENVIRONMENT\n.TP\n.B ISOBIT_DEVICE\nthe kernels, where \\fB\\-\\-device\\fR does not say: cpu:ref, "
+        "cpu:base, cpu:avx2, ...\n.TP\n.B ISOBIT_PYTHON\n"
+        "the Python that \\fBverify \\-\\-with\\fR and \\fBbench \\-\\-peers\\fR run\n.TP\n.B CC\nthe compiler that "
+        "\\fBverify\\fR runs\n.TP\n.B TMPDIR\n"
+        "where \\fBverify\\fR puts what it compiles (/tmp)\n.SH \"SEE ALSO\"\n");
     for (int i = 0; i < N_COMMANDS; i++)
         fprintf(out, ".BR isobit\\-%s (1)%s\n", commands[i].name, i + 1 < N_COMMANDS ? "," : "");
 }
@@ -106,7 +115,8 @@ int main(int argc, char **argv)
     write_overview(overview);
     finish(overview);
     completion = create("isobit");
-    fprintf(completion, "# Made from the option tables of isobit's commands.\n\n_isobit_words() # COMMAND [OPTION]\n{\n    case $1:$2 in\n    :) echo '");
+    fprintf(completion, "# Made from the option tables of isobit's commands.\n\n_isobit_words() # COMMAND "
+                        "[OPTION]\n{\n    case $1:$2 in\n    :) echo '");
     for (int i = 0; i < N_COMMANDS; i++)
         fprintf(completion, "%s ", commands[i].name);
     fprintf(completion, "--help --version' ;;\n");

@@ -9,7 +9,13 @@ static void write_range(FILE *out, const char *text, size_t n)
     int start = 1; /* of a line, where a dot or an apostrophe would be a request */
     for (size_t i = 0; i < n; i++) {
         const char c = text[i];
-        const char *escaped = c == '\\' ? "\\e" : c == '-' ? "\\-" : c == '\'' ? "\\(aq" : c == '^' ? "\\(ha" : c == '~' ? "\\(ti" : c == '`' ? "\\(ga" : NULL;
+        const char *escaped = c == '\\'   ? "\\e"
+                              : c == '-'  ? "\\-"
+                              : c == '\'' ? "\\(aq"
+                              : c == '^'  ? "\\(ha"
+                              : c == '~'  ? "\\(ti"
+                              : c == '`'  ? "\\(ga"
+                                          : NULL;
         if (start && c == '.')
             fputs("\\&", out);
         if (escaped)
@@ -51,7 +57,8 @@ static void option(FILE *out, const struct argp_option *o)
     write_plain(out, o->doc ? o->doc : "");
 }
 
-/* What the help says behind the options: "Examples:", lines that begin with blanks and stay as they are, "JSON keys: ..." */
+/* What the help says behind the options: "Examples:", lines that begin with blanks and stay as they are, "JSON keys:
+ * ..." */
 static void write_rest(FILE *out, const char *text)
 {
     int verbatim = 0;

@@ -17,39 +17,46 @@ typedef struct export_options {
 /* What can be written. */
 typedef struct target {
     const char *name;
-    ib_status (*write)(ib_program *p, ib_device *dev, const export_options *o, const char *name, int64_t n, const int8_t *samples);
+    ib_status (*write)(ib_program *p, ib_device *dev, const export_options *o, const char *name, int64_t n,
+                       const int8_t *samples);
 } target;
 
-static ib_status write_c(ib_program *p, ib_device *dev, const export_options *o, const char *name, int64_t n, const int8_t *samples)
+static ib_status write_c(ib_program *p, ib_device *dev, const export_options *o, const char *name, int64_t n,
+                         const int8_t *samples)
 {
     return ib_export_c(p, dev, o->out, name, n, samples);
 }
 
-static ib_status write_qop(ib_program *p, ib_device *dev, const export_options *o, const char *name, int64_t n, const int8_t *samples)
+static ib_status write_qop(ib_program *p, ib_device *dev, const export_options *o, const char *name, int64_t n,
+                           const int8_t *samples)
 {
     (void)dev, (void)n, (void)samples;
     return ib_export_onnx(p, o->out, name, &(ib_onnx_opts){0});
 }
 
-static ib_status write_qdq(ib_program *p, ib_device *dev, const export_options *o, const char *name, int64_t n, const int8_t *samples)
+static ib_status write_qdq(ib_program *p, ib_device *dev, const export_options *o, const char *name, int64_t n,
+                           const int8_t *samples)
 {
     (void)dev, (void)n, (void)samples;
     return ib_export_onnx(p, o->out, name, &(ib_onnx_opts){.qdq = 1});
 }
 
-static ib_status write_tflite(ib_program *p, ib_device *dev, const export_options *o, const char *name, int64_t n, const int8_t *samples)
+static ib_status write_tflite(ib_program *p, ib_device *dev, const export_options *o, const char *name, int64_t n,
+                              const int8_t *samples)
 {
     (void)dev, (void)n, (void)samples;
     return ib_export_tflite(p, o->out, name, NULL);
 }
 
-static ib_status write_hdf5(ib_program *p, ib_device *dev, const export_options *o, const char *name, int64_t n, const int8_t *samples)
+static ib_status write_hdf5(ib_program *p, ib_device *dev, const export_options *o, const char *name, int64_t n,
+                            const int8_t *samples)
 {
     (void)dev, (void)name, (void)n, (void)samples;
     return ib_export_hdf5(p, o->out);
 }
 
-static const target targets[] = {{"c", write_c}, {"onnx-qop", write_qop}, {"onnx-qdq", write_qdq}, {"tflite", write_tflite}, {"hdf5", write_hdf5}};
+static const target targets[] = {
+    {"c", write_c}, {"onnx-qop", write_qop}, {"onnx-qdq", write_qdq}, {"tflite", write_tflite}, {"hdf5", write_hdf5}};
 
 static const target *find_target(const char *name)
 {
@@ -62,7 +69,8 @@ static const target *find_target(const char *name)
 static const struct argp_option options[] = {
     {"to", 't', "FORMAT", 0, "c (default), onnx-qop, onnx-qdq, tflite or hdf5", 0},
     {"output", 'o', "PATH", 0, "folder for C, else the file; required", 0},
-    {"profile", 'p', "P", 0, "rounding of the runtime it is for, if not the trained one: tflite_double, tflite_single, fp32_rne, xnnpack", 0},
+    {"profile", 'p', "P", 0,
+     "rounding of the runtime it is for, if not the trained one: tflite_double, tflite_single, fp32_rne, xnnpack", 0},
     {"name", 'n', "NAME", 0, "prefix of files and functions (default: the model's name)", 0},
     {"vectors", 'v', "N", 0, "self-test samples inside the C, from --data (default 4)", 0},
     {0},
@@ -126,11 +134,13 @@ static void report_text(const ib_program *p, const export_options *o, const char
     printf("%-28s %-8s %4s %8s %8s %10s %12s\n", "layer", "op", "bits", "flash", "RAM", "MACs", "|acc| <=");
     for (int i = 0; i < ib_program_layer_count(p); i++) {
         const ib_program_layer l = ib_program_layer_at(p, i);
-        printf("%-28s %-8s %4d %8lld %8lld %10lld %12lld\n", l.name, l.op, l.weight_bits, (long long)l.flash, (long long)l.ram, (long long)l.macs, (long long)l.acc_bound);
+        printf("%-28s %-8s %4d %8lld %8lld %10lld %12lld\n", l.name, l.op, l.weight_bits, (long long)l.flash,
+               (long long)l.ram, (long long)l.macs, (long long)l.acc_bound);
         flash += l.flash;
         macs += l.macs;
     }
-    printf("%-28s %-8s %4s %8lld %8lld %10lld\n", "in all", "", "", (long long)flash, (long long)ib_program_arena(p), (long long)macs);
+    printf("%-28s %-8s %4s %8lld %8lld %10lld\n", "in all", "", "", (long long)flash, (long long)ib_program_arena(p),
+           (long long)macs);
     if (*ib_program_note(p))
         printf("note: %s\n", ib_program_note(p));
     if (!strcmp(o->to, "c"))
@@ -139,7 +149,8 @@ static void report_text(const ib_program *p, const export_options *o, const char
         printf("written: %s\n", o->out);
 }
 
-/* Self-test samples: codes of the first of the test data; of the digits, if they fit, where neither data nor a number is asked for. */
+/* Self-test samples: codes of the first of the test data; of the digits, if they fit, where neither data nor a number
+ * is asked for. */
 static int test_vectors(session *s, ib_program *p, const export_options *o, int64_t *n, int8_t **codes)
 {
     ib_batch b;
@@ -185,11 +196,17 @@ static int write_to(const target *to, ib_program *p, session *s, const export_op
 int command_export(int argc, char **argv)
 {
     static const struct argp_child children[] = {COMMON_CHILD, {0}};
-    const struct argp argp = {options, parse, "MODEL.h5",
-                              "Writes a quantized model as what ships. Nothing is converted: the integers are those of training.\vExample:\n"
-                              "  isobit export lenet.h5 --to c -o out && cc -std=c99 -c out/lenet.c\n"
-                              "JSON keys: format, output, flash, ram, macs (bytes, bytes, count), layers[]: name, op, weight_bits, flash, ram, macs, acc_bound.",
-                              children, NULL, NULL};
+    const struct argp argp = {
+        options,
+        parse,
+        "MODEL.h5",
+        "Writes a quantized model as what ships. Nothing is converted: the integers are those of training.\vExample:\n"
+        "  isobit export lenet.h5 --to c -o out && cc -std=c99 -c out/lenet.c\n"
+        "JSON keys: format, output, flash, ram, macs (bytes, bytes, count), layers[]: name, op, weight_bits, flash, "
+        "ram, macs, acc_bound.",
+        children,
+        NULL,
+        NULL};
     export_options o = {.to = "c", .vectors = -1, .profile = -1};
     session s = {0};
     ib_program *p = NULL;
@@ -223,7 +240,8 @@ int command_export(int argc, char **argv)
         status = fprintf(stderr, "isobit: %s: was trained in float: train with --qat to get integers\n", o.model) > 0;
     if (!status && o.profile >= 0 && ib_qat_set_profile(s.net, (ib_profile)o.profile))
         status = complain();
-    if (!status && ((ib_qat_phase(s.net) == IB_LEARN && ib_qat_set_phase(s.net, s.g, IB_FROZEN)) || !(p = ib_program_lower(s.net, s.g))))
+    if (!status && ((ib_qat_phase(s.net) == IB_LEARN && ib_qat_set_phase(s.net, s.g, IB_FROZEN)) ||
+                    !(p = ib_program_lower(s.net, s.g))))
         status = complain();
     if (!status) {
         char own[64];

@@ -20,7 +20,8 @@ enum { K_MEAN = LONG_OPTION, K_STD, K_RAW, K_INPUT, K_OPERATORS };
 static const struct argp_option options[] = {
     {"output", 'o', "FILE", 0, "the checkpoint to write (HDF5); required", 0},
     {"mean", K_MEAN, "X", 0, "what the network was trained on: (raw / raw_max - mean) / std (default 0)", 0},
-    {"std", K_STD, "X", 0, "(default 1); without --mean, --std and --raw-max the network takes what data hold as it is", 0},
+    {"std", K_STD, "X", 0, "(default 1); without --mean, --std and --raw-max the network takes what data hold as it is",
+     0},
     {"input", K_INPUT, "CxHxW", 0, "images that a network of rows takes, for data of that shape: 1x28x28", 0},
     {"operators", K_OPERATORS, NULL, 0, "list the operators, attributes and inputs that are understood", 0},
     {"raw-max", K_RAW, "N", 0, "largest raw value; 0: real numbers (default 255)", 0},
@@ -85,7 +86,9 @@ static int list_operators(int json)
         struct json_object *o = json_object_array_get_idx(rows, i);
         printf("%-20s", json_object_get_string(json_object_object_get(o, "name")));
         print_attributes(json_object_object_get(o, "attributes"));
-        printf("%s\n", strcmp(json_object_get_string(json_object_object_get(o, "of")), "values") ? "  (where it computes shapes)" : "");
+        printf("%s\n", strcmp(json_object_get_string(json_object_object_get(o, "of")), "values")
+                           ? "  (where it computes shapes)"
+                           : "");
     }
     json_object_put(j);
     free(text);
@@ -95,13 +98,19 @@ static int list_operators(int json)
 int command_import(int argc, char **argv)
 {
     static const struct argp_child children[] = {MACHINE_CHILD, {0}};
-    const struct argp argp = {options, parse, "MODEL.onnx",
-                              "Takes a float ONNX network with its weights, as PyTorch and Keras export them, into a checkpoint, to be quantized: isobit quantize "
-                              "calibrates it, isobit train --init trains it with its integers.\vExample:\n"
-                              "  isobit import net.onnx --mean 0.1307 --std 0.3081 -o net.h5\n"
-                              "  isobit quantize net.h5 --data idx:data/mnist --samples 100 -o net_int8.h5\n"
-                              "JSON keys: output, operators, parameters, input [C,H,W], classes; of --operators newest, operators.",
-                              children, NULL, NULL};
+    const struct argp argp = {
+        options,
+        parse,
+        "MODEL.onnx",
+        "Takes a float ONNX network with its weights, as PyTorch and Keras export them, into a checkpoint, to be "
+        "quantized: isobit quantize "
+        "calibrates it, isobit train --init trains it with its integers.\vExample:\n"
+        "  isobit import net.onnx --mean 0.1307 --std 0.3081 -o net.h5\n"
+        "  isobit quantize net.h5 --data idx:data/mnist --samples 100 -o net_int8.h5\n"
+        "JSON keys: output, operators, parameters, input [C,H,W], classes; of --operators newest, operators.",
+        children,
+        NULL,
+        NULL};
     import_options o = {.std = 1, .raw_max = 255};
     session s = {0};
     parse_options(&argp, argc, argv, &o);
@@ -128,8 +137,10 @@ int command_import(int argc, char **argv)
     if (!status) {
         ib_input_info in = *ib_layer_input(s.net);
         const int64_t c = shape[0], h = shape[1], w = shape[2];
-        if (o.input && (c * h * w != (int64_t)in.c * in.h * in.w || (in.h * in.w > 1 && (c != in.c || h != in.h || w != in.w)))) {
-            fprintf(stderr, "isobit: --input '%s': the network takes %s\n", o.input, in.h * in.w > 1 ? "images of another shape" : "rows of another length");
+        if (o.input &&
+            (c * h * w != (int64_t)in.c * in.h * in.w || (in.h * in.w > 1 && (c != in.c || h != in.h || w != in.w)))) {
+            fprintf(stderr, "isobit: --input '%s': the network takes %s\n", o.input,
+                    in.h * in.w > 1 ? "images of another shape" : "rows of another length");
             session_close(&s);
             return 2;
         }
@@ -168,8 +179,8 @@ int command_import(int argc, char **argv)
             json_object_object_add(j, "classes", json_object_new_int(in->classes));
             print_json(j);
         } else {
-            printf("%s: %d operators, %lld parameters, input %dx%dx%d, %d outputs; written to %s\n", o.model, operators, (long long)parameters, in->c, in->h, in->w,
-                   in->classes, o.out);
+            printf("%s: %d operators, %lld parameters, input %dx%dx%d, %d outputs; written to %s\n", o.model, operators,
+                   (long long)parameters, in->c, in->h, in->w, in->classes, o.out);
         }
     }
     session_close(&s);

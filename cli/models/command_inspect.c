@@ -17,9 +17,13 @@ typedef struct inspect_options {
 enum { K_CURVES = LONG_OPTION, K_HISTOGRAM, K_PARAMETER, K_MODELS };
 
 static const struct argp_option options[] = {
-    {"curves", K_CURVES, "FILE", 0, "training curves as .svg or .png, or - for the terminal; of several FILEs in one picture", 0},
+    {"curves", K_CURVES, "FILE", 0,
+     "training curves as .svg or .png, or - for the terminal; of several FILEs in one picture", 0},
     {"histogram", K_HISTOGRAM, "FILE", 0, "histogram of --of (default: all weights), likewise", 0},
-    {"of", K_PARAMETER, "NAME", 0, "a parameter, or act:LAYER: that layer's outputs over the first 100 samples of --data; of quantized layers with their levels", 0},
+    {"of", K_PARAMETER, "NAME", 0,
+     "a parameter, or act:LAYER: that layer's outputs over the first 100 samples of --data; of quantized layers with "
+     "their levels",
+     0},
     {"models", K_MODELS, NULL, 0, "list the ready networks", 0},
     {0},
 };
@@ -45,7 +49,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     if (key == ARGP_KEY_END && !o->list && !o->n_models)
         argp_error(state, "which MODEL.h5?");
     if (key == ARGP_KEY_END && o->n_models > 1 && (!o->curves || o->histogram)) {
-        fprintf(stderr, "isobit: '%s': one model at a time, and '%s' stands before it; only --curves draws several\n", o->models[1], o->models[0]);
+        fprintf(stderr, "isobit: '%s': one model at a time, and '%s' stands before it; only --curves draws several\n",
+                o->models[1], o->models[0]);
         exit(2);
     }
     if (key == ARGP_KEY_END && o->list)
@@ -65,7 +70,8 @@ static int refuse(const inspect_options *o)
     if ((!o->histogram && refuse_alone("of", o->parameter, "--histogram")) ||
         (!shows_outputs(o) && (refuse_alone("data", o->common.data, outputs) || refuse_table(&o->common) ||
                                refuse_alone("limit", o->common.limit ? o : NULL, outputs))) ||
-        ((o->curves || o->histogram) && refuse_alone("json", o->common.json ? o : NULL, "the text: a picture is no JSON")) ||
+        ((o->curves || o->histogram) &&
+         refuse_alone("json", o->common.json ? o : NULL, "the text: a picture is no JSON")) ||
         refuse_onto("--histogram", o->histogram, "the file of --curves", o->curves) ||
         refuse_onto_data("--histogram", o->histogram, o->common.data))
         return 2;
@@ -116,8 +122,9 @@ static void print_text(const session *s)
     const ib_input_info *in = ib_layer_input(s->net);
     char shape[64];
     int64_t total = 0;
-    printf("model %s, phase %s, epoch %lld, %lld steps, seed %llu\n", session_title(s), ib_phase_name(ib_qat_phase(s->net)), (long long)s->c.epoch,
-           (long long)s->c.total_steps, (unsigned long long)s->c.seed);
+    printf("model %s, phase %s, epoch %lld, %lld steps, seed %llu\n", session_title(s),
+           ib_phase_name(ib_qat_phase(s->net)), (long long)s->c.epoch, (long long)s->c.total_steps,
+           (unsigned long long)s->c.seed);
     printf("input %dx%dx%d, %d %s, ", in->c, in->h, in->w, in->classes,
            is_regression(ib_layer_schema(s->net)) ? "numbers to learn" : "classes");
     if (in->std > 0 && in->raw_max)
@@ -142,7 +149,8 @@ static void print_text(const session *s)
         float lo, hi;
         extremes(t, &lo, &hi);
         total += ib_param_trainable(s->net, i) ? ib_tensor_size(t) : 0;
-        printf("%-36s %-16s %12.5g %12.5g%s\n", ib_tensor_name(t), ib_tensor_shape_text(t, shape, sizeof shape), lo, hi, ib_param_trainable(s->net, i) ? "" : "  (buffer)");
+        printf("%-36s %-16s %12.5g %12.5g%s\n", ib_tensor_name(t), ib_tensor_shape_text(t, shape, sizeof shape), lo, hi,
+               ib_param_trainable(s->net, i) ? "" : "  (buffer)");
     }
     printf("%lld trainable values\n", (long long)total);
     if (ib_layer_source(s->net))
@@ -152,7 +160,8 @@ static void print_text(const session *s)
         printf("%-28s %s\n", ib_layer_name(l), ib_layer_source(l) ? ib_layer_source(l) : "");
     }
     if (ib_qat_layer_count(s->net))
-        printf("\n%-28s %-10s %7s %5s %-10s %12s %5s\n", "quantized layer", "form", "weights", "codes", "observer", "scale", "zero");
+        printf("\n%-28s %-10s %7s %5s %-10s %12s %5s\n", "quantized layer", "form", "weights", "codes", "observer",
+               "scale", "zero");
     for (int i = 0; i < ib_qat_layer_count(s->net); i++) {
         const ib_qat_layer l = ib_qat_layer_at(s->net, i);
         printf("%-28s %-10s ", l.name, l.form);
@@ -169,7 +178,8 @@ static void print_text(const session *s)
 
 static struct json_object *json(const session *s)
 {
-    struct json_object *j = json_object_new_object(), *params = json_object_new_array(), *layers = json_object_new_array();
+    struct json_object *j = json_object_new_object(), *params = json_object_new_array(),
+                       *layers = json_object_new_array();
     struct json_object *sources = ib_layer_source(s->net) ? json_object_new_object() : NULL;
     json_object_object_add(j, "model", json_object_new_string(session_title(s)));
     json_object_object_add(j, "phase", json_object_new_string(ib_phase_name(ib_qat_phase(s->net))));
@@ -250,12 +260,14 @@ static int draw_outputs(session *s, const inspect_options *o)
     const char *name = o->parameter + 4;
     ib_qat_layer l;
     int64_t n = 0;
-    const int quantized = ib_qat_layer_count(s->net) > 0, has_levels = quantized && find_layer(s, name, strlen(name), &l) && l.act_bits;
+    const int quantized = ib_qat_layer_count(s->net) > 0,
+              has_levels = quantized && find_layer(s, name, strlen(name), &l) && l.act_bits;
     const int half = has_levels ? 1 << (l.act_bits - 1) : 0;
     float *x = trace(s, quantized) ? NULL : ib_trace_output(s->g, name, &n);
     if (!x)
         return complain();
-    const int status = plot_histogram(o->histogram, o->parameter, "value", x, n, has_levels ? &(levels){l.scale, l.zero_point, -half, half - 1} : NULL);
+    const int status = plot_histogram(o->histogram, o->parameter, "value", x, n,
+                                      has_levels ? &(levels){l.scale, l.zero_point, -half, half - 1} : NULL);
     free(x);
     return status;
 }
@@ -275,7 +287,8 @@ static int draw_parameter(session *s, const inspect_options *o)
     float *x = trace(s, 0) ? NULL : ib_trace_weights(s->g, l.name, &size, &most);
     if (!x)
         return complain();
-    const int status = plot_histogram(o->histogram, o->parameter, "weight with its batch norm, in steps of its scale", x, size, &(levels){1, 0, -most, most});
+    const int status = plot_histogram(o->histogram, o->parameter, "weight with its batch norm, in steps of its scale",
+                                      x, size, &(levels){1, 0, -most, most});
     free(x);
     return status;
 }
@@ -323,12 +336,22 @@ static int draw_curves(const inspect_options *o)
 int command_inspect(int argc, char **argv)
 {
     static const struct argp_child children[] = {COMMON_CHILD, {0}};
-    const struct argp argp = {options, parse, "FILE...",
-                              "Shows what a checkpoint, a GGUF or safetensors file, or a Hugging Face or PEFT folder holds.\vExamples:\n  isobit inspect lenet.h5\n  isobit inspect SmolLM2.gguf\n  isobit inspect lenet.h5 --curves curves.svg\n"
-                              "  isobit inspect a.h5 b.h5 c.h5 --curves beside.svg\n"
-                              "  isobit inspect lenet.h5 --histogram - --of conv1.conv.weight\n  isobit inspect lenet.h5 --histogram a.png --of act:conv1.conv\n"
-                              "JSON keys: model, phase, epoch, steps, seed, data (the options that the model remembers, or null), settings, parameters[]: name, shape, trainable; layers[]: name, form, weight_bits, "
-                              "act_bits, observer, scale, zero_point; schema: task, label, columns[], classes[] (of a model of a table); of language models: metadata, tensors[]: name, type, shape, bytes; elements, bytes.", children, NULL, NULL};
+    const struct argp argp = {
+        options,
+        parse,
+        "FILE...",
+        "Shows what a checkpoint, a GGUF or safetensors file, or a Hugging Face or PEFT folder holds.\vExamples:\n  "
+        "isobit inspect lenet.h5\n  isobit inspect SmolLM2.gguf\n  isobit inspect lenet.h5 --curves curves.svg\n"
+        "  isobit inspect a.h5 b.h5 c.h5 --curves beside.svg\n"
+        "  isobit inspect lenet.h5 --histogram - --of conv1.conv.weight\n  isobit inspect lenet.h5 --histogram a.png "
+        "--of act:conv1.conv\n"
+        "JSON keys: model, phase, epoch, steps, seed, data (the options that the model remembers, or null), settings, "
+        "parameters[]: name, shape, trainable; layers[]: name, form, weight_bits, "
+        "act_bits, observer, scale, zero_point; schema: task, label, columns[], classes[] (of a model of a table); of "
+        "language models: metadata, tensors[]: name, type, shape, bytes; elements, bytes.",
+        children,
+        NULL,
+        NULL};
     inspect_options o = {0};
     session s = {0};
     parse_options(&argp, argc, argv, &o);
@@ -344,7 +367,10 @@ int command_inspect(int argc, char **argv)
         return status;
     for (int i = 0; i < o.n_models; i++)
         if (is_language_file(o.models[i]) && (o.curves || o.histogram))
-            return fprintf(stderr, "isobit: %s: pictures are of checkpoints of `isobit train`, not of language models\n", o.models[i]), 2;
+            return fprintf(stderr,
+                           "isobit: %s: pictures are of checkpoints of `isobit train`, not of language models\n",
+                           o.models[i]),
+                   2;
     if (o.n_models > 1)
         return draw_curves(&o);
     const char *model = o.models[0];

@@ -17,7 +17,8 @@ enum { K_QAT = LONG_OPTION, K_SAMPLES, K_BATCH, K_PROFILE, K_OBSERVER, K_WEIGHTS
 static const struct argp_option options[] = {
     {"output", 'o', "FILE", 0, "the quantized checkpoint; required", 0},
     {"qat", K_QAT, "WxAy", 0, "bits of weights and activations (default w8a8)", 0},
-    {"samples", K_SAMPLES, "N", 0, "training samples that the observers see (default 500, or all if there are fewer)", 0},
+    {"samples", K_SAMPLES, "N", 0, "training samples that the observers see (default 500, or all if there are fewer)",
+     0},
     {"batch", K_BATCH, "N", 0, "shown together (default 50)", 0},
     {"profile", K_PROFILE, "P", 0, "rounding: tflite_double (default), tflite_single, fp32_rne, xnnpack", 0},
     {"observer", K_OBSERVER, "NAME", 0, "of activations: minmax, ema, histogram, percentile, mse (default), kl", 0},
@@ -34,24 +35,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     int bad = 0;
     double x;
     switch (key) {
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = &o->common;
-        return 0;
-    case 'o':
-        o->out = arg;
-        return 0;
-    case K_QAT:
-        o->qat = arg;
-        return 0;
-    case K_OBSERVER:
-        o->quant.observer = arg;
-        return 0;
-    case K_WEIGHTS:
-        o->quant.weight_observer = arg;
-        return 0;
-    case K_RULES:
-        o->quant.rules = arg;
-        return 0;
+    case ARGP_KEY_INIT: state->child_inputs[0] = &o->common; return 0;
+    case 'o': o->out = arg; return 0;
+    case K_QAT: o->qat = arg; return 0;
+    case K_OBSERVER: o->quant.observer = arg; return 0;
+    case K_WEIGHTS: o->quant.weight_observer = arg; return 0;
+    case K_RULES: o->quant.rules = arg; return 0;
     case K_PERCENTILE:
         bad = parse_float(arg, "--percentile", 50, 100, &x);
         o->quant.percentile = (float)x;
@@ -60,17 +49,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         bad = parse_float(arg, "--averaging-constant", 1e-6, 1, &x);
         o->quant.averaging_constant = (float)x;
         break;
-    case K_SAMPLES:
-        bad = parse_int(arg, "--samples", 1, 1 << 30, &o->samples);
-        break;
-    case K_BATCH:
-        bad = parse_int(arg, "--batch", 1, 1 << 20, &o->batch);
-        break;
-    case K_PROFILE:
-        bad = ib_profile_parse(arg, &o->quant.profile) && complain();
-        break;
-    default:
-        return model_argument(key, arg, state, &o->model);
+    case K_SAMPLES: bad = parse_int(arg, "--samples", 1, 1 << 30, &o->samples); break;
+    case K_BATCH: bad = parse_int(arg, "--batch", 1, 1 << 20, &o->batch); break;
+    case K_PROFILE: bad = ib_profile_parse(arg, &o->quant.profile) && complain(); break;
+    default: return model_argument(key, arg, state, &o->model);
     }
     if (bad)
         exit(2);
@@ -118,8 +100,7 @@ int command_quantize(int argc, char **argv)
                               children,
                               NULL,
                               NULL};
-    quantize_options o = {
-        .qat = "w8a8", .quant = {.observer = "mse"}};
+    quantize_options o = {.qat = "w8a8", .quant = {.observer = "mse"}};
     session s = {0};
     fidelity f = {0};
     parse_options(&argp, argc, argv, &o);

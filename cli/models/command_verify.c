@@ -18,8 +18,10 @@ static const struct argp_option options[] = {
     {"cc", K_CC, "COMPILER", 0, "compiles the exported C (default: $CC or cc)", 0},
     {"cflags", K_FLAGS, "FLAGS", OPTION_MAY_BE_EMPTY, "default -O3", 0},
     {"no-compile", K_SKIP, NULL, 0, "leave the compiled C out", 0},
-    {"with", K_WITH, "LIST", OPTION_IS_LIST, "also in other runtimes: onnxruntime, litert, or both with a comma between", 0},
-    {"python", K_PYTHON, "PROGRAM", 0, "a Python that has them (default: $ISOBIT_PYTHON or python3; scripts/runtimes makes one)", 0},
+    {"with", K_WITH, "LIST", OPTION_IS_LIST,
+     "also in other runtimes: onnxruntime, litert, or both with a comma between", 0},
+    {"python", K_PYTHON, "PROGRAM", 0,
+     "a Python that has them (default: $ISOBIT_PYTHON or python3; scripts/runtimes makes one)", 0},
     {0},
 };
 
@@ -47,7 +49,8 @@ static void print_text(const ib_verify_report *r, const ib_schema *schema)
     printf("%-28s %-8s %14s %12s %12s %12s\n", "layer", "op", "codes", "training", "runtime", "compiled C");
     for (int i = 0; i < r->n_layers; i++) {
         const ib_verify_layer *l = &r->layers[i];
-        printf("%-28s %-8s %14lld %12lld %12lld %12lld\n", l->name, l->op, (long long)l->codes, (long long)l->train, (long long)l->runtime, (long long)l->compiled);
+        printf("%-28s %-8s %14lld %12lld %12lld %12lld\n", l->name, l->op, (long long)l->codes, (long long)l->train,
+               (long long)l->runtime, (long long)l->compiled);
     }
     printf("%lld samples", (long long)r->samples);
     if (r->accuracy >= 0)
@@ -82,17 +85,23 @@ static struct json_object *json(const ib_verify_report *r, const char *model)
 int command_verify(int argc, char **argv)
 {
     static const struct argp_child children[] = {COMMON_CHILD, {0}};
-    const struct argp argp = {options, parse, "MODEL.h5",
-                              "Runs evaluation, the training forward, the integer runtime and the compiled C over the test data and counts, layer by layer, the "
-                              "codes in which they differ. With --with the model is also exported for other runtimes, in the rounding "
-                              "profile of each, and their outputs are compared. Exit status 3 if any code differs, 1 if "
-                              "something could not be compared.\vExample:\n"
-                              "  isobit verify lenet.h5 --data idx:data/mnist --cc clang\n"
-                              "JSON keys: model, samples, accuracy (where labels fit the outputs), mismatches, classes "
-                              "(where they have names), layers[]: name, op, codes, training, runtime, compiled (differing "
-                              "codes); runtimes[]: name, profile, ran (version and processor), codes, different, or in "
-                              "place of these three error, where it could not be compared.",
-                              children, NULL, NULL};
+    const struct argp argp = {
+        options,
+        parse,
+        "MODEL.h5",
+        "Runs evaluation, the training forward, the integer runtime and the compiled C over the test data and counts, "
+        "layer by layer, the "
+        "codes in which they differ. With --with the model is also exported for other runtimes, in the rounding "
+        "profile of each, and their outputs are compared. Exit status 3 if any code differs, 1 if "
+        "something could not be compared.\vExample:\n"
+        "  isobit verify lenet.h5 --data idx:data/mnist --cc clang\n"
+        "JSON keys: model, samples, accuracy (where labels fit the outputs), mismatches, classes "
+        "(where they have names), layers[]: name, op, codes, training, runtime, compiled (differing "
+        "codes); runtimes[]: name, profile, ran (version and processor), codes, different, or in "
+        "place of these three error, where it could not be compared.",
+        children,
+        NULL,
+        NULL};
     verify_options o = {0};
     session s = {0};
     progress p;

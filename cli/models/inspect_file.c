@@ -49,8 +49,10 @@ static void gguf_value(const ib_gguf_kv *kv, char *buf, size_t size)
         used += (size_t)snprintf(buf, size, "%lld of them: ", (long long)kv->n);
     for (int64_t i = 0; i < kv->n && i < 6 && used < size; i++) {
         const char *s = kv->of == IB_GGUF_STRING ? ib_gguf_next_string(kv, &at, &n) : NULL;
-        used += kv->of == IB_GGUF_STRING ? (size_t)snprintf(buf + used, size - used, "%s%.*s", i ? ", " : "", s ? (int)(n < 300 ? n : 300) : 0, s ? s : "")
-                                         : (size_t)snprintf(buf + used, size - used, "%s%.9g", i ? ", " : "", ib_gguf_element(kv, i));
+        used += kv->of == IB_GGUF_STRING
+                    ? (size_t)snprintf(buf + used, size - used, "%s%.*s", i ? ", " : "",
+                                       s ? (int)(n < 300 ? n : 300) : 0, s ? s : "")
+                    : (size_t)snprintf(buf + used, size - used, "%s%.9g", i ? ", " : "", ib_gguf_element(kv, i));
     }
     if (kv->n > 6 && used < size)
         snprintf(buf + used, size - used, ", ...");
@@ -77,8 +79,7 @@ static int list_safetensors(listing *l, const char *path)
 {
     ib_safetensors *f = ib_safetensors_open(path);
     if (f && json_object_is_type(f->metadata, json_type_object)) {
-        json_object_object_foreach(f->metadata, key, value)
-            metadata(l, key, json_object_get_string(value));
+        json_object_object_foreach(f->metadata, key, value) metadata(l, key, json_object_get_string(value));
     }
     for (int64_t i = 0; f && i < f->n_entries; i++)
         tensor(l, &f->entry[i]);
@@ -127,7 +128,8 @@ int inspect_file(const char *path, int json)
         json_object_object_add(o, "bytes", json_object_new_int64(l.bytes));
         print_json(o);
     } else if (!status) {
-        printf("%lld tensors, %lld elements, %.1f MB, %.2f bits an element\n", (long long)l.count, (long long)l.elements, (double)l.bytes / 1e6,
+        printf("%lld tensors, %lld elements, %.1f MB, %.2f bits an element\n", (long long)l.count,
+               (long long)l.elements, (double)l.bytes / 1e6,
                l.elements ? 8.0 * (double)l.bytes / (double)l.elements : 0.0);
     }
     json_object_put(l.metadata);

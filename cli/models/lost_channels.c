@@ -15,7 +15,9 @@ void warn_lost_channels(const ib_layer *net)
                 l.name, l.scale);
         if (!l.lost_channels)
             continue;
-        fprintf(stderr, "isobit: warning: layer '%s': %d of %d channels are 0 in %d bits: one scale serves all, and the layer's largest value is %.3g times theirs",
+        fprintf(stderr,
+                "isobit: warning: layer '%s': %d of %d channels are 0 in %d bits: one scale serves all, and the "
+                "layer's largest value is %.3g times theirs",
                 l.name, l.lost_channels, l.channels, l.act_bits, l.lost_ratio);
         if (l.act_bits < 8 && i)
             fprintf(stderr, "; more bits: --rules \"%s=w8a8\"", l.name);

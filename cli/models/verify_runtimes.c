@@ -105,28 +105,31 @@ static void last_line(const char *path, char last[300])
 
 enum { LINE = 700 };
 
-/* Which program failed, and how: Python is not there or lacks the runtime, or the runtime was ended or gave up. `status` is
- * system()'s. */
+/* Which program failed, and how: Python is not there or lacks the runtime, or the runtime was ended or gave up.
+ * `status` is system()'s. */
 static void tell(const char *path, const char *name, const char *python, int status, char why[LINE])
 {
     const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     char last[300] = "no message";
     last_line(path, last);
     if (code == 126 || code == 127)
-        snprintf(why, LINE, "the Python '%s' cannot be run (--python or ISOBIT_PYTHON names another; scripts/runtimes makes one)",
+        snprintf(why, LINE,
+                 "the Python '%s' cannot be run (--python or ISOBIT_PYTHON names another; scripts/runtimes makes one)",
                  python);
     else if (code > 128)
         snprintf(why, LINE, "%s, in '%s', was ended by signal %d", name, python, code - 128);
     else if (strstr(last, "ModuleNotFoundError"))
-        snprintf(why, LINE, "the Python '%s' lacks %s: %s (scripts/runtimes makes one that has it: "
-                 "--python build/runtimes/bin/python)", python, name, last);
+        snprintf(why, LINE,
+                 "the Python '%s' lacks %s: %s (scripts/runtimes makes one that has it: "
+                 "--python build/runtimes/bin/python)",
+                 python, name, last);
     else
         snprintf(why, LINE, "%s, in '%s', ended with status %d: %s", name, python, code, last);
 }
 
 /* 0, or 1 with the line that was told in `why`; *refused: by isobit, of this runtime. */
-static int run(session *s, const struct runtime *r, const char *python, const char *dir, int64_t *codes, int64_t *different,
-               char ran[300], char why[LINE], int *refused)
+static int run(session *s, const struct runtime *r, const char *python, const char *dir, int64_t *codes,
+               int64_t *different, char ran[300], char why[LINE], int *refused)
 {
     static const char *const files[] = {"run.py", "model", "in", "out", "log", "ran"};
     char path[6][256], command[1900];
@@ -152,8 +155,8 @@ static int run(session *s, const struct runtime *r, const char *python, const ch
     }
     if (!status)
         status = put(path[0], ib_embedded_run_runtime, ib_embedded_run_runtime_size);
-    snprintf(command, sizeof command, "'%s' '%s' %s '%s' '%s' '%s' %lld >'%s' 2>'%s'", python, path[0], r->engine, path[1], path[2], path[3], (long long)a.n,
-             path[5], path[4]);
+    snprintf(command, sizeof command, "'%s' '%s' %s '%s' '%s' '%s' %lld >'%s' 2>'%s'", python, path[0], r->engine,
+             path[1], path[2], path[3], (long long)a.n, path[5], path[4]);
     const int ended = status ? 0 : system(command);
     if (ended) {
         tell(path[4], r->name, python, ended, why);
@@ -165,8 +168,8 @@ static int run(session *s, const struct runtime *r, const char *python, const ch
     got = malloc(n + 1);
     real = malloc((n + 1) * sizeof *real);
     if (!status && (!f || !got || !real || (r->codes ? fread(got, 1, n, f) : fread(real, sizeof *real, n, f)) != n)) {
-        snprintf(why, LINE, "the Python '%s' ended without an error, but gave fewer than the %zu values of %s", python, n,
-                 r->name);
+        snprintf(why, LINE, "the Python '%s' ended without an error, but gave fewer than the %zu values of %s", python,
+                 n, r->name);
         status = fprintf(stderr, "isobit: %s\n", why) > 0;
     }
     for (size_t i = 0; i < n && !status; i++) {
@@ -238,8 +241,8 @@ int verify_with(session *s, const char *list, const char *python, struct json_ob
             json_object_object_add(j, "different", json_object_new_int64(wrong));
         }
         if (!failed)
-            fprintf(rows ? stderr : stdout, "%-28s %-14s %lld output codes, %lld differ (%s)\n", runtimes[i].name, profile,
-                    (long long)codes, (long long)wrong, ran);
+            fprintf(rows ? stderr : stdout, "%-28s %-14s %lld output codes, %lld differ (%s)\n", runtimes[i].name,
+                    profile, (long long)codes, (long long)wrong, ran);
         fflush(stdout);
     }
     rmdir(dir);

@@ -21,7 +21,8 @@ int refuse_picture(const char *option, const char *path)
     if (strchr(path, '\n')) /* it stands in a line of gnuplot's */
         return fprintf(stderr, "isobit: %s '%s': has a line break, which gnuplot does not take\n", option, path) > 0;
     if (system("command -v gnuplot >/dev/null 2>&1"))
-        return fprintf(stderr, "isobit: %s needs gnuplot, which is not installed (apt-get install gnuplot-nox)\n", option) > 0;
+        return fprintf(stderr, "isobit: %s needs gnuplot, which is not installed (apt-get install gnuplot-nox)\n",
+                       option) > 0;
     return refuse_nowhere(option, path);
 }
 
@@ -40,7 +41,8 @@ FILE *plot_open(const char *path)
         plot_text(p, path);
         fputc('\n', p);
     }
-    fprintf(p, "set datafile missing 'nan'\nset termoption noenhanced\nset border 3\nset tics nomirror\nset grid linetype 1 linecolor rgb '#dddddd'\nset style fill solid 1\n");
+    fprintf(p, "set datafile missing 'nan'\nset termoption noenhanced\nset border 3\nset tics nomirror\nset grid "
+               "linetype 1 linecolor rgb '#dddddd'\nset style fill solid 1\n");
     return p;
 }
 

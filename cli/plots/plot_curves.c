@@ -68,22 +68,24 @@ static void write_title(FILE *p, const run *runs, int n)
     } else {
         setting(c, "data", data, sizeof data);
         setting(c, "qat", bits, sizeof bits);
-        snprintf(text, sizeof text, "%s%s%s%s%s", *c->model ? c->model : runs->name, *bits && strcmp(bits, "none") ? " in " : "",
-                 strcmp(bits, "none") ? bits : "", *data ? " on " : "", data);
+        snprintf(text, sizeof text, "%s%s%s%s%s", *c->model ? c->model : runs->name,
+                 *bits && strcmp(bits, "none") ? " in " : "", strcmp(bits, "none") ? bits : "", *data ? " on " : "",
+                 data);
     }
     plot_text(p, text);
 }
 
 static void panel(FILE *p, const run *runs, int n, int curve)
 {
-    static const char *const colours[PLOT_RUNS] = {PLOT_BLUE, PLOT_VERMILLION, PLOT_GREEN, PLOT_PURPLE, PLOT_ORANGE, PLOT_SKY, PLOT_BLACK};
+    static const char *const colours[PLOT_RUNS] = {PLOT_BLUE,   PLOT_VERMILLION, PLOT_GREEN, PLOT_PURPLE,
+                                                   PLOT_ORANGE, PLOT_SKY,        PLOT_BLACK};
     int lines = 0, marks = 0;
     fprintf(p, "unset arrow\n");
     for (int r = 0; r < n; r++)
         if (float_epochs(runs[r].c)) {
             const double x = (double)float_epochs(runs[r].c) + 0.5;
-            fprintf(p, "set arrow from %g, graph 0 to %g, graph 1 nohead dashtype 3 linewidth 2 linecolor rgb '%s'\n", x, x,
-                    n > 1 ? colours[r] : PLOT_BLACK);
+            fprintf(p, "set arrow from %g, graph 0 to %g, graph 1 nohead dashtype 3 linewidth 2 linecolor rgb '%s'\n",
+                    x, x, n > 1 ? colours[r] : PLOT_BLACK);
             marks++;
         }
     fprintf(p, "plot ");
@@ -94,12 +96,16 @@ static void panel(FILE *p, const run *runs, int n, int curve)
             if (!is_known(runs[r].c, k))
                 continue;
             snprintf(title, sizeof title, "%s%s%s", n > 1 ? runs[r].name : "", n > 1 ? ", " : "", curve_name[k]);
-            fprintf(p, "%s$run%d using 1:%d with linespoints linewidth 2 dashtype %d pointtype %d pointsize 0.6 linecolor rgb '%s' title ",
-                    lines++ ? ", " : "", r, k + 2, training ? 2 : 1, 2 * r + 6 + training, colours[n > 1 ? r : training]);
+            fprintf(p,
+                    "%s$run%d using 1:%d with linespoints linewidth 2 dashtype %d pointtype %d pointsize 0.6 linecolor "
+                    "rgb '%s' title ",
+                    lines++ ? ", " : "", r, k + 2, training ? 2 : 1, 2 * r + 6 + training,
+                    colours[n > 1 ? r : training]);
             plot_text(p, title);
         }
     if (marks)
-        fprintf(p, ", 1/0 with lines dashtype 3 linewidth 2 linecolor rgb '" PLOT_BLACK "' title 'quantization begins'");
+        fprintf(p,
+                ", 1/0 with lines dashtype 3 linewidth 2 linecolor rgb '" PLOT_BLACK "' title 'quantization begins'");
     fprintf(p, "\n");
 }
 
@@ -110,9 +116,10 @@ int plot_curves(const char *path, const run *runs, int n)
         if (!runs[r].c->n_history)
             return fprintf(stderr, "isobit: %s: holds no finished epoch to draw\n", runs[r].name) > 0;
         if (learns_numbers(runs[r].c) != learns_numbers(runs[0].c))
-            return fprintf(stderr, "isobit: %s learns %s, %s does not: R^2 and accuracy have no axis in common; draw them "
-                           "one by one\n", runs[0].name, learns_numbers(runs[0].c) ? "numbers" : "classes",
-                           runs[r].name) > 0;
+            return fprintf(stderr,
+                           "isobit: %s learns %s, %s does not: R^2 and accuracy have no axis in common; draw them "
+                           "one by one\n",
+                           runs[0].name, learns_numbers(runs[0].c) ? "numbers" : "classes", runs[r].name) > 0;
         epochs = runs[r].c->n_history > epochs ? runs[r].c->n_history : epochs;
     }
     FILE *p = plot_open(path);
@@ -130,8 +137,9 @@ int plot_curves(const char *path, const run *runs, int n)
     }
     fprintf(p, "set multiplot layout 2,1 title ");
     write_title(p, runs, n);
-    fprintf(p, "\nset xrange [%g:%lld]\nset xtics %lld\nset ylabel 'loss'\nset key %s\n", epochs > 1 ? 1.0 : 0.5, epochs > 1 ? (long long)epochs : 2,
-            (long long)((epochs + 9) / 10), n > 1 ? "outside right top" : "right top");
+    fprintf(p, "\nset xrange [%g:%lld]\nset xtics %lld\nset ylabel 'loss'\nset key %s\n", epochs > 1 ? 1.0 : 0.5,
+            epochs > 1 ? (long long)epochs : 2, (long long)((epochs + 9) / 10),
+            n > 1 ? "outside right top" : "right top");
     panel(p, runs, n, TRAIN_LOSS);
     fprintf(p, "set xlabel 'epoch'\nset ylabel '%s'\nset key %s\n", learns_numbers(runs->c) ? "R^2" : "accuracy, %",
             n > 1 ? "outside right top" : "right bottom");

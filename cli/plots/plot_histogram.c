@@ -23,7 +23,8 @@ static void count(bars *b, const float *x, int64_t n, const levels *l)
     }
     if (l) { /* a code stands for the values within half a step of it */
         const double first = l->step * (l->least - l->zero - 0.5), last = l->step * (l->most - l->zero + 0.5);
-        const int each = l->most - l->least < 64 ? 8 : 1, before = lo < first ? (int)fmin(ceil((first - lo) / l->step), 256) : 0,
+        const int each = l->most - l->least < 64 ? 8 : 1,
+                  before = lo < first ? (int)fmin(ceil((first - lo) / l->step), 256) : 0,
                   behind = hi > last ? (int)fmin(ceil((hi - last) / l->step), 256) : 0;
         b->lo = first - before * l->step;
         b->width = l->step / each;
@@ -44,7 +45,8 @@ static void count(bars *b, const float *x, int64_t n, const levels *l)
 
 int plot_histogram(const char *path, const char *title, const char *unit, const float *x, int64_t n, const levels *l)
 {
-    const double first = l ? l->step * (l->least - l->zero - 0.5) : 0, last = l ? l->step * (l->most - l->zero + 0.5) : 0;
+    const double first = l ? l->step * (l->least - l->zero - 0.5) : 0,
+                 last = l ? l->step * (l->most - l->zero + 0.5) : 0;
     char text[400];
     int64_t clipped = 0;
     bars *b = calloc(1, sizeof *b);
@@ -59,7 +61,8 @@ int plot_histogram(const char *path, const char *title, const char *unit, const 
         return 1;
     }
     if (l)
-        snprintf(text, sizeof text, "%s: %d levels, %.3g %% of %lld values clipped", title, l->most - l->least + 1, 100 * (double)clipped / (double)n, (long long)n);
+        snprintf(text, sizeof text, "%s: %d levels, %.3g %% of %lld values clipped", title, l->most - l->least + 1,
+                 100 * (double)clipped / (double)n, (long long)n);
     else
         snprintf(text, sizeof text, "%s: %lld values", title, (long long)n);
     fprintf(p, "set title ");
@@ -67,24 +70,32 @@ int plot_histogram(const char *path, const char *title, const char *unit, const 
     fprintf(p, "\nset xlabel ");
     plot_text(p, unit);
     const int steep = b->most > n / 4; /* one bar would hide the others */
-    fprintf(p, "\nset ylabel '%s'\nset boxwidth %g\nset xrange [%g:%g]\n%sset key outside top center horizontal\n", steep ? "values (logarithmic)" : "values",
-            b->width, b->lo, b->lo + b->n * b->width, steep ? "set logscale y\nset yrange [0.5:*]\n" : "");
+    fprintf(p, "\nset ylabel '%s'\nset boxwidth %g\nset xrange [%g:%g]\n%sset key outside top center horizontal\n",
+            steep ? "values (logarithmic)" : "values", b->width, b->lo, b->lo + b->n * b->width,
+            steep ? "set logscale y\nset yrange [0.5:*]\n" : "");
     for (int c = 0; l && l->most - l->least < MOST_LINES && c <= l->most - l->least; c++) {
         const double at = l->step * (l->least + c - l->zero);
-        fprintf(p, "set arrow from %g, graph 0 to %g, graph 1 nohead linecolor rgb '" PLOT_BLACK "' dashtype 3\n", at, at);
+        fprintf(p, "set arrow from %g, graph 0 to %g, graph 1 nohead linecolor rgb '" PLOT_BLACK "' dashtype 3\n", at,
+                at);
     }
     for (int end = 0; l && end < 2; end++)
-        fprintf(p, "set arrow from %g, graph 0 to %g, graph 1 nohead linewidth 2 linecolor rgb '" PLOT_BLACK "'\n", end ? last : first, end ? last : first);
+        fprintf(p, "set arrow from %g, graph 0 to %g, graph 1 nohead linewidth 2 linecolor rgb '" PLOT_BLACK "'\n",
+                end ? last : first, end ? last : first);
     fprintf(p, "$bars << END\n");
     for (int i = 0; i < b->n; i++)
         fprintf(p, "%g %lld\n", b->lo + (i + 0.5) * b->width, (long long)b->count[i]);
     fprintf(p, "END\n");
     if (l)
         fprintf(p,
-                "plot $bars using 1:($1 > %.9g && $1 < %.9g ? $2 : 1/0) with boxes linecolor rgb '" PLOT_BLUE "' title 'within the codes', "
-                "$bars using 1:($1 > %.9g && $1 < %.9g ? 1/0 : $2) with boxes linecolor rgb '" PLOT_VERMILLION "' title 'clipped', "
+                "plot $bars using 1:($1 > %.9g && $1 < %.9g ? $2 : 1/0) with boxes linecolor rgb '" PLOT_BLUE
+                "' title 'within the codes', "
+                "$bars using 1:($1 > %.9g && $1 < %.9g ? 1/0 : $2) with boxes linecolor rgb '" PLOT_VERMILLION
+                "' title 'clipped', "
                 "1/0 with lines linewidth 2 linecolor rgb '" PLOT_BLACK "' title 'range'%s\n",
-                first, last, first, last, l->most - l->least < MOST_LINES ? ", 1/0 with lines dashtype 3 linecolor rgb '" PLOT_BLACK "' title 'levels'" : "");
+                first, last, first, last,
+                l->most - l->least < MOST_LINES ? ", 1/0 with lines dashtype 3 linecolor rgb '" PLOT_BLACK
+                                                  "' title 'levels'"
+                                                : "");
     else
         fprintf(p, "plot $bars using 1:2 with boxes linecolor rgb '" PLOT_BLUE "' notitle\n");
     free(b);

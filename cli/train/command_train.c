@@ -9,7 +9,8 @@
 #include "cli/train/training.h"
 #include "lm/train/settings.h"
 
-/* Both parts, for the network that training begins with or, net NULL, one that is to be made. How long a table is trained depends on it. */
+/* Both parts, for the network that training begins with or, net NULL, one that is to be made. How long a table is
+ * trained depends on it. */
 static int open_data(training *t, const ib_layer *net)
 {
     if (t->s.train) /* rows that were brought along */
@@ -66,12 +67,19 @@ static int open_network(training *t)
     if (o->class_weights && !(t->weights = class_weights(o->class_weights, s->train, in.classes)))
         return 1;
     t->opt = !strcmp(o->optimizer, "sgd")
-                 ? ib_sgd_new(s->net, s->dev, &(ib_sgd_opts){(float)o->lr, (float)o->momentum, (float)o->decay, o->momentum > 0})
+                 ? ib_sgd_new(s->net, s->dev,
+                              &(ib_sgd_opts){(float)o->lr, (float)o->momentum, (float)o->decay, o->momentum > 0})
                  : ib_adamw_new(s->net, s->dev, &(ib_adamw_opts){.lr = (float)o->lr, .weight_decay = (float)o->decay});
-    t->loader = ib_loader_new(s->train, &in, &(ib_loader_opts){.batch = (int)o->batch, .shuffle = 1, .seed = (uint64_t)o->seed,
-                                                              .drop_last = ib_dataset_count(s->train) > o->batch,
-                                                              .shift = (float)o->shift, .rotate = (float)o->rotate, .flip = o->flip});
-    return t->opt && t->loader ? train_options_exceed(o, ib_dataset_count(s->train), ib_loader_batches(t->loader)) : complain();
+    t->loader = ib_loader_new(s->train, &in,
+                              &(ib_loader_opts){.batch = (int)o->batch,
+                                                .shuffle = 1,
+                                                .seed = (uint64_t)o->seed,
+                                                .drop_last = ib_dataset_count(s->train) > o->batch,
+                                                .shift = (float)o->shift,
+                                                .rotate = (float)o->rotate,
+                                                .flip = o->flip});
+    return t->opt && t->loader ? train_options_exceed(o, ib_dataset_count(s->train), ib_loader_batches(t->loader))
+                               : complain();
 }
 
 static void open_schedules(training *t)
@@ -79,8 +87,11 @@ static void open_schedules(training *t)
     const int64_t steps = ib_loader_batches(t->loader), split = train_is_quantized(t) ? t->o.qat_from : t->o.epochs;
     for (int i = 0; i < 2; i++) {
         const int64_t epochs = i ? t->o.epochs - split : split;
-        t->schedule[i] = (ib_schedule){.kind = t->o.schedule, .lr = (float)(i ? t->o.qat_lr : t->o.lr), .total = epochs * steps,
-                                       .warmup = epochs * steps / 20 < 200 ? epochs * steps / 20 : 200, .final = i ? 0.01f : 0.05f,
+        t->schedule[i] = (ib_schedule){.kind = t->o.schedule,
+                                       .lr = (float)(i ? t->o.qat_lr : t->o.lr),
+                                       .total = epochs * steps,
+                                       .warmup = epochs * steps / 20 < 200 ? epochs * steps / 20 : 200,
+                                       .final = i ? 0.01f : 0.05f,
                                        .every = t->o.schedule == IB_PLATEAU ? 3 : epochs * steps / 3 + 1};
     }
 }
@@ -104,8 +115,10 @@ static int same_settings(const training *t, const char *text)
     if (ib_settings_same(t->o.out, was, now))
         return !complain();
     if (other)
-        fprintf(stderr, "isobit: %s: was trained on other data than %s holds now: %lld training samples then, %lld now\n", t->o.out,
-                t->o.common.data, strtoll(data + sizeof " samples=" - 1, NULL, 10), (long long)ib_dataset_count(t->s.train));
+        fprintf(stderr,
+                "isobit: %s: was trained on other data than %s holds now: %lld training samples then, %lld now\n",
+                t->o.out, t->o.common.data, strtoll(data + sizeof " samples=" - 1, NULL, 10),
+                (long long)ib_dataset_count(t->s.train));
     return !other;
 }
 
@@ -117,7 +130,9 @@ static int same_table(const training *t, const ib_schema *now)
     const int same = !a == !b && (!a || !strcmp(a, b));
     free(a);
     free(b);
-    return same ? 0 : fprintf(stderr, "isobit: %s: was trained on another table than %s is now\n", t->o.out, t->o.common.data) > 0;
+    return same ? 0
+                : fprintf(stderr, "isobit: %s: was trained on another table than %s is now\n", t->o.out,
+                          t->o.common.data) > 0;
 }
 
 /* Goes on from a checkpoint, if there is one. */

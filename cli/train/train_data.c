@@ -56,10 +56,11 @@ static int refuse_one_class(const training *t, int classes, const int64_t *n)
             there++;
             last = k;
         }
-    return there < 2 && fprintf(stderr, "isobit: %s: all %lld training samples are of class %s: there is nothing to tell apart%s\n",
-                                t->o.common.data, (long long)ib_dataset_count(t->s.train),
-                                name_of(ib_dataset_schema(t->s.train), last, name),
-                                t->o.common.limit ? " (--limit takes the first ones)" : "") > 0;
+    return there < 2 &&
+           fprintf(stderr, "isobit: %s: all %lld training samples are of class %s: there is nothing to tell apart%s\n",
+                   t->o.common.data, (long long)ib_dataset_count(t->s.train),
+                   name_of(ib_dataset_schema(t->s.train), last, name),
+                   t->o.common.limit ? " (--limit takes the first ones)" : "") > 0;
 }
 
 int train_check_classes(const training *t, int classes)
@@ -110,7 +111,8 @@ int refuse_changed_data(const session *s, const common *o)
     const char *is = strchr(now, '=') + 1;
     const int changed = was && strcmp(was, is);
     if (changed)
-        fprintf(stderr, "isobit: %s: its test data, --data %s, are not those of its training (%lld samples then, %lld now): "
+        fprintf(stderr,
+                "isobit: %s: its test data, --data %s, are not those of its training (%lld samples then, %lld now): "
                 "what it was trained on may be among them; --data on the command line measures them all the same\n",
                 s->asked, o->data, strtoll(was, NULL, 10), strtoll(is, NULL, 10));
     ib_free(was);

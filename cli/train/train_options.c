@@ -67,7 +67,8 @@ static const struct argp_option options[] = {
     {"lr", K_LR, "X", 0, "highest learning rate (default 2e-3, for tables 5e-3; sgd 0.05)", 2},
     {"optim", K_OPTIM, "NAME", 0, "adamw (default) or sgd", 2},
     {"momentum", K_MOMENTUM, "X", 0, "of sgd, Nesterov's (default 0.9)", 2},
-    {"weight-decay", K_DECAY, "X", 0, "default 0.01 (adamw; for tables 500 / rows, at most 1, or up to four times more or less), 0 (sgd)", 2},
+    {"weight-decay", K_DECAY, "X", 0,
+     "default 0.01 (adamw; for tables 500 / rows, at most 1, or up to four times more or less), 0 (sgd)", 2},
     {"schedule", K_SCHEDULE, "NAME", 0,
      "cosine (default), linear, step, constant, plateau; float and quantized epochs each have their own", 2},
     {"label-smoothing", K_SMOOTHING, "X", 0, "default 0", 2},
@@ -84,7 +85,10 @@ static const struct argp_option options[] = {
     {"calibrate", K_CALIBRATE, "N", 0,
      "batches shown to the observers before quantizing (default 20, or all if there are fewer)", 3},
     {"profile", K_PROFILE, "P", 0, "rounding: tflite_double (default), tflite_single, fp32_rne, xnnpack", 3},
-    {"observer", K_OBSERVER, "O", 0, "activations: auto (default; of tables in 8 bits minmax, unless with --rules), minmax, ema, histogram, percentile, mse, kl, lsq, pact", 3},
+    {"observer", K_OBSERVER, "O", 0,
+     "activations: auto (default; of tables in 8 bits minmax, unless with --rules), minmax, ema, histogram, "
+     "percentile, mse, kl, lsq, pact",
+     3},
     {"percentile", K_PERCENTILE, "P", 0, "of the observer percentile (default 99.99)", 3},
     {"averaging-constant", K_AVERAGING, "C", 0, "of the observer ema, x += C (new - x) (default 0.01)", 3},
     {"weight-observer", K_WEIGHT_OBSERVER, "O", 0, "weights: auto, absmax, mse, lsq", 3},
@@ -109,7 +113,8 @@ static int parse_augment(train_options *o, const char *list)
         else if (rotate)
             bad = parse_float(item + 7, "--augment rotate", 0, 180, &o->rotate);
         else if (strcmp(item, "flip"))
-            bad = fprintf(stderr, "isobit: --augment '%s': shift=PIXELS, rotate=DEGREES and flip are possible\n", item) > 0;
+            bad = fprintf(stderr, "isobit: --augment '%s': shift=PIXELS, rotate=DEGREES and flip are possible\n",
+                          item) > 0;
         o->flip |= !shift && !rotate;
     }
     free(copy);
@@ -119,7 +124,9 @@ static int parse_augment(train_options *o, const char *list)
 static int parse_granularity(ib_qat_opts *q, const char *text)
 {
     int64_t n = 0;
-    q->granularity = !strcmp(text, "tensor") ? IB_PER_TENSOR : !strncmp(text, "group:", 6) ? IB_PER_GROUP : IB_PER_CHANNEL;
+    q->granularity = !strcmp(text, "tensor")       ? IB_PER_TENSOR
+                     : !strncmp(text, "group:", 6) ? IB_PER_GROUP
+                                                   : IB_PER_CHANNEL;
     if (q->granularity == IB_PER_CHANNEL && strcmp(text, "channel"))
         return fprintf(stderr, "isobit: --granularity '%s': channel, tensor and group:N are possible\n", text), 1;
     if (q->granularity == IB_PER_GROUP && parse_int(text + 6, "--granularity group", 4, 1 << 20, &n))
@@ -137,9 +144,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     if (key >= LONG_OPTION && key < K_END)
         o->given |= option_bit(key);
     switch (key) {
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = &o->common;
-        break;
+    case ARGP_KEY_INIT: state->child_inputs[0] = &o->common; break;
     case ARGP_KEY_ARG:
         fprintf(stderr, "isobit: unexpected argument '%s'\n", arg);
         bad = 1;
@@ -163,9 +168,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case K_EPOCHS: bad = parse_int(arg, "--epochs", 1, 1000000, &o->epochs); break;
     case K_QAT_FROM: bad = parse_int(arg, "--qat-from", 0, 1000000, &o->qat_from); break;
     case K_BATCH: bad = parse_int(arg, "--batch", 1, 1 << 20, &o->batch); break;
-    case K_FOLDS:
-        bad = parse_int(arg, "--folds", 2, 1000, &o->folds);
-        break;
+    case K_FOLDS: bad = parse_int(arg, "--folds", 2, 1000, &o->folds); break;
     case K_SEED: bad = parse_int(arg, "--seed", 0, INT64_MAX, &o->seed); break;
     case K_FREEZE: bad = parse_int(arg, "--freeze", 0, 1000000, &o->freeze); break;
     case K_CALIBRATE: bad = parse_int(arg, "--calibrate", 1, 1000000, &o->calibrate); break;
@@ -175,9 +178,18 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case K_MOMENTUM: bad = parse_float(arg, "--momentum", 0, 0.9999, &o->momentum); break;
     case K_SMOOTHING: bad = parse_float(arg, "--label-smoothing", 0, 0.999, &o->smoothing); break;
     case K_CLIP: bad = parse_float(arg, "--clip", 0, 1e12, &o->clip); break;
-    case K_PERCENTILE: bad = parse_float(arg, "--percentile", 50, 100, &x); o->quant.percentile = (float)x; break;
-    case K_AVERAGING: bad = parse_float(arg, "--averaging-constant", 1e-6, 1, &x); o->quant.averaging_constant = (float)x; break;
-    case K_INPUT_BITS: bad = parse_int(arg, "--input-bits", 2, 8, &n); o->quant.input_bits = (int)n; break;
+    case K_PERCENTILE:
+        bad = parse_float(arg, "--percentile", 50, 100, &x);
+        o->quant.percentile = (float)x;
+        break;
+    case K_AVERAGING:
+        bad = parse_float(arg, "--averaging-constant", 1e-6, 1, &x);
+        o->quant.averaging_constant = (float)x;
+        break;
+    case K_INPUT_BITS:
+        bad = parse_int(arg, "--input-bits", 2, 8, &n);
+        o->quant.input_bits = (int)n;
+        break;
     case K_AUGMENT: bad = parse_augment(o, arg); break;
     case K_GRANULARITY: bad = parse_granularity(&o->quant, arg); break;
     case K_PROFILE: bad = ib_profile_parse(arg, &o->quant.profile) && complain(); break;
@@ -202,16 +214,19 @@ static const char doc[] =
     "  isobit train --data csv:iris.csv --folds 5 --qat w8a8 -o iris.h5\n"
     "JSON keys: model, qat, profile, accuracy, float_accuracy, loss, best_accuracy, epochs, seconds, checkpoint; of "
     "regression r2, float_r2 and best_r2. With --folds accuracy and float_accuracy (null: no float epochs) are the "
-    "means, with accuracy_standard_error and float_accuracy_standard_error, and folds[]: rows, accuracy, float_accuracy, "
+    "means, with accuracy_standard_error and float_accuracy_standard_error, and folds[]: rows, accuracy, "
+    "float_accuracy, "
     "loss; there is no best.";
 
 /* 1 after naming an option that the others leave without effect. */
 static int has_idle(const train_options *o)
 {
-    static const int quantized[] = {K_QAT_FROM, K_QAT_LR, K_FREEZE, K_CALIBRATE, K_PROFILE, K_OBSERVER, K_PERCENTILE, K_AVERAGING,
-                                    K_WEIGHT_OBSERVER, K_GRANULARITY, K_RULES, K_INPUT_BITS, K_SYMMETRIC, K_REESTIMATE, 0};
+    static const int quantized[] = {K_QAT_FROM, K_QAT_LR,     K_FREEZE,    K_CALIBRATE,       K_PROFILE,
+                                    K_OBSERVER, K_PERCENTILE, K_AVERAGING, K_WEIGHT_OBSERVER, K_GRANULARITY,
+                                    K_RULES,    K_INPUT_BITS, K_SYMMETRIC, K_REESTIMATE,      0};
     const char *observer = o->quant.observer ? o->quant.observer : "auto";
-    const int by_percentile = !strcmp(observer, "percentile"), averages = !strcmp(observer, "auto") || !strcmp(observer, "ema") || !strcmp(observer, "pact");
+    const int by_percentile = !strcmp(observer, "percentile"),
+              averages = !strcmp(observer, "auto") || !strcmp(observer, "ema") || !strcmp(observer, "pact");
     return (!strcmp(o->qat, "none") && refuse_idle(options, o->given, quantized, "--qat")) ||
            (!by_percentile && refuse_idle(options, o->given, (int[]){K_PERCENTILE, 0}, "--observer percentile")) ||
            (!averages && refuse_idle(options, o->given, (int[]){K_AVERAGING, 0}, "--observer ema")) ||
@@ -243,7 +258,8 @@ static int writes_over(const train_options *o)
 {
     const struct {
         const char *option, *file, *what;
-    } files[] = {{"-o", o->out, "the file of -o"}, {"--best", o->best, "the file of --best"}, {"--plot", o->plot, NULL}};
+    } files[] = {
+        {"-o", o->out, "the file of -o"}, {"--best", o->best, "the file of --best"}, {"--plot", o->plot, NULL}};
     for (int i = 0; i < 3; i++) {
         for (int k = 0; k < i; k++)
             if (refuse_onto(files[i].option, files[i].file, files[k].what, files[k].file))
@@ -264,8 +280,8 @@ int train_options_onto_data(const train_options *o)
 /* The network's name, "mlp:64,32". 1 after telling that there is none. */
 static int name_network(train_options *o)
 {
-    const int length = snprintf(o->network, sizeof o->network, "%s%s%s", o->model, o->hidden ? ":" : "",
-                                o->hidden ? o->hidden : "");
+    const int length =
+        snprintf(o->network, sizeof o->network, "%s%s%s", o->model, o->hidden ? ":" : "", o->hidden ? o->hidden : "");
     if (length < 0 || (size_t)length >= sizeof o->network)
         return fprintf(stderr, "isobit: --model and --hidden take %d characters, a checkpoint keeps %zu\n", length,
                        sizeof o->network - 1),
@@ -291,8 +307,15 @@ int train_options_parse(train_options *o, int argc, char **argv)
 {
     static const struct argp_child children[] = {COMMON_CHILD, {0}};
     const struct argp argp = {options, parse, NULL, doc, children, NULL, NULL};
-    *o = (train_options){.model = "mlp", .qat = "none", .optimizer = "adamw", .qat_from = -1, .seed = 1,
-                         .calibrate = 20, .momentum = 0.9, .decay = -1, .schedule = IB_COSINE};
+    *o = (train_options){.model = "mlp",
+                         .qat = "none",
+                         .optimizer = "adamw",
+                         .qat_from = -1,
+                         .seed = 1,
+                         .calibrate = 20,
+                         .momentum = 0.9,
+                         .decay = -1,
+                         .schedule = IB_COSINE};
     parse_options(&argp, argc, argv, o);
     if (!o->init && !o->common.data)
         o->common.data = "digits";
@@ -317,8 +340,8 @@ int train_options_parse(train_options *o, int argc, char **argv)
     return o->common.data && !may_be_table(o->common.data) ? train_options_complete(o, 0) : 0;
 }
 
-/* What suits small tables: as many steps as it takes, whatever the number of rows, one small hidden layer, and a decay that gives way to
- * the data as they become more. */
+/* What suits small tables: as many steps as it takes, whatever the number of rows, one small hidden layer, and a decay
+ * that gives way to the data as they become more. */
 static void fill_in(train_options *o, int64_t rows)
 {
     enum { DECAY_ROWS = 500, LEAST_TRIED = 40, MOST_TRIED = 2000 };
@@ -346,10 +369,13 @@ int train_options_complete(train_options *o, int64_t rows)
     o->qat_lr = o->qat_lr > 0 ? o->qat_lr : o->lr / 2;
     o->qat_from = o->qat_from >= 0 ? o->qat_from : o->epochs / 2;
     if (o->qat_from > o->epochs)
-        return fprintf(stderr, "isobit: --qat-from %lld is behind the last of %lld epochs\n", (long long)o->qat_from, (long long)o->epochs), 2;
+        return fprintf(stderr, "isobit: --qat-from %lld is behind the last of %lld epochs\n", (long long)o->qat_from,
+                       (long long)o->epochs),
+               2;
     if (o->freeze > o->epochs - o->qat_from)
-        return fprintf(stderr, "isobit: --freeze %lld: only %lld of the %lld epochs are quantized\n", (long long)o->freeze,
-                       (long long)(o->epochs - o->qat_from > 0 ? o->epochs - o->qat_from : 0), (long long)o->epochs),
+        return fprintf(stderr, "isobit: --freeze %lld: only %lld of the %lld epochs are quantized\n",
+                       (long long)o->freeze, (long long)(o->epochs - o->qat_from > 0 ? o->epochs - o->qat_from : 0),
+                       (long long)o->epochs),
                2;
     return 0;
 }
@@ -357,7 +383,8 @@ int train_options_complete(train_options *o, int64_t rows)
 int train_options_exceed(const train_options *o, int64_t samples, int64_t batches)
 {
     return (o->given & option_bit(K_BATCH) && refuse_more("batch", o->batch, "training samples", samples)) ||
-           (o->given & option_bit(K_CALIBRATE) && refuse_more("calibrate", o->calibrate, "batches of training samples", batches));
+           (o->given & option_bit(K_CALIBRATE) &&
+            refuse_more("calibrate", o->calibrate, "batches of training samples", batches));
 }
 
 int train_options_text(const train_options *o, const float *weights, int classes, char *text, size_t size)
@@ -384,17 +411,22 @@ int train_options_text(const train_options *o, const float *weights, int classes
     if (weights)
         snprintf(weighted, sizeof weighted, " class_weights=%08lx",
                  crc32(0, (const Bytef *)weights, (uInt)((size_t)classes * sizeof *weights)));
-    const int length = snprintf(text, size,
-             "data=%s epochs=%lld batch=%lld lr=%g optim=%s momentum=%g decay=%g schedule=%d smoothing=%g clip=%g shift=%g rotate=%g flip=%d "
-             "qat=%s from=%lld qat_lr=%g freeze=%lld calibrate=%lld profile=%s observer=%s weights=%s granularity=%d:%d rules=%s input=%d "
-             "symmetric=%d percentile=%g reestimate=%d limit=%lld%s%s%s",
-             o->common.data, (long long)o->epochs, (long long)o->batch, o->lr, o->optimizer, o->momentum, o->decay, (int)o->schedule, o->smoothing,
-             o->clip, o->shift, o->rotate, o->flip, o->qat, (long long)o->qat_from, o->qat_lr, (long long)o->freeze, (long long)o->calibrate,
-             ib_profile_name(q->profile), q->observer ? q->observer : "auto", q->weight_observer ? q->weight_observer : "auto", (int)q->granularity,
-             q->group_size, q->rules ? q->rules : "", q->input_bits, q->symmetric, q->percentile, o->reestimate, (long long)o->common.limit, averaging, table,
-             weighted);
+    const int length =
+        snprintf(text, size,
+                 "data=%s epochs=%lld batch=%lld lr=%g optim=%s momentum=%g decay=%g schedule=%d smoothing=%g clip=%g "
+                 "shift=%g rotate=%g flip=%d "
+                 "qat=%s from=%lld qat_lr=%g freeze=%lld calibrate=%lld profile=%s observer=%s weights=%s "
+                 "granularity=%d:%d rules=%s input=%d "
+                 "symmetric=%d percentile=%g reestimate=%d limit=%lld%s%s%s",
+                 o->common.data, (long long)o->epochs, (long long)o->batch, o->lr, o->optimizer, o->momentum, o->decay,
+                 (int)o->schedule, o->smoothing, o->clip, o->shift, o->rotate, o->flip, o->qat, (long long)o->qat_from,
+                 o->qat_lr, (long long)o->freeze, (long long)o->calibrate, ib_profile_name(q->profile),
+                 q->observer ? q->observer : "auto", q->weight_observer ? q->weight_observer : "auto",
+                 (int)q->granularity, q->group_size, q->rules ? q->rules : "", q->input_bits, q->symmetric,
+                 q->percentile, o->reestimate, (long long)o->common.limit, averaging, table, weighted);
     if (length >= 0 && (size_t)length < size)
         return 0;
-    fprintf(stderr, "isobit: the settings take %d characters, a checkpoint keeps %zu: shorten --rules or --data\n", length, size - 1);
+    fprintf(stderr, "isobit: the settings take %d characters, a checkpoint keeps %zu: shorten --rules or --data\n",
+            length, size - 1);
     return 1;
 }

@@ -12,17 +12,18 @@ typedef struct train_options {
     double lr, qat_lr, decay, momentum, smoothing, clip, shift, rotate;
     ib_schedule_kind schedule;
     int flip, resume, reestimate;
-    int whole;        /* there is no test part: all rows are for training */
+    int whole;            /* there is no test part: all rows are for training */
     int64_t decay_epochs; /* of a training that tries a weight decay, where it is to be chosen by the rows; else 0 */
-    char network[64]; /* the model's name, with the sizes of its hidden layers */
-    uint64_t given; /* option_bit of each */
+    char network[64];     /* the model's name, with the sizes of its hidden layers */
+    uint64_t given;       /* option_bit of each */
 } train_options;
 
 /* Parses and, where the data are no table, completes; 0, or the exit status. */
 int train_options_parse(train_options *o, int argc, char **argv);
 /* 1 after telling that a file to be written is one of the data's. */
 int train_options_onto_data(const train_options *o);
-/* 1 after telling that a batch or the calibration is to have more than the data hold: so many samples, so many batches. */
+/* 1 after telling that a batch or the calibration is to have more than the data hold: so many samples, so many batches.
+ */
 int train_options_exceed(const train_options *o, int64_t samples, int64_t batches);
 /* Fills in what was not given: for a table of `rows` training rows, or (0) pictures. 0, or the exit status. */
 int train_options_complete(train_options *o, int64_t rows);

@@ -44,7 +44,7 @@ void train_print_start(const training *t);
 /* `before` ("accuracy ") and "97.22 %", or "R^2 0.4521", into text. */
 const char *train_score(const training *t, const char *before, double score, char text[40]);
 int train_has_float(const training *t); /* whether float epochs came before quantized ones */
-double train_worst(const training *t); /* no score is below it */
+double train_worst(const training *t);  /* no score is below it */
 /* What came out, as text or JSON. */
 void train_report(const training *t);
 

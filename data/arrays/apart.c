@@ -1,5 +1,5 @@
-/* apart.c - a reader of files in a process of its own, from which the data set comes through a pipe: a library that a damaged file makes crash,
- * hang or ask for all memory then is an error of that file, and of nothing else. */
+/* apart.c - a reader of files in a process of its own, from which the data set comes through a pipe: a library that a
+ * damaged file makes crash, hang or ask for all memory then is an error of that file, and of nothing else. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,8 +18,8 @@ typedef struct header {
     int c, h, w, classes, raw_max, labelled, n_targets, status; /* IB_OK, or n bytes of message */
 } header;
 
-/* Memory beyond what the process has: what the file can hold at the best compression that HDF5 knows (deflate, 1032 to 1) as fp32, and a quarter
- * of a gigabyte. */
+/* Memory beyond what the process has: what the file can hold at the best compression that HDF5 knows (deflate, 1032 to
+ * 1) as fp32, and a quarter of a gigabyte. */
 static void limit_memory(const char *path)
 {
     struct stat file;
@@ -28,7 +28,8 @@ static void limit_memory(const char *path)
     if (!f)
         return;
     if (fscanf(f, "%ld", &pages) == 1 && pages > 0 && !stat(path, &file)) {
-        const double most = (double)pages * (double)sysconf(_SC_PAGESIZE) + 5.0 * 1032 * (double)file.st_size + (1 << 28);
+        const double most =
+            (double)pages * (double)sysconf(_SC_PAGESIZE) + 5.0 * 1032 * (double)file.st_size + (1 << 28);
         if (most < 1e18)
             setrlimit(RLIMIT_AS, &(struct rlimit){(rlim_t)most, (rlim_t)most});
     }
@@ -108,6 +109,7 @@ ib_dataset *ib_dataset_apart(ib_data_reader *read_file, const char *path, ib_spl
     if (!d && !told && WIFSIGNALED(state))
         return ib_fail_null(IB_EFORMAT, "%s: is damaged: reading it ended with signal %d", path, WTERMSIG(state));
     if (!d && !told)
-        return ib_fail_null(IB_EFORMAT, "%s: is damaged: reading it ended with status %d", path, WIFEXITED(state) ? WEXITSTATUS(state) : -1);
+        return ib_fail_null(IB_EFORMAT, "%s: is damaged: reading it ended with status %d", path,
+                            WIFEXITED(state) ? WEXITSTATUS(state) : -1);
     return d ? ib_dataset_finish(path, d) : NULL;
 }

@@ -1,4 +1,5 @@
-/* hdf5.c - data sets in HDF5 files. The library crashes on some damaged ones, so files are read in a process apart (apart.c). */
+/* hdf5.c - data sets in HDF5 files. The library crashes on some damaged ones, so files are read in a process apart
+ * (apart.c). */
 #include <hdf5.h>
 #include <hdf5_hl.h>
 #include <math.h>
@@ -10,8 +11,11 @@
 /* More than any compression that HDF5 knows takes out (deflate: 1032 to 1) was never stored. */
 static int declares_too_much(hid_t set, hid_t space, hid_t type, const char *name)
 {
-    const double stored = (double)H5Dget_storage_size(set), declared = (double)H5Sget_simple_extent_npoints(space) * (double)H5Tget_size(type);
-    return declared > 1100 * stored + 65536 ? ib_fail(IB_EFORMAT, "%s: declares images of %.0f bytes and holds %.0f", name, declared, stored) : 0;
+    const double stored = (double)H5Dget_storage_size(set),
+                 declared = (double)H5Sget_simple_extent_npoints(space) * (double)H5Tget_size(type);
+    return declared > 1100 * stored + 65536
+               ? ib_fail(IB_EFORMAT, "%s: declares images of %.0f bytes and holds %.0f", name, declared, stored)
+               : 0;
 }
 
 /* Chunks that are not there would be read as the fill value, so each is asked for by its place. */
@@ -51,14 +55,16 @@ static ib_status check_stored(hid_t set, const char *name, const char *what)
 static ib_status open_labels(hid_t file, const char *name, const char *labels, int64_t n, hid_t *set, int *n_targets)
 {
     hsize_t count[IB_MAX_FILE_DIMS] = {0};
-    const hid_t space = (*set = H5Dopen2(file, labels, H5P_DEFAULT)) < 0 ? -1 : H5Dget_space(*set), type = *set < 0 ? -1 : H5Dget_type(*set);
+    const hid_t space = (*set = H5Dopen2(file, labels, H5P_DEFAULT)) < 0 ? -1 : H5Dget_space(*set),
+                type = *set < 0 ? -1 : H5Dget_type(*set);
     const int ndim = space < 0 ? -1 : H5Sget_simple_extent_ndims(space);
     ib_status status = IB_OK;
     if (ndim < 0 || type < 0 || H5Sget_simple_extent_dims(space, count, NULL) < 0)
         status = ib_fail(IB_EFORMAT, "%s: %s is no dataset that can be read", name, labels);
     else if (ndim < 1 || ndim > 2 || (ndim == 2 && (n_targets ? count[1] < 1 || count[1] > 65536 : count[1] != 1)) ||
              (int64_t)count[0] != n)
-        status = ib_fail(IB_EFORMAT, "%s: %s of %d dimensions: %llu labels for %lld images", name, labels, ndim, (unsigned long long)count[0], (long long)n);
+        status = ib_fail(IB_EFORMAT, "%s: %s of %d dimensions: %llu labels for %lld images", name, labels, ndim,
+                         (unsigned long long)count[0], (long long)n);
     else if (H5Tget_class(type) != H5T_INTEGER && H5Tget_class(type) != H5T_FLOAT)
         status = ib_fail(IB_EFORMAT, "%s: %s are no %s", name, labels, n_targets ? "numbers" : "integers");
     else
@@ -84,8 +90,8 @@ static ib_status read_attribute(hid_t file, const char *name, int *raw_max)
         H5Aread(a, H5T_NATIVE_DOUBLE, &v) < 0)
         status = ib_fail(IB_EFORMAT, "%s: its attribute raw_max is no integer", name);
     else if (!(v >= 0 && v <= 65535) || v != (int)v)
-        status = ib_fail(IB_EFORMAT, "%s: its attribute raw_max is %.9g, an integer from 0 to 65535 is expected", name,
-                         v);
+        status =
+            ib_fail(IB_EFORMAT, "%s: its attribute raw_max is %.9g, an integer from 0 to 65535 is expected", name, v);
     else
         *raw_max = (int)v;
     if (type >= 0)
@@ -111,11 +117,14 @@ static ib_status read_raw_max(hid_t file, hid_t type, const char *name, const ch
         return ib_fail(IB_EFORMAT, "%s: %s are no numbers", name, images);
     if (H5Aexists(file, "raw_max") > 0)
         return *raw_max ? read_attribute(file, name, raw_max)
-                        : ib_fail(IB_EFORMAT, "%s: has the attribute raw_max, which is of integers, but %s are reals: remove one",
+                        : ib_fail(IB_EFORMAT,
+                                  "%s: has the attribute raw_max, which is of integers, but %s are reals: remove one",
                                   name, images);
     if (*raw_max && H5Tget_size(type) > 1)
-        return ib_fail(IB_EFORMAT, "%s: %s are integers of %d bits: the attribute raw_max of the file has to say where raw "
-                       "values end", name, images, 8 * (int)H5Tget_size(type));
+        return ib_fail(IB_EFORMAT,
+                       "%s: %s are integers of %d bits: the attribute raw_max of the file has to say where raw "
+                       "values end",
+                       name, images, 8 * (int)H5Tget_size(type));
     return IB_OK;
 }
 
@@ -124,8 +133,7 @@ static ib_status read_values(hid_t set, hid_t type, const char *name, const char
                              float *x, int32_t *y)
 {
     if (x && (H5Tget_class(type) != H5T_FLOAT || H5Tget_size(type) <= sizeof *x))
-        return H5Dread(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, x) < 0 ? unreadable(name, what)
-                                                                                    : IB_OK;
+        return H5Dread(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, x) < 0 ? unreadable(name, what) : IB_OK;
     double *v = ib_alloc((size_t)n * sizeof *v);
     ib_status status = v ? IB_OK : IB_ENOMEM;
     if (v && H5Dread(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, v) < 0)
@@ -165,8 +173,10 @@ static ib_status scale(ib_dataset *d)
     const int64_t size = (int64_t)d->c * d->h * d->w;
     for (int64_t i = 0; d->raw_max && i < d->n * size; i++) {
         if (!(d->x[i] >= 0 && d->x[i] <= (float)d->raw_max))
-            return ib_fail(IB_EFORMAT, "%s: value %g in sample %lld is not in 0..%d (the attribute raw_max of the file says where raw values end)", d->name,
-                           d->x[i], (long long)(i / size), d->raw_max);
+            return ib_fail(IB_EFORMAT,
+                           "%s: value %g in sample %lld is not in 0..%d (the attribute raw_max of the file says where "
+                           "raw values end)",
+                           d->name, d->x[i], (long long)(i / size), d->raw_max);
         d->x[i] /= (float)d->raw_max;
     }
     return IB_OK;
@@ -227,8 +237,8 @@ static ib_status check_names(hid_t file, const char *name, const char *group, co
         char link[64] = "";
         H5Lget_name_by_idx(g, ".", H5_INDEX_NAME, H5_ITER_INC, i, link, sizeof link, H5P_DEFAULT);
         if (strcmp(link, known[0]) && strcmp(link, known[1]))
-            status = ib_fail(IB_EFORMAT, "%s: holds '%s' in %s, which nothing reads: %s and %s are known there", name, link,
-                             group, known[0], known[1]);
+            status = ib_fail(IB_EFORMAT, "%s: holds '%s' in %s, which nothing reads: %s and %s are known there", name,
+                             link, group, known[0], known[1]);
     }
     if (g >= 0)
         H5Gclose(g);
@@ -240,7 +250,8 @@ static ib_dataset *read_file(hid_t file, const char *name, ib_split split, const
     const int train = H5Lexists(file, "train", H5P_DEFAULT) > 0, test = H5Lexists(file, "test", H5P_DEFAULT) > 0;
     static const char *const sets[] = {"images", "labels"}, *const parts[] = {"train", "test"};
     if ((train || test) && H5Lexists(file, "images", H5P_DEFAULT) > 0)
-        return ib_fail_null(IB_EFORMAT, "%s: holds both images and %s: which is meant?", name, train ? "train" : "test");
+        return ib_fail_null(IB_EFORMAT, "%s: holds both images and %s: which is meant?", name,
+                            train ? "train" : "test");
     if (check_names(file, name, "/", train || test ? parts : sets) ||
         (train && check_names(file, name, "/train", sets)) || (test && check_names(file, name, "/test", sets)))
         return NULL;

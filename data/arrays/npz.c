@@ -54,10 +54,13 @@ static ib_status read_member(zip_t *z, const char *file, const char *key, member
         return status;
     }
     ib_status status = IB_OK;
-    if (!(info.valid & ZIP_STAT_COMP_METHOD) || (info.comp_method != ZIP_CM_STORE && info.comp_method != ZIP_CM_DEFLATE))
-        status = ib_fail(IB_EFORMAT, "%s: is packed by method %u; stored and deflated members are possible", m->name, info.comp_method);
+    if (!(info.valid & ZIP_STAT_COMP_METHOD) ||
+        (info.comp_method != ZIP_CM_STORE && info.comp_method != ZIP_CM_DEFLATE))
+        status = ib_fail(IB_EFORMAT, "%s: is packed by method %u; stored and deflated members are possible", m->name,
+                         info.comp_method);
     else if (info.size > most_of(file))
-        status = ib_fail(IB_EFORMAT, "%s: says %llu bytes, which its archive cannot hold", m->name, (unsigned long long)info.size);
+        status = ib_fail(IB_EFORMAT, "%s: says %llu bytes, which its archive cannot hold", m->name,
+                         (unsigned long long)info.size);
     else if (!(m->bytes = ib_alloc((size_t)info.size + 1)))
         status = IB_ENOMEM;
     zip_uint64_t at = 0;

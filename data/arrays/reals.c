@@ -1,4 +1,5 @@
-/* reals.c - fp32 numbers one behind the other, little-endian, nothing else: samples of the network's shape, or of f32:FILE:CxHxW. */
+/* reals.c - fp32 numbers one behind the other, little-endian, nothing else: samples of the network's shape, or of
+ * f32:FILE:CxHxW. */
 #include <string.h>
 
 #include "data/dataset.h"
@@ -23,8 +24,8 @@ ib_dataset *ib_f32_open(const char *spec, ib_split split, const ib_input_info *n
         ib_fail(IB_EINVAL, "%s: does not say the shape of a sample: f32:%s:CxHxW does", file, file);
     } else if (!ib_file_map(file, &m)) {
         if (m.size % (size_t)bytes)
-            ib_fail(IB_EFORMAT, "%s: %zu bytes are not samples of %lldx%lldx%lld, which take %lld each", file, m.size, (long long)s[0], (long long)s[1], (long long)s[2],
-                    (long long)bytes);
+            ib_fail(IB_EFORMAT, "%s: %zu bytes are not samples of %lldx%lldx%lld, which take %lld each", file, m.size,
+                    (long long)s[0], (long long)s[1], (long long)s[2], (long long)bytes);
         else if ((d = ib_dataset_reserve(file, (int64_t)(m.size / (size_t)bytes), s[0], s[1], s[2], 0, 0)))
             memcpy(d->x, m.data, m.size);
         ib_file_unmap(&m);

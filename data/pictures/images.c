@@ -67,9 +67,10 @@ static ib_schema *find_schema(const char *folder, const ib_picture_list *l, cons
         *status = ib_fail(IB_EINVAL, "%s: holds one class, '%s': two at least are needed", folder, l->classes[0]);
     if (*status || o->schema || !labelled)
         return ib_schema_hold(*status ? NULL : o->schema);
-    ib_schema *s =
-        ib_schema_new(&(ib_schema_opts){.n_classes = l->n_classes, .classes = (const char *const *)l->classes,
-                                        .split_seed = o->split_seed, .test_share = o->test_share});
+    ib_schema *s = ib_schema_new(&(ib_schema_opts){.n_classes = l->n_classes,
+                                                   .classes = (const char *const *)l->classes,
+                                                   .split_seed = o->split_seed,
+                                                   .test_share = o->test_share});
     *status = s ? IB_OK : ib_error_status();
     return s;
 }
@@ -83,8 +84,8 @@ static ib_status divide(const char *folder, ib_picture_list *l, const ib_data_op
     const double share = o->test_share > 0 ? o->test_share : known && known->test_share > 0 ? known->test_share : 0;
     const uint64_t seed = o->split_seed || !known ? o->split_seed : known->split_seed;
     if (asked && l->whole && share < 1)
-        return ib_fail(IB_EINVAL, "%s: --%s has no effect on pictures of which each part has a folder of its own", folder,
-                       o->test_share > 0 ? "test-share" : "split-seed");
+        return ib_fail(IB_EINVAL, "%s: --%s has no effect on pictures of which each part has a folder of its own",
+                       folder, o->test_share > 0 ? "test-share" : "split-seed");
     if (l->whole || (!(share > 0) && !seed))
         return IB_OK;
     int32_t *y = ib_alloc((size_t)l->n * sizeof *y);

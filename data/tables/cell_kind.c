@@ -9,22 +9,86 @@
 /* Spellings of a missing value, in any case of letters: of R, NumPy, pandas (na_values), SQL's dumps, UCI's archive,
  * Java, Microsoft's C, and the value of a spreadsheet's NA(). Not "none", "-" and ".", which are words too: no
  * symptoms, a strand. */
-static const char *const missing[] = {"",     "?",      "na",      "n/a",     "nan",     "-nan",     "null",
-                                      "<na>", "nat",    "\\n",     "#n/a",    "#n/a n/a", "#na",     "1.#ind",
-                                      "-1.#ind", "1.#qnan", "-1.#qnan"};
+static const char *const missing[] = {"",     "?",      "na",      "n/a",     "nan",     "-nan",
+                                      "null", "<na>",   "nat",     "\\n",     "#n/a",    "#n/a n/a",
+                                      "#na",  "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan"};
 
 /* Errors of Excel, LibreOffice and Google's tables, which stand where a formula has no result. */
-static const char *const errors[] = {"#div/0!", "#name?",  "#null!",  "#num!",   "#ref!",     "#value!", "#spill!",
-                                     "#calc!",  "#field!", "#error!", "#busy!",  "#blocked!", "#connect!",
-                                     "#unknown!", "#getting_data", "#####", "1.#inf", "-1.#inf"};
+static const char *const errors[] = {"#div/0!",   "#name?",    "#null!",        "#num!",   "#ref!",  "#value!",
+                                     "#spill!",   "#calc!",    "#field!",       "#error!", "#busy!", "#blocked!",
+                                     "#connect!", "#unknown!", "#getting_data", "#####",   "1.#inf", "-1.#inf"};
 
 /* Units that stand right behind a number, as in 5kg. Capital letters alone are none: 1A and 2B are names. */
-static const char *const units[] = {
-    "mm", "cm",  "m",   "km",  "in",  "ft",  "mi",   "yd",   "mg",   "g",    "kg", "lb",   "lbs",  "oz",  "ml",
-    "cl", "l",   "ms",  "s",   "sec", "min", "h",    "hr",   "hrs",  "kb",   "mb", "gb",   "tb",   "KB",  "kB",
-    "MB", "GB",  "TB",  "Hz",  "kHz", "MHz", "GHz",  "mV",   "kV",   "mA",   "kW", "MW",   "kWh",  "MWh", "kJ",
-    "MJ", "cal", "kcal", "Pa", "hPa", "kPa", "MPa",  "bar",  "px",   "pt",   "hp", "mph",  "km/h", "m/s", "\xc2\xb0""C",
-    "\xc2\xb0""F", "EUR", "USD", "GBP", "CHF", "m\xc2\xb2", "m\xc2\xb3", "\xc2\xb5m"};
+static const char *const units[] = {"mm",
+                                    "cm",
+                                    "m",
+                                    "km",
+                                    "in",
+                                    "ft",
+                                    "mi",
+                                    "yd",
+                                    "mg",
+                                    "g",
+                                    "kg",
+                                    "lb",
+                                    "lbs",
+                                    "oz",
+                                    "ml",
+                                    "cl",
+                                    "l",
+                                    "ms",
+                                    "s",
+                                    "sec",
+                                    "min",
+                                    "h",
+                                    "hr",
+                                    "hrs",
+                                    "kb",
+                                    "mb",
+                                    "gb",
+                                    "tb",
+                                    "KB",
+                                    "kB",
+                                    "MB",
+                                    "GB",
+                                    "TB",
+                                    "Hz",
+                                    "kHz",
+                                    "MHz",
+                                    "GHz",
+                                    "mV",
+                                    "kV",
+                                    "mA",
+                                    "kW",
+                                    "MW",
+                                    "kWh",
+                                    "MWh",
+                                    "kJ",
+                                    "MJ",
+                                    "cal",
+                                    "kcal",
+                                    "Pa",
+                                    "hPa",
+                                    "kPa",
+                                    "MPa",
+                                    "bar",
+                                    "px",
+                                    "pt",
+                                    "hp",
+                                    "mph",
+                                    "km/h",
+                                    "m/s",
+                                    "\xc2\xb0"
+                                    "C",
+                                    "\xc2\xb0"
+                                    "F",
+                                    "EUR",
+                                    "USD",
+                                    "GBP",
+                                    "CHF",
+                                    "m\xc2\xb2",
+                                    "m\xc2\xb3",
+                                    "\xc2\xb5m"};
 
 static int is_one_of(const char *const *list, size_t n, const char *text, int (*compare)(const char *, const char *))
 {
@@ -73,8 +137,8 @@ static int is_sign(uint32_t c)
 /* Digits, of the scripts in which numbers are written most: European, Arabic, Persian, of India, Thai, full width. */
 static int is_digit(uint32_t c)
 {
-    static const range digits[] = {{'0', '9'},       {0x660, 0x669}, {0x6f0, 0x6f9},  {0x966, 0x96f},
-                                   {0x9e6, 0x9ef},   {0xe50, 0xe59}, {0xff10, 0xff19}};
+    static const range digits[] = {{'0', '9'},     {0x660, 0x669}, {0x6f0, 0x6f9},  {0x966, 0x96f},
+                                   {0x9e6, 0x9ef}, {0xe50, 0xe59}, {0xff10, 0xff19}};
     return is_within(digits, sizeof digits / sizeof *digits, c);
 }
 

@@ -171,8 +171,10 @@ static ib_status parse_all(reading *r, char *text, size_t size)
     const size_t said = separator_line(text + mark, size - mark);
     r->c->separator = said ? text[mark + 4] : find_separator(text + mark, size - mark);
     if (r->c->separator == '|')
-        return ib_fail(IB_EFORMAT, "%s: its first line has '|' between values: commas, semicolons, tabs or blanks are "
-                       "expected there", r->c->name);
+        return ib_fail(IB_EFORMAT,
+                       "%s: its first line has '|' between values: commas, semicolons, tabs or blanks are "
+                       "expected there",
+                       r->c->name);
     mark += said;
     r->line += said > 0;
     csv_set_delim(&r->parser, (unsigned char)r->c->separator);

@@ -33,9 +33,10 @@ static ib_status measure(columns *c, int k)
     if (!(std > 0) && !c->constant++)
         c->first = k;
     if (std > 0 && (std < fabs(mean) * 0x1p-16 || !isfinite(1.0f / (float)std) || !isfinite((float)std)))
-        return ib_fail(IB_EFORMAT,
-                       "%s: column %d has mean %g and standard deviation %g, which single precision does not tell apart",
-                       d->name, k + 1, mean, std);
+        return ib_fail(
+            IB_EFORMAT,
+            "%s: column %d has mean %g and standard deviation %g, which single precision does not tell apart", d->name,
+            k + 1, mean, std);
     return IB_OK;
 }
 
@@ -46,17 +47,16 @@ static ib_status note_constant(const columns *c, ib_dataset *d)
         return IB_OK;
     if (c->constant > 1)
         ib_snprintf(more, sizeof more, ", as %d more have one value", c->constant - 1);
-    char *note = ib_format_text("%s%s%s: column %d is %g in every training row%s", d->note ? d->note : "", d->note ? "; " : "",
-                                d->name, c->first + 1, d->x[c->first], more);
+    char *note = ib_format_text("%s%s%s: column %d is %g in every training row%s", d->note ? d->note : "",
+                                d->note ? "; " : "", d->name, c->first + 1, d->x[c->first], more);
     ib_free(d->note);
     return (d->note = note) ? IB_OK : IB_ENOMEM;
 }
 
 ib_schema *ib_columns_measure(ib_dataset *d)
 {
-    columns c = {.d = d,
-                 .column = ib_alloc((size_t)d->c * sizeof *c.column),
-                 .name = ib_alloc((size_t)d->c * sizeof *c.name)};
+    columns c = {
+        .d = d, .column = ib_alloc((size_t)d->c * sizeof *c.column), .name = ib_alloc((size_t)d->c * sizeof *c.name)};
     ib_status status = c.column && c.name ? IB_OK : IB_ENOMEM;
     for (int k = 0; k < d->c && !status; k++)
         status = measure(&c, k);

@@ -25,8 +25,8 @@ static int has_header(const ib_cells *c)
     return 1;
 }
 
-/* The label's column; -1 with ib_error(). Pictures have it by its name in the first line, or by its number; the last, unless
- * the first line calls another one "label". */
+/* The label's column; -1 with ib_error(). Pictures have it by its name in the first line, or by its number; the last,
+ * unless the first line calls another one "label". */
 static int64_t find_label(const ib_cells *c, const char *label)
 {
     char *end;

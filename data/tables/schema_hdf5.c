@@ -45,6 +45,7 @@ ib_status ib_schema_check(const ib_schema *s, int64_t inputs, int64_t classes)
         return ib_fail(IB_EFORMAT, "its schema makes %d inputs, the network takes %lld", ib_schema_inputs(s),
                        (long long)inputs);
     if (o && o->n_classes && o->n_classes != classes)
-        return ib_fail(IB_EFORMAT, "its schema names %d classes, the network has %lld", o->n_classes, (long long)classes);
+        return ib_fail(IB_EFORMAT, "its schema names %d classes, the network has %lld", o->n_classes,
+                       (long long)classes);
     return IB_OK;
 }

@@ -13,22 +13,22 @@ typedef struct ib_table {
     int64_t first, n;       /* of the cells' rows: that of the first sample, samples */
     int columns;            /* of the file */
     int headerless;
-    int whole;         /* the network knows no test part: both parts are all rows */
-    char **names;      /* [columns] of the header, or "column 3" */
-    int label;         /* the column of labels; -1: there is none */
-    uint8_t *left_out; /* [columns] by --drop, or as the network knows nothing of it */
+    int whole;            /* the network knows no test part: both parts are all rows */
+    char **names;         /* [columns] of the header, or "column 3" */
+    int label;            /* the column of labels; -1: there is none */
+    uint8_t *left_out;    /* [columns] by --drop, or as the network knows nothing of it */
     uint8_t *categorical; /* [columns] by --categorical: values are names whatever they look like */
     char *coded;          /* columns of integers that may be codes, as a list of names, or NULL */
     int n_coded;
-    const char **at;   /* [n] the value of each row in the column that is looked at, which is `where` */
+    const char **at; /* [n] the value of each row in the column that is looked at, which is `where` */
     int where;
-    int32_t *y;    /* [n] classes, or NULL */
-    int n_targets;      /* of regression, found so far */
-    int *target_at;     /* [columns] the column of each target; NULL: the labels are classes */
-    ib_target *target;  /* [columns] what the rows say of each */
-    float *targets;     /* [n, n_targets] as the network is to give them */
-    uint8_t *test; /* [n] rows of the test part */
-    float *raw;    /* [n, columns of the schema], as schema.h says */
+    int32_t *y;        /* [n] classes, or NULL */
+    int n_targets;     /* of regression, found so far */
+    int *target_at;    /* [columns] the column of each target; NULL: the labels are classes */
+    ib_target *target; /* [columns] what the rows say of each */
+    float *targets;    /* [n, n_targets] as the network is to give them */
+    uint8_t *test;     /* [n] rows of the test part */
+    float *raw;        /* [n, columns of the schema], as schema.h says */
     ib_schema *schema;
     char *note; /* what the reader should know, or NULL */
 } ib_table;

@@ -36,7 +36,8 @@ static ib_status bad_cell(const ib_table *t, int j, int64_t i, const char *why)
 static ib_status check_cells(const ib_table *t, int j, const survey *s, int numeric, int fill)
 {
     if (s->count[IB_CELL_ERROR])
-        return bad_cell(t, j, s->first[IB_CELL_ERROR], ", an error of a spreadsheet: mend it there, or leave the "
+        return bad_cell(t, j, s->first[IB_CELL_ERROR],
+                        ", an error of a spreadsheet: mend it there, or leave the "
                         "column out with --drop");
     if (s->count[IB_CELL_BEYOND])
         return bad_cell(t, j, s->first[IB_CELL_BEYOND], ", beyond single precision");
@@ -249,7 +250,7 @@ static ib_status take_column(ib_table *t, int j, int k)
             return IB_OK;
         char why[120];
         ib_snprintf(why, sizeof why, ", which is none of the %d names that the model knows ('%.20s' to '%.20s')",
-                 c->n_names, c->names[0], c->names[c->n_names - 1]);
+                    c->n_names, c->names[0], c->names[c->n_names - 1]);
         return bad_cell(t, j, odd, why);
     }
     if (check_cells(t, j, &s, 1, known->fill_missing || t->opts->fill_missing))
@@ -294,7 +295,9 @@ static ib_status take(ib_table *t)
                          "%s: %d columns without names; the model takes %d, and '%s' as label: name them in the first "
                          "line, or bring all in the same order",
                          t->cells.name, t->columns, known->n_columns,
-                         known->n_targets ? known->targets[0].name : known->label ? known->label : "");
+                         known->n_targets ? known->targets[0].name
+                         : known->label   ? known->label
+                                          : "");
     for (int k = 0; k < known->n_columns && !status; k++) {
         const int j = find_known(t, k);
         if (j < 0)

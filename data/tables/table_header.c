@@ -2,9 +2,9 @@
  *
  * The first line is a header if in some column it is a word while numbers stand below, and no number in any such
  * column, or whole ones alone (years) where there are more words than numbers and no word stands again in its own
- * column; or if these are in a row and stand nowhere below, beside words of which none does. Where no column has numbers it is one if its words are all different and none stands again in its own column.
- * A line of numbers is data. For a schema that is known, the first line is a header if it holds the name of a column,
- * be it in another case.
+ * column; or if these are in a row and stand nowhere below, beside words of which none does. Where no column has
+ * numbers it is one if its words are all different and none stands again in its own column. A line of numbers is data.
+ * For a schema that is known, the first line is a header if it holds the name of a column, be it in another case.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -77,8 +77,8 @@ static int is_whole(const char *cell)
     return *cell && *cell != '0' && !cell[strspn(cell, "0123456789")];
 }
 
-/* How many columns of numbers have whole numbers in a row in the first line, as years, which stand nowhere below; 0: one
- * has another. *first: the first line's first number. */
+/* How many columns of numbers have whole numbers in a row in the first line, as years, which stand nowhere below; 0:
+ * one has another. *first: the first line's first number. */
 static int count_numbers(const ib_cells *c, const below *b, const char **first)
 {
     const char *cell = ib_cells_row(c, 0);
@@ -204,8 +204,8 @@ static ib_status each_column(ib_table *t, const char *option, const char *text,
         if ((end = strchr(name, ',')))
             *end++ = 0;
         if (!name[strspn(name, " \t")])
-            status = ib_fail(IB_EINVAL, "%s: --%s '%s' names no column at one of its commas", t->cells.name, option,
-                             text);
+            status =
+                ib_fail(IB_EINVAL, "%s: --%s '%s' names no column at one of its commas", t->cells.name, option, text);
         else {
             const int j = find_column(t, option, name);
             status = j < 0 ? ib_error_status() : take(t, j);

@@ -137,7 +137,8 @@ static ib_status order_integers(const ib_table *t, int n, char **names)
         if (!by_number(&names[k - 1], &names[k]))
             return ib_fail(IB_EFORMAT,
                            "%s: column '%s', the label, has '%.40s' and '%.40s', one integer written in two ways: "
-                           "write it in one", t->cells.name, t->names[t->label], names[k - 1], names[k]);
+                           "write it in one",
+                           t->cells.name, t->names[t->label], names[k - 1], names[k]);
     for (int k = 0; k < n; k++) {
         integer_text(names[k], text);
         char *same = ib_strdup(text);

@@ -56,9 +56,9 @@ static ib_status read_target(ib_table *t, int j, int k)
         if (kind != IB_CELL_NUMBER)
             return ib_fail(IB_EFORMAT, "%s: line %lld has '%.40s' as label in column '%s'%s", t->cells.name,
                            (long long)ib_table_line(t, i), t->at[i], t->names[j],
-                           kind == IB_CELL_MISSING     ? ": every row needs one"
+                           kind == IB_CELL_MISSING  ? ": every row needs one"
                            : kind == IB_CELL_BEYOND ? ", beyond single precision"
-                                                       : ", no number: --task regression learns numbers");
+                                                    : ", no number: --task regression learns numbers");
     }
     return IB_OK;
 }

@@ -28,8 +28,8 @@ static void say_number(uint32_t n)
     say(digits + at);
 }
 
-/* SysTick counts down at the processor's clock. In QEMU with -icount shift=0 an instruction takes a nanosecond, so a tick is 40
- * instructions on the MPS2 boards (25 MHz), 50 on the AN505 (20 MHz) and 31.25 on the AN547 (32 MHz). */
+/* SysTick counts down at the processor's clock. In QEMU with -icount shift=0 an instruction takes a nanosecond, so a
+ * tick is 40 instructions on the MPS2 boards (25 MHz), 50 on the AN505 (20 MHz) and 31.25 on the AN547 (32 MHz). */
 #define SYST ((volatile uint32_t *)0xE000E010)
 
 int main(void)

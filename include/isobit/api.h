@@ -11,8 +11,12 @@
 #endif
 
 #ifdef __cplusplus
-#define IB_BEGIN_API IB_SHOWN extern "C" {
-#define IB_END_API } IB_HIDDEN
+#define IB_BEGIN_API                                                                                                   \
+    IB_SHOWN extern "C"                                                                                                \
+    {
+#define IB_END_API                                                                                                     \
+    }                                                                                                                  \
+    IB_HIDDEN
 #else
 #define IB_BEGIN_API IB_SHOWN
 #define IB_END_API IB_HIDDEN

@@ -11,15 +11,16 @@ IB_BEGIN_API
 typedef struct ib_samples ib_samples;
 
 typedef struct ib_samples_opts {
-    int seq;               /* most tokens in a row; 0 means 512 */
-    int no_pack;           /* one sample a row; else short samples share a row and never see each other */
-    const char *chat;      /* chat template by name (ib_chat_template_check); NULL: the model's own */
-    int train_on_prompts;  /* else only what the assistant says, or the completion, is learned */
-    int literal;           /* special tokens written in text, prompt and completion stay text; else they are tokens */
-    const char *ignore;    /* keys of rows and messages to set aside, at most 64, joined by commas; NULL: none */
-    const char *columns;   /* other names of rows' keys: "prompt=question,completion=answer", at most 64; NULL: none */
+    int seq;              /* most tokens in a row; 0 means 512 */
+    int no_pack;          /* one sample a row; else short samples share a row and never see each other */
+    const char *chat;     /* chat template by name (ib_chat_template_check); NULL: the model's own */
+    int train_on_prompts; /* else only what the assistant says, or the completion, is learned */
+    int literal;          /* special tokens written in text, prompt and completion stay text; else they are tokens */
+    const char *ignore;   /* keys of rows and messages to set aside, at most 64, joined by commas; NULL: none */
+    const char *columns;  /* other names of rows' keys: "prompt=question,completion=answer", at most 64; NULL: none */
     const char *prompt_template; /* a file with a Jinja template that makes the text of each row; NULL: none */
-    void (*progress)(void *user, int64_t done, int64_t total); /* bytes of the file that were read into tokens; or NULL */
+    void (*progress)(void *user, int64_t done,
+                     int64_t total); /* bytes of the file that were read into tokens; or NULL */
     void *user;
 } ib_samples_opts;
 
@@ -43,16 +44,17 @@ typedef struct ib_samples_info {
 /* A file of rows (.jsonl, .ndjson, .json; also .gz): JSON values one behind the other, or lists of them. A row is
  * {"messages": [{"role","content"}]} or that list alone, {"prompt","completion"}, {"text"}, or of Alpaca
  * {"instruction","input","output"}, Dolly {"instruction","context","response"} or ShareGPT {"conversations":
- * [{"from","value"}]}, which become messages (lm/samples/row_kinds.def), a "system" beside them the first; each row by its own
- * keys. Content is text or a list of {"type": "text", "text"}, a message of the assistant with "weight": 0 is not learned. With messages go
- * "tools", "documents" and "chat_template_kwargs", in them "tool_calls", "tool_call_id", "name" and thoughts
+ * [{"from","value"}]}, which become messages (lm/samples/row_kinds.def), a "system" beside them the first; each row by
+ * its own keys. Content is text or a list of {"type": "text", "text"}, a message of the assistant with "weight": 0 is
+ * not learned. With messages go "tools", "documents" and "chat_template_kwargs", in them "tool_calls", "tool_call_id",
+ * "name" and thoughts
  * ("reasoning_content"), as far as the chat template mentions them: else they are an error. lm/samples/row_keys.def
  * holds every key: a key that it does not name is an error, unless `ignore` does or `columns` says what it is. Any
  * other file is running text, cut into windows of seq tokens in order, unless it, or its first line, is a list or an
- * object of JSON, or begins as one and is broken: an error, as are files of other programs (lm/samples/no_rows.def). All of a text is read, U+0000 too; a byte-order mark is none of it. A text that brings its
- * end token gets no second one. Errors name file and line: JSON that is not strictly so, a key that is not
- * understood, text that is not UTF-8, no data, all tokens masked, an end-of-sequence token that is never learned,
- * two BOS tokens at a start.
+ * object of JSON, or begins as one and is broken: an error, as are files of other programs (lm/samples/no_rows.def).
+ * All of a text is read, U+0000 too; a byte-order mark is none of it. A text that brings its end token gets no second
+ * one. Errors name file and line: JSON that is not strictly so, a key that is not understood, text that is not UTF-8,
+ * no data, all tokens masked, an end-of-sequence token that is never learned, two BOS tokens at a start.
  *
  * With prompt_template rows are objects with any keys, each a variable of the template, `row` all of them, beside
  * bos_token, eos_token, unk_token and pad_token; the template is evaluated as chat templates are, but a variable that
@@ -77,32 +79,32 @@ ib_row ib_samples_row(const ib_samples *s, int64_t i); /* borrowed */
 
 /* ---- training ---- */
 typedef struct ib_finetune_step {
-    int64_t step, steps;   /* done, in all */
-    double loss;           /* mean over the step's learned tokens */
+    int64_t step, steps; /* done, in all */
+    double loss;         /* mean over the step's learned tokens */
     double grad_norm, lr;
-    int64_t tokens;        /* run through in this step */
-    double eval_nll;       /* of the evaluation set, when this step measured it; else 0 */
+    int64_t tokens;  /* run through in this step */
+    double eval_nll; /* of the evaluation set, when this step measured it; else 0 */
     int saved, rolled_back;
 } ib_finetune_step;
 
 typedef struct ib_finetune_opts {
-    int batch, accumulate;      /* rows a pass, passes a step; 0 means 1 */
-    int64_t steps;              /* 0: epochs */
-    double epochs;              /* 0 means 1 */
-    ib_schedule schedule;       /* total is filled in */
+    int batch, accumulate; /* rows a pass, passes a step; 0 means 1 */
+    int64_t steps;         /* 0: epochs */
+    double epochs;         /* 0 means 1 */
+    ib_schedule schedule;  /* total is filled in */
     ib_adamw_opts adamw;
-    float clip;                 /* of the gradient's norm; 0: none */
+    float clip; /* of the gradient's norm; 0: none */
     uint64_t seed;
     int no_shuffle;
-    int checkpoint;             /* layers that run again in the backward pass */
-    const char *deploy;         /* the last deploy_steps run on merge + requantization to this format; NULL: none */
-    int64_t deploy_steps;       /* 0: a fifth */
+    int checkpoint;                 /* layers that run again in the backward pass */
+    const char *deploy;             /* the last deploy_steps run on merge + requantization to this format; NULL: none */
+    int64_t deploy_steps;           /* 0: a fifth */
     int64_t save_every, eval_every; /* steps; 0: at the end only */
-    const char *out;            /* folder of state and adapter; NULL: nothing is written */
-    const char *base;           /* recorded in the adapter */
-    const char *settings;       /* one line "key=value key=value" of what must not change, so not of steps and epochs: a
-                                 * resumed run must have the same, or is told which differ */
-    int resume;                 /* goes on from out's state, if there is one */
+    const char *out;                /* folder of state and adapter; NULL: nothing is written */
+    const char *base;               /* recorded in the adapter */
+    const char *settings; /* one line "key=value key=value" of what must not change, so not of steps and epochs: a
+                           * resumed run must have the same, or is told which differ */
+    int resume;           /* goes on from out's state, if there is one */
     int (*progress)(void *user, const ib_finetune_step *s); /* not 0: save and stop (IB_ESTOPPED) */
     void *user;
 } ib_finetune_opts;
@@ -112,7 +114,8 @@ typedef struct ib_finetune_opts {
  * are done: from there on schedule and deploy_steps are those of the new number, so that a constant rate gives the
  * bytes of a run that had this number from the start. A loss or gradient that is not finite names its place, goes back
  * to the last saved state once, and is IB_ENUMERIC if it comes again. */
-ib_status ib_finetune(ib_lm *m, ib_graph *g, const ib_samples *train, const ib_samples *eval, const ib_finetune_opts *o);
+ib_status ib_finetune(ib_lm *m, ib_graph *g, const ib_samples *train, const ib_samples *eval,
+                      const ib_finetune_opts *o);
 /* Optimizer steps of a whole training by o: its steps, or what its epochs come to. -1 on an error. */
 int64_t ib_finetune_steps(const ib_samples *train, const ib_finetune_opts *o);
 
@@ -138,9 +141,10 @@ typedef struct ib_memory_plan {
  * 1 or 2, this process's or one above it, has less left below its limit; pages of files that can be dropped do not
  * count as taken. -1: it does not say. */
 int64_t ib_memory_available(void);
-/* Runs one block and the loss on `rows` tokens to measure what they keep, then adds up; checkpoint < 0: as few layers as
- * fit `limit` bytes (0: no limit). A total above the limit says that not even all of them fit. */
-ib_status ib_finetune_plan(ib_lm *m, ib_graph *g, int64_t rows, const ib_adamw_opts *adamw, int checkpoint, int64_t limit, ib_memory_plan *out);
+/* Runs one block and the loss on `rows` tokens to measure what they keep, then adds up; checkpoint < 0: as few layers
+ * as fit `limit` bytes (0: no limit). A total above the limit says that not even all of them fit. */
+ib_status ib_finetune_plan(ib_lm *m, ib_graph *g, int64_t rows, const ib_adamw_opts *adamw, int checkpoint,
+                           int64_t limit, ib_memory_plan *out);
 
 IB_END_API
 #endif

@@ -41,8 +41,8 @@ ib_status ib_graph_seed(ib_graph *g, uint64_t seed, uint64_t step);
 
 /* Bytes that the current step's results, gradients and saved values take. */
 size_t ib_graph_bytes(const ib_graph *g);
-/* After a forward pass: the part that it keeps for the backward pass and that grows with the batch: results, codes, masks, statistics, and the
- * batch where a gradient reads it; not weights and what is made of weights alone. */
+/* After a forward pass: the part that it keeps for the backward pass and that grows with the batch: results, codes,
+ * masks, statistics, and the batch where a gradient reads it; not weights and what is made of weights alone. */
 size_t ib_graph_saved_bytes(const ib_graph *g);
 ib_device *ib_graph_device(const ib_graph *g);
 
@@ -69,7 +69,7 @@ ib_tensor *ib_linear(ib_graph *g, ib_tensor *x, ib_tensor *w, ib_tensor *b); /* 
 typedef struct ib_conv_opts {
     int stride_h, stride_w; /* 0 means 1 */
     int pad_h, pad_w;
-    int groups;             /* 0 means 1; = C with as many outputs is depthwise */
+    int groups; /* 0 means 1; = C with as many outputs is depthwise */
 } ib_conv_opts;
 /* x [N,C,H,W], w [O,C/groups,kh,kw], b [O] or NULL; output height (H + 2 pad_h - kh) / stride_h + 1. */
 ib_tensor *ib_conv2d(ib_graph *g, ib_tensor *x, ib_tensor *w, ib_tensor *b, const ib_conv_opts *opts);
@@ -83,7 +83,8 @@ ib_tensor *ib_sigmoid(ib_graph *g, ib_tensor *x);
 ib_tensor *ib_tanh(ib_graph *g, ib_tensor *x);
 ib_tensor *ib_softmax(ib_graph *g, ib_tensor *x); /* over the last dimension */
 
-/* ---- windows, norms ------------------------------------------------------------------------------------------------ */
+/* ---- windows, norms ------------------------------------------------------------------------------------------------
+ */
 typedef struct ib_pool_opts {
     int kernel_h, kernel_w;
     int stride_h, stride_w; /* 0 means the kernel's size */
@@ -93,55 +94,65 @@ ib_tensor *ib_max_pool(ib_graph *g, ib_tensor *x, const ib_pool_opts *opts);
 ib_tensor *ib_avg_pool(ib_graph *g, ib_tensor *x, const ib_pool_opts *opts);
 ib_tensor *ib_global_avg_pool(ib_graph *g, ib_tensor *x); /* [N,C,H,W] -> [N,C,1,1] */
 
-/* x [N,C] or [N,C,H,W]; gamma, beta, running_mean, running_var [C]. Training normalizes with the batch's mean and biased
- * variance and moves the running values by `momentum` (0 means 0.1; variance unbiased), as PyTorch does. eps 0 means 1e-5. */
+/* x [N,C] or [N,C,H,W]; gamma, beta, running_mean, running_var [C]. Training normalizes with the batch's mean and
+ * biased variance and moves the running values by `momentum` (0 means 0.1; variance unbiased), as PyTorch does. eps 0
+ * means 1e-5. */
 ib_tensor *ib_batch_norm(ib_graph *g, ib_tensor *x, ib_tensor *gamma, ib_tensor *beta, ib_tensor *running_mean,
                          ib_tensor *running_var, float momentum, float eps);
 /* relu(batch_norm(x)) in one pass */
-ib_tensor *ib_batch_norm_relu(ib_graph *g, ib_tensor *x, ib_tensor *gamma, ib_tensor *beta, ib_tensor *running_mean, ib_tensor *running_var, float momentum, float eps);
+ib_tensor *ib_batch_norm_relu(ib_graph *g, ib_tensor *x, ib_tensor *gamma, ib_tensor *beta, ib_tensor *running_mean,
+                              ib_tensor *running_var, float momentum, float eps);
 /* over the last dimension K; gamma, beta [K]; eps 0 means 1e-5 */
 ib_tensor *ib_layer_norm(ib_graph *g, ib_tensor *x, ib_tensor *gamma, ib_tensor *beta, float eps);
 ib_tensor *ib_dropout(ib_graph *g, ib_tensor *x, float p); /* keeps with 1 - p and divides by it, in IB_TRAIN only */
 
-/* ---- shapes and sums ------------------------------------------------------------------------------------------------ */
+/* ---- shapes and sums ------------------------------------------------------------------------------------------------
+ */
 /* A first dimension of 0 means the input's (the batch). */
 ib_tensor *ib_reshape(ib_graph *g, ib_tensor *x, int ndim, const int64_t *shape);
-ib_tensor *ib_flatten(ib_graph *g, ib_tensor *x);                       /* [N,...] -> [N,K] */
-ib_tensor *ib_flatten_hwc(ib_graph *g, ib_tensor *x); /* the same of [N,C,H,W] in the order H,W,C, as of images whose channels lie last */
+ib_tensor *ib_flatten(ib_graph *g, ib_tensor *x); /* [N,...] -> [N,K] */
+ib_tensor *
+ib_flatten_hwc(ib_graph *g,
+               ib_tensor *x); /* the same of [N,C,H,W] in the order H,W,C, as of images whose channels lie last */
 ib_tensor *ib_concat(ib_graph *g, ib_tensor *const *x, int n, int axis); /* 2 to 8 inputs, axis 1 or more */
-ib_tensor *ib_sum(ib_graph *g, ib_tensor *x);                           /* -> [1] */
-ib_tensor *ib_mean(ib_graph *g, ib_tensor *x);                          /* -> [1] */
+ib_tensor *ib_sum(ib_graph *g, ib_tensor *x);                            /* -> [1] */
+ib_tensor *ib_mean(ib_graph *g, ib_tensor *x);                           /* -> [1] */
 
-/* ---- losses, the mean over the batch, [1] ---------------------------------------------------------------------------- */
+/* ---- losses, the mean over the batch, [1]
+ * ---------------------------------------------------------------------------- */
 /* logits [N,O], labels[N] in [0, O), read until the next begin; smoothing in [0, 1): targets (1-s) onehot + s/O. */
 ib_tensor *ib_cross_entropy(ib_graph *g, ib_tensor *logits, const int32_t *labels, float smoothing);
 /* The same with weights[O], 0 or more, of the classes, both read until the next begin: the sum over samples of
- * -sum_j w_j t_j log p_j, divided by the sum of the weights of their labels, as torch.nn.CrossEntropyLoss(weight, label_smoothing)
- * with reduction "mean" has it. */
-ib_tensor *ib_weighted_cross_entropy(ib_graph *g, ib_tensor *logits, const int32_t *labels, const float *weights, float smoothing);
+ * -sum_j w_j t_j log p_j, divided by the sum of the weights of their labels, as torch.nn.CrossEntropyLoss(weight,
+ * label_smoothing) with reduction "mean" has it. */
+ib_tensor *ib_weighted_cross_entropy(ib_graph *g, ib_tensor *logits, const int32_t *labels, const float *weights,
+                                     float smoothing);
 /* Over all elements. */
 ib_tensor *ib_mse(ib_graph *g, ib_tensor *a, ib_tensor *b);
 
-/* ---- simulated quantization, straight-through gradients --------------------------------------------------------------- */
+/* ---- simulated quantization, straight-through gradients
+ * --------------------------------------------------------------- */
 /* (clamp(rne(x / scale) + zero, qmin, qmax) - zero) * scale; the gradient passes where nothing was clamped. */
 ib_tensor *ib_fake_quantize(ib_graph *g, ib_tensor *x, float scale, int zero, int qmin, int qmax);
 ib_tensor *ib_ste_round(ib_graph *g, ib_tensor *x);                     /* gradient 1 */
 ib_tensor *ib_ste_clamp(ib_graph *g, ib_tensor *x, float lo, float hi); /* gradient 1 */
 
-/* ---- decoders: T tokens in rows, several sequences one behind the other ----------------------------------------------
- * Pointers in options (ids, positions, targets, matrices) must stay valid until the backward pass is over. */
+/* ---- decoders: T tokens in rows, several sequences one behind the other
+ * ---------------------------------------------- Pointers in options (ids, positions, targets, matrices) must stay
+ * valid until the backward pass is over. */
 ib_tensor *ib_embedding(ib_graph *g, ib_tensor *table, const int32_t *ids, int64_t n, float scale); /* [V,D] -> [n,D] */
 ib_tensor *ib_embedding_frozen(ib_graph *g, const ib_matrix *table, const int32_t *ids, int64_t n, float scale);
 
 /* x / sqrt(mean x^2 + eps) w over groups of w's size: whole rows, or each head of a row (arXiv:1910.07467) */
 ib_tensor *ib_rms_norm(ib_graph *g, ib_tensor *x, ib_tensor *w, float eps);
 
-/* Rotary positions (arXiv:2104.09864): in each head pairs (2i, 2i+1), or (i, i + rotated/2), turn by the row's angles. */
+/* Rotary positions (arXiv:2104.09864): in each head pairs (2i, 2i+1), or (i, i + rotated/2), turn by the row's angles.
+ */
 typedef struct ib_rope_opts {
     int heads, dim, rotated;
     int pairs;
-    const int32_t *pos;  /* [T] */
-    const float *table;  /* [positions][rotated/2][cos, sin] */
+    const int32_t *pos; /* [T] */
+    const float *table; /* [positions][rotated/2][cos, sin] */
 } ib_rope_opts;
 ib_tensor *ib_rope(ib_graph *g, ib_tensor *x, const ib_rope_opts *opts);
 
@@ -152,33 +163,37 @@ ib_tensor *ib_glu(ib_graph *g, ib_tensor *gate, ib_tensor *up, int kind);
 typedef struct ib_attention_opts {
     int heads, groups, dim; /* q [T, heads dim]; k, v [T, groups dim]; dim at most 256 */
     float scale;
-    int64_t window;         /* 0: unlimited */
-    const int32_t *first;   /* [T] */
-    int keep;               /* a segment may remember the result */
+    int64_t window;       /* 0: unlimited */
+    const int32_t *first; /* [T] */
+    int keep;             /* a segment may remember the result */
 } ib_attention_opts;
 ib_tensor *ib_causal_attention(ib_graph *g, ib_tensor *q, ib_tensor *k, ib_tensor *v, const ib_attention_opts *opts);
 
-/* y = x W' + bias with a frozen W [O,K] in any storage format, decoded tile by tile in both directions. bias may be NULL. */
+/* y = x W' + bias with a frozen W [O,K] in any storage format, decoded tile by tile in both directions. bias may be
+ * NULL. */
 ib_tensor *ib_frozen_linear(ib_graph *g, ib_tensor *x, const ib_matrix *w, ib_tensor *bias);
 
 /* y = c (x W' + scale drop(x) A' B') + bias: LoRA; c = m / ||W + scale B A|| of each row where m is given (DoRA). */
 typedef struct ib_lora_opts {
-    ib_tensor *a, *b;  /* [r,K], [O,r]; both NULL: no adapter */
-    ib_tensor *m;      /* [O] or NULL */
-    float scale;       /* alpha / r, or alpha / sqrt r (rsLoRA) */
+    ib_tensor *a, *b; /* [r,K], [O,r]; both NULL: no adapter */
+    ib_tensor *m;     /* [O] or NULL */
+    float scale;      /* alpha / r, or alpha / sqrt r (rsLoRA) */
     float dropout;
-    const ib_matrix *merged; /* requantized merge of W and the adapter: the forward runs on it, the gradient goes through */
-    int keep;                /* a segment may remember y; on a device of bfloat16 products y is rounded to bfloat16 */
-    int no_output;           /* y is not wanted, only what the backward pass needs (ignored with m) */
+    const ib_matrix
+        *merged;   /* requantized merge of W and the adapter: the forward runs on it, the gradient goes through */
+    int keep;      /* a segment may remember y; on a device of bfloat16 products y is rounded to bfloat16 */
+    int no_output; /* y is not wanted, only what the backward pass needs (ignored with m) */
 } ib_lora_opts;
 ib_tensor *ib_lora_linear(ib_graph *g, ib_tensor *x, const ib_matrix *w, ib_tensor *bias, const ib_lora_opts *opts);
 
 /* scale * sum over rows with a target of -log softmax(x W')[target]; target -1: none. W is `head`, frozen [V,D], or the
  * trained tensor w. nll (may be NULL) [T] receives each row's loss. Logits live for 256 rows at a time. */
-ib_tensor *ib_language_loss(ib_graph *g, ib_tensor *x, const ib_matrix *head, ib_tensor *w, const int32_t *target, float scale, float *nll);
+ib_tensor *ib_language_loss(ib_graph *g, ib_tensor *x, const ib_matrix *head, ib_tensor *w, const int32_t *target,
+                            float scale, float *nll);
 
-/* y = run(g, context, x), of x's shape, keeping x alone: `run` runs again in the backward pass. It must do the same each
- * time; context must live until then. `remember`: results of operators with `keep` set are kept too and not computed again. */
+/* y = run(g, context, x), of x's shape, keeping x alone: `run` runs again in the backward pass. It must do the same
+ * each time; context must live until then. `remember`: results of operators with `keep` set are kept too and not
+ * computed again. */
 typedef ib_tensor *(*ib_segment_fn)(ib_graph *g, void *context, ib_tensor *x);
 ib_tensor *ib_checkpoint_segment(ib_graph *g, ib_segment_fn run, void *context, int remember, ib_tensor *x);
 

@@ -52,7 +52,7 @@ ib_layer *ib_residual_layer(ib_layer *body);                               /* bo
 ib_layer *ib_residual_projected_layer(ib_layer *body, ib_layer *shortcut); /* body(x) + shortcut(x) */
 
 ib_layer *ib_sequential_new(int n, ib_layer *const *layers);
-#define ib_sequential(...)                                                                                            \
+#define ib_sequential(...)                                                                                             \
     ib_sequential_new((int)(sizeof((ib_layer *[]){__VA_ARGS__}) / sizeof(ib_layer *)), (ib_layer *[]){__VA_ARGS__})
 
 /* Names a layer before ib_layer_init (default: its kind and index); returns it. NULL, and the layer is freed, if it
@@ -78,15 +78,17 @@ typedef enum ib_init {
     IB_INIT_XAVIER_NORMAL    /* N(0, 2/(fan_in+fan_out)) */
 } ib_init;
 
-ib_layer *ib_layer_new(const ib_layer_class *cls, size_t context_bytes); /* the context is zeroed, freed with the layer */
+ib_layer *ib_layer_new(const ib_layer_class *cls,
+                       size_t context_bytes); /* the context is zeroed, freed with the layer */
 void *ib_layer_context(ib_layer *layer);
 /* fan_in: of the weight this belongs to; trainable 0: a buffer (running statistics) that is saved but not learned. */
-ib_tensor *ib_layer_param(ib_layer *layer, const char *name, int ndim, const int64_t *shape, ib_init init, int64_t fan_in, int trainable);
+ib_tensor *ib_layer_param(ib_layer *layer, const char *name, int ndim, const int64_t *shape, ib_init init,
+                          int64_t fan_in, int trainable);
 /* Takes the child, also on failure. IB_ESTATE once the network was quantized; a layer cannot hold itself. */
 ib_status ib_layer_add(ib_layer *parent, ib_layer *child);
-ib_layer *ib_layer_child(ib_layer *layer, int i);          /* NULL behind the last */
-/* Its name within its parent; NULL before ib_layer_init() unless it was given one. Of a layer of an imported network also the
- * name in the file that it comes from, of the network that file's; else NULL. Borrowed. */
+ib_layer *ib_layer_child(ib_layer *layer, int i); /* NULL behind the last */
+/* Its name within its parent; NULL before ib_layer_init() unless it was given one. Of a layer of an imported network
+ * also the name in the file that it comes from, of the network that file's; else NULL. Borrowed. */
 const char *ib_layer_name(const ib_layer *layer);
 const char *ib_layer_source(const ib_layer *layer);
 
@@ -94,7 +96,8 @@ const char *ib_layer_source(const ib_layer *layer);
 /* Names, then draws every parameter; same seed, same values. Needed before the first forward, and again after
  * ib_layer_add(); IB_ESTATE once the network was quantized. */
 ib_status ib_layer_init(ib_layer *net, uint64_t seed);
-ib_status ib_layer_set_init(ib_layer *net, ib_init weights); /* before ib_layer_init: how weights (not biases) are drawn */
+ib_status ib_layer_set_init(ib_layer *net,
+                            ib_init weights); /* before ib_layer_init: how weights (not biases) are drawn */
 ib_tensor *ib_layer_forward(ib_graph *g, ib_layer *net, ib_tensor *x);
 /* The fp32 network, whether or not it was quantized. */
 ib_tensor *ib_layer_forward_float(ib_graph *g, ib_layer *net, ib_tensor *x);
@@ -116,15 +119,15 @@ typedef struct ib_input_info {
 } ib_input_info;
 ib_status ib_layer_set_input(ib_layer *net, const ib_input_info *info);
 const ib_input_info *ib_layer_input(const ib_layer *net);
-/* What the inputs and the classes mean (schema.h): kept with the model and with its programs. NULL: nothing is known. IB_EINVAL
- * if its columns make other inputs than ib_layer_set_input() said, or it names other than its classes. */
+/* What the inputs and the classes mean (schema.h): kept with the model and with its programs. NULL: nothing is known.
+ * IB_EINVAL if its columns make other inputs than ib_layer_set_input() said, or it names other than its classes. */
 ib_status ib_layer_set_schema(ib_layer *net, const ib_schema *schema);
 const ib_schema *ib_layer_schema(const ib_layer *net); /* NULL if there is none; borrowed until it is set anew */
 
 /* ---- ready networks: mlp, tfc, sfc, lenet, resnet8, dscnn (isobit inspect --models lists them) ----
  * "mlp:64,32" is an mlp with hidden layers of these sizes: at most 16, each from 1 to 65536. */
 ib_layer *ib_model_new(const char *name, int c, int h, int w, int classes);
-const char *ib_model_name_at(int i);        /* NULL behind the last */
+const char *ib_model_name_at(int i); /* NULL behind the last */
 const char *ib_model_description_at(int i);
 
 IB_END_API

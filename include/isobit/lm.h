@@ -1,7 +1,7 @@
 /* lm.h - language models over frozen weights: open, measure, generate, adapt, merge.
  *
- * One decoder serves llama, mistral, qwen2, qwen3 and gemma3; a table of differences (lm/archs.def) describes them. Base
- * weights stay in their file's storage format, mapped, and are decoded tile by tile inside each product. */
+ * One decoder serves llama, mistral, qwen2, qwen3 and gemma3; a table of differences (lm/archs.def) describes them.
+ * Base weights stay in their file's storage format, mapped, and are decoded tile by tile inside each product. */
 #ifndef ISOBIT_LM_H
 #define ISOBIT_LM_H
 
@@ -14,23 +14,23 @@ IB_BEGIN_API
 typedef struct ib_lm ib_lm;
 
 typedef struct ib_lm_config {
-    char arch[16];       /* "llama", "mistral", "qwen2", "qwen3", "gemma3" */
-    int layers, width, ff, heads, groups, dim; /* width = hidden size, groups = heads of keys and values, dim of one head;
-                                                * dim 0 means width / heads */
+    char arch[16];                             /* "llama", "mistral", "qwen2", "qwen3", "gemma3" */
+    int layers, width, ff, heads, groups, dim; /* width = hidden size, groups = heads of keys and values, dim of one
+                                                * head; dim 0 means width / heads */
     int vocabulary, context;
-    int rotated;         /* leading dimensions of a head that turn; 0: all */
+    int rotated;                                   /* leading dimensions of a head that turn; 0: all */
     float rope_base, rope_base_local, rope_factor; /* 0: 10000, the same, 1 (linear position scaling) */
-    float eps;           /* of RMS norms */
-    float attention_scale; /* 0: 1 / sqrt(dim) */
-    int window;          /* sliding window of local layers; 0: none */
-    int tied;            /* the head is the embedding */
+    float eps;                                     /* of RMS norms */
+    float attention_scale;                         /* 0: 1 / sqrt(dim) */
+    int window;                                    /* sliding window of local layers; 0: none */
+    int tied;                                      /* the head is the embedding */
 } ib_lm_config;
 
 /* Opens a GGUF file or a Hugging Face folder (config.json, safetensors, sharded or not, bitsandbytes 4-bit too). The
- * files stay mapped until ib_lm_free. NULL with ib_error() naming file and tensor. All weights are looked at: one that is
- * not finite (of quantized blocks, a scale) is IB_ENUMERIC. That reads the files once, shared out among the threads, and
- * takes 20 to 40 ms of one processor for 100 MB that are in memory; their pages do not stay in the process, nothing is
- * copied. */
+ * files stay mapped until ib_lm_free. NULL with ib_error() naming file and tensor. All weights are looked at: one that
+ * is not finite (of quantized blocks, a scale) is IB_ENUMERIC. That reads the files once, shared out among the threads,
+ * and takes 20 to 40 ms of one processor for 100 MB that are in memory; their pages do not stay in the process, nothing
+ * is copied. */
 ib_lm *ib_lm_open(const char *path);
 /* A model of random trainable weights, for training from nothing (llama's shape of blocks); its head is its embedding,
  * whatever `tied` says. */
@@ -63,7 +63,8 @@ typedef struct ib_lm_batch {
 } ib_lm_batch;
 
 /* Final hidden states [n, width], normed, ready for the head. In training each layer keeps its input and the results
- * of its products; norms and activations are computed again. checkpoint: so many of the first layers keep their input alone. */
+ * of its products; norms and activations are computed again. checkpoint: so many of the first layers keep their input
+ * alone. */
 ib_tensor *ib_lm_hidden(ib_lm *m, ib_graph *g, const ib_lm_batch *b, int checkpoint);
 /* scale * sum of -log p(target) over rows with target >= 0; nll [n] may be NULL. */
 ib_tensor *ib_lm_loss(ib_lm *m, ib_graph *g, ib_tensor *hidden, const int32_t *target, float scale, float *nll);
@@ -71,11 +72,11 @@ ib_tensor *ib_lm_loss(ib_lm *m, ib_graph *g, ib_tensor *hidden, const int32_t *t
 ib_tensor *ib_lm_logits(ib_lm *m, ib_graph *g, ib_tensor *hidden);
 
 typedef struct ib_perplexity_opts {
-    int context;         /* window; 0 means 512 */
-    int64_t windows;     /* at most; 0: all of the text */
-    int bos;             /* token that each window begins with, -1: none */
-    int in_place;        /* windows as llama.cpp's: bos stands before the text and in the place of each window's first
-                            token; else it stands before each window's tokens, and none of the text is lost */
+    int context;     /* window; 0 means 512 */
+    int64_t windows; /* at most; 0: all of the text */
+    int bos;         /* token that each window begins with, -1: none */
+    int in_place;    /* windows as llama.cpp's: bos stands before the text and in the place of each window's first
+                        token; else it stands before each window's tokens, and none of the text is lost */
     void (*progress)(void *user, int64_t done, int64_t total, double perplexity);
     void *user;
 } ib_perplexity_opts;
@@ -86,10 +87,11 @@ typedef struct ib_perplexity_result {
 /* Non-overlapping windows from the start; in each the second half is scored: token i + 1 given tokens 0 .. i for
  * i = context/2 .. context - 2. Those of in_place are what llama-perplexity measures without --ppl-stride (perplexity()
  * in tools/perplexity/perplexity.cpp), which also asks for a text of two windows. */
-ib_status ib_lm_perplexity(ib_lm *m, ib_graph *g, const int32_t *ids, int64_t n, const ib_perplexity_opts *o, ib_perplexity_result *out);
+ib_status ib_lm_perplexity(ib_lm *m, ib_graph *g, const int32_t *ids, int64_t n, const ib_perplexity_opts *o,
+                           ib_perplexity_result *out);
 
 /* ---- generation ---- */
-typedef struct ib_kv ib_kv; /* keys and values seen so far */
+typedef struct ib_kv ib_kv;                        /* keys and values seen so far */
 ib_kv *ib_kv_new(ib_lm *m, int context, int int8); /* int8 0: half precision */
 void ib_kv_free(ib_kv *kv);
 int ib_kv_length(const ib_kv *kv);
@@ -99,27 +101,28 @@ int64_t ib_kv_bytes(const ib_kv *kv);
 ib_status ib_lm_step(ib_lm *m, ib_graph *g, ib_kv *kv, const int32_t *ids, int64_t n, float *logits);
 
 typedef struct ib_sampling {
-    float temperature; /* 0: the most likely token */
-    int top_k;         /* 0: all */
-    float top_p, min_p; /* 0 means 1 and 0 */
+    float temperature;    /* 0: the most likely token */
+    int top_k;            /* 0: all */
+    float top_p, min_p;   /* 0 means 1 and 0 */
     float repeat_penalty; /* over the last 64 tokens; 0 means 1 */
     uint64_t seed;
 } ib_sampling;
 /* Chooses the next token; logits are changed. `history` [n] are the tokens so far; step numbers the draw. -1 with
  * ib_error() where they hold nan, or memory is out. */
-int32_t ib_sample_token(const ib_sampling *s, float *logits, int vocabulary, const int32_t *history, int64_t n, uint64_t step);
+int32_t ib_sample_token(const ib_sampling *s, float *logits, int vocabulary, const int32_t *history, int64_t n,
+                        uint64_t step);
 
 /* ---- adapters ---- */
 typedef struct ib_adapter_opts {
-    int r;               /* 0 means 16 */
-    float alpha;         /* 0 means 2 r */
+    int r;       /* 0 means 16 */
+    float alpha; /* 0 means 2 r */
     float dropout;
     int rslora, dora;
-    const char *targets; /* "all", "attention", "mlp" or names with shell wildcards, comma-separated: "q_proj,*.mlp.*"; each must
-                            match a layer */
+    const char *targets; /* "all", "attention", "mlp" or names with shell wildcards, comma-separated: "q_proj,*.mlp.*";
+                            each must match a layer */
     const char *ranks;   /* exceptions "pattern=8,pattern=32", the last that matches holds; NULL: none */
-    const char *save;    /* weights trained whole in fp32 beside the adapter, comma-separated: "embed_tokens,lm_head", as
-                            PEFT's modules_to_save; NULL: none. Where the base has one tensor for both they part. */
+    const char *save; /* weights trained whole in fp32 beside the adapter, comma-separated: "embed_tokens,lm_head", as
+                         PEFT's modules_to_save; NULL: none. Where the base has one tensor for both they part. */
     uint64_t seed;
 } ib_adapter_opts;
 /* A ~ U(+-1/sqrt(in)), B = 0; DoRA's magnitudes are the rows' norms. On an error the model is as it was. */
@@ -134,32 +137,34 @@ ib_status ib_lm_adapter_open(ib_lm *m, const char *path);
 ib_status ib_lm_adapter_check(const ib_lm *m, const ib_adapter_opts *o);
 /* The format of the base that the open adapter was trained over, by its file; "": the base's own. Borrowed. */
 const char *ib_lm_adapter_base_of(const ib_lm *m);
-/* Writes a PEFT folder with its model card, in place of one that isobit wrote, but not of another README.md; base is recorded as
- * base_model_name_or_path, unless the base's files name it on the Hub. IB_EINVAL names a file of the folder that openers
- * would read beside the adapter (of a model, a tokenizer, another adapter). On an error the folder is as it was. */
+/* Writes a PEFT folder with its model card, in place of one that isobit wrote, but not of another README.md; base is
+ * recorded as base_model_name_or_path, unless the base's files name it on the Hub. IB_EINVAL names a file of the folder
+ * that openers would read beside the adapter (of a model, a tokenizer, another adapter). On an error the folder is as
+ * it was. */
 ib_status ib_lm_adapter_save(const ib_lm *m, const char *folder, const char *base);
 /* Writes a GGUF adapter; DoRA and weights trained whole cannot be in one (IB_EUNSUPPORTED). */
 ib_status ib_lm_adapter_save_gguf(const ib_lm *m, const char *path);
 /* Dropout acts in IB_TRAIN only; this sets its probability, an opened adapter's is what its file says. */
 ib_status ib_lm_set_dropout(ib_lm *m, float p);
 
-/* Requantizes W + adapter into `format` for all adapted layers; the forward then runs on that, the gradient goes straight
- * through. To be called again whenever the adapter has changed. NULL: back to W and adapter. */
+/* Requantizes W + adapter into `format` for all adapted layers; the forward then runs on that, the gradient goes
+ * straight through. To be called again whenever the adapter has changed. NULL: back to W and adapter. */
 ib_status ib_lm_deploy(ib_lm *m, const char *format);
-/* A command line that made what is saved from now on, for the card of folders (README.md); NULL: none is known. It is copied, and
- * made public with the folder: no path of the machine belongs in it. */
+/* A command line that made what is saved from now on, for the card of folders (README.md); NULL: none is known. It is
+ * copied, and made public with the folder: no path of the machine belongs in it. */
 ib_status ib_lm_set_command(ib_lm *m, const char *command);
-/* Writes base + adapter as a whole model: a GGUF file if path ends in .gguf, else a Hugging Face folder with its model card, in place
- * of one that isobit wrote, but not of another README.md. format NULL
- * keeps each tensor's own where it can be kept. `source` is the path that the model was opened from (tokenizer and
- * metadata). IB_EINVAL names a file of the folder that openers would read beside the model and that is not written
- * over. On an error the file or folder is as it was. */
+/* Writes base + adapter as a whole model: a GGUF file if path ends in .gguf, else a Hugging Face folder with its model
+ * card, in place of one that isobit wrote, but not of another README.md. format NULL keeps each tensor's own where it
+ * can be kept. `source` is the path that the model was opened from (tokenizer and metadata). IB_EINVAL names a file of
+ * the folder that openers would read beside the model and that is not written over. On an error the file or folder is
+ * as it was. */
 typedef struct ib_lm_saved {
     int64_t exact, lossy; /* tensors */
     int64_t tensors;      /* in all, before the first of them is reported */
 } ib_lm_saved;
 ib_status ib_lm_save(ib_lm *m, const char *source, const char *path, const char *format, ib_lm_saved *saved,
-                     void (*report)(void *user, const char *tensor, const char *from, const char *to, int exact), void *user);
+                     void (*report)(void *user, const char *tensor, const char *from, const char *to, int exact),
+                     void *user);
 
 IB_END_API
 #endif

@@ -1,8 +1,9 @@
 /* matrix.h - frozen matrices in the storage formats of language models.
  *
  * A matrix is row-major [rows, cols] and never changes: its bytes may lie in a mapped file. Formats are ggml's blocks
- * (F32 to Q6_K, IQ4_NL; ggml's quants specification), bitsandbytes' 4-bit types (NF4, FP4: arXiv:2305.14314, blocks of 64
- * elements of the flattened matrix, with and without double quantization) and two symmetric integer types of isobit. */
+ * (F32 to Q6_K, IQ4_NL; ggml's quants specification), bitsandbytes' 4-bit types (NF4, FP4: arXiv:2305.14314, blocks of
+ * 64 elements of the flattened matrix, with and without double quantization) and two symmetric integer types of isobit.
+ */
 #ifndef ISOBIT_MATRIX_H
 #define ISOBIT_MATRIX_H
 
@@ -16,16 +17,16 @@ IB_BEGIN_API
 
 /* One row of tensor/storage.def. */
 typedef struct ib_storage {
-    const char *name;     /* "q4_1" */
-    int index;            /* in the table */
-    int block, bytes;     /* elements and bytes of one block; rows are whole blocks, but for the kinds below */
-    int gguf_type;        /* number in GGUF files, -1 if GGUF has none */
-    float max_error;      /* bound on the RMS error of uniform [-1, 1] relative to its RMS, for the tests */
+    const char *name; /* "q4_1" */
+    int index;        /* in the table */
+    int block, bytes; /* elements and bytes of one block; rows are whole blocks, but for the kinds below */
+    int gguf_type;    /* number in GGUF files, -1 if GGUF has none */
+    float max_error;  /* bound on the RMS error of uniform [-1, 1] relative to its RMS, for the tests */
     /* One block. NULL for formats whose scales lie apart from the codes (nf4, fp4, int8). */
     void (*encode)(const float *x, uint8_t *block);
     void (*decode)(const uint8_t *block, float *y);
-    const float *code;    /* nf4, fp4: the values of the 16 codes */
-    int nested;           /* nf4_dq, fp4_dq: the scales are quantized again */
+    const float *code; /* nf4, fp4: the values of the 16 codes */
+    int nested;        /* nf4_dq, fp4_dq: the scales are quantized again */
     /* A block's scales, or its element where that is a real: the byte where the 16 bits with the first one's sign and
      * exponent begin, how many follow one another, and the bits of the exponent. 0 reals: they lie apart. */
     int real, reals, exponent;
@@ -55,8 +56,8 @@ typedef struct ib_matrix {
 
 enum { IB_NF4_BLOCK = 64, IB_NESTED_BLOCK = 256 };
 
-/* Quantizes x [rows, cols] into a matrix that owns its bytes; m is overwritten. IB_ENUMERIC, naming the element: a value
- * that is beyond the format (65504 in f16), or that is not finite where values share a scale. */
+/* Quantizes x [rows, cols] into a matrix that owns its bytes; m is overwritten. IB_ENUMERIC, naming the element: a
+ * value that is beyond the format (65504 in f16), or that is not finite where values share a scale. */
 ib_status ib_matrix_encode(ib_matrix *m, const ib_storage *f, int64_t rows, int64_t cols, const float *x);
 /* y[n] = elements first .. first + n of the flattened matrix; any first and n within it. */
 void ib_matrix_decode(const ib_matrix *m, int64_t first, int64_t n, float *y);

@@ -25,7 +25,7 @@ typedef struct ib_adamw_opts {
     float eps;          /* 0 means 1e-8 */
     float weight_decay; /* decoupled: arXiv:1711.05101 */
     int bits8;          /* states of 4096 and more elements in 8 bits, blocks of 256 (arXiv:2110.02861) */
-    int paged;          /* states in unlinked temporary files (TMPDIR) that the kernel can write out under memory pressure */
+    int paged; /* states in unlinked temporary files (TMPDIR) that the kernel can write out under memory pressure */
 } ib_adamw_opts;
 
 /* Weight decay applies to parameters of two or more dimensions and PACT's clipping levels, not to biases, norms and
@@ -48,7 +48,8 @@ ib_status ib_optim_zero(ib_optim *opt); /* forgets the gradients, of learned sca
 ib_status ib_optim_set_lr(ib_optim *opt, float lr);
 float ib_optim_lr(const ib_optim *opt);
 
-/* Scales the gradients so that their joint 2-norm is at most max_norm; the norm before it, or -1 if it is not finite. */
+/* Scales the gradients so that their joint 2-norm is at most max_norm; the norm before it, or -1 if it is not finite.
+ */
 double ib_optim_clip(ib_optim *opt, double max_norm);
 
 /* ---- learning rate schedules ---- */
@@ -56,13 +57,13 @@ typedef enum ib_schedule_kind { IB_CONSTANT, IB_STEP, IB_COSINE, IB_LINEAR, IB_P
 
 typedef struct ib_schedule {
     ib_schedule_kind kind;
-    float lr;             /* the highest rate */
-    int64_t total;        /* steps in all (cosine, linear: down to lr * final) */
-    int64_t warmup;       /* first steps, rising linearly */
-    float final;          /* last rate as a share of lr */
-    int64_t every;        /* step: lr *= gamma each `every` steps; plateau: after `every` reports without improvement */
-    float gamma;          /* 0 means 0.1 */
-    double best;          /* plateau: state, kept by ib_schedule_report */
+    float lr;       /* the highest rate */
+    int64_t total;  /* steps in all (cosine, linear: down to lr * final) */
+    int64_t warmup; /* first steps, rising linearly */
+    float final;    /* last rate as a share of lr */
+    int64_t every;  /* step: lr *= gamma each `every` steps; plateau: after `every` reports without improvement */
+    float gamma;    /* 0 means 0.1 */
+    double best;    /* plateau: state, kept by ib_schedule_report */
     int64_t bad, drops;
 } ib_schedule;
 

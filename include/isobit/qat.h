@@ -11,10 +11,10 @@
  *
  * IB_LEARN may be left out: calibrate, then freeze, is static post-training quantization. Any other order is an error
  * (IB_ESTATE). Evaluation never moves an observer. Preparing needs no marks in the network: it traces one evaluation
- * and gives each operator it finds its integer form. What has none is refused then, by layer (a softmax at the end is left to the caller), or
- * runs in fp32 between a dequantize and a quantize if a rule "layer=float" asks for it, in a network that becomes no integer program.
- * What a layer makes itself, with ib_input() or of parameters alone, is a constant in every phase and of the program; one that is not the
- * same in each call is refused by name. */
+ * and gives each operator it finds its integer form. What has none is refused then, by layer (a softmax at the end is
+ * left to the caller), or runs in fp32 between a dequantize and a quantize if a rule "layer=float" asks for it, in a
+ * network that becomes no integer program. What a layer makes itself, with ib_input() or of parameters alone, is a
+ * constant in every phase and of the program; one that is not the same in each call is refused by name. */
 #ifndef ISOBIT_QAT_H
 #define ISOBIT_QAT_H
 
@@ -25,8 +25,8 @@ IB_BEGIN_API
 
 typedef enum ib_phase { IB_FLOAT, IB_CALIBRATE, IB_LEARN, IB_FROZEN, IB_EXPORTED } ib_phase;
 
-/* How an accumulator becomes a code: the rounding of the runtime that the model is for (runtime/isobit_rt.h). IB_XNNPACK is
- * IB_FP32_RNE but for additions. */
+/* How an accumulator becomes a code: the rounding of the runtime that the model is for (runtime/isobit_rt.h).
+ * IB_XNNPACK is IB_FP32_RNE but for additions. */
 typedef enum ib_profile { IB_TFLITE_DOUBLE, IB_TFLITE_SINGLE, IB_FP32_RNE, IB_XNNPACK } ib_profile;
 
 typedef enum ib_granularity { IB_PER_CHANNEL, IB_PER_TENSOR, IB_PER_GROUP } ib_granularity;
@@ -49,8 +49,8 @@ typedef struct ib_qat_opts {
     const char *observer;
     /* Weight scales, NULL means "auto" (absmax at 8 bits, lsq below): absmax, mse (each step anew), lsq. */
     const char *weight_observer;
-    float percentile;           /* 0 means 99.99 */
-    float averaging_constant;   /* c of ema's x += c (new - x), above 0 and at most 1; 0 means 0.01 */
+    float percentile;         /* 0 means 99.99 */
+    float averaging_constant; /* c of ema's x += c (new - x), above 0 and at most 1; 0 means 0.01 */
     /* Exceptions, blank-separated "pattern=w8a8" or "pattern=float", shell wildcards over layer names, the last match
      * counts: "conv1*=w8a8 fc2=w8a8". NULL: none. */
     const char *rules;
@@ -65,17 +65,19 @@ ib_status ib_qat_bits_parse(const char *text, ib_qat_opts *opts);
 ib_status ib_profile_parse(const char *text, ib_profile *out);
 const char *ib_profile_name(ib_profile profile);
 const char *ib_phase_name(ib_phase phase);
-/* The rounding of another runtime from here on, with the scales and weights that there are: a result may move by one step.
- * IB_ESTATE in IB_FLOAT and IB_EXPORTED. */
+/* The rounding of another runtime from here on, with the scales and weights that there are: a result may move by one
+ * step. IB_ESTATE in IB_FLOAT and IB_EXPORTED. */
 ib_status ib_qat_set_profile(ib_layer *net, ib_profile profile);
 
-/* IB_FLOAT -> IB_CALIBRATE; IB_EUNSUPPORTED: a layer that has no integer form, or one whose operators, options, wires or constants are
- * not the same for zeros and for numbers drawn at random: a program has one structure. Needs ib_layer_init() and ib_layer_set_input(); the graph is used for the trace. */
+/* IB_FLOAT -> IB_CALIBRATE; IB_EUNSUPPORTED: a layer that has no integer form, or one whose operators, options, wires
+ * or constants are not the same for zeros and for numbers drawn at random: a program has one structure. Needs
+ * ib_layer_init() and ib_layer_set_input(); the graph is used for the trace. */
 ib_status ib_qat_prepare(ib_layer *net, ib_graph *g, const ib_qat_opts *opts);
-/* What ib_qat_prepare() would answer, the network staying as it is: options and rules can be asked before a long training. */
+/* What ib_qat_prepare() would answer, the network staying as it is: options and rules can be asked before a long
+ * training. */
 ib_status ib_qat_check(ib_layer *net, ib_graph *g, const ib_qat_opts *opts);
-/* Shows up to `batches` batches (0: all) to the observers. IB_EUNSUPPORTED: the first batch takes other operators through a layer than
- * ib_qat_prepare() saw; what a layer does with the batches behind it is not asked again. */
+/* Shows up to `batches` batches (0: all) to the observers. IB_EUNSUPPORTED: the first batch takes other operators
+ * through a layer than ib_qat_prepare() saw; what a layer does with the batches behind it is not asked again. */
 ib_status ib_qat_calibrate(ib_layer *net, ib_graph *g, ib_loader *loader, int64_t batches);
 /* Moves on to `phase`. From IB_CALIBRATE this fixes the first scales; nothing seen yet is an error. */
 ib_status ib_qat_set_phase(ib_layer *net, ib_graph *g, ib_phase phase);
@@ -89,14 +91,15 @@ ib_status ib_qat_reestimate_bn(ib_layer *net, ib_graph *g, ib_loader *loader, in
 
 /* The quantized layers, for inspection; NULL strings and 0 for what does not apply. */
 typedef struct ib_qat_layer {
-    const char *name;     /* layer path */
-    const char *form;     /* "conv2d", "add", ..., or "float: softmax" */
+    const char *name; /* layer path */
+    const char *form; /* "conv2d", "add", ..., or "float: softmax" */
     const char *observer;
     int weight_bits, act_bits;
     float scale;
     int zero_point;
-    /* Of what calibration showed (0 in a network from a file): the channels that are not all 0; how many of them lie within half a
-     * step of 0 and so have one code only; how many times their largest magnitude the layer's is, 0 if none is lost. */
+    /* Of what calibration showed (0 in a network from a file): the channels that are not all 0; how many of them lie
+     * within half a step of 0 and so have one code only; how many times their largest magnitude the layer's is, 0 if
+     * none is lost. */
     int channels, lost_channels;
     float lost_ratio;
     int only_zeros; /* calibration showed nothing but 0, of which no scale follows: it is 1 */
@@ -106,11 +109,13 @@ ib_qat_layer ib_qat_layer_at(const ib_layer *net, int i);
 /* After an IB_TRACE forward: the real values behind the codes of one layer's results, *n of them, to be given to
  * free(); NULL if no layer of that name ran. */
 float *ib_trace_output(ib_graph *g, const char *layer, int64_t *n);
-/* The weights of one layer that is a product of codes, likewise, with the batch norm behind it folded in and in steps of their
- * scales: the code is the nearest whole number from -*most to *most, what lies beyond by more than half a step is clipped. */
+/* The weights of one layer that is a product of codes, likewise, with the batch norm behind it folded in and in steps
+ * of their scales: the code is the nearest whole number from -*most to *most, what lies beyond by more than half a step
+ * is clipped. */
 float *ib_trace_weights(ib_graph *g, const char *layer, int64_t *n, int *most);
-/* The quantized layers in fp32, batch norms folded and activations applied: what their codes stand for before rounding and clipping.
- * x [N,C,H,W] as ib_layer_forward() takes it, in IB_EVAL or, for ib_trace_output() of real values, IB_TRACE. IB_ESTATE in IB_FLOAT. */
+/* The quantized layers in fp32, batch norms folded and activations applied: what their codes stand for before rounding
+ * and clipping. x [N,C,H,W] as ib_layer_forward() takes it, in IB_EVAL or, for ib_trace_output() of real values,
+ * IB_TRACE. IB_ESTATE in IB_FLOAT. */
 ib_tensor *ib_qat_forward_real(ib_graph *g, ib_layer *net, ib_tensor *x);
 
 IB_END_API

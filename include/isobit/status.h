@@ -19,15 +19,15 @@
 
 IB_BEGIN_API
 
-#define IB_STATUS_MAP(X)                                                                                              \
-    X(OK, 0, "no error")                                                                                              \
-    X(EINVAL, -1, "invalid argument")                                                                                 \
-    X(ENOMEM, -2, "out of memory")                                                                                    \
-    X(EIO, -3, "file cannot be read or written")                                                                      \
-    X(EFORMAT, -4, "file is damaged or not of the expected kind")                                                     \
-    X(ESTATE, -5, "not allowed in this phase")                                                                        \
-    X(EUNSUPPORTED, -6, "not supported")                                                                              \
-    X(ENUMERIC, -7, "a number is not finite or out of range")                                                         \
+#define IB_STATUS_MAP(X)                                                                                               \
+    X(OK, 0, "no error")                                                                                               \
+    X(EINVAL, -1, "invalid argument")                                                                                  \
+    X(ENOMEM, -2, "out of memory")                                                                                     \
+    X(EIO, -3, "file cannot be read or written")                                                                       \
+    X(EFORMAT, -4, "file is damaged or not of the expected kind")                                                      \
+    X(ESTATE, -5, "not allowed in this phase")                                                                         \
+    X(EUNSUPPORTED, -6, "not supported")                                                                               \
+    X(ENUMERIC, -7, "a number is not finite or out of range")                                                          \
     X(ESTOPPED, -8, "stopped on request")
 
 typedef enum ib_status {

@@ -57,9 +57,9 @@ typedef struct ib_rng {
 
 uint32_t ib_rng_u32(ib_rng r, uint64_t i);
 void ib_rng_four(ib_rng r, uint64_t block, uint32_t out[4]); /* numbers 4 block .. 4 block + 3, in one go */
-float ib_rng_uniform(ib_rng r, uint64_t i);              /* in [0, 1) with 24 bits */
-float ib_rng_normal(ib_rng r, uint64_t i);               /* mean 0, variance 1 (Box-Muller) */
-uint32_t ib_rng_below(ib_rng r, uint64_t i, uint32_t n); /* in [0, n), n > 0 */
+float ib_rng_uniform(ib_rng r, uint64_t i);                  /* in [0, 1) with 24 bits */
+float ib_rng_normal(ib_rng r, uint64_t i);                   /* mean 0, variance 1 (Box-Muller) */
+uint32_t ib_rng_below(ib_rng r, uint64_t i, uint32_t n);     /* in [0, n), n > 0 */
 
 /* ---- storage formats -------------------------------------------------------------------------------------------
  * One row of tensor/formats.def and one file in tensor/formats/ each. Codes of a format are symmetric, so that
@@ -67,15 +67,15 @@ uint32_t ib_rng_below(ib_rng r, uint64_t i, uint32_t n); /* in [0, n), n > 0 */
 typedef struct ib_format {
     const char *name; /* "int8", "int4", "int2" */
     int bits;
-    int qmax;         /* largest code of a symmetric (weight) quantizer */
-    float max_rmse;   /* bound on the RMS error of quantizing uniform [-1, 1] with its own maximum, for the tests */
+    int qmax;       /* largest code of a symmetric (weight) quantizer */
+    float max_rmse; /* bound on the RMS error of quantizing uniform [-1, 1] with its own maximum, for the tests */
     void (*pack)(const int8_t *codes, int64_t n, uint8_t *bytes);   /* bytes[ib_format_bytes(f, n)] */
     void (*unpack)(const uint8_t *bytes, int64_t n, int8_t *codes); /* codes[n] */
 } ib_format;
 
-const ib_format *ib_format_find(const char *name);     /* NULL, with ib_error(), if there is none */
-const ib_format *ib_format_for_bits(int bits);         /* likewise */
-const ib_format *ib_format_at(int i);                  /* i = 0, 1, ...; NULL behind the last */
+const ib_format *ib_format_find(const char *name);      /* NULL, with ib_error(), if there is none */
+const ib_format *ib_format_for_bits(int bits);          /* likewise */
+const ib_format *ib_format_at(int i);                   /* i = 0, 1, ...; NULL behind the last */
 int64_t ib_format_bytes(const ib_format *f, int64_t n); /* bytes that n packed codes take */
 
 IB_END_API

@@ -23,7 +23,7 @@ int ib_tokenizer_size(const ib_tokenizer *t); /* ids are 0 .. size - 1 */
 int ib_tokenizer_bos(const ib_tokenizer *t);  /* -1 if there is none; so for eos and pad */
 int ib_tokenizer_eos(const ib_tokenizer *t);
 int ib_tokenizer_pad(const ib_tokenizer *t);
-int ib_tokenizer_adds_bos(const ib_tokenizer *t); /* the model wants a BOS before a text */
+int ib_tokenizer_adds_bos(const ib_tokenizer *t);         /* the model wants a BOS before a text */
 const char *ib_tokenizer_template(const ib_tokenizer *t); /* the chat template's Jinja text; NULL if there is none */
 
 /* A file of text, whole: UTF-8 (IB_EFORMAT names the byte, or the encoding that it is in instead) without its
@@ -43,8 +43,8 @@ ib_status ib_tokenize(ib_tokenizer *t, const char *text, size_t n, int special, 
 ib_status ib_ids_append(ib_ids *out, int32_t id);
 /* How many bytes at the beginning of s[n] are UTF-8: n if all are. */
 size_t ib_utf8_good(const char *s, size_t n);
-/* The bytes of one token, borrowed: a byte token's byte, a control token's text; SentencePiece's pieces have U+2581 for a
- * space. "" for an id out of range. */
+/* The bytes of one token, borrowed: a byte token's byte, a control token's text; SentencePiece's pieces have U+2581 for
+ * a space. "" for an id out of range. */
 const char *ib_token_bytes(const ib_tokenizer *t, int32_t id, size_t *n);
 int ib_token_is_control(const ib_tokenizer *t, int32_t id);
 int32_t ib_token_find(const ib_tokenizer *t, const char *bytes, size_t n); /* -1 if there is none */
@@ -65,7 +65,8 @@ ib_status ib_chat_template_check(const char *name);
  * not depend on the day. `name` is chatml, llama2, llama3 or gemma; NULL: the tokenizer's own template, which is
  * evaluated as transformers does. Errors name the template's line; IB_EUNSUPPORTED: there is none, or it cannot be
  * run here, or what the assistant says cannot be told. `reply` ends with the opening of the assistant's turn. */
-ib_status ib_chat_tokens(ib_tokenizer *t, const char *name, const ib_message *messages, int n, int reply, ib_ids *out, ib_ids *mask);
+ib_status ib_chat_tokens(ib_tokenizer *t, const char *name, const ib_message *messages, int n, int reply, ib_ids *out,
+                         ib_ids *mask);
 /* The same as text, yours to give to free(). */
 char *ib_chat_text(const ib_tokenizer *t, const char *name, const ib_message *messages, int n, int reply);
 

@@ -6,10 +6,12 @@ static ib_layer *block(int in, int out, int stride)
 {
     ib_layer *body = ib_named("body", ib_sequential(ib_named("a", ib_conv_bn(in, out, 3, stride, 1)),
                                                     ib_named("b", ib_conv_bn(out, out, 3, 1, 0))));
-    ib_layer *residual = stride == 1 && in == out
-                             ? ib_residual_layer(body)
-                             : ib_residual_projected_layer(body, ib_named("shortcut", ib_conv2d_layer(&(ib_conv2d_config){
-                                                                     .in = in, .out = out, .kernel_h = 1, .stride = stride})));
+    ib_layer *residual =
+        stride == 1 && in == out
+            ? ib_residual_layer(body)
+            : ib_residual_projected_layer(
+                  body, ib_named("shortcut", ib_conv2d_layer(&(ib_conv2d_config){
+                                                 .in = in, .out = out, .kernel_h = 1, .stride = stride})));
     return ib_sequential(ib_named("add", residual), ib_named("relu", ib_relu_layer()));
 }
 

@@ -17,8 +17,8 @@ static const ib_layer_class adapter_class = {"adapter", NULL};
 static int matches(const char *word, const char *path, int role)
 {
     const char *last = strrchr(path, '.') + 1;
-    return !strcmp(word, "all") || (!strcmp(word, "attention") && role <= IB_ROLE_O) || (!strcmp(word, "mlp") && role >= IB_ROLE_GATE) ||
-           !fnmatch(word, last, 0) || !fnmatch(word, path, 0);
+    return !strcmp(word, "all") || (!strcmp(word, "attention") && role <= IB_ROLE_O) ||
+           (!strcmp(word, "mlp") && role >= IB_ROLE_GATE) || !fnmatch(word, last, 0) || !fnmatch(word, path, 0);
 }
 
 /* A list as its words, "pattern" or "pattern=8", and whether any layer met each. */
@@ -63,15 +63,18 @@ static ib_status all_used(const words *w, const char *what, const char *layers)
 {
     for (int i = 0; i < w->n; i++)
         if (!w->used[i])
-            return ib_fail(IB_EINVAL, "--lora %s: '%s': no %s has such a name; there are q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj", what,
-                           w->word[i], layers);
+            return ib_fail(IB_EINVAL,
+                           "--lora %s: '%s': no %s has such a name; there are q_proj, k_proj, v_proj, o_proj, "
+                           "gate_proj, up_proj, down_proj",
+                           what, w->word[i], layers);
     return IB_OK;
 }
 
 ib_status ib_lm_adapter_begin(ib_lm *m)
 {
     if (m->trainable)
-        return ib_fail(IB_ESTATE, m->adapted ? "the model has an adapter already" : "the model's own weights are being trained: freeze them first");
+        return ib_fail(IB_ESTATE, m->adapted ? "the model has an adapter already"
+                                             : "the model's own weights are being trained: freeze them first");
     m->trainable = ib_layer_new(&adapter_class, 0);
     m->adapted = m->trainable != NULL;
     return m->trainable ? IB_OK : IB_ENOMEM;

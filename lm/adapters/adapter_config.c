@@ -84,7 +84,8 @@ static double by_pattern(struct json_object *patterns, const char *path, double 
 {
     if (!patterns)
         return otherwise;
-    json_object_object_foreach(patterns, key, value) {
+    json_object_object_foreach(patterns, key, value)
+    {
         char *p = ib_format_text("(?:.*\\.)?(?:%s)", key);
         const int match = p && whole_match(p, path) == 1;
         ib_free(p);
@@ -122,9 +123,10 @@ static ib_status check_saved(struct json_object *o, const char *file)
         struct json_object *name = json_object_array_get_idx(o, i);
         const char *text = json_object_is_type(name, json_type_string) ? json_object_get_string(name) : NULL;
         if (ib_whole_find(text) < 0)
-            return ib_fail(IB_EUNSUPPORTED,
-                           "%s: 'modules_to_save' has %.80s: of whole trained modules embed_tokens and lm_head are read",
-                           file, json_object_to_json_string(name));
+            return ib_fail(
+                IB_EUNSUPPORTED,
+                "%s: 'modules_to_save' has %.80s: of whole trained modules embed_tokens and lm_head are read", file,
+                json_object_to_json_string(name));
     }
     return IB_OK;
 }
@@ -133,13 +135,17 @@ static ib_status check_saved(struct json_object *o, const char *file)
 static ib_status check_list(struct json_object *o, const char *file, const char *name, json_type of, json_type alone)
 {
     if (!o || json_object_is_type(o, alone))
-        return !o || alone != json_type_string || strcmp(name, "layers_pattern") == 0 || whole_match(json_object_get_string(o), "") >= 0
+        return !o || alone != json_type_string || strcmp(name, "layers_pattern") == 0 ||
+                       whole_match(json_object_get_string(o), "") >= 0
                    ? IB_OK
-                   : ib_fail(IB_EFORMAT, "%s: '%s' is \"%s\", which is no regular expression", file, name, json_object_get_string(o));
+                   : ib_fail(IB_EFORMAT, "%s: '%s' is \"%s\", which is no regular expression", file, name,
+                             json_object_get_string(o));
     int good = json_object_is_type(o, json_type_array);
     for (size_t i = 0; good && i < json_object_array_length(o); i++)
         good = json_object_is_type(json_object_array_get_idx(o, i), of);
-    return good ? IB_OK : ib_fail(IB_EFORMAT, "%s: '%s' is %.80s", file, name, json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
+    return good ? IB_OK
+                : ib_fail(IB_EFORMAT, "%s: '%s' is %.80s", file, name,
+                          json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
 }
 
 static ib_status check_pattern(struct json_object *o, const char *file, const char *name)
@@ -148,9 +154,12 @@ static ib_status check_pattern(struct json_object *o, const char *file, const ch
         return ib_fail(IB_EFORMAT, "%s: '%s' is no object", file, name);
     if (!o)
         return IB_OK;
-    json_object_object_foreach(o, key, value)
-        if ((!json_object_is_type(value, json_type_int) && !json_object_is_type(value, json_type_double)) || !(json_object_get_double(value) > 0) || whole_match(key, "") < 0)
-            return ib_fail(IB_EFORMAT, "%s: '%s' has %.40s for '%.60s'", file, name, json_object_to_json_string(value), key);
+    json_object_object_foreach(
+        o, key,
+        value) if ((!json_object_is_type(value, json_type_int) && !json_object_is_type(value, json_type_double)) ||
+                   !(json_object_get_double(value) > 0) ||
+                   whole_match(key, "") < 0) return ib_fail(IB_EFORMAT, "%s: '%s' has %.40s for '%.60s'", file, name,
+                                                            json_object_to_json_string(value), key);
     return IB_OK;
 }
 
@@ -161,7 +170,8 @@ ib_status ib_adapter_config_read(struct json_object *o, const char *file, ib_ada
     if (!status && !ib_json_get(o, "peft_type"))
         status = ib_fail(IB_EFORMAT, "%s: has no 'peft_type'", file);
     if (!status && (out->r < 1 || !(out->alpha > 0) || !(out->dropout >= 0 && out->dropout < 1)))
-        status = ib_fail(IB_EFORMAT, "%s: a rank of %d, an alpha of %g, a dropout of %g", file, out->r, out->alpha, out->dropout);
+        status = ib_fail(IB_EFORMAT, "%s: a rank of %d, an alpha of %g, a dropout of %g", file, out->r, out->alpha,
+                         out->dropout);
     if (!status && !out->targets)
         status = ib_fail(IB_EFORMAT, "%s: has no 'target_modules'", file);
     if (status || (status = check_list(out->targets, file, "target_modules", json_type_string, json_type_string)) ||

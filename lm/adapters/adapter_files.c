@@ -20,7 +20,8 @@ static ib_status copy(const ib_entry *e, ib_tensor *t, const char *path)
     ib_matrix_decode(&m, 0, t->size, ib_f32(t));
     for (int64_t i = 0; i < t->size; i++)
         if (!isfinite(ib_f32(t)[i]))
-            return ib_fail(IB_ENUMERIC, "%s: tensor '%s' holds %g at %lld", path, e->name, (double)ib_f32(t)[i], (long long)i);
+            return ib_fail(IB_ENUMERIC, "%s: tensor '%s' holds %g at %lld", path, e->name, (double)ib_f32(t)[i],
+                           (long long)i);
     return IB_OK;
 }
 
@@ -37,9 +38,11 @@ static ib_status check_shapes(const ib_lm *m, int role, const found *f, const ch
     ib_lm_role_shape(&m->c, role, &rows, &cols);
     if (!f->a || !f->b)
         return ib_fail(IB_EFORMAT, "%s: tensor '%s' has no other half", path, (f->a ? f->a : f->b)->name);
-    if (f->a->ndim != 2 || f->b->ndim != 2 || f->a->shape[1] != cols || f->b->shape[0] != rows || f->a->shape[0] != f->b->shape[1])
+    if (f->a->ndim != 2 || f->b->ndim != 2 || f->a->shape[1] != cols || f->b->shape[0] != rows ||
+        f->a->shape[0] != f->b->shape[1])
         return ib_fail(IB_EFORMAT, "%s: tensors '%s' %s and %s do not fit a layer [%lld,%lld]", path, f->a->name,
-                       ib_entry_shape_text(f->a, sa, sizeof sa), ib_entry_shape_text(f->b, sb, sizeof sb), (long long)rows, (long long)cols);
+                       ib_entry_shape_text(f->a, sa, sizeof sa), ib_entry_shape_text(f->b, sb, sizeof sb),
+                       (long long)rows, (long long)cols);
     return IB_OK;
 }
 
@@ -66,17 +69,20 @@ static ib_status read_layers(ib_lm *m, const char *path, int file_pairs, int64_t
                 if ((status = copy(f.a, p->a, path)) || (status = copy(f.b, p->b, path)))
                     break;
                 if (p->m)
-                    status = f.m ? copy(f.m, p->m, path) : ib_fail(IB_EFORMAT, "%s: layer %d has no magnitude vector", path, i);
+                    status = f.m ? copy(f.m, p->m, path)
+                                 : ib_fail(IB_EFORMAT, "%s: layer %d has no magnitude vector", path, i);
                 if (!status && file_pairs != m->pairs && ((status = ib_lm_adapter_turn(m, r, p->b, m->pairs)) == IB_OK))
                     status = ib_lm_adapter_turn(m, r, p->m, m->pairs);
             }
         if (!status && !pass && count && more)
             status = more(m, file, path, &count);
         if (!status && !pass)
-            status = !count ? ib_fail(IB_EFORMAT, "%s: holds no adapter of a layer of this model", path)
-                     : count != n_tensors ? ib_fail(IB_EUNSUPPORTED, "%s: %lld of its %lld tensors belong to no linear layer of this model", path,
-                                                    (long long)(n_tensors - count), (long long)n_tensors)
-                                          : ib_layer_init(m->trainable, 0);
+            status =
+                !count ? ib_fail(IB_EFORMAT, "%s: holds no adapter of a layer of this model", path)
+                : count != n_tensors
+                    ? ib_fail(IB_EUNSUPPORTED, "%s: %lld of its %lld tensors belong to no linear layer of this model",
+                              path, (long long)(n_tensors - count), (long long)n_tensors)
+                    : ib_layer_init(m->trainable, 0);
     }
     return status;
 }
@@ -97,7 +103,10 @@ static found find_peft(ib_lm *m, void *file, const char *path, int layer, int ro
     const struct {
         const char *suffix;
         const ib_entry **e;
-    } parts[] = {{".lora_A.weight", &f.a}, {".lora_B.weight", &f.b}, {".lora_magnitude_vector", &f.m}, {".lora_magnitude_vector.weight", &f.m}};
+    } parts[] = {{".lora_A.weight", &f.a},
+                 {".lora_B.weight", &f.b},
+                 {".lora_magnitude_vector", &f.m},
+                 {".lora_magnitude_vector.weight", &f.m}};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         ib_snprintf(name, sizeof name, IB_PEFT "%s%s", base, parts[i].suffix);
         const ib_entry *e = ib_safetensors_find(p->f, name);
@@ -144,7 +153,8 @@ static ib_status agree(ib_lm *m, peft *p, const char *file)
                 return named ? ib_fail(IB_EFORMAT, "%s: names layer %s, which has no tensors", file, base)
                              : ib_fail(IB_EFORMAT, "%s: does not name layer %s, which has tensors", file, base);
             if (f.a && (f.a->ndim != 2 || (double)f.a->shape[0] != rank))
-                return ib_fail(IB_EFORMAT, "%s: says rank %g for %s, whose tensors have %lld", file, rank, base, (long long)f.a->shape[0]);
+                return ib_fail(IB_EFORMAT, "%s: says rank %g for %s, whose tensors have %lld", file, rank, base,
+                               (long long)f.a->shape[0]);
             if (f.m && !p->c.dora)
                 return ib_fail(IB_EFORMAT, "%s: 'use_dora' is false, but there is tensor '%s'", file, f.m->name);
         }
@@ -174,10 +184,13 @@ static ib_status take_base(ib_lm *m, const char *recorded, const char *path)
 
 static ib_status open_peft(ib_lm *m, const char *folder)
 {
-    char *name = ib_format_text("%s/adapter_config.json", folder), *weights = ib_format_text("%s/adapter_model.safetensors", folder);
+    char *name = ib_format_text("%s/adapter_config.json", folder),
+         *weights = ib_format_text("%s/adapter_model.safetensors", folder);
     struct json_object *config = name && weights ? ib_json_read(name) : NULL;
     peft p = {.f = config ? ib_safetensors_open(weights) : NULL};
-    ib_status status = p.f ? ib_adapter_config_read(config, name, &p.c) : name && weights ? ib_error_status() : IB_ENOMEM;
+    ib_status status = p.f               ? ib_adapter_config_read(config, name, &p.c)
+                       : name && weights ? ib_error_status()
+                                         : IB_ENOMEM;
     if (!status)
         status = agree(m, &p, name);
     if (!status) {
@@ -221,14 +234,13 @@ typedef struct gguf_adapter {
 #define IB_FIELD_STRUCT gguf_adapter
 static const ib_field gguf_fields[] = {
     ONLY("general.type", IB_ALL, "\"adapter\"", "another kind of file")
-    ONLY("adapter.type", IB_ALL, "\"lora\"", "other kinds of adapters are not read")
-    READ("adapter.lora.alpha", IB_ALL, REAL, alpha, "the product is scaled by alpha / r; 0 or none: by 1")
-    FREE("adapter.lora.task_name", "says what it is for")
-    FREE("adapter.lora.prompt_prefix", "says what it is for")
-    REFUSED("adapter.alora.invocation_tokens", "an adapter that begins at some token is not supported")
-    REFUSED("adapter.*", "an unknown key, which may change what the adapter computes")
-    FREE("*", "describes the file")
-};
+        ONLY("adapter.type", IB_ALL, "\"lora\"", "other kinds of adapters are not read")
+            READ("adapter.lora.alpha", IB_ALL, REAL, alpha, "the product is scaled by alpha / r; 0 or none: by 1")
+                FREE("adapter.lora.task_name", "says what it is for") FREE("adapter.lora.prompt_prefix",
+                                                                           "says what it is for")
+                    REFUSED("adapter.alora.invocation_tokens", "an adapter that begins at some token is not supported")
+                        REFUSED("adapter.*", "an unknown key, which may change what the adapter computes")
+                            FREE("*", "describes the file")};
 const ib_field_table ib_gguf_adapter_fields = {"gguf-adapter", gguf_fields, sizeof gguf_fields / sizeof *gguf_fields};
 
 static ib_status open_gguf(ib_lm *m, const char *path)
@@ -237,8 +249,10 @@ static ib_status open_gguf(ib_lm *m, const char *path)
     if (!f)
         return ib_error_status();
     gguf_adapter k = {0};
-    char *kind = ib_gguf_string(f, "adapter.type"), *arch = ib_gguf_string(f, "general.architecture"), *base = ib_gguf_string(f, "isobit.base");
-    ib_status status = kind ? ib_fields_gguf(&ib_gguf_adapter_fields, IB_ALL, "", f, &k) : ib_fail(IB_EFORMAT, "is not a LoRA adapter");
+    char *kind = ib_gguf_string(f, "adapter.type"), *arch = ib_gguf_string(f, "general.architecture"),
+         *base = ib_gguf_string(f, "isobit.base");
+    ib_status status = kind ? ib_fields_gguf(&ib_gguf_adapter_fields, IB_ALL, "", f, &k)
+                            : ib_fail(IB_EFORMAT, "is not a LoRA adapter");
     if (!status && arch && strcmp(arch, m->c.arch) && !(m->arch->gguf_pairs && !strcmp(arch, "llama")))
         status = ib_fail(IB_EINVAL, "is for architecture %s, the model is %s", arch, m->c.arch);
     if (status)

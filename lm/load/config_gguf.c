@@ -26,11 +26,13 @@ static ib_status need_all(const gguf_config *k, const char *arch)
     const struct {
         const char *key;
         double value;
-    } needed[] = {{"block_count", k->layers}, {"embedding_length", k->width}, {"feed_forward_length", k->ff}, {"attention.head_count", k->heads},
+    } needed[] = {{"block_count", k->layers},     {"embedding_length", k->width},
+                  {"feed_forward_length", k->ff}, {"attention.head_count", k->heads},
                   {"context_length", k->context}, {"attention.layer_norm_rms_epsilon", k->eps}};
     for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
         if (!(needed[i].value > 0))
-            return ib_fail(IB_EFORMAT, "has no positive '%s.%s': the gguf package's gguf_new_metadata.py can add it", arch, needed[i].key);
+            return ib_fail(IB_EFORMAT, "has no positive '%s.%s': the gguf package's gguf_new_metadata.py can add it",
+                           arch, needed[i].key);
     return IB_OK;
 }
 
@@ -44,9 +46,13 @@ static ib_status read_scaling(ib_lm *m, const ib_gguf *f, const gguf_config *k, 
     const double factor = k->factor > 0 ? k->factor : k->scale_linear;
     if (k->factor > 0 && k->scale_linear > 0 && k->factor != k->scale_linear) {
         ib_free(type);
-        return ib_fail(IB_EFORMAT, "'rope.scaling.factor' is %g, but 'rope.scale_linear' is %g", k->factor, k->scale_linear);
+        return ib_fail(IB_EFORMAT, "'rope.scaling.factor' is %g, but 'rope.scale_linear' is %g", k->factor,
+                       k->scale_linear);
     }
-    s->kind = ib_rope_kind_find(type && !strcmp(type, "none") ? "default" : type ? type : factor > 0 ? "linear" : "default");
+    s->kind = ib_rope_kind_find(type && !strcmp(type, "none") ? "default"
+                                : type                        ? type
+                                : factor > 0                  ? "linear"
+                                                              : "default");
     const int yarn = s->kind && !strcmp(s->kind->name, "yarn");
     ib_free(type);
     s->factor = factor;
@@ -55,7 +61,8 @@ static ib_status read_scaling(ib_lm *m, const ib_gguf *f, const gguf_config *k, 
     s->beta_slow = k->beta_slow;
     s->whole = 1;
     if (yarn && factor > 0 && (k->attn_factor > 0 || k->log_multiplier > 0))
-        s->attention_factor = (k->attn_factor > 0 ? k->attn_factor : 1) * ib_rope_yarn_magnitude(factor, 1) / ib_rope_yarn_magnitude(factor, k->log_multiplier);
+        s->attention_factor = (k->attn_factor > 0 ? k->attn_factor : 1) * ib_rope_yarn_magnitude(factor, 1) /
+                              ib_rope_yarn_magnitude(factor, k->log_multiplier);
     else if (!yarn && k->attn_factor > 0 && k->attn_factor != 1)
         return ib_fail(IB_EUNSUPPORTED, "'rope.scaling.attn_factor' is %g without yarn", k->attn_factor);
     if (s->kind && !strcmp(s->kind->name, "linear"))
@@ -71,7 +78,8 @@ static ib_status read_factors(ib_lm *m, const ib_gguf *f)
     if (!e)
         return IB_OK;
     if (ib_entry_size(e) != rotated / 2)
-        return ib_fail(IB_EFORMAT, "tensor 'rope_freqs.weight' has %lld elements, not %d", (long long)ib_entry_size(e), rotated / 2);
+        return ib_fail(IB_EFORMAT, "tensor 'rope_freqs.weight' has %lld elements, not %d", (long long)ib_entry_size(e),
+                       rotated / 2);
     if (!(m->scaling[0].given = ib_alloc((size_t)ib_entry_size(e) * sizeof(float))))
         return IB_ENOMEM;
     const ib_matrix v = ib_entry_matrix(e);
@@ -84,7 +92,8 @@ static ib_status read_pattern(ib_lm *m, const ib_gguf_kv *kv)
 {
     const int list = kv && kv->type == IB_GGUF_ARRAY;
     const double every = kv && !list && kv->of != IB_GGUF_STRING ? ib_gguf_element(kv, 0) : m->arch->global_every;
-    if (kv && (kv->of == IB_GGUF_STRING || (list && kv->n != m->c.layers) || !(every >= 0 && every <= INT32_MAX) || every != floor(every)))
+    if (kv && (kv->of == IB_GGUF_STRING || (list && kv->n != m->c.layers) || !(every >= 0 && every <= INT32_MAX) ||
+               every != floor(every)))
         return ib_fail(IB_EFORMAT, "'%s' is neither a number nor a list of %d flags", kv->key, m->c.layers);
     for (int i = 0; i < m->c.layers; i++)
         m->block[i].local = m->c.window && (list ? ib_gguf_element(kv, i) != 0 : !every || (i + 1) % (int)every);
@@ -106,21 +115,36 @@ ib_status ib_lm_config_of_gguf(ib_lm *m, const ib_gguf *f)
     if (!status && (!e || e->ndim != 2))
         status = ib_fail(IB_EFORMAT, "has no tensor 'token_embd.weight'");
     if (!status && k.vocabulary && k.vocabulary != e->shape[0])
-        status = ib_fail(IB_EFORMAT, "'%s.vocab_size' is %d, but tensor 'token_embd.weight' has %lld rows", arch, k.vocabulary, (long long)e->shape[0]);
+        status = ib_fail(IB_EFORMAT, "'%s.vocab_size' is %d, but tensor 'token_embd.weight' has %lld rows", arch,
+                         k.vocabulary, (long long)e->shape[0]);
     if (!status) {
-        *c = (ib_lm_config){.layers = k.layers, .width = k.width, .ff = k.ff, .heads = k.heads, .groups = k.groups, .dim = k.dim, .context = k.context,
-                            .rotated = k.rotated, .rope_base = (float)k.theta, .rope_base_local = (float)k.local_theta, .eps = (float)k.eps,
-                            .window = k.window, .attention_scale = (float)k.scale, .vocabulary = ib_int_of((double)e->shape[0])};
+        *c = (ib_lm_config){.layers = k.layers,
+                            .width = k.width,
+                            .ff = k.ff,
+                            .heads = k.heads,
+                            .groups = k.groups,
+                            .dim = k.dim,
+                            .context = k.context,
+                            .rotated = k.rotated,
+                            .rope_base = (float)k.theta,
+                            .rope_base_local = (float)k.local_theta,
+                            .eps = (float)k.eps,
+                            .window = k.window,
+                            .attention_scale = (float)k.scale,
+                            .vocabulary = ib_int_of((double)e->shape[0])};
         ib_snprintf(c->arch, sizeof c->arch, "%s", m->arch->name);
         if (m->arch->hf_local_base && !(k.local_theta > 0))
             c->rope_base_local = (float)m->arch->hf_local_base; /* older files do not say it */
-        if (m->arch->hf_scalar && !(k.scale > 0) && k.layers == 62 && k.heads > 0) /* Gemma 3 27B divides by the width's share, and its files do not say so */
+        if (m->arch->hf_scalar && !(k.scale > 0) && k.layers == 62 &&
+            k.heads > 0) /* Gemma 3 27B divides by the width's share, and its files do not say so */
             c->attention_scale = 1 / sqrtf((float)k.width / (float)k.heads);
         m->activation = m->arch->gelu;
-        if (k.heads > 0 && !(status = read_scaling(m, f, &k, arch)) && !(status = read_factors(m, f)) && !(status = ib_lm_alloc(m)))
+        if (k.heads > 0 && !(status = read_scaling(m, f, &k, arch)) && !(status = read_factors(m, f)) &&
+            !(status = ib_lm_alloc(m)))
             status = read_pattern(m, k.pattern);
         if (!status && k.value_dim && k.value_dim != c->dim)
-            status = ib_fail(IB_EFORMAT, "'%s.attention.value_length' is %d, but heads are of %d", arch, k.value_dim, c->dim);
+            status = ib_fail(IB_EFORMAT, "'%s.attention.value_length' is %d, but heads are of %d", arch, k.value_dim,
+                             c->dim);
     }
     ib_free(arch);
     return status;

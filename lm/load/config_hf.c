@@ -1,4 +1,5 @@
-/* config_hf.c - config.json: its fields by config_fields.def, with the defaults of transformers' classes (archs.def). */
+/* config_hf.c - config.json: its fields by config_fields.def, with the defaults of transformers' classes (archs.def).
+ */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,7 +20,8 @@ typedef struct hf_rope {
 
 typedef struct hf_config {
     const char *model_type, *activation;
-    int layers, width, ff, heads, groups, dim, vocabulary, context, window, use_window, first_local, pattern, original, tied, attention_bias, mlp_bias;
+    int layers, width, ff, heads, groups, dim, vocabulary, context, window, use_window, first_local, pattern, original,
+        tied, attention_bias, mlp_bias;
     double eps, scalar, theta, local_theta;
     struct json_object *layer_types, *rope_scaling, *rope_parameters, *quantization, *groups_of, *weights_of, *ends;
     hf_rope rope; /* the object that is being read */
@@ -46,11 +48,13 @@ static ib_status walk(reader *r, const char *prefix, struct json_object *o)
 /* Members that this kind of scaling does not have would be ignored by transformers. */
 static ib_status only_its_members(const reader *r, const ib_rope_kind *kind, struct json_object *o)
 {
-    json_object_object_foreach(o, name, value) {
+    json_object_object_foreach(o, name, value)
+    {
         const char *at = strstr(kind->members, name);
         const size_t n = strlen(name);
         const int own = at && (at == kind->members || at[-1] == ' ') && (!at[n] || at[n] == ' ');
-        if (value && !own && strcmp(name, "rope_type") && strcmp(name, "type") && strcmp(name, "rope_theta") && strcmp(name, "partial_rotary_factor") && strcmp(name, "finetuned"))
+        if (value && !own && strcmp(name, "rope_type") && strcmp(name, "type") && strcmp(name, "rope_theta") &&
+            strcmp(name, "partial_rotary_factor") && strcmp(name, "finetuned"))
             return ib_fail(IB_EUNSUPPORTED, "%s: RoPE scaling '%s' has no '%s': remove it", r->file, kind->name, name);
     }
     return IB_OK;
@@ -61,10 +65,14 @@ static ib_status read_factors(const reader *r, ib_rope_scaling *s, int half)
     struct json_object *lists[2] = {r->k.rope.short_factor, r->k.rope.long_factor};
     for (int i = 0; i < 2; i++) {
         if (!json_object_is_type(lists[i], json_type_array) || json_object_array_length(lists[i]) != (size_t)half)
-            return ib_fail(IB_EFORMAT, "%s: RoPE scaling 'longrope' needs 'short_factor' and 'long_factor', each a list of %d numbers", r->file, half);
+            return ib_fail(
+                IB_EFORMAT,
+                "%s: RoPE scaling 'longrope' needs 'short_factor' and 'long_factor', each a list of %d numbers",
+                r->file, half);
         for (int j = 0; j < half; j++)
             if (!(json_object_get_double(json_object_array_get_idx(lists[i], (size_t)j)) > 0))
-                return ib_fail(IB_EFORMAT, "%s: RoPE scaling 'longrope' has a factor of %s", r->file, json_object_to_json_string(json_object_array_get_idx(lists[i], (size_t)j)));
+                return ib_fail(IB_EFORMAT, "%s: RoPE scaling 'longrope' has a factor of %s", r->file,
+                               json_object_to_json_string(json_object_array_get_idx(lists[i], (size_t)j)));
     }
     if (!(s->given = ib_alloc((size_t)half * sizeof *s->given)))
         return IB_ENOMEM;
@@ -95,12 +103,21 @@ static ib_status read_rope(reader *r, struct json_object *o, int local, double t
     const double original = r->k.original > 0 ? r->k.original : p->original;
     if (!(original <= INT32_MAX))
         return ib_fail(IB_EFORMAT, "%s: 'original_max_position_embeddings' is %g positions", r->file, original);
-    *s = (ib_rope_scaling){.kind = s->kind, .factor = p->factor, .original = original, .attention_factor = p->attention_factor, .beta_fast = p->beta_fast,
-                           .beta_slow = p->beta_slow, .mscale = p->mscale, .mscale_all = p->mscale_all, .low = p->low, .high = p->high, .whole = p->truncate};
+    *s = (ib_rope_scaling){.kind = s->kind,
+                           .factor = p->factor,
+                           .original = original,
+                           .attention_factor = p->attention_factor,
+                           .beta_fast = p->beta_fast,
+                           .beta_slow = p->beta_slow,
+                           .mscale = p->mscale,
+                           .mscale_all = p->mscale_all,
+                           .low = p->low,
+                           .high = p->high,
+                           .whole = p->truncate};
     const double beside = local ? r->k.local_theta : r->k.theta;
     if (p->theta > 0 && beside > 0 && p->theta != beside)
-        return ib_fail(IB_EFORMAT, "%s: '%s' is %.9g, but 'rope_theta' within 'rope_parameters' is %.9g: keep one", r->file,
-                       local ? "rope_local_base_freq" : "rope_theta", beside, p->theta);
+        return ib_fail(IB_EFORMAT, "%s: '%s' is %.9g, but 'rope_theta' within 'rope_parameters' is %.9g: keep one",
+                       r->file, local ? "rope_local_base_freq" : "rope_theta", beside, p->theta);
     *(local ? &c->rope_base_local : &c->rope_base) = (float)(p->theta > 0 ? p->theta : theta);
     if (!local && !strcmp(s->kind->name, "linear"))
         c->rope_factor = (float)p->factor;
@@ -115,7 +132,8 @@ static ib_status read_ropes(reader *r)
     const double theta = r->k.theta > 0 ? r->k.theta : a->hf_base;
     if (!a->hf_local_base) {
         if (scaling && parameters && !json_object_equal(scaling, parameters))
-            return ib_fail(IB_EFORMAT, "%s: 'rope_scaling' and 'rope_parameters' say different things: keep one", r->file);
+            return ib_fail(IB_EFORMAT, "%s: 'rope_scaling' and 'rope_parameters' say different things: keep one",
+                           r->file);
         return read_rope(r, scaling ? scaling : parameters, 0, theta);
     }
     r->k.rope = (hf_rope){.truncate = 1};
@@ -123,7 +141,12 @@ static ib_status read_ropes(reader *r)
     full = r->k.rope.full;
     local = r->k.rope.sliding;
     if (status || (parameters && json_object_object_length(parameters) != (full != NULL) + (local != NULL)))
-        return status ? status : ib_fail(IB_EUNSUPPORTED, "%s: 'rope_parameters' of gemma3 has other members than full_attention and sliding_attention", r->file);
+        return status
+                   ? status
+                   : ib_fail(
+                         IB_EUNSUPPORTED,
+                         "%s: 'rope_parameters' of gemma3 has other members than full_attention and sliding_attention",
+                         r->file);
     if (scaling && full && !json_object_equal(scaling, full))
         return ib_fail(IB_EFORMAT, "%s: 'rope_scaling' and 'rope_parameters' say different things: keep one", r->file);
     status = read_rope(r, scaling ? scaling : full, 0, theta);
@@ -138,10 +161,12 @@ static ib_status read_quantization(reader *r)
         return status;
     if (!json_object_is_type(groups, json_type_object))
         return ib_fail(IB_EFORMAT, "%s: 'quantization_config.config_groups' is no object", r->file);
-    json_object_object_foreach(groups, name, group) {
+    json_object_object_foreach(groups, name, group)
+    {
         (void)name;
         r->k.weights_of = NULL;
-        if ((status = ib_fields_json(&ib_config_fields, r->archs, r->file, "quantization_config.config_groups.*.", group, &r->k)) ||
+        if ((status = ib_fields_json(&ib_config_fields, r->archs, r->file, "quantization_config.config_groups.*.",
+                                     group, &r->k)) ||
             (status = walk(r, "quantization_config.weights.", r->k.weights_of)))
             break;
     }
@@ -151,7 +176,8 @@ static ib_status read_quantization(reader *r)
 static const struct {
     const char *name;
     int kind;
-} activations[] = {{"silu", 0}, {"swish", 0}, {"gelu_pytorch_tanh", 1}, {"gelu_new", 1}, {"gelu_fast", 1}, {"gelu", 2}, {"gelu_python", 2}, {"relu", 3}};
+} activations[] = {{"silu", 0},      {"swish", 0}, {"gelu_pytorch_tanh", 1}, {"gelu_new", 1},
+                   {"gelu_fast", 1}, {"gelu", 2},  {"gelu_python", 2},       {"relu", 3}};
 
 const char *ib_lm_activation_name(int activation)
 {
@@ -189,9 +215,13 @@ static ib_status read_layer_types(reader *r)
             const char *t = json_object_get_string(json_object_array_get_idx(types, (size_t)i));
             local = t && !strcmp(t, "sliding_attention");
             if (!local && (!t || strcmp(t, "full_attention")))
-                return ib_fail(IB_EUNSUPPORTED, "%s: 'layer_types' has '%s' for layer %d; there are full_attention and sliding_attention", r->file, t ? t : "null", i);
+                return ib_fail(
+                    IB_EUNSUPPORTED,
+                    "%s: 'layer_types' has '%s' for layer %d; there are full_attention and sliding_attention", r->file,
+                    t ? t : "null", i);
             if (local && !r->m->c.window && (!a->hf_late_windows || r->k.use_window))
-                return ib_fail(IB_EFORMAT, "%s: layer %d is of sliding_attention, but there is no 'sliding_window'", r->file, i);
+                return ib_fail(IB_EFORMAT, "%s: layer %d is of sliding_attention, but there is no 'sliding_window'",
+                               r->file, i);
         }
         r->m->block[i].local = r->m->c.window && local;
     }
@@ -201,7 +231,8 @@ static ib_status read_layer_types(reader *r)
 /* Of the fields that only ever are in files a default would be a guess. */
 static ib_status need_all(const reader *r, struct json_object *c)
 {
-    static const char *const needed[] = {"vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "max_position_embeddings",
+    static const char *const needed[] = {"vocab_size",        "hidden_size",         "intermediate_size",
+                                         "num_hidden_layers", "num_attention_heads", "max_position_embeddings",
                                          "rms_norm_eps"};
     for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
         if (!ib_json_get(c, needed[i]))
@@ -216,28 +247,55 @@ ib_status ib_lm_config_of_hf(ib_lm *m, struct json_object *c, const char *file, 
     if (!type)
         return ib_fail(IB_EFORMAT, "%s: has no 'model_type'", file);
     if (!strcmp(type, "gemma3"))
-        return ib_fail(IB_EUNSUPPORTED, "%s: 'model_type' is gemma3, which is the one with pictures; the one of text alone, gemma3_text, is supported", file);
+        return ib_fail(IB_EUNSUPPORTED,
+                       "%s: 'model_type' is gemma3, which is the one with pictures; the one of text alone, "
+                       "gemma3_text, is supported",
+                       file);
     ib_snprintf(k->arch, sizeof k->arch, "%s", !strcmp(type, "gemma3_text") ? "gemma3" : type);
     if (!(m->arch = ib_arch_find(k->arch))) {
         ib_error_prefix("%s", file);
         return IB_EUNSUPPORTED;
     }
     const ib_arch *a = m->arch;
-    reader r = {m, file, ib_arch_bit(a), {.activation = a->gelu ? "gelu_pytorch_tanh" : "silu", .groups = a->hf_groups, .dim = a->hf_dim, .context = a->hf_context,
-                                          .window = a->hf_window, .use_window = !a->hf_late_windows, .first_local = 28, .pattern = a->global_every, .tied = a->hf_tied,
-                                          .eps = 1e-6, .scalar = a->hf_scalar}};
+    reader r = {m,
+                file,
+                ib_arch_bit(a),
+                {.activation = a->gelu ? "gelu_pytorch_tanh" : "silu",
+                 .groups = a->hf_groups,
+                 .dim = a->hf_dim,
+                 .context = a->hf_context,
+                 .window = a->hf_window,
+                 .use_window = !a->hf_late_windows,
+                 .first_local = 28,
+                 .pattern = a->global_every,
+                 .tied = a->hf_tied,
+                 .eps = 1e-6,
+                 .scalar = a->hf_scalar}};
     ib_status status = need_all(&r, c);
     if (status || (status = walk(&r, "", c)))
         return status;
-    *k = (ib_lm_config){.layers = r.k.layers, .width = r.k.width, .ff = r.k.ff, .heads = r.k.heads, .groups = r.k.groups, .dim = r.k.dim,
-                        .vocabulary = r.k.vocabulary, .context = r.k.context, .eps = (float)r.k.eps, .tied = r.k.tied,
-                        .window = r.k.use_window ? r.k.window : 0, .attention_scale = r.k.scalar > 0 ? (float)(1 / sqrt(r.k.scalar)) : 0};
+    *k = (ib_lm_config){.layers = r.k.layers,
+                        .width = r.k.width,
+                        .ff = r.k.ff,
+                        .heads = r.k.heads,
+                        .groups = r.k.groups,
+                        .dim = r.k.dim,
+                        .vocabulary = r.k.vocabulary,
+                        .context = r.k.context,
+                        .eps = (float)r.k.eps,
+                        .tied = r.k.tied,
+                        .window = r.k.use_window ? r.k.window : 0,
+                        .attention_scale = r.k.scalar > 0 ? (float)(1 / sqrt(r.k.scalar)) : 0};
     ib_snprintf(k->arch, sizeof k->arch, "%s", a->name);
     if (r.k.context < 1 || !(r.k.eps > 0) || r.k.window < 0 || r.k.scalar < 0 || r.k.theta < 0)
-        return ib_fail(IB_EFORMAT, "%s: a context of %d, an epsilon of %g, a window of %d, a base of %g", file, r.k.context, r.k.eps, r.k.window, r.k.theta);
-    if (r.k.heads < 1 || (r.k.groups && (r.k.groups < 0 || r.k.heads % r.k.groups)) || (!r.k.dim && r.k.width % r.k.heads))
-        return ib_fail(IB_EFORMAT, "%s: 'num_attention_heads' is %d, 'num_key_value_heads' %d, 'hidden_size' %d: they do not divide each other", file, r.k.heads,
-                       r.k.groups, r.k.width);
+        return ib_fail(IB_EFORMAT, "%s: a context of %d, an epsilon of %g, a window of %d, a base of %g", file,
+                       r.k.context, r.k.eps, r.k.window, r.k.theta);
+    if (r.k.heads < 1 || (r.k.groups && (r.k.groups < 0 || r.k.heads % r.k.groups)) ||
+        (!r.k.dim && r.k.width % r.k.heads))
+        return ib_fail(IB_EFORMAT,
+                       "%s: 'num_attention_heads' is %d, 'num_key_value_heads' %d, 'hidden_size' %d: they do not "
+                       "divide each other",
+                       file, r.k.heads, r.k.groups, r.k.width);
     *biases = (ib_hf_biases){a->qkv_bias || r.k.attention_bias, r.k.attention_bias, r.k.mlp_bias};
     if ((status = read_activation(&r)) || (status = read_ropes(&r)) || (status = read_quantization(&r)))
         return status;

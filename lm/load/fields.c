@@ -15,7 +15,7 @@ typedef struct value {
     double number;
     const char *string; /* TEXT in JSON */
     const void *node;
-    char text[80];      /* as JSON, for messages and comparison */
+    char text[80]; /* as JSON, for messages and comparison */
 } value;
 
 const char *ib_field_kind_name(ib_field_kind kind)
@@ -49,7 +49,8 @@ static int one_of(const char *list, const value *v)
         const size_t n = strcspn(p, "|");
         char *end;
         const double x = ib_strtod(p, &end);
-        if ((n == strlen(v->text) && !memcmp(p, v->text, n)) || ((v->type == INTEGER || v->type == REAL) && end == p + n && x == v->number))
+        if ((n == strlen(v->text) && !memcmp(p, v->text, n)) ||
+            ((v->type == INTEGER || v->type == REAL) && end == p + n && x == v->number))
             return 1;
         p += n + (p[n] == '|');
     }
@@ -65,13 +66,19 @@ static ib_status take(const ib_field *f, unsigned archs, const char *file, const
 {
     void *to = (char *)into + f->at;
     if (!(f->archs & archs))
-        return v->type == NOTHING ? IB_OK
-                                  : ib_fail(IB_EUNSUPPORTED, "%s: '%s' is %s, but models of this architecture have no such field: remove it", file, name, v->text);
+        return v->type == NOTHING
+                   ? IB_OK
+                   : ib_fail(IB_EUNSUPPORTED,
+                             "%s: '%s' is %s, but models of this architecture have no such field: remove it", file,
+                             name, v->text);
     switch (f->kind) {
     case IB_FIELD_FREE: return IB_OK;
-    case IB_FIELD_REFUSED: return v->type == NOTHING ? IB_OK : ib_fail(IB_EUNSUPPORTED, "%s: '%s' is %s: %s", file, name, v->text, f->why);
+    case IB_FIELD_REFUSED:
+        return v->type == NOTHING ? IB_OK : ib_fail(IB_EUNSUPPORTED, "%s: '%s' is %s: %s", file, name, v->text, f->why);
     case IB_FIELD_ONLY:
-        return one_of(f->only, v) ? IB_OK : ib_fail(IB_EUNSUPPORTED, "%s: '%s' is %s, supported is %s: %s", file, name, v->text, f->only, f->why);
+        return one_of(f->only, v) ? IB_OK
+                                  : ib_fail(IB_EUNSUPPORTED, "%s: '%s' is %s, supported is %s: %s", file, name, v->text,
+                                            f->only, f->why);
     case IB_FIELD_NODE: *(const void **)to = v->node; return IB_OK;
     default: break;
     }
@@ -119,24 +126,40 @@ static value of_json(struct json_object *o)
     value v = {.node = o};
     switch (json_object_get_type(o)) {
     case json_type_null: v.type = NOTHING; break;
-    case json_type_boolean: v.type = FLAG; v.number = json_object_get_boolean(o); break;
-    case json_type_int: v.type = INTEGER; v.number = json_object_get_double(o); break;
-    case json_type_double: v.type = REAL; v.number = json_object_get_double(o); break;
-    case json_type_string: v.type = TEXT; v.string = json_object_get_string(o); break;
+    case json_type_boolean:
+        v.type = FLAG;
+        v.number = json_object_get_boolean(o);
+        break;
+    case json_type_int:
+        v.type = INTEGER;
+        v.number = json_object_get_double(o);
+        break;
+    case json_type_double:
+        v.type = REAL;
+        v.number = json_object_get_double(o);
+        break;
+    case json_type_string:
+        v.type = TEXT;
+        v.string = json_object_get_string(o);
+        break;
     default: v.type = OTHER;
     }
-    cut(v.text, sizeof v.text, json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+    cut(v.text, sizeof v.text,
+        json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
     return v;
 }
 
-ib_status ib_fields_json(const ib_field_table *t, unsigned archs, const char *file, const char *prefix, struct json_object *o, void *into)
+ib_status ib_fields_json(const ib_field_table *t, unsigned archs, const char *file, const char *prefix,
+                         struct json_object *o, void *into)
 {
     ib_status status = IB_OK;
     if (!json_object_is_type(o, json_type_object)) {
         const value v = of_json(o);
-        return ib_fail(IB_EFORMAT, "%s: %.*s is %s, an object is expected", file, *prefix ? (int)strlen(prefix) - 1 : 3, *prefix ? prefix : "it", v.text);
+        return ib_fail(IB_EFORMAT, "%s: %.*s is %s, an object is expected", file, *prefix ? (int)strlen(prefix) - 1 : 3,
+                       *prefix ? prefix : "it", v.text);
     }
-    json_object_object_foreach(o, name, member) {
+    json_object_object_foreach(o, name, member)
+    {
         char key[256];
         ib_snprintf(key, sizeof key, "%s%s", prefix, name);
         const ib_field *f = row_of(t, archs, key);
@@ -144,7 +167,10 @@ ib_status ib_fields_json(const ib_field_table *t, unsigned archs, const char *fi
         if (f)
             status = take(f, archs, file, key, &v, into);
         else if (v.type != NOTHING) /* null says nothing */
-            status = ib_fail(IB_EUNSUPPORTED, "%s: '%s' is %s: an unknown field, which may change what the model computes; remove it if it does not", file, key, v.text);
+            status = ib_fail(
+                IB_EUNSUPPORTED,
+                "%s: '%s' is %s: an unknown field, which may change what the model computes; remove it if it does not",
+                file, key, v.text);
         if (status)
             break;
     }
@@ -204,7 +230,9 @@ ib_status ib_fields_gguf(const ib_field_table *t, unsigned archs, const char *ar
         else if (row)
             status = take(row, archs, "metadata", kv->key, &v, into);
         else
-            status = ib_fail(IB_EUNSUPPORTED, "metadata: '%s' is %s: an unknown key, which may change what the model computes", kv->key, v.text);
+            status = ib_fail(IB_EUNSUPPORTED,
+                             "metadata: '%s' is %s: an unknown key, which may change what the model computes", kv->key,
+                             v.text);
     }
     return status;
 }

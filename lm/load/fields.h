@@ -1,6 +1,7 @@
-/* fields.h - inside lm/: what the fields of a file may say. One table for each kind of file: config_fields.def (config.json),
- * gguf_fields.def (metadata of GGUF files) and adapter_fields.def (adapter_config.json). A field is read, or has the only values
- * that can be honoured, or cannot change a number, with the reason; a field that no row names is refused. */
+/* fields.h - inside lm/: what the fields of a file may say. One table for each kind of file: config_fields.def
+ * (config.json), gguf_fields.def (metadata of GGUF files) and adapter_fields.def (adapter_config.json). A field is
+ * read, or has the only values that can be honoured, or cannot change a number, with the reason; a field that no row
+ * names is refused. */
 #ifndef IB_LM_LOAD_FIELDS_H
 #define IB_LM_LOAD_FIELDS_H
 
@@ -19,8 +20,8 @@ typedef enum ib_field_kind {
 } ib_field_kind;
 
 typedef struct ib_field {
-    const char *key;   /* a last * stands for any ending, {arch} for the architecture's name */
-    unsigned archs;    /* architectures that have it: bits by place in archs.def */
+    const char *key; /* a last * stands for any ending, {arch} for the architecture's name */
+    unsigned archs;  /* architectures that have it: bits by place in archs.def */
     ib_field_kind kind;
     size_t at;
     const char *only, *why;
@@ -45,10 +46,12 @@ extern const ib_field_table ib_config_fields, ib_gguf_fields, ib_adapter_fields,
 #define FREE(key, why) {key, IB_ALL, IB_FIELD_FREE, 0, NULL, why},
 #define REFUSED(key, why) {key, IB_ALL, IB_FIELD_REFUSED, 0, NULL, why},
 
-/* Every member of the object against the rows whose key is prefix + member's name; what is read goes into `into`. archs: the
- * model's bit. file: for errors. */
-ib_status ib_fields_json(const ib_field_table *t, unsigned archs, const char *file, const char *prefix, struct json_object *o, void *into);
-/* Every key of a GGUF file of architecture `arch` ("": no key is an architecture's); a key that stands twice is refused. */
+/* Every member of the object against the rows whose key is prefix + member's name; what is read goes into `into`.
+ * archs: the model's bit. file: for errors. */
+ib_status ib_fields_json(const ib_field_table *t, unsigned archs, const char *file, const char *prefix,
+                         struct json_object *o, void *into);
+/* Every key of a GGUF file of architecture `arch` ("": no key is an architecture's); a key that stands twice is
+ * refused. */
 ib_status ib_fields_gguf(const ib_field_table *t, unsigned archs, const char *arch, const ib_gguf *f, void *into);
 const char *ib_field_kind_name(ib_field_kind kind);
 

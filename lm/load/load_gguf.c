@@ -13,7 +13,8 @@ static const ib_entry *need(const ib_gguf *f, const char *name, int64_t rows, in
     if (!e)
         return ib_fail_null(IB_EFORMAT, "has no tensor '%s'", name);
     if (e->shape[0] != rows || (e->ndim > 1 ? e->shape[1] : 1) != cols || e->ndim > 2)
-        return ib_fail_null(IB_EFORMAT, "tensor '%s' is %s, not [%lld,%lld]", name, ib_entry_shape_text(e, shape, sizeof shape), (long long)rows, (long long)cols);
+        return ib_fail_null(IB_EFORMAT, "tensor '%s' is %s, not [%lld,%lld]", name,
+                            ib_entry_shape_text(e, shape, sizeof shape), (long long)rows, (long long)cols);
     return e;
 }
 
@@ -24,7 +25,9 @@ static ib_status read_block(ib_lm *m, const ib_gguf *f, int layer)
     for (int r = 0; r < IB_N_ROLES && !status; r++) {
         int64_t rows, cols;
         ib_lm_role_shape(&m->c, r, &rows, &cols);
-        char *base = ib_lm_name(&ib_role_names[r], layer, 1, 0), *name = base ? ib_format_text("%s.weight", base) : NULL, *bias = base ? ib_format_text("%s.bias", base) : NULL;
+        char *base = ib_lm_name(&ib_role_names[r], layer, 1, 0),
+             *name = base ? ib_format_text("%s.weight", base) : NULL,
+             *bias = base ? ib_format_text("%s.bias", base) : NULL;
         const ib_entry *e = name ? need(f, name, rows, cols) : NULL, *be = bias ? ib_gguf_tensor(f, bias) : NULL;
         if (!e || !bias)
             status = ib_error_status();
@@ -42,7 +45,8 @@ static ib_status read_block(ib_lm *m, const ib_gguf *f, int layer)
         const int width = ib_lm_norm_width(m, k);
         if (!width)
             continue;
-        char *base = ib_lm_name(&ib_norm_names[k], layer, 1, 0), *name = base ? ib_format_text("%s.weight", base) : NULL;
+        char *base = ib_lm_name(&ib_norm_names[k], layer, 1, 0),
+             *name = base ? ib_format_text("%s.weight", base) : NULL;
         const ib_entry *e = name ? need(f, name, width, 1) : NULL;
         if (!e || !(b->norm[k] = ib_lm_vector(e, ib_entry_size(e), 0, f->path)))
             status = ib_error_status();
@@ -64,8 +68,10 @@ ib_status ib_lm_from_gguf(ib_lm *m, const char *path)
     for (int i = 0; i < m->c.layers && !status; i++)
         status = read_block(m, f, i);
     const ib_entry *e = NULL, *norm = NULL, *head = ib_gguf_tensor(f, "output.weight");
-    if (!status && (!(e = need(f, "token_embd.weight", m->c.vocabulary, m->c.width)) || !(norm = need(f, "output_norm.weight", m->c.width, 1)) ||
-                    (head && !need(f, "output.weight", m->c.vocabulary, m->c.width)) || !(m->norm = ib_lm_vector(norm, m->c.width, 0, path))))
+    if (!status && (!(e = need(f, "token_embd.weight", m->c.vocabulary, m->c.width)) ||
+                    !(norm = need(f, "output_norm.weight", m->c.width, 1)) ||
+                    (head && !need(f, "output.weight", m->c.vocabulary, m->c.width)) ||
+                    !(m->norm = ib_lm_vector(norm, m->c.width, 0, path))))
         status = ib_error_status();
     if (!status) {
         m->embedding = ib_entry_matrix(e);

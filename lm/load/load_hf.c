@@ -22,21 +22,26 @@ static int is_f32(const ib_entry *e, int64_t n)
 }
 
 /* bitsandbytes: codes as bytes, scales and tables beside them, the shape in a JSON text that is itself a tensor. */
-static ib_status read_bnb(const ib_safetensors *f, const char *base, const ib_entry *e, ib_matrix *w, int64_t rows, int64_t cols)
+static ib_status read_bnb(const ib_safetensors *f, const char *base, const ib_entry *e, ib_matrix *w, int64_t rows,
+                          int64_t cols)
 {
-    const ib_entry *absmax = find(f, base, ".weight.absmax"), *map = find(f, base, ".weight.quant_map"), *nested = find(f, base, ".weight.nested_absmax");
-    const ib_entry *nested_map = find(f, base, ".weight.nested_quant_map"), *state = find(f, base, ".weight.quant_state.bitsandbytes__nf4");
+    const ib_entry *absmax = find(f, base, ".weight.absmax"), *map = find(f, base, ".weight.quant_map"),
+                   *nested = find(f, base, ".weight.nested_absmax");
+    const ib_entry *nested_map = find(f, base, ".weight.nested_quant_map"),
+                   *state = find(f, base, ".weight.quant_state.bitsandbytes__nf4");
     const char *kind = "nf4";
     if (!state && (state = find(f, base, ".weight.quant_state.bitsandbytes__fp4")))
         kind = "fp4";
     if (!absmax || !is_f32(map, 16) || !state)
-        return ib_fail(IB_EUNSUPPORTED, "tensor '%s.weight' is of type %s and has no bitsandbytes state", base, e->type);
+        return ib_fail(IB_EUNSUPPORTED, "tensor '%s.weight' is of type %s and has no bitsandbytes state", base,
+                       e->type);
     char *text = ib_alloc((size_t)state->bytes + 1);
     if (!text)
         return IB_ENOMEM;
     memcpy(text, state->data, (size_t)state->bytes);
     struct json_object *o = json_tokener_parse(text);
-    const int64_t block = ib_int_of(ib_json_number(o, "blocksize", 0)), inner = ib_int_of(ib_json_number(o, "nested_blocksize", 256));
+    const int64_t block = ib_int_of(ib_json_number(o, "blocksize", 0)),
+                  inner = ib_int_of(ib_json_number(o, "nested_blocksize", 256));
     w->offset = (float)ib_json_number(o, "nested_offset", 0);
     json_object_put(o);
     ib_free(text);
@@ -44,12 +49,14 @@ static ib_status read_bnb(const ib_safetensors *f, const char *base, const ib_en
         return ib_fail(IB_ENUMERIC, "tensor '%s.weight': 'nested_offset' is %g", base, (double)w->offset);
     const int64_t n = rows * cols, blocks = (n + IB_NF4_BLOCK - 1) / IB_NF4_BLOCK;
     if (block != IB_NF4_BLOCK || (nested && inner != IB_NESTED_BLOCK))
-        return ib_fail(IB_EUNSUPPORTED, "tensor '%s.weight' has blocks of %lld and %lld; 64 and 256 are supported", base, (long long)block, (long long)inner);
+        return ib_fail(IB_EUNSUPPORTED, "tensor '%s.weight' has blocks of %lld and %lld; 64 and 256 are supported",
+                       base, (long long)block, (long long)inner);
     const int64_t groups = nested ? (blocks + IB_NESTED_BLOCK - 1) / IB_NESTED_BLOCK : 0;
     if (e->bytes != (n + 1) / 2 || ib_entry_size(absmax) != blocks ||
-        !(nested ? is_f32(nested_map, 256) && absmax->bytes == blocks && is_f32(nested, groups) : is_f32(absmax, blocks)))
-        return ib_fail(IB_EFORMAT, "tensor '%s.weight' has %lld bytes with %lld scales for [%lld,%lld]", base, (long long)e->bytes,
-                       (long long)ib_entry_size(absmax), (long long)rows, (long long)cols);
+        !(nested ? is_f32(nested_map, 256) && absmax->bytes == blocks && is_f32(nested, groups)
+                 : is_f32(absmax, blocks)))
+        return ib_fail(IB_EFORMAT, "tensor '%s.weight' has %lld bytes with %lld scales for [%lld,%lld]", base,
+                       (long long)e->bytes, (long long)ib_entry_size(absmax), (long long)rows, (long long)cols);
     /* tables are copied: nothing in the file is aligned */
     float *t = w->owned = ib_alloc((size_t)(16 + 256 + groups + (nested ? 0 : blocks)) * sizeof *t);
     if (!t)
@@ -78,11 +85,15 @@ static ib_status read_bnb(const ib_safetensors *f, const char *base, const ib_en
 /* compressed-tensors' pack-quantized int4 in groups of 32, into blocks of our int4; and int-quantized int8 by rows. */
 static ib_status read_integers(const ib_safetensors *f, const char *base, ib_matrix *w, int64_t rows, int64_t cols)
 {
-    const ib_entry *packed = find(f, base, ".weight_packed"), *scale = find(f, base, ".weight_scale"), *bytes = packed ? NULL : find(f, base, ".weight");
+    const ib_entry *packed = find(f, base, ".weight_packed"), *scale = find(f, base, ".weight_scale"),
+                   *bytes = packed ? NULL : find(f, base, ".weight");
     const int64_t blocks = rows * cols / 32;
-    if (!scale || !scale->format || (packed && (cols % 32 || packed->bytes != rows * cols / 2 || ib_entry_size(scale) != blocks)) ||
+    if (!scale || !scale->format ||
+        (packed && (cols % 32 || packed->bytes != rows * cols / 2 || ib_entry_size(scale) != blocks)) ||
         (bytes && (strcmp(bytes->type, "I8") || bytes->bytes != rows * cols || ib_entry_size(scale) != rows)))
-        return ib_fail(IB_EUNSUPPORTED, "tensor '%s': compressed-tensors with int4 in groups of 32 and int8 by rows are supported", base);
+        return ib_fail(IB_EUNSUPPORTED,
+                       "tensor '%s': compressed-tensors with int4 in groups of 32 and int8 by rows are supported",
+                       base);
     const ib_matrix s = ib_entry_matrix(scale);
     *w = (ib_matrix){.format = ib_storage_find(packed ? "int4" : "int8"), .rows = rows, .cols = cols};
     if (!(w->owned = ib_alloc(packed ? (size_t)blocks * 18 : (size_t)rows * 4)))
@@ -120,12 +131,14 @@ static ib_status read_matrix(const ib_safetensors *f, const char *base, ib_matri
     if (!e->format)
         return read_bnb(f, base, e, w, rows, cols);
     if (e->ndim != 2 || e->shape[0] != rows || e->shape[1] != cols)
-        return ib_fail(IB_EFORMAT, "tensor '%s.weight' is %s, not [%lld,%lld]", base, ib_entry_shape_text(e, shape, sizeof shape), (long long)rows, (long long)cols);
+        return ib_fail(IB_EFORMAT, "tensor '%s.weight' is %s, not [%lld,%lld]", base,
+                       ib_entry_shape_text(e, shape, sizeof shape), (long long)rows, (long long)cols);
     *w = ib_entry_matrix(e);
     return IB_OK;
 }
 
-static ib_status read_vector(const ib_safetensors *f, const char *base, const char *suffix, int64_t n, float plus, ib_tensor **out)
+static ib_status read_vector(const ib_safetensors *f, const char *base, const char *suffix, int64_t n, float plus,
+                             ib_tensor **out)
 {
     const ib_entry *e = find(f, base, suffix);
     if (!e || !e->format)
@@ -135,7 +148,8 @@ static ib_status read_vector(const ib_safetensors *f, const char *base, const ch
 }
 
 /* transformers makes a bias where the configuration says so, and has no place for another. */
-static ib_status read_bias(const ib_lm *m, const ib_hf_biases *b, const char *base, int role, int64_t rows, ib_tensor **out)
+static ib_status read_bias(const ib_lm *m, const ib_hf_biases *b, const char *base, int role, int64_t rows,
+                           ib_tensor **out)
 {
     const int wanted = role <= IB_ROLE_V ? b->qkv : role == IB_ROLE_O ? b->output : b->mlp;
     return wanted ? read_vector(m->hf, base, ".bias", rows, 0, out) : IB_OK;
@@ -172,7 +186,8 @@ static ib_status all_used(const ib_safetensors *f)
     for (int64_t i = 0; i < f->n_entries; i++) {
         const ib_entry *e = &f->entry[i];
         const size_t n = strlen(e->name);
-        const int derived = (n > 8 && !strcmp(e->name + n - 8, "inv_freq")) || (n > 13 && !strcmp(e->name + n - 13, ".weight_shape"));
+        const int derived =
+            (n > 8 && !strcmp(e->name + n - 8, "inv_freq")) || (n > 13 && !strcmp(e->name + n - 13, ".weight_shape"));
         if (!e->used && !derived)
             return ib_fail(IB_EUNSUPPORTED, "tensor '%s' has no place in this architecture", e->name);
     }
@@ -184,11 +199,14 @@ static ib_status read_head(ib_lm *m)
 {
     const ib_entry *head = find(m->hf, "lm_head", ".weight"), *embedding = find(m->hf, "model.embed_tokens", ".weight");
     if (!m->c.tied && !head && !find(m->hf, "lm_head", ".weight_packed"))
-        return ib_fail(IB_EFORMAT, "config.json: 'tie_word_embeddings' is false, but there is no tensor 'lm_head.weight'");
+        return ib_fail(IB_EFORMAT,
+                       "config.json: 'tie_word_embeddings' is false, but there is no tensor 'lm_head.weight'");
     if (!m->c.tied)
         return read_matrix(m->hf, "lm_head", &m->head, m->c.vocabulary, m->c.width);
-    if (head && (!embedding || head->bytes != embedding->bytes || strcmp(head->type, embedding->type) || memcmp(head->data, embedding->data, (size_t)head->bytes)))
-        return ib_fail(IB_EFORMAT, "config.json: 'tie_word_embeddings' is true, but tensor 'lm_head.weight' is not the embedding: set it to false");
+    if (head && (!embedding || head->bytes != embedding->bytes || strcmp(head->type, embedding->type) ||
+                 memcmp(head->data, embedding->data, (size_t)head->bytes)))
+        return ib_fail(IB_EFORMAT, "config.json: 'tie_word_embeddings' is true, but tensor 'lm_head.weight' is not the "
+                                   "embedding: set it to false");
     return IB_OK;
 }
 

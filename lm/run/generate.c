@@ -21,8 +21,13 @@ ib_kv *ib_kv_new(ib_lm *m, int context, int int8)
     kv->layer = ib_alloc((size_t)c->layers * sizeof *kv->layer);
     for (int i = 0; kv->layer && i < c->layers; i++) {
         ib_kv_cache *l = &kv->layer[i];
-        *l = (ib_kv_cache){c->groups, c->dim, int8, ib_alloc_raw((size_t)context * row), ib_alloc_raw((size_t)context * row),
-                           int8 ? ib_alloc_raw((size_t)context * scales) : NULL, int8 ? ib_alloc_raw((size_t)context * scales) : NULL};
+        *l = (ib_kv_cache){c->groups,
+                           c->dim,
+                           int8,
+                           ib_alloc_raw((size_t)context * row),
+                           ib_alloc_raw((size_t)context * row),
+                           int8 ? ib_alloc_raw((size_t)context * scales) : NULL,
+                           int8 ? ib_alloc_raw((size_t)context * scales) : NULL};
         if (!l->k || !l->v || (int8 && (!l->k_scale || !l->v_scale))) {
             ib_kv_free(kv);
             return NULL;
@@ -127,7 +132,8 @@ static int by_logit(const void *a, const void *b)
     return x->logit < y->logit ? 1 : x->logit > y->logit ? -1 : x->id - y->id;
 }
 
-int32_t ib_sample_token(const ib_sampling *s, float *logits, int vocabulary, const int32_t *history, int64_t n, uint64_t step)
+int32_t ib_sample_token(const ib_sampling *s, float *logits, int vocabulary, const int32_t *history, int64_t n,
+                        uint64_t step)
 {
     IB_NEED_OR(s, -1);
     IB_NEED_OR(logits, -1);

@@ -6,7 +6,8 @@
 #include "tensor/alloc.h"
 #include "tensor/argument.h"
 
-ib_status ib_lm_perplexity(ib_lm *m, ib_graph *g, const int32_t *ids, int64_t n, const ib_perplexity_opts *o, ib_perplexity_result *out)
+ib_status ib_lm_perplexity(ib_lm *m, ib_graph *g, const int32_t *ids, int64_t n, const ib_perplexity_opts *o,
+                           ib_perplexity_result *out)
 {
     IB_NEED(m);
     IB_NEED(g);
@@ -15,8 +16,9 @@ ib_status ib_lm_perplexity(ib_lm *m, ib_graph *g, const int32_t *ids, int64_t n,
     static const ib_perplexity_opts defaults = {.bos = -1};
     o = o ? o : &defaults;
     const int64_t context = o->context ? o->context : 512;
-    const int before = o->bos >= 0 && !o->in_place, ahead = o->bos >= 0 && o->in_place; /* of each window, of the text */
-    const int64_t fresh = context - before; /* tokens from one window to the next */
+    const int before = o->bos >= 0 && !o->in_place,
+              ahead = o->bos >= 0 && o->in_place; /* of each window, of the text */
+    const int64_t fresh = context - before;       /* tokens from one window to the next */
     IB_TAKE(n, n >= 0, "is %lld", (long long)n);
     IB_TAKE(o->context, context >= 4 && context <= 1 << 20, "is %lld: a window has 4 to 2^20 tokens",
             (long long)context);
@@ -28,7 +30,8 @@ ib_status ib_lm_perplexity(ib_lm *m, ib_graph *g, const int32_t *ids, int64_t n,
         return ib_fail(IB_EINVAL, "the text has %lld tokens, a window of %lld needs %lld", (long long)n,
                        (long long)context, (long long)(fresh - ahead));
     *out = (ib_perplexity_result){0};
-    int32_t *row = ib_alloc((size_t)context * 4 * sizeof *row), *pos = row + context, *first = pos + context, *target = first + context;
+    int32_t *row = ib_alloc((size_t)context * 4 * sizeof *row), *pos = row + context, *first = pos + context,
+            *target = first + context;
     float *nll = ib_alloc((size_t)context * sizeof *nll);
     ib_status status = row && nll ? IB_OK : IB_ENOMEM;
     for (int64_t w = 0; w < windows && !status; w++) {

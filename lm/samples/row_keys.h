@@ -15,8 +15,8 @@ typedef struct ib_row_values {
     struct json_object *tools, *documents, *chat_template_kwargs;
     struct json_object *role, *content, *weight; /* of a message */
     struct json_object *tool_calls, *tool_call_id, *name, *reasoning_content, *reasoning, *thinking;
-    struct json_object *type;                                  /* of a part */
-    struct json_object *none;                                  /* never there */
+    struct json_object *type; /* of a part */
+    struct json_object *none; /* never there */
 } ib_row_values;
 
 /* Keys that are set aside, joined by commas (NULL: none), and which of them some object had: bit i the i-th. columns:

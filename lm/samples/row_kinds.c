@@ -17,9 +17,15 @@ typedef struct row_kind {
     enum { CONVERSATION, PLAIN, TURNS, FROM_AND_VALUE } form;
 } row_kind;
 
-#define KIND(name, asked, answer, more, join, form)                                                             \
-    {name,  offsetof(ib_row_values, asked), offsetof(ib_row_values, answer), offsetof(ib_row_values, more),          \
-     #asked, #answer,                        #more,                           join,                                   \
+#define KIND(name, asked, answer, more, join, form)                                                                    \
+    {name,                                                                                                             \
+     offsetof(ib_row_values, asked),                                                                                   \
+     offsetof(ib_row_values, answer),                                                                                  \
+     offsetof(ib_row_values, more),                                                                                    \
+     #asked,                                                                                                           \
+     #answer,                                                                                                          \
+     #more,                                                                                                            \
+     join,                                                                                                             \
      form},
 static const row_kind kinds[] = {
 #include "lm/samples/row_kinds.def"
@@ -127,9 +133,8 @@ static ib_status put_turns(const row_kind *k, const ib_row_values *v, struct jso
     const struct {
         struct json_object *value;
         const char *key;
-    } texts[] = {{member(v, k->asked), k->asked_key},
-                 {member(v, k->more), k->more_key},
-                 {member(v, k->answer), k->answer_key}};
+    } texts[] = {
+        {member(v, k->asked), k->asked_key}, {member(v, k->more), k->more_key}, {member(v, k->answer), k->answer_key}};
     size_t n[3] = {0}, join = strlen(k->join);
     for (int i = 0; i < 3; i++) {
         if (texts[i].value && !json_object_is_type(texts[i].value, json_type_string))
@@ -168,7 +173,7 @@ static int is_system(struct json_object *message)
 /* A turn of ShareGPT as a message; what else it says stays beside. */
 static ib_status put_said(struct json_object *list, struct json_object *said)
 {
-    static const char *const roles[][2] = {{"human", "user"},           {"user", "user"},     {"gpt", "assistant"},
+    static const char *const roles[][2] = {{"human", "user"},          {"user", "user"},     {"gpt", "assistant"},
                                            {"assistant", "assistant"}, {"system", "system"}, {"tool", "tool"},
                                            {"observation", "tool"}};
     if (!json_object_is_type(said, json_type_object) || json_object_object_get_ex(said, "role", NULL))

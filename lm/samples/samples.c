@@ -40,7 +40,8 @@ ib_status ib_samples_add(ib_samples *s, const int32_t *ids, const int32_t *mask,
     }
     const int64_t start = s->from[s->info.rows] - s->from[s->info.rows - 1];
     for (int64_t i = 0; i < n; i++)
-        if (ib_ids_append(&s->ids, ids[i]) || ib_ids_append(&s->pos, (int32_t)i) || ib_ids_append(&s->first, (int32_t)start) ||
+        if (ib_ids_append(&s->ids, ids[i]) || ib_ids_append(&s->pos, (int32_t)i) ||
+            ib_ids_append(&s->first, (int32_t)start) ||
             ib_ids_append(&s->target, i + 1 < n && mask[i + 1] ? ids[i + 1] : -1))
             return IB_ENOMEM;
     s->from[s->info.rows] += n;
@@ -66,7 +67,8 @@ void ib_samples_measure(ib_samples *s)
     ib_free_ids(&s->length);
     const ib_ids *const rows[] = {&s->ids, &s->first, &s->target};
     for (int i = 0; i < 3; i++)
-        s->info.sum = (uint32_t)crc32_z(s->info.sum, (const Bytef *)rows[i]->id, (size_t)rows[i]->n * sizeof *rows[i]->id);
+        s->info.sum =
+            (uint32_t)crc32_z(s->info.sum, (const Bytef *)rows[i]->id, (size_t)rows[i]->n * sizeof *rows[i]->id);
 }
 
 void ib_samples_free(ib_samples *s)
@@ -93,7 +95,8 @@ ib_samples_info ib_samples_info_of(const ib_samples *s)
 ib_row ib_samples_row(const ib_samples *s, int64_t i)
 {
     IB_NEED_OR(s, (ib_row){0});
-    IB_TAKE_OR(i, i >= 0 && i < s->info.rows, (ib_row){0}, "is %lld of %lld rows", (long long)i, (long long)s->info.rows);
+    IB_TAKE_OR(i, i >= 0 && i < s->info.rows, (ib_row){0}, "is %lld of %lld rows", (long long)i,
+               (long long)s->info.rows);
     const ib_samples *w = s->whole ? s->whole : s;
     const int64_t from = w->from[s->offset + i], n = w->from[s->offset + i + 1] - from;
     return (ib_row){n, w->ids.id + from, w->pos.id + from, w->first.id + from, w->target.id + from};
@@ -114,7 +117,8 @@ ib_samples *ib_samples_split(ib_samples *s, int64_t rows)
 {
     IB_NEED_OR(s, NULL);
     if (rows < 1 || rows >= s->info.rows)
-        return ib_fail_null(IB_EINVAL, "ib_samples_split: rows: %lld cannot be set aside of %lld", (long long)rows, (long long)s->info.rows);
+        return ib_fail_null(IB_EINVAL, "ib_samples_split: rows: %lld cannot be set aside of %lld", (long long)rows,
+                            (long long)s->info.rows);
     ib_samples *part = ib_alloc(sizeof *part);
     if (!part)
         return NULL;

@@ -9,8 +9,8 @@ struct ib_samples {
     ib_ids length;                  /* of each sample, until they are measured */
     int64_t *from;                  /* [rows + 1] */
     int64_t room;
-    int64_t offset;                 /* first row of a split */
-    const ib_samples *whole;        /* a split borrows its rows */
+    int64_t offset;          /* first row of a split */
+    const ib_samples *whole; /* a split borrows its rows */
     ib_samples_info info;
     int learns_end;
 };

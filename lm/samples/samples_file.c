@@ -125,7 +125,8 @@ ib_samples *ib_samples_open(const char *path, ib_tokenizer *t, const ib_samples_
     IB_NEED_OR(t, NULL);
     static const ib_samples_opts defaults;
     o = o ? o : &defaults;
-    IB_TAKE_OR(o->seq, o->seq == 0 || (o->seq >= 2 && o->seq <= 1 << 20), NULL, "is %d: rows have 2 to 2^20 tokens", o->seq);
+    IB_TAKE_OR(o->seq, o->seq == 0 || (o->seq >= 2 && o->seq <= 1 << 20), NULL, "is %d: rows have 2 to 2^20 tokens",
+               o->seq);
     int keys = 1;
     for (const char *p = o->ignore ? o->ignore : ""; *p; p++)
         keys += *p == ',';
@@ -160,8 +161,7 @@ ib_samples *ib_samples_open(const char *path, ib_tokenizer *t, const ib_samples_
     if (!status)
         status = rows ? read_rows(&r, path, text, size) : read_text(&r, path, text, size);
     if (!status)
-        r.s->info.ignored = r.ignore.met, r.s->info.mapped = r.ignore.mapped,
-        r.s->info.unused = r.ignore.unused,
+        r.s->info.ignored = r.ignore.met, r.s->info.mapped = r.ignore.mapped, r.s->info.unused = r.ignore.unused,
         r.s->info.template_marks = r.prompt && ib_template_generates(r.prompt);
     if (!status)
         ib_samples_measure(r.s);
@@ -174,14 +174,13 @@ ib_samples *ib_samples_open(const char *path, ib_tokenizer *t, const ib_samples_
             "longest has %lld)",
             path, (long long)r.s->info.samples, r.seq, (long long)r.s->info.longest);
     else if (!status && !r.s->learns_end)
-        status =
-            ib_fail(IB_EINVAL,
-                    "%s: no sample teaches where to stop: every end token is masked or cut off at %d tokens (the "
-                    "longest has %lld)%s",
-                    path, r.seq, (long long)r.s->info.longest,
-                    r.prompt && ib_template_generates(r.prompt)
-                        ? "; the template's last {% generation %} must reach the end of its text"
-                        : "");
+        status = ib_fail(IB_EINVAL,
+                         "%s: no sample teaches where to stop: every end token is masked or cut off at %d tokens (the "
+                         "longest has %lld)%s",
+                         path, r.seq, (long long)r.s->info.longest,
+                         r.prompt && ib_template_generates(r.prompt)
+                             ? "; the template's last {% generation %} must reach the end of its text"
+                             : "");
     ib_free(text);
     ib_template_free(r.prompt);
     ib_free_ids(&r.ids);

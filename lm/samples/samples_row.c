@@ -56,7 +56,9 @@ static ib_status put_object(ib_samples_reader *r, struct json_object *o)
     }
     if (v.tools || v.documents || v.chat_template_kwargs)
         return ib_fail(IB_EUNSUPPORTED, "the key '%s' goes with messages, which the row has not",
-                       v.tools ? "tools" : v.documents ? "documents" : "chat_template_kwargs");
+                       v.tools       ? "tools"
+                       : v.documents ? "documents"
+                                     : "chat_template_kwargs");
     if ((status = put_bos(r)))
         return status;
     r->s->info.prompts += v.prompt != NULL;

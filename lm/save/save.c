@@ -81,8 +81,8 @@ static const ib_storage *target(const ib_storage *own, const ib_storage *wanted,
     return f->decode ? ib_storage_fallback(f, cols) : f;
 }
 
-static ib_status add_matrix(ib_out *out, const char *name, const ib_matrix *w, const ib_tensor *trained, const ib_projection *p, int turn,
-                            const ib_storage *wanted, int gguf)
+static ib_status add_matrix(ib_out *out, const char *name, const ib_matrix *w, const ib_tensor *trained,
+                            const ib_projection *p, int turn, const ib_storage *wanted, int gguf)
 {
     ib_out_tensor *t = add(out, name);
     if (!t)
@@ -98,9 +98,13 @@ static ib_status add_matrix(ib_out *out, const char *name, const ib_matrix *w, c
     t->from = w->format ? w->format : ib_storage_find("f32");
     t->to = target(t->from, wanted, t->shape[1], p != NULL, gguf);
     if (gguf && t->to->gguf_type < 0)
-        return ib_fail(IB_EUNSUPPORTED, "tensor '%s' is %s, for which GGUF has no type: choose one with --format", name, t->to->name);
+        return ib_fail(IB_EUNSUPPORTED, "tensor '%s' is %s, for which GGUF has no type: choose one with --format", name,
+                       t->to->name);
     if (!gguf && t->to->block > 1 && strcmp(t->to->name, "int4"))
-        return ib_fail(IB_EUNSUPPORTED, "a Hugging Face folder cannot hold %s: choose f32, f16, bf16, nf4, nf4-dq, fp4, fp4-dq, int4 or int8, or write a .gguf file", t->to->name);
+        return ib_fail(IB_EUNSUPPORTED,
+                       "a Hugging Face folder cannot hold %s: choose f32, f16, bf16, nf4, nf4-dq, fp4, fp4-dq, int4 or "
+                       "int8, or write a .gguf file",
+                       t->to->name);
     return IB_OK;
 }
 
@@ -111,10 +115,12 @@ ib_status ib_out_list(const ib_lm *m, int gguf, const char *format, ib_out *out)
         return IB_EINVAL;
     const int pairs = gguf && m->arch->gguf_pairs, turn = pairs == m->pairs ? 0 : pairs ? 1 : -1;
     const float plus = !gguf && m->arch->norm_minus_one ? -1.0f : 0.0f;
-    ib_status status = add_matrix(out, gguf ? "token_embd.weight" : "model.embed_tokens.weight", &m->embedding, m->embedding_w, NULL, 0, wanted, gguf);
+    ib_status status = add_matrix(out, gguf ? "token_embd.weight" : "model.embed_tokens.weight", &m->embedding,
+                                  m->embedding_w, NULL, 0, wanted, gguf);
     for (int i = 0; i < m->c.layers && !status; i++) {
         for (int k = 0; k < IB_N_NORMS && !status; k++) {
-            char *base = m->block[i].norm[k] ? ib_lm_name(&ib_norm_names[k], i, gguf, m->arch->post_norms) : NULL, *name = base ? ib_format_text("%s.weight", base) : NULL;
+            char *base = m->block[i].norm[k] ? ib_lm_name(&ib_norm_names[k], i, gguf, m->arch->post_norms) : NULL,
+                 *name = base ? ib_format_text("%s.weight", base) : NULL;
             if (m->block[i].norm[k])
                 status = name ? add_vector(out, name, m->block[i].norm[k], plus, 0) : IB_ENOMEM;
             ib_free(base);
@@ -123,7 +129,9 @@ ib_status ib_out_list(const ib_lm *m, int gguf, const char *format, ib_out *out)
         for (int r = 0; r < IB_N_ROLES && !status; r++) {
             const ib_projection *p = &m->block[i].p[r];
             const int turned = r == IB_ROLE_Q || r == IB_ROLE_K ? turn : 0;
-            char *base = ib_lm_name(&ib_role_names[r], i, gguf, 0), *name = base ? ib_format_text("%s.weight", base) : NULL, *bias = base ? ib_format_text("%s.bias", base) : NULL;
+            char *base = ib_lm_name(&ib_role_names[r], i, gguf, 0),
+                 *name = base ? ib_format_text("%s.weight", base) : NULL,
+                 *bias = base ? ib_format_text("%s.bias", base) : NULL;
             status = name && bias ? add_matrix(out, name, &p->w, p->weight, p, turned, wanted, gguf) : IB_ENOMEM;
             if (!status && p->bias)
                 status = add_vector(out, bias, p->bias, 0, turned);
@@ -211,7 +219,8 @@ ib_status ib_out_make(const ib_lm *m, ib_device *dev, const ib_out_tensor *t, fl
 }
 
 ib_status ib_lm_save(ib_lm *m, const char *source, const char *path, const char *format, ib_lm_saved *saved,
-                     void (*report)(void *user, const char *tensor, const char *from, const char *to, int exact), void *user)
+                     void (*report)(void *user, const char *tensor, const char *from, const char *to, int exact),
+                     void *user)
 {
     IB_NEED(m);
     IB_NEED(path);

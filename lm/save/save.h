@@ -8,11 +8,11 @@ typedef struct ib_out_tensor {
     char name[128];
     int ndim;
     int64_t shape[2];
-    const ib_matrix *w;        /* a matrix, or */
-    const ib_projection *p;    /* a linear layer, to be merged if it has an adapter, or */
-    const ib_tensor *t;        /* a vector or trained matrix */
-    int turn;                  /* rows of q or k: 1 to pairs, -1 to halves, 0 stay */
-    float plus;                /* added to a vector */
+    const ib_matrix *w;     /* a matrix, or */
+    const ib_projection *p; /* a linear layer, to be merged if it has an adapter, or */
+    const ib_tensor *t;     /* a vector or trained matrix */
+    int turn;               /* rows of q or k: 1 to pairs, -1 to halves, 0 stay */
+    float plus;             /* added to a vector */
     const ib_storage *from, *to;
 } ib_out_tensor;
 
@@ -24,7 +24,8 @@ typedef struct ib_out {
 /* All tensors by GGUF's or Hugging Face's names, in the format that `format` (NULL: their own) gives them. */
 ib_status ib_out_list(const ib_lm *m, int gguf, const char *format, ib_out *out);
 void ib_out_release(ib_out *out);
-/* Makes one tensor's matrix in its format, rows turned; x fp32 [size] is work space. *exact: its values are the source's. */
+/* Makes one tensor's matrix in its format, rows turned; x fp32 [size] is work space. *exact: its values are the
+ * source's. */
 ib_status ib_out_make(const ib_lm *m, ib_device *dev, const ib_out_tensor *t, float *x, ib_matrix *made, int *exact);
 int64_t ib_out_size(const ib_out_tensor *t);
 
@@ -32,10 +33,13 @@ int64_t ib_out_size(const ib_out_tensor *t);
 extern const char *const ib_model_files[];
 
 ib_status ib_save_gguf(ib_lm *m, const char *source, const char *path, const char *format, ib_lm_saved *saved,
-                       void (*report)(void *user, const char *tensor, const char *from, const char *to, int exact), void *user);
+                       void (*report)(void *user, const char *tensor, const char *from, const char *to, int exact),
+                       void *user);
 ib_status ib_save_hf(ib_lm *m, const char *source, const char *path, const char *format, ib_lm_saved *saved,
-                     void (*report)(void *user, const char *tensor, const char *from, const char *to, int exact), void *user);
-/* config.json of the model with linear layers in `linear`, or NULL with ib_error() naming what it cannot say; t may be NULL. */
+                     void (*report)(void *user, const char *tensor, const char *from, const char *to, int exact),
+                     void *user);
+/* config.json of the model with linear layers in `linear`, or NULL with ib_error() naming what it cannot say; t may be
+ * NULL. */
 struct json_object *ib_save_config_of(const ib_lm *m, const ib_storage *linear, const ib_tokenizer *t);
 /* The source folder's own, with what has changed. */
 struct json_object *ib_save_config_changed(const ib_lm *m, const char *source, const ib_storage *linear);

@@ -1,5 +1,5 @@
-/* save_config_hf.c - config.json and generation_config.json, with the type that transformers' classes want of each field. What
- * they cannot say is refused. */
+/* save_config_hf.c - config.json and generation_config.json, with the type that transformers' classes want of each
+ * field. What they cannot say is refused. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,10 +48,14 @@ static int has_bias(const ib_lm *m, int from, int to)
 
 static ib_status put_biases(const ib_lm *m, struct json_object *o, const char *class)
 {
-    const int qkv = has_bias(m, IB_ROLE_Q, IB_ROLE_V), output = has_bias(m, IB_ROLE_O, IB_ROLE_O), mlp = has_bias(m, IB_ROLE_GATE, IB_ROLE_DOWN);
+    const int qkv = has_bias(m, IB_ROLE_Q, IB_ROLE_V), output = has_bias(m, IB_ROLE_O, IB_ROLE_O),
+              mlp = has_bias(m, IB_ROLE_GATE, IB_ROLE_DOWN);
     const int llama = !strcmp(class, "llama"), flag = llama || !strcmp(class, "qwen3") || !strcmp(class, "gemma3");
-    if (qkv < 0 || output < 0 || mlp < 0 || (flag ? qkv != output : output || qkv != m->arch->qkv_bias) || (mlp && !llama))
-        return ib_fail(IB_EUNSUPPORTED, "config.json of %s cannot say which of this model's layers have biases: write a .gguf file", class);
+    if (qkv < 0 || output < 0 || mlp < 0 || (flag ? qkv != output : output || qkv != m->arch->qkv_bias) ||
+        (mlp && !llama))
+        return ib_fail(IB_EUNSUPPORTED,
+                       "config.json of %s cannot say which of this model's layers have biases: write a .gguf file",
+                       class);
     if (flag)
         put(o, "attention_bias", json_object_new_boolean(qkv));
     if (llama)
@@ -81,11 +85,13 @@ static ib_status put_windows(const ib_lm *m, struct json_object *o, const char *
     }
     return by_layer || !locals || locals == m->c.layers
                ? IB_OK
-               : ib_fail(IB_EUNSUPPORTED, "config.json of %s cannot say that %d of %d layers have a window: write a .gguf file", class, locals, m->c.layers);
+               : ib_fail(IB_EUNSUPPORTED,
+                         "config.json of %s cannot say that %d of %d layers have a window: write a .gguf file", class,
+                         locals, m->c.layers);
 }
 
-/* Scaling as transformers names it. Factors without a formula (rope_freqs of a GGUF file) are a longrope whose short and long
- * factors are one. */
+/* Scaling as transformers names it. Factors without a formula (rope_freqs of a GGUF file) are a longrope whose short
+ * and long factors are one. */
 static ib_status put_rope(const ib_lm *m, struct json_object *o)
 {
     const ib_rope_scaling *s = &m->scaling[0];
@@ -99,7 +105,8 @@ static ib_status put_rope(const ib_lm *m, struct json_object *o)
     if (strcmp(kind, "default"))
         put(r, "factor", real(longrope ? 1 : (float)s->factor));
     if (yarn || llama3 || longrope)
-        put(r, "original_max_position_embeddings", json_object_new_int64(longrope ? m->c.context : (int64_t)s->original));
+        put(r, "original_max_position_embeddings",
+            json_object_new_int64(longrope ? m->c.context : (int64_t)s->original));
     if (yarn || longrope)
         put(r, "attention_factor", real(s->magnitude));
     if (yarn) {
@@ -121,7 +128,10 @@ static ib_status put_rope(const ib_lm *m, struct json_object *o)
         put(o, "rope_scaling", r);
     else
         json_object_put(r);
-    return s->limit && longrope ? ib_fail(IB_EUNSUPPORTED, "this model's RoPE factors change with the length of the text: they cannot be written") : IB_OK;
+    return s->limit && longrope
+               ? ib_fail(IB_EUNSUPPORTED,
+                         "this model's RoPE factors change with the length of the text: they cannot be written")
+               : IB_OK;
 }
 
 static struct json_object *quantization_of(const ib_storage *linear)
@@ -137,14 +147,17 @@ static struct json_object *quantization_of(const ib_storage *linear)
     }
     if (!linear || linear->name[0] != 'i' || linear->name[1] != 'n')
         return NULL;
-    const int int4 = linear->decode != NULL; /* int4, int8 as compressed-tensors says them */
+    const int int4 = linear->decode != NULL;                      /* int4, int8 as compressed-tensors says them */
     const char *kind = int4 ? "pack-quantized" : "int-quantized"; /* said twice: recent versions read the group's own */
     char s[700];
     ib_snprintf(s, sizeof s,
-             "{\"quant_method\":\"compressed-tensors\",\"format\":\"%s\",\"quantization_status\":\"compressed\",\"ignore\":[\"lm_head\"],"
-             "\"config_groups\":{\"group_0\":{\"targets\":[\"Linear\"],\"format\":\"%s\",\"input_activations\":null,\"output_activations\":null,"
-             "\"weights\":{\"num_bits\":%d,\"type\":\"int\",\"symmetric\":true,\"strategy\":\"%s\",\"group_size\":%s,\"dynamic\":false}}}}",
-             kind, kind, int4 ? 4 : 8, int4 ? "group" : "channel", int4 ? "32" : "null");
+                "{\"quant_method\":\"compressed-tensors\",\"format\":\"%s\",\"quantization_status\":\"compressed\","
+                "\"ignore\":[\"lm_head\"],"
+                "\"config_groups\":{\"group_0\":{\"targets\":[\"Linear\"],\"format\":\"%s\",\"input_activations\":null,"
+                "\"output_activations\":null,"
+                "\"weights\":{\"num_bits\":%d,\"type\":\"int\",\"symmetric\":true,\"strategy\":\"%s\",\"group_size\":%"
+                "s,\"dynamic\":false}}}}",
+                kind, kind, int4 ? 4 : 8, int4 ? "group" : "channel", int4 ? "32" : "null");
     return json_tokener_parse(s);
 }
 
@@ -168,9 +181,13 @@ static ib_status describe(const ib_lm *m, struct json_object *o, const ib_storag
         windowed |= m->block[i].local;
     static const struct {
         const char *arch, *class, *type;
-    } names[] = {{"llama", "LlamaForCausalLM", "llama"}, {"mistral", "MistralForCausalLM", "mistral"}, {"qwen2", "Qwen2ForCausalLM", "qwen2"},
-                 {"qwen3", "Qwen3ForCausalLM", "qwen3"}, {"gemma3", "Gemma3ForCausalLM", "gemma3_text"}};
-    const char *class = !strcmp(c->arch, "llama") && windowed ? "mistral" : c->arch; /* a llama with a window is a mistral */
+    } names[] = {{"llama", "LlamaForCausalLM", "llama"},
+                 {"mistral", "MistralForCausalLM", "mistral"},
+                 {"qwen2", "Qwen2ForCausalLM", "qwen2"},
+                 {"qwen3", "Qwen3ForCausalLM", "qwen3"},
+                 {"gemma3", "Gemma3ForCausalLM", "gemma3_text"}};
+    const char *class =
+        !strcmp(c->arch, "llama") && windowed ? "mistral" : c->arch; /* a llama with a window is a mistral */
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(names[i].arch, class)) {
             struct json_object *list = json_object_new_array();
@@ -181,20 +198,27 @@ static ib_status describe(const ib_lm *m, struct json_object *o, const ib_storag
     const struct {
         const char *key;
         int64_t value;
-    } numbers[] = {{"hidden_size", c->width}, {"intermediate_size", c->ff}, {"num_hidden_layers", c->layers}, {"num_attention_heads", c->heads},
-                   {"num_key_value_heads", c->groups}, {"head_dim", c->dim}, {"vocab_size", c->vocabulary}, {"max_position_embeddings", c->context}};
+    } numbers[] = {{"hidden_size", c->width},          {"intermediate_size", c->ff},
+                   {"num_hidden_layers", c->layers},   {"num_attention_heads", c->heads},
+                   {"num_key_value_heads", c->groups}, {"head_dim", c->dim},
+                   {"vocab_size", c->vocabulary},      {"max_position_embeddings", c->context}};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         put(o, numbers[i].key, json_object_new_int64(numbers[i].value));
     put(o, "rms_norm_eps", real(c->eps));
     put(o, "tie_word_embeddings", json_object_new_boolean(ib_lm_is_tied(m)));
     put(o, m->arch->hf_scalar ? "hidden_activation" : "hidden_act", text(ib_lm_activation_name(m->activation)));
-    const double scalar = 1.0 / ((double)c->attention_scale * (double)c->attention_scale), whole = m->arch->hf_scalar ? fmin(rint(scalar), INT32_MAX) : c->dim;
+    const double scalar = 1.0 / ((double)c->attention_scale * (double)c->attention_scale),
+                 whole = m->arch->hf_scalar ? fmin(rint(scalar), INT32_MAX) : c->dim;
     if (m->arch->hf_scalar)
         put(o, "query_pre_attn_scalar", json_object_new_int((int)whole));
     if (fabs(scalar - whole) > 1e-4 * whole)
-        return ib_fail(IB_EUNSUPPORTED, "config.json of %s cannot say that scores are multiplied by %g: write a .gguf file", class, (double)c->attention_scale);
+        return ib_fail(IB_EUNSUPPORTED,
+                       "config.json of %s cannot say that scores are multiplied by %g: write a .gguf file", class,
+                       (double)c->attention_scale);
     if (c->rotated != c->dim)
-        return ib_fail(IB_EUNSUPPORTED, "config.json of %s cannot say that %d of %d dimensions turn: write a .gguf file", class, c->rotated, c->dim);
+        return ib_fail(IB_EUNSUPPORTED,
+                       "config.json of %s cannot say that %d of %d dimensions turn: write a .gguf file", class,
+                       c->rotated, c->dim);
     put_tokens(o, m, t);
     struct json_object *q = quantization_of(linear);
     if (q)

@@ -54,7 +54,8 @@ static ib_status put_rope(ib_gguf_writer *w, const ib_lm *m, const char *arch)
     if (m->arch->hf_local_base && (double)m->c.rope_base_local != m->arch->hf_local_base)
         put_number(w, arch, "rope.freq_base_swa", (double)m->c.rope_base_local, 1);
     if (m->scaling[1].divisor && m->arch->hf_local_base)
-        return ib_fail(IB_EUNSUPPORTED, "a GGUF file cannot say that positions of local layers are scaled: write a folder");
+        return ib_fail(IB_EUNSUPPORTED,
+                       "a GGUF file cannot say that positions of local layers are scaled: write a folder");
     if (s->limit || (!yarn && s->magnitude != 1) || (yarn && !s->whole))
         return ib_fail(IB_EUNSUPPORTED, "a GGUF file cannot say this model's RoPE scaling '%s': write a folder", kind);
     if (yarn || linear) {
@@ -88,7 +89,8 @@ static ib_status put_config(ib_gguf_writer *w, const ib_lm *m, const char *sourc
     const ib_lm_config *c = &m->c;
     const char *arch = m->arch->gguf_pairs ? "llama" : c->arch;
     if (m->activation != m->arch->gelu)
-        return ib_fail(IB_EUNSUPPORTED, "a GGUF file cannot say that the activation of %s is %s: write a folder", c->arch, ib_lm_activation_name(m->activation));
+        return ib_fail(IB_EUNSUPPORTED, "a GGUF file cannot say that the activation of %s is %s: write a folder",
+                       c->arch, ib_lm_activation_name(m->activation));
     ib_gguf_put_string(w, "general.architecture", arch);
     ib_gguf_put_string(w, "general.type", "model");
     put_number(w, arch, "block_count", c->layers, 0);
@@ -113,7 +115,8 @@ static ib_status put_head(ib_gguf_writer *w, const ib_lm *m, const char *source)
     if (!m->gguf)
         return put_config(w, m, source);
     /* what describes the old file alone */
-    static const char *const old[] = {"general.file_type", "general.alignment", "split.no", "split.count", "split.tensors.count"};
+    static const char *const old[] = {"general.file_type", "general.alignment", "split.no", "split.count",
+                                      "split.tensors.count"};
     for (int64_t i = 0; i < m->gguf->n_kv; i++) {
         int stays = 1;
         for (size_t k = 0; k < sizeof old / sizeof *old; k++)
@@ -125,7 +128,8 @@ static ib_status put_head(ib_gguf_writer *w, const ib_lm *m, const char *source)
 }
 
 ib_status ib_save_gguf(ib_lm *m, const char *source, const char *path, const char *format, ib_lm_saved *saved,
-                       void (*report)(void *user, const char *tensor, const char *from, const char *to, int exact), void *user)
+                       void (*report)(void *user, const char *tensor, const char *from, const char *to, int exact),
+                       void *user)
 {
     ib_gguf_writer head = {0};
     ib_out out = {0};

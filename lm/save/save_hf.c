@@ -17,7 +17,8 @@ typedef struct items {
     int n, kept, room;
 } items;
 
-static ib_status add(items *a, const char *name, const char *suffix, const char *dtype, int ndim, int64_t d0, int64_t d1, const void *data, size_t bytes)
+static ib_status add(items *a, const char *name, const char *suffix, const char *dtype, int ndim, int64_t d0,
+                     int64_t d1, const void *data, size_t bytes)
 {
     char *text = a->names + 200 * a->n;
     void *copy = ib_alloc_raw(bytes ? bytes : 1);
@@ -33,21 +34,28 @@ static ib_status add(items *a, const char *name, const char *suffix, const char 
 
 static ib_status add_bnb(items *a, const ib_out_tensor *t, const ib_matrix *w)
 {
-    const int64_t n = w->rows * w->cols, blocks = (n + IB_NF4_BLOCK - 1) / IB_NF4_BLOCK, groups = (blocks + IB_NESTED_BLOCK - 1) / IB_NESTED_BLOCK;
+    const int64_t n = w->rows * w->cols, blocks = (n + IB_NF4_BLOCK - 1) / IB_NF4_BLOCK,
+                  groups = (blocks + IB_NESTED_BLOCK - 1) / IB_NESTED_BLOCK;
     char state[300], key[64];
     const char *kind = w->format->name[0] == 'n' ? "nf4" : "fp4";
-    int length = ib_snprintf(state, sizeof state, "{\"quant_type\": \"%s\", \"blocksize\": 64, \"dtype\": \"float32\", \"shape\": [%lld, %lld]", kind,
-                          (long long)w->rows, (long long)w->cols);
+    int length =
+        ib_snprintf(state, sizeof state,
+                    "{\"quant_type\": \"%s\", \"blocksize\": 64, \"dtype\": \"float32\", \"shape\": [%lld, %lld]", kind,
+                    (long long)w->rows, (long long)w->cols);
     if (w->format->nested)
-        length += ib_snprintf(state + length, sizeof state - (size_t)length, ", \"nested_blocksize\": 256, \"nested_dtype\": \"float32\", \"nested_offset\": %.9g", (double)w->offset);
+        length += ib_snprintf(state + length, sizeof state - (size_t)length,
+                              ", \"nested_blocksize\": 256, \"nested_dtype\": \"float32\", \"nested_offset\": %.9g",
+                              (double)w->offset);
     length += ib_snprintf(state + length, sizeof state - (size_t)length, "}");
     ib_snprintf(key, sizeof key, ".quant_state.bitsandbytes__%s", kind);
     ib_status status = add(a, t->name, "", "U8", 2, (n + 1) / 2, 1, w->data, (size_t)(n + 1) / 2);
     if (!status)
         status = add(a, t->name, ".quant_map", "F32", 1, 16, 0, w->code, 64);
     if (!status)
-        status = w->format->nested ? add(a, t->name, ".absmax", "U8", 1, blocks, 0, w->absmax8, (size_t)blocks) : add(a, t->name, ".absmax", "F32", 1, blocks, 0, w->absmax, (size_t)blocks * 4);
-    if (!status && w->format->nested && !(status = add(a, t->name, ".nested_absmax", "F32", 1, groups, 0, w->nested, (size_t)groups * 4)))
+        status = w->format->nested ? add(a, t->name, ".absmax", "U8", 1, blocks, 0, w->absmax8, (size_t)blocks)
+                                   : add(a, t->name, ".absmax", "F32", 1, blocks, 0, w->absmax, (size_t)blocks * 4);
+    if (!status && w->format->nested &&
+        !(status = add(a, t->name, ".nested_absmax", "F32", 1, groups, 0, w->nested, (size_t)groups * 4)))
         status = add(a, t->name, ".nested_quant_map", "F32", 1, 256, 0, w->map, 1024);
     return status ? status : add(a, t->name, key, "U8", 1, length, 0, state, (size_t)length);
 }
@@ -75,8 +83,9 @@ static ib_status add_integers(items *a, const ib_out_tensor *t, const ib_matrix 
     return status;
 }
 
-static ib_status write_model(ib_lm *m, const char *path, const ib_out *out, ib_lm_saved *saved,
-                             void (*report)(void *user, const char *tensor, const char *from, const char *to, int exact), void *user)
+static ib_status
+write_model(ib_lm *m, const char *path, const ib_out *out, ib_lm_saved *saved,
+            void (*report)(void *user, const char *tensor, const char *from, const char *to, int exact), void *user)
 {
     items a = {.room = 6 * out->n};
     int64_t largest = 1;
@@ -97,9 +106,10 @@ static ib_status write_model(ib_lm *m, const char *path, const ib_out *out, ib_l
             break;
         const char *dtype = !strcmp(t->to->name, "f32") ? "F32" : !strcmp(t->to->name, "f16") ? "F16" : "BF16";
         const int integers = !strcmp(t->to->name, "int4") || !strcmp(t->to->name, "int8");
-        status = integers   ? add_integers(&a, t, &made)
+        status = integers      ? add_integers(&a, t, &made)
                  : t->to->code ? add_bnb(&a, t, &made)
-                             : add(&a, t->name, "", dtype, t->ndim, t->shape[0], t->shape[1], made.data, (size_t)ib_storage_bytes(made.format, made.rows, made.cols));
+                               : add(&a, t->name, "", dtype, t->ndim, t->shape[0], t->shape[1], made.data,
+                                     (size_t)ib_storage_bytes(made.format, made.rows, made.cols));
         if (report)
             report(user, t->name, t->from->name, t->to->name, exact);
         saved->exact += exact;
@@ -119,7 +129,8 @@ static ib_status write_model(ib_lm *m, const char *path, const ib_out *out, ib_l
 }
 
 ib_status ib_save_hf(ib_lm *m, const char *source, const char *path, const char *format, ib_lm_saved *saved,
-                     void (*report)(void *user, const char *tensor, const char *from, const char *to, int exact), void *user)
+                     void (*report)(void *user, const char *tensor, const char *from, const char *to, int exact),
+                     void *user)
 {
     ib_out out = {0};
     ib_tokenizer *t = source && !m->hf ? ib_tokenizer_open(source) : NULL;

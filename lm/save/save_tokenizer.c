@@ -43,7 +43,8 @@ const ib_merge **ib_ranked_merges(const ib_tokenizer *t, int64_t *n)
 /* GGUF has three places for tokens that end a text; the tokenizer's own is in the first. */
 static ib_status put_ends(ib_gguf_writer *w, const ib_lm *m, int32_t eos)
 {
-    static const char *const keys[] = {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"};
+    static const char *const keys[] = {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id",
+                                       "tokenizer.ggml.eom_token_id"};
     int k = eos >= 0;
     if (k)
         ib_gguf_put_u32(w, keys[0], (uint32_t)eos);
@@ -51,7 +52,10 @@ static ib_status put_ends(ib_gguf_writer *w, const ib_lm *m, int32_t eos)
         if (m->end[i] < 0 || m->end[i] == eos)
             continue;
         if (k == 3)
-            return ib_fail(IB_EUNSUPPORTED, "a GGUF file can name three tokens that end a text, this model has %d: shorten the list in generation_config.json", m->n_ends);
+            return ib_fail(IB_EUNSUPPORTED,
+                           "a GGUF file can name three tokens that end a text, this model has %d: shorten the list in "
+                           "generation_config.json",
+                           m->n_ends);
         ib_gguf_put_u32(w, keys[k++], (uint32_t)m->end[i]);
     }
     return IB_OK;
@@ -82,7 +86,8 @@ ib_status ib_save_tokenizer_gguf(ib_gguf_writer *w, const ib_lm *m, const char *
         kind[id] = t->token[id].kind ? t->token[id].kind : IB_TOKEN_UNUSED;
         score[id] = t->by_score ? t->token[id].score : -1e6f;
     }
-    for (int64_t i = 0; i < merges && !status && !t->byte_level; i++) /* SentencePiece's score says the same as a rank */
+    for (int64_t i = 0; i < merges && !status && !t->byte_level;
+         i++) /* SentencePiece's score says the same as a rank */
         if (score[merge[i]->id] == -1e6f)
             score[merge[i]->id] = -(float)merge[i]->rank;
     if (!status) {
@@ -92,7 +97,10 @@ ib_status ib_save_tokenizer_gguf(ib_gguf_writer *w, const ib_lm *m, const char *
         ib_gguf_put_i32s(w, "tokenizer.ggml.token_type", n, kind);
         if (!t->byte_level)
             ib_gguf_put_f32s(w, "tokenizer.ggml.scores", n, score);
-        const struct { const char *key; int32_t id; } ids[] = {{"bos", t->bos}, {"unknown", t->unk}, {"padding", t->pad}};
+        const struct {
+            const char *key;
+            int32_t id;
+        } ids[] = {{"bos", t->bos}, {"unknown", t->unk}, {"padding", t->pad}};
         for (int i = 0; i < 3; i++) {
             ib_snprintf(buf, sizeof buf, "tokenizer.ggml.%s_token_id", ids[i].key);
             if (ids[i].id >= 0)
@@ -115,7 +123,8 @@ ib_status ib_save_tokenizer_gguf(ib_gguf_writer *w, const ib_lm *m, const char *
         pool = at = ib_alloc((size_t)merges * 600 + 1);
         status = pool ? IB_OK : IB_ENOMEM;
         for (int64_t i = 0; i < merges && !status; i++) {
-            size_t a = ib_token_file_text(t, (int32_t)(merge[i]->pair >> 32), buf, 300), b = ib_token_file_text(t, (int32_t)(merge[i]->pair & 0xffffffffu), right, 298);
+            size_t a = ib_token_file_text(t, (int32_t)(merge[i]->pair >> 32), buf, 300),
+                   b = ib_token_file_text(t, (int32_t)(merge[i]->pair & 0xffffffffu), right, 298);
             memcpy(at, buf, a);
             at[a] = ' ';
             memcpy(at + a + 1, right, b);

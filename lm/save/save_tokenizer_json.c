@@ -85,8 +85,10 @@ static struct json_object *post_processor(const ib_tokenizer *t)
     if (!ib_tokenizer_adds_bos(t))
         return NULL;
     const char *bos = t->pool + t->token[t->bos].at;
-    struct json_object *o = object("TemplateProcessing"), *single = json_object_new_array(), *pair = json_object_new_array();
-    struct json_object *known = json_object_new_object(), *token = json_object_new_object(), *ids = json_object_new_array(), *texts = json_object_new_array();
+    struct json_object *o = object("TemplateProcessing"), *single = json_object_new_array(),
+                       *pair = json_object_new_array();
+    struct json_object *known = json_object_new_object(), *token = json_object_new_object(),
+                       *ids = json_object_new_array(), *texts = json_object_new_array();
     json_object_array_add(single, step("SpecialToken", bos));
     json_object_array_add(single, step("Sequence", "A"));
     json_object_array_add(pair, step("SpecialToken", bos));
@@ -152,7 +154,8 @@ typedef struct cut {
     uint32_t n_left, n_right;
 } cut;
 
-/* Best score first as SentencePiece merges them; then the longer left part, as tokenizers that came from SentencePiece have it. */
+/* Best score first as SentencePiece merges them; then the longer left part, as tokenizers that came from SentencePiece
+ * have it. */
 static int by_score(const void *a, const void *b)
 {
     const cut *x = a, *y = b;
@@ -178,7 +181,8 @@ static struct json_object *merges_of_scores(const ib_tokenizer *t)
             if (((uint8_t)s[at] & 0xC0) == 0x80)
                 continue;
             const int32_t left = ib_token_find(t, s, at), right = ib_token_find(t, s + at, k->n - at);
-            if (left >= 0 && right >= 0 && t->token[left].kind == IB_TOKEN_NORMAL && t->token[right].kind == IB_TOKEN_NORMAL)
+            if (left >= 0 && right >= 0 && t->token[left].kind == IB_TOKEN_NORMAL &&
+                t->token[right].kind == IB_TOKEN_NORMAL)
                 c[n++] = (cut){k->score, left, right, at, k->n - at};
         }
     }
@@ -252,7 +256,10 @@ static void add_template(struct json_object *list, const char *name, const char 
 ib_status ib_write_tokenizer_config(const char *path, const ib_tokenizer *t)
 {
     struct json_object *o = json_object_new_object();
-    const struct { const char *key; int32_t id; } names[] = {{"bos_token", t->bos}, {"eos_token", t->eos}, {"unk_token", t->unk}, {"pad_token", t->pad}};
+    const struct {
+        const char *key;
+        int32_t id;
+    } names[] = {{"bos_token", t->bos}, {"eos_token", t->eos}, {"unk_token", t->unk}, {"pad_token", t->pad}};
     for (int i = 0; i < 4; i++)
         if (names[i].id >= 0)
             put(o, names[i].key, json_object_new_string(t->pool + t->token[names[i].id].at));

@@ -29,7 +29,9 @@ static int64_t row_at(run *r, int64_t i)
         for (int64_t j = 0; j < n; j++)
             r->order[j] = j;
         for (int64_t j = n - 1; j > 0 && !r->o->no_shuffle; j--) {
-            const int64_t k = ib_rng_below((ib_rng){r->o->seed, 7000 + (uint64_t)epoch}, (uint64_t)j, (uint32_t)(j + 1)), t = r->order[j];
+            const int64_t k = ib_rng_below((ib_rng){r->o->seed, 7000 + (uint64_t)epoch}, (uint64_t)j,
+                                           (uint32_t)(j + 1)),
+                          t = r->order[j];
             r->order[j] = r->order[k];
             r->order[k] = t;
         }
@@ -47,8 +49,8 @@ static ib_status gather(run *r, const ib_samples *s, int64_t from, int64_t n, in
         const ib_row row = ib_samples_row(s, in_order ? from + i : row_at(r, from + i));
         const int32_t base = (int32_t)r->ids.n;
         for (int64_t j = 0; j < row.n && !status; j++)
-            status = ib_ids_append(&r->ids, row.ids[j]) || ib_ids_append(&r->pos, row.pos[j]) || ib_ids_append(&r->first, base + row.first[j]) ||
-                             ib_ids_append(&r->target, row.target[j])
+            status = ib_ids_append(&r->ids, row.ids[j]) || ib_ids_append(&r->pos, row.pos[j]) ||
+                             ib_ids_append(&r->first, base + row.first[j]) || ib_ids_append(&r->target, row.target[j])
                          ? IB_ENOMEM
                          : IB_OK;
     }
@@ -98,7 +100,8 @@ static ib_status name_the_place(run *r, int64_t step, double loss)
     for (int i = 0; i < r->opt->n_slots; i++) {
         const ib_tensor *p = r->opt->slots[i].param;
         if (!isfinite(r->g->dev->k.sum_sq(ib_f32(p), p->size)))
-            return ib_fail(IB_ENUMERIC, "step %lld: the loss is %g: parameter '%s' is not finite", (long long)step + 1, loss, p->name);
+            return ib_fail(IB_ENUMERIC, "step %lld: the loss is %g: parameter '%s' is not finite", (long long)step + 1,
+                           loss, p->name);
     }
     const ib_lm_batch b = batch_of(r);
     ib_graph_begin(r->g, IB_EVAL);
@@ -106,9 +109,11 @@ static ib_status name_the_place(run *r, int64_t step, double loss)
     for (int i = 0; x && i < r->m->c.layers; i++) {
         ib_block_run block = {r->m, &b, i, NULL};
         if ((x = ib_lm_block(r->g, &block, x)) && !isfinite(r->g->dev->k.sum_sq(ib_f32(x), x->size)))
-            return ib_fail(IB_ENUMERIC, "step %lld: the loss is %g: layer %d gives numbers that are not finite", (long long)step + 1, loss, i);
+            return ib_fail(IB_ENUMERIC, "step %lld: the loss is %g: layer %d gives numbers that are not finite",
+                           (long long)step + 1, loss, i);
     }
-    return ib_fail(IB_ENUMERIC, "step %lld: the loss is %g: the head gives numbers that are not finite", (long long)step + 1, loss);
+    return ib_fail(IB_ENUMERIC, "step %lld: the loss is %g: the head gives numbers that are not finite",
+                   (long long)step + 1, loss);
 }
 
 static ib_status one_step(run *r, int64_t step, ib_finetune_step *info)
@@ -149,7 +154,8 @@ static ib_status one_step(run *r, int64_t step, ib_finetune_step *info)
         for (int i = 0; i < r->opt->n_slots; i++) {
             const ib_tensor *p = r->opt->slots[i].param;
             if (!isfinite(r->g->dev->k.sum_sq(p->grad, p->size)))
-                return ib_fail(IB_ENUMERIC, "step %lld: the gradient of '%s' is not finite", (long long)step + 1, p->name);
+                return ib_fail(IB_ENUMERIC, "step %lld: the gradient of '%s' is not finite", (long long)step + 1,
+                               p->name);
         }
         return ib_fail(IB_ENUMERIC, "step %lld: the gradient is not finite", (long long)step + 1);
     }
@@ -255,7 +261,8 @@ ib_status ib_finetune(ib_lm *m, ib_graph *g, const ib_samples *train, const ib_s
     if (steps < 0)
         return ib_error_status();
     IB_TAKE(o->clip, o->clip >= 0, "is %g", o->clip);
-    IB_TAKE(o->checkpoint, o->checkpoint >= 0 && o->checkpoint <= m->c.layers, "is %d of %d layers", o->checkpoint, m->c.layers);
+    IB_TAKE(o->checkpoint, o->checkpoint >= 0 && o->checkpoint <= m->c.layers, "is %d of %d layers", o->checkpoint,
+            m->c.layers);
     IB_TAKE(o->deploy_steps, o->deploy_steps >= 0, "is %lld", (long long)o->deploy_steps);
     IB_TAKE(o->save_every, o->save_every >= 0, "is %lld", (long long)o->save_every);
     IB_TAKE(o->eval_every, o->eval_every >= 0, "is %lld", (long long)o->eval_every);

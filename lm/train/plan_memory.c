@@ -8,8 +8,8 @@
 #include "tensor/alloc.h"
 #include "tensor/argument.h"
 
-/* Arena bytes. row: a layer's result or its gradient; memo: what a layer remembers; forward, backward: the most that its
- * first and second run need for a moment; loss_kept, loss: of the final norm and the head. */
+/* Arena bytes. row: a layer's result or its gradient; memo: what a layer remembers; forward, backward: the most that
+ * its first and second run need for a moment; loss_kept, loss: of the final norm and the head. */
 typedef struct measured {
     int64_t row, memo, forward, backward, loss_kept, loss;
 } measured;
@@ -21,7 +21,8 @@ static int64_t since(const ib_graph *g, size_t from, int peak)
 
 static ib_status measure(ib_lm *m, ib_graph *g, int64_t rows, measured *k)
 {
-    int32_t *ids = ib_alloc((size_t)rows * 4 * sizeof *ids), *pos = ids + rows, *first = pos + rows, *target = first + rows;
+    int32_t *ids = ib_alloc((size_t)rows * 4 * sizeof *ids), *pos = ids + rows, *first = pos + rows,
+            *target = first + rows;
     if (!ids)
         return IB_ENOMEM;
     for (int64_t i = 0; i < rows; i++)
@@ -88,7 +89,8 @@ static int64_t resident(void)
     return pages * sysconf(_SC_PAGESIZE);
 }
 
-ib_status ib_finetune_plan(ib_lm *m, ib_graph *g, int64_t rows, const ib_adamw_opts *adamw, int checkpoint, int64_t limit, ib_memory_plan *out)
+ib_status ib_finetune_plan(ib_lm *m, ib_graph *g, int64_t rows, const ib_adamw_opts *adamw, int checkpoint,
+                           int64_t limit, ib_memory_plan *out)
 {
     IB_NEED(m);
     IB_NEED(g);

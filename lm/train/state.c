@@ -106,8 +106,12 @@ ib_status ib_state_save(const char *folder, const ib_lm *m, const ib_optim *opt,
         for (int j = -1; j < states; j++, k++) {
             char *name = names + k * NAME;
             ib_snprintf(name, NAME, "%s%s%.0d", p->name, j < 0 ? "" : ".state", j < 0 ? 0 : j + 1);
-            items[k] = j < 0 ? (ib_safetensors_item){name, "F32", p->ndim, {p->shape[0], p->shape[1], p->shape[2], p->shape[3]}, p->data, (size_t)p->size * 4}
-                             : (ib_safetensors_item){name, "U8", 1, {(int64_t)ib_optim_state_bytes(opt, s)}, s->state[j], ib_optim_state_bytes(opt, s)};
+            items[k] = j < 0 ? (ib_safetensors_item){name,    "F32",
+                                                     p->ndim, {p->shape[0], p->shape[1], p->shape[2], p->shape[3]},
+                                                     p->data, (size_t)p->size * 4}
+                             : (ib_safetensors_item){name,        "U8",
+                                                     1,           {(int64_t)ib_optim_state_bytes(opt, s)},
+                                                     s->state[j], ib_optim_state_bytes(opt, s)};
         }
     }
     ib_snprintf(done, sizeof done, "%lld", (long long)step);

@@ -48,8 +48,8 @@ static void kl_range(const ib_observer *o, const ib_quantizer *q, int symmetric,
     p[0] = p[1]; /* the spike at zero says nothing about where to clip */
     for (int i = 0; i < IB_BINS; i++)
         all += p[i];
-    /* A bin that holds a hundredth of the values is no tail: where a cut leaves one spike inside, the clipped ones would be
-     * counted into it, and the divergence be 0. */
+    /* A bin that holds a hundredth of the values is no tail: where a cut leaves one spike inside, the clipped ones
+     * would be counted into it, and the divergence be 0. */
     int least = levels > 16 ? levels : 16;
     for (int i = least; i < IB_BINS; i++)
         least = 100 * p[i] >= all ? i + 1 : least;

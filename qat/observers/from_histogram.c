@@ -25,8 +25,8 @@ static int bin_of(const ib_observer *o, float x)
     return b >= IB_BINS ? IB_BINS - 1 : b > 0 ? (int)b : 0;
 }
 
-/* Bins for [lo, hi], which hold the one value, if any, that all before this batch was: one value has no range that could set
- * their width. */
+/* Bins for [lo, hi], which hold the one value, if any, that all before this batch was: one value has no range that
+ * could set their width. */
 static void lay_out(ib_observer *o, float lo, float hi)
 {
     double before = 0;
@@ -117,7 +117,8 @@ static void histogram_range(const ib_observer *o, const ib_quantizer *q, int sym
             beta -= step;
             continue;
         }
-        const float a = fmaxf(o->bin_lo + (float)first * o->bin_width, o->lo), b = fminf(o->bin_lo + (float)(last + 1) * o->bin_width, o->hi);
+        const float a = fmaxf(o->bin_lo + (float)first * o->bin_width, o->lo),
+                    b = fminf(o->bin_lo + (float)(last + 1) * o->bin_width, o->hi);
         const double error = squared_error(o, q, symmetric, a, b);
         if (error > best)
             return;
@@ -129,9 +130,9 @@ static void histogram_range(const ib_observer *o, const ib_quantizer *q, int sym
     }
 }
 
-/* Leaves out at most 100 - p percent of the values, half of them at each end (all at the top if nothing is negative). Zeros have a
- * code in every range: of the other values no larger share is left out than that, or than a hundredth if that is more. Of a
- * mask with few ones each one is kept. */
+/* Leaves out at most 100 - p percent of the values, half of them at each end (all at the top if nothing is negative).
+ * Zeros have a code in every range: of the other values no larger share is left out than that, or than a hundredth if
+ * that is more. Of a mask with few ones each one is kept. */
 static void percentile_range(const ib_observer *o, const ib_quantizer *q, int symmetric, float *lo, float *hi)
 {
     (void)q, (void)symmetric;

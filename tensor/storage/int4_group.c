@@ -1,4 +1,5 @@
-/* int4_group.c - isobit's int4: 32 elements: half d, nibbles in two's complement (element 2i low); x = q d, q in -7..7. */
+/* int4_group.c - isobit's int4: 32 elements: half d, nibbles in two's complement (element 2i low); x = q d, q in -7..7.
+ */
 #include "tensor/storage.h"
 
 ENCODE(int4)
@@ -9,7 +10,8 @@ ENCODE(int4)
     put_half(b, amax / 7);
     const float d = half_at(b);
     for (int j = 0; j < 16; j++) {
-        const int lo = d ? clamp_int(nearest(x[2 * j] / d), -7, 7) : 0, hi = d ? clamp_int(nearest(x[2 * j + 1] / d), -7, 7) : 0;
+        const int lo = d ? clamp_int(nearest(x[2 * j] / d), -7, 7) : 0,
+                  hi = d ? clamp_int(nearest(x[2 * j + 1] / d), -7, 7) : 0;
         b[2 + j] = (uint8_t)((lo & 15) | (hi & 15) << 4);
     }
 }

@@ -22,7 +22,8 @@ static inline void k_encode(const float *x, uint8_t *b, uint8_t *L, int nmax, fl
         const float mean = sqrtf(sum / 32);
         for (int i = 0; i < 32; i++)
             weight[i] = mean + fabsf(x[32 * j + i]);
-        scale[j] = IB_STORE(search, scale_min, IB_LEVEL)(32, nmax, x + 32 * j, weight, L + 32 * j, &min[j], rmin, 0.1f, steps, 0);
+        scale[j] = IB_STORE(search, scale_min, IB_LEVEL)(32, nmax, x + 32 * j, weight, L + 32 * j, &min[j], rmin, 0.1f,
+                                                         steps, 0);
         max_scale = scale[j] > max_scale ? scale[j] : max_scale;
         max_min = min[j] > max_min ? min[j] : max_min;
     }

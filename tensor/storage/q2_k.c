@@ -10,7 +10,8 @@ ENCODE(q2_k)
     for (int j = 0; j < 16; j++) {
         for (int i = 0; i < 16; i++)
             weight[i] = fabsf(x[16 * j + i]);
-        scale[j] = IB_STORE(search, scale_min, IB_LEVEL)(16, 3, x + 16 * j, weight, L + 16 * j, &min[j], -0.5f, 0.1f, 15, 1);
+        scale[j] =
+            IB_STORE(search, scale_min, IB_LEVEL)(16, 3, x + 16 * j, weight, L + 16 * j, &min[j], -0.5f, 0.1f, 15, 1);
         max_scale = scale[j] > max_scale ? scale[j] : max_scale;
         max_min = min[j] > max_min ? min[j] : max_min;
     }

@@ -1,4 +1,5 @@
-/* q5_k.c - as q4_k with a fifth bit: half d, half dmin, 12 bytes of scales and mins, 32 bytes of high bits, 128 of nibbles. */
+/* q5_k.c - as q4_k with a fifth bit: half d, half dmin, 12 bytes of scales and mins, 32 bytes of high bits, 128 of
+ * nibbles. */
 #include "tensor/storage/k_scales.h"
 
 ENCODE(q5_k)

@@ -1,4 +1,5 @@
-/* scaled.c - formats whose scales lie apart from the codes: nf4 and fp4 with and without double quantization, int8 rows. */
+/* scaled.c - formats whose scales lie apart from the codes: nf4 and fp4 with and without double quantization, int8
+ * rows. */
 #include "tensor/storage/scaled.h"
 
 #include <stdlib.h>
@@ -7,11 +8,25 @@
 #include "tensor/error.h"
 
 /* bitsandbytes' values: quantiles of the normal distribution (arXiv:2305.14314, appendix E), and a 4-bit float */
-const float ib_code_nf4[16] = {-1.0f, -0.6961928009986877f, -0.5250730514526367f, -0.39491748809814453f, -0.28444138169288635f,
-                               -0.18477343022823334f, -0.09105003625154495f, 0.0f, 0.07958029955625534f, 0.16093020141124725f,
-                               0.24611230194568634f, 0.33791524171829224f, 0.44070982933044434f, 0.5626170039176941f, 0.7229568362236023f, 1.0f};
-const float ib_code_fp4[16] = {0, 0.0625f / 12, 8.0f / 12, 12.0f / 12, 4.0f / 12, 6.0f / 12, 2.0f / 12, 3.0f / 12,
-                               0, -0.0625f / 12, -8.0f / 12, -12.0f / 12, -4.0f / 12, -6.0f / 12, -2.0f / 12, -3.0f / 12};
+const float ib_code_nf4[16] = {-1.0f,
+                               -0.6961928009986877f,
+                               -0.5250730514526367f,
+                               -0.39491748809814453f,
+                               -0.28444138169288635f,
+                               -0.18477343022823334f,
+                               -0.09105003625154495f,
+                               0.0f,
+                               0.07958029955625534f,
+                               0.16093020141124725f,
+                               0.24611230194568634f,
+                               0.33791524171829224f,
+                               0.44070982933044434f,
+                               0.5626170039176941f,
+                               0.7229568362236023f,
+                               1.0f};
+const float ib_code_fp4[16] = {0,          0.0625f / 12, 8.0f / 12,  12.0f / 12,    4.0f / 12,  6.0f / 12,
+                               2.0f / 12,  3.0f / 12,    0,          -0.0625f / 12, -8.0f / 12, -12.0f / 12,
+                               -4.0f / 12, -6.0f / 12,   -2.0f / 12, -3.0f / 12};
 
 static int compare(const void *a, const void *b)
 {
@@ -32,7 +47,8 @@ void ib_dynamic_map(int is_signed, float *map)
             const int points = parts + 1;
             float at[2];
             for (int e = 0; e < 2; e++)
-                at[e] = j + e < points / 2 ? fmaf(step, (float)(j + e), 0.1f) : fmaf(-step, (float)(points - 1 - j - e), 1.0f);
+                at[e] = j + e < points / 2 ? fmaf(step, (float)(j + e), 0.1f)
+                                           : fmaf(-step, (float)(points - 1 - j - e), 1.0f);
             const float v = (float)pow(10, i - 6) * ((at[0] + at[1]) / 2.0f);
             map[n++] = v;
             if (is_signed)
@@ -57,7 +73,8 @@ static int nearest_in(const float *map, int n, float x)
     return x <= map[lo] || x - map[lo] <= map[hi] - x ? lo : hi;
 }
 
-/* bitsandbytes first puts x on a grid of 65536 points over [-1, 1]; its thresholds lie between these points (measured). */
+/* bitsandbytes first puts x on a grid of 65536 points over [-1, 1]; its thresholds lie between these points (measured).
+ */
 uint8_t ib_dynamic_code(const float *map, float x)
 {
     const float u = x < -1 ? -1 : x > 1 ? 1 : x;
@@ -134,7 +151,8 @@ ib_status ib_scaled_encode(ib_matrix *m, const float *x)
         return encode_rows(m, x);
     const int64_t n = m->rows * m->cols, blocks = (n + IB_NF4_BLOCK - 1) / IB_NF4_BLOCK, bytes = (n + 1) / 2;
     const int64_t groups = (blocks + IB_NESTED_BLOCK - 1) / IB_NESTED_BLOCK;
-    uint8_t *q = m->owned = ib_alloc((size_t)(aligned(bytes) + (m->format->nested ? aligned(blocks) + 4 * (groups + 256) : 4 * blocks)));
+    uint8_t *q = m->owned =
+        ib_alloc((size_t)(aligned(bytes) + (m->format->nested ? aligned(blocks) + 4 * (groups + 256) : 4 * blocks)));
     float *absmax = m->format->nested ? ib_alloc((size_t)blocks * 4) : (float *)(q + aligned(bytes));
     if (!q || !absmax) {
         if (m->format->nested)

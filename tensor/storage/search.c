@@ -40,7 +40,8 @@ float IB_STORE(search, scale_min, IB_LEVEL)(int n, int nmax, const float *x, con
         const float D = sum_w * sum_l2 - sum_l * sum_l;
         if (!(D > 0))
             continue;
-        float this_scale = (sum_w * sum_xl - sum_x * sum_l) / D, this_min = (sum_l2 * sum_x - sum_l * sum_xl) / D, error = 0;
+        float this_scale = (sum_w * sum_xl - sum_x * sum_l) / D, this_min = (sum_l2 * sum_x - sum_l * sum_xl) / D,
+              error = 0;
         if (this_min > 0) {
             this_min = 0;
             this_scale = sum_xl / sum_l2;

@@ -1,5 +1,6 @@
 /* test_autograd.c - every operator's backward against finite differences from its samples, some against PyTorch, and
- * the tape itself. Broken by: a wrong formula, a gradient that is overwritten instead of added, an allocation a step. */
+ * the tape itself. Broken by: a wrong formula, a gradient that is overwritten instead of added, an allocation a step.
+ */
 #include "tests/check.h"
 
 #include "autograd/op.h"
@@ -12,7 +13,8 @@ static ib_graph *g;
 static void open_graph(const char *device)
 {
     dev = ib_device_open(device);
-    if (dev && (!strcmp(ib_device_name(dev), "cpu:bf16") || !strcmp(ib_device_name(dev), "cpu:amx"))) { /* finite differences need fp32 products */
+    if (dev && (!strcmp(ib_device_name(dev), "cpu:bf16") ||
+                !strcmp(ib_device_name(dev), "cpu:amx"))) { /* finite differences need fp32 products */
         ib_device_close(dev);
         dev = ib_device_open("cpu:avx512");
     }
@@ -88,7 +90,8 @@ static void check_sample(const ib_op *op, const ib_sample *s)
             *x = old;
             const double want = (up - down) / (2 * (double)h), got = ib_tensor_grad(in[i])[j];
             if (!(fabs(got - want) <= 0.004 + 0.01 * fabs(want))) {
-                printf("\n    %s, %s: d/d input %d [%lld] is %g, differences give %g\n", op->name, s->name, i, (long long)j, got, want);
+                printf("\n    %s, %s: d/d input %d [%lld] is %g, differences give %g\n", op->name, s->name, i,
+                       (long long)j, got, want);
                 CHECK(0);
                 i = s->n_inputs;
                 break;
@@ -165,7 +168,8 @@ static void norms_are_pytorchs(void)
 {
     open_graph(NULL);
     ib_tensor *x = WAVE(0, 4, 3, 2, 2), *gamma = WAVE(1, 3), *beta = WAVE(2, 3), *d = WAVE(3, 4, 3, 2, 2);
-    ib_tensor *mean = ib_tensor_new(IB_F32, 1, (int64_t[]){3}, 0, "mean"), *var = ib_tensor_new(IB_F32, 1, (int64_t[]){3}, 0, "var");
+    ib_tensor *mean = ib_tensor_new(IB_F32, 1, (int64_t[]){3}, 0, "mean"),
+              *var = ib_tensor_new(IB_F32, 1, (int64_t[]){3}, 0, "var");
     for (int i = 0; i < 3; i++)
         ib_tensor_f32(var)[i] = 1;
     ib_graph_begin(g, IB_TRAIN);
@@ -177,7 +181,8 @@ static void norms_are_pytorchs(void)
     CHECK_GOLDEN(ib_tensor_grad(gamma), bn_dgamma, 1e-5);
     CHECK_GOLDEN(ib_tensor_f32(mean), bn_mean, 1e-6);
     CHECK_GOLDEN(ib_tensor_f32(var), bn_var, 1e-6);
-    ib_tensor_free(x), ib_tensor_free(gamma), ib_tensor_free(beta), ib_tensor_free(d), ib_tensor_free(mean), ib_tensor_free(var);
+    ib_tensor_free(x), ib_tensor_free(gamma), ib_tensor_free(beta), ib_tensor_free(d), ib_tensor_free(mean),
+        ib_tensor_free(var);
     x = WAVE(0, 3, 7), gamma = WAVE(1, 7), beta = WAVE(2, 7), d = WAVE(3, 3, 7);
     ib_graph_begin(g, IB_TRAIN);
     y = ib_layer_norm(g, x, gamma, beta, 0);
@@ -316,7 +321,9 @@ static void a_second_step_allocates_nothing(void)
         for (int step = 0; step < 4; step++) {
             ib_alloc_fail_at(0);
             ib_graph_begin(g, IB_TRAIN);
-            REQUIRE(!ib_backward(g, ib_cross_entropy(g, ib_layer_forward(g, net, ib_input(g, 4, (int64_t[]){4, 3, 12, 12}, x)), labels, 0)));
+            REQUIRE(!ib_backward(
+                g, ib_cross_entropy(g, ib_layer_forward(g, net, ib_input(g, 4, (int64_t[]){4, 3, 12, 12}, x)), labels,
+                                    0)));
             REQUIRE(!ib_optim_step(opt));
             if (step > 1) /* the first measures, the second may still join the arena's pieces */
                 CHECK_INT(ib_alloc_fail_at(0), 0);
@@ -342,7 +349,8 @@ static void wrong_shapes_are_told(void)
     CHECK_ERROR(!ib_max_pool(g, c, &(ib_pool_opts){.kernel_h = 5, .kernel_w = 5}) ? 1 : 0, "larger than the input");
     CHECK_ERROR(!ib_reshape(g, c, 2, (int64_t[]){0, 7}) ? 1 : 0, "elements");
     CHECK_ERROR(!ib_dropout(g, c, 1.0f) ? 1 : 0, "not in [0, 1)");
-    CHECK_ERROR(!ib_cross_entropy(g, ib_reshape(g, c, 2, (int64_t[]){2, 48}), (const int32_t[]){1, 48}, 0) ? 1 : 0, "label 48 of sample 1");
+    CHECK_ERROR(!ib_cross_entropy(g, ib_reshape(g, c, 2, (int64_t[]){2, 48}), (const int32_t[]){1, 48}, 0) ? 1 : 0,
+                "label 48 of sample 1");
     CHECK_ERROR(!ib_concat(g, (ib_tensor *[]){c, w}, 2, 1) ? 1 : 0, "differ");
     CHECK(ib_relu(g, ib_matmul(g, a, b)) == NULL); /* NULL passes on */
     CHECK(ib_cross_entropy(g, NULL, labels, 0) == NULL);

@@ -1,5 +1,6 @@
-/* test_fused.c - gradients through integer layers whose activation is a clamp of codes, against PyTorch's (golden/make_fused.py).
- * Broken by: a gradient that passes for x in (-s/2, 0), at 0, from 6 on, or both to PACT's level and beyond it. */
+/* test_fused.c - gradients through integer layers whose activation is a clamp of codes, against PyTorch's
+ * (golden/make_fused.py). Broken by: a gradient that passes for x in (-s/2, 0), at 0, from 6 on, or both to PACT's
+ * level and beyond it. */
 #include "tests/check.h"
 
 #include "autograd/quantizer.h"
@@ -21,7 +22,8 @@ static ib_tensor *grid(int seed, float scale, float offset, int ndim, const int6
         ib_f32(t)[i] = scale * (float)((37 * i + 101 * seed) % 127 - 63) / 64 + offset;
     return t;
 }
-#define GRID(seed, scale, offset, ...) grid(seed, scale, offset, (int)(sizeof((int64_t[]){__VA_ARGS__}) / 8), (int64_t[]){__VA_ARGS__})
+#define GRID(seed, scale, offset, ...)                                                                                 \
+    grid(seed, scale, offset, (int)(sizeof((int64_t[]){__VA_ARGS__}) / 8), (int64_t[]){__VA_ARGS__})
 
 /* A learned parameter's gradient is one sum whose terms cancel. */
 static void same(const char *name, const ib_tensor *t, const float *want, int64_t n)
@@ -38,15 +40,26 @@ static void same(const char *name, const ib_tensor *t, const float *want, int64_
     CHECK(top > 0 && worst <= bound * top);
 }
 
-/* One layer of codes and a weighted sum of its results; t: x, w, b, gamma, the learned parameter, where there are any. */
-static void run(enum kind kind, enum act act, enum learned how, int w_bits, int bits, float scale, int zero, ib_tensor *t[5])
+/* One layer of codes and a weighted sum of its results; t: x, w, b, gamma, the learned parameter, where there are any.
+ */
+static void run(enum kind kind, enum act act, enum learned how, int w_bits, int bits, float scale, int zero,
+                ib_tensor *t[5])
 {
     const ib_weight_attrs weight = {.bits = w_bits, .per_channel = 1};
-    ib_quantizer in = {.bits = 8, .qmin = -128, .qmax = 127, .profile = IB_FP32_RNE, .scale = 0.013f, .zero = 5}, in2 = in;
-    ib_quantizer out = {.bits = bits, .qmin = -(1 << (bits - 1)), .qmax = (1 << (bits - 1)) - 1, .profile = IB_FP32_RNE, .scale = scale, .zero = zero,
+    ib_quantizer in = {.bits = 8, .qmin = -128, .qmax = 127, .profile = IB_FP32_RNE, .scale = 0.013f, .zero = 5},
+                 in2 = in;
+    ib_quantizer out = {.bits = bits,
+                        .qmin = -(1 << (bits - 1)),
+                        .qmax = (1 << (bits - 1)) - 1,
+                        .profile = IB_FP32_RNE,
+                        .scale = scale,
+                        .zero = zero,
                         .learned = (ib_learned)how};
     const int image = kind == conv || kind == folded;
-    ib_tensor *d = kind == linear ? GRID(4, 1, 0, 40, 5) : image ? GRID(4, 1, 0, 2, 4, 5, 5) : GRID(4, 1, 0, 2, 3, 4, 4), *var = GRID(6, 0.4f, 1, 4), *y;
+    ib_tensor *d = kind == linear ? GRID(4, 1, 0, 40, 5)
+                   : image        ? GRID(4, 1, 0, 2, 4, 5, 5)
+                                  : GRID(4, 1, 0, 2, 3, 4, 4),
+              *var = GRID(6, 0.4f, 1, 4), *y;
     if (kind == linear) {
         t[0] = GRID(1, 1.5f, 0, 40, 8), t[1] = GRID(2, 2, 0, 5, 8), t[2] = GRID(3, 0.5f, 0, 5);
     } else if (image) {
@@ -65,9 +78,11 @@ static void run(enum kind kind, enum act act, enum learned how, int w_bits, int 
         ib_tensor *b = ib_quantize(g, t[1], &in2);
         y = kind == add ? ib_qadd(g, x, b, (ib_act)act, &out) : ib_qmul(g, x, b, (ib_act)act, &out);
     } else {
-        ib_tensor *w = t[3] ? ib_fold_weight(g, t[1], t[3], var, 1e-3f) : t[1], *b = t[3] ? ib_fold_bias(g, t[3], t[2], NULL, var, var, 1e-3f) : t[2];
+        ib_tensor *w = t[3] ? ib_fold_weight(g, t[1], t[3], var, 1e-3f) : t[1],
+                  *b = t[3] ? ib_fold_bias(g, t[3], t[2], NULL, var, var, 1e-3f) : t[2];
         w = ib_quantize_weight(g, w, NULL, &weight);
-        y = kind == linear ? ib_qlinear(g, x, w, b, (ib_act)act, &out) : ib_qconv2d(g, x, w, b, &(ib_conv_opts){1, 1, 1, 1, 1}, (ib_act)act, &out);
+        y = kind == linear ? ib_qlinear(g, x, w, b, (ib_act)act, &out)
+                           : ib_qconv2d(g, x, w, b, &(ib_conv_opts){1, 1, 1, 1, 1}, (ib_act)act, &out);
     }
     REQUIRE(y != NULL);
     REQUIRE(!ib_backward(g, ib_sum(g, ib_mul(g, ib_dequantize(g, y), d))));
@@ -93,9 +108,7 @@ static void gradients_are_pytorchs(void)
     {                                                                                                                  \
         ib_tensor *t[5] = {0};                                                                                         \
         run(kind, act, how, w_bits, bits, scale, zero, t);                                                             \
-        WITH_##kind(name) LEARNS_##how(name)                                                                           \
-        for (int i = 0; i < 5; i++)                                                                                    \
-            ib_tensor_free(t[i]);                                                                                      \
+        WITH_##kind(name) LEARNS_##how(name) for (int i = 0; i < 5; i++) ib_tensor_free(t[i]);                         \
     }
 #include "tests/golden/fused.def"
 #undef FUSED

@@ -31,7 +31,8 @@ static void mlperf_sizes_are_mlperfs(void)
     static const struct {
         const char *name;
         int c, h, w, classes, values;
-    } want[] = {{"resnet8", 3, 32, 32, 10, 78666 - 240}, {"dscnn", 1, 49, 10, 12, 24908 - 576}, {"mlp", 1, 28, 28, 10, 235146}};
+    } want[] = {
+        {"resnet8", 3, 32, 32, 10, 78666 - 240}, {"dscnn", 1, 49, 10, 12, 24908 - 576}, {"mlp", 1, 28, 28, 10, 235146}};
     for (int i = 0; i < 3; i++) {
         ib_layer *net = ib_model_new(want[i].name, want[i].c, want[i].h, want[i].w, want[i].classes);
         int64_t n = 0;
@@ -96,7 +97,8 @@ static void equal_seeds_equal_values(void)
 static void wrong_layers_are_told(void)
 {
     CHECK_ERROR(!ib_linear_layer(0, 3) ? 1 : 0, "ib_linear_layer: in is 0");
-    CHECK_ERROR(!ib_conv2d_layer(&(ib_conv2d_config){.in = 3, .out = 4, .kernel_h = 3, .groups = 2}) ? 1 : 0, "groups is 2");
+    CHECK_ERROR(!ib_conv2d_layer(&(ib_conv2d_config){.in = 3, .out = 4, .kernel_h = 3, .groups = 2}) ? 1 : 0,
+                "groups is 2");
     CHECK_ERROR(!ib_model_new("vgg", 1, 8, 8, 10) ? 1 : 0, "vgg");
     CHECK_ERROR(!ib_model_new("mlp", 1, 8, -8, 10) ? 1 : 0, "-8");
     CHECK_ERROR(!ib_model_new("lenet:8", 1, 8, 8, 10) ? 1 : 0, "mlp alone");
@@ -124,5 +126,5 @@ static void wrong_layers_are_told(void)
     ib_layer_free(NULL);
 }
 
-SUITE("layers", T(models_take_any_size), T(mlperf_sizes_are_mlperfs), T(initial_values_have_their_variance), T(names_are_paths_and_unique),
-      T(equal_seeds_equal_values), T(wrong_layers_are_told))
+SUITE("layers", T(models_take_any_size), T(mlperf_sizes_are_mlperfs), T(initial_values_have_their_variance),
+      T(names_are_paths_and_unique), T(equal_seeds_equal_values), T(wrong_layers_are_told))

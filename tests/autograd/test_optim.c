@@ -112,4 +112,5 @@ static void schedules_have_their_shapes(void)
     CHECK_ERROR(ib_schedule_parse("zigzag", &kind), "zigzag");
 }
 
-SUITE("optim", T(updates_are_pytorchs), T(clipping_scales_to_the_norm), T(groups_change_rate_by_name), T(schedules_have_their_shapes))
+SUITE("optim", T(updates_are_pytorchs), T(clipping_scales_to_the_norm), T(groups_change_rate_by_name),
+      T(schedules_have_their_shapes))

@@ -38,7 +38,8 @@ static inline void driver_refused(int failed, const char *words, const char *wha
 }
 
 #define CHECK(condition) driver_check((condition) != 0, #condition, __FILE__, __LINE__)
-#define CHECK_NEAR(a, b, bound) driver_check(fabs((double)(a) - (double)(b)) <= (bound), #a " is near " #b, __FILE__, __LINE__)
+#define CHECK_NEAR(a, b, bound)                                                                                        \
+    driver_check(fabs((double)(a) - (double)(b)) <= (bound), #a " is near " #b, __FILE__, __LINE__)
 /* A status, or a pointer, that says so. */
 #define REFUSED(call, words) driver_refused((call) != IB_OK, words, #call, __FILE__, __LINE__)
 #define REFUSED_NULL(call, words) driver_refused((call) == NULL, words, #call, __FILE__, __LINE__)

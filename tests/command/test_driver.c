@@ -126,8 +126,9 @@ static void the_first_cause_is_what_is_read(world *w)
     ib_graph_begin(w->g, IB_TRAIN);
     REFUSED_NULL(ib_relu(w->g, NULL), "relu: x is NULL");
     ib_graph_begin(w->g, IB_TRAIN);
-    REFUSED_NULL(ib_language_loss(w->g, ib_input(w->g, 2, (int64_t[]){2, 3}, x), NULL, NULL, (int32_t[]){0, 1}, 1, NULL),
-                 "ib_language_loss: w is NULL");
+    REFUSED_NULL(
+        ib_language_loss(w->g, ib_input(w->g, 2, (int64_t[]){2, 3}, x), NULL, NULL, (int32_t[]){0, 1}, 1, NULL),
+        "ib_language_loss: w is NULL");
     ib_layer *net = ib_sequential(ib_linear_layer(4, 4), ib_linear_layer(0, 4), ib_relu_layer());
     REFUSED(ib_layer_init(net, 1), "ib_layer_init: net is NULL ib_linear_layer: in");
 }
@@ -138,8 +139,7 @@ static ib_layer *tied(void)
 {
     ib_layer *relu = ib_relu_layer(), *mix = ib_linear_layer(24, 24), *norm = ib_batch_norm_layer(24);
     return ib_sequential(ib_flatten_layer(), ib_linear_layer(64, 24), relu, mix, norm, relu,
-                         ib_residual_layer(ib_sequential(mix, relu)),
-                         ib_linear_layer(24, 10));
+                         ib_residual_layer(ib_sequential(mix, relu)), ib_linear_layer(24, 10));
 }
 
 static void one_layer_in_two_places_ties_its_weights(void)
@@ -238,8 +238,10 @@ static void parts_of_other_things_are_refused(void)
     world v = world_new(ib_sequential(ib_flatten_layer(), ib_linear_layer(64, 10)));
     ib_optim *opt = ib_sgd_new(v.net, v.dev, NULL);
     ib_checkpoint c = {.seed = 1};
-    REFUSED(ib_checkpoint_save("/tmp/isobit-test-driver-none.h5", w.net, opt, &c), "ib_checkpoint_save: opt another network");
-    REFUSED(ib_checkpoint_restore("/tmp/isobit-test-driver-none.h5", w.net, w.g, opt, &c), "ib_checkpoint_restore: opt another network");
+    REFUSED(ib_checkpoint_save("/tmp/isobit-test-driver-none.h5", w.net, opt, &c),
+            "ib_checkpoint_save: opt another network");
+    REFUSED(ib_checkpoint_restore("/tmp/isobit-test-driver-none.h5", w.net, w.g, opt, &c),
+            "ib_checkpoint_restore: opt another network");
     /* a network that takes any size, calibrated by data of another */
     static float x[4 * 100];
     ib_dataset *large = ib_dataset_new(4, 1, 10, 10, 0, 0, x, NULL);
@@ -248,7 +250,8 @@ static void parts_of_other_things_are_refused(void)
     ib_loader_free(l);
     ib_dataset_free(large);
     /* keys and values of another model */
-    ib_lm_config one = {.layers = 1, .width = 32, .ff = 32, .heads = 2, .groups = 2, .vocabulary = 8, .context = 16, .eps = 1e-5f};
+    ib_lm_config one = {
+        .layers = 1, .width = 32, .ff = 32, .heads = 2, .groups = 2, .vocabulary = 8, .context = 16, .eps = 1e-5f};
     ib_lm_config two = one;
     two.layers = 2;
     ib_lm *a = ib_lm_new(&one, 1), *b = ib_lm_new(&two, 1);
@@ -270,9 +273,8 @@ static void parts_of_other_things_are_refused(void)
 
 static ib_layer *plain(void)
 {
-    return ib_sequential(ib_conv2d_layer(&(ib_conv2d_config){.in = 1, .out = 4, .kernel_h = 3}),
-                         ib_batch_norm_layer(4), ib_relu_layer(),
-                         ib_max_pool_layer(2, 0), ib_flatten_layer(), ib_linear_layer(36, 10));
+    return ib_sequential(ib_conv2d_layer(&(ib_conv2d_config){.in = 1, .out = 4, .kernel_h = 3}), ib_batch_norm_layer(4),
+                         ib_relu_layer(), ib_max_pool_layer(2, 0), ib_flatten_layer(), ib_linear_layer(36, 10));
 }
 
 static void data_that_are_not_finite_are_told(int quantized)

@@ -426,7 +426,8 @@ static ib_dataset *two_of_three(const char *path, ib_split split, const ib_input
     return ib_dataset_new(2, 1, 1, 2, 3, 0, x, (int32_t[]){0, 1});
 }
 
-/* A reader that dies is an error of its file. Broken by: a reader in this process, a message that is lost, classes that the split leaves out. */
+/* A reader that dies is an error of its file. Broken by: a reader in this process, a message that is lost, classes that
+ * the split leaves out. */
 static void readers_work_apart(void)
 {
     CHECK_ERROR(ib_dataset_apart(crash, "a.h5", IB_SPLIT_TRAIN, NULL, IB_CLASSIFICATION) == NULL,

@@ -228,5 +228,4 @@ static void failed_adapters_leave_no_trace(void)
 }
 
 SUITE("folders", T(strangers_are_named), T(own_files_are_replaced), T(failures_leave_nothing),
-      T(failing_in_the_middle_changes_nothing),
-      T(failed_adapters_leave_no_trace))
+      T(failing_in_the_middle_changes_nothing), T(failed_adapters_leave_no_trace))

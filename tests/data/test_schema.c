@@ -1,7 +1,8 @@
-/* test_schema.c - what columns and classes mean: as JSON and back in every bit, in other hands, with every allocation failing once; tables
- * into data sets, and rows into inputs.
+/* test_schema.c - what columns and classes mean: as JSON and back in every bit, in other hands, with every allocation
+ * failing once; tables into data sets, and rows into inputs.
  *
- * Broken by: a number that loses a bit, an input at another place, a test part that is not of each class alike, memory that is lost. */
+ * Broken by: a number that loses a bit, an input at another place, a test part that is not of each class alike, memory
+ * that is lost. */
 #include <unistd.h>
 
 #include "tests/check.h"
@@ -10,8 +11,15 @@ static const char *const colours[] = {"blue", "gr\303\274n \"\n", "red"}, *const
 static const ib_column columns[] = {{.name = "a", .mean = 0.1f, .std = 1e-20f},
                                     {.name = "colour", .n_names = 3, .names = colours, .usual = 2},
                                     {.name = "b, c", .mean = -3e9f, .std = 1.0f / 3}};
-static const ib_schema_opts whole = {.n_columns = 3, .columns = columns, .n_classes = 2, .classes = classes, .label = "kind", .label_at = 1,
-                                     .fill_missing = 1, .split_seed = UINT64_MAX, .test_share = 0.1};
+static const ib_schema_opts whole = {.n_columns = 3,
+                                     .columns = columns,
+                                     .n_classes = 2,
+                                     .classes = classes,
+                                     .label = "kind",
+                                     .label_at = 1,
+                                     .fill_missing = 1,
+                                     .split_seed = UINT64_MAX,
+                                     .test_share = 0.1};
 
 static void text_keeps_every_bit(void)
 {
@@ -108,7 +116,8 @@ static void the_test_part_is_of_each_class_alike(void)
     int same = 1;
     for (int i = 0; i < 12; i++) {
         CHECK(!memcmp(ib_dataset_image(test, i), ib_dataset_image(again, i), 3 * sizeof(float)));
-        same &= ib_dataset_label(test, i) == ib_dataset_label(other, i) && ib_dataset_image(test, i)[0] == ib_dataset_image(other, i)[0];
+        same &= ib_dataset_label(test, i) == ib_dataset_label(other, i) &&
+                ib_dataset_image(test, i)[0] == ib_dataset_image(other, i)[0];
     }
     CHECK(!same);
     ib_dataset_free(train);
@@ -140,5 +149,5 @@ static void every_allocation_may_fail(void)
     unlink(path);
 }
 
-SUITE("schema", T(text_keeps_every_bit), T(rows_become_inputs), T(what_is_no_schema_is_refused), T(the_test_part_is_of_each_class_alike),
-      T(every_allocation_may_fail))
+SUITE("schema", T(text_keeps_every_bit), T(rows_become_inputs), T(what_is_no_schema_is_refused),
+      T(the_test_part_is_of_each_class_alike), T(every_allocation_may_fail))

@@ -1,5 +1,5 @@
-/* fuzz_adapter.c - adapters for a tiny model: the input is a GGUF adapter, or adapter_config.json or the weights of a PEFT
- * folder whose other half is good. */
+/* fuzz_adapter.c - adapters for a tiny model: the input is a GGUF adapter, or adapter_config.json or the weights of a
+ * PEFT folder whose other half is good. */
 #include "tests/fuzz/fuzz.h"
 
 #include <sys/stat.h>
@@ -7,7 +7,8 @@
 static char folder[64], config[128], weights[128];
 static ib_lm *model(void)
 {
-    ib_lm *m = ib_lm_new(&(ib_lm_config){.layers = 1, .width = 8, .ff = 8, .heads = 2, .groups = 1, .vocabulary = 16, .context = 16}, 1);
+    ib_lm *m = ib_lm_new(
+        &(ib_lm_config){.layers = 1, .width = 8, .ff = 8, .heads = 2, .groups = 1, .vocabulary = 16, .context = 16}, 1);
     if (!m || ib_lm_freeze(m, "f32"))
         abort();
     return m;

@@ -1,4 +1,5 @@
-/* fuzz_csv.c - tables and schemas: the first byte chooses the options. What is opened is whole, finite and the same for the schema that it made. */
+/* fuzz_csv.c - tables and schemas: the first byte chooses the options. What is opened is whole, finite and the same for
+ * the schema that it made. */
 #include "tests/fuzz/fuzz.h"
 
 #include <math.h>
@@ -22,7 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     ib_schema_free(ib_schema_parse((const char *)data, size));
     snprintf(spec, sizeof spec, "csv:%s%s", input_file(data + 1, size - 1), data[0] & 1 ? ":1x2x2" : "");
-    ib_data_opts o = {.label = data[0] & 2 ? "1" : NULL, .drop = data[0] & 4 ? "2" : NULL, .fill_missing = data[0] >> 3 & 1};
+    ib_data_opts o = {
+        .label = data[0] & 2 ? "1" : NULL, .drop = data[0] & 4 ? "2" : NULL, .fill_missing = data[0] >> 3 & 1};
     ib_dataset *train = NULL, *test = NULL;
     if (ib_dataset_open_parts(spec, NULL, &o, &train, &test))
         return 0;

@@ -1,5 +1,5 @@
-/* fuzz_hdf5.c - data sets in HDF5 files: whatever the library does with a damaged one, it is read or an error. As another process reads, coverage
- * says nothing of it; so the input says how a good file is damaged. */
+/* fuzz_hdf5.c - data sets in HDF5 files: whatever the library does with a damaged one, it is read or an error. As
+ * another process reads, coverage says nothing of it; so the input says how a good file is damaged. */
 #include "tests/fuzz/fuzz.h"
 
 #include <hdf5.h>
@@ -26,7 +26,8 @@ static void make_good(void)
             H5Pset_chunk(create, 3, chunk);
             H5Pset_deflate(create, 6);
         }
-        const hid_t d = H5Dcreate2(f, kind == 2 ? "train/images" : "images", H5T_NATIVE_FLOAT, space, H5P_DEFAULT, create, H5P_DEFAULT);
+        const hid_t d = H5Dcreate2(f, kind == 2 ? "train/images" : "images", H5T_NATIVE_FLOAT, space, H5P_DEFAULT,
+                                   create, H5P_DEFAULT);
         H5Dwrite(d, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, x);
         H5Dclose(d);
         H5Sclose(space);
@@ -58,7 +59,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         bytes[(size_t)(data[k] | data[k + 1] << 8) % n] = data[k + 2];
     if (data[0] >= 0xF0 && size > 2)
         n = (size_t)(data[1] | data[2] << 8) % n;
-    snprintf(spec, sizeof spec, "hdf5:/tmp/isobit-fuzz-hdf5-%ld.h5", (long)getpid()); /* HDF5 opens no file without a name */
+    snprintf(spec, sizeof spec, "hdf5:/tmp/isobit-fuzz-hdf5-%ld.h5",
+             (long)getpid()); /* HDF5 opens no file without a name */
     FILE *f = fopen(spec + 5, "wb");
     if (!f || fwrite(bytes, 1, n, f) != n || fclose(f))
         abort();

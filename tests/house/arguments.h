@@ -11,7 +11,7 @@
 
 typedef struct test_case {
     const char *function, *argument, *call;
-    int field; /* of options: its own name is enough */
+    int field;            /* of options: its own name is enough */
     int (*run)(world *w); /* 1: the result says that the call failed */
 } test_case;
 
@@ -30,7 +30,9 @@ static inline int is_nan(double x)
 #define CALL_STATUS(call) return (call) != IB_OK
 #define CALL_POINTER(call) return (call) == NULL
 #define CALL_VALUE(call) return ((void)(call), 1) /* only ib_error() says so */
-#define CALL_VOID(call) call; return 1
+#define CALL_VOID(call)                                                                                                \
+    call;                                                                                                              \
+    return 1
 
 /* A network's worth of real objects for bad numbers. */
 static const float ones[64] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
@@ -59,8 +61,16 @@ static inline void open_world(world *w)
     program = ib_program_lower(net, w->g);
     ib_layer_free(net);
     runner = ib_runner_new(program, w->dev, 4);
-    lm = ib_lm_new(&(ib_lm_config){.layers = 1, .width = 32, .ff = 32, .heads = 2, .groups = 2, .dim = 16,
-                                   .vocabulary = 32, .context = 64, .eps = 1e-5f}, 1);
+    lm = ib_lm_new(&(ib_lm_config){.layers = 1,
+                                   .width = 32,
+                                   .ff = 32,
+                                   .heads = 2,
+                                   .groups = 2,
+                                   .dim = 16,
+                                   .vocabulary = 32,
+                                   .context = 64,
+                                   .eps = 1e-5f},
+                   1);
     kv = ib_kv_new(lm, 32, 0);
     ib_lm_freeze(lm, "f32");
     ib_matrix_encode(&matrix, ib_storage_find("f32"), 2, 32, ones);
@@ -94,8 +104,8 @@ static inline int run_case(const test_case *c, world *w)
         snprintf(before, sizeof before, "%s", ib_error());
         const int failed = c->run(w);
         const char *line = ib_error();
-        const int named = strcmp(line, before) && names(line, c->argument) && (c->field || names(line, c->function) ||
-                                                                               names(line, c->function + 3));
+        const int named = strcmp(line, before) && names(line, c->argument) &&
+                          (c->field || names(line, c->function) || names(line, c->function + 3));
         if (!failed || !named)
             printf("%s: %s: %s.%s, but the line is '%s'\n", c->call, failed ? "failed" : "DID NOT FAIL", c->function,
                    c->argument, line);

@@ -1,6 +1,6 @@
-/* test_import.c - ONNX networks of PyTorch's two exporters and of Keras: outputs equal to ONNX Runtime's, through a checkpoint, and as
- * integers; damaged files. Broken by: a weight in another order, padding at the wrong side, a node that is passed over. Golden data:
- * tests/golden/make_onnx.py. */
+/* test_import.c - ONNX networks of PyTorch's two exporters and of Keras: outputs equal to ONNX Runtime's, through a
+ * checkpoint, and as integers; damaged files. Broken by: a weight in another order, padding at the wrong side, a node
+ * that is passed over. Golden data: tests/golden/make_onnx.py. */
 #include "tests/check.h"
 
 #include <sys/stat.h>
@@ -11,8 +11,11 @@
 #include "tensor/alloc.h"
 
 #define GOLDEN IB_TEST_SOURCE "/golden/onnx/"
-static const char *const names[] = {"branches_torchscript", "branches_dynamo", "pooled_torchscript", "pooled_dynamo", "keras", "scaled_torchscript"};
-static const int operators[] = {20, 20, 5, 5, 12, 8}; /* scales and shifts that follow each other are one, unless something else reads what is between */
+static const char *const names[] = {"branches_torchscript", "branches_dynamo", "pooled_torchscript",
+                                    "pooled_dynamo",        "keras",           "scaled_torchscript"};
+static const int operators[] = {
+    20, 20, 5,
+    5,  12, 8}; /* scales and shifts that follow each other are one, unless something else reads what is between */
 enum { N_NAMES = sizeof names / sizeof *names, N = 3 };
 
 static ib_device *dev;
@@ -80,11 +83,13 @@ static void imported_networks_become_integers(void)
         ib_dataset *d = ib_dataset_new(n, in.c, in.h, in.w, in.classes, 0, x, y);
         ib_loader *l = ib_loader_new(d, &(ib_input_info){.std = 1}, &(ib_loader_opts){.batch = 20});
         ib_verify_report r;
-        CHECK(!ib_qat_prepare(net, g, &(ib_qat_opts){.observer = "minmax"}) && !ib_qat_calibrate(net, g, l, 2) && !ib_qat_set_phase(net, g, IB_FROZEN));
+        CHECK(!ib_qat_prepare(net, g, &(ib_qat_opts){.observer = "minmax"}) && !ib_qat_calibrate(net, g, l, 2) &&
+              !ib_qat_set_phase(net, g, IB_FROZEN));
         CHECK(error_of(net, names[i]) < 0.3);
         REQUIRE(!ib_verify(net, g, d, &(ib_verify_opts){.skip_compiled = 1}, &r));
         CHECK_INT(r.mismatches, 0);
-        ib_program *p = ib_program_of(net, g); /* concatenations, tables and products of results go through a file, too */
+        ib_program *p =
+            ib_program_of(net, g); /* concatenations, tables and products of results go through a file, too */
         char path[100];
         snprintf(path, sizeof path, "/tmp/isobit-test-import-%ld.h5", (long)getpid());
         REQUIRE(p && !ib_export_hdf5(p, path));
@@ -210,7 +215,8 @@ static void weights_in_another_file(void)
     size_t size, bytes;
     snprintf(model, sizeof model, "/tmp/isobit-test-import-%ld.onnx", (long)getpid());
     snprintf(data, sizeof data, "/tmp/pooled_dynamo.onnx.data");
-    unsigned char *m = ib_file_read(golden("pooled_dynamo", "onnx"), &size), *w = ib_file_read(golden("pooled_dynamo", "onnx.data"), &bytes);
+    unsigned char *m = ib_file_read(golden("pooled_dynamo", "onnx"), &size),
+                  *w = ib_file_read(golden("pooled_dynamo", "onnx.data"), &bytes);
     REQUIRE(m && w && !ib_file_replace(model, m, size));
     CHECK_ERROR(ib_import_onnx(model) == NULL, "pooled_dynamo.onnx.data");
     for (size_t i = 0; i < bytes; i += 7) {
@@ -234,11 +240,18 @@ static void weights_in_another_file(void)
 
 static void descriptions_are_checked(void)
 {
-    static const char *const bad[][2] = {{"", "does not begin"}, {"isobit network 1\n", "no operators"}, {"isobit network 1\na parrot 0\n", "no known operator"},
-                                         {"isobit network 1\na relu 1\n", "no earlier value"}, {"isobit network 1\na add 0\n", "1 inputs"},
-                                         {"isobit network 1\na conv 0 in=3 out=4 groups=2\n", "groups"}, {"isobit network 1\na conv 0 in=x\n", "'in'"},
-                                         {"isobit network 1\na max_pool 0 kh=0\n", "window"}, {"isobit network 1\na flatten 0 order=whc\n", "'order'"},
-                                         {"isobit network 1\na relu 0 order=hwc\n", "'order'"}, {"isobit network 1\na\030 relu 0\n", "control character"}, {"isobit network 1\na relu 0 eps=1\n", "'eps'"}};
+    static const char *const bad[][2] = {{"", "does not begin"},
+                                         {"isobit network 1\n", "no operators"},
+                                         {"isobit network 1\na parrot 0\n", "no known operator"},
+                                         {"isobit network 1\na relu 1\n", "no earlier value"},
+                                         {"isobit network 1\na add 0\n", "1 inputs"},
+                                         {"isobit network 1\na conv 0 in=3 out=4 groups=2\n", "groups"},
+                                         {"isobit network 1\na conv 0 in=x\n", "'in'"},
+                                         {"isobit network 1\na max_pool 0 kh=0\n", "window"},
+                                         {"isobit network 1\na flatten 0 order=whc\n", "'order'"},
+                                         {"isobit network 1\na relu 0 order=hwc\n", "'order'"},
+                                         {"isobit network 1\na\030 relu 0\n", "control character"},
+                                         {"isobit network 1\na relu 0 eps=1\n", "'eps'"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         CHECK_ERROR(ib_wired_network(bad[i][0]) == NULL, bad[i][1]);
 }
@@ -252,7 +265,8 @@ static void rows_have_an_order(void)
     for (int i = 0; i < 24; i++)
         x[i] = (float)i;
     for (int hwc = 0; hwc < 2; hwc++) {
-        ib_layer *net = ib_wired_network(hwc ? "isobit network 1\na flatten 0 order=hwc\n" : "isobit network 1\na flatten 0 order=chw\n");
+        ib_layer *net = ib_wired_network(hwc ? "isobit network 1\na flatten 0 order=hwc\n"
+                                             : "isobit network 1\na flatten 0 order=chw\n");
         REQUIRE(net && !ib_layer_init(net, 1));
         ib_graph_begin(graph, IB_EVAL);
         ib_tensor *y = ib_layer_forward(graph, net, ib_input(graph, 4, (int64_t[]){2, 2, 3, 2}, x));
@@ -279,4 +293,5 @@ static void all(void)
     ib_device_close(dev);
 }
 
-SUITE("import", T(all), T(samples_beside_the_file), T(damaged_files), T(weights_in_another_file), T(descriptions_are_checked), T(rows_have_an_order))
+SUITE("import", T(all), T(samples_beside_the_file), T(damaged_files), T(weights_in_another_file),
+      T(descriptions_are_checked), T(rows_have_an_order))

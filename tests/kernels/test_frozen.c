@@ -1,5 +1,5 @@
-/* test_frozen.c - products with frozen matrices at every level against plain C, all formats, odd shapes, few and many rows,
- * guard bytes, 1 and 3 threads with equal bits. Broken by: a tail, a wrong interleaving of a panel, a race. */
+/* test_frozen.c - products with frozen matrices at every level against plain C, all formats, odd shapes, few and many
+ * rows, guard bytes, 1 and 3 threads with equal bits. Broken by: a tail, a wrong interleaving of a panel, a race. */
 #include "tests/check.h"
 
 #include "backends/kernels.h"
@@ -36,7 +36,8 @@ static void compare(const ib_matrix *w, int64_t n, const float *x, const float *
             continue;
         for (int threads = 1; threads <= 3; threads += 2) {
             ib_threads_set(threads);
-            float *scratch = malloc((size_t)ib_frozen_scratch(w, n) * sizeof *scratch), *got = calloc((size_t)(ny + nx + GUARD), sizeof *got);
+            float *scratch = malloc((size_t)ib_frozen_scratch(w, n) * sizeof *scratch),
+                  *got = calloc((size_t)(ny + nx + GUARD), sizeof *got);
             for (int i = 0; i < GUARD; i++)
                 got[ny + nx + i] = 42;
             dev->k.frozen_mul(w, n, x, 0, got, scratch);
@@ -55,11 +56,13 @@ static void compare(const ib_matrix *w, int64_t n, const float *x, const float *
                 CHECK(got[ny + nx + i] == 42);
             if (l < 0)
                 memcpy(want, got, (size_t)(ny + nx) * sizeof *want);
-            /* bf16: two factors each within 2^-9 of |w| <= 1, |x| <= 1, errors of random sign; fp32: another order of sums */
+            /* bf16: two factors each within 2^-9 of |w| <= 1, |x| <= 1, errors of random sign; fp32: another order of
+             * sums */
             const double bound = l >= 3 ? 8e-3 * sqrt((double)(w->cols > w->rows ? w->cols : w->rows)) : 1e-4;
             const double e = furthest(want, got, ny + nx);
             if (!(e <= bound))
-                printf("\n    %s %s [%lld,%lld] n %lld: %g ", l < 0 ? "ref" : levels[l], w->format->name, (long long)w->rows, (long long)w->cols, (long long)n, e);
+                printf("\n    %s %s [%lld,%lld] n %lld: %g ", l < 0 ? "ref" : levels[l], w->format->name,
+                       (long long)w->rows, (long long)w->cols, (long long)n, e);
             CHECK(e <= bound);
             if (threads == 1)
                 memcpy(once, got, (size_t)(ny + nx) * sizeof *once);
@@ -108,10 +111,14 @@ static void columns_that_are_no_whole_vectors(void)
 /* Attention with grouped keys, windows and several sequences, forward and backward. */
 static void attention_at_every_level(void)
 {
-    static const struct { int heads, groups, dim; int64_t rows, window; } cases[] = {
-        {4, 2, 32, 5, 0}, {3, 1, 64, 64, 0}, {3, 3, 32, 65, 0}, {6, 2, 64, 200, 0}, {2, 1, 64, 200, 37}, {2, 1, 20, 70, 0}, {2, 2, 128, 130, 64}};
+    static const struct {
+        int heads, groups, dim;
+        int64_t rows, window;
+    } cases[] = {{4, 2, 32, 5, 0},    {3, 1, 64, 64, 0}, {3, 3, 32, 65, 0},   {6, 2, 64, 200, 0},
+                 {2, 1, 64, 200, 37}, {2, 1, 20, 70, 0}, {2, 2, 128, 130, 64}};
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
-        const int64_t rows = cases[c].rows, nq = rows * cases[c].heads * cases[c].dim, nk = rows * cases[c].groups * cases[c].dim, nl = rows * cases[c].heads;
+        const int64_t rows = cases[c].rows, nq = rows * cases[c].heads * cases[c].dim,
+                      nk = rows * cases[c].groups * cases[c].dim, nl = rows * cases[c].heads;
         int32_t *first = malloc((size_t)rows * sizeof *first);
         for (int64_t i = 0; i < rows; i++)
             first[i] = (int32_t)(i < rows / 3 ? 0 : i < rows / 2 ? rows / 3 : rows / 2);
@@ -126,8 +133,10 @@ static void attention_at_every_level(void)
                 continue;
             for (int threads = 1; threads <= 3; threads += 2) {
                 ib_threads_set(threads);
-                float *got = calloc((size_t)(total + GUARD), sizeof *got), *scratch = malloc((size_t)ib_attention_scratch(&a, rows) * sizeof *scratch);
-                float *delta = malloc((size_t)nl * sizeof *delta), *y = got, *dq = y + nq, *dk = dq + nq, *dv = dk + nk, *lse = dv + nk;
+                float *got = calloc((size_t)(total + GUARD), sizeof *got),
+                      *scratch = malloc((size_t)ib_attention_scratch(&a, rows) * sizeof *scratch);
+                float *delta = malloc((size_t)nl * sizeof *delta), *y = got, *dq = y + nq, *dk = dq + nq, *dv = dk + nk,
+                      *lse = dv + nk;
                 dev->k.attention(&a, rows, q, k, v, y, lse, scratch);
                 dev->k.attention_grad(&a, rows, q, k, v, y, lse, dy, dq, dk, dv, delta, scratch);
                 for (int i = 0; i < GUARD; i++)
@@ -171,4 +180,5 @@ static void kept_values_come_back(void)
     }
 }
 
-SUITE("frozen", T(attention_at_every_level), T(kept_values_come_back), T(every_format_and_level), T(columns_that_are_no_whole_vectors))
+SUITE("frozen", T(attention_at_every_level), T(kept_values_come_back), T(every_format_and_level),
+      T(columns_that_are_no_whole_vectors))

@@ -11,7 +11,8 @@
 #pragma GCC diagnostic pop
 
 enum { GUARD = 64 };
-static const char *const levels[] = {"cpu:base", "cpu:avx2", "cpu:avx512", "cpu:vnni", "cpu:bf16", "cpu:amx", "cpu:neon"};
+static const char *const levels[] = {"cpu:base", "cpu:avx2", "cpu:avx512", "cpu:vnni",
+                                     "cpu:bf16", "cpu:amx",  "cpu:neon"};
 
 static void *fill_random(void *p, size_t bytes, uint64_t stream)
 {
@@ -56,16 +57,18 @@ static void check_guard(const void *p, size_t bytes)
                 continue;                                                                                              \
             ib_threads_set(threads);                                                                                   \
             const ib_kernels *k = &dev->k;                                                                             \
-            __VA_ARGS__ ib_device_close(dev);                                                                                 \
+            __VA_ARGS__ ib_device_close(dev);                                                                          \
         }                                                                                                              \
     ib_threads_set(0)
 
 static const ib_window windows[] = {
-    {1, 1, 5, 5, 1, 5, 5, 1, 1, 1, 1, 0, 0, 1}, {3, 3, 7, 9, 5, 7, 9, 3, 3, 1, 1, 1, 1, 1}, {2, 4, 8, 8, 6, 4, 3, 3, 5, 2, 3, 1, 2, 2},
-    {2, 5, 9, 7, 5, 5, 4, 3, 3, 2, 2, 1, 1, 5}, {1, 17, 1, 1, 33, 1, 1, 1, 1, 1, 1, 0, 0, 1}, {4, 2, 28, 28, 8, 28, 28, 5, 5, 1, 1, 2, 2, 1},
+    {1, 1, 5, 5, 1, 5, 5, 1, 1, 1, 1, 0, 0, 1},      {3, 3, 7, 9, 5, 7, 9, 3, 3, 1, 1, 1, 1, 1},
+    {2, 4, 8, 8, 6, 4, 3, 3, 5, 2, 3, 1, 2, 2},      {2, 5, 9, 7, 5, 5, 4, 3, 3, 2, 2, 1, 1, 5},
+    {1, 17, 1, 1, 33, 1, 1, 1, 1, 1, 1, 0, 0, 1},    {4, 2, 28, 28, 8, 28, 28, 5, 5, 1, 1, 2, 2, 1},
     {1, 1, 28, 28, 7, 15, 15, 10, 4, 2, 2, 5, 2, 1}, {2, 3, 4, 4, 3, 4, 4, 3, 3, 1, 1, 1, 1, 3},
-    {2, 16, 8, 8, 32, 4, 4, 3, 3, 2, 2, 1, 1, 1}, {3, 64, 8, 8, 64, 8, 8, 3, 3, 1, 1, 1, 1, 1}, {1, 16, 9, 9, 20, 5, 5, 1, 1, 2, 2, 0, 0, 1},
-    {2, 3, 12, 11, 16, 6, 6, 3, 3, 2, 2, 1, 1, 1}, {2, 64, 6, 5, 64, 6, 5, 3, 3, 1, 1, 1, 1, 64}, {1, 6, 10, 10, 8, 4, 4, 2, 2, 3, 3, 1, 1, 2},
+    {2, 16, 8, 8, 32, 4, 4, 3, 3, 2, 2, 1, 1, 1},    {3, 64, 8, 8, 64, 8, 8, 3, 3, 1, 1, 1, 1, 1},
+    {1, 16, 9, 9, 20, 5, 5, 1, 1, 2, 2, 0, 0, 1},    {2, 3, 12, 11, 16, 6, 6, 3, 3, 2, 2, 1, 1, 1},
+    {2, 64, 6, 5, 64, 6, 5, 3, 3, 1, 1, 1, 1, 64},   {1, 6, 10, 10, 8, 4, 4, 2, 2, 3, 3, 1, 1, 2},
     {19, 2, 5, 4, 3, 5, 4, 3, 3, 1, 1, 1, 1, 1} /* a batch that does not divide into IB_PARTS */};
 
 /* Factors that are small, or (every seventh) not, for `profile`. */
@@ -77,7 +80,8 @@ static isobit_scale *factors(int64_t n, int profile, int large)
     return s;
 }
 
-/* Codes straight from the product, with and without mask, from packed constants or not, are those of the requantized accumulators. */
+/* Codes straight from the product, with and without mask, from packed constants or not, are those of the requantized
+ * accumulators. */
 #define CHECK_EPILOGUE(c, hw, run, pack)                                                                               \
     for (int profile = 0; profile < 3; profile++)                                                                      \
         for (int masked = 0; masked < 2; masked++) {                                                                   \
@@ -86,7 +90,7 @@ static isobit_scale *factors(int64_t n, int profile, int large)
             int8_t *codes = malloc((size_t)count), *out = guarded((size_t)count);                                      \
             uint8_t *mask = malloc((size_t)bytes), *own_mask = guarded((size_t)bytes);                                 \
             ref->k.requant(want, count / ((c) * (hw)), c, hw, scale, profile, 3, -100, 90, codes, mask, NULL);         \
-            const ib_epilogue e = {scale, profile, 3, -100, 90, out, masked ? own_mask : NULL, NULL};                        \
+            const ib_epilogue e = {scale, profile, 3, -100, 90, out, masked ? own_mask : NULL, NULL};                  \
             void *to = NULL;                                                                                           \
             const int64_t size = pack;                                                                                 \
             void *packed = to = size && !masked ? guarded((size_t)size) : NULL;                                        \
@@ -131,7 +135,8 @@ static void integer_convolutions_agree(void)
                 CHECK(!memcmp(want, got, (size_t)out * 4));
                 check_guard(got, (size_t)out * 4);
                 const int64_t count = out;
-                CHECK_EPILOGUE(s->oc, s->oh * s->ow, k->qconv2d(s, x, -13, &weights, bias, packed, &e, got, own), k->qconv2d_pack(s, -13, &weights, bias, to))
+                CHECK_EPILOGUE(s->oc, s->oh * s->ow, k->qconv2d(s, x, -13, &weights, bias, packed, &e, got, own),
+                               k->qconv2d_pack(s, -13, &weights, bias, to))
                 free(got);
                 free(own);
             });
@@ -175,8 +180,12 @@ static int is_framed(const ib_nhwc *x, int64_t n, int zero)
 
 static void channels_last_agree(void)
 {
-    static const ib_window more[] = {{3, 7, 4, 3, 21, 1, 1, 4, 3, 1, 1, 0, 0, 1} /* a linear layer */, {2, 70, 9, 8, 70, 5, 4, 3, 3, 2, 2, 1, 1, 70}, {1, 8, 30, 32, 16, 30, 32, 3, 3, 1, 1, 1, 1, 1},
-                                     {2, 130, 5, 5, 100, 5, 5, 1, 1, 1, 1, 0, 0, 1}, {1, 48, 33, 20, 80, 33, 20, 3, 3, 1, 1, 1, 1, 1}, {1, 16, 66, 40, 16, 66, 40, 3, 3, 1, 1, 1, 1, 16}};
+    static const ib_window more[] = {{3, 7, 4, 3, 21, 1, 1, 4, 3, 1, 1, 0, 0, 1} /* a linear layer */,
+                                     {2, 70, 9, 8, 70, 5, 4, 3, 3, 2, 2, 1, 1, 70},
+                                     {1, 8, 30, 32, 16, 30, 32, 3, 3, 1, 1, 1, 1, 1},
+                                     {2, 130, 5, 5, 100, 5, 5, 1, 1, 1, 1, 0, 0, 1},
+                                     {1, 48, 33, 20, 80, 33, 20, 3, 3, 1, 1, 1, 1, 1},
+                                     {1, 16, 66, 40, 16, 66, 40, 3, 3, 1, 1, 1, 1, 16}};
     enum { KNOWN = sizeof windows / sizeof *windows, MORE = sizeof more / sizeof *more };
     ib_device *ref = ib_device_open("cpu:ref");
     for (size_t t = 0; t < KNOWN + MORE; t++)
@@ -185,7 +194,8 @@ static void channels_last_agree(void)
                 const ib_window *s = t < KNOWN ? &windows[t] : &more[t - KNOWN];
                 const int64_t row = s->ic / s->groups * s->kh * s->kw, out = s->n * s->oc * s->oh * s->ow;
                 const int border = 5;
-                int8_t *codes = noise((size_t)(s->n * s->ic * s->ih * s->iw), 1), *w = noise((size_t)(s->oc * row), 2), *want = malloc((size_t)out);
+                int8_t *codes = noise((size_t)(s->n * s->ic * s->ih * s->iw), 1), *w = noise((size_t)(s->oc * row), 2),
+                       *want = malloc((size_t)out);
                 int32_t *bias = noise((size_t)s->oc * 4, 4), *acc = malloc((size_t)out * 4);
                 for (int64_t i = 0; i < s->oc; i++)
                     bias[i] >>= 8;
@@ -193,7 +203,8 @@ static void channels_last_agree(void)
                 const ib_qweights weights = {w, NULL, 0, 0, 8};
                 float *scratch = malloc((size_t)ib_qconv2d_scratch(s) * 4 * 8);
                 ib_threads_set(1);
-                ref->k.qconv2d(s, codes, -13, &weights, bias, NULL, &(ib_epilogue){scale, profile, 3, -100, 90, want, NULL, NULL}, acc, scratch);
+                ref->k.qconv2d(s, codes, -13, &weights, bias, NULL,
+                               &(ib_epilogue){scale, profile, 3, -100, 90, want, NULL, NULL}, acc, scratch);
                 EACH_LEVEL({
                     const ib_nhwc x = image(s->n, s->ic, s->ih, s->iw, border, -13);
                     const ib_nhwc y = image(s->n, s->oc, s->oh, s->ow, l_ % 2, 77);
@@ -219,18 +230,22 @@ static void channels_last_agree(void)
 
 static void channels_last_sums_and_pools_agree(void)
 {
-    static const ib_window pools[] = {{2, 3, 8, 8, 3, 4, 4, 2, 2, 2, 2, 0, 0, 1}, {1, 70, 9, 7, 70, 5, 4, 3, 3, 2, 2, 1, 1, 1}, {3, 16, 7, 7, 16, 1, 1, 7, 7, 7, 7, 0, 0, 1},
-                                      {2, 8, 9, 29, 8, 4, 14, 2, 2, 2, 2, 0, 0, 1}, {1, 4, 6, 6, 4, 3, 3, 2, 2, 2, 2, 0, 0, 1}, {1, 32, 5, 8, 32, 2, 4, 2, 2, 2, 2, 0, 0, 1}};
+    static const ib_window pools[] = {
+        {2, 3, 8, 8, 3, 4, 4, 2, 2, 2, 2, 0, 0, 1},   {1, 70, 9, 7, 70, 5, 4, 3, 3, 2, 2, 1, 1, 1},
+        {3, 16, 7, 7, 16, 1, 1, 7, 7, 7, 7, 0, 0, 1}, {2, 8, 9, 29, 8, 4, 14, 2, 2, 2, 2, 0, 0, 1},
+        {1, 4, 6, 6, 4, 3, 3, 2, 2, 2, 2, 0, 0, 1},   {1, 32, 5, 8, 32, 2, 4, 2, 2, 2, 2, 0, 0, 1}};
     ib_device *ref = ib_device_open("cpu:ref");
     for (size_t t = 0; t < sizeof pools / sizeof *pools; t++)
         for (int named = IB_TFLITE_DOUBLE; named <= IB_XNNPACK; named++) {
             const int profile = ib_rounding(named);
             const ib_window *s = &pools[t];
             const int64_t in = s->n * s->ic * s->ih * s->iw, out = s->n * s->ic * s->oh * s->ow;
-            int8_t *a = noise((size_t)in, 31), *b = noise((size_t)in, 32), *sum = malloc((size_t)in), *top = malloc((size_t)out), *mean = malloc((size_t)out), *got = malloc((size_t)in);
+            int8_t *a = noise((size_t)in, 31), *b = noise((size_t)in, 32), *sum = malloc((size_t)in),
+                   *top = malloc((size_t)out), *mean = malloc((size_t)out), *got = malloc((size_t)in);
             int32_t *acc = malloc((size_t)out * 4);
             struct isobit_add add = {0, -3, 9, 4, -120, 101, {0, 0}, {0, 0}, {0, 0}};
-            ib_requant_add(0.5f, t % 2 ? 0.25f : 0.318f, 1.0f, named, &add.a, &add.b, &add.out); /* every other time with ties */
+            ib_requant_add(0.5f, t % 2 ? 0.25f : 0.318f, 1.0f, named, &add.a, &add.b,
+                           &add.out); /* every other time with ties */
             ref->k.qadd(&add, in, a, b, profile, sum, NULL);
             ref->k.qmaxpool(s, a, top, NULL);
             ref->k.qavgpool(s, a, -3, acc);
@@ -255,7 +270,8 @@ static void channels_last_sums_and_pools_agree(void)
                 IN_PARTS(k->nhwc_avgpool(s, &x, -3, &e, &y, share));
                 IN_PARTS(k->nhwc_to(&y, s->n, got, share));
                 CHECK(!memcmp(got, mean, (size_t)out));
-                CHECK(is_framed(&x, s->n, -3) && is_framed(&z, s->n, -3) && is_framed(&u, s->n, 5) && is_framed(&y, s->n, 5));
+                CHECK(is_framed(&x, s->n, -3) && is_framed(&z, s->n, -3) && is_framed(&u, s->n, 5) &&
+                      is_framed(&y, s->n, 5));
                 free(x.data), free(z.data), free(u.data), free(y.data);
             });
             free(a), free(b), free(sum), free(top), free(mean), free(got), free(acc);
@@ -265,7 +281,9 @@ static void channels_last_sums_and_pools_agree(void)
 
 static void integer_linear_layers_agree(void)
 {
-    static const int64_t shapes[][3] = {{1, 1, 1}, {1, 784, 10}, {3, 17, 5}, {5, 33, 47}, {64, 100, 64}, {7, 256, 129}, {3, 1027, 1045}, {1, 1500, 1001}, {2, 1031, 1040}, {70, 1025, 1030}};
+    static const int64_t shapes[][3] = {{1, 1, 1},       {1, 784, 10},    {3, 17, 5},      {5, 33, 47},
+                                        {64, 100, 64},   {7, 256, 129},   {3, 1027, 1045}, {1, 1500, 1001},
+                                        {2, 1031, 1040}, {70, 1025, 1030}};
     ib_device *ref = ib_device_open("cpu:ref");
     for (size_t t = 0; t < 3 * (sizeof shapes / sizeof *shapes); t++) {
         const int bits = 8 >> t % 3; /* the larger ones have narrow weights packed as such */
@@ -287,7 +305,8 @@ static void integer_linear_layers_agree(void)
             CHECK(!memcmp(want, got, (size_t)(m * n) * 4));
             check_guard(got, (size_t)(m * n) * 4);
             const int64_t count = m * n;
-            CHECK_EPILOGUE(n, 1, k->qlinear(m, kk, n, x, 21, &weights, bias, packed, &e, got, own), k->qlinear_pack(kk, n, 21, &weights, bias, to))
+            CHECK_EPILOGUE(n, 1, k->qlinear(m, kk, n, x, 21, &weights, bias, packed, &e, got, own),
+                           k->qlinear_pack(kk, n, 21, &weights, bias, to))
             free(got);
             free(own);
         });
@@ -298,9 +317,11 @@ static void integer_linear_layers_agree(void)
 
 static void pools_agree(void)
 {
-    static const ib_window pools[] = {{2, 3, 8, 8, 3, 4, 4, 2, 2, 2, 2, 0, 0, 1}, {3, 2, 28, 28, 2, 14, 14, 2, 2, 2, 2, 0, 0, 1}, {1, 5, 9, 7, 5, 4, 3, 2, 2, 2, 2, 0, 0, 1},
-                                      {2, 1, 5, 67, 1, 2, 33, 2, 2, 2, 2, 0, 0, 1}, {1, 2, 9, 9, 2, 5, 5, 3, 3, 2, 2, 1, 1, 1}, {1, 2, 8, 70, 2, 6, 68, 3, 3, 1, 1, 0, 0, 1},
-                                      {2, 2, 6, 6, 2, 2, 2, 3, 3, 3, 3, 0, 0, 1}};
+    static const ib_window pools[] = {
+        {2, 3, 8, 8, 3, 4, 4, 2, 2, 2, 2, 0, 0, 1}, {3, 2, 28, 28, 2, 14, 14, 2, 2, 2, 2, 0, 0, 1},
+        {1, 5, 9, 7, 5, 4, 3, 2, 2, 2, 2, 0, 0, 1}, {2, 1, 5, 67, 1, 2, 33, 2, 2, 2, 2, 0, 0, 1},
+        {1, 2, 9, 9, 2, 5, 5, 3, 3, 2, 2, 1, 1, 1}, {1, 2, 8, 70, 2, 6, 68, 3, 3, 1, 1, 0, 0, 1},
+        {2, 2, 6, 6, 2, 2, 2, 3, 3, 3, 3, 0, 0, 1}};
     ib_device *ref = ib_device_open("cpu:ref");
     for (size_t t = 0; t < sizeof pools / sizeof *pools; t++) {
         const ib_window *s = &pools[t];
@@ -335,7 +356,8 @@ static void pools_agree(void)
 
 static void requantizations_agree(void)
 {
-    static const int64_t shapes[][3] = {{1, 1, 1}, {3, 5, 7}, {2, 3, 8}, {1, 4, 784}, {5, 13, 1}, {33, 16, 16}, {3, 7, 225}, {9, 3, 17}, {20, 64, 225}};
+    static const int64_t shapes[][3] = {{1, 1, 1},    {3, 5, 7},   {2, 3, 8},  {1, 4, 784},  {5, 13, 1},
+                                        {33, 16, 16}, {3, 7, 225}, {9, 3, 17}, {20, 64, 225}};
     ib_device *ref = ib_device_open("cpu:ref");
     for (size_t t = 0; t < sizeof shapes / sizeof *shapes; t++)
         for (int profile = 0; profile < 3; profile++)
@@ -346,7 +368,9 @@ static void requantizations_agree(void)
                 for (int64_t i = 0; i < size; i++)
                     acc[i] = i % 13 ? acc[i] >> i % 24 : (int32_t)(i % 3);
                 for (int64_t j = 0; j < c; j++)
-                    scale[j] = ib_requant_scale(ldexpf(0.5f + 0.49f * ib_rng_uniform((ib_rng){4, t}, (uint64_t)j), large ? 3 : -(int)(j % 25)), 1, 1, profile);
+                    scale[j] = ib_requant_scale(
+                        ldexpf(0.5f + 0.49f * ib_rng_uniform((ib_rng){4, t}, (uint64_t)j), large ? 3 : -(int)(j % 25)),
+                        1, 1, profile);
                 int32_t *top = malloc((size_t)c * sizeof *top);
                 for (int64_t j = 0; j < c; j++) /* accumulators at 0 and at the top, and next to them, do occur */
                     top[j] = j % 3 ? acc[(j * 31 + 5) % size] : INT32_MAX;
@@ -446,7 +470,8 @@ static void float_convolutions_agree_and_ignore_threads(void)
     for (size_t t = 0; t < sizeof windows / sizeof *windows; t++)
         for (int coded = 0; coded < 2; coded++) {
             const ib_window *s = &windows[t];
-            const int64_t nx = s->n * s->ic * s->ih * s->iw, nw = s->oc * (s->ic / s->groups) * s->kh * s->kw, ny = s->n * s->oc * s->oh * s->ow;
+            const int64_t nx = s->n * s->ic * s->ih * s->iw, nw = s->oc * (s->ic / s->groups) * s->kh * s->kw,
+                          ny = s->n * s->oc * s->oh * s->ow;
             const int64_t size[ALL] = {ny, nx, nw, s->oc};
             float *x = reals(nx, 1), *w = reals(nw, 2), *bias = reals(s->oc, 3), *dy = reals(ny, 4), *want[ALL];
             int8_t *codes = noise((size_t)nx, 5);
@@ -458,7 +483,16 @@ static void float_convolutions_agree_and_ignore_threads(void)
             ib_threads_set(1);
             for (int i = 0; i < ALL; i++)
                 want[i] = calloc((size_t)size[i], 4);
-            ib_conv_grads g = {.x = coded ? NULL : x, .codes = codes, .x_scale = 0.01f, .x_zero = -5, .w = w, .dy = dy, .mask = coded ? mask : NULL, .dx = want[DX], .dw = want[DW], .db = want[DB]};
+            ib_conv_grads g = {.x = coded ? NULL : x,
+                               .codes = codes,
+                               .x_scale = 0.01f,
+                               .x_zero = -5,
+                               .w = w,
+                               .dy = dy,
+                               .mask = coded ? mask : NULL,
+                               .dx = want[DX],
+                               .dw = want[DW],
+                               .db = want[DB]};
             ref->k.conv2d(s, x, w, bias, want[FORWARD], scratch);
             ref->k.conv2d_grads(s, &g, scratch);
             float *first[sizeof levels / sizeof *levels][ALL] = {{NULL}};
@@ -552,5 +586,7 @@ static void codes_of_nan_and_infinity_are_codes(void)
     });
 }
 
-SUITE("kernels", T(integer_convolutions_agree), T(channels_last_agree), T(channels_last_sums_and_pools_agree), T(integer_linear_layers_agree), T(pools_agree), T(requantizations_agree), T(sums_pass_between_their_bounds), T(signed_bytes_stay_signed),
-      T(float_convolutions_agree_and_ignore_threads), T(products_agree_and_ignore_threads), T(sums_ignore_threads), T(codes_of_nan_and_infinity_are_codes))
+SUITE("kernels", T(integer_convolutions_agree), T(channels_last_agree), T(channels_last_sums_and_pools_agree),
+      T(integer_linear_layers_agree), T(pools_agree), T(requantizations_agree), T(sums_pass_between_their_bounds),
+      T(signed_bytes_stay_signed), T(float_convolutions_agree_and_ignore_threads), T(products_agree_and_ignore_threads),
+      T(sums_ignore_threads), T(codes_of_nan_and_infinity_are_codes))

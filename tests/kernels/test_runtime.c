@@ -70,7 +70,8 @@ static void tflite_double_is_gemmlowps(void)
         const int32_t acc = random_acc(i);
         const isobit_scale s = ib_requant_scale((float)random_factor(i), 1, 1, ISOBIT_TFLITE_DOUBLE);
         if (isobit_requant_tflite_double(acc, s) != gemmlowp(acc, s)) {
-            printf("\n    acc %d mult %d exp %d: %d, not %d\n", acc, s.mult, s.exp, isobit_requant_tflite_double(acc, s), gemmlowp(acc, s));
+            printf("\n    acc %d mult %d exp %d: %d, not %d\n", acc, s.mult, s.exp,
+                   isobit_requant_tflite_double(acc, s), gemmlowp(acc, s));
             CHECK(0);
             return;
         }
@@ -93,7 +94,8 @@ static void addition_is_within_one_step_of_the_real_sum(void)
 {
     for (int profile = IB_TFLITE_DOUBLE; profile <= IB_XNNPACK; profile++)
         for (uint64_t i = 0; i < 200; i++) {
-            const float sa = 0.01f + ib_rng_uniform((ib_rng){5, 1}, i), sb = 0.01f + ib_rng_uniform((ib_rng){5, 2}, i), so = sa + sb;
+            const float sa = 0.01f + ib_rng_uniform((ib_rng){5, 1}, i), sb = 0.01f + ib_rng_uniform((ib_rng){5, 2}, i),
+                        so = sa + sb;
             isobit_add p = {1, 3, -7, 11, -128, 127, {0, 0}, {0, 0}, {0, 0}};
             ib_requant_add(sa, sb, so, profile, &p.a, &p.b, &p.out);
             for (int a = -128; a < 128; a += 5)
@@ -111,17 +113,20 @@ static uint32_t bits_of(float f)
     return u;
 }
 
-/* The factors by the bits of fp32, as XNNPACK's microparams-init.c makes them; scales whose sums end in halves, and any others. */
+/* The factors by the bits of fp32, as XNNPACK's microparams-init.c makes them; scales whose sums end in halves, and any
+ * others. */
 static void xnnpack_addition_is_xnnpacks(void)
 {
     int64_t ties = 0;
     for (uint64_t i = 0; i < 400; i++) {
         const float so = i % 2 ? 1.0f : 0.01f + ib_rng_uniform((ib_rng){6, 3}, i);
-        const float sa = i % 2 ? ldexpf(1, (int)(i % 15) - 9) : so * ldexpf(1 + ib_rng_uniform((ib_rng){6, 1}, i), (int)(i / 2 % 17) - 10);
+        const float sa = i % 2 ? ldexpf(1, (int)(i % 15) - 9)
+                               : so * ldexpf(1 + ib_rng_uniform((ib_rng){6, 1}, i), (int)(i / 2 % 17) - 10);
         const float sb = i % 4 == 1 ? 0.5f : so * ldexpf(1 + ib_rng_uniform((ib_rng){6, 2}, i), (int)(i / 3 % 17) - 10);
         const float a_factor = sa / so, b_factor = sb / so;
         const uint32_t shift = 20 - (bits_of(a_factor > b_factor ? a_factor : b_factor) >> 23) + 127;
-        const int32_t ma = (int32_t)lrintf(ldexpf(a_factor, (int)shift)), mb = (int32_t)lrintf(ldexpf(b_factor, (int)shift));
+        const int32_t ma = (int32_t)lrintf(ldexpf(a_factor, (int)shift)),
+                      mb = (int32_t)lrintf(ldexpf(b_factor, (int)shift));
         isobit_add p = {1, 3, -7, 11, -128, 127, {0, 0}, {0, 0}, {0, 0}};
         ib_requant_add(sa, sb, so, IB_XNNPACK, &p.a, &p.b, &p.out);
         CHECK(p.a.mult == ma && p.b.mult == mb && p.a.exp == -(int)shift && p.b.exp == -(int)shift && p.out.mult == 1);
@@ -129,7 +134,8 @@ static void xnnpack_addition_is_xnnpacks(void)
             for (int b = -128; b < 128; b += 3) {
                 const int64_t sum = (int64_t)(a - 3) * ma + (int64_t)(b + 7) * mb;
                 ties += 2 * (sum & ((1LL << shift) - 1)) == 1LL << shift;
-                if (isobit_add_codes(&p, a, b, ISOBIT_FP32_RNE) != (int32_t)floor(ldexp((double)sum, -(int)shift) + 0.5)) {
+                if (isobit_add_codes(&p, a, b, ISOBIT_FP32_RNE) !=
+                    (int32_t)floor(ldexp((double)sum, -(int)shift) + 0.5)) {
                     CHECK(!"another sum than XNNPACK's");
                     return;
                 }
@@ -145,7 +151,8 @@ static void clamps_without_overflow(void)
     CHECK_INT(isobit_clamp(5, -3, -128, 127), 2);
 }
 
-/* A convolution with everything: groups of channels and of weights, strides, padding, 4 and 2 bits, both zero points. */
+/* A convolution with everything: groups of channels and of weights, strides, padding, 4 and 2 bits, both zero points.
+ */
 static void convolution_is_its_definition(void)
 {
     enum { IC = 4, IH = 5, IW = 6, OC = 6, KH = 3, KW = 2, OH = 3, OW = 4, K = 2 * KH * KW };
@@ -169,8 +176,31 @@ static void convolution_is_its_definition(void)
                 for (int g = 0; g < 3; g++)
                     factor[o * 3 + g] = (uint8_t)(1 + (o + g) % 15);
             }
-            const isobit_conv2d c = {IC, IH, IW, OC, OH, OW, KH, KW, 2, 2, 1, 2, 2, bits, row, grouped ? 4 : 0, grouped ? 3 : 0,
-                                     -5, 9, -100, 90, packed, grouped ? factor : 0, bias, scale};
+            const isobit_conv2d c = {IC,
+                                     IH,
+                                     IW,
+                                     OC,
+                                     OH,
+                                     OW,
+                                     KH,
+                                     KW,
+                                     2,
+                                     2,
+                                     1,
+                                     2,
+                                     2,
+                                     bits,
+                                     row,
+                                     grouped ? 4 : 0,
+                                     grouped ? 3 : 0,
+                                     -5,
+                                     9,
+                                     -100,
+                                     90,
+                                     packed,
+                                     grouped ? factor : 0,
+                                     bias,
+                                     scale};
             isobit_run_conv2d(&c, x, y, patch, ISOBIT_TFLITE_SINGLE);
             for (int o = 0; o < OC; o++)
                 for (int oy = 0; oy < OH; oy++)
@@ -181,7 +211,8 @@ static void convolution_is_its_definition(void)
                                 for (int kx = 0; kx < KW; kx++, k++) {
                                     const int iy = 2 * oy - 1 + ky, ix = 2 * ox - 2 + kx, ic = o / 3 * 2 + i;
                                     if (iy >= 0 && iy < IH && ix >= 0 && ix < IW)
-                                        acc += w[o * K + k] * (grouped ? factor[o * 3 + k / 4] : 1) * (x[(ic * IH + iy) * IW + ix] + 5);
+                                        acc += w[o * K + k] * (grouped ? factor[o * 3 + k / 4] : 1) *
+                                               (x[(ic * IH + iy) * IW + ix] + 5);
                                 }
                         const int v = isobit_requant_tflite_single(acc, scale[o]) + 9;
                         CHECK_INT(y[(o * OH + oy) * OW + ox], v < -100 ? -100 : v > 90 ? 90 : v);
@@ -189,5 +220,6 @@ static void convolution_is_its_definition(void)
         }
 }
 
-SUITE("runtime", T(fp32_rne_is_what_a_float_unit_does), T(tflite_single_is_the_exact_product_rounded_upward), T(tflite_double_is_gemmlowps),
-      T(factors_stand_for_their_number), T(addition_is_within_one_step_of_the_real_sum), T(xnnpack_addition_is_xnnpacks), T(clamps_without_overflow), T(convolution_is_its_definition))
+SUITE("runtime", T(fp32_rne_is_what_a_float_unit_does), T(tflite_single_is_the_exact_product_rounded_upward),
+      T(tflite_double_is_gemmlowps), T(factors_stand_for_their_number), T(addition_is_within_one_step_of_the_real_sum),
+      T(xnnpack_addition_is_xnnpacks), T(clamps_without_overflow), T(convolution_is_its_definition))

@@ -1,6 +1,7 @@
 /* probe_language.c - for tests/lm/model_files.py: what the library makes of files that Python wrote.
- *   probe_language fields                            rows of the tables of fields: table, key, kind, architectures, values, reason
- *   probe_language logits MODEL ADAPTER|- IDS OUT    logits of the tokens "3,1,4" as raw fp32; an error goes to stderr, status 1 */
+ *   probe_language fields                            rows of the tables of fields: table, key, kind, architectures,
+ * values, reason probe_language logits MODEL ADAPTER|- IDS OUT    logits of the tokens "3,1,4" as raw fp32; an error
+ * goes to stderr, status 1 */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,8 +11,8 @@
 static void print(const ib_field_table *t)
 {
     for (int i = 0; i < t->n; i++)
-        printf("%s\t%s\t%s\t%u\t%s\t%s\n", t->name, t->field[i].key, ib_field_kind_name(t->field[i].kind), t->field[i].archs,
-               t->field[i].only ? t->field[i].only : "", t->field[i].why);
+        printf("%s\t%s\t%s\t%u\t%s\t%s\n", t->name, t->field[i].key, ib_field_kind_name(t->field[i].kind),
+               t->field[i].archs, t->field[i].only ? t->field[i].only : "", t->field[i].why);
 }
 
 static int complain(void)

@@ -271,7 +271,8 @@ static void packing_and_cache_change_nothing(void)
             CHECK(furthest(step, want + 15 * VOCABULARY, VOCABULARY) <= 1e-5);
             for (int i = 6; i < T - 10; i++)
                 REQUIRE(!ib_lm_step(m, g, kv, ids + i, 1, step));
-            CHECK(furthest(step, want + (T - 1) * VOCABULARY, VOCABULARY) <= (int8 ? 0.15 : 0.01)); /* the cache's rounding */
+            CHECK(furthest(step, want + (T - 1) * VOCABULARY, VOCABULARY) <=
+                  (int8 ? 0.15 : 0.01)); /* the cache's rounding */
             CHECK_ERROR(ib_lm_step(m, g, kv, ids, 11, step), "do not fit a context of 24");
             ib_kv_rewind(kv, 6);
             REQUIRE(!ib_lm_step(m, g, kv, ids + 6, T - 16, step));
@@ -423,8 +424,12 @@ static const char *changed(const char *arch, const char *file, const char *text)
 static void ends_are_read(void)
 {
     open_graph();
-    const struct { const char *text; int ends[4]; } cases[] = {
-        {"{\"eos_token_id\": [5, 9, 66]}", {2, 5, 9, 66}}, {"{\"eos_token_id\": 7, \"do_sample\": true}", {2, 7, 7, 7}}, {"{}", {2, 2, 2, 2}}};
+    const struct {
+        const char *text;
+        int ends[4];
+    } cases[] = {{"{\"eos_token_id\": [5, 9, 66]}", {2, 5, 9, 66}},
+                 {"{\"eos_token_id\": 7, \"do_sample\": true}", {2, 7, 7, 7}},
+                 {"{}", {2, 2, 2, 2}}};
     for (int i = 0; i < 3; i++) {
         ib_lm *m = ib_lm_open(changed("llama", "generation_config.json", cases[i].text));
         REQUIRE(m != NULL);
@@ -434,7 +439,8 @@ static void ends_are_read(void)
         }
         ib_lm_free(m);
     }
-    CHECK_ERROR(!ib_lm_open(changed("llama", "generation_config.json", "{\"eos_token_id\": [5, \"</s>\"]}")), "'eos_token_id' is");
+    CHECK_ERROR(!ib_lm_open(changed("llama", "generation_config.json", "{\"eos_token_id\": [5, \"</s>\"]}")),
+                "'eos_token_id' is");
     const char *const outside[] = {"bos_token_id\": 67}",   "eos_token_id\": [5, 1000]}",
                                    "pad_token_id\": 96}",   "pad_token_id\": -2}",
                                    "image_token_id\": -1}", "decoder_start_token_id\": 4294967298}"};
@@ -476,33 +482,52 @@ static void with_members(char *out, size_t size, const char *good, const char *m
     snprintf(out, size, "{%s}", good);
     struct json_object *o = json_tokener_parse(out);
     REQUIRE(o && changes);
-    json_object_object_foreach(changes, key, value)
-        json_object_object_add(o, key, json_object_get(value));
+    json_object_object_foreach(changes, key, value) json_object_object_add(o, key, json_object_get(value));
     snprintf(out, size, "%s", json_object_to_json_string(o));
     json_object_put(o);
     json_object_put(changes);
 }
 
-/* config.json says what is honoured, or one line says what is not; the logits of the honoured are tests/lm/model_files.py's. */
+/* config.json says what is honoured, or one line says what is not; the logits of the honoured are
+ * tests/lm/model_files.py's. */
 static void configurations_are_honoured_or_refused(void)
 {
-    static const char good[] = "\"model_type\":\"llama\",\"hidden_size\":32,\"intermediate_size\":48,\"num_hidden_layers\":2,\"num_attention_heads\":4,\"num_key_value_heads\":2,"
-                               "\"vocab_size\":67,\"max_position_embeddings\":64,\"rms_norm_eps\":1e-5,\"tie_word_embeddings\":true";
-    static const struct { const char *more, *says; } cases[] = {
-        {"\"use_cache\":true", NULL}, {"\"something_new\":null", NULL}, {"\"rope_scaling\":{\"type\":\"yarn\",\"factor\":4,\"original_max_position_embeddings\":16}", NULL},
-        {"\"hidden_act\":\"gelu\"", NULL}, {"\"head_dim\":8.0", NULL},
-        {"\"something_new\":1", "'something_new' is 1: an unknown field"}, {"\"hidden_act\":\"gelu_10\"", "'hidden_act' is 'gelu_10'"},
-        {"\"tie_word_embeddings\":false", "there is no tensor 'lm_head.weight'"}, {"\"head_dim\":8.5", "'head_dim' is 8.5, an integer is expected"},
-        {"\"attention_bias\":true", "has no tensor 'model.layers.0.self_attn.q_proj.bias'"}, {"\"mlp_bias\":true", "mlp.gate_proj.bias"},
-        {"\"sliding_window\":5", "have no such field"}, {"\"final_logit_softcapping\":30.0", "'final_logit_softcapping' is 30.0"},
-        {"\"partial_rotary_factor\":0.5", "'partial_rotary_factor' is 0.5"}, {"\"rope_scaling\":{\"type\":\"magic\"}", "RoPE scaling 'magic'"},
-        {"\"rope_scaling\":{\"type\":\"linear\"}", "needs a positive 'factor'"}, {"\"rope_scaling\":[2]", "an object is expected"},
-        {"\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8,\"low_freq_factor\":1,\"high_freq_factor\":4,\"beta_fast\":3}", "'llama3' has no 'beta_fast'"},
-        {"\"rope_scaling\":{\"rope_type\":\"longrope\",\"short_factor\":[1,1],\"long_factor\":[1,1]}", "each a list of 4 numbers"},
+    static const char good[] =
+        "\"model_type\":\"llama\",\"hidden_size\":32,\"intermediate_size\":48,\"num_hidden_layers\":2,\"num_attention_"
+        "heads\":4,\"num_key_value_heads\":2,"
+        "\"vocab_size\":67,\"max_position_embeddings\":64,\"rms_norm_eps\":1e-5,\"tie_word_embeddings\":true";
+    static const struct {
+        const char *more, *says;
+    } cases[] = {
+        {"\"use_cache\":true", NULL},
+        {"\"something_new\":null", NULL},
+        {"\"rope_scaling\":{\"type\":\"yarn\",\"factor\":4,\"original_max_position_embeddings\":16}", NULL},
+        {"\"hidden_act\":\"gelu\"", NULL},
+        {"\"head_dim\":8.0", NULL},
+        {"\"something_new\":1", "'something_new' is 1: an unknown field"},
+        {"\"hidden_act\":\"gelu_10\"", "'hidden_act' is 'gelu_10'"},
+        {"\"tie_word_embeddings\":false", "there is no tensor 'lm_head.weight'"},
+        {"\"head_dim\":8.5", "'head_dim' is 8.5, an integer is expected"},
+        {"\"attention_bias\":true", "has no tensor 'model.layers.0.self_attn.q_proj.bias'"},
+        {"\"mlp_bias\":true", "mlp.gate_proj.bias"},
+        {"\"sliding_window\":5", "have no such field"},
+        {"\"final_logit_softcapping\":30.0", "'final_logit_softcapping' is 30.0"},
+        {"\"partial_rotary_factor\":0.5", "'partial_rotary_factor' is 0.5"},
+        {"\"rope_scaling\":{\"type\":\"magic\"}", "RoPE scaling 'magic'"},
+        {"\"rope_scaling\":{\"type\":\"linear\"}", "needs a positive 'factor'"},
+        {"\"rope_scaling\":[2]", "an object is expected"},
+        {"\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8,\"low_freq_factor\":1,\"high_freq_factor\":4,\"beta_"
+         "fast\":3}",
+         "'llama3' has no 'beta_fast'"},
+        {"\"rope_scaling\":{\"rope_type\":\"longrope\",\"short_factor\":[1,1],\"long_factor\":[1,1]}",
+         "each a list of 4 numbers"},
         {"\"quantization_config\":{\"quant_method\":\"awq\"}", "'quantization_config.quant_method' is \"awq\""},
         {"\"quantization_config\":{\"quant_method\":\"bitsandbytes\",\"load_in_8bit\":true}", "load_in_8bit"},
-        {"\"num_hidden_layers\":1", "'model.layers.1."}, {"\"auto_map\":{\"AutoConfig\":\"x\"}", "'auto_map'"}, {"\"rms_norm_eps\":\"small\"", "a number is expected"},
-        {"\"tie_word_embeddings\":1", "true or false is expected"}, {"\"num_attention_heads\":5", "they do not divide each other"}};
+        {"\"num_hidden_layers\":1", "'model.layers.1."},
+        {"\"auto_map\":{\"AutoConfig\":\"x\"}", "'auto_map'"},
+        {"\"rms_norm_eps\":\"small\"", "a number is expected"},
+        {"\"tie_word_embeddings\":1", "true or false is expected"},
+        {"\"num_attention_heads\":5", "they do not divide each other"}};
     open_graph();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[1000];
@@ -524,12 +549,23 @@ static void configurations_are_honoured_or_refused(void)
 /* Keys of a GGUF file likewise. */
 static void metadata_are_honoured_or_refused(void)
 {
-    static const struct { const char *key, *text; float real; const char *says; } cases[] = {
-        {"general.comment", "hello", 0, NULL}, {"other.program", "hello", 0, NULL}, {"llama.rope.scale_linear", NULL, 2, NULL}, {"llama.expert_count", NULL, 0, NULL},
-        {"llama.expert_count", NULL, 8, "'llama.expert_count' is 8"}, {"llama.sink_count", NULL, 1, "an unknown key"}, {"llama.rope.scaling.type", "longrope", 0, "longrope"},
-        {"llama.final_logit_softcapping", NULL, 30, "'llama.final_logit_softcapping' is 30"}, {"llama.attention.layer_norm_rms_epsilon", NULL, 1, "stands twice"},
-        {"llama.attention.clamp_kqv", NULL, 8, "clamp_kqv"}, {"clip.has_vision_encoder", NULL, 1, "pictures"}, {"llama.rope.scaling.factor", "two", 0, "a number is expected"},
-        {"general.quantization_version", NULL, 1, "quantization_version"}};
+    static const struct {
+        const char *key, *text;
+        float real;
+        const char *says;
+    } cases[] = {{"general.comment", "hello", 0, NULL},
+                 {"other.program", "hello", 0, NULL},
+                 {"llama.rope.scale_linear", NULL, 2, NULL},
+                 {"llama.expert_count", NULL, 0, NULL},
+                 {"llama.expert_count", NULL, 8, "'llama.expert_count' is 8"},
+                 {"llama.sink_count", NULL, 1, "an unknown key"},
+                 {"llama.rope.scaling.type", "longrope", 0, "longrope"},
+                 {"llama.final_logit_softcapping", NULL, 30, "'llama.final_logit_softcapping' is 30"},
+                 {"llama.attention.layer_norm_rms_epsilon", NULL, 1, "stands twice"},
+                 {"llama.attention.clamp_kqv", NULL, 8, "clamp_kqv"},
+                 {"clip.has_vision_encoder", NULL, 1, "pictures"},
+                 {"llama.rope.scaling.factor", "two", 0, "a number is expected"},
+                 {"general.quantization_version", NULL, 1, "quantization_version"}};
     open_graph();
     ib_lm *m = ib_lm_open(path("llama", ""));
     ib_lm_saved saved;
@@ -567,7 +603,8 @@ static void metadata_are_honoured_or_refused(void)
 }
 
 /* Writes tensors from .. to of a file as part no of count; part 0 has the metadata too. */
-static void write_part(const ib_gguf *f, const char *name, int no, int count, int64_t from, int64_t to, uint32_t tensors)
+static void write_part(const ib_gguf *f, const char *name, int no, int count, int64_t from, int64_t to,
+                       uint32_t tensors)
 {
     ib_gguf_writer w = {0};
     for (int64_t i = 0; i < f->n_kv && !no; i++)
@@ -622,6 +659,7 @@ static void parts_are_one_file(void)
     close_graph();
 }
 
-SUITE("language", T(logits_equal_transformers), T(gradients_equal_peft), T(models_survive_files), T(adapters_survive_files),
-      T(packing_and_cache_change_nothing), T(windows_of_perplexity), T(quantized_folders), T(bitsandbytes_checkpoint), T(deployed_is_what_ships), T(ends_are_read), T(parts_are_one_file), T(configurations_are_honoured_or_refused),
-      T(metadata_are_honoured_or_refused))
+SUITE("language", T(logits_equal_transformers), T(gradients_equal_peft), T(models_survive_files),
+      T(adapters_survive_files), T(packing_and_cache_change_nothing), T(windows_of_perplexity), T(quantized_folders),
+      T(bitsandbytes_checkpoint), T(deployed_is_what_ships), T(ends_are_read), T(parts_are_one_file),
+      T(configurations_are_honoured_or_refused), T(metadata_are_honoured_or_refused))

@@ -1,6 +1,7 @@
-/* test_language_alloc.c - each allocation in the life of a language model fails once: opening, tokens, samples, training,
- * files, generation. The result is an error and no leak (AddressSanitizer looks), never a crash. json-c's and PCRE2's own
- * allocations do not fail here. Broken by: an unchecked allocation, a constructor that forgets what it had. */
+/* test_language_alloc.c - each allocation in the life of a language model fails once: opening, tokens, samples,
+ * training, files, generation. The result is an error and no leak (AddressSanitizer looks), never a crash. json-c's and
+ * PCRE2's own allocations do not fail here. Broken by: an unchecked allocation, a constructor that forgets what it had.
+ */
 #include "tests/check.h"
 
 #include <sys/stat.h>
@@ -27,15 +28,21 @@ static int life(void)
     const ib_message hi[] = {{"user", "hi"}};
     ib_ids ids = {0};
     const ib_adamw_opts adamw = {.bits8 = 1};
-    if (!g || !m || !t || ib_lm_requantize(m, "nf4_dq") || !(s = ib_samples_open(data, t, &(ib_samples_opts){.seq = 24})))
+    if (!g || !m || !t || ib_lm_requantize(m, "nf4_dq") ||
+        !(s = ib_samples_open(data, t, &(ib_samples_opts){.seq = 24})))
         goto done;
-    if (ib_lm_adapt(m, &(ib_adapter_opts){.r = 2, .dora = 1, .dropout = 0.1f, .targets = "q_proj,down_proj",
-                                         .save = "embed_tokens,lm_head"}) ||
+    if (ib_lm_adapt(
+            m,
+            &(ib_adapter_opts){
+                .r = 2, .dora = 1, .dropout = 0.1f, .targets = "q_proj,down_proj", .save = "embed_tokens,lm_head"}) ||
         ib_finetune_plan(m, g, 24, &adamw, -1, 1, &plan) ||
-        ib_finetune(m, g, s, s, &(ib_finetune_opts){.steps = 1, .adamw = adamw, .checkpoint = 1, .out = adapter, .schedule = {.lr = 1e-3f}}))
+        ib_finetune(m, g, s, s,
+                    &(ib_finetune_opts){
+                        .steps = 1, .adamw = adamw, .checkpoint = 1, .out = adapter, .schedule = {.lr = 1e-3f}}))
         goto done;
-    if (ib_lm_save(m, MODEL, gguf, "q8_0", &saved, NULL, NULL) || !(tuned = ib_lm_open(gguf)) || !(kv = ib_kv_new(tuned, 40, 1)) ||
-        ib_chat_tokens(t, NULL, hi, 1, 1, &ids, NULL) || ib_lm_step(tuned, g, kv, ids.id, ids.n, logits) || ib_lm_step(tuned, g, kv, ids.id, 1, logits) ||
+    if (ib_lm_save(m, MODEL, gguf, "q8_0", &saved, NULL, NULL) || !(tuned = ib_lm_open(gguf)) ||
+        !(kv = ib_kv_new(tuned, 40, 1)) || ib_chat_tokens(t, NULL, hi, 1, 1, &ids, NULL) ||
+        ib_lm_step(tuned, g, kv, ids.id, ids.n, logits) || ib_lm_step(tuned, g, kv, ids.id, 1, logits) ||
         ib_lm_adapter_open(tuned, adapter))
         goto done;
     rc = 0;
@@ -60,7 +67,9 @@ static void every_allocation_may_fail(void)
     snprintf(gguf, sizeof gguf, "%s/m.gguf", folder);
     snprintf(adapter, sizeof adapter, "%s/adapter", folder);
     FILE *f = fopen(data, "w");
-    fputs("{\"messages\": [{\"role\": \"user\", \"content\": \"hi\"}, {\"role\": \"assistant\", \"content\": \"yes\"}]}\n", f);
+    fputs("{\"messages\": [{\"role\": \"user\", \"content\": \"hi\"}, {\"role\": \"assistant\", \"content\": "
+          "\"yes\"}]}\n",
+          f);
     fclose(f);
     ib_threads_set(2);
     ib_alloc_fail_at(0);
@@ -69,7 +78,8 @@ static void every_allocation_may_fail(void)
     const int64_t all = ib_alloc_fail_at(0);
     CHECK(all > 300);
     int64_t silent = 0, n = 1, step = 1;
-    /* thousands of names and rows are allocated alike: all of the first 200, then a share that takes 1500 runs at the most */
+    /* thousands of names and rows are allocated alike: all of the first 200, then a share that takes 1500 runs at the
+     * most */
     for (; n <= all; n += step) {
         step = n < 200 || all < 1500 ? 1 : 1 + all / 1500;
         ib_alloc_fail_at(n);

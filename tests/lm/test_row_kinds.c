@@ -12,8 +12,8 @@
 #define TALK(question, answer) "{\"messages\":[" ASKED(question) "," SAID(answer) "]}"
 
 typedef struct kind_case {
-    const char *text, *same; /* the same rows in a kind that other tests know */
-    const char *kind;        /* how the name of it begins */
+    const char *text, *same;        /* the same rows in a kind that other tests know */
+    const char *kind;               /* how the name of it begins */
     const char *columns, *template; /* template: the prompt template's text */
 } kind_case;
 
@@ -23,13 +23,13 @@ static const kind_case good[] = {
     {"{\"instruction\":\"a\",\"output\":\"b\"}", TALK("a", "b"), "Alpaca", NULL},
     {"{\"instruction\":\"a\",\"input\":\"\",\"output\":\"b\"}", TALK("a", "b"), "Alpaca", NULL},
     {"{\"instruction\":\"a\",\"input\":null,\"output\":\"b\"}", TALK("a", "b"), "Alpaca", NULL},
-    {"{\"output\":\"b\",\"input\":\"c\\u0000d\",\"instruction\":\"a\"}",
-     TALK("a\\n\\n### Input:\\nc\\u0000d", "b"), "Alpaca", NULL},
+    {"{\"output\":\"b\",\"input\":\"c\\u0000d\",\"instruction\":\"a\"}", TALK("a\\n\\n### Input:\\nc\\u0000d", "b"),
+     "Alpaca", NULL},
     {"[{\"instruction\":\"a\",\"input\":\"c\",\"output\":\"b\"},\n"
      "{\"instruction\":\"e\",\"input\":\"\",\"output\":\"f\"}]",
      TALK("a\\n\\n### Input:\\nc", "b") TALK("e", "f"), "Alpaca", NULL},
-    {"{\"instruction\":\"a\",\"context\":\"\",\"response\":\"b\",\"category\":\"open_qa\"}", TALK("a", "b"),
-     "Dolly", NULL},
+    {"{\"instruction\":\"a\",\"context\":\"\",\"response\":\"b\",\"category\":\"open_qa\"}", TALK("a", "b"), "Dolly",
+     NULL},
     {"{\"instruction\":\"a\",\"context\":\"c\",\"response\":\"b\"}", TALK("a\\n\\nInput:\\nc", "b"), "Dolly", NULL},
     {"{\"id\":\"x\",\"conversations\":[{\"from\":\"system\",\"value\":\"s\"},{\"from\":\"human\",\"value\":\"a\"},"
      "{\"from\":\"gpt\",\"value\":\"b\"}]}",
@@ -37,8 +37,8 @@ static const kind_case good[] = {
     {"{\"conversations\":[" ASKED("a") "," SAID("b") "]}", TALK("a", "b"), "ShareGPT", NULL},
     {"{\"conversations\":[{\"from\":\"human\",\"value\":\"a\"},{\"from\":\"gpt\",\"value\":\"c\",\"weight\":0},"
      "{\"from\":\"human\",\"value\":\"d\"},{\"from\":\"gpt\",\"value\":\"b\"}]}",
-     "{\"messages\":[" ASKED("a") ",{\"role\":\"assistant\",\"content\":\"c\",\"weight\":0}," ASKED("d") ","
-     SAID("b") "]}",
+     "{\"messages\":[" ASKED("a") ",{\"role\":\"assistant\",\"content\":\"c\",\"weight\":0}," ASKED("d") "," SAID(
+         "b") "]}",
      "ShareGPT", NULL},
     {"{\"conversations\":[{\"from\":\"human\",\"value\":\"a\"},{\"from\":\"tool\",\"value\":\"t\"},"
      "{\"from\":\"gpt\",\"value\":\"b\"}]}",
@@ -58,8 +58,8 @@ static const kind_case good[] = {
      "messages", NULL, NULL},
     {"{\"question\":\"a\",\"answer\":\"b\"}", "{\"prompt\":\"a\",\"completion\":\"b\"}", "prompt",
      "prompt=question,completion=answer"},
-    {"{\"q\":\"a\",\"r\":\"b\",\"input\":\"c\"}",
-     TALK("a\\n\\n### Input:\\nc", "b"), "Alpaca", "instruction=q,output=r"},
+    {"{\"q\":\"a\",\"r\":\"b\",\"input\":\"c\"}", TALK("a\\n\\n### Input:\\nc", "b"), "Alpaca",
+     "instruction=q,output=r"},
     {"{\"chat\":[" ASKED("a") "," SAID("b") "]}", TALK("a", "b"), "messages", "messages=chat"},
     {"{\"label\":\"a\"}", "{\"text\":\"a\"}", "text", "text=label"},
     {"{\"q\":\"a\",\"r\":\"b\"}", "{\"prompt\":\"Q: a\\nA:\",\"completion\":\" b\"}", "template", NULL,
@@ -142,8 +142,7 @@ static ib_samples *opened(ib_tokenizer *t, const char *file, const char *text, c
     REQUIRE(!ib_file_replace(path, text, strlen(text)));
     REQUIRE(!template || !ib_file_replace(other, template, strlen(template)));
     return ib_samples_open(
-        path, t,
-        &(ib_samples_opts){.no_pack = 1, .columns = columns, .prompt_template = template ? other : NULL});
+        path, t, &(ib_samples_opts){.no_pack = 1, .columns = columns, .prompt_template = template ? other : NULL});
 }
 
 static ib_tokenizer *begun(void)
@@ -228,8 +227,8 @@ static void what_is_cut_is_counted(void)
 {
     ib_tokenizer *t = begun();
     char path[128], text[2000] = "{\"prompt\":\"a b c d e f g h i j k l\",\"completion\":\"b\"}"
-                                "{\"prompt\":\"a\",\"completion\":\"b c d e f g h i j k l m n o\"}"
-                                "{\"messages\":[" ASKED("a") "]}";
+                                 "{\"prompt\":\"a\",\"completion\":\"b c d e f g h i j k l m n o\"}"
+                                 "{\"messages\":[" ASKED("a") "]}";
     for (int i = 3; i < 40; i++)
         strcat(text, "{\"text\":\"a b\"}");
     snprintf(path, sizeof path, "%s/cut.jsonl", folder);

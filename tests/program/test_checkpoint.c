@@ -1,5 +1,5 @@
-/* test_checkpoint.c - what is saved comes back, bit for bit; what is damaged is refused; what fails leaves the old file.
- * Broken by: a state that is not saved, a write in place, a checksum that is not looked at. */
+/* test_checkpoint.c - what is saved comes back, bit for bit; what is damaged is refused; what fails leaves the old
+ * file. Broken by: a state that is not saved, a write in place, a checksum that is not looked at. */
 #include "tests/check.h"
 
 #include <fcntl.h>
@@ -67,14 +67,17 @@ static void go(run *r, int64_t to)
     ib_batch b;
     while (r->c.total_steps < to) {
         if (r->c.total_steps == 4 && ib_qat_phase(r->net) == IB_FLOAT)
-            REQUIRE(!ib_qat_begin(r->net, g, r->loader, &(ib_qat_opts){.weight_bits = 4, .act_bits = 4, .rules = "conv1=w8a8", .averaging_constant = 0.25f}));
+            REQUIRE(!ib_qat_begin(
+                r->net, g, r->loader,
+                &(ib_qat_opts){.weight_bits = 4, .act_bits = 4, .rules = "conv1=w8a8", .averaging_constant = 0.25f}));
         if (r->c.total_steps == 9 && ib_qat_phase(r->net) == IB_LEARN)
             REQUIRE(!ib_qat_set_phase(r->net, g, IB_FROZEN));
         ib_loader_start(r->loader, 0, r->c.total_steps);
         REQUIRE(ib_loader_next(r->loader, &b));
         ib_graph_seed(g, 5, (uint64_t)r->c.total_steps);
         ib_graph_begin(g, IB_TRAIN);
-        REQUIRE(!ib_backward(g, ib_cross_entropy(g, ib_layer_forward(g, r->net, ib_input(g, 4, b.shape, b.x)), b.y, 0)));
+        REQUIRE(
+            !ib_backward(g, ib_cross_entropy(g, ib_layer_forward(g, r->net, ib_input(g, 4, b.shape, b.x)), b.y, 0)));
         REQUIRE(!ib_optim_step(r->opt));
         r->c.total_steps++;
     }
@@ -187,7 +190,9 @@ static void a_failed_write_leaves_the_old_file(void)
     const pid_t child = fork(); /* a disk that fills up: no file may grow beyond 50 kB */
     if (!child) {
         char command[400];
-        snprintf(command, sizeof command, "ulimit -f 50; trap '' XFSZ; %s train --model dscnn --epochs 1 --limit 64 -o %s >%s/log 2>&1; test $? -ne 0",
+        snprintf(command, sizeof command,
+                 "ulimit -f 50; trap '' XFSZ; %s train --model dscnn --epochs 1 --limit 64 -o %s >%s/log 2>&1; test $? "
+                 "-ne 0",
                  getenv("ISOBIT"), path, dir);
         execl("/bin/bash", "bash", "-c", command, (char *)NULL);
         _exit(9);
@@ -227,7 +232,8 @@ static void a_file_builds_its_network(void)
     CHECK_INT(c.right, 0);
     CHECK_INT(ib_param_count(net), ib_param_count(r.net));
     for (int i = 0; i < ib_param_count(net); i++)
-        CHECK(!memcmp(ib_tensor_f32(ib_param_at(net, i)), ib_tensor_f32(ib_param_at(r.net, i)), (size_t)ib_tensor_size(ib_param_at(net, i)) * 4));
+        CHECK(!memcmp(ib_tensor_f32(ib_param_at(net, i)), ib_tensor_f32(ib_param_at(r.net, i)),
+                      (size_t)ib_tensor_size(ib_param_at(net, i)) * 4));
     for (int i = 0; i < ib_qat_layer_count(net); i++)
         CHECK(ib_qat_layer_at(net, i).scale == ib_qat_layer_at(r.net, i).scale);
     ib_checkpoint_release(&c);
@@ -306,5 +312,6 @@ static void calibration_begins_anew(void)
     end();
 }
 
-SUITE("checkpoint", T(calibration_begins_anew), T(a_resumed_run_ends_in_the_same_bytes), T(saving_twice_gives_equal_bytes), T(damage_is_refused),
-      T(a_failed_write_leaves_the_old_file), T(a_file_builds_its_network), T(what_data_are_called_comes_back))
+SUITE("checkpoint", T(calibration_begins_anew), T(a_resumed_run_ends_in_the_same_bytes),
+      T(saving_twice_gives_equal_bytes), T(damage_is_refused), T(a_failed_write_leaves_the_old_file),
+      T(a_file_builds_its_network), T(what_data_are_called_comes_back))

@@ -1,5 +1,5 @@
-/* test_export.c - lowering, memory plan, printed C under strict compilers and sanitizers, HDF5 program. Broken by: values
- * that overlap in the arena, a constant that is not training's, a warning. */
+/* test_export.c - lowering, memory plan, printed C under strict compilers and sanitizers, HDF5 program. Broken by:
+ * values that overlap in the arena, a constant that is not training's, a warning. */
 #include "tests/check.h"
 
 #include <ctype.h>
@@ -105,17 +105,22 @@ static int compile_and_run(const char *name, const char *cc)
     snprintf(path, sizeof path, "%s/main.c", dir);
     FILE *f = fopen(path, "w");
     /* 0.0 in fixed point has the zero point as its code */
-    fprintf(f, "#include \"%s.h\"\nint main(void)\n{\n    int8_t c[64];\n    int32_t x[64] = {0};\n    %s_quantize_q16(x, c);\n    return %s_self_test() != 0 || c[63] != %s_INPUT_ZERO;\n}\n",
+    fprintf(f,
+            "#include \"%s.h\"\nint main(void)\n{\n    int8_t c[64];\n    int32_t x[64] = {0};\n    %s_quantize_q16(x, "
+            "c);\n    return %s_self_test() != 0 || c[63] != %s_INPUT_ZERO;\n}\n",
             name, name, name, upper);
     fclose(f);
-    snprintf(command, sizeof command, "%s -std=c99 -pedantic -Wall -Wextra -Werror -I%s %s/main.c %s/%s.c -o %s/run 2>%s/log && %s/run || { cat %s/log; false; }",
+    snprintf(command, sizeof command,
+             "%s -std=c99 -pedantic -Wall -Wextra -Werror -I%s %s/main.c %s/%s.c -o %s/run 2>%s/log && %s/run || { cat "
+             "%s/log; false; }",
              cc, dir, dir, dir, name, dir, dir, dir, dir);
     return system(command);
 }
 
 static void printed_c_is_strict_integer_and_right(void)
 {
-    static const char *const compilers[] = {"gcc -O2", "clang -O2", "gcc -O1 -fsanitize=undefined,address -fno-sanitize-recover=all"};
+    static const char *const compilers[] = {"gcc -O2", "clang -O2",
+                                            "gcc -O1 -fsanitize=undefined,address -fno-sanitize-recover=all"};
     static const char *const models[] = {"mlp", "lenet", "resnet8", "dscnn", "tfc", "resnet8"};
     static const char *const bits[] = {"w8a8", "w4a8", "w2a8", "w4a4", "w2a2", "w8a8"};
     begin();
@@ -136,8 +141,8 @@ static void printed_c_is_strict_integer_and_right(void)
         FILE *f = fopen(path, "r");
         int includes = 0;
         while (fgets(text, sizeof text, f)) {
-            includes += !strncmp(text, "#include", 8) && strcmp(text, "#include <arm_mve.h>\n") && strcmp(text, "#include <arm_acle.h>\n") &&
-                        strcmp(text, "#include <arm_neon.h>\n");
+            includes += !strncmp(text, "#include", 8) && strcmp(text, "#include <arm_mve.h>\n") &&
+                        strcmp(text, "#include <arm_acle.h>\n") && strcmp(text, "#include <arm_neon.h>\n");
             CHECK(!strstr(text, "float ") && !strstr(text, "double ") && !strstr(text, "malloc"));
         }
         fclose(f);
@@ -187,20 +192,23 @@ static void the_program_is_an_hdf5_file(void)
     end();
 }
 
-/* Written, opened and written again: the same bytes, in HDF5 and in what the opened program exports, and the same codes. Broken by: anything that
- * a program has and its file lacks. */
+/* Written, opened and written again: the same bytes, in HDF5 and in what the opened program exports, and the same
+ * codes. Broken by: anything that a program has and its file lacks. */
 static void programs_are_opened_again(void)
 {
-    static const char *const models[] = {"mlp", "lenet", "resnet8", "dscnn"}, *const bits[] = {"w8a8", "w4a8", "w2a8", "w4a4"};
+    static const char *const models[] = {"mlp", "lenet", "resnet8", "dscnn"}, *const bits[] = {"w8a8", "w4a8", "w2a8",
+                                                                                               "w4a4"};
     char first[128], second[128], line[300];
     begin();
     for (int m = 0; m < 4; m++)
         for (int profile = IB_TFLITE_DOUBLE; profile <= IB_XNNPACK; profile++) {
             ib_layer *net;
             const int grouped = m == 0 && profile == 1;
-            ib_program *p = program(models[m], bits[(m + profile) % 4], (ib_qat_opts){.profile = (ib_profile)profile,
-                                                                                    .granularity = grouped ? IB_PER_GROUP : IB_PER_CHANNEL,
-                                                                                    .group_size = grouped ? 16 : 0}, &net);
+            ib_program *p = program(models[m], bits[(m + profile) % 4],
+                                    (ib_qat_opts){.profile = (ib_profile)profile,
+                                                  .granularity = grouped ? IB_PER_GROUP : IB_PER_CHANNEL,
+                                                  .group_size = grouped ? 16 : 0},
+                                    &net);
             snprintf(first, sizeof first, "%s/first.h5", dir);
             snprintf(second, sizeof second, "%s/second.h5", dir);
             REQUIRE(!ib_export_hdf5(p, first));
@@ -210,14 +218,17 @@ static void programs_are_opened_again(void)
             REQUIRE(q && !ib_export_hdf5(q, second));
             CHECK(same_file(first, second));
             REQUIRE(!ib_export_c(p, dev, dir, "first", 0, NULL) && !ib_export_c(q, dev, dir, "second", 0, NULL));
-            snprintf(line, sizeof line, "cd %s && sed s/second/first/g second.c | sed s/SECOND/FIRST/g >third.c && cmp -s first.c third.c", dir);
+            snprintf(line, sizeof line,
+                     "cd %s && sed s/second/first/g second.c | sed s/SECOND/FIRST/g >third.c && cmp -s first.c third.c",
+                     dir);
             CHECK(!system(line));
             const int64_t in = ib_program_input_size(p), out = ib_program_output_size(p);
             int8_t *x = malloc((size_t)(3 * in)), *a = malloc((size_t)(3 * out)), *b = malloc((size_t)(3 * out));
             for (int64_t i = 0; i < 3 * in; i++)
                 x[i] = (int8_t)ib_rng_u32((ib_rng){2, 1}, (uint64_t)i);
             CHECK(ib_program_input_size(q) == in && ib_program_output_size(q) == out);
-            CHECK(!ib_program_run(p, dev, 3, x, a) && !ib_program_run(q, dev, 3, x, b) && !memcmp(a, b, (size_t)(3 * out)));
+            CHECK(!ib_program_run(p, dev, 3, x, a) && !ib_program_run(q, dev, 3, x, b) &&
+                  !memcmp(a, b, (size_t)(3 * out)));
             free(x), free(a), free(b);
             ib_program_free(q);
             ib_program_free(p);
@@ -258,8 +269,9 @@ static void programs_run_alike_everywhere(void)
     end();
 }
 
-/* Every reader of flattened values, in both orders: evaluation, the integer runtime at two levels, the compiled C of some, and the program opened
- * again give the same codes, and results have the network's own shape. Broken by: an order that a reader does not see. */
+/* Every reader of flattened values, in both orders: evaluation, the integer runtime at two levels, the compiled C of
+ * some, and the program opened again give the same codes, and results have the network's own shape. Broken by: an order
+ * that a reader does not see. */
 static void check_rows(int reader, int orders, int behind)
 {
     ib_dataset *d = ib_digits_new(IB_SPLIT_TEST);
@@ -268,7 +280,8 @@ static void check_rows(int reader, int orders, int behind)
     ib_layer *net = rows_network(reader, orders & 1, orders >> 1, behind);
     REQUIRE(net && !ib_layer_init(net, 3));
     ib_layer_set_input(net, &info);
-    REQUIRE(!ib_qat_begin(net, g, l, &(ib_qat_opts){.profile = (ib_profile)((reader + orders) % 3)}) && !ib_qat_set_phase(net, g, IB_FROZEN));
+    REQUIRE(!ib_qat_begin(net, g, l, &(ib_qat_opts){.profile = (ib_profile)((reader + orders) % 3)}) &&
+            !ib_qat_set_phase(net, g, IB_FROZEN));
     ib_verify_report r;
     ib_dataset_limit(d, 20);
     if (ib_verify(net, g, d, &(ib_verify_opts){.batch = 20, .skip_compiled = reader != ROWS_ALL, .flags = "-O1"}, &r))
@@ -285,7 +298,8 @@ static void check_rows(int reader, int orders, int behind)
     ib_tensor *y = ib_layer_forward(g, net, ib_input(g, 4, b.shape, b.x));
     REQUIRE(y != NULL);
     const ib_value *out = &p->values[p->result];
-    CHECK(out->ndim == ib_tensor_ndim(y) && !memcmp(out->shape + 1, ib_tensor_shape(y) + 1, (size_t)(out->ndim - 1) * sizeof *out->shape));
+    CHECK(out->ndim == ib_tensor_ndim(y) &&
+          !memcmp(out->shape + 1, ib_tensor_shape(y) + 1, (size_t)(out->ndim - 1) * sizeof *out->shape));
     char path[128];
     snprintf(path, sizeof path, "%s/rows.h5", dir);
     REQUIRE(!ib_export_hdf5(p, path));
@@ -312,7 +326,8 @@ static void check_rows(int reader, int orders, int behind)
     ib_dataset_free(d);
 }
 
-/* The program as it was written before reshape was an instruction: readers have what lies behind it, a scaled row is an image of one pixel. */
+/* The program as it was written before reshape was an instruction: readers have what lies behind it, a scaled row is an
+ * image of one pixel. */
 static void as_of_old(ib_program *p)
 {
     int map[64], n = 0;
@@ -387,5 +402,7 @@ static void every_reader_sees_the_order_of_rows(void)
     end();
 }
 
-SUITE("export", T(values_never_share_memory_while_alive), T(bounds_hold_for_the_worst_input), T(printed_c_is_strict_integer_and_right),
-      T(names_and_folders_are_checked), T(the_program_is_an_hdf5_file), T(programs_are_opened_again), T(programs_run_alike_everywhere), T(every_reader_sees_the_order_of_rows), T(older_programs_open))
+SUITE("export", T(values_never_share_memory_while_alive), T(bounds_hold_for_the_worst_input),
+      T(printed_c_is_strict_integer_and_right), T(names_and_folders_are_checked), T(the_program_is_an_hdf5_file),
+      T(programs_are_opened_again), T(programs_run_alike_everywhere), T(every_reader_sees_the_order_of_rows),
+      T(older_programs_open))

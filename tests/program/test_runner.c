@@ -1,5 +1,6 @@
-/* test_runner.c - integer programs on every level of the device, any number of samples at once and of threads, against the plain C: equal in
- * every code. Broken by: a border that something writes to, a value whose place is taken too early, a sample that goes to two threads. */
+/* test_runner.c - integer programs on every level of the device, any number of samples at once and of threads, against
+ * the plain C: equal in every code. Broken by: a border that something writes to, a value whose place is taken too
+ * early, a sample that goes to two threads. */
 #include "tests/check.h"
 
 #include "program/program.h"
@@ -15,7 +16,8 @@ static ib_program *program_of(ib_layer *net, ib_graph *g, int channels, int size
         x[i] = ib_rng_normal((ib_rng){5, 1}, (uint64_t)i);
     ib_dataset *d = ib_dataset_new(40, channels, size, size, 10, 0, x, y);
     ib_loader *l = ib_loader_new(d, &(ib_input_info){.std = 1}, &(ib_loader_opts){.batch = 20});
-    REQUIRE(!ib_qat_prepare(net, g, &(ib_qat_opts){.observer = "minmax", .profile = profile}) && !ib_qat_calibrate(net, g, l, 2) && !ib_qat_set_phase(net, g, IB_FROZEN));
+    REQUIRE(!ib_qat_prepare(net, g, &(ib_qat_opts){.observer = "minmax", .profile = profile}) &&
+            !ib_qat_calibrate(net, g, l, 2) && !ib_qat_set_phase(net, g, IB_FROZEN));
     ib_program *p = ib_program_lower(net, g);
     ib_loader_free(l);
     ib_dataset_free(d);

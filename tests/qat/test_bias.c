@@ -1,5 +1,6 @@
-/* test_bias.c - biases that exceed int32 in steps of their accumulator: the channel's weight scale grows until they fit, in every phase, width and
- * granularity, or the layer is refused by name. Broken by: a bias that is clipped, a scale that grows without its codes. */
+/* test_bias.c - biases that exceed int32 in steps of their accumulator: the channel's weight scale grows until they
+ * fit, in every phase, width and granularity, or the layer is refused by name. Broken by: a bias that is clipped, a
+ * scale that grows without its codes. */
 #include "tests/digits.h"
 
 #include "autograd/quantizer.h"
@@ -15,14 +16,17 @@ static void begin(void)
 /* A linear layer or a convolution whose channel o has weights of about size[o] and this bias. */
 static ib_layer *network(int conv, const float *size, const float *bias, int relu)
 {
-    ib_layer *l = conv ? ib_conv2d_layer(&(ib_conv2d_config){.in = 1, .out = OUTPUTS, .kernel_h = 8}) : ib_linear_layer(INPUTS, OUTPUTS);
-    ib_layer *net = conv ? ib_sequential(ib_named("heavy", l), ib_flatten_layer()) : ib_sequential(ib_flatten_layer(), ib_named("heavy", l));
+    ib_layer *l = conv ? ib_conv2d_layer(&(ib_conv2d_config){.in = 1, .out = OUTPUTS, .kernel_h = 8})
+                       : ib_linear_layer(INPUTS, OUTPUTS);
+    ib_layer *net = conv ? ib_sequential(ib_named("heavy", l), ib_flatten_layer())
+                         : ib_sequential(ib_flatten_layer(), ib_named("heavy", l));
     if (relu)
         net = ib_sequential(net, ib_relu_layer());
     ready(net);
     for (int o = 0; o < OUTPUTS; o++) {
         for (int k = 0; k < INPUTS; k++)
-            ib_tensor_f32(ib_param_at(net, 0))[o * INPUTS + k] = size[o] * ib_rng_normal((ib_rng){2, (uint64_t)o}, (uint64_t)k);
+            ib_tensor_f32(ib_param_at(net, 0))[o * INPUTS + k] =
+                size[o] * ib_rng_normal((ib_rng){2, (uint64_t)o}, (uint64_t)k);
         ib_tensor_f32(ib_param_at(net, 1))[o] = bias[o];
     }
     return net;
@@ -31,7 +35,8 @@ static ib_layer *network(int conv, const float *size, const float *bias, int rel
 static float *outputs(ib_layer *net, const ib_batch *b, int in_float)
 {
     ib_graph_begin(g, IB_EVAL);
-    ib_tensor *x = ib_input(g, 4, b->shape, b->x), *y = in_float ? ib_layer_forward_float(g, net, x) : ib_layer_forward(g, net, x);
+    ib_tensor *x = ib_input(g, 4, b->shape, b->x),
+              *y = in_float ? ib_layer_forward_float(g, net, x) : ib_layer_forward(g, net, x);
     if (!y)
         printf("\n    %s ", ib_error());
     REQUIRE(y != NULL);
@@ -39,7 +44,8 @@ static float *outputs(ib_layer *net, const ib_batch *b, int in_float)
     return memcpy(copy, ib_tensor_f32(y), SAMPLES * OUTPUTS * sizeof *copy);
 }
 
-/* Integers near fp32: within two steps of the result and what rounding the weights of a channel costs that has not been raised. */
+/* Integers near fp32: within two steps of the result and what rounding the weights of a channel costs that has not been
+ * raised. */
 static void check(int conv, const float *size, const float *bias, int relu, ib_qat_opts o)
 {
     ib_layer *net = network(conv, size, bias, relu);
@@ -73,20 +79,27 @@ static void check(int conv, const float *size, const float *bias, int relu, ib_q
 
 static void a_bias_beyond_int32_raises_its_scale(void)
 {
-    static const float sizes[][OUTPUTS] = {{1e-7f, 1e-7f, 1e-7f, 1e-7f, 1e-7f, 1e-7f}, {1e-12f, 3e-9f, 1e-10f, 2e-9f, 1e-8f, 1e-7f},
-                                           {1e-2f, 1e-9f, 1e-2f, 1e-11f, 1e-2f, 0}, {0, 0, 0, 0, 0, 0}};
-    static const float biases[][OUTPUTS] = {{60, -30, 45, 1, -60, 0}, {1e3f, -1e3f, 1e3f, 2e2f, 0, 5e2f}, {1, -0.5f, 2, 0.75f, -1, 0.25f}, {-1, 2, 0.3f, 0, 1e-3f, 3}};
+    static const float sizes[][OUTPUTS] = {{1e-7f, 1e-7f, 1e-7f, 1e-7f, 1e-7f, 1e-7f},
+                                           {1e-12f, 3e-9f, 1e-10f, 2e-9f, 1e-8f, 1e-7f},
+                                           {1e-2f, 1e-9f, 1e-2f, 1e-11f, 1e-2f, 0},
+                                           {0, 0, 0, 0, 0, 0}};
+    static const float biases[][OUTPUTS] = {{60, -30, 45, 1, -60, 0},
+                                            {1e3f, -1e3f, 1e3f, 2e2f, 0, 5e2f},
+                                            {1, -0.5f, 2, 0.75f, -1, 0.25f},
+                                            {-1, 2, 0.3f, 0, 1e-3f, 3}};
     begin();
     for (int i = 0; i < 4; i++)
         for (int conv = 0; conv < 2; conv++)
             for (int profile = 0; profile < 3; profile++)
-                for (int k = 0; k < 3; k++) /* per tensor, what differs by 2^30 cannot be told apart, here as elsewhere */
+                for (int k = 0; k < 3;
+                     k++) /* per tensor, what differs by 2^30 cannot be told apart, here as elsewhere */
                     if (!(k == IB_PER_TENSOR && i == 2))
-                        check(conv, sizes[i], biases[i], 0, (ib_qat_opts){.weight_bits = 8,
-                                                                          .granularity = (ib_granularity)k,
-                                                                          .group_size = k == IB_PER_GROUP ? 8 : 0,
-                                                                          .profile = (ib_profile)profile,
-                                                                          .observer = "minmax"});
+                        check(conv, sizes[i], biases[i], 0,
+                              (ib_qat_opts){.weight_bits = 8,
+                                            .granularity = (ib_granularity)k,
+                                            .group_size = k == IB_PER_GROUP ? 8 : 0,
+                                            .profile = (ib_profile)profile,
+                                            .observer = "minmax"});
     for (int bits = 2; bits <= 4; bits += 2) /* learned scales too */
         check(bits == 4, sizes[0], biases[0], 1, (ib_qat_opts){.weight_bits = bits, .observer = "minmax"});
     end();
@@ -94,20 +107,25 @@ static void a_bias_beyond_int32_raises_its_scale(void)
 
 static void what_no_scale_fits_is_refused_by_name(void)
 {
-    static const float small[OUTPUTS] = {1e-9f, 1e-9f, 1e-9f, 1e-9f, 1e-9f, 1e-9f}, hidden[OUTPUTS] = {-1e4f, 1e-8f, 1e-8f, 1e-8f, 1e-8f, 1e-8f};
-    static const float tiny[OUTPUTS] = {1e-38f, 1e-38f, 1e-38f, 1e-38f, 1e-38f, 1e-38f}, none[OUTPUTS] = {0}, bad[OUTPUTS] = {NAN};
+    static const float small[OUTPUTS] = {1e-9f, 1e-9f, 1e-9f, 1e-9f, 1e-9f, 1e-9f},
+                       hidden[OUTPUTS] = {-1e4f, 1e-8f, 1e-8f, 1e-8f, 1e-8f, 1e-8f};
+    static const float tiny[OUTPUTS] = {1e-38f, 1e-38f, 1e-38f, 1e-38f, 1e-38f, 1e-38f}, none[OUTPUTS] = {0},
+                       bad[OUTPUTS] = {NAN};
     static const struct {
         const float *size, *bias;
         ib_granularity granularity;
         const char *line;
-    } cases[] = {{small, hidden, IB_PER_TENSOR, "choose a scale per channel"}, {tiny, none, IB_PER_CHANNEL, "less than fp32 holds"}, {small, bad, IB_PER_CHANNEL, "nan"}};
+    } cases[] = {{small, hidden, IB_PER_TENSOR, "choose a scale per channel"},
+                 {tiny, none, IB_PER_CHANNEL, "less than fp32 holds"},
+                 {small, bad, IB_PER_CHANNEL, "nan"}};
     begin();
     for (int i = 0; i < 3; i++) {
         ib_layer *net = network(0, cases[i].size, cases[i].bias, 1);
         ib_batch b;
         ib_loader_start(loader, 0, 0);
         REQUIRE(ib_loader_next(loader, &b));
-        ib_status status = ib_qat_begin(net, g, loader, &(ib_qat_opts){.granularity = cases[i].granularity, .observer = "minmax"});
+        ib_status status =
+            ib_qat_begin(net, g, loader, &(ib_qat_opts){.granularity = cases[i].granularity, .observer = "minmax"});
         ib_graph_begin(g, IB_EVAL);
         if (!status && !ib_layer_forward(g, net, ib_input(g, 4, b.shape, b.x)))
             status = ib_error_status();
@@ -137,4 +155,5 @@ static void group_scales_keep_small_rows(void)
     end();
 }
 
-SUITE("bias", T(a_bias_beyond_int32_raises_its_scale), T(what_no_scale_fits_is_refused_by_name), T(group_scales_keep_small_rows))
+SUITE("bias", T(a_bias_beyond_int32_raises_its_scale), T(what_no_scale_fits_is_refused_by_name),
+      T(group_scales_keep_small_rows))

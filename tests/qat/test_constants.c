@@ -1,5 +1,6 @@
-/* test_constants.c - what a layer makes itself is the same constant in every phase, and one of the program; what is none, and what has no integer
- * form, is refused by name when quantization begins. Broken by: a constant taken for the network's input, or left out at the end. */
+/* test_constants.c - what a layer makes itself is the same constant in every phase, and one of the program; what is
+ * none, and what has no integer form, is refused by name when quantization begins. Broken by: a constant taken for the
+ * network's input, or left out at the end. */
 #include "tests/digits.h"
 #include "tests/qat/constants.h"
 
@@ -22,7 +23,8 @@ static float *outputs(ib_layer *net, int in_float)
     ib_loader_start(loader, 0, 0);
     REQUIRE(ib_loader_next(loader, &batch));
     ib_graph_begin(g, IB_EVAL);
-    ib_tensor *x = ib_input(g, 4, batch.shape, batch.x), *y = in_float ? ib_layer_forward_float(g, net, x) : ib_layer_forward(g, net, x);
+    ib_tensor *x = ib_input(g, 4, batch.shape, batch.x),
+              *y = in_float ? ib_layer_forward_float(g, net, x) : ib_layer_forward(g, net, x);
     if (!y)
         printf("\n    %s ", ib_error());
     REQUIRE(y != NULL);
@@ -92,7 +94,8 @@ static void constants_stay_what_they_are(void)
         for (int is_add = 0; is_add < 2; is_add++)
             for (int rows = 0; rows < 2; rows++)
                 for (int behind = 0; behind < 2; behind++)
-                    check(kind, is_add, (kind + rows) % 2, rows, behind, &(ib_qat_opts){.profile = (ib_profile)((kind + behind) % 3), .observer = "minmax"});
+                    check(kind, is_add, (kind + rows) % 2, rows, behind,
+                          &(ib_qat_opts){.profile = (ib_profile)((kind + behind) % 3), .observer = "minmax"});
     end();
 }
 
@@ -146,11 +149,13 @@ static void what_differs_between_calls_is_refused(void)
 static void what_has_no_form_is_said_at_the_beginning(void)
 {
     begin();
-    ib_layer *net = ready(ib_sequential(ib_flatten_layer(), ib_named("fc1", ib_linear_layer(64, 32)), ib_named("ln", ib_layer_norm_layer(32)),
-                                        ib_named("bn", ib_batch_norm_layer(32)), ib_named("fc2", ib_linear_layer(32, 10))));
+    ib_layer *net = ready(ib_sequential(
+        ib_flatten_layer(), ib_named("fc1", ib_linear_layer(64, 32)), ib_named("ln", ib_layer_norm_layer(32)),
+        ib_named("bn", ib_batch_norm_layer(32)), ib_named("fc2", ib_linear_layer(32, 10))));
     CHECK_ERROR(ib_qat_begin(net, g, loader, &(ib_qat_opts){.weight_bits = 4}), "layer 'ln': layer_norm");
     CHECK_INT(ib_qat_phase(net), IB_FLOAT);
-    REQUIRE(!ib_qat_begin(net, g, loader, &(ib_qat_opts){.weight_bits = 4, .rules = "ln=float"})); /* it can be tried again */
+    REQUIRE(!ib_qat_begin(net, g, loader,
+                          &(ib_qat_opts){.weight_bits = 4, .rules = "ln=float"})); /* it can be tried again */
     int seen = 0;
     for (int i = 0; i < ib_qat_layer_count(net); i++)
         seen += !strcmp(ib_qat_layer_at(net, i).form, "float: layer_norm");
@@ -165,8 +170,10 @@ static void what_has_no_form_is_said_at_the_beginning(void)
 static void constants_are_joined(void)
 {
     begin();
-    ib_layer *net = ready(ib_sequential(ib_flatten_layer(), ib_named("fc1", ib_linear_layer(64, 5)), own(joining_forward, "joined"), ib_named("fc2", ib_linear_layer(8, 10))));
-    REQUIRE(!ib_qat_begin(net, g, loader, &(ib_qat_opts){.profile = IB_FP32_RNE}) && !ib_qat_set_phase(net, g, IB_FROZEN));
+    ib_layer *net = ready(ib_sequential(ib_flatten_layer(), ib_named("fc1", ib_linear_layer(64, 5)),
+                                        own(joining_forward, "joined"), ib_named("fc2", ib_linear_layer(8, 10))));
+    REQUIRE(!ib_qat_begin(net, g, loader, &(ib_qat_opts){.profile = IB_FP32_RNE}) &&
+            !ib_qat_set_phase(net, g, IB_FROZEN));
     ib_verify_report r;
     if (ib_verify(net, g, data, &(ib_verify_opts){.batch = 7, .flags = "-O1"}, &r))
         printf("\n    %s ", ib_error());
@@ -181,4 +188,5 @@ static void constants_are_joined(void)
     end();
 }
 
-SUITE("constants", T(constants_stay_what_they_are), T(what_differs_between_calls_is_refused), T(what_has_no_form_is_said_at_the_beginning), T(constants_are_joined))
+SUITE("constants", T(constants_stay_what_they_are), T(what_differs_between_calls_is_refused),
+      T(what_has_no_form_is_said_at_the_beginning), T(constants_are_joined))

@@ -1,7 +1,7 @@
 /* test_observers.c - every observer on data of few values and of odd magnitudes: what may be lost, and what may not.
  * The properties are measured on the values themselves, by code of this file, not by the observers' histograms.
- * Broken by: a cut that is taken unmeasured, zeros that vote, equal scores that take the narrower range, bins that cannot follow
- * growing values. */
+ * Broken by: a cut that is taken unmeasured, zeros that vote, equal scores that take the narrower range, bins that
+ * cannot follow growing values. */
 #include "tests/check.h"
 
 #include "autograd/quantizer.h"
@@ -18,39 +18,130 @@ static float uniform(int64_t i)
 
 /* ---- kinds of data: value i of N; a batch is EACH values in a row ---- */
 
-static float mask_of_rare_ones(int64_t i) { return i % 1000 == 999 ? 1 : 0; }
-static float one_one(int64_t i) { return i == 7 ? 1 : 0; }
-static float one_hot(int64_t i) { return i % 10 == i / 10 % 10 ? 1 : 0; }
-static float rare_negative(int64_t i) { return i % 1000 == 5 ? -0.25f : 0; }
-static float two_values(int64_t i) { return i % 7 ? 0.3f : 1.7f; }
-static float near_and_far(int64_t i) { return i % 50 == 0 ? 1 : i % 3 ? 0.5f : 0.504f; }
-static float three_values(int64_t i) { return (float)(i % 3 - 1); }
-static float five_values(int64_t i) { return (float[]){-3, -0.5f, 0, 0.25f, 2}[(i * i + i / 3) % 5]; }
-static float mostly_small(int64_t i) { return i % 100 ? 0.01f : 1; }
-static float mostly_large(int64_t i) { return i % 100 ? 1 : 0.01f; }
-static float spike_at_the_top(int64_t i) { return fminf(6, 12 * uniform(i) * uniform(i)); }
-static float constant(int64_t i) { return i >= 0 ? 3.5f : 0; }
-static float negative_constant(int64_t i) { return i >= 0 ? -1e-3f : 0; }
-static float all_zero(int64_t i) { return i >= 0 ? 0 : 1; }
-static float tiny_mask(int64_t i) { return i % 100 ? 0 : 1e-12f; }
-static float huge_mask(int64_t i) { return i % 100 ? 0 : 1e15f; }
-static float tiny_then_large(int64_t i) { return i % 4 == 0 ? i < EACH ? 1e-9f : 8 : 0; }
-static float zero_then_ones(int64_t i) { return i < EACH ? 0 : (float)(i % 2); }
-static float zero_then_tiny(int64_t i) { return i < EACH ? 0 : i % 2 ? 1e-9f : 3e-10f; }
-static float one_tiny_then_more(int64_t i) { return i < EACH || i % 2 ? 1e-9f : 5e-9f; }
-static float constant_then_both_sides(int64_t i) { return i < EACH ? 2 : i % 2 ? -40 : 30; }
-static float growing(int64_t i) { return (float)(i / EACH + 1) * (i % 2 ? 1.0f : -1.0f); }
-static float edges_of_bins(int64_t i) { return (float)(i % 17) / 16; }
+static float mask_of_rare_ones(int64_t i)
+{
+    return i % 1000 == 999 ? 1 : 0;
+}
+static float one_one(int64_t i)
+{
+    return i == 7 ? 1 : 0;
+}
+static float one_hot(int64_t i)
+{
+    return i % 10 == i / 10 % 10 ? 1 : 0;
+}
+static float rare_negative(int64_t i)
+{
+    return i % 1000 == 5 ? -0.25f : 0;
+}
+static float two_values(int64_t i)
+{
+    return i % 7 ? 0.3f : 1.7f;
+}
+static float near_and_far(int64_t i)
+{
+    return i % 50 == 0 ? 1 : i % 3 ? 0.5f : 0.504f;
+}
+static float three_values(int64_t i)
+{
+    return (float)(i % 3 - 1);
+}
+static float five_values(int64_t i)
+{
+    return (float[]){-3, -0.5f, 0, 0.25f, 2}[(i * i + i / 3) % 5];
+}
+static float mostly_small(int64_t i)
+{
+    return i % 100 ? 0.01f : 1;
+}
+static float mostly_large(int64_t i)
+{
+    return i % 100 ? 1 : 0.01f;
+}
+static float spike_at_the_top(int64_t i)
+{
+    return fminf(6, 12 * uniform(i) * uniform(i));
+}
+static float constant(int64_t i)
+{
+    return i >= 0 ? 3.5f : 0;
+}
+static float negative_constant(int64_t i)
+{
+    return i >= 0 ? -1e-3f : 0;
+}
+static float all_zero(int64_t i)
+{
+    return i >= 0 ? 0 : 1;
+}
+static float tiny_mask(int64_t i)
+{
+    return i % 100 ? 0 : 1e-12f;
+}
+static float huge_mask(int64_t i)
+{
+    return i % 100 ? 0 : 1e15f;
+}
+static float tiny_then_large(int64_t i)
+{
+    return i % 4 == 0 ? i < EACH ? 1e-9f : 8 : 0;
+}
+static float zero_then_ones(int64_t i)
+{
+    return i < EACH ? 0 : (float)(i % 2);
+}
+static float zero_then_tiny(int64_t i)
+{
+    return i < EACH ? 0 : i % 2 ? 1e-9f : 3e-10f;
+}
+static float one_tiny_then_more(int64_t i)
+{
+    return i < EACH || i % 2 ? 1e-9f : 5e-9f;
+}
+static float constant_then_both_sides(int64_t i)
+{
+    return i < EACH ? 2 : i % 2 ? -40 : 30;
+}
+static float growing(int64_t i)
+{
+    return (float)(i / EACH + 1) * (i % 2 ? 1.0f : -1.0f);
+}
+static float edges_of_bins(int64_t i)
+{
+    return (float)(i % 17) / 16;
+}
 
 static const struct {
     const char *name;
     float (*value)(int64_t i);
 } kinds[] = {
-#define KIND(name) {#name, name}
-    KIND(mask_of_rare_ones), KIND(one_one), KIND(one_hot), KIND(rare_negative), KIND(two_values), KIND(near_and_far),
-    KIND(three_values), KIND(five_values), KIND(mostly_small), KIND(mostly_large), KIND(spike_at_the_top), KIND(constant),
-    KIND(negative_constant), KIND(all_zero), KIND(tiny_mask), KIND(huge_mask), KIND(tiny_then_large), KIND(zero_then_ones),
-    KIND(zero_then_tiny), KIND(one_tiny_then_more), KIND(constant_then_both_sides), KIND(growing), KIND(edges_of_bins)};
+#define KIND(name)                                                                                                     \
+    {                                                                                                                  \
+#name, name                                                                                                    \
+    }
+    KIND(mask_of_rare_ones),
+    KIND(one_one),
+    KIND(one_hot),
+    KIND(rare_negative),
+    KIND(two_values),
+    KIND(near_and_far),
+    KIND(three_values),
+    KIND(five_values),
+    KIND(mostly_small),
+    KIND(mostly_large),
+    KIND(spike_at_the_top),
+    KIND(constant),
+    KIND(negative_constant),
+    KIND(all_zero),
+    KIND(tiny_mask),
+    KIND(huge_mask),
+    KIND(tiny_then_large),
+    KIND(zero_then_ones),
+    KIND(zero_then_tiny),
+    KIND(one_tiny_then_more),
+    KIND(constant_then_both_sides),
+    KIND(growing),
+    KIND(edges_of_bins)};
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
 /* What a network would see: the value behind x's code. */
@@ -95,12 +186,12 @@ static int is_frequent(const float *x, float value)
 
 static void say(const char *observer, const char *kind, int bits, int symmetric, float value, const ib_quantizer *q)
 {
-    printf("\n    %s, %s, %d bits%s: %g becomes %g (scale %g, zero %d)\n", observer, kind, bits, symmetric ? ", symmetric" : "", value,
-           through(q, value), q->scale, q->zero);
+    printf("\n    %s, %s, %d bits%s: %g becomes %g (scale %g, zero %d)\n", observer, kind, bits,
+           symmetric ? ", symmetric" : "", value, through(q, value), q->scale, q->zero);
 }
 
-/* minmax, percentile and kl keep each frequent value to half a step of the widest range (and what a bin is wide, for those that
- * look at bins); so does ema where each batch reaches as far. */
+/* minmax, percentile and kl keep each frequent value to half a step of the widest range (and what a bin is wide, for
+ * those that look at bins); so does ema where each batch reaches as far. */
 static void frequent_values_are_kept(void)
 {
     static const char *const observers[] = {"minmax", "ema", "percentile", "kl", "mse", "histogram"};
@@ -118,17 +209,22 @@ static void frequent_values_are_kept(void)
             if (j == distinct && is_frequent(x, x[i]))
                 seen[distinct++] = x[i];
         }
-        const int grows = strstr("tiny_then_large one_tiny_then_more constant_then_both_sides growing", kinds[kind].name) != NULL;
+        const int grows =
+            strstr("tiny_then_large one_tiny_then_more constant_then_both_sides growing", kinds[kind].name) != NULL;
         for (int o = 0; o < 6; o++)
             for (int bits = 8; bits >= 2; bits /= 2)
                 for (int symmetric = 0; symmetric < 2; symmetric++) {
-                    const ib_quantizer q = observed(observers[o], bits, symmetric, x), widest = observed("minmax", bits, symmetric, x);
-                    const double range = (double)widest.scale * (widest.qmax - widest.qmin), bin = o < 2 ? 0 : range / 1024;
+                    const ib_quantizer q = observed(observers[o], bits, symmetric, x),
+                                       widest = observed("minmax", bits, symmetric, x);
+                    const double range = (double)widest.scale * (widest.qmax - widest.qmin),
+                                 bin = o < 2 ? 0 : range / 1024;
                     CHECK(through(&q, 0) == 0);
                     if (o >= 4 || (o == 1 && grows)) /* these have their own contracts, below */
                         continue;
                     for (int j = 0; j < distinct; j++) {
-                        const double off = fabs(through(&q, seen[j]) - seen[j]), most = fmax(widest.scale * 0.5001, fabs(through(&widest, seen[j]) - seen[j])) + bin;
+                        const double off = fabs(through(&q, seen[j]) - seen[j]),
+                                     most =
+                                         fmax(widest.scale * 0.5001, fabs(through(&widest, seen[j]) - seen[j])) + bin;
                         if (!(off <= most))
                             say(observers[o], kinds[kind].name, bits, symmetric, seen[j], &q);
                         CHECK(off <= most);
@@ -150,23 +246,26 @@ static void squared_error_is_never_above_that_of_the_whole_range(void)
         for (int o = 0; o < 2; o++)
             for (int bits = 8; bits >= 2; bits /= 2)
                 for (int symmetric = 0; symmetric < 2; symmetric++) {
-                    const ib_quantizer q = observed(observers[o], bits, symmetric, x), widest = observed("minmax", bits, symmetric, x);
+                    const ib_quantizer q = observed(observers[o], bits, symmetric, x),
+                                       widest = observed("minmax", bits, symmetric, x);
                     double nonzero = 0;
                     for (int64_t i = 0; i < N; i++)
                         nonzero += x[i] != 0;
                     const double bin = (double)widest.scale * (widest.qmax - widest.qmin) / 1024;
                     const double error = squared_error(&q, x), whole = squared_error(&widest, x);
-                    const double most = whole + 2 * bin * sqrt(whole * nonzero) + bin * bin * nonzero; /* each value moved by a bin */
+                    const double most =
+                        whole + 2 * bin * sqrt(whole * nonzero) + bin * bin * nonzero; /* each value moved by a bin */
                     if (!(error <= most))
-                        printf("\n    %s, %s, %d bits%s: error %g, of the whole range %g\n", observers[o], kinds[kind].name, bits,
-                               symmetric ? ", symmetric" : "", error, whole);
+                        printf("\n    %s, %s, %d bits%s: error %g, of the whole range %g\n", observers[o],
+                               kinds[kind].name, bits, symmetric ? ", symmetric" : "", error, whole);
                     CHECK(error <= most);
                 }
     }
     ib_device_close(dev);
 }
 
-/* percentile p: at most 1 - p of the values lie outside of the range, and of those that are not 0 at most so many percent or one. */
+/* percentile p: at most 1 - p of the values lie outside of the range, and of those that are not 0 at most so many
+ * percent or one. */
 static void percentile_clips_no_more_than_it_says(void)
 {
     static const float percents[] = {99.99f, 99.9f, 99, 90, 50, 100};
@@ -175,7 +274,8 @@ static void percentile_clips_no_more_than_it_says(void)
     for (int kind = 0; kind <= KINDS; kind++) {
         double nonzero = 0;
         for (int64_t i = 0; i < N; i++) {
-            x[i] = kind < KINDS ? kinds[kind].value(i) : uniform(i) + uniform(i + N) + uniform(i + 2 * N) - (i % 3 == 0 ? 1.5f : 1);
+            x[i] = kind < KINDS ? kinds[kind].value(i)
+                                : uniform(i) + uniform(i + N) + uniform(i + 2 * N) - (i % 3 == 0 ? 1.5f : 1);
             nonzero += x[i] != 0;
         }
         for (int p = 0; p < 6; p++) {
@@ -198,7 +298,8 @@ static void percentile_clips_no_more_than_it_says(void)
     ib_device_close(dev);
 }
 
-/* ema: the moving average of the batches' extremes, from the first batch that is not all zeros; batches of zeros do not count. */
+/* ema: the moving average of the batches' extremes, from the first batch that is not all zeros; batches of zeros do not
+ * count. */
 static void a_moving_average_passes_over_zeros(void)
 {
     static const float batches[][2] = {{0, 0}, {0, 4}, {0, 0}, {0, 0}, {-1, 2}};
@@ -260,13 +361,15 @@ static void values_without_a_range_are_refused(void)
     for (int i = 0; i < 4; i++)
         for (int j = 0; j < 2; j++) {
             ib_observer o = {.cls = j ? &ib_observer_kl : &ib_observer_minmax};
-            CHECK_ERROR(ib_observer_see_batch(&o, &dev->k, bad[i], 2, "conv1"), "layer 'conv1': calibration values reach from");
+            CHECK_ERROR(ib_observer_see_batch(&o, &dev->k, bad[i], 2, "conv1"),
+                        "layer 'conv1': calibration values reach from");
             ib_free(o.bins);
         }
     ib_device_close(dev);
 }
 
-/* Weights of few values, a row each: absmax keeps every weight to half its step, mse has no larger error than absmax. */
+/* Weights of few values, a row each: absmax keeps every weight to half its step, mse has no larger error than absmax.
+ */
 static void weights_of_few_values_are_kept(void)
 {
     enum { COLS = 1000, ROWS = 10 };
@@ -276,8 +379,10 @@ static void weights_of_few_values_are_kept(void)
     ib_tensor *t = ib_tensor_new(IB_F32, 2, (int64_t[]){ROWS, COLS}, 1, "w");
     REQUIRE(t != NULL);
     for (int64_t i = 0; i < COLS; i++) {
-        const float row[ROWS] = {mask_of_rare_ones(i), one_hot(i), -rare_negative(i), three_values(i), five_values(i), mostly_small(i), mostly_large(i), constant(i),
-                                 i == 3 ? 100 : uniform(i) - 0.5f, edges_of_bins(i)};
+        const float row[ROWS] = {mask_of_rare_ones(i), one_hot(i),     -rare_negative(i),
+                                 three_values(i),      five_values(i), mostly_small(i),
+                                 mostly_large(i),      constant(i),    i == 3 ? 100 : uniform(i) - 0.5f,
+                                 edges_of_bins(i)};
         for (int r = 0; r < ROWS; r++)
             w[r][i] = row[r];
     }
@@ -286,7 +391,8 @@ static void weights_of_few_values_are_kept(void)
         double error[2][ROWS] = {{0}};
         for (int mse = 0; mse < 2; mse++) {
             ib_graph_begin(g, IB_EVAL);
-            const ib_tensor *q = ib_quantize_weight(g, t, NULL, &(ib_weight_attrs){.bits = bits, .per_channel = 1, .mse = mse});
+            const ib_tensor *q =
+                ib_quantize_weight(g, t, NULL, &(ib_weight_attrs){.bits = bits, .per_channel = 1, .mse = mse});
             REQUIRE(q != NULL);
             for (int r = 0; r < ROWS; r++)
                 for (int64_t i = 0; i < COLS; i++) {
@@ -315,12 +421,15 @@ static void channels_lost_under_one_scale_are_counted(void)
     ib_loader *loader = ib_loader_new(data, &info, &(ib_loader_opts){.batch = 32});
     for (int threads = 1; threads <= 4; threads += 3)
         for (int bits = 8; bits >= 2; bits /= 2) {
-            ib_layer *net = ib_sequential(ib_named("c", ib_conv2d_layer(&(ib_conv2d_config){.in = 1, .out = 4, .kernel_h = 1, .no_bias = 1})), ib_flatten_layer());
+            ib_layer *net = ib_sequential(
+                ib_named("c", ib_conv2d_layer(&(ib_conv2d_config){.in = 1, .out = 4, .kernel_h = 1, .no_bias = 1})),
+                ib_flatten_layer());
             REQUIRE(net && !ib_layer_init(net, 1));
             ib_layer_set_input(net, &info);
             memcpy(ib_tensor_f32(ib_param_find(net, "c.weight")), weights, sizeof weights);
             ib_threads_set(threads);
-            REQUIRE(!ib_qat_prepare(net, g, &(ib_qat_opts){.act_bits = bits, .output_bits = bits, .observer = "minmax"}));
+            REQUIRE(
+                !ib_qat_prepare(net, g, &(ib_qat_opts){.act_bits = bits, .output_bits = bits, .observer = "minmax"}));
             REQUIRE(!ib_qat_calibrate(net, g, loader, 3));
             CHECK_INT(ib_qat_layer_at(net, 1).lost_channels, 0); /* not known yet */
             REQUIRE(!ib_qat_set_phase(net, g, IB_FROZEN));
@@ -338,6 +447,7 @@ static void channels_lost_under_one_scale_are_counted(void)
     ib_device_close(dev);
 }
 
-SUITE("observers", T(frequent_values_are_kept), T(squared_error_is_never_above_that_of_the_whole_range), T(percentile_clips_no_more_than_it_says),
-      T(a_moving_average_passes_over_zeros), T(equal_divergence_takes_the_wider_range), T(bins_count_on), T(values_without_a_range_are_refused), T(weights_of_few_values_are_kept),
-      T(channels_lost_under_one_scale_are_counted))
+SUITE("observers", T(frequent_values_are_kept), T(squared_error_is_never_above_that_of_the_whole_range),
+      T(percentile_clips_no_more_than_it_says), T(a_moving_average_passes_over_zeros),
+      T(equal_divergence_takes_the_wider_range), T(bins_count_on), T(values_without_a_range_are_refused),
+      T(weights_of_few_values_are_kept), T(channels_lost_under_one_scale_are_counted))

@@ -137,7 +137,8 @@ static void observers_move_in_learning_only(void)
         REQUIRE(!ib_qat_begin(net, g, loader, learned ? &(ib_qat_opts){.weight_bits = 4, .act_bits = 4} : NULL));
         if (learned) { /* scales that learn do so in steps, not in forwards, and not when frozen */
             train(net, 3, 1e-3f);
-            ib_tensor *t = ib_param_find(net, "conv1.conv.out.ln_scale"), *w = ib_param_find(net, "fc1.weight.ln_scale");
+            ib_tensor *t = ib_param_find(net, "conv1.conv.out.ln_scale"),
+                      *w = ib_param_find(net, "fc1.weight.ln_scale");
             REQUIRE(t && w);
             const float first = ib_tensor_f32(t)[0], other = ib_tensor_f32(w)[0];
             train(net, 3, 1e-3f);
@@ -176,9 +177,10 @@ static void observers_move_in_learning_only(void)
 static void integers_and_simulation_agree(void)
 {
     begin();
-    ib_layer *net = ready(ib_sequential(
-        ib_named("c", ib_conv2d_layer(&(ib_conv2d_config){.in = 1, .out = 6, .kernel_h = 3, .pad_h = 1, .pad_w = 1, .no_bias = 1})),
-        ib_named("bn", ib_batch_norm_layer(6)), ib_relu_layer()));
+    ib_layer *net =
+        ready(ib_sequential(ib_named("c", ib_conv2d_layer(&(ib_conv2d_config){
+                                              .in = 1, .out = 6, .kernel_h = 3, .pad_h = 1, .pad_w = 1, .no_bias = 1})),
+                            ib_named("bn", ib_batch_norm_layer(6)), ib_relu_layer()));
     train(net, 0, 0);
     REQUIRE(!ib_qat_begin(net, g, loader, NULL));
     ib_batch b;
@@ -209,23 +211,26 @@ static void integers_and_simulation_agree(void)
     end();
 }
 
-/* Two graphs with one set of scales: convolution, folded batch norm, ReLU, residual addition and average pool in integers,
- * and the same simulated by fake_quantize in float. Straight-through gradients of every parameter agree. */
+/* Two graphs with one set of scales: convolution, folded batch norm, ReLU, residual addition and average pool in
+ * integers, and the same simulated by fake_quantize in float. Straight-through gradients of every parameter agree. */
 static ib_tensor *both(ib_tensor **p, ib_tensor *x, ib_quantizer *q, int integers)
 {
     const ib_weight_attrs per_tensor = {.bits = 4};
     const ib_conv_opts conv = {1, 1, 1, 1, 1};
-    ib_tensor *w = ib_fold_weight(g, p[0], p[1], p[3], 1e-5f), *b = ib_fold_bias(g, p[1], p[2], NULL, p[3], p[3], 1e-5f);
+    ib_tensor *w = ib_fold_weight(g, p[0], p[1], p[3], 1e-5f),
+              *b = ib_fold_bias(g, p[1], p[2], NULL, p[3], p[3], 1e-5f);
     const ib_tensor *codes = ib_quantize_weight(g, w, NULL, &per_tensor);
     REQUIRE(codes != NULL);
     if (integers) {
         ib_tensor *xq = ib_quantize(g, x, &q[0]);
         ib_tensor *y = ib_qconv2d(g, xq, ib_quantize_weight(g, w, NULL, &per_tensor), b, &conv, IB_ACT_RELU, &q[1]);
         ib_tensor *z = ib_qconv2d(g, xq, ib_quantize_weight(g, w, NULL, &per_tensor), b, &conv, IB_ACT_NONE, &q[2]);
-        return ib_dequantize(g, ib_qavg_pool(g, ib_qadd(g, y, z, IB_ACT_NONE, &q[3]), &(ib_pool_opts){2, 2, 2, 2, 0, 0}, &q[4]));
+        return ib_dequantize(
+            g, ib_qavg_pool(g, ib_qadd(g, y, z, IB_ACT_NONE, &q[3]), &(ib_pool_opts){2, 2, 2, 2, 0, 0}, &q[4]));
     }
 #define FQ(t, i) ib_fake_quantize(g, t, q[i].scale, q[i].zero, q[i].qmin, q[i].qmax)
-    ib_tensor *xf = FQ(x, 0), *wf = ib_fake_quantize(g, w, codes->q.scale[0], 0, -7, 7), *c = ib_conv2d(g, xf, wf, b, &conv);
+    ib_tensor *xf = FQ(x, 0), *wf = ib_fake_quantize(g, w, codes->q.scale[0], 0, -7, 7),
+              *c = ib_conv2d(g, xf, wf, b, &conv);
     return FQ(ib_avg_pool(g, FQ(ib_add(g, FQ(ib_relu(g, c), 1), FQ(c, 2)), 3), &(ib_pool_opts){2, 2, 2, 2, 0, 0}), 4);
 }
 
@@ -235,7 +240,8 @@ static void integer_gradients_are_the_simulations(void)
         int ndim;
         int64_t shape[4];
         float lo, hi;
-    } shapes[] = {{4, {2, 2, 3, 3}, -1, 1}, {1, {2}, 0.5f, 1}, {1, {2}, -1, 1}, {1, {2}, 0.5f, 1}, {4, {3, 2, 4, 4}, -1, 1}};
+    } shapes[] = {
+        {4, {2, 2, 3, 3}, -1, 1}, {1, {2}, 0.5f, 1}, {1, {2}, -1, 1}, {1, {2}, 0.5f, 1}, {4, {3, 2, 4, 4}, -1, 1}};
     ib_tensor *t[2][5];
     begin();
     for (int side = 0; side < 2; side++) {
@@ -244,7 +250,8 @@ static void integer_gradients_are_the_simulations(void)
         for (int i = 0; i < 5; i++) {
             t[side][i] = ib_tensor_new(IB_F32, shapes[i].ndim, shapes[i].shape, i != 3, "p");
             for (int64_t j = 0; j < ib_tensor_size(t[side][i]); j++)
-                ib_tensor_f32(t[side][i])[j] = shapes[i].lo + (shapes[i].hi - shapes[i].lo) * ib_rng_uniform((ib_rng){3, (uint64_t)i}, (uint64_t)j);
+                ib_tensor_f32(t[side][i])[j] = shapes[i].lo + (shapes[i].hi - shapes[i].lo) *
+                                                                  ib_rng_uniform((ib_rng){3, (uint64_t)i}, (uint64_t)j);
             q[i] = (ib_quantizer){.bits = 8, .qmin = -128, .qmax = 127, .profile = IB_FP32_RNE};
             ib_quantizer_set_range(&q[i], ranges[i][0], ranges[i][1], 0);
         }
@@ -255,7 +262,8 @@ static void integer_gradients_are_the_simulations(void)
     }
     for (int i = 0; i < 5; i++)
         for (int64_t j = 0; i != 3 && j < ib_tensor_size(t[0][i]); j++)
-            CHECK_NEAR(ib_tensor_grad(t[1][i])[j], ib_tensor_grad(t[0][i])[j], 0.02 * (1 + fabs(ib_tensor_grad(t[0][i])[j])));
+            CHECK_NEAR(ib_tensor_grad(t[1][i])[j], ib_tensor_grad(t[0][i])[j],
+                       0.02 * (1 + fabs(ib_tensor_grad(t[0][i])[j])));
     for (int i = 0; i < 5; i++) {
         ib_tensor_free(t[0][i]);
         ib_tensor_free(t[1][i]);
@@ -293,11 +301,15 @@ static ib_layer *everything(void)
 {
     static const ib_layer_class cls = {"branches", branches_forward};
     ib_layer *l = ib_layer_new(&cls, 0);
-    REQUIRE(!ib_layer_add(l, ib_named("a", ib_conv2d_layer(&(ib_conv2d_config){.in = 1, .out = 3, .kernel_h = 3, .pad_h = 1, .pad_w = 1}))));
-    REQUIRE(!ib_layer_add(l, ib_named("b", ib_conv2d_layer(&(ib_conv2d_config){.in = 1, .out = 3, .kernel_h = 3, .pad_h = 1, .pad_w = 1}))));
-    return ib_sequential(ib_named("branches", l), ib_named("alone", ib_batch_norm_layer(10)), ib_max_pool_layer(2, 2), ib_relu_layer(),
-                         ib_named("avg", ib_avg_pool_layer(2, 2)), ib_flatten_layer(), ib_named("fc", ib_linear_layer(40, 16)), ib_relu6_layer(),
-                         ib_named("bn2", ib_batch_norm_layer(16)), ib_dropout_layer(0.1f), ib_named("out", ib_linear_layer(16, 10)));
+    REQUIRE(!ib_layer_add(l, ib_named("a", ib_conv2d_layer(&(ib_conv2d_config){
+                                               .in = 1, .out = 3, .kernel_h = 3, .pad_h = 1, .pad_w = 1}))));
+    REQUIRE(!ib_layer_add(l, ib_named("b", ib_conv2d_layer(&(ib_conv2d_config){
+                                               .in = 1, .out = 3, .kernel_h = 3, .pad_h = 1, .pad_w = 1}))));
+    return ib_sequential(ib_named("branches", l), ib_named("alone", ib_batch_norm_layer(10)), ib_max_pool_layer(2, 2),
+                         ib_relu_layer(), ib_named("avg", ib_avg_pool_layer(2, 2)), ib_flatten_layer(),
+                         ib_named("fc", ib_linear_layer(40, 16)), ib_relu6_layer(),
+                         ib_named("bn2", ib_batch_norm_layer(16)), ib_dropout_layer(0.1f),
+                         ib_named("out", ib_linear_layer(16, 10)));
 }
 
 static void any_network_becomes_integers(void)
@@ -306,7 +318,9 @@ static void any_network_becomes_integers(void)
     for (int profile = IB_TFLITE_DOUBLE; profile <= IB_XNNPACK; profile++) {
         ib_layer *net = ready(everything());
         train(net, 60, 5e-3f);
-        REQUIRE(!ib_qat_begin(net, g, loader, &(ib_qat_opts){.weight_bits = 8, .act_bits = profile == 2 ? 4 : 8, .profile = (ib_profile)profile}));
+        REQUIRE(!ib_qat_begin(
+            net, g, loader,
+            &(ib_qat_opts){.weight_bits = 8, .act_bits = profile == 2 ? 4 : 8, .profile = (ib_profile)profile}));
         CHECK(train(net, 60, 5e-3f) < 2.3f);
         CHECK_INT(differences(net), 0);
         ib_layer_free(net);
@@ -322,8 +336,13 @@ static void every_way_to_choose_scales_works(void)
         for (int symmetric = 0; symmetric < 2; symmetric++) {
             ib_layer *net = ready(ib_model_new("mlp", 1, 8, 8, 10));
             train(net, 30, 3e-3f);
-            REQUIRE(!ib_qat_begin(net, g, loader, &(ib_qat_opts){.weight_bits = 4, .act_bits = 4, .observer = observers[i], .symmetric = symmetric,
-                                                                .granularity = (ib_granularity)(i % 3), .profile = IB_TFLITE_SINGLE}));
+            REQUIRE(!ib_qat_begin(net, g, loader,
+                                  &(ib_qat_opts){.weight_bits = 4,
+                                                 .act_bits = 4,
+                                                 .observer = observers[i],
+                                                 .symmetric = symmetric,
+                                                 .granularity = (ib_granularity)(i % 3),
+                                                 .profile = IB_TFLITE_SINGLE}));
             CHECK(train(net, 30, 1e-3f) < 1.0f);
             CHECK_INT(differences(net), 0);
             ib_layer_free(net);
@@ -336,7 +355,8 @@ static void a_gamma_of_zero_and_a_dead_channel_are_harmless(void)
     begin();
     ib_layer *net = ready(ib_model_new("lenet", 1, 8, 8, 10));
     train(net, 10, 1e-3f);
-    float *gamma = ib_tensor_f32(ib_param_find(net, "conv1.bn.gamma")), *beta = ib_tensor_f32(ib_param_find(net, "conv1.bn.beta"));
+    float *gamma = ib_tensor_f32(ib_param_find(net, "conv1.bn.gamma")),
+          *beta = ib_tensor_f32(ib_param_find(net, "conv1.bn.beta"));
     gamma[2] = 0;
     beta[2] = 0.7f;
     gamma[3] = -gamma[3];
@@ -365,14 +385,16 @@ static void rules_choose_bits_by_name(void)
     CHECK_ERROR(ib_qat_prepare(net, g, &(ib_qat_opts){.observer = "magic"}), "magic");
     ib_layer_free(net);
     net = ready(ib_model_new("lenet", 1, 8, 8, 10));
-    REQUIRE(!ib_qat_prepare(net, g, &(ib_qat_opts){.weight_bits = 2, .act_bits = 4, .rules = "conv*=w4a8 conv1*=w8a8,fc2=w8a4"}));
+    REQUIRE(!ib_qat_prepare(
+        net, g, &(ib_qat_opts){.weight_bits = 2, .act_bits = 4, .rules = "conv*=w4a8 conv1*=w8a8,fc2=w8a4"}));
     int seen = 0;
     for (int i = 0; i < ib_qat_layer_count(net); i++) {
         const ib_qat_layer l = ib_qat_layer_at(net, i);
         const struct {
             const char *name;
             int w, a;
-        } want[] = {{"conv1.conv", 8, 8}, {"conv2.conv", 4, 8}, {"fc1", 2, 4}, {"fc2", 8, 8 /* the result */}, {"input", 0, 4}};
+        } want[] = {
+            {"conv1.conv", 8, 8}, {"conv2.conv", 4, 8}, {"fc1", 2, 4}, {"fc2", 8, 8 /* the result */}, {"input", 0, 4}};
         for (int j = 0; j < 5; j++)
             if (!strcmp(l.name, want[j].name)) {
                 CHECK_INT(l.weight_bits, want[j].w);
@@ -388,14 +410,16 @@ static void rules_choose_bits_by_name(void)
 static void float_islands_train_and_are_named(void)
 {
     begin();
-    ib_layer *net = ready(ib_sequential(ib_flatten_layer(), ib_named("fc1", ib_linear_layer(64, 32)), ib_named("ln", ib_layer_norm_layer(32)),
-                                        ib_relu_layer(), ib_named("fc2", ib_linear_layer(32, 10))));
+    ib_layer *net = ready(ib_sequential(ib_flatten_layer(), ib_named("fc1", ib_linear_layer(64, 32)),
+                                        ib_named("ln", ib_layer_norm_layer(32)), ib_relu_layer(),
+                                        ib_named("fc2", ib_linear_layer(32, 10))));
     REQUIRE(!ib_qat_begin(net, g, loader, &(ib_qat_opts){.rules = "ln=float"}));
     CHECK(train(net, 40, 5e-3f) < 2.0f);
     REQUIRE(!ib_qat_set_phase(net, g, IB_FROZEN));
     CHECK_ERROR(!ib_program_lower(net, g) ? 1 : 0, "'ln'");
     ib_layer_free(net);
-    net = ready(ib_sequential(ib_flatten_layer(), ib_named("fc", ib_linear_layer(64, 10)), ib_named("softmax", ib_softmax_layer())));
+    net = ready(ib_sequential(ib_flatten_layer(), ib_named("fc", ib_linear_layer(64, 10)),
+                              ib_named("softmax", ib_softmax_layer())));
     REQUIRE(!ib_qat_begin(net, g, loader, NULL));
     REQUIRE(!ib_qat_set_phase(net, g, IB_FROZEN));
     ib_program *p = ib_program_lower(net, g);
@@ -422,7 +446,8 @@ static void dynamic_quantization_is_close_to_float(void)
     ib_loader_start(loader, 9, 0);
     REQUIRE(ib_loader_next(loader, &b));
     ib_graph_begin(g, IB_EVAL);
-    ib_tensor *x = ib_input(g, 4, b.shape, b.x), *y = ib_layer_forward(g, net, x), *f = ib_layer_forward_float(g, net, x);
+    ib_tensor *x = ib_input(g, 4, b.shape, b.x), *y = ib_layer_forward(g, net, x),
+              *f = ib_layer_forward_float(g, net, x);
     REQUIRE(y && f);
     double worst = 0;
     for (int64_t i = 0; i < ib_tensor_size(y); i++)
@@ -468,7 +493,8 @@ static void calibrators_treat_outliers_as_they_should(void)
     const struct {
         const char *name;
         float least, most;
-    } want[] = {{"minmax", 50, 50}, {"ema", 50, 50}, {"percentile", 0.9f, 1.2f}, {"mse", 0.9f, 20}, {"kl", 0.5f, 5}, {"histogram", 0.5f, 51}};
+    } want[] = {{"minmax", 50, 50}, {"ema", 50, 50}, {"percentile", 0.9f, 1.2f},
+                {"mse", 0.9f, 20},  {"kl", 0.5f, 5}, {"histogram", 0.5f, 51}};
     for (int i = 0; i < 6; i++) {
         ib_observer o = {.cls = ib_observer_find(want[i].name), .percentile = 99.9f};
         REQUIRE(!ib_observer_see_batch(&o, &dev->k, x, N + 1, "x"));
@@ -554,10 +580,13 @@ static void batch_norm_can_be_reestimated(void)
     end();
 }
 
-/* Pictures of codes are drawn of what is true of them: weights in steps round to their codes, real values are the float network's. */
+/* Pictures of codes are drawn of what is true of them: weights in steps round to their codes, real values are the float
+ * network's. */
 static void values_behind_codes_can_be_looked_at(void)
 {
-    static const ib_qat_opts ways[] = {{.weight_bits = 8}, {.weight_bits = 4, .granularity = IB_PER_TENSOR}, {.weight_bits = 4, .granularity = IB_PER_GROUP, .group_size = 8}};
+    static const ib_qat_opts ways[] = {{.weight_bits = 8},
+                                       {.weight_bits = 4, .granularity = IB_PER_TENSOR},
+                                       {.weight_bits = 4, .granularity = IB_PER_GROUP, .group_size = 8}};
     begin();
     ib_batch b;
     ib_loader_start(loader, 0, 0);
@@ -610,8 +639,11 @@ static void values_behind_codes_can_be_looked_at(void)
     end();
 }
 
-SUITE("qat", T(phases_follow_in_order), T(averaging_constants_are_checked), T(options_without_effect_are_refused), T(observers_move_in_learning_only), T(integers_and_simulation_agree), T(integer_gradients_are_the_simulations), T(every_model_is_one_program),
-      T(any_network_becomes_integers), T(every_way_to_choose_scales_works), T(a_gamma_of_zero_and_a_dead_channel_are_harmless), T(rules_choose_bits_by_name),
-      T(float_islands_train_and_are_named), T(dynamic_quantization_is_close_to_float), T(learned_steps_follow_the_papers_formula),
-      T(calibrators_treat_outliers_as_they_should), T(ranges_become_scales_as_documented), T(bytes_keep_their_value_at_the_input),
-      T(batch_norm_can_be_reestimated), T(values_behind_codes_can_be_looked_at))
+SUITE("qat", T(phases_follow_in_order), T(averaging_constants_are_checked), T(options_without_effect_are_refused),
+      T(observers_move_in_learning_only), T(integers_and_simulation_agree), T(integer_gradients_are_the_simulations),
+      T(every_model_is_one_program), T(any_network_becomes_integers), T(every_way_to_choose_scales_works),
+      T(a_gamma_of_zero_and_a_dead_channel_are_harmless), T(rules_choose_bits_by_name),
+      T(float_islands_train_and_are_named), T(dynamic_quantization_is_close_to_float),
+      T(learned_steps_follow_the_papers_formula), T(calibrators_treat_outliers_as_they_should),
+      T(ranges_become_scales_as_documented), T(bytes_keep_their_value_at_the_input), T(batch_norm_can_be_reestimated),
+      T(values_behind_codes_can_be_looked_at))

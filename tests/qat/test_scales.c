@@ -60,7 +60,8 @@ static ib_tensor *forward(ib_layer *self, ib_graph *graph, ib_tensor *x)
     case MAX_POOL: return ib_max_pool(graph, y, &window);
     case AVG_POOL: return ib_avg_pool(graph, y, &window);
     case CONCAT: return ib_concat(graph, (ib_tensor *[]){y, x}, 2, 1);
-    case RELU: case HIDDEN: return ib_relu(graph, y);
+    case RELU:
+    case HIDDEN: return ib_relu(graph, y);
     case SIGMOID: return ib_sigmoid(graph, y);
     case TANH: return ib_tanh(graph, y);
     default: return y;
@@ -165,7 +166,7 @@ static void check(kind k, float value, int constant, float weight, float bias, c
             off = fmax(off, fabs((double)got[i] - want[i]));
             off_plain += got[i] != step * (float)(codes[i] - ib_program_output_zero(p));
         }
-        CHECK(off_plain == 0); /* training's codes are the runner's by ib_verify, and those of the plain C */
+        CHECK(off_plain == 0);         /* training's codes are the runner's by ib_verify, and those of the plain C */
         if (k == SIGMOID || k == TANH) /* their steps are the same for all values, as in TFLite; and steep beside those
                                           of large values */
             top += value * weight > 1 ? 10 : 0.1;

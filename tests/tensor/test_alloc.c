@@ -1,5 +1,5 @@
-/* test_alloc.c - each allocation of a whole life fails once: the result is an error and no leak (AddressSanitizer looks),
- * never a crash. Broken by: an unchecked allocation, a constructor that forgets what it had. */
+/* test_alloc.c - each allocation of a whole life fails once: the result is an error and no leak (AddressSanitizer
+ * looks), never a crash. Broken by: an unchecked allocation, a constructor that forgets what it had. */
 #include "tests/check.h"
 
 #include <unistd.h>
@@ -16,8 +16,9 @@ static int life(void)
     ib_device *dev = ib_device_open(NULL);
     ib_graph *g = ib_graph_new(dev);
     ib_dataset *d = ib_digits_new(IB_SPLIT_TEST);
-    ib_layer *net = ib_sequential(ib_residual_layer(ib_depthwise_layer(1, 3, 1, 1)), ib_batch_norm_layer(1), ib_flatten_layer(),
-                                  ib_linear_layer(64, 6), ib_sigmoid_layer(), ib_dropout_layer(0.1f), ib_linear_layer(6, 10));
+    ib_layer *net =
+        ib_sequential(ib_residual_layer(ib_depthwise_layer(1, 3, 1, 1)), ib_batch_norm_layer(1), ib_flatten_layer(),
+                      ib_linear_layer(64, 6), ib_sigmoid_layer(), ib_dropout_layer(0.1f), ib_linear_layer(6, 10));
     ib_loader *l = NULL;
     ib_optim *opt = NULL;
     ib_program *p = NULL, *again = NULL;
@@ -27,22 +28,27 @@ static int life(void)
         goto done;
     const ib_input_info info = ib_dataset_info(d);
     ib_layer_set_input(net, &info);
-    if (!(l = ib_loader_new(d, &info, &(ib_loader_opts){.batch = 4})) || !(opt = ib_adamw_new(net, dev, NULL)) || ib_optim_group(opt, "*", 1, 1))
+    if (!(l = ib_loader_new(d, &info, &(ib_loader_opts){.batch = 4})) || !(opt = ib_adamw_new(net, dev, NULL)) ||
+        ib_optim_group(opt, "*", 1, 1))
         goto done;
     for (int step = 0; step < 2; step++) {
-        if (step && ib_qat_begin(net, g, l, &(ib_qat_opts){.weight_bits = 4, .act_bits = 4, .observer = "kl", .rules = "linear6=w8a8"}))
+        if (step &&
+            ib_qat_begin(net, g, l,
+                         &(ib_qat_opts){.weight_bits = 4, .act_bits = 4, .observer = "kl", .rules = "linear6=w8a8"}))
             goto done;
         ib_loader_start(l, step, 0);
         ib_loader_next(l, &b);
         ib_graph_begin(g, IB_TRAIN);
-        if (ib_backward(g, ib_cross_entropy(g, ib_layer_forward(g, net, ib_input(g, 4, b.shape, b.x)), b.y, 0)) || ib_optim_step(opt))
+        if (ib_backward(g, ib_cross_entropy(g, ib_layer_forward(g, net, ib_input(g, 4, b.shape, b.x)), b.y, 0)) ||
+            ib_optim_step(opt))
             goto done;
     }
     if (ib_checkpoint_save(path, net, opt, &c) || ib_checkpoint_restore(path, net, g, opt, &back))
         goto done;
     ib_checkpoint_release(&back);
     if (ib_qat_set_phase(net, g, IB_FROZEN) || !(p = ib_program_lower(net, g)) || ib_program_run(p, dev, 1, in, out) ||
-        ib_export_c(p, dev, "/tmp", "isobit_test_alloc", 1, in) || ib_export_hdf5(p, path) || !(again = ib_program_open(path)))
+        ib_export_c(p, dev, "/tmp", "isobit_test_alloc", 1, in) || ib_export_hdf5(p, path) ||
+        !(again = ib_program_open(path)))
         goto done;
     rc = 0;
 done:

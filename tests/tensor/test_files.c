@@ -1,6 +1,6 @@
-/* test_files.c - GGUF, safetensors, tokenizers and adapters as damage arrives: cut at every length, bits flipped, absurd
- * counts, wrong shapes, missing tensors, NaN weights. Each gives NULL and one line, never a crash or a huge allocation.
- * Broken by: a length that is believed before it is checked. */
+/* test_files.c - GGUF, safetensors, tokenizers and adapters as damage arrives: cut at every length, bits flipped,
+ * absurd counts, wrong shapes, missing tensors, NaN weights. Each gives NULL and one line, never a crash or a huge
+ * allocation. Broken by: a length that is believed before it is checked. */
 #include "tests/check.h"
 
 #include <sys/stat.h>
@@ -41,7 +41,9 @@ static void put_text(const char *path, const char *text)
 /* A tiny model with a tokenizer as GGUF, in memory. */
 static unsigned char *tiny_gguf(size_t *size)
 {
-    ib_lm *m = ib_lm_new(&(ib_lm_config){.layers = 1, .width = 32, .ff = 32, .heads = 2, .groups = 1, .vocabulary = 500, .context = 16}, 1);
+    ib_lm *m = ib_lm_new(
+        &(ib_lm_config){.layers = 1, .width = 32, .ff = 32, .heads = 2, .groups = 1, .vocabulary = 500, .context = 16},
+        1);
     ib_lm_saved saved;
     REQUIRE(m && !ib_lm_save(m, MODELS "tokenizer_smollm", at("tiny.gguf"), "q4_0", &saved, NULL, NULL));
     ib_lm_free(m);
@@ -161,9 +163,12 @@ static void shards(void)
 {
     const float a[] = {1, 2, 3, 4}, b[] = {5, 6};
     mkdir(at("sharded"), 0777);
-    REQUIRE(!ib_safetensors_write(at("sharded/one.safetensors"), 1, &(ib_safetensors_item){"a", "F32", 2, {2, 2}, a, sizeof a}, NULL));
-    REQUIRE(!ib_safetensors_write(at("sharded/two.safetensors"), 1, &(ib_safetensors_item){"b", "F32", 1, {2}, b, sizeof b}, NULL));
-    put_text(at("sharded/model.safetensors.index.json"), "{\"weight_map\": {\"a\": \"one.safetensors\", \"b\": \"two.safetensors\"}}");
+    REQUIRE(!ib_safetensors_write(at("sharded/one.safetensors"), 1,
+                                  &(ib_safetensors_item){"a", "F32", 2, {2, 2}, a, sizeof a}, NULL));
+    REQUIRE(!ib_safetensors_write(at("sharded/two.safetensors"), 1,
+                                  &(ib_safetensors_item){"b", "F32", 1, {2}, b, sizeof b}, NULL));
+    put_text(at("sharded/model.safetensors.index.json"),
+             "{\"weight_map\": {\"a\": \"one.safetensors\", \"b\": \"two.safetensors\"}}");
     ib_safetensors *f = ib_safetensors_open(at("sharded"));
     REQUIRE(f != NULL);
     CHECK_INT(f->n_files, 2);
@@ -196,13 +201,18 @@ static void wrong_models_are_told(void)
     CHECK_ERROR(ib_lm_open(at("hf")) == NULL, "architecture 'gpt7'; there are llama");
     copy(MODELS "qwen2/config.json", at("hf/config.json"));
     CHECK_ERROR(ib_lm_open(at("hf")) == NULL, "bias");
-    static const char narrow[] = "{\"model_type\":\"llama\",\"hidden_size\":32,\"intermediate_size\":44,\"num_hidden_layers\":2,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"vocab_size\":67,\"max_position_embeddings\":64,\"rms_norm_eps\":1e-5}";
+    static const char narrow[] =
+        "{\"model_type\":\"llama\",\"hidden_size\":32,\"intermediate_size\":44,\"num_hidden_layers\":2,\"num_attention_"
+        "heads\":4,\"num_key_value_heads\":2,\"vocab_size\":67,\"max_position_embeddings\":64,\"rms_norm_eps\":1e-5}";
     put(at("hf/config.json"), narrow, sizeof narrow - 1);
     CHECK_ERROR(ib_lm_open(at("hf")) == NULL, "[48,32], not [44,32]");
-    static const char deep[] = "{\"model_type\":\"llama\",\"hidden_size\":32,\"intermediate_size\":48,\"num_hidden_layers\":3,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"vocab_size\":67,\"max_position_embeddings\":64,\"rms_norm_eps\":1e-5}";
+    static const char deep[] =
+        "{\"model_type\":\"llama\",\"hidden_size\":32,\"intermediate_size\":48,\"num_hidden_layers\":3,\"num_attention_"
+        "heads\":4,\"num_key_value_heads\":2,\"vocab_size\":67,\"max_position_embeddings\":64,\"rms_norm_eps\":1e-5}";
     put(at("hf/config.json"), deep, sizeof deep - 1);
     CHECK_ERROR(ib_lm_open(at("hf")) == NULL, "has no tensor 'model.layers.2");
-    put_text(at("hf/config.json"), "{\"model_type\":\"llama\",\"hidden_size\":32,\"intermediate_size\":48,\"num_hidden_layers\":-3,\"num_attention_heads\":4,\"num_key_value_heads\":2,"
+    put_text(at("hf/config.json"), "{\"model_type\":\"llama\",\"hidden_size\":32,\"intermediate_size\":48,\"num_hidden_"
+                                   "layers\":-3,\"num_attention_heads\":4,\"num_key_value_heads\":2,"
                                    "\"vocab_size\":67,\"max_position_embeddings\":64,\"rms_norm_eps\":1e-5}");
     CHECK_ERROR(ib_lm_open(at("hf")) == NULL, "-3 layers");
     put_text(at("hf/config.json"), "{\"model_type\":\"llama\",\"num_hidden_layers\":3}");
@@ -226,23 +236,41 @@ static void wrong_adapters_are_told(void)
     CHECK_ERROR(ib_lm_adapter_open(m, at("adapter")), "IA3");
     put_text(at("adapter/adapter_config.json"), "{\"peft_type\":\"LORA\",\"r\":3,\"lora_alpha\":6}");
     CHECK_ERROR(ib_lm_adapter_open(m, at("adapter")), "has no 'target_modules'");
-    put_text(at("adapter/adapter_config.json"), "{\"peft_type\":\"LORA\",\"r\":3,\"lora_alpha\":6,\"target_modules\":\"all-linear\",\"rank_pattern\":{\"q_proj\":5}}");
+    put_text(at("adapter/adapter_config.json"), "{\"peft_type\":\"LORA\",\"r\":3,\"lora_alpha\":6,\"target_modules\":"
+                                                "\"all-linear\",\"rank_pattern\":{\"q_proj\":5}}");
     CHECK_ERROR(ib_lm_adapter_open(m, at("adapter")), "do not fit a layer");
     /* a good one, and what its configuration may not say beside its tensors */
     copy(MODELS "llama/adapter/adapter_model.safetensors", at("adapter/adapter_model.safetensors"));
-    const char *const good[] = {"\"peft_type\":\"LORA\"", "\"r\":3", "\"lora_alpha\":6", "\"target_modules\":\"all-linear\""};
-    static const struct { const char *more, *says; } bad[] = {
-        {"\"init_lora_weights\":\"pissa\"", "'init_lora_weights' is \"pissa\""}, {"\"init_lora_weights\":\"pissa_niter_16\"", "plain LoRA"},
-        {"\"init_lora_weights\":\"olora\"", "init_lora_weights"}, {"\"init_lora_weights\":\"loftq\"", "init_lora_weights"},
-        {"\"alora_invocation_tokens\":[5,6]", "alora_invocation_tokens"}, {"\"layer_replication\":[[0,2],[1,2]]", "layer_replication"},
-        {"\"use_qalora\":true", "use_qalora"}, {"\"fan_in_fan_out\":true", "fan_in_fan_out"}, {"\"lora_bias\":true", "lora_bias"},
-        {"\"bias\":\"all\"", "'bias' is \"all\""}, {"\"modules_to_save\":[\"lm_head\"]", "modules_to_save"}, {"\"r\":4", "says rank 4"},
-        {"\"rank_pattern\":{\"layers.1.mlp.up_proj\":2}", "says rank 2 for model.layers.1.mlp.up_proj"}, {"\"use_dora\":true", "has no magnitude vector"},
-        {"\"layers_to_transform\":[1]", "does not name layer model.layers.0.self_attn.q_proj"}, {"\"exclude_modules\":[\"up_proj\"]", "does not name layer"},
-        {"\"exclude_modules\":\".*gate_proj\"", "does not name layer"}, {"\"target_modules\":[\"q_proj\"]", "does not name layer"},
-        {"\"target_modules\":\"(\"", "no regular expression"}, {"\"target_parameters\":[\"x\"]", "target_parameters"},
-        {"\"trainable_token_indices\":[1]", "trainable_token_indices"}, {"\"megatron_config\":{}", "megatron_config"}, {"\"lora_alpha\":\"6\"", "a number is expected"},
-        {"\"lora_alpha\":0", "an alpha of 0"}, {"\"use_rslora\":1", "true or false is expected"}, {"\"use_something_new\":true", "an unknown field"}};
+    const char *const good[] = {"\"peft_type\":\"LORA\"", "\"r\":3", "\"lora_alpha\":6",
+                                "\"target_modules\":\"all-linear\""};
+    static const struct {
+        const char *more, *says;
+    } bad[] = {{"\"init_lora_weights\":\"pissa\"", "'init_lora_weights' is \"pissa\""},
+               {"\"init_lora_weights\":\"pissa_niter_16\"", "plain LoRA"},
+               {"\"init_lora_weights\":\"olora\"", "init_lora_weights"},
+               {"\"init_lora_weights\":\"loftq\"", "init_lora_weights"},
+               {"\"alora_invocation_tokens\":[5,6]", "alora_invocation_tokens"},
+               {"\"layer_replication\":[[0,2],[1,2]]", "layer_replication"},
+               {"\"use_qalora\":true", "use_qalora"},
+               {"\"fan_in_fan_out\":true", "fan_in_fan_out"},
+               {"\"lora_bias\":true", "lora_bias"},
+               {"\"bias\":\"all\"", "'bias' is \"all\""},
+               {"\"modules_to_save\":[\"lm_head\"]", "modules_to_save"},
+               {"\"r\":4", "says rank 4"},
+               {"\"rank_pattern\":{\"layers.1.mlp.up_proj\":2}", "says rank 2 for model.layers.1.mlp.up_proj"},
+               {"\"use_dora\":true", "has no magnitude vector"},
+               {"\"layers_to_transform\":[1]", "does not name layer model.layers.0.self_attn.q_proj"},
+               {"\"exclude_modules\":[\"up_proj\"]", "does not name layer"},
+               {"\"exclude_modules\":\".*gate_proj\"", "does not name layer"},
+               {"\"target_modules\":[\"q_proj\"]", "does not name layer"},
+               {"\"target_modules\":\"(\"", "no regular expression"},
+               {"\"target_parameters\":[\"x\"]", "target_parameters"},
+               {"\"trainable_token_indices\":[1]", "trainable_token_indices"},
+               {"\"megatron_config\":{}", "megatron_config"},
+               {"\"lora_alpha\":\"6\"", "a number is expected"},
+               {"\"lora_alpha\":0", "an alpha of 0"},
+               {"\"use_rslora\":1", "true or false is expected"},
+               {"\"use_something_new\":true", "an unknown field"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char text[400];
         int n = snprintf(text, sizeof text, "{%s", bad[i].more);
@@ -257,7 +285,9 @@ static void wrong_adapters_are_told(void)
         ib_lm_free(fresh);
     }
     char text[400];
-    snprintf(text, sizeof text, "{%s,%s,%s,%s,%s}", good[0], good[1], good[2], good[3], "\"layers_to_transform\":[0,1],\"layers_pattern\":\"layers\",\"exclude_modules\":[],\"use_something_new\":null");
+    snprintf(text, sizeof text, "{%s,%s,%s,%s,%s}", good[0], good[1], good[2], good[3],
+             "\"layers_to_transform\":[0,1],\"layers_pattern\":\"layers\",\"exclude_modules\":[],\"use_something_new\":"
+             "null");
     put_text(at("adapter/adapter_config.json"), text);
     ib_lm_free(m);
     m = ib_lm_open(MODELS "llama");
@@ -276,13 +306,24 @@ static void wrong_data_are_told(void)
 {
     ib_tokenizer *t = ib_tokenizer_open(MODELS "tokenizer_smollm");
     const ib_samples_opts o = {.seq = 16, .chat = "chatml"};
-    static const struct { const char *text, *says; } bad[] = {
-        {"", "holds no data"}, {"\n\n", "holds no data"}, {"{\"text\": \"a\"}\nnot json\n", "line 2"}, {"[1]", "line 1"}, {"{\"id\": 1}", "neither messages"},
-        {"{\"messages\": []}", "no messages"}, {"{\"messages\": [{\"role\": \"user\"}]}", "no content"},
+    static const struct {
+        const char *text, *says;
+    } bad[] = {
+        {"", "holds no data"},
+        {"\n\n", "holds no data"},
+        {"{\"text\": \"a\"}\nnot json\n", "line 2"},
+        {"[1]", "line 1"},
+        {"{\"id\": 1}", "neither messages"},
+        {"{\"messages\": []}", "no messages"},
+        {"{\"messages\": [{\"role\": \"user\"}]}", "no content"},
         {"{\"messages\": [{\"role\": \"wizard\", \"content\": \"x\"}]}", "'wizard'"},
-        {"{\"messages\": [{\"role\": \"user\", \"content\": \"hello there\"}]}", "all tokens of all 1 samples are masked"},
-        {"{\"prompt\": \"a very long prompt that goes on and on until nothing else fits\", \"completion\": \"x\"}", "are masked"},
-        {"{\"messages\": [{\"role\": \"assistant\", \"content\": \"an answer that goes on and on until its end is cut off for good and all\"}]}", "no sample teaches where to stop"},
+        {"{\"messages\": [{\"role\": \"user\", \"content\": \"hello there\"}]}",
+         "all tokens of all 1 samples are masked"},
+        {"{\"prompt\": \"a very long prompt that goes on and on until nothing else fits\", \"completion\": \"x\"}",
+         "are masked"},
+        {"{\"messages\": [{\"role\": \"assistant\", \"content\": \"an answer that goes on and on until its end is cut "
+         "off for good and all\"}]}",
+         "no sample teaches where to stop"},
         {"{\"text\": \"\xff\"}", "line 1"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         put(at("bad.jsonl"), bad[i].text, strlen(bad[i].text));
@@ -299,7 +340,8 @@ static void wrong_data_are_told(void)
 static void packing(void)
 {
     ib_tokenizer *t = ib_tokenizer_open(MODELS "tokenizer_smollm");
-    static const char text[] = "{\"prompt\": \"the\", \"completion\": \" fox\"}\n{\"text\": \"hello world\"}\n{\"prompt\": \"a\", \"completion\": \"b\"}\n";
+    static const char text[] = "{\"prompt\": \"the\", \"completion\": \" fox\"}\n{\"text\": \"hello "
+                               "world\"}\n{\"prompt\": \"a\", \"completion\": \"b\"}\n";
     put(at("good.jsonl"), text, sizeof text - 1);
     ib_samples *s = ib_samples_open(at("good.jsonl"), t, &(ib_samples_opts){.seq = 64});
     REQUIRE(s != NULL);
@@ -308,8 +350,10 @@ static void packing(void)
     CHECK_INT(ib_samples_info_of(s).chats, 0);
     CHECK_INT(ib_samples_info_of(s).rows, 1);
     ib_samples_free(s);
-    static const char chat[] = "{\"messages\": [{\"role\": \"user\", \"content\": \"hi\"}, {\"role\": \"assistant\", \"content\": \"yes\"}]}\n"
-                               "{\"messages\": [{\"role\": \"user\", \"content\": \"see\"}, {\"role\": \"assistant\", \"content\": \"no\"}]}\n";
+    static const char chat[] =
+        "{\"messages\": [{\"role\": \"user\", \"content\": \"hi\"}, {\"role\": \"assistant\", \"content\": \"yes\"}]}\n"
+        "{\"messages\": [{\"role\": \"user\", \"content\": \"see\"}, {\"role\": \"assistant\", \"content\": "
+        "\"no\"}]}\n";
     put(at("chat.jsonl"), chat, sizeof chat - 1);
     CHECK_ERROR(!ib_samples_open(at("chat.jsonl"), t, &(ib_samples_opts){.chat = "parrot"}), "'parrot'");
     static const char extra[] = "{\"text\": \"see\", \"b\": 1}\n{\"text\": \"no\", \"c\": 1}\n";
@@ -341,5 +385,5 @@ static void packing(void)
     ib_tokenizer_free(t);
 }
 
-SUITE("files", T(gguf_cut_at_every_length), T(gguf_with_flipped_bits), T(absurd_counts), T(safetensors_damage), T(shards), T(wrong_models_are_told),
-      T(wrong_adapters_are_told), T(wrong_data_are_told), T(packing))
+SUITE("files", T(gguf_cut_at_every_length), T(gguf_with_flipped_bits), T(absurd_counts), T(safetensors_damage),
+      T(shards), T(wrong_models_are_told), T(wrong_adapters_are_told), T(wrong_data_are_told), T(packing))

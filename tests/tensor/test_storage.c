@@ -52,7 +52,8 @@ static void bytes_are_the_peers(void)
         const int64_t bytes = f->decode ? ib_storage_bytes(f, ROWS, COLS) : ROWS * COLS / 2;
         ib_matrix_decode(&m, 0, ROWS * COLS, y);
         if (fnv(m.data, (size_t)bytes) != want->bytes || fnv(y, sizeof y) != want->values)
-            printf("\n    %s: bytes %s, values %s ", f->name, fnv(m.data, (size_t)bytes) == want->bytes ? "equal" : "differ",
+            printf("\n    %s: bytes %s, values %s ", f->name,
+                   fnv(m.data, (size_t)bytes) == want->bytes ? "equal" : "differ",
                    fnv(y, sizeof y) == want->values ? "equal" : "differ");
         CHECK(fnv(m.data, (size_t)bytes) == want->bytes);
         CHECK(fnv(y, sizeof y) == want->values);
@@ -74,7 +75,8 @@ static void errors_stay_within_their_bounds(void)
             p += (double)x[j] * x[j];
         }
         if (sqrt(e / p) > ib_storage_at(i)->max_error)
-            printf("\n    %s: error %.4f, bound %.4f ", ib_storage_at(i)->name, sqrt(e / p), (double)ib_storage_at(i)->max_error);
+            printf("\n    %s: error %.4f, bound %.4f ", ib_storage_at(i)->name, sqrt(e / p),
+                   (double)ib_storage_at(i)->max_error);
         CHECK(sqrt(e / p) <= ib_storage_at(i)->max_error);
         ib_matrix_release(&m);
     }
@@ -198,7 +200,8 @@ static void the_first_of_a_large_tensor_is_named(void)
 static void what_does_not_fit_is_refused(void)
 {
     ib_matrix m;
-    CHECK_ERROR(ib_matrix_encode(&m, ib_storage_find("q4_k"), 2, 100, x), "rows of 100 elements are not whole blocks of 256");
+    CHECK_ERROR(ib_matrix_encode(&m, ib_storage_find("q4_k"), 2, 100, x),
+                "rows of 100 elements are not whole blocks of 256");
     CHECK_ERROR(ib_storage_find("q9_z") == NULL, "q9_z");
     CHECK_ERROR(ib_storage_gguf(99) == NULL, "99");
 }

@@ -1,4 +1,5 @@
-/* test_tensor.c - tensors, random numbers, storage formats. Broken by: another generator, other packing, lost errors. */
+/* test_tensor.c - tensors, random numbers, storage formats. Broken by: another generator, other packing, lost errors.
+ */
 #include "tests/check.h"
 
 static void philox_known_answers(void)
@@ -83,5 +84,6 @@ static void wrong_shapes_and_names_say_why(void)
     CHECK(strlen(ib_status_text(IB_EFORMAT)) > 0);
 }
 
-SUITE("tensor", T(philox_known_answers), T(uniform_and_normal_have_their_moments), T(formats_pack_and_unpack_every_code),
-      T(int4_has_element_zero_in_the_low_nibble), T(rounding_error_is_within_the_table), T(wrong_shapes_and_names_say_why))
+SUITE("tensor", T(philox_known_answers), T(uniform_and_normal_have_their_moments),
+      T(formats_pack_and_unpack_every_code), T(int4_has_element_zero_in_the_low_nibble),
+      T(rounding_error_is_within_the_table), T(wrong_shapes_and_names_say_why))

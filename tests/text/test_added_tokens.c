@@ -29,7 +29,8 @@ static ib_tokenizer *opened(const char *added, const char *normalizer, const cha
              "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"use_regex\":false},"
              "\"model\":{\"type\":\"BPE\",\"unk_token\":%s,\"vocab\":{\"a\":0,\"b\":1,\"c\":2,\"d\":3,"
              "\"e\":4,\"\u00cc\":5,"
-             "\"\u0123\":6,\"\u00c3\":7,\"\u00a9\":8,\"<\":9,\"\u0120\":10},\"merges\":[]}}", added, normalizer, unknown);
+             "\"\u0123\":6,\"\u00c3\":7,\"\u00a9\":8,\"<\":9,\"\u0120\":10},\"merges\":[]}}",
+             added, normalizer, unknown);
     write_text(path, text);
     write_text(config, "{\"unk_token\":\"a\"}");
     ib_tokenizer *t = ib_tokenizer_open(folder);
@@ -59,8 +60,8 @@ static void gives(ib_tokenizer *t, const char *text, const char *want)
 
 static void raw_tokens_go_first(void)
 {
-    ib_tokenizer *t = opened(ADDED(11, "ab", true) "," ADDED(12, "bc", false) "," ADDED(13, "abcd", true), "null",
-                             "null");
+    ib_tokenizer *t =
+        opened(ADDED(11, "ab", true) "," ADDED(12, "bc", false) "," ADDED(13, "abcd", true), "null", "null");
     static const char *const cases[][2] = {{"ab", "11"},      {"abc", "0 12"},   {"abcd", "0 12 3"},
                                            {"abab", "11 11"}, {"bcab", "12 11"}, {"abd", "11 3"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
@@ -71,8 +72,8 @@ static void raw_tokens_go_first(void)
 static void what_is_normalized_is_sought_there(void)
 {
     ib_tokenizer *t = opened(ADDED(11, "\u00e9<", false) "," ADDED(12, "<\u00e9", true), "{\"type\":\"NFC\"}", "null");
-    static const char *const cases[][2] = {{"\u00e9<", "11"},       {"e\u0301<", "7 8 9"},       {"<\u00e9", "12"},
-                                           {"<e\u0301", "12"},      {"<\u00e9<", "9 11"},        {"<e\u0301<", "12 9"}};
+    static const char *const cases[][2] = {{"\u00e9<", "11"},  {"e\u0301<", "7 8 9"}, {"<\u00e9", "12"},
+                                           {"<e\u0301", "12"}, {"<\u00e9<", "9 11"},  {"<e\u0301<", "12 9"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         gives(t, cases[i][0], cases[i][1]);
     ib_tokenizer_free(t);

@@ -1,7 +1,7 @@
 /* test_template.c - templates against what Jinja made of them (tests/golden/templates.json, which
- * tests/text/template_jinja.py writes and compares live), bounds of time, depth and memory, the lines of refusals, every
- * allocation failing once. Broken by: a rule of white space or scope, a value that is printed otherwise than in Python,
- * a template that has no end. */
+ * tests/text/template_jinja.py writes and compares live), bounds of time, depth and memory, the lines of refusals,
+ * every allocation failing once. Broken by: a rule of white space or scope, a value that is printed otherwise than in
+ * Python, a template that has no end. */
 #include "tests/check.h"
 
 #include <json-c/json.h>

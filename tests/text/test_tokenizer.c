@@ -1,7 +1,7 @@
-/* test_tokenizer.c - tokens against Hugging Face's tokenizers and llama.cpp, tokenizers through both kinds of file, chat
- * templates and their masks. Broken by: a split or merge in another order, a lost byte, a prefix space too much, a merge table that does not say
- * what the scores say, a mask one token off.
- * Golden data: tests/golden/make_language.py, make_tokenizers.py, make_gguf_tokens.py. */
+/* test_tokenizer.c - tokens against Hugging Face's tokenizers and llama.cpp, tokenizers through both kinds of file,
+ * chat templates and their masks. Broken by: a split or merge in another order, a lost byte, a prefix space too much, a
+ * merge table that does not say what the scores say, a mask one token off. Golden data: tests/golden/make_language.py,
+ * make_tokenizers.py, make_gguf_tokens.py. */
 #include "tests/check.h"
 
 #include <sys/stat.h>
@@ -12,8 +12,9 @@
 #include "lm/lm.h"
 
 #define MODELS IB_TEST_SOURCE "/golden/models/"
-static const char *const names[] = {"smollm", "gpt2", "llama_bpe", "qwen", "spm", "spm_gemma", "tekken", "gpt4o", "falcon", "default", "bloom", "viking",
-                                    "deepseek_llm", "deepseek_coder", "deepseek_v3"};
+static const char *const names[] = {"smollm",    "gpt2",   "llama_bpe",    "qwen",           "spm",
+                                    "spm_gemma", "tekken", "gpt4o",        "falcon",         "default",
+                                    "bloom",     "viking", "deepseek_llm", "deepseek_coder", "deepseek_v3"};
 enum { N_NAMES = sizeof names / sizeof *names };
 
 static void same_ids(const char *what, ib_tokenizer *t, const char *text, struct json_object *want)
@@ -101,9 +102,9 @@ static void names_equal_llama_cpp(void)
 /* Names of llama.cpp that are cut by code of its own, or put tokens behind a text. */
 static void other_names_are_refused(void)
 {
-    static const char *const other[] = {"afmoe", "kimi-k2", "chameleon", "superbpe", "youtu", "tiny_aya", "exaone-moe", "jais-2",
-                                        "spark2_5", "laguna", "gemma4", "sarvam-moe", "whitespace", "roberta-bpe", "jina-v2-code", "", "gpt",
-                                        "gpt-2 "};
+    static const char *const other[] = {"afmoe",      "kimi-k2",     "chameleon",    "superbpe", "youtu",  "tiny_aya",
+                                        "exaone-moe", "jais-2",      "spark2_5",     "laguna",   "gemma4", "sarvam-moe",
+                                        "whitespace", "roberta-bpe", "jina-v2-code", "",         "gpt",    "gpt-2 "};
     ib_tokenizer *t = opened(MODELS "tokenizer_default");
     for (size_t i = 0; i < sizeof other / sizeof *other; i++)
         CHECK_ERROR(ib_tokenizer_named_split(t, other[i]), "which is not known");
@@ -122,12 +123,16 @@ static void tokenizers_survive_files(void)
     snprintf(folder, sizeof folder, "/tmp/isobit-test-tokenizer-%ld", (long)getpid());
     mkdir(folder, 0777);
     for (int k = 0; k < N_NAMES; k++) {
-        ib_lm *m = ib_lm_new(&(ib_lm_config){.layers = 1, .width = 32, .ff = 32, .heads = 2, .groups = 1, .vocabulary = 600, .context = 16}, 1);
+        ib_lm *m = ib_lm_new(
+            &(ib_lm_config){
+                .layers = 1, .width = 32, .ff = 32, .heads = 2, .groups = 1, .vocabulary = 600, .context = 16},
+            1);
         ib_lm_saved saved;
         snprintf(from, sizeof from, MODELS "tokenizer_%s", names[k]);
         snprintf(gguf, sizeof gguf, "%s/%s.gguf", folder, names[k]);
         snprintf(hf, sizeof hf, "%s/%s", folder, names[k]);
-        REQUIRE(m && !ib_lm_save(m, from, gguf, "f16", &saved, NULL, NULL) && !ib_lm_save(m, gguf, hf, "f16", &saved, NULL, NULL));
+        REQUIRE(m && !ib_lm_save(m, from, gguf, "f16", &saved, NULL, NULL) &&
+                !ib_lm_save(m, gguf, hf, "f16", &saved, NULL, NULL));
         ib_tokenizer *a = opened(gguf), *b = opened(hf);
         if (!gguf_differs(names[k])) {
             agrees("GGUF", names[k], a, strcmp(names[k], "qwen") != 0); /* as llama.cpp: no composing from GGUF */
@@ -139,15 +144,17 @@ static void tokenizers_survive_files(void)
     }
 }
 
-/* A GGUF token of type unknown (2) is found in text as control tokens are (llama.cpp b11549), and so again from a folder. */
+/* A GGUF token of type unknown (2) is found in text as control tokens are (llama.cpp b11549), and so again from a
+ * folder. */
 static void unknown_tokens_are_special(void)
 {
     char gguf[64], folder[64];
     size_t size;
     snprintf(gguf, sizeof gguf, "/tmp/isobit-test-unknown-%ld.gguf", (long)getpid());
     snprintf(folder, sizeof folder, "/tmp/isobit-test-unknown-%ld", (long)getpid());
-    ib_lm *m = ib_lm_new(&(ib_lm_config){.layers = 1, .width = 32, .ff = 32, .heads = 2, .groups = 1, .vocabulary = 600,
-                                         .context = 16}, 1);
+    ib_lm *m = ib_lm_new(
+        &(ib_lm_config){.layers = 1, .width = 32, .ff = 32, .heads = 2, .groups = 1, .vocabulary = 600, .context = 16},
+        1);
     ib_lm_saved saved;
     REQUIRE(m && !ib_lm_save(m, MODELS "tokenizer_spm", gguf, "f16", &saved, NULL, NULL));
     ib_tokenizer *t = opened(gguf);
@@ -160,7 +167,8 @@ static void unknown_tokens_are_special(void)
     while (at + sizeof key < size && memcmp(bytes + at, key, strlen(key)))
         at++;
     REQUIRE(at + sizeof key < size);
-    bytes[at + strlen(key) + 16 + 4 * (size_t)unk] = IB_TOKEN_UNKNOWN; /* behind the key: type, type of elements, their number */
+    bytes[at + strlen(key) + 16 + 4 * (size_t)unk] =
+        IB_TOKEN_UNKNOWN; /* behind the key: type, type of elements, their number */
     REQUIRE(!ib_file_replace(gguf, bytes, size) && !ib_lm_save(m, gguf, folder, "f16", &saved, NULL, NULL));
     for (int k = 0; k < 2; k++) {
         ib_ids with = {0}, without = {0};
@@ -199,16 +207,20 @@ static void chat_templates(void)
     CHECK_ERROR(ib_chat_text(t, NULL, m, 4, 1) == NULL, "--template");
     CHECK_ERROR(ib_chat_text(t, "alpaca", m, 4, 1) == NULL, "alpaca");
     char *s = ib_chat_text(t, "chatml", m, 4, 1);
-    CHECK(!strcmp(s, "<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\nhello there<|im_end|>\n"
+    CHECK(!strcmp(s, "<|im_start|>system\nBe "
+                     "kind.<|im_end|>\n<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\nhello there<|im_end|>\n"
                      "<|im_start|>user\n  more <|im_end|>\n<|im_start|>assistant\n"));
     free(s);
     s = ib_chat_text(t, "llama3", m, 4, 1);
-    CHECK(!strcmp(s, "<|start_header_id|>system<|end_header_id|>\n\nBe kind.<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nhi<|eot_id|>"
-                     "<|start_header_id|>assistant<|end_header_id|>\n\nhello there<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nmore<|eot_id|>"
+    CHECK(!strcmp(s, "<|start_header_id|>system<|end_header_id|>\n\nBe "
+                     "kind.<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nhi<|eot_id|>"
+                     "<|start_header_id|>assistant<|end_header_id|>\n\nhello "
+                     "there<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nmore<|eot_id|>"
                      "<|start_header_id|>assistant<|end_header_id|>\n\n"));
     free(s);
     s = ib_chat_text(t, "gemma", m, 4, 1);
-    CHECK(!strcmp(s, "<start_of_turn>user\nBe kind.\n\nhi<end_of_turn>\n<start_of_turn>model\nhello there<end_of_turn>\n<start_of_turn>user\nmore<end_of_turn>\n"
+    CHECK(!strcmp(s, "<start_of_turn>user\nBe kind.\n\nhi<end_of_turn>\n<start_of_turn>model\nhello "
+                     "there<end_of_turn>\n<start_of_turn>user\nmore<end_of_turn>\n"
                      "<start_of_turn>model\n"));
     free(s);
     s = ib_chat_text(t, "llama2", m, 4, 1);
@@ -223,7 +235,8 @@ static void chat_templates(void)
 static void masks_of_composed_text(void)
 {
     ib_tokenizer *t = opened(MODELS "tokenizer_qwen");
-    const ib_message m[] = {{"user", "cafe\xcc\x81 cafe\xcc\x81"}, {"assistant", "nai\xcc\x88ve"}, {"user", "e\xcc\x81"}};
+    const ib_message m[] = {
+        {"user", "cafe\xcc\x81 cafe\xcc\x81"}, {"assistant", "nai\xcc\x88ve"}, {"user", "e\xcc\x81"}};
     check_said(t, m, 3, 0, "na\xc3\xafve<|im_end|>");
     ib_tokenizer_free(t);
 }
@@ -234,26 +247,42 @@ static void fields_are_honoured_or_refused(void)
 #define SINGLE "{\"type\":\"TemplateProcessing\",\"single\":["
 #define TOKEN "{\"SpecialToken\":{\"id\":\"<|im_start|>\",\"type_id\":0}}"
 #define TEXT "{\"Sequence\":{\"id\":\"A\",\"type_id\":0}}"
-    static const struct { const char *where, *key, *value, *want; } cases[] = {
-        {"", "version", "\"2\"", NULL}, {"", "padding", "{}", NULL}, {"", "foo", "null", NULL},
-        {"", "foo", "1", "'foo' is unknown"}, {"model", "dropout", "0.1", "'dropout' is 0.1"},
-        {"model", "dropout", "0.0", NULL}, {"model", "continuing_subword_prefix", "\"##\"", "continuing_subword_prefix"},
-        {"model", "end_of_word_suffix", "\"</w>\"", "end_of_word_suffix"}, {"model", "type", "\"Unigram\"", "'Unigram'"},
-        {"added", "lstrip", "true", "'<|endoftext|>': added token: 'lstrip' is true"}, {"added", "rstrip", "true", "rstrip"},
-        {"added", "single_word", "true", "single_word"}, {"added", "normalized", "true", NULL},
-        {"added", "content", "\"\"", "has no content"}, {"added", "blue", "1", "'blue' is unknown"},
-        {"", "normalizer", "{\"type\":\"NFC\"}", NULL}, {"", "normalizer", "{\"type\":\"Lowercase\"}", "normalizer 'Lowercase'"},
+    static const struct {
+        const char *where, *key, *value, *want;
+    } cases[] = {
+        {"", "version", "\"2\"", NULL},
+        {"", "padding", "{}", NULL},
+        {"", "foo", "null", NULL},
+        {"", "foo", "1", "'foo' is unknown"},
+        {"model", "dropout", "0.1", "'dropout' is 0.1"},
+        {"model", "dropout", "0.0", NULL},
+        {"model", "continuing_subword_prefix", "\"##\"", "continuing_subword_prefix"},
+        {"model", "end_of_word_suffix", "\"</w>\"", "end_of_word_suffix"},
+        {"model", "type", "\"Unigram\"", "'Unigram'"},
+        {"added", "lstrip", "true", "'<|endoftext|>': added token: 'lstrip' is true"},
+        {"added", "rstrip", "true", "rstrip"},
+        {"added", "single_word", "true", "single_word"},
+        {"added", "normalized", "true", NULL},
+        {"added", "content", "\"\"", "has no content"},
+        {"added", "blue", "1", "'blue' is unknown"},
+        {"", "normalizer", "{\"type\":\"NFC\"}", NULL},
+        {"", "normalizer", "{\"type\":\"Lowercase\"}", "normalizer 'Lowercase'"},
         {"", "normalizer", "{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFKC\"}]}", "normalizer 'NFKC'"},
-        {"", "normalizer", "{\"type\":\"Replace\",\"pattern\":{\"String\":\"a\"},\"content\":\"b\"}", "'pattern' is {\"String\":\"a\"}"},
+        {"", "normalizer", "{\"type\":\"Replace\",\"pattern\":{\"String\":\"a\"},\"content\":\"b\"}",
+         "'pattern' is {\"String\":\"a\"}"},
         {"", "normalizer", "{}", "its normalizer has no type"},
         {"", "pre_tokenizer", "{\"type\":\"Whitespace\"}", "pre_tokenizer 'Whitespace'"},
         {"", "pre_tokenizer", "null", "neither bytes"},
         {"", "pre_tokenizer", "{\"type\":\"ByteLevel\",\"add_prefix_space\":true}", "'add_prefix_space' is true"},
-        {"", "pre_tokenizer", "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"a\"},\"behavior\":\"Removed\",\"invert\":false}", "'Removed'"},
-        {"", "pre_tokenizer", "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(\"},\"behavior\":\"Isolated\",\"invert\":false}", "cannot be used"},
+        {"", "pre_tokenizer",
+         "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"a\"},\"behavior\":\"Removed\",\"invert\":false}", "'Removed'"},
+        {"", "pre_tokenizer",
+         "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(\"},\"behavior\":\"Isolated\",\"invert\":false}",
+         "cannot be used"},
         {"", "pre_tokenizer", "{\"type\":\"Metaspace\",\"replacement\":\"_\"}", "'replacement' is \"_\""},
         {"", "pre_tokenizer", "{\"type\":\"Metaspace\",\"split\":true}", "'split' is true"},
-        {"", "post_processor", SINGLE TEXT "]}", NULL}, {"", "post_processor", SINGLE TOKEN "," TEXT "]}", NULL},
+        {"", "post_processor", SINGLE TEXT "]}", NULL},
+        {"", "post_processor", SINGLE TOKEN "," TEXT "]}", NULL},
         {"", "post_processor", SINGLE TEXT "," TOKEN "]}", "none behind"},
         {"", "post_processor", SINGLE TOKEN "," TOKEN "," TEXT "]}", "one token before"},
         {"", "post_processor", "{\"type\":\"BertProcessing\"}", "post_processor 'BertProcessing'"},
@@ -266,9 +295,10 @@ static void fields_are_honoured_or_refused(void)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct json_object *root = ib_json_read(MODELS "tokenizer_smollm/tokenizer.json");
         REQUIRE(root != NULL);
-        struct json_object *o = *cases[i].where == 'm'   ? ib_json_get(root, "model")
-                                : *cases[i].where == 'a' ? json_object_array_get_idx(ib_json_get(root, "added_tokens"), 0)
-                                                         : root;
+        struct json_object *o = *cases[i].where == 'm' ? ib_json_get(root, "model")
+                                : *cases[i].where == 'a'
+                                    ? json_object_array_get_idx(ib_json_get(root, "added_tokens"), 0)
+                                    : root;
         json_object_object_add(o, cases[i].key, json_tokener_parse(cases[i].value));
         REQUIRE(!ib_json_write(path, root));
         ib_tokenizer *t = ib_tokenizer_open(path);
@@ -285,8 +315,8 @@ static void fields_are_honoured_or_refused(void)
     }
 }
 
-/* What is learned of conversations whose template is the model's own: turns begin where a reply would, and end with their
- * end token; or the line that says why it cannot be told. */
+/* What is learned of conversations whose template is the model's own: turns begin where a reply would, and end with
+ * their end token; or the line that says why it cannot be told. */
 static void learned_of_own_templates(void)
 {
 #define EACH "{% for m in messages %}"
@@ -302,33 +332,43 @@ static void learned_of_own_templates(void)
          "{% endfor %}" REPLY,
          "yes<|im_end|>no<|im_end|>", NULL, 0},
         {EACH TURN "{% endfor %}", "<|im_start|>assistant\nyes<|im_end|><|im_start|>assistant\nno<|im_end|>", NULL, 0},
-        {EACH "{{ '[INST] ' + m.content + ' [/INST]' if m.role == 'user' else ' ' + m.content + '<|im_end|>' }}{% endfor %}",
+        {EACH
+         "{{ '[INST] ' + m.content + ' [/INST]' if m.role == 'user' else ' ' + m.content + '<|im_end|>' }}{% endfor %}",
          " yes<|im_end|> no<|im_end|>", NULL, 0},
-        {EACH "{{ '[Q] ' + m.content + ' [A]' if m.role == 'user' else ' ' + m.content }}{% endfor %}", " yes no", NULL, 0},
-        {EACH "{% if m.role == 'user' %}{{ m.content }}{% else %}>{% generation %}{{ m.content }}<|im_end|>{% endgeneration %}\n"
+        {EACH "{{ '[Q] ' + m.content + ' [A]' if m.role == 'user' else ' ' + m.content }}{% endfor %}", " yes no", NULL,
+         0},
+        {EACH "{% if m.role == 'user' %}{{ m.content }}{% else %}>{% generation %}{{ m.content }}<|im_end|>{% "
+              "endgeneration %}\n"
               "{% endif %}{% endfor %}",
          "yes<|im_end|>no<|im_end|>", NULL, 0},
-        {EACH "{% if loop.last and m.role != 'user' %}{{ '<|im_start|>assistant\n(hm)' + m.content + '<|im_end|>\n' }}{% else %}" TURN
-              "{% endif %}{% endfor %}" REPLY,
+        {EACH "{% if loop.last and m.role != 'user' %}{{ '<|im_start|>assistant\n(hm)' + m.content + '<|im_end|>\n' "
+              "}}{% else %}" TURN "{% endif %}{% endfor %}" REPLY,
          "yes<|im_end|>(hm)no<|im_end|>", NULL, 0}, /* thoughts of the last turn alone */
-        {EACH TURN "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% else %}<|endoftext|>{% endif %}",
+        {EACH TURN
+         "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% else %}<|endoftext|>{% endif %}",
          "yes<|im_end|>no<|im_end|>\n<|endoftext|>", NULL, 0}, /* an end of the whole */
-        {EACH "{{ '[' + m.role + ']' + m.content }}{% endfor %}{{ '[assistant]' if add_generation_prompt else '<|im_end|>' }}", NULL,
-         "message 2: the chat template writes this message otherwise", 0}, /* an end of the whole alone */
-        {EACH "{{ m.content }}{% if loop.last %}<|im_end|>{% endif %}{% endfor %}", NULL, "message 2: the chat template", 0},
+        {EACH "{{ '[' + m.role + ']' + m.content }}{% endfor %}{{ '[assistant]' if add_generation_prompt else "
+              "'<|im_end|>' }}",
+         NULL, "message 2: the chat template writes this message otherwise", 0}, /* an end of the whole alone */
+        {EACH "{{ m.content }}{% if loop.last %}<|im_end|>{% endif %}{% endfor %}", NULL,
+         "message 2: the chat template", 0},
         {EACH TURN "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n(hm)' }}{% endif %}", NULL,
          "message 2: the chat template opens a reply otherwise", 0},
         {"{{ messages|length }}" EACH TURN "{% endfor %}" REPLY, NULL, "message 2: the chat template opens", 0},
         {EACH "{{ m.content ~ ' ' ~ (loop.last ~ '') }}{% endfor %}", NULL, "message 2: the chat template", 0},
         {EACH "{% if m.role == 'assistant' %}{{ raise_exception('Nobody answers.') }}{% endif %}{% endfor %}", NULL,
          "line 1: the template says: Nobody answers.", 0},
-        {EACH "{% generation %}{{ m.content }}{% endgeneration %}{% endfor %}", NULL, "marks 4 texts as the assistant's for 2 messages", 1},
-        {EACH TURN "{% endfor %}" REPLY "{{ strftime_now('%Y') }}", NULL, "strftime_now: what is learned does not depend on the day it is learned on (--template NAME", 0},
-        {"{% include 'x' %}", NULL, "chat template: line 1: the tag {% include %} is not supported (--template NAME", 0},
+        {EACH "{% generation %}{{ m.content }}{% endgeneration %}{% endfor %}", NULL,
+         "marks 4 texts as the assistant's for 2 messages", 1},
+        {EACH TURN "{% endfor %}" REPLY "{{ strftime_now('%Y') }}", NULL,
+         "strftime_now: what is learned does not depend on the day it is learned on (--template NAME", 0},
+        {"{% include 'x' %}", NULL, "chat template: line 1: the tag {% include %} is not supported (--template NAME",
+         0},
     };
     ib_tokenizer *t = opened(MODELS "tokenizer_smollm");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        const ib_message m[] = {{"user", "hi"}, {"assistant", "yes", 0, cases[i].unlearned}, {"user", "ok"}, {"assistant", "no"}};
+        const ib_message m[] = {
+            {"user", "hi"}, {"assistant", "yes", 0, cases[i].unlearned}, {"user", "ok"}, {"assistant", "no"}};
         ib_ids ids = {0}, mask = {0};
         char learned[200] = "";
         ib_free(t->chat_template);

@@ -31,21 +31,14 @@ int ib_truth(ib_value v)
     switch (v.kind) {
     case KIND_ABSENT:
     case KIND_UNDEFINED:
-    case KIND_NONE:
-        return 0;
+    case KIND_NONE: return 0;
     case KIND_BOOL:
-    case KIND_INT:
-        return v.i != 0;
-    case KIND_FLOAT:
-        return v.f != 0;
-    case KIND_TEXT:
-        return v.text.n != 0;
-    case KIND_LIST:
-        return v.list->flavor == AN_ITERATOR || v.list->n;
-    case KIND_DICT:
-        return v.dict->n != 0;
-    default:
-        return 1;
+    case KIND_INT: return v.i != 0;
+    case KIND_FLOAT: return v.f != 0;
+    case KIND_TEXT: return v.text.n != 0;
+    case KIND_LIST: return v.list->flavor == AN_ITERATOR || v.list->n;
+    case KIND_DICT: return v.dict->n != 0;
+    default: return 1;
     }
 }
 
@@ -92,10 +85,8 @@ int ib_equal(ib_machine *m, ib_value a, ib_value b)
         return 0;
     switch (a.kind) {
     case KIND_UNDEFINED:
-    case KIND_NONE:
-        return 1;
-    case KIND_TEXT:
-        return ib_same(a.text, b.text);
+    case KIND_NONE: return 1;
+    case KIND_TEXT: return ib_same(a.text, b.text);
     case KIND_LIST:
     case KIND_DICT:
         if (deeper(m))
@@ -105,8 +96,7 @@ int ib_equal(ib_machine *m, ib_value a, ib_value b)
     case KIND_FUNCTION:
         return a.bound->function == b.bound->function && a.bound->self.kind == KIND_ABSENT &&
                b.bound->self.kind == KIND_ABSENT;
-    default:
-        return a.dict == b.dict;
+    default: return a.dict == b.dict;
     }
 }
 

@@ -61,26 +61,13 @@ static ib_value compared(ib_machine *m, const ib_node *n)
     for (const ib_node *part = n->b; part && good && !m->status; part = part->next) {
         const ib_value b = ib_eval(m, part->a);
         switch (part->sign) {
-        case IB_TWO('=', '='):
-            good = ib_equal(m, a, b);
-            break;
-        case IB_TWO('!', '='):
-            good = !ib_equal(m, a, b);
-            break;
-        case '<':
-            good = ib_order(m, a, b) < 0;
-            break;
-        case '>':
-            good = ib_order(m, a, b) > 0;
-            break;
-        case IB_TWO('<', '='):
-            good = ib_order(m, a, b) <= 0;
-            break;
-        case IB_TWO('>', '='):
-            good = ib_order(m, a, b) >= 0;
-            break;
-        default:
-            good = ib_contains(m, b, a) == (part->sign == 'i');
+        case IB_TWO('=', '='): good = ib_equal(m, a, b); break;
+        case IB_TWO('!', '='): good = !ib_equal(m, a, b); break;
+        case '<': good = ib_order(m, a, b) < 0; break;
+        case '>': good = ib_order(m, a, b) > 0; break;
+        case IB_TWO('<', '='): good = ib_order(m, a, b) <= 0; break;
+        case IB_TWO('>', '='): good = ib_order(m, a, b) >= 0; break;
+        default: good = ib_contains(m, b, a) == (part->sign == 'i');
         }
         a = b;
     }
@@ -140,51 +127,29 @@ static ib_value value_of(ib_machine *m, const ib_node *n, int asked)
 {
     ib_value a;
     switch (n->op) {
-    case CONSTANT:
-        return n->value;
-    case NAME:
-        return name_of(m, n->name);
+    case CONSTANT: return n->value;
+    case NAME: return name_of(m, n->name);
     case LIST:
-    case TUPLE:
-        return list_of(m, n);
-    case DICT:
-        return dict_of(m, n);
-    case ATTRIBUTE:
-        return ib_attribute(m, ib_eval(m, n->a), n->name);
-    case ITEM:
-        a = ib_eval(m, n->a);
-        return ib_item(m, a, ib_eval(m, n->b));
-    case SLICE:
-        return sliced(m, n);
-    case CALL:
-        a = ib_eval(m, n->a);
-        return ib_call(m, a, ib_eval_arguments(m, n->b));
+    case TUPLE: return list_of(m, n);
+    case DICT: return dict_of(m, n);
+    case ATTRIBUTE: return ib_attribute(m, ib_eval(m, n->a), n->name);
+    case ITEM: a = ib_eval(m, n->a); return ib_item(m, a, ib_eval(m, n->b));
+    case SLICE: return sliced(m, n);
+    case CALL: a = ib_eval(m, n->a); return ib_call(m, a, ib_eval_arguments(m, n->b));
     case FILTER:
-    case TEST:
-        return filtered(m, n);
-    case NOT:
-        return ib_bool(!ib_eval_truth(m, n->a));
-    case SIGNED:
-        return ib_negative(m, ib_eval(m, n->a), n->sign == '-');
-    case AND:
-        a = eval(m, n->a, 1);
-        return ib_truth(a) ? eval(m, n->b, asked) : a;
-    case OR:
-        a = eval(m, n->a, 1);
-        return ib_truth(a) ? a : eval(m, n->b, asked);
+    case TEST: return filtered(m, n);
+    case NOT: return ib_bool(!ib_eval_truth(m, n->a));
+    case SIGNED: return ib_negative(m, ib_eval(m, n->a), n->sign == '-');
+    case AND: a = eval(m, n->a, 1); return ib_truth(a) ? eval(m, n->b, asked) : a;
+    case OR: a = eval(m, n->a, 1); return ib_truth(a) ? a : eval(m, n->b, asked);
     case CHOICE:
         if (ib_eval_truth(m, n->a))
             return eval(m, n->b, asked);
         return n->c ? eval(m, n->c, asked) : m->strict ? ib_text_of("", 0) : nothing();
-    case CONCAT:
-        return concatenated(m, n);
-    case ARITHMETIC:
-        a = ib_eval(m, n->a);
-        return ib_arithmetic(m, n->sign, a, ib_eval(m, n->b));
-    case COMPARE:
-        return compared(m, n);
-    default:
-        return ib_wrong(m, "an expression is expected");
+    case CONCAT: return concatenated(m, n);
+    case ARITHMETIC: a = ib_eval(m, n->a); return ib_arithmetic(m, n->sign, a, ib_eval(m, n->b));
+    case COMPARE: return compared(m, n);
+    default: return ib_wrong(m, "an expression is expected");
     }
 }
 

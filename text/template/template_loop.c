@@ -51,28 +51,17 @@ ib_value ib_loop_member(ib_machine *m, ib_loop *l, ib_piece name)
     while (i < sizeof names / sizeof *names && !ib_same(name, (ib_piece){names[i], strlen(names[i])}))
         i++;
     switch (i) {
-    case 0:
-        return ib_int(l->index + 1);
-    case 1:
-        return ib_int(l->index);
-    case 2:
-        return ib_bool(l->index == 0);
-    case 3:
-        return ib_bool(!look(m, l));
-    case 4:
-        return ib_int(length(m, l));
-    case 5:
-        return ib_int(length(m, l) - l->index);
-    case 6:
-        return ib_int(length(m, l) - l->index - 1);
-    case 7:
-        return l->index ? l->before : ib_undefined(name);
-    case 8:
-        return look(m, l) ? l->behind : ib_undefined(name);
-    case 9:
-        return ib_int(1);
-    case 10:
-        return ib_int(0);
+    case 0: return ib_int(l->index + 1);
+    case 1: return ib_int(l->index);
+    case 2: return ib_bool(l->index == 0);
+    case 3: return ib_bool(!look(m, l));
+    case 4: return ib_int(length(m, l));
+    case 5: return ib_int(length(m, l) - l->index);
+    case 6: return ib_int(length(m, l) - l->index - 1);
+    case 7: return l->index ? l->before : ib_undefined(name);
+    case 8: return look(m, l) ? l->behind : ib_undefined(name);
+    case 9: return ib_int(1);
+    case 10: return ib_int(0);
     default: {
         const ib_function *f = ib_function_find(OF_LOOP, name);
         return f ? ib_function_value(m, f, (ib_value){.kind = KIND_LOOP, .loop = l}) : ib_undefined(name);

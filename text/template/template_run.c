@@ -141,48 +141,23 @@ static void run_if(ib_machine *m, const ib_node *n)
 static void run_one(ib_machine *m, const ib_node *n)
 {
     switch (n->op) {
-    case TEXT:
-        ib_put(m->out, n->name.s, n->name.n);
-        break;
+    case TEXT: ib_put(m->out, n->name.s, n->name.n); break;
     case PRINT:
         for (const ib_node *one = n->a; one && !m->status; one = one->next)
             ib_print(m->out, ib_eval_printed(m, one));
         break;
-    case FOR:
-        ib_run_loop(m, n);
-        break;
-    case IF:
-        run_if(m, n);
-        break;
-    case SET:
-        ib_assign(m, n->a, ib_eval(m, n->b));
-        break;
-    case SET_BLOCK:
-        ib_assign(m, n->a, block_text(m, n));
-        break;
-    case MACRO:
-        ib_set_variable(m, m->scope, n->name, ib_macro_of(m, n));
-        break;
-    case CALL_BLOCK:
-        run_call(m, n);
-        break;
-    case FILTER_BLOCK:
-        ib_print(m->out, block_text(m, n));
-        break;
-    case WITH:
-        run_with(m, n);
-        break;
-    case GENERATION:
-        run_generation(m, n);
-        break;
-    case BREAK:
-        m->leaving = BREAKING;
-        break;
-    case CONTINUE:
-        m->leaving = CONTINUING;
-        break;
-    default:
-        ib_wrong(m, "a statement is expected");
+    case FOR: ib_run_loop(m, n); break;
+    case IF: run_if(m, n); break;
+    case SET: ib_assign(m, n->a, ib_eval(m, n->b)); break;
+    case SET_BLOCK: ib_assign(m, n->a, block_text(m, n)); break;
+    case MACRO: ib_set_variable(m, m->scope, n->name, ib_macro_of(m, n)); break;
+    case CALL_BLOCK: run_call(m, n); break;
+    case FILTER_BLOCK: ib_print(m->out, block_text(m, n)); break;
+    case WITH: run_with(m, n); break;
+    case GENERATION: run_generation(m, n); break;
+    case BREAK: m->leaving = BREAKING; break;
+    case CONTINUE: m->leaving = CONTINUING; break;
+    default: ib_wrong(m, "a statement is expected");
     }
 }
 

@@ -173,7 +173,7 @@ ib_piece ib_strip(ib_piece t, const ib_piece *characters, int left, int right); 
 typedef enum ib_casing { UPPER, LOWER, CAPITAL, TITLE, SWAPPED, WORDS } ib_casing; /* WORDS: the filter title */
 ib_value ib_recase(ib_machine *m, ib_piece t, ib_casing casing);
 const char *ib_find(ib_piece whole, ib_piece part);                                             /* NULL: not there */
-const char *ib_find_last(ib_machine *m, ib_piece whole, ib_piece part); /* NULL: not there */
+const char *ib_find_last(ib_machine *m, ib_piece whole, ib_piece part);                         /* NULL: not there */
 ib_value ib_replace_text(ib_machine *m, ib_piece t, ib_piece old, ib_piece with, int64_t most); /* most < 0: all */
 ib_value ib_split_lines(ib_machine *m, ib_piece t);
 

@@ -30,12 +30,13 @@ static ib_status quantize_forward(ib_graph *g, ib_node *n)
         return status;
     if (g->mode == IB_TRAIN && !(n->saved[0] = ib_graph_alloc(g, (size_t)(x->size + 7) / 8)))
         return IB_ENOMEM;
-    K(g)->quantize(ib_f32(x), x->size, q->scale, q->zero, q->qmin, q->qmax, ib_rounding(q->profile) != ISOBIT_FP32_RNE, ib_codes(n->out), n->saved[0]);
+    K(g)->quantize(ib_f32(x), x->size, q->scale, q->zero, q->qmin, q->qmax, ib_rounding(q->profile) != ISOBIT_FP32_RNE,
+                   ib_codes(n->out), n->saved[0]);
     uint8_t *mask = n->saved[0];
     const float top = ib_passes_below(q, IB_ACT_NONE);
     for (int64_t i = 0; mask && q->learned == IB_PACT && i < x->size; i++) /* what PACT's level gets, x does not */
         if (ib_f32(x)[i] >= top)
-            mask[i / 8] &= (uint8_t)~(1u << i % 8);
+            mask[i / 8] &= (uint8_t) ~(1u << i % 8);
     return ib_set_codes(g, n->out, q);
 }
 
@@ -51,8 +52,12 @@ static ib_status quantize_backward(ib_graph *g, ib_node *n)
     return failed;
 }
 
-const ib_op ib_op_quantize = {.name = "quantize", .attrs_bytes = sizeof(ib_q_attrs), .n_required = 1, .shape = quantize_shape,
-                              .forward = quantize_forward, .backward = quantize_backward};
+const ib_op ib_op_quantize = {.name = "quantize",
+                              .attrs_bytes = sizeof(ib_q_attrs),
+                              .n_required = 1,
+                              .shape = quantize_shape,
+                              .forward = quantize_forward,
+                              .backward = quantize_backward};
 
 ib_tensor *ib_quantize(ib_graph *g, ib_tensor *x, ib_quantizer *q)
 {
@@ -84,8 +89,12 @@ static ib_status pass_gradient(ib_graph *g, ib_node *n)
     return failed;
 }
 
-const ib_op ib_op_dequantize = {.name = "dequantize", .takes_codes = 1, .n_required = 1, .shape = dequantize_shape,
-                                .forward = dequantize_forward, .backward = pass_gradient};
+const ib_op ib_op_dequantize = {.name = "dequantize",
+                                .takes_codes = 1,
+                                .n_required = 1,
+                                .shape = dequantize_shape,
+                                .forward = dequantize_forward,
+                                .backward = pass_gradient};
 
 ib_tensor *ib_dequantize(ib_graph *g, ib_tensor *x)
 {
@@ -122,8 +131,11 @@ static ib_status lookup_forward(ib_graph *g, ib_node *n)
     const ib_lookup_attrs *a = n->attrs;
     const ib_tensor *x = n->in[0];
     ib_quantizer out = a->out ? *a->out
-                              : (ib_quantizer){.bits = x->q.bits, .qmin = x->q.qmin, .qmax = x->q.qmax,
-                                               .scale = x->q.scale[0], .zero = x->q.zero_point};
+                              : (ib_quantizer){.bits = x->q.bits,
+                                               .qmin = x->q.qmin,
+                                               .qmax = x->q.qmax,
+                                               .scale = x->q.scale[0],
+                                               .zero = x->q.zero_point};
     if (a->out_scale > 0) {
         out.scale = a->out_scale;
         out.zero = a->out_zero;
@@ -145,8 +157,13 @@ static ib_status lookup_backward(ib_graph *g, ib_node *n)
     return failed;
 }
 
-const ib_op ib_op_lookup = {.name = "lookup", .takes_codes = 1, .attrs_bytes = sizeof(ib_lookup_attrs), .n_required = 1, .shape = lookup_shape,
-                            .forward = lookup_forward, .backward = lookup_backward};
+const ib_op ib_op_lookup = {.name = "lookup",
+                            .takes_codes = 1,
+                            .attrs_bytes = sizeof(ib_lookup_attrs),
+                            .n_required = 1,
+                            .shape = lookup_shape,
+                            .forward = lookup_forward,
+                            .backward = lookup_backward};
 
 ib_tensor *ib_lookup(ib_graph *g, ib_tensor *x, const ib_lookup_attrs *attrs)
 {
@@ -158,8 +175,12 @@ ib_tensor *ib_lookup(ib_graph *g, ib_tensor *x, const ib_lookup_attrs *attrs)
 static ib_status qconcat_shape(ib_node *n, ib_tensor *out)
 {
     const ib_status status = ib_op_concat.shape(
-        &(ib_node){.op = n->op, .in = {n->in[0], n->in[1], n->in[2], n->in[3], n->in[4], n->in[5], n->in[6], n->in[7]},
-                   .n_in = n->n_in, .attrs = &(ib_concat_attrs){((const ib_q_attrs *)n->attrs)->axis}, .scope = n->scope}, out);
+        &(ib_node){.op = n->op,
+                   .in = {n->in[0], n->in[1], n->in[2], n->in[3], n->in[4], n->in[5], n->in[6], n->in[7]},
+                   .n_in = n->n_in,
+                   .attrs = &(ib_concat_attrs){((const ib_q_attrs *)n->attrs)->axis},
+                   .scope = n->scope},
+        out);
     out->dtype = IB_CODES;
     return status;
 }
@@ -219,8 +240,13 @@ static ib_status qconcat_backward(ib_graph *g, ib_node *n)
     return failed;
 }
 
-const ib_op ib_op_qconcat = {.name = "qconcat", .takes_codes = 1, .attrs_bytes = sizeof(ib_q_attrs), .n_required = 2, .shape = qconcat_shape,
-                             .forward = qconcat_forward, .backward = qconcat_backward};
+const ib_op ib_op_qconcat = {.name = "qconcat",
+                             .takes_codes = 1,
+                             .attrs_bytes = sizeof(ib_q_attrs),
+                             .n_required = 2,
+                             .shape = qconcat_shape,
+                             .forward = qconcat_forward,
+                             .backward = qconcat_backward};
 
 ib_tensor *ib_qconcat(ib_graph *g, ib_tensor *const *x, int n, int axis, ib_quantizer *out)
 {

@@ -20,7 +20,8 @@ static ib_status binary_shape(ib_node *n, ib_tensor *out)
 {
     const ib_tensor *a = n->in[0], *b = n->in[1];
     char sa[64], sb[64];
-    if (a->dtype != IB_CODES || b->dtype != IB_CODES || a->ndim != b->ndim || memcmp(a->shape, b->shape, (size_t)a->ndim * sizeof *a->shape))
+    if (a->dtype != IB_CODES || b->dtype != IB_CODES || a->ndim != b->ndim ||
+        memcmp(a->shape, b->shape, (size_t)a->ndim * sizeof *a->shape))
         return ib_op_fail(n, "%s and %s are not codes of one shape", ib_tensor_shape_text(a, sa, sizeof sa),
                           ib_tensor_shape_text(b, sb, sizeof sb));
     out->dtype = IB_CODES;
@@ -49,7 +50,8 @@ static ib_status binary_forward(ib_graph *g, ib_node *n)
     const ib_qparams *qa = &a->q, *qb = &b->q;
     float lo = 0, hi = 0;
     if (g->mode == IB_TRAIN && o->out->see)
-        K(g)->real_range(a->size, ib_codes(a), qa->scale[0], qa->zero_point, ib_codes(b), qb->scale[0], qb->zero_point, is_mul(n), &lo, &hi);
+        K(g)->real_range(a->size, ib_codes(a), qa->scale[0], qa->zero_point, ib_codes(b), qb->scale[0], qb->zero_point,
+                         is_mul(n), &lo, &hi);
     const ib_status status = ib_see(g, n, o->out, o->act, lo, hi);
     if (status)
         return status;
@@ -68,12 +70,13 @@ static ib_status binary_forward(ib_graph *g, ib_node *n)
     } else {
         if (ib_addends_of(n, qa->scale[0], qb->scale[0], o->out, c))
             return ib_error_status();
-        const isobit_add p = {(int32_t)a->size, qa->zero_point, qb->zero_point, o->out->zero, c->lo, c->hi, c->a, c->b, c->out};
+        const isobit_add p = {
+            (int32_t)a->size, qa->zero_point, qb->zero_point, o->out->zero, c->lo, c->hi, c->a, c->b, c->out};
         K(g)->qadd(&p, a->size, ib_codes(a), ib_codes(b), c->rounding, ib_codes(n->out), n->saved[0]);
     }
     if (n->saved[0] && o->act != IB_ACT_NONE)
-        K(g)->real_passes(a->size, ib_codes(a), qa->scale[0], qa->zero_point, ib_codes(b), qb->scale[0], qb->zero_point, is_mul(n),
-                          ib_passes_below(o->out, o->act), n->saved[0]);
+        K(g)->real_passes(a->size, ib_codes(a), qa->scale[0], qa->zero_point, ib_codes(b), qb->scale[0], qb->zero_point,
+                          is_mul(n), ib_passes_below(o->out, o->act), n->saved[0]);
     return ib_set_codes(g, n->out, o->out);
 }
 
@@ -102,7 +105,8 @@ static ib_status binary_backward(ib_graph *g, ib_node *n)
                 (fresh[i] ? K(g)->where : K(g)->grad_where)(n->out->grad, n->saved[0], d[i], size);
     } else {
         const ib_bcast flat = {{1, 1, 1, size}, {0}, {0}, 1};
-        float *dz = ib_graph_alloc(g, (size_t)size * sizeof *dz), *other = ib_graph_alloc(g, (size_t)size * sizeof *other);
+        float *dz = ib_graph_alloc(g, (size_t)size * sizeof *dz),
+              *other = ib_graph_alloc(g, (size_t)size * sizeof *other);
         if (!dz || !other)
             return IB_ENOMEM;
         K(g)->where(n->out->grad, n->saved[0], dz, size);
@@ -117,10 +121,20 @@ static ib_status binary_backward(ib_graph *g, ib_node *n)
     return IB_OK;
 }
 
-const ib_op ib_op_qadd = {.name = "qadd", .takes_codes = 1, .attrs_bytes = sizeof(ib_q_attrs), .n_required = 2, .shape = binary_shape,
-                          .forward = binary_forward, .backward = binary_backward};
-const ib_op ib_op_qmul = {.name = "qmul", .takes_codes = 1, .attrs_bytes = sizeof(ib_q_attrs), .n_required = 2, .shape = binary_shape,
-                          .forward = binary_forward, .backward = binary_backward};
+const ib_op ib_op_qadd = {.name = "qadd",
+                          .takes_codes = 1,
+                          .attrs_bytes = sizeof(ib_q_attrs),
+                          .n_required = 2,
+                          .shape = binary_shape,
+                          .forward = binary_forward,
+                          .backward = binary_backward};
+const ib_op ib_op_qmul = {.name = "qmul",
+                          .takes_codes = 1,
+                          .attrs_bytes = sizeof(ib_q_attrs),
+                          .n_required = 2,
+                          .shape = binary_shape,
+                          .forward = binary_forward,
+                          .backward = binary_backward};
 
 ib_tensor *ib_qadd(ib_graph *g, ib_tensor *a, ib_tensor *b, ib_act act, ib_quantizer *out)
 {

@@ -43,8 +43,13 @@ static ib_status max_backward(ib_graph *g, ib_node *n)
     return failed;
 }
 
-const ib_op ib_op_qmax_pool = {.name = "qmax_pool", .takes_codes = 1, .attrs_bytes = sizeof(ib_q_attrs), .n_required = 1, .shape = pool_shape,
-                               .forward = max_forward, .backward = max_backward};
+const ib_op ib_op_qmax_pool = {.name = "qmax_pool",
+                               .takes_codes = 1,
+                               .attrs_bytes = sizeof(ib_q_attrs),
+                               .n_required = 1,
+                               .shape = pool_shape,
+                               .forward = max_forward,
+                               .backward = max_backward};
 
 ib_tensor *ib_qmax_pool(ib_graph *g, ib_tensor *x, const ib_pool_opts *opts)
 {
@@ -59,7 +64,8 @@ static ib_status avg_forward(ib_graph *g, ib_node *n)
     const ib_tensor *x = n->in[0];
     const ib_q_attrs *a = n->attrs;
     ib_qproduct_const *c = n->saved[1] = ib_graph_alloc(g, sizeof *c);
-    if (!c || !(c->scale = ib_graph_alloc(g, sizeof *c->scale)) || !(c->acc_scale = ib_graph_alloc(g, sizeof *c->acc_scale)))
+    if (!c || !(c->scale = ib_graph_alloc(g, sizeof *c->scale)) ||
+        !(c->acc_scale = ib_graph_alloc(g, sizeof *c->acc_scale)))
         return IB_ENOMEM;
     if (g->mode == IB_TRAIN && !(n->saved[0] = ib_graph_alloc(g, (size_t)(n->out->size + 7) / 8)))
         return IB_ENOMEM;
@@ -83,7 +89,8 @@ static ib_status avg_forward(ib_graph *g, ib_node *n)
     c->lo = a->out->qmin;
     c->hi = a->out->qmax;
     c->rounding = ib_rounding(a->out->profile);
-    K(g)->requant(acc, 1, 1, n->out->size, c->scale, c->rounding, a->out->zero, c->lo, c->hi, ib_codes(n->out), n->saved[0], NULL);
+    K(g)->requant(acc, 1, 1, n->out->size, c->scale, c->rounding, a->out->zero, c->lo, c->hi, ib_codes(n->out),
+                  n->saved[0], NULL);
     if (g->mode == IB_TRAIN && a->out->learned)
         n->saved[2] = acc;
     else
@@ -114,8 +121,13 @@ static ib_status avg_backward(ib_graph *g, ib_node *n)
     return IB_OK;
 }
 
-const ib_op ib_op_qavg_pool = {.name = "qavg_pool", .takes_codes = 1, .attrs_bytes = sizeof(ib_q_attrs), .n_required = 1, .shape = pool_shape,
-                               .forward = avg_forward, .backward = avg_backward};
+const ib_op ib_op_qavg_pool = {.name = "qavg_pool",
+                               .takes_codes = 1,
+                               .attrs_bytes = sizeof(ib_q_attrs),
+                               .n_required = 1,
+                               .shape = pool_shape,
+                               .forward = avg_forward,
+                               .backward = avg_backward};
 
 ib_tensor *ib_qavg_pool(ib_graph *g, ib_tensor *x, const ib_pool_opts *opts, ib_quantizer *out)
 {

@@ -38,8 +38,8 @@ static ib_status window(const ib_node *n, ib_window *s)
     ib_tensor pixel = *x; /* a row is an image of one pixel */
     if (x->ndim == 2)
         ib_tensor_set_shape(&pixel, 4, (int64_t[]){x->shape[0], x->shape[1], 1, 1});
-    const ib_status status = ib_window_of(n, &pixel, (int)w->shape[2], (int)w->shape[3], o->stride_h, o->stride_w, o->pad_h,
-                                          o->pad_w, o->groups, w->shape[0], s);
+    const ib_status status = ib_window_of(n, &pixel, (int)w->shape[2], (int)w->shape[3], o->stride_h, o->stride_w,
+                                          o->pad_h, o->pad_w, o->groups, w->shape[0], s);
     if (!status && (w->shape[1] * o->groups != x->shape[1] || w->shape[0] % o->groups))
         return ib_op_fail(n, "input %s, weight %s, groups %d do not fit", ib_tensor_shape_text(x, sx, sizeof sx),
                           ib_tensor_shape_text(w, sw, sizeof sw), o->groups);
@@ -54,7 +54,8 @@ static ib_status product_shape(ib_node *n, ib_tensor *out)
         return status;
     const int64_t k = s.ic / s.groups * s.kh * s.kw, factor = n->in[1]->q.group_size ? 15 : 1;
     if (k * 255 * n->in[1]->q.qmax * factor > INT32_MAX / 2)
-        return ib_op_fail(n, "sums of %lld products of %d-bit codes may exceed 32 bits", (long long)k, n->in[1]->q.bits);
+        return ib_op_fail(n, "sums of %lld products of %d-bit codes may exceed 32 bits", (long long)k,
+                          n->in[1]->q.bits);
     out->dtype = IB_CODES;
     if (n->in[0]->ndim == 4)
         return ib_tensor_set_shape(out, 4, (int64_t[]){s.n, s.oc, s.oh, s.ow});
@@ -88,19 +89,23 @@ static ib_status check_bias(const ib_node *n, int64_t o, float bias, float step,
     const double steps = fabs((double)bias) / out->scale;
     if (code || steps <= (out->qmax - out->qmin) / 2.0 || (bias < 0 && a->act != IB_ACT_NONE))
         return IB_OK;
-    ib_fail(IB_ENUMERIC, "the bias of output %lld, %g, is %.3g steps of its result, but %.3g of its accumulator, which "
-                         "loses it", (long long)o, bias, steps, (double)bias / step);
+    ib_fail(IB_ENUMERIC,
+            "the bias of output %lld, %g, is %.3g steps of its result, but %.3g of its accumulator, which "
+            "loses it",
+            (long long)o, bias, steps, (double)bias / step);
     return ib_op_refuse(n);
 }
 
 /* Accumulators, or (r) codes. */
-static int32_t *accumulate(ib_graph *g, const ib_window *s, const ib_tensor *x, const ib_tensor *w, const int32_t *bias, const ib_epilogue *r)
+static int32_t *accumulate(ib_graph *g, const ib_window *s, const ib_tensor *x, const ib_tensor *w, const int32_t *bias,
+                           const ib_epilogue *r)
 {
     const ib_qweights weights = weights_of(w);
     const int conv = w->ndim == 4;
     int32_t *acc = ib_graph_alloc(g, (size_t)(s->n * s->oc * s->oh * s->ow) * sizeof *acc);
     const ib_mark mark = ib_graph_mark(g);
-    float *scratch = ib_graph_alloc(g, (size_t)(conv ? ib_qconv2d_scratch(s) : ib_qlinear_scratch(s->n, s->ic, s->oc)) * sizeof *scratch);
+    float *scratch = ib_graph_alloc(g, (size_t)(conv ? ib_qconv2d_scratch(s) : ib_qlinear_scratch(s->n, s->ic, s->oc)) *
+                                           sizeof *scratch);
     if (!acc || !scratch)
         return NULL;
     if (conv)
@@ -164,7 +169,8 @@ static ib_status product_forward(ib_graph *g, ib_node *n)
     ib_act_bounds(a->out, a->act, &c->lo, &c->hi);
     c->rounding = ib_rounding(a->out->profile);
     int32_t *top = NULL;
-    if (n->saved[0] && a->act != IB_ACT_NONE && !(top = accumulators_below(g, ib_passes_below(a->out, a->act), c->acc_scale, s.oc)))
+    if (n->saved[0] && a->act != IB_ACT_NONE &&
+        !(top = accumulators_below(g, ib_passes_below(a->out, a->act), c->acc_scale, s.oc)))
         return IB_ENOMEM;
     const ib_epilogue r = {c->scale, c->rounding, a->out->zero, c->lo, c->hi, ib_codes(n->out), n->saved[0], top};
     if (acc)
@@ -193,7 +199,8 @@ static ib_status linear_grads(ib_graph *g, const ib_node *n, const uint8_t *mask
 {
     const ib_tensor *x = n->in[0], *y = n->out;
     const int64_t samples = y->shape[0], rows = y->shape[1], cols = x->shape[1];
-    float *dz = mask ? ib_graph_alloc(g, (size_t)y->size * sizeof *dz) : y->grad, *wr = dx ? real_weights(g, n->in[1]) : NULL, *xr = x->data;
+    float *dz = mask ? ib_graph_alloc(g, (size_t)y->size * sizeof *dz) : y->grad,
+          *wr = dx ? real_weights(g, n->in[1]) : NULL, *xr = x->data;
     if (!dz || (dx && !wr))
         return IB_ENOMEM;
     if (mask)
@@ -212,13 +219,16 @@ static ib_status linear_grads(ib_graph *g, const ib_node *n, const uint8_t *mask
     return IB_OK;
 }
 
-static ib_status conv_grads(ib_graph *g, const ib_node *n, const ib_window *s, int sets_dx, float *dx, float *dw, float *db)
+static ib_status conv_grads(ib_graph *g, const ib_node *n, const ib_window *s, int sets_dx, float *dx, float *dw,
+                            float *db)
 {
     const ib_tensor *x = n->in[0];
-    float *scratch = ib_graph_alloc(g, (size_t)ib_conv2d_grads_scratch(s) * sizeof *scratch), *wr = dx ? real_weights(g, n->in[1]) : NULL;
+    float *scratch = ib_graph_alloc(g, (size_t)ib_conv2d_grads_scratch(s) * sizeof *scratch),
+          *wr = dx ? real_weights(g, n->in[1]) : NULL;
     if (!scratch || (dx && !wr))
         return IB_ENOMEM;
-    ib_conv_grads what = {.w = wr, .dy = n->out->grad, .mask = n->saved[0], .dx = dx, .dw = dw, .db = db, .sets_dx = sets_dx};
+    ib_conv_grads what = {
+        .w = wr, .dy = n->out->grad, .mask = n->saved[0], .dx = dx, .dw = dw, .db = db, .sets_dx = sets_dx};
     if (x->dtype == IB_CODES) {
         what.codes = ib_codes(x);
         what.x_scale = x->q.scale[0];
@@ -252,22 +262,34 @@ static ib_status product_backward(ib_graph *g, ib_node *n)
         ib_learn_scale(g, a->out, a->act, s.n, n->out->size, real, n->out->grad);
         ib_graph_release(g, mark);
     }
-    const ib_status status = is_conv ? conv_grads(g, n, &s, fresh, dx, dw, db) : linear_grads(g, n, n->saved[0], dx, dw, db);
+    const ib_status status =
+        is_conv ? conv_grads(g, n, &s, fresh, dx, dw, db) : linear_grads(g, n, n->saved[0], dx, dw, db);
     ib_graph_release(g, mark);
     return status;
 }
 
-const ib_op ib_op_qlinear = {.name = "qlinear", .takes_codes = 1, .attrs_bytes = sizeof(ib_qproduct_attrs), .n_required = 2,
-                             .shape = product_shape, .forward = product_forward, .backward = product_backward};
-const ib_op ib_op_qconv2d = {.name = "qconv2d", .takes_codes = 1, .attrs_bytes = sizeof(ib_qproduct_attrs), .n_required = 2,
-                             .shape = product_shape, .forward = product_forward, .backward = product_backward};
+const ib_op ib_op_qlinear = {.name = "qlinear",
+                             .takes_codes = 1,
+                             .attrs_bytes = sizeof(ib_qproduct_attrs),
+                             .n_required = 2,
+                             .shape = product_shape,
+                             .forward = product_forward,
+                             .backward = product_backward};
+const ib_op ib_op_qconv2d = {.name = "qconv2d",
+                             .takes_codes = 1,
+                             .attrs_bytes = sizeof(ib_qproduct_attrs),
+                             .n_required = 2,
+                             .shape = product_shape,
+                             .forward = product_forward,
+                             .backward = product_backward};
 
 ib_tensor *ib_qlinear(ib_graph *g, ib_tensor *x, ib_tensor *w, ib_tensor *b, ib_act act, ib_quantizer *out)
 {
     return IB_APPLY(g, &ib_op_qlinear, (&(ib_qproduct_attrs){out, act, {0}}), x, w, b);
 }
 
-ib_tensor *ib_qconv2d(ib_graph *g, ib_tensor *x, ib_tensor *w, ib_tensor *b, const ib_conv_opts *conv, ib_act act, ib_quantizer *out)
+ib_tensor *ib_qconv2d(ib_graph *g, ib_tensor *x, ib_tensor *w, ib_tensor *b, const ib_conv_opts *conv, ib_act act,
+                      ib_quantizer *out)
 {
     return IB_APPLY(g, &ib_op_qconv2d, (&(ib_qproduct_attrs){out, act, *conv}), x, w, b);
 }
@@ -279,8 +301,8 @@ static ib_status dynamic_shape(ib_node *n, ib_tensor *out)
     const ib_tensor *x = n->in[0], *w = n->in[1];
     char sx[64], sw[64];
     if (x->dtype != IB_F32 || w->dtype != IB_CODES || x->ndim != 2 || w->ndim != 2 || x->shape[1] != w->shape[1])
-        return ib_op_fail(n, "%s x %s': inner sizes differ or the weight is not codes", ib_tensor_shape_text(x, sx, sizeof sx),
-                          ib_tensor_shape_text(w, sw, sizeof sw));
+        return ib_op_fail(n, "%s x %s': inner sizes differ or the weight is not codes",
+                          ib_tensor_shape_text(x, sx, sizeof sx), ib_tensor_shape_text(w, sw, sizeof sw));
     return ib_tensor_set_shape(out, 2, (int64_t[]){x->shape[0], w->shape[0]});
 }
 
@@ -312,7 +334,8 @@ static ib_status dynamic_forward(ib_graph *g, ib_node *n)
     for (int64_t i = 0; i < rows; i++)
         for (int64_t o = 0; o < out; o++)
             ib_f32(n->out)[i * out + o] =
-                (float)acc[i * out + o] * (scale[i] * w->q.scale[w->q.n_scales == 1 ? 0 : o]) + (b ? ib_f32(b)[o] : 0.0f);
+                (float)acc[i * out + o] * (scale[i] * w->q.scale[w->q.n_scales == 1 ? 0 : o]) +
+                (b ? ib_f32(b)[o] : 0.0f);
     ib_graph_release(g, mark);
     return IB_OK;
 }
@@ -320,15 +343,20 @@ static ib_status dynamic_forward(ib_graph *g, ib_node *n)
 static ib_status dynamic_backward(ib_graph *g, ib_node *n)
 {
     ib_status failed = IB_OK;
-    float *dx = ib_grad_of(g, n->in[0], &failed), *dw = ib_grad_of(g, n->in[1], &failed), *db = ib_grad_of(g, n->in[2], &failed);
+    float *dx = ib_grad_of(g, n->in[0], &failed), *dw = ib_grad_of(g, n->in[1], &failed),
+          *db = ib_grad_of(g, n->in[2], &failed);
     const ib_mark mark = ib_graph_mark(g);
     const ib_status status = failed ? failed : linear_grads(g, n, NULL, dx, dw, db);
     ib_graph_release(g, mark);
     return status;
 }
 
-const ib_op ib_op_qlinear_dynamic = {.name = "qlinear_dynamic", .takes_codes = 1, .n_required = 2, .shape = dynamic_shape,
-                                     .forward = dynamic_forward, .backward = dynamic_backward};
+const ib_op ib_op_qlinear_dynamic = {.name = "qlinear_dynamic",
+                                     .takes_codes = 1,
+                                     .n_required = 2,
+                                     .shape = dynamic_shape,
+                                     .forward = dynamic_forward,
+                                     .backward = dynamic_backward};
 
 ib_tensor *ib_qlinear_dynamic(ib_graph *g, ib_tensor *x, ib_tensor *w, ib_tensor *b)
 {

@@ -72,9 +72,15 @@ static ib_tensor *fold_weight_sample(ib_graph *g, ib_tensor **in)
 }
 
 const ib_op ib_op_fold_weight = {
-    .name = "fold_weight", .attrs_bytes = sizeof(fold_attrs), .n_required = 2, .shape = fold_weight_shape,
-    .forward = fold_weight_forward, .backward = fold_weight_backward,
-    .samples = (const ib_sample[]){{"3 channels", 3, {{4, {3, 2, 2, 1}, -1, 1}, {1, {3}, -1, 1}, {1, {3}, 0.5f, 2}}, fold_weight_sample, 0, 1}, {0}}};
+    .name = "fold_weight",
+    .attrs_bytes = sizeof(fold_attrs),
+    .n_required = 2,
+    .shape = fold_weight_shape,
+    .forward = fold_weight_forward,
+    .backward = fold_weight_backward,
+    .samples = (const ib_sample[]){
+        {"3 channels", 3, {{4, {3, 2, 2, 1}, -1, 1}, {1, {3}, -1, 1}, {1, {3}, 0.5f, 2}}, fold_weight_sample, 0, 1},
+        {0}}};
 
 ib_tensor *ib_fold_weight(ib_graph *g, ib_tensor *w, ib_tensor *gamma, ib_tensor *var, float eps)
 {
@@ -104,7 +110,8 @@ static ib_status fold_bias_backward(ib_graph *g, ib_node *n)
 {
     const fold_attrs *a = n->attrs;
     ib_status failed = IB_OK;
-    const float *bias = n->in[2] ? ib_f32(n->in[2]) : NULL, *mean = ib_f32(a->mean), *gain = n->saved[0], *dy = n->out->grad;
+    const float *bias = n->in[2] ? ib_f32(n->in[2]) : NULL, *mean = ib_f32(a->mean), *gain = n->saved[0],
+                *dy = n->out->grad;
     float *dgamma = ib_grad_of(g, n->in[0], &failed), *dbeta = ib_grad_of(g, n->in[1], &failed);
     float *dbias = ib_grad_of(g, n->in[2], &failed);
     for (int64_t c = 0; c < n->out->size; c++) {
@@ -124,16 +131,28 @@ static ib_tensor *fold_bias_sample(ib_graph *g, ib_tensor **in)
 }
 
 const ib_op ib_op_fold_bias = {
-    .name = "fold_bias", .attrs_bytes = sizeof(fold_attrs), .n_required = 2, .shape = fold_bias_shape,
-    .forward = fold_bias_forward, .backward = fold_bias_backward,
-    .samples = (const ib_sample[]){{"3 channels", 4, {{1, {3}, -1, 1}, {1, {3}, -1, 1}, {1, {3}, -1, 1}, {1, {3}, 0.5f, 2}}, fold_bias_sample, 0, 1}, {0}}};
+    .name = "fold_bias",
+    .attrs_bytes = sizeof(fold_attrs),
+    .n_required = 2,
+    .shape = fold_bias_shape,
+    .forward = fold_bias_forward,
+    .backward = fold_bias_backward,
+    .samples = (const ib_sample[]){{"3 channels",
+                                    4,
+                                    {{1, {3}, -1, 1}, {1, {3}, -1, 1}, {1, {3}, -1, 1}, {1, {3}, 0.5f, 2}},
+                                    fold_bias_sample,
+                                    0,
+                                    1},
+                                   {0}}};
 
-ib_tensor *ib_fold_bias(ib_graph *g, ib_tensor *gamma, ib_tensor *beta, ib_tensor *bias, ib_tensor *mean, ib_tensor *var, float eps)
+ib_tensor *ib_fold_bias(ib_graph *g, ib_tensor *gamma, ib_tensor *beta, ib_tensor *bias, ib_tensor *mean,
+                        ib_tensor *var, float eps)
 {
     return IB_APPLY(g, &ib_op_fold_bias, (&(fold_attrs){mean, var, eps}), gamma, beta, bias);
 }
 
-/* ---- quantize_weight: codes of w[O,...] for a product with this bias; saved[0]: clip mask, if anything can be clipped ---- */
+/* ---- quantize_weight: codes of w[O,...] for a product with this bias; saved[0]: clip mask, if anything can be clipped
+ * ---- */
 
 static ib_status quantize_weight_shape(ib_node *n, ib_tensor *out)
 {
@@ -145,14 +164,17 @@ static ib_status quantize_weight_shape(ib_node *n, ib_tensor *out)
     if (a->group_size < 0 || a->group_size % 4)
         return ib_op_fail(n, "groups of %d weights: a multiple of 4 is needed", a->group_size);
     out->dtype = IB_CODES;
-    out->q = (ib_qparams){.bits = a->bits, .qmin = -f->qmax, .qmax = f->qmax,
+    out->q = (ib_qparams){.bits = a->bits,
+                          .qmin = -f->qmax,
+                          .qmax = f->qmax,
                           .n_scales = a->per_channel || a->group_size ? (int)w->shape[0] : 1};
     return ib_tensor_set_shape(out, w->ndim, w->shape);
 }
 
-/* Where |bias| / (in_scale scale) would exceed the accumulator's room, the scale grows until it does not: the bias decides such a channel, and
- * the steps of its weights are small beside it. One scale for all channels can grow for a bias that the results show; where a ReLU hides a
- * large negative one, the other channels would lose their weights to it. */
+/* Where |bias| / (in_scale scale) would exceed the accumulator's room, the scale grows until it does not: the bias
+ * decides such a channel, and the steps of its weights are small beside it. One scale for all channels can grow for a
+ * bias that the results show; where a ReLU hides a large negative one, the other channels would lose their weights to
+ * it. */
 static ib_status raise_scales(const ib_node *n, float *scale, int count)
 {
     const ib_weight_attrs *a = n->attrs;
@@ -160,7 +182,8 @@ static ib_status raise_scales(const ib_node *n, float *scale, int count)
     for (int64_t o = 0; b && a->in_scale > 0 && o < b->size; o++) {
         const float bias = ib_f32(b)[o];
         float *s = &scale[count == 1 ? 0 : o];
-        const double least = fabs((double)bias) / ((double)a->in_scale * (IB_MAX_BIAS - 256)); /* less the rounding of fp32 steps */
+        const double least =
+            fabs((double)bias) / ((double)a->in_scale * (IB_MAX_BIAS - 256)); /* less the rounding of fp32 steps */
         if (!isfinite(bias))
             return ib_fail(IB_ENUMERIC, "the bias of output %lld is %g", (long long)o, bias), ib_op_refuse(n);
         if (!(least > *s))
@@ -262,7 +285,8 @@ static ib_status quantize_groups(ib_graph *g, ib_node *n)
     if (!factor || !chosen)
         return IB_ENOMEM;
     q->group_factor = factor;
-    K(g)->quantize_groups(ib_f32(w), rows, cols, a->group_size, q->qmax, q->scale, factor, ib_codes(n->out), n->saved[0]);
+    K(g)->quantize_groups(ib_f32(w), rows, cols, a->group_size, q->qmax, q->scale, factor, ib_codes(n->out),
+                          n->saved[0]);
     K(g)->abs_max_rows(ib_f32(w), rows, cols, chosen);
     for (int64_t r = 0; r < rows; r++) /* the scale of a row of zeros is no measure for the others */
         chosen[r] = q->scale[r] = chosen[r] > 0 || !isfinite(chosen[r]) ? q->scale[r] : 0;
@@ -319,12 +343,16 @@ static ib_status quantize_weight_backward(ib_graph *g, ib_node *n)
     const double factor = 1.0 / sqrt((double)part * q->qmax);
     for (int64_t c = 0; dt && c < q->n_scales; c++)
         dt[c] += (float)(factor * q->scale[c] *
-                         K(g)->lsq_grad(ib_f32(w) + c * part, n->out->grad + c * part, part, q->scale[c], 0, q->qmin, q->qmax));
+                         K(g)->lsq_grad(ib_f32(w) + c * part, n->out->grad + c * part, part, q->scale[c], 0, q->qmin,
+                                        q->qmax));
     return failed;
 }
 
-const ib_op ib_op_quantize_weight = {.name = "quantize_weight", .attrs_bytes = sizeof(ib_weight_attrs), .n_required = 1,
-                                     .shape = quantize_weight_shape, .forward = quantize_weight_forward,
+const ib_op ib_op_quantize_weight = {.name = "quantize_weight",
+                                     .attrs_bytes = sizeof(ib_weight_attrs),
+                                     .n_required = 1,
+                                     .shape = quantize_weight_shape,
+                                     .forward = quantize_weight_forward,
                                      .backward = quantize_weight_backward};
 
 ib_tensor *ib_quantize_weight(ib_graph *g, ib_tensor *w, ib_tensor *ln_scale, const ib_weight_attrs *attrs)
@@ -332,7 +360,8 @@ ib_tensor *ib_quantize_weight(ib_graph *g, ib_tensor *w, ib_tensor *ln_scale, co
     return IB_APPLY(g, &ib_op_quantize_weight, attrs, w, ln_scale);
 }
 
-ib_tensor *ib_quantize_weight_for(ib_graph *g, ib_tensor *w, ib_tensor *ln_scale, const ib_weight_attrs *attrs, const ib_tensor *x, ib_tensor *bias, ib_act act)
+ib_tensor *ib_quantize_weight_for(ib_graph *g, ib_tensor *w, ib_tensor *ln_scale, const ib_weight_attrs *attrs,
+                                  const ib_tensor *x, ib_tensor *bias, ib_act act)
 {
     ib_weight_attrs a = *attrs;
     if (!x)

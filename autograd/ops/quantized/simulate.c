@@ -86,15 +86,30 @@ static ib_tensor *clamp_sample(ib_graph *g, ib_tensor **in)
     return ib_ste_clamp(g, in[0], -1, 1);
 }
 
-const ib_op ib_op_fake_quantize = {
-    .name = "fake_quantize", .inputs = "x", .attrs_bytes = sizeof(fq_attrs), .n_required = 1, .shape = fq_shape, .forward = fq_forward,
-    .backward = fq_backward, .samples = (const ib_sample[]){{"4 bit", 1, {{2, {4, 7}, -3, 3}}, fq_sample, 1}, {0}}};
-const ib_op ib_op_ste_round = {
-    .name = "ste_round", .inputs = "x", .n_required = 1, .shape = same, .forward = round_forward, .backward = through,
-    .samples = (const ib_sample[]){{"2d", 1, {{2, {4, 7}, -3, 3}}, round_sample, 1}, {0}}};
-const ib_op ib_op_ste_clamp = {
-    .name = "ste_clamp", .inputs = "x", .attrs_bytes = 2 * sizeof(float), .n_required = 1, .shape = same, .forward = clamp_forward,
-    .backward = through, .samples = (const ib_sample[]){{"2d", 1, {{2, {4, 7}, -3, 3}}, clamp_sample, 1}, {0}}};
+const ib_op ib_op_fake_quantize = {.name = "fake_quantize",
+                                   .inputs = "x",
+                                   .attrs_bytes = sizeof(fq_attrs),
+                                   .n_required = 1,
+                                   .shape = fq_shape,
+                                   .forward = fq_forward,
+                                   .backward = fq_backward,
+                                   .samples =
+                                       (const ib_sample[]){{"4 bit", 1, {{2, {4, 7}, -3, 3}}, fq_sample, 1}, {0}}};
+const ib_op ib_op_ste_round = {.name = "ste_round",
+                               .inputs = "x",
+                               .n_required = 1,
+                               .shape = same,
+                               .forward = round_forward,
+                               .backward = through,
+                               .samples = (const ib_sample[]){{"2d", 1, {{2, {4, 7}, -3, 3}}, round_sample, 1}, {0}}};
+const ib_op ib_op_ste_clamp = {.name = "ste_clamp",
+                               .inputs = "x",
+                               .attrs_bytes = 2 * sizeof(float),
+                               .n_required = 1,
+                               .shape = same,
+                               .forward = clamp_forward,
+                               .backward = through,
+                               .samples = (const ib_sample[]){{"2d", 1, {{2, {4, 7}, -3, 3}}, clamp_sample, 1}, {0}}};
 
 ib_tensor *ib_fake_quantize(ib_graph *g, ib_tensor *x, float scale, int zero, int qmin, int qmax)
 {

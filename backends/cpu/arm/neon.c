@@ -1,5 +1,6 @@
-/* neon.c - products of codes with the dot product instructions of Armv8.2: sixteen codes of a row, by panels of 16 outputs (panels.h); codes are
- * raised in memory and put back as they are loaded, so that the bias makes up for nothing. Equal in every bit to integer.c and nhwc.c. */
+/* neon.c - products of codes with the dot product instructions of Armv8.2: sixteen codes of a row, by panels of 16
+ * outputs (panels.h); codes are raised in memory and put back as they are loaded, so that the bias makes up for
+ * nothing. Equal in every bit to integer.c and nhwc.c. */
 #include <arm_neon.h>
 #include <omp.h>
 #include <string.h>
@@ -52,9 +53,10 @@ int ib_neon_is_there(void)
             for (int v = 0; v < 4; v++)                                                                                \
                 vst1q_s32(out + r * IB_TILE_LD + 4 * v, acc[r][v]);                                                    \
     }
-TILE(1) TILE(2) TILE(3) TILE(4)
+TILE(1)
+TILE(2) TILE(3) TILE(4)
 
-static int64_t rows_of(int64_t panels)
+    static int64_t rows_of(int64_t panels)
 {
     (void)panels;
     return MOST_ROWS;
@@ -67,32 +69,40 @@ static void end(void)
 {
 }
 
-static void run(int64_t rows, int64_t panels, const ib_walk *k, const uint8_t *const *x, int blocks, int64_t ldx, const int32_t *w, int64_t step, int32_t *out)
+static void run(int64_t rows, int64_t panels, const ib_walk *k, const uint8_t *const *x, int blocks, int64_t ldx,
+                const int32_t *w, int64_t step, int32_t *out)
 {
-    static void (*const tiles[MOST_ROWS])(const ib_walk *, const uint8_t *, int64_t, const int32_t *, int32_t *) = {tile_1, tile_2, tile_3, tile_4};
+    static void (*const tiles[MOST_ROWS])(const ib_walk *, const uint8_t *, int64_t, const int32_t *,
+                                          int32_t *) = {tile_1, tile_2, tile_3, tile_4};
     (void)blocks;
     for (int64_t v = 0; v < panels; v++)
         tiles[rows - 1](k, *x, ldx, w + v * step, out + v * LANES);
 }
 
-/* fp32_rne's factors are numbers of fp32, so that four requantizations are one product and one conversion to nearest even. */
-static void finish(const ib_epilogue *e, const isobit_scale *scale, int small, int64_t count, int64_t rows, const int32_t *acc, uint8_t *y, int64_t ldy)
+/* fp32_rne's factors are numbers of fp32, so that four requantizations are one product and one conversion to nearest
+ * even. */
+static void finish(const ib_epilogue *e, const isobit_scale *scale, int small, int64_t count, int64_t rows,
+                   const int32_t *acc, uint8_t *y, int64_t ldy)
 {
-    const int32x4_t lo = vdupq_n_s32(e->lo - e->zero), hi = vdupq_n_s32(e->hi - e->zero), zero = vdupq_n_s32(e->zero + 128);
+    const int32x4_t lo = vdupq_n_s32(e->lo - e->zero), hi = vdupq_n_s32(e->hi - e->zero),
+                    zero = vdupq_n_s32(e->zero + 128);
     float factor[LANES];
     for (int j = 0; j < LANES; j++)
-        factor[j] = small && e->profile == ISOBIT_FP32_RNE ? __builtin_ldexpf((float)scale[j].mult, scale[j].exp) : 0.0f;
+        factor[j] =
+            small && e->profile == ISOBIT_FP32_RNE ? __builtin_ldexpf((float)scale[j].mult, scale[j].exp) : 0.0f;
     for (int64_t r = 0; r < rows; r++, acc += IB_TILE_LD, y += ldy) {
         uint8_t code[LANES];
         if (!small || e->profile != ISOBIT_FP32_RNE) {
             for (int64_t j = 0; j < count; j++)
-                y[j] = (uint8_t)(isobit_clamp(isobit_requant(acc[j], scale[j], e->profile), e->zero, e->lo, e->hi) + 128);
+                y[j] =
+                    (uint8_t)(isobit_clamp(isobit_requant(acc[j], scale[j], e->profile), e->zero, e->lo, e->hi) + 128);
             continue;
         }
         for (int v = 0; v < LANES; v += 8) {
             int16x4_t half[2];
             for (int h = 0; h < 2; h++) {
-                const int32x4_t q = vcvtnq_s32_f32(vmulq_f32(vcvtq_f32_s32(vld1q_s32(acc + v + 4 * h)), vld1q_f32(factor + v + 4 * h)));
+                const int32x4_t q =
+                    vcvtnq_s32_f32(vmulq_f32(vcvtq_f32_s32(vld1q_s32(acc + v + 4 * h)), vld1q_f32(factor + v + 4 * h)));
                 half[h] = vmovn_s32(vaddq_s32(vmaxq_s32(lo, vminq_s32(hi, q)), zero));
             }
             vst1_u8(code + v, vmovn_u16(vreinterpretq_u16_s16(vcombine_s16(half[0], half[1]))));
@@ -110,7 +120,8 @@ static int64_t nhwc_pack(const ib_window *s, int in_zero, const ib_qweights *w, 
     return w->group_size || s->groups > 1 ? 0 : ib_panels_pack(&neon, s, in_zero, w, bias, packed);
 }
 
-static void nhwc_conv2d(const ib_window *s, const ib_nhwc *x, int in_zero, const ib_qweights *w, const int32_t *bias, const void *packed, const ib_epilogue *r, const ib_nhwc *y, ib_share share)
+static void nhwc_conv2d(const ib_window *s, const ib_nhwc *x, int in_zero, const ib_qweights *w, const int32_t *bias,
+                        const void *packed, const ib_epilogue *r, const ib_nhwc *y, ib_share share)
 {
     if (packed)
         ib_panels_conv2d(&neon, s, x, packed, r, y, NULL, share);
@@ -123,14 +134,16 @@ static ib_window rows_window(int64_t rows, int64_t k, int64_t out)
     return (ib_window){rows, k, 1, 1, out, 1, 1, 1, 1, 1, 1, 0, 0, 1};
 }
 
-static int64_t qlinear_pack(int64_t k, int64_t out, int in_zero, const ib_qweights *w, const int32_t *bias, void *packed)
+static int64_t qlinear_pack(int64_t k, int64_t out, int in_zero, const ib_qweights *w, const int32_t *bias,
+                            void *packed)
 {
     const ib_window s = rows_window(1, k, out);
     return nhwc_pack(&s, in_zero, w, bias, packed);
 }
 
 /* A linear layer is a convolution of images of one pixel. */
-static void qlinear(int64_t rows, int64_t k, int64_t out, const int8_t *x, int in_zero, const ib_qweights *w, const int32_t *bias, const void *packed, const ib_epilogue *r, int32_t *acc, float *scratch)
+static void qlinear(int64_t rows, int64_t k, int64_t out, const int8_t *x, int in_zero, const ib_qweights *w,
+                    const int32_t *bias, const void *packed, const ib_epilogue *r, int32_t *acc, float *scratch)
 {
     if (w->group_size) {
         below.qlinear(rows, k, out, x, in_zero, w, bias, NULL, r, acc, scratch);
@@ -148,7 +161,8 @@ static void qlinear(int64_t rows, int64_t k, int64_t out, const int8_t *x, int i
         room[i] = (uint8_t)(x[i] ^ -128);
     const int codes = r && !r->mask;
 #pragma omp parallel if (rows * k * out > WORTH && !omp_in_parallel())
-    ib_panels_conv2d(&neon, &s, &in, packed, codes ? r : NULL, codes ? &to : NULL, acc, (ib_share){omp_get_thread_num(), omp_get_num_threads()});
+    ib_panels_conv2d(&neon, &s, &in, packed, codes ? r : NULL, codes ? &to : NULL, acc,
+                     (ib_share){omp_get_thread_num(), omp_get_num_threads()});
     for (int64_t i = 0; codes && i < rows * out; i++)
         r->codes[i] = (int8_t)(to.data[i] ^ 128);
     if (r && !codes)

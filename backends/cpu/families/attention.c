@@ -1,8 +1,8 @@
 /* attention.c - causal attention with grouped keys, in tiles: no T x T matrix is ever held.
  *
- * q [rows][heads][dim], k, v [rows][groups][dim]; query row i sees keys first_i .. i, first_i = max(first[i], i - window + 1):
- * several sequences lie in one buffer one behind the other. Online softmax: Milakov and Gimelshein, arXiv:1805.02867;
- * tiles and recomputation in the backward pass: FlashAttention-2, arXiv:2307.08691. */
+ * q [rows][heads][dim], k, v [rows][groups][dim]; query row i sees keys first_i .. i, first_i = max(first[i], i -
+ * window + 1): several sequences lie in one buffer one behind the other. Online softmax: Milakov and Gimelshein,
+ * arXiv:1805.02867; tiles and recomputation in the backward pass: FlashAttention-2, arXiv:2307.08691. */
 #include <string.h>
 
 #include "backends/cpu/attention_tiles.h"
@@ -11,7 +11,8 @@
 #include "backends/cpu/level.h"
 
 /* s[m][n] = scale q k', minus infinity where a query must not look */
-static void scores(const ib_attention *a, const float *q, const float *k, int64_t i0, int64_t m, int64_t j0, int64_t n, float *s)
+static void scores(const ib_attention *a, const float *q, const float *k, int64_t i0, int64_t m, int64_t j0, int64_t n,
+                   float *s)
 {
     IB_K(gemm_tile)(0, 1, m, n, a->dim, q, (int64_t)a->heads * a->dim, k, (int64_t)a->groups * a->dim, 0.0f, s, TILE);
     for (int64_t i = 0; i < m; i++) {
@@ -23,7 +24,8 @@ static void scores(const ib_attention *a, const float *q, const float *k, int64_
     }
 }
 
-static void forward_tile(const ib_attention *a, int head, int64_t i0, int64_t m, const float *q, const float *k, const float *v, float *y, float *lse)
+static void forward_tile(const ib_attention *a, int head, int64_t i0, int64_t m, const float *q, const float *k,
+                         const float *v, float *y, float *lse)
 {
     float s[TILE * TILE], max[TILE], sum[TILE], o[TILE * IB_MAX_HEAD_DIM];
     const int dim = a->dim, g = head / (a->heads / a->groups);
@@ -68,7 +70,8 @@ static void forward_tile(const ib_attention *a, int head, int64_t i0, int64_t m,
     }
 }
 
-void IB_K(attention)(const ib_attention *a, int64_t rows, const float *q, const float *k, const float *v, float *y, float *lse, float *scratch)
+void IB_K(attention)(const ib_attention *a, int64_t rows, const float *q, const float *k, const float *v, float *y,
+                     float *lse, float *scratch)
 {
     (void)scratch;
     const int64_t tiles = (rows + TILE - 1) / TILE;
@@ -80,8 +83,9 @@ void IB_K(attention)(const ib_attention *a, int64_t rows, const float *q, const 
 }
 
 /* p = exp(s - lse), ds = p (dp - delta) scale, dp = dy v' */
-static void weights(const ib_attention *a, int head, int64_t i0, int64_t m, int64_t j0, int64_t n, const float *q, const float *k, const float *v,
-                    const float *dy, const float *lse, const float *delta, float *p, float *ds)
+static void weights(const ib_attention *a, int head, int64_t i0, int64_t m, int64_t j0, int64_t n, const float *q,
+                    const float *k, const float *v, const float *dy, const float *lse, const float *delta, float *p,
+                    float *ds)
 {
     const int dim = a->dim, g = head / (a->heads / a->groups);
     const int64_t lq = (int64_t)a->heads * dim, lk = (int64_t)a->groups * dim;
@@ -98,8 +102,9 @@ static void weights(const ib_attention *a, int head, int64_t i0, int64_t m, int6
 }
 
 /* dq += ds k    dk += ds' q    dv += p' dy; delta_i = <dy_i, y_i>. Two passes, so that each result has one writer. */
-void IB_K(attention_grad)(const ib_attention *a, int64_t rows, const float *q, const float *k, const float *v, const float *y, const float *lse,
-                          const float *dy, float *dq, float *dk, float *dv, float *delta, float *scratch)
+void IB_K(attention_grad)(const ib_attention *a, int64_t rows, const float *q, const float *k, const float *v,
+                          const float *y, const float *lse, const float *dy, float *dq, float *dk, float *dv,
+                          float *delta, float *scratch)
 {
     (void)scratch;
     const int dim = a->dim, share = a->heads / a->groups;
@@ -116,7 +121,8 @@ void IB_K(attention_grad)(const ib_attention *a, int64_t rows, const float *q, c
             for (int64_t j0 = tile_start(a, i0, m); j0 < i0 + m; j0 += TILE) {
                 const int64_t n = ib_min64(TILE, i0 + m - j0);
                 weights(a, head, i0, m, j0, n, q, k, v, dy, lse, delta, p, ds);
-                IB_K(gemm_tile)(0, 0, m, dim, n, ds, TILE, k + j0 * lk + head / share * dim, lk, 1.0f, dq + i0 * lq + head * dim, lq);
+                IB_K(gemm_tile)
+                (0, 0, m, dim, n, ds, TILE, k + j0 * lk + head / share * dim, lk, 1.0f, dq + i0 * lq + head * dim, lq);
             }
         }
     if (dk || dv)
@@ -132,9 +138,11 @@ void IB_K(attention_grad)(const ib_attention *a, int64_t rows, const float *q, c
                         continue;
                     weights(a, head, i0, m, j0, n, q, k, v, dy, lse, delta, p, ds);
                     if (dv)
-                        IB_K(gemm_tile)(1, 0, n, dim, m, p, TILE, dy + i0 * lq + head * dim, lq, 1.0f, dv + j0 * lk + g * dim, lk);
+                        IB_K(gemm_tile)
+                        (1, 0, n, dim, m, p, TILE, dy + i0 * lq + head * dim, lq, 1.0f, dv + j0 * lk + g * dim, lk);
                     if (dk)
-                        IB_K(gemm_tile)(1, 0, n, dim, m, ds, TILE, q + i0 * lq + head * dim, lq, 1.0f, dk + j0 * lk + g * dim, lk);
+                        IB_K(gemm_tile)
+                        (1, 0, n, dim, m, ds, TILE, q + i0 * lq + head * dim, lq, 1.0f, dk + j0 * lk + g * dim, lk);
                 }
         }
 }
@@ -151,7 +159,10 @@ static void widen(const ib_kv_cache *c, const void *rows, const float *scale, in
     } else {
         const uint16_t *h = (const uint16_t *)rows + at;
         for (int d = 0; d < dim; d++) { /* as half_at() in tensor/storage.h; cached values are finite */
-            union { uint32_t u; float f; } w = {(h[d] & 0x7fffu) << 13};
+            union {
+                uint32_t u;
+                float f;
+            } w = {(h[d] & 0x7fffu) << 13};
             w.f *= 0x1p112f;
             w.u |= (uint32_t)(h[d] & 0x8000u) << 16;
             x[d] = w.f;
@@ -159,9 +170,10 @@ static void widen(const ib_kv_cache *c, const void *rows, const float *scale, in
     }
 }
 
-/* One query row against cache rows `from` .. `to` - 1: online softmax over blocks of rows, a head at a time. Heads that share
- * their keys widen them again, which costs less than threads that wait. */
-void IB_K(attention_cached)(const ib_kv_cache *c, int heads, float scale, int64_t from, int64_t to, const float *q, float *y)
+/* One query row against cache rows `from` .. `to` - 1: online softmax over blocks of rows, a head at a time. Heads that
+ * share their keys widen them again, which costs less than threads that wait. */
+void IB_K(attention_cached)(const ib_kv_cache *c, int heads, float scale, int64_t from, int64_t to, const float *q,
+                            float *y)
 {
     enum { BLOCK = 64 };
     const int share = heads / c->groups, dim = c->dim;

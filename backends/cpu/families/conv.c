@@ -102,8 +102,8 @@ void IB_K(conv2d)(const ib_window *s, const float *x, const float *w, const floa
             for (int64_t o = 0; bias && o < ocg; o++)
                 for (int64_t j = 0; j < p; j++)
                     yg[o * p + j] = bias[g * ocg + o];
-            IB_K(gemm_tile)(0, 0, ocg, p, k, w + g * ocg * k, k, is_pointwise(s) ? xg : col, p, bias ? 1.0f : 0.0f,
-                            yg, p);
+            IB_K(gemm_tile)
+            (0, 0, ocg, p, k, w + g * ocg * k, k, is_pointwise(s) ? xg : col, p, bias ? 1.0f : 0.0f, yg, p);
         }
     }
 }
@@ -151,8 +151,9 @@ void IB_K(conv2d_grad_w)(const ib_window *s, const float *x, const float *dy, fl
                 const float *xg = x + (i * s->ic + g * icg) * s->ih * s->iw;
                 if (!is_pointwise(s))
                     unfold(s, xg, col);
-                IB_K(gemm_tile)(0, 1, ocg, k, p, dy + (i * s->oc + g * ocg) * p, p, is_pointwise(s) ? xg : col, p, 1.0f,
-                                sum + g * ocg * k, k);
+                IB_K(gemm_tile)
+                (0, 1, ocg, k, p, dy + (i * s->oc + g * ocg) * p, p, is_pointwise(s) ? xg : col, p, 1.0f,
+                 sum + g * ocg * k, k);
             }
     }
     for (int64_t t = 0; t < parts; t++)

@@ -30,7 +30,8 @@
             (vec *)(out + m * ld + v * LANES) = acc[m][v];                                                             \
     }
 BLOCK(1)
-BLOCK(2) BLOCK(3)
+BLOCK(2)
+BLOCK(3)
 
     void IB_K(taps_sweep)(const float *src, const int32_t *offset, int64_t taps, const float *panels, const float *bias,
                           int64_t rows, int64_t positions, float *out, int64_t ld)

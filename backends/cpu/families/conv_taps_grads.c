@@ -1,9 +1,8 @@
-/* conv_taps_grads.c - gradients of a convolution by taps (taps.h), a sample at a time while its numbers are in the cache:
- *   dz = dy where the mask has a bit, laid out in rows of `wide`
- *   dx, plane by plane:  dx(c,a,b)[q] = sum over o and the taps of phase (a,b) of w[o,c,ky,kx] dz[o][q - offset]
- *   dw[o][ky][kx,c] += sum over pixels (y,x) of dz[o][y,x] x[y sh + ky, x sw + kx, c]   with x's channels last, so that a row of the
- *   window is one piece of memory and no sum runs across a vector
- * Empty for levels without wide vectors. */
+/* conv_taps_grads.c - gradients of a convolution by taps (taps.h), a sample at a time while its numbers are in the
+ * cache: dz = dy where the mask has a bit, laid out in rows of `wide` dx, plane by plane:  dx(c,a,b)[q] = sum over o
+ * and the taps of phase (a,b) of w[o,c,ky,kx] dz[o][q - offset] dw[o][ky][kx,c] += sum over pixels (y,x) of dz[o][y,x]
+ * x[y sh + ky, x sw + kx, c]   with x's channels last, so that a row of the window is one piece of memory and no sum
+ * runs across a vector Empty for levels without wide vectors. */
 #include <omp.h>
 
 #include "backends/cpu/taps_planes.h"
@@ -15,10 +14,10 @@ typedef struct job {
     const ib_window *s;
     const ib_conv_grads *g;
     ib_taps t;
-    int64_t icg, ocg, stride;   /* channels of a group; of dz, from channel to channel */
-    int64_t line, pixels;       /* of x with channels last: floats of a row of pixels, and of all */
-    int64_t vectors, part;      /* of a row of the window; floats of a part's weight sums */
-    int64_t ld, all;            /* of dx's planes; taps of an input channel */
+    int64_t icg, ocg, stride; /* channels of a group; of dz, from channel to channel */
+    int64_t line, pixels;     /* of x with channels last: floats of a row of pixels, and of all */
+    int64_t vectors, part;    /* of a row of the window; floats of a part's weight sums */
+    int64_t ld, all;          /* of dx's planes; taps of an input channel */
     int64_t taps_of[MAX_PHASES], first[MAX_PHASES + 1];
     const float *panels;
 } job;
@@ -55,7 +54,8 @@ static void pack(const job *j, float *panels)
                 for (int64_t o = 0; o < j->ocg; o++)
                     for (int ky = f / s->sw; ky < s->kh; ky += s->sh)
                         for (int kx = f % s->sw; kx < s->kw; kx += s->sw, n++)
-                            panel[n * MB] = m < j->icg ? j->g->w[((g * j->ocg + o) * j->icg + m) * area + ky * s->kw + kx] : 0.0f;
+                            panel[n * MB] =
+                                m < j->icg ? j->g->w[((g * j->ocg + o) * j->icg + m) * area + ky * s->kw + kx] : 0.0f;
             }
 }
 
@@ -63,7 +63,8 @@ static void pack(const job *j, float *panels)
 static void take_dy(const job *j, int64_t i, int64_t g, float *to, double *db)
 {
     for (int64_t o = 0; o < j->ocg; o++)
-        db[g * j->ocg + o] += take_plane(j->s, &j->t, j->g, i * j->s->oc + g * j->ocg + o, to + o * j->stride + j->t.front);
+        db[g * j->ocg + o] +=
+            take_plane(j->s, &j->t, j->g, i * j->s->oc + g * j->ocg + o, to + o * j->stride + j->t.front);
 }
 
 /* ---- dx ---- */
@@ -85,7 +86,8 @@ static void input_gradient(const job *j, int64_t i, int64_t g, const float *dz, 
             for (int ky = a; ky < s->kh; ky += s->sh)
                 for (int kx = b; kx < s->kw; kx += s->sw)
                     offset[n++] = (int32_t)(o * j->stride + j->t.front - (ky / s->sh * j->t.wide + kx / s->sw));
-        IB_K(taps_sweep)(dz, offset, n, j->panels + g * rows * j->all + j->first[f] * rows, NULL, j->icg, j->t.plane, out, j->ld);
+        IB_K(taps_sweep)
+        (dz, offset, n, j->panels + g * rows * j->all + j->first[f] * rows, NULL, j->icg, j->t.plane, out, j->ld);
         for (int64_t c = 0; c < j->icg; c++)
             collect(s, &j->t, a, b, out + c * j->ld, dx + c * s->ih * s->iw);
     }
@@ -112,7 +114,8 @@ static inline void transpose(__m512 r[16])
 #undef PAIR
     for (int k = 0; k < 4; k++) {
         const __m512 a = _mm512_shuffle_f32x4(r[k], r[4 + k], 0x88), b = _mm512_shuffle_f32x4(r[k], r[4 + k], 0xDD);
-        const __m512 c = _mm512_shuffle_f32x4(r[8 + k], r[12 + k], 0x88), d = _mm512_shuffle_f32x4(r[8 + k], r[12 + k], 0xDD);
+        const __m512 c = _mm512_shuffle_f32x4(r[8 + k], r[12 + k], 0x88),
+                     d = _mm512_shuffle_f32x4(r[8 + k], r[12 + k], 0xDD);
         t[k] = _mm512_shuffle_f32x4(a, c, 0x88);
         t[4 + k] = _mm512_shuffle_f32x4(b, d, 0x88);
         t[8 + k] = _mm512_shuffle_f32x4(a, c, 0xDD);
@@ -126,7 +129,8 @@ static inline void transpose(__m512 r[16])
 static void take_x(const job *j, int64_t i, int64_t g, float *to)
 {
     const ib_window *s = j->s;
-    const int64_t plane = s->ih * s->iw, base = (i * s->ic + g * j->icg) * plane, width = j->t.wide * s->sw, height = j->t.rows * s->sh;
+    const int64_t plane = s->ih * s->iw, base = (i * s->ic + g * j->icg) * plane, width = j->t.wide * s->sw,
+                  height = j->t.rows * s->sh;
     const int64_t rows = ib_min64(s->ih, height - s->ph), columns = ib_min64(s->iw, width - s->pw);
     for (int64_t y = 0; y < rows; y++) {
         float *row = to + (y + s->ph) * j->line + s->pw * j->icg;
@@ -142,7 +146,9 @@ static void take_x(const job *j, int64_t i, int64_t g, float *to)
                     if (j->g->x)
                         r[k] = _mm512_maskz_loadu_ps(live, j->g->x + from);
                     else
-                        r[k] = _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(live, j->g->codes + from)), _mm512_set1_epi32(j->g->x_zero)));
+                        r[k] = _mm512_cvtepi32_ps(
+                            _mm512_sub_epi32(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(live, j->g->codes + from)),
+                                             _mm512_set1_epi32(j->g->x_zero)));
                 }
                 transpose(r);
                 for (int64_t k = 0; k < n; k++)
@@ -151,7 +157,8 @@ static void take_x(const job *j, int64_t i, int64_t g, float *to)
 #else
         for (int64_t x = 0; x < columns; x++)
             for (int64_t c = 0; c < j->icg; c++)
-                row[x * j->icg + c] = j->g->x ? j->g->x[at + c * plane + x] : (float)(j->g->codes[at + c * plane + x] - j->g->x_zero);
+                row[x * j->icg + c] =
+                    j->g->x ? j->g->x[at + c * plane + x] : (float)(j->g->codes[at + c * plane + x] - j->g->x_zero);
 #endif
     }
 }
@@ -163,32 +170,30 @@ static void take_x(const job *j, int64_t i, int64_t g, float *to)
         const ib_window *s = j->s;                                                                                     \
         const int64_t stride = j->stride, next = s->sw * j->icg;                                                       \
         vec acc[GB][vectors];                                                                                          \
-        _Pragma("GCC unroll 8") for (int o = 0; o < GB; o++)                                                           \
-            _Pragma("GCC unroll 3") for (int v = 0; v < vectors; v++)                                                  \
-                acc[o][v] = load(sums + (o * GV + v) * LANES);                                                         \
+        _Pragma("GCC unroll 8") for (int o = 0; o < GB; o++) _Pragma("GCC unroll 3") for (int v = 0; v < vectors; v++) \
+            acc[o][v] = load(sums + (o * GV + v) * LANES);                                                             \
         for (int64_t r = 0; r < s->oh; r++) {                                                                          \
             const float *in = x + r * s->sh * j->line, *d = dz + r * j->t.wide;                                        \
             const float *third[3] = {d, d + 3 * stride, d + 6 * stride};                                               \
             for (int64_t p = 0; p < s->ow; p++, in += next) {                                                          \
                 vec xv[vectors];                                                                                       \
-                _Pragma("GCC unroll 3") for (int v = 0; v < vectors; v++)                                              \
-                    xv[v] = load(in + v * LANES);                                                                      \
+                _Pragma("GCC unroll 3") for (int v = 0; v < vectors; v++) xv[v] = load(in + v * LANES);                \
                 _Pragma("GCC unroll 8") for (int o = 0; o < GB; o++)                                                   \
                 {                                                                                                      \
                     const vec dv = splat(third[o / 3][o % 3 * stride + p]);                                            \
-                    _Pragma("GCC unroll 3") for (int v = 0; v < vectors; v++)                                          \
-                        acc[o][v] += dv * xv[v];                                                                       \
+                    _Pragma("GCC unroll 3") for (int v = 0; v < vectors; v++) acc[o][v] += dv * xv[v];                 \
                 }                                                                                                      \
             }                                                                                                          \
         }                                                                                                              \
         _Pragma("GCC unroll 8") for (int o = 0; o < GB; o++)                                                           \
-            _Pragma("GCC unroll 3") for (int v = 0; v < vectors; v++)                                                  \
-                *(vec *)(sums + (o * GV + v) * LANES) = acc[o][v];                                                     \
+                _Pragma("GCC unroll 3") for (int v = 0; v < vectors; v++) *                                            \
+            (vec *)(sums + (o * GV + v) * LANES) = acc[o][v];                                                          \
     }
-OUTER(1) OUTER(2) OUTER(3)
+OUTER(1)
+OUTER(2) OUTER(3)
 
-/* Blocks of sums [groups][output channels / GB][kh][vectors / GV]. */
-static void weight_gradient(const job *j, int64_t g, const float *x, const float *dz, float *sums)
+    /* Blocks of sums [groups][output channels / GB][kh][vectors / GV]. */
+    static void weight_gradient(const job *j, int64_t g, const float *x, const float *dz, float *sums)
 {
     static void (*const outer[GV])(const job *, const float *, const float *, float *) = {outer_1, outer_2, outer_3};
     const int64_t blocks = up(j->ocg, GB) / GB;
@@ -196,7 +201,8 @@ static void weight_gradient(const job *j, int64_t g, const float *x, const float
     for (int64_t o = 0; o < blocks; o++)
         for (int ky = 0; ky < j->s->kh; ky++)
             for (int64_t v = 0; v < j->vectors; v += GV, sums += GB * GV * LANES)
-                outer[ib_min64(GV, j->vectors - v) - 1](j, x + ky * j->line + v * LANES, dz + o * GB * j->stride + j->t.front, sums);
+                outer[ib_min64(GV, j->vectors - v) - 1](j, x + ky * j->line + v * LANES,
+                                                        dz + o * GB * j->stride + j->t.front, sums);
 }
 
 /* dw += scale * sums, put in the weights' order */
@@ -209,8 +215,10 @@ static void add_weight_sums(const job *j, const float *sums, float scale, float 
         for (int ky = 0; ky < s->kh; ky++)
             for (int kx = 0; kx < s->kw; kx++)
                 for (int64_t c = 0; c < j->icg; c++) {
-                    const int64_t at = kx * j->icg + c, v = at / LANES, block = ((g * blocks + within / GB) * s->kh + ky) * row + v / GV;
-                    dw[((o * j->icg + c) * s->kh + ky) * s->kw + kx] += scale * sums[block * GB * GV * LANES + (within % GB * GV + v % GV) * LANES + at % LANES];
+                    const int64_t at = kx * j->icg + c, v = at / LANES,
+                                  block = ((g * blocks + within / GB) * s->kh + ky) * row + v / GV;
+                    dw[((o * j->icg + c) * s->kh + ky) * s->kw + kx] +=
+                        scale * sums[block * GB * GV * LANES + (within % GB * GV + v % GV) * LANES + at % LANES];
                 }
     }
 }
@@ -229,7 +237,8 @@ void IB_K(taps_grads)(const ib_window *s, const ib_conv_grads *g, float *scratch
 #pragma omp parallel if (parts > 1)
     {
         const int64_t padded = up(j.ocg, GB) * j.stride + IB_TAP_SLACK;
-        float *dz = rooms + omp_get_thread_num() * room, *x = dz + up(padded, 16), *out = x + up(j.pixels + IB_TAP_SLACK, 16);
+        float *dz = rooms + omp_get_thread_num() * room, *x = dz + up(padded, 16),
+              *out = x + up(j.pixels + IB_TAP_SLACK, 16);
         memset(dz, 0, (size_t)(out - dz) * sizeof *dz); /* borders stay so */
 #pragma omp for schedule(static)
         for (int64_t t = 0; t < parts; t++)

@@ -16,7 +16,8 @@ void IB_K(rms_norm)(const float *x, int64_t rows, int64_t cols, float eps, const
 }
 
 /* dx += rstd (w dy - x rstd^2 mean(x w dy))    dw += sum over rows of x rstd dy */
-void IB_K(rms_norm_grad)(const float *x, const float *dy, int64_t rows, int64_t cols, const float *rstd, const float *w, float *dx, float *dw)
+void IB_K(rms_norm_grad)(const float *x, const float *dy, int64_t rows, int64_t cols, const float *rstd, const float *w,
+                         float *dx, float *dw)
 {
     if (dx)
 #pragma omp parallel for schedule(static) if (rows * cols > IB_SERIAL)
@@ -43,7 +44,8 @@ void IB_K(rms_norm_grad)(const float *x, const float *dy, int64_t rows, int64_t 
 
 /* Rotates pairs of each head: (2i, 2i+1) if `pairs`, else (i, i + rotated/2), by the angles of the row's position;
  * table [positions][rotated/2][cos, sin]; sign -1 turns back. y += instead of = if add. */
-void IB_K(rope)(const float *x, int64_t rows, int heads, int dim, int rotated, int pairs, const int32_t *pos, const float *table, float sign, int add, float *y)
+void IB_K(rope)(const float *x, int64_t rows, int heads, int dim, int rotated, int pairs, const int32_t *pos,
+                const float *table, float sign, int add, float *y)
 {
     const int half = rotated / 2;
 #pragma omp parallel for schedule(static) if (rows * heads * dim > IB_SERIAL)
@@ -76,7 +78,8 @@ static float rare_gate(float x, int kind, float *slope)
     return (float)((double)x * phi);
 }
 
-/* y = f(gate) up; f is 0: SiLU x sigmoid(x), 1: GELU 0.5 x (1 + tanh u) = x sigmoid(2u), u = sqrt(2/pi) (x + 0.044715 x^3), or rare */
+/* y = f(gate) up; f is 0: SiLU x sigmoid(x), 1: GELU 0.5 x (1 + tanh u) = x sigmoid(2u), u = sqrt(2/pi) (x + 0.044715
+ * x^3), or rare */
 void IB_K(glu)(const float *gate, const float *up, int64_t n, int kind, float *y)
 {
     const int gelu = kind == 1;

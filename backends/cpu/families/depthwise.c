@@ -5,20 +5,20 @@
 
 /* Runs `body` for each tap (ky, kx) and each output row that reads inside the image, with x in [from, to);
  * in[ox * sw] and out[ox] are the rows' elements. */
-#define FOR_TAPS(s, in_plane, out_plane, in_type, out_type, body)                                                     \
-    for (int ky = 0; ky < (s)->kh; ky++)                                                                              \
-        for (int kx = 0; kx < (s)->kw; kx++)                                                                          \
-            for (int64_t oy = 0; oy < (s)->oh; oy++) {                                                                \
-                const int64_t iy = oy * (s)->sh - (s)->ph + ky;                                                       \
-                if (iy < 0 || iy >= (s)->ih)                                                                          \
-                    continue;                                                                                         \
-                const int64_t low = (s)->pw - kx, high = (s)->iw - 1 + (s)->pw - kx;                                  \
-                const int64_t from = low <= 0 ? 0 : (low + (s)->sw - 1) / (s)->sw;                                    \
-                const int64_t to = high < 0 ? 0 : ib_min64((s)->ow, high / (s)->sw + 1);                              \
-                in_type *in = (in_plane) + iy * (s)->iw - (s)->pw + kx;                                               \
-                out_type *out = (out_plane) + oy * (s)->ow;                                                           \
-                const int64_t stride = (s)->sw;                                                                       \
-                body                                                                                                  \
+#define FOR_TAPS(s, in_plane, out_plane, in_type, out_type, body)                                                      \
+    for (int ky = 0; ky < (s)->kh; ky++)                                                                               \
+        for (int kx = 0; kx < (s)->kw; kx++)                                                                           \
+            for (int64_t oy = 0; oy < (s)->oh; oy++) {                                                                 \
+                const int64_t iy = oy * (s)->sh - (s)->ph + ky;                                                        \
+                if (iy < 0 || iy >= (s)->ih)                                                                           \
+                    continue;                                                                                          \
+                const int64_t low = (s)->pw - kx, high = (s)->iw - 1 + (s)->pw - kx;                                   \
+                const int64_t from = low <= 0 ? 0 : (low + (s)->sw - 1) / (s)->sw;                                     \
+                const int64_t to = high < 0 ? 0 : ib_min64((s)->ow, high / (s)->sw + 1);                               \
+                in_type *in = (in_plane) + iy * (s)->iw - (s)->pw + kx;                                                \
+                out_type *out = (out_plane) + oy * (s)->ow;                                                            \
+                const int64_t stride = (s)->sw;                                                                        \
+                body                                                                                                   \
             }
 
 void IB_K(depthwise)(const ib_window *s, const float *x, const float *w, const float *bias, float *y)

@@ -1,4 +1,5 @@
-/* depthwise_taps.c - depthwise fp32 convolution by taps (taps.h): forward, both gradients. Empty for levels without wide vectors. */
+/* depthwise_taps.c - depthwise fp32 convolution by taps (taps.h): forward, both gradients. Empty for levels without
+ * wide vectors. */
 #include <omp.h>
 
 #include "backends/cpu/taps_planes.h"
@@ -8,7 +9,8 @@
 enum { WIDE = 4 }; /* vectors of positions at a time */
 
 /* y[p] = bias + sum over taps w[tap] src[offset[tap] + p] */
-static void one_plane(const float *src, const int32_t *offset, int taps, const float *w, float bias, int64_t positions, float *out)
+static void one_plane(const float *src, const int32_t *offset, int taps, const float *w, float bias, int64_t positions,
+                      float *out)
 {
     for (int64_t p = 0; p < positions; p += WIDE * LANES) {
         vec acc[WIDE];
@@ -33,7 +35,8 @@ static ib_window one_channel(const ib_window *s)
     return one;
 }
 
-void IB_K(taps_depthwise)(const ib_window *s, const float *x, const float *w, const float *bias, float *y, float *scratch)
+void IB_K(taps_depthwise)(const ib_window *s, const float *x, const float *w, const float *bias, float *y,
+                          float *scratch)
 {
     const ib_window one = one_channel(s);
     const ib_taps t = ib_taps_of(&one);
@@ -41,7 +44,8 @@ void IB_K(taps_depthwise)(const ib_window *s, const float *x, const float *w, co
 #pragma omp parallel if (s->n * s->ic > 1)
     {
         int32_t offset[MAX_TAPS_AT_ONCE];
-        float *src = scratch + omp_get_thread_num() * ib_taps_room(&one), *out = src + s->sh * s->sw * t.plane + 2 * IB_TAP_SLACK;
+        float *src = scratch + omp_get_thread_num() * ib_taps_room(&one),
+              *out = src + s->sh * s->sw * t.plane + 2 * IB_TAP_SLACK;
         offsets(&one, &t, offset);
         memset(src, 0, (size_t)(out - src) * sizeof *src); /* what lies between rows stays so */
 #pragma omp for schedule(static)
@@ -56,7 +60,8 @@ void IB_K(taps_depthwise)(const ib_window *s, const float *x, const float *w, co
 }
 
 /* dx, plane by plane of phases, as in conv_taps_grads.c. */
-static void input_gradient(const ib_window *one, const ib_taps *t, const float *dz, const float *w, int sets, float *out, float *dx)
+static void input_gradient(const ib_window *one, const ib_taps *t, const float *dz, const float *w, int sets,
+                           float *out, float *dx)
 {
     int32_t offset[MAX_TAPS_AT_ONCE];
     float taps[MAX_TAPS_AT_ONCE];
@@ -77,7 +82,8 @@ static void input_gradient(const ib_window *one, const ib_taps *t, const float *
 }
 
 /* dw[area] += sum over positions of dz[p] src[offset[tap] + p] */
-static void weight_gradient(const float *dz, const float *src, const int32_t *offset, int area, int64_t positions, float *dw)
+static void weight_gradient(const float *dz, const float *src, const int32_t *offset, int area, int64_t positions,
+                            float *dw)
 {
     for (int j = 0; j < area; j += GT) {
         vec acc[GT];
@@ -104,13 +110,16 @@ void IB_K(taps_depthwise_grads)(const ib_window *s, const ib_conv_grads *g, floa
     const ib_window one = one_channel(s);
     const ib_taps t = ib_taps_of(&one);
     const int area = s->kh * s->kw;
-    const int64_t parts = ib_min64(s->n, IB_PARTS), row = area + 1, size = s->ih * s->iw; /* of a channel's sums: weights, bias */
+    const int64_t parts = ib_min64(s->n, IB_PARTS), row = area + 1,
+                  size = s->ih * s->iw; /* of a channel's sums: weights, bias */
     float *sums = scratch, *rooms = sums + up(parts * s->ic * row, 16);
     memset(sums, 0, (size_t)(parts * s->ic * row) * sizeof *sums);
 #pragma omp parallel if (parts > 1)
     {
         int32_t offset[MAX_TAPS_AT_ONCE];
-        float *src = rooms + omp_get_thread_num() * up(ib_taps_room(&one), 16), *dz = src + s->sh * s->sw * t.plane + 2 * IB_TAP_SLACK, *real = dz + dy_stride(&t) + 2 * IB_TAP_SLACK, *out = real + size;
+        float *src = rooms + omp_get_thread_num() * up(ib_taps_room(&one), 16),
+              *dz = src + s->sh * s->sw * t.plane + 2 * IB_TAP_SLACK, *real = dz + dy_stride(&t) + 2 * IB_TAP_SLACK,
+              *out = real + size;
         offsets(&one, &t, offset);
         memset(src, 0, (size_t)(real - src) * sizeof *src); /* what lies between rows stays so */
 #pragma omp for schedule(static)
@@ -140,7 +149,8 @@ void IB_K(taps_depthwise_grads)(const ib_window *s, const ib_conv_grads *g, floa
 
 #else
 
-void IB_K(taps_depthwise)(const ib_window *s, const float *x, const float *w, const float *bias, float *y, float *scratch)
+void IB_K(taps_depthwise)(const ib_window *s, const float *x, const float *w, const float *bias, float *y,
+                          float *scratch)
 {
     (void)s, (void)x, (void)w, (void)bias, (void)y, (void)scratch;
 }

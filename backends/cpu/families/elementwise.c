@@ -3,8 +3,7 @@
 
 #include "backends/cpu/level.h"
 
-#define FOR_EACH(i, n)                                                                                                \
-    _Pragma("omp parallel for schedule(static) if (n > IB_SERIAL)") for (int64_t i = 0; i < n; i++)
+#define FOR_EACH(i, n) _Pragma("omp parallel for schedule(static) if (n > IB_SERIAL)") for (int64_t i = 0; i < n; i++)
 
 void IB_K(axpy)(float *y, const float *x, int64_t n, float a)
 {
@@ -17,18 +16,18 @@ void IB_K(scale)(float *y, int64_t n, float a)
 }
 
 /* Walks the outer three dimensions; `body` sees the offsets ia, ib, iy of a row of elements with strides da, db. */
-#define FOR_ROWS(s, body)                                                                                             \
-    do {                                                                                                              \
-        const int64_t cols = (s)->shape[3], da = (s)->a[3], db = (s)->b[3];                                              \
-        int64_t iy = 0;                                                                                               \
-        for (int64_t i0 = 0; i0 < (s)->shape[0]; i0++)                                                                \
-            for (int64_t i1 = 0; i1 < (s)->shape[1]; i1++)                                                            \
-                for (int64_t i2 = 0; i2 < (s)->shape[2]; i2++, iy += cols) {                                             \
-                    const int64_t ia = i0 * (s)->a[0] + i1 * (s)->a[1] + i2 * (s)->a[2];                              \
-                    const int64_t ib = i0 * (s)->b[0] + i1 * (s)->b[1] + i2 * (s)->b[2];                              \
-                    for (int64_t j = 0; j < cols; j++)                                                                \
-                        body;                                                                                         \
-                }                                                                                                     \
+#define FOR_ROWS(s, body)                                                                                              \
+    do {                                                                                                               \
+        const int64_t cols = (s)->shape[3], da = (s)->a[3], db = (s)->b[3];                                            \
+        int64_t iy = 0;                                                                                                \
+        for (int64_t i0 = 0; i0 < (s)->shape[0]; i0++)                                                                 \
+            for (int64_t i1 = 0; i1 < (s)->shape[1]; i1++)                                                             \
+                for (int64_t i2 = 0; i2 < (s)->shape[2]; i2++, iy += cols) {                                           \
+                    const int64_t ia = i0 * (s)->a[0] + i1 * (s)->a[1] + i2 * (s)->a[2];                               \
+                    const int64_t ib = i0 * (s)->b[0] + i1 * (s)->b[1] + i2 * (s)->b[2];                               \
+                    for (int64_t j = 0; j < cols; j++)                                                                 \
+                        body;                                                                                          \
+                }                                                                                                      \
     } while (0)
 
 static int64_t elements(const ib_bcast *s)

@@ -9,17 +9,33 @@
 #include "runtime/isobit_rt.h"
 #pragma GCC diagnostic pop
 
-void IB_K(qconv2d)(const ib_window *s, const int8_t *x, int in_zero, const ib_qweights *w, const int32_t *bias, const void *packed,
-                   const ib_epilogue *r, int32_t *acc, float *scratch)
+void IB_K(qconv2d)(const ib_window *s, const int8_t *x, int in_zero, const ib_qweights *w, const int32_t *bias,
+                   const void *packed, const ib_epilogue *r, int32_t *acc, float *scratch)
 {
     (void)packed;
     const int k = (int)(s->ic / s->groups) * s->kh * s->kw, pixels = (int)(s->oh * s->ow);
     const isobit_conv2d c = {
-        .in_c = (int32_t)s->ic, .in_h = (int32_t)s->ih, .in_w = (int32_t)s->iw, .out_c = (int32_t)s->oc,
-        .out_h = (int32_t)s->oh, .out_w = (int32_t)s->ow, .kernel_h = s->kh, .kernel_w = s->kw, .stride_h = s->sh,
-        .stride_w = s->sw, .pad_h = s->ph, .pad_w = s->pw, .groups = s->groups, .bits = 8, .row_bytes = k,
-        .group_size = w->group_size, .n_groups = w->n_groups, .in_zero = in_zero,
-        .weights = (const uint8_t *)w->codes, .group_factor = w->group_factor, .bias = bias,
+        .in_c = (int32_t)s->ic,
+        .in_h = (int32_t)s->ih,
+        .in_w = (int32_t)s->iw,
+        .out_c = (int32_t)s->oc,
+        .out_h = (int32_t)s->oh,
+        .out_w = (int32_t)s->ow,
+        .kernel_h = s->kh,
+        .kernel_w = s->kw,
+        .stride_h = s->sh,
+        .stride_w = s->sw,
+        .pad_h = s->ph,
+        .pad_w = s->pw,
+        .groups = s->groups,
+        .bits = 8,
+        .row_bytes = k,
+        .group_size = w->group_size,
+        .n_groups = w->n_groups,
+        .in_zero = in_zero,
+        .weights = (const uint8_t *)w->codes,
+        .group_factor = w->group_factor,
+        .bias = bias,
     };
     const int channels = c.out_c / c.groups;
 #pragma omp parallel for schedule(static) if (s->n > 1)
@@ -54,8 +70,8 @@ int64_t IB_K(qconv2d_pack)(const ib_window *s, int in_zero, const ib_qweights *w
     return 0;
 }
 
-void IB_K(qlinear)(int64_t rows, int64_t k, int64_t out, const int8_t *x, int in_zero, const ib_qweights *w, const int32_t *bias,
-                   const void *packed, const ib_epilogue *r, int32_t *acc, float *scratch)
+void IB_K(qlinear)(int64_t rows, int64_t k, int64_t out, const int8_t *x, int in_zero, const ib_qweights *w,
+                   const int32_t *bias, const void *packed, const ib_epilogue *r, int32_t *acc, float *scratch)
 {
     const ib_window s = {rows, k, 1, 1, out, 1, 1, 1, 1, 1, 1, 0, 0, 1};
     IB_K(qconv2d)(&s, x, in_zero, w, bias, packed, r, acc, scratch);
@@ -84,22 +100,22 @@ void IB_K(acc_range)(const int32_t *acc, int64_t n, int64_t c, int64_t hw, const
 }
 
 /* Writes code and mask bit of element i from its value v before zero point and clamp. */
-#define STORE(i, v, zero, lo, hi, passes)                                                                                   \
-    do {                                                                                                              \
-        const int32_t value = v;                                                                                      \
-        q[i] = isobit_clamp(value, zero, lo, hi);                                                                     \
-        bits |= (unsigned)(value >= (lo) - (zero) && value <= (hi) - (zero) && (passes)) << ((i) & 7);                \
+#define STORE(i, v, zero, lo, hi, passes)                                                                              \
+    do {                                                                                                               \
+        const int32_t value = v;                                                                                       \
+        q[i] = isobit_clamp(value, zero, lo, hi);                                                                      \
+        bits |= (unsigned)(value >= (lo) - (zero) && value <= (hi) - (zero) && (passes)) << ((i)&7);                   \
     } while (0)
 
 /* Elements in groups of eight, the bits of one mask byte. */
-#define FOR_BYTES(n, body)                                                                                            \
-    _Pragma("omp parallel for schedule(static) if (n > IB_SERIAL)") for (int64_t b = 0; b < (n + 7) / 8; b++)         \
-    {                                                                                                                 \
-        unsigned bits = 0;                                                                                            \
-        for (int64_t i = 8 * b; i < ib_min64(n, 8 * b + 8); i++)                                                      \
-            body;                                                                                                     \
-        if (mask)                                                                                                     \
-            mask[b] = (uint8_t)bits;                                                                                  \
+#define FOR_BYTES(n, body)                                                                                             \
+    _Pragma("omp parallel for schedule(static) if (n > IB_SERIAL)") for (int64_t b = 0; b < (n + 7) / 8; b++)          \
+    {                                                                                                                  \
+        unsigned bits = 0;                                                                                             \
+        for (int64_t i = 8 * b; i < ib_min64(n, 8 * b + 8); i++)                                                       \
+            body;                                                                                                      \
+        if (mask)                                                                                                      \
+            mask[b] = (uint8_t)bits;                                                                                   \
     }
 
 /* q = clamp(requant(acc, scale[c]) + zero, lo, hi) */
@@ -125,7 +141,8 @@ void IB_K(qmul)(const struct isobit_mul *p, int64_t n, const int8_t *x, const in
                        p->lo, p->hi, 1))
 }
 
-void IB_K(real_range)(int64_t n, const int8_t *a, float s_a, int zero_a, const int8_t *b, float s_b, int zero_b, int product, float *lo, float *hi)
+void IB_K(real_range)(int64_t n, const int8_t *a, float s_a, int zero_a, const int8_t *b, float s_b, int zero_b,
+                      int product, float *lo, float *hi)
 {
     *lo = INFINITY;
     *hi = -INFINITY;
@@ -136,8 +153,8 @@ void IB_K(real_range)(int64_t n, const int8_t *a, float s_a, int zero_a, const i
     }
 }
 
-void IB_K(real_passes)(int64_t n, const int8_t *a, float s_a, int zero_a, const int8_t *b, float s_b, int zero_b, int product, float top,
-                       uint8_t *mask)
+void IB_K(real_passes)(int64_t n, const int8_t *a, float s_a, int zero_a, const int8_t *b, float s_b, int zero_b,
+                       int product, float top, uint8_t *mask)
 {
 #pragma omp parallel for schedule(static) if (n > IB_SERIAL)
     for (int64_t k = 0; k < (n + 7) / 8; k++) {

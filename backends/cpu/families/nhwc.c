@@ -41,8 +41,10 @@ int64_t IB_K(nhwc_pack)(const ib_window *s, int in_zero, const ib_qweights *w, c
     return 0;
 }
 
-/* y[oy,ox,o] = bias[o] + sum over c, ky, kx of w[o,c,ky,kx] (x[oy sh - ph + ky, ox sw - pw + kx, c] - zero), requantized; no groups of weights */
-void IB_K(nhwc_conv2d)(const ib_window *s, const ib_nhwc *x, int in_zero, const ib_qweights *w, const int32_t *bias, const void *packed, const ib_epilogue *r, const ib_nhwc *y, ib_share share)
+/* y[oy,ox,o] = bias[o] + sum over c, ky, kx of w[o,c,ky,kx] (x[oy sh - ph + ky, ox sw - pw + kx, c] - zero),
+ * requantized; no groups of weights */
+void IB_K(nhwc_conv2d)(const ib_window *s, const ib_nhwc *x, int in_zero, const ib_qweights *w, const int32_t *bias,
+                       const void *packed, const ib_epilogue *r, const ib_nhwc *y, ib_share share)
 {
     const int64_t icg = s->ic / s->groups, ocg = s->oc / s->groups;
     (void)packed;
@@ -53,22 +55,27 @@ void IB_K(nhwc_conv2d)(const ib_window *s, const ib_nhwc *x, int in_zero, const 
                     int32_t acc = bias[o];
                     for (int ky = 0; ky < s->kh; ky++)
                         for (int kx = 0; kx < s->kw; kx++) {
-                            const uint8_t *pixel = ib_nhwc_at(x, i, oy * s->sh - s->ph + ky, ox * s->sw - s->pw + kx) + o / ocg * icg;
+                            const uint8_t *pixel =
+                                ib_nhwc_at(x, i, oy * s->sh - s->ph + ky, ox * s->sw - s->pw + kx) + o / ocg * icg;
                             for (int64_t c = 0; c < icg; c++)
-                                acc += w->codes[((o * icg + c) * s->kh + ky) * s->kw + kx] * (code_of(pixel[c]) - in_zero);
+                                acc +=
+                                    w->codes[((o * icg + c) * s->kh + ky) * s->kw + kx] * (code_of(pixel[c]) - in_zero);
                         }
-                    ib_nhwc_at(y, i, oy, ox)[o] = raised(isobit_clamp(isobit_requant(acc, r->scale[o], r->profile), r->zero, r->lo, r->hi));
+                    ib_nhwc_at(y, i, oy, ox)[o] =
+                        raised(isobit_clamp(isobit_requant(acc, r->scale[o], r->profile), r->zero, r->lo, r->hi));
                 }
 }
 
-void IB_K(nhwc_add)(const struct isobit_add *p, int64_t n, const ib_nhwc *a, const ib_nhwc *b, int profile, const ib_nhwc *y, ib_share share)
+void IB_K(nhwc_add)(const struct isobit_add *p, int64_t n, const ib_nhwc *a, const ib_nhwc *b, int profile,
+                    const ib_nhwc *y, ib_share share)
 {
     for (int64_t i = 0; i < n; i++)
         for (int64_t h = ib_share_first(share, y->h); h < ib_share_end(share, y->h); h++)
             for (int64_t w = 0; w < y->w; w++) {
                 const uint8_t *u = ib_nhwc_at(a, i, h, w), *v = ib_nhwc_at(b, i, h, w);
                 for (int64_t c = 0; c < y->c; c++)
-                    ib_nhwc_at(y, i, h, w)[c] = raised(isobit_clamp(isobit_add_codes(p, code_of(u[c]), code_of(v[c]), profile), p->out_zero, p->lo, p->hi));
+                    ib_nhwc_at(y, i, h, w)[c] = raised(isobit_clamp(
+                        isobit_add_codes(p, code_of(u[c]), code_of(v[c]), profile), p->out_zero, p->lo, p->hi));
             }
 }
 
@@ -90,7 +97,8 @@ void IB_K(nhwc_maxpool)(const ib_window *s, const ib_nhwc *x, const ib_nhwc *y, 
             }
 }
 
-void IB_K(nhwc_avgpool)(const ib_window *s, const ib_nhwc *x, int in_zero, const ib_epilogue *r, const ib_nhwc *y, ib_share share)
+void IB_K(nhwc_avgpool)(const ib_window *s, const ib_nhwc *x, int in_zero, const ib_epilogue *r, const ib_nhwc *y,
+                        ib_share share)
 {
     for (int64_t i = 0; i < s->n; i++)
         for (int64_t oy = ib_share_first(share, s->oh); oy < ib_share_end(share, s->oh); oy++)
@@ -99,6 +107,7 @@ void IB_K(nhwc_avgpool)(const ib_window *s, const ib_nhwc *x, int in_zero, const
                     int32_t sum = 0;
                     FOR_WINDOW(s, oy, ox)
                     sum += code_of(ib_nhwc_at(x, i, iy, ix)[c]) - in_zero;
-                    ib_nhwc_at(y, i, oy, ox)[c] = raised(isobit_clamp(isobit_requant(sum, *r->scale, r->profile), r->zero, r->lo, r->hi));
+                    ib_nhwc_at(y, i, oy, ox)[c] =
+                        raised(isobit_clamp(isobit_requant(sum, *r->scale, r->profile), r->zero, r->lo, r->hi));
                 }
 }

@@ -4,8 +4,8 @@
 #include "backends/cpu/dot.h"
 #include "backends/cpu/level.h"
 
-#define FOR_CHANNELS(j) _Pragma("omp parallel for schedule(static) if (n * c * hw > IB_SERIAL)") \
-    for (int64_t j = 0; j < c; j++)
+#define FOR_CHANNELS(j)                                                                                                \
+    _Pragma("omp parallel for schedule(static) if (n * c * hw > IB_SERIAL)") for (int64_t j = 0; j < c; j++)
 
 /* mean and biased variance of each channel of x[n,c,hw] */
 void IB_K(bn_stats)(const float *x, int64_t n, int64_t c, int64_t hw, float *mean, float *var)

@@ -3,31 +3,31 @@
 
 #include "backends/cpu/level.h"
 
-#define FOR_PLANES(s, p) \
-    _Pragma("omp parallel for schedule(static) if (s->n * s->ic * s->oh * s->ow > 4096)") \
-    for (int64_t p = 0; p < s->n * s->ic; p++)
+#define FOR_PLANES(s, p)                                                                                               \
+    _Pragma("omp parallel for schedule(static) if (s->n * s->ic * s->oh * s->ow > 4096)") for (int64_t p = 0;          \
+                                                                                               p < s->n * s->ic; p++)
 
 /* The first of the largest elements wins; padding never does. argmax is the index in the plane. */
-#define MAX_POOL(type, lowest)                                                                                        \
-    FOR_PLANES(s, p)                                                                                                  \
-    {                                                                                                                 \
-        const type *in = x + p * s->ih * s->iw;                                                                       \
-        int64_t o = p * s->oh * s->ow;                                                                                \
-        for (int64_t oy = 0; oy < s->oh; oy++)                                                                        \
-            for (int64_t ox = 0; ox < s->ow; ox++, o++) {                                                             \
-                const int64_t y0 = oy * s->sh - s->ph, x0 = ox * s->sw - s->pw;                                       \
-                type best = lowest;                                                                                   \
-                int64_t at = -1;                                                                                      \
-                for (int64_t iy = ib_max64(0, y0); iy < ib_min64(s->ih, y0 + s->kh); iy++)                            \
-                    for (int64_t ix = ib_max64(0, x0); ix < ib_min64(s->iw, x0 + s->kw); ix++)                        \
-                        if (at < 0 || in[iy * s->iw + ix] > best) {                                                   \
-                            at = iy * s->iw + ix;                                                                     \
-                            best = in[at];                                                                            \
-                        }                                                                                             \
-                y[o] = best;                                                                                          \
-                if (argmax)                                                                                           \
-                    argmax[o] = (int32_t)at;                                                                          \
-            }                                                                                                         \
+#define MAX_POOL(type, lowest)                                                                                         \
+    FOR_PLANES(s, p)                                                                                                   \
+    {                                                                                                                  \
+        const type *in = x + p * s->ih * s->iw;                                                                        \
+        int64_t o = p * s->oh * s->ow;                                                                                 \
+        for (int64_t oy = 0; oy < s->oh; oy++)                                                                         \
+            for (int64_t ox = 0; ox < s->ow; ox++, o++) {                                                              \
+                const int64_t y0 = oy * s->sh - s->ph, x0 = ox * s->sw - s->pw;                                        \
+                type best = lowest;                                                                                    \
+                int64_t at = -1;                                                                                       \
+                for (int64_t iy = ib_max64(0, y0); iy < ib_min64(s->ih, y0 + s->kh); iy++)                             \
+                    for (int64_t ix = ib_max64(0, x0); ix < ib_min64(s->iw, x0 + s->kw); ix++)                         \
+                        if (at < 0 || in[iy * s->iw + ix] > best) {                                                    \
+                            at = iy * s->iw + ix;                                                                      \
+                            best = in[at];                                                                             \
+                        }                                                                                              \
+                y[o] = best;                                                                                           \
+                if (argmax)                                                                                            \
+                    argmax[o] = (int32_t)at;                                                                           \
+            }                                                                                                          \
     }
 
 void IB_K(maxpool)(const ib_window *s, const float *x, float *y, int32_t *argmax)

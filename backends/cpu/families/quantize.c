@@ -111,7 +111,9 @@ void IB_K(mse_scale_rows)(const float *w, int64_t rows, int64_t cols, int qmax, 
             const float s = top * (float)t / (float)(STEPS * qmax);
             double error = 0;
             for (int64_t i = 0; i < cols; i++) {
-                const float q = rintf(row[i] / s), c = q > (float)qmax ? (float)qmax : q < (float)-qmax ? (float)-qmax : q;
+                const float q = rintf(row[i] / s), c = q > (float)qmax    ? (float)qmax
+                                                       : q < (float)-qmax ? (float)-qmax
+                                                                          : q;
                 error += (double)(row[i] - c * s) * (row[i] - c * s);
             }
             if (error < best) {

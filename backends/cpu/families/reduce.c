@@ -5,23 +5,23 @@
 #include "backends/cpu/level.h"
 
 /* A sum is the sum, in order, of the sums of blocks; a block is summed by one thread. */
-#define BLOCK_SUM(n, term)                                                                                            \
-    double total = 0;                                                                                                 \
-    const int64_t blocks = (n + IB_BLOCK - 1) / IB_BLOCK;                                                             \
-    for (int64_t first = 0; first < blocks; first += 256) {                                                           \
-        double part[256];                                                                                             \
-        const int64_t count = ib_min64(256, blocks - first);                                                          \
-        _Pragma("omp parallel for schedule(static) if (n > IB_SERIAL)") for (int64_t b = 0; b < count; b++)           \
-        {                                                                                                             \
-            const int64_t from = (first + b) * IB_BLOCK, to = ib_min64(n, from + IB_BLOCK);                           \
-            double acc = 0;                                                                                           \
-            for (int64_t i = from; i < to; i++)                                                                       \
-                acc += term;                                                                                          \
-            part[b] = acc;                                                                                            \
-        }                                                                                                             \
-        for (int64_t b = 0; b < count; b++)                                                                           \
-            total += part[b];                                                                                         \
-    }                                                                                                                 \
+#define BLOCK_SUM(n, term)                                                                                             \
+    double total = 0;                                                                                                  \
+    const int64_t blocks = (n + IB_BLOCK - 1) / IB_BLOCK;                                                              \
+    for (int64_t first = 0; first < blocks; first += 256) {                                                            \
+        double part[256];                                                                                              \
+        const int64_t count = ib_min64(256, blocks - first);                                                           \
+        _Pragma("omp parallel for schedule(static) if (n > IB_SERIAL)") for (int64_t b = 0; b < count; b++)            \
+        {                                                                                                              \
+            const int64_t from = (first + b) * IB_BLOCK, to = ib_min64(n, from + IB_BLOCK);                            \
+            double acc = 0;                                                                                            \
+            for (int64_t i = from; i < to; i++)                                                                        \
+                acc += term;                                                                                           \
+            part[b] = acc;                                                                                             \
+        }                                                                                                              \
+        for (int64_t b = 0; b < count; b++)                                                                            \
+            total += part[b];                                                                                          \
+    }                                                                                                                  \
     return total
 
 double IB_K(sum)(const float *x, int64_t n)

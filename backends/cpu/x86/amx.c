@@ -1,5 +1,6 @@
-/* amx.c - products of codes by tiles: sixteen rows of 64 raised codes by sixteen outputs an instruction (Intel, Architecture Instruction Set
- * Extensions, chapter 3, "Intel AMX"). Panels are those of vnni_tiles.c, a segment's quads a multiple of sixteen. */
+/* amx.c - products of codes by tiles: sixteen rows of 64 raised codes by sixteen outputs an instruction (Intel,
+ * Architecture Instruction Set Extensions, chapter 3, "Intel AMX"). Panels are those of vnni_tiles.c, a segment's quads
+ * a multiple of sixteen. */
 #include <immintrin.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -15,7 +16,8 @@ static ib_kernels below;
 
 enum { LANES = 16, TILE_ROWS = 16, TILE_BYTES = 64, FEW = 4 /* rows that vpdpbusd multiplies faster */ };
 
-/* The processor has tiles, products of 8 bits and of bfloat16 (CPUID 7.0, EDX bits 24, 25, 22), and Linux lets this process use them. */
+/* The processor has tiles, products of 8 bits and of bfloat16 (CPUID 7.0, EDX bits 24, 25, 22), and Linux lets this
+ * process use them. */
 int ib_amx_is_there(void)
 {
     enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
@@ -39,7 +41,8 @@ enum { LD = IB_TILE_LD * 4, OTHER = IB_TILE_ROWS * IB_TILE_LD };
             const int32_t *b = w + (s * k->quads + q) * LANES;                                                         \
             body                                                                                                       \
         }
-static void two_by_two(const ib_walk *k, const uint8_t *const *x, int64_t ldx, const int32_t *w, int64_t step, const int32_t *bias, int32_t *out)
+static void two_by_two(const ib_walk *k, const uint8_t *const *x, int64_t ldx, const int32_t *w, int64_t step,
+                       const int32_t *bias, int32_t *out)
 {
     _tile_loadd(0, bias, 0); /* the same row again and again */
     _tile_loadd(1, bias + step, 0);
@@ -61,7 +64,8 @@ static void two_by_two(const ib_walk *k, const uint8_t *const *x, int64_t ldx, c
     _tile_stored(3, out + OTHER + LANES, LD);
 }
 
-static void two_by_one(const ib_walk *k, const uint8_t *const *x, int64_t ldx, const int32_t *w, const int32_t *bias, int32_t *out)
+static void two_by_one(const ib_walk *k, const uint8_t *const *x, int64_t ldx, const int32_t *w, const int32_t *bias,
+                       int32_t *out)
 {
     _tile_loadd(0, bias, 0);
     _tile_loadd(2, bias, 0);
@@ -76,7 +80,8 @@ static void two_by_one(const ib_walk *k, const uint8_t *const *x, int64_t ldx, c
     _tile_stored(2, out + OTHER, LD);
 }
 
-static void one_by_two(const ib_walk *k, const uint8_t *x, int64_t ldx, const int32_t *w, int64_t step, const int32_t *bias, int32_t *out)
+static void one_by_two(const ib_walk *k, const uint8_t *x, int64_t ldx, const int32_t *w, int64_t step,
+                       const int32_t *bias, int32_t *out)
 {
     _tile_loadd(0, bias, 0);
     _tile_loadd(1, bias + step, 0);
@@ -91,7 +96,8 @@ static void one_by_two(const ib_walk *k, const uint8_t *x, int64_t ldx, const in
     _tile_stored(1, out + LANES, LD);
 }
 
-static void one_by_one(const ib_walk *k, const uint8_t *x, int64_t ldx, const int32_t *w, const int32_t *bias, int32_t *out)
+static void one_by_one(const ib_walk *k, const uint8_t *x, int64_t ldx, const int32_t *w, const int32_t *bias,
+                       int32_t *out)
 {
     _tile_loadd(0, bias, 0);
     FOR_TILES({
@@ -108,7 +114,8 @@ static int64_t rows_of(int64_t panels)
     return TILE_ROWS;
 }
 
-static void run(int64_t rows, int64_t panels, const ib_walk *k, const uint8_t *const *x, int blocks, int64_t ldx, const int32_t *w, int64_t step, int32_t *out)
+static void run(int64_t rows, int64_t panels, const ib_walk *k, const uint8_t *const *x, int blocks, int64_t ldx,
+                const int32_t *w, int64_t step, int32_t *out)
 {
     const int32_t *bias = w + k->segments * k->quads * LANES;
     (void)rows;
@@ -136,7 +143,8 @@ static int64_t nhwc_pack(const ib_window *s, int in_zero, const ib_qweights *w, 
     return ib_vnni_nhwc_pack(multiplier_of(s), s, in_zero, w, bias, packed);
 }
 
-static void nhwc_conv2d(const ib_window *s, const ib_nhwc *x, int in_zero, const ib_qweights *w, const int32_t *bias, const void *packed, const ib_epilogue *r, const ib_nhwc *y, ib_share share)
+static void nhwc_conv2d(const ib_window *s, const ib_nhwc *x, int in_zero, const ib_qweights *w, const int32_t *bias,
+                        const void *packed, const ib_epilogue *r, const ib_nhwc *y, ib_share share)
 {
     if (packed)
         ib_vnni_nhwc_conv2d(multiplier_of(s), s, x, packed, r, y, share);
@@ -144,10 +152,11 @@ static void nhwc_conv2d(const ib_window *s, const ib_nhwc *x, int in_zero, const
         below.nhwc_conv2d(s, x, in_zero, w, bias, NULL, r, y, share);
 }
 
-static void qlinear(int64_t rows, int64_t k, int64_t out, const int8_t *x, int in_zero, const ib_qweights *w, const int32_t *bias, const void *packed,
-                    const ib_epilogue *r, int32_t *acc, float *scratch)
+static void qlinear(int64_t rows, int64_t k, int64_t out, const int8_t *x, int in_zero, const ib_qweights *w,
+                    const int32_t *bias, const void *packed, const ib_epilogue *r, int32_t *acc, float *scratch)
 {
-    ib_qlinear_by(rows < FEW ? &ib_vnni_multiplier : &ib_amx_multiplier, rows, k, out, x, in_zero, w, bias, packed, r, acc, scratch);
+    ib_qlinear_by(rows < FEW ? &ib_vnni_multiplier : &ib_amx_multiplier, rows, k, out, x, in_zero, w, bias, packed, r,
+                  acc, scratch);
 }
 
 /* Four independent sums. */

@@ -1,5 +1,5 @@
-/* amx_bf16.c - products with frozen matrices (bf16_frozen.c) by tiles: sixteen rows of 32 numbers in bfloat16 by sixteen columns an instruction,
- * sums in fp32. Panels are those of bf16_panel.h. */
+/* amx_bf16.c - products with frozen matrices (bf16_frozen.c) by tiles: sixteen rows of 32 numbers in bfloat16 by
+ * sixteen columns an instruction, sums in fp32. Panels are those of bf16_panel.h. */
 #include "backends/cpu/x86/amx.h"
 #include "backends/cpu/x86/bf16_panel.h"
 
@@ -44,7 +44,8 @@ static void multiply(const bf16 *a, int64_t lda, const bf16 *panel, int64_t pair
 }
 
 /* All n rows against one panel; the last block goes over again what the one before had, but writes it once. */
-static void by_panel(const bf16 *a, int64_t lda, int64_t n, const bf16 *panel, int64_t pairs, float *c, int64_t ldc, int64_t cols, int add)
+static void by_panel(const bf16 *a, int64_t lda, int64_t n, const bf16 *panel, int64_t pairs, float *c, int64_t ldc,
+                     int64_t cols, int add)
 {
     _Alignas(64) bf16 rest[PAIRS * 64] = {0};
     _Alignas(64) float sums[BLOCK * NR];
@@ -52,7 +53,10 @@ static void by_panel(const bf16 *a, int64_t lda, int64_t n, const bf16 *panel, i
         rows_by_panel(a, lda, n, panel, pairs, c, ldc, cols, add);
         return;
     }
-    const __mmask16 m0 = cols >= 16 ? 0xffff : (__mmask16)((1u << cols) - 1), m1 = cols >= 32 ? 0xffff : cols > 16 ? (__mmask16)((1u << (cols - 16)) - 1) : 0;
+    const __mmask16 m0 = cols >= 16 ? 0xffff : (__mmask16)((1u << cols) - 1),
+                    m1 = cols >= 32  ? 0xffff
+                         : cols > 16 ? (__mmask16)((1u << (cols - 16)) - 1)
+                                     : 0;
     memcpy(rest, panel + pairs / PAIRS * PAIRS * 64, (size_t)(pairs % PAIRS) * 128);
     ib_amx_configure(ROWS);
     for (int64_t i = 0; i < n; i += BLOCK) {

@@ -26,7 +26,8 @@ static void block(int64_t rows, int64_t pairs, const int32_t *a, const int32_t *
     if (rows == 4) {
         const int32_t *a1 = a + pairs, *a2 = a + 2 * pairs, *a3 = a + 3 * pairs;
         for (int64_t k = 0; k < pairs; k++, b += ldb) {
-            const __m256i b0 = _mm256_loadu_si256((const __m256i *)b), b1 = _mm256_loadu_si256((const __m256i *)(b + 8));
+            const __m256i b0 = _mm256_loadu_si256((const __m256i *)b),
+                          b1 = _mm256_loadu_si256((const __m256i *)(b + 8));
             const __m256i v0 = _mm256_set1_epi32(a[k]), v1 = _mm256_set1_epi32(a1[k]);
             const __m256i v2 = _mm256_set1_epi32(a2[k]), v3 = _mm256_set1_epi32(a3[k]);
             acc[0][0] = _mm256_add_epi32(acc[0][0], _mm256_madd_epi16(v0, b0));
@@ -124,11 +125,13 @@ static unsigned store8(__m256i v, int zero, int lo, int hi, int8_t *q)
 /* Bits of the lanes with 0 < acc < top. */
 static unsigned between8(__m256i acc, int32_t top)
 {
-    const __m256i inside = _mm256_and_si256(_mm256_cmpgt_epi32(acc, _mm256_setzero_si256()), _mm256_cmpgt_epi32(_mm256_set1_epi32(top), acc));
+    const __m256i inside = _mm256_and_si256(_mm256_cmpgt_epi32(acc, _mm256_setzero_si256()),
+                                            _mm256_cmpgt_epi32(_mm256_set1_epi32(top), acc));
     return (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(inside));
 }
 
-/* Factors that the eight-wide code covers: below 1, and for fp32 also normal numbers after which no |v| reaches 2^31. */
+/* Factors that the eight-wide code covers: below 1, and for fp32 also normal numbers after which no |v| reaches 2^31.
+ */
 static int is_small(isobit_scale s, int profile)
 {
     return profile == ISOBIT_FP32_RNE ? s.exp <= -24 && s.exp >= -100 : s.exp <= 0 && s.exp > -31;
@@ -167,7 +170,9 @@ static void requant(const int32_t *acc, int64_t n, int64_t c, int64_t hw, const 
                     own[j] = scale[(i + j) / hw % c];
                     own_top[j] = top ? top[(i + j) / hw % c] : 0;
                 }
-                IB_K(requant)(acc + i, 1, count, 1, own, profile, zero, lo, hi, q + i, mask ? mask + i / 8 : NULL, top ? own_top : NULL);
+                IB_K(requant)
+                (acc + i, 1, count, 1, own, profile, zero, lo, hi, q + i, mask ? mask + i / 8 : NULL,
+                 top ? own_top : NULL);
             }
         }
     }
@@ -244,9 +249,11 @@ static void depthwise(const ib_window *s, const int8_t *x, int in_zero, const ib
         for (int64_t p = 0; p < pixels; p++)
             plane[p] = bias[c];
         for (int64_t t = 0; t < area; t++) {
-            const int32_t tap = w->codes[c * area + t] * (w->group_size ? w->group_factor[c * w->n_groups + t / w->group_size] : 1);
+            const int32_t tap =
+                w->codes[c * area + t] * (w->group_size ? w->group_factor[c * w->n_groups + t / w->group_size] : 1);
             const int64_t ky = t / s->kw, kx = t % s->kw, low = s->pw - kx, high = s->iw - 1 + s->pw - kx;
-            const int64_t from = low <= 0 ? 0 : (low + s->sw - 1) / s->sw, to = high < 0 ? 0 : ib_min64(s->ow, high / s->sw + 1);
+            const int64_t from = low <= 0 ? 0 : (low + s->sw - 1) / s->sw,
+                          to = high < 0 ? 0 : ib_min64(s->ow, high / s->sw + 1);
             for (int64_t oy = 0; oy < s->oh; oy++) {
                 const int64_t iy = oy * s->sh - s->ph + ky;
                 if (iy < 0 || iy >= s->ih)
@@ -265,8 +272,8 @@ static void depthwise(const ib_window *s, const int8_t *x, int in_zero, const ib
 }
 
 /* y = W col: weights are broadcast, patches are the panel */
-static void accumulate(const ib_window *s, const int8_t *x, int in_zero, const ib_qweights *w, const int32_t *bias, int32_t *acc,
-                       float *scratch)
+static void accumulate(const ib_window *s, const int8_t *x, int in_zero, const ib_qweights *w, const int32_t *bias,
+                       int32_t *acc, float *scratch)
 {
     const int64_t icg = s->ic / s->groups, ocg = s->oc / s->groups, k = icg * s->kh * s->kw;
     const int64_t pairs = (k + 1) / 2, pixels = s->oh * s->ow, ldb = padded(pixels);
@@ -288,13 +295,14 @@ static void accumulate(const ib_window *s, const int8_t *x, int in_zero, const i
     }
 }
 
-static void qconv2d(const ib_window *s, const int8_t *x, int in_zero, const ib_qweights *w, const int32_t *bias, const void *packed,
-                    const ib_epilogue *e, int32_t *acc, float *scratch)
+static void qconv2d(const ib_window *s, const int8_t *x, int in_zero, const ib_qweights *w, const int32_t *bias,
+                    const void *packed, const ib_epilogue *e, int32_t *acc, float *scratch)
 {
     (void)packed;
     accumulate(s, x, in_zero, w, bias, acc, scratch);
     if (e)
-        requant(acc, s->n, s->oc, s->oh * s->ow, e->scale, e->profile, e->zero, e->lo, e->hi, e->codes, e->mask, e->top);
+        requant(acc, s->n, s->oc, s->oh * s->ow, e->scale, e->profile, e->zero, e->lo, e->hi, e->codes, e->mask,
+                e->top);
 }
 
 void ib_avx2_fill_table(ib_kernels *k)

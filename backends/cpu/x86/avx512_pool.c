@@ -1,4 +1,5 @@
-/* avx512_pool.c - max pooling of windows within the image, equal in every bit to pool.c; what has padding is left to it. */
+/* avx512_pool.c - max pooling of windows within the image, equal in every bit to pool.c; what has padding is left to
+ * it. */
 #include <immintrin.h>
 
 #include "backends/kernels.h"
@@ -11,7 +12,8 @@ enum { SERIAL = 16384, WIDEST = 4096 };
 
 static int is_inside(const ib_window *s)
 {
-    return !s->ph && !s->pw && s->iw <= WIDEST && (s->oh - 1) * s->sh + s->kh <= s->ih && (s->ow - 1) * s->sw + s->kw <= s->iw;
+    return !s->ph && !s->pw && s->iw <= WIDEST && (s->oh - 1) * s->sh + s->kh <= s->ih &&
+           (s->ow - 1) * s->sw + s->kw <= s->iw;
 }
 
 /* Pairs of rows and columns, the usual pooling. */
@@ -42,7 +44,8 @@ static void maxpool(const ib_window *s, const float *x, float *y, int32_t *argma
         ib_maxpool_avx512(s, x, y, argmax);
         return;
     }
-    const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30), odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
+    const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30),
+                  odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
 #pragma omp parallel for schedule(static) if (s->n * s->ic * s->ih * s->iw > SERIAL)
     for (int64_t p = 0; p < s->n * s->ic; p++)
         for (int64_t oy = 0; oy < s->oh; oy++)
@@ -51,7 +54,8 @@ static void maxpool(const ib_window *s, const float *x, float *y, int32_t *argma
                 const int64_t left = s->ow - ox, o = (p * s->oh + oy) * s->ow + ox;
                 __m512 v[2][2];
                 for (int r = 0; r < 2; r++) {
-                    const __m512 a = _mm512_maskz_loadu_ps(first(2 * left), in + r * s->iw), b = _mm512_maskz_loadu_ps(first(2 * left - 16), in + r * s->iw + 16);
+                    const __m512 a = _mm512_maskz_loadu_ps(first(2 * left), in + r * s->iw),
+                                 b = _mm512_maskz_loadu_ps(first(2 * left - 16), in + r * s->iw + 16);
                     v[r][0] = _mm512_permutex2var_ps(a, even, b);
                     v[r][1] = _mm512_permutex2var_ps(a, odd, b);
                 }
@@ -62,7 +66,8 @@ static void maxpool(const ib_window *s, const float *x, float *y, int32_t *argma
                 const __mmask16 fourth = _mm512_cmp_ps_mask(v[1][1], best, _CMP_GT_OQ);
                 _mm512_mask_storeu_ps(y + o, first(left), _mm512_mask_mov_ps(best, fourth, v[1][1]));
                 if (argmax)
-                    _mm512_mask_storeu_epi32(argmax + o, first(left), where(second, third, fourth, 2 * oy * s->iw + 2 * ox, s->iw));
+                    _mm512_mask_storeu_epi32(argmax + o, first(left),
+                                             where(second, third, fourth, 2 * oy * s->iw + 2 * ox, s->iw));
             }
 }
 
@@ -87,7 +92,8 @@ static void places(const ib_window *s, const int8_t *x, int8_t *y, int32_t *argm
                 best = _mm256_max_epi16(best, v[1][0]);
                 const __mmask16 fourth = _mm256_cmpgt_epi16_mask(v[1][1], best);
                 _mm_mask_storeu_epi8(y + o, first(left), _mm256_cvtepi16_epi8(_mm256_max_epi16(best, v[1][1])));
-                _mm512_mask_storeu_epi32(argmax + o, first(left), where(second, third, fourth, 2 * oy * s->iw + 2 * ox, s->iw));
+                _mm512_mask_storeu_epi32(argmax + o, first(left),
+                                         where(second, third, fourth, 2 * oy * s->iw + 2 * ox, s->iw));
             }
 }
 
@@ -111,7 +117,8 @@ static void largest(const ib_window *s, const int8_t *x, int8_t *y)
                 for (int64_t j = 0; j < s->ow; j += 32) {
                     const __mmask32 live = s->ow - j >= 32 ? ~(__mmask32)0 : ((__mmask32)1 << (s->ow - j)) - 1;
                     const __m512i v = _mm512_maskz_loadu_epi16(live, row + 2 * j);
-                    _mm256_mask_storeu_epi8(out + j, live, _mm512_cvtepi16_epi8(_mm512_max_epi8(v, _mm512_srli_epi16(v, 8))));
+                    _mm256_mask_storeu_epi8(out + j, live,
+                                            _mm512_cvtepi16_epi8(_mm512_max_epi8(v, _mm512_srli_epi16(v, 8))));
                 }
             else
                 for (int64_t j = 0; j < s->ow; j++) {

@@ -1,5 +1,6 @@
-/* avx512_rows.c - what generation needs: one to four rows times a frozen matrix, whose blocks are unpacked in registers and never
- * stored, and attention of one row over the cache. Formats without a row here are decoded and multiplied (frozen.c).
+/* avx512_rows.c - what generation needs: one to four rows times a frozen matrix, whose blocks are unpacked in registers
+ * and never stored, and attention of one row over the cache. Formats without a row here are decoded and multiplied
+ * (frozen.c).
  *
  * A block's share of <x, w> is d sum q x (+ m sum x, with the sums of x by blocks made once). */
 #include <immintrin.h>
@@ -11,7 +12,8 @@
 void ib_avx2_fill_table(ib_kernels *k);
 void ib_avx512_fill_table(ib_kernels *k);
 void ib_avx512_pool_fill_table(ib_kernels *k);
-void ib_attention_cached_avx512(const ib_kv_cache *c, int heads, float scale, int64_t from, int64_t to, const float *q, float *y);
+void ib_attention_cached_avx512(const ib_kv_cache *c, int heads, float scale, int64_t from, int64_t to, const float *q,
+                                float *y);
 void ib_frozen_mul_avx512(const ib_matrix *w, int64_t n, const float *x, int add, float *y, float *scratch);
 
 enum { FEW = 4 };
@@ -33,7 +35,8 @@ static __m512 low_bytes(__m128i q)
 static __m512 nibbles(const uint8_t *b, const float *x, __m128i shift)
 {
     const __m128i raw = _mm_loadu_si128((const __m128i *)(const void *)b), mask = _mm_set1_epi8(15);
-    const __m128i lo = _mm_sub_epi8(_mm_and_si128(raw, mask), shift), hi = _mm_sub_epi8(_mm_and_si128(_mm_srli_epi16(raw, 4), mask), shift);
+    const __m128i lo = _mm_sub_epi8(_mm_and_si128(raw, mask), shift),
+                  hi = _mm_sub_epi8(_mm_and_si128(_mm_srli_epi16(raw, 4), mask), shift);
     return _mm512_fmadd_ps(low_bytes(hi), _mm512_loadu_ps(x + 16), _mm512_mul_ps(low_bytes(lo), _mm512_loadu_ps(x)));
 }
 
@@ -52,8 +55,10 @@ static __m512 block_q4_1(const uint8_t *b, const float *x, const float *sum, __m
 
 static __m512 block_q8_0(const uint8_t *b, const float *x, __m512 acc)
 {
-    const __m512 lo = low_bytes(_mm_loadu_si128((const __m128i *)(const void *)(b + 2))), hi = low_bytes(_mm_loadu_si128((const __m128i *)(const void *)(b + 18)));
-    return _mm512_fmadd_ps(_mm512_broadcastss_ps(halves(b, 2)), _mm512_fmadd_ps(hi, _mm512_loadu_ps(x + 16), _mm512_mul_ps(lo, _mm512_loadu_ps(x))), acc);
+    const __m512 lo = low_bytes(_mm_loadu_si128((const __m128i *)(const void *)(b + 2))),
+                 hi = low_bytes(_mm_loadu_si128((const __m128i *)(const void *)(b + 18)));
+    return _mm512_fmadd_ps(_mm512_broadcastss_ps(halves(b, 2)),
+                           _mm512_fmadd_ps(hi, _mm512_loadu_ps(x + 16), _mm512_mul_ps(lo, _mm512_loadu_ps(x))), acc);
 }
 
 /* Two accumulators in turns hide the latency of an addition. */
@@ -130,8 +135,10 @@ static inline __m512 cached(const ib_kv_cache *c, const void *rows, int64_t at)
     return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)((const uint16_t *)rows + at)));
 }
 
-/* The same online softmax as attention.c's, for heads of whole vectors: query and result of a head stay in registers. */
-static inline __attribute__((always_inline)) void attend(const ib_kv_cache *c, int g, int parts, float scale, int64_t from, int64_t to, const float *q, float *y)
+/* The same online softmax as attention.c's, for heads of whole vectors: query and result of a head stay in registers.
+ */
+static inline __attribute__((always_inline)) void attend(const ib_kv_cache *c, int g, int parts, float scale,
+                                                         int64_t from, int64_t to, const float *q, float *y)
 {
     enum { BLOCK = 64 };
     const int64_t step = (int64_t)c->groups * c->dim, first = (int64_t)g * c->dim;
@@ -173,7 +180,8 @@ static inline __attribute__((always_inline)) void attend(const ib_kv_cache *c, i
         _mm512_storeu_ps(y + 16 * p, _mm512_div_ps(o[p], _mm512_set1_ps(sum)));
 }
 
-static void attention_cached(const ib_kv_cache *c, int heads, float scale, int64_t from, int64_t to, const float *q, float *y)
+static void attention_cached(const ib_kv_cache *c, int heads, float scale, int64_t from, int64_t to, const float *q,
+                             float *y)
 {
     const int dim = c->dim, share = heads / c->groups;
     if (dim != 64 && dim != 128 && dim != 32) {

@@ -1,5 +1,6 @@
-/* bf16_attention.c - attention.c's tiles with products in bfloat16. Factors are rounded and packed once a call; scores, sums
- * and softmax are fp32. The pass for keys and values works on transposed scores, K q' and V dy', so nothing is transposed. */
+/* bf16_attention.c - attention.c's tiles with products in bfloat16. Factors are rounded and packed once a call; scores,
+ * sums and softmax are fp32. The pass for keys and values works on transposed scores, K q' and V dy', so nothing is
+ * transposed. */
 #include <math.h>
 
 #include "backends/cpu/attention_tiles.h"
@@ -12,8 +13,9 @@ void ib_bf16_attention_fill_table(ib_kernels *k);
 #include "backends/kernels.def"
 #undef KERNEL
 
-/* One factor of all heads or groups, `length` rows (a multiple of 64, zeroed behind the last): bf16 rows [h][length][dim],
- * panels over dim [h][length/32][dim/2][32][2], panels over the rows [h][dim/32][length/2][32][2]. NULL: not wanted. */
+/* One factor of all heads or groups, `length` rows (a multiple of 64, zeroed behind the last): bf16 rows
+ * [h][length][dim], panels over dim [h][length/32][dim/2][32][2], panels over the rows [h][dim/32][length/2][32][2].
+ * NULL: not wanted. */
 typedef struct packed {
     bf16 *rows, *over_dim, *over_rows;
     int heads, dim;
@@ -27,10 +29,12 @@ static bf16 *take(bf16 **at, int wanted, int64_t n)
     return p;
 }
 
-static packed pack(const float *x, int heads, int dim, int64_t rows, int want_rows, int want_over_dim, int want_over_rows, bf16 **at)
+static packed pack(const float *x, int heads, int dim, int64_t rows, int want_rows, int want_over_dim,
+                   int want_over_rows, bf16 **at)
 {
     const int64_t length = (rows + TILE - 1) / TILE * TILE, size = heads * length * dim, ld = (int64_t)heads * dim;
-    packed p = {take(at, want_rows, size), take(at, want_over_dim, size), take(at, want_over_rows, size), heads, dim, length};
+    packed p = {
+        take(at, want_rows, size), take(at, want_over_dim, size), take(at, want_over_rows, size), heads, dim, length};
 #pragma omp parallel for schedule(static)
     for (int64_t t = 0; t < heads * (length / 32); t++) {
         const int64_t h = t / (length / 32), r0 = t % (length / 32) * 32;
@@ -42,24 +46,28 @@ static packed pack(const float *x, int heads, int dim, int64_t rows, int want_ro
             panel_of_rows(to, dim, dim / 2, p.over_dim + (h * length + r0) * dim);
         for (int64_t r = r0; p.over_rows && r < r0 + 32; r += 2)
             for (int64_t d = 0; d < dim; d += NR)
-                panel_of_two(r < rows ? x + r * ld + h * dim + d : zero, r + 1 < rows ? x + (r + 1) * ld + h * dim + d : zero,
+                panel_of_two(r < rows ? x + r * ld + h * dim + d : zero,
+                             r + 1 < rows ? x + (r + 1) * ld + h * dim + d : zero,
                              p.over_rows + h * length * dim + d * length + r / 2 * 64);
     }
     return p;
 }
 
 /* c[m][64] = rows i0 .. of a times rows j0 .. j0 + 64 of b */
-static void by_dim(const packed *a, int64_t ha, int64_t i0, int64_t m, const packed *b, int64_t hb, int64_t j0, float *c)
+static void by_dim(const packed *a, int64_t ha, int64_t i0, int64_t m, const packed *b, int64_t hb, int64_t j0,
+                   float *c)
 {
     for (int64_t j = 0; j < TILE; j += NR)
-        rows_by_panel(a->rows + (ha * a->length + i0) * a->dim, a->dim, m, b->over_dim + (hb * b->length + j0 + j) * b->dim, a->dim / 2, c + j, TILE, NR, 0);
+        rows_by_panel(a->rows + (ha * a->length + i0) * a->dim, a->dim, m,
+                      b->over_dim + (hb * b->length + j0 + j) * b->dim, a->dim / 2, c + j, TILE, NR, 0);
 }
 
 /* c[m][dim] += w[m][64] rows j0 .. j0 + 64 of b */
 static void by_rows(const bf16 *w, int64_t m, const packed *b, int64_t hb, int64_t j0, float *c, int64_t ldc)
 {
     for (int64_t d = 0; d < b->dim; d += NR)
-        rows_by_panel(w, TILE, m, b->over_rows + hb * b->length * b->dim + d * b->length + j0 / 2 * 64, TILE / 2, c + d, ldc, NR, 1);
+        rows_by_panel(w, TILE, m, b->over_rows + hb * b->length * b->dim + d * b->length + j0 / 2 * 64, TILE / 2, c + d,
+                      ldc, NR, 1);
 }
 
 /* s[m][64] becomes scale s where query i0 + i sees key j0 + j, else minus infinity */
@@ -75,7 +83,8 @@ static void mask(const ib_attention *a, int64_t i0, int64_t m, int64_t j0, float
     }
 }
 
-static void forward_tile(const ib_attention *a, int head, int64_t i0, int64_t m, const packed *q, const packed *k, const packed *v, float *y, float *lse)
+static void forward_tile(const ib_attention *a, int head, int64_t i0, int64_t m, const packed *q, const packed *k,
+                         const packed *v, float *y, float *lse)
 {
     float s[TILE * TILE], max[TILE], sum[TILE], o[TILE * IB_MAX_HEAD_DIM];
     bf16 p[TILE * TILE];
@@ -124,14 +133,16 @@ static void forward_tile(const ib_attention *a, int head, int64_t i0, int64_t m,
     }
 }
 
-static void attention(const ib_attention *a, int64_t rows, const float *q, const float *k, const float *v, float *y, float *lse, float *scratch)
+static void attention(const ib_attention *a, int64_t rows, const float *q, const float *k, const float *v, float *y,
+                      float *lse, float *scratch)
 {
     if (a->dim % NR) {
         ib_attention_avx512(a, rows, q, k, v, y, lse, scratch);
         return;
     }
     bf16 *at = (bf16 *)scratch;
-    const packed pq = pack(q, a->heads, a->dim, rows, 1, 0, 0, &at), pk = pack(k, a->groups, a->dim, rows, 0, 1, 0, &at);
+    const packed pq = pack(q, a->heads, a->dim, rows, 1, 0, 0, &at),
+                 pk = pack(k, a->groups, a->dim, rows, 0, 1, 0, &at);
     const packed pv = pack(v, a->groups, a->dim, rows, 0, 0, 1, &at);
     const int64_t tiles = pq.length / TILE;
 #pragma omp parallel for schedule(dynamic)
@@ -208,17 +219,25 @@ static void keys(const backward *b, int g, int64_t j0, float *dk, float *dv)
         }
 }
 
-static void attention_grad(const ib_attention *a, int64_t rows, const float *q, const float *k, const float *v, const float *y, const float *lse,
-                           const float *dy, float *dq, float *dk, float *dv, float *delta, float *scratch)
+static void attention_grad(const ib_attention *a, int64_t rows, const float *q, const float *k, const float *v,
+                           const float *y, const float *lse, const float *dy, float *dq, float *dk, float *dv,
+                           float *delta, float *scratch)
 {
     if (a->dim % NR) {
         ib_attention_grad_avx512(a, rows, q, k, v, y, lse, dy, dq, dk, dv, delta, scratch);
         return;
     }
     bf16 *at = (bf16 *)scratch;
-    const backward b = {a, pack(q, a->heads, a->dim, rows, 1, 1, 1, &at), pack(k, a->groups, a->dim, rows, 1, 1, 1, &at),
-                        pack(v, a->groups, a->dim, rows, 1, 1, 0, &at), pack(dy, a->heads, a->dim, rows, 1, 1, 1, &at), rows, lse, delta};
-    const int64_t tiles = b.q.length / TILE, for_queries = dq ? tiles * a->heads : 0, for_keys = dk || dv ? tiles * a->groups : 0;
+    const backward b = {a,
+                        pack(q, a->heads, a->dim, rows, 1, 1, 1, &at),
+                        pack(k, a->groups, a->dim, rows, 1, 1, 1, &at),
+                        pack(v, a->groups, a->dim, rows, 1, 1, 0, &at),
+                        pack(dy, a->heads, a->dim, rows, 1, 1, 1, &at),
+                        rows,
+                        lse,
+                        delta};
+    const int64_t tiles = b.q.length / TILE, for_queries = dq ? tiles * a->heads : 0,
+                  for_keys = dk || dv ? tiles * a->groups : 0;
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < rows * a->heads; i++)
         delta[i] = ib_dot(dy + i * a->dim, y + i * a->dim, a->dim);

@@ -1,4 +1,5 @@
-/* bf16_frozen.c - products with frozen matrices in bfloat16: activations and decoded weights are rounded, sums are fp32. */
+/* bf16_frozen.c - products with frozen matrices in bfloat16: activations and decoded weights are rounded, sums are
+ * fp32. */
 #include "backends/cpu/x86/bf16_panel.h"
 
 void ib_vnni_fill_table(ib_kernels *k);
@@ -39,8 +40,8 @@ static void pack_rows(const ib_matrix *w, int64_t o, int64_t m, float *row, bf16
     panel_of_rows(rows, ld, ld / 2, panel);
 }
 
-/* Into how many parts of the rows of x a product is cut besides its tiles: thin matrices (adapters) have few tiles, and packing
- * theirs again costs little. No result changes with it. */
+/* Into how many parts of the rows of x a product is cut besides its tiles: thin matrices (adapters) have few tiles, and
+ * packing theirs again costs little. No result changes with it. */
 static int64_t parts_of(int64_t tiles, int64_t n)
 {
     return tiles >= 8 ? 1 : min64(8, (n + 4 * MR - 1) / (4 * MR));
@@ -53,13 +54,15 @@ static int64_t part_start(int64_t n, int64_t parts, int64_t p)
 }
 
 /* y[n,rows] = x[n,cols] W', += if add */
-void ib_bf16_frozen_mul(ib_by_panel *by_panel, const ib_matrix *w, int64_t n, const float *x, int add, float *y, float *scratch)
+void ib_bf16_frozen_mul(ib_by_panel *by_panel, const ib_matrix *w, int64_t n, const float *x, int add, float *y,
+                        float *scratch)
 {
     if (n <= FEW) {
         few_rows(w, n, x, add, y, scratch);
         return;
     }
-    const int64_t k = w->cols, ld = even(k), room = ib_frozen_room(w), tiles = (w->rows + NR - 1) / NR, parts = parts_of(tiles, n);
+    const int64_t k = w->cols, ld = even(k), room = ib_frozen_room(w), tiles = (w->rows + NR - 1) / NR,
+                  parts = parts_of(tiles, n);
     bf16 *a = (bf16 *)scratch;
     float *work = scratch + (n * ld / 2 + 15) / 16 * 16;
     round_rows(x, n, k, a);
@@ -67,7 +70,8 @@ void ib_bf16_frozen_mul(ib_by_panel *by_panel, const ib_matrix *w, int64_t n, co
     for (int64_t t = 0; t < tiles * parts; t++) {
         float *row = work + ib_thread() * room;
         bf16 *rows = (bf16 *)(row + (k + 15) / 16 * 16), *panel = rows + NR * ld;
-        const int64_t o = t / parts * NR, m = min64(NR, w->rows - o), from = part_start(n, parts, t % parts), to = part_start(n, parts, t % parts + 1);
+        const int64_t o = t / parts * NR, m = min64(NR, w->rows - o), from = part_start(n, parts, t % parts),
+                      to = part_start(n, parts, t % parts + 1);
         if (from == to)
             continue;
         pack_rows(w, o, m, row, rows, panel);
@@ -75,7 +79,8 @@ void ib_bf16_frozen_mul(ib_by_panel *by_panel, const ib_matrix *w, int64_t n, co
     }
 }
 
-/* Columns c .. c + width (a multiple of 32, zeroed behind the matrix) of rows o .. o + m of W as panels over the rows. */
+/* Columns c .. c + width (a multiple of 32, zeroed behind the matrix) of rows o .. o + m of W as panels over the rows.
+ */
 static void pack_columns(const ib_matrix *w, int64_t c, int64_t width, int64_t o, int64_t m, float *two, bf16 *panels)
 {
     const int64_t valid = min64(width, w->cols - c), pairs = even(m) / 2;
@@ -92,13 +97,15 @@ static void pack_columns(const ib_matrix *w, int64_t c, int64_t width, int64_t o
 }
 
 /* dx[n,cols] += dy[n,rows] W */
-void ib_bf16_frozen_mul_grad(ib_by_panel *by_panel, const ib_matrix *w, int64_t n, const float *dy, float *dx, float *scratch)
+void ib_bf16_frozen_mul_grad(ib_by_panel *by_panel, const ib_matrix *w, int64_t n, const float *dy, float *dx,
+                             float *scratch)
 {
     if (n <= FEW) {
         ib_frozen_mul_grad_avx512(w, n, dy, dx, scratch);
         return;
     }
-    const int64_t o = w->rows, ld = even(o), room = ib_frozen_room(w), width = w->format->block > 64 ? w->format->block : 64;
+    const int64_t o = w->rows, ld = even(o), room = ib_frozen_room(w),
+                  width = w->format->block > 64 ? w->format->block : 64;
     const int64_t tiles = (w->cols + width - 1) / width, parts = parts_of(tiles, n);
     bf16 *a = (bf16 *)scratch;
     float *work = scratch + (n * ld / 2 + 15) / 16 * 16;
@@ -107,13 +114,14 @@ void ib_bf16_frozen_mul_grad(ib_by_panel *by_panel, const ib_matrix *w, int64_t 
     for (int64_t t = 0; t < tiles * parts; t++) {
         float *two = work + ib_thread() * room;
         bf16 *panels = (bf16 *)(two + 2 * width);
-        const int64_t c = t / parts * width, from = part_start(n, parts, t % parts), to = part_start(n, parts, t % parts + 1);
+        const int64_t c = t / parts * width, from = part_start(n, parts, t % parts),
+                      to = part_start(n, parts, t % parts + 1);
         for (int64_t r = 0; r < o && from < to; r += IB_FROZEN_ROWS) { /* panels that stay in the cache */
             const int64_t m = min64(IB_FROZEN_ROWS, o - r);
             pack_columns(w, c, width, r, m, two, panels);
             for (int64_t j = 0; j < width && c + j < w->cols; j += NR)
-                by_panel(a + from * ld + r, ld, to - from, panels + (j / NR) * even(m) * NR, even(m) / 2, dx + from * w->cols + c + j, w->cols,
-                              min64(NR, w->cols - c - j), 1);
+                by_panel(a + from * ld + r, ld, to - from, panels + (j / NR) * even(m) * NR, even(m) / 2,
+                         dx + from * w->cols + c + j, w->cols, min64(NR, w->cols - c - j), 1);
         }
     }
 }

@@ -1,5 +1,5 @@
-/* vnni.c - the level's table: products of codes, requantization and what else moves codes, sixteen at a time, equal in every bit to
- * integer.c and quantize.c. */
+/* vnni.c - the level's table: products of codes, requantization and what else moves codes, sixteen at a time, equal in
+ * every bit to integer.c and quantize.c. */
 #include <immintrin.h>
 #include <math.h>
 #include <string.h>
@@ -37,7 +37,8 @@ static __mmask16 get_bits(const uint8_t *mask, int64_t i, int64_t count)
 
 /* ---- requantization ---- */
 
-static void requant(const int32_t *acc, int64_t n, int64_t c, int64_t hw, const isobit_scale *scale, int profile, int zero, int lo, int hi, int8_t *q, uint8_t *mask, const int32_t *top)
+static void requant(const int32_t *acc, int64_t n, int64_t c, int64_t hw, const isobit_scale *scale, int profile,
+                    int zero, int lo, int hi, int8_t *q, uint8_t *mask, const int32_t *top)
 {
     const int64_t size = n * c * hw;
     if (!ib_scales_are_small(scale, c, profile)) {
@@ -100,7 +101,8 @@ static void acc_range(const int32_t *acc, int64_t n, int64_t c, int64_t hw, cons
             }
         }
         if (hw > 1) {
-            const float s = scale[j], x = (float)_mm512_reduce_min_epi32(low) * s, y = (float)_mm512_reduce_max_epi32(high) * s;
+            const float s = scale[j], x = (float)_mm512_reduce_min_epi32(low) * s,
+                        y = (float)_mm512_reduce_max_epi32(high) * s;
             a = x < a ? x : a;
             b = y > b ? y : b;
             continue;
@@ -118,7 +120,8 @@ static void acc_range(const int32_t *acc, int64_t n, int64_t c, int64_t hw, cons
     *hi = b;
 }
 
-static void real_range(int64_t n, const int8_t *a, float s_a, int zero_a, const int8_t *b, float s_b, int zero_b, int product, float *lo, float *hi)
+static void real_range(int64_t n, const int8_t *a, float s_a, int zero_a, const int8_t *b, float s_b, int zero_b,
+                       int product, float *lo, float *hi)
 {
     float least_of = INFINITY, most_of = -INFINITY;
     const __m512i za = _mm512_set1_epi32(zero_a), zb = _mm512_set1_epi32(zero_b);
@@ -128,8 +131,10 @@ static void real_range(int64_t n, const int8_t *a, float s_a, int zero_a, const 
         __m512 low = _mm512_set1_ps(INFINITY), high = _mm512_set1_ps(-INFINITY);
         for (int64_t i = block; i < least(n, block + BLOCK); i += 16) {
             const __mmask16 live = lanes(least(16, n - i));
-            const __m512 x = _mm512_mul_ps(sa, _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(live, a + i)), za)));
-            const __m512 y = _mm512_mul_ps(sb, _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(live, b + i)), zb)));
+            const __m512 x = _mm512_mul_ps(
+                sa, _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(live, a + i)), za)));
+            const __m512 y = _mm512_mul_ps(
+                sb, _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(live, b + i)), zb)));
             const __m512 v = product ? _mm512_mul_ps(x, y) : _mm512_add_ps(x, y);
             low = _mm512_mask_min_ps(low, live, low, v);
             high = _mm512_mask_max_ps(high, live, high, v);
@@ -143,7 +148,8 @@ static void real_range(int64_t n, const int8_t *a, float s_a, int zero_a, const 
 }
 
 /* mask &= the lanes where 0 < s_a (a - zero_a) + s_b (b - zero_b) < top, or the product of the two */
-static void real_passes(int64_t n, const int8_t *a, float s_a, int zero_a, const int8_t *b, float s_b, int zero_b, int product, float top, uint8_t *mask)
+static void real_passes(int64_t n, const int8_t *a, float s_a, int zero_a, const int8_t *b, float s_b, int zero_b,
+                        int product, float top, uint8_t *mask)
 {
     const __m512 sa = _mm512_set1_ps(s_a), sb = _mm512_set1_ps(s_b), most = _mm512_set1_ps(top);
     const __m512i za = _mm512_set1_epi32(zero_a), zb = _mm512_set1_epi32(zero_b);
@@ -151,10 +157,13 @@ static void real_passes(int64_t n, const int8_t *a, float s_a, int zero_a, const
     for (int64_t i = 0; i < n; i += 16) {
         const int64_t count = least(16, n - i);
         const __mmask16 live = lanes(count);
-        const __m512 x = _mm512_mul_ps(sa, _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(live, a + i)), za)));
-        const __m512 y = _mm512_mul_ps(sb, _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(live, b + i)), zb)));
+        const __m512 x = _mm512_mul_ps(
+            sa, _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(live, a + i)), za)));
+        const __m512 y = _mm512_mul_ps(
+            sb, _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(live, b + i)), zb)));
         const __m512 v = product ? _mm512_mul_ps(x, y) : _mm512_add_ps(x, y);
-        const __mmask16 inside = _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_GT_OQ) & _mm512_cmp_ps_mask(v, most, _CMP_LT_OQ);
+        const __mmask16 inside =
+            _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_GT_OQ) & _mm512_cmp_ps_mask(v, most, _CMP_LT_OQ);
         put_bits(mask, i, get_bits(mask, i, count) & inside, count);
     }
 }
@@ -166,8 +175,8 @@ static int fuses(const ib_epilogue *r, int64_t c)
     return r && !r->mask && ib_scales_are_small(r->scale, c, r->profile);
 }
 
-static void qconv2d(const ib_window *s, const int8_t *x, int in_zero, const ib_qweights *w, const int32_t *bias, const void *packed, const ib_epilogue *r, int32_t *acc,
-                    float *scratch)
+static void qconv2d(const ib_window *s, const int8_t *x, int in_zero, const ib_qweights *w, const int32_t *bias,
+                    const void *packed, const ib_epilogue *r, int32_t *acc, float *scratch)
 {
     if (!ib_vnni_conv_fits(s, w)) {
         below.qconv2d(s, x, in_zero, w, bias, NULL, r, acc, scratch);
@@ -181,7 +190,8 @@ static void qconv2d(const ib_window *s, const int8_t *x, int in_zero, const ib_q
     const int fused = fuses(r, s->oc);
     ib_vnni_conv_run(s, x, in_zero, packed, acc, fused ? r : NULL, scratch);
     if (r && !fused)
-        requant(acc, s->n, s->oc, s->oh * s->ow, r->scale, r->profile, r->zero, r->lo, r->hi, r->codes, r->mask, r->top);
+        requant(acc, s->n, s->oc, s->oh * s->ow, r->scale, r->profile, r->zero, r->lo, r->hi, r->codes, r->mask,
+                r->top);
 }
 
 /* Bits that weights are packed ahead with: as they are, if they are too many for the caches. */
@@ -190,8 +200,9 @@ static int packed_bits(int64_t k, int64_t out, const ib_qweights *w)
     return !w->bits || w->bits > 4 || k * out <= 1 << 20 ? 8 : w->bits > 2 ? 4 : 2;
 }
 
-void ib_qlinear_by(const ib_multiplier *m, int64_t rows, int64_t k, int64_t out, const int8_t *x, int in_zero, const ib_qweights *w, const int32_t *bias, const void *packed,
-                   const ib_epilogue *r, int32_t *acc, float *scratch)
+void ib_qlinear_by(const ib_multiplier *m, int64_t rows, int64_t k, int64_t out, const int8_t *x, int in_zero,
+                   const ib_qweights *w, const int32_t *bias, const void *packed, const ib_epilogue *r, int32_t *acc,
+                   float *scratch)
 {
     if (w->group_size) {
         below.qlinear(rows, k, out, x, in_zero, w, bias, NULL, r, acc, scratch);
@@ -209,8 +220,8 @@ void ib_qlinear_by(const ib_multiplier *m, int64_t rows, int64_t k, int64_t out,
         requant(acc, rows, out, 1, r->scale, r->profile, r->zero, r->lo, r->hi, r->codes, r->mask, r->top);
 }
 
-static void qlinear(int64_t rows, int64_t k, int64_t out, const int8_t *x, int in_zero, const ib_qweights *w, const int32_t *bias, const void *packed,
-                    const ib_epilogue *r, int32_t *acc, float *scratch)
+static void qlinear(int64_t rows, int64_t k, int64_t out, const int8_t *x, int in_zero, const ib_qweights *w,
+                    const int32_t *bias, const void *packed, const ib_epilogue *r, int32_t *acc, float *scratch)
 {
     ib_qlinear_by(&ib_vnni_multiplier, rows, k, out, x, in_zero, w, bias, packed, r, acc, scratch);
 }
@@ -224,7 +235,8 @@ static int64_t qconv2d_pack(const ib_window *s, int in_zero, const ib_qweights *
     return ib_vnni_packed_words(s) * 4;
 }
 
-static int64_t qlinear_pack(int64_t k, int64_t out, int in_zero, const ib_qweights *w, const int32_t *bias, void *packed)
+static int64_t qlinear_pack(int64_t k, int64_t out, int in_zero, const ib_qweights *w, const int32_t *bias,
+                            void *packed)
 {
     if (w->group_size)
         return 0;
@@ -254,7 +266,8 @@ static inline __m128i to_codes(__m512 x, __m512 scale, int zero, float lo, float
     return _mm512_cvtepi32_epi8(_mm512_add_epi32(_mm512_cvtps_epi32(r), _mm512_set1_epi32(zero)));
 }
 
-static void quantize(const float *x, int64_t n, float scale, int zero, int qmin, int qmax, int half_away, int8_t *q, uint8_t *mask)
+static void quantize(const float *x, int64_t n, float scale, int zero, int qmin, int qmax, int half_away, int8_t *q,
+                     uint8_t *mask)
 {
     const __m512 s = _mm512_set1_ps(scale);
 #pragma omp parallel for schedule(static) if (n > SERIAL)
@@ -262,13 +275,16 @@ static void quantize(const float *x, int64_t n, float scale, int zero, int qmin,
         const int64_t count = least(16, n - i);
         const __mmask16 live = lanes(count);
         __mmask16 inside;
-        _mm_mask_storeu_epi8(q + i, live, to_codes(_mm512_maskz_loadu_ps(live, x + i), s, zero, (float)(qmin - zero), (float)(qmax - zero), half_away, &inside));
+        _mm_mask_storeu_epi8(q + i, live,
+                             to_codes(_mm512_maskz_loadu_ps(live, x + i), s, zero, (float)(qmin - zero),
+                                      (float)(qmax - zero), half_away, &inside));
         if (mask)
             put_bits(mask, i, inside, count);
     }
 }
 
-static void quantize_rows(const float *w, int64_t rows, int64_t cols, const float *scale, int n_scales, int qmax, int8_t *q, uint8_t *mask)
+static void quantize_rows(const float *w, int64_t rows, int64_t cols, const float *scale, int n_scales, int qmax,
+                          int8_t *q, uint8_t *mask)
 {
     const int64_t n = rows * cols, part = n / n_scales;
 #pragma omp parallel for schedule(static) if (n > SERIAL)
@@ -279,7 +295,8 @@ static void quantize_rows(const float *w, int64_t rows, int64_t cols, const floa
         __mmask16 inside;
         for (int64_t next = (row + 1) * part; next < i + count; next += part) /* rows that begin within the vector */
             s = _mm512_mask_mov_ps(s, (__mmask16)(0xFFFFu << (next - i)), _mm512_set1_ps(scale[next / part]));
-        _mm_mask_storeu_epi8(q + i, live, to_codes(_mm512_maskz_loadu_ps(live, w + i), s, 0, (float)-qmax, (float)qmax, 0, &inside));
+        _mm_mask_storeu_epi8(q + i, live,
+                             to_codes(_mm512_maskz_loadu_ps(live, w + i), s, 0, (float)-qmax, (float)qmax, 0, &inside));
         if (mask)
             put_bits(mask, i, inside, count);
     }
@@ -293,7 +310,8 @@ static void abs_max_rows(const float *w, int64_t rows, int64_t cols, float *y)
         for (int64_t i = 0; i < cols; i += 16) {
             const __mmask16 live = lanes(least(16, cols - i));
             const __m512 v = _mm512_abs_ps(_mm512_maskz_loadu_ps(live, w + r * cols + i));
-            best = _mm512_mask_mov_ps(best, _mm512_cmp_ps_mask(v, best, _CMP_GT_OQ), v); /* a NaN is passed over, as in quantize.c */
+            best = _mm512_mask_mov_ps(best, _mm512_cmp_ps_mask(v, best, _CMP_GT_OQ),
+                                      v); /* a NaN is passed over, as in quantize.c */
         }
         y[r] = _mm512_reduce_max_ps(best);
     }
@@ -323,7 +341,8 @@ static void grad_where(const float *dy, const uint8_t *mask, float *dx, int64_t 
 
 /* ---- addition ---- */
 
-static void qadd(const struct isobit_add *p, int64_t n, const int8_t *x, const int8_t *y, int profile, int8_t *q, uint8_t *mask)
+static void qadd(const struct isobit_add *p, int64_t n, const int8_t *x, const int8_t *y, int profile, int8_t *q,
+                 uint8_t *mask)
 {
     if (!ib_add_is_small(p, profile)) {
         below.qadd(p, n, x, y, profile, q, mask);
@@ -335,20 +354,24 @@ static void qadd(const struct isobit_add *p, int64_t n, const int8_t *x, const i
         const int64_t count = least(16, n - i);
         const __mmask16 live = lanes(count);
         __mmask16 inside;
-        const __m512i v = ib_sum16(&k, _mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(live, x + i)), _mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(live, y + i)), profile);
+        const __m512i v = ib_sum16(&k, _mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(live, x + i)),
+                                   _mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(live, y + i)), profile);
         _mm_mask_storeu_epi8(q + i, live, ib_codes16(v, p->out_zero, p->lo, p->hi, &inside));
         if (mask)
             put_bits(mask, i, inside, count);
     }
 }
 
-/* Twelve independent chains, more than the instruction's latency needs; as text, because the compiler would copy them about. */
+/* Twelve independent chains, more than the instruction's latency needs; as text, because the compiler would copy them
+ * about. */
 static void chains(int64_t rounds)
 {
 #define CHAIN(r) "vpdpbusd %%zmm0, %%zmm1, %%zmm" #r "\n"
     for (int64_t i = 0; i < rounds; i++)
-        __asm__ volatile(CHAIN(2) CHAIN(3) CHAIN(4) CHAIN(5) CHAIN(6) CHAIN(7) CHAIN(8) CHAIN(9) CHAIN(10) CHAIN(11) CHAIN(12) CHAIN(13)::
-                             : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13");
+        __asm__ volatile(CHAIN(2) CHAIN(3) CHAIN(4) CHAIN(5) CHAIN(6) CHAIN(7) CHAIN(8) CHAIN(9) CHAIN(10) CHAIN(11)
+                             CHAIN(12) CHAIN(13)::
+                                 : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
+                                   "xmm10", "xmm11", "xmm12", "xmm13");
 #undef CHAIN
 }
 

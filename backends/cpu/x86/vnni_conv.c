@@ -1,4 +1,5 @@
-/* vnni_conv.c - convolution of codes with vpdpbusd, by taps (taps.h): four taps in a 32-bit lane, sixteen positions in a vector.
+/* vnni_conv.c - convolution of codes with vpdpbusd, by taps (taps.h): four taps in a 32-bit lane, sixteen positions in
+ * a vector.
  *
  * vpdpbusd multiplies unsigned by signed bytes, so inputs are raised by 128 and the bias makes up for it:
  *   sum w (x - zero) + bias  =  sum w (x + 128) + bias - (128 + zero) sum w
@@ -46,7 +47,8 @@ static void list(const ib_window *s, const quads *q, int32_t *offset, int32_t *i
         for (int64_t c = 0; c < icg; c += 4)
             for (int ky = 0; ky < s->kh; ky++)
                 for (int kx = 0; kx < s->kw; kx++) {
-                    *offset++ = (int32_t)(((c / 4 * s->sh + ky % s->sh) * s->sw + kx % s->sw) * q->t.plane + ky / s->sh * q->t.wide + kx / s->sw);
+                    *offset++ = (int32_t)(((c / 4 * s->sh + ky % s->sh) * s->sw + kx % s->sw) * q->t.plane +
+                                          ky / s->sh * q->t.wide + kx / s->sw);
                     for (int64_t j = c; j < c + 4; j++)
                         *index++ = j < icg ? (int32_t)(j * area + ky * s->kw + kx) : -1;
                 }
@@ -56,9 +58,11 @@ static void list(const ib_window *s, const quads *q, int32_t *offset, int32_t *i
         for (int ky = 0; ky < s->kh; ky++)
             for (int b = 0; b < s->sw && b < s->kw; b++)
                 for (int first = b; first < s->kw; first += 4 * s->sw) {
-                    *offset++ = (int32_t)(((c * s->sh + ky % s->sh) * s->sw + b) * q->t.plane + ky / s->sh * q->t.wide + first / s->sw);
+                    *offset++ = (int32_t)(((c * s->sh + ky % s->sh) * s->sw + b) * q->t.plane + ky / s->sh * q->t.wide +
+                                          first / s->sw);
                     for (int j = 0; j < 4; j++)
-                        *index++ = first + j * s->sw < s->kw ? (int32_t)(c * area + ky * s->kw + first + j * s->sw) : -1;
+                        *index++ =
+                            first + j * s->sw < s->kw ? (int32_t)(c * area + ky * s->kw + first + j * s->sw) : -1;
                 }
 }
 
@@ -66,19 +70,26 @@ static void list(const ib_window *s, const quads *q, int32_t *offset, int32_t *i
 static inline __mmask64 lanes(int64_t from, int64_t to, int64_t first)
 {
     const int64_t a = from - first, b = to - first;
-    const uint64_t below_b = b >= 64 ? ~(uint64_t)0 : b <= 0 ? 0 : ((uint64_t)1 << b) - 1, below_a = a >= 64 ? ~(uint64_t)0 : a <= 0 ? 0 : ((uint64_t)1 << a) - 1;
+    const uint64_t below_b = b >= 64  ? ~(uint64_t)0
+                             : b <= 0 ? 0
+                                      : ((uint64_t)1 << b) - 1,
+                   below_a = a >= 64  ? ~(uint64_t)0
+                             : a <= 0 ? 0
+                                      : ((uint64_t)1 << a) - 1;
     return below_b & ~below_a;
 }
 
-/* One plane of bytes (raised by 128, borders `border`) of channel c and phase (a,b). Lanes that are masked out are not read; whole
- * vectors are written, and what is too much is overwritten by the next row (behind the last is slack). */
+/* One plane of bytes (raised by 128, borders `border`) of channel c and phase (a,b). Lanes that are masked out are not
+ * read; whole vectors are written, and what is too much is overwritten by the next row (behind the last is slack). */
 static void spread(const ib_window *s, const ib_taps *t, const int8_t *x, int a, int b, uint8_t border, uint8_t *to)
 {
     const int64_t from = s->pw > b ? (s->pw - b + s->sw - 1) / s->sw : 0, end = (s->iw - 1 + s->pw - b) / s->sw + 1;
     const int64_t most = s->iw + s->pw - b <= 0 ? 0 : end < t->wide ? end : t->wide;
-    const __m512i flip = _mm512_set1_epi8((char)0x80), edge = _mm512_set1_epi8((char)border), flipped = _mm512_xor_si512(edge, flip);
+    const __m512i flip = _mm512_set1_epi8((char)0x80), edge = _mm512_set1_epi8((char)border),
+                  flipped = _mm512_xor_si512(edge, flip);
     /* rows top .. bottom - 1 lie within the image */
-    const int64_t top = s->ph > a ? (s->ph - a + s->sh - 1) / s->sh : 0, rows = s->ih + s->ph - a <= 0 ? 0 : (s->ih - 1 + s->ph - a) / s->sh + 1;
+    const int64_t top = s->ph > a ? (s->ph - a + s->sh - 1) / s->sh : 0,
+                  rows = s->ih + s->ph - a <= 0 ? 0 : (s->ih - 1 + s->ph - a) / s->sh + 1;
     const int64_t bottom = rows < t->rows ? rows : t->rows, wide = t->wide, step = s->sh * s->iw;
     const int8_t *row = x + (top * s->sh + a - s->ph) * s->iw + b - s->pw;
     memset(to, border, (size_t)((top < t->rows ? top : t->rows) * wide));
@@ -91,7 +102,9 @@ static void spread(const ib_window *s, const ib_taps *t, const int8_t *x, int a,
         const __mmask64 even = _pdep_u64(live, 0x5555555555555555u);
         for (int64_t r = top; r < bottom; r++, row += step) {
             const __m256i v = _mm512_cvtepi16_epi8(_mm512_maskz_loadu_epi8(even, row));
-            _mm256_storeu_si256((__m256i *)(void *)(to + r * wide), _mm256_mask_mov_epi8(_mm512_castsi512_si256(edge), live, _mm256_xor_si256(v, _mm512_castsi512_si256(flip))));
+            _mm256_storeu_si256((__m256i *)(void *)(to + r * wide),
+                                _mm256_mask_mov_epi8(_mm512_castsi512_si256(edge), live,
+                                                     _mm256_xor_si256(v, _mm512_castsi512_si256(flip))));
         }
     } else {
         for (int64_t r = top; r < bottom; r++, row += step)
@@ -109,7 +122,8 @@ static void interleave(const uint8_t *a, const uint8_t *b, const uint8_t *c, con
     for (int64_t p = 0; p < n; p += 16) {
         const __m128i va = _mm_loadu_si128((const __m128i *)(a + p)), vb = _mm_loadu_si128((const __m128i *)(b + p));
         const __m128i vc = _mm_loadu_si128((const __m128i *)(c + p)), vd = _mm_loadu_si128((const __m128i *)(d + p));
-        const __m128i ab0 = _mm_unpacklo_epi8(va, vb), ab1 = _mm_unpackhi_epi8(va, vb), cd0 = _mm_unpacklo_epi8(vc, vd), cd1 = _mm_unpackhi_epi8(vc, vd);
+        const __m128i ab0 = _mm_unpacklo_epi8(va, vb), ab1 = _mm_unpackhi_epi8(va, vb), cd0 = _mm_unpacklo_epi8(vc, vd),
+                      cd1 = _mm_unpackhi_epi8(vc, vd);
         __m128i *to = (__m128i *)(out + 4 * p);
         _mm_storeu_si128(to, _mm_unpacklo_epi16(ab0, cd0));
         _mm_storeu_si128(to + 1, _mm_unpackhi_epi16(ab0, cd0));
@@ -136,9 +150,10 @@ static void gather(const ib_window *s, const quads *q, const int8_t *x, uint8_t 
             }
 }
 
-/* out[m][p] = bias[m] + sum over quads of dot(src[offset + p], weights[quad][m]); a function of its own, so that the accumulators
- * stay in registers */
-static __attribute__((noinline)) void block(const uint8_t *src, const int32_t *offset, int64_t n, const int32_t *w, const int32_t *bias, int32_t *out, int64_t ld)
+/* out[m][p] = bias[m] + sum over quads of dot(src[offset + p], weights[quad][m]); a function of its own, so that the
+ * accumulators stay in registers */
+static __attribute__((noinline)) void block(const uint8_t *src, const int32_t *offset, int64_t n, const int32_t *w,
+                                            const int32_t *bias, int32_t *out, int64_t ld)
 {
     __m512i acc[MB][NV];
 #pragma GCC unroll 8
@@ -165,7 +180,8 @@ static __attribute__((noinline)) void block(const uint8_t *src, const int32_t *o
 }
 
 /* The same for one output channel, as depthwise convolutions have it: twice as many positions at a time. */
-static __attribute__((noinline)) void block_of_one(const uint8_t *src, const int32_t *offset, int64_t n, const int32_t *w, int32_t bias, int32_t *out)
+static __attribute__((noinline)) void block_of_one(const uint8_t *src, const int32_t *offset, int64_t n,
+                                                   const int32_t *w, int32_t bias, int32_t *out)
 {
     __m512i acc[2 * NV];
 #pragma GCC unroll 6
@@ -184,18 +200,29 @@ static __attribute__((noinline)) void block_of_one(const uint8_t *src, const int
 }
 
 /* rows x step accumulators to codes; the constants of a row are made once */
-static void to_codes(const int32_t *tile, int64_t rows, int64_t step, const isobit_scale *scale, const ib_epilogue *e, int8_t *out, int64_t ld)
+static void to_codes(const int32_t *tile, int64_t rows, int64_t step, const isobit_scale *scale, const ib_epilogue *e,
+                     int8_t *out, int64_t ld)
 {
-    const __m512i zero = _mm512_set1_epi32(e->zero), least = _mm512_set1_epi32(e->lo - e->zero), most = _mm512_set1_epi32(e->hi - e->zero);
+    const __m512i zero = _mm512_set1_epi32(e->zero), least = _mm512_set1_epi32(e->lo - e->zero),
+                  most = _mm512_set1_epi32(e->hi - e->zero);
     const int profile = e->profile;
     for (int64_t m = 0; m < rows; m++) {
         const __m512i mult = _mm512_set1_epi32(scale[m].mult), exp = _mm512_set1_epi32(scale[m].exp);
-        const union { uint32_t u; float f; } power = {(uint32_t)(scale[m].exp + 23 + 127) << 23};
-        const __m512 factor = _mm512_set1_ps((float)scale[m].mult * 0x1p-23f * (profile == ISOBIT_FP32_RNE ? power.f : 1.0f)); /* exact: 24 bits times a power */
+        const union {
+            uint32_t u;
+            float f;
+        } power = {(uint32_t)(scale[m].exp + 23 + 127) << 23};
+        const __m512 factor =
+            _mm512_set1_ps((float)scale[m].mult * 0x1p-23f *
+                           (profile == ISOBIT_FP32_RNE ? power.f : 1.0f)); /* exact: 24 bits times a power */
         for (int64_t v = 0; v < step; v += LANES) {
             const __m512i acc = _mm512_loadu_si512(tile + m * step + v);
-            const __m512i x = profile == ISOBIT_FP32_RNE ? _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_cvtepi32_ps(acc), factor)) : ib_requant16(acc, mult, exp, profile);
-            _mm_storeu_si128((__m128i *)(void *)(out + m * ld + v), _mm512_cvtepi32_epi8(_mm512_add_epi32(_mm512_max_epi32(least, _mm512_min_epi32(most, x)), zero)));
+            const __m512i x = profile == ISOBIT_FP32_RNE
+                                  ? _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_cvtepi32_ps(acc), factor))
+                                  : ib_requant16(acc, mult, exp, profile);
+            _mm_storeu_si128(
+                (__m128i *)(void *)(out + m * ld + v),
+                _mm512_cvtepi32_epi8(_mm512_add_epi32(_mm512_max_epi32(least, _mm512_min_epi32(most, x)), zero)));
         }
     }
 }
@@ -274,8 +301,10 @@ static void run_panel(const sample *a, int64_t b, const uint8_t *src, int32_t *o
     const ib_window *s = a->s;
     const quads *q = a->q;
     const ib_epilogue *r = a->r;
-    const int64_t ocg = s->oc / s->groups, mb = panel_rows(s), step = step_of(s), pixels = s->oh * s->ow, panels = (ocg + mb - 1) / mb;
-    const int64_t ld = (q->t.positions + step - 1) / step * step, rows = ocg - b * mb < mb ? ocg - b * mb : mb, first = a->g * ocg + b * mb;
+    const int64_t ocg = s->oc / s->groups, mb = panel_rows(s), step = step_of(s), pixels = s->oh * s->ow,
+                  panels = (ocg + mb - 1) / mb;
+    const int64_t ld = (q->t.positions + step - 1) / step * step, rows = ocg - b * mb < mb ? ocg - b * mb : mb,
+                  first = a->g * ocg + b * mb;
     const int32_t *w = a->packed + (a->g * panels + b) * (q->n + 1) * mb;
     for (int64_t p = 0; p < q->t.positions; p += step) {
         int32_t tile[MB * STEP];
@@ -291,7 +320,8 @@ static void run_panel(const sample *a, int64_t b, const uint8_t *src, int32_t *o
             const int64_t to = (a->i * s->oc + first + m) * pixels + y * s->ow, from = m * ld + y * q->t.wide;
             if (!r)
                 memcpy(a->acc + to, out + from, (size_t)s->ow * sizeof *out);
-            else if (s->ow <= 64 && to + 64 <= (a->i * s->oc + first + rows) * pixels) /* the next row overwrites what is too much */
+            else if (s->ow <= 64 &&
+                     to + 64 <= (a->i * s->oc + first + rows) * pixels) /* the next row overwrites what is too much */
                 _mm512_storeu_si512(r->codes + to, _mm512_loadu_si512((int8_t *)out + from));
             else
                 memcpy(r->codes + to, (int8_t *)out + from, (size_t)s->ow);
@@ -299,13 +329,17 @@ static void run_panel(const sample *a, int64_t b, const uint8_t *src, int32_t *o
 }
 
 /* Codes, if r is given, else accumulators. Threads share out the samples, or a single sample's panels. */
-void ib_vnni_conv_run(const ib_window *s, const int8_t *x, int in_zero, const int32_t *packed, int32_t *acc, const ib_epilogue *r, float *scratch)
+void ib_vnni_conv_run(const ib_window *s, const int8_t *x, int in_zero, const int32_t *packed, int32_t *acc,
+                      const ib_epilogue *r, float *scratch)
 {
     enum { WORTH = 1 << 20 }; /* products of one sample that a second thread is worth */
     const quads q = quads_of(s);
-    const int64_t icg = s->ic / s->groups, ocg = s->oc / s->groups, mb = panel_rows(s), panels = (ocg + mb - 1) / mb, each = room_words(&q);
-    const int64_t planes = 4 * (q.planes * q.t.plane + IB_TAP_SLACK), bytes = 4 * (q.t.plane + IB_TAP_SLACK), before = (planes + bytes + 63) / 64 * 64 + 64;
-    const int shared = s->n == 1 && panels > 1 && omp_get_max_threads() > 1 && !omp_in_parallel() && q.k * ocg * q.t.positions > WORTH;
+    const int64_t icg = s->ic / s->groups, ocg = s->oc / s->groups, mb = panel_rows(s), panels = (ocg + mb - 1) / mb,
+                  each = room_words(&q);
+    const int64_t planes = 4 * (q.planes * q.t.plane + IB_TAP_SLACK), bytes = 4 * (q.t.plane + IB_TAP_SLACK),
+                  before = (planes + bytes + 63) / 64 * 64 + 64;
+    const int shared =
+        s->n == 1 && panels > 1 && omp_get_max_threads() > 1 && !omp_in_parallel() && q.k * ocg * q.t.positions > WORTH;
     int32_t offset[MAX_QUADS], index[4 * MAX_QUADS];
     list(s, &q, offset, index);
     if (shared) { /* a region of its own: one within another would make its threads anew each time */

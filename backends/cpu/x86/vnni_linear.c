@@ -1,6 +1,6 @@
-/* vnni_linear.c - y = x W' of codes with vpdpbusd: inputs raised by 128 are broadcast four at a time, panels of 16 outputs are loaded.
- *   panel [ceil(k/4)][16][4] int8, then 16 biases that make up for the raise (vnni_conv.c)
- *   or, for narrow weights, as in vnni_narrow.c */
+/* vnni_linear.c - y = x W' of codes with vpdpbusd: inputs raised by 128 are broadcast four at a time, panels of 16
+ * outputs are loaded. panel [ceil(k/4)][16][4] int8, then 16 biases that make up for the raise (vnni_conv.c) or, for
+ * narrow weights, as in vnni_narrow.c */
 #include <immintrin.h>
 #include <omp.h>
 #include <string.h>
@@ -17,10 +17,12 @@ static int64_t quads(int64_t k)
 
 int64_t ib_vnni_linear_words(int64_t k, int64_t out)
 {
-    return (out + LANES - 1) / LANES * LANES * (quads(k) + 1) + 16 * LANES; /* and what a whole tile reads behind the last panel */
+    return (out + LANES - 1) / LANES * LANES * (quads(k) + 1) +
+           16 * LANES; /* and what a whole tile reads behind the last panel */
 }
 
-void ib_vnni_linear_pack(int64_t k, int64_t out, const ib_qweights *w, int in_zero, const int32_t *bias, int32_t *packed)
+void ib_vnni_linear_pack(int64_t k, int64_t out, const ib_qweights *w, int in_zero, const int32_t *bias,
+                         int32_t *packed)
 {
     const int64_t n = quads(k), step = (n + 1) * LANES, panels = (out + LANES - 1) / LANES;
 #pragma omp parallel for schedule(static) if (k * out > 65536)
@@ -66,7 +68,8 @@ int64_t ib_vnni_linear_room(int64_t rows, int64_t k)
     return rows * line_of(k) / 4 + rows + 64 + omp_get_max_threads() * unpacked_words(k);
 }
 
-static void finish(int64_t rows, int64_t panels, const int32_t *acc, int64_t row, int64_t o, int64_t out, int32_t *to, const ib_epilogue *e)
+static void finish(int64_t rows, int64_t panels, const int32_t *acc, int64_t row, int64_t o, int64_t out, int32_t *to,
+                   const ib_epilogue *e)
 {
     for (int64_t v = 0; v < panels; v++) {
         const int64_t first = o + v * LANES, count = out - first < LANES ? out - first : LANES;
@@ -84,7 +87,9 @@ static void finish(int64_t rows, int64_t panels, const int32_t *acc, int64_t row
             const __m512i a = _mm512_loadu_si512(acc + r * IB_TILE_LD + v * LANES);
             __mmask16 inside;
             if (e)
-                _mm_mask_storeu_epi8(e->codes + at, live, ib_codes16(ib_requant16(a, mult, exp, e->profile), e->zero, e->lo, e->hi, &inside));
+                _mm_mask_storeu_epi8(
+                    e->codes + at, live,
+                    ib_codes16(ib_requant16(a, mult, exp, e->profile), e->zero, e->lo, e->hi, &inside));
             else
                 _mm512_mask_storeu_epi32(to + at, live, a);
         }
@@ -112,7 +117,8 @@ static void raise(const product *p, int64_t i)
     __m512i sum = _mm512_setzero_si512();
     for (int64_t j = 0; j < p->k; j += 64) { /* zeroes behind the row meet no weight */
         const __mmask64 live = p->k - j >= 64 ? ~(__mmask64)0 : ((__mmask64)1 << (p->k - j)) - 1;
-        const __m512i v = _mm512_xor_si512(_mm512_maskz_loadu_epi8(live, x + j), _mm512_maskz_set1_epi8(live, (char)0x80));
+        const __m512i v =
+            _mm512_xor_si512(_mm512_maskz_loadu_epi8(live, x + j), _mm512_maskz_set1_epi8(live, (char)0x80));
         sum = _mm512_dpbusd_epi32(sum, v, _mm512_set1_epi8(1));
         _mm512_storeu_si512(to + j, v);
     }
@@ -123,7 +129,8 @@ static void raise(const product *p, int64_t i)
 static void group(const product *p, int64_t g)
 {
     enum { FEW = 4 }; /* rows for which nothing is unpacked */
-    const int64_t line = line_of(p->k), all = (p->out + LANES - 1) / LANES, first = g * PANELS, panels = all - first < PANELS ? all - first : PANELS, o = first * LANES;
+    const int64_t line = line_of(p->k), all = (p->out + LANES - 1) / LANES, first = g * PANELS,
+                  panels = all - first < PANELS ? all - first : PANELS, o = first * LANES;
     int64_t n = quads(p->k);
     const int32_t *w = p->packed + first * (p->bits < 8 ? ib_vnni_narrow_quads(p->k, p->bits) + 1 : n + 1) * LANES;
     _Alignas(64) int32_t acc[2 * IB_TILE_ROWS * IB_TILE_LD];
@@ -154,7 +161,8 @@ static void group(const product *p, int64_t g)
 }
 
 /* Without a parallel region for what is small: even one of a single thread takes memory. */
-void ib_vnni_linear_run(const ib_multiplier *m, int64_t rows, int64_t k, int64_t out, const int8_t *x, const int32_t *packed, int bits, int32_t *to, const ib_epilogue *e, float *scratch)
+void ib_vnni_linear_run(const ib_multiplier *m, int64_t rows, int64_t k, int64_t out, const int8_t *x,
+                        const int32_t *packed, int bits, int32_t *to, const ib_epilogue *e, float *scratch)
 {
     const int64_t groups = (out + PANELS * LANES - 1) / (PANELS * LANES);
     int32_t *const sums = (int32_t *)(void *)(scratch + rows * line_of(k) / 4);

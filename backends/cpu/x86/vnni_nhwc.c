@@ -1,5 +1,5 @@
-/* vnni_nhwc.c - convolution on images with channels last (panels_nhwc.c) with vpdpbusd or AMX: sums to codes, four pixels at a time; and which
- * windows there are products for. */
+/* vnni_nhwc.c - convolution on images with channels last (panels_nhwc.c) with vpdpbusd or AMX: sums to codes, four
+ * pixels at a time; and which windows there are products for. */
 #include <immintrin.h>
 
 #include "backends/cpu/x86/requant16.h"
@@ -7,29 +7,36 @@
 
 static ib_kernels below;
 
-/* Four pixels' sixteen values before zero point and clamp to raised codes, a pixel in 128 bits; zero: + 128, in 16 bits. */
+/* Four pixels' sixteen values before zero point and clamp to raised codes, a pixel in 128 bits; zero: + 128, in 16
+ * bits. */
 static inline __m512i raised4(__m512i a, __m512i b, __m512i c, __m512i d, __m512i zero, __m512i lo, __m512i hi)
 {
-    const __m512i ab = _mm512_adds_epi16(_mm512_packs_epi32(a, b), zero), cd = _mm512_adds_epi16(_mm512_packs_epi32(c, d), zero);
+    const __m512i ab = _mm512_adds_epi16(_mm512_packs_epi32(a, b), zero),
+                  cd = _mm512_adds_epi16(_mm512_packs_epi32(c, d), zero);
     const __m512i bytes = _mm512_max_epu8(lo, _mm512_min_epu8(hi, _mm512_packus_epi16(ab, cd)));
     return _mm512_permutexvar_epi32(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), bytes);
 }
 
-void ib_vnni_finish(const ib_epilogue *e, const isobit_scale *scale, int small, int64_t count, int64_t rows, const int32_t *acc, uint8_t *y, int64_t ldy)
+void ib_vnni_finish(const ib_epilogue *e, const isobit_scale *scale, int small, int64_t count, int64_t rows,
+                    const int32_t *acc, uint8_t *y, int64_t ldy)
 {
     const __mmask16 live = (__mmask16)((1u << count) - 1);
-    const __m512i zero = _mm512_set1_epi16((int16_t)(e->zero + 128)), lo = _mm512_set1_epi8((char)(e->lo + 128)), hi = _mm512_set1_epi8((char)(e->hi + 128));
+    const __m512i zero = _mm512_set1_epi16((int16_t)(e->zero + 128)), lo = _mm512_set1_epi8((char)(e->lo + 128)),
+                  hi = _mm512_set1_epi8((char)(e->hi + 128));
     __m512i mult, exp;
     ib_load_scales(scale, &mult, &exp);
     const __m512 factor = ib_factor16(mult, exp);
     for (int64_t r = 0; r < rows && !small; r++)
         for (int64_t j = 0; j < count; j++)
-            y[r * ldy + j] = (uint8_t)(isobit_clamp(isobit_requant(acc[r * IB_TILE_LD + j], scale[j], e->profile), e->zero, e->lo, e->hi) + 128);
+            y[r * ldy + j] = (uint8_t)(isobit_clamp(isobit_requant(acc[r * IB_TILE_LD + j], scale[j], e->profile),
+                                                    e->zero, e->lo, e->hi) +
+                                       128);
     for (int64_t r = 0; r < rows && small; r += 4, acc += 4 * IB_TILE_LD, y += 4 * ldy) {
         __m512i q[4];
         for (int64_t j = 0; j < 4; j++) {
             const __m512i a = _mm512_load_si512(acc + j * IB_TILE_LD);
-            q[j] = e->profile == ISOBIT_FP32_RNE ? _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_cvtepi32_ps(a), factor)) : ib_requant16(a, mult, exp, e->profile);
+            q[j] = e->profile == ISOBIT_FP32_RNE ? _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_cvtepi32_ps(a), factor))
+                                                 : ib_requant16(a, mult, exp, e->profile);
         }
         const __m512i four = raised4(q[0], q[1], q[2], q[3], zero, lo, hi);
         _mm_mask_storeu_epi8(y, live, _mm512_castsi512_si128(four));
@@ -47,14 +54,17 @@ static int is_depthwise(const ib_window *s)
     return s->groups == s->ic && s->groups == s->oc && s->groups > 1;
 }
 
-int64_t ib_vnni_nhwc_pack(const ib_multiplier *m, const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias, void *packed)
+int64_t ib_vnni_nhwc_pack(const ib_multiplier *m, const ib_window *s, int in_zero, const ib_qweights *w,
+                          const int32_t *bias, void *packed)
 {
     if (w->group_size || (s->groups > 1 && !is_depthwise(s)))
         return 0;
-    return is_depthwise(s) ? ib_vnni_depthwise_pack(s, in_zero, w, bias, packed) : ib_panels_pack(m, s, in_zero, w, bias, packed);
+    return is_depthwise(s) ? ib_vnni_depthwise_pack(s, in_zero, w, bias, packed)
+                           : ib_panels_pack(m, s, in_zero, w, bias, packed);
 }
 
-void ib_vnni_nhwc_conv2d(const ib_multiplier *m, const ib_window *s, const ib_nhwc *x, const void *packed, const ib_epilogue *r, const ib_nhwc *y, ib_share share)
+void ib_vnni_nhwc_conv2d(const ib_multiplier *m, const ib_window *s, const ib_nhwc *x, const void *packed,
+                         const ib_epilogue *r, const ib_nhwc *y, ib_share share)
 {
     if (is_depthwise(s))
         ib_vnni_depthwise(s, x, packed, r, y, share);
@@ -67,7 +77,8 @@ static int64_t nhwc_pack(const ib_window *s, int in_zero, const ib_qweights *w, 
     return ib_vnni_nhwc_pack(&ib_vnni_multiplier, s, in_zero, w, bias, packed);
 }
 
-static void nhwc_conv2d(const ib_window *s, const ib_nhwc *x, int in_zero, const ib_qweights *w, const int32_t *bias, const void *packed, const ib_epilogue *r, const ib_nhwc *y, ib_share share)
+static void nhwc_conv2d(const ib_window *s, const ib_nhwc *x, int in_zero, const ib_qweights *w, const int32_t *bias,
+                        const void *packed, const ib_epilogue *r, const ib_nhwc *y, ib_share share)
 {
     if (packed)
         ib_vnni_nhwc_conv2d(&ib_vnni_multiplier, s, x, packed, r, y, share);

@@ -1,8 +1,9 @@
-/* vnni_nhwc_depthwise.c - depthwise convolution of codes on images with channels last: 64 channels at a time, four taps a quad.
+/* vnni_nhwc_depthwise.c - depthwise convolution of codes on images with channels last: 64 channels at a time, four taps
+ * a quad.
  *
- * Unpacking bytes, then pairs, of four taps within 128-bit lanes makes vectors j = 0..3 of quads for the channels 16 lane + 4 j + (0..3);
- * weights and biases are packed in that order, and packing with saturation at the end puts the channels back in theirs.
- *   block of 64 channels: [quads][4][64] int8, then [64] int32 */
+ * Unpacking bytes, then pairs, of four taps within 128-bit lanes makes vectors j = 0..3 of quads for the channels 16
+ * lane + 4 j + (0..3); weights and biases are packed in that order, and packing with saturation at the end puts the
+ * channels back in theirs. block of 64 channels: [quads][4][64] int8, then [64] int32 */
 #include <immintrin.h>
 #include <string.h>
 
@@ -19,7 +20,8 @@ static int64_t channel(int64_t j, int64_t i)
 
 int64_t ib_vnni_depthwise_pack(const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias, void *packed)
 {
-    const int64_t taps = (int64_t)s->kh * s->kw, quads = (taps + 3) / 4, blocks = (s->ic + BLOCK - 1) / BLOCK, size = (quads + 1) * 4 * BLOCK;
+    const int64_t taps = (int64_t)s->kh * s->kw, quads = (taps + 3) / 4, blocks = (s->ic + BLOCK - 1) / BLOCK,
+                  size = (quads + 1) * 4 * BLOCK;
     if (taps > MAX_TAPS)
         return 0;
     if (!packed)
@@ -45,14 +47,18 @@ int64_t ib_vnni_depthwise_pack(const ib_window *s, int in_zero, const ib_qweight
 }
 
 /* acc[4][16] of one pixel; offset: of each tap, quads of them */
-static inline void accumulate(const uint8_t *x, const int64_t *offset, int64_t quads, const int8_t *w, __mmask64 live, __m512i acc[4])
+static inline void accumulate(const uint8_t *x, const int64_t *offset, int64_t quads, const int8_t *w, __mmask64 live,
+                              __m512i acc[4])
 {
     for (int j = 0; j < 4; j++)
         acc[j] = _mm512_loadu_si512(w + (quads * 4 + j) * BLOCK);
     for (int64_t q = 0; q < quads; q++, offset += 4, w += 4 * BLOCK) {
-        const __m512i a = _mm512_maskz_loadu_epi8(live, x + offset[0]), b = _mm512_maskz_loadu_epi8(live, x + offset[1]);
-        const __m512i c = _mm512_maskz_loadu_epi8(live, x + offset[2]), d = _mm512_maskz_loadu_epi8(live, x + offset[3]);
-        const __m512i ab0 = _mm512_unpacklo_epi8(a, b), ab1 = _mm512_unpackhi_epi8(a, b), cd0 = _mm512_unpacklo_epi8(c, d), cd1 = _mm512_unpackhi_epi8(c, d);
+        const __m512i a = _mm512_maskz_loadu_epi8(live, x + offset[0]),
+                      b = _mm512_maskz_loadu_epi8(live, x + offset[1]);
+        const __m512i c = _mm512_maskz_loadu_epi8(live, x + offset[2]),
+                      d = _mm512_maskz_loadu_epi8(live, x + offset[3]);
+        const __m512i ab0 = _mm512_unpacklo_epi8(a, b), ab1 = _mm512_unpackhi_epi8(a, b),
+                      cd0 = _mm512_unpacklo_epi8(c, d), cd1 = _mm512_unpackhi_epi8(c, d);
         acc[0] = _mm512_dpbusd_epi32(acc[0], _mm512_unpacklo_epi16(ab0, cd0), _mm512_loadu_si512(w));
         acc[1] = _mm512_dpbusd_epi32(acc[1], _mm512_unpackhi_epi16(ab0, cd0), _mm512_loadu_si512(w + BLOCK));
         acc[2] = _mm512_dpbusd_epi32(acc[2], _mm512_unpacklo_epi16(ab1, cd1), _mm512_loadu_si512(w + 2 * BLOCK));
@@ -61,11 +67,13 @@ static inline void accumulate(const uint8_t *x, const int64_t *offset, int64_t q
 }
 
 /* Rows first .. last - 1 of sample i. */
-static void rows_of(const ib_window *s, const ib_nhwc *x, const int8_t *packed, const ib_epilogue *r, const ib_nhwc *y, int64_t i, int64_t first, int64_t last)
+static void rows_of(const ib_window *s, const ib_nhwc *x, const int8_t *packed, const ib_epilogue *r, const ib_nhwc *y,
+                    int64_t i, int64_t first, int64_t last)
 {
     const int64_t taps = (int64_t)s->kh * s->kw, quads = (taps + 3) / 4, size = (quads + 1) * 4 * BLOCK;
     const int small = ib_scales_are_small(r->scale, s->oc, r->profile);
-    const __m512i zero = _mm512_set1_epi16((int16_t)(r->zero + 128)), least = _mm512_set1_epi32(r->lo - r->zero), most = _mm512_set1_epi32(r->hi - r->zero);
+    const __m512i zero = _mm512_set1_epi16((int16_t)(r->zero + 128)), least = _mm512_set1_epi32(r->lo - r->zero),
+                  most = _mm512_set1_epi32(r->hi - r->zero);
     int64_t offset[MAX_TAPS + 3];
     for (int64_t t = 0; t < 4 * quads; t++) /* behind the last tap come weights of 0 */
         offset[t] = t < taps ? t / s->kw * ib_nhwc_line(x) + t % s->kw * x->c : 0;
@@ -92,19 +100,25 @@ static void rows_of(const ib_window *s, const ib_nhwc *x, const int8_t *packed, 
                         _mm512_storeu_si512(plain + 16 * j, acc[j]);
                     for (int64_t j = 0; j < BLOCK; j++)
                         if (channel(j / 16, j % 16) < count)
-                            out[channel(j / 16, j % 16)] = (uint8_t)(isobit_clamp(isobit_requant(plain[j], scale[j], r->profile), r->zero, r->lo, r->hi) + 128);
+                            out[channel(j / 16, j % 16)] =
+                                (uint8_t)(isobit_clamp(isobit_requant(plain[j], scale[j], r->profile), r->zero, r->lo,
+                                                       r->hi) +
+                                          128);
                     continue;
                 }
                 for (int j = 0; j < 4; j++)
-                    q[j] = _mm512_max_epi32(least, _mm512_min_epi32(most, ib_requant16(acc[j], mult[j], exp[j], r->profile)));
-                const __m512i low = _mm512_add_epi16(_mm512_packs_epi32(q[0], q[1]), zero), high = _mm512_add_epi16(_mm512_packs_epi32(q[2], q[3]), zero);
+                    q[j] = _mm512_max_epi32(least,
+                                            _mm512_min_epi32(most, ib_requant16(acc[j], mult[j], exp[j], r->profile)));
+                const __m512i low = _mm512_add_epi16(_mm512_packs_epi32(q[0], q[1]), zero),
+                              high = _mm512_add_epi16(_mm512_packs_epi32(q[2], q[3]), zero);
                 _mm512_mask_storeu_epi8(out, live, _mm512_packus_epi16(low, high));
             }
         }
     }
 }
 
-void ib_vnni_depthwise(const ib_window *s, const ib_nhwc *x, const void *packed, const ib_epilogue *r, const ib_nhwc *y, ib_share share)
+void ib_vnni_depthwise(const ib_window *s, const ib_nhwc *x, const void *packed, const ib_epilogue *r, const ib_nhwc *y,
+                       ib_share share)
 {
     for (int64_t i = 0; i < s->n; i++)
         rows_of(s, x, packed, r, y, i, ib_share_first(share, s->oh), ib_share_end(share, s->oh));

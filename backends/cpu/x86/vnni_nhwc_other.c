@@ -1,4 +1,5 @@
-/* vnni_nhwc_other.c - addition, pooling and change of order on images with channels last, equal in every bit to nhwc.c. */
+/* vnni_nhwc_other.c - addition, pooling and change of order on images with channels last, equal in every bit to nhwc.c.
+ */
 #include <immintrin.h>
 #include <string.h>
 
@@ -28,7 +29,8 @@ static inline void words(const int8_t *row, int64_t plane, int64_t channels, int
     __m128i v[4];
     for (int64_t j = 0; j < 4; j++)
         v[j] = _mm_xor_si128(flip, _mm_maskz_loadu_epi8(j < channels ? live : 0, row + (j < channels ? j : 0) * plane));
-    const __m128i ab0 = _mm_unpacklo_epi8(v[0], v[1]), ab1 = _mm_unpackhi_epi8(v[0], v[1]), cd0 = _mm_unpacklo_epi8(v[2], v[3]), cd1 = _mm_unpackhi_epi8(v[2], v[3]);
+    const __m128i ab0 = _mm_unpacklo_epi8(v[0], v[1]), ab1 = _mm_unpackhi_epi8(v[0], v[1]),
+                  cd0 = _mm_unpacklo_epi8(v[2], v[3]), cd1 = _mm_unpackhi_epi8(v[2], v[3]);
     __m128i *to = (__m128i *)(void *)pixel;
     _mm_storeu_si128(to, _mm_unpacklo_epi16(ab0, cd0));
     _mm_storeu_si128(to + 1, _mm_unpackhi_epi16(ab0, cd0));
@@ -39,7 +41,8 @@ static inline void words(const int8_t *row, int64_t plane, int64_t channels, int
 /* Sixteen pixels of a row at a time: bytes as they are, or words of up to four channels, put side by side or apart. */
 static void nhwc_from(const int8_t *x, int64_t n, const ib_nhwc *y, ib_share share)
 {
-    const __m128i flip = _mm_set1_epi8((char)0x80), three = _mm_setr_epi8(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1);
+    const __m128i flip = _mm_set1_epi8((char)0x80),
+                  three = _mm_setr_epi8(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1);
     const int64_t plane = y->h * y->w;
     for (int64_t i = 0; i < n; i++)
         for (int64_t h = ib_share_first(share, y->h); h < ib_share_end(share, y->h); h++)
@@ -57,7 +60,9 @@ static void nhwc_from(const int8_t *x, int64_t n, const ib_nhwc *y, ib_share sha
                     words(row + c * plane, plane, channels, count, pixel);
                     if (y->c == 3) {
                         for (int64_t j = 0; j < 4; j++)
-                            _mm_storeu_si128((__m128i *)(void *)(packed + 12 * j), _mm_shuffle_epi8(_mm_loadu_si128((__m128i *)(void *)(pixel + 16 * j)), three));
+                            _mm_storeu_si128(
+                                (__m128i *)(void *)(packed + 12 * j),
+                                _mm_shuffle_epi8(_mm_loadu_si128((__m128i *)(void *)(pixel + 16 * j)), three));
                         _mm512_mask_storeu_epi8(to, bytes(3 * count), _mm512_loadu_si512(packed));
                     } else if (channels == 4) {
                         for (int64_t p = 0; p < count; p++)
@@ -82,13 +87,14 @@ static void nhwc_to(const ib_nhwc *x, int64_t n, int8_t *y, ib_share share)
     for (int64_t i = 0; i < n; i++)
         for (int64_t c = 0; c < x->c; c += 64) {
             const __mmask64 live = bytes(x->c - c);
-            _mm512_mask_storeu_epi8(y + i * x->c + c, live, _mm512_xor_si512(flip, _mm512_maskz_loadu_epi8(live, ib_nhwc_at(x, i, 0, 0) + c)));
+            _mm512_mask_storeu_epi8(y + i * x->c + c, live,
+                                    _mm512_xor_si512(flip, _mm512_maskz_loadu_epi8(live, ib_nhwc_at(x, i, 0, 0) + c)));
         }
 }
 
-/* fp32_rne's sum of 64 raised codes, before zero point and clamp. With factors m = 2^15 h + l a pair's sum is two instructions:
- *   v = a m_a + b m_b + base = 2^15 (a h_a + b h_b) + (a l_a + b l_b) + base
- *   v / 2^s to even = (v + 2^(s-1) - 1 + (v / 2^s & 1)) / 2^s, rounded down; with halves upward (v + 2^(s-1)) / 2^s */
+/* fp32_rne's sum of 64 raised codes, before zero point and clamp. With factors m = 2^15 h + l a pair's sum is two
+ * instructions: v = a m_a + b m_b + base = 2^15 (a h_a + b h_b) + (a l_a + b l_b) + base v / 2^s to even = (v + 2^(s-1)
+ * - 1 + (v / 2^s & 1)) / 2^s, rounded down; with halves upward (v + 2^(s-1)) / 2^s */
 typedef struct sums {
     __m512i high, low, base, base_half, last, zero, lo, hi; /* last: the bit that is looked at, 1 or none */
     __m128i shift;
@@ -102,8 +108,15 @@ static __m512i both(int32_t a, int32_t b)
 static sums sums_of(const struct isobit_add *p)
 {
     const int32_t a = p->a.mult, b = p->b.mult, base = -(p->a_zero + 128) * a - (p->b_zero + 128) * b;
-    return (sums){both(a >> 15, b >> 15), both(a & 0x7FFF, b & 0x7FFF), _mm512_set1_epi32(base), _mm512_set1_epi32(base + (1 << (-p->a.exp - 1)) - !p->out.mult), _mm512_set1_epi32(!p->out.mult),
-                  _mm512_set1_epi16((int16_t)(p->out_zero + 128)), _mm512_set1_epi8((char)(p->lo + 128)), _mm512_set1_epi8((char)(p->hi + 128)), _mm_cvtsi32_si128(-p->a.exp)};
+    return (sums){both(a >> 15, b >> 15),
+                  both(a & 0x7FFF, b & 0x7FFF),
+                  _mm512_set1_epi32(base),
+                  _mm512_set1_epi32(base + (1 << (-p->a.exp - 1)) - !p->out.mult),
+                  _mm512_set1_epi32(!p->out.mult),
+                  _mm512_set1_epi16((int16_t)(p->out_zero + 128)),
+                  _mm512_set1_epi8((char)(p->lo + 128)),
+                  _mm512_set1_epi8((char)(p->hi + 128)),
+                  _mm_cvtsi32_si128(-p->a.exp)};
 }
 
 static int fits_sums(const struct isobit_add *p)
@@ -113,7 +126,8 @@ static int fits_sums(const struct isobit_add *p)
 
 static inline __m512i pair_sum(const sums *k, __m512i pairs)
 {
-    const __m512i v = _mm512_add_epi32(_mm512_slli_epi32(_mm512_madd_epi16(pairs, k->high), 15), _mm512_madd_epi16(pairs, k->low));
+    const __m512i v =
+        _mm512_add_epi32(_mm512_slli_epi32(_mm512_madd_epi16(pairs, k->high), 15), _mm512_madd_epi16(pairs, k->low));
     const __m512i odd = _mm512_and_si512(_mm512_sra_epi32(_mm512_add_epi32(v, k->base), k->shift), k->last);
     return _mm512_sra_epi32(_mm512_add_epi32(_mm512_add_epi32(v, k->base_half), odd), k->shift);
 }
@@ -123,13 +137,16 @@ static inline __m512i sum64(const sums *k, __m512i a, __m512i b)
 {
     const __m512i none = _mm512_setzero_si512(), low = _mm512_unpacklo_epi8(a, b), high = _mm512_unpackhi_epi8(a, b);
     const __m512i q0 = pair_sum(k, _mm512_unpacklo_epi8(low, none)), q1 = pair_sum(k, _mm512_unpackhi_epi8(low, none));
-    const __m512i q2 = pair_sum(k, _mm512_unpacklo_epi8(high, none)), q3 = pair_sum(k, _mm512_unpackhi_epi8(high, none));
-    const __m512i v = _mm512_packus_epi16(_mm512_adds_epi16(_mm512_packs_epi32(q0, q1), k->zero), _mm512_adds_epi16(_mm512_packs_epi32(q2, q3), k->zero));
+    const __m512i q2 = pair_sum(k, _mm512_unpacklo_epi8(high, none)),
+                  q3 = pair_sum(k, _mm512_unpackhi_epi8(high, none));
+    const __m512i v = _mm512_packus_epi16(_mm512_adds_epi16(_mm512_packs_epi32(q0, q1), k->zero),
+                                          _mm512_adds_epi16(_mm512_packs_epi32(q2, q3), k->zero));
     return _mm512_max_epu8(k->lo, _mm512_min_epu8(k->hi, v));
 }
 
 /* A row of pixels is a row of bytes. */
-static void nhwc_add(const struct isobit_add *p, int64_t n, const ib_nhwc *a, const ib_nhwc *b, int profile, const ib_nhwc *y, ib_share share)
+static void nhwc_add(const struct isobit_add *p, int64_t n, const ib_nhwc *a, const ib_nhwc *b, int profile,
+                     const ib_nhwc *y, ib_share share)
 {
     if (!(profile == ISOBIT_FP32_RNE ? fits_sums(p) : ib_add_is_small(p, profile))) {
         below.nhwc_add(p, n, a, b, profile, y, share);
@@ -137,7 +154,8 @@ static void nhwc_add(const struct isobit_add *p, int64_t n, const ib_nhwc *a, co
     }
     const ib_add16 k = ib_add16_of(p, 128);
     const sums exact = profile == ISOBIT_FP32_RNE ? sums_of(p) : (sums){0};
-    const __m512i zero = _mm512_set1_epi32(p->out_zero + 128), lo = _mm512_set1_epi32(p->lo - p->out_zero), hi = _mm512_set1_epi32(p->hi - p->out_zero);
+    const __m512i zero = _mm512_set1_epi32(p->out_zero + 128), lo = _mm512_set1_epi32(p->lo - p->out_zero),
+                  hi = _mm512_set1_epi32(p->hi - p->out_zero);
     const int64_t row = y->w * y->c;
     for (int64_t i = 0; i < n; i++)
         for (int64_t h = ib_share_first(share, y->h); h < ib_share_end(share, y->h); h++) {
@@ -145,12 +163,17 @@ static void nhwc_add(const struct isobit_add *p, int64_t n, const ib_nhwc *a, co
             uint8_t *to = ib_nhwc_at(y, i, h, 0);
             for (int64_t j = 0; j < row && profile == ISOBIT_FP32_RNE; j += 64) {
                 const __mmask64 live = bytes(row - j);
-                _mm512_mask_storeu_epi8(to + j, live, sum64(&exact, _mm512_maskz_loadu_epi8(live, u + j), _mm512_maskz_loadu_epi8(live, v + j)));
+                _mm512_mask_storeu_epi8(
+                    to + j, live,
+                    sum64(&exact, _mm512_maskz_loadu_epi8(live, u + j), _mm512_maskz_loadu_epi8(live, v + j)));
             }
             for (int64_t j = 0; j < row && profile != ISOBIT_FP32_RNE; j += 16) {
                 const __mmask16 live = (__mmask16)bytes(least(16, row - j));
-                const __m512i q = ib_sum16(&k, _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(live, u + j)), _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(live, v + j)), profile);
-                _mm_mask_storeu_epi8(to + j, live, _mm512_cvtepi32_epi8(_mm512_add_epi32(_mm512_max_epi32(lo, _mm512_min_epi32(hi, q)), zero)));
+                const __m512i q = ib_sum16(&k, _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(live, u + j)),
+                                           _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(live, v + j)), profile);
+                _mm_mask_storeu_epi8(
+                    to + j, live,
+                    _mm512_cvtepi32_epi8(_mm512_add_epi32(_mm512_max_epi32(lo, _mm512_min_epi32(hi, q)), zero)));
             }
         }
 }
@@ -161,13 +184,15 @@ typedef struct window {
 } window;
 static window within(const ib_window *s, int64_t oy, int64_t ox)
 {
-    return (window){most(0, oy * s->sh - s->ph), least(s->ih, oy * s->sh - s->ph + s->kh), most(0, ox * s->sw - s->pw), least(s->iw, ox * s->sw - s->pw + s->kw)};
+    return (window){most(0, oy * s->sh - s->ph), least(s->ih, oy * s->sh - s->ph + s->kh), most(0, ox * s->sw - s->pw),
+                    least(s->iw, ox * s->sw - s->pw + s->kw)};
 }
 
 /* Windows of two by two next to each other, whole words a pixel: 64 bytes of two rows at a time become 32. */
 static int is_two_by_two(const ib_window *s)
 {
-    return s->kh == 2 && s->kw == 2 && s->sh == 2 && s->sw == 2 && !s->ph && !s->pw && 2 * s->oh <= s->ih && 2 * s->ow <= s->iw && s->ic >= 4 && 32 % s->ic == 0;
+    return s->kh == 2 && s->kw == 2 && s->sh == 2 && s->sw == 2 && !s->ph && !s->pw && 2 * s->oh <= s->ih &&
+           2 * s->ow <= s->iw && s->ic >= 4 && 32 % s->ic == 0;
 }
 
 static void maxpool_two_by_two(const ib_window *s, const ib_nhwc *x, const ib_nhwc *y, ib_share share)
@@ -184,8 +209,10 @@ static void maxpool_two_by_two(const ib_window *s, const ib_nhwc *x, const ib_nh
             for (int64_t j = 0; j < s->ow * s->ic; j += 32) {
                 const int64_t count = s->ow * s->ic - j;
                 const __mmask64 live = bytes(2 * count);
-                const __m512i v = _mm512_max_epu8(_mm512_maskz_loadu_epi8(live, top + 2 * j), _mm512_maskz_loadu_epi8(live, bottom + 2 * j));
-                const __m512i best = _mm512_max_epu8(_mm512_permutexvar_epi32(left, v), _mm512_permutexvar_epi32(right, v));
+                const __m512i v = _mm512_max_epu8(_mm512_maskz_loadu_epi8(live, top + 2 * j),
+                                                  _mm512_maskz_loadu_epi8(live, bottom + 2 * j));
+                const __m512i best =
+                    _mm512_max_epu8(_mm512_permutexvar_epi32(left, v), _mm512_permutexvar_epi32(right, v));
                 _mm256_mask_storeu_epi8(to + j, (__mmask32)bytes(least(32, count)), _mm512_castsi512_si256(best));
             }
         }
@@ -214,13 +241,15 @@ static void nhwc_maxpool(const ib_window *s, const ib_nhwc *x, const ib_nhwc *y,
             }
 }
 
-static void nhwc_avgpool(const ib_window *s, const ib_nhwc *x, int in_zero, const ib_epilogue *r, const ib_nhwc *y, ib_share share)
+static void nhwc_avgpool(const ib_window *s, const ib_nhwc *x, int in_zero, const ib_epilogue *r, const ib_nhwc *y,
+                         ib_share share)
 {
     if (!ib_scale_is_small(*r->scale, r->profile)) {
         below.nhwc_avgpool(s, x, in_zero, r, y, share);
         return;
     }
-    const __m512i mult = _mm512_set1_epi32(r->scale->mult), exp = _mm512_set1_epi32(r->scale->exp), zero = _mm512_set1_epi32(r->zero + 128);
+    const __m512i mult = _mm512_set1_epi32(r->scale->mult), exp = _mm512_set1_epi32(r->scale->exp),
+                  zero = _mm512_set1_epi32(r->zero + 128);
     const __m512i lo = _mm512_set1_epi32(r->lo - r->zero), hi = _mm512_set1_epi32(r->hi - r->zero);
     for (int64_t i = 0; i < s->n; i++)
         for (int64_t oy = ib_share_first(share, s->oh); oy < ib_share_end(share, s->oh); oy++)
@@ -236,7 +265,9 @@ static void nhwc_avgpool(const ib_window *s, const ib_nhwc *x, int in_zero, cons
                             sum = _mm512_add_epi32(sum, _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(live, in)));
                     }
                     const __m512i q = ib_requant16(sum, mult, exp, r->profile);
-                    _mm_mask_storeu_epi8(ib_nhwc_at(y, i, oy, ox) + c, live, _mm512_cvtepi32_epi8(_mm512_add_epi32(_mm512_max_epi32(lo, _mm512_min_epi32(hi, q)), zero)));
+                    _mm_mask_storeu_epi8(
+                        ib_nhwc_at(y, i, oy, ox) + c, live,
+                        _mm512_cvtepi32_epi8(_mm512_add_epi32(_mm512_max_epi32(lo, _mm512_min_epi32(hi, q)), zero)));
                 }
             }
 }

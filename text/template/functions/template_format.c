@@ -42,10 +42,10 @@ static void put_number(ib_build *b, const directive *d, char letter, ib_value v)
     char text[500], format[16];
     const int real = strchr("eEfFgG", letter) != NULL;
     int n = ib_snprintf(format, sizeof format, "%%%s%s%s",
-                     d->plus    ? "+"
-                     : d->space ? " "
-                                : "",
-                     d->other ? "#" : "", real ? ".*" : "ll");
+                        d->plus    ? "+"
+                        : d->space ? " "
+                                   : "",
+                        d->other ? "#" : "", real ? ".*" : "ll");
     if (v.kind != KIND_FLOAT && !ib_whole(v)) {
         if (v.kind == KIND_UNDEFINED)
             ib_not_defined(b->m, v);

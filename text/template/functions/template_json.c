@@ -38,14 +38,9 @@ ib_value ib_value_of_json(ib_machine *m, struct json_object *o)
         return v;
     }
     switch (json_object_get_type(o)) {
-    case json_type_null:
-        break;
-    case json_type_boolean:
-        v = ib_bool(json_object_get_boolean(o));
-        break;
-    case json_type_double:
-        v = ib_float(json_object_get_double(o));
-        break;
+    case json_type_null: break;
+    case json_type_boolean: v = ib_bool(json_object_get_boolean(o)); break;
+    case json_type_double: v = ib_float(json_object_get_double(o)); break;
     case json_type_int: /* json-c keeps larger ones at its ends */
         v = ib_int(json_object_get_int64(o));
         if (v.i == INT64_MAX || v.i == INT64_MIN)
@@ -58,12 +53,8 @@ ib_value ib_value_of_json(ib_machine *m, struct json_object *o)
             v = ib_text_of(memcpy(copy, json_object_get_string(o), n), n);
         break;
     }
-    case json_type_array:
-        v = list_of(m, o);
-        break;
-    case json_type_object:
-        v = dict_of(m, o);
-        break;
+    case json_type_array: v = list_of(m, o); break;
+    case json_type_object: v = dict_of(m, o); break;
     }
     m->depth--;
     return v;

@@ -110,8 +110,9 @@ static ib_value begins_or_ends(ib_machine *m, ib_value self, const ib_value *a, 
     int64_t before = -1;
     const ib_piece t = within(m, self, a[1], a[2], &before);
     if (a[0].kind != KIND_LIST || a[0].list->flavor != A_TUPLE)
-        return ib_bool(before >= 0 &&
-                       has_end(t, ib_text_argument(m, a[0], at_end ? "endswith: suffix" : "startswith: prefix"), at_end));
+        return ib_bool(
+            before >= 0 &&
+            has_end(t, ib_text_argument(m, a[0], at_end ? "endswith: suffix" : "startswith: prefix"), at_end));
     int any = 0;
     for (size_t i = 0; i < a[0].list->n; i++)
         any |= has_end(t, ib_text_argument(m, a[0].list->item[i], at_end ? "endswith: suffix" : "startswith: prefix"),

@@ -83,10 +83,10 @@ static void quote(ib_build *b, ib_piece t)
         else
             ib_put(b, code,
                    (size_t)ib_snprintf(code, sizeof code,
-                                    u < 0x100     ? "\\x%02x"
-                                    : u < 0x10000 ? "\\u%04x"
-                                                  : "\\U%08x",
-                                    u));
+                                       u < 0x100     ? "\\x%02x"
+                                       : u < 0x10000 ? "\\u%04x"
+                                                     : "\\U%08x",
+                                       u));
     }
     ib_put(b, &q, 1);
 }
@@ -136,37 +136,21 @@ void ib_repr(ib_build *b, ib_value v)
         return;
     }
     switch (v.kind) {
-    case KIND_ABSENT:
-        break;
-    case KIND_UNDEFINED:
-        ib_put_text(b, "Undefined");
-        break;
-    case KIND_NONE:
-        ib_put_text(b, "None");
-        break;
-    case KIND_BOOL:
-        ib_put_text(b, v.i ? "True" : "False");
-        break;
-    case KIND_INT:
-        ib_put_int(b, v.i);
-        break;
-    case KIND_FLOAT:
-        ib_put_float(b, v.f);
-        break;
-    case KIND_TEXT:
-        quote(b, v.text);
-        break;
-    case KIND_DICT:
-        put_entries(b, v.dict);
-        break;
+    case KIND_ABSENT: break;
+    case KIND_UNDEFINED: ib_put_text(b, "Undefined"); break;
+    case KIND_NONE: ib_put_text(b, "None"); break;
+    case KIND_BOOL: ib_put_text(b, v.i ? "True" : "False"); break;
+    case KIND_INT: ib_put_int(b, v.i); break;
+    case KIND_FLOAT: ib_put_float(b, v.f); break;
+    case KIND_TEXT: quote(b, v.text); break;
+    case KIND_DICT: put_entries(b, v.dict); break;
     case KIND_LIST:
         if (v.list->flavor == A_VIEW || v.list->flavor == AN_ITERATOR)
             ib_unsupported(m, "printing a %s: |list makes a list of it", ib_type_name(v));
         else
             put_items(b, v.list);
         break;
-    default:
-        ib_unsupported(m, "printing a %s", ib_type_name(v));
+    default: ib_unsupported(m, "printing a %s", ib_type_name(v));
     }
     m->depth--;
 }
