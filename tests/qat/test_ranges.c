@@ -1,0 +1,221 @@
+/* test_ranges.c - how ranges become scales and what codes stand for. Broken by: an observer that moves in evaluation, a
+ * calibrator that an outlier rules, a scale that differs from its formula. */
+#include "tests/qat/digits_training.h"
+
+/* All scales and ranges of a network, as bytes. */
+static int state_of(const ib_layer *net, float *out)
+{
+    const ib_plan *p = ib_plan_of(net);
+    int n = 0;
+    for (int i = 0; i < p->n_steps; i++) {
+        out[n++] = p->steps[i].out.scale;
+        out[n++] = p->steps[i].observer.lo;
+        out[n++] = p->steps[i].observer.hi;
+        out[n++] = (float)p->steps[i].observer.count;
+    }
+    return n;
+}
+
+static void observers_move_in_learning_only(void)
+{
+    float before[256], after[256];
+    begin();
+    for (int learned = 0; learned < 2; learned++) {
+        ib_layer *net = ready(ib_model_new("lenet", 1, 8, 8, 10));
+        REQUIRE(!ib_qat_begin(net, g, loader, learned ? &(ib_qat_opts){.weight_bits = 4, .act_bits = 4} : NULL));
+        if (learned) { /* scales that learn do so in steps, not in forwards, and not when frozen */
+            train(net, 3, 1e-3f);
+            ib_tensor *t = ib_param_find(net, "conv1.conv.out.ln_scale"),
+                      *w = ib_param_find(net, "fc1.weight.ln_scale");
+            REQUIRE(t && w);
+            const float first = ib_tensor_f32(t)[0], other = ib_tensor_f32(w)[0];
+            train(net, 3, 1e-3f);
+            CHECK(ib_tensor_f32(t)[0] != first && ib_tensor_f32(w)[0] != other);
+            ib_optim *opt = ib_adamw_new(net, dev, NULL);
+            ib_tensor_grad(t)[0] = ib_tensor_grad(w)[0] = 1;
+            REQUIRE(!ib_qat_set_phase(net, g, IB_FROZEN));
+            const float frozen = ib_tensor_f32(t)[0], frozen_w = ib_tensor_f32(w)[0];
+            REQUIRE(!ib_optim_step(opt));
+            CHECK(ib_tensor_f32(t)[0] == frozen && ib_tensor_f32(w)[0] == frozen_w);
+            ib_optim_free(opt);
+            ib_layer_free(net);
+            continue;
+        }
+        const int n = state_of(net, before);
+        ib_batch b;
+        ib_loader_start(loader, 5, 0);
+        REQUIRE(ib_loader_next(loader, &b));
+        for (int mode = 0; mode < 3; mode++) { /* evaluation, trace, training */
+            ib_graph_begin(g, (ib_mode[]){IB_EVAL, IB_TRACE, IB_TRAIN}[mode]);
+            REQUIRE(ib_layer_forward(g, net, ib_input(g, 4, b.shape, b.x)) != NULL);
+            state_of(net, after);
+            CHECK((memcmp(before, after, (size_t)n * sizeof *before) != 0) == (mode == 2));
+        }
+        REQUIRE(!ib_qat_set_phase(net, g, IB_FROZEN));
+        state_of(net, before);
+        train(net, 3, 1e-3f); /* weights learn, scales stand */
+        state_of(net, after);
+        CHECK(!memcmp(before, after, (size_t)n * sizeof *before));
+        ib_layer_free(net);
+    }
+    end();
+}
+
+/* The gradient of ln(scale) against differences of the simulated loss, away from rounding flips: LSQ's own formula. */
+static void learned_steps_follow_the_papers_formula(void)
+{
+    const float v[] = {-3.0f, -0.6f, 0.2f, 0.8f, 1.3f, 5.0f}, dy[] = {1, 2, 3, 4, 5, 6}, s = 0.5f;
+    begin();
+    double want = 0;
+    for (int i = 0; i < 6; i++) {
+        const double q = v[i] / s;
+        want += dy[i] * (q <= -4 ? -4 : q >= 3 ? 3 : rint(q) - q);
+    }
+    CHECK_NEAR(dev->k.lsq_grad(v, dy, 6, s, 0, -4, 3), want, 1e-5);
+    CHECK_NEAR(dev->k.pact_grad(v, dy, 6, 1.3f), 11, 0); /* dY where x >= alpha */
+    end();
+}
+
+/* What each calibrator does to values with a long tail: 10,000 in [0, 1) and one at 50. */
+static void calibrators_treat_outliers_as_they_should(void)
+{
+    enum { N = 10000 };
+    static float x[N + 1];
+    float lo, hi;
+    begin();
+    for (int i = 0; i < N; i++)
+        x[i] = ib_rng_uniform((ib_rng){1, 1}, (uint64_t)i);
+    x[N] = 50;
+    const ib_quantizer q = {.bits = 4, .qmin = -8, .qmax = 7};
+    const struct {
+        const char *name;
+        float least, most;
+    } want[] = {{"minmax", 50, 50}, {"ema", 50, 50}, {"percentile", 0.9f, 1.2f},
+                {"mse", 0.9f, 20},  {"kl", 0.5f, 5}, {"histogram", 0.5f, 51}};
+    for (int i = 0; i < 6; i++) {
+        ib_observer o = {.cls = ib_observer_find(want[i].name), .percentile = 99.9f};
+        REQUIRE(!ib_observer_see_batch(&o, &dev->k, x, N + 1, "x"));
+        o.cls->range(&o, &q, 0, &lo, &hi);
+        if (!(hi >= want[i].least && hi <= want[i].most))
+            printf("\n    %s: [%g, %g]\n", want[i].name, lo, hi);
+        CHECK(hi >= want[i].least && hi <= want[i].most);
+        free(o.bins);
+    }
+    ib_observer o = {.cls = &ib_observer_ema};
+    for (int i = 0; i < 3; i++) { /* torch: first batch sets, then m += 0.01 (now - m) */
+        const float batch[] = {-1, (float)(i + 1)};
+        ib_observer_see_batch(&o, &dev->k, batch, 2, "x");
+    }
+    CHECK_NEAR(o.hi, 1.01 + 0.01 * (3 - 1.01), 1e-6);
+    x[3] = NAN;
+    CHECK_ERROR(ib_observer_see_batch(&o, &dev->k, x, N, "conv1"), "conv1");
+    end();
+}
+
+static void ranges_become_scales_as_documented(void)
+{
+    ib_quantizer q = {.bits = 8, .qmin = -128, .qmax = 127};
+    ib_quantizer_set_range(&q, 0, 2.55f, 0);
+    CHECK_NEAR(q.scale, 0.01, 1e-7);
+    CHECK_INT(q.zero, -128);
+    ib_quantizer_set_range(&q, -1, 1.55f, 0);
+    CHECK_INT(q.zero, -28);
+    ib_quantizer_set_range(&q, -2.54f, 1, 1);
+    CHECK_NEAR(q.scale, 0.02, 1e-7);
+    CHECK_INT(q.zero, 0);
+    ib_quantizer_set_range(&q, 0, 0, 0);
+    CHECK_NEAR(q.scale, 1, 0);
+    ib_quantizer_set_range(&q, 3, 5, 0); /* widened to hold 0 */
+    CHECK_NEAR(q.scale, 5.0 / 255, 1e-7);
+}
+
+static void bytes_keep_their_value_at_the_input(void)
+{
+    begin();
+    const ib_input_info in = {1, 8, 8, 10, 33 / 255.0f, 0.3081f, 255};
+    ib_layer *net = ready(ib_model_new("mlp", 1, 8, 8, 10));
+    ib_layer_set_input(net, &in);
+    REQUIRE(!ib_qat_prepare(net, g, NULL));
+    const ib_quantizer *q = &ib_plan_of(net)->input.out;
+    for (int raw = 0; raw < 256; raw++) {
+        const float x = ((float)raw / 255.0f - in.mean) * (1.0f / in.std);
+        int8_t code;
+        dev->k.quantize(&x, 1, q->scale, q->zero, q->qmin, q->qmax, raw & 1, &code, NULL);
+        CHECK_INT(code, raw - 128);
+    }
+    ib_layer_free(net);
+    for (int side = 0; side < 2; side++) { /* data that 0 is no value of: it has a code all the same */
+        const ib_input_info far = {1, 8, 8, 10, side ? 3.0f : -2.0f, 0.5f, 255};
+        net = ready(ib_model_new("mlp", 1, 8, 8, 10));
+        ib_layer_set_input(net, &far);
+        REQUIRE(!ib_qat_prepare(net, g, NULL));
+        q = &ib_plan_of(net)->input.out;
+        CHECK(q->zero == (side ? 127 : -128));
+        CHECK_NEAR(q->scale * 255, 6, 1e-5); /* (0 or 1 - mean) / std, widened to 0 */
+        ib_layer_free(net);
+    }
+    end();
+}
+
+/* Pictures of codes are drawn of what is true of them: weights in steps round to their codes, real values are the float
+ * network's. */
+static void values_behind_codes_can_be_looked_at(void)
+{
+    static const ib_qat_opts ways[] = {{.weight_bits = 8},
+                                       {.weight_bits = 4, .granularity = IB_PER_TENSOR},
+                                       {.weight_bits = 4, .granularity = IB_PER_GROUP, .group_size = 8}};
+    begin();
+    ib_batch b;
+    ib_loader_start(loader, 0, 0);
+    REQUIRE(ib_loader_next(loader, &b));
+    float x[32 * 64]; /* the loader goes on */
+    memcpy(x, b.x, sizeof x);
+    for (int way = 0; way < 3; way++) {
+        ib_layer *net = ready(ib_model_new("lenet", 1, 8, 8, 10));
+        REQUIRE(ib_qat_forward_real(g, net, ib_input(g, 4, b.shape, x)) == NULL && ib_error_status() == IB_ESTATE);
+        train(net, 20, 3e-3f);
+        ib_graph_begin(g, IB_EVAL);
+        ib_tensor *y = ib_layer_forward(g, net, ib_input(g, 4, b.shape, x));
+        float before[320], largest = 0;
+        memcpy(before, ib_tensor_f32(y), sizeof before);
+        REQUIRE(!ib_qat_begin(net, g, loader, &ways[way]));
+        ib_graph_begin(g, IB_EVAL);
+        y = ib_qat_forward_real(g, net, ib_input(g, 4, b.shape, x));
+        for (int i = 0; i < 320; i++) { /* but for the rounding of folded batch norms */
+            CHECK_NEAR(ib_tensor_f32(y)[i], before[i], 1e-3);
+            largest = fmaxf(largest, fabsf(before[i]));
+        }
+        CHECK(largest > 1);
+        ib_graph_begin(g, IB_TRACE);
+        REQUIRE(ib_layer_forward(g, net, ib_input(g, 4, b.shape, x)) != NULL);
+        for (int layer = 0; layer < 2; layer++) {
+            const char *name = layer ? "fc1" : "conv2.conv";
+            int64_t n = 0, wrong = 0;
+            int most = 0, seen = 0;
+            float *w = ib_trace_weights(g, name, &n, &most);
+            REQUIRE(w != NULL);
+            for (int i = 0; i < g->n_nodes; i++) {
+                const ib_node *node = &g->nodes[i];
+                if (node->op != &ib_op_quantize_weight || strcmp(node->scope, name))
+                    continue;
+                seen = 1;
+                CHECK_INT(n, node->out->size);
+                for (int64_t k = 0; k < n; k++)
+                    wrong += rintf(fminf(fmaxf(w[k], (float)-most), (float)most)) != (float)ib_codes(node->out)[k];
+            }
+            CHECK(seen);
+            CHECK_INT(wrong, 0);
+            CHECK_INT(most, ways[way].weight_bits == 8 ? 127 : 7);
+            free(w);
+        }
+        int64_t n;
+        int most;
+        CHECK(ib_trace_weights(g, "pool1", &n, &most) == NULL);
+        ib_layer_free(net);
+    }
+    end();
+}
+
+SUITE("ranges", T(observers_move_in_learning_only), T(learned_steps_follow_the_papers_formula),
+      T(calibrators_treat_outliers_as_they_should), T(ranges_become_scales_as_documented),
+      T(bytes_keep_their_value_at_the_input), T(values_behind_codes_can_be_looked_at))
