@@ -41,7 +41,8 @@ typedef struct ib_op {
     ib_status (*shape)(ib_node *n, ib_tensor *out);
     ib_status (*forward)(ib_graph *g, ib_node *n);
     ib_status (*backward)(ib_graph *g, ib_node *n); /* NULL: no gradient passes */
-    const ib_sample *samples; /* ends with name == NULL; NULL: tested with the integer operators */
+    const ib_sample *samples;                       /* ends with name == NULL; NULL: tested with the integer
+                                                       operators */
 } ib_op;
 
 struct ib_node {

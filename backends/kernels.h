@@ -89,14 +89,14 @@ static inline int64_t ib_nhwc_bytes(const ib_nhwc *x) /* of a sample */
 {
     return (x->h + 2 * x->border) * ib_nhwc_line(x);
 }
-static inline uint8_t *ib_nhwc_at(const ib_nhwc *v, int64_t i, int64_t y,
-                                  int64_t x) /* pixel of sample i; y, x >= -border */
+/* pixel of sample i; y, x >= -border */
+static inline uint8_t *ib_nhwc_at(const ib_nhwc *v, int64_t i, int64_t y, int64_t x)
 {
     return v->data + i * ib_nhwc_bytes(v) + (y + v->border) * ib_nhwc_line(v) + (x + v->border) * v->c;
 }
 
-/* Which part of a result a kernel makes, of equal parts: rows of every sample, or outputs of a product whose result has
- * one pixel. */
+/* Which part of a result a kernel makes, of equal parts: rows of every sample, or outputs of a product whose result
+ * has one pixel. */
 typedef struct ib_share {
     int part, parts;
 } ib_share;

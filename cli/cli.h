@@ -41,7 +41,8 @@ extern const struct argp machine_argp; /* --device, --threads and --json alone *
 /* Flags of argp_option: an empty text says something; each time that it is given adds something; commas divide it. */
 enum { OPTION_MAY_BE_EMPTY = 0x100, OPTION_MAY_REPEAT = 0x200, OPTION_IS_LIST = 0x400 };
 /* argp_parse for every command. Before it an option that takes a value is refused if it is given twice, an empty text,
- * or a list with nothing at one of its commas: tells and exits with 2. */
+ * or a list with nothing at one of its commas: tells
+ * and exits with 2. */
 void parse_options(const struct argp *argp, int argc, char **argv, void *input);
 /* 1 after telling of a word that stands twice in a list "a=1,b", divided by any of `between`; NULL is no list. */
 int refuse_repeated(const char *option, const char *list, const char *between);
@@ -60,7 +61,8 @@ typedef struct session {
     struct json_object *remembered; /* the options of data that it remembers, or NULL */
     int as_trained;                 /* the command line says nothing else of them */
     char told[1024];                /* the last note about data, or "" */
-    char recognized[100]; /* how the data of a training are recognized: " samples=COUNT:FINGERPRINT tested=..." */
+    char recognized[100];           /* how the data of a training are recognized: " samples=COUNT:FINGERPRINT
+                                       tested=..." */
 } session;
 /* Device, threads, graph. 0, or 1 after telling what is wrong. */
 int session_open(session *s, const common *o);
@@ -112,8 +114,8 @@ const char *session_title(const session *s); /* the model's name, of an imported
 /* A line on stderr for each layer that loses whole channels under its one scale; after calibration. */
 void warn_lost_channels(const ib_layer *net);
 
-/* The names of classes behind `before` (of many the first ten), and as an array in JSON. Nothing where they have none.
- */
+/* The names of classes behind `before` (of many the first ten), and as an array in JSON. Nothing where they have
+ * none. */
 void print_classes(const char *before, const ib_schema *schema);
 void classes_json(const ib_schema *schema, struct json_object *o);
 

@@ -2,8 +2,8 @@
  *
  * OpenMP's own let them spin for milliseconds, which serves a machine that does nothing else, and makes a training many
  * times slower where others compute too: the thread that is waited for gets no core. GCC's runtime reads
- * OMP_WAIT_POLICY while it is loaded, before main(), and has no call for it, so the command starts itself once more, in
- * the same process, with it set. */
+ * OMP_WAIT_POLICY while it is loaded, before main(), and has no call for it, so the command starts itself once more,
+ * in the same process, with it set. */
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>

@@ -63,8 +63,8 @@ ib_dataset *ib_dataset_finish(const char *file, ib_dataset *d);
 ib_dataset *ib_dataset_rows(const ib_dataset *d, int64_t n, const uint32_t *at);
 /* Keeps every fifth sample (test), the others (train) or all; frees d and returns NULL if none is left. */
 ib_dataset *ib_dataset_every_fifth(ib_dataset *d, ib_split split);
-/* The samples of a, then those of b; frees both. Labels are kept where both have them. NULL if one is NULL or they do
- * not go together. */
+/* The samples of a, then those of b; frees both. Labels are kept where both have them. NULL if one is NULL or they
+ * do not go together. */
 ib_dataset *ib_dataset_join(ib_dataset *a, ib_dataset *b);
 
 /* CRC-32 of the shape, all labels and targets, and the values of about a thousand samples in even steps; of pictures in

@@ -1,6 +1,6 @@
 /* 07_tiny_llama_qlora.c - a Llama of one million parameters: trained from nothing on one novel, stored in NF4 with
- * double quantization, then fine-tuned on another novel through a LoRA adapter. Arguments: folder of the texts, steps.
- */
+ * double quantization, then fine-tuned on another novel through a LoRA adapter. Arguments: folder of the texts,
+ * steps. */
 #include "text.h" // defines: text_open, text_train, CONTEXT
 
 /* Perplexity of a text per byte. */

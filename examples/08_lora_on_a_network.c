@@ -1,5 +1,5 @@
-/* 08_lora_on_a_network.c - ib_lora_linear in a network of one's own: a frozen 4-bit layer in the middle learns through
- * its adapter. */
+/* 08_lora_on_a_network.c - ib_lora_linear in a network of one's own: a frozen 4-bit layer in the middle learns
+ * through its adapter. */
 #include <isobit/isobit.h>
 #include <math.h>
 #include <stdio.h>

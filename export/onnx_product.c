@@ -3,8 +3,8 @@
  *   qdq:        DequantizeLinear -> Conv -> QuantizeLinear, which ONNX Runtime fuses into the same QLinearConv
  * Activations are uint8, each code raised by 128: on x86 ONNX Runtime fuses those only, leaves int8 to its float
  * operators, and multiplies int8 by int8 in plain C. Weights are signed as far as every processor adds their products
- * exactly, see is_exact(). A linear layer is the 1x1 convolution of a 1x1 image: QLinearMatMul has no bias and QGemm is
- * no standard operator. */
+ * exactly, see is_exact(). A linear layer is the 1x1 convolution of a 1x1 image: QLinearMatMul has no bias and QGemm
+ * is no standard operator. */
 #include "export/onnx_print.h"
 
 /* The constants of a product: weights [oc, ...shape], their scales, bias. */

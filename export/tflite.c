@@ -2,8 +2,8 @@
  *
  * Average pooling is a depthwise convolution with ones (AVERAGE_POOL_2D has no output scale of its own and another
  * divisor), a table is a GATHER, asymmetric padding is a PAD with the zero point. A linear layer is a 1x1 CONV_2D in
- * profile tflite_double: LiteRT's reference FULLY_CONNECTED rounds once (as tflite_single), its CONV_2D twice, as the
- * profile says. */
+ * profile tflite_double: LiteRT's reference FULLY_CONNECTED rounds once (as tflite_single), its CONV_2D twice, as
+ * the profile says. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

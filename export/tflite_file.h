@@ -19,20 +19,22 @@ enum {
     ADD_OPTIONS = 11,
     RESHAPE_OPTIONS = 17,
     MUL_OPTIONS = 21,
+    /* BuiltinOptions */
     PAD_OPTIONS = 22,
     GATHER_OPTIONS = 23,
     TRANSPOSE_OPTIONS = 26,
     CAST_OPTIONS = 37,
     MAX_MIN_OPTIONS = 39,
     PADV2_OPTIONS = 43
-}; /* BuiltinOptions */
+};
 
 /* BuiltinOperator, and the version that has these types */
 #define OPERATORS(X)                                                                                                   \
     X(ADD, 0, 2)                                                                                                       \
-    X(ADD_INT32, 0, 1) X(CONCATENATION, 2, 2) X(CONV, 3, 3) X(CONV_INT4, 3, 7) X(DEPTHWISE, 4, 3)                      \
-        X(DEPTHWISE_INT4, 4, 6) X(FC, 9, 12) X(MAX_POOL, 17, 2) X(MUL, 18, 2) X(RESHAPE, 22, 1) X(PAD, 34, 2)          \
-            X(GATHER, 36, 2) X(TRANSPOSE, 39, 2) X(CAST, 53, 1) X(MAXIMUM, 55, 2) X(MINIMUM, 57, 2) X(PADV2, 60, 2)
+    X(ADD_INT32, 0, 1)                                                                                                 \
+    X(CONCATENATION, 2, 2) X(CONV, 3, 3) X(CONV_INT4, 3, 7) X(DEPTHWISE, 4, 3) X(DEPTHWISE_INT4, 4, 6) X(FC, 9, 12)    \
+        X(MAX_POOL, 17, 2) X(MUL, 18, 2) X(RESHAPE, 22, 1) X(PAD, 34, 2) X(GATHER, 36, 2) X(TRANSPOSE, 39, 2)          \
+            X(CAST, 53, 1) X(MAXIMUM, 55, 2) X(MINIMUM, 57, 2) X(PADV2, 60, 2)
 enum {
 #define X(name, code, version) OP_##name,
     OPERATORS(X)
@@ -60,8 +62,8 @@ ib_flat_ref ib_tflite_scales(ib_tflite *w, int n, const float *scale, int zero, 
 /* batch: the first dimension is free. Names are those of the instruction at work and `what`. */
 int ib_tflite_tensor(ib_tflite *w, const char *what, int type, int ndim, const int32_t *shape, int batch, int buf,
                      ib_flat_ref q);
-int ib_tflite_activation(ib_tflite *w, const char *what, int ndim, const int32_t *shape, float scale,
-                         int zero); /* codes of an intermediate result */
+/* codes of an intermediate result */
+int ib_tflite_activation(ib_tflite *w, const char *what, int ndim, const int32_t *shape, float scale, int zero);
 int ib_tflite_constant(ib_tflite *w, const char *what, int type, int ndim, const int32_t *shape, const void *data,
                        size_t bytes);
 /* The tensor of a value that is a constant of the program, an image's codes as N,H,W,C. */

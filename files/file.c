@@ -55,8 +55,8 @@ static void sync_folder(const char *path)
 
 struct ib_file_writer {
     int fd;
-    char *path, *target,
-        *temporary; /* as it was told; the file itself, where path is a link; beside it, until it is whole */
+    char *path, *target, *temporary; /* as it was told; the file itself, where path is a link; beside it, until it is
+                                        whole */
     size_t written;
     ib_status status;
 };

@@ -36,8 +36,8 @@ hid_t ib_h5_create(void)
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     const hid_t access = H5Pcreate(H5P_FILE_ACCESS), create = H5Pcreate(H5P_FILE_CREATE);
     H5Pset_fapl_core(access, 1 << 20, 0);
-    /* The first superblock: the image of a newer one, taken while the file is open, has a wrong checksum (HDF5 1.10).
-     */
+    /* The first superblock: the image of a newer one, taken while the file is open, has a wrong checksum (HDF5
+     * 1.10). */
     H5Pset_libver_bounds(access, H5F_LIBVER_EARLIEST, H5F_LIBVER_V18);
     H5Pset_obj_track_times(create, 0);
     const hid_t file = H5Fcreate("isobit", H5F_ACC_TRUNC, create, access);

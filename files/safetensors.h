@@ -17,9 +17,9 @@ typedef struct ib_safetensors {
 
 /* `path` is a .safetensors file, or a folder with model.safetensors or model.safetensors.index.json and its shards. */
 ib_safetensors *ib_safetensors_open(const char *path);
-void ib_safetensors_close(ib_safetensors *f); /* NULL is fine */
-const ib_entry *ib_safetensors_find(const ib_safetensors *f,
-                                    const char *name); /* NULL if there is none; no error is set */
+void ib_safetensors_close(ib_safetensors *f);                                   /* NULL is fine */
+const ib_entry *ib_safetensors_find(const ib_safetensors *f, const char *name); /* NULL if there is none; no error is
+                                                                                   set */
 
 /* One tensor to write. */
 typedef struct ib_safetensors_item {

@@ -210,8 +210,8 @@ ib_status ib_import_batch_norm(ib_importer *m)
     }
     float eps = ib_import_real(m, "epsilon", 1e-5f);
     const int none = eps == 0;
-    eps =
-        none ? FLT_TRUE_MIN : eps; /* ib_batch_norm takes 0 for 1e-5; added to a variance the least number is nothing */
+    eps = none ? FLT_TRUE_MIN : eps; /* ib_batch_norm takes 0 for 1e-5; added to a variance the least number is
+                                        nothing */
     ib_snprintf(text, sizeof text, "in=%lld eps=%.9g", (long long)channels, eps);
     if (!ib_import_line(m, "batch_norm", ib_import_of(in, &was), was.ndim, was.shape, text))
         return IB_ENOMEM;

@@ -57,8 +57,8 @@ ib_tensor *ib_layer_param_new(ib_layer *l, const char *name, int ndim, const int
 /* From now on nothing can be added. */
 void ib_layer_settle(ib_layer *net);
 
-/* A place to stand for each layer of a list; and no longer, which frees those that stand nowhere else. NULLs are fine.
- */
+/* A place to stand for each layer of a list; and no longer, which frees those that stand nowhere else. NULLs are
+ * fine. */
 void ib_layers_hold(int n, ib_layer *const *layers);
 void ib_layers_drop(int n, ib_layer *const *layers);
 /* Frees each layer of a list that stands nowhere, once; NULLs are fine. */

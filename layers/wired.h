@@ -8,8 +8,8 @@
  *   flat flatten 2 order=hwc
  *   ...
  * Name, operator, values that go in (0 is the network's input, k the result of line k, commas between), attributes. The
- * last line's value is the result. Behind " # " stands a layer's name in the file that it comes from; a first line "# "
- * has the network's. The order of a flattened image is chw where nothing is said. */
+ * last line's value is the result. Behind " # " stands a layer's name in the file that it comes from; a first line
+ * "# " has the network's. The order of a flattened image is chw where nothing is said. */
 #ifndef IB_LAYERS_WIRED_H
 #define IB_LAYERS_WIRED_H
 

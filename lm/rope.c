@@ -37,8 +37,8 @@ static ib_status dynamic(ib_rope_scaling *s, double base, int rotated, int conte
     return need(s->factor, "factor", "dynamic");
 }
 
-/* Llama 3: wavelengths above original / low are divided by `factor`, below original / high kept, between them blended.
- */
+/* Llama 3: wavelengths above original / low are divided by `factor`, below original / high kept, between them
+ * blended. */
 static ib_status llama3(ib_rope_scaling *s, double base, int rotated, int context)
 {
     s->original = s->original > 0 ? s->original : context;
@@ -157,8 +157,8 @@ void ib_rope_release(ib_rope_scaling *s)
     s->given = s->divisor = NULL;
 }
 
-/* Angles pos base^(-2i/rotated) / divisor, computed in double; the table holds magnitude times their cosines and sines.
- */
+/* Angles pos base^(-2i/rotated) / divisor, computed in double; the table holds magnitude times their cosines and
+ * sines. */
 ib_status ib_lm_rope(ib_lm *m, int64_t positions)
 {
     if (positions <= m->positions)

@@ -12,7 +12,8 @@ typedef struct ib_rope_scaling {
     double attention_factor;                         /* yarn, longrope: of cosines and sines */
     double beta_fast, beta_slow, mscale, mscale_all; /* yarn */
     double low, high;                                /* llama3 */
-    int whole;       /* yarn: its bounds are whole dimensions; longrope: short and long factors are one */
+    int whole;       /* yarn: its bounds are whole dimensions; longrope: short and long factors
+                                              are one */
     float *given;    /* [rotated/2] longrope's short factors, or GGUF's rope_freqs; NULL: none */
     float *divisor;  /* [rotated/2] of the frequencies; NULL: 1 */
     float magnitude; /* of cosines and sines */

@@ -62,8 +62,8 @@ typedef struct lowering {
 
 static ib_status lower_node(lowering *w, int at);
 
-/* The value that a node's result is. What only gives other shapes becomes an instruction when it is asked for; -1 with
- * ib_error(). */
+/* The value that a node's result is. What only gives other shapes becomes an instruction when it is asked for; -1
+ * with ib_error(). */
 static int value_of(lowering *w, const ib_tensor *t)
 {
     const ib_node *n = &w->g->nodes[t->node];

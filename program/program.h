@@ -36,8 +36,8 @@ typedef struct ib_instr_class {
     const char *sections; /* of runtime/isobit_rt.h that the printed C needs, blank-separated */
     ib_status (*lower)(ib_program *p, ib_instr *i, const ib_node *n);
     ib_status (*run)(const ib_program *p, const ib_instr *i, const ib_run *r);
-    int64_t (*pack)(const ib_program *p, const ib_instr *i, ib_device *dev,
-                    void *to); /* bytes of constants packed ahead, or NULL */
+    /* bytes of constants packed ahead, or NULL */
+    int64_t (*pack)(const ib_program *p, const ib_instr *i, ib_device *dev, void *to);
     /* the same on images with channels last, or NULL; if there are constants and no bytes, the device has no such
      * product */
     ib_status (*run_nhwc)(const ib_program *p, const ib_instr *i, const ib_run *r);
@@ -78,8 +78,9 @@ typedef struct ib_value {
     float scale;
     int zero, bits;
     int first, last; /* instructions that write it and read it last; first -1: the input */
-    int root; /* the value whose memory it has: its own number, or that of what a reshape shows in another shape */
-    int64_t offset; /* in the arena; -1: the caller's buffer */
+    int root;        /* the value whose memory it has: its own number, or that of what a reshape shows in another
+                         shape */
+    int64_t offset;  /* in the arena; -1: the caller's buffer */
 } ib_value;
 
 struct ib_program {
@@ -128,8 +129,8 @@ ib_status ib_program_run_traced(ib_program *p, ib_device *dev, int64_t n, const 
 ib_runner *ib_runner_new_traced(const ib_program *p, ib_device *dev, int64_t batch);
 ib_status ib_runner_run_traced(ib_runner *r, int64_t n, const int8_t *in, int8_t *out,
                                void (*see)(void *, int, const int8_t *), void *context);
-/* The window of a product over n samples; `image` is its input's geometry, of which a linear layer's window takes all.
- */
+/* The window of a product over n samples; `image` is its input's geometry, of which a linear layer's window takes
+ * all. */
 ib_window ib_product_window(const ib_instr *i, const ib_nhwc *image, int64_t n);
 /* With a product's geometry and constants in place: packs its weights as they ship, and proves that no accumulator
  * overflows for inputs lo .. hi. */

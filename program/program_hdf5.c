@@ -2,10 +2,11 @@
  *   /                attributes: format, version, profile, input, normalization, input_*, result, note
  *   /schema          JSON, where the network has a schema
  *   /NNN_<layer>     an instruction; attributes: op, inputs, output (values; 0 is the input), shape, scale, zero_point,
- * bits of its result, acc_bound conv2d, linear: attributes window, quantization; weights, group_factors, bias,
- * requantization, weight_scale lookup, concat: table; concat: attribute axis reshape, flatten_hwc: nothing else;
- * constant: codes of one sample, and no inputs others:         attribute constants, in the order of isobit_rt.h's
- * struct */
+ *                    bits of its result, acc_bound
+ *     conv2d, linear: attributes window, quantization; weights, group_factors, bias, requantization, weight_scale
+ *     lookup, concat: table; concat: attribute axis
+ *     reshape, flatten_hwc: nothing else; constant: codes of one sample, and no inputs
+ *     others:         attribute constants, in the order of isobit_rt.h's struct */
 #include <stdio.h>
 
 #include "files/h5.h"

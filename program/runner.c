@@ -96,8 +96,8 @@ static int same_frame(const ib_runner *r, int u, int v)
            r->p->values[u].zero == r->p->values[v].zero;
 }
 
-/* Images of one geometry and zero point, so of one border that is written once, take each other's place when their time
- * is over. */
+/* Images of one geometry and zero point, so of one border that is written once, take each other's place when their
+ * time is over. */
 static void place_images(ib_runner *r)
 {
     const ib_program *p = r->p;

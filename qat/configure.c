@@ -200,8 +200,8 @@ static ib_status configure_input(ib_plan *p)
     s->out.observer = &s->observer;
     if (in->std > 0 && in->raw_max > 0 && !p->opts.symmetric) {
         const int levels = in->raw_max < s->out.qmax - s->out.qmin ? in->raw_max : s->out.qmax - s->out.qmin;
-        const int holds_zero =
-            in->mean >= 0 && in->mean <= 1; /* 0 may be no value of the data, but padding has a code for it */
+        const int holds_zero = in->mean >= 0 && in->mean <= 1; /* 0 may be no value of the data, but padding has a
+                                                                  code for it */
         if (holds_zero) {
             s->out.scale = 1.0f / (in->std * (float)levels);
             s->out.zero = s->out.qmin + (int)rintf(in->mean * (float)levels);

@@ -12,8 +12,8 @@ void ib_free(void *p);
 char *ib_strdup(const char *s);
 char *ib_format_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Tests: the n-th allocation from now on fails (1 = the next); 0 switches off. Returns allocations since the last call.
- */
+/* Tests: the n-th allocation from now on fails (1 = the next); 0 switches off. Returns allocations since the last
+ * call. */
 int64_t ib_alloc_fail_at(int64_t n);
 
 #endif

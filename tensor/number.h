@@ -1,6 +1,6 @@
 /* number.h - numbers as text with a point, whatever decimal sign the locale of the program has (setlocale(3)). The
- * library reads and writes text by these alone (tests/house/order.py); C's functions of the same names would follow the
- * locale. */
+ * library reads and writes text by these alone (tests/house/order.py); C's functions of the same names would follow
+ * the locale. */
 #ifndef IB_TENSOR_NUMBER_H
 #define IB_TENSOR_NUMBER_H
 

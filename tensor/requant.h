@@ -17,8 +17,8 @@ isobit_scale ib_requant_scale(float s_in, float s_w, float s_out, int profile);
 
 /* The factors of an addition (see isobit_add): returns a, b and out. For xnnpack as XNNPACK's
  * xnn_init_qs8_add_minmax_scalar_params makes them (it takes factors from 2^-10 to 2^8): in fp32, the larger with 21
- * bits. Both steps are to be below ib_requant_add_limit() s_out: what the 21 bits hold, or TFLite's own limit of 1 on
- * its output multiplier. */
+ * bits. Both steps are to be below ib_requant_add_limit() s_out: what the 21 bits hold, or TFLite's own limit of 1
+ * on its output multiplier. */
 void ib_requant_add(float s_a, float s_b, float s_out, int profile, isobit_scale *a, isobit_scale *b,
                     isobit_scale *out);
 

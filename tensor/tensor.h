@@ -28,7 +28,8 @@ struct ib_tensor {
     ib_qparams q;             /* of codes */
     char *name;               /* leaves only */
     int node;                 /* index of the node that made it, -1 for a leaf */
-    uint64_t step; /* which step of which graph made it, 0: it lives by itself; no two steps of the process are alike */
+    uint64_t step;       /* which step of which graph made it, 0: it lives by itself; no two steps of the process are
+                        alike */
     const uint64_t *now; /* the step that its graph is in */
     int owned;           /* belongs to a layer and goes with it */
 };

@@ -39,11 +39,11 @@ struct ib_tokenizer {
     int32_t *slot; /* hash of the tokens' bytes */
     uint32_t slots;
     ib_merge *merge;
-    uint32_t merges; /* a power of two */
-    uint64_t
-        *mergeable; /* one bit for each hash of a pair, clear: no merge. Most pairs end here, in the first cache. */
-    int by_score;   /* SentencePiece: any two pieces whose joint bytes are a token, best score first */
-    int byte_level; /* else pieces are characters, U+2581 stands for a space */
+    uint32_t merges;     /* a power of two */
+    uint64_t *mergeable; /* one bit for each hash of a pair, clear: no merge. Most pairs end here, in the first
+                            cache. */
+    int by_score;        /* SentencePiece: any two pieces whose joint bytes are a token, best score first */
+    int byte_level;      /* else pieces are characters, U+2581 stands for a space */
     int prefix_space, add_bos, ignore_merges;
     int prefix_once; /* the prefix space stands before a text alone, not behind special tokens too */
     int spaces;      /* U+2581 stands for a space, as a file says that names normalizers */
@@ -81,8 +81,8 @@ size_t ib_alphabet_bytes(const char *text, size_t n, char *out);
 /* The other way: out [2 n] */
 size_t ib_alphabet_text(const char *bytes, size_t n, char *out);
 ib_status ib_tokenizer_add_split(ib_tokenizer *t, const char *pattern);
-ib_status ib_tokenizer_named_split(ib_tokenizer *t,
-                                   const char *pre); /* GGUF's tokenizer.ggml.pre; sets ignore_merges and add_bos */
+ib_status ib_tokenizer_named_split(ib_tokenizer *t, const char *pre); /* GGUF's tokenizer.ggml.pre; sets
+                                                                         ignore_merges and add_bos */
 enum { IB_PRE_NAME = 32 };
 ib_status ib_tokenizer_pre(const ib_tokenizer *t, char name[IB_PRE_NAME]); /* the name that says what t does */
 /* Hash of tokens first, then merges one by one, then the rest. */

@@ -107,8 +107,8 @@ ib_status ib_merge_word(ib_tokenizer *t, const char *word, size_t n, ib_ids *out
         at += (size_t)k;
     }
     t->symbol[count - 1].next = -1;
-    for (int i = 0; i + 1 < count && !t->by_score;
-         i++) { /* the first pairs are known: their table lines can be on the way together */
+    for (int i = 0; i + 1 < count && !t->by_score; i++) { /* the first pairs are known: their table lines can be on
+                                                             the way together */
         const uint32_t hash = (uint32_t)ib_pair_hash((uint64_t)t->symbol[i].id << 32 | (uint32_t)t->symbol[i + 1].id);
         __builtin_prefetch(&t->merge[hash & (t->merges - 1)]);
     }

@@ -45,8 +45,8 @@ static ib_status segment_backward(ib_graph *g, ib_node *n)
     ib_status status = IB_OK;
     ib_tensor leaf = *n->in[0];
     ib_tensor *x = n->in[0];
-    if (x->needs_grad && !x->grad && g->free_grad &&
-        g->free_grad_size == x->size) { /* a chain of segments needs two gradients */
+    /* a chain of segments needs two gradients */
+    if (x->needs_grad && !x->grad && g->free_grad && g->free_grad_size == x->size) {
         x->grad = memset(g->free_grad, 0, (size_t)x->size * sizeof(float));
         g->free_grad = NULL;
     }

@@ -1,8 +1,8 @@
 /* lora.c - products with frozen matrices, with low-rank adapters: LoRA (arXiv:2106.09685), rsLoRA (arXiv:2312.03732),
  * DoRA (arXiv:2402.09353).
  *
- *   y = c (x W' + s drop(x) A' B') + bias,   c = 1, or m / ||W + s B A||_row with the norm taken as a constant (DoRA)
- */
+ *   y = c (x W' + s drop(x) A' B') + bias,   c = 1, or m / ||W + s B A||_row with the norm taken as a constant
+ *   (DoRA) */
 #include <math.h>
 #include <string.h>
 
@@ -168,8 +168,8 @@ static ib_status outer(ib_graph *g, int64_t n, int64_t r, int64_t cols, const fl
     return IB_OK;
 }
 
-/* With e = c dy:  dh = s e B    dA += dh' drop(x)    dB += e' (s h)    dx += e W + drop'(dh A)    dm += sum e z / m, z
- * = (y - bias) / c */
+/* With e = c dy:  dh = s e B    dA += dh' drop(x)    dB += e' (s h)    dx += e W + drop'(dh A)    dm += sum e z / m,
+ * z = (y - bias) / c */
 static ib_status lora_backward(ib_graph *g, ib_node *n)
 {
     const lora_attrs *a = n->attrs;

@@ -165,8 +165,8 @@ int64_t ib_qlinear_scratch(int64_t rows, int64_t k, int64_t out)
 #endif
 }
 
-/* See frozen.c (64 rows or 8 long ones in fp32) and bf16_frozen.c (32 rows and their panel, or 256 columns' panels, in
- * bf16). */
+/* See frozen.c (64 rows or 8 long ones in fp32) and bf16_frozen.c (32 rows and their panel, or 256 columns' panels,
+ * in bf16). */
 int64_t ib_frozen_room(const ib_matrix *w)
 {
     const int64_t tile = 65536 > 8 * w->cols ? 65536 : 8 * w->cols, rows = 34 * (w->cols + 1),

@@ -36,8 +36,8 @@ static inline int32_t ib_raised_bias(int32_t bias, int32_t zero, int32_t sum)
     return (int32_t)((uint32_t)bias - (uint32_t)zero * (uint32_t)sum);
 }
 
-/* Rows at a time for `count` of them: about equal pieces; the last one begins at count - rows, over again what the one
- * before had. */
+/* Rows at a time for `count` of them: about equal pieces; the last one begins at count - rows, over again what the
+ * one before had. */
 static inline int64_t ib_rows_at_once(const ib_multiplier *m, int64_t panels, int64_t count)
 {
     const int64_t most = m->rows(panels), pieces = (count + most - 1) / most;

@@ -1,7 +1,7 @@
 /* panels_nhwc.c - convolution of codes on images with channels last. A row of the window is one piece of memory, so
  * that output pixels are the rows of a matrix product without anything being unfolded, 16 output channels are a panel,
- * and codes go where the next layer reads them. The bias makes up for raised inputs:  sum w (x - zero) + bias = sum w
- * (x + raise) + bias - (raise + zero) sum w */
+ * and codes go where the next layer reads them. The bias makes up for raised inputs:  sum w (x - zero) + bias = sum
+ * w (x + raise) + bias - (raise + zero) sum w */
 #include <string.h>
 
 #include "backends/cpu/panels.h"

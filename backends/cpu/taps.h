@@ -2,9 +2,10 @@
  *
  * A sample's padded input is laid out as planes, one for each channel and phase of the stride: plane (a,b) holds the
  * padded pixels (sh r + a, sw c + b) in rows of `wide`. Output pixel (y,x) is position p = y wide + x, and tap
- * (c,ky,kx) reads plane(c, ky % sh, kx % sw)[p + ky/sh wide + kx/sw], the same offset for every p, so that a
- * convolution is   out[m][p] = sum over taps w[m][tap] src[offset[tap] + p] over contiguous p. The few positions
- * between the rows of an image (x >= ow) are computed and dropped. */
+ * (c,ky,kx) reads
+ *   plane(c, ky % sh, kx % sw)[p + ky/sh wide + kx/sw],
+ * the same offset for every p, so that a convolution is   out[m][p] = sum over taps w[m][tap] src[offset[tap] + p]
+ * over contiguous p. The few positions between the rows of an image (x >= ow) are computed and dropped. */
 #ifndef IB_BACKENDS_CPU_TAPS_H
 #define IB_BACKENDS_CPU_TAPS_H
 

@@ -124,8 +124,8 @@ static inline uint32_t bits_at(const uint8_t *mask, int64_t i, int64_t bytes)
     return v >> i % 8;
 }
 
-/* Plane `p` of dy (sample times channels, plus channel) where the mask has bits; what lies between rows is 0 already.
- * Returns the sum. */
+/* Plane `p` of dy (sample times channels, plus channel) where the mask has bits; what lies between rows is 0
+ * already. Returns the sum. */
 static inline float take_plane(const ib_window *s, const ib_taps *t, const ib_conv_grads *g, int64_t p, float *to)
 {
     const int64_t bytes = (s->n * s->oc * s->oh * s->ow + 7) / 8;

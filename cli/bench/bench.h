@@ -35,8 +35,8 @@ kernel_rates bench_kernels(ib_device *dev, int64_t repeats);
 /* The integer runtime of a model, profile fp32_rne, at batch 1 and 64; 0, or 1 with the error told. */
 int bench_inference(ib_device *dev, const char *model, const char *qat, int threads, int64_t repeats,
                     inference_row out[2]);
-/* The same networks in PyTorch and ONNX Runtime; NULL with a note on standard error where the Python has not got them.
- */
+/* The same networks in PyTorch and ONNX Runtime; NULL with a note on standard error where the Python has not got
+ * them. */
 struct json_object *bench_peers(const char *python, int64_t repeats, int threads);
 
 #endif

@@ -208,8 +208,8 @@ static int64_t parameters(const ib_layer *l)
     return n;
 }
 
-/* Perplexities of the evaluation set (or the training rows' first) on the deployed weights and on W with the adapter.
- */
+/* Perplexities of the evaluation set (or the training rows' first) on the deployed weights and on W with the
+ * adapter. */
 static int compare_deployed(job *j, double *deployed, double *adapter)
 {
     const ib_samples *s = j->eval ? j->eval : j->train;

@@ -134,8 +134,8 @@ int finetune_other_rows(const finetune_options *o)
 {
     const char *begun = o->begun.settings ? o->begun.settings : "";
     char *was = ib_settings_value(begun, "rows"), *template = ib_settings_value(begun, "prompt_template");
-    const int same_template =
-        (template ? strtoul(template, NULL, 16) : 0) == o->template_sum; /* else that is the reason */
+    /* else that is the reason */
+    const int same_template = (template ? strtoul(template, NULL, 16) : 0) == o->template_sum;
     const int other = was && same_template && strtoul(was, NULL, 16) != o->rows_sum;
     if (other)
         fprintf(stderr, "isobit: %s: was trained on other rows than %s holds now: --force begins anew with them\n",

@@ -12,8 +12,8 @@ static void name(FILE *out, const struct argp_option *o)
         fprintf(out, "--%s ", o->name);
 }
 
-/* The next of "a, b (default) or c": its length without the remark; *next is behind what parts it from the one after,
- * NULL at the end. */
+/* The next of "a, b (default) or c": its length without the remark; *next is behind what parts it from the one
+ * after, NULL at the end. */
 static size_t item(const char *text, size_t n, const char **next)
 {
     size_t end = 0, word, depth = 0;
@@ -28,8 +28,8 @@ static size_t item(const char *text, size_t n, const char **next)
     return word;
 }
 
-/* Writes the words of n characters of text, or nothing where they are no list of at least two words. "idx:DIR" stands
- * for "idx:". */
+/* Writes the words of n characters of text, or nothing where they are no list of at least two words. "idx:DIR"
+ * stands for "idx:". */
 static int write_list(FILE *out, const char *text, size_t n)
 {
     for (int pass = 0; pass < 2; pass++) {

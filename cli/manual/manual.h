@@ -13,8 +13,8 @@ void write_plain(FILE *out, const char *text);
 /* Writes the case of one command in the completion for bash. */
 void write_completion(FILE *out, const char *command, const struct argp *argp);
 
-/* Calls `see` for each option or, where `doc` alone stands, heading of a parser and its children, in the order of the
- * tables. */
+/* Calls `see` for each option or, where `doc` alone stands, heading of a parser and its children, in the order of
+ * the tables. */
 void each_option(const struct argp *argp, void (*see)(FILE *out, const struct argp_option *o), FILE *out);
 
 #endif

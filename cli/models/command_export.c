@@ -149,8 +149,8 @@ static void report_text(const ib_program *p, const export_options *o, const char
         printf("written: %s\n", o->out);
 }
 
-/* Self-test samples: codes of the first of the test data; of the digits, if they fit, where neither data nor a number
- * is asked for. */
+/* Self-test samples: codes of the first of the test data; of the digits, if they fit, where neither data nor a
+ * number is asked for. */
 static int test_vectors(session *s, ib_program *p, const export_options *o, int64_t *n, int8_t **codes)
 {
     ib_batch b;

@@ -39,8 +39,8 @@ typedef struct levels {
     double step;
     int zero, least, most;
 } levels;
-/* Histogram of n values, with the range of their codes and what lies outside (levels NULL: none); `unit` is under the
- * axis. */
+/* Histogram of n values, with the range of their codes and what lies outside (levels NULL: none); `unit` is under
+ * the axis. */
 int plot_histogram(const char *path, const char *title, const char *unit, const float *x, int64_t n, const levels *l);
 
 #endif

@@ -22,8 +22,8 @@ typedef struct train_options {
 int train_options_parse(train_options *o, int argc, char **argv);
 /* 1 after telling that a file to be written is one of the data's. */
 int train_options_onto_data(const train_options *o);
-/* 1 after telling that a batch or the calibration is to have more than the data hold: so many samples, so many batches.
- */
+/* 1 after telling that a batch or the calibration is to have more than the data hold: so many samples, so many
+ * batches. */
 int train_options_exceed(const train_options *o, int64_t samples, int64_t batches);
 /* Fills in what was not given: for a table of `rows` training rows, or (0) pictures. 0, or the exit status. */
 int train_options_complete(train_options *o, int64_t rows);

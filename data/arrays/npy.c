@@ -1,6 +1,6 @@
 /* npy.c - one array of numbers in NumPy's own format (NEP 1; numpy.lib.format): the magic "\x93NUMPY", a version, the
- * length of a header, the header as a Python literal {'descr': '<f4', 'fortran_order': False, 'shape': (8, 3, 32, 32),
- * }, and the values. */
+ * length of a header, the header as a Python literal {'descr': '<f4', 'fortran_order': False, 'shape': (8, 3, 32,
+ * 32), }, and the values. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -134,8 +134,8 @@ static double value_of(const ib_npy *a, int64_t i)
         return half(v);
     const int above = 64 - 8 * t->bytes;
     const double x = t->kind == 'i' ? (double)((int64_t)(v << above) >> above) : (double)v;
-    return fabs(x) > 9007199254740992.0 ? nextafter(x, 0)
-                                        : x; /* beyond 2^53 x may be rounded: something near that is no fp32 number */
+    return fabs(x) > 9007199254740992.0 ? nextafter(x, 0) : x; /* beyond 2^53 x may be rounded: something near that
+                                                                  is no fp32 number */
 }
 
 /* Place in the file of element i of C order. */

@@ -1,5 +1,5 @@
-/* schema_hdf5.h - a schema in the HDF5 files of checkpoints and programs: the dataset "schema", its JSON as bytes; none
- * if there is no schema. */
+/* schema_hdf5.h - a schema in the HDF5 files of checkpoints and programs: the dataset "schema", its JSON as bytes;
+ * none if there is no schema. */
 #ifndef IB_DATA_TABLES_SCHEMA_HDF5_H
 #define IB_DATA_TABLES_SCHEMA_HDF5_H
 

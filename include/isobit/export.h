@@ -18,8 +18,8 @@ ib_program *ib_program_lower(ib_layer *net, ib_graph *g); /* keeps nothing of th
 /* The same without moving on to IB_EXPORTED: for looking, and for programs of several rounding profiles. */
 ib_program *ib_program_of(ib_layer *net, ib_graph *g);
 /* Opens what ib_export_hdf5 wrote (`isobit export --to hdf5`): the same program, without the network. What the file
- * says is checked, so that no input makes it overflow or leave its memory. NULL with ib_error() naming the file and the
- * layer; IB_EUNSUPPORTED: a checkpoint. */
+ * says is checked, so that no input makes it overflow or leave its memory. NULL with ib_error() naming the file and
+ * the layer; IB_EUNSUPPORTED: a checkpoint. */
 ib_program *ib_program_open(const char *path);
 void ib_program_free(ib_program *p); /* NULL is fine */
 
@@ -27,11 +27,11 @@ const ib_input_info *ib_program_input_info(const ib_program *p); /* of images be
 const ib_schema *ib_program_schema(const ib_program *p);         /* the network's (schema.h), or NULL; borrowed */
 int64_t ib_program_input_size(const ib_program *p);              /* codes of one sample */
 int64_t ib_program_output_size(const ib_program *p);
-int ib_program_output_shape(const ib_program *p,
-                            int64_t shape[4]); /* of one sample as a batch, [1,...]; returns the dimensions */
-int ib_program_leaves_softmax(
-    const ib_program *p);                         /* 1: the network ends with one, which its dequantized outputs lack */
-const char *ib_program_note(const ib_program *p); /* the same in words; "" if nothing is left out */
+int ib_program_output_shape(const ib_program *p, int64_t shape[4]); /* of one sample as a batch, [1,...]; returns the
+                                                                       dimensions */
+int ib_program_leaves_softmax(const ib_program *p); /* 1: the network ends with one, which its dequantized outputs
+                                                        lack */
+const char *ib_program_note(const ib_program *p);   /* the same in words; "" if nothing is left out */
 
 /* Codes of normalized inputs x[n,input_size] by the program's first scale; what lies beyond the codes becomes the last
  * one. IB_ENUMERIC, naming the value, where one is not finite, which no code says: there are no codes then. */
@@ -39,8 +39,8 @@ ib_status ib_program_quantize(const ib_program *p, ib_device *dev, int64_t n, co
 /* out[n,output_size] = program(in[n,input_size]), on the device's integer kernels; a runner for one call. */
 ib_status ib_program_run(ib_program *p, ib_device *dev, int64_t n, const int8_t *in, int8_t *out);
 /* A program made ready for one device: constants packed for its kernels, memory planned for up to `batch` samples, so
- * that a run allocates nothing. The program must outlive it. A runner serves one thread at a time; several may share a
- * program. */
+ * that a run allocates nothing. The program must outlive it. A runner serves one thread at a time; several may share
+ * a program. */
 typedef struct ib_runner ib_runner;
 ib_runner *ib_runner_new(const ib_program *p, ib_device *dev, int64_t batch);
 ib_status ib_runner_run(ib_runner *r, int64_t n, const int8_t *in, int8_t *out); /* 0 <= n <= batch */
@@ -72,8 +72,8 @@ ib_status ib_export_c(ib_program *p, ib_device *dev, const char *dir, const char
 ib_status ib_export_hdf5(const ib_program *p, const char *path);
 
 /* ONNX (operator set 21), for profiles fp32_rne and xnnpack: what ONNX Runtime then computes is the same integers.
- * Input: normalized fp32 [batch,C,H,W]; output: fp32, the dequantized codes. IB_EUNSUPPORTED names a layer that has no
- * exact form. */
+ * Input: normalized fp32 [batch,C,H,W]; output: fp32, the dequantized codes. IB_EUNSUPPORTED names a layer that has
+ * no exact form. */
 typedef struct ib_onnx_opts {
     int qdq;          /* DequantizeLinear and QuantizeLinear around float operators; else QLinearConv and the like */
     int int4_as_int8; /* write 4-bit weights as int8 */
@@ -81,11 +81,11 @@ typedef struct ib_onnx_opts {
 ib_status ib_export_onnx(const ib_program *p, const char *path, const char *name, const ib_onnx_opts *opts);
 
 /* A TFLite flatbuffer, int8 in and out, N,H,W,C. Profile tflite_double is that of TFLite's own and CMSIS-NN's kernels,
- * xnnpack that of XNNPACK (and fp32_rne, where nothing is added). IB_EUNSUPPORTED names a layer that has no exact form.
- */
+ * xnnpack that of XNNPACK (and fp32_rne, where nothing is added). IB_EUNSUPPORTED names a layer that has no exact
+ * form. */
 typedef struct ib_tflite_opts {
-    int int4_as_int8; /* write 4-bit weights as int8; else only tflite_double has them as 4 bits: XNNPACK has no kernels
-                         for them */
+    int int4_as_int8; /* write 4-bit weights as int8; else only tflite_double has them as 4 bits: XNNPACK has no
+                         kernels for them */
 } ib_tflite_opts;
 ib_status ib_export_tflite(const ib_program *p, const char *path, const char *name, const ib_tflite_opts *opts);
 
@@ -156,8 +156,8 @@ ib_status ib_checkpoint_save(const char *path, const ib_layer *net, const ib_opt
 
 /* Reads the header alone. */
 ib_status ib_checkpoint_peek(const char *path, ib_checkpoint *c);
-/* Restores into a network of the same shape (prepared as the file says, if it is not yet) and into opt (may be NULL).
- */
+/* Restores into a network of the same shape (prepared as the file says, if it is not yet) and into opt (may be
+ * NULL). */
 ib_status ib_checkpoint_restore(const char *path, ib_layer *net, ib_graph *g, ib_optim *opt, ib_checkpoint *c);
 /* Builds the ready network that the file names and restores it; NULL on failure. */
 ib_layer *ib_checkpoint_open(const char *path, ib_graph *g, ib_checkpoint *c);

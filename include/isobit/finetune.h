@@ -19,8 +19,8 @@ typedef struct ib_samples_opts {
     const char *ignore;   /* keys of rows and messages to set aside, at most 64, joined by commas; NULL: none */
     const char *columns;  /* other names of rows' keys: "prompt=question,completion=answer", at most 64; NULL: none */
     const char *prompt_template; /* a file with a Jinja template that makes the text of each row; NULL: none */
-    void (*progress)(void *user, int64_t done,
-                     int64_t total); /* bytes of the file that were read into tokens; or NULL */
+    void (*progress)(void *user, int64_t done, int64_t total); /* bytes of the file that were read into tokens; or
+                                                                  NULL */
     void *user;
 } ib_samples_opts;
 
@@ -47,14 +47,14 @@ typedef struct ib_samples_info {
  * [{"from","value"}]}, which become messages (lm/samples/row_kinds.def), a "system" beside them the first; each row by
  * its own keys. Content is text or a list of {"type": "text", "text"}, a message of the assistant with "weight": 0 is
  * not learned. With messages go "tools", "documents" and "chat_template_kwargs", in them "tool_calls", "tool_call_id",
- * "name" and thoughts
- * ("reasoning_content"), as far as the chat template mentions them: else they are an error. lm/samples/row_keys.def
- * holds every key: a key that it does not name is an error, unless `ignore` does or `columns` says what it is. Any
- * other file is running text, cut into windows of seq tokens in order, unless it, or its first line, is a list or an
- * object of JSON, or begins as one and is broken: an error, as are files of other programs (lm/samples/no_rows.def).
- * All of a text is read, U+0000 too; a byte-order mark is none of it. A text that brings its end token gets no second
- * one. Errors name file and line: JSON that is not strictly so, a key that is not understood, text that is not UTF-8,
- * no data, all tokens masked, an end-of-sequence token that is never learned, two BOS tokens at a start.
+ * "name" and thoughts ("reasoning_content"), as far as the chat template mentions them: else they are an error.
+ * lm/samples/row_keys.def holds every key: a key that it does not name is an error, unless `ignore` does or `columns`
+ * says what it is. Any other file is running text, cut into windows of seq tokens in order, unless it, or its first
+ * line, is a list or an object of JSON, or begins as one and is broken: an error, as are files of other programs
+ * (lm/samples/no_rows.def). All of a text is read, U+0000 too; a byte-order mark is none of it. A text that brings its
+ * end token gets no second one. Errors name file and line: JSON that is not strictly so, a key that is not understood,
+ * text that is not UTF-8, no data, all tokens masked, an end-of-sequence token that is never learned, two BOS tokens at
+ * a start.
  *
  * With prompt_template rows are objects with any keys, each a variable of the template, `row` all of them, beside
  * bos_token, eos_token, unk_token and pad_token; the template is evaluated as chat templates are, but a variable that
@@ -103,7 +103,7 @@ typedef struct ib_finetune_opts {
     const char *out;                /* folder of state and adapter; NULL: nothing is written */
     const char *base;               /* recorded in the adapter */
     const char *settings; /* one line "key=value key=value" of what must not change, so not of steps and epochs: a
-                           * resumed run must have the same, or is told which differ */
+                                 * resumed run must have the same, or is told which differ */
     int resume;           /* goes on from out's state, if there is one */
     int (*progress)(void *user, const ib_finetune_step *s); /* not 0: save and stop (IB_ESTOPPED) */
     void *user;

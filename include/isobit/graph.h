@@ -83,8 +83,8 @@ ib_tensor *ib_sigmoid(ib_graph *g, ib_tensor *x);
 ib_tensor *ib_tanh(ib_graph *g, ib_tensor *x);
 ib_tensor *ib_softmax(ib_graph *g, ib_tensor *x); /* over the last dimension */
 
-/* ---- windows, norms ------------------------------------------------------------------------------------------------
- */
+/* ---- windows, norms
+ * ------------------------------------------------------------------------------------------------ */
 typedef struct ib_pool_opts {
     int kernel_h, kernel_w;
     int stride_h, stride_w; /* 0 means the kernel's size */
@@ -95,8 +95,8 @@ ib_tensor *ib_avg_pool(ib_graph *g, ib_tensor *x, const ib_pool_opts *opts);
 ib_tensor *ib_global_avg_pool(ib_graph *g, ib_tensor *x); /* [N,C,H,W] -> [N,C,1,1] */
 
 /* x [N,C] or [N,C,H,W]; gamma, beta, running_mean, running_var [C]. Training normalizes with the batch's mean and
- * biased variance and moves the running values by `momentum` (0 means 0.1; variance unbiased), as PyTorch does. eps 0
- * means 1e-5. */
+ * biased variance and moves the running values by `momentum` (0 means 0.1; variance unbiased), as PyTorch does. eps
+ * 0 means 1e-5. */
 ib_tensor *ib_batch_norm(ib_graph *g, ib_tensor *x, ib_tensor *gamma, ib_tensor *beta, ib_tensor *running_mean,
                          ib_tensor *running_var, float momentum, float eps);
 /* relu(batch_norm(x)) in one pass */
@@ -106,14 +106,13 @@ ib_tensor *ib_batch_norm_relu(ib_graph *g, ib_tensor *x, ib_tensor *gamma, ib_te
 ib_tensor *ib_layer_norm(ib_graph *g, ib_tensor *x, ib_tensor *gamma, ib_tensor *beta, float eps);
 ib_tensor *ib_dropout(ib_graph *g, ib_tensor *x, float p); /* keeps with 1 - p and divides by it, in IB_TRAIN only */
 
-/* ---- shapes and sums ------------------------------------------------------------------------------------------------
- */
+/* ---- shapes and sums
+ * ------------------------------------------------------------------------------------------------ */
 /* A first dimension of 0 means the input's (the batch). */
 ib_tensor *ib_reshape(ib_graph *g, ib_tensor *x, int ndim, const int64_t *shape);
-ib_tensor *ib_flatten(ib_graph *g, ib_tensor *x); /* [N,...] -> [N,K] */
-ib_tensor *
-ib_flatten_hwc(ib_graph *g,
-               ib_tensor *x); /* the same of [N,C,H,W] in the order H,W,C, as of images whose channels lie last */
+ib_tensor *ib_flatten(ib_graph *g, ib_tensor *x);     /* [N,...] -> [N,K] */
+ib_tensor *ib_flatten_hwc(ib_graph *g, ib_tensor *x); /* the same of [N,C,H,W] in the order H,W,C, as of images whose
+                                                         channels lie last */
 ib_tensor *ib_concat(ib_graph *g, ib_tensor *const *x, int n, int axis); /* 2 to 8 inputs, axis 1 or more */
 ib_tensor *ib_sum(ib_graph *g, ib_tensor *x);                            /* -> [1] */
 ib_tensor *ib_mean(ib_graph *g, ib_tensor *x);                           /* -> [1] */
@@ -146,8 +145,8 @@ ib_tensor *ib_embedding_frozen(ib_graph *g, const ib_matrix *table, const int32_
 /* x / sqrt(mean x^2 + eps) w over groups of w's size: whole rows, or each head of a row (arXiv:1910.07467) */
 ib_tensor *ib_rms_norm(ib_graph *g, ib_tensor *x, ib_tensor *w, float eps);
 
-/* Rotary positions (arXiv:2104.09864): in each head pairs (2i, 2i+1), or (i, i + rotated/2), turn by the row's angles.
- */
+/* Rotary positions (arXiv:2104.09864): in each head pairs (2i, 2i+1), or (i, i + rotated/2), turn by the row's
+ * angles. */
 typedef struct ib_rope_opts {
     int heads, dim, rotated;
     int pairs;
@@ -179,10 +178,10 @@ typedef struct ib_lora_opts {
     ib_tensor *m;     /* [O] or NULL */
     float scale;      /* alpha / r, or alpha / sqrt r (rsLoRA) */
     float dropout;
-    const ib_matrix
-        *merged;   /* requantized merge of W and the adapter: the forward runs on it, the gradient goes through */
-    int keep;      /* a segment may remember y; on a device of bfloat16 products y is rounded to bfloat16 */
-    int no_output; /* y is not wanted, only what the backward pass needs (ignored with m) */
+    const ib_matrix *merged; /* requantized merge of W and the adapter: the forward runs on it, the gradient goes
+                                through */
+    int keep;                /* a segment may remember y; on a device of bfloat16 products y is rounded to bfloat16 */
+    int no_output;           /* y is not wanted, only what the backward pass needs (ignored with m) */
 } ib_lora_opts;
 ib_tensor *ib_lora_linear(ib_graph *g, ib_tensor *x, const ib_matrix *w, ib_tensor *bias, const ib_lora_opts *opts);
 

@@ -78,8 +78,8 @@ typedef enum ib_init {
     IB_INIT_XAVIER_NORMAL    /* N(0, 2/(fan_in+fan_out)) */
 } ib_init;
 
-ib_layer *ib_layer_new(const ib_layer_class *cls,
-                       size_t context_bytes); /* the context is zeroed, freed with the layer */
+ib_layer *ib_layer_new(const ib_layer_class *cls, size_t context_bytes); /* the context is zeroed, freed with the
+                                                                            layer */
 void *ib_layer_context(ib_layer *layer);
 /* fan_in: of the weight this belongs to; trainable 0: a buffer (running statistics) that is saved but not learned. */
 ib_tensor *ib_layer_param(ib_layer *layer, const char *name, int ndim, const int64_t *shape, ib_init init,
@@ -96,8 +96,8 @@ const char *ib_layer_source(const ib_layer *layer);
 /* Names, then draws every parameter; same seed, same values. Needed before the first forward, and again after
  * ib_layer_add(); IB_ESTATE once the network was quantized. */
 ib_status ib_layer_init(ib_layer *net, uint64_t seed);
-ib_status ib_layer_set_init(ib_layer *net,
-                            ib_init weights); /* before ib_layer_init: how weights (not biases) are drawn */
+ib_status ib_layer_set_init(ib_layer *net, ib_init weights); /* before ib_layer_init: how weights (not biases) are
+                                                                drawn */
 ib_tensor *ib_layer_forward(ib_graph *g, ib_layer *net, ib_tensor *x);
 /* The fp32 network, whether or not it was quantized. */
 ib_tensor *ib_layer_forward_float(ib_graph *g, ib_layer *net, ib_tensor *x);

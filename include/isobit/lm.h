@@ -16,7 +16,7 @@ typedef struct ib_lm ib_lm;
 typedef struct ib_lm_config {
     char arch[16];                             /* "llama", "mistral", "qwen2", "qwen3", "gemma3" */
     int layers, width, ff, heads, groups, dim; /* width = hidden size, groups = heads of keys and values, dim of one
-                                                * head; dim 0 means width / heads */
+                                                  head; dim 0 means width / heads */
     int vocabulary, context;
     int rotated;                                   /* leading dimensions of a head that turn; 0: all */
     float rope_base, rope_base_local, rope_factor; /* 0: 10000, the same, 1 (linear position scaling) */
@@ -63,8 +63,8 @@ typedef struct ib_lm_batch {
 } ib_lm_batch;
 
 /* Final hidden states [n, width], normed, ready for the head. In training each layer keeps its input and the results
- * of its products; norms and activations are computed again. checkpoint: so many of the first layers keep their input
- * alone. */
+ * of its products; norms and activations are computed again. checkpoint: so many of the first layers keep their
+ * input alone. */
 ib_tensor *ib_lm_hidden(ib_lm *m, ib_graph *g, const ib_lm_batch *b, int checkpoint);
 /* scale * sum of -log p(target) over rows with target >= 0; nll [n] may be NULL. */
 ib_tensor *ib_lm_loss(ib_lm *m, ib_graph *g, ib_tensor *hidden, const int32_t *target, float scale, float *nll);
@@ -76,7 +76,7 @@ typedef struct ib_perplexity_opts {
     int64_t windows; /* at most; 0: all of the text */
     int bos;         /* token that each window begins with, -1: none */
     int in_place;    /* windows as llama.cpp's: bos stands before the text and in the place of each window's first
-                        token; else it stands before each window's tokens, and none of the text is lost */
+                            token; else it stands before each window's tokens, and none of the text is lost */
     void (*progress)(void *user, int64_t done, int64_t total, double perplexity);
     void *user;
 } ib_perplexity_opts;
@@ -118,11 +118,12 @@ typedef struct ib_adapter_opts {
     float alpha; /* 0 means 2 r */
     float dropout;
     int rslora, dora;
-    const char *targets; /* "all", "attention", "mlp" or names with shell wildcards, comma-separated: "q_proj,*.mlp.*";
-                            each must match a layer */
+    const char *targets; /* "all", "attention", "mlp" or names with shell wildcards, comma-separated:
+                            "q_proj,*.mlp.*"; each must match a layer */
     const char *ranks;   /* exceptions "pattern=8,pattern=32", the last that matches holds; NULL: none */
-    const char *save; /* weights trained whole in fp32 beside the adapter, comma-separated: "embed_tokens,lm_head", as
-                         PEFT's modules_to_save; NULL: none. Where the base has one tensor for both they part. */
+    const char *save;    /* weights trained whole in fp32 beside the adapter, comma-separated:
+                            "embed_tokens,lm_head", as PEFT's modules_to_save; NULL: none. Where the base has one
+                            tensor for both they part. */
     uint64_t seed;
 } ib_adapter_opts;
 /* A ~ U(+-1/sqrt(in)), B = 0; DoRA's magnitudes are the rows' norms. On an error the model is as it was. */
@@ -139,8 +140,8 @@ ib_status ib_lm_adapter_check(const ib_lm *m, const ib_adapter_opts *o);
 const char *ib_lm_adapter_base_of(const ib_lm *m);
 /* Writes a PEFT folder with its model card, in place of one that isobit wrote, but not of another README.md; base is
  * recorded as base_model_name_or_path, unless the base's files name it on the Hub. IB_EINVAL names a file of the folder
- * that openers would read beside the adapter (of a model, a tokenizer, another adapter). On an error the folder is as
- * it was. */
+ * that openers would read beside the adapter (of a model, a tokenizer, another adapter). On an error the folder is
+ * as it was. */
 ib_status ib_lm_adapter_save(const ib_lm *m, const char *folder, const char *base);
 /* Writes a GGUF adapter; DoRA and weights trained whole cannot be in one (IB_EUNSUPPORTED). */
 ib_status ib_lm_adapter_save_gguf(const ib_lm *m, const char *path);
@@ -154,10 +155,10 @@ ib_status ib_lm_deploy(ib_lm *m, const char *format);
  * copied, and made public with the folder: no path of the machine belongs in it. */
 ib_status ib_lm_set_command(ib_lm *m, const char *command);
 /* Writes base + adapter as a whole model: a GGUF file if path ends in .gguf, else a Hugging Face folder with its model
- * card, in place of one that isobit wrote, but not of another README.md. format NULL keeps each tensor's own where it
- * can be kept. `source` is the path that the model was opened from (tokenizer and metadata). IB_EINVAL names a file of
- * the folder that openers would read beside the model and that is not written over. On an error the file or folder is
- * as it was. */
+ * card, in place of one that isobit wrote, but not of another README.md. format NULL
+ * keeps each tensor's own where it can be kept. `source` is the path that the model was opened from (tokenizer and
+ * metadata). IB_EINVAL names a file of the folder that openers would read beside the model and that is not written
+ * over. On an error the file or folder is as it was. */
 typedef struct ib_lm_saved {
     int64_t exact, lossy; /* tensors */
     int64_t tensors;      /* in all, before the first of them is reported */

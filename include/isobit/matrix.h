@@ -2,8 +2,8 @@
  *
  * A matrix is row-major [rows, cols] and never changes: its bytes may lie in a mapped file. Formats are ggml's blocks
  * (F32 to Q6_K, IQ4_NL; ggml's quants specification), bitsandbytes' 4-bit types (NF4, FP4: arXiv:2305.14314, blocks of
- * 64 elements of the flattened matrix, with and without double quantization) and two symmetric integer types of isobit.
- */
+ * 64 elements of the flattened matrix, with and without double quantization) and two symmetric integer types of
+ * isobit. */
 #ifndef ISOBIT_MATRIX_H
 #define ISOBIT_MATRIX_H
 

@@ -25,7 +25,8 @@ typedef struct ib_adamw_opts {
     float eps;          /* 0 means 1e-8 */
     float weight_decay; /* decoupled: arXiv:1711.05101 */
     int bits8;          /* states of 4096 and more elements in 8 bits, blocks of 256 (arXiv:2110.02861) */
-    int paged; /* states in unlinked temporary files (TMPDIR) that the kernel can write out under memory pressure */
+    int paged;          /* states in unlinked temporary files (TMPDIR) that the kernel can write out under memory
+                           pressure */
 } ib_adamw_opts;
 
 /* Weight decay applies to parameters of two or more dimensions and PACT's clipping levels, not to biases, norms and
@@ -48,8 +49,8 @@ ib_status ib_optim_zero(ib_optim *opt); /* forgets the gradients, of learned sca
 ib_status ib_optim_set_lr(ib_optim *opt, float lr);
 float ib_optim_lr(const ib_optim *opt);
 
-/* Scales the gradients so that their joint 2-norm is at most max_norm; the norm before it, or -1 if it is not finite.
- */
+/* Scales the gradients so that their joint 2-norm is at most max_norm; the norm before it, or -1 if it is not
+ * finite. */
 double ib_optim_clip(ib_optim *opt, double max_norm);
 
 /* ---- learning rate schedules ---- */

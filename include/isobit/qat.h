@@ -110,8 +110,8 @@ ib_qat_layer ib_qat_layer_at(const ib_layer *net, int i);
  * free(); NULL if no layer of that name ran. */
 float *ib_trace_output(ib_graph *g, const char *layer, int64_t *n);
 /* The weights of one layer that is a product of codes, likewise, with the batch norm behind it folded in and in steps
- * of their scales: the code is the nearest whole number from -*most to *most, what lies beyond by more than half a step
- * is clipped. */
+ * of their scales: the code is the nearest whole number from -*most to *most, what lies beyond by more than half a
+ * step is clipped. */
 float *ib_trace_weights(ib_graph *g, const char *layer, int64_t *n, int *most);
 /* The quantized layers in fp32, batch norms folded and activations applied: what their codes stand for before rounding
  * and clipping. x [N,C,H,W] as ib_layer_forward() takes it, in IB_EVAL or, for ib_trace_output() of real values,

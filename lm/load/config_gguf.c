@@ -135,8 +135,8 @@ ib_status ib_lm_config_of_gguf(ib_lm *m, const ib_gguf *f)
         ib_snprintf(c->arch, sizeof c->arch, "%s", m->arch->name);
         if (m->arch->hf_local_base && !(k.local_theta > 0))
             c->rope_base_local = (float)m->arch->hf_local_base; /* older files do not say it */
-        if (m->arch->hf_scalar && !(k.scale > 0) && k.layers == 62 &&
-            k.heads > 0) /* Gemma 3 27B divides by the width's share, and its files do not say so */
+        /* Gemma 3 27B divides by the width's share, and its files do not say so */
+        if (m->arch->hf_scalar && !(k.scale > 0) && k.layers == 62 && k.heads > 0)
             c->attention_scale = 1 / sqrtf((float)k.width / (float)k.heads);
         m->activation = m->arch->gelu;
         if (k.heads > 0 && !(status = read_scaling(m, f, &k, arch)) && !(status = read_factors(m, f)) &&

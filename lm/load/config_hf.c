@@ -1,5 +1,5 @@
-/* config_hf.c - config.json: its fields by config_fields.def, with the defaults of transformers' classes (archs.def).
- */
+/* config_hf.c - config.json: its fields by config_fields.def, with the defaults of transformers' classes
+ * (archs.def). */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

@@ -16,9 +16,9 @@ ib_status ib_lm_perplexity(ib_lm *m, ib_graph *g, const int32_t *ids, int64_t n,
     static const ib_perplexity_opts defaults = {.bos = -1};
     o = o ? o : &defaults;
     const int64_t context = o->context ? o->context : 512;
-    const int before = o->bos >= 0 && !o->in_place,
-              ahead = o->bos >= 0 && o->in_place; /* of each window, of the text */
-    const int64_t fresh = context - before;       /* tokens from one window to the next */
+    /* of each window, of the text */
+    const int before = o->bos >= 0 && !o->in_place, ahead = o->bos >= 0 && o->in_place;
+    const int64_t fresh = context - before; /* tokens from one window to the next */
     IB_TAKE(n, n >= 0, "is %lld", (long long)n);
     IB_TAKE(o->context, context >= 4 && context <= 1 << 20, "is %lld: a window has 4 to 2^20 tokens",
             (long long)context);

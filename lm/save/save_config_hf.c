@@ -186,8 +186,8 @@ static ib_status describe(const ib_lm *m, struct json_object *o, const ib_storag
                  {"qwen2", "Qwen2ForCausalLM", "qwen2"},
                  {"qwen3", "Qwen3ForCausalLM", "qwen3"},
                  {"gemma3", "Gemma3ForCausalLM", "gemma3_text"}};
-    const char *class =
-        !strcmp(c->arch, "llama") && windowed ? "mistral" : c->arch; /* a llama with a window is a mistral */
+    /* a llama with a window is a mistral */
+    const char *class = !strcmp(c->arch, "llama") && windowed ? "mistral" : c->arch;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(names[i].arch, class)) {
             struct json_object *list = json_object_new_array();

@@ -83,9 +83,10 @@ static ib_status add_integers(items *a, const ib_out_tensor *t, const ib_matrix 
     return status;
 }
 
-static ib_status
-write_model(ib_lm *m, const char *path, const ib_out *out, ib_lm_saved *saved,
-            void (*report)(void *user, const char *tensor, const char *from, const char *to, int exact), void *user)
+static ib_status write_model(ib_lm *m, const char *path, const ib_out *out, ib_lm_saved *saved,
+                             void (*report)(void *user, const char *tensor, const char *from, const char *to,
+                                            int exact),
+                             void *user)
 {
     items a = {.room = 6 * out->n};
     int64_t largest = 1;

@@ -86,8 +86,8 @@ ib_status ib_save_tokenizer_gguf(ib_gguf_writer *w, const ib_lm *m, const char *
         kind[id] = t->token[id].kind ? t->token[id].kind : IB_TOKEN_UNUSED;
         score[id] = t->by_score ? t->token[id].score : -1e6f;
     }
-    for (int64_t i = 0; i < merges && !status && !t->byte_level;
-         i++) /* SentencePiece's score says the same as a rank */
+    for (int64_t i = 0; i < merges && !status && !t->byte_level; i++) /* SentencePiece's score says the same as a
+                                                                         rank */
         if (score[merge[i]->id] == -1e6f)
             score[merge[i]->id] = -(float)merge[i]->rank;
     if (!status) {

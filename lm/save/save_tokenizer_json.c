@@ -154,8 +154,8 @@ typedef struct cut {
     uint32_t n_left, n_right;
 } cut;
 
-/* Best score first as SentencePiece merges them; then the longer left part, as tokenizers that came from SentencePiece
- * have it. */
+/* Best score first as SentencePiece merges them; then the longer left part, as tokenizers that came from
+ * SentencePiece have it. */
 static int by_score(const void *a, const void *b)
 {
     const cut *x = a, *y = b;

@@ -73,8 +73,8 @@ static int nearest_in(const float *map, int n, float x)
     return x <= map[lo] || x - map[lo] <= map[hi] - x ? lo : hi;
 }
 
-/* bitsandbytes first puts x on a grid of 65536 points over [-1, 1]; its thresholds lie between these points (measured).
- */
+/* bitsandbytes first puts x on a grid of 65536 points over [-1, 1]; its thresholds lie between these points
+ * (measured). */
 uint8_t ib_dynamic_code(const float *map, float x)
 {
     const float u = x < -1 ? -1 : x > 1 ? 1 : x;

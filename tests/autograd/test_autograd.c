@@ -1,6 +1,6 @@
 /* test_autograd.c - every operator's backward against finite differences from its samples, some against PyTorch, and
- * the tape itself. Broken by: a wrong formula, a gradient that is overwritten instead of added, an allocation a step.
- */
+ * the tape itself. Broken by: a wrong formula, a gradient that is overwritten instead of added, an allocation a
+ * step. */
 #include "tests/check.h"
 
 #include "autograd/op.h"
@@ -13,8 +13,8 @@ static ib_graph *g;
 static void open_graph(const char *device)
 {
     dev = ib_device_open(device);
-    if (dev && (!strcmp(ib_device_name(dev), "cpu:bf16") ||
-                !strcmp(ib_device_name(dev), "cpu:amx"))) { /* finite differences need fp32 products */
+    /* finite differences need fp32 products */
+    if (dev && (!strcmp(ib_device_name(dev), "cpu:bf16") || !strcmp(ib_device_name(dev), "cpu:amx"))) {
         ib_device_close(dev);
         dev = ib_device_open("cpu:avx512");
     }

@@ -40,8 +40,8 @@ static void same(const char *name, const ib_tensor *t, const float *want, int64_
     CHECK(top > 0 && worst <= bound * top);
 }
 
-/* One layer of codes and a weighted sum of its results; t: x, w, b, gamma, the learned parameter, where there are any.
- */
+/* One layer of codes and a weighted sum of its results; t: x, w, b, gamma, the learned parameter, where there are
+ * any. */
 static void run(enum kind kind, enum act act, enum learned how, int w_bits, int bits, float scale, int zero,
                 ib_tensor *t[5])
 {

@@ -1,8 +1,8 @@
 /* test_schema.c - what columns and classes mean: as JSON and back in every bit, in other hands, with every allocation
  * failing once; tables into data sets, and rows into inputs.
  *
- * Broken by: a number that loses a bit, an input at another place, a test part that is not of each class alike, memory
- * that is lost. */
+ * Broken by: a number that loses a bit, an input at another place, a test part that is not of each class alike,
+ * memory that is lost. */
 #include <unistd.h>
 
 #include "tests/check.h"

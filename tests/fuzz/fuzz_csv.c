@@ -1,5 +1,5 @@
-/* fuzz_csv.c - tables and schemas: the first byte chooses the options. What is opened is whole, finite and the same for
- * the schema that it made. */
+/* fuzz_csv.c - tables and schemas: the first byte chooses the options. What is opened is whole, finite and the same
+ * for the schema that it made. */
 #include "tests/fuzz/fuzz.h"
 
 #include <math.h>

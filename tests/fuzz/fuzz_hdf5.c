@@ -59,8 +59,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         bytes[(size_t)(data[k] | data[k + 1] << 8) % n] = data[k + 2];
     if (data[0] >= 0xF0 && size > 2)
         n = (size_t)(data[1] | data[2] << 8) % n;
-    snprintf(spec, sizeof spec, "hdf5:/tmp/isobit-fuzz-hdf5-%ld.h5",
-             (long)getpid()); /* HDF5 opens no file without a name */
+    /* HDF5 opens no file without a name */
+    snprintf(spec, sizeof spec, "hdf5:/tmp/isobit-fuzz-hdf5-%ld.h5", (long)getpid());
     FILE *f = fopen(spec + 5, "wb");
     if (!f || fwrite(bytes, 1, n, f) != n || fclose(f))
         abort();

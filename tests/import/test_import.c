@@ -13,9 +13,9 @@
 #define GOLDEN IB_TEST_SOURCE "/golden/onnx/"
 static const char *const names[] = {"branches_torchscript", "branches_dynamo", "pooled_torchscript",
                                     "pooled_dynamo",        "keras",           "scaled_torchscript"};
-static const int operators[] = {
-    20, 20, 5,
-    5,  12, 8}; /* scales and shifts that follow each other are one, unless something else reads what is between */
+static const int operators[] = {20, 20, 5, 5,
+                                12, 8}; /* scales and shifts that follow each other are one, unless
+                                                         something else reads what is between */
 enum { N_NAMES = sizeof names / sizeof *names, N = 3 };
 
 static ib_device *dev;
@@ -88,8 +88,8 @@ static void imported_networks_become_integers(void)
         CHECK(error_of(net, names[i]) < 0.3);
         REQUIRE(!ib_verify(net, g, d, &(ib_verify_opts){.skip_compiled = 1}, &r));
         CHECK_INT(r.mismatches, 0);
-        ib_program *p =
-            ib_program_of(net, g); /* concatenations, tables and products of results go through a file, too */
+        ib_program *p = ib_program_of(net, g); /* concatenations, tables and products of results go through a file,
+                                                  too */
         char path[100];
         snprintf(path, sizeof path, "/tmp/isobit-test-import-%ld.h5", (long)getpid());
         REQUIRE(p && !ib_export_hdf5(p, path));

@@ -1,5 +1,5 @@
-/* rows.h - networks around flattened images: two branches of one image, flattened each in its own order, and what reads
- * the rows. */
+/* rows.h - networks around flattened images: two branches of one image, flattened each in its own order, and what
+ * reads the rows. */
 #ifndef IB_TESTS_KERNELS_ROWS_H
 #define IB_TESTS_KERNELS_ROWS_H
 
@@ -22,11 +22,8 @@ enum {
     ROWS_ALL,
     N_ROWS
 };
-enum {
-    ROWS_CHANNELS = 3,
-    ROWS_SIDE = 4,
-    ROWS_SIZE = ROWS_CHANNELS * ROWS_SIDE * ROWS_SIDE
-}; /* of a branch, for images of 8 by 8 */
+/* of a branch, for images of 8 by 8 */
+enum { ROWS_CHANNELS = 3, ROWS_SIDE = 4, ROWS_SIZE = ROWS_CHANNELS * ROWS_SIDE * ROWS_SIDE };
 
 typedef struct rows {
     int reader, first_hwc, second_hwc, behind; /* behind: a linear layer to 10 */

@@ -56,8 +56,8 @@ static void compare(const ib_matrix *w, int64_t n, const float *x, const float *
                 CHECK(got[ny + nx + i] == 42);
             if (l < 0)
                 memcpy(want, got, (size_t)(ny + nx) * sizeof *want);
-            /* bf16: two factors each within 2^-9 of |w| <= 1, |x| <= 1, errors of random sign; fp32: another order of
-             * sums */
+            /* bf16: two factors each within 2^-9 of |w| <= 1, |x| <= 1, errors of random sign; fp32: another order
+             * of sums */
             const double bound = l >= 3 ? 8e-3 * sqrt((double)(w->cols > w->rows ? w->cols : w->rows)) : 1e-4;
             const double e = furthest(want, got, ny + nx);
             if (!(e <= bound))

@@ -244,8 +244,8 @@ static void channels_last_sums_and_pools_agree(void)
                    *top = malloc((size_t)out), *mean = malloc((size_t)out), *got = malloc((size_t)in);
             int32_t *acc = malloc((size_t)out * 4);
             struct isobit_add add = {0, -3, 9, 4, -120, 101, {0, 0}, {0, 0}, {0, 0}};
-            ib_requant_add(0.5f, t % 2 ? 0.25f : 0.318f, 1.0f, named, &add.a, &add.b,
-                           &add.out); /* every other time with ties */
+            /* every other time with ties */
+            ib_requant_add(0.5f, t % 2 ? 0.25f : 0.318f, 1.0f, named, &add.a, &add.b, &add.out);
             ref->k.qadd(&add, in, a, b, profile, sum, NULL);
             ref->k.qmaxpool(s, a, top, NULL);
             ref->k.qavgpool(s, a, -3, acc);

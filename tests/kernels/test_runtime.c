@@ -113,8 +113,8 @@ static uint32_t bits_of(float f)
     return u;
 }
 
-/* The factors by the bits of fp32, as XNNPACK's microparams-init.c makes them; scales whose sums end in halves, and any
- * others. */
+/* The factors by the bits of fp32, as XNNPACK's microparams-init.c makes them; scales whose sums end in halves, and
+ * any others. */
 static void xnnpack_addition_is_xnnpacks(void)
 {
     int64_t ties = 0;
@@ -151,8 +151,8 @@ static void clamps_without_overflow(void)
     CHECK_INT(isobit_clamp(5, -3, -128, 127), 2);
 }
 
-/* A convolution with everything: groups of channels and of weights, strides, padding, 4 and 2 bits, both zero points.
- */
+/* A convolution with everything: groups of channels and of weights, strides, padding, 4 and 2 bits, both zero
+ * points. */
 static void convolution_is_its_definition(void)
 {
     enum { IC = 4, IH = 5, IW = 6, OC = 6, KH = 3, KW = 2, OH = 3, OW = 4, K = 2 * KH * KW };

@@ -1,7 +1,8 @@
 /* probe_language.c - for tests/lm/model_files.py: what the library makes of files that Python wrote.
  *   probe_language fields                            rows of the tables of fields: table, key, kind, architectures,
- * values, reason probe_language logits MODEL ADAPTER|- IDS OUT    logits of the tokens "3,1,4" as raw fp32; an error
- * goes to stderr, status 1 */
+ *                                                    values, reason
+ *   probe_language logits MODEL ADAPTER|- IDS OUT    logits of the tokens "3,1,4" as raw fp32; an error goes to
+ *   stderr, status 1 */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

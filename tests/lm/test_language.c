@@ -1,6 +1,6 @@
 /* test_language.c - decoders against transformers, LoRA gradients against PEFT and PyTorch, checkpointing, the cache.
- * Broken by: a wrong rotary order, an eps in the wrong place, a mask that lets a later token through, a gradient that
- * misses a path. Golden data: tests/golden/make_language.py. */
+ * Broken by: a wrong rotary order, an eps in the wrong place, a mask that lets a later token through, a gradient that misses
+ * a path. Golden data: tests/golden/make_language.py. */
 #include "tests/lm/golden_model.h"
 
 static void logits_equal_transformers(void)
@@ -93,8 +93,8 @@ static void packing_and_cache_change_nothing(void)
             CHECK(furthest(step, want + 15 * VOCABULARY, VOCABULARY) <= 1e-5);
             for (int i = 6; i < T - 10; i++)
                 REQUIRE(!ib_lm_step(m, g, kv, ids + i, 1, step));
-            CHECK(furthest(step, want + (T - 1) * VOCABULARY, VOCABULARY) <=
-                  (int8 ? 0.15 : 0.01)); /* the cache's rounding */
+            /* the cache's rounding */
+            CHECK(furthest(step, want + (T - 1) * VOCABULARY, VOCABULARY) <= (int8 ? 0.15 : 0.01));
             CHECK_ERROR(ib_lm_step(m, g, kv, ids, 11, step), "do not fit a context of 24");
             ib_kv_rewind(kv, 6);
             REQUIRE(!ib_lm_step(m, g, kv, ids + 6, T - 16, step));

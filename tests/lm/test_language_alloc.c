@@ -1,7 +1,7 @@
 /* test_language_alloc.c - each allocation in the life of a language model fails once: opening, tokens, samples,
  * training, files, generation. The result is an error and no leak (AddressSanitizer looks), never a crash. json-c's and
- * PCRE2's own allocations do not fail here. Broken by: an unchecked allocation, a constructor that forgets what it had.
- */
+ * PCRE2's own allocations do not fail here. Broken by: an unchecked allocation, a constructor that forgets what it
+ * had. */
 #include "tests/check.h"
 
 #include <sys/stat.h>
@@ -78,8 +78,8 @@ static void every_allocation_may_fail(void)
     const int64_t all = ib_alloc_fail_at(0);
     CHECK(all > 300);
     int64_t silent = 0, n = 1, step = 1;
-    /* thousands of names and rows are allocated alike: all of the first 200, then a share that takes 1500 runs at the
-     * most */
+    /* thousands of names and rows are allocated alike: all of the first 200, then a share that takes 1500 runs at
+     * the most */
     for (; n <= all; n += step) {
         step = n < 200 || all < 1500 ? 1 : 1 + all / 1500;
         ib_alloc_fail_at(n);

@@ -92,8 +92,8 @@ static void expect(const char *what, ib_program *p, const char *engine, const ch
                .zero = ib_program_output_zero(p)};
     snprintf(j->what, sizeof j->what, "%s", what);
     snprintf(name, sizeof name, "%d.in", n_jobs++);
-    put(name, is_onnx(j) ? (const void *)x : codes,
-        (size_t)in * (is_onnx(j) ? 4 : 1)); /* one channel: C,H,W is H,W,C */
+    /* one channel: C,H,W is H,W,C */
+    put(name, is_onnx(j) ? (const void *)x : codes, (size_t)in * (is_onnx(j) ? 4 : 1));
     j->want = malloc((size_t)j->size);
     memcpy(j->want, want, (size_t)j->size);
 }
@@ -235,8 +235,8 @@ static void check_ends(const char *what, ib_layer *net, const ib_qat_opts *o)
     ib_layer_free(net);
 }
 
-/* Channels that are and are not multiples of what kernels take at a time; pointwise, depthwise, two outputs a channel,
- * groups, wide rows. */
+/* Channels that are and are not multiples of what kernels take at a time; pointwise, depthwise, two outputs a
+ * channel, groups, wide rows. */
 static ib_layer *shapes(void)
 {
     return ib_sequential(
@@ -265,8 +265,8 @@ static ib_tensor *branches_forward(ib_layer *self, ib_graph *graph, ib_tensor *x
         &(ib_pool_opts){.kernel_h = 3, .kernel_w = 3, .stride_h = 2, .stride_w = 2, .pad_h = 1, .pad_w = 1});
 }
 
-/* Concat, sigmoid, tanh, mul, padded pooling, average pooling, ReLU6, grouped and strided convolutions, a batch norm by
- * itself. */
+/* Concat, sigmoid, tanh, mul, padded pooling, average pooling, ReLU6, grouped and strided convolutions, a batch norm
+ * by itself. */
 static ib_layer *everything(void)
 {
     static const ib_layer_class cls = {"branches", branches_forward};
@@ -342,8 +342,8 @@ int main(int argc, char **argv)
         check(what, constants_network(kind, kind % 2, kind % 3 == 0, 1, 0), 0, &(ib_qat_opts){0});
         check(what, constants_network(kind, (kind + 1) % 2, 0, 0, 1), 0, &(ib_qat_opts){0});
     }
-    for (int orders = 0; orders < 4;
-         orders++) { /* every reader of rows, each in one network; and those that cannot be joined */
+    for (int orders = 0; orders < 4; orders++) { /* every reader of rows, each in one network; and those that cannot
+                                                    be joined */
         static const int readers[] = {ROWS_ALL, ROWS_OUTPUT, ROWS_CONCAT, ROWS_AGAIN};
         for (int i = 0; i < 4; i++) {
             char what[64];

@@ -270,8 +270,8 @@ static void programs_run_alike_everywhere(void)
 }
 
 /* Every reader of flattened values, in both orders: evaluation, the integer runtime at two levels, the compiled C of
- * some, and the program opened again give the same codes, and results have the network's own shape. Broken by: an order
- * that a reader does not see. */
+ * some, and the program opened again give the same codes, and results have the network's own shape. Broken by: an
+ * order that a reader does not see. */
 static void check_rows(int reader, int orders, int behind)
 {
     ib_dataset *d = ib_digits_new(IB_SPLIT_TEST);
@@ -326,8 +326,8 @@ static void check_rows(int reader, int orders, int behind)
     ib_dataset_free(d);
 }
 
-/* The program as it was written before reshape was an instruction: readers have what lies behind it, a scaled row is an
- * image of one pixel. */
+/* The program as it was written before reshape was an instruction: readers have what lies behind it, a scaled row is
+ * an image of one pixel. */
 static void as_of_old(ib_program *p)
 {
     int map[64], n = 0;

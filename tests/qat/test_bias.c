@@ -44,8 +44,8 @@ static float *outputs(ib_layer *net, const ib_batch *b, int in_float)
     return memcpy(copy, ib_tensor_f32(y), SAMPLES * OUTPUTS * sizeof *copy);
 }
 
-/* Integers near fp32: within two steps of the result and what rounding the weights of a channel costs that has not been
- * raised. */
+/* Integers near fp32: within two steps of the result and what rounding the weights of a channel costs that has not
+ * been raised. */
 static void check(int conv, const float *size, const float *bias, int relu, ib_qat_opts o)
 {
     ib_layer *net = network(conv, size, bias, relu);
@@ -91,8 +91,8 @@ static void a_bias_beyond_int32_raises_its_scale(void)
     for (int i = 0; i < 4; i++)
         for (int conv = 0; conv < 2; conv++)
             for (int profile = 0; profile < 3; profile++)
-                for (int k = 0; k < 3;
-                     k++) /* per tensor, what differs by 2^30 cannot be told apart, here as elsewhere */
+                for (int k = 0; k < 3; k++) /* per tensor, what differs by 2^30 cannot be told apart, here as
+                                               elsewhere */
                     if (!(k == IB_PER_TENSOR && i == 2))
                         check(conv, sizes[i], biases[i], 0,
                               (ib_qat_opts){.weight_bits = 8,

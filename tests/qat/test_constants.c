@@ -1,6 +1,6 @@
 /* test_constants.c - what a layer makes itself is the same constant in every phase, and one of the program; what is
- * none, and what has no integer form, is refused by name when quantization begins. Broken by: a constant taken for the
- * network's input, or left out at the end. */
+ * none, and what has no integer form, is refused by name when quantization begins. Broken by: a constant taken for
+ * the network's input, or left out at the end. */
 #include "tests/digits.h"
 #include "tests/qat/constants.h"
 
@@ -154,8 +154,8 @@ static void what_has_no_form_is_said_at_the_beginning(void)
         ib_named("bn", ib_batch_norm_layer(32)), ib_named("fc2", ib_linear_layer(32, 10))));
     CHECK_ERROR(ib_qat_begin(net, g, loader, &(ib_qat_opts){.weight_bits = 4}), "layer 'ln': layer_norm");
     CHECK_INT(ib_qat_phase(net), IB_FLOAT);
-    REQUIRE(!ib_qat_begin(net, g, loader,
-                          &(ib_qat_opts){.weight_bits = 4, .rules = "ln=float"})); /* it can be tried again */
+    /* it can be tried again */
+    REQUIRE(!ib_qat_begin(net, g, loader, &(ib_qat_opts){.weight_bits = 4, .rules = "ln=float"}));
     int seen = 0;
     for (int i = 0; i < ib_qat_layer_count(net); i++)
         seen += !strcmp(ib_qat_layer_at(net, i).form, "float: layer_norm");

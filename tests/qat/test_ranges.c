@@ -1,5 +1,5 @@
-/* test_ranges.c - how ranges become scales and what codes stand for. Broken by: an observer that moves in evaluation, a
- * calibrator that an outlier rules, a scale that differs from its formula. */
+/* test_ranges.c - how ranges become scales and what codes stand for. Broken by: an observer that moves in evaluation, a calibrator
+ * that an outlier rules, a scale that differs from its formula. */
 #include "tests/qat/digits_training.h"
 
 /* All scales and ranges of a network, as bytes. */
@@ -157,8 +157,8 @@ static void bytes_keep_their_value_at_the_input(void)
     end();
 }
 
-/* Pictures of codes are drawn of what is true of them: weights in steps round to their codes, real values are the float
- * network's. */
+/* Pictures of codes are drawn of what is true of them: weights in steps round to their codes, real values are the
+ * float network's. */
 static void values_behind_codes_can_be_looked_at(void)
 {
     static const ib_qat_opts ways[] = {{.weight_bits = 8},

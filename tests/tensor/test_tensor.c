@@ -1,5 +1,5 @@
-/* test_tensor.c - tensors, random numbers, storage formats. Broken by: another generator, other packing, lost errors.
- */
+/* test_tensor.c - tensors, random numbers, storage formats. Broken by: another generator, other packing, lost
+ * errors. */
 #include "tests/check.h"
 
 static void philox_known_answers(void)

@@ -1,7 +1,7 @@
 /* test_tokenizer.c - tokens against Hugging Face's tokenizers and llama.cpp, tokenizers through both kinds of file,
  * chat templates and their masks. Broken by: a split or merge in another order, a lost byte, a prefix space too much, a
- * merge table that does not say what the scores say, a mask one token off. Golden data: tests/golden/make_language.py,
- * make_tokenizers.py, make_gguf_tokens.py. */
+ * merge table that does not say what the scores say, a mask one token off.
+ * Golden data: tests/golden/make_language.py, make_tokenizers.py, make_gguf_tokens.py. */
 #include "tests/check.h"
 
 #include <sys/stat.h>
@@ -167,8 +167,8 @@ static void unknown_tokens_are_special(void)
     while (at + sizeof key < size && memcmp(bytes + at, key, strlen(key)))
         at++;
     REQUIRE(at + sizeof key < size);
-    bytes[at + strlen(key) + 16 + 4 * (size_t)unk] =
-        IB_TOKEN_UNKNOWN; /* behind the key: type, type of elements, their number */
+    bytes[at + strlen(key) + 16 + 4 * (size_t)unk] = IB_TOKEN_UNKNOWN; /* behind the key: type, type of elements,
+                                                                          their number */
     REQUIRE(!ib_file_replace(gguf, bytes, size) && !ib_lm_save(m, gguf, folder, "f16", &saved, NULL, NULL));
     for (int k = 0; k < 2; k++) {
         ib_ids with = {0}, without = {0};

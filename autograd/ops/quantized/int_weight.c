@@ -151,8 +151,8 @@ ib_tensor *ib_fold_bias(ib_graph *g, ib_tensor *gamma, ib_tensor *beta, ib_tenso
     return IB_APPLY(g, &ib_op_fold_bias, (&(fold_attrs){mean, var, eps}), gamma, beta, bias);
 }
 
-/* ---- quantize_weight: codes of w[O,...] for a product with this bias; saved[0]: clip mask, if anything can be clipped
- * ---- */
+/* ---- quantize_weight: codes of w[O,...] for a product with this bias; saved[0]: clip mask, if anything can be
+ * clipped ---- */
 
 static ib_status quantize_weight_shape(ib_node *n, ib_tensor *out)
 {
@@ -173,8 +173,8 @@ static ib_status quantize_weight_shape(ib_node *n, ib_tensor *out)
 
 /* Where |bias| / (in_scale scale) would exceed the accumulator's room, the scale grows until it does not: the bias
  * decides such a channel, and the steps of its weights are small beside it. One scale for all channels can grow for a
- * bias that the results show; where a ReLU hides a large negative one, the other channels would lose their weights to
- * it. */
+ * bias that the results show; where a ReLU hides a large negative one, the other channels would lose their weights
+ * to it. */
 static ib_status raise_scales(const ib_node *n, float *scale, int count)
 {
     const ib_weight_attrs *a = n->attrs;
@@ -182,8 +182,8 @@ static ib_status raise_scales(const ib_node *n, float *scale, int count)
     for (int64_t o = 0; b && a->in_scale > 0 && o < b->size; o++) {
         const float bias = ib_f32(b)[o];
         float *s = &scale[count == 1 ? 0 : o];
-        const double least =
-            fabs((double)bias) / ((double)a->in_scale * (IB_MAX_BIAS - 256)); /* less the rounding of fp32 steps */
+        /* less the rounding of fp32 steps */
+        const double least = fabs((double)bias) / ((double)a->in_scale * (IB_MAX_BIAS - 256));
         if (!isfinite(bias))
             return ib_fail(IB_ENUMERIC, "the bias of output %lld is %g", (long long)o, bias), ib_op_refuse(n);
         if (!(least > *s))

@@ -54,7 +54,8 @@ int ib_neon_is_there(void)
                 vst1q_s32(out + r * IB_TILE_LD + 4 * v, acc[r][v]);                                                    \
     }
 TILE(1)
-TILE(2) TILE(3) TILE(4)
+TILE(2)
+TILE(3) TILE(4)
 
     static int64_t rows_of(int64_t panels)
 {

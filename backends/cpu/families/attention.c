@@ -139,10 +139,10 @@ void IB_K(attention_grad)(const ib_attention *a, int64_t rows, const float *q, c
                     weights(a, head, i0, m, j0, n, q, k, v, dy, lse, delta, p, ds);
                     if (dv)
                         IB_K(gemm_tile)
-                        (1, 0, n, dim, m, p, TILE, dy + i0 * lq + head * dim, lq, 1.0f, dv + j0 * lk + g * dim, lk);
+                    (1, 0, n, dim, m, p, TILE, dy + i0 * lq + head * dim, lq, 1.0f, dv + j0 * lk + g * dim, lk);
                     if (dk)
                         IB_K(gemm_tile)
-                        (1, 0, n, dim, m, ds, TILE, q + i0 * lq + head * dim, lq, 1.0f, dk + j0 * lk + g * dim, lk);
+                    (1, 0, n, dim, m, ds, TILE, q + i0 * lq + head * dim, lq, 1.0f, dk + j0 * lk + g * dim, lk);
                 }
         }
 }

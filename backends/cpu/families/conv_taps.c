@@ -33,8 +33,8 @@ BLOCK(1)
 BLOCK(2)
 BLOCK(3)
 
-    void IB_K(taps_sweep)(const float *src, const int32_t *offset, int64_t taps, const float *panels, const float *bias,
-                          int64_t rows, int64_t positions, float *out, int64_t ld)
+void IB_K(taps_sweep)(const float *src, const int32_t *offset, int64_t taps, const float *panels, const float *bias,
+                      int64_t rows, int64_t positions, float *out, int64_t ld)
 {
     static void (*const blocks[NV])(const float *, const int32_t *, int64_t, const float *, const float *, float *,
                                     int64_t) = {block_1, block_2, block_3};

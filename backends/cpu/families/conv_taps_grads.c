@@ -1,8 +1,10 @@
 /* conv_taps_grads.c - gradients of a convolution by taps (taps.h), a sample at a time while its numbers are in the
- * cache: dz = dy where the mask has a bit, laid out in rows of `wide` dx, plane by plane:  dx(c,a,b)[q] = sum over o
- * and the taps of phase (a,b) of w[o,c,ky,kx] dz[o][q - offset] dw[o][ky][kx,c] += sum over pixels (y,x) of dz[o][y,x]
- * x[y sh + ky, x sw + kx, c]   with x's channels last, so that a row of the window is one piece of memory and no sum
- * runs across a vector Empty for levels without wide vectors. */
+ * cache:
+ *   dz = dy where the mask has a bit, laid out in rows of `wide`
+ *   dx, plane by plane:  dx(c,a,b)[q] = sum over o and the taps of phase (a,b) of w[o,c,ky,kx] dz[o][q - offset]
+ *   dw[o][ky][kx,c] += sum over pixels (y,x) of dz[o][y,x] x[y sh + ky, x sw + kx, c]   with x's channels last, so that
+ *   a row of the window is one piece of memory and no sum runs across a vector
+ * Empty for levels without wide vectors. */
 #include <omp.h>
 
 #include "backends/cpu/taps_planes.h"
@@ -190,7 +192,8 @@ static void take_x(const job *j, int64_t i, int64_t g, float *to)
             (vec *)(sums + (o * GV + v) * LANES) = acc[o][v];                                                          \
     }
 OUTER(1)
-OUTER(2) OUTER(3)
+OUTER(2)
+OUTER(3)
 
     /* Blocks of sums [groups][output channels / GB][kh][vectors / GV]. */
     static void weight_gradient(const job *j, int64_t g, const float *x, const float *dz, float *sums)

@@ -78,8 +78,8 @@ static float rare_gate(float x, int kind, float *slope)
     return (float)((double)x * phi);
 }
 
-/* y = f(gate) up; f is 0: SiLU x sigmoid(x), 1: GELU 0.5 x (1 + tanh u) = x sigmoid(2u), u = sqrt(2/pi) (x + 0.044715
- * x^3), or rare */
+/* y = f(gate) up; f is 0: SiLU x sigmoid(x), 1: GELU 0.5 x (1 + tanh u) = x sigmoid(2u), u = sqrt(2/pi) (x +
+ * 0.044715 x^3), or rare */
 void IB_K(glu)(const float *gate, const float *up, int64_t n, int kind, float *y)
 {
     const int gelu = kind == 1;

@@ -110,8 +110,8 @@ void IB_K(taps_depthwise_grads)(const ib_window *s, const ib_conv_grads *g, floa
     const ib_window one = one_channel(s);
     const ib_taps t = ib_taps_of(&one);
     const int area = s->kh * s->kw;
-    const int64_t parts = ib_min64(s->n, IB_PARTS), row = area + 1,
-                  size = s->ih * s->iw; /* of a channel's sums: weights, bias */
+    /* of a channel's sums: weights, bias */
+    const int64_t parts = ib_min64(s->n, IB_PARTS), row = area + 1, size = s->ih * s->iw;
     float *sums = scratch, *rooms = sums + up(parts * s->ic * row, 16);
     memset(sums, 0, (size_t)(parts * s->ic * row) * sizeof *sums);
 #pragma omp parallel if (parts > 1)

@@ -1,6 +1,6 @@
 /* amx.c - products of codes by tiles: sixteen rows of 64 raised codes by sixteen outputs an instruction (Intel,
- * Architecture Instruction Set Extensions, chapter 3, "Intel AMX"). Panels are those of vnni_tiles.c, a segment's quads
- * a multiple of sixteen. */
+ * Architecture Instruction Set Extensions, chapter 3, "Intel AMX"). Panels are those of vnni_tiles.c, a segment's
+ * quads a multiple of sixteen. */
 #include <immintrin.h>
 #include <sys/syscall.h>
 #include <unistd.h>

@@ -18,7 +18,8 @@ static inline void ib_amx_configure(int64_t rows)
         c.rows[i] = i < 6 ? (uint8_t)rows : 16;
     }
     __asm__ volatile("" ::"r"(&c)
-                     : "memory"); /* gcc 12's intrinsic claims to read eight bytes, and loses what else was stored */
+                     : "memory"); /* gcc 12's intrinsic claims to read eight bytes, and loses what else
+                                                  was stored */
     _tile_loadconfig(&c);
 }
 

@@ -130,8 +130,8 @@ static unsigned between8(__m256i acc, int32_t top)
     return (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(inside));
 }
 
-/* Factors that the eight-wide code covers: below 1, and for fp32 also normal numbers after which no |v| reaches 2^31.
- */
+/* Factors that the eight-wide code covers: below 1, and for fp32 also normal numbers after which no |v| reaches
+ * 2^31. */
 static int is_small(isobit_scale s, int profile)
 {
     return profile == ISOBIT_FP32_RNE ? s.exp <= -24 && s.exp >= -100 : s.exp <= 0 && s.exp > -31;

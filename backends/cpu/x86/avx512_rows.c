@@ -135,8 +135,8 @@ static inline __m512 cached(const ib_kv_cache *c, const void *rows, int64_t at)
     return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)((const uint16_t *)rows + at)));
 }
 
-/* The same online softmax as attention.c's, for heads of whole vectors: query and result of a head stay in registers.
- */
+/* The same online softmax as attention.c's, for heads of whole vectors: query and result of a head stay in
+ * registers. */
 static inline __attribute__((always_inline)) void attend(const ib_kv_cache *c, int g, int parts, float scale,
                                                          int64_t from, int64_t to, const float *q, float *y)
 {

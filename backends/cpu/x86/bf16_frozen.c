@@ -79,8 +79,8 @@ void ib_bf16_frozen_mul(ib_by_panel *by_panel, const ib_matrix *w, int64_t n, co
     }
 }
 
-/* Columns c .. c + width (a multiple of 32, zeroed behind the matrix) of rows o .. o + m of W as panels over the rows.
- */
+/* Columns c .. c + width (a multiple of 32, zeroed behind the matrix) of rows o .. o + m of W as panels over the
+ * rows. */
 static void pack_columns(const ib_matrix *w, int64_t c, int64_t width, int64_t o, int64_t m, float *two, bf16 *panels)
 {
     const int64_t valid = min64(width, w->cols - c), pairs = even(m) / 2;

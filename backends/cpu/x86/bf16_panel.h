@@ -83,8 +83,8 @@ static inline void rows_by_panel(const bf16 *a, int64_t lda, int64_t n, const bf
         micro(1, a + i * lda, lda, panel, pairs, c + i * ldc, ldc, cols, add);
 }
 
-/* What rows_by_panel does, by one instruction or another; and the products with frozen matrices by it (bf16_frozen.c).
- */
+/* What rows_by_panel does, by one instruction or another; and the products with frozen matrices by it
+ * (bf16_frozen.c). */
 typedef void ib_by_panel(const bf16 *a, int64_t lda, int64_t n, const bf16 *panel, int64_t pairs, float *c, int64_t ldc,
                          int64_t cols, int add);
 void ib_bf16_frozen_mul(ib_by_panel *by_panel, const ib_matrix *w, int64_t n, const float *x, int add, float *y,

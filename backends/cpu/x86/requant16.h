@@ -1,5 +1,5 @@
-/* requant16.h - sixteen requantizations at once, equal in every bit to runtime/isobit_rt.h while each factor is small
- * (is_small). */
+/* requant16.h - sixteen requantizations at once, equal in every bit to runtime/isobit_rt.h while each factor is
+ * small (is_small). */
 #ifndef IB_BACKENDS_CPU_X86_REQUANT16_H
 #define IB_BACKENDS_CPU_X86_REQUANT16_H
 
@@ -22,8 +22,8 @@ static inline __m512 ib_factor16(__m512i mult, __m512i exp)
 /* v before zero point and clamp, by lane */
 static inline __m512i ib_requant16(__m512i acc, __m512i mult, __m512i exp, int profile)
 {
-    if (profile ==
-        ISOBIT_FP32_RNE) { /* mult has 24 bits and the power is exact: one rounding of the product, one of the result */
+    if (profile == ISOBIT_FP32_RNE) { /* mult has 24 bits and the power is exact: one rounding of the product, one of
+                                         the result */
         const __m512 scaled =
             _mm512_mul_ps(_mm512_cvtepi32_ps(acc), _mm512_mul_ps(_mm512_cvtepi32_ps(mult), _mm512_set1_ps(0x1p-23f)));
         const __m512 power =

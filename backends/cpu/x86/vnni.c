@@ -310,8 +310,8 @@ static void abs_max_rows(const float *w, int64_t rows, int64_t cols, float *y)
         for (int64_t i = 0; i < cols; i += 16) {
             const __mmask16 live = lanes(least(16, cols - i));
             const __m512 v = _mm512_abs_ps(_mm512_maskz_loadu_ps(live, w + r * cols + i));
-            best = _mm512_mask_mov_ps(best, _mm512_cmp_ps_mask(v, best, _CMP_GT_OQ),
-                                      v); /* a NaN is passed over, as in quantize.c */
+            /* a NaN is passed over, as in quantize.c */
+            best = _mm512_mask_mov_ps(best, _mm512_cmp_ps_mask(v, best, _CMP_GT_OQ), v);
         }
         y[r] = _mm512_reduce_max_ps(best);
     }
@@ -362,8 +362,8 @@ static void qadd(const struct isobit_add *p, int64_t n, const int8_t *x, const i
     }
 }
 
-/* Twelve independent chains, more than the instruction's latency needs; as text, because the compiler would copy them
- * about. */
+/* Twelve independent chains, more than the instruction's latency needs; as text, because the compiler would copy
+ * them about. */
 static void chains(int64_t rounds)
 {
 #define CHAIN(r) "vpdpbusd %%zmm0, %%zmm1, %%zmm" #r "\n"

@@ -24,8 +24,9 @@ void ib_vnni_nhwc_conv2d(const ib_multiplier *m, const ib_window *s, const ib_nh
 void ib_vnni_finish(const ib_epilogue *e, const isobit_scale *scale, int small, int64_t count, int64_t rows,
                     const int32_t *acc, uint8_t *y, int64_t ldy);
 
+/* bytes */
 int64_t ib_vnni_depthwise_pack(const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias,
-                               void *packed); /* bytes */
+                               void *packed);
 void ib_vnni_depthwise(const ib_window *s, const ib_nhwc *x, const void *packed, const ib_epilogue *r, const ib_nhwc *y,
                        ib_share share);
 

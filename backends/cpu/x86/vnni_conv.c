@@ -212,9 +212,9 @@ static void to_codes(const int32_t *tile, int64_t rows, int64_t step, const isob
             uint32_t u;
             float f;
         } power = {(uint32_t)(scale[m].exp + 23 + 127) << 23};
+        /* exact: 24 bits times a power */
         const __m512 factor =
-            _mm512_set1_ps((float)scale[m].mult * 0x1p-23f *
-                           (profile == ISOBIT_FP32_RNE ? power.f : 1.0f)); /* exact: 24 bits times a power */
+            _mm512_set1_ps((float)scale[m].mult * 0x1p-23f * (profile == ISOBIT_FP32_RNE ? power.f : 1.0f));
         for (int64_t v = 0; v < step; v += LANES) {
             const __m512i acc = _mm512_loadu_si512(tile + m * step + v);
             const __m512i x = profile == ISOBIT_FP32_RNE
@@ -320,8 +320,8 @@ static void run_panel(const sample *a, int64_t b, const uint8_t *src, int32_t *o
             const int64_t to = (a->i * s->oc + first + m) * pixels + y * s->ow, from = m * ld + y * q->t.wide;
             if (!r)
                 memcpy(a->acc + to, out + from, (size_t)s->ow * sizeof *out);
-            else if (s->ow <= 64 &&
-                     to + 64 <= (a->i * s->oc + first + rows) * pixels) /* the next row overwrites what is too much */
+            /* the next row overwrites what is too much */
+            else if (s->ow <= 64 && to + 64 <= (a->i * s->oc + first + rows) * pixels)
                 _mm512_storeu_si512(r->codes + to, _mm512_loadu_si512((int8_t *)out + from));
             else
                 memcpy(r->codes + to, (int8_t *)out + from, (size_t)s->ow);

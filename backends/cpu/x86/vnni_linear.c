@@ -1,6 +1,7 @@
 /* vnni_linear.c - y = x W' of codes with vpdpbusd: inputs raised by 128 are broadcast four at a time, panels of 16
- * outputs are loaded. panel [ceil(k/4)][16][4] int8, then 16 biases that make up for the raise (vnni_conv.c) or, for
- * narrow weights, as in vnni_narrow.c */
+ * outputs are loaded.
+ *   panel [ceil(k/4)][16][4] int8, then 16 biases that make up for the raise (vnni_conv.c)
+ *   or, for narrow weights, as in vnni_narrow.c */
 #include <immintrin.h>
 #include <omp.h>
 #include <string.h>
@@ -17,8 +18,8 @@ static int64_t quads(int64_t k)
 
 int64_t ib_vnni_linear_words(int64_t k, int64_t out)
 {
-    return (out + LANES - 1) / LANES * LANES * (quads(k) + 1) +
-           16 * LANES; /* and what a whole tile reads behind the last panel */
+    return (out + LANES - 1) / LANES * LANES * (quads(k) + 1) + 16 * LANES; /* and what a whole tile reads behind the
+                                                                               last panel */
 }
 
 void ib_vnni_linear_pack(int64_t k, int64_t out, const ib_qweights *w, int in_zero, const int32_t *bias,

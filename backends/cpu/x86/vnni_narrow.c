@@ -1,8 +1,9 @@
 /* vnni_narrow.c - 4-bit and 2-bit weights of large linear layers, where reading them is what takes time: several a
- * byte, unpacked in registers for few rows, and into panels of vnni_linear.c for many. panel [ceil(k / 4 per)][16][4]
- * bytes, per = 8 / bits; weight k + 4 j in bits `bits j` .. of a byte, raised by half = 2^(bits - 1): sum (w + half -
- * half) (x + 128) = sum (w + half) (x + 128) - half sum (x + 128),  the last sum once for each row then 16 biases, as
- * there */
+ * byte, unpacked in registers for few rows, and into panels of vnni_linear.c for many.
+ *   panel [ceil(k / 4 per)][16][4] bytes, per = 8 / bits; weight k + 4 j in bits `bits j` .. of a byte, raised by half
+ *   = 2^(bits - 1):
+ *     sum (w + half - half) (x + 128) = sum (w + half) (x + 128) - half sum (x + 128),  the last sum once for each row
+ *   then 16 biases, as there */
 #include <immintrin.h>
 #include <string.h>
 
@@ -76,8 +77,8 @@ void ib_vnni_narrow_pack(int64_t k, int64_t out, const ib_qweights *w, int bits,
 TILES(4)
 TILES(2)
 
-    void ib_vnni_narrow_row(int bits, int64_t panels, int64_t k, const uint8_t *x, int32_t sum, const int32_t *w,
-                            int32_t *out)
+void ib_vnni_narrow_row(int bits, int64_t panels, int64_t k, const uint8_t *x, int32_t sum, const int32_t *w,
+                        int32_t *out)
 {
     static void (*const tiles[2][PANELS])(int64_t, const uint8_t *, int32_t, const int32_t *, int64_t, int32_t *) = {
         {tile_4_1, tile_4_2, tile_4_3, tile_4_4}, {tile_2_1, tile_2_2, tile_2_3, tile_2_4}};

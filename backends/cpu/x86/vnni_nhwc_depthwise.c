@@ -3,7 +3,8 @@
  *
  * Unpacking bytes, then pairs, of four taps within 128-bit lanes makes vectors j = 0..3 of quads for the channels 16
  * lane + 4 j + (0..3); weights and biases are packed in that order, and packing with saturation at the end puts the
- * channels back in theirs. block of 64 channels: [quads][4][64] int8, then [64] int32 */
+ * channels back in theirs.
+ *   block of 64 channels: [quads][4][64] int8, then [64] int32 */
 #include <immintrin.h>
 #include <string.h>
 

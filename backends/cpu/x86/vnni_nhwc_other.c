@@ -1,5 +1,5 @@
-/* vnni_nhwc_other.c - addition, pooling and change of order on images with channels last, equal in every bit to nhwc.c.
- */
+/* vnni_nhwc_other.c - addition, pooling and change of order on images with channels last, equal in every bit to
+ * nhwc.c. */
 #include <immintrin.h>
 #include <string.h>
 
@@ -93,8 +93,9 @@ static void nhwc_to(const ib_nhwc *x, int64_t n, int8_t *y, ib_share share)
 }
 
 /* fp32_rne's sum of 64 raised codes, before zero point and clamp. With factors m = 2^15 h + l a pair's sum is two
- * instructions: v = a m_a + b m_b + base = 2^15 (a h_a + b h_b) + (a l_a + b l_b) + base v / 2^s to even = (v + 2^(s-1)
- * - 1 + (v / 2^s & 1)) / 2^s, rounded down; with halves upward (v + 2^(s-1)) / 2^s */
+ * instructions:
+ *   v = a m_a + b m_b + base = 2^15 (a h_a + b h_b) + (a l_a + b l_b) + base
+ *   v / 2^s to even = (v + 2^(s-1) - 1 + (v / 2^s & 1)) / 2^s, rounded down; with halves upward (v + 2^(s-1)) / 2^s */
 typedef struct sums {
     __m512i high, low, base, base_half, last, zero, lo, hi; /* last: the bit that is looked at, 1 or none */
     __m128i shift;
