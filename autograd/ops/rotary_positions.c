@@ -1,0 +1,70 @@
+/* rotary_positions.c - rotary positions: pairs of values of each head turn by angles that grow with the position. */
+#include "autograd/op.h"
+#include "tensor/argument.h"
+
+#define K(g) (&(g)->dev->k)
+
+static ib_status rope_shape(ib_node *n, ib_tensor *out)
+{
+    const ib_rope_opts *o = n->attrs;
+    if (n->in[0]->ndim != 2 || n->in[0]->shape[1] != (int64_t)o->heads * o->dim || o->rotated > o->dim ||
+        o->rotated % 2)
+        return ib_op_fail(n, "%d heads of %d with %d rotated, but rows of %lld", o->heads, o->dim, o->rotated,
+                          (long long)n->in[0]->shape[n->in[0]->ndim - 1]);
+    return ib_same_shape(n->in[0], out, 0);
+}
+
+static ib_status rope_forward(ib_graph *g, ib_node *n)
+{
+    const ib_rope_opts *o = n->attrs;
+    K(g)->rope(ib_f32(n->in[0]), n->in[0]->shape[0], o->heads, o->dim, o->rotated, o->pairs, o->pos, o->table, 1.0f, 0,
+               ib_f32(n->out));
+    return IB_OK;
+}
+
+/* dx += dy turned back */
+static ib_status rope_backward(ib_graph *g, ib_node *n)
+{
+    const ib_rope_opts *o = n->attrs;
+    ib_status failed = IB_OK;
+    float *dx = ib_grad_of(g, n->in[0], &failed);
+    if (dx)
+        K(g)->rope(n->out->grad, n->in[0]->shape[0], o->heads, o->dim, o->rotated, o->pairs, o->pos, o->table, -1.0f, 1,
+                   dx);
+    return failed;
+}
+
+static const float sample_table[] = {1, 0, 1, 0, 0.6f, 0.8f, 0.8f, 0.6f, 0.8f, -0.6f, 0, 1};
+static const int32_t sample_pos[] = {2, 0, 1};
+static ib_tensor *rope_pairs_sample(ib_graph *g, ib_tensor **in)
+{
+    return ib_rope(g, in[0], &(ib_rope_opts){2, 5, 4, 1, sample_pos, sample_table});
+}
+static ib_tensor *rope_halves_sample(ib_graph *g, ib_tensor **in)
+{
+    return ib_rope(g, in[0], &(ib_rope_opts){2, 5, 4, 0, sample_pos, sample_table});
+}
+
+const ib_op ib_op_rope = {.name = "rope",
+                          .inputs = "x",
+                          .attrs_bytes = sizeof(ib_rope_opts),
+                          .n_required = 1,
+                          .shape = rope_shape,
+                          .forward = rope_forward,
+                          .backward = rope_backward,
+                          .samples = (const ib_sample[]){{"pairs", 1, {{2, {3, 10}, -1, 1}}, rope_pairs_sample, 0},
+                                                         {"halves", 1, {{2, {3, 10}, -1, 1}}, rope_halves_sample, 0},
+                                                         {0}}};
+
+ib_tensor *ib_rope(ib_graph *g, ib_tensor *x, const ib_rope_opts *opts)
+{
+    IB_GIVEN(x);
+    IB_NEED_OR(opts, NULL);
+    IB_NEED_OR(opts->pos, NULL);
+    IB_NEED_OR(opts->table, NULL);
+    IB_TAKE_OR(opts->heads, opts->heads > 0, NULL, "is %d", opts->heads);
+    IB_TAKE_OR(opts->dim, opts->dim > 0, NULL, "is %d", opts->dim);
+    IB_TAKE_OR(opts->rotated, opts->rotated >= 0 && opts->rotated <= opts->dim && opts->rotated % 2 == 0, NULL,
+               "is %d of %d", opts->rotated, opts->dim);
+    return IB_APPLY(g, &ib_op_rope, opts, x);
+}
