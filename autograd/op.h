@@ -109,6 +109,9 @@ struct ib_graph {
     int dropout_off; /* training without dropout: the same codes as evaluation, for verification */
 };
 
+/* The kernels of the graph's device. */
+#define K(g) (&(g)->dev->k)
+
 /* Whether something has failed in this step, so that a NULL is its consequence. */
 int ib_graph_failed(const ib_graph *g);
 /* IB_OK if t lives by itself or is a result of this step; else a line that calls it `what` of `function`. */

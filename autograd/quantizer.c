@@ -5,8 +5,6 @@
 
 #include "tensor/requant.h"
 
-#define K(g) (&(g)->dev->k)
-
 void ib_act_bounds(const ib_quantizer *q, ib_act act, int *lo, int *hi)
 {
     *lo = q->qmin;

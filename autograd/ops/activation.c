@@ -3,8 +3,6 @@
 
 #include "autograd/op.h"
 
-#define K(g) (&(g)->dev->k)
-
 static ib_status same(ib_node *n, ib_tensor *out)
 {
     return ib_same_shape(n->in[0], out, 0);

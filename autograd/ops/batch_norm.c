@@ -6,8 +6,6 @@
 #include "autograd/op.h"
 #include "tensor/argument.h"
 
-#define K(g) (&(g)->dev->k)
-
 static void planes(const ib_tensor *x, int64_t *c, int64_t *hw)
 {
     *c = x->shape[1];

@@ -1,8 +1,6 @@
 /* broadcast.c - add and mul with NumPy's broadcasting. */
 #include "autograd/op.h"
 
-#define K(g) (&(g)->dev->k)
-
 /* Aligns shapes at the last dimension; strides are 0 where a dimension of 1 is repeated. */
 static ib_status broadcast(const ib_node *n, const ib_tensor *a, const ib_tensor *b, ib_bcast *s, int *ndim)
 {

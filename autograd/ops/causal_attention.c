@@ -4,8 +4,6 @@
 #include "autograd/op.h"
 #include "tensor/argument.h"
 
-#define K(g) (&(g)->dev->k)
-
 static ib_status attention_shape(ib_node *n, ib_tensor *out)
 {
     const ib_attention_opts *o = n->attrs;

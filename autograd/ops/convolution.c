@@ -2,8 +2,6 @@
 #include "autograd/op.h"
 #include "tensor/argument.h"
 
-#define K(g) (&(g)->dev->k)
-
 static ib_status window(const ib_node *n, ib_window *s)
 {
     const ib_tensor *x = n->in[0], *w = n->in[1], *b = n->in[2];

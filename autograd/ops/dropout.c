@@ -5,8 +5,6 @@
 #include "tensor/argument.h"
 #include "autograd/quantizer.h"
 
-#define K(g) (&(g)->dev->k)
-
 /* ---- dropout: y = x / (1 - p) where kept ---- */
 
 static ib_status dropout_shape(ib_node *n, ib_tensor *out)

@@ -5,8 +5,6 @@
 #include "autograd/op.h"
 #include "tensor/argument.h"
 
-#define K(g) (&(g)->dev->k)
-
 typedef struct embedding_attrs {
     const ib_matrix *table; /* frozen, or NULL: the input */
     const int32_t *ids;

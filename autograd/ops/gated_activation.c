@@ -1,8 +1,6 @@
 /* gated_activation.c - gated activations (SwiGLU, GEGLU, ReGLU): y = f(gate) up. */
 #include "autograd/op.h"
 
-#define K(g) (&(g)->dev->k)
-
 static ib_status glu_shape(ib_node *n, ib_tensor *out)
 {
     const int kind = *(int *)n->attrs;

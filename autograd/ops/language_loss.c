@@ -6,8 +6,6 @@
 #include "autograd/op.h"
 #include "tensor/argument.h"
 
-#define K(g) (&(g)->dev->k)
-
 enum { CHUNK = 256 };
 enum { X, W };
 enum { DX, DW }; /* saved: gradients for an upstream gradient of 1 */

@@ -4,8 +4,6 @@
 #include "autograd/op.h"
 #include "tensor/argument.h"
 
-#define K(g) (&(g)->dev->k)
-
 static ib_status layer_norm_shape(ib_node *n, ib_tensor *out)
 {
     const ib_tensor *x = n->in[0];

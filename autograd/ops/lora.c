@@ -9,8 +9,6 @@
 #include "autograd/op.h"
 #include "tensor/argument.h"
 
-#define K(g) (&(g)->dev->k)
-
 enum { X, A, B, M, BIAS };
 enum { HS, MASK, C }; /* saved: s h = s drop(x) A' [n,r]; dropout's bits; c [rows] */
 

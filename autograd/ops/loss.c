@@ -5,8 +5,6 @@
 #include "autograd/op.h"
 #include "tensor/argument.h"
 
-#define K(g) (&(g)->dev->k)
-
 static ib_status one(ib_node *n, ib_tensor *out)
 {
     (void)n;

@@ -2,8 +2,6 @@
 #include "autograd/op.h"
 #include "tensor/argument.h"
 
-#define K(g) (&(g)->dev->k)
-
 static ib_status window(const ib_node *n, ib_window *s)
 {
     return ib_pool_window(n, n->in[0], n->attrs, s);

@@ -1,8 +1,6 @@
 /* product.c - linear and matmul. */
 #include "autograd/op.h"
 
-#define K(g) (&(g)->dev->k)
-
 /* y[N,O] = x[N,K] w[O,K]' + b[O] */
 static ib_status linear_shape(ib_node *n, ib_tensor *out)
 {

@@ -4,8 +4,6 @@
 #include "autograd/op.h"
 #include "tensor/argument.h"
 
-#define K(g) (&(g)->dev->k)
-
 static ib_status rms_norm_shape(ib_node *n, ib_tensor *out)
 {
     if (n->in[0]->shape[n->in[0]->ndim - 1] % n->in[1]->size)

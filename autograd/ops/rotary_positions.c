@@ -2,8 +2,6 @@
 #include "autograd/op.h"
 #include "tensor/argument.h"
 
-#define K(g) (&(g)->dev->k)
-
 static ib_status rope_shape(ib_node *n, ib_tensor *out)
 {
     const ib_rope_opts *o = n->attrs;

@@ -5,8 +5,6 @@
 #include "autograd/op.h"
 #include "tensor/argument.h"
 
-#define K(g) (&(g)->dev->k)
-
 /* The result shares the input's data. */
 static ib_status reshape_shape(ib_node *n, ib_tensor *out)
 {

@@ -6,8 +6,6 @@
 #include "autograd/quantizer.h"
 #include "tensor/requant.h"
 
-#define K(g) (&(g)->dev->k)
-
 /* ---- quantize: q = clamp(round(x / s) + zero); saved[0]: clip mask ---- */
 
 static ib_status quantize_shape(ib_node *n, ib_tensor *out)

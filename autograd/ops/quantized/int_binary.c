@@ -9,8 +9,6 @@
 #include "runtime/isobit_rt.h"
 #pragma GCC diagnostic pop
 
-#define K(g) (&(g)->dev->k)
-
 static int is_mul(const ib_node *n)
 {
     return n->op == &ib_op_qmul;

@@ -4,8 +4,6 @@
 #include "autograd/quantizer.h"
 #include "tensor/requant.h"
 
-#define K(g) (&(g)->dev->k)
-
 static ib_status window(const ib_node *n, ib_window *s)
 {
     if (n->in[0]->dtype != IB_CODES)

@@ -10,8 +10,6 @@
 #include "autograd/quantizer.h"
 #include "tensor/requant.h"
 
-#define K(g) (&(g)->dev->k)
-
 static int is_conv(const ib_node *n)
 {
     return n->op == &ib_op_qconv2d;

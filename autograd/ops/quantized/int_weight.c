@@ -5,8 +5,6 @@
 
 #include "autograd/quantizer.h"
 
-#define K(g) (&(g)->dev->k)
-
 /* ---- fold_weight: y[o,:] = w[o,:] gain[o], gain = gamma / sqrt(var + eps); saved[0]: gain ---- */
 
 typedef struct fold_attrs {

@@ -5,8 +5,6 @@
 #include "autograd/op.h"
 #include "tensor/argument.h"
 
-#define K(g) (&(g)->dev->k)
-
 typedef struct fq_attrs {
     float scale;
     int zero, qmin, qmax;
