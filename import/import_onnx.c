@@ -206,13 +206,15 @@ static void free_importer(ib_importer *m)
 }
 
 /* One reading of the graph's input: *reached is the number of nodes that were understood. */
-static ib_layer *attempt(const char *path, const IbOnnx__ModelProto *model, int input_last, size_t *reached)
+static ib_layer *attempt(const char *path, ib_device *dev, const IbOnnx__ModelProto *model, int input_last,
+                         size_t *reached)
 {
     ib_importer *m = ib_alloc(sizeof *m);
     ib_layer *net = NULL;
     if (m) {
         m->g = model->graph;
         m->path = path;
+        m->dev = dev;
         m->input_last = input_last;
         m->joined = ib_alloc(m->g->n_node + 1);
         if (m->joined && !ib_import_check_model(m, model))
@@ -225,22 +227,23 @@ static ib_layer *attempt(const char *path, const IbOnnx__ModelProto *model, int 
 
 /* The graph itself says how its input lies: it is taken as N,C,H,W, and if a node cannot be understood so, as N,H,W,C.
  * In each reading every node is followed exactly, so that a reading that comes to the end is right. */
-static ib_layer *read_graph(const char *path, const IbOnnx__ModelProto *model)
+static ib_layer *read_graph(const char *path, ib_device *dev, const IbOnnx__ModelProto *model)
 {
     size_t reached = 0, reached_last = 0;
-    ib_layer *net = attempt(path, model, 0, &reached);
+    ib_layer *net = attempt(path, dev, model, 0, &reached);
     if (net || ib_error_status() != IB_EUNSUPPORTED)
         return net;
     char *why = ib_strdup(ib_error());
-    if (!(net = attempt(path, model, 1, &reached_last)) && why && reached >= reached_last)
+    if (!(net = attempt(path, dev, model, 1, &reached_last)) && why && reached >= reached_last)
         ib_fail(IB_EUNSUPPORTED, "%s", why);
     ib_free(why);
     return net;
 }
 
-ib_layer *ib_import_onnx(const char *path)
+ib_layer *ib_import_onnx(const char *path, ib_device *dev)
 {
     IB_NEED_OR(path, NULL);
+    IB_NEED_OR(dev, NULL);
     size_t size;
     unsigned char *bytes = ib_file_read(path, &size);
     if (!bytes)
@@ -253,7 +256,7 @@ ib_layer *ib_import_onnx(const char *path)
     else if (!model->graph)
         ib_fail(IB_EFORMAT, "%s: holds no graph", path);
     else if (!ib_import_external(path, model->graph))
-        net = read_graph(path, model);
+        net = read_graph(path, dev, model);
     if (model)
         ib_onnx__model_proto__free_unpacked(model, NULL);
     return net;

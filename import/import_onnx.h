@@ -40,6 +40,7 @@ typedef struct ib_imported_weight {
 typedef struct ib_importer {
     const IbOnnx__GraphProto *g;
     const char *path;
+    ib_device *dev; /* that the network is run on once */
     int opset;
     int64_t batch;        /* that the input declares; 0: any */
     int input_last;       /* the input is taken as N,H,W,C */

@@ -199,12 +199,10 @@ static ib_status compare_samples(const ib_importer *m, ib_layer *net, ib_graph *
 
 ib_status ib_import_compare(const ib_importer *m, ib_layer *net)
 {
-    ib_device *dev = ib_device_open(NULL);
-    ib_graph *g = dev ? ib_graph_new(dev) : NULL;
+    ib_graph *g = ib_graph_new(m->dev);
     ib_status status = g ? compare_shapes(m, net, g) : ib_error_status();
     if (!status)
         status = compare_samples(m, net, g);
     ib_graph_free(g);
-    ib_device_close(dev);
     return status;
 }

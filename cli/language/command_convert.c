@@ -88,10 +88,11 @@ static void show(void *user, const char *tensor, const char *from, const char *t
     progress_show(&w->bar, ++w->done, w->saved.tensors, "tensors");
 }
 
-static int save(ib_lm *m, writing *w)
+static int save(const language *l, writing *w)
 {
     progress_start(&w->bar, w->o->merging ? "merge" : "convert", 0);
-    const ib_status status = ib_lm_save(m, w->o->model, w->o->out, w->o->format, &w->saved, show, w);
+    const ib_status status =
+        ib_lm_save(l->m, l->dev, w->o->out, &(ib_lm_save_opts){w->o->model, w->o->format, show, w}, &w->saved);
     progress_end(&w->bar);
     return status ? complain() : 0;
 }
@@ -123,7 +124,7 @@ static int run(int argc, char **argv, int merging, const char *doc)
         if (o.text) /* a text that is none is told before there is anything to lose */
             status = perplexity(&l, &o, o.model, 1, &before_ppl);
         if (!status)
-            status = save(l.m, &w);
+            status = save(&l, &w);
         if (!status && o.text)
             status = perplexity(&l, &o, o.model, o.windows, &before_ppl) ||
                      language_open(&after, &o.common, o.out, NULL, NULL, NULL) ||

@@ -217,7 +217,7 @@ static int compare_deployed(job *j, double *deployed, double *adapter)
     if (ib_finetune_eval(j->l.m, j->l.g, s, &nll))
         return complain();
     *deployed = exp(nll);
-    if (ib_lm_deploy(j->l.m, NULL) || ib_finetune_eval(j->l.m, j->l.g, s, &nll))
+    if (ib_lm_deploy(j->l.m, j->l.dev, NULL) || ib_finetune_eval(j->l.m, j->l.g, s, &nll))
         return complain();
     *adapter = exp(nll);
     return 0;

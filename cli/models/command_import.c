@@ -130,7 +130,7 @@ int command_import(int argc, char **argv)
     int status = session_open(&s, &o.common);
     working_start("import", o.model);
     if (!status)
-        s.net = ib_import_onnx(o.model);
+        s.net = ib_import_onnx(o.model, s.dev);
     working_end();
     if (!status && !s.net)
         status = complain();

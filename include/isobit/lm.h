@@ -148,24 +148,28 @@ ib_status ib_lm_adapter_save_gguf(const ib_lm *m, const char *path);
 /* Dropout acts in IB_TRAIN only; this sets its probability, an opened adapter's is what its file says. */
 ib_status ib_lm_set_dropout(ib_lm *m, float p);
 
-/* Requantizes W + adapter into `format` for all adapted layers; the forward then runs on that, the gradient goes
- * straight through. To be called again whenever the adapter has changed. NULL: back to W and adapter. */
-ib_status ib_lm_deploy(ib_lm *m, const char *format);
+/* Requantizes W + adapter, a product of the device, into `format` for all adapted layers; the forward then runs on
+ * that, the gradient goes straight through. To be called again whenever the adapter has changed. NULL: back to W and
+ * adapter. */
+ib_status ib_lm_deploy(ib_lm *m, ib_device *dev, const char *format);
 /* A command line that made what is saved from now on, for the card of folders (README.md); NULL: none is known. It is
  * copied, and made public with the folder: no path of the machine belongs in it. */
 ib_status ib_lm_set_command(ib_lm *m, const char *command);
 /* Writes base + adapter as a whole model: a GGUF file if path ends in .gguf, else a Hugging Face folder with its model
- * card, in place of one that isobit wrote, but not of another README.md. format NULL
- * keeps each tensor's own where it can be kept. `source` is the path that the model was opened from (tokenizer and
- * metadata). IB_EINVAL names a file of the folder that openers would read beside the model and that is not written
- * over. On an error the file or folder is as it was. */
+ * card, in place of one that isobit wrote, but not of another README.md. The device decodes and merges; saved may be
+ * NULL. IB_EINVAL names a file of the folder that openers would read beside the model and that is not written over. On
+ * an error the file or folder is as it was. */
+typedef struct ib_lm_save_opts {
+    const char *source; /* the path that the model was opened from (tokenizer and metadata); NULL: no tokenizer */
+    const char *format; /* of linear layers; NULL or "keep": each tensor's own where it can be kept */
+    void (*report)(void *user, const char *tensor, const char *from, const char *to, int exact); /* each; or NULL */
+    void *user;
+} ib_lm_save_opts;
 typedef struct ib_lm_saved {
     int64_t exact, lossy; /* tensors */
     int64_t tensors;      /* in all, before the first of them is reported */
 } ib_lm_saved;
-ib_status ib_lm_save(ib_lm *m, const char *source, const char *path, const char *format, ib_lm_saved *saved,
-                     void (*report)(void *user, const char *tensor, const char *from, const char *to, int exact),
-                     void *user);
+ib_status ib_lm_save(ib_lm *m, ib_device *dev, const char *path, const ib_lm_save_opts *opts, ib_lm_saved *saved);
 
 IB_END_API
 #endif

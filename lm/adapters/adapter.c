@@ -251,16 +251,16 @@ ib_status ib_lm_merged(const ib_projection *p, ib_device *dev, float *out)
     return IB_OK;
 }
 
-ib_status ib_lm_deploy(ib_lm *m, const char *format)
+ib_status ib_lm_deploy(ib_lm *m, ib_device *dev, const char *format)
 {
     IB_NEED(m);
+    IB_NEED(dev);
     const ib_storage *f = format ? ib_storage_find(format) : NULL;
     if (format && !f)
         return IB_EINVAL;
     if (format && !m->adapted)
         return ib_fail(IB_ESTATE, "the model has no adapter to deploy");
-    ib_device *dev = f ? ib_device_open(NULL) : NULL;
-    ib_status status = f && !dev ? ib_error_status() : IB_OK;
+    ib_status status = IB_OK;
     for (int i = 0; i < m->c.layers && !status; i++)
         for (int r = 0; r < IB_N_ROLES && !status; r++) {
             ib_projection *p = &m->block[i].p[r];
@@ -274,6 +274,5 @@ ib_status ib_lm_deploy(ib_lm *m, const char *format)
                 status = ib_matrix_encode(&p->merged, use, p->w.rows, p->w.cols, x);
             ib_free(x);
         }
-    ib_device_close(dev);
     return status;
 }

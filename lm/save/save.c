@@ -218,22 +218,24 @@ ib_status ib_out_make(const ib_lm *m, ib_device *dev, const ib_out_tensor *t, fl
     return IB_OK;
 }
 
-ib_status ib_lm_save(ib_lm *m, const char *source, const char *path, const char *format, ib_lm_saved *saved,
-                     void (*report)(void *user, const char *tensor, const char *from, const char *to, int exact),
-                     void *user)
+ib_status ib_lm_save(ib_lm *m, ib_device *dev, const char *path, const ib_lm_save_opts *opts, ib_lm_saved *saved)
 {
     IB_NEED(m);
+    IB_NEED(dev);
     IB_NEED(path);
+    ib_lm_saved unread;
+    ib_lm_save_opts o = opts ? *opts : (ib_lm_save_opts){0};
     const size_t n = strlen(path);
-    char *more = source && m->hf ? ib_format_text("%s/additional_chat_templates", source) : NULL;
+    char *more = o.source && m->hf ? ib_format_text("%s/additional_chat_templates", o.source) : NULL;
     const int named = more && !access(more, F_OK);
     ib_free(more);
     if (named)
         return ib_fail(IB_EUNSUPPORTED, "%s: its additional_chat_templates cannot be written: take the folder away",
-                       source);
+                       o.source);
+    saved = saved ? saved : &unread;
     *saved = (ib_lm_saved){0};
-    if (format && !strcmp(format, "keep"))
-        format = NULL;
-    return n > 5 && !strcmp(path + n - 5, ".gguf") ? ib_save_gguf(m, source, path, format, saved, report, user)
-                                                   : ib_save_hf(m, source, path, format, saved, report, user);
+    if (o.format && !strcmp(o.format, "keep"))
+        o.format = NULL;
+    return n > 5 && !strcmp(path + n - 5, ".gguf") ? ib_save_gguf(m, dev, path, &o, saved)
+                                                   : ib_save_hf(m, dev, path, &o, saved);
 }

@@ -32,14 +32,10 @@ int64_t ib_out_size(const ib_out_tensor *t);
 /* Names by which openers, here or in transformers and peft, find a part of a model in its folder; shell patterns. */
 extern const char *const ib_model_files[];
 
-ib_status ib_save_gguf(ib_lm *m, const char *source, const char *path, const char *format, ib_lm_saved *saved,
-                       void (*report)(void *user, const char *tensor, const char *from, const char *to, int exact),
-                       void *user);
-ib_status ib_save_hf(ib_lm *m, const char *source, const char *path, const char *format, ib_lm_saved *saved,
-                     void (*report)(void *user, const char *tensor, const char *from, const char *to, int exact),
-                     void *user);
-/* config.json of the model with linear layers in `linear`, or NULL with ib_error() naming what it cannot say; t may
- * be NULL. */
+ib_status ib_save_gguf(ib_lm *m, ib_device *dev, const char *path, const ib_lm_save_opts *o, ib_lm_saved *saved);
+ib_status ib_save_hf(ib_lm *m, ib_device *dev, const char *path, const ib_lm_save_opts *o, ib_lm_saved *saved);
+/* config.json of the model with linear layers in `linear`, or NULL with ib_error() naming what it cannot say; t may be
+ * NULL. */
 struct json_object *ib_save_config_of(const ib_lm *m, const ib_storage *linear, const ib_tokenizer *t);
 /* The source folder's own, with what has changed. */
 struct json_object *ib_save_config_changed(const ib_lm *m, const char *source, const ib_storage *linear);

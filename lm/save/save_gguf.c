@@ -127,19 +127,16 @@ static ib_status put_head(ib_gguf_writer *w, const ib_lm *m, const char *source)
     return IB_OK;
 }
 
-ib_status ib_save_gguf(ib_lm *m, const char *source, const char *path, const char *format, ib_lm_saved *saved,
-                       void (*report)(void *user, const char *tensor, const char *from, const char *to, int exact),
-                       void *user)
+ib_status ib_save_gguf(ib_lm *m, ib_device *dev, const char *path, const ib_lm_save_opts *o, ib_lm_saved *saved)
 {
     ib_gguf_writer head = {0};
     ib_out out = {0};
-    ib_device *dev = ib_device_open(NULL);
     ib_file_writer *file = NULL;
     float *x = NULL;
     int64_t largest = 1;
-    ib_status status = dev ? ib_out_list(m, 1, format, &out) : ib_error_status();
+    ib_status status = ib_out_list(m, 1, o->format, &out);
     if (!status)
-        status = put_head(&head, m, source);
+        status = put_head(&head, m, o->source);
     for (int i = 0; i < out.n && !status; i++) {
         ib_gguf_put_tensor(&head, out.item[i].name, out.item[i].ndim, out.item[i].shape, out.item[i].to);
         largest = ib_out_size(&out.item[i]) > largest ? ib_out_size(&out.item[i]) : largest;
@@ -158,8 +155,8 @@ ib_status ib_save_gguf(ib_lm *m, const char *source, const char *path, const cha
         if ((status = ib_out_make(m, dev, t, x, &made, &exact)))
             break;
         ib_gguf_data(file, made.data, (size_t)ib_storage_bytes(made.format, made.rows, made.cols));
-        if (report)
-            report(user, t->name, t->from->name, t->to->name, exact);
+        if (o->report)
+            o->report(o->user, t->name, t->from->name, t->to->name, exact);
         saved->exact += exact;
         saved->lossy += !exact;
         ib_matrix_release(&made);
@@ -173,6 +170,5 @@ ib_status ib_save_gguf(ib_lm *m, const char *source, const char *path, const cha
     ib_free(x);
     ib_out_release(&out);
     ib_gguf_writer_release(&head);
-    ib_device_close(dev);
     return status;
 }

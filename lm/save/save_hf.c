@@ -83,21 +83,18 @@ static ib_status add_integers(items *a, const ib_out_tensor *t, const ib_matrix 
     return status;
 }
 
-static ib_status write_model(ib_lm *m, const char *path, const ib_out *out, ib_lm_saved *saved,
-                             void (*report)(void *user, const char *tensor, const char *from, const char *to,
-                                            int exact),
-                             void *user)
+static ib_status write_model(ib_lm *m, ib_device *dev, const char *path, const ib_out *out, const ib_lm_save_opts *o,
+                             ib_lm_saved *saved)
 {
     items a = {.room = 6 * out->n};
     int64_t largest = 1;
     for (int i = 0; i < out->n; i++)
         largest = ib_out_size(&out->item[i]) > largest ? ib_out_size(&out->item[i]) : largest;
-    ib_device *dev = ib_device_open(NULL);
     float *x = ib_alloc_raw((size_t)largest * sizeof *x);
     a.list = ib_alloc((size_t)a.room * sizeof *a.list);
     a.names = ib_alloc((size_t)a.room * 200);
     a.keep = ib_alloc((size_t)a.room * sizeof *a.keep);
-    ib_status status = dev && x && a.list && a.names && a.keep ? IB_OK : ib_error_status();
+    ib_status status = x && a.list && a.names && a.keep ? IB_OK : ib_error_status();
     saved->tensors = out->n;
     for (int i = 0; i < out->n && !status; i++) {
         const ib_out_tensor *t = &out->item[i];
@@ -111,8 +108,8 @@ static ib_status write_model(ib_lm *m, const char *path, const ib_out *out, ib_l
                  : t->to->code ? add_bnb(&a, t, &made)
                                : add(&a, t->name, "", dtype, t->ndim, t->shape[0], t->shape[1], made.data,
                                      (size_t)ib_storage_bytes(made.format, made.rows, made.cols));
-        if (report)
-            report(user, t->name, t->from->name, t->to->name, exact);
+        if (o->report)
+            o->report(o->user, t->name, t->from->name, t->to->name, exact);
         saved->exact += exact;
         saved->lossy += !exact;
         ib_matrix_release(&made);
@@ -125,17 +122,15 @@ static ib_status write_model(ib_lm *m, const char *path, const ib_out *out, ib_l
     ib_free(a.names);
     ib_free(a.list);
     ib_free(x);
-    ib_device_close(dev);
     return status;
 }
 
-ib_status ib_save_hf(ib_lm *m, const char *source, const char *path, const char *format, ib_lm_saved *saved,
-                     void (*report)(void *user, const char *tensor, const char *from, const char *to, int exact),
-                     void *user)
+ib_status ib_save_hf(ib_lm *m, ib_device *dev, const char *path, const ib_lm_save_opts *opts, ib_lm_saved *saved)
 {
+    const char *source = opts->source;
     ib_out out = {0};
     ib_tokenizer *t = source && !m->hf ? ib_tokenizer_open(source) : NULL;
-    ib_status status = source && !m->hf && !t ? ib_error_status() : ib_out_list(m, 0, format, &out);
+    ib_status status = source && !m->hf && !t ? ib_error_status() : ib_out_list(m, 0, opts->format, &out);
     const ib_storage *linear = NULL;
     for (int i = 0; i < out.n; i++)
         linear = out.item[i].p && !linear ? out.item[i].to : linear;
@@ -165,7 +160,7 @@ ib_status ib_save_hf(ib_lm *m, const char *source, const char *path, const char 
     if (!status)
         status = ib_folder_writer_check(folder, ib_model_files, (const char *[]){"model.safetensors", NULL});
     if (!status)
-        status = write_model(m, weights, &out, saved, report, user);
+        status = write_model(m, dev, weights, &out, opts, saved);
     if (!status)
         status = ib_save_model_card(m, source, path, at, &out, saved);
     if (!status)

@@ -127,7 +127,7 @@ static ib_status one_step(run *r, int64_t step, ib_finetune_step *info)
         for (int64_t j = 0; j < row.n; j++)
             learned += row.target[j] >= 0;
     }
-    if (o->deploy && step >= r->deploy_from && ib_lm_deploy(r->m, o->deploy))
+    if (o->deploy && step >= r->deploy_from && ib_lm_deploy(r->m, r->g->dev, o->deploy))
         return ib_error_status();
     info->tokens = 0;
     for (int64_t p = 0; p < passes; p++) {
@@ -211,7 +211,7 @@ static ib_status loop(run *r)
         info.step = step;
         if (r->eval && (last || (o->eval_every && step % o->eval_every == 0))) {
             if (o->deploy && step > r->deploy_from) /* the adapter has moved since the weights were merged */
-                status = ib_lm_deploy(r->m, o->deploy);
+                status = ib_lm_deploy(r->m, r->g->dev, o->deploy);
             if (status || (status = evaluate(r, r->eval, &info.eval_nll)))
                 break;
         }
@@ -278,7 +278,7 @@ ib_status ib_finetune(ib_lm *m, ib_graph *g, const ib_samples *train, const ib_s
     r.opt = r.order ? ib_adamw_new(m->trainable, g->dev, &o->adamw) : NULL;
     ib_status status = r.opt ? loop(&r) : ib_error_status();
     if (o->deploy && status == IB_OK)
-        status = ib_lm_deploy(m, o->deploy);
+        status = ib_lm_deploy(m, g->dev, o->deploy);
     ib_optim_free(r.opt);
     ib_free(r.order);
     ib_ids *all[] = {&r.ids, &r.pos, &r.first, &r.target};

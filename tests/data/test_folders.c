@@ -12,6 +12,7 @@
 #include "files/folder.h"
 #include "lm/lm.h"
 #include "tensor/alloc.h"
+#include "tests/lm/saving.h"
 
 #define MODELS IB_TEST_SOURCE "/golden/models/"
 static char folder[64];
@@ -77,7 +78,6 @@ enum { N_STRANGERS = sizeof strangers / sizeof *strangers };
 static void strangers_are_named(void)
 {
     ib_lm *m = ib_lm_open(MODELS "llama"), *adapted = ib_lm_open(MODELS "llama");
-    ib_lm_saved saved;
     REQUIRE(m && adapted && !ib_lm_adapt(adapted, &(ib_adapter_opts){.r = 2}));
     for (int i = 0; i < N_STRANGERS; i++) {
         char name[32];
@@ -85,13 +85,13 @@ static void strangers_are_named(void)
         REQUIRE(mkdir(at(name), 0777) == 0);
         put_text(inside(name, strangers[i]), "of another");
         put_text(inside(name, "README.md"), "mine");
-        CHECK_ERROR(ib_lm_save(m, MODELS "llama", at(name), NULL, &saved, NULL, NULL), strangers[i]);
+        CHECK_ERROR(save_model(m, at(name), MODELS "llama", NULL), strangers[i]);
         CHECK_ERROR(ib_lm_adapter_save(adapted, at(name), "base"), strangers[i]);
         CHECK_INT(files_in(at(name)), 2);
         unlink(inside(name, strangers[i]));
         CHECK(!ib_lm_adapter_save(adapted, at(name), "base") && !ib_lm_adapter_save(adapted, at(name), "base"));
         CHECK_INT(files_in(at(name)), 3);
-        CHECK_ERROR(ib_lm_save(m, MODELS "llama", at(name), NULL, &saved, NULL, NULL), "adapter_");
+        CHECK_ERROR(save_model(m, at(name), MODELS "llama", NULL), "adapter_");
     }
     ib_lm_free(m);
     ib_lm_free(adapted);
@@ -102,17 +102,16 @@ static void strangers_are_named(void)
 static void own_files_are_replaced(void)
 {
     ib_lm *m = ib_lm_open(MODELS "chat");
-    ib_lm_saved saved;
     REQUIRE(m != NULL);
-    CHECK(!ib_lm_save(m, MODELS "chat", inside("new", ""), NULL, &saved, NULL, NULL));
+    CHECK(!save_model(m, inside("new", ""), MODELS "chat", NULL));
     const int n = files_in(at("new"));
     put_text(inside("new", "notes.txt"), "mine");
-    CHECK(!ib_lm_save(m, MODELS "chat", inside("new", "/"), "f16", &saved, NULL, NULL));
+    CHECK(!save_model(m, inside("new", "/"), MODELS "chat", "f16"));
     CHECK_INT(files_in(at("new")), n + 1);
     CHECK_INT(files_in(folder), 1);
     static const char theirs[] = "a card of another's hand";
     put_text(inside("new", "README.md"), theirs);
-    CHECK(!ib_lm_save(m, MODELS "chat", at("new"), "f16", &saved, NULL, NULL));
+    CHECK(!save_model(m, at("new"), MODELS "chat", "f16"));
     size_t size;
     unsigned char *card = ib_file_read(inside("new", "README.md"), &size);
     CHECK(card && size == sizeof theirs - 1 && !memcmp(card, theirs, size));
@@ -130,18 +129,17 @@ static void own_files_are_replaced(void)
 static void failures_leave_nothing(void)
 {
     ib_lm *m = ib_lm_open(MODELS "llama");
-    ib_lm_saved saved;
     REQUIRE(m != NULL);
     put_text(at("file"), "a file");
-    CHECK_ERROR(ib_lm_save(m, MODELS "llama", at("file"), NULL, &saved, NULL, NULL), "is a file");
-    CHECK_ERROR(ib_lm_save(m, MODELS "llama", at("no/such"), NULL, &saved, NULL, NULL), "cannot be made");
-    CHECK_ERROR(ib_lm_save(m, MODELS "llama", at("new"), "q4_0", &saved, NULL, NULL), "cannot hold");
+    CHECK_ERROR(save_model(m, at("file"), MODELS "llama", NULL), "is a file");
+    CHECK_ERROR(save_model(m, at("no/such"), MODELS "llama", NULL), "cannot be made");
+    CHECK_ERROR(save_model(m, at("new"), MODELS "llama", "q4_0"), "cannot hold");
     ib_tensor_f32(m->norm)[3] = NAN; /* the last tensor but one */
-    CHECK_ERROR(ib_lm_save(m, MODELS "llama", at("new"), NULL, &saved, NULL, NULL), "nan at 3");
+    CHECK_ERROR(save_model(m, at("new"), MODELS "llama", NULL), "nan at 3");
     CHECK_INT(files_in(folder), 1);
     REQUIRE(mkdir(at("there"), 0777) == 0);
     put_text(inside("there", "config.json"), "old");
-    CHECK_ERROR(ib_lm_save(m, MODELS "llama", at("there"), NULL, &saved, NULL, NULL), "nan at 3");
+    CHECK_ERROR(save_model(m, at("there"), MODELS "llama", NULL), "nan at 3");
     CHECK_INT(files_in(at("there")), 1);
     ib_lm_free(m);
     remove_all();
@@ -151,13 +149,12 @@ static void failures_leave_nothing(void)
 static void failing_in_the_middle_changes_nothing(void)
 {
     ib_lm *m = ib_lm_open(MODELS "chat");
-    ib_lm_saved saved;
-    REQUIRE(m && !ib_lm_save(m, MODELS "chat", at("there"), NULL, &saved, NULL, NULL));
+    REQUIRE(m && !save_model(m, at("there"), MODELS "chat", NULL));
     REQUIRE(!unlink(inside("there", "tokenizer.json")) && !mkdir(inside("there", "tokenizer.json"), 0777));
     const int n = files_in(at("there"));
     put_text(inside("there", "config.json"), "old");
     put_text(inside("there", "model.safetensors"), "old too");
-    CHECK_ERROR(ib_lm_save(m, MODELS "chat", at("there"), "f16", &saved, NULL, NULL), "tokenizer.json: is a folder");
+    CHECK_ERROR(save_model(m, at("there"), MODELS "chat", "f16"), "tokenizer.json: is a folder");
     put_text(at("old"), "old");
     put_text(at("old too"), "old too");
     CHECK(same_file(inside("there", "config.json"), at("old")));

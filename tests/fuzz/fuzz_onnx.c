@@ -9,7 +9,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         dev = ib_device_open("cpu:base");
         g = ib_graph_new(dev);
     }
-    ib_layer *net = ib_import_onnx(input_file(data, size));
+    ib_layer *net = ib_import_onnx(input_file(data, size), dev);
     const ib_input_info *in = net ? ib_layer_input(net) : NULL;
     if (net && (int64_t)in->c * in->h * in->w <= 4096) {
         float *x = calloc((size_t)(in->c * in->h * in->w), sizeof *x);

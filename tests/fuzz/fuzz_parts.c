@@ -5,6 +5,7 @@
 
 #include "files/file.h"
 #include "files/gguf.h"
+#include "tests/lm/saving.h"
 
 enum { PARTS = 2, ROOM = 1 << 20 };
 static unsigned char good[PARTS][ROOM], bytes[ROOM];
@@ -32,12 +33,11 @@ static void write_part(const ib_gguf *f, int no, int64_t from, int64_t to)
 static void make_good(void)
 {
     char whole[128];
-    ib_lm_saved saved;
     snprintf(folder, sizeof folder, "/dev/shm/isobit-fuzz-parts-%ld", (long)getpid());
     mkdir(folder, 0777);
     snprintf(whole, sizeof whole, "%s/whole.gguf", folder);
     ib_lm *m = ib_lm_open(IB_TEST_SOURCE "/golden/models/chat");
-    if (!m || ib_lm_save(m, NULL, whole, NULL, &saved, NULL, NULL))
+    if (!m || save_model(m, whole, NULL, NULL))
         abort();
     ib_lm_free(m);
     ib_gguf *f = ib_gguf_open(whole);

@@ -24,7 +24,7 @@ static ib_layer *network(int i)
     char path[400];
     if (i < IMPORTED) {
         snprintf(path, sizeof path, IB_TEST_SOURCE "/golden/onnx/%s.onnx", names[i]);
-        return ib_import_onnx(path);
+        return ib_import_onnx(path, dev);
     }
     ib_layer *net = i < SEEDS - 1
                         ? constants_network(i == IMPORTED ? BY_MASK : BY_SIGMOID, i == IMPORTED, 0, i != IMPORTED, 0)

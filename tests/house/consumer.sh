@@ -55,7 +55,7 @@ int main(int argc, char **argv)
     const size_t n = onnx__attribute_proto__pack(&a, bytes);
     Onnx__AttributeProto *b = onnx__attribute_proto__unpack(NULL, n, bytes);
     ib_device *dev = ib_device_open("cpu:ref");
-    ib_layer *net = argc == 2 ? ib_import_onnx(argv[1]) : NULL;
+    ib_layer *net = dev && argc == 2 ? ib_import_onnx(argv[1], dev) : NULL;
     const int ok = dev && net && b && b->own && !strcmp(b->own, "mine");
     printf("%s\n", ok ? "works beside classes of its own" : ib_error());
     onnx__attribute_proto__free_unpacked(b, NULL);

@@ -21,6 +21,8 @@ for folder in ORDER:
                 print(f"{f}:{i}: includes are rooted at the repository"); bad = 1
             if f.stem != "number" and folder != "runtime" and folder != "cli" and NUMBERS.search(line):
                 print(f"{f}:{i}: text and numbers by tensor/number.h, which no locale changes: {line.strip()}"); bad = 1
+            if "ib_device_open(" in line and folder not in ("backends", "cli"):
+                print(f"{f}:{i}: the device is the caller's, whose it is to open: {line.strip()}"); bad = 1
             if re.search(r"\b(TODO|FIXME|XXX)\b|#if 0", line):
                 print(f"{f}:{i}: unfinished: {line.strip()}"); bad = 1
 for f in (root / "examples").glob("*.c"):

@@ -44,7 +44,7 @@ int main(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         char path[1000];
         snprintf(path, sizeof path, "%s.onnx", argv[i]);
-        ib_layer *net = ib_import_onnx(path);
+        ib_layer *net = ib_import_onnx(path, dev);
         if (net) {
             const ib_input_info *in = ib_layer_input(net);
             snprintf(path, sizeof path, "%d %d %d", in->c, in->h, in->w);

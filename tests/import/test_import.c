@@ -49,7 +49,7 @@ static double error_of(ib_layer *net, const char *name)
 static void outputs_equal_onnx_runtime(void)
 {
     for (int i = 0; i < N_NAMES; i++) {
-        ib_layer *net = ib_import_onnx(golden(names[i], "onnx"));
+        ib_layer *net = ib_import_onnx(golden(names[i], "onnx"), dev);
         if (!net)
             printf("\n    %s ", ib_error());
         REQUIRE(net != NULL);
@@ -72,7 +72,7 @@ static void outputs_equal_onnx_runtime(void)
 static void imported_networks_become_integers(void)
 {
     for (int i = 0; i < N_NAMES; i++) {
-        ib_layer *net = ib_import_onnx(golden(names[i], "onnx"));
+        ib_layer *net = ib_import_onnx(golden(names[i], "onnx"), dev);
         REQUIRE(net != NULL);
         const ib_input_info in = *ib_layer_input(net);
         const int64_t n = 40, size = (int64_t)in.c * in.h * in.w;
@@ -116,7 +116,7 @@ static void imported_networks_become_integers(void)
 /* Short names that can be typed, the file's beside them, also through a checkpoint; the network has the file's. */
 static void layers_have_two_names(void)
 {
-    ib_layer *net = ib_import_onnx(golden("pooled_torchscript", "onnx"));
+    ib_layer *net = ib_import_onnx(golden("pooled_torchscript", "onnx"), dev);
     REQUIRE(net != NULL);
     for (int i = 0; i < 2; i++) {
         CHECK(!strcmp(ib_layer_source(net), "pooled_torchscript"));
@@ -170,14 +170,14 @@ static void samples_beside_the_file(void)
     REQUIRE(!mkdir(dir, 0700) && !mkdir(set, 0700) && !ib_file_replace(model, m, size));
     put_tensor(in, 4, (int64_t[]){N, 3, 9, 7}, data);
     put_tensor(out, 2, (int64_t[]){N, 3}, y);
-    ib_layer *net = ib_import_onnx(model);
+    ib_layer *net = ib_import_onnx(model, dev);
     CHECK(net != NULL);
     ib_layer_free(net);
     y[4] += 0.5f;
     put_tensor(out, 2, (int64_t[]){N, 3}, y);
-    CHECK_ERROR(ib_import_onnx(model) == NULL, "output 4 of the samples of");
+    CHECK_ERROR(ib_import_onnx(model, dev) == NULL, "output 4 of the samples of");
     put_tensor(out, 2, (int64_t[]){N, 2}, y);
-    CHECK_ERROR(ib_import_onnx(model) == NULL, "has 9 outputs");
+    CHECK_ERROR(ib_import_onnx(model, dev) == NULL, "has 9 outputs");
     unlink(in), unlink(out), unlink(model), rmdir(set), rmdir(dir);
     ib_free(m);
     ib_free(data);
@@ -199,7 +199,7 @@ static void damaged_files(void)
         REQUIRE(f && fwrite(bytes, 1, i < size ? i : size, f) == (i < size ? i : size));
         fclose(f);
         bytes[i % size] = old;
-        ib_layer *net = ib_import_onnx(path);
+        ib_layer *net = ib_import_onnx(path, dev);
         if (!net)
             CHECK(*ib_error() && !strchr(ib_error(), '\n'));
         ib_layer_free(net);
@@ -218,13 +218,13 @@ static void weights_in_another_file(void)
     unsigned char *m = ib_file_read(golden("pooled_dynamo", "onnx"), &size),
                   *w = ib_file_read(golden("pooled_dynamo", "onnx.data"), &bytes);
     REQUIRE(m && w && !ib_file_replace(model, m, size));
-    CHECK_ERROR(ib_import_onnx(model) == NULL, "pooled_dynamo.onnx.data");
+    CHECK_ERROR(ib_import_onnx(model, dev) == NULL, "pooled_dynamo.onnx.data");
     for (size_t i = 0; i < bytes; i += 7) {
         REQUIRE(!ib_file_replace(data, w, i));
-        CHECK_ERROR(ib_import_onnx(model) == NULL, "pooled_dynamo.onnx.data");
+        CHECK_ERROR(ib_import_onnx(model, dev) == NULL, "pooled_dynamo.onnx.data");
     }
     REQUIRE(!ib_file_replace(data, w, bytes));
-    ib_layer *net = ib_import_onnx(model);
+    ib_layer *net = ib_import_onnx(model, dev);
     CHECK(net != NULL);
     ib_layer_free(net);
     unlink(data);
@@ -232,7 +232,7 @@ static void weights_in_another_file(void)
         if (!memcmp(m + i, "pooled_dynamo.onnx.", 19))
             memcpy(m + i, "../led_dynamo.onnx.", 19);
     REQUIRE(!ib_file_replace(model, m, size));
-    CHECK_ERROR(ib_import_onnx(model) == NULL, "not in the model's folder");
+    CHECK_ERROR(ib_import_onnx(model, dev) == NULL, "not in the model's folder");
     unlink(model);
     ib_free(m);
     ib_free(w);

@@ -17,7 +17,6 @@ static int life(void)
 {
     int rc = 1;
     float *logits = malloc(420 * sizeof *logits);
-    ib_lm_saved saved;
     ib_memory_plan plan;
     ib_device *dev = ib_device_open(NULL);
     ib_graph *g = ib_graph_new(dev);
@@ -40,10 +39,10 @@ static int life(void)
                     &(ib_finetune_opts){
                         .steps = 1, .adamw = adamw, .checkpoint = 1, .out = adapter, .schedule = {.lr = 1e-3f}}))
         goto done;
-    if (ib_lm_save(m, MODEL, gguf, "q8_0", &saved, NULL, NULL) || !(tuned = ib_lm_open(gguf)) ||
-        !(kv = ib_kv_new(tuned, 40, 1)) || ib_chat_tokens(t, NULL, hi, 1, 1, &ids, NULL) ||
-        ib_lm_step(tuned, g, kv, ids.id, ids.n, logits) || ib_lm_step(tuned, g, kv, ids.id, 1, logits) ||
-        ib_lm_adapter_open(tuned, adapter))
+    if (ib_lm_save(m, dev, gguf, &(ib_lm_save_opts){.source = MODEL, .format = "q8_0"}, NULL) ||
+        !(tuned = ib_lm_open(gguf)) || !(kv = ib_kv_new(tuned, 40, 1)) ||
+        ib_chat_tokens(t, NULL, hi, 1, 1, &ids, NULL) || ib_lm_step(tuned, g, kv, ids.id, ids.n, logits) ||
+        ib_lm_step(tuned, g, kv, ids.id, 1, logits) || ib_lm_adapter_open(tuned, adapter))
         goto done;
     rc = 0;
 done:

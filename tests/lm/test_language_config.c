@@ -173,8 +173,7 @@ static void metadata_are_honoured_or_refused(void)
                  {"general.quantization_version", NULL, 1, "quantization_version"}};
     open_graph();
     ib_lm *m = ib_lm_open(path("llama", ""));
-    ib_lm_saved saved;
-    REQUIRE(m && !ib_lm_save(m, NULL, temporary("keys.gguf"), NULL, &saved, NULL, NULL));
+    REQUIRE(m && !ib_lm_save(m, dev, temporary("keys.gguf"), NULL, NULL));
     ib_lm_free(m);
     ib_gguf *f = ib_gguf_open(temporary("keys.gguf"));
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {

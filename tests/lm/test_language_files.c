@@ -12,14 +12,14 @@ static void models_survive_files(void)
         float *want = malloc(T * VOCABULARY * sizeof *want);
         memcpy(want, logits_of(m), T * VOCABULARY * sizeof *want);
         /* the header needs no tokenizer here: source NULL */
-        REQUIRE(!ib_lm_save(m, NULL, temporary("m.gguf"), NULL, &saved, NULL, NULL));
+        REQUIRE(!ib_lm_save(m, dev, temporary("m.gguf"), NULL, &saved));
         CHECK(saved.lossy == 0 && saved.exact >= 20);
         back = ib_lm_open(temporary("m.gguf"));
         if (!back)
             printf("\n    %s ", ib_error());
         REQUIRE(back != NULL);
         CHECK(furthest(logits_of(back), want, T * VOCABULARY) <= 1e-5);
-        REQUIRE(!ib_lm_save(back, NULL, temporary("hf"), NULL, &saved, NULL, NULL));
+        REQUIRE(!ib_lm_save(back, dev, temporary("hf"), NULL, &saved));
         CHECK(saved.lossy == 0);
         hf = ib_lm_open(temporary("hf"));
         if (!hf)
@@ -42,7 +42,6 @@ static void adapters_survive_files(void)
         read_golden(archs[a]);
         float *want = malloc(T * VOCABULARY * sizeof *want);
         ib_lm *m = ib_lm_open(path(archs[a], "")), *gguf;
-        ib_lm_saved saved;
         REQUIRE(!ib_lm_adapter_open(m, path(archs[a], "adapter")));
         memcpy(want, logits_of(m), T * VOCABULARY * sizeof *want);
         REQUIRE(!ib_lm_adapter_save(m, temporary("adapter"), "base"));
@@ -62,7 +61,7 @@ static void adapters_survive_files(void)
         /* and a PEFT adapter on the GGUF base, whose q and k rows lie in another order */
         if (a != 2) {
             ib_lm *base = ib_lm_open(path(archs[a], ""));
-            REQUIRE(!ib_lm_save(base, NULL, temporary("base.gguf"), NULL, &saved, NULL, NULL));
+            REQUIRE(!ib_lm_save(base, dev, temporary("base.gguf"), NULL, NULL));
             gguf = ib_lm_open(temporary("base.gguf"));
             REQUIRE(!ib_lm_adapter_open(gguf, path(archs[a], "adapter")));
             CHECK(furthest(logits_of(gguf), want, T * VOCABULARY) <= 1e-5);
@@ -70,7 +69,7 @@ static void adapters_survive_files(void)
             ib_lm_free(base);
         }
         /* merged */
-        REQUIRE(!ib_lm_save(m, NULL, temporary("merged"), "f32", &saved, NULL, NULL));
+        REQUIRE(!ib_lm_save(m, dev, temporary("merged"), &(ib_lm_save_opts){.format = "f32"}, NULL));
         again = ib_lm_open(temporary("merged"));
         REQUIRE(again != NULL);
         CHECK(furthest(logits_of(again), want, T * VOCABULARY) <= 1e-4);
@@ -90,12 +89,11 @@ static void quantized_folders(void)
     read_golden("qwen2");
     for (int i = 0; i < 5; i++) {
         ib_lm *m = ib_lm_open(path("qwen2", "")), *back;
-        ib_lm_saved saved;
         float want[T * VOCABULARY];
         REQUIRE(!ib_lm_requantize(m, i ? formats[i] : "keep"));
         if (i) /* widths of 48 are no whole groups of int4: those layers stay */
             memcpy(want, logits_of(m), sizeof want);
-        REQUIRE(!ib_lm_save(m, NULL, temporary("quantized"), formats[i], &saved, NULL, NULL));
+        REQUIRE(!ib_lm_save(m, dev, temporary("quantized"), &(ib_lm_save_opts){.format = formats[i]}, NULL));
         back = ib_lm_open(temporary("quantized"));
         if (!back)
             printf("\n    %s: %s ", formats[i], ib_error());
@@ -130,19 +128,18 @@ static void deployed_is_what_ships(void)
     open_graph();
     read_golden("qwen2");
     ib_lm *m = ib_lm_open(path("qwen2", "")), *shipped;
-    ib_lm_saved saved;
     REQUIRE(!ib_lm_adapter_open(m, path("qwen2", "adapter")));
     const char *const formats[] = {"q4_0", "q8_0"};
     for (int i = 0; i < 2; i++) {
         float want[T * VOCABULARY];
         /* widths of 48 are not whole blocks of 32: down_proj falls back to f16 in both */
-        REQUIRE(!ib_lm_deploy(m, formats[i]));
+        REQUIRE(!ib_lm_deploy(m, dev, formats[i]));
         memcpy(want, logits_of(m), sizeof want);
         ib_graph_begin(g, IB_TRAIN); /* the gradient goes through */
         ib_tensor *loss = ib_lm_loss(m, g, ib_lm_hidden(m, g, batch(), 1), target, 1, NULL);
         REQUIRE(loss && !ib_backward(g, loss));
         CHECK(ib_tensor_grad(ib_param_at(ib_lm_trainable(m), 0)) != NULL);
-        REQUIRE(!ib_lm_save(m, NULL, temporary("shipped.gguf"), formats[i], &saved, NULL, NULL));
+        REQUIRE(!ib_lm_save(m, dev, temporary("shipped.gguf"), &(ib_lm_save_opts){.format = formats[i]}, NULL));
         shipped = ib_lm_open(temporary("shipped.gguf"));
         REQUIRE(shipped != NULL);
         for (int r = 0; r < IB_N_ROLES; r++) {
@@ -152,7 +149,7 @@ static void deployed_is_what_ships(void)
         }
         CHECK(furthest(logits_of(shipped), want, T * VOCABULARY) <= 0.05); /* the embedding became q8_0 */
         ib_lm_free(shipped);
-        REQUIRE(!ib_lm_deploy(m, NULL));
+        REQUIRE(!ib_lm_deploy(m, dev, NULL));
     }
     ib_lm_free(m);
     ib_safetensors_close(golden);
@@ -183,8 +180,7 @@ static void parts_are_one_file(void)
     open_graph();
     read_golden("qwen3");
     ib_lm *m = ib_lm_open(path("qwen3", ""));
-    ib_lm_saved saved;
-    REQUIRE(m && !ib_lm_save(m, NULL, temporary("whole.gguf"), NULL, &saved, NULL, NULL));
+    REQUIRE(m && !ib_lm_save(m, dev, temporary("whole.gguf"), NULL, NULL));
     ib_lm_free(m);
     ib_gguf *f = ib_gguf_open(temporary("whole.gguf"));
     const int64_t n = f->n_entries;
@@ -199,7 +195,7 @@ static void parts_are_one_file(void)
         printf("\n    %s ", ib_error());
     REQUIRE(m != NULL);
     CHECK(furthest(logits_of(m), values("logits", T * VOCABULARY), T * VOCABULARY) <= 1e-4);
-    REQUIRE(!ib_lm_save(m, NULL, temporary("joined.gguf"), NULL, &saved, NULL, NULL));
+    REQUIRE(!ib_lm_save(m, dev, temporary("joined.gguf"), NULL, NULL));
     CHECK(same_file(temporary("joined.gguf"), temporary("whole.gguf")));
     ib_lm_free(m);
     CHECK_ERROR(!ib_gguf_open(temporary("p-00002-of-00003.gguf")), "is part 2 of 3: open the first");

@@ -186,7 +186,8 @@ static void survive_files(void)
         /* merged, embedding and head are two */
         for (int gguf = 0; gguf < 2; gguf++) {
             const char *to = in_dir(gguf ? "merged.gguf" : i / 3 == 0 ? "untied" : "merged");
-            REQUIRE(!ib_lm_save(m, gguf ? NULL : model, to, "f32", &saved, NULL, NULL));
+            REQUIRE(
+                !ib_lm_save(m, dev, to, &(ib_lm_save_opts){.source = gguf ? NULL : model, .format = "f32"}, &saved));
             CHECK_INT(saved.lossy, 2 * ib_lm_config_of(m)->layers + 1 + (i % 3 == 2));
             made = ib_lm_open(to);
             if (!made)

@@ -99,7 +99,7 @@ static void models_run_alike_everywhere(void)
 static void orders_mix(void)
 {
     ib_device *dev = ib_device_open(NULL);
-    ib_layer *net = ib_import_onnx(IB_TEST_SOURCE "/golden/onnx/branches_torchscript.onnx");
+    ib_layer *net = ib_import_onnx(IB_TEST_SOURCE "/golden/onnx/branches_torchscript.onnx", dev);
     REQUIRE(net != NULL);
     check_network(dev, net, 2, 8, IB_FP32_RNE);
     ib_device_close(dev);

@@ -9,6 +9,7 @@
 #include "files/gguf.h"
 #include "files/safetensors.h"
 #include "lm/lm.h"
+#include "tests/lm/saving.h"
 
 #define MODELS IB_TEST_SOURCE "/golden/models/"
 static char folder[64];
@@ -44,8 +45,7 @@ static unsigned char *tiny_gguf(size_t *size)
     ib_lm *m = ib_lm_new(
         &(ib_lm_config){.layers = 1, .width = 32, .ff = 32, .heads = 2, .groups = 1, .vocabulary = 500, .context = 16},
         1);
-    ib_lm_saved saved;
-    REQUIRE(m && !ib_lm_save(m, MODELS "tokenizer_smollm", at("tiny.gguf"), "q4_0", &saved, NULL, NULL));
+    REQUIRE(m && !save_model(m, at("tiny.gguf"), MODELS "tokenizer_smollm", "q4_0"));
     ib_lm_free(m);
     return ib_file_read(at("tiny.gguf"), size);
 }
@@ -219,9 +219,8 @@ static void wrong_models_are_told(void)
     CHECK_ERROR(ib_lm_open(at("hf")) == NULL, "has no 'vocab_size'");
     /* a norm that is not finite */
     ib_lm *m = ib_lm_open(MODELS "llama");
-    ib_lm_saved saved;
     ib_tensor_f32(m->norm)[3] = NAN;
-    CHECK_ERROR(ib_lm_save(m, NULL, at("nan.gguf"), NULL, &saved, NULL, NULL), "nan at 3");
+    CHECK_ERROR(save_model(m, at("nan.gguf"), NULL, NULL), "nan at 3");
     ib_lm_free(m);
 }
 

@@ -10,6 +10,7 @@
 #include "text/tokenizer.h"
 #include "files/safetensors.h"
 #include "lm/lm.h"
+#include "tests/lm/saving.h"
 
 #define MODELS IB_TEST_SOURCE "/golden/models/"
 static const char *const names[] = {"smollm",    "gpt2",   "llama_bpe",    "qwen",           "spm",
@@ -127,12 +128,10 @@ static void tokenizers_survive_files(void)
             &(ib_lm_config){
                 .layers = 1, .width = 32, .ff = 32, .heads = 2, .groups = 1, .vocabulary = 600, .context = 16},
             1);
-        ib_lm_saved saved;
         snprintf(from, sizeof from, MODELS "tokenizer_%s", names[k]);
         snprintf(gguf, sizeof gguf, "%s/%s.gguf", folder, names[k]);
         snprintf(hf, sizeof hf, "%s/%s", folder, names[k]);
-        REQUIRE(m && !ib_lm_save(m, from, gguf, "f16", &saved, NULL, NULL) &&
-                !ib_lm_save(m, gguf, hf, "f16", &saved, NULL, NULL));
+        REQUIRE(m && !save_model(m, gguf, from, "f16") && !save_model(m, hf, gguf, "f16"));
         ib_tokenizer *a = opened(gguf), *b = opened(hf);
         if (!gguf_differs(names[k])) {
             agrees("GGUF", names[k], a, strcmp(names[k], "qwen") != 0); /* as llama.cpp: no composing from GGUF */
@@ -155,8 +154,7 @@ static void unknown_tokens_are_special(void)
     ib_lm *m = ib_lm_new(
         &(ib_lm_config){.layers = 1, .width = 32, .ff = 32, .heads = 2, .groups = 1, .vocabulary = 600, .context = 16},
         1);
-    ib_lm_saved saved;
-    REQUIRE(m && !ib_lm_save(m, MODELS "tokenizer_spm", gguf, "f16", &saved, NULL, NULL));
+    REQUIRE(m && !save_model(m, gguf, MODELS "tokenizer_spm", "f16"));
     ib_tokenizer *t = opened(gguf);
     const int32_t unk = ib_token_find(t, "<unk>", 5);
     ib_tokenizer_free(t);
@@ -167,9 +165,9 @@ static void unknown_tokens_are_special(void)
     while (at + sizeof key < size && memcmp(bytes + at, key, strlen(key)))
         at++;
     REQUIRE(at + sizeof key < size);
-    bytes[at + strlen(key) + 16 + 4 * (size_t)unk] = IB_TOKEN_UNKNOWN; /* behind the key: type, type of elements,
-                                                                          their number */
-    REQUIRE(!ib_file_replace(gguf, bytes, size) && !ib_lm_save(m, gguf, folder, "f16", &saved, NULL, NULL));
+    bytes[at + strlen(key) + 16 + 4 * (size_t)unk] =
+        IB_TOKEN_UNKNOWN; /* behind the key: type, type of elements, their number */
+    REQUIRE(!ib_file_replace(gguf, bytes, size) && !save_model(m, folder, gguf, "f16"));
     for (int k = 0; k < 2; k++) {
         ib_ids with = {0}, without = {0};
         t = opened(k ? folder : gguf);
