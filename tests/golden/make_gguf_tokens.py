@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""make_gguf_tokens.py - the tokens that llama.cpp gives for every name of tokenizer.ggml.pre that data/tokenizer_split.c knows,
+"""make_gguf_tokens.py - the tokens that llama.cpp gives for every name of tokenizer.ggml.pre that text/tokenizer_split.c knows,
 into tests/golden/models/gguf_tokens.json. The vocabulary is tokenizer_default's, whose merges cross any border of words.
 make_gguf_tokens.py LLAMA_TOKENIZE VERSION; needs: pip install gguf"""
 import collections, json, pathlib, random, re, subprocess, sys, tempfile
@@ -30,7 +30,7 @@ def tokenize(path, texts):
     return out
 
 def names():
-    rows = re.findall(r'^    \{"([^"]* )",', (HERE.parents[1] / "data/tokenizer_split.c").read_text(), re.M)
+    rows = re.findall(r'^    \{"([^"]* )",', (HERE.parents[1] / "text/tokenizer_split.c").read_text(), re.M)
     return [name for row in rows for name in row.split()]
 
 def groups(ids, keep):

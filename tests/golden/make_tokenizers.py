@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """make_tokenizers.py - a tiny byte-level tokenizer for each way of cutting text into words that GGUF files name, with the tokens that
 Hugging Face's tokenizers gives for texts of mixed scripts, into tests/golden/models. The patterns stand as in the models'
-tokenizer.json; the long class of cased letters of deepseek-llm is taken from data/tokenizer_split.c.
+tokenizer.json; the long class of cased letters of deepseek-llm is taken from text/tokenizer_split.c.
 needs: pip install tokenizers"""
 import json, pathlib, random, re
 from tokenizers import Tokenizer, models, pre_tokenizers, decoders, trainers, Regex
