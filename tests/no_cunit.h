@@ -8,7 +8,7 @@
 enum { CUE_SUCCESS = 0, CU_BRM_NORMAL = 0 };
 typedef int CU_pSuite;
 static unsigned cu_checked, cu_failed;
-static void (*cu_tests[100])(void);
+static void (*cu_tests[200])(void);
 static int cu_n_tests;
 
 static inline void cu_check(int passed, int fatal, const char *what, const char *file, int line)

@@ -1,0 +1,135 @@
+/* cases_frozen.c - frozen matrices in every storage format, few and many rows, and values that are kept. Weights and
+ * inputs lie in [-1, 1). fp32: sums in another order. bfloat16: two factors, each within 2^-9, errors of random sign.
+ */
+#include "tests/kernels/kernel_case.h"
+
+static ib_matrix matrix; /* the one of the shape */
+
+/* Begins the shape of a matrix of that format and size, which is encoded unless it is the last one. */
+static const ib_matrix *a_matrix(const ib_storage *f, int64_t rows, int64_t cols, int64_t n)
+{
+    a_shape("%s [%lld,%lld], n %lld", f->name, (long long)rows, (long long)cols, (long long)n);
+    if (matrix.format != f || matrix.rows != rows || matrix.cols != cols) {
+        ib_matrix_release(&matrix);
+        REQUIRE(!ib_matrix_encode(&matrix, f, rows, cols, reals(rows * cols)));
+    }
+    return &matrix;
+}
+
+static const int64_t shapes[][2] = {{1, 256}, {33, 256}, {7, 512}, {100, 256}, {64, 768}};
+static const int64_t counts[] = {1, 4, 5, 29, 45};
+static const char *const rowwise[] = {"f32", "f16", "int8", "nf4", "fp4_dq"}; /* their rows may have any length */
+enum {
+    N_SHAPES = sizeof shapes / sizeof *shapes,
+    N_COUNTS = sizeof counts / sizeof *counts,
+    N_ROWWISE = sizeof rowwise / sizeof *rowwise
+};
+
+/* Whole blocks, and spans within one; formats of single elements at any place. */
+void case_decode(void)
+{
+    for (int f = 0; ib_storage_at(f); f++)
+        for (int part = 0; part < 5; part++) {
+            const ib_matrix *m = a_matrix(ib_storage_at(f), 33, 512, part);
+            const int64_t first = (int64_t[]){0, 256, 512 * 7, 1, 515}[part],
+                          n = (int64_t[]){512 * 33, 512 * 4, 256, 1, 777}[part];
+            float *y = result("y", REALS, n, EXACT);
+            EACH_RUN(decode)
+                k->decode(m, first, n, y);
+        }
+    ib_matrix_release(&matrix);
+}
+
+static void multiply(const ib_matrix *m, int64_t n, int add)
+{
+    const float *x = reals(n * m->cols);
+    float *y = changed("y", REALS, n * m->rows, 1e-4);
+    bound_in_bf16(y, 8e-3 * sqrt((double)m->cols));
+    EACH_RUN(frozen_mul)
+        k->frozen_mul(m, n, x, add, y, room(ib_frozen_scratch(m, n) * 4));
+}
+
+void case_frozen_mul(void)
+{
+    for (int f = 0; ib_storage_at(f); f++)
+        for (int s = 0; s < N_SHAPES * N_COUNTS; s++) {
+            const int64_t n = counts[s % N_COUNTS];
+            multiply(a_matrix(ib_storage_at(f), shapes[s / N_COUNTS][0], shapes[s / N_COUNTS][1], n), n, s % 2);
+        }
+    for (int f = 0; f < N_ROWWISE; f++)
+        for (int64_t cols = 1; cols < 100; cols += 14)
+            multiply(a_matrix(ib_storage_find(rowwise[f]), 35, cols, 13), 13, cols % 4 == 1);
+    ib_matrix_release(&matrix);
+}
+
+static void multiply_back(const ib_matrix *m, int64_t n)
+{
+    const float *dy = reals(n * m->rows);
+    float *dx = changed("dx", REALS, n * m->cols, 1e-4);
+    bound_in_bf16(dx, 8e-3 * sqrt((double)(m->rows > 16 ? m->rows : 16)));
+    EACH_RUN(frozen_mul_grad)
+        k->frozen_mul_grad(m, n, dy, dx, room(ib_frozen_scratch(m, n) * 4));
+}
+
+void case_frozen_mul_grad(void)
+{
+    for (int f = 0; ib_storage_at(f); f++)
+        for (int s = 0; s < N_SHAPES * N_COUNTS; s++) {
+            const int64_t n = counts[s % N_COUNTS];
+            multiply_back(a_matrix(ib_storage_at(f), shapes[s / N_COUNTS][0], shapes[s / N_COUNTS][1], n), n);
+        }
+    for (int f = 0; f < N_ROWWISE; f++)
+        for (int64_t cols = 1; cols < 100; cols += 14)
+            multiply_back(a_matrix(ib_storage_find(rowwise[f]), 35, cols, 13), 13);
+    ib_matrix_release(&matrix);
+}
+
+/* What is kept stays within its bytes: fp32, or half of that. */
+void case_kept_bytes(void)
+{
+    EACH_SIZE(n) {
+        a_shape("n %lld", (long long)n);
+        float *y = changed("y", REALS, n, EXACT);
+        bound_in_bf16(y, 0x1p-9);
+        EACH_RUN(kept_bytes) {
+            const int64_t bytes = k->kept_bytes(n);
+            CHECK(bytes == 4 * n || bytes == 2 * n);
+            k->keep(y, n, room(bytes));
+        }
+    }
+}
+
+/* What a level keeps is what it goes on with, also when nothing is stored. */
+void case_keep(void)
+{
+    EACH_SIZE(n) {
+        a_shape("n %lld", (long long)n);
+        float *y = changed("y", REALS, n, EXACT), *z = result("z", REALS, n, EXACT);
+        bound_in_bf16(y, 0x1p-9);
+        bound_in_bf16(z, 0x1p-9);
+        EACH_RUN_WITH(keep, recall) {
+            float *again = memcpy(room(4 * n), y, (size_t)n * 4);
+            void *kept = room(k->kept_bytes(n));
+            k->keep(y, n, kept);
+            k->keep(again, n, NULL);
+            k->recall(kept, n, z);
+            CHECK(!memcmp(y, z, (size_t)n * 4) && !memcmp(y, again, (size_t)n * 4));
+        }
+    }
+}
+
+void case_recall(void)
+{
+    EACH_SIZE(n) {
+        a_shape("n %lld", (long long)n);
+        float *x = reals(n), *y = result("y", REALS, n, EXACT);
+        for (int64_t i = 0; i < n; i++)
+            x[i] = ib_bf16_to_float(ib_float_to_bf16(x[i])); /* as every level keeps it */
+        EACH_RUN_WITH(recall, keep) {
+            float *kept = room(k->kept_bytes(n)), *own = memcpy(room(4 * n), x, (size_t)n * 4);
+            k->keep(own, n, kept);
+            k->recall(kept, n, y);
+            CHECK(!memcmp(x, y, (size_t)n * 4));
+        }
+    }
+}

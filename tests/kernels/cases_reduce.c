@@ -1,0 +1,166 @@
+/* cases_reduce.c - fp32 sums: their order is fixed by the shape, so that they are equal in every bit. */
+#include "tests/kernels/kernel_case.h"
+
+enum { MANY = 1234567 }; /* blocks of a sum for every thread */
+
+static int64_t sum_size(int i)
+{
+    return kernel_size(i) ? kernel_size(i) : i && kernel_size(i - 1) ? MANY : 0;
+}
+#define EACH_SUM(n) for (int64_t i_ = 0, n; (n = sum_size((int)i_)) != 0; i_++)
+
+void case_sum(void)
+{
+    EACH_SUM(n)
+    {
+        a_shape("n %lld", (long long)n);
+        const float *x = reals(n);
+        double *sum = result("the sum", DOUBLES, 1, EXACT);
+        EACH_RUN(sum)
+            *sum = k->sum(x, n);
+    }
+}
+
+void case_sum_sq(void)
+{
+    EACH_SUM(n)
+    {
+        a_shape("n %lld", (long long)n);
+        const float *x = reals(n);
+        double *sum = result("the sum", DOUBLES, 1, EXACT);
+        EACH_RUN(sum_sq)
+            *sum = k->sum_sq(x, n);
+    }
+}
+
+void case_first_not_finite(void)
+{
+    static const float odd[] = {NAN, INFINITY, -INFINITY};
+    for (int where = 0; where < 4; where++)
+        EACH_SIZE(n) {
+            const int64_t at = where == 0 ? n : where == 1 ? 0 : where == 2 ? n / 2 : n - 1; /* n: nowhere */
+            a_shape("n %lld, at %lld", (long long)n, (long long)at);
+            float *x = reals(n);
+            for (int64_t i = at; i < n; i += 3)
+                x[i] = odd[i % 3];
+            int32_t *index = result("the index", INTS, 1, EXACT);
+            EACH_RUN(first_not_finite)
+                *index = (int32_t)k->first_not_finite(x, n);
+            CHECK_INT(*(const int32_t *)made_by_ref(index), at);
+        }
+}
+
+void case_min_max(void)
+{
+    for (int nan = 0; nan < 2; nan++)
+        EACH_SIZE(n) {
+            a_shape("n %lld, %s", (long long)n, nan ? "one NaN" : "numbers");
+            float *x = reals(n), *lo = result("lo", REALS, 1, EXACT), *hi = result("hi", REALS, 1, EXACT);
+            if (nan)
+                x[n * 3 / 4] = NAN;
+            EACH_RUN(min_max) {
+                k->min_max(x, n, lo, hi);
+                CHECK((*lo != *lo) == nan && (*hi != *hi) == nan);
+            }
+        }
+}
+
+static const int64_t tables[][2] = {{1, 1},  {1, 10},  {7, 3},    {3, 17},   {16, 16},
+                                    {5, 33}, {2, 129}, {10, 100}, {301, 67}, {40, 1027}};
+#define EACH_TABLE(rows, cols)                                                                                         \
+    for (size_t t_ = 0; t_ < sizeof tables / sizeof *tables; t_++)                                                     \
+        for (int64_t rows = tables[t_][0], cols = tables[t_][1], once_ = 1; once_; once_ = 0)
+
+static void a_table(int64_t rows, int64_t cols)
+{
+    a_shape("%lldx%lld", (long long)rows, (long long)cols);
+}
+
+void case_col_sum(void)
+{
+    EACH_TABLE(rows, cols)
+    {
+        a_table(rows, cols);
+        const float *x = reals(rows * cols);
+        float *y = changed("y", REALS, cols, EXACT);
+        EACH_RUN(col_sum)
+            k->col_sum(x, rows, cols, y);
+    }
+}
+
+void case_add_rows(void)
+{
+    EACH_TABLE(rows, cols)
+    {
+        a_table(rows, cols);
+        const float *bias = reals(cols);
+        float *y = changed("y", REALS, rows * cols, EXACT);
+        EACH_RUN(add_rows)
+            k->add_rows(y, bias, rows, cols);
+    }
+}
+
+void case_softmax(void)
+{
+    EACH_TABLE(rows, cols)
+    {
+        a_table(rows, cols);
+        float *x = reals(rows * cols), *y = result("y", REALS, rows * cols, EXACT);
+        for (int64_t i = 0; i < rows * cols; i++)
+            x[i] *= i % 7 ? 5.0f : 90.0f;
+        EACH_RUN(softmax)
+            k->softmax(x, y, rows, cols);
+    }
+}
+
+void case_softmax_grad(void)
+{
+    EACH_TABLE(rows, cols)
+    {
+        a_table(rows, cols);
+        const float *y = reals(rows * cols), *dy = reals(rows * cols);
+        float *dx = changed("dx", REALS, rows * cols, EXACT);
+        EACH_RUN(softmax_grad)
+            k->softmax_grad(y, dy, dx, rows, cols);
+    }
+}
+
+/* Positive weights of the classes. */
+static float *class_weights(int64_t cols)
+{
+    float *w = reals(cols);
+    for (int64_t j = 0; j < cols; j++)
+        w[j] = 1.5f + w[j];
+    return w;
+}
+
+void case_cross_entropy(void)
+{
+    for (int form = 0; form < 4; form++)
+        EACH_TABLE(rows, cols)
+        {
+            a_shape("%lldx%lld, %s, smooth %d", (long long)rows, (long long)cols, form & 1 ? "weighted" : "equal",
+                    form > 1);
+            const float *x = reals(rows * cols), *weight = form & 1 ? class_weights(cols) : NULL;
+            const int32_t *label = indices(rows, (int32_t)cols);
+            float *prob = result("prob", REALS, rows * cols, EXACT);
+            double *loss = result("the loss", DOUBLES, 1, EXACT);
+            EACH_RUN(cross_entropy)
+                *loss = k->cross_entropy(x, label, weight, rows, cols, form > 1 ? 0.1f : 0, prob);
+        }
+}
+
+void case_cross_entropy_grad(void)
+{
+    for (int form = 0; form < 4; form++)
+        EACH_TABLE(rows, cols)
+        {
+            a_shape("%lldx%lld, %s, smooth %d", (long long)rows, (long long)cols, form & 1 ? "weighted" : "equal",
+                    form > 1);
+            const float *prob = reals(rows * cols), *weight = form & 1 ? class_weights(cols) : NULL;
+            const int32_t *label = indices(rows, (int32_t)cols);
+            float *dx = changed("dx", REALS, rows * cols, EXACT);
+            EACH_RUN(cross_entropy_grad)
+                k->cross_entropy_grad(prob, label, weight, rows, cols, form > 1 ? 0.1f : 0, 0.3f, dx);
+        }
+}
