@@ -153,7 +153,7 @@ void ib_learn_scale(ib_graph *g, ib_quantizer *q, ib_act act, int64_t batch, int
     } else if (q->learned == IB_LSQ) {
         const double positive = q->qmax > q->zero ? q->qmax - q->zero : 1,
                      factor = 1.0 / sqrt((double)(size / batch) * positive);
-        q->param->grad[0] +=
-            (float)(factor * q->scale * K(g)->lsq_grad(x, dy, size, q->scale, q->zero, q->qmin, q->qmax));
+        const ib_affine codes = {.scale = q->scale, .zero = q->zero, .qmin = q->qmin, .qmax = q->qmax};
+        q->param->grad[0] += (float)(factor * q->scale * K(g)->lsq_grad(x, dy, size, &codes));
     }
 }

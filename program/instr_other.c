@@ -154,13 +154,20 @@ static ib_status maxpool_run(const ib_program *p, const ib_instr *i, const ib_ru
     return IB_OK;
 }
 
+/* What becomes of a pool's sums; codes: where they go, or NULL. */
+static ib_epilogue pool_epilogue(const ib_program *p, const isobit_pool *o, int8_t *codes)
+{
+    return (ib_epilogue){
+        .scale = &o->scale, .profile = p->rounding, .zero = o->out_zero, .lo = o->lo, .hi = o->hi, .codes = codes};
+}
+
 static ib_status avgpool_run(const ib_program *p, const ib_instr *i, const ib_run *r)
 {
     const isobit_pool *o = &i->p.pool;
     const ib_window s = pool_window(o, r->batch);
     r->dev->k.qavgpool(&s, r->value[i->in[0]], o->in_zero, r->acc);
-    r->dev->k.requant(r->acc, 1, 1, r->batch * o->channels * o->out_h * o->out_w, &o->scale, p->rounding, o->out_zero,
-                      o->lo, o->hi, r->value[i->out], NULL, NULL);
+    const ib_epilogue e = pool_epilogue(p, o, r->value[i->out]);
+    r->dev->k.requant(&(ib_planes){1, 1, r->batch * o->channels * o->out_h * o->out_w}, r->acc, &e);
     return IB_OK;
 }
 
@@ -176,9 +183,8 @@ static ib_status avgpool_run_nhwc(const ib_program *p, const ib_instr *i, const 
 {
     const isobit_pool *o = &i->p.pool;
     const ib_window s = pool_window(o, r->batch);
-    r->dev->k.nhwc_avgpool(&s, &r->image[i->in[0]], o->in_zero,
-                           &(ib_epilogue){&o->scale, p->rounding, o->out_zero, o->lo, o->hi, NULL, NULL},
-                           &r->image[i->out], r->share);
+    const ib_epilogue e = pool_epilogue(p, o, NULL);
+    r->dev->k.nhwc_avgpool(&s, &r->image[i->in[0]], o->in_zero, &e, &r->image[i->out], r->share);
     return IB_OK;
 }
 

@@ -122,17 +122,32 @@ static ib_qweights weights_of(const ib_instr *i)
     return (ib_qweights){i->codes, i->factor, c->group_size, c->n_groups, c->bits};
 }
 
+/* What becomes of accumulators; codes: where they go, or NULL. */
+static ib_epilogue epilogue_of(const ib_program *p, const ib_instr *i, int8_t *codes)
+{
+    const isobit_conv2d *c = &i->p.conv;
+    return (ib_epilogue){
+        .scale = i->scale, .profile = p->rounding, .zero = c->out_zero, .lo = c->lo, .hi = c->hi, .codes = codes};
+}
+
 static ib_status product_run(const ib_program *p, const ib_instr *i, const ib_run *r)
 {
     const isobit_conv2d *c = &i->p.conv;
     const ib_window s = ib_product_window(i, NULL, r->batch);
     const ib_qweights w = weights_of(i);
-    const ib_epilogue e = {i->scale, p->rounding, c->out_zero, c->lo, c->hi, r->value[i->out], NULL};
+    const ib_epilogue e = epilogue_of(p, i, r->value[i->out]);
+    const ib_qproduct product = {.x = r->value[i->in[0]],
+                                 .in_zero = c->in_zero,
+                                 .w = &w,
+                                 .bias = i->bias,
+                                 .packed = r->packed,
+                                 .r = &e,
+                                 .acc = r->acc,
+                                 .scratch = r->scratch};
     if (i->cls == &ib_instr_conv2d)
-        r->dev->k.qconv2d(&s, r->value[i->in[0]], c->in_zero, &w, i->bias, r->packed, &e, r->acc, r->scratch);
+        r->dev->k.qconv2d(&s, &product);
     else
-        r->dev->k.qlinear(r->batch, c->in_c, c->out_c, r->value[i->in[0]], c->in_zero, &w, i->bias, r->packed, &e,
-                          r->acc, r->scratch);
+        r->dev->k.qlinear(r->batch, c->in_c, c->out_c, &product);
     return IB_OK;
 }
 
@@ -148,13 +163,18 @@ static int64_t product_pack(const ib_program *p, const ib_instr *i, ib_device *d
 
 static ib_status product_run_nhwc(const ib_program *p, const ib_instr *i, const ib_run *r)
 {
-    const isobit_conv2d *c = &i->p.conv;
     const ib_nhwc *x = &r->image[i->in[0]];
     const ib_window s = ib_product_window(i, x, r->batch);
     const ib_qweights w = weights_of(i);
-    r->dev->k.nhwc_conv2d(&s, x, c->in_zero, &w, i->bias, r->packed,
-                          &(ib_epilogue){i->scale, p->rounding, c->out_zero, c->lo, c->hi, NULL, NULL},
-                          &r->image[i->out], r->share);
+    const ib_epilogue e = epilogue_of(p, i, NULL);
+    const ib_nhwc_product product = {.x = x,
+                                     .y = &r->image[i->out],
+                                     .in_zero = i->p.conv.in_zero,
+                                     .w = &w,
+                                     .bias = i->bias,
+                                     .packed = r->packed,
+                                     .r = &e};
+    r->dev->k.nhwc_conv2d(&s, &product, r->share);
     return IB_OK;
 }
 

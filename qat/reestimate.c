@@ -25,7 +25,8 @@ static ib_status update(ib_graph *g, const ib_node *n, ib_step *s, float share)
     const ib_tensor *z = w->ndim == 4 ? ib_conv2d(g, x, &weight, NULL, s->attrs) : ib_linear(g, x, &weight, NULL);
     if (!z)
         return ib_error_status();
-    k->bn_stats(ib_f32(z), z->shape[0], channels, z->size / (z->shape[0] * channels), mean, var);
+    const ib_planes planes = {z->shape[0], channels, z->size / (z->shape[0] * channels)};
+    k->bn_stats(&planes, ib_f32(z), mean, var);
     for (int64_t c = 0; c < channels; c++) {
         const double gain = ib_f32(s->gamma)[c] / __builtin_sqrt((double)ib_f32(s->var)[c] + s->eps);
         if (gain * gain < 1e-12)

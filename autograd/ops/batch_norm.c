@@ -42,7 +42,7 @@ static ib_status batch_norm_forward(ib_graph *g, ib_node *n)
         if (count < 2)
             return ib_op_fail(n, "a batch of one value a channel has no variance to train with");
         float *running_mean = ib_f32(a->mean), *running_var = ib_f32(a->var);
-        K(g)->bn_stats(ib_f32(x), x->shape[0], c, hw, mean, rstd);
+        K(g)->bn_stats(&(ib_planes){x->shape[0], c, hw}, ib_f32(x), mean, rstd);
         for (int64_t j = 0; j < c; j++) {
             const float unbiased = rstd[j] * (float)count / (float)(count - 1);
             running_mean[j] += a->momentum * (mean[j] - running_mean[j]);

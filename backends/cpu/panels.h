@@ -48,8 +48,8 @@ static inline int64_t ib_rows_at_once(const ib_multiplier *m, int64_t panels, in
 int64_t ib_panels_pack(const ib_multiplier *m, const ib_window *s, int in_zero, const ib_qweights *w,
                        const int32_t *bias, void *packed);
 /* Accumulators acc[n][oc] instead of codes, if acc is given; then one pixel an image. */
-void ib_panels_conv2d(const ib_multiplier *m, const ib_window *s, const ib_nhwc *x, const void *packed,
-                      const ib_epilogue *r, const ib_nhwc *y, int32_t *acc, ib_share share);
+void ib_panels_conv2d(const ib_multiplier *m, const ib_window *s, const ib_nhwc_product *p, int32_t *acc,
+                      ib_share share);
 
 /* Factors below 1 and, for fp32_rne, normal numbers after which no |v| reaches 2^31. */
 static inline int ib_scale_is_small(isobit_scale s, int profile)

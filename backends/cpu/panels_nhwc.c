@@ -113,10 +113,18 @@ static void group_of(const product *p, int64_t panel, int64_t i, int64_t first, 
     p->m->end();
 }
 
-void ib_panels_conv2d(const ib_multiplier *m, const ib_window *s, const ib_nhwc *x, const void *packed,
-                      const ib_epilogue *r, const ib_nhwc *y, int32_t *acc, ib_share share)
+void ib_panels_conv2d(const ib_multiplier *m, const ib_window *s, const ib_nhwc_product *of, int32_t *acc,
+                      ib_share share)
 {
-    const product p = {m, s, x, y, r, packed, acc, fold_of(s), walk_of(m, s, ib_nhwc_line(x))};
+    const product p = {.m = m,
+                       .s = s,
+                       .x = of->x,
+                       .y = of->y,
+                       .r = of->r,
+                       .packed = of->packed,
+                       .acc = acc,
+                       .fold = fold_of(s),
+                       .k = walk_of(m, s, ib_nhwc_line(of->x))};
     const int64_t groups = ((s->oc + LANES - 1) / LANES + PANELS - 1) / PANELS;
     const int flat = s->oh == 1 && s->ow == 1;
     if (flat) {

@@ -31,10 +31,12 @@ static double product_seconds(ib_device *dev, int64_t rows, int64_t k, int64_t o
         void *packed = bytes ? aligned_alloc(64, (size_t)(bytes + 63) / 64 * 64) : NULL;
         if (packed)
             dev->k.qlinear_pack(k, out, 0, &q, bias, packed);
-        const ib_epilogue e = {scale, ISOBIT_FP32_RNE, 0, -128, 127, y, NULL};
+        const ib_epilogue e = {.scale = scale, .profile = ISOBIT_FP32_RNE, .lo = -128, .hi = 127, .codes = y};
+        const ib_qproduct p = {
+            .x = x, .w = &q, .bias = bias, .packed = packed, .r = &e, .acc = acc, .scratch = scratch};
         for (int64_t i = 0; i < repeats + 2; i++) {
             const double start = seconds();
-            dev->k.qlinear(rows, k, out, x, 0, &q, bias, packed, &e, acc, scratch);
+            dev->k.qlinear(rows, k, out, &p);
             const double t = seconds() - start;
             best = best < 0 || t < best ? t : best;
         }

@@ -89,7 +89,8 @@ static isobit_scale *factors(int64_t n, int profile, int large)
             isobit_scale *scale = factors(c, profile, masked);                                                         \
             int8_t *codes = malloc((size_t)count), *out = guarded((size_t)count);                                      \
             uint8_t *mask = malloc((size_t)bytes), *own_mask = guarded((size_t)bytes);                                 \
-            ref->k.requant(want, count / ((c) * (hw)), c, hw, scale, profile, 3, -100, 90, codes, mask, NULL);         \
+            ref->k.requant(&(ib_planes){count / ((c) * (hw)), c, hw}, want,                                            \
+                           &(ib_epilogue){scale, profile, 3, -100, 90, codes, mask, NULL});                            \
             const ib_epilogue e = {scale, profile, 3, -100, 90, out, masked ? own_mask : NULL, NULL};                  \
             void *to = NULL;                                                                                           \
             const int64_t size = pack;                                                                                 \
@@ -127,15 +128,17 @@ static void integer_convolutions_agree(void)
             int32_t *want = malloc((size_t)out * 4);
             float *scratch = malloc((size_t)ib_qconv2d_scratch(s) * 4 * 8);
             ib_threads_set(1);
-            ref->k.qconv2d(s, x, -13, &weights, bias, NULL, NULL, want, scratch);
+            ib_qproduct p = {.x = x, .in_zero = -13, .w = &weights, .bias = bias, .acc = want, .scratch = scratch};
+            ref->k.qconv2d(s, &p);
             EACH_LEVEL({
                 int32_t *got = guarded((size_t)out * 4);
                 float *own = malloc((size_t)ib_qconv2d_scratch(s) * 4);
-                k->qconv2d(s, x, -13, &weights, bias, NULL, NULL, got, own);
+                p = (ib_qproduct){.x = x, .in_zero = -13, .w = &weights, .bias = bias, .acc = got, .scratch = own};
+                k->qconv2d(s, &p);
                 CHECK(!memcmp(want, got, (size_t)out * 4));
                 check_guard(got, (size_t)out * 4);
                 const int64_t count = out;
-                CHECK_EPILOGUE(s->oc, s->oh * s->ow, k->qconv2d(s, x, -13, &weights, bias, packed, &e, got, own),
+                CHECK_EPILOGUE(s->oc, s->oh * s->ow, (p.packed = packed, p.r = &e, k->qconv2d(s, &p)),
                                k->qconv2d_pack(s, -13, &weights, bias, to))
                 free(got);
                 free(own);
@@ -203,8 +206,13 @@ static void channels_last_agree(void)
                 const ib_qweights weights = {w, NULL, 0, 0, 8};
                 float *scratch = malloc((size_t)ib_qconv2d_scratch(s) * 4 * 8);
                 ib_threads_set(1);
-                ref->k.qconv2d(s, codes, -13, &weights, bias, NULL,
-                               &(ib_epilogue){scale, profile, 3, -100, 90, want, NULL, NULL}, acc, scratch);
+                ref->k.qconv2d(s, &(ib_qproduct){.x = codes,
+                                                 .in_zero = -13,
+                                                 .w = &weights,
+                                                 .bias = bias,
+                                                 .r = &(ib_epilogue){scale, profile, 3, -100, 90, want, NULL, NULL},
+                                                 .acc = acc,
+                                                 .scratch = scratch});
                 EACH_LEVEL({
                     const ib_nhwc x = image(s->n, s->ic, s->ih, s->iw, border, -13);
                     const ib_nhwc y = image(s->n, s->oc, s->oh, s->ow, l_ % 2, 77);
@@ -214,7 +222,9 @@ static void channels_last_agree(void)
                     int8_t *got = guarded((size_t)out);
                     IN_PARTS(k->nhwc_from(codes, s->n, &x, share));
                     CHECK(!size || k->nhwc_pack(s, -13, &weights, bias, packed) == size);
-                    IN_PARTS(k->nhwc_conv2d(s, &x, -13, &weights, bias, packed, &e, &y, share));
+                    const ib_nhwc_product p = {
+                        .x = &x, .y = &y, .in_zero = -13, .w = &weights, .bias = bias, .packed = packed, .r = &e};
+                    IN_PARTS(k->nhwc_conv2d(s, &p, share));
                     IN_PARTS(k->nhwc_to(&y, s->n, got, share));
                     CHECK(!memcmp(got, want, (size_t)out));
                     CHECK(is_framed(&x, s->n, -13) && is_framed(&y, s->n, 77));
@@ -250,7 +260,8 @@ static void channels_last_sums_and_pools_agree(void)
             ref->k.qmaxpool(s, a, top, NULL);
             ref->k.qavgpool(s, a, -3, acc);
             const isobit_scale inverse = ib_requant_scale(1.0f / (float)(s->kh * s->kw), 1.0f, 1.0f, profile);
-            ref->k.requant(acc, 1, 1, out, &inverse, profile, 4, -100, 99, mean, NULL, NULL);
+            ref->k.requant(&(ib_planes){1, 1, out}, acc,
+                           &(ib_epilogue){&inverse, profile, 4, -100, 99, mean, NULL, NULL});
             EACH_LEVEL({
                 k->qadd(&add, in, a, b, profile, got, NULL);
                 CHECK(!memcmp(got, sum, (size_t)in));
@@ -297,15 +308,17 @@ static void integer_linear_layers_agree(void)
         const ib_qweights weights = {w, NULL, 0, 0, bits};
         float *scratch = malloc((size_t)ib_qlinear_scratch(m, kk, n) * 4 * 8);
         ib_threads_set(1);
-        ref->k.qlinear(m, kk, n, x, 21, &weights, bias, NULL, NULL, want, scratch);
+        ib_qproduct p = {.x = x, .in_zero = 21, .w = &weights, .bias = bias, .acc = want, .scratch = scratch};
+        ref->k.qlinear(m, kk, n, &p);
         EACH_LEVEL({
             int32_t *got = guarded((size_t)(m * n) * 4);
             float *own = malloc((size_t)ib_qlinear_scratch(m, kk, n) * 4);
-            k->qlinear(m, kk, n, x, 21, &weights, bias, NULL, NULL, got, own);
+            p = (ib_qproduct){.x = x, .in_zero = 21, .w = &weights, .bias = bias, .acc = got, .scratch = own};
+            k->qlinear(m, kk, n, &p);
             CHECK(!memcmp(want, got, (size_t)(m * n) * 4));
             check_guard(got, (size_t)(m * n) * 4);
             const int64_t count = m * n;
-            CHECK_EPILOGUE(n, 1, k->qlinear(m, kk, n, x, 21, &weights, bias, packed, &e, got, own),
+            CHECK_EPILOGUE(n, 1, (p.packed = packed, p.r = &e, k->qlinear(m, kk, n, &p)),
                            k->qlinear_pack(kk, n, 21, &weights, bias, to))
             free(got);
             free(own);
@@ -376,22 +389,23 @@ static void requantizations_agree(void)
                     top[j] = j % 3 ? acc[(j * 31 + 5) % size] : INT32_MAX;
                 int8_t *want = malloc((size_t)size);
                 uint8_t *mask = calloc((size_t)size / 8 + 1, 1), *passing = calloc((size_t)size / 8 + 1, 1);
-                ref->k.requant(acc, n, c, hw, scale, profile, -3, -120, 100, want, mask, NULL);
+                const ib_planes planes = {n, c, hw};
+                ref->k.requant(&planes, acc, &(ib_epilogue){scale, profile, -3, -120, 100, want, mask, NULL});
                 for (int64_t i = 0; i < size; i++)
                     if (mask[i / 8] >> i % 8 & 1 && acc[i] > 0 && acc[i] < top[i / hw % c])
                         passing[i / 8] |= (uint8_t)(1 << i % 8);
                 EACH_LEVEL({
                     int8_t *got = guarded((size_t)size);
                     uint8_t *bits = guarded((size_t)(size + 7) / 8);
-                    k->requant(acc, n, c, hw, scale, profile, -3, -120, 100, got, bits, top);
+                    k->requant(&planes, acc, &(ib_epilogue){scale, profile, -3, -120, 100, got, bits, top});
                     CHECK(!memcmp(want, got, (size_t)size));
                     CHECK(!memcmp(passing, bits, (size_t)(size + 7) / 8));
-                    k->requant(acc, n, c, hw, scale, profile, -3, -120, 100, got, bits, NULL);
+                    k->requant(&planes, acc, &(ib_epilogue){scale, profile, -3, -120, 100, got, bits, NULL});
                     CHECK(!memcmp(want, got, (size_t)size));
                     CHECK(!memcmp(mask, bits, (size_t)(size + 7) / 8));
                     check_guard(got, (size_t)size);
                     check_guard(bits, (size_t)(size + 7) / 8);
-                    k->requant(acc, n, c, hw, scale, profile, -3, -120, 100, got, NULL, NULL);
+                    k->requant(&planes, acc, &(ib_epilogue){scale, profile, -3, -120, 100, got, NULL, NULL});
                     CHECK(!memcmp(want, got, (size_t)size));
                     free(got);
                     free(bits);
@@ -422,7 +436,7 @@ static void sums_pass_between_their_bounds(void)
             EACH_LEVEL({
                 uint8_t *bits = guarded((size_t)(n + 7) / 8);
                 memcpy(bits, mask, (size_t)(n + 7) / 8);
-                k->real_passes(n, a, s, 4, b, s, -4, product, top, bits);
+                k->real_passes(&(ib_coded){a, s, 4}, &(ib_coded){b, s, -4}, n, product, top, bits);
                 for (int64_t i = 0; i < n; i++) /* bits beyond n do not count */
                     CHECK(((bits[i / 8] ^ want[i / 8]) >> i % 8 & 1) == 0);
                 check_guard(bits, (size_t)(n + 7) / 8);
@@ -448,7 +462,7 @@ static void signed_bytes_stay_signed(void)
     float scratch[K + 64];
     const ib_qweights weights = {w, NULL, 0, 0, 8};
     ib_threads_set(1);
-    ref->k.qlinear(1, K, 1, x, 0, &weights, &bias, NULL, NULL, &acc, scratch);
+    ref->k.qlinear(1, K, 1, &(ib_qproduct){.x = x, .w = &weights, .bias = &bias, .acc = &acc, .scratch = scratch});
     CHECK_INT(acc, want);
     ib_threads_set(0);
     ib_device_close(ref);
@@ -577,7 +591,7 @@ static void codes_of_nan_and_infinity_are_codes(void)
     int8_t q[6];
     uint8_t mask;
     EACH_LEVEL({
-        k->quantize(x, 6, 0.5f, 3, -8, 7, 0, q, &mask);
+        k->quantize(x, 6, &(ib_affine){.scale = 0.5f, .zero = 3, .qmin = -8, .qmax = 7}, q, &mask);
         CHECK_INT(q[0], 3);
         CHECK_INT(q[1], 7);
         CHECK_INT(q[2], -8);

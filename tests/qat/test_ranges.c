@@ -71,7 +71,7 @@ static void learned_steps_follow_the_papers_formula(void)
         const double q = v[i] / s;
         want += dy[i] * (q <= -4 ? -4 : q >= 3 ? 3 : rint(q) - q);
     }
-    CHECK_NEAR(dev->k.lsq_grad(v, dy, 6, s, 0, -4, 3), want, 1e-5);
+    CHECK_NEAR(dev->k.lsq_grad(v, dy, 6, &(ib_affine){.scale = s, .qmin = -4, .qmax = 3}), want, 1e-5);
     CHECK_NEAR(dev->k.pact_grad(v, dy, 6, 1.3f), 11, 0); /* dY where x >= alpha */
     end();
 }
@@ -140,7 +140,9 @@ static void bytes_keep_their_value_at_the_input(void)
     for (int raw = 0; raw < 256; raw++) {
         const float x = ((float)raw / 255.0f - in.mean) * (1.0f / in.std);
         int8_t code;
-        dev->k.quantize(&x, 1, q->scale, q->zero, q->qmin, q->qmax, raw & 1, &code, NULL);
+        const ib_affine codes = {
+            .scale = q->scale, .zero = q->zero, .qmin = q->qmin, .qmax = q->qmax, .half_away = raw & 1};
+        dev->k.quantize(&x, 1, &codes, &code, NULL);
         CHECK_INT(code, raw - 128);
     }
     ib_layer_free(net);

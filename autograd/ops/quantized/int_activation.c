@@ -28,8 +28,12 @@ static ib_status quantize_forward(ib_graph *g, ib_node *n)
         return status;
     if (g->mode == IB_TRAIN && !(n->saved[0] = ib_graph_alloc(g, (size_t)(x->size + 7) / 8)))
         return IB_ENOMEM;
-    K(g)->quantize(ib_f32(x), x->size, q->scale, q->zero, q->qmin, q->qmax, ib_rounding(q->profile) != ISOBIT_FP32_RNE,
-                   ib_codes(n->out), n->saved[0]);
+    const ib_affine codes = {.scale = q->scale,
+                             .zero = q->zero,
+                             .qmin = q->qmin,
+                             .qmax = q->qmax,
+                             .half_away = ib_rounding(q->profile) != ISOBIT_FP32_RNE};
+    K(g)->quantize(ib_f32(x), x->size, &codes, ib_codes(n->out), n->saved[0]);
     uint8_t *mask = n->saved[0];
     const float top = ib_passes_below(q, IB_ACT_NONE);
     for (int64_t i = 0; mask && q->learned == IB_PACT && i < x->size; i++) /* what PACT's level gets, x does not */
@@ -74,7 +78,7 @@ static ib_status dequantize_shape(ib_node *n, ib_tensor *out)
 static ib_status dequantize_forward(ib_graph *g, ib_node *n)
 {
     const ib_tensor *x = n->in[0];
-    K(g)->dequantize(ib_codes(x), x->size, x->q.scale[0], x->q.zero_point, ib_f32(n->out));
+    K(g)->dequantize(&(ib_coded){ib_codes(x), x->q.scale[0], x->q.zero_point}, x->size, ib_f32(n->out));
     return IB_OK;
 }
 

@@ -26,17 +26,23 @@ static ib_status binary_shape(ib_node *n, ib_tensor *out)
     return ib_tensor_set_shape(out, a->ndim, a->shape);
 }
 
+static ib_coded coded(const ib_tensor *x)
+{
+    return (ib_coded){ib_codes(x), x->q.scale[0], x->q.zero_point};
+}
+
 /* The real result before quantization. */
 static float *real_result(ib_graph *g, const ib_node *n)
 {
     const ib_tensor *a = n->in[0], *b = n->in[1];
     const ib_bcast flat = {{1, 1, 1, a->size}, {0}, {0}, 1};
+    const ib_coded ca = coded(a), cb = coded(b);
     float *x = ib_graph_alloc(g, (size_t)a->size * sizeof *x), *y = ib_graph_alloc(g, (size_t)a->size * sizeof *y);
     float *z = ib_graph_alloc(g, (size_t)a->size * sizeof *z);
     if (!x || !y || !z)
         return NULL;
-    K(g)->dequantize(ib_codes(a), a->size, a->q.scale[0], a->q.zero_point, x);
-    K(g)->dequantize(ib_codes(b), b->size, b->q.scale[0], b->q.zero_point, y);
+    K(g)->dequantize(&ca, a->size, x);
+    K(g)->dequantize(&cb, b->size, y);
     (is_mul(n) ? K(g)->mul : K(g)->add)(&flat, x, y, z);
     return z;
 }
@@ -46,10 +52,10 @@ static ib_status binary_forward(ib_graph *g, ib_node *n)
     const ib_q_attrs *o = n->attrs;
     const ib_tensor *a = n->in[0], *b = n->in[1];
     const ib_qparams *qa = &a->q, *qb = &b->q;
+    const ib_coded ca = coded(a), cb = coded(b);
     float lo = 0, hi = 0;
     if (g->mode == IB_TRAIN && o->out->see)
-        K(g)->real_range(a->size, ib_codes(a), qa->scale[0], qa->zero_point, ib_codes(b), qb->scale[0], qb->zero_point,
-                         is_mul(n), &lo, &hi);
+        K(g)->real_range(&ca, &cb, a->size, is_mul(n), &lo, &hi);
     const ib_status status = ib_see(g, n, o->out, o->act, lo, hi);
     if (status)
         return status;
@@ -73,8 +79,7 @@ static ib_status binary_forward(ib_graph *g, ib_node *n)
         K(g)->qadd(&p, a->size, ib_codes(a), ib_codes(b), c->rounding, ib_codes(n->out), n->saved[0]);
     }
     if (n->saved[0] && o->act != IB_ACT_NONE)
-        K(g)->real_passes(a->size, ib_codes(a), qa->scale[0], qa->zero_point, ib_codes(b), qb->scale[0], qb->zero_point,
-                          is_mul(n), ib_passes_below(o->out, o->act), n->saved[0]);
+        K(g)->real_passes(&ca, &cb, a->size, is_mul(n), ib_passes_below(o->out, o->act), n->saved[0]);
     return ib_set_codes(g, n->out, o->out);
 }
 
@@ -109,8 +114,8 @@ static ib_status binary_backward(ib_graph *g, ib_node *n)
             return IB_ENOMEM;
         K(g)->where(n->out->grad, n->saved[0], dz, size);
         for (int i = 0; i < 2; i++) {
-            const ib_tensor *t = n->in[1 - i];
-            K(g)->dequantize(ib_codes(t), size, t->q.scale[0], t->q.zero_point, other);
+            const ib_coded factor = coded(n->in[1 - i]);
+            K(g)->dequantize(&factor, size, other);
             if (d[i])
                 K(g)->reduce_to(&flat, dz, other, d[i]);
         }

@@ -74,9 +74,10 @@ static ib_status avg_forward(ib_graph *g, ib_node *n)
     K(g)->qavgpool(&s, ib_codes(x), x->q.zero_point, acc);
     c->bias = NULL;
     c->acc_scale[0] = x->q.scale[0] / (float)(s.kh * s.kw);
+    const ib_planes all = {1, 1, n->out->size};
     float lo = 0, hi = 0;
     if (g->mode == IB_TRAIN && a->out->see)
-        K(g)->acc_range(acc, 1, 1, n->out->size, c->acc_scale, &lo, &hi);
+        K(g)->acc_range(&all, acc, c->acc_scale, &lo, &hi);
     const ib_status status = ib_see(g, n, a->out, IB_ACT_NONE, lo, hi);
     if (status)
         return status;
@@ -87,8 +88,14 @@ static ib_status avg_forward(ib_graph *g, ib_node *n)
     c->lo = a->out->qmin;
     c->hi = a->out->qmax;
     c->rounding = ib_rounding(a->out->profile);
-    K(g)->requant(acc, 1, 1, n->out->size, c->scale, c->rounding, a->out->zero, c->lo, c->hi, ib_codes(n->out),
-                  n->saved[0], NULL);
+    K(g)->requant(&all, acc,
+                  &(ib_epilogue){.scale = c->scale,
+                                 .profile = c->rounding,
+                                 .zero = a->out->zero,
+                                 .lo = c->lo,
+                                 .hi = c->hi,
+                                 .codes = ib_codes(n->out),
+                                 .mask = n->saved[0]});
     if (g->mode == IB_TRAIN && a->out->learned)
         n->saved[2] = acc;
     else
@@ -109,7 +116,7 @@ static ib_status avg_backward(ib_graph *g, ib_node *n)
     if (failed || !dz)
         return IB_ENOMEM;
     if (n->saved[2]) {
-        K(g)->acc_real(n->saved[2], 1, 1, n->out->size, c->acc_scale, dz);
+        K(g)->acc_real(&(ib_planes){1, 1, n->out->size}, n->saved[2], c->acc_scale, dz);
         ib_learn_scale(g, a->out, IB_ACT_NONE, s.n, n->out->size, dz, n->out->grad);
     }
     K(g)->where(n->out->grad, n->saved[0], dz, n->out->size);

@@ -29,7 +29,7 @@ static ib_status window(const ib_node *n, ib_window *s)
         if (x->ndim != 2 || w->ndim != 2 || x->shape[1] != w->shape[1])
             return ib_op_fail(n, "%s x %s': inner sizes differ", ib_tensor_shape_text(x, sx, sizeof sx),
                               ib_tensor_shape_text(w, sw, sizeof sw));
-        *s = (ib_window){x->shape[0], x->shape[1], 1, 1, w->shape[0], 1, 1, 1, 1, 1, 1, 0, 0, 1};
+        *s = ib_window_of_rows(x->shape[0], x->shape[1], w->shape[0]);
         return IB_OK;
     }
     const ib_conv_opts *o = &a->conv;
@@ -106,10 +106,17 @@ static int32_t *accumulate(ib_graph *g, const ib_window *s, const ib_tensor *x, 
                                            sizeof *scratch);
     if (!acc || !scratch)
         return NULL;
+    const ib_qproduct p = {.x = ib_codes(x),
+                           .in_zero = x->q.zero_point,
+                           .w = &weights,
+                           .bias = bias,
+                           .r = r,
+                           .acc = acc,
+                           .scratch = scratch};
     if (conv)
-        K(g)->qconv2d(s, ib_codes(x), x->q.zero_point, &weights, bias, NULL, r, acc, scratch);
+        K(g)->qconv2d(s, &p);
     else
-        K(g)->qlinear(s->n, s->ic, s->oc, ib_codes(x), x->q.zero_point, &weights, bias, NULL, r, acc, scratch);
+        K(g)->qlinear(s->n, s->ic, s->oc, &p);
     ib_graph_release(g, mark);
     return acc;
 }
@@ -132,7 +139,7 @@ static ib_status product_forward(ib_graph *g, ib_node *n)
     window(n, &s);
     const ib_tensor *x = n->in[0], *w = n->in[1], *b = n->in[2];
     const ib_qproduct_attrs *a = n->attrs;
-    const int64_t pixels = s.oh * s.ow;
+    const ib_planes planes = {s.n, s.oc, s.oh * s.ow};
     ib_qproduct_const *c = n->saved[1] = ib_graph_alloc(g, sizeof *c);
     if (!c || !(c->bias = ib_graph_alloc(g, (size_t)s.oc * sizeof(int32_t))) ||
         !(c->acc_scale = ib_graph_alloc(g, (size_t)s.oc * sizeof(float))) ||
@@ -156,7 +163,7 @@ static ib_status product_forward(ib_graph *g, ib_node *n)
         return IB_ENOMEM;
     float lo = 0, hi = 0;
     if (watched)
-        K(g)->acc_range(acc, s.n, s.oc, pixels, c->acc_scale, &lo, &hi);
+        K(g)->acc_range(&planes, acc, c->acc_scale, &lo, &hi);
     const ib_status status = ib_see(g, n, a->out, a->act, lo, hi);
     if (status)
         return status;
@@ -170,9 +177,16 @@ static ib_status product_forward(ib_graph *g, ib_node *n)
     if (n->saved[0] && a->act != IB_ACT_NONE &&
         !(top = accumulators_below(g, ib_passes_below(a->out, a->act), c->acc_scale, s.oc)))
         return IB_ENOMEM;
-    const ib_epilogue r = {c->scale, c->rounding, a->out->zero, c->lo, c->hi, ib_codes(n->out), n->saved[0], top};
+    const ib_epilogue r = {.scale = c->scale,
+                           .profile = c->rounding,
+                           .zero = a->out->zero,
+                           .lo = c->lo,
+                           .hi = c->hi,
+                           .codes = ib_codes(n->out),
+                           .mask = n->saved[0],
+                           .top = top};
     if (acc)
-        K(g)->requant(acc, s.n, s.oc, pixels, r.scale, r.profile, r.zero, r.lo, r.hi, r.codes, r.mask, r.top);
+        K(g)->requant(&planes, acc, &r);
     else if (!accumulate(g, &s, x, w, c->bias, &r))
         return IB_ENOMEM;
     if (kept)
@@ -206,7 +220,7 @@ static ib_status linear_grads(ib_graph *g, const ib_node *n, const uint8_t *mask
     if (dw && x->dtype == IB_CODES) {
         if (!(xr = ib_graph_alloc(g, (size_t)x->size * sizeof *xr)))
             return IB_ENOMEM;
-        K(g)->dequantize(ib_codes(x), x->size, x->q.scale[0], x->q.zero_point, xr);
+        K(g)->dequantize(&(ib_coded){ib_codes(x), x->q.scale[0], x->q.zero_point}, x->size, xr);
     }
     if (dx)
         K(g)->gemm(0, 0, samples, cols, rows, dz, wr, 1.0f, dx);
@@ -256,7 +270,7 @@ static ib_status product_backward(ib_graph *g, ib_node *n)
         float *real = ib_graph_alloc(g, (size_t)n->out->size * sizeof *real);
         if (!real)
             return IB_ENOMEM;
-        K(g)->acc_real(n->saved[2], s.n, s.oc, s.oh * s.ow, c->acc_scale, real);
+        K(g)->acc_real(&(ib_planes){s.n, s.oc, s.oh * s.ow}, n->saved[2], c->acc_scale, real);
         ib_learn_scale(g, a->out, a->act, s.n, n->out->size, real, n->out->grad);
         ib_graph_release(g, mark);
     }
@@ -308,7 +322,7 @@ static ib_status dynamic_forward(ib_graph *g, ib_node *n)
 {
     const ib_tensor *x = n->in[0], *w = n->in[1], *b = n->in[2];
     const int64_t rows = x->shape[0], k = x->shape[1], out = w->shape[0];
-    const ib_window s = {rows, k, 1, 1, out, 1, 1, 1, 1, 1, 1, 0, 0, 1};
+    const ib_window s = ib_window_of_rows(rows, k, out);
     const ib_mark mark = ib_graph_mark(g);
     float *scale = ib_graph_alloc(g, (size_t)rows * sizeof *scale);
     int32_t *no_bias = ib_graph_alloc(g, (size_t)out * sizeof *no_bias);
@@ -324,7 +338,8 @@ static ib_status dynamic_forward(ib_graph *g, ib_node *n)
             return ib_fail(IB_ENUMERIC, "row %lld of its input holds %g", (long long)i, scale[i]), ib_op_refuse(n);
         /* what is not normal in fp32 is rounded there too */
         scale[i] = scale[i] >= 127 * FLT_MIN ? scale[i] / 127.0f : FLT_MIN;
-        K(g)->quantize(ib_f32(x) + i * k, k, scale[i], 0, -127, 127, 0, ib_codes(&q) + i * k, NULL);
+        K(g)->quantize(ib_f32(x) + i * k, k, &(ib_affine){.scale = scale[i], .qmin = -127, .qmax = 127},
+                       ib_codes(&q) + i * k, NULL);
     }
     int32_t *acc = accumulate(g, &s, &q, w, no_bias, NULL);
     if (!acc)

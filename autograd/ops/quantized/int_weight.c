@@ -339,10 +339,11 @@ static ib_status quantize_weight_backward(ib_graph *g, ib_node *n)
         K(g)->grad_where(n->out->grad, n->saved[0], dw, w->size);
     const int64_t part = w->size / q->n_scales;
     const double factor = 1.0 / sqrt((double)part * q->qmax);
-    for (int64_t c = 0; dt && c < q->n_scales; c++)
-        dt[c] += (float)(factor * q->scale[c] *
-                         K(g)->lsq_grad(ib_f32(w) + c * part, n->out->grad + c * part, part, q->scale[c], 0, q->qmin,
-                                        q->qmax));
+    for (int64_t c = 0; dt && c < q->n_scales; c++) {
+        const ib_affine codes = {.scale = q->scale[c], .qmin = q->qmin, .qmax = q->qmax};
+        dt[c] +=
+            (float)(factor * q->scale[c] * K(g)->lsq_grad(ib_f32(w) + c * part, n->out->grad + c * part, part, &codes));
+    }
     return failed;
 }
 

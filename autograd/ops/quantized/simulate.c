@@ -34,8 +34,9 @@ static ib_status fq_forward(ib_graph *g, ib_node *n)
     int8_t *q = ib_graph_alloc(g, (size_t)size);
     if (!q)
         return IB_ENOMEM;
-    K(g)->quantize(ib_f32(n->in[0]), size, a->scale, a->zero, a->qmin, a->qmax, 0, q, n->saved[0]);
-    K(g)->dequantize(q, size, a->scale, a->zero, ib_f32(n->out));
+    const ib_affine codes = {.scale = a->scale, .zero = a->zero, .qmin = a->qmin, .qmax = a->qmax};
+    K(g)->quantize(ib_f32(n->in[0]), size, &codes, q, n->saved[0]);
+    K(g)->dequantize(&(ib_coded){q, a->scale, a->zero}, size, ib_f32(n->out));
     ib_graph_release(g, mark);
     return IB_OK;
 }

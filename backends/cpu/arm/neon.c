@@ -121,53 +121,48 @@ static int64_t nhwc_pack(const ib_window *s, int in_zero, const ib_qweights *w, 
     return w->group_size || s->groups > 1 ? 0 : ib_panels_pack(&neon, s, in_zero, w, bias, packed);
 }
 
-static void nhwc_conv2d(const ib_window *s, const ib_nhwc *x, int in_zero, const ib_qweights *w, const int32_t *bias,
-                        const void *packed, const ib_epilogue *r, const ib_nhwc *y, ib_share share)
+static void nhwc_conv2d(const ib_window *s, const ib_nhwc_product *p, ib_share share)
 {
-    if (packed)
-        ib_panels_conv2d(&neon, s, x, packed, r, y, NULL, share);
+    if (p->packed)
+        ib_panels_conv2d(&neon, s, p, NULL, share);
     else
-        below.nhwc_conv2d(s, x, in_zero, w, bias, NULL, r, y, share);
-}
-
-static ib_window rows_window(int64_t rows, int64_t k, int64_t out)
-{
-    return (ib_window){rows, k, 1, 1, out, 1, 1, 1, 1, 1, 1, 0, 0, 1};
+        below.nhwc_conv2d(s, p, share);
 }
 
 static int64_t qlinear_pack(int64_t k, int64_t out, int in_zero, const ib_qweights *w, const int32_t *bias,
                             void *packed)
 {
-    const ib_window s = rows_window(1, k, out);
+    const ib_window s = ib_window_of_rows(1, k, out);
     return nhwc_pack(&s, in_zero, w, bias, packed);
 }
 
 /* A linear layer is a convolution of images of one pixel. */
-static void qlinear(int64_t rows, int64_t k, int64_t out, const int8_t *x, int in_zero, const ib_qweights *w,
-                    const int32_t *bias, const void *packed, const ib_epilogue *r, int32_t *acc, float *scratch)
+static void qlinear(int64_t rows, int64_t k, int64_t out, const ib_qproduct *p)
 {
-    if (w->group_size) {
-        below.qlinear(rows, k, out, x, in_zero, w, bias, NULL, r, acc, scratch);
+    if (p->w->group_size) {
+        below.qlinear(rows, k, out, p);
         return;
     }
-    const ib_window s = rows_window(rows, k, out);
-    uint8_t *room = (uint8_t *)scratch;
+    const ib_window s = ib_window_of_rows(rows, k, out);
+    const ib_epilogue *r = p->r;
+    const int8_t *x = p->x;
+    uint8_t *room = (uint8_t *)p->scratch;
     const ib_nhwc in = {room, k, 1, 1, 0}, to = {room + (rows * k + IB_NHWC_SLACK + 63) / 64 * 64, out, 1, 1, 0};
-    if (!packed) {
+    const int codes = r && !r->mask;
+    ib_nhwc_product of = {.x = &in, .y = codes ? &to : NULL, .packed = p->packed, .r = codes ? r : NULL};
+    if (!p->packed) {
         void *own = to.data + (rows * out + 63) / 64 * 64;
-        qlinear_pack(k, out, in_zero, w, bias, own);
-        packed = own;
+        qlinear_pack(k, out, p->in_zero, p->w, p->bias, own);
+        of.packed = own;
     }
     for (int64_t i = 0; i < rows * k; i++)
         room[i] = (uint8_t)(x[i] ^ -128);
-    const int codes = r && !r->mask;
 #pragma omp parallel if (rows * k * out > WORTH && !omp_in_parallel())
-    ib_panels_conv2d(&neon, &s, &in, packed, codes ? r : NULL, codes ? &to : NULL, acc,
-                     (ib_share){omp_get_thread_num(), omp_get_num_threads()});
+    ib_panels_conv2d(&neon, &s, &of, p->acc, (ib_share){omp_get_thread_num(), omp_get_num_threads()});
     for (int64_t i = 0; codes && i < rows * out; i++)
         r->codes[i] = (int8_t)(to.data[i] ^ 128);
     if (r && !codes)
-        below.requant(acc, rows, out, 1, r->scale, r->profile, r->zero, r->lo, r->hi, r->codes, r->mask, r->top);
+        below.requant(&(ib_planes){rows, out, 1}, p->acc, r);
 }
 
 void ib_neon_fill_table(ib_kernels *k)

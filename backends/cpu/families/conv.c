@@ -178,7 +178,7 @@ void IB_K(conv2d_grads)(const ib_window *s, const ib_conv_grads *g, float *scrat
     }
     if (!x && g->dw) {
         x = scratch;
-        IB_K(dequantize)(g->codes, nx, g->x_scale, g->x_zero, scratch);
+        IB_K(dequantize)(&(ib_coded){g->codes, g->x_scale, g->x_zero}, nx, scratch);
         scratch += (nx + 15) / 16 * 16;
     }
     if (g->dx)
@@ -186,12 +186,13 @@ void IB_K(conv2d_grads)(const ib_window *s, const ib_conv_grads *g, float *scrat
     if (g->dw)
         IB_K(conv2d_grad_w)(s, x, dy, g->dw, scratch);
     if (g->db)
-        IB_K(channel_sum)(dy, s->n, s->oc, s->oh * s->ow, g->db);
+        IB_K(channel_sum)(&(ib_planes){s->n, s->oc, s->oh * s->ow}, dy, g->db);
 }
 
 /* y[c] += sum over n and hw of x[n,c,hw] */
-void IB_K(channel_sum)(const float *x, int64_t n, int64_t c, int64_t hw, float *y)
+void IB_K(channel_sum)(const ib_planes *s, const float *x, float *y)
 {
+    const int64_t n = s->n, c = s->c, hw = s->hw;
 #pragma omp parallel for schedule(static) if (n * c * hw > IB_SERIAL)
     for (int64_t j = 0; j < c; j++) {
         double sum = 0;

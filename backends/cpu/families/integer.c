@@ -9,10 +9,12 @@
 #include "runtime/isobit_rt.h"
 #pragma GCC diagnostic pop
 
-void IB_K(qconv2d)(const ib_window *s, const int8_t *x, int in_zero, const ib_qweights *w, const int32_t *bias,
-                   const void *packed, const ib_epilogue *r, int32_t *acc, float *scratch)
+void IB_K(qconv2d)(const ib_window *s, const ib_qproduct *p)
 {
-    (void)packed;
+    const ib_qweights *w = p->w;
+    const int8_t *x = p->x;
+    int32_t *acc = p->acc;
+    float *scratch = p->scratch;
     const int k = (int)(s->ic / s->groups) * s->kh * s->kw, pixels = (int)(s->oh * s->ow);
     const isobit_conv2d c = {
         .in_c = (int32_t)s->ic,
@@ -32,24 +34,24 @@ void IB_K(qconv2d)(const ib_window *s, const int8_t *x, int in_zero, const ib_qw
         .row_bytes = k,
         .group_size = w->group_size,
         .n_groups = w->n_groups,
-        .in_zero = in_zero,
+        .in_zero = p->in_zero,
         .weights = (const uint8_t *)w->codes,
         .group_factor = w->group_factor,
-        .bias = bias,
+        .bias = p->bias,
     };
     const int channels = c.out_c / c.groups;
 #pragma omp parallel for schedule(static) if (s->n > 1)
     for (int64_t i = 0; i < s->n; i++) {
         int16_t *patch = (int16_t *)(scratch + omp_get_thread_num() * (int64_t)(k / 2 + 1));
         for (int g = 0; g < c.groups; g++)
-            for (int p = 0; p < pixels; p++) {
-                isobit_patch(&c, x + i * s->ic * s->ih * s->iw, g, p / c.out_w, p % c.out_w, patch);
+            for (int l = 0; l < pixels; l++) {
+                isobit_patch(&c, x + i * s->ic * s->ih * s->iw, g, l / c.out_w, l % c.out_w, patch);
                 for (int o = g * channels; o < (g + 1) * channels; o++)
-                    acc[(i * s->oc + o) * pixels + p] = isobit_accumulate(&c, o, patch);
+                    acc[(i * s->oc + o) * pixels + l] = isobit_accumulate(&c, o, patch);
             }
     }
-    if (r)
-        IB_K(requant)(acc, s->n, s->oc, pixels, r->scale, r->profile, r->zero, r->lo, r->hi, r->codes, r->mask, r->top);
+    if (p->r)
+        IB_K(requant)(&(ib_planes){s->n, s->oc, pixels}, acc, p->r);
 }
 
 double IB_K(int8_peak)(int64_t rounds)
@@ -70,16 +72,16 @@ int64_t IB_K(qconv2d_pack)(const ib_window *s, int in_zero, const ib_qweights *w
     return 0;
 }
 
-void IB_K(qlinear)(int64_t rows, int64_t k, int64_t out, const int8_t *x, int in_zero, const ib_qweights *w,
-                   const int32_t *bias, const void *packed, const ib_epilogue *r, int32_t *acc, float *scratch)
+void IB_K(qlinear)(int64_t rows, int64_t k, int64_t out, const ib_qproduct *p)
 {
-    const ib_window s = {rows, k, 1, 1, out, 1, 1, 1, 1, 1, 1, 0, 0, 1};
-    IB_K(qconv2d)(&s, x, in_zero, w, bias, packed, r, acc, scratch);
+    const ib_window s = ib_window_of_rows(rows, k, out);
+    IB_K(qconv2d)(&s, p);
 }
 
 /* The extremes of scale[c] * acc over all elements. */
-void IB_K(acc_range)(const int32_t *acc, int64_t n, int64_t c, int64_t hw, const float *scale, float *lo, float *hi)
+void IB_K(acc_range)(const ib_planes *s, const int32_t *acc, const float *scale, float *lo, float *hi)
 {
+    const int64_t n = s->n, c = s->c, hw = s->hw;
     float a = 0, b = 0;
     int any = 0;
     for (int64_t j = 0; j < c; j++) {
@@ -119,11 +121,14 @@ void IB_K(acc_range)(const int32_t *acc, int64_t n, int64_t c, int64_t hw, const
     }
 
 /* q = clamp(requant(acc, scale[c]) + zero, lo, hi) */
-void IB_K(requant)(const int32_t *acc, int64_t n, int64_t c, int64_t hw, const isobit_scale *scale, int profile,
-                   int zero, int lo, int hi, int8_t *q, uint8_t *mask, const int32_t *top)
+void IB_K(requant)(const ib_planes *s, const int32_t *acc, const ib_epilogue *r)
 {
-    const int64_t per_channel = hw, channels = c;
-    n *= c * hw;
+    const int64_t per_channel = s->hw, channels = s->c, n = s->n * s->c * s->hw;
+    const isobit_scale *scale = r->scale;
+    const int32_t *top = r->top;
+    const int profile = r->profile, zero = r->zero, lo = r->lo, hi = r->hi;
+    int8_t *q = r->codes;
+    uint8_t *mask = r->mask;
     FOR_BYTES(n, STORE(i, isobit_requant(acc[i], scale[i / per_channel % channels], profile), zero, lo, hi,
                        !top || (acc[i] > 0 && acc[i] < top[i / per_channel % channels])))
 }
@@ -141,26 +146,34 @@ void IB_K(qmul)(const struct isobit_mul *p, int64_t n, const int8_t *x, const in
                        p->lo, p->hi, 1))
 }
 
-void IB_K(real_range)(int64_t n, const int8_t *a, float s_a, int zero_a, const int8_t *b, float s_b, int zero_b,
-                      int product, float *lo, float *hi)
+/* Of the sums or products of two coded operands: locals that a parallel loop takes by value. */
+#define OPERANDS(a, b)                                                                                                 \
+    const int8_t *codes_a = (a)->codes, *codes_b = (b)->codes;                                                         \
+    const float s_a = (a)->scale, s_b = (b)->scale;                                                                    \
+    const int zero_a = (a)->zero, zero_b = (b)->zero
+#define REAL_A(i) (s_a * (float)(codes_a[i] - zero_a))
+#define REAL_B(i) (s_b * (float)(codes_b[i] - zero_b))
+
+void IB_K(real_range)(const ib_coded *a, const ib_coded *b, int64_t n, int product, float *lo, float *hi)
 {
+    OPERANDS(a, b);
     *lo = INFINITY;
     *hi = -INFINITY;
     for (int64_t i = 0; i < n; i++) {
-        const float x = s_a * (float)(a[i] - zero_a), y = s_b * (float)(b[i] - zero_b), v = product ? x * y : x + y;
+        const float x = REAL_A(i), y = REAL_B(i), v = product ? x * y : x + y;
         *lo = v < *lo ? v : *lo;
         *hi = v > *hi ? v : *hi;
     }
 }
 
-void IB_K(real_passes)(int64_t n, const int8_t *a, float s_a, int zero_a, const int8_t *b, float s_b, int zero_b,
-                       int product, float top, uint8_t *mask)
+void IB_K(real_passes)(const ib_coded *a, const ib_coded *b, int64_t n, int product, float top, uint8_t *mask)
 {
+    OPERANDS(a, b);
 #pragma omp parallel for schedule(static) if (n > IB_SERIAL)
     for (int64_t k = 0; k < (n + 7) / 8; k++) {
         unsigned bits = 0;
         for (int64_t i = 8 * k; i < ib_min64(n, 8 * k + 8); i++) {
-            const float x = s_a * (float)(a[i] - zero_a), y = s_b * (float)(b[i] - zero_b), v = product ? x * y : x + y;
+            const float x = REAL_A(i), y = REAL_B(i), v = product ? x * y : x + y;
             bits |= (unsigned)(v > 0 && v < top) << (i & 7);
         }
         mask[k] &= (uint8_t)bits;

@@ -43,11 +43,14 @@ int64_t IB_K(nhwc_pack)(const ib_window *s, int in_zero, const ib_qweights *w, c
 
 /* y[oy,ox,o] = bias[o] + sum over c, ky, kx of w[o,c,ky,kx] (x[oy sh - ph + ky, ox sw - pw + kx, c] - zero),
  * requantized; no groups of weights */
-void IB_K(nhwc_conv2d)(const ib_window *s, const ib_nhwc *x, int in_zero, const ib_qweights *w, const int32_t *bias,
-                       const void *packed, const ib_epilogue *r, const ib_nhwc *y, ib_share share)
+void IB_K(nhwc_conv2d)(const ib_window *s, const ib_nhwc_product *p, ib_share share)
 {
     const int64_t icg = s->ic / s->groups, ocg = s->oc / s->groups;
-    (void)packed;
+    const ib_nhwc *x = p->x, *y = p->y;
+    const ib_epilogue *r = p->r;
+    const int8_t *w = p->w->codes;
+    const int32_t *bias = p->bias;
+    const int in_zero = p->in_zero;
     for (int64_t i = 0; i < s->n; i++)
         for (int64_t oy = ib_share_first(share, s->oh); oy < ib_share_end(share, s->oh); oy++)
             for (int64_t ox = 0; ox < s->ow; ox++)
@@ -58,8 +61,7 @@ void IB_K(nhwc_conv2d)(const ib_window *s, const ib_nhwc *x, int in_zero, const 
                             const uint8_t *pixel =
                                 ib_nhwc_at(x, i, oy * s->sh - s->ph + ky, ox * s->sw - s->pw + kx) + o / ocg * icg;
                             for (int64_t c = 0; c < icg; c++)
-                                acc +=
-                                    w->codes[((o * icg + c) * s->kh + ky) * s->kw + kx] * (code_of(pixel[c]) - in_zero);
+                                acc += w[((o * icg + c) * s->kh + ky) * s->kw + kx] * (code_of(pixel[c]) - in_zero);
                         }
                     ib_nhwc_at(y, i, oy, ox)[o] =
                         raised(isobit_clamp(isobit_requant(acc, r->scale[o], r->profile), r->zero, r->lo, r->hi));

@@ -8,8 +8,9 @@
     _Pragma("omp parallel for schedule(static) if (n * c * hw > IB_SERIAL)") for (int64_t j = 0; j < c; j++)
 
 /* mean and biased variance of each channel of x[n,c,hw] */
-void IB_K(bn_stats)(const float *x, int64_t n, int64_t c, int64_t hw, float *mean, float *var)
+void IB_K(bn_stats)(const ib_planes *s, const float *x, float *mean, float *var)
 {
+    const int64_t n = s->n, c = s->c, hw = s->hw;
     FOR_CHANNELS(j)
     {
         double sum = 0, square = 0;

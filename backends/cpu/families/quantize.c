@@ -5,10 +5,10 @@
 #include "backends/cpu/level.h"
 
 /* q = clamp(round(x / scale) + zero), ties to even or (half_away) away from zero. NaN becomes `zero`. */
-void IB_K(quantize)(const float *x, int64_t n, float scale, int zero, int qmin, int qmax, int half_away, int8_t *q,
-                    uint8_t *mask)
+void IB_K(quantize)(const float *x, int64_t n, const ib_affine *p, int8_t *q, uint8_t *mask)
 {
-    const float lo = (float)(qmin - zero), hi = (float)(qmax - zero);
+    const float scale = p->scale, lo = (float)(p->qmin - p->zero), hi = (float)(p->qmax - p->zero);
+    const int zero = p->zero, half_away = p->half_away;
     const int64_t bytes = (n + 7) / 8;
 #pragma omp parallel for schedule(static) if (n > IB_SERIAL)
     for (int64_t b = 0; b < bytes; b++) {
@@ -24,8 +24,11 @@ void IB_K(quantize)(const float *x, int64_t n, float scale, int zero, int qmin, 
     }
 }
 
-void IB_K(dequantize)(const int8_t *q, int64_t n, float scale, int zero, float *y)
+void IB_K(dequantize)(const ib_coded *x, int64_t n, float *y)
 {
+    const int8_t *q = x->codes;
+    const float scale = x->scale;
+    const int zero = x->zero;
 #pragma omp parallel for schedule(static) if (n > IB_SERIAL)
     for (int64_t i = 0; i < n; i++)
         y[i] = (float)(q[i] - zero) * scale;
@@ -152,9 +155,9 @@ void IB_K(quantize_groups)(const float *w, int64_t rows, int64_t cols, int group
 }
 
 /* sum dy (q - zero - [inside: x / scale]): the gradient of the step size before its factor (LSQ, arXiv:1902.08153) */
-double IB_K(lsq_grad)(const float *x, const float *dy, int64_t n, float scale, int zero, int qmin, int qmax)
+double IB_K(lsq_grad)(const float *x, const float *dy, int64_t n, const ib_affine *p)
 {
-    const float lo = (float)(qmin - zero), hi = (float)(qmax - zero);
+    const float scale = p->scale, lo = (float)(p->qmin - p->zero), hi = (float)(p->qmax - p->zero);
     double total = 0;
     for (int64_t i = 0; i < n; i++) {
         const float v = x[i] / scale, r = rintf(v);
@@ -194,8 +197,9 @@ void IB_K(dot_rows)(const float *x, const float *dy, int64_t rows, int64_t cols,
 }
 
 /* y[n,c,hw] = scale[c] acc */
-void IB_K(acc_real)(const int32_t *acc, int64_t n, int64_t c, int64_t hw, const float *scale, float *y)
+void IB_K(acc_real)(const ib_planes *s, const int32_t *acc, const float *scale, float *y)
 {
+    const int64_t n = s->n, c = s->c, hw = s->hw;
 #pragma omp parallel for schedule(static) if (n * c * hw > IB_SERIAL)
     for (int64_t r = 0; r < n * c; r++)
         for (int64_t i = r * hw; i < (r + 1) * hw; i++)

@@ -143,20 +143,17 @@ static int64_t nhwc_pack(const ib_window *s, int in_zero, const ib_qweights *w, 
     return ib_vnni_nhwc_pack(multiplier_of(s), s, in_zero, w, bias, packed);
 }
 
-static void nhwc_conv2d(const ib_window *s, const ib_nhwc *x, int in_zero, const ib_qweights *w, const int32_t *bias,
-                        const void *packed, const ib_epilogue *r, const ib_nhwc *y, ib_share share)
+static void nhwc_conv2d(const ib_window *s, const ib_nhwc_product *p, ib_share share)
 {
-    if (packed)
-        ib_vnni_nhwc_conv2d(multiplier_of(s), s, x, packed, r, y, share);
+    if (p->packed)
+        ib_vnni_nhwc_conv2d(multiplier_of(s), s, p, share);
     else
-        below.nhwc_conv2d(s, x, in_zero, w, bias, NULL, r, y, share);
+        below.nhwc_conv2d(s, p, share);
 }
 
-static void qlinear(int64_t rows, int64_t k, int64_t out, const int8_t *x, int in_zero, const ib_qweights *w,
-                    const int32_t *bias, const void *packed, const ib_epilogue *r, int32_t *acc, float *scratch)
+static void qlinear(int64_t rows, int64_t k, int64_t out, const ib_qproduct *p)
 {
-    ib_qlinear_by(rows < FEW ? &ib_vnni_multiplier : &ib_amx_multiplier, rows, k, out, x, in_zero, w, bias, packed, r,
-                  acc, scratch);
+    ib_qlinear_by(rows < FEW ? &ib_vnni_multiplier : &ib_amx_multiplier, rows, k, out, p);
 }
 
 /* Four independent sums. */

@@ -49,10 +49,23 @@ static void block(int64_t rows, int64_t pairs, const int32_t *a, const int32_t *
         }
 }
 
-/* c[m][n] (row stride ldc) = A B + bias[row] or bias[column] */
-static void product(int64_t m, int64_t n, int64_t pairs, const int32_t *a, const int32_t *b, int64_t ldb,
-                    const int32_t *bias, int by_row, int32_t *c, int64_t ldc)
+/* Of c = A B + bias. */
+typedef struct operands {
+    const int32_t *a, *b; /* [m][pairs], [pairs][ldb] */
+    int64_t pairs, ldb;
+    const int32_t *bias; /* [m] if by_row, else [n] */
+    int by_row;
+    int32_t *c; /* [m][ldc] */
+    int64_t ldc;
+} operands;
+
+/* c[m][n] = A B + bias[row] or bias[column] */
+static void product(int64_t m, int64_t n, const operands *p)
 {
+    const int32_t *a = p->a, *b = p->b, *bias = p->bias;
+    const int64_t pairs = p->pairs, ldb = p->ldb, ldc = p->ldc;
+    const int by_row = p->by_row;
+    int32_t *c = p->c;
     for (int64_t j = 0; j < n; j += 16)
         for (int64_t i = 0; i < m; i += 4) {
             __m256i acc[4][2];
@@ -138,15 +151,19 @@ static int is_small(isobit_scale s, int profile)
 }
 
 /* Eight elements at a time, the bits of one mask byte, where they belong to one channel; integer.c does the others. */
-static void requant(const int32_t *acc, int64_t n, int64_t c, int64_t hw, const isobit_scale *scale, int profile,
-                    int zero, int lo, int hi, int8_t *q, uint8_t *mask, const int32_t *top)
+static void requant(const ib_planes *s, const int32_t *acc, const ib_epilogue *r)
 {
-    const int64_t size = n * c * hw;
+    const int64_t c = s->c, hw = s->hw, size = s->n * c * hw;
+    const isobit_scale *scale = r->scale;
+    const int32_t *top = r->top;
+    const int profile = r->profile, zero = r->zero, lo = r->lo, hi = r->hi;
+    int8_t *q = r->codes;
+    uint8_t *mask = r->mask;
     int covered = hw >= 16;
     for (int64_t j = 0; covered && j < c; j++)
         covered = is_small(scale[j], profile);
     if (!covered) {
-        IB_K(requant)(acc, n, c, hw, scale, profile, zero, lo, hi, q, mask, top);
+        IB_K(requant)(s, acc, r);
         return;
     }
 #pragma omp parallel for schedule(static) if (size > IB_SERIAL)
@@ -170,21 +187,29 @@ static void requant(const int32_t *acc, int64_t n, int64_t c, int64_t hw, const 
                     own[j] = scale[(i + j) / hw % c];
                     own_top[j] = top ? top[(i + j) / hw % c] : 0;
                 }
-                IB_K(requant)
-                (acc + i, 1, count, 1, own, profile, zero, lo, hi, q + i, mask ? mask + i / 8 : NULL,
-                 top ? own_top : NULL);
+                const ib_epilogue few = {.scale = own,
+                                         .profile = profile,
+                                         .zero = zero,
+                                         .lo = lo,
+                                         .hi = hi,
+                                         .codes = q + i,
+                                         .mask = mask ? mask + i / 8 : NULL,
+                                         .top = top ? own_top : NULL};
+                IB_K(requant)(&(ib_planes){1, count, 1}, acc + i, &few);
             }
         }
     }
 }
 
 /* y = x W': inputs are broadcast, weights are the panel */
-static void qlinear(int64_t rows, int64_t k, int64_t out, const int8_t *x, int in_zero, const ib_qweights *w,
-                    const int32_t *bias, const void *packed, const ib_epilogue *e, int32_t *acc, float *scratch)
+static void qlinear(int64_t rows, int64_t k, int64_t out, const ib_qproduct *p)
 {
-    (void)packed;
     const int64_t pairs = (k + 1) / 2, ldb = padded(out);
-    int16_t *panel = (int16_t *)scratch, *lines = panel + 2 * pairs * ldb; /* of each thread: 16 rows */
+    const int8_t *x = p->x;
+    const int in_zero = p->in_zero;
+    const ib_qweights *w = p->w;
+    int32_t *acc = p->acc;
+    int16_t *panel = (int16_t *)p->scratch, *lines = panel + 2 * pairs * ldb; /* of each thread: 16 rows */
 #pragma omp parallel for schedule(static) if (k * out > 16384)
     for (int64_t o = 0; o < ldb; o += 16) {
         int16_t *line = lines + omp_get_thread_num() * 32 * pairs;
@@ -193,9 +218,9 @@ static void qlinear(int64_t rows, int64_t k, int64_t out, const int8_t *x, int i
                 widen_row(w, o + j, k, line + j * 2 * pairs);
             else
                 memset(line + j * 2 * pairs, 0, (size_t)pairs * 4);
-        for (int64_t p = 0; p < pairs; p++)
+        for (int64_t l = 0; l < pairs; l++)
             for (int64_t j = 0; j < 16; j++)
-                memcpy(panel + 2 * (p * ldb + o + j), line + 2 * (j * pairs + p), 4);
+                memcpy(panel + 2 * (l * ldb + o + j), line + 2 * (j * pairs + l), 4);
     }
 #pragma omp parallel for schedule(static) if (rows * k * out > 262144)
     for (int64_t i = 0; i < rows; i += 4) {
@@ -207,10 +232,17 @@ static void qlinear(int64_t rows, int64_t k, int64_t out, const int8_t *x, int i
             if (k & 1)
                 a[r * 2 * pairs + k] = 0;
         }
-        product(count, out, pairs, (const int32_t *)a, (const int32_t *)panel, ldb, bias, 0, acc + i * out, out);
+        const operands o = {.a = (const int32_t *)a,
+                            .b = (const int32_t *)panel,
+                            .pairs = pairs,
+                            .ldb = ldb,
+                            .bias = p->bias,
+                            .c = acc + i * out,
+                            .ldc = out};
+        product(count, out, &o);
     }
-    if (e)
-        requant(acc, rows, out, 1, e->scale, e->profile, e->zero, e->lo, e->hi, e->codes, e->mask, e->top);
+    if (p->r)
+        requant(&(ib_planes){rows, out, 1}, acc, p->r);
 }
 
 /* patches as a panel: col[k / 2][pixel][k & 1] = x - in_zero, 0 where padding */
@@ -272,37 +304,41 @@ static void depthwise(const ib_window *s, const int8_t *x, int in_zero, const ib
 }
 
 /* y = W col: weights are broadcast, patches are the panel */
-static void accumulate(const ib_window *s, const int8_t *x, int in_zero, const ib_qweights *w, const int32_t *bias,
-                       int32_t *acc, float *scratch)
+static void accumulate(const ib_window *s, const ib_qproduct *p)
 {
+    const ib_qweights *w = p->w;
     const int64_t icg = s->ic / s->groups, ocg = s->oc / s->groups, k = icg * s->kh * s->kw;
     const int64_t pairs = (k + 1) / 2, pixels = s->oh * s->ow, ldb = padded(pixels);
     if (s->groups == s->ic && s->oc == s->ic) {
-        depthwise(s, x, in_zero, w, bias, acc);
+        depthwise(s, p->x, p->in_zero, w, p->bias, p->acc);
         return;
     }
-    int16_t *rows = (int16_t *)scratch;
+    int16_t *rows = (int16_t *)p->scratch;
     for (int64_t o = 0; o < s->oc; o++)
         widen_row(w, o, k, rows + o * 2 * pairs);
 #pragma omp parallel for schedule(static) if (s->n > 1)
     for (int64_t i = 0; i < s->n; i++) {
         int16_t *col = rows + s->oc * 2 * pairs + omp_get_thread_num() * 2 * pairs * ldb;
         for (int64_t g = 0; g < s->groups; g++) {
-            unfold(s, x + (i * s->ic + g * icg) * s->ih * s->iw, in_zero, col, ldb);
-            product(ocg, pixels, pairs, (const int32_t *)(rows + g * ocg * 2 * pairs), (const int32_t *)col, ldb,
-                    bias + g * ocg, 1, acc + (i * s->oc + g * ocg) * pixels, pixels);
+            unfold(s, p->x + (i * s->ic + g * icg) * s->ih * s->iw, p->in_zero, col, ldb);
+            const operands o = {.a = (const int32_t *)(rows + g * ocg * 2 * pairs),
+                                .b = (const int32_t *)col,
+                                .pairs = pairs,
+                                .ldb = ldb,
+                                .bias = p->bias + g * ocg,
+                                .by_row = 1,
+                                .c = p->acc + (i * s->oc + g * ocg) * pixels,
+                                .ldc = pixels};
+            product(ocg, pixels, &o);
         }
     }
 }
 
-static void qconv2d(const ib_window *s, const int8_t *x, int in_zero, const ib_qweights *w, const int32_t *bias,
-                    const void *packed, const ib_epilogue *e, int32_t *acc, float *scratch)
+static void qconv2d(const ib_window *s, const ib_qproduct *p)
 {
-    (void)packed;
-    accumulate(s, x, in_zero, w, bias, acc, scratch);
-    if (e)
-        requant(acc, s->n, s->oc, s->oh * s->ow, e->scale, e->profile, e->zero, e->lo, e->hi, e->codes, e->mask,
-                e->top);
+    accumulate(s, p);
+    if (p->r)
+        requant(&(ib_planes){s->n, s->oc, s->oh * s->ow}, p->acc, p->r);
 }
 
 void ib_avx2_fill_table(ib_kernels *k)

@@ -37,12 +37,16 @@ static __mmask16 get_bits(const uint8_t *mask, int64_t i, int64_t count)
 
 /* ---- requantization ---- */
 
-static void requant(const int32_t *acc, int64_t n, int64_t c, int64_t hw, const isobit_scale *scale, int profile,
-                    int zero, int lo, int hi, int8_t *q, uint8_t *mask, const int32_t *top)
+static void requant(const ib_planes *s, const int32_t *acc, const ib_epilogue *r)
 {
-    const int64_t size = n * c * hw;
+    const int64_t c = s->c, hw = s->hw, size = s->n * c * hw;
+    const isobit_scale *scale = r->scale;
+    const int32_t *top = r->top;
+    const int profile = r->profile, zero = r->zero, lo = r->lo, hi = r->hi;
+    int8_t *q = r->codes;
+    uint8_t *mask = r->mask;
     if (!ib_scales_are_small(scale, c, profile)) {
-        below.requant(acc, n, c, hw, scale, profile, zero, lo, hi, q, mask, top);
+        below.requant(s, acc, r);
         return;
     }
 #pragma omp parallel for schedule(static) if (size > SERIAL)
@@ -84,8 +88,9 @@ static void requant(const int32_t *acc, int64_t n, int64_t c, int64_t hw, const 
     }
 }
 
-static void acc_range(const int32_t *acc, int64_t n, int64_t c, int64_t hw, const float *scale, float *lo, float *hi)
+static void acc_range(const ib_planes *planes, const int32_t *acc, const float *scale, float *lo, float *hi)
 {
+    const int64_t n = planes->n, c = planes->c, hw = planes->hw;
     float a = INFINITY, b = -INFINITY;
 #pragma omp parallel for schedule(static) reduction(min : a) reduction(max : b) if (n * c * hw > SERIAL)
     for (int64_t j = 0; j < c; j += hw == 1 ? 16 : 1) {
@@ -120,21 +125,25 @@ static void acc_range(const int32_t *acc, int64_t n, int64_t c, int64_t hw, cons
     *hi = b;
 }
 
-static void real_range(int64_t n, const int8_t *a, float s_a, int zero_a, const int8_t *b, float s_b, int zero_b,
-                       int product, float *lo, float *hi)
+/* What sixteen codes stand for. */
+static inline __m512 real16(const int8_t *codes, __mmask16 live, __m512 scale, __m512i zero)
+{
+    const __m512i wide = _mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(live, codes));
+    return _mm512_mul_ps(scale, _mm512_cvtepi32_ps(_mm512_sub_epi32(wide, zero)));
+}
+
+static void real_range(const ib_coded *a, const ib_coded *b, int64_t n, int product, float *lo, float *hi)
 {
     float least_of = INFINITY, most_of = -INFINITY;
-    const __m512i za = _mm512_set1_epi32(zero_a), zb = _mm512_set1_epi32(zero_b);
-    const __m512 sa = _mm512_set1_ps(s_a), sb = _mm512_set1_ps(s_b);
+    const int8_t *ca = a->codes, *cb = b->codes;
+    const __m512i za = _mm512_set1_epi32(a->zero), zb = _mm512_set1_epi32(b->zero);
+    const __m512 sa = _mm512_set1_ps(a->scale), sb = _mm512_set1_ps(b->scale);
 #pragma omp parallel for schedule(static) reduction(min : least_of) reduction(max : most_of) if (n > SERIAL)
     for (int64_t block = 0; block < n; block += BLOCK) {
         __m512 low = _mm512_set1_ps(INFINITY), high = _mm512_set1_ps(-INFINITY);
         for (int64_t i = block; i < least(n, block + BLOCK); i += 16) {
             const __mmask16 live = lanes(least(16, n - i));
-            const __m512 x = _mm512_mul_ps(
-                sa, _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(live, a + i)), za)));
-            const __m512 y = _mm512_mul_ps(
-                sb, _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(live, b + i)), zb)));
+            const __m512 x = real16(ca + i, live, sa, za), y = real16(cb + i, live, sb, zb);
             const __m512 v = product ? _mm512_mul_ps(x, y) : _mm512_add_ps(x, y);
             low = _mm512_mask_min_ps(low, live, low, v);
             high = _mm512_mask_max_ps(high, live, high, v);
@@ -147,20 +156,17 @@ static void real_range(int64_t n, const int8_t *a, float s_a, int zero_a, const 
     *hi = most_of;
 }
 
-/* mask &= the lanes where 0 < s_a (a - zero_a) + s_b (b - zero_b) < top, or the product of the two */
-static void real_passes(int64_t n, const int8_t *a, float s_a, int zero_a, const int8_t *b, float s_b, int zero_b,
-                        int product, float top, uint8_t *mask)
+/* mask &= the lanes where 0 < a + b < top, or the product of the two */
+static void real_passes(const ib_coded *a, const ib_coded *b, int64_t n, int product, float top, uint8_t *mask)
 {
-    const __m512 sa = _mm512_set1_ps(s_a), sb = _mm512_set1_ps(s_b), most = _mm512_set1_ps(top);
-    const __m512i za = _mm512_set1_epi32(zero_a), zb = _mm512_set1_epi32(zero_b);
+    const int8_t *ca = a->codes, *cb = b->codes;
+    const __m512 sa = _mm512_set1_ps(a->scale), sb = _mm512_set1_ps(b->scale), most = _mm512_set1_ps(top);
+    const __m512i za = _mm512_set1_epi32(a->zero), zb = _mm512_set1_epi32(b->zero);
 #pragma omp parallel for schedule(static) if (n > SERIAL)
     for (int64_t i = 0; i < n; i += 16) {
         const int64_t count = least(16, n - i);
         const __mmask16 live = lanes(count);
-        const __m512 x = _mm512_mul_ps(
-            sa, _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(live, a + i)), za)));
-        const __m512 y = _mm512_mul_ps(
-            sb, _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(live, b + i)), zb)));
+        const __m512 x = real16(ca + i, live, sa, za), y = real16(cb + i, live, sb, zb);
         const __m512 v = product ? _mm512_mul_ps(x, y) : _mm512_add_ps(x, y);
         const __mmask16 inside =
             _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_GT_OQ) & _mm512_cmp_ps_mask(v, most, _CMP_LT_OQ);
@@ -175,23 +181,23 @@ static int fuses(const ib_epilogue *r, int64_t c)
     return r && !r->mask && ib_scales_are_small(r->scale, c, r->profile);
 }
 
-static void qconv2d(const ib_window *s, const int8_t *x, int in_zero, const ib_qweights *w, const int32_t *bias,
-                    const void *packed, const ib_epilogue *r, int32_t *acc, float *scratch)
+static void qconv2d(const ib_window *s, const ib_qproduct *p)
 {
-    if (!ib_vnni_conv_fits(s, w)) {
-        below.qconv2d(s, x, in_zero, w, bias, NULL, r, acc, scratch);
+    if (!ib_vnni_conv_fits(s, p->w)) {
+        below.qconv2d(s, p);
         return;
     }
-    if (!packed) {
-        ib_vnni_conv_pack(s, w, in_zero, bias, (int32_t *)(void *)scratch);
-        packed = scratch;
-        scratch += (ib_vnni_packed_words(s) + 15) / 16 * 16;
+    ib_qproduct own = *p;
+    if (!p->packed) {
+        ib_vnni_conv_pack(s, p->w, p->in_zero, p->bias, (int32_t *)(void *)p->scratch);
+        own.packed = p->scratch;
+        own.scratch += (ib_vnni_packed_words(s) + 15) / 16 * 16;
     }
-    const int fused = fuses(r, s->oc);
-    ib_vnni_conv_run(s, x, in_zero, packed, acc, fused ? r : NULL, scratch);
-    if (r && !fused)
-        requant(acc, s->n, s->oc, s->oh * s->ow, r->scale, r->profile, r->zero, r->lo, r->hi, r->codes, r->mask,
-                r->top);
+    const int fused = fuses(p->r, s->oc);
+    own.r = fused ? p->r : NULL;
+    ib_vnni_conv_run(s, &own);
+    if (p->r && !fused)
+        requant(&(ib_planes){s->n, s->oc, s->oh * s->ow}, p->acc, p->r);
 }
 
 /* Bits that weights are packed ahead with: as they are, if they are too many for the caches. */
@@ -200,30 +206,29 @@ static int packed_bits(int64_t k, int64_t out, const ib_qweights *w)
     return !w->bits || w->bits > 4 || k * out <= 1 << 20 ? 8 : w->bits > 2 ? 4 : 2;
 }
 
-void ib_qlinear_by(const ib_multiplier *m, int64_t rows, int64_t k, int64_t out, const int8_t *x, int in_zero,
-                   const ib_qweights *w, const int32_t *bias, const void *packed, const ib_epilogue *r, int32_t *acc,
-                   float *scratch)
+void ib_qlinear_by(const ib_multiplier *m, int64_t rows, int64_t k, int64_t out, const ib_qproduct *p)
 {
-    if (w->group_size) {
-        below.qlinear(rows, k, out, x, in_zero, w, bias, NULL, r, acc, scratch);
+    if (p->w->group_size) {
+        below.qlinear(rows, k, out, p);
         return;
     }
-    const int bits = packed ? packed_bits(k, out, w) : 8;
-    if (!packed) {
-        ib_vnni_linear_pack(k, out, w, in_zero, bias, (int32_t *)(void *)scratch);
-        packed = scratch;
-        scratch += ib_vnni_linear_words(k, out);
+    ib_qproduct own = *p;
+    const int bits = p->packed ? packed_bits(k, out, p->w) : 8;
+    if (!p->packed) {
+        ib_vnni_linear_pack(k, out, p->w, p->in_zero, p->bias, (int32_t *)(void *)p->scratch);
+        own.packed = p->scratch;
+        own.scratch += ib_vnni_linear_words(k, out);
     }
-    const int fused = fuses(r, out);
-    ib_vnni_linear_run(m, rows, k, out, x, packed, bits, acc, fused ? r : NULL, scratch);
-    if (r && !fused)
-        requant(acc, rows, out, 1, r->scale, r->profile, r->zero, r->lo, r->hi, r->codes, r->mask, r->top);
+    const int fused = fuses(p->r, out);
+    own.r = fused ? p->r : NULL;
+    ib_vnni_linear_run(m, rows, k, out, &own, bits);
+    if (p->r && !fused)
+        requant(&(ib_planes){rows, out, 1}, p->acc, p->r);
 }
 
-static void qlinear(int64_t rows, int64_t k, int64_t out, const int8_t *x, int in_zero, const ib_qweights *w,
-                    const int32_t *bias, const void *packed, const ib_epilogue *r, int32_t *acc, float *scratch)
+static void qlinear(int64_t rows, int64_t k, int64_t out, const ib_qproduct *p)
 {
-    ib_qlinear_by(&ib_vnni_multiplier, rows, k, out, x, in_zero, w, bias, packed, r, acc, scratch);
+    ib_qlinear_by(&ib_vnni_multiplier, rows, k, out, p);
 }
 
 static int64_t qconv2d_pack(const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias, void *packed)
@@ -266,18 +271,18 @@ static inline __m128i to_codes(__m512 x, __m512 scale, int zero, float lo, float
     return _mm512_cvtepi32_epi8(_mm512_add_epi32(_mm512_cvtps_epi32(r), _mm512_set1_epi32(zero)));
 }
 
-static void quantize(const float *x, int64_t n, float scale, int zero, int qmin, int qmax, int half_away, int8_t *q,
-                     uint8_t *mask)
+static void quantize(const float *x, int64_t n, const ib_affine *p, int8_t *q, uint8_t *mask)
 {
-    const __m512 s = _mm512_set1_ps(scale);
+    const __m512 s = _mm512_set1_ps(p->scale);
+    const float lo = (float)(p->qmin - p->zero), hi = (float)(p->qmax - p->zero);
+    const int zero = p->zero, half_away = p->half_away;
 #pragma omp parallel for schedule(static) if (n > SERIAL)
     for (int64_t i = 0; i < n; i += 16) {
         const int64_t count = least(16, n - i);
         const __mmask16 live = lanes(count);
         __mmask16 inside;
         _mm_mask_storeu_epi8(q + i, live,
-                             to_codes(_mm512_maskz_loadu_ps(live, x + i), s, zero, (float)(qmin - zero),
-                                      (float)(qmax - zero), half_away, &inside));
+                             to_codes(_mm512_maskz_loadu_ps(live, x + i), s, zero, lo, hi, half_away, &inside));
         if (mask)
             put_bits(mask, i, inside, count);
     }

@@ -7,9 +7,7 @@
 extern const ib_multiplier ib_vnni_multiplier, ib_amx_multiplier;
 
 /* The level's qlinear by either. */
-void ib_qlinear_by(const ib_multiplier *m, int64_t rows, int64_t k, int64_t out, const int8_t *x, int in_zero,
-                   const ib_qweights *w, const int32_t *bias, const void *packed, const ib_epilogue *r, int32_t *acc,
-                   float *scratch);
+void ib_qlinear_by(const ib_multiplier *m, int64_t rows, int64_t k, int64_t out, const ib_qproduct *p);
 
 /* ---- channels last (vnni_nhwc.c, vnni_nhwc_depthwise.c, vnni_nhwc_other.c) ---- */
 void ib_vnni_nhwc_fill_table(ib_kernels *k);
@@ -18,8 +16,7 @@ void ib_vnni_nhwc_other_fill_table(ib_kernels *k);
 /* As nhwc_pack and nhwc_conv2d. */
 int64_t ib_vnni_nhwc_pack(const ib_multiplier *m, const ib_window *s, int in_zero, const ib_qweights *w,
                           const int32_t *bias, void *packed);
-void ib_vnni_nhwc_conv2d(const ib_multiplier *m, const ib_window *s, const ib_nhwc *x, const void *packed,
-                         const ib_epilogue *r, const ib_nhwc *y, ib_share share);
+void ib_vnni_nhwc_conv2d(const ib_multiplier *m, const ib_window *s, const ib_nhwc_product *p, ib_share share);
 /* One panel's sums, see panels.h. */
 void ib_vnni_finish(const ib_epilogue *e, const isobit_scale *scale, int small, int64_t count, int64_t rows,
                     const int32_t *acc, uint8_t *y, int64_t ldy);
@@ -27,26 +24,23 @@ void ib_vnni_finish(const ib_epilogue *e, const isobit_scale *scale, int small, 
 /* bytes */
 int64_t ib_vnni_depthwise_pack(const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias,
                                void *packed);
-void ib_vnni_depthwise(const ib_window *s, const ib_nhwc *x, const void *packed, const ib_epilogue *r, const ib_nhwc *y,
-                       ib_share share);
+void ib_vnni_depthwise(const ib_window *s, const ib_nhwc_product *p, ib_share share);
 
 /* ---- convolution (vnni_conv.c) ---- */
 int ib_vnni_conv_fits(const ib_window *s, const ib_qweights *w);
 int64_t ib_vnni_packed_words(const ib_window *s); /* int32 words of packed weights and biases */
 void ib_vnni_conv_pack(const ib_window *s, const ib_qweights *w, int in_zero, const int32_t *bias, int32_t *packed);
 int64_t ib_vnni_conv_room(const ib_window *s); /* fp32 words of work space of a thread */
-/* Codes, if r is given (its factors small, no mask), else accumulators. */
-void ib_vnni_conv_run(const ib_window *s, const int8_t *x, int in_zero, const int32_t *packed, int32_t *acc,
-                      const ib_epilogue *r, float *scratch);
+/* Of packed weights. Codes, if r is given (its factors small, no mask), else accumulators. */
+void ib_vnni_conv_run(const ib_window *s, const ib_qproduct *p);
 
 /* ---- linear (vnni_linear.c) ---- */
 int64_t ib_vnni_linear_words(int64_t k, int64_t out);
 void ib_vnni_linear_pack(int64_t k, int64_t out, const ib_qweights *w, int in_zero, const int32_t *bias,
                          int32_t *packed);
 int64_t ib_vnni_linear_room(int64_t rows, int64_t k); /* fp32 words, for all threads */
-/* bits 4 or 2: packed by ib_vnni_narrow_pack */
-void ib_vnni_linear_run(const ib_multiplier *m, int64_t rows, int64_t k, int64_t out, const int8_t *x,
-                        const int32_t *packed, int bits, int32_t *acc, const ib_epilogue *r, float *scratch);
+/* As ib_vnni_conv_run; bits 4 or 2: packed by ib_vnni_narrow_pack */
+void ib_vnni_linear_run(const ib_multiplier *m, int64_t rows, int64_t k, int64_t out, const ib_qproduct *p, int bits);
 
 /* ---- narrow weights (vnni_narrow.c), bits 4 or 2 ---- */
 int64_t ib_vnni_narrow_quads(int64_t k, int bits); /* words of a lane of a panel, without the bias */

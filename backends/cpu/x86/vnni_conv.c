@@ -329,10 +329,12 @@ static void run_panel(const sample *a, int64_t b, const uint8_t *src, int32_t *o
 }
 
 /* Codes, if r is given, else accumulators. Threads share out the samples, or a single sample's panels. */
-void ib_vnni_conv_run(const ib_window *s, const int8_t *x, int in_zero, const int32_t *packed, int32_t *acc,
-                      const ib_epilogue *r, float *scratch)
+void ib_vnni_conv_run(const ib_window *s, const ib_qproduct *p)
 {
     enum { WORTH = 1 << 20 }; /* products of one sample that a second thread is worth */
+    const int8_t *x = p->x;
+    const uint8_t border = (uint8_t)(p->in_zero + 128);
+    float *scratch = p->scratch;
     const quads q = quads_of(s);
     const int64_t icg = s->ic / s->groups, ocg = s->oc / s->groups, mb = panel_rows(s), panels = (ocg + mb - 1) / mb,
                   each = room_words(&q);
@@ -343,10 +345,10 @@ void ib_vnni_conv_run(const ib_window *s, const int8_t *x, int in_zero, const in
     int32_t offset[MAX_QUADS], index[4 * MAX_QUADS];
     list(s, &q, offset, index);
     if (shared) { /* a region of its own: one within another would make its threads anew each time */
-        sample a = {s, &q, packed, offset, acc, r, 0, 0};
+        sample a = {s, &q, p->packed, offset, p->acc, p->r, 0, 0};
         uint8_t *src = (uint8_t *)scratch;
         for (a.g = 0; a.g < s->groups; a.g++) {
-            gather(s, &q, x + a.g * icg * s->ih * s->iw, (uint8_t)(in_zero + 128), src + planes, src);
+            gather(s, &q, x + a.g * icg * s->ih * s->iw, border, src + planes, src);
 #pragma omp parallel for schedule(static)
             for (int64_t b = 0; b < panels; b++)
                 run_panel(&a, b, src, (int32_t *)(void *)((uint8_t *)(scratch + omp_get_thread_num() * each) + before));
@@ -356,9 +358,9 @@ void ib_vnni_conv_run(const ib_window *s, const int8_t *x, int in_zero, const in
 #pragma omp parallel for schedule(static) if (s->n > 1)
     for (int64_t i = 0; i < s->n; i++) {
         uint8_t *room = (uint8_t *)(scratch + (s->n > 1 ? omp_get_thread_num() : 0) * each);
-        sample a = {s, &q, packed, offset, acc, r, i, 0};
+        sample a = {s, &q, p->packed, offset, p->acc, p->r, i, 0};
         for (a.g = 0; a.g < s->groups; a.g++) {
-            gather(s, &q, x + (i * s->ic + a.g * icg) * s->ih * s->iw, (uint8_t)(in_zero + 128), room + planes, room);
+            gather(s, &q, x + (i * s->ic + a.g * icg) * s->ih * s->iw, border, room + planes, room);
             for (int64_t b = 0; b < panels; b++)
                 run_panel(&a, b, room, (int32_t *)(void *)(room + before));
         }

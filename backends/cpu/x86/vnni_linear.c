@@ -162,12 +162,22 @@ static void group(const product *p, int64_t g)
 }
 
 /* Without a parallel region for what is small: even one of a single thread takes memory. */
-void ib_vnni_linear_run(const ib_multiplier *m, int64_t rows, int64_t k, int64_t out, const int8_t *x,
-                        const int32_t *packed, int bits, int32_t *to, const ib_epilogue *e, float *scratch)
+void ib_vnni_linear_run(const ib_multiplier *m, int64_t rows, int64_t k, int64_t out, const ib_qproduct *of, int bits)
 {
     const int64_t groups = (out + PANELS * LANES - 1) / (PANELS * LANES);
-    int32_t *const sums = (int32_t *)(void *)(scratch + rows * line_of(k) / 4);
-    const product p = {m, rows, k, out, x, packed, bits, to, e, (uint8_t *)scratch, sums, sums + (rows + 15) / 16 * 16};
+    int32_t *const sums = (int32_t *)(void *)(of->scratch + rows * line_of(k) / 4);
+    const product p = {.m = m,
+                       .rows = rows,
+                       .k = k,
+                       .out = out,
+                       .x = of->x,
+                       .packed = of->packed,
+                       .bits = bits,
+                       .to = of->acc,
+                       .e = of->r,
+                       .raised = (uint8_t *)of->scratch,
+                       .sums = sums,
+                       .unpacked = sums + (rows + 15) / 16 * 16};
     if (omp_in_parallel() || rows * k * out <= 131072) {
         for (int64_t i = 0; i < rows; i++)
             raise(&p, i);

@@ -63,13 +63,12 @@ int64_t ib_vnni_nhwc_pack(const ib_multiplier *m, const ib_window *s, int in_zer
                            : ib_panels_pack(m, s, in_zero, w, bias, packed);
 }
 
-void ib_vnni_nhwc_conv2d(const ib_multiplier *m, const ib_window *s, const ib_nhwc *x, const void *packed,
-                         const ib_epilogue *r, const ib_nhwc *y, ib_share share)
+void ib_vnni_nhwc_conv2d(const ib_multiplier *m, const ib_window *s, const ib_nhwc_product *p, ib_share share)
 {
     if (is_depthwise(s))
-        ib_vnni_depthwise(s, x, packed, r, y, share);
+        ib_vnni_depthwise(s, p, share);
     else
-        ib_panels_conv2d(m, s, x, packed, r, y, NULL, share);
+        ib_panels_conv2d(m, s, p, NULL, share);
 }
 
 static int64_t nhwc_pack(const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias, void *packed)
@@ -77,13 +76,12 @@ static int64_t nhwc_pack(const ib_window *s, int in_zero, const ib_qweights *w, 
     return ib_vnni_nhwc_pack(&ib_vnni_multiplier, s, in_zero, w, bias, packed);
 }
 
-static void nhwc_conv2d(const ib_window *s, const ib_nhwc *x, int in_zero, const ib_qweights *w, const int32_t *bias,
-                        const void *packed, const ib_epilogue *r, const ib_nhwc *y, ib_share share)
+static void nhwc_conv2d(const ib_window *s, const ib_nhwc_product *p, ib_share share)
 {
-    if (packed)
-        ib_vnni_nhwc_conv2d(&ib_vnni_multiplier, s, x, packed, r, y, share);
+    if (p->packed)
+        ib_vnni_nhwc_conv2d(&ib_vnni_multiplier, s, p, share);
     else
-        below.nhwc_conv2d(s, x, in_zero, w, bias, NULL, r, y, share);
+        below.nhwc_conv2d(s, p, share);
 }
 
 void ib_vnni_nhwc_fill_table(ib_kernels *k)

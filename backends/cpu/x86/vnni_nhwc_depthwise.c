@@ -68,9 +68,11 @@ static inline void accumulate(const uint8_t *x, const int64_t *offset, int64_t q
 }
 
 /* Rows first .. last - 1 of sample i. */
-static void rows_of(const ib_window *s, const ib_nhwc *x, const int8_t *packed, const ib_epilogue *r, const ib_nhwc *y,
-                    int64_t i, int64_t first, int64_t last)
+static void rows_of(const ib_window *s, const ib_nhwc_product *p, int64_t i, int64_t first, int64_t last)
 {
+    const ib_nhwc *x = p->x, *y = p->y;
+    const ib_epilogue *r = p->r;
+    const int8_t *packed = p->packed;
     const int64_t taps = (int64_t)s->kh * s->kw, quads = (taps + 3) / 4, size = (quads + 1) * 4 * BLOCK;
     const int small = ib_scales_are_small(r->scale, s->oc, r->profile);
     const __m512i zero = _mm512_set1_epi16((int16_t)(r->zero + 128)), least = _mm512_set1_epi32(r->lo - r->zero),
@@ -118,9 +120,8 @@ static void rows_of(const ib_window *s, const ib_nhwc *x, const int8_t *packed, 
     }
 }
 
-void ib_vnni_depthwise(const ib_window *s, const ib_nhwc *x, const void *packed, const ib_epilogue *r, const ib_nhwc *y,
-                       ib_share share)
+void ib_vnni_depthwise(const ib_window *s, const ib_nhwc_product *p, ib_share share)
 {
     for (int64_t i = 0; i < s->n; i++)
-        rows_of(s, x, packed, r, y, i, ib_share_first(share, s->oh), ib_share_end(share, s->oh));
+        rows_of(s, p, i, ib_share_first(share, s->oh), ib_share_end(share, s->oh));
 }

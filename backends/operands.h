@@ -1,0 +1,181 @@
+/* operands.h - what kernels are given: shapes, views of memory, and the constants of a computation.
+ *
+ * The shape stands beside each pointer. A kernel reads what it needs into locals before its loops, so that the compiler
+ * sees them as it would see arguments. */
+#ifndef IB_BACKENDS_OPERANDS_H
+#define IB_BACKENDS_OPERANDS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <isobit/tensor.h>
+
+#include "runtime/isobit_types.h"
+
+/* A sliding window over N,C,H,W: convolution (groups, oc) and pooling (oc = ic). */
+typedef struct ib_window {
+    int64_t n, ic, ih, iw, oc, oh, ow;
+    int kh, kw, sh, sw, ph, pw, groups;
+} ib_window;
+
+/* A linear layer is the window of images of one pixel. */
+static inline ib_window ib_window_of_rows(int64_t rows, int64_t k, int64_t out)
+{
+    return (ib_window){.n = rows,
+                       .ic = k,
+                       .ih = 1,
+                       .iw = 1,
+                       .oc = out,
+                       .oh = 1,
+                       .ow = 1,
+                       .kh = 1,
+                       .kw = 1,
+                       .sh = 1,
+                       .sw = 1,
+                       .groups = 1};
+}
+
+/* An array [n][c][hw] with something for each channel: images; rows of c numbers (hw 1); or all as one channel. */
+typedef struct ib_planes {
+    int64_t n, c, hw;
+} ib_planes;
+
+/* y[i] = f(a[.], b[.]) over `shape`, with the element strides of a and b (0 = broadcast along this dimension). */
+typedef struct ib_bcast {
+    int64_t shape[IB_MAX_DIMS], a[IB_MAX_DIMS], b[IB_MAX_DIMS];
+    int flat; /* a, b and y have one shape */
+} ib_bcast;
+
+/* Codes of real numbers: q = clamp(round(x / scale) + zero, qmin, qmax), ties to even or away from zero. */
+typedef struct ib_affine {
+    float scale;
+    int zero, qmin, qmax, half_away;
+} ib_affine;
+
+/* Codes and what they stand for: scale (codes - zero). */
+typedef struct ib_coded {
+    const int8_t *codes; /* [n] */
+    float scale;
+    int zero;
+} ib_coded;
+
+/* Quantized weights of a linear or convolution layer. */
+typedef struct ib_qweights {
+    const int8_t *codes;         /* [oc][k] */
+    const uint8_t *group_factor; /* [oc][n_groups], or NULL when group_size is 0 */
+    int group_size, n_groups;
+    int bits; /* the codes fit so many; 0 means 8 */
+} ib_qweights;
+
+/* The gradients of y = w (*) x + b, each added to what is there, or NULL: not wanted. */
+typedef struct ib_conv_grads {
+    const float *x;      /* the input, or */
+    const int8_t *codes; /* x_scale (codes - x_zero), if x is NULL */
+    float x_scale;
+    int x_zero;
+    const float *w, *dy;
+    const uint8_t *mask; /* bits of dy that count, or NULL: all */
+    float *dx, *dw, *db;
+    int sets_dx; /* dx holds nothing yet: it is set, not added to */
+} ib_conv_grads;
+
+/* What becomes of accumulators: codes = clamp(requant(acc, scale[channel]) + zero, lo, hi). */
+typedef struct ib_epilogue {
+    const isobit_scale *scale; /* [channels] */
+    int profile, zero, lo, hi;
+    int8_t *codes;
+    uint8_t *mask;      /* bits of where the gradient passes (kernels.def), or NULL */
+    const int32_t *top; /* [channels] for the mask, or NULL */
+} ib_epilogue;
+
+/* A product of codes: acc = sum w (x - in_zero) + bias. */
+typedef struct ib_qproduct {
+    const int8_t *x; /* [n][ic][ih][iw], of qlinear [rows][k] */
+    int in_zero;
+    const ib_qweights *w;
+    const int32_t *bias;  /* [oc] */
+    const void *packed;   /* what the level's q..._pack made of in_zero, w and bias, or NULL */
+    const ib_epilogue *r; /* codes are the result, and acc is work space; NULL: accumulators are the result */
+    int32_t *acc;         /* [n][oc][oh][ow], of qlinear [rows][out] */
+    float *scratch;       /* ib_qconv2d_scratch() or ib_qlinear_scratch() words */
+} ib_qproduct;
+
+/* Causal attention with grouped keys; query row i sees keys max(first[i], i - window + 1) .. i. */
+typedef struct ib_attention {
+    int heads, groups, dim; /* groups: of keys and values; dim <= IB_MAX_HEAD_DIM */
+    float scale;
+    int64_t window;       /* 0: unlimited */
+    const int32_t *first; /* [rows] the row where each row's sequence begins */
+} ib_attention;
+enum { IB_MAX_HEAD_DIM = 256 };
+
+/* Keys and values of one layer, [positions][groups][dim] in half precision, or int8 with a scale per position and
+ * group. */
+typedef struct ib_kv_cache {
+    int groups, dim, int8;
+    void *k, *v;
+    float *k_scale, *v_scale;
+} ib_kv_cache;
+
+/* Images of codes, channels last (NHWC), as the integer runtime keeps them from layer to layer where a level has
+ * products for that order: data[n][h + 2 border][w + 2 border][c], each byte a code + 128; the border holds the zero
+ * point, so that a window needs no test for padding. Reading may pass the end by IB_NHWC_SLACK bytes. */
+typedef struct ib_nhwc {
+    uint8_t *data;
+    int64_t c, h, w;
+    int border; /* pixels */
+} ib_nhwc;
+enum { IB_NHWC_SLACK = 64 };
+
+static inline int64_t ib_nhwc_line(const ib_nhwc *x) /* bytes from a pixel to the one below */
+{
+    return (x->w + 2 * x->border) * x->c;
+}
+static inline int64_t ib_nhwc_bytes(const ib_nhwc *x) /* of a sample */
+{
+    return (x->h + 2 * x->border) * ib_nhwc_line(x);
+}
+/* pixel of sample i; y, x >= -border */
+static inline uint8_t *ib_nhwc_at(const ib_nhwc *v, int64_t i, int64_t y, int64_t x)
+{
+    return v->data + i * ib_nhwc_bytes(v) + (y + v->border) * ib_nhwc_line(v) + (x + v->border) * v->c;
+}
+
+/* A product of codes on such images. */
+typedef struct ib_nhwc_product {
+    const ib_nhwc *x, *y; /* [n][ih][iw][ic], [n][oh][ow][oc] */
+    int in_zero;
+    const ib_qweights *w;
+    const int32_t *bias;  /* [oc] */
+    const void *packed;   /* what the level's nhwc_pack made of in_zero, w and bias, or NULL */
+    const ib_epilogue *r; /* its codes and mask are not used */
+} ib_nhwc_product;
+
+/* Which part of a result a kernel makes, of equal parts: rows of every sample, or outputs of a product whose result has
+ * one pixel. */
+typedef struct ib_share {
+    int part, parts;
+} ib_share;
+static inline int64_t ib_share_first(ib_share s, int64_t n) /* of n rows; the next part's first is this part's end */
+{
+    return n * s.part / s.parts;
+}
+static inline int64_t ib_share_end(ib_share s, int64_t n)
+{
+    return n * (s.part + 1) / s.parts;
+}
+
+/* Addition and multiplication of codes: the operand is runtime/isobit_rt.h's isobit_add or isobit_mul. */
+struct isobit_add;
+struct isobit_mul;
+
+/* What an optimizer step needs besides the pointers. */
+typedef struct ib_adamw_step {
+    float lr, beta1, beta2, eps, decay, correction1, correction2, grad_scale;
+} ib_adamw_step;
+typedef struct ib_sgd_step {
+    float lr, momentum, decay, grad_scale;
+    int nesterov;
+} ib_sgd_step;
+
+#endif
