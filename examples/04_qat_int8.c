@@ -36,7 +36,7 @@ int main(int argc, char **argv)
         goto done;
     printf("verified:     %lld codes differ over %lld samples\n", (long long)report.mismatches,
            (long long)report.samples);
-    if (!(program = ib_program_lower(net, g)) || ib_export_c(program, dev, dir, "digits_int8", 0, NULL))
+    if (!(program = ib_program_lower(net, g)) || ib_export_c(program, dev, dir, "digits_int8", NULL))
         goto done;
     printf("written to %s/digits_int8.c, %lld bytes of RAM\n", dir, (long long)ib_program_arena(program));
     rc = report.mismatches ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -66,7 +66,7 @@ int main(int argc, char **argv)
     }
     printf("accuracy %.2f %%\n", 100 * accuracy(g, net, test, &info));
     if (ib_verify(net, g, test, NULL, &report) || !(program = ib_program_lower(net, g)) ||
-        ib_export_c(program, dev, dir, "digits_int4", 0, NULL))
+        ib_export_c(program, dev, dir, "digits_int4", NULL))
         goto done;
     printf("%lld codes differ; written to %s/digits_int4.c\n", (long long)report.mismatches, dir);
     rc = report.mismatches ? EXIT_FAILURE : EXIT_SUCCESS;

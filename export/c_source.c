@@ -9,7 +9,8 @@
 #include "files/file.h"
 #include "export/c_columns.h"
 #include "export/c_targets.h"
-#include "program/program.h"
+#include "export/export_format.h"
+#include "program/instr.h"
 #include "files/strbuf.h"
 #include "tensor/argument.h"
 #include "tensor/number.h"
@@ -17,24 +18,37 @@
 extern const unsigned char ib_embedded_runtime[], ib_embedded_types[];
 extern const unsigned long ib_embedded_runtime_size, ib_embedded_types_size;
 
-/* Copies the text between "[section]" and "[end]" of the runtime. */
-static void add_section(ib_strbuf *t, const unsigned char *source, const char *section)
+/* Copies the text of a section of the runtime: from behind its mark to "[end]". */
+static void add_section(ib_strbuf *t, const char *from)
 {
-    char mark[64];
-    ib_snprintf(mark, sizeof mark, "/* [%s] */\n", section);
-    const char *from = strstr((const char *)source, mark), *to = from ? strstr(from, "/* [end] */") : NULL;
+    const char *to = strstr(from, "/* [end] */");
     if (to)
-        ib_strbuf_bytes(t, from + strlen(mark), (size_t)(to - from) - strlen(mark));
+        ib_strbuf_bytes(t, from, (size_t)(to - from));
     ib_strbuf_add(t, "\n");
 }
 
-static int uses(const ib_program *p, const char *section)
+static int uses(const ib_program *p, const char *section, size_t length)
 {
     for (int i = 0; i < p->n_instrs; i++)
-        for (const char *s = p->instrs[i].cls->sections, *hit = s; (hit = strstr(hit, section)); hit++)
-            if ((hit == s || hit[-1] == ' ') && (hit[strlen(section)] == ' ' || !hit[strlen(section)]))
+        for (const char *s = p->instrs[i].cls->sections; *s; s += strcspn(s, " "), s += *s == ' ')
+            if (strcspn(s, " ") == length && !strncmp(s, section, length))
                 return 1;
     return 0;
+}
+
+/* The runtime's sections in their order there, as far as instructions name them; each begins behind a line
+ * "[<name>]" in a comment. */
+static void add_runtime(const ib_program *p, ib_strbuf *t)
+{
+    static const char mark[] = "\n/* [";
+    const char *at = (const char *)ib_embedded_runtime;
+    while ((at = strstr(at, mark))) {
+        at += sizeof mark - 1;
+        const size_t length = strcspn(at, "]");
+        const char *text = strchr(at, '\n') + 1;
+        if (uses(p, at, length))
+            add_section(t, text);
+    }
 }
 
 static void print_report(const ib_program *p, ib_strbuf *t)
@@ -182,36 +196,31 @@ static void print_run(const ib_program *p, ib_strbuf *t)
     ib_strbuf_add(t, "}\n\n");
 }
 
-static ib_status print_self_test(ib_program *p, ib_device *dev, ib_strbuf *t, const char *u, int64_t n,
-                                 const int8_t *samples)
+static void print_argmax(ib_strbuf *t, const char *u)
 {
-    const int64_t in = p->values[0].size, out = p->values[p->result].size;
     ib_strbuf_add(t,
                   "int32_t %s_argmax(const int8_t *output)\n{\n    int32_t best = 0, i;\n    for (i = 1; i < "
                   "%s_OUTPUT_SIZE; i++)\n"
                   "        if (output[i] > output[best])\n            best = i;\n    return best;\n}\n\n",
                   t->name, u);
-    if (!n || !samples) {
-        ib_strbuf_add(t, "int32_t %s_self_test(void)\n{\n    return %s%s;\n}\n", t->name,
-                      ib_has_columns(p) ? t->name : "0", ib_has_columns(p) ? "_test_columns()" : "");
-        return IB_OK;
+}
+
+static void print_self_test(const ib_program *p, ib_strbuf *t, const char *u, const ib_vectors *v)
+{
+    const char *begin = ib_has_columns(p) ? t->name : "0", *columns = ib_has_columns(p) ? "_test_columns()" : "";
+    if (!v->n) {
+        ib_strbuf_add(t, "int32_t %s_self_test(void)\n{\n    return %s%s;\n}\n", t->name, begin, columns);
+        return;
     }
-    int8_t *expected = ib_alloc((size_t)(n * out));
-    if (!expected)
-        return IB_ENOMEM;
-    const ib_status status = ib_program_run(p, dev, n, samples, expected);
-    ib_strbuf_i8(t, "sample", 0, samples, n * in);
-    ib_strbuf_i8(t, "expected", 0, expected, n * out);
-    ib_free(expected);
+    ib_strbuf_i8(t, "sample", 0, v->samples, v->n * p->values[0].size);
+    ib_strbuf_i8(t, "expected", 0, v->expected, v->n * p->values[p->result].size);
     ib_strbuf_add(
         t,
         "\nint32_t %s_self_test(void)\n{\n    int8_t output[%s_OUTPUT_SIZE];\n    int32_t wrong = %s%s, i, j;\n    for "
         "(i = 0; i < %lld; i++) {\n"
         "        %s_run(%s_sample0 + i * %s_INPUT_SIZE, output);\n        for (j = 0; j < %s_OUTPUT_SIZE; j++)\n"
         "            wrong += output[j] != %s_expected0[i * %s_OUTPUT_SIZE + j];\n    }\n    return wrong;\n}\n",
-        t->name, u, ib_has_columns(p) ? t->name : "0", ib_has_columns(p) ? "_test_columns()" : "", (long long)n,
-        t->name, t->name, u, u, t->name, u);
-    return status;
+        t->name, u, begin, columns, (long long)v->n, t->name, t->name, u, u, t->name, u);
 }
 
 static int is_identifier(const char *s)
@@ -231,32 +240,27 @@ static ib_status write_text(const char *dir, const ib_strbuf *t, const char *end
     return status;
 }
 
-ib_status ib_export_c(ib_program *p, ib_device *dev, const char *dir, const char *name, int64_t n,
-                      const int8_t *samples)
+ib_status ib_export_c(const ib_program *p, ib_device *dev, const char *dir, const char *name, const ib_vectors *vectors)
 {
+    const ib_vectors v = vectors ? *vectors : (ib_vectors){0};
     IB_NEED(p);
     IB_NEED(dev);
     IB_NEED(dir);
     IB_NEED(name);
-    IB_TAKE(n, n >= 0 && (n == 0 || samples), "is %lld, with%s samples", (long long)n, samples ? "" : "out");
-    static const char *const sections[] = {"requant", "conv2d",  "add",    "mul",    "pool",
-                                           "maxpool", "avgpool", "lookup", "flatten"};
+    IB_TAKE(vectors->n, v.n >= 0 && (v.n == 0 || (v.samples && v.expected)), "is %lld, with%s samples and with%s codes",
+            (long long)v.n, v.samples ? "" : "out", v.expected ? "" : "out");
     char u[80];
-    if (!p)
-        return ib_error_status();
     if (!is_identifier(name))
         return ib_fail(IB_EINVAL, "export: '%s' is no C identifier", name);
     if (mkdir(dir, 0777) && errno != EEXIST)
         return ib_fail(IB_EIO, "%s: cannot be made: %s", dir, strerror(errno));
     upper(name, u, sizeof u);
     ib_strbuf h = {.name = name}, c = {.name = name};
-    print_header(p, &h, samples ? n : 0);
+    print_header(p, &h, v.n);
     ib_strbuf_add(&c, "/* %s.c - integer network written by isobit; see %s.h. */\n#include \"%s.h\"\n\n", name, name,
                   name);
-    add_section(&c, ib_embedded_types, "base");
-    for (size_t s = 0; s < sizeof sections / sizeof *sections; s++)
-        if (uses(p, sections[s]))
-            add_section(&c, ib_embedded_runtime, sections[s]);
+    add_section(&c, strchr(strstr((const char *)ib_embedded_types, "/* [base] */"), '\n') + 1);
+    add_runtime(p, &c);
     for (int i = 0; i < p->n_instrs; i++) {
         ib_strbuf_add(&c, "/* %s: %s */\n", p->instrs[i].name, p->instrs[i].cls->name);
         p->instrs[i].cls->print_data(p, &p->instrs[i], i, &c);
@@ -264,8 +268,8 @@ ib_status ib_export_c(ib_program *p, ib_device *dev, const char *dir, const char
     print_run(p, &c);
     print_quantizers(p, dev, &c, u);
     ib_status status = ib_columns_print(p, dev, &c, u);
-    if (!status)
-        status = print_self_test(p, dev, &c, u, n, samples);
+    print_argmax(&c, u);
+    print_self_test(p, &c, u, &v);
     if (!status)
         status = write_text(dir, &h, ".h");
     if (!status)
@@ -273,4 +277,9 @@ ib_status ib_export_c(ib_program *p, ib_device *dev, const char *dir, const char
     ib_free(h.s);
     ib_free(c.s);
     return status;
+}
+
+ib_status ib_print_c(const ib_program *p, const ib_print_job *job)
+{
+    return ib_export_c(p, job->dev, job->path, job->name, job->vectors);
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "export/onnx_file.h"
-#include "program/program.h"
+#include "program/instr.h"
 #include "tensor/number.h"
 
 enum { RAISE = 128 }; /* of activation codes as they are shown, uint8 */
@@ -103,8 +103,9 @@ static inline const char *before_clamp(const printer *w, int lo, int hi)
     return lo > -128 || hi < 127 ? text("raw%d", w->at) : w->out;
 }
 
-/* onnx_product.c */
-ib_status ib_onnx_print_conv(const printer *w, const ib_instr *i); /* and linear */
-ib_status ib_onnx_print_avgpool(const printer *w, const ib_instr *i);
+/* A row of instructions.def each. */
+#define INSTR(name) ib_status ib_onnx_print_##name(const printer *w, const ib_instr *i);
+#include "program/instructions.def"
+#undef INSTR
 
 #endif

@@ -113,7 +113,7 @@ static void print_product(const printer *w, const product *c, const char *x, con
     ib_onnx_node(w->o, "QuantizeLinear", text("%s %s %s", real_y, ys, yz), to);
 }
 
-ib_status ib_onnx_print_conv(const printer *w, const ib_instr *i)
+static ib_status print_conv(const printer *w, const ib_instr *i)
 {
     const isobit_conv2d *k = &i->p.conv;
     const ib_value *in = &w->p->values[i->in[0]], *out = &w->p->values[i->out];
@@ -157,6 +157,16 @@ ib_status ib_onnx_print_conv(const printer *w, const ib_instr *i)
     clamped(w, to, k->lo, k->hi);
     ib_free(whole);
     return IB_OK;
+}
+
+ib_status ib_onnx_print_conv2d(const printer *w, const ib_instr *i)
+{
+    return print_conv(w, i);
+}
+
+ib_status ib_onnx_print_linear(const printer *w, const ib_instr *i)
+{
+    return print_conv(w, i);
 }
 
 /* Average pooling: acc = sum (x - zero) with M = s_in (1 / window) / s_out is a depthwise convolution with ones. */

@@ -5,7 +5,7 @@
 #define IB_EXPORT_TFLITE_FILE_H
 
 #include "files/flatbuffer.h"
-#include "program/program.h"
+#include "program/instr.h"
 
 enum { FLOAT32 = 0, INT32 = 2, INT64 = 4, INT8 = 9, INT4 = 17 }; /* TensorType */
 enum { NONE = 0, RELU = 1, RELU6 = 3 };                          /* ActivationFunctionType */
@@ -32,9 +32,11 @@ enum {
 #define OPERATORS(X)                                                                                                   \
     X(ADD, 0, 2)                                                                                                       \
     X(ADD_INT32, 0, 1)                                                                                                 \
-    X(CONCATENATION, 2, 2) X(CONV, 3, 3) X(CONV_INT4, 3, 7) X(DEPTHWISE, 4, 3) X(DEPTHWISE_INT4, 4, 6) X(FC, 9, 12)    \
-        X(MAX_POOL, 17, 2) X(MUL, 18, 2) X(RESHAPE, 22, 1) X(PAD, 34, 2) X(GATHER, 36, 2) X(TRANSPOSE, 39, 2)          \
-            X(CAST, 53, 1) X(MAXIMUM, 55, 2) X(MINIMUM, 57, 2) X(PADV2, 60, 2)
+    X(CONCATENATION, 2, 2)                                                                                             \
+    X(CONV, 3, 3)                                                                                                      \
+    X(CONV_INT4, 3, 7) X(DEPTHWISE, 4, 3) X(DEPTHWISE_INT4, 4, 6) X(FC, 9, 12) X(MAX_POOL, 17, 2) X(MUL, 18, 2)        \
+        X(RESHAPE, 22, 1) X(PAD, 34, 2) X(GATHER, 36, 2) X(TRANSPOSE, 39, 2) X(CAST, 53, 1) X(MAXIMUM, 55, 2)          \
+            X(MINIMUM, 57, 2) X(PADV2, 60, 2)
 enum {
 #define X(name, code, version) OP_##name,
     OPERATORS(X)

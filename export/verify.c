@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "program/program.h"
+#include "program/instr.h"
 #include "tensor/argument.h"
 
 /* The compiled C, loaded once. */
@@ -129,15 +129,14 @@ static ib_status compile(const char *dir, const ib_verify_opts *o, compiled *c)
 }
 
 /* Prints, compiles and loads the program with a few samples as self-test. */
-static ib_status build(verification *v, ib_device *dev, const ib_verify_opts *o, const int8_t *codes, int64_t n,
-                       compiled *c)
+static ib_status build(verification *v, ib_device *dev, const ib_verify_opts *o, const ib_vectors *few, compiled *c)
 {
     const char *base = getenv("TMPDIR");
     char *dir = ib_format_text("%s/isobit-XXXXXX", base && *base ? base : "/tmp");
     if (!dir)
         return IB_ENOMEM;
     ib_status status =
-        mkdtemp(dir) ? ib_export_c(v->p, dev, dir, "network", n, codes)
+        mkdtemp(dir) ? ib_export_c(v->p, dev, dir, "network", few)
                      : ib_fail(IB_EIO, "%s: cannot be made: %s (TMPDIR names another folder)", dir, strerror(errno));
     if (!status)
         status = compile(dir, o, c);
@@ -183,7 +182,7 @@ static ib_status verify_batch(verification *v, ib_layer *net, ib_graph *g, const
         *right += best == b->y[i];
     }
     if (!status && !o->skip_compiled && !c->library)
-        status = build(v, dev, o, in, b->n < 4 ? b->n : 4, c);
+        status = build(v, dev, o, &(ib_vectors){b->n < 4 ? b->n : 4, in, out}, c);
     if (!status && c->library) {
         *c->trace = compare_compiled;
         tracing = v;

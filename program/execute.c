@@ -1,7 +1,7 @@
 /* execute.c - what a program says of itself, and single runs. */
 #include <string.h>
 
-#include "program/program.h"
+#include "program/instr.h"
 #include "tensor/argument.h"
 
 const ib_input_info *ib_program_input_info(const ib_program *p)

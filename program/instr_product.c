@@ -1,9 +1,11 @@
-/* instr_product.c - conv2d and linear: lowering, running, printing. */
+/* instr_product.c - conv2d, linear: sums of products. */
+#include <math.h>
 #include <stdlib.h>
 
 #include "autograd/quantizer.h"
-#include "program/program.h"
 #include "files/strbuf.h"
+#include "program/instr.h"
+#include "program/program_read.h"
 
 ib_window ib_product_window(const ib_instr *i, const ib_nhwc *image, int64_t n)
 {
@@ -31,7 +33,9 @@ static int64_t bound_of(const ib_instr *i, int lo, int hi, int64_t k)
     return bound;
 }
 
-ib_status ib_product_complete(ib_program *p, ib_instr *i, int lo, int hi)
+/* With geometry and constants in place: packs its weights as they ship, and proves that no accumulator overflows for
+ * inputs lo .. hi. */
+static ib_status product_complete(ib_program *p, ib_instr *i, int lo, int hi)
 {
     isobit_conv2d *c = &i->p.conv;
     const int64_t rows = c->out_c, row = (int64_t)(c->in_c / c->groups) * c->kernel_h * c->kernel_w;
@@ -113,7 +117,7 @@ static ib_status product_lower(ib_program *p, ib_instr *i, const ib_node *n)
         turn_columns(&p->values[i->in[0]], w, i->codes);
     for (int64_t r = 0; r < rows; r++)
         i->weight_scale[r] = w->q.scale[w->q.n_scales == 1 ? 0 : r];
-    return ib_product_complete(p, i, x->q.qmin, x->q.qmax);
+    return product_complete(p, i, x->q.qmin, x->q.qmax);
 }
 
 static ib_qweights weights_of(const ib_instr *i)
@@ -221,9 +225,137 @@ static void product_print_call(const ib_program *p, const ib_instr *i, int at, i
                   p->rounding);
 }
 
-const ib_instr_class ib_instr_conv2d = {"conv2d",           &ib_op_qconv2d,    "requant conv2d", product_lower,
-                                        product_run,        product_pack,      product_run_nhwc, product_pack_nhwc,
-                                        product_print_data, product_print_call};
-const ib_instr_class ib_instr_linear = {"linear",           &ib_op_qlinear,    "requant conv2d", product_lower,
-                                        product_run,        product_pack,      product_run_nhwc, product_pack_nhwc,
-                                        product_print_data, product_print_call};
+static int product_write(hid_t g, const ib_instr *i)
+{
+    const isobit_conv2d *c = &i->p.conv;
+    const int64_t row = (int64_t)(c->in_c / c->groups) * c->kernel_h * c->kernel_w;
+    const int32_t window[] = {c->kernel_h, c->kernel_w, c->stride_h, c->stride_w, c->pad_h, c->pad_w, c->groups};
+    const int32_t quant[] = {c->bits, c->group_size, c->in_zero, c->out_zero, c->lo, c->hi};
+    return ib_h5_set(g, "window", H5T_NATIVE_INT32, 7, window) ||
+           ib_h5_set(g, "quantization", H5T_NATIVE_INT32, 6, quant) ||
+           ib_h5_write(g, "weights", H5T_NATIVE_INT8, 2, (int64_t[]){c->out_c, row}, i->codes) ||
+           (i->factor &&
+            ib_h5_write(g, "group_factors", H5T_NATIVE_UINT8, 2, (int64_t[]){c->out_c, c->n_groups}, i->factor)) ||
+           ib_h5_write(g, "bias", H5T_NATIVE_INT32, 1, (int64_t[]){c->out_c}, i->bias) ||
+           ib_h5_write(g, "requantization", H5T_NATIVE_INT32, 2, (int64_t[]){c->out_c, 2}, i->scale) ||
+           ib_h5_write(g, "weight_scale", H5T_NATIVE_FLOAT, 1, (int64_t[]){c->out_c}, i->weight_scale);
+}
+
+static ib_status read_constants(const ib_program *p, ib_instr *i, hid_t g)
+{
+    isobit_conv2d *c = &i->p.conv;
+    const int64_t rows = c->out_c, row = (int64_t)(c->in_c / c->groups) * c->kernel_h * c->kernel_w;
+    if (row > IB_MOST_CODES / rows)
+        return ib_read_refuse("the number of weights of an output", row);
+    i->codes = ib_alloc((size_t)(rows * row));
+    i->factor = c->group_size ? ib_alloc((size_t)(rows * c->n_groups)) : NULL;
+    i->bias = ib_alloc((size_t)rows * sizeof *i->bias);
+    i->scale = ib_alloc((size_t)rows * sizeof *i->scale);
+    i->weight_scale = ib_alloc((size_t)rows * sizeof *i->weight_scale);
+    if (!i->codes || !i->bias || !i->scale || !i->weight_scale || (c->group_size && !i->factor))
+        return IB_ENOMEM;
+    if (ib_h5_read(g, "weights", H5T_NATIVE_INT8, rows * row, i->codes) ||
+        (i->factor && ib_h5_read(g, "group_factors", H5T_NATIVE_UINT8, rows * c->n_groups, i->factor)) ||
+        ib_h5_read(g, "bias", H5T_NATIVE_INT32, rows, i->bias) ||
+        ib_h5_read(g, "requantization", H5T_NATIVE_INT32, 2 * rows, i->scale) ||
+        ib_h5_read(g, "weight_scale", H5T_NATIVE_FLOAT, rows, i->weight_scale))
+        return ib_error_status();
+    const int most = 1 << (c->bits - 1);
+    for (int64_t j = 0; j < rows * row; j++)
+        if (i->codes[j] < -most || i->codes[j] >= most)
+            return ib_read_refuse("a weight", i->codes[j]);
+    for (int64_t j = 0; j < rows; j++)
+        if (!ib_is_scale(i->scale[j], p->rounding) || !isfinite(i->weight_scale[j]) || i->weight_scale[j] <= 0)
+            return ib_read_refuse("the factor of output", j);
+    return IB_OK;
+}
+
+static ib_status product_read(ib_program *p, ib_instr *i, hid_t g)
+{
+    const ib_value *x = &p->values[i->in[0]], *y = &p->values[i->out];
+    const int is_conv = i->cls == &ib_instr_conv2d;
+    int32_t w[7], q[6];
+    if (ib_h5_get(g, "window", H5T_NATIVE_INT32, 7, w) || ib_h5_get(g, "quantization", H5T_NATIVE_INT32, 6, q))
+        return ib_error_status();
+    if (!ib_format_for_bits(q[0]) || q[0] > 8)
+        return ib_read_refuse("the number of bits of a weight", q[0]);
+    if (is_conv && ib_read_window(x, y, w))
+        return ib_error_status();
+    if (!is_conv && (w[0] != 1 || w[1] != 1 || w[6] != 1 || y->ndim != 2))
+        return ib_fail(IB_EFORMAT, "a linear layer with a window");
+    if (w[6] < 1 || x->shape[1] % w[6] || y->shape[1] % w[6])
+        return ib_read_refuse("the number of groups", w[6]);
+    i->p.conv = (isobit_conv2d){.in_c = (int32_t)(is_conv ? x->shape[1] : x->size),
+                                .in_h = 1,
+                                .in_w = 1,
+                                .out_c = (int32_t)y->shape[1],
+                                .out_h = 1,
+                                .out_w = 1,
+                                .kernel_h = w[0],
+                                .kernel_w = w[1],
+                                .stride_h = w[2],
+                                .stride_w = w[3],
+                                .pad_h = w[4],
+                                .pad_w = w[5],
+                                .groups = w[6],
+                                .bits = q[0],
+                                .group_size = q[1],
+                                .in_zero = q[2],
+                                .out_zero = q[3],
+                                .lo = q[4],
+                                .hi = q[5]};
+    isobit_conv2d *c = &i->p.conv;
+    ib_nhwc from, to;
+    if (is_conv && ib_value_image(x, &from) && ib_value_image(y, &to)) {
+        c->in_h = (int32_t)from.h;
+        c->in_w = (int32_t)from.w;
+        c->out_h = (int32_t)to.h;
+        c->out_w = (int32_t)to.w;
+    } else {
+        c->stride_h = c->stride_w = 1;
+        c->pad_h = c->pad_w = 0;
+    }
+    const int64_t row = (int64_t)(c->in_c / c->groups) * c->kernel_h * c->kernel_w;
+    if (c->group_size < 0 || c->group_size % 4 || c->group_size > IB_MOST_CODES)
+        return ib_read_refuse("the size of a group of weights", c->group_size);
+    if (row * c->out_h * c->out_w > 1 << 27) /* what a thread unfolds at the levels that do */
+        return ib_read_refuse("the number of factors of all outputs of a channel", row * c->out_h * c->out_w);
+    c->n_groups = c->group_size ? (int32_t)((row + c->group_size - 1) / c->group_size) : 0;
+    if (c->in_zero != x->zero)
+        return ib_read_refuse("the zero point of its input", c->in_zero);
+    if (ib_read_range(y, c->out_zero, c->lo, c->hi) || read_constants(p, i, g))
+        return ib_error_status();
+    return product_complete(p, i, -(1 << (x->bits - 1)), (1 << (x->bits - 1)) - 1);
+}
+
+const ib_instr_class ib_instr_conv2d = {
+    .name = "conv2d",
+    .op = &ib_op_qconv2d,
+    .inputs = 1,
+    .sections = "requant conv2d",
+    .lower = product_lower,
+    .run = product_run,
+    .pack = product_pack,
+    .run_nhwc = product_run_nhwc,
+    .pack_nhwc = product_pack_nhwc,
+    .print_data = product_print_data,
+    .print_call = product_print_call,
+    .write = product_write,
+    .read = product_read,
+};
+
+const ib_instr_class ib_instr_linear = {
+    .name = "linear",
+    .op = &ib_op_qlinear,
+    .inputs = 1,
+    .sections = "requant conv2d",
+    .lower = product_lower,
+    .run = product_run,
+    .pack = product_pack,
+    .run_nhwc = product_run_nhwc,
+    .pack_nhwc = product_pack_nhwc,
+    .print_data = product_print_data,
+    .print_call = product_print_call,
+    .write = product_write,
+    .read = product_read,
+};

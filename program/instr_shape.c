@@ -1,11 +1,28 @@
-/* instr_shape.c - reshape, flatten_hwc, concat, constants: lowering, running, printing. */
-#include <string.h>
-
+/* instr_shape.c - reshape, flatten_hwc, constants: nothing is computed. */
 #include "autograd/quantizer.h"
-#include "program/program.h"
 #include "files/strbuf.h"
+#include "program/instr.h"
+#include "program/program_read.h"
 
 #define UNUSED(x) (void)(x)
+
+/* The same codes: in the same order, or for flatten_hwc as a row. */
+static ib_status shape_read(ib_program *p, ib_instr *i, hid_t g)
+{
+    const ib_value *x = &p->values[i->in[0]], *y = &p->values[i->out];
+    UNUSED(g);
+    if (x->scale != y->scale || x->zero != y->zero || x->bits != y->bits)
+        return ib_fail(IB_EFORMAT, "another shape with other codes");
+    return x->size == y->size && (i->cls == &ib_instr_reshape || y->ndim == 2)
+               ? IB_OK
+               : ib_read_refuse("the number of its elements", y->size);
+}
+
+static int shape_write(hid_t g, const ib_instr *i)
+{
+    UNUSED(g), UNUSED(i);
+    return 0;
+}
 
 /* ---- reshape: the codes stay where they are, the memory plan gives the result their place ---- */
 
@@ -33,6 +50,19 @@ static void reshape_print_call(const ib_program *p, const ib_instr *i, int at, i
     ib_strbuf_add(t, "/* V%d is V%d */", i->out, i->in[0]);
 }
 
+const ib_instr_class ib_instr_reshape = {
+    .name = "reshape",
+    .op = &ib_op_reshape,
+    .inputs = 1,
+    .sections = "",
+    .lower = reshape_lower,
+    .run = reshape_run,
+    .print_data = reshape_print_data,
+    .print_call = reshape_print_call,
+    .write = shape_write,
+    .read = shape_read,
+};
+
 /* ---- flatten_hwc ---- */
 
 /* Channels of an image, or of what is one pixel; the rest of its codes are places. */
@@ -40,9 +70,6 @@ static int32_t channels_of(const ib_value *x)
 {
     return (int32_t)(x->ndim > 1 ? x->shape[1] : x->size);
 }
-
-#define flatten_hwc_lower reshape_lower
-#define flatten_hwc_print_data reshape_print_data
 
 static ib_status flatten_hwc_run(const ib_program *p, const ib_instr *i, const ib_run *r)
 {
@@ -62,71 +89,29 @@ static void flatten_hwc_print_call(const ib_program *p, const ib_instr *i, int a
     ib_strbuf_add(t, "isobit_run_flatten(V%d, V%d, %d, %d);", i->in[0], i->out, channels, (int)(x->size / channels));
 }
 
-/* ---- concat: run k of input j goes to out[k * sum of runs + runs before j] ---- */
-
-static ib_status concat_lower(ib_program *p, ib_instr *i, const ib_node *n)
-{
-    const int axis = ((const ib_q_attrs *)n->attrs)->axis;
-    const ib_lookup_const *c = n->saved[1];
-    UNUSED(p);
-    if (!(i->table = ib_alloc((size_t)n->n_in * 256)))
-        return IB_ENOMEM;
-    i->outer = 1;
-    i->axis = axis;
-    for (int d = 1; d < axis; d++)
-        i->outer *= (int)n->out->shape[d];
-    for (int j = 0; j < n->n_in; j++) {
-        i->p.runs[j] = (int32_t)(n->in[j]->size / n->in[j]->shape[0] / i->outer);
-        memcpy(i->table + 256 * j, c[j].table, 256);
-    }
-    ib_tables_complete(i);
-    return IB_OK;
-}
-
-static ib_status concat_run(const ib_program *p, const ib_instr *i, const ib_run *r)
-{
-    int8_t *out = r->value[i->out];
-    UNUSED(p);
-    for (int64_t k = 0; k < r->batch * i->outer; k++)
-        for (int j = 0; j < i->n_in; j++) {
-            r->dev->k.lookup(i->table + 256 * j, r->value[i->in[j]] + k * i->p.runs[j], out, i->p.runs[j]);
-            out += i->p.runs[j];
-        }
-    return IB_OK;
-}
-
-static void concat_print_data(const ib_program *p, const ib_instr *i, int at, ib_strbuf *t)
-{
-    UNUSED(p);
-    ib_strbuf_i8(t, "table", at, i->table, 256LL * i->n_in);
-    ib_strbuf_add(t, "\n");
-}
-
-static void concat_print_call(const ib_program *p, const ib_instr *i, int at, ib_strbuf *t)
-{
-    int total = 0, before = 0;
-    UNUSED(p);
-    for (int j = 0; j < i->n_in; j++)
-        total += i->p.runs[j];
-    ib_strbuf_add(t, "{\n        int32_t k;\n        for (k = 0; k < %d; k++) {\n", i->outer);
-    for (int j = 0; j < i->n_in; before += i->p.runs[j++])
-        ib_strbuf_add(t, "            isobit_run_lookup(%s_table%d + %d, V%d + k * %d, V%d + k * %d + %d, %d);\n",
-                      t->name, at, 256 * j, i->in[j], i->p.runs[j], i->out, total, before, i->p.runs[j]);
-    ib_strbuf_add(t, "        }\n    }");
-}
+const ib_instr_class ib_instr_flatten_hwc = {
+    .name = "flatten_hwc",
+    .op = &ib_op_flatten_hwc,
+    .inputs = 1,
+    .sections = "flatten",
+    .lower = reshape_lower,
+    .run = flatten_hwc_run,
+    .print_data = reshape_print_data,
+    .print_call = flatten_hwc_print_call,
+    .write = shape_write,
+    .read = shape_read,
+};
 
 /* ---- constant: codes that the runner holds from the beginning, and the printed C as an array ---- */
 
-#define constant_run reshape_run
-
-void ib_constant_complete(const ib_program *p, ib_instr *i)
+static void constant_complete(const ib_program *p, ib_instr *i)
 {
     i->flash = p->values[i->out].size;
 }
 
 static ib_status constant_lower(ib_program *p, ib_instr *i, const ib_node *n)
 {
-    ib_constant_complete(p, i);
+    constant_complete(p, i);
     i->table = ib_copy(n->out->data, (size_t)p->values[i->out].size);
     return i->table ? IB_OK : IB_ENOMEM;
 }
@@ -143,10 +128,35 @@ static void constant_print_call(const ib_program *p, const ib_instr *i, int at, 
     ib_strbuf_add(t, "/* V%d is %s_constant%d */", i->out, t->name, at);
 }
 
-#define INSTR(name, op, sections)                                                                                      \
-    const ib_instr_class ib_instr_##name = {#name, &ib_op_##op, sections, name##_lower,      name##_run,               \
-                                            NULL,  NULL,        NULL,     name##_print_data, name##_print_call};
-INSTR(reshape, reshape, "")
-INSTR(flatten_hwc, flatten_hwc, "flatten")
-INSTR(concat, qconcat, "lookup")
-INSTR(constant, quantize, "")
+static int constant_write(hid_t g, const ib_instr *i)
+{
+    return ib_h5_write(g, "codes", H5T_NATIVE_INT8, 1, (int64_t[]){i->flash}, i->table);
+}
+
+static ib_status constant_read(ib_program *p, ib_instr *i, hid_t g)
+{
+    const ib_value *y = &p->values[i->out];
+    const int most = 1 << (y->bits - 1);
+    constant_complete(p, i);
+    if (!(i->table = ib_alloc((size_t)y->size)))
+        return IB_ENOMEM;
+    if (ib_h5_read(g, "codes", H5T_NATIVE_INT8, y->size, i->table))
+        return ib_error_status();
+    for (int64_t j = 0; j < y->size; j++)
+        if (i->table[j] < -most || i->table[j] >= most)
+            return ib_read_refuse("a code of the constant", i->table[j]);
+    return IB_OK;
+}
+
+const ib_instr_class ib_instr_constant = {
+    .name = "constant",
+    .op = &ib_op_quantize,
+    .inputs = IB_NO_INPUTS,
+    .sections = "",
+    .lower = constant_lower,
+    .run = reshape_run,
+    .print_data = constant_print_data,
+    .print_call = constant_print_call,
+    .write = constant_write,
+    .read = constant_read,
+};

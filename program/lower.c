@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "autograd/quantizer.h"
-#include "program/program.h"
+#include "program/instr.h"
 #include "tensor/argument.h"
 #include "tensor/requant.h"
 
@@ -21,10 +21,12 @@ const ib_instr_class *ib_instr_class_of(const ib_op *op)
     return NULL;
 }
 
-void *ib_copy(const void *from, size_t bytes)
+const ib_instr_class *ib_instr_class_named(const char *name)
 {
-    void *p = from ? ib_alloc(bytes) : NULL;
-    return p ? memcpy(p, from, bytes) : NULL;
+    for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
+        if (!strcmp(classes[i]->name, name))
+            return classes[i];
+    return NULL;
 }
 
 void ib_tape_codes(const ib_program *p, const ib_graph *g, void (*see)(void *, int, const ib_node *), void *context)
@@ -94,10 +96,7 @@ static ib_status lower_node(lowering *w, int at)
     if (!cls)
         return ib_fail(IB_EUNSUPPORTED, "layer '%s': %s has no integer form, so the network is no integer program",
                        n->scope ? n->scope : "", n->op->name);
-    const int n_in = cls == &ib_instr_constant                      ? 0
-                     : cls == &ib_instr_add || cls == &ib_instr_mul ? 2
-                     : cls == &ib_instr_concat                      ? n->n_in
-                                                                    : 1;
+    const int n_in = cls->inputs == IB_NO_INPUTS ? 0 : cls->inputs == IB_ANY_INPUTS ? n->n_in : cls->inputs;
     for (int j = 0; j < n_in; j++) {
         const ib_tensor *x =
             cls == &ib_instr_linear ? behind_shapes(w->g, n->in[j], n->in[1]->q.group_size, &turned) : n->in[j];

@@ -15,36 +15,7 @@
 #pragma GCC diagnostic pop
 
 typedef struct ib_instr ib_instr;
-
-/* What an instruction runs with. */
-typedef struct ib_run {
-    ib_device *dev;
-    int64_t batch;
-    int8_t *const *value; /* [n_values] codes of the batch */
-    const ib_nhwc *image; /* [n_values] the same with channels last, where the runner holds them so */
-    ib_share share;       /* of the image to make */
-    const void *packed;   /* its own constants, or NULL */
-    int32_t *acc;         /* work space: the largest value's accumulators, and what kernels need */
-    float *scratch;
-} ib_run;
-typedef struct ib_strbuf ib_strbuf;
-
-/* What an instruction is: a row of instructions.def. */
-typedef struct ib_instr_class {
-    const char *name;
-    const ib_op *op;      /* the operator of the tape that it comes from */
-    const char *sections; /* of runtime/isobit_rt.h that the printed C needs, blank-separated */
-    ib_status (*lower)(ib_program *p, ib_instr *i, const ib_node *n);
-    ib_status (*run)(const ib_program *p, const ib_instr *i, const ib_run *r);
-    /* bytes of constants packed ahead, or NULL */
-    int64_t (*pack)(const ib_program *p, const ib_instr *i, ib_device *dev, void *to);
-    /* the same on images with channels last, or NULL; if there are constants and no bytes, the device has no such
-     * product */
-    ib_status (*run_nhwc)(const ib_program *p, const ib_instr *i, const ib_run *r);
-    int64_t (*pack_nhwc)(const ib_program *p, const ib_instr *i, ib_device *dev, void *to);
-    void (*print_data)(const ib_program *p, const ib_instr *i, int at, ib_strbuf *t);
-    void (*print_call)(const ib_program *p, const ib_instr *i, int at, ib_strbuf *t);
-} ib_instr_class;
+typedef struct ib_instr_class ib_instr_class; /* program/instr.h */
 
 struct ib_instr {
     const ib_instr_class *cls;
@@ -99,7 +70,6 @@ struct ib_program {
 #define INSTR(name) extern const ib_instr_class ib_instr_##name;
 #include "program/instructions.def"
 #undef INSTR
-const ib_instr_class *ib_instr_class_of(const ib_op *op); /* NULL: none */
 
 /* Memory: a value that a reshape shows anew has the place of the one that it shows; the others get offsets in one
  * arena, by liveness. */
@@ -129,24 +99,8 @@ ib_status ib_program_run_traced(ib_program *p, ib_device *dev, int64_t n, const 
 ib_runner *ib_runner_new_traced(const ib_program *p, ib_device *dev, int64_t batch);
 ib_status ib_runner_run_traced(ib_runner *r, int64_t n, const int8_t *in, int8_t *out,
                                void (*see)(void *, int, const int8_t *), void *context);
-/* The window of a product over n samples; `image` is its input's geometry, of which a linear layer's window takes
- * all. */
-ib_window ib_product_window(const ib_instr *i, const ib_nhwc *image, int64_t n);
-/* With a product's geometry and constants in place: packs its weights as they ship, and proves that no accumulator
- * overflows for inputs lo .. hi. */
-ib_status ib_product_complete(ib_program *p, ib_instr *i, int lo, int hi);
-/* The same for the others: flash, products and the bound of accumulators follow from the constants
- * (program/instr_other.c). */
-void ib_add_complete(const ib_program *p, ib_instr *i);
-void ib_mul_complete(ib_instr *i);
-void ib_pool_complete(ib_instr *i);
-void ib_tables_complete(ib_instr *i);
-void ib_constant_complete(const ib_program *p, ib_instr *i);
 /* Shape of a value as an image (data NULL, border 0); 0 if it is none. */
 int ib_value_image(const ib_value *v, ib_nhwc *image);
-/* Copies n bytes; NULL with ib_error() if memory is out or from is NULL. */
-void *ib_copy(const void *from, size_t bytes);
-
 /* The codes that stand for instruction results on a tape like the one that p was lowered from: calls see(context, k,
  * node). */
 void ib_tape_codes(const ib_program *p, const ib_graph *g, void (*see)(void *, int, const ib_node *), void *context);

@@ -9,44 +9,10 @@
  *     others:         attribute constants, in the order of isobit_rt.h's struct */
 #include <stdio.h>
 
-#include "files/h5.h"
-#include "program/program.h"
 #include "data/tables/schema_hdf5.h"
+#include "program/instr.h"
 #include "tensor/argument.h"
 #include "tensor/number.h"
-
-static int write_product(hid_t g, const ib_instr *i)
-{
-    const isobit_conv2d *c = &i->p.conv;
-    const int64_t row = (int64_t)(c->in_c / c->groups) * c->kernel_h * c->kernel_w;
-    const int32_t window[] = {c->kernel_h, c->kernel_w, c->stride_h, c->stride_w, c->pad_h, c->pad_w, c->groups};
-    const int32_t quant[] = {c->bits, c->group_size, c->in_zero, c->out_zero, c->lo, c->hi};
-    return ib_h5_set(g, "window", H5T_NATIVE_INT32, 7, window) ||
-           ib_h5_set(g, "quantization", H5T_NATIVE_INT32, 6, quant) ||
-           ib_h5_write(g, "weights", H5T_NATIVE_INT8, 2, (int64_t[]){c->out_c, row}, i->codes) ||
-           (i->factor &&
-            ib_h5_write(g, "group_factors", H5T_NATIVE_UINT8, 2, (int64_t[]){c->out_c, c->n_groups}, i->factor)) ||
-           ib_h5_write(g, "bias", H5T_NATIVE_INT32, 1, (int64_t[]){c->out_c}, i->bias) ||
-           ib_h5_write(g, "requantization", H5T_NATIVE_INT32, 2, (int64_t[]){c->out_c, 2}, i->scale) ||
-           ib_h5_write(g, "weight_scale", H5T_NATIVE_FLOAT, 1, (int64_t[]){c->out_c}, i->weight_scale);
-}
-
-static int write_other(hid_t g, const ib_instr *i)
-{
-    if (i->cls == &ib_instr_constant)
-        return ib_h5_write(g, "codes", H5T_NATIVE_INT8, 1, (int64_t[]){i->flash}, i->table);
-    if (i->cls == &ib_instr_reshape || i->cls == &ib_instr_flatten_hwc)
-        return 0;
-    if (i->table)
-        return (i->cls == &ib_instr_concat && ib_h5_set(g, "axis", H5T_NATIVE_INT, 1, &i->axis)) ||
-               ib_h5_write(g, "table", H5T_NATIVE_INT8, 2, (int64_t[]){i->cls == &ib_instr_concat ? i->n_in : 1, 256},
-                           i->table);
-    const void *raw = &i->p;
-    const int64_t n = i->cls == &ib_instr_add   ? (int64_t)(sizeof i->p.add / 4)
-                      : i->cls == &ib_instr_mul ? (int64_t)(sizeof i->p.mul / 4)
-                                                : (int64_t)(sizeof i->p.pool / 4);
-    return ib_h5_set(g, "constants", H5T_NATIVE_INT32, n, raw);
-}
 
 static int write_instr(hid_t f, const ib_program *p, int at)
 {
@@ -62,8 +28,7 @@ static int write_instr(hid_t f, const ib_program *p, int at)
                        ib_h5_set(g, "scale", H5T_NATIVE_FLOAT, 1, &v->scale) ||
                        ib_h5_set(g, "zero_point", H5T_NATIVE_INT, 1, &v->zero) ||
                        ib_h5_set(g, "bits", H5T_NATIVE_INT, 1, &v->bits) ||
-                       ib_h5_set(g, "acc_bound", H5T_NATIVE_INT64, 1, &i->acc_bound) ||
-                       (i->codes ? write_product(g, i) : write_other(g, i));
+                       ib_h5_set(g, "acc_bound", H5T_NATIVE_INT64, 1, &i->acc_bound) || i->cls->write(g, i);
     if (g >= 0)
         H5Gclose(g);
     return failed;

@@ -4,12 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "program/program_read.h"
 #include "data/tables/schema_hdf5.h"
+#include "program/instr.h"
+#include "program/program_read.h"
 #include "tensor/argument.h"
 #include "tensor/requant.h"
-
-#define refuse ib_read_refuse
 
 /* Room for another instruction and what its inputs may need before it. */
 static ib_status make_room(ib_program *p, int *room)
@@ -73,25 +72,25 @@ static ib_status read_instr(ib_program *p, int at, const char *name, hid_t g, in
     int n_in = (int)ib_h5_count(g, "inputs");
     if (ib_h5_get_text(g, "op", op, sizeof op))
         return ib_error_status();
-    const ib_instr_reader *r = ib_instr_reader_of(op);
-    if (!r)
+    const ib_instr_class *cls = ib_instr_class_named(op);
+    if (!cls)
         return ib_fail(IB_EFORMAT, "no operator '%.30s' is known", op);
-    if (r->inputs == IB_NO_INPUTS && n_in < 0)
+    if (cls->inputs == IB_NO_INPUTS && n_in < 0)
         n_in = 0;
-    else if (n_in < 1 || n_in > IB_MAX_INPUTS || (r->inputs && n_in != r->inputs))
-        return refuse("the number of inputs", n_in);
+    else if (n_in < 1 || n_in > IB_MAX_INPUTS || (cls->inputs && n_in != cls->inputs))
+        return ib_read_refuse("the number of inputs", n_in);
     if ((n_in && ib_h5_get(g, "inputs", H5T_NATIVE_INT, n_in, in)) || ib_h5_get(g, "output", H5T_NATIVE_INT, 1, &out) ||
         ib_read_value(g, "shape", "scale", "zero_point", "bits", &y))
         return ib_error_status();
     if (out != at + 1)
-        return refuse("its result's number", out);
+        return ib_read_refuse("its result's number", out);
     for (int j = 0; j < n_in; j++) {
         if (in[j] < 0 || in[j] > at)
-            return refuse("an input", in[j]);
-        if ((in[j] = in_shape(p, r->cls, name, value_of[in[j]], &y)) < 0)
+            return ib_read_refuse("an input", in[j]);
+        if ((in[j] = in_shape(p, cls, name, value_of[in[j]], &y)) < 0)
             return IB_ENOMEM;
     }
-    ib_instr *i = append(p, r->cls, name, &y);
+    ib_instr *i = append(p, cls, name, &y);
     if (!i)
         return IB_ENOMEM;
     i->n_in = n_in;
@@ -99,7 +98,7 @@ static ib_status read_instr(ib_program *p, int at, const char *name, hid_t g, in
     for (int j = 0; j < n_in; j++)
         p->values[in[j]].last = p->n_instrs - 1;
     value_of[out] = i->out;
-    return r->read(p, i, g);
+    return cls->read(p, i, g);
 }
 
 /* Group names begin with the instruction's number. */
@@ -146,7 +145,7 @@ static ib_status read_instrs(ib_program *p, hid_t f)
             H5Gclose(g);
     }
     if (!status && !(status = ib_h5_get(f, "result", H5T_NATIVE_INT, 1, &result) ? ib_error_status() : IB_OK))
-        status = result < 1 || result > n ? refuse("its result's number", result) : IB_OK;
+        status = result < 1 || result > n ? ib_read_refuse("its result's number", result) : IB_OK;
     if (!status)
         p->result = value_of[result];
     ib_free(names);
@@ -167,7 +166,7 @@ static ib_status read_program(ib_program *p, hid_t f)
     if (ib_h5_get(f, "version", H5T_NATIVE_INT, 1, &version))
         return ib_error_status();
     if (version != 1)
-        return refuse("its version", version);
+        return ib_read_refuse("its version", version);
     float norm[2];
     if (ib_h5_get(f, "input", H5T_NATIVE_INT, 5, input) || ib_h5_get(f, "normalization", H5T_NATIVE_FLOAT, 2, norm) ||
         ib_h5_get_text(f, "profile", text, sizeof text) || ib_profile_parse(text, &profile))
@@ -185,7 +184,7 @@ static ib_status read_program(ib_program *p, hid_t f)
     const ib_input_info *in = &p->input;
     if (in->c < 1 || in->h < 1 || in->w < 1 || (double)in->c * in->h * in->w != (double)p->values[0].size ||
         in->raw_max < 0)
-        return refuse("the number of channels of its input", in->c);
+        return ib_read_refuse("the number of channels of its input", in->c);
     if (ib_schema_check(p->schema, p->values[0].size, in->classes))
         return ib_error_status();
     const ib_status status = ib_plan_memory(p);

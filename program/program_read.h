@@ -1,23 +1,21 @@
-/* program_read.h - instructions of a program's file. */
+/* program_read.h - checks of what a program's file says. Nothing of it is believed. */
 #ifndef IB_PROGRAM_PROGRAM_READ_H
 #define IB_PROGRAM_PROGRAM_READ_H
 
 #include "files/h5.h"
 #include "program/program.h"
 
-enum { IB_NO_INPUTS = -1 };
+enum { IB_MOST_CODES = 1 << 26 }; /* of a sample; weights */
 
-/* How the rest of an instruction is read when its class, its inputs and its result stand. */
-typedef struct ib_instr_reader {
-    const ib_instr_class *cls;
-    int inputs; /* 0: any number but none */
-    ib_status (*read)(ib_program *p, ib_instr *i, hid_t g);
-} ib_instr_reader;
-
-const ib_instr_reader *ib_instr_reader_of(const char *op); /* NULL: none */
-/* Shape, scale, zero point and bits of a value, from attributes of g with these names. */
-ib_status ib_read_value(hid_t g, const char *shape, const char *scale, const char *zero, const char *bits, ib_value *v);
 /* Fails: "<what> is <value>". */
 ib_status ib_read_refuse(const char *what, int64_t value);
+/* Shape, scale, zero point and bits of a value, from attributes of g with these names. */
+ib_status ib_read_value(hid_t g, const char *shape, const char *scale, const char *zero, const char *bits, ib_value *v);
+/* Whether s is a factor that a rounding makes (isobit_types.h); 0 stands for a factor of 0. */
+int ib_is_scale(isobit_scale s, int rounding);
+/* The zero point and clamp of a result: within its bits, and as the value says. */
+ib_status ib_read_range(const ib_value *v, int zero, int lo, int hi);
+/* A window of kernel h, w, stride h, w and padding h, w that takes image x to image y. */
+ib_status ib_read_window(const ib_value *x, const ib_value *y, const int32_t window[6]);
 
 #endif

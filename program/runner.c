@@ -6,7 +6,7 @@
 #include <omp.h>
 #include <string.h>
 
-#include "program/program.h"
+#include "program/instr.h"
 #include "tensor/argument.h"
 
 /* How a value is held. */

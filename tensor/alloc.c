@@ -53,6 +53,12 @@ void ib_free(void *p)
     free(p);
 }
 
+void *ib_copy(const void *from, size_t bytes)
+{
+    void *p = from ? ib_alloc(bytes) : NULL;
+    return p ? memcpy(p, from, bytes) : NULL;
+}
+
 char *ib_strdup(const char *s)
 {
     const size_t n = strlen(s) + 1;

@@ -9,6 +9,7 @@ void *ib_alloc(size_t bytes);     /* zeroed, 64-byte aligned; NULL sets ib_error
 void *ib_alloc_raw(size_t bytes); /* the same, not zeroed: pages that are not touched take no memory */
 void *ib_realloc(void *p, size_t old_bytes, size_t bytes); /* grown part zeroed; on NULL, p stays valid */
 void ib_free(void *p);
+void *ib_copy(const void *from, size_t bytes); /* NULL if memory is out, with ib_error(), or from is NULL */
 char *ib_strdup(const char *s);
 char *ib_format_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

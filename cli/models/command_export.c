@@ -6,68 +6,34 @@
 #include <sys/stat.h>
 
 #include "cli/cli.h"
+#include "export/export_format.h"
 
 typedef struct export_options {
     common common;
-    const char *model, *to, *out, *name;
+    const char *model, *to, *out, *name; /* to: NULL: not given */
+    const ib_export_format *format;
     int64_t vectors; /* -1: not given */
     int profile;     /* -1: the trained one */
 } export_options;
 
-/* What can be written. */
-typedef struct target {
-    const char *name;
-    ib_status (*write)(ib_program *p, ib_device *dev, const export_options *o, const char *name, int64_t n,
-                       const int8_t *samples);
-} target;
+static const char formats[] = /* ", c, onnx-qop, ..." */
+#define EXPORT_FORMAT(id, name, path, vectors, codes) ", " name
+#include "export/export_formats.def"
+#undef EXPORT_FORMAT
+    "; the first where nothing is said";
 
-static ib_status write_c(ib_program *p, ib_device *dev, const export_options *o, const char *name, int64_t n,
-                         const int8_t *samples)
+static const ib_export_format *find_format(const char *name)
 {
-    return ib_export_c(p, dev, o->out, name, n, samples);
-}
-
-static ib_status write_qop(ib_program *p, ib_device *dev, const export_options *o, const char *name, int64_t n,
-                           const int8_t *samples)
-{
-    (void)dev, (void)n, (void)samples;
-    return ib_export_onnx(p, o->out, name, &(ib_onnx_opts){0});
-}
-
-static ib_status write_qdq(ib_program *p, ib_device *dev, const export_options *o, const char *name, int64_t n,
-                           const int8_t *samples)
-{
-    (void)dev, (void)n, (void)samples;
-    return ib_export_onnx(p, o->out, name, &(ib_onnx_opts){.qdq = 1});
-}
-
-static ib_status write_tflite(ib_program *p, ib_device *dev, const export_options *o, const char *name, int64_t n,
-                              const int8_t *samples)
-{
-    (void)dev, (void)n, (void)samples;
-    return ib_export_tflite(p, o->out, name, NULL);
-}
-
-static ib_status write_hdf5(ib_program *p, ib_device *dev, const export_options *o, const char *name, int64_t n,
-                            const int8_t *samples)
-{
-    (void)dev, (void)name, (void)n, (void)samples;
-    return ib_export_hdf5(p, o->out);
-}
-
-static const target targets[] = {
-    {"c", write_c}, {"onnx-qop", write_qop}, {"onnx-qdq", write_qdq}, {"tflite", write_tflite}, {"hdf5", write_hdf5}};
-
-static const target *find_target(const char *name)
-{
-    for (size_t i = 0; i < sizeof targets / sizeof *targets; i++)
-        if (!strcmp(targets[i].name, name))
-            return &targets[i];
-    return NULL;
+    const ib_export_format *f = ib_export_format_at(0);
+    for (int i = 0; f && name && strcmp(f->name, name); i++)
+        f = ib_export_format_at(i + 1);
+    if (!f)
+        fprintf(stderr, "isobit: --to '%s': %.*s are possible\n", name, (int)strcspn(formats, ";") - 2, formats + 2);
+    return f;
 }
 
 static const struct argp_option options[] = {
-    {"to", 't', "FORMAT", 0, "c (default), onnx-qop, onnx-qdq, tflite or hdf5", 0},
+    {"to", 't', "FORMAT", 0, formats + 2, 0},
     {"output", 'o', "PATH", 0, "folder for C, else the file; required", 0},
     {"profile", 'p', "P", 0,
      "rounding of the runtime it is for, if not the trained one: tflite_double, tflite_single, fp32_rne, xnnpack", 0},
@@ -119,7 +85,7 @@ static struct json_object *report_json(const ib_program *p, const export_options
         flash += l.flash;
         macs += l.macs;
     }
-    json_object_object_add(j, "format", json_object_new_string(o->to));
+    json_object_object_add(j, "format", json_object_new_string(o->format->name));
     json_object_object_add(j, "output", json_object_new_string(o->out));
     json_object_object_add(j, "flash", json_object_new_int64(flash));
     json_object_object_add(j, "ram", json_object_new_int64(ib_program_arena(p)));
@@ -143,36 +109,45 @@ static void report_text(const ib_program *p, const export_options *o, const char
            (long long)macs);
     if (*ib_program_note(p))
         printf("note: %s\n", ib_program_note(p));
-    if (!strcmp(o->to, "c"))
+    if (o->format->path == IB_PRINT_FOLDER)
         printf("written: %s/%s.h and %s/%s.c\n", o->out, name, o->out, name);
     else
         printf("written: %s\n", o->out);
 }
 
+/* An ib_vectors of the command's own memory. */
+typedef struct vectors {
+    int64_t n;
+    int8_t *samples, *expected;
+} vectors;
+
 /* Self-test samples: codes of the first of the test data; of the digits, if they fit, where neither data nor a
  * number is asked for. */
-static int test_vectors(session *s, ib_program *p, const export_options *o, int64_t *n, int8_t **codes)
+static int test_vectors(session *s, ib_program *p, const export_options *o, vectors *v)
 {
     ib_batch b;
-    *n = o->vectors >= 0 ? o->vectors : 4;
-    if (!s->test && *n) {
+    v->n = o->vectors >= 0 ? o->vectors : 4;
+    if (!s->test && v->n) {
         if (!(s->test = ib_digits_new(IB_SPLIT_TEST)))
             return complain();
         if (ib_dataset_check(s->test, ib_layer_input(s->net))) {
-            *n = 0;
+            v->n = 0;
             return 0;
         }
     }
-    if (*n && refuse_more("vectors", o->vectors, "test samples", ib_dataset_count(s->test)))
+    if (v->n && refuse_more("vectors", o->vectors, "test samples", ib_dataset_count(s->test)))
         return 1;
-    ib_loader *l = *n ? ib_loader_new(s->test, ib_layer_input(s->net), &(ib_loader_opts){.batch = (int)*n}) : NULL;
+    ib_loader *l = v->n ? ib_loader_new(s->test, ib_layer_input(s->net), &(ib_loader_opts){.batch = (int)v->n}) : NULL;
     ib_status status = IB_OK;
-    if (l && ib_loader_next(l, &b) && (*codes = malloc((size_t)(b.n * ib_program_input_size(p))))) {
-        *n = b.n;
-        status = ib_program_quantize(p, s->dev, b.n, b.x, *codes);
+    if (l && ib_loader_next(l, &b) && (v->samples = malloc((size_t)(b.n * ib_program_input_size(p)))) &&
+        (v->expected = malloc((size_t)(b.n * ib_program_output_size(p))))) {
+        v->n = b.n;
+        status = ib_program_quantize(p, s->dev, b.n, b.x, v->samples);
+        if (!status)
+            status = ib_program_run(p, s->dev, b.n, v->samples, v->expected);
     }
     ib_loader_free(l);
-    return status || (*n && !*codes) ? complain() : 0;
+    return status || (v->n && !v->expected) ? complain() : 0;
 }
 
 /* A model's name as one of C: what cannot stand there becomes _. */
@@ -184,13 +159,21 @@ static const char *identifier(const char *title, char *buf, size_t size)
     return buf;
 }
 
-static int write_to(const target *to, ib_program *p, session *s, const export_options *o, const char *name, int64_t n,
-                    const int8_t *codes)
+static int write_out(ib_program *p, session *s, const export_options *o, const char *name, const vectors *v)
 {
+    const ib_vectors given = {v->n, v->samples, v->expected};
     working_start("write", o->out);
-    const ib_status status = to->write(p, s->dev, o, name, n, codes);
+    const ib_status status = o->format->print(p, &(ib_print_job){s->dev, o->out, name, &given});
     working_end();
     return status ? complain() : 0;
+}
+
+/* 0, or 1 with a line where the path cannot be written to. */
+static int refuse_path(const export_options *o)
+{
+    static int (*const refuse[])(const char *, const char *) = {
+        [IB_PRINT_FOLDER] = refuse_no_folder, [IB_PRINT_FILE] = refuse_nowhere, [IB_PRINT_H5] = refuse_not_hdf5};
+    return refuse[o->format->path]("-o", o->out);
 }
 
 int command_export(int argc, char **argv)
@@ -207,28 +190,26 @@ int command_export(int argc, char **argv)
         children,
         NULL,
         NULL};
-    export_options o = {.to = "c", .vectors = -1, .profile = -1};
+    export_options o = {.vectors = -1, .profile = -1};
     session s = {0};
     ib_program *p = NULL;
-    int8_t *codes = NULL;
+    vectors v = {0};
     parse_options(&argp, argc, argv, &o);
     if (!o.out)
         return fprintf(stderr, "isobit: export needs -o, the folder (c) or file to write\n"), 2;
     if (refuse_onto("-o", o.out, "the model itself", o.model) || refuse_onto_data("-o", o.out, o.common.data))
         return 2;
-    const target *to = find_target(o.to);
-    if (!to)
-        return fprintf(stderr, "isobit: --to '%s': c, onnx-qop, onnx-qdq, tflite and hdf5 are possible\n", o.to), 2;
-    if (strcmp(o.to, "c") && (refuse_alone("vectors", o.vectors >= 0 ? &o : NULL, "--to c") ||
-                              refuse_alone("data", o.common.data, "--to c")))
+    if (!(o.format = find_format(o.to)))
+        return 2;
+    const int takes = o.format->takes_vectors;
+    if (!takes && (refuse_alone("vectors", o.vectors >= 0 ? &o : NULL, "--to c") ||
+                   refuse_alone("data", o.common.data, "--to c")))
         return 2;
     if (!o.common.data && o.vectors <= 0 && refuse_alone("limit", o.common.limit ? &o : NULL, "--data"))
         return 2;
-    if (!strcmp(o.to, "c")      ? refuse_no_folder("-o", o.out)
-        : !strcmp(o.to, "hdf5") ? refuse_not_hdf5("-o", o.out)
-                                : refuse_nowhere("-o", o.out))
+    if (refuse_path(&o))
         return 1;
-    const int has_data = o.common.data || (o.vectors > 0 && !strcmp(o.to, "c"));
+    const int has_data = o.common.data || (o.vectors > 0 && takes);
     if (!has_data && refuse_table(&o.common))
         return 2;
     int status = session_model(&s, &o.common, o.model);
@@ -246,16 +227,16 @@ int command_export(int argc, char **argv)
     if (!status) {
         char own[64];
         const char *name = o.name ? o.name : identifier(session_title(&s), own, sizeof own);
-        int64_t n;
-        status = test_vectors(&s, p, &o, &n, &codes);
+        status = takes ? test_vectors(&s, p, &o, &v) : 0;
         if (!status)
-            status = write_to(to, p, &s, &o, name, n, codes);
+            status = write_out(p, &s, &o, name, &v);
         if (!status && o.common.json)
             print_json(report_json(p, &o));
         else if (!status)
             report_text(p, &o, name);
     }
-    free(codes);
+    free(v.samples);
+    free(v.expected);
     ib_program_free(p);
     session_close(&s);
     return status;

@@ -14,12 +14,17 @@ typedef struct verify_options {
 
 enum { K_CC = LONG_OPTION, K_FLAGS, K_SKIP, K_WITH, K_PYTHON };
 
+static const char runtimes[] = /* ", onnxruntime, ..." */
+#define RUNTIME(with) ", " #with
+#include "cli/models/runtimes.def"
+#undef RUNTIME
+    "; other runtimes to ask too, with commas between";
+
 static const struct argp_option options[] = {
     {"cc", K_CC, "COMPILER", 0, "compiles the exported C (default: $CC or cc)", 0},
     {"cflags", K_FLAGS, "FLAGS", OPTION_MAY_BE_EMPTY, "default -O3", 0},
     {"no-compile", K_SKIP, NULL, 0, "leave the compiled C out", 0},
-    {"with", K_WITH, "LIST", OPTION_IS_LIST,
-     "also in other runtimes: onnxruntime, litert, or both with a comma between", 0},
+    {"with", K_WITH, "LIST", OPTION_IS_LIST, runtimes + 2, 0},
     {"python", K_PYTHON, "PROGRAM", 0,
      "a Python that has them (default: $ISOBIT_PYTHON or python3; scripts/runtimes makes one)", 0},
     {0},

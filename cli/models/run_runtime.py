@@ -1,7 +1,6 @@
 """run_runtime.py RUNTIME {MODEL INPUT OUTPUT N}... - runs models over the first N samples of INPUT in another runtime; isobit verify reads OUTPUT.
 
-RUNTIME is onnxruntime (INPUT: fp32 [N,C,H,W], OUTPUT: fp32), litert or litert-reference (INPUT: int8 codes [N,H,W,C], OUTPUT: int8, images [N,C,H,W];
-the first with XNNPACK, the second with TensorFlow Lite's reference kernels). Prints what ran and on which kind of processor."""
+RUNTIME is a row of RUNTIMES below. Prints what ran and on which kind of processor."""
 import importlib.metadata
 import platform
 import sys
@@ -28,6 +27,7 @@ def processor():
 
 
 def onnxruntime(model, x, n):
+    """fp32 [N,C,H,W] to fp32"""
     import onnxruntime as ort
 
     options = ort.SessionOptions()
@@ -38,10 +38,11 @@ def onnxruntime(model, x, n):
     return np.concatenate([session.run(None, {inside.name: x[i : i + 100]})[0].reshape(-1) for i in range(0, n, 100)])
 
 
-def litert(model, x, n):
+def litert(model, x, n, resolver="AUTO"):
+    """int8 codes [N,H,W,C] to int8, images [N,C,H,W]; with XNNPACK"""
     from ai_edge_litert import interpreter as lib
 
-    resolver = lib.OpResolverType.BUILTIN_REF if runtime == "litert-reference" else lib.OpResolverType.AUTO
+    resolver = getattr(lib.OpResolverType, resolver)
     net = lib.Interpreter(model_path=model, experimental_op_resolver_type=resolver, num_threads=1)
     inside, out = net.get_input_details()[0], net.get_output_details()[0]
     shape = list(inside["shape"][1:])
@@ -59,12 +60,19 @@ def litert(model, x, n):
     return np.concatenate(results)
 
 
-runtime, jobs = sys.argv[1], sys.argv[2:]
-for model, source, target, n in zip(*[iter(jobs)] * 4):
-    if runtime == "onnxruntime":
-        result = onnxruntime(model, np.fromfile(source, np.float32), int(n))
-    else:
-        result = litert(model, np.fromfile(source, np.int8), int(n))
-    result.tofile(target)
-package = "onnxruntime" if runtime == "onnxruntime" else "ai-edge-litert"
+def litert_reference(model, x, n):
+    """The same by TensorFlow Lite's reference kernels."""
+    return litert(model, x, n, "BUILTIN_REF")
+
+
+# engine of runtimes.def: function, type of what goes in, Python package
+RUNTIMES = {
+    "onnxruntime": (onnxruntime, np.float32, "onnxruntime"),
+    "litert": (litert, np.int8, "ai-edge-litert"),
+    "litert-reference": (litert_reference, np.int8, "ai-edge-litert"),
+}
+
+run, kind, package = RUNTIMES[sys.argv[1]]
+for model, source, target, n in zip(*[iter(sys.argv[2:])] * 4):
+    run(model, np.fromfile(source, kind), int(n)).tofile(target)
 print(package, importlib.metadata.version(package), "on", processor())

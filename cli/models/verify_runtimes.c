@@ -7,36 +7,30 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "export/export_format.h"
 
 extern const unsigned char ib_embedded_run_runtime[];
 extern const unsigned long ib_embedded_run_runtime_size;
-
-static ib_status write_qop(ib_program *p, const char *path)
-{
-    return ib_export_onnx(p, path, "verify", &(ib_onnx_opts){0});
-}
-static ib_status write_qdq(ib_program *p, const char *path)
-{
-    return ib_export_onnx(p, path, "verify", &(ib_onnx_opts){.qdq = 1});
-}
-static ib_status write_tflite(ib_program *p, const char *path)
-{
-    return ib_export_tflite(p, path, "verify", NULL);
-}
 
 /* What --with names, and the runs it stands for. */
 static const struct runtime {
     const char *with, *name, *engine; /* engine: of run_runtime.py */
     ib_profile profile;
-    int codes; /* N,H,W,C codes go in and codes come out; else fp32 */
-    ib_status (*write)(ib_program *p, const char *path);
+    const ib_export_format *format;
 } runtimes[] = {
-    {"onnxruntime", "ONNX Runtime, QOperator", "onnxruntime", IB_FP32_RNE, 0, write_qop},
-    {"onnxruntime", "ONNX Runtime, QDQ", "onnxruntime", IB_FP32_RNE, 0, write_qdq},
-    {"litert", "LiteRT, reference kernels", "litert-reference", IB_TFLITE_DOUBLE, 1, write_tflite},
-    {"litert", "LiteRT, XNNPACK", "litert", IB_XNNPACK, 1, write_tflite},
+#define RUN(with, name, engine, profile, format) {#with, name, engine, profile, &ib_export_format_##format},
+#include "cli/models/runtimes.def"
+#undef RUN
 };
 enum { N_RUNTIMES = sizeof runtimes / sizeof *runtimes };
+
+/* What a run came to. */
+enum { LINE = 700 };
+typedef struct outcome {
+    int64_t codes, different;
+    int refused; /* by isobit, of this runtime */
+    char ran[300], why[LINE];
+} outcome;
 
 static int is_listed(const char *list, const char *name)
 {
@@ -103,8 +97,6 @@ static void last_line(const char *path, char last[300])
     last[strcspn(last, "\n")] = 0;
 }
 
-enum { LINE = 700 };
-
 /* Which program failed, and how: Python is not there or lacks the runtime, or the runtime was ended or gave up.
  * `status` is system()'s. */
 static void tell(const char *path, const char *name, const char *python, int status, char why[LINE])
@@ -127,9 +119,8 @@ static void tell(const char *path, const char *name, const char *python, int sta
         snprintf(why, LINE, "%s, in '%s', ended with status %d: %s", name, python, code, last);
 }
 
-/* 0, or 1 with the line that was told in `why`; *refused: by isobit, of this runtime. */
-static int run(session *s, const struct runtime *r, const char *python, const char *dir, int64_t *codes,
-               int64_t *different, char ran[300], char why[LINE], int *refused)
+/* 0, or 1 with the line that was told in o->why. */
+static int run(session *s, const struct runtime *r, const char *python, const char *dir, outcome *o)
 {
     static const char *const files[] = {"run.py", "model", "in", "out", "log", "ran"};
     char path[6][256], command[1900];
@@ -140,13 +131,13 @@ static int run(session *s, const struct runtime *r, const char *python, const ch
     for (int i = 0; i < 6; i++)
         snprintf(path[i], sizeof path[i], "%s/%s", dir, files[i]);
     ib_program *p = ib_qat_set_profile(s->net, r->profile) ? NULL : ib_program_of(s->net, s->g);
-    if ((*refused = !p || r->write(p, path[1]))) {
-        snprintf(why, LINE, "%s", ib_error());
+    if ((o->refused = !p || r->format->print(p, &(ib_print_job){s->dev, path[1], "verify", NULL}))) {
+        snprintf(o->why, LINE, "%s", ib_error());
         status = complain();
     }
     if (!status)
         status = run_program(s, p, &a);
-    if (!status && r->codes) {
+    if (!status && r->format->codes) {
         if ((turned = malloc((size_t)(a.n * a.in))))
             turn(&a, ib_layer_input(s->net), turned);
         status = !turned || put(path[2], turned, (size_t)(a.n * a.in));
@@ -159,25 +150,26 @@ static int run(session *s, const struct runtime *r, const char *python, const ch
              path[1], path[2], path[3], (long long)a.n, path[5], path[4]);
     const int ended = status ? 0 : system(command);
     if (ended) {
-        tell(path[4], r->name, python, ended, why);
-        status = fprintf(stderr, "isobit: %s\n", why) > 0;
+        tell(path[4], r->name, python, ended, o->why);
+        status = fprintf(stderr, "isobit: %s\n", o->why) > 0;
     }
-    last_line(path[5], ran);
+    last_line(path[5], o->ran);
     const size_t n = (size_t)(a.n * a.out);
     FILE *f = status ? NULL : fopen(path[3], "rb");
     got = malloc(n + 1);
     real = malloc((n + 1) * sizeof *real);
-    if (!status && (!f || !got || !real || (r->codes ? fread(got, 1, n, f) : fread(real, sizeof *real, n, f)) != n)) {
-        snprintf(why, LINE, "the Python '%s' ended without an error, but gave fewer than the %zu values of %s", python,
-                 n, r->name);
-        status = fprintf(stderr, "isobit: %s\n", why) > 0;
+    if (!status &&
+        (!f || !got || !real || (r->format->codes ? fread(got, 1, n, f) : fread(real, sizeof *real, n, f)) != n)) {
+        snprintf(o->why, LINE, "the Python '%s' ended without an error, but gave fewer than the %zu values of %s",
+                 python, n, r->name);
+        status = fprintf(stderr, "isobit: %s\n", o->why) > 0;
     }
     for (size_t i = 0; i < n && !status; i++) {
-        if (!r->codes)
+        if (!r->format->codes)
             got[i] = (int8_t)(lrintf(real[i] / ib_program_output_scale(p)) + ib_program_output_zero(p));
-        *different += got[i] != a.result[i];
+        o->different += got[i] != a.result[i];
     }
-    *codes = (int64_t)n;
+    o->codes = (int64_t)n;
     if (f)
         fclose(f);
     for (int i = 0; i < 6; i++)
@@ -202,7 +194,12 @@ int refuse_runtimes(const char *list)
             bad = bad && strcmp(name, runtimes[i].with);
     }
     free(copy);
-    return bad ? fprintf(stderr, "isobit: --with '%s': onnxruntime and litert are possible\n", list) > 0 : 0;
+    static const char names[] =
+#define RUNTIME(with) ", " #with
+#include "cli/models/runtimes.def"
+#undef RUNTIME
+        ;
+    return bad ? fprintf(stderr, "isobit: --with '%s': %s are possible\n", list, names + 2) > 0 : 0;
 }
 
 int verify_with(session *s, const char *list, const char *python, struct json_object *report, int64_t *different)
@@ -217,16 +214,16 @@ int verify_with(session *s, const char *list, const char *python, struct json_ob
     if (!mkdtemp(dir))
         return fprintf(stderr, "isobit: %s: cannot be made: %m (TMPDIR names another folder)\n", dir), 1;
     for (int i = 0, refused = 1; i < N_RUNTIMES && (!status || refused); i++) {
-        int64_t codes = 0, wrong = 0;
-        char ran[300] = "", why[LINE] = "";
+        outcome o = {0};
         if (!is_listed(list, runtimes[i].with))
             continue;
         const char *profile = ib_profile_name(runtimes[i].profile);
-        const int failed = run(s, &runtimes[i], python, dir, &codes, &wrong, ran, why, &refused);
+        const int failed = run(s, &runtimes[i], python, dir, &o);
+        refused = o.refused;
         status |= failed;
-        if (failed && !*why)
-            snprintf(why, sizeof why, "it could not be run: standard error says why");
-        *different += wrong;
+        if (failed && !*o.why)
+            snprintf(o.why, sizeof o.why, "it could not be run: standard error says why");
+        *different += o.different;
         struct json_object *j = rows ? json_object_new_object() : NULL;
         if (j) {
             json_object_object_add(j, "name", json_object_new_string(runtimes[i].name));
@@ -234,15 +231,15 @@ int verify_with(session *s, const char *list, const char *python, struct json_ob
             json_object_array_add(rows, j);
         }
         if (j && failed)
-            json_object_object_add(j, "error", json_object_new_string(why));
+            json_object_object_add(j, "error", json_object_new_string(o.why));
         if (j && !failed) {
-            json_object_object_add(j, "ran", json_object_new_string(ran));
-            json_object_object_add(j, "codes", json_object_new_int64(codes));
-            json_object_object_add(j, "different", json_object_new_int64(wrong));
+            json_object_object_add(j, "ran", json_object_new_string(o.ran));
+            json_object_object_add(j, "codes", json_object_new_int64(o.codes));
+            json_object_object_add(j, "different", json_object_new_int64(o.different));
         }
         if (!failed)
             fprintf(rows ? stderr : stdout, "%-28s %-14s %lld output codes, %lld differ (%s)\n", runtimes[i].name,
-                    profile, (long long)codes, (long long)wrong, ran);
+                    profile, (long long)o.codes, (long long)o.different, o.ran);
         fflush(stdout);
     }
     rmdir(dir);

@@ -64,10 +64,16 @@ int ib_program_layer_count(const ib_program *p);
 ib_program_layer ib_program_layer_at(const ib_program *p, int i);
 int64_t ib_program_arena(const ib_program *p); /* bytes of RAM, without input and output */
 
-/* Writes <dir>/<name>.h and <dir>/<name>.c: C99, integers only, <stdint.h> only, no allocation. `samples` (may be NULL)
- * [n,input_size] codes become self-test vectors. `name` must be a C identifier. */
-ib_status ib_export_c(ib_program *p, ib_device *dev, const char *dir, const char *name, int64_t n,
-                      const int8_t *samples);
+/* Samples that an exported program tests itself with: codes, and what ib_program_run makes of them. */
+typedef struct ib_vectors {
+    int64_t n;
+    const int8_t *samples;  /* [n,input_size] */
+    const int8_t *expected; /* [n,output_size] */
+} ib_vectors;
+/* Writes <dir>/<name>.h and <dir>/<name>.c: C99, integers only, <stdint.h> only, no allocation; with the vectors as a
+ * self-test (NULL: without). The program is not run: the device quantizes inputs alone. `name` must be a C identifier. */
+ib_status ib_export_c(const ib_program *p, ib_device *dev, const char *dir, const char *name,
+                      const ib_vectors *vectors);
 /* Writes the program as an HDF5 file: a group an instruction, weights as plain bytes. ib_program_open reads it. */
 ib_status ib_export_hdf5(const ib_program *p, const char *path);
 

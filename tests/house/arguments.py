@@ -87,7 +87,7 @@ for number, line in enumerate(table.read_text().splitlines(), 1):
 
 universe, cases = set(), []
 tested = {what for what, _, _ in bad}
-OPTIONS = {s for s in structs if re.search(r"_opts$|_config$|^ib_schedule$|^ib_sampling$|^ib_lm_batch$|^ib_input_info$|^ib_layer_class$", s)}
+OPTIONS = {s for s in structs if re.search(r"_opts$|_config$|^ib_schedule$|^ib_sampling$|^ib_lm_batch$|^ib_input_info$|^ib_vectors$|^ib_layer_class$", s)}
 for result, name, arguments in functions:
     for i, (kind, arg) in enumerate(arguments):
         key = f"{name}.{arg}"

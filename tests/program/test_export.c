@@ -135,7 +135,9 @@ static void printed_c_is_strict_integer_and_right(void)
             samples[i] = (int8_t)ib_rng_u32((ib_rng){1, 1}, (uint64_t)i);
         for (int i = 0; (m == 3 || m == 4) && i < 5 * 64; i++) /* codes of fewer bits */
             samples[i] = (int8_t)(samples[i] >> (m == 3 ? 4 : 6));
-        REQUIRE(!ib_export_c(p, dev, dir, models[m], 5, samples));
+        int8_t expected[5 * 10];
+        REQUIRE(ib_program_output_size(p) == 10 && !ib_program_run(p, dev, 5, samples, expected));
+        REQUIRE(!ib_export_c(p, dev, dir, models[m], &(ib_vectors){5, samples, expected}));
         char path[128], text[200];
         snprintf(path, sizeof path, "%s/%s.c", dir, models[m]);
         FILE *f = fopen(path, "r");
@@ -163,10 +165,13 @@ static void names_and_folders_are_checked(void)
     begin();
     ib_layer *net;
     ib_program *p = program("mlp", "w8a8", (ib_qat_opts){0}, &net);
-    CHECK_ERROR(ib_export_c(p, dev, dir, "7up", 0, NULL), "7up");
-    CHECK_ERROR(ib_export_c(p, dev, dir, "a-b", 0, NULL), "a-b");
-    CHECK_ERROR(ib_export_c(p, dev, "/proc/nowhere", "net", 0, NULL), "/proc/nowhere");
-    CHECK(ib_export_c(NULL, dev, dir, "net", 0, NULL) != IB_OK);
+    CHECK_ERROR(ib_export_c(p, dev, dir, "7up", NULL), "7up");
+    CHECK_ERROR(ib_export_c(p, dev, dir, "a-b", NULL), "a-b");
+    CHECK_ERROR(ib_export_c(p, dev, "/proc/nowhere", "net", NULL), "/proc/nowhere");
+    CHECK(ib_export_c(NULL, dev, dir, "net", NULL) != IB_OK);
+    const int8_t codes[64] = {0};
+    CHECK_ERROR(ib_export_c(p, dev, dir, "net", &(ib_vectors){1, codes, NULL}), "without codes");
+    CHECK_ERROR(ib_export_c(p, dev, dir, "net", &(ib_vectors){1, NULL, codes}), "without samples");
     ib_program_free(p);
     ib_layer_free(net);
     ib_program_free(NULL);
@@ -217,7 +222,7 @@ static void programs_are_opened_again(void)
                 printf("\n    %s ", ib_error());
             REQUIRE(q && !ib_export_hdf5(q, second));
             CHECK(same_file(first, second));
-            REQUIRE(!ib_export_c(p, dev, dir, "first", 0, NULL) && !ib_export_c(q, dev, dir, "second", 0, NULL));
+            REQUIRE(!ib_export_c(p, dev, dir, "first", NULL) && !ib_export_c(q, dev, dir, "second", NULL));
             snprintf(line, sizeof line,
                      "cd %s && sed s/second/first/g second.c | sed s/SECOND/FIRST/g >third.c && cmp -s first.c third.c",
                      dir);

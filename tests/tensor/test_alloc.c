@@ -47,7 +47,7 @@ static int life(void)
         goto done;
     ib_checkpoint_release(&back);
     if (ib_qat_set_phase(net, g, IB_FROZEN) || !(p = ib_program_lower(net, g)) || ib_program_run(p, dev, 1, in, out) ||
-        ib_export_c(p, dev, "/tmp", "isobit_test_alloc", 1, in) || ib_export_hdf5(p, path) ||
+        ib_export_c(p, dev, "/tmp", "isobit_test_alloc", &(ib_vectors){1, in, out}) || ib_export_hdf5(p, path) ||
         !(again = ib_program_open(path)))
         goto done;
     rc = 0;

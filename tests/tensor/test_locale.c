@@ -46,7 +46,7 @@ static void print_and_read(const char *name)
     REQUIRE(!ib_qat_begin(net, g, loader, &(ib_qat_opts){.weight_bits = 8, .act_bits = 8}));
     ib_qat_set_phase(net, g, IB_FROZEN);
     ib_program *p = ib_program_lower(net, g);
-    REQUIRE(p && !ib_export_c(p, dev, dir, name, 0, NULL));
+    REQUIRE(p && !ib_export_c(p, dev, dir, name, NULL));
     ib_program_free(p);
     ib_layer_free(net);
     snprintf(path, sizeof path, "%s/table.csv", dir);
