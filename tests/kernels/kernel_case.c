@@ -59,6 +59,7 @@ static double value_at(element kind, const void *p, int64_t i)
     switch (kind) {
     case REALS: return ((const float *)p)[i];
     case DOUBLES: return ((const double *)p)[i];
+    case HALVES: return ib_half_to_float(((const uint16_t *)p)[i]);
     case INTS: return ((const int32_t *)p)[i];
     case CODES: return ((const int8_t *)p)[i];
     case BITS: return ((const uint8_t *)p)[i / 8] >> i % 8 & 1;
@@ -68,7 +69,7 @@ static double value_at(element kind, const void *p, int64_t i)
 
 static size_t size_of(element kind)
 {
-    return kind == DOUBLES ? 8 : kind == REALS || kind == INTS ? 4 : 1;
+    return kind == DOUBLES ? 8 : kind == REALS || kind == INTS ? 4 : kind == HALVES ? 2 : 1;
 }
 
 static int is_same(const buffer *b, const unsigned char *want, int64_t i, double bound)
@@ -134,18 +135,21 @@ void a_shape(const char *format, ...)
         forget(&buffers[--n_buffers]);
 }
 
+/* Reals in [-1, 1), all bits of others. */
 static void fill(buffer *b)
 {
     const ib_rng rng = {77, ++stream};
-    if (b->kind == REALS || b->kind == DOUBLES)
-        for (int64_t i = 0; i < b->n; i++)
-            if (b->kind == REALS)
-                ((float *)(void *)b->at)[i] = 2 * ib_rng_uniform(rng, (uint64_t)i) - 1;
-            else
-                ((double *)(void *)b->at)[i] = 2 * ib_rng_uniform(rng, (uint64_t)i) - 1;
-    else
-        for (size_t i = 0; i < b->bytes; i++)
-            b->at[i] = (unsigned char)ib_rng_u32(rng, i);
+    for (int64_t i = 0; i < b->n && b->kind <= HALVES; i++) {
+        const float x = 2 * ib_rng_uniform(rng, (uint64_t)i) - 1;
+        if (b->kind == REALS)
+            ((float *)(void *)b->at)[i] = x;
+        else if (b->kind == DOUBLES)
+            ((double *)(void *)b->at)[i] = x;
+        else
+            ((uint16_t *)(void *)b->at)[i] = ib_float_to_half(x);
+    }
+    for (size_t i = 0; i < b->bytes && b->kind > HALVES; i++)
+        b->at[i] = (unsigned char)ib_rng_u32(rng, i);
 }
 
 /* A block for n elements: guards about all but inputs, which have none behind them. */

@@ -29,6 +29,7 @@
 typedef enum element {
     REALS,
     DOUBLES,
+    HALVES,
     INTS,
     CODES,
     BYTES,

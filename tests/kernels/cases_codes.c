@@ -1,0 +1,93 @@
+/* cases_codes.c - codes and masks, element by element: equal in every bit. */
+#include "tests/kernels/kernel_factors.h"
+
+void case_lookup(void)
+{
+    EACH_SIZE(n) {
+        a_shape("n %lld", (long long)n);
+        const int8_t *table = codes(256), *x = codes(n);
+        int8_t *y = result("y", CODES, n, EXACT);
+        EACH_RUN(lookup)
+            k->lookup(table, x, y, n);
+    }
+}
+
+void case_lookup_grad(void)
+{
+    EACH_SIZE(n) {
+        a_shape("n %lld", (long long)n);
+        const float *slope = reals(256), *dy = reals(n);
+        const int8_t *x = codes(n);
+        float *dx = changed("dx", REALS, n, EXACT);
+        EACH_RUN(lookup_grad)
+            k->lookup_grad(slope, x, dy, dx, n);
+    }
+}
+
+/* In the roundings of all profiles, XNNPACK's own too, with and without mask. */
+void case_qadd(void)
+{
+    for (int form = 0; form < 4 * (IB_XNNPACK + 1); form++)
+        EACH_SIZE(n) {
+            const int profile = form / 4, masked = form & 1;
+            const struct isobit_add add = an_addition(profile, form & 2);
+            a_shape("n %lld, profile %d, %s%s", (long long)n, profile, form & 2 ? "ties" : "no ties",
+                    masked ? ", mask" : "");
+            const int8_t *a = codes(n), *b = codes(n);
+            int8_t *q = result("q", CODES, n, EXACT);
+            uint8_t *mask = masked ? result("mask", BITS, n, EXACT) : NULL;
+            EACH_RUN(qadd)
+                k->qadd(&add, n, a, b, ib_rounding(profile), q, mask);
+        }
+}
+
+void case_qmul(void)
+{
+    for (int form = 0; form < 2 * N_ROUNDINGS; form++)
+        EACH_SIZE(n) {
+            const int profile = form / 2, masked = form & 1;
+            const struct isobit_mul mul = {0, -3, 9, 4, -120, 101, ib_requant_scale(0.02f, 0.5f, 1.0f, profile)};
+            a_shape("n %lld, profile %d%s", (long long)n, profile, masked ? ", mask" : "");
+            const int8_t *a = codes(n), *b = codes(n);
+            int8_t *q = result("q", CODES, n, EXACT);
+            uint8_t *mask = masked ? result("mask", BITS, n, EXACT) : NULL;
+            EACH_RUN(qmul)
+                k->qmul(&mul, n, a, b, profile, q, mask);
+        }
+}
+
+void case_where(void)
+{
+    EACH_SIZE(n) {
+        a_shape("n %lld", (long long)n);
+        const float *dy = reals(n);
+        const uint8_t *mask = bits(n);
+        float *dz = result("dz", REALS, n, EXACT);
+        EACH_RUN(where)
+            k->where(dy, mask, dz, n);
+    }
+}
+
+void case_grad_where(void)
+{
+    EACH_SIZE(n) {
+        a_shape("n %lld", (long long)n);
+        const float *dy = reals(n);
+        const uint8_t *mask = bits(n);
+        float *dx = changed("dx", REALS, n, EXACT);
+        EACH_RUN(grad_where)
+            k->grad_where(dy, mask, dx, n);
+    }
+}
+
+/* Twice the rounds are twice the operations; none where there is no such instruction. */
+void case_int8_peak(void)
+{
+    a_shape("3 and 6 rounds");
+    double *more = result("operations", DOUBLES, 1, EXACT);
+    EACH_RUN(int8_peak) {
+        const double once = k->int8_peak(3), twice = k->int8_peak(6);
+        CHECK(once >= 0);
+        *more = twice - 2 * once;
+    }
+}

@@ -1,0 +1,46 @@
+/* cases_conv.c - fp32 convolutions, whose products are BLAS's at some levels: inputs and weights lie in [-1, 1). */
+#include "tests/kernels/kernel_windows.h"
+
+void case_conv2d(void)
+{
+    for (int t = 0; t < 2 * N_WINDOWS; t++) {
+        const ib_window *s = &kernel_windows[t / 2];
+        a_window(s, t % 2 ? "no bias" : "bias");
+        const float *x = reals(window_in(s)), *w = reals(s->oc * window_row(s)), *bias = t % 2 ? NULL : reals(s->oc);
+        float *y = result("y", REALS, window_out(s), 1e-4);
+        EACH_RUN(conv2d)
+            k->conv2d(s, x, w, bias, y, room(ib_conv2d_scratch(s) * 4));
+    }
+}
+
+/* From numbers or codes, of all of dy or where a mask says, each alone or all, set or added to. */
+void case_conv2d_grads(void)
+{
+    enum { ALL, DX, SET_DX, DW, DB, N_WANTED };
+    for (int t = 0; t < 2 * N_WANTED * N_WINDOWS; t++) {
+        static const char *const names[] = {"all gradients", "dx", "dx set", "dw", "db"};
+        const ib_window *s = &kernel_windows[t / (2 * N_WANTED)];
+        const int coded = t % 2, wanted = t / 2 % N_WANTED;
+        char what[60];
+        snprintf(what, sizeof what, "%s of %s", names[wanted], coded ? "codes, masked" : "numbers");
+        a_window(s, what);
+        ib_conv_grads g = {.x = coded ? NULL : reals(window_in(s)),
+                           .codes = coded ? codes(window_in(s)) : NULL,
+                           .x_scale = 0.01f,
+                           .x_zero = -5,
+                           .w = reals(s->oc * window_row(s)),
+                           .dy = reals(window_out(s)),
+                           .mask = coded ? bits(window_out(s)) : NULL,
+                           .sets_dx = wanted == SET_DX};
+        if (wanted == SET_DX)
+            g.dx = result("dx", REALS, window_in(s), 1e-4);
+        else if (wanted <= DX)
+            g.dx = changed("dx", REALS, window_in(s), 1e-4);
+        if (wanted == ALL || wanted == DW)
+            g.dw = changed("dw", REALS, s->oc * window_row(s), 1e-3);
+        if (wanted == ALL || wanted == DB)
+            g.db = changed("db", REALS, s->oc, 1e-3);
+        EACH_RUN(conv2d_grads)
+            k->conv2d_grads(s, &g, room(ib_conv2d_grads_scratch(s) * 4));
+    }
+}
