@@ -121,6 +121,14 @@ ib_tensor *ib_graph_tensor(ib_graph *g, int ndim, const int64_t *shape);
 
 /* Memory until the next begin, not zeroed; NULL with ib_error(). */
 void *ib_graph_alloc(ib_graph *g, size_t bytes);
+/* A frozen matrix over values that outlive the step; NULL with ib_error(). */
+static inline const ib_matrix *ib_graph_matrix(ib_graph *g, int64_t rows, int64_t cols, const float *values)
+{
+    ib_matrix *m = ib_graph_alloc(g, sizeof *m);
+    if (m)
+        *m = ib_matrix_view(values, rows, cols);
+    return m;
+}
 /* Memory for the duration of one function. */
 ib_mark ib_graph_mark(ib_graph *g);
 void ib_graph_release(ib_graph *g, ib_mark m);

@@ -6,6 +6,7 @@
 #include "tensor/argument.h"
 #include "tensor/names.h"
 #include "tensor/storage/scaled.h"
+#include "tensor/tensor.h"
 
 #define STORAGE(name, block, bytes, gguf, error, real, reals, exponent)                                                \
     void ib_##name##_encode_ref(const float *x, uint8_t *b);                                                           \
@@ -43,6 +44,11 @@ static const ib_storage table[] = {
 const ib_storage *ib_storage_at(int i)
 {
     return i >= 0 && i < N_STORAGE ? &table[i] : NULL;
+}
+
+ib_matrix ib_matrix_view(const float *x, int64_t rows, int64_t cols)
+{
+    return (ib_matrix){.format = &table[AT_f32], .rows = rows, .cols = cols, .data = (const uint8_t *)x};
 }
 
 /* nf4-dq is nf4_dq */

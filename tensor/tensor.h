@@ -2,6 +2,7 @@
 #ifndef IB_TENSOR_TENSOR_H
 #define IB_TENSOR_TENSOR_H
 
+#include <isobit/matrix.h>
 #include <isobit/tensor.h>
 
 /* real = scale[c] * (code - zero_point), c = 0 for n_scales == 1, else the index along dimension 0 */
@@ -45,6 +46,9 @@ static inline int8_t *ib_codes(const ib_tensor *t)
 {
     return (int8_t *)t->data;
 }
+
+/* fp32 values as a matrix, for the products with frozen ones. */
+ib_matrix ib_matrix_view(const float *x, int64_t rows, int64_t cols);
 
 size_t ib_dtype_bytes(ib_dtype dtype);
 

@@ -104,9 +104,7 @@ static const float sample_head[] = {0.3f, -0.7f, 0.2f, 0.9f,  -0.4f, 0.6f, -0.1f
                                     0.5f, -0.9f, 0.4f, -0.2f, 0.3f,  0.1f, -0.6f};
 static ib_tensor *frozen_loss_sample(ib_graph *g, ib_tensor **in)
 {
-    static ib_matrix m;
-    m = (ib_matrix){.format = ib_storage_find("f32"), .rows = 5, .cols = 3, .data = (const uint8_t *)sample_head};
-    return ib_language_loss(g, in[0], &m, NULL, sample_target, 0.5f, NULL);
+    return ib_language_loss(g, in[0], ib_graph_matrix(g, 5, 3, sample_head), NULL, sample_target, 0.5f, NULL);
 }
 
 const ib_op ib_op_language_loss = {

@@ -36,7 +36,7 @@ static ib_status lora_shape(ib_node *n, ib_tensor *out)
 /* An adapter's factor runs through the products of frozen matrices, with their arithmetic. */
 static ib_matrix factor(const ib_tensor *t)
 {
-    return (ib_matrix){.format = ib_storage_at(0), .rows = t->shape[0], .cols = t->shape[1], .data = t->data};
+    return ib_matrix_view(ib_f32(t), t->shape[0], t->shape[1]);
 }
 
 /* For products with w and with its adapter's factors, which are smaller but for ranks above both sides. */
@@ -153,7 +153,7 @@ static ib_status lora_forward(ib_graph *g, ib_node *n)
 static ib_status outer(ib_graph *g, int64_t n, int64_t r, int64_t cols, const float *small, const float *big,
                        float *out)
 {
-    const ib_matrix w = {.format = ib_storage_at(0), .rows = n, .cols = cols, .data = (const uint8_t *)big};
+    const ib_matrix w = ib_matrix_view(big, n, cols);
     const ib_mark mark = ib_graph_mark(g);
     float *t = ib_graph_alloc(g, (size_t)(n * r) * sizeof *t), *scratch = scratch_of(g, &w, r, 0);
     if (!t || !scratch)
@@ -166,93 +166,121 @@ static ib_status outer(ib_graph *g, int64_t n, int64_t r, int64_t cols, const fl
     return IB_OK;
 }
 
-/* With e = c dy:  dh = s e B    dA += dh' drop(x)    dB += e' (s h)    dx += e W + drop'(dh A)    dm += sum e z / m,
- * z = (y - bias) / c */
+/* Where to add the gradients of the inputs, NULL: nowhere. */
+typedef struct grads {
+    float *x, *a, *b, *m, *bias;
+} grads;
+
+/* e = c dy of DoRA's factor c, and dm += sum dy (y - bias) / m; NULL if memory is out */
+static const float *through_magnitudes(ib_graph *g, const ib_node *n, float *dm)
+{
+    const int64_t rows = n->out->shape[0], out = n->out->shape[1];
+    const float *dy = n->out->grad, *c = n->saved[C], *y = ib_f32(n->out), *m = ib_f32(n->in[M]),
+                *bias = n->in[BIAS] ? ib_f32(n->in[BIAS]) : NULL;
+    float *e = ib_graph_alloc(g, (size_t)(rows * out) * sizeof *e);
+    for (int64_t i = 0; e && i < rows; i++)
+        for (int64_t o = 0; o < out; o++) {
+            if (dm && m[o])
+                dm[o] += dy[i * out + o] * (y[i * out + o] - (bias ? bias[o] : 0.0f)) / m[o];
+            e[i * out + o] = c[o] * dy[i * out + o];
+        }
+    return e;
+}
+
+/* dB[out,r] += e' (s h), by its transpose, which has long rows */
+static ib_status b_backward(ib_graph *g, const ib_node *n, const float *e, float *db)
+{
+    const int64_t rows = n->out->shape[0], out = n->out->shape[1], r = n->in[A]->shape[0];
+    float *t = ib_graph_alloc(g, (size_t)(r * out) * sizeof *t);
+    if (!t)
+        return IB_ENOMEM;
+    memset(t, 0, (size_t)(r * out) * sizeof *t);
+    if (outer(g, rows, r, out, n->saved[HS], e, t))
+        return IB_ENOMEM;
+    for (int64_t o = 0; o < out; o++)
+        for (int64_t j = 0; j < r; j++)
+            db[o * r + j] += t[j * out + o];
+    return IB_OK;
+}
+
+/* dx += drop'(dh A) */
+static ib_status dropped_backward(ib_graph *g, const ib_node *n, const float *dh, float *dx, float *scratch)
+{
+    const lora_attrs *a = n->attrs;
+    const ib_tensor *x = n->in[X];
+    const ib_matrix fa = factor(n->in[A]);
+    float *t = ib_graph_alloc(g, (size_t)x->size * sizeof *t);
+    if (!t)
+        return IB_ENOMEM;
+    memset(t, 0, (size_t)x->size * sizeof *t);
+    K(g)->frozen_mul_grad(&fa, x->shape[0], dh, t, scratch);
+    K(g)->masked_add(t, n->saved[MASK], dx, x->size, 1.0f / (1.0f - a->dropout));
+    return IB_OK;
+}
+
+/* dh = s e B    dA += dh' drop(x)    dB += e' (s h)    dx += drop'(dh A) */
+static ib_status factors_backward(ib_graph *g, ib_node *n, const float *e, const grads *d, float *scratch)
+{
+    const lora_attrs *a = n->attrs;
+    const ib_tensor *x = n->in[X];
+    const int64_t rows = x->shape[0], r = n->in[A]->shape[0];
+    const ib_matrix fa = factor(n->in[A]), fb = factor(n->in[B]);
+    float *dh = ib_graph_alloc(g, (size_t)(rows * r) * sizeof *dh);
+    const float *xd = dropped(g, n);
+    if (!dh || !xd)
+        return IB_ENOMEM;
+    memset(dh, 0, (size_t)(rows * r) * sizeof *dh);
+    K(g)->frozen_mul_grad(&fb, rows, e, dh, scratch);
+    K(g)->scale(dh, rows * r, a->scale);
+    if ((d->b && b_backward(g, n, e, d->b)) || (d->a && outer(g, rows, r, a->w->cols, dh, xd, d->a)))
+        return IB_ENOMEM;
+    if (d->x && n->saved[MASK])
+        return dropped_backward(g, n, dh, d->x, scratch);
+    if (d->x && a->forward == a->w)
+        K(g)->frozen_mul_grad(&fa, rows, dh, d->x, scratch);
+    return IB_OK;
+}
+
+/* dx += e W and what passes through the factors, e = c dy */
 static ib_status lora_backward(ib_graph *g, ib_node *n)
 {
     const lora_attrs *a = n->attrs;
-    ib_tensor *x = n->in[X];
-    const int64_t rows = x->shape[0], out = a->w->rows, in = a->w->cols, r = n->in[A] ? n->in[A]->shape[0] : 0;
-    const float *e = n->out->grad, *c = n->saved[C];
+    const int64_t rows = n->out->shape[0], out = n->out->shape[1], r = n->in[A] ? n->in[A]->shape[0] : 0;
     ib_status failed = IB_OK;
-    float *dx = ib_grad_of(g, x, &failed), *da = ib_grad_of(g, n->in[A], &failed),
-          *db = ib_grad_of(g, n->in[B], &failed);
-    float *dm = ib_grad_of(g, n->in[M], &failed), *dbias = ib_grad_of(g, n->in[BIAS], &failed);
+    const grads d = {ib_grad_of(g, n->in[X], &failed), ib_grad_of(g, n->in[A], &failed),
+                     ib_grad_of(g, n->in[B], &failed), ib_grad_of(g, n->in[M], &failed),
+                     ib_grad_of(g, n->in[BIAS], &failed)};
     const ib_mark mark = ib_graph_mark(g);
-    float *scratch = scratch_of(g, a->forward, rows, r), *dh = ib_graph_alloc(g, (size_t)(rows * r + 1) * sizeof *dh);
-    if (failed || !scratch || !dh)
+    float *scratch = scratch_of(g, a->forward, rows, r);
+    if (failed || !scratch)
         return IB_ENOMEM;
-    if (dbias)
-        K(g)->col_sum(e, rows, out, dbias);
-    if (c) {
-        float *ce = ib_graph_alloc(g, (size_t)(rows * out) * sizeof *ce);
-        if (!ce)
-            return IB_ENOMEM;
-        const float *y = ib_f32(n->out), *bias = n->in[BIAS] ? ib_f32(n->in[BIAS]) : NULL, *m = ib_f32(n->in[M]);
-        for (int64_t i = 0; i < rows; i++)
-            for (int64_t o = 0; o < out; o++) {
-                if (dm && m[o])
-                    dm[o] += e[i * out + o] * (y[i * out + o] - (bias ? bias[o] : 0.0f)) / m[o];
-                ce[i * out + o] = c[o] * e[i * out + o];
-            }
-        e = ce;
-    }
-    if (r) {
-        const float *xd = dropped(g, n);
-        if (!xd)
-            return IB_ENOMEM;
-        const ib_matrix fa = factor(n->in[A]), fb = factor(n->in[B]);
-        memset(dh, 0, (size_t)(rows * r) * sizeof *dh);
-        K(g)->frozen_mul_grad(&fb, rows, e, dh, scratch);
-        K(g)->scale(dh, rows * r, a->scale);
-        if (db) { /* by its transpose, which has long rows */
-            float *t = ib_graph_alloc(g, (size_t)(r * out) * sizeof *t);
-            if (!t)
-                return IB_ENOMEM;
-            memset(t, 0, (size_t)(r * out) * sizeof *t);
-            if (outer(g, rows, r, out, n->saved[HS], e, t))
-                return IB_ENOMEM;
-            for (int64_t o = 0; o < out; o++)
-                for (int64_t j = 0; j < r; j++)
-                    db[o * r + j] += t[j * out + o];
-        }
-        if (da && outer(g, rows, r, in, dh, xd, da))
-            return IB_ENOMEM;
-        if (dx && n->saved[MASK]) {
-            float *t = ib_graph_alloc(g, (size_t)x->size * sizeof *t);
-            if (!t)
-                return IB_ENOMEM;
-            memset(t, 0, (size_t)x->size * sizeof *t);
-            K(g)->frozen_mul_grad(&fa, rows, dh, t, scratch);
-            K(g)->masked_add(t, n->saved[MASK], dx, x->size, 1.0f / (1.0f - a->dropout));
-        } else if (dx && a->forward == a->w) {
-            K(g)->frozen_mul_grad(&fa, rows, dh, dx, scratch);
-        }
-    }
-    if (dx)
-        K(g)->frozen_mul_grad(a->forward, rows, e, dx, scratch);
+    if (d.bias)
+        K(g)->col_sum(n->out->grad, rows, out, d.bias);
+    const float *e = n->saved[C] ? through_magnitudes(g, n, d.m) : n->out->grad;
+    if (!e || (r && factors_backward(g, n, e, &d, scratch)))
+        return IB_ENOMEM;
+    if (d.x)
+        K(g)->frozen_mul_grad(a->forward, rows, e, d.x, scratch);
     ib_graph_release(g, mark);
     return IB_OK;
 }
 
 static const float sample_values[] = {0.3f, -0.7f, 0.2f, 0.9f, -0.4f, 0.6f, -0.1f, 0.8f, 0.5f, -0.9f, 0.4f, -0.2f};
-static const ib_matrix *sample_matrix(void)
+static const ib_matrix *sample_matrix(ib_graph *g)
 {
-    static ib_matrix m;
-    m = (ib_matrix){.format = ib_storage_find("f32"), .rows = 3, .cols = 4, .data = (const uint8_t *)sample_values};
-    return &m;
+    return ib_graph_matrix(g, 3, 4, sample_values);
 }
 static ib_tensor *frozen_sample(ib_graph *g, ib_tensor **in)
 {
-    return ib_frozen_linear(g, in[0], sample_matrix(), in[1]);
+    return ib_frozen_linear(g, in[0], sample_matrix(g), in[1]);
 }
 static ib_tensor *lora_sample(ib_graph *g, ib_tensor **in)
 {
-    return ib_lora_linear(g, in[0], sample_matrix(), NULL, &(ib_lora_opts){.a = in[1], .b = in[2], .scale = 0.5f});
+    return ib_lora_linear(g, in[0], sample_matrix(g), NULL, &(ib_lora_opts){.a = in[1], .b = in[2], .scale = 0.5f});
 }
 static ib_tensor *lora_dropout_sample(ib_graph *g, ib_tensor **in)
 {
-    return ib_lora_linear(g, in[0], sample_matrix(), NULL,
+    return ib_lora_linear(g, in[0], sample_matrix(g), NULL,
                           &(ib_lora_opts){.a = in[1], .b = in[2], .scale = 0.5f, .dropout = 0.4f});
 }
 /* the norm is a constant to the gradient, so only the magnitude's can be compared with differences */
@@ -261,7 +289,8 @@ static ib_tensor *dora_sample(ib_graph *g, ib_tensor **in)
     static const float small[] = {0.1f, -0.2f, 0.3f, 0.1f,  0.2f, 0.1f, -0.3f,
                                   0.2f, 0.1f,  0.3f, -0.2f, 0.1f, 0.2f, 0.1f};
     ib_tensor *a = ib_input(g, 2, (int64_t[]){2, 4}, small), *b = ib_input(g, 2, (int64_t[]){3, 2}, small + 8);
-    return ib_lora_linear(g, in[0], sample_matrix(), in[2], &(ib_lora_opts){.a = a, .b = b, .m = in[1], .scale = 0.5f});
+    return ib_lora_linear(g, in[0], sample_matrix(g), in[2],
+                          &(ib_lora_opts){.a = a, .b = b, .m = in[1], .scale = 0.5f});
 }
 
 const ib_op ib_op_lora = {
