@@ -298,7 +298,7 @@ ib_status ib_import_reduce_mean(ib_importer *m)
         return ib_import_refuse(m, "a mean over other than rows and columns");
     const IbOnnx__NodeProto *own = m->node;
     const int keeps = ib_import_integer(m, "keepdims", 1) != 0;
-    static char between[] = "", *none[] = {between};
+    char *none[] = {(char *)""};
     char in[16];
     const IbOnnx__NodeProto pixel = {
         .op_type = own->op_type, .name = (char *)ib_import_node_name(own), .n_output = 1, .output = none};

@@ -1,13 +1,31 @@
 #!/usr/bin/env python3
-"""names.py SOURCE libisobit.a libisobit.so - the static library defines no global name without ib_ or isobit, and the shared one shows the functions
-of the public headers and nothing else.
+"""names.py SOURCE libisobit.a libisobit.so - the static library defines no global name without ib_ or isobit, the shared one shows the functions
+of the public headers and nothing else, and nothing in the library can be written but what is the thread's own or named here.
 
 Broken by: a function that is neither static nor called ib_..., classes of a generator under another's name, a public header without IB_BEGIN_API,
-a function that a header declares and nobody defines."""
+a function that a header declares and nobody defines, a variable that threads share without its reason here."""
 import pathlib
 import re
 import subprocess
 import sys
+
+
+# Writable and shared among threads, and why it may be.
+SHARED = {
+    r"allocations|fail_at|steps": "atomic counters",
+    r"once": "pthread_once_t",
+    r"c_locale": "number.c: made once, read afterwards",
+    r"lock|given|taken": "pictures.c: what all data sets keep of pictures, behind the lock",
+    r"ib_kernels_\w+": "a level's table, made once",
+    r"below|few|few_rows": "the kernels that a level's own build on: the same at each filling",
+}
+
+
+def writable(library):
+    lines = subprocess.run(["nm", "--defined-only", "-f", "sysv", library], capture_output=True, text=True, check=True).stdout.splitlines()
+    rows = [[part.strip() for part in line.split("|")] for line in lines if line.count("|") == 6]
+    return {row[0].split(".")[0] for row in rows if row[2] in "bBdDcC" and row[3] != "TLS" and not row[6].startswith(".data.rel.ro")
+            and not row[0].startswith("__")}
 
 
 def defined(library, *options):
@@ -30,6 +48,8 @@ def main(source, static, shared):
     public, shown = declared(pathlib.Path(source) / "include/isobit"), {n for n in defined(shared, "-D") if not n.startswith("_")}
     wrong = [f"{static} defines {n}" for n in foreign] + [f"{shared} shows {n}, which no public header declares" for n in sorted(shown - public)]
     wrong += [f"{shared} does not show {n}, which a public header declares" for n in sorted(public - shown)]
+    wrong += [f"{static} can write {n}, which threads share: const, _Thread_local, or with its reason in names.py"
+              for n in sorted(writable(static)) if not any(re.fullmatch(known, n) for known in SHARED)]
     print("\n".join(wrong) or f"{len(shown)} functions are shown, as the headers declare them")
     return bool(wrong) or len(public) < 200
 

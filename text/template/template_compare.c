@@ -150,9 +150,9 @@ int ib_contains(ib_machine *m, ib_value whole, ib_value part)
     return 0;
 }
 
-ib_list *ib_items_of(ib_machine *m, ib_value v)
+const ib_list *ib_items_of(ib_machine *m, ib_value v)
 {
-    static ib_list nothing;
+    static const ib_list nothing;
     if (m->status)
         return NULL;
     if (v.kind == KIND_UNDEFINED)

@@ -142,7 +142,7 @@ int ib_equal(ib_machine *m, ib_value a, ib_value b);
 int ib_order(ib_machine *m, ib_value a, ib_value b); /* <0, 0, >0; values without an order fail */
 int ib_contains(ib_machine *m, ib_value whole, ib_value part);
 /* What a loop over v goes through, as a list; what cannot be looped over fails. An iterator is then used. */
-ib_list *ib_items_of(ib_machine *m, ib_value v);
+const ib_list *ib_items_of(ib_machine *m, ib_value v);
 int64_t ib_length(ib_machine *m, ib_value v);
 int ib_whole(ib_value v); /* an int or a bool */
 

@@ -139,8 +139,8 @@ ib_scope *ib_open_scope(ib_machine *m, ib_scope *outer, const ib_names *fresh);
 ib_value ib_run_to_text(ib_machine *m, const ib_node *body); /* what it prints */
 
 typedef struct ib_loop {
-    ib_list *items;    /* what is left of it is filtered as it is asked for */
-    ib_list *iterator; /* that the items are read from */
+    const ib_list *items; /* what is left of it is filtered as it is asked for */
+    ib_list *iterator;    /* that the items are read from */
     size_t at;
     const ib_node *node;
     ib_scope *scope; /* around it */
