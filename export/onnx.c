@@ -71,7 +71,7 @@ ib_status ib_export_onnx(const ib_program *p, const char *path, const char *name
         ib_onnx_metadata(w.o, "isobit.schema", schema);
     else if (p->schema && !status)
         status = IB_ENOMEM;
-    free(schema);
+    ib_free(schema);
     if (status) {
         ib_onnx_free(w.o);
         return status;

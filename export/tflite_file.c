@@ -170,7 +170,7 @@ ib_status ib_tflite_write(ib_tflite *w, const char *path, const char *name)
     if (w->p->schema && !schema)
         return ib_error_status();
     const ib_status status = ib_flat_finish(&w->f, model(w, name, schema), "TFL3");
-    free(schema);
+    ib_free(schema);
     return status ? status : ib_file_replace(path, w->f.buf + w->f.room - w->f.n, w->f.n);
 }
 

@@ -248,16 +248,20 @@ ib_layer *ib_import_onnx(const char *path, ib_device *dev)
     unsigned char *bytes = ib_file_read(path, &size);
     if (!bytes)
         return NULL;
-    IbOnnx__ModelProto *model = ib_onnx__model_proto__unpack(NULL, size, bytes);
+    ProtobufCAllocator memory = ib_import_memory();
+    const uint64_t failures = ib_failures();
+    IbOnnx__ModelProto *model = ib_onnx__model_proto__unpack(&memory, size, bytes);
     ib_free(bytes);
     ib_layer *net = NULL;
-    if (!model)
+    if (!model && ib_failures() == failures)
         ib_fail(IB_EFORMAT, "%s: is no ONNX model", path);
+    else if (!model)
+        ib_error_prefix("%s", path);
     else if (!model->graph)
         ib_fail(IB_EFORMAT, "%s: holds no graph", path);
     else if (!ib_import_external(path, model->graph))
         net = read_graph(path, dev, model);
     if (model)
-        ib_onnx__model_proto__free_unpacked(model, NULL);
+        ib_onnx__model_proto__free_unpacked(model, &memory);
     return net;
 }

@@ -133,6 +133,8 @@ int ib_import_rows_may_wait(const ib_importer *m, const char *name);
 int ib_import_view(const ib_symbol *x, int64_t *dims);
 
 /* ---- model and graph (import_onnx_model.c) ---- */
+/* For protobuf-c's blocks: the library's own memory. */
+ProtobufCAllocator ib_import_memory(void);
 /* The operator set, functions, fields and tensors of other kinds, names that stand twice. */
 ib_status ib_import_check_model(ib_importer *m, const IbOnnx__ModelProto *model);
 /* Refuses a message that holds fields of which onnx.proto says nothing. */

@@ -69,8 +69,8 @@ static ib_status take(const char *path, const char *open, const ib_mapped *file,
         return ib_fail(IB_EFORMAT, "%s: constant '%s' lies at %s, %s bytes long, of %s, which has %zu", path,
                        t->name ? t->name : "", entry(t, "offset") ? entry(t, "offset") : "0",
                        entry(t, "length") ? entry(t, "length") : "all", open, file->size);
-    if (!(t->raw_data.data = malloc((size_t)length + 1))) /* protobuf-c frees it */
-        return ib_fail(IB_ENOMEM, "%s: no memory for %lld bytes", path, (long long)length);
+    if (!(t->raw_data.data = ib_alloc_raw((size_t)length + 1))) /* it goes with the message: ib_import_memory */
+        return IB_ENOMEM;
     if (length)
         memcpy(t->raw_data.data, file->data + offset, (size_t)length);
     t->raw_data.len = (size_t)length;

@@ -3,9 +3,27 @@
 #include <string.h>
 
 #include "import/import_onnx.h"
+#include "tensor/alloc.h"
 #include "tensor/error.h"
 
 enum { NEWEST_FORMAT = 14 }; /* IR version */
+
+static void *take_memory(void *unused, size_t size)
+{
+    (void)unused;
+    return ib_alloc_raw(size);
+}
+
+static void give_memory(void *unused, void *p)
+{
+    (void)unused;
+    ib_free(p);
+}
+
+ProtobufCAllocator ib_import_memory(void)
+{
+    return (ProtobufCAllocator){.alloc = take_memory, .free = give_memory};
+}
 
 /* Fields that onnx.proto does not know, in a message and all within it but for nodes, which are looked at when their
  * turn comes. */

@@ -112,14 +112,16 @@ static IbOnnx__TensorProto *read_tensor(const ib_importer *m, const char *path, 
 {
     size_t size;
     int64_t n;
+    ProtobufCAllocator memory = ib_import_memory();
     unsigned char *bytes = ib_file_read(path, &size);
-    IbOnnx__TensorProto *t = bytes ? ib_onnx__tensor_proto__unpack(NULL, size, bytes) : NULL;
+    const uint64_t failures = ib_failures();
+    IbOnnx__TensorProto *t = bytes ? ib_onnx__tensor_proto__unpack(&memory, size, bytes) : NULL;
     ib_free(bytes);
-    if (bytes && !t)
+    if (!t && ib_failures() == failures && bytes)
         ib_fail(IB_EFORMAT, "%s: is no tensor of ONNX", path);
     const ib_symbol s = {.name = path, .constant = t, .type = t ? t->data_type : 0};
     if (t && !(*x = ib_import_reals(m, &s, &n))) {
-        ib_onnx__tensor_proto__free_unpacked(t, NULL);
+        ib_onnx__tensor_proto__free_unpacked(t, &memory);
         t = NULL;
     }
     return t;
@@ -172,6 +174,7 @@ static ib_status compare_samples(const ib_importer *m, ib_layer *net, ib_graph *
 {
     const char *slash = strrchr(m->path, '/');
     const int folder = slash ? (int)(slash - m->path + 1) : 0;
+    ProtobufCAllocator memory = ib_import_memory();
     ib_status status = IB_OK;
     for (int i = 0; !status; i++) {
         char *in = ib_format_text("%.*stest_data_set_%d/input_0.pb", folder, m->path, i),
@@ -186,9 +189,9 @@ static ib_status compare_samples(const ib_importer *m, ib_layer *net, ib_graph *
         ib_free(x);
         ib_free(y);
         if (t)
-            ib_onnx__tensor_proto__free_unpacked(t, NULL);
+            ib_onnx__tensor_proto__free_unpacked(t, &memory);
         if (expected)
-            ib_onnx__tensor_proto__free_unpacked(expected, NULL);
+            ib_onnx__tensor_proto__free_unpacked(expected, &memory);
         ib_free(in);
         ib_free(out);
         if (!there)

@@ -16,7 +16,7 @@ int ib_schema_write(hid_t file, const ib_schema *s)
     if (!text)
         return s ? -1 : 0;
     const int failed = ib_h5_write(file, "schema", H5T_NATIVE_CHAR, 1, (int64_t[]){(int64_t)strlen(text)}, text);
-    free(text);
+    ib_free(text);
     return failed;
 }
 

@@ -81,9 +81,9 @@ char *ib_schema_text(const ib_schema *s)
     json_object_object_add(j, "classes", texts(o->n_classes, o->classes));
     json_object_object_add(j, "targets", targets);
     const char *text = json_object_to_json_string_ext(j, JSON_C_TO_STRING_NOSLASHESCAPE);
-    char *copy = text ? strdup(text) : NULL;
+    char *copy = text ? ib_strdup(text) : NULL;
     json_object_put(j);
-    return copy ? copy : ib_fail_null(IB_ENOMEM, "schema: out of memory");
+    return copy || text ? copy : ib_fail_null(IB_ENOMEM, "schema: out of memory");
 }
 
 /* ---- reading: what is not understood is refused ---- */

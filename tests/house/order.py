@@ -4,6 +4,10 @@ import pathlib, re, sys
 
 ORDER = ["runtime", "tensor", "files", "backends", "autograd", "text", "data", "layers", "optim", "qat", "lm", "program", "import", "export", "train", "cli"]
 NUMBERS = re.compile(r"\b(v?snprintf|v?sprintf|sscanf|strto(d|f|ld)|atof)\(")
+RAW = re.compile(r"(?<!\w)(malloc|calloc|realloc|aligned_alloc|posix_memalign|strdup|strndup|v?asprintf|getline|open_memstream)\(")
+OWN_MEMORY = {"alloc.c"}
+# What these free is realpath()'s and utf8proc_map()'s, by way of ib_tokenizer_compose.
+OTHERS_MEMORY = {"alloc.c", "file.c", "origin.c", "tokenizer_json.c", "tokenizer_merge.c", "chat.c"}
 root, bad, seen = pathlib.Path(sys.argv[1]), 0, {}
 for folder in ORDER:
     for f in sorted((root / folder).rglob("*.[ch]")) + sorted((root / folder).rglob("*.def")):
@@ -21,6 +25,12 @@ for folder in ORDER:
                 print(f"{f}:{i}: includes are rooted at the repository"); bad = 1
             if f.stem != "number" and folder != "runtime" and folder != "cli" and NUMBERS.search(line):
                 print(f"{f}:{i}: text and numbers by tensor/number.h, which no locale changes: {line.strip()}"); bad = 1
+            if folder != "cli" and f.name not in OWN_MEMORY and RAW.search(line):
+                print(f"{f}:{i}: memory by tensor/alloc.h, of which the tests let each piece fail: {line.strip()}"); bad = 1
+            if folder != "cli" and re.search(r"(?<![\w.>])free\([^)]", line) and f.name not in OTHERS_MEMORY:
+                print(f"{f}:{i}: the library's blocks go by ib_free: {line.strip()}"); bad = 1
+            if re.search(r"reduction\(max ?:[^)]*\b(status|failed)\b", line):
+                print(f"{f}:{i}: codes of failures are negative: the largest of them is IB_OK: {line.strip()}"); bad = 1
             if "ib_device_open(" in line and folder not in ("backends", "cli"):
                 print(f"{f}:{i}: the device is the caller's, whose it is to open: {line.strip()}"); bad = 1
             if re.search(r"\b(TODO|FIXME|XXX)\b|#if 0", line):

@@ -155,6 +155,15 @@ static void put_tensor(const char *path, int n_dims, const int64_t *dims, const 
 }
 
 /* Samples beside the file, as in the model zoo: equal, or an error that names them. */
+/* By a device of its own. */
+static ib_layer *imported(const char *path)
+{
+    ib_device *own = ib_device_open(NULL);
+    ib_layer *net = ib_import_onnx(path, own);
+    ib_device_close(own);
+    return net;
+}
+
 static void samples_beside_the_file(void)
 {
     char dir[100], model[140], set[140], in[170], out[170];
@@ -170,14 +179,14 @@ static void samples_beside_the_file(void)
     REQUIRE(!mkdir(dir, 0700) && !mkdir(set, 0700) && !ib_file_replace(model, m, size));
     put_tensor(in, 4, (int64_t[]){N, 3, 9, 7}, data);
     put_tensor(out, 2, (int64_t[]){N, 3}, y);
-    ib_layer *net = ib_import_onnx(model, dev);
+    ib_layer *net = imported(model);
     CHECK(net != NULL);
     ib_layer_free(net);
     y[4] += 0.5f;
     put_tensor(out, 2, (int64_t[]){N, 3}, y);
-    CHECK_ERROR(ib_import_onnx(model, dev) == NULL, "output 4 of the samples of");
+    CHECK_ERROR(imported(model) == NULL, "output 4 of the samples of");
     put_tensor(out, 2, (int64_t[]){N, 2}, y);
-    CHECK_ERROR(ib_import_onnx(model, dev) == NULL, "has 9 outputs");
+    CHECK_ERROR(imported(model) == NULL, "has 9 outputs");
     unlink(in), unlink(out), unlink(model), rmdir(set), rmdir(dir);
     ib_free(m);
     ib_free(data);
@@ -199,7 +208,7 @@ static void damaged_files(void)
         REQUIRE(f && fwrite(bytes, 1, i < size ? i : size, f) == (i < size ? i : size));
         fclose(f);
         bytes[i % size] = old;
-        ib_layer *net = ib_import_onnx(path, dev);
+        ib_layer *net = imported(path);
         if (!net)
             CHECK(*ib_error() && !strchr(ib_error(), '\n'));
         ib_layer_free(net);
@@ -218,13 +227,13 @@ static void weights_in_another_file(void)
     unsigned char *m = ib_file_read(golden("pooled_dynamo", "onnx"), &size),
                   *w = ib_file_read(golden("pooled_dynamo", "onnx.data"), &bytes);
     REQUIRE(m && w && !ib_file_replace(model, m, size));
-    CHECK_ERROR(ib_import_onnx(model, dev) == NULL, "pooled_dynamo.onnx.data");
+    CHECK_ERROR(imported(model) == NULL, "pooled_dynamo.onnx.data");
     for (size_t i = 0; i < bytes; i += 7) {
         REQUIRE(!ib_file_replace(data, w, i));
-        CHECK_ERROR(ib_import_onnx(model, dev) == NULL, "pooled_dynamo.onnx.data");
+        CHECK_ERROR(imported(model) == NULL, "pooled_dynamo.onnx.data");
     }
     REQUIRE(!ib_file_replace(data, w, bytes));
-    ib_layer *net = ib_import_onnx(model, dev);
+    ib_layer *net = imported(model);
     CHECK(net != NULL);
     ib_layer_free(net);
     unlink(data);
@@ -232,7 +241,7 @@ static void weights_in_another_file(void)
         if (!memcmp(m + i, "pooled_dynamo.onnx.", 19))
             memcpy(m + i, "../led_dynamo.onnx.", 19);
     REQUIRE(!ib_file_replace(model, m, size));
-    CHECK_ERROR(ib_import_onnx(model, dev) == NULL, "not in the model's folder");
+    CHECK_ERROR(imported(model) == NULL, "not in the model's folder");
     unlink(model);
     ib_free(m);
     ib_free(w);
@@ -281,6 +290,27 @@ static void rows_have_an_order(void)
     ib_device_close(device);
 }
 
+/* Also the blocks that protobuf-c asks for. */
+static void every_allocation_may_fail(void)
+{
+    ib_device *own = ib_device_open(NULL);
+    int64_t n, failed = 0;
+    REQUIRE(own != NULL);
+    for (n = 1; n < 20000; n++) {
+        ib_alloc_fail_at(n);
+        ib_layer *net = ib_import_onnx(golden("pooled_dynamo", "onnx"), own);
+        const int64_t made = ib_alloc_fail_at(0);
+        failed += !net;
+        CHECK(net || ib_error_status() == IB_ENOMEM);
+        ib_layer_free(net);
+        if (made < n)
+            break;
+    }
+    printf("%lld allocations, %lld of them needed ", (long long)n - 1, (long long)failed);
+    CHECK(n > 300 && n < 20000 && failed >= n - 10);
+    ib_device_close(own);
+}
+
 static void all(void)
 {
     dev = ib_device_open(NULL);
@@ -294,4 +324,4 @@ static void all(void)
 }
 
 SUITE("import", T(all), T(samples_beside_the_file), T(damaged_files), T(weights_in_another_file),
-      T(descriptions_are_checked), T(rows_have_an_order))
+      T(every_allocation_may_fail), T(descriptions_are_checked), T(rows_have_an_order))
