@@ -24,11 +24,11 @@ static int take(answers *a, int64_t at, const ib_batch *b, const float *y)
 {
     for (int64_t i = 0; i < (int64_t)b->n * a->classes; i++)
         if (isnan(y[i])) {
-            char name[16];
+            char name[24];
             return fprintf(stderr,
                            "isobit: sample %lld has no number as output for class %s: "
                            "nothing can be measured\n",
-                           (long long)(at + i / a->classes), answers_class(a, (int)(i % a->classes), name)) > 0;
+                           (long long)(at + i / a->classes), class_text(a->schema, (int)(i % a->classes), name)) > 0;
         }
     for (int i = 0; i < b->n; i++) {
         const int32_t truth = b->y[i], best = (int32_t)best_class(y + (int64_t)i * a->classes, a->classes);
@@ -116,9 +116,9 @@ double answers_accuracy(const answers *a)
     return (double)a->right / (double)a->n;
 }
 
-const char *answers_class(const answers *a, int class, char buf[16])
+const char *class_text(const ib_schema *schema, int64_t class, char buf[24])
 {
-    const char *name = ib_schema_class(a->schema, class);
-    snprintf(buf, 16, "%d", class);
+    const char *name = ib_schema_class(schema, class);
+    snprintf(buf, 24, "%lld", (long long)class);
     return name ? name : buf;
 }

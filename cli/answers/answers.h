@@ -26,7 +26,7 @@ double answers_f1(const answers *a, int class);
 double answers_balanced(const answers *a);
 double answers_accuracy(const answers *a);
 /* The name of a class, or its number in `buf`. */
-const char *answers_class(const answers *a, int class, char buf[16]);
+const char *class_text(const ib_schema *schema, int64_t class, char buf[24]);
 
 /* A table row a class: all, or of more than 40 the 20 of least F1, which is said. */
 void print_by_class(const answers *a);

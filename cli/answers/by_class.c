@@ -72,7 +72,7 @@ void print_by_class(const answers *a)
     ranked *order = malloc((size_t)a->classes * sizeof *order);
     int width = 5;
     const int rows = a->classes > ALL ? WORST : a->classes;
-    char buf[16];
+    char buf[24];
     if (!order) {
         fprintf(stderr, "isobit: out of memory for %d classes\n", a->classes);
         return;
@@ -82,14 +82,14 @@ void print_by_class(const answers *a)
     if (rows < a->classes)
         qsort(order, (size_t)a->classes, sizeof *order, by_f1);
     for (int i = 0; i < rows; i++) {
-        const int w = cell_width(answers_class(a, order[i].class, buf));
+        const int w = cell_width(class_text(a->schema, order[i].class, buf));
         width = w > NAME ? NAME : w > width ? w : width;
     }
     print_cell("class", width, 0);
     printf(" %10s %10s %10s %8s\n", "recall", "precision", "F1", "samples");
     for (int i = 0; i < rows; i++) {
         const int k = order[i].class;
-        print_cell(answers_class(a, k, buf), width, 0);
+        print_cell(class_text(a->schema, k, buf), width, 0);
         print_share(answers_recall(a, k));
         print_share(answers_precision(a, k));
         print_share(answers_f1(a, k));
@@ -108,10 +108,10 @@ static struct json_object *share(double x)
 void by_class_json(const answers *a, struct json_object *o)
 {
     struct json_object *rows = json_object_new_array();
-    char buf[16];
+    char buf[24];
     for (int k = 0; k < a->classes; k++) {
         struct json_object *row = json_object_new_object();
-        json_object_object_add(row, "class", json_object_new_string(answers_class(a, k, buf)));
+        json_object_object_add(row, "class", json_object_new_string(class_text(a->schema, k, buf)));
         json_object_object_add(row, "recall", share(answers_recall(a, k)));
         json_object_object_add(row, "precision", share(answers_precision(a, k)));
         json_object_object_add(row, "f1", share(answers_f1(a, k)));

@@ -37,10 +37,10 @@ static int columns_here(void)
 
 static int longest_name(const answers *a, int most)
 {
-    char buf[16];
+    char buf[24];
     int width = 0;
     for (int k = 0; k < a->classes && width < most; k++) {
-        const int w = cell_width(answers_class(a, k, buf));
+        const int w = cell_width(class_text(a->schema, k, buf));
         width = w > width ? w : width;
     }
     return width < most ? width : most;
@@ -54,11 +54,11 @@ static void print_matrix(const answers *a, const int64_t *count, int label, int 
     print_cell("", label, 0);
     for (int k = 0; k < a->classes; k++) {
         putchar(' ');
-        print_cell(answers_class(a, k, buf), cell, cell >= cell_width(answers_class(a, k, buf)));
+        print_cell(class_text(a->schema, k, buf), cell, cell >= cell_width(class_text(a->schema, k, buf)));
     }
     printf("\n");
     for (int i = 0; i < a->classes; i++) {
-        print_cell(answers_class(a, i, buf), label, 0);
+        print_cell(class_text(a->schema, i, buf), label, 0);
         for (int k = 0; k < a->classes; k++) {
             const int64_t n = count[(int64_t)i * a->classes + k];
             snprintf(buf, sizeof buf, "%lld", (long long)n);
@@ -112,7 +112,7 @@ static confusion *find_confusions(const answers *a, int64_t *n)
 
 static int print_pairs(const answers *a, int columns)
 {
-    char buf[16];
+    char buf[24];
     int64_t n;
     confusion *c = find_confusions(a, &n);
     if (!c)
@@ -123,9 +123,9 @@ static int print_pairs(const answers *a, int columns)
     print_cell("answer", width, 0);
     printf(" %8s  of the label's\n", "samples");
     for (int64_t i = 0; i < n && i < PAIRS; i++) {
-        print_cell(answers_class(a, c[i].truth, buf), width, 0);
+        print_cell(class_text(a->schema, c[i].truth, buf), width, 0);
         printf("  ");
-        print_cell(answers_class(a, c[i].predicted, buf), width, 0);
+        print_cell(class_text(a->schema, c[i].predicted, buf), width, 0);
         printf(" %8lld %9.2f %%\n", (long long)c[i].samples,
                100.0 * (double)c[i].samples / (double)a->samples[c[i].truth]);
     }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/answers/answers.h"
 #include "files/file.h"
 
 struct prediction_format {
@@ -75,11 +76,8 @@ static void csv_name(prediction *p, const char *name)
 /* A class by its name or its number. */
 static void csv_class(prediction *p, int64_t class)
 {
-    const char *name = ib_schema_class(p->schema, class);
-    if (name)
-        csv_name(p, name);
-    else
-        print(p, "%lld", (long long)class);
+    char number[24];
+    csv_name(p, class_text(p->schema, class, number));
 }
 
 /* What a sample is called by: the file of its picture, the line of its row, or its number from 0. */
@@ -136,11 +134,8 @@ static void print_text(prediction *p, const char *text)
 
 static void json_class(prediction *p, int64_t class)
 {
-    const char *name = ib_schema_class(p->schema, class);
-    if (name)
-        print_text(p, name);
-    else
-        print(p, "\"%lld\"", (long long)class);
+    char number[24];
+    print_text(p, class_text(p->schema, class, number));
 }
 
 /* The picture or the line of sample i. */

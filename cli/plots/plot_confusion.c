@@ -9,7 +9,7 @@ enum { NAMED = 40, COUNTED = 20 }; /* classes whose names stand at the axes; who
 
 static void axes(FILE *p, const answers *a)
 {
-    char buf[16];
+    char buf[24];
     fprintf(p,
             "set title 'answers, by label (%lld samples, accuracy %.2f %%)'\nset xlabel 'answer'\nset ylabel 'label'\n"
             "set cblabel \"share of the label's samples\"\nset size ratio 1\nunset grid\nunset key\nset cbrange [0:1]\n"
@@ -19,7 +19,7 @@ static void axes(FILE *p, const answers *a)
         fprintf(p, axis ? "set ytics scale 0 (" : "set xtics scale 0 rotate by 45 right (");
         for (int k = 0; k < a->classes; k++) {
             fputs(k ? ", " : "", p);
-            plot_text(p, answers_class(a, k, buf));
+            plot_text(p, class_text(a->schema, k, buf));
             fprintf(p, " %d", k);
         }
         fputs(")\n", p);
