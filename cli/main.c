@@ -20,16 +20,20 @@ static void help(FILE *out)
                  "COMMAND [OPTION...]\n\nCommands:\n");
     for (int i = 0; i < N_COMMANDS; i++)
         fprintf(out, "  %-11s %s\n", commands[i].name, commands[i].summary);
-    fprintf(out, "\nFrom data to C in three lines:\n"
-                 "  isobit train --model lenet --qat w8a8 -o lenet.h5\n"
-                 "  isobit verify lenet.h5\n"
-                 "  isobit export lenet.h5 --to c -o out\n\n"
-                 "From a language model to a tuned one:\n"
-                 "  isobit finetune SmolLM2.gguf --data my.jsonl -o adapter\n"
-                 "  isobit generate SmolLM2.gguf --adapter adapter --chat --prompt \"Hello\"\n"
-                 "  isobit merge SmolLM2.gguf --adapter adapter --format q4_0 -o tuned.gguf\n\n"
-                 "`isobit COMMAND --help` explains a command with examples. "
-                 "ISOBIT_DEVICE=cpu:ref|base|avx2|avx512|vnni|bf16|amx chooses the kernels.\n");
+    fprintf(out,
+            "\nFrom data to C in three lines:\n"
+            "  isobit train --model lenet --qat w8a8 -o lenet.h5\n"
+            "  isobit verify lenet.h5\n"
+            "  isobit export lenet.h5 --to c -o out\n\n"
+            "From a language model to a tuned one:\n"
+            "  isobit finetune SmolLM2.gguf --data my.jsonl -o adapter\n"
+            "  isobit generate SmolLM2.gguf --adapter adapter --chat --prompt \"Hello\"\n"
+            "  isobit merge SmolLM2.gguf --adapter adapter --format q4_0 -o tuned.gguf\n\n"
+            "`isobit COMMAND --help` explains a command with examples. ISOBIT_DEVICE=cpu:LEVEL chooses the kernels:");
+    const char *device;
+    for (int i = 0; (device = ib_device_name_at(i)); i++)
+        fprintf(out, "%s %s", i ? "," : "", strchr(device, ':') + 1);
+    fprintf(out, ".\n");
 }
 
 /* A command that computes. `bench` measures the library as programs meet that leave the environment alone. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/cpu/levels.h"
 #include "cli/cli.h"
 #include "data/dataset.h"
 
@@ -23,8 +24,14 @@ enum {
     KEY_CATEGORICAL
 };
 
+static const char devices[] = "cpu"
+#define LEVEL(name, processor, ...) IB_FOR_##processor(", cpu:" #name)
+#include "backends/cpu/levels.def"
+#undef LEVEL
+    ;
+
 static const struct argp_option machine_options[] = {
-    {"device", KEY_DEVICE, "NAME", 0, "cpu, cpu:ref, cpu:base, cpu:avx2, cpu:avx512, cpu:vnni, cpu:bf16, cpu:amx", 0},
+    {"device", KEY_DEVICE, "NAME", 0, devices, 0},
     {"threads", KEY_THREADS, "N", 0, "0 (default): all cores; no result depends on it", 0},
     {"json", KEY_JSON, NULL, 0, "one JSON object on standard output", 0},
     {0},

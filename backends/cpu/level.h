@@ -1,19 +1,23 @@
 /* level.h - one source, several instruction sets.
  *
- * Each family file of this folder is compiled once per level with -DIB_LEVEL=<level> (and, but for ref, with
- * -DIB_BLAS); IB_K(name) is then the level's own function. Floating-point contraction is off, so that plain loops give
- * the same bits at every level. */
+ * Each file of families/ is compiled once for each level that levels.def gives a compilation of its own, with
+ * -DIB_LEVEL=<level>; IB_K(name) is then that level's function. Floating-point contraction is off, so that plain loops
+ * give the same bits at every level. A level's own files (x86/, arm/) see as IB_LEVEL the compilation that the level
+ * takes, and with -DIB_ON=<level> the one that it builds on. */
 #ifndef IB_BACKENDS_CPU_LEVEL_H
 #define IB_BACKENDS_CPU_LEVEL_H
 
-#include "backends/kernels.h"
+#include "backends/cpu/levels.h"
 
 #ifndef IB_LEVEL
-#error "compile with -DIB_LEVEL=ref, base, avx2 or avx512"
+#error "compile with -DIB_LEVEL=<a level of levels.def>"
 #endif
 #define IB_CAT2(a, b) ib_##a##_##b
 #define IB_CAT(a, b) IB_CAT2(a, b)
 #define IB_K(name) IB_CAT(name, IB_LEVEL)
+#ifdef IB_ON /* the kernel of the level below, for what this one has nothing better for */
+#define IB_BELOW(name) (IB_CAT(kernels, IB_ON).name)
+#endif
 
 #define KERNEL(result, name, args) result IB_K(name) args;
 #include "backends/kernels.def"

@@ -97,8 +97,8 @@ static void write_overview(FILE *out)
         "why\n.TP\n.B 2\n"
         "it was called in a way that means nothing\n.TP\n.B 3\n\\fBverify\\fR found codes that differ\n.TP\n.B 130\n"
         "training was interrupted; \\fB\\-\\-resume\\fR goes on\n"
-        ".SH ENVIRONMENT\n.TP\n.B ISOBIT_DEVICE\nthe kernels, where \\fB\\-\\-device\\fR does not say: cpu:ref, "
-        "cpu:base, cpu:avx2, ...\n.TP\n.B ISOBIT_PYTHON\n"
+        ".SH ENVIRONMENT\n.TP\n.B ISOBIT_DEVICE\nthe kernels, where \\fB\\-\\-device\\fR, which lists them, does not "
+        "say\n.TP\n.B ISOBIT_PYTHON\n"
         "the Python that \\fBverify \\-\\-with\\fR and \\fBbench \\-\\-peers\\fR run\n.TP\n.B CC\nthe compiler that "
         "\\fBverify\\fR runs\n.TP\n.B TMPDIR\n"
         "where \\fBverify\\fR puts what it compiles (/tmp)\n.SH \"SEE ALSO\"\n");

@@ -12,14 +12,17 @@ typedef struct ib_device ib_device;
 /* A device must outlive the graphs, optimizers and runners that use it; several may share it. A child process after
  * fork() may go on with everything that its parent had.
  *
- * Opens "cpu" at the best level this machine has, or at the named one: "cpu:ref" (plain C without BLAS, the
- * specification), "cpu:base" (plain C and BLAS), "cpu:avx2", "cpu:avx512", "cpu:vnni", "cpu:bf16", "cpu:amx", on
- * aarch64 "cpu:neon". NULL reads the environment variable ISOBIT_DEVICE and else means "cpu". Integer results are the
- * same at every level; fp32 results differ by rounding between levels. */
+ * Opens "cpu" at the best level that this machine has, or at the named one: "cpu:ref" is plain C without BLAS, the
+ * specification, "cpu:base" plain C and BLAS, each further one a set of instructions; ib_device_name_at() names them.
+ * NULL reads the environment variable ISOBIT_DEVICE and else means "cpu". Integer results are the same at every level;
+ * fp32 results differ by rounding between levels. */
 ib_device *ib_device_open(const char *name);
 void ib_device_close(ib_device *dev); /* NULL is fine */
 
 const char *ib_device_name(const ib_device *dev); /* for example "cpu:avx2" */
+/* The levels of this build, i = 0, 1, ... from "cpu:ref" to the fastest; NULL behind the last. Those that the machine
+ * lacks do not open. */
+const char *ib_device_name_at(int i);
 
 /* Threads used from now on, by the whole process; 0 = as many as the machine has. No result depends on it. */
 ib_status ib_threads_set(int threads);

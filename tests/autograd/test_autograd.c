@@ -6,17 +6,25 @@
 #include "autograd/op.h"
 #include "tensor/alloc.h"
 #include "tests/golden/pytorch.h"
+#include "tests/levels.h"
 
 static ib_device *dev;
 static ib_graph *g;
 
+static int level_of(const ib_device *d)
+{
+    int i = 0;
+    while (ib_device_name_at(i) && strcmp(ib_device_name_at(i), ib_device_name(d)))
+        i++;
+    return i;
+}
+
 static void open_graph(const char *device)
 {
     dev = ib_device_open(device);
-    /* finite differences need fp32 products */
-    if (dev && (!strcmp(ib_device_name(dev), "cpu:bf16") || !strcmp(ib_device_name(dev), "cpu:amx"))) {
+    for (int i = level_of(dev); dev && i && rounds_products(dev); i--) { /* finite differences need fp32 products */
         ib_device_close(dev);
-        dev = ib_device_open("cpu:avx512");
+        dev = ib_device_open(ib_device_name_at(i - 1));
     }
     g = ib_graph_new(dev);
 }

@@ -7,17 +7,22 @@ command -v aarch64-linux-gnu-gcc >/dev/null && command -v qemu-aarch64 >/dev/nul
 dir=$(mktemp -d /tmp/isobit-aarch64-XXXXXX)
 trap 'rm -rf "$dir"' EXIT
 cd "$source"
-cc="aarch64-linux-gnu-gcc -std=gnu11 -O2 -fopenmp -ffp-contract=off -Wall -Wextra -Werror -I. -Iinclude -DIB_HAVE_NEON"
+cc="aarch64-linux-gnu-gcc -std=gnu11 -O2 -fopenmp -ffp-contract=off -Wall -Wextra -Werror -I. -Iinclude"
 storage=$(ls tensor/storage/*.c | grep -v scaled.c)
-for level in ref base; do
-    for f in backends/cpu/families/*.c backends/cpu/fill.c $storage; do
-        echo "$cc -DIB_LEVEL=$level -c $f -o $dir/$level-$(basename "$f" .c).o"
+# the rows of levels.def: level, processor, on, families, flags (all of `on`'s too); OpenBLAS is left out
+sed -n 's/^LEVEL(\([a-z0-9_]*\), \(plain\|arm\), \([a-z0-9_]*\), \([a-z0-9_]*\), "\([^"]*\)",.*/\1 \2 \3 \4 \5/p' backends/cpu/levels.def |
+    awk '{ all = flags[$3]; for (i = 5; i <= NF; i++) if ($i != "-DIB_BLAS") all = all " " $i; flags[$1] = all; print $1, $2, $3, $4, all }' >"$dir/levels"
+while read -r level processor on families flags; do
+    [ "$level" != "$families" ] || for f in backends/cpu/families/*.c $storage; do
+        echo "$cc $flags -DIB_LEVEL=$level -c $f -o $dir/$level-$(basename "$f" .c).o"
     done
-done >"$dir/commands"
-for f in backends/cpu/cpu.c backends/cpu/panels_nhwc.c tensor/*.c tensor/formats/*.c tensor/storage/scaled.c; do
+    for f in backends/cpu/"$processor/$level".c backends/cpu/"$processor/$level"_*.c; do
+        [ ! -e "$f" ] || echo "$cc $flags -DIB_LEVEL=$families -DIB_ON=$on -c $f -o $dir/$level-own-$(basename "$f" .c).o"
+    done
+done <"$dir/levels" >"$dir/commands"
+for f in backends/cpu/*.c tensor/*.c tensor/formats/*.c tensor/storage/scaled.c; do
     echo "$cc -c $f -o $dir/$(echo "$f" | tr / -).o"
 done >>"$dir/commands"
-echo "$cc -march=armv8.2-a+dotprod -c backends/cpu/arm/neon.c -o $dir/neon.o" >>"$dir/commands"
 echo "$cc -DIB_TEST_WITHOUT_CUNIT -DIB_TEST_SOURCE=\"\" -c tests/kernels/test_kernels.c -o $dir/test_kernels.o" >>"$dir/commands"
 tr '\n' '\0' <"$dir/commands" | xargs -0 -P 2 -I{} sh -c '{}'
 aarch64-linux-gnu-gcc -static -fopenmp -Wl,--no-warnings -o "$dir/test_kernels" "$dir"/*.o -lm

@@ -4,22 +4,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 
-enum { GUARD = 64, GUARD_BYTE = 0x5A, MAX_BUFFERS = 32, MOST_THREADS = 3, MOST_LINES = 20 };
+#include "tests/levels.h"
 
-/* Every level that there is, in the order of the table. */
-#ifndef IB_HAVE_AVX2
-#define IB_HAVE_AVX2
-#endif
-#ifndef IB_HAVE_NEON
-#define IB_HAVE_NEON
-#endif
-static const char *const levels[] = {
-#define LEVEL(name, condition, override) "cpu:" #name,
-#include "backends/cpu/levels.def"
-#undef LEVEL
-};
-enum { N_LEVELS = sizeof levels / sizeof *levels };
-static ib_device *devices[N_LEVELS];
+enum { GUARD = 64, GUARD_BYTE = 0x5A, MAX_BUFFERS = 32, MOST_THREADS = 3, MOST_LINES = 20, MOST_LEVELS = 32 };
+
+static ib_device *devices[MOST_LEVELS]; /* of ib_device_name_at, as far as the machine has them */
 
 typedef enum role { GIVEN, RESULT, CHANGED, ROOM } role;
 typedef struct buffer {
@@ -49,7 +38,7 @@ static const char *last_kernel; /* that was run at ref and made something */
 static void report(const char *what)
 {
     if (n_lines++ < MOST_LINES)
-        printf("\n    %s at %s, %d thread%s, %s: %s", run.kernel, levels[run.level], run.threads,
+        printf("\n    %s at %s, %d thread%s, %s: %s", run.kernel, ib_device_name_at(run.level), run.threads,
                run.threads > 1 ? "s" : "", shape, what);
     CHECK(!"the kernel differs");
 }
@@ -260,10 +249,11 @@ int64_t kernel_size(int i)
 
 static ib_device *device(int level)
 {
-    static char tried[N_LEVELS];
+    static char tried[MOST_LEVELS];
+    REQUIRE(level < MOST_LEVELS);
     if (!tried[level]) {
         tried[level] = 1;
-        devices[level] = ib_device_open(levels[level]);
+        devices[level] = ib_device_open(ib_device_name_at(level));
     }
     return devices[level];
 }
@@ -273,11 +263,6 @@ const ib_kernels *plain_kernels(void)
     REQUIRE(device(0) != NULL);
     ib_threads_set(1);
     return &device(0)->k;
-}
-
-static int rounds_to_bf16(const ib_kernels *k)
-{
-    return k->kept_bytes(64) < 64 * (int64_t)sizeof(float);
 }
 
 /* Whether a level before has the same functions. */
@@ -344,7 +329,7 @@ static void look(buffer *b)
     if (!run.level)
         b->want = copy(b->at, b->bytes);
     else
-        compare(b, b->want, rounds_to_bf16(&device(run.level)->k) ? b->bf16_bound : b->bound, "ref's");
+        compare(b, b->want, rounds_products(device(run.level)) ? b->bf16_bound : b->bound, "ref's");
     last_kernel = run.kernel;
 }
 
@@ -365,9 +350,10 @@ const ib_kernels *next_run(const char *kernel, size_t entry, size_t helper)
         run.level += run.threads == 1;
     } else
         begin(kernel);
-    while (run.threads == 1 && run.level < N_LEVELS && (!device(run.level) || is_known(run.level, entry, helper)))
+    while (run.threads == 1 && ib_device_name_at(run.level) &&
+           (!device(run.level) || is_known(run.level, entry, helper)))
         run.level++;
-    if (run.level == N_LEVELS) {
+    if (!ib_device_name_at(run.level)) {
         run.going = run.level = 0;
         ib_threads_set(0);
         return NULL;

@@ -2,10 +2,9 @@
  * rows, guard bytes, 1 and 3 threads with equal bits. Broken by: a tail, a wrong interleaving of a panel, a race. */
 #include "tests/check.h"
 
-#include "backends/kernels.h"
+#include "tests/levels.h"
 
 enum { GUARD = 16 };
-static const char *const levels[] = {"cpu:base", "cpu:avx2", "cpu:avx512", "cpu:bf16", "cpu:amx"};
 static const int64_t shapes[][2] = {{1, 256}, {33, 256}, {7, 512}, {100, 256}, {64, 768}};
 
 static float *reals(int64_t n, uint64_t stream)
@@ -30,8 +29,8 @@ static void compare(const ib_matrix *w, int64_t n, const float *x, const float *
 {
     const int64_t ny = n * w->rows, nx = n * w->cols;
     float *want = calloc((size_t)(ny + nx), sizeof *want), *once = calloc((size_t)(ny + nx + GUARD), sizeof *once);
-    for (int l = -1; l < (int)(sizeof levels / sizeof *levels); l++) {
-        ib_device *dev = ib_device_open(l < 0 ? "cpu:ref" : levels[l]);
+    for (int l = 0; ib_device_name_at(l); l++) {
+        ib_device *dev = ib_device_open(ib_device_name_at(l));
         if (!dev)
             continue;
         for (int threads = 1; threads <= 3; threads += 2) {
@@ -54,15 +53,16 @@ static void compare(const ib_matrix *w, int64_t n, const float *x, const float *
             free(twice);
             for (int i = 0; i < GUARD; i++)
                 CHECK(got[ny + nx + i] == 42);
-            if (l < 0)
+            if (!l)
                 memcpy(want, got, (size_t)(ny + nx) * sizeof *want);
             /* bf16: two factors each within 2^-9 of |w| <= 1, |x| <= 1, errors of random sign; fp32: another order
              * of sums */
-            const double bound = l >= 3 ? 8e-3 * sqrt((double)(w->cols > w->rows ? w->cols : w->rows)) : 1e-4;
+            const double bound =
+                rounds_products(dev) ? 8e-3 * sqrt((double)(w->cols > w->rows ? w->cols : w->rows)) : 1e-4;
             const double e = furthest(want, got, ny + nx);
             if (!(e <= bound))
-                printf("\n    %s %s [%lld,%lld] n %lld: %g ", l < 0 ? "ref" : levels[l], w->format->name,
-                       (long long)w->rows, (long long)w->cols, (long long)n, e);
+                printf("\n    %s %s [%lld,%lld] n %lld: %g ", ib_device_name(dev), w->format->name, (long long)w->rows,
+                       (long long)w->cols, (long long)n, e);
             CHECK(e <= bound);
             if (threads == 1)
                 memcpy(once, got, (size_t)(ny + nx) * sizeof *once);
@@ -127,8 +127,8 @@ static void attention_at_every_level(void)
         /* y, dq [nq], dk, dv [nk], lse [nl] */
         const int64_t total = 2 * nq + 2 * nk + nl;
         float *want = calloc((size_t)total, sizeof *want), *once = calloc((size_t)total, sizeof *once);
-        for (int l = -1; l < (int)(sizeof levels / sizeof *levels); l++) {
-            ib_device *dev = ib_device_open(l < 0 ? "cpu:ref" : levels[l]);
+        for (int l = 0; ib_device_name_at(l); l++) {
+            ib_device *dev = ib_device_open(ib_device_name_at(l));
             if (!dev)
                 continue;
             for (int threads = 1; threads <= 3; threads += 2) {
@@ -141,11 +141,11 @@ static void attention_at_every_level(void)
                 dev->k.attention_grad(&a, rows, q, k, v, y, lse, dy, dq, dk, dv, delta, scratch);
                 for (int i = 0; i < GUARD; i++)
                     CHECK(got[total + i] == 0);
-                if (l < 0)
+                if (!l)
                     memcpy(want, got, (size_t)total * sizeof *want);
-                const double e = furthest(want, got, total), bound = l >= 3 ? 0.06 : 1e-4;
+                const double e = furthest(want, got, total), bound = rounds_products(dev) ? 0.06 : 1e-4;
                 if (!(e <= bound))
-                    printf("\n    %s case %zu: %g ", l < 0 ? "ref" : levels[l], c, e);
+                    printf("\n    %s case %zu: %g ", ib_device_name(dev), c, e);
                 CHECK(e <= bound);
                 if (threads == 1)
                     memcpy(once, got, (size_t)total * sizeof *once);
@@ -163,8 +163,8 @@ static void attention_at_every_level(void)
 /* What a level keeps is what it goes on with. */
 static void kept_values_come_back(void)
 {
-    for (int l = 0; l < (int)(sizeof levels / sizeof *levels); l++) {
-        ib_device *dev = ib_device_open(levels[l]);
+    for (int l = 0; ib_device_name_at(l); l++) {
+        ib_device *dev = ib_device_open(ib_device_name_at(l));
         if (!dev)
             continue;
         for (int64_t n = 1; n < 9000; n += 1234) {

@@ -6,16 +6,13 @@
 #include <string.h>
 #include <sys/auxv.h>
 
+#include "backends/cpu/level.h"
 #include "backends/cpu/panels.h"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-function"
 #include "runtime/isobit_rt.h"
 #pragma GCC diagnostic pop
-
-int ib_neon_is_there(void);
-void ib_neon_fill_table(ib_kernels *k);
-static ib_kernels below;
 
 enum { LANES = 16, UNIT = 4, MOST_ROWS = 4, WORTH = 1 << 20 /* products that a second thread is worth */ };
 
@@ -55,9 +52,10 @@ int ib_neon_is_there(void)
     }
 TILE(1)
 TILE(2)
-TILE(3) TILE(4)
+TILE(3)
+TILE(4)
 
-    static int64_t rows_of(int64_t panels)
+static int64_t rows_of(int64_t panels)
 {
     (void)panels;
     return MOST_ROWS;
@@ -126,7 +124,7 @@ static void nhwc_conv2d(const ib_window *s, const ib_nhwc_product *p, ib_share s
     if (p->packed)
         ib_panels_conv2d(&neon, s, p, NULL, share);
     else
-        below.nhwc_conv2d(s, p, share);
+        IB_BELOW(nhwc_conv2d)(s, p, share);
 }
 
 static int64_t qlinear_pack(int64_t k, int64_t out, int in_zero, const ib_qweights *w, const int32_t *bias,
@@ -140,7 +138,7 @@ static int64_t qlinear_pack(int64_t k, int64_t out, int in_zero, const ib_qweigh
 static void qlinear(int64_t rows, int64_t k, int64_t out, const ib_qproduct *p)
 {
     if (p->w->group_size) {
-        below.qlinear(rows, k, out, p);
+        IB_BELOW(qlinear)(rows, k, out, p);
         return;
     }
     const ib_window s = ib_window_of_rows(rows, k, out);
@@ -162,12 +160,11 @@ static void qlinear(int64_t rows, int64_t k, int64_t out, const ib_qproduct *p)
     for (int64_t i = 0; codes && i < rows * out; i++)
         r->codes[i] = (int8_t)(to.data[i] ^ 128);
     if (r && !codes)
-        below.requant(&(ib_planes){rows, out, 1}, p->acc, r);
+        IB_BELOW(requant)(&(ib_planes){rows, out, 1}, p->acc, r);
 }
 
-void ib_neon_fill_table(ib_kernels *k)
+void ib_neon_replace(ib_kernels *k)
 {
-    below = *k;
     k->qlinear = qlinear;
     k->qlinear_pack = qlinear_pack;
     k->nhwc_pack = nhwc_pack;

@@ -5,14 +5,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "backends/cpu/level.h"
 #include "backends/cpu/x86/amx.h"
 #include "backends/cpu/x86/vnni.h"
 
-int ib_amx_is_there(void);
-void ib_bf16_fill_table(ib_kernels *k);
-void ib_amx_fill_table(ib_kernels *k);
-void ib_amx_bf16_fill_table(ib_kernels *k);
-static ib_kernels below;
+void ib_amx_bf16_replace(ib_kernels *k); /* amx_bf16.c */
 
 enum { LANES = 16, TILE_ROWS = 16, TILE_BYTES = 64, FEW = 4 /* rows that vpdpbusd multiplies faster */ };
 
@@ -148,7 +145,7 @@ static void nhwc_conv2d(const ib_window *s, const ib_nhwc_product *p, ib_share s
     if (p->packed)
         ib_vnni_nhwc_conv2d(multiplier_of(s), s, p, share);
     else
-        below.nhwc_conv2d(s, p, share);
+        IB_BELOW(nhwc_conv2d)(s, p, share);
 }
 
 static void qlinear(int64_t rows, int64_t k, int64_t out, const ib_qproduct *p)
@@ -181,13 +178,11 @@ static double int8_peak(int64_t rounds)
     return done;
 }
 
-void ib_amx_fill_table(ib_kernels *k)
+void ib_amx_replace(ib_kernels *k)
 {
-    ib_bf16_fill_table(k);
-    below = *k;
     k->qlinear = qlinear;
     k->nhwc_pack = nhwc_pack;
     k->nhwc_conv2d = nhwc_conv2d;
     k->int8_peak = int8_peak;
-    ib_amx_bf16_fill_table(k);
+    ib_amx_bf16_replace(k);
 }

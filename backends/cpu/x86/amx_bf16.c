@@ -1,9 +1,10 @@
 /* amx_bf16.c - products with frozen matrices (bf16_frozen.c) by tiles: sixteen rows of 32 numbers in bfloat16 by
  * sixteen columns an instruction, sums in fp32. Panels are those of bf16_panel.h. */
+#include "backends/cpu/level.h"
 #include "backends/cpu/x86/amx.h"
 #include "backends/cpu/x86/bf16_panel.h"
 
-void ib_amx_bf16_fill_table(ib_kernels *k);
+void ib_amx_bf16_replace(ib_kernels *k);
 
 enum { ROWS = 16, PAIRS = 16, BLOCK = 2 * ROWS };
 
@@ -76,12 +77,10 @@ static void by_panel(const bf16 *a, int64_t lda, int64_t n, const bf16 *panel, i
     _tile_release();
 }
 
-static void (*few)(const ib_matrix *w, int64_t n, const float *x, int add, float *y, float *scratch);
-
 static void frozen_mul(const ib_matrix *w, int64_t n, const float *x, int add, float *y, float *scratch)
 {
     if (n < BLOCK)
-        few(w, n, x, add, y, scratch);
+        IB_BELOW(frozen_mul)(w, n, x, add, y, scratch);
     else
         ib_bf16_frozen_mul(by_panel, w, n, x, add, y, scratch);
 }
@@ -91,9 +90,8 @@ static void frozen_mul_grad(const ib_matrix *w, int64_t n, const float *dy, floa
     ib_bf16_frozen_mul_grad(by_panel, w, n, dy, dx, scratch);
 }
 
-void ib_amx_bf16_fill_table(ib_kernels *k)
+void ib_amx_bf16_replace(ib_kernels *k)
 {
-    few = k->frozen_mul; /* the same at each filling */
     k->frozen_mul = frozen_mul;
     k->frozen_mul_grad = frozen_mul_grad;
 }

@@ -8,10 +8,7 @@
 #include <omp.h>
 #include <string.h>
 
-#define IB_LEVEL avx2
 #include "backends/cpu/level.h"
-
-void ib_avx2_fill_table(ib_kernels *k);
 
 static int64_t padded(int64_t n)
 {
@@ -341,7 +338,7 @@ static void qconv2d(const ib_window *s, const ib_qproduct *p)
         requant(&(ib_planes){s->n, s->oc, s->oh * s->ow}, p->acc, p->r);
 }
 
-void ib_avx2_fill_table(ib_kernels *k)
+void ib_avx2_replace(ib_kernels *k)
 {
     k->qlinear = qlinear;
     k->qconv2d = qconv2d;

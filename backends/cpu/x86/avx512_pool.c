@@ -2,11 +2,9 @@
  * it. */
 #include <immintrin.h>
 
-#include "backends/kernels.h"
+#include "backends/cpu/level.h"
 
-void ib_avx512_pool_fill_table(ib_kernels *k);
-void ib_maxpool_avx512(const ib_window *s, const float *x, float *y, int32_t *argmax);
-void ib_qmaxpool_avx512(const ib_window *s, const int8_t *x, int8_t *y, int32_t *argmax);
+void ib_avx512_pool_replace(ib_kernels *k);
 
 enum { SERIAL = 16384, WIDEST = 4096 };
 
@@ -41,7 +39,7 @@ static inline __m512i where(__mmask16 second, __mmask16 third, __mmask16 fourth,
 static void maxpool(const ib_window *s, const float *x, float *y, int32_t *argmax)
 {
     if (!is_two_by_two(s)) {
-        ib_maxpool_avx512(s, x, y, argmax);
+        IB_K(maxpool)(s, x, y, argmax);
         return;
     }
     const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30),
@@ -137,10 +135,10 @@ static void qmaxpool(const ib_window *s, const int8_t *x, int8_t *y, int32_t *ar
     else if (!argmax && is_inside(s))
         largest(s, x, y);
     else
-        ib_qmaxpool_avx512(s, x, y, argmax);
+        IB_K(qmaxpool)(s, x, y, argmax);
 }
 
-void ib_avx512_pool_fill_table(ib_kernels *k)
+void ib_avx512_pool_replace(ib_kernels *k)
 {
     k->maxpool = maxpool;
     k->qmaxpool = qmaxpool;

@@ -7,14 +7,9 @@
 #include <string.h>
 
 #include "backends/cpu/exp.h"
-#include "backends/kernels.h"
+#include "backends/cpu/level.h"
 
-void ib_avx2_fill_table(ib_kernels *k);
-void ib_avx512_fill_table(ib_kernels *k);
-void ib_avx512_pool_fill_table(ib_kernels *k);
-void ib_attention_cached_avx512(const ib_kv_cache *c, int heads, float scale, int64_t from, int64_t to, const float *q,
-                                float *y);
-void ib_frozen_mul_avx512(const ib_matrix *w, int64_t n, const float *x, int add, float *y, float *scratch);
+void ib_avx512_pool_replace(ib_kernels *k); /* avx512_pool.c */
 
 enum { FEW = 4 };
 
@@ -112,7 +107,7 @@ static void few_rows(const ib_matrix *w, int64_t n, const float *x, int add, flo
     while (f < sizeof formats / sizeof *formats && strcmp(formats[f].name, w->format->name))
         f++;
     if (n > FEW || f == sizeof formats / sizeof *formats) {
-        ib_frozen_mul_avx512(w, n, x, add, y, scratch);
+        IB_K(frozen_mul)(w, n, x, add, y, scratch);
         return;
     }
     const int64_t blocks = w->cols / 32, bytes = blocks * w->format->bytes, tile = 16;
@@ -185,7 +180,7 @@ static void attention_cached(const ib_kv_cache *c, int heads, float scale, int64
 {
     const int dim = c->dim, share = heads / c->groups;
     if (dim != 64 && dim != 128 && dim != 32) {
-        ib_attention_cached_avx512(c, heads, scale, from, to, q, y);
+        IB_K(attention_cached)(c, heads, scale, from, to, q, y);
         return;
     }
 #pragma omp parallel for schedule(static) if ((to - from) * heads * dim > 32768)
@@ -201,10 +196,9 @@ static void attention_cached(const ib_kv_cache *c, int heads, float scale, int64
     }
 }
 
-void ib_avx512_fill_table(ib_kernels *k)
+void ib_avx512_replace(ib_kernels *k)
 {
-    ib_avx2_fill_table(k);
     k->frozen_mul = few_rows;
     k->attention_cached = attention_cached;
-    ib_avx512_pool_fill_table(k);
+    ib_avx512_pool_replace(k);
 }

@@ -4,14 +4,12 @@
 #include <math.h>
 
 #include "backends/cpu/attention_tiles.h"
+#include "backends/cpu/level.h"
 #include "backends/cpu/x86/bf16_panel.h"
 #include "backends/cpu/dot.h"
 #include "backends/cpu/exp.h"
 
-void ib_bf16_attention_fill_table(ib_kernels *k);
-#define KERNEL(result, name, args) result ib_##name##_avx512 args;
-#include "backends/kernels.def"
-#undef KERNEL
+void ib_bf16_attention_replace(ib_kernels *k);
 
 /* One factor of all heads or groups, `length` rows (a multiple of 64, zeroed behind the last): bf16 rows
  * [h][length][dim], panels over dim [h][length/32][dim/2][32][2], panels over the rows [h][dim/32][length/2][32][2].
@@ -137,7 +135,7 @@ static void attention(const ib_attention *a, int64_t rows, const float *q, const
                       float *lse, float *scratch)
 {
     if (a->dim % NR) {
-        ib_attention_avx512(a, rows, q, k, v, y, lse, scratch);
+        IB_K(attention)(a, rows, q, k, v, y, lse, scratch);
         return;
     }
     bf16 *at = (bf16 *)scratch;
@@ -224,7 +222,7 @@ static void attention_grad(const ib_attention *a, int64_t rows, const float *q, 
                            float *delta, float *scratch)
 {
     if (a->dim % NR) {
-        ib_attention_grad_avx512(a, rows, q, k, v, y, lse, dy, dq, dk, dv, delta, scratch);
+        IB_K(attention_grad)(a, rows, q, k, v, y, lse, dy, dq, dk, dv, delta, scratch);
         return;
     }
     bf16 *at = (bf16 *)scratch;
@@ -250,7 +248,7 @@ static void attention_grad(const ib_attention *a, int64_t rows, const float *q, 
     }
 }
 
-void ib_bf16_attention_fill_table(ib_kernels *k)
+void ib_bf16_attention_replace(ib_kernels *k)
 {
     k->attention = attention;
     k->attention_grad = attention_grad;

@@ -1,18 +1,11 @@
 /* bf16_frozen.c - products with frozen matrices in bfloat16: activations and decoded weights are rounded, sums are
  * fp32. */
+#include "backends/cpu/level.h"
 #include "backends/cpu/x86/bf16_panel.h"
 
-void ib_vnni_fill_table(ib_kernels *k);
-void ib_bf16_fill_table(ib_kernels *k);
-void ib_bf16_attention_fill_table(ib_kernels *k);
-#define KERNEL(result, name, args) result ib_##name##_avx512 args;
-#include "backends/kernels.def"
-#undef KERNEL
+void ib_bf16_attention_replace(ib_kernels *k);
 
 enum { FEW = 4 };
-
-/* The avx512 level's product, for rows too few to be worth a panel; the same pointer at each filling. */
-static void (*few_rows)(const ib_matrix *w, int64_t n, const float *x, int add, float *y, float *scratch);
 
 /* y[n][even(k)] = bf16 of x[n][k] */
 static void round_rows(const float *x, int64_t n, int64_t k, bf16 *y)
@@ -31,7 +24,7 @@ static void pack_rows(const ib_matrix *w, int64_t o, int64_t m, float *row, bf16
 {
     const int64_t k = w->cols, ld = even(k);
     for (int64_t i = 0; i < m; i++) {
-        ib_decode_avx512(w, (o + i) * k, k, row);
+        IB_K(decode)(w, (o + i) * k, k, row);
         round_row(row, k, rows + i * ld);
         if (ld > k)
             rows[i * ld + k] = 0;
@@ -58,7 +51,7 @@ void ib_bf16_frozen_mul(ib_by_panel *by_panel, const ib_matrix *w, int64_t n, co
                         float *scratch)
 {
     if (n <= FEW) {
-        few_rows(w, n, x, add, y, scratch);
+        IB_BELOW(frozen_mul)(w, n, x, add, y, scratch);
         return;
     }
     const int64_t k = w->cols, ld = even(k), room = ib_frozen_room(w), tiles = (w->rows + NR - 1) / NR,
@@ -86,9 +79,9 @@ static void pack_columns(const ib_matrix *w, int64_t c, int64_t width, int64_t o
     const int64_t valid = min64(width, w->cols - c), pairs = even(m) / 2;
     memset(two, 0, (size_t)(2 * width) * sizeof *two);
     for (int64_t p = 0; p < pairs; p++) {
-        ib_decode_avx512(w, (o + 2 * p) * w->cols + c, valid, two);
+        IB_K(decode)(w, (o + 2 * p) * w->cols + c, valid, two);
         if (2 * p + 1 < m)
-            ib_decode_avx512(w, (o + 2 * p + 1) * w->cols + c, valid, two + width);
+            IB_K(decode)(w, (o + 2 * p + 1) * w->cols + c, valid, two + width);
         else
             memset(two + width, 0, (size_t)width * sizeof *two);
         for (int64_t j = 0; j < width; j += NR)
@@ -101,7 +94,7 @@ void ib_bf16_frozen_mul_grad(ib_by_panel *by_panel, const ib_matrix *w, int64_t 
                              float *scratch)
 {
     if (n <= FEW) {
-        ib_frozen_mul_grad_avx512(w, n, dy, dx, scratch);
+        IB_K(frozen_mul_grad)(w, n, dy, dx, scratch);
         return;
     }
     const int64_t o = w->rows, ld = even(o), room = ib_frozen_room(w),
@@ -183,14 +176,12 @@ static void recall(const void *kept, int64_t n, float *y)
     }
 }
 
-void ib_bf16_fill_table(ib_kernels *k)
+void ib_bf16_replace(ib_kernels *k)
 {
-    ib_vnni_fill_table(k);
-    few_rows = k->frozen_mul;
     k->frozen_mul = frozen_mul;
     k->frozen_mul_grad = frozen_mul_grad;
     k->kept_bytes = kept_bytes;
     k->keep = keep;
     k->recall = recall;
-    ib_bf16_attention_fill_table(k);
+    ib_bf16_attention_replace(k);
 }

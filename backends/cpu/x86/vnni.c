@@ -4,12 +4,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "backends/cpu/level.h"
 #include "backends/cpu/x86/requant16.h"
 #include "backends/cpu/x86/vnni.h"
-
-void ib_avx512_fill_table(ib_kernels *k);
-void ib_vnni_fill_table(ib_kernels *k);
-static ib_kernels below; /* the level that this one builds on; the same at each filling */
 
 enum { SERIAL = 16384, BLOCK = 4096 };
 
@@ -46,7 +43,7 @@ static void requant(const ib_planes *s, const int32_t *acc, const ib_epilogue *r
     int8_t *q = r->codes;
     uint8_t *mask = r->mask;
     if (!ib_scales_are_small(scale, c, profile)) {
-        below.requant(s, acc, r);
+        IB_BELOW(requant)(s, acc, r);
         return;
     }
 #pragma omp parallel for schedule(static) if (size > SERIAL)
@@ -184,7 +181,7 @@ static int fuses(const ib_epilogue *r, int64_t c)
 static void qconv2d(const ib_window *s, const ib_qproduct *p)
 {
     if (!ib_vnni_conv_fits(s, p->w)) {
-        below.qconv2d(s, p);
+        IB_BELOW(qconv2d)(s, p);
         return;
     }
     ib_qproduct own = *p;
@@ -209,7 +206,7 @@ static int packed_bits(int64_t k, int64_t out, const ib_qweights *w)
 void ib_qlinear_by(const ib_multiplier *m, int64_t rows, int64_t k, int64_t out, const ib_qproduct *p)
 {
     if (p->w->group_size) {
-        below.qlinear(rows, k, out, p);
+        IB_BELOW(qlinear)(rows, k, out, p);
         return;
     }
     ib_qproduct own = *p;
@@ -350,7 +347,7 @@ static void qadd(const struct isobit_add *p, int64_t n, const int8_t *x, const i
                  uint8_t *mask)
 {
     if (!ib_add_is_small(p, profile)) {
-        below.qadd(p, n, x, y, profile, q, mask);
+        IB_BELOW(qadd)(p, n, x, y, profile, q, mask);
         return;
     }
     const ib_add16 k = ib_add16_of(p, 0);
@@ -391,10 +388,8 @@ static double int8_peak(int64_t rounds)
     return done;
 }
 
-void ib_vnni_fill_table(ib_kernels *k)
+void ib_vnni_replace(ib_kernels *k)
 {
-    ib_avx512_fill_table(k);
-    below = *k;
     k->qconv2d = qconv2d;
     k->qlinear = qlinear;
     k->qconv2d_pack = qconv2d_pack;
@@ -410,5 +405,5 @@ void ib_vnni_fill_table(ib_kernels *k)
     k->grad_where = grad_where;
     k->qadd = qadd;
     k->int8_peak = int8_peak;
-    ib_vnni_nhwc_fill_table(k);
+    ib_vnni_nhwc_replace(k);
 }

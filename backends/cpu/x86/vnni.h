@@ -10,8 +10,8 @@ extern const ib_multiplier ib_vnni_multiplier, ib_amx_multiplier;
 void ib_qlinear_by(const ib_multiplier *m, int64_t rows, int64_t k, int64_t out, const ib_qproduct *p);
 
 /* ---- channels last (vnni_nhwc.c, vnni_nhwc_depthwise.c, vnni_nhwc_other.c) ---- */
-void ib_vnni_nhwc_fill_table(ib_kernels *k);
-void ib_vnni_nhwc_other_fill_table(ib_kernels *k);
+void ib_vnni_nhwc_replace(ib_kernels *k);
+void ib_vnni_nhwc_other_replace(ib_kernels *k);
 
 /* As nhwc_pack and nhwc_conv2d. */
 int64_t ib_vnni_nhwc_pack(const ib_multiplier *m, const ib_window *s, int in_zero, const ib_qweights *w,

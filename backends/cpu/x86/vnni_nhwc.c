@@ -2,10 +2,9 @@
  * pixels at a time; and which windows there are products for. */
 #include <immintrin.h>
 
+#include "backends/cpu/level.h"
 #include "backends/cpu/x86/requant16.h"
 #include "backends/cpu/x86/vnni.h"
-
-static ib_kernels below;
 
 /* Four pixels' sixteen values before zero point and clamp to raised codes, a pixel in 128 bits; zero: + 128, in 16
  * bits. */
@@ -81,13 +80,12 @@ static void nhwc_conv2d(const ib_window *s, const ib_nhwc_product *p, ib_share s
     if (p->packed)
         ib_vnni_nhwc_conv2d(&ib_vnni_multiplier, s, p, share);
     else
-        below.nhwc_conv2d(s, p, share);
+        IB_BELOW(nhwc_conv2d)(s, p, share);
 }
 
-void ib_vnni_nhwc_fill_table(ib_kernels *k)
+void ib_vnni_nhwc_replace(ib_kernels *k)
 {
-    below = *k;
     k->nhwc_pack = nhwc_pack;
     k->nhwc_conv2d = nhwc_conv2d;
-    ib_vnni_nhwc_other_fill_table(k);
+    ib_vnni_nhwc_other_replace(k);
 }

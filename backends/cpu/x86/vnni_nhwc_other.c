@@ -3,10 +3,9 @@
 #include <immintrin.h>
 #include <string.h>
 
+#include "backends/cpu/level.h"
 #include "backends/cpu/x86/requant16.h"
 #include "backends/cpu/x86/vnni.h"
-
-static ib_kernels below;
 
 static int64_t least(int64_t a, int64_t b)
 {
@@ -78,7 +77,7 @@ static void nhwc_from(const int8_t *x, int64_t n, const ib_nhwc *y, ib_share sha
 static void nhwc_to(const ib_nhwc *x, int64_t n, int8_t *y, ib_share share)
 {
     if (x->h * x->w > 1) {
-        below.nhwc_to(x, n, y, share);
+        IB_BELOW(nhwc_to)(x, n, y, share);
         return;
     }
     const __m512i flip = _mm512_set1_epi8((char)0x80);
@@ -150,7 +149,7 @@ static void nhwc_add(const struct isobit_add *p, int64_t n, const ib_nhwc *a, co
                      const ib_nhwc *y, ib_share share)
 {
     if (!(profile == ISOBIT_FP32_RNE ? fits_sums(p) : ib_add_is_small(p, profile))) {
-        below.nhwc_add(p, n, a, b, profile, y, share);
+        IB_BELOW(nhwc_add)(p, n, a, b, profile, y, share);
         return;
     }
     const ib_add16 k = ib_add16_of(p, 128);
@@ -246,7 +245,7 @@ static void nhwc_avgpool(const ib_window *s, const ib_nhwc *x, int in_zero, cons
                          ib_share share)
 {
     if (!ib_scale_is_small(*r->scale, r->profile)) {
-        below.nhwc_avgpool(s, x, in_zero, r, y, share);
+        IB_BELOW(nhwc_avgpool)(s, x, in_zero, r, y, share);
         return;
     }
     const __m512i mult = _mm512_set1_epi32(r->scale->mult), exp = _mm512_set1_epi32(r->scale->exp),
@@ -273,9 +272,8 @@ static void nhwc_avgpool(const ib_window *s, const ib_nhwc *x, int in_zero, cons
             }
 }
 
-void ib_vnni_nhwc_other_fill_table(ib_kernels *k)
+void ib_vnni_nhwc_other_replace(ib_kernels *k)
 {
-    below = *k;
     k->nhwc_from = nhwc_from;
     k->nhwc_to = nhwc_to;
     k->nhwc_add = nhwc_add;

@@ -1,0 +1,68 @@
+/* levels.c - the table of each level. */
+#include "backends/cpu/levels.h"
+
+#include <pthread.h>
+
+/* What a column `on` of none stands for. */
+static int is_there_none(void)
+{
+    return 1;
+}
+
+static void make_none(void)
+{
+}
+
+static void replace_none(ib_kernels *k)
+{
+    (void)k;
+}
+
+/* The table of the level that this one builds on is made first: its kernels may call that one's. A level is asked for
+ * before it is made, so that nothing of its compilation runs on a processor that lacks it. */
+#define MAKE(name, on, families, condition, own)                                                                       \
+    ib_kernels ib_kernels_##name;                                                                                      \
+    void ib_fill_table_##families(ib_kernels *k); /* families/fill.c */                                                \
+    static int is_there_##name(void)                                                                                   \
+    {                                                                                                                  \
+        return is_there_##on() && (condition);                                                                         \
+    }                                                                                                                  \
+    static void replace_##name(ib_kernels *k)                                                                          \
+    {                                                                                                                  \
+        replace_##on(k);                                                                                               \
+        own(k);                                                                                                        \
+    }                                                                                                                  \
+    static void fill_##name(void)                                                                                      \
+    {                                                                                                                  \
+        ib_fill_table_##families(&ib_kernels_##name);                                                                  \
+        replace_##name(&ib_kernels_##name);                                                                            \
+    }                                                                                                                  \
+    static void make_##name(void)                                                                                      \
+    {                                                                                                                  \
+        static pthread_once_t once = PTHREAD_ONCE_INIT;                                                                \
+        make_##on();                                                                                                   \
+        pthread_once(&once, fill_##name);                                                                              \
+    }                                                                                                                  \
+    static const ib_kernels *kernels_##name(void)                                                                      \
+    {                                                                                                                  \
+        make_##name();                                                                                                 \
+        return &ib_kernels_##name;                                                                                     \
+    }
+#define OWN_plain(name) replace_none
+#define OWN_x86(name) ib_##name##_replace
+#define OWN_arm(name) ib_##name##_replace
+#define LEVEL(name, processor, on, families, flags, condition)                                                         \
+    IB_FOR_##processor(MAKE(name, on, families, condition, OWN_##processor(name)))
+#include "backends/cpu/levels.def"
+#undef LEVEL
+
+static const ib_level levels[] = {
+#define LEVEL(name, processor, ...) IB_FOR_##processor({"cpu:" #name, is_there_##name, kernels_##name}, )
+#include "backends/cpu/levels.def"
+#undef LEVEL
+};
+
+const ib_level *ib_level_at(int i)
+{
+    return i >= 0 && i < (int)(sizeof levels / sizeof *levels) ? &levels[i] : NULL;
+}

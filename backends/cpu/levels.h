@@ -1,0 +1,38 @@
+/* levels.h - inside backends/cpu: the levels of this build, as levels.def has them. */
+#ifndef IB_BACKENDS_CPU_LEVELS_H
+#define IB_BACKENDS_CPU_LEVELS_H
+
+#include "backends/kernels.h"
+
+/* IB_FOR_<processor>(...) is its arguments where the build is for that processor, else nothing. */
+#define IB_FOR_plain(...) __VA_ARGS__
+#ifdef __x86_64__
+#define IB_FOR_x86(...) __VA_ARGS__
+#else
+#define IB_FOR_x86(...)
+#endif
+#ifdef __aarch64__
+#define IB_FOR_arm(...) __VA_ARGS__
+#else
+#define IB_FOR_arm(...)
+#endif
+
+/* ib_kernels_<name>: what the level has for each kernel; made when a device first asks for it, never changed after.
+ * ib_<name>_replace: puts the kernels of the level's own files over those of the levels that it builds on.
+ * ib_<name>_is_there: where the condition is more than the compiler's question to the processor. */
+#define LEVEL(name, processor, on, families, flags, condition)                                                         \
+    IB_FOR_##processor(extern ib_kernels ib_kernels_##name; void ib_##name##_replace(ib_kernels *k);                   \
+                       int ib_##name##_is_there(void);)
+#include "backends/cpu/levels.def"
+#undef LEVEL
+
+typedef struct ib_level {
+    const char *name; /* of a device, "cpu:vnni" */
+    int (*is_there)(void);
+    const ib_kernels *(*kernels)(void); /* where it is there */
+} ib_level;
+
+/* i = 0, 1, ... from the specification to the fastest; NULL behind the last. */
+const ib_level *ib_level_at(int i);
+
+#endif

@@ -1,0 +1,67 @@
+/* scratch.c - how much work space the kernels of every level need. */
+#include <omp.h>
+
+#include "backends/cpu/taps.h"
+#include "backends/cpu/x86/vnni.h"
+
+/* See conv.c: unfolded patches, or planes (taps.h), of each thread, and IB_PARTS weight gradients. */
+int64_t ib_conv2d_scratch(const ib_window *w)
+{
+    const int64_t k = w->ic / w->groups * w->kh * w->kw;
+    const int64_t patches = k * w->oh * w->ow, planes = ib_taps_room(w);
+    return omp_get_max_threads() * (patches > planes ? patches : planes) + IB_PARTS * w->oc * k + ib_taps_shared(w);
+}
+
+/* See conv.c: dy and x of the whole batch in fp32, and the same again; and conv_taps_grads.c. */
+int64_t ib_conv2d_grads_scratch(const ib_window *w)
+{
+    return w->n * (w->oc * w->oh * w->ow + w->ic * w->ih * w->iw) + 32 + ib_taps_parts(w) + ib_conv2d_scratch(w);
+}
+
+/* See avx2_integer.c: all weights as int16 pairs, and the panel (here) or 16 rows (below) of each thread; and vnni_*.c:
+ * packed weights, and planes or raised rows. */
+int64_t ib_qconv2d_scratch(const ib_window *w)
+{
+    const int64_t pairs = (w->ic / w->groups * w->kh * w->kw + 1) / 2, threads = omp_get_max_threads();
+    const int64_t avx2 = pairs * (w->oc + threads * (w->oh * w->ow + 16)) + threads;
+#ifdef __x86_64__
+    const int64_t vnni = ib_vnni_packed_words(w) + 16 + threads * ib_vnni_conv_room(w);
+    return avx2 > vnni ? avx2 : vnni;
+#else
+    return avx2;
+#endif
+}
+
+int64_t ib_qlinear_scratch(int64_t rows, int64_t k, int64_t out)
+{
+    const int64_t pairs = (k + 1) / 2, avx2 = pairs * (out + 16 + 16 * omp_get_max_threads()) + omp_get_max_threads();
+#ifdef __x86_64__
+    const int64_t vnni = ib_vnni_linear_words(k, out) + ib_vnni_linear_room(rows, k);
+    return avx2 > vnni ? avx2 : vnni;
+#else
+    /* neon.c: rows raised, results, and panels */
+    return avx2 + rows * (k + out) / 4 + (k + 19) / 4 * (out + 16) + out + 16 + 64;
+#endif
+}
+
+/* See frozen.c (64 rows or 8 long ones in fp32) and bf16_frozen.c (32 rows and their panel, or 256 columns' panels,
+ * in bf16). */
+int64_t ib_frozen_room(const ib_matrix *w)
+{
+    const int64_t tile = 65536 > 8 * w->cols ? 65536 : 8 * w->cols, rows = 34 * (w->cols + 1),
+                  taken = w->rows < IB_FROZEN_ROWS ? w->rows : IB_FROZEN_ROWS, columns = 512 + 128 * (taken + 1);
+    const int64_t room = tile > rows ? tile : rows;
+    return (room > columns ? room : columns) + 64;
+}
+
+int64_t ib_frozen_scratch(const ib_matrix *w, int64_t n)
+{
+    const int64_t longest = w->cols > w->rows ? w->cols : w->rows;
+    return omp_get_max_threads() * ib_frozen_room(w) + n * (longest + 1) / 2 + 16;
+}
+
+/* See bf16_attention.c: q and dy three times, k and v four times, in bf16, rows rounded up to 64. */
+int64_t ib_attention_scratch(const ib_attention *a, int64_t rows)
+{
+    return (rows + 63) / 64 * 64 * a->dim / 2 * (6 * a->heads + 8 * a->groups) + 64;
+}
