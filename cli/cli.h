@@ -161,11 +161,6 @@ void wait_passively(char **argv);
  * from main) output that could not be written is told, with exit status 1. */
 void guard_streams(void);
 
-/* Samples of a batch whose largest of the outputs [n][classes] is their label's. */
-int64_t count_right(const float *y, int64_t classes, const ib_batch *b);
-/* Accuracy, or of real-valued labels R^2, and mean loss over the test data. */
-int evaluate(session *s, const ib_dataset *d, int float_engine, double *accuracy, double *loss);
-
 /* ---- progress on stderr of what takes longer than a second: on a terminal a bar with rate and time left; elsewhere
  * nothing, or (every) a line each so many seconds ---- */
 typedef struct progress {

@@ -59,6 +59,9 @@ ib_status ib_stratify(int64_t n, const int32_t *y, double share, uint64_t seed, 
 ib_status ib_stratify_fold(int64_t n, const int32_t *y, int folds, int fold, uint64_t seed, uint8_t *test);
 /* Checks values and labels, counts the classes; frees d and returns NULL on failure. */
 ib_dataset *ib_dataset_finish(const char *file, ib_dataset *d);
+/* What a loader loads, and how many samples an epoch of it has. */
+const ib_dataset *ib_loader_data(const ib_loader *l);
+int64_t ib_loader_samples(const ib_loader *l);
 /* A copy of samples at[0..n-1] of data in memory. */
 ib_dataset *ib_dataset_rows(const ib_dataset *d, int64_t n, const uint32_t *at);
 /* Keeps every fifth sample (test), the others (train) or all; frees d and returns NULL if none is left. */

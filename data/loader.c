@@ -183,6 +183,17 @@ int64_t ib_loader_batches(const ib_loader *l)
     return l->batches;
 }
 
+const ib_dataset *ib_loader_data(const ib_loader *l)
+{
+    return l->d;
+}
+
+int64_t ib_loader_samples(const ib_loader *l)
+{
+    const int64_t full = l->batches * l->opts.batch;
+    return full < l->shown ? full : l->shown;
+}
+
 ib_status ib_loader_start(ib_loader *l, int64_t epoch, int64_t first)
 {
     IB_NEED(l);

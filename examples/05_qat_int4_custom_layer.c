@@ -1,10 +1,8 @@
 /* 05_qat_int4_custom_layer.c - INT4 weights with wider first and last layers, and a layer of one's own: nothing has to
  * be marked for quantization, prepare() finds the operators that the layer applies. */
+#include <isobit/isobit.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#include "accuracy.h" // defines: accuracy
-#include "train.h"    // defines: train_epochs
 
 /* y = x * sigmoid(W x): a gate for each value, computed from all channels of its pixel. */
 typedef struct gate {
@@ -50,6 +48,7 @@ int main(int argc, char **argv)
     ib_loader *fit = NULL;
     ib_optim *opt = NULL;
     ib_program *program = NULL;
+    ib_training t = {.at.seed = 1};
     ib_verify_report report = {0};
     if (!g || !train || !test || ib_layer_init(net, 1))
         goto done;
@@ -57,14 +56,15 @@ int main(int argc, char **argv)
     ib_layer_set_input(net, &info);
     fit = ib_loader_new(train, &info, &(ib_loader_opts){.batch = 32, .shuffle = 1, .seed = 1});
     opt = ib_adamw_new(net, dev, NULL);
-    if (!fit || !opt || train_epochs(g, net, opt, fit, 0, 4, 2e-3f) || ib_qat_begin(net, g, fit, &int4) ||
-        train_epochs(g, net, opt, fit, 4, 4, 1e-3f))
+    const ib_train_opts o = {
+        .epochs = 8, .schedule = IB_COSINE, .lr = 2e-3f, .qat = &int4, .qat_from = 4, .test = test};
+    if (!fit || !opt || ib_train(net, g, opt, fit, &o, &t))
         goto done;
     for (int i = 0; i < ib_qat_layer_count(net); i++) {
         const ib_qat_layer l = ib_qat_layer_at(net, i);
         printf("%-12s %-9s weights %d bit, codes %d bit\n", l.name, l.form, l.weight_bits, l.act_bits);
     }
-    printf("accuracy %.2f %%\n", 100 * accuracy(g, net, test, &info));
+    printf("accuracy %.2f %%\n", 100 * t.score);
     if (ib_verify(net, g, test, NULL, &report) || !(program = ib_program_lower(net, g)) ||
         ib_export_c(program, dev, dir, "digits_int4", NULL))
         goto done;
@@ -75,6 +75,7 @@ done:
         fprintf(stderr, "failed: %s\n", ib_error());
     ib_verify_report_free(&report);
     ib_program_free(program);
+    ib_training_release(&t);
     ib_optim_free(opt);
     ib_loader_free(fit);
     ib_layer_free(net);

@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "accuracy.h" // defines: accuracy
-
 /* A layer of 64 inputs and 48 outputs: frozen int4 weights, a LoRA adapter of rank 4. */
 typedef struct adapted {
     ib_matrix frozen;
@@ -45,27 +43,21 @@ int main(void)
     ib_layer *net = ib_sequential(ib_flatten_layer(), middle, ib_relu_layer(), ib_linear_layer(48, 10));
     ib_loader *fit = NULL;
     ib_optim *opt = NULL;
+    ib_training t = {.at.seed = 1};
     if (!g || !train || !test || ib_layer_init(net, 1))
         goto done;
     const ib_input_info info = ib_dataset_info(train);
     ib_layer_set_input(net, &info);
     fit = ib_loader_new(train, &info, &(ib_loader_opts){.batch = 32, .shuffle = 1, .seed = 1});
     opt = ib_adamw_new(net, dev, &(ib_adamw_opts){.lr = 2e-3f, .bits8 = 1});
-    for (int epoch = 0; fit && opt && epoch < 8; epoch++) {
-        ib_loader_start(fit, epoch, 0);
-        for (ib_batch b; ib_loader_next(fit, &b);) {
-            ib_graph_begin(g, IB_TRAIN);
-            ib_tensor *loss = ib_cross_entropy(g, ib_layer_forward(g, net, ib_input(g, 4, b.shape, b.x)), b.y, 0);
-            if (ib_backward(g, loss) || ib_optim_step(opt))
-                goto done;
-        }
-    }
-    const double right = accuracy(g, net, test, &info);
-    printf("a frozen int4 layer with a LoRA adapter of rank 4: %.2f %%\n", 100 * right);
-    rc = right > 0.9 ? EXIT_SUCCESS : EXIT_FAILURE;
+    if (!fit || !opt || ib_train(net, g, opt, fit, &(ib_train_opts){.epochs = 8, .test = test}, &t))
+        goto done;
+    printf("a frozen int4 layer with a LoRA adapter of rank 4: %.2f %%\n", 100 * t.score);
+    rc = t.score > 0.9 ? EXIT_SUCCESS : EXIT_FAILURE;
 done:
     if (rc)
         fprintf(stderr, "failed: %s\n", ib_error());
+    ib_training_release(&t);
     ib_optim_free(opt);
     ib_loader_free(fit);
     if (middle)

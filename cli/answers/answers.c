@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "train/measure.h"
+
 static int reserve(answers *a)
 {
     const size_t n = (size_t)a->n, k = (size_t)a->classes;
@@ -31,7 +33,7 @@ static int take(answers *a, int64_t at, const ib_batch *b, const float *y)
                            (long long)(at + i / a->classes), class_text(a->schema, (int)(i % a->classes), name)) > 0;
         }
     for (int i = 0; i < b->n; i++) {
-        const int32_t truth = b->y[i], best = (int32_t)best_class(y + (int64_t)i * a->classes, a->classes);
+        const int32_t truth = b->y[i], best = (int32_t)ib_best_class(y + (int64_t)i * a->classes, a->classes);
         a->truth[at + i] = truth;
         a->predicted[at + i] = best;
         a->samples[truth]++;

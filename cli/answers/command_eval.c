@@ -75,7 +75,7 @@ static int report(const eval_options *o, const session *s, const engine *e, cons
     return status || (o->out && plot_confusion(o->out, a));
 }
 
-static void regression_report(const eval_options *o, const session *s, const engine *e, const regression *r,
+static void regression_report(const eval_options *o, const session *s, const engine *e, const ib_evaluation *r,
                               double time)
 {
     const char *model = s->net ? session_title(s) : o->model;
@@ -142,7 +142,7 @@ int command_eval(int argc, char **argv)
     if (!status)
         status = session_data(&s, &o.common, &e.input, e.schema, IB_SPLIT_TEST);
     const int numbers = !status && is_regression(e.schema);
-    regression r = {0};
+    ib_evaluation r = {0};
     if (numbers && refuse_alone("confusion", o.confusion ? &o : NULL, "classes: this model gives numbers"))
         status = 2;
     else if (!status && numbers)
@@ -162,7 +162,7 @@ int command_eval(int argc, char **argv)
                 status = report(&o, &s, &e, &a, seconds() - start);
         }
     }
-    free(r.targets);
+    ib_evaluation_release(&r);
     answers_free(&a);
     engine_close(&e);
     session_close(&s);

@@ -6,6 +6,7 @@
 
 #include "cli/answers/prediction.h"
 #include "cli/answers/regression.h"
+#include "train/measure.h"
 
 typedef struct predict_options {
     common common;
@@ -96,7 +97,7 @@ static int describe(const predict_options *o, const engine *e, prediction *p)
 static void to_probabilities(const engine *e, int64_t n, const float *y, float *out)
 {
     for (int64_t i = 0; i < n; i++, y += e->size, out += e->size) {
-        const float top = y[best_class(y, e->size)];
+        const float top = y[ib_best_class(y, e->size)];
         double sum = 0;
         for (int64_t j = 0; j < e->size; j++)
             sum += exp((double)y[j] - top);

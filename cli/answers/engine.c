@@ -5,14 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-int64_t best_class(const float *y, int64_t n)
-{
-    int64_t best = 0;
-    for (int64_t j = 1; j < n; j++)
-        best = y[j] > y[best] ? j : best;
-    return best;
-}
-
 int64_t engine_classes(const engine *e)
 {
     int rows = e->ndim >= 2 && e->size > 1;

@@ -36,7 +36,6 @@ void engine_close(engine *e);
 
 /* The classes that the outputs score, [N,K] or [N,K,1,1]; 0 if they are none: images, or a single number. */
 int64_t engine_classes(const engine *e);
-int64_t best_class(const float *y, int64_t n); /* the first of the largest */
 /* 0 if accuracy can be measured with s->test: it has labels, and the outputs a score for each. 1 after telling why
  * not. */
 int need_labels(const session *s, const engine *e);

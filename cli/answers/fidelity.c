@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "train/measure.h"
+
 /* Sums over the samples seen so far, a channel each. */
 typedef struct sums {
     double *signal, *noise; /* [channels] */
@@ -42,14 +44,6 @@ static void describe(fidelity *f, const ib_dataset *d, const ib_tensor *y)
                  (long long)f->channels);
 }
 
-static int best_of(const float *y, int64_t n)
-{
-    int64_t best = 0;
-    for (int64_t j = 1; j < n; j++)
-        best = y[j] > y[best] ? j : best;
-    return (int)best;
-}
-
 /* y [n, channels, area] against q */
 static int compare(fidelity *f, sums *a, const ib_batch *b, const float *y, const float *q, int64_t size)
 {
@@ -65,8 +59,8 @@ static int compare(fidelity *f, sums *a, const ib_batch *b, const float *y, cons
         f->largest = fabs(error) > f->largest ? fabs(error) : f->largest;
     }
     for (int64_t i = 0; f->labels_fit && i < b->n; i++) {
-        a->right[0] += best_of(y + i * size, size) == b->y[i];
-        a->right[1] += best_of(q + i * size, size) == b->y[i];
+        a->right[0] += ib_best_class(y + i * size, size) == b->y[i];
+        a->right[1] += ib_best_class(q + i * size, size) == b->y[i];
     }
     f->samples += b->n;
     return 0;
@@ -135,8 +129,8 @@ int fidelity_measure(session *s, const ib_dataset *d, fidelity *f)
 void fidelity_free(fidelity *f)
 {
     free(f->channel_db);
-    free(f->in_float.targets);
-    free(f->quantized.targets);
+    ib_evaluation_release(&f->in_float);
+    ib_evaluation_release(&f->quantized);
     *f = (fidelity){0};
 }
 
@@ -157,7 +151,7 @@ void fidelity_print(const fidelity *f)
     if (f->channels > 1 && !isnan(f->channel_db[worst]))
         printf(" (least %.1f dB, of channel %lld)", f->channel_db[worst], (long long)worst);
     printf(", largest error %.3g", f->largest);
-    if (f->quantized.n) {
+    if (f->quantized.n_targets) {
         printf("; ");
         regression_print(&f->quantized);
         printf(" in integers, ");
@@ -178,7 +172,7 @@ void fidelity_json(const fidelity *f, struct json_object *j)
 {
     struct json_object *outputs = json_object_new_array(), *o = json_object_new_object(),
                        *shape = json_object_new_array(), *db = json_object_new_array();
-    if (f->quantized.n) {
+    if (f->quantized.n_targets) {
         struct json_object *in_float = json_object_new_object();
         regression_json(&f->in_float, in_float);
         json_object_object_add(j, "float", in_float);

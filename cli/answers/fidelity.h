@@ -9,15 +9,15 @@
  * outputs are all 0. */
 typedef struct fidelity {
     int64_t samples;
-    int ndim;                        /* of the outputs */
-    int64_t shape[4];                /* [1,...], of one sample */
-    int64_t channels;                /* shape[1], or 1 */
-    double *channel_db;              /* [channels] */
-    double db, largest;              /* over all of them; the largest |y - q| */
-    int labels_fit;                  /* the data have labels, and each a score among the outputs */
-    double float_accuracy, accuracy; /* if they do */
-    char misfit[120];                /* else why there is no accuracy */
-    regression in_float, quantized;  /* of labels that are numbers, as many as outputs; else n is 0 */
+    int ndim;                          /* of the outputs */
+    int64_t shape[4];                  /* [1,...], of one sample */
+    int64_t channels;                  /* shape[1], or 1 */
+    double *channel_db;                /* [channels] */
+    double db, largest;                /* over all of them; the largest |y - q| */
+    int labels_fit;                    /* the data have labels, and each a score among the outputs */
+    double float_accuracy, accuracy;   /* if they do */
+    char misfit[120];                  /* else why there is no accuracy */
+    ib_evaluation in_float, quantized; /* of labels that are numbers, as many as outputs; else n_targets is 0 */
 } fidelity;
 
 /* Runs d through both; 0, or 1 after telling what is wrong. */

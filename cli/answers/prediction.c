@@ -9,6 +9,7 @@
 
 #include "cli/answers/answers.h"
 #include "files/file.h"
+#include "train/measure.h"
 
 struct prediction_format {
     const char *name;
@@ -103,7 +104,7 @@ static void csv_begin(prediction *p)
 
 static void csv_sample(prediction *p, const float *y)
 {
-    const int64_t best = best_class(y, p->size);
+    const int64_t best = ib_best_class(y, p->size);
     const char *path = ib_dataset_path(p->data, p->done);
     const int64_t line = ib_dataset_line(p->data, p->done);
     if (path)
@@ -214,7 +215,7 @@ static void json_sample(prediction *p, const float *y)
         }
     print(p, p->done ? ",\n    " : "\n    ");
     if (p->classes) {
-        const int64_t best = best_class(y, p->size);
+        const int64_t best = ib_best_class(y, p->size);
         print(p, "{");
         if (strcmp(key(p), "sample")) {
             print(p, "\"%s\": ", key(p));

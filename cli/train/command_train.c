@@ -82,20 +82,6 @@ static int open_network(training *t)
                                : complain();
 }
 
-static void open_schedules(training *t)
-{
-    const int64_t steps = ib_loader_batches(t->loader), split = train_is_quantized(t) ? t->o.qat_from : t->o.epochs;
-    for (int i = 0; i < 2; i++) {
-        const int64_t epochs = i ? t->o.epochs - split : split;
-        t->schedule[i] = (ib_schedule){.kind = t->o.schedule,
-                                       .lr = (float)(i ? t->o.qat_lr : t->o.lr),
-                                       .total = epochs * steps,
-                                       .warmup = epochs * steps / 20 < 200 ? epochs * steps / 20 : 200,
-                                       .final = i ? 0.01f : 0.05f,
-                                       .every = t->o.schedule == IB_PLATEAU ? 3 : epochs * steps / 3 + 1};
-    }
-}
-
 /* Behind the settings stand the data: older checkpoints do not know theirs. */
 static int same_settings(const training *t, const char *text)
 {
@@ -138,7 +124,7 @@ static int same_table(const training *t, const ib_schema *now)
 /* Goes on from a checkpoint, if there is one. */
 static int open_checkpoint(training *t)
 {
-    ib_checkpoint *c = &t->s.c;
+    ib_checkpoint *c = &t->state.at;
     char text[sizeof c->notes];
     if (train_options_text(&t->o, t->weights, ib_layer_input(t->s.net)->classes, text, sizeof text) ||
         train_add_data(&t->s, text, sizeof text))
@@ -147,27 +133,15 @@ static int open_checkpoint(training *t)
         if (!same_settings(t, text))
             return 1;
         ib_schema *now = ib_schema_hold(ib_layer_schema(t->s.net));
-        const int bad = ib_checkpoint_restore(t->o.out, t->s.net, t->s.g, t->opt, c) ? complain() : same_table(t, now);
+        const int bad =
+            ib_train_resume(t->o.out, t->s.net, t->s.g, t->opt, &t->state) ? complain() : same_table(t, now);
         ib_schema_free(now);
         if (bad)
             return 1;
-        for (int i = 0; i < 2; i++) {
-            const double bad_steps = c->state[3 * i + 1], drops = c->state[3 * i + 2];
-            if (!(bad_steps >= 0 && bad_steps < 1e15 && drops >= 0 && drops < 1e15)) {
-                fprintf(stderr, "isobit: %s: its schedule counts %g steps and %g drops\n", t->o.out, bad_steps, drops);
-                return 1;
-            }
-            t->schedule[i].best = c->state[3 * i];
-            t->schedule[i].bad = (int64_t)bad_steps;
-            t->schedule[i].drops = (int64_t)drops;
-        }
-        t->float_accuracy = c->state[6];
-        t->accuracy = c->state[7];
     } else {
         snprintf(c->model, sizeof c->model, "%s", t->model);
         memcpy(c->notes, text, sizeof text);
         c->seed = (uint64_t)t->o.seed;
-        c->best = train_worst(t);
         if (t->o.out && remember_data(c, &t->o.common))
             return 1;
     }
@@ -180,7 +154,6 @@ int train_open(training *t)
     int status = session_open(&t->s, &t->o.common) ? 1 : open_network(t);
     if (status)
         return status;
-    open_schedules(t);
     if ((status = open_checkpoint(t)))
         return status;
     session_tell(&t->s, t->s.train);
@@ -190,6 +163,7 @@ int train_open(training *t)
 void train_close(training *t)
 {
     free(t->weights);
+    ib_training_release(&t->state);
     ib_loader_free(t->loader);
     ib_optim_free(t->opt);
     session_close(&t->s);
@@ -208,7 +182,7 @@ int command_train(int argc, char **argv)
         status = train_run(&t);
     if (!status) {
         train_report(&t);
-        status = t.o.plot ? plot_curves(t.o.plot, &(run){t.o.out, &t.s.c}, 1) : 0;
+        status = t.o.plot ? plot_curves(t.o.plot, &(run){t.o.out, &t.state.at}, 1) : 0;
     }
     train_close(&t);
     return status;

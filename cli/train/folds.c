@@ -51,16 +51,16 @@ static int run_fold(folds *f, const train_options *o, int64_t i)
     if (!status)
         status = train_run(&t);
     if (!status) {
-        f->fold[i] = (fold){ib_dataset_count(t.s.test), t.accuracy, t.float_accuracy, t.loss};
+        f->fold[i] = (fold){ib_dataset_count(t.s.test), t.state.score, t.state.float_score, t.state.loss};
         f->is_float_known = train_has_float(&t);
         f->is_regression = train_is_regression(&t);
         memcpy(f->model, t.model, sizeof f->model);
         FILE *out = report_stream(&o->common);
-        fprintf(out, "%s: %s of %lld rows", t.part, train_score(&t, "accuracy ", t.accuracy, now),
+        fprintf(out, "%s: %s of %lld rows", t.part, train_score(&t, "accuracy ", t.state.score, now),
                 (long long)f->fold[i].rows);
         if (f->is_float_known)
             fprintf(out, " in integers, %s in float before quantization",
-                    train_score(&t, "", t.float_accuracy, in_float));
+                    train_score(&t, "", t.state.float_score, in_float));
         fprintf(out, "\n");
         fflush(out);
     }

@@ -25,11 +25,6 @@ const char *train_score(const training *t, const char *before, double score, cha
     return text;
 }
 
-double train_worst(const training *t)
-{
-    return train_is_regression(t) ? -INFINITY : 0;
-}
-
 int train_is_quantized(const training *t)
 {
     return strcmp(t->o.qat, "none") != 0;
@@ -42,16 +37,16 @@ int train_has_float(const training *t)
 
 void train_report(const training *t)
 {
-    const ib_checkpoint *c = &t->s.c;
+    const ib_checkpoint *c = &t->state.at;
     if (t->o.common.json) {
         struct json_object *j = json_object_new_object();
         json_object_object_add(j, "model", json_object_new_string(*t->model ? t->model : t->o.init));
         json_object_object_add(j, "qat", json_object_new_string(t->o.qat));
         json_object_object_add(j, "profile", json_object_new_string(ib_profile_name(t->o.quant.profile)));
         const int r2 = train_is_regression(t);
-        json_object_object_add(j, r2 ? "r2" : "accuracy", json_object_new_double(t->accuracy));
-        json_object_object_add(j, r2 ? "float_r2" : "float_accuracy", json_object_new_double(t->float_accuracy));
-        json_object_object_add(j, "loss", json_object_new_double(t->loss));
+        json_object_object_add(j, r2 ? "r2" : "accuracy", json_object_new_double(t->state.score));
+        json_object_object_add(j, r2 ? "float_r2" : "float_accuracy", json_object_new_double(t->state.float_score));
+        json_object_object_add(j, "loss", json_object_new_double(t->state.loss));
         json_object_object_add(j, r2 ? "best_r2" : "best_accuracy", json_object_new_double(c->best));
         json_object_object_add(j, "epochs", json_object_new_int64(c->epoch));
         json_object_object_add(j, "seconds", json_object_new_double(seconds() - t->started));
@@ -63,9 +58,9 @@ void train_report(const training *t)
     char now[40], before[40];
     if (train_has_float(t))
         printf("%s: %s in integers %s, in float %s before quantization; written to %s\n", model, t->o.qat,
-               train_score(t, "", t->accuracy, now), train_score(t, "", t->float_accuracy, before), t->o.out);
+               train_score(t, "", t->state.score, now), train_score(t, "", t->state.float_score, before), t->o.out);
     else
-        printf("%s: %s; written to %s\n", model, train_score(t, "accuracy ", t->accuracy, now), t->o.out);
+        printf("%s: %s; written to %s\n", model, train_score(t, "accuracy ", t->state.score, now), t->o.out);
 }
 
 /* What a table was understood as. */

@@ -9,13 +9,12 @@ typedef struct training {
     session s;
     ib_optim *opt;
     ib_loader *loader;
-    ib_schedule schedule[2]; /* float, quantized epochs */
-    float *weights;          /* of the classes, or NULL */
+    float *weights; /* of the classes, or NULL */
+    ib_training state;
     double started;
     int64_t first_step; /* of this run */
-    double float_accuracy, accuracy, loss;
-    char model[64]; /* "": a network that the checkpoint describes */
-    char part[64];  /* "fold 2/5", of several, of which no epoch has a line; "": the only one */
+    char model[64];     /* "": a network that the checkpoint describes */
+    char part[64];      /* "fold 2/5", of several, of which no epoch has a line; "": the only one */
 } training;
 
 /* Opens the data, the network and what trains it, from where a checkpoint stands if it is to be resumed. 0, or the exit
@@ -23,7 +22,7 @@ typedef struct training {
 int train_open(training *t);
 /* All epochs, to the checkpoint of -o (NULL: none is written). 0, 1 on failure, 130 when interrupted. */
 int train_run(training *t);
-int train_save(training *t, const char *path);
+int train_save(const training *t, const char *path);
 void train_close(training *t);
 /* Sets the weight decay to the one of some around the usual one that suits the training rows. 0, or the exit status. */
 int train_choose_decay(training *t);
@@ -44,7 +43,6 @@ void train_print_start(const training *t);
 /* `before` ("accuracy ") and "97.22 %", or "R^2 0.4521", into text. */
 const char *train_score(const training *t, const char *before, double score, char text[40]);
 int train_has_float(const training *t); /* whether float epochs came before quantized ones */
-double train_worst(const training *t);  /* no score is below it */
 /* What came out, as text or JSON. */
 void train_report(const training *t);
 

@@ -41,7 +41,7 @@ static int try_decay(const training *t, double decay, const uint8_t *tested, uin
     int status = inner.s.train && inner.s.test ? train_open(&inner) : complain();
     if (!status)
         status = train_run(&inner);
-    *loss = inner.loss;
+    *loss = inner.state.loss;
     train_close(&inner);
     return status;
 }

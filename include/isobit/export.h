@@ -1,4 +1,4 @@
-/* export.h - from a trained network to what ships: the integer program, its printers, checkpoints. */
+/* export.h - from a trained network to what ships: the integer program and its printers. */
 #ifndef ISOBIT_EXPORT_H
 #define ISOBIT_EXPORT_H
 
@@ -134,40 +134,6 @@ ib_layer *ib_import_onnx(const char *path, ib_device *dev);
  * that it was held against, its attributes with the values that are honoured ("any", "of no effect", "none" or a list),
  * inputs and outputs. A node that says anything else is refused. Yours to give to free(); NULL with ib_error(). */
 char *ib_import_operators(void);
-
-/* ---- checkpoints ---- */
-enum { IB_HISTORY = 4 };  /* epoch, training loss, test accuracy, learning rate */
-enum { IB_MEASURES = 2 }; /* training accuracy, test loss; NAN: not known */
-
-typedef struct ib_checkpoint {
-    char model[64];   /* ends in a 0; "" for a network of your own */
-    char notes[1024]; /* ends in a 0; free text: the command's settings */
-    char data[2048];  /* ends in a 0; what it was trained on, as options of the command in JSON; "": not known */
-    uint64_t seed;
-    int64_t epoch, step; /* next epoch, and next batch in it */
-    int64_t total_steps; /* optimizer steps taken */
-    double best;         /* best accuracy so far */
-    double loss_sum;     /* of the epoch under way */
-    double state[8];     /* the caller's */
-    float *history;      /* [n_history][IB_HISTORY], NULL without; yours to free with ib_checkpoint_release */
-    int64_t n_history;
-    float *measures; /* [n_history][IB_MEASURES], likewise; NULL: none, as in older files */
-    int64_t right;   /* training samples of the epoch under way that were classified rightly; -1: not known */
-} ib_checkpoint;
-
-/* Everything that resuming bit for bit needs: parameters, optimizer (may be NULL), observers, scales, phase and c.
- * Written to a temporary file beside `path`, synced and renamed, so that `path` always holds a whole checkpoint. The
- * file is HDF5 with a checksum behind its end. */
-ib_status ib_checkpoint_save(const char *path, const ib_layer *net, const ib_optim *opt, const ib_checkpoint *c);
-
-/* Reads the header alone. */
-ib_status ib_checkpoint_peek(const char *path, ib_checkpoint *c);
-/* Restores into a network of the same shape (prepared as the file says, if it is not yet) and into opt (may be
- * NULL). */
-ib_status ib_checkpoint_restore(const char *path, ib_layer *net, ib_graph *g, ib_optim *opt, ib_checkpoint *c);
-/* Builds the ready network that the file names and restores it; NULL on failure. */
-ib_layer *ib_checkpoint_open(const char *path, ib_graph *g, ib_checkpoint *c);
-void ib_checkpoint_release(ib_checkpoint *c);
 
 IB_END_API
 #endif

@@ -16,5 +16,6 @@
 #include <isobit/status.h>
 #include <isobit/tensor.h>
 #include <isobit/text.h>
+#include <isobit/train.h>
 
 #endif

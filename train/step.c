@@ -1,0 +1,63 @@
+/* step.c - one step of a training: a batch forward, its loss backward, the optimizer. */
+#include <math.h>
+
+#include "train/loop.h"
+#include "train/measure.h"
+#include "tensor/error.h"
+
+static ib_tensor *loss_of(const ib_train_run *r, ib_tensor *y, const ib_batch *b)
+{
+    const ib_train_opts *o = r->o;
+    if (b->targets)
+        return ib_mse(r->g, y, ib_input(r->g, 2, (int64_t[]){b->n, b->n_targets}, b->targets));
+    return o->class_weights ? ib_weighted_cross_entropy(r->g, y, b->y, o->class_weights, o->smoothing)
+                            : ib_cross_entropy(r->g, y, b->y, o->smoothing);
+}
+
+static ib_status not_finite(const ib_train_run *r, const char *what, double value)
+{
+    const ib_checkpoint *c = &r->t->at;
+    const char *out = r->o->out, *left = !out                        ? "nothing was written"
+                                         : c->epoch || r->first_step ? "the last good checkpoint is "
+                                                                     : "no epoch was finished, so nothing was "
+                                                                       "written to ";
+    return ib_fail(IB_ENUMERIC, "epoch %lld, step %lld: the %s is %g: training stops; %s%s", (long long)c->epoch + 1,
+                   (long long)c->step + 1, what, value, left, out ? out : "");
+}
+
+/* The rate of this step: each schedule counts its own. */
+static ib_status set_rate(ib_train_run *r)
+{
+    const int quantized = ib_train_in_integers(r);
+    const int64_t before = quantized ? r->o->qat_from * ib_loader_batches(r->fit) : 0;
+    const float lr = ib_schedule_lr(&r->schedule[quantized], r->t->at.total_steps - before);
+    return isnan(lr) ? ib_error_status() : ib_optim_set_lr(r->opt, lr);
+}
+
+ib_status ib_train_step(ib_train_run *r, const ib_batch *b)
+{
+    ib_checkpoint *c = &r->t->at;
+    if (set_rate(r))
+        return ib_error_status();
+    ib_graph_seed(r->g, c->seed, (uint64_t)c->total_steps);
+    ib_graph_begin(r->g, IB_TRAIN);
+    ib_tensor *y = ib_layer_forward(r->g, r->net, ib_input(r->g, 4, b->shape, b->x));
+    ib_tensor *loss = loss_of(r, y, b);
+    if (!loss)
+        return ib_error_status();
+    const double value = ib_tensor_f32(loss)[0];
+    if (!isfinite(value))
+        return not_finite(r, "loss", value);
+    if (ib_backward(r->g, loss))
+        return ib_error_status();
+    const double norm = ib_optim_clip(r->opt, r->o->clip > 0 ? r->o->clip : 1e300); /* all gradients, before the step */
+    if (norm < 0)
+        return ib_error_status() == IB_ENUMERIC ? not_finite(r, "gradient's norm", INFINITY) : ib_error_status();
+    if (ib_optim_step(r->opt))
+        return ib_error_status();
+    c->loss_sum += value;
+    c->right += c->right < 0 || !b->y ? 0 : ib_count_right(ib_tensor_f32(y), ib_tensor_shape(y)[1], b);
+    c->total_steps++;
+    c->step++;
+    return IB_OK;
+}
