@@ -1,4 +1,4 @@
-/* import_onnx.h - inside export/: an ONNX graph on its way into a network. */
+/* import_onnx.h - inside import/: an ONNX graph on its way into a network. */
 #ifndef IB_IMPORT_IMPORT_ONNX_H
 #define IB_IMPORT_IMPORT_ONNX_H
 
@@ -29,6 +29,12 @@ typedef struct ib_symbol {
     int64_t flat[3];              /* a row in the order C,H,W, which the file has as H,W,C; 0: no */
     const char *pad_by, *last_by; /* names of the nodes that said so */
 } ib_symbol;
+
+/* What a node that computes with shapes works on: a list of n, or a table of `columns`. */
+typedef struct ib_import_list {
+    int64_t a[IB_MAX_INTEGERS];
+    int n, rank, columns, type;
+} ib_import_list;
 
 /* A parameter to fill when the network stands. */
 typedef struct ib_imported_weight {
@@ -68,55 +74,68 @@ typedef struct ib_importer {
     char label[40];
 } ib_importer;
 
-/* ---- what a node says, and what becomes of it (import_onnx_node.c) ---- */
+/* ---- what a node says (import_onnx_node.c) ---- */
 /* Fails with the file, the node and why. */
 ib_status ib_import_refuse(const ib_importer *m, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* NULL: unknown. */
-const ib_symbol *ib_import_find(const ib_importer *m, const char *name);
-/* What the node's first output stands for; NULL: nothing yet. */
-ib_symbol *ib_import_result(ib_importer *m);
 /* The node's own name, or that of its first output. */
 const char *ib_import_node_name(const IbOnnx__NodeProto *n);
 /* The node at work went into an earlier one. */
 int ib_import_is_joined(const ib_importer *m);
-/* A new symbol; earlier pointers to symbols end here. NULL if memory is out. */
-ib_symbol *ib_import_define(ib_importer *m, const char *name);
-/* Another name for what x is. */
-ib_status ib_import_name(ib_importer *m, const ib_symbol *x, const char *name);
 /* NULL: the node has none of that name. */
 const IbOnnx__AttributeProto *ib_import_attribute(const ib_importer *m, const char *name);
 int64_t ib_import_integer(const ib_importer *m, const char *name, int64_t otherwise);
 float ib_import_real(const ib_importer *m, const char *name, float otherwise);
 /* n integers from 0 to 4096 of an attribute; all `otherwise` if it is missing. */
 ib_status ib_import_integers(const ib_importer *m, const char *name, int n, int64_t otherwise, int64_t *to);
-/* -1: too many. */
+/* The only node that works with the result *name; what just names it anew is passed by, and *name becomes what that
+ * node reads. NULL if there are more or none. */
+const IbOnnx__NodeProto *ib_import_reader(const ib_importer *m, const char **name);
+
+/* ---- what names stand for (import_onnx_symbols.c) ---- */
+/* NULL: unknown. */
+const ib_symbol *ib_import_find(const ib_importer *m, const char *name);
+/* What the node's first output stands for; NULL: nothing yet. */
+ib_symbol *ib_import_result(ib_importer *m);
+/* A new symbol; earlier pointers to symbols end here. NULL if memory is out. */
+ib_symbol *ib_import_define(ib_importer *m, const char *name);
+/* Another name for what x is. */
+ib_status ib_import_name(ib_importer *m, const ib_symbol *x, const char *name);
+/* Input i; NULL: missing or unknown. */
+const ib_symbol *ib_import_input(const ib_importer *m, size_t i);
+/* Input i, a value of the network; NULL with ib_error(). */
+const ib_symbol *ib_import_value(const ib_importer *m, size_t i);
+
+/* ---- constants (import_onnx_constants.c) ---- */
+/* Elements; -1: too many. */
 int64_t ib_import_count(const IbOnnx__TensorProto *t);
 /* The elements of a constant of float32, yours to ib_free; NULL with ib_error(). */
 float *ib_import_reals(const ib_importer *m, const ib_symbol *s, int64_t *n);
+/* The constant that input i is, as n reals, yours to ib_free; NULL with ib_error(). */
+float *ib_import_parameter(ib_importer *m, size_t i, int64_t n);
+/* A constant that is one row of n: [n], [1,n]. */
+int ib_import_is_row(const IbOnnx__TensorProto *t, int64_t n);
 /* A constant of the given type, dimensions and data of `from` (NULL: none), and another name for what it is; NULL if
  * memory is out. */
 IbOnnx__TensorProto *ib_import_new_constant(ib_importer *m, const IbOnnx__TensorProto *from, size_t n_dims,
                                             const int64_t *dims);
-/* NULL: missing or unknown. */
-const ib_symbol *ib_import_input(const ib_importer *m, size_t i);
-/* Input i, a value of the network; NULL with ib_error(). */
-const ib_symbol *ib_import_value(const ib_importer *m, size_t i);
+
+/* ---- lists of integers (import_onnx_integers.c) ---- */
+/* The elements of a constant of int32 or int64, at most IB_MAX_INTEGERS; their number, or -1. */
+int ib_import_integers_stored(const IbOnnx__TensorProto *t, int64_t *to);
+/* The integers that s, or input i, is, constant or computed, at most IB_MAX_INTEGERS; their number, or -1. */
+int ib_import_integers_in(const ib_symbol *s, int64_t *to);
+int ib_import_integers_of(const ib_importer *m, size_t i, int64_t *to);
+/* The integers of attribute `name`, or of input i where there is none of that name. */
+int ib_import_list_of(const ib_importer *m, const char *name, size_t i, int64_t *to);
+
+/* ---- the network's lines (import_onnx_lines.c) ---- */
 /* One line of the network (layers/wired.h); its result is the node's, of shape [ndim]. */
 ib_symbol *ib_import_line(ib_importer *m, const char *op, const char *inputs, int ndim, const int64_t *shape,
                           const char *attributes);
 /* Values of the last line's parameter; takes them, also on failure. */
 ib_status ib_import_keep(ib_importer *m, const char *parameter, float *values, int64_t n);
-/* The constant that input i is, as n reals, yours to ib_free; NULL with ib_error(). */
-float *ib_import_parameter(ib_importer *m, size_t i, int64_t n);
-/* A constant that is one row of n: [n], [1,n]. */
-int ib_import_is_row(const IbOnnx__TensorProto *t, int64_t n);
-/* The only node that works with the result *name; what just names it anew is passed by, and *name becomes what that
- * node reads. NULL if there are more or none. */
-const IbOnnx__NodeProto *ib_import_reader(const ib_importer *m, const char **name);
 /* The number of a value as text in buf [16]. */
 char *ib_import_of(char *buf, const ib_symbol *s);
-/* The integers of attribute or constant input `name`, at most IB_MAX_INTEGERS, in to; their number, or -1. */
-int ib_import_list_of(const ib_importer *m, const char *name, size_t i, int64_t *to);
 
 /* ---- what lies outside of the file (import_onnx_external.c) ---- */
 ib_status ib_import_external(const char *path, IbOnnx__GraphProto *g);
@@ -143,45 +162,20 @@ ib_status ib_import_check_fields(const ib_importer *m, const ProtobufCMessage *m
 /* ---- the network that came of it against what the file says (import_onnx_run.c) ---- */
 ib_status ib_import_compare(const ib_importer *m, ib_layer *net);
 
-/* ---- computations with shapes (import_onnx_integers.c) ---- */
-/* The integers that input i is, constant or computed, at most IB_MAX_INTEGERS; their number, or -1. */
-int ib_import_integers_of(const ib_importer *m, size_t i, int64_t *to);
+/* ---- computations with shapes (import_onnx_compute.c) ---- */
 int ib_import_computes_integers(const ib_importer *m); /* the node does */
 /* The node reshapes a constant. */
 int ib_import_reshapes_constant(const ib_importer *m);
 ib_status ib_import_reshape_constant(ib_importer *m);
 ib_status ib_import_compute(ib_importer *m);
 
-/* ---- operators: import_onnx_products.c ---- */
-ib_status ib_import_conv(ib_importer *m);
-ib_status ib_import_gemm(ib_importer *m);
-ib_status ib_import_matmul(ib_importer *m);
-ib_status ib_import_batch_norm(ib_importer *m);
-ib_status ib_import_max_pool(ib_importer *m);
-ib_status ib_import_avg_pool(ib_importer *m);
-ib_status ib_import_global_pool(ib_importer *m);
-ib_status ib_import_reduce_mean(ib_importer *m);
-
-/* ---- import_onnx_elements.c ---- */
-ib_status ib_import_relu(ib_importer *m);
-ib_status ib_import_sigmoid(ib_importer *m);
-ib_status ib_import_tanh(ib_importer *m);
-ib_status ib_import_softmax(ib_importer *m);
-ib_status ib_import_clip(ib_importer *m);
-ib_status ib_import_add(ib_importer *m);
-ib_status ib_import_sub(ib_importer *m);
-ib_status ib_import_mul(ib_importer *m);
-ib_status ib_import_concat(ib_importer *m);
-
-/* ---- import_onnx_shapes.c ---- */
-ib_status ib_import_same(ib_importer *m);
-ib_status ib_import_dropout(ib_importer *m);
-ib_status ib_import_cast(ib_importer *m);
-ib_status ib_import_flatten(ib_importer *m);
-ib_status ib_import_reshape(ib_importer *m);
-ib_status ib_import_squeeze(ib_importer *m);
-ib_status ib_import_transpose(ib_importer *m);
-ib_status ib_import_pad(ib_importer *m);
-ib_status ib_import_constant(ib_importer *m);
+/* ---- operators: a row of onnx_operators.def each ---- */
+#define VALUES(name, take, ...) ib_status ib_import_##take(ib_importer *m);
+#define SHAPES(name, compute, ...) int ib_compute_##compute(const ib_importer *m, ib_import_list *l);
+#define BOTH(name, take, compute, ...) VALUES(name, take, ) SHAPES(name, compute, )
+#include "import/onnx_operators.def"
+#undef VALUES
+#undef SHAPES
+#undef BOTH
 
 #endif

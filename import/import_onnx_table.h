@@ -1,6 +1,6 @@
-/* import_onnx_table.h - inside export/: what the importer understands of each ONNX operator, attribute by attribute and
- * input by input, in every version of the operator set. Whatever a node says beyond that is refused by one check before
- * the operator's function sees it. The test of the table against the schemas of the onnx package is
+/* import_onnx_table.h - what the importer understands of each ONNX operator, attribute by attribute and input by input,
+ * in every version of the operator set: the rows of onnx_operators.def. Whatever a node says beyond that is refused by
+ * one check before the operator's function sees it. The test of the table against the schemas of the onnx package is
  * tests/import/onnx_schemas.py. */
 #ifndef IB_IMPORT_IMPORT_ONNX_TABLE_H
 #define IB_IMPORT_IMPORT_ONNX_TABLE_H
@@ -42,6 +42,7 @@ typedef struct ib_onnx_slot {
 enum { IB_PADDING = 1, IB_CHANNELS_LAST = 2, IB_ROWS = 4 };
 
 struct ib_importer;
+struct ib_import_list;
 typedef struct ib_onnx_operator {
     const char *name, *versions; /* first operator sets of the schemas that the row speaks of, with blanks between */
     const ib_onnx_attribute *attributes;
@@ -49,6 +50,8 @@ typedef struct ib_onnx_operator {
     int takes,
         passes; /* what may wait on its inputs; what of it waits on its result, then. All else is resolved before */
     ib_status (*take)(struct ib_importer *m); /* NULL: computes shapes and nothing else */
+    /* what is in l, and further lists, to the result in l; 0: not possible. NULL: computes no shapes */
+    int (*compute)(const struct ib_importer *m, struct ib_import_list *l);
 } ib_onnx_operator;
 
 extern const ib_onnx_operator ib_onnx_operators[]; /* ends with a row without name */

@@ -1,4 +1,4 @@
-/* layer.c - trees of layers: parameters, names, forward. */
+/* layer.c - trees of layers: how they are made, hold each other and end. */
 #include "layers/layer.h"
 
 #include <math.h>
@@ -81,8 +81,7 @@ void *ib_layer_context(ib_layer *layer)
     return layer->context;
 }
 
-/* Appends `item` to a list of pointers. */
-static ib_status append(void ***list, int *n, void *item)
+ib_status ib_layer_append(void ***list, int *n, void *item)
 {
     void **grown = ib_realloc(*list, (size_t)*n * sizeof *grown, (size_t)(*n + 1) * sizeof *grown);
     if (!grown)
@@ -118,7 +117,7 @@ ib_status ib_layer_add(ib_layer *parent, ib_layer *child)
 {
     ib_status status = check_add(parent, child);
     if (!status)
-        status = append((void ***)&parent->children, &parent->n_children, child);
+        status = ib_layer_append((void ***)&parent->children, &parent->n_children, child);
     if (!status)
         child->parents++;
     else if (!parent || !child || !holds(child, parent))
@@ -144,43 +143,6 @@ ib_layer *ib_layer_child(ib_layer *layer, int i)
     return i >= 0 && i < layer->n_children ? layer->children[i] : NULL;
 }
 
-ib_tensor *ib_layer_param_new(ib_layer *l, const char *name, int ndim, const int64_t *shape, ib_init init,
-                              int64_t fan_in, int trainable)
-{
-    ib_param *p = ib_alloc(sizeof *p);
-    if (!p)
-        return NULL;
-    p->init = init;
-    p->fan_in = fan_in;
-    p->trainable = trainable;
-    if ((p->name = ib_strdup(name)) && (p->t = ib_tensor_new(IB_F32, ndim, shape, trainable, name)) &&
-        !append((void ***)&l->params, &l->n_params, p)) {
-        p->t->owned = 1;
-        return p->t;
-    }
-    ib_tensor_release(p->t);
-    ib_free(p->name);
-    ib_free(p);
-    return NULL;
-}
-
-ib_tensor *ib_layer_param(ib_layer *layer, const char *name, int ndim, const int64_t *shape, ib_init init,
-                          int64_t fan_in, int trainable)
-{
-    IB_NEED_OR(layer, NULL);
-    IB_NEED_OR(name, NULL);
-    IB_NEED_OR(shape, NULL);
-    IB_TAKE_OR(name, *name, NULL, "is '%s'", name);
-    IB_TAKE_OR(init, init >= IB_INIT_ZEROS && init <= IB_INIT_XAVIER_NORMAL, NULL, "is %d, which is no ib_init",
-               (int)init);
-    IB_TAKE_OR(ndim, ndim > 0 && ndim <= IB_MAX_DIMS, NULL, "is %d, 1 to %d are possible", ndim, IB_MAX_DIMS);
-    IB_TAKE_OR(fan_in, fan_in > 0, NULL, "is %lld", (long long)fan_in);
-    if (layer->settled)
-        return ib_fail_null(IB_ESTATE, "ib_layer_param: layer is of a network that was quantized: add '%s' before",
-                            name);
-    return ib_layer_param_new(layer, name, ndim, shape, init, fan_in, trainable);
-}
-
 ib_layer *ib_named(const char *name, ib_layer *layer)
 {
     static const char unfit[] = "/\1\2\3\4\5\6\a\b\t\n\v\f\r\16\17\20\21\22\23\24\25\26\27\30\31\32\33\34\35\36\37\177";
@@ -204,80 +166,6 @@ ib_layer *ib_named(const char *name, ib_layer *layer)
     return NULL;
 }
 
-/* ---- names ---- */
-
-static void forget_paths(ib_layer *l)
-{
-    ib_free(l->path);
-    l->path = NULL;
-    for (int i = 0; i < l->n_children; i++)
-        forget_paths(l->children[i]);
-}
-
-/* A layer that stands in several places is called by the first. */
-static ib_status assign_names(ib_layer *l, const char *path)
-{
-    if (l->path)
-        return IB_OK;
-    if (!(l->path = ib_strdup(path)))
-        return IB_ENOMEM;
-    for (int i = 0; i < l->n_params; i++) {
-        char *full = *path ? ib_format_text("%s.%s", path, l->params[i]->name) : ib_strdup(l->params[i]->name);
-        if (!full)
-            return IB_ENOMEM;
-        ib_free(l->params[i]->t->name);
-        l->params[i]->t->name = full;
-    }
-    for (int i = 0; i < l->n_children; i++) {
-        ib_layer *c = l->children[i];
-        if (!c->name && !(c->name = ib_format_text("%s%d", c->cls->kind, i)))
-            return IB_ENOMEM;
-        char *full = *path ? ib_format_text("%s.%s", path, c->name) : ib_strdup(c->name);
-        if (!full)
-            return IB_ENOMEM;
-        const ib_status status = assign_names(c, full);
-        ib_free(full);
-        if (status)
-            return status;
-    }
-    return IB_OK;
-}
-
-static ib_status collect(ib_layer *root, ib_layer *l)
-{
-    for (int i = 0; i < root->n_all && l->n_params; i++)
-        if (root->all[i] == l->params[0]) /* it stands in several places */
-            return IB_OK;
-    for (int i = 0; i < l->n_params; i++)
-        if (append((void ***)&root->all, &root->n_all, l->params[i]))
-            return IB_ENOMEM;
-    for (int i = 0; i < l->n_children; i++)
-        if (collect(root, l->children[i]))
-            return IB_ENOMEM;
-    return IB_OK;
-}
-
-ib_status ib_layer_name_new_params(ib_layer *net)
-{
-    ib_free(net->all);
-    net->all = NULL;
-    net->n_all = 0;
-    if (collect(net, net))
-        return IB_ENOMEM;
-    for (int i = 0; i < net->n_all; i++)
-        for (int j = 0; j < i; j++)
-            if (!strcmp(net->all[i]->t->name, net->all[j]->t->name))
-                return ib_fail(IB_EINVAL, "two parameters are named '%s'", net->all[i]->t->name);
-    return IB_OK;
-}
-
-ib_status ib_layer_name_all(ib_layer *net)
-{
-    forget_paths(net);
-    const ib_status status = assign_names(net, "");
-    return status ? status : ib_layer_name_new_params(net);
-}
-
 void ib_layer_settle(ib_layer *net)
 {
     net->settled = 1;
@@ -291,35 +179,7 @@ const char *ib_layer_path(const ib_layer *layer)
     return layer->path ? layer->path : "";
 }
 
-/* ---- the list of parameters ---- */
-
-int ib_param_count(const ib_layer *net)
-{
-    IB_NEED_OR(net, 0);
-    return net->n_all;
-}
-
-ib_tensor *ib_param_at(const ib_layer *net, int i)
-{
-    IB_NEED_OR(net, NULL);
-    return i >= 0 && i < net->n_all ? net->all[i]->t : NULL;
-}
-
-int ib_param_trainable(const ib_layer *net, int i)
-{
-    IB_NEED_OR(net, 0);
-    return i >= 0 && i < net->n_all && net->all[i]->trainable;
-}
-
-ib_tensor *ib_param_find(const ib_layer *net, const char *name)
-{
-    IB_NEED_OR(net, NULL);
-    IB_NEED_OR(name, NULL);
-    for (int i = 0; i < net->n_all; i++)
-        if (!strcmp(net->all[i]->t->name, name))
-            return net->all[i]->t;
-    return ib_fail_null(IB_EINVAL, "ib_param_find: name '%s' is no parameter's of the network", name);
-}
+/* ---- what a network is given ---- */
 
 ib_status ib_layer_set_input(ib_layer *net, const ib_input_info *info)
 {
@@ -363,59 +223,4 @@ const ib_schema *ib_layer_schema(const ib_layer *net)
 {
     IB_NEED_OR(net, NULL);
     return net->schema;
-}
-
-/* ---- forward ---- */
-
-static ib_tensor *within(ib_layer *l, ib_graph *g, ib_tensor *x,
-                         ib_tensor *(*forward)(ib_layer *, ib_graph *, ib_tensor *))
-{
-    if (!forward)
-        return ib_fail_null(IB_EUNSUPPORTED, "layer of kind '%s': it has no forward", l->cls->kind);
-    if (!l->path)
-        return ib_fail_null(
-            IB_ESTATE, "layer of kind '%s': it has no values: call ib_layer_init() on the network first", l->cls->kind);
-    const char *outer = g->scope;
-    g->scope = l->path;
-    ib_tensor *y = x ? forward(l, g, x) : NULL;
-    g->scope = outer;
-    return y;
-}
-
-ib_tensor *ib_child_forward(ib_layer *l, int i, ib_graph *g, ib_tensor *x)
-{
-    return within(l->children[i], g, x, l->children[i]->cls->forward);
-}
-
-/* A trace records the operators one by one: what quantizes fuses by itself. */
-int ib_child_takes_relu(const ib_layer *l, int i, const ib_graph *g)
-{
-    return g->mode != IB_TRACE && l->children[i]->cls->forward_relu && ib_layer_is_relu(l->children[i + 1]);
-}
-
-ib_tensor *ib_child_forward_relu(ib_layer *l, int i, ib_graph *g, ib_tensor *x)
-{
-    return within(l->children[i], g, x, l->children[i]->cls->forward_relu);
-}
-
-static ib_tensor *run(ib_graph *g, ib_layer *net, ib_tensor *x, int integers, const char *function)
-{
-    if (!g || !net || !x) {
-        if (!g || !net || !ib_graph_failed(g)) /* else x is NULL because something has failed already */
-            ib_fail_null_argument(function, !g ? "g" : !net ? "net" : "x");
-        return NULL;
-    }
-    if (ib_graph_owns(g, x, function, "x"))
-        return NULL;
-    return within(net, g, x, integers ? net->quantization.forward : net->cls->forward);
-}
-
-ib_tensor *ib_layer_forward_float(ib_graph *g, ib_layer *net, ib_tensor *x)
-{
-    return run(g, net, x, 0, __func__);
-}
-
-ib_tensor *ib_layer_forward(ib_graph *g, ib_layer *net, ib_tensor *x)
-{
-    return run(g, net, x, net && net->quantization.forward, __func__);
 }

@@ -54,6 +54,9 @@ ib_tensor *ib_child_forward(ib_layer *layer, int i, ib_graph *g, ib_tensor *x);
 ib_tensor *ib_layer_param_new(ib_layer *l, const char *name, int ndim, const int64_t *shape, ib_init init,
                               int64_t fan_in, int trainable);
 
+/* Puts `item` behind the n pointers of a list. */
+ib_status ib_layer_append(void ***list, int *n, void *item);
+
 /* From now on nothing can be added. */
 void ib_layer_settle(ib_layer *net);
 
