@@ -1,5 +1,5 @@
-/* onnx_elements.c - add, mul, lookup, concat, maxpool as ONNX. What standard operators would round more than once, or in
- * float, is written in exact integer arithmetic instead:
+/* onnx_elements.c - add, mul, lookup, concat, maxpool as ONNX. What standard operators would round more than once, or
+ * in float, is written in exact integer arithmetic instead:
  *   add    the fixed-point sum in int32, then one rounding in double, which holds it exactly; halves that go upward
  *          (xnnpack) are half a step more, rounded down
  *   mul    the product in int32, then the requantization  round(float(acc) * M)

@@ -153,21 +153,11 @@ static ib_tensor *flatten(ib_graph *g, const wire *w, ib_tensor *const *x)
 }
 
 #define WINDOW " kh kw sh sw ph pw "
-static const wired_op ops[] = {{"conv", WINDOW "in out groups bias ", 1, 1, conv_params, conv},
-                               {"linear", " in out bias ", 1, 1, linear_params, linear},
-                               {"batch_norm", " in eps ", 1, 1, norm_params, norm},
-                               {"max_pool", WINDOW, 1, 1, NULL, max_pool},
-                               {"avg_pool", WINDOW, 1, 1, NULL, avg_pool},
-                               {"global_avg_pool", "", 1, 1, NULL, global_avg_pool},
-                               {"relu", "", 1, 1, NULL, relu},
-                               {"relu6", "", 1, 1, NULL, relu6},
-                               {"sigmoid", "", 1, 1, NULL, sigmoid},
-                               {"tanh", "", 1, 1, NULL, tanh_step},
-                               {"softmax", "", 1, 1, NULL, softmax},
-                               {"flatten", " order ", 1, 1, NULL, flatten},
-                               {"add", "", 2, 2, NULL, add},
-                               {"mul", "", 2, 2, NULL, mul},
-                               {"concat", " axis ", 2, IB_MAX_INPUTS, NULL, concat}};
+#define WIRED(name, takes, least, most, params, apply) {#name, takes, least, most, params, apply},
+static const wired_op ops[] = {
+#include "layers/wired.def"
+};
+#undef WIRED
 
 static int takes(const wired_op *op, const char *attribute)
 {

@@ -46,7 +46,8 @@ struct ib_instr_class {
 const ib_instr_class *ib_instr_class_of(const ib_op *op);     /* NULL: none */
 const ib_instr_class *ib_instr_class_named(const char *name); /* NULL: none */
 
-/* The window of a product over n samples; `image` is its input's geometry, of which a linear layer's window takes all. */
+/* The window of a product over n samples; `image` is its input's geometry, of which a linear layer's window takes
+ * all. */
 ib_window ib_product_window(const ib_instr *i, const ib_nhwc *image, int64_t n);
 
 #endif

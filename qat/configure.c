@@ -7,6 +7,7 @@
 #include "qat/plan.h"
 #include "tensor/alloc.h"
 #include "tensor/argument.h"
+#include "tensor/format.h"
 #include "tensor/names.h"
 
 static const char *const profiles[] = {"tflite_double", "tflite_single", "fp32_rne", "xnnpack"};
@@ -34,18 +35,13 @@ const char *ib_phase_name(ib_phase p)
     return p >= 0 && p < 5 ? phases[p] : "?";
 }
 
-static int is_width(int bits)
-{
-    return bits == 8 || bits == 4 || bits == 2;
-}
-
 ib_status ib_qat_bits_parse(const char *text, ib_qat_opts *opts)
 {
     IB_NEED(text);
     IB_NEED(opts);
     const int whole = strlen(text) == 4 && text[0] == 'w' && text[2] == 'a', w = whole ? text[1] - '0' : 0,
               a = whole ? text[3] - '0' : 0;
-    if (!is_width(w) || !is_width(a))
+    if (!ib_format_has_width(w) || !ib_format_has_width(a))
         return ib_fail(IB_EINVAL, "'%s' is no pair of widths: w8a8, w4a8, w2a8, w4a4, w2a2, ... are", text);
     opts->weight_bits = w;
     opts->act_bits = a;
@@ -243,9 +239,10 @@ ib_status ib_plan_check_forms(const ib_plan *p, int asked)
 ib_status ib_plan_configure(ib_plan *p)
 {
     const ib_qat_opts *o = &p->opts;
-    if (!is_width(o->weight_bits) || !is_width(o->act_bits) || !is_width(o->input_bits) || !is_width(o->output_bits))
-        return ib_fail(IB_EINVAL, "widths w%da%d, input %d, output %d: 8, 4 and 2 bits are possible", o->weight_bits,
-                       o->act_bits, o->input_bits, o->output_bits);
+    if (!ib_format_has_width(o->weight_bits) || !ib_format_has_width(o->act_bits) ||
+        !ib_format_has_width(o->input_bits) || !ib_format_has_width(o->output_bits))
+        return ib_fail(IB_EINVAL, "widths w%da%d, input %d, output %d: %s bits are possible", o->weight_bits,
+                       o->act_bits, o->input_bits, o->output_bits, ib_format_widths());
     if (o->granularity == IB_PER_GROUP && (o->group_size < 4 || o->group_size % 4))
         return ib_fail(IB_EINVAL, "groups of %d weights: a multiple of 4 is needed", o->group_size);
     if (!(o->averaging_constant >= 0 && o->averaging_constant <= 1))

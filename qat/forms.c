@@ -45,22 +45,6 @@ int ib_has_params(const ib_node *n)
     return n->in[1]->node < 0 && n->in[1]->name && n->in[2]->node < 0 && n->in[2]->name;
 }
 
-#define accepts_linear has_weight
-#define accepts_conv2d has_weight
-#define accepts_batch_norm ib_has_params
-#define accepts_add is_elementwise
-#define accepts_mul is_elementwise
-#define accepts_max_pool always
-#define accepts_avg_pool always
-#define accepts_concat joins_values
-#define accepts_reshape always
-#define accepts_flatten_hwc always
-#define accepts_dropout always
-#define accepts_relu always
-#define accepts_relu6 always
-#define accepts_sigmoid always
-#define accepts_tanh always
-
 ib_tensor *ib_step_weight(ib_graph *g, const ib_step *s, ib_tensor **bias)
 {
     ib_tensor *w = s->leaf[1];
@@ -242,17 +226,20 @@ static ib_tensor *run_tanh(ib_graph *g, ib_step *s, ib_tensor **in)
                      &(ib_lookup_attrs){tanhf, tanh_slope, IB_ACT_NONE, NULL, ldexpf(1.0f, 1 - in[0]->q.bits), 0});
 }
 
-#define FORM(operator, text, own, fuses)                                                                               \
-    const ib_form ib_form_##operator= {text, &ib_op_##operator, own, fuses, accepts_##operator, run_##operator};
+#define FORM(op, name, accepts, own_scale, fuses_act)                                                                  \
+    const ib_form ib_form_##op = {name, &ib_op_##op, own_scale, fuses_act, accepts, run_##op};
 #include "qat/forms.def"
 #undef FORM
 
 const ib_form *ib_form_for(const ib_node *n)
 {
-#define FORM(operator, text, own, fuses)                                                                               \
-    if (n->op == &ib_op_##operator)                                                                                    \
-        return accepts_##operator(n) ? &ib_form_##operator: NULL;
+    static const ib_form *const forms[] = {
+#define FORM(op, name, accepts, own_scale, fuses_act) &ib_form_##op,
 #include "qat/forms.def"
 #undef FORM
+    };
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
+        if (forms[i]->op == n->op)
+            return forms[i]->accepts(n) ? forms[i] : NULL;
     return NULL;
 }

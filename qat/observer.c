@@ -6,20 +6,24 @@
 #include <string.h>
 
 #include "tensor/alloc.h"
+#include "tensor/names.h"
 
-static const ib_observer_class *const classes[] = {
-#define OBSERVER(name) &ib_observer_##name,
+/* Watchers and learned ones, which have no class. */
+static const struct {
+    const char *name;
+    const ib_observer_class *cls;
+} observers[] = {
+#define OBSERVER(name) {#name, &ib_observer_##name},
+#define LEARNED(name) {#name, NULL},
 #include "qat/observers.def"
 #undef OBSERVER
+#undef LEARNED
 };
 
 const ib_observer_class *ib_observer_find(const char *name)
 {
-    for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
-        if (!strcmp(classes[i]->name, name))
-            return classes[i];
-    return ib_fail_null(
-        IB_EINVAL, "observer: none is named '%s': minmax, ema, histogram, percentile, mse, kl, lsq and pact are", name);
+    const int i = IB_NAME_FIND(name, observers, IB_EINVAL, "observer: none is named");
+    return i < 0 ? NULL : observers[i].cls;
 }
 
 ib_status ib_observer_see_batch(ib_observer *o, ib_kernels *k, const float *x, int64_t n, const char *layer)

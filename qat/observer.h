@@ -35,8 +35,10 @@ struct ib_observer {
 };
 
 #define OBSERVER(name) extern const ib_observer_class ib_observer_##name;
+#define LEARNED(name)
 #include "qat/observers.def"
 #undef OBSERVER
+#undef LEARNED
 
 const ib_observer_class *ib_observer_find(const char *name); /* NULL with ib_error() */
 ib_status ib_observer_see_batch(ib_observer *o, ib_kernels *k, const float *x, int64_t n, const char *layer);

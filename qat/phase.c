@@ -5,6 +5,7 @@
 #include "qat/plan.h"
 #include "tensor/alloc.h"
 #include "tensor/argument.h"
+#include "tensor/format.h"
 
 ib_phase ib_qat_phase(const ib_layer *net)
 {
@@ -12,18 +13,12 @@ ib_phase ib_qat_phase(const ib_layer *net)
     return net->quantization.plan ? ib_plan_of(net)->phase : IB_FLOAT;
 }
 
-/* 0 is a default, and so 8, 4 and 2 remain. */
-static int is_width(int bits)
-{
-    return bits == 0 || bits == 8 || bits == 4 || bits == 2;
-}
-
 static ib_status check_options(const ib_qat_opts *opts)
 {
     static const char function[] = "ib_qat_prepare";
 #define WIDTH(field)                                                                                                   \
-    IB_TAKE_FOR(function, opts->field, is_width(opts->field), IB_EINVAL, "is %d: 8, 4 and 2 bits are possible",        \
-                opts->field)
+    IB_TAKE_FOR(function, opts->field, opts->field == 0 || ib_format_has_width(opts->field), IB_EINVAL,                \
+                "is %d: %s bits are possible", opts->field, ib_format_widths())
     WIDTH(weight_bits);
     WIDTH(act_bits);
     WIDTH(input_bits);

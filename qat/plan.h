@@ -69,7 +69,9 @@ static inline ib_plan *ib_plan_of(const ib_layer *net)
 
 const ib_form *ib_form_for(const ib_node *n);
 int ib_has_params(const ib_node *n); /* a batch norm's gamma and beta are parameters */
-extern const ib_form ib_form_linear, ib_form_conv2d;
+#define FORM(op, name, accepts, own_scale, fuses_act) extern const ib_form ib_form_##op;
+#include "qat/forms.def"
+#undef FORM
 static inline int ib_is_product(const ib_step *s)
 {
     return s->form == &ib_form_linear || s->form == &ib_form_conv2d || (s->form && s->form->op == &ib_op_batch_norm);

@@ -30,7 +30,25 @@ const ib_format *ib_format_for_bits(int bits)
     for (int i = 0; i < N_FORMATS; i++)
         if (formats[i].bits == bits)
             return &formats[i];
-    return ib_fail_null(IB_EINVAL, "ib_format_for_bits: bits is %d: 8, 4 and 2 are possible", bits);
+    return ib_fail_null(IB_EINVAL, "ib_format_for_bits: bits is %d: %s are possible", bits, ib_format_widths());
+}
+
+int ib_format_has_width(int bits)
+{
+    int has = 0;
+    for (int i = 0; i < N_FORMATS; i++)
+        has |= formats[i].bits == bits;
+    return has;
+}
+
+const char *ib_format_widths(void)
+{
+    static const char widths[] =
+#define FORMAT(name, bits, qmax, max_rmse) ", " #bits
+#include "tensor/formats.def"
+#undef FORMAT
+        ;
+    return widths + 2;
 }
 
 int64_t ib_format_bytes(const ib_format *f, int64_t n)

@@ -10,4 +10,8 @@
 #include "tensor/formats.def"
 #undef FORMAT
 
+/* Whether codes of some format have so many bits. */
+int ib_format_has_width(int bits);
+const char *ib_format_widths(void); /* "8, 4, 2" */
+
 #endif

@@ -14,6 +14,14 @@ typedef struct quantize_options {
 
 enum { K_QAT = LONG_OPTION, K_SAMPLES, K_BATCH, K_PROFILE, K_OBSERVER, K_WEIGHTS, K_RULES, K_PERCENTILE, K_AVERAGING };
 
+static const char observers[] = /* ", minmax, ema, ..." */
+#define OBSERVER(name) ", " #name
+#define LEARNED(name)
+#include "qat/observers.def"
+#undef OBSERVER
+#undef LEARNED
+    "; of activations, default mse";
+
 static const struct argp_option options[] = {
     {"output", 'o', "FILE", 0, "the quantized checkpoint; required", 0},
     {"qat", K_QAT, "WxAy", 0, "bits of weights and activations (default w8a8)", 0},
@@ -21,7 +29,7 @@ static const struct argp_option options[] = {
      0},
     {"batch", K_BATCH, "N", 0, "shown together (default 50)", 0},
     {"profile", K_PROFILE, "P", 0, "rounding: tflite_double (default), tflite_single, fp32_rne, xnnpack", 0},
-    {"observer", K_OBSERVER, "NAME", 0, "of activations: minmax, ema, histogram, percentile, mse (default), kl", 0},
+    {"observer", K_OBSERVER, "NAME", 0, observers + 2, 0},
     {"percentile", K_PERCENTILE, "P", 0, "of the observer percentile (default 99.99)", 0},
     {"averaging-constant", K_AVERAGING, "C", 0, "of the observer ema, x += C (new - x) (default 0.01)", 0},
     {"weight-observer", K_WEIGHTS, "NAME", 0, "absmax (default at 8 bits), mse", 0},

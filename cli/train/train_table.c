@@ -1,6 +1,14 @@
 /* train_table.c - see train_keys.h */
 #include "cli/train/train_keys.h"
 
+static const char observers[] = "activations: auto (default; of tables in 8 bits minmax, unless with --rules)"
+#define OBSERVER(name) ", " #name
+#define LEARNED OBSERVER
+#include "qat/observers.def"
+#undef OBSERVER
+#undef LEARNED
+    ;
+
 const struct argp_option train_argp_options[] = {
     {"model", K_MODEL, "NAME", 0, "mlp, tfc, sfc, lenet, resnet8, dscnn (default mlp)", 1},
     {"task", K_TASK, "TASK", 0,
@@ -39,10 +47,7 @@ const struct argp_option train_argp_options[] = {
     {"calibrate", K_CALIBRATE, "N", 0,
      "batches shown to the observers before quantizing (default 20, or all if there are fewer)", 3},
     {"profile", K_PROFILE, "P", 0, "rounding: tflite_double (default), tflite_single, fp32_rne, xnnpack", 3},
-    {"observer", K_OBSERVER, "O", 0,
-     "activations: auto (default; of tables in 8 bits minmax, unless with --rules), minmax, ema, histogram, "
-     "percentile, mse, kl, lsq, pact",
-     3},
+    {"observer", K_OBSERVER, "O", 0, observers, 3},
     {"percentile", K_PERCENTILE, "P", 0, "of the observer percentile (default 99.99)", 3},
     {"averaging-constant", K_AVERAGING, "C", 0, "of the observer ema, x += C (new - x) (default 0.01)", 3},
     {"weight-observer", K_WEIGHT_OBSERVER, "O", 0, "weights: auto, absmax, mse, lsq", 3},
