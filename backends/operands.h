@@ -46,6 +46,40 @@ typedef struct ib_bcast {
     int flat; /* a, b and y have one shape */
 } ib_bcast;
 
+/* y = (x - mean) rstd gamma + beta: of each channel of [n][c][hw] (bn_apply), or of each row of [rows][cols]
+ * (layer_norm; rms_norm, which has neither mean nor beta). */
+typedef struct ib_norm {
+    const float *x;            /* [n][c][hw], [rows][cols] */
+    const float *gamma, *beta; /* [c], [cols] */
+    float eps;                 /* of rows: rstd = 1 / sqrt(variance + eps) */
+    int relu;                  /* of channels: y is not below 0 */
+    float *mean, *rstd;        /* [c], which are given; [rows], which are made */
+    float *y;                  /* as x */
+} ib_norm;
+
+/* The gradients of a normalization, each added to what is there, or NULL: not wanted. */
+typedef struct ib_norm_grads {
+    const float *x;           /* [n][c][hw], [rows][cols] */
+    float *dy;                /* as x */
+    const float *mean, *rstd; /* [c], [rows] */
+    const float *gamma;       /* [c], [cols] */
+    float *dx;                /* as x */
+    float *dgamma, *dbeta;    /* as gamma */
+    /* of channels: */
+    const float *relu; /* y of a bn_apply with ReLU, or NULL; then dy is set to 0 where y is not positive */
+    int batch;         /* mean and rstd are of x itself */
+    int sets_dx;       /* dx holds nothing yet: it is set, not added to */
+} ib_norm_grads;
+
+/* Classes of rows and what they weigh; the loss of a row is -sum_j weight_j t_j log p_j with
+ * t = (1 - smooth) onehot + smooth / cols. */
+typedef struct ib_class_loss {
+    int64_t rows, cols;
+    const int32_t *label; /* [rows] */
+    const float *weight;  /* [cols], or NULL: 1 each */
+    float smooth;
+} ib_class_loss;
+
 /* Codes of real numbers: q = clamp(round(x / scale) + zero, qmin, qmax), ties to even or away from zero. */
 typedef struct ib_affine {
     float scale;
@@ -66,6 +100,18 @@ typedef struct ib_qweights {
     int group_size, n_groups;
     int bits; /* the codes fit so many; 0 means 8 */
 } ib_qweights;
+
+/* Weights [rows][cols] that become codes -qmax .. qmax. */
+typedef struct ib_weight_codes {
+    const float *w; /* [rows][cols] */
+    int qmax;
+    float *scale; /* [n_scales], which are given to quantize_rows; [rows], which quantize_groups makes */
+    int n_scales;
+    int group_size;  /* of quantize_groups: columns */
+    uint8_t *factor; /* of quantize_groups: [rows][groups] */
+    int8_t *q;       /* [rows][cols] */
+    uint8_t *mask;   /* bits of where the gradient passes, or NULL */
+} ib_weight_codes;
 
 /* The gradients of y = w (*) x + b, each added to what is there, or NULL: not wanted. */
 typedef struct ib_conv_grads {
@@ -108,6 +154,31 @@ typedef struct ib_attention {
     const int32_t *first; /* [rows] the row where each row's sequence begins */
 } ib_attention;
 enum { IB_MAX_HEAD_DIM = 256 };
+
+/* What attention reads. */
+typedef struct ib_qkv {
+    const float *q;     /* [rows][heads][dim] */
+    const float *k, *v; /* [rows][groups][dim] */
+} ib_qkv;
+
+/* Its gradients, each added to what is there, or NULL: not wanted. */
+typedef struct ib_attention_grads {
+    const float *y, *dy; /* [rows][heads][dim] */
+    const float *lse;    /* [rows][heads], as attention wrote it */
+    float *dq;           /* [rows][heads][dim] */
+    float *dk, *dv;      /* [rows][groups][dim] */
+    float *delta;        /* [rows][heads], work space: <dy, y> */
+} ib_attention_grads;
+
+/* Rotary positions: pairs of each head, (2i, 2i+1) if `pairs`, else (i, i + rotated/2), turn by the angles of the row's
+ * position. */
+typedef struct ib_rotation {
+    int heads, dim;
+    int rotated; /* of dim; even */
+    int pairs;
+    const int32_t *pos; /* [rows] */
+    const float *table; /* [positions][rotated/2][cos, sin] */
+} ib_rotation;
 
 /* Keys and values of one layer, [positions][groups][dim] in half precision, or int8 with a scale per position and
  * group. */

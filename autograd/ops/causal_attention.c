@@ -20,7 +20,17 @@ static ib_status attention_shape(ib_node *n, ib_tensor *out)
 
 static ib_attention kernel_opts(const ib_attention_opts *o)
 {
-    return (ib_attention){o->heads, o->groups, o->dim, o->scale, o->window, o->first};
+    return (ib_attention){.heads = o->heads,
+                          .groups = o->groups,
+                          .dim = o->dim,
+                          .scale = o->scale,
+                          .window = o->window,
+                          .first = o->first};
+}
+
+static ib_qkv inputs(const ib_node *n)
+{
+    return (ib_qkv){.q = ib_f32(n->in[0]), .k = ib_f32(n->in[1]), .v = ib_f32(n->in[2])};
 }
 
 static ib_status attention_forward(ib_graph *g, ib_node *n)
@@ -42,7 +52,8 @@ static ib_status attention_forward(ib_graph *g, ib_node *n)
     float *scratch = ib_graph_alloc(g, (size_t)ib_attention_scratch(&a, rows) * sizeof *scratch);
     if (!scratch)
         return IB_ENOMEM;
-    K(g)->attention(&a, rows, ib_f32(n->in[0]), ib_f32(n->in[1]), ib_f32(n->in[2]), ib_f32(n->out), lse, scratch);
+    const ib_qkv x = inputs(n);
+    K(g)->attention(&a, rows, &x, ib_f32(n->out), lse, scratch);
     ib_graph_release(g, mark);
     if (o->keep)
         K(g)->keep(ib_f32(n->out), size, kept);
@@ -61,8 +72,10 @@ static ib_status attention_backward(ib_graph *g, ib_node *n)
     float *scratch = ib_graph_alloc(g, (size_t)ib_attention_scratch(&a, rows) * sizeof *scratch);
     if (failed || !delta || !scratch)
         return IB_ENOMEM;
-    K(g)->attention_grad(&a, rows, ib_f32(n->in[0]), ib_f32(n->in[1]), ib_f32(n->in[2]), ib_f32(n->out), n->saved[0],
-                         n->out->grad, dq, dk, dv, delta, scratch);
+    const ib_qkv x = inputs(n);
+    const ib_attention_grads grads = {
+        .y = ib_f32(n->out), .dy = n->out->grad, .lse = n->saved[0], .dq = dq, .dk = dk, .dv = dv, .delta = delta};
+    K(g)->attention_grad(&a, rows, &x, &grads, scratch);
     ib_graph_release(g, m);
     return IB_OK;
 }

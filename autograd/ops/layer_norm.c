@@ -21,8 +21,14 @@ static ib_status layer_norm_forward(ib_graph *g, ib_node *n)
     float *rstd = n->saved[1] = ib_graph_alloc(g, (size_t)rows * sizeof(float));
     if (!mean || !rstd)
         return IB_ENOMEM;
-    K(g)->layer_norm(ib_f32(x), rows, cols, *(float *)n->attrs, ib_f32(n->in[1]), ib_f32(n->in[2]), ib_f32(n->out),
-                     mean, rstd);
+    K(g)->layer_norm(rows, cols,
+                     &(ib_norm){.x = ib_f32(x),
+                                .gamma = ib_f32(n->in[1]),
+                                .beta = ib_f32(n->in[2]),
+                                .eps = *(float *)n->attrs,
+                                .mean = mean,
+                                .rstd = rstd,
+                                .y = ib_f32(n->out)});
     return IB_OK;
 }
 
@@ -33,8 +39,15 @@ static ib_status layer_norm_backward(ib_graph *g, ib_node *n)
     const int64_t cols = x->shape[x->ndim - 1];
     float *dx = ib_grad_of(g, n->in[0], &failed), *dgamma = ib_grad_of(g, n->in[1], &failed);
     float *dbeta = ib_grad_of(g, n->in[2], &failed);
-    K(g)->layer_norm_grad(ib_f32(x), n->out->grad, x->size / cols, cols, n->saved[0], n->saved[1], ib_f32(n->in[1]), dx,
-                          dgamma, dbeta);
+    K(g)->layer_norm_grad(x->size / cols, cols,
+                          &(ib_norm_grads){.x = ib_f32(x),
+                                           .dy = n->out->grad,
+                                           .mean = n->saved[0],
+                                           .rstd = n->saved[1],
+                                           .gamma = ib_f32(n->in[1]),
+                                           .dx = dx,
+                                           .dgamma = dgamma,
+                                           .dbeta = dbeta});
     return failed;
 }
 

@@ -106,14 +106,21 @@ static ib_status xent_shape(ib_node *n, ib_tensor *out)
     return one(n, out);
 }
 
-static ib_status xent_forward(ib_graph *g, ib_node *n)
+static ib_class_loss classes_of(const ib_node *n)
 {
     const ib_tensor *x = n->in[0];
     const xent_attrs *a = n->attrs;
+    return (ib_class_loss){
+        .rows = x->shape[0], .cols = x->shape[1], .label = a->labels, .weight = a->weights, .smooth = a->smoothing};
+}
+
+static ib_status xent_forward(ib_graph *g, ib_node *n)
+{
+    const ib_tensor *x = n->in[0];
     if (!(n->saved[0] = ib_graph_alloc(g, (size_t)x->size * sizeof(float))))
         return IB_ENOMEM;
-    const double loss =
-        K(g)->cross_entropy(ib_f32(x), a->labels, a->weights, x->shape[0], x->shape[1], a->smoothing, n->saved[0]);
+    const ib_class_loss classes = classes_of(n);
+    const double loss = K(g)->cross_entropy(&classes, ib_f32(x), n->saved[0]);
     ib_f32(n->out)[0] = (float)(loss / xent_divisor(n));
     return IB_OK;
 }
@@ -121,12 +128,10 @@ static ib_status xent_forward(ib_graph *g, ib_node *n)
 static ib_status xent_backward(ib_graph *g, ib_node *n)
 {
     ib_status failed = IB_OK;
-    const ib_tensor *x = n->in[0];
-    const xent_attrs *a = n->attrs;
+    const ib_class_loss classes = classes_of(n);
     float *dx = ib_grad_of(g, n->in[0], &failed);
     if (dx)
-        K(g)->cross_entropy_grad(n->saved[0], a->labels, a->weights, x->shape[0], x->shape[1], a->smoothing,
-                                 n->out->grad[0] / (float)xent_divisor(n), dx);
+        K(g)->cross_entropy_grad(&classes, n->saved[0], n->out->grad[0] / (float)xent_divisor(n), dx);
     return failed;
 }
 

@@ -18,7 +18,12 @@ static ib_status rms_norm_forward(ib_graph *g, ib_node *n)
     float *rstd = n->saved[0] = ib_graph_alloc(g, (size_t)rows * sizeof *rstd);
     if (!rstd)
         return IB_ENOMEM;
-    K(g)->rms_norm(ib_f32(n->in[0]), rows, cols, *(float *)n->attrs, ib_f32(n->in[1]), ib_f32(n->out), rstd);
+    K(g)->rms_norm(rows, cols,
+                   &(ib_norm){.x = ib_f32(n->in[0]),
+                              .gamma = ib_f32(n->in[1]),
+                              .eps = *(float *)n->attrs,
+                              .rstd = rstd,
+                              .y = ib_f32(n->out)});
     return IB_OK;
 }
 
@@ -27,7 +32,13 @@ static ib_status rms_norm_backward(ib_graph *g, ib_node *n)
     ib_status failed = IB_OK;
     const int64_t cols = n->in[1]->size, rows = n->in[0]->size / cols;
     float *dx = ib_grad_of(g, n->in[0], &failed), *dw = ib_grad_of(g, n->in[1], &failed);
-    K(g)->rms_norm_grad(ib_f32(n->in[0]), n->out->grad, rows, cols, n->saved[0], ib_f32(n->in[1]), dx, dw);
+    K(g)->rms_norm_grad(rows, cols,
+                        &(ib_norm_grads){.x = ib_f32(n->in[0]),
+                                         .dy = n->out->grad,
+                                         .rstd = n->saved[0],
+                                         .gamma = ib_f32(n->in[1]),
+                                         .dx = dx,
+                                         .dgamma = dw});
     return failed;
 }
 

@@ -12,23 +12,27 @@ static ib_status rope_shape(ib_node *n, ib_tensor *out)
     return ib_same_shape(n->in[0], out, 0);
 }
 
+static ib_rotation rotation_of(const ib_rope_opts *o)
+{
+    return (ib_rotation){
+        .heads = o->heads, .dim = o->dim, .rotated = o->rotated, .pairs = o->pairs, .pos = o->pos, .table = o->table};
+}
+
 static ib_status rope_forward(ib_graph *g, ib_node *n)
 {
-    const ib_rope_opts *o = n->attrs;
-    K(g)->rope(ib_f32(n->in[0]), n->in[0]->shape[0], o->heads, o->dim, o->rotated, o->pairs, o->pos, o->table, 1.0f, 0,
-               ib_f32(n->out));
+    const ib_rotation r = rotation_of(n->attrs);
+    K(g)->rope(&r, n->in[0]->shape[0], ib_f32(n->in[0]), 1.0f, 0, ib_f32(n->out));
     return IB_OK;
 }
 
 /* dx += dy turned back */
 static ib_status rope_backward(ib_graph *g, ib_node *n)
 {
-    const ib_rope_opts *o = n->attrs;
+    const ib_rotation r = rotation_of(n->attrs);
     ib_status failed = IB_OK;
     float *dx = ib_grad_of(g, n->in[0], &failed);
     if (dx)
-        K(g)->rope(n->out->grad, n->in[0]->shape[0], o->heads, o->dim, o->rotated, o->pairs, o->pos, o->table, -1.0f, 1,
-                   dx);
+        K(g)->rope(&r, n->in[0]->shape[0], n->out->grad, -1.0f, 1, dx);
     return failed;
 }
 

@@ -145,8 +145,9 @@ void case_cross_entropy(void)
             const int32_t *label = indices(rows, (int32_t)cols);
             float *prob = result("prob", REALS, rows * cols, EXACT);
             double *loss = result("the loss", DOUBLES, 1, EXACT);
+            const ib_class_loss s = {rows, cols, label, weight, form > 1 ? 0.1f : 0};
             EACH_RUN(cross_entropy)
-                *loss = k->cross_entropy(x, label, weight, rows, cols, form > 1 ? 0.1f : 0, prob);
+                *loss = k->cross_entropy(&s, x, prob);
         }
 }
 
@@ -160,7 +161,8 @@ void case_cross_entropy_grad(void)
             const float *prob = reals(rows * cols), *weight = form & 1 ? class_weights(cols) : NULL;
             const int32_t *label = indices(rows, (int32_t)cols);
             float *dx = changed("dx", REALS, rows * cols, EXACT);
+            const ib_class_loss s = {rows, cols, label, weight, form > 1 ? 0.1f : 0};
             EACH_RUN(cross_entropy_grad)
-                k->cross_entropy_grad(prob, label, weight, rows, cols, form > 1 ? 0.1f : 0, 0.3f, dx);
+                k->cross_entropy_grad(&s, prob, 0.3f, dx);
         }
 }

@@ -137,8 +137,12 @@ static void attention_at_every_level(void)
                       *scratch = malloc((size_t)ib_attention_scratch(&a, rows) * sizeof *scratch);
                 float *delta = malloc((size_t)nl * sizeof *delta), *y = got, *dq = y + nq, *dk = dq + nq, *dv = dk + nk,
                       *lse = dv + nk;
-                dev->k.attention(&a, rows, q, k, v, y, lse, scratch);
-                dev->k.attention_grad(&a, rows, q, k, v, y, lse, dy, dq, dk, dv, delta, scratch);
+                const ib_qkv x = {.q = q, .k = k, .v = v};
+                dev->k.attention(&a, rows, &x, y, lse, scratch);
+                dev->k.attention_grad(
+                    &a, rows, &x,
+                    &(ib_attention_grads){.y = y, .dy = dy, .lse = lse, .dq = dq, .dk = dk, .dv = dv, .delta = delta},
+                    scratch);
                 for (int i = 0; i < GUARD; i++)
                     CHECK(got[total + i] == 0);
                 if (!l)

@@ -283,8 +283,14 @@ static ib_status quantize_groups(ib_graph *g, ib_node *n)
     if (!factor || !chosen)
         return IB_ENOMEM;
     q->group_factor = factor;
-    K(g)->quantize_groups(ib_f32(w), rows, cols, a->group_size, q->qmax, q->scale, factor, ib_codes(n->out),
-                          n->saved[0]);
+    K(g)->quantize_groups(rows, cols,
+                          &(ib_weight_codes){.w = ib_f32(w),
+                                             .qmax = q->qmax,
+                                             .scale = q->scale,
+                                             .group_size = a->group_size,
+                                             .factor = factor,
+                                             .q = ib_codes(n->out),
+                                             .mask = n->saved[0]});
     K(g)->abs_max_rows(ib_f32(w), rows, cols, chosen);
     for (int64_t r = 0; r < rows; r++) /* the scale of a row of zeros is no measure for the others */
         chosen[r] = q->scale[r] = chosen[r] > 0 || !isfinite(chosen[r]) ? q->scale[r] : 0;
@@ -324,7 +330,13 @@ static ib_status quantize_weight_forward(ib_graph *g, ib_node *n)
     const ib_status status = check_scales(n, q->scale, q->n_scales);
     if (status)
         return status;
-    K(g)->quantize_rows(ib_f32(w), rows, cols, q->scale, q->n_scales, q->qmax, ib_codes(n->out), n->saved[0]);
+    K(g)->quantize_rows(rows, cols,
+                        &(ib_weight_codes){.w = ib_f32(w),
+                                           .qmax = q->qmax,
+                                           .scale = q->scale,
+                                           .n_scales = q->n_scales,
+                                           .q = ib_codes(n->out),
+                                           .mask = n->saved[0]});
     return IB_OK;
 }
 

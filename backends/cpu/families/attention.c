@@ -10,11 +10,19 @@
 #include "backends/cpu/exp.h"
 #include "backends/cpu/level.h"
 
+/* Queries i0 .. i0 + m of a head by keys j0 .. j0 + n of its group. */
+typedef struct tile {
+    int head, group;
+    int64_t i0, m, j0, n;
+} tile;
+
 /* s[m][n] = scale q k', minus infinity where a query must not look */
-static void scores(const ib_attention *a, const float *q, const float *k, int64_t i0, int64_t m, int64_t j0, int64_t n,
-                   float *s)
+static void scores(const ib_attention *a, const ib_qkv *x, tile t, float *s)
 {
-    IB_K(gemm_tile)(0, 1, m, n, a->dim, q, (int64_t)a->heads * a->dim, k, (int64_t)a->groups * a->dim, 0.0f, s, TILE);
+    const int dim = a->dim;
+    const int64_t i0 = t.i0, m = t.m, j0 = t.j0, n = t.n, lq = (int64_t)a->heads * dim, lk = (int64_t)a->groups * dim;
+    const float *q = x->q + i0 * lq + t.head * dim, *k = x->k + j0 * lk + t.group * dim;
+    IB_K(gemm_tile)(0, 1, m, n, dim, q, lq, k, lk, 0.0f, s, TILE);
     for (int64_t i = 0; i < m; i++) {
         const int64_t lo = first_key(a, i0 + i) - j0, hi = i0 + i - j0; /* visible: lo <= j <= hi */
         for (int64_t j = 0; j < n; j++) {
@@ -24,8 +32,8 @@ static void scores(const ib_attention *a, const float *q, const float *k, int64_
     }
 }
 
-static void forward_tile(const ib_attention *a, int head, int64_t i0, int64_t m, const float *q, const float *k,
-                         const float *v, float *y, float *lse)
+/* All keys that the m queries from i0 on see. */
+static void forward_tile(const ib_attention *a, const ib_qkv *x, int head, int64_t i0, int64_t m, float *y, float *lse)
 {
     float s[TILE * TILE], max[TILE], sum[TILE], o[TILE * IB_MAX_HEAD_DIM];
     const int dim = a->dim, g = head / (a->heads / a->groups);
@@ -37,7 +45,7 @@ static void forward_tile(const ib_attention *a, int head, int64_t i0, int64_t m,
     memset(o, 0, (size_t)(m * dim) * sizeof *o);
     for (int64_t j0 = tile_start(a, i0, m); j0 < i0 + m; j0 += TILE) {
         const int64_t n = ib_min64(TILE, i0 + m - j0);
-        scores(a, q + i0 * lq + head * dim, k + j0 * lk + g * dim, i0, m, j0, n, s);
+        scores(a, x, (tile){.head = head, .group = g, .i0 = i0, .m = m, .j0 = j0, .n = n}, s);
         for (int64_t i = 0; i < m; i++) {
             float *si = s + i * TILE, top = max[i], part[LANES] = {0}, total = 0;
             for (int64_t j = 0; j < n; j++)
@@ -60,7 +68,7 @@ static void forward_tile(const ib_attention *a, int head, int64_t i0, int64_t m,
             for (int d = 0; d < dim && shrink != 1.0f; d++)
                 o[i * dim + d] *= shrink;
         }
-        IB_K(gemm_tile)(0, 0, m, dim, n, s, TILE, v + j0 * lk + g * dim, lk, 1.0f, o, dim);
+        IB_K(gemm_tile)(0, 0, m, dim, n, s, TILE, x->v + j0 * lk + g * dim, lk, 1.0f, o, dim);
     }
     for (int64_t i = 0; i < m; i++) {
         const float inverse = 1.0f / sum[i];
@@ -70,27 +78,27 @@ static void forward_tile(const ib_attention *a, int head, int64_t i0, int64_t m,
     }
 }
 
-void IB_K(attention)(const ib_attention *a, int64_t rows, const float *q, const float *k, const float *v, float *y,
-                     float *lse, float *scratch)
+void IB_K(attention)(const ib_attention *a, int64_t rows, const ib_qkv *x, float *y, float *lse, float *scratch)
 {
     (void)scratch;
     const int64_t tiles = (rows + TILE - 1) / TILE;
 #pragma omp parallel for schedule(dynamic)
     for (int64_t t = tiles * a->heads - 1; t >= 0; t--) { /* the longest first */
         const int64_t i0 = t / a->heads * TILE;
-        forward_tile(a, (int)(t % a->heads), i0, ib_min64(TILE, rows - i0), q, k, v, y, lse);
+        forward_tile(a, x, (int)(t % a->heads), i0, ib_min64(TILE, rows - i0), y, lse);
     }
 }
 
 /* p = exp(s - lse), ds = p (dp - delta) scale, dp = dy v' */
-static void weights(const ib_attention *a, int head, int64_t i0, int64_t m, int64_t j0, int64_t n, const float *q,
-                    const float *k, const float *v, const float *dy, const float *lse, const float *delta, float *p,
+static void weights(const ib_attention *a, const ib_qkv *x, const ib_attention_grads *grads, tile t, float *p,
                     float *ds)
 {
-    const int dim = a->dim, g = head / (a->heads / a->groups);
-    const int64_t lq = (int64_t)a->heads * dim, lk = (int64_t)a->groups * dim;
-    scores(a, q + i0 * lq + head * dim, k + j0 * lk + g * dim, i0, m, j0, n, p);
-    IB_K(gemm_tile)(0, 1, m, n, dim, dy + i0 * lq + head * dim, lq, v + j0 * lk + g * dim, lk, 0.0f, ds, TILE);
+    const int dim = a->dim, head = t.head;
+    const int64_t i0 = t.i0, m = t.m, j0 = t.j0, n = t.n, lq = (int64_t)a->heads * dim, lk = (int64_t)a->groups * dim;
+    const float *dy = grads->dy + i0 * lq + head * dim, *v = x->v + j0 * lk + t.group * dim;
+    const float *lse = grads->lse, *delta = grads->delta;
+    scores(a, x, t, p);
+    IB_K(gemm_tile)(0, 1, m, n, dim, dy, lq, v, lk, 0.0f, ds, TILE);
     for (int64_t i = 0; i < m; i++) {
         const float l = lse[(i0 + i) * a->heads + head], d = delta[(i0 + i) * a->heads + head];
         for (int64_t j = 0; j < n; j++) {
@@ -102,10 +110,11 @@ static void weights(const ib_attention *a, int head, int64_t i0, int64_t m, int6
 }
 
 /* dq += ds k    dk += ds' q    dv += p' dy; delta_i = <dy_i, y_i>. Two passes, so that each result has one writer. */
-void IB_K(attention_grad)(const ib_attention *a, int64_t rows, const float *q, const float *k, const float *v,
-                          const float *y, const float *lse, const float *dy, float *dq, float *dk, float *dv,
-                          float *delta, float *scratch)
+void IB_K(attention_grad)(const ib_attention *a, int64_t rows, const ib_qkv *x, const ib_attention_grads *grads,
+                          float *scratch)
 {
+    const float *y = grads->y, *dy = grads->dy;
+    float *dq = grads->dq, *dk = grads->dk, *dv = grads->dv, *delta = grads->delta;
     (void)scratch;
     const int dim = a->dim, share = a->heads / a->groups;
     const int64_t lq = (int64_t)a->heads * dim, lk = (int64_t)a->groups * dim, tiles = (rows + TILE - 1) / TILE;
@@ -120,9 +129,10 @@ void IB_K(attention_grad)(const ib_attention *a, int64_t rows, const float *q, c
             const int64_t i0 = t / a->heads * TILE, m = ib_min64(TILE, rows - i0);
             for (int64_t j0 = tile_start(a, i0, m); j0 < i0 + m; j0 += TILE) {
                 const int64_t n = ib_min64(TILE, i0 + m - j0);
-                weights(a, head, i0, m, j0, n, q, k, v, dy, lse, delta, p, ds);
+                const int g = head / share;
+                weights(a, x, grads, (tile){.head = head, .group = g, .i0 = i0, .m = m, .j0 = j0, .n = n}, p, ds);
                 IB_K(gemm_tile)
-                (0, 0, m, dim, n, ds, TILE, k + j0 * lk + head / share * dim, lk, 1.0f, dq + i0 * lq + head * dim, lq);
+                (0, 0, m, dim, n, ds, TILE, x->k + j0 * lk + g * dim, lk, 1.0f, dq + i0 * lq + head * dim, lq);
             }
         }
     if (dk || dv)
@@ -136,13 +146,13 @@ void IB_K(attention_grad)(const ib_attention *a, int64_t rows, const float *q, c
                     const int64_t m = ib_min64(TILE, rows - i0);
                     if (tile_start(a, i0, m) > j0)
                         continue;
-                    weights(a, head, i0, m, j0, n, q, k, v, dy, lse, delta, p, ds);
+                    weights(a, x, grads, (tile){.head = head, .group = g, .i0 = i0, .m = m, .j0 = j0, .n = n}, p, ds);
                     if (dv)
                         IB_K(gemm_tile)
                     (1, 0, n, dim, m, p, TILE, dy + i0 * lq + head * dim, lq, 1.0f, dv + j0 * lk + g * dim, lk);
                     if (dk)
                         IB_K(gemm_tile)
-                    (1, 0, n, dim, m, ds, TILE, q + i0 * lq + head * dim, lq, 1.0f, dk + j0 * lk + g * dim, lk);
+                    (1, 0, n, dim, m, ds, TILE, x->q + i0 * lq + head * dim, lq, 1.0f, dk + j0 * lk + g * dim, lk);
                 }
         }
 }

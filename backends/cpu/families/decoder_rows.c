@@ -3,9 +3,11 @@
 #include "backends/cpu/exp.h"
 #include "backends/cpu/level.h"
 
-/* y = x rstd w, rstd = 1 / sqrt(mean x^2 + eps) */
-void IB_K(rms_norm)(const float *x, int64_t rows, int64_t cols, float eps, const float *w, float *y, float *rstd)
+/* y = x rstd w with w = gamma, rstd = 1 / sqrt(mean x^2 + eps) */
+void IB_K(rms_norm)(int64_t rows, int64_t cols, const ib_norm *p)
 {
+    const float *x = p->x, *w = p->gamma, eps = p->eps;
+    float *y = p->y, *rstd = p->rstd;
 #pragma omp parallel for schedule(static) if (rows * cols > IB_SERIAL)
     for (int64_t i = 0; i < rows; i++) {
         const float *xi = x + i * cols;
@@ -16,9 +18,10 @@ void IB_K(rms_norm)(const float *x, int64_t rows, int64_t cols, float eps, const
 }
 
 /* dx += rstd (w dy - x rstd^2 mean(x w dy))    dw += sum over rows of x rstd dy */
-void IB_K(rms_norm_grad)(const float *x, const float *dy, int64_t rows, int64_t cols, const float *rstd, const float *w,
-                         float *dx, float *dw)
+void IB_K(rms_norm_grad)(int64_t rows, int64_t cols, const ib_norm_grads *g)
 {
+    const float *x = g->x, *dy = g->dy, *rstd = g->rstd, *w = g->gamma;
+    float *dx = g->dx, *dw = g->dgamma;
     if (dx)
 #pragma omp parallel for schedule(static) if (rows * cols > IB_SERIAL)
         for (int64_t i = 0; i < rows; i++) {
@@ -42,12 +45,12 @@ void IB_K(rms_norm_grad)(const float *x, const float *dy, int64_t rows, int64_t 
                 dw[j] += x[i * cols + j] * rstd[i] * dy[i * cols + j];
 }
 
-/* Rotates pairs of each head: (2i, 2i+1) if `pairs`, else (i, i + rotated/2), by the angles of the row's position;
- * table [positions][rotated/2][cos, sin]; sign -1 turns back. y += instead of = if add. */
-void IB_K(rope)(const float *x, int64_t rows, int heads, int dim, int rotated, int pairs, const int32_t *pos,
-                const float *table, float sign, int add, float *y)
+/* (a, b) becomes (a cos - b sin, a sin + b cos) for each pair (a, b) of each head. */
+void IB_K(rope)(const ib_rotation *r, int64_t rows, const float *x, float sign, int add, float *y)
 {
-    const int half = rotated / 2;
+    const int heads = r->heads, dim = r->dim, rotated = r->rotated, pairs = r->pairs, half = rotated / 2;
+    const int32_t *pos = r->pos;
+    const float *table = r->table;
 #pragma omp parallel for schedule(static) if (rows * heads * dim > IB_SERIAL)
     for (int64_t i = 0; i < rows; i++) {
         const float *t = table + (int64_t)pos[i] * rotated;

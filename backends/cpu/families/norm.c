@@ -25,10 +25,12 @@ void IB_K(bn_stats)(const ib_planes *s, const float *x, float *mean, float *var)
 }
 
 /* y = (x - mean) rstd gamma + beta */
-void IB_K(bn_apply)(const float *x, int64_t n, int64_t c, int64_t hw, const float *mean, const float *rstd,
-                    const float *gamma, const float *beta, int relu, float *y)
+void IB_K(bn_apply)(const ib_planes *s, const ib_norm *p)
 {
-    const float least = relu ? 0.0f : -INFINITY;
+    const int64_t n = s->n, c = s->c, hw = s->hw;
+    const float *x = p->x, *mean = p->mean, *rstd = p->rstd, *gamma = p->gamma, *beta = p->beta;
+    const float least = p->relu ? 0.0f : -INFINITY;
+    float *y = p->y;
     FOR_CHANNELS(j)
     {
         const float a = rstd[j] * gamma[j], b = beta[j] - mean[j] * a;
@@ -40,9 +42,12 @@ void IB_K(bn_apply)(const float *x, int64_t n, int64_t c, int64_t hw, const floa
     }
 }
 
-void IB_K(bn_grad)(const float *x, const float *relu, float *dy, int64_t n, int64_t c, int64_t hw, const float *mean,
-                   const float *rstd, const float *gamma, int batch, int add, float *dx, float *dgamma, float *dbeta)
+void IB_K(bn_grad)(const ib_planes *planes, const ib_norm_grads *g)
 {
+    const int64_t n = planes->n, c = planes->c, hw = planes->hw;
+    const float *x = g->x, *relu = g->relu, *mean = g->mean, *rstd = g->rstd, *gamma = g->gamma;
+    const int batch = g->batch, add = !g->sets_dx;
+    float *dy = g->dy, *dx = g->dx, *dgamma = g->dgamma, *dbeta = g->dbeta;
     FOR_CHANNELS(j)
     {
         double sum = 0, dot = 0;
@@ -75,9 +80,10 @@ void IB_K(bn_grad)(const float *x, const float *relu, float *dy, int64_t n, int6
 }
 
 /* each row: y = (x - mean) / sqrt(var + eps) gamma + beta */
-void IB_K(layer_norm)(const float *x, int64_t rows, int64_t cols, float eps, const float *gamma, const float *beta,
-                      float *y, float *mean, float *rstd)
+void IB_K(layer_norm)(int64_t rows, int64_t cols, const ib_norm *p)
 {
+    const float *x = p->x, *gamma = p->gamma, *beta = p->beta, eps = p->eps;
+    float *y = p->y, *mean = p->mean, *rstd = p->rstd;
 #pragma omp parallel for schedule(static) if (rows * cols > IB_SERIAL)
     for (int64_t i = 0; i < rows; i++) {
         const float *row = x + i * cols;
@@ -95,9 +101,10 @@ void IB_K(layer_norm)(const float *x, int64_t rows, int64_t cols, float eps, con
 }
 
 /* With xh = (x - mean) rstd and g = dy gamma: dx += rstd (g - mean(g) - xh mean(g xh)) */
-void IB_K(layer_norm_grad)(const float *x, const float *dy, int64_t rows, int64_t cols, const float *mean,
-                           const float *rstd, const float *gamma, float *dx, float *dgamma, float *dbeta)
+void IB_K(layer_norm_grad)(int64_t rows, int64_t cols, const ib_norm_grads *g)
 {
+    const float *x = g->x, *dy = g->dy, *mean = g->mean, *rstd = g->rstd, *gamma = g->gamma;
+    float *dx = g->dx, *dgamma = g->dgamma, *dbeta = g->dbeta;
     for (int64_t i = 0; i < rows; i++) {
         const float *row = x + i * cols, *d = dy + i * cols;
         double sum = 0, dot = 0;

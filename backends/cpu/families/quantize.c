@@ -35,10 +35,13 @@ void IB_K(dequantize)(const ib_coded *x, int64_t n, float *y)
 }
 
 /* q = clamp(rne(w / scale[row]), -qmax, qmax) */
-void IB_K(quantize_rows)(const float *w, int64_t rows, int64_t cols, const float *scale, int n_scales, int qmax,
-                         int8_t *q, uint8_t *mask)
+void IB_K(quantize_rows)(int64_t rows, int64_t cols, const ib_weight_codes *p)
 {
-    const int64_t n = rows * cols, part = n / n_scales;
+    const int64_t n = rows * cols, part = n / p->n_scales;
+    const float *w = p->w, *scale = p->scale;
+    const int qmax = p->qmax;
+    int8_t *q = p->q;
+    uint8_t *mask = p->mask;
 #pragma omp parallel for schedule(static) if (n > IB_SERIAL)
     for (int64_t b = 0; b < (n + 7) / 8; b++) {
         unsigned bits = 0;
@@ -129,9 +132,13 @@ void IB_K(mse_scale_rows)(const float *w, int64_t rows, int64_t cols, int qmax, 
 
 /* Two-level scales (VS-Quant, arXiv:2102.04503): a group's scale is an integer 1..15 times its row's.
  *   s_g = max|w_g| / qmax,  scale = max_g s_g / 15,  factor = ceil(s_g / scale),  q = rne(w / (scale factor)) */
-void IB_K(quantize_groups)(const float *w, int64_t rows, int64_t cols, int group_size, int qmax, float *scale,
-                           uint8_t *factor, int8_t *q, uint8_t *mask)
+void IB_K(quantize_groups)(int64_t rows, int64_t cols, const ib_weight_codes *p)
 {
+    const float *w = p->w;
+    const int qmax = p->qmax, group_size = p->group_size;
+    float *scale = p->scale;
+    uint8_t *factor = p->factor, *mask = p->mask;
+    int8_t *q = p->q;
     const int64_t groups = (cols + group_size - 1) / group_size;
     for (int64_t r = 0; r < rows; r++) {
         float top = 0;

@@ -114,9 +114,11 @@ void IB_K(softmax_grad)(const float *y, const float *dy, float *dx, int64_t rows
 }
 
 /* returns the sum over rows of -sum_j w_j t_j log p_j, t = (1 - smooth) onehot + smooth / cols; weight NULL: w = 1 */
-double IB_K(cross_entropy)(const float *x, const int32_t *label, const float *weight, int64_t rows, int64_t cols,
-                           float smooth, float *prob)
+double IB_K(cross_entropy)(const ib_class_loss *s, const float *x, float *prob)
 {
+    const int64_t rows = s->rows, cols = s->cols;
+    const int32_t *label = s->label;
+    const float *weight = s->weight, smooth = s->smooth;
     double loss = 0;
     for (int64_t i = 0; i < rows; i++) {
         const float *row = x + i * cols;
@@ -133,9 +135,11 @@ double IB_K(cross_entropy)(const float *x, const int32_t *label, const float *we
 }
 
 /* dx += scale (p sum_k w_k t_k - w t) */
-void IB_K(cross_entropy_grad)(const float *prob, const int32_t *label, const float *weight, int64_t rows, int64_t cols,
-                              float smooth, float scale, float *dx)
+void IB_K(cross_entropy_grad)(const ib_class_loss *s, const float *prob, float scale, float *dx)
 {
+    const int64_t rows = s->rows, cols = s->cols;
+    const int32_t *label = s->label;
+    const float *weight = s->weight, smooth = s->smooth;
     for (int64_t i = 0; i < rows; i++) {
         float sum = 1;
         if (weight) {

@@ -27,12 +27,15 @@ static bf16 *take(bf16 **at, int wanted, int64_t n)
     return p;
 }
 
-static packed pack(const float *x, int heads, int dim, int64_t rows, int want_rows, int want_over_dim,
-                   int want_over_rows, bf16 **at)
+/* wanted: which of the three */
+enum { ROWS = 1, OVER_DIM = 2, OVER_ROWS = 4 };
+static packed pack(const float *x, int heads, int dim, int64_t rows, int wanted, bf16 **at)
 {
     const int64_t length = (rows + TILE - 1) / TILE * TILE, size = heads * length * dim, ld = (int64_t)heads * dim;
-    packed p = {
-        take(at, want_rows, size), take(at, want_over_dim, size), take(at, want_over_rows, size), heads, dim, length};
+    packed p = {.heads = heads, .dim = dim, .length = length};
+    p.rows = take(at, wanted & ROWS, size);
+    p.over_dim = take(at, wanted & OVER_DIM, size);
+    p.over_rows = take(at, wanted & OVER_ROWS, size);
 #pragma omp parallel for schedule(static)
     for (int64_t t = 0; t < heads * (length / 32); t++) {
         const int64_t h = t / (length / 32), r0 = t % (length / 32) * 32;
@@ -81,9 +84,16 @@ static void mask(const ib_attention *a, int64_t i0, int64_t m, int64_t j0, float
     }
 }
 
-static void forward_tile(const ib_attention *a, int head, int64_t i0, int64_t m, const packed *q, const packed *k,
-                         const packed *v, float *y, float *lse)
+/* All factors of the forward pass. */
+typedef struct forward {
+    const ib_attention *a;
+    const packed *q, *k, *v;
+} forward;
+
+static void forward_tile(const forward *f, int head, int64_t i0, int64_t m, float *y, float *lse)
 {
+    const ib_attention *a = f->a;
+    const packed *q = f->q, *k = f->k, *v = f->v;
     float s[TILE * TILE], max[TILE], sum[TILE], o[TILE * IB_MAX_HEAD_DIM];
     bf16 p[TILE * TILE];
     const int dim = a->dim, g = head / (a->heads / a->groups);
@@ -131,22 +141,22 @@ static void forward_tile(const ib_attention *a, int head, int64_t i0, int64_t m,
     }
 }
 
-static void attention(const ib_attention *a, int64_t rows, const float *q, const float *k, const float *v, float *y,
-                      float *lse, float *scratch)
+static void attention(const ib_attention *a, int64_t rows, const ib_qkv *x, float *y, float *lse, float *scratch)
 {
     if (a->dim % NR) {
-        IB_K(attention)(a, rows, q, k, v, y, lse, scratch);
+        IB_K(attention)(a, rows, x, y, lse, scratch);
         return;
     }
     bf16 *at = (bf16 *)scratch;
-    const packed pq = pack(q, a->heads, a->dim, rows, 1, 0, 0, &at),
-                 pk = pack(k, a->groups, a->dim, rows, 0, 1, 0, &at);
-    const packed pv = pack(v, a->groups, a->dim, rows, 0, 0, 1, &at);
+    const packed pq = pack(x->q, a->heads, a->dim, rows, ROWS, &at),
+                 pk = pack(x->k, a->groups, a->dim, rows, OVER_DIM, &at);
+    const packed pv = pack(x->v, a->groups, a->dim, rows, OVER_ROWS, &at);
+    const forward f = {.a = a, .q = &pq, .k = &pk, .v = &pv};
     const int64_t tiles = pq.length / TILE;
 #pragma omp parallel for schedule(dynamic)
     for (int64_t t = tiles * a->heads - 1; t >= 0; t--) { /* the longest first */
         const int64_t i0 = t / a->heads * TILE;
-        forward_tile(a, (int)(t % a->heads), i0, min64(TILE, rows - i0), &pq, &pk, &pv, y, lse);
+        forward_tile(&f, (int)(t % a->heads), i0, min64(TILE, rows - i0), y, lse);
     }
 }
 
@@ -217,23 +227,21 @@ static void keys(const backward *b, int g, int64_t j0, float *dk, float *dv)
         }
 }
 
-static void attention_grad(const ib_attention *a, int64_t rows, const float *q, const float *k, const float *v,
-                           const float *y, const float *lse, const float *dy, float *dq, float *dk, float *dv,
-                           float *delta, float *scratch)
+static void attention_grad(const ib_attention *a, int64_t rows, const ib_qkv *x, const ib_attention_grads *g,
+                           float *scratch)
 {
     if (a->dim % NR) {
-        IB_K(attention_grad)(a, rows, q, k, v, y, lse, dy, dq, dk, dv, delta, scratch);
+        IB_K(attention_grad)(a, rows, x, g, scratch);
         return;
     }
+    const float *y = g->y, *dy = g->dy;
+    float *dq = g->dq, *dk = g->dk, *dv = g->dv, *delta = g->delta;
     bf16 *at = (bf16 *)scratch;
-    const backward b = {a,
-                        pack(q, a->heads, a->dim, rows, 1, 1, 1, &at),
-                        pack(k, a->groups, a->dim, rows, 1, 1, 1, &at),
-                        pack(v, a->groups, a->dim, rows, 1, 1, 0, &at),
-                        pack(dy, a->heads, a->dim, rows, 1, 1, 1, &at),
-                        rows,
-                        lse,
-                        delta};
+    backward b = {.a = a, .rows = rows, .lse = g->lse, .delta = delta};
+    b.q = pack(x->q, a->heads, a->dim, rows, ROWS | OVER_DIM | OVER_ROWS, &at);
+    b.k = pack(x->k, a->groups, a->dim, rows, ROWS | OVER_DIM | OVER_ROWS, &at);
+    b.v = pack(x->v, a->groups, a->dim, rows, ROWS | OVER_DIM, &at);
+    b.dy = pack(dy, a->heads, a->dim, rows, ROWS | OVER_DIM | OVER_ROWS, &at);
     const int64_t tiles = b.q.length / TILE, for_queries = dq ? tiles * a->heads : 0,
                   for_keys = dk || dv ? tiles * a->groups : 0;
 #pragma omp parallel for schedule(static)

@@ -285,10 +285,13 @@ static void quantize(const float *x, int64_t n, const ib_affine *p, int8_t *q, u
     }
 }
 
-static void quantize_rows(const float *w, int64_t rows, int64_t cols, const float *scale, int n_scales, int qmax,
-                          int8_t *q, uint8_t *mask)
+static void quantize_rows(int64_t rows, int64_t cols, const ib_weight_codes *p)
 {
-    const int64_t n = rows * cols, part = n / n_scales;
+    const int64_t n = rows * cols, part = n / p->n_scales;
+    const float *w = p->w, *scale = p->scale;
+    const int qmax = p->qmax;
+    int8_t *q = p->q;
+    uint8_t *mask = p->mask;
 #pragma omp parallel for schedule(static) if (n > SERIAL)
     for (int64_t i = 0; i < n; i += 16) {
         const int64_t count = least(16, n - i), row = i / part;
