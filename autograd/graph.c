@@ -387,20 +387,6 @@ ib_status ib_window_of(const ib_node *n, const ib_tensor *x, int kh, int kw, int
     return IB_OK;
 }
 
-ib_status ib_pool_window(const ib_node *n, const ib_tensor *x, const ib_pool_opts *opts, ib_window *w)
-{
-    ib_pool_opts o = *opts;
-    if (!o.kernel_h && !o.kernel_w && x->ndim == 4) {
-        o.kernel_h = (int)x->shape[2];
-        o.kernel_w = (int)x->shape[3];
-    }
-    if ((o.pad_h && o.pad_h >= o.kernel_h) || (o.pad_w && o.pad_w >= o.kernel_w))
-        return ib_op_fail(n, "padding %dx%d is not smaller than the kernel %dx%d", o.pad_h, o.pad_w, o.kernel_h,
-                          o.kernel_w);
-    return ib_window_of(n, x, o.kernel_h, o.kernel_w, o.stride_h ? o.stride_h : o.kernel_h,
-                        o.stride_w ? o.stride_w : o.kernel_w, o.pad_h, o.pad_w, 1, x->ndim == 4 ? x->shape[1] : 1, w);
-}
-
 int64_t ib_run_of(const ib_tensor *x, int axis)
 {
     int64_t run = 1;

@@ -152,8 +152,11 @@ ib_status ib_op_fail(const ib_node *n, const char *format, ...) __attribute__((f
 ib_status ib_window_of(const ib_node *n, const ib_tensor *x, int kh, int kw, int sh, int sw, int ph, int pw, int groups,
                        int64_t oc, ib_window *w);
 
-/* The window of a pooling operator; kernel 0x0 is the whole image, stride 0 the kernel's size. */
-ib_status ib_pool_window(const ib_node *n, const ib_tensor *x, const ib_pool_opts *opts, ib_window *w);
+/* Of pooling, of reals or codes: n's attrs are ib_pool_opts or begin with them. Kernel 0x0 is the whole image, stride 0
+ * the kernel's size; saved[0] of max pooling is where each largest value stood. */
+ib_status ib_pool_window(const ib_node *n, ib_window *w);
+ib_status ib_pool_shape(ib_node *n, ib_tensor *out);
+ib_status ib_max_pool_backward(ib_graph *g, ib_node *n);
 
 /* Runs the backward functions of nodes last .. first, in that order. */
 ib_status ib_backward_range(ib_graph *g, int last, int first);

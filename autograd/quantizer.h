@@ -50,9 +50,9 @@ ib_status ib_factor_of(const ib_node *n, float s_a, float s_b, const ib_quantize
 
 /* ---- attributes, and what the nodes keep for lowering ---- */
 typedef struct ib_q_attrs { /* quantize, qadd, qmul, qavg_pool, qconcat */
+    ib_pool_opts pool;      /* the first, as in pooling of reals */
     ib_quantizer *out;
     ib_act act;
-    ib_pool_opts pool;
     int axis;
 } ib_q_attrs;
 

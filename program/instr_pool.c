@@ -16,7 +16,7 @@ static void pool_fill(ib_instr *i, const ib_node *n)
 {
     const ib_tensor *x = n->in[0], *y = n->out;
     ib_window w;
-    ib_pool_window(n, x, &((const ib_q_attrs *)n->attrs)->pool, &w);
+    ib_pool_window(n, &w);
     i->p.pool = (isobit_pool){.channels = (int32_t)w.ic,
                               .in_h = (int32_t)w.ih,
                               .in_w = (int32_t)w.iw,

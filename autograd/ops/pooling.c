@@ -1,34 +1,49 @@
-/* pooling.c - max, average and global average pooling. kernel 0x0 means the whole image. */
+/* pooling.c - max, average and global average pooling, and what pooling of codes (int_pool.c) has in common with it. */
 #include "autograd/op.h"
 #include "tensor/argument.h"
 
-static ib_status window(const ib_node *n, ib_window *s)
+ib_status ib_pool_window(const ib_node *n, ib_window *w)
 {
-    return ib_pool_window(n, n->in[0], n->attrs, s);
+    const ib_tensor *x = n->in[0];
+    ib_pool_opts o = *(const ib_pool_opts *)n->attrs;
+    if (!o.kernel_h && !o.kernel_w && x->ndim == 4) {
+        o.kernel_h = (int)x->shape[2];
+        o.kernel_w = (int)x->shape[3];
+    }
+    if ((o.pad_h && o.pad_h >= o.kernel_h) || (o.pad_w && o.pad_w >= o.kernel_w))
+        return ib_op_fail(n, "padding %dx%d is not smaller than the kernel %dx%d", o.pad_h, o.pad_w, o.kernel_h,
+                          o.kernel_w);
+    return ib_window_of(n, x, o.kernel_h, o.kernel_w, o.stride_h ? o.stride_h : o.kernel_h,
+                        o.stride_w ? o.stride_w : o.kernel_w, o.pad_h, o.pad_w, 1, x->ndim == 4 ? x->shape[1] : 1, w);
 }
 
-static ib_status pool_shape(ib_node *n, ib_tensor *out)
+ib_status ib_pool_shape(ib_node *n, ib_tensor *out)
 {
     ib_window s;
-    const ib_status status = window(n, &s);
-    return status ? status : ib_tensor_set_shape(out, 4, (int64_t[]){s.n, s.oc, s.oh, s.ow});
+    if (n->op->takes_codes && n->in[0]->dtype != IB_CODES)
+        return ib_op_fail(n, "the input is not codes");
+    if (ib_pool_window(n, &s))
+        return ib_error_status();
+    out->dtype = n->in[0]->dtype;
+    out->q = n->in[0]->q;
+    return ib_tensor_set_shape(out, 4, (int64_t[]){s.n, s.oc, s.oh, s.ow});
 }
 
 static ib_status max_pool_forward(ib_graph *g, ib_node *n)
 {
     ib_window s;
-    window(n, &s);
+    ib_pool_window(n, &s);
     if (g->mode == IB_TRAIN && !(n->saved[0] = ib_graph_alloc(g, (size_t)n->out->size * sizeof(int32_t))))
         return IB_ENOMEM;
     K(g)->maxpool(&s, ib_f32(n->in[0]), ib_f32(n->out), n->saved[0]);
     return IB_OK;
 }
 
-static ib_status max_pool_backward(ib_graph *g, ib_node *n)
+ib_status ib_max_pool_backward(ib_graph *g, ib_node *n)
 {
     ib_window s;
     ib_status failed = IB_OK;
-    window(n, &s);
+    ib_pool_window(n, &s);
     float *dx = ib_grad_of(g, n->in[0], &failed);
     if (dx)
         K(g)->maxpool_grad(&s, n->out->grad, n->saved[0], dx);
@@ -38,7 +53,7 @@ static ib_status max_pool_backward(ib_graph *g, ib_node *n)
 static ib_status avg_pool_forward(ib_graph *g, ib_node *n)
 {
     ib_window s;
-    window(n, &s);
+    ib_pool_window(n, &s);
     K(g)->avgpool(&s, ib_f32(n->in[0]), ib_f32(n->out));
     return IB_OK;
 }
@@ -47,7 +62,7 @@ static ib_status avg_pool_backward(ib_graph *g, ib_node *n)
 {
     ib_window s;
     ib_status failed = IB_OK;
-    window(n, &s);
+    ib_pool_window(n, &s);
     float *dx = ib_grad_of(g, n->in[0], &failed);
     if (dx)
         K(g)->avgpool_grad(&s, n->out->grad, dx);
@@ -78,9 +93,9 @@ const ib_op ib_op_max_pool = {
     .inputs = "x",
     .attrs_bytes = sizeof(ib_pool_opts),
     .n_required = 1,
-    .shape = pool_shape,
+    .shape = ib_pool_shape,
     .forward = max_pool_forward,
-    .backward = max_pool_backward,
+    .backward = ib_max_pool_backward,
     .samples = (const ib_sample[]){{"2x2", 1, {{4, {2, 2, 4, 6}, -9, 9}}, max_sample, 0},
                                    {"overlap, padding", 1, {{4, {1, 2, 5, 5}, -9, 9}}, max_padded, 0},
                                    {0}}};
@@ -88,7 +103,7 @@ const ib_op ib_op_avg_pool = {.name = "avg_pool",
                               .inputs = "x",
                               .attrs_bytes = sizeof(ib_pool_opts),
                               .n_required = 1,
-                              .shape = pool_shape,
+                              .shape = ib_pool_shape,
                               .forward = avg_pool_forward,
                               .backward = avg_pool_backward,
                               .samples =

@@ -4,50 +4,23 @@
 #include "autograd/quantizer.h"
 #include "tensor/requant.h"
 
-static ib_status window(const ib_node *n, ib_window *s)
-{
-    if (n->in[0]->dtype != IB_CODES)
-        return ib_op_fail(n, "the input is not codes");
-    return ib_pool_window(n, n->in[0], &((const ib_q_attrs *)n->attrs)->pool, s);
-}
-
-static ib_status pool_shape(ib_node *n, ib_tensor *out)
-{
-    ib_window s;
-    const ib_status status = window(n, &s);
-    out->dtype = IB_CODES;
-    out->q = n->in[0]->q;
-    return status ? status : ib_tensor_set_shape(out, 4, (int64_t[]){s.n, s.oc, s.oh, s.ow});
-}
-
 static ib_status max_forward(ib_graph *g, ib_node *n)
 {
     ib_window s;
-    window(n, &s);
+    ib_pool_window(n, &s);
     if (g->mode == IB_TRAIN && !(n->saved[0] = ib_graph_alloc(g, (size_t)n->out->size * sizeof(int32_t))))
         return IB_ENOMEM;
     K(g)->qmaxpool(&s, ib_codes(n->in[0]), ib_codes(n->out), n->saved[0]);
     return IB_OK;
 }
 
-static ib_status max_backward(ib_graph *g, ib_node *n)
-{
-    ib_window s;
-    ib_status failed = IB_OK;
-    window(n, &s);
-    float *dx = ib_grad_of(g, n->in[0], &failed);
-    if (dx)
-        K(g)->maxpool_grad(&s, n->out->grad, n->saved[0], dx);
-    return failed;
-}
-
 const ib_op ib_op_qmax_pool = {.name = "qmax_pool",
                                .takes_codes = 1,
                                .attrs_bytes = sizeof(ib_q_attrs),
                                .n_required = 1,
-                               .shape = pool_shape,
+                               .shape = ib_pool_shape,
                                .forward = max_forward,
-                               .backward = max_backward};
+                               .backward = ib_max_pool_backward};
 
 ib_tensor *ib_qmax_pool(ib_graph *g, ib_tensor *x, const ib_pool_opts *opts)
 {
@@ -58,7 +31,7 @@ ib_tensor *ib_qmax_pool(ib_graph *g, ib_tensor *x, const ib_pool_opts *opts)
 static ib_status avg_forward(ib_graph *g, ib_node *n)
 {
     ib_window s;
-    window(n, &s);
+    ib_pool_window(n, &s);
     const ib_tensor *x = n->in[0];
     const ib_q_attrs *a = n->attrs;
     ib_qproduct_const *c = n->saved[1] = ib_graph_alloc(g, sizeof *c);
@@ -106,7 +79,7 @@ static ib_status avg_forward(ib_graph *g, ib_node *n)
 static ib_status avg_backward(ib_graph *g, ib_node *n)
 {
     ib_window s;
-    window(n, &s);
+    ib_pool_window(n, &s);
     const ib_q_attrs *a = n->attrs;
     const ib_qproduct_const *c = n->saved[1];
     ib_status failed = IB_OK;
@@ -130,7 +103,7 @@ const ib_op ib_op_qavg_pool = {.name = "qavg_pool",
                                .takes_codes = 1,
                                .attrs_bytes = sizeof(ib_q_attrs),
                                .n_required = 1,
-                               .shape = pool_shape,
+                               .shape = ib_pool_shape,
                                .forward = avg_forward,
                                .backward = avg_backward};
 
