@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "backends/cpu/level.h"
+#include "backends/cpu/panels.h"
 
 static int64_t padded(int64_t n)
 {
@@ -140,14 +141,8 @@ static unsigned between8(__m256i acc, int32_t top)
     return (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(inside));
 }
 
-/* Factors that the eight-wide code covers: below 1, and for fp32 also normal numbers after which no |v| reaches
- * 2^31. */
-static int is_small(isobit_scale s, int profile)
-{
-    return profile == ISOBIT_FP32_RNE ? s.exp <= -24 && s.exp >= -100 : s.exp <= 0 && s.exp > -31;
-}
-
-/* Eight elements at a time, the bits of one mask byte, where they belong to one channel; integer.c does the others. */
+/* Eight elements at a time, the bits of one mask byte, where they belong to one channel and small factors; integer.c
+ * does the others. */
 static void requant(const ib_planes *s, const int32_t *acc, const ib_epilogue *r)
 {
     const int64_t c = s->c, hw = s->hw, size = s->n * c * hw;
@@ -156,10 +151,7 @@ static void requant(const ib_planes *s, const int32_t *acc, const ib_epilogue *r
     const int profile = r->profile, zero = r->zero, lo = r->lo, hi = r->hi;
     int8_t *q = r->codes;
     uint8_t *mask = r->mask;
-    int covered = hw >= 16;
-    for (int64_t j = 0; covered && j < c; j++)
-        covered = is_small(scale[j], profile);
-    if (!covered) {
+    if (hw < 16 || !ib_scales_are_small(scale, c, profile)) {
         IB_K(requant)(s, acc, r);
         return;
     }

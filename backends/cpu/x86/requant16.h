@@ -1,5 +1,5 @@
 /* requant16.h - sixteen requantizations at once, equal in every bit to runtime/isobit_rt.h while each factor is
- * small (is_small). */
+ * small (ib_scale_is_small). */
 #ifndef IB_BACKENDS_CPU_X86_REQUANT16_H
 #define IB_BACKENDS_CPU_X86_REQUANT16_H
 
