@@ -14,15 +14,9 @@ import subprocess
 import sys
 import tempfile
 
+from checks import check, finish
+
 isobit, source = (pathlib.Path(a).resolve() for a in sys.argv[1:3])
-passed = failed = 0
-
-
-def check(name, right, why=""):
-    global passed, failed
-    passed, failed = passed + bool(right), failed + (not right)
-    if not right:
-        print(f"FAILED: {name}{': ' if why else ''}{why}")
 
 
 def run(*argv, folder=None, stdin=None):
@@ -273,5 +267,4 @@ with tempfile.TemporaryDirectory(prefix="isobit-answers-") as folder:
                  rows_are_named, headers_speak_of_what_follows):
         part()
     os.chdir("/")
-print(f"{passed} passed, {failed} failed")
-sys.exit(failed != 0)
+finish()

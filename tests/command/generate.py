@@ -17,16 +17,10 @@ import sys
 import tempfile
 import time
 
+from checks import check, finish
+
 isobit, source = (pathlib.Path(a).resolve() for a in sys.argv[1:3])
 golden = source / "tests/golden/models"
-passed = failed = 0
-
-
-def check(name, right, why=""):
-    global passed, failed
-    passed, failed = passed + bool(right), failed + (not right)
-    if not right:
-        print(f"FAILED: {name}{': ' if str(why) else ''}{why}")
 
 
 def same(name, got, want):
@@ -271,5 +265,4 @@ def terminal(folder):
 with tempfile.TemporaryDirectory(prefix="isobit-generate-") as folder:
     for part in (plain, pieces, turns, terminal):
         part(pathlib.Path(folder))
-print(f"{passed} passed, {failed} failed")
-sys.exit(failed != 0)
+finish()
