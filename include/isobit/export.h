@@ -71,7 +71,8 @@ typedef struct ib_vectors {
     const int8_t *expected; /* [n,output_size] */
 } ib_vectors;
 /* Writes <dir>/<name>.h and <dir>/<name>.c: C99, integers only, <stdint.h> only, no allocation; with the vectors as a
- * self-test (NULL: without). The program is not run: the device quantizes inputs alone. `name` must be a C identifier. */
+ * self-test (NULL: without). The program is not run: the device quantizes inputs alone. `name` must be a C identifier.
+ */
 ib_status ib_export_c(const ib_program *p, ib_device *dev, const char *dir, const char *name,
                       const ib_vectors *vectors);
 /* Writes the program as an HDF5 file: a group an instruction, weights as plain bytes. ib_program_open reads it. */
@@ -124,10 +125,10 @@ ib_status ib_verify(ib_layer *net, ib_graph *g, const ib_dataset *data, const ib
 void ib_verify_report_free(ib_verify_report *r);
 
 /* A float ONNX network with its weights, initialized and with its input's shape: what PyTorch and Keras export of
- * convolutional and dense networks. Each value has the shape that the file says; the network is run once on the device, unless it
- * takes more than 2^26 values or 2^32 products a sample, and each value comes out in that shape; where samples lie
- * beside the file (test_data_set_N/input_0.pb and output_0.pb, as in the ONNX model zoo) its outputs are theirs within
- * 1e-3 of the largest. NULL with ib_error() naming the node, attribute or value that is not understood, or that
+ * convolutional and dense networks. Each value has the shape that the file says; the network is run once on the device,
+ * unless it takes more than 2^26 values or 2^32 products a sample, and each value comes out in that shape; where samples
+ * lie beside the file (test_data_set_N/input_0.pb and output_0.pb, as in the ONNX model zoo) its outputs are theirs
+ * within 1e-3 of the largest. NULL with ib_error() naming the node, attribute or value that is not understood, or that
  * differs. */
 ib_layer *ib_import_onnx(const char *path, ib_device *dev);
 /* What ib_import_onnx understands, as JSON: "newest", the newest operator set, and "operators", each with the versions

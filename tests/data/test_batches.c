@@ -1,5 +1,6 @@
-/* test_batches.c - which samples are trained and tested on: folds, tables without a test part, numbers to learn, and the same
- * batches whatever happened before. Broken by: a row that is tested twice, an order that depends on what was asked before. */
+/* test_batches.c - which samples are trained and tested on: folds, tables without a test part, numbers to learn, and
+ * the same batches whatever happened before. Broken by: a row that is tested twice, an order that depends on what
+ * was asked before. */
 #include "tests/data/files.h"
 
 /* Targets of a table are (value - mean) / std of their training rows, those of ib_dataset_of_targets as they are;

@@ -1,5 +1,5 @@
-/* test_data.c - readers: content, and damage of every kind. Broken by: a file that is cut and read all the same, a label taken
- * for another, a reader that takes the program with it. */
+/* test_data.c - readers: content, and damage of every kind. Broken by: a file that is cut and read all the same, a
+ * label taken for another, a reader that takes the program with it. */
 #include "tests/data/files.h"
 
 static void digits_are_the_digits(void)

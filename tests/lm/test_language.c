@@ -1,6 +1,6 @@
-/* test_language.c - decoders against transformers, LoRA gradients against PEFT and PyTorch, checkpointing, the cache.
- * Broken by: a wrong rotary order, an eps in the wrong place, a mask that lets a later token through, a gradient that misses
- * a path. Golden data: tests/golden/make_language.py. */
+/* test_language.c - decoders against transformers, LoRA gradients against PEFT and PyTorch, checkpointing, the
+ * cache. Broken by: a wrong rotary order, an eps in the wrong place, a mask that lets a later token through, a
+ * gradient that misses a path. Golden data: tests/golden/make_language.py. */
 #include "tests/lm/golden_model.h"
 
 static void logits_equal_transformers(void)

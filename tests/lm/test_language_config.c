@@ -1,5 +1,5 @@
-/* test_language_config.c - what a model's files say of it: honoured, or refused in one line. Broken by: a field that is read and then not
- * used, a default beside transformers', an end of text that nobody hears of. */
+/* test_language_config.c - what a model's files say of it: honoured, or refused in one line. Broken by: a field that
+ * is read and then not used, a default beside transformers', an end of text that nobody hears of. */
 #include "tests/lm/golden_model.h"
 
 static void put_text(const char *name, const char *text)

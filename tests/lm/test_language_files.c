@@ -1,5 +1,6 @@
-/* test_language_files.c - adapters and models through files: what is written is what is read, and what ships is what was trained.
- * Broken by: a tensor under another name or in another order, a merge beside the deployed bytes, a part of a file left out. */
+/* test_language_files.c - adapters and models through files: what is written is what is read, and what ships is what
+ * was trained. Broken by: a tensor under another name or in another order, a merge beside the deployed bytes, a part
+ * of a file left out. */
 #include "tests/lm/golden_model.h"
 
 static void models_survive_files(void)

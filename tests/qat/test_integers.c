@@ -1,5 +1,5 @@
-/* test_integers.c - the forward is the integer program, and its gradients are those of the simulation. Broken by: a second
- * rounding anywhere, a division by gamma, an operator without its integer form. */
+/* test_integers.c - the forward is the integer program, and its gradients are those of the simulation. Broken by: a
+ * second rounding anywhere, a division by gamma, an operator without its integer form. */
 #include "tests/qat/digits_training.h"
 
 /* One convolution with batch norm and ReLU: integers against the simulation in float of the same scales. */

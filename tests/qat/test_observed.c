@@ -1,5 +1,5 @@
-/* test_observed.c - what observers keep of weights, channels, long runs and values that have no range. Broken by: a row of
- * weights that is cut, a channel lost without a word, a count that stops at 2^24. */
+/* test_observed.c - what observers keep of weights, channels, long runs and values that have no range. Broken by: a
+ * row of weights that is cut, a channel lost without a word, a count that stops at 2^24. */
 #include "tests/qat/observed.h"
 
 /* Counts beyond 2^24, where fp32 stops counting. */

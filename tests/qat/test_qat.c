@@ -1,4 +1,5 @@
-/* test_qat.c - phases, options and rules. Broken by: a phase that is skipped, an option that nothing reads, a layer that a rule misses. */
+/* test_qat.c - phases, options and rules. Broken by: a phase that is skipped, an option that nothing reads, a layer
+ * that a rule misses. */
 #include "tests/qat/digits_training.h"
 
 static void phases_follow_in_order(void)

@@ -1,5 +1,5 @@
-/* test_ranges.c - how ranges become scales and what codes stand for. Broken by: an observer that moves in evaluation, a calibrator
- * that an outlier rules, a scale that differs from its formula. */
+/* test_ranges.c - how ranges become scales and what codes stand for. Broken by: an observer that moves in
+ * evaluation, a calibrator that an outlier rules, a scale that differs from its formula. */
 #include "tests/qat/digits_training.h"
 
 /* All scales and ranges of a network, as bytes. */
