@@ -17,7 +17,6 @@ SHARED = {
     r"c_locale": "number.c: made once, read afterwards",
     r"lock|given|taken": "pictures.c: what all data sets keep of pictures, behind the lock",
     r"ib_kernels_\w+": "a level's table, made once",
-    r"below|few|few_rows": "the kernels that a level's own build on: the same at each filling",
 }
 
 
