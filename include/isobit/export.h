@@ -126,10 +126,10 @@ void ib_verify_report_free(ib_verify_report *r);
 
 /* A float ONNX network with its weights, initialized and with its input's shape: what PyTorch and Keras export of
  * convolutional and dense networks. Each value has the shape that the file says; the network is run once on the device,
- * unless it takes more than 2^26 values or 2^32 products a sample, and each value comes out in that shape; where samples
- * lie beside the file (test_data_set_N/input_0.pb and output_0.pb, as in the ONNX model zoo) its outputs are theirs
- * within 1e-3 of the largest. NULL with ib_error() naming the node, attribute or value that is not understood, or that
- * differs. */
+ * unless it takes more than 2^26 values or 2^32 products a sample, and each value comes out in that shape; where
+ * samples lie beside the file (test_data_set_N/input_0.pb and output_0.pb, as in the ONNX model zoo) its outputs are
+ * theirs within 1e-3 of the largest. NULL with ib_error() naming the node, attribute or value that is not understood,
+ * or that differs. */
 ib_layer *ib_import_onnx(const char *path, ib_device *dev);
 /* What ib_import_onnx understands, as JSON: "newest", the newest operator set, and "operators", each with the versions
  * that it was held against, its attributes with the values that are honoured ("any", "of no effect", "none" or a list),

@@ -146,8 +146,8 @@ typedef struct ib_training {
  * is to be quantized, and t->at.history and t->at.measures have a line for each epoch. Same network, data, options and
  * seeds: the same bits, at any number of threads and however often it was stopped and resumed.
  *
- * IB_ESTOPPED: progress asked for it. The checkpoint is written, if there is one, and t stands behind the last step; one
- * that asks at the last step of an epoch gets its test too, and behind the last epoch there is nothing to stop.
+ * IB_ESTOPPED: progress asked for it. The checkpoint is written, if there is one, and t stands behind the last step;
+ * one that asks at the last step of an epoch gets its test too, and behind the last epoch there is nothing to stop.
  * IB_ENUMERIC: the loss or the gradient is not finite, at the step that ib_error() names; the last checkpoint stays as
  * it is. IB_EINVAL: t is beyond the last epoch, or an option is none. */
 ib_status ib_train(ib_layer *net, ib_graph *g, ib_optim *opt, ib_loader *fit, const ib_train_opts *o, ib_training *t);

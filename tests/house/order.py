@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""order.py ROOT - a folder includes only itself and folders above it; file names are unique; no file is too long."""
+"""order.py ROOT - a folder includes only itself and folders above it; file names are unique; no file is too long or too
+wide; the library takes memory, numbers and devices as CONTRIBUTING.md says."""
 import pathlib, re, sys
 
 ORDER = ["runtime", "tensor", "files", "backends", "autograd", "text", "data", "layers", "optim", "qat", "lm", "program", "import", "export", "train", "cli"]
@@ -35,6 +36,11 @@ for folder in ORDER:
                 print(f"{f}:{i}: the device is the caller's, whose it is to open: {line.strip()}"); bad = 1
             if re.search(r"\b(TODO|FIXME|XXX)\b|#if 0", line):
                 print(f"{f}:{i}: unfinished: {line.strip()}"); bad = 1
+for folder in [*ORDER, "include", "examples", "tests"]: # golden headers are rows of numbers, written by scripts
+    for f in sorted(f for ending in ("c", "h", "def") for f in (root / folder).rglob(f"*.{ending}")):
+        for i, line in enumerate(f.read_text().splitlines(), 1):
+            if len(line) > 120 and f.parent.name != "golden":
+                print(f"{f}:{i}: {len(line)} columns, 120 are the most"); bad = 1
 for f in (root / "examples").glob("*.c"):
     text = f.read_text()
     if len(text.splitlines()) >= 120:

@@ -1,4 +1,5 @@
-/* cases_decoder.c - the small loops of decoders, by rows: sums in lanes and exponentials of our own, equal in every bit. */
+/* cases_decoder.c - the small loops of decoders, by rows: sums in lanes and exponentials of our own, equal in every
+ * bit. */
 #include "tests/kernels/kernel_case.h"
 
 static const int64_t tables[][2] = {{1, 1},  {3, 7},    {7, 16},  {16, 17},  {5, 33},

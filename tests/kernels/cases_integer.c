@@ -1,5 +1,5 @@
-/* cases_integer.c - codes x codes: accumulators, and codes and masks straight from the product, from packed constants or
- * not, equal in every bit. */
+/* cases_integer.c - codes x codes: accumulators, and codes and masks straight from the product, from packed
+ * constants or not, equal in every bit. */
 #include "tests/kernels/kernel_factors.h"
 #include "tests/kernels/kernel_windows.h"
 

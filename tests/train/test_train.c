@@ -1,6 +1,6 @@
-/* test_train.c - the loop: what it does a step, where it stops and goes on, what it says, what it cannot use. Broken by:
- * a schedule, draw or observer that starts anew after a resume, a step in another order than by hand, a checkpoint that
- * is written over by numbers that are not finite. */
+/* test_train.c - the loop: what it does a step, where it stops and goes on, what it says, what it cannot use. Broken
+ * by: a schedule, draw or observer that starts anew after a resume, a step in another order than by hand, a
+ * checkpoint that is written over by numbers that are not finite. */
 #include "tests/train/small_training.h"
 
 static ib_dataset *fit, *test;
