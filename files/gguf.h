@@ -47,7 +47,6 @@ typedef struct ib_gguf {
  * brings the others: NAME-00001-of-0000N.gguf. */
 ib_gguf *ib_gguf_open(const char *path);
 ib_gguf *ib_gguf_open_part(const char *path); /* this file alone */
-ib_status ib_gguf_add_parts(ib_gguf *f);      /* as ib_gguf_open does */
 void ib_gguf_close(ib_gguf *f);               /* NULL is fine */
 
 const ib_gguf_kv *ib_gguf_find(const ib_gguf *f, const char *key);  /* NULL if there is none; no error is set */

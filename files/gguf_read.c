@@ -195,15 +195,6 @@ static ib_status read_all(ib_gguf *f)
     return status ? status : check_cover(f, at, (uint64_t)align);
 }
 
-ib_gguf *ib_gguf_open(const char *path)
-{
-    ib_gguf *f = ib_gguf_open_part(path);
-    if (!f || !ib_gguf_add_parts(f))
-        return f;
-    ib_gguf_close(f);
-    return NULL;
-}
-
 ib_gguf *ib_gguf_open_part(const char *path)
 {
     ib_gguf *f = ib_alloc(sizeof *f);

@@ -1,5 +1,5 @@
-/* gguf_split.c - GGUF files in parts, NAME-00001-of-0000N.gguf and on, as llama.cpp's llama-gguf-split writes them: the
- * first holds the metadata, each holds tensors. */
+/* gguf_split.c - GGUF files, whole or in parts: NAME-00001-of-0000N.gguf and on, as llama.cpp's llama-gguf-split writes
+ * them; the first holds the metadata, each holds tensors. */
 #include <stdio.h>
 #include <string.h>
 
@@ -40,7 +40,8 @@ static ib_status add_part(ib_gguf *f, const char *path, int no, int count)
     return IB_OK;
 }
 
-ib_status ib_gguf_add_parts(ib_gguf *f)
+/* The parts behind the first, if it is one of several. */
+static ib_status add_parts(ib_gguf *f)
 {
     const double said = ib_gguf_number(f, "split.count", 1), no = ib_gguf_number(f, "split.no", 0);
     const int count = said >= 1 && said <= 65535 ? (int)said : 0;
@@ -72,4 +73,13 @@ ib_status ib_gguf_add_parts(ib_gguf *f)
         status = ib_fail(IB_EFORMAT, "%s: says that there are %g tensors in its parts, there are %lld", f->path,
                          tensors, (long long)f->n_entries);
     return status;
+}
+
+ib_gguf *ib_gguf_open(const char *path)
+{
+    ib_gguf *f = ib_gguf_open_part(path);
+    if (!f || !add_parts(f))
+        return f;
+    ib_gguf_close(f);
+    return NULL;
 }

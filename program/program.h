@@ -100,7 +100,14 @@ ib_runner *ib_runner_new_traced(const ib_program *p, ib_device *dev, int64_t bat
 ib_status ib_runner_run_traced(ib_runner *r, int64_t n, const int8_t *in, int8_t *out,
                                void (*see)(void *, int, const int8_t *), void *context);
 /* Shape of a value as an image (data NULL, border 0); 0 if it is none. */
-int ib_value_image(const ib_value *v, ib_nhwc *image);
+static inline int ib_value_image(const ib_value *v, ib_nhwc *image)
+{
+    const int flat = v->ndim == 2;
+    if (!flat && v->ndim != 4)
+        return 0;
+    *image = (ib_nhwc){NULL, v->shape[1], flat ? 1 : v->shape[2], flat ? 1 : v->shape[3], 0};
+    return 1;
+}
 /* The codes that stand for instruction results on a tape like the one that p was lowered from: calls see(context, k,
  * node). */
 void ib_tape_codes(const ib_program *p, const ib_graph *g, void (*see)(void *, int, const ib_node *), void *context);

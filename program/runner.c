@@ -37,15 +37,6 @@ struct ib_runner {
     int64_t images, macs; /* of a sample: bytes of all images, products */
 };
 
-int ib_value_image(const ib_value *v, ib_nhwc *image)
-{
-    const int flat = v->ndim == 2;
-    if (!flat && v->ndim != 4)
-        return 0;
-    *image = (ib_nhwc){NULL, v->shape[1], flat ? 1 : v->shape[2], flat ? 1 : v->shape[3], 0};
-    return 1;
-}
-
 /* An instruction runs on images if its inputs are images anyway, or if it is a convolution. */
 static void choose_forms(ib_runner *r, int traced)
 {
