@@ -94,6 +94,34 @@ static void frequent_values_are_kept(void)
     ib_device_close(dev);
 }
 
+/* Whatever an observer prefers: 0 has a code, and the range is no wider than what was seen, but for a bin. */
+static void every_observer_stays_within_what_it_saw(void)
+{
+    static const char *const observers[] = {
+#define OBSERVER(name) #name,
+#include "qat/observers.def"
+#undef OBSERVER
+    };
+    static float x[N];
+    dev = ib_device_open(NULL);
+    for (int kind = 0; kind < KINDS; kind++) {
+        for (int64_t i = 0; i < N; i++)
+            x[i] = kinds[kind].value(i);
+        for (size_t o = 0; o < sizeof observers / sizeof *observers; o++)
+            for (int bits = 8; bits >= 2; bits /= 2)
+                for (int symmetric = 0; symmetric < 2; symmetric++) {
+                    const ib_quantizer q = observed(observers[o], bits, symmetric, x),
+                                       widest = observed("minmax", bits, symmetric, x);
+                    const int within = through(&q, 0) == 0 && q.scale > 0 && q.scale <= widest.scale * 1.002f;
+                    if (!within)
+                        printf("\n    %s, %s, %d bits%s: scale %g, of all values %g\n", observers[o], kinds[kind].name,
+                               bits, symmetric ? ", symmetric" : "", q.scale, widest.scale);
+                    CHECK(within);
+                }
+    }
+    ib_device_close(dev);
+}
+
 /* mse and histogram choose by squared error: never a larger one than the whole range's, but for what a bin hides. */
 static void squared_error_is_never_above_that_of_the_whole_range(void)
 {
@@ -193,6 +221,6 @@ static void equal_divergence_takes_the_wider_range(void)
     ib_device_close(dev);
 }
 
-SUITE("observers", T(frequent_values_are_kept), T(squared_error_is_never_above_that_of_the_whole_range),
-      T(percentile_clips_no_more_than_it_says), T(a_moving_average_passes_over_zeros),
-      T(equal_divergence_takes_the_wider_range))
+SUITE("observers", T(frequent_values_are_kept), T(every_observer_stays_within_what_it_saw),
+      T(squared_error_is_never_above_that_of_the_whole_range), T(percentile_clips_no_more_than_it_says),
+      T(a_moving_average_passes_over_zeros), T(equal_divergence_takes_the_wider_range))

@@ -46,7 +46,7 @@ static void formats_pack_and_unpack_every_code(void)
             CHECK(!memcmp(codes, back, (size_t)n));
         }
     }
-    CHECK_INT(count, 3);
+    CHECK(count >= 3);
 }
 
 static void int4_has_element_zero_in_the_low_nibble(void)
