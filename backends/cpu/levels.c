@@ -2,6 +2,7 @@
 #include "backends/cpu/levels.h"
 
 #include <pthread.h>
+#include <string.h>
 
 /* What a column `on` of none stands for. */
 static int is_there_none(void)
@@ -65,4 +66,12 @@ static const ib_level levels[] = {
 const ib_level *ib_level_at(int i)
 {
     return i >= 0 && i < (int)(sizeof levels / sizeof *levels) ? &levels[i] : NULL;
+}
+
+int ib_level_is_there(const char *name)
+{
+    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
+        if (!strcmp(levels[i].name, name))
+            return levels[i].is_there();
+    return 0;
 }

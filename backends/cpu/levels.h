@@ -34,5 +34,7 @@ typedef struct ib_level {
 
 /* i = 0, 1, ... from the specification to the fastest; NULL behind the last. */
 const ib_level *ib_level_at(int i);
+/* Of that name, on this machine. */
+int ib_level_is_there(const char *name);
 
 #endif

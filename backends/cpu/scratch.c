@@ -1,6 +1,7 @@
 /* scratch.c - how much work space the kernels of every level need. */
 #include <omp.h>
 
+#include "backends/cpu/levels.h"
 #include "backends/cpu/taps.h"
 #include "backends/cpu/x86/vnni.h"
 
@@ -25,6 +26,8 @@ int64_t ib_qconv2d_scratch(const ib_window *w)
     const int64_t pairs = (w->ic / w->groups * w->kh * w->kw + 1) / 2, threads = omp_get_max_threads();
     const int64_t avx2 = pairs * (w->oc + threads * (w->oh * w->ow + 16)) + threads;
 #ifdef __x86_64__
+    if (!ib_level_is_there("cpu:vnni")) /* what would say is compiled for AVX-512 */
+        return avx2;
     const int64_t vnni = ib_vnni_packed_words(w) + 16 + threads * ib_vnni_conv_room(w);
     return avx2 > vnni ? avx2 : vnni;
 #else
@@ -36,6 +39,8 @@ int64_t ib_qlinear_scratch(int64_t rows, int64_t k, int64_t out)
 {
     const int64_t pairs = (k + 1) / 2, avx2 = pairs * (out + 16 + 16 * omp_get_max_threads()) + omp_get_max_threads();
 #ifdef __x86_64__
+    if (!ib_level_is_there("cpu:vnni"))
+        return avx2;
     const int64_t vnni = ib_vnni_linear_words(k, out) + ib_vnni_linear_room(rows, k);
     return avx2 > vnni ? avx2 : vnni;
 #else

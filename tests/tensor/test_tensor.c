@@ -43,7 +43,10 @@ static void formats_pack_and_unpack_every_code(void)
             f->pack(codes, n, bytes);
             CHECK_INT(bytes[ib_format_bytes(f, n)], 0xAA); /* nothing behind the end */
             f->unpack(bytes, n, back);
-            CHECK(!memcmp(codes, back, (size_t)n));
+            const int same = !memcmp(codes, back, (size_t)n);
+            if (!same)
+                printf("\n    %s: %d codes come back as others\n", f->name, n);
+            CHECK(same);
         }
     }
     CHECK(count >= 3);
