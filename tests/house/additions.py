@@ -212,7 +212,7 @@ def main(copy, environment):
     for what, *_, test in ADDITIONS:
         if test:
             result = run(copy / "build/tests" / test[0], *test[1:], env=environment)
-            if not result.returncode or "added" not in result.stdout:
+            if result.returncode <= 0 or "added" not in result.stdout: # below 0: a signal
                 fail(f"{what} that is wrong passes {' '.join(test)}:\n{result.stdout[-2000:]}")
     for what, new, *_ in ADDITIONS:
         for path, text in new.items():
@@ -224,10 +224,6 @@ def main(copy, environment):
             result = run(copy / "build/tests" / test[0], *test[1:], env=environment)
             if result.returncode:
                 fail(f"{what} fails {' '.join(test)}:\n{result.stdout[-2000:]}")
-    (copy / "tests/kernels/cases_added.c").unlink()
-    result = run("cmake", "--build", copy / "build", "--target", "test_kernel_table", env=environment)
-    if not result.returncode and not run(copy / "build/tests/test_kernel_table", env=environment).returncode:
-        fail("a kernel without a case passes")
 
 
 with tempfile.TemporaryDirectory(prefix="isobit-additions-") as folder:
