@@ -99,7 +99,9 @@ static void every_observer_stays_within_what_it_saw(void)
 {
     static const char *const observers[] = {
 #define OBSERVER(name) #name,
+#define LEARNED(name)
 #include "qat/observers.def"
+#undef LEARNED
 #undef OBSERVER
     };
     static float x[N];
