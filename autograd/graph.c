@@ -358,32 +358,24 @@ ib_status ib_same_shape(const ib_tensor *x, ib_tensor *out, int codes)
     return ib_tensor_set_shape(out, x->ndim, x->shape);
 }
 
-ib_status ib_window_of(const ib_node *n, const ib_tensor *x, int kh, int kw, int sh, int sw, int ph, int pw, int groups,
-                       int64_t oc, ib_window *w)
+ib_status ib_window_of(const ib_node *n, const ib_tensor *x, ib_window *w)
 {
+    const int kh = w->kh, kw = w->kw, sh = w->sh, sw = w->sw, ph = w->ph, pw = w->pw;
     char text[64];
     if (x->ndim != 4)
         return ib_op_fail(n, "input is %s, four dimensions N,C,H,W are needed",
                           ib_tensor_shape_text(x, text, sizeof text));
-    if (kh < 1 || kw < 1 || sh < 1 || sw < 1 || ph < 0 || pw < 0 || groups < 1)
-        return ib_op_fail(n, "kernel %dx%d, stride %dx%d, padding %dx%d, groups %d", kh, kw, sh, sw, ph, pw, groups);
+    if (kh < 1 || kw < 1 || sh < 1 || sw < 1 || ph < 0 || pw < 0 || w->groups < 1)
+        return ib_op_fail(n, "kernel %dx%d, stride %dx%d, padding %dx%d, groups %d", kh, kw, sh, sw, ph, pw, w->groups);
     if (x->shape[2] + 2 * ph < kh || x->shape[3] + 2 * pw < kw)
         return ib_op_fail(n, "kernel %dx%d is larger than the input %s with padding %dx%d", kh, kw,
                           ib_tensor_shape_text(x, text, sizeof text), ph, pw);
-    *w = (ib_window){.n = x->shape[0],
-                     .ic = x->shape[1],
-                     .ih = x->shape[2],
-                     .iw = x->shape[3],
-                     .oc = oc,
-                     .oh = (x->shape[2] + 2 * ph - kh) / sh + 1,
-                     .ow = (x->shape[3] + 2 * pw - kw) / sw + 1,
-                     .kh = kh,
-                     .kw = kw,
-                     .sh = sh,
-                     .sw = sw,
-                     .ph = ph,
-                     .pw = pw,
-                     .groups = groups};
+    w->n = x->shape[0];
+    w->ic = x->shape[1];
+    w->ih = x->shape[2];
+    w->iw = x->shape[3];
+    w->oh = (x->shape[2] + 2 * ph - kh) / sh + 1;
+    w->ow = (x->shape[3] + 2 * pw - kw) / sw + 1;
     return IB_OK;
 }
 

@@ -148,9 +148,9 @@ float *ib_grad_fresh(ib_graph *g, ib_tensor *t, int *fresh, ib_status *failed);
 /* "name: text" with the operator's and the layer's name. */
 ib_status ib_op_fail(const ib_node *n, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Sets up n's window from its first input and the options; IB_EINVAL if nothing would come out. */
-ib_status ib_window_of(const ib_node *n, const ib_tensor *x, int kh, int kw, int sh, int sw, int ph, int pw, int groups,
-                       int64_t oc, ib_window *w);
+/* Completes n's window over x, of which the kernel, stride, padding, groups and oc are given; IB_EINVAL if nothing
+ * would come out. */
+ib_status ib_window_of(const ib_node *n, const ib_tensor *x, ib_window *w);
 
 /* Of pooling, of reals or codes: n's attrs are ib_pool_opts or begin with them. Kernel 0x0 is the whole image, stride 0
  * the kernel's size; saved[0] of max pooling is where each largest value stood. */

@@ -9,8 +9,15 @@ static ib_status window(const ib_node *n, ib_window *s)
     char sx[64], sw[64];
     if (w->ndim != 4)
         return ib_op_fail(n, "weight is %s, [O,C/groups,kh,kw] is needed", ib_tensor_shape_text(w, sw, sizeof sw));
-    const ib_status status = ib_window_of(n, x, (int)w->shape[2], (int)w->shape[3], o->stride_h, o->stride_w, o->pad_h,
-                                          o->pad_w, o->groups, w->shape[0], s);
+    *s = (ib_window){.oc = w->shape[0],
+                     .kh = (int)w->shape[2],
+                     .kw = (int)w->shape[3],
+                     .sh = o->stride_h,
+                     .sw = o->stride_w,
+                     .ph = o->pad_h,
+                     .pw = o->pad_w,
+                     .groups = o->groups};
+    const ib_status status = ib_window_of(n, x, s);
     if (status)
         return status;
     if (w->shape[1] * o->groups != x->shape[1] || w->shape[0] % o->groups)

@@ -13,8 +13,15 @@ ib_status ib_pool_window(const ib_node *n, ib_window *w)
     if ((o.pad_h && o.pad_h >= o.kernel_h) || (o.pad_w && o.pad_w >= o.kernel_w))
         return ib_op_fail(n, "padding %dx%d is not smaller than the kernel %dx%d", o.pad_h, o.pad_w, o.kernel_h,
                           o.kernel_w);
-    return ib_window_of(n, x, o.kernel_h, o.kernel_w, o.stride_h ? o.stride_h : o.kernel_h,
-                        o.stride_w ? o.stride_w : o.kernel_w, o.pad_h, o.pad_w, 1, x->ndim == 4 ? x->shape[1] : 1, w);
+    *w = (ib_window){.oc = x->ndim == 4 ? x->shape[1] : 1,
+                     .kh = o.kernel_h,
+                     .kw = o.kernel_w,
+                     .sh = o.stride_h ? o.stride_h : o.kernel_h,
+                     .sw = o.stride_w ? o.stride_w : o.kernel_w,
+                     .ph = o.pad_h,
+                     .pw = o.pad_w,
+                     .groups = 1};
+    return ib_window_of(n, x, w);
 }
 
 ib_status ib_pool_shape(ib_node *n, ib_tensor *out)

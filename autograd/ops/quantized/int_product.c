@@ -36,8 +36,15 @@ static ib_status window(const ib_node *n, ib_window *s)
     ib_tensor pixel = *x; /* a row is an image of one pixel */
     if (x->ndim == 2)
         ib_tensor_set_shape(&pixel, 4, (int64_t[]){x->shape[0], x->shape[1], 1, 1});
-    const ib_status status = ib_window_of(n, &pixel, (int)w->shape[2], (int)w->shape[3], o->stride_h, o->stride_w,
-                                          o->pad_h, o->pad_w, o->groups, w->shape[0], s);
+    *s = (ib_window){.oc = w->shape[0],
+                     .kh = (int)w->shape[2],
+                     .kw = (int)w->shape[3],
+                     .sh = o->stride_h,
+                     .sw = o->stride_w,
+                     .ph = o->pad_h,
+                     .pw = o->pad_w,
+                     .groups = o->groups};
+    const ib_status status = ib_window_of(n, &pixel, s);
     if (!status && (w->shape[1] * o->groups != x->shape[1] || w->shape[0] % o->groups))
         return ib_op_fail(n, "input %s, weight %s, groups %d do not fit", ib_tensor_shape_text(x, sx, sizeof sx),
                           ib_tensor_shape_text(w, sw, sizeof sw), o->groups);
