@@ -10,9 +10,15 @@
 #include "tensor/error.h"
 #include "tensor/number.h"
 
-enum { ALIGN = 64 };
+/* Where the sanitizers look, a block lies behind one line of its own: free() of it is an error that they report, and so
+ * is ib_free() of a block that is not the library's. */
+#ifdef IB_MARKED_BLOCKS
+enum { ALIGN = 64, FRONT = ALIGN };
+#else
+enum { ALIGN = 64, FRONT = 0 };
+#endif
 
-static atomic_int_fast64_t allocations, fail_at;
+static atomic_int_fast64_t allocations, fail_at, held;
 
 int64_t ib_alloc_fail_at(int64_t n)
 {
@@ -20,16 +26,22 @@ int64_t ib_alloc_fail_at(int64_t n)
     return atomic_exchange(&allocations, 0);
 }
 
+int64_t ib_alloc_held(void)
+{
+    return atomic_load(&held);
+}
+
 void *ib_alloc_raw(size_t bytes)
 {
     const int64_t count = atomic_fetch_add(&allocations, 1) + 1;
-    void *p = NULL;
-    const size_t rounded = (bytes + ALIGN - 1) / ALIGN * ALIGN;
-    if (count != atomic_load(&fail_at) && rounded >= bytes)
-        p = aligned_alloc(ALIGN, rounded ? rounded : ALIGN);
+    char *p = NULL;
+    const size_t rounded = bytes ? (bytes + ALIGN - 1) / ALIGN * ALIGN : ALIGN, all = FRONT + rounded;
+    if (count != atomic_load(&fail_at) && rounded >= bytes && all >= rounded)
+        p = aligned_alloc(ALIGN, all);
     if (!p)
         return ib_fail_null(IB_ENOMEM, "out of memory: %zu bytes wanted", bytes);
-    return p;
+    atomic_fetch_add(&held, 1);
+    return p + FRONT;
 }
 
 void *ib_alloc(size_t bytes)
@@ -50,7 +62,10 @@ void *ib_realloc(void *p, size_t old_bytes, size_t bytes)
 
 void ib_free(void *p)
 {
-    free(p);
+    if (!p)
+        return;
+    atomic_fetch_sub(&held, 1);
+    free((char *)p - FRONT);
 }
 
 void *ib_copy(const void *from, size_t bytes)

@@ -367,6 +367,6 @@ int command_finetune(int argc, char **argv)
     ib_samples_free(j.eval);
     ib_samples_free(j.train);
     language_close(&j.l);
-    free(j.o.begun.settings);
+    ib_free(j.o.begun.settings);
     return status;
 }

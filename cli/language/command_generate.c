@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/language/talk.h"
+#include "tensor/alloc.h"
 
 typedef struct generate_options {
     common common;
@@ -231,13 +232,13 @@ static int open_talk(talk *t, const generate_options *o)
 }
 
 /* What is to be continued or answered first: an option's text, or of "-" standard input without a newline at its end.
- * For free(). */
+ * For ib_free(). */
 static int read_prompt(const char *prompt, char **text, size_t *n)
 {
     const int piped = prompt && !strcmp(prompt, "-");
     if (!prompt)
         return 0;
-    *text = piped ? ib_text_read("/dev/stdin", n) : strdup(prompt);
+    *text = piped ? ib_text_read("/dev/stdin", n) : ib_strdup(prompt);
     if (!*text)
         return complain();
     if (piped && !freopen("/dev/null", "r", stdin)) /* a file would be read once more, for further messages */
@@ -292,7 +293,7 @@ int command_generate(int argc, char **argv)
         print_totals(&sum, NULL);
     if (!status && interrupted)
         status = 128 + interrupted;
-    free(prompt);
+    ib_free(prompt);
     free(o.stop);
     ib_free_ids(&t.history);
     free(t.logits);

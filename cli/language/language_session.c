@@ -56,7 +56,7 @@ static int tokens(language *l, const char *path, int without_end, ib_ids *out)
         status = fprintf(stderr, "isobit: %s: %s\n", path, ib_error()) > 0;
     else if (text && !out->n)
         status = fprintf(stderr, "isobit: %s: holds no text\n", path) > 0;
-    free(text);
+    ib_free(text);
     return status;
 }
 

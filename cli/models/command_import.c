@@ -75,7 +75,7 @@ static int list_operators(int json)
     char *text = ib_import_operators();
     struct json_object *j = text ? json_tokener_parse(text) : NULL, *rows = json_object_object_get(j, "operators");
     if (!rows) {
-        free(text);
+        ib_free(text);
         return complain();
     }
     if (json)
@@ -91,7 +91,7 @@ static int list_operators(int json)
                            : "");
     }
     json_object_put(j);
-    free(text);
+    ib_free(text);
     return 0;
 }
 

@@ -220,7 +220,7 @@ static struct json_object *json(const session *s)
     char *schema = ib_layer_schema(s->net) ? ib_schema_text(ib_layer_schema(s->net)) : NULL;
     if (schema)
         json_object_object_add(j, "schema", json_tokener_parse(schema));
-    free(schema);
+    ib_free(schema);
     json_object_object_add(j, "parameters", params);
     json_object_object_add(j, "layers", layers);
     return j;
@@ -268,7 +268,7 @@ static int draw_outputs(session *s, const inspect_options *o)
         return complain();
     const int status = plot_histogram(o->histogram, o->parameter, "value", x, n,
                                       has_levels ? &(levels){l.scale, l.zero_point, -half, half - 1} : NULL);
-    free(x);
+    ib_free(x);
     return status;
 }
 
@@ -289,7 +289,7 @@ static int draw_parameter(session *s, const inspect_options *o)
         return complain();
     const int status = plot_histogram(o->histogram, o->parameter, "weight with its batch norm, in steps of its scale",
                                       x, size, &(levels){1, 0, -most, most});
-    free(x);
+    ib_free(x);
     return status;
 }
 

@@ -114,8 +114,8 @@ static int same_table(const training *t, const ib_schema *now)
     const ib_schema *was = ib_layer_schema(t->s.net);
     char *a = was ? ib_schema_text(was) : NULL, *b = now ? ib_schema_text(now) : NULL;
     const int same = !a == !b && (!a || !strcmp(a, b));
-    free(a);
-    free(b);
+    ib_free(a);
+    ib_free(b);
     return same ? 0
                 : fprintf(stderr, "isobit: %s: was trained on another table than %s is now\n", t->o.out,
                           t->o.common.data) > 0;

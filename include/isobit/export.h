@@ -133,7 +133,7 @@ void ib_verify_report_free(ib_verify_report *r);
 ib_layer *ib_import_onnx(const char *path, ib_device *dev);
 /* What ib_import_onnx understands, as JSON: "newest", the newest operator set, and "operators", each with the versions
  * that it was held against, its attributes with the values that are honoured ("any", "of no effect", "none" or a list),
- * inputs and outputs. A node that says anything else is refused. Yours to give to free(); NULL with ib_error(). */
+ * inputs and outputs. A node that says anything else is refused. Yours to ib_free(); NULL with ib_error(). */
 char *ib_import_operators(void);
 
 IB_END_API

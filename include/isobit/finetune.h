@@ -123,7 +123,7 @@ int64_t ib_finetune_steps(const ib_samples *train, const ib_finetune_opts *o);
 typedef struct ib_finetune_state {
     int64_t step, steps; /* done, in all as asked for last; step -1: the folder holds no state; steps 0: an older state
                             does not say */
-    char *settings;      /* yours to free(); NULL: no state */
+    char *settings;      /* yours to ib_free(); NULL: no state */
 } ib_finetune_state;
 /* Looks at the state in folder `out`, without a model. IB_EFORMAT: there is one that cannot be read. */
 ib_status ib_finetune_peek(const char *out, ib_finetune_state *state);

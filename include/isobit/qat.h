@@ -106,8 +106,8 @@ typedef struct ib_qat_layer {
 } ib_qat_layer;
 int ib_qat_layer_count(const ib_layer *net);
 ib_qat_layer ib_qat_layer_at(const ib_layer *net, int i);
-/* After an IB_TRACE forward: the real values behind the codes of one layer's results, *n of them, to be given to
- * free(); NULL if no layer of that name ran. */
+/* After an IB_TRACE forward: the real values behind the codes of one layer's results, *n of them, yours to
+ * ib_free(); NULL if no layer of that name ran. */
 float *ib_trace_output(ib_graph *g, const char *layer, int64_t *n);
 /* The weights of one layer that is a product of codes, likewise, with the batch norm behind it folded in and in steps
  * of their scales: the code is the nearest whole number from -*most to *most, what lies beyond by more than half a

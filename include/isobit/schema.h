@@ -76,7 +76,7 @@ const char *ib_schema_class(const ib_schema *s, int64_t i);
 /* The network's inputs x[inputs] of one row raw[n_columns]. */
 void ib_schema_apply(const ib_schema *s, const float *raw, float *x);
 
-/* As JSON, to be given to free(); and back. Equal schemas are equal texts, and numbers keep every bit. */
+/* As JSON, yours to ib_free(); and back. Equal schemas are equal texts, and numbers keep every bit. */
 char *ib_schema_text(const ib_schema *s);
 ib_schema *ib_schema_parse(const char *text, size_t size);
 

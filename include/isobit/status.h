@@ -11,7 +11,10 @@
  * Whose things are: what ib_..._new, ib_..._open and ib_..._of make is the caller's, until the function ..._free of
  * the same name. What other functions return is borrowed and lives as long as what it was asked of, or as its comment
  * says. Text, options and arrays that are passed in are copied or read during the call, unless the comment says how
- * long they must stay. */
+ * long they must stay.
+ *
+ * Text and arrays that a comment calls yours to ib_free() are given to that function, and to no other: free() and
+ * realloc() know nothing of the library's blocks. */
 #ifndef ISOBIT_STATUS_H
 #define ISOBIT_STATUS_H
 
@@ -44,6 +47,9 @@ const char *ib_error(void);
 
 /* The status of the thread's last failure. */
 ib_status ib_error_status(void);
+
+/* Frees what another function gave and calls yours to ib_free(); NULL is fine. */
+void ib_free(void *block);
 
 IB_END_API
 #endif

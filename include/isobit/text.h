@@ -27,7 +27,7 @@ int ib_tokenizer_adds_bos(const ib_tokenizer *t);         /* the model wants a B
 const char *ib_tokenizer_template(const ib_tokenizer *t); /* the chat template's Jinja text; NULL if there is none */
 
 /* A file of text, whole: UTF-8 (IB_EFORMAT names the byte, or the encoding that it is in instead) without its
- * byte-order mark, inflated if it is gzip. Yours to free(); n bytes, U+0000 may be among them. */
+ * byte-order mark, inflated if it is gzip. Yours to ib_free(); n bytes, U+0000 may be among them. */
 char *ib_text_read(const char *path, size_t *n);
 
 /* A growing list of tokens; start with zeroes, end with ib_free_ids. */
@@ -67,7 +67,7 @@ ib_status ib_chat_template_check(const char *name);
  * run here, or what the assistant says cannot be told. `reply` ends with the opening of the assistant's turn. */
 ib_status ib_chat_tokens(ib_tokenizer *t, const char *name, const ib_message *messages, int n, int reply, ib_ids *out,
                          ib_ids *mask);
-/* The same as text, yours to give to free(). */
+/* The same as text, yours to ib_free(). */
 char *ib_chat_text(const ib_tokenizer *t, const char *name, const ib_message *messages, int n, int reply);
 
 IB_END_API

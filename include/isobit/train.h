@@ -30,7 +30,8 @@ typedef struct ib_checkpoint {
     double best;         /* best accuracy so far */
     double loss_sum;     /* of the epoch under way */
     double state[8];     /* ib_train's; of a loop of your own yours */
-    float *history;      /* [n_history][IB_HISTORY], NULL without; yours to free with ib_checkpoint_release */
+    float *history; /* [n_history][IB_HISTORY], NULL without; ib_checkpoint_release frees what the library made, and
+                            arrays of your own are not for it */
     int64_t n_history;
     float *measures; /* [n_history][IB_MEASURES], likewise; NULL: none, as in older files */
     int64_t right;   /* training samples of the epoch under way that were classified rightly; -1: not known */

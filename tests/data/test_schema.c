@@ -39,8 +39,8 @@ static void text_keeps_every_bit(void)
     CHECK(again && !strcmp(again, text));
     for (size_t n = 0; n < strlen(text); n++) /* cut anywhere */
         CHECK(!ib_schema_parse(text, n));
-    free(text);
-    free(again);
+    ib_free(text);
+    ib_free(again);
     ib_schema_free(ib_schema_hold(a)); /* one of two hands */
     ib_schema_free(a);
     ib_schema_free(b);

@@ -157,7 +157,7 @@ static void damage_is_refused(void)
     put(bytes, n);
     CHECK(ib_checkpoint_peek(other, &c) == IB_OK);
     ib_checkpoint_release(&c);
-    free(bytes);
+    ib_free(bytes);
     CHECK_ERROR(ib_checkpoint_peek("/nowhere/x.h5", &c), "/nowhere/x.h5");
     CHECK_ERROR(ib_checkpoint_peek("/tmp", &c), "regular file");
     ib_layer *wrong = ib_model_new("mlp", 1, 8, 8, 10);
@@ -218,7 +218,7 @@ static void a_file_builds_its_network(void)
     begin();
     run r = start(0);
     go(&r, 6);
-    r.c.history = calloc(2 * IB_HISTORY, sizeof(float));
+    r.c.history = ib_alloc(2 * IB_HISTORY * sizeof(float));
     r.c.n_history = 2;
     r.c.history[5] = 0.25f;
     REQUIRE(!ib_checkpoint_save(path, r.net, r.opt, &r.c));
@@ -238,7 +238,7 @@ static void a_file_builds_its_network(void)
         CHECK(ib_qat_layer_at(net, i).scale == ib_qat_layer_at(r.net, i).scale);
     ib_checkpoint_release(&c);
     ib_layer_free(net);
-    r.c.measures = calloc(2 * IB_MEASURES, sizeof(float));
+    r.c.measures = ib_alloc(2 * IB_MEASURES * sizeof(float));
     r.c.measures[0] = NAN;
     r.c.measures[3] = 0.75f;
     r.c.step = 5;

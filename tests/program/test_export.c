@@ -342,7 +342,7 @@ static void as_of_old(ib_program *p)
             k->in[j] = k->in[j] ? map[k->in[j]] : 0;
         if (k->cls == &ib_instr_reshape) {
             map[k->out] = k->in[0];
-            free(k->name);
+            ib_free(k->name);
             continue;
         }
         p->values[n + 1] = p->values[k->out];

@@ -99,7 +99,7 @@ static void calibrators_treat_outliers_as_they_should(void)
         if (!(hi >= want[i].least && hi <= want[i].most))
             printf("\n    %s: [%g, %g]\n", want[i].name, lo, hi);
         CHECK(hi >= want[i].least && hi <= want[i].most);
-        free(o.bins);
+        ib_free(o.bins);
     }
     ib_observer o = {.cls = &ib_observer_ema};
     for (int i = 0; i < 3; i++) { /* torch: first batch sets, then m += 0.01 (now - m) */
@@ -208,7 +208,7 @@ static void values_behind_codes_can_be_looked_at(void)
             CHECK(seen);
             CHECK_INT(wrong, 0);
             CHECK_INT(most, ways[way].weight_bits == 8 ? 127 : 7);
-            free(w);
+            ib_free(w);
         }
         int64_t n;
         int most;

@@ -76,7 +76,7 @@ static void gguf_cut_at_every_length(void)
         put(at("cut.gguf"), b, n);
         CHECK(!opens(at("cut.gguf")));
     }
-    free(b);
+    ib_free(b);
 }
 
 static void gguf_with_flipped_bits(void)
@@ -90,7 +90,7 @@ static void gguf_with_flipped_bits(void)
         put(at("flip.gguf"), c, size);
         opens(at("flip.gguf")); /* either way, without a crash: the sanitizers look */
     }
-    free(b);
+    ib_free(b);
     free(c);
 }
 
@@ -108,7 +108,7 @@ static void absurd_counts(void)
             CHECK(!opens(at("absurd.gguf")));
             memcpy(b + field, &old, 8);
         }
-    free(b);
+    ib_free(b);
 }
 
 static void safetensors_damage(void)
@@ -129,7 +129,7 @@ static void safetensors_damage(void)
         ib_safetensors_close(ib_safetensors_open(at("flip.safetensors")));
         b[k] ^= (unsigned char)(1u << (r >> 29));
     }
-    free(b);
+    ib_free(b);
     static const char *const bad[][2] = {
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2,2],\"data_offsets\":[0,15]}}", "needs 16"},
         {"{\"a\":{\"dtype\":\"F99\",\"shape\":[2],\"data_offsets\":[0,8]}}", "F99"},
@@ -187,7 +187,7 @@ static void copy(const char *from, const char *to)
     unsigned char *b = ib_file_read(from, &n);
     REQUIRE(b != NULL);
     put(to, b, n);
-    free(b);
+    ib_free(b);
 }
 
 static void wrong_models_are_told(void)

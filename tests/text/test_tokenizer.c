@@ -208,22 +208,22 @@ static void chat_templates(void)
     CHECK(!strcmp(s, "<|im_start|>system\nBe "
                      "kind.<|im_end|>\n<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\nhello there<|im_end|>\n"
                      "<|im_start|>user\n  more <|im_end|>\n<|im_start|>assistant\n"));
-    free(s);
+    ib_free(s);
     s = ib_chat_text(t, "llama3", m, 4, 1);
     CHECK(!strcmp(s, "<|start_header_id|>system<|end_header_id|>\n\nBe "
                      "kind.<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nhi<|eot_id|>"
                      "<|start_header_id|>assistant<|end_header_id|>\n\nhello "
                      "there<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nmore<|eot_id|>"
                      "<|start_header_id|>assistant<|end_header_id|>\n\n"));
-    free(s);
+    ib_free(s);
     s = ib_chat_text(t, "gemma", m, 4, 1);
     CHECK(!strcmp(s, "<start_of_turn>user\nBe kind.\n\nhi<end_of_turn>\n<start_of_turn>model\nhello "
                      "there<end_of_turn>\n<start_of_turn>user\nmore<end_of_turn>\n"
                      "<start_of_turn>model\n"));
-    free(s);
+    ib_free(s);
     s = ib_chat_text(t, "llama2", m, 4, 1);
     CHECK(!strcmp(s, "[INST] <<SYS>>\nBe kind.\n<</SYS>>\n\nhi [/INST] hello there [INST] more [/INST]"));
-    free(s);
+    ib_free(s);
     /* the mask covers what the assistant says and the token that ends it */
     check_said(t, m, 4, 1, "hello there<|im_end|>");
     ib_tokenizer_free(t);
