@@ -2,8 +2,10 @@
  *
  * Everything above this folder works on shapes and pointers to tensors; only kernels read and write the numbers.
  * One line in kernels.def is the table field, the declaration of each level's function and the entry of the kernel
- * test. Rules: sizes are checked by the caller; an output never overlaps an input; gradients are added to what is
- * there; a sum's order is fixed by the shape, never by the number of threads. */
+ * test (tests/kernels: case_<name>). Rules: sizes are checked by the caller; pointers are aligned to their elements,
+ * scratch and packed constants to 64 bytes; an output never overlaps an input; gradients are added to what is there; a
+ * sum's order is fixed by the shape, never by the number of threads. Every level gives what ref gives in every bit,
+ * but for the kernels of fp32 whose line states how far they may be from it, with factors in [-1, 1]. */
 #ifndef IB_BACKENDS_KERNELS_H
 #define IB_BACKENDS_KERNELS_H
 

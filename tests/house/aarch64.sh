@@ -1,5 +1,5 @@
 #!/bin/sh
-# aarch64.sh SOURCE [DEVICE...] - the kernels' suite cross-compiled and run under QEMU: plain C and the dot product instructions agree in every
+# aarch64.sh SOURCE - the kernels' suite cross-compiled and run under QEMU: plain C and the dot product instructions agree in every
 # bit, on odd shapes, with guard bytes. Broken by: a lane of another row, an overrun, a rounding that is not the float unit's.
 set -eu
 source=$1
@@ -23,7 +23,9 @@ done <"$dir/levels" >"$dir/commands"
 for f in backends/cpu/*.c tensor/*.c tensor/formats/*.c tensor/storage/scaled.c; do
     echo "$cc -c $f -o $dir/$(echo "$f" | tr / -).o"
 done >>"$dir/commands"
-echo "$cc -DIB_TEST_WITHOUT_CUNIT -DIB_TEST_SOURCE=\"\" -c tests/kernels/test_kernels.c -o $dir/test_kernels.o" >>"$dir/commands"
+for f in tests/kernels/test_kernels.c tests/kernels/kernel_case.c tests/kernels/cases_*.c; do
+    echo "$cc -DIB_TEST_WITHOUT_CUNIT -DIB_TEST_SOURCE=\"\" -c $f -o $dir/test-$(basename "$f" .c).o"
+done >>"$dir/commands"
 tr '\n' '\0' <"$dir/commands" | xargs -0 -P 2 -I{} sh -c '{}'
 aarch64-linux-gnu-gcc -static -fopenmp -Wl,--no-warnings -o "$dir/test_kernels" "$dir"/*.o -lm
 OMP_WAIT_POLICY=passive qemu-aarch64 -cpu max "$dir/test_kernels"

@@ -129,7 +129,7 @@ ADDITIONS = [
 ]
 if PROCESSOR:
     ADDITIONS.append(("an instruction set", {f"backends/cpu/{PROCESSOR}/added_rows.c": LEVEL}, "backends/cpu/levels.def",
-                      f'LEVEL(added, {PROCESSOR}, base, base, "", 1)', ["test_kernel_table", "added"]))
+                      f'LEVEL(added, {PROCESSOR}, base, base, "", 1)', ["test_kernels", "added"]))
 
 
 def variant(text, right):

@@ -2,6 +2,76 @@
  * vectors. Queries, keys and values lie in [-1, 1). fp32: products and sums in another order. */
 #include "tests/kernels/kernel_case.h"
 
+static const struct {
+    int heads, groups, dim;
+    int64_t rows, window;
+} shapes[] = {{1, 1, 1, 1, 0},    {4, 2, 32, 5, 0},    {3, 1, 64, 64, 0}, {3, 3, 32, 65, 0},
+              {6, 2, 64, 200, 0}, {2, 1, 64, 200, 37}, {2, 1, 20, 70, 0}, {2, 2, 128, 130, 64}};
+enum { N_SHAPES = sizeof shapes / sizeof *shapes };
+
+/* Begins the shape: three sequences, if there are rows enough. */
+static ib_attention an_attention(int i)
+{
+    const int64_t rows = shapes[i].rows;
+    a_shape("heads %d/%d of %d, rows %lld, window %lld", shapes[i].heads, shapes[i].groups, shapes[i].dim,
+            (long long)rows, (long long)shapes[i].window);
+    int32_t *first = indices(rows, 1);
+    for (int64_t r = rows / 3; r < rows; r++)
+        first[r] = (int32_t)(r < rows / 2 ? rows / 3 : rows / 2);
+    return (ib_attention){shapes[i].heads, shapes[i].groups, shapes[i].dim, 0.3f, shapes[i].window, first};
+}
+
+static ib_qkv read_by(const ib_attention *a, int64_t rows)
+{
+    const int64_t nq = rows * a->heads * a->dim, nk = rows * a->groups * a->dim;
+    return (ib_qkv){.q = reals(nq), .k = reals(nk), .v = reals(nk)};
+}
+
+void case_attention(void)
+{
+    for (int i = 0; i < N_SHAPES; i++) {
+        const ib_attention a = an_attention(i);
+        const int64_t rows = shapes[i].rows;
+        const ib_qkv x = read_by(&a, rows);
+        float *y = result("y", REALS, rows * a.heads * a.dim, 1e-4), *lse = result("lse", REALS, rows * a.heads, 1e-4);
+        bound_in_bf16(y, 0.06);
+        bound_in_bf16(lse, 0.06);
+        EACH_RUN(attention)
+            k->attention(&a, rows, &x, y, lse, room(ib_attention_scratch(&a, rows) * 4));
+    }
+}
+
+static float *gradient(const char *name, int64_t n, int wanted)
+{
+    float *g = wanted ? changed(name, REALS, n, 1e-4) : NULL;
+    if (g)
+        bound_in_bf16(g, 0.06);
+    return g;
+}
+
+/* Of what the level's own forward pass made; each gradient alone not wanted. */
+void case_attention_grad(void)
+{
+    for (int i = 0; i < N_SHAPES; i++) {
+        const ib_attention a = an_attention(i);
+        const int64_t rows = shapes[i].rows, nq = rows * a.heads * a.dim, nk = rows * a.groups * a.dim;
+        const ib_qkv x = read_by(&a, rows);
+        ib_attention_grads g = {.dy = reals(nq),
+                                .dq = gradient("dq", nq, i != 1),
+                                .dk = gradient("dk", nk, i != 2),
+                                .dv = gradient("dv", nk, i != 3)};
+        EACH_RUN_WITH(attention_grad, attention) {
+            float *y = room(nq * 4), *lse = room(rows * a.heads * 4),
+                  *scratch = room(ib_attention_scratch(&a, rows) * 4);
+            k->attention(&a, rows, &x, y, lse, scratch);
+            g.y = y;
+            g.lse = lse;
+            g.delta = room(rows * a.heads * 4);
+            k->attention_grad(&a, rows, &x, &g, scratch);
+        }
+    }
+}
+
 /* A cache of half precision or int8; the rows before `from` and behind `to` are noise. */
 void case_attention_cached(void)
 {

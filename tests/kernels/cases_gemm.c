@@ -4,8 +4,8 @@
 
 void case_gemm(void)
 {
-    static const int64_t shapes[][3] = {{1, 1, 1},    {5, 3, 2},      {1, 10, 784},   {17, 1, 33},
-                                        {31, 33, 16}, {64, 256, 784}, {784, 256, 64}, {129, 130, 131}};
+    static const int64_t shapes[][3] = {{1, 1, 1},    {5, 3, 2},     {1, 10, 784},  {17, 1, 33},
+                                        {31, 33, 16}, {20, 784, 33}, {784, 16, 33}, {129, 70, 131}};
     for (size_t t = 0; t < 8 * (sizeof shapes / sizeof *shapes); t++) {
         const int64_t m = shapes[t / 8][0], n = shapes[t / 8][1], depth = shapes[t / 8][2];
         const int ta = t & 1, tb = t >> 1 & 1, added = t >> 2 & 1;

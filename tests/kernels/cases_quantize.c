@@ -170,3 +170,49 @@ void case_dot_rows(void)
             k->dot_rows(x, dy, rows, cols, y);
     }
 }
+
+static const int widths[] = {127, 7, 1}; /* 8, 4 and 2 bits */
+
+/* A scale for all, one a row, or one for several rows, which may end within a byte of the mask. */
+void case_quantize_rows(void)
+{
+    for (int t = 0; t < 6 * N_TABLES; t++) {
+        int64_t cols;
+        const int64_t rows = a_table(t / 6, &cols, t % 2 ? ", mask" : "");
+        const int64_t n_scales = t / 2 % 3 == 0 ? 1 : t / 2 % 3 == 1 || rows % 4 ? rows : rows / 4;
+        const int qmax = widths[t % 3];
+        float *w = reals(rows * cols), *scale = scales(n_scales, 0.2f / (float)qmax);
+        w[rows * cols / 2] = NAN;
+        w[0] = 1e30f;
+        const ib_weight_codes p = {.w = w,
+                                   .qmax = qmax,
+                                   .scale = scale,
+                                   .n_scales = (int)n_scales,
+                                   .q = result("q", CODES, rows * cols, EXACT),
+                                   .mask = t % 2 ? result("mask", BITS, rows * cols, EXACT) : NULL};
+        EACH_RUN(quantize_rows)
+            k->quantize_rows(rows, cols, &p);
+    }
+}
+
+void case_quantize_groups(void)
+{
+    static const int group_sizes[] = {1, 4, 16, 33};
+    for (int t = 0; t < 8 * N_TABLES; t++) {
+        int64_t cols;
+        const int64_t rows = a_table(t / 8, &cols, t % 2 ? ", mask" : "");
+        const int group = group_sizes[t / 2 % 4];
+        const int64_t groups = (cols + group - 1) / group;
+        float *w = reals(rows * cols);
+        memset(w, 0, (size_t)cols * sizeof *w); /* a row of zeros */
+        const ib_weight_codes p = {.w = w,
+                                   .qmax = widths[t % 3],
+                                   .scale = result("scale", REALS, rows, EXACT),
+                                   .group_size = group,
+                                   .factor = result("factor", BYTES, rows * groups, EXACT),
+                                   .q = result("q", CODES, rows * cols, EXACT),
+                                   .mask = t % 2 ? result("mask", BITS, rows * cols, EXACT) : NULL};
+        EACH_RUN(quantize_groups)
+            k->quantize_groups(rows, cols, &p);
+    }
+}

@@ -128,8 +128,11 @@ void a_shape(const char *format, ...)
 static void fill(buffer *b)
 {
     const ib_rng rng = {77, ++stream};
+    uint32_t u[4];
     for (int64_t i = 0; i < b->n && b->kind <= HALVES; i++) {
-        const float x = 2 * ib_rng_uniform(rng, (uint64_t)i) - 1;
+        if (i % 4 == 0)
+            ib_rng_four(rng, (uint64_t)i / 4, u);
+        const float x = (float)(u[i % 4] >> 8) * 0x1p-23f - 1;
         if (b->kind == REALS)
             ((float *)(void *)b->at)[i] = x;
         else if (b->kind == DOUBLES)
@@ -137,8 +140,10 @@ static void fill(buffer *b)
         else
             ((uint16_t *)(void *)b->at)[i] = ib_float_to_half(x);
     }
-    for (size_t i = 0; i < b->bytes && b->kind > HALVES; i++)
-        b->at[i] = (unsigned char)ib_rng_u32(rng, i);
+    for (size_t i = 0; i < b->bytes && b->kind > HALVES; i += sizeof u) {
+        ib_rng_four(rng, i / sizeof u, u);
+        memcpy(b->at + i, u, b->bytes - i < sizeof u ? b->bytes - i : sizeof u);
+    }
 }
 
 /* A block for n elements: guards about all but inputs, which have none behind them. */
