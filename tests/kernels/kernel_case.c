@@ -82,8 +82,10 @@ static void compare(const buffer *b, const unsigned char *want, double bound, co
             others++;
         }
     char line[160];
-    snprintf(line, sizeof line, "%s[%lld] is %.9g, %s %.9g (%lld of %lld differ)", b->name, (long long)i,
-             value_at(b->kind, b->at, i), whose, value_at(b->kind, want, i), (long long)others, (long long)b->n);
+    const int digits = b->kind == DOUBLES ? 17 : 9;
+    snprintf(line, sizeof line, "%s[%lld] is %.*g, %s %.*g (%lld of %lld differ)", b->name, (long long)i, digits,
+             value_at(b->kind, b->at, i), whose, digits, value_at(b->kind, want, i), (long long)others,
+             (long long)b->n);
     if (others)
         report(line);
 }
