@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "autograd/op.h"
+#include "autograd/trace_node.h"
 #include "tensor/argument.h"
 #include "tensor/number.h"
+#include "tensor/trace.h"
 
 float *ib_grad_fresh(ib_graph *g, ib_tensor *t, int *fresh, ib_status *failed)
 {
@@ -112,9 +114,12 @@ ib_status ib_backward_range(ib_graph *g, int last, int first)
         ib_node n = g->nodes[i]; /* a copy: a backward function may itself apply operators */
         if (!n.out->grad || !n.op->backward)
             continue;
+        const double began = ib_trace_begin();
         const ib_status status = n.op->backward(g, &n);
         if (status)
             return status;
+        if (began)
+            ib_trace_backward(&n, began);
     }
     return IB_OK;
 }

@@ -6,9 +6,11 @@
 #include <string.h>
 
 #include "autograd/op.h"
+#include "autograd/trace_node.h"
 #include "tensor/alloc.h"
 #include "tensor/argument.h"
 #include "tensor/number.h"
+#include "tensor/trace.h"
 
 static const ib_op *const ops[] = {
 #define OP(name) &ib_op_##name,
@@ -293,8 +295,11 @@ ib_tensor *ib_apply(ib_graph *g, const ib_op *op, ib_tensor *const *in, int n_in
         return NULL;
     out->needs_grad = needs_grad && op->backward;
     out->from_data = from_data;
+    const double began = ib_trace_begin();
     if (op->forward(g, &node))
         return NULL;
+    if (began)
+        ib_trace_forward(&node, began);
     if (out->size == 1 && from_data && g->bad_input && out->dtype == IB_F32)
         ib_f32(out)[0] = NAN; /* ReLU and pooling may have swallowed the data's: nobody shall take this for a loss */
     if (g->mode != IB_EVAL && !g->no_tape) {

@@ -147,6 +147,10 @@ int refuse_onto_data(const char *option, const char *out, const char *spec);
 
 /* 1 after telling that a file cannot be written, before there is any work to lose; else 0. NULL and "-" are none. */
 int refuse_nowhere(const char *option, const char *path);
+/* Of --graph: a file that ends otherwise than in .dot, .svg or .png, or needs a Graphviz that is not there. */
+int refuse_graph(const char *path);
+/* The tape that g holds, or the program p; 0, or 1 after telling. */
+int write_graph(const char *path, const ib_graph *g, const ib_program *p);
 /* The same for a checkpoint, which no file takes the place of but another HDF5 file: neither data nor weights of a
  * network. */
 int refuse_not_hdf5(const char *option, const char *path);

@@ -99,6 +99,8 @@ ib_status ib_program_run_traced(ib_program *p, ib_device *dev, int64_t n, const 
 ib_runner *ib_runner_new_traced(const ib_program *p, ib_device *dev, int64_t batch);
 ib_status ib_runner_run_traced(ib_runner *r, int64_t n, const int8_t *in, int8_t *out,
                                void (*see)(void *, int, const int8_t *), void *context);
+/* The same with a line for each instruction (tensor/trace.h). */
+ib_status ib_trace_runner(ib_runner *r, const ib_program *p, int64_t n, const int8_t *in, int8_t *out);
 /* Shape of a value as an image (data NULL, border 0); 0 if it is none. */
 static inline int ib_value_image(const ib_value *v, ib_nhwc *image)
 {

@@ -8,6 +8,7 @@
 
 #include "program/instr.h"
 #include "tensor/argument.h"
+#include "tensor/trace.h"
 
 /* How a value is held. */
 typedef struct held {
@@ -221,7 +222,7 @@ ib_runner *ib_runner_new(const ib_program *p, ib_device *dev, int64_t batch)
 {
     IB_NEED_OR(p, NULL);
     IB_NEED_OR(dev, NULL);
-    return new_runner(p, dev, batch, 0);
+    return new_runner(p, dev, batch, ib_trace_begin() > 0);
 }
 
 ib_runner *ib_runner_new_traced(const ib_program *p, ib_device *dev, int64_t batch)
@@ -343,6 +344,8 @@ ib_status ib_runner_run(ib_runner *r, int64_t n, const int8_t *in, int8_t *out)
     if (n < 0 || n > r->batch)
         return ib_fail(IB_EINVAL, "ib_runner_run: n is %lld samples, made for at most %lld", (long long)n,
                        (long long)r->batch);
+    if (ib_trace_begin())
+        return n ? ib_trace_runner(r, r->p, n, in, out) : IB_OK;
     if (ib_threads() > r->threads && make_scratch(r))
         return IB_ENOMEM;
     const int64_t share = (n + r->n_workers - 1) / r->n_workers, chunk = share < r->chunk ? share : r->chunk,

@@ -10,11 +10,11 @@
 
 typedef struct inspect_options {
     common common;
-    const char *models[PLOT_RUNS], *curves, *histogram, *parameter;
+    const char *models[PLOT_RUNS], *curves, *histogram, *parameter, *graph;
     int n_models, list;
 } inspect_options;
 
-enum { K_CURVES = LONG_OPTION, K_HISTOGRAM, K_PARAMETER, K_MODELS };
+enum { K_CURVES = LONG_OPTION, K_HISTOGRAM, K_PARAMETER, K_MODELS, K_GRAPH };
 
 static const struct argp_option options[] = {
     {"curves", K_CURVES, "FILE", 0,
@@ -23,6 +23,9 @@ static const struct argp_option options[] = {
     {"of", K_PARAMETER, "NAME", 0,
      "a parameter, or act:LAYER: that layer's outputs over the first 100 samples of --data; of quantized layers with "
      "their levels",
+     0},
+    {"graph", K_GRAPH, "FILE", 0,
+     "the network, in integers once it is quantized, or an exported program, as .svg or .png by Graphviz, or as .dot",
      0},
     {"models", K_MODELS, NULL, 0, "list the ready networks", 0},
     {0},
@@ -37,6 +40,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case K_HISTOGRAM: o->histogram = arg; return 0;
     case K_PARAMETER: o->parameter = arg; return 0;
     case K_MODELS: o->list = 1; return 0;
+    case K_GRAPH: o->graph = arg; return 0;
     }
     if (key == ARGP_KEY_ARG) {
         if (o->n_models == PLOT_RUNS)
@@ -48,7 +52,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         argp_error(state, "--models lists the ready networks: '%s' has no part in it", o->models[0]);
     if (key == ARGP_KEY_END && !o->list && !o->n_models)
         argp_error(state, "which MODEL.h5?");
-    if (key == ARGP_KEY_END && o->n_models > 1 && (!o->curves || o->histogram)) {
+    if (key == ARGP_KEY_END && o->n_models > 1 && (!o->curves || o->histogram || o->graph)) {
         fprintf(stderr, "isobit: '%s': one model at a time, and '%s' stands before it; only --curves draws several\n",
                 o->models[1], o->models[0]);
         exit(2);
@@ -70,9 +74,11 @@ static int refuse(const inspect_options *o)
     if ((!o->histogram && refuse_alone("of", o->parameter, "--histogram")) ||
         (!shows_outputs(o) && (refuse_alone("data", o->common.data, outputs) || refuse_table(&o->common) ||
                                refuse_alone("limit", o->common.limit ? o : NULL, outputs))) ||
-        ((o->curves || o->histogram) &&
+        ((o->curves || o->histogram || o->graph) &&
          refuse_alone("json", o->common.json ? o : NULL, "the text: a picture is no JSON")) ||
         refuse_onto("--histogram", o->histogram, "the file of --curves", o->curves) ||
+        refuse_onto("--graph", o->graph, "the file of --curves", o->curves) ||
+        refuse_onto("--graph", o->graph, "the file of --histogram", o->histogram) || refuse_graph(o->graph) ||
         refuse_onto_data("--histogram", o->histogram, o->common.data))
         return 2;
     for (int i = 0; i < o->n_models; i++)
@@ -341,7 +347,8 @@ int command_inspect(int argc, char **argv)
         parse,
         "FILE...",
         "Shows what a checkpoint, a GGUF or safetensors file, or a Hugging Face or PEFT folder holds.\vExamples:\n  "
-        "isobit inspect lenet.h5\n  isobit inspect SmolLM2.gguf\n  isobit inspect lenet.h5 --curves curves.svg\n"
+        "isobit inspect lenet.h5\n  isobit inspect SmolLM2.gguf\n  isobit inspect lenet.h5 --curves curves.svg\n  "
+        "isobit inspect lenet.h5 --graph lenet.svg\n"
         "  isobit inspect a.h5 b.h5 c.h5 --curves beside.svg\n"
         "  isobit inspect lenet.h5 --histogram - --of conv1.conv.weight\n  isobit inspect lenet.h5 --histogram a.png "
         "--of act:conv1.conv\n"
@@ -355,7 +362,8 @@ int command_inspect(int argc, char **argv)
     inspect_options o = {0};
     session s = {0};
     parse_options(&argp, argc, argv, &o);
-    if (o.list && (o.curves || o.histogram || o.parameter || o.common.data || o.common.limit || o.common.json))
+    if (o.list &&
+        (o.curves || o.histogram || o.graph || o.parameter || o.common.data || o.common.limit || o.common.json))
         return fprintf(stderr, "isobit: --models lists the ready networks: other options have no part in it\n"), 2;
     if (o.list) {
         for (int i = 0; ib_model_name_at(i); i++)
@@ -366,7 +374,7 @@ int command_inspect(int argc, char **argv)
     if (status)
         return status;
     for (int i = 0; i < o.n_models; i++)
-        if (is_language_file(o.models[i]) && (o.curves || o.histogram))
+        if (is_language_file(o.models[i]) && (o.curves || o.histogram || o.graph))
             return fprintf(stderr,
                            "isobit: %s: pictures are of checkpoints of `isobit train`, not of language models\n",
                            o.models[i]),
@@ -376,6 +384,14 @@ int command_inspect(int argc, char **argv)
     const char *model = o.models[0];
     if (is_language_file(model))
         return inspect_file(model, o.common.json);
+    ib_program *program = o.graph ? ib_program_open(model) : NULL;
+    if (program) {
+        status = o.curves || o.histogram
+                     ? fprintf(stderr, "isobit: %s: is a program, of which --graph alone draws\n", model) > 0
+                     : write_graph(o.graph, NULL, program);
+        ib_program_free(program);
+        return status;
+    }
     status = session_model(&s, &o.common, model);
     if (!status && shows_outputs(&o))
         status = session_test(&s, &o.common, model);
@@ -383,7 +399,9 @@ int command_inspect(int argc, char **argv)
         status = plot_curves(o.curves, &(run){model, &s.c}, 1);
     if (!status && o.histogram)
         status = draw_histogram(&s, &o);
-    if (!status && !o.curves && !o.histogram) {
+    if (!status && o.graph)
+        status = trace(&s, 0) || write_graph(o.graph, s.g, NULL);
+    if (!status && !o.curves && !o.histogram && !o.graph) {
         if (o.common.json)
             print_json(json(&s));
         else

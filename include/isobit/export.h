@@ -36,6 +36,8 @@ const char *ib_program_note(const ib_program *p);   /* the same in words; "" if 
 /* Codes of normalized inputs x[n,input_size] by the program's first scale; what lies beyond the codes becomes the last
  * one. IB_ENUMERIC, naming the value, where one is not finite, which no code says: there are no codes then. */
 ib_status ib_program_quantize(const ib_program *p, ib_device *dev, int64_t n, const float *x, int8_t *codes);
+/* The program as a picture in Graphviz's language, a box for each value with the instruction that makes it. */
+ib_status ib_program_dot(const ib_program *p, const char *path);
 /* out[n,output_size] = program(in[n,input_size]), on the device's integer kernels; a runner for one call. */
 ib_status ib_program_run(ib_program *p, ib_device *dev, int64_t n, const int8_t *in, int8_t *out);
 /* A program made ready for one device: constants packed for its kernels, memory planned for up to `batch` samples, so

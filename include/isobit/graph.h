@@ -19,6 +19,7 @@
 #include <isobit/device.h>
 #include <isobit/matrix.h>
 #include <isobit/tensor.h>
+#include <stdio.h>
 
 IB_BEGIN_API
 
@@ -58,6 +59,12 @@ ib_status ib_loss_value(ib_graph *g, ib_tensor *loss, float *value);
  * for an input. */
 const char *ib_tensor_made_by(const ib_graph *g, const ib_tensor *t);
 
+/* What stands on the tape (IB_TRAIN, IB_TRACE), a line an operator: number, name, layer, shape and bytes of the result,
+ * inputs, and of codes width, scale and zero point. For a debugger: call ib_graph_print(g, stderr). */
+ib_status ib_graph_print(const ib_graph *g, FILE *to);
+/* The same as a picture in Graphviz's language: dot -Tsvg FILE -o tape.svg */
+ib_status ib_graph_dot(const ib_graph *g, const char *path);
+
 /* Copies `data` into a tensor of the graph: an input without gradient. Its values should be finite: where one is not,
  * the results of one element (losses) that it has a part in are NaN, as ReLU and pooling might hide it. */
 ib_tensor *ib_input(ib_graph *g, int ndim, const int64_t *shape, const float *data);
@@ -83,8 +90,7 @@ ib_tensor *ib_sigmoid(ib_graph *g, ib_tensor *x);
 ib_tensor *ib_tanh(ib_graph *g, ib_tensor *x);
 ib_tensor *ib_softmax(ib_graph *g, ib_tensor *x); /* over the last dimension */
 
-/* ---- windows, norms
- * ------------------------------------------------------------------------------------------------ */
+/* ---- windows, norms ---- */
 typedef struct ib_pool_opts {
     int kernel_h, kernel_w;
     int stride_h, stride_w; /* 0 means the kernel's size */
@@ -106,8 +112,7 @@ ib_tensor *ib_batch_norm_relu(ib_graph *g, ib_tensor *x, ib_tensor *gamma, ib_te
 ib_tensor *ib_layer_norm(ib_graph *g, ib_tensor *x, ib_tensor *gamma, ib_tensor *beta, float eps);
 ib_tensor *ib_dropout(ib_graph *g, ib_tensor *x, float p); /* keeps with 1 - p and divides by it, in IB_TRAIN only */
 
-/* ---- shapes and sums
- * ------------------------------------------------------------------------------------------------ */
+/* ---- shapes and sums ---- */
 /* A first dimension of 0 means the input's (the batch). */
 ib_tensor *ib_reshape(ib_graph *g, ib_tensor *x, int ndim, const int64_t *shape);
 ib_tensor *ib_flatten(ib_graph *g, ib_tensor *x);     /* [N,...] -> [N,K] */
@@ -117,8 +122,7 @@ ib_tensor *ib_concat(ib_graph *g, ib_tensor *const *x, int n, int axis); /* 2 to
 ib_tensor *ib_sum(ib_graph *g, ib_tensor *x);                            /* -> [1] */
 ib_tensor *ib_mean(ib_graph *g, ib_tensor *x);                           /* -> [1] */
 
-/* ---- losses, the mean over the batch, [1]
- * ---------------------------------------------------------------------------- */
+/* ---- losses, the mean over the batch, [1] ---- */
 /* logits [N,O], labels[N] in [0, O), read until the next begin; smoothing in [0, 1): targets (1-s) onehot + s/O. */
 ib_tensor *ib_cross_entropy(ib_graph *g, ib_tensor *logits, const int32_t *labels, float smoothing);
 /* The same with weights[O], 0 or more, of the classes, both read until the next begin: the sum over samples of
@@ -129,16 +133,14 @@ ib_tensor *ib_weighted_cross_entropy(ib_graph *g, ib_tensor *logits, const int32
 /* Over all elements. */
 ib_tensor *ib_mse(ib_graph *g, ib_tensor *a, ib_tensor *b);
 
-/* ---- simulated quantization, straight-through gradients
- * --------------------------------------------------------------- */
+/* ---- simulated quantization, straight-through gradients ---- */
 /* (clamp(rne(x / scale) + zero, qmin, qmax) - zero) * scale; the gradient passes where nothing was clamped. */
 ib_tensor *ib_fake_quantize(ib_graph *g, ib_tensor *x, float scale, int zero, int qmin, int qmax);
 ib_tensor *ib_ste_round(ib_graph *g, ib_tensor *x);                     /* gradient 1 */
 ib_tensor *ib_ste_clamp(ib_graph *g, ib_tensor *x, float lo, float hi); /* gradient 1 */
 
-/* ---- decoders: T tokens in rows, several sequences one behind the other
- * ---------------------------------------------- Pointers in options (ids, positions, targets, matrices) must stay
- * valid until the backward pass is over. */
+/* ---- decoders: T tokens in rows, several sequences one behind the other ----
+ * Pointers in options (ids, positions, targets, matrices) must stay valid until the backward pass is over. */
 ib_tensor *ib_embedding(ib_graph *g, ib_tensor *table, const int32_t *ids, int64_t n, float scale); /* [V,D] -> [n,D] */
 ib_tensor *ib_embedding_frozen(ib_graph *g, const ib_matrix *table, const int32_t *ids, int64_t n, float scale);
 

@@ -101,6 +101,18 @@ check "inspect json" grep -q '"zero_point"' inspect.json
 check "inspect lists models" eval '"$isobit" inspect --models | grep -q dscnn'
 "$isobit" bench --model mlp --repeats 1 --json >bench.json 2>err
 check "bench" grep -q '"ratio"' bench.json
+ISOBIT_TRACE=trace "$isobit" train --model mlp --qat w8a8 --epochs 1 --qat-from 0 --limit 64 -o traced.h5 >out 2>err
+ISOBIT_TRACE=0 "$isobit" train --model mlp --qat w8a8 --epochs 1 --qat-from 0 --limit 64 -o untraced.h5 >out 2>err
+check "a trace has a line for each operator and changes no bit" eval 'cmp traced.h5 untraced.h5 && grep -q "^forward *qlinear *fc1" trace && grep -q "^backward *qlinear *fc1" trace'
+"$isobit" export m.h5 --to hdf5 -o program.h5 >out 2>err
+ISOBIT_TRACE=1 "$isobit" predict program.h5 --data digits --limit 3 >out 2>trace
+check "instructions are traced" grep -q "^program *conv2d *conv1.conv" trace
+"$isobit" inspect m.h5 --graph net.dot 2>err && "$isobit" inspect program.h5 --graph program.dot 2>err
+check "graphs" eval 'grep -q "qconv2d.nconv1.conv" net.dot && grep -q "conv2d.nconv1.conv.*weights int4" program.dot'
+fails 2 "graphs are .dot, .svg or .png" "$isobit" inspect m.h5 --graph net.gif
+if command -v dot >/dev/null; then
+    check "drawn graphs" eval '"$isobit" inspect m.h5 --graph net.svg 2>err && grep -q "<svg" net.svg && [ ! -e net.svg.dot ]'
+fi
 if command -v gnuplot >/dev/null; then
     "$isobit" inspect m.h5 --curves c.svg 2>err && "$isobit" inspect m.h5 --histogram h.png --of act:conv1.conv 2>err && "$isobit" inspect m.h5 --histogram - >hist 2>err
     check "pictures" eval 'grep -q "<svg" c.svg && [ "$(head -c 4 h.png | tail -c 3)" = PNG ] && [ -s hist ]'

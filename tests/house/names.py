@@ -12,9 +12,10 @@ import sys
 
 # Writable and shared among threads, and why it may be.
 SHARED = {
-    r"allocations|fail_at|steps": "atomic counters",
+    r"allocations|held|fail_at|steps": "atomic counters",
     r"once": "pthread_once_t",
     r"c_locale": "number.c: made once, read afterwards",
+    r"lines": "trace.c: opened once, each line written by one call",
     r"lock|given|taken": "pictures.c: what all data sets keep of pictures, behind the lock",
     r"ib_kernels_\w+": "a level's table, made once",
 }

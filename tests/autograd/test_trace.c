@@ -1,0 +1,112 @@
+/* test_trace.c - what a trace and the pictures of a tape say. Broken by: an operator without its line, a sum that does
+ * not see a bit, a name that ends a string of Graphviz's. */
+#include "tests/check.h"
+
+#include <unistd.h>
+#include <zlib.h>
+
+static char trace[64];
+static ib_device *dev;
+static ib_graph *g;
+
+/* The file of the trace from byte `from` on, zero-terminated. */
+static char *lines(long from)
+{
+    static char text[1 << 16];
+    FILE *f = fopen(trace, "rb");
+    REQUIRE(f && !fseek(f, from, SEEK_SET));
+    text[fread(text, 1, sizeof text - 1, f)] = 0;
+    fclose(f);
+    return text;
+}
+
+static long length_now(void)
+{
+    FILE *f = fopen(trace, "rb");
+    REQUIRE(f && !fseek(f, 0, SEEK_END));
+    const long n = ftell(f);
+    fclose(f);
+    return n;
+}
+
+static int count(const char *text, const char *what)
+{
+    int n = 0;
+    for (const char *at = text; (at = strstr(at, what)); at++)
+        n++;
+    return n;
+}
+
+/* loss(relu(x W')) of a step; the result of linear is copied. */
+static void step(ib_tensor *w, float y[6])
+{
+    static const float x[] = {1, 2, 3, 4, -5, 6};
+    static const int32_t label[] = {0, 2};
+    REQUIRE(!ib_graph_begin(g, IB_TRAIN));
+    ib_tensor *linear = ib_linear(g, ib_input(g, 2, (int64_t[]){2, 3}, x), w, NULL);
+    ib_tensor *loss = ib_cross_entropy(g, ib_relu(g, linear), label, 0);
+    REQUIRE(loss != NULL && !ib_backward(g, loss));
+    memcpy(y, ib_tensor_f32(linear), 6 * sizeof *y);
+}
+
+static void a_line_for_each_operator(void)
+{
+    snprintf(trace, sizeof trace, "/tmp/isobit-test-trace-%ld", (long)getpid());
+    setenv("ISOBIT_TRACE", trace, 1); /* read by the first operator */
+    dev = ib_device_open(NULL);
+    g = ib_graph_new(dev);
+    ib_tensor *w = ib_tensor_new(IB_F32, 2, (int64_t[]){3, 3}, 1, "w");
+    REQUIRE(g && w);
+    for (int i = 0; i < 9; i++)
+        ib_tensor_f32(w)[i] = 0.25f * (float)(i - 3);
+    float y[6], again[6];
+    step(w, y);
+    char *text = lines(0), sum[16];
+    CHECK_INT(count(text, "forward "), 3);
+    CHECK_INT(count(text, "backward "), 3);
+    CHECK_INT(count(text, "\n"), 6);
+    CHECK(strstr(text, "linear") && strstr(text, "[2,3] [3,3] - -> [2,3]  24 bytes"));
+    snprintf(sum, sizeof sum, "  %08lx\n", crc32(0, (const unsigned char *)y, sizeof y));
+    CHECK(strstr(text, sum) != NULL);
+    long from = length_now();
+    step(w, again); /* the same bits, the same sums */
+    CHECK(!memcmp(y, again, sizeof y) && strstr(lines(from), sum));
+    ib_tensor_f32(w)[4] = nextafterf(ib_tensor_f32(w)[4], 9);
+    from = length_now();
+    step(w, again);
+    CHECK(memcmp(y, again, sizeof y) && !strstr(lines(from), sum));
+    ib_tensor_free(w);
+}
+
+static void tapes_are_text_and_pictures(void)
+{
+    char path[80];
+    snprintf(path, sizeof path, "%s.dot", trace);
+    ib_tensor *w = ib_tensor_new(IB_F32, 2, (int64_t[]){3, 3}, 1, "a \"b\" \\c\nd");
+    float y[6];
+    step(w, y);
+    FILE *f = fopen(path, "w+b");
+    REQUIRE(f && !ib_graph_print(g, f));
+    fclose(f);
+    size_t n = 0;
+    char *text = (char *)ib_file_read(path, &n), text0[4096];
+    snprintf(text0, sizeof text0, "%.*s", (int)n, text);
+    ib_free(text);
+    CHECK_INT(count(text0, "\n"), 5); /* one stands in the name */
+    CHECK(strstr(text0, "%0") && strstr(text0, "cross_entropy") && strstr(text0, "(%1)") &&
+          strstr(text0, "3 operators"));
+    REQUIRE(!ib_graph_dot(g, path));
+    text = (char *)ib_file_read(path, &n);
+    snprintf(text0, sizeof text0, "%.*s", (int)n, text);
+    ib_free(text);
+    CHECK_INT(count(text0, " -> "), 4);
+    CHECK(strstr(text0, "label=\"a \\\"b\\\" \\\\c\\nd\\n[3,3]\"") != NULL);
+    CHECK_ERROR(ib_graph_dot(g, "/nowhere/there.dot"), "/nowhere/there.dot");
+    unlink(path);
+    unlink(trace);
+    ib_tensor_free(w);
+    ib_graph_free(g);
+    ib_device_close(dev);
+}
+
+SUITE("trace", T(a_line_for_each_operator), T(tapes_are_text_and_pictures))
