@@ -344,10 +344,10 @@ ib_status ib_runner_run(ib_runner *r, int64_t n, const int8_t *in, int8_t *out)
     if (n < 0 || n > r->batch)
         return ib_fail(IB_EINVAL, "ib_runner_run: n is %lld samples, made for at most %lld", (long long)n,
                        (long long)r->batch);
-    if (ib_trace_begin())
-        return n ? ib_trace_runner(r, r->p, n, in, out) : IB_OK;
     if (ib_threads() > r->threads && make_scratch(r))
         return IB_ENOMEM;
+    if (ib_trace_begin())
+        return n ? ib_trace_runner(r, r->p, n, in, out) : IB_OK;
     const int64_t share = (n + r->n_workers - 1) / r->n_workers, chunk = share < r->chunk ? share : r->chunk,
                   x = r->p->values[0].size, y = r->p->values[r->p->result].size;
     const int team = 2 * n <= ib_threads() ? team_of(r) : 1;

@@ -1,4 +1,5 @@
 /* trace.c - see trace.h */
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,10 +19,12 @@ static void open_lines(void)
     if (!to || !*to || !strcmp(to, "0"))
         return;
     lines = strcmp(to, "1") ? fopen(to, "w") : stderr;
-    if (lines)
+    if (!lines) {
+        lines = stderr;
+        fprintf(lines, "ISOBIT_TRACE: %s: %s: the trace follows here\n", to, strerror(errno));
+    } else if (lines != stderr) {
         setvbuf(lines, NULL, _IOLBF, BUFSIZ); /* what crashes has told its last line */
-    else /* who looks for it there shall know */
-        perror(to);
+    }
 }
 
 static double now(void)
@@ -39,10 +42,13 @@ double ib_trace_begin(void)
 
 void ib_trace_end(const ib_trace_line *l)
 {
-    char text[512];
+    char text[768], layer[128];
     const double ms = 1e3 * (now() - l->began);
-    ib_snprintf(text, sizeof text, "%-8s %-18s %-24s %s  %llu bytes  %.3f ms  %08x\n", l->what, l->op,
-                l->layer && *l->layer ? l->layer : "-", l->shapes, (unsigned long long)l->bytes, ms, (unsigned)l->sum);
+    ib_snprintf(layer, sizeof layer, "%s", l->layer && *l->layer ? l->layer : "-");
+    for (char *c = layer; *c; c++)
+        *c = (unsigned char)*c < ' ' ? ' ' : *c; /* a line stays one */
+    ib_snprintf(text, sizeof text, "%-8s %-18s %-24s %s  %llu bytes  %.3f ms  %08x\n", l->what, l->op, layer, l->shapes,
+                (unsigned long long)l->bytes, ms, (unsigned)l->sum);
     fputs(text, lines); /* one call a line, so that lines of several threads do not mix */
 }
 

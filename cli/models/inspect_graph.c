@@ -29,35 +29,42 @@ int refuse_graph(const char *path)
     return refuse_nowhere("--graph", path);
 }
 
-/* dot -Tsvg FROM -o TO */
+/* dot -Tsvg -oTO FROM */
 static int draw(const char *from, const char *to)
 {
-    char kind[8];
+    char kind[8], *out = malloc(strlen(to) + 3);
     int status = -1;
+    if (!out)
+        return fprintf(stderr, "isobit: out of memory\n") > 0;
     snprintf(kind, sizeof kind, "-T%s", ending(to));
+    sprintf(out, "-o%s", to);
     fflush(NULL);
     const pid_t child = fork();
     if (!child) {
-        execlp("dot", "dot", kind, "-o", to, from, (char *)NULL);
+        execlp("dot", "dot", kind, out, from, (char *)NULL);
         _exit(127);
     }
     while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
         ;
+    free(out);
     return status ? fprintf(stderr, "isobit: %s: dot of Graphviz failed\n", to) > 0 : 0;
+}
+
+static int write_dot(const char *path, const ib_graph *g, const ib_program *p)
+{
+    return (p ? ib_program_dot(p, path) : ib_graph_dot(g, path)) ? complain() : 0;
 }
 
 int write_graph(const char *path, const ib_graph *g, const ib_program *p)
 {
-    const int drawn = strcmp(ending(path), "dot") != 0;
-    char *dot = malloc(strlen(path) + 5);
-    if (!dot)
-        return fprintf(stderr, "isobit: out of memory\n") > 0;
-    sprintf(dot, drawn ? "%s.dot" : "%s", path);
-    int status = (p ? ib_program_dot(p, dot) : ib_graph_dot(g, dot)) ? complain() : 0;
-    if (!status && drawn) {
-        status = draw(dot, path);
-        unlink(dot);
-    }
-    free(dot);
+    char folder[] = "/tmp/isobit-graph-XXXXXX", dot[sizeof folder + 8];
+    if (!strcmp(ending(path), "dot"))
+        return write_dot(path, g, p);
+    if (!mkdtemp(folder))
+        return fprintf(stderr, "isobit: %s: %m\n", folder) > 0;
+    snprintf(dot, sizeof dot, "%s/a.dot", folder);
+    const int status = write_dot(dot, g, p) || draw(dot, path);
+    unlink(dot);
+    rmdir(folder);
     return status;
 }
