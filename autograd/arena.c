@@ -1,6 +1,7 @@
 /* arena.c - memory that is taken piece by piece and given back all at once, or back to a mark. */
 #include "autograd/arena.h"
 #include "tensor/alloc.h"
+#include "tensor/assert.h"
 
 struct ib_chunk {
     struct ib_chunk *next;
@@ -55,6 +56,7 @@ void *ib_arena_alloc(ib_arena *a, size_t bytes)
         a->chunk = c;
     }
     void *p = a->chunk->data + a->chunk->used;
+    IB_ASSERT((uintptr_t)p % ALIGN == 0 && a->chunk->used + bytes <= a->chunk->size);
     a->chunk->used += bytes;
     a->used += bytes;
     a->peak = a->used > a->peak ? a->used : a->peak;

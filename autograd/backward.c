@@ -7,6 +7,7 @@
 #include "autograd/op.h"
 #include "autograd/trace_node.h"
 #include "tensor/argument.h"
+#include "tensor/assert.h"
 #include "tensor/number.h"
 #include "tensor/trace.h"
 
@@ -114,6 +115,7 @@ ib_status ib_backward_range(ib_graph *g, int last, int first)
         ib_node n = g->nodes[i]; /* a copy: a backward function may itself apply operators */
         if (!n.out->grad || !n.op->backward)
             continue;
+        IB_ASSERT(n.out->node == i && n.out->step == g->now);
         const double began = ib_trace_begin();
         const ib_status status = n.op->backward(g, &n);
         if (status)

@@ -9,6 +9,7 @@
 #include "autograd/trace_node.h"
 #include "tensor/alloc.h"
 #include "tensor/argument.h"
+#include "tensor/assert.h"
 #include "tensor/number.h"
 #include "tensor/trace.h"
 
@@ -263,6 +264,28 @@ static ib_node *node_new(ib_graph *g)
     return &g->nodes[g->n_nodes];
 }
 
+/* Whether codes have a scale, and are all of their width. */
+static inline int codes_fit(const ib_tensor *t)
+{
+    if (t->dtype == IB_CODES && (t->q.qmin >= t->q.qmax || t->q.n_scales < 1 || !t->q.scale))
+        return 0;
+    for (int64_t i = 0; t->dtype == IB_CODES && i < t->size; i++)
+        if (ib_codes(t)[i] < t->q.qmin || ib_codes(t)[i] > t->q.qmax)
+            return 0;
+    return 1;
+}
+
+/* What `shape` and the arena leave to `forward`. */
+static void check_result(const ib_tensor *t)
+{
+    int64_t size = 1;
+    for (int d = 0; d < t->ndim; d++)
+        size *= t->shape[d];
+    IB_ASSERT(t->ndim >= 1 && t->ndim <= IB_MAX_DIMS && size == t->size);
+    IB_ASSERT((uintptr_t)t->data % ib_dtype_bytes(t->dtype) == 0);
+    (void)size;
+}
+
 ib_tensor *ib_apply(ib_graph *g, const ib_op *op, ib_tensor *const *in, int n_in, const void *attrs)
 {
     ib_node node = {.op = op, .n_in = n_in, .scope = g ? g->scope : NULL};
@@ -296,8 +319,10 @@ ib_tensor *ib_apply(ib_graph *g, const ib_op *op, ib_tensor *const *in, int n_in
     out->needs_grad = needs_grad && op->backward;
     out->from_data = from_data;
     const double began = ib_trace_begin();
+    check_result(out);
     if (op->forward(g, &node))
         return NULL;
+    IB_ASSERT(codes_fit(out));
     if (began)
         ib_trace_forward(&node, began);
     if (out->size == 1 && from_data && g->bad_input && out->dtype == IB_F32)

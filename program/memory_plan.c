@@ -1,6 +1,7 @@
 /* memory_plan.c - one arena for all values: the largest first, each at the lowest offset where nothing that is alive at
  * the same time lies (greedy by size; Pisarchyk and Lee, arXiv:2001.03288). */
 #include "program/program.h"
+#include "tensor/assert.h"
 
 static int overlap_in_time(const ib_value *a, const ib_value *b)
 {
@@ -45,8 +46,11 @@ ib_status ib_plan_memory(ib_program *p)
         v->offset = offset;
         p->arena = offset + v->size > p->arena ? offset + v->size : p->arena;
     }
-    for (int v = 0; v < p->n_values; v++)
+    for (int v = 0; v < p->n_values; v++) {
+        IB_ASSERT(p->values[v].root >= 0 && p->values[v].root <= v);
         p->values[v].offset = p->values[p->values[v].root].offset;
+        IB_ASSERT(p->values[v].offset < 0 || p->values[v].offset + p->values[v].size <= p->arena);
+    }
     ib_free(order);
     return IB_OK;
 }

@@ -8,6 +8,7 @@
 
 #include "program/instr.h"
 #include "tensor/argument.h"
+#include "tensor/assert.h"
 #include "tensor/trace.h"
 
 /* How a value is held. */
@@ -295,6 +296,7 @@ static ib_status run_chunk(const ib_runner *r, const worker *w, int64_t n, const
     const ib_program *p = r->p;
     ib_status status = IB_OK;
     int8_t *constant = w->constants;
+    IB_ASSERT(n >= 1 && n <= r->chunk && ib_threads() <= r->threads);
     for (int v = 0; v < p->n_values; v++)
         if (ib_constant_of(p, v)) {
             w->value[v] = constant;

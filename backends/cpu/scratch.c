@@ -3,7 +3,7 @@
 
 #include "backends/cpu/levels.h"
 #include "backends/cpu/taps.h"
-#include "backends/cpu/x86/vnni.h"
+#include "backends/cpu/x86/vnni/vnni.h"
 
 /* See conv.c: unfolded patches, or planes (taps.h), of each thread, and IB_PARTS weight gradients. */
 int64_t ib_conv2d_scratch(const ib_window *w)

@@ -189,8 +189,8 @@ def cached(name):
 
 
 def main(copy, environment):
-    tracked = run("git", "-C", source, "ls-files")
-    names = tracked.stdout.split("\n") if tracked.returncode == 0 and tracked.stdout else list(files_of(source))
+    tracked = run("git", "-C", source, "ls-files") if shutil.which("git") else None
+    names = tracked.stdout.split("\n") if tracked and tracked.returncode == 0 and tracked.stdout else list(files_of(source))
     for name in names:
         if name and (source / name).is_file():
             (copy / name).parent.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@
 
 #include "backends/cpu/level.h"
 #include "backends/cpu/x86/amx.h"
-#include "backends/cpu/x86/vnni.h"
+#include "backends/cpu/x86/vnni/vnni.h"
 
 void ib_amx_bf16_replace(ib_kernels *k); /* amx_bf16.c */
 

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "backends/cpu/x86/requant16.h"
-#include "backends/cpu/x86/vnni.h"
+#include "backends/cpu/x86/vnni/vnni.h"
 
 enum { BLOCK = 64, MAX_TAPS = 1024 };
 

@@ -4,7 +4,7 @@
 
 #include "backends/cpu/level.h"
 #include "backends/cpu/x86/requant16.h"
-#include "backends/cpu/x86/vnni.h"
+#include "backends/cpu/x86/vnni/vnni.h"
 
 /* Four pixels' sixteen values before zero point and clamp to raised codes, a pixel in 128 bits; zero: + 128, in 16
  * bits. */

@@ -3,7 +3,7 @@
 #include <immintrin.h>
 #include <string.h>
 
-#include "backends/cpu/x86/vnni.h"
+#include "backends/cpu/x86/vnni/vnni.h"
 
 enum { LANES = 16, MOST = 12 };
 typedef void tile(const ib_walk *k, const uint8_t *x, int64_t ldx, const int32_t *w, int64_t step, int32_t *out);

@@ -7,7 +7,7 @@
 #include <immintrin.h>
 #include <string.h>
 
-#include "backends/cpu/x86/vnni.h"
+#include "backends/cpu/x86/vnni/vnni.h"
 
 enum { LANES = 16, PANELS = IB_TILE_PANELS };
 

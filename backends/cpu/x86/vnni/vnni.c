@@ -6,7 +6,7 @@
 
 #include "backends/cpu/level.h"
 #include "backends/cpu/x86/requant16.h"
-#include "backends/cpu/x86/vnni.h"
+#include "backends/cpu/x86/vnni/vnni.h"
 
 enum { SERIAL = 16384, BLOCK = 4096 };
 

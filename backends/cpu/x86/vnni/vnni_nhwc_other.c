@@ -5,7 +5,7 @@
 
 #include "backends/cpu/level.h"
 #include "backends/cpu/x86/requant16.h"
-#include "backends/cpu/x86/vnni.h"
+#include "backends/cpu/x86/vnni/vnni.h"
 
 static int64_t least(int64_t a, int64_t b)
 {

@@ -10,7 +10,7 @@
 
 #include "backends/cpu/x86/requant16.h"
 #include "backends/cpu/taps.h"
-#include "backends/cpu/x86/vnni.h"
+#include "backends/cpu/x86/vnni/vnni.h"
 
 enum { LANES = 16, MB = 8, NV = 3, STEP = LANES * NV, MAX_QUADS = 4096 };
 

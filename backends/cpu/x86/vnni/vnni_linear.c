@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "backends/cpu/x86/requant16.h"
-#include "backends/cpu/x86/vnni.h"
+#include "backends/cpu/x86/vnni/vnni.h"
 
 enum { LANES = 16, PANELS = IB_TILE_PANELS };
 
