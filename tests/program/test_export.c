@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "program/program.h"
-#include "tests/kernels/rows.h"
+#include "tests/program/rows.h"
 
 static ib_device *dev;
 static ib_graph *g;

@@ -1,7 +1,6 @@
 /* test_rows.c - training data of every odd kind: each file with the tokens that it becomes (learned ones in braces,
- * rows parted by
- * /) or the line that refuses it. Broken by: a key that is ignored, text that is cut, JSON that is guessed at, a
- * special token that is spelled out, a file taken for another kind. */
+ * rows parted by /) or the line that refuses it. Broken by: a key that is ignored, text that is cut, JSON that is
+ * guessed at, a special token that is spelled out, a file taken for another kind. */
 #include "tests/check.h"
 
 #include <sys/stat.h>

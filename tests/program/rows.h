@@ -1,7 +1,7 @@
 /* rows.h - networks around flattened images: two branches of one image, flattened each in its own order, and what
  * reads the rows. */
-#ifndef IB_TESTS_KERNELS_ROWS_H
-#define IB_TESTS_KERNELS_ROWS_H
+#ifndef IB_TESTS_PROGRAM_ROWS_H
+#define IB_TESTS_PROGRAM_ROWS_H
 
 #include <isobit/isobit.h>
 
