@@ -101,6 +101,14 @@ ib_status ib_runner_run_traced(ib_runner *r, int64_t n, const int8_t *in, int8_t
                                void (*see)(void *, int, const int8_t *), void *context);
 /* The same with a line for each instruction (tensor/trace.h). */
 ib_status ib_trace_runner(ib_runner *r, const ib_program *p, int64_t n, const int8_t *in, int8_t *out);
+/* t gets the shape of v for n samples, without that dimension for n 0; no data. */
+static inline void ib_value_shape(const ib_value *v, int64_t n, ib_tensor *t)
+{
+    const int skip = n == 0;
+    *t = (ib_tensor){.ndim = v->ndim - skip, .node = -1};
+    for (int d = skip; d < v->ndim; d++)
+        t->shape[d - skip] = d ? v->shape[d] : n;
+}
 /* Shape of a value as an image (data NULL, border 0); 0 if it is none. */
 static inline int ib_value_image(const ib_value *v, ib_nhwc *image)
 {

@@ -3,16 +3,13 @@
 #include "program/instr.h"
 #include "tensor/alloc.h"
 #include "tensor/argument.h"
-#include "tensor/number.h"
 
+/* Of one sample. */
 static const char *shape_text(const ib_value *v, char *text, size_t size)
 {
-    size_t at = 0;
-    for (int d = 1; d < v->ndim && at < size; d++)
-        at += (size_t)ib_snprintf(text + at, size - at, "%s%lld", d > 1 ? "," : "[", (long long)v->shape[d]);
-    if (at < size)
-        ib_snprintf(text + at, size - at, "]");
-    return text;
+    ib_tensor t;
+    ib_value_shape(v, 0, &t);
+    return ib_tensor_shape_text(&t, text, size);
 }
 
 ib_status ib_program_dot(const ib_program *p, const char *path)

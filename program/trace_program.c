@@ -1,9 +1,6 @@
 /* trace_program.c - lines of tensor/trace.h for the instructions of a program. */
-#include <string.h>
-
-#include "program/program.h"
+#include "autograd/trace_node.h"
 #include "program/instr.h"
-#include "tensor/number.h"
 #include "tensor/trace.h"
 
 /* What goes from one instruction to the next. */
@@ -13,34 +10,21 @@ typedef struct seen {
     double began; /* the instruction that is running */
 } seen;
 
-static size_t add_shape(char *text, size_t size, const ib_value *v, int64_t n)
-{
-    size_t at = (size_t)ib_snprintf(text, size, "[%lld", (long long)n);
-    for (int d = 1; d < v->ndim && at < size; d++)
-        at += (size_t)ib_snprintf(text + at, size - at, ",%lld", (long long)v->shape[d]);
-    return at < size ? at + (size_t)ib_snprintf(text + at, size - at, "]") : at;
-}
-
 static void see(void *context, int i, const int8_t *codes)
 {
     seen *s = context;
     const ib_instr *instr = &s->p->instrs[i];
-    const ib_value *out = &s->p->values[instr->out];
+    ib_tensor value[IB_MAX_INPUTS + 1] = {0}; /* shapes alone; the last is the result */
+    ib_node node = {.n_in = instr->n_in, .out = &value[IB_MAX_INPUTS]};
     char shapes[320];
-    size_t at = 0;
-    for (int j = 0; j < instr->n_in && at + 8 < sizeof shapes; j++) {
-        at += add_shape(shapes + at, sizeof shapes - at - 1, &s->p->values[instr->in[j]], s->n);
-        at = at < sizeof shapes - 2 ? at : sizeof shapes - 2;
-        shapes[at++] = ' ';
-    }
-    at += (size_t)ib_snprintf(shapes + at, sizeof shapes - at, "-> ");
-    if (at < sizeof shapes)
-        add_shape(shapes + at, sizeof shapes - at, out, s->n);
-    const size_t bytes = (size_t)(out->size * s->n);
+    for (int j = 0; j < instr->n_in; j++)
+        ib_value_shape(&s->p->values[instr->in[j]], s->n, node.in[j] = &value[j]);
+    ib_value_shape(&s->p->values[instr->out], s->n, node.out);
+    const size_t bytes = (size_t)(s->p->values[instr->out].size * s->n);
     ib_trace_end(&(ib_trace_line){.what = "program",
                                   .op = instr->cls->name,
                                   .layer = instr->name,
-                                  .shapes = shapes,
+                                  .shapes = ib_node_shapes(&node, shapes, sizeof shapes),
                                   .bytes = bytes,
                                   .began = s->began,
                                   .sum = ib_trace_sum(0, codes, bytes)});
