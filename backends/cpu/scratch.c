@@ -3,6 +3,7 @@
 
 #include "backends/cpu/levels.h"
 #include "backends/cpu/taps.h"
+#include "backends/cpu/x86/avx2_window.h"
 #include "backends/cpu/x86/vnni/vnni.h"
 
 /* See conv.c: unfolded patches, or planes (taps.h), of each thread, and IB_PARTS weight gradients. */
@@ -19,12 +20,12 @@ int64_t ib_conv2d_grads_scratch(const ib_window *w)
     return w->n * (w->oc * w->oh * w->ow + w->ic * w->ih * w->iw) + 32 + ib_taps_parts(w) + ib_conv2d_scratch(w);
 }
 
-/* See avx2_integer.c: all weights as int16 pairs, and the panel (here) or 16 rows (below) of each thread; and vnni_*.c:
- * packed weights, and planes or raised rows. */
+/* See avx2_integer.c: all weights as int16 pairs, and the panel with its planes (here) or 16 rows (below) of each thread;
+ * and vnni_*.c: packed weights, and planes or raised rows. */
 int64_t ib_qconv2d_scratch(const ib_window *w)
 {
     const int64_t pairs = (w->ic / w->groups * w->kh * w->kw + 1) / 2, threads = omp_get_max_threads();
-    const int64_t avx2 = pairs * (w->oc + threads * (w->oh * w->ow + 16)) + threads;
+    const int64_t avx2 = pairs * w->oc + threads * (pairs * (w->oh * w->ow + 16) + ib_avx2_window_words(w) + 1);
 #ifdef __x86_64__
     if (!ib_level_is_there("cpu:vnni")) /* what would say is compiled for AVX-512 */
         return avx2;

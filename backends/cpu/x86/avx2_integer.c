@@ -10,6 +10,7 @@
 
 #include "backends/cpu/level.h"
 #include "backends/cpu/panels.h"
+#include "backends/cpu/x86/avx2_window.h"
 
 static int64_t padded(int64_t n)
 {
@@ -70,11 +71,18 @@ static void product(int64_t m, int64_t n, const operands *p)
             const int64_t rows = ib_min64(4, m - i), cols = ib_min64(16, n - j);
             block(rows, pairs, a + i * pairs, b + j, ldb, acc);
             for (int64_t r = 0; r < rows; r++) {
+                int32_t *out = c + (i + r) * ldc + j;
+                if (by_row && cols == 16) {
+                    const __m256i own = _mm256_set1_epi32(bias[i + r]);
+                    _mm256_storeu_si256((__m256i *)out, _mm256_add_epi32(acc[r][0], own));
+                    _mm256_storeu_si256((__m256i *)(out + 8), _mm256_add_epi32(acc[r][1], own));
+                    continue;
+                }
                 int32_t line[16];
                 _mm256_storeu_si256((__m256i *)line, acc[r][0]);
                 _mm256_storeu_si256((__m256i *)(line + 8), acc[r][1]);
                 for (int64_t l = 0; l < cols; l++)
-                    c[(i + r) * ldc + j + l] = line[l] + bias[by_row ? i + r : j + l];
+                    out[l] = line[l] + bias[by_row ? i + r : j + l];
             }
         }
 }
@@ -234,64 +242,6 @@ static void qlinear(int64_t rows, int64_t k, int64_t out, const ib_qproduct *p)
         requant(&(ib_planes){rows, out, 1}, acc, p->r);
 }
 
-/* patches as a panel: col[k / 2][pixel][k & 1] = x - in_zero, 0 where padding */
-static void unfold(const ib_window *s, const int8_t *x, int in_zero, int16_t *col, int64_t ldb)
-{
-    const int64_t channels = s->ic / s->groups, area = (int64_t)s->kh * s->kw, k = channels * area;
-    for (int64_t i = 0; i < k; i++) {
-        const int64_t c = i / area, ky = i % area / s->kw, kx = i % s->kw;
-        int16_t *out = col + (i / 2) * 2 * ldb + (i & 1);
-        for (int64_t oy = 0; oy < s->oh; oy++, out += 2 * s->ow) {
-            const int64_t iy = oy * s->sh - s->ph + ky;
-            const int inside = iy >= 0 && iy < s->ih;
-            const int8_t *row = x + (c * s->ih + (inside ? iy : 0)) * s->iw;
-            for (int64_t ox = 0; ox < s->ow; ox++) {
-                const int64_t ix = ox * s->sw - s->pw + kx;
-                out[2 * ox] = (int16_t)(inside && ix >= 0 && ix < s->iw ? row[ix] - in_zero : 0);
-            }
-        }
-    }
-    if (k & 1) {
-        int16_t *out = col + (k / 2) * 2 * ldb + 1;
-        for (int64_t p = 0; p < s->oh * s->ow; p++)
-            out[2 * p] = 0;
-    }
-}
-
-/* acc[o, p] += w[o, tap] x[.]: one row of int32 at a time */
-static void depthwise(const ib_window *s, const int8_t *x, int in_zero, const ib_qweights *w, const int32_t *bias,
-                      int32_t *acc)
-{
-    const int64_t pixels = s->oh * s->ow, area = (int64_t)s->kh * s->kw;
-#pragma omp parallel for schedule(static) if (s->n > 1)
-    for (int64_t i = 0; i < s->n * s->ic; i++) {
-        const int64_t c = i % s->ic;
-        int32_t *plane = acc + i * pixels;
-        for (int64_t p = 0; p < pixels; p++)
-            plane[p] = bias[c];
-        for (int64_t t = 0; t < area; t++) {
-            const int32_t tap =
-                w->codes[c * area + t] * (w->group_size ? w->group_factor[c * w->n_groups + t / w->group_size] : 1);
-            const int64_t ky = t / s->kw, kx = t % s->kw, low = s->pw - kx, high = s->iw - 1 + s->pw - kx;
-            const int64_t from = low <= 0 ? 0 : (low + s->sw - 1) / s->sw,
-                          to = high < 0 ? 0 : ib_min64(s->ow, high / s->sw + 1);
-            for (int64_t oy = 0; oy < s->oh; oy++) {
-                const int64_t iy = oy * s->sh - s->ph + ky;
-                if (iy < 0 || iy >= s->ih)
-                    continue;
-                const int8_t *row = x + (i * s->ih + iy) * s->iw - s->pw + kx;
-                int32_t *out = plane + oy * s->ow;
-                if (s->sw == 1)
-                    for (int64_t ox = from; ox < to; ox++)
-                        out[ox] += tap * (row[ox] - in_zero);
-                else
-                    for (int64_t ox = from; ox < to; ox++)
-                        out[ox] += tap * (row[ox * s->sw] - in_zero);
-            }
-        }
-    }
-}
-
 /* y = W col: weights are broadcast, patches are the panel */
 static void accumulate(const ib_window *s, const ib_qproduct *p)
 {
@@ -299,7 +249,7 @@ static void accumulate(const ib_window *s, const ib_qproduct *p)
     const int64_t icg = s->ic / s->groups, ocg = s->oc / s->groups, k = icg * s->kh * s->kw;
     const int64_t pairs = (k + 1) / 2, pixels = s->oh * s->ow, ldb = padded(pixels);
     if (s->groups == s->ic && s->oc == s->ic) {
-        depthwise(s, p->x, p->in_zero, w, p->bias, p->acc);
+        ib_avx2_depthwise(s, p);
         return;
     }
     int16_t *rows = (int16_t *)p->scratch;
@@ -307,9 +257,10 @@ static void accumulate(const ib_window *s, const ib_qproduct *p)
         widen_row(w, o, k, rows + o * 2 * pairs);
 #pragma omp parallel for schedule(static) if (s->n > 1)
     for (int64_t i = 0; i < s->n; i++) {
-        int16_t *col = rows + s->oc * 2 * pairs + omp_get_thread_num() * 2 * pairs * ldb;
+        int16_t *col =
+            rows + s->oc * 2 * pairs + omp_get_thread_num() * (2 * pairs * ldb + ib_avx2_window_words(s) * 2);
         for (int64_t g = 0; g < s->groups; g++) {
-            unfold(s, p->x + (i * s->ic + g * icg) * s->ih * s->iw, p->in_zero, col, ldb);
+            ib_avx2_unfold(s, p->x + (i * s->ic + g * icg) * s->ih * s->iw, p->in_zero, col, ldb);
             const operands o = {.a = (const int32_t *)(rows + g * ocg * 2 * pairs),
                                 .b = (const int32_t *)col,
                                 .pairs = pairs,
