@@ -20,8 +20,8 @@ int64_t ib_conv2d_grads_scratch(const ib_window *w)
     return w->n * (w->oc * w->oh * w->ow + w->ic * w->ih * w->iw) + 32 + ib_taps_parts(w) + ib_conv2d_scratch(w);
 }
 
-/* See avx2_integer.c: all weights as int16 pairs, and the panel with its planes (here) or 16 rows (below) of each thread;
- * and vnni_*.c: packed weights, and planes or raised rows. */
+/* See avx2_integer.c: all weights as int16 pairs, and the panel with its planes (here) or 16 rows (below) of each
+ * thread; and vnni_*.c: packed weights, and planes or raised rows. */
 int64_t ib_qconv2d_scratch(const ib_window *w)
 {
     const int64_t pairs = (w->ic / w->groups * w->kh * w->kw + 1) / 2, threads = omp_get_max_threads();
