@@ -23,19 +23,6 @@ float ib_passes_below(const ib_quantizer *q, ib_act act)
     return q->learned == IB_PACT ? (float)(q->qmax - q->zero) * q->scale : act == IB_ACT_RELU6 ? 6.0f : INFINITY;
 }
 
-ib_status ib_quantizer_refresh(ib_quantizer *q)
-{
-    if (!q->param)
-        return IB_OK;
-    const float p = ib_f32(q->param)[0];
-    q->scale = q->learned == IB_PACT ? p / (float)(q->qmax - q->qmin) : expf(p);
-    if (q->learned == IB_PACT)
-        q->zero = q->qmin;
-    if (!(q->scale > 1e-30f && q->scale < 1e30f))
-        return ib_fail(IB_ENUMERIC, "the learned scale of '%s' became %g", ib_tensor_name(q->param), q->scale);
-    return IB_OK;
-}
-
 void ib_quantizer_set_range(ib_quantizer *q, float lo, float hi, int symmetric)
 {
     lo = lo < 0 ? lo : 0;
@@ -138,22 +125,4 @@ ib_status ib_see(ib_graph *g, const ib_node *n, ib_quantizer *q, ib_act act, flo
     }
     const ib_status status = ib_quantizer_refresh(q);
     return status ? status : ib_quantizer_check(q) ? ib_op_refuse(n) : IB_OK;
-}
-
-/* LSQ on t = ln s: dt = g s sum dy (...), g = 1 / sqrt(N QP), N elements of one sample, QP codes above zero. */
-void ib_learn_scale(ib_graph *g, ib_quantizer *q, ib_act act, int64_t batch, int64_t size, float *x, const float *dy)
-{
-    if (!q->param || !q->param->needs_grad)
-        return;
-    const float top = ib_passes_below(q, act);
-    if (act != IB_ACT_NONE)
-        K(g)->clamp(x, x, size, 0, top);
-    if (q->learned == IB_PACT) {
-        q->param->grad[0] += (float)K(g)->pact_grad(x, dy, size, top);
-    } else if (q->learned == IB_LSQ) {
-        const double positive = q->qmax > q->zero ? q->qmax - q->zero : 1,
-                     factor = 1.0 / sqrt((double)(size / batch) * positive);
-        const ib_affine codes = {.scale = q->scale, .zero = q->zero, .qmin = q->qmin, .qmax = q->qmax};
-        q->param->grad[0] += (float)(factor * q->scale * K(g)->lsq_grad(x, dy, size, &codes));
-    }
 }

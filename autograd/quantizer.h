@@ -32,9 +32,6 @@ void ib_act_bounds(const ib_quantizer *q, ib_act act, int *lo, int *hi);
  * nothing passes at 0 and below it either, as in PyTorch. */
 float ib_passes_below(const ib_quantizer *q, ib_act act);
 
-/* The quantizer's scale from its learned parameter, if it has one. */
-ib_status ib_quantizer_refresh(ib_quantizer *q);
-
 /* Affine (or, with `symmetric`, zero-centred) scale and zero point of the range [lo, hi], widened to hold 0.
  * Nothing but 0 gives scale 1. The source of every activation's scale; ib_quantizer_check refuses one that is no normal
  * number. */
@@ -132,8 +129,19 @@ ib_status ib_op_refuse(const ib_node *n);
 ib_status ib_set_codes(ib_graph *g, ib_tensor *out, const ib_quantizer *q);
 /* In a training forward lets the quantizer see [lo, hi] (after the activation's clamp), then refreshes it. */
 ib_status ib_see(ib_graph *g, const ib_node *n, ib_quantizer *q, ib_act act, float lo, float hi);
+
+/* ---- learned scales (ops/quantized/learned_scale.c) ---- */
+/* The first value of the quantizer's learned parameter, if it has one: that of its scale. */
+void ib_quantizer_learn_from(ib_quantizer *q);
+/* The quantizer's scale from its learned parameter, if it has one. */
+ib_status ib_quantizer_refresh(ib_quantizer *q);
 /* Adds the gradient of the quantizer's learned parameter, given the real values x[size] before `act` and quantization;
  * x becomes act(x). */
 void ib_learn_scale(ib_graph *g, ib_quantizer *q, ib_act act, int64_t batch, int64_t size, float *x, const float *dy);
+/* The same of weights, whose parameters are ln_scale[n_scales]: first values, scales, and gradients: dt of codes q of
+ * the real weights w grows by that which dy, the gradient behind them, makes. */
+void ib_weight_scales_learn_from(ib_tensor *ln_scale, const float *scale);
+void ib_weight_scales(const ib_tensor *ln_scale, float *scale);
+void ib_learn_weight_scales(ib_graph *g, const ib_tensor *w, const ib_qparams *q, const float *dy, float *dt);
 
 #endif

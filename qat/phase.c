@@ -189,10 +189,7 @@ static ib_status fix_activation(ib_step *s)
             return ib_error_status();
         }
         count_lost(s);
-        if (s->out.learned == IB_PACT)
-            ib_f32(s->out.param)[0] = s->out.scale * (float)(s->out.qmax - s->out.qmin);
-        else if (s->out.learned == IB_LSQ)
-            ib_f32(s->out.param)[0] = logf(s->out.scale);
+        ib_quantizer_learn_from(&s->out);
     }
     return IB_OK;
 }
@@ -210,8 +207,7 @@ static ib_status fix_weight(ib_graph *g, ib_step *s)
     const ib_tensor *q = ib_quantize_weight(g, w, NULL, &mse);
     if (!q)
         return ib_error_status();
-    for (int64_t c = 0; c < s->ln_scale->size; c++)
-        ib_f32(s->ln_scale)[c] = logf(q->q.scale[c]);
+    ib_weight_scales_learn_from(s->ln_scale, q->q.scale);
     return IB_OK;
 }
 

@@ -1,5 +1,5 @@
-/* fold_batch_norm.c - a batch norm folded into the weight and the bias of the product before it, in fp32: two operators of
- * the tape, so that gradients reach all three. qat/forms.c applies them where qat/plan.c found such a pair. */
+/* fold_batch_norm.c - a batch norm folded into weight and bias of the product before it, in fp32: two operators of the
+ * tape, so that gradients reach all three. qat/forms.c applies them where qat/plan.c found such a pair. */
 #include <math.h>
 #include <string.h>
 

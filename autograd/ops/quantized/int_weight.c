@@ -172,8 +172,7 @@ static ib_status quantize_weight_forward(ib_graph *g, ib_node *n)
         return quantize_groups(g, n);
     const int64_t parts = q->n_scales, part = w->size / parts;
     if (learned)
-        for (int64_t c = 0; c < parts; c++)
-            q->scale[c] = expf(ib_f32(learned)[c]);
+        ib_weight_scales(learned, q->scale);
     else if (a->mse)
         K(g)->mse_scale_rows(ib_f32(w), parts, part, q->qmax, q->scale);
     else {
@@ -194,22 +193,16 @@ static ib_status quantize_weight_forward(ib_graph *g, ib_node *n)
     return IB_OK;
 }
 
-/* dw += dy inside the range;  LSQ on t = ln s: dt[c] += s g sum dy (q - w / s), g = 1 / sqrt(N qmax) */
+/* dw += dy inside the range; the scales' share: learned_scale.c */
 static ib_status quantize_weight_backward(ib_graph *g, ib_node *n)
 {
     const ib_tensor *w = n->in[0];
-    const ib_qparams *q = &n->out->q;
     ib_status failed = IB_OK;
     float *dw = ib_grad_of(g, n->in[0], &failed), *dt = ib_grad_of(g, n->in[1], &failed);
     if (dw && !n->out->passes)
         K(g)->grad_where(n->out->grad, n->saved[0], dw, w->size);
-    const int64_t part = w->size / q->n_scales;
-    const double factor = 1.0 / sqrt((double)part * q->qmax);
-    for (int64_t c = 0; dt && c < q->n_scales; c++) {
-        const ib_affine codes = {.scale = q->scale[c], .qmin = q->qmin, .qmax = q->qmax};
-        dt[c] +=
-            (float)(factor * q->scale[c] * K(g)->lsq_grad(ib_f32(w) + c * part, n->out->grad + c * part, part, &codes));
-    }
+    if (dt)
+        ib_learn_weight_scales(g, w, &n->out->q, n->out->grad, dt);
     return failed;
 }
 
