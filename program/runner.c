@@ -359,11 +359,15 @@ ib_status ib_runner_run(ib_runner *r, int64_t n, const int8_t *in, int8_t *out)
             status = (int)run_chunk(r, r->workers, n - i < chunk ? n - i : chunk, in + i * x, out + i * y, team, NULL);
         return (ib_status)status;
     }
-#pragma omp parallel for schedule(static) num_threads(r->n_workers) reduction(min : status)
-    for (int64_t i = 0; i < n; i += chunk) {
-        const int failed = (int)run_chunk(r, &r->workers[omp_get_thread_num()], n - i < chunk ? n - i : chunk,
-                                          in + i * x, out + i * y, 1, NULL);
-        status = failed < status ? failed : status; /* codes are negative */
+#pragma omp parallel num_threads(r->n_workers) reduction(min : status)
+    {
+        omp_set_num_threads(1); /* a worker's scratch is one thread's, whatever OMP_NUM_THREADS has for inner regions */
+#pragma omp for schedule(static)
+        for (int64_t i = 0; i < n; i += chunk) {
+            const int failed = (int)run_chunk(r, &r->workers[omp_get_thread_num()], n - i < chunk ? n - i : chunk,
+                                              in + i * x, out + i * y, 1, NULL);
+            status = failed < status ? failed : status; /* codes are negative */
+        }
     }
     return (ib_status)status;
 }

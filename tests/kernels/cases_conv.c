@@ -1,10 +1,13 @@
 /* cases_conv.c - fp32 convolutions, whose products are BLAS's at some levels: inputs and weights lie in [-1, 1). */
 #include "tests/kernels/kernel_windows.h"
 
+enum { N_CHANCE = 100 };
+
 void case_conv2d(void)
 {
-    for (int t = 0; t < 2 * N_WINDOWS; t++) {
-        const ib_window *s = &kernel_windows[t / 2];
+    for (int t = 0; t < 2 * (N_WINDOWS + N_CHANCE); t++) {
+        const ib_window of_chance = window_of_chance(t / 2),
+                        *s = t / 2 < N_WINDOWS ? &kernel_windows[t / 2] : &of_chance;
         a_window(s, t % 2 ? "no bias" : "bias");
         const float *x = reals(window_in(s)), *w = reals(s->oc * window_row(s)), *bias = t % 2 ? NULL : reals(s->oc);
         float *y = result("y", REALS, window_out(s), 1e-4);
@@ -17,9 +20,11 @@ void case_conv2d(void)
 void case_conv2d_grads(void)
 {
     enum { ALL, DX, SET_DX, DW, DB, N_WANTED };
-    for (int t = 0; t < 2 * N_WANTED * N_WINDOWS; t++) {
+    for (int t = 0; t < 2 * N_WANTED * (N_WINDOWS + N_CHANCE); t++) {
         static const char *const names[] = {"all gradients", "dx", "dx set", "dw", "db"};
-        const ib_window *s = &kernel_windows[t / (2 * N_WANTED)];
+        const int place = t / (2 * N_WANTED);
+        const ib_window of_chance = window_of_chance(place),
+                        *s = place < N_WINDOWS ? &kernel_windows[place] : &of_chance;
         const int coded = t % 2, wanted = t / 2 % N_WANTED;
         char what[60];
         snprintf(what, sizeof what, "%s of %s", names[wanted], coded ? "codes, masked" : "numbers");

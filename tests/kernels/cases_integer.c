@@ -133,7 +133,7 @@ static void from_packed(product p)
     multiply(k, &p, packed(k, &p), NULL, acc);
 }
 
-enum { N_FORMS = 1 + 2 * N_ROUNDINGS };
+enum { N_FORMS = 1 + 2 * N_ROUNDINGS, N_CHANCE = 400 };
 
 static void multiplied(int linear, const ib_window *s, int group, int bits, int form)
 {
@@ -154,6 +154,10 @@ void case_qconv2d(void)
     for (int t = 0; t < 2 * N_WINDOWS; t++)
         for (int form = 0; form < N_FORMS; form++)
             multiplied(0, &kernel_windows[t / 2], t % 2 * 4, 8, form);
+    for (int t = 0; t < N_CHANCE; t++) {
+        const ib_window s = window_of_chance(t);
+        multiplied(0, &s, t % 3 ? 0 : 1 + t % 5, 8, t % 6 ? 0 : 1 + t / 6 % 6);
+    }
 }
 
 void case_qconv2d_pack(void)
