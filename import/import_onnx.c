@@ -1,11 +1,12 @@
 /* import_onnx.c - a float ONNX network as a network of ours: its operators as text (layers/wired.h), its weights as
  * parameters.
  *
- * import_onnx_table.c says what is understood of each operator; a node is held against it before its function runs, and
- * what waits on its inputs is resolved (import_onnx_waiting.c). What has no counterpart is turned into what has: a Pad
- * before a product or pooling goes into its padding, uneven padding of a convolution into rows and columns of zeroes in
- * its kernel, MatMul and the Add behind it into a linear layer, transposes at the entrance (N,H,W,C) and before a
- * flatten into the order of weights. What computes shapes is computed. Anything else is named with its node. */
+ * operators/import_onnx_table.c says what is understood of each operator; a node is held against it before its function
+ * runs, and what waits on its inputs is resolved (operators/import_onnx_waiting.c). What has no counterpart is turned
+ * into what has: a Pad before a product or pooling goes into its padding, uneven padding of a convolution into rows and
+ * columns of zeroes in its kernel, MatMul and the Add behind it into a linear layer, transposes at the entrance
+ * (N,H,W,C) and before a flatten into the order of weights. What computes shapes is computed. Anything else is named
+ * with its node. */
 #include "import/import_onnx.h"
 
 #include <string.h>
@@ -13,6 +14,7 @@
 #include <isobit/export.h>
 
 #include "files/file.h"
+#include "import/operators/import_onnx_operators.h"
 #include "layers/wired.h"
 #include "tensor/alloc.h"
 #include "tensor/argument.h"

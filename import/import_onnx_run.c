@@ -8,6 +8,7 @@
 
 #include "import/import_onnx.h"
 #include "files/file.h"
+#include "import/operators/import_onnx_operators.h"
 #include "layers/wired.h"
 #include "tensor/alloc.h"
 #include "tensor/error.h"

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """order.py ROOT - a folder includes only itself and folders above it; file names are unique; no file is too long or too
-wide; the library takes memory, numbers and devices as CONTRIBUTING.md says."""
+wide, no folder too full; the library takes memory, numbers and devices as CONTRIBUTING.md says."""
 import pathlib, re, sys
 
 ORDER = ["runtime", "tensor", "files", "backends", "autograd", "text", "data", "layers", "optim", "qat", "lm", "program", "import", "export", "train", "cli"]
@@ -36,6 +36,15 @@ for folder in ORDER:
                 print(f"{f}:{i}: the device is the caller's, whose it is to open: {line.strip()}"); bad = 1
             if re.search(r"\b(TODO|FIXME|XXX)\b|#if 0", line):
                 print(f"{f}:{i}: unfinished: {line.strip()}"); bad = 1
+for folder in sorted(f for top in [*ORDER, "include"] for f in [root / top, *(root / top).rglob("*")] if f.is_dir()):
+    own = sum(len(f.read_text().splitlines()) for f in folder.iterdir() if f.suffix in (".c", ".h", ".def"))
+    if own >= 3000:
+        print(f"{folder}: {own} lines beside its folders: it wants rooms"); bad = 1
+def is_script(f): # Python or shell, by its end or first line
+    return f.suffix in (".py", ".sh") or (not f.suffix and f.read_bytes()[:2] == b"#!")
+for f in sorted(f for top in ("tests", "scripts") for f in (root / top).rglob("*") if f.is_file() and is_script(f)):
+    if len(f.read_text().splitlines()) > 420:
+        print(f"{f}: {len(f.read_text().splitlines())} lines"); bad = 1
 for folder in [*ORDER, "include", "examples", "tests"]: # golden headers are rows of numbers, written by scripts
     for f in sorted(f for ending in ("c", "h", "def") for f in (root / folder).rglob(f"*.{ending}")):
         for i, line in enumerate(f.read_text().splitlines(), 1):

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """odd.py ISOBIT SOURCE [AREA...] - bad and odd inputs of every kind: each is understood wholly or refused in one line; none is silent.
 
-An area is a module of this folder with `cases(shop)`: a list of Case. Needs numpy, onnx and h5py (scripts/runtimes); exits with 77 without them.
+An area is a module with `cases(shop)`, a list of Case, in the folder of what it is about: command, data, imported (networks), text (language
+models); made/ holds what they make alike. Needs numpy, onnx and h5py (scripts/runtimes); exits with 77 without them.
 Broken by: an input that is ignored, clipped, assumed or half-read; a refusal that does not name the file, the thing and the numbers."""
 import importlib
 import pathlib
@@ -18,6 +19,9 @@ try:
 except ImportError as e:
     print(f"skipped: {e}")
     sys.exit(77)
+
+
+HERE = pathlib.Path(__file__).parent
 
 
 @dataclass
@@ -69,9 +73,14 @@ def wrong(case, done):
     return None if case.right(done) else "gives another result"
 
 
+def rooms():
+    return [p for p in sorted(HERE.iterdir()) if p.is_dir() and p.name not in ("made", "__pycache__")]
+
+
 def main(isobit, source, *only):
-    here = pathlib.Path(__file__).parent
-    areas = sorted(p.stem for p in here.glob("*.py") if p.stem != "odd")
+    areas = sorted(p.stem for room in rooms() for p in room.glob("*.py"))
+    for unknown in set(only) - set(areas):
+        sys.exit(f"{unknown}: no area")
     passed = failed = 0
     for area in areas:
         if only and area not in only:
@@ -90,6 +99,6 @@ def main(isobit, source, *only):
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(pathlib.Path(__file__).parent))
+    sys.path[:0] = [str(p) for p in (HERE, *rooms())]
     sys.modules["odd"] = sys.modules["__main__"]
     sys.exit(main(*sys.argv[1:]))

@@ -1,9 +1,9 @@
 /* import_onnx_table.c - see import_onnx_table.h */
-#include "import/import_onnx_table.h"
+#include "import/operators/import_onnx_table.h"
 
 #include <string.h>
 
-#include "import/import_onnx.h"
+#include "import/operators/import_onnx_operators.h"
 
 #define FLOAT IB_ONNX__ATTRIBUTE_PROTO__TYPE__FLOAT
 #define INT IB_ONNX__ATTRIBUTE_PROTO__TYPE__INT
@@ -58,7 +58,7 @@ static const char no_training[] = "export the model in evaluation mode";
 #define SHAPES(name, compute, ...) {#name, __VA_ARGS__, NULL, ib_compute_##compute},
 #define BOTH(name, take, compute, ...) {#name, __VA_ARGS__, ib_import_##take, ib_compute_##compute},
 const ib_onnx_operator ib_onnx_operators[] = {
-#include "import/onnx_operators.def"
+#include "import/operators/onnx_operators.def"
     {0}};
 #undef VALUES
 #undef SHAPES

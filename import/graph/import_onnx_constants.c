@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "import/import_onnx.h"
+#include "import/graph/importer.h"
 #include "tensor/alloc.h"
 #include "tensor/error.h"
 

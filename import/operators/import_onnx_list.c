@@ -3,7 +3,7 @@
 
 #include <isobit/export.h>
 
-#include "import/import_onnx_table.h"
+#include "import/operators/import_onnx_table.h"
 
 static const char *type_name(IbOnnx__AttributeProto__Type type)
 {

@@ -2,8 +2,8 @@
  * in every version of the operator set: the rows of onnx_operators.def. Whatever a node says beyond that is refused by
  * one check before the operator's function sees it. The test of the table against the schemas of the onnx package is
  * tests/import/onnx_schemas.py. */
-#ifndef IB_IMPORT_IMPORT_ONNX_TABLE_H
-#define IB_IMPORT_IMPORT_ONNX_TABLE_H
+#ifndef IB_IMPORT_OPERATORS_IMPORT_ONNX_TABLE_H
+#define IB_IMPORT_OPERATORS_IMPORT_ONNX_TABLE_H
 
 #include <isobit/status.h>
 

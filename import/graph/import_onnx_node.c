@@ -2,7 +2,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "import/import_onnx.h"
+#include "import/graph/importer.h"
 #include "tensor/error.h"
 #include "tensor/number.h"
 

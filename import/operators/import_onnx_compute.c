@@ -2,7 +2,7 @@
  * lists of integers, known when the graph is read, but for the size of the batch. */
 #include <string.h>
 
-#include "import/import_onnx.h"
+#include "import/operators/import_onnx_operators.h"
 #include "tensor/error.h"
 
 static int list_of(const ib_symbol *s, ib_import_list *l)

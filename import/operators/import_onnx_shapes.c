@@ -1,7 +1,7 @@
 /* import_onnx_shapes.c - operators of an ONNX graph that pass a value on, or turn its shape. */
 #include <string.h>
 
-#include "import/import_onnx.h"
+#include "import/operators/import_onnx_operators.h"
 #include "tensor/alloc.h"
 #include "tensor/error.h"
 

@@ -1,7 +1,7 @@
 /* import_onnx_symbols.c - what the names of a graph stand for. */
 #include <string.h>
 
-#include "import/import_onnx.h"
+#include "import/graph/importer.h"
 #include "tensor/alloc.h"
 
 const ib_symbol *ib_import_find(const ib_importer *m, const char *name)

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "autograd/op.h"
-#include "import/import_onnx.h"
+#include "import/operators/import_onnx_operators.h"
 #include "tensor/alloc.h"
 #include "tensor/error.h"
 #include "tensor/number.h"

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "import/import_onnx.h"
+#include "import/operators/import_onnx_operators.h"
 #include "tensor/alloc.h"
 #include "tensor/error.h"
 #include "tensor/number.h"

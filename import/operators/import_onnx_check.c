@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "import/import_onnx.h"
+#include "import/operators/import_onnx_operators.h"
 #include "tensor/number.h"
 
 static int is_of(int opset, int from, int until)

@@ -2,7 +2,7 @@
  * rows. An operator sees what its row takes; all else is resolved here, before the operator's function runs. */
 #include <string.h>
 
-#include "import/import_onnx.h"
+#include "import/operators/import_onnx_operators.h"
 
 int ib_import_is_padded(const ib_symbol *x)
 {

@@ -1,7 +1,7 @@
 /* import_onnx_integers.c - the lists of integers that inputs and attributes are: constants, or computed of shapes. */
 #include <string.h>
 
-#include "import/import_onnx.h"
+#include "import/graph/importer.h"
 
 int ib_import_integers_stored(const IbOnnx__TensorProto *t, int64_t *to)
 {

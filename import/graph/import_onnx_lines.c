@@ -1,7 +1,7 @@
 /* import_onnx_lines.c - the lines of the network that nodes become (layers/wired.h), and their parameters. */
 #include <string.h>
 
-#include "import/import_onnx.h"
+#include "import/graph/importer.h"
 #include "tensor/alloc.h"
 #include "tensor/number.h"
 
