@@ -6,9 +6,6 @@
 #include <math.h>
 #include <string.h>
 
-extern const unsigned char ib_embedded_digits[];
-extern const unsigned long ib_embedded_digits_size;
-
 static ib_dataset *reserve(const char *file, int64_t n, int64_t c, int64_t h, int64_t w, int raw_max, int labelled,
                            int read)
 {
@@ -43,6 +40,12 @@ ib_dataset *ib_dataset_reserve_unread(const char *file, int64_t n, int64_t c, in
                                       int labelled)
 {
     return reserve(file, n, c, h, w, raw_max, labelled, 0);
+}
+
+ib_status ib_dataset_reserve_targets(ib_dataset *d, int n_targets)
+{
+    d->n_targets = d->classes = n_targets;
+    return (d->targets = ib_alloc((size_t)d->n * (size_t)n_targets * sizeof *d->targets)) ? IB_OK : IB_ENOMEM;
 }
 
 ib_status ib_dataset_read(const ib_dataset *d, int64_t n, const uint32_t *at, float *x)
@@ -208,20 +211,6 @@ void ib_dataset_free(ib_dataset *d)
     ib_pictures_free(d->pictures);
     ib_schema_free(d->schema);
     ib_free(d);
-}
-
-ib_dataset *ib_digits_new(ib_split split)
-{
-    IB_TAKE_OR(split, split >= IB_SPLIT_TRAIN && split <= IB_SPLIT_ALL, NULL, "is %d, which is no ib_split",
-               (int)split);
-    return ib_hdf5_open_image(ib_embedded_digits, ib_embedded_digits_size, "digits", split);
-}
-
-ib_dataset *ib_digits_open(const char *rest, ib_split split, const ib_input_info *net, ib_task task)
-{
-    (void)task; /* these have classes, or no labels */
-    (void)net;
-    return *rest ? ib_fail_null(IB_EINVAL, "data 'digits%s': digits alone", rest) : ib_digits_new(split);
 }
 
 const ib_schema *ib_dataset_schema(const ib_dataset *d)

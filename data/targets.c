@@ -21,12 +21,6 @@ ib_status ib_target_scale(const char *file, const char *name, double mean, doubl
     return IB_OK;
 }
 
-ib_status ib_dataset_reserve_targets(ib_dataset *d, int n_targets)
-{
-    d->n_targets = d->classes = n_targets;
-    return (d->targets = ib_alloc((size_t)d->n * (size_t)n_targets * sizeof *d->targets)) ? IB_OK : IB_ENOMEM;
-}
-
 /* Means and deviations of d's targets, named by their number, in a schema of its columns; NULL with ib_error(). */
 static ib_schema *measure(const ib_dataset *d)
 {

@@ -12,12 +12,7 @@ typedef struct contender {
     size_t saved; /* bytes that the last step kept for its backward pass */
 } contender;
 
-typedef struct inference_row {
-    int64_t batch;
-    int threads;
-    double us; /* median, a call */
-} inference_row;
-
+/* ---- contender.c ---- */
 /* Random images and labels of the size that the model is usually measured with. */
 ib_dataset *bench_data(const char *model, int batch);
 int bench_make(contender *c, ib_device *dev, const ib_dataset *d, const char *model);
@@ -31,6 +26,12 @@ typedef struct kernel_rates {
     double read, int4_row; /* bytes read from memory, and bytes of 4-bit weights at one row (16384 x 16384) */
 } kernel_rates;
 kernel_rates bench_kernels(ib_device *dev, int64_t repeats);
+
+typedef struct inference_row {
+    int64_t batch;
+    int threads;
+    double us; /* median, a call */
+} inference_row;
 
 /* The integer runtime of a model, profile fp32_rne, at batch 1 and 64; 0, or 1 with the error told. */
 int bench_inference(ib_device *dev, const char *model, const char *qat, int threads, int64_t repeats,

@@ -50,52 +50,6 @@ static int take_step(contender *c, const ib_batch *b)
     return !loss || ib_backward(c->g, loss) || ib_optim_step(c->opt);
 }
 
-static int by_value(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-double bench_median(double *v, int64_t n)
-{
-    qsort(v, (size_t)n, sizeof *v, by_value);
-    return n & 1 ? v[n / 2] : 0.5 * (v[n / 2 - 1] + v[n / 2]);
-}
-
-int bench_make(contender *c, ib_device *dev, const ib_dataset *d, const char *model)
-{
-    const ib_input_info in = ib_dataset_info(d);
-    if (!(c->net = ib_model_new(model, in.c, in.h, in.w, in.classes)) || ib_layer_init(c->net, 1))
-        return 1;
-    ib_layer_set_input(c->net, &in);
-    return !(c->g = ib_graph_new(dev)) || !(c->opt = ib_adamw_new(c->net, dev, NULL));
-}
-
-void bench_drop(contender *c)
-{
-    ib_optim_free(c->opt);
-    ib_graph_free(c->g);
-    ib_layer_free(c->net);
-}
-
-/* Random images and labels of the size that the model is usually measured with. */
-ib_dataset *bench_data(const char *model, int batch)
-{
-    const int colour = !strcmp(model, "resnet8"), size = colour ? 32 : 28, c = colour ? 3 : 1;
-    const int64_t n = batch, values = n * c * size * size;
-    float *x = malloc((size_t)values * sizeof *x);
-    int32_t *y = malloc((size_t)n * sizeof *y);
-    const ib_rng rng = {7, 7};
-    for (int64_t i = 0; x && i < values; i++)
-        x[i] = (float)ib_rng_below(rng, (uint64_t)i, 256) / 255.0f;
-    for (int64_t i = 0; y && i < n; i++)
-        y[i] = (int32_t)ib_rng_below(rng, (uint64_t)(values + i), 10);
-    ib_dataset *d = x && y ? ib_dataset_new(n, c, size, size, 10, 255, x, y) : NULL;
-    free(x);
-    free(y);
-    return d;
-}
-
 static int bench_model(const bench_options *o, ib_device *dev, const char *model, struct json_object *rows)
 {
     const int batch = !strcmp(model, "resnet8") || !strcmp(model, "dscnn") ? 32 : 64;

@@ -1,8 +1,10 @@
 /* completion.c - a command's words for bash: its options, and the values of an option where its line lists them. */
+#include "cli/manual/completion.h"
+
 #include <ctype.h>
 #include <string.h>
 
-#include "cli/manual/manual.h"
+#include "cli/manual/option_tables.h"
 
 static const char *command_name; /* of the table that each_option() goes through */
 

@@ -1,12 +1,12 @@
 /* manual.c - writes isobit.1, isobit-COMMAND.1 and the completion for bash into a folder. The commands are linked in;
  * each of them is run with an argp_parse() of this program's own, which looks at the tables instead of arguments. */
-#include "cli/manual/manual.h"
-
 #include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/manual/completion.h"
+#include "cli/manual/page.h"
 
 static const command commands[] = {
 #define COMMAND(name, summary) {#name, summary, command_##name},
@@ -63,18 +63,6 @@ error_t argp_parse(const struct argp *argp, int argc, char **argv, unsigned flag
     finish(page);
     write_completion(completion, current->name, argp);
     longjmp(back, 1);
-}
-
-void each_option(const struct argp *argp, void (*see)(FILE *out, const struct argp_option *o), FILE *out)
-{
-    for (const struct argp_option *o = argp->options; o && (o->name || o->doc); o++)
-        if (!(o->flags & OPTION_HIDDEN))
-            see(out, o);
-    for (const struct argp_child *c = argp->children; c && c->argp; c++) {
-        if (c->header)
-            see(out, &(struct argp_option){.doc = c->header});
-        each_option(c->argp, see, out);
-    }
 }
 
 static void write_overview(FILE *out)

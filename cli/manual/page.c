@@ -1,8 +1,10 @@
 /* page.c - a command's page for man(1). */
+#include "cli/manual/page.h"
+
 #include <ctype.h>
 #include <string.h>
 
-#include "cli/manual/manual.h"
+#include "cli/manual/option_tables.h"
 
 static void write_range(FILE *out, const char *text, size_t n)
 {

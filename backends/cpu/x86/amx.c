@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "backends/cpu/level.h"
-#include "backends/cpu/x86/amx.h"
+#include "backends/cpu/x86/amx_tiles.h"
 #include "backends/cpu/x86/vnni/vnni.h"
 
 void ib_amx_bf16_replace(ib_kernels *k); /* amx_bf16.c */

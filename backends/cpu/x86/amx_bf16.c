@@ -1,7 +1,7 @@
 /* amx_bf16.c - products with frozen matrices (bf16_frozen.c) by tiles: sixteen rows of 32 numbers in bfloat16 by
  * sixteen columns an instruction, sums in fp32. Panels are those of bf16_panel.h. */
 #include "backends/cpu/level.h"
-#include "backends/cpu/x86/amx.h"
+#include "backends/cpu/x86/amx_tiles.h"
 #include "backends/cpu/x86/bf16_panel.h"
 
 void ib_amx_bf16_replace(ib_kernels *k);

@@ -1,6 +1,6 @@
-/* amx.h - the tiles of amx.c and amx_bf16.c. */
-#ifndef IB_BACKENDS_CPU_X86_AMX_H
-#define IB_BACKENDS_CPU_X86_AMX_H
+/* amx_tiles.h - the tiles of amx.c and amx_bf16.c. */
+#ifndef IB_BACKENDS_CPU_X86_AMX_TILES_H
+#define IB_BACKENDS_CPU_X86_AMX_TILES_H
 
 #include <immintrin.h>
 #include <stdint.h>
