@@ -30,7 +30,7 @@ float ib_schedule_lr(const ib_schedule *s, int64_t step)
         return NAN;
     const double gamma = s->gamma > 0 ? s->gamma : 0.1;
     if (step < s->warmup)
-        return s->lr * (float)(step + 1) / (float)(s->warmup + 1);
+        return s->lr * (float)(step + 1) / (float)((uint64_t)s->warmup + 1);
     const double length = s->total > s->warmup ? (double)(s->total - s->warmup) : 1;
     double t = (double)(step - s->warmup) / length;
     t = t > 1 ? 1 : t;

@@ -1,6 +1,7 @@
 /* check.c - what ib_train cannot use. */
 #include <math.h>
 
+#include "data/dataset.h"
 #include "tensor/argument.h"
 #include "train/loop.h"
 
@@ -27,6 +28,20 @@ static ib_status check_rates(const ib_train_opts *o, const char *function)
     return IB_OK;
 }
 
+/* Counts that a file or the caller gives, to which a training adds. */
+static ib_status check_counts(const ib_checkpoint *at, int64_t samples, const char *function)
+{
+    const int64_t most = (int64_t)1 << 50;
+    IB_TAKE_FOR(function, t->at.total_steps, at->total_steps >= 0 && at->total_steps <= most, IB_EINVAL,
+                "is %lld, 0 to 2^50 are possible", (long long)at->total_steps);
+    IB_TAKE_FOR(function, t->at.right, at->right >= -1 && at->right <= samples, IB_EINVAL, "is %lld of %lld samples",
+                (long long)at->right, (long long)samples);
+    IB_TAKE_FOR(function, t->at.n_history,
+                at->n_history >= 0 && at->n_history <= most && (!at->n_history || at->history), IB_EINVAL, "is %lld%s",
+                (long long)at->n_history, at->history ? "" : " without t->at.history");
+    return IB_OK;
+}
+
 ib_status ib_train_check(const ib_train_run *r, const char *function)
 {
     const ib_train_opts *o = r->o;
@@ -40,5 +55,11 @@ ib_status ib_train_check(const ib_train_run *r, const char *function)
                 (long long)at->epoch, (long long)r->epochs);
     IB_TAKE_FOR(function, t->at.step, at->step >= 0 && at->step <= ib_loader_batches(r->fit), IB_EINVAL,
                 "is %lld of %lld batches", (long long)at->step, (long long)ib_loader_batches(r->fit));
-    return check_qat(r, function) || check_rates(o, function) ? IB_EINVAL : IB_OK;
+    if (ib_train_check_schedules(at->state)) {
+        ib_error_prefix("%s: t->at.state", function);
+        return ib_error_status();
+    }
+    return check_counts(at, ib_loader_samples(r->fit), function) || check_qat(r, function) || check_rates(o, function)
+               ? IB_EINVAL
+               : IB_OK;
 }

@@ -281,6 +281,36 @@ static void goes_on_from_other_files(void)
     end_digits();
 }
 
+/* A place that is none is refused before the network changes, and no count of it is added to. */
+static void refuses_other_places(void)
+{
+    static const struct {
+        ib_checkpoint at;
+        const char *message;
+    } places[] = {{{.epoch = -1}, "t->at.epoch is -1 of 2 epochs"},
+                  {{.epoch = 3}, "t->at.epoch is 3 of 2 epochs"},
+                  {{.step = 5}, "t->at.step is 5 of 4 batches"},
+                  {{.total_steps = -1}, "t->at.total_steps is -1, 0 to 2^50 are possible"},
+                  {{.total_steps = INT64_MAX}, "t->at.total_steps is 9223372036854775807, 0 to 2^50 are possible"},
+                  {{.right = INT64_MAX}, "t->at.right is 9223372036854775807 of 120 samples"},
+                  {{.state = {0, 0, 1e30}}, "t->at.state: its schedule counts 0 steps and 1e+30 drops"},
+                  {{.state = {0, 0, 0, 0, NAN}}, "t->at.state: its schedule counts nan steps and 0 drops"},
+                  {{.n_history = -1}, "t->at.n_history is -1 without t->at.history"},
+                  {{.n_history = 3}, "t->at.n_history is 3 without t->at.history"}};
+    begin_digits();
+    small s = start();
+    const float before = ib_tensor_f32(ib_param_at(s.net, 0))[0];
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        s.t.at = places[i].at;
+        CHECK_ERROR(ib_train(s.net, g, s.opt, s.fit, &(ib_train_opts){.epochs = 2}, &s.t), places[i].message);
+    }
+    CHECK(ib_tensor_f32(ib_param_at(s.net, 0))[0] == before);
+    s.t = (ib_training){.at.total_steps = 0};
+    CHECK(!ib_train(s.net, g, s.opt, s.fit, &(ib_train_opts){.epochs = 2, .warmup = INT64_MAX}, &s.t));
+    small_free(&s);
+    end_digits();
+}
+
 SUITE("train", T(resumes_to_the_same_bits), T(steps_as_by_hand), T(tells_what_it_does), T(stops_where_it_is_asked),
       T(quantizes_after_training), T(refuses_what_is_not_finite), T(weighs_classes), T(learns_numbers),
-      T(goes_on_from_other_files))
+      T(goes_on_from_other_files), T(refuses_other_places))
