@@ -17,8 +17,8 @@ enum { IB_MAX_INPUTS = 8, IB_MAX_SAVED = 4 };
 
 typedef struct ib_node ib_node;
 
-/* One case: inputs of these shapes, uniform in [lo, hi] (and at least `apart` away from `kinks` where differences
- * would straddle one), and how to apply the operator to them. */
+/* One case: inputs of these shapes, uniform in [lo, hi] (but not close to 0 and 6, where differences would
+ * straddle a kink), and how to apply the operator to them. */
 typedef struct ib_sample {
     const char *name;
     int n_inputs;

@@ -72,8 +72,7 @@ void IB_K(clamp)(const float *x, float *y, int64_t n, float lo, float hi)
     FOR_EACH(i, n) y[i] = x[i] < lo ? lo : x[i] > hi ? hi : x[i];
 }
 
-/* dx += dy inside (lo, hi) */
-/* dx = or += */
+/* dx += dy inside (lo, hi), 0 outside; without add it is set */
 void IB_K(clamp_grad)(const float *x, const float *dy, float *dx, int64_t n, float lo, float hi, int add)
 {
     if (!add) {
