@@ -19,18 +19,20 @@ SHARED = {
     r"lock|given|taken": "pictures.c: what all data sets keep of pictures, behind the lock",
     r"ib_kernels_\w+": "a level's table, made once",
 }
+COMPILERS = r"\.gomp_critical_user_" # clang's locks of reductions, which all libraries of a program share
 
 
 def writable(library):
     lines = subprocess.run(["nm", "--defined-only", "-f", "sysv", library], capture_output=True, text=True, check=True).stdout.splitlines()
     rows = [[part.strip() for part in line.split("|")] for line in lines if line.count("|") == 6]
-    return {row[0].split(".")[0] for row in rows if row[2] in "bBdDcC" and row[3] != "TLS" and not row[6].startswith(".data.rel.ro")
-            and not row[0].startswith("__")}
+    # a static of a function is name.3 with gcc, function.name with clang
+    return {[part for part in row[0].split(".") if not part.isdigit()][-1] for row in rows if row[2] in "bBdDcC" and row[3] != "TLS"
+            and not row[6].startswith(".data.rel.ro") and not row[0].startswith("__") and not re.match(COMPILERS, row[0])}
 
 
 def defined(library, *options):
     lines = subprocess.run(["nm", "--defined-only", *options, library], capture_output=True, text=True, check=True).stdout.splitlines()
-    return {parts[2] for parts in map(str.split, lines) if len(parts) == 3}
+    return {parts[2] for parts in map(str.split, lines) if len(parts) == 3 and not re.match(COMPILERS, parts[2])}
 
 
 def declared(include):
