@@ -1,5 +1,5 @@
 /* cases_norm.c - normalization of channels and of rows: sums in double or in lanes, equal in every bit. */
-#include "tests/kernels/kernel_case.h"
+#include "tests/kernels/kernel_tables.h"
 
 static const ib_planes planes[] = {{1, 1, 1},  {3, 5, 7},    {2, 3, 8},    {1, 4, 784}, {5, 13, 1},
                                    {9, 3, 17}, {33, 16, 16}, {20, 3, 225}, {8, 64, 49}};
@@ -95,15 +95,11 @@ void case_bn_grad(void)
     }
 }
 
-static const int64_t tables[][2] = {{1, 1},  {3, 7},    {7, 16},  {16, 17},  {5, 33},
-                                    {2, 64}, {1, 2048}, {9, 100}, {40, 576}, {301, 67}};
-enum { N_TABLES = sizeof tables / sizeof *tables };
-
 /* Begins the shape of rows and makes what a norm of them is given. */
 static ib_norm rows_of(int t, int has_mean)
 {
-    const int64_t rows = tables[t][0], cols = tables[t][1];
-    a_shape("%lldx%lld", (long long)rows, (long long)cols);
+    const int64_t rows = kernel_tables[t][0], cols = kernel_tables[t][1];
+    a_table(rows, cols);
     return (ib_norm){.x = reals(rows * cols),
                      .gamma = reals(cols),
                      .beta = has_mean ? reals(cols) : NULL,
@@ -118,7 +114,7 @@ void case_layer_norm(void)
     for (int t = 0; t < N_TABLES; t++) {
         const ib_norm p = rows_of(t, 1);
         EACH_RUN(layer_norm)
-            k->layer_norm(tables[t][0], tables[t][1], &p);
+            k->layer_norm(kernel_tables[t][0], kernel_tables[t][1], &p);
     }
 }
 
@@ -127,14 +123,14 @@ void case_rms_norm(void)
     for (int t = 0; t < N_TABLES; t++) {
         const ib_norm p = rows_of(t, 0);
         EACH_RUN(rms_norm)
-            k->rms_norm(tables[t][0], tables[t][1], &p);
+            k->rms_norm(kernel_tables[t][0], kernel_tables[t][1], &p);
     }
 }
 
 /* The gradients of rows, of which `left_out` is not wanted: 1 dx, 2 dgamma, 3 dbeta. */
 static ib_norm_grads grads_of(int t, int has_mean, int left_out)
 {
-    const int64_t rows = tables[t][0], cols = tables[t][1];
+    const int64_t rows = kernel_tables[t][0], cols = kernel_tables[t][1];
     a_shape("%lldx%lld, without %d", (long long)rows, (long long)cols, left_out);
     return (ib_norm_grads){.x = reals(rows * cols),
                            .dy = reals(rows * cols),
@@ -151,7 +147,7 @@ void case_layer_norm_grad(void)
     for (int t = 0; t < 4 * N_TABLES; t++) {
         const ib_norm_grads g = grads_of(t / 4, 1, t % 4);
         EACH_RUN(layer_norm_grad)
-            k->layer_norm_grad(tables[t / 4][0], tables[t / 4][1], &g);
+            k->layer_norm_grad(kernel_tables[t / 4][0], kernel_tables[t / 4][1], &g);
     }
 }
 
@@ -160,6 +156,6 @@ void case_rms_norm_grad(void)
     for (int t = 0; t < 3 * N_TABLES; t++) {
         const ib_norm_grads g = grads_of(t / 3, 0, t % 3);
         EACH_RUN(rms_norm_grad)
-            k->rms_norm_grad(tables[t / 3][0], tables[t / 3][1], &g);
+            k->rms_norm_grad(kernel_tables[t / 3][0], kernel_tables[t / 3][1], &g);
     }
 }

@@ -1,5 +1,5 @@
 /* cases_reduce.c - fp32 sums: their order is fixed by the shape, so that they are equal in every bit. */
-#include "tests/kernels/kernel_case.h"
+#include "tests/kernels/kernel_tables.h"
 
 enum { MANY = 1234567 }; /* blocks of a sum for every thread */
 
@@ -74,17 +74,6 @@ void case_min_max(void)
         }
 }
 
-static const int64_t tables[][2] = {{1, 1},  {1, 10},  {7, 3},    {3, 17},   {16, 16},
-                                    {5, 33}, {2, 129}, {10, 100}, {301, 67}, {40, 1027}};
-#define EACH_TABLE(rows, cols)                                                                                         \
-    for (size_t t_ = 0; t_ < sizeof tables / sizeof *tables; t_++)                                                     \
-        for (int64_t rows = tables[t_][0], cols = tables[t_][1], once_ = 1; once_; once_ = 0)
-
-static void a_table(int64_t rows, int64_t cols)
-{
-    a_shape("%lldx%lld", (long long)rows, (long long)cols);
-}
-
 void case_col_sum(void)
 {
     EACH_TABLE(rows, cols)
@@ -107,71 +96,4 @@ void case_add_rows(void)
         EACH_RUN(add_rows)
             k->add_rows(y, bias, rows, cols);
     }
-}
-
-void case_softmax(void)
-{
-    EACH_TABLE(rows, cols)
-    {
-        a_table(rows, cols);
-        float *x = reals(rows * cols), *y = result("y", REALS, rows * cols, EXACT);
-        for (int64_t i = 0; i < rows * cols; i++)
-            x[i] *= i % 7 ? 5.0f : 90.0f;
-        EACH_RUN(softmax)
-            k->softmax(x, y, rows, cols);
-    }
-}
-
-void case_softmax_grad(void)
-{
-    EACH_TABLE(rows, cols)
-    {
-        a_table(rows, cols);
-        const float *y = reals(rows * cols), *dy = reals(rows * cols);
-        float *dx = changed("dx", REALS, rows * cols, EXACT);
-        EACH_RUN(softmax_grad)
-            k->softmax_grad(y, dy, dx, rows, cols);
-    }
-}
-
-/* Positive weights of the classes. */
-static float *class_weights(int64_t cols)
-{
-    float *w = reals(cols);
-    for (int64_t j = 0; j < cols; j++)
-        w[j] = 1.5f + w[j];
-    return w;
-}
-
-void case_cross_entropy(void)
-{
-    for (int form = 0; form < 4; form++)
-        EACH_TABLE(rows, cols)
-        {
-            a_shape("%lldx%lld, %s, smooth %d", (long long)rows, (long long)cols, form & 1 ? "weighted" : "equal",
-                    form > 1);
-            const float *x = reals(rows * cols), *weight = form & 1 ? class_weights(cols) : NULL;
-            const int32_t *label = indices(rows, (int32_t)cols);
-            float *prob = result("prob", REALS, rows * cols, EXACT);
-            double *loss = result("the loss", DOUBLES, 1, EXACT);
-            const ib_class_loss s = {rows, cols, label, weight, form > 1 ? 0.1f : 0};
-            EACH_RUN(cross_entropy)
-                *loss = k->cross_entropy(&s, x, prob);
-        }
-}
-
-void case_cross_entropy_grad(void)
-{
-    for (int form = 0; form < 4; form++)
-        EACH_TABLE(rows, cols)
-        {
-            a_shape("%lldx%lld, %s, smooth %d", (long long)rows, (long long)cols, form & 1 ? "weighted" : "equal",
-                    form > 1);
-            const float *prob = reals(rows * cols), *weight = form & 1 ? class_weights(cols) : NULL;
-            const int32_t *label = indices(rows, (int32_t)cols);
-            float *dx = changed("dx", REALS, rows * cols, EXACT);
-            const ib_class_loss s = {rows, cols, label, weight, form > 1 ? 0.1f : 0};
-            EACH_RUN(cross_entropy_grad)
-                k->cross_entropy_grad(&s, prob, 0.3f, dx);
-        }
 }

@@ -1,4 +1,5 @@
-/* norm.c - batch and layer normalization in fp32, with sums in double. */
+/* norm.c - normalization in fp32: of channels (batch norm) and of rows (layer norm) with sums in double, and of rows by
+ * their root mean square (RMS norm) with sums in lanes. */
 #include <math.h>
 
 #include "backends/cpu/dot.h"
@@ -121,4 +122,46 @@ void IB_K(layer_norm_grad)(int64_t rows, int64_t cols, const ib_norm_grads *g)
         for (int64_t j = 0; dx && j < cols; j++)
             dx[i * cols + j] += rstd[i] * (d[j] * gamma[j] - s - (row[j] - mean[i]) * rstd[i] * t);
     }
+}
+
+/* each row: y = x rstd w with w = gamma, rstd = 1 / sqrt(mean x^2 + eps) */
+void IB_K(rms_norm)(int64_t rows, int64_t cols, const ib_norm *p)
+{
+    const float *x = p->x, *w = p->gamma, eps = p->eps;
+    float *y = p->y, *rstd = p->rstd;
+#pragma omp parallel for schedule(static) if (rows * cols > IB_SERIAL)
+    for (int64_t i = 0; i < rows; i++) {
+        const float *xi = x + i * cols;
+        const float r = rstd[i] = 1.0f / sqrtf(ib_dot(xi, xi, cols) / (float)cols + eps);
+        for (int64_t j = 0; j < cols; j++)
+            y[i * cols + j] = xi[j] * r * w[j];
+    }
+}
+
+/* dx += rstd (w dy - x rstd^2 mean(x w dy))    dw += sum over rows of x rstd dy */
+void IB_K(rms_norm_grad)(int64_t rows, int64_t cols, const ib_norm_grads *g)
+{
+    const float *x = g->x, *dy = g->dy, *rstd = g->rstd, *w = g->gamma;
+    float *dx = g->dx, *dw = g->dgamma;
+    if (dx)
+#pragma omp parallel for schedule(static) if (rows * cols > IB_SERIAL)
+        for (int64_t i = 0; i < rows; i++) {
+            const float *xi = x + i * cols, *di = dy + i * cols;
+            float part[LANES] = {0}, sum = 0;
+            int64_t j = 0;
+            for (; j + LANES <= cols; j += LANES)
+                for (int l = 0; l < LANES; l++)
+                    part[l] += xi[j + l] * (w[j + l] * di[j + l]);
+            for (int l = 0; l < LANES; l++)
+                sum += part[l];
+            for (; j < cols; j++)
+                sum += xi[j] * (w[j] * di[j]);
+            const float r = rstd[i], mean = sum * r * r / (float)cols;
+            for (j = 0; j < cols; j++)
+                dx[i * cols + j] += r * (w[j] * di[j] - xi[j] * mean);
+        }
+    if (dw)
+        for (int64_t i = 0; i < rows; i++)
+            for (int64_t j = 0; j < cols; j++)
+                dw[j] += x[i * cols + j] * rstd[i] * dy[i * cols + j];
 }

@@ -1,4 +1,4 @@
-/* reduce.c - fp32 sums, and the row-wise functions that need them. */
+/* reduce.c - fp32 sums and extremes, of everything, of columns; and a row added to all. */
 #include <float.h>
 #include <math.h>
 
@@ -78,79 +78,4 @@ void IB_K(add_rows)(float *y, const float *bias, int64_t rows, int64_t cols)
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = 0; j < cols; j++)
             y[i * cols + j] += bias[j];
-}
-
-/* y = exp(x - max) / sum; returns log of the sum plus max */
-static float softmax_row(const float *x, float *y, int64_t n)
-{
-    float max = x[0], sum = 0;
-    for (int64_t j = 1; j < n; j++)
-        max = x[j] > max ? x[j] : max;
-    for (int64_t j = 0; j < n; j++)
-        sum += y[j] = expf(x[j] - max);
-    for (int64_t j = 0; j < n; j++)
-        y[j] /= sum;
-    return max + logf(sum);
-}
-
-void IB_K(softmax)(const float *x, float *y, int64_t rows, int64_t cols)
-{
-#pragma omp parallel for schedule(static) if (rows * cols > IB_SERIAL)
-    for (int64_t i = 0; i < rows; i++)
-        softmax_row(x + i * cols, y + i * cols, cols);
-}
-
-/* dx += y (dy - <dy, y>) */
-void IB_K(softmax_grad)(const float *y, const float *dy, float *dx, int64_t rows, int64_t cols)
-{
-#pragma omp parallel for schedule(static) if (rows * cols > IB_SERIAL)
-    for (int64_t i = 0; i < rows; i++) {
-        float dot = 0;
-        for (int64_t j = 0; j < cols; j++)
-            dot += y[i * cols + j] * dy[i * cols + j];
-        for (int64_t j = 0; j < cols; j++)
-            dx[i * cols + j] += y[i * cols + j] * (dy[i * cols + j] - dot);
-    }
-}
-
-/* returns the sum over rows of -sum_j w_j t_j log p_j, t = (1 - smooth) onehot + smooth / cols; weight NULL: w = 1 */
-double IB_K(cross_entropy)(const ib_class_loss *s, const float *x, float *prob)
-{
-    const int64_t rows = s->rows, cols = s->cols;
-    const int32_t *label = s->label;
-    const float *weight = s->weight, smooth = s->smooth;
-    double loss = 0;
-    for (int64_t i = 0; i < rows; i++) {
-        const float *row = x + i * cols;
-        const double log_sum = softmax_row(row, prob + i * cols, cols);
-        double mean = 0;
-        for (int64_t j = 0; j < cols; j++)
-            mean += weight ? weight[j] * (log_sum - row[j]) : row[j];
-        if (weight)
-            loss += (1.0 - smooth) * weight[label[i]] * (log_sum - row[label[i]]) + smooth * mean / (double)cols;
-        else
-            loss += log_sum - (1.0 - smooth) * row[label[i]] - smooth * mean / (double)cols;
-    }
-    return loss;
-}
-
-/* dx += scale (p sum_k w_k t_k - w t) */
-void IB_K(cross_entropy_grad)(const ib_class_loss *s, const float *prob, float scale, float *dx)
-{
-    const int64_t rows = s->rows, cols = s->cols;
-    const int32_t *label = s->label;
-    const float *weight = s->weight, smooth = s->smooth;
-    for (int64_t i = 0; i < rows; i++) {
-        float sum = 1;
-        if (weight) {
-            sum = (1.0f - smooth) * weight[label[i]];
-            for (int64_t j = 0; j < cols; j++)
-                sum += smooth / (float)cols * weight[j];
-        }
-        for (int64_t j = 0; j < cols; j++) {
-            const float target = smooth / (float)cols + (j == label[i] ? 1.0f - smooth : 0.0f);
-            dx[i * cols + j] +=
-                scale * (weight ? prob[i * cols + j] * sum - weight[j] * target : prob[i * cols + j] - target);
-        }
-    }
 }

@@ -1,4 +1,4 @@
-/* cases_update.c - optimizer steps: plain loops, equal in every bit; what becomes infinite is said. */
+/* cases_optimizer_steps.c - optimizer steps: plain loops, equal in every bit; what becomes infinite is said. */
 #include "tests/kernels/kernel_case.h"
 
 void case_sgd(void)

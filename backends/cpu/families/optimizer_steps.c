@@ -1,4 +1,4 @@
-/* update.c - optimizer steps. */
+/* optimizer_steps.c - what an optimizer makes of weights and gradients: SGD, AdamW. */
 #include <float.h>
 #include <math.h>
 
