@@ -58,3 +58,10 @@ void ib_observer_follow(ib_quantizer *q, float lo, float hi)
     o->count++;
     ib_quantizer_set_range(q, o->lo, o->hi, o->symmetric);
 }
+
+void ib_observer_extremes(const ib_observer *o, const ib_quantizer *q, int symmetric, float *lo, float *hi)
+{
+    (void)q, (void)symmetric;
+    *lo = o->lo;
+    *hi = o->hi;
+}

@@ -1,5 +1,5 @@
 /* observer.h - which range of real values an activation's codes shall cover. A new observer is a line in observers.def
- * and a file (or part of its family's) in observers/. */
+ * and a file of its name in observers/. */
 #ifndef IB_QAT_OBSERVER_H
 #define IB_QAT_OBSERVER_H
 
@@ -47,12 +47,19 @@ ib_status ib_observer_see_channels(ib_observer *o, ib_kernels *k, const float *x
                                    int64_t size, float *room);
 /* ib_quantizer.see for observers that move: updates the range and the quantizer's scale. */
 void ib_observer_follow(ib_quantizer *q, float lo, float hi);
+/* The range from lo to hi: of observers that do not choose. */
+void ib_observer_extremes(const ib_observer *o, const ib_quantizer *q, int symmetric, float *lo, float *hi);
+
+/* ---- the histogram (observers/bins.c) ---- */
 /* Counts x into bins, which grow by doubling. */
-void ib_histogram_add(ib_observer *o, const float *x, int64_t n, float lo, float hi);
+void ib_bins_add(ib_observer *o, const float *x, int64_t n, float lo, float hi);
 float ib_bin_centre(const ib_observer *o, int i);
+double ib_bins_total(const ib_observer *o);
+/* Sum of squared errors when [lo, hi] is quantized to q's codes. */
+double ib_bins_error(const ib_observer *o, const ib_quantizer *q, int symmetric, float lo, float hi);
 static inline int ib_observer_has_bins(const ib_observer *o)
 {
-    return o->cls && o->cls->observe == ib_histogram_add;
+    return o->cls && o->cls->observe == ib_bins_add;
 }
 
 #endif

@@ -1,10 +1,11 @@
-/* command_convert.c - isobit convert and isobit merge: whole models and adapters from one kind of file to another. */
+/* command_convert.c - isobit convert: whole models and adapters from one kind of file to another. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "cli/command_line.h"
+#include "cli/language/convert.h"
 #include "cli/language/language_session.h"
 
 typedef struct convert_options {
@@ -29,11 +30,6 @@ static const struct argp_option options[] = {
     {"windows", KEY_WINDOWS, "N", 0, "at most so many windows of it (16)", 0},
     {0},
 };
-
-#define CARDS                                                                                                          \
-    "A folder is complete for the Hugging Face Hub, with a model card of what is known (README.md; one that isobit "   \
-    "did not "                                                                                                         \
-    "write is kept): its base, license, formats and this command, without the folders of this machine.\n"
 
 static int is_gguf(const char *path)
 {
@@ -106,7 +102,7 @@ static int perplexity(language *l, const convert_options *o, const char *model, 
     return status;
 }
 
-static int run(int argc, char **argv, int merging, const char *doc)
+int convert(int argc, char **argv, int merging, const char *doc)
 {
     static const struct argp_child children[] = {MACHINE_CHILD, {0}};
     const struct argp argp = {options, parse, "MODEL", doc, children, NULL, NULL};
@@ -158,19 +154,10 @@ static int run(int argc, char **argv, int merging, const char *doc)
 
 int command_convert(int argc, char **argv)
 {
-    return run(argc, argv, 0,
-               "Writes a model in another kind of file or format and says of each tensor whether its values stay.\v"
-               "Examples:\n  isobit convert SmolLM2.gguf -o smollm2-hf --format bf16\n  isobit convert folder -o "
-               "model.gguf --format q4_k\n"
-               "  isobit convert SmolLM2.gguf --adapter peft-folder --adapter-only -o adapter.gguf\n" CARDS
-               "JSON keys: out, exact, lossy; with --text: perplexity_before, perplexity_after.");
-}
-
-int command_merge(int argc, char **argv)
-{
-    return run(argc, argv, 1,
-               "Merges an adapter into its base and writes a whole model.\v"
-               "Examples:\n  isobit merge SmolLM2.gguf --adapter adapter --format q4_0 -o tuned.gguf --text book.txt\n"
-               "  isobit merge SmolLM2.gguf --base nf4-dq --adapter adapter --format nf4 -o tuned-hf\n" CARDS
-               "JSON keys: out, exact, lossy; with --text: perplexity_before, perplexity_after.");
+    return convert(argc, argv, 0,
+                   "Writes a model in another kind of file or format and says of each tensor whether its values stay.\v"
+                   "Examples:\n  isobit convert SmolLM2.gguf -o smollm2-hf --format bf16\n  isobit convert folder -o "
+                   "model.gguf --format q4_k\n"
+                   "  isobit convert SmolLM2.gguf --adapter peft-folder --adapter-only -o adapter.gguf\n" CARDS
+                   "JSON keys: out, exact, lossy; with --text: perplexity_before, perplexity_after.");
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """tables.py ROOT - the tables (*.def) and whoever else lists their names agree: documents, what Python runs, what is installed.
-And CONTRIBUTING.md: each path in its table of additions is there."""
+And CONTRIBUTING.md: each path in its table of additions is there; where it says that a row's file has the row's name, each row has one."""
 import pathlib, re, sys
 
 root, bad = pathlib.Path(sys.argv[1]), 0
@@ -56,8 +56,20 @@ for name, *rest in rows("qat/forms.def", "FORM"):
     if [name] not in [[r[0]] for r in rows("autograd/ops.def", "OP")]:
         wrong(f"qat/forms.def: '{name}' is no row of autograd/ops.def")
 
+# the rows that have a file of their name; others of these tables are made by one file for all (SCALED) or by none (LEARNED)
+OWN_FILE = {"tensor/formats.def": "FORMAT", "tensor/storage.def": "STORAGE", "qat/observers.def": "OBSERVER", "layers/models.def": "MODEL", "cli/commands.def": "COMMAND"}
 table = contributing.split("| to add | file | line |", 1)[-1].split("\n\n", 1)[0]
 for line in table.splitlines():
+    named = re.search(r"`([^` ]*<name>\.c)`", line)
+    if named:
+        definitions = re.search(r"\| `([^` ]+\.def)`[^|]*\|$", line)
+        if not definitions or definitions.group(1) not in OWN_FILE:
+            wrong(f"CONTRIBUTING.md: which rows have a {named.group(1)}?")
+            continue
+        pattern = re.sub(r"<(?!name)\w+>", "*", named.group(1))
+        for name, *rest in rows(definitions.group(1), OWN_FILE.pop(definitions.group(1))):
+            if len(list(root.glob(pattern.replace("<name>", name)))) != 1:
+                wrong(f"{definitions.group(1)}: '{name}' has no file {named.group(1)}")
     before = ""
     for path in re.findall(r"`([^` ]+)`", line):
         if path.startswith("_"):  # the same with another ending
@@ -71,4 +83,6 @@ for line in table.splitlines():
             before = pattern
         if not list(root.glob(pattern)):
             wrong(f"CONTRIBUTING.md: there is no {path}")
+for definitions in OWN_FILE:
+    wrong(f"CONTRIBUTING.md: no row says which files those of {definitions} have")
 sys.exit(bad)

@@ -1,4 +1,4 @@
-/* simulate.c - quantization simulated in fp32, for research and as the check of the integer operators. */
+/* fake_quantize.c - quantization simulated in fp32, for research and as the check of the integer operators. */
 #include <math.h>
 #include <string.h>
 

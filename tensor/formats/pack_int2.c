@@ -1,4 +1,4 @@
-/* int2.c - 4 codes a byte, two's complement, element 0 in the lowest bits. */
+/* pack_int2.c - 4 codes a byte, two's complement, element 0 in the lowest bits. */
 #include "tensor/format.h"
 
 void ib_pack_int2(const int8_t *codes, int64_t n, uint8_t *bytes)

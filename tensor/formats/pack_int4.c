@@ -1,4 +1,4 @@
-/* int4.c - 2 codes a byte, two's complement, element 0 in the lowest bits. */
+/* pack_int4.c - 2 codes a byte, two's complement, element 0 in the lowest bits. */
 #include "tensor/format.h"
 
 void ib_pack_int4(const int8_t *codes, int64_t n, uint8_t *bytes)

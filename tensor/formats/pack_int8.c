@@ -1,4 +1,4 @@
-/* int8.c - one code a byte. */
+/* pack_int8.c - one code a byte. */
 #include <string.h>
 
 #include "tensor/format.h"

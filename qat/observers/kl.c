@@ -1,4 +1,4 @@
-/* entropy.c - the clipping level whose quantized distribution is nearest to the observed one. */
+/* kl.c - the clipping level whose quantized distribution is nearest to the observed one. */
 #include <math.h>
 #include <string.h>
 
@@ -66,4 +66,4 @@ static void kl_range(const ib_observer *o, const ib_quantizer *q, int symmetric,
     *hi = o->hi > t ? t : o->hi;
 }
 
-const ib_observer_class ib_observer_kl = {"kl", 0, ib_histogram_add, kl_range};
+const ib_observer_class ib_observer_kl = {"kl", 0, ib_bins_add, kl_range};

@@ -1,4 +1,4 @@
-/* int4_group.c - isobit's int4: 32 elements: half d, nibbles in two's complement (element 2i low); x = q d, q in
+/* int4.c - isobit's int4: 32 elements: half d, nibbles in two's complement (element 2i low); x = q d, q in
  * -7..7. */
 #include "tensor/storage.h"
 
