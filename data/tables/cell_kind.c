@@ -1,9 +1,9 @@
-/* cell_kind.c - what one value of a text file is (cells.h). */
+/* cell_kind.c - what one value of a text file is (csv_cells.h). */
 #include <ctype.h>
 #include <math.h>
 #include <strings.h>
 
-#include "data/tables/cells.h"
+#include "data/tables/csv_cells.h"
 #include "tensor/number.h"
 
 /* Spellings of a missing value, in any case of letters: of R, NumPy, pandas (na_values), SQL's dumps, UCI's archive,

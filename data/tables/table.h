@@ -3,7 +3,7 @@
 #ifndef IB_DATA_TABLES_TABLE_H
 #define IB_DATA_TABLES_TABLE_H
 
-#include "data/tables/cells.h"
+#include "data/tables/csv_cells.h"
 #include "data/dataset.h"
 
 typedef struct ib_table {

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "lm/samples/samples.h"
-#include "lm/train/state.h"
+#include "lm/train/resume_state.h"
 #include "tensor/alloc.h"
 #include "tensor/argument.h"
 #include "tensor/number.h"

@@ -1,10 +1,10 @@
-/* cells.h - a file of comma-separated values as it stands there: rows of texts. RFC 4180, read by libcsv, strictly:
+/* csv_cells.h - a file of comma-separated values as it stands there: rows of texts. RFC 4180, read by libcsv, strictly:
  * text with quotes around it may hold separators, quotes (doubled) and line ends; lines end with CR LF, LF or CR; a
  * byte-order mark of UTF-8 and empty lines are passed over. One kind of separator is for all lines: tabs, semicolons or
  * commas, whichever comes first in this order in the first line that has one, or if none has, blanks, of which several
  * are one. */
-#ifndef IB_DATA_TABLES_CELLS_H
-#define IB_DATA_TABLES_CELLS_H
+#ifndef IB_DATA_TABLES_CSV_CELLS_H
+#define IB_DATA_TABLES_CSV_CELLS_H
 
 #include <stddef.h>
 #include <stdint.h>

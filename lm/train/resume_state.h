@@ -1,6 +1,6 @@
-/* state.h - inside lm/: everything a training run needs to go on bit for bit. */
-#ifndef IB_LM_TRAIN_STATE_H
-#define IB_LM_TRAIN_STATE_H
+/* resume_state.h - inside lm/: everything a training run needs to go on bit for bit. */
+#ifndef IB_LM_TRAIN_RESUME_STATE_H
+#define IB_LM_TRAIN_RESUME_STATE_H
 
 #include "lm/lm.h"
 #include "optim/optim.h"

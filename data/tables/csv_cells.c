@@ -1,5 +1,5 @@
-/* cells.c - see cells.h */
-#include "data/tables/cells.h"
+/* csv_cells.c - see csv_cells.h */
+#include "data/tables/csv_cells.h"
 
 #include <csv.h>
 #include <stdlib.h>

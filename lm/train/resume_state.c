@@ -1,7 +1,5 @@
-/* state.c - see state.h */
-#include "lm/train/state.h"
-
-#include <isobit/finetune.h>
+/* resume_state.c - see resume_state.h */
+#include "lm/train/resume_state.h"
 
 #include <errno.h>
 #include <stdio.h>
