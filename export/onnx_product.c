@@ -6,6 +6,7 @@
  * exactly, see is_exact(). A linear layer is the 1x1 convolution of a 1x1 image: QLinearMatMul has no bias and QGemm
  * is no standard operator. */
 #include "export/onnx_print.h"
+#include "tensor/format.h"
 
 /* The constants of a product: weights [oc, ...shape], their scales, bias. */
 typedef struct product {
@@ -46,8 +47,8 @@ static const char *weights(const printer *w, const product *c, int exact)
     if (c->bits != 4 || !w->int4)
         return constant(w, "weight", IB_ONNX_INT8, 4, c->shape, c->codes, (size_t)n);
     uint8_t *packed = ib_alloc((size_t)(n + 1) / 2 + 1);
-    for (int64_t i = 0; packed && i < n; i++)
-        packed[i / 2] |= (uint8_t)((c->codes[i] & 15) << 4 * (i & 1));
+    if (packed)
+        ib_pack_int4(c->codes, n, packed);
     const char *four = constant(w, "weight_int4_", IB_ONNX_INT4, 4, c->shape, packed, (size_t)(n + 1) / 2);
     ib_free(packed);
     const char *wide = text("weight%d", w->at);

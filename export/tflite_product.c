@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "export/tflite_print.h"
+#include "tensor/format.h"
 
 /* Weights [O][I][kh][kw] as [O][kh][kw][I], or for depthwise products as [1][kh][kw][O]. */
 static int8_t *turned(const int8_t *codes, int64_t o, int64_t in, int64_t area, int depthwise)
@@ -35,9 +36,9 @@ static int weight_tensor(ib_tflite *w, const weights *k)
                                 ib_tflite_scales(w, k->channels, k->scale, 0, k->axis));
     const size_t bytes = (size_t)(k->n + 1) / 2;
     uint8_t *packed = ib_alloc(bytes);
-    for (int64_t i = 0; packed && i < k->n; i++)
-        packed[i / 2] |= (uint8_t)((k->codes[i] & 15) << 4 * (i & 1));
-    if (!packed)
+    if (packed)
+        ib_pack_int4(k->codes, k->n, packed);
+    else
         w->f.failed = 1;
     const int t = ib_tflite_tensor(w, "weights", INT4, k->ndim, k->shape, 0,
                                    ib_tflite_buffer(w, packed ? packed : (uint8_t *)"", packed ? bytes : 0),
