@@ -171,6 +171,22 @@ int parse_float(const char *text, const char *option, double lo, double hi, doub
     return 0;
 }
 
+int parse_percentile(const char *text, ib_qat_opts *q)
+{
+    double x;
+    const int bad = parse_float(text, "--percentile", 50, 100, &x);
+    q->percentile = bad ? 0 : (float)x;
+    return bad;
+}
+
+int parse_averaging(const char *text, ib_qat_opts *q)
+{
+    double x;
+    const int bad = parse_float(text, "--averaging-constant", 1e-6, 1, &x);
+    q->averaging_constant = bad ? 0 : (float)x;
+    return bad;
+}
+
 int complain(void)
 {
     fprintf(stderr, "isobit: %s\n", *ib_error() ? ib_error() : "failed");

@@ -19,11 +19,18 @@ typedef struct compiled {
 } compiled;
 
 typedef struct verification {
+    ib_layer *net;
+    ib_graph *g;
     ib_program *p;
+    const ib_verify_opts *o;
     ib_verify_report *r;
     int8_t **reference; /* [n_instrs][batch * size], evaluation's codes */
+    int8_t *in, *out;   /* [batch][size of the program's], of the runtime */
     int64_t n;          /* samples in the batch */
-    int64_t sample;     /* of the compiled C */
+    compiled c;
+    int64_t sample; /* of the compiled C */
+    int has_labels; /* each has a score among the outputs */
+    int64_t right;  /* samples whose highest score is that of their label */
 } verification;
 
 static _Thread_local verification *tracing;
@@ -129,20 +136,20 @@ static ib_status compile(const char *dir, const ib_verify_opts *o, compiled *c)
 }
 
 /* Prints, compiles and loads the program with a few samples as self-test. */
-static ib_status build(verification *v, ib_device *dev, const ib_verify_opts *o, const ib_vectors *few, compiled *c)
+static ib_status build(verification *v, const ib_vectors *few)
 {
     const char *base = getenv("TMPDIR");
     char *dir = ib_format_text("%s/isobit-XXXXXX", base && *base ? base : "/tmp");
     if (!dir)
         return IB_ENOMEM;
     ib_status status =
-        mkdtemp(dir) ? ib_export_c(v->p, dev, dir, "network", few)
+        mkdtemp(dir) ? ib_export_c(v->p, ib_graph_device(v->g), dir, "network", few)
                      : ib_fail(IB_EIO, "%s: cannot be made: %s (TMPDIR names another folder)", dir, strerror(errno));
     if (!status)
-        status = compile(dir, o, c);
+        status = compile(dir, v->o, &v->c);
     remove_folder(dir);
     ib_free(dir);
-    if (!status && c->self_test())
+    if (!status && v->c.self_test())
         status = ib_fail(IB_ENUMERIC, "verify: the exported C fails its own self-test");
     return status;
 }
@@ -155,39 +162,39 @@ static int labels_fit(const ib_program *p, const ib_dataset *d)
     return ib_dataset_labelled(d) && classes > 1 && v->size == classes && ib_dataset_info(d).classes <= classes;
 }
 
-static ib_status verify_batch(verification *v, ib_layer *net, ib_graph *g, const ib_batch *b, int8_t *in, int8_t *out,
-                              const ib_verify_opts *o, compiled *c, int64_t *right)
+static ib_status verify_batch(verification *v, const ib_batch *b)
 {
+    ib_graph *g = v->g;
     ib_device *dev = ib_graph_device(g);
     const int64_t classes = ib_program_output_size(v->p), size = ib_program_input_size(v->p);
     v->n = b->n;
     ib_graph_begin(g, IB_TRACE);
-    if (!ib_layer_forward(g, net, ib_input(g, 4, b->shape, b->x)))
+    if (!ib_layer_forward(g, v->net, ib_input(g, 4, b->shape, b->x)))
         return ib_error_status();
     ib_tape_codes(v->p, g, keep_reference, v);
     ib_graph_begin(g, IB_TRAIN);
     g->dropout_off = 1;
-    const ib_tensor *trained = ib_layer_forward(g, net, ib_input(g, 4, b->shape, b->x));
+    const ib_tensor *trained = ib_layer_forward(g, v->net, ib_input(g, 4, b->shape, b->x));
     g->dropout_off = 0;
     if (!trained)
         return ib_error_status();
     ib_tape_codes(v->p, g, compare_train, v);
-    ib_status status = ib_program_quantize(v->p, dev, b->n, b->x, in);
+    ib_status status = ib_program_quantize(v->p, dev, b->n, b->x, v->in);
     if (!status)
-        status = ib_program_run_traced(v->p, dev, b->n, in, out, compare_runtime, v);
-    for (int64_t i = 0; right && i < b->n && !status; i++) {
+        status = ib_program_run_traced(v->p, dev, b->n, v->in, v->out, compare_runtime, v);
+    for (int64_t i = 0; v->has_labels && i < b->n && !status; i++) {
         int64_t best = 0;
         for (int64_t j = 1; j < classes; j++)
-            best = out[i * classes + j] > out[i * classes + best] ? j : best;
-        *right += best == b->y[i];
+            best = v->out[i * classes + j] > v->out[i * classes + best] ? j : best;
+        v->right += best == b->y[i];
     }
-    if (!status && !o->skip_compiled && !c->library)
-        status = build(v, dev, o, &(ib_vectors){b->n < 4 ? b->n : 4, in, out}, c);
-    if (!status && c->library) {
-        *c->trace = compare_compiled;
+    if (!status && !v->o->skip_compiled && !v->c.library)
+        status = build(v, &(ib_vectors){b->n < 4 ? b->n : 4, v->in, v->out});
+    if (!status && v->c.library) {
+        *v->c.trace = compare_compiled;
         tracing = v;
         for (v->sample = 0; v->sample < b->n; v->sample++)
-            c->run(in + v->sample * size, out);
+            v->c.run(v->in + v->sample * size, v->out);
     }
     return status;
 }
@@ -202,11 +209,8 @@ ib_status ib_verify(ib_layer *net, ib_graph *g, const ib_dataset *data, const ib
     if (opts)
         IB_TAKE(opts->batch, opts->batch >= 0 && opts->batch <= 1 << 20, "is %d", opts->batch);
     const ib_verify_opts o = opts ? *opts : (ib_verify_opts){0};
-    verification v = {.r = report};
-    compiled c = {0};
+    verification v = {.net = net, .g = g, .o = &o, .r = report};
     ib_batch b;
-    int64_t right = 0;
-    int8_t *in = NULL, *out = NULL;
     memset(report, 0, sizeof *report);
     if (ib_qat_phase(net) == IB_LEARN && ib_qat_set_phase(net, g, IB_FROZEN))
         return ib_error_status();
@@ -227,14 +231,14 @@ ib_status ib_verify(ib_layer *net, ib_graph *g, const ib_dataset *data, const ib
             !(v.reference[i] = ib_alloc((size_t)(batch * v.p->values[v.p->instrs[i].out].size))))
             goto done;
     }
-    if (!(in = ib_alloc((size_t)(batch * ib_program_input_size(v.p)))) ||
-        !(out = ib_alloc((size_t)(batch * ib_program_output_size(v.p)))))
+    if (!(v.in = ib_alloc((size_t)(batch * ib_program_input_size(v.p)))) ||
+        !(v.out = ib_alloc((size_t)(batch * ib_program_output_size(v.p)))))
         goto done;
     status = IB_OK;
-    const int fit = labels_fit(v.p, data);
+    v.has_labels = labels_fit(v.p, data);
     ib_loader_start(loader, 0, 0);
     while (!status && ib_loader_next(loader, &b)) {
-        status = verify_batch(&v, net, g, &b, in, out, &o, &c, fit ? &right : NULL);
+        status = verify_batch(&v, &b);
         report->samples += b.n;
         if (!status && o.progress)
             o.progress(o.context, report->samples, ib_dataset_count(data));
@@ -242,17 +246,17 @@ ib_status ib_verify(ib_layer *net, ib_graph *g, const ib_dataset *data, const ib
     status = status ? status : ib_loader_status(loader);
     for (int i = 0; i < report->n_layers; i++)
         report->mismatches += report->layers[i].train + report->layers[i].runtime + report->layers[i].compiled;
-    report->accuracy = report->samples && fit ? (double)right / (double)report->samples : -1;
+    report->accuracy = report->samples && v.has_labels ? (double)v.right / (double)report->samples : -1;
 done:
-    if (c.library)
-        dlclose(c.library);
+    if (v.c.library)
+        dlclose(v.c.library);
     for (int i = 0; v.reference && i < v.p->n_instrs; i++)
         ib_free(v.reference[i]);
     ib_free(v.reference);
     ib_program_free(v.p);
     ib_loader_free(loader);
-    ib_free(in);
-    ib_free(out);
+    ib_free(v.in);
+    ib_free(v.out);
     if (status)
         ib_verify_report_free(report);
     return status;

@@ -128,19 +128,18 @@ static ib_status configure_activation(ib_plan *p, ib_step *s, int bits)
     if (!strcmp(name, "auto"))
         name = bits == 8 ? "ema" : "lsq";
     set_bits(&s->out, bits, p->opts.profile);
-    s->out.learned = !strcmp(name, "lsq")                             ? IB_LSQ
-                     : !strcmp(name, "pact") && s->act == IB_ACT_RELU ? IB_PACT
-                                                                      : IB_NOT_LEARNED;
-    /* Learned scales start from the range of least error. */
-    s->observer.cls = s->out.learned ? &ib_observer_mse : ib_observer_find(!strcmp(name, "pact") ? "ema" : name);
-    if (!s->observer.cls)
+    const ib_observer_row *row = ib_observer_row_of(name);
+    if (!row)
         return IB_EINVAL;
+    s->out.learned = !row->cls || s->act == IB_ACT_RELU ? row->learned : IB_NOT_LEARNED;
+    /* Learned scales start from the range of least error. */
+    s->observer.cls = s->out.learned ? &ib_observer_mse : row->cls;
     s->observer.symmetric = p->opts.symmetric;
     s->observer.percentile = p->opts.percentile;
     s->observer.averaging = p->opts.averaging_constant;
     s->out.observer = &s->observer;
     if (s->out.learned) {
-        char *param = ib_format_text("%s.%s", s->name, s->out.learned == IB_LSQ ? "out.ln_scale" : "out.alpha");
+        char *param = ib_format_text("%s.%s", s->name, row->parameter);
         s->out.param = param ? ib_layer_param_new(p->net, param, 1, (int64_t[]){1}, IB_INIT_ZEROS, 1, 1) : NULL;
         ib_free(param);
         if (!s->out.param)

@@ -8,22 +8,36 @@
 #include "tensor/alloc.h"
 #include "tensor/names.h"
 
-/* Watchers and learned ones, which have no class. */
-static const struct {
-    const char *name;
-    const ib_observer_class *cls;
-} observers[] = {
-#define OBSERVER(name) {#name, &ib_observer_##name},
-#define LEARNED(name) {#name, NULL},
+static const ib_observer_row observers[] = {
+#define OBSERVER(name) {#name, &ib_observer_##name, IB_NOT_LEARNED, NULL},
+#define LEARNED(name, kind, parameter, elsewhere) {#name, elsewhere, kind, parameter},
 #include "qat/observers.def"
 #undef OBSERVER
 #undef LEARNED
 };
 
-const ib_observer_class *ib_observer_find(const char *name)
+enum { ROWS = sizeof observers / sizeof *observers };
+
+const ib_observer_row *ib_observer_row_of(const char *name)
 {
     const int i = IB_NAME_FIND(name, observers, IB_EINVAL, "observer: none is named");
-    return i < 0 ? NULL : observers[i].cls;
+    return i < 0 ? NULL : &observers[i];
+}
+
+const char *ib_learned_name(ib_learned kind)
+{
+    int i = 0;
+    while (observers[i].learned != kind)
+        i++;
+    return observers[i].name;
+}
+
+int ib_observer_averages(const char *name)
+{
+    for (int i = 0; i < ROWS; i++)
+        if (!strcmp(observers[i].name, name))
+            return observers[i].cls == &ib_observer_ema;
+    return 0;
 }
 
 ib_status ib_observer_see_batch(ib_observer *o, ib_kernels *k, const float *x, int64_t n, const char *layer)

@@ -35,12 +35,23 @@ struct ib_observer {
 };
 
 #define OBSERVER(name) extern const ib_observer_class ib_observer_##name;
-#define LEARNED(name)
+#define LEARNED(name, kind, parameter, elsewhere)
 #include "qat/observers.def"
 #undef OBSERVER
 #undef LEARNED
 
-const ib_observer_class *ib_observer_find(const char *name); /* NULL with ib_error() */
+/* A row of observers.def. */
+typedef struct ib_observer_row {
+    const char *name;
+    const ib_observer_class *cls; /* that watches; NULL: it is learned, everywhere */
+    ib_learned learned;           /* behind a ReLU, and elsewhere too if there is no class */
+    const char *parameter;
+} ib_observer_row;
+
+const ib_observer_row *ib_observer_row_of(const char *name); /* NULL with ib_error() */
+const char *ib_learned_name(ib_learned kind);
+/* Whether the observer of that name may follow a moving average. */
+int ib_observer_averages(const char *name);
 ib_status ib_observer_see_batch(ib_observer *o, ib_kernels *k, const float *x, int64_t n, const char *layer);
 /* The largest magnitudes of the channels of x[n][channels][size]; room: n channels. */
 ib_status ib_observer_see_channels(ib_observer *o, ib_kernels *k, const float *x, int64_t n, int64_t channels,

@@ -41,7 +41,7 @@ static ib_status check_effect(const ib_qat_opts *opts)
 {
     static const char function[] = "ib_qat_prepare";
     const char *observer = opts->observer ? opts->observer : "auto";
-    const int averages = !strcmp(observer, "auto") || !strcmp(observer, "ema") || !strcmp(observer, "pact");
+    const int averages = !strcmp(observer, "auto") || ib_observer_averages(observer);
     IB_TAKE_FOR(function, opts->percentile, opts->percentile == 0 || !strcmp(observer, "percentile"), IB_EINVAL,
                 "is %g, which has no effect with the observer %s", opts->percentile, observer);
     IB_TAKE_FOR(function, opts->averaging_constant, opts->averaging_constant == 0 || averages, IB_EINVAL,
@@ -314,11 +314,10 @@ ib_qat_layer ib_qat_layer_at(const ib_layer *net, int i)
                                   : s->is_constant ? "constant"
                                   : integer        ? s->form->name
                                                    : s->float_form,
-                          .observer = !s->has_out                 ? NULL
-                                      : s->out.learned == IB_LSQ  ? "lsq"
-                                      : s->out.learned == IB_PACT ? "pact"
-                                      : s->observer.cls           ? s->observer.cls->name
-                                                                  : "known",
+                          .observer = !s->has_out       ? NULL
+                                      : s->out.learned  ? ib_learned_name(s->out.learned)
+                                      : s->observer.cls ? s->observer.cls->name
+                                                        : "known",
                           .weight_bits = i && integer && ib_is_product(s) ? s->weight.bits : 0,
                           .act_bits = s->has_out ? s->out.bits : 0,
                           .scale = s->has_out ? s->out.scale : 0,

@@ -36,10 +36,17 @@ int IB_K(has_taps)(const ib_window *s);
 void IB_K(taps_forward)(const ib_window *s, const float *x, const float *w, const float *bias, float *y,
                         float *scratch);
 void IB_K(taps_grads)(const ib_window *s, const ib_conv_grads *g, float *scratch);
-/* out[rows][ld] = bias + panels src: rows in panels [taps][rows of a panel], all positions, for which ld leaves
- * room. */
-void IB_K(taps_sweep)(const float *src, const int32_t *offset, int64_t taps, const float *panels, const float *bias,
-                      int64_t rows, int64_t positions, float *out, int64_t ld);
+/* out[m][p] = bias[m] + sum over taps panels[tap][m] src[offset[tap] + p] */
+typedef struct ib_sweep {
+    const float *src;
+    int64_t taps, rows, positions;
+    const int32_t *offset; /* [taps] */
+    const float *panels;   /* [taps][rows of a panel], one behind the other */
+    const float *bias;     /* [rows] or NULL */
+    float *out;            /* [rows][ld], with room for whole vectors of positions */
+    int64_t ld;
+} ib_sweep;
+void IB_K(taps_sweep)(const ib_sweep *s);
 void IB_K(taps_depthwise)(const ib_window *s, const float *x, const float *w, const float *bias, float *y,
                           float *scratch);
 void IB_K(taps_depthwise_grads)(const ib_window *s, const ib_conv_grads *g, float *scratch);

@@ -11,6 +11,16 @@ typedef struct ib_walk {
 } ib_walk;
 
 enum { IB_TILE_ROWS = 16, IB_TILE_PANELS = 4, IB_TILE_LD = 16 * IB_TILE_PANELS };
+/* What runs of one number of rows have in common. */
+typedef struct ib_tiles {
+    int64_t rows, panels; /* of a block; at once */
+    ib_walk k;            /* along a row, and along a panel */
+    int64_t ldx;          /* bytes between rows */
+    const int32_t *w;     /* panel [segments quads][16][4] int8, then 16 biases */
+    int64_t step;         /* words between panels */
+    int32_t *out;         /* [blocks][IB_TILE_ROWS][IB_TILE_LD] */
+} ib_tiles;
+
 /* How rows are multiplied by panels: between begin and end, a thread calls run with one number of rows. */
 typedef struct ib_multiplier {
     int64_t unit;                    /* quads of a segment are a multiple of it */
@@ -19,10 +29,7 @@ typedef struct ib_multiplier {
     int64_t (*rows)(int64_t panels); /* at most, of a block */
     void (*begin)(int64_t rows);
     void (*end)(void);
-    /* out[blocks][IB_TILE_ROWS][IB_TILE_LD] = rows (from x[block] on, ldx bytes apart) x panels; w: panel [segments
-     * quads][16][4] int8, then 16 biases; `step` words between panels */
-    void (*run)(int64_t rows, int64_t panels, const ib_walk *k, const uint8_t *const *x, int blocks, int64_t ldx,
-                const int32_t *w, int64_t step, int32_t *out);
+    void (*run)(const ib_tiles *t, const uint8_t *const *x, int blocks); /* out = rows, from x[block] on, x panels */
     /* y[rows] (ldy bytes apart) of `count` raised codes = clamp(requant(acc[rows][IB_TILE_LD], scale[16]) + zero, lo,
      * hi) + 128; acc has whole fours of rows, y may overlap with nothing; small: all factors are (ib_scale_is_small) */
     void (*finish)(const ib_epilogue *e, const isobit_scale *scale, int small, int64_t count, int64_t rows,

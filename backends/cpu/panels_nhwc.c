@@ -89,18 +89,19 @@ static void group_of(const product *p, int64_t panel, int64_t i, int64_t first, 
     for (int64_t j = 0; p->r && j < panels * LANES; j++)
         scale[j] = j < n_lanes ? p->r->scale[(first_lane + j) % s->oc] : (isobit_scale){0, -24};
     const int small = p->r && ib_scales_are_small(scale, panels * LANES, p->r->profile);
+    _Alignas(64) int32_t acc[2 * IB_TILE_ROWS * IB_TILE_LD];
+    const ib_tiles tiles = {rows, panels, p->k, ldx, p->packed + panel * step, step, acc};
     p->m->begin(rows);
     for (int64_t t = first * pieces; t < last * pieces; t += p->m->blocks) {
         const int blocks = (int)least(p->m->blocks, last * pieces - t);
         const uint8_t *x[2];
         uint8_t *y[2];
-        _Alignas(64) int32_t acc[2 * IB_TILE_ROWS * IB_TILE_LD];
         for (int j = 0; j < blocks; j++) {
             const int64_t oy = (t + j) / pieces, from = least((t + j) % pieces * rows, count - rows);
             x[j] = ib_nhwc_at(p->x, i, oy * s->sh - s->ph, -s->pw) + from * ldx;
             y[j] = p->y ? ib_nhwc_at(p->y, i, oy, 0) + from * ldy + panel * LANES : NULL;
         }
-        p->m->run(rows, panels, &p->k, x, blocks, ldx, p->packed + panel * step, step, acc);
+        p->m->run(&tiles, x, blocks);
         for (int j = 0; j < blocks; j++)
             for (int64_t v = 0; v < panels; v++)
                 if (p->r)

@@ -16,7 +16,7 @@ enum { K_QAT = LONG_OPTION, K_SAMPLES, K_BATCH, K_PROFILE, K_OBSERVER, K_WEIGHTS
 
 static const char observers[] = /* ", minmax, ema, ..." */
 #define OBSERVER(name) ", " #name
-#define LEARNED(name)
+#define LEARNED(...)
 #include "qat/observers.def"
 #undef OBSERVER
 #undef LEARNED
@@ -41,7 +41,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
     quantize_options *o = state->input;
     int bad = 0;
-    double x;
     switch (key) {
     case ARGP_KEY_INIT: state->child_inputs[0] = &o->common; return 0;
     case 'o': o->out = arg; return 0;
@@ -49,14 +48,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case K_OBSERVER: o->quant.observer = arg; return 0;
     case K_WEIGHTS: o->quant.weight_observer = arg; return 0;
     case K_RULES: o->quant.rules = arg; return 0;
-    case K_PERCENTILE:
-        bad = parse_float(arg, "--percentile", 50, 100, &x);
-        o->quant.percentile = (float)x;
-        break;
-    case K_AVERAGING:
-        bad = parse_float(arg, "--averaging-constant", 1e-6, 1, &x);
-        o->quant.averaging_constant = (float)x;
-        break;
+    case K_PERCENTILE: bad = parse_percentile(arg, &o->quant); break;
+    case K_AVERAGING: bad = parse_averaging(arg, &o->quant); break;
     case K_SAMPLES: bad = parse_int(arg, "--samples", 1, 1 << 30, &o->samples); break;
     case K_BATCH: bad = parse_int(arg, "--batch", 1, 1 << 20, &o->batch); break;
     case K_PROFILE: bad = ib_profile_parse(arg, &o->quant.profile) && complain(); break;

@@ -44,7 +44,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
     train_options *o = state->input;
     int64_t n;
-    double x;
     int bad = 0;
     if (key >= LONG_OPTION && key < K_END)
         o->given |= option_bit(key);
@@ -83,14 +82,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case K_MOMENTUM: bad = parse_float(arg, "--momentum", 0, 0.9999, &o->momentum); break;
     case K_SMOOTHING: bad = parse_float(arg, "--label-smoothing", 0, 0.999, &o->smoothing); break;
     case K_CLIP: bad = parse_float(arg, "--clip", 0, 1e12, &o->clip); break;
-    case K_PERCENTILE:
-        bad = parse_float(arg, "--percentile", 50, 100, &x);
-        o->quant.percentile = (float)x;
-        break;
-    case K_AVERAGING:
-        bad = parse_float(arg, "--averaging-constant", 1e-6, 1, &x);
-        o->quant.averaging_constant = (float)x;
-        break;
+    case K_PERCENTILE: bad = parse_percentile(arg, &o->quant); break;
+    case K_AVERAGING: bad = parse_averaging(arg, &o->quant); break;
     case K_INPUT_BITS:
         bad = parse_int(arg, "--input-bits", 2, 8, &n);
         o->quant.input_bits = (int)n;

@@ -3,7 +3,7 @@
 
 static const char observers[] = "activations: auto (default; of tables in 8 bits minmax, unless with --rules)"
 #define OBSERVER(name) ", " #name
-#define LEARNED OBSERVER
+#define LEARNED(name, ...) OBSERVER(name)
 #include "qat/observers.def"
 #undef OBSERVER
 #undef LEARNED

@@ -17,18 +17,22 @@ typedef struct items {
     int n, kept, room;
 } items;
 
-static ib_status add(items *a, const char *name, const char *suffix, const char *dtype, int ndim, int64_t d0,
-                     int64_t d1, const void *data, size_t bytes)
+typedef ib_safetensors_item part; /* of a tensor, whose name stands before the part's */
+
+/* Takes a copy of the data. */
+static ib_status add(items *a, const char *name, part p)
 {
     char *text = a->names + 200 * a->n;
-    void *copy = ib_alloc_raw(bytes ? bytes : 1);
+    void *copy = ib_alloc_raw(p.bytes ? p.bytes : 1);
     if (!copy || a->n == a->room) {
         ib_free(copy);
         return IB_ENOMEM;
     }
-    ib_snprintf(text, 200, "%s%s", name, suffix);
-    a->keep[a->kept++] = memcpy(copy, data, bytes);
-    a->list[a->n++] = (ib_safetensors_item){text, dtype, ndim, {d0, d1}, copy, bytes};
+    ib_snprintf(text, 200, "%s%s", name, p.name);
+    a->keep[a->kept++] = memcpy(copy, p.data, p.bytes);
+    p.name = text;
+    p.data = copy;
+    a->list[a->n++] = p;
     return IB_OK;
 }
 
@@ -48,16 +52,17 @@ static ib_status add_bnb(items *a, const ib_out_tensor *t, const ib_matrix *w)
                               (double)w->offset);
     length += ib_snprintf(state + length, sizeof state - (size_t)length, "}");
     ib_snprintf(key, sizeof key, ".quant_state.bitsandbytes__%s", kind);
-    ib_status status = add(a, t->name, "", "U8", 2, (n + 1) / 2, 1, w->data, (size_t)(n + 1) / 2);
+    ib_status status = add(a, t->name, (part){"", "U8", 2, {(n + 1) / 2, 1}, w->data, (size_t)(n + 1) / 2});
     if (!status)
-        status = add(a, t->name, ".quant_map", "F32", 1, 16, 0, w->code, 64);
+        status = add(a, t->name, (part){".quant_map", "F32", 1, {16}, w->code, 64});
     if (!status)
-        status = w->format->nested ? add(a, t->name, ".absmax", "U8", 1, blocks, 0, w->absmax8, (size_t)blocks)
-                                   : add(a, t->name, ".absmax", "F32", 1, blocks, 0, w->absmax, (size_t)blocks * 4);
+        status = w->format->nested
+                     ? add(a, t->name, (part){".absmax", "U8", 1, {blocks}, w->absmax8, (size_t)blocks})
+                     : add(a, t->name, (part){".absmax", "F32", 1, {blocks}, w->absmax, (size_t)blocks * 4});
     if (!status && w->format->nested &&
-        !(status = add(a, t->name, ".nested_absmax", "F32", 1, groups, 0, w->nested, (size_t)groups * 4)))
-        status = add(a, t->name, ".nested_quant_map", "F32", 1, 256, 0, w->map, 1024);
-    return status ? status : add(a, t->name, key, "U8", 1, length, 0, state, (size_t)length);
+        !(status = add(a, t->name, (part){".nested_absmax", "F32", 1, {groups}, w->nested, (size_t)groups * 4})))
+        status = add(a, t->name, (part){".nested_quant_map", "F32", 1, {256}, w->map, 1024});
+    return status ? status : add(a, t->name, (part){key, "U8", 1, {length}, state, (size_t)length});
 }
 
 /* compressed-tensors: eight codes + 8 in an int32, the first lowest, and a half a group; or bytes and a scale a row */
@@ -65,8 +70,10 @@ static ib_status add_integers(items *a, const ib_out_tensor *t, const ib_matrix 
 {
     const int64_t shape[2] = {w->rows, w->cols}, blocks = w->rows * w->cols / 32;
     if (!w->format->decode) {
-        const ib_status status = add(a, t->name, "", "I8", 2, w->rows, w->cols, w->data, (size_t)(w->rows * w->cols));
-        return status ? status : add(a, t->name, "_scale", "F32", 2, w->rows, 1, w->absmax, (size_t)w->rows * 4);
+        const ib_status status =
+            add(a, t->name, (part){"", "I8", 2, {w->rows, w->cols}, w->data, (size_t)(w->rows * w->cols)});
+        return status ? status
+                      : add(a, t->name, (part){"_scale", "F32", 2, {w->rows, 1}, w->absmax, (size_t)w->rows * 4});
     }
     uint8_t *codes = ib_alloc((size_t)blocks * 18), *scales = codes ? codes + 16 * blocks : NULL;
     if (!codes)
@@ -76,9 +83,10 @@ static ib_status add_integers(items *a, const ib_out_tensor *t, const ib_matrix 
         for (int j = 0; j < 16; j++)
             codes[16 * b + j] = w->data[18 * b + 2 + j] ^ 0x88; /* q + 8 in each nibble */
     }
-    ib_status status = add(a, t->name, "_packed", "I32", 2, w->rows, w->cols / 8, codes, (size_t)blocks * 16);
-    if (!status && !(status = add(a, t->name, "_scale", "F16", 2, w->rows, w->cols / 32, scales, (size_t)blocks * 2)))
-        status = add(a, t->name, "_shape", "I64", 1, 2, 0, shape, sizeof shape);
+    ib_status status = add(a, t->name, (part){"_packed", "I32", 2, {w->rows, w->cols / 8}, codes, (size_t)blocks * 16});
+    if (!status &&
+        !(status = add(a, t->name, (part){"_scale", "F16", 2, {w->rows, w->cols / 32}, scales, (size_t)blocks * 2})))
+        status = add(a, t->name, (part){"_shape", "I64", 1, {2}, shape, sizeof shape});
     ib_free(codes);
     return status;
 }
@@ -104,10 +112,10 @@ static ib_status write_model(ib_lm *m, ib_device *dev, const char *path, const i
             break;
         const char *dtype = !strcmp(t->to->name, "f32") ? "F32" : !strcmp(t->to->name, "f16") ? "F16" : "BF16";
         const int integers = !strcmp(t->to->name, "int4") || !strcmp(t->to->name, "int8");
-        status = integers      ? add_integers(&a, t, &made)
-                 : t->to->code ? add_bnb(&a, t, &made)
-                               : add(&a, t->name, "", dtype, t->ndim, t->shape[0], t->shape[1], made.data,
-                                     (size_t)ib_storage_bytes(made.format, made.rows, made.cols));
+        const part whole = {"",        dtype,
+                            t->ndim,   {t->shape[0], t->shape[1]},
+                            made.data, (size_t)ib_storage_bytes(made.format, made.rows, made.cols)};
+        status = integers ? add_integers(&a, t, &made) : t->to->code ? add_bnb(&a, t, &made) : add(&a, t->name, whole);
         if (o->report)
             o->report(o->user, t->name, t->from->name, t->to->name, exact);
         saved->exact += exact;

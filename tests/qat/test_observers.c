@@ -14,7 +14,7 @@ static double through(const ib_quantizer *q, float x)
 /* The quantizer of `bits` bits after BATCHES batches of x. */
 static ib_quantizer observed(const char *observer, int bits, int symmetric, const float *x)
 {
-    ib_observer o = {.cls = ib_observer_find(observer), .symmetric = symmetric};
+    ib_observer o = {.cls = ib_observer_row_of(observer)->cls, .symmetric = symmetric};
     ib_quantizer q = {.bits = bits, .qmin = -(1 << (bits - 1)), .qmax = (1 << (bits - 1)) - 1};
     float lo, hi;
     for (int b = 0; b < BATCHES; b++)
@@ -99,7 +99,7 @@ static void every_observer_stays_within_what_it_saw(void)
 {
     static const char *const observers[] = {
 #define OBSERVER(name) #name,
-#define LEARNED(name)
+#define LEARNED(...)
 #include "qat/observers.def"
 #undef LEARNED
 #undef OBSERVER

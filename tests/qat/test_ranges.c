@@ -93,7 +93,7 @@ static void calibrators_treat_outliers_as_they_should(void)
     } want[] = {{"minmax", 50, 50}, {"ema", 50, 50}, {"percentile", 0.9f, 1.2f},
                 {"mse", 0.9f, 20},  {"kl", 0.5f, 5}, {"histogram", 0.5f, 51}};
     for (int i = 0; i < 6; i++) {
-        ib_observer o = {.cls = ib_observer_find(want[i].name), .percentile = 99.9f};
+        ib_observer o = {.cls = ib_observer_row_of(want[i].name)->cls, .percentile = 99.9f};
         REQUIRE(!ib_observer_see_batch(&o, &dev->k, x, N + 1, "x"));
         o.cls->range(&o, &q, 0, &lo, &hi);
         if (!(hi >= want[i].least && hi <= want[i].most))

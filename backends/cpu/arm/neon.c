@@ -68,14 +68,13 @@ static void end(void)
 {
 }
 
-static void run(int64_t rows, int64_t panels, const ib_walk *k, const uint8_t *const *x, int blocks, int64_t ldx,
-                const int32_t *w, int64_t step, int32_t *out)
+static void run(const ib_tiles *t, const uint8_t *const *x, int blocks)
 {
     static void (*const tiles[MOST_ROWS])(const ib_walk *, const uint8_t *, int64_t, const int32_t *,
                                           int32_t *) = {tile_1, tile_2, tile_3, tile_4};
     (void)blocks;
-    for (int64_t v = 0; v < panels; v++)
-        tiles[rows - 1](k, *x, ldx, w + v * step, out + v * LANES);
+    for (int64_t v = 0; v < t->panels; v++)
+        tiles[t->rows - 1](&t->k, *x, t->ldx, t->w + v * t->step, t->out + v * LANES);
 }
 
 /* fp32_rne's factors are numbers of fp32, so that four requantizations are one product and one conversion to nearest

@@ -33,18 +33,18 @@ BLOCK(1)
 BLOCK(2)
 BLOCK(3)
 
-void IB_K(taps_sweep)(const float *src, const int32_t *offset, int64_t taps, const float *panels, const float *bias,
-                      int64_t rows, int64_t positions, float *out, int64_t ld)
+void IB_K(taps_sweep)(const ib_sweep *s)
 {
     static void (*const blocks[NV])(const float *, const int32_t *, int64_t, const float *, const float *, float *,
                                     int64_t) = {block_1, block_2, block_3};
-    for (int64_t p = 0; p < positions; p += STEP) {
-        const int64_t vectors = ib_min64(NV, (positions - p + LANES - 1) / LANES);
-        for (int64_t m = 0; m < rows; m += MB) {
+    for (int64_t p = 0; p < s->positions; p += STEP) {
+        const int64_t vectors = ib_min64(NV, (s->positions - p + LANES - 1) / LANES);
+        for (int64_t m = 0; m < s->rows; m += MB) {
             float b[MB] = {0};
-            for (int64_t i = 0; bias && i < MB && m + i < rows; i++)
-                b[i] = bias[m + i];
-            blocks[vectors - 1](src + p, offset, taps, panels + m * taps, b, out + m * ld + p, ld);
+            for (int64_t i = 0; s->bias && i < MB && m + i < s->rows; i++)
+                b[i] = s->bias[m + i];
+            blocks[vectors - 1](s->src + p, s->offset, s->taps, s->panels + m * s->taps, b, s->out + m * s->ld + p,
+                                s->ld);
         }
     }
 }
@@ -77,7 +77,15 @@ void IB_K(taps_forward)(const ib_window *s, const float *x, const float *w, cons
             for (int64_t g = 0; g < s->groups; g++) {
                 spread(s, &t, x + (i * s->ic + g * icg) * s->ih * s->iw, src);
                 IB_K(taps_sweep)
-                (src, offset, k, panels + g * rows * k, bias ? bias + g * ocg : NULL, ocg, t.positions, out, ld);
+                (&(ib_sweep){.src = src,
+                             .taps = k,
+                             .rows = ocg,
+                             .positions = t.positions,
+                             .offset = offset,
+                             .panels = panels + g * rows * k,
+                             .bias = bias ? bias + g * ocg : NULL,
+                             .out = out,
+                             .ld = ld});
                 for (int64_t o = 0; o < ocg; o++)
                     for (int64_t r = 0; r < s->oh; r++)
                         copy(y + ((i * s->oc + g * ocg + o) * s->oh + r) * s->ow, out + o * ld + r * t.wide, s->ow);
@@ -96,10 +104,9 @@ void IB_K(taps_forward)(const ib_window *s, const float *x, const float *w, cons
 {
     (void)s, (void)x, (void)w, (void)bias, (void)y, (void)scratch;
 }
-void IB_K(taps_sweep)(const float *src, const int32_t *offset, int64_t taps, const float *panels, const float *bias,
-                      int64_t rows, int64_t positions, float *out, int64_t ld)
+void IB_K(taps_sweep)(const ib_sweep *s)
 {
-    (void)src, (void)offset, (void)taps, (void)panels, (void)bias, (void)rows, (void)positions, (void)out, (void)ld;
+    (void)s;
 }
 
 #endif

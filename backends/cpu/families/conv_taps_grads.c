@@ -89,7 +89,14 @@ static void input_gradient(const job *j, int64_t i, int64_t g, const float *dz, 
                 for (int kx = b; kx < s->kw; kx += s->sw)
                     offset[n++] = (int32_t)(o * j->stride + j->t.front - (ky / s->sh * j->t.wide + kx / s->sw));
         IB_K(taps_sweep)
-        (dz, offset, n, j->panels + g * rows * j->all + j->first[f] * rows, NULL, j->icg, j->t.plane, out, j->ld);
+        (&(ib_sweep){.src = dz,
+                     .taps = n,
+                     .rows = j->icg,
+                     .positions = j->t.plane,
+                     .offset = offset,
+                     .panels = j->panels + g * rows * j->all + j->first[f] * rows,
+                     .out = out,
+                     .ld = j->ld});
         for (int64_t c = 0; c < j->icg; c++)
             collect(s, &j->t, a, b, out + c * j->ld, dx + c * s->ih * s->iw);
     }
@@ -195,8 +202,8 @@ OUTER(1)
 OUTER(2)
 OUTER(3)
 
-    /* Blocks of sums [groups][output channels / GB][kh][vectors / GV]. */
-    static void weight_gradient(const job *j, int64_t g, const float *x, const float *dz, float *sums)
+/* Blocks of sums [groups][output channels / GB][kh][vectors / GV]. */
+static void weight_gradient(const job *j, int64_t g, const float *x, const float *dz, float *sums)
 {
     static void (*const outer[GV])(const job *, const float *, const float *, float *) = {outer_1, outer_2, outer_3};
     const int64_t blocks = up(j->ocg, GB) / GB;

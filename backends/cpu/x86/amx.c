@@ -111,11 +111,12 @@ static int64_t rows_of(int64_t panels)
     return TILE_ROWS;
 }
 
-static void run(int64_t rows, int64_t panels, const ib_walk *k, const uint8_t *const *x, int blocks, int64_t ldx,
-                const int32_t *w, int64_t step, int32_t *out)
+static void run(const ib_tiles *t, const uint8_t *const *x, int blocks)
 {
-    const int32_t *bias = w + k->segments * k->quads * LANES;
-    (void)rows;
+    const ib_walk *k = &t->k;
+    const int64_t panels = t->panels, ldx = t->ldx, step = t->step;
+    const int32_t *w = t->w, *bias = w + k->segments * k->quads * LANES;
+    int32_t *out = t->out;
     for (int64_t v = 0; v < panels; v += 2, w += 2 * step, bias += 2 * step, out += 2 * LANES)
         if (blocks == 2 && v + 1 < panels)
             two_by_two(k, x, ldx, w, step, bias, out);

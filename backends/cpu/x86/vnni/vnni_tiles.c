@@ -52,11 +52,12 @@ typedef void tile(const ib_walk *k, const uint8_t *x, int64_t ldx, const int32_t
 TILE(1, 1, 4)
 TILE(1, 2, 4)
 TILE(1, 3, 4)
-TILE(1, 4, 3) TILE(2, 1, 4) TILE(2, 2, 3) TILE(2, 3, 2) TILE(2, 4, 2) TILE(3, 1, 4) TILE(3, 2, 2) TILE(3, 3, 2)
-    TILE(3, 4, 1) TILE(4, 1, 3) TILE(4, 2, 2) TILE(4, 3, 1) TILE(4, 4, 1) TILE(5, 1, 2) TILE(5, 2, 1) TILE(5, 3, 1)
-        TILE(5, 4, 1) TILE(6, 1, 2) TILE(6, 2, 1) TILE(6, 3, 1) TILE(6, 4, 1) TILE(7, 1, 2) TILE(7, 2, 1) TILE(7, 3, 1)
-            TILE(8, 1, 2) TILE(8, 2, 1) TILE(8, 3, 1) TILE(9, 1, 2) TILE(9, 2, 1) TILE(10, 1, 2) TILE(10, 2, 1)
-                TILE(11, 1, 2) TILE(11, 2, 1) TILE(12, 1, 2) TILE(12, 2, 1)
+TILE(1, 4, 3)
+TILE(2, 1, 4) TILE(2, 2, 3) TILE(2, 3, 2) TILE(2, 4, 2) TILE(3, 1, 4) TILE(3, 2, 2) TILE(3, 3, 2) TILE(3, 4, 1)
+    TILE(4, 1, 3) TILE(4, 2, 2) TILE(4, 3, 1) TILE(4, 4, 1) TILE(5, 1, 2) TILE(5, 2, 1) TILE(5, 3, 1) TILE(5, 4, 1)
+        TILE(6, 1, 2) TILE(6, 2, 1) TILE(6, 3, 1) TILE(6, 4, 1) TILE(7, 1, 2) TILE(7, 2, 1) TILE(7, 3, 1) TILE(8, 1, 2)
+            TILE(8, 2, 1) TILE(8, 3, 1) TILE(9, 1, 2) TILE(9, 2, 1) TILE(10, 1, 2) TILE(10, 2, 1) TILE(11, 1, 2)
+                TILE(11, 2, 1) TILE(12, 1, 2) TILE(12, 2, 1)
 
 #define ROW4(rows)                                                                                                     \
     {                                                                                                                  \
@@ -79,11 +80,10 @@ static int64_t rows_of(int64_t panels)
     return 24 / panels < MOST ? 24 / panels : MOST;
 }
 
-static void run(int64_t rows, int64_t panels, const ib_walk *k, const uint8_t *const *x, int blocks, int64_t ldx,
-                const int32_t *w, int64_t step, int32_t *out)
+static void run(const ib_tiles *t, const uint8_t *const *x, int blocks)
 {
     (void)blocks;
-    tiles[rows - 1][panels - 1](k, *x, ldx, w, step, out);
+    tiles[t->rows - 1][t->panels - 1](&t->k, *x, t->ldx, t->w, t->step, t->out);
 }
 
 static void begin(int64_t rows)
