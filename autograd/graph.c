@@ -397,15 +397,15 @@ ib_status ib_window_of(const ib_node *n, const ib_tensor *x, ib_window *w)
                           ib_tensor_shape_text(x, text, sizeof text));
     if (kh < 1 || kw < 1 || sh < 1 || sw < 1 || ph < 0 || pw < 0 || w->groups < 1)
         return ib_op_fail(n, "kernel %dx%d, stride %dx%d, padding %dx%d, groups %d", kh, kw, sh, sw, ph, pw, w->groups);
-    if (x->shape[2] + 2 * ph < kh || x->shape[3] + 2 * pw < kw)
+    if (x->shape[2] + 2 * (int64_t)ph < kh || x->shape[3] + 2 * (int64_t)pw < kw)
         return ib_op_fail(n, "kernel %dx%d is larger than the input %s with padding %dx%d", kh, kw,
                           ib_tensor_shape_text(x, text, sizeof text), ph, pw);
     w->n = x->shape[0];
     w->ic = x->shape[1];
     w->ih = x->shape[2];
     w->iw = x->shape[3];
-    w->oh = (x->shape[2] + 2 * ph - kh) / sh + 1;
-    w->ow = (x->shape[3] + 2 * pw - kw) / sw + 1;
+    w->oh = (x->shape[2] + 2 * (int64_t)ph - kh) / sh + 1;
+    w->ow = (x->shape[3] + 2 * (int64_t)pw - kw) / sw + 1;
     return IB_OK;
 }
 

@@ -157,7 +157,7 @@ int ib_h5_read(hid_t parent, const char *name, hid_t type, int64_t n, void *data
 {
     const hid_t set = H5Dopen2(parent, name, H5P_DEFAULT), space = set < 0 ? -1 : H5Dget_space(set);
     const int64_t held = space < 0 ? -1 : (int64_t)H5Sget_simple_extent_npoints(space);
-    int failed = held != n || H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0;
+    int failed = held != n || (data && H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0);
     if (space >= 0)
         H5Sclose(space);
     if (set >= 0)

@@ -21,7 +21,7 @@ hid_t ib_h5_group(hid_t parent, const char *name);
 int ib_h5_write(hid_t parent, const char *name, hid_t type, int ndim, const int64_t *shape, const void *data);
 int ib_h5_set(hid_t object, const char *name, hid_t type, int64_t n, const void *data);
 int ib_h5_set_text(hid_t object, const char *name, const char *text);
-/* Exactly n elements, else -1 with ib_error(). */
+/* Exactly n elements, else -1 with ib_error(); data NULL: only whether they are there. */
 int ib_h5_read(hid_t parent, const char *name, hid_t type, int64_t n, void *data);
 /* The characters of data set `name`, *n of them and a 0 behind, to be given to ib_free(); NULL with "has a WHAT of n
  * bytes" if they are more than `most`. */

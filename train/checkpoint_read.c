@@ -83,28 +83,34 @@ static int read_qat(hid_t f, ib_layer *net, ib_graph *graph, ib_phase phase)
     return failed;
 }
 
-static int read_params(hid_t f, ib_layer *net)
+/* Into the network, or only whether all are there. */
+static int read_params(hid_t f, ib_layer *net, int look)
 {
     const hid_t g = H5Gopen2(f, "params", H5P_DEFAULT);
     int failed = g < 0 ? ib_fail(IB_EFORMAT, "lacks 'params'") : 0;
     for (int i = 0; i < net->n_all && !failed; i++) {
         const ib_tensor *t = net->all[i]->t;
-        failed = ib_h5_read(g, ib_tensor_name(t), H5T_NATIVE_FLOAT, t->size, t->data);
+        failed = ib_h5_read(g, ib_tensor_name(t), H5T_NATIVE_FLOAT, t->size, look ? NULL : t->data);
     }
     if (g >= 0)
         H5Gclose(g);
     return failed;
 }
 
-static int read_optim(hid_t f, ib_optim *o)
+static int read_optim(hid_t f, ib_optim *o, int look)
 {
     char kind[32];
     const hid_t g = H5Gopen2(f, "optim", H5P_DEFAULT);
     if (g < 0)
         return ib_fail(IB_EFORMAT, "holds no optimizer: it cannot be resumed");
-    int failed = ib_h5_get_text(g, "kind", kind, sizeof kind) || ib_optim_sync(o);
+    int failed = ib_h5_get_text(g, "kind", kind, sizeof kind);
     if (!failed && strcmp(kind, o->cls->name))
         failed = ib_fail(IB_EFORMAT, "was trained with %s, not %s", kind, o->cls->name);
+    if (look) {
+        H5Gclose(g);
+        return failed;
+    }
+    failed = failed || ib_optim_sync(o);
     for (int i = 0; i < o->n_slots && !failed; i++) {
         ib_optim_slot *s = &o->slots[i];
         const hid_t p = H5Gopen2(g, ib_tensor_name(s->param), H5P_DEFAULT);
@@ -125,6 +131,10 @@ ib_status ib_checkpoint_read(hid_t f, ib_layer *net, ib_graph *g, ib_optim *opt,
     int phase;
     if (ib_checkpoint_read_header(f, c, &in, &phase))
         return ib_error_status();
+    if (read_params(f, net, 1) || (opt && read_optim(f, opt, 1))) { /* another network's: this one stays as it is */
+        ib_checkpoint_release(c);
+        return ib_error_status();
+    }
     net->input = in;
     ib_schema_free(net->schema);
     net->schema = NULL;
@@ -134,7 +144,7 @@ ib_status ib_checkpoint_read(hid_t f, ib_layer *net, ib_graph *g, ib_optim *opt,
     }
     if (phase < IB_FLOAT || phase > IB_EXPORTED)
         ib_fail(IB_EFORMAT, "is in phase %d", phase);
-    else if (!read_qat(f, net, g, (ib_phase)phase) && !read_params(f, net) && !(opt && read_optim(f, opt))) {
+    else if (!read_qat(f, net, g, (ib_phase)phase) && !read_params(f, net, 0) && !(opt && read_optim(f, opt, 0))) {
         if (phase != IB_FLOAT && ib_plan_restore_phase(net, (ib_phase)phase) == IB_OK)
             return IB_OK;
         if (phase == IB_FLOAT)

@@ -20,7 +20,7 @@ static const char formats[] = /* ", c, onnx-qop, ..." */
 #define EXPORT_FORMAT(id, name, path, vectors, codes) ", " name
 #include "export/export_formats.def"
 #undef EXPORT_FORMAT
-    "; default: the first";
+    "; default: c";
 
 static const ib_export_format *find_format(const char *name)
 {

@@ -153,7 +153,8 @@ typedef struct ib_training {
  * it is. IB_EINVAL: t is beyond the last epoch, or an option is none. */
 ib_status ib_train(ib_layer *net, ib_graph *g, ib_optim *opt, ib_loader *fit, const ib_train_opts *o, ib_training *t);
 /* Sets network, optimizer and t to where the training stood that wrote `path`. Its options, data and loader must be
- * given again as they were: t->at.notes and t->at.data hold what the caller noted of them. */
+ * given again as they were: t->at.notes and t->at.data hold what the caller noted of them. IB_EFORMAT: it is no
+ * checkpoint, or one of another network or optimizer, which leaves these as they were. */
 ib_status ib_train_resume(const char *path, ib_layer *net, ib_graph *g, ib_optim *opt, ib_training *t);
 void ib_training_release(ib_training *t);
 

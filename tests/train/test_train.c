@@ -311,6 +311,25 @@ static void refuses_other_places(void)
     end_digits();
 }
 
+/* Another network's checkpoint: refused, and this network trains on as if nothing had been. */
+static void keeps_what_another_cannot_give(void)
+{
+    begin_digits();
+    small s = start(), wider;
+    REQUIRE(!small_open(&wider, ib_sequential(ib_flatten_layer(), ib_linear_layer(64, 10)), fit, 32));
+    ib_train_opts o = {.epochs = 2, .lr = 1e-2f, .qat = &w4a4, .qat_from = 1, .out = path};
+    REQUIRE(!ib_train(s.net, g, s.opt, s.fit, &o, &s.t));
+    const float before = ib_tensor_f32(ib_param_at(wider.net, 0))[0];
+    CHECK_ERROR(ib_train_resume(path, wider.net, g, wider.opt, &wider.t), "has 1536 values, 640 are expected");
+    CHECK_INT(ib_qat_phase(wider.net), IB_FLOAT);
+    CHECK(ib_tensor_f32(ib_param_at(wider.net, 0))[0] == before);
+    o.out = other;
+    CHECK(!ib_train(wider.net, g, wider.opt, wider.fit, &o, &wider.t));
+    small_free(&s);
+    small_free(&wider);
+    end_digits();
+}
+
 SUITE("train", T(resumes_to_the_same_bits), T(steps_as_by_hand), T(tells_what_it_does), T(stops_where_it_is_asked),
       T(quantizes_after_training), T(refuses_what_is_not_finite), T(weighs_classes), T(learns_numbers),
-      T(goes_on_from_other_files), T(refuses_other_places))
+      T(goes_on_from_other_files), T(refuses_other_places), T(keeps_what_another_cannot_give))

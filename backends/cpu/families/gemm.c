@@ -4,10 +4,13 @@
 
 #ifdef IB_BLAS
 #include <cblas.h>
+#include <omp.h>
 
 void IB_K(gemm_tile)(int ta, int tb, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, const float *b,
                      int64_t ldb, float beta, float *c, int64_t ldc)
 {
+    const int threads = omp_get_max_threads();
+    omp_set_num_threads(1); /* BLAS must not share the work again, also where regions within regions have threads */
     /* One row is a matrix-vector product, which BLAS does several times faster by that name. */
     if (m == 1 && !ta && ldc >= n)
         cblas_sgemv(CblasRowMajor, tb ? CblasNoTrans : CblasTrans, (int)(tb ? n : k), (int)(tb ? k : n), 1.0f, b,
@@ -15,6 +18,7 @@ void IB_K(gemm_tile)(int ta, int tb, int64_t m, int64_t n, int64_t k, const floa
     else
         cblas_sgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (int)m, (int)n,
                     (int)k, 1.0f, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
+    omp_set_num_threads(threads);
 }
 #else
 /* c_ij = sum_k a_ik b_kj + beta c_ij */
