@@ -56,7 +56,8 @@ void *ib_arena_alloc(ib_arena *a, size_t bytes)
         a->chunk = c;
     }
     void *p = a->chunk->data + a->chunk->used;
-    IB_ASSERT((uintptr_t)p % ALIGN == 0 && a->chunk->used + bytes <= a->chunk->size);
+    IB_ASSERT((uintptr_t)p % ALIGN == 0, "an arena's blocks are aligned to 64 bytes");
+    IB_ASSERT(a->chunk->used + bytes <= a->chunk->size, "a block lies within its chunk");
     a->chunk->used += bytes;
     a->used += bytes;
     a->peak = a->used > a->peak ? a->used : a->peak;
@@ -98,10 +99,12 @@ void ib_arena_release(ib_arena *a, ib_mark m)
 {
     while (a->chunk != m.chunk) {
         struct ib_chunk *c = a->chunk;
+        IB_ASSERT(c, "a mark is of what its arena still holds");
         a->chunk = c->next;
         c->next = a->spare;
         a->spare = c;
     }
+    IB_ASSERT(!a->chunk || m.chunk_used <= a->chunk->used, "marks are released in their order, the last first");
     if (a->chunk)
         a->chunk->used = m.chunk_used;
     a->used = m.used;
@@ -112,6 +115,14 @@ ib_status ib_arena_reserve(ib_arena *a, size_t bytes)
     ib_arena_free(a);
     *a = (ib_arena){.chunk = bytes ? chunk_new(bytes, NULL) : NULL, .bytes = bytes, .peak = bytes};
     return bytes && !a->chunk ? IB_ENOMEM : IB_OK;
+}
+
+size_t ib_arena_reach(const ib_arena *a, const void *p)
+{
+    for (const struct ib_chunk *c = a->chunk; c; c = c->next)
+        if ((uintptr_t)p >= (uintptr_t)c->data && (uintptr_t)p < (uintptr_t)c->data + c->used)
+            return (uintptr_t)c->data + c->used - (uintptr_t)p;
+    return 0;
 }
 
 void ib_arena_free(ib_arena *a)

@@ -27,6 +27,8 @@ void ib_arena_release(ib_arena *a, ib_mark m); /* all that was taken since */
 /* Empties it. Several chunks become one for the next step. */
 void ib_arena_begin(ib_arena *a);
 ib_status ib_arena_reserve(ib_arena *a, size_t bytes);
+/* Bytes from p to the end of what is taken of its chunk; 0 if it is not the arena's. */
+size_t ib_arena_reach(const ib_arena *a, const void *p);
 void ib_arena_free(ib_arena *a);
 
 #endif

@@ -1,7 +1,9 @@
-/* attrs.h - attributes that the quantizer reads back from a traced operator. */
+/* attrs.h - attributes of operators that others know too: the quantizer, which reads them back from a traced operator,
+ * and the decoder. */
 #ifndef IB_AUTOGRAD_ATTRS_H
 #define IB_AUTOGRAD_ATTRS_H
 
+#include "backends/operands.h"
 #include "tensor/tensor.h"
 
 /* batch_norm: inputs x, gamma, beta */
@@ -23,5 +25,14 @@ typedef struct ib_concat_attrs {
 typedef struct ib_dropout_attrs {
     float p;
 } ib_dropout_attrs;
+
+/* cached_attention: input q [rows][heads][dim], whose own keys and values are the last `rows` behind `before` others */
+typedef struct ib_cached_attention_attrs {
+    const ib_kv_cache *cache; /* of the layer */
+    int heads;
+    float scale;
+    int64_t window; /* 0: unlimited */
+    int64_t before;
+} ib_cached_attention_attrs;
 
 #endif

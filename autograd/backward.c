@@ -16,6 +16,8 @@ float *ib_grad_fresh(ib_graph *g, ib_tensor *t, int *fresh, ib_status *failed)
     *fresh = 0;
     if (!t || !t->needs_grad)
         return NULL;
+    IB_ASSERT(!t->step || t->step == g->now, "a gradient is of this step's results, or a leaf's");
+    IB_ASSERT(t->dtype != IB_I32, "indices have no gradient");
     if (!t->grad && t->passes)
         return t->grad = ib_grad_fresh(g, t->passes, fresh, failed);
     if (!t->grad) {
@@ -111,11 +113,13 @@ ib_status ib_loss_value(ib_graph *g, ib_tensor *loss, float *value)
 
 ib_status ib_backward_range(ib_graph *g, int last, int first)
 {
+    IB_ASSERT(first >= 0 && last < g->n_nodes, "what goes backwards stands on the tape");
     for (int i = last; i >= first; i--) {
         ib_node n = g->nodes[i]; /* a copy: a backward function may itself apply operators */
         if (!n.out->grad || !n.op->backward)
             continue;
-        IB_ASSERT(n.out->node == i && n.out->step == g->now);
+        IB_ASSERT(n.out->node == i, "a result knows its place on the tape");
+        IB_ASSERT(n.out->step == g->now, "what is on the tape is of this step");
         const double began = ib_trace_begin();
         const ib_status status = n.op->backward(g, &n);
         if (status)

@@ -5,17 +5,18 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "autograd/graph_checks.h"
 #include "autograd/op.h"
 #include "autograd/trace_node.h"
 #include "tensor/alloc.h"
 #include "tensor/argument.h"
-#include "tensor/assert.h"
 #include "tensor/number.h"
 #include "tensor/trace.h"
 
 static const ib_op *const ops[] = {
 #define OP(name) &ib_op_##name,
 #include "autograd/ops.def"
+#include "tensor/assert.h"
 #undef OP
 };
 
@@ -59,9 +60,11 @@ void *ib_memo_next(ib_graph *g, size_t bytes, ib_status *failed)
             return NULL;
         }
         m->next = NULL;
+        m->bytes = bytes;
         *g->memo = m;
     }
     struct ib_memo *m = *g->memo;
+    IB_ASSERT(m && m->bytes == bytes, "a segment's second run asks for what its first one kept");
     g->memo = &m->next;
     return m->data;
 }
@@ -199,58 +202,6 @@ static ib_tensor *tensor_in_graph(ib_graph *g)
     return t;
 }
 
-int ib_graph_failed(const ib_graph *g)
-{
-    return ib_failures() != g->failures;
-}
-
-ib_status ib_graph_owns(const ib_graph *g, const ib_tensor *t, const char *function, const char *what)
-{
-    if (!t->step || t->step == g->now)
-        return IB_OK;
-    return ib_fail(IB_ESTATE,
-                   t->now == &g->now ? "%s: %s is a result of an earlier step: ib_graph_begin() ended it"
-                                     : "%s: %s is a result of another graph",
-                   function, what);
-}
-
-int ib_graph_given(const ib_graph *g, const ib_tensor *x, const char *function, const char *argument)
-{
-    if (g && x)
-        return !ib_graph_owns(g, x, function, argument);
-    if (!g || !ib_graph_failed(g))
-        ib_fail_null_argument(function, g ? argument : "g");
-    return 0;
-}
-
-/* Input i as the public header calls it. */
-static const char *input_name(const ib_op *op, int i, char *text, size_t size)
-{
-    const char *at = op->inputs;
-    int length = 0;
-    if (!at)
-        ib_snprintf(text, size, "input %d", i);
-    for (; at; at += length + 1, i--) {
-        length = (int)strcspn(at, " ");
-        ib_snprintf(text, size, "%.*s", length, at);
-        if (!i || !at[length])
-            break;
-    }
-    return text;
-}
-
-/* Input i cannot be what it is. */
-static ib_status refuse_input(ib_graph *g, const ib_node *n, int i)
-{
-    char text[32];
-    const char *what = input_name(n->op, i, text, sizeof text);
-    if (!n->in[i])
-        return ib_graph_failed(g) ? ib_error_status() : ib_op_fail(n, "%s is NULL", what);
-    if (ib_graph_owns(g, n->in[i], n->op->name, what))
-        return ib_error_status();
-    return ib_op_fail(n, "%s is not fp32, which this operator needs", what);
-}
-
 static ib_node *node_new(ib_graph *g)
 {
     if (g->n_nodes == g->max_nodes) {
@@ -264,28 +215,6 @@ static ib_node *node_new(ib_graph *g)
     return &g->nodes[g->n_nodes];
 }
 
-/* Whether codes have a scale, and are all of their width. */
-static inline int codes_fit(const ib_tensor *t)
-{
-    if (t->dtype == IB_CODES && (t->q.qmin >= t->q.qmax || t->q.n_scales < 1 || !t->q.scale))
-        return 0;
-    for (int64_t i = 0; t->dtype == IB_CODES && i < t->size; i++)
-        if (ib_codes(t)[i] < t->q.qmin || ib_codes(t)[i] > t->q.qmax)
-            return 0;
-    return 1;
-}
-
-/* What `shape` and the arena leave to `forward`. */
-static void check_result(const ib_tensor *t)
-{
-    int64_t size = 1;
-    for (int d = 0; d < t->ndim; d++)
-        size *= t->shape[d];
-    IB_ASSERT(t->ndim >= 1 && t->ndim <= IB_MAX_DIMS && size == t->size);
-    IB_ASSERT((uintptr_t)t->data % ib_dtype_bytes(t->dtype) == 0);
-    (void)size;
-}
-
 ib_tensor *ib_apply(ib_graph *g, const ib_op *op, ib_tensor *const *in, int n_in, const void *attrs)
 {
     ib_node node = {.op = op, .n_in = n_in, .scope = g ? g->scope : NULL};
@@ -295,13 +224,15 @@ ib_tensor *ib_apply(ib_graph *g, const ib_op *op, ib_tensor *const *in, int n_in
         return ib_op_fail(&node, "opts is NULL"), NULL;
     if (n_in > IB_MAX_INPUTS)
         return ib_op_fail(&node, "%d inputs, at most %d are possible", n_in, IB_MAX_INPUTS), NULL;
+    IB_ASSERT(op->n_required <= n_in, "an operator is given its required inputs");
     int needs_grad = 0, from_data = 0;
     for (int i = 0; i < n_in; i++) {
         const ib_tensor *t = node.in[i] = in[i];
         if (t ? (t->step && t->step != g->now) || (t->dtype != IB_F32 && !op->takes_codes) : i < op->n_required) {
-            refuse_input(g, &node, i);
+            ib_refuse_input(g, &node, i);
             return NULL;
         }
+        IB_ASSERT(!t || t->node < g->n_nodes, "an input stands on the tape before its result");
         needs_grad |= t && t->needs_grad;
         from_data |= t && t->from_data;
     }
@@ -319,10 +250,10 @@ ib_tensor *ib_apply(ib_graph *g, const ib_op *op, ib_tensor *const *in, int n_in
     out->needs_grad = needs_grad && op->backward;
     out->from_data = from_data;
     const double began = ib_trace_begin();
-    check_result(out);
+    ib_assert_result(out);
     if (op->forward(g, &node))
         return NULL;
-    IB_ASSERT(codes_fit(out));
+    ib_assert_codes(out);
     if (began)
         ib_trace_forward(&node, began);
     if (out->size == 1 && from_data && g->bad_input && out->dtype == IB_F32)
@@ -332,7 +263,8 @@ ib_tensor *ib_apply(ib_graph *g, const ib_op *op, ib_tensor *const *in, int n_in
         if (!slot)
             return NULL;
         out->node = g->n_nodes++;
-        g->kept += from_data ? g->arena.used - before : 0;
+        node.took = g->arena.used - before;
+        g->kept += from_data ? node.took : 0;
         *slot = node;
     }
     return out;

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "autograd/graph_kept.h"
 #include "autograd/op.h"
 #include "files/dot.h"
 #include "files/file.h"
@@ -33,12 +34,30 @@ static void add_operand(ib_strbuf *s, const ib_tensor *t)
         ib_strbuf_add(s, "%s %s", t->name ? t->name : "input", ib_tensor_shape_text(t, shape, sizeof shape));
 }
 
+/* "  keeps result 32768, options 64, saved[0] 4096: 36928 bytes" */
+static void add_kept(ib_strbuf *s, const ib_kept *k)
+{
+    const char *between = "";
+    ib_strbuf_add(s, "  keeps ");
+    for (int i = 0; i < IB_KEPT_PARTS; i++)
+        if (k->part[i]) {
+            ib_strbuf_add(s, "%s", between);
+            if (i >= IB_KEPT_SAVED)
+                ib_strbuf_add(s, "saved[%d] ", i - IB_KEPT_SAVED);
+            else
+                ib_strbuf_add(s, i == IB_KEPT_RESULT ? "result " : "options ");
+            ib_strbuf_add(s, "%zu", k->part[i]);
+            between = ", ";
+        }
+    ib_strbuf_add(s, "%s%zu bytes", *between ? ": " : "", k->all);
+}
+
 ib_status ib_graph_print(const ib_graph *g, FILE *to)
 {
     IB_NEED(g);
     IB_NEED(to);
     ib_strbuf s = {0};
-    size_t all = 0;
+    size_t all = 0, kept_all = 0;
     for (int i = 0; i < g->n_nodes; i++) {
         const ib_node *n = &g->nodes[i];
         const size_t bytes = (size_t)n->out->size * ib_dtype_bytes(n->out->dtype);
@@ -53,9 +72,14 @@ ib_status ib_graph_print(const ib_graph *g, FILE *to)
         }
         ib_strbuf_add(&s, ")");
         add_codes(&s, n->out, "  ");
+        const ib_kept kept = ib_node_kept(g, n);
+        kept_all += kept.all;
+        add_kept(&s, &kept);
         ib_strbuf_add(&s, "\n");
     }
-    ib_strbuf_add(&s, "%d operators, results of %zu bytes; the step takes %zu\n", g->n_nodes, all, ib_graph_bytes(g));
+    ib_strbuf_add(&s,
+                  "%d operators, results of %zu bytes; they keep %zu, segments' memory is %zu; the step takes %zu\n",
+                  g->n_nodes, all, kept_all, g->memos.used, ib_graph_bytes(g));
     const ib_status status = s.failed             ? IB_ENOMEM
                              : fputs(s.s, to) < 0 ? ib_fail(IB_EIO, "ib_graph_print: nothing could be written")
                                                   : IB_OK;
@@ -88,6 +112,7 @@ ib_status ib_graph_dot(const ib_graph *g, const char *path)
         ib_strbuf_add(&label, "%s\n%s\n%s", n->op->name, n->scope ? n->scope : "",
                       ib_tensor_shape_text(n->out, shape, sizeof shape));
         add_codes(&label, n->out, "\n");
+        ib_strbuf_add(&label, "\nkeeps %zu bytes", n->took);
         ib_dot_node(&s, "n", i, label.s, n->out->dtype == IB_CODES ? IB_DOT_CODES : IB_DOT_REAL);
         s.failed |= label.failed;
         ib_free(label.s);

@@ -52,6 +52,7 @@ struct ib_node {
     ib_tensor *out;
     void *attrs;
     void *saved[IB_MAX_SAVED];
+    size_t took;       /* bytes of the graph's arena: attributes, result, what is saved */
     const char *scope; /* name of the layer that applied it, borrowed from the layer */
 };
 
@@ -81,6 +82,7 @@ const ib_op *ib_op_at(int i);
 struct ib_memo {
     struct ib_memo *next;
     void *data;
+    size_t bytes;
 };
 
 enum { IB_GRACE = 4 };

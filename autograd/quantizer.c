@@ -3,10 +3,13 @@
 
 #include <math.h>
 
+#include "tensor/assert.h"
 #include "tensor/requant.h"
 
 void ib_act_bounds(const ib_quantizer *q, ib_act act, int *lo, int *hi)
 {
+    IB_ASSERT(q->qmin < q->qmax && q->zero >= q->qmin && q->zero <= q->qmax, "a zero point is one of the codes");
+    IB_ASSERT(q->scale > 0, "a quantizer has a scale before its codes are bounded");
     *lo = q->qmin;
     *hi = q->qmax;
     if (act != IB_ACT_NONE && q->zero > *lo)
@@ -27,6 +30,7 @@ void ib_quantizer_set_range(ib_quantizer *q, float lo, float hi, int symmetric)
 {
     lo = lo < 0 ? lo : 0;
     hi = hi > 0 ? hi : 0;
+    IB_ASSERT(q->qmin < q->qmax && q->qmax > 0, "a range becomes codes of a width");
     q->scale = 1.0f;
     q->zero = lo < 0 || symmetric ? 0 : q->qmin;
     if (!(hi - lo > 0))
@@ -101,6 +105,9 @@ ib_status ib_addends_of(const ib_node *n, float s_a, float s_b, const ib_quantiz
 
 ib_status ib_set_codes(ib_graph *g, ib_tensor *out, const ib_quantizer *q)
 {
+    IB_ASSERT(out->dtype == IB_CODES, "codes are what has a quantization");
+    IB_ASSERT(q->qmin >= -(1 << (q->bits - 1)) && q->qmax < 1 << (q->bits - 1),
+              "bounds of codes are within their bits");
     float *scale = ib_graph_alloc(g, sizeof *scale);
     if (!scale)
         return IB_ENOMEM;

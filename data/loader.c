@@ -10,6 +10,7 @@
 #include "data/augment.h"
 #include "data/dataset.h"
 #include "tensor/argument.h"
+#include "tensor/assert.h"
 #include "tensor/number.h"
 
 struct ib_loader {
@@ -63,6 +64,7 @@ static void prepare(ib_loader *l, struct slot *s, int64_t epoch, int64_t index)
     const int augmented = l->opts.shift > 0 || l->opts.rotate > 0 || l->opts.flip;
     const ib_rng rng = {l->opts.seed, 0x415547ULL << 32 | (uint64_t)epoch};
     const float inverse = 1.0f / l->std;
+    IB_ASSERT(index >= 0 && index < l->batches, "a batch is one of the epoch's");
     shuffle(l, epoch);
     s->n = (int)(l->shown - first < l->opts.batch ? l->shown - first : l->opts.batch);
     float *plain = l->plain ? l->plain : s->x;
@@ -71,6 +73,7 @@ static void prepare(ib_loader *l, struct slot *s, int64_t epoch, int64_t index)
         ib_snprintf(s->message, sizeof s->message, "%s", ib_error());
     for (int i = 0; i < s->n && !s->status; i++) {
         const uint32_t at = l->order[first + i];
+        IB_ASSERT(at < d->n, "a batch is made of the data set's samples");
         float *x = s->x + i * size;
         if (augmented)
             ib_augment(&l->opts, rng, at, d->x ? d->x + at * size : plain + i * size, d->c, d->h, d->w, x);

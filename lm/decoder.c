@@ -2,9 +2,11 @@
 #include <math.h>
 #include <string.h>
 
+#include "autograd/attrs.h"
 #include "lm/lm.h"
 #include "tensor/alloc.h"
 #include "tensor/argument.h"
+#include "tensor/assert.h"
 
 ib_tensor *ib_lm_project(ib_graph *g, ib_lm *m, ib_projection *p, ib_tensor *x, int keep)
 {
@@ -28,6 +30,11 @@ static ib_tensor *cached_attention(ib_graph *g, const ib_block_run *run, ib_tens
     ib_kv *kv = run->kv;
     const int64_t row = (int64_t)c->groups * c->dim, n = q->shape[0];
     const ib_kv_cache *cache = &kv->layer[run->layer];
+    IB_ASSERT(run->layer < kv->n_layers && cache->groups == c->groups && cache->dim == c->dim &&
+                  cache->int8 == kv->int8,
+              "a cache is of its model");
+    IB_ASSERT(kv->length + n <= kv->context, "keys and values fit into their cache");
+    IB_ASSERT(k->shape[0] == n && k->size == n * row && v->size == k->size, "each row brings its keys and values");
     for (int which = 0; which < 2; which++) {
         const float *x = ib_f32(which ? v : k);
         for (int64_t i = 0; i < n; i++)
@@ -53,13 +60,9 @@ static ib_tensor *cached_attention(ib_graph *g, const ib_block_run *run, ib_tens
         return ib_causal_attention(g, q, k, v,
                                    &(ib_attention_opts){c->heads, c->groups, c->dim, c->attention_scale,
                                                         b->local ? c->window : 0, run->b->first, 1});
-    ib_tensor *y = ib_input(g, 2, q->shape, ib_f32(q));
-    for (int64_t i = 0; y && i < n; i++) {
-        const int64_t to = kv->length + i + 1, from = b->local && to > c->window ? to - c->window : 0;
-        g->dev->k.attention_cached(cache, c->heads, c->attention_scale, from, to, ib_f32(q) + i * q->shape[1],
-                                   ib_f32(y) + i * q->shape[1]);
-    }
-    return y;
+    return IB_APPLY(
+        g, &ib_op_cached_attention,
+        (&(ib_cached_attention_attrs){cache, c->heads, c->attention_scale, b->local ? c->window : 0, kv->length}), q);
 }
 
 ib_tensor *ib_lm_block(ib_graph *g, void *context, ib_tensor *x)
@@ -69,6 +72,9 @@ ib_tensor *ib_lm_block(ib_graph *g, void *context, ib_tensor *x)
     const ib_lm_config *c = &m->c;
     ib_block *b = &m->block[run->layer];
     g->scope = NULL;
+    IB_ASSERT(run->layer >= 0 && run->layer < c->layers, "a block is one of the model's");
+    for (int64_t i = 0; i < run->b->n; i++)
+        IB_ASSERT(run->b->pos[i] >= 0 && run->b->pos[i] < m->positions, "positions have a row in the table of angles");
     ib_tensor *h = norm(g, m, b, IB_NORM_ATTENTION, x);
     ib_tensor *q = norm(g, m, b, IB_NORM_QUERY, ib_lm_project(g, m, &b->p[IB_ROLE_Q], h, 1));
     ib_tensor *k = norm(g, m, b, IB_NORM_KEY, ib_lm_project(g, m, &b->p[IB_ROLE_K], h, 1));

@@ -13,6 +13,7 @@
 
 #include "tensor/alloc.h"
 #include "tensor/argument.h"
+#include "tensor/assert.h"
 #include "tensor/number.h"
 
 ib_optim *ib_optim_new(const ib_optim_class *cls, ib_layer *net, ib_device *dev, int paged)
@@ -135,6 +136,8 @@ ib_status ib_optim_group(ib_optim *opt, const char *pattern, float lr_factor, fl
 static void zero(ib_optim *o)
 {
     for (int i = 0; i < o->net->n_all; i++)
+        IB_ASSERT(!o->net->all[i]->trainable || o->net->all[i]->t->grad, "a trainable parameter has a gradient");
+    for (int i = 0; i < o->net->n_all; i++)
         if (o->net->all[i]->trainable)
             memset(o->net->all[i]->t->grad, 0, (size_t)o->net->all[i]->t->size * sizeof(float));
 }
@@ -165,6 +168,9 @@ ib_status ib_optim_step(ib_optim *opt)
                 lr = o->lr * o->groups[g].lr;
                 decay = o->decay * o->groups[g].decay;
             }
+        IB_ASSERT(s->param->dtype == IB_F32 && s->param->grad, "what learns is fp32 and has a gradient");
+        for (int k = 0; k < o->cls->n_states; k++)
+            IB_ASSERT(s->state[k], "a parameter that learns has its states");
         if (!o->cls->update(o, s->param, s->state, ++s->t, lr, decay) && !broken)
             broken = s->param;
     }

@@ -5,6 +5,7 @@
 #include "autograd/quantizer.h"
 #include "program/instr.h"
 #include "tensor/argument.h"
+#include "tensor/assert.h"
 #include "tensor/requant.h"
 
 static const ib_instr_class *const classes[] = {
@@ -113,6 +114,9 @@ static ib_status lower_node(lowering *w, int at)
         p->values[in[j]].last = p->n_instrs - 1;
     }
     i->out = w->value_of[at] = new_value(p, n->out, p->n_instrs - 1);
+    for (int j = 0; j < n_in; j++)
+        IB_ASSERT(in[j] >= 0 && in[j] < i->out, "an instruction reads values that were made before its own");
+    IB_ASSERT(n->out->dtype == IB_CODES && n->out->q.n_scales == 1, "a program's values are codes of one scale");
     return cls->lower(p, i, n);
 }
 

@@ -44,12 +44,18 @@ ib_status ib_plan_memory(ib_program *p)
             }
         }
         v->offset = offset;
+        for (int j = 0; j < i; j++)
+            IB_ASSERT(!overlap_in_time(v, &p->values[order[j]]) ||
+                          offset >= p->values[order[j]].offset + p->values[order[j]].size ||
+                          p->values[order[j]].offset >= offset + v->size,
+                      "values that are alive at one time lie apart");
         p->arena = offset + v->size > p->arena ? offset + v->size : p->arena;
     }
     for (int v = 0; v < p->n_values; v++) {
-        IB_ASSERT(p->values[v].root >= 0 && p->values[v].root <= v);
+        IB_ASSERT(p->values[v].root >= 0 && p->values[v].root <= v, "a value lies in itself or in one before");
         p->values[v].offset = p->values[p->values[v].root].offset;
-        IB_ASSERT(p->values[v].offset < 0 || p->values[v].offset + p->values[v].size <= p->arena);
+        IB_ASSERT(p->values[v].offset < 0 || p->values[v].offset + p->values[v].size <= p->arena,
+                  "a value lies within the arena");
     }
     ib_free(order);
     return IB_OK;

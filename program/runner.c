@@ -296,7 +296,8 @@ static ib_status run_chunk(const ib_runner *r, const worker *w, int64_t n, const
     const ib_program *p = r->p;
     ib_status status = IB_OK;
     int8_t *constant = w->constants;
-    IB_ASSERT(n >= 1 && n <= r->chunk && ib_threads() <= r->threads);
+    IB_ASSERT(n >= 1 && n <= r->chunk, "a run takes at most a chunk of samples");
+    IB_ASSERT(ib_threads() <= r->threads, "a runner has scratch for every thread");
     for (int v = 0; v < p->n_values; v++)
         if (ib_constant_of(p, v)) {
             w->value[v] = constant;
@@ -314,6 +315,7 @@ static ib_status run_chunk(const ib_runner *r, const worker *w, int64_t n, const
             status = run_images(r, w, n, i, end, team);
         } else {
             const ib_instr *instr = &p->instrs[i];
+            IB_ASSERT(w->value[instr->out] && (uintptr_t)r->packed[i] % 64 == 0, "an instruction has its memory");
             status = instr->cls->run(p, instr,
                                      &(ib_run){r->dev, n, w->value, w->image, all, r->packed[i], w->acc, w->scratch});
             if (r->held[instr->out].as_image)

@@ -3,6 +3,7 @@
 
 #include "qat/plan.h"
 #include "tensor/argument.h"
+#include "tensor/assert.h"
 
 /* What is joined to values has to be there for each sample. */
 static int repeat_constants(ib_graph *g, const ib_step *s, ib_tensor **in)
@@ -96,6 +97,8 @@ static ib_tensor *run(ib_plan *p, ib_graph *g, ib_tensor *x, int integers, int s
         ib_step *s = &p->steps[i];
         ib_tensor *in[IB_MAX_INPUTS] = {0};
         for (int j = 0; j < s->n_in; j++)
+            IB_ASSERT(s->value[j] <= i, "a step reads what a step before it made");
+        for (int j = 0; j < s->n_in; j++)
             if ((in[j] = s->value[j] >= 0 ? value[s->value[j]] : s->leaf[j]) == NULL && s->value[j] >= 0)
                 return NULL;
         g->scope = s->name;
@@ -113,6 +116,7 @@ static ib_tensor *run(ib_plan *p, ib_graph *g, ib_tensor *x, int integers, int s
             return NULL;
     }
     g->scope = "output";
+    IB_ASSERT(p->result >= 0 && p->result <= p->n_steps, "the result is a step's");
     ib_tensor *y = value[p->result];
     return y->dtype == IB_CODES ? ib_dequantize(g, y) : y;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tensor/alloc.h"
+#include "tensor/assert.h"
 #include "tensor/names.h"
 
 static const ib_observer_row observers[] = {
@@ -58,6 +59,7 @@ ib_status ib_observer_see_channels(ib_observer *o, ib_kernels *k, const float *x
 {
     if (!o->channel_top && !(o->channel_top = ib_alloc((size_t)channels * sizeof *o->channel_top)))
         return IB_ENOMEM;
+    IB_ASSERT(!o->channels || o->channels == channels, "a layer's channels are as many in each batch");
     o->channels = channels;
     k->abs_max_rows(x, n * channels, size, room);
     for (int64_t i = 0; i < n * channels; i++)

@@ -5,9 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-_Noreturn void ib_assert_failed(const char *condition, const char *file, int line, const char *function)
+_Noreturn void ib_assert_failed(const char *contract, const char *condition, const char *file, int line,
+                                const char *function)
 {
-    fprintf(stderr, "%s:%d: %s: does not hold: %s\n", file, line, function, condition);
+    fprintf(stderr, "%s:%d: %s: this does not hold: %s: %s\n", file, line, function, contract, condition);
     abort();
 }
 #endif

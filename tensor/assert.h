@@ -4,12 +4,15 @@
 #ifndef IB_TENSOR_ASSERT_H
 #define IB_TENSOR_ASSERT_H
 
+/* `contract` says what holds, "a node's result is of its step". */
 #ifdef IB_CHECKED
-/* One line with the condition and its place, then abort(). */
-_Noreturn void ib_assert_failed(const char *condition, const char *file, int line, const char *function);
-#define IB_ASSERT(condition) ((condition) ? (void)0 : ib_assert_failed(#condition, __FILE__, __LINE__, __func__))
+/* One line with the place, the contract and the condition, then abort(). */
+_Noreturn void ib_assert_failed(const char *contract, const char *condition, const char *file, int line,
+                                const char *function);
+#define IB_ASSERT(condition, contract)                                                                                 \
+    ((condition) ? (void)0 : ib_assert_failed(contract, #condition, __FILE__, __LINE__, __func__))
 #else
-#define IB_ASSERT(condition) ((void)sizeof((condition) ? 1 : 0))
+#define IB_ASSERT(condition, contract) ((void)sizeof((condition) ? 1 : 0))
 #endif
 
 #endif

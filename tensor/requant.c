@@ -5,6 +5,8 @@
 
 #include <isobit/qat.h>
 
+#include "tensor/assert.h"
+
 int ib_rounding(int profile)
 {
     return profile == IB_XNNPACK ? ISOBIT_FP32_RNE : profile;
@@ -26,6 +28,7 @@ static isobit_scale fixed_point(double m)
         return s;
     s.mult = exp > 30 /* saturates every accumulator but 0, as the larger factor would */ ? INT32_MAX : (int32_t)mult;
     s.exp = exp > 30 ? 30 : exp;
+    IB_ASSERT(s.mult >= 1 << 30 && s.exp >= -31, "a fixed-point factor's mantissa has 31 bits");
     return s;
 }
 
@@ -41,6 +44,7 @@ static isobit_scale float_point(float m)
         return s;
     }
     s.exp = exp > 54 ? 30 : exp - 24; /* saturates every accumulator but 0, as the larger factor would */
+    IB_ASSERT(s.mult >= 1 << 23 && s.mult < 1 << 24, "a factor's mantissa is that of an fp32 number");
     return s;
 }
 

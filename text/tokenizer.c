@@ -9,6 +9,7 @@
 
 #include "tensor/alloc.h"
 #include "tensor/argument.h"
+#include "tensor/assert.h"
 
 static uint32_t hash(const char *s, size_t n)
 {
@@ -102,6 +103,7 @@ int32_t ib_token_find(const ib_tokenizer *t, const char *bytes, size_t n)
     IB_NEED_OR(bytes, 0);
     if (!t->slot)
         return -1;
+    IB_ASSERT((t->slots & (t->slots - 1)) == 0 && t->slots > (uint32_t)t->n, "the table of tokens has free places");
     for (uint32_t h = hash(bytes, n) & (t->slots - 1);; h = (h + 1) & (t->slots - 1)) {
         const int32_t id = t->slot[h];
         if (id < 0)
@@ -163,6 +165,7 @@ ib_status ib_tokenizer_add_merge(ib_tokenizer *t, int32_t rank, const char *left
     const uint64_t pair = (uint64_t)l << 32 | (uint32_t)r;
     const uint32_t hash = (uint32_t)ib_pair_hash(pair), bit = hash >> (32 - IB_MERGEABLE_BITS);
     uint32_t h = hash & (t->merges - 1);
+    IB_ASSERT((t->merges & (t->merges - 1)) == 0 && rank < (int64_t)t->merges, "the table of merges has free places");
     t->mergeable[bit >> 6] |= (uint64_t)1 << (bit & 63);
     for (; t->merge[h].pair != UINT64_MAX; h = (h + 1) & (t->merges - 1))
         if (t->merge[h].pair == pair)
@@ -205,6 +208,7 @@ ib_status ib_tokenizer_finish(ib_tokenizer *t)
             i++;
         t->special_from[b] = i;
     }
+    IB_ASSERT(t->special_from[256] == t->n_special, "special tokens are in the order of their first bytes");
     for (int b = 0; b < 256; b++) {
         char text[8];
         t->byte[b] = (char)b;
@@ -293,6 +297,7 @@ const char *ib_tokenizer_template(const ib_tokenizer *t)
 
 size_t ib_token_surface(const ib_tokenizer *t, int32_t id, const char *text, size_t at)
 {
+    IB_ASSERT(id >= 0 && id < t->n, "a token is of the vocabulary");
     const ib_token *k = &t->token[id];
     if (t->byte_level || k->kind == IB_TOKEN_CONTROL || k->kind == IB_TOKEN_USER)
         return k->n;

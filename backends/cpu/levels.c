@@ -19,6 +19,14 @@ static void replace_none(ib_kernels *k)
     (void)k;
 }
 
+#ifdef IB_CHECKED /* devices have the table that looks first */
+#define CHECK_LEVEL(name) ib_check_level_##name()
+#define SHOWN(name) &ib_checked_##name
+#else
+#define CHECK_LEVEL(name) ((void)0)
+#define SHOWN(name) &ib_kernels_##name
+#endif
+
 /* The table of the level that this one builds on is made first: its kernels may call that one's. A level is asked for
  * before it is made, so that nothing of its compilation runs on a processor that lacks it. */
 #define MAKE(name, on, families, condition, own)                                                                       \
@@ -37,6 +45,7 @@ static void replace_none(ib_kernels *k)
     {                                                                                                                  \
         ib_fill_table_##families(&ib_kernels_##name);                                                                  \
         replace_##name(&ib_kernels_##name);                                                                            \
+        CHECK_LEVEL(name);                                                                                             \
     }                                                                                                                  \
     static void make_##name(void)                                                                                      \
     {                                                                                                                  \
@@ -47,7 +56,7 @@ static void replace_none(ib_kernels *k)
     static const ib_kernels *kernels_##name(void)                                                                      \
     {                                                                                                                  \
         make_##name();                                                                                                 \
-        return &ib_kernels_##name;                                                                                     \
+        return SHOWN(name);                                                                                            \
     }
 #define OWN_plain(name) replace_none
 #define OWN_x86(name) ib_##name##_replace

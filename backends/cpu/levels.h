@@ -19,10 +19,12 @@
 
 /* ib_kernels_<name>: what the level has for each kernel; made when a device first asks for it, never changed after.
  * ib_<name>_replace: puts the kernels of the level's own files over those of the levels that it builds on.
- * ib_<name>_is_there: where the condition is more than the compiler's question to the processor. */
+ * ib_<name>_is_there: where the condition is more than the compiler's question to the processor.
+ * ib_checked_<name>, ib_check_level_<name>: checked.c, where contracts are looked at. */
 #define LEVEL(name, processor, on, families, flags, condition)                                                         \
     IB_FOR_##processor(extern ib_kernels ib_kernels_##name; void ib_##name##_replace(ib_kernels *k);                   \
-                       int ib_##name##_is_there(void);)
+                       int ib_##name##_is_there(void); extern ib_kernels ib_checked_##name;                            \
+                       void ib_check_level_##name(void);)
 #include "backends/cpu/levels.def"
 #undef LEVEL
 

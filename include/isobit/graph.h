@@ -60,7 +60,8 @@ ib_status ib_loss_value(ib_graph *g, ib_tensor *loss, float *value);
 const char *ib_tensor_made_by(const ib_graph *g, const ib_tensor *t);
 
 /* What stands on the tape (IB_TRAIN, IB_TRACE), a line an operator: number, name, layer, shape and bytes of the result,
- * inputs, and of codes width, scale and zero point. For a debugger: call ib_graph_print(g, stderr). */
+ * inputs, of codes width, scale and zero point, and the bytes that it keeps for backward: result, options, and what it
+ * saved; at the end their sum. For a debugger: call ib_graph_print(g, stderr). */
 ib_status ib_graph_print(const ib_graph *g, FILE *to);
 /* The same as a picture in Graphviz's language: dot -Tsvg FILE -o tape.svg */
 ib_status ib_graph_dot(const ib_graph *g, const char *path);

@@ -6,6 +6,7 @@
 
 #include "tensor/alloc.h"
 #include "tensor/argument.h"
+#include "tensor/assert.h"
 
 ib_status ib_samples_add(ib_samples *s, const int32_t *ids, const int32_t *mask, int64_t n, int seq, int alone)
 {
@@ -99,6 +100,8 @@ ib_row ib_samples_row(const ib_samples *s, int64_t i)
                (long long)s->info.rows);
     const ib_samples *w = s->whole ? s->whole : s;
     const int64_t from = w->from[s->offset + i], n = w->from[s->offset + i + 1] - from;
+    IB_ASSERT(n >= 0 && from >= 0 && from + n <= w->ids.n, "a row lies within the samples' tokens");
+    IB_ASSERT(w->pos.n == w->ids.n && w->first.n == w->ids.n && w->target.n == w->ids.n, "each token has its place");
     return (ib_row){n, w->ids.id + from, w->pos.id + from, w->first.id + from, w->target.id + from};
 }
 

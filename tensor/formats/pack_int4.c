@@ -1,12 +1,16 @@
 /* pack_int4.c - 2 codes a byte, two's complement, element 0 in the lowest bits. */
 #include "tensor/format.h"
 
+#include "tensor/assert.h"
+
 void ib_pack_int4(const int8_t *codes, int64_t n, uint8_t *bytes)
 {
     for (int64_t i = 0; i < n; i += 2) {
         unsigned byte = 0;
-        for (int j = 0; j < 2 && i + j < n; j++)
+        for (int j = 0; j < 2 && i + j < n; j++) {
+            IB_ASSERT(codes[i + j] >= -8 && codes[i + j] <= 7, "codes that are packed fit their bits");
             byte |= ((unsigned)codes[i + j] & 15) << (4 * j);
+        }
         bytes[i / 2] = (uint8_t)byte;
     }
 }

@@ -95,6 +95,13 @@ static void tapes_are_text_and_pictures(void)
     CHECK_INT(count(text0, "\n"), 5); /* one stands in the name */
     CHECK(strstr(text0, "%0") && strstr(text0, "cross_entropy") && strstr(text0, "(%1)") &&
           strstr(text0, "3 operators"));
+    /* who keeps what: relu its result, cross_entropy also options and the rows' probabilities */
+    CHECK(strstr(text0, "(%0)  keeps result 64: 64 bytes\n") &&
+          strstr(text0, "(%1)  keeps result 64, options 64, saved[0] 64") != NULL);
+    size_t kept = 0, each;
+    for (const char *at = text0; (at = strstr(at, ": ")); at += 2)
+        kept += sscanf(at, ": %zu bytes", &each) == 1 ? each : 0;
+    CHECK(kept > 0 && sscanf(strstr(text0, "they keep"), "they keep %zu", &each) == 1 && each == kept);
     REQUIRE(!ib_graph_dot(g, path));
     text = (char *)ib_file_read(path, &n);
     snprintf(text0, sizeof text0, "%.*s", (int)n, text);

@@ -34,6 +34,8 @@ for folder in ORDER:
                 print(f"{f}:{i}: codes of failures are negative: the largest of them is IB_OK: {line.strip()}"); bad = 1
             if "ib_device_open(" in line and folder not in ("backends", "cli"):
                 print(f"{f}:{i}: the device is the caller's, whose it is to open: {line.strip()}"); bad = 1
+            if (folder == "layers" or (folder == "lm" and f.parent.name in ("lm", "run"))) and re.search(r"(\bk\.|K\(g\)->)\w+\(", line):
+                print(f"{f}:{i}: a forward pass runs kernels in operators, which a trace shows: {line.strip()}"); bad = 1
             if re.search(r"\b(TODO|FIXME|XXX)\b|#if 0", line):
                 print(f"{f}:{i}: unfinished: {line.strip()}"); bad = 1
 for folder in sorted(f for top in [*ORDER, "include"] for f in [root / top, *(root / top).rglob("*")] if f.is_dir()):

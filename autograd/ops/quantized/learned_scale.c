@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "autograd/quantizer.h"
+#include "tensor/assert.h"
 
 /* dt = g s sum dy (q - x / s), outside of the range q alone, g = 1 / sqrt(N Q), for the N = n values of a sample or
  * channel and Q codes above zero */
@@ -43,6 +44,7 @@ void ib_learn_scale(ib_graph *g, ib_quantizer *q, ib_act act, int64_t batch, int
     if (!q->param || !q->param->needs_grad)
         return;
     const float top = ib_passes_below(q, act);
+    IB_ASSERT(batch > 0 && size % batch == 0, "samples are of one size");
     if (act != IB_ACT_NONE)
         K(g)->clamp(x, x, size, 0, top);
     if (q->learned == IB_PACT) {

@@ -1,0 +1,84 @@
+/* graph_checks.c - see graph_checks.h; and of op.h and graph.h what says whose a tensor is. */
+#include <string.h>
+
+#include "autograd/graph_checks.h"
+#include "tensor/argument.h"
+#include "tensor/number.h"
+
+int ib_graph_failed(const ib_graph *g)
+{
+    return ib_failures() != g->failures;
+}
+
+ib_status ib_graph_owns(const ib_graph *g, const ib_tensor *t, const char *function, const char *what)
+{
+    if (!t->step || t->step == g->now)
+        return IB_OK;
+    return ib_fail(IB_ESTATE,
+                   t->now == &g->now ? "%s: %s is a result of an earlier step: ib_graph_begin() ended it"
+                                     : "%s: %s is a result of another graph",
+                   function, what);
+}
+
+int ib_graph_given(const ib_graph *g, const ib_tensor *x, const char *function, const char *argument)
+{
+    if (g && x)
+        return !ib_graph_owns(g, x, function, argument);
+    if (!g || !ib_graph_failed(g))
+        ib_fail_null_argument(function, g ? argument : "g");
+    return 0;
+}
+
+/* Input i as the public header calls it. */
+static const char *input_name(const ib_op *op, int i, char *text, size_t size)
+{
+    const char *at = op->inputs;
+    int length = 0;
+    if (!at)
+        ib_snprintf(text, size, "input %d", i);
+    for (; at; at += length + 1, i--) {
+        length = (int)strcspn(at, " ");
+        ib_snprintf(text, size, "%.*s", length, at);
+        if (!i || !at[length])
+            break;
+    }
+    return text;
+}
+
+ib_status ib_refuse_input(ib_graph *g, const ib_node *n, int i)
+{
+    char text[32];
+    const char *what = input_name(n->op, i, text, sizeof text);
+    if (!n->in[i])
+        return ib_graph_failed(g) ? ib_error_status() : ib_op_fail(n, "%s is NULL", what);
+    if (ib_graph_owns(g, n->in[i], n->op->name, what))
+        return ib_error_status();
+    return ib_op_fail(n, "%s is not fp32, which this operator needs", what);
+}
+
+#ifdef IB_CHECKED
+/* Whether codes have a scale, and are all of their width. */
+static int codes_fit(const ib_tensor *t)
+{
+    if (t->dtype == IB_CODES && (t->q.qmin >= t->q.qmax || t->q.n_scales < 1 || !t->q.scale))
+        return 0;
+    for (int64_t i = 0; t->dtype == IB_CODES && i < t->size; i++)
+        if (ib_codes(t)[i] < t->q.qmin || ib_codes(t)[i] > t->q.qmax)
+            return 0;
+    return 1;
+}
+
+void ib_assert_result(const ib_tensor *t)
+{
+    int64_t size = 1;
+    for (int d = 0; d < t->ndim; d++)
+        size *= t->shape[d];
+    IB_ASSERT(t->ndim >= 1 && t->ndim <= IB_MAX_DIMS && size == t->size, "a result's size is its shape's");
+    IB_ASSERT((uintptr_t)t->data % ib_dtype_bytes(t->dtype) == 0, "a result is aligned to its elements");
+}
+
+void ib_assert_codes(const ib_tensor *t)
+{
+    IB_ASSERT(codes_fit(t), "an operator's codes have a scale and are within their bounds");
+}
+#endif
