@@ -1,7 +1,7 @@
 /* arena.c - memory that is taken piece by piece and given back all at once, or back to a mark. */
 #include "autograd/arena.h"
-#include "tensor/alloc.h"
-#include "tensor/assert.h"
+#include "base/alloc.h"
+#include "base/assert.h"
 
 struct ib_chunk {
     struct ib_chunk *next;

@@ -6,10 +6,10 @@
 
 #include "autograd/op.h"
 #include "autograd/trace_node.h"
-#include "tensor/argument.h"
-#include "tensor/assert.h"
-#include "tensor/number.h"
-#include "tensor/trace.h"
+#include "base/argument.h"
+#include "base/assert.h"
+#include "base/number.h"
+#include "base/trace.h"
 
 float *ib_grad_fresh(ib_graph *g, ib_tensor *t, int *fresh, ib_status *failed)
 {

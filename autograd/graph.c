@@ -8,15 +8,15 @@
 #include "autograd/graph_checks.h"
 #include "autograd/op.h"
 #include "autograd/trace_node.h"
-#include "tensor/alloc.h"
-#include "tensor/argument.h"
-#include "tensor/number.h"
-#include "tensor/trace.h"
+#include "base/alloc.h"
+#include "base/argument.h"
+#include "base/number.h"
+#include "base/trace.h"
 
 static const ib_op *const ops[] = {
 #define OP(name) &ib_op_##name,
 #include "autograd/ops.def"
-#include "tensor/assert.h"
+#include "base/assert.h"
 #undef OP
 };
 

@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "autograd/graph_checks.h"
-#include "tensor/argument.h"
-#include "tensor/number.h"
+#include "base/argument.h"
+#include "base/number.h"
 
 int ib_graph_failed(const ib_graph *g)
 {

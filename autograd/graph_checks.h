@@ -3,7 +3,7 @@
 #define IB_AUTOGRAD_GRAPH_CHECKS_H
 
 #include "autograd/op.h"
-#include "tensor/assert.h"
+#include "base/assert.h"
 
 /* Fails: input i cannot be what it is. */
 ib_status ib_refuse_input(ib_graph *g, const ib_node *n, int i);

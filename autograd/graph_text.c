@@ -6,9 +6,9 @@
 #include "autograd/op.h"
 #include "files/dot.h"
 #include "files/file.h"
-#include "tensor/alloc.h"
-#include "tensor/argument.h"
-#include "tensor/number.h"
+#include "base/alloc.h"
+#include "base/argument.h"
+#include "base/number.h"
 
 /* "codes of 8 bits, scale 0.0123, zero point -128", or "" of real numbers. */
 static void add_codes(ib_strbuf *s, const ib_tensor *t, const char *before)

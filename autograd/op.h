@@ -10,7 +10,7 @@
 
 #include "autograd/arena.h"
 #include "backends/kernels.h"
-#include "tensor/error.h"
+#include "base/error.h"
 #include "tensor/tensor.h"
 
 enum { IB_MAX_INPUTS = 8, IB_MAX_SAVED = 4 };

@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "autograd/trace_node.h"
-#include "tensor/number.h"
-#include "tensor/trace.h"
+#include "base/number.h"
+#include "base/trace.h"
 
 char *ib_node_shapes(const ib_node *n, char *text, size_t size)
 {

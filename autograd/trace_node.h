@@ -1,4 +1,4 @@
-/* trace_node.h - lines of tensor/trace.h for the operators of a tape. */
+/* trace_node.h - lines of base/trace.h for the operators of a tape. */
 #ifndef IB_AUTOGRAD_TRACE_NODE_H
 #define IB_AUTOGRAD_TRACE_NODE_H
 

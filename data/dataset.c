@@ -1,7 +1,7 @@
 /* dataset.c - samples in memory. */
 #include "data/dataset.h"
 #include "data/pictures/pictures.h"
-#include "tensor/argument.h"
+#include "base/argument.h"
 
 #include <math.h>
 #include <string.h>

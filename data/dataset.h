@@ -6,8 +6,8 @@
 
 #include <isobit/data.h>
 
-#include "tensor/alloc.h"
-#include "tensor/error.h"
+#include "base/alloc.h"
+#include "base/error.h"
 
 enum { IB_MAX_FILE_DIMS = 32 }; /* NumPy's and HDF5's limit */
 

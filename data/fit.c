@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "data/dataset.h"
-#include "tensor/argument.h"
-#include "tensor/number.h"
+#include "base/argument.h"
+#include "base/number.h"
 
 /* Sizes other than 1 of n, in order; returns how many. */
 static int without_ones(int n, const int64_t *sizes, int64_t *out)

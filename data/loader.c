@@ -9,9 +9,9 @@
 
 #include "data/augment.h"
 #include "data/dataset.h"
-#include "tensor/argument.h"
-#include "tensor/assert.h"
-#include "tensor/number.h"
+#include "base/argument.h"
+#include "base/assert.h"
+#include "base/number.h"
 
 struct ib_loader {
     ib_dataset *d; /* held: it lives as long as this */

@@ -5,11 +5,11 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-#include "tensor/number.h"
+#include "base/number.h"
 
 #include <isobit/device.h>
 
-#include "tensor/error.h"
+#include "base/error.h"
 
 enum { MOST_THREADS = 64 };
 

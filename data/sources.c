@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "data/dataset.h"
-#include "tensor/argument.h"
+#include "base/argument.h"
 
 static char *no_file(const char *path, int i)
 {

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "data/dataset.h"
-#include "tensor/argument.h"
-#include "tensor/number.h"
+#include "base/argument.h"
+#include "base/number.h"
 
 ib_status ib_target_scale(const char *file, const char *name, double mean, double std, ib_target *target)
 {

@@ -12,8 +12,8 @@
 #include "export/export_format.h"
 #include "program/instr.h"
 #include "files/strbuf.h"
-#include "tensor/argument.h"
-#include "tensor/number.h"
+#include "base/argument.h"
+#include "base/number.h"
 
 extern const unsigned char ib_embedded_runtime[], ib_embedded_types[];
 extern const unsigned long ib_embedded_runtime_size, ib_embedded_types_size;

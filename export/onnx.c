@@ -4,7 +4,7 @@
 
 #include "export/export_format.h"
 #include "export/onnx_print.h"
-#include "tensor/argument.h"
+#include "base/argument.h"
 
 static const struct {
     const ib_instr_class *cls;

@@ -7,7 +7,7 @@
 #include <math.h>
 
 #include "export/onnx_print.h"
-#include "tensor/requant.h"
+#include "arithmetic/requant.h"
 
 /* round(acc factor) + zero, clamped, as codes: the int32 acc and the constant in fp32 or double; `round` is an
  * operator, Round (to even) or Floor */

@@ -5,8 +5,8 @@
 
 #include "files/file.h"
 #include "onnx.pb-c.h"
-#include "tensor/alloc.h"
-#include "tensor/error.h"
+#include "base/alloc.h"
+#include "base/error.h"
 
 struct ib_onnx {
     IbOnnx__ModelProto model;

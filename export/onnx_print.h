@@ -9,7 +9,7 @@
 
 #include "export/onnx_file.h"
 #include "program/instr.h"
-#include "tensor/number.h"
+#include "base/number.h"
 
 enum { RAISE = 128 }; /* of activation codes as they are shown, uint8 */
 

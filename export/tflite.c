@@ -4,8 +4,8 @@
 
 #include "export/export_format.h"
 #include "export/tflite_print.h"
-#include "tensor/argument.h"
-#include "tensor/number.h"
+#include "base/argument.h"
+#include "base/number.h"
 
 static const struct {
     const ib_instr_class *cls;

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "files/file.h"
-#include "tensor/number.h"
+#include "base/number.h"
 
 ib_status ib_tflite_begin(ib_tflite *w, const ib_program *p)
 {

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "program/instr.h"
-#include "tensor/argument.h"
+#include "base/argument.h"
 
 /* The compiled C, loaded once. */
 typedef struct compiled {

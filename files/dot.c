@@ -2,8 +2,8 @@
 #include "files/dot.h"
 
 #include "files/file.h"
-#include "tensor/alloc.h"
-#include "tensor/error.h"
+#include "base/alloc.h"
+#include "base/error.h"
 
 /* A quoted string: quotes and backslashes get a backslash, line ends become \n, other control characters blanks. */
 static void add_quoted(ib_strbuf *s, const char *text)

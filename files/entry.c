@@ -5,8 +5,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "tensor/error.h"
-#include "tensor/number.h"
+#include "base/error.h"
+#include "base/number.h"
 
 int64_t ib_entry_size(const ib_entry *e)
 {

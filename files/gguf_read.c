@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "files/gguf.h"
-#include "tensor/alloc.h"
-#include "tensor/error.h"
+#include "base/alloc.h"
+#include "base/error.h"
 
 /* What is left of the file; `bad` is set once by the first read past the end. */
 typedef struct cursor {

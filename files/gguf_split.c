@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "files/gguf.h"
-#include "tensor/alloc.h"
-#include "tensor/error.h"
-#include "tensor/number.h"
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/number.h"
 
 static ib_status check_part(const ib_gguf *p, int no, int count)
 {

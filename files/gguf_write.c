@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "files/gguf.h"
-#include "tensor/alloc.h"
-#include "tensor/error.h"
+#include "base/alloc.h"
+#include "base/error.h"
 
 enum { ALIGN = 32 };
 

@@ -8,9 +8,9 @@
 #include <zlib.h>
 
 #include "files/file.h"
-#include "tensor/alloc.h"
-#include "tensor/error.h"
-#include "tensor/number.h"
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/number.h"
 
 enum { TRAILER = 49 };
 

@@ -3,8 +3,8 @@
 
 #include "files/json_scan.h"
 #include "files/safetensors.h"
-#include "tensor/alloc.h"
-#include "tensor/error.h"
+#include "base/alloc.h"
+#include "base/error.h"
 
 struct json_object *ib_json_read(const char *path)
 {

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "files/utf8.h"
-#include "tensor/alloc.h"
-#include "tensor/error.h"
-#include "tensor/number.h"
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/number.h"
 
 enum { DEPTH = 64 };
 

@@ -7,9 +7,9 @@
 #include <sys/stat.h>
 
 #include "files/json_scan.h"
-#include "tensor/alloc.h"
-#include "tensor/error.h"
-#include "tensor/number.h"
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/number.h"
 
 static const struct {
     const char *name, *format;

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tensor/alloc.h"
-#include "tensor/number.h"
+#include "base/alloc.h"
+#include "base/number.h"
 
 static int reserve(ib_strbuf *t, size_t more)
 {

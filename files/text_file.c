@@ -5,8 +5,8 @@
 #include <isobit/text.h>
 
 #include "files/gzip.h"
-#include "tensor/alloc.h"
-#include "tensor/argument.h"
+#include "base/alloc.h"
+#include "base/argument.h"
 
 /* Other encodings by their marks; UTF-16 without one has a zero in every second byte. */
 static const char *other_encoding(const unsigned char *s, size_t n)

@@ -3,7 +3,7 @@
 
 #include <isobit/text.h>
 
-#include "tensor/argument.h"
+#include "base/argument.h"
 
 size_t ib_utf8_length(const char *s, size_t n, uint32_t *u)
 {

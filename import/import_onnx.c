@@ -16,8 +16,8 @@
 #include "files/file.h"
 #include "import/operators/import_onnx_operators.h"
 #include "layers/wired.h"
-#include "tensor/alloc.h"
-#include "tensor/argument.h"
+#include "base/alloc.h"
+#include "base/argument.h"
 
 static ib_status take_node(ib_importer *m, size_t at)
 {

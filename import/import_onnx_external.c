@@ -6,8 +6,8 @@
 
 #include "import/import_onnx.h"
 #include "files/file.h"
-#include "tensor/alloc.h"
-#include "tensor/error.h"
+#include "base/alloc.h"
+#include "base/error.h"
 
 static const char *entry(const IbOnnx__TensorProto *t, const char *key)
 {

@@ -4,8 +4,8 @@
 
 #include "import/import_onnx.h"
 #include "import/operators/import_onnx_table.h"
-#include "tensor/alloc.h"
-#include "tensor/error.h"
+#include "base/alloc.h"
+#include "base/error.h"
 
 enum { NEWEST_FORMAT = 14 }; /* IR version */
 

@@ -2,8 +2,8 @@
 #include <stdio.h>
 
 #include "layers/layer.h"
-#include "tensor/argument.h"
-#include "tensor/number.h"
+#include "base/argument.h"
+#include "base/number.h"
 
 static ib_tensor *sequential_forward(ib_layer *l, ib_graph *g, ib_tensor *x)
 {

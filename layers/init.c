@@ -2,7 +2,7 @@
 #include <math.h>
 
 #include "layers/layer.h"
-#include "tensor/argument.h"
+#include "base/argument.h"
 
 static void draw(const ib_param *p, ib_rng rng)
 {

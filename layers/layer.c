@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tensor/alloc.h"
-#include "tensor/argument.h"
+#include "base/alloc.h"
+#include "base/argument.h"
 
 ib_layer *ib_layer_new(const ib_layer_class *cls, size_t context_bytes)
 {

@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "layers/layer.h"
-#include "tensor/alloc.h"
-#include "tensor/argument.h"
+#include "base/alloc.h"
+#include "base/argument.h"
 
 ib_tensor *ib_layer_param_new(ib_layer *l, const char *name, int ndim, const int64_t *shape, ib_init init,
                               int64_t fan_in, int trainable)

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tensor/argument.h"
-#include "tensor/names.h"
+#include "base/argument.h"
+#include "base/names.h"
 
 static const struct {
     const char *name, *description;

@@ -1,6 +1,6 @@
 /* normalization.c - batch norm and layer norm layers. */
 #include "layers/layer.h"
-#include "tensor/argument.h"
+#include "base/argument.h"
 
 typedef struct norm_context {
     ib_tensor *gamma, *beta, *mean, *var;

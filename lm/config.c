@@ -4,10 +4,10 @@
 #include <string.h>
 
 #include "lm/lm.h"
-#include "tensor/alloc.h"
-#include "tensor/error.h"
-#include "tensor/names.h"
-#include "tensor/number.h"
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/names.h"
+#include "base/number.h"
 
 static const ib_arch archs[] = {
 #define ARCH(name, ...) {#name, __VA_ARGS__},

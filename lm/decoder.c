@@ -4,9 +4,9 @@
 
 #include "autograd/attrs.h"
 #include "lm/lm.h"
-#include "tensor/alloc.h"
-#include "tensor/argument.h"
-#include "tensor/assert.h"
+#include "base/alloc.h"
+#include "base/argument.h"
+#include "base/assert.h"
 
 ib_tensor *ib_lm_project(ib_graph *g, ib_lm *m, ib_projection *p, ib_tensor *x, int keep)
 {

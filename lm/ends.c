@@ -3,8 +3,8 @@
 #include <sys/stat.h>
 
 #include "lm/lm.h"
-#include "tensor/alloc.h"
-#include "tensor/argument.h"
+#include "base/alloc.h"
+#include "base/argument.h"
 
 static ib_status add(ib_lm *m, int32_t id)
 {

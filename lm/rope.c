@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "lm/lm.h"
-#include "tensor/alloc.h"
-#include "tensor/error.h"
-#include "tensor/names.h"
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/names.h"
 
 #define PI 3.14159265358979323846
 

@@ -6,9 +6,9 @@
 #include <sys/stat.h>
 
 #include "lm/lm.h"
-#include "tensor/alloc.h"
-#include "tensor/argument.h"
-#include "tensor/number.h"
+#include "base/alloc.h"
+#include "base/argument.h"
+#include "base/number.h"
 
 ib_tensor *ib_lm_vector(const ib_entry *e, int64_t size, float plus, const char *path)
 {

@@ -2,7 +2,7 @@
 #include <math.h>
 
 #include "optim/optim.h"
-#include "tensor/argument.h"
+#include "base/argument.h"
 #include "tensor/storage/scaled.h"
 
 enum { BLOCK = 256, SMALL = 4096 }; /* smaller parameters keep fp32 states, as bitsandbytes' */

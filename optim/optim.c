@@ -11,10 +11,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "tensor/alloc.h"
-#include "tensor/argument.h"
-#include "tensor/assert.h"
-#include "tensor/number.h"
+#include "base/alloc.h"
+#include "base/argument.h"
+#include "base/assert.h"
+#include "base/number.h"
 
 ib_optim *ib_optim_new(const ib_optim_class *cls, ib_layer *net, ib_device *dev, int paged)
 {

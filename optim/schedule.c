@@ -4,8 +4,8 @@
 
 #include <isobit/optim.h>
 
-#include "tensor/argument.h"
-#include "tensor/names.h"
+#include "base/argument.h"
+#include "base/names.h"
 
 static ib_status check(const ib_schedule *s, const char *function)
 {

@@ -2,7 +2,7 @@
 #include <math.h>
 
 #include "optim/optim.h"
-#include "tensor/argument.h"
+#include "base/argument.h"
 
 static int update(ib_optim *o, ib_tensor *p, float *const *state, int64_t t, float lr, float decay)
 {

@@ -4,9 +4,9 @@
 
 #include "autograd/quantizer.h"
 #include "program/instr.h"
-#include "tensor/argument.h"
-#include "tensor/assert.h"
-#include "tensor/requant.h"
+#include "base/argument.h"
+#include "base/assert.h"
+#include "arithmetic/requant.h"
 
 static const ib_instr_class *const classes[] = {
 #define INSTR(name) &ib_instr_##name,

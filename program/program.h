@@ -6,8 +6,8 @@
 
 #include "backends/kernels.h"
 #include "qat/plan.h"
-#include "tensor/alloc.h"
-#include "tensor/error.h"
+#include "base/alloc.h"
+#include "base/error.h"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-function"
@@ -99,7 +99,7 @@ ib_status ib_program_run_traced(ib_program *p, ib_device *dev, int64_t n, const 
 ib_runner *ib_runner_new_traced(const ib_program *p, ib_device *dev, int64_t batch);
 ib_status ib_runner_run_traced(ib_runner *r, int64_t n, const int8_t *in, int8_t *out,
                                void (*see)(void *, int, const int8_t *), void *context);
-/* The same with a line for each instruction (tensor/trace.h). */
+/* The same with a line for each instruction (base/trace.h). */
 ib_status ib_trace_runner(ib_runner *r, const ib_program *p, int64_t n, const int8_t *in, int8_t *out);
 /* t gets the shape of v for n samples, without that dimension for n 0; no data. */
 static inline void ib_value_shape(const ib_value *v, int64_t n, ib_tensor *t)

@@ -11,8 +11,8 @@
 
 #include "data/tables/schema_hdf5.h"
 #include "program/instr.h"
-#include "tensor/argument.h"
-#include "tensor/number.h"
+#include "base/argument.h"
+#include "base/number.h"
 
 static int write_instr(hid_t f, const ib_program *p, int at)
 {

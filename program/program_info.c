@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "program/instr.h"
-#include "tensor/argument.h"
+#include "base/argument.h"
 
 const ib_input_info *ib_program_input_info(const ib_program *p)
 {

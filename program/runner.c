@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "program/instr.h"
-#include "tensor/argument.h"
-#include "tensor/assert.h"
-#include "tensor/trace.h"
+#include "base/argument.h"
+#include "base/assert.h"
+#include "base/trace.h"
 
 /* How a value is held. */
 typedef struct held {

@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "qat/plan.h"
-#include "tensor/alloc.h"
-#include "tensor/argument.h"
+#include "base/alloc.h"
+#include "base/argument.h"
 #include "tensor/format.h"
-#include "tensor/names.h"
+#include "base/names.h"
 
 static const char *const profiles[] = {"tflite_double", "tflite_single", "fp32_rne", "xnnpack"};
 enum { PROFILES = sizeof profiles / sizeof *profiles };

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "qat/plan.h"
-#include "tensor/alloc.h"
+#include "base/alloc.h"
 
 void ib_plan_mark_data(const ib_graph *g, ib_tensor *x)
 {

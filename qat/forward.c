@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "qat/plan.h"
-#include "tensor/argument.h"
-#include "tensor/assert.h"
+#include "base/argument.h"
+#include "base/assert.h"
 
 /* What is joined to values has to be there for each sample. */
 static int repeat_constants(ib_graph *g, const ib_step *s, ib_tensor **in)

@@ -5,9 +5,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "tensor/alloc.h"
-#include "tensor/assert.h"
-#include "tensor/names.h"
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/names.h"
 
 static const ib_observer_row observers[] = {
 #define OBSERVER(name) {#name, &ib_observer_##name, IB_NOT_LEARNED, NULL},

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "qat/plan.h"
-#include "tensor/alloc.h"
-#include "tensor/argument.h"
+#include "base/alloc.h"
+#include "base/argument.h"
 #include "tensor/format.h"
 
 ib_phase ib_qat_phase(const ib_layer *net)

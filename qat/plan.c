@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "autograd/attrs.h"
-#include "tensor/alloc.h"
+#include "base/alloc.h"
 
 /* How often each node's result is used. */
 static void count_uses(const ib_graph *g, const ib_tensor *result, int *uses)

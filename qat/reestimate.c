@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "qat/plan.h"
-#include "tensor/argument.h"
+#include "base/argument.h"
 
 /* The layer's product before bias and batch norm is z / gain with z = w_folded (*) x; its mean and variance replace a
  * share of the statistics. Channels whose gamma is 0 have no such product and keep theirs. */

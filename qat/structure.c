@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "qat/plan.h"
-#include "tensor/alloc.h"
+#include "base/alloc.h"
 
 #define ONE_STRUCTURE "an integer program has one structure"
 

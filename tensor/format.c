@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "tensor/argument.h"
-#include "tensor/names.h"
+#include "base/argument.h"
+#include "base/names.h"
 
 static const ib_format formats[] = {
 #define FORMAT(name, bits, qmax, max_rmse) {#name, bits, qmax, max_rmse, ib_pack_##name, ib_unpack_##name},

@@ -2,9 +2,9 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "tensor/alloc.h"
-#include "tensor/argument.h"
-#include "tensor/names.h"
+#include "base/alloc.h"
+#include "base/argument.h"
+#include "base/names.h"
 #include "tensor/storage/scaled.h"
 #include "tensor/tensor.h"
 

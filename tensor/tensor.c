@@ -1,12 +1,12 @@
 /* tensor.c - tensors that live by themselves (parameters, inputs); those of a graph are made in its arena. */
-#include "tensor/number.h"
+#include "base/number.h"
 #include "tensor/tensor.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "tensor/alloc.h"
-#include "tensor/argument.h"
+#include "base/alloc.h"
+#include "base/argument.h"
 
 size_t ib_dtype_bytes(ib_dtype dtype)
 {

@@ -18,7 +18,7 @@
 #include <isobit/isobit.h>
 
 #include "files/file.h"
-#include "tensor/alloc.h"
+#include "base/alloc.h"
 
 #define CHECK(condition) CU_ASSERT(condition)
 #define REQUIRE(condition) CU_ASSERT_FATAL(condition)

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tensor/alloc.h"
-#include "tensor/argument.h"
-#include "tensor/names.h"
+#include "base/alloc.h"
+#include "base/argument.h"
+#include "base/names.h"
 
 static const struct {
     const char *name, *text;

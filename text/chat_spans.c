@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "text/chat.h"
-#include "tensor/alloc.h"
-#include "tensor/argument.h"
+#include "base/alloc.h"
+#include "base/argument.h"
 
 static ib_status add(ib_ids *spans, size_t from, size_t to, int learned)
 {

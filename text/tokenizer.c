@@ -7,9 +7,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "tensor/alloc.h"
-#include "tensor/argument.h"
-#include "tensor/assert.h"
+#include "base/alloc.h"
+#include "base/argument.h"
+#include "base/assert.h"
 
 static uint32_t hash(const char *s, size_t n)
 {

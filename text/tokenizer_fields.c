@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "text/tokenizer_fields.h"
-#include "tensor/error.h"
-#include "tensor/number.h"
+#include "base/error.h"
+#include "base/number.h"
 
 static const struct {
     const char *object, *key, *values, *why;

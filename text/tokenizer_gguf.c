@@ -3,8 +3,8 @@
 
 #include "text/tokenizer.h"
 #include "files/gguf.h"
-#include "tensor/alloc.h"
-#include "tensor/error.h"
+#include "base/alloc.h"
+#include "base/error.h"
 
 static ib_status read_tokens(ib_tokenizer *t, const ib_gguf *f)
 {

@@ -7,8 +7,8 @@
 #include "text/tokenizer.h"
 #include "text/tokenizer_fields.h"
 #include "files/safetensors.h"
-#include "tensor/alloc.h"
-#include "tensor/error.h"
+#include "base/alloc.h"
+#include "base/error.h"
 
 /* The list that a Sequence holds, each of whose members goes to `read`. */
 typedef ib_status (*reading)(ib_tokenizer *t, struct json_object *o);

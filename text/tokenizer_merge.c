@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "text/tokenizer.h"
-#include "tensor/alloc.h"
-#include "tensor/argument.h"
+#include "base/alloc.h"
+#include "base/argument.h"
 
 /* ---- merging: the best pair first, the leftmost of equals; a heap keeps long words from being quadratic ---- */
 

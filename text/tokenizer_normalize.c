@@ -3,7 +3,7 @@
 #include <utf8proc.h>
 
 #include "text/tokenizer.h"
-#include "tensor/argument.h"
+#include "base/argument.h"
 
 ib_status ib_tokenizer_compose(const ib_tokenizer *t, const char *text, size_t n, char **composed, size_t *length)
 {

@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "text/tokenizer.h"
-#include "tensor/alloc.h"
-#include "tensor/error.h"
+#include "base/alloc.h"
+#include "base/error.h"
 
 /* White space as Unicode's White_Space, which PCRE2's own \s is not quite. */
 #define SPACE "\\p{Z}\\x{09}-\\x{0d}\\x{85}"

@@ -7,8 +7,8 @@
 
 #include "text/tokenizer.h"
 #include "files/safetensors.h"
-#include "tensor/alloc.h"
-#include "tensor/error.h"
+#include "base/alloc.h"
+#include "base/error.h"
 
 /* folder/name as text, if it is there. */
 static ib_status read_file(const char *folder, const char *name, char **text)

@@ -2,7 +2,7 @@
 #include <math.h>
 
 #include "data/dataset.h"
-#include "tensor/argument.h"
+#include "base/argument.h"
 #include "train/loop.h"
 
 static ib_status check_qat(const ib_train_run *r, const char *function)

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "tensor/alloc.h"
-#include "tensor/argument.h"
+#include "base/alloc.h"
+#include "base/argument.h"
 
 #define TRY(call)                                                                                                      \
     do {                                                                                                               \

@@ -3,8 +3,8 @@
 
 #include "layers/wired.h"
 #include "optim/optim.h"
-#include "tensor/alloc.h"
-#include "tensor/argument.h"
+#include "base/alloc.h"
+#include "base/argument.h"
 
 ib_status ib_checkpoint_restore(const char *path, ib_layer *net, ib_graph *g, ib_optim *opt, ib_checkpoint *c)
 {

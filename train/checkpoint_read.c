@@ -6,7 +6,7 @@
 #include "data/tables/schema_hdf5.h"
 #include "optim/optim.h"
 #include "qat/plan.h"
-#include "tensor/argument.h"
+#include "base/argument.h"
 
 enum { TEXT = 4096 };
 

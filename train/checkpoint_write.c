@@ -7,7 +7,7 @@
 #include "layers/wired.h"
 #include "optim/optim.h"
 #include "qat/plan.h"
-#include "tensor/argument.h"
+#include "base/argument.h"
 
 static int write_header(hid_t f, const ib_layer *net, const ib_checkpoint *c)
 {

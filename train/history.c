@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "tensor/alloc.h"
+#include "base/alloc.h"
 #include "train/loop.h"
 
 /* [n][width] with room for one line more; NULL, and *lines as it was. */

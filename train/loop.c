@@ -5,7 +5,7 @@
 
 #include "data/dataset.h"
 #include "optim/optim.h"
-#include "tensor/argument.h"
+#include "base/argument.h"
 
 enum { FLOAT_SCORE = 6, SCORE = 7 }; /* in state, behind the schedules' */
 

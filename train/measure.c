@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "tensor/alloc.h"
+#include "base/alloc.h"
 
 int64_t ib_best_class(const float *y, int64_t classes)
 {

@@ -1,6 +1,6 @@
 /* schedules.c - the learning rates of a training: one schedule for its float epochs, one for its quantized ones. */
 #include "train/loop.h"
-#include "tensor/error.h"
+#include "base/error.h"
 
 enum { BEST, BAD, DROPS, KEPT }; /* of each schedule in state */
 

@@ -3,7 +3,7 @@
 
 #include "train/loop.h"
 #include "train/measure.h"
-#include "tensor/error.h"
+#include "base/error.h"
 
 static ib_tensor *loss_of(const ib_train_run *r, ib_tensor *y, const ib_batch *b)
 {

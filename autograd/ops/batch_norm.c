@@ -4,7 +4,7 @@
 
 #include "autograd/attrs.h"
 #include "autograd/op.h"
-#include "tensor/argument.h"
+#include "base/argument.h"
 
 static ib_planes planes_of(const ib_tensor *x)
 {

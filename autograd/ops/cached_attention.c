@@ -1,7 +1,7 @@
 /* cached_attention.c - rows against keys and values of all rows before them, which a cache keeps. */
 #include "autograd/attrs.h"
 #include "autograd/op.h"
-#include "tensor/assert.h"
+#include "base/assert.h"
 
 static ib_status cached_shape(ib_node *n, ib_tensor *out)
 {

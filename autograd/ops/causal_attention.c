@@ -2,7 +2,7 @@
 #include <math.h>
 
 #include "autograd/op.h"
-#include "tensor/argument.h"
+#include "base/argument.h"
 
 static ib_status attention_shape(ib_node *n, ib_tensor *out)
 {

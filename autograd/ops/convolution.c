@@ -1,6 +1,6 @@
 /* convolution.c - conv2d. */
 #include "autograd/op.h"
-#include "tensor/argument.h"
+#include "base/argument.h"
 
 static ib_status window(const ib_node *n, ib_window *s)
 {

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "autograd/attrs.h"
-#include "tensor/argument.h"
+#include "base/argument.h"
 #include "autograd/quantizer.h"
 
 /* ---- dropout: y = x / (1 - p) where kept ---- */

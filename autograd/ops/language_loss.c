@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "autograd/op.h"
-#include "tensor/argument.h"
+#include "base/argument.h"
 
 enum { CHUNK = 256 };
 enum { X, W };

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "autograd/op.h"
-#include "tensor/argument.h"
+#include "base/argument.h"
 
 enum { X, A, B, M, BIAS };
 enum { HS, MASK, C }; /* saved: s h = s drop(x) A' [n,r]; dropout's bits; c [rows] */

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "autograd/op.h"
-#include "tensor/argument.h"
+#include "base/argument.h"
 
 static ib_status one(ib_node *n, ib_tensor *out)
 {

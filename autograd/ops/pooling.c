@@ -1,6 +1,6 @@
 /* pooling.c - max, average and global average pooling, and what pooling of codes (int_pool.c) has in common with it. */
 #include "autograd/op.h"
-#include "tensor/argument.h"
+#include "base/argument.h"
 
 ib_status ib_pool_window(const ib_node *n, ib_window *w)
 {

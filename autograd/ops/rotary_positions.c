@@ -1,6 +1,6 @@
 /* rotary_positions.c - rotary positions: pairs of values of each head turn by angles that grow with the position. */
 #include "autograd/op.h"
-#include "tensor/argument.h"
+#include "base/argument.h"
 
 static ib_status rope_shape(ib_node *n, ib_tensor *out)
 {

@@ -3,7 +3,7 @@
 
 #include "autograd/attrs.h"
 #include "autograd/op.h"
-#include "tensor/argument.h"
+#include "base/argument.h"
 
 /* The result shares the input's data. */
 static ib_status reshape_shape(ib_node *n, ib_tensor *out)

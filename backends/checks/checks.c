@@ -4,7 +4,7 @@
 #ifdef IB_CHECKED
 #include <stdint.h>
 
-#include "tensor/number.h"
+#include "base/number.h"
 
 static int overlap(const ib_span *a, const ib_span *b)
 {

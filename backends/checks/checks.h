@@ -1,4 +1,4 @@
-/* checks.h - contracts of the kernels (kernels.h), looked at where IB_CHECKED is defined (tensor/assert.h).
+/* checks.h - contracts of the kernels (kernels.h), looked at where IB_CHECKED is defined (base/assert.h).
  *
  * ib_check_<kernel> is called with what the kernel is given, just before it. It names the memory that the kernel reads
  * and writes with the sizes that follow from the shape, and what else its line in kernels.def takes for granted. A
@@ -8,7 +8,7 @@
 #define IB_BACKENDS_CHECKS_H
 
 #include "backends/kernels.h"
-#include "tensor/assert.h"
+#include "base/assert.h"
 
 #pragma GCC diagnostic ignored "-Wunused-parameter" /* checks are given all that the kernel is */
 

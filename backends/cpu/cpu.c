@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "backends/cpu/levels.h"
-#include "tensor/alloc.h"
-#include "tensor/argument.h"
-#include "tensor/number.h"
+#include "base/alloc.h"
+#include "base/argument.h"
+#include "base/number.h"
 
 #ifdef IB_BLAS
 void openblas_set_num_threads(int n) __attribute__((weak));

@@ -1,6 +1,6 @@
 /* level.h - one source, several instruction sets.
  *
- * Each file of families/ is compiled once for each level that levels.def gives a compilation of its own, with
+ * Each file of kernels/ is compiled once for each level that levels.def gives a compilation of its own, with
  * -DIB_LEVEL=<level>; IB_K(name) is then that level's function. Floating-point contraction is off, so that plain loops
  * give the same bits at every level. A level's own files (x86/, arm/) see as IB_LEVEL the compilation that the level
  * takes, and with -DIB_ON=<level> the one that it builds on. */

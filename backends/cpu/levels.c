@@ -31,7 +31,7 @@ static void replace_none(ib_kernels *k)
  * before it is made, so that nothing of its compilation runs on a processor that lacks it. */
 #define MAKE(name, on, families, condition, own)                                                                       \
     ib_kernels ib_kernels_##name;                                                                                      \
-    void ib_fill_table_##families(ib_kernels *k); /* families/fill.c */                                                \
+    void ib_fill_table_##families(ib_kernels *k); /* kernels/fill.c */                                                 \
     static int is_there_##name(void)                                                                                   \
     {                                                                                                                  \
         return is_there_##on() && (condition);                                                                         \

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "cli/language/talk.h"
-#include "tensor/alloc.h"
+#include "base/alloc.h"
 
 typedef struct generate_options {
     common common;

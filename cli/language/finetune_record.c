@@ -6,7 +6,7 @@
 
 #include "cli/language/finetune_options.h"
 #include "lm/train/settings.h"
-#include "tensor/alloc.h"
+#include "base/alloc.h"
 
 /* How settings were written when the training began: a state goes on with the text that it began with. */
 enum {

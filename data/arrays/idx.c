@@ -3,7 +3,7 @@
 
 #include "data/dataset.h"
 #include "files/gzip.h"
-#include "tensor/number.h"
+#include "base/number.h"
 
 /* One of MNIST's files, unpacked. */
 typedef struct idx_file {

@@ -8,7 +8,7 @@
 
 #include "data/arrays/npy.h"
 #include "files/file.h"
-#include "tensor/number.h"
+#include "base/number.h"
 
 enum { TYPE_NAME = 24 };
 

@@ -6,7 +6,7 @@
 #include <zip.h>
 
 #include "data/arrays/npy.h"
-#include "tensor/number.h"
+#include "base/number.h"
 
 /* The names of a set of arrays: samples and labels, of which there may be none, in two parts or (test NULL) one. */
 typedef struct set {

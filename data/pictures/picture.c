@@ -6,8 +6,8 @@
 #include <sys/stat.h>
 
 #include "files/file.h"
-#include "tensor/alloc.h"
-#include "tensor/error.h"
+#include "base/alloc.h"
+#include "base/error.h"
 
 /* What a file begins with (ISO/IEC 10918-1 B.1.1.3: SOI and the next marker; PNG 5.2). */
 static const struct format {

@@ -17,7 +17,7 @@
 #include <string.h>
 
 #include "data/pictures/picture.h"
-#include "tensor/alloc.h"
+#include "base/alloc.h"
 
 enum { POINT = 22 };
 

@@ -6,9 +6,9 @@
 #include <sys/stat.h>
 
 #include "data/pictures/folder_listing.h"
-#include "tensor/alloc.h"
-#include "tensor/error.h"
-#include "tensor/number.h"
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/number.h"
 
 static ib_status read_folder(ib_picture_list *l, const char *path, ib_listing *out)
 {

@@ -6,8 +6,8 @@
 #include <jpeglib.h>
 
 #include "data/pictures/picture.h"
-#include "tensor/alloc.h"
-#include "tensor/error.h"
+#include "base/alloc.h"
+#include "base/error.h"
 
 enum { MOST_SCANS = 500 }; /* a few bytes of a scan can cost a pass over all of a picture */
 

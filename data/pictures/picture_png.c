@@ -4,8 +4,8 @@
 #include <png.h>
 
 #include "data/pictures/picture.h"
-#include "tensor/alloc.h"
-#include "tensor/error.h"
+#include "base/alloc.h"
+#include "base/error.h"
 
 typedef struct reader {
     png_structp png;

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "data/pictures/picture.h"
-#include "tensor/alloc.h"
+#include "base/alloc.h"
 
 enum { ORIENTATION = 0x0112, SHORT = 3, ENTRY = 12 };
 

@@ -4,7 +4,7 @@
 #include <strings.h>
 
 #include "data/tables/csv_cells.h"
-#include "tensor/number.h"
+#include "base/number.h"
 
 /* Spellings of a missing value, in any case of letters: of R, NumPy, pandas (na_values), SQL's dumps, UCI's archive,
  * Java, Microsoft's C, and the value of a spreadsheet's NA(). Not "none", "-" and ".", which are words too: no

@@ -3,7 +3,7 @@
 #include <math.h>
 
 #include "data/dataset.h"
-#include "tensor/number.h"
+#include "base/number.h"
 
 typedef struct columns {
     const ib_dataset *d;

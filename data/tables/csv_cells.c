@@ -7,8 +7,8 @@
 #include <isobit/text.h>
 
 #include "files/gzip.h"
-#include "tensor/alloc.h"
-#include "tensor/error.h"
+#include "base/alloc.h"
+#include "base/error.h"
 
 enum { MOST_COLUMNS = 1 << 20 };
 

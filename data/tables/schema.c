@@ -7,8 +7,8 @@
 #include <isobit/schema.h>
 #include <isobit/text.h>
 
-#include "tensor/alloc.h"
-#include "tensor/argument.h"
+#include "base/alloc.h"
+#include "base/argument.h"
 
 enum { MOST = 65536 }; /* inputs, names of a column, classes */
 

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "files/h5.h"
-#include "tensor/alloc.h"
-#include "tensor/error.h"
+#include "base/alloc.h"
+#include "base/error.h"
 
 enum { MOST = 1 << 26 };
 

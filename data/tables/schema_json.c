@@ -13,9 +13,9 @@
 
 #include "files/json_scan.h"
 #include "files/safetensors.h"
-#include "tensor/alloc.h"
-#include "tensor/argument.h"
-#include "tensor/number.h"
+#include "base/alloc.h"
+#include "base/argument.h"
+#include "base/number.h"
 
 static const char *const tasks[] = {"classification", "regression"};
 

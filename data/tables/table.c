@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "data/tables/table.h"
-#include "tensor/number.h"
+#include "base/number.h"
 
 /* How the test part is drawn: as asked for, as the network's was, or as usual. */
 static double share_of(const ib_table *t)

@@ -6,7 +6,7 @@
 #include <strings.h>
 
 #include "data/tables/table.h"
-#include "tensor/number.h"
+#include "base/number.h"
 
 enum { MOST_NAMES = 1000, MOST_ALL_DIFFERENT = 5 /* rows that may have a name each */ };
 

@@ -5,7 +5,7 @@
 #include <strings.h>
 
 #include "data/tables/table.h"
-#include "tensor/number.h"
+#include "base/number.h"
 
 enum {
     FEW_VALUES = 20,  /* as many codes as one would write down by hand */

@@ -12,7 +12,7 @@
 #include <strings.h>
 
 #include "data/tables/table.h"
-#include "tensor/number.h"
+#include "base/number.h"
 
 int64_t ib_table_line(const ib_table *t, int64_t i)
 {

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "data/tables/table.h"
-#include "tensor/number.h"
+#include "base/number.h"
 
 static int by_name(const void *a, const void *b)
 {

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "import/graph/importer.h"
-#include "tensor/alloc.h"
-#include "tensor/error.h"
+#include "base/alloc.h"
+#include "base/error.h"
 
 int64_t ib_import_count(const IbOnnx__TensorProto *t)
 {

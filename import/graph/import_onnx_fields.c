@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "import/graph/importer.h"
-#include "tensor/error.h"
+#include "base/error.h"
 
 /* Fields that onnx.proto does not know, in a message and all within it but for nodes, which are looked at when their
  * turn comes. */

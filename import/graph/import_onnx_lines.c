@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "import/graph/importer.h"
-#include "tensor/alloc.h"
-#include "tensor/number.h"
+#include "base/alloc.h"
+#include "base/number.h"
 
 /* A layer's name: what it is, and its number among its kind. */
 static const char *label(ib_importer *m, const char *op)

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "import/graph/importer.h"
-#include "tensor/error.h"
-#include "tensor/number.h"
+#include "base/error.h"
+#include "base/number.h"
 
 ib_status ib_import_refuse(const ib_importer *m, const char *format, ...)
 {

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "import/graph/importer.h"
-#include "tensor/alloc.h"
+#include "base/alloc.h"
 
 const ib_symbol *ib_import_find(const ib_importer *m, const char *name)
 {

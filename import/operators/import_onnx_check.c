@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "import/operators/import_onnx_operators.h"
-#include "tensor/number.h"
+#include "base/number.h"
 
 static int is_of(int opset, int from, int until)
 {

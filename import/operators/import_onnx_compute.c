@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "import/operators/import_onnx_operators.h"
-#include "tensor/error.h"
+#include "base/error.h"
 
 static int list_of(const ib_symbol *s, ib_import_list *l)
 {

@@ -6,9 +6,9 @@
 
 #include "autograd/op.h"
 #include "import/operators/import_onnx_operators.h"
-#include "tensor/alloc.h"
-#include "tensor/error.h"
-#include "tensor/number.h"
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/number.h"
 
 static ib_status simple(ib_importer *m, const char *op)
 {

@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "import/operators/import_onnx_operators.h"
-#include "tensor/alloc.h"
-#include "tensor/error.h"
-#include "tensor/number.h"
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/number.h"
 
 /* An attribute's text, `otherwise` where it is missing. */
 static int says(const ib_importer *m, const char *name, const char *value)

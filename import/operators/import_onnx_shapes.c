@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "import/operators/import_onnx_operators.h"
-#include "tensor/alloc.h"
-#include "tensor/error.h"
+#include "base/alloc.h"
+#include "base/error.h"
 
 /* The result is the input under another name. */
 ib_status ib_import_same(ib_importer *m)

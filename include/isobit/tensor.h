@@ -62,7 +62,7 @@ float ib_rng_normal(ib_rng r, uint64_t i);                   /* mean 0, variance
 uint32_t ib_rng_below(ib_rng r, uint64_t i, uint32_t n);     /* in [0, n), n > 0 */
 
 /* ---- storage formats -------------------------------------------------------------------------------------------
- * One row of tensor/formats.def and one file in tensor/formats/ each. Codes of a format are symmetric, so that
+ * One row of tensor/formats.def and one file in tensor/packing/ each. Codes of a format are symmetric, so that
  * -qmax..qmax; packed bytes hold the two's complement, element 0 in the lowest bits. */
 typedef struct ib_format {
     const char *name; /* "int8", "int4", "int2" */

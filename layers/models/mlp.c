@@ -1,6 +1,6 @@
 /* mlp.c - a plain multilayer perceptron. */
 #include "layers/model.h"
-#include "tensor/number.h"
+#include "base/number.h"
 
 #include <stdio.h>
 

@@ -7,9 +7,9 @@
 
 #include "lm/lm.h"
 #include "lm/adapters/adapter.h"
-#include "tensor/alloc.h"
-#include "tensor/argument.h"
-#include "tensor/number.h"
+#include "base/alloc.h"
+#include "base/argument.h"
+#include "base/number.h"
 
 static const ib_layer_class adapter_class = {"adapter", NULL};
 

@@ -7,8 +7,8 @@
 #include <pcre2.h>
 
 #include "lm/load/fields.h"
-#include "tensor/alloc.h"
-#include "tensor/error.h"
+#include "base/alloc.h"
+#include "base/error.h"
 
 #define IB_FIELD_STRUCT ib_adapter_config
 static const ib_field fields[] = {

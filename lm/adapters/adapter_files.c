@@ -8,9 +8,9 @@
 #include "lm/adapters/adapter.h"
 #include "lm/adapters/adapter_config.h"
 #include "lm/load/fields.h"
-#include "tensor/alloc.h"
-#include "tensor/argument.h"
-#include "tensor/number.h"
+#include "base/alloc.h"
+#include "base/argument.h"
+#include "base/number.h"
 
 static ib_status copy(const ib_entry *e, ib_tensor *t, const char *path)
 {

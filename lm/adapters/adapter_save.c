@@ -6,9 +6,9 @@
 #include "files/folder.h"
 #include "lm/adapters/adapter.h"
 #include "lm/save/model_card.h"
-#include "tensor/alloc.h"
-#include "tensor/argument.h"
-#include "tensor/number.h"
+#include "base/alloc.h"
+#include "base/argument.h"
+#include "base/number.h"
 
 ib_status ib_lm_adapter_turn(const ib_lm *m, int role, ib_tensor *t, int to_pairs)
 {

@@ -2,9 +2,9 @@
 #include <string.h>
 
 #include "lm/adapters/adapter.h"
-#include "tensor/alloc.h"
-#include "tensor/error.h"
-#include "tensor/number.h"
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/number.h"
 
 const char *const ib_whole_paths[IB_N_WHOLE] = {"model.embed_tokens", "lm_head"};
 

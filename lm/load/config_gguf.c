@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "lm/load/fields.h"
-#include "tensor/alloc.h"
-#include "tensor/error.h"
-#include "tensor/number.h"
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/number.h"
 
 typedef struct gguf_config {
     int layers, width, ff, heads, groups, dim, value_dim, vocabulary, context, rotated, window, original;

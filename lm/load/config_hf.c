@@ -6,10 +6,10 @@
 
 #include "lm/load/config_hf.h"
 #include "lm/load/fields.h"
-#include "tensor/alloc.h"
-#include "tensor/error.h"
-#include "tensor/names.h"
-#include "tensor/number.h"
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/names.h"
+#include "base/number.h"
 
 typedef struct hf_rope {
     const char *type, *old_type;

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tensor/error.h"
-#include "tensor/number.h"
+#include "base/error.h"
+#include "base/number.h"
 
 /* A value of either kind of file. */
 typedef struct value {

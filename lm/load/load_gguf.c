@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "lm/lm.h"
-#include "tensor/alloc.h"
-#include "tensor/error.h"
+#include "base/alloc.h"
+#include "base/error.h"
 
 static const ib_entry *need(const ib_gguf *f, const char *name, int64_t rows, int64_t cols)
 {

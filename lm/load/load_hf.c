@@ -5,9 +5,9 @@
 #include <sys/stat.h>
 
 #include "lm/load/config_hf.h"
-#include "tensor/alloc.h"
-#include "tensor/error.h"
-#include "tensor/number.h"
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/number.h"
 
 static const ib_entry *find(const ib_safetensors *f, const char *base, const char *suffix)
 {

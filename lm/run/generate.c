@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "lm/lm.h"
-#include "tensor/alloc.h"
-#include "tensor/argument.h"
+#include "base/alloc.h"
+#include "base/argument.h"
 
 ib_kv *ib_kv_new(ib_lm *m, int context, int int8)
 {

@@ -6,7 +6,7 @@
 
 #include <isobit/finetune.h>
 
-#include "tensor/error.h"
+#include "base/error.h"
 
 typedef struct row_key {
     ib_row_place place;

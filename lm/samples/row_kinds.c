@@ -1,14 +1,14 @@
 /* row_kinds.c - see row_kinds.h */
 #include "lm/samples/row_kinds.h"
-#include "tensor/number.h"
+#include "base/number.h"
 
 #include <isobit/finetune.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "tensor/alloc.h"
-#include "tensor/error.h"
+#include "base/alloc.h"
+#include "base/error.h"
 
 typedef struct row_kind {
     const char *name;

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <zlib.h>
 
-#include "tensor/alloc.h"
-#include "tensor/argument.h"
-#include "tensor/assert.h"
+#include "base/alloc.h"
+#include "base/argument.h"
+#include "base/assert.h"
 
 ib_status ib_samples_add(ib_samples *s, const int32_t *ids, const int32_t *mask, int64_t n, int seq, int alone)
 {

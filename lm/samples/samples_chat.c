@@ -5,8 +5,8 @@
 #include "text/chat.h"
 #include "lm/samples/row_keys.h"
 #include "lm/samples/samples.h"
-#include "tensor/alloc.h"
-#include "tensor/argument.h"
+#include "base/alloc.h"
+#include "base/argument.h"
 
 typedef struct conversation {
     const ib_samples_opts *o;

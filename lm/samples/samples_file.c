@@ -5,8 +5,8 @@
 #include "text/tokenizer.h"
 #include "files/json_scan.h"
 #include "lm/samples/samples_reader.h"
-#include "tensor/alloc.h"
-#include "tensor/argument.h"
+#include "base/alloc.h"
+#include "base/argument.h"
 
 static void watch(void *user, size_t bytes)
 {

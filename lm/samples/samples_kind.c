@@ -7,8 +7,8 @@
 #include "files/gzip.h"
 #include "files/json_scan.h"
 #include "lm/samples/samples_reader.h"
-#include "tensor/alloc.h"
-#include "tensor/error.h"
+#include "base/alloc.h"
+#include "base/error.h"
 
 static const struct {
     const char *begins;

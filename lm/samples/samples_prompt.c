@@ -5,8 +5,8 @@
 
 #include "text/chat.h"
 #include "lm/samples/samples_reader.h"
-#include "tensor/alloc.h"
-#include "tensor/argument.h"
+#include "base/alloc.h"
+#include "base/argument.h"
 
 ib_template *ib_samples_template(const char *path, uint32_t *sum)
 {

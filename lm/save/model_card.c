@@ -8,9 +8,9 @@
 
 #include "files/file.h"
 #include "lm/adapters/adapter.h"
-#include "tensor/alloc.h"
-#include "tensor/argument.h"
-#include "tensor/number.h"
+#include "base/alloc.h"
+#include "base/argument.h"
+#include "base/number.h"
 
 /* What tells these cards from others. */
 static const char mark[] = "<!-- Written by isobit, which replaces this file as long as this line stands in it. -->";

@@ -7,7 +7,7 @@
 
 #include "files/file.h"
 #include "lm/save/model_card.h"
-#include "tensor/alloc.h"
+#include "base/alloc.h"
 
 static char *piece(const char *s, size_t n)
 {

@@ -6,9 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "tensor/alloc.h"
-#include "tensor/argument.h"
-#include "tensor/number.h"
+#include "base/alloc.h"
+#include "base/argument.h"
+#include "base/number.h"
 
 const char *const ib_model_files[] = {"config.json",
                                       "generation_config.json",

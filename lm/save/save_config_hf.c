@@ -8,9 +8,9 @@
 #include "text/tokenizer.h"
 #include "lm/load/config_hf.h"
 #include "lm/save/save.h"
-#include "tensor/alloc.h"
-#include "tensor/error.h"
-#include "tensor/number.h"
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/number.h"
 
 static void put(struct json_object *o, const char *key, struct json_object *value)
 {

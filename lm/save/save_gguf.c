@@ -5,9 +5,9 @@
 
 #include "lm/load/config_hf.h"
 #include "lm/save/save.h"
-#include "tensor/alloc.h"
-#include "tensor/error.h"
-#include "tensor/number.h"
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/number.h"
 
 static void put_number(ib_gguf_writer *w, const char *arch, const char *key, double value, int real)
 {

@@ -5,9 +5,9 @@
 
 #include "files/folder.h"
 #include "lm/save/model_card.h"
-#include "tensor/alloc.h"
-#include "tensor/error.h"
-#include "tensor/number.h"
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/number.h"
 
 /* Items of the file; what they point to lives in `keep`. */
 typedef struct items {

@@ -6,9 +6,9 @@
 
 #include "text/tokenizer.h"
 #include "lm/save/save.h"
-#include "tensor/alloc.h"
-#include "tensor/error.h"
-#include "tensor/number.h"
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/number.h"
 
 size_t ib_token_file_text(const ib_tokenizer *t, int32_t id, char *out, size_t room)
 {

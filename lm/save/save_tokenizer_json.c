@@ -5,9 +5,9 @@
 
 #include "text/tokenizer.h"
 #include "lm/save/save.h"
-#include "tensor/alloc.h"
-#include "tensor/error.h"
-#include "tensor/number.h"
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/number.h"
 
 #define SPACE "\xe2\x96\x81" /* U+2581, SentencePiece's space */
 

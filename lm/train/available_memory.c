@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tensor/alloc.h"
+#include "base/alloc.h"
 
 /* Where a version of control groups keeps its numbers. */
 typedef struct version {

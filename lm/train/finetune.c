@@ -5,9 +5,9 @@
 
 #include "lm/samples/samples.h"
 #include "lm/train/resume_state.h"
-#include "tensor/alloc.h"
-#include "tensor/argument.h"
-#include "tensor/number.h"
+#include "base/alloc.h"
+#include "base/argument.h"
+#include "base/number.h"
 
 typedef struct run {
     ib_lm *m;

@@ -5,8 +5,8 @@
 
 #include "lm/samples/samples.h"
 #include "lm/train/resume_state.h"
-#include "tensor/alloc.h"
-#include "tensor/argument.h"
+#include "base/alloc.h"
+#include "base/argument.h"
 
 /* Arena bytes. row: a layer's result or its gradient; memo: what a layer remembers; forward, backward: the most that
  * its first and second run need for a moment; loss_kept, loss: of the final norm and the head. */

@@ -11,9 +11,9 @@
 #include <isobit/finetune.h>
 
 #include "lm/train/settings.h"
-#include "tensor/alloc.h"
-#include "tensor/argument.h"
-#include "tensor/number.h"
+#include "base/alloc.h"
+#include "base/argument.h"
+#include "base/number.h"
 
 enum { NAME = 200 };
 

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "tensor/alloc.h"
-#include "tensor/error.h"
+#include "base/alloc.h"
+#include "base/error.h"
 
 typedef struct setting {
     const char *key, *value;

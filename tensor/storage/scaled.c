@@ -4,8 +4,8 @@
 
 #include <stdlib.h>
 
-#include "tensor/alloc.h"
-#include "tensor/error.h"
+#include "base/alloc.h"
+#include "base/error.h"
 
 /* bitsandbytes' values: quantiles of the normal distribution (arXiv:2305.14314, appendix E), and a 4-bit float */
 const float ib_code_nf4[16] = {-1.0f,

@@ -4,7 +4,7 @@
 #include "tests/check.h"
 
 #include "autograd/op.h"
-#include "tensor/alloc.h"
+#include "base/alloc.h"
 #include "tests/golden/pytorch.h"
 #include "tests/levels.h"
 

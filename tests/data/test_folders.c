@@ -11,7 +11,7 @@
 #include "files/file.h"
 #include "files/folder.h"
 #include "lm/lm.h"
-#include "tensor/alloc.h"
+#include "base/alloc.h"
 #include "tests/lm/saving.h"
 
 #define MODELS IB_TEST_SOURCE "/golden/models/"

@@ -3,7 +3,7 @@
 #include "tests/fuzz/fuzz.h"
 
 #include "data/pictures/picture.h"
-#include "tensor/alloc.h"
+#include "base/alloc.h"
 
 enum { LARGE = 1 << 20 }; /* pixels: no larger ones, for their time */
 

@@ -2,7 +2,7 @@
 #include "tests/fuzz/fuzz.h"
 
 #include "text/template/template.h"
-#include "tensor/alloc.h"
+#include "base/alloc.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -121,10 +121,10 @@ const ib_observer_class ib_observer_added = {"added", 1, observe, range};
 """
 # the row of CONTRIBUTING.md, new files, the line and where it goes, the suite that must find it wrong and then right
 ADDITIONS = [
-    ("a kernel", {"backends/cpu/families/added.c": KERNEL, "tests/kernels/cases_added.c": CASE},
+    ("a kernel", {"backends/cpu/kernels/added.c": KERNEL, "tests/kernels/cases_added.c": CASE},
      "backends/kernels.def", "KERNEL(void, added, (const float *x, float *y, int64_t n))", None),
     ("an operator", {"autograd/ops/added.c": OPERATOR}, "autograd/ops.def", "OP(added)", ["test_autograd"]),
-    ("a code format", {"tensor/formats/pack_added.c": FORMAT}, "tensor/formats.def", "FORMAT(added, 5, 15, 0.0193f)", ["test_tensor"]),
+    ("a code format", {"tensor/packing/pack_added.c": FORMAT}, "tensor/formats.def", "FORMAT(added, 5, 15, 0.0193f)", ["test_tensor"]),
     ("an observer", {"qat/observers/added.c": OBSERVER}, "qat/observers.def", "OBSERVER(added)", ["test_observers"]),
 ]
 if PROCESSOR:

@@ -3,7 +3,7 @@
 wide, no folder too full; the library takes memory, numbers and devices as CONTRIBUTING.md says."""
 import pathlib, re, sys
 
-ORDER = ["runtime", "tensor", "files", "backends", "autograd", "text", "data", "layers", "optim", "qat", "lm", "program", "import", "export", "train", "cli"]
+ORDER = ["runtime", "base", "arithmetic", "tensor", "files", "backends", "autograd", "text", "data", "layers", "optim", "qat", "lm", "program", "import", "export", "train", "cli"]
 NUMBERS = re.compile(r"\b(v?snprintf|v?sprintf|sscanf|strto(d|f|ld)|atof)\(")
 RAW = re.compile(r"(?<!\w)(malloc|calloc|realloc|aligned_alloc|posix_memalign|strdup|strndup|v?asprintf|getline|open_memstream)\(")
 OWN_MEMORY = {"alloc.c"}
@@ -25,9 +25,9 @@ for folder in ORDER:
             if re.match(r'\s*#\s*include\s+"\.\.', line):
                 print(f"{f}:{i}: includes are rooted at the repository"); bad = 1
             if f.stem != "number" and folder != "runtime" and folder != "cli" and NUMBERS.search(line):
-                print(f"{f}:{i}: text and numbers by tensor/number.h, which no locale changes: {line.strip()}"); bad = 1
+                print(f"{f}:{i}: text and numbers by base/number.h, which no locale changes: {line.strip()}"); bad = 1
             if folder != "cli" and f.name not in OWN_MEMORY and RAW.search(line):
-                print(f"{f}:{i}: memory by tensor/alloc.h, of which the tests let each piece fail: {line.strip()}"); bad = 1
+                print(f"{f}:{i}: memory by base/alloc.h, of which the tests let each piece fail: {line.strip()}"); bad = 1
             if folder != "cli" and re.search(r"(?<![\w.>])free\([^)]", line) and f.name not in OTHERS_MEMORY:
                 print(f"{f}:{i}: the library's blocks go by ib_free: {line.strip()}"); bad = 1
             if re.search(r"reduction\(max ?:[^)]*\b(status|failed)\b", line):

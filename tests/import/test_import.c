@@ -8,7 +8,7 @@
 
 #include "files/file.h"
 #include "layers/wired.h"
-#include "tensor/alloc.h"
+#include "base/alloc.h"
 
 #define GOLDEN IB_TEST_SOURCE "/golden/onnx/"
 static const char *const names[] = {"branches_torchscript", "branches_dynamo", "pooled_torchscript",

@@ -2,7 +2,7 @@
 #ifndef IB_TESTS_KERNELS_KERNEL_FACTORS_H
 #define IB_TESTS_KERNELS_KERNEL_FACTORS_H
 
-#include "tensor/requant.h"
+#include "arithmetic/requant.h"
 #include "tests/kernels/kernel_case.h"
 
 #pragma GCC diagnostic push

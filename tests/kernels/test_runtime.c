@@ -1,7 +1,7 @@
 /* test_runtime.c - the shipped arithmetic against independent statements of it. Broken by: any other rounding. */
 #include "tests/check.h"
 
-#include "tensor/requant.h"
+#include "arithmetic/requant.h"
 #pragma GCC diagnostic ignored "-Wunused-function"
 #include "runtime/isobit_rt.h"
 

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tensor/alloc.h"
+#include "base/alloc.h"
 
 #define MODEL IB_TEST_SOURCE "/golden/models/chat"
 static char folder[64], data[128], gguf[128], adapter[128];

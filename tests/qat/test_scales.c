@@ -5,7 +5,7 @@
 #include "tests/check.h"
 
 #include "program/program.h"
-#include "tensor/requant.h"
+#include "arithmetic/requant.h"
 
 enum { SAMPLES = 6, SIDE = 6, CHANNELS = 3, VALUES = 2 * SIDE * SIDE };
 typedef enum kind {

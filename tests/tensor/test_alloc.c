@@ -5,7 +5,7 @@
 
 #include <unistd.h>
 
-#include "tensor/alloc.h"
+#include "base/alloc.h"
 
 static char path[64];
 

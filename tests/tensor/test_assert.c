@@ -1,4 +1,4 @@
-/* test_assert.c - contracts between the library's functions (tensor/assert.h): each violation below is planted in a
+/* test_assert.c - contracts between the library's functions (base/assert.h): each violation below is planted in a
  * child process, which dies with the contract's line; and without IB_CHECKED conditions are not even looked at. Broken
  * by: a level's table without its checks, a check that names another contract, an assert that costs a release. */
 #include <signal.h>
@@ -9,7 +9,7 @@
 
 #include "autograd/op.h"
 #include "backends/kernels.h"
-#include "tensor/assert.h"
+#include "base/assert.h"
 #include "tensor/format.h"
 
 static void nothing_is_left_in_a_release(void)

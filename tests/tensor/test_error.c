@@ -3,7 +3,7 @@
 #include "tests/check.h"
 
 #include "autograd/op.h"
-#include "tensor/error.h"
+#include "base/error.h"
 
 static void says(const char *what)
 {

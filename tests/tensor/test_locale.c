@@ -1,5 +1,5 @@
 /* test_locale.c - a program that has asked for a locale with a decimal comma reads and writes the same bytes as one
- * that has not. Broken by: text that is read or written by C's own functions instead of tensor/number.h. */
+ * that has not. Broken by: text that is read or written by C's own functions instead of base/number.h. */
 #include <locale.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -7,7 +7,7 @@
 #include "tests/digits.h"
 
 #include "files/strbuf.h"
-#include "tensor/number.h"
+#include "base/number.h"
 
 static char dir[] = "/tmp/isobit-locale-XXXXXX";
 

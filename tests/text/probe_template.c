@@ -6,7 +6,7 @@
 
 #include "text/template/template.h"
 #include "files/json_scan.h"
-#include "tensor/alloc.h"
+#include "base/alloc.h"
 
 static int64_t characters(const char *s, int64_t n)
 {

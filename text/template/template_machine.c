@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "text/template/template_value.h"
-#include "tensor/alloc.h"
-#include "tensor/error.h"
-#include "tensor/number.h"
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/number.h"
 
 enum { MOST_BYTES = 256 << 20, MOST_STEPS = 20000000, CHUNK = 1 << 14 };
 

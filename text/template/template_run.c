@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "text/template/syntax/template_nodes.h"
-#include "tensor/alloc.h"
-#include "tensor/argument.h"
+#include "base/alloc.h"
+#include "base/argument.h"
 
 void ib_set_variable(ib_machine *m, ib_scope *scope, ib_piece name, ib_value value)
 {

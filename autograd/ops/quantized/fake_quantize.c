@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "autograd/op.h"
-#include "tensor/argument.h"
+#include "base/argument.h"
 
 typedef struct fq_attrs {
     float scale;

@@ -4,7 +4,7 @@
 
 #include "autograd/attrs.h"
 #include "autograd/quantizer.h"
-#include "tensor/requant.h"
+#include "arithmetic/requant.h"
 
 /* ---- quantize: q = clamp(round(x / s) + zero); saved[0]: clip mask ---- */
 

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "autograd/quantizer.h"
-#include "tensor/requant.h"
+#include "arithmetic/requant.h"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-function"

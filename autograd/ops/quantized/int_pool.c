@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "autograd/quantizer.h"
-#include "tensor/requant.h"
+#include "arithmetic/requant.h"
 
 static ib_status max_forward(ib_graph *g, ib_node *n)
 {

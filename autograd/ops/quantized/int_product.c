@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "autograd/quantizer.h"
-#include "tensor/requant.h"
+#include "arithmetic/requant.h"
 
 static int is_conv(const ib_node *n)
 {

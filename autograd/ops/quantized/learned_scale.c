@@ -4,7 +4,7 @@
 #include <math.h>
 
 #include "autograd/quantizer.h"
-#include "tensor/assert.h"
+#include "base/assert.h"
 
 /* dt = g s sum dy (q - x / s), outside of the range q alone, g = 1 / sqrt(N Q), for the N = n values of a sample or
  * channel and Q codes above zero */

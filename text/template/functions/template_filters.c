@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "text/template/functions/template_functions.h"
-#include "tensor/number.h"
+#include "base/number.h"
 
 int64_t ib_number_argument(ib_machine *m, ib_value v, int64_t otherwise, const char *what)
 {

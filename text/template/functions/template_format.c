@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "text/template/functions/template_functions.h"
-#include "tensor/number.h"
+#include "base/number.h"
 
 void ib_put_escaped(ib_build *b, ib_piece t)
 {

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "text/template/syntax/template_nodes.h"
-#include "tensor/number.h"
+#include "base/number.h"
 
 static ib_value list_of(ib_machine *m, struct json_object *o)
 {

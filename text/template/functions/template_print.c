@@ -6,7 +6,7 @@
 #include <utf8proc.h>
 
 #include "text/template/syntax/template_nodes.h"
-#include "tensor/number.h"
+#include "base/number.h"
 
 void ib_put_int(ib_build *b, int64_t i)
 {

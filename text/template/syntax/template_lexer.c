@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "text/template/syntax/template_nodes.h"
-#include "tensor/number.h"
+#include "base/number.h"
 
 typedef struct lexer {
     ib_machine *m;

@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "text/template/syntax/template_nodes.h"
-#include "tensor/alloc.h"
-#include "tensor/argument.h"
+#include "base/alloc.h"
+#include "base/argument.h"
 
 static ib_node *statements(ib_parser *p, const char *const *ends, const char *opened, int line);
 

@@ -1,10 +1,10 @@
 /* names.c - see names.h */
-#include "tensor/names.h"
+#include "base/names.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "tensor/number.h"
+#include "base/number.h"
 
 static const char *name_at(const void *table, size_t row, size_t i)
 {

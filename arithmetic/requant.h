@@ -1,6 +1,6 @@
 /* requant.h - the real factor of a requantization as the integers that runtime/isobit_rt.h works with. */
-#ifndef IB_TENSOR_REQUANT_H
-#define IB_TENSOR_REQUANT_H
+#ifndef IB_ARITHMETIC_REQUANT_H
+#define IB_ARITHMETIC_REQUANT_H
 
 #include <stdint.h>
 

@@ -7,8 +7,8 @@
 #include <time.h>
 #include <zlib.h>
 
-#include "tensor/number.h"
-#include "tensor/trace.h"
+#include "base/number.h"
+#include "base/trace.h"
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static FILE *lines; /* written in open_lines alone; NULL: no trace */

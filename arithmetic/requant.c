@@ -1,11 +1,11 @@
 /* requant.c - see requant.h */
-#include "tensor/requant.h"
+#include "arithmetic/requant.h"
 
 #include <math.h>
 
 #include <isobit/qat.h>
 
-#include "tensor/assert.h"
+#include "base/assert.h"
 
 int ib_rounding(int profile)
 {

@@ -8,8 +8,8 @@
  * (zlib's) of the result's bytes, of gradients behind a backward function. Equal bits have equal sums, so that the
  * traces of two levels or two versions differ (without their times) from the first operator on that computes otherwise.
  * The variable is read once, by the first operator. Nothing that is computed depends on it. */
-#ifndef IB_TENSOR_TRACE_H
-#define IB_TENSOR_TRACE_H
+#ifndef IB_BASE_TRACE_H
+#define IB_BASE_TRACE_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,8 +1,8 @@
 /* number.h - numbers as text with a point, whatever decimal sign the locale of the program has (setlocale(3)). The
  * library reads and writes text by these alone (tests/house/order.py); C's functions of the same names would follow
  * the locale. */
-#ifndef IB_TENSOR_NUMBER_H
-#define IB_TENSOR_NUMBER_H
+#ifndef IB_BASE_NUMBER_H
+#define IB_BASE_NUMBER_H
 
 #include <stdarg.h>
 #include <stddef.h>

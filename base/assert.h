@@ -1,8 +1,8 @@
 /* assert.h - contracts between the library's own functions, looked at in debug builds (CMAKE_BUILD_TYPE=Debug) and
  * under the sanitizers (ISOBIT_SANITIZE), where IB_CHECKED is defined; elsewhere nothing is left of them. What a user,
  * a file or a model says is never asserted: that is refused with ib_fail(). */
-#ifndef IB_TENSOR_ASSERT_H
-#define IB_TENSOR_ASSERT_H
+#ifndef IB_BASE_ASSERT_H
+#define IB_BASE_ASSERT_H
 
 /* `contract` says what holds, "a node's result is of its step". */
 #ifdef IB_CHECKED

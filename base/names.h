@@ -1,10 +1,10 @@
 /* names.h - a name that a caller or a file gives, in a table whose rows begin with their names. */
-#ifndef IB_TENSOR_NAMES_H
-#define IB_TENSOR_NAMES_H
+#ifndef IB_BASE_NAMES_H
+#define IB_BASE_NAMES_H
 
 #include <stddef.h>
 
-#include "tensor/error.h"
+#include "base/error.h"
 
 /* The row named `name` among n of `row` bytes, each of which begins with a `const char *`; -1 with the line of
  * ib_name_refuse. */

@@ -3,7 +3,7 @@
 
 #include <isobit/tensor.h>
 
-#include "tensor/argument.h"
+#include "base/argument.h"
 
 static void philox(uint32_t ctr[4], uint32_t k0, uint32_t k1)
 {

@@ -1,7 +1,7 @@
 /* pack_int2.c - 4 codes a byte, two's complement, element 0 in the lowest bits. */
 #include "tensor/format.h"
 
-#include "tensor/assert.h"
+#include "base/assert.h"
 
 void ib_pack_int2(const int8_t *codes, int64_t n, uint8_t *bytes)
 {

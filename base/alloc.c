@@ -1,5 +1,5 @@
 /* alloc.c - see alloc.h */
-#include "tensor/alloc.h"
+#include "base/alloc.h"
 
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tensor/error.h"
-#include "tensor/number.h"
+#include "base/error.h"
+#include "base/number.h"
 
 /* Where the sanitizers look, a block lies behind one line of its own: free() of it is an error that they report, and so
  * is ib_free() of a block that is not the library's. */

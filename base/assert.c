@@ -1,5 +1,5 @@
 /* assert.c - see assert.h */
-#include "tensor/assert.h"
+#include "base/assert.h"
 
 #ifdef IB_CHECKED
 #include <stdio.h>

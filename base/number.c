@@ -1,6 +1,6 @@
 /* number.c - see number.h: the calling thread is in the locale "C" while it reads or writes a number (POSIX 2008,
  * uselocale). */
-#include "tensor/number.h"
+#include "base/number.h"
 
 #include <locale.h>
 #include <pthread.h>

@@ -1,6 +1,6 @@
 /* alloc.h - every allocation of the library goes through here, so that a test can make each one fail. */
-#ifndef IB_TENSOR_ALLOC_H
-#define IB_TENSOR_ALLOC_H
+#ifndef IB_BASE_ALLOC_H
+#define IB_BASE_ALLOC_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* error.h - inside the library: record a failure. */
-#ifndef IB_TENSOR_ERROR_H
-#define IB_TENSOR_ERROR_H
+#ifndef IB_BASE_ERROR_H
+#define IB_BASE_ERROR_H
 
 #include <stdint.h>
 

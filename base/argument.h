@@ -4,10 +4,10 @@
  *     IB_NEED(loader);                                             in a function that returns ib_status
  *     IB_NEED_OR(loader, NULL);                                    in one that returns a pointer
  *     IB_TAKE(first, first >= 0, "is batch %lld", (long long)first); */
-#ifndef IB_TENSOR_ARGUMENT_H
-#define IB_TENSOR_ARGUMENT_H
+#ifndef IB_BASE_ARGUMENT_H
+#define IB_BASE_ARGUMENT_H
 
-#include "tensor/error.h"
+#include "base/error.h"
 
 /* "function: argument is NULL", and the last failure of another kind; IB_EINVAL. */
 ib_status ib_fail_null_argument(const char *function, const char *argument);

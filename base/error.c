@@ -1,11 +1,11 @@
 /* error.c - the thread's last failure. */
-#include "tensor/argument.h"
+#include "base/argument.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "tensor/number.h"
+#include "base/number.h"
 
 static _Thread_local char message[512];
 static _Thread_local char cause[400]; /* the last failure that is more than a NULL passed on */
