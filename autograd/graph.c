@@ -232,7 +232,7 @@ ib_tensor *ib_apply(ib_graph *g, const ib_op *op, ib_tensor *const *in, int n_in
             ib_refuse_input(g, &node, i);
             return NULL;
         }
-        IB_ASSERT(!t || t->node < g->n_nodes, "an input stands on the tape before its result");
+        IB_ASSERT(!t || !t->step || t->node < g->n_nodes, "an input stands on the tape before its result");
         needs_grad |= t && t->needs_grad;
         from_data |= t && t->from_data;
     }

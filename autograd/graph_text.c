@@ -4,11 +4,11 @@
 
 #include "autograd/graph_kept.h"
 #include "autograd/op.h"
-#include "files/dot.h"
-#include "files/file.h"
 #include "base/alloc.h"
 #include "base/argument.h"
 #include "base/number.h"
+#include "files/dot.h"
+#include "files/file.h"
 
 /* "codes of 8 bits, scale 0.0123, zero point -128", or "" of real numbers. */
 static void add_codes(ib_strbuf *s, const ib_tensor *t, const char *before)

@@ -3,8 +3,8 @@
 
 #include <math.h>
 
-#include "base/assert.h"
 #include "arithmetic/requant.h"
+#include "base/assert.h"
 
 void ib_act_bounds(const ib_quantizer *q, ib_act act, int *lo, int *hi)
 {

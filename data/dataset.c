@@ -1,7 +1,7 @@
 /* dataset.c - samples in memory. */
+#include "base/argument.h"
 #include "data/dataset.h"
 #include "data/pictures/pictures.h"
-#include "base/argument.h"
 
 #include <math.h>
 #include <string.h>

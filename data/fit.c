@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "data/dataset.h"
 #include "base/argument.h"
 #include "base/number.h"
+#include "data/dataset.h"
 
 /* Sizes other than 1 of n, in order; returns how many. */
 static int without_ones(int n, const int64_t *sizes, int64_t *out)

@@ -7,11 +7,11 @@
 #include <math.h>
 #include <unistd.h>
 
-#include "data/augment.h"
-#include "data/dataset.h"
 #include "base/argument.h"
 #include "base/assert.h"
 #include "base/number.h"
+#include "data/augment.h"
+#include "data/dataset.h"
 
 struct ib_loader {
     ib_dataset *d; /* held: it lives as long as this */
@@ -73,7 +73,7 @@ static void prepare(ib_loader *l, struct slot *s, int64_t epoch, int64_t index)
         ib_snprintf(s->message, sizeof s->message, "%s", ib_error());
     for (int i = 0; i < s->n && !s->status; i++) {
         const uint32_t at = l->order[first + i];
-        IB_ASSERT(at < d->n, "a batch is made of the data set's samples");
+        IB_ASSERT(at < l->n, "a batch is made of the data set's samples");
         float *x = s->x + i * size;
         if (augmented)
             ib_augment(&l->opts, rng, at, d->x ? d->x + at * size : plain + i * size, d->c, d->h, d->w, x);

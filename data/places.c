@@ -1,7 +1,7 @@
 /* places.c - where samples stand in files. */
+#include "base/argument.h"
 #include "data/dataset.h"
 #include "data/pictures/pictures.h"
-#include "base/argument.h"
 
 const char *ib_dataset_path(const ib_dataset *d, int64_t i)
 {

@@ -1,8 +1,8 @@
 /* sources.c - data sets by their description: what it begins with says who reads the rest. */
 #include <string.h>
 
-#include "data/dataset.h"
 #include "base/argument.h"
+#include "data/dataset.h"
 
 static char *no_file(const char *path, int i)
 {

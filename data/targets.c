@@ -2,9 +2,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "data/dataset.h"
 #include "base/argument.h"
 #include "base/number.h"
+#include "data/dataset.h"
 
 ib_status ib_target_scale(const char *file, const char *name, double mean, double std, ib_target *target)
 {

@@ -2,9 +2,9 @@
  * onnx_product.c, onnx_elements.c and onnx_shape.c print instructions, onnx_file.c writes the file. */
 #include <stdlib.h>
 
+#include "base/argument.h"
 #include "export/export_format.h"
 #include "export/onnx_print.h"
-#include "base/argument.h"
 
 static const struct {
     const ib_instr_class *cls;

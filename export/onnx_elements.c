@@ -6,8 +6,8 @@
  *   lookup Gather of a table of 256 */
 #include <math.h>
 
-#include "export/onnx_print.h"
 #include "arithmetic/requant.h"
+#include "export/onnx_print.h"
 
 /* round(acc factor) + zero, clamped, as codes: the int32 acc and the constant in fp32 or double; `round` is an
  * operator, Round (to even) or Floor */

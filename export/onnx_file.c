@@ -3,10 +3,10 @@
 
 #include <string.h>
 
-#include "files/file.h"
-#include "onnx.pb-c.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "files/file.h"
+#include "onnx.pb-c.h"
 
 struct ib_onnx {
     IbOnnx__ModelProto model;

@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/number.h"
 #include "export/onnx_file.h"
 #include "program/instr.h"
-#include "base/number.h"
 
 enum { RAISE = 128 }; /* of activation codes as they are shown, uint8 */
 

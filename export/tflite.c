@@ -2,10 +2,10 @@
  * tflite_elements.c and tflite_shape.c print instructions, tflite_file.c writes the file. */
 #include <string.h>
 
-#include "export/export_format.h"
-#include "export/tflite_print.h"
 #include "base/argument.h"
 #include "base/number.h"
+#include "export/export_format.h"
+#include "export/tflite_print.h"
 
 static const struct {
     const ib_instr_class *cls;

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "files/file.h"
 #include "base/number.h"
+#include "files/file.h"
 
 ib_status ib_tflite_begin(ib_tflite *w, const ib_program *p)
 {

@@ -7,8 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "program/instr.h"
 #include "base/argument.h"
+#include "program/instr.h"
 
 /* The compiled C, loaded once. */
 typedef struct compiled {

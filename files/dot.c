@@ -1,9 +1,9 @@
 /* dot.c - see dot.h */
 #include "files/dot.h"
 
-#include "files/file.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "files/file.h"
 
 /* A quoted string: quotes and backslashes get a backslash, line ends become \n, other control characters blanks. */
 static void add_quoted(ib_strbuf *s, const char *text)

@@ -2,9 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "files/gguf.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "files/gguf.h"
 
 /* What is left of the file; `bad` is set once by the first read past the end. */
 typedef struct cursor {

@@ -3,10 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "files/gguf.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/number.h"
+#include "files/gguf.h"
 
 static ib_status check_part(const ib_gguf *p, int no, int count)
 {

@@ -1,9 +1,9 @@
 /* gguf_write.c - GGUF version 3, written. */
 #include <string.h>
 
-#include "files/gguf.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "files/gguf.h"
 
 enum { ALIGN = 32 };
 

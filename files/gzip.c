@@ -7,9 +7,9 @@
 #include <sys/stat.h>
 #include <zlib.h>
 
-#include "files/file.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "files/file.h"
 
 /* All members of a gzip file one behind the other; zlib checks the sum of each. */
 static ib_status inflate_all(const unsigned char *packed, size_t size, unsigned char **text, size_t *n)

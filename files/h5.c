@@ -7,10 +7,10 @@
 #include <string.h>
 #include <zlib.h>
 
-#include "files/file.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/number.h"
+#include "files/file.h"
 
 enum { TRAILER = 49 };
 

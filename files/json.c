@@ -1,10 +1,10 @@
 /* json.c - JSON files through json-c. */
 #include <string.h>
 
-#include "files/json_scan.h"
-#include "files/safetensors.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "files/json_scan.h"
+#include "files/safetensors.h"
 
 struct json_object *ib_json_read(const char *path)
 {

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "files/utf8.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/number.h"
+#include "files/utf8.h"
 
 enum { DEPTH = 64 };
 

@@ -4,9 +4,9 @@
 
 #include <isobit/text.h>
 
-#include "files/gzip.h"
 #include "base/alloc.h"
 #include "base/argument.h"
+#include "files/gzip.h"
 
 /* Other encodings by their marks; UTF-16 without one has a zero in every second byte. */
 static const char *other_encoding(const unsigned char *s, size_t n)

@@ -13,11 +13,11 @@
 
 #include <isobit/export.h>
 
+#include "base/alloc.h"
+#include "base/argument.h"
 #include "files/file.h"
 #include "import/operators/import_onnx_operators.h"
 #include "layers/wired.h"
-#include "base/alloc.h"
-#include "base/argument.h"
 
 static ib_status take_node(ib_importer *m, size_t at)
 {

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "import/import_onnx.h"
-#include "files/file.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "files/file.h"
 
 static const char *entry(const IbOnnx__TensorProto *t, const char *key)
 {

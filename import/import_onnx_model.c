@@ -2,10 +2,10 @@
  * read, names that stand twice, fields of a newer format. */
 #include <string.h>
 
-#include "import/import_onnx.h"
-#include "import/operators/import_onnx_table.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "import/import_onnx.h"
+#include "import/operators/import_onnx_table.h"
 
 enum { NEWEST_FORMAT = 14 }; /* IR version */
 

@@ -7,12 +7,12 @@
 #include <unistd.h>
 
 #include "import/import_onnx.h"
-#include "files/file.h"
-#include "import/operators/import_onnx_operators.h"
-#include "layers/wired.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/number.h"
+#include "files/file.h"
+#include "import/operators/import_onnx_operators.h"
+#include "layers/wired.h"
 
 /* Dimensions as text: 1x3x8x8, N for a batch or what is not fixed. */
 static const char *text_of(const int64_t *dims, int n, char *buf, size_t size)

@@ -1,9 +1,9 @@
 /* container.c - sequential and residual. */
 #include <stdio.h>
 
-#include "layers/layer.h"
 #include "base/argument.h"
 #include "base/number.h"
+#include "layers/layer.h"
 
 static ib_tensor *sequential_forward(ib_layer *l, ib_graph *g, ib_tensor *x)
 {

@@ -1,8 +1,8 @@
 /* init.c - initial values. Parameter number i draws from stream i of the seed. */
 #include <math.h>
 
-#include "layers/layer.h"
 #include "base/argument.h"
+#include "layers/layer.h"
 
 static void draw(const ib_param *p, ib_rng rng)
 {

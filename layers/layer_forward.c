@@ -1,6 +1,6 @@
 /* layer_forward.c - layers applied, each within its own name. */
-#include "layers/layer.h"
 #include "base/argument.h"
+#include "layers/layer.h"
 
 static ib_tensor *within(ib_layer *l, ib_graph *g, ib_tensor *x,
                          ib_tensor *(*forward)(ib_layer *, ib_graph *, ib_tensor *))

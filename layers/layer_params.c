@@ -1,9 +1,9 @@
 /* layer_params.c - parameters of layers, and the names of both within their network. */
 #include <string.h>
 
-#include "layers/layer.h"
 #include "base/alloc.h"
 #include "base/argument.h"
+#include "layers/layer.h"
 
 ib_tensor *ib_layer_param_new(ib_layer *l, const char *name, int ndim, const int64_t *shape, ib_init init,
                               int64_t fan_in, int trainable)

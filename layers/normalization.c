@@ -1,6 +1,6 @@
 /* normalization.c - batch norm and layer norm layers. */
-#include "layers/layer.h"
 #include "base/argument.h"
+#include "layers/layer.h"
 
 typedef struct norm_context {
     ib_tensor *gamma, *beta, *mean, *var;

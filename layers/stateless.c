@@ -1,6 +1,6 @@
 /* stateless.c - layers without parameters. */
-#include "layers/layer.h"
 #include "base/argument.h"
+#include "layers/layer.h"
 
 typedef struct pool_context {
     ib_pool_opts opts;

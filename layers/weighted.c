@@ -1,6 +1,6 @@
 /* weighted.c - linear and convolution layers. */
-#include "layers/product.h"
 #include "base/argument.h"
+#include "layers/product.h"
 
 ib_layer *ib_product_new(const ib_layer_class *cls, int ndim, const int64_t *shape, int64_t fan_in, int no_bias)
 {

@@ -3,11 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lm/lm.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/names.h"
 #include "base/number.h"
+#include "lm/lm.h"
 
 static const ib_arch archs[] = {
 #define ARCH(name, ...) {#name, __VA_ARGS__},

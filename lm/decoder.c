@@ -3,10 +3,10 @@
 #include <string.h>
 
 #include "autograd/attrs.h"
-#include "lm/lm.h"
 #include "base/alloc.h"
 #include "base/argument.h"
 #include "base/assert.h"
+#include "lm/lm.h"
 
 ib_tensor *ib_lm_project(ib_graph *g, ib_lm *m, ib_projection *p, ib_tensor *x, int keep)
 {

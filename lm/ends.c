@@ -2,9 +2,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "lm/lm.h"
 #include "base/alloc.h"
 #include "base/argument.h"
+#include "lm/lm.h"
 
 static ib_status add(ib_lm *m, int32_t id)
 {

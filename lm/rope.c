@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lm/lm.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/names.h"
+#include "lm/lm.h"
 
 #define PI 3.14159265358979323846
 

@@ -5,10 +5,10 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include "lm/lm.h"
 #include "base/alloc.h"
 #include "base/argument.h"
 #include "base/number.h"
+#include "lm/lm.h"
 
 ib_tensor *ib_lm_vector(const ib_entry *e, int64_t size, float plus, const char *path)
 {

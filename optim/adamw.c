@@ -1,8 +1,8 @@
 /* adamw.c - Adam with decoupled weight decay; its states in fp32 or, in blocks of 256, in 8 bits. */
 #include <math.h>
 
-#include "optim/optim.h"
 #include "base/argument.h"
+#include "optim/optim.h"
 #include "tensor/storage/scaled.h"
 
 enum { BLOCK = 256, SMALL = 4096 }; /* smaller parameters keep fp32 states, as bitsandbytes' */

@@ -1,8 +1,8 @@
 /* sgd.c - stochastic gradient descent with momentum. */
 #include <math.h>
 
-#include "optim/optim.h"
 #include "base/argument.h"
+#include "optim/optim.h"
 
 static int update(ib_optim *o, ib_tensor *p, float *const *state, int64_t t, float lr, float decay)
 {

@@ -2,11 +2,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "arithmetic/requant.h"
 #include "autograd/quantizer.h"
-#include "program/instr.h"
 #include "base/argument.h"
 #include "base/assert.h"
-#include "arithmetic/requant.h"
+#include "program/instr.h"
 
 static const ib_instr_class *const classes[] = {
 #define INSTR(name) &ib_instr_##name,

@@ -1,7 +1,7 @@
 /* memory_plan.c - one arena for all values: the largest first, each at the lowest offset where nothing that is alive at
  * the same time lies (greedy by size; Pisarchyk and Lee, arXiv:2001.03288). */
-#include "program/program.h"
 #include "base/assert.h"
+#include "program/program.h"
 
 static int overlap_in_time(const ib_value *a, const ib_value *b)
 {

@@ -5,9 +5,9 @@
 #include <isobit/export.h>
 
 #include "backends/kernels.h"
-#include "qat/plan.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "qat/plan.h"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-function"

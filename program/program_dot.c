@@ -1,8 +1,8 @@
 /* program_dot.c - a program as a picture in Graphviz's language. */
-#include "files/dot.h"
-#include "program/instr.h"
 #include "base/alloc.h"
 #include "base/argument.h"
+#include "files/dot.h"
+#include "program/instr.h"
 
 /* Of one sample. */
 static const char *shape_text(const ib_value *v, char *text, size_t size)

@@ -9,10 +9,10 @@
  *     others:         attribute constants, in the order of isobit_rt.h's struct */
 #include <stdio.h>
 
-#include "data/tables/schema_hdf5.h"
-#include "program/instr.h"
 #include "base/argument.h"
 #include "base/number.h"
+#include "data/tables/schema_hdf5.h"
+#include "program/instr.h"
 
 static int write_instr(hid_t f, const ib_program *p, int at)
 {

@@ -1,8 +1,8 @@
 /* program_info.c - what a program says of itself. */
 #include <string.h>
 
-#include "program/instr.h"
 #include "base/argument.h"
+#include "program/instr.h"
 
 const ib_input_info *ib_program_input_info(const ib_program *p)
 {

@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arithmetic/requant.h"
+#include "base/argument.h"
 #include "data/tables/schema_hdf5.h"
 #include "program/instr.h"
 #include "program/program_read.h"
-#include "base/argument.h"
-#include "arithmetic/requant.h"
 
 /* Room for another instruction and what its inputs may need before it. */
 static ib_status make_room(ib_program *p, int *room)

@@ -1,6 +1,6 @@
 /* run.c - single runs of a program: reals to codes, codes to codes. Many runs of one keep its runner (runner.c). */
-#include "program/program.h"
 #include "base/argument.h"
+#include "program/program.h"
 
 ib_status ib_program_quantize(const ib_program *p, ib_device *dev, int64_t n, const float *x, int8_t *codes)
 {

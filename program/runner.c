@@ -6,10 +6,10 @@
 #include <omp.h>
 #include <string.h>
 
-#include "program/instr.h"
 #include "base/argument.h"
 #include "base/assert.h"
 #include "base/trace.h"
+#include "program/instr.h"
 
 /* How a value is held. */
 typedef struct held {

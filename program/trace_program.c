@@ -1,7 +1,7 @@
 /* trace_program.c - lines of base/trace.h for the instructions of a program. */
 #include "autograd/trace_node.h"
-#include "program/instr.h"
 #include "base/trace.h"
+#include "program/instr.h"
 
 /* What goes from one instruction to the next. */
 typedef struct seen {

@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "qat/plan.h"
 #include "base/alloc.h"
 #include "base/argument.h"
-#include "tensor/format.h"
 #include "base/names.h"
+#include "qat/plan.h"
+#include "tensor/format.h"
 
 static const char *const profiles[] = {"tflite_double", "tflite_single", "fp32_rne", "xnnpack"};
 enum { PROFILES = sizeof profiles / sizeof *profiles };

@@ -1,8 +1,8 @@
 /* constants.c - values that a layer makes itself, with ib_input() or of parameters alone: the same in every phase. */
 #include <string.h>
 
-#include "qat/plan.h"
 #include "base/alloc.h"
+#include "qat/plan.h"
 
 void ib_plan_mark_data(const ib_graph *g, ib_tensor *x)
 {

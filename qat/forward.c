@@ -1,9 +1,9 @@
 /* forward.c - running a plan. */
 #include <string.h>
 
-#include "qat/plan.h"
 #include "base/argument.h"
 #include "base/assert.h"
+#include "qat/plan.h"
 
 /* What is joined to values has to be there for each sample. */
 static int repeat_constants(ib_graph *g, const ib_step *s, ib_tensor **in)

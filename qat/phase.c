@@ -2,9 +2,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "qat/plan.h"
 #include "base/alloc.h"
 #include "base/argument.h"
+#include "qat/plan.h"
 #include "tensor/format.h"
 
 ib_phase ib_qat_phase(const ib_layer *net)

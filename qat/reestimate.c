@@ -1,8 +1,8 @@
 /* reestimate.c - batch-norm statistics of a network that computes in integers. */
 #include <string.h>
 
-#include "qat/plan.h"
 #include "base/argument.h"
+#include "qat/plan.h"
 
 /* The layer's product before bias and batch norm is z / gain with z = w_folded (*) x; its mean and variance replace a
  * share of the statistics. Channels whose gamma is 0 have no such product and keep theirs. */

@@ -2,8 +2,8 @@
  * A plan made of one would else stand for another network. */
 #include <string.h>
 
-#include "qat/plan.h"
 #include "base/alloc.h"
+#include "qat/plan.h"
 
 #define ONE_STRUCTURE "an integer program has one structure"
 

@@ -17,8 +17,8 @@
 
 #include <isobit/isobit.h>
 
-#include "files/file.h"
 #include "base/alloc.h"
+#include "files/file.h"
 
 #define CHECK(condition) CU_ASSERT(condition)
 #define REQUIRE(condition) CU_ASSERT_FATAL(condition)

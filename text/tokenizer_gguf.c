@@ -2,9 +2,9 @@
 #include <string.h>
 
 #include "text/tokenizer.h"
-#include "files/gguf.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "files/gguf.h"
 
 static ib_status read_tokens(ib_tokenizer *t, const ib_gguf *f)
 {

@@ -6,9 +6,9 @@
 #include <sys/stat.h>
 
 #include "text/tokenizer.h"
-#include "files/safetensors.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "files/safetensors.h"
 
 /* folder/name as text, if it is there. */
 static ib_status read_file(const char *folder, const char *name, char **text)

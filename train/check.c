@@ -1,8 +1,8 @@
 /* check.c - what ib_train cannot use. */
 #include <math.h>
 
-#include "data/dataset.h"
 #include "base/argument.h"
+#include "data/dataset.h"
 #include "train/loop.h"
 
 static ib_status check_qat(const ib_train_run *r, const char *function)

@@ -1,10 +1,10 @@
 /* checkpoint_open.c - a checkpoint from its file: into a network that is there, or one that the file names. */
 #include "train/checkpoint.h"
 
-#include "layers/wired.h"
-#include "optim/optim.h"
 #include "base/alloc.h"
 #include "base/argument.h"
+#include "layers/wired.h"
+#include "optim/optim.h"
 
 ib_status ib_checkpoint_restore(const char *path, ib_layer *net, ib_graph *g, ib_optim *opt, ib_checkpoint *c)
 {

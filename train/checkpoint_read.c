@@ -3,10 +3,10 @@
 
 #include <string.h>
 
+#include "base/argument.h"
 #include "data/tables/schema_hdf5.h"
 #include "optim/optim.h"
 #include "qat/plan.h"
-#include "base/argument.h"
 
 enum { TEXT = 4096 };
 

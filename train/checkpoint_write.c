@@ -3,11 +3,11 @@
 
 #include <string.h>
 
+#include "base/argument.h"
 #include "data/tables/schema_hdf5.h"
 #include "layers/wired.h"
 #include "optim/optim.h"
 #include "qat/plan.h"
-#include "base/argument.h"
 
 static int write_header(hid_t f, const ib_layer *net, const ib_checkpoint *c)
 {

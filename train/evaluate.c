@@ -1,6 +1,6 @@
 /* evaluate.c - scores of a network on the tape, without gradients. */
-#include "data/dataset.h"
 #include "base/argument.h"
+#include "data/dataset.h"
 #include "train/measure.h"
 
 typedef struct evaluation {

@@ -3,9 +3,9 @@
 
 #include <math.h>
 
+#include "base/argument.h"
 #include "data/dataset.h"
 #include "optim/optim.h"
-#include "base/argument.h"
 
 enum { FLOAT_SCORE = 6, SCORE = 7 }; /* in state, behind the schedules' */
 

@@ -25,7 +25,7 @@ void ib_check_dequantize(const ib_coded *x, int64_t n, float *y)
 void ib_check_quantize_rows(int64_t rows, int64_t cols, const ib_weight_codes *p)
 {
     IB_ASSERT(p->qmax >= 1 && p->qmax <= INT8_MAX, "weights become codes of at most 8 bits");
-    IB_ASSERT(p->n_scales == 1 || p->n_scales == rows, "weights have a scale, or one a row");
+    IB_ASSERT(p->n_scales >= 1 && rows * cols % p->n_scales == 0, "each scale has as many weights");
     SPANS(OUT(p->q, rows * cols), OUT_BITS(p->mask, rows * cols), IN(p->w, rows * cols), IN(p->scale, p->n_scales));
 }
 

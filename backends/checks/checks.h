@@ -34,30 +34,14 @@ typedef struct ib_check_place {
 /* Sizes are not negative, pointers aligned, and what is written overlaps with nothing else of the list. */
 void ib_check_spans(const ib_span *spans, int n, ib_check_place at);
 
-#define IN(p, n)                                                                                                       \
-    {                                                                                                                  \
-#p, p, (int64_t)sizeof *(p) * (n), _Alignof(__typeof__(*(p))), 0                                               \
-    }
-#define OUT(p, n)                                                                                                      \
-    {                                                                                                                  \
-#p, p, (int64_t)sizeof *(p) * (n), _Alignof(__typeof__(*(p))), 1                                               \
-    }
-#define IN_BITS(p, n)                                                                                                  \
-    {                                                                                                                  \
-#p, p, ((n) + 7) / 8, 1, 0                                                                                     \
-    }
-#define OUT_BITS(p, n)                                                                                                 \
-    {                                                                                                                  \
-#p, p, ((n) + 7) / 8, 1, 1                                                                                     \
-    }
-#define ROOM(p, n)                                                                                                     \
-    {                                                                                                                  \
-#p, p, (int64_t)sizeof *(p) * (n), 64, 1                                                                       \
-    }
-#define PACKED(p)                                                                                                      \
-    {                                                                                                                  \
-#p, p, 1, 64, 0                                                                                                \
-    }
+/* clang-format off */
+#define IN(p, n) {#p, p, (int64_t)sizeof *(p) * (n), _Alignof(__typeof__(*(p))), 0}
+#define OUT(p, n) {#p, p, (int64_t)sizeof *(p) * (n), _Alignof(__typeof__(*(p))), 1}
+#define IN_BITS(p, n) {#p, p, ((n) + 7) / 8, 1, 0}
+#define OUT_BITS(p, n) {#p, p, ((n) + 7) / 8, 1, 1}
+#define ROOM(p, n) {#p, p, (int64_t)sizeof *(p) * (n), 64, 1}
+#define PACKED(p) {#p, p, 1, 64, 0}
+/* clang-format on */
 #define SPANS(...)                                                                                                     \
     ib_check_spans((ib_span[]){__VA_ARGS__}, (int)(sizeof((ib_span[]){__VA_ARGS__}) / sizeof(ib_span)),                \
                    (ib_check_place){__FILE__, __LINE__, __func__})

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/language/talk.h"
 #include "base/alloc.h"
+#include "cli/language/talk.h"
 
 typedef struct generate_options {
     common common;

@@ -4,9 +4,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "cli/language/finetune_options.h"
 #include "lm/train/settings.h"
-#include "base/alloc.h"
 
 /* How settings were written when the training began: a state goes on with the text that it began with. */
 enum {

@@ -1,6 +1,6 @@
 /* digits.c - the handwritten digits that the library carries, an HDF5 file in memory. */
-#include "data/dataset.h"
 #include "base/argument.h"
+#include "data/dataset.h"
 
 extern const unsigned char ib_embedded_digits[];
 extern const unsigned long ib_embedded_digits_size;

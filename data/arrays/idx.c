@@ -1,9 +1,9 @@
 /* idx.c - MNIST's format: big-endian magic 0x000008NN (bytes, NN dimensions), NN sizes, bytes. Plain or gzip. */
 #include <stdio.h>
 
+#include "base/number.h"
 #include "data/dataset.h"
 #include "files/gzip.h"
-#include "base/number.h"
 
 /* One of MNIST's files, unpacked. */
 typedef struct idx_file {

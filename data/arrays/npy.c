@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/number.h"
 #include "data/arrays/npy.h"
 #include "files/file.h"
-#include "base/number.h"
 
 enum { TYPE_NAME = 24 };
 

@@ -5,8 +5,8 @@
 #include <sys/stat.h>
 #include <zip.h>
 
-#include "data/arrays/npy.h"
 #include "base/number.h"
+#include "data/arrays/npy.h"
 
 /* The names of a set of arrays: samples and labels, of which there may be none, in two parts or (test NULL) one. */
 typedef struct set {

@@ -8,9 +8,9 @@
 #include <strings.h>
 #include <sys/stat.h>
 
-#include "files/utf8.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "files/utf8.h"
 
 ib_status ib_grow(void **p, int64_t n, int64_t *room, size_t size)
 {

@@ -5,9 +5,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "files/file.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "files/file.h"
 
 /* What a file begins with (ISO/IEC 10918-1 B.1.1.3: SOI and the next marker; PNG 5.2). */
 static const struct format {

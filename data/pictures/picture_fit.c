@@ -16,8 +16,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "data/pictures/picture.h"
 #include "base/alloc.h"
+#include "data/pictures/picture.h"
 
 enum { POINT = 22 };
 

@@ -5,10 +5,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "data/pictures/folder_listing.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/number.h"
+#include "data/pictures/folder_listing.h"
 
 static ib_status read_folder(ib_picture_list *l, const char *path, ib_listing *out)
 {

@@ -5,9 +5,9 @@
 
 #include <jpeglib.h>
 
-#include "data/pictures/picture.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "data/pictures/picture.h"
 
 enum { MOST_SCANS = 500 }; /* a few bytes of a scan can cost a pass over all of a picture */
 

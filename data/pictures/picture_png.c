@@ -3,9 +3,9 @@
 
 #include <png.h>
 
-#include "data/pictures/picture.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "data/pictures/picture.h"
 
 typedef struct reader {
     png_structp png;

@@ -1,8 +1,8 @@
 /* picture_turn.c - which side of a picture is up: EXIF 2.3, 4.6.4, tag 0x0112. */
 #include <string.h>
 
-#include "data/pictures/picture.h"
 #include "base/alloc.h"
+#include "data/pictures/picture.h"
 
 enum { ORIENTATION = 0x0112, SHORT = 3, ENTRY = 12 };
 

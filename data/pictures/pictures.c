@@ -3,9 +3,9 @@
 
 #include <pthread.h>
 
-#include "data/share_out.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "data/share_out.h"
 
 /* Decoding takes up to 12 bytes a pixel (colours, their turned copy, the coefficients of progressive JPEG). Threads
  * wait until what they need fits in this, or until nobody else decodes. */

@@ -3,8 +3,8 @@
 #include <math.h>
 #include <strings.h>
 
-#include "data/tables/csv_cells.h"
 #include "base/number.h"
+#include "data/tables/csv_cells.h"
 
 /* Spellings of a missing value, in any case of letters: of R, NumPy, pandas (na_values), SQL's dumps, UCI's archive,
  * Java, Microsoft's C, and the value of a spreadsheet's NA(). Not "none", "-" and ".", which are words too: no

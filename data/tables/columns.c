@@ -2,8 +2,8 @@
  * standardized by its own mean and deviation, for it has its own unit. */
 #include <math.h>
 
-#include "data/dataset.h"
 #include "base/number.h"
+#include "data/dataset.h"
 
 typedef struct columns {
     const ib_dataset *d;

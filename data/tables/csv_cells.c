@@ -6,9 +6,9 @@
 
 #include <isobit/text.h>
 
-#include "files/gzip.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "files/gzip.h"
 
 enum { MOST_COLUMNS = 1 << 20 };
 

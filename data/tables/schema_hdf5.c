@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "files/h5.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "files/h5.h"
 
 enum { MOST = 1 << 26 };
 

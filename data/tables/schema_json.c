@@ -11,11 +11,11 @@
 
 #include <isobit/schema.h>
 
-#include "files/json_scan.h"
-#include "files/safetensors.h"
 #include "base/alloc.h"
 #include "base/argument.h"
 #include "base/number.h"
+#include "files/json_scan.h"
+#include "files/safetensors.h"
 
 static const char *const tasks[] = {"classification", "regression"};
 

@@ -1,8 +1,8 @@
 /* table.c - a table of a file as data sets. */
 #include <stdio.h>
 
-#include "data/tables/table.h"
 #include "base/number.h"
+#include "data/tables/table.h"
 
 /* How the test part is drawn: as asked for, as the network's was, or as usual. */
 static double share_of(const ib_table *t)

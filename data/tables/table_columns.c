@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#include "data/tables/table.h"
 #include "base/number.h"
+#include "data/tables/table.h"
 
 enum { MOST_NAMES = 1000, MOST_ALL_DIFFERENT = 5 /* rows that may have a name each */ };
 

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#include "data/tables/table.h"
 #include "base/number.h"
+#include "data/tables/table.h"
 
 enum {
     FEW_VALUES = 20,  /* as many codes as one would write down by hand */

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#include "data/tables/table.h"
 #include "base/number.h"
+#include "data/tables/table.h"
 
 int64_t ib_table_line(const ib_table *t, int64_t i)
 {

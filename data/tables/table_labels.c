@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "data/tables/table.h"
 #include "base/number.h"
+#include "data/tables/table.h"
 
 static int by_name(const void *a, const void *b)
 {

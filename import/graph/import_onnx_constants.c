@@ -2,9 +2,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "import/graph/importer.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "import/graph/importer.h"
 
 int64_t ib_import_count(const IbOnnx__TensorProto *t)
 {

@@ -1,8 +1,8 @@
 /* import_onnx_fields.c - fields of a newer format than onnx.proto is of. */
 #include <string.h>
 
-#include "import/graph/importer.h"
 #include "base/error.h"
+#include "import/graph/importer.h"
 
 /* Fields that onnx.proto does not know, in a message and all within it but for nodes, which are looked at when their
  * turn comes. */

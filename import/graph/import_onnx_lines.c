@@ -1,9 +1,9 @@
 /* import_onnx_lines.c - the lines of the network that nodes become (layers/wired.h), and their parameters. */
 #include <string.h>
 
-#include "import/graph/importer.h"
 #include "base/alloc.h"
 #include "base/number.h"
+#include "import/graph/importer.h"
 
 /* A layer's name: what it is, and its number among its kind. */
 static const char *label(ib_importer *m, const char *op)

@@ -2,9 +2,9 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "import/graph/importer.h"
 #include "base/error.h"
 #include "base/number.h"
+#include "import/graph/importer.h"
 
 ib_status ib_import_refuse(const ib_importer *m, const char *format, ...)
 {

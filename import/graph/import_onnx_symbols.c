@@ -1,8 +1,8 @@
 /* import_onnx_symbols.c - what the names of a graph stand for. */
 #include <string.h>
 
-#include "import/graph/importer.h"
 #include "base/alloc.h"
+#include "import/graph/importer.h"
 
 const ib_symbol *ib_import_find(const ib_importer *m, const char *name)
 {

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "import/operators/import_onnx_operators.h"
 #include "base/number.h"
+#include "import/operators/import_onnx_operators.h"
 
 static int is_of(int opset, int from, int until)
 {

@@ -2,8 +2,8 @@
  * lists of integers, known when the graph is read, but for the size of the batch. */
 #include <string.h>
 
-#include "import/operators/import_onnx_operators.h"
 #include "base/error.h"
+#include "import/operators/import_onnx_operators.h"
 
 static int list_of(const ib_symbol *s, ib_import_list *l)
 {

@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "autograd/op.h"
-#include "import/operators/import_onnx_operators.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/number.h"
+#include "import/operators/import_onnx_operators.h"
 
 static ib_status simple(ib_importer *m, const char *op)
 {

@@ -3,10 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "import/operators/import_onnx_operators.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/number.h"
+#include "import/operators/import_onnx_operators.h"
 
 /* An attribute's text, `otherwise` where it is missing. */
 static int says(const ib_importer *m, const char *name, const char *value)

@@ -1,9 +1,9 @@
 /* import_onnx_shapes.c - operators of an ONNX graph that pass a value on, or turn its shape. */
 #include <string.h>
 
-#include "import/operators/import_onnx_operators.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "import/operators/import_onnx_operators.h"
 
 /* The result is the input under another name. */
 ib_status ib_import_same(ib_importer *m)

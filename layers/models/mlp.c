@@ -1,6 +1,6 @@
 /* mlp.c - a plain multilayer perceptron. */
-#include "layers/model.h"
 #include "base/number.h"
+#include "layers/model.h"
 
 #include <stdio.h>
 

@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "lm/lm.h"
-#include "lm/adapters/adapter.h"
 #include "base/alloc.h"
 #include "base/argument.h"
 #include "base/number.h"
+#include "lm/adapters/adapter.h"
 
 static const ib_layer_class adapter_class = {"adapter", NULL};
 

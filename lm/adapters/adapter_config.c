@@ -6,9 +6,9 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
-#include "lm/load/fields.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "lm/load/fields.h"
 
 #define IB_FIELD_STRUCT ib_adapter_config
 static const ib_field fields[] = {

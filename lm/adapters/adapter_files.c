@@ -5,12 +5,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "lm/adapters/adapter.h"
-#include "lm/adapters/adapter_config.h"
-#include "lm/load/fields.h"
 #include "base/alloc.h"
 #include "base/argument.h"
 #include "base/number.h"
+#include "lm/adapters/adapter.h"
+#include "lm/adapters/adapter_config.h"
+#include "lm/load/fields.h"
 
 static ib_status copy(const ib_entry *e, ib_tensor *t, const char *path)
 {

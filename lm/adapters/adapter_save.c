@@ -3,12 +3,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "files/folder.h"
-#include "lm/adapters/adapter.h"
-#include "lm/save/model_card.h"
 #include "base/alloc.h"
 #include "base/argument.h"
 #include "base/number.h"
+#include "files/folder.h"
+#include "lm/adapters/adapter.h"
+#include "lm/save/model_card.h"
 
 ib_status ib_lm_adapter_turn(const ib_lm *m, int role, ib_tensor *t, int to_pairs)
 {

@@ -1,10 +1,10 @@
 /* adapter_whole.c - embedding and head that are trained whole beside an adapter: PEFT's modules_to_save. */
 #include <string.h>
 
-#include "lm/adapters/adapter.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/number.h"
+#include "lm/adapters/adapter.h"
 
 const char *const ib_whole_paths[IB_N_WHOLE] = {"model.embed_tokens", "lm_head"};
 

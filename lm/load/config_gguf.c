@@ -3,10 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lm/load/fields.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/number.h"
+#include "lm/load/fields.h"
 
 typedef struct gguf_config {
     int layers, width, ff, heads, groups, dim, value_dim, vocabulary, context, rotated, window, original;

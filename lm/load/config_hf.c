@@ -4,12 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lm/load/config_hf.h"
-#include "lm/load/fields.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/names.h"
 #include "base/number.h"
+#include "lm/load/config_hf.h"
+#include "lm/load/fields.h"
 
 typedef struct hf_rope {
     const char *type, *old_type;

@@ -2,9 +2,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lm/lm.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "lm/lm.h"
 
 static const ib_entry *need(const ib_gguf *f, const char *name, int64_t rows, int64_t cols)
 {

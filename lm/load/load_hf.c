@@ -4,10 +4,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "lm/load/config_hf.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/number.h"
+#include "lm/load/config_hf.h"
 
 static const ib_entry *find(const ib_safetensors *f, const char *base, const char *suffix)
 {

@@ -2,9 +2,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "lm/lm.h"
 #include "base/alloc.h"
 #include "base/argument.h"
+#include "lm/lm.h"
 
 ib_status ib_lm_perplexity(ib_lm *m, ib_graph *g, const int32_t *ids, int64_t n, const ib_perplexity_opts *o,
                            ib_perplexity_result *out)

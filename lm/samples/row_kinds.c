@@ -1,6 +1,6 @@
 /* row_kinds.c - see row_kinds.h */
-#include "lm/samples/row_kinds.h"
 #include "base/number.h"
+#include "lm/samples/row_kinds.h"
 
 #include <isobit/finetune.h>
 #include <stddef.h>

@@ -3,10 +3,10 @@
 #include <string.h>
 
 #include "text/chat.h"
-#include "lm/samples/row_keys.h"
-#include "lm/samples/samples.h"
 #include "base/alloc.h"
 #include "base/argument.h"
+#include "lm/samples/row_keys.h"
+#include "lm/samples/samples.h"
 
 typedef struct conversation {
     const ib_samples_opts *o;

@@ -3,10 +3,10 @@
 #include <string.h>
 
 #include "text/tokenizer.h"
-#include "files/json_scan.h"
-#include "lm/samples/samples_reader.h"
 #include "base/alloc.h"
 #include "base/argument.h"
+#include "files/json_scan.h"
+#include "lm/samples/samples_reader.h"
 
 static void watch(void *user, size_t bytes)
 {

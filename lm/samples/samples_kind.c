@@ -4,11 +4,11 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#include "base/alloc.h"
+#include "base/error.h"
 #include "files/gzip.h"
 #include "files/json_scan.h"
 #include "lm/samples/samples_reader.h"
-#include "base/alloc.h"
-#include "base/error.h"
 
 static const struct {
     const char *begins;

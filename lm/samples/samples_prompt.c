@@ -4,9 +4,9 @@
 #include <zlib.h>
 
 #include "text/chat.h"
-#include "lm/samples/samples_reader.h"
 #include "base/alloc.h"
 #include "base/argument.h"
+#include "lm/samples/samples_reader.h"
 
 ib_template *ib_samples_template(const char *path, uint32_t *sum)
 {

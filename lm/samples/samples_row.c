@@ -1,7 +1,7 @@
 /* samples_row.c - one row of any kind as a sample: its tokens, and which of them are learned. */
+#include "base/argument.h"
 #include "lm/samples/row_kinds.h"
 #include "lm/samples/samples_reader.h"
-#include "base/argument.h"
 
 static ib_status put(ib_samples_reader *r, int32_t id, int learned)
 {

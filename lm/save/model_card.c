@@ -6,11 +6,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "files/file.h"
-#include "lm/adapters/adapter.h"
 #include "base/alloc.h"
 #include "base/argument.h"
 #include "base/number.h"
+#include "files/file.h"
+#include "lm/adapters/adapter.h"
 
 /* What tells these cards from others. */
 static const char mark[] = "<!-- Written by isobit, which replaces this file as long as this line stands in it. -->";

@@ -5,9 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "files/file.h"
 #include "lm/save/model_card.h"
-#include "base/alloc.h"
 
 static char *piece(const char *s, size_t n)
 {

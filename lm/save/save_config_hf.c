@@ -6,11 +6,11 @@
 #include <string.h>
 
 #include "text/tokenizer.h"
-#include "lm/load/config_hf.h"
-#include "lm/save/save.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/number.h"
+#include "lm/load/config_hf.h"
+#include "lm/save/save.h"
 
 static void put(struct json_object *o, const char *key, struct json_object *value)
 {

@@ -3,11 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lm/load/config_hf.h"
-#include "lm/save/save.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/number.h"
+#include "lm/load/config_hf.h"
+#include "lm/save/save.h"
 
 static void put_number(ib_gguf_writer *w, const char *arch, const char *key, double value, int real)
 {

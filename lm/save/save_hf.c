@@ -3,11 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "files/folder.h"
-#include "lm/save/model_card.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/number.h"
+#include "files/folder.h"
+#include "lm/save/model_card.h"
 
 /* Items of the file; what they point to lives in `keep`. */
 typedef struct items {

@@ -5,10 +5,10 @@
 #include <sys/stat.h>
 
 #include "text/tokenizer.h"
-#include "lm/save/save.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/number.h"
+#include "lm/save/save.h"
 
 size_t ib_token_file_text(const ib_tokenizer *t, int32_t id, char *out, size_t room)
 {

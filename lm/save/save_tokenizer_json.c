@@ -4,10 +4,10 @@
 #include <string.h>
 
 #include "text/tokenizer.h"
-#include "lm/save/save.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/number.h"
+#include "lm/save/save.h"
 
 #define SPACE "\xe2\x96\x81" /* U+2581, SentencePiece's space */
 

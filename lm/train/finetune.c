@@ -3,11 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lm/samples/samples.h"
-#include "lm/train/resume_state.h"
 #include "base/alloc.h"
 #include "base/argument.h"
 #include "base/number.h"
+#include "lm/samples/samples.h"
+#include "lm/train/resume_state.h"
 
 typedef struct run {
     ib_lm *m;

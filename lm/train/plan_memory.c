@@ -3,10 +3,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lm/samples/samples.h"
-#include "lm/train/resume_state.h"
 #include "base/alloc.h"
 #include "base/argument.h"
+#include "lm/samples/samples.h"
+#include "lm/train/resume_state.h"
 
 /* Arena bytes. row: a layer's result or its gradient; memo: what a layer remembers; forward, backward: the most that
  * its first and second run need for a moment; loss_kept, loss: of the final norm and the head. */

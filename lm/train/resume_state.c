@@ -10,10 +10,10 @@
 
 #include <isobit/finetune.h>
 
-#include "lm/train/settings.h"
 #include "base/alloc.h"
 #include "base/argument.h"
 #include "base/number.h"
+#include "lm/train/settings.h"
 
 enum { NAME = 200 };
 

@@ -8,10 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "files/file.h"
 #include "files/folder.h"
 #include "lm/lm.h"
-#include "base/alloc.h"
 #include "tests/lm/saving.h"
 
 #define MODELS IB_TEST_SOURCE "/golden/models/"

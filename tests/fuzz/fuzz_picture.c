@@ -2,8 +2,8 @@
  * decoded is all there. */
 #include "tests/fuzz/fuzz.h"
 
-#include "data/pictures/picture.h"
 #include "base/alloc.h"
+#include "data/pictures/picture.h"
 
 enum { LARGE = 1 << 20 }; /* pixels: no larger ones, for their time */
 

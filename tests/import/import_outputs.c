@@ -7,8 +7,8 @@
 
 #include <isobit/isobit.h>
 
-#include "files/file.h"
 #include "base/alloc.h"
+#include "files/file.h"
 
 static void put(const char *stem, const char *end, const void *bytes, size_t size)
 {

@@ -6,9 +6,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "files/file.h"
 #include "layers/wired.h"
-#include "base/alloc.h"
 
 #define GOLDEN IB_TEST_SOURCE "/golden/onnx/"
 static const char *const names[] = {"branches_torchscript", "branches_dynamo", "pooled_torchscript",

@@ -4,8 +4,8 @@
  * replaced or rounded to 0. */
 #include "tests/check.h"
 
-#include "program/program.h"
 #include "arithmetic/requant.h"
+#include "program/program.h"
 
 enum { SAMPLES = 6, SIDE = 6, CHANNELS = 3, VALUES = 2 * SIDE * SIDE };
 typedef enum kind {

@@ -6,8 +6,8 @@
 
 #include "tests/digits.h"
 
-#include "files/strbuf.h"
 #include "base/number.h"
+#include "files/strbuf.h"
 
 static char dir[] = "/tmp/isobit-locale-XXXXXX";
 

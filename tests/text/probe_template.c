@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "text/template/template.h"
-#include "files/json_scan.h"
 #include "base/alloc.h"
+#include "files/json_scan.h"
 
 static int64_t characters(const char *s, int64_t n)
 {

@@ -2,9 +2,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "arithmetic/requant.h"
 #include "autograd/attrs.h"
 #include "autograd/quantizer.h"
-#include "arithmetic/requant.h"
 
 /* ---- quantize: q = clamp(round(x / s) + zero); saved[0]: clip mask ---- */
 

@@ -1,8 +1,8 @@
 /* int_binary.c - residual addition and multiplication of codes; saved: [0] clip mask, [1] constants. */
 #include <string.h>
 
-#include "autograd/quantizer.h"
 #include "arithmetic/requant.h"
+#include "autograd/quantizer.h"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-function"

@@ -1,8 +1,8 @@
 /* int_pool.c - max and average pooling of codes. */
 #include <string.h>
 
-#include "autograd/quantizer.h"
 #include "arithmetic/requant.h"
+#include "autograd/quantizer.h"
 
 static ib_status max_forward(ib_graph *g, ib_node *n)
 {

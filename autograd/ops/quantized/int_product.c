@@ -7,8 +7,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "autograd/quantizer.h"
 #include "arithmetic/requant.h"
+#include "autograd/quantizer.h"
 
 static int is_conv(const ib_node *n)
 {
