@@ -40,8 +40,6 @@ ib_status ib_program_run(ib_program *p, ib_device *dev, int64_t n, const int8_t 
     IB_NEED(in);
     IB_NEED(out);
     IB_TAKE(n, n > 0, "is %lld", (long long)n);
-    if (!n)
-        return IB_OK;
     ib_runner *r = ib_runner_new(p, dev, n);
     const ib_status status = r ? ib_runner_run(r, n, in, out) : ib_error_status();
     ib_runner_free(r);
