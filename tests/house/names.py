@@ -3,7 +3,7 @@
 of the public headers and nothing else, and nothing in the library can be written but what is the thread's own or named here.
 
 Broken by: a function that is neither static nor called ib_..., classes of a generator under another's name, a public header without IB_BEGIN_API,
-a function that a header declares and nobody defines, a variable that threads share without its reason here."""
+a function that a header declares and nobody defines, no version script, a variable that threads share without its reason here."""
 import pathlib
 import re
 import subprocess
