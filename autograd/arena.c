@@ -1,5 +1,6 @@
 /* arena.c - memory that is taken piece by piece and given back all at once, or back to a mark. */
 #include "autograd/arena.h"
+#include "backends/kernels.h"
 #include "base/alloc.h"
 #include "base/assert.h"
 
@@ -11,10 +12,10 @@ struct ib_chunk {
 
 enum { ALIGN = 64, FIRST_CHUNK = 1 << 20 };
 
-static struct ib_chunk *chunk_new(size_t size, struct ib_chunk *next)
+static struct ib_chunk *chunk_new(ib_device *dev, size_t size, struct ib_chunk *next)
 {
     struct ib_chunk *c = ib_alloc(sizeof *c);
-    if (c && !(c->data = ib_alloc_raw(size))) {
+    if (c && !(c->data = dev ? dev->v.allocate(dev, size) : ib_alloc_raw(size))) {
         ib_free(c);
         return NULL;
     }
@@ -25,11 +26,14 @@ static struct ib_chunk *chunk_new(size_t size, struct ib_chunk *next)
     return c;
 }
 
-static void chunks_free(struct ib_chunk *c)
+static void chunks_free(ib_device *dev, struct ib_chunk *c)
 {
     while (c) {
         struct ib_chunk *next = c->next;
-        ib_free(c->data);
+        if (dev)
+            dev->v.release(dev, c->data);
+        else
+            ib_free(c->data);
         ib_free(c);
         c = next;
     }
@@ -49,7 +53,7 @@ void *ib_arena_alloc(ib_arena *a, size_t bytes)
             c->used = 0;
         } else {
             const size_t size = a->bytes / 2 > FIRST_CHUNK ? a->bytes / 2 : FIRST_CHUNK; /* grows by half at least */
-            if (!(c = chunk_new(size > bytes ? size : bytes, a->chunk)))
+            if (!(c = chunk_new(a->dev, size > bytes ? size : bytes, a->chunk)))
                 return NULL;
             a->bytes += c->size;
         }
@@ -76,11 +80,11 @@ void ib_arena_begin(ib_arena *a)
     }
     if (a->chunk && a->chunk->next) {
         struct ib_chunk *keep = a->chunk;
-        chunks_free(keep->next);
+        chunks_free(a->dev, keep->next);
         keep->next = NULL;
-        struct ib_chunk *whole = chunk_new(a->peak, NULL);
+        struct ib_chunk *whole = chunk_new(a->dev, a->peak, NULL);
         if (whole) {
-            chunks_free(keep);
+            chunks_free(a->dev, keep);
             keep = whole;
         }
         a->chunk = keep;
@@ -90,12 +94,12 @@ void ib_arena_begin(ib_arena *a)
         a->chunk->used = 0;
 }
 
-ib_mark ib_arena_mark(const ib_arena *a)
+ib_arena_place ib_arena_mark(const ib_arena *a)
 {
-    return (ib_mark){a->chunk, a->used, a->chunk ? a->chunk->used : 0};
+    return (ib_arena_place){a->chunk, a->used, a->chunk ? a->chunk->used : 0};
 }
 
-void ib_arena_release(ib_arena *a, ib_mark m)
+void ib_arena_release(ib_arena *a, ib_arena_place m)
 {
     while (a->chunk != m.chunk) {
         struct ib_chunk *c = a->chunk;
@@ -113,7 +117,8 @@ void ib_arena_release(ib_arena *a, ib_mark m)
 ib_status ib_arena_reserve(ib_arena *a, size_t bytes)
 {
     ib_arena_free(a);
-    *a = (ib_arena){.chunk = bytes ? chunk_new(bytes, NULL) : NULL, .bytes = bytes, .peak = bytes};
+    *a = (ib_arena){
+        .dev = a->dev, .chunk = bytes ? chunk_new(a->dev, bytes, NULL) : NULL, .bytes = bytes, .peak = bytes};
     return bytes && !a->chunk ? IB_ENOMEM : IB_OK;
 }
 
@@ -127,6 +132,6 @@ size_t ib_arena_reach(const ib_arena *a, const void *p)
 
 void ib_arena_free(ib_arena *a)
 {
-    chunks_free(a->chunk);
-    chunks_free(a->spare);
+    chunks_free(a->dev, a->chunk);
+    chunks_free(a->dev, a->spare);
 }

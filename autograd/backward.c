@@ -21,7 +21,7 @@ float *ib_grad_fresh(ib_graph *g, ib_tensor *t, int *fresh, ib_status *failed)
     if (!t->grad && t->passes)
         return t->grad = ib_grad_fresh(g, t->passes, fresh, failed);
     if (!t->grad) {
-        if (!(t->grad = ib_graph_alloc(g, (size_t)t->size * sizeof(float)))) {
+        if (!(t->grad = ib_graph_numbers(g, (size_t)t->size * sizeof(float)))) {
             *failed = IB_ENOMEM;
             return NULL;
         }
@@ -121,9 +121,9 @@ ib_status ib_backward_range(ib_graph *g, int last, int first)
         IB_ASSERT(n.out->node == i, "a result knows its place on the tape");
         IB_ASSERT(n.out->step == g->now, "what is on the tape is of this step");
         const double began = ib_trace_begin();
-        const ib_status status = n.op->backward(g, &n);
-        if (status)
-            return status;
+        const ib_status status = n.op->backward(g, &n), fault = status ? status : ib_graph_fault(g, 0);
+        if (fault)
+            return fault;
         if (began)
             ib_trace_backward(&n, began);
     }

@@ -27,22 +27,28 @@ const ib_op *ib_op_at(int i)
 
 void *ib_graph_alloc(ib_graph *g, size_t bytes)
 {
-    return ib_arena_alloc(&g->arena, bytes);
+    return ib_arena_alloc(&g->notes, bytes);
+}
+
+void *ib_graph_numbers(ib_graph *g, size_t bytes)
+{
+    return ib_arena_alloc(&g->numbers, bytes);
 }
 
 ib_mark ib_graph_mark(ib_graph *g)
 {
-    return ib_arena_mark(&g->arena);
+    return (ib_mark){ib_arena_mark(&g->notes), ib_arena_mark(&g->numbers)};
 }
 
 void ib_graph_release(ib_graph *g, ib_mark m)
 {
-    ib_arena_release(&g->arena, m);
+    ib_arena_release(&g->notes, m.notes);
+    ib_arena_release(&g->numbers, m.numbers);
 }
 
-ib_status ib_graph_reserve(ib_graph *g, size_t arena, size_t memos)
+ib_status ib_graph_reserve(ib_graph *g, size_t numbers, size_t memos)
 {
-    if (ib_arena_reserve(&g->arena, arena) || ib_arena_reserve(&g->memos, memos))
+    if (ib_arena_reserve(&g->numbers, numbers) || ib_arena_reserve(&g->memos, memos))
         return IB_ENOMEM;
     g->n_nodes = 0;
     g->kept = 0;
@@ -54,7 +60,7 @@ void *ib_memo_next(ib_graph *g, size_t bytes, ib_status *failed)
     if (!g->memo)
         return NULL;
     if (!g->replaying) {
-        struct ib_memo *m = ib_arena_alloc(&g->memos, sizeof *m);
+        struct ib_memo *m = ib_arena_alloc(&g->memo_notes, sizeof *m);
         if (!m || !(m->data = ib_arena_alloc(&g->memos, bytes))) {
             *failed = IB_ENOMEM;
             return NULL;
@@ -79,9 +85,14 @@ ib_graph *ib_graph_new(ib_device *dev)
     ib_graph *g = ib_alloc(sizeof *g);
     if (!g)
         return NULL;
-    g->dev = dev;
+    g->dev = g->numbers.dev = g->memos.dev = dev;
     g->now = atomic_fetch_add(&steps, 1) + 1;
     g->failures = ib_failures();
+    if (!(g->fault = dev->v.allocate(dev, sizeof *g->fault))) {
+        ib_graph_free(g);
+        return NULL;
+    }
+    dev->v.fill(dev, g->fault, 0, sizeof *g->fault);
     for (int i = 0; i < IB_GRACE; i++)
         if (ib_arena_reserve(&g->heads[i], 256 * sizeof(ib_tensor))) {
             ib_graph_free(g);
@@ -94,11 +105,14 @@ void ib_graph_free(ib_graph *g)
 {
     if (!g)
         return;
-    ib_arena_free(&g->arena);
-    ib_arena_free(&g->memos);
+    ib_arena *const own[] = {&g->notes, &g->numbers, &g->memo_notes, &g->memos};
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        ib_arena_free(own[i]);
     for (int i = 0; i < IB_GRACE; i++)
         ib_arena_free(&g->heads[i]);
+    V(g)->release(g->dev, g->fault);
     ib_free(g->nodes);
+    ib_free(g->calls);
     ib_free(g);
 }
 
@@ -113,6 +127,8 @@ ib_status ib_graph_begin(ib_graph *g, ib_mode mode)
     g->failures = ib_failures();
     g->n_nodes = 0;
     g->kept = 0;
+    g->n_calls = 0;
+    V(g)->fill(g->dev, g->fault, 0, sizeof *g->fault);
     g->draws = 0;
     g->backwards = 0;
     g->no_tape = g->replaying = 0;
@@ -124,8 +140,9 @@ ib_status ib_graph_begin(ib_graph *g, ib_mode mode)
     memmove(g->heads + 1, g->heads, (IB_GRACE - 1) * sizeof *g->heads);
     g->heads[0] = oldest;
     ib_arena_begin(&g->heads[0]);
-    ib_arena_begin(&g->arena);
-    ib_arena_begin(&g->memos);
+    ib_arena *const own[] = {&g->notes, &g->numbers, &g->memo_notes, &g->memos};
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        ib_arena_begin(own[i]);
     return IB_OK;
 }
 
@@ -142,7 +159,7 @@ ib_status ib_graph_seed(ib_graph *g, uint64_t seed, uint64_t step)
 size_t ib_graph_bytes(const ib_graph *g)
 {
     IB_NEED_OR(g, 0);
-    return g->arena.used + g->memos.used + g->heads[0].used;
+    return g->notes.used + g->numbers.used + g->memo_notes.used + g->memos.used + g->heads[0].used;
 }
 
 /* The tensor that t is a view of. */
@@ -236,7 +253,7 @@ ib_tensor *ib_apply(ib_graph *g, const ib_op *op, ib_tensor *const *in, int n_in
         needs_grad |= t && t->needs_grad;
         from_data |= t && t->from_data;
     }
-    const size_t before = g->arena.used;
+    const size_t notes = g->notes.used, numbers = g->numbers.used;
     if (op->attrs_bytes) {
         if (!(node.attrs = ib_graph_alloc(g, op->attrs_bytes)))
             return NULL;
@@ -245,13 +262,13 @@ ib_tensor *ib_apply(ib_graph *g, const ib_op *op, ib_tensor *const *in, int n_in
     ib_tensor *out = node.out = tensor_in_graph(g);
     if (!out || op->shape(&node, out))
         return NULL;
-    if (!out->data && !(out->data = ib_graph_alloc(g, (size_t)out->size * ib_dtype_bytes(out->dtype))))
+    if (!out->data && !(out->data = ib_graph_numbers(g, (size_t)out->size * ib_dtype_bytes(out->dtype))))
         return NULL;
     out->needs_grad = needs_grad && op->backward;
     out->from_data = from_data;
     const double began = ib_trace_begin();
     ib_assert_result(out);
-    if (op->forward(g, &node))
+    if ((node.call = ib_graph_call(g, op)) < 0 || op->forward(g, &node) || ib_graph_fault(g, 0))
         return NULL;
     ib_assert_codes(out);
     if (began)
@@ -263,7 +280,8 @@ ib_tensor *ib_apply(ib_graph *g, const ib_op *op, ib_tensor *const *in, int n_in
         if (!slot)
             return NULL;
         out->node = g->n_nodes++;
-        node.took = g->arena.used - before;
+        node.noted = g->notes.used - notes;
+        node.took = node.noted + g->numbers.used - numbers;
         g->kept += from_data ? node.took : 0;
         *slot = node;
     }
@@ -273,7 +291,7 @@ ib_tensor *ib_apply(ib_graph *g, const ib_op *op, ib_tensor *const *in, int n_in
 ib_tensor *ib_graph_tensor(ib_graph *g, int ndim, const int64_t *shape)
 {
     ib_tensor *t = tensor_in_graph(g);
-    if (!t || ib_tensor_set_shape(t, ndim, shape) || !(t->data = ib_graph_alloc(g, (size_t)t->size * sizeof(float))))
+    if (!t || ib_tensor_set_shape(t, ndim, shape) || !(t->data = ib_graph_numbers(g, (size_t)t->size * sizeof(float))))
         return NULL;
     t->from_data = 1;
     return t;
@@ -290,7 +308,7 @@ ib_tensor *ib_input(ib_graph *g, int ndim, const int64_t *shape, const float *da
         return NULL;
     }
     memcpy(t->data, data, (size_t)t->size * sizeof(float));
-    const int64_t bad = g->dev->k.first_not_finite(t->data, t->size);
+    const int64_t bad = g->dev->k.first_not_finite(g->dev, t->data, t->size);
     if (bad < t->size && !g->bad_input) {
         g->bad_input = t;
         g->not_finite = bad;

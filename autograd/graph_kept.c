@@ -21,14 +21,15 @@ static const void *begin(const ib_node *n, int i)
 
 static size_t bytes_from(const ib_graph *g, const ib_node *n, const void *at)
 {
-    const size_t reach = ib_arena_reach(&g->arena, at);
+    const size_t notes = ib_arena_reach(&g->notes, at), reach = notes ? notes : ib_arena_reach(&g->numbers, at),
+                 took = notes ? n->noted : n->took - n->noted;
     size_t before = 0; /* what n has taken from its first part to this one */
     for (int i = 0; i < IB_KEPT_PARTS; i++) {
         const uintptr_t other = (uintptr_t)begin(n, i);
-        if (other && other < (uintptr_t)at && (uintptr_t)at - other < n->took && (uintptr_t)at - other > before)
+        if (other && other < (uintptr_t)at && (uintptr_t)at - other < took && (uintptr_t)at - other > before)
             before = (uintptr_t)at - other;
     }
-    size_t bytes = reach < n->took - before ? reach : n->took - before;
+    size_t bytes = reach < took - before ? reach : took - before;
     for (int k = 0; k < g->n_nodes; k++)
         for (int i = 0; i < IB_KEPT_PARTS; i++) {
             const uintptr_t other = (uintptr_t)begin(&g->nodes[k], i);

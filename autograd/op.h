@@ -9,6 +9,7 @@
 #include <isobit/graph.h>
 
 #include "autograd/arena.h"
+#include "backends/fault.h"
 #include "backends/kernels.h"
 #include "base/error.h"
 #include "tensor/tensor.h"
@@ -52,9 +53,16 @@ struct ib_node {
     ib_tensor *out;
     void *attrs;
     void *saved[IB_MAX_SAVED];
-    size_t took;       /* bytes of the graph's arena: attributes, result, what is saved */
-    const char *scope; /* name of the layer that applied it, borrowed from the layer */
+    size_t noted, took; /* bytes of the graph's arenas: of its notes, of both: attributes, result, what is saved */
+    const char *scope;  /* name of the layer that applied it, borrowed from the layer */
+    int call;           /* which operator of the step it is */
 };
+
+/* What is known of each operator of a step, also of those that the tape does not hold. */
+typedef struct ib_call {
+    const ib_op *op;
+    const char *scope;
+} ib_call;
 
 /* Checks, allocates and computes. `attrs` is copied. NULL on failure; a NULL among the required inputs passes on, and
  * is a failure itself if none came before it in this step. */
@@ -98,7 +106,11 @@ struct ib_graph {
     const ib_tensor *bad_input; /* an ib_input of this step that holds one; NULL: none does */
     ib_node *nodes;
     int n_nodes, max_nodes;
-    ib_arena arena, memos; /* memos: what segments remember for their second run */
+    ib_call *calls;
+    int n_calls, max_calls;
+    ib_fault *fault;            /* device memory: the step's first */
+    ib_arena notes, numbers;    /* of this step: what the host notes, and the device's memory */
+    ib_arena memo_notes, memos; /* the same of what segments remember for their second run */
     uint64_t seed, step;
     uint64_t draws;   /* random masks drawn in this step: with seed and step the number of a mask's stream */
     int no_tape;      /* inside a checkpoint's forward: train, but keep nothing */
@@ -113,6 +125,7 @@ struct ib_graph {
 
 /* The kernels of the graph's device. */
 #define K(g) (&(g)->dev->k)
+#define V(g) (&(g)->dev->v)
 
 /* Whether something has failed in this step, so that a NULL is its consequence. */
 int ib_graph_failed(const ib_graph *g);
@@ -121,8 +134,10 @@ ib_status ib_graph_owns(const ib_graph *g, const ib_tensor *t, const char *funct
 /* An uninitialized fp32 tensor of the graph that stands for data. */
 ib_tensor *ib_graph_tensor(ib_graph *g, int ndim, const int64_t *shape);
 
-/* Memory until the next begin, not zeroed; NULL with ib_error(). */
+/* Memory until the next begin, not zeroed, for what the host notes; NULL with ib_error(). */
 void *ib_graph_alloc(ib_graph *g, size_t bytes);
+/* The same on the device, for what kernels read and write. */
+void *ib_graph_numbers(ib_graph *g, size_t bytes);
 /* A frozen matrix over values that outlive the step; NULL with ib_error(). */
 static inline const ib_matrix *ib_graph_matrix(ib_graph *g, int64_t rows, int64_t cols, const float *values)
 {
@@ -132,6 +147,9 @@ static inline const ib_matrix *ib_graph_matrix(ib_graph *g, int64_t rows, int64_
     return m;
 }
 /* Memory for the duration of one function. */
+typedef struct ib_mark {
+    ib_arena_place notes, numbers;
+} ib_mark;
 ib_mark ib_graph_mark(ib_graph *g);
 void ib_graph_release(ib_graph *g, ib_mark m);
 
@@ -140,7 +158,18 @@ void ib_graph_release(ib_graph *g, ib_mark m);
 void *ib_memo_next(ib_graph *g, size_t bytes, ib_status *failed);
 
 /* One chunk of so many bytes each for the steps to come, so that the first is not made of pieces. */
-ib_status ib_graph_reserve(ib_graph *g, size_t arena, size_t memos);
+ib_status ib_graph_reserve(ib_graph *g, size_t numbers, size_t memos);
+
+/* Where the kernels of n report what they cannot use. */
+static inline ib_site ib_site_of(const ib_graph *g, const ib_node *n)
+{
+    return (ib_site){g->fault, n->call};
+}
+/* The number of an operator that begins; -1 if memory is out. */
+int ib_graph_call(ib_graph *g, const ib_op *op);
+/* The step's fault, as its operator's failure; IB_OK where there is none. wait: for all kernels that were begun; else
+ * as far as is known. */
+ib_status ib_graph_fault(ib_graph *g, int wait);
 
 /* Where to add the gradient of t; NULL if it needs none (or, with *failed set, if memory is out). */
 float *ib_grad_of(ib_graph *g, ib_tensor *t, ib_status *failed);

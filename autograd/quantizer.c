@@ -108,7 +108,7 @@ ib_status ib_set_codes(ib_graph *g, ib_tensor *out, const ib_quantizer *q)
     IB_ASSERT(out->dtype == IB_CODES, "codes are what has a quantization");
     IB_ASSERT(q->qmin >= -(1 << (q->bits - 1)) && q->qmax < 1 << (q->bits - 1),
               "bounds of codes are within their bits");
-    float *scale = ib_graph_alloc(g, sizeof *scale);
+    float *scale = ib_graph_numbers(g, sizeof *scale);
     if (!scale)
         return IB_ENOMEM;
     *scale = q->scale;

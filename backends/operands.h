@@ -143,7 +143,7 @@ typedef struct ib_qproduct {
     const void *packed;   /* what the level's q..._pack made of in_zero, w and bias, or NULL */
     const ib_epilogue *r; /* codes are the result, and acc is work space; NULL: accumulators are the result */
     int32_t *acc;         /* [n][oc][oh][ow], of qlinear [rows][out] */
-    float *scratch;       /* ib_qconv2d_scratch() or ib_qlinear_scratch() words */
+    float *scratch;       /* qconv2d_words or qlinear_words */
 } ib_qproduct;
 
 /* Causal attention with grouped keys; query row i sees keys max(first[i], i - window + 1) .. i. */

@@ -18,7 +18,7 @@ static int update(ib_optim *o, ib_tensor *p, float *const *state, int64_t t, flo
                              (float)(1 - pow(a->beta1, (double)t)),
                              (float)(1 - pow(a->beta2, (double)t)),
                              1.0f};
-    return o->dev->k.adamw(&s, ib_f32(p), p->grad, state[0], state[1], p->size);
+    return o->dev->k.adamw(o->dev, &s, ib_f32(p), p->grad, state[0], state[1], p->size);
 }
 
 /* codes [n], then a scale a block */

@@ -210,13 +210,13 @@ double ib_optim_clip(ib_optim *opt, double max_norm)
     if (ib_optim_sync(opt))
         return -1;
     for (int i = 0; i < opt->n_slots; i++)
-        square += opt->dev->k.sum_sq(opt->slots[i].param->grad, opt->slots[i].param->size);
+        square += opt->dev->k.sum_sq(opt->dev, opt->slots[i].param->grad, opt->slots[i].param->size);
     const double norm = sqrt(square);
     if (!isfinite(norm)) {
         ib_fail(IB_ENUMERIC, "ib_optim_clip: the gradients' norm is %g", fabs(norm));
         return -1;
     }
     for (int i = 0; norm > max_norm && i < opt->n_slots; i++)
-        opt->dev->k.scale(opt->slots[i].param->grad, opt->slots[i].param->size, (float)(max_norm / norm));
+        opt->dev->k.scale(opt->dev, opt->slots[i].param->grad, opt->slots[i].param->size, (float)(max_norm / norm));
     return norm;
 }

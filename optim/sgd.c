@@ -8,7 +8,7 @@ static int update(ib_optim *o, ib_tensor *p, float *const *state, int64_t t, flo
 {
     (void)t;
     const ib_sgd_step s = {lr, o->sgd.momentum, decay, 1.0f, o->sgd.nesterov};
-    return o->dev->k.sgd(&s, ib_f32(p), p->grad, state[0], p->size);
+    return o->dev->k.sgd(o->dev, &s, ib_f32(p), p->grad, state[0], p->size);
 }
 
 static const ib_optim_class sgd_class = {"sgd", 1, NULL, update};

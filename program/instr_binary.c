@@ -26,15 +26,15 @@ static ib_status add_lower(ib_program *p, ib_instr *i, const ib_node *n)
 
 static ib_status add_run(const ib_program *p, const ib_instr *i, const ib_run *r)
 {
-    r->dev->k.qadd(&i->p.add, r->batch * i->p.add.size, r->value[i->in[0]], r->value[i->in[1]], p->rounding,
+    r->dev->k.qadd(r->dev, &i->p.add, r->batch * i->p.add.size, r->value[i->in[0]], r->value[i->in[1]], p->rounding,
                    r->value[i->out], NULL);
     return IB_OK;
 }
 
 static ib_status add_run_nhwc(const ib_program *p, const ib_instr *i, const ib_run *r)
 {
-    r->dev->k.nhwc_add(&i->p.add, r->batch, &r->image[i->in[0]], &r->image[i->in[1]], p->rounding, &r->image[i->out],
-                       r->share);
+    r->dev->k.nhwc_add(r->dev, &i->p.add, r->batch, &r->image[i->in[0]], &r->image[i->in[1]], p->rounding,
+                       &r->image[i->out], r->share);
     return IB_OK;
 }
 
@@ -113,7 +113,7 @@ static ib_status mul_lower(ib_program *p, ib_instr *i, const ib_node *n)
 
 static ib_status mul_run(const ib_program *p, const ib_instr *i, const ib_run *r)
 {
-    r->dev->k.qmul(&i->p.mul, r->batch * i->p.mul.size, r->value[i->in[0]], r->value[i->in[1]], p->rounding,
+    r->dev->k.qmul(r->dev, &i->p.mul, r->batch * i->p.mul.size, r->value[i->in[0]], r->value[i->in[1]], p->rounding,
                    r->value[i->out], NULL);
     return IB_OK;
 }

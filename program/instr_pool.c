@@ -61,7 +61,7 @@ static ib_status maxpool_run(const ib_program *p, const ib_instr *i, const ib_ru
 {
     const ib_window s = pool_window(&i->p.pool, r->batch);
     UNUSED(p);
-    r->dev->k.qmaxpool(&s, r->value[i->in[0]], r->value[i->out], NULL);
+    r->dev->k.qmaxpool(r->dev, &s, r->value[i->in[0]], r->value[i->out], NULL);
     return IB_OK;
 }
 
@@ -76,9 +76,9 @@ static ib_status avgpool_run(const ib_program *p, const ib_instr *i, const ib_ru
 {
     const isobit_pool *o = &i->p.pool;
     const ib_window s = pool_window(o, r->batch);
-    r->dev->k.qavgpool(&s, r->value[i->in[0]], o->in_zero, r->acc);
+    r->dev->k.qavgpool(r->dev, &s, r->value[i->in[0]], o->in_zero, r->acc);
     const ib_epilogue e = pool_epilogue(p, o, r->value[i->out]);
-    r->dev->k.requant(&(ib_planes){1, 1, r->batch * o->channels * o->out_h * o->out_w}, r->acc, &e);
+    r->dev->k.requant(r->dev, &(ib_planes){1, 1, r->batch * o->channels * o->out_h * o->out_w}, r->acc, &e);
     return IB_OK;
 }
 
@@ -86,7 +86,7 @@ static ib_status maxpool_run_nhwc(const ib_program *p, const ib_instr *i, const 
 {
     const ib_window s = pool_window(&i->p.pool, r->batch);
     UNUSED(p);
-    r->dev->k.nhwc_maxpool(&s, &r->image[i->in[0]], &r->image[i->out], r->share);
+    r->dev->k.nhwc_maxpool(r->dev, &s, &r->image[i->in[0]], &r->image[i->out], r->share);
     return IB_OK;
 }
 
@@ -95,7 +95,7 @@ static ib_status avgpool_run_nhwc(const ib_program *p, const ib_instr *i, const 
     const isobit_pool *o = &i->p.pool;
     const ib_window s = pool_window(o, r->batch);
     const ib_epilogue e = pool_epilogue(p, o, NULL);
-    r->dev->k.nhwc_avgpool(&s, &r->image[i->in[0]], o->in_zero, &e, &r->image[i->out], r->share);
+    r->dev->k.nhwc_avgpool(r->dev, &s, &r->image[i->in[0]], o->in_zero, &e, &r->image[i->out], r->share);
     return IB_OK;
 }
 

@@ -149,9 +149,9 @@ static ib_status product_run(const ib_program *p, const ib_instr *i, const ib_ru
                                  .acc = r->acc,
                                  .scratch = r->scratch};
     if (i->cls == &ib_instr_conv2d)
-        r->dev->k.qconv2d(&s, &product);
+        r->dev->k.qconv2d(r->dev, &s, &product);
     else
-        r->dev->k.qlinear(r->batch, c->in_c, c->out_c, &product);
+        r->dev->k.qlinear(r->dev, r->batch, c->in_c, c->out_c, &product);
     return IB_OK;
 }
 
@@ -161,8 +161,8 @@ static int64_t product_pack(const ib_program *p, const ib_instr *i, ib_device *d
     const ib_window s = ib_product_window(i, NULL, 1);
     const ib_qweights w = weights_of(i);
     (void)p;
-    return i->cls == &ib_instr_conv2d ? dev->k.qconv2d_pack(&s, c->in_zero, &w, i->bias, to)
-                                      : dev->k.qlinear_pack(c->in_c, c->out_c, c->in_zero, &w, i->bias, to);
+    return i->cls == &ib_instr_conv2d ? dev->k.qconv2d_pack(dev, &s, c->in_zero, &w, i->bias, to)
+                                      : dev->k.qlinear_pack(dev, c->in_c, c->out_c, c->in_zero, &w, i->bias, to);
 }
 
 static ib_status product_run_nhwc(const ib_program *p, const ib_instr *i, const ib_run *r)
@@ -178,7 +178,7 @@ static ib_status product_run_nhwc(const ib_program *p, const ib_instr *i, const 
                                      .bias = i->bias,
                                      .packed = r->packed,
                                      .r = &e};
-    r->dev->k.nhwc_conv2d(&s, &product, r->share);
+    r->dev->k.nhwc_conv2d(r->dev, &s, &product, r->share);
     return IB_OK;
 }
 
@@ -189,7 +189,7 @@ static int64_t product_pack_nhwc(const ib_program *p, const ib_instr *i, ib_devi
         return 0;
     const ib_window s = ib_product_window(i, &image, 1);
     const ib_qweights w = weights_of(i);
-    return dev->k.nhwc_pack(&s, i->p.conv.in_zero, &w, i->bias, to);
+    return dev->k.nhwc_pack(dev, &s, i->p.conv.in_zero, &w, i->bias, to);
 }
 
 static void product_print_data(const ib_program *p, const ib_instr *i, int at, ib_strbuf *t)

@@ -41,7 +41,7 @@ static ib_status lookup_lower(ib_program *p, ib_instr *i, const ib_node *n)
 
 static ib_status lookup_run(const ib_program *p, const ib_instr *i, const ib_run *r)
 {
-    r->dev->k.lookup(i->table, r->value[i->in[0]], r->value[i->out], r->batch * p->values[i->out].size);
+    r->dev->k.lookup(r->dev, i->table, r->value[i->in[0]], r->value[i->out], r->batch * p->values[i->out].size);
     return IB_OK;
 }
 
@@ -110,7 +110,7 @@ static ib_status concat_run(const ib_program *p, const ib_instr *i, const ib_run
     UNUSED(p);
     for (int64_t k = 0; k < r->batch * i->outer; k++)
         for (int j = 0; j < i->n_in; j++) {
-            r->dev->k.lookup(i->table + 256 * j, r->value[i->in[j]] + k * i->p.runs[j], out, i->p.runs[j]);
+            r->dev->k.lookup(r->dev, i->table + 256 * j, r->value[i->in[j]] + k * i->p.runs[j], out, i->p.runs[j]);
             out += i->p.runs[j];
         }
     return IB_OK;

@@ -10,11 +10,11 @@ ib_status ib_program_quantize(const ib_program *p, ib_device *dev, int64_t n, co
     IB_NEED(codes);
     IB_TAKE(n, n >= 0, "is %lld", (long long)n);
     const ib_value *v = &p->values[0];
-    const int64_t size = n * v->size, bad = dev->k.first_not_finite(x, size), top = (int64_t)1 << (v->bits - 1);
+    const int64_t size = n * v->size, bad = dev->k.first_not_finite(dev, x, size), top = (int64_t)1 << (v->bits - 1);
     if (bad < size)
         return ib_fail(IB_ENUMERIC, "%s: x is %g at %lld of sample %lld: no code says so", __func__, x[bad],
                        (long long)(bad % v->size), (long long)(bad / v->size));
-    dev->k.quantize(x, size,
+    dev->k.quantize(dev, x, size,
                     &(ib_affine){.scale = v->scale,
                                  .zero = v->zero,
                                  .qmin = (int)-top,

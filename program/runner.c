@@ -114,12 +114,13 @@ static void place_images(ib_runner *r)
     }
 }
 
-static int64_t scratch_of(const ib_instr *i, int64_t n)
+static int64_t scratch_of(ib_device *dev, const ib_instr *i, int64_t n)
 {
     const ib_window s = ib_product_window(i, NULL, n);
     if (!i->codes)
         return 0;
-    return i->cls == &ib_instr_conv2d ? ib_qconv2d_scratch(&s) : ib_qlinear_scratch(n, i->p.conv.in_c, i->p.conv.out_c);
+    return i->cls == &ib_instr_conv2d ? dev->v.qconv2d_words(dev, &s)
+                                      : dev->v.qlinear_words(dev, n, i->p.conv.in_c, i->p.conv.out_c);
 }
 
 /* Work space that kernels need with the present number of threads. */
@@ -128,7 +129,7 @@ static ib_status make_scratch(ib_runner *r)
     int64_t scratch = 1;
     for (int i = 0; i < r->p->n_instrs; i++)
         if (!r->nhwc[i]) {
-            const int64_t n = scratch_of(&r->p->instrs[i], r->chunk);
+            const int64_t n = scratch_of(r->dev, &r->p->instrs[i], r->chunk);
             scratch = n > scratch ? n : scratch;
         }
     r->threads = ib_threads();
@@ -259,14 +260,14 @@ static ib_status run_image(const ib_runner *r, const worker *w, int64_t n, int i
 {
     if (i < 0) {
         if (r->held[0].as_image)
-            r->dev->k.nhwc_from(w->value[0], n, &w->image[0], share);
+            r->dev->k.nhwc_from(r->dev, w->value[0], n, &w->image[0], share);
         return IB_OK;
     }
     const ib_instr *instr = &r->p->instrs[i];
     const ib_status status = instr->cls->run_nhwc(
         r->p, instr, &(ib_run){r->dev, n, w->value, w->image, share, r->packed[i], w->acc, w->scratch});
     if (r->held[instr->out].as_codes)
-        r->dev->k.nhwc_to(&w->image[instr->out], n, w->value[instr->out], share);
+        r->dev->k.nhwc_to(r->dev, &w->image[instr->out], n, w->value[instr->out], share);
     return status;
 }
 
@@ -319,7 +320,7 @@ static ib_status run_chunk(const ib_runner *r, const worker *w, int64_t n, const
             status = instr->cls->run(p, instr,
                                      &(ib_run){r->dev, n, w->value, w->image, all, r->packed[i], w->acc, w->scratch});
             if (r->held[instr->out].as_image)
-                r->dev->k.nhwc_from(w->value[instr->out], n, &w->image[instr->out], all);
+                r->dev->k.nhwc_from(r->dev, w->value[instr->out], n, &w->image[instr->out], all);
         }
         if (i >= 0 && !status && o)
             o->see(o->context, i, w->value[p->instrs[i].out]);

@@ -43,7 +43,7 @@ ib_tensor *ib_constant_expanded(ib_graph *g, ib_tensor *c, int ndim, const int64
     int64_t size = 1;
     for (int d = 0; d < ndim; d++)
         size *= shape[d];
-    float *zeros = ib_graph_alloc(g, (size_t)size * sizeof *zeros);
+    float *zeros = ib_graph_numbers(g, (size_t)size * sizeof *zeros);
     if (!c || !zeros)
         return NULL;
     memset(zeros, 0, (size_t)size * sizeof *zeros);
@@ -62,7 +62,7 @@ ib_tensor *ib_constant_codes(ib_graph *g, ib_tensor *c, int ndim, const int64_t 
     if (!wide || !q)
         return NULL;
     *q = (ib_quantizer){.bits = 8, .qmin = -128, .qmax = 127, .profile = like->profile};
-    g->dev->k.min_max(ib_f32(c), c->size, &lo, &hi);
+    g->dev->k.min_max(g->dev, ib_f32(c), c->size, &lo, &hi);
     ib_quantizer_set_range(q, lo, hi, 0);
     if (ib_quantizer_check(q)) {
         ib_error_prefix("layer '%s': the constant reaches from %g to %g", g->scope ? g->scope : "", lo, hi);

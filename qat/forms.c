@@ -91,7 +91,7 @@ static ib_tensor *run_batch_norm(ib_graph *g, ib_step *s, ib_tensor **in)
 static ib_tensor *run_by_channel(ib_graph *g, ib_step *s, ib_tensor *x, ib_tensor *c, int is_mul)
 {
     const int64_t channels = x->shape[1], shape[] = {channels, 1, 1, 1};
-    float *ones = ib_graph_alloc(g, (size_t)channels * sizeof *ones);
+    float *ones = ib_graph_numbers(g, (size_t)channels * sizeof *ones);
     if (!ones)
         return NULL;
     for (int64_t i = 0; i < channels; i++)

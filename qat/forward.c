@@ -71,16 +71,16 @@ static ib_tensor *observed(ib_graph *g, ib_step *s, ib_tensor *y)
 {
     if (!y || !s->has_out || !s->observer.cls)
         return y;
-    if (ib_observer_see_batch(&s->observer, &g->dev->k, ib_f32(y), y->size, s->name))
+    if (ib_observer_see_batch(&s->observer, g->dev, ib_f32(y), y->size, s->name))
         return NULL;
     if (y->ndim < 2)
         return y;
     const ib_mark mark = ib_graph_mark(g);
     const int64_t n = y->shape[0], channels = y->shape[1];
-    float *room = ib_graph_alloc(g, (size_t)(n * channels) * sizeof *room);
-    const ib_status status = room ? ib_observer_see_channels(&s->observer, &g->dev->k, ib_f32(y), n, channels,
-                                                             y->size / (n * channels), room)
-                                  : IB_ENOMEM;
+    float *room = ib_graph_numbers(g, (size_t)(n * channels) * sizeof *room);
+    const ib_status status =
+        room ? ib_observer_see_channels(&s->observer, g->dev, ib_f32(y), n, channels, y->size / (n * channels), room)
+             : IB_ENOMEM;
     ib_graph_release(g, mark);
     return status ? NULL : y;
 }

@@ -41,10 +41,10 @@ int ib_observer_averages(const char *name)
     return 0;
 }
 
-ib_status ib_observer_see_batch(ib_observer *o, ib_kernels *k, const float *x, int64_t n, const char *layer)
+ib_status ib_observer_see_batch(ib_observer *o, ib_device *dev, const float *x, int64_t n, const char *layer)
 {
     float lo, hi;
-    k->min_max(x, n, &lo, &hi);
+    dev->k.min_max(dev, x, n, &lo, &hi);
     if (!(hi - lo < FLT_MAX / 8)) /* twice the range is a number still, and neither end is none */
         return ib_fail(IB_ENUMERIC, "layer '%s': calibration values reach from %g to %g", layer, lo, hi);
     if (ib_observer_has_bins(o) && !o->bins && !(o->bins = ib_alloc(IB_BINS * sizeof *o->bins)))
@@ -54,14 +54,14 @@ ib_status ib_observer_see_batch(ib_observer *o, ib_kernels *k, const float *x, i
     return IB_OK;
 }
 
-ib_status ib_observer_see_channels(ib_observer *o, ib_kernels *k, const float *x, int64_t n, int64_t channels,
+ib_status ib_observer_see_channels(ib_observer *o, ib_device *dev, const float *x, int64_t n, int64_t channels,
                                    int64_t size, float *room)
 {
     if (!o->channel_top && !(o->channel_top = ib_alloc((size_t)channels * sizeof *o->channel_top)))
         return IB_ENOMEM;
     IB_ASSERT(!o->channels || o->channels == channels, "a layer's channels are as many in each batch");
     o->channels = channels;
-    k->abs_max_rows(x, n * channels, size, room);
+    dev->k.abs_max_rows(dev, x, n * channels, size, room);
     for (int64_t i = 0; i < n * channels; i++)
         o->channel_top[i % channels] = fmaxf(o->channel_top[i % channels], room[i]);
     return IB_OK;

@@ -52,9 +52,9 @@ const ib_observer_row *ib_observer_row_of(const char *name); /* NULL with ib_err
 const char *ib_learned_name(ib_learned kind);
 /* Whether the observer of that name may follow a moving average. */
 int ib_observer_averages(const char *name);
-ib_status ib_observer_see_batch(ib_observer *o, ib_kernels *k, const float *x, int64_t n, const char *layer);
+ib_status ib_observer_see_batch(ib_observer *o, ib_device *dev, const float *x, int64_t n, const char *layer);
 /* The largest magnitudes of the channels of x[n][channels][size]; room: n channels. */
-ib_status ib_observer_see_channels(ib_observer *o, ib_kernels *k, const float *x, int64_t n, int64_t channels,
+ib_status ib_observer_see_channels(ib_observer *o, ib_device *dev, const float *x, int64_t n, int64_t channels,
                                    int64_t size, float *room);
 /* ib_quantizer.see for observers that move: updates the range and the quantizer's scale. */
 void ib_observer_follow(ib_quantizer *q, float lo, float hi);

@@ -340,7 +340,7 @@ float *ib_trace_output(ib_graph *g, const char *layer, int64_t *n)
         float *x = ib_alloc((size_t)t->size * sizeof *x);
         *n = t->size;
         if (x && t->dtype == IB_CODES)
-            g->dev->k.dequantize(&(ib_coded){ib_codes(t), t->q.scale[0], t->q.zero_point}, t->size, x);
+            g->dev->k.dequantize(g->dev, &(ib_coded){ib_codes(t), t->q.scale[0], t->q.zero_point}, t->size, x);
         else if (x)
             memcpy(x, t->data, (size_t)t->size * sizeof *x);
         return x;

@@ -8,16 +8,16 @@
  * share of the statistics. Channels whose gamma is 0 have no such product and keep theirs. */
 static ib_status update(ib_graph *g, const ib_node *n, ib_step *s, float share)
 {
-    ib_kernels *k = &g->dev->k;
+    ib_device *dev = g->dev;
     ib_tensor *x = ib_dequantize(g, n->in[0]), *w = n->in[1];
     const int64_t channels = w->shape[0], cols = w->size / channels;
     const ib_qweights q = {ib_codes(w), w->q.group_factor, w->q.group_size, w->q.n_groups};
-    float *real = ib_graph_alloc(g, (size_t)w->size * sizeof *real);
-    float *mean = ib_graph_alloc(g, (size_t)channels * sizeof *mean),
-          *var = ib_graph_alloc(g, (size_t)channels * sizeof *var);
+    float *real = ib_graph_numbers(g, (size_t)w->size * sizeof *real);
+    float *mean = ib_graph_numbers(g, (size_t)channels * sizeof *mean),
+          *var = ib_graph_numbers(g, (size_t)channels * sizeof *var);
     if (!x || !real || !mean || !var)
         return IB_ENOMEM;
-    k->dequantize_rows(&q, channels, cols, w->q.scale, w->q.n_scales, real);
+    dev->k.dequantize_rows(dev, &q, channels, cols, w->q.scale, w->q.n_scales, real);
     ib_tensor weight = *w;
     weight.dtype = IB_F32;
     weight.data = real;
@@ -26,7 +26,7 @@ static ib_status update(ib_graph *g, const ib_node *n, ib_step *s, float share)
     if (!z)
         return ib_error_status();
     const ib_planes planes = {z->shape[0], channels, z->size / (z->shape[0] * channels)};
-    k->bn_stats(&planes, ib_f32(z), mean, var);
+    dev->k.bn_stats(dev, &planes, ib_f32(z), mean, var);
     for (int64_t c = 0; c < channels; c++) {
         const double gain = ib_f32(s->gamma)[c] / __builtin_sqrt((double)ib_f32(s->var)[c] + s->eps);
         if (gain * gain < 1e-12)

@@ -5,9 +5,9 @@
 #include "backends/kernels.h"
 
 /* The level rounds factors of products with frozen matrices and of attention to bfloat16, and what it keeps too. */
-static inline int rounds_products(const ib_device *dev)
+static inline int rounds_products(ib_device *dev)
 {
-    return dev->k.kept_bytes(1) < (int64_t)sizeof(float);
+    return dev->k.kept_bytes(dev, 1) < (int64_t)sizeof(float);
 }
 
 #endif

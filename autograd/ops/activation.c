@@ -48,11 +48,13 @@ static ib_status same(ib_node *n, ib_tensor *out)
         return IB_APPLY(g, &ib_op_##op, NULL, x);                                                                      \
     }
 
-UNARY(relu, 1, K(g)->clamp(ib_f32(x), ib_f32(y), x->size, 0.0f, INFINITY), 1,
-      K(g)->clamp_grad(ib_f32(x), dy, dx, x->size, 0.0f, INFINITY, !fresh))
-UNARY(relu6, 9, K(g)->clamp(ib_f32(x), ib_f32(y), x->size, 0.0f, 6.0f), 1,
-      K(g)->clamp_grad(ib_f32(x), dy, dx, x->size, 0.0f, 6.0f, !fresh))
-UNARY(sigmoid, 3, K(g)->sigmoid(ib_f32(x), ib_f32(y), x->size), 0, K(g)->sigmoid_grad(ib_f32(y), dy, dx, x->size))
-UNARY(tanh, 2, K(g)->tanh(ib_f32(x), ib_f32(y), x->size), 0, K(g)->tanh_grad(ib_f32(y), dy, dx, x->size))
-UNARY(softmax, 2, K(g)->softmax(ib_f32(x), ib_f32(y), x->size / x->shape[x->ndim - 1], x->shape[x->ndim - 1]), 0,
-      K(g)->softmax_grad(ib_f32(y), dy, dx, x->size / x->shape[x->ndim - 1], x->shape[x->ndim - 1]))
+UNARY(relu, 1, K(g)->clamp(g->dev, ib_f32(x), ib_f32(y), x->size, 0.0f, INFINITY), 1,
+      K(g)->clamp_grad(g->dev, ib_f32(x), dy, dx, x->size, 0.0f, INFINITY, !fresh))
+UNARY(relu6, 9, K(g)->clamp(g->dev, ib_f32(x), ib_f32(y), x->size, 0.0f, 6.0f), 1,
+      K(g)->clamp_grad(g->dev, ib_f32(x), dy, dx, x->size, 0.0f, 6.0f, !fresh))
+UNARY(sigmoid, 3, K(g)->sigmoid(g->dev, ib_f32(x), ib_f32(y), x->size), 0,
+      K(g)->sigmoid_grad(g->dev, ib_f32(y), dy, dx, x->size))
+UNARY(tanh, 2, K(g)->tanh(g->dev, ib_f32(x), ib_f32(y), x->size), 0,
+      K(g)->tanh_grad(g->dev, ib_f32(y), dy, dx, x->size))
+UNARY(softmax, 2, K(g)->softmax(g->dev, ib_f32(x), ib_f32(y), x->size / x->shape[x->ndim - 1], x->shape[x->ndim - 1]),
+      0, K(g)->softmax_grad(g->dev, ib_f32(y), dy, dx, x->size / x->shape[x->ndim - 1], x->shape[x->ndim - 1]))

@@ -33,8 +33,8 @@ static ib_status batch_norm_forward(ib_graph *g, ib_node *n)
     const ib_bn_attrs *a = n->attrs;
     const ib_planes s = planes_of(x);
     const int64_t c = s.c;
-    float *mean = n->saved[0] = ib_graph_alloc(g, (size_t)c * sizeof(float));
-    float *rstd = n->saved[1] = ib_graph_alloc(g, (size_t)c * sizeof(float));
+    float *mean = n->saved[0] = ib_graph_numbers(g, (size_t)c * sizeof(float));
+    float *rstd = n->saved[1] = ib_graph_numbers(g, (size_t)c * sizeof(float));
     if (!mean || !rstd)
         return IB_ENOMEM;
     if (g->mode == IB_TRAIN) {
@@ -42,7 +42,7 @@ static ib_status batch_norm_forward(ib_graph *g, ib_node *n)
         if (count < 2)
             return ib_op_fail(n, "a batch of one value a channel has no variance to train with");
         float *running_mean = ib_f32(a->mean), *running_var = ib_f32(a->var);
-        K(g)->bn_stats(&s, ib_f32(x), mean, rstd);
+        K(g)->bn_stats(g->dev, &s, ib_f32(x), mean, rstd);
         for (int64_t j = 0; j < c; j++) {
             const float unbiased = rstd[j] * (float)count / (float)(count - 1);
             running_mean[j] += a->momentum * (mean[j] - running_mean[j]);
@@ -54,13 +54,14 @@ static ib_status batch_norm_forward(ib_graph *g, ib_node *n)
     }
     for (int64_t j = 0; j < c; j++)
         rstd[j] = 1.0f / sqrtf(rstd[j] + a->eps);
-    K(g)->bn_apply(&s, &(ib_norm){.x = ib_f32(x),
-                                  .gamma = ib_f32(n->in[1]),
-                                  .beta = ib_f32(n->in[2]),
-                                  .relu = a->relu,
-                                  .mean = mean,
-                                  .rstd = rstd,
-                                  .y = ib_f32(n->out)});
+    K(g)->bn_apply(g->dev, &s,
+                   &(ib_norm){.x = ib_f32(x),
+                              .gamma = ib_f32(n->in[1]),
+                              .beta = ib_f32(n->in[2]),
+                              .relu = a->relu,
+                              .mean = mean,
+                              .rstd = rstd,
+                              .y = ib_f32(n->out)});
     return IB_OK;
 }
 
@@ -72,17 +73,18 @@ static ib_status batch_norm_backward(ib_graph *g, ib_node *n)
     float *dx = ib_grad_fresh(g, n->in[0], &fresh, &failed), *dgamma = ib_grad_of(g, n->in[1], &failed);
     float *dbeta = ib_grad_of(g, n->in[2], &failed);
     const ib_bn_attrs *a = n->attrs;
-    K(g)->bn_grad(&s, &(ib_norm_grads){.x = ib_f32(n->in[0]),
-                                       .dy = n->out->grad,
-                                       .mean = n->saved[0],
-                                       .rstd = n->saved[1],
-                                       .gamma = ib_f32(n->in[1]),
-                                       .dx = dx,
-                                       .dgamma = dgamma,
-                                       .dbeta = dbeta,
-                                       .relu = a->relu ? ib_f32(n->out) : NULL,
-                                       .batch = g->mode == IB_TRAIN,
-                                       .sets_dx = fresh});
+    K(g)->bn_grad(g->dev, &s,
+                  &(ib_norm_grads){.x = ib_f32(n->in[0]),
+                                   .dy = n->out->grad,
+                                   .mean = n->saved[0],
+                                   .rstd = n->saved[1],
+                                   .gamma = ib_f32(n->in[1]),
+                                   .dx = dx,
+                                   .dgamma = dgamma,
+                                   .dbeta = dbeta,
+                                   .relu = a->relu ? ib_f32(n->out) : NULL,
+                                   .batch = g->mode == IB_TRAIN,
+                                   .sets_dx = fresh});
     return failed;
 }
 

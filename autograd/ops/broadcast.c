@@ -37,7 +37,7 @@ static ib_status add_forward(ib_graph *g, ib_node *n)
     ib_bcast s;
     int ndim;
     broadcast(n, n->in[0], n->in[1], &s, &ndim);
-    K(g)->add(&s, ib_f32(n->in[0]), ib_f32(n->in[1]), ib_f32(n->out));
+    K(g)->add(g->dev, &s, ib_f32(n->in[0]), ib_f32(n->in[1]), ib_f32(n->out));
     return IB_OK;
 }
 
@@ -46,7 +46,7 @@ static ib_status mul_forward(ib_graph *g, ib_node *n)
     ib_bcast s;
     int ndim;
     broadcast(n, n->in[0], n->in[1], &s, &ndim);
-    K(g)->mul(&s, ib_f32(n->in[0]), ib_f32(n->in[1]), ib_f32(n->out));
+    K(g)->mul(g->dev, &s, ib_f32(n->in[0]), ib_f32(n->in[1]), ib_f32(n->out));
     return IB_OK;
 }
 
@@ -63,7 +63,7 @@ static ib_status binary_backward(ib_graph *g, ib_node *n)
             return failed;
         broadcast(n, n->in[i], n->in[1 - i], &s, &ndim);
         if (d)
-            K(g)->reduce_to(&s, n->out->grad, is_mul ? ib_f32(n->in[1 - i]) : NULL, d);
+            K(g)->reduce_to(g->dev, &s, n->out->grad, is_mul ? ib_f32(n->in[1 - i]) : NULL, d);
     }
     return IB_OK;
 }

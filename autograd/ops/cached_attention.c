@@ -20,7 +20,7 @@ static ib_status cached_forward(ib_graph *g, ib_node *n)
     IB_ASSERT(g->mode == IB_EVAL, "keys that a cache keeps take no gradient");
     for (int64_t i = 0; i < rows; i++) {
         const int64_t to = a->before + i + 1, from = a->window && to > a->window ? to - a->window : 0;
-        K(g)->attention_cached(a->cache, a->heads, a->scale, from, to, ib_f32(n->in[0]) + i * cols,
+        K(g)->attention_cached(g->dev, a->cache, a->heads, a->scale, from, to, ib_f32(n->in[0]) + i * cols,
                                ib_f32(n->out) + i * cols);
     }
     return IB_OK;

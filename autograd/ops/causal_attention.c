@@ -39,24 +39,24 @@ static ib_status attention_forward(ib_graph *g, ib_node *n)
     const ib_attention a = kernel_opts(o);
     const int64_t rows = n->in[0]->shape[0], size = n->out->size;
     ib_status failed = IB_OK;
-    void *kept = o->keep ? ib_memo_next(g, (size_t)K(g)->kept_bytes(size), &failed) : NULL;
+    void *kept = o->keep ? ib_memo_next(g, (size_t)K(g)->kept_bytes(g->dev, size), &failed) : NULL;
     float *lse = o->keep ? ib_memo_next(g, (size_t)(rows * a.heads) * sizeof *lse, &failed) : NULL;
-    n->saved[0] = lse = lse ? lse : ib_graph_alloc(g, (size_t)(rows * a.heads) * sizeof *lse);
+    n->saved[0] = lse = lse ? lse : ib_graph_numbers(g, (size_t)(rows * a.heads) * sizeof *lse);
     if (failed || !lse)
         return IB_ENOMEM;
     if (kept && g->replaying) {
-        K(g)->recall(kept, size, ib_f32(n->out));
+        K(g)->recall(g->dev, kept, size, ib_f32(n->out));
         return IB_OK;
     }
     const ib_mark mark = ib_graph_mark(g);
-    float *scratch = ib_graph_alloc(g, (size_t)ib_attention_scratch(&a, rows) * sizeof *scratch);
+    float *scratch = ib_graph_numbers(g, (size_t)V(g)->attention_words(g->dev, &a, rows) * sizeof *scratch);
     if (!scratch)
         return IB_ENOMEM;
     const ib_qkv x = inputs(n);
-    K(g)->attention(&a, rows, &x, ib_f32(n->out), lse, scratch);
+    K(g)->attention(g->dev, &a, rows, &x, ib_f32(n->out), lse, scratch);
     ib_graph_release(g, mark);
     if (o->keep)
-        K(g)->keep(ib_f32(n->out), size, kept);
+        K(g)->keep(g->dev, ib_f32(n->out), size, kept);
     return IB_OK;
 }
 
@@ -68,14 +68,14 @@ static ib_status attention_backward(ib_graph *g, ib_node *n)
     float *dq = ib_grad_of(g, n->in[0], &failed), *dk = ib_grad_of(g, n->in[1], &failed),
           *dv = ib_grad_of(g, n->in[2], &failed);
     const ib_mark m = ib_graph_mark(g);
-    float *delta = ib_graph_alloc(g, (size_t)(rows * a.heads) * sizeof *delta);
-    float *scratch = ib_graph_alloc(g, (size_t)ib_attention_scratch(&a, rows) * sizeof *scratch);
+    float *delta = ib_graph_numbers(g, (size_t)(rows * a.heads) * sizeof *delta);
+    float *scratch = ib_graph_numbers(g, (size_t)V(g)->attention_words(g->dev, &a, rows) * sizeof *scratch);
     if (failed || !delta || !scratch)
         return IB_ENOMEM;
     const ib_qkv x = inputs(n);
     const ib_attention_grads grads = {
         .y = ib_f32(n->out), .dy = n->out->grad, .lse = n->saved[0], .dq = dq, .dk = dk, .dv = dv, .delta = delta};
-    K(g)->attention_grad(&a, rows, &x, &grads, scratch);
+    K(g)->attention_grad(g->dev, &a, rows, &x, &grads, scratch);
     ib_graph_release(g, m);
     return IB_OK;
 }

@@ -40,10 +40,11 @@ static ib_status conv2d_forward(ib_graph *g, ib_node *n)
     ib_window s;
     window(n, &s);
     const ib_mark mark = ib_graph_mark(g);
-    float *scratch = ib_graph_alloc(g, (size_t)ib_conv2d_scratch(&s) * sizeof *scratch);
+    float *scratch = ib_graph_numbers(g, (size_t)V(g)->conv2d_words(g->dev, &s) * sizeof *scratch);
     if (!scratch)
         return IB_ENOMEM;
-    K(g)->conv2d(&s, ib_f32(n->in[0]), ib_f32(n->in[1]), n->in[2] ? ib_f32(n->in[2]) : NULL, ib_f32(n->out), scratch);
+    K(g)->conv2d(g->dev, &s, ib_f32(n->in[0]), ib_f32(n->in[1]), n->in[2] ? ib_f32(n->in[2]) : NULL, ib_f32(n->out),
+                 scratch);
     ib_graph_release(g, mark);
     return IB_OK;
 }
@@ -58,10 +59,10 @@ static ib_status conv2d_backward(ib_graph *g, ib_node *n)
     float *dx = ib_grad_fresh(g, n->in[0], &fresh, &failed), *dw = ib_grad_of(g, n->in[1], &failed);
     float *db = ib_grad_of(g, n->in[2], &failed);
     const ib_mark mark = ib_graph_mark(g);
-    float *scratch = ib_graph_alloc(g, (size_t)ib_conv2d_grads_scratch(&s) * sizeof *scratch);
+    float *scratch = ib_graph_numbers(g, (size_t)V(g)->conv2d_grads_words(g->dev, &s) * sizeof *scratch);
     if (!scratch)
         return IB_ENOMEM;
-    K(g)->conv2d_grads(&s,
+    K(g)->conv2d_grads(g->dev, &s,
                        &(ib_conv_grads){.x = ib_f32(n->in[0]),
                                         .w = ib_f32(n->in[1]),
                                         .dy = n->out->grad,

@@ -23,12 +23,12 @@ static ib_status dropout_forward(ib_graph *g, ib_node *n)
         memcpy(n->out->data, x->data, (size_t)x->size * sizeof(float));
         return IB_OK;
     }
-    uint8_t *mask = n->saved[0] = ib_graph_alloc(g, (size_t)(x->size + 7) / 8);
+    uint8_t *mask = n->saved[0] = ib_graph_numbers(g, (size_t)(x->size + 7) / 8);
     if (!mask)
         return IB_ENOMEM;
-    K(g)->dropout_mask(mask, x->size, p, (ib_rng){g->seed, g->step << 16 | g->draws++});
+    K(g)->dropout_mask(g->dev, mask, x->size, p, (ib_rng){g->seed, g->step << 16 | g->draws++});
     memset(n->out->data, 0, (size_t)x->size * sizeof(float));
-    K(g)->masked_add(ib_f32(x), mask, ib_f32(n->out), x->size, 1.0f / (1.0f - p));
+    K(g)->masked_add(g->dev, ib_f32(x), mask, ib_f32(n->out), x->size, 1.0f / (1.0f - p));
     return IB_OK;
 }
 
@@ -38,9 +38,9 @@ static ib_status dropout_backward(ib_graph *g, ib_node *n)
     const float p = ((const ib_dropout_attrs *)n->attrs)->p;
     float *dx = ib_grad_of(g, n->in[0], &failed);
     if (dx && n->saved[0])
-        K(g)->masked_add(n->out->grad, n->saved[0], dx, n->out->size, 1.0f / (1.0f - p));
+        K(g)->masked_add(g->dev, n->out->grad, n->saved[0], dx, n->out->size, 1.0f / (1.0f - p));
     else if (dx)
-        K(g)->axpy(dx, n->out->grad, n->out->size, 1.0f);
+        K(g)->axpy(g->dev, dx, n->out->grad, n->out->size, 1.0f);
     return failed;
 }
 
@@ -79,11 +79,11 @@ static ib_status qdropout_forward(ib_graph *g, ib_node *n)
     memcpy(n->out->data, x->data, (size_t)x->size);
     if (g->mode != IB_TRAIN || p == 0 || g->dropout_off)
         return IB_OK;
-    uint8_t *mask = n->saved[0] = ib_graph_alloc(g, (size_t)(x->size + 7) / 8);
-    float *scale = ib_graph_alloc(g, sizeof *scale);
+    uint8_t *mask = n->saved[0] = ib_graph_numbers(g, (size_t)(x->size + 7) / 8);
+    float *scale = ib_graph_numbers(g, sizeof *scale);
     if (!mask || !scale)
         return IB_ENOMEM;
-    K(g)->dropout_mask(mask, x->size, p, (ib_rng){g->seed, g->step << 16 | g->draws++});
+    K(g)->dropout_mask(g->dev, mask, x->size, p, (ib_rng){g->seed, g->step << 16 | g->draws++});
     int8_t *y = ib_codes(n->out);
     for (int64_t i = 0; i < x->size; i++)
         if (!(mask[i >> 3] >> (i & 7) & 1))

@@ -28,12 +28,12 @@ static ib_status embedding_forward(ib_graph *g, ib_node *n)
     for (int64_t i = 0; i < a->n; i++) {
         float *y = ib_f32(n->out) + i * a->cols;
         if (a->table)
-            K(g)->decode(a->table, a->ids[i] * a->cols, a->cols, y);
+            K(g)->decode(g->dev, a->table, a->ids[i] * a->cols, a->cols, y);
         else
             memcpy(y, ib_f32(n->in[0]) + a->ids[i] * a->cols, (size_t)a->cols * sizeof *y);
     }
     if (a->scale != 1.0f)
-        K(g)->scale(ib_f32(n->out), n->out->size, a->scale);
+        K(g)->scale(g->dev, ib_f32(n->out), n->out->size, a->scale);
     return IB_OK;
 }
 
@@ -44,7 +44,7 @@ static ib_status embedding_backward(ib_graph *g, ib_node *n)
     ib_status failed = IB_OK;
     float *dt = ib_grad_of(g, n->in[0], &failed);
     for (int64_t i = 0; dt && i < a->n; i++)
-        K(g)->axpy(dt + a->ids[i] * a->cols, n->out->grad + i * a->cols, a->cols, a->scale);
+        K(g)->axpy(g->dev, dt + a->ids[i] * a->cols, n->out->grad + i * a->cols, a->cols, a->scale);
     return failed;
 }
 

@@ -13,7 +13,7 @@ static ib_status glu_shape(ib_node *n, ib_tensor *out)
 
 static ib_status glu_forward(ib_graph *g, ib_node *n)
 {
-    K(g)->glu(ib_f32(n->in[0]), ib_f32(n->in[1]), n->out->size, *(int *)n->attrs, ib_f32(n->out));
+    K(g)->glu(g->dev, ib_f32(n->in[0]), ib_f32(n->in[1]), n->out->size, *(int *)n->attrs, ib_f32(n->out));
     return IB_OK;
 }
 
@@ -21,7 +21,8 @@ static ib_status glu_backward(ib_graph *g, ib_node *n)
 {
     ib_status failed = IB_OK;
     float *dgate = ib_grad_of(g, n->in[0], &failed), *dup = ib_grad_of(g, n->in[1], &failed);
-    K(g)->glu_grad(ib_f32(n->in[0]), ib_f32(n->in[1]), n->out->grad, n->out->size, *(int *)n->attrs, dgate, dup);
+    K(g)->glu_grad(g->dev, ib_f32(n->in[0]), ib_f32(n->in[1]), n->out->grad, n->out->size, *(int *)n->attrs, dgate,
+                   dup);
     return failed;
 }
 

@@ -39,11 +39,12 @@ static ib_status loss_forward(ib_graph *g, ib_node *n)
     const int64_t rows = x->shape[0], d = x->shape[1], vocabulary = a->head ? a->head->rows : w->shape[0];
     const int train = g->mode == IB_TRAIN && !g->no_tape, dx_wanted = train && x->needs_grad,
               dw_wanted = train && w && w->needs_grad;
-    float *dx = dx_wanted ? n->saved[DX] = ib_graph_alloc(g, (size_t)x->size * sizeof *dx) : NULL;
-    float *dw = dw_wanted ? n->saved[DW] = ib_graph_alloc(g, (size_t)w->size * sizeof *dw) : NULL;
+    float *dx = dx_wanted ? n->saved[DX] = ib_graph_numbers(g, (size_t)x->size * sizeof *dx) : NULL;
+    float *dw = dw_wanted ? n->saved[DW] = ib_graph_numbers(g, (size_t)w->size * sizeof *dw) : NULL;
     const ib_mark mark = ib_graph_mark(g);
-    float *logits = ib_graph_alloc(g, (size_t)(CHUNK * vocabulary) * sizeof *logits);
-    float *scratch = a->head ? ib_graph_alloc(g, (size_t)ib_frozen_scratch(a->head, CHUNK) * sizeof *scratch) : NULL,
+    float *logits = ib_graph_numbers(g, (size_t)(CHUNK * vocabulary) * sizeof *logits);
+    float *scratch = a->head ? ib_graph_numbers(g, (size_t)V(g)->frozen_words(g->dev, a->head, CHUNK) * sizeof *scratch)
+                             : NULL,
           nll[CHUNK];
     if ((dx_wanted && !dx) || (dw_wanted && !dw) || !logits || (a->head && !scratch))
         return IB_ENOMEM;
@@ -64,20 +65,20 @@ static ib_status loss_forward(ib_graph *g, ib_node *n)
             continue;
         }
         if (a->head)
-            K(g)->frozen_mul(a->head, m, xi, 0, logits, scratch);
+            K(g)->frozen_mul(g->dev, a->head, m, xi, 0, logits, scratch);
         else
-            K(g)->gemm(0, 1, m, vocabulary, d, xi, ib_f32(w), 0.0f, logits);
-        K(g)->nll_rows(logits, a->target + i, m, vocabulary, a->scale, dx || dw, nll);
+            K(g)->gemm(g->dev, 0, 1, m, vocabulary, d, xi, ib_f32(w), 0.0f, logits);
+        K(g)->nll_rows(g->dev, logits, a->target + i, m, vocabulary, a->scale, dx || dw, nll);
         for (int64_t j = 0; j < m; j++)
             loss += nll[j];
         if (a->nll)
             memcpy(a->nll + i, nll, (size_t)m * sizeof *nll);
         if (dx && a->head)
-            K(g)->frozen_mul_grad(a->head, m, logits, dx + i * d, scratch);
+            K(g)->frozen_mul_grad(g->dev, a->head, m, logits, dx + i * d, scratch);
         else if (dx)
-            K(g)->gemm(0, 0, m, d, vocabulary, logits, ib_f32(w), 0.0f, dx + i * d);
+            K(g)->gemm(g->dev, 0, 0, m, d, vocabulary, logits, ib_f32(w), 0.0f, dx + i * d);
         if (dw)
-            K(g)->gemm(1, 0, vocabulary, d, m, logits, xi, 1.0f, dw);
+            K(g)->gemm(g->dev, 1, 0, vocabulary, d, m, logits, xi, 1.0f, dw);
     }
     ib_graph_release(g, mark);
     ib_f32(n->out)[0] = (float)(loss * a->scale);
@@ -89,9 +90,9 @@ static ib_status loss_backward(ib_graph *g, ib_node *n)
     ib_status failed = IB_OK;
     float *dx = ib_grad_of(g, n->in[X], &failed), *dw = ib_grad_of(g, n->in[W], &failed);
     if (dx && n->saved[DX])
-        K(g)->axpy(dx, n->saved[DX], n->in[X]->size, n->out->grad[0]);
+        K(g)->axpy(g->dev, dx, n->saved[DX], n->in[X]->size, n->out->grad[0]);
     if (dw && n->saved[DW])
-        K(g)->axpy(dw, n->saved[DW], n->in[W]->size, n->out->grad[0]);
+        K(g)->axpy(g->dev, dw, n->saved[DW], n->in[W]->size, n->out->grad[0]);
     return failed;
 }
 

@@ -17,11 +17,11 @@ static ib_status layer_norm_forward(ib_graph *g, ib_node *n)
 {
     const ib_tensor *x = n->in[0];
     const int64_t cols = x->shape[x->ndim - 1], rows = x->size / cols;
-    float *mean = n->saved[0] = ib_graph_alloc(g, (size_t)rows * sizeof(float));
-    float *rstd = n->saved[1] = ib_graph_alloc(g, (size_t)rows * sizeof(float));
+    float *mean = n->saved[0] = ib_graph_numbers(g, (size_t)rows * sizeof(float));
+    float *rstd = n->saved[1] = ib_graph_numbers(g, (size_t)rows * sizeof(float));
     if (!mean || !rstd)
         return IB_ENOMEM;
-    K(g)->layer_norm(rows, cols,
+    K(g)->layer_norm(g->dev, rows, cols,
                      &(ib_norm){.x = ib_f32(x),
                                 .gamma = ib_f32(n->in[1]),
                                 .beta = ib_f32(n->in[2]),
@@ -39,7 +39,7 @@ static ib_status layer_norm_backward(ib_graph *g, ib_node *n)
     const int64_t cols = x->shape[x->ndim - 1];
     float *dx = ib_grad_of(g, n->in[0], &failed), *dgamma = ib_grad_of(g, n->in[1], &failed);
     float *dbeta = ib_grad_of(g, n->in[2], &failed);
-    K(g)->layer_norm_grad(x->size / cols, cols,
+    K(g)->layer_norm_grad(g->dev, x->size / cols, cols,
                           &(ib_norm_grads){.x = ib_f32(x),
                                            .dy = n->out->grad,
                                            .mean = n->saved[0],

@@ -45,7 +45,7 @@ static float *scratch_of(ib_graph *g, const ib_matrix *w, int64_t rows, int64_t 
     ib_matrix all = *w;
     all.rows = w->rows > r ? w->rows : r;
     all.cols = w->cols > r ? w->cols : r;
-    return ib_graph_alloc(g, (size_t)ib_frozen_scratch(&all, rows) * sizeof(float));
+    return ib_graph_numbers(g, (size_t)V(g)->frozen_words(g->dev, &all, rows) * sizeof(float));
 }
 
 /* drop(x), or x itself */
@@ -55,10 +55,10 @@ static const float *dropped(ib_graph *g, ib_node *n)
     const ib_tensor *x = n->in[X];
     if (!n->saved[MASK])
         return ib_f32(x);
-    float *y = ib_graph_alloc(g, (size_t)x->size * sizeof *y);
+    float *y = ib_graph_numbers(g, (size_t)x->size * sizeof *y);
     if (y) {
         memset(y, 0, (size_t)x->size * sizeof *y);
-        K(g)->masked_add(ib_f32(x), n->saved[MASK], y, x->size, 1.0f / (1.0f - a->dropout));
+        K(g)->masked_add(g->dev, ib_f32(x), n->saved[MASK], y, x->size, 1.0f / (1.0f - a->dropout));
     }
     return y;
 }
@@ -69,20 +69,20 @@ static ib_status magnitudes(ib_graph *g, ib_node *n)
     enum { TILE = 32 };
     const lora_attrs *a = n->attrs;
     const int64_t rows = a->w->rows, cols = a->w->cols, r = n->in[A]->shape[0];
-    float *c = n->saved[C] = ib_graph_alloc(g, (size_t)rows * sizeof *c);
+    float *c = n->saved[C] = ib_graph_numbers(g, (size_t)rows * sizeof *c);
     const ib_mark mark = ib_graph_mark(g);
-    float *t = ib_graph_alloc(g, (size_t)(TILE * cols) * sizeof *t),
-          *sb = ib_graph_alloc(g, (size_t)(TILE * r) * sizeof *sb);
+    float *t = ib_graph_numbers(g, (size_t)(TILE * cols) * sizeof *t),
+          *sb = ib_graph_numbers(g, (size_t)(TILE * r) * sizeof *sb);
     if (!c || !t || !sb)
         return IB_ENOMEM;
     for (int64_t o = 0; o < rows; o += TILE) {
         const int64_t m = rows - o < TILE ? rows - o : TILE;
-        K(g)->decode(a->w, o * cols, m * cols, t);
+        K(g)->decode(g->dev, a->w, o * cols, m * cols, t);
         memcpy(sb, ib_f32(n->in[B]) + o * r, (size_t)(m * r) * sizeof *sb);
-        K(g)->scale(sb, m * r, a->scale);
-        K(g)->gemm(0, 0, m, cols, r, sb, ib_f32(n->in[A]), 1.0f, t);
+        K(g)->scale(g->dev, sb, m * r, a->scale);
+        K(g)->gemm(g->dev, 0, 0, m, cols, r, sb, ib_f32(n->in[A]), 1.0f, t);
         for (int64_t i = 0; i < m; i++) {
-            const double norm = sqrt(K(g)->sum_sq(t + i * cols, cols));
+            const double norm = sqrt(K(g)->sum_sq(g->dev, t + i * cols, cols));
             c[o + i] = norm > 0 ? (float)(ib_f32(n->in[M])[o + i] / norm) : 0.0f;
         }
     }
@@ -100,13 +100,14 @@ static ib_status lora_forward(ib_graph *g, ib_node *n)
         return IB_ENOMEM;
     if (n->in[A]) {
         const int64_t r = n->in[A]->shape[0];
-        float *hs = n->saved[HS] = ib_graph_alloc(g, (size_t)(rows * r) * sizeof *hs);
+        float *hs = n->saved[HS] = ib_graph_numbers(g, (size_t)(rows * r) * sizeof *hs);
         if (!hs)
             return IB_ENOMEM;
         if (a->dropout > 0 && g->mode == IB_TRAIN) {
-            if (!(n->saved[MASK] = ib_graph_alloc(g, (size_t)(x->size + 7) / 8)))
+            if (!(n->saved[MASK] = ib_graph_numbers(g, (size_t)(x->size + 7) / 8)))
                 return IB_ENOMEM;
-            K(g)->dropout_mask(n->saved[MASK], x->size, a->dropout, (ib_rng){g->seed, g->step << 16 | g->draws++});
+            K(g)->dropout_mask(g->dev, n->saved[MASK], x->size, a->dropout,
+                               (ib_rng){g->seed, g->step << 16 | g->draws++});
         }
         const ib_mark mark = ib_graph_mark(g);
         const float *xd = dropped(g, n);
@@ -116,26 +117,26 @@ static ib_status lora_forward(ib_graph *g, ib_node *n)
         float *scratch = scratch_of(g, &fa, rows, r);
         if (!scratch)
             return IB_ENOMEM;
-        K(g)->frozen_mul(&fa, rows, xd, 0, hs, scratch);
-        K(g)->scale(hs, rows * r, a->scale);
+        K(g)->frozen_mul(g->dev, &fa, rows, xd, 0, hs, scratch);
+        K(g)->scale(g->dev, hs, rows * r, a->scale);
         ib_graph_release(g, mark);
     }
     if (a->no_output && !n->in[M])
         return IB_OK;
     ib_status failed = IB_OK;
-    void *kept = a->keep ? ib_memo_next(g, (size_t)K(g)->kept_bytes(n->out->size), &failed) : NULL;
+    void *kept = a->keep ? ib_memo_next(g, (size_t)K(g)->kept_bytes(g->dev, n->out->size), &failed) : NULL;
     if (kept && g->replaying) {
-        K(g)->recall(kept, n->out->size, y);
+        K(g)->recall(g->dev, kept, n->out->size, y);
         return IB_OK;
     }
     const ib_mark mark = ib_graph_mark(g);
     float *scratch = scratch_of(g, a->forward, rows, n->in[A] ? n->in[A]->shape[0] : 0);
     if (failed || !scratch)
         return IB_ENOMEM;
-    K(g)->frozen_mul(a->forward, rows, ib_f32(x), 0, y, scratch);
+    K(g)->frozen_mul(g->dev, a->forward, rows, ib_f32(x), 0, y, scratch);
     if (n->in[A] && a->forward == a->w) {
         const ib_matrix fb = factor(n->in[B]);
-        K(g)->frozen_mul(&fb, rows, n->saved[HS], 1, y, scratch);
+        K(g)->frozen_mul(g->dev, &fb, rows, n->saved[HS], 1, y, scratch);
     }
     ib_graph_release(g, mark);
     if (n->saved[C])
@@ -143,9 +144,9 @@ static ib_status lora_forward(ib_graph *g, ib_node *n)
             for (int64_t o = 0; o < out; o++)
                 y[i * out + o] *= ((float *)n->saved[C])[o];
     if (n->in[BIAS])
-        K(g)->add_rows(y, ib_f32(n->in[BIAS]), rows, out);
+        K(g)->add_rows(g->dev, y, ib_f32(n->in[BIAS]), rows, out);
     if (a->keep)
-        K(g)->keep(y, n->out->size, kept);
+        K(g)->keep(g->dev, y, n->out->size, kept);
     return IB_OK;
 }
 
@@ -155,13 +156,13 @@ static ib_status outer(ib_graph *g, int64_t n, int64_t r, int64_t cols, const fl
 {
     const ib_matrix w = ib_matrix_view(big, n, cols);
     const ib_mark mark = ib_graph_mark(g);
-    float *t = ib_graph_alloc(g, (size_t)(n * r) * sizeof *t), *scratch = scratch_of(g, &w, r, 0);
+    float *t = ib_graph_numbers(g, (size_t)(n * r) * sizeof *t), *scratch = scratch_of(g, &w, r, 0);
     if (!t || !scratch)
         return IB_ENOMEM;
     for (int64_t i = 0; i < n; i++)
         for (int64_t j = 0; j < r; j++)
             t[j * n + i] = small[i * r + j];
-    K(g)->frozen_mul_grad(&w, r, t, out, scratch);
+    K(g)->frozen_mul_grad(g->dev, &w, r, t, out, scratch);
     ib_graph_release(g, mark);
     return IB_OK;
 }
@@ -177,7 +178,7 @@ static const float *through_magnitudes(ib_graph *g, const ib_node *n, float *dm)
     const int64_t rows = n->out->shape[0], out = n->out->shape[1];
     const float *dy = n->out->grad, *c = n->saved[C], *y = ib_f32(n->out), *m = ib_f32(n->in[M]),
                 *bias = n->in[BIAS] ? ib_f32(n->in[BIAS]) : NULL;
-    float *e = ib_graph_alloc(g, (size_t)(rows * out) * sizeof *e);
+    float *e = ib_graph_numbers(g, (size_t)(rows * out) * sizeof *e);
     for (int64_t i = 0; e && i < rows; i++)
         for (int64_t o = 0; o < out; o++) {
             if (dm && m[o])
@@ -191,7 +192,7 @@ static const float *through_magnitudes(ib_graph *g, const ib_node *n, float *dm)
 static ib_status b_backward(ib_graph *g, const ib_node *n, const float *e, float *db)
 {
     const int64_t rows = n->out->shape[0], out = n->out->shape[1], r = n->in[A]->shape[0];
-    float *t = ib_graph_alloc(g, (size_t)(r * out) * sizeof *t);
+    float *t = ib_graph_numbers(g, (size_t)(r * out) * sizeof *t);
     if (!t)
         return IB_ENOMEM;
     memset(t, 0, (size_t)(r * out) * sizeof *t);
@@ -209,12 +210,12 @@ static ib_status dropped_backward(ib_graph *g, const ib_node *n, const float *dh
     const lora_attrs *a = n->attrs;
     const ib_tensor *x = n->in[X];
     const ib_matrix fa = factor(n->in[A]);
-    float *t = ib_graph_alloc(g, (size_t)x->size * sizeof *t);
+    float *t = ib_graph_numbers(g, (size_t)x->size * sizeof *t);
     if (!t)
         return IB_ENOMEM;
     memset(t, 0, (size_t)x->size * sizeof *t);
-    K(g)->frozen_mul_grad(&fa, x->shape[0], dh, t, scratch);
-    K(g)->masked_add(t, n->saved[MASK], dx, x->size, 1.0f / (1.0f - a->dropout));
+    K(g)->frozen_mul_grad(g->dev, &fa, x->shape[0], dh, t, scratch);
+    K(g)->masked_add(g->dev, t, n->saved[MASK], dx, x->size, 1.0f / (1.0f - a->dropout));
     return IB_OK;
 }
 
@@ -225,19 +226,19 @@ static ib_status factors_backward(ib_graph *g, ib_node *n, const float *e, const
     const ib_tensor *x = n->in[X];
     const int64_t rows = x->shape[0], r = n->in[A]->shape[0];
     const ib_matrix fa = factor(n->in[A]), fb = factor(n->in[B]);
-    float *dh = ib_graph_alloc(g, (size_t)(rows * r) * sizeof *dh);
+    float *dh = ib_graph_numbers(g, (size_t)(rows * r) * sizeof *dh);
     const float *xd = dropped(g, n);
     if (!dh || !xd)
         return IB_ENOMEM;
     memset(dh, 0, (size_t)(rows * r) * sizeof *dh);
-    K(g)->frozen_mul_grad(&fb, rows, e, dh, scratch);
-    K(g)->scale(dh, rows * r, a->scale);
+    K(g)->frozen_mul_grad(g->dev, &fb, rows, e, dh, scratch);
+    K(g)->scale(g->dev, dh, rows * r, a->scale);
     if ((d->b && b_backward(g, n, e, d->b)) || (d->a && outer(g, rows, r, a->w->cols, dh, xd, d->a)))
         return IB_ENOMEM;
     if (d->x && n->saved[MASK])
         return dropped_backward(g, n, dh, d->x, scratch);
     if (d->x && a->forward == a->w)
-        K(g)->frozen_mul_grad(&fa, rows, dh, d->x, scratch);
+        K(g)->frozen_mul_grad(g->dev, &fa, rows, dh, d->x, scratch);
     return IB_OK;
 }
 
@@ -255,12 +256,12 @@ static ib_status lora_backward(ib_graph *g, ib_node *n)
     if (failed || !scratch)
         return IB_ENOMEM;
     if (d.bias)
-        K(g)->col_sum(n->out->grad, rows, out, d.bias);
+        K(g)->col_sum(g->dev, n->out->grad, rows, out, d.bias);
     const float *e = n->saved[C] ? through_magnitudes(g, n, d.m) : n->out->grad;
     if (!e || (r && factors_backward(g, n, e, &d, scratch)))
         return IB_ENOMEM;
     if (d.x)
-        K(g)->frozen_mul_grad(a->forward, rows, e, d.x, scratch);
+        K(g)->frozen_mul_grad(g->dev, a->forward, rows, e, d.x, scratch);
     ib_graph_release(g, mark);
     return IB_OK;
 }

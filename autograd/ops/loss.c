@@ -18,7 +18,7 @@ static float divisor(const ib_node *n)
 
 static ib_status sum_forward(ib_graph *g, ib_node *n)
 {
-    ib_f32(n->out)[0] = (float)(K(g)->sum(ib_f32(n->in[0]), n->in[0]->size) / divisor(n));
+    ib_f32(n->out)[0] = (float)(K(g)->sum(g->dev, ib_f32(n->in[0]), n->in[0]->size) / divisor(n));
     return IB_OK;
 }
 
@@ -117,10 +117,10 @@ static ib_class_loss classes_of(const ib_node *n)
 static ib_status xent_forward(ib_graph *g, ib_node *n)
 {
     const ib_tensor *x = n->in[0];
-    if (!(n->saved[0] = ib_graph_alloc(g, (size_t)x->size * sizeof(float))))
+    if (!(n->saved[0] = ib_graph_numbers(g, (size_t)x->size * sizeof(float))))
         return IB_ENOMEM;
     const ib_class_loss classes = classes_of(n);
-    const double loss = K(g)->cross_entropy(&classes, ib_f32(x), n->saved[0]);
+    const double loss = K(g)->cross_entropy(g->dev, &classes, ib_f32(x), n->saved[0]);
     ib_f32(n->out)[0] = (float)(loss / xent_divisor(n));
     return IB_OK;
 }
@@ -131,7 +131,7 @@ static ib_status xent_backward(ib_graph *g, ib_node *n)
     const ib_class_loss classes = classes_of(n);
     float *dx = ib_grad_of(g, n->in[0], &failed);
     if (dx)
-        K(g)->cross_entropy_grad(&classes, n->saved[0], n->out->grad[0] / (float)xent_divisor(n), dx);
+        K(g)->cross_entropy_grad(g->dev, &classes, n->saved[0], n->out->grad[0] / (float)xent_divisor(n), dx);
     return failed;
 }
 
@@ -193,12 +193,12 @@ static ib_status mse_shape(ib_node *n, ib_tensor *out)
 static ib_status mse_forward(ib_graph *g, ib_node *n)
 {
     const int64_t size = n->in[0]->size;
-    float *d = n->saved[0] = ib_graph_alloc(g, (size_t)size * sizeof(float));
+    float *d = n->saved[0] = ib_graph_numbers(g, (size_t)size * sizeof(float));
     if (!d)
         return IB_ENOMEM;
     memcpy(d, n->in[0]->data, (size_t)size * sizeof(float));
-    K(g)->axpy(d, ib_f32(n->in[1]), size, -1.0f);
-    ib_f32(n->out)[0] = (float)(K(g)->sum_sq(d, size) / (double)size);
+    K(g)->axpy(g->dev, d, ib_f32(n->in[1]), size, -1.0f);
+    ib_f32(n->out)[0] = (float)(K(g)->sum_sq(g->dev, d, size) / (double)size);
     return IB_OK;
 }
 
@@ -210,7 +210,7 @@ static ib_status mse_backward(ib_graph *g, ib_node *n)
     for (int i = 0; i < 2; i++) {
         float *d = ib_grad_of(g, n->in[i], &failed);
         if (d)
-            K(g)->axpy(d, n->saved[0], n->in[0]->size, i ? -f : f);
+            K(g)->axpy(g->dev, d, n->saved[0], n->in[0]->size, i ? -f : f);
     }
     return failed;
 }

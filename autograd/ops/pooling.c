@@ -40,9 +40,9 @@ static ib_status max_pool_forward(ib_graph *g, ib_node *n)
 {
     ib_window s;
     ib_pool_window(n, &s);
-    if (g->mode == IB_TRAIN && !(n->saved[0] = ib_graph_alloc(g, (size_t)n->out->size * sizeof(int32_t))))
+    if (g->mode == IB_TRAIN && !(n->saved[0] = ib_graph_numbers(g, (size_t)n->out->size * sizeof(int32_t))))
         return IB_ENOMEM;
-    K(g)->maxpool(&s, ib_f32(n->in[0]), ib_f32(n->out), n->saved[0]);
+    K(g)->maxpool(g->dev, &s, ib_f32(n->in[0]), ib_f32(n->out), n->saved[0]);
     return IB_OK;
 }
 
@@ -53,7 +53,7 @@ ib_status ib_max_pool_backward(ib_graph *g, ib_node *n)
     ib_pool_window(n, &s);
     float *dx = ib_grad_of(g, n->in[0], &failed);
     if (dx)
-        K(g)->maxpool_grad(&s, n->out->grad, n->saved[0], dx);
+        K(g)->maxpool_grad(g->dev, &s, n->out->grad, n->saved[0], dx);
     return failed;
 }
 
@@ -61,7 +61,7 @@ static ib_status avg_pool_forward(ib_graph *g, ib_node *n)
 {
     ib_window s;
     ib_pool_window(n, &s);
-    K(g)->avgpool(&s, ib_f32(n->in[0]), ib_f32(n->out));
+    K(g)->avgpool(g->dev, &s, ib_f32(n->in[0]), ib_f32(n->out));
     return IB_OK;
 }
 
@@ -72,7 +72,7 @@ static ib_status avg_pool_backward(ib_graph *g, ib_node *n)
     ib_pool_window(n, &s);
     float *dx = ib_grad_of(g, n->in[0], &failed);
     if (dx)
-        K(g)->avgpool_grad(&s, n->out->grad, dx);
+        K(g)->avgpool_grad(g->dev, &s, n->out->grad, dx);
     return failed;
 }
 

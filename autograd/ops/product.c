@@ -18,9 +18,9 @@ static ib_status linear_forward(ib_graph *g, ib_node *n)
 {
     const ib_tensor *x = n->in[0], *w = n->in[1], *b = n->in[2];
     const int64_t rows = x->shape[0], k = x->shape[1], out = w->shape[0];
-    K(g)->gemm(0, 1, rows, out, k, ib_f32(x), ib_f32(w), 0.0f, ib_f32(n->out));
+    K(g)->gemm(g->dev, 0, 1, rows, out, k, ib_f32(x), ib_f32(w), 0.0f, ib_f32(n->out));
     if (b)
-        K(g)->add_rows(ib_f32(n->out), ib_f32(b), rows, out);
+        K(g)->add_rows(g->dev, ib_f32(n->out), ib_f32(b), rows, out);
     return IB_OK;
 }
 
@@ -33,11 +33,11 @@ static ib_status linear_backward(ib_graph *g, ib_node *n)
     ib_status failed = IB_OK;
     float *dx = ib_grad_of(g, x, &failed), *dw = ib_grad_of(g, w, &failed), *db = ib_grad_of(g, b, &failed);
     if (dx)
-        K(g)->gemm(0, 0, rows, k, out, dy, ib_f32(w), 1.0f, dx);
+        K(g)->gemm(g->dev, 0, 0, rows, k, out, dy, ib_f32(w), 1.0f, dx);
     if (dw)
-        K(g)->gemm(1, 0, out, k, rows, dy, ib_f32(x), 1.0f, dw);
+        K(g)->gemm(g->dev, 1, 0, out, k, rows, dy, ib_f32(x), 1.0f, dw);
     if (db)
-        K(g)->col_sum(dy, rows, out, db);
+        K(g)->col_sum(g->dev, dy, rows, out, db);
     return failed;
 }
 
@@ -77,7 +77,7 @@ static ib_status matmul_shape(ib_node *n, ib_tensor *out)
 static ib_status matmul_forward(ib_graph *g, ib_node *n)
 {
     const ib_tensor *a = n->in[0], *b = n->in[1];
-    K(g)->gemm(0, 0, a->shape[0], b->shape[1], a->shape[1], ib_f32(a), ib_f32(b), 0.0f, ib_f32(n->out));
+    K(g)->gemm(g->dev, 0, 0, a->shape[0], b->shape[1], a->shape[1], ib_f32(a), ib_f32(b), 0.0f, ib_f32(n->out));
     return IB_OK;
 }
 
@@ -88,9 +88,9 @@ static ib_status matmul_backward(ib_graph *g, ib_node *n)
     ib_status failed = IB_OK;
     float *da = ib_grad_of(g, a, &failed), *db = ib_grad_of(g, b, &failed);
     if (da)
-        K(g)->gemm(0, 1, a->shape[0], a->shape[1], b->shape[1], n->out->grad, ib_f32(b), 1.0f, da);
+        K(g)->gemm(g->dev, 0, 1, a->shape[0], a->shape[1], b->shape[1], n->out->grad, ib_f32(b), 1.0f, da);
     if (db)
-        K(g)->gemm(1, 0, b->shape[0], b->shape[1], a->shape[0], ib_f32(a), n->out->grad, 1.0f, db);
+        K(g)->gemm(g->dev, 1, 0, b->shape[0], b->shape[1], a->shape[0], ib_f32(a), n->out->grad, 1.0f, db);
     return failed;
 }
 

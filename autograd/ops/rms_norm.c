@@ -15,10 +15,10 @@ static ib_status rms_norm_shape(ib_node *n, ib_tensor *out)
 static ib_status rms_norm_forward(ib_graph *g, ib_node *n)
 {
     const int64_t cols = n->in[1]->size, rows = n->in[0]->size / cols;
-    float *rstd = n->saved[0] = ib_graph_alloc(g, (size_t)rows * sizeof *rstd);
+    float *rstd = n->saved[0] = ib_graph_numbers(g, (size_t)rows * sizeof *rstd);
     if (!rstd)
         return IB_ENOMEM;
-    K(g)->rms_norm(rows, cols,
+    K(g)->rms_norm(g->dev, rows, cols,
                    &(ib_norm){.x = ib_f32(n->in[0]),
                               .gamma = ib_f32(n->in[1]),
                               .eps = *(float *)n->attrs,
@@ -32,7 +32,7 @@ static ib_status rms_norm_backward(ib_graph *g, ib_node *n)
     ib_status failed = IB_OK;
     const int64_t cols = n->in[1]->size, rows = n->in[0]->size / cols;
     float *dx = ib_grad_of(g, n->in[0], &failed), *dw = ib_grad_of(g, n->in[1], &failed);
-    K(g)->rms_norm_grad(rows, cols,
+    K(g)->rms_norm_grad(g->dev, rows, cols,
                         &(ib_norm_grads){.x = ib_f32(n->in[0]),
                                          .dy = n->out->grad,
                                          .rstd = n->saved[0],

@@ -21,7 +21,7 @@ static ib_rotation rotation_of(const ib_rope_opts *o)
 static ib_status rope_forward(ib_graph *g, ib_node *n)
 {
     const ib_rotation r = rotation_of(n->attrs);
-    K(g)->rope(&r, n->in[0]->shape[0], ib_f32(n->in[0]), 1.0f, 0, ib_f32(n->out));
+    K(g)->rope(g->dev, &r, n->in[0]->shape[0], ib_f32(n->in[0]), 1.0f, 0, ib_f32(n->out));
     return IB_OK;
 }
 
@@ -32,7 +32,7 @@ static ib_status rope_backward(ib_graph *g, ib_node *n)
     ib_status failed = IB_OK;
     float *dx = ib_grad_of(g, n->in[0], &failed);
     if (dx)
-        K(g)->rope(&r, n->in[0]->shape[0], n->out->grad, -1.0f, 1, dx);
+        K(g)->rope(g->dev, &r, n->in[0]->shape[0], n->out->grad, -1.0f, 1, dx);
     return failed;
 }
 

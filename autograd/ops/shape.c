@@ -36,7 +36,7 @@ static ib_status reshape_backward(ib_graph *g, ib_node *n)
     ib_status failed = IB_OK;
     float *dx = ib_grad_of(g, n->in[0], &failed);
     if (dx)
-        K(g)->axpy(dx, n->out->grad, n->out->size, 1.0f);
+        K(g)->axpy(g->dev, dx, n->out->grad, n->out->size, 1.0f);
     return failed;
 }
 
@@ -187,7 +187,7 @@ static ib_status concat_backward(ib_graph *g, ib_node *n)
         const int64_t run = ib_run_of(n->in[i], axis);
         float *dx = ib_grad_of(g, n->in[i], &failed);
         for (int64_t o = 0; dx && o < outer; o++)
-            K(g)->axpy(dx + o * run, n->out->grad + o * row + at, run, 1.0f);
+            K(g)->axpy(g->dev, dx + o * run, n->out->grad + o * row + at, run, 1.0f);
         at += run;
     }
     return failed;

@@ -25,25 +25,27 @@ static void check_product(const ib_window *s, const ib_qproduct *p, int64_t word
     ib_check_spans(spans, sizeof spans / sizeof *spans, at);
 }
 
-void ib_check_qlinear(int64_t rows, int64_t k, int64_t out, const ib_qproduct *p)
+void ib_check_qlinear(ib_device *dev, int64_t rows, int64_t k, int64_t out, const ib_qproduct *p)
 {
     const ib_window s = ib_window_of_rows(rows, k, out);
-    check_product(&s, p, ib_qlinear_scratch(rows, k, out), (ib_check_place){__FILE__, __LINE__, __func__});
+    check_product(&s, p, dev->v.qlinear_words(dev, rows, k, out), (ib_check_place){__FILE__, __LINE__, __func__});
 }
 
-void ib_check_qconv2d(const ib_window *s, const ib_qproduct *p)
+void ib_check_qconv2d(ib_device *dev, const ib_window *s, const ib_qproduct *p)
 {
-    check_product(s, p, ib_qconv2d_scratch(s), (ib_check_place){__FILE__, __LINE__, __func__});
+    check_product(s, p, dev->v.qconv2d_words(dev, s), (ib_check_place){__FILE__, __LINE__, __func__});
 }
 
-void ib_check_qlinear_pack(int64_t k, int64_t out, int in_zero, const ib_qweights *w, const int32_t *bias, void *packed)
+void ib_check_qlinear_pack(ib_device *dev, int64_t k, int64_t out, int in_zero, const ib_qweights *w,
+                           const int32_t *bias, void *packed)
 {
     WEIGHTS(w, out, k);
     ZERO(in_zero);
     SPANS(PACKED(packed), IN(w->codes, out * k), IN(bias, out));
 }
 
-void ib_check_qconv2d_pack(const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias, void *packed)
+void ib_check_qconv2d_pack(ib_device *dev, const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias,
+                           void *packed)
 {
     WINDOW(s);
     WEIGHTS(w, s->oc, ib_window_taps(s));
@@ -51,12 +53,13 @@ void ib_check_qconv2d_pack(const ib_window *s, int in_zero, const ib_qweights *w
     SPANS(PACKED(packed), IN(w->codes, s->oc * ib_window_taps(s)), IN(bias, s->oc));
 }
 
-void ib_check_acc_range(const ib_planes *s, const int32_t *acc, const float *scale, float *lo, float *hi)
+void ib_check_acc_range(ib_device *dev, const ib_planes *s, const int32_t *acc, const float *scale, float *lo,
+                        float *hi)
 {
     SPANS(OUT(lo, 1), OUT(hi, 1), IN(acc, ib_planes_size(s)), IN(scale, s->c));
 }
 
-void ib_check_requant(const ib_planes *s, const int32_t *acc, const ib_epilogue *r)
+void ib_check_requant(ib_device *dev, const ib_planes *s, const int32_t *acc, const ib_epilogue *r)
 {
     EPILOGUE(r, s->c);
     SPANS(OUT(r->codes, ib_planes_size(s)), OUT_BITS(r->mask, ib_planes_size(s)), IN(acc, ib_planes_size(s)),
@@ -70,15 +73,15 @@ static void check_add(const isobit_add *p, int profile)
     IB_ASSERT(profile >= ISOBIT_TFLITE_DOUBLE && profile <= ISOBIT_FP32_RNE, "a profile is one of three");
 }
 
-void ib_check_qadd(const struct isobit_add *p, int64_t n, const int8_t *a, const int8_t *b, int profile, int8_t *q,
-                   uint8_t *mask)
+void ib_check_qadd(ib_device *dev, const struct isobit_add *p, int64_t n, const int8_t *a, const int8_t *b, int profile,
+                   int8_t *q, uint8_t *mask)
 {
     check_add(p, profile);
     SPANS(OUT(q, n), OUT_BITS(mask, n), IN(a, n), IN(b, n));
 }
 
-void ib_check_qmul(const struct isobit_mul *p, int64_t n, const int8_t *a, const int8_t *b, int profile, int8_t *q,
-                   uint8_t *mask)
+void ib_check_qmul(ib_device *dev, const struct isobit_mul *p, int64_t n, const int8_t *a, const int8_t *b, int profile,
+                   int8_t *q, uint8_t *mask)
 {
     IB_ASSERT(ib_is_code(p->a_zero) && ib_is_code(p->b_zero) && ib_is_code(p->out_zero), "zero points are codes");
     IB_ASSERT(ib_is_code(p->lo) && ib_is_code(p->hi) && p->lo <= p->hi, "bounds are codes in order");
@@ -86,13 +89,13 @@ void ib_check_qmul(const struct isobit_mul *p, int64_t n, const int8_t *a, const
     SPANS(OUT(q, n), OUT_BITS(mask, n), IN(a, n), IN(b, n));
 }
 
-void ib_check_qmaxpool(const ib_window *s, const int8_t *x, int8_t *y, int32_t *argmax)
+void ib_check_qmaxpool(ib_device *dev, const ib_window *s, const int8_t *x, int8_t *y, int32_t *argmax)
 {
     POOL(s);
     SPANS(OUT(y, ib_window_out(s)), OUT(argmax, ib_window_out(s)), IN(x, ib_window_in(s)));
 }
 
-void ib_check_qavgpool(const ib_window *s, const int8_t *x, int in_zero, int32_t *acc)
+void ib_check_qavgpool(ib_device *dev, const ib_window *s, const int8_t *x, int in_zero, int32_t *acc)
 {
     POOL(s);
     ZERO(in_zero);
@@ -118,19 +121,20 @@ static int border_holds(const ib_window *s, const ib_nhwc *x)
 #define IMAGES(s, x, y) IB_ASSERT(images_fit(s, x, y), "images are of the window's sizes")
 #define BORDER(s, x) IB_ASSERT(border_holds(s, x), "the border is as wide as the padding")
 
-void ib_check_nhwc_from(const int8_t *x, int64_t n, const ib_nhwc *y, ib_share share)
+void ib_check_nhwc_from(ib_device *dev, const int8_t *x, int64_t n, const ib_nhwc *y, ib_share share)
 {
     SHARE(share);
     SPANS(OUT(y->data, n * ib_nhwc_bytes(y)), IN(x, n * y->c * y->h * y->w));
 }
 
-void ib_check_nhwc_to(const ib_nhwc *x, int64_t n, int8_t *y, ib_share share)
+void ib_check_nhwc_to(ib_device *dev, const ib_nhwc *x, int64_t n, int8_t *y, ib_share share)
 {
     SHARE(share);
     SPANS(OUT(y, n * x->c * x->h * x->w), IN(x->data, n * ib_nhwc_bytes(x)));
 }
 
-void ib_check_nhwc_pack(const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias, void *packed)
+void ib_check_nhwc_pack(ib_device *dev, const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias,
+                        void *packed)
 {
     WINDOW(s);
     WEIGHTS(w, s->oc, ib_window_taps(s));
@@ -138,7 +142,7 @@ void ib_check_nhwc_pack(const ib_window *s, int in_zero, const ib_qweights *w, c
     SPANS(PACKED(packed), IN(w->codes, s->oc * ib_window_taps(s)), IN(bias, s->oc));
 }
 
-void ib_check_nhwc_conv2d(const ib_window *s, const ib_nhwc_product *p, ib_share share)
+void ib_check_nhwc_conv2d(ib_device *dev, const ib_window *s, const ib_nhwc_product *p, ib_share share)
 {
     SHARE(share);
     WINDOW(s);
@@ -151,8 +155,8 @@ void ib_check_nhwc_conv2d(const ib_window *s, const ib_nhwc_product *p, ib_share
           IN(p->w->codes, s->oc * ib_window_taps(s)), IN(p->bias, s->oc), IN(p->r->scale, s->oc), PACKED(p->packed));
 }
 
-void ib_check_nhwc_add(const struct isobit_add *p, int64_t n, const ib_nhwc *a, const ib_nhwc *b, int profile,
-                       const ib_nhwc *y, ib_share share)
+void ib_check_nhwc_add(ib_device *dev, const struct isobit_add *p, int64_t n, const ib_nhwc *a, const ib_nhwc *b,
+                       int profile, const ib_nhwc *y, ib_share share)
 {
     SHARE(share);
     check_add(p, profile);
@@ -161,7 +165,7 @@ void ib_check_nhwc_add(const struct isobit_add *p, int64_t n, const ib_nhwc *a, 
     SPANS(OUT(y->data, n * ib_nhwc_bytes(y)), IN(a->data, n * ib_nhwc_bytes(a)), IN(b->data, n * ib_nhwc_bytes(b)));
 }
 
-void ib_check_nhwc_maxpool(const ib_window *s, const ib_nhwc *x, const ib_nhwc *y, ib_share share)
+void ib_check_nhwc_maxpool(ib_device *dev, const ib_window *s, const ib_nhwc *x, const ib_nhwc *y, ib_share share)
 {
     SHARE(share);
     POOL(s);
@@ -169,8 +173,8 @@ void ib_check_nhwc_maxpool(const ib_window *s, const ib_nhwc *x, const ib_nhwc *
     SPANS(OUT(y->data, s->n * ib_nhwc_bytes(y)), IN(x->data, s->n * ib_nhwc_bytes(x)));
 }
 
-void ib_check_nhwc_avgpool(const ib_window *s, const ib_nhwc *x, int in_zero, const ib_epilogue *r, const ib_nhwc *y,
-                           ib_share share)
+void ib_check_nhwc_avgpool(ib_device *dev, const ib_window *s, const ib_nhwc *x, int in_zero, const ib_epilogue *r,
+                           const ib_nhwc *y, ib_share share)
 {
     SHARE(share);
     POOL(s);

@@ -3,46 +3,47 @@
 
 #ifdef IB_CHECKED
 
-void ib_check_decode(const ib_matrix *m, int64_t first, int64_t n, float *y)
+void ib_check_decode(ib_device *dev, const ib_matrix *m, int64_t first, int64_t n, float *y)
 {
     IB_ASSERT(first >= 0 && n >= 0 && first + n <= m->rows * m->cols, "what is decoded lies within the matrix");
     SPANS(OUT(y, n));
 }
 
-void ib_check_frozen_mul(const ib_matrix *w, int64_t n, const float *x, int add, float *y, float *scratch)
+void ib_check_frozen_mul(ib_device *dev, const ib_matrix *w, int64_t n, const float *x, int add, float *y,
+                         float *scratch)
 {
-    SPANS(OUT(y, n * w->rows), ROOM(scratch, ib_frozen_scratch(w, n)), IN(x, n * w->cols));
+    SPANS(OUT(y, n * w->rows), ROOM(scratch, dev->v.frozen_words(dev, w, n)), IN(x, n * w->cols));
 }
 
-void ib_check_frozen_mul_grad(const ib_matrix *w, int64_t n, const float *dy, float *dx, float *scratch)
+void ib_check_frozen_mul_grad(ib_device *dev, const ib_matrix *w, int64_t n, const float *dy, float *dx, float *scratch)
 {
-    SPANS(OUT(dx, n * w->cols), ROOM(scratch, ib_frozen_scratch(w, n)), IN(dy, n * w->rows));
+    SPANS(OUT(dx, n * w->cols), ROOM(scratch, dev->v.frozen_words(dev, w, n)), IN(dy, n * w->rows));
 }
 
-void ib_check_keep(float *y, int64_t n, void *kept)
+void ib_check_keep(ib_device *dev, float *y, int64_t n, void *kept)
 {
     SPANS(OUT(y, n), OUT((uint16_t *)kept, n));
 }
 
-void ib_check_recall(const void *kept, int64_t n, float *y)
+void ib_check_recall(ib_device *dev, const void *kept, int64_t n, float *y)
 {
     SPANS(OUT(y, n), IN((const uint16_t *)kept, n));
 }
 
-void ib_check_rope(const ib_rotation *r, int64_t rows, const float *x, float sign, int add, float *y)
+void ib_check_rope(ib_device *dev, const ib_rotation *r, int64_t rows, const float *x, float sign, int add, float *y)
 {
     const int64_t n = rows * r->heads * r->dim;
     IB_ASSERT(r->rotated % 2 == 0 && r->rotated <= r->dim, "what turns are pairs of a head");
     SPANS(OUT(y, n), IN(x, n), IN(r->pos, rows));
 }
 
-void ib_check_glu(const float *gate, const float *up, int64_t n, int kind, float *y)
+void ib_check_glu(ib_device *dev, const float *gate, const float *up, int64_t n, int kind, float *y)
 {
     SPANS(OUT(y, n), IN(gate, n), IN(up, n));
 }
 
-void ib_check_glu_grad(const float *gate, const float *up, const float *dy, int64_t n, int kind, float *dgate,
-                       float *dup)
+void ib_check_glu_grad(ib_device *dev, const float *gate, const float *up, const float *dy, int64_t n, int kind,
+                       float *dgate, float *dup)
 {
     SPANS(OUT(dgate, n), OUT(dup, n), IN(gate, n), IN(up, n), IN(dy, n));
 }
@@ -55,7 +56,8 @@ static int targets_are_tokens(const int32_t *target, int64_t rows, int64_t cols)
     return 1;
 }
 
-void ib_check_nll_rows(float *x, const int32_t *target, int64_t rows, int64_t cols, float scale, int grad, float *nll)
+void ib_check_nll_rows(ib_device *dev, float *x, const int32_t *target, int64_t rows, int64_t cols, float scale,
+                       int grad, float *nll)
 {
     IB_ASSERT(targets_are_tokens(target, rows, cols), "targets are tokens, or below 0");
     SPANS(OUT(x, rows * cols), OUT(nll, rows), IN(target, rows));
@@ -74,26 +76,27 @@ static int attention_agrees(const ib_attention *a, int64_t rows)
 #define ATTENTION(a, rows)                                                                                             \
     IB_ASSERT(attention_agrees(a, rows), "heads share keys evenly, and sequences begin in order, before their rows")
 
-void ib_check_attention(const ib_attention *a, int64_t rows, const ib_qkv *x, float *y, float *lse, float *scratch)
+void ib_check_attention(ib_device *dev, const ib_attention *a, int64_t rows, const ib_qkv *x, float *y, float *lse,
+                        float *scratch)
 {
     const int64_t q = rows * a->heads * a->dim, k = rows * a->groups * a->dim;
     ATTENTION(a, rows);
-    SPANS(OUT(y, q), OUT(lse, rows * a->heads), ROOM(scratch, ib_attention_scratch(a, rows)), IN(x->q, q), IN(x->k, k),
-          IN(x->v, k));
+    SPANS(OUT(y, q), OUT(lse, rows * a->heads), ROOM(scratch, dev->v.attention_words(dev, a, rows)), IN(x->q, q),
+          IN(x->k, k), IN(x->v, k));
 }
 
-void ib_check_attention_grad(const ib_attention *a, int64_t rows, const ib_qkv *x, const ib_attention_grads *g,
-                             float *scratch)
+void ib_check_attention_grad(ib_device *dev, const ib_attention *a, int64_t rows, const ib_qkv *x,
+                             const ib_attention_grads *g, float *scratch)
 {
     const int64_t q = rows * a->heads * a->dim, k = rows * a->groups * a->dim;
     ATTENTION(a, rows);
     SPANS(OUT(g->dq, q), OUT(g->dk, k), OUT(g->dv, k), OUT(g->delta, rows * a->heads),
-          ROOM(scratch, ib_attention_scratch(a, rows)), IN(g->y, q), IN(g->dy, q), IN(g->lse, rows * a->heads),
+          ROOM(scratch, dev->v.attention_words(dev, a, rows)), IN(g->y, q), IN(g->dy, q), IN(g->lse, rows * a->heads),
           IN(x->q, q), IN(x->k, k), IN(x->v, k));
 }
 
-void ib_check_attention_cached(const ib_kv_cache *c, int heads, float scale, int64_t from, int64_t to, const float *q,
-                               float *y)
+void ib_check_attention_cached(ib_device *dev, const ib_kv_cache *c, int heads, float scale, int64_t from, int64_t to,
+                               const float *q, float *y)
 {
     IB_ASSERT(c->groups >= 1 && heads % c->groups == 0 && c->dim <= IB_MAX_HEAD_DIM, "heads share keys evenly");
     IB_ASSERT(from >= 0 && from < to, "a row of attention sees a key at least");

@@ -1,7 +1,6 @@
 /* cpu.c - which instruction set, how many threads. */
 #include <omp.h>
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "backends/cpu/levels.h"
@@ -23,17 +22,11 @@ static const ib_level *find_level(const char *wanted)
     return found;
 }
 
-const char *ib_device_name_at(int i)
+const char *ib_cpu_name_at(int i)
 {
     const ib_level *l = ib_level_at(i);
     return l ? l->name : NULL;
 }
-
-static const char names[] = "cpu"
-#define LEVEL(name, processor, ...) IB_FOR_##processor(", cpu:" #name)
-#include "backends/cpu/levels.def"
-#undef LEVEL
-    ;
 
 /* A child process has none of the threads that wait in the parent for the next parallel region, though its OpenMP
  * believes so and would wait for them for ever. So they are sent home before a fork; parent and child make new ones
@@ -49,24 +42,18 @@ static void survive_forks(void)
     pthread_atfork(before_fork, NULL, NULL);
 }
 
-ib_device *ib_device_open(const char *name)
+ib_device *ib_cpu_open(const char *variant, const char *asked)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, survive_forks);
-    const char *own = name ? NULL : getenv("ISOBIT_DEVICE"), *from = own && *own ? "ISOBIT_DEVICE: " : "";
-    if (!name)
-        name = own;
-    if (!name || !*name)
-        name = "cpu";
-    if (strncmp(name, "cpu", 3) || (name[3] && name[3] != ':'))
-        return ib_fail_null(IB_EUNSUPPORTED, "%sdevice '%s': this build has %s", from, name, names);
-    const ib_level *level = find_level(name[3] ? name + 4 : NULL);
+    const ib_level *level = find_level(variant);
     if (!level)
-        return ib_fail_null(IB_EUNSUPPORTED, "%sdevice '%s': this machine or build lacks that level", from, name);
+        return ib_fail_null(IB_EUNSUPPORTED, "%s: this machine or build lacks that level", asked);
     ib_device *dev = ib_alloc(sizeof *dev);
     if (!dev)
         return NULL;
     ib_snprintf(dev->name, sizeof dev->name, "%s", level->name);
+    dev->v = ib_cpu_verbs;
     dev->k = *level->kernels();
 #ifdef IB_BLAS
     if (openblas_set_num_threads) { /* gemm.c makes the tiles; inside one, BLAS must not share the work again */
@@ -78,15 +65,9 @@ ib_device *ib_device_open(const char *name)
     return dev;
 }
 
-void ib_device_close(ib_device *dev)
+void ib_cpu_close(ib_device *dev)
 {
     ib_free(dev);
-}
-
-const char *ib_device_name(const ib_device *dev)
-{
-    IB_NEED_OR(dev, "");
-    return dev->name;
 }
 
 ib_status ib_threads_set(int threads)
@@ -102,7 +83,7 @@ int ib_threads(void)
     return omp_get_max_threads();
 }
 
-int ib_thread(void)
+int ib_cpu_thread(void)
 {
     return omp_get_thread_num();
 }

@@ -19,6 +19,8 @@
 #define IB_BELOW(name) (IB_CAT(kernels, IB_ON).name)
 #endif
 
+#pragma GCC diagnostic ignored "-Wunused-parameter" /* kernels are given the device, which few of them ask anything */
+
 #define KERNEL(result, name, args) result IB_K(name) args;
 #include "backends/kernels.def"
 #undef KERNEL

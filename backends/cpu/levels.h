@@ -39,4 +39,12 @@ const ib_level *ib_level_at(int i);
 /* Of that name, on this machine. */
 int ib_level_is_there(const char *name);
 
+extern const ib_verbs ib_cpu_verbs; /* verbs.c */
+int ib_cpu_thread(void);            /* number of the calling thread in its team */
+
+/* Weight gradients are sums over at most this many parts of the batch, whatever the number of threads. */
+enum { IB_PARTS = 8 };
+enum { IB_FROZEN_ROWS = 2048 };             /* rows of W that a gradient takes at a time; even */
+int64_t ib_frozen_room(const ib_matrix *w); /* fp32 words that a thread needs for products with w */
+
 #endif

@@ -9,7 +9,7 @@
 #ifndef IB_BACKENDS_CPU_TAPS_H
 #define IB_BACKENDS_CPU_TAPS_H
 
-#include "backends/kernels.h"
+#include "backends/cpu/levels.h"
 
 enum { IB_TAP_SLACK = 64 }; /* elements that may be read behind the last position */
 

@@ -14,7 +14,7 @@ static double product_seconds(ib_device *dev, int64_t rows, int64_t k, int64_t o
     int8_t *x = malloc((size_t)(rows * k)), *w = malloc((size_t)(k * out)), *y = malloc((size_t)(rows * out));
     int32_t *bias = calloc((size_t)out, sizeof *bias), *acc = malloc((size_t)(rows * out) * sizeof *acc);
     isobit_scale *scale = malloc((size_t)out * sizeof *scale);
-    float *scratch = aligned_alloc(64, ((size_t)ib_qlinear_scratch(rows, k, out) + 15) / 16 * 64);
+    float *scratch = aligned_alloc(64, ((size_t)dev->v.qlinear_words(dev, rows, k, out) + 15) / 16 * 64);
     double best = -1;
     if (x && w && y && bias && acc && scale && scratch) {
         const ib_rng rng = {1, 3};
@@ -27,16 +27,16 @@ static double product_seconds(ib_device *dev, int64_t rows, int64_t k, int64_t o
         for (int64_t i = 0; i < out; i++)
             scale[i] = (isobit_scale){1 << 23, -36};
         const ib_qweights q = {w, NULL, 0, 0, bits};
-        const int64_t bytes = dev->k.qlinear_pack(k, out, 0, &q, bias, NULL);
+        const int64_t bytes = dev->k.qlinear_pack(dev, k, out, 0, &q, bias, NULL);
         void *packed = bytes ? aligned_alloc(64, (size_t)(bytes + 63) / 64 * 64) : NULL;
         if (packed)
-            dev->k.qlinear_pack(k, out, 0, &q, bias, packed);
+            dev->k.qlinear_pack(dev, k, out, 0, &q, bias, packed);
         const ib_epilogue e = {.scale = scale, .profile = ISOBIT_FP32_RNE, .lo = -128, .hi = 127, .codes = y};
         const ib_qproduct p = {
             .x = x, .w = &q, .bias = bias, .packed = packed, .r = &e, .acc = acc, .scratch = scratch};
         for (int64_t i = 0; i < repeats + 2; i++) {
             const double start = seconds();
-            dev->k.qlinear(rows, k, out, &p);
+            dev->k.qlinear(dev, rows, k, out, &p);
             const double t = seconds() - start;
             best = best < 0 || t < best ? t : best;
         }
@@ -84,7 +84,7 @@ kernel_rates bench_kernels(ib_device *dev, int64_t repeats)
     r.square = 2e-9 * 1024 * 1024 * 1024 / square;
     r.wide = 2e-9 * 64 * 1024 * 1024 / wide;
     for (int64_t i = 0; i < repeats; i++) {
-        const double start = seconds(), done = dev->k.int8_peak(1 << 20), rate = done / (seconds() - start) * 1e-9;
+        const double start = seconds(), done = dev->k.int8_peak(dev, 1 << 20), rate = done / (seconds() - start) * 1e-9;
         r.peak = rate > r.peak ? rate : r.peak;
     }
     r.int4_row = 16384.0 * 16384 / 2 / long_row * 1e-9;

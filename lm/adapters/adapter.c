@@ -233,7 +233,7 @@ ib_status ib_lm_set_dropout(ib_lm *m, float p)
 ib_status ib_lm_merged(const ib_projection *p, ib_device *dev, float *out)
 {
     const int64_t rows = p->w.rows, cols = p->w.cols;
-    dev->k.decode(&p->w, 0, rows * cols, out);
+    dev->k.decode(dev, &p->w, 0, rows * cols, out);
     if (!p->a)
         return IB_OK;
     const int64_t r = p->a->shape[0];
@@ -241,12 +241,12 @@ ib_status ib_lm_merged(const ib_projection *p, ib_device *dev, float *out)
     if (!sb)
         return IB_ENOMEM;
     memcpy(sb, p->b->data, (size_t)(rows * r) * sizeof *sb);
-    dev->k.scale(sb, rows * r, p->scale);
-    dev->k.gemm(0, 0, rows, cols, r, sb, ib_f32(p->a), 1.0f, out);
+    dev->k.scale(dev, sb, rows * r, p->scale);
+    dev->k.gemm(dev, 0, 0, rows, cols, r, sb, ib_f32(p->a), 1.0f, out);
     ib_free(sb);
     for (int64_t o = 0; p->m && o < rows; o++) {
-        const double norm = sqrt(dev->k.sum_sq(out + o * cols, cols));
-        dev->k.scale(out + o * cols, cols, norm > 0 ? (float)(ib_f32(p->m)[o] / norm) : 0.0f);
+        const double norm = sqrt(dev->k.sum_sq(dev, out + o * cols, cols));
+        dev->k.scale(dev, out + o * cols, cols, norm > 0 ? (float)(ib_f32(p->m)[o] / norm) : 0.0f);
     }
     return IB_OK;
 }

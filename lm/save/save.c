@@ -172,7 +172,7 @@ ib_status ib_out_make(const ib_lm *m, ib_device *dev, const ib_out_tensor *t, fl
     } else if (adapted) {
         status = ib_lm_merged(t->p, dev, x);
     } else {
-        dev->k.decode(t->w, 0, n, x);
+        dev->k.decode(dev, t->w, 0, n, x);
     }
     for (int64_t i = 0; i < n && !status; i++)
         if (!isfinite(x[i]))

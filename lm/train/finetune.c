@@ -99,7 +99,7 @@ static ib_status name_the_place(run *r, int64_t step, double loss)
 {
     for (int i = 0; i < r->opt->n_slots; i++) {
         const ib_tensor *p = r->opt->slots[i].param;
-        if (!isfinite(r->g->dev->k.sum_sq(ib_f32(p), p->size)))
+        if (!isfinite(r->g->dev->k.sum_sq(r->g->dev, ib_f32(p), p->size)))
             return ib_fail(IB_ENUMERIC, "step %lld: the loss is %g: parameter '%s' is not finite", (long long)step + 1,
                            loss, p->name);
     }
@@ -108,7 +108,7 @@ static ib_status name_the_place(run *r, int64_t step, double loss)
     ib_tensor *x = ib_lm_embed(r->m, r->g, &b);
     for (int i = 0; x && i < r->m->c.layers; i++) {
         ib_block_run block = {r->m, &b, i, NULL};
-        if ((x = ib_lm_block(r->g, &block, x)) && !isfinite(r->g->dev->k.sum_sq(ib_f32(x), x->size)))
+        if ((x = ib_lm_block(r->g, &block, x)) && !isfinite(r->g->dev->k.sum_sq(r->g->dev, ib_f32(x), x->size)))
             return ib_fail(IB_ENUMERIC, "step %lld: the loss is %g: layer %d gives numbers that are not finite",
                            (long long)step + 1, loss, i);
     }
@@ -153,7 +153,7 @@ static ib_status one_step(run *r, int64_t step, ib_finetune_step *info)
     if (info->grad_norm < 0) {
         for (int i = 0; i < r->opt->n_slots; i++) {
             const ib_tensor *p = r->opt->slots[i].param;
-            if (!isfinite(r->g->dev->k.sum_sq(p->grad, p->size)))
+            if (!isfinite(r->g->dev->k.sum_sq(r->g->dev, p->grad, p->size)))
                 return ib_fail(IB_ENUMERIC, "step %lld: the gradient of '%s' is not finite", (long long)step + 1,
                                p->name);
         }

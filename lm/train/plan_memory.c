@@ -16,7 +16,7 @@ typedef struct measured {
 
 static int64_t since(const ib_graph *g, size_t from, int peak)
 {
-    return (int64_t)((peak ? g->arena.peak : g->arena.used) - from);
+    return (int64_t)((peak ? g->numbers.peak : g->numbers.used) - from);
 }
 
 static ib_status measure(ib_lm *m, ib_graph *g, int64_t rows, measured *k)
@@ -35,20 +35,20 @@ static ib_status measure(ib_lm *m, ib_graph *g, int64_t rows, measured *k)
     if (x) {
         x->needs_grad = 1;
         k->row = since(g, 0, 0);
-        size_t at = g->arena.used;
-        g->arena.peak = at;
+        size_t at = g->numbers.used;
+        g->numbers.peak = at;
         y = ib_checkpoint_segment(g, ib_lm_block, &run, 1, x);
         k->forward = since(g, at, 1);
         k->memo = (int64_t)g->memos.used;
     }
-    if (y && (y->grad = ib_graph_alloc(g, (size_t)y->size * sizeof(float))) && ib_grad_of(g, x, &status)) {
+    if (y && (y->grad = ib_graph_numbers(g, (size_t)y->size * sizeof(float))) && ib_grad_of(g, x, &status)) {
         memset(y->grad, 0, (size_t)y->size * sizeof(float));
-        size_t at = g->arena.used;
-        g->arena.peak = at;
+        size_t at = g->numbers.used;
+        g->numbers.peak = at;
         status = ib_backward_range(g, g->n_nodes - 1, 0);
         k->backward = since(g, at, 1);
-        at = g->arena.used;
-        g->arena.peak = at;
+        at = g->numbers.used;
+        g->numbers.peak = at;
         if (!status && !ib_lm_loss(m, g, x, target, 1.0f, NULL))
             status = ib_error_status();
         k->loss_kept = since(g, at, 0) + 2 * k->row; /* the final norm and its gradient too */

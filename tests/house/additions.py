@@ -19,7 +19,7 @@ static ib_status shape(ib_node *n, ib_tensor *out)
 
 static ib_status forward(ib_graph *g, ib_node *n)
 {
-    K(g)->added(ib_f32(n->in[0]), ib_f32(n->out), n->out->size);
+    K(g)->added(g->dev, ib_f32(n->in[0]), ib_f32(n->out), n->out->size);
     return IB_OK;
 }
 
@@ -48,7 +48,7 @@ const ib_op ib_op_added = {.name = "added",
 KERNEL = """#include "backends/cpu/level.h"
 
 /* y = x / 4 */
-void IB_K(added)(const float *x, float *y, int64_t n)
+void IB_K(added)(ib_device *dev, const float *x, float *y, int64_t n)
 {
     for (int64_t i = 0; i < n; i++)
         y[i] = 0.25f * x[i];
@@ -63,13 +63,13 @@ void case_added(void)
         const float *x = reals(n);
         float *y = result("y", REALS, n, EXACT);
         EACH_RUN(added)
-            k->added(x, y, n);
+            dev->k.added(dev, x, y, n);
     }
 }
 """
 LEVEL = """#include "backends/cpu/level.h"
 
-static void added(const float *x, float *y, int64_t n)
+static void added(ib_device *dev, const float *x, float *y, int64_t n)
 {
     IB_BELOW(added)(x, y, n);
     y[n - 1] = @0.5f|0.25f@ * x[n - 1];
@@ -122,7 +122,7 @@ const ib_observer_class ib_observer_added = {"added", 1, observe, range};
 # the row of CONTRIBUTING.md, new files, the line and where it goes, the suite that must find it wrong and then right
 ADDITIONS = [
     ("a kernel", {"backends/cpu/kernels/added.c": KERNEL, "tests/kernels/cases_added.c": CASE},
-     "backends/kernels.def", "KERNEL(void, added, (const float *x, float *y, int64_t n))", None),
+     "backends/kernels.def", "KERNEL(void, added, (ib_device *dev, const float *x, float *y, int64_t n))", None),
     ("an operator", {"autograd/ops/added.c": OPERATOR}, "autograd/ops.def", "OP(added)", ["test_autograd"]),
     ("a code format", {"tensor/packing/pack_added.c": FORMAT}, "tensor/formats.def", "FORMAT(added, 5, 15, 0.0193f)", ["test_tensor"]),
     ("an observer", {"qat/observers/added.c": OBSERVER}, "qat/observers.def", "OBSERVER(added)", ["test_observers"]),

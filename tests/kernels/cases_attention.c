@@ -37,7 +37,7 @@ void case_attention(void)
         bound_in_bf16(y, 0.06);
         bound_in_bf16(lse, 0.06);
         EACH_RUN(attention)
-            k->attention(&a, rows, &x, y, lse, room(ib_attention_scratch(&a, rows) * 4));
+            dev->k.attention(dev, &a, rows, &x, y, lse, room(dev->v.attention_words(dev, &a, rows) * 4));
     }
 }
 
@@ -62,12 +62,12 @@ void case_attention_grad(void)
                                 .dv = gradient("dv", nk, i != 3)};
         EACH_RUN_WITH(attention_grad, attention) {
             float *y = room(nq * 4), *lse = room(rows * a.heads * 4),
-                  *scratch = room(ib_attention_scratch(&a, rows) * 4);
-            k->attention(&a, rows, &x, y, lse, scratch);
+                  *scratch = room(dev->v.attention_words(dev, &a, rows) * 4);
+            dev->k.attention(dev, &a, rows, &x, y, lse, scratch);
             g.y = y;
             g.lse = lse;
             g.delta = room(rows * a.heads * 4);
-            k->attention_grad(&a, rows, &x, &g, scratch);
+            dev->k.attention_grad(dev, &a, rows, &x, &g, scratch);
         }
     }
 }
@@ -100,6 +100,6 @@ void case_attention_cached(void)
         }
         float *y = result("y", REALS, (int64_t)heads * dim, 1e-4);
         EACH_RUN(attention_cached)
-            k->attention_cached(&c, heads, 0.3f, from, to, q, y);
+            dev->k.attention_cached(dev, &c, heads, 0.3f, from, to, q, y);
     }
 }

@@ -8,7 +8,7 @@ void case_lookup(void)
         const int8_t *table = codes(256), *x = codes(n);
         int8_t *y = result("y", CODES, n, EXACT);
         EACH_RUN(lookup)
-            k->lookup(table, x, y, n);
+            dev->k.lookup(dev, table, x, y, n);
     }
 }
 
@@ -20,7 +20,7 @@ void case_lookup_grad(void)
         const int8_t *x = codes(n);
         float *dx = changed("dx", REALS, n, EXACT);
         EACH_RUN(lookup_grad)
-            k->lookup_grad(slope, x, dy, dx, n);
+            dev->k.lookup_grad(dev, slope, x, dy, dx, n);
     }
 }
 
@@ -37,7 +37,7 @@ void case_qadd(void)
             int8_t *q = result("q", CODES, n, EXACT);
             uint8_t *mask = masked ? result("mask", BITS, n, EXACT) : NULL;
             EACH_RUN(qadd)
-                k->qadd(&add, n, a, b, ib_rounding(profile), q, mask);
+                dev->k.qadd(dev, &add, n, a, b, ib_rounding(profile), q, mask);
         }
 }
 
@@ -52,7 +52,7 @@ void case_qmul(void)
             int8_t *q = result("q", CODES, n, EXACT);
             uint8_t *mask = masked ? result("mask", BITS, n, EXACT) : NULL;
             EACH_RUN(qmul)
-                k->qmul(&mul, n, a, b, profile, q, mask);
+                dev->k.qmul(dev, &mul, n, a, b, profile, q, mask);
         }
 }
 
@@ -64,7 +64,7 @@ void case_where(void)
         const uint8_t *mask = bits(n);
         float *dz = result("dz", REALS, n, EXACT);
         EACH_RUN(where)
-            k->where(dy, mask, dz, n);
+            dev->k.where(dev, dy, mask, dz, n);
     }
 }
 
@@ -76,7 +76,7 @@ void case_grad_where(void)
         const uint8_t *mask = bits(n);
         float *dx = changed("dx", REALS, n, EXACT);
         EACH_RUN(grad_where)
-            k->grad_where(dy, mask, dx, n);
+            dev->k.grad_where(dev, dy, mask, dx, n);
     }
 }
 
@@ -86,7 +86,7 @@ void case_int8_peak(void)
     a_shape("3 and 6 rounds");
     double *more = result("operations", DOUBLES, 1, EXACT);
     EACH_RUN(int8_peak) {
-        const double once = k->int8_peak(3), twice = k->int8_peak(6);
+        const double once = dev->k.int8_peak(dev, 3), twice = dev->k.int8_peak(dev, 6);
         CHECK(once >= 0);
         *more = twice - 2 * once;
     }

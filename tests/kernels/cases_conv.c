@@ -12,7 +12,7 @@ void case_conv2d(void)
         const float *x = reals(window_in(s)), *w = reals(s->oc * window_row(s)), *bias = t % 2 ? NULL : reals(s->oc);
         float *y = result("y", REALS, window_out(s), 1e-4);
         EACH_RUN(conv2d)
-            k->conv2d(s, x, w, bias, y, room(ib_conv2d_scratch(s) * 4));
+            dev->k.conv2d(dev, s, x, w, bias, y, room(dev->v.conv2d_words(dev, s) * 4));
     }
 }
 
@@ -46,6 +46,6 @@ void case_conv2d_grads(void)
         if (wanted == ALL || wanted == DB)
             g.db = changed("db", REALS, s->oc, 1e-3);
         EACH_RUN(conv2d_grads)
-            k->conv2d_grads(s, &g, room(ib_conv2d_grads_scratch(s) * 4));
+            dev->k.conv2d_grads(dev, s, &g, room(dev->v.conv2d_grads_words(dev, s) * 4));
     }
 }

@@ -8,7 +8,7 @@ void case_axpy(void)
         const float *x = reals(n);
         float *y = changed("y", REALS, n, EXACT);
         EACH_RUN(axpy)
-            k->axpy(y, x, n, 0.37f);
+            dev->k.axpy(dev, y, x, n, 0.37f);
     }
 }
 
@@ -18,7 +18,7 @@ void case_scale(void)
         a_shape("n %lld", (long long)n);
         float *y = changed("y", REALS, n, EXACT);
         EACH_RUN(scale)
-            k->scale(y, n, -1.7f);
+            dev->k.scale(dev, y, n, -1.7f);
     }
 }
 
@@ -60,7 +60,7 @@ void case_add(void)
         const float *a = reals(spanned(s, s->a)), *b = reals(spanned(s, s->b));
         float *y = result("y", REALS, elements(s), EXACT);
         EACH_RUN(add)
-            k->add(s, a, b, y);
+            dev->k.add(dev, s, a, b, y);
     }
 }
 
@@ -71,7 +71,7 @@ void case_mul(void)
         const float *a = reals(spanned(s, s->a)), *b = reals(spanned(s, s->b));
         float *y = result("y", REALS, elements(s), EXACT);
         EACH_RUN(mul)
-            k->mul(s, a, b, y);
+            dev->k.mul(dev, s, a, b, y);
     }
 }
 
@@ -82,7 +82,7 @@ void case_reduce_to(void)
         const float *dy = reals(elements(s)), *b = i % 2 ? reals(spanned(s, s->b)) : NULL;
         float *da = changed("da", REALS, spanned(s, s->a), EXACT);
         EACH_RUN(reduce_to)
-            k->reduce_to(s, dy, b, da);
+            dev->k.reduce_to(dev, s, dy, b, da);
     }
 }
 
@@ -93,7 +93,7 @@ void case_clamp(void)
         float *x = reals(n), *y = result("y", REALS, n, EXACT);
         x[n / 2] = n % 2 ? -0.5f : INFINITY;
         EACH_RUN(clamp)
-            k->clamp(x, y, n, -0.5f, 0.25f);
+            dev->k.clamp(dev, x, y, n, -0.5f, 0.25f);
     }
 }
 
@@ -106,7 +106,7 @@ void case_clamp_grad(void)
             const float *dy = reals(n);
             x[n / 2] = n % 2 ? -0.5f : 0.25f; /* the bounds are outside */
             EACH_RUN(clamp_grad)
-                k->clamp_grad(x, dy, dx, n, -0.5f, 0.25f, add);
+                dev->k.clamp_grad(dev, x, dy, dx, n, -0.5f, 0.25f, add);
         }
 }
 
@@ -118,7 +118,7 @@ void case_round(void)
         for (int64_t i = 0; i < n; i++) /* every third a tie, which becomes even */
             x[i] = i % 3 ? 100 * x[i] : rintf(9 * x[i]) + 0.5f;
         EACH_RUN(round)
-            k->round(x, y, n);
+            dev->k.round(dev, x, y, n);
     }
 }
 
@@ -130,7 +130,7 @@ void case_sigmoid(void)
         for (int64_t i = 0; i < n; i++)
             x[i] *= i % 5 ? 4.0f : 120.0f;
         EACH_RUN(sigmoid)
-            k->sigmoid(x, y, n);
+            dev->k.sigmoid(dev, x, y, n);
     }
 }
 
@@ -141,7 +141,7 @@ void case_sigmoid_grad(void)
         const float *y = reals(n), *dy = reals(n);
         float *dx = changed("dx", REALS, n, EXACT);
         EACH_RUN(sigmoid_grad)
-            k->sigmoid_grad(y, dy, dx, n);
+            dev->k.sigmoid_grad(dev, y, dy, dx, n);
     }
 }
 
@@ -153,7 +153,7 @@ void case_tanh(void)
         for (int64_t i = 0; i < n; i++)
             x[i] *= i % 5 ? 3.0f : 50.0f;
         EACH_RUN(tanh)
-            k->tanh(x, y, n);
+            dev->k.tanh(dev, x, y, n);
     }
 }
 
@@ -164,7 +164,7 @@ void case_tanh_grad(void)
         const float *y = reals(n), *dy = reals(n);
         float *dx = changed("dx", REALS, n, EXACT);
         EACH_RUN(tanh_grad)
-            k->tanh_grad(y, dy, dx, n);
+            dev->k.tanh_grad(dev, y, dy, dx, n);
     }
 }
 
@@ -175,7 +175,7 @@ void case_dropout_mask(void)
         const ib_rng rng = {31, (uint64_t)n};
         uint8_t *mask = result("mask", BITS, n, EXACT);
         EACH_RUN(dropout_mask)
-            k->dropout_mask(mask, n, 0.3f, rng);
+            dev->k.dropout_mask(dev, mask, n, 0.3f, rng);
         const uint8_t *want = made_by_ref(mask);
         for (int64_t i = 0; i < n; i++) /* a number of the stream for each element */
             CHECK((want[i / 8] >> i % 8 & 1) == (ib_rng_uniform(rng, (uint64_t)i) >= 0.3f));
@@ -190,6 +190,6 @@ void case_masked_add(void)
         const uint8_t *mask = bits(n);
         float *y = changed("y", REALS, n, EXACT);
         EACH_RUN(masked_add)
-            k->masked_add(x, mask, y, n, 1.25f);
+            dev->k.masked_add(dev, x, mask, y, n, 1.25f);
     }
 }

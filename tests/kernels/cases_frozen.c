@@ -35,7 +35,7 @@ void case_decode(void)
                           n = (int64_t[]){512 * 33, 512 * 4, 256, 1, 777}[part];
             float *y = result("y", REALS, n, EXACT);
             EACH_RUN(decode)
-                k->decode(m, first, n, y);
+                dev->k.decode(dev, m, first, n, y);
         }
     ib_matrix_release(&matrix);
 }
@@ -46,7 +46,7 @@ static void multiply(const ib_matrix *m, int64_t n, int add)
     float *y = changed("y", REALS, n * m->rows, 1e-4);
     bound_in_bf16(y, 8e-3 * sqrt((double)m->cols));
     EACH_RUN(frozen_mul)
-        k->frozen_mul(m, n, x, add, y, room(ib_frozen_scratch(m, n) * 4));
+        dev->k.frozen_mul(dev, m, n, x, add, y, room(dev->v.frozen_words(dev, m, n) * 4));
 }
 
 void case_frozen_mul(void)
@@ -68,7 +68,7 @@ static void multiply_back(const ib_matrix *m, int64_t n)
     float *dx = changed("dx", REALS, n * m->cols, 1e-4);
     bound_in_bf16(dx, 8e-3 * sqrt((double)(m->rows > 16 ? m->rows : 16)));
     EACH_RUN(frozen_mul_grad)
-        k->frozen_mul_grad(m, n, dy, dx, room(ib_frozen_scratch(m, n) * 4));
+        dev->k.frozen_mul_grad(dev, m, n, dy, dx, room(dev->v.frozen_words(dev, m, n) * 4));
 }
 
 void case_frozen_mul_grad(void)
@@ -92,9 +92,9 @@ void case_kept_bytes(void)
         float *y = changed("y", REALS, n, EXACT);
         bound_in_bf16(y, 0x1p-9);
         EACH_RUN(kept_bytes) {
-            const int64_t bytes = k->kept_bytes(n);
+            const int64_t bytes = dev->k.kept_bytes(dev, n);
             CHECK(bytes == 4 * n || bytes == 2 * n);
-            k->keep(y, n, room(bytes));
+            dev->k.keep(dev, y, n, room(bytes));
         }
     }
 }
@@ -109,10 +109,10 @@ void case_keep(void)
         bound_in_bf16(z, 0x1p-9);
         EACH_RUN_WITH(keep, recall) {
             float *again = memcpy(room(4 * n), y, (size_t)n * 4);
-            void *kept = room(k->kept_bytes(n));
-            k->keep(y, n, kept);
-            k->keep(again, n, NULL);
-            k->recall(kept, n, z);
+            void *kept = room(dev->k.kept_bytes(dev, n));
+            dev->k.keep(dev, y, n, kept);
+            dev->k.keep(dev, again, n, NULL);
+            dev->k.recall(dev, kept, n, z);
             CHECK(!memcmp(y, z, (size_t)n * 4) && !memcmp(y, again, (size_t)n * 4));
         }
     }
@@ -126,9 +126,9 @@ void case_recall(void)
         for (int64_t i = 0; i < n; i++)
             x[i] = ib_bf16_to_float(ib_float_to_bf16(x[i])); /* as every level keeps it */
         EACH_RUN_WITH(recall, keep) {
-            float *kept = room(k->kept_bytes(n)), *own = memcpy(room(4 * n), x, (size_t)n * 4);
-            k->keep(own, n, kept);
-            k->recall(kept, n, y);
+            float *kept = room(dev->k.kept_bytes(dev, n)), *own = memcpy(room(4 * n), x, (size_t)n * 4);
+            dev->k.keep(dev, own, n, kept);
+            dev->k.recall(dev, kept, n, y);
             CHECK(!memcmp(x, y, (size_t)n * 4));
         }
     }

@@ -19,7 +19,7 @@ void case_glu(void)
             const float *gate = gates(n), *up = reals(n);
             float *y = result("y", REALS, n, EXACT);
             EACH_RUN(glu)
-                k->glu(gate, up, n, kind, y);
+                dev->k.glu(dev, gate, up, n, kind, y);
         }
 }
 
@@ -32,6 +32,6 @@ void case_glu_grad(void)
             float *dgate = form % 3 == 1 ? NULL : changed("dgate", REALS, n, EXACT),
                   *dup = form % 3 == 2 ? NULL : changed("dup", REALS, n, EXACT);
             EACH_RUN(glu_grad)
-                k->glu_grad(gate, up, dy, n, form / 3, dgate, dup);
+                dev->k.glu_grad(dev, gate, up, dy, n, form / 3, dgate, dup);
         }
 }

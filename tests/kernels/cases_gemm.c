@@ -15,6 +15,6 @@ void case_gemm(void)
         const float *a = reals(m * depth), *b = reals(depth * n);
         float *c = added ? changed("c", REALS, m * n, bound) : result("c", REALS, m * n, bound);
         EACH_RUN(gemm)
-            k->gemm(ta, tb, m, n, depth, a, b, added ? 1.0f : 0.0f, c);
+            dev->k.gemm(dev, ta, tb, m, n, depth, a, b, added ? 1.0f : 0.0f, c);
     }
 }

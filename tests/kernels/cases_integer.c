@@ -19,33 +19,33 @@ static int is_linear(const product *p)
     return p->run == offsetof(ib_kernels, qlinear);
 }
 
-static void multiply(const ib_kernels *k, const product *p, const void *packed, const ib_epilogue *r, int32_t *acc)
+static void multiply(ib_device *dev, const product *p, const void *packed, const ib_epilogue *r, int32_t *acc)
 {
     const ib_window *s = p->s;
-    const int64_t words = is_linear(p) ? ib_qlinear_scratch(s->n, s->ic, s->oc) : ib_qconv2d_scratch(s);
+    const int64_t words = is_linear(p) ? dev->v.qlinear_words(dev, s->n, s->ic, s->oc) : dev->v.qconv2d_words(dev, s);
     const ib_qproduct q = {p->x, p->zero, &p->w, p->bias, packed, r, acc, room(words * 4)};
     if (is_linear(p))
-        k->qlinear(s->n, s->ic, s->oc, &q);
+        dev->k.qlinear(dev, s->n, s->ic, s->oc, &q);
     else
-        k->qconv2d(s, &q);
+        dev->k.qconv2d(dev, s, &q);
 }
 
-static int64_t pack(const ib_kernels *k, const product *p, void *to)
+static int64_t pack(ib_device *dev, const product *p, void *to)
 {
-    return is_linear(p) ? k->qlinear_pack(p->s->ic, p->s->oc, p->zero, &p->w, p->bias, to)
-                        : k->qconv2d_pack(p->s, p->zero, &p->w, p->bias, to);
+    return is_linear(p) ? dev->k.qlinear_pack(dev, p->s->ic, p->s->oc, p->zero, &p->w, p->bias, to)
+                        : dev->k.qconv2d_pack(dev, p->s, p->zero, &p->w, p->bias, to);
 }
 
 /* Packed constants in a block of their own, or NULL where the level has none. */
-static void *packed(const ib_kernels *k, const product *p)
+static void *packed(ib_device *dev, const product *p)
 {
-    const int64_t bytes = pack(k, p, NULL);
+    const int64_t bytes = pack(dev, p, NULL);
     void *to = bytes ? room(bytes) : NULL;
-    CHECK(!to || pack(k, p, to) == bytes);
+    CHECK(!to || pack(dev, p, to) == bytes);
     return to;
 }
 
-#define EACH_PRODUCT(p, first, second) for (const ib_kernels *k; (k = next_run(p, first, second)) != NULL;)
+#define EACH_PRODUCT(p, first, second) for (ib_device * dev; (dev = next_run(p, first, second)) != NULL;)
 
 /* acc = sum w factor (x - zero) + bias, for linear layers, by definition */
 static void check_sums(const product *p, const int32_t *acc)
@@ -95,7 +95,7 @@ static void accumulators(product p)
 {
     int32_t *acc = result("acc", INTS, window_out(p.s), EXACT);
     EACH_PRODUCT(p.name, p.run, p.run)
-    multiply(k, &p, NULL, NULL, acc);
+    multiply(dev, &p, NULL, NULL, acc);
     if (is_linear(&p) && !p.w.group_size && window_out(p.s) * p.s->ic < 300000)
         check_sums(&p, made_by_ref(acc));
 }
@@ -113,14 +113,14 @@ static void requantized(product p, int profile, int masked)
                            masked ? result("mask", BYTES, (n + 7) / 8, EXACT) : NULL,
                            NULL};
     EACH_PRODUCT(p.name, p.run, p.pack)
-    multiply(k, &p, masked ? NULL : packed(k, &p), &r, room(n * 4));
+    multiply(dev, &p, masked ? NULL : packed(dev, &p), &r, room(n * 4));
     int32_t *acc = room(n * 4);
     ib_epilogue own = r;
     own.codes = room(n);
     own.mask = room((n + 7) / 8);
     const ib_planes planes = {p.s->n, p.s->oc, p.s->oh * p.s->ow};
-    multiply(plain_kernels(), &p, NULL, NULL, acc);
-    plain_kernels()->requant(&planes, acc, &own);
+    multiply(plain_device(), &p, NULL, NULL, acc);
+    plain_device()->k.requant(plain_device(), &planes, acc, &own);
     CHECK(!memcmp(own.codes, made_by_ref(r.codes), (size_t)n));
     CHECK(!masked || !memcmp(own.mask, made_by_ref(r.mask), (size_t)(n + 7) / 8));
 }
@@ -130,7 +130,7 @@ static void from_packed(product p)
 {
     int32_t *acc = result("acc", INTS, window_out(p.s), EXACT);
     EACH_PRODUCT(p.pack_name, p.pack, p.run)
-    multiply(k, &p, packed(k, &p), NULL, acc);
+    multiply(dev, &p, packed(dev, &p), NULL, acc);
 }
 
 enum { N_FORMS = 1 + 2 * N_ROUNDINGS, N_CHANCE = 400 };

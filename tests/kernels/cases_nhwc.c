@@ -23,7 +23,7 @@ void case_nhwc_from(void)
         const ib_nhwc y = made_image(s[0], s[1], s[2], s[3], s[4]);
         EACH_RUN(nhwc_from)
             IN_PARTS(share)
-        k->nhwc_from(x, s[0], &y, share);
+        dev->k.nhwc_from(dev, x, s[0], &y, share);
     }
 }
 
@@ -36,7 +36,7 @@ void case_nhwc_to(void)
         int8_t *y = result("y", CODES, (int64_t)s[0] * s[1] * s[2] * s[3], EXACT);
         EACH_RUN(nhwc_to)
             IN_PARTS(share)
-        k->nhwc_to(&x, s[0], y, share);
+        dev->k.nhwc_to(dev, &x, s[0], y, share);
     }
 }
 
@@ -51,14 +51,14 @@ void case_nhwc_add(void)
                       y = made_image(s[0], s[1], s[2], s[3], s[4]);
         EACH_RUN(nhwc_add)
             IN_PARTS(share)
-        k->nhwc_add(&add, s[0], &a, &b, ib_rounding(profile), &y, share);
+        dev->k.nhwc_add(dev, &add, s[0], &a, &b, ib_rounding(profile), &y, share);
         const ib_nhwc made = {(uint8_t *)(uintptr_t)made_by_ref(y.data), y.c, y.h, y.w, y.border};
         for (int64_t i = 0; i < s[0] * y.h * y.w * y.c; i++) {
             const int64_t c = i % y.c, w = i / y.c % y.w, h = i / y.c / y.w % y.h, n = i / y.c / y.w / y.h;
             const int u = ib_nhwc_at(&a, n, h, w)[c] - 128, v = ib_nhwc_at(&b, n, h, w)[c] - 128;
             int8_t sum;
-            plain_kernels()->qadd(&add, 1, &(int8_t){(int8_t)u}, &(int8_t){(int8_t)v}, ib_rounding(profile), &sum,
-                                  NULL);
+            plain_device()->k.qadd(plain_device(), &add, 1, &(int8_t){(int8_t)u}, &(int8_t){(int8_t)v},
+                                   ib_rounding(profile), &sum, NULL);
             if (ib_nhwc_at(&made, n, h, w)[c] != sum + 128) {
                 CHECK(!"qadd's sum");
                 break;
@@ -77,7 +77,7 @@ enum { N_POOLS = sizeof pools / sizeof *pools };
 static int8_t *planes_of(const ib_nhwc *x, int64_t n)
 {
     int8_t *y = malloc((size_t)(n * x->c * x->h * x->w));
-    plain_kernels()->nhwc_to(x, n, y, (ib_share){0, 1});
+    plain_device()->k.nhwc_to(plain_device(), x, n, y, (ib_share){0, 1});
     return y;
 }
 
@@ -91,10 +91,10 @@ void case_nhwc_maxpool(void)
                       y = made_image(s->n, s->ic, s->oh, s->ow, t % 2);
         EACH_RUN(nhwc_maxpool)
             IN_PARTS(share)
-        k->nhwc_maxpool(s, &x, &y, share);
+        dev->k.nhwc_maxpool(dev, s, &x, &y, share);
         const ib_nhwc made = {(uint8_t *)(uintptr_t)made_by_ref(y.data), y.c, y.h, y.w, y.border};
         int8_t *in = planes_of(&x, s->n), *out = planes_of(&made, s->n), *want = malloc((size_t)window_out(s));
-        plain_kernels()->qmaxpool(s, in, want, NULL);
+        plain_device()->k.qmaxpool(plain_device(), s, in, want, NULL);
         CHECK(!memcmp(out, want, (size_t)window_out(s)));
         free(in), free(out), free(want);
     }
@@ -115,13 +115,13 @@ void case_nhwc_avgpool(void)
         const ib_nhwc x = image(s->n, s->ic, s->ih, s->iw, 1, -3), y = made_image(s->n, s->ic, s->oh, s->ow, t % 2);
         EACH_RUN(nhwc_avgpool)
             IN_PARTS(share)
-        k->nhwc_avgpool(s, &x, -3, &r, &y, share);
+        dev->k.nhwc_avgpool(dev, s, &x, -3, &r, &y, share);
         const ib_nhwc made = {(uint8_t *)(uintptr_t)made_by_ref(y.data), y.c, y.h, y.w, y.border};
         int8_t *in = planes_of(&x, s->n), *out = planes_of(&made, s->n);
         int32_t *acc = room(window_out(s) * 4);
         r.codes = room(window_out(s));
-        plain_kernels()->qavgpool(s, in, -3, acc);
-        plain_kernels()->requant(&(ib_planes){1, 1, window_out(s)}, acc, &r);
+        plain_device()->k.qavgpool(plain_device(), s, in, -3, acc);
+        plain_device()->k.requant(plain_device(), &(ib_planes){1, 1, window_out(s)}, acc, &r);
         CHECK(!memcmp(out, r.codes, (size_t)window_out(s)));
         free(in), free(out);
     }

@@ -23,10 +23,11 @@ static void check_codes(const ib_window *s, const ib_nhwc_product *p, const uint
     int8_t *in = room(window_in(s)), *out = room(window_out(s));
     ib_epilogue r = *p->r;
     r.codes = room(window_out(s));
-    plain_kernels()->nhwc_to(p->x, s->n, in, (ib_share){0, 1});
-    plain_kernels()->nhwc_to(&made, s->n, out, (ib_share){0, 1});
-    plain_kernels()->qconv2d(s, &(ib_qproduct){in, p->in_zero, p->w, p->bias, NULL, &r, room(window_out(s) * 4),
-                                               room(ib_qconv2d_scratch(s) * 4)});
+    plain_device()->k.nhwc_to(plain_device(), p->x, s->n, in, (ib_share){0, 1});
+    plain_device()->k.nhwc_to(plain_device(), &made, s->n, out, (ib_share){0, 1});
+    plain_device()->k.qconv2d(plain_device(), s,
+                              &(ib_qproduct){in, p->in_zero, p->w, p->bias, NULL, &r, room(window_out(s) * 4),
+                                             room(plain_device()->v.qconv2d_words(plain_device(), s) * 4)});
     CHECK(!memcmp(out, r.codes, (size_t)window_out(s)));
 }
 
@@ -46,12 +47,12 @@ void case_nhwc_conv2d(void)
                       y = made_image(s->n, s->oc, s->oh, s->ow, t % 2);
         ib_nhwc_product p = {&x, &y, ZERO, &w, integers(s->oc, 8), NULL, &r};
         EACH_RUN_WITH(nhwc_conv2d, nhwc_pack) {
-            const int64_t bytes = k->nhwc_pack(s, ZERO, &w, p.bias, NULL);
+            const int64_t bytes = dev->k.nhwc_pack(dev, s, ZERO, &w, p.bias, NULL);
             void *packed = bytes ? room(bytes) : NULL;
-            CHECK(!packed || k->nhwc_pack(s, ZERO, &w, p.bias, packed) == bytes);
+            CHECK(!packed || dev->k.nhwc_pack(dev, s, ZERO, &w, p.bias, packed) == bytes);
             p.packed = packed;
             IN_PARTS(share)
-            k->nhwc_conv2d(s, &p, share);
+            dev->k.nhwc_conv2d(dev, s, &p, share);
         }
         p.packed = NULL;
         check_codes(s, &p, made_by_ref(y.data));
@@ -68,11 +69,12 @@ void case_nhwc_pack(void)
         const int32_t *bias = integers(s->oc, 8);
         int32_t *same = result("whether it is the same", INTS, 1, EXACT);
         EACH_RUN(nhwc_pack) {
-            const int64_t bytes = k->nhwc_pack(s, ZERO, &w, bias, NULL);
+            const int64_t bytes = dev->k.nhwc_pack(dev, s, ZERO, &w, bias, NULL);
             CHECK(bytes >= 0);
             void *one = room(bytes), *two = room(bytes);
-            *same = !bytes || (k->nhwc_pack(s, ZERO, &w, bias, one) == bytes &&
-                               k->nhwc_pack(s, ZERO, &w, bias, two) == bytes && !memcmp(one, two, (size_t)bytes));
+            *same =
+                !bytes || (dev->k.nhwc_pack(dev, s, ZERO, &w, bias, one) == bytes &&
+                           dev->k.nhwc_pack(dev, s, ZERO, &w, bias, two) == bytes && !memcmp(one, two, (size_t)bytes));
             CHECK(*same);
         }
     }

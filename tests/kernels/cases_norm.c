@@ -27,7 +27,7 @@ void case_channel_sum(void)
         const float *x = reals(a_plane(s, "sums"));
         float *y = changed("y", REALS, s->c, EXACT);
         EACH_RUN(channel_sum)
-            k->channel_sum(s, x, y);
+            dev->k.channel_sum(dev, s, x, y);
     }
 }
 
@@ -38,7 +38,7 @@ void case_bn_stats(void)
         const float *x = reals(a_plane(s, "mean and variance"));
         float *mean = result("mean", REALS, s->c, EXACT), *var = result("var", REALS, s->c, EXACT);
         EACH_RUN(bn_stats)
-            k->bn_stats(s, x, mean, var);
+            dev->k.bn_stats(dev, s, x, mean, var);
     }
 }
 
@@ -59,7 +59,7 @@ void case_bn_apply(void)
                            .y = result("y", REALS, n, EXACT)};
         x[n / 2] = NAN;
         EACH_RUN(bn_apply) {
-            k->bn_apply(s, &p);
+            dev->k.bn_apply(dev, s, &p);
             CHECK(p.y[n / 2] != p.y[n / 2]);
         }
     }
@@ -91,7 +91,7 @@ void case_bn_grad(void)
                                  .batch = form & BATCH ? 1 : 0,
                                  .sets_dx = form & SETS_DX ? 1 : 0};
         EACH_RUN(bn_grad)
-            k->bn_grad(s, &g);
+            dev->k.bn_grad(dev, s, &g);
     }
 }
 
@@ -114,7 +114,7 @@ void case_layer_norm(void)
     for (int t = 0; t < N_TABLES; t++) {
         const ib_norm p = rows_of(t, 1);
         EACH_RUN(layer_norm)
-            k->layer_norm(kernel_tables[t][0], kernel_tables[t][1], &p);
+            dev->k.layer_norm(dev, kernel_tables[t][0], kernel_tables[t][1], &p);
     }
 }
 
@@ -123,7 +123,7 @@ void case_rms_norm(void)
     for (int t = 0; t < N_TABLES; t++) {
         const ib_norm p = rows_of(t, 0);
         EACH_RUN(rms_norm)
-            k->rms_norm(kernel_tables[t][0], kernel_tables[t][1], &p);
+            dev->k.rms_norm(dev, kernel_tables[t][0], kernel_tables[t][1], &p);
     }
 }
 
@@ -147,7 +147,7 @@ void case_layer_norm_grad(void)
     for (int t = 0; t < 4 * N_TABLES; t++) {
         const ib_norm_grads g = grads_of(t / 4, 1, t % 4);
         EACH_RUN(layer_norm_grad)
-            k->layer_norm_grad(kernel_tables[t / 4][0], kernel_tables[t / 4][1], &g);
+            dev->k.layer_norm_grad(dev, kernel_tables[t / 4][0], kernel_tables[t / 4][1], &g);
     }
 }
 
@@ -156,6 +156,6 @@ void case_rms_norm_grad(void)
     for (int t = 0; t < 3 * N_TABLES; t++) {
         const ib_norm_grads g = grads_of(t / 3, 0, t % 3);
         EACH_RUN(rms_norm_grad)
-            k->rms_norm_grad(kernel_tables[t / 3][0], kernel_tables[t / 3][1], &g);
+            dev->k.rms_norm_grad(dev, kernel_tables[t / 3][0], kernel_tables[t / 3][1], &g);
     }
 }

@@ -12,7 +12,7 @@ void case_sgd(void)
             if (form > 1)
                 g[n - 1] = INFINITY;
             EACH_RUN(sgd)
-                *finite = k->sgd(&step, w, g, m, n);
+                *finite = dev->k.sgd(dev, &step, w, g, m, n);
             CHECK_INT(*(const int32_t *)made_by_ref(finite), form < 2);
         }
 }
@@ -31,7 +31,7 @@ void case_adamw(void)
             if (infinite)
                 w[n / 2] = -INFINITY;
             EACH_RUN(adamw)
-                *finite = k->adamw(&step, w, g, m, v, n);
+                *finite = dev->k.adamw(dev, &step, w, g, m, v, n);
             CHECK_INT(*(const int32_t *)made_by_ref(finite), !infinite);
         }
 }

@@ -29,7 +29,7 @@ void case_maxpool(void)
         float *y = result("y", REALS, window_out(s), EXACT);
         int32_t *argmax = t % 2 ? result("argmax", INTS, window_out(s), EXACT) : NULL;
         EACH_RUN(maxpool)
-            k->maxpool(s, x, y, argmax);
+            dev->k.maxpool(dev, s, x, y, argmax);
     }
 }
 
@@ -43,7 +43,7 @@ void case_qmaxpool(void)
             x[i] = (int8_t)(x[i] % 4);
         int32_t *argmax = t % 2 ? result("argmax", INTS, window_out(s), EXACT) : NULL;
         EACH_RUN(qmaxpool)
-            k->qmaxpool(s, x, y, argmax);
+            dev->k.qmaxpool(dev, s, x, y, argmax);
     }
 }
 
@@ -57,7 +57,7 @@ void case_maxpool_grad(void)
         float *dx = changed("dx", REALS, window_in(s), EXACT);
         argmax[window_out(s) - 1] = -1; /* a window of padding alone */
         EACH_RUN(maxpool_grad)
-            k->maxpool_grad(s, dy, argmax, dx);
+            dev->k.maxpool_grad(dev, s, dy, argmax, dx);
     }
 }
 
@@ -69,7 +69,7 @@ void case_avgpool(void)
         const float *x = reals(window_in(s));
         float *y = result("y", REALS, window_out(s), EXACT);
         EACH_RUN(avgpool)
-            k->avgpool(s, x, y);
+            dev->k.avgpool(dev, s, x, y);
     }
 }
 
@@ -81,7 +81,7 @@ void case_avgpool_grad(void)
         const float *dy = reals(window_out(s));
         float *dx = changed("dx", REALS, window_in(s), EXACT);
         EACH_RUN(avgpool_grad)
-            k->avgpool_grad(s, dy, dx);
+            dev->k.avgpool_grad(dev, s, dy, dx);
     }
 }
 
@@ -93,6 +93,6 @@ void case_qavgpool(void)
         const int8_t *x = codes(window_in(s));
         int32_t *acc = result("acc", INTS, window_out(s), EXACT);
         EACH_RUN(qavgpool)
-            k->qavgpool(s, x, -3, acc);
+            dev->k.qavgpool(dev, s, x, -3, acc);
     }
 }

@@ -29,7 +29,7 @@ void case_quantize(void)
             int8_t *q = result("q", CODES, n, EXACT);
             uint8_t *mask = form % 2 ? result("mask", BITS, n, EXACT) : NULL;
             EACH_RUN(quantize)
-                k->quantize(x, n, p, q, mask);
+                dev->k.quantize(dev, x, n, p, q, mask);
         }
     a_shape("NaN and infinities");
     const float odd[] = {NAN, INFINITY, -INFINITY, 0.5f, 1e30f, -1e30f};
@@ -37,7 +37,7 @@ void case_quantize(void)
     int8_t *q = result("q", CODES, 6, EXACT);
     uint8_t *mask = result("mask", BYTES, 1, EXACT);
     EACH_RUN(quantize)
-        k->quantize(x, 6, &steps[0], q, mask);
+        dev->k.quantize(dev, x, 6, &steps[0], q, mask);
     CHECK(!memcmp(made_by_ref(q), (int8_t[]){3, 7, -8, 4, 7, -8}, 6));
     CHECK_INT(*(const uint8_t *)made_by_ref(mask), 1 << 3);
 }
@@ -49,7 +49,7 @@ void case_dequantize(void)
         const ib_coded x = {codes(n), 0.037f, -5};
         float *y = result("y", REALS, n, EXACT);
         EACH_RUN(dequantize)
-            k->dequantize(&x, n, y);
+            dev->k.dequantize(dev, &x, n, y);
     }
 }
 
@@ -65,7 +65,7 @@ void case_lsq_grad(void)
                 x[i] *= 150 * p->scale;
             double *sum = result("the gradient", DOUBLES, 1, EXACT);
             EACH_RUN(lsq_grad)
-                *sum = k->lsq_grad(x, dy, n, p);
+                *sum = dev->k.lsq_grad(dev, x, dy, n, p);
         }
 }
 
@@ -78,7 +78,7 @@ void case_pact_grad(void)
         x[n / 2] = 0.25f; /* the bound counts */
         double *sum = result("the gradient", DOUBLES, 1, EXACT);
         EACH_RUN(pact_grad)
-            *sum = k->pact_grad(x, dy, n, 0.25f);
+            *sum = dev->k.pact_grad(dev, x, dy, n, 0.25f);
     }
 }
 
@@ -117,7 +117,7 @@ void case_dequantize_rows(void)
             factor[i] = (uint8_t)(1 + factor[i] % 15);
         float *y = result("y", REALS, rows * cols, EXACT);
         EACH_RUN(dequantize_rows)
-            k->dequantize_rows(&w, rows, cols, scale, (int)n_scales, y);
+            dev->k.dequantize_rows(dev, &w, rows, cols, scale, (int)n_scales, y);
     }
 }
 
@@ -131,7 +131,7 @@ void case_abs_max_rows(void)
         for (int64_t i = 0; i < rows * cols && t % 2; i += 7)
             w[i] = NAN;
         EACH_RUN(abs_max_rows)
-            k->abs_max_rows(w, rows, cols, y);
+            dev->k.abs_max_rows(dev, w, rows, cols, y);
     }
 }
 
@@ -143,7 +143,7 @@ void case_mse_scale_rows(void)
         float *w = reals(rows * cols), *scale = result("scale", REALS, rows, EXACT);
         memset(w, 0, (size_t)cols * sizeof *w); /* a row of zeros */
         EACH_RUN(mse_scale_rows)
-            k->mse_scale_rows(w, rows, cols, t % 2 ? 1 : 7, scale);
+            dev->k.mse_scale_rows(dev, w, rows, cols, t % 2 ? 1 : 7, scale);
     }
 }
 
@@ -155,7 +155,7 @@ void case_scale_rows(void)
         const float *x = reals(rows * cols), *gain = reals(rows);
         float *y = changed("y", REALS, rows * cols, EXACT);
         EACH_RUN(scale_rows)
-            k->scale_rows(x, rows, cols, gain, y);
+            dev->k.scale_rows(dev, x, rows, cols, gain, y);
     }
 }
 
@@ -167,7 +167,7 @@ void case_dot_rows(void)
         const float *x = reals(rows * cols), *dy = reals(rows * cols);
         float *y = changed("y", REALS, rows, EXACT);
         EACH_RUN(dot_rows)
-            k->dot_rows(x, dy, rows, cols, y);
+            dev->k.dot_rows(dev, x, dy, rows, cols, y);
     }
 }
 
@@ -191,7 +191,7 @@ void case_quantize_rows(void)
                                    .q = result("q", CODES, rows * cols, EXACT),
                                    .mask = t % 2 ? result("mask", BITS, rows * cols, EXACT) : NULL};
         EACH_RUN(quantize_rows)
-            k->quantize_rows(rows, cols, &p);
+            dev->k.quantize_rows(dev, rows, cols, &p);
     }
 }
 
@@ -213,6 +213,6 @@ void case_quantize_groups(void)
                                    .q = result("q", CODES, rows * cols, EXACT),
                                    .mask = t % 2 ? result("mask", BITS, rows * cols, EXACT) : NULL};
         EACH_RUN(quantize_groups)
-            k->quantize_groups(rows, cols, &p);
+            dev->k.quantize_groups(dev, rows, cols, &p);
     }
 }

@@ -26,7 +26,7 @@ void case_sum(void)
         const float *x = magnitudes(n);
         double *sum = result("the sum", DOUBLES, 1, EXACT);
         EACH_RUN(sum)
-            *sum = k->sum(x, n);
+            *sum = dev->k.sum(dev, x, n);
     }
 }
 
@@ -38,7 +38,7 @@ void case_sum_sq(void)
         const float *x = magnitudes(n);
         double *sum = result("the sum", DOUBLES, 1, EXACT);
         EACH_RUN(sum_sq)
-            *sum = k->sum_sq(x, n);
+            *sum = dev->k.sum_sq(dev, x, n);
     }
 }
 
@@ -54,7 +54,7 @@ void case_first_not_finite(void)
                 x[i] = odd[i % 3];
             int32_t *index = result("the index", INTS, 1, EXACT);
             EACH_RUN(first_not_finite)
-                *index = (int32_t)k->first_not_finite(x, n);
+                *index = (int32_t)dev->k.first_not_finite(dev, x, n);
             CHECK_INT(*(const int32_t *)made_by_ref(index), at);
         }
 }
@@ -68,7 +68,7 @@ void case_min_max(void)
             if (nan)
                 x[n * 3 / 4] = NAN;
             EACH_RUN(min_max) {
-                k->min_max(x, n, lo, hi);
+                dev->k.min_max(dev, x, n, lo, hi);
                 CHECK((*lo != *lo) == nan && (*hi != *hi) == nan);
             }
         }
@@ -82,7 +82,7 @@ void case_col_sum(void)
         const float *x = reals(rows * cols);
         float *y = changed("y", REALS, cols, EXACT);
         EACH_RUN(col_sum)
-            k->col_sum(x, rows, cols, y);
+            dev->k.col_sum(dev, x, rows, cols, y);
     }
 }
 
@@ -94,6 +94,6 @@ void case_add_rows(void)
         const float *bias = reals(cols);
         float *y = changed("y", REALS, rows * cols, EXACT);
         EACH_RUN(add_rows)
-            k->add_rows(y, bias, rows, cols);
+            dev->k.add_rows(dev, y, bias, rows, cols);
     }
 }

@@ -39,7 +39,7 @@ static void check_top(const ib_planes *s, const int32_t *acc, ib_epilogue r, con
     r.top = NULL;
     r.codes = room(n);
     r.mask = room((n + 7) / 8);
-    plain_kernels()->requant(s, acc, &r);
+    plain_device()->k.requant(plain_device(), s, acc, &r);
     for (int64_t i = 0; i < n; i++) {
         const int passes = acc[i] > 0 && acc[i] < top[i / s->hw % s->c];
         if ((got[i / 8] >> i % 8 & 1) != (passes && r.mask[i / 8] >> i % 8 & 1)) {
@@ -72,7 +72,7 @@ void case_requant(void)
                                wanted == CODES_ALONE ? NULL : result("mask", BYTES, (n + 7) / 8, EXACT),
                                top};
         EACH_RUN(requant)
-            k->requant(s, acc, &r);
+            dev->k.requant(dev, s, acc, &r);
         if (top)
             check_top(s, acc, r, made_by_ref(r.mask));
     }
@@ -87,7 +87,7 @@ void case_acc_range(void)
         const float *scale = reals(s->c); /* of either sign */
         float *lo = result("lo", REALS, 1, EXACT), *hi = result("hi", REALS, 1, EXACT);
         EACH_RUN(acc_range)
-            k->acc_range(s, acc, scale, lo, hi);
+            dev->k.acc_range(dev, s, acc, scale, lo, hi);
     }
 }
 
@@ -100,7 +100,7 @@ void case_acc_real(void)
         const float *scale = reals(s->c);
         float *y = result("y", REALS, n, EXACT);
         EACH_RUN(acc_real)
-            k->acc_real(s, acc, scale, y);
+            dev->k.acc_real(dev, s, acc, scale, y);
     }
 }
 
@@ -112,7 +112,7 @@ void case_real_range(void)
             const ib_coded a = {codes(n), 0.031f, 4}, b = {codes(n), 0.27f, -9};
             float *lo = result("lo", REALS, 1, EXACT), *hi = result("hi", REALS, 1, EXACT);
             EACH_RUN(real_range)
-                k->real_range(&a, &b, n, product, lo, hi);
+                dev->k.real_range(dev, &a, &b, n, product, lo, hi);
         }
 }
 
@@ -128,7 +128,7 @@ void case_real_passes(void)
             uint8_t *mask = changed("mask", BITS, n, EXACT),
                     *before = memcpy(malloc((size_t)n), mask, (size_t)(n + 7) / 8);
             EACH_RUN(real_passes)
-                k->real_passes(&a, &b, n, product, top, mask);
+                dev->k.real_passes(dev, &a, &b, n, product, top, mask);
             const uint8_t *got = made_by_ref(mask);
             int bounds = 0, wrong = 0;
             for (int64_t i = 0; i < n; i++) {

@@ -23,6 +23,6 @@ void case_rope(void)
         const double bound = pairs ? 0x1p-21 : EXACT;
         float *y = add ? changed("y", REALS, n, bound) : result("y", REALS, n, bound);
         EACH_RUN(rope)
-            k->rope(&r, rows, x, sign, add, y);
+            dev->k.rope(dev, &r, rows, x, sign, add, y);
     }
 }

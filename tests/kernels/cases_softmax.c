@@ -10,7 +10,7 @@ void case_softmax(void)
         for (int64_t i = 0; i < rows * cols; i++)
             x[i] *= i % 7 ? 5.0f : 90.0f;
         EACH_RUN(softmax)
-            k->softmax(x, y, rows, cols);
+            dev->k.softmax(dev, x, y, rows, cols);
     }
 }
 
@@ -22,7 +22,7 @@ void case_softmax_grad(void)
         const float *y = reals(rows * cols), *dy = reals(rows * cols);
         float *dx = changed("dx", REALS, rows * cols, EXACT);
         EACH_RUN(softmax_grad)
-            k->softmax_grad(y, dy, dx, rows, cols);
+            dev->k.softmax_grad(dev, y, dy, dx, rows, cols);
     }
 }
 
@@ -48,7 +48,7 @@ void case_cross_entropy(void)
             double *loss = result("the loss", DOUBLES, 1, EXACT);
             const ib_class_loss s = {rows, cols, label, weight, form > 1 ? 0.1f : 0};
             EACH_RUN(cross_entropy)
-                *loss = k->cross_entropy(&s, x, prob);
+                *loss = dev->k.cross_entropy(dev, &s, x, prob);
         }
 }
 
@@ -64,7 +64,7 @@ void case_cross_entropy_grad(void)
             float *dx = changed("dx", REALS, rows * cols, EXACT);
             const ib_class_loss s = {rows, cols, label, weight, form > 1 ? 0.1f : 0};
             EACH_RUN(cross_entropy_grad)
-                k->cross_entropy_grad(&s, prob, 0.3f, dx);
+                dev->k.cross_entropy_grad(dev, &s, prob, 0.3f, dx);
         }
 }
 
@@ -80,7 +80,7 @@ void case_nll_rows(void)
         for (int64_t i = 0; i < rows * cols; i++)
             x[i] *= 20;
         EACH_RUN(nll_rows)
-            k->nll_rows(x, target, rows, cols, 0.25f, grad, nll);
+            dev->k.nll_rows(dev, x, target, rows, cols, 0.25f, grad, nll);
         CHECK(rows == 1 || ((const float *)made_by_ref(nll))[rows / 2] == 0);
     }
 }

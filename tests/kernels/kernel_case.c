@@ -265,11 +265,11 @@ static ib_device *device(int level)
     return devices[level];
 }
 
-const ib_kernels *plain_kernels(void)
+ib_device *plain_device(void)
 {
     REQUIRE(device(0) != NULL);
     ib_threads_set(1);
-    return &device(0)->k;
+    return device(0);
 }
 
 /* Whether a level before has the same functions. */
@@ -348,7 +348,7 @@ static void finish(void)
         forget(&buffers[--n_buffers]);
 }
 
-const ib_kernels *next_run(const char *kernel, size_t entry, size_t helper)
+ib_device *next_run(const char *kernel, size_t entry, size_t helper)
 {
     if (run.going) {
         finish();
@@ -366,7 +366,7 @@ const ib_kernels *next_run(const char *kernel, size_t entry, size_t helper)
         return NULL;
     }
     start();
-    return &device(run.level)->k;
+    return device(run.level);
 }
 
 int run_number(void)

@@ -8,11 +8,11 @@
  *           const float *x = reals(n);
  *           float *y = changed("y", REALS, n, EXACT);
  *           EACH_RUN(axpy)
- *               k->axpy(y, x, n, 0.37f);
+ *               dev->k.axpy(dev, y, x, n, 0.37f);
  *       }
  *   }
  *
- * Each line of backends/kernels.def wants such a function. The body of EACH_RUN is done with the kernels `k` of every
+ * Each line of backends/kernels.def wants such a function. The body of EACH_RUN is done with the device `dev` of every
  * level that the machine has, at 1, 2 and 3 threads; a level whose entry is that of a level before is passed over.
  * After each run the harness looks that
  *   - what ref makes with one thread is what every level makes with one thread, in every bit or within the bound;
@@ -65,11 +65,11 @@ const void *made_by_ref(const void *at);
 int64_t kernel_size(int i);
 #define EACH_SIZE(n) for (int64_t i_ = 0, n; (n = kernel_size((int)i_)) != 0; i_++)
 
-/* The next run's kernels; NULL behind the last. `helper`: another entry that the body calls. */
-const ib_kernels *next_run(const char *kernel, size_t entry, size_t helper);
+/* The next run's device; NULL behind the last. `helper`: another entry that the body calls. */
+ib_device *next_run(const char *kernel, size_t entry, size_t helper);
 #define EACH_RUN_WITH(kernel, helper)                                                                                  \
-    for (const ib_kernels *k;                                                                                          \
-         (k = next_run(#kernel, offsetof(ib_kernels, kernel), offsetof(ib_kernels, helper))) != NULL;)
+    for (ib_device * dev;                                                                                              \
+         (dev = next_run(#kernel, offsetof(ib_kernels, kernel), offsetof(ib_kernels, helper))) != NULL;)
 #define EACH_RUN(kernel) EACH_RUN_WITH(kernel, kernel)
 
 /* The run's number, from 0. */
@@ -79,6 +79,6 @@ int run_number(void);
 int kernel_was_run(const char *kernel);
 
 /* Plain C alone, with one thread, for inputs that are another kernel's results. */
-const ib_kernels *plain_kernels(void);
+ib_device *plain_device(void);
 
 #endif

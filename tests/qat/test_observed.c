@@ -13,7 +13,7 @@ static void bins_count_on(void)
     REQUIRE(x != NULL);
     x[0] = 1;
     for (int b = 0; b < 17; b++)
-        REQUIRE(!ib_observer_see_batch(&o, &dev->k, x, MANY, "x"));
+        REQUIRE(!ib_observer_see_batch(&o, dev, x, MANY, "x"));
     for (int i = 0; i < IB_BINS; i++)
         sum += o.bins[i];
     CHECK(sum == 17.0 * MANY);
@@ -30,7 +30,7 @@ static void values_without_a_range_are_refused(void)
     for (int i = 0; i < 4; i++)
         for (int j = 0; j < 2; j++) {
             ib_observer o = {.cls = j ? &ib_observer_kl : &ib_observer_minmax};
-            CHECK_ERROR(ib_observer_see_batch(&o, &dev->k, bad[i], 2, "conv1"),
+            CHECK_ERROR(ib_observer_see_batch(&o, dev, bad[i], 2, "conv1"),
                         "layer 'conv1': calibration values reach from");
             ib_free(o.bins);
         }

@@ -18,7 +18,7 @@ static ib_quantizer observed(const char *observer, int bits, int symmetric, cons
     ib_quantizer q = {.bits = bits, .qmin = -(1 << (bits - 1)), .qmax = (1 << (bits - 1)) - 1};
     float lo, hi;
     for (int b = 0; b < BATCHES; b++)
-        REQUIRE(!ib_observer_see_batch(&o, &dev->k, x + b * EACH, EACH, "x"));
+        REQUIRE(!ib_observer_see_batch(&o, dev, x + b * EACH, EACH, "x"));
     o.cls->range(&o, &q, symmetric, &lo, &hi);
     ib_quantizer_set_range(&q, lo, hi, symmetric);
     ib_free(o.bins);
@@ -174,7 +174,7 @@ static void percentile_clips_no_more_than_it_says(void)
             float lo, hi;
             double outside = 0;
             for (int b = 0; b < BATCHES; b++)
-                REQUIRE(!ib_observer_see_batch(&o, &dev->k, x + b * EACH, EACH, "x"));
+                REQUIRE(!ib_observer_see_batch(&o, dev, x + b * EACH, EACH, "x"));
             o.cls->range(&o, &q, 0, &lo, &hi);
             for (int64_t i = 0; i < N; i++)
                 outside += x[i] < lo - fabsf(lo) * 1e-6f || x[i] > hi + fabsf(hi) * 1e-6f;
@@ -196,12 +196,12 @@ static void a_moving_average_passes_over_zeros(void)
     dev = ib_device_open(NULL);
     ib_observer o = {.cls = &ib_observer_ema};
     for (int b = 0; b < 5; b++)
-        REQUIRE(!ib_observer_see_batch(&o, &dev->k, batches[b], 2, "x"));
+        REQUIRE(!ib_observer_see_batch(&o, dev, batches[b], 2, "x"));
     CHECK_NEAR(o.lo, -0.01, 1e-7);
     CHECK_NEAR(o.hi, 4 - 0.02, 1e-6);
     ib_observer half = {.cls = &ib_observer_ema, .averaging = 0.5f};
     for (int b = 0; b < 5; b++)
-        REQUIRE(!ib_observer_see_batch(&half, &dev->k, batches[b], 2, "x"));
+        REQUIRE(!ib_observer_see_batch(&half, dev, batches[b], 2, "x"));
     CHECK(half.lo == -0.5f && half.hi == 3);
     ib_device_close(dev);
 }
@@ -216,7 +216,7 @@ static void equal_divergence_takes_the_wider_range(void)
         x[i] = i == 0 ? 1 : (float)(i % 2) / 2; /* the far spike is a thousandth: no frequent value */
     ib_observer o = {.cls = &ib_observer_kl};
     const ib_quantizer q = {.bits = 8, .qmin = -128, .qmax = 127};
-    REQUIRE(!ib_observer_see_batch(&o, &dev->k, x, 1000, "x"));
+    REQUIRE(!ib_observer_see_batch(&o, dev, x, 1000, "x"));
     o.cls->range(&o, &q, 0, &lo, &hi);
     CHECK_NEAR(hi, 1, 1e-6);
     ib_free(o.bins);

@@ -71,8 +71,8 @@ static void learned_steps_follow_the_papers_formula(void)
         const double q = v[i] / s;
         want += dy[i] * (q <= -4 ? -4 : q >= 3 ? 3 : rint(q) - q);
     }
-    CHECK_NEAR(dev->k.lsq_grad(v, dy, 6, &(ib_affine){.scale = s, .qmin = -4, .qmax = 3}), want, 1e-5);
-    CHECK_NEAR(dev->k.pact_grad(v, dy, 6, 1.3f), 11, 0); /* dY where x >= alpha */
+    CHECK_NEAR(dev->k.lsq_grad(dev, v, dy, 6, &(ib_affine){.scale = s, .qmin = -4, .qmax = 3}), want, 1e-5);
+    CHECK_NEAR(dev->k.pact_grad(dev, v, dy, 6, 1.3f), 11, 0); /* dY where x >= alpha */
     end();
 }
 
@@ -94,7 +94,7 @@ static void calibrators_treat_outliers_as_they_should(void)
                 {"mse", 0.9f, 20},  {"kl", 0.5f, 5}, {"histogram", 0.5f, 51}};
     for (int i = 0; i < 6; i++) {
         ib_observer o = {.cls = ib_observer_row_of(want[i].name)->cls, .percentile = 99.9f};
-        REQUIRE(!ib_observer_see_batch(&o, &dev->k, x, N + 1, "x"));
+        REQUIRE(!ib_observer_see_batch(&o, dev, x, N + 1, "x"));
         o.cls->range(&o, &q, 0, &lo, &hi);
         if (!(hi >= want[i].least && hi <= want[i].most))
             printf("\n    %s: [%g, %g]\n", want[i].name, lo, hi);
@@ -104,11 +104,11 @@ static void calibrators_treat_outliers_as_they_should(void)
     ib_observer o = {.cls = &ib_observer_ema};
     for (int i = 0; i < 3; i++) { /* torch: first batch sets, then m += 0.01 (now - m) */
         const float batch[] = {-1, (float)(i + 1)};
-        ib_observer_see_batch(&o, &dev->k, batch, 2, "x");
+        ib_observer_see_batch(&o, dev, batch, 2, "x");
     }
     CHECK_NEAR(o.hi, 1.01 + 0.01 * (3 - 1.01), 1e-6);
     x[3] = NAN;
-    CHECK_ERROR(ib_observer_see_batch(&o, &dev->k, x, N, "conv1"), "conv1");
+    CHECK_ERROR(ib_observer_see_batch(&o, dev, x, N, "conv1"), "conv1");
     end();
 }
 
@@ -142,7 +142,7 @@ static void bytes_keep_their_value_at_the_input(void)
         int8_t code;
         const ib_affine codes = {
             .scale = q->scale, .zero = q->zero, .qmin = q->qmin, .qmax = q->qmax, .half_away = raw & 1};
-        dev->k.quantize(&x, 1, &codes, &code, NULL);
+        dev->k.quantize(dev, &x, 1, &codes, &code, NULL);
         CHECK_INT(code, raw - 128);
     }
     ib_layer_free(net);

@@ -31,26 +31,26 @@ static const isobit_scale factor[4] = {{1 << 30, 0}, {1 << 30, 0}, {1 << 30, 0},
 
 static void overlap(void)
 {
-    dev->k.axpy(x + 1, x, 8, 1.0f);
+    dev->k.axpy(dev, x + 1, x, 8, 1.0f);
 }
 static void one_byte_off(void)
 {
-    dev->k.sigmoid((const float *)(const void *)((const char *)x + 1), y, 8);
+    dev->k.sigmoid(dev, (const float *)(const void *)((const char *)x + 1), y, 8);
 }
 static void one_byte_off_unlisted(void) /* a kernel without a check of its own */
 {
-    dev->k.sum((const float *)(const void *)((const char *)x + 1), 8);
+    dev->k.sum(dev, (const float *)(const void *)((const char *)x + 1), 8);
 }
 static void room_off(void)
 {
     static float room[1 << 20] __attribute__((aligned(64)));
     const ib_matrix m = {.format = ib_storage_find("f32"), .rows = 2, .cols = 2, .data = (const uint8_t *)w};
-    dev->k.frozen_mul(&m, 1, x, 0, y, room + 1);
+    dev->k.frozen_mul(dev, &m, 1, x, 0, y, room + 1);
 }
 static void window_too_large(void)
 {
     const ib_window s = {1, 1, 4, 4, 1, 4, 4, 3, 3, 1, 1, 0, 0, 1}; /* 2x2 come out */
-    dev->k.conv2d(&s, x, w, NULL, y, NULL);
+    dev->k.conv2d(dev, &s, x, w, NULL, y, NULL);
 }
 static void wide_codes(void)
 {
@@ -59,13 +59,14 @@ static void wide_codes(void)
     static int8_t out[2];
     const ib_qweights weights = {.codes = codes, .bits = 4};
     const ib_epilogue r = {.scale = factor, .lo = -128, .hi = 127, .codes = out};
-    dev->k.qlinear(1, 2, 2, &(ib_qproduct){.x = in, .w = &weights, .bias = bias, .r = &r});
+    dev->k.qlinear(dev, 1, 2, 2, &(ib_qproduct){.x = in, .w = &weights, .bias = bias, .r = &r});
 }
 static void bounds_of_no_code(void)
 {
     static const int32_t acc[4];
     static int8_t out[4];
-    dev->k.requant(&(ib_planes){1, 4, 1}, acc, &(ib_epilogue){.scale = factor, .lo = -128, .hi = 128, .codes = out});
+    dev->k.requant(dev, &(ib_planes){1, 4, 1}, acc,
+                   &(ib_epilogue){.scale = factor, .lo = -128, .hi = 128, .codes = out});
 }
 static void narrow_border(void)
 {
@@ -76,28 +77,28 @@ static void narrow_border(void)
     const ib_nhwc from = {in, 1, 4, 4, 0}, to = {out, 1, 4, 4, 0};
     const ib_qweights weights = {.codes = codes};
     const ib_epilogue r = {.scale = factor, .lo = -128, .hi = 127};
-    dev->k.nhwc_conv2d(&s, &(ib_nhwc_product){.x = &from, .y = &to, .w = &weights, .bias = bias, .r = &r},
+    dev->k.nhwc_conv2d(dev, &s, &(ib_nhwc_product){.x = &from, .y = &to, .w = &weights, .bias = bias, .r = &r},
                        (ib_share){0, 1});
 }
 static void no_class(void)
 {
     static const int32_t label[2] = {0, 4};
-    dev->k.cross_entropy(&(ib_class_loss){.rows = 2, .cols = 4, .label = label}, x, y);
+    dev->k.cross_entropy(dev, &(ib_class_loss){.rows = 2, .cols = 4, .label = label}, x, y);
 }
 static void no_keys(void)
 {
     static uint16_t half[8];
-    dev->k.attention_cached(&(ib_kv_cache){.groups = 1, .dim = 4, .k = half, .v = half}, 1, 1.0f, 1, 1, x, y);
+    dev->k.attention_cached(dev, &(ib_kv_cache){.groups = 1, .dim = 4, .k = half, .v = half}, 1, 1.0f, 1, 1, x, y);
 }
 static void no_token(void)
 {
     static const int32_t target[2] = {0, 4};
-    dev->k.nll_rows(x, target, 2, 4, 1.0f, 0, y);
+    dev->k.nll_rows(dev, x, target, 2, 4, 1.0f, 0, y);
 }
 static void beyond_the_matrix(void)
 {
     const ib_matrix m = {.format = ib_storage_find("f32"), .rows = 2, .cols = 2, .data = (const uint8_t *)w};
-    dev->k.decode(&m, 2, 3, y);
+    dev->k.decode(dev, &m, 2, 3, y);
 }
 static void packed_too_wide(void)
 {

@@ -93,12 +93,12 @@ static void levels_and_spans_agree(void)
             ib_device *dev = ib_device_open(ib_device_name_at(l));
             if (!dev)
                 continue;
-            dev->k.decode(&m, 0, ROWS * COLS, z);
+            dev->k.decode(dev, &m, 0, ROWS * COLS, z);
             CHECK(!memcmp(y, z, sizeof y));
             for (int64_t first = 1; first < ROWS * COLS - 900; first += 1777) {
                 const int64_t n = 1 + first % 800;
                 z[n] = 42;
-                dev->k.decode(&m, first, n, z);
+                dev->k.decode(dev, &m, first, n, z);
                 CHECK(!memcmp(y + first, z, (size_t)n * 4) && z[n] == 42);
             }
             ib_device_close(dev);

@@ -28,15 +28,15 @@ static ib_status fq_forward(ib_graph *g, ib_node *n)
 {
     const fq_attrs *a = n->attrs;
     const int64_t size = n->out->size;
-    if (!(n->saved[0] = ib_graph_alloc(g, (size_t)(size + 7) / 8)))
+    if (!(n->saved[0] = ib_graph_numbers(g, (size_t)(size + 7) / 8)))
         return IB_ENOMEM;
     const ib_mark mark = ib_graph_mark(g);
-    int8_t *q = ib_graph_alloc(g, (size_t)size);
+    int8_t *q = ib_graph_numbers(g, (size_t)size);
     if (!q)
         return IB_ENOMEM;
     const ib_affine codes = {.scale = a->scale, .zero = a->zero, .qmin = a->qmin, .qmax = a->qmax};
-    K(g)->quantize(ib_f32(n->in[0]), size, &codes, q, n->saved[0]);
-    K(g)->dequantize(&(ib_coded){q, a->scale, a->zero}, size, ib_f32(n->out));
+    K(g)->quantize(g->dev, ib_f32(n->in[0]), size, &codes, q, n->saved[0]);
+    K(g)->dequantize(g->dev, &(ib_coded){q, a->scale, a->zero}, size, ib_f32(n->out));
     ib_graph_release(g, mark);
     return IB_OK;
 }
@@ -46,20 +46,20 @@ static ib_status fq_backward(ib_graph *g, ib_node *n)
     ib_status failed = IB_OK;
     float *dx = ib_grad_of(g, n->in[0], &failed);
     if (dx)
-        K(g)->grad_where(n->out->grad, n->saved[0], dx, n->out->size);
+        K(g)->grad_where(g->dev, n->out->grad, n->saved[0], dx, n->out->size);
     return failed;
 }
 
 static ib_status round_forward(ib_graph *g, ib_node *n)
 {
-    K(g)->round(ib_f32(n->in[0]), ib_f32(n->out), n->out->size);
+    K(g)->round(g->dev, ib_f32(n->in[0]), ib_f32(n->out), n->out->size);
     return IB_OK;
 }
 
 static ib_status clamp_forward(ib_graph *g, ib_node *n)
 {
     const float *bounds = n->attrs;
-    K(g)->clamp(ib_f32(n->in[0]), ib_f32(n->out), n->out->size, bounds[0], bounds[1]);
+    K(g)->clamp(g->dev, ib_f32(n->in[0]), ib_f32(n->out), n->out->size, bounds[0], bounds[1]);
     return IB_OK;
 }
 
@@ -68,7 +68,7 @@ static ib_status through(ib_graph *g, ib_node *n)
     ib_status failed = IB_OK;
     float *dx = ib_grad_of(g, n->in[0], &failed);
     if (dx)
-        K(g)->axpy(dx, n->out->grad, n->out->size, 1.0f);
+        K(g)->axpy(g->dev, dx, n->out->grad, n->out->size, 1.0f);
     return failed;
 }
 

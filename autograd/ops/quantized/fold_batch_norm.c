@@ -23,7 +23,7 @@ static ib_status fold_weight_shape(ib_node *n, ib_tensor *out)
 
 static float *gain_of(ib_graph *g, const ib_tensor *gamma, const fold_attrs *a)
 {
-    float *gain = ib_graph_alloc(g, (size_t)gamma->size * sizeof *gain);
+    float *gain = ib_graph_numbers(g, (size_t)gamma->size * sizeof *gain);
     for (int64_t c = 0; gain && c < gamma->size; c++)
         gain[c] = ib_f32(gamma)[c] / sqrtf(ib_f32(a->var)[c] + a->eps);
     return gain;
@@ -36,7 +36,7 @@ static ib_status fold_weight_forward(ib_graph *g, ib_node *n)
     if (!gain)
         return IB_ENOMEM;
     memset(n->out->data, 0, (size_t)w->size * sizeof(float));
-    K(g)->scale_rows(ib_f32(w), w->shape[0], w->size / w->shape[0], gain, ib_f32(n->out));
+    K(g)->scale_rows(g->dev, ib_f32(w), w->shape[0], w->size / w->shape[0], gain, ib_f32(n->out));
     return IB_OK;
 }
 
@@ -49,14 +49,14 @@ static ib_status fold_weight_backward(ib_graph *g, ib_node *n)
     ib_status failed = IB_OK;
     float *dw = ib_grad_of(g, n->in[0], &failed), *dgamma = ib_grad_of(g, n->in[1], &failed);
     if (dw)
-        K(g)->scale_rows(n->out->grad, rows, cols, n->saved[0], dw);
+        K(g)->scale_rows(g->dev, n->out->grad, rows, cols, n->saved[0], dw);
     if (dgamma) {
         const ib_mark mark = ib_graph_mark(g);
-        float *dot = ib_graph_alloc(g, (size_t)rows * sizeof *dot);
+        float *dot = ib_graph_numbers(g, (size_t)rows * sizeof *dot);
         if (!dot)
             return IB_ENOMEM;
         memset(dot, 0, (size_t)rows * sizeof *dot);
-        K(g)->dot_rows(ib_f32(w), n->out->grad, rows, cols, dot);
+        K(g)->dot_rows(g->dev, ib_f32(w), n->out->grad, rows, cols, dot);
         for (int64_t c = 0; c < rows; c++)
             dgamma[c] += dot[c] / sqrtf(ib_f32(a->var)[c] + a->eps);
         ib_graph_release(g, mark);

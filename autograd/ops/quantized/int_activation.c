@@ -22,18 +22,18 @@ static ib_status quantize_forward(ib_graph *g, ib_node *n)
     const ib_tensor *x = n->in[0];
     float lo = 0, hi = 0;
     if (g->mode == IB_TRAIN && q->see)
-        K(g)->min_max(ib_f32(x), x->size, &lo, &hi);
+        K(g)->min_max(g->dev, ib_f32(x), x->size, &lo, &hi);
     const ib_status status = ib_see(g, n, q, IB_ACT_NONE, lo, hi);
     if (status)
         return status;
-    if (g->mode == IB_TRAIN && !(n->saved[0] = ib_graph_alloc(g, (size_t)(x->size + 7) / 8)))
+    if (g->mode == IB_TRAIN && !(n->saved[0] = ib_graph_numbers(g, (size_t)(x->size + 7) / 8)))
         return IB_ENOMEM;
     const ib_affine codes = {.scale = q->scale,
                              .zero = q->zero,
                              .qmin = q->qmin,
                              .qmax = q->qmax,
                              .half_away = ib_rounding(q->profile) != ISOBIT_FP32_RNE};
-    K(g)->quantize(ib_f32(x), x->size, &codes, ib_codes(n->out), n->saved[0]);
+    K(g)->quantize(g->dev, ib_f32(x), x->size, &codes, ib_codes(n->out), n->saved[0]);
     uint8_t *mask = n->saved[0];
     const float top = ib_passes_below(q, IB_ACT_NONE);
     for (int64_t i = 0; mask && q->learned == IB_PACT && i < x->size; i++) /* what PACT's level gets, x does not */
@@ -48,7 +48,7 @@ static ib_status quantize_backward(ib_graph *g, ib_node *n)
     ib_status failed = IB_OK;
     float *dx = ib_grad_of(g, n->in[0], &failed);
     if (dx)
-        K(g)->grad_where(n->out->grad, n->saved[0], dx, n->out->size);
+        K(g)->grad_where(g->dev, n->out->grad, n->saved[0], dx, n->out->size);
     if (q->learned)
         ib_learn_scale(g, q, IB_ACT_NONE, n->out->shape[0], n->out->size, ib_f32(n->in[0]), n->out->grad);
     return failed;
@@ -78,7 +78,7 @@ static ib_status dequantize_shape(ib_node *n, ib_tensor *out)
 static ib_status dequantize_forward(ib_graph *g, ib_node *n)
 {
     const ib_tensor *x = n->in[0];
-    K(g)->dequantize(&(ib_coded){ib_codes(x), x->q.scale[0], x->q.zero_point}, x->size, ib_f32(n->out));
+    K(g)->dequantize(g->dev, &(ib_coded){ib_codes(x), x->q.scale[0], x->q.zero_point}, x->size, ib_f32(n->out));
     return IB_OK;
 }
 
@@ -87,7 +87,7 @@ static ib_status pass_gradient(ib_graph *g, ib_node *n)
     ib_status failed = IB_OK;
     float *dx = ib_grad_of(g, n->in[0], &failed);
     if (dx)
-        K(g)->axpy(dx, n->out->grad, n->out->size, 1.0f);
+        K(g)->axpy(g->dev, dx, n->out->grad, n->out->size, 1.0f);
     return failed;
 }
 
@@ -146,7 +146,7 @@ static ib_status lookup_forward(ib_graph *g, ib_node *n)
     if (!c)
         return IB_ENOMEM;
     fill_table(c, &x->q, a, &out);
-    K(g)->lookup(c->table, ib_codes(x), ib_codes(n->out), x->size);
+    K(g)->lookup(g->dev, c->table, ib_codes(x), ib_codes(n->out), x->size);
     return ib_set_codes(g, n->out, &out);
 }
 
@@ -155,7 +155,8 @@ static ib_status lookup_backward(ib_graph *g, ib_node *n)
     ib_status failed = IB_OK;
     float *dx = ib_grad_of(g, n->in[0], &failed);
     if (dx)
-        K(g)->lookup_grad(((ib_lookup_const *)n->saved[1])->slope, ib_codes(n->in[0]), n->out->grad, dx, n->out->size);
+        K(g)->lookup_grad(g->dev, ((ib_lookup_const *)n->saved[1])->slope, ib_codes(n->in[0]), n->out->grad, dx,
+                          n->out->size);
     return failed;
 }
 
@@ -219,7 +220,7 @@ static ib_status qconcat_forward(ib_graph *g, ib_node *n)
         const int64_t run = ib_run_of(n->in[i], a->axis);
         fill_table(&c[i], &n->in[i]->q, &(ib_lookup_attrs){0}, a->out);
         for (int64_t o = 0; o < outer; o++)
-            K(g)->lookup(c[i].table, ib_codes(n->in[i]) + o * run, ib_codes(n->out) + o * row + at, run);
+            K(g)->lookup(g->dev, c[i].table, ib_codes(n->in[i]) + o * run, ib_codes(n->out) + o * row + at, run);
         at += run;
     }
     return ib_set_codes(g, n->out, a->out);
@@ -236,7 +237,8 @@ static ib_status qconcat_backward(ib_graph *g, ib_node *n)
         const int64_t run = ib_run_of(n->in[i], a->axis);
         float *dx = ib_grad_of(g, n->in[i], &failed);
         for (int64_t o = 0; dx && o < outer; o++)
-            K(g)->lookup_grad(c[i].slope, ib_codes(n->in[i]) + o * run, n->out->grad + o * row + at, dx + o * run, run);
+            K(g)->lookup_grad(g->dev, c[i].slope, ib_codes(n->in[i]) + o * run, n->out->grad + o * row + at,
+                              dx + o * run, run);
         at += run;
     }
     return failed;

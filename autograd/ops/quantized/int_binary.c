@@ -37,13 +37,13 @@ static float *real_result(ib_graph *g, const ib_node *n)
     const ib_tensor *a = n->in[0], *b = n->in[1];
     const ib_bcast flat = {{1, 1, 1, a->size}, {0}, {0}, 1};
     const ib_coded ca = coded(a), cb = coded(b);
-    float *x = ib_graph_alloc(g, (size_t)a->size * sizeof *x), *y = ib_graph_alloc(g, (size_t)a->size * sizeof *y);
-    float *z = ib_graph_alloc(g, (size_t)a->size * sizeof *z);
+    float *x = ib_graph_numbers(g, (size_t)a->size * sizeof *x), *y = ib_graph_numbers(g, (size_t)a->size * sizeof *y);
+    float *z = ib_graph_numbers(g, (size_t)a->size * sizeof *z);
     if (!x || !y || !z)
         return NULL;
-    K(g)->dequantize(&ca, a->size, x);
-    K(g)->dequantize(&cb, b->size, y);
-    (is_mul(n) ? K(g)->mul : K(g)->add)(&flat, x, y, z);
+    K(g)->dequantize(g->dev, &ca, a->size, x);
+    K(g)->dequantize(g->dev, &cb, b->size, y);
+    (is_mul(n) ? K(g)->mul : K(g)->add)(g->dev, &flat, x, y, z);
     return z;
 }
 
@@ -55,12 +55,12 @@ static ib_status binary_forward(ib_graph *g, ib_node *n)
     const ib_coded ca = coded(a), cb = coded(b);
     float lo = 0, hi = 0;
     if (g->mode == IB_TRAIN && o->out->see)
-        K(g)->real_range(&ca, &cb, a->size, is_mul(n), &lo, &hi);
+        K(g)->real_range(g->dev, &ca, &cb, a->size, is_mul(n), &lo, &hi);
     const ib_status status = ib_see(g, n, o->out, o->act, lo, hi);
     if (status)
         return status;
     ib_qbinary_const *c = n->saved[1] = ib_graph_alloc(g, sizeof *c);
-    if (!c || (g->mode == IB_TRAIN && !(n->saved[0] = ib_graph_alloc(g, (size_t)(a->size + 7) / 8))))
+    if (!c || (g->mode == IB_TRAIN && !(n->saved[0] = ib_graph_numbers(g, (size_t)(a->size + 7) / 8))))
         return IB_ENOMEM;
     memset(c, 0, sizeof *c);
     c->rounding = ib_rounding(o->out->profile);
@@ -70,16 +70,16 @@ static ib_status binary_forward(ib_graph *g, ib_node *n)
             ib_factor_of(n, qa->scale[0], qb->scale[0], o->out, &c->out))
             return ib_error_status();
         const isobit_mul p = {(int32_t)a->size, qa->zero_point, qb->zero_point, o->out->zero, c->lo, c->hi, c->out};
-        K(g)->qmul(&p, a->size, ib_codes(a), ib_codes(b), c->rounding, ib_codes(n->out), n->saved[0]);
+        K(g)->qmul(g->dev, &p, a->size, ib_codes(a), ib_codes(b), c->rounding, ib_codes(n->out), n->saved[0]);
     } else {
         if (ib_addends_of(n, qa->scale[0], qb->scale[0], o->out, c))
             return ib_error_status();
         const isobit_add p = {
             (int32_t)a->size, qa->zero_point, qb->zero_point, o->out->zero, c->lo, c->hi, c->a, c->b, c->out};
-        K(g)->qadd(&p, a->size, ib_codes(a), ib_codes(b), c->rounding, ib_codes(n->out), n->saved[0]);
+        K(g)->qadd(g->dev, &p, a->size, ib_codes(a), ib_codes(b), c->rounding, ib_codes(n->out), n->saved[0]);
     }
     if (n->saved[0] && o->act != IB_ACT_NONE)
-        K(g)->real_passes(&ca, &cb, a->size, is_mul(n), ib_passes_below(o->out, o->act), n->saved[0]);
+        K(g)->real_passes(g->dev, &ca, &cb, a->size, is_mul(n), ib_passes_below(o->out, o->act), n->saved[0]);
     return ib_set_codes(g, n->out, o->out);
 }
 
@@ -105,19 +105,19 @@ static ib_status binary_backward(ib_graph *g, ib_node *n)
     if (!is_mul(n)) {
         for (int i = 0; i < 2; i++)
             if (d[i])
-                (fresh[i] ? K(g)->where : K(g)->grad_where)(n->out->grad, n->saved[0], d[i], size);
+                (fresh[i] ? K(g)->where : K(g)->grad_where)(g->dev, n->out->grad, n->saved[0], d[i], size);
     } else {
         const ib_bcast flat = {{1, 1, 1, size}, {0}, {0}, 1};
-        float *dz = ib_graph_alloc(g, (size_t)size * sizeof *dz),
-              *other = ib_graph_alloc(g, (size_t)size * sizeof *other);
+        float *dz = ib_graph_numbers(g, (size_t)size * sizeof *dz),
+              *other = ib_graph_numbers(g, (size_t)size * sizeof *other);
         if (!dz || !other)
             return IB_ENOMEM;
-        K(g)->where(n->out->grad, n->saved[0], dz, size);
+        K(g)->where(g->dev, n->out->grad, n->saved[0], dz, size);
         for (int i = 0; i < 2; i++) {
             const ib_coded factor = coded(n->in[1 - i]);
-            K(g)->dequantize(&factor, size, other);
+            K(g)->dequantize(g->dev, &factor, size, other);
             if (d[i])
-                K(g)->reduce_to(&flat, dz, other, d[i]);
+                K(g)->reduce_to(g->dev, &flat, dz, other, d[i]);
         }
     }
     ib_graph_release(g, mark);

@@ -107,10 +107,11 @@ static int32_t *accumulate(ib_graph *g, const ib_window *s, const ib_tensor *x, 
 {
     const ib_qweights weights = weights_of(w);
     const int conv = w->ndim == 4;
-    int32_t *acc = ib_graph_alloc(g, (size_t)(s->n * s->oc * s->oh * s->ow) * sizeof *acc);
+    int32_t *acc = ib_graph_numbers(g, (size_t)(s->n * s->oc * s->oh * s->ow) * sizeof *acc);
     const ib_mark mark = ib_graph_mark(g);
-    float *scratch = ib_graph_alloc(g, (size_t)(conv ? ib_qconv2d_scratch(s) : ib_qlinear_scratch(s->n, s->ic, s->oc)) *
-                                           sizeof *scratch);
+    float *scratch = ib_graph_numbers(
+        g, (size_t)(conv ? V(g)->qconv2d_words(g->dev, s) : V(g)->qlinear_words(g->dev, s->n, s->ic, s->oc)) *
+               sizeof *scratch);
     if (!acc || !scratch)
         return NULL;
     const ib_qproduct p = {.x = ib_codes(x),
@@ -121,9 +122,9 @@ static int32_t *accumulate(ib_graph *g, const ib_window *s, const ib_tensor *x, 
                            .acc = acc,
                            .scratch = scratch};
     if (conv)
-        K(g)->qconv2d(s, &p);
+        K(g)->qconv2d(g->dev, s, &p);
     else
-        K(g)->qlinear(s->n, s->ic, s->oc, &p);
+        K(g)->qlinear(g->dev, s->n, s->ic, s->oc, &p);
     ib_graph_release(g, mark);
     return acc;
 }
@@ -131,7 +132,7 @@ static int32_t *accumulate(ib_graph *g, const ib_window *s, const ib_tensor *x, 
 /* The least accumulator of each channel whose real value is not below `limit`. */
 static int32_t *accumulators_below(ib_graph *g, float limit, const float *acc_scale, int64_t channels)
 {
-    int32_t *top = ib_graph_alloc(g, (size_t)channels * sizeof *top);
+    int32_t *top = ib_graph_numbers(g, (size_t)channels * sizeof *top);
     for (int64_t o = 0; top && o < channels; o++) {
         const double t = ceil((double)limit / acc_scale[o]);
         top[o] = t < INT32_MAX ? (int32_t)t : INT32_MAX;
@@ -148,11 +149,11 @@ static ib_status product_forward(ib_graph *g, ib_node *n)
     const ib_qproduct_attrs *a = n->attrs;
     const ib_planes planes = {s.n, s.oc, s.oh * s.ow};
     ib_qproduct_const *c = n->saved[1] = ib_graph_alloc(g, sizeof *c);
-    if (!c || !(c->bias = ib_graph_alloc(g, (size_t)s.oc * sizeof(int32_t))) ||
-        !(c->acc_scale = ib_graph_alloc(g, (size_t)s.oc * sizeof(float))) ||
-        !(c->scale = ib_graph_alloc(g, (size_t)s.oc * sizeof(isobit_scale))))
+    if (!c || !(c->bias = ib_graph_numbers(g, (size_t)s.oc * sizeof(int32_t))) ||
+        !(c->acc_scale = ib_graph_numbers(g, (size_t)s.oc * sizeof(float))) ||
+        !(c->scale = ib_graph_numbers(g, (size_t)s.oc * sizeof(isobit_scale))))
         return IB_ENOMEM;
-    if (g->mode == IB_TRAIN && !(n->saved[0] = ib_graph_alloc(g, (size_t)(n->out->size + 7) / 8)))
+    if (g->mode == IB_TRAIN && !(n->saved[0] = ib_graph_numbers(g, (size_t)(n->out->size + 7) / 8)))
         return IB_ENOMEM;
     for (int64_t o = 0; o < s.oc; o++) {
         c->acc_scale[o] = x->q.scale[0] * w->q.scale[w->q.n_scales == 1 ? 0 : o];
@@ -170,7 +171,7 @@ static ib_status product_forward(ib_graph *g, ib_node *n)
         return IB_ENOMEM;
     float lo = 0, hi = 0;
     if (watched)
-        K(g)->acc_range(&planes, acc, c->acc_scale, &lo, &hi);
+        K(g)->acc_range(g->dev, &planes, acc, c->acc_scale, &lo, &hi);
     const ib_status status = ib_see(g, n, a->out, a->act, lo, hi);
     if (status)
         return status;
@@ -193,7 +194,7 @@ static ib_status product_forward(ib_graph *g, ib_node *n)
                            .mask = n->saved[0],
                            .top = top};
     if (acc)
-        K(g)->requant(&planes, acc, &r);
+        K(g)->requant(g->dev, &planes, acc, &r);
     else if (!accumulate(g, &s, x, w, c->bias, &r))
         return IB_ENOMEM;
     if (kept)
@@ -207,9 +208,9 @@ static ib_status product_forward(ib_graph *g, ib_node *n)
 static float *real_weights(ib_graph *g, const ib_tensor *w)
 {
     const ib_qweights weights = weights_of(w);
-    float *real = ib_graph_alloc(g, (size_t)w->size * sizeof *real);
+    float *real = ib_graph_numbers(g, (size_t)w->size * sizeof *real);
     if (real)
-        K(g)->dequantize_rows(&weights, w->shape[0], w->size / w->shape[0], w->q.scale, w->q.n_scales, real);
+        K(g)->dequantize_rows(g->dev, &weights, w->shape[0], w->size / w->shape[0], w->q.scale, w->q.n_scales, real);
     return real;
 }
 
@@ -218,23 +219,23 @@ static ib_status linear_grads(ib_graph *g, const ib_node *n, const uint8_t *mask
 {
     const ib_tensor *x = n->in[0], *y = n->out;
     const int64_t samples = y->shape[0], rows = y->shape[1], cols = x->shape[1];
-    float *dz = mask ? ib_graph_alloc(g, (size_t)y->size * sizeof *dz) : y->grad,
+    float *dz = mask ? ib_graph_numbers(g, (size_t)y->size * sizeof *dz) : y->grad,
           *wr = dx ? real_weights(g, n->in[1]) : NULL, *xr = x->data;
     if (!dz || (dx && !wr))
         return IB_ENOMEM;
     if (mask)
-        K(g)->where(y->grad, mask, dz, y->size);
+        K(g)->where(g->dev, y->grad, mask, dz, y->size);
     if (dw && x->dtype == IB_CODES) {
-        if (!(xr = ib_graph_alloc(g, (size_t)x->size * sizeof *xr)))
+        if (!(xr = ib_graph_numbers(g, (size_t)x->size * sizeof *xr)))
             return IB_ENOMEM;
-        K(g)->dequantize(&(ib_coded){ib_codes(x), x->q.scale[0], x->q.zero_point}, x->size, xr);
+        K(g)->dequantize(g->dev, &(ib_coded){ib_codes(x), x->q.scale[0], x->q.zero_point}, x->size, xr);
     }
     if (dx)
-        K(g)->gemm(0, 0, samples, cols, rows, dz, wr, 1.0f, dx);
+        K(g)->gemm(g->dev, 0, 0, samples, cols, rows, dz, wr, 1.0f, dx);
     if (dw)
-        K(g)->gemm(1, 0, rows, cols, samples, dz, xr, 1.0f, dw);
+        K(g)->gemm(g->dev, 1, 0, rows, cols, samples, dz, xr, 1.0f, dw);
     if (db)
-        K(g)->col_sum(dz, samples, rows, db);
+        K(g)->col_sum(g->dev, dz, samples, rows, db);
     return IB_OK;
 }
 
@@ -242,7 +243,7 @@ static ib_status conv_grads(ib_graph *g, const ib_node *n, const ib_window *s, i
                             float *db)
 {
     const ib_tensor *x = n->in[0];
-    float *scratch = ib_graph_alloc(g, (size_t)ib_conv2d_grads_scratch(s) * sizeof *scratch),
+    float *scratch = ib_graph_numbers(g, (size_t)V(g)->conv2d_grads_words(g->dev, s) * sizeof *scratch),
           *wr = dx ? real_weights(g, n->in[1]) : NULL;
     if (!scratch || (dx && !wr))
         return IB_ENOMEM;
@@ -255,7 +256,7 @@ static ib_status conv_grads(ib_graph *g, const ib_node *n, const ib_window *s, i
     } else {
         what.x = x->data;
     }
-    K(g)->conv2d_grads(s, &what, scratch);
+    K(g)->conv2d_grads(g->dev, s, &what, scratch);
     return IB_OK;
 }
 
@@ -274,10 +275,10 @@ static ib_status product_backward(ib_graph *g, ib_node *n)
         return failed;
     const ib_mark mark = ib_graph_mark(g);
     if (n->saved[2]) {
-        float *real = ib_graph_alloc(g, (size_t)n->out->size * sizeof *real);
+        float *real = ib_graph_numbers(g, (size_t)n->out->size * sizeof *real);
         if (!real)
             return IB_ENOMEM;
-        K(g)->acc_real(&(ib_planes){s.n, s.oc, s.oh * s.ow}, n->saved[2], c->acc_scale, real);
+        K(g)->acc_real(g->dev, &(ib_planes){s.n, s.oc, s.oh * s.ow}, n->saved[2], c->acc_scale, real);
         ib_learn_scale(g, a->out, a->act, s.n, n->out->size, real, n->out->grad);
         ib_graph_release(g, mark);
     }
@@ -331,21 +332,21 @@ static ib_status dynamic_forward(ib_graph *g, ib_node *n)
     const int64_t rows = x->shape[0], k = x->shape[1], out = w->shape[0];
     const ib_window s = ib_window_of_rows(rows, k, out);
     const ib_mark mark = ib_graph_mark(g);
-    float *scale = ib_graph_alloc(g, (size_t)rows * sizeof *scale);
-    int32_t *no_bias = ib_graph_alloc(g, (size_t)out * sizeof *no_bias);
+    float *scale = ib_graph_numbers(g, (size_t)rows * sizeof *scale);
+    int32_t *no_bias = ib_graph_numbers(g, (size_t)out * sizeof *no_bias);
     ib_tensor q = *x;
     q.dtype = IB_CODES;
     q.q = (ib_qparams){.bits = 8, .qmin = -127, .qmax = 127, .n_scales = 1};
-    if (!scale || !no_bias || !(q.data = ib_graph_alloc(g, (size_t)x->size)))
+    if (!scale || !no_bias || !(q.data = ib_graph_numbers(g, (size_t)x->size)))
         return IB_ENOMEM;
     memset(no_bias, 0, (size_t)out * sizeof *no_bias);
-    K(g)->abs_max_rows(ib_f32(x), rows, k, scale);
+    K(g)->abs_max_rows(g->dev, ib_f32(x), rows, k, scale);
     for (int64_t i = 0; i < rows; i++) {
         if (!isfinite(scale[i]))
             return ib_fail(IB_ENUMERIC, "row %lld of its input holds %g", (long long)i, scale[i]), ib_op_refuse(n);
         /* what is not normal in fp32 is rounded there too */
         scale[i] = scale[i] >= 127 * FLT_MIN ? scale[i] / 127.0f : FLT_MIN;
-        K(g)->quantize(ib_f32(x) + i * k, k, &(ib_affine){.scale = scale[i], .qmin = -127, .qmax = 127},
+        K(g)->quantize(g->dev, ib_f32(x) + i * k, k, &(ib_affine){.scale = scale[i], .qmin = -127, .qmax = 127},
                        ib_codes(&q) + i * k, NULL);
     }
     int32_t *acc = accumulate(g, &s, &q, w, no_bias, NULL);

@@ -132,12 +132,12 @@ static ib_status quantize_groups(ib_graph *g, ib_node *n)
     const int64_t rows = w->shape[0], cols = w->size / rows;
     q->group_size = a->group_size;
     q->n_groups = (int)((cols + a->group_size - 1) / a->group_size);
-    uint8_t *factor = ib_graph_alloc(g, (size_t)(rows * q->n_groups));
-    float *chosen = ib_graph_alloc(g, (size_t)rows * sizeof *chosen);
+    uint8_t *factor = ib_graph_numbers(g, (size_t)(rows * q->n_groups));
+    float *chosen = ib_graph_numbers(g, (size_t)rows * sizeof *chosen);
     if (!factor || !chosen)
         return IB_ENOMEM;
     q->group_factor = factor;
-    K(g)->quantize_groups(rows, cols,
+    K(g)->quantize_groups(g->dev, rows, cols,
                           &(ib_weight_codes){.w = ib_f32(w),
                                              .qmax = q->qmax,
                                              .scale = q->scale,
@@ -145,7 +145,7 @@ static ib_status quantize_groups(ib_graph *g, ib_node *n)
                                              .factor = factor,
                                              .q = ib_codes(n->out),
                                              .mask = n->saved[0]});
-    K(g)->abs_max_rows(ib_f32(w), rows, cols, chosen);
+    K(g)->abs_max_rows(g->dev, ib_f32(w), rows, cols, chosen);
     for (int64_t r = 0; r < rows; r++) /* the scale of a row of zeros is no measure for the others */
         chosen[r] = q->scale[r] = chosen[r] > 0 || !isfinite(chosen[r]) ? q->scale[r] : 0;
     const ib_status status = check_scales(n, q->scale, q->n_scales);
@@ -161,12 +161,12 @@ static ib_status quantize_weight_forward(ib_graph *g, ib_node *n)
     const ib_tensor *w = n->in[0], *learned = n->in[1];
     ib_qparams *q = &n->out->q;
     const int64_t rows = w->shape[0], cols = w->size / rows;
-    if (!(q->scale = ib_graph_alloc(g, (size_t)q->n_scales * sizeof(float))))
+    if (!(q->scale = ib_graph_numbers(g, (size_t)q->n_scales * sizeof(float))))
         return IB_ENOMEM;
     /* scales from the largest weights clip nothing: the gradient goes straight through */
     if (!learned && !a->mse)
         n->out->passes = n->in[0];
-    else if (g->mode == IB_TRAIN && !(n->saved[0] = ib_graph_alloc(g, (size_t)(w->size + 7) / 8)))
+    else if (g->mode == IB_TRAIN && !(n->saved[0] = ib_graph_numbers(g, (size_t)(w->size + 7) / 8)))
         return IB_ENOMEM;
     if (a->group_size)
         return quantize_groups(g, n);
@@ -174,16 +174,16 @@ static ib_status quantize_weight_forward(ib_graph *g, ib_node *n)
     if (learned)
         ib_weight_scales(learned, q->scale);
     else if (a->mse)
-        K(g)->mse_scale_rows(ib_f32(w), parts, part, q->qmax, q->scale);
+        K(g)->mse_scale_rows(g->dev, ib_f32(w), parts, part, q->qmax, q->scale);
     else {
-        K(g)->abs_max_rows(ib_f32(w), parts, part, q->scale);
+        K(g)->abs_max_rows(g->dev, ib_f32(w), parts, part, q->scale);
         for (int64_t c = 0; c < parts; c++)
             q->scale[c] /= (float)q->qmax;
     }
     const ib_status status = check_scales(n, q->scale, q->n_scales);
     if (status)
         return status;
-    K(g)->quantize_rows(rows, cols,
+    K(g)->quantize_rows(g->dev, rows, cols,
                         &(ib_weight_codes){.w = ib_f32(w),
                                            .qmax = q->qmax,
                                            .scale = q->scale,
@@ -200,7 +200,7 @@ static ib_status quantize_weight_backward(ib_graph *g, ib_node *n)
     ib_status failed = IB_OK;
     float *dw = ib_grad_of(g, n->in[0], &failed), *dt = ib_grad_of(g, n->in[1], &failed);
     if (dw && !n->out->passes)
-        K(g)->grad_where(n->out->grad, n->saved[0], dw, w->size);
+        K(g)->grad_where(g->dev, n->out->grad, n->saved[0], dw, w->size);
     if (dt)
         ib_learn_weight_scales(g, w, &n->out->q, n->out->grad, dt);
     return failed;

@@ -12,7 +12,7 @@ static float lsq_gradient(ib_graph *g, const ib_affine *codes, int64_t n, int64_
 {
     const double positive = codes->qmax > codes->zero ? codes->qmax - codes->zero : 1,
                  factor = 1.0 / sqrt((double)n * positive);
-    return (float)(factor * codes->scale * K(g)->lsq_grad(x, dy, size, codes));
+    return (float)(factor * codes->scale * K(g)->lsq_grad(g->dev, x, dy, size, codes));
 }
 
 /* ---- of activations ---- */
@@ -46,9 +46,9 @@ void ib_learn_scale(ib_graph *g, ib_quantizer *q, ib_act act, int64_t batch, int
     const float top = ib_passes_below(q, act);
     IB_ASSERT(batch > 0 && size % batch == 0, "samples are of one size");
     if (act != IB_ACT_NONE)
-        K(g)->clamp(x, x, size, 0, top);
+        K(g)->clamp(g->dev, x, x, size, 0, top);
     if (q->learned == IB_PACT) {
-        q->param->grad[0] += (float)K(g)->pact_grad(x, dy, size, top);
+        q->param->grad[0] += (float)K(g)->pact_grad(g->dev, x, dy, size, top);
     } else if (q->learned == IB_LSQ) {
         const ib_affine codes = {.scale = q->scale, .zero = q->zero, .qmin = q->qmin, .qmax = q->qmax};
         q->param->grad[0] += lsq_gradient(g, &codes, size / batch, size, x, dy);

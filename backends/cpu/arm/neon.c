@@ -113,31 +113,32 @@ static const ib_multiplier neon = {UNIT, 0, 1, rows_of, begin, end, run, finish}
 
 /* ---- the table ---- */
 
-static int64_t nhwc_pack(const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias, void *packed)
+static int64_t nhwc_pack(ib_device *dev, const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias,
+                         void *packed)
 {
     return w->group_size || s->groups > 1 ? 0 : ib_panels_pack(&neon, s, in_zero, w, bias, packed);
 }
 
-static void nhwc_conv2d(const ib_window *s, const ib_nhwc_product *p, ib_share share)
+static void nhwc_conv2d(ib_device *dev, const ib_window *s, const ib_nhwc_product *p, ib_share share)
 {
     if (p->packed)
         ib_panels_conv2d(&neon, s, p, NULL, share);
     else
-        IB_BELOW(nhwc_conv2d)(s, p, share);
+        IB_BELOW(nhwc_conv2d)(dev, s, p, share);
 }
 
-static int64_t qlinear_pack(int64_t k, int64_t out, int in_zero, const ib_qweights *w, const int32_t *bias,
-                            void *packed)
+static int64_t qlinear_pack(ib_device *dev, int64_t k, int64_t out, int in_zero, const ib_qweights *w,
+                            const int32_t *bias, void *packed)
 {
     const ib_window s = ib_window_of_rows(1, k, out);
-    return nhwc_pack(&s, in_zero, w, bias, packed);
+    return nhwc_pack(dev, &s, in_zero, w, bias, packed);
 }
 
 /* A linear layer is a convolution of images of one pixel. */
-static void qlinear(int64_t rows, int64_t k, int64_t out, const ib_qproduct *p)
+static void qlinear(ib_device *dev, int64_t rows, int64_t k, int64_t out, const ib_qproduct *p)
 {
     if (p->w->group_size) {
-        IB_BELOW(qlinear)(rows, k, out, p);
+        IB_BELOW(qlinear)(dev, rows, k, out, p);
         return;
     }
     const ib_window s = ib_window_of_rows(rows, k, out);
@@ -149,7 +150,7 @@ static void qlinear(int64_t rows, int64_t k, int64_t out, const ib_qproduct *p)
     ib_nhwc_product of = {.x = &in, .y = codes ? &to : NULL, .packed = p->packed, .r = codes ? r : NULL};
     if (!p->packed) {
         void *own = to.data + (rows * out + 63) / 64 * 64;
-        qlinear_pack(k, out, p->in_zero, p->w, p->bias, own);
+        qlinear_pack(dev, k, out, p->in_zero, p->w, p->bias, own);
         of.packed = own;
     }
     for (int64_t i = 0; i < rows * k; i++)
@@ -159,7 +160,7 @@ static void qlinear(int64_t rows, int64_t k, int64_t out, const ib_qproduct *p)
     for (int64_t i = 0; codes && i < rows * out; i++)
         r->codes[i] = (int8_t)(to.data[i] ^ 128);
     if (r && !codes)
-        IB_BELOW(requant)(&(ib_planes){rows, out, 1}, p->acc, r);
+        IB_BELOW(requant)(dev, &(ib_planes){rows, out, 1}, p->acc, r);
 }
 
 void ib_neon_replace(ib_kernels *k)

@@ -78,7 +78,8 @@ static void forward_tile(const ib_attention *a, const ib_qkv *x, int head, int64
     }
 }
 
-void IB_K(attention)(const ib_attention *a, int64_t rows, const ib_qkv *x, float *y, float *lse, float *scratch)
+void IB_K(attention)(ib_device *dev, const ib_attention *a, int64_t rows, const ib_qkv *x, float *y, float *lse,
+                     float *scratch)
 {
     (void)scratch;
     const int64_t tiles = (rows + TILE - 1) / TILE;
@@ -110,8 +111,8 @@ static void weights(const ib_attention *a, const ib_qkv *x, const ib_attention_g
 }
 
 /* dq += ds k    dk += ds' q    dv += p' dy; delta_i = <dy_i, y_i>. Two passes, so that each result has one writer. */
-void IB_K(attention_grad)(const ib_attention *a, int64_t rows, const ib_qkv *x, const ib_attention_grads *grads,
-                          float *scratch)
+void IB_K(attention_grad)(ib_device *dev, const ib_attention *a, int64_t rows, const ib_qkv *x,
+                          const ib_attention_grads *grads, float *scratch)
 {
     const float *y = grads->y, *dy = grads->dy;
     float *dq = grads->dq, *dk = grads->dk, *dv = grads->dv, *delta = grads->delta;
@@ -182,8 +183,8 @@ static void widen(const ib_kv_cache *c, const void *rows, const float *scale, in
 
 /* One query row against cache rows `from` .. `to` - 1: online softmax over blocks of rows, a head at a time. Heads that
  * share their keys widen them again, which costs less than threads that wait. */
-void IB_K(attention_cached)(const ib_kv_cache *c, int heads, float scale, int64_t from, int64_t to, const float *q,
-                            float *y)
+void IB_K(attention_cached)(ib_device *dev, const ib_kv_cache *c, int heads, float scale, int64_t from, int64_t to,
+                            const float *q, float *y)
 {
     enum { BLOCK = 64 };
     const int share = heads / c->groups, dim = c->dim;

@@ -77,7 +77,8 @@ static void fold(const ib_window *s, const float *col, float *dx)
 }
 
 /* y = w col + bias */
-void IB_K(conv2d)(const ib_window *s, const float *x, const float *w, const float *bias, float *y, float *scratch)
+void IB_K(conv2d)(ib_device *dev, const ib_window *s, const float *x, const float *w, const float *bias, float *y,
+                  float *scratch)
 {
     const int64_t icg = s->ic / s->groups, ocg = s->oc / s->groups, k = icg * s->kh * s->kw, p = s->oh * s->ow;
     if (is_depthwise(s)) {
@@ -161,7 +162,7 @@ void IB_K(conv2d_grad_w)(const ib_window *s, const float *x, const float *dy, fl
             dw[j] += part[t * weights + j];
 }
 
-void IB_K(conv2d_grads)(const ib_window *s, const ib_conv_grads *g, float *scratch)
+void IB_K(conv2d_grads)(ib_device *dev, const ib_window *s, const ib_conv_grads *g, float *scratch)
 {
     if (IB_K(has_taps)(s)) {
         (is_depthwise(s) ? IB_K(taps_depthwise_grads) : IB_K(taps_grads))(s, g, scratch);
@@ -173,12 +174,12 @@ void IB_K(conv2d_grads)(const ib_window *s, const ib_conv_grads *g, float *scrat
         memset(g->dx, 0, (size_t)nx * sizeof *g->dx);
     if (g->mask) {
         dy = scratch;
-        IB_K(where)(g->dy, g->mask, scratch, ny);
+        IB_K(where)(dev, g->dy, g->mask, scratch, ny);
         scratch += (ny + 15) / 16 * 16;
     }
     if (!x && g->dw) {
         x = scratch;
-        IB_K(dequantize)(&(ib_coded){g->codes, g->x_scale, g->x_zero}, nx, scratch);
+        IB_K(dequantize)(dev, &(ib_coded){g->codes, g->x_scale, g->x_zero}, nx, scratch);
         scratch += (nx + 15) / 16 * 16;
     }
     if (g->dx)
@@ -186,11 +187,11 @@ void IB_K(conv2d_grads)(const ib_window *s, const ib_conv_grads *g, float *scrat
     if (g->dw)
         IB_K(conv2d_grad_w)(s, x, dy, g->dw, scratch);
     if (g->db)
-        IB_K(channel_sum)(&(ib_planes){s->n, s->oc, s->oh * s->ow}, dy, g->db);
+        IB_K(channel_sum)(dev, &(ib_planes){s->n, s->oc, s->oh * s->ow}, dy, g->db);
 }
 
 /* y[c] += sum over n and hw of x[n,c,hw] */
-void IB_K(channel_sum)(const ib_planes *s, const float *x, float *y)
+void IB_K(channel_sum)(ib_device *dev, const ib_planes *s, const float *x, float *y)
 {
     const int64_t n = s->n, c = s->c, hw = s->hw;
 #pragma omp parallel for schedule(static) if (n * c * hw > IB_SERIAL)

@@ -35,7 +35,7 @@ static void decode_code4(const ib_matrix *m, int64_t first, int64_t n, float *y)
 }
 
 /* y[n] = elements first .. first + n of the flattened matrix */
-void IB_K(decode)(const ib_matrix *m, int64_t first, int64_t n, float *y)
+void IB_K(decode)(ib_device *dev, const ib_matrix *m, int64_t first, int64_t n, float *y)
 {
     const ib_storage *f = m->format;
     if (f->block == 1 && f->decode) {

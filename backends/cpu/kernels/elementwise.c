@@ -5,12 +5,12 @@
 
 #define FOR_EACH(i, n) _Pragma("omp parallel for schedule(static) if (n > IB_SERIAL)") for (int64_t i = 0; i < n; i++)
 
-void IB_K(axpy)(float *y, const float *x, int64_t n, float a)
+void IB_K(axpy)(ib_device *dev, float *y, const float *x, int64_t n, float a)
 {
     FOR_EACH(i, n) y[i] += a * x[i];
 }
 
-void IB_K(scale)(float *y, int64_t n, float a)
+void IB_K(scale)(ib_device *dev, float *y, int64_t n, float a)
 {
     FOR_EACH(i, n) y[i] *= a;
 }
@@ -35,7 +35,7 @@ static int64_t elements(const ib_bcast *s)
     return s->shape[0] * s->shape[1] * s->shape[2] * s->shape[3];
 }
 
-void IB_K(add)(const ib_bcast *s, const float *a, const float *b, float *y)
+void IB_K(add)(ib_device *dev, const ib_bcast *s, const float *a, const float *b, float *y)
 {
     const int64_t n = elements(s);
     if (s->flat)
@@ -44,7 +44,7 @@ void IB_K(add)(const ib_bcast *s, const float *a, const float *b, float *y)
         FOR_ROWS(s, y[iy + j] = a[ia + j * da] + b[ib + j * db]);
 }
 
-void IB_K(mul)(const ib_bcast *s, const float *a, const float *b, float *y)
+void IB_K(mul)(ib_device *dev, const ib_bcast *s, const float *a, const float *b, float *y)
 {
     const int64_t n = elements(s);
     if (s->flat)
@@ -54,7 +54,7 @@ void IB_K(mul)(const ib_bcast *s, const float *a, const float *b, float *y)
 }
 
 /* da[.] += sum over broadcast dimensions of dy * b (b = NULL: of dy) */
-void IB_K(reduce_to)(const ib_bcast *s, const float *dy, const float *b, float *grad)
+void IB_K(reduce_to)(ib_device *dev, const ib_bcast *s, const float *dy, const float *b, float *grad)
 {
     const int64_t n = elements(s);
     if (s->flat && b)
@@ -67,13 +67,14 @@ void IB_K(reduce_to)(const ib_bcast *s, const float *dy, const float *b, float *
         FOR_ROWS(s, (grad[ia + j * da] += dy[iy + j], (void)ib, (void)db));
 }
 
-void IB_K(clamp)(const float *x, float *y, int64_t n, float lo, float hi)
+void IB_K(clamp)(ib_device *dev, const float *x, float *y, int64_t n, float lo, float hi)
 {
     FOR_EACH(i, n) y[i] = x[i] < lo ? lo : x[i] > hi ? hi : x[i];
 }
 
 /* dx += dy inside (lo, hi), 0 outside; without add it is set */
-void IB_K(clamp_grad)(const float *x, const float *dy, float *dx, int64_t n, float lo, float hi, int add)
+void IB_K(clamp_grad)(ib_device *dev, const float *x, const float *dy, float *dx, int64_t n, float lo, float hi,
+                      int add)
 {
     if (!add) {
         FOR_EACH(i, n) dx[i] = x[i] > lo && x[i] < hi ? dy[i] : 0.0f;
@@ -82,35 +83,35 @@ void IB_K(clamp_grad)(const float *x, const float *dy, float *dx, int64_t n, flo
     FOR_EACH(i, n) dx[i] += x[i] > lo && x[i] < hi ? dy[i] : 0.0f;
 }
 
-void IB_K(round)(const float *x, float *y, int64_t n)
+void IB_K(round)(ib_device *dev, const float *x, float *y, int64_t n)
 {
     FOR_EACH(i, n) y[i] = rintf(x[i]);
 }
 
-void IB_K(sigmoid)(const float *x, float *y, int64_t n)
+void IB_K(sigmoid)(ib_device *dev, const float *x, float *y, int64_t n)
 {
     FOR_EACH(i, n) y[i] = 1.0f / (1.0f + expf(-x[i]));
 }
 
 /* dx += dy y (1 - y) */
-void IB_K(sigmoid_grad)(const float *y, const float *dy, float *dx, int64_t n)
+void IB_K(sigmoid_grad)(ib_device *dev, const float *y, const float *dy, float *dx, int64_t n)
 {
     FOR_EACH(i, n) dx[i] += dy[i] * y[i] * (1.0f - y[i]);
 }
 
-void IB_K(tanh)(const float *x, float *y, int64_t n)
+void IB_K(tanh)(ib_device *dev, const float *x, float *y, int64_t n)
 {
     FOR_EACH(i, n) y[i] = tanhf(x[i]);
 }
 
 /* dx += dy (1 - y^2) */
-void IB_K(tanh_grad)(const float *y, const float *dy, float *dx, int64_t n)
+void IB_K(tanh_grad)(ib_device *dev, const float *y, const float *dy, float *dx, int64_t n)
 {
     FOR_EACH(i, n) dx[i] += dy[i] * (1.0f - y[i] * y[i]);
 }
 
 /* bit i of mask = keep element i, with probability 1 - p */
-void IB_K(dropout_mask)(uint8_t *mask, int64_t n, float p, ib_rng rng)
+void IB_K(dropout_mask)(ib_device *dev, uint8_t *mask, int64_t n, float p, ib_rng rng)
 {
     const int64_t bytes = (n + 7) / 8;
 #pragma omp parallel for schedule(static) if (n > IB_SERIAL)
@@ -126,7 +127,7 @@ void IB_K(dropout_mask)(uint8_t *mask, int64_t n, float p, ib_rng rng)
 }
 
 /* y += a x where the mask's bit is set */
-void IB_K(masked_add)(const float *x, const uint8_t *mask, float *y, int64_t n, float a)
+void IB_K(masked_add)(ib_device *dev, const float *x, const uint8_t *mask, float *y, int64_t n, float a)
 {
     FOR_EACH(i, n) y[i] += mask[i >> 3] >> (i & 7) & 1 ? a * x[i] : 0.0f;
 }

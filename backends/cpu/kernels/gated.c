@@ -16,7 +16,7 @@ static float rare_gate(float x, int kind, float *slope)
 
 /* y = f(gate) up; f is 0: SiLU x sigmoid(x), 1: GELU 0.5 x (1 + tanh u) = x sigmoid(2u), u = sqrt(2/pi) (x +
  * 0.044715 x^3), or rare */
-void IB_K(glu)(const float *gate, const float *up, int64_t n, int kind, float *y)
+void IB_K(glu)(ib_device *dev, const float *gate, const float *up, int64_t n, int kind, float *y)
 {
     const int gelu = kind == 1;
 #pragma omp parallel for schedule(static) if (n > IB_SERIAL)
@@ -34,7 +34,8 @@ void IB_K(glu)(const float *gate, const float *up, int64_t n, int kind, float *y
 }
 
 /* dgate += dy up f'    dup += dy f;  with s = sigmoid(u): f = x s, f' = s + x s (1 - s) u' */
-void IB_K(glu_grad)(const float *gate, const float *up, const float *dy, int64_t n, int kind, float *dgate, float *dup)
+void IB_K(glu_grad)(ib_device *dev, const float *gate, const float *up, const float *dy, int64_t n, int kind,
+                    float *dgate, float *dup)
 {
     const int gelu = kind == 1;
 #pragma omp parallel for schedule(static) if (n > IB_SERIAL)

@@ -36,7 +36,8 @@ void IB_K(gemm_tile)(int ta, int tb, int64_t m, int64_t n, int64_t k, const floa
 #endif
 
 /* Rows or columns of C, whichever are more, are cut into tiles of at least 32 and at most 16 pieces. */
-void IB_K(gemm)(int ta, int tb, int64_t m, int64_t n, int64_t k, const float *a, const float *b, float beta, float *c)
+void IB_K(gemm)(ib_device *dev, int ta, int tb, int64_t m, int64_t n, int64_t k, const float *a, const float *b,
+                float beta, float *c)
 {
     const int by_rows = m >= n;
     const int64_t dim = by_rows ? m : n, tile = ib_max64(32, (dim / 16 + 15) / 16 * 16);

@@ -9,7 +9,7 @@
 #include "runtime/isobit_rt.h"
 #pragma GCC diagnostic pop
 
-void IB_K(qconv2d)(const ib_window *s, const ib_qproduct *p)
+void IB_K(qconv2d)(ib_device *dev, const ib_window *s, const ib_qproduct *p)
 {
     const ib_qweights *w = p->w;
     const int8_t *x = p->x;
@@ -51,35 +51,37 @@ void IB_K(qconv2d)(const ib_window *s, const ib_qproduct *p)
             }
     }
     if (p->r)
-        IB_K(requant)(&(ib_planes){s->n, s->oc, pixels}, acc, p->r);
+        IB_K(requant)(dev, &(ib_planes){s->n, s->oc, pixels}, acc, p->r);
 }
 
-double IB_K(int8_peak)(int64_t rounds)
+double IB_K(int8_peak)(ib_device *dev, int64_t rounds)
 {
     (void)rounds;
     return 0;
 }
 
-int64_t IB_K(qlinear_pack)(int64_t k, int64_t out, int in_zero, const ib_qweights *w, const int32_t *bias, void *packed)
+int64_t IB_K(qlinear_pack)(ib_device *dev, int64_t k, int64_t out, int in_zero, const ib_qweights *w,
+                           const int32_t *bias, void *packed)
 {
     (void)k, (void)out, (void)in_zero, (void)w, (void)bias, (void)packed;
     return 0;
 }
 
-int64_t IB_K(qconv2d_pack)(const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias, void *packed)
+int64_t IB_K(qconv2d_pack)(ib_device *dev, const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias,
+                           void *packed)
 {
     (void)s, (void)in_zero, (void)w, (void)bias, (void)packed;
     return 0;
 }
 
-void IB_K(qlinear)(int64_t rows, int64_t k, int64_t out, const ib_qproduct *p)
+void IB_K(qlinear)(ib_device *dev, int64_t rows, int64_t k, int64_t out, const ib_qproduct *p)
 {
     const ib_window s = ib_window_of_rows(rows, k, out);
-    IB_K(qconv2d)(&s, p);
+    IB_K(qconv2d)(dev, &s, p);
 }
 
 /* The extremes of scale[c] * acc over all elements. */
-void IB_K(acc_range)(const ib_planes *s, const int32_t *acc, const float *scale, float *lo, float *hi)
+void IB_K(acc_range)(ib_device *dev, const ib_planes *s, const int32_t *acc, const float *scale, float *lo, float *hi)
 {
     const int64_t n = s->n, c = s->c, hw = s->hw;
     float a = 0, b = 0;
@@ -121,7 +123,7 @@ void IB_K(acc_range)(const ib_planes *s, const int32_t *acc, const float *scale,
     }
 
 /* q = clamp(requant(acc, scale[c]) + zero, lo, hi) */
-void IB_K(requant)(const ib_planes *s, const int32_t *acc, const ib_epilogue *r)
+void IB_K(requant)(ib_device *dev, const ib_planes *s, const int32_t *acc, const ib_epilogue *r)
 {
     const int64_t per_channel = s->hw, channels = s->c, n = s->n * s->c * s->hw;
     const isobit_scale *scale = r->scale;
@@ -133,14 +135,14 @@ void IB_K(requant)(const ib_planes *s, const int32_t *acc, const ib_epilogue *r)
                        !top || (acc[i] > 0 && acc[i] < top[i / per_channel % channels])))
 }
 
-void IB_K(qadd)(const struct isobit_add *p, int64_t n, const int8_t *x, const int8_t *y, int profile, int8_t *q,
-                uint8_t *mask)
+void IB_K(qadd)(ib_device *dev, const struct isobit_add *p, int64_t n, const int8_t *x, const int8_t *y, int profile,
+                int8_t *q, uint8_t *mask)
 {
     FOR_BYTES(n, STORE(i, isobit_add_codes(p, x[i], y[i], profile), p->out_zero, p->lo, p->hi, 1))
 }
 
-void IB_K(qmul)(const struct isobit_mul *p, int64_t n, const int8_t *x, const int8_t *y, int profile, int8_t *q,
-                uint8_t *mask)
+void IB_K(qmul)(ib_device *dev, const struct isobit_mul *p, int64_t n, const int8_t *x, const int8_t *y, int profile,
+                int8_t *q, uint8_t *mask)
 {
     FOR_BYTES(n, STORE(i, isobit_requant((x[i] - p->a_zero) * (y[i] - p->b_zero), p->scale, profile), p->out_zero,
                        p->lo, p->hi, 1))
@@ -154,7 +156,8 @@ void IB_K(qmul)(const struct isobit_mul *p, int64_t n, const int8_t *x, const in
 #define REAL_A(i) (s_a * (float)(codes_a[i] - zero_a))
 #define REAL_B(i) (s_b * (float)(codes_b[i] - zero_b))
 
-void IB_K(real_range)(const ib_coded *a, const ib_coded *b, int64_t n, int product, float *lo, float *hi)
+void IB_K(real_range)(ib_device *dev, const ib_coded *a, const ib_coded *b, int64_t n, int product, float *lo,
+                      float *hi)
 {
     OPERANDS(a, b);
     *lo = INFINITY;
@@ -166,7 +169,8 @@ void IB_K(real_range)(const ib_coded *a, const ib_coded *b, int64_t n, int produ
     }
 }
 
-void IB_K(real_passes)(const ib_coded *a, const ib_coded *b, int64_t n, int product, float top, uint8_t *mask)
+void IB_K(real_passes)(ib_device *dev, const ib_coded *a, const ib_coded *b, int64_t n, int product, float top,
+                       uint8_t *mask)
 {
     OPERANDS(a, b);
 #pragma omp parallel for schedule(static) if (n > IB_SERIAL)
@@ -180,7 +184,7 @@ void IB_K(real_passes)(const ib_coded *a, const ib_coded *b, int64_t n, int prod
     }
 }
 
-void IB_K(lookup)(const int8_t *table, const int8_t *x, int8_t *y, int64_t n)
+void IB_K(lookup)(ib_device *dev, const int8_t *table, const int8_t *x, int8_t *y, int64_t n)
 {
 #pragma omp parallel for schedule(static) if (n > IB_SERIAL)
     for (int64_t i = 0; i < n; i++)
@@ -188,7 +192,7 @@ void IB_K(lookup)(const int8_t *table, const int8_t *x, int8_t *y, int64_t n)
 }
 
 /* dx += slope[x + 128] dy */
-void IB_K(lookup_grad)(const float *slope, const int8_t *x, const float *dy, float *dx, int64_t n)
+void IB_K(lookup_grad)(ib_device *dev, const float *slope, const int8_t *x, const float *dy, float *dx, int64_t n)
 {
 #pragma omp parallel for schedule(static) if (n > IB_SERIAL)
     for (int64_t i = 0; i < n; i++)

@@ -17,7 +17,7 @@ static int code_of(uint8_t byte)
     return byte - 128;
 }
 
-void IB_K(nhwc_from)(const int8_t *x, int64_t n, const ib_nhwc *y, ib_share share)
+void IB_K(nhwc_from)(ib_device *dev, const int8_t *x, int64_t n, const ib_nhwc *y, ib_share share)
 {
     for (int64_t i = 0; i < n; i++)
         for (int64_t h = ib_share_first(share, y->h); h < ib_share_end(share, y->h); h++)
@@ -26,7 +26,7 @@ void IB_K(nhwc_from)(const int8_t *x, int64_t n, const ib_nhwc *y, ib_share shar
                     ib_nhwc_at(y, i, h, w)[c] = raised(x[((i * y->c + c) * y->h + h) * y->w + w]);
 }
 
-void IB_K(nhwc_to)(const ib_nhwc *x, int64_t n, int8_t *y, ib_share share)
+void IB_K(nhwc_to)(ib_device *dev, const ib_nhwc *x, int64_t n, int8_t *y, ib_share share)
 {
     for (int64_t i = 0; i < n; i++)
         for (int64_t h = ib_share_first(share, x->h); h < ib_share_end(share, x->h); h++)
@@ -35,7 +35,8 @@ void IB_K(nhwc_to)(const ib_nhwc *x, int64_t n, int8_t *y, ib_share share)
                     y[((i * x->c + c) * x->h + h) * x->w + w] = (int8_t)code_of(ib_nhwc_at(x, i, h, w)[c]);
 }
 
-int64_t IB_K(nhwc_pack)(const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias, void *packed)
+int64_t IB_K(nhwc_pack)(ib_device *dev, const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias,
+                        void *packed)
 {
     (void)s, (void)in_zero, (void)w, (void)bias, (void)packed;
     return 0;
@@ -43,7 +44,7 @@ int64_t IB_K(nhwc_pack)(const ib_window *s, int in_zero, const ib_qweights *w, c
 
 /* y[oy,ox,o] = bias[o] + sum over c, ky, kx of w[o,c,ky,kx] (x[oy sh - ph + ky, ox sw - pw + kx, c] - zero),
  * requantized; no groups of weights */
-void IB_K(nhwc_conv2d)(const ib_window *s, const ib_nhwc_product *p, ib_share share)
+void IB_K(nhwc_conv2d)(ib_device *dev, const ib_window *s, const ib_nhwc_product *p, ib_share share)
 {
     const int64_t icg = s->ic / s->groups, ocg = s->oc / s->groups;
     const ib_nhwc *x = p->x, *y = p->y;
@@ -68,8 +69,8 @@ void IB_K(nhwc_conv2d)(const ib_window *s, const ib_nhwc_product *p, ib_share sh
                 }
 }
 
-void IB_K(nhwc_add)(const struct isobit_add *p, int64_t n, const ib_nhwc *a, const ib_nhwc *b, int profile,
-                    const ib_nhwc *y, ib_share share)
+void IB_K(nhwc_add)(ib_device *dev, const struct isobit_add *p, int64_t n, const ib_nhwc *a, const ib_nhwc *b,
+                    int profile, const ib_nhwc *y, ib_share share)
 {
     for (int64_t i = 0; i < n; i++)
         for (int64_t h = ib_share_first(share, y->h); h < ib_share_end(share, y->h); h++)
@@ -86,7 +87,7 @@ void IB_K(nhwc_add)(const struct isobit_add *p, int64_t n, const ib_nhwc *a, con
     for (int64_t iy = ib_max64(0, oy * s->sh - s->ph); iy < ib_min64(s->ih, oy * s->sh - s->ph + s->kh); iy++)         \
         for (int64_t ix = ib_max64(0, ox * s->sw - s->pw); ix < ib_min64(s->iw, ox * s->sw - s->pw + s->kw); ix++)
 
-void IB_K(nhwc_maxpool)(const ib_window *s, const ib_nhwc *x, const ib_nhwc *y, ib_share share)
+void IB_K(nhwc_maxpool)(ib_device *dev, const ib_window *s, const ib_nhwc *x, const ib_nhwc *y, ib_share share)
 {
     for (int64_t i = 0; i < s->n; i++)
         for (int64_t oy = ib_share_first(share, s->oh); oy < ib_share_end(share, s->oh); oy++)
@@ -99,8 +100,8 @@ void IB_K(nhwc_maxpool)(const ib_window *s, const ib_nhwc *x, const ib_nhwc *y, 
             }
 }
 
-void IB_K(nhwc_avgpool)(const ib_window *s, const ib_nhwc *x, int in_zero, const ib_epilogue *r, const ib_nhwc *y,
-                        ib_share share)
+void IB_K(nhwc_avgpool)(ib_device *dev, const ib_window *s, const ib_nhwc *x, int in_zero, const ib_epilogue *r,
+                        const ib_nhwc *y, ib_share share)
 {
     for (int64_t i = 0; i < s->n; i++)
         for (int64_t oy = ib_share_first(share, s->oh); oy < ib_share_end(share, s->oh); oy++)

@@ -9,7 +9,7 @@
     _Pragma("omp parallel for schedule(static) if (n * c * hw > IB_SERIAL)") for (int64_t j = 0; j < c; j++)
 
 /* mean and biased variance of each channel of x[n,c,hw] */
-void IB_K(bn_stats)(const ib_planes *s, const float *x, float *mean, float *var)
+void IB_K(bn_stats)(ib_device *dev, const ib_planes *s, const float *x, float *mean, float *var)
 {
     const int64_t n = s->n, c = s->c, hw = s->hw;
     FOR_CHANNELS(j)
@@ -26,7 +26,7 @@ void IB_K(bn_stats)(const ib_planes *s, const float *x, float *mean, float *var)
 }
 
 /* y = (x - mean) rstd gamma + beta */
-void IB_K(bn_apply)(const ib_planes *s, const ib_norm *p)
+void IB_K(bn_apply)(ib_device *dev, const ib_planes *s, const ib_norm *p)
 {
     const int64_t n = s->n, c = s->c, hw = s->hw;
     const float *x = p->x, *mean = p->mean, *rstd = p->rstd, *gamma = p->gamma, *beta = p->beta;
@@ -43,7 +43,7 @@ void IB_K(bn_apply)(const ib_planes *s, const ib_norm *p)
     }
 }
 
-void IB_K(bn_grad)(const ib_planes *planes, const ib_norm_grads *g)
+void IB_K(bn_grad)(ib_device *dev, const ib_planes *planes, const ib_norm_grads *g)
 {
     const int64_t n = planes->n, c = planes->c, hw = planes->hw;
     const float *x = g->x, *relu = g->relu, *mean = g->mean, *rstd = g->rstd, *gamma = g->gamma;
@@ -81,7 +81,7 @@ void IB_K(bn_grad)(const ib_planes *planes, const ib_norm_grads *g)
 }
 
 /* each row: y = (x - mean) / sqrt(var + eps) gamma + beta */
-void IB_K(layer_norm)(int64_t rows, int64_t cols, const ib_norm *p)
+void IB_K(layer_norm)(ib_device *dev, int64_t rows, int64_t cols, const ib_norm *p)
 {
     const float *x = p->x, *gamma = p->gamma, *beta = p->beta, eps = p->eps;
     float *y = p->y, *mean = p->mean, *rstd = p->rstd;
@@ -102,7 +102,7 @@ void IB_K(layer_norm)(int64_t rows, int64_t cols, const ib_norm *p)
 }
 
 /* With xh = (x - mean) rstd and g = dy gamma: dx += rstd (g - mean(g) - xh mean(g xh)) */
-void IB_K(layer_norm_grad)(int64_t rows, int64_t cols, const ib_norm_grads *g)
+void IB_K(layer_norm_grad)(ib_device *dev, int64_t rows, int64_t cols, const ib_norm_grads *g)
 {
     const float *x = g->x, *dy = g->dy, *mean = g->mean, *rstd = g->rstd, *gamma = g->gamma;
     float *dx = g->dx, *dgamma = g->dgamma, *dbeta = g->dbeta;
@@ -125,7 +125,7 @@ void IB_K(layer_norm_grad)(int64_t rows, int64_t cols, const ib_norm_grads *g)
 }
 
 /* each row: y = x rstd w with w = gamma, rstd = 1 / sqrt(mean x^2 + eps) */
-void IB_K(rms_norm)(int64_t rows, int64_t cols, const ib_norm *p)
+void IB_K(rms_norm)(ib_device *dev, int64_t rows, int64_t cols, const ib_norm *p)
 {
     const float *x = p->x, *w = p->gamma, eps = p->eps;
     float *y = p->y, *rstd = p->rstd;
@@ -139,7 +139,7 @@ void IB_K(rms_norm)(int64_t rows, int64_t cols, const ib_norm *p)
 }
 
 /* dx += rstd (w dy - x rstd^2 mean(x w dy))    dw += sum over rows of x rstd dy */
-void IB_K(rms_norm_grad)(int64_t rows, int64_t cols, const ib_norm_grads *g)
+void IB_K(rms_norm_grad)(ib_device *dev, int64_t rows, int64_t cols, const ib_norm_grads *g)
 {
     const float *x = g->x, *dy = g->dy, *rstd = g->rstd, *w = g->gamma;
     float *dx = g->dx, *dw = g->dgamma;

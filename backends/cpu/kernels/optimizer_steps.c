@@ -5,7 +5,7 @@
 #include "backends/cpu/level.h"
 
 /* g' = g grad_scale + decay w;  m = momentum m + g';  w -= lr (nesterov ? g' + momentum m : m) */
-int IB_K(sgd)(const ib_sgd_step *s, float *w, const float *g, float *m, int64_t n)
+int IB_K(sgd)(ib_device *dev, const ib_sgd_step *s, float *w, const float *g, float *m, int64_t n)
 {
     int bad = 0;
 #pragma omp parallel for schedule(static) reduction(| : bad) if (n > IB_SERIAL)
@@ -20,7 +20,7 @@ int IB_K(sgd)(const ib_sgd_step *s, float *w, const float *g, float *m, int64_t 
 
 /* m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2;  w -= lr (m / c1 / (sqrt(v / c2) + eps) + decay w)
  * with c = 1 - b^t (Loshchilov and Hutter, arXiv:1711.05101) */
-int IB_K(adamw)(const ib_adamw_step *s, float *w, const float *g, float *m, float *v, int64_t n)
+int IB_K(adamw)(ib_device *dev, const ib_adamw_step *s, float *w, const float *g, float *m, float *v, int64_t n)
 {
     int bad = 0;
 #pragma omp parallel for schedule(static) reduction(| : bad) if (n > IB_SERIAL)

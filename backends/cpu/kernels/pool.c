@@ -30,17 +30,17 @@
             }                                                                                                          \
     }
 
-void IB_K(maxpool)(const ib_window *s, const float *x, float *y, int32_t *argmax)
+void IB_K(maxpool)(ib_device *dev, const ib_window *s, const float *x, float *y, int32_t *argmax)
 {
     MAX_POOL(float, -INFINITY)
 }
 
-void IB_K(qmaxpool)(const ib_window *s, const int8_t *x, int8_t *y, int32_t *argmax)
+void IB_K(qmaxpool)(ib_device *dev, const ib_window *s, const int8_t *x, int8_t *y, int32_t *argmax)
 {
     MAX_POOL(int8_t, -128)
 }
 
-void IB_K(maxpool_grad)(const ib_window *s, const float *dy, const int32_t *argmax, float *dx)
+void IB_K(maxpool_grad)(ib_device *dev, const ib_window *s, const float *dy, const int32_t *argmax, float *dx)
 {
     const int64_t out = s->oh * s->ow;
     FOR_PLANES(s, p)
@@ -50,7 +50,7 @@ void IB_K(maxpool_grad)(const ib_window *s, const float *dy, const int32_t *argm
 }
 
 /* y = sum / (kh kw); padding counts as 0 */
-void IB_K(avgpool)(const ib_window *s, const float *x, float *y)
+void IB_K(avgpool)(ib_device *dev, const ib_window *s, const float *x, float *y)
 {
     const float divisor = (float)(s->kh * s->kw);
     FOR_PLANES(s, p)
@@ -65,7 +65,7 @@ void IB_K(avgpool)(const ib_window *s, const float *x, float *y)
         }
 }
 
-void IB_K(avgpool_grad)(const ib_window *s, const float *dy, float *dx)
+void IB_K(avgpool_grad)(ib_device *dev, const ib_window *s, const float *dy, float *dx)
 {
     const float divisor = (float)(s->kh * s->kw);
     FOR_PLANES(s, p)
@@ -80,7 +80,7 @@ void IB_K(avgpool_grad)(const ib_window *s, const float *dy, float *dx)
 }
 
 /* acc = sum (x - in_zero), padding 0 */
-void IB_K(qavgpool)(const ib_window *s, const int8_t *x, int in_zero, int32_t *acc)
+void IB_K(qavgpool)(ib_device *dev, const ib_window *s, const int8_t *x, int in_zero, int32_t *acc)
 {
     FOR_PLANES(s, p)
     for (int64_t oy = 0; oy < s->oh; oy++)

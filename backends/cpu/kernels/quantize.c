@@ -5,7 +5,7 @@
 #include "backends/cpu/level.h"
 
 /* q = clamp(round(x / scale) + zero), ties to even or (half_away) away from zero. NaN becomes `zero`. */
-void IB_K(quantize)(const float *x, int64_t n, const ib_affine *p, int8_t *q, uint8_t *mask)
+void IB_K(quantize)(ib_device *dev, const float *x, int64_t n, const ib_affine *p, int8_t *q, uint8_t *mask)
 {
     const float scale = p->scale, lo = (float)(p->qmin - p->zero), hi = (float)(p->qmax - p->zero);
     const int zero = p->zero, half_away = p->half_away;
@@ -24,7 +24,7 @@ void IB_K(quantize)(const float *x, int64_t n, const ib_affine *p, int8_t *q, ui
     }
 }
 
-void IB_K(dequantize)(const ib_coded *x, int64_t n, float *y)
+void IB_K(dequantize)(ib_device *dev, const ib_coded *x, int64_t n, float *y)
 {
     const int8_t *q = x->codes;
     const float scale = x->scale;
@@ -35,7 +35,7 @@ void IB_K(dequantize)(const ib_coded *x, int64_t n, float *y)
 }
 
 /* q = clamp(rne(w / scale[row]), -qmax, qmax) */
-void IB_K(quantize_rows)(int64_t rows, int64_t cols, const ib_weight_codes *p)
+void IB_K(quantize_rows)(ib_device *dev, int64_t rows, int64_t cols, const ib_weight_codes *p)
 {
     const int64_t n = rows * cols, part = n / p->n_scales;
     const float *w = p->w, *scale = p->scale;
@@ -60,7 +60,8 @@ void IB_K(quantize_rows)(int64_t rows, int64_t cols, const ib_weight_codes *p)
 }
 
 /* y = codes * factor of the group * scale of the row */
-void IB_K(dequantize_rows)(const ib_qweights *w, int64_t rows, int64_t cols, const float *scale, int n_scales, float *y)
+void IB_K(dequantize_rows)(ib_device *dev, const ib_qweights *w, int64_t rows, int64_t cols, const float *scale,
+                           int n_scales, float *y)
 {
 #pragma omp parallel for schedule(static) if (rows * cols > IB_SERIAL)
     for (int64_t r = 0; r < rows; r++) {
@@ -75,7 +76,7 @@ void IB_K(dequantize_rows)(const ib_qweights *w, int64_t rows, int64_t cols, con
     }
 }
 
-void IB_K(abs_max_rows)(const float *w, int64_t rows, int64_t cols, float *y)
+void IB_K(abs_max_rows)(ib_device *dev, const float *w, int64_t rows, int64_t cols, float *y)
 {
 #pragma omp parallel for schedule(static) if (rows * cols > IB_SERIAL)
     for (int64_t r = 0; r < rows; r++) {
@@ -87,7 +88,7 @@ void IB_K(abs_max_rows)(const float *w, int64_t rows, int64_t cols, float *y)
 }
 
 /* dz = dy where the mask's bit is set, else 0 */
-void IB_K(where)(const float *dy, const uint8_t *mask, float *dz, int64_t n)
+void IB_K(where)(ib_device *dev, const float *dy, const uint8_t *mask, float *dz, int64_t n)
 {
 #pragma omp parallel for schedule(static) if (n > IB_SERIAL)
     for (int64_t i = 0; i < n; i++)
@@ -95,7 +96,7 @@ void IB_K(where)(const float *dy, const uint8_t *mask, float *dz, int64_t n)
 }
 
 /* dx += dy where the mask's bit is set */
-void IB_K(grad_where)(const float *dy, const uint8_t *mask, float *dx, int64_t n)
+void IB_K(grad_where)(ib_device *dev, const float *dy, const uint8_t *mask, float *dx, int64_t n)
 {
 #pragma omp parallel for schedule(static) if (n > IB_SERIAL)
     for (int64_t i = 0; i < n; i++)
@@ -103,14 +104,14 @@ void IB_K(grad_where)(const float *dy, const uint8_t *mask, float *dx, int64_t n
 }
 
 /* The scale of each row with the least squared rounding error among 48 fractions of the row's maximum. */
-void IB_K(mse_scale_rows)(const float *w, int64_t rows, int64_t cols, int qmax, float *scale)
+void IB_K(mse_scale_rows)(ib_device *dev, const float *w, int64_t rows, int64_t cols, int qmax, float *scale)
 {
     enum { STEPS = 48 };
 #pragma omp parallel for schedule(static) if (rows * cols > IB_SERIAL)
     for (int64_t r = 0; r < rows; r++) {
         const float *row = w + r * cols;
         float top = 0;
-        IB_K(abs_max_rows)(row, 1, cols, &top);
+        IB_K(abs_max_rows)(dev, row, 1, cols, &top);
         double best = INFINITY;
         scale[r] = top / (float)qmax;
         for (int t = STEPS; t > STEPS / 6 && top > 0; t--) {
@@ -132,7 +133,7 @@ void IB_K(mse_scale_rows)(const float *w, int64_t rows, int64_t cols, int qmax, 
 
 /* Two-level scales (VS-Quant, arXiv:2102.04503): a group's scale is an integer 1..15 times its row's.
  *   s_g = max|w_g| / qmax,  scale = max_g s_g / 15,  factor = ceil(s_g / scale),  q = rne(w / (scale factor)) */
-void IB_K(quantize_groups)(int64_t rows, int64_t cols, const ib_weight_codes *p)
+void IB_K(quantize_groups)(ib_device *dev, int64_t rows, int64_t cols, const ib_weight_codes *p)
 {
     const float *w = p->w;
     const int qmax = p->qmax, group_size = p->group_size;
@@ -142,12 +143,12 @@ void IB_K(quantize_groups)(int64_t rows, int64_t cols, const ib_weight_codes *p)
     const int64_t groups = (cols + group_size - 1) / group_size;
     for (int64_t r = 0; r < rows; r++) {
         float top = 0;
-        IB_K(abs_max_rows)(w + r * cols, 1, cols, &top);
+        IB_K(abs_max_rows)(dev, w + r * cols, 1, cols, &top);
         scale[r] = top > 0 ? top / (float)(15 * qmax) : 1.0f;
         for (int64_t g = 0; g < groups; g++) {
             const int64_t first = g * group_size, count = ib_min64(group_size, cols - first);
             float group_top = 0;
-            IB_K(abs_max_rows)(w + r * cols + first, 1, count, &group_top);
+            IB_K(abs_max_rows)(dev, w + r * cols + first, 1, count, &group_top);
             const float f = ceilf(group_top / (float)qmax / scale[r] - 1e-4f);
             factor[r * groups + g] = (uint8_t)(f < 1 ? 1 : f > 15 ? 15 : f);
             const float s = scale[r] * factor[r * groups + g];
@@ -162,7 +163,7 @@ void IB_K(quantize_groups)(int64_t rows, int64_t cols, const ib_weight_codes *p)
 }
 
 /* sum dy (q - zero - [inside: x / scale]): the gradient of the step size before its factor (LSQ, arXiv:1902.08153) */
-double IB_K(lsq_grad)(const float *x, const float *dy, int64_t n, const ib_affine *p)
+double IB_K(lsq_grad)(ib_device *dev, const float *x, const float *dy, int64_t n, const ib_affine *p)
 {
     const float scale = p->scale, lo = (float)(p->qmin - p->zero), hi = (float)(p->qmax - p->zero);
     double total = 0;
@@ -174,7 +175,7 @@ double IB_K(lsq_grad)(const float *x, const float *dy, int64_t n, const ib_affin
 }
 
 /* sum dy [x >= alpha] (PACT, arXiv:1805.06085) */
-double IB_K(pact_grad)(const float *x, const float *dy, int64_t n, float alpha)
+double IB_K(pact_grad)(ib_device *dev, const float *x, const float *dy, int64_t n, float alpha)
 {
     double total = 0;
     for (int64_t i = 0; i < n; i++)
@@ -183,7 +184,7 @@ double IB_K(pact_grad)(const float *x, const float *dy, int64_t n, float alpha)
 }
 
 /* y += gain[row] x */
-void IB_K(scale_rows)(const float *x, int64_t rows, int64_t cols, const float *gain, float *y)
+void IB_K(scale_rows)(ib_device *dev, const float *x, int64_t rows, int64_t cols, const float *gain, float *y)
 {
 #pragma omp parallel for schedule(static) if (rows * cols > IB_SERIAL)
     for (int64_t r = 0; r < rows; r++)
@@ -192,7 +193,7 @@ void IB_K(scale_rows)(const float *x, int64_t rows, int64_t cols, const float *g
 }
 
 /* y[row] += <x[row], dy[row]> */
-void IB_K(dot_rows)(const float *x, const float *dy, int64_t rows, int64_t cols, float *y)
+void IB_K(dot_rows)(ib_device *dev, const float *x, const float *dy, int64_t rows, int64_t cols, float *y)
 {
 #pragma omp parallel for schedule(static) if (rows * cols > IB_SERIAL)
     for (int64_t r = 0; r < rows; r++) {
@@ -204,7 +205,7 @@ void IB_K(dot_rows)(const float *x, const float *dy, int64_t rows, int64_t cols,
 }
 
 /* y[n,c,hw] = scale[c] acc */
-void IB_K(acc_real)(const ib_planes *s, const int32_t *acc, const float *scale, float *y)
+void IB_K(acc_real)(ib_device *dev, const ib_planes *s, const int32_t *acc, const float *scale, float *y)
 {
     const int64_t n = s->n, c = s->c, hw = s->hw;
 #pragma omp parallel for schedule(static) if (n * c * hw > IB_SERIAL)

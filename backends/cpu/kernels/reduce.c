@@ -24,18 +24,18 @@
     }                                                                                                                  \
     return total
 
-double IB_K(sum)(const float *x, int64_t n)
+double IB_K(sum)(ib_device *dev, const float *x, int64_t n)
 {
     BLOCK_SUM(n, x[i]);
 }
 
-double IB_K(sum_sq)(const float *x, int64_t n)
+double IB_K(sum_sq)(ib_device *dev, const float *x, int64_t n)
 {
     BLOCK_SUM(n, (double)x[i] * x[i]);
 }
 
 /* In blocks, so that each is one loop without a branch. */
-int64_t IB_K(first_not_finite)(const float *x, int64_t n)
+int64_t IB_K(first_not_finite)(ib_device *dev, const float *x, int64_t n)
 {
     for (int64_t from = 0; from < n; from += IB_BLOCK) {
         const int64_t to = ib_min64(n, from + IB_BLOCK);
@@ -50,7 +50,7 @@ int64_t IB_K(first_not_finite)(const float *x, int64_t n)
 }
 
 /* lo = hi = NaN if any element is NaN */
-void IB_K(min_max)(const float *x, int64_t n, float *lo, float *hi)
+void IB_K(min_max)(ib_device *dev, const float *x, int64_t n, float *lo, float *hi)
 {
     float a = INFINITY, b = -INFINITY;
     int nan = 0;
@@ -65,14 +65,14 @@ void IB_K(min_max)(const float *x, int64_t n, float *lo, float *hi)
 }
 
 /* y[j] += sum_i x[i,j] */
-void IB_K(col_sum)(const float *x, int64_t rows, int64_t cols, float *y)
+void IB_K(col_sum)(ib_device *dev, const float *x, int64_t rows, int64_t cols, float *y)
 {
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = 0; j < cols; j++)
             y[j] += x[i * cols + j];
 }
 
-void IB_K(add_rows)(float *y, const float *bias, int64_t rows, int64_t cols)
+void IB_K(add_rows)(ib_device *dev, float *y, const float *bias, int64_t rows, int64_t cols)
 {
 #pragma omp parallel for schedule(static) if (rows * cols > IB_SERIAL)
     for (int64_t i = 0; i < rows; i++)

@@ -2,7 +2,7 @@
 #include "backends/cpu/level.h"
 
 /* (a, b) becomes (a cos - b sin, a sin + b cos) for each pair (a, b) of each head. */
-void IB_K(rope)(const ib_rotation *r, int64_t rows, const float *x, float sign, int add, float *y)
+void IB_K(rope)(ib_device *dev, const ib_rotation *r, int64_t rows, const float *x, float sign, int add, float *y)
 {
     const int heads = r->heads, dim = r->dim, rotated = r->rotated, pairs = r->pairs, half = rotated / 2;
     const int32_t *pos = r->pos;

@@ -18,7 +18,7 @@ static float softmax_row(const float *x, float *y, int64_t n)
     return max + logf(sum);
 }
 
-void IB_K(softmax)(const float *x, float *y, int64_t rows, int64_t cols)
+void IB_K(softmax)(ib_device *dev, const float *x, float *y, int64_t rows, int64_t cols)
 {
 #pragma omp parallel for schedule(static) if (rows * cols > IB_SERIAL)
     for (int64_t i = 0; i < rows; i++)
@@ -26,7 +26,7 @@ void IB_K(softmax)(const float *x, float *y, int64_t rows, int64_t cols)
 }
 
 /* dx += y (dy - <dy, y>) */
-void IB_K(softmax_grad)(const float *y, const float *dy, float *dx, int64_t rows, int64_t cols)
+void IB_K(softmax_grad)(ib_device *dev, const float *y, const float *dy, float *dx, int64_t rows, int64_t cols)
 {
 #pragma omp parallel for schedule(static) if (rows * cols > IB_SERIAL)
     for (int64_t i = 0; i < rows; i++) {
@@ -39,7 +39,7 @@ void IB_K(softmax_grad)(const float *y, const float *dy, float *dx, int64_t rows
 }
 
 /* returns the sum over rows of -sum_j w_j t_j log p_j, t = (1 - smooth) onehot + smooth / cols; weight NULL: w = 1 */
-double IB_K(cross_entropy)(const ib_class_loss *s, const float *x, float *prob)
+double IB_K(cross_entropy)(ib_device *dev, const ib_class_loss *s, const float *x, float *prob)
 {
     const int64_t rows = s->rows, cols = s->cols;
     const int32_t *label = s->label;
@@ -60,7 +60,7 @@ double IB_K(cross_entropy)(const ib_class_loss *s, const float *x, float *prob)
 }
 
 /* dx += scale (p sum_k w_k t_k - w t) */
-void IB_K(cross_entropy_grad)(const ib_class_loss *s, const float *prob, float scale, float *dx)
+void IB_K(cross_entropy_grad)(ib_device *dev, const ib_class_loss *s, const float *prob, float scale, float *dx)
 {
     const int64_t rows = s->rows, cols = s->cols;
     const int32_t *label = s->label;
@@ -81,7 +81,8 @@ void IB_K(cross_entropy_grad)(const ib_class_loss *s, const float *prob, float s
 }
 
 /* nll[i] = log sum exp(x_i) - x_i[target_i]; x becomes scale (softmax(x) - onehot) if grad; target -1: 0 and zeros */
-void IB_K(nll_rows)(float *x, const int32_t *target, int64_t rows, int64_t cols, float scale, int grad, float *nll)
+void IB_K(nll_rows)(ib_device *dev, float *x, const int32_t *target, int64_t rows, int64_t cols, float scale, int grad,
+                    float *nll)
 {
 #pragma omp parallel for schedule(static) if (rows * cols > IB_SERIAL)
     for (int64_t i = 0; i < rows; i++) {

@@ -136,26 +136,27 @@ static const ib_multiplier *multiplier_of(const ib_window *s)
     return s->kw * s->ic > 8 ? &ib_amx_multiplier : &ib_vnni_multiplier;
 }
 
-static int64_t nhwc_pack(const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias, void *packed)
+static int64_t nhwc_pack(ib_device *dev, const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias,
+                         void *packed)
 {
     return ib_vnni_nhwc_pack(multiplier_of(s), s, in_zero, w, bias, packed);
 }
 
-static void nhwc_conv2d(const ib_window *s, const ib_nhwc_product *p, ib_share share)
+static void nhwc_conv2d(ib_device *dev, const ib_window *s, const ib_nhwc_product *p, ib_share share)
 {
     if (p->packed)
         ib_vnni_nhwc_conv2d(multiplier_of(s), s, p, share);
     else
-        IB_BELOW(nhwc_conv2d)(s, p, share);
+        IB_BELOW(nhwc_conv2d)(dev, s, p, share);
 }
 
-static void qlinear(int64_t rows, int64_t k, int64_t out, const ib_qproduct *p)
+static void qlinear(ib_device *dev, int64_t rows, int64_t k, int64_t out, const ib_qproduct *p)
 {
-    ib_qlinear_by(rows < FEW ? &ib_vnni_multiplier : &ib_amx_multiplier, rows, k, out, p);
+    ib_qlinear_by(dev, rows < FEW ? &ib_vnni_multiplier : &ib_amx_multiplier, rows, k, out, p);
 }
 
 /* Four independent sums. */
-static double int8_peak(int64_t rounds)
+static double int8_peak(ib_device *dev, int64_t rounds)
 {
     double done = 0;
 #pragma omp parallel reduction(+ : done)

@@ -77,17 +77,17 @@ static void by_panel(const bf16 *a, int64_t lda, int64_t n, const bf16 *panel, i
     _tile_release();
 }
 
-static void frozen_mul(const ib_matrix *w, int64_t n, const float *x, int add, float *y, float *scratch)
+static void frozen_mul(ib_device *dev, const ib_matrix *w, int64_t n, const float *x, int add, float *y, float *scratch)
 {
     if (n < BLOCK)
-        IB_BELOW(frozen_mul)(w, n, x, add, y, scratch);
+        IB_BELOW(frozen_mul)(dev, w, n, x, add, y, scratch);
     else
-        ib_bf16_frozen_mul(by_panel, w, n, x, add, y, scratch);
+        ib_bf16_frozen_mul(dev, by_panel, w, n, x, add, y, scratch);
 }
 
-static void frozen_mul_grad(const ib_matrix *w, int64_t n, const float *dy, float *dx, float *scratch)
+static void frozen_mul_grad(ib_device *dev, const ib_matrix *w, int64_t n, const float *dy, float *dx, float *scratch)
 {
-    ib_bf16_frozen_mul_grad(by_panel, w, n, dy, dx, scratch);
+    ib_bf16_frozen_mul_grad(dev, by_panel, w, n, dy, dx, scratch);
 }
 
 void ib_amx_bf16_replace(ib_kernels *k)

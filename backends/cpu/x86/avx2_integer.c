@@ -151,7 +151,7 @@ static unsigned between8(__m256i acc, int32_t top)
 
 /* Eight elements at a time, the bits of one mask byte, where they belong to one channel and small factors; integer.c
  * does the others. */
-static void requant(const ib_planes *s, const int32_t *acc, const ib_epilogue *r)
+static void requant(ib_device *dev, const ib_planes *s, const int32_t *acc, const ib_epilogue *r)
 {
     const int64_t c = s->c, hw = s->hw, size = s->n * c * hw;
     const isobit_scale *scale = r->scale;
@@ -160,7 +160,7 @@ static void requant(const ib_planes *s, const int32_t *acc, const ib_epilogue *r
     int8_t *q = r->codes;
     uint8_t *mask = r->mask;
     if (hw < 16 || !ib_scales_are_small(scale, c, profile)) {
-        IB_K(requant)(s, acc, r);
+        IB_K(requant)(dev, s, acc, r);
         return;
     }
 #pragma omp parallel for schedule(static) if (size > IB_SERIAL)
@@ -192,14 +192,14 @@ static void requant(const ib_planes *s, const int32_t *acc, const ib_epilogue *r
                                          .codes = q + i,
                                          .mask = mask ? mask + i / 8 : NULL,
                                          .top = top ? own_top : NULL};
-                IB_K(requant)(&(ib_planes){1, count, 1}, acc + i, &few);
+                IB_K(requant)(dev, &(ib_planes){1, count, 1}, acc + i, &few);
             }
         }
     }
 }
 
 /* y = x W': inputs are broadcast, weights are the panel */
-static void qlinear(int64_t rows, int64_t k, int64_t out, const ib_qproduct *p)
+static void qlinear(ib_device *dev, int64_t rows, int64_t k, int64_t out, const ib_qproduct *p)
 {
     const int64_t pairs = (k + 1) / 2, ldb = padded(out);
     const int8_t *x = p->x;
@@ -239,7 +239,7 @@ static void qlinear(int64_t rows, int64_t k, int64_t out, const ib_qproduct *p)
         product(count, out, &o);
     }
     if (p->r)
-        requant(&(ib_planes){rows, out, 1}, acc, p->r);
+        requant(dev, &(ib_planes){rows, out, 1}, acc, p->r);
 }
 
 /* y = W col: weights are broadcast, patches are the panel */
@@ -274,11 +274,11 @@ static void accumulate(const ib_window *s, const ib_qproduct *p)
     }
 }
 
-static void qconv2d(const ib_window *s, const ib_qproduct *p)
+static void qconv2d(ib_device *dev, const ib_window *s, const ib_qproduct *p)
 {
     accumulate(s, p);
     if (p->r)
-        requant(&(ib_planes){s->n, s->oc, s->oh * s->ow}, p->acc, p->r);
+        requant(dev, &(ib_planes){s->n, s->oc, s->oh * s->ow}, p->acc, p->r);
 }
 
 void ib_avx2_replace(ib_kernels *k)

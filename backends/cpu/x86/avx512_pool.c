@@ -36,10 +36,10 @@ static inline __m512i where(__mmask16 second, __mmask16 third, __mmask16 fourth,
     return _mm512_mask_add_epi32(i, fourth, below, one);
 }
 
-static void maxpool(const ib_window *s, const float *x, float *y, int32_t *argmax)
+static void maxpool(ib_device *dev, const ib_window *s, const float *x, float *y, int32_t *argmax)
 {
     if (!is_two_by_two(s)) {
-        IB_K(maxpool)(s, x, y, argmax);
+        IB_K(maxpool)(dev, s, x, y, argmax);
         return;
     }
     const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30),
@@ -128,14 +128,14 @@ static void largest(const ib_window *s, const int8_t *x, int8_t *y)
         }
 }
 
-static void qmaxpool(const ib_window *s, const int8_t *x, int8_t *y, int32_t *argmax)
+static void qmaxpool(ib_device *dev, const ib_window *s, const int8_t *x, int8_t *y, int32_t *argmax)
 {
     if (argmax && is_two_by_two(s))
         places(s, x, y, argmax);
     else if (!argmax && is_inside(s))
         largest(s, x, y);
     else
-        IB_K(qmaxpool)(s, x, y, argmax);
+        IB_K(qmaxpool)(dev, s, x, y, argmax);
 }
 
 void ib_avx512_pool_replace(ib_kernels *k)

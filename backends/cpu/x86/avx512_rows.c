@@ -101,13 +101,13 @@ static const struct {
     float (*row)(const uint8_t *b, int64_t blocks, const float *x, const float *sums);
 } formats[] = {{"q4_0", row_q4_0}, {"q4_1", row_q4_1}, {"q8_0", row_q8_0}};
 
-static void few_rows(const ib_matrix *w, int64_t n, const float *x, int add, float *y, float *scratch)
+static void few_rows(ib_device *dev, const ib_matrix *w, int64_t n, const float *x, int add, float *y, float *scratch)
 {
     size_t f = 0;
     while (f < sizeof formats / sizeof *formats && strcmp(formats[f].name, w->format->name))
         f++;
     if (n > FEW || f == sizeof formats / sizeof *formats) {
-        IB_K(frozen_mul)(w, n, x, add, y, scratch);
+        IB_K(frozen_mul)(dev, w, n, x, add, y, scratch);
         return;
     }
     const int64_t blocks = w->cols / 32, bytes = blocks * w->format->bytes, tile = 16;
@@ -175,12 +175,12 @@ static inline __attribute__((always_inline)) void attend(const ib_kv_cache *c, i
         _mm512_storeu_ps(y + 16 * p, _mm512_div_ps(o[p], _mm512_set1_ps(sum)));
 }
 
-static void attention_cached(const ib_kv_cache *c, int heads, float scale, int64_t from, int64_t to, const float *q,
-                             float *y)
+static void attention_cached(ib_device *dev, const ib_kv_cache *c, int heads, float scale, int64_t from, int64_t to,
+                             const float *q, float *y)
 {
     const int dim = c->dim, share = heads / c->groups;
     if (dim != 64 && dim != 128 && dim != 32) {
-        IB_K(attention_cached)(c, heads, scale, from, to, q, y);
+        IB_K(attention_cached)(dev, c, heads, scale, from, to, q, y);
         return;
     }
 #pragma omp parallel for schedule(static) if ((to - from) * heads * dim > 32768)

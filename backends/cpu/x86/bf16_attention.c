@@ -141,10 +141,11 @@ static void forward_tile(const forward *f, int head, int64_t i0, int64_t m, floa
     }
 }
 
-static void attention(const ib_attention *a, int64_t rows, const ib_qkv *x, float *y, float *lse, float *scratch)
+static void attention(ib_device *dev, const ib_attention *a, int64_t rows, const ib_qkv *x, float *y, float *lse,
+                      float *scratch)
 {
     if (a->dim % NR) {
-        IB_K(attention)(a, rows, x, y, lse, scratch);
+        IB_K(attention)(dev, a, rows, x, y, lse, scratch);
         return;
     }
     bf16 *at = (bf16 *)scratch;
@@ -227,11 +228,11 @@ static void keys(const backward *b, int g, int64_t j0, float *dk, float *dv)
         }
 }
 
-static void attention_grad(const ib_attention *a, int64_t rows, const ib_qkv *x, const ib_attention_grads *g,
-                           float *scratch)
+static void attention_grad(ib_device *dev, const ib_attention *a, int64_t rows, const ib_qkv *x,
+                           const ib_attention_grads *g, float *scratch)
 {
     if (a->dim % NR) {
-        IB_K(attention_grad)(a, rows, x, g, scratch);
+        IB_K(attention_grad)(dev, a, rows, x, g, scratch);
         return;
     }
     const float *y = g->y, *dy = g->dy;

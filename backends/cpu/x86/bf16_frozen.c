@@ -20,11 +20,11 @@ static void round_rows(const float *x, int64_t n, int64_t k, bf16 *y)
 }
 
 /* Rows o .. o + m (m <= 32) of W as a panel over k; rows: bf16 [32][even(k)], zeroed behind m. */
-static void pack_rows(const ib_matrix *w, int64_t o, int64_t m, float *row, bf16 *rows, bf16 *panel)
+static void pack_rows(ib_device *dev, const ib_matrix *w, int64_t o, int64_t m, float *row, bf16 *rows, bf16 *panel)
 {
     const int64_t k = w->cols, ld = even(k);
     for (int64_t i = 0; i < m; i++) {
-        IB_K(decode)(w, (o + i) * k, k, row);
+        IB_K(decode)(dev, w, (o + i) * k, k, row);
         round_row(row, k, rows + i * ld);
         if (ld > k)
             rows[i * ld + k] = 0;
@@ -47,11 +47,11 @@ static int64_t part_start(int64_t n, int64_t parts, int64_t p)
 }
 
 /* y[n,rows] = x[n,cols] W', += if add */
-void ib_bf16_frozen_mul(ib_by_panel *by_panel, const ib_matrix *w, int64_t n, const float *x, int add, float *y,
-                        float *scratch)
+void ib_bf16_frozen_mul(ib_device *dev, ib_by_panel *by_panel, const ib_matrix *w, int64_t n, const float *x, int add,
+                        float *y, float *scratch)
 {
     if (n <= FEW) {
-        IB_BELOW(frozen_mul)(w, n, x, add, y, scratch);
+        IB_BELOW(frozen_mul)(dev, w, n, x, add, y, scratch);
         return;
     }
     const int64_t k = w->cols, ld = even(k), room = ib_frozen_room(w), tiles = (w->rows + NR - 1) / NR,
@@ -61,27 +61,28 @@ void ib_bf16_frozen_mul(ib_by_panel *by_panel, const ib_matrix *w, int64_t n, co
     round_rows(x, n, k, a);
 #pragma omp parallel for schedule(dynamic)
     for (int64_t t = 0; t < tiles * parts; t++) {
-        float *row = work + ib_thread() * room;
+        float *row = work + ib_cpu_thread() * room;
         bf16 *rows = (bf16 *)(row + (k + 15) / 16 * 16), *panel = rows + NR * ld;
         const int64_t o = t / parts * NR, m = min64(NR, w->rows - o), from = part_start(n, parts, t % parts),
                       to = part_start(n, parts, t % parts + 1);
         if (from == to)
             continue;
-        pack_rows(w, o, m, row, rows, panel);
+        pack_rows(dev, w, o, m, row, rows, panel);
         by_panel(a + from * ld, ld, to - from, panel, ld / 2, y + from * w->rows + o, w->rows, m, add);
     }
 }
 
 /* Columns c .. c + width (a multiple of 32, zeroed behind the matrix) of rows o .. o + m of W as panels over the
  * rows. */
-static void pack_columns(const ib_matrix *w, int64_t c, int64_t width, int64_t o, int64_t m, float *two, bf16 *panels)
+static void pack_columns(ib_device *dev, const ib_matrix *w, int64_t c, int64_t width, int64_t o, int64_t m, float *two,
+                         bf16 *panels)
 {
     const int64_t valid = min64(width, w->cols - c), pairs = even(m) / 2;
     memset(two, 0, (size_t)(2 * width) * sizeof *two);
     for (int64_t p = 0; p < pairs; p++) {
-        IB_K(decode)(w, (o + 2 * p) * w->cols + c, valid, two);
+        IB_K(decode)(dev, w, (o + 2 * p) * w->cols + c, valid, two);
         if (2 * p + 1 < m)
-            IB_K(decode)(w, (o + 2 * p + 1) * w->cols + c, valid, two + width);
+            IB_K(decode)(dev, w, (o + 2 * p + 1) * w->cols + c, valid, two + width);
         else
             memset(two + width, 0, (size_t)width * sizeof *two);
         for (int64_t j = 0; j < width; j += NR)
@@ -90,11 +91,11 @@ static void pack_columns(const ib_matrix *w, int64_t c, int64_t width, int64_t o
 }
 
 /* dx[n,cols] += dy[n,rows] W */
-void ib_bf16_frozen_mul_grad(ib_by_panel *by_panel, const ib_matrix *w, int64_t n, const float *dy, float *dx,
-                             float *scratch)
+void ib_bf16_frozen_mul_grad(ib_device *dev, ib_by_panel *by_panel, const ib_matrix *w, int64_t n, const float *dy,
+                             float *dx, float *scratch)
 {
     if (n <= FEW) {
-        IB_K(frozen_mul_grad)(w, n, dy, dx, scratch);
+        IB_K(frozen_mul_grad)(dev, w, n, dy, dx, scratch);
         return;
     }
     const int64_t o = w->rows, ld = even(o), room = ib_frozen_room(w),
@@ -105,13 +106,13 @@ void ib_bf16_frozen_mul_grad(ib_by_panel *by_panel, const ib_matrix *w, int64_t 
     round_rows(dy, n, o, a);
 #pragma omp parallel for schedule(dynamic)
     for (int64_t t = 0; t < tiles * parts; t++) {
-        float *two = work + ib_thread() * room;
+        float *two = work + ib_cpu_thread() * room;
         bf16 *panels = (bf16 *)(two + 2 * width);
         const int64_t c = t / parts * width, from = part_start(n, parts, t % parts),
                       to = part_start(n, parts, t % parts + 1);
         for (int64_t r = 0; r < o && from < to; r += IB_FROZEN_ROWS) { /* panels that stay in the cache */
             const int64_t m = min64(IB_FROZEN_ROWS, o - r);
-            pack_columns(w, c, width, r, m, two, panels);
+            pack_columns(dev, w, c, width, r, m, two, panels);
             for (int64_t j = 0; j < width && c + j < w->cols; j += NR)
                 by_panel(a + from * ld + r, ld, to - from, panels + (j / NR) * even(m) * NR, even(m) / 2,
                          dx + from * w->cols + c + j, w->cols, min64(NR, w->cols - c - j), 1);
@@ -119,18 +120,18 @@ void ib_bf16_frozen_mul_grad(ib_by_panel *by_panel, const ib_matrix *w, int64_t 
     }
 }
 
-static void frozen_mul(const ib_matrix *w, int64_t n, const float *x, int add, float *y, float *scratch)
+static void frozen_mul(ib_device *dev, const ib_matrix *w, int64_t n, const float *x, int add, float *y, float *scratch)
 {
-    ib_bf16_frozen_mul(rows_by_panel, w, n, x, add, y, scratch);
+    ib_bf16_frozen_mul(dev, rows_by_panel, w, n, x, add, y, scratch);
 }
-static void frozen_mul_grad(const ib_matrix *w, int64_t n, const float *dy, float *dx, float *scratch)
+static void frozen_mul_grad(ib_device *dev, const ib_matrix *w, int64_t n, const float *dy, float *dx, float *scratch)
 {
-    ib_bf16_frozen_mul_grad(rows_by_panel, w, n, dy, dx, scratch);
+    ib_bf16_frozen_mul_grad(dev, rows_by_panel, w, n, dy, dx, scratch);
 }
 
 /* ---- kept values are bf16, and so are the values themselves from then on: remembering loses nothing ---- */
 
-static int64_t kept_bytes(int64_t n)
+static int64_t kept_bytes(ib_device *dev, int64_t n)
 {
     return 2 * n;
 }
@@ -140,7 +141,7 @@ static __m512 widen(__m256i h)
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(h), 16));
 }
 
-static void keep(float *y, int64_t n, void *kept)
+static void keep(ib_device *dev, float *y, int64_t n, void *kept)
 {
     bf16 *to = kept;
 #pragma omp parallel for schedule(static) if (n > 16384)
@@ -162,7 +163,7 @@ static void keep(float *y, int64_t n, void *kept)
     }
 }
 
-static void recall(const void *kept, int64_t n, float *y)
+static void recall(ib_device *dev, const void *kept, int64_t n, float *y)
 {
     const bf16 *from = kept;
 #pragma omp parallel for schedule(static) if (n > 16384)

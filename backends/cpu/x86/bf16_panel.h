@@ -87,10 +87,10 @@ static inline void rows_by_panel(const bf16 *a, int64_t lda, int64_t n, const bf
  * (bf16_frozen.c). */
 typedef void ib_by_panel(const bf16 *a, int64_t lda, int64_t n, const bf16 *panel, int64_t pairs, float *c, int64_t ldc,
                          int64_t cols, int add);
-void ib_bf16_frozen_mul(ib_by_panel *by_panel, const ib_matrix *w, int64_t n, const float *x, int add, float *y,
-                        float *scratch);
-void ib_bf16_frozen_mul_grad(ib_by_panel *by_panel, const ib_matrix *w, int64_t n, const float *dy, float *dx,
-                             float *scratch);
+void ib_bf16_frozen_mul(ib_device *dev, ib_by_panel *by_panel, const ib_matrix *w, int64_t n, const float *x, int add,
+                        float *y, float *scratch);
+void ib_bf16_frozen_mul_grad(ib_device *dev, ib_by_panel *by_panel, const ib_matrix *w, int64_t n, const float *dy,
+                             float *dx, float *scratch);
 
 /* 32 rows of bf16, ld (even) apart, as a panel over k = 0 .. 2 pairs */
 static inline void panel_of_rows(const bf16 *rows, int64_t ld, int64_t pairs, bf16 *panel)

@@ -34,7 +34,7 @@ static __mmask16 get_bits(const uint8_t *mask, int64_t i, int64_t count)
 
 /* ---- requantization ---- */
 
-static void requant(const ib_planes *s, const int32_t *acc, const ib_epilogue *r)
+static void requant(ib_device *dev, const ib_planes *s, const int32_t *acc, const ib_epilogue *r)
 {
     const int64_t c = s->c, hw = s->hw, size = s->n * c * hw;
     const isobit_scale *scale = r->scale;
@@ -43,7 +43,7 @@ static void requant(const ib_planes *s, const int32_t *acc, const ib_epilogue *r
     int8_t *q = r->codes;
     uint8_t *mask = r->mask;
     if (!ib_scales_are_small(scale, c, profile)) {
-        IB_BELOW(requant)(s, acc, r);
+        IB_BELOW(requant)(dev, s, acc, r);
         return;
     }
 #pragma omp parallel for schedule(static) if (size > SERIAL)
@@ -85,7 +85,8 @@ static void requant(const ib_planes *s, const int32_t *acc, const ib_epilogue *r
     }
 }
 
-static void acc_range(const ib_planes *planes, const int32_t *acc, const float *scale, float *lo, float *hi)
+static void acc_range(ib_device *dev, const ib_planes *planes, const int32_t *acc, const float *scale, float *lo,
+                      float *hi)
 {
     const int64_t n = planes->n, c = planes->c, hw = planes->hw;
     float a = INFINITY, b = -INFINITY;
@@ -129,7 +130,8 @@ static inline __m512 real16(const int8_t *codes, __mmask16 live, __m512 scale, _
     return _mm512_mul_ps(scale, _mm512_cvtepi32_ps(_mm512_sub_epi32(wide, zero)));
 }
 
-static void real_range(const ib_coded *a, const ib_coded *b, int64_t n, int product, float *lo, float *hi)
+static void real_range(ib_device *dev, const ib_coded *a, const ib_coded *b, int64_t n, int product, float *lo,
+                       float *hi)
 {
     float least_of = INFINITY, most_of = -INFINITY;
     const int8_t *ca = a->codes, *cb = b->codes;
@@ -154,7 +156,8 @@ static void real_range(const ib_coded *a, const ib_coded *b, int64_t n, int prod
 }
 
 /* mask &= the lanes where 0 < a + b < top, or the product of the two */
-static void real_passes(const ib_coded *a, const ib_coded *b, int64_t n, int product, float top, uint8_t *mask)
+static void real_passes(ib_device *dev, const ib_coded *a, const ib_coded *b, int64_t n, int product, float top,
+                        uint8_t *mask)
 {
     const int8_t *ca = a->codes, *cb = b->codes;
     const __m512 sa = _mm512_set1_ps(a->scale), sb = _mm512_set1_ps(b->scale), most = _mm512_set1_ps(top);
@@ -178,10 +181,10 @@ static int fuses(const ib_epilogue *r, int64_t c)
     return r && !r->mask && ib_scales_are_small(r->scale, c, r->profile);
 }
 
-static void qconv2d(const ib_window *s, const ib_qproduct *p)
+static void qconv2d(ib_device *dev, const ib_window *s, const ib_qproduct *p)
 {
     if (!ib_vnni_conv_fits(s, p->w)) {
-        IB_BELOW(qconv2d)(s, p);
+        IB_BELOW(qconv2d)(dev, s, p);
         return;
     }
     ib_qproduct own = *p;
@@ -194,7 +197,7 @@ static void qconv2d(const ib_window *s, const ib_qproduct *p)
     own.r = fused ? p->r : NULL;
     ib_vnni_conv_run(s, &own);
     if (p->r && !fused)
-        requant(&(ib_planes){s->n, s->oc, s->oh * s->ow}, p->acc, p->r);
+        requant(dev, &(ib_planes){s->n, s->oc, s->oh * s->ow}, p->acc, p->r);
 }
 
 /* Bits that weights are packed ahead with: as they are, if they are too many for the caches. */
@@ -203,10 +206,10 @@ static int packed_bits(int64_t k, int64_t out, const ib_qweights *w)
     return !w->bits || w->bits > 4 || k * out <= 1 << 20 ? 8 : w->bits > 2 ? 4 : 2;
 }
 
-void ib_qlinear_by(const ib_multiplier *m, int64_t rows, int64_t k, int64_t out, const ib_qproduct *p)
+void ib_qlinear_by(ib_device *dev, const ib_multiplier *m, int64_t rows, int64_t k, int64_t out, const ib_qproduct *p)
 {
     if (p->w->group_size) {
-        IB_BELOW(qlinear)(rows, k, out, p);
+        IB_BELOW(qlinear)(dev, rows, k, out, p);
         return;
     }
     ib_qproduct own = *p;
@@ -220,15 +223,16 @@ void ib_qlinear_by(const ib_multiplier *m, int64_t rows, int64_t k, int64_t out,
     own.r = fused ? p->r : NULL;
     ib_vnni_linear_run(m, rows, k, out, &own, bits);
     if (p->r && !fused)
-        requant(&(ib_planes){rows, out, 1}, p->acc, p->r);
+        requant(dev, &(ib_planes){rows, out, 1}, p->acc, p->r);
 }
 
-static void qlinear(int64_t rows, int64_t k, int64_t out, const ib_qproduct *p)
+static void qlinear(ib_device *dev, int64_t rows, int64_t k, int64_t out, const ib_qproduct *p)
 {
-    ib_qlinear_by(&ib_vnni_multiplier, rows, k, out, p);
+    ib_qlinear_by(dev, &ib_vnni_multiplier, rows, k, out, p);
 }
 
-static int64_t qconv2d_pack(const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias, void *packed)
+static int64_t qconv2d_pack(ib_device *dev, const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias,
+                            void *packed)
 {
     if (!ib_vnni_conv_fits(s, w))
         return 0;
@@ -237,8 +241,8 @@ static int64_t qconv2d_pack(const ib_window *s, int in_zero, const ib_qweights *
     return ib_vnni_packed_words(s) * 4;
 }
 
-static int64_t qlinear_pack(int64_t k, int64_t out, int in_zero, const ib_qweights *w, const int32_t *bias,
-                            void *packed)
+static int64_t qlinear_pack(ib_device *dev, int64_t k, int64_t out, int in_zero, const ib_qweights *w,
+                            const int32_t *bias, void *packed)
 {
     if (w->group_size)
         return 0;
@@ -268,7 +272,7 @@ static inline __m128i to_codes(__m512 x, __m512 scale, int zero, float lo, float
     return _mm512_cvtepi32_epi8(_mm512_add_epi32(_mm512_cvtps_epi32(r), _mm512_set1_epi32(zero)));
 }
 
-static void quantize(const float *x, int64_t n, const ib_affine *p, int8_t *q, uint8_t *mask)
+static void quantize(ib_device *dev, const float *x, int64_t n, const ib_affine *p, int8_t *q, uint8_t *mask)
 {
     const __m512 s = _mm512_set1_ps(p->scale);
     const float lo = (float)(p->qmin - p->zero), hi = (float)(p->qmax - p->zero);
@@ -285,7 +289,7 @@ static void quantize(const float *x, int64_t n, const ib_affine *p, int8_t *q, u
     }
 }
 
-static void quantize_rows(int64_t rows, int64_t cols, const ib_weight_codes *p)
+static void quantize_rows(ib_device *dev, int64_t rows, int64_t cols, const ib_weight_codes *p)
 {
     const int64_t n = rows * cols, part = n / p->n_scales;
     const float *w = p->w, *scale = p->scale;
@@ -307,7 +311,7 @@ static void quantize_rows(int64_t rows, int64_t cols, const ib_weight_codes *p)
     }
 }
 
-static void abs_max_rows(const float *w, int64_t rows, int64_t cols, float *y)
+static void abs_max_rows(ib_device *dev, const float *w, int64_t rows, int64_t cols, float *y)
 {
 #pragma omp parallel for schedule(static) if (rows * cols > SERIAL)
     for (int64_t r = 0; r < rows; r++) {
@@ -323,7 +327,7 @@ static void abs_max_rows(const float *w, int64_t rows, int64_t cols, float *y)
 }
 
 /* dz = dy where the mask's bit is set, else 0 */
-static void where(const float *dy, const uint8_t *mask, float *dz, int64_t n)
+static void where(ib_device *dev, const float *dy, const uint8_t *mask, float *dz, int64_t n)
 {
 #pragma omp parallel for schedule(static) if (n > SERIAL)
     for (int64_t i = 0; i < n; i += 16) {
@@ -333,7 +337,7 @@ static void where(const float *dy, const uint8_t *mask, float *dz, int64_t n)
 }
 
 /* dx += dy where the mask's bit is set */
-static void grad_where(const float *dy, const uint8_t *mask, float *dx, int64_t n)
+static void grad_where(ib_device *dev, const float *dy, const uint8_t *mask, float *dx, int64_t n)
 {
 #pragma omp parallel for schedule(static) if (n > SERIAL)
     for (int64_t i = 0; i < n; i += 16) {
@@ -346,11 +350,11 @@ static void grad_where(const float *dy, const uint8_t *mask, float *dx, int64_t 
 
 /* ---- addition ---- */
 
-static void qadd(const struct isobit_add *p, int64_t n, const int8_t *x, const int8_t *y, int profile, int8_t *q,
-                 uint8_t *mask)
+static void qadd(ib_device *dev, const struct isobit_add *p, int64_t n, const int8_t *x, const int8_t *y, int profile,
+                 int8_t *q, uint8_t *mask)
 {
     if (!ib_add_is_small(p, profile)) {
-        IB_BELOW(qadd)(p, n, x, y, profile, q, mask);
+        IB_BELOW(qadd)(dev, p, n, x, y, profile, q, mask);
         return;
     }
     const ib_add16 k = ib_add16_of(p, 0);
@@ -380,7 +384,7 @@ static void chains(int64_t rounds)
 #undef CHAIN
 }
 
-static double int8_peak(int64_t rounds)
+static double int8_peak(ib_device *dev, int64_t rounds)
 {
     double done = 0;
 #pragma omp parallel reduction(+ : done)

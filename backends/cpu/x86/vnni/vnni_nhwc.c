@@ -70,17 +70,18 @@ void ib_vnni_nhwc_conv2d(const ib_multiplier *m, const ib_window *s, const ib_nh
         ib_panels_conv2d(m, s, p, NULL, share);
 }
 
-static int64_t nhwc_pack(const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias, void *packed)
+static int64_t nhwc_pack(ib_device *dev, const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias,
+                         void *packed)
 {
     return ib_vnni_nhwc_pack(&ib_vnni_multiplier, s, in_zero, w, bias, packed);
 }
 
-static void nhwc_conv2d(const ib_window *s, const ib_nhwc_product *p, ib_share share)
+static void nhwc_conv2d(ib_device *dev, const ib_window *s, const ib_nhwc_product *p, ib_share share)
 {
     if (p->packed)
         ib_vnni_nhwc_conv2d(&ib_vnni_multiplier, s, p, share);
     else
-        IB_BELOW(nhwc_conv2d)(s, p, share);
+        IB_BELOW(nhwc_conv2d)(dev, s, p, share);
 }
 
 void ib_vnni_nhwc_replace(ib_kernels *k)

@@ -38,7 +38,7 @@ static inline void words(const int8_t *row, int64_t plane, int64_t channels, int
 }
 
 /* Sixteen pixels of a row at a time: bytes as they are, or words of up to four channels, put side by side or apart. */
-static void nhwc_from(const int8_t *x, int64_t n, const ib_nhwc *y, ib_share share)
+static void nhwc_from(ib_device *dev, const int8_t *x, int64_t n, const ib_nhwc *y, ib_share share)
 {
     const __m128i flip = _mm_set1_epi8((char)0x80),
                   three = _mm_setr_epi8(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1);
@@ -74,10 +74,10 @@ static void nhwc_from(const int8_t *x, int64_t n, const ib_nhwc *y, ib_share sha
             }
 }
 
-static void nhwc_to(const ib_nhwc *x, int64_t n, int8_t *y, ib_share share)
+static void nhwc_to(ib_device *dev, const ib_nhwc *x, int64_t n, int8_t *y, ib_share share)
 {
     if (x->h * x->w > 1) {
-        IB_BELOW(nhwc_to)(x, n, y, share);
+        IB_BELOW(nhwc_to)(dev, x, n, y, share);
         return;
     }
     const __m512i flip = _mm512_set1_epi8((char)0x80);
@@ -145,11 +145,11 @@ static inline __m512i sum64(const sums *k, __m512i a, __m512i b)
 }
 
 /* A row of pixels is a row of bytes. */
-static void nhwc_add(const struct isobit_add *p, int64_t n, const ib_nhwc *a, const ib_nhwc *b, int profile,
-                     const ib_nhwc *y, ib_share share)
+static void nhwc_add(ib_device *dev, const struct isobit_add *p, int64_t n, const ib_nhwc *a, const ib_nhwc *b,
+                     int profile, const ib_nhwc *y, ib_share share)
 {
     if (!(profile == ISOBIT_FP32_RNE ? fits_sums(p) : ib_add_is_small(p, profile))) {
-        IB_BELOW(nhwc_add)(p, n, a, b, profile, y, share);
+        IB_BELOW(nhwc_add)(dev, p, n, a, b, profile, y, share);
         return;
     }
     const ib_add16 k = ib_add16_of(p, 128);
@@ -218,7 +218,7 @@ static void maxpool_two_by_two(const ib_window *s, const ib_nhwc *x, const ib_nh
         }
 }
 
-static void nhwc_maxpool(const ib_window *s, const ib_nhwc *x, const ib_nhwc *y, ib_share share)
+static void nhwc_maxpool(ib_device *dev, const ib_window *s, const ib_nhwc *x, const ib_nhwc *y, ib_share share)
 {
     if (is_two_by_two(s)) {
         maxpool_two_by_two(s, x, y, share);
@@ -241,11 +241,11 @@ static void nhwc_maxpool(const ib_window *s, const ib_nhwc *x, const ib_nhwc *y,
             }
 }
 
-static void nhwc_avgpool(const ib_window *s, const ib_nhwc *x, int in_zero, const ib_epilogue *r, const ib_nhwc *y,
-                         ib_share share)
+static void nhwc_avgpool(ib_device *dev, const ib_window *s, const ib_nhwc *x, int in_zero, const ib_epilogue *r,
+                         const ib_nhwc *y, ib_share share)
 {
     if (!ib_scale_is_small(*r->scale, r->profile)) {
-        IB_BELOW(nhwc_avgpool)(s, x, in_zero, r, y, share);
+        IB_BELOW(nhwc_avgpool)(dev, s, x, in_zero, r, y, share);
         return;
     }
     const __m512i mult = _mm512_set1_epi32(r->scale->mult), exp = _mm512_set1_epi32(r->scale->exp),

@@ -1,13 +1,41 @@
-/* scratch.c - how much work space the kernels of every level need. */
+/* verbs.c - the host's memory as a device's, and how much work space the kernels of every level need. */
 #include <omp.h>
+#include <string.h>
 
 #include "backends/cpu/levels.h"
 #include "backends/cpu/taps.h"
 #include "backends/cpu/x86/avx2_window.h"
 #include "backends/cpu/x86/vnni/vnni.h"
+#include "base/alloc.h"
+
+#pragma GCC diagnostic ignored "-Wunused-parameter" /* all CPUs are alike */
+
+static void *allocate(ib_device *dev, size_t bytes)
+{
+    return ib_alloc_raw(bytes);
+}
+
+static void release(ib_device *dev, void *p)
+{
+    ib_free(p);
+}
+
+static void copy(ib_device *dev, void *to, const void *from, size_t bytes)
+{
+    memcpy(to, from, bytes);
+}
+
+static void fill(ib_device *dev, void *to, int byte, size_t bytes)
+{
+    memset(to, byte, bytes);
+}
+
+static void synchronize(ib_device *dev)
+{
+}
 
 /* See conv.c: unfolded patches, or planes (taps.h), of each thread, and IB_PARTS weight gradients. */
-int64_t ib_conv2d_scratch(const ib_window *w)
+static int64_t conv2d_words(ib_device *dev, const ib_window *w)
 {
     const int64_t k = w->ic / w->groups * w->kh * w->kw;
     const int64_t patches = k * w->oh * w->ow, planes = ib_taps_room(w);
@@ -15,14 +43,14 @@ int64_t ib_conv2d_scratch(const ib_window *w)
 }
 
 /* See conv.c: dy and x of the whole batch in fp32, and the same again; and conv_taps_grads.c. */
-int64_t ib_conv2d_grads_scratch(const ib_window *w)
+static int64_t conv2d_grads_words(ib_device *dev, const ib_window *w)
 {
-    return w->n * (w->oc * w->oh * w->ow + w->ic * w->ih * w->iw) + 32 + ib_taps_parts(w) + ib_conv2d_scratch(w);
+    return w->n * (w->oc * w->oh * w->ow + w->ic * w->ih * w->iw) + 32 + ib_taps_parts(w) + conv2d_words(dev, w);
 }
 
 /* See avx2_integer.c: all weights as int16 pairs, and the panel with its planes (here) or 16 rows (below) of each
  * thread; and vnni_*.c: packed weights, and planes or raised rows. */
-int64_t ib_qconv2d_scratch(const ib_window *w)
+static int64_t qconv2d_words(ib_device *dev, const ib_window *w)
 {
     const int64_t pairs = (w->ic / w->groups * w->kh * w->kw + 1) / 2, threads = omp_get_max_threads();
     const int64_t avx2 = pairs * w->oc + threads * (pairs * (w->oh * w->ow + 16) + ib_avx2_window_words(w) + 1);
@@ -36,7 +64,7 @@ int64_t ib_qconv2d_scratch(const ib_window *w)
 #endif
 }
 
-int64_t ib_qlinear_scratch(int64_t rows, int64_t k, int64_t out)
+static int64_t qlinear_words(ib_device *dev, int64_t rows, int64_t k, int64_t out)
 {
     const int64_t pairs = (k + 1) / 2, avx2 = pairs * (out + 16 + 16 * omp_get_max_threads()) + omp_get_max_threads();
 #ifdef __x86_64__
@@ -60,14 +88,31 @@ int64_t ib_frozen_room(const ib_matrix *w)
     return (room > columns ? room : columns) + 64;
 }
 
-int64_t ib_frozen_scratch(const ib_matrix *w, int64_t n)
+static int64_t frozen_words(ib_device *dev, const ib_matrix *w, int64_t n)
 {
     const int64_t longest = w->cols > w->rows ? w->cols : w->rows;
     return omp_get_max_threads() * ib_frozen_room(w) + n * (longest + 1) / 2 + 16;
 }
 
 /* See bf16_attention.c: q and dy three times, k and v four times, in bf16, rows rounded up to 64. */
-int64_t ib_attention_scratch(const ib_attention *a, int64_t rows)
+static int64_t attention_words(ib_device *dev, const ib_attention *a, int64_t rows)
 {
     return (rows + 63) / 64 * 64 * a->dim / 2 * (6 * a->heads + 8 * a->groups) + 64;
 }
+
+const ib_verbs ib_cpu_verbs = {
+    .allocate = allocate,
+    .release = release,
+    .upload = copy,
+    .download = copy,
+    .copy = copy,
+    .peek = copy,
+    .fill = fill,
+    .synchronize = synchronize,
+    .conv2d_words = conv2d_words,
+    .conv2d_grads_words = conv2d_grads_words,
+    .qconv2d_words = qconv2d_words,
+    .qlinear_words = qlinear_words,
+    .frozen_words = frozen_words,
+    .attention_words = attention_words,
+};

@@ -1,0 +1,92 @@
+/* device.c - the kinds of devices, and opening one by its name. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "backends/kernels.h"
+#include "base/alloc.h"
+#include "base/argument.h"
+#include "base/number.h"
+
+typedef struct ib_device_kind {
+    const char *name;
+    ib_device *(*open)(const char *variant, const char *asked);
+    void (*close)(ib_device *dev);
+    const char *(*name_at)(int i);
+} ib_device_kind;
+
+#define DEVICE(kind)                                                                                                   \
+    ib_device *ib_##kind##_open(const char *variant, const char *asked);                                               \
+    void ib_##kind##_close(ib_device *dev);                                                                            \
+    const char *ib_##kind##_name_at(int i);
+#include "backends/devices.def"
+#undef DEVICE
+
+static const ib_device_kind kinds[] = {
+#define DEVICE(kind) {#kind, ib_##kind##_open, ib_##kind##_close, ib_##kind##_name_at},
+#include "backends/devices.def"
+#undef DEVICE
+};
+
+enum { KINDS = sizeof kinds / sizeof *kinds };
+
+const char *ib_device_name_at(int i)
+{
+    for (int k = 0; k < KINDS && i >= 0; k++) {
+        int n = 0;
+        while (kinds[k].name_at(n) && n < i)
+            n++;
+        if (kinds[k].name_at(n))
+            return kinds[k].name_at(n);
+        i -= n;
+    }
+    return NULL;
+}
+
+/* "cpu, cpu:ref, ..." */
+static const char *all_names(char *text, size_t bytes)
+{
+    size_t at = 0;
+    const char *name;
+    text[0] = 0;
+    for (int k = 0; k < KINDS; k++) {
+        at += (size_t)ib_snprintf(text + at, bytes - at, "%s%s", k ? ", " : "", kinds[k].name);
+        for (int i = 0; at < bytes && (name = kinds[k].name_at(i)); i++)
+            at += (size_t)ib_snprintf(text + at, bytes - at, ", %s", name);
+        if (at >= bytes)
+            break;
+    }
+    return text;
+}
+
+ib_device *ib_device_open(const char *name)
+{
+    const char *own = name ? NULL : getenv("ISOBIT_DEVICE"), *from = own && *own ? "ISOBIT_DEVICE: " : "";
+    char names[400], asked[200];
+    if (!name)
+        name = own;
+    if (!name || !*name)
+        name = kinds[0].name;
+    const char *variant = strchr(name, ':');
+    const size_t length = variant ? (size_t)(variant - name) : strlen(name);
+    ib_snprintf(asked, sizeof asked, "%sdevice '%s'", from, name);
+    for (int k = 0; k < KINDS; k++)
+        if (strlen(kinds[k].name) == length && !strncmp(kinds[k].name, name, length)) {
+            ib_device *dev = kinds[k].open(variant ? variant + 1 : NULL, asked);
+            if (dev)
+                dev->kind = &kinds[k];
+            return dev;
+        }
+    return ib_fail_null(IB_EUNSUPPORTED, "%s: this build has %s", asked, all_names(names, sizeof names));
+}
+
+void ib_device_close(ib_device *dev)
+{
+    if (dev)
+        dev->kind->close(dev);
+}
+
+const char *ib_device_name(const ib_device *dev)
+{
+    IB_NEED_OR(dev, "");
+    return dev->name;
+}

@@ -1,0 +1,44 @@
+/* fault.h - what a kernel reports of numbers that it cannot use.
+ *
+ * Kernels run when nobody waits for them, so they return no status: the first fault of a step is written into a block
+ * of the device's memory, and whoever reads a result of the step, its loss, or takes the optimizer's step is told. A
+ * kernel that has found one leaves anything as its result, but within its memory. */
+#ifndef IB_BACKENDS_FAULT_H
+#define IB_BACKENDS_FAULT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <isobit/status.h>
+
+enum {
+    IB_NO_FAULT,
+#define FAULT(name, ...) IB_FAULT_##name,
+#include "backends/faults.def"
+#undef FAULT
+};
+
+typedef struct ib_fault {
+    int32_t kind;    /* IB_FAULT_name */
+    int32_t call;    /* which operator of the step */
+    int64_t index;   /* of an output, a row, ... */
+    double value[4]; /* as the row of faults.def says */
+} ib_fault;
+
+/* Where a kernel reports: an operator of a step. */
+typedef struct ib_site {
+    ib_fault *fault; /* device memory */
+    int32_t call;
+} ib_site;
+
+/* In kernels, by one thread: the first fault stays. */
+static inline void ib_raise(ib_site at, int kind, int64_t index, double a, double b, double c)
+{
+    if (!at.fault->kind)
+        *at.fault = (ib_fault){kind, at.call, index, {a, b, c}};
+}
+
+/* Its line and status as ib_error(). */
+ib_status ib_fault_say(const ib_fault *f);
+
+#endif
