@@ -138,6 +138,14 @@ ib_tensor *ib_graph_tensor(ib_graph *g, int ndim, const int64_t *shape);
 void *ib_graph_alloc(ib_graph *g, size_t bytes);
 /* The same on the device, for what kernels read and write. */
 void *ib_graph_numbers(ib_graph *g, size_t bytes);
+/* The same for what the caller has in the host's memory, which is read now; NULL with ib_error(). */
+static inline void *ib_graph_uploaded(ib_graph *g, const void *from, size_t bytes)
+{
+    void *to = ib_graph_numbers(g, bytes);
+    if (to)
+        g->dev->v.upload(g->dev, to, from, bytes);
+    return to;
+}
 /* A frozen matrix over values that outlive the step; NULL with ib_error(). */
 static inline const ib_matrix *ib_graph_matrix(ib_graph *g, int64_t rows, int64_t cols, const float *values)
 {

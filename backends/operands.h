@@ -46,6 +46,11 @@ typedef struct ib_bcast {
     int flat; /* a, b and y have one shape */
 } ib_bcast;
 
+/* y[i to0 + j to1 + k to2] = or += x[i from0 + j from1 + k from2] over `shape`; no two places of y are one. */
+typedef struct ib_strides {
+    int64_t shape[3], from[3], to[3];
+} ib_strides;
+
 /* y = (x - mean) rstd gamma + beta: of each channel of [n][c][hw] (bn_apply), or of each row of [rows][cols]
  * (layer_norm; rms_norm, which has neither mean nor beta). */
 typedef struct ib_norm {
@@ -71,13 +76,14 @@ typedef struct ib_norm_grads {
     int sets_dx;       /* dx holds nothing yet: it is set, not added to */
 } ib_norm_grads;
 
-/* Classes of rows and what they weigh; the loss of a row is -sum_j weight_j t_j log p_j with
- * t = (1 - smooth) onehot + smooth / cols. */
+/* Classes of rows and what they weigh; the loss is the sum over rows of -sum_j weight_j t_j log p_j with
+ * t = (1 - smooth) onehot + smooth / cols, divided by `divisor`. */
 typedef struct ib_class_loss {
     int64_t rows, cols;
     const int32_t *label; /* [rows] */
     const float *weight;  /* [cols], or NULL: 1 each */
     float smooth;
+    double divisor;
 } ib_class_loss;
 
 /* Codes of real numbers: q = clamp(round(x / scale) + zero, qmin, qmax), ties to even or away from zero. */
@@ -124,6 +130,15 @@ typedef struct ib_conv_grads {
     float *dx, *dw, *db;
     int sets_dx; /* dx holds nothing yet: it is set, not added to */
 } ib_conv_grads;
+
+/* The gradients of y = c z + bias with c = m / norm, the norm taken as a constant. */
+typedef struct ib_magnitude_grads {
+    const float *y, *dy; /* [rows][cols] */
+    const float *m, *c;  /* [cols] */
+    const float *bias;   /* [cols] or NULL */
+    float *dm;           /* [cols], added to what is there, or NULL: not wanted */
+    float *dz;           /* [rows][cols], set */
+} ib_magnitude_grads;
 
 /* What becomes of accumulators: codes = clamp(requant(acc, scale[channel]) + zero, lo, hi). */
 typedef struct ib_epilogue {

@@ -1,6 +1,5 @@
 /* batch_norm.c - batch norm, with a ReLU behind it or without. */
 #include <math.h>
-#include <string.h>
 
 #include "autograd/attrs.h"
 #include "autograd/op.h"
@@ -41,19 +40,13 @@ static ib_status batch_norm_forward(ib_graph *g, ib_node *n)
         const int64_t count = x->size / c;
         if (count < 2)
             return ib_op_fail(n, "a batch of one value a channel has no variance to train with");
-        float *running_mean = ib_f32(a->mean), *running_var = ib_f32(a->var);
         K(g)->bn_stats(g->dev, &s, ib_f32(x), mean, rstd);
-        for (int64_t j = 0; j < c; j++) {
-            const float unbiased = rstd[j] * (float)count / (float)(count - 1);
-            running_mean[j] += a->momentum * (mean[j] - running_mean[j]);
-            running_var[j] += a->momentum * (unbiased - running_var[j]);
-        }
+        K(g)->bn_track(g->dev, c, count, a->momentum, mean, rstd, ib_f32(a->mean), ib_f32(a->var));
+        K(g)->bn_rstd(g->dev, c, rstd, a->eps, rstd);
     } else {
-        memcpy(mean, a->mean->data, (size_t)c * sizeof(float));
-        memcpy(rstd, a->var->data, (size_t)c * sizeof(float));
+        V(g)->copy(g->dev, mean, a->mean->data, (size_t)c * sizeof(float));
+        K(g)->bn_rstd(g->dev, c, ib_f32(a->var), a->eps, rstd);
     }
-    for (int64_t j = 0; j < c; j++)
-        rstd[j] = 1.0f / sqrtf(rstd[j] + a->eps);
     K(g)->bn_apply(g->dev, &s,
                    &(ib_norm){.x = ib_f32(x),
                               .gamma = ib_f32(n->in[1]),

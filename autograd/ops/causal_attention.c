@@ -1,8 +1,10 @@
-/* causal_attention.c - causal attention of packed sequences; saved[0]: log of each row's sum. */
+/* causal_attention.c - causal attention of packed sequences. */
 #include <math.h>
 
 #include "autograd/op.h"
 #include "base/argument.h"
+
+enum { LSE, FIRST }; /* saved: log of each row's sum, where each row's sequence begins */
 
 static ib_status attention_shape(ib_node *n, ib_tensor *out)
 {
@@ -18,14 +20,15 @@ static ib_status attention_shape(ib_node *n, ib_tensor *out)
     return ib_same_shape(q, out, 0);
 }
 
-static ib_attention kernel_opts(const ib_attention_opts *o)
+static ib_attention kernel_opts(const ib_node *n)
 {
+    const ib_attention_opts *o = n->attrs;
     return (ib_attention){.heads = o->heads,
                           .groups = o->groups,
                           .dim = o->dim,
                           .scale = o->scale,
                           .window = o->window,
-                          .first = o->first};
+                          .first = n->saved[FIRST]};
 }
 
 static ib_qkv inputs(const ib_node *n)
@@ -36,18 +39,19 @@ static ib_qkv inputs(const ib_node *n)
 static ib_status attention_forward(ib_graph *g, ib_node *n)
 {
     const ib_attention_opts *o = n->attrs;
-    const ib_attention a = kernel_opts(o);
     const int64_t rows = n->in[0]->shape[0], size = n->out->size;
     ib_status failed = IB_OK;
+    n->saved[FIRST] = ib_graph_uploaded(g, o->first, (size_t)rows * sizeof *o->first);
     void *kept = o->keep ? ib_memo_next(g, (size_t)K(g)->kept_bytes(g->dev, size), &failed) : NULL;
-    float *lse = o->keep ? ib_memo_next(g, (size_t)(rows * a.heads) * sizeof *lse, &failed) : NULL;
-    n->saved[0] = lse = lse ? lse : ib_graph_numbers(g, (size_t)(rows * a.heads) * sizeof *lse);
-    if (failed || !lse)
+    float *lse = o->keep ? ib_memo_next(g, (size_t)(rows * o->heads) * sizeof *lse, &failed) : NULL;
+    n->saved[LSE] = lse = lse ? lse : ib_graph_numbers(g, (size_t)(rows * o->heads) * sizeof *lse);
+    if (failed || !lse || !n->saved[FIRST])
         return IB_ENOMEM;
     if (kept && g->replaying) {
         K(g)->recall(g->dev, kept, size, ib_f32(n->out));
         return IB_OK;
     }
+    const ib_attention a = kernel_opts(n);
     const ib_mark mark = ib_graph_mark(g);
     float *scratch = ib_graph_numbers(g, (size_t)V(g)->attention_words(g->dev, &a, rows) * sizeof *scratch);
     if (!scratch)
@@ -62,7 +66,7 @@ static ib_status attention_forward(ib_graph *g, ib_node *n)
 
 static ib_status attention_backward(ib_graph *g, ib_node *n)
 {
-    const ib_attention a = kernel_opts(n->attrs);
+    const ib_attention a = kernel_opts(n);
     const int64_t rows = n->in[0]->shape[0];
     ib_status failed = IB_OK;
     float *dq = ib_grad_of(g, n->in[0], &failed), *dk = ib_grad_of(g, n->in[1], &failed),
@@ -74,7 +78,7 @@ static ib_status attention_backward(ib_graph *g, ib_node *n)
         return IB_ENOMEM;
     const ib_qkv x = inputs(n);
     const ib_attention_grads grads = {
-        .y = ib_f32(n->out), .dy = n->out->grad, .lse = n->saved[0], .dq = dq, .dk = dk, .dv = dv, .delta = delta};
+        .y = ib_f32(n->out), .dy = n->out->grad, .lse = n->saved[LSE], .dq = dq, .dk = dk, .dv = dv, .delta = delta};
     K(g)->attention_grad(g->dev, &a, rows, &x, &grads, scratch);
     ib_graph_release(g, m);
     return IB_OK;

@@ -1,7 +1,5 @@
 /* checkpoint_segment.c - gradient checkpointing (arXiv:1604.06174): a segment keeps its input alone and runs again,
  * with a tape of its own, when its gradient is wanted. */
-#include <string.h>
-
 #include "autograd/op.h"
 #include "base/argument.h"
 
@@ -33,7 +31,7 @@ static ib_status segment_forward(ib_graph *g, ib_node *n)
         return ib_error_status() ? ib_error_status() : IB_EINVAL;
     if (y->size != n->out->size)
         return ib_op_fail(n, "a segment must keep its input's shape");
-    memcpy(n->out->data, y->data, (size_t)y->size * sizeof(float));
+    V(g)->copy(g->dev, n->out->data, y->data, (size_t)y->size * sizeof(float));
     n->out->needs_grad = 1; /* of the parameters inside, if not of the input */
     ib_graph_release(g, mark);
     return IB_OK;
@@ -47,7 +45,8 @@ static ib_status segment_backward(ib_graph *g, ib_node *n)
     ib_tensor *x = n->in[0];
     /* a chain of segments needs two gradients */
     if (x->needs_grad && !x->grad && g->free_grad && g->free_grad_size == x->size) {
-        x->grad = memset(g->free_grad, 0, (size_t)x->size * sizeof(float));
+        x->grad = g->free_grad;
+        V(g)->fill(g->dev, x->grad, 0, (size_t)x->size * sizeof(float));
         g->free_grad = NULL;
     }
     leaf.node = -1;
@@ -108,7 +107,7 @@ ib_tensor *ib_checkpoint_segment(ib_graph *g, ib_segment_fn run, void *context, 
         const ib_mark mark = ib_graph_mark(g);
         const ib_tensor *y = out ? run(g, context, x) : NULL;
         if (y && y->size == out->size)
-            memcpy(out->data, y->data, (size_t)y->size * sizeof(float));
+            V(g)->copy(g->dev, out->data, y->data, (size_t)y->size * sizeof(float));
         ib_graph_release(g, mark);
         return y ? out : NULL;
     }

@@ -1,9 +1,7 @@
 /* dropout.c - dropout of fp32 values and of codes; saved[0]: one bit an element, NULL where nothing was dropped. */
-#include <string.h>
-
 #include "autograd/attrs.h"
-#include "base/argument.h"
 #include "autograd/quantizer.h"
+#include "base/argument.h"
 
 /* ---- dropout: y = x / (1 - p) where kept ---- */
 
@@ -20,14 +18,14 @@ static ib_status dropout_forward(ib_graph *g, ib_node *n)
     const float p = ((const ib_dropout_attrs *)n->attrs)->p;
     const ib_tensor *x = n->in[0];
     if (g->mode != IB_TRAIN || p == 0) {
-        memcpy(n->out->data, x->data, (size_t)x->size * sizeof(float));
+        V(g)->copy(g->dev, n->out->data, x->data, (size_t)x->size * sizeof(float));
         return IB_OK;
     }
     uint8_t *mask = n->saved[0] = ib_graph_numbers(g, (size_t)(x->size + 7) / 8);
     if (!mask)
         return IB_ENOMEM;
     K(g)->dropout_mask(g->dev, mask, x->size, p, (ib_rng){g->seed, g->step << 16 | g->draws++});
-    memset(n->out->data, 0, (size_t)x->size * sizeof(float));
+    V(g)->fill(g->dev, n->out->data, 0, (size_t)x->size * sizeof(float));
     K(g)->masked_add(g->dev, ib_f32(x), mask, ib_f32(n->out), x->size, 1.0f / (1.0f - p));
     return IB_OK;
 }
@@ -76,19 +74,17 @@ static ib_status qdropout_forward(ib_graph *g, ib_node *n)
 {
     const float p = ((const ib_dropout_attrs *)n->attrs)->p;
     const ib_tensor *x = n->in[0];
-    memcpy(n->out->data, x->data, (size_t)x->size);
-    if (g->mode != IB_TRAIN || p == 0 || g->dropout_off)
+    if (g->mode != IB_TRAIN || p == 0 || g->dropout_off) {
+        V(g)->copy(g->dev, n->out->data, x->data, (size_t)x->size);
         return IB_OK;
+    }
     uint8_t *mask = n->saved[0] = ib_graph_numbers(g, (size_t)(x->size + 7) / 8);
     float *scale = ib_graph_numbers(g, sizeof *scale);
     if (!mask || !scale)
         return IB_ENOMEM;
     K(g)->dropout_mask(g->dev, mask, x->size, p, (ib_rng){g->seed, g->step << 16 | g->draws++});
-    int8_t *y = ib_codes(n->out);
-    for (int64_t i = 0; i < x->size; i++)
-        if (!(mask[i >> 3] >> (i & 7) & 1))
-            y[i] = (int8_t)x->q.zero_point;
-    *scale = x->q.scale[0] / (1.0f - p);
+    K(g)->drop_codes(g->dev, ib_codes(x), mask, x->size, x->q.zero_point, ib_codes(n->out));
+    K(g)->divide(g->dev, x->q.scale, 1, 1.0f - p, scale);
     n->out->q.scale = scale;
     return IB_OK;
 }

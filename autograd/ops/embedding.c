@@ -1,13 +1,12 @@
 /* embedding.c - rows of a table: y[n] = scale table[ids[n]]; the table is learned or frozen. */
 #include <math.h>
-#include <string.h>
 
 #include "autograd/op.h"
 #include "base/argument.h"
 
 typedef struct embedding_attrs {
     const ib_matrix *table; /* frozen, or NULL: the input */
-    const int32_t *ids;
+    const int32_t *ids;     /* the host's; saved[0]: the device's, where the table is learned */
     int64_t n, rows, cols;
     float scale;
 } embedding_attrs;
@@ -25,15 +24,16 @@ static ib_status embedding_shape(ib_node *n, ib_tensor *out)
 static ib_status embedding_forward(ib_graph *g, ib_node *n)
 {
     const embedding_attrs *a = n->attrs;
-    for (int64_t i = 0; i < a->n; i++) {
-        float *y = ib_f32(n->out) + i * a->cols;
-        if (a->table)
-            K(g)->decode(g->dev, a->table, a->ids[i] * a->cols, a->cols, y);
-        else
-            memcpy(y, ib_f32(n->in[0]) + a->ids[i] * a->cols, (size_t)a->cols * sizeof *y);
-    }
-    if (a->scale != 1.0f)
-        K(g)->scale(g->dev, ib_f32(n->out), n->out->size, a->scale);
+    const ib_mark mark = ib_graph_mark(g);
+    int32_t *ids = ib_graph_uploaded(g, a->ids, (size_t)a->n * sizeof *ids);
+    if (!ids)
+        return IB_ENOMEM;
+    const ib_matrix table = a->table ? *a->table : ib_matrix_view(ib_f32(n->in[0]), a->rows, a->cols);
+    K(g)->decode_rows(g->dev, &table, ids, a->n, a->scale, ib_f32(n->out));
+    if (a->table)
+        ib_graph_release(g, mark);
+    else
+        n->saved[0] = ids;
     return IB_OK;
 }
 
@@ -43,8 +43,8 @@ static ib_status embedding_backward(ib_graph *g, ib_node *n)
     const embedding_attrs *a = n->attrs;
     ib_status failed = IB_OK;
     float *dt = ib_grad_of(g, n->in[0], &failed);
-    for (int64_t i = 0; dt && i < a->n; i++)
-        K(g)->axpy(g->dev, dt + a->ids[i] * a->cols, n->out->grad + i * a->cols, a->cols, a->scale);
+    if (dt)
+        K(g)->add_to_rows(g->dev, n->saved[0], a->n, a->cols, n->out->grad, a->scale, dt);
     return failed;
 }
 

@@ -1,7 +1,6 @@
 /* language_loss.c - cross-entropy over a vocabulary, in chunks of 256 rows: no logits outlive their chunk. Training
  * makes dx in the forward pass while a chunk's logits are at hand; the backward pass only scales it. */
 #include <math.h>
-#include <string.h>
 
 #include "autograd/op.h"
 #include "base/argument.h"
@@ -14,7 +13,7 @@ typedef struct loss_attrs {
     const ib_matrix *head; /* frozen [vocabulary, d], or NULL: input W */
     const int32_t *target; /* [n], -1: no target */
     float scale;
-    float *nll; /* [n] or NULL: each row's loss */
+    float *nll; /* the host's, [n], or NULL: each row's loss */
 } loss_attrs;
 
 static ib_status loss_shape(ib_node *n, ib_tensor *out)
@@ -32,6 +31,15 @@ static ib_status loss_shape(ib_node *n, ib_tensor *out)
     return ib_tensor_set_shape(out, 1, (int64_t[]){1});
 }
 
+/* Whether a row of rows i .. i + m has a target. */
+static int any_target(const loss_attrs *a, int64_t i, int64_t m)
+{
+    int any = 0;
+    for (int64_t j = i; j < i + m; j++)
+        any |= a->target[j] >= 0;
+    return any;
+}
+
 static ib_status loss_forward(ib_graph *g, ib_node *n)
 {
     const loss_attrs *a = n->attrs;
@@ -43,36 +51,28 @@ static ib_status loss_forward(ib_graph *g, ib_node *n)
     float *dw = dw_wanted ? n->saved[DW] = ib_graph_numbers(g, (size_t)w->size * sizeof *dw) : NULL;
     const ib_mark mark = ib_graph_mark(g);
     float *logits = ib_graph_numbers(g, (size_t)(CHUNK * vocabulary) * sizeof *logits);
-    float *scratch = a->head ? ib_graph_numbers(g, (size_t)V(g)->frozen_words(g->dev, a->head, CHUNK) * sizeof *scratch)
-                             : NULL,
-          nll[CHUNK];
-    if ((dx_wanted && !dx) || (dw_wanted && !dw) || !logits || (a->head && !scratch))
+    float *scratch =
+        a->head ? ib_graph_numbers(g, (size_t)V(g)->frozen_words(g->dev, a->head, CHUNK) * sizeof *scratch) : NULL;
+    float *nll = ib_graph_numbers(g, (size_t)rows * sizeof *nll);
+    const int32_t *target = ib_graph_uploaded(g, a->target, (size_t)rows * sizeof *target);
+    if ((dx_wanted && !dx) || (dw_wanted && !dw) || !logits || (a->head && !scratch) || !nll || !target)
         return IB_ENOMEM;
     if (dx)
-        memset(dx, 0, (size_t)x->size * sizeof *dx);
+        V(g)->fill(g->dev, dx, 0, (size_t)x->size * sizeof *dx);
     if (dw)
-        memset(dw, 0, (size_t)w->size * sizeof *dw);
-    double loss = 0;
+        V(g)->fill(g->dev, dw, 0, (size_t)w->size * sizeof *dw);
     for (int64_t i = 0; i < rows; i += CHUNK) {
         const int64_t m = rows - i < CHUNK ? rows - i : CHUNK;
         const float *xi = ib_f32(x) + i * d;
-        int any = 0;
-        for (int64_t j = 0; j < m; j++)
-            any |= a->target[i + j] >= 0;
-        if (!any) { /* a chunk of prompts costs nothing */
-            if (a->nll)
-                memset(a->nll + i, 0, (size_t)m * sizeof *nll);
+        if (!any_target(a, i, m)) { /* a chunk of prompts costs nothing */
+            V(g)->fill(g->dev, nll + i, 0, (size_t)m * sizeof *nll);
             continue;
         }
         if (a->head)
             K(g)->frozen_mul(g->dev, a->head, m, xi, 0, logits, scratch);
         else
             K(g)->gemm(g->dev, 0, 1, m, vocabulary, d, xi, ib_f32(w), 0.0f, logits);
-        K(g)->nll_rows(g->dev, logits, a->target + i, m, vocabulary, a->scale, dx || dw, nll);
-        for (int64_t j = 0; j < m; j++)
-            loss += nll[j];
-        if (a->nll)
-            memcpy(a->nll + i, nll, (size_t)m * sizeof *nll);
+        K(g)->nll_rows(g->dev, logits, target + i, m, vocabulary, a->scale, dx || dw, nll + i);
         if (dx && a->head)
             K(g)->frozen_mul_grad(g->dev, a->head, m, logits, dx + i * d, scratch);
         else if (dx)
@@ -80,8 +80,10 @@ static ib_status loss_forward(ib_graph *g, ib_node *n)
         if (dw)
             K(g)->gemm(g->dev, 1, 0, vocabulary, d, m, logits, xi, 1.0f, dw);
     }
+    K(g)->nll_sum(g->dev, nll, rows, a->scale, ib_f32(n->out));
+    if (a->nll)
+        V(g)->download(g->dev, a->nll, nll, (size_t)rows * sizeof *nll);
     ib_graph_release(g, mark);
-    ib_f32(n->out)[0] = (float)(loss * a->scale);
     return IB_OK;
 }
 
@@ -90,9 +92,9 @@ static ib_status loss_backward(ib_graph *g, ib_node *n)
     ib_status failed = IB_OK;
     float *dx = ib_grad_of(g, n->in[X], &failed), *dw = ib_grad_of(g, n->in[W], &failed);
     if (dx && n->saved[DX])
-        K(g)->axpy(g->dev, dx, n->saved[DX], n->in[X]->size, n->out->grad[0]);
+        K(g)->axpy_by(g->dev, dx, n->saved[DX], n->in[X]->size, 1.0f, n->out->grad);
     if (dw && n->saved[DW])
-        K(g)->axpy(g->dev, dw, n->saved[DW], n->in[W]->size, n->out->grad[0]);
+        K(g)->axpy_by(g->dev, dw, n->saved[DW], n->in[W]->size, 1.0f, n->out->grad);
     return failed;
 }
 

@@ -4,7 +4,6 @@
  *   y = c (x W' + s drop(x) A' B') + bias,   c = 1, or m / ||W + s B A||_row with the norm taken as a constant
  *   (DoRA) */
 #include <math.h>
-#include <string.h>
 
 #include "autograd/op.h"
 #include "base/argument.h"
@@ -57,7 +56,7 @@ static const float *dropped(ib_graph *g, ib_node *n)
         return ib_f32(x);
     float *y = ib_graph_numbers(g, (size_t)x->size * sizeof *y);
     if (y) {
-        memset(y, 0, (size_t)x->size * sizeof *y);
+        V(g)->fill(g->dev, y, 0, (size_t)x->size * sizeof *y);
         K(g)->masked_add(g->dev, ib_f32(x), n->saved[MASK], y, x->size, 1.0f / (1.0f - a->dropout));
     }
     return y;
@@ -78,13 +77,10 @@ static ib_status magnitudes(ib_graph *g, ib_node *n)
     for (int64_t o = 0; o < rows; o += TILE) {
         const int64_t m = rows - o < TILE ? rows - o : TILE;
         K(g)->decode(g->dev, a->w, o * cols, m * cols, t);
-        memcpy(sb, ib_f32(n->in[B]) + o * r, (size_t)(m * r) * sizeof *sb);
+        V(g)->copy(g->dev, sb, ib_f32(n->in[B]) + o * r, (size_t)(m * r) * sizeof *sb);
         K(g)->scale(g->dev, sb, m * r, a->scale);
         K(g)->gemm(g->dev, 0, 0, m, cols, r, sb, ib_f32(n->in[A]), 1.0f, t);
-        for (int64_t i = 0; i < m; i++) {
-            const double norm = sqrt(K(g)->sum_sq(g->dev, t + i * cols, cols));
-            c[o + i] = norm > 0 ? (float)(ib_f32(n->in[M])[o + i] / norm) : 0.0f;
-        }
+        K(g)->magnitudes(g->dev, t, m, cols, ib_f32(n->in[M]) + o, c + o);
     }
     ib_graph_release(g, mark);
     return IB_OK;
@@ -140,9 +136,7 @@ static ib_status lora_forward(ib_graph *g, ib_node *n)
     }
     ib_graph_release(g, mark);
     if (n->saved[C])
-        for (int64_t i = 0; i < rows; i++)
-            for (int64_t o = 0; o < out; o++)
-                y[i * out + o] *= ((float *)n->saved[C])[o];
+        K(g)->mul_rows(g->dev, y, n->saved[C], rows, out);
     if (n->in[BIAS])
         K(g)->add_rows(g->dev, y, ib_f32(n->in[BIAS]), rows, out);
     if (a->keep)
@@ -159,9 +153,8 @@ static ib_status outer(ib_graph *g, int64_t n, int64_t r, int64_t cols, const fl
     float *t = ib_graph_numbers(g, (size_t)(n * r) * sizeof *t), *scratch = scratch_of(g, &w, r, 0);
     if (!t || !scratch)
         return IB_ENOMEM;
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t j = 0; j < r; j++)
-            t[j * n + i] = small[i * r + j];
+    const ib_strides transposed = {{1, r, n}, {0, 1, r}, {0, n, 1}};
+    K(g)->copy_strided(g->dev, &transposed, small, sizeof *t, t);
     K(g)->frozen_mul_grad(g->dev, &w, r, t, out, scratch);
     ib_graph_release(g, mark);
     return IB_OK;
@@ -172,19 +165,20 @@ typedef struct grads {
     float *x, *a, *b, *m, *bias;
 } grads;
 
-/* e = c dy of DoRA's factor c, and dm += sum dy (y - bias) / m; NULL if memory is out */
+/* e = c dy of DoRA's factor c, and dm; NULL if memory is out */
 static const float *through_magnitudes(ib_graph *g, const ib_node *n, float *dm)
 {
     const int64_t rows = n->out->shape[0], out = n->out->shape[1];
-    const float *dy = n->out->grad, *c = n->saved[C], *y = ib_f32(n->out), *m = ib_f32(n->in[M]),
-                *bias = n->in[BIAS] ? ib_f32(n->in[BIAS]) : NULL;
     float *e = ib_graph_numbers(g, (size_t)(rows * out) * sizeof *e);
-    for (int64_t i = 0; e && i < rows; i++)
-        for (int64_t o = 0; o < out; o++) {
-            if (dm && m[o])
-                dm[o] += dy[i * out + o] * (y[i * out + o] - (bias ? bias[o] : 0.0f)) / m[o];
-            e[i * out + o] = c[o] * dy[i * out + o];
-        }
+    if (e)
+        K(g)->magnitudes_grad(g->dev, rows, out,
+                              &(ib_magnitude_grads){.y = ib_f32(n->out),
+                                                    .dy = n->out->grad,
+                                                    .m = ib_f32(n->in[M]),
+                                                    .c = n->saved[C],
+                                                    .bias = n->in[BIAS] ? ib_f32(n->in[BIAS]) : NULL,
+                                                    .dm = dm,
+                                                    .dz = e});
     return e;
 }
 
@@ -195,12 +189,11 @@ static ib_status b_backward(ib_graph *g, const ib_node *n, const float *e, float
     float *t = ib_graph_numbers(g, (size_t)(r * out) * sizeof *t);
     if (!t)
         return IB_ENOMEM;
-    memset(t, 0, (size_t)(r * out) * sizeof *t);
+    V(g)->fill(g->dev, t, 0, (size_t)(r * out) * sizeof *t);
     if (outer(g, rows, r, out, n->saved[HS], e, t))
         return IB_ENOMEM;
-    for (int64_t o = 0; o < out; o++)
-        for (int64_t j = 0; j < r; j++)
-            db[o * r + j] += t[j * out + o];
+    const ib_strides transposed = {{1, out, r}, {0, 1, out}, {0, r, 1}};
+    K(g)->add_strided(g->dev, &transposed, t, db);
     return IB_OK;
 }
 
@@ -213,7 +206,7 @@ static ib_status dropped_backward(ib_graph *g, const ib_node *n, const float *dh
     float *t = ib_graph_numbers(g, (size_t)x->size * sizeof *t);
     if (!t)
         return IB_ENOMEM;
-    memset(t, 0, (size_t)x->size * sizeof *t);
+    V(g)->fill(g->dev, t, 0, (size_t)x->size * sizeof *t);
     K(g)->frozen_mul_grad(g->dev, &fa, x->shape[0], dh, t, scratch);
     K(g)->masked_add(g->dev, t, n->saved[MASK], dx, x->size, 1.0f / (1.0f - a->dropout));
     return IB_OK;
@@ -230,7 +223,7 @@ static ib_status factors_backward(ib_graph *g, ib_node *n, const float *e, const
     const float *xd = dropped(g, n);
     if (!dh || !xd)
         return IB_ENOMEM;
-    memset(dh, 0, (size_t)(rows * r) * sizeof *dh);
+    V(g)->fill(g->dev, dh, 0, (size_t)(rows * r) * sizeof *dh);
     K(g)->frozen_mul_grad(g->dev, &fb, rows, e, dh, scratch);
     K(g)->scale(g->dev, dh, rows * r, a->scale);
     if ((d->b && b_backward(g, n, e, d->b)) || (d->a && outer(g, rows, r, a->w->cols, dh, xd, d->a)))

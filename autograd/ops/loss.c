@@ -1,6 +1,5 @@
 /* loss.c - sums and losses, all [1]. */
 #include <math.h>
-#include <string.h>
 
 #include "autograd/op.h"
 #include "base/argument.h"
@@ -18,7 +17,7 @@ static float divisor(const ib_node *n)
 
 static ib_status sum_forward(ib_graph *g, ib_node *n)
 {
-    ib_f32(n->out)[0] = (float)(K(g)->sum(g->dev, ib_f32(n->in[0]), n->in[0]->size) / divisor(n));
+    K(g)->sum(g->dev, ib_f32(n->in[0]), n->in[0]->size, divisor(n), ib_f32(n->out));
     return IB_OK;
 }
 
@@ -27,9 +26,8 @@ static ib_status sum_backward(ib_graph *g, ib_node *n)
 {
     ib_status failed = IB_OK;
     float *dx = ib_grad_of(g, n->in[0], &failed);
-    const float share = n->out->grad[0] / divisor(n);
-    for (int64_t i = 0; dx && i < n->in[0]->size; i++)
-        dx[i] += share;
+    if (dx)
+        K(g)->add_share(g->dev, dx, n->in[0]->size, n->out->grad, divisor(n));
     return failed;
 }
 
@@ -67,28 +65,21 @@ ib_tensor *ib_mean(ib_graph *g, ib_tensor *x)
     return IB_APPLY(g, &ib_op_mean, NULL, x);
 }
 
-/* ---- cross-entropy; saved: the probabilities ---- */
+/* ---- cross-entropy ---- */
+
+enum { PROB, LABELS, WEIGHTS }; /* saved: the probabilities, and the caller's labels and weights on the device */
 
 typedef struct xent_attrs {
-    const int32_t *labels;
-    const float *weights; /* [O], or NULL: 1 each */
+    const int32_t *labels; /* the host's, as weights: `shape` looks at them */
+    const float *weights;  /* [O], or NULL: 1 each */
     float smoothing;
+    double divisor; /* of the sum of the losses: the weights of the labels */
 } xent_attrs;
-
-/* What the sum of the losses is divided by: the weights of the labels. */
-static double xent_divisor(const ib_node *n)
-{
-    const xent_attrs *a = n->attrs;
-    double sum = 0;
-    for (int64_t i = 0; i < n->in[0]->shape[0]; i++)
-        sum += a->weights ? a->weights[a->labels[i]] : 1;
-    return sum;
-}
 
 static ib_status xent_shape(ib_node *n, ib_tensor *out)
 {
     const ib_tensor *x = n->in[0];
-    const xent_attrs *a = n->attrs;
+    xent_attrs *a = n->attrs;
     char text[64];
     if (x->ndim != 2)
         return ib_op_fail(n, "logits are %s, [N,O] is needed", ib_tensor_shape_text(x, text, sizeof text));
@@ -101,7 +92,9 @@ static ib_status xent_shape(ib_node *n, ib_tensor *out)
     for (int64_t j = 0; a->weights && j < x->shape[1]; j++)
         if (!(a->weights[j] >= 0 && isfinite(a->weights[j])))
             return ib_op_fail(n, "weights: that of class %lld is %g", (long long)j, a->weights[j]);
-    if (!(xent_divisor(n) > 0))
+    for (int64_t i = 0; i < x->shape[0]; i++)
+        a->divisor += a->weights ? a->weights[a->labels[i]] : 1;
+    if (!(a->divisor > 0))
         return ib_op_fail(n, "weights: those of all %lld samples' classes are 0", (long long)x->shape[0]);
     return one(n, out);
 }
@@ -110,18 +103,26 @@ static ib_class_loss classes_of(const ib_node *n)
 {
     const ib_tensor *x = n->in[0];
     const xent_attrs *a = n->attrs;
-    return (ib_class_loss){
-        .rows = x->shape[0], .cols = x->shape[1], .label = a->labels, .weight = a->weights, .smooth = a->smoothing};
+    return (ib_class_loss){.rows = x->shape[0],
+                           .cols = x->shape[1],
+                           .label = n->saved[LABELS],
+                           .weight = n->saved[WEIGHTS],
+                           .smooth = a->smoothing,
+                           .divisor = a->divisor};
 }
 
 static ib_status xent_forward(ib_graph *g, ib_node *n)
 {
     const ib_tensor *x = n->in[0];
-    if (!(n->saved[0] = ib_graph_numbers(g, (size_t)x->size * sizeof(float))))
+    const xent_attrs *a = n->attrs;
+    n->saved[PROB] = ib_graph_numbers(g, (size_t)x->size * sizeof(float));
+    n->saved[LABELS] = ib_graph_uploaded(g, a->labels, (size_t)x->shape[0] * sizeof *a->labels);
+    if (a->weights)
+        n->saved[WEIGHTS] = ib_graph_uploaded(g, a->weights, (size_t)x->shape[1] * sizeof *a->weights);
+    if (!n->saved[PROB] || !n->saved[LABELS] || (a->weights && !n->saved[WEIGHTS]))
         return IB_ENOMEM;
     const ib_class_loss classes = classes_of(n);
-    const double loss = K(g)->cross_entropy(g->dev, &classes, ib_f32(x), n->saved[0]);
-    ib_f32(n->out)[0] = (float)(loss / xent_divisor(n));
+    K(g)->cross_entropy(g->dev, &classes, ib_f32(x), n->saved[PROB], ib_f32(n->out));
     return IB_OK;
 }
 
@@ -131,7 +132,7 @@ static ib_status xent_backward(ib_graph *g, ib_node *n)
     const ib_class_loss classes = classes_of(n);
     float *dx = ib_grad_of(g, n->in[0], &failed);
     if (dx)
-        K(g)->cross_entropy_grad(g->dev, &classes, n->saved[0], n->out->grad[0] / (float)xent_divisor(n), dx);
+        K(g)->cross_entropy_grad(g->dev, &classes, n->saved[PROB], n->out->grad, dx);
     return failed;
 }
 
@@ -168,7 +169,7 @@ const ib_op ib_op_weighted_cross_entropy = {
 ib_tensor *ib_cross_entropy(ib_graph *g, ib_tensor *logits, const int32_t *labels, float smoothing)
 {
     IB_NEED_OR(labels, NULL);
-    return IB_APPLY(g, &ib_op_cross_entropy, (&(xent_attrs){labels, NULL, smoothing}), logits);
+    return IB_APPLY(g, &ib_op_cross_entropy, (&(xent_attrs){labels, NULL, smoothing, 0}), logits);
 }
 
 ib_tensor *ib_weighted_cross_entropy(ib_graph *g, ib_tensor *logits, const int32_t *labels, const float *weights,
@@ -176,7 +177,7 @@ ib_tensor *ib_weighted_cross_entropy(ib_graph *g, ib_tensor *logits, const int32
 {
     IB_NEED_OR(labels, NULL);
     IB_NEED_OR(weights, NULL);
-    return IB_APPLY(g, &ib_op_weighted_cross_entropy, (&(xent_attrs){labels, weights, smoothing}), logits);
+    return IB_APPLY(g, &ib_op_weighted_cross_entropy, (&(xent_attrs){labels, weights, smoothing, 0}), logits);
 }
 
 /* ---- mean squared error; saved: the difference ---- */
@@ -193,12 +194,9 @@ static ib_status mse_shape(ib_node *n, ib_tensor *out)
 static ib_status mse_forward(ib_graph *g, ib_node *n)
 {
     const int64_t size = n->in[0]->size;
-    float *d = n->saved[0] = ib_graph_numbers(g, (size_t)size * sizeof(float));
-    if (!d)
+    if (!(n->saved[0] = ib_graph_numbers(g, (size_t)size * sizeof(float))))
         return IB_ENOMEM;
-    memcpy(d, n->in[0]->data, (size_t)size * sizeof(float));
-    K(g)->axpy(g->dev, d, ib_f32(n->in[1]), size, -1.0f);
-    ib_f32(n->out)[0] = (float)(K(g)->sum_sq(g->dev, d, size) / (double)size);
+    K(g)->mse(g->dev, ib_f32(n->in[0]), ib_f32(n->in[1]), size, n->saved[0], ib_f32(n->out));
     return IB_OK;
 }
 
@@ -206,11 +204,11 @@ static ib_status mse_forward(ib_graph *g, ib_node *n)
 static ib_status mse_backward(ib_graph *g, ib_node *n)
 {
     ib_status failed = IB_OK;
-    const float f = 2.0f / (float)n->in[0]->size * n->out->grad[0];
+    const float f = 2.0f / (float)n->in[0]->size;
     for (int i = 0; i < 2; i++) {
         float *d = ib_grad_of(g, n->in[i], &failed);
         if (d)
-            K(g)->axpy(g->dev, d, n->saved[0], n->in[0]->size, i ? -f : f);
+            K(g)->axpy_by(g->dev, d, n->saved[0], n->in[0]->size, i ? -f : f, n->out->grad);
     }
     return failed;
 }

@@ -1,4 +1,5 @@
-/* rotary_positions.c - rotary positions: pairs of values of each head turn by angles that grow with the position. */
+/* rotary_positions.c - rotary positions: pairs of values of each head turn by angles that grow with the position.
+ * saved[0]: the positions. */
 #include "autograd/op.h"
 #include "base/argument.h"
 
@@ -12,23 +13,32 @@ static ib_status rope_shape(ib_node *n, ib_tensor *out)
     return ib_same_shape(n->in[0], out, 0);
 }
 
-static ib_rotation rotation_of(const ib_rope_opts *o)
+static ib_rotation rotation_of(const ib_node *n)
 {
-    return (ib_rotation){
-        .heads = o->heads, .dim = o->dim, .rotated = o->rotated, .pairs = o->pairs, .pos = o->pos, .table = o->table};
+    const ib_rope_opts *o = n->attrs;
+    return (ib_rotation){.heads = o->heads,
+                         .dim = o->dim,
+                         .rotated = o->rotated,
+                         .pairs = o->pairs,
+                         .pos = n->saved[0],
+                         .table = o->table};
 }
 
 static ib_status rope_forward(ib_graph *g, ib_node *n)
 {
-    const ib_rotation r = rotation_of(n->attrs);
-    K(g)->rope(g->dev, &r, n->in[0]->shape[0], ib_f32(n->in[0]), 1.0f, 0, ib_f32(n->out));
+    const ib_rope_opts *o = n->attrs;
+    const int64_t rows = n->in[0]->shape[0];
+    if (!(n->saved[0] = ib_graph_uploaded(g, o->pos, (size_t)rows * sizeof *o->pos)))
+        return IB_ENOMEM;
+    const ib_rotation r = rotation_of(n);
+    K(g)->rope(g->dev, &r, rows, ib_f32(n->in[0]), 1.0f, 0, ib_f32(n->out));
     return IB_OK;
 }
 
 /* dx += dy turned back */
 static ib_status rope_backward(ib_graph *g, ib_node *n)
 {
-    const ib_rotation r = rotation_of(n->attrs);
+    const ib_rotation r = rotation_of(n);
     ib_status failed = IB_OK;
     float *dx = ib_grad_of(g, n->in[0], &failed);
     if (dx)

@@ -1,6 +1,4 @@
 /* shape.c - reshape and flattening (fp32 and codes), concat. */
-#include <string.h>
-
 #include "autograd/attrs.h"
 #include "autograd/op.h"
 #include "base/argument.h"
@@ -61,7 +59,8 @@ ib_tensor *ib_reshape(ib_graph *g, ib_tensor *x, int ndim, const int64_t *shape)
     ib_reshape_attrs a = {.ndim = ndim};
     IB_NEED_OR(shape, NULL);
     IB_TAKE_OR(ndim, ndim >= 1 && ndim <= IB_MAX_DIMS, NULL, "is %d, 1 to %d are possible", ndim, IB_MAX_DIMS);
-    memcpy(a.shape, shape, (size_t)ndim * sizeof *shape);
+    for (int d = 0; d < ndim; d++)
+        a.shape[d] = shape[d];
     return IB_APPLY(g, &ib_op_reshape, &a, x);
 }
 
@@ -72,14 +71,6 @@ ib_tensor *ib_flatten(ib_graph *g, ib_tensor *x)
 }
 
 /* ---- flatten_hwc: y[n, p C + c] = x[n, c, p], p the place in the image; rows are what they are ---- */
-
-/* y[b][a] of x[a][b], elements of `bytes` */
-static void transposed(const char *x, int64_t a, int64_t b, size_t bytes, char *y)
-{
-    for (int64_t i = 0; i < a; i++)
-        for (int64_t j = 0; j < b; j++)
-            memcpy(y + (size_t)(j * a + i) * bytes, x + (size_t)(i * b + j) * bytes, bytes);
-}
 
 static ib_status flatten_shape(ib_node *n, ib_tensor *out)
 {
@@ -92,14 +83,10 @@ static ib_status flatten_shape(ib_node *n, ib_tensor *out)
 
 static ib_status flatten_forward(ib_graph *g, ib_node *n)
 {
-    (void)g;
     const ib_tensor *x = n->in[0];
-    const size_t bytes = ib_dtype_bytes(x->dtype);
-    const int64_t row = n->out->shape[1], channels = x->shape[1];
-    for (int64_t i = 0; i < x->shape[0]; i++) {
-        const size_t at = (size_t)(i * row) * bytes;
-        transposed((const char *)x->data + at, channels, row / channels, bytes, (char *)n->out->data + at);
-    }
+    const int64_t row = n->out->shape[1], channels = x->shape[1], area = row / channels;
+    const ib_strides s = {{x->shape[0], area, channels}, {row, 1, area}, {row, channels, 1}};
+    K(g)->copy_strided(g->dev, &s, x->data, (int)ib_dtype_bytes(x->dtype), n->out->data);
     return IB_OK;
 }
 
@@ -107,11 +94,10 @@ static ib_status flatten_backward(ib_graph *g, ib_node *n)
 {
     ib_status failed = IB_OK;
     const int64_t row = n->out->shape[1], channels = n->in[0]->shape[1], area = row / channels;
+    const ib_strides s = {{n->out->shape[0], channels, area}, {row, 1, channels}, {row, area, 1}};
     float *dx = ib_grad_of(g, n->in[0], &failed);
-    for (int64_t i = 0; dx && i < n->out->shape[0]; i++)
-        for (int64_t c = 0; c < channels; c++)
-            for (int64_t p = 0; p < area; p++)
-                dx[i * row + c * area + p] += n->out->grad[i * row + p * channels + c];
+    if (dx)
+        K(g)->add_strided(g->dev, &s, n->out->grad, dx);
     return failed;
 }
 
@@ -143,7 +129,7 @@ static ib_status concat_shape(ib_node *n, ib_tensor *out)
 {
     const int axis = ((const ib_concat_attrs *)n->attrs)->axis;
     const ib_tensor *first = n->in[0];
-    int64_t shape[IB_MAX_DIMS], total = 0;
+    int64_t shape[IB_MAX_DIMS] = {0}, total = 0;
     char sa[64], sb[64];
     if (axis < 1 || axis >= first->ndim)
         return ib_op_fail(n, "axis %d of %s", axis, ib_tensor_shape_text(first, sa, sizeof sa));
@@ -157,21 +143,20 @@ static ib_status concat_shape(ib_node *n, ib_tensor *out)
                                   ib_tensor_shape_text(x, sb, sizeof sb), axis);
         total += x->shape[axis];
     }
-    memcpy(shape, first->shape, sizeof shape);
-    shape[axis] = total;
+    for (int d = 0; d < first->ndim; d++)
+        shape[d] = d == axis ? total : first->shape[d];
     return ib_tensor_set_shape(out, first->ndim, shape);
 }
 
 static ib_status concat_forward(ib_graph *g, ib_node *n)
 {
-    (void)g;
     const int axis = ((const ib_concat_attrs *)n->attrs)->axis;
     const int64_t row = ib_run_of(n->out, axis), outer = n->out->size / row;
     int64_t at = 0;
     for (int i = 0; i < n->n_in; i++) {
         const int64_t run = ib_run_of(n->in[i], axis);
-        for (int64_t o = 0; o < outer; o++)
-            memcpy(ib_f32(n->out) + o * row + at, ib_f32(n->in[i]) + o * run, (size_t)run * sizeof(float));
+        const ib_strides s = {{outer, 1, run}, {run, 0, 1}, {row, 0, 1}};
+        K(g)->copy_strided(g->dev, &s, ib_f32(n->in[i]), sizeof(float), ib_f32(n->out) + at);
         at += run;
     }
     return IB_OK;
@@ -185,9 +170,10 @@ static ib_status concat_backward(ib_graph *g, ib_node *n)
     int64_t at = 0;
     for (int i = 0; i < n->n_in; i++) {
         const int64_t run = ib_run_of(n->in[i], axis);
+        const ib_strides s = {{outer, 1, run}, {row, 0, 1}, {run, 0, 1}};
         float *dx = ib_grad_of(g, n->in[i], &failed);
-        for (int64_t o = 0; dx && o < outer; o++)
-            K(g)->axpy(g->dev, dx + o * run, n->out->grad + o * row + at, run, 1.0f);
+        if (dx)
+            K(g)->add_strided(g->dev, &s, n->out->grad + at, dx);
         at += run;
     }
     return failed;

@@ -63,6 +63,12 @@ void ib_check_lsq_grad(ib_device *dev, const float *x, const float *dy, int64_t 
     SPANS(IN(x, n), IN(dy, n));
 }
 
+void ib_check_drop_codes(ib_device *dev, const int8_t *x, const uint8_t *mask, int64_t n, int zero, int8_t *y)
+{
+    ZERO(zero);
+    SPANS(OUT(y, n), IN(x, n), IN_BITS(mask, n));
+}
+
 void ib_check_scale_rows(ib_device *dev, const float *x, int64_t rows, int64_t cols, const float *gain, float *y)
 {
     SPANS(OUT(y, rows * cols), IN(x, rows * cols), IN(gain, rows));

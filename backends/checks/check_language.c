@@ -9,6 +9,20 @@ void ib_check_decode(ib_device *dev, const ib_matrix *m, int64_t first, int64_t 
     SPANS(OUT(y, n));
 }
 
+static int are_rows(const int32_t *row, int64_t n, int64_t rows)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (row[i] < 0 || row[i] >= rows)
+            return 0;
+    return 1;
+}
+
+void ib_check_decode_rows(ib_device *dev, const ib_matrix *m, const int32_t *row, int64_t n, float a, float *y)
+{
+    IB_ASSERT(are_rows(row, n, m->rows), "what is decoded are rows of the matrix");
+    SPANS(OUT(y, n * m->cols), IN(row, n));
+}
+
 void ib_check_frozen_mul(ib_device *dev, const ib_matrix *w, int64_t n, const float *x, int add, float *y,
                          float *scratch)
 {
@@ -18,6 +32,18 @@ void ib_check_frozen_mul(ib_device *dev, const ib_matrix *w, int64_t n, const fl
 void ib_check_frozen_mul_grad(ib_device *dev, const ib_matrix *w, int64_t n, const float *dy, float *dx, float *scratch)
 {
     SPANS(OUT(dx, n * w->cols), ROOM(scratch, dev->v.frozen_words(dev, w, n)), IN(dy, n * w->rows));
+}
+
+void ib_check_magnitudes(ib_device *dev, const float *x, int64_t rows, int64_t cols, const float *m, float *c)
+{
+    SPANS(OUT(c, rows), IN(x, rows * cols), IN(m, rows));
+}
+
+void ib_check_magnitudes_grad(ib_device *dev, int64_t rows, int64_t cols, const ib_magnitude_grads *g)
+{
+    const int64_t n = rows * cols;
+    SPANS(OUT(g->dz, n), OUT(g->dm, cols), IN(g->y, n), IN(g->dy, n), IN(g->m, cols), IN(g->c, cols),
+          IN(g->bias, cols));
 }
 
 void ib_check_keep(ib_device *dev, float *y, int64_t n, void *kept)
@@ -61,6 +87,11 @@ void ib_check_nll_rows(ib_device *dev, float *x, const int32_t *target, int64_t 
 {
     IB_ASSERT(targets_are_tokens(target, rows, cols), "targets are tokens, or below 0");
     SPANS(OUT(x, rows * cols), OUT(nll, rows), IN(target, rows));
+}
+
+void ib_check_nll_sum(ib_device *dev, const float *nll, int64_t rows, float scale, float *y)
+{
+    SPANS(OUT(y, 1), IN(nll, rows));
 }
 
 /* Heads share keys evenly; sequences begin at or before their rows, and in order. */

@@ -8,9 +8,25 @@ void ib_check_axpy(ib_device *dev, float *y, const float *x, int64_t n, float a)
     SPANS(OUT(y, n), IN(x, n));
 }
 
+void ib_check_axpy_by(ib_device *dev, float *y, const float *x, int64_t n, float a, const float *b)
+{
+    SPANS(OUT(y, n), IN(x, n), IN(b, 1));
+}
+
+void ib_check_add_share(ib_device *dev, float *y, int64_t n, const float *b, float divisor)
+{
+    IB_ASSERT(divisor > 0, "a share is one of some");
+    SPANS(OUT(y, n), IN(b, 1));
+}
+
 void ib_check_scale(ib_device *dev, float *y, int64_t n, float a)
 {
     SPANS(OUT(y, n));
+}
+
+void ib_check_divide(ib_device *dev, const float *x, int64_t n, float divisor, float *y)
+{
+    SPANS(OUT(y, n), IN(x, n));
 }
 
 /* Elements of the result, and of an operand with these strides. */
@@ -92,6 +108,11 @@ void ib_check_masked_add(ib_device *dev, const float *x, const uint8_t *mask, fl
     SPANS(OUT(y, n), IN(x, n), IN_BITS(mask, n));
 }
 
+void ib_check_mse(ib_device *dev, const float *a, const float *b, int64_t n, float *d, float *y)
+{
+    SPANS(OUT(d, n), OUT(y, 1), IN(a, n), IN(b, n));
+}
+
 void ib_check_min_max(ib_device *dev, const float *x, int64_t n, float *lo, float *hi)
 {
     SPANS(OUT(lo, 1), OUT(hi, 1), IN(x, n));
@@ -105,6 +126,50 @@ void ib_check_col_sum(ib_device *dev, const float *x, int64_t rows, int64_t cols
 void ib_check_add_rows(ib_device *dev, float *y, const float *bias, int64_t rows, int64_t cols)
 {
     SPANS(OUT(y, rows * cols), IN(bias, cols));
+}
+
+void ib_check_mul_rows(ib_device *dev, float *y, const float *c, int64_t rows, int64_t cols)
+{
+    SPANS(OUT(y, rows * cols), IN(c, cols));
+}
+
+/* Elements from the first to the last of these strides. */
+static int64_t strided(const ib_strides *s, const int64_t *stride)
+{
+    int64_t last = 0;
+    for (int d = 0; d < 3; d++)
+        last += (s->shape[d] - 1) * stride[d];
+    return last + 1;
+}
+
+void ib_check_copy_strided(ib_device *dev, const ib_strides *s, const void *x, int bytes, void *y)
+{
+    const char *from = x;
+    char *to = y;
+    IB_ASSERT(bytes == 1 || bytes == 4, "elements are codes or of fp32");
+    SPANS(OUT(to, strided(s, s->to) * bytes), IN(from, strided(s, s->from) * bytes));
+}
+
+void ib_check_add_strided(ib_device *dev, const ib_strides *s, const float *x, float *y)
+{
+    SPANS(OUT(y, strided(s, s->to)), IN(x, strided(s, s->from)));
+}
+
+/* Rows up to the highest that is named. */
+static int64_t rows_named(const int32_t *row, int64_t n)
+{
+    int32_t last = 0;
+    for (int64_t i = 0; i < n; i++) {
+        IB_ASSERT(row[i] >= 0, "rows have numbers of 0 or more");
+        last = row[i] > last ? row[i] : last;
+    }
+    return (int64_t)last + 1;
+}
+
+void ib_check_add_to_rows(ib_device *dev, const int32_t *row, int64_t n, int64_t cols, const float *x, float a,
+                          float *y)
+{
+    SPANS(OUT(y, rows_named(row, n) * cols), IN(x, n * cols), IN(row, n));
 }
 
 void ib_check_softmax(ib_device *dev, const float *x, float *y, int64_t rows, int64_t cols)
@@ -125,16 +190,33 @@ static int labels_are_classes(const ib_class_loss *s)
     return 1;
 }
 
-void ib_check_cross_entropy(ib_device *dev, const ib_class_loss *s, const float *x, float *prob)
+void ib_check_cross_entropy(ib_device *dev, const ib_class_loss *s, const float *x, float *prob, float *y)
 {
     IB_ASSERT(labels_are_classes(s), "labels are classes");
-    SPANS(OUT(prob, s->rows * s->cols), IN(x, s->rows * s->cols), IN(s->weight, s->cols));
+    IB_ASSERT(s->divisor > 0, "the labels weigh something");
+    SPANS(OUT(prob, s->rows * s->cols), OUT(y, 1), IN(x, s->rows * s->cols), IN(s->weight, s->cols));
 }
 
-void ib_check_cross_entropy_grad(ib_device *dev, const ib_class_loss *s, const float *prob, float scale, float *dx)
+void ib_check_cross_entropy_grad(ib_device *dev, const ib_class_loss *s, const float *prob, const float *dy, float *dx)
 {
     IB_ASSERT(labels_are_classes(s), "labels are classes");
-    SPANS(OUT(dx, s->rows * s->cols), IN(prob, s->rows * s->cols), IN(s->weight, s->cols));
+    IB_ASSERT(s->divisor > 0, "the labels weigh something");
+    SPANS(OUT(dx, s->rows * s->cols), IN(prob, s->rows * s->cols), IN(s->weight, s->cols), IN(dy, 1));
+}
+
+void ib_check_bn_track(ib_device *dev, int64_t c, int64_t count, float momentum, const float *mean, const float *var,
+                       float *running_mean, float *running_var)
+{
+    IB_ASSERT(count > 1, "one number has no variance");
+    SPANS(OUT(running_mean, c), OUT(running_var, c), IN(mean, c), IN(var, c));
+}
+
+void ib_check_bn_rstd(ib_device *dev, int64_t c, const float *var, float eps, float *rstd)
+{
+    if (rstd == var) /* in place is allowed here */
+        SPANS(OUT(rstd, c));
+    else
+        SPANS(OUT(rstd, c), IN(var, c));
 }
 
 void ib_check_sgd(ib_device *dev, const ib_sgd_step *s, float *w, const float *g, float *m, int64_t n)

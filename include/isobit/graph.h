@@ -124,11 +124,11 @@ ib_tensor *ib_sum(ib_graph *g, ib_tensor *x);                            /* -> [
 ib_tensor *ib_mean(ib_graph *g, ib_tensor *x);                           /* -> [1] */
 
 /* ---- losses, the mean over the batch, [1] ---- */
-/* logits [N,O], labels[N] in [0, O), read until the next begin; smoothing in [0, 1): targets (1-s) onehot + s/O. */
+/* logits [N,O], labels[N] in [0, O); smoothing in [0, 1): targets (1-s) onehot + s/O. */
 ib_tensor *ib_cross_entropy(ib_graph *g, ib_tensor *logits, const int32_t *labels, float smoothing);
-/* The same with weights[O], 0 or more, of the classes, both read until the next begin: the sum over samples of
- * -sum_j w_j t_j log p_j, divided by the sum of the weights of their labels, as torch.nn.CrossEntropyLoss(weight,
- * label_smoothing) with reduction "mean" has it. */
+/* The same with weights[O], 0 or more, of the classes: the sum over samples of -sum_j w_j t_j log p_j, divided by the
+ * sum of the weights of their labels, as torch.nn.CrossEntropyLoss(weight, label_smoothing) with reduction "mean" has
+ * it. */
 ib_tensor *ib_weighted_cross_entropy(ib_graph *g, ib_tensor *logits, const int32_t *labels, const float *weights,
                                      float smoothing);
 /* Over all elements. */

@@ -1,6 +1,11 @@
 #!/usr/bin/env python3
 """order.py ROOT - a folder includes only itself and folders above it; file names are unique; no file is too long or too
-wide, no folder too full; the library takes memory, numbers and devices as CONTRIBUTING.md says."""
+wide, no folder too full; the library takes memory, numbers and devices as CONTRIBUTING.md says.
+
+In the folders of HANDS_OFF, not in those within, no code handles what lies in a device's memory: neither memcpy() and
+its like, nor [] or * behind a tensor's data, gradient, scale or what is saved, nor behind a local pointer to numbers,
+nor a kernel whose result is used. Comments do not count; & before an element is its address and passes, as do arrays of
+the caller's, which are the host's, behind attributes: a->labels[i]."""
 import pathlib, re, sys
 
 ORDER = ["runtime", "base", "arithmetic", "tensor", "files", "backends", "autograd", "text", "data", "layers", "optim", "qat", "lm", "program", "import", "export", "train", "cli"]
@@ -9,6 +14,22 @@ RAW = re.compile(r"(?<!\w)(malloc|calloc|realloc|aligned_alloc|posix_memalign|st
 OWN_MEMORY = {"alloc.c"}
 # What these free is realpath()'s and utf8proc_map()'s, by way of ib_tokenizer_compose.
 OTHERS_MEMORY = {"alloc.c", "file.c", "origin.c", "tokenizer_json.c", "tokenizer_merge.c", "chat.c"}
+HANDS_OFF = ("autograd/ops",)
+HANDLED = re.compile(
+    r"\bmem(cpy|move|set)\("
+    r"|\bib_(f32|codes|i32)\(([^()]|\([^()]*\))*\)\s*\["  # ib_f32(n->in[0])[
+    r"|(->|\.)(data|grad|scale|saved\[\w+\])\)*\["  # ->grad[, ((float *)n->saved[0])[
+    r"|\*\s*(ib_(f32|codes|i32)\(|(\w+->)+(data|grad)\b)"  # *n->out->grad
+    r"|([-=(+*/?:]|\breturn)\s*K\(g\)->(?!kept_bytes\b)\w+\(")  # its size in bytes is no number
+POINTER = re.compile(r"\b(?:float|double|u?int(?:8|16|32)_t)\s*\*\s*(?:const\s+)?(\w+)\b(?!\[)|,\s*\*(\w+)\s*=")
+def handled(text):
+    """The lines of C that handle numbers, from 1."""
+    text = re.sub(r"/\*.*?\*/", lambda m: re.sub(r"[^\n]", " ", m.group()), text, flags=re.S)
+    names = "|".join({a or b for a, b in POINTER.findall(text)}) or "(?!)"
+    own = re.compile(rf"(?<![\w>.&])(?<!float )(?<!double )(?<!_t )({names})\[|^\s*\*({names})\s*[-+*/]?=|[-=+/(]\s*\*({names})\b")
+    lines = text.splitlines()
+    return [i + 1 for i, line in enumerate(lines)
+            if HANDLED.search(line) or (own.search(line) and not (i and lines[i - 1].endswith(",") and line.lstrip()[0] == "*"))]
 root, bad, seen = pathlib.Path(sys.argv[1]), 0, {}
 for folder in ORDER:
     for f in sorted((root / folder).rglob("*.[ch]")) + sorted((root / folder).rglob("*.def")):
@@ -38,6 +59,9 @@ for folder in ORDER:
                 print(f"{f}:{i}: a forward pass runs kernels in operators, which a trace shows: {line.strip()}"); bad = 1
             if re.search(r"\b(TODO|FIXME|XXX)\b|#if 0", line):
                 print(f"{f}:{i}: unfinished: {line.strip()}"); bad = 1
+for f in sorted(f for folder in HANDS_OFF for f in (root / folder).glob("*.c")):
+    for i in handled(f.read_text()):
+        print(f"{f}:{i}: numbers are the device's, for kernels and verbs: {f.read_text().splitlines()[i - 1].strip()}"); bad = 1
 for folder in sorted(f for top in [*ORDER, "include"] for f in [root / top, *(root / top).rglob("*")] if f.is_dir()):
     own = sum(len(f.read_text().splitlines()) for f in folder.iterdir() if f.suffix in (".c", ".h", ".def"))
     if own >= 3000:

@@ -12,6 +12,39 @@ void case_axpy(void)
     }
 }
 
+void case_axpy_by(void)
+{
+    EACH_SIZE(n) {
+        a_shape("n %lld", (long long)n);
+        const float *x = reals(n), *b = reals(1);
+        float *y = changed("y", REALS, n, EXACT);
+        EACH_RUN(axpy_by)
+            dev->k.axpy_by(dev, y, x, n, 0.37f, b);
+    }
+}
+
+void case_add_share(void)
+{
+    EACH_SIZE(n) {
+        a_shape("n %lld", (long long)n);
+        const float *b = reals(1);
+        float *y = changed("y", REALS, n, EXACT);
+        EACH_RUN(add_share)
+            dev->k.add_share(dev, y, n, b, 3.0f);
+    }
+}
+
+void case_divide(void)
+{
+    EACH_SIZE(n) {
+        a_shape("n %lld", (long long)n);
+        const float *x = reals(n);
+        float *y = result("y", REALS, n, EXACT);
+        EACH_RUN(divide)
+            dev->k.divide(dev, x, n, 0.7f, y);
+    }
+}
+
 void case_scale(void)
 {
     EACH_SIZE(n) {

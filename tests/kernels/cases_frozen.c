@@ -40,6 +40,21 @@ void case_decode(void)
     ib_matrix_release(&matrix);
 }
 
+/* Rows in any order, again and again. */
+void case_decode_rows(void)
+{
+    for (int f = 0; ib_storage_at(f); f++)
+        for (int part = 0; part < 3; part++) {
+            const int64_t n = (int64_t[]){1, 7, 50}[part];
+            const ib_matrix *m = a_matrix(ib_storage_at(f), 33, 512, n);
+            const int32_t *row = indices(n, 33);
+            float *y = result("y", REALS, n * 512, EXACT);
+            EACH_RUN(decode_rows)
+                dev->k.decode_rows(dev, m, row, n, part == 1 ? 1.0f : 0.7f, y);
+        }
+    ib_matrix_release(&matrix);
+}
+
 static void multiply(const ib_matrix *m, int64_t n, int add)
 {
     const float *x = reals(n * m->cols);

@@ -42,6 +42,34 @@ void case_bn_stats(void)
     }
 }
 
+void case_bn_track(void)
+{
+    EACH_SIZE(c) {
+        a_shape("c %lld", (long long)c);
+        const float *mean = reals(c), *var = positive(c);
+        float *running_mean = changed("running_mean", REALS, c, EXACT),
+              *running_var = changed("running_var", REALS, c, EXACT);
+        EACH_RUN(bn_track)
+            dev->k.bn_track(dev, c, 37, 0.1f, mean, var, running_mean, running_var);
+    }
+}
+
+/* Apart and in place. */
+void case_bn_rstd(void)
+{
+    EACH_SIZE(c) {
+        a_shape("c %lld", (long long)c);
+        const float *var = positive(c);
+        float *rstd = result("rstd", REALS, c, EXACT);
+        EACH_RUN(bn_rstd) {
+            float *own = memcpy(room(4 * c), var, (size_t)c * 4);
+            dev->k.bn_rstd(dev, c, var, 1e-5f, rstd);
+            dev->k.bn_rstd(dev, c, own, 1e-5f, own);
+            CHECK(!memcmp(own, rstd, (size_t)c * 4));
+        }
+    }
+}
+
 /* With ReLU a NaN stays. */
 void case_bn_apply(void)
 {

@@ -147,6 +147,18 @@ void case_mse_scale_rows(void)
     }
 }
 
+void case_drop_codes(void)
+{
+    EACH_SIZE(n) {
+        a_shape("n %lld", (long long)n);
+        const int8_t *x = codes(n);
+        const uint8_t *mask = bits(n);
+        int8_t *y = result("y", CODES, n, EXACT);
+        EACH_RUN(drop_codes)
+            dev->k.drop_codes(dev, x, mask, n, -128, y);
+    }
+}
+
 void case_scale_rows(void)
 {
     for (int t = 0; t < N_TABLES; t++) {

@@ -24,9 +24,9 @@ void case_sum(void)
     {
         a_shape("n %lld", (long long)n);
         const float *x = magnitudes(n);
-        double *sum = result("the sum", DOUBLES, 1, EXACT);
+        float *sum = result("the sum", REALS, 1, EXACT);
         EACH_RUN(sum)
-            *sum = dev->k.sum(dev, x, n);
+            dev->k.sum(dev, x, n, 3.0f, sum);
     }
 }
 
@@ -39,6 +39,18 @@ void case_sum_sq(void)
         double *sum = result("the sum", DOUBLES, 1, EXACT);
         EACH_RUN(sum_sq)
             *sum = dev->k.sum_sq(dev, x, n);
+    }
+}
+
+void case_mse(void)
+{
+    EACH_SUM(n)
+    {
+        a_shape("n %lld", (long long)n);
+        const float *a = magnitudes(n), *b = magnitudes(n);
+        float *d = result("the difference", REALS, n, EXACT), *mean = result("the mean", REALS, 1, EXACT);
+        EACH_RUN(mse)
+            dev->k.mse(dev, a, b, n, d, mean);
     }
 }
 
@@ -95,5 +107,17 @@ void case_add_rows(void)
         float *y = changed("y", REALS, rows * cols, EXACT);
         EACH_RUN(add_rows)
             dev->k.add_rows(dev, y, bias, rows, cols);
+    }
+}
+
+void case_mul_rows(void)
+{
+    EACH_TABLE(rows, cols)
+    {
+        a_table(rows, cols);
+        const float *c = reals(cols);
+        float *y = changed("y", REALS, rows * cols, EXACT);
+        EACH_RUN(mul_rows)
+            dev->k.mul_rows(dev, y, c, rows, cols);
     }
 }

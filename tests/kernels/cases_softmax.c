@@ -45,10 +45,10 @@ void case_cross_entropy(void)
             const float *x = reals(rows * cols), *weight = form & 1 ? class_weights(cols) : NULL;
             const int32_t *label = indices(rows, (int32_t)cols);
             float *prob = result("prob", REALS, rows * cols, EXACT);
-            double *loss = result("the loss", DOUBLES, 1, EXACT);
-            const ib_class_loss s = {rows, cols, label, weight, form > 1 ? 0.1f : 0};
+            float *loss = result("the loss", REALS, 1, EXACT);
+            const ib_class_loss s = {rows, cols, label, weight, form > 1 ? 0.1f : 0, 1.3 * (double)rows};
             EACH_RUN(cross_entropy)
-                *loss = dev->k.cross_entropy(dev, &s, x, prob);
+                dev->k.cross_entropy(dev, &s, x, prob, loss);
         }
 }
 
@@ -59,12 +59,12 @@ void case_cross_entropy_grad(void)
         {
             a_shape("%lldx%lld, %s, smooth %d", (long long)rows, (long long)cols, form & 1 ? "weighted" : "equal",
                     form > 1);
-            const float *prob = reals(rows * cols), *weight = form & 1 ? class_weights(cols) : NULL;
+            const float *prob = reals(rows * cols), *weight = form & 1 ? class_weights(cols) : NULL, *dy = reals(1);
             const int32_t *label = indices(rows, (int32_t)cols);
             float *dx = changed("dx", REALS, rows * cols, EXACT);
-            const ib_class_loss s = {rows, cols, label, weight, form > 1 ? 0.1f : 0};
+            const ib_class_loss s = {rows, cols, label, weight, form > 1 ? 0.1f : 0, 1.3 * (double)rows};
             EACH_RUN(cross_entropy_grad)
-                dev->k.cross_entropy_grad(dev, &s, prob, 0.3f, dx);
+                dev->k.cross_entropy_grad(dev, &s, prob, dy, dx);
         }
 }
 
@@ -82,5 +82,17 @@ void case_nll_rows(void)
         EACH_RUN(nll_rows)
             dev->k.nll_rows(dev, x, target, rows, cols, 0.25f, grad, nll);
         CHECK(rows == 1 || ((const float *)made_by_ref(nll))[rows / 2] == 0);
+    }
+}
+
+void case_nll_sum(void)
+{
+    EACH_SIZE(n) {
+        a_shape("n %lld", (long long)n);
+        float *nll = reals(n), *y = result("y", REALS, 1, EXACT);
+        for (int64_t i = 0; i < n; i++) /* not exact in double, so that the order shows */
+            nll[i] = ldexpf(nll[i], (int)(i % 61) - 30);
+        EACH_RUN(nll_sum)
+            dev->k.nll_sum(dev, nll, n, 0.3f, y);
     }
 }

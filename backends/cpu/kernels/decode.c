@@ -58,3 +58,14 @@ void IB_K(decode)(ib_device *dev, const ib_matrix *m, int64_t first, int64_t n, 
         ib_matrix_decode(m, first, n, y);
     }
 }
+
+void IB_K(decode_rows)(ib_device *dev, const ib_matrix *m, const int32_t *row, int64_t n, float a, float *y)
+{
+    const int64_t cols = m->cols;
+#pragma omp parallel for schedule(static) if (n * cols > IB_SERIAL)
+    for (int64_t i = 0; i < n; i++) {
+        IB_K(decode)(dev, m, row[i] * cols, cols, y + i * cols);
+        for (int64_t j = 0; a != 1.0f && j < cols; j++)
+            y[i * cols + j] *= a;
+    }
+}

@@ -10,9 +10,26 @@ void IB_K(axpy)(ib_device *dev, float *y, const float *x, int64_t n, float a)
     FOR_EACH(i, n) y[i] += a * x[i];
 }
 
+void IB_K(axpy_by)(ib_device *dev, float *y, const float *x, int64_t n, float a, const float *b)
+{
+    const float f = a * *b;
+    FOR_EACH(i, n) y[i] += f * x[i];
+}
+
+void IB_K(add_share)(ib_device *dev, float *y, int64_t n, const float *b, float divisor)
+{
+    const float share = *b / divisor;
+    FOR_EACH(i, n) y[i] += share;
+}
+
 void IB_K(scale)(ib_device *dev, float *y, int64_t n, float a)
 {
     FOR_EACH(i, n) y[i] *= a;
+}
+
+void IB_K(divide)(ib_device *dev, const float *x, int64_t n, float divisor, float *y)
+{
+    FOR_EACH(i, n) y[i] = x[i] / divisor;
 }
 
 /* Walks the outer three dimensions; `body` sees the offsets ia, ib, iy of a row of elements with strides da, db. */

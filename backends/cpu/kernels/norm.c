@@ -25,6 +25,23 @@ void IB_K(bn_stats)(ib_device *dev, const ib_planes *s, const float *x, float *m
     }
 }
 
+/* The variance that is kept is unbiased. */
+void IB_K(bn_track)(ib_device *dev, int64_t c, int64_t count, float momentum, const float *mean, const float *var,
+                    float *running_mean, float *running_var)
+{
+    for (int64_t j = 0; j < c; j++) {
+        const float unbiased = var[j] * (float)count / (float)(count - 1);
+        running_mean[j] += momentum * (mean[j] - running_mean[j]);
+        running_var[j] += momentum * (unbiased - running_var[j]);
+    }
+}
+
+void IB_K(bn_rstd)(ib_device *dev, int64_t c, const float *var, float eps, float *rstd)
+{
+    for (int64_t j = 0; j < c; j++)
+        rstd[j] = 1.0f / sqrtf(var[j] + eps);
+}
+
 /* y = (x - mean) rstd gamma + beta */
 void IB_K(bn_apply)(ib_device *dev, const ib_planes *s, const ib_norm *p)
 {

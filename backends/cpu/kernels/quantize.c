@@ -183,6 +183,13 @@ double IB_K(pact_grad)(ib_device *dev, const float *x, const float *dy, int64_t 
     return total;
 }
 
+void IB_K(drop_codes)(ib_device *dev, const int8_t *x, const uint8_t *mask, int64_t n, int zero, int8_t *y)
+{
+#pragma omp parallel for schedule(static) if (n > IB_SERIAL)
+    for (int64_t i = 0; i < n; i++)
+        y[i] = mask[i >> 3] >> (i & 7) & 1 ? x[i] : (int8_t)zero;
+}
+
 /* y += gain[row] x */
 void IB_K(scale_rows)(ib_device *dev, const float *x, int64_t rows, int64_t cols, const float *gain, float *y)
 {

@@ -1,4 +1,4 @@
-/* reduce.c - fp32 sums and extremes, of everything, of columns; and a row added to all. */
+/* reduce.c - fp32 sums and extremes, of everything, of columns; and a row added to all, or multiplied with. */
 #include <float.h>
 #include <math.h>
 
@@ -11,27 +11,34 @@
     for (int64_t first = 0; first < blocks; first += 256) {                                                            \
         double part[256];                                                                                              \
         const int64_t count = ib_min64(256, blocks - first);                                                           \
-        _Pragma("omp parallel for schedule(static) if (n > IB_SERIAL)") for (int64_t b = 0; b < count; b++)            \
+        _Pragma("omp parallel for schedule(static) if (n > IB_SERIAL)") for (int64_t k = 0; k < count; k++)            \
         {                                                                                                              \
-            const int64_t from = (first + b) * IB_BLOCK, to = ib_min64(n, from + IB_BLOCK);                            \
+            const int64_t from = (first + k) * IB_BLOCK, to = ib_min64(n, from + IB_BLOCK);                            \
             double acc = 0;                                                                                            \
             for (int64_t i = from; i < to; i++)                                                                        \
                 acc += term;                                                                                           \
-            part[b] = acc;                                                                                             \
+            part[k] = acc;                                                                                             \
         }                                                                                                              \
-        for (int64_t b = 0; b < count; b++)                                                                            \
-            total += part[b];                                                                                          \
-    }                                                                                                                  \
-    return total
+        for (int64_t k = 0; k < count; k++)                                                                            \
+            total += part[k];                                                                                          \
+    }
 
-double IB_K(sum)(ib_device *dev, const float *x, int64_t n)
+void IB_K(sum)(ib_device *dev, const float *x, int64_t n, float divisor, float *y)
 {
-    BLOCK_SUM(n, x[i]);
+    BLOCK_SUM(n, x[i])
+    *y = (float)(total / divisor);
 }
 
 double IB_K(sum_sq)(ib_device *dev, const float *x, int64_t n)
 {
-    BLOCK_SUM(n, (double)x[i] * x[i]);
+    BLOCK_SUM(n, (double)x[i] * x[i])
+    return total;
+}
+
+void IB_K(mse)(ib_device *dev, const float *a, const float *b, int64_t n, float *d, float *y)
+{
+    BLOCK_SUM(n, (d[i] = a[i] - b[i], (double)d[i] * d[i]))
+    *y = (float)(total / (double)n);
 }
 
 /* In blocks, so that each is one loop without a branch. */
@@ -78,4 +85,12 @@ void IB_K(add_rows)(ib_device *dev, float *y, const float *bias, int64_t rows, i
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = 0; j < cols; j++)
             y[i * cols + j] += bias[j];
+}
+
+void IB_K(mul_rows)(ib_device *dev, float *y, const float *c, int64_t rows, int64_t cols)
+{
+#pragma omp parallel for schedule(static) if (rows * cols > IB_SERIAL)
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < cols; j++)
+            y[i * cols + j] *= c[j];
 }

@@ -38,8 +38,8 @@ void IB_K(softmax_grad)(ib_device *dev, const float *y, const float *dy, float *
     }
 }
 
-/* returns the sum over rows of -sum_j w_j t_j log p_j, t = (1 - smooth) onehot + smooth / cols; weight NULL: w = 1 */
-double IB_K(cross_entropy)(ib_device *dev, const ib_class_loss *s, const float *x, float *prob)
+/* y = sum over rows of -sum_j w_j t_j log p_j / divisor, t = (1 - smooth) onehot + smooth / cols; weight NULL: w = 1 */
+void IB_K(cross_entropy)(ib_device *dev, const ib_class_loss *s, const float *x, float *prob, float *y)
 {
     const int64_t rows = s->rows, cols = s->cols;
     const int32_t *label = s->label;
@@ -56,12 +56,13 @@ double IB_K(cross_entropy)(ib_device *dev, const ib_class_loss *s, const float *
         else
             loss += log_sum - (1.0 - smooth) * row[label[i]] - smooth * mean / (double)cols;
     }
-    return loss;
+    *y = (float)(loss / s->divisor);
 }
 
-/* dx += scale (p sum_k w_k t_k - w t) */
-void IB_K(cross_entropy_grad)(ib_device *dev, const ib_class_loss *s, const float *prob, float scale, float *dx)
+/* dx += dy / divisor (p sum_k w_k t_k - w t) */
+void IB_K(cross_entropy_grad)(ib_device *dev, const ib_class_loss *s, const float *prob, const float *dy, float *dx)
 {
+    const float scale = *dy / (float)s->divisor;
     const int64_t rows = s->rows, cols = s->cols;
     const int32_t *label = s->label;
     const float *weight = s->weight, smooth = s->smooth;
@@ -120,4 +121,13 @@ void IB_K(nll_rows)(ib_device *dev, float *x, const int32_t *target, int64_t row
             xi[target[i]] -= scale;
         }
     }
+}
+
+/* In order, by one thread: what a row adds does not depend on how many there are. */
+void IB_K(nll_sum)(ib_device *dev, const float *nll, int64_t rows, float scale, float *y)
+{
+    double loss = 0;
+    for (int64_t i = 0; i < rows; i++)
+        loss += nll[i];
+    *y = (float)(loss * scale);
 }
