@@ -3,6 +3,7 @@
 
 #include <isobit/tensor.h>
 
+#include "arithmetic/real.h"
 #include "base/argument.h"
 
 static void philox(uint32_t ctr[4], uint32_t k0, uint32_t k1)
@@ -44,7 +45,7 @@ float ib_rng_uniform(ib_rng r, uint64_t i)
 float ib_rng_normal(ib_rng r, uint64_t i)
 {
     const float u = 1.0f - ib_rng_uniform(r, 2 * i), v = ib_rng_uniform(r, 2 * i + 1); /* u in (0, 1] */
-    return sqrtf(-2.0f * logf(u)) * cosf(6.28318530718f * v);
+    return sqrtf(-2.0f * ib_log(u)) * ib_cos_turns(v);
 }
 
 uint32_t ib_rng_below(ib_rng r, uint64_t i, uint32_t n)

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "arithmetic/real.h"
 #include "autograd/attrs.h"
 #include "qat/plan.h"
 
@@ -191,7 +192,7 @@ static ib_tensor *run_relu6(ib_graph *g, ib_step *s, ib_tensor **in)
 
 static float sigmoid(float x)
 {
-    return 1.0f / (1.0f + expf(-x));
+    return 1.0f / (1.0f + ib_exp_nearest(-x));
 }
 
 static float sigmoid_slope(float x, float y)
@@ -222,8 +223,9 @@ static ib_tensor *run_tanh(ib_graph *g, ib_step *s, ib_tensor **in)
     (void)s;
     if (!in[0])
         return NULL;
-    return ib_lookup(g, in[0],
-                     &(ib_lookup_attrs){tanhf, tanh_slope, IB_ACT_NONE, NULL, ldexpf(1.0f, 1 - in[0]->q.bits), 0});
+    return ib_lookup(
+        g, in[0],
+        &(ib_lookup_attrs){ib_tanh_nearest, tanh_slope, IB_ACT_NONE, NULL, ldexpf(1.0f, 1 - in[0]->q.bits), 0});
 }
 
 #define FORM(op, name, accepts, own_scale, fuses_act)                                                                  \

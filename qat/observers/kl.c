@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "arithmetic/real.h"
 #include "qat/observer.h"
 
 /* KL(P || Q) of the first `cut` bins of |x|: P has the clipped mass in its last bin, Q is P's shape at `levels` steps
@@ -28,7 +29,7 @@ static double divergence(const double *p, int cut, double outside, int levels)
     for (int i = 0; i < cut; i++) {
         const double pi = (p[i] + (i == cut - 1 ? outside : 0)) / sum_p, qi = sum_q > 0 ? qd[i] / sum_q : 0;
         if (pi > 0)
-            kl += pi * log(pi / (qi > 1e-12 ? qi : 1e-12));
+            kl += pi * ib_log_double(pi / (qi > 1e-12 ? qi : 1e-12));
     }
     return kl;
 }

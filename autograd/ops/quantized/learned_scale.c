@@ -3,6 +3,7 @@
  * (Choi et al., arXiv:1805.06085). */
 #include <math.h>
 
+#include "arithmetic/real.h"
 #include "autograd/quantizer.h"
 #include "base/assert.h"
 
@@ -22,7 +23,7 @@ void ib_quantizer_learn_from(ib_quantizer *q)
     if (q->learned == IB_PACT)
         ib_f32(q->param)[0] = q->scale * (float)(q->qmax - q->qmin);
     else if (q->learned == IB_LSQ)
-        ib_f32(q->param)[0] = logf(q->scale);
+        ib_f32(q->param)[0] = ib_log_nearest(q->scale);
 }
 
 ib_status ib_quantizer_refresh(ib_quantizer *q)
@@ -30,7 +31,7 @@ ib_status ib_quantizer_refresh(ib_quantizer *q)
     if (!q->param)
         return IB_OK;
     const float p = ib_f32(q->param)[0];
-    q->scale = q->learned == IB_PACT ? p / (float)(q->qmax - q->qmin) : expf(p);
+    q->scale = q->learned == IB_PACT ? p / (float)(q->qmax - q->qmin) : ib_exp_nearest(p);
     if (q->learned == IB_PACT)
         q->zero = q->qmin;
     if (!(q->scale > 1e-30f && q->scale < 1e30f))
@@ -60,13 +61,13 @@ void ib_learn_scale(ib_graph *g, ib_quantizer *q, ib_act act, int64_t batch, int
 void ib_weight_scales_learn_from(ib_tensor *ln_scale, const float *scale)
 {
     for (int64_t c = 0; c < ln_scale->size; c++)
-        ib_f32(ln_scale)[c] = logf(scale[c]);
+        ib_f32(ln_scale)[c] = ib_log_nearest(scale[c]);
 }
 
 void ib_weight_scales(const ib_tensor *ln_scale, float *scale)
 {
     for (int64_t c = 0; c < ln_scale->size; c++)
-        scale[c] = expf(ib_f32(ln_scale)[c]);
+        scale[c] = ib_exp_nearest(ib_f32(ln_scale)[c]);
 }
 
 /* N: the weights of one channel */

@@ -3,11 +3,12 @@
  * q [rows][heads][dim], k, v [rows][groups][dim]; query row i sees keys first_i .. i, first_i = max(first[i], i -
  * window + 1): several sequences lie in one buffer one behind the other. Online softmax: Milakov and Gimelshein,
  * arXiv:1805.02867; tiles and recomputation in the backward pass: FlashAttention-2, arXiv:2307.08691. */
+#include <math.h>
 #include <string.h>
 
+#include "arithmetic/real.h"
 #include "backends/cpu/attention_tiles.h"
 #include "backends/cpu/dot.h"
-#include "backends/cpu/exp.h"
 #include "backends/cpu/level.h"
 
 /* Queries i0 .. i0 + m of a head by keys j0 .. j0 + n of its group. */
@@ -74,7 +75,7 @@ static void forward_tile(const ib_attention *a, const ib_qkv *x, int head, int64
         const float inverse = 1.0f / sum[i];
         for (int d = 0; d < dim; d++)
             y[(i0 + i) * lq + head * dim + d] = o[i * dim + d] * inverse;
-        lse[(i0 + i) * a->heads + head] = max[i] + logf(sum[i]);
+        lse[(i0 + i) * a->heads + head] = max[i] + ib_log(sum[i]);
     }
 }
 

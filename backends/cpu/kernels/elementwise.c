@@ -1,6 +1,7 @@
 /* elementwise.c - fp32 loops in which each output depends on one element of each input. */
 #include <math.h>
 
+#include "arithmetic/real.h"
 #include "backends/cpu/level.h"
 
 #define FOR_EACH(i, n) _Pragma("omp parallel for schedule(static) if (n > IB_SERIAL)") for (int64_t i = 0; i < n; i++)
@@ -107,7 +108,7 @@ void IB_K(round)(ib_device *dev, const float *x, float *y, int64_t n)
 
 void IB_K(sigmoid)(ib_device *dev, const float *x, float *y, int64_t n)
 {
-    FOR_EACH(i, n) y[i] = 1.0f / (1.0f + expf(-x[i]));
+    FOR_EACH(i, n) y[i] = ib_sigmoid_of(x[i]);
 }
 
 /* dx += dy y (1 - y) */
@@ -118,7 +119,7 @@ void IB_K(sigmoid_grad)(ib_device *dev, const float *y, const float *dy, float *
 
 void IB_K(tanh)(ib_device *dev, const float *x, float *y, int64_t n)
 {
-    FOR_EACH(i, n) y[i] = tanhf(x[i]);
+    FOR_EACH(i, n) y[i] = ib_tanh_of(x[i]);
 }
 
 /* dx += dy (1 - y^2) */

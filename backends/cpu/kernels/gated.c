@@ -1,5 +1,5 @@
 /* gated.c - gated activations: one half of a row lets through what the other holds. */
-#include "backends/cpu/exp.h"
+#include "arithmetic/real.h"
 #include "backends/cpu/level.h"
 
 /* GELU x Phi(x) and ReLU, for few models: kinds 2 and 3 of glu. *slope: f' */
@@ -9,9 +9,9 @@ static float rare_gate(float x, int kind, float *slope)
         *slope = x > 0 ? 1.0f : 0.0f;
         return x > 0 ? x : 0.0f;
     }
-    const double phi = 0.5 * erfc(-0.70710678118654752 * (double)x);
-    *slope = (float)(phi + (double)x * 0.39894228040143268 * exp(-0.5 * (double)x * (double)x));
-    return (float)((double)x * phi);
+    const float phi = 0.5f * (1.0f + ib_erf(0.70710678f * x));
+    *slope = phi + x * (0.39894228f * ib_exp(-0.5f * (x * x)));
+    return x * phi;
 }
 
 /* y = f(gate) up; f is 0: SiLU x sigmoid(x), 1: GELU 0.5 x (1 + tanh u) = x sigmoid(2u), u = sqrt(2/pi) (x +

@@ -1,8 +1,6 @@
 /* softmax.c - softmax of rows, and the losses that are its logarithms: of classes, and of the next token. */
-#include <math.h>
-
+#include "arithmetic/real.h"
 #include "backends/cpu/dot.h"
-#include "backends/cpu/exp.h"
 #include "backends/cpu/level.h"
 
 /* y = exp(x - max) / sum; returns log of the sum plus max */
@@ -12,10 +10,12 @@ static float softmax_row(const float *x, float *y, int64_t n)
     for (int64_t j = 1; j < n; j++)
         max = x[j] > max ? x[j] : max;
     for (int64_t j = 0; j < n; j++)
-        sum += y[j] = expf(x[j] - max);
+        y[j] = ib_exp(x[j] - max);
+    for (int64_t j = 0; j < n; j++)
+        sum += y[j];
     for (int64_t j = 0; j < n; j++)
         y[j] /= sum;
-    return max + logf(sum);
+    return max + ib_log(sum);
 }
 
 void IB_K(softmax)(ib_device *dev, const float *x, float *y, int64_t rows, int64_t cols)
@@ -113,7 +113,7 @@ void IB_K(nll_rows)(ib_device *dev, float *x, const int32_t *target, int64_t row
             sum += part[l];
         for (; j < cols; j++)
             sum += xi[j] = ib_exp(xi[j] - max);
-        nll[i] = logf(sum) + max - right;
+        nll[i] = ib_log(sum) + max - right;
         if (grad) {
             const float f = scale / sum;
             for (j = 0; j < cols; j++)

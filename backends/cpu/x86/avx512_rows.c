@@ -4,9 +4,10 @@
  *
  * A block's share of <x, w> is d sum q x (+ m sum x, with the sums of x by blocks made once). */
 #include <immintrin.h>
+#include <math.h>
 #include <string.h>
 
-#include "backends/cpu/exp.h"
+#include "arithmetic/real.h"
 #include "backends/cpu/level.h"
 
 void ib_avx512_pool_replace(ib_kernels *k); /* avx512_pool.c */

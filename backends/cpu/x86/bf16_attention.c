@@ -3,11 +3,11 @@
  * transposed. */
 #include <math.h>
 
+#include "arithmetic/real.h"
 #include "backends/cpu/attention_tiles.h"
 #include "backends/cpu/level.h"
 #include "backends/cpu/x86/bf16_panel.h"
 #include "backends/cpu/dot.h"
-#include "backends/cpu/exp.h"
 
 void ib_bf16_attention_replace(ib_kernels *k);
 
@@ -137,7 +137,7 @@ static void forward_tile(const forward *f, int head, int64_t i0, int64_t m, floa
         float *yi = y + (i0 + i) * a->heads * dim + head * dim;
         for (int d = 0; d < dim; d++)
             yi[d] = o[i * dim + d] * inverse;
-        lse[(i0 + i) * a->heads + head] = max[i] + logf(sum[i]);
+        lse[(i0 + i) * a->heads + head] = max[i] + ib_log(sum[i]);
     }
 }
 
