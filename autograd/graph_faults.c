@@ -18,10 +18,16 @@ int ib_graph_call(ib_graph *g, const ib_op *op)
 
 ib_status ib_graph_fault(ib_graph *g, int wait)
 {
+    const char *failure = g->dev->failure;
     ib_fault f = {0};
     (wait ? V(g)->download : V(g)->peek)(g->dev, &f, g->fault, sizeof f);
-    if (!f.kind)
+    if (!f.kind && !*failure)
         return IB_OK;
-    ib_fault_say(&f);
+    if (f.kind)
+        ib_fault_say(&f);
+    else { /* of the last operator that was begun, or one before it */
+        ib_fail(IB_EUNSUPPORTED, "%s", failure);
+        f.call = g->n_calls - 1;
+    }
     return ib_op_refuse(&(ib_node){.op = g->calls[f.call].op, .scope = g->calls[f.call].scope});
 }

@@ -34,6 +34,7 @@ struct ib_device {
     const struct ib_device_kind *kind; /* a row of devices.def */
     ib_verbs v;
     ib_kernels k;
+    char failure[256]; /* the first thing that a kernel or verb could not do, whatever the numbers; "": none */
     _Atomic int64_t refused; /* 1 + the last step whose backward pass was refused since the optimizer's last; 0: none */
 };
 

@@ -5,9 +5,11 @@
 
 #include <stdint.h>
 
+#include "arithmetic/real.h"
+
 enum { LANES = 16 };
 
-static inline float ib_add_lanes(float *part)
+IB_DEVICE_FN static inline float ib_add_lanes(float *part)
 {
     for (int half = LANES / 2; half; half /= 2)
         for (int l = 0; l < half; l++)
@@ -15,7 +17,7 @@ static inline float ib_add_lanes(float *part)
     return part[0];
 }
 
-static inline float ib_sum(const float *a, int64_t n)
+IB_DEVICE_FN static inline float ib_sum(const float *a, int64_t n)
 {
     float part[LANES] = {0};
     const int64_t whole = n / LANES * LANES;
@@ -29,7 +31,7 @@ static inline float ib_sum(const float *a, int64_t n)
 }
 
 /* sum of (a - m)^2 */
-static inline float ib_sum_deviation(const float *a, float m, int64_t n)
+IB_DEVICE_FN static inline float ib_sum_deviation(const float *a, float m, int64_t n)
 {
     float part[LANES] = {0};
     const int64_t whole = n / LANES * LANES;
@@ -43,7 +45,7 @@ static inline float ib_sum_deviation(const float *a, float m, int64_t n)
 }
 
 /* sum of a (b - m) */
-static inline float ib_dot_deviation(const float *a, const float *b, float m, int64_t n)
+IB_DEVICE_FN static inline float ib_dot_deviation(const float *a, const float *b, float m, int64_t n)
 {
     float part[LANES] = {0};
     const int64_t whole = n / LANES * LANES;
@@ -56,7 +58,7 @@ static inline float ib_dot_deviation(const float *a, const float *b, float m, in
     return sum;
 }
 
-static inline float ib_dot(const float *a, const float *b, int64_t n)
+IB_DEVICE_FN static inline float ib_dot(const float *a, const float *b, int64_t n)
 {
     float part[LANES] = {0};
     const int64_t whole = n / LANES * LANES;

@@ -56,8 +56,8 @@ for name, *rest in rows("qat/forms.def", "FORM"):
     if [name] not in [[r[0]] for r in rows("autograd/ops.def", "OP")]:
         wrong(f"qat/forms.def: '{name}' is no row of autograd/ops.def")
 
-build = (root / "tests/CMakeLists.txt").read_text()
-tests = {f.stem for f in (root / "tests").rglob("test_*.c")} | set(re.findall(r"add_test\(NAME (\w+) ", build))
+build = "".join(f.read_text() for f in sorted((root / "tests").rglob("CMakeLists.txt")))
+tests = {f.stem for f in [*(root / "tests").rglob("test_*.c"), *(root / "tests").rglob("test_*.cpp")]} | set(re.findall(r"add_test\(NAME (\w+) ", build))
 for pattern, items in ((r"${name}_ref", r"foreach\(name ([^)]*)\)"), (r"example_${example}", r"foreach\(example ([^)]*)\)")):
     tests |= {re.sub(r"\$\{\w+\}", item, pattern) for item in re.search(items, build).group(1).split()}
 same("docs/testing.md, the table of tests", tests, re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", (root / "docs/testing.md").read_text().split("## Each test", 1)[-1], flags=re.M))))

@@ -128,6 +128,7 @@ void case_keep(void)
             dev->k.keep(dev, y, n, kept);
             dev->k.keep(dev, again, n, NULL);
             dev->k.recall(dev, kept, n, z);
+            dev->v.synchronize(dev);
             CHECK(!memcmp(y, z, (size_t)n * 4) && !memcmp(y, again, (size_t)n * 4));
         }
     }
@@ -144,6 +145,7 @@ void case_recall(void)
             float *kept = room(dev->k.kept_bytes(dev, n)), *own = memcpy(room(4 * n), x, (size_t)n * 4);
             dev->k.keep(dev, own, n, kept);
             dev->k.recall(dev, kept, n, y);
+            dev->v.synchronize(dev);
             CHECK(!memcmp(x, y, (size_t)n * 4));
         }
     }

@@ -65,6 +65,7 @@ void case_bn_rstd(void)
             float *own = memcpy(room(4 * c), var, (size_t)c * 4);
             dev->k.bn_rstd(dev, c, var, 1e-5f, rstd);
             dev->k.bn_rstd(dev, c, own, 1e-5f, own);
+            dev->v.synchronize(dev);
             CHECK(!memcmp(own, rstd, (size_t)c * 4));
         }
     }
@@ -88,6 +89,7 @@ void case_bn_apply(void)
         x[n / 2] = NAN;
         EACH_RUN(bn_apply) {
             dev->k.bn_apply(dev, s, &p);
+            dev->v.synchronize(dev);
             CHECK(p.y[n / 2] != p.y[n / 2]);
         }
     }

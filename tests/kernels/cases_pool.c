@@ -47,13 +47,23 @@ void case_qmaxpool(void)
     }
 }
 
+/* Of output o a pixel under its window, -1 if that is padding alone. */
+static int32_t place_under(const ib_window *s, int64_t o, int32_t chance)
+{
+    const int64_t y0 = o / s->ow % s->oh * s->sh - s->ph, x0 = o % s->ow * s->sw - s->pw;
+    const int64_t y = y0 + chance % s->kh, x = x0 + chance / s->kh % s->kw;
+    return y < 0 || x < 0 || y >= s->ih || x >= s->iw ? -1 : (int32_t)(y * s->iw + x);
+}
+
 void case_maxpool_grad(void)
 {
     for (int t = 0; t < N_POOLS; t++) {
         const ib_window *s = &pools[t];
         a_window(s, "gradient");
         const float *dy = reals(window_out(s));
-        int32_t *argmax = indices(window_out(s), (int32_t)(s->ih * s->iw));
+        int32_t *argmax = indices(window_out(s), 1 << 20);
+        for (int64_t o = 0; o < window_out(s); o++)
+            argmax[o] = place_under(s, o, argmax[o]);
         float *dx = changed("dx", REALS, window_in(s), EXACT);
         argmax[window_out(s) - 1] = -1; /* a window of padding alone */
         EACH_RUN(maxpool_grad)

@@ -81,6 +81,7 @@ void case_min_max(void)
                 x[n * 3 / 4] = NAN;
             EACH_RUN(min_max) {
                 dev->k.min_max(dev, x, n, lo, hi);
+                dev->v.synchronize(dev);
                 CHECK((*lo != *lo) == nan && (*hi != *hi) == nan);
             }
         }

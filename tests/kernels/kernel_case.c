@@ -8,7 +8,14 @@
 
 enum { GUARD = 64, GUARD_BYTE = 0x5A, MAX_BUFFERS = 32, MOST_THREADS = 3, MOST_LINES = 20, MOST_LEVELS = 32 };
 
-static ib_device *devices[MOST_LEVELS]; /* of ib_device_name_at, as far as the machine has them */
+static ib_device *devices[MOST_LEVELS]; /* of name_at, as far as the machine has them */
+
+/* Those of ib_device_name_at; or plain C and the device that ISOBIT_TEST_DEVICE names. */
+static const char *name_at(int i)
+{
+    const char *other = getenv("ISOBIT_TEST_DEVICE");
+    return !other || i < 1 ? ib_device_name_at(i) : i == 1 ? other : NULL;
+}
 
 typedef enum role { GIVEN, RESULT, CHANGED, ROOM } role;
 typedef struct buffer {
@@ -38,7 +45,7 @@ static const char *last_kernel; /* that was run at ref and made something */
 static void report(const char *what)
 {
     if (n_lines++ < MOST_LINES)
-        printf("\n    %s at %s, %d thread%s, %s: %s", run.kernel, ib_device_name_at(run.level), run.threads,
+        printf("\n    %s at %s, %d thread%s, %s: %s", run.kernel, name_at(run.level), run.threads,
                run.threads > 1 ? "s" : "", shape, what);
     CHECK(!"the kernel differs");
 }
@@ -260,7 +267,7 @@ static ib_device *device(int level)
     REQUIRE(level < MOST_LEVELS);
     if (!tried[level]) {
         tried[level] = 1;
-        devices[level] = ib_device_open(ib_device_name_at(level));
+        devices[level] = ib_device_open(name_at(level));
     }
     return devices[level];
 }
@@ -342,6 +349,10 @@ static void look(buffer *b)
 
 static void finish(void)
 {
+    ib_device *dev = device(run.level);
+    dev->v.synchronize(dev);
+    if (*dev->failure)
+        report(dev->failure);
     for (int i = 0; i < n_buffers; i++)
         look(&buffers[i]);
     while (n_buffers && buffers[n_buffers - 1].role == ROOM)
@@ -357,10 +368,9 @@ ib_device *next_run(const char *kernel, size_t entry, size_t helper)
         run.level += run.threads == 1;
     } else
         begin(kernel);
-    while (run.threads == 1 && ib_device_name_at(run.level) &&
-           (!device(run.level) || is_known(run.level, entry, helper)))
+    while (run.threads == 1 && name_at(run.level) && (!device(run.level) || is_known(run.level, entry, helper)))
         run.level++;
-    if (!ib_device_name_at(run.level)) {
+    if (!name_at(run.level)) {
         run.going = run.level = 0;
         ib_threads_set(0);
         return NULL;

@@ -1,0 +1,30 @@
+/* device.h - inside the CUDA plugin: a device, and what its families of kernels (*.cu) call. C and C++. */
+#ifndef IB_BACKENDS_CUDA_DEVICE_H
+#define IB_BACKENDS_CUDA_DEVICE_H
+
+#ifdef IB_CUDA_HOST
+#include "backends/cuda/host/host_api.h"
+#else
+#include <cuda_runtime_api.h>
+#endif
+
+#include <isobit/device.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* All kernels are begun there. */
+cudaStream_t ib_cuda_stream(ib_device *dev);
+
+/* What a device could not do, with CUDA's own words where `error` is one: the first stays (ib_device.failure). */
+void ib_cuda_break(ib_device *dev, cudaError_t error, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* Behind each launch: whether it was accepted. */
+void ib_cuda_launched(ib_device *dev, const char *kernel);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

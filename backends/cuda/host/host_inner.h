@@ -1,0 +1,44 @@
+/* host_inner.h - inside backends/cuda/host: what memory, streams and blocks know of each other. */
+#ifndef IB_CUDA_HOST_INNER_H
+#define IB_CUDA_HOST_INNER_H
+
+#include <mutex>
+
+#include "backends/cuda/host/host_language.h"
+
+/* Calls come from any thread of the program, one at a time. */
+extern std::recursive_mutex ib_host_lock;
+#define IB_HOST_CALL() std::lock_guard<std::recursive_mutex> calling(ib_host_lock)
+
+/* One line for cudaGetErrorString. What stays is the first of its kind. */
+cudaError_t ib_host_refuse(cudaError_t error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+cudaError_t ib_host_break(cudaError_t error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+cudaError_t ib_host_broken(void); /* cudaSuccess: nothing stays */
+
+/* 0 .. n - 1 at random, or always 0 where ISOBIT_CUDA_HOST_SEED is 0. */
+unsigned ib_host_draw(unsigned n);
+
+/* A launch, when its stream comes to it. */
+typedef struct ib_host_grid {
+    const char *kernel;
+    dim3 grid, block;
+    size_t shared;
+    std::function<void()> body;
+} ib_host_grid;
+void ib_host_run(const ib_host_grid *g);
+
+/* "kernel 'sum', block 1,0,0, thread 3,0,0" of the fiber that runs, or "". */
+const char *ib_host_where(void);
+
+/* To the end of a stream's queue, or refused: what runs later. False: it waits for an event, and is asked again. */
+cudaError_t ib_host_queue(cudaStream_t stream, std::function<bool()> what);
+void ib_host_forget_queues(void);
+void ib_host_run_until(cudaStream_t stream, const std::function<bool()> &done);
+bool ib_host_is_idle(cudaStream_t stream);
+
+/* What memory an address belongs to. */
+typedef enum ib_host_place { IB_HOST_UNKNOWN, IB_HOST_DEVICE, IB_HOST_PINNED, IB_HOST_RELEASED } ib_host_place;
+ib_host_place ib_host_find(const void *p, size_t bytes, size_t *behind);
+void ib_host_forget_memory(void);
+
+#endif

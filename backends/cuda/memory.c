@@ -1,0 +1,178 @@
+/* memory.c - in the plugin: the verbs of memory, in the order of the one stream that computes. */
+#include <string.h>
+
+#include "backends/cuda/inner.h"
+
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+
+cudaStream_t ib_cuda_stream(ib_device *dev)
+{
+    return ib_cuda_of(dev)->compute;
+}
+
+void ib_cuda_break(ib_device *dev, cudaError_t error, const char *format, ...)
+{
+    if (*dev->failure)
+        return;
+    va_list args;
+    va_start(args, format);
+    const int n = ib_cuda_of(dev)->library.format(dev->failure, sizeof dev->failure, format, args);
+    va_end(args);
+    if (error && n >= 0 && (size_t)n + 3 < sizeof dev->failure) {
+        strcat(dev->failure, ": ");
+        strncat(dev->failure, cudaGetErrorString(error), sizeof dev->failure - (size_t)n - 3);
+    }
+}
+
+static void look(ib_device *dev, cudaError_t error, const char *what)
+{
+    if (error)
+        ib_cuda_break(dev, error, "%s", what);
+}
+
+void ib_cuda_launched(ib_device *dev, const char *kernel)
+{
+    look(dev, cudaGetLastError(), kernel);
+}
+
+static void *allocate(ib_device *dev, size_t bytes)
+{
+    ib_cuda *d = ib_cuda_of(dev);
+    void *p = NULL;
+    const cudaError_t error = cudaMallocAsync(&p, bytes, d->compute);
+    if (!error)
+        return p;
+    cudaGetLastError();
+    d->library.fail(IB_ENOMEM, "%s: %zu bytes are not there: %s", dev->name, bytes, cudaGetErrorString(error));
+    return NULL;
+}
+
+static void release(ib_device *dev, void *p)
+{
+    if (!p)
+        return;
+    ib_cuda_watched_goes(ib_cuda_of(dev), p);
+    look(dev, cudaFreeAsync(p, ib_cuda_of(dev)->compute), "release");
+}
+
+/* ---- uploads ---- */
+
+cudaError_t ib_cuda_staging_open(ib_cuda *d)
+{
+    cudaError_t error = cudaMallocHost((void **)&d->staging.pinned, (size_t)IB_CUDA_PIECES * IB_CUDA_PIECE);
+    for (int i = 0; i < IB_CUDA_PIECES && !error; i++)
+        error = cudaEventCreateWithFlags(&d->staging.arrived[i], cudaEventDisableTiming);
+    return error;
+}
+
+void ib_cuda_staging_close(ib_cuda *d)
+{
+    if (d->compute)
+        cudaStreamSynchronize(d->compute);
+    for (int i = 0; i < d->n_watches; i++) {
+        cudaEventDestroy(d->watch[i].arrived);
+        cudaFreeHost(d->watch[i].pinned);
+    }
+    for (int i = 0; i < IB_CUDA_PIECES; i++)
+        if (d->staging.arrived[i])
+            cudaEventDestroy(d->staging.arrived[i]);
+    if (d->staging.pinned)
+        cudaFreeHost(d->staging.pinned);
+}
+
+/* The next piece, when what was in it has arrived. */
+static cudaError_t turn(ib_cuda *d)
+{
+    ib_cuda_staging *s = &d->staging;
+    const cudaError_t error = cudaEventRecord(s->arrived[s->at], d->compute);
+    s->at = (s->at + 1) % IB_CUDA_PIECES;
+    s->used = 0;
+    return error ? error : cudaEventSynchronize(s->arrived[s->at]);
+}
+
+static void upload(ib_device *dev, void *to, const void *from, size_t bytes)
+{
+    ib_cuda *d = ib_cuda_of(dev);
+    ib_cuda_staging *s = &d->staging;
+    cudaError_t error = cudaSuccess;
+    ib_cuda_watched_changes(d, to, bytes, from, -1);
+    for (size_t done = 0; done < bytes && !error;) {
+        if (s->used == IB_CUDA_PIECE && (error = turn(d)))
+            break;
+        const size_t room = IB_CUDA_PIECE - s->used, n = bytes - done < room ? bytes - done : room;
+        char *piece = s->pinned + (size_t)s->at * IB_CUDA_PIECE + s->used;
+        memcpy(piece, (const char *)from + done, n);
+        error = cudaMemcpyAsync((char *)to + done, piece, n, cudaMemcpyHostToDevice, d->compute);
+        s->used = (s->used + n + 63) / 64 * 64;
+        done += n;
+    }
+    look(dev, error, "upload");
+}
+
+/* ---- what waits, and what does not ---- */
+
+static void download(ib_device *dev, void *to, const void *from, size_t bytes)
+{
+    ib_cuda *d = ib_cuda_of(dev);
+    memset(to, 0, bytes); /* what a failure leaves */
+    cudaError_t error = cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, d->compute);
+    look(dev, error ? error : cudaStreamSynchronize(d->compute), "download");
+}
+
+static void copy(ib_device *dev, void *to, const void *from, size_t bytes)
+{
+    ib_cuda *d = ib_cuda_of(dev);
+    ib_cuda_watched_changes(d, to, bytes, NULL, -1);
+    look(dev, cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, d->compute), "copy");
+}
+
+static void fill(ib_device *dev, void *to, int byte, size_t bytes)
+{
+    ib_cuda *d = ib_cuda_of(dev);
+    ib_cuda_watched_changes(d, to, bytes, NULL, byte & 255);
+    look(dev, cudaMemsetAsync(to, byte, bytes, d->compute), "fill");
+}
+
+static void synchronize(ib_device *dev)
+{
+    look(dev, cudaStreamSynchronize(ib_cuda_of(dev)->compute), "synchronize");
+}
+
+/* ---- work space: the kernels that there are want none ---- */
+
+static int64_t conv2d_words(ib_device *dev, const ib_window *w)
+{
+    return 0;
+}
+
+static int64_t qlinear_words(ib_device *dev, int64_t rows, int64_t k, int64_t out)
+{
+    return 0;
+}
+
+static int64_t frozen_words(ib_device *dev, const ib_matrix *w, int64_t n)
+{
+    return 0;
+}
+
+static int64_t attention_words(ib_device *dev, const ib_attention *a, int64_t rows)
+{
+    return 0;
+}
+
+const ib_verbs ib_cuda_verbs = {
+    .allocate = allocate,
+    .release = release,
+    .upload = upload,
+    .download = download,
+    .copy = copy,
+    .fill = fill,
+    .peek = ib_cuda_peek,
+    .synchronize = synchronize,
+    .conv2d_words = conv2d_words,
+    .conv2d_grads_words = conv2d_words,
+    .qconv2d_words = conv2d_words,
+    .qlinear_words = qlinear_words,
+    .frozen_words = frozen_words,
+    .attention_words = attention_words,
+};
