@@ -11,6 +11,8 @@ import pathlib, re, sys
 ORDER = ["runtime", "base", "arithmetic", "tensor", "files", "backends", "autograd", "text", "data", "layers", "optim", "qat", "lm", "program", "import", "export", "train", "cli"]
 SOURCES = ("c", "h", "def", "cpp", "cu", "cuh")
 NUMBERS = re.compile(r"\b(v?snprintf|v?sprintf|sscanf|strto(d|f|ld)|atof)\(")
+# What no standard defines to the last bit, where devices compute: arithmetic/real.h has it. Left are rows of host tables.
+LIBM = re.compile(r"\b(expm1|exp2?|log1p|log2|log10|log|tanh|sinh|cosh|erfc?|pow|sin|cos|tan|cbrt|hypot|fma)f?\(")
 RAW = re.compile(r"(?<!\w)(malloc|calloc|realloc|aligned_alloc|posix_memalign|strdup|strndup|v?asprintf|getline|open_memstream)\(")
 OWN_MEMORY = {"alloc.c"}
 # What these free is realpath()'s and utf8proc_map()'s, by way of ib_tokenizer_compose.
@@ -54,6 +56,10 @@ for folder in ORDER:
                 print(f"{f}:{i}: memory by base/alloc.h, of which the tests let each piece fail: {line.strip()}"); bad = 1
             if folder != "cli" and re.search(r"(?<![\w.>])free\([^)]", line) and f.name not in OTHERS_MEMORY:
                 print(f"{f}:{i}: the library's blocks go by ib_free: {line.strip()}"); bad = 1
+            if folder in ("arithmetic", "backends", "qat") or (folder == "autograd" and f.suffix == ".c"):
+                code = re.sub(r"/\*.*?(\*/|$)|^ \*.*|->\w+\(|\bIB_K\(\w+\)", "", line)
+                if LIBM.search(code):
+                    print(f"{f}:{i}: functions that a kernel applies are those of arithmetic/real.h: {line.strip()}"); bad = 1
             if re.search(r"reduction\(max ?:[^)]*\b(status|failed)\b", line):
                 print(f"{f}:{i}: codes of failures are negative: the largest of them is IB_OK: {line.strip()}"); bad = 1
             if "ib_device_open(" in line and folder not in ("backends", "cli"):

@@ -19,25 +19,52 @@ static void see_all(const float *y)
         see(y[i] != y[i] ? 0x7fc00000u : ib_bits_of(y[i])); /* the bits of a NaN are nobody's promise */
 }
 
-#define SEE(f)                                                                                                         \
-    for (int i = 0; i < BLOCK; i++)                                                                                    \
-        y[i] = f(x[i]);                                                                                                \
-    see_all(y)
+#ifdef __CUDACC__
+#define FUNCTION(f)                                                                                                    \
+    static __global__ void f##_there(const float *x, float *y)                                                         \
+    {                                                                                                                  \
+        y[threadIdx.x] = f(x[threadIdx.x]);                                                                            \
+    }
+FUNCTION(ib_exp)
+FUNCTION(ib_log)
+FUNCTION(ib_tanh_of)
+FUNCTION(ib_sigmoid_of)
+FUNCTION(ib_erf)
+FUNCTION(ib_exp_nearest)
+FUNCTION(ib_log_nearest)
+FUNCTION(ib_tanh_nearest)
+FUNCTION(ib_cos_turns)
 
-#ifdef __CUDACC__ /* compiled to be looked at */
-__global__ void on_a_device(float *y, double *z)
-{
-    const float x = y[threadIdx.x];
-    y[threadIdx.x] =
-        ib_exp(x) + ib_log(x) + ib_tanh_of(x) + ib_sigmoid_of(x) + ib_erf(x) + ib_cos_turns(x) + ib_tanh_nearest(x);
-    z[threadIdx.x] = ib_exp_double(x) + ib_log_double(x);
-}
+static float *at_device; /* x, then y */
+/* Without a device the host's half is asked. */
+#define APPLY(f)                                                                                                       \
+    if (at_device) {                                                                                                   \
+        cudaMemcpy(at_device, x, sizeof x, cudaMemcpyHostToDevice);                                                    \
+        f##_there<<<1, BLOCK>>>(at_device, at_device + BLOCK);                                                         \
+        if (cudaMemcpy(y, at_device + BLOCK, sizeof y, cudaMemcpyDeviceToHost) != cudaSuccess)                         \
+            return fprintf(stderr, "%s\n", cudaGetErrorString(cudaGetLastError())), 1;                                 \
+    } else                                                                                                             \
+        for (int i = 0; i < BLOCK; i++)                                                                                \
+        y[i] = f(x[i])
+#else
+#define APPLY(f)                                                                                                       \
+    for (int i = 0; i < BLOCK; i++)                                                                                    \
+    y[i] = f(x[i])
 #endif
+#define SEE(f)                                                                                                         \
+    APPLY(f);                                                                                                          \
+    see_all(y)
 
 int main(void)
 {
     static float x[BLOCK], y[BLOCK];
     uint32_t at = 0;
+#ifdef __CUDACC__
+    int devices = 0;
+    if (cudaGetDeviceCount(&devices) == cudaSuccess && devices)
+        cudaMalloc(&at_device, 2 * sizeof x);
+    fprintf(stderr, at_device ? "on a device\n" : "no device: on the host\n");
+#endif
     for (int round = 0; round < 256; round++) {
         for (int i = 0; i < BLOCK; i++, at += 16381)
             x[i] = ib_float_of(at);
