@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <ucontext.h>
 #include <utility>
 #include <vector>
 
@@ -36,20 +35,43 @@ uint3 threadIdx, blockIdx;
 dim3 blockDim, gridDim;
 ib_host_block ib_host_now;
 
+/* Leaves this stack, whose top goes to *own, for another, as a call that returns there: x86-64 System V, the registers
+ * that a function keeps. (swapcontext would do; its two system calls take most of the time of a barrier.) */
+extern "C" void ib_host_switch(void **own, void *other);
+__asm__(".text\n"
+        ".type ib_host_switch, @function\n"
+        "ib_host_switch:\n"
+        "    pushq %rbp\n"
+        "    pushq %rbx\n"
+        "    pushq %r12\n"
+        "    pushq %r13\n"
+        "    pushq %r14\n"
+        "    pushq %r15\n"
+        "    movq %rsp, (%rdi)\n"
+        "    movq %rsi, %rsp\n"
+        "    popq %r15\n"
+        "    popq %r14\n"
+        "    popq %r13\n"
+        "    popq %r12\n"
+        "    popq %rbx\n"
+        "    popq %rbp\n"
+        "    ret\n"
+        ".size ib_host_switch, .-ib_host_switch\n");
+
 typedef struct fiber {
-    ucontext_t context;
-    void *stack, *keep;
+    void *stack, *top, *keep;
     int thread; /* -1: none */
 } fiber;
 
 static std::deque<fiber> fibers; /* the first `used` are of this block */
 static int used, running;
-static ucontext_t scheduler;
+static void *scheduler;
 static void *scheduler_keep;
 static const void *scheduler_stack;
 static size_t scheduler_bytes;
 static std::vector<int> order; /* of the threads; those from `begun` on have not begun */
 static size_t begun;
+static std::vector<int> ready; /* fibers whose threads wait no longer */
 static const ib_host_grid *launch;
 static void *dynamic_shared;
 
@@ -97,6 +119,7 @@ static void break_block(int t, const char *format, ...)
 static void become(int t)
 {
     fibers[(size_t)running].thread = t;
+    ib_host_now.threads[(size_t)t].fiber = running;
     const unsigned x = blockDim.x, y = blockDim.y, i = (unsigned)t;
     threadIdx = {i % x, i / x % y, i / x / y};
 }
@@ -105,7 +128,7 @@ static void to_scheduler(void)
 {
     fiber *f = &fibers[(size_t)running];
     LEAVE(&f->keep, scheduler_stack, scheduler_bytes);
-    swapcontext(&f->context, &scheduler);
+    ib_host_switch(&f->top, scheduler);
     ARRIVE(f->keep, &scheduler_stack, &scheduler_bytes);
 }
 
@@ -132,7 +155,7 @@ static void run_fiber(int i)
     if (f->thread >= 0)
         become(f->thread);
     LEAVE(&scheduler_keep, f->stack, STACK);
-    swapcontext(&scheduler, &f->context);
+    ib_host_switch(&scheduler, f->top);
     ARRIVE(scheduler_keep, NULL, NULL);
     running = -1;
 }
@@ -146,16 +169,22 @@ static int new_fiber(void)
     }
     fiber *f = &fibers[(size_t)used];
     FORGET(f->stack, STACK);
-    getcontext(&f->context);
-    f->context.uc_stack.ss_sp = f->stack;
-    f->context.uc_stack.ss_size = STACK;
-    f->context.uc_link = NULL;
+    void **top = (void **)((char *)f->stack + STACK) - 8; /* six registers, where to go, and nowhere to return to */
+    for (int i = 0; i < 8; i++)
+        top[i] = NULL;
+    top[6] = (void *)fiber_body;
+    f->top = top;
     f->thread = -1;
-    makecontext(&f->context, fiber_body, 0);
     return used++;
 }
 
-/* The thread that runs waits, until its state is IB_HOST_READY. */
+void ib_host_goes_on(ib_host_thread *t)
+{
+    t->state = IB_HOST_READY;
+    ready.push_back(t->fiber);
+}
+
+/* The thread that runs waits, until it goes on; it may have been told so already. */
 void ib_host_wait(int state)
 {
     ib_host_thread *t = ib_host_this();
@@ -219,7 +248,7 @@ static void open_barrier(void)
         return;
     }
     for (ib_host_thread &t : threads)
-        t.state = IB_HOST_READY;
+        ib_host_goes_on(&t);
 }
 
 /* ---- blocks ---- */
@@ -242,16 +271,13 @@ static void shuffle(std::vector<int> &v)
         std::swap(v[i - 1], v[i - 1 - ib_host_draw((unsigned)i)]);
 }
 
-/* One that waits no longer, at random; -1: none. */
-static int ready_fiber(void)
+/* One that waits no longer, at random. */
+static int take_ready(void)
 {
-    const int first = used ? (int)ib_host_draw((unsigned)used) : 0;
-    for (int i = 0; i < used; i++) {
-        const int f = (first + i) % used, t = fibers[(size_t)f].thread;
-        if (t >= 0 && ib_host_now.threads[(size_t)t].state == IB_HOST_READY)
-            return f;
-    }
-    return -1;
+    std::swap(ready[ib_host_draw((unsigned)ready.size())], ready.back());
+    const int fiber = ready.back();
+    ready.pop_back();
+    return fiber;
 }
 
 static void run_block(void)
@@ -261,16 +287,16 @@ static void run_block(void)
     ib_host_now.ended = 0;
     begun = 0;
     used = 0;
+    ready.clear();
     shuffle(order);
     poison_shared();
     memset(dynamic_shared, 0xFF, launch->shared);
     while (ib_host_now.ended < n && !ib_host_broken()) {
-        const int ready = begun < n && ib_host_draw(2) ? -1 : ready_fiber();
-        if (ready >= 0)
-            run_fiber(ready);
+        if (!ready.empty() && (begun == n || ib_host_draw(2)))
+            run_fiber(take_ready());
         else if (begun < n)
             run_fiber(new_fiber());
-        else if (ready_fiber() < 0)
+        else
             open_barrier();
     }
 }

@@ -9,7 +9,7 @@
 enum { IB_HOST_READY, IB_HOST_AT_BARRIER, IB_HOST_AT_WARP, IB_HOST_ENDED };
 
 typedef struct ib_host_thread {
-    int state;
+    int state, fiber;
     const char *file; /* of the barrier */
     int line;
     int kind, source; /* of the warp's operation */
@@ -26,6 +26,9 @@ extern ib_host_block ib_host_now;
 ib_host_thread *ib_host_this(void);
 void ib_host_wait(int state);
 void ib_host_give_up(const char *what) __attribute__((noreturn));
+
+/* A thread that waited may go on. */
+void ib_host_goes_on(ib_host_thread *t);
 
 /* host_warps.cpp: what waits for that thread may go on. */
 void ib_host_lane_has_ended(int thread);

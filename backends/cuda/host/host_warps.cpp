@@ -45,7 +45,7 @@ static bool complete(ib_host_thread *t)
     for (int lane = 0; lane < 32; lane++) {
         ib_host_thread *each = lane_of(of, lane);
         if (mask >> lane & 1 && !is_gone(each))
-            each->state = IB_HOST_READY;
+            ib_host_goes_on(each);
     }
     return true;
 }
@@ -74,7 +74,7 @@ uint64_t ib_host_warp(int kind, unsigned mask, uint64_t value, int source)
     t->value = value;
     t->source = source;
     t->state = IB_HOST_AT_WARP;
-    if (!complete(t))
-        ib_host_wait(IB_HOST_AT_WARP);
+    complete(t); /* then it goes on when it is drawn, like the others */
+    ib_host_wait(t->state);
     return t->result;
 }
