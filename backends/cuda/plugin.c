@@ -35,7 +35,7 @@ static void close_device(ib_device *dev)
 static ib_status look_at(ib_cuda *d, const char *asked)
 {
     int count = 0;
-    cudaDeviceProp p;
+    struct cudaDeviceProp p;
     const cudaError_t error = cudaGetDeviceCount(&count);
     if (error)
         return d->library.fail(IB_EUNSUPPORTED, "%s: CUDA gives no device: %s", asked, cudaGetErrorString(error));

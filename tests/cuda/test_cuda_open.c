@@ -1,0 +1,118 @@
+/* test_cuda_open.c - the library opens its CUDA plugin or says in one line what is missing; the verbs of "cuda:host",
+ * and a kernel that it lacks. Broken by: a copy that overtakes another, a look that waits or believes what is old, a
+ * plugin that is listed where there is none. */
+#include "tests/check.h"
+
+#include <unistd.h>
+
+#include "backends/kernels.h"
+
+/* The plugin beside the tests, where it was built. */
+static int has_plugin(void)
+{
+    static char path[4096];
+    const ssize_t n = readlink("/proc/self/exe", path, sizeof path - 64);
+    REQUIRE(n > 0);
+    path[n] = 0;
+    strcpy(strrchr(path, '/'), "/cuda/libisobit_cuda_host.so");
+    setenv("ISOBIT_CUDA_LIBRARY", path, 1);
+    return !access(path, R_OK);
+}
+
+static int is_listed(const char *wanted)
+{
+    for (int i = 0; ib_device_name_at(i); i++)
+        if (!strcmp(ib_device_name_at(i), wanted))
+            return 1;
+    return 0;
+}
+
+static void what_is_missing_is_said(void)
+{
+    unsetenv("ISOBIT_CUDA_LIBRARY");
+    CHECK(!is_listed("cuda") && !is_listed("cuda:host"));
+    CHECK_ERROR(!ib_device_open("cuda"), "libisobit_cuda.so is neither beside");
+    CHECK_ERROR(!ib_device_open("cuda:host"), "libisobit_cuda_host.so is neither beside");
+    CHECK_ERROR(!ib_device_open("cuda:first"), "the number of a device");
+    CHECK(!strchr(ib_error(), '\n'));
+    const char *folder = getenv("TMPDIR");
+    char path[300];
+    snprintf(path, sizeof path, "%s/libisobit_cuda_host.so", folder ? folder : "/tmp");
+    FILE *f = fopen(path, "w");
+    REQUIRE(f != NULL);
+    fputs("no library", f);
+    fclose(f);
+    setenv("ISOBIT_CUDA_LIBRARY", path, 1);
+    CHECK_ERROR(!ib_device_open("cuda:host"), "libisobit_cuda_host.so");
+    remove(path);
+    CHECK_ERROR(!ib_device_open("cuda:host"), "ISOBIT_CUDA_LIBRARY");
+}
+
+static void verbs_keep_their_order(void)
+{
+    if (!has_plugin())
+        return;
+    CHECK(is_listed("cuda:host") && !is_listed("cuda"));
+    ib_device *dev = ib_device_open("cuda:host");
+    REQUIRE(dev != NULL);
+    CHECK(!strcmp(ib_device_name(dev), "cuda:host"));
+    enum { N = 700000 }; /* several pieces of pinned memory */
+    int *x = malloc(N * sizeof *x), *y = malloc(N * sizeof *y);
+    int *a = dev->v.allocate(dev, N * sizeof *a), *b = dev->v.allocate(dev, N * sizeof *b);
+    REQUIRE(x && y && a && b);
+    for (int turn = 0; turn < 8; turn++) {
+        for (int i = 0; i < N; i++)
+            x[i] = i * 7 + turn;
+        dev->v.upload(dev, a, x, N * sizeof *x);
+        memset(x, 0, N * sizeof *x); /* the caller's again */
+        dev->v.copy(dev, b, a, N * sizeof *a);
+        dev->v.fill(dev, a, 0, N * sizeof *a);
+        dev->v.upload(dev, a + 1, &turn, sizeof turn);
+        dev->v.download(dev, y, b, N * sizeof *y);
+        int same = 1;
+        for (int i = 0; i < N; i++)
+            same &= y[i] == i * 7 + turn;
+        CHECK(same);
+        dev->v.download(dev, y, a, 3 * sizeof *y);
+        CHECK(!y[0] && y[1] == turn && !y[2]);
+    }
+    dev->v.release(dev, a);
+    dev->v.release(dev, b);
+    dev->v.release(dev, NULL);
+    CHECK(!*dev->failure);
+    ib_device_close(dev);
+    free(x), free(y);
+}
+
+static void looks_do_not_wait(void)
+{
+    if (!has_plugin())
+        return;
+    ib_device *dev = ib_device_open("cuda:host");
+    REQUIRE(dev != NULL);
+    int *a = dev->v.allocate(dev, 2 * sizeof *a), seen = 7, one = 1;
+    int *b = dev->v.allocate(dev, sizeof *b);
+    dev->v.fill(dev, a, 0, 2 * sizeof *a);
+    dev->v.upload(dev, b, &one, sizeof one);
+    dev->v.peek(dev, &seen, a, sizeof seen);
+    CHECK(seen == 0);
+    dev->v.copy(dev, a, b, sizeof *a); /* 1, which a look behind it finds in time */
+    dev->v.synchronize(dev);
+    for (int i = 0; i < 50 && !seen; i++)
+        dev->v.peek(dev, &seen, a, sizeof seen);
+    CHECK(seen == 1);
+    dev->v.peek(dev, &seen, a, sizeof seen); /* a copy with the 1 flies */
+    dev->v.fill(dev, a, 0, sizeof *a);
+    for (int i = 0; i < 50; i++) {
+        dev->v.peek(dev, &seen, a, sizeof seen);
+        CHECK(seen == 0);
+    }
+    dev->v.release(dev, a);
+    dev->v.release(dev, b);
+    CHECK(!*dev->failure);
+    dev->k.int8_peak(dev, 1);
+    CHECK(!strcmp(dev->failure, "kernel 'int8_peak' is not on this device"));
+    ib_device_close(dev);
+}
+
+SUITE("cuda open", T(what_is_missing_is_said), T(verbs_keep_their_order), T(looks_do_not_wait))
