@@ -13,6 +13,10 @@
 #include "base/error.h"
 #include "base/number.h"
 
+#ifndef IB_LIBDIR /* where the library is installed, seen from the prefix */
+#define IB_LIBDIR "lib"
+#endif
+
 static const char device_library[] = "libisobit_cuda.so", host_library[] = "libisobit_cuda_host.so";
 
 static const char *file_name(const char *path)

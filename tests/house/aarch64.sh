@@ -20,7 +20,7 @@ while read -r level processor on families flags; do
         [ ! -e "$f" ] || echo "$cc $flags -DIB_LEVEL=$families -DIB_ON=$on -c $f -o $dir/$level-own-$(basename "$f" .c).o"
     done
 done <"$dir/levels" >"$dir/commands"
-for f in $(ls backends/cpu/*.c | grep -v checked.c) base/*.c arithmetic/*.c tensor/*.c tensor/packing/*.c tensor/storage/scaled.c; do
+for f in backends/*.c $(ls backends/cpu/*.c | grep -v checked.c) backends/cuda/open.c base/*.c arithmetic/*.c tensor/*.c tensor/packing/*.c tensor/storage/scaled.c; do
     echo "$cc -c $f -o $dir/$(echo "$f" | tr / -).o"
 done >>"$dir/commands"
 for f in tests/kernels/test_kernels.c tests/kernels/kernel_case.c tests/kernels/cases_*.c; do
