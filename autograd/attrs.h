@@ -4,7 +4,7 @@
 #define IB_AUTOGRAD_ATTRS_H
 
 #include "backends/operands.h"
-#include "tensor/tensor.h"
+#include "autograd/tensor.h"
 
 /* batch_norm: inputs x, gamma, beta */
 typedef struct ib_bn_attrs {

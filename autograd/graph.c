@@ -215,7 +215,7 @@ static ib_tensor *tensor_in_graph(ib_graph *g)
 {
     ib_tensor *t = ib_arena_alloc(&g->heads[0], sizeof *t);
     if (t)
-        *t = (ib_tensor){.node = -1, .step = g->now, .now = &g->now};
+        *t = (ib_tensor){.node = -1, .dev = ib_home(g->dev), .step = g->now, .graph = g};
     return t;
 }
 
@@ -249,6 +249,8 @@ ib_tensor *ib_apply(ib_graph *g, const ib_op *op, ib_tensor *const *in, int n_in
             ib_refuse_input(g, &node, i);
             return NULL;
         }
+        if (t && !t->step && t->dev != ib_home(g->dev) && ib_tensor_place(in[i], g->dev))
+            return NULL;
         IB_ASSERT(!t || !t->step || t->node < g->n_nodes, "an input stands on the tape before its result");
         needs_grad |= t && t->needs_grad;
         from_data |= t && t->from_data;

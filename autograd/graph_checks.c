@@ -15,8 +15,8 @@ ib_status ib_graph_owns(const ib_graph *g, const ib_tensor *t, const char *funct
     if (!t->step || t->step == g->now)
         return IB_OK;
     return ib_fail(IB_ESTATE,
-                   t->now == &g->now ? "%s: %s is a result of an earlier step: ib_graph_begin() ended it"
-                                     : "%s: %s is a result of another graph",
+                   t->graph == g ? "%s: %s is a result of an earlier step: ib_graph_begin() ended it"
+                                 : "%s: %s is a result of another graph",
                    function, what);
 }
 

@@ -12,7 +12,8 @@
 #include "backends/fault.h"
 #include "backends/kernels.h"
 #include "base/error.h"
-#include "tensor/tensor.h"
+#include "autograd/tensor.h"
+#include "tensor/matrix.h"
 
 enum { IB_MAX_INPUTS = 8, IB_MAX_SAVED = 4 };
 

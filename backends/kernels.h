@@ -31,6 +31,7 @@ typedef struct ib_verbs {
 /* The first member of what a kind of device keeps of each. */
 struct ib_device {
     char name[32];
+    int is_host; /* its memory is the host's own */
     const struct ib_device_kind *kind; /* a row of devices.def */
     ib_verbs v;
     ib_kernels k;

@@ -47,14 +47,17 @@ static int64_t count_differences(const int8_t *a, const int8_t *b, int64_t n)
 static void keep_reference(void *context, int k, const ib_node *n)
 {
     const verification *v = context;
-    memcpy(v->reference[k], n->out->data, (size_t)n->out->size);
+    ib_tensor_read_codes(n->out, v->reference[k]);
     v->r->layers[k].codes += n->out->size;
 }
 
 static void compare_train(void *context, int k, const ib_node *n)
 {
     const verification *v = context;
-    v->r->layers[k].train += count_differences(v->reference[k], ib_codes(n->out), n->out->size);
+    void *copy;
+    const int8_t *codes = ib_tensor_look(n->out, &copy);
+    v->r->layers[k].train += codes ? count_differences(v->reference[k], codes, n->out->size) : n->out->size;
+    ib_free(copy);
 }
 
 static void compare_runtime(void *context, int k, const int8_t *codes)

@@ -151,7 +151,7 @@ static ib_layer *network_of(const ib_importer *m, const ib_input_info *info)
             ib_layer_free(net);
             return NULL;
         }
-        memcpy(t->data, m->weights[i].values, (size_t)t->size * sizeof(float));
+        ib_tensor_write(t, m->weights[i].values);
     }
     return net;
 }

@@ -1,12 +1,12 @@
 /* init.c - initial values. Parameter number i draws from stream i of the seed. */
 #include <math.h>
 
+#include "base/alloc.h"
 #include "base/argument.h"
 #include "layers/layer.h"
 
-static void draw(const ib_param *p, ib_rng rng)
+static void draw(const ib_param *p, ib_rng rng, float *w)
 {
-    float *w = ib_f32(p->t);
     const double in = p->fan_in > 0 ? (double)p->fan_in : 1.0;
     const double out = p->t->ndim > 1 ? (double)p->t->shape[0] * in / (double)(p->t->size / p->t->shape[0]) : in;
     float bound = 0, sigma = 0;
@@ -31,9 +31,16 @@ ib_status ib_layer_init(ib_layer *net, uint64_t seed)
     if (net->settled)
         return ib_fail(IB_ESTATE, "ib_layer_init: net was quantized: other values would not fit its scales");
     const ib_status status = ib_layer_name_all(net);
-    for (int i = 0; !status && i < net->n_all; i++)
-        draw(net->all[i], (ib_rng){seed, (uint64_t)i});
-    return status;
+    int64_t most = 1;
+    for (int i = 0; i < net->n_all; i++)
+        most = net->all[i]->t->size > most ? net->all[i]->t->size : most;
+    float *w = status ? NULL : ib_alloc_raw((size_t)most * sizeof *w);
+    for (int i = 0; w && i < net->n_all; i++) {
+        draw(net->all[i], (ib_rng){seed, (uint64_t)i}, w);
+        ib_tensor_write(net->all[i]->t, w);
+    }
+    ib_free(w);
+    return status ? status : w ? IB_OK : IB_ENOMEM;
 }
 
 static void set_init(ib_layer *l, ib_init weights)

@@ -58,13 +58,19 @@ static ib_status product_complete(ib_program *p, ib_instr *i, int lo, int hi)
 }
 
 /* Columns for an image in the order H,W,C become columns for C,H,W. */
-static void turn_columns(const ib_value *image, const ib_tensor *w, int8_t *codes)
+static ib_status turn_columns(const ib_value *image, const ib_tensor *w, int8_t *codes)
 {
+    void *copy;
+    const int8_t *as_trained = ib_tensor_look(w, &copy);
+    if (!as_trained)
+        return ib_error_status();
     const int64_t channels = image->shape[1], area = image->size / channels;
     for (int64_t r = 0; r < w->shape[0]; r++)
         for (int64_t c = 0; c < channels; c++)
             for (int64_t place = 0; place < area; place++)
-                codes[(r * channels + c) * area + place] = ib_codes(w)[(r * area + place) * channels + c];
+                codes[(r * channels + c) * area + place] = as_trained[(r * area + place) * channels + c];
+    ib_free(copy);
+    return IB_OK;
 }
 
 static ib_status product_lower(ib_program *p, ib_instr *i, const ib_node *n)
@@ -106,15 +112,17 @@ static ib_status product_lower(ib_program *p, ib_instr *i, const ib_node *n)
         c->groups = o->groups;
     }
     const int64_t rows = c->out_c;
-    i->codes = ib_copy(w->data, (size_t)w->size);
+    i->codes = ib_alloc((size_t)w->size);
     i->factor = w->q.group_size ? ib_copy(w->q.group_factor, (size_t)(rows * w->q.n_groups)) : NULL;
     i->bias = ib_copy(k->bias, (size_t)rows * sizeof *i->bias);
     i->scale = ib_copy(k->scale, (size_t)rows * sizeof *i->scale);
     i->weight_scale = ib_alloc((size_t)rows * sizeof *i->weight_scale);
     if (!i->codes || !i->bias || !i->scale || !i->weight_scale || (w->q.group_size && !i->factor))
         return IB_ENOMEM;
-    if (i->turned)
-        turn_columns(&p->values[i->in[0]], w, i->codes);
+    const ib_status read =
+        i->turned ? turn_columns(&p->values[i->in[0]], w, i->codes) : ib_tensor_read_codes(w, i->codes);
+    if (read)
+        return read;
     for (int64_t r = 0; r < rows; r++)
         i->weight_scale[r] = w->q.scale[w->q.n_scales == 1 ? 0 : r];
     return product_complete(p, i, x->q.qmin, x->q.qmax);

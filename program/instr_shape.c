@@ -112,8 +112,8 @@ static void constant_complete(const ib_program *p, ib_instr *i)
 static ib_status constant_lower(ib_program *p, ib_instr *i, const ib_node *n)
 {
     constant_complete(p, i);
-    i->table = ib_copy(n->out->data, (size_t)p->values[i->out].size);
-    return i->table ? IB_OK : IB_ENOMEM;
+    i->table = ib_alloc((size_t)p->values[i->out].size);
+    return i->table ? ib_tensor_read_codes(n->out, i->table) : IB_ENOMEM;
 }
 
 static void constant_print_data(const ib_program *p, const ib_instr *i, int at, ib_strbuf *t)

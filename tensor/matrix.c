@@ -6,7 +6,7 @@
 #include "base/argument.h"
 #include "base/names.h"
 #include "tensor/storage/scaled.h"
-#include "tensor/tensor.h"
+#include "tensor/matrix.h"
 
 #define STORAGE(name, block, bytes, gguf, error, real, reals, exponent)                                                \
     void ib_##name##_encode_ref(const float *x, uint8_t *b);                                                           \

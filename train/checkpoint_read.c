@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/argument.h"
 #include "data/tables/schema_hdf5.h"
 #include "optim/optim.h"
@@ -89,8 +90,11 @@ static int read_params(hid_t f, ib_layer *net, int look)
     const hid_t g = H5Gopen2(f, "params", H5P_DEFAULT);
     int failed = g < 0 ? ib_fail(IB_EFORMAT, "lacks 'params'") : 0;
     for (int i = 0; i < net->n_all && !failed; i++) {
-        const ib_tensor *t = net->all[i]->t;
-        failed = ib_h5_read(g, ib_tensor_name(t), H5T_NATIVE_FLOAT, t->size, look ? NULL : t->data);
+        ib_tensor *t = net->all[i]->t;
+        float *values = look ? NULL : ib_alloc_raw((size_t)t->size * sizeof *values);
+        failed = (!look && !values) || ib_h5_read(g, ib_tensor_name(t), H5T_NATIVE_FLOAT, t->size, values) ||
+                 (values && ib_tensor_write(t, values));
+        ib_free(values);
     }
     if (g >= 0)
         H5Gclose(g);

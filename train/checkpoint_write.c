@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/argument.h"
 #include "data/tables/schema_hdf5.h"
 #include "layers/wired.h"
@@ -39,7 +40,10 @@ static int write_params(hid_t f, const ib_layer *net)
     int failed = g < 0;
     for (int i = 0; i < net->n_all && !failed; i++) {
         const ib_tensor *t = net->all[i]->t;
-        failed = ib_h5_write(g, ib_tensor_name(t), H5T_NATIVE_FLOAT, t->ndim, t->shape, t->data);
+        void *copy;
+        const void *values = ib_tensor_look(t, &copy);
+        failed = !values || ib_h5_write(g, ib_tensor_name(t), H5T_NATIVE_FLOAT, t->ndim, t->shape, values);
+        ib_free(copy);
     }
     if (g >= 0)
         H5Gclose(g);

@@ -1,4 +1,6 @@
 /* evaluate.c - scores of a network on the tape, without gradients. */
+#include "autograd/tensor.h"
+#include "base/alloc.h"
 #include "base/argument.h"
 #include "data/dataset.h"
 #include "train/measure.h"
@@ -17,17 +19,26 @@ static ib_status take(evaluation *e, const ib_batch *b)
     ib_graph_begin(e->g, IB_EVAL);
     ib_tensor *x = ib_input(e->g, 4, b->shape, b->x);
     ib_tensor *y = e->in_float ? ib_layer_forward_float(e->g, e->net, x) : ib_layer_forward(e->g, e->net, x);
+    void *copy = NULL;
     if (e->measure.n) {
         if (!y)
             return ib_error_status();
-        ib_measure_add(&e->measure, b, ib_tensor_f32(y));
+        const float *made = ib_tensor_look(y, &copy);
+        if (!made)
+            return ib_error_status();
+        ib_measure_add(&e->measure, b, made);
     } else {
         ib_tensor *mean = ib_cross_entropy(e->g, y, b->y, 0);
         if (!mean)
             return ib_error_status();
-        e->right += ib_count_right(ib_tensor_f32(y), ib_tensor_shape(y)[1], b);
-        e->loss += (double)ib_tensor_f32(mean)[0] * b->n;
+        float loss;
+        const float *scores = ib_tensor_look(y, &copy);
+        if (!scores || ib_tensor_read(mean, &loss))
+            return ib_free(copy), ib_error_status();
+        e->right += ib_count_right(scores, ib_tensor_shape(y)[1], b);
+        e->loss += (double)loss * b->n;
     }
+    ib_free(copy);
     e->seen += b->n;
     return IB_OK;
 }

@@ -53,6 +53,7 @@ ib_device *ib_cpu_open(const char *variant, const char *asked)
     if (!dev)
         return NULL;
     ib_snprintf(dev->name, sizeof dev->name, "%s", level->name);
+    dev->is_host = 1;
     dev->v = ib_cpu_verbs;
     dev->k = *level->kernels();
 #ifdef IB_BLAS

@@ -30,6 +30,10 @@ static void fill(ib_device *dev, void *to, int byte, size_t bytes)
     memset(to, byte, bytes);
 }
 
+static void forget(ib_device *dev, void *p, size_t bytes)
+{
+}
+
 static void synchronize(ib_device *dev)
 {
 }
@@ -106,6 +110,7 @@ const ib_verbs ib_cpu_verbs = {
     .upload = copy,
     .download = copy,
     .copy = copy,
+    .forget = forget,
     .peek = copy,
     .fill = fill,
     .synchronize = synchronize,

@@ -61,10 +61,9 @@ int answers_measure(answers *a, engine *e)
         status = y ? take(a, done, &b, y) : complain();
         if (!status && !e->program) {
             ib_tensor *loss = ib_cross_entropy(s->g, ib_input(s->g, 2, (int64_t[]){b.n, classes}, y), b.y, 0);
-            if (loss)
-                a->loss += (double)ib_tensor_f32(loss)[0] * b.n;
-            else
-                status = complain();
+            float value;
+            status = loss && !ib_tensor_read(loss, &value) ? 0 : complain();
+            a->loss += status ? 0 : (double)value * b.n;
         }
         progress_show(&p, done += b.n, a->n, "samples");
     }

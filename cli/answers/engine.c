@@ -40,6 +40,8 @@ static int look(engine *e)
     free(zeros);
     if (!y)
         return complain();
+    if (!(e->out = malloc((size_t)(ib_tensor_size(y) * e->batch) * sizeof *e->out)))
+        return fprintf(stderr, "isobit: out of memory for batches of %lld samples\n", (long long)e->batch), 1;
     const char *last = ib_tensor_made_by(s->g, y);
     e->ndim = ib_tensor_ndim(y);
     memcpy(e->shape, ib_tensor_shape(y), (size_t)e->ndim * sizeof *e->shape);
@@ -75,7 +77,8 @@ static int ready(engine *e)
     const int64_t in = ib_program_input_size(e->program), out = ib_program_output_size(e->program);
     e->in = malloc((size_t)(e->batch * in));
     e->codes = malloc((size_t)(e->batch * out));
-    e->out = malloc((size_t)(e->batch * out) * sizeof *e->out);
+    if (!e->out)
+        e->out = malloc((size_t)(e->batch * out) * sizeof *e->out);
     if (!e->in || !e->codes || !e->out)
         return fprintf(stderr, "isobit: out of memory for batches of %lld samples\n", (long long)e->batch), 1;
     return (e->runner = ib_runner_new(e->program, e->s->dev, e->batch)) ? 0 : complain();
@@ -115,7 +118,7 @@ static const float *softmax(engine *e, int64_t n)
     ib_graph *g = e->s->g;
     ib_graph_begin(g, IB_EVAL);
     ib_tensor *y = ib_softmax(g, ib_input(g, 2, (int64_t[]){n, e->size}, e->out));
-    return y ? ib_tensor_f32(y) : NULL;
+    return y && !ib_tensor_read(y, e->out) ? e->out : NULL;
 }
 
 const float *engine_run(engine *e, const ib_batch *b)
@@ -126,7 +129,7 @@ const float *engine_run(engine *e, const ib_batch *b)
         ib_tensor *x = ib_input(s->g, 4, b->shape, b->x);
         ib_tensor *y =
             !strcmp(e->name, "float") ? ib_layer_forward_float(s->g, s->net, x) : ib_layer_forward(s->g, s->net, x);
-        return y ? ib_tensor_f32(y) : NULL;
+        return y && !ib_tensor_read(y, e->out) ? e->out : NULL;
     }
     const float scale = ib_program_output_scale(e->program);
     const int zero = ib_program_output_zero(e->program);

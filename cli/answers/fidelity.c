@@ -80,15 +80,15 @@ static int measure_batch(session *s, const ib_dataset *d, fidelity *f, sums *a, 
         a->noise = calloc((size_t)f->channels, sizeof(double));
     }
     const int64_t size = ib_tensor_size(y) / b->n;
-    float *kept = malloc((size_t)(b->n * size) * sizeof *kept);
+    float *kept = malloc((size_t)(2 * b->n * size) * sizeof *kept), *quantized = kept + b->n * size;
     if (!kept || !f->channel_db || !a->signal || !a->noise) {
         free(kept);
         return fprintf(stderr, "isobit: out of memory for %lld outputs\n", (long long)size) > 0;
     }
-    memcpy(kept, ib_tensor_f32(y), (size_t)(b->n * size) * sizeof *kept);
+    ib_tensor_read(y, kept);
     ib_graph_begin(s->g, IB_EVAL);
     ib_tensor *q = ib_layer_forward(s->g, s->net, ib_input(s->g, 4, b->shape, b->x));
-    const int failed = q ? compare(f, a, b, kept, ib_tensor_f32(q), size) : complain();
+    const int failed = q && !ib_tensor_read(q, quantized) ? compare(f, a, b, kept, quantized, size) : complain();
     free(kept);
     return failed;
 }

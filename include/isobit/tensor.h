@@ -38,11 +38,22 @@ int ib_tensor_ndim(const ib_tensor *t);
 const int64_t *ib_tensor_shape(const ib_tensor *t); /* [ndim], borrowed */
 int64_t ib_tensor_size(const ib_tensor *t);         /* number of elements */
 const char *ib_tensor_name(const ib_tensor *t);     /* "" if it has none */
-float *ib_tensor_f32(ib_tensor *t);                 /* the values of an fp32 tensor; NULL for other types */
-const int8_t *ib_tensor_codes(const ib_tensor *t);  /* the codes of a code tensor; NULL for other types */
-float *ib_tensor_grad(ib_tensor *t);                /* the gradient, or NULL before the first backward */
 float ib_tensor_scale(const ib_tensor *t);          /* codes: the (first) scale */
 int ib_tensor_zero_point(const ib_tensor *t);       /* codes: the zero point */
+
+/* All ib_tensor_size() numbers, copied: from a device they wait for what computes t, and report (IB_ENUMERIC, ...) what
+ * has failed on the way, with the operator's name. A tensor that lives by itself lies in the host's memory until a
+ * graph of another device uses it, and from then on in that device's; a second such device's graph refuses it. */
+ib_status ib_tensor_read(const ib_tensor *t, float *values);       /* fp32 */
+ib_status ib_tensor_read_codes(const ib_tensor *t, int8_t *codes); /* codes */
+ib_status ib_tensor_read_grad(const ib_tensor *t, float *grad);    /* IB_EINVAL before the first backward pass */
+ib_status ib_tensor_write(ib_tensor *t, const float *values);      /* fp32 that is no result */
+
+/* The same without copying, borrowed, where t lies in the host's memory: on every CPU. Elsewhere NULL with
+ * ib_error(). */
+float *ib_tensor_f32(ib_tensor *t);                /* the values of an fp32 tensor; NULL for other types */
+const int8_t *ib_tensor_codes(const ib_tensor *t); /* the codes of a code tensor; NULL for other types */
+float *ib_tensor_grad(ib_tensor *t);               /* the gradient, or NULL before the first backward */
 
 /* "[64,1,28,28]" into buf; returns buf. */
 char *ib_tensor_shape_text(const ib_tensor *t, char *buf, size_t size);

@@ -1,9 +1,11 @@
 /* tensor.h - inside the library: what a tensor is made of. */
-#ifndef IB_TENSOR_TENSOR_H
-#define IB_TENSOR_TENSOR_H
+#ifndef IB_AUTOGRAD_TENSOR_H
+#define IB_AUTOGRAD_TENSOR_H
 
-#include <isobit/matrix.h>
+#include <isobit/graph.h>
 #include <isobit/tensor.h>
+
+#include "backends/kernels.h"
 
 /* real = scale[c] * (code - zero_point), c = 0 for n_scales == 1, else the index along dimension 0 */
 typedef struct ib_qparams {
@@ -29,10 +31,11 @@ struct ib_tensor {
     ib_qparams q;             /* of codes */
     char *name;               /* leaves only */
     int node;                 /* index of the node that made it, -1 for a leaf */
-    uint64_t step;       /* which step of which graph made it, 0: it lives by itself; no two steps of the process are
+    ib_device *dev;  /* whose memory holds data, gradient and scales; NULL: the host's, which hosts' kernels read */
+    uint64_t step;   /* which step of which graph made it, 0: it lives by itself; no two steps of the process are
                         alike */
-    const uint64_t *now; /* the step that its graph is in */
-    int owned;           /* belongs to a layer and goes with it */
+    ib_graph *graph; /* of a result: whose it is */
+    int owned;       /* belongs to a layer and goes with it */
 };
 
 /* Frees also what belongs to a layer. */
@@ -47,8 +50,15 @@ static inline int8_t *ib_codes(const ib_tensor *t)
     return (int8_t *)t->data;
 }
 
-/* fp32 values as a matrix, for the products with frozen ones. */
-ib_matrix ib_matrix_view(const float *x, int64_t rows, int64_t cols);
+/* Its numbers in the host's memory: where they are, or a copy in *copy, the caller's to ib_free() (NULL: none was
+ * needed); NULL with ib_error(). */
+const void *ib_tensor_look(const ib_tensor *t, void **copy);
+/* Moves a tensor that lives by itself, with its gradient, into the memory of this device. */
+ib_status ib_tensor_place(ib_tensor *t, ib_device *dev);
+static inline ib_device *ib_home(ib_device *dev)
+{
+    return dev->is_host ? NULL : dev;
+}
 
 size_t ib_dtype_bytes(ib_dtype dtype);
 
