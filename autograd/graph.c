@@ -249,12 +249,13 @@ ib_tensor *ib_apply(ib_graph *g, const ib_op *op, ib_tensor *const *in, int n_in
             ib_refuse_input(g, &node, i);
             return NULL;
         }
-        if (t && !t->step && t->dev != ib_home(g->dev) && ib_tensor_place(in[i], g->dev))
-            return NULL;
         IB_ASSERT(!t || !t->step || t->node < g->n_nodes, "an input stands on the tape before its result");
         needs_grad |= t && t->needs_grad;
         from_data |= t && t->from_data;
     }
+    for (int i = 0; i < n_in; i++)
+        if (in[i] && !in[i]->step && in[i]->dev != ib_home(g->dev) && ib_tensor_place(in[i], g->dev))
+            return NULL;
     const size_t notes = g->notes.used, numbers = g->numbers.used;
     if (op->attrs_bytes) {
         if (!(node.attrs = ib_graph_alloc(g, op->attrs_bytes)))

@@ -1,5 +1,5 @@
 # late_kernels.cmake - of backends/kernels.def (IN) the header OUT for backends/test/poison_kernels.c: LATE(kernel, arguments,
-# fields, stores, given) for each kernel without a result, where structures of the host are kept by keep_<type>, and
+# fields, stores, given) for each kernel without a result, where structures of the host are kept, and
 # NOW(result, kernel, arguments, names) for each other.
 cmake_minimum_required(VERSION 3.20)
 file(READ ${IN} text)
@@ -28,7 +28,7 @@ foreach(kernel ${kernels})
     string(APPEND fields "${argument}\\; ")
     string(REGEX REPLACE "^const (ib_[a-z0-9_]+) \\*$" "\\1" struct "${type}")
     if(NOT struct STREQUAL type AND NOT struct MATCHES "${NUMBERS}")
-      string(APPEND stores "late->${own} = keep_${struct}(self, ${own})\\; ")
+      string(APPEND stores "late->${own} = KEEP(self, ${own})\\; ")
     else()
       string(APPEND stores "late->${own} = ${own}\\; ")
     endif()

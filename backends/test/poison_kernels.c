@@ -2,52 +2,28 @@
  * later. Kernels with a result say something of shapes alone, and run at once. */
 #include "backends/test/poison.h"
 
-/* Structures of shapes and views are the host's: they are copied when a kernel is begun, with those inside them. Each
- * type that a line of kernels.def points to wants its function here. */
-#define KEPT(type)                                                                                                     \
-    static const type *keep_##type(ib_poison *p, const type *s)                                                        \
-    {                                                                                                                  \
-        return ib_poison_keep(p, s, sizeof *s);                                                                        \
-    }
-KEPT(ib_window)
-KEPT(ib_planes)
-KEPT(ib_bcast)
-KEPT(ib_norm)
-KEPT(ib_norm_grads)
-KEPT(ib_class_loss)
-KEPT(ib_affine)
-KEPT(ib_coded)
-KEPT(ib_qweights)
-KEPT(ib_weight_codes)
-KEPT(ib_conv_grads)
-KEPT(ib_epilogue)
-KEPT(ib_attention)
-KEPT(ib_qkv)
-KEPT(ib_attention_grads)
-KEPT(ib_rotation)
-KEPT(ib_kv_cache)
-KEPT(ib_nhwc)
-KEPT(ib_matrix)
-KEPT(ib_adamw_step)
-KEPT(ib_sgd_step)
-
-static const ib_qproduct *keep_ib_qproduct(ib_poison *p, const ib_qproduct *s)
+/* Structures of shapes and views are the host's: they are copied when a kernel is begun, with those inside them. */
+static void *keep_qproduct(ib_poison *p, const void *from, size_t bytes)
 {
-    ib_qproduct *k = ib_poison_keep(p, s, sizeof *s);
-    k->w = keep_ib_qweights(p, s->w);
-    k->r = keep_ib_epilogue(p, s->r);
-    return k;
+    ib_qproduct *s = ib_poison_keep(p, from, bytes);
+    s->w = ib_poison_keep(p, s->w, sizeof *s->w);
+    s->r = ib_poison_keep(p, s->r, sizeof *s->r);
+    return s;
 }
 
-static const ib_nhwc_product *keep_ib_nhwc_product(ib_poison *p, const ib_nhwc_product *s)
+static void *keep_nhwc_product(ib_poison *p, const void *from, size_t bytes)
 {
-    ib_nhwc_product *k = ib_poison_keep(p, s, sizeof *s);
-    k->x = keep_ib_nhwc(p, s->x);
-    k->y = keep_ib_nhwc(p, s->y);
-    k->w = keep_ib_qweights(p, s->w);
-    k->r = keep_ib_epilogue(p, s->r);
-    return k;
+    ib_nhwc_product *s = ib_poison_keep(p, from, bytes);
+    s->x = ib_poison_keep(p, s->x, sizeof *s->x);
+    s->y = ib_poison_keep(p, s->y, sizeof *s->y);
+    s->w = ib_poison_keep(p, s->w, sizeof *s->w);
+    s->r = ib_poison_keep(p, s->r, sizeof *s->r);
+    return s;
 }
+
+#define KEEP(p, s)                                                                                                     \
+    _Generic((s), const ib_qproduct * : keep_qproduct, const ib_nhwc_product * : keep_nhwc_product, default            \
+             : ib_poison_keep)(p, s, sizeof *(s))
 
 /* LATE(kernel, arguments, their declarations as fields, their assignments to `late`, its fields), NOW(result, kernel,
  * arguments, names): made of kernels.def by cmake/late_kernels.cmake */
