@@ -39,6 +39,13 @@ static void chunks_free(ib_device *dev, struct ib_chunk *c)
     }
 }
 
+/* What a chunk holds from there on is not wanted any more. */
+static void forget(const ib_arena *a, const struct ib_chunk *c, size_t from)
+{
+    if (a->dev && c->used > from)
+        a->dev->v.forget(a->dev, c->data + from, c->used - from);
+}
+
 void *ib_arena_alloc(ib_arena *a, size_t bytes)
 {
     bytes = (bytes + ALIGN - 1) / ALIGN * ALIGN;
@@ -90,8 +97,10 @@ void ib_arena_begin(ib_arena *a)
         a->chunk = keep;
         a->bytes = keep->size;
     }
-    if (a->chunk)
+    if (a->chunk) {
+        forget(a, a->chunk, 0);
         a->chunk->used = 0;
+    }
 }
 
 ib_arena_place ib_arena_mark(const ib_arena *a)
@@ -104,13 +113,16 @@ void ib_arena_release(ib_arena *a, ib_arena_place m)
     while (a->chunk != m.chunk) {
         struct ib_chunk *c = a->chunk;
         IB_ASSERT(c, "a mark is of what its arena still holds");
+        forget(a, c, 0);
         a->chunk = c->next;
         c->next = a->spare;
         a->spare = c;
     }
     IB_ASSERT(!a->chunk || m.chunk_used <= a->chunk->used, "marks are released in their order, the last first");
-    if (a->chunk)
+    if (a->chunk) {
+        forget(a, a->chunk, m.chunk_used);
         a->chunk->used = m.chunk_used;
+    }
     a->used = m.used;
 }
 

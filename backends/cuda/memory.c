@@ -133,6 +133,10 @@ static void fill(ib_device *dev, void *to, int byte, size_t bytes)
     look(dev, cudaMemsetAsync(to, byte, bytes, d->compute), "fill");
 }
 
+static void forget(ib_device *dev, void *p, size_t bytes)
+{
+}
+
 static void synchronize(ib_device *dev)
 {
     look(dev, cudaStreamSynchronize(ib_cuda_of(dev)->compute), "synchronize");
@@ -167,6 +171,7 @@ const ib_verbs ib_cuda_verbs = {
     .download = download,
     .copy = copy,
     .fill = fill,
+    .forget = forget,
     .peek = ib_cuda_peek,
     .synchronize = synchronize,
     .conv2d_words = conv2d_words,
