@@ -9,6 +9,7 @@
         const int64_t outer = (s)->shape[0], rows = (s)->shape[1], run = (s)->shape[2];                                \
         const int64_t f0 = (s)->from[0], f1 = (s)->from[1], f2 = (s)->from[2];                                         \
         const int64_t t0 = (s)->to[0], t1 = (s)->to[1], t2 = (s)->to[2];                                               \
+        (void)f2, (void)t2; /* a run of neighbours needs neither */                                                    \
         _Pragma("omp parallel for schedule(static) if (outer * rows * run > IB_SERIAL)") for (int64_t i = 0;           \
                                                                                               i < outer * rows; i++)   \
         {                                                                                                              \
