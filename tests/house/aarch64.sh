@@ -7,7 +7,7 @@ command -v aarch64-linux-gnu-gcc >/dev/null && command -v qemu-aarch64 >/dev/nul
 dir=$(mktemp -d /tmp/isobit-aarch64-XXXXXX)
 trap 'rm -rf "$dir"' EXIT
 cd "$source"
-cc="aarch64-linux-gnu-gcc -std=gnu11 -O2 -fopenmp -ffp-contract=off -Wall -Wextra -Werror -I. -Iinclude"
+cc="aarch64-linux-gnu-gcc -std=gnu11 -O2 -fopenmp -ffp-contract=off -Wall -Wextra -Werror -I. -Iinclude -I$dir"
 storage=$(ls tensor/storage/*.c | grep -v scaled.c)
 # the rows of levels.def: level, processor, on, families, flags (all of `on`'s too); OpenBLAS is left out
 sed -n 's/^LEVEL(\([a-z0-9_]*\), \(plain\|arm\), \([a-z0-9_]*\), \([a-z0-9_]*\), "\([^"]*\)",.*/\1 \2 \3 \4 \5/p' backends/cpu/levels.def |
@@ -20,7 +20,8 @@ while read -r level processor on families flags; do
         [ ! -e "$f" ] || echo "$cc $flags -DIB_LEVEL=$families -DIB_ON=$on -c $f -o $dir/$level-own-$(basename "$f" .c).o"
     done
 done <"$dir/levels" >"$dir/commands"
-for f in backends/*.c $(ls backends/cpu/*.c | grep -v checked.c) backends/cuda/open.c base/*.c arithmetic/*.c tensor/*.c tensor/packing/*.c tensor/storage/scaled.c; do
+cmake -DIN=backends/kernels.def -DNUMBERS=^ib_fault$ -DOUT="$dir/late_kernels.h" -P cmake/late_kernels.cmake
+for f in backends/*.c backends/test/*.c $(ls backends/cpu/*.c | grep -v checked.c) backends/cuda/open.c base/*.c arithmetic/*.c tensor/*.c tensor/packing/*.c tensor/storage/scaled.c; do
     echo "$cc -c $f -o $dir/$(echo "$f" | tr / -).o"
 done >>"$dir/commands"
 for f in tests/kernels/test_kernels.c tests/kernels/kernel_case.c tests/kernels/cases_*.c; do
