@@ -28,7 +28,7 @@ static ib_status backward(ib_graph *g, ib_node *n)
     ib_status failed = IB_OK;
     float *dx = ib_grad_of(g, n->in[0], &failed);
     if (dx)
-        K(g)->axpy(dx, n->out->grad, n->out->size, @0.75f|0.25f@);
+        K(g)->axpy(g->dev, dx, n->out->grad, n->out->size, @0.75f|0.25f@);
     return failed;
 }
 
@@ -71,7 +71,7 @@ LEVEL = """#include "backends/cpu/level.h"
 
 static void added(ib_device *dev, const float *x, float *y, int64_t n)
 {
-    IB_BELOW(added)(x, y, n);
+    IB_BELOW(added)(dev, x, y, n);
     y[n - 1] = @0.5f|0.25f@ * x[n - 1];
 }
 
