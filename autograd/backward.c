@@ -1,14 +1,10 @@
 /* backward.c - the tape backwards. */
 #include <math.h>
-#include <stdatomic.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "autograd/op.h"
 #include "autograd/trace_node.h"
 #include "base/argument.h"
 #include "base/assert.h"
-#include "base/number.h"
 #include "base/trace.h"
 
 float *ib_grad_fresh(ib_graph *g, ib_tensor *t, int *fresh, ib_status *failed)
@@ -35,26 +31,19 @@ float *ib_grad_of(ib_graph *g, ib_tensor *t, ib_status *failed)
     int fresh;
     float *grad = ib_grad_fresh(g, t, &fresh, failed);
     if (fresh)
-        memset(grad, 0, (size_t)t->size * sizeof(float));
+        V(g)->fill(g->dev, grad, 0, (size_t)t->size * sizeof(float));
     return grad;
 }
 
-/* "step 3: ... is nan" of a loss, or of the step's data; IB_OK where both are finite. */
-static ib_status check_finite(const ib_graph *g, const ib_tensor *loss, const char *function)
+/* "ib_backward: step 3: loss is nan", or of the step's data. */
+static ib_status say(const ib_graph *g, const ib_fault *f, const char *function)
 {
-    char text[64], what[160] = "loss";
-    const ib_tensor *x = g->bad_input;
-    double value = ib_f32(loss)[0];
-    if (x) {
-        const int64_t row = x->size / x->shape[0];
-        ib_snprintf(what, sizeof what, "value %lld of sample %lld of the input %s", (long long)(g->not_finite % row),
-                    (long long)(g->not_finite / row), ib_tensor_shape_text(x, text, sizeof text));
-        value = ib_f32(x)[g->not_finite];
-    } else if (isfinite(value)) {
-        return IB_OK;
-    }
-    return ib_fail(IB_ENUMERIC, "%s: step %llu: %s is %g", function, (unsigned long long)g->step, what,
-                   fabs(value)); /* without a NaN's sign */
+    char text[64] = "";
+    if (f->kind == IB_FAULT_data_not_finite && f->call < g->n_calls && g->calls[f->call].data)
+        ib_tensor_shape_text(g->calls[f->call].data, text, sizeof text);
+    const ib_status status = ib_fault_say(f, text);
+    ib_error_prefix("%s", function);
+    return status;
 }
 
 /* A second pass starts from its own loss alone: gradients of results, which the first has left, would be passed on
@@ -86,17 +75,18 @@ ib_status ib_backward(ib_graph *g, ib_tensor *loss)
         return bad;
     if (g->mode != IB_TRAIN || loss->node < 0)
         return ib_fail(IB_ESTATE, "ib_backward: loss is not on a tape (begin the step with IB_TRAIN)");
-    ib_status failed = check_finite(g, loss, __func__);
-    if (failed) { /* there are no gradients, which the optimizer must know of */
-        atomic_store(&g->dev->refused, (int64_t)g->step + 1);
-        return failed;
-    }
+    ib_fault f = {0};
+    ib_status failed = IB_OK;
+    K(g)->judge(g->dev, ib_f32(loss), g->step, g->fault, g->data, g->verdict, g->dev->step);
+    V(g)->peek(g->dev, &f, g->verdict, sizeof f);
+    if (f.kind && f.step == g->step) /* there are no gradients, which the judge has let the optimizer know */
+        return say(g, &f, __func__);
     if (g->backwards++)
         forget_inner_gradients(g);
     float *seed = ib_grad_of(g, loss, &failed);
     if (!seed)
         return failed ? failed : ib_fail(IB_EINVAL, "ib_backward: nothing that loss depends on needs a gradient");
-    *seed = 1.0f;
+    K(g)->set(g->dev, seed, 1, 1.0f);
     return ib_backward_range(g, loss->node, 0);
 }
 
@@ -107,8 +97,17 @@ ib_status ib_loss_value(ib_graph *g, ib_tensor *loss, float *value)
     const ib_status bad = check_loss(g, loss, __func__);
     if (bad)
         return bad;
-    *value = ib_f32(loss)[0];
-    return check_finite(g, loss, __func__);
+    if (!g->dev->is_host && ib_graph_fault(g, 1)) /* on the host an operator has failed at once */
+        return ib_error_status();
+    ib_fault f;
+    V(g)->download(g->dev, value, loss->data, sizeof *value);
+    V(g)->download(g->dev, &f, g->data, sizeof f);
+    if (!f.kind && isfinite(*value))
+        return IB_OK;
+    if (!f.kind)
+        f = (ib_fault){.kind = IB_FAULT_loss_not_finite, .value = {fabs(*value)}}; /* without a NaN's sign */
+    f.step = g->step;
+    return say(g, &f, __func__);
 }
 
 ib_status ib_backward_range(ib_graph *g, int last, int first)

@@ -1,5 +1,4 @@
 /* graph.c - the tape. */
-#include <math.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -79,6 +78,8 @@ void *ib_memo_next(ib_graph *g, size_t bytes, ib_status *failed)
 
 static atomic_uint_fast64_t steps;
 
+enum { FAULTS = 3 }; /* of a step: operators', data's, loss's */
+
 ib_graph *ib_graph_new(ib_device *dev)
 {
     IB_NEED_OR(dev, NULL);
@@ -88,11 +89,13 @@ ib_graph *ib_graph_new(ib_device *dev)
     g->dev = g->numbers.dev = g->memos.dev = dev;
     g->now = atomic_fetch_add(&steps, 1) + 1;
     g->failures = ib_failures();
-    if (!(g->fault = dev->v.allocate(dev, sizeof *g->fault))) {
+    if (!(g->fault = dev->v.allocate(dev, FAULTS * sizeof *g->fault))) {
         ib_graph_free(g);
         return NULL;
     }
-    dev->v.fill(dev, g->fault, 0, sizeof *g->fault);
+    g->data = g->fault + 1;
+    g->verdict = g->fault + 2;
+    dev->v.fill(dev, g->fault, 0, FAULTS * sizeof *g->fault);
     for (int i = 0; i < IB_GRACE; i++)
         if (ib_arena_reserve(&g->heads[i], 256 * sizeof(ib_tensor))) {
             ib_graph_free(g);
@@ -128,13 +131,12 @@ ib_status ib_graph_begin(ib_graph *g, ib_mode mode)
     g->n_nodes = 0;
     g->kept = 0;
     g->n_calls = 0;
-    V(g)->fill(g->dev, g->fault, 0, sizeof *g->fault);
+    V(g)->fill(g->dev, g->fault, 0, FAULTS * sizeof *g->fault);
     g->draws = 0;
     g->backwards = 0;
     g->no_tape = g->replaying = 0;
     g->memo = NULL;
     g->free_grad = NULL;
-    g->bad_input = NULL;
     g->scope = NULL;
     const ib_arena oldest = g->heads[IB_GRACE - 1];
     memmove(g->heads + 1, g->heads, (IB_GRACE - 1) * sizeof *g->heads);
@@ -276,8 +278,8 @@ ib_tensor *ib_apply(ib_graph *g, const ib_op *op, ib_tensor *const *in, int n_in
     ib_assert_codes(out);
     if (began)
         ib_trace_forward(&node, began);
-    if (out->size == 1 && from_data && g->bad_input && out->dtype == IB_F32)
-        ib_f32(out)[0] = NAN; /* ReLU and pooling may have swallowed the data's: nobody shall take this for a loss */
+    if (out->size == 1 && from_data && out->dtype == IB_F32) /* ReLU and pooling may have swallowed the data's NaN: */
+        K(g)->spoil(g->dev, ib_f32(out), 1, g->data);        /* nobody shall take this for a loss */
     if (g->mode != IB_EVAL && !g->no_tape) {
         ib_node *slot = node_new(g); /* only now: a forward function may itself apply operators */
         if (!slot)
@@ -305,17 +307,16 @@ ib_tensor *ib_input(ib_graph *g, int ndim, const int64_t *shape, const float *da
     IB_NEED_OR(g, NULL);
     IB_NEED_OR(shape, NULL);
     IB_NEED_OR(data, NULL);
+    static const ib_op input = {.name = "input"}; /* what a report calls it */
     ib_tensor *t = ib_graph_tensor(g, ndim, shape);
-    if (!t) {
+    const int call = t ? ib_graph_call(g, &input) : -1;
+    if (call < 0) {
         ib_error_prefix("%s", __func__);
         return NULL;
     }
-    memcpy(t->data, data, (size_t)t->size * sizeof(float));
-    const int64_t bad = g->dev->k.first_not_finite(g->dev, t->data, t->size);
-    if (bad < t->size && !g->bad_input) {
-        g->bad_input = t;
-        g->not_finite = bad;
-    }
+    g->calls[call].data = t;
+    V(g)->upload(g->dev, t->data, data, (size_t)t->size * sizeof(float));
+    K(g)->need_finite(g->dev, t->data, t->size, t->size / t->shape[0], (ib_site){g->data, call});
     return t;
 }
 

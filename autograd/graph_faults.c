@@ -12,7 +12,7 @@ int ib_graph_call(ib_graph *g, const ib_op *op)
         g->calls = calls;
         g->max_calls = max;
     }
-    g->calls[g->n_calls] = (ib_call){op, g->scope};
+    g->calls[g->n_calls] = (ib_call){.op = op, .scope = g->scope};
     return g->n_calls++;
 }
 
@@ -24,7 +24,7 @@ ib_status ib_graph_fault(ib_graph *g, int wait)
     if (!f.kind && !*failure)
         return IB_OK;
     if (f.kind)
-        ib_fault_say(&f);
+        ib_fault_say(&f, NULL);
     else { /* of the last operator that was begun, or one before it */
         ib_fail(IB_EUNSUPPORTED, "%s", failure);
         f.call = g->n_calls - 1;

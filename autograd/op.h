@@ -59,10 +59,11 @@ struct ib_node {
     int call;           /* which operator of the step it is */
 };
 
-/* What is known of each operator of a step, also of those that the tape does not hold. */
+/* What is known of each operator and input of a step, also of those that the tape does not hold. */
 typedef struct ib_call {
     const ib_op *op;
     const char *scope;
+    const ib_tensor *data; /* the input itself; NULL: an operator */
 } ib_call;
 
 /* Checks, allocates and computes. `attrs` is copied. NULL on failure; a NULL among the required inputs passes on, and
@@ -99,17 +100,16 @@ enum { IB_GRACE = 4 };
 struct ib_graph {
     ib_device *dev;
     ib_mode mode;
-    uint64_t now;               /* this step's number among all of the process; a tensor of another is refused */
-    ib_arena heads[IB_GRACE];   /* tensors without values, of this step and the last ones: old ones are known as such */
-    uint64_t failures;          /* of the thread, when the step began */
-    int backwards;              /* backward passes in this step */
-    int64_t not_finite;         /* first value of `bad_input` that is not finite */
-    const ib_tensor *bad_input; /* an ib_input of this step that holds one; NULL: none does */
+    uint64_t now;             /* this step's number among all of the process; a tensor of another is refused */
+    ib_arena heads[IB_GRACE]; /* tensors without values, of this step and the last ones: old ones are known as such */
+    uint64_t failures;        /* of the thread, when the step began */
+    int backwards;            /* backward passes in this step */
     ib_node *nodes;
     int n_nodes, max_nodes;
     ib_call *calls;
     int n_calls, max_calls;
-    ib_fault *fault;            /* device memory: the step's first */
+    ib_fault *fault;            /* device memory: the first of the step's operators */
+    ib_fault *data, *verdict;   /* behind it: of the step's data, which fails no operator; of the loss judged last */
     ib_arena notes, numbers;    /* of this step: what the host notes, and the device's memory */
     ib_arena memo_notes, memos; /* the same of what segments remember for their second run */
     uint64_t seed, step;

@@ -72,8 +72,14 @@ ib_device *ib_device_open(const char *name)
     for (int k = 0; k < KINDS; k++)
         if (strlen(kinds[k].name) == length && !strncmp(kinds[k].name, name, length)) {
             ib_device *dev = kinds[k].open(variant ? variant + 1 : NULL, asked);
-            if (dev)
-                dev->kind = &kinds[k];
+            if (!dev)
+                return NULL;
+            dev->kind = &kinds[k];
+            if (!(dev->step = dev->v.allocate(dev, sizeof *dev->step))) {
+                kinds[k].close(dev);
+                return NULL;
+            }
+            dev->v.fill(dev, dev->step, 0, sizeof *dev->step);
             return dev;
         }
     return ib_fail_null(IB_EUNSUPPORTED, "%s: this build has %s", asked, all_names(names, sizeof names));
@@ -81,8 +87,10 @@ ib_device *ib_device_open(const char *name)
 
 void ib_device_close(ib_device *dev)
 {
-    if (dev)
-        dev->kind->close(dev);
+    if (!dev)
+        return;
+    dev->v.release(dev, dev->step);
+    dev->kind->close(dev);
 }
 
 const char *ib_device_name(const ib_device *dev)

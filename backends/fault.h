@@ -20,12 +20,13 @@ enum {
 
 typedef struct ib_fault {
     int32_t kind;    /* IB_FAULT_name */
-    int32_t call;    /* which operator of the step */
+    int32_t call;    /* which operator or input of the step; which parameter of an optimizer */
     int64_t index;   /* of an output, a row, ... */
     double value[4]; /* as the row of faults.def says */
+    uint64_t step;   /* of the graph, where it is known */
 } ib_fault;
 
-/* Where a kernel reports: an operator of a step. */
+/* Where a kernel reports: an operator of a step, a parameter of an optimizer. */
 typedef struct ib_site {
     ib_fault *fault; /* device memory */
     int32_t call;
@@ -35,10 +36,10 @@ typedef struct ib_site {
 static inline void ib_raise(ib_site at, int kind, int64_t index, double a, double b, double c)
 {
     if (!at.fault->kind)
-        *at.fault = (ib_fault){kind, at.call, index, {a, b, c}};
+        *at.fault = (ib_fault){.kind = kind, .call = at.call, .index = index, .value = {a, b, c}};
 }
 
-/* Its line and status as ib_error(). */
-ib_status ib_fault_say(const ib_fault *f);
+/* Its line and status as ib_error(). at: what the host calls f->call, where the row of faults.def asks for it. */
+ib_status ib_fault_say(const ib_fault *f, const char *at);
 
 #endif

@@ -31,12 +31,12 @@ typedef struct ib_verbs {
 /* The first member of what a kind of device keeps of each. */
 struct ib_device {
     char name[32];
-    int is_host; /* its memory is the host's own */
+    int is_host;                       /* its memory is the host's own, and what is begun is done at once */
     const struct ib_device_kind *kind; /* a row of devices.def */
     ib_verbs v;
     ib_kernels k;
     char failure[256]; /* the first thing that a kernel or verb could not do, whatever the numbers; "": none */
-    _Atomic int64_t refused; /* 1 + the last step whose backward pass was refused since the optimizer's last; 0: none */
+    ib_fault *step;    /* device memory: why the optimizer's next step may change nothing; empty: there is no reason */
 };
 
 #endif

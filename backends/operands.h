@@ -10,6 +10,7 @@
 
 #include <isobit/tensor.h>
 
+#include "backends/fault.h"
 #include "runtime/isobit_types.h"
 
 /* A sliding window over N,C,H,W: convolution (groups, oc) and pooling (oc = ic). */
@@ -258,10 +259,34 @@ struct isobit_mul;
 /* What an optimizer step needs besides the pointers. */
 typedef struct ib_adamw_step {
     float lr, beta1, beta2, eps, decay, correction1, correction2, grad_scale;
+    float root2; /* of adamw8: the square root of correction2 */
 } ib_adamw_step;
 typedef struct ib_sgd_step {
     float lr, momentum, decay, grad_scale;
     int nesterov;
 } ib_sgd_step;
+
+/* The parameter that it is taken for: where values that are not finite are reported, and what keeps it from being
+ * taken, which is then reported there instead. */
+typedef struct ib_update {
+    ib_site at;
+    const ib_fault *refused; /* device memory */
+    float rate;              /* the optimizer's, for the report */
+} ib_update;
+
+/* States of AdamW in 8 bits: codes of a map, times the largest of each block. */
+enum { IB_ADAMW8_BLOCK = 256 };
+typedef struct ib_states8 {
+    uint8_t *m, *v;             /* [n] */
+    float *m_top, *v_top;       /* [blocks] */
+    const float *m_map, *v_map; /* [256], ascending: signed, unsigned */
+} ib_states8;
+
+/* What the steps of an epoch, or the batches of an evaluation, come to. */
+typedef struct ib_tally {
+    double loss;   /* the sum of their losses */
+    int64_t steps; /* how many they are */
+    int64_t right; /* samples whose largest output is their class's */
+} ib_tally;
 
 #endif

@@ -28,13 +28,14 @@ int main(void)
     for (int epoch = 0; epoch < EPOCHS; epoch++) {
         ib_batch b;
         double sum = 0;
+        float value;
         ib_loader_start(fit, epoch, 0);
         while (ib_loader_next(fit, &b)) {
             ib_graph_begin(g, IB_TRAIN);
             ib_tensor *loss = ib_cross_entropy(g, ib_layer_forward(g, net, ib_input(g, 4, b.shape, b.x)), b.y, 0);
-            if (ib_backward(g, loss) || ib_optim_step(opt))
+            if (ib_backward(g, loss) || ib_optim_step(opt) || ib_loss_value(g, loss, &value))
                 goto done;
-            sum += ib_tensor_f32(loss)[0];
+            sum += value;
         }
         if (ib_evaluate(net, g, test, NULL, &e))
             goto done;

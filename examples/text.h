@@ -53,18 +53,19 @@ static double text_train(ib_lm *m, ib_graph *g, ib_optim *opt, const text *t, in
         const ib_lm_batch b = text_batch(t, 1, step, target);
         ib_graph_begin(g, IB_TRAIN);
         ib_tensor *loss = ib_lm_loss(m, g, ib_lm_hidden(m, g, &b, 0), target, 1.0f / TOKENS, NULL);
-        if (ib_backward(g, loss) || ib_optim_clip(opt, 1.0) < 0)
+        if (ib_backward(g, loss) || ib_optim_limit(opt, 1.0))
             return -1;
         ib_optim_set_lr(opt, ib_schedule_lr(&s, step));
         if (ib_optim_step(opt))
             return -1;
-        if (step >= steps - steps / 10 - 1) {
-            sum += ib_tensor_f32(loss)[0] / 0.6931471805599453;
-            n++;
-        }
-        if (step % 50 == 0 || step + 1 == steps)
-            printf("  step %4lld  %.3f bits per byte\n", (long long)step + 1,
-                   ib_tensor_f32(loss)[0] / 0.6931471805599453);
+        const int counts = step >= steps - steps / 10 - 1, told = step % 50 == 0 || step + 1 == steps;
+        float value = 0;
+        if ((counts || told) && ib_loss_value(g, loss, &value))
+            return -1;
+        sum += counts ? value / 0.6931471805599453 : 0;
+        n += counts;
+        if (told)
+            printf("  step %4lld  %.3f bits per byte\n", (long long)step + 1, value / 0.6931471805599453);
     }
     return sum / n;
 }

@@ -4,11 +4,11 @@
 #include "base/argument.h"
 #include "optim/optim.h"
 
-static int update(ib_optim *o, ib_tensor *p, float *const *state, int64_t t, float lr, float decay)
+static void update(ib_optim *o, const ib_update *u, ib_tensor *p, void *const *state, int64_t t, float lr, float decay)
 {
     (void)t;
     const ib_sgd_step s = {lr, o->sgd.momentum, decay, 1.0f, o->sgd.nesterov};
-    return o->dev->k.sgd(o->dev, &s, ib_f32(p), p->grad, state[0], p->size);
+    o->dev->k.sgd(o->dev, &s, u, ib_f32(p), p->grad, state[0], p->size);
 }
 
 static const ib_optim_class sgd_class = {"sgd", 1, NULL, update};

@@ -101,6 +101,19 @@ static int read_params(hid_t f, ib_layer *net, int look)
     return failed;
 }
 
+static int read_state(hid_t group, const ib_optim *o, ib_optim_slot *s, int i)
+{
+    const int64_t bytes = (int64_t)ib_optim_state_bytes(o, s);
+    void *state = ib_alloc_raw((size_t)bytes);
+    const int failed =
+        !state || ib_h5_read(group, i ? "state1" : "state0", o->cls->bytes ? H5T_NATIVE_UINT8 : H5T_NATIVE_FLOAT,
+                             o->cls->bytes ? bytes : s->param->size, state);
+    if (!failed)
+        ib_optim_state_write(o, s, i, state);
+    ib_free(state);
+    return failed;
+}
+
 static int read_optim(hid_t f, ib_optim *o, int look)
 {
     char kind[32];
@@ -122,7 +135,7 @@ static int read_optim(hid_t f, ib_optim *o, int look)
             continue; /* a parameter that had not taken a step */
         failed = ib_h5_get(p, "t", H5T_NATIVE_INT64, 1, &s->t);
         for (int j = 0; j < o->cls->n_states && !failed; j++)
-            failed = ib_h5_read(p, j ? "state1" : "state0", H5T_NATIVE_FLOAT, s->param->size, s->state[j]);
+            failed = read_state(p, o, s, j);
         H5Gclose(p);
     }
     H5Gclose(g);

@@ -50,6 +50,19 @@ static int write_params(hid_t f, const ib_layer *net)
     return failed;
 }
 
+/* Codes and their scales as bytes, else the reals that they are. */
+static int write_state(hid_t group, const ib_optim *o, const ib_optim_slot *s, int i)
+{
+    void *copy;
+    const int64_t bytes = (int64_t)ib_optim_state_bytes(o, s);
+    const void *state = ib_optim_state_read(o, s, i, &copy);
+    const int failed =
+        !state || ib_h5_write(group, i ? "state1" : "state0", o->cls->bytes ? H5T_NATIVE_UINT8 : H5T_NATIVE_FLOAT, 1,
+                              o->cls->bytes ? &bytes : &s->param->size, state);
+    ib_free(copy);
+    return failed;
+}
+
 static int write_optim(hid_t f, const ib_optim *o)
 {
     const hid_t g = ib_h5_group(f, "optim");
@@ -59,7 +72,7 @@ static int write_optim(hid_t f, const ib_optim *o)
         const hid_t p = ib_h5_group(g, ib_tensor_name(s->param));
         failed = p < 0 || ib_h5_set(p, "t", H5T_NATIVE_INT64, 1, &s->t);
         for (int j = 0; j < o->cls->n_states && !failed; j++)
-            failed = ib_h5_write(p, j ? "state1" : "state0", H5T_NATIVE_FLOAT, 1, &s->param->size, s->state[j]);
+            failed = write_state(p, o, s, j);
         if (p >= 0)
             H5Gclose(p);
     }

@@ -17,12 +17,14 @@ static int64_t all_steps(const ib_train_run *r)
 static void tell(ib_train_run *r, ib_train_moment moment, int64_t done, int64_t total)
 {
     const ib_checkpoint *c = &r->t->at;
+    if (r->o->progress && moment == IB_TRAINED_STEP)
+        ib_train_read_tally(r, 0);
     const ib_train_event event = {.moment = moment,
                                   .done = done,
                                   .total = total,
                                   .epoch = c->epoch + 1,
                                   .epochs = r->epochs,
-                                  .loss = c->step ? c->loss_sum / (double)c->step : 0,
+                                  .loss = c->step && r->counted ? c->loss_sum / (double)r->counted : 0,
                                   .score = r->t->score,
                                   .test_loss = r->t->loss,
                                   .lr = ib_optim_lr(r->opt),
@@ -57,6 +59,7 @@ ib_status ib_train_test(ib_train_run *r, int in_float)
 static void keep(ib_train_run *r)
 {
     ib_train_keep_schedules(r);
+    ib_train_read_tally(r, 1);
     r->t->at.state[FLOAT_SCORE] = r->t->float_score;
     r->t->at.state[SCORE] = r->t->score;
 }
@@ -71,6 +74,7 @@ ib_status ib_train_save(ib_train_run *r, const char *path)
 static ib_status end_epoch(ib_train_run *r)
 {
     ib_checkpoint *c = &r->t->at;
+    ib_train_read_tally(r, 1);
     const int quantized = ib_train_in_integers(r),
               counted = c->right >= 0 && !ib_dataset_targets(ib_loader_data(r->fit));
     const double mean = c->loss_sum / (double)c->step;
@@ -91,6 +95,7 @@ static ib_status end_epoch(ib_train_run *r)
     c->step = 0;
     c->loss_sum = 0;
     c->right = 0;
+    ib_train_begin_tally(r);
     if (!(r->t->score > c->best && (quantized || !r->o->qat)))
         return IB_OK;
     c->best = r->t->score;
@@ -152,7 +157,13 @@ ib_status ib_train(ib_layer *net, ib_graph *g, ib_optim *opt, ib_loader *fit, co
     r.first_step = t->at.total_steps;
     if (!r.first_step)
         t->at.best = ib_train_worst(&r);
-    return run(&r);
+    if (ib_train_open_tally(&r))
+        return ib_error_status();
+    const ib_status status = run(&r);
+    if (status)
+        ib_train_read_tally(&r, 1); /* up to where it ends */
+    ib_train_close_tally(&r);
+    return status;
 }
 
 ib_status ib_train_resume(const char *path, ib_layer *net, ib_graph *g, ib_optim *opt, ib_training *t)

@@ -4,6 +4,8 @@
 
 #include <isobit/train.h>
 
+#include "backends/kernels.h"
+
 typedef struct ib_train_run {
     ib_layer *net;
     ib_graph *g;
@@ -15,6 +17,8 @@ typedef struct ib_train_run {
     ib_schedule schedule[2]; /* float, quantized epochs */
     int64_t first_step;      /* steps taken before this call */
     int stop;                /* progress has asked for it */
+    ib_tally *tally;         /* device memory: of the epoch under way */
+    int64_t counted;         /* steps whose losses t->at.loss_sum is of */
 } ib_train_run;
 
 /* ---- schedules.c: what t->at.state holds of them is where they go on ---- */
@@ -25,6 +29,14 @@ ib_status ib_train_check_schedules(const double state[8]);
 
 /* ---- check.c: IB_EINVAL for what `function` cannot use ---- */
 ib_status ib_train_check(const ib_train_run *r, const char *function);
+
+/* ---- tally.c: losses and right answers of the epoch under way, which are summed on the device ---- */
+ib_status ib_train_open_tally(ib_train_run *r);
+void ib_train_close_tally(ib_train_run *r);
+/* It begins with what t->at holds. */
+void ib_train_begin_tally(ib_train_run *r);
+/* Into t->at: of all steps, which waits for them; else of those that are known to be done. */
+void ib_train_read_tally(ib_train_run *r, int wait);
 
 /* ---- step.c ---- */
 ib_status ib_train_step(ib_train_run *r, const ib_batch *b);

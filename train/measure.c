@@ -13,14 +13,6 @@ int64_t ib_best_class(const float *y, int64_t classes)
     return best;
 }
 
-int64_t ib_count_right(const float *y, int64_t classes, const ib_batch *b)
-{
-    int64_t right = 0;
-    for (int i = 0; i < b->n; i++)
-        right += ib_best_class(y + i * classes, classes) == b->y[i];
-    return right;
-}
-
 ib_status ib_measure_open(ib_measure *m, int n, const ib_schema *schema)
 {
     const ib_schema_opts *o = schema ? ib_schema_of(schema) : NULL;

@@ -5,8 +5,6 @@
 #include <isobit/train.h>
 
 int64_t ib_best_class(const float *y, int64_t classes); /* the first of the largest */
-/* Samples of a batch whose largest of the outputs y[n,classes] is their label's. */
-int64_t ib_count_right(const float *y, int64_t classes, const ib_batch *b);
 
 /* Sums over samples of one number to learn, in its units; values are taken from `first`, so that large ones lose
  * nothing. */

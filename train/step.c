@@ -1,9 +1,8 @@
 /* step.c - one step of a training: a batch forward, its loss backward, the optimizer. */
 #include <math.h>
 
+#include "autograd/op.h"
 #include "train/loop.h"
-#include "train/measure.h"
-#include "base/error.h"
 
 static ib_tensor *loss_of(const ib_train_run *r, ib_tensor *y, const ib_batch *b)
 {
@@ -34,9 +33,28 @@ static ib_status set_rate(ib_train_run *r)
     return isnan(lr) ? ib_error_status() : ib_optim_set_lr(r->opt, lr);
 }
 
+/* A step that has no gradients: its loss, where that is why. */
+static ib_status refused(ib_train_run *r, ib_tensor *loss)
+{
+    float value = 0;
+    ib_optim_zero(r->opt); /* the training ends: its optimizer's next step is another */
+    if (ib_error_status() == IB_ENUMERIC && ib_loss_value(r->g, loss, &value) && !isfinite(value))
+        return not_finite(r, "loss", value);
+    return ib_error_status();
+}
+
+/* What was right, as far as it is counted; labels are those of b on the device. */
+static void count(ib_train_run *r, const ib_tensor *loss, const ib_tensor *y, const int32_t *labels)
+{
+    K(r->g)->add_loss(r->g->dev, ib_f32(loss), 1, r->tally);
+    if (labels)
+        K(r->g)->count_right(r->g->dev, ib_f32(y), y->shape[0], y->shape[1], labels, r->tally);
+}
+
 ib_status ib_train_step(ib_train_run *r, const ib_batch *b)
 {
     ib_checkpoint *c = &r->t->at;
+    const int32_t *labels = NULL;
     if (set_rate(r))
         return ib_error_status();
     ib_graph_seed(r->g, c->seed, (uint64_t)c->total_steps);
@@ -45,18 +63,15 @@ ib_status ib_train_step(ib_train_run *r, const ib_batch *b)
     ib_tensor *loss = loss_of(r, y, b);
     if (!loss)
         return ib_error_status();
-    const double value = ib_tensor_f32(loss)[0];
-    if (!isfinite(value))
-        return not_finite(r, "loss", value);
-    if (ib_backward(r->g, loss))
+    if (b->y && c->right >= 0 && !(labels = ib_graph_uploaded(r->g, b->y, (size_t)b->n * sizeof *labels)))
         return ib_error_status();
-    const double norm = ib_optim_clip(r->opt, r->o->clip > 0 ? r->o->clip : 1e300); /* all gradients, before the step */
-    if (norm < 0)
+    if (ib_backward(r->g, loss))
+        return refused(r, loss);
+    if (ib_optim_limit(r->opt, r->o->clip > 0 ? r->o->clip : 1e300)) /* all gradients, before the step */
         return ib_error_status() == IB_ENUMERIC ? not_finite(r, "gradient's norm", INFINITY) : ib_error_status();
     if (ib_optim_step(r->opt))
         return ib_error_status();
-    c->loss_sum += value;
-    c->right += c->right < 0 || !b->y ? 0 : ib_count_right(ib_tensor_f32(y), ib_tensor_shape(y)[1], b);
+    count(r, loss, y, labels);
     c->total_steps++;
     c->step++;
     return IB_OK;

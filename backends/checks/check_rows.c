@@ -1,4 +1,4 @@
-/* check_rows.c - of kernels on rows of fp32: element by element, sums, optimizer steps. */
+/* check_rows.c - of kernels on rows of fp32: element by element, sums. */
 #include "backends/checks/checks.h"
 
 #ifdef IB_CHECKED
@@ -27,6 +27,16 @@ void ib_check_scale(ib_device *dev, float *y, int64_t n, float a)
 void ib_check_divide(ib_device *dev, const float *x, int64_t n, float divisor, float *y)
 {
     SPANS(OUT(y, n), IN(x, n));
+}
+
+void ib_check_scale_by(ib_device *dev, float *y, int64_t n, const float *a)
+{
+    SPANS(OUT(y, n), IN(a, 1));
+}
+
+void ib_check_set(ib_device *dev, float *y, int64_t n, float value)
+{
+    SPANS(OUT(y, n));
 }
 
 /* Elements of the result, and of an operand with these strides. */
@@ -217,16 +227,5 @@ void ib_check_bn_rstd(ib_device *dev, int64_t c, const float *var, float eps, fl
         SPANS(OUT(rstd, c));
     else
         SPANS(OUT(rstd, c), IN(var, c));
-}
-
-void ib_check_sgd(ib_device *dev, const ib_sgd_step *s, float *w, const float *g, float *m, int64_t n)
-{
-    SPANS(OUT(w, n), OUT(m, n), IN(g, n));
-}
-
-void ib_check_adamw(ib_device *dev, const ib_adamw_step *s, float *w, const float *g, float *m, float *v, int64_t n)
-{
-    IB_ASSERT(s->correction1 > 0 && s->correction2 > 0, "a step of AdamW is not the one before the first");
-    SPANS(OUT(w, n), OUT(m, n), OUT(v, n), IN(g, n));
 }
 #endif

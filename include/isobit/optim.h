@@ -26,7 +26,7 @@ typedef struct ib_adamw_opts {
     float weight_decay; /* decoupled: arXiv:1711.05101 */
     int bits8;          /* states of 4096 and more elements in 8 bits, blocks of 256 (arXiv:2110.02861) */
     int paged;          /* states in unlinked temporary files (TMPDIR) that the kernel can write out under memory
-                           pressure */
+                           pressure; on devices whose memory is the host's */
 } ib_adamw_opts;
 
 /* Weight decay applies to parameters of two or more dimensions and PACT's clipping levels, not to biases, norms and
@@ -43,15 +43,19 @@ ib_status ib_optim_group(ib_optim *opt, const char *pattern, float lr_factor, fl
 
 /* IB_ENUMERIC if a backward pass on the device was refused since the last step, for its loss or data were not finite
  * (nothing is changed then, and the next step is taken again), or naming a parameter that is not finite after the
- * step. */
+ * step. A device that computes late is not waited for: there a refused step changes no parameter and forgets its
+ * gradients, and what was found is said by the first call that knows of it, this one or a later one. */
 ib_status ib_optim_step(ib_optim *opt);
 ib_status ib_optim_zero(ib_optim *opt); /* forgets the gradients, of learned scales too, and a refused backward pass */
 ib_status ib_optim_set_lr(ib_optim *opt, float lr);
 float ib_optim_lr(const ib_optim *opt);
 
 /* Scales the gradients so that their joint 2-norm is at most max_norm; the norm before it, or -1 if it is not
- * finite. */
+ * finite. Reading the norm waits for the device. */
 double ib_optim_clip(ib_optim *opt, double max_norm);
+/* The same for who does not ask for the norm, which waits for nothing. IB_ENUMERIC if it is not finite; where that is
+ * not known yet, the step is refused, and ib_optim_step says so. */
+ib_status ib_optim_limit(ib_optim *opt, double max_norm);
 
 /* ---- learning rate schedules ---- */
 typedef enum ib_schedule_kind { IB_CONSTANT, IB_STEP, IB_COSINE, IB_LINEAR, IB_PLATEAU } ib_schedule_kind;

@@ -95,9 +95,10 @@ typedef enum ib_train_moment {
 
 typedef struct ib_train_event {
     ib_train_moment moment;
-    int64_t done, total;     /* steps of the whole training; with IB_TESTED samples of the test data */
-    int64_t epoch, epochs;   /* the one under way or just done, from 1; in all */
-    double loss;             /* mean over the steps of this epoch */
+    int64_t done, total;   /* steps of the whole training; with IB_TESTED samples of the test data */
+    int64_t epoch, epochs; /* the one under way or just done, from 1; in all */
+    double loss;           /* mean over the steps of this epoch; with IB_TRAINED_STEP of those that the device is known
+                                to have done, which is not waited for: as t->at.loss_sum then */
     double score, test_loss; /* the last that were measured (ib_evaluation) */
     float lr;                /* of the last step */
     ib_phase phase;

@@ -19,7 +19,44 @@ typedef struct run {
     int64_t steps, rows_per_step, deploy_from;
     int64_t *order, epoch; /* rows of the epoch that `order` is for; -1: none yet */
     ib_ids ids, pos, first, target;
+    ib_tally *tally; /* device memory: of the step or evaluation under way */
 } run;
+
+static ib_status open_tally(run *r)
+{
+    r->tally = r->g->dev->v.allocate(r->g->dev, sizeof *r->tally);
+    return r->tally ? IB_OK : ib_error_status();
+}
+
+static void begin_tally(const run *r)
+{
+    r->g->dev->v.fill(r->g->dev, r->tally, 0, sizeof *r->tally);
+}
+
+/* The sum of the losses; waits for them. */
+static double read_tally(const run *r)
+{
+    ib_tally sums;
+    r->g->dev->v.download(r->g->dev, &sums, r->tally, sizeof sums);
+    return sums.loss;
+}
+
+static int is_finite(const run *r, const float *x, int64_t n)
+{
+    begin_tally(r);
+    r->g->dev->k.add_sum_sq(r->g->dev, x, n, &r->tally->loss);
+    return isfinite(read_tally(r));
+}
+
+static void free_run(run *r)
+{
+    ib_ids *all[] = {&r->ids, &r->pos, &r->first, &r->target};
+    for (int i = 0; i < 4; i++)
+        ib_free_ids(all[i]);
+    r->g->dev->v.release(r->g->dev, r->tally);
+    ib_optim_free(r->opt);
+    ib_free(r->order);
+}
 
 /* Fisher-Yates by seed and epoch alone. */
 static int64_t row_at(run *r, int64_t i)
@@ -64,7 +101,7 @@ static ib_lm_batch batch_of(const run *r)
 
 static ib_status evaluate(run *r, const ib_samples *s, double *nll)
 {
-    double sum = 0;
+    begin_tally(r);
     for (int64_t i = 0; i < s->info.rows; i++) {
         ib_status status = gather(r, s, i, 1, 1);
         if (status)
@@ -74,9 +111,9 @@ static ib_status evaluate(run *r, const ib_samples *s, double *nll)
         ib_tensor *loss = ib_lm_loss(r->m, r->g, ib_lm_hidden(r->m, r->g, &b, 0), r->target.id, 1.0f, NULL);
         if (!loss)
             return ib_error_status();
-        sum += ib_f32(loss)[0];
+        r->g->dev->k.add_loss(r->g->dev, ib_f32(loss), 1, r->tally);
     }
-    *nll = sum / (double)(s->info.trained ? s->info.trained : 1);
+    *nll = read_tally(r) / (double)(s->info.trained ? s->info.trained : 1);
     return isfinite(*nll) ? IB_OK : ib_fail(IB_ENUMERIC, "the loss of the evaluation set is %g", *nll);
 }
 
@@ -87,10 +124,8 @@ ib_status ib_finetune_eval(ib_lm *m, ib_graph *g, const ib_samples *s, double *n
     IB_NEED(s);
     IB_NEED(nll);
     run r = {.m = m, .g = g};
-    const ib_status status = evaluate(&r, s, nll);
-    ib_ids *all[] = {&r.ids, &r.pos, &r.first, &r.target};
-    for (int i = 0; i < 4; i++)
-        ib_free_ids(all[i]);
+    const ib_status status = open_tally(&r) ? ib_error_status() : evaluate(&r, s, nll);
+    free_run(&r);
     return status;
 }
 
@@ -99,7 +134,7 @@ static ib_status name_the_place(run *r, int64_t step, double loss)
 {
     for (int i = 0; i < r->opt->n_slots; i++) {
         const ib_tensor *p = r->opt->slots[i].param;
-        if (!isfinite(r->g->dev->k.sum_sq(r->g->dev, ib_f32(p), p->size)))
+        if (!is_finite(r, ib_f32(p), p->size))
             return ib_fail(IB_ENUMERIC, "step %lld: the loss is %g: parameter '%s' is not finite", (long long)step + 1,
                            loss, p->name);
     }
@@ -108,7 +143,7 @@ static ib_status name_the_place(run *r, int64_t step, double loss)
     ib_tensor *x = ib_lm_embed(r->m, r->g, &b);
     for (int i = 0; x && i < r->m->c.layers; i++) {
         ib_block_run block = {r->m, &b, i, NULL};
-        if ((x = ib_lm_block(r->g, &block, x)) && !isfinite(r->g->dev->k.sum_sq(r->g->dev, ib_f32(x), x->size)))
+        if ((x = ib_lm_block(r->g, &block, x)) && !is_finite(r, ib_f32(x), x->size))
             return ib_fail(IB_ENUMERIC, "step %lld: the loss is %g: layer %d gives numbers that are not finite",
                            (long long)step + 1, loss, i);
     }
@@ -116,12 +151,21 @@ static ib_status name_the_place(run *r, int64_t step, double loss)
                    (long long)step + 1, loss);
 }
 
+/* A backward pass that was refused: the place, where its loss is why. */
+static ib_status no_gradients(run *r, int64_t step, ib_tensor *loss)
+{
+    float value = 0;
+    ib_optim_zero(r->opt);
+    if (ib_error_status() == IB_ENUMERIC && ib_loss_value(r->g, loss, &value) && !isfinite(value))
+        return name_the_place(r, step, fabs(value)); /* without a NaN's sign */
+    return ib_error_status();
+}
+
 static ib_status one_step(run *r, int64_t step, ib_finetune_step *info)
 {
     const ib_finetune_opts *o = r->o;
     const int64_t batch = o->batch ? o->batch : 1, passes = r->rows_per_step / batch, first = step * r->rows_per_step;
     int64_t learned = 0;
-    double loss_sum = 0;
     for (int64_t i = 0; i < r->rows_per_step; i++) {
         const ib_row row = ib_samples_row(r->train, row_at(r, first + i));
         for (int64_t j = 0; j < row.n; j++)
@@ -130,6 +174,7 @@ static ib_status one_step(run *r, int64_t step, ib_finetune_step *info)
     if (o->deploy && step >= r->deploy_from && ib_lm_deploy(r->m, r->g->dev, o->deploy))
         return ib_error_status();
     info->tokens = 0;
+    begin_tally(r);
     for (int64_t p = 0; p < passes; p++) {
         ib_status status = gather(r, r->train, first + p * batch, batch, 0);
         if (status)
@@ -142,18 +187,20 @@ static ib_status one_step(run *r, int64_t step, ib_finetune_step *info)
         ib_tensor *loss = ib_lm_loss(r->m, r->g, hidden, r->target.id, 1.0f / (float)learned, NULL);
         if (!loss)
             return ib_error_status();
-        if (!isfinite(ib_f32(loss)[0]))
-            return name_the_place(r, step, fabs((double)ib_f32(loss)[0])); /* without a NaN's sign */
-        loss_sum += ib_f32(loss)[0];
+        r->g->dev->k.add_loss(r->g->dev, ib_f32(loss), 1, r->tally);
         if ((status = ib_backward(r->g, loss)))
-            return status;
+            return no_gradients(r, step, loss);
     }
-    info->loss = loss_sum;
-    info->grad_norm = ib_optim_clip(r->opt, o->clip > 0 ? o->clip : INFINITY);
+    const double most = o->clip > 0 ? o->clip : INFINITY;
+    if (o->progress) { /* else nobody asks for either, and nothing waits */
+        info->loss = read_tally(r);
+        info->grad_norm = ib_optim_clip(r->opt, most);
+    } else if (ib_optim_limit(r->opt, most))
+        info->grad_norm = -1;
     if (info->grad_norm < 0) {
         for (int i = 0; i < r->opt->n_slots; i++) {
             const ib_tensor *p = r->opt->slots[i].param;
-            if (!isfinite(r->g->dev->k.sum_sq(r->g->dev, p->grad, p->size)))
+            if (!is_finite(r, p->grad, p->size))
                 return ib_fail(IB_ENUMERIC, "step %lld: the gradient of '%s' is not finite", (long long)step + 1,
                                p->name);
         }
@@ -275,14 +322,10 @@ ib_status ib_finetune(ib_lm *m, ib_graph *g, const ib_samples *train, const ib_s
     r.schedule = o->schedule;
     r.schedule.total = r.steps;
     r.order = ib_alloc((size_t)train->info.rows * sizeof *r.order);
-    r.opt = r.order ? ib_adamw_new(m->trainable, g->dev, &o->adamw) : NULL;
+    r.opt = r.order && !open_tally(&r) ? ib_adamw_new(m->trainable, g->dev, &o->adamw) : NULL;
     ib_status status = r.opt ? loop(&r) : ib_error_status();
     if (o->deploy && status == IB_OK)
         status = ib_lm_deploy(m, g->dev, o->deploy);
-    ib_optim_free(r.opt);
-    ib_free(r.order);
-    ib_ids *all[] = {&r.ids, &r.pos, &r.first, &r.target};
-    for (int i = 0; i < 4; i++)
-        ib_free_ids(all[i]);
+    free_run(&r);
     return status;
 }

@@ -1,6 +1,5 @@
 /* plan_memory.c - what training will need, measured on one block and added up. */
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -42,7 +41,7 @@ static ib_status measure(ib_lm *m, ib_graph *g, int64_t rows, measured *k)
         k->memo = (int64_t)g->memos.used;
     }
     if (y && (y->grad = ib_graph_numbers(g, (size_t)y->size * sizeof(float))) && ib_grad_of(g, x, &status)) {
-        memset(y->grad, 0, (size_t)y->size * sizeof(float));
+        V(g)->fill(g->dev, y->grad, 0, (size_t)y->size * sizeof(float));
         size_t at = g->numbers.used;
         g->numbers.peak = at;
         status = ib_backward_range(g, g->n_nodes - 1, 0);
@@ -59,7 +58,7 @@ static ib_status measure(ib_lm *m, ib_graph *g, int64_t rows, measured *k)
     for (int i = 0; m->trainable && i < ib_param_count(m->trainable); i++) { /* the gradients were only tried */
         ib_tensor *p = ib_param_at(m->trainable, i);
         if (p->grad)
-            memset(p->grad, 0, (size_t)p->size * sizeof(float));
+            V(g)->fill(g->dev, p->grad, 0, (size_t)p->size * sizeof(float));
     }
     ib_graph_begin(g, IB_EVAL);
     ib_free(ids);

@@ -96,20 +96,23 @@ ib_status ib_state_save(const char *folder, const ib_lm *m, const ib_optim *opt,
     ib_safetensors_item *items = ib_alloc((size_t)(n * (1 + states)) * sizeof *items);
     char *names = ib_alloc((size_t)(n * (1 + states)) * NAME), done[32], all[32], taken[32];
     char *path = path_of(folder);
-    ib_status status = items && names && path ? IB_OK : IB_ENOMEM;
+    void **copies = ib_alloc((size_t)(n * states + 1) * sizeof *copies); /* of states that the host cannot read */
+    ib_status status = items && names && path && copies ? IB_OK : IB_ENOMEM;
     int k = 0;
     for (int i = 0; i < n && !status; i++) {
         const ib_optim_slot *s = &opt->slots[i];
         const ib_tensor *p = s->param;
-        for (int j = -1; j < states; j++, k++) {
+        for (int j = -1; j < states && !status; j++, k++) {
             char *name = names + k * NAME;
             ib_snprintf(name, NAME, "%s%s%.0d", p->name, j < 0 ? "" : ".state", j < 0 ? 0 : j + 1);
+            const void *state = j < 0 ? NULL : ib_optim_state_read(opt, s, j, &copies[i * states + j]);
+            status = j < 0 || state ? IB_OK : ib_error_status();
             items[k] = j < 0 ? (ib_safetensors_item){name,    "F32",
                                                      p->ndim, {p->shape[0], p->shape[1], p->shape[2], p->shape[3]},
                                                      p->data, (size_t)p->size * 4}
-                             : (ib_safetensors_item){name,        "U8",
-                                                     1,           {(int64_t)ib_optim_state_bytes(opt, s)},
-                                                     s->state[j], ib_optim_state_bytes(opt, s)};
+                             : (ib_safetensors_item){name,  "U8",
+                                                     1,     {(int64_t)ib_optim_state_bytes(opt, s)},
+                                                     state, ib_optim_state_bytes(opt, s)};
         }
     }
     ib_snprintf(done, sizeof done, "%lld", (long long)step);
@@ -120,19 +123,22 @@ ib_status ib_state_save(const char *folder, const ib_lm *m, const ib_optim *opt,
         "settings", settings ? settings : "", "arch", m->c.arch, NULL};
     if (!status)
         status = ib_safetensors_write(path, k, items, metadata);
+    for (int i = 0; copies && i < n * states; i++)
+        ib_free(copies[i]);
+    ib_free(copies);
     ib_free(items);
     ib_free(names);
     ib_free(path);
     return status;
 }
 
-static ib_status read_into(const ib_safetensors *f, const char *path, const char *name, void *to, size_t bytes)
+/* Tensor `name` of `bytes`, or NULL with ib_error(). */
+static const void *find(const ib_safetensors *f, const char *path, const char *name, size_t bytes)
 {
     const ib_entry *e = ib_safetensors_find(f, name);
     if (!e || (size_t)e->bytes != bytes)
-        return ib_fail(IB_EFORMAT, "%s: tensor '%s' is missing or has another size", path, name);
-    memcpy(to, e->data, bytes);
-    return IB_OK;
+        return ib_fail_null(IB_EFORMAT, "%s: tensor '%s' is missing or has another size", path, name);
+    return e->data;
 }
 
 ib_status ib_state_load(const char *folder, ib_optim *opt, const char *settings, int64_t steps, int64_t *step)
@@ -147,11 +153,15 @@ ib_status ib_state_load(const char *folder, ib_optim *opt, const char *settings,
                          (long long)s.step, (long long)steps);
     for (int i = 0; i < opt->n_slots && !status; i++) {
         ib_optim_slot *slot = &opt->slots[i];
-        status = read_into(f, path, slot->param->name, slot->param->data, (size_t)slot->param->size * 4);
-        for (int j = 0; j < opt->cls->n_states && !status; j++) {
+        const void *from = find(f, path, slot->param->name, (size_t)slot->param->size * 4);
+        if (from)
+            memcpy(slot->param->data, from, (size_t)slot->param->size * 4);
+        for (int j = 0; j < opt->cls->n_states && from; j++) {
             ib_snprintf(name, sizeof name, "%s.state%d", slot->param->name, j + 1);
-            status = read_into(f, path, name, slot->state[j], ib_optim_state_bytes(opt, slot));
+            if ((from = find(f, path, name, ib_optim_state_bytes(opt, slot))))
+                ib_optim_state_write(opt, slot, j, from);
         }
+        status = from ? IB_OK : ib_error_status();
         slot->t = taken;
     }
     if (!status)

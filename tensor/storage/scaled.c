@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "arithmetic/dynamic_code.h"
 #include "base/alloc.h"
 #include "base/error.h"
 
@@ -58,28 +59,6 @@ void ib_dynamic_map(int is_signed, float *map)
     map[n++] = 0;
     map[n++] = 1;
     qsort(map, (size_t)n, sizeof *map, compare);
-}
-
-static int nearest_in(const float *map, int n, float x)
-{
-    int lo = 0, hi = n - 1;
-    while (hi - lo > 1) {
-        const int mid = (lo + hi) / 2;
-        if (map[mid] <= x)
-            lo = mid;
-        else
-            hi = mid;
-    }
-    return x <= map[lo] || x - map[lo] <= map[hi] - x ? lo : hi;
-}
-
-/* bitsandbytes first puts x on a grid of 65536 points over [-1, 1]; its thresholds lie between these points
- * (measured). */
-uint8_t ib_dynamic_code(const float *map, float x)
-{
-    const float u = x < -1 ? -1 : x > 1 ? 1 : x;
-    const int i = (int)((u + 1.0f) * 32767.5f + 0.5f);
-    return (uint8_t)nearest_in(map, 256, (float)(i / 32767.5 - 1.0));
 }
 
 /* Decides at the fp32 midpoints of neighbouring values; equality stays with the lower one. */

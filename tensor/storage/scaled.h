@@ -8,9 +8,8 @@ int64_t ib_scaled_bytes(const ib_storage *f, int64_t rows, int64_t cols);
 /* Fills data and scales of m, whose format and shape are set. */
 ib_status ib_scaled_encode(ib_matrix *m, const float *x);
 
-/* bitsandbytes' dynamic 8-bit map [256], and the code of the nearest value of it. */
+/* bitsandbytes' dynamic 8-bit map [256], ascending. */
 void ib_dynamic_map(int is_signed, float *map);
-uint8_t ib_dynamic_code(const float *map, float x);
 
 /* Scale of block i of a 4-bit matrix. */
 static inline float ib_absmax_at(const ib_matrix *m, int64_t i)

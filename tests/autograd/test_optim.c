@@ -70,8 +70,16 @@ static void clipping_scales_to_the_norm(void)
     CHECK_NEAR(ib_tensor_grad(p)[0], 3 / sqrt(72), 1e-6);
     CHECK_NEAR(ib_optim_clip(o, 2), 1, 1e-6);
     CHECK_NEAR(ib_tensor_grad(p)[0], 3 / sqrt(72), 1e-6);
+    for (int i = 0; i < 8; i++)
+        ib_tensor_grad(p)[i] = 3;
+    CHECK(!ib_optim_limit(o, 1));
+    CHECK_NEAR(ib_tensor_grad(p)[0], 3 / sqrt(72), 1e-6);
+    const float before = ib_tensor_f32(p)[5];
     ib_tensor_grad(p)[5] = NAN;
     CHECK(ib_optim_clip(o, 1) < 0);
+    CHECK(!strcmp(ib_error(), "ib_optim_clip: the gradients' norm is nan"));
+    CHECK_ERROR(ib_optim_limit(o, 1), "ib_optim_limit: the gradients' norm is nan");
+    CHECK(!ib_optim_zero(o) && !ib_optim_step(o) && ib_tensor_f32(p)[5] == before); /* told, it is over */
     ib_optim_free(o);
     end();
 }

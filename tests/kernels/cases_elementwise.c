@@ -55,6 +55,29 @@ void case_scale(void)
     }
 }
 
+void case_scale_by(void)
+{
+    for (int one = 0; one < 2; one++)
+        EACH_SIZE(n) {
+            a_shape("n %lld by %g", (long long)n, one ? 1 : -1.7);
+            float *y = changed("y", REALS, n, EXACT), *a = reals(1);
+            *a = one ? 1 : -1.7f;
+            EACH_RUN(scale_by)
+                dev->k.scale_by(dev, y, n, a);
+        }
+}
+
+void case_set(void)
+{
+    EACH_SIZE(n) {
+        a_shape("n %lld", (long long)n);
+        float *y = result("y", REALS, n, EXACT);
+        EACH_RUN(set)
+            dev->k.set(dev, y, n, -1.7f);
+        CHECK(((const float *)made_by_ref(y))[n - 1] == -1.7f);
+    }
+}
+
 /* One shape; a bias along the last dimension, a channel, both broadcast against each other, a number. */
 static const ib_bcast broadcasts[] = {
     {{1, 1, 1, 1}, {1, 1, 1, 1}, {1, 1, 1, 1}, 1},       {{1, 1, 1, 37}, {37, 37, 37, 1}, {37, 37, 37, 1}, 1},

@@ -42,13 +42,16 @@ static void end(void)
     ib_device_close(dev);
 }
 
-static run start(int sgd)
+enum { ADAMW, SGD, ADAMW8, OPTIMIZERS };
+
+static run start(int optimizer)
 {
     const ib_input_info info = ib_dataset_info(data);
     run r = {.net = ib_model_new("dscnn", 1, 8, 8, 10), .c = {.model = "dscnn", .seed = 5}};
     REQUIRE(r.net && !ib_layer_init(r.net, 5));
     ib_layer_set_input(r.net, &info);
-    r.opt = sgd ? ib_sgd_new(r.net, dev, &(ib_sgd_opts){.momentum = 0.9f}) : ib_adamw_new(r.net, dev, NULL);
+    r.opt = optimizer == SGD ? ib_sgd_new(r.net, dev, &(ib_sgd_opts){.momentum = 0.9f})
+                             : ib_adamw_new(r.net, dev, &(ib_adamw_opts){.bits8 = optimizer == ADAMW8});
     r.loader = ib_loader_new(data, &info, &(ib_loader_opts){.batch = 16, .shuffle = 1, .seed = 5, .shift = 1});
     return r;
 }
@@ -86,18 +89,19 @@ static void go(run *r, int64_t to)
 static void a_resumed_run_ends_in_the_same_bytes(void)
 {
     begin();
-    for (int sgd = 0; sgd < 2; sgd++) {
-        run whole = start(sgd);
+    for (int optimizer = 0; optimizer < OPTIMIZERS; optimizer++) {
+        run whole = start(optimizer);
         go(&whole, 12);
         REQUIRE(!ib_checkpoint_save(path, whole.net, whole.opt, &whole.c));
         stop(&whole);
-        for (int64_t cut = 1; cut < 12; cut += 2) { /* in each phase; with other threads afterwards */
-            run a = start(sgd);
+        for (int64_t cut = 1; cut < 12;
+             cut += optimizer == ADAMW8 ? 5 : 2) { /* in each phase; with other threads afterwards */
+            run a = start(optimizer);
             go(&a, cut);
             REQUIRE(!ib_checkpoint_save(other, a.net, a.opt, &a.c));
             stop(&a);
             ib_threads_set(1 + (int)(cut / 2) % 2);
-            run b = start(sgd);
+            run b = start(optimizer);
             if (ib_checkpoint_restore(other, b.net, g, b.opt, &b.c))
                 printf("\n    %s\n", ib_error());
             CHECK_INT(b.c.total_steps, cut);

@@ -33,6 +33,17 @@ void IB_K(divide)(ib_device *dev, const float *x, int64_t n, float divisor, floa
     FOR_EACH(i, n) y[i] = x[i] / divisor;
 }
 
+void IB_K(scale_by)(ib_device *dev, float *y, int64_t n, const float *a)
+{
+    if (*a != 1)
+        IB_K(scale)(dev, y, n, *a);
+}
+
+void IB_K(set)(ib_device *dev, float *y, int64_t n, float value)
+{
+    FOR_EACH(i, n) y[i] = value;
+}
+
 /* Walks the outer three dimensions; `body` sees the offsets ia, ib, iy of a row of elements with strides da, db. */
 #define FOR_ROWS(s, body)                                                                                              \
     do {                                                                                                               \
