@@ -2,6 +2,7 @@
  * find is said once it is known, while parameters stay as they were. The CPU stands for it, of whose faults nothing is
  * known until `known`. Broken by: a read of a loss, norm or fault in a step, an update that a refusal does not keep,
  * a fault that is lost or told twice. */
+#include "autograd/tensor.h"
 #include "backends/kernels.h"
 #include "layers/layer.h"
 #include "tests/train/small_training.h"
@@ -88,7 +89,7 @@ static ib_tensor *loss_of(float odd)
 
 static float *values(void)
 {
-    return ib_tensor_f32(ib_param_at(s.net, 0));
+    return ib_f32(ib_param_at(s.net, 0));
 }
 
 /* Steps that go on as if nothing were; then it is known, and said once. */
@@ -120,7 +121,7 @@ static ib_status odd_data(void)
 
 static ib_status odd_loss(void)
 {
-    float value = 0, *last = ib_tensor_f32(ib_param_at(s.net, 3)), kept = last[0];
+    float value = 0, *last = ib_f32(ib_param_at(s.net, 3)), kept = last[0];
     ib_graph_seed(g, 1, 50);
     last[0] = INFINITY;
     ib_tensor *loss = loss_of(0);
@@ -133,7 +134,7 @@ static ib_status odd_norm(void)
 {
     if (ib_backward(g, loss_of(0)))
         return IB_EINVAL;
-    ib_tensor_grad(ib_param_at(s.net, 0))[3] = INFINITY;
+    ib_param_at(s.net, 0)->grad[3] = INFINITY;
     return ib_optim_limit(s.opt, 1) || ib_optim_step(s.opt);
 }
 
@@ -151,15 +152,15 @@ static void broken_parameters_are_named(void)
     begin_late(16);
     REQUIRE(!ib_optim_set_lr(s.opt, 2e38f) && !ib_backward(g, loss_of(0)));
     ib_tensor *p = ib_param_at(s.net, 2);
-    ib_tensor_f32(p)[1] = 3e38f;
-    ib_tensor_grad(p)[1] = ib_tensor_f32(p)[1] > 0 ? -1.0f : 1.0f;
+    ib_f32(p)[1] = 3e38f;
+    p->grad[1] = ib_f32(p)[1] > 0 ? -1.0f : 1.0f;
     REQUIRE(!ib_optim_step(s.opt) && !ib_optim_set_lr(s.opt, 1e-3f));
     known = 1;
     char line[128];
     snprintf(line, sizeof line, "ib_optim_step: parameter '%s' is not finite after a step of lr 2e+38",
              ib_tensor_name(p));
     CHECK_ERROR(ib_optim_step(s.opt), line);
-    ib_tensor_f32(p)[1] = 0;
+    ib_f32(p)[1] = 0;
     CHECK(!ib_optim_zero(s.opt) && !ib_optim_step(s.opt));
     end_late();
 }
