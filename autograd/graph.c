@@ -96,6 +96,7 @@ ib_graph *ib_graph_new(ib_device *dev)
     g->data = g->fault + 1;
     g->verdict = g->fault + 2;
     dev->v.fill(dev, g->fault, 0, FAULTS * sizeof *g->fault);
+    dev->v.synchronize(dev); /* once, as it is looked at without waiting */
     for (int i = 0; i < IB_GRACE; i++)
         if (ib_arena_reserve(&g->heads[i], 256 * sizeof(ib_tensor))) {
             ib_graph_free(g);

@@ -80,6 +80,7 @@ ib_device *ib_device_open(const char *name)
                 return NULL;
             }
             dev->v.fill(dev, dev->step, 0, sizeof *dev->step);
+            dev->v.synchronize(dev); /* once, as it is looked at without waiting */
             return dev;
         }
     return ib_fail_null(IB_EUNSUPPORTED, "%s: this build has %s", asked, all_names(names, sizeof names));

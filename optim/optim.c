@@ -19,8 +19,10 @@ ib_optim *ib_optim_new(const ib_optim_class *cls, ib_layer *net, ib_device *dev,
     o->dev = dev;
     o->paged = paged;
     o->numbers = dev->v.allocate(dev, sizeof *o->numbers);
-    if (o->numbers)
+    if (o->numbers) {
         dev->v.fill(dev, o->numbers, 0, sizeof *o->numbers);
+        dev->v.synchronize(dev); /* once, as it is looked at without waiting */
+    }
     if (!o->numbers || ib_optim_sync(o)) {
         ib_optim_free(o);
         return NULL;
@@ -56,6 +58,8 @@ ib_status ib_optim_sync(ib_optim *o)
         ib_tensor *p = o->net->all[i]->t;
         if (!o->net->all[i]->trainable || slot_of(o, p))
             continue;
+        if (ib_tensor_place(p, o->dev))
+            return ib_error_status();
         const size_t bytes = sizeof *o->slots;
         ib_optim_slot *slots = ib_realloc(o->slots, (size_t)o->n_slots * bytes, (size_t)(o->n_slots + 1) * bytes);
         if (!slots)

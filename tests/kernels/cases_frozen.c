@@ -53,6 +53,7 @@ void case_decode_rows(void)
                 float *own = room(512 * 4);
                 dev->k.decode_rows(dev, m, row, n, part == 1 ? 1.0f : 0.7f, y);
                 dev->k.decode(dev, m, row[n - 1] * 512, 512, own);
+                dev->v.synchronize(dev);
                 for (int64_t j = 0; j < 512; j++)
                     CHECK(y[(n - 1) * 512 + j] == own[j] * (part == 1 ? 1.0f : 0.7f));
             }
