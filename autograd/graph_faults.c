@@ -2,7 +2,7 @@
 #include "autograd/quantizer.h"
 #include "base/alloc.h"
 
-int ib_graph_call(ib_graph *g, const ib_op *op)
+static int add(ib_graph *g, ib_call call)
 {
     if (g->n_calls == g->max_calls) {
         const int max = g->max_calls ? 2 * g->max_calls : 64;
@@ -12,8 +12,19 @@ int ib_graph_call(ib_graph *g, const ib_op *op)
         g->calls = calls;
         g->max_calls = max;
     }
-    g->calls[g->n_calls] = (ib_call){.op = op, .scope = g->scope};
+    g->calls[g->n_calls] = call;
     return g->n_calls++;
+}
+
+int ib_graph_call(ib_graph *g, const ib_op *op)
+{
+    return add(g, (ib_call){op, g->scope, NULL});
+}
+
+ib_status ib_site_apart(ib_graph *g, const char *scope, const char *of, ib_site *at)
+{
+    *at = (ib_site){g->fault, add(g, (ib_call){NULL, scope, of})};
+    return at->call < 0 ? IB_ENOMEM : IB_OK;
 }
 
 ib_status ib_graph_fault(ib_graph *g, int wait)
@@ -23,11 +34,16 @@ ib_status ib_graph_fault(ib_graph *g, int wait)
     (wait ? V(g)->download : V(g)->peek)(g->dev, &f, g->fault, sizeof f);
     if (!f.kind && !*failure)
         return IB_OK;
-    if (f.kind)
-        ib_fault_say(&f, NULL);
-    else { /* of the last operator that was begun, or one before it */
-        ib_fail(IB_EUNSUPPORTED, "%s", failure);
+    if (!f.kind) /* of the last operator that was begun, or one before it */
         f.call = g->n_calls - 1;
-    }
-    return ib_op_refuse(&(ib_node){.op = g->calls[f.call].op, .scope = g->calls[f.call].scope});
+    const ib_call *call = &g->calls[f.call];
+    if (f.kind)
+        ib_fault_say(&f, call->of);
+    else
+        ib_fail(IB_EUNSUPPORTED, "%s", failure);
+    if (call->op)
+        return ib_op_refuse(&(ib_node){.op = call->op, .scope = call->scope});
+    if (*call->scope)
+        ib_error_prefix("layer '%s'", call->scope);
+    return ib_error_status();
 }

@@ -17,7 +17,7 @@ static void add_codes(ib_strbuf *s, const ib_tensor *t, const char *before)
         return;
     ib_strbuf_add(s, "%sint%d", before, t->q.bits);
     if (t->q.n_scales == 1 && t->q.scale)
-        ib_strbuf_add(s, ", scale %.6g, zero point %d", t->q.scale[0], t->q.zero_point);
+        ib_strbuf_add(s, ", scale %.6g, zero point %d", ib_tensor_scale(t), ib_tensor_zero_point(t));
     else if (t->q.scale)
         ib_strbuf_add(s, ", %d scales", t->q.n_scales);
 }

@@ -59,10 +59,12 @@ struct ib_node {
     int call;           /* which operator of the step it is */
 };
 
-/* What is known of each operator and input of a step, also of those that the tape does not hold. */
+/* What is known of each operator and input of a step, also of those that the tape does not hold; or of a place that is
+ * neither (op and data NULL). */
 typedef struct ib_call {
     const ib_op *op;
-    const char *scope;
+    const char *scope;     /* "": of none */
+    const char *of;        /* the name of what it is about, borrowed; or NULL */
     const ib_tensor *data; /* the input itself; NULL: an operator */
 } ib_call;
 
@@ -176,6 +178,8 @@ static inline ib_site ib_site_of(const ib_graph *g, const ib_node *n)
 }
 /* The number of an operator that begins; -1 if memory is out. */
 int ib_graph_call(ib_graph *g, const ib_op *op);
+/* Where kernels report what is no operator's, but of a layer (or "") and of something with a name (or NULL). */
+ib_status ib_site_apart(ib_graph *g, const char *scope, const char *of, ib_site *at);
 /* The step's fault, as its operator's failure; IB_OK where there is none. wait: for all kernels that were begun; else
  * as far as is known. */
 ib_status ib_graph_fault(ib_graph *g, int wait);

@@ -3,56 +3,30 @@
 
 #include <math.h>
 
-#include "arithmetic/requant.h"
 #include "base/assert.h"
 
-void ib_act_bounds(const ib_quantizer *q, ib_act act, int *lo, int *hi)
+ib_quantizer_state ib_quantizer_read(ib_device *dev, const ib_quantizer *q)
 {
-    IB_ASSERT(q->qmin < q->qmax && q->zero >= q->qmin && q->zero <= q->qmax, "a zero point is one of the codes");
-    IB_ASSERT(q->scale > 0, "a quantizer has a scale before its codes are bounded");
-    *lo = q->qmin;
-    *hi = q->qmax;
-    if (act != IB_ACT_NONE && q->zero > *lo)
-        *lo = q->zero;
-    if (act == IB_ACT_RELU6) {
-        const float six = rintf(6.0f / q->scale) + (float)q->zero;
-        if (six < (float)*hi)
-            *hi = six < (float)*lo ? *lo : (int)six;
-    }
+    ib_quantizer_state s;
+    if (!dev)
+        return *q->state;
+    dev->v.download(dev, &s, q->state, sizeof s);
+    return s;
 }
 
-float ib_passes_below(const ib_quantizer *q, ib_act act)
+void ib_quantizer_write(ib_device *dev, const ib_quantizer *q, const ib_quantizer_state *s)
 {
-    return q->learned == IB_PACT ? (float)(q->qmax - q->zero) * q->scale : act == IB_ACT_RELU6 ? 6.0f : INFINITY;
+    if (dev)
+        dev->v.upload(dev, q->state, s, sizeof *s);
+    else
+        *q->state = *s;
 }
 
-void ib_quantizer_set_range(ib_quantizer *q, float lo, float hi, int symmetric)
+ib_status ib_scale_check(float scale)
 {
-    lo = lo < 0 ? lo : 0;
-    hi = hi > 0 ? hi : 0;
-    IB_ASSERT(q->qmin < q->qmax && q->qmax > 0, "a range becomes codes of a width");
-    q->scale = 1.0f;
-    q->zero = lo < 0 || symmetric ? 0 : q->qmin;
-    if (!(hi - lo > 0))
-        return;
-    if (symmetric) {
-        const float top = -lo > hi ? -lo : hi;
-        q->scale = top / (float)q->qmax;
-        return;
-    }
-    q->scale = (hi - lo) / (float)(q->qmax - q->qmin);
-    if (!isnormal(q->scale))
-        return;
-    const float zero = rintf((float)q->qmin - lo / q->scale);
-    q->zero = zero < (float)q->qmin ? q->qmin : zero > (float)q->qmax ? q->qmax : (int)zero;
-}
-
-ib_status ib_quantizer_check(const ib_quantizer *q)
-{
-    if (isnormal(q->scale))
+    if (isnormal(scale))
         return IB_OK;
-    return ib_fail(IB_ENUMERIC, "its range makes a step of %g, %s than fp32 holds", q->scale,
-                   q->scale < 1 ? "less" : "more");
+    return ib_fail(IB_ENUMERIC, "its range makes a step of %g, %s than fp32 holds", scale, scale < 1 ? "less" : "more");
 }
 
 ib_status ib_op_refuse(const ib_node *n)
@@ -62,74 +36,68 @@ ib_status ib_op_refuse(const ib_node *n)
     return ib_fail(status, "%s", ib_error());
 }
 
-ib_status ib_check_step(const ib_node *n, int64_t o, float s_a, float s_b)
-{
-    const float step = s_a * s_b;
-    if (isnormal(step))
-        return IB_OK;
-    if (o >= 0)
-        ib_fail(IB_ENUMERIC,
-                "the steps of the input (%g) and of the weights of output %lld (%g) multiply to %g, %s than "
-                "fp32 holds",
-                s_a, (long long)o, s_b, step, step < 1 ? "less" : "more");
-    else
-        ib_fail(IB_ENUMERIC, "the steps %g and %g multiply to %g, %s than fp32 holds", s_a, s_b, step,
-                step < 1 ? "less" : "more");
-    return ib_op_refuse(n);
-}
+/* Of a result, in the step's numbers. */
+typedef struct codes {
+    float scale;
+    int32_t zero;
+    float range[2];
+} codes;
 
-ib_status ib_factor_of(const ib_node *n, float s_a, float s_b, const ib_quantizer *out, isobit_scale *m)
+float *ib_set_codes(ib_graph *g, const ib_node *n, const ib_quantizer *q)
 {
-    if (!isfinite(s_a * s_b / out->scale)) {
-        ib_fail(IB_ENUMERIC, "a step of its accumulator, %g, is more of its result's, %g, than fp32 can say", s_a * s_b,
-                out->scale);
-        return ib_op_refuse(n);
-    }
-    *m = ib_requant_scale(s_a, s_b, out->scale, out->profile);
-    return IB_OK;
-}
-
-ib_status ib_addends_of(const ib_node *n, float s_a, float s_b, const ib_quantizer *out, ib_qbinary_const *c)
-{
-    const double most = ib_requant_add_limit(out->profile), larger = s_a > s_b ? s_a : s_b;
-    if (!(larger / out->scale < most)) {
-        ib_fail(IB_ENUMERIC,
-                "a step of input %d, %g, is %.4g times the result's, %g: an addition of this profile holds less "
-                "than %g",
-                s_b > s_a, larger, larger / out->scale, out->scale, most);
-        return ib_op_refuse(n);
-    }
-    ib_requant_add(s_a, s_b, out->scale, out->profile, &c->a, &c->b, &c->out);
-    return IB_OK;
-}
-
-ib_status ib_set_codes(ib_graph *g, ib_tensor *out, const ib_quantizer *q)
-{
-    IB_ASSERT(out->dtype == IB_CODES, "codes are what has a quantization");
-    IB_ASSERT(q->qmin >= -(1 << (q->bits - 1)) && q->qmax < 1 << (q->bits - 1),
+    IB_ASSERT(n->out->dtype == IB_CODES, "codes are what has a quantization");
+    IB_ASSERT(q->qmin >= -(1 << (q->bits - 1)) && q->qmax < 1 << (q->bits - 1) && q->qmin < q->qmax && q->qmax > 0,
               "bounds of codes are within their bits");
-    float *scale = ib_graph_numbers(g, sizeof *scale);
-    if (!scale)
+    codes *c = ib_graph_numbers(g, sizeof *c);
+    if (!c)
+        return NULL;
+    n->out->q = (ib_qparams){
+        .bits = q->bits, .qmin = q->qmin, .qmax = q->qmax, .n_scales = 1, .scale = &c->scale, .zero = &c->zero};
+    return c->range;
+}
+
+ib_status ib_see(ib_graph *g, const ib_node *n, const ib_quantizer *q, ib_act act, const float *range)
+{
+    const int watches = ib_watches(g, q);
+    ib_following p = {.lo = watches ? range : NULL,
+                      .hi = range + 1,
+                      .act = act,
+                      .how = q->follows,
+                      .symmetric = q->symmetric,
+                      .averaging = q->averaging,
+                      .qmin = q->qmin,
+                      .qmax = q->qmax,
+                      .learned = q->learned,
+                      .param = q->param ? ib_f32(q->param) : NULL,
+                      .state = q->state,
+                      .scale = (float *)(uintptr_t)n->out->q.scale,
+                      .zero = (int32_t *)(uintptr_t)n->out->q.zero,
+                      .at = ib_site_of(g, n)};
+    if (q->param && ib_site_apart(g, "", ib_tensor_name(q->param), &p.param_at))
         return IB_ENOMEM;
-    *scale = q->scale;
-    out->q = (ib_qparams){
-        .bits = q->bits, .qmin = q->qmin, .qmax = q->qmax, .zero_point = q->zero, .n_scales = 1, .scale = scale};
+    K(g)->follow(g->dev, &p);
     return IB_OK;
 }
 
-ib_status ib_see(ib_graph *g, const ib_node *n, ib_quantizer *q, ib_act act, float lo, float hi)
+ib_result_codes ib_result_of(const ib_node *n, const ib_quantizer *q, ib_act act)
 {
-    if (g->mode == IB_TRAIN && q->see) {
-        if (!(isfinite(lo) && isfinite(hi)))
-            return ib_fail(IB_ENUMERIC, "values reach from %g to %g", lo, hi), ib_op_refuse(n);
-        if (act != IB_ACT_NONE) {
-            lo = lo > 0 ? lo : 0;
-            hi = hi > 0 ? hi : 0;
-        }
-        if (act == IB_ACT_RELU6 && hi > 6)
-            hi = 6;
-        q->see(q, lo, hi);
-    }
-    const ib_status status = ib_quantizer_refresh(q);
-    return status ? status : ib_quantizer_check(q) ? ib_op_refuse(n) : IB_OK;
+    const ib_qparams *codes = &n->out->q;
+    return (ib_result_codes){.scale = codes->scale,
+                             .zero = codes->zero,
+                             .qmin = codes->qmin,
+                             .qmax = codes->qmax,
+                             .profile = q->profile,
+                             .act = act,
+                             .learned = q->learned};
+}
+
+ib_status ib_put_scale(ib_graph *g, float scale, int zero, const float **put_scale, const int32_t **put_zero)
+{
+    codes *put = ib_graph_numbers(g, sizeof *put);
+    if (!put)
+        return IB_ENOMEM;
+    V(g)->upload(g->dev, put, &(codes){.scale = scale, .zero = zero}, sizeof *put);
+    *put_scale = &put->scale;
+    *put_zero = &put->zero;
+    return IB_OK;
 }

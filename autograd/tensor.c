@@ -51,9 +51,10 @@ ib_tensor *ib_tensor_new(ib_dtype dtype, int ndim, const int64_t *shape, int nee
     if (name && !(t->name = ib_strdup(name)))
         goto fail;
     if (dtype == IB_CODES) {
-        if (!(t->q.scale = ib_alloc(sizeof(float))))
+        float *scale = ib_alloc(sizeof *scale);
+        if (!(t->q.scale = scale))
             goto fail;
-        t->q.scale[0] = 1.0f;
+        *scale = 1.0f;
         t->q.n_scales = 1;
         t->q.bits = 8;
         t->q.qmin = -128;
@@ -89,7 +90,7 @@ void ib_tensor_release(ib_tensor *t)
         return;
     give_back(t->dev, t->data);
     give_back(t->dev, t->grad);
-    give_back(t->dev, t->q.scale);
+    give_back(t->dev, (float *)(uintptr_t)t->q.scale);
     ib_free(t->name);
     ib_free(t);
 }
@@ -103,7 +104,7 @@ ib_status ib_tensor_place(ib_tensor *t, ib_device *dev)
     if (from && to)
         return ib_fail(IB_EINVAL, "tensor '%s' lies on %s, and the graph computes on %s", ib_tensor_name(t),
                        ib_device_name(from), ib_device_name(to));
-    void *old[] = {t->data, t->grad, t->q.scale}, *new[3] = {NULL};
+    void *old[] = {t->data, t->grad, (float *)(uintptr_t)t->q.scale}, *new[3] = {NULL};
     const size_t n = (size_t)t->size,
                  bytes[] = {n * ib_dtype_bytes(t->dtype), n * sizeof(float), (size_t)t->q.n_scales * sizeof(float)};
     for (int i = 0; i < 3; i++)
@@ -260,7 +261,7 @@ float ib_tensor_scale(const ib_tensor *t)
 int ib_tensor_zero_point(const ib_tensor *t)
 {
     NEED_LIVE(t, 0);
-    return t->q.zero_point;
+    return t->q.zero ? *t->q.zero : 0;
 }
 
 char *ib_tensor_shape_text(const ib_tensor *t, char *buf, size_t size)

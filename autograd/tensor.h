@@ -7,13 +7,13 @@
 
 #include "backends/kernels.h"
 
-/* real = scale[c] * (code - zero_point), c = 0 for n_scales == 1, else the index along dimension 0 */
+/* real = scale[c] * (code - zero), c = 0 for n_scales == 1, else the index along dimension 0 */
 typedef struct ib_qparams {
     int bits;
     int qmin, qmax;
-    int zero_point;
     int n_scales;
-    float *scale;                /* [n_scales]; lives as long as the tensor */
+    const float *scale;          /* [n_scales]; these live as long as the tensor, in its memory */
+    const int32_t *zero;         /* [1], or NULL: 0 */
     int group_size, n_groups;    /* weights in groups: real = scale * factor * code; 0: none */
     const uint8_t *group_factor; /* [rows][n_groups] */
 } ib_qparams;

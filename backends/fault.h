@@ -11,6 +11,8 @@
 
 #include <isobit/status.h>
 
+#include "arithmetic/real.h"
+
 enum {
     IB_NO_FAULT,
 #define FAULT(name, ...) IB_FAULT_##name,
@@ -33,13 +35,13 @@ typedef struct ib_site {
 } ib_site;
 
 /* In kernels, by one thread: the first fault stays. */
-static inline void ib_raise(ib_site at, int kind, int64_t index, double a, double b, double c)
+IB_DEVICE_FN static inline void ib_raise(ib_site at, int kind, int64_t index, double a, double b, double c)
 {
     if (!at.fault->kind)
         *at.fault = (ib_fault){.kind = kind, .call = at.call, .index = index, .value = {a, b, c}};
 }
 
-/* Its line and status as ib_error(). at: what the host calls f->call, where the row of faults.def asks for it. */
-ib_status ib_fault_say(const ib_fault *f, const char *at);
+/* Its line and status as ib_error(); of: the name of what it is about, where its text has one: of an input its shape. */
+ib_status ib_fault_say(const ib_fault *f, const char *of);
 
 #endif

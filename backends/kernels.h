@@ -15,6 +15,7 @@
 #include <isobit/tensor.h>
 
 #include "backends/operands.h"
+#include "backends/quantization.h"
 
 typedef struct ib_kernels {
 #define KERNEL(result, name, args) result(*name) args;

@@ -10,6 +10,7 @@
 
 #include <isobit/tensor.h>
 
+#include "arithmetic/real.h"
 #include "backends/fault.h"
 #include "runtime/isobit_types.h"
 
@@ -89,16 +90,23 @@ typedef struct ib_class_loss {
 
 /* Codes of real numbers: q = clamp(round(x / scale) + zero, qmin, qmax), ties to even or away from zero. */
 typedef struct ib_affine {
-    float scale;
-    int zero, qmin, qmax, half_away;
+    const float *scale;  /* [1] */
+    const int32_t *zero; /* [1], or NULL: 0 */
+    int qmin, qmax, half_away;
 } ib_affine;
 
 /* Codes and what they stand for: scale (codes - zero). */
 typedef struct ib_coded {
     const int8_t *codes; /* [n] */
-    float scale;
-    int zero;
+    const float *scale;  /* [1] */
+    const int32_t *zero; /* [1], or NULL: 0 */
 } ib_coded;
+
+/* In kernels. */
+IB_DEVICE_FN static inline int32_t ib_zero_of(const int32_t *zero)
+{
+    return zero ? *zero : 0;
+}
 
 /* Quantized weights of a linear or convolution layer. */
 typedef struct ib_qweights {
@@ -124,8 +132,8 @@ typedef struct ib_weight_codes {
 typedef struct ib_conv_grads {
     const float *x;      /* the input, or */
     const int8_t *codes; /* x_scale (codes - x_zero), if x is NULL */
-    float x_scale;
-    int x_zero;
+    const float *x_scale;
+    const int32_t *x_zero;
     const float *w, *dy;
     const uint8_t *mask; /* bits of dy that count, or NULL: all */
     float *dx, *dw, *db;
@@ -144,7 +152,8 @@ typedef struct ib_magnitude_grads {
 /* What becomes of accumulators: codes = clamp(requant(acc, scale[channel]) + zero, lo, hi). */
 typedef struct ib_epilogue {
     const isobit_scale *scale; /* [channels] */
-    int profile, zero, lo, hi;
+    int profile;
+    const int32_t *zero, *lo, *hi; /* [1] each */
     int8_t *codes;
     uint8_t *mask;      /* bits of where the gradient passes (kernels.def), or NULL */
     const int32_t *top; /* [channels] for the mask, or NULL */
@@ -152,8 +161,8 @@ typedef struct ib_epilogue {
 
 /* A product of codes: acc = sum w (x - in_zero) + bias. */
 typedef struct ib_qproduct {
-    const int8_t *x; /* [n][ic][ih][iw], of qlinear [rows][k] */
-    int in_zero;
+    const int8_t *x;        /* [n][ic][ih][iw], of qlinear [rows][k] */
+    const int32_t *in_zero; /* [1], or NULL: 0 */
     const ib_qweights *w;
     const int32_t *bias;  /* [oc] */
     const void *packed;   /* what the level's q..._pack made of in_zero, w and bias, or NULL */
@@ -230,8 +239,8 @@ static inline uint8_t *ib_nhwc_at(const ib_nhwc *v, int64_t i, int64_t y, int64_
 
 /* A product of codes on such images. */
 typedef struct ib_nhwc_product {
-    const ib_nhwc *x, *y; /* [n][ih][iw][ic], [n][oh][ow][oc] */
-    int in_zero;
+    const ib_nhwc *x, *y;   /* [n][ih][iw][ic], [n][oh][ow][oc] */
+    const int32_t *in_zero; /* [1], or NULL: 0 */
     const ib_qweights *w;
     const int32_t *bias;  /* [oc] */
     const void *packed;   /* what the level's nhwc_pack made of in_zero, w and bias, or NULL */

@@ -135,8 +135,8 @@ static void print_quantizers(const ib_program *p, ib_device *dev, ib_strbuf *t, 
         for (int r = 0; r < 256; r++)
             x[r] = ((float)(r < p->input.raw_max ? r : p->input.raw_max) / (float)p->input.raw_max - mean) * inverse;
         dev->k.quantize(dev, x, 256,
-                        &(ib_affine){.scale = in->scale,
-                                     .zero = in->zero,
+                        &(ib_affine){.scale = &in->scale,
+                                     .zero = &in->zero,
                                      .qmin = qmin,
                                      .qmax = qmax,
                                      .half_away = p->rounding != ISOBIT_FP32_RNE},

@@ -27,7 +27,7 @@ struct ib_instr_class {
     const ib_op *op;  /* the operator of the tape that it comes from */
     int inputs;       /* values that it reads; IB_ANY_INPUTS: all of the operator's, IB_NO_INPUTS: it is made of none */
     const char *sections; /* of runtime/isobit_rt.h that the printed C needs, blank-separated */
-    ib_status (*lower)(ib_program *p, ib_instr *i, const ib_node *n);
+    ib_status (*lower)(ib_program *p, ib_instr *i, const ib_node *n, ib_device *dev);
     ib_status (*run)(const ib_program *p, const ib_instr *i, const ib_run *r);
     /* bytes of constants packed ahead, or NULL */
     int64_t (*pack)(const ib_program *p, const ib_instr *i, ib_device *dev, void *to);
@@ -45,6 +45,9 @@ struct ib_instr_class {
 
 const ib_instr_class *ib_instr_class_of(const ib_op *op);     /* NULL: none */
 const ib_instr_class *ib_instr_class_named(const char *name); /* NULL: none */
+
+/* The host's copy of a device's numbers, to be freed; NULL with ib_error(). */
+void *ib_numbers_copy(ib_device *dev, const void *numbers, size_t bytes);
 
 /* The window of a product over n samples; `image` is its input's geometry, of which a linear layer's window takes
  * all. */

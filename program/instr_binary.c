@@ -14,12 +14,10 @@ static void add_complete(const ib_program *p, ib_instr *i)
     i->acc_bound = p->rounding == ISOBIT_FP32_RNE ? 255LL * i->p.add.a.mult + 255LL * i->p.add.b.mult : 1LL << 30;
 }
 
-static ib_status add_lower(ib_program *p, ib_instr *i, const ib_node *n)
+static ib_status add_lower(ib_program *p, ib_instr *i, const ib_node *n, ib_device *dev)
 {
-    const ib_qbinary_const *c = n->saved[1];
-    const ib_tensor *a = n->in[0], *b = n->in[1];
-    i->p.add = (isobit_add){
-        (int32_t)a->size, a->q.zero_point, b->q.zero_point, n->out->q.zero_point, c->lo, c->hi, c->a, c->b, c->out};
+    dev->v.download(dev, &i->p.add, n->saved[1], sizeof i->p.add);
+    i->p.add.size = (int32_t)n->out->size;
     add_complete(p, i);
     return IB_OK;
 }
@@ -100,13 +98,11 @@ static void mul_complete(ib_instr *i)
     i->macs = i->p.mul.size;
 }
 
-static ib_status mul_lower(ib_program *p, ib_instr *i, const ib_node *n)
+static ib_status mul_lower(ib_program *p, ib_instr *i, const ib_node *n, ib_device *dev)
 {
-    const ib_qbinary_const *c = n->saved[1];
-    const ib_tensor *a = n->in[0], *b = n->in[1];
     UNUSED(p);
-    i->p.mul =
-        (isobit_mul){(int32_t)a->size, a->q.zero_point, b->q.zero_point, n->out->q.zero_point, c->lo, c->hi, c->out};
+    dev->v.download(dev, &i->p.mul, n->saved[1], sizeof i->p.mul);
+    i->p.mul.size = (int32_t)n->out->size;
     mul_complete(i);
     return IB_OK;
 }

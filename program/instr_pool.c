@@ -12,9 +12,9 @@ static void pool_complete(ib_instr *i)
     i->acc_bound = i->cls == &ib_instr_avgpool ? 255LL * i->p.pool.kernel_h * i->p.pool.kernel_w : 0;
 }
 
-static void pool_fill(ib_instr *i, const ib_node *n)
+static void pool_fill(const ib_program *p, ib_instr *i, const ib_node *n)
 {
-    const ib_tensor *x = n->in[0], *y = n->out;
+    const ib_qparams *y = &n->out->q;
     ib_window w;
     ib_pool_window(n, &w);
     i->p.pool = (isobit_pool){.channels = (int32_t)w.ic,
@@ -28,26 +28,25 @@ static void pool_fill(ib_instr *i, const ib_node *n)
                               .stride_w = w.sw,
                               .pad_h = w.ph,
                               .pad_w = w.pw,
-                              .in_zero = x->q.zero_point,
-                              .out_zero = y->q.zero_point,
-                              .lo = y->q.qmin,
-                              .hi = y->q.qmax};
+                              .in_zero = p->values[i->in[0]].zero,
+                              .out_zero = p->values[i->out].zero,
+                              .lo = y->qmin,
+                              .hi = y->qmax};
     pool_complete(i);
 }
 
-static ib_status maxpool_lower(ib_program *p, ib_instr *i, const ib_node *n)
+static ib_status maxpool_lower(ib_program *p, ib_instr *i, const ib_node *n, ib_device *dev)
 {
-    UNUSED(p);
-    pool_fill(i, n);
+    UNUSED(dev);
+    pool_fill(p, i, n);
     return IB_OK;
 }
 
-static ib_status avgpool_lower(ib_program *p, ib_instr *i, const ib_node *n)
+static ib_status avgpool_lower(ib_program *p, ib_instr *i, const ib_node *n, ib_device *dev)
 {
-    const ib_qproduct_const *c = n->saved[1];
-    UNUSED(p);
-    pool_fill(i, n);
-    i->p.pool.scale = c->scale[0];
+    const ib_product_constants *c = n->saved[1];
+    pool_fill(p, i, n);
+    dev->v.download(dev, &i->p.pool.scale, c->factor, sizeof i->p.pool.scale);
     return IB_OK;
 }
 
@@ -69,14 +68,14 @@ static ib_status maxpool_run(const ib_program *p, const ib_instr *i, const ib_ru
 static ib_epilogue pool_epilogue(const ib_program *p, const isobit_pool *o, int8_t *codes)
 {
     return (ib_epilogue){
-        .scale = &o->scale, .profile = p->rounding, .zero = o->out_zero, .lo = o->lo, .hi = o->hi, .codes = codes};
+        .scale = &o->scale, .profile = p->rounding, .zero = &o->out_zero, .lo = &o->lo, .hi = &o->hi, .codes = codes};
 }
 
 static ib_status avgpool_run(const ib_program *p, const ib_instr *i, const ib_run *r)
 {
     const isobit_pool *o = &i->p.pool;
     const ib_window s = pool_window(o, r->batch);
-    r->dev->k.qavgpool(r->dev, &s, r->value[i->in[0]], o->in_zero, r->acc);
+    r->dev->k.qavgpool(r->dev, &s, r->value[i->in[0]], &o->in_zero, r->acc);
     const ib_epilogue e = pool_epilogue(p, o, r->value[i->out]);
     r->dev->k.requant(r->dev, &(ib_planes){1, 1, r->batch * o->channels * o->out_h * o->out_w}, r->acc, &e);
     return IB_OK;

@@ -58,28 +58,25 @@ static ib_status product_complete(ib_program *p, ib_instr *i, int lo, int hi)
 }
 
 /* Columns for an image in the order H,W,C become columns for C,H,W. */
-static ib_status turn_columns(const ib_value *image, const ib_tensor *w, int8_t *codes)
+static void turn_columns(const ib_value *image, int64_t rows, const int8_t *from, int8_t *codes)
 {
-    void *copy;
-    const int8_t *as_trained = ib_tensor_look(w, &copy);
-    if (!as_trained)
-        return ib_error_status();
     const int64_t channels = image->shape[1], area = image->size / channels;
-    for (int64_t r = 0; r < w->shape[0]; r++)
+    for (int64_t r = 0; r < rows; r++)
         for (int64_t c = 0; c < channels; c++)
             for (int64_t place = 0; place < area; place++)
-                codes[(r * channels + c) * area + place] = as_trained[(r * area + place) * channels + c];
-    ib_free(copy);
-    return IB_OK;
+                codes[(r * channels + c) * area + place] = from[(r * area + place) * channels + c];
 }
 
-static ib_status product_lower(ib_program *p, ib_instr *i, const ib_node *n)
+static ib_status product_lower(ib_program *p, ib_instr *i, const ib_node *n, ib_device *dev)
 {
     const ib_tensor *x = n->in[0], *w = n->in[1], *y = n->out;
-    const ib_qproduct_const *k = n->saved[1];
+    const ib_product_constants *k = n->saved[1];
     const ib_conv_opts *o = &((const ib_qproduct_attrs *)n->attrs)->conv;
     const int is_conv = n->op == &ib_op_qconv2d;
     isobit_conv2d *c = &i->p.conv;
+    int32_t bounds[2];
+    dev->v.download(dev, &bounds[0], k->lo, sizeof *bounds);
+    dev->v.download(dev, &bounds[1], k->hi, sizeof *bounds);
     *c = (isobit_conv2d){.in_c = (int32_t)x->shape[1],
                          .in_h = 1,
                          .in_w = 1,
@@ -94,10 +91,10 @@ static ib_status product_lower(ib_program *p, ib_instr *i, const ib_node *n)
                          .bits = w->q.bits,
                          .group_size = w->q.group_size,
                          .n_groups = w->q.n_groups,
-                         .in_zero = x->q.zero_point,
-                         .out_zero = y->q.zero_point,
-                         .lo = k->lo,
-                         .hi = k->hi};
+                         .in_zero = p->values[i->in[0]].zero,
+                         .out_zero = p->values[i->out].zero,
+                         .lo = bounds[0],
+                         .hi = bounds[1]};
     if (is_conv) {
         c->in_h = (int32_t)(x->ndim == 4 ? x->shape[2] : 1);
         c->in_w = (int32_t)(x->ndim == 4 ? x->shape[3] : 1);
@@ -112,19 +109,22 @@ static ib_status product_lower(ib_program *p, ib_instr *i, const ib_node *n)
         c->groups = o->groups;
     }
     const int64_t rows = c->out_c;
-    i->codes = ib_alloc((size_t)w->size);
-    i->factor = w->q.group_size ? ib_copy(w->q.group_factor, (size_t)(rows * w->q.n_groups)) : NULL;
-    i->bias = ib_copy(k->bias, (size_t)rows * sizeof *i->bias);
-    i->scale = ib_copy(k->scale, (size_t)rows * sizeof *i->scale);
+    int8_t *turned = i->turned ? ib_numbers_copy(dev, w->data, (size_t)w->size) : NULL;
+    if (i->turned && !turned)
+        return IB_ENOMEM;
+    i->codes = turned ? ib_alloc((size_t)w->size) : ib_numbers_copy(dev, w->data, (size_t)w->size);
+    if (turned && i->codes)
+        turn_columns(&p->values[i->in[0]], rows, turned, i->codes);
+    ib_free(turned);
+    i->factor = w->q.group_size ? ib_numbers_copy(dev, w->q.group_factor, (size_t)(rows * w->q.n_groups)) : NULL;
+    i->bias = ib_numbers_copy(dev, k->bias_code, (size_t)rows * sizeof *i->bias);
+    i->scale = ib_numbers_copy(dev, k->factor, (size_t)rows * sizeof *i->scale);
     i->weight_scale = ib_alloc((size_t)rows * sizeof *i->weight_scale);
     if (!i->codes || !i->bias || !i->scale || !i->weight_scale || (w->q.group_size && !i->factor))
         return IB_ENOMEM;
-    const ib_status read =
-        i->turned ? turn_columns(&p->values[i->in[0]], w, i->codes) : ib_tensor_read_codes(w, i->codes);
-    if (read)
-        return read;
-    for (int64_t r = 0; r < rows; r++)
-        i->weight_scale[r] = w->q.scale[w->q.n_scales == 1 ? 0 : r];
+    dev->v.download(dev, i->weight_scale, w->q.scale, (size_t)w->q.n_scales * sizeof *i->weight_scale);
+    for (int64_t r = w->q.n_scales; r < rows; r++) /* one for all */
+        i->weight_scale[r] = i->weight_scale[0];
     return product_complete(p, i, x->q.qmin, x->q.qmax);
 }
 
@@ -139,7 +139,7 @@ static ib_epilogue epilogue_of(const ib_program *p, const ib_instr *i, int8_t *c
 {
     const isobit_conv2d *c = &i->p.conv;
     return (ib_epilogue){
-        .scale = i->scale, .profile = p->rounding, .zero = c->out_zero, .lo = c->lo, .hi = c->hi, .codes = codes};
+        .scale = i->scale, .profile = p->rounding, .zero = &c->out_zero, .lo = &c->lo, .hi = &c->hi, .codes = codes};
 }
 
 static ib_status product_run(const ib_program *p, const ib_instr *i, const ib_run *r)
@@ -149,7 +149,7 @@ static ib_status product_run(const ib_program *p, const ib_instr *i, const ib_ru
     const ib_qweights w = weights_of(i);
     const ib_epilogue e = epilogue_of(p, i, r->value[i->out]);
     const ib_qproduct product = {.x = r->value[i->in[0]],
-                                 .in_zero = c->in_zero,
+                                 .in_zero = &c->in_zero,
                                  .w = &w,
                                  .bias = i->bias,
                                  .packed = r->packed,
@@ -181,7 +181,7 @@ static ib_status product_run_nhwc(const ib_program *p, const ib_instr *i, const 
     const ib_epilogue e = epilogue_of(p, i, NULL);
     const ib_nhwc_product product = {.x = x,
                                      .y = &r->image[i->out],
-                                     .in_zero = i->p.conv.in_zero,
+                                     .in_zero = &i->p.conv.in_zero,
                                      .w = &w,
                                      .bias = i->bias,
                                      .packed = r->packed,

@@ -26,9 +26,9 @@ static int shape_write(hid_t g, const ib_instr *i)
 
 /* ---- reshape: the codes stay where they are, the memory plan gives the result their place ---- */
 
-static ib_status reshape_lower(ib_program *p, ib_instr *i, const ib_node *n)
+static ib_status reshape_lower(ib_program *p, ib_instr *i, const ib_node *n, ib_device *dev)
 {
-    UNUSED(p), UNUSED(i), UNUSED(n);
+    UNUSED(p), UNUSED(i), UNUSED(n), UNUSED(dev);
     return IB_OK;
 }
 
@@ -109,11 +109,11 @@ static void constant_complete(const ib_program *p, ib_instr *i)
     i->flash = p->values[i->out].size;
 }
 
-static ib_status constant_lower(ib_program *p, ib_instr *i, const ib_node *n)
+static ib_status constant_lower(ib_program *p, ib_instr *i, const ib_node *n, ib_device *dev)
 {
     constant_complete(p, i);
-    i->table = ib_alloc((size_t)p->values[i->out].size);
-    return i->table ? ib_tensor_read_codes(n->out, i->table) : IB_ENOMEM;
+    i->table = ib_numbers_copy(dev, n->out->data, (size_t)p->values[i->out].size);
+    return i->table ? IB_OK : IB_ENOMEM;
 }
 
 static void constant_print_data(const ib_program *p, const ib_instr *i, int at, ib_strbuf *t)

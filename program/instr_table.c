@@ -31,11 +31,11 @@ static ib_status read_tables(ib_instr *i, const ib_value *y, hid_t g)
 
 /* ---- lookup ---- */
 
-static ib_status lookup_lower(ib_program *p, ib_instr *i, const ib_node *n)
+static ib_status lookup_lower(ib_program *p, ib_instr *i, const ib_node *n, ib_device *dev)
 {
     UNUSED(p);
     tables_complete(i);
-    i->table = ib_copy(((const ib_lookup_const *)n->saved[1])->table, 256);
+    i->table = ib_numbers_copy(dev, ((const ib_lookup_const *)n->saved[1])->table, 256);
     return i->table ? IB_OK : IB_ENOMEM;
 }
 
@@ -85,7 +85,7 @@ const ib_instr_class ib_instr_lookup = {
 
 /* ---- concat: run k of input j goes to out[k * sum of runs + runs before j] ---- */
 
-static ib_status concat_lower(ib_program *p, ib_instr *i, const ib_node *n)
+static ib_status concat_lower(ib_program *p, ib_instr *i, const ib_node *n, ib_device *dev)
 {
     const int axis = ((const ib_q_attrs *)n->attrs)->axis;
     const ib_lookup_const *c = n->saved[1];
@@ -98,7 +98,7 @@ static ib_status concat_lower(ib_program *p, ib_instr *i, const ib_node *n)
         i->outer *= (int)n->out->shape[d];
     for (int j = 0; j < n->n_in; j++) {
         i->p.runs[j] = (int32_t)(n->in[j]->size / n->in[j]->shape[0] / i->outer);
-        memcpy(i->table + 256 * j, c[j].table, 256);
+        dev->v.download(dev, i->table + 256 * j, c[j].table, 256);
     }
     tables_complete(i);
     return IB_OK;

@@ -36,13 +36,25 @@ void ib_tape_codes(const ib_program *p, const ib_graph *g, void (*see)(void *, i
         see(context, k, &g->nodes[p->instrs[k].node]);
 }
 
-static int new_value(ib_program *p, const ib_tensor *t, int first)
+void *ib_numbers_copy(ib_device *dev, const void *numbers, size_t bytes)
+{
+    void *copy = ib_alloc_raw(bytes);
+    if (copy)
+        dev->v.download(dev, copy, numbers, bytes);
+    return copy;
+}
+
+static int new_value(ib_program *p, ib_device *dev, const ib_tensor *t, int first)
 {
     ib_value *v = &p->values[p->n_values];
+    float scale;
+    int32_t zero;
+    dev->v.download(dev, &scale, t->q.scale, sizeof scale);
+    dev->v.download(dev, &zero, t->q.zero, sizeof zero);
     *v = (ib_value){.size = t->size / t->shape[0],
                     .ndim = t->ndim,
-                    .scale = t->q.scale[0],
-                    .zero = t->q.zero_point,
+                    .scale = scale,
+                    .zero = zero,
                     .bits = t->q.bits,
                     .first = first,
                     .last = first};
@@ -113,11 +125,11 @@ static ib_status lower_node(lowering *w, int at)
         i->in[j] = in[j];
         p->values[in[j]].last = p->n_instrs - 1;
     }
-    i->out = w->value_of[at] = new_value(p, n->out, p->n_instrs - 1);
+    i->out = w->value_of[at] = new_value(p, w->g->dev, n->out, p->n_instrs - 1);
     for (int j = 0; j < n_in; j++)
         IB_ASSERT(in[j] >= 0 && in[j] < i->out, "an instruction reads values that were made before its own");
     IB_ASSERT(n->out->dtype == IB_CODES && n->out->q.n_scales == 1, "a program's values are codes of one scale");
-    return cls->lower(p, i, n);
+    return cls->lower(p, i, n, w->g->dev);
 }
 
 ib_program *ib_program_of(ib_layer *net, ib_graph *g)
@@ -160,7 +172,7 @@ ib_program *ib_program_of(ib_layer *net, ib_graph *g)
         if (!node->out->from_data || gives_shape(node->op))
             continue; /* made of weights and constants alone, or when it is asked for */
         if (node->op == &ib_op_quantize && !p->n_values)
-            w.value_of[i] = new_value(p, node->out, -1);
+            w.value_of[i] = new_value(p, g->dev, node->out, -1);
         else if (node->op == &ib_op_dequantize && i == g->n_nodes - 1)
             p->result = value_of(&w, node->in[0]);
         else if (lower_node(&w, i))

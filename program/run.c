@@ -15,8 +15,8 @@ ib_status ib_program_quantize(const ib_program *p, ib_device *dev, int64_t n, co
         return ib_fail(IB_ENUMERIC, "%s: x is %g at %lld of sample %lld: no code says so", __func__, x[bad],
                        (long long)(bad % v->size), (long long)(bad / v->size));
     dev->k.quantize(dev, x, size,
-                    &(ib_affine){.scale = v->scale,
-                                 .zero = v->zero,
+                    &(ib_affine){.scale = &v->scale,
+                                 .zero = &v->zero,
                                  .qmin = (int)-top,
                                  .qmax = (int)top - 1,
                                  .half_away = p->rounding != ISOBIT_FP32_RNE},

@@ -48,13 +48,13 @@ ib_status ib_qat_bits_parse(const char *text, ib_qat_opts *opts)
     return IB_OK;
 }
 
-static void set_bits(ib_quantizer *q, int bits, ib_profile profile)
+static void set_bits(const ib_plan *p, ib_quantizer *q, int bits)
 {
     q->bits = bits;
     q->qmin = -(1 << (bits - 1));
     q->qmax = (1 << (bits - 1)) - 1;
-    q->profile = (int)profile;
-    q->scale = 1.0f;
+    q->profile = (int)p->opts.profile;
+    ib_quantizer_write(p->dev, q, &(ib_quantizer_state){.scale = 1.0f});
 }
 
 ib_status ib_qat_set_profile(ib_layer *net, ib_profile profile)
@@ -127,7 +127,7 @@ static ib_status configure_activation(ib_plan *p, ib_step *s, int bits)
     const char *name = p->opts.observer;
     if (!strcmp(name, "auto"))
         name = bits == 8 ? "ema" : "lsq";
-    set_bits(&s->out, bits, p->opts.profile);
+    set_bits(p, &s->out, bits);
     const ib_observer_row *row = ib_observer_row_of(name);
     if (!row)
         return IB_EINVAL;
@@ -137,7 +137,8 @@ static ib_status configure_activation(ib_plan *p, ib_step *s, int bits)
     s->observer.symmetric = p->opts.symmetric;
     s->observer.percentile = p->opts.percentile;
     s->observer.averaging = p->opts.averaging_constant;
-    s->out.observer = &s->observer;
+    s->out.symmetric = p->opts.symmetric;
+    s->out.averaging = ib_observer_averaging(&s->observer);
     if (s->out.learned) {
         char *param = ib_format_text("%s.%s", s->name, row->parameter);
         s->out.param = param ? ib_layer_param_new(p->net, param, 1, (int64_t[]){1}, IB_INIT_ZEROS, 1, 1) : NULL;
@@ -189,27 +190,30 @@ static ib_status configure_input(ib_plan *p)
     if (!(s->name = ib_strdup("input")))
         return IB_ENOMEM;
     s->has_out = 1;
-    set_bits(&s->out, p->opts.input_bits, p->opts.profile);
+    set_bits(p, &s->out, p->opts.input_bits);
     s->observer.cls = &ib_observer_minmax;
     s->observer.symmetric = p->opts.symmetric;
-    s->out.observer = &s->observer;
+    s->out.symmetric = p->opts.symmetric;
     if (in->std > 0 && in->raw_max > 0 && !p->opts.symmetric) {
         const int levels = in->raw_max < s->out.qmax - s->out.qmin ? in->raw_max : s->out.qmax - s->out.qmin;
         const int holds_zero = in->mean >= 0 && in->mean <= 1; /* 0 may be no value of the data, but padding has a
                                                                   code for it */
+        ib_quantizer_state q = {.count = 1};
         if (holds_zero) {
-            s->out.scale = 1.0f / (in->std * (float)levels);
-            s->out.zero = s->out.qmin + (int)rintf(in->mean * (float)levels);
+            q.scale = 1.0f / (in->std * (float)levels);
+            q.zero = s->out.qmin + (int)rintf(in->mean * (float)levels);
         } else {
-            ib_quantizer_set_range(&s->out, -in->mean / in->std, (1 - in->mean) / in->std, 0);
+            ib_scale_of_range(-in->mean / in->std, (1 - in->mean) / in->std, 0, s->out.qmin, s->out.qmax, &q.scale,
+                              &q.zero);
         }
-        if (ib_quantizer_check(&s->out)) {
+        if (ib_scale_check(q.scale)) {
             ib_error_prefix("layer 'input': mean %g and std %g", in->mean, in->std);
             return ib_error_status();
         }
-        s->observer.lo = s->out.scale * (float)(s->out.qmin - s->out.zero);
-        s->observer.hi = s->out.scale * (float)((holds_zero ? s->out.qmin + levels : s->out.qmax) - s->out.zero);
-        s->observer.count = 1;
+        s->observer.lo = q.lo = q.scale * (float)(s->out.qmin - q.zero);
+        s->observer.hi = q.hi = q.scale * (float)((holds_zero ? s->out.qmin + levels : s->out.qmax) - q.zero);
+        s->observer.count = q.count;
+        ib_quantizer_write(p->dev, &s->out, &q);
         s->observer.cls = NULL; /* known, not observed */
     }
     return IB_OK;

@@ -33,7 +33,7 @@ ib_tensor *ib_plan_keep_constant(ib_plan *p, const ib_graph *g, int node, int in
     ib_tensor *copy = ib_tensor_new(IB_F32, t->ndim, t->shape, 0, "constant");
     if (!copy)
         return NULL;
-    memcpy(copy->data, t->data, (size_t)t->size * sizeof(float));
+    g->dev->v.download(g->dev, copy->data, t->data, (size_t)t->size * sizeof(float));
     list[p->n_constants++] = copy;
     return copy;
 }
@@ -43,7 +43,7 @@ ib_tensor *ib_constant_expanded(ib_graph *g, ib_tensor *c, int ndim, const int64
     int64_t size = 1;
     for (int d = 0; d < ndim; d++)
         size *= shape[d];
-    float *zeros = ib_graph_numbers(g, (size_t)size * sizeof *zeros);
+    float *zeros = ib_graph_alloc(g, (size_t)size * sizeof *zeros);
     if (!c || !zeros)
         return NULL;
     memset(zeros, 0, (size_t)size * sizeof *zeros);
@@ -58,16 +58,14 @@ ib_tensor *ib_constant_codes(ib_graph *g, ib_tensor *c, int ndim, const int64_t 
 {
     ib_tensor *wide = ib_constant_expanded(g, c, ndim, shape);
     ib_quantizer *q = ib_graph_alloc(g, sizeof *q);
-    float lo, hi;
-    if (!wide || !q)
+    float *range = ib_graph_numbers(g, 2 * sizeof *range);
+    ib_quantizer_state *state = ib_graph_numbers(g, sizeof *state);
+    ib_site at;
+    if (!wide || !q || !range || !state || ib_site_apart(g, g->scope ? g->scope : "", NULL, &at))
         return NULL;
-    *q = (ib_quantizer){.bits = 8, .qmin = -128, .qmax = 127, .profile = like->profile};
-    g->dev->k.min_max(g->dev, ib_f32(c), c->size, &lo, &hi);
-    ib_quantizer_set_range(q, lo, hi, 0);
-    if (ib_quantizer_check(q)) {
-        ib_error_prefix("layer '%s': the constant reaches from %g to %g", g->scope ? g->scope : "", lo, hi);
-        return NULL;
-    }
+    *q = (ib_quantizer){.bits = 8, .qmin = -128, .qmax = 127, .profile = like->profile, .state = state};
+    g->dev->k.min_max(g->dev, ib_f32(c), c->size, range, range + 1);
+    g->dev->k.constant_scale(g->dev, range, range + 1, q->qmin, q->qmax, state, at);
     return ib_quantize(g, wide, q);
 }
 

@@ -2,7 +2,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "arithmetic/real.h"
 #include "autograd/attrs.h"
 #include "qat/plan.h"
 
@@ -92,7 +91,7 @@ static ib_tensor *run_batch_norm(ib_graph *g, ib_step *s, ib_tensor **in)
 static ib_tensor *run_by_channel(ib_graph *g, ib_step *s, ib_tensor *x, ib_tensor *c, int is_mul)
 {
     const int64_t channels = x->shape[1], shape[] = {channels, 1, 1, 1};
-    float *ones = ib_graph_numbers(g, (size_t)channels * sizeof *ones);
+    float *ones = ib_graph_alloc(g, (size_t)channels * sizeof *ones);
     if (!ones)
         return NULL;
     for (int64_t i = 0; i < channels; i++)
@@ -190,23 +189,6 @@ static ib_tensor *run_relu6(ib_graph *g, ib_step *s, ib_tensor **in)
     return ib_lookup(g, in[0], &(ib_lookup_attrs){.act = IB_ACT_RELU6});
 }
 
-static float sigmoid(float x)
-{
-    return 1.0f / (1.0f + ib_exp_nearest(-x));
-}
-
-static float sigmoid_slope(float x, float y)
-{
-    (void)x;
-    return y * (1.0f - y);
-}
-
-static float tanh_slope(float x, float y)
-{
-    (void)x;
-    return 1.0f - y * y;
-}
-
 /* The results lie in [0, 1) and [-1, 1): the scale follows from the number of codes, as in TFLite. */
 static ib_tensor *run_sigmoid(ib_graph *g, ib_step *s, ib_tensor **in)
 {
@@ -214,8 +196,7 @@ static ib_tensor *run_sigmoid(ib_graph *g, ib_step *s, ib_tensor **in)
     if (!in[0])
         return NULL;
     const ib_qparams *q = &in[0]->q;
-    return ib_lookup(g, in[0],
-                     &(ib_lookup_attrs){sigmoid, sigmoid_slope, IB_ACT_NONE, NULL, ldexpf(1.0f, -q->bits), q->qmin});
+    return ib_lookup(g, in[0], &(ib_lookup_attrs){IB_SIGMOID, IB_ACT_NONE, ldexpf(1.0f, -q->bits), q->qmin});
 }
 
 static ib_tensor *run_tanh(ib_graph *g, ib_step *s, ib_tensor **in)
@@ -223,9 +204,7 @@ static ib_tensor *run_tanh(ib_graph *g, ib_step *s, ib_tensor **in)
     (void)s;
     if (!in[0])
         return NULL;
-    return ib_lookup(
-        g, in[0],
-        &(ib_lookup_attrs){ib_tanh_nearest, tanh_slope, IB_ACT_NONE, NULL, ldexpf(1.0f, 1 - in[0]->q.bits), 0});
+    return ib_lookup(g, in[0], &(ib_lookup_attrs){IB_TANH, IB_ACT_NONE, ldexpf(1.0f, 1 - in[0]->q.bits), 0});
 }
 
 #define FORM(op, name, accepts, own_scale, fuses_act)                                                                  \

@@ -13,7 +13,7 @@ typedef struct ib_observer ib_observer;
 
 typedef struct ib_observer_class {
     const char *name;
-    int moves; /* also follows the range of training batches */
+    ib_follows follows; /* what its range does in training */
     /* x[n] of one calibration batch whose extremes are lo and hi */
     void (*observe)(ib_observer *o, const float *x, int64_t n, float lo, float hi);
     /* the range for codes of q's bits */
@@ -22,7 +22,7 @@ typedef struct ib_observer_class {
 
 struct ib_observer {
     const ib_observer_class *cls;
-    float lo, hi; /* observed extremes, or their moving average */
+    float lo, hi; /* observed extremes, or their moving average, of calibration: the host's numbers */
     int64_t count;
     int symmetric;
     float percentile;
@@ -52,12 +52,12 @@ const ib_observer_row *ib_observer_row_of(const char *name); /* NULL with ib_err
 const char *ib_learned_name(ib_learned kind);
 /* Whether the observer of that name may follow a moving average. */
 int ib_observer_averages(const char *name);
+/* x[n] of one calibration batch, of the device's memory: the host waits for its range, and for itself if it goes into
+ * bins. */
 ib_status ib_observer_see_batch(ib_observer *o, ib_device *dev, const float *x, int64_t n, const char *layer);
 /* The largest magnitudes of the channels of x[n][channels][size]; room: n channels. */
 ib_status ib_observer_see_channels(ib_observer *o, ib_device *dev, const float *x, int64_t n, int64_t channels,
                                    int64_t size, float *room);
-/* ib_quantizer.see for observers that move: updates the range and the quantizer's scale. */
-void ib_observer_follow(ib_quantizer *q, float lo, float hi);
 /* The range from lo to hi: of observers that do not choose. */
 void ib_observer_extremes(const ib_observer *o, const ib_quantizer *q, int symmetric, float *lo, float *hi);
 
@@ -68,6 +68,10 @@ float ib_bin_centre(const ib_observer *o, int i);
 double ib_bins_total(const ib_observer *o);
 /* Sum of squared errors when [lo, hi] is quantized to q's codes. */
 double ib_bins_error(const ib_observer *o, const ib_quantizer *q, int symmetric, float lo, float hi);
+static inline float ib_observer_averaging(const ib_observer *o)
+{
+    return o->averaging > 0 ? o->averaging : 0.01f;
+}
 static inline int ib_observer_has_bins(const ib_observer *o)
 {
     return o->cls && o->cls->observe == ib_bins_add;

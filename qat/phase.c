@@ -156,7 +156,7 @@ ib_status ib_qat_calibrate(ib_layer *net, ib_graph *g, ib_loader *loader, int64_
 }
 
 /* Channels that one scale for all makes 0: the warning of ib_qat_layer. */
-static void count_lost(ib_step *s)
+static void count_lost(ib_step *s, float scale)
 {
     const ib_observer *o = &s->observer;
     float most = 0, most_lost = 0;
@@ -164,7 +164,7 @@ static void count_lost(ib_step *s)
     s->only_zeros = o->count && o->lo == 0 && o->hi == 0;
     for (int64_t c = 0; c < o->channels; c++) {
         const float top = o->channel_top[c];
-        const int lost = top > 0 && top < 0.5f * s->out.scale;
+        const int lost = top > 0 && top < 0.5f * scale;
         most = fmaxf(most, top);
         most_lost = lost ? fmaxf(most_lost, top) : most_lost;
         s->live_channels += top > 0;
@@ -174,22 +174,25 @@ static void count_lost(ib_step *s)
 }
 
 /* First scales of an activation, from what its observer saw. */
-static ib_status fix_activation(ib_step *s)
+static ib_status fix_activation(const ib_plan *p, ib_device *dev, ib_step *s)
 {
+    const ib_observer *o = &s->observer;
     if (!s->has_out)
         return IB_OK;
-    if (s->observer.cls) {
+    if (o->cls) {
         float lo, hi;
-        if (!s->observer.count)
+        ib_quantizer_state q = {.lo = o->lo, .hi = o->hi, .count = o->count};
+        if (!o->count)
             return ib_fail(IB_ESTATE, "layer '%s': its observer saw no batch: call ib_qat_calibrate() first", s->name);
-        s->observer.cls->range(&s->observer, &s->out, s->observer.symmetric, &lo, &hi);
-        ib_quantizer_set_range(&s->out, lo, hi, s->observer.symmetric);
-        if (ib_quantizer_check(&s->out)) {
+        o->cls->range(o, &s->out, o->symmetric, &lo, &hi);
+        ib_scale_of_range(lo, hi, o->symmetric, s->out.qmin, s->out.qmax, &q.scale, &q.zero);
+        ib_quantizer_write(p->dev, &s->out, &q);
+        if (ib_scale_check(q.scale)) {
             ib_error_prefix("layer '%s': values reach from %g to %g", s->name, lo, hi);
             return ib_error_status();
         }
-        count_lost(s);
-        ib_quantizer_learn_from(&s->out);
+        count_lost(s, q.scale);
+        ib_quantizer_learn_from(dev, &s->out);
     }
     return IB_OK;
 }
@@ -207,7 +210,7 @@ static ib_status fix_weight(ib_graph *g, ib_step *s)
     const ib_tensor *q = ib_quantize_weight(g, w, NULL, &mse);
     if (!q)
         return ib_error_status();
-    ib_weight_scales_learn_from(s->ln_scale, q->q.scale);
+    g->dev->k.log(g->dev, q->q.scale, ib_f32(s->ln_scale), s->ln_scale->size);
     return IB_OK;
 }
 
@@ -224,13 +227,13 @@ static ib_status check_params(const ib_layer *net)
     return IB_OK;
 }
 
-/* Observers that move get their hook in IB_LEARN; frozen ones and learned scales lose theirs. */
+/* Ranges follow, and scales learn, in IB_LEARN alone. */
 static void set_moving(ib_plan *p, int moving)
 {
     for (int i = -1; i < p->n_steps; i++) {
         ib_step *s = i < 0 ? &p->input : &p->steps[i];
-        const int follows = moving && s->has_out && !s->out.learned && s->observer.cls && s->observer.cls->moves;
-        s->out.see = follows ? ib_observer_follow : NULL;
+        const int moves = moving && s->has_out && !s->out.learned && s->observer.cls;
+        s->out.follows = moves ? s->observer.cls->follows : IB_STANDS_STILL;
         ib_tensor *learned[] = {s->out.param, s->ln_scale};
         for (int j = 0; j < 2; j++)
             if (learned[j])
@@ -256,9 +259,9 @@ ib_status ib_qat_set_phase(ib_layer *net, ib_graph *g, ib_phase phase)
     if (now == IB_CALIBRATE && !p->opts.dynamic) {
         ib_status status = check_params(net);
         if (!status)
-            status = fix_activation(&p->input);
+            status = fix_activation(p, g->dev, &p->input);
         for (int i = 0; i < p->n_steps && !status; i++) {
-            status = fix_activation(&p->steps[i]);
+            status = fix_activation(p, g->dev, &p->steps[i]);
             if (!status)
                 status = fix_weight(g, &p->steps[i]);
         }
@@ -295,6 +298,17 @@ ib_status ib_qat_begin(ib_layer *net, ib_graph *g, ib_loader *loader, const ib_q
     return status ? status : ib_qat_set_phase(net, g, IB_LEARN);
 }
 
+ib_quantizer_state ib_step_state(const ib_plan *p, const ib_step *s)
+{
+    ib_quantizer_state q = ib_quantizer_read(p->dev, &s->out);
+    if (p->phase == IB_CALIBRATE) { /* the observer's own until a scale comes of them */
+        q.lo = s->observer.lo;
+        q.hi = s->observer.hi;
+        q.count = s->observer.count;
+    }
+    return q;
+}
+
 int ib_qat_layer_count(const ib_layer *net)
 {
     IB_NEED_OR(net, 0);
@@ -309,6 +323,7 @@ ib_qat_layer ib_qat_layer_at(const ib_layer *net, int i)
     const ib_plan *p = ib_plan_of(net);
     const ib_step *s = i ? &p->steps[i - 1] : &p->input;
     const int integer = !i || (s->form && !s->keep_float);
+    const ib_quantizer_state q = ib_step_state(p, s);
     return (ib_qat_layer){.name = s->name,
                           .form = !i               ? "input"
                                   : s->is_constant ? "constant"
@@ -320,8 +335,8 @@ ib_qat_layer ib_qat_layer_at(const ib_layer *net, int i)
                                                         : "known",
                           .weight_bits = i && integer && ib_is_product(s) ? s->weight.bits : 0,
                           .act_bits = s->has_out ? s->out.bits : 0,
-                          .scale = s->has_out ? s->out.scale : 0,
-                          .zero_point = s->out.zero,
+                          .scale = s->has_out ? q.scale : 0,
+                          .zero_point = q.zero,
                           .channels = s->live_channels,
                           .lost_channels = s->lost_channels,
                           .lost_ratio = s->lost_ratio,
@@ -337,12 +352,16 @@ float *ib_trace_output(ib_graph *g, const char *layer, int64_t *n)
         const ib_tensor *t = g->nodes[i].out;
         if (!g->nodes[i].scope || strcmp(g->nodes[i].scope, layer))
             continue;
-        float *x = ib_alloc((size_t)t->size * sizeof *x);
-        *n = t->size;
+        const size_t bytes = (size_t)t->size * sizeof(float);
+        const ib_mark mark = ib_graph_mark(g);
+        const ib_coded codes = ib_coded_of(t);
+        float *real = t->dtype == IB_CODES ? ib_graph_numbers(g, bytes) : t->data, *x = real ? ib_alloc(bytes) : NULL;
         if (x && t->dtype == IB_CODES)
-            g->dev->k.dequantize(g->dev, &(ib_coded){ib_codes(t), t->q.scale[0], t->q.zero_point}, t->size, x);
-        else if (x)
-            memcpy(x, t->data, (size_t)t->size * sizeof *x);
+            g->dev->k.dequantize(g->dev, &codes, t->size, real);
+        if (x)
+            g->dev->v.download(g->dev, x, real, bytes);
+        ib_graph_release(g, mark);
+        *n = t->size;
         return x;
     }
     return ib_fail_null(IB_EINVAL, "no layer named '%s' ran", layer);
@@ -360,13 +379,23 @@ float *ib_trace_weights(ib_graph *g, const char *layer, int64_t *n, int *most)
             continue;
         const ib_tensor *w = node->in[0];
         const ib_qparams *q = &node->out->q;
-        const int64_t cols = w->size / w->shape[0];
-        float *x = ib_alloc((size_t)w->size * sizeof *x);
-        for (int64_t k = 0; x && k < w->size; k++) {
-            const int64_t row = k / cols;
-            const int factor = q->group_size ? q->group_factor[row * q->n_groups + k % cols / q->group_size] : 1;
-            x[k] = ib_f32(w)[k] / (q->scale[q->n_scales == 1 ? 0 : row] * (float)factor);
+        const int64_t rows = w->shape[0], cols = w->size / rows, factors = q->group_size ? rows * q->n_groups : 0;
+        float *x = ib_alloc((size_t)w->size * sizeof *x), *scale = ib_alloc((size_t)q->n_scales * sizeof *scale);
+        uint8_t *factor = ib_alloc((size_t)factors + 1);
+        if (!x || !scale || !factor) {
+            ib_free(x), ib_free(scale), ib_free(factor);
+            return NULL;
         }
+        g->dev->v.download(g->dev, x, w->data, (size_t)w->size * sizeof *x);
+        g->dev->v.download(g->dev, scale, q->scale, (size_t)q->n_scales * sizeof *scale);
+        if (factors)
+            g->dev->v.download(g->dev, factor, q->group_factor, (size_t)factors);
+        for (int64_t k = 0; k < w->size; k++) {
+            const int64_t row = k / cols;
+            const int times = factors ? factor[row * q->n_groups + k % cols / q->group_size] : 1;
+            x[k] /= scale[q->n_scales == 1 ? 0 : row] * (float)times;
+        }
+        ib_free(scale), ib_free(factor);
         *n = w->size;
         *most = q->qmax;
         return x;

@@ -147,6 +147,11 @@ ib_plan *ib_plan_new(ib_layer *net, ib_graph *g, const ib_qat_opts *opts)
         if (!value_of[i] && fill_step(p, g, i, uses, value_of))
             goto fail;
     p->result = value_of[y->node];
+    if (!(p->states = ib_alloc((size_t)(1 + p->n_steps) * sizeof *p->states)))
+        goto fail;
+    p->input.out.state = p->states;
+    for (int i = 0; i < p->n_steps; i++)
+        p->steps[i].out.state = p->states + 1 + i;
     if (ib_plan_configure(p))
         goto fail;
     ib_free(uses);
@@ -174,6 +179,7 @@ void ib_plan_free(void *plan)
     for (int i = 0; i < p->n_constants; i++)
         ib_tensor_free(p->constants[i]);
     ib_free(p->constants);
+    ib_free(p->states);
     ib_free(p->steps);
     ib_free(p->input.observer.bins);
     ib_free(p->input.observer.channel_top);

@@ -55,10 +55,12 @@ typedef struct ib_plan {
     ib_phase phase;
     ib_step *steps;
     int n_steps;
-    int result;            /* value that the network returns */
-    int result_float;      /* the last step gives fp32 (softmax, ...) */
-    ib_step input;         /* only its quantizer and observer */
-    ib_tensor **constants; /* owned: values that a layer made itself, of a batch of one */
+    int result;                 /* value that the network returns */
+    int result_float;           /* the last step gives fp32 (softmax, ...) */
+    ib_step input;              /* only its quantizer and observer */
+    ib_device *dev;             /* whose memory the states are; NULL: the host's */
+    ib_quantizer_state *states; /* [1 + n_steps] of input and steps, theirs to point at */
+    ib_tensor **constants;      /* owned: values that a layer made itself, of a batch of one */
     int n_constants;
 } ib_plan;
 
@@ -82,6 +84,9 @@ void ib_plan_free(void *plan);
 
 /* The network by its plan: fp32 with observers (calibrate), integers (learn and later). */
 ib_tensor *ib_plan_forward(ib_layer *net, ib_graph *g, ib_tensor *x);
+
+/* A step's quantizer, with the range that its observer has seen. */
+ib_quantizer_state ib_step_state(const ib_plan *p, const ib_step *s);
 
 /* Weight (and *bias) of a product with its batch norm folded in, on the tape. */
 ib_tensor *ib_step_weight(ib_graph *g, const ib_step *s, ib_tensor **bias);

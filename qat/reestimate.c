@@ -5,7 +5,7 @@
 #include "qat/plan.h"
 
 /* The layer's product before bias and batch norm is z / gain with z = w_folded (*) x; its mean and variance replace a
- * share of the statistics. Channels whose gamma is 0 have no such product and keep theirs. */
+ * share of the statistics. */
 static ib_status update(ib_graph *g, const ib_node *n, ib_step *s, float share)
 {
     ib_device *dev = g->dev;
@@ -27,13 +27,7 @@ static ib_status update(ib_graph *g, const ib_node *n, ib_step *s, float share)
         return ib_error_status();
     const ib_planes planes = {z->shape[0], channels, z->size / (z->shape[0] * channels)};
     dev->k.bn_stats(dev, &planes, ib_f32(z), mean, var);
-    for (int64_t c = 0; c < channels; c++) {
-        const double gain = ib_f32(s->gamma)[c] / __builtin_sqrt((double)ib_f32(s->var)[c] + s->eps);
-        if (gain * gain < 1e-12)
-            continue;
-        ib_f32(s->mean)[c] += share * (float)(mean[c] / gain - ib_f32(s->mean)[c]);
-        ib_f32(s->var)[c] += share * (float)(var[c] / (gain * gain) - ib_f32(s->var)[c]);
-    }
+    dev->k.fold_reestimate(dev, channels, ib_f32(s->gamma), s->eps, share, mean, var, ib_f32(s->mean), ib_f32(s->var));
     return IB_OK;
 }
 

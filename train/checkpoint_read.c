@@ -44,7 +44,7 @@ static int read_options(hid_t f, ib_qat_opts *o, char text[3][TEXT])
     return 0;
 }
 
-static int read_step(hid_t g, ib_step *s)
+static int read_step(hid_t g, const ib_plan *p, ib_step *s)
 {
     float range[3];
     int64_t count[2];
@@ -55,14 +55,16 @@ static int read_step(hid_t g, ib_step *s)
         H5Gclose(q);
     if (failed)
         return ib_fail(IB_EFORMAT, "has no quantizer for layer '%s'", s->name);
-    s->observer.lo = range[0];
-    s->observer.hi = range[1];
-    s->out.scale = range[2];
-    s->observer.count = count[0];
     if (count[1] < s->out.qmin || count[1] > s->out.qmax)
         return ib_fail(IB_EFORMAT, "layer '%s': its zero point is %lld, its codes are %d to %d", s->name,
                        (long long)count[1], s->out.qmin, s->out.qmax);
-    s->out.zero = (int)count[1];
+    s->observer.lo = range[0];
+    s->observer.hi = range[1];
+    s->observer.count = count[0];
+    ib_quantizer_write(
+        p->dev, &s->out,
+        &(ib_quantizer_state){
+            .scale = range[2], .zero = (int32_t)count[1], .lo = range[0], .hi = range[1], .count = count[0]});
     return 0;
 }
 
@@ -76,9 +78,9 @@ static int read_qat(hid_t f, ib_layer *net, ib_graph *graph, ib_phase phase)
         return -1;
     ib_plan *p = ib_plan_of(net);
     const hid_t g = H5Gopen2(f, "qat", H5P_DEFAULT);
-    int failed = g < 0 || read_step(g, &p->input);
+    int failed = g < 0 || read_step(g, p, &p->input);
     for (int i = 0; i < p->n_steps && !failed; i++)
-        failed = p->steps[i].has_out ? read_step(g, &p->steps[i]) : 0;
+        failed = p->steps[i].has_out ? read_step(g, p, &p->steps[i]) : 0;
     if (g >= 0)
         H5Gclose(g);
     return failed;

@@ -81,11 +81,12 @@ static int write_optim(hid_t f, const ib_optim *o)
     return failed;
 }
 
-static int write_step(hid_t g, const ib_step *s)
+static int write_step(hid_t g, const ib_plan *p, const ib_step *s)
 {
+    const ib_quantizer_state state = ib_step_state(p, s);
     const hid_t q = ib_h5_group(g, s->name);
-    const float range[] = {s->observer.lo, s->observer.hi, s->out.scale};
-    const int64_t count[] = {s->observer.count, s->out.zero};
+    const float range[] = {state.lo, state.hi, state.scale};
+    const int64_t count[] = {state.count, state.zero};
     const int failed =
         q < 0 || ib_h5_set(q, "range", H5T_NATIVE_FLOAT, 3, range) || ib_h5_set(q, "count", H5T_NATIVE_INT64, 2, count);
     if (q >= 0)
@@ -103,11 +104,11 @@ static int write_qat(hid_t f, const ib_plan *p)
                  ib_h5_set(g, "percentile", H5T_NATIVE_FLOAT, 1, &o->percentile) ||
                  ib_h5_set_text(g, "observer", o->observer) ||
                  ib_h5_set_text(g, "weight_observer", o->weight_observer) || ib_h5_set_text(g, "rules", o->rules) ||
-                 write_step(g, &p->input) ||
+                 write_step(g, p, &p->input) ||
                  (o->averaging_constant > 0 &&
                   ib_h5_set(g, IB_CHECKPOINT_AVERAGING, H5T_NATIVE_FLOAT, 1, &o->averaging_constant));
     for (int i = 0; i < p->n_steps && !failed; i++)
-        failed = p->steps[i].has_out ? write_step(g, &p->steps[i]) : 0;
+        failed = p->steps[i].has_out ? write_step(g, p, &p->steps[i]) : 0;
     if (g >= 0)
         H5Gclose(g);
     return failed;

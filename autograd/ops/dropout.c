@@ -83,7 +83,7 @@ static ib_status qdropout_forward(ib_graph *g, ib_node *n)
     if (!mask || !scale)
         return IB_ENOMEM;
     K(g)->dropout_mask(g->dev, mask, x->size, p, (ib_rng){g->seed, g->step << 16 | g->draws++});
-    K(g)->drop_codes(g->dev, ib_codes(x), mask, x->size, x->q.zero_point, ib_codes(n->out));
+    K(g)->drop_codes(g->dev, ib_codes(x), mask, x->size, x->q.zero, ib_codes(n->out));
     K(g)->divide(g->dev, x->q.scale, 1, 1.0f - p, scale);
     n->out->q.scale = scale;
     return IB_OK;

@@ -5,10 +5,11 @@
 
 static int affine_agrees(const ib_affine *p)
 {
-    return p->scale > 0 && ib_is_code(p->zero) && ib_is_code(p->qmin) && ib_is_code(p->qmax) && p->qmin <= p->qmax;
+    return *p->scale > 0 && ib_is_code(ib_zero_of(p->zero)) && ib_is_code(p->qmin) && ib_is_code(p->qmax) &&
+           p->qmin <= p->qmax;
 }
 #define AFFINE(p) IB_ASSERT(affine_agrees(p), "a scale is above 0, and bounds and zero point are codes")
-#define CODED(x) IB_ASSERT((x)->scale > 0 && ib_is_code((x)->zero), "codes have a scale and a zero point")
+#define CODED(x) IB_ASSERT(*(x)->scale > 0 && ib_is_code(ib_zero_of((x)->zero)), "codes have a scale and a zero point")
 
 void ib_check_quantize(ib_device *dev, const float *x, int64_t n, const ib_affine *p, int8_t *q, uint8_t *mask)
 {
@@ -57,15 +58,36 @@ void ib_check_quantize_groups(ib_device *dev, int64_t rows, int64_t cols, const 
           IN(p->w, rows * cols));
 }
 
-void ib_check_lsq_grad(ib_device *dev, const float *x, const float *dy, int64_t n, const ib_affine *p)
+void ib_check_lsq_grad(ib_device *dev, const float *x, const float *dy, int64_t rows, int64_t cols, const ib_affine *p,
+                       int64_t values, float *dt)
 {
     AFFINE(p);
-    SPANS(IN(x, n), IN(dy, n));
+    IB_ASSERT(values >= 1, "a scale has values");
+    SPANS(OUT(dt, rows), IN(x, rows * cols), IN(dy, rows * cols), IN(p->scale, rows), IN(p->zero, 1));
 }
 
-void ib_check_drop_codes(ib_device *dev, const int8_t *x, const uint8_t *mask, int64_t n, int zero, int8_t *y)
+void ib_check_pact_grad(ib_device *dev, const float *x, const float *dy, int64_t n, const ib_affine *p, float *dalpha)
 {
-    ZERO(zero);
+    AFFINE(p);
+    SPANS(OUT(dalpha, 1), IN(x, n), IN(dy, n), IN(p->scale, 1), IN(p->zero, 1));
+}
+
+void ib_check_pact_passes(ib_device *dev, const float *x, int64_t n, const ib_affine *p, uint8_t *mask)
+{
+    AFFINE(p);
+    SPANS(OUT_BITS(mask, n), IN(x, n));
+}
+
+void ib_check_code_range(ib_device *dev, const ib_coded *x, int64_t n, int qmin, int qmax, float *lo, float *hi)
+{
+    CODED(x);
+    SPANS(OUT(lo, 1), OUT(hi, 1), IN(x->codes, n), IN(x->scale, 1));
+}
+
+void ib_check_drop_codes(ib_device *dev, const int8_t *x, const uint8_t *mask, int64_t n, const int32_t *zero,
+                         int8_t *y)
+{
+    ZERO(ib_zero_of(zero));
     SPANS(OUT(y, n), IN(x, n), IN_BITS(mask, n));
 }
 
@@ -101,11 +123,11 @@ void ib_check_real_range(ib_device *dev, const ib_coded *a, const ib_coded *b, i
     SPANS(OUT(lo, 1), OUT(hi, 1), IN(a->codes, n), IN(b->codes, n));
 }
 
-void ib_check_real_passes(ib_device *dev, const ib_coded *a, const ib_coded *b, int64_t n, int product, float top,
-                          uint8_t *mask)
+void ib_check_real_passes(ib_device *dev, const ib_coded *a, const ib_coded *b, int64_t n, int product,
+                          const float *top, uint8_t *mask)
 {
     CODED(a), CODED(b);
-    SPANS(OUT_BITS(mask, n), IN(a->codes, n), IN(b->codes, n));
+    SPANS(OUT_BITS(mask, n), IN(a->codes, n), IN(b->codes, n), IN(top, 1));
 }
 
 void ib_check_lookup(ib_device *dev, const int8_t *table, const int8_t *x, int8_t *y, int64_t n)

@@ -15,7 +15,7 @@ static void check_product(const ib_window *s, const ib_qproduct *p, int64_t word
     const ib_epilogue none = {0}, *r = p->r ? p->r : &none;
     WINDOW(s);
     WEIGHTS(p->w, s->oc, taps);
-    ZERO(p->in_zero);
+    ZERO(ib_zero_of(p->in_zero));
     IB_ASSERT(!p->r || ib_epilogue_agrees(r, s->oc), "bounds are codes, and factors normal");
     IB_ASSERT(p->acc || p->r, "a product has a result");
     const ib_span spans[] = {OUT(p->acc, out),        OUT(r->codes, out),        OUT_BITS(r->mask, out),
@@ -95,10 +95,10 @@ void ib_check_qmaxpool(ib_device *dev, const ib_window *s, const int8_t *x, int8
     SPANS(OUT(y, ib_window_out(s)), OUT(argmax, ib_window_out(s)), IN(x, ib_window_in(s)));
 }
 
-void ib_check_qavgpool(ib_device *dev, const ib_window *s, const int8_t *x, int in_zero, int32_t *acc)
+void ib_check_qavgpool(ib_device *dev, const ib_window *s, const int8_t *x, const int32_t *in_zero, int32_t *acc)
 {
     POOL(s);
-    ZERO(in_zero);
+    ZERO(ib_zero_of(in_zero));
     SPANS(OUT(acc, ib_window_out(s)), IN(x, ib_window_in(s)));
 }
 
@@ -150,7 +150,7 @@ void ib_check_nhwc_conv2d(ib_device *dev, const ib_window *s, const ib_nhwc_prod
     BORDER(s, p->x);
     WEIGHTS(p->w, s->oc, ib_window_taps(s));
     EPILOGUE(p->r, s->oc);
-    ZERO(p->in_zero);
+    ZERO(ib_zero_of(p->in_zero));
     SPANS(OUT(p->y->data, s->n * ib_nhwc_bytes(p->y)), IN(p->x->data, s->n * ib_nhwc_bytes(p->x)),
           IN(p->w->codes, s->oc * ib_window_taps(s)), IN(p->bias, s->oc), IN(p->r->scale, s->oc), PACKED(p->packed));
 }

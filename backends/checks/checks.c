@@ -82,7 +82,7 @@ int ib_is_code(int zero)
 
 int ib_epilogue_agrees(const ib_epilogue *r, int64_t channels)
 {
-    return ib_is_code(r->zero) && ib_is_code(r->lo) && ib_is_code(r->hi) && r->lo <= r->hi && r->scale &&
+    return ib_is_code(*r->zero) && ib_is_code(*r->lo) && ib_is_code(*r->hi) && *r->lo <= *r->hi && r->scale &&
            ib_factors_are_normal(r->scale, channels, r->profile);
 }
 #endif

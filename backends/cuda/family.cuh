@@ -10,12 +10,14 @@
 #include "backends/cuda/launch.cuh"
 
 #include "arithmetic/real.h"
+#include "arithmetic/scales.h"
 #include "backends/cuda/device.h"
 
 extern "C" {
 #include <isobit/matrix.h>
 
 #include "backends/operands.h"
+#include "backends/quantization.h"
 
 #define KERNEL(result, name, args) result ib_cuda_##name args;
 #include "backends/kernels.def"

@@ -132,20 +132,21 @@ void ib_cuda_avgpool_grad(ib_device *dev, const ib_window *s, const float *dy, f
 }
 
 /* acc = sum (x - in_zero), padding 0 */
-static __global__ void qavgpool_kernel(ib_window s, int64_t n, const int8_t *x, int in_zero, int32_t *acc)
+static __global__ void qavgpool_kernel(ib_window s, int64_t n, const int8_t *x, const int32_t *in_zero, int32_t *acc)
 {
+    const int32_t zero = ib_zero_of(in_zero);
     EACH(o, n)
     {
         const under u = window_of(&s, o);
         int32_t sum = 0;
         for (int64_t iy = u.y0; iy < u.y1; iy++)
             for (int64_t ix = u.x0; ix < u.x1; ix++)
-                sum += x[(u.plane * s.ih + iy) * s.iw + ix] - in_zero;
+                sum += x[(u.plane * s.ih + iy) * s.iw + ix] - zero;
         acc[o] = sum;
     }
 }
 
-void ib_cuda_qavgpool(ib_device *dev, const ib_window *s, const int8_t *x, int in_zero, int32_t *acc)
+void ib_cuda_qavgpool(ib_device *dev, const ib_window *s, const int8_t *x, const int32_t *in_zero, int32_t *acc)
 {
     BEGIN(dev, qavgpool_kernel, outputs(s), *s, outputs(s), x, in_zero, acc);
 }

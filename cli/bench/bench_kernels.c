@@ -31,7 +31,9 @@ static double product_seconds(ib_device *dev, int64_t rows, int64_t k, int64_t o
         void *packed = bytes ? aligned_alloc(64, (size_t)(bytes + 63) / 64 * 64) : NULL;
         if (packed)
             dev->k.qlinear_pack(dev, k, out, 0, &q, bias, packed);
-        const ib_epilogue e = {.scale = scale, .profile = ISOBIT_FP32_RNE, .lo = -128, .hi = 127, .codes = y};
+        const int32_t zero = 0, lo = -128, hi = 127;
+        const ib_epilogue e = {
+            .scale = scale, .profile = ISOBIT_FP32_RNE, .zero = &zero, .lo = &lo, .hi = &hi, .codes = y};
         const ib_qproduct p = {
             .x = x, .w = &q, .bias = bias, .packed = packed, .r = &e, .acc = acc, .scratch = scratch};
         for (int64_t i = 0; i < repeats + 2; i++) {

@@ -74,15 +74,16 @@ double ib_bins_total(const ib_observer *o)
 /* By the quantizer's own arithmetic. */
 double ib_bins_error(const ib_observer *o, const ib_quantizer *q, int symmetric, float lo, float hi)
 {
-    ib_quantizer t = *q;
     double error = 0;
-    ib_quantizer_set_range(&t, lo, hi, symmetric);
+    float scale;
+    int32_t zero;
+    ib_scale_of_range(lo, hi, symmetric, q->qmin, q->qmax, &scale, &zero);
     for (int i = 0; i < IB_BINS; i++) {
         if (o->bins[i] == 0)
             continue;
-        const float x = ib_bin_centre(o, i), v = rintf(x / t.scale) + (float)t.zero;
-        const float c = v < (float)t.qmin ? (float)t.qmin : v > (float)t.qmax ? (float)t.qmax : v;
-        const double d = x - (double)t.scale * (c - (float)t.zero);
+        const float x = ib_bin_centre(o, i), v = rintf(x / scale) + (float)zero;
+        const float c = v < (float)q->qmin ? (float)q->qmin : v > (float)q->qmax ? (float)q->qmax : v;
+        const double d = x - (double)scale * (c - (float)zero);
         error += o->bins[i] * (d * d + o->bin_width * o->bin_width / 12.0);
     }
     return error;

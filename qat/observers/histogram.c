@@ -46,4 +46,4 @@ static void histogram_range(const ib_observer *o, const ib_quantizer *q, int sym
     }
 }
 
-const ib_observer_class ib_observer_histogram = {"histogram", 0, ib_bins_add, histogram_range};
+const ib_observer_class ib_observer_histogram = {"histogram", IB_STANDS_STILL, ib_bins_add, histogram_range};

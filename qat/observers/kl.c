@@ -67,4 +67,4 @@ static void kl_range(const ib_observer *o, const ib_quantizer *q, int symmetric,
     *hi = o->hi > t ? t : o->hi;
 }
 
-const ib_observer_class ib_observer_kl = {"kl", 0, ib_bins_add, kl_range};
+const ib_observer_class ib_observer_kl = {"kl", IB_STANDS_STILL, ib_bins_add, kl_range};

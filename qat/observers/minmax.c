@@ -4,8 +4,7 @@
 static void minmax_observe(ib_observer *o, const float *x, int64_t n, float lo, float hi)
 {
     (void)x, (void)n;
-    o->lo = !o->count || lo < o->lo ? lo : o->lo;
-    o->hi = !o->count || hi > o->hi ? hi : o->hi;
+    ib_follow_extremes(&o->lo, &o->hi, o->count, lo, hi);
 }
 
-const ib_observer_class ib_observer_minmax = {"minmax", 1, minmax_observe, ib_observer_extremes};
+const ib_observer_class ib_observer_minmax = {"minmax", IB_FOLLOWS_EXTREMES, minmax_observe, ib_observer_extremes};

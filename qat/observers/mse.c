@@ -31,4 +31,4 @@ static void mse_range(const ib_observer *o, const ib_quantizer *q, int symmetric
         }
 }
 
-const ib_observer_class ib_observer_mse = {"mse", 0, ib_bins_add, mse_range};
+const ib_observer_class ib_observer_mse = {"mse", IB_STANDS_STILL, ib_bins_add, mse_range};

@@ -22,4 +22,4 @@ static void percentile_range(const ib_observer *o, const ib_quantizer *q, int sy
     *hi = *hi > o->hi ? o->hi : *hi;
 }
 
-const ib_observer_class ib_observer_percentile = {"percentile", 0, ib_bins_add, percentile_range};
+const ib_observer_class ib_observer_percentile = {"percentile", IB_STANDS_STILL, ib_bins_add, percentile_range};

@@ -46,14 +46,13 @@ static void run(enum kind kind, enum act act, enum learned how, int w_bits, int 
                 ib_tensor *t[5])
 {
     const ib_weight_attrs weight = {.bits = w_bits, .per_channel = 1};
-    ib_quantizer in = {.bits = 8, .qmin = -128, .qmax = 127, .profile = IB_FP32_RNE, .scale = 0.013f, .zero = 5},
-                 in2 = in;
+    ib_quantizer_state of_in = {.scale = 0.013f, .zero = 5}, of_out = {.scale = scale, .zero = zero};
+    ib_quantizer in = {.bits = 8, .qmin = -128, .qmax = 127, .profile = IB_FP32_RNE, .state = &of_in};
     ib_quantizer out = {.bits = bits,
                         .qmin = -(1 << (bits - 1)),
                         .qmax = (1 << (bits - 1)) - 1,
                         .profile = IB_FP32_RNE,
-                        .scale = scale,
-                        .zero = zero,
+                        .state = &of_out,
                         .learned = (ib_learned)how};
     const int image = kind == conv || kind == folded;
     ib_tensor *d = kind == linear ? GRID(4, 1, 0, 40, 5)
@@ -75,7 +74,7 @@ static void run(enum kind kind, enum act act, enum learned how, int w_bits, int 
     ib_graph_begin(g, IB_TRAIN);
     ib_tensor *x = ib_quantize(g, t[0], &in);
     if (kind == add || kind == mul) {
-        ib_tensor *b = ib_quantize(g, t[1], &in2);
+        ib_tensor *b = ib_quantize(g, t[1], &in);
         y = kind == add ? ib_qadd(g, x, b, (ib_act)act, &out) : ib_qmul(g, x, b, (ib_act)act, &out);
     } else {
         ib_tensor *w = t[3] ? ib_fold_weight(g, t[1], t[3], var, 1e-3f) : t[1],
@@ -123,7 +122,8 @@ static void a_table_passes_what_a_relu_does(void)
     dev = ib_device_open(NULL);
     g = ib_graph_new(dev);
     for (int six = 0; six < 2; six++) {
-        ib_quantizer q = {.bits = 8, .qmin = -128, .qmax = 127, .scale = scale, .zero = 3};
+        ib_quantizer_state state = {.scale = scale, .zero = 3};
+        ib_quantizer q = {.bits = 8, .qmin = -128, .qmax = 127, .state = &state};
         ib_tensor *x = ib_tensor_new(IB_F32, 1, (int64_t[]){101}, 1, "x");
         for (int i = 0; i <= 100; i++)
             ib_f32(x)[i] = scale * (float)(i - 50);
@@ -144,7 +144,8 @@ static void a_level_shares_the_gradient(void)
     dev = ib_device_open(NULL);
     g = ib_graph_new(dev);
     ib_tensor *alpha = GRID(0, 0, 1.5f, 1), *x = ib_tensor_new(IB_F32, 1, (int64_t[]){64}, 1, "x");
-    ib_quantizer q = {.bits = 4, .qmin = -8, .qmax = 7, .learned = IB_PACT, .param = alpha};
+    ib_quantizer_state state = {0};
+    ib_quantizer q = {.bits = 4, .qmin = -8, .qmax = 7, .learned = IB_PACT, .param = alpha, .state = &state};
     for (int i = 0; i < 64; i++)
         ib_f32(x)[i] = (float)i / 32;
     ib_graph_begin(g, IB_TRAIN);

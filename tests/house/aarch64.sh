@@ -13,7 +13,7 @@ storage=$(ls tensor/storage/*.c | grep -v scaled.c)
 sed -n 's/^LEVEL(\([a-z0-9_]*\), \(plain\|arm\), \([a-z0-9_]*\), \([a-z0-9_]*\), "\([^"]*\)",.*/\1 \2 \3 \4 \5/p' backends/cpu/levels.def |
     awk '{ all = flags[$3]; for (i = 5; i <= NF; i++) if ($i != "-DIB_BLAS") all = all " " $i; flags[$1] = all; print $1, $2, $3, $4, all }' >"$dir/levels"
 while read -r level processor on families flags; do
-    [ "$level" != "$families" ] || for f in backends/cpu/kernels/*.c $storage; do
+    [ "$level" != "$families" ] || for f in backends/cpu/kernels/*.c backends/cpu/kernels/*/*.c $storage; do
         echo "$cc $flags -DIB_LEVEL=$level -c $f -o $dir/$level-$(basename "$f" .c).o"
     done
     for f in backends/cpu/"$processor/$level".c backends/cpu/"$processor/$level"_*.c; do

@@ -17,7 +17,7 @@ RAW = re.compile(r"(?<!\w)(malloc|calloc|realloc|aligned_alloc|posix_memalign|st
 OWN_MEMORY = {"alloc.c"}
 # What these free is realpath()'s and utf8proc_map()'s, by way of ib_tokenizer_compose.
 OTHERS_MEMORY = {"alloc.c", "file.c", "origin.c", "tokenizer_json.c", "tokenizer_merge.c", "chat.c"}
-HANDS_OFF = ("autograd/ops", "optim")
+HANDS_OFF = ("autograd/ops", "autograd/ops/quantized", "optim")
 HANDLED = re.compile(
     r"\bmem(cpy|move|set)\("
     r"|\bib_(f32|codes|i32)\(([^()]|\([^()]*\))*\)\s*\["  # ib_f32(n->in[0])[

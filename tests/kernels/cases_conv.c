@@ -29,10 +29,12 @@ void case_conv2d_grads(void)
         char what[60];
         snprintf(what, sizeof what, "%s of %s", names[wanted], coded ? "codes, masked" : "numbers");
         a_window(s, what);
+        static const float x_scale = 0.01f;
+        static const int32_t x_zero = -5;
         ib_conv_grads g = {.x = coded ? NULL : reals(window_in(s)),
                            .codes = coded ? codes(window_in(s)) : NULL,
-                           .x_scale = 0.01f,
-                           .x_zero = -5,
+                           .x_scale = &x_scale,
+                           .x_zero = &x_zero,
                            .w = reals(s->oc * window_row(s)),
                            .dy = reals(window_out(s)),
                            .mask = coded ? bits(window_out(s)) : NULL,

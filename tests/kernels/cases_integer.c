@@ -23,7 +23,7 @@ static void multiply(ib_device *dev, const product *p, const void *packed, const
 {
     const ib_window *s = p->s;
     const int64_t words = is_linear(p) ? dev->v.qlinear_words(dev, s->n, s->ic, s->oc) : dev->v.qconv2d_words(dev, s);
-    const ib_qproduct q = {p->x, p->zero, &p->w, p->bias, packed, r, acc, room(words * 4)};
+    const ib_qproduct q = {p->x, &p->zero, &p->w, p->bias, packed, r, acc, room(words * 4)};
     if (is_linear(p))
         dev->k.qlinear(dev, s->n, s->ic, s->oc, &q);
     else
@@ -104,11 +104,12 @@ static void accumulators(product p)
 static void requantized(product p, int profile, int masked)
 {
     const int64_t n = window_out(p.s);
+    static const int32_t zero = 3, lo = -100, hi = 90;
     const ib_epilogue r = {factors(p.s->oc, profile, masked),
                            profile,
-                           3,
-                           -100,
-                           90,
+                           &zero,
+                           &lo,
+                           &hi,
                            result("codes", CODES, n, EXACT),
                            masked ? result("mask", BYTES, (n + 7) / 8, EXACT) : NULL,
                            NULL};

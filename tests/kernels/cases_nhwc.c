@@ -111,16 +111,18 @@ void case_nhwc_avgpool(void)
         a_window(s, what);
         isobit_scale *inverse = given("the factor", INTS, 2);
         *inverse = ib_requant_scale(1.0f / (float)(s->kh * s->kw), 1.0f, 1.0f, profile);
-        ib_epilogue r = {inverse, profile, 4, -100, 99, NULL, NULL, NULL};
-        const ib_nhwc x = image(s->n, s->ic, s->ih, s->iw, 1, -3), y = made_image(s->n, s->ic, s->oh, s->ow, t % 2);
+        static const int32_t in_zero = -3, zero = 4, lo = -100, hi = 99;
+        ib_epilogue r = {inverse, profile, &zero, &lo, &hi, NULL, NULL, NULL};
+        const ib_nhwc x = image(s->n, s->ic, s->ih, s->iw, 1, in_zero),
+                      y = made_image(s->n, s->ic, s->oh, s->ow, t % 2);
         EACH_RUN(nhwc_avgpool)
             IN_PARTS(share)
-        dev->k.nhwc_avgpool(dev, s, &x, -3, &r, &y, share);
+        dev->k.nhwc_avgpool(dev, s, &x, in_zero, &r, &y, share);
         const ib_nhwc made = {(uint8_t *)(uintptr_t)made_by_ref(y.data), y.c, y.h, y.w, y.border};
         int8_t *in = planes_of(&x, s->n), *out = planes_of(&made, s->n);
         int32_t *acc = room(window_out(s) * 4);
         r.codes = room(window_out(s));
-        plain_device()->k.qavgpool(plain_device(), s, in, -3, acc);
+        plain_device()->k.qavgpool(plain_device(), s, in, &in_zero, acc);
         plain_device()->k.requant(plain_device(), &(ib_planes){1, 1, window_out(s)}, acc, &r);
         CHECK(!memcmp(out, r.codes, (size_t)window_out(s)));
         free(in), free(out);

@@ -10,6 +10,7 @@ static const ib_window more[] = {{3, 7, 4, 3, 21, 1, 1, 4, 3, 1, 1, 0, 0, 1} /* 
                                  {1, 48, 33, 20, 80, 33, 20, 3, 3, 1, 1, 1, 1, 1},
                                  {1, 16, 66, 40, 16, 66, 40, 3, 3, 1, 1, 1, 1, 16}};
 enum { N_ALL = N_WINDOWS + sizeof more / sizeof *more, BORDER = 5, ZERO = -13 };
+static const int32_t in_zero = ZERO, zero = 3, lo = -100, hi = 90;
 
 static const ib_window *window(int t)
 {
@@ -42,10 +43,10 @@ void case_nhwc_conv2d(void)
         snprintf(what, sizeof what, "profile %d, %s factors", profile, large ? "large" : "small");
         a_window(s, what);
         const ib_qweights w = {codes(s->oc * window_row(s)), NULL, 0, 0, 8};
-        const ib_epilogue r = {factors(s->oc, profile, large), profile, 3, -100, 90, NULL, NULL, NULL};
+        const ib_epilogue r = {factors(s->oc, profile, large), profile, &zero, &lo, &hi, NULL, NULL, NULL};
         const ib_nhwc x = image(s->n, s->ic, s->ih, s->iw, BORDER, ZERO),
                       y = made_image(s->n, s->oc, s->oh, s->ow, t % 2);
-        ib_nhwc_product p = {&x, &y, ZERO, &w, integers(s->oc, 8), NULL, &r};
+        ib_nhwc_product p = {&x, &y, &in_zero, &w, integers(s->oc, 8), NULL, &r};
         EACH_RUN_WITH(nhwc_conv2d, nhwc_pack) {
             const int64_t bytes = dev->k.nhwc_pack(dev, s, ZERO, &w, p.bias, NULL);
             void *packed = bytes ? room(bytes) : NULL;

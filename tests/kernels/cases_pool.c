@@ -100,9 +100,10 @@ void case_qavgpool(void)
     for (int t = 0; t < N_POOLS; t++) {
         const ib_window *s = &pools[t];
         a_window(s, "sums");
+        static const int32_t zero = -3;
         const int8_t *x = codes(window_in(s));
         int32_t *acc = result("acc", INTS, window_out(s), EXACT);
         EACH_RUN(qavgpool)
-            dev->k.qavgpool(dev, s, x, -3, acc);
+            dev->k.qavgpool(dev, s, x, &zero, acc);
     }
 }

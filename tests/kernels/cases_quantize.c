@@ -11,11 +11,13 @@ static float *to_quantize(int64_t n, float scale)
     return x;
 }
 
-static const ib_affine steps[] = {{0.5f, 3, -8, 7, 0},
-                                  {0.0123f, 0, -127, 127, 0},
-                                  {0.25f, -128, -128, 127, 1},
-                                  {0.37f, 5, -120, 100, 1},
-                                  {1.0f, 0, -2, 1, 0}};
+static const float step[] = {0.5f, 0.0123f, 0.25f, 0.37f, 1.0f};
+static const int32_t zero[] = {3, 0, -128, 5, 0};
+static const ib_affine steps[] = {{&step[0], &zero[0], -8, 7, 0},
+                                  {&step[1], NULL, -127, 127, 0},
+                                  {&step[2], &zero[2], -128, 127, 1},
+                                  {&step[3], &zero[3], -120, 100, 1},
+                                  {&step[4], &zero[4], -2, 1, 0}};
 enum { N_STEPS = sizeof steps / sizeof *steps };
 
 void case_quantize(void)
@@ -23,9 +25,9 @@ void case_quantize(void)
     for (int form = 0; form < 2 * N_STEPS; form++)
         EACH_SIZE(n) {
             const ib_affine *p = &steps[form / 2];
-            a_shape("n %lld, scale %g, codes %d..%d, %s%s", (long long)n, (double)p->scale, p->qmin, p->qmax,
+            a_shape("n %lld, scale %g, codes %d..%d, %s%s", (long long)n, (double)*p->scale, p->qmin, p->qmax,
                     p->half_away ? "ties away" : "ties to even", form % 2 ? ", mask" : "");
-            const float *x = to_quantize(n, p->scale);
+            const float *x = to_quantize(n, *p->scale);
             int8_t *q = result("q", CODES, n, EXACT);
             uint8_t *mask = form % 2 ? result("mask", BITS, n, EXACT) : NULL;
             EACH_RUN(quantize)
@@ -46,39 +48,12 @@ void case_dequantize(void)
 {
     EACH_SIZE(n) {
         a_shape("n %lld", (long long)n);
-        const ib_coded x = {codes(n), 0.037f, -5};
+        const float scale = 0.037f;
+        const int32_t zero_point = -5;
+        const ib_coded x = {codes(n), &scale, n % 2 ? &zero_point : NULL};
         float *y = result("y", REALS, n, EXACT);
         EACH_RUN(dequantize)
             dev->k.dequantize(dev, &x, n, y);
-    }
-}
-
-void case_lsq_grad(void)
-{
-    for (int form = 0; form < N_STEPS; form++)
-        EACH_SIZE(n) {
-            const ib_affine *p = &steps[form];
-            a_shape("n %lld, scale %g, codes %d..%d", (long long)n, (double)p->scale, p->qmin, p->qmax);
-            const float *dy = reals(n);
-            float *x = reals(n);
-            for (int64_t i = 0; i < n; i++)
-                x[i] *= 150 * p->scale;
-            double *sum = result("the gradient", DOUBLES, 1, EXACT);
-            EACH_RUN(lsq_grad)
-                *sum = dev->k.lsq_grad(dev, x, dy, n, p);
-        }
-}
-
-void case_pact_grad(void)
-{
-    EACH_SIZE(n) {
-        a_shape("n %lld", (long long)n);
-        float *x = reals(n);
-        const float *dy = reals(n);
-        x[n / 2] = 0.25f; /* the bound counts */
-        double *sum = result("the gradient", DOUBLES, 1, EXACT);
-        EACH_RUN(pact_grad)
-            *sum = dev->k.pact_grad(dev, x, dy, n, 0.25f);
     }
 }
 
@@ -155,7 +130,7 @@ void case_drop_codes(void)
         const uint8_t *mask = bits(n);
         int8_t *y = result("y", CODES, n, EXACT);
         EACH_RUN(drop_codes)
-            dev->k.drop_codes(dev, x, mask, n, -128, y);
+            dev->k.drop_codes(dev, x, mask, n, n % 2 ? &zero[2] : NULL, y);
     }
 }
 

@@ -63,11 +63,12 @@ void case_requant(void)
         int32_t *top = wanted == TOP ? integers(s->c, 0) : NULL;
         for (int64_t j = 0; top && j < s->c; j++) /* accumulators at 0 and at the top, and next to them, do occur */
             top[j] = j % 3 ? acc[(j * 31 + 5) % n] : INT32_MAX;
+        static const int32_t zero = -3, lo = -120, hi = 100;
         const ib_epilogue r = {scales(s->c, profile, large),
                                profile,
-                               -3,
-                               -120,
-                               100,
+                               &zero,
+                               &lo,
+                               &hi,
                                result("codes", CODES, n, EXACT),
                                wanted == CODES_ALONE ? NULL : result("mask", BYTES, (n + 7) / 8, EXACT),
                                top};
@@ -109,7 +110,9 @@ void case_real_range(void)
     for (int product = 0; product < 2; product++)
         EACH_SIZE(n) {
             a_shape("n %lld, %s", (long long)n, product ? "products" : "sums");
-            const ib_coded a = {codes(n), 0.031f, 4}, b = {codes(n), 0.27f, -9};
+            const float steps[] = {0.031f, 0.27f};
+            const int32_t zeros[] = {4, -9};
+            const ib_coded a = {codes(n), &steps[0], &zeros[0]}, b = {codes(n), &steps[1], &zeros[1]};
             float *lo = result("lo", REALS, 1, EXACT), *hi = result("hi", REALS, 1, EXACT);
             EACH_RUN(real_range)
                 dev->k.real_range(dev, &a, &b, n, product, lo, hi);
@@ -124,11 +127,12 @@ void case_real_passes(void)
             const int product = form & 1;
             const float scale = 0.0625f, top = form & 2 ? 6 : INFINITY;
             a_shape("n %lld, %s, top %g", (long long)n, product ? "products" : "sums", (double)top);
-            const ib_coded a = {codes(n), scale, 4}, b = {codes(n), scale, -4};
+            const int32_t zeros[] = {4, -4};
+            const ib_coded a = {codes(n), &scale, &zeros[0]}, b = {codes(n), &scale, &zeros[1]};
             uint8_t *mask = changed("mask", BITS, n, EXACT),
                     *before = memcpy(malloc((size_t)n), mask, (size_t)(n + 7) / 8);
             EACH_RUN(real_passes)
-                dev->k.real_passes(dev, &a, &b, n, product, top, mask);
+                dev->k.real_passes(dev, &a, &b, n, product, &top, mask);
             const uint8_t *got = made_by_ref(mask);
             int bounds = 0, wrong = 0;
             for (int64_t i = 0; i < n; i++) {

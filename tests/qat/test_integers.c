@@ -20,18 +20,19 @@ static void integers_and_simulation_agree(void)
     REQUIRE(y != NULL);
     const ib_step *s = &ib_plan_of(net)->steps[0];
     const ib_quantizer *in = &ib_plan_of(net)->input.out;
+    const ib_quantizer_state *of_in = in->state, *of_out = s->out.state;
     ib_tensor *bias, *w = ib_step_weight(g, s, &bias);
     ib_tensor *codes = ib_quantize_weight(g, w, NULL, &s->weight);
     for (int64_t c = 0; c < 6; c++) /* weights on their grid */
         for (int64_t i = 0; i < 9; i++)
             ib_f32(w)[c * 9 + i] = (float)ib_codes(codes)[c * 9 + i] * codes->q.scale[c];
-    ib_tensor *xq = ib_fake_quantize(g, x, in->scale, in->zero, in->qmin, in->qmax);
+    ib_tensor *xq = ib_fake_quantize(g, x, of_in->scale, of_in->zero, in->qmin, in->qmax);
     ib_tensor *z = ib_relu(g, ib_conv2d(g, xq, w, bias, s->attrs));
-    ib_tensor *want = ib_fake_quantize(g, z, s->out.scale, s->out.zero, s->out.qmin, s->out.qmax);
+    ib_tensor *want = ib_fake_quantize(g, z, of_out->scale, of_out->zero, s->out.qmin, s->out.qmax);
     REQUIRE(want != NULL);
     int64_t off = 0;
     for (int64_t i = 0; i < ib_tensor_size(y); i++) {
-        const double steps = fabs(ib_f32(y)[i] - ib_f32(want)[i]) / s->out.scale;
+        const double steps = fabs(ib_f32(y)[i] - ib_f32(want)[i]) / of_out->scale;
         CHECK(steps < 1.01);
         off += steps > 0.01;
     }
@@ -57,7 +58,7 @@ static ib_tensor *both(ib_tensor **p, ib_tensor *x, ib_quantizer *q, int integer
         return ib_dequantize(
             g, ib_qavg_pool(g, ib_qadd(g, y, z, IB_ACT_NONE, &q[3]), &(ib_pool_opts){2, 2, 2, 2, 0, 0}, &q[4]));
     }
-#define FQ(t, i) ib_fake_quantize(g, t, q[i].scale, q[i].zero, q[i].qmin, q[i].qmax)
+#define FQ(t, i) ib_fake_quantize(g, t, q[i].state->scale, q[i].state->zero, q[i].qmin, q[i].qmax)
     ib_tensor *xf = FQ(x, 0), *wf = ib_fake_quantize(g, w, codes->q.scale[0], 0, -7, 7),
               *c = ib_conv2d(g, xf, wf, b, &conv);
     return FQ(ib_avg_pool(g, FQ(ib_add(g, FQ(ib_relu(g, c), 1), FQ(c, 2)), 3), &(ib_pool_opts){2, 2, 2, 2, 0, 0}), 4);
@@ -75,14 +76,15 @@ static void integer_gradients_are_the_simulations(void)
     begin();
     for (int side = 0; side < 2; side++) {
         ib_quantizer q[5];
+        ib_quantizer_state state[5] = {0};
         const float ranges[5][2] = {{-0.9f, 0.9f}, {0, 3}, {-3, 2}, {-3, 4}, {-2, 2}}; /* all of them clip something */
         for (int i = 0; i < 5; i++) {
             t[side][i] = ib_tensor_new(IB_F32, shapes[i].ndim, shapes[i].shape, i != 3, "p");
             for (int64_t j = 0; j < ib_tensor_size(t[side][i]); j++)
                 ib_tensor_f32(t[side][i])[j] = shapes[i].lo + (shapes[i].hi - shapes[i].lo) *
                                                                   ib_rng_uniform((ib_rng){3, (uint64_t)i}, (uint64_t)j);
-            q[i] = (ib_quantizer){.bits = 8, .qmin = -128, .qmax = 127, .profile = IB_FP32_RNE};
-            ib_quantizer_set_range(&q[i], ranges[i][0], ranges[i][1], 0);
+            q[i] = (ib_quantizer){.bits = 8, .qmin = -128, .qmax = 127, .profile = IB_FP32_RNE, .state = &state[i]};
+            ib_scale_of_range(ranges[i][0], ranges[i][1], 0, -128, 127, &state[i].scale, &state[i].zero);
         }
         ib_graph_begin(g, IB_TRAIN);
         ib_tensor *y = both(t[side], t[side][4], q, side);

@@ -4,28 +4,36 @@
  * cannot follow growing values. */
 #include "tests/qat/observed.h"
 
+/* Codes of an observed range. */
+typedef struct coding {
+    int qmin, qmax;
+    float scale;
+    int32_t zero;
+} coding;
+
 /* What a network would see: the value behind x's code. */
-static double through(const ib_quantizer *q, float x)
+static double through(const coding *q, float x)
 {
     const double code = fmin(fmax(rint((double)x / q->scale) + q->zero, q->qmin), q->qmax);
     return q->scale * (code - q->zero);
 }
 
-/* The quantizer of `bits` bits after BATCHES batches of x. */
-static ib_quantizer observed(const char *observer, int bits, int symmetric, const float *x)
+/* The codes of `bits` bits after BATCHES batches of x. */
+static coding observed(const char *observer, int bits, int symmetric, const float *x)
 {
     ib_observer o = {.cls = ib_observer_row_of(observer)->cls, .symmetric = symmetric};
-    ib_quantizer q = {.bits = bits, .qmin = -(1 << (bits - 1)), .qmax = (1 << (bits - 1)) - 1};
+    const ib_quantizer q = {.bits = bits, .qmin = -(1 << (bits - 1)), .qmax = (1 << (bits - 1)) - 1};
+    coding made = {q.qmin, q.qmax, 0, 0};
     float lo, hi;
     for (int b = 0; b < BATCHES; b++)
         REQUIRE(!ib_observer_see_batch(&o, dev, x + b * EACH, EACH, "x"));
     o.cls->range(&o, &q, symmetric, &lo, &hi);
-    ib_quantizer_set_range(&q, lo, hi, symmetric);
+    ib_scale_of_range(lo, hi, symmetric, q.qmin, q.qmax, &made.scale, &made.zero);
     ib_free(o.bins);
-    return q;
+    return made;
 }
 
-static double squared_error(const ib_quantizer *q, const float *x)
+static double squared_error(const coding *q, const float *x)
 {
     double sum = 0;
     for (int64_t i = 0; i < N; i++)
@@ -44,7 +52,7 @@ static int is_frequent(const float *x, float value)
     return same * 100 >= nonzero;
 }
 
-static void say(const char *observer, const char *kind, int bits, int symmetric, float value, const ib_quantizer *q)
+static void say(const char *observer, const char *kind, int bits, int symmetric, float value, const coding *q)
 {
     printf("\n    %s, %s, %d bits%s: %g becomes %g (scale %g, zero %d)\n", observer, kind, bits,
            symmetric ? ", symmetric" : "", value, through(q, value), q->scale, q->zero);
@@ -74,8 +82,8 @@ static void frequent_values_are_kept(void)
         for (int o = 0; o < 6; o++)
             for (int bits = 8; bits >= 2; bits /= 2)
                 for (int symmetric = 0; symmetric < 2; symmetric++) {
-                    const ib_quantizer q = observed(observers[o], bits, symmetric, x),
-                                       widest = observed("minmax", bits, symmetric, x);
+                    const coding q = observed(observers[o], bits, symmetric, x),
+                                 widest = observed("minmax", bits, symmetric, x);
                     const double range = (double)widest.scale * (widest.qmax - widest.qmin),
                                  bin = o < 2 ? 0 : range / 1024;
                     CHECK(through(&q, 0) == 0);
@@ -112,8 +120,8 @@ static void every_observer_stays_within_what_it_saw(void)
         for (size_t o = 0; o < sizeof observers / sizeof *observers; o++)
             for (int bits = 8; bits >= 2; bits /= 2)
                 for (int symmetric = 0; symmetric < 2; symmetric++) {
-                    const ib_quantizer q = observed(observers[o], bits, symmetric, x),
-                                       widest = observed("minmax", bits, symmetric, x);
+                    const coding q = observed(observers[o], bits, symmetric, x),
+                                 widest = observed("minmax", bits, symmetric, x);
                     const int within = through(&q, 0) == 0 && q.scale > 0 && q.scale <= widest.scale * 1.002f;
                     if (!within)
                         printf("\n    %s, %s, %d bits%s: scale %g, of all values %g\n", observers[o], kinds[kind].name,
@@ -136,8 +144,8 @@ static void squared_error_is_never_above_that_of_the_whole_range(void)
         for (int o = 0; o < 2; o++)
             for (int bits = 8; bits >= 2; bits /= 2)
                 for (int symmetric = 0; symmetric < 2; symmetric++) {
-                    const ib_quantizer q = observed(observers[o], bits, symmetric, x),
-                                       widest = observed("minmax", bits, symmetric, x);
+                    const coding q = observed(observers[o], bits, symmetric, x),
+                                 widest = observed("minmax", bits, symmetric, x);
                     double nonzero = 0;
                     for (int64_t i = 0; i < N; i++)
                         nonzero += x[i] != 0;

@@ -8,10 +8,11 @@ static int state_of(const ib_layer *net, float *out)
     const ib_plan *p = ib_plan_of(net);
     int n = 0;
     for (int i = 0; i < p->n_steps; i++) {
-        out[n++] = p->steps[i].out.scale;
-        out[n++] = p->steps[i].observer.lo;
-        out[n++] = p->steps[i].observer.hi;
-        out[n++] = (float)p->steps[i].observer.count;
+        const ib_quantizer_state s = ib_step_state(p, &p->steps[i]);
+        out[n++] = s.scale;
+        out[n++] = s.lo;
+        out[n++] = s.hi;
+        out[n++] = (float)s.count;
     }
     return n;
 }
@@ -71,8 +72,13 @@ static void learned_steps_follow_the_papers_formula(void)
         const double q = v[i] / s;
         want += dy[i] * (q <= -4 ? -4 : q >= 3 ? 3 : rint(q) - q);
     }
-    CHECK_NEAR(dev->k.lsq_grad(dev, v, dy, 6, &(ib_affine){.scale = s, .qmin = -4, .qmax = 3}), want, 1e-5);
-    CHECK_NEAR(dev->k.pact_grad(dev, v, dy, 6, 1.3f), 11, 0); /* dY where x >= alpha */
+    float dt = 0, dalpha = 0; /* g = 1 / sqrt(N Q), with 3 codes above zero */
+    dev->k.lsq_grad(dev, v, dy, 1, 6, &(ib_affine){.scale = &s, .qmin = -4, .qmax = 3}, 6, &dt);
+    CHECK_NEAR(dt / s * sqrt(6 * 3), want, 1e-5);
+    const float alpha = 1.3f;
+    const int32_t zero = 6; /* one below the largest code, whose value is alpha */
+    dev->k.pact_grad(dev, v, dy, 6, &(ib_affine){.scale = &alpha, .zero = &zero, .qmin = -8, .qmax = 7}, &dalpha);
+    CHECK_NEAR(dalpha, 11, 0); /* dY where x >= alpha */
     end();
 }
 
@@ -114,19 +120,20 @@ static void calibrators_treat_outliers_as_they_should(void)
 
 static void ranges_become_scales_as_documented(void)
 {
-    ib_quantizer q = {.bits = 8, .qmin = -128, .qmax = 127};
-    ib_quantizer_set_range(&q, 0, 2.55f, 0);
-    CHECK_NEAR(q.scale, 0.01, 1e-7);
-    CHECK_INT(q.zero, -128);
-    ib_quantizer_set_range(&q, -1, 1.55f, 0);
-    CHECK_INT(q.zero, -28);
-    ib_quantizer_set_range(&q, -2.54f, 1, 1);
-    CHECK_NEAR(q.scale, 0.02, 1e-7);
-    CHECK_INT(q.zero, 0);
-    ib_quantizer_set_range(&q, 0, 0, 0);
-    CHECK_NEAR(q.scale, 1, 0);
-    ib_quantizer_set_range(&q, 3, 5, 0); /* widened to hold 0 */
-    CHECK_NEAR(q.scale, 5.0 / 255, 1e-7);
+    float scale;
+    int32_t zero;
+    ib_scale_of_range(0, 2.55f, 0, -128, 127, &scale, &zero);
+    CHECK_NEAR(scale, 0.01, 1e-7);
+    CHECK_INT(zero, -128);
+    ib_scale_of_range(-1, 1.55f, 0, -128, 127, &scale, &zero);
+    CHECK_INT(zero, -28);
+    ib_scale_of_range(-2.54f, 1, 1, -128, 127, &scale, &zero);
+    CHECK_NEAR(scale, 0.02, 1e-7);
+    CHECK_INT(zero, 0);
+    ib_scale_of_range(0, 0, 0, -128, 127, &scale, &zero);
+    CHECK_NEAR(scale, 1, 0);
+    ib_scale_of_range(3, 5, 0, -128, 127, &scale, &zero); /* widened to hold 0 */
+    CHECK_NEAR(scale, 5.0 / 255, 1e-7);
 }
 
 static void bytes_keep_their_value_at_the_input(void)
@@ -141,7 +148,7 @@ static void bytes_keep_their_value_at_the_input(void)
         const float x = ((float)raw / 255.0f - in.mean) * (1.0f / in.std);
         int8_t code;
         const ib_affine codes = {
-            .scale = q->scale, .zero = q->zero, .qmin = q->qmin, .qmax = q->qmax, .half_away = raw & 1};
+            .scale = &q->state->scale, .zero = &q->state->zero, .qmin = q->qmin, .qmax = q->qmax, .half_away = raw & 1};
         dev->k.quantize(dev, &x, 1, &codes, &code, NULL);
         CHECK_INT(code, raw - 128);
     }
@@ -152,8 +159,8 @@ static void bytes_keep_their_value_at_the_input(void)
         ib_layer_set_input(net, &far);
         REQUIRE(!ib_qat_prepare(net, g, NULL));
         q = &ib_plan_of(net)->input.out;
-        CHECK(q->zero == (side ? 127 : -128));
-        CHECK_NEAR(q->scale * 255, 6, 1e-5); /* (0 or 1 - mean) / std, widened to 0 */
+        CHECK(q->state->zero == (side ? 127 : -128));
+        CHECK_NEAR(q->state->scale * 255, 6, 1e-5); /* (0 or 1 - mean) / std, widened to 0 */
         ib_layer_free(net);
     }
     end();

@@ -52,13 +52,14 @@ static void window_too_large(void)
     const ib_window s = {1, 1, 4, 4, 1, 4, 4, 3, 3, 1, 1, 0, 0, 1}; /* 2x2 come out */
     dev->k.conv2d(dev, &s, x, w, NULL, y, NULL);
 }
+static const int32_t zero_code, least = -128, most = 127, beyond = 128;
 static void wide_codes(void)
 {
     static const int8_t codes[4] = {1, 2, 8, 3}, in[2];
     static const int32_t bias[2];
     static int8_t out[2];
     const ib_qweights weights = {.codes = codes, .bits = 4};
-    const ib_epilogue r = {.scale = factor, .lo = -128, .hi = 127, .codes = out};
+    const ib_epilogue r = {.scale = factor, .zero = &zero_code, .lo = &least, .hi = &most, .codes = out};
     dev->k.qlinear(dev, 1, 2, 2, &(ib_qproduct){.x = in, .w = &weights, .bias = bias, .r = &r});
 }
 static void bounds_of_no_code(void)
@@ -66,7 +67,7 @@ static void bounds_of_no_code(void)
     static const int32_t acc[4];
     static int8_t out[4];
     dev->k.requant(dev, &(ib_planes){1, 4, 1}, acc,
-                   &(ib_epilogue){.scale = factor, .lo = -128, .hi = 128, .codes = out});
+                   &(ib_epilogue){.scale = factor, .zero = &zero_code, .lo = &least, .hi = &beyond, .codes = out});
 }
 static void narrow_border(void)
 {
@@ -76,7 +77,7 @@ static void narrow_border(void)
     const ib_window s = {1, 1, 4, 4, 1, 4, 4, 3, 3, 1, 1, 1, 1, 1};
     const ib_nhwc from = {in, 1, 4, 4, 0}, to = {out, 1, 4, 4, 0};
     const ib_qweights weights = {.codes = codes};
-    const ib_epilogue r = {.scale = factor, .lo = -128, .hi = 127};
+    const ib_epilogue r = {.scale = factor, .zero = &zero_code, .lo = &least, .hi = &most};
     dev->k.nhwc_conv2d(dev, &s, &(ib_nhwc_product){.x = &from, .y = &to, .w = &weights, .bias = bias, .r = &r},
                        (ib_share){0, 1});
 }

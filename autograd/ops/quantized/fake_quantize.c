@@ -1,14 +1,17 @@
 /* fake_quantize.c - quantization simulated in fp32, for research and as the check of the integer operators. */
 #include <math.h>
-#include <string.h>
 
-#include "autograd/op.h"
+#include "autograd/quantizer.h"
 #include "base/argument.h"
 
 typedef struct fq_attrs {
     float scale;
     int zero, qmin, qmax;
 } fq_attrs;
+
+typedef struct clamp_attrs {
+    float lo, hi;
+} clamp_attrs;
 
 static ib_status same(ib_node *n, ib_tensor *out)
 {
@@ -34,9 +37,11 @@ static ib_status fq_forward(ib_graph *g, ib_node *n)
     int8_t *q = ib_graph_numbers(g, (size_t)size);
     if (!q)
         return IB_ENOMEM;
-    const ib_affine codes = {.scale = a->scale, .zero = a->zero, .qmin = a->qmin, .qmax = a->qmax};
+    ib_affine codes = {.qmin = a->qmin, .qmax = a->qmax};
+    if (ib_put_scale(g, a->scale, a->zero, &codes.scale, &codes.zero))
+        return IB_ENOMEM;
     K(g)->quantize(g->dev, ib_f32(n->in[0]), size, &codes, q, n->saved[0]);
-    K(g)->dequantize(g->dev, &(ib_coded){q, a->scale, a->zero}, size, ib_f32(n->out));
+    K(g)->dequantize(g->dev, &(ib_coded){q, codes.scale, codes.zero}, size, ib_f32(n->out));
     ib_graph_release(g, mark);
     return IB_OK;
 }
@@ -58,8 +63,8 @@ static ib_status round_forward(ib_graph *g, ib_node *n)
 
 static ib_status clamp_forward(ib_graph *g, ib_node *n)
 {
-    const float *bounds = n->attrs;
-    K(g)->clamp(g->dev, ib_f32(n->in[0]), ib_f32(n->out), n->out->size, bounds[0], bounds[1]);
+    const clamp_attrs *a = n->attrs;
+    K(g)->clamp(g->dev, ib_f32(n->in[0]), ib_f32(n->out), n->out->size, a->lo, a->hi);
     return IB_OK;
 }
 
@@ -103,7 +108,7 @@ const ib_op ib_op_ste_round = {.name = "ste_round",
                                .samples = (const ib_sample[]){{"2d", 1, {{2, {4, 7}, -3, 3}}, round_sample, 1}, {0}}};
 const ib_op ib_op_ste_clamp = {.name = "ste_clamp",
                                .inputs = "x",
-                               .attrs_bytes = 2 * sizeof(float),
+                               .attrs_bytes = sizeof(clamp_attrs),
                                .n_required = 1,
                                .shape = same,
                                .forward = clamp_forward,
@@ -128,5 +133,5 @@ ib_tensor *ib_ste_round(ib_graph *g, ib_tensor *x)
 ib_tensor *ib_ste_clamp(ib_graph *g, ib_tensor *x, float lo, float hi)
 {
     IB_TAKE_OR(lo, lo <= hi, NULL, "is %g, hi is %g", lo, hi);
-    return IB_APPLY(g, &ib_op_ste_clamp, ((float[]){lo, hi}), x);
+    return IB_APPLY(g, &ib_op_ste_clamp, (&(clamp_attrs){lo, hi}), x);
 }

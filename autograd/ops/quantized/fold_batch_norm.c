@@ -1,8 +1,5 @@
 /* fold_batch_norm.c - a batch norm folded into weight and bias of the product before it, in fp32: two operators of the
  * tape, so that gradients reach all three. qat/forms.c applies them where qat/plan.c found such a pair. */
-#include <math.h>
-#include <string.h>
-
 #include "autograd/quantizer.h"
 
 /* ---- fold_weight: y[o,:] = w[o,:] gain[o], gain = gamma / sqrt(var + eps); saved[0]: gain ---- */
@@ -21,21 +18,27 @@ static ib_status fold_weight_shape(ib_node *n, ib_tensor *out)
     return ib_same_shape(n->in[0], out, 0);
 }
 
-static float *gain_of(ib_graph *g, const ib_tensor *gamma, const fold_attrs *a)
+static ib_fold fold_of(const ib_tensor *gamma, const fold_attrs *a)
 {
-    float *gain = ib_graph_numbers(g, (size_t)gamma->size * sizeof *gain);
-    for (int64_t c = 0; gain && c < gamma->size; c++)
-        gain[c] = ib_f32(gamma)[c] / sqrtf(ib_f32(a->var)[c] + a->eps);
+    return (ib_fold){.n = gamma->size, .gamma = ib_f32(gamma), .var = ib_f32(a->var), .eps = a->eps};
+}
+
+static float *gain_of(ib_graph *g, const ib_fold *f)
+{
+    float *gain = ib_graph_numbers(g, (size_t)f->n * sizeof *gain);
+    if (gain)
+        K(g)->fold_gain(g->dev, f, gain);
     return gain;
 }
 
 static ib_status fold_weight_forward(ib_graph *g, ib_node *n)
 {
     const ib_tensor *w = n->in[0];
-    float *gain = n->saved[0] = gain_of(g, n->in[1], n->attrs);
+    const ib_fold f = fold_of(n->in[1], n->attrs);
+    float *gain = n->saved[0] = gain_of(g, &f);
     if (!gain)
         return IB_ENOMEM;
-    memset(n->out->data, 0, (size_t)w->size * sizeof(float));
+    V(g)->fill(g->dev, n->out->data, 0, (size_t)w->size * sizeof(float));
     K(g)->scale_rows(g->dev, ib_f32(w), w->shape[0], w->size / w->shape[0], gain, ib_f32(n->out));
     return IB_OK;
 }
@@ -43,7 +46,7 @@ static ib_status fold_weight_forward(ib_graph *g, ib_node *n)
 /* dw += gain dy    dgamma += <w, dy> / sqrt(var + eps), which has no division by gamma */
 static ib_status fold_weight_backward(ib_graph *g, ib_node *n)
 {
-    const fold_attrs *a = n->attrs;
+    const ib_fold f = fold_of(n->in[1], n->attrs);
     const ib_tensor *w = n->in[0];
     const int64_t rows = w->shape[0], cols = w->size / rows;
     ib_status failed = IB_OK;
@@ -55,10 +58,9 @@ static ib_status fold_weight_backward(ib_graph *g, ib_node *n)
         float *dot = ib_graph_numbers(g, (size_t)rows * sizeof *dot);
         if (!dot)
             return IB_ENOMEM;
-        memset(dot, 0, (size_t)rows * sizeof *dot);
+        V(g)->fill(g->dev, dot, 0, (size_t)rows * sizeof *dot);
         K(g)->dot_rows(g->dev, ib_f32(w), n->out->grad, rows, cols, dot);
-        for (int64_t c = 0; c < rows; c++)
-            dgamma[c] += dot[c] / sqrtf(ib_f32(a->var)[c] + a->eps);
+        K(g)->fold_gain_grad(g->dev, &f, dot, dgamma);
         ib_graph_release(g, mark);
     }
     return failed;
@@ -92,34 +94,34 @@ static ib_status fold_bias_shape(ib_node *n, ib_tensor *out)
     return ib_same_shape(n->in[0], out, 0);
 }
 
-static ib_status fold_bias_forward(ib_graph *g, ib_node *n)
+/* Complete. */
+static ib_fold bias_fold_of(const ib_node *n)
 {
     const fold_attrs *a = n->attrs;
-    const float *beta = ib_f32(n->in[1]), *bias = n->in[2] ? ib_f32(n->in[2]) : NULL, *mean = ib_f32(a->mean);
-    float *gain = n->saved[0] = gain_of(g, n->in[0], a), *y = ib_f32(n->out);
-    if (!gain)
+    ib_fold f = fold_of(n->in[0], a);
+    f.beta = ib_f32(n->in[1]);
+    f.bias = n->in[2] ? ib_f32(n->in[2]) : NULL;
+    f.mean = ib_f32(a->mean);
+    f.gain = n->saved[0];
+    return f;
+}
+
+static ib_status fold_bias_forward(ib_graph *g, ib_node *n)
+{
+    ib_fold f = bias_fold_of(n);
+    if (!(f.gain = n->saved[0] = gain_of(g, &f)))
         return IB_ENOMEM;
-    for (int64_t c = 0; c < n->out->size; c++)
-        y[c] = beta[c] + ((bias ? bias[c] : 0.0f) - mean[c]) * gain[c];
+    K(g)->fold_bias(g->dev, &f, ib_f32(n->out));
     return IB_OK;
 }
 
 static ib_status fold_bias_backward(ib_graph *g, ib_node *n)
 {
-    const fold_attrs *a = n->attrs;
+    const ib_fold f = bias_fold_of(n);
     ib_status failed = IB_OK;
-    const float *bias = n->in[2] ? ib_f32(n->in[2]) : NULL, *mean = ib_f32(a->mean), *gain = n->saved[0],
-                *dy = n->out->grad;
     float *dgamma = ib_grad_of(g, n->in[0], &failed), *dbeta = ib_grad_of(g, n->in[1], &failed);
     float *dbias = ib_grad_of(g, n->in[2], &failed);
-    for (int64_t c = 0; c < n->out->size; c++) {
-        if (dgamma)
-            dgamma[c] += dy[c] * ((bias ? bias[c] : 0.0f) - mean[c]) / sqrtf(ib_f32(a->var)[c] + a->eps);
-        if (dbeta)
-            dbeta[c] += dy[c];
-        if (dbias)
-            dbias[c] += dy[c] * gain[c];
-    }
+    K(g)->fold_bias_grad(g->dev, &f, n->out->grad, dgamma, dbeta, dbias);
     return failed;
 }
 

@@ -1,7 +1,4 @@
 /* int_activation.c - quantize, dequantize, lookup and concatenation of codes. */
-#include <math.h>
-#include <string.h>
-
 #include "arithmetic/requant.h"
 #include "autograd/attrs.h"
 #include "autograd/quantizer.h"
@@ -18,39 +15,35 @@ static ib_status quantize_shape(ib_node *n, ib_tensor *out)
 
 static ib_status quantize_forward(ib_graph *g, ib_node *n)
 {
-    ib_quantizer *q = ((const ib_q_attrs *)n->attrs)->out;
+    const ib_quantizer *q = ((const ib_q_attrs *)n->attrs)->out;
     const ib_tensor *x = n->in[0];
-    float lo = 0, hi = 0;
-    if (g->mode == IB_TRAIN && q->see)
-        K(g)->min_max(g->dev, ib_f32(x), x->size, &lo, &hi);
-    const ib_status status = ib_see(g, n, q, IB_ACT_NONE, lo, hi);
-    if (status)
-        return status;
-    if (g->mode == IB_TRAIN && !(n->saved[0] = ib_graph_numbers(g, (size_t)(x->size + 7) / 8)))
+    float *range = ib_set_codes(g, n, q);
+    if (!range || (g->mode == IB_TRAIN && !(n->saved[0] = ib_graph_numbers(g, (size_t)(x->size + 7) / 8))))
         return IB_ENOMEM;
-    const ib_affine codes = {.scale = q->scale,
-                             .zero = q->zero,
+    if (ib_watches(g, q))
+        K(g)->min_max(g->dev, ib_f32(x), x->size, range, range + 1);
+    if (ib_see(g, n, q, IB_ACT_NONE, range))
+        return IB_ENOMEM;
+    const ib_affine codes = {.scale = n->out->q.scale,
+                             .zero = n->out->q.zero,
                              .qmin = q->qmin,
                              .qmax = q->qmax,
                              .half_away = ib_rounding(q->profile) != ISOBIT_FP32_RNE};
     K(g)->quantize(g->dev, ib_f32(x), x->size, &codes, ib_codes(n->out), n->saved[0]);
-    uint8_t *mask = n->saved[0];
-    const float top = ib_passes_below(q, IB_ACT_NONE);
-    for (int64_t i = 0; mask && q->learned == IB_PACT && i < x->size; i++) /* what PACT's level gets, x does not */
-        if (ib_f32(x)[i] >= top)
-            mask[i / 8] &= (uint8_t) ~(1u << i % 8);
-    return ib_set_codes(g, n->out, q);
+    if (n->saved[0] && q->learned == IB_PACT)
+        K(g)->pact_passes(g->dev, ib_f32(x), x->size, &codes, n->saved[0]);
+    return IB_OK;
 }
 
 static ib_status quantize_backward(ib_graph *g, ib_node *n)
 {
-    ib_quantizer *q = ((const ib_q_attrs *)n->attrs)->out;
+    const ib_quantizer *q = ((const ib_q_attrs *)n->attrs)->out;
     ib_status failed = IB_OK;
     float *dx = ib_grad_of(g, n->in[0], &failed);
     if (dx)
         K(g)->grad_where(g->dev, n->out->grad, n->saved[0], dx, n->out->size);
     if (q->learned)
-        ib_learn_scale(g, q, IB_ACT_NONE, n->out->shape[0], n->out->size, ib_f32(n->in[0]), n->out->grad);
+        ib_learn_scale(g, n, q, IB_ACT_NONE, ib_f32(n->in[0]));
     return failed;
 }
 
@@ -77,8 +70,8 @@ static ib_status dequantize_shape(ib_node *n, ib_tensor *out)
 
 static ib_status dequantize_forward(ib_graph *g, ib_node *n)
 {
-    const ib_tensor *x = n->in[0];
-    K(g)->dequantize(g->dev, &(ib_coded){ib_codes(x), x->q.scale[0], x->q.zero_point}, x->size, ib_f32(n->out));
+    const ib_coded x = ib_coded_of(n->in[0]);
+    K(g)->dequantize(g->dev, &x, n->out->size, ib_f32(n->out));
     return IB_OK;
 }
 
@@ -114,40 +107,18 @@ static ib_status lookup_shape(ib_node *n, ib_tensor *out)
     return ib_tensor_set_shape(out, n->in[0]->ndim, n->in[0]->shape);
 }
 
-static void fill_table(ib_lookup_const *c, const ib_qparams *in, const ib_lookup_attrs *a, const ib_quantizer *out)
-{
-    int lo, hi;
-    ib_act_bounds(out, a->act, &lo, &hi);
-    for (int code = -128; code < 128; code++) {
-        const float x = in->scale[0] * (float)(code - in->zero_point), y = a->f ? a->f(x) : x;
-        const float q = rintf(y / out->scale) + (float)out->zero;
-        const int inside = q >= (float)lo && q <= (float)hi;
-        c->table[code + 128] = (int8_t)(inside ? q : q < (float)lo ? lo : hi);
-        const int passes = inside && (a->act == IB_ACT_NONE || (x > 0 && x < ib_passes_below(out, a->act)));
-        c->slope[code + 128] = !passes ? 0.0f : a->slope ? a->slope(x, y) : 1.0f;
-    }
-}
-
 static ib_status lookup_forward(ib_graph *g, ib_node *n)
 {
     const ib_lookup_attrs *a = n->attrs;
     const ib_tensor *x = n->in[0];
-    ib_quantizer out = a->out ? *a->out
-                              : (ib_quantizer){.bits = x->q.bits,
-                                               .qmin = x->q.qmin,
-                                               .qmax = x->q.qmax,
-                                               .scale = x->q.scale[0],
-                                               .zero = x->q.zero_point};
-    if (a->out_scale > 0) {
-        out.scale = a->out_scale;
-        out.zero = a->out_zero;
-    }
-    ib_lookup_const *c = n->saved[1] = ib_graph_alloc(g, sizeof *c);
-    if (!c)
+    ib_qparams *q = &n->out->q;
+    ib_lookup_const *c = n->saved[1] = ib_graph_numbers(g, sizeof *c);
+    if (!c || (a->out_scale > 0 && ib_put_scale(g, a->out_scale, a->out_zero, &q->scale, &q->zero)))
         return IB_ENOMEM;
-    fill_table(c, &x->q, a, &out);
+    const ib_result_codes r = {.scale = q->scale, .zero = q->zero, .qmin = q->qmin, .qmax = q->qmax, .act = a->act};
+    K(g)->lookup_table(g->dev, x->q.scale, x->q.zero, a->f, &r, c->table, c->slope);
     K(g)->lookup(g->dev, c->table, ib_codes(x), ib_codes(n->out), x->size);
-    return ib_set_codes(g, n->out, &out);
+    return IB_OK;
 }
 
 static ib_status lookup_backward(ib_graph *g, ib_node *n)
@@ -188,42 +159,32 @@ static ib_status qconcat_shape(ib_node *n, ib_tensor *out)
     return status;
 }
 
-/* Codes of nothing but 0 say nothing of a range, whatever their scale. */
-static int is_zero(const ib_tensor *x)
-{
-    for (int64_t i = 0; i < x->size; i++)
-        if (ib_codes(x)[i] != x->q.zero_point)
-            return 0;
-    return 1;
-}
-
 static ib_status qconcat_forward(ib_graph *g, ib_node *n)
 {
     const ib_q_attrs *a = n->attrs;
     const int64_t row = ib_run_of(n->out, a->axis), outer = n->out->size / row;
-    float lo = 0, hi = 0;
-    for (int i = 0; i < n->n_in; i++) { /* the range that the codes of the inputs can stand for */
-        const ib_qparams *q = &n->in[i]->q;
-        if (is_zero(n->in[i]))
-            continue;
-        lo = fminf(lo, q->scale[0] * (float)(q->qmin - q->zero_point));
-        hi = fmaxf(hi, q->scale[0] * (float)(q->qmax - q->zero_point));
-    }
-    const ib_status status = ib_see(g, n, a->out, IB_ACT_NONE, lo, hi);
-    if (status)
-        return status;
-    ib_lookup_const *c = n->saved[1] = ib_graph_alloc(g, (size_t)n->n_in * sizeof *c);
-    if (!c)
+    float *range = ib_set_codes(g, n, a->out);
+    ib_lookup_const *c = n->saved[1] = ib_graph_numbers(g, (size_t)n->n_in * sizeof *c);
+    if (!range || !c)
         return IB_ENOMEM;
+    V(g)->fill(g->dev, range, 0, 2 * sizeof *range);
+    for (int i = 0; i < n->n_in && ib_watches(g, a->out); i++) { /* what the codes of the inputs can stand for */
+        const ib_coded x = ib_coded_of(n->in[i]);
+        K(g)->code_range(g->dev, &x, n->in[i]->size, n->in[i]->q.qmin, n->in[i]->q.qmax, range, range + 1);
+    }
+    if (ib_see(g, n, a->out, IB_ACT_NONE, range))
+        return IB_ENOMEM;
+    const ib_result_codes r = ib_result_of(n, a->out, IB_ACT_NONE);
     int64_t at = 0;
     for (int i = 0; i < n->n_in; i++) {
-        const int64_t run = ib_run_of(n->in[i], a->axis);
-        fill_table(&c[i], &n->in[i]->q, &(ib_lookup_attrs){0}, a->out);
+        const ib_tensor *x = n->in[i];
+        const int64_t run = ib_run_of(x, a->axis);
+        K(g)->lookup_table(g->dev, x->q.scale, x->q.zero, IB_IDENTITY, &r, c[i].table, c[i].slope);
         for (int64_t o = 0; o < outer; o++)
-            K(g)->lookup(g->dev, c[i].table, ib_codes(n->in[i]) + o * run, ib_codes(n->out) + o * row + at, run);
+            K(g)->lookup(g->dev, c[i].table, ib_codes(x) + o * run, ib_codes(n->out) + o * row + at, run);
         at += run;
     }
-    return ib_set_codes(g, n->out, a->out);
+    return IB_OK;
 }
 
 static ib_status qconcat_backward(ib_graph *g, ib_node *n)

@@ -26,17 +26,12 @@ static ib_status binary_shape(ib_node *n, ib_tensor *out)
     return ib_tensor_set_shape(out, a->ndim, a->shape);
 }
 
-static ib_coded coded(const ib_tensor *x)
-{
-    return (ib_coded){ib_codes(x), x->q.scale[0], x->q.zero_point};
-}
-
 /* The real result before quantization. */
 static float *real_result(ib_graph *g, const ib_node *n)
 {
     const ib_tensor *a = n->in[0], *b = n->in[1];
     const ib_bcast flat = {{1, 1, 1, a->size}, {0}, {0}, 1};
-    const ib_coded ca = coded(a), cb = coded(b);
+    const ib_coded ca = ib_coded_of(a), cb = ib_coded_of(b);
     float *x = ib_graph_numbers(g, (size_t)a->size * sizeof *x), *y = ib_graph_numbers(g, (size_t)a->size * sizeof *y);
     float *z = ib_graph_numbers(g, (size_t)a->size * sizeof *z);
     if (!x || !y || !z)
@@ -51,36 +46,29 @@ static ib_status binary_forward(ib_graph *g, ib_node *n)
 {
     const ib_q_attrs *o = n->attrs;
     const ib_tensor *a = n->in[0], *b = n->in[1];
-    const ib_qparams *qa = &a->q, *qb = &b->q;
-    const ib_coded ca = coded(a), cb = coded(b);
-    float lo = 0, hi = 0;
-    if (g->mode == IB_TRAIN && o->out->see)
-        K(g)->real_range(g->dev, &ca, &cb, a->size, is_mul(n), &lo, &hi);
-    const ib_status status = ib_see(g, n, o->out, o->act, lo, hi);
-    if (status)
-        return status;
-    ib_qbinary_const *c = n->saved[1] = ib_graph_alloc(g, sizeof *c);
-    if (!c || (g->mode == IB_TRAIN && !(n->saved[0] = ib_graph_numbers(g, (size_t)(a->size + 7) / 8))))
+    const ib_coded ca = ib_coded_of(a), cb = ib_coded_of(b);
+    const int rounding = ib_rounding(o->out->profile);
+    float *range = ib_set_codes(g, n, o->out), *top = range; /* which is read before */
+    if (!range || !(n->saved[1] = ib_graph_numbers(g, is_mul(n) ? sizeof(isobit_mul) : sizeof(isobit_add))) ||
+        (g->mode == IB_TRAIN && !(n->saved[0] = ib_graph_numbers(g, (size_t)(a->size + 7) / 8))))
         return IB_ENOMEM;
-    memset(c, 0, sizeof *c);
-    c->rounding = ib_rounding(o->out->profile);
-    ib_act_bounds(o->out, o->act, &c->lo, &c->hi);
+    if (ib_watches(g, o->out))
+        K(g)->real_range(g->dev, &ca, &cb, a->size, is_mul(n), range, range + 1);
+    if (ib_see(g, n, o->out, o->act, range))
+        return IB_ENOMEM;
+    const ib_result_codes r = ib_result_of(n, o->out, o->act);
     if (is_mul(n)) {
-        if (ib_check_step(n, -1, qa->scale[0], qb->scale[0]) ||
-            ib_factor_of(n, qa->scale[0], qb->scale[0], o->out, &c->out))
-            return ib_error_status();
-        const isobit_mul p = {(int32_t)a->size, qa->zero_point, qb->zero_point, o->out->zero, c->lo, c->hi, c->out};
-        K(g)->qmul(g->dev, &p, a->size, ib_codes(a), ib_codes(b), c->rounding, ib_codes(n->out), n->saved[0]);
+        isobit_mul *p = n->saved[1];
+        K(g)->mul_factors(g->dev, &ca, &cb, &r, p, top, ib_site_of(g, n));
+        K(g)->qmul(g->dev, p, a->size, ib_codes(a), ib_codes(b), rounding, ib_codes(n->out), n->saved[0]);
     } else {
-        if (ib_addends_of(n, qa->scale[0], qb->scale[0], o->out, c))
-            return ib_error_status();
-        const isobit_add p = {
-            (int32_t)a->size, qa->zero_point, qb->zero_point, o->out->zero, c->lo, c->hi, c->a, c->b, c->out};
-        K(g)->qadd(g->dev, &p, a->size, ib_codes(a), ib_codes(b), c->rounding, ib_codes(n->out), n->saved[0]);
+        isobit_add *p = n->saved[1];
+        K(g)->add_factors(g->dev, &ca, &cb, &r, p, top, ib_site_of(g, n));
+        K(g)->qadd(g->dev, p, a->size, ib_codes(a), ib_codes(b), rounding, ib_codes(n->out), n->saved[0]);
     }
     if (n->saved[0] && o->act != IB_ACT_NONE)
-        K(g)->real_passes(g->dev, &ca, &cb, a->size, is_mul(n), ib_passes_below(o->out, o->act), n->saved[0]);
-    return ib_set_codes(g, n->out, o->out);
+        K(g)->real_passes(g->dev, &ca, &cb, a->size, is_mul(n), top, n->saved[0]);
+    return IB_OK;
 }
 
 /* add: da += dz, db += dz;  mul: da += dz b, db += dz a;  dz = dy where not clamped, and inside of the activation */
@@ -100,7 +88,7 @@ static ib_status binary_backward(ib_graph *g, ib_node *n)
         float *z = real_result(g, n);
         if (!z)
             return IB_ENOMEM;
-        ib_learn_scale(g, o->out, o->act, n->out->shape[0], size, z, n->out->grad);
+        ib_learn_scale(g, n, o->out, o->act, z);
     }
     if (!is_mul(n)) {
         for (int i = 0; i < 2; i++)
@@ -114,7 +102,7 @@ static ib_status binary_backward(ib_graph *g, ib_node *n)
             return IB_ENOMEM;
         K(g)->where(g->dev, n->out->grad, n->saved[0], dz, size);
         for (int i = 0; i < 2; i++) {
-            const ib_coded factor = coded(n->in[1 - i]);
+            const ib_coded factor = ib_coded_of(n->in[1 - i]);
             K(g)->dequantize(g->dev, &factor, size, other);
             if (d[i])
                 K(g)->reduce_to(g->dev, &flat, dz, other, d[i]);

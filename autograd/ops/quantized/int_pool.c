@@ -1,6 +1,4 @@
 /* int_pool.c - max and average pooling of codes. */
-#include <string.h>
-
 #include "arithmetic/requant.h"
 #include "autograd/quantizer.h"
 
@@ -34,37 +32,35 @@ static ib_status avg_forward(ib_graph *g, ib_node *n)
     ib_pool_window(n, &s);
     const ib_tensor *x = n->in[0];
     const ib_q_attrs *a = n->attrs;
-    ib_qproduct_const *c = n->saved[1] = ib_graph_alloc(g, sizeof *c);
-    if (!c || !(c->scale = ib_graph_numbers(g, sizeof *c->scale)) ||
-        !(c->acc_scale = ib_graph_numbers(g, sizeof *c->acc_scale)))
+    ib_product_constants *c = n->saved[1] = ib_graph_alloc(g, sizeof *c);
+    float *range = ib_set_codes(g, n, a->out);
+    if (!c || !range || (g->mode == IB_TRAIN && !(n->saved[0] = ib_graph_numbers(g, (size_t)(n->out->size + 7) / 8))))
         return IB_ENOMEM;
-    if (g->mode == IB_TRAIN && !(n->saved[0] = ib_graph_numbers(g, (size_t)(n->out->size + 7) / 8)))
-        return IB_ENOMEM;
+    *c = (ib_product_constants){.outputs = 1,
+                                .area = s.kh * s.kw,
+                                .in_scale = x->q.scale,
+                                .acc_scale = ib_graph_numbers(g, sizeof *c->acc_scale),
+                                .factor = ib_graph_numbers(g, sizeof *c->factor),
+                                .lo = ib_graph_numbers(g, 2 * sizeof *c->lo),
+                                .at = ib_site_of(g, n)};
     const ib_mark mark = ib_graph_mark(g);
     int32_t *acc = ib_graph_numbers(g, (size_t)n->out->size * sizeof *acc);
-    if (!acc)
+    if (!c->acc_scale || !c->factor || !c->lo || !acc)
         return IB_ENOMEM;
-    K(g)->qavgpool(g->dev, &s, ib_codes(x), x->q.zero_point, acc);
-    c->bias = NULL;
-    c->acc_scale[0] = x->q.scale[0] / (float)(s.kh * s.kw);
+    c->hi = c->lo + 1;
+    K(g)->product_steps(g->dev, c);
+    K(g)->qavgpool(g->dev, &s, ib_codes(x), x->q.zero, acc);
     const ib_planes all = {1, 1, n->out->size};
-    float lo = 0, hi = 0;
-    if (g->mode == IB_TRAIN && a->out->see)
-        K(g)->acc_range(g->dev, &all, acc, c->acc_scale, &lo, &hi);
-    const ib_status status = ib_see(g, n, a->out, IB_ACT_NONE, lo, hi);
-    if (status)
-        return status;
-    /* as a product with ones of step 1 / window, so that runtimes without such a pooling can say it as a convolution */
-    const float one = 1.0f / (float)(s.kh * s.kw);
-    if (ib_check_step(n, -1, x->q.scale[0], one) || ib_factor_of(n, x->q.scale[0], one, a->out, &c->scale[0]))
-        return ib_error_status();
-    c->lo = a->out->qmin;
-    c->hi = a->out->qmax;
-    c->rounding = ib_rounding(a->out->profile);
+    if (ib_watches(g, a->out))
+        K(g)->acc_range(g->dev, &all, acc, c->acc_scale, range, range + 1);
+    if (ib_see(g, n, a->out, IB_ACT_NONE, range))
+        return IB_ENOMEM;
+    c->out = ib_result_of(n, a->out, IB_ACT_NONE);
+    K(g)->product_factors(g->dev, c);
     K(g)->requant(g->dev, &all, acc,
-                  &(ib_epilogue){.scale = c->scale,
-                                 .profile = c->rounding,
-                                 .zero = a->out->zero,
+                  &(ib_epilogue){.scale = c->factor,
+                                 .profile = ib_rounding(a->out->profile),
+                                 .zero = c->out.zero,
                                  .lo = c->lo,
                                  .hi = c->hi,
                                  .codes = ib_codes(n->out),
@@ -73,7 +69,7 @@ static ib_status avg_forward(ib_graph *g, ib_node *n)
         n->saved[2] = acc;
     else
         ib_graph_release(g, mark);
-    return ib_set_codes(g, n->out, a->out);
+    return IB_OK;
 }
 
 static ib_status avg_backward(ib_graph *g, ib_node *n)
@@ -81,7 +77,7 @@ static ib_status avg_backward(ib_graph *g, ib_node *n)
     ib_window s;
     ib_pool_window(n, &s);
     const ib_q_attrs *a = n->attrs;
-    const ib_qproduct_const *c = n->saved[1];
+    const ib_product_constants *c = n->saved[1];
     ib_status failed = IB_OK;
     float *dx = ib_grad_of(g, n->in[0], &failed);
     const ib_mark mark = ib_graph_mark(g);
@@ -90,7 +86,7 @@ static ib_status avg_backward(ib_graph *g, ib_node *n)
         return IB_ENOMEM;
     if (n->saved[2]) {
         K(g)->acc_real(g->dev, &(ib_planes){1, 1, n->out->size}, n->saved[2], c->acc_scale, dz);
-        ib_learn_scale(g, a->out, IB_ACT_NONE, s.n, n->out->size, dz, n->out->grad);
+        ib_learn_scale(g, n, a->out, IB_ACT_NONE, dz);
     }
     K(g)->where(g->dev, n->out->grad, n->saved[0], dz, n->out->size);
     if (dx)

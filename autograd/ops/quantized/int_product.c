@@ -3,10 +3,6 @@
  *   y = clamp(requant(acc, s_in s_w[o] / s_out) + zero_out)    the profile's rounding
  * Backward on the real values: dz = dy where y was not clamped and the activation's
  * slope is not 0, then as in fp32 with the dequantized operands. */
-#include <float.h>
-#include <math.h>
-#include <string.h>
-
 #include "arithmetic/requant.h"
 #include "autograd/quantizer.h"
 
@@ -72,35 +68,6 @@ static ib_qweights weights_of(const ib_tensor *w)
     return (ib_qweights){ib_codes(w), w->q.group_factor, w->q.group_size, w->q.n_groups, w->q.bits};
 }
 
-/* The bias in steps of the accumulator; the weights' scale was chosen so that it fits. */
-static ib_status bias_code(const ib_node *n, int64_t o, float bias, float step, int32_t *code)
-{
-    const double q = rint((double)bias / step);
-    if (!(fabs(q) <= IB_MAX_BIAS)) {
-        ib_fail(IB_ENUMERIC, "the bias of output %lld, %g, is %g steps of its accumulator: 32 bits hold no such sum",
-                (long long)o, bias, q);
-        return ib_op_refuse(n);
-    }
-    *code = (int32_t)q;
-    return IB_OK;
-}
-
-/* A bias of less than half a step is 0: where that is more than half of the result's codes, they would not be the
- * layer's. */
-static ib_status check_bias(const ib_node *n, int64_t o, float bias, float step, int32_t code)
-{
-    const ib_qproduct_attrs *a = n->attrs;
-    const ib_quantizer *out = a->out;
-    const double steps = fabs((double)bias) / out->scale;
-    if (code || steps <= (out->qmax - out->qmin) / 2.0 || (bias < 0 && a->act != IB_ACT_NONE))
-        return IB_OK;
-    ib_fail(IB_ENUMERIC,
-            "the bias of output %lld, %g, is %.3g steps of its result, but %.3g of its accumulator, which "
-            "loses it",
-            (long long)o, bias, steps, (double)bias / step);
-    return ib_op_refuse(n);
-}
-
 /* Accumulators, or (r) codes. */
 static int32_t *accumulate(ib_graph *g, const ib_window *s, const ib_tensor *x, const ib_tensor *w, const int32_t *bias,
                            const ib_epilogue *r)
@@ -114,13 +81,8 @@ static int32_t *accumulate(ib_graph *g, const ib_window *s, const ib_tensor *x, 
                sizeof *scratch);
     if (!acc || !scratch)
         return NULL;
-    const ib_qproduct p = {.x = ib_codes(x),
-                           .in_zero = x->q.zero_point,
-                           .w = &weights,
-                           .bias = bias,
-                           .r = r,
-                           .acc = acc,
-                           .scratch = scratch};
+    const ib_qproduct p = {
+        .x = ib_codes(x), .in_zero = x->q.zero, .w = &weights, .bias = bias, .r = r, .acc = acc, .scratch = scratch};
     if (conv)
         K(g)->qconv2d(g->dev, s, &p);
     else
@@ -129,15 +91,28 @@ static int32_t *accumulate(ib_graph *g, const ib_window *s, const ib_tensor *x, 
     return acc;
 }
 
-/* The least accumulator of each channel whose real value is not below `limit`. */
-static int32_t *accumulators_below(ib_graph *g, float limit, const float *acc_scale, int64_t channels)
+/* Room for a product's constants, which are complete but for the result. */
+static ib_product_constants *constants_of(ib_graph *g, const ib_node *n, int64_t outputs, int has_top)
 {
-    int32_t *top = ib_graph_numbers(g, (size_t)channels * sizeof *top);
-    for (int64_t o = 0; top && o < channels; o++) {
-        const double t = ceil((double)limit / acc_scale[o]);
-        top[o] = t < INT32_MAX ? (int32_t)t : INT32_MAX;
-    }
-    return top;
+    const ib_tensor *x = n->in[0], *w = n->in[1], *b = n->in[2];
+    ib_product_constants *c = ib_graph_alloc(g, sizeof *c);
+    if (!c)
+        return NULL;
+    *c = (ib_product_constants){.outputs = outputs,
+                                .in_scale = x->q.scale,
+                                .w_scale = w->q.scale,
+                                .n_w_scales = w->q.n_scales,
+                                .bias = b ? ib_f32(b) : NULL,
+                                .acc_scale = ib_graph_numbers(g, (size_t)outputs * sizeof *c->acc_scale),
+                                .bias_code = ib_graph_numbers(g, (size_t)outputs * sizeof *c->bias_code),
+                                .factor = ib_graph_numbers(g, (size_t)outputs * sizeof *c->factor),
+                                .lo = ib_graph_numbers(g, 2 * sizeof *c->lo),
+                                .top = has_top ? ib_graph_numbers(g, (size_t)outputs * sizeof *c->top) : NULL,
+                                .at = ib_site_of(g, n)};
+    if (!c->acc_scale || !c->bias_code || !c->factor || !c->lo || (has_top && !c->top))
+        return NULL;
+    c->hi = c->lo + 1;
+    return c;
 }
 
 /* saved: [0] clip mask (training), [1] constants, [2] accumulators (learned scale, training) */
@@ -145,63 +120,43 @@ static ib_status product_forward(ib_graph *g, ib_node *n)
 {
     ib_window s;
     window(n, &s);
-    const ib_tensor *x = n->in[0], *w = n->in[1], *b = n->in[2];
+    const ib_tensor *x = n->in[0], *w = n->in[1];
     const ib_qproduct_attrs *a = n->attrs;
     const ib_planes planes = {s.n, s.oc, s.oh * s.ow};
-    ib_qproduct_const *c = n->saved[1] = ib_graph_alloc(g, sizeof *c);
-    if (!c || !(c->bias = ib_graph_numbers(g, (size_t)s.oc * sizeof(int32_t))) ||
-        !(c->acc_scale = ib_graph_numbers(g, (size_t)s.oc * sizeof(float))) ||
-        !(c->scale = ib_graph_numbers(g, (size_t)s.oc * sizeof(isobit_scale))))
+    const int trains = g->mode == IB_TRAIN;
+    ib_product_constants *c = n->saved[1] = constants_of(g, n, s.oc, trains && a->act != IB_ACT_NONE);
+    float *range = ib_set_codes(g, n, a->out);
+    if (!c || !range || (trains && !(n->saved[0] = ib_graph_numbers(g, (size_t)(n->out->size + 7) / 8))))
         return IB_ENOMEM;
-    if (g->mode == IB_TRAIN && !(n->saved[0] = ib_graph_numbers(g, (size_t)(n->out->size + 7) / 8)))
-        return IB_ENOMEM;
-    for (int64_t o = 0; o < s.oc; o++) {
-        c->acc_scale[o] = x->q.scale[0] * w->q.scale[w->q.n_scales == 1 ? 0 : o];
-        c->bias[o] = 0;
-        ib_status bad = ib_check_step(n, o, x->q.scale[0], w->q.scale[w->q.n_scales == 1 ? 0 : o]);
-        if (!bad && b)
-            bad = bias_code(n, o, ib_f32(b)[o], c->acc_scale[o], &c->bias[o]);
-        if (bad)
-            return bad;
-    }
+    K(g)->product_steps(g->dev, c);
     const ib_mark mark = ib_graph_mark(g);
-    const int watched = g->mode == IB_TRAIN && a->out->see, kept = g->mode == IB_TRAIN && a->out->learned;
-    int32_t *acc = watched || kept ? accumulate(g, &s, x, w, c->bias, NULL) : NULL;
+    const int watched = ib_watches(g, a->out), kept = trains && a->out->learned;
+    int32_t *acc = watched || kept ? accumulate(g, &s, x, w, c->bias_code, NULL) : NULL;
     if ((watched || kept) && !acc)
         return IB_ENOMEM;
-    float lo = 0, hi = 0;
     if (watched)
-        K(g)->acc_range(g->dev, &planes, acc, c->acc_scale, &lo, &hi);
-    const ib_status status = ib_see(g, n, a->out, a->act, lo, hi);
-    if (status)
-        return status;
-    for (int64_t o = 0; o < s.oc; o++)
-        if (ib_factor_of(n, x->q.scale[0], w->q.scale[w->q.n_scales == 1 ? 0 : o], a->out, &c->scale[o]) ||
-            (b && check_bias(n, o, ib_f32(b)[o], c->acc_scale[o], c->bias[o])))
-            return ib_error_status();
-    ib_act_bounds(a->out, a->act, &c->lo, &c->hi);
-    c->rounding = ib_rounding(a->out->profile);
-    int32_t *top = NULL;
-    if (n->saved[0] && a->act != IB_ACT_NONE &&
-        !(top = accumulators_below(g, ib_passes_below(a->out, a->act), c->acc_scale, s.oc)))
+        K(g)->acc_range(g->dev, &planes, acc, c->acc_scale, range, range + 1);
+    if (ib_see(g, n, a->out, a->act, range))
         return IB_ENOMEM;
-    const ib_epilogue r = {.scale = c->scale,
-                           .profile = c->rounding,
-                           .zero = a->out->zero,
+    c->out = ib_result_of(n, a->out, a->act);
+    K(g)->product_factors(g->dev, c);
+    const ib_epilogue r = {.scale = c->factor,
+                           .profile = ib_rounding(a->out->profile),
+                           .zero = c->out.zero,
                            .lo = c->lo,
                            .hi = c->hi,
                            .codes = ib_codes(n->out),
                            .mask = n->saved[0],
-                           .top = top};
+                           .top = c->top};
     if (acc)
         K(g)->requant(g->dev, &planes, acc, &r);
-    else if (!accumulate(g, &s, x, w, c->bias, &r))
+    else if (!accumulate(g, &s, x, w, c->bias_code, &r))
         return IB_ENOMEM;
     if (kept)
         n->saved[2] = acc;
     else
         ib_graph_release(g, mark);
-    return ib_set_codes(g, n->out, a->out);
+    return IB_OK;
 }
 
 /* The weights as real numbers, for dx. */
@@ -228,7 +183,7 @@ static ib_status linear_grads(ib_graph *g, const ib_node *n, const uint8_t *mask
     if (dw && x->dtype == IB_CODES) {
         if (!(xr = ib_graph_numbers(g, (size_t)x->size * sizeof *xr)))
             return IB_ENOMEM;
-        K(g)->dequantize(g->dev, &(ib_coded){ib_codes(x), x->q.scale[0], x->q.zero_point}, x->size, xr);
+        K(g)->dequantize(g->dev, &(ib_coded){ib_codes(x), x->q.scale, x->q.zero}, x->size, xr);
     }
     if (dx)
         K(g)->gemm(g->dev, 0, 0, samples, cols, rows, dz, wr, 1.0f, dx);
@@ -251,8 +206,8 @@ static ib_status conv_grads(ib_graph *g, const ib_node *n, const ib_window *s, i
         .w = wr, .dy = n->out->grad, .mask = n->saved[0], .dx = dx, .dw = dw, .db = db, .sets_dx = sets_dx};
     if (x->dtype == IB_CODES) {
         what.codes = ib_codes(x);
-        what.x_scale = x->q.scale[0];
-        what.x_zero = x->q.zero_point;
+        what.x_scale = x->q.scale;
+        what.x_zero = x->q.zero;
     } else {
         what.x = x->data;
     }
@@ -265,7 +220,7 @@ static ib_status product_backward(ib_graph *g, ib_node *n)
     ib_window s;
     window(n, &s);
     const ib_qproduct_attrs *a = n->attrs;
-    const ib_qproduct_const *c = n->saved[1];
+    const ib_product_constants *c = n->saved[1];
     ib_status failed = IB_OK; /* gradients outlive the mark below, so they are made before it */
     const int is_conv = n->in[1]->ndim == 4;
     int fresh = 0;
@@ -279,7 +234,7 @@ static ib_status product_backward(ib_graph *g, ib_node *n)
         if (!real)
             return IB_ENOMEM;
         K(g)->acc_real(g->dev, &(ib_planes){s.n, s.oc, s.oh * s.ow}, n->saved[2], c->acc_scale, real);
-        ib_learn_scale(g, a->out, a->act, s.n, n->out->size, real, n->out->grad);
+        ib_learn_scale(g, n, a->out, a->act, real);
         ib_graph_release(g, mark);
     }
     const ib_status status =
@@ -339,24 +294,16 @@ static ib_status dynamic_forward(ib_graph *g, ib_node *n)
     q.q = (ib_qparams){.bits = 8, .qmin = -127, .qmax = 127, .n_scales = 1};
     if (!scale || !no_bias || !(q.data = ib_graph_numbers(g, (size_t)x->size)))
         return IB_ENOMEM;
-    memset(no_bias, 0, (size_t)out * sizeof *no_bias);
+    V(g)->fill(g->dev, no_bias, 0, (size_t)out * sizeof *no_bias);
     K(g)->abs_max_rows(g->dev, ib_f32(x), rows, k, scale);
-    for (int64_t i = 0; i < rows; i++) {
-        if (!isfinite(scale[i]))
-            return ib_fail(IB_ENUMERIC, "row %lld of its input holds %g", (long long)i, scale[i]), ib_op_refuse(n);
-        /* what is not normal in fp32 is rounded there too */
-        scale[i] = scale[i] >= 127 * FLT_MIN ? scale[i] / 127.0f : FLT_MIN;
-        K(g)->quantize(g->dev, ib_f32(x) + i * k, k, &(ib_affine){.scale = scale[i], .qmin = -127, .qmax = 127},
+    K(g)->row_steps(g->dev, rows, scale, ib_site_of(g, n));
+    for (int64_t i = 0; i < rows; i++)
+        K(g)->quantize(g->dev, ib_f32(x) + i * k, k, &(ib_affine){.scale = scale + i, .qmin = -127, .qmax = 127},
                        ib_codes(&q) + i * k, NULL);
-    }
     int32_t *acc = accumulate(g, &s, &q, w, no_bias, NULL);
     if (!acc)
         return IB_ENOMEM;
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t o = 0; o < out; o++)
-            ib_f32(n->out)[i * out + o] =
-                (float)acc[i * out + o] * (scale[i] * w->q.scale[w->q.n_scales == 1 ? 0 : o]) +
-                (b ? ib_f32(b)[o] : 0.0f);
+    K(g)->acc_rows(g->dev, rows, out, acc, scale, w->q.scale, w->q.n_scales, b ? ib_f32(b) : NULL, ib_f32(n->out));
     ib_graph_release(g, mark);
     return IB_OK;
 }

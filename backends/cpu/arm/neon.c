@@ -82,8 +82,8 @@ static void run(const ib_tiles *t, const uint8_t *const *x, int blocks)
 static void finish(const ib_epilogue *e, const isobit_scale *scale, int small, int64_t count, int64_t rows,
                    const int32_t *acc, uint8_t *y, int64_t ldy)
 {
-    const int32x4_t lo = vdupq_n_s32(e->lo - e->zero), hi = vdupq_n_s32(e->hi - e->zero),
-                    zero = vdupq_n_s32(e->zero + 128);
+    const int32x4_t lo = vdupq_n_s32(*e->lo - *e->zero), hi = vdupq_n_s32(*e->hi - *e->zero),
+                    zero = vdupq_n_s32(*e->zero + 128);
     float factor[LANES];
     for (int j = 0; j < LANES; j++)
         factor[j] =
@@ -92,8 +92,8 @@ static void finish(const ib_epilogue *e, const isobit_scale *scale, int small, i
         uint8_t code[LANES];
         if (!small || e->profile != ISOBIT_FP32_RNE) {
             for (int64_t j = 0; j < count; j++)
-                y[j] =
-                    (uint8_t)(isobit_clamp(isobit_requant(acc[j], scale[j], e->profile), e->zero, e->lo, e->hi) + 128);
+                y[j] = (uint8_t)(isobit_clamp(isobit_requant(acc[j], scale[j], e->profile), *e->zero, *e->lo, *e->hi) +
+                                 128);
             continue;
         }
         for (int v = 0; v < LANES; v += 8) {
@@ -150,7 +150,7 @@ static void qlinear(ib_device *dev, int64_t rows, int64_t k, int64_t out, const 
     ib_nhwc_product of = {.x = &in, .y = codes ? &to : NULL, .packed = p->packed, .r = codes ? r : NULL};
     if (!p->packed) {
         void *own = to.data + (rows * out + 63) / 64 * 64;
-        qlinear_pack(dev, k, out, p->in_zero, p->w, p->bias, own);
+        qlinear_pack(dev, k, out, ib_zero_of(p->in_zero), p->w, p->bias, own);
         of.packed = own;
     }
     for (int64_t i = 0; i < rows * k; i++)

@@ -140,6 +140,7 @@ static void take_x(const job *j, int64_t i, int64_t g, float *to)
     const ib_window *s = j->s;
     const int64_t plane = s->ih * s->iw, base = (i * s->ic + g * j->icg) * plane, width = j->t.wide * s->sw,
                   height = j->t.rows * s->sh;
+    const int32_t zero = ib_zero_of(j->g->x_zero);
     const int64_t rows = ib_min64(s->ih, height - s->ph), columns = ib_min64(s->iw, width - s->pw);
     for (int64_t y = 0; y < rows; y++) {
         float *row = to + (y + s->ph) * j->line + s->pw * j->icg;
@@ -157,7 +158,7 @@ static void take_x(const job *j, int64_t i, int64_t g, float *to)
                     else
                         r[k] = _mm512_cvtepi32_ps(
                             _mm512_sub_epi32(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(live, j->g->codes + from)),
-                                             _mm512_set1_epi32(j->g->x_zero)));
+                                             _mm512_set1_epi32(zero)));
                 }
                 transpose(r);
                 for (int64_t k = 0; k < n; k++)
@@ -167,7 +168,7 @@ static void take_x(const job *j, int64_t i, int64_t g, float *to)
         for (int64_t x = 0; x < columns; x++)
             for (int64_t c = 0; c < j->icg; c++)
                 row[x * j->icg + c] =
-                    j->g->x ? j->g->x[at + c * plane + x] : (float)(j->g->codes[at + c * plane + x] - j->g->x_zero);
+                    j->g->x ? j->g->x[at + c * plane + x] : (float)(j->g->codes[at + c * plane + x] - zero);
 #endif
     }
 }
@@ -270,7 +271,7 @@ void IB_K(taps_grads)(const ib_window *s, const ib_conv_grads *g, float *scratch
             bias[o] += bias[t * s->oc + o];
     }
     if (g->dw)
-        add_weight_sums(&j, sums, g->x ? 1.0f : g->x_scale, g->dw);
+        add_weight_sums(&j, sums, g->x ? 1.0f : *g->x_scale, g->dw);
     for (int64_t o = 0; g->db && o < s->oc; o++)
         g->db[o] += (float)bias[o];
 }

@@ -113,10 +113,12 @@ void IB_K(taps_depthwise_grads)(const ib_window *s, const ib_conv_grads *g, floa
     /* of a channel's sums: weights, bias */
     const int64_t parts = ib_min64(s->n, IB_PARTS), row = area + 1, size = s->ih * s->iw;
     float *sums = scratch, *rooms = sums + up(parts * s->ic * row, 16);
+    const float x_scale = g->x ? 1.0f : *g->x_scale;
     memset(sums, 0, (size_t)(parts * s->ic * row) * sizeof *sums);
 #pragma omp parallel if (parts > 1)
     {
         int32_t offset[MAX_TAPS_AT_ONCE];
+        const int32_t zero = ib_zero_of(g->x_zero);
         float *src = rooms + omp_get_thread_num() * up(ib_taps_room(&one), 16),
               *dz = src + s->sh * s->sw * t.plane + 2 * IB_TAP_SLACK, *real = dz + dy_stride(&t) + 2 * IB_TAP_SLACK,
               *out = real + size;
@@ -132,7 +134,7 @@ void IB_K(taps_depthwise_grads)(const ib_window *s, const ib_conv_grads *g, floa
                 if (!g->dw)
                     continue;
                 for (int64_t i = 0; !g->x && i < size; i++)
-                    real[i] = (float)(g->codes[p * size + i] - g->x_zero);
+                    real[i] = (float)(g->codes[p * size + i] - zero);
                 spread(&one, &t, g->x ? g->x + p * size : real, src);
                 weight_gradient(dz + t.front, src, offset, area, t.positions, sum);
             }
@@ -142,7 +144,7 @@ void IB_K(taps_depthwise_grads)(const ib_window *s, const ib_conv_grads *g, floa
             sums[i] += sums[part * s->ic * row + i];
     for (int64_t i = 0; i < s->ic * row; i++)
         if (i % row < area && g->dw)
-            g->dw[i / row * area + i % row] += (g->x ? 1.0f : g->x_scale) * sums[i];
+            g->dw[i / row * area + i % row] += x_scale * sums[i];
         else if (i % row == area && g->db)
             g->db[i / row] += sums[i];
 }

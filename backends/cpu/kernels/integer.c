@@ -34,7 +34,7 @@ void IB_K(qconv2d)(ib_device *dev, const ib_window *s, const ib_qproduct *p)
         .row_bytes = k,
         .group_size = w->group_size,
         .n_groups = w->n_groups,
-        .in_zero = p->in_zero,
+        .in_zero = ib_zero_of(p->in_zero),
         .weights = (const uint8_t *)w->codes,
         .group_factor = w->group_factor,
         .bias = p->bias,
@@ -103,6 +103,16 @@ void IB_K(acc_range)(ib_device *dev, const ib_planes *s, const int32_t *acc, con
     *hi = b;
 }
 
+/* y = acc (row_scale scale[o]) + bias[o] */
+void IB_K(acc_rows)(ib_device *dev, int64_t rows, int64_t out, const int32_t *acc, const float *row_scale,
+                    const float *scale, int n_scales, const float *bias, float *y)
+{
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t o = 0; o < out; o++)
+            y[i * out + o] =
+                (float)acc[i * out + o] * (row_scale[i] * scale[n_scales == 1 ? 0 : o]) + (bias ? bias[o] : 0.0f);
+}
+
 /* Writes code and mask bit of element i from its value v before zero point and clamp. */
 #define STORE(i, v, zero, lo, hi, passes)                                                                              \
     do {                                                                                                               \
@@ -128,7 +138,7 @@ void IB_K(requant)(ib_device *dev, const ib_planes *s, const int32_t *acc, const
     const int64_t per_channel = s->hw, channels = s->c, n = s->n * s->c * s->hw;
     const isobit_scale *scale = r->scale;
     const int32_t *top = r->top;
-    const int profile = r->profile, zero = r->zero, lo = r->lo, hi = r->hi;
+    const int profile = r->profile, zero = *r->zero, lo = *r->lo, hi = *r->hi;
     int8_t *q = r->codes;
     uint8_t *mask = r->mask;
     FOR_BYTES(n, STORE(i, isobit_requant(acc[i], scale[i / per_channel % channels], profile), zero, lo, hi,
@@ -151,8 +161,8 @@ void IB_K(qmul)(ib_device *dev, const struct isobit_mul *p, int64_t n, const int
 /* Of the sums or products of two coded operands: locals that a parallel loop takes by value. */
 #define OPERANDS(a, b)                                                                                                 \
     const int8_t *codes_a = (a)->codes, *codes_b = (b)->codes;                                                         \
-    const float s_a = (a)->scale, s_b = (b)->scale;                                                                    \
-    const int zero_a = (a)->zero, zero_b = (b)->zero
+    const float s_a = *(a)->scale, s_b = *(b)->scale;                                                                  \
+    const int zero_a = ib_zero_of((a)->zero), zero_b = ib_zero_of((b)->zero)
 #define REAL_A(i) (s_a * (float)(codes_a[i] - zero_a))
 #define REAL_B(i) (s_b * (float)(codes_b[i] - zero_b))
 
@@ -169,16 +179,17 @@ void IB_K(real_range)(ib_device *dev, const ib_coded *a, const ib_coded *b, int6
     }
 }
 
-void IB_K(real_passes)(ib_device *dev, const ib_coded *a, const ib_coded *b, int64_t n, int product, float top,
+void IB_K(real_passes)(ib_device *dev, const ib_coded *a, const ib_coded *b, int64_t n, int product, const float *top,
                        uint8_t *mask)
 {
     OPERANDS(a, b);
+    const float most = *top;
 #pragma omp parallel for schedule(static) if (n > IB_SERIAL)
     for (int64_t k = 0; k < (n + 7) / 8; k++) {
         unsigned bits = 0;
         for (int64_t i = 8 * k; i < ib_min64(n, 8 * k + 8); i++) {
             const float x = REAL_A(i), y = REAL_B(i), v = product ? x * y : x + y;
-            bits |= (unsigned)(v > 0 && v < top) << (i & 7);
+            bits |= (unsigned)(v > 0 && v < most) << (i & 7);
         }
         mask[k] &= (uint8_t)bits;
     }

@@ -51,7 +51,7 @@ void IB_K(nhwc_conv2d)(ib_device *dev, const ib_window *s, const ib_nhwc_product
     const ib_epilogue *r = p->r;
     const int8_t *w = p->w->codes;
     const int32_t *bias = p->bias;
-    const int in_zero = p->in_zero;
+    const int in_zero = ib_zero_of(p->in_zero);
     for (int64_t i = 0; i < s->n; i++)
         for (int64_t oy = ib_share_first(share, s->oh); oy < ib_share_end(share, s->oh); oy++)
             for (int64_t ox = 0; ox < s->ow; ox++)
@@ -65,7 +65,7 @@ void IB_K(nhwc_conv2d)(ib_device *dev, const ib_window *s, const ib_nhwc_product
                                 acc += w[((o * icg + c) * s->kh + ky) * s->kw + kx] * (code_of(pixel[c]) - in_zero);
                         }
                     ib_nhwc_at(y, i, oy, ox)[o] =
-                        raised(isobit_clamp(isobit_requant(acc, r->scale[o], r->profile), r->zero, r->lo, r->hi));
+                        raised(isobit_clamp(isobit_requant(acc, r->scale[o], r->profile), *r->zero, *r->lo, *r->hi));
                 }
 }
 
@@ -111,6 +111,6 @@ void IB_K(nhwc_avgpool)(ib_device *dev, const ib_window *s, const ib_nhwc *x, in
                     FOR_WINDOW(s, oy, ox)
                     sum += code_of(ib_nhwc_at(x, i, iy, ix)[c]) - in_zero;
                     ib_nhwc_at(y, i, oy, ox)[c] =
-                        raised(isobit_clamp(isobit_requant(sum, *r->scale, r->profile), r->zero, r->lo, r->hi));
+                        raised(isobit_clamp(isobit_requant(sum, *r->scale, r->profile), *r->zero, *r->lo, *r->hi));
                 }
 }

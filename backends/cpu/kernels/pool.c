@@ -80,8 +80,9 @@ void IB_K(avgpool_grad)(ib_device *dev, const ib_window *s, const float *dy, flo
 }
 
 /* acc = sum (x - in_zero), padding 0 */
-void IB_K(qavgpool)(ib_device *dev, const ib_window *s, const int8_t *x, int in_zero, int32_t *acc)
+void IB_K(qavgpool)(ib_device *dev, const ib_window *s, const int8_t *x, const int32_t *in_zero, int32_t *acc)
 {
+    const int32_t zero = ib_zero_of(in_zero);
     FOR_PLANES(s, p)
     for (int64_t oy = 0; oy < s->oh; oy++)
         for (int64_t ox = 0; ox < s->ow; ox++) {
@@ -89,7 +90,7 @@ void IB_K(qavgpool)(ib_device *dev, const ib_window *s, const int8_t *x, int in_
             int32_t sum = 0;
             for (int64_t iy = ib_max64(0, y0); iy < ib_min64(s->ih, y0 + s->kh); iy++)
                 for (int64_t ix = ib_max64(0, x0); ix < ib_min64(s->iw, x0 + s->kw); ix++)
-                    sum += x[(p * s->ih + iy) * s->iw + ix] - in_zero;
+                    sum += x[(p * s->ih + iy) * s->iw + ix] - zero;
             acc[(p * s->oh + oy) * s->ow + ox] = sum;
         }
 }

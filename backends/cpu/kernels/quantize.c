@@ -7,8 +7,8 @@
 /* q = clamp(round(x / scale) + zero), ties to even or (half_away) away from zero. NaN becomes `zero`. */
 void IB_K(quantize)(ib_device *dev, const float *x, int64_t n, const ib_affine *p, int8_t *q, uint8_t *mask)
 {
-    const float scale = p->scale, lo = (float)(p->qmin - p->zero), hi = (float)(p->qmax - p->zero);
-    const int zero = p->zero, half_away = p->half_away;
+    const int zero = ib_zero_of(p->zero), half_away = p->half_away;
+    const float scale = *p->scale, lo = (float)(p->qmin - zero), hi = (float)(p->qmax - zero);
     const int64_t bytes = (n + 7) / 8;
 #pragma omp parallel for schedule(static) if (n > IB_SERIAL)
     for (int64_t b = 0; b < bytes; b++) {
@@ -27,8 +27,8 @@ void IB_K(quantize)(ib_device *dev, const float *x, int64_t n, const ib_affine *
 void IB_K(dequantize)(ib_device *dev, const ib_coded *x, int64_t n, float *y)
 {
     const int8_t *q = x->codes;
-    const float scale = x->scale;
-    const int zero = x->zero;
+    const float scale = *x->scale;
+    const int zero = ib_zero_of(x->zero);
 #pragma omp parallel for schedule(static) if (n > IB_SERIAL)
     for (int64_t i = 0; i < n; i++)
         y[i] = (float)(q[i] - zero) * scale;
@@ -162,32 +162,12 @@ void IB_K(quantize_groups)(ib_device *dev, int64_t rows, int64_t cols, const ib_
         mask[b] = 0xFF; /* nothing is clipped but by the ceil's slack */
 }
 
-/* sum dy (q - zero - [inside: x / scale]): the gradient of the step size before its factor (LSQ, arXiv:1902.08153) */
-double IB_K(lsq_grad)(ib_device *dev, const float *x, const float *dy, int64_t n, const ib_affine *p)
+void IB_K(drop_codes)(ib_device *dev, const int8_t *x, const uint8_t *mask, int64_t n, const int32_t *zero, int8_t *y)
 {
-    const float scale = p->scale, lo = (float)(p->qmin - p->zero), hi = (float)(p->qmax - p->zero);
-    double total = 0;
-    for (int64_t i = 0; i < n; i++) {
-        const float v = x[i] / scale, r = rintf(v);
-        total += dy[i] * (r < lo ? lo : r > hi ? hi : r - v);
-    }
-    return total;
-}
-
-/* sum dy [x >= alpha] (PACT, arXiv:1805.06085) */
-double IB_K(pact_grad)(ib_device *dev, const float *x, const float *dy, int64_t n, float alpha)
-{
-    double total = 0;
-    for (int64_t i = 0; i < n; i++)
-        total += x[i] >= alpha ? dy[i] : 0.0f;
-    return total;
-}
-
-void IB_K(drop_codes)(ib_device *dev, const int8_t *x, const uint8_t *mask, int64_t n, int zero, int8_t *y)
-{
+    const int8_t none = (int8_t)ib_zero_of(zero);
 #pragma omp parallel for schedule(static) if (n > IB_SERIAL)
     for (int64_t i = 0; i < n; i++)
-        y[i] = mask[i >> 3] >> (i & 7) & 1 ? x[i] : (int8_t)zero;
+        y[i] = mask[i >> 3] >> (i & 7) & 1 ? x[i] : none;
 }
 
 /* y += gain[row] x */

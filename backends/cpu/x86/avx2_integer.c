@@ -156,7 +156,7 @@ static void requant(ib_device *dev, const ib_planes *s, const int32_t *acc, cons
     const int64_t c = s->c, hw = s->hw, size = s->n * c * hw;
     const isobit_scale *scale = r->scale;
     const int32_t *top = r->top;
-    const int profile = r->profile, zero = r->zero, lo = r->lo, hi = r->hi;
+    const int profile = r->profile, zero = *r->zero, lo = *r->lo, hi = *r->hi;
     int8_t *q = r->codes;
     uint8_t *mask = r->mask;
     if (hw < 16 || !ib_scales_are_small(scale, c, profile)) {
@@ -186,9 +186,9 @@ static void requant(ib_device *dev, const ib_planes *s, const int32_t *acc, cons
                 }
                 const ib_epilogue few = {.scale = own,
                                          .profile = profile,
-                                         .zero = zero,
-                                         .lo = lo,
-                                         .hi = hi,
+                                         .zero = r->zero,
+                                         .lo = r->lo,
+                                         .hi = r->hi,
                                          .codes = q + i,
                                          .mask = mask ? mask + i / 8 : NULL,
                                          .top = top ? own_top : NULL};
@@ -203,7 +203,7 @@ static void qlinear(ib_device *dev, int64_t rows, int64_t k, int64_t out, const 
 {
     const int64_t pairs = (k + 1) / 2, ldb = padded(out);
     const int8_t *x = p->x;
-    const int in_zero = p->in_zero;
+    const int in_zero = ib_zero_of(p->in_zero);
     const ib_qweights *w = p->w;
     int32_t *acc = p->acc;
     int16_t *panel = (int16_t *)p->scratch, *lines = panel + 2 * pairs * ldb; /* of each thread: 16 rows */
@@ -260,7 +260,7 @@ static void accumulate(const ib_window *s, const ib_qproduct *p)
         int16_t *col =
             rows + s->oc * 2 * pairs + omp_get_thread_num() * (2 * pairs * ldb + ib_avx2_window_words(s) * 2);
         for (int64_t g = 0; g < s->groups; g++) {
-            ib_avx2_unfold(s, p->x + (i * s->ic + g * icg) * s->ih * s->iw, p->in_zero, col, ldb);
+            ib_avx2_unfold(s, p->x + (i * s->ic + g * icg) * s->ih * s->iw, ib_zero_of(p->in_zero), col, ldb);
             const operands o = {.a = (const int32_t *)(rows + g * ocg * 2 * pairs),
                                 .b = (const int32_t *)col,
                                 .pairs = pairs,

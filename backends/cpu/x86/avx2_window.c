@@ -123,7 +123,7 @@ void ib_avx2_depthwise(const ib_window *s, const ib_qproduct *p)
         for (int64_t t = 0; t < area; t++)
             tap[t] =
                 w->codes[c * area + t] * (w->group_size ? w->group_factor[c * w->n_groups + t / w->group_size] : 1);
-        pad(s, p->x + i * s->ih * s->iw, p->in_zero, plane);
+        pad(s, p->x + i * s->ih * s->iw, ib_zero_of(p->in_zero), plane);
         for (int64_t oy = 0; oy < s->oh; oy++, out += s->ow)
             for (int64_t o = 0; o < s->ow; o += 8) {
                 const int64_t at = s->ow < 8 ? 0 : ib_min64(o, s->ow - 8);

@@ -39,7 +39,7 @@ static void requant(ib_device *dev, const ib_planes *s, const int32_t *acc, cons
     const int64_t c = s->c, hw = s->hw, size = s->n * c * hw;
     const isobit_scale *scale = r->scale;
     const int32_t *top = r->top;
-    const int profile = r->profile, zero = r->zero, lo = r->lo, hi = r->hi;
+    const int profile = r->profile, zero = *r->zero, lo = *r->lo, hi = *r->hi;
     int8_t *q = r->codes;
     uint8_t *mask = r->mask;
     if (!ib_scales_are_small(scale, c, profile)) {
@@ -135,8 +135,8 @@ static void real_range(ib_device *dev, const ib_coded *a, const ib_coded *b, int
 {
     float least_of = INFINITY, most_of = -INFINITY;
     const int8_t *ca = a->codes, *cb = b->codes;
-    const __m512i za = _mm512_set1_epi32(a->zero), zb = _mm512_set1_epi32(b->zero);
-    const __m512 sa = _mm512_set1_ps(a->scale), sb = _mm512_set1_ps(b->scale);
+    const __m512i za = _mm512_set1_epi32(ib_zero_of(a->zero)), zb = _mm512_set1_epi32(ib_zero_of(b->zero));
+    const __m512 sa = _mm512_set1_ps(*a->scale), sb = _mm512_set1_ps(*b->scale);
 #pragma omp parallel for schedule(static) reduction(min : least_of) reduction(max : most_of) if (n > SERIAL)
     for (int64_t block = 0; block < n; block += BLOCK) {
         __m512 low = _mm512_set1_ps(INFINITY), high = _mm512_set1_ps(-INFINITY);
@@ -156,12 +156,12 @@ static void real_range(ib_device *dev, const ib_coded *a, const ib_coded *b, int
 }
 
 /* mask &= the lanes where 0 < a + b < top, or the product of the two */
-static void real_passes(ib_device *dev, const ib_coded *a, const ib_coded *b, int64_t n, int product, float top,
+static void real_passes(ib_device *dev, const ib_coded *a, const ib_coded *b, int64_t n, int product, const float *top,
                         uint8_t *mask)
 {
     const int8_t *ca = a->codes, *cb = b->codes;
-    const __m512 sa = _mm512_set1_ps(a->scale), sb = _mm512_set1_ps(b->scale), most = _mm512_set1_ps(top);
-    const __m512i za = _mm512_set1_epi32(a->zero), zb = _mm512_set1_epi32(b->zero);
+    const __m512 sa = _mm512_set1_ps(*a->scale), sb = _mm512_set1_ps(*b->scale), most = _mm512_set1_ps(*top);
+    const __m512i za = _mm512_set1_epi32(ib_zero_of(a->zero)), zb = _mm512_set1_epi32(ib_zero_of(b->zero));
 #pragma omp parallel for schedule(static) if (n > SERIAL)
     for (int64_t i = 0; i < n; i += 16) {
         const int64_t count = least(16, n - i);
@@ -189,7 +189,7 @@ static void qconv2d(ib_device *dev, const ib_window *s, const ib_qproduct *p)
     }
     ib_qproduct own = *p;
     if (!p->packed) {
-        ib_vnni_conv_pack(s, p->w, p->in_zero, p->bias, (int32_t *)(void *)p->scratch);
+        ib_vnni_conv_pack(s, p->w, ib_zero_of(p->in_zero), p->bias, (int32_t *)(void *)p->scratch);
         own.packed = p->scratch;
         own.scratch += (ib_vnni_packed_words(s) + 15) / 16 * 16;
     }
@@ -215,7 +215,7 @@ void ib_qlinear_by(ib_device *dev, const ib_multiplier *m, int64_t rows, int64_t
     ib_qproduct own = *p;
     const int bits = p->packed ? packed_bits(k, out, p->w) : 8;
     if (!p->packed) {
-        ib_vnni_linear_pack(k, out, p->w, p->in_zero, p->bias, (int32_t *)(void *)p->scratch);
+        ib_vnni_linear_pack(k, out, p->w, ib_zero_of(p->in_zero), p->bias, (int32_t *)(void *)p->scratch);
         own.packed = p->scratch;
         own.scratch += ib_vnni_linear_words(k, out);
     }
@@ -274,9 +274,9 @@ static inline __m128i to_codes(__m512 x, __m512 scale, int zero, float lo, float
 
 static void quantize(ib_device *dev, const float *x, int64_t n, const ib_affine *p, int8_t *q, uint8_t *mask)
 {
-    const __m512 s = _mm512_set1_ps(p->scale);
-    const float lo = (float)(p->qmin - p->zero), hi = (float)(p->qmax - p->zero);
-    const int zero = p->zero, half_away = p->half_away;
+    const __m512 s = _mm512_set1_ps(*p->scale);
+    const int zero = ib_zero_of(p->zero), half_away = p->half_away;
+    const float lo = (float)(p->qmin - zero), hi = (float)(p->qmax - zero);
 #pragma omp parallel for schedule(static) if (n > SERIAL)
     for (int64_t i = 0; i < n; i += 16) {
         const int64_t count = least(16, n - i);

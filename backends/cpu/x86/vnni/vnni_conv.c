@@ -203,8 +203,8 @@ static __attribute__((noinline)) void block_of_one(const uint8_t *src, const int
 static void to_codes(const int32_t *tile, int64_t rows, int64_t step, const isobit_scale *scale, const ib_epilogue *e,
                      int8_t *out, int64_t ld)
 {
-    const __m512i zero = _mm512_set1_epi32(e->zero), least = _mm512_set1_epi32(e->lo - e->zero),
-                  most = _mm512_set1_epi32(e->hi - e->zero);
+    const __m512i zero = _mm512_set1_epi32(*e->zero), least = _mm512_set1_epi32(*e->lo - *e->zero),
+                  most = _mm512_set1_epi32(*e->hi - *e->zero);
     const int profile = e->profile;
     for (int64_t m = 0; m < rows; m++) {
         const __m512i mult = _mm512_set1_epi32(scale[m].mult), exp = _mm512_set1_epi32(scale[m].exp);
@@ -333,7 +333,7 @@ void ib_vnni_conv_run(const ib_window *s, const ib_qproduct *p)
 {
     enum { WORTH = 1 << 20 }; /* products of one sample that a second thread is worth */
     const int8_t *x = p->x;
-    const uint8_t border = (uint8_t)(p->in_zero + 128);
+    const uint8_t border = (uint8_t)(ib_zero_of(p->in_zero) + 128);
     float *scratch = p->scratch;
     const quads q = quads_of(s);
     const int64_t icg = s->ic / s->groups, ocg = s->oc / s->groups, mb = panel_rows(s), panels = (ocg + mb - 1) / mb,

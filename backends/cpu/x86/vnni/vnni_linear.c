@@ -72,6 +72,7 @@ int64_t ib_vnni_linear_room(int64_t rows, int64_t k)
 static void finish(int64_t rows, int64_t panels, const int32_t *acc, int64_t row, int64_t o, int64_t out, int32_t *to,
                    const ib_epilogue *e)
 {
+    const int32_t zero = e ? *e->zero : 0, lo = e ? *e->lo : 0, hi = e ? *e->hi : 0;
     for (int64_t v = 0; v < panels; v++) {
         const int64_t first = o + v * LANES, count = out - first < LANES ? out - first : LANES;
         const __mmask16 live = (__mmask16)((1u << count) - 1);
@@ -88,9 +89,8 @@ static void finish(int64_t rows, int64_t panels, const int32_t *acc, int64_t row
             const __m512i a = _mm512_loadu_si512(acc + r * IB_TILE_LD + v * LANES);
             __mmask16 inside;
             if (e)
-                _mm_mask_storeu_epi8(
-                    e->codes + at, live,
-                    ib_codes16(ib_requant16(a, mult, exp, e->profile), e->zero, e->lo, e->hi, &inside));
+                _mm_mask_storeu_epi8(e->codes + at, live,
+                                     ib_codes16(ib_requant16(a, mult, exp, e->profile), zero, lo, hi, &inside));
             else
                 _mm512_mask_storeu_epi32(to + at, live, a);
         }

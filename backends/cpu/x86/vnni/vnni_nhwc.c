@@ -20,15 +20,15 @@ void ib_vnni_finish(const ib_epilogue *e, const isobit_scale *scale, int small, 
                     const int32_t *acc, uint8_t *y, int64_t ldy)
 {
     const __mmask16 live = (__mmask16)((1u << count) - 1);
-    const __m512i zero = _mm512_set1_epi16((int16_t)(e->zero + 128)), lo = _mm512_set1_epi8((char)(e->lo + 128)),
-                  hi = _mm512_set1_epi8((char)(e->hi + 128));
+    const __m512i zero = _mm512_set1_epi16((int16_t)(*e->zero + 128)), lo = _mm512_set1_epi8((char)(*e->lo + 128)),
+                  hi = _mm512_set1_epi8((char)(*e->hi + 128));
     __m512i mult, exp;
     ib_load_scales(scale, &mult, &exp);
     const __m512 factor = ib_factor16(mult, exp);
     for (int64_t r = 0; r < rows && !small; r++)
         for (int64_t j = 0; j < count; j++)
             y[r * ldy + j] = (uint8_t)(isobit_clamp(isobit_requant(acc[r * IB_TILE_LD + j], scale[j], e->profile),
-                                                    e->zero, e->lo, e->hi) +
+                                                    *e->zero, *e->lo, *e->hi) +
                                        128);
     for (int64_t r = 0; r < rows && small; r += 4, acc += 4 * IB_TILE_LD, y += 4 * ldy) {
         __m512i q[4];

@@ -75,8 +75,8 @@ static void rows_of(const ib_window *s, const ib_nhwc_product *p, int64_t i, int
     const int8_t *packed = p->packed;
     const int64_t taps = (int64_t)s->kh * s->kw, quads = (taps + 3) / 4, size = (quads + 1) * 4 * BLOCK;
     const int small = ib_scales_are_small(r->scale, s->oc, r->profile);
-    const __m512i zero = _mm512_set1_epi16((int16_t)(r->zero + 128)), least = _mm512_set1_epi32(r->lo - r->zero),
-                  most = _mm512_set1_epi32(r->hi - r->zero);
+    const __m512i zero = _mm512_set1_epi16((int16_t)(*r->zero + 128)), least = _mm512_set1_epi32(*r->lo - *r->zero),
+                  most = _mm512_set1_epi32(*r->hi - *r->zero);
     int64_t offset[MAX_TAPS + 3];
     for (int64_t t = 0; t < 4 * quads; t++) /* behind the last tap come weights of 0 */
         offset[t] = t < taps ? t / s->kw * ib_nhwc_line(x) + t % s->kw * x->c : 0;
@@ -104,8 +104,8 @@ static void rows_of(const ib_window *s, const ib_nhwc_product *p, int64_t i, int
                     for (int64_t j = 0; j < BLOCK; j++)
                         if (channel(j / 16, j % 16) < count)
                             out[channel(j / 16, j % 16)] =
-                                (uint8_t)(isobit_clamp(isobit_requant(plain[j], scale[j], r->profile), r->zero, r->lo,
-                                                       r->hi) +
+                                (uint8_t)(isobit_clamp(isobit_requant(plain[j], scale[j], r->profile), *r->zero, *r->lo,
+                                                       *r->hi) +
                                           128);
                     continue;
                 }

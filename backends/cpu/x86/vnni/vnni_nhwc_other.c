@@ -249,8 +249,8 @@ static void nhwc_avgpool(ib_device *dev, const ib_window *s, const ib_nhwc *x, i
         return;
     }
     const __m512i mult = _mm512_set1_epi32(r->scale->mult), exp = _mm512_set1_epi32(r->scale->exp),
-                  zero = _mm512_set1_epi32(r->zero + 128);
-    const __m512i lo = _mm512_set1_epi32(r->lo - r->zero), hi = _mm512_set1_epi32(r->hi - r->zero);
+                  zero = _mm512_set1_epi32(*r->zero + 128);
+    const __m512i lo = _mm512_set1_epi32(*r->lo - *r->zero), hi = _mm512_set1_epi32(*r->hi - *r->zero);
     for (int64_t i = 0; i < s->n; i++)
         for (int64_t oy = ib_share_first(share, s->oh); oy < ib_share_end(share, s->oh); oy++)
             for (int64_t ox = 0; ox < s->ow; ox++) {

@@ -1,0 +1,174 @@
+/* cases_quantizers.c - scales of activations, from ranges and learned: equal in every bit, and what is raised. */
+#include "tests/kernels/kernel_faults.h"
+
+/* Two batches, one after the other, of each kind of quantizer. */
+void case_follow(void)
+{
+    static const float ranges[][2] = {{0, 0}, {-1, 3}, {0.25f, 9}, {NAN, 1}, {-1e30f, INFINITY}, {1e-42f, 1e-41f}};
+    static const float params[] = {-3.5f, 1.5f, 200, -1};
+    enum { N_RANGES = sizeof ranges / sizeof *ranges, N_PARAMS = sizeof params / sizeof *params };
+    for (int t = 0; t < 3 * 2 * 3 * N_RANGES * N_RANGES; t++) {
+        const int first = t % N_RANGES, second = t / N_RANGES % N_RANGES, how = t / N_RANGES / N_RANGES % 3,
+                  symmetric = t / N_RANGES / N_RANGES / 3 % 2, act = t / N_RANGES / N_RANGES / 6;
+        a_shape("ranges %d and %d, follows %d, symmetric %d, act %d", first, second, how, symmetric, act);
+        ib_quantizer_state *state = memset(changed("the state", DOUBLES, sizeof *state / 8, EXACT), 0, sizeof *state);
+        ib_fault *fault = no_fault();
+        float *scale = result("scale", REALS, 2, EXACT);
+        int32_t *zero = result("zero", INTS, 2, EXACT);
+        state->scale = 0.5f;
+        EACH_RUN(follow)
+            for (int i = 0; i < 2; i++) {
+                const float *range = ranges[i ? second : first];
+                dev->k.follow(dev, &(ib_following){.lo = how ? &range[0] : NULL,
+                                                   .hi = &range[1],
+                                                   .act = (ib_act)act,
+                                                   .how = (ib_follows)how,
+                                                   .symmetric = symmetric,
+                                                   .averaging = 0.01f,
+                                                   .qmin = -8,
+                                                   .qmax = 7,
+                                                   .state = state,
+                                                   .scale = scale + i,
+                                                   .zero = zero + i,
+                                                   .at = {fault, 3}});
+            }
+        const int odd = how && (first > 2 || second > 2);
+        CHECK(odd || !raised(fault));
+        CHECK(!how || first != 3 || raised(fault) == IB_FAULT_range_not_finite);
+        CHECK(!how || first != 4 || raised(fault) == IB_FAULT_range_not_finite);
+        CHECK(how != IB_FOLLOWS_EXTREMES || first != 5 || raised(fault) == IB_FAULT_range_step);
+    }
+    for (int t = 0; t < 2 * N_PARAMS; t++) {
+        const float *param = &params[t / 2];
+        a_shape("%s, parameter %g", t % 2 ? "PACT" : "LSQ", (double)*param);
+        ib_quantizer_state *state = memset(changed("the state", DOUBLES, sizeof *state / 8, EXACT), 0, sizeof *state);
+        ib_fault *fault = no_fault();
+        float *scale = result("scale", REALS, 1, EXACT);
+        int32_t *zero = result("zero", INTS, 1, EXACT);
+        EACH_RUN(follow)
+            dev->k.follow(dev, &(ib_following){.qmin = -8,
+                                               .qmax = 7,
+                                               .learned = t % 2 ? IB_PACT : IB_LSQ,
+                                               .param = param,
+                                               .state = state,
+                                               .scale = scale,
+                                               .zero = zero,
+                                               .param_at = {fault, 1}});
+        const int bad = t % 2 ? *param < 0 : *param > 100;
+        CHECK_INT(raised(fault), bad ? IB_FAULT_learned_scale : 0);
+        CHECK_NEAR(*(const float *)made_by_ref(scale), bad ? 1 : t % 2 ? *param / 15 : expf(*param), 1e-9);
+        CHECK_INT(*(const int32_t *)made_by_ref(zero), !bad && t % 2 ? -8 : 0);
+    }
+}
+
+void case_constant_scale(void)
+{
+    static const float ranges[][2] = {{0, 0}, {-1, 3}, {0.25f, 9}, {NAN, NAN}, {-1, INFINITY}};
+    for (int t = 0; t < 5; t++) {
+        a_shape("%g to %g", (double)ranges[t][0], (double)ranges[t][1]);
+        ib_quantizer_state *state = result("the state", DOUBLES, sizeof *state / 8, EXACT);
+        ib_fault *fault = no_fault();
+        EACH_RUN(constant_scale)
+            dev->k.constant_scale(dev, &ranges[t][0], &ranges[t][1], -128, 127, state, (ib_site){fault, 0});
+        CHECK_INT(raised(fault), t == 4 ? IB_FAULT_constant_step : 0);
+    }
+}
+
+void case_code_range(void)
+{
+    const float step = 0.25f;
+    const int32_t zero = 3;
+    for (int t = 0; t < 4; t++)
+        EACH_SIZE(n) {
+            a_shape("n %lld, form %d", (long long)n, t);
+            int8_t *x = codes(n);
+            if (t % 2) /* but for the last, or all */
+                memset(x, 3, (size_t)(t == 1 ? n - 1 : n));
+            float *lo = changed("lo", REALS, 1, EXACT), *hi = changed("hi", REALS, 1, EXACT);
+            const ib_coded coded = {x, &step, &zero};
+            EACH_RUN(code_range)
+                dev->k.code_range(dev, &coded, n, -8, 7, lo, hi);
+            if (t == 3)
+                CHECK(!memcmp(made_by_ref(lo), lo, 4) && !memcmp(made_by_ref(hi), hi, 4));
+        }
+}
+
+static const float steps[] = {0.5f, 0.0123f, 0.25f, 0.37f};
+static const int32_t zeros[] = {3, 0, -128, 5};
+static const int bounds[][2] = {{-8, 7}, {-127, 127}, {-128, 127}, {-120, 100}};
+
+void case_lsq_grad(void)
+{
+    for (int form = 0; form < 4; form++)
+        EACH_SIZE(n) {
+            const int64_t rows = n % 3 ? 1 : 3;
+            a_shape("%lldx%lld, codes %d..%d", (long long)rows, (long long)(n / rows), bounds[form][0],
+                    bounds[form][1]);
+            const float *dy = reals(n);
+            float *x = reals(n), *scale = reals(rows), *dt = changed("the gradient", REALS, rows, EXACT);
+            for (int64_t r = 0; r < rows; r++)
+                scale[r] = steps[form] * (1 + (float)r);
+            for (int64_t i = 0; i < n; i++)
+                x[i] *= 150 * steps[form];
+            const ib_affine p = {scale, form == 1 ? NULL : &zeros[form], bounds[form][0], bounds[form][1], 0};
+            EACH_RUN(lsq_grad)
+                dev->k.lsq_grad(dev, x, dy, rows, n / rows, &p, n / rows, dt);
+        }
+}
+
+void case_pact_grad(void)
+{
+    const float step = 0.25f / 15;
+    const int32_t zero = -8;
+    const ib_affine p = {&step, &zero, -8, 7, 0};
+    EACH_SIZE(n) {
+        a_shape("n %lld", (long long)n);
+        float *x = reals(n);
+        const float *dy = reals(n);
+        x[n / 2] = step * 15; /* the bound counts */
+        float *dalpha = changed("the gradient", REALS, 1, EXACT);
+        EACH_RUN(pact_grad)
+            dev->k.pact_grad(dev, x, dy, n, &p, dalpha);
+    }
+}
+
+void case_pact_passes(void)
+{
+    const float step = 0.25f / 15;
+    const int32_t zero = -8;
+    const ib_affine p = {&step, &zero, -8, 7, 0};
+    EACH_SIZE(n) {
+        a_shape("n %lld", (long long)n);
+        float *x = reals(n);
+        x[n / 2] = step * 15; /* the bound does not pass */
+        uint8_t *mask = changed("mask", BITS, n, EXACT);
+        EACH_RUN(pact_passes)
+            dev->k.pact_passes(dev, x, n, &p, mask);
+        CHECK(!(((const uint8_t *)made_by_ref(mask))[n / 16] >> n / 2 % 8 & 1));
+    }
+}
+
+void case_exp(void)
+{
+    EACH_SIZE(n) {
+        a_shape("n %lld", (long long)n);
+        const float *x = reals(n);
+        float *y = result("y", REALS, n, EXACT);
+        EACH_RUN(exp)
+            dev->k.exp(dev, x, y, n);
+        CHECK_NEAR(*(const float *)made_by_ref(y), expf(*x), 1e-6);
+    }
+}
+
+void case_log(void)
+{
+    EACH_SIZE(n) {
+        a_shape("n %lld", (long long)n);
+        float *x = reals(n), *y = result("y", REALS, n, EXACT);
+        for (int64_t i = 0; i < n; i++)
+            x[i] = fabsf(x[i]) + 1e-6f;
+        EACH_RUN(log)
+            dev->k.log(dev, x, y, n);
+        CHECK_NEAR(*(const float *)made_by_ref(y), logf(*x), 1e-6);
+    }
+}
