@@ -41,7 +41,8 @@ IB_DEVICE_FN static inline void ib_raise(ib_site at, int kind, int64_t index, do
         *at.fault = (ib_fault){.kind = kind, .call = at.call, .index = index, .value = {a, b, c}};
 }
 
-/* Its line and status as ib_error(); of: the name of what it is about, where its text has one: of an input its shape. */
+/* Its line and status as ib_error(); of: the name of what it is about, where its text has
+ * one: of an input its shape. */
 ib_status ib_fault_say(const ib_fault *f, const char *of);
 
 #endif

@@ -210,7 +210,7 @@ static ib_status fix_weight(ib_graph *g, ib_step *s)
     const ib_tensor *q = ib_quantize_weight(g, w, NULL, &mse);
     if (!q)
         return ib_error_status();
-    g->dev->k.log(g->dev, q->q.scale, ib_f32(s->ln_scale), s->ln_scale->size);
+    g->dev->k.log_scales(g->dev, q->q.scale, ib_f32(s->ln_scale), s->ln_scale->size);
     return IB_OK;
 }
 

@@ -148,27 +148,27 @@ void case_pact_passes(void)
     }
 }
 
-void case_exp(void)
+void case_exp_scales(void)
 {
     EACH_SIZE(n) {
         a_shape("n %lld", (long long)n);
         const float *x = reals(n);
         float *y = result("y", REALS, n, EXACT);
-        EACH_RUN(exp)
-            dev->k.exp(dev, x, y, n);
+        EACH_RUN(exp_scales)
+            dev->k.exp_scales(dev, x, y, n);
         CHECK_NEAR(*(const float *)made_by_ref(y), expf(*x), 1e-6);
     }
 }
 
-void case_log(void)
+void case_log_scales(void)
 {
     EACH_SIZE(n) {
         a_shape("n %lld", (long long)n);
         float *x = reals(n), *y = result("y", REALS, n, EXACT);
         for (int64_t i = 0; i < n; i++)
             x[i] = fabsf(x[i]) + 1e-6f;
-        EACH_RUN(log)
-            dev->k.log(dev, x, y, n);
+        EACH_RUN(log_scales)
+            dev->k.log_scales(dev, x, y, n);
         CHECK_NEAR(*(const float *)made_by_ref(y), logf(*x), 1e-6);
     }
 }

@@ -82,7 +82,7 @@ static ib_status quantize_weight_forward(ib_graph *g, ib_node *n)
     const int64_t parts = q->n_scales, part = w->size / parts;
     ib_weight_scaling s = scaling_of(g, n, scale);
     if (learned)
-        K(g)->exp(g->dev, ib_f32(learned), scale, parts);
+        K(g)->exp_scales(g->dev, ib_f32(learned), scale, parts);
     else if (a->mse)
         K(g)->mse_scale_rows(g->dev, ib_f32(w), parts, part, q->qmax, scale);
     else {

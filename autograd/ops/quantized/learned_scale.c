@@ -12,7 +12,7 @@ void ib_quantizer_learn_from(ib_device *dev, const ib_quantizer *q)
         dev->v.fill(dev, q->param->data, 0, sizeof(float));
         dev->k.axpy(dev, q->param->data, &q->state->scale, 1, (float)(q->qmax - q->qmin));
     } else if (q->learned == IB_LSQ) {
-        dev->k.log(dev, &q->state->scale, q->param->data, 1);
+        dev->k.log_scales(dev, &q->state->scale, q->param->data, 1);
     }
 }
 

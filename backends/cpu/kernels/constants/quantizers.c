@@ -123,13 +123,13 @@ void IB_K(pact_passes)(ib_device *dev, const float *x, int64_t n, const ib_affin
             mask[i / 8] &= (uint8_t) ~(1u << i % 8);
 }
 
-void IB_K(exp)(ib_device *dev, const float *x, float *y, int64_t n)
+void IB_K(exp_scales)(ib_device *dev, const float *x, float *y, int64_t n)
 {
     for (int64_t i = 0; i < n; i++)
         y[i] = ib_exp_nearest(x[i]);
 }
 
-void IB_K(log)(ib_device *dev, const float *x, float *y, int64_t n)
+void IB_K(log_scales)(ib_device *dev, const float *x, float *y, int64_t n)
 {
     for (int64_t i = 0; i < n; i++)
         y[i] = ib_log_nearest(x[i]);
