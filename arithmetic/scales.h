@@ -18,9 +18,14 @@ typedef enum ib_function { IB_IDENTITY, IB_SIGMOID, IB_TANH } ib_function;
 
 enum { IB_MAX_BIAS = 1 << 30 }; /* |bias| in steps of the accumulator; products have as much room */
 
+/* Whether codes can have this scale: no file, range or parameter may bring another. */
+IB_DEVICE_FN static inline int ib_usable_scale(float s)
+{
+    return s > 0 && isnormal(s);
+}
+
 /* Affine (or, with `symmetric`, zero-centred) scale and zero point of the range [lo, hi], widened to hold 0.
- * Nothing but 0 gives scale 1. The source of every activation's scale; whoever uses one refuses what is no normal
- * number. */
+ * Nothing but 0 gives scale 1. The source of every activation's scale; whoever uses one asks ib_usable_scale. */
 IB_DEVICE_FN static inline void ib_scale_of_range(float lo, float hi, int symmetric, int qmin, int qmax, float *scale,
                                                   int32_t *zero)
 {
@@ -36,7 +41,7 @@ IB_DEVICE_FN static inline void ib_scale_of_range(float lo, float hi, int symmet
         return;
     }
     *scale = (hi - lo) / (float)(qmax - qmin);
-    if (!isnormal(*scale))
+    if (!ib_usable_scale(*scale))
         return;
     const float z = rintf((float)qmin - lo / *scale);
     *zero = z < (float)qmin ? qmin : z > (float)qmax ? qmax : (int)z;

@@ -1,8 +1,6 @@
 /* quantizer.c - see quantizer.h */
 #include "autograd/quantizer.h"
 
-#include <math.h>
-
 #include "base/assert.h"
 
 ib_quantizer_state ib_quantizer_read(ib_device *dev, const ib_quantizer *q)
@@ -24,7 +22,7 @@ void ib_quantizer_write(ib_device *dev, const ib_quantizer *q, const ib_quantize
 
 ib_status ib_scale_check(float scale)
 {
-    if (isnormal(scale))
+    if (ib_usable_scale(scale))
         return IB_OK;
     return ib_fail(IB_ENUMERIC, "its range makes a step of %g, %s than fp32 holds", scale, scale < 1 ? "less" : "more");
 }

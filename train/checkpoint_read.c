@@ -1,6 +1,7 @@
 /* checkpoint_read.c - from a checkpoint into a network of the same shape. */
 #include "train/checkpoint.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -44,7 +45,7 @@ static int read_options(hid_t f, ib_qat_opts *o, char text[3][TEXT])
     return 0;
 }
 
-static int read_step(hid_t g, const ib_plan *p, ib_step *s)
+static int read_step(hid_t g, const ib_plan *p, ib_step *s, ib_phase phase)
 {
     float range[3];
     int64_t count[2];
@@ -58,6 +59,10 @@ static int read_step(hid_t g, const ib_plan *p, ib_step *s)
     if (count[1] < s->out.qmin || count[1] > s->out.qmax)
         return ib_fail(IB_EFORMAT, "layer '%s': its zero point is %lld, its codes are %d to %d", s->name,
                        (long long)count[1], s->out.qmin, s->out.qmax);
+    if (!ib_usable_scale(range[2]) && (phase > IB_CALIBRATE || range[2] != 0)) /* before there is one it is 0 */
+        return ib_fail(IB_EFORMAT, "layer '%s': its scale is %g", s->name, range[2]);
+    if (!isfinite(range[0]) || !isfinite(range[1]))
+        return ib_fail(IB_EFORMAT, "layer '%s': its range is %g to %g", s->name, range[0], range[1]);
     s->observer.lo = range[0];
     s->observer.hi = range[1];
     s->observer.count = count[0];
@@ -78,9 +83,9 @@ static int read_qat(hid_t f, ib_layer *net, ib_graph *graph, ib_phase phase)
         return -1;
     ib_plan *p = ib_plan_of(net);
     const hid_t g = H5Gopen2(f, "qat", H5P_DEFAULT);
-    int failed = g < 0 || read_step(g, p, &p->input);
+    int failed = g < 0 || read_step(g, p, &p->input, phase);
     for (int i = 0; i < p->n_steps && !failed; i++)
-        failed = p->steps[i].has_out ? read_step(g, p, &p->steps[i]) : 0;
+        failed = p->steps[i].has_out ? read_step(g, p, &p->steps[i], phase) : 0;
     if (g >= 0)
         H5Gclose(g);
     return failed;

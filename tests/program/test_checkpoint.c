@@ -3,11 +3,13 @@
 #include "tests/check.h"
 
 #include <fcntl.h>
+#include <hdf5_hl.h>
 #include <sys/wait.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "files/file.h"
+#include "files/h5.h"
 
 static ib_device *dev;
 static ib_graph *g;
@@ -294,6 +296,54 @@ static void what_data_are_called_comes_back(void)
     end();
 }
 
+/* The file `path` with one number of a step's range (lowest, highest, scale) changed, and its checksum right, is
+ * `other`. */
+static void put_range(const char *step, int which, float value)
+{
+    enum { TRAILER = 49 };
+    size_t n;
+    float range[3];
+    char name[64];
+    unsigned char *bytes = ib_file_read(path, &n);
+    const hid_t f = bytes ? H5LTopen_file_image(bytes, n - TRAILER, H5LT_FILE_IMAGE_OPEN_RW) : -1;
+    snprintf(name, sizeof name, "qat/%s", step);
+    const hid_t q = f >= 0 ? H5Gopen2(f, name, H5P_DEFAULT) : -1;
+    const hid_t a = q >= 0 ? H5Aopen(q, "range", H5P_DEFAULT) : -1;
+    REQUIRE(a >= 0 && H5Aread(a, H5T_NATIVE_FLOAT, range) >= 0);
+    range[which] = value;
+    REQUIRE(H5Awrite(a, H5T_NATIVE_FLOAT, range) >= 0);
+    H5Aclose(a);
+    H5Gclose(q);
+    REQUIRE(!ib_h5_finish(f, other));
+    ib_free(bytes);
+}
+
+/* A right checksum does not make numbers right. */
+static void what_is_no_scale_is_refused(void)
+{
+    static const float wrong[] = {0, -1, NAN, INFINITY, 1e-40f};
+    ib_checkpoint c;
+    begin();
+    run r = start(0);
+    go(&r, 5);
+    REQUIRE(!ib_checkpoint_save(path, r.net, r.opt, &r.c));
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        put_range("input", 2, wrong[i]);
+        CHECK_ERROR(!ib_checkpoint_open(other, g, &c), "b.h5: layer 'input': its scale is");
+        put_range("conv1", 2, wrong[i]);
+        CHECK_ERROR(!ib_checkpoint_open(other, g, &c), "b.h5: layer 'conv1': its scale is");
+    }
+    put_range("conv1", 0, NAN);
+    CHECK_ERROR(!ib_checkpoint_open(other, g, &c), "b.h5: layer 'conv1': its range is");
+    put_range("conv1", 0, -1);
+    ib_layer *net = ib_checkpoint_open(other, g, &c);
+    CHECK(net != NULL);
+    ib_checkpoint_release(&c);
+    ib_layer_free(net);
+    stop(&r);
+    end();
+}
+
 static void calibration_begins_anew(void)
 {
     begin();
@@ -317,5 +367,5 @@ static void calibration_begins_anew(void)
 }
 
 SUITE("checkpoint", T(calibration_begins_anew), T(a_resumed_run_ends_in_the_same_bytes),
-      T(saving_twice_gives_equal_bytes), T(damage_is_refused), T(a_failed_write_leaves_the_old_file),
-      T(a_file_builds_its_network), T(what_data_are_called_comes_back))
+      T(saving_twice_gives_equal_bytes), T(damage_is_refused), T(what_is_no_scale_is_refused),
+      T(a_failed_write_leaves_the_old_file), T(a_file_builds_its_network), T(what_data_are_called_comes_back))

@@ -15,9 +15,9 @@
 static int step_is_normal(ib_site at, int64_t o, float s_a, float s_b)
 {
     const float step = s_a * s_b;
-    if (!isnormal(step))
+    if (!ib_usable_scale(step))
         ib_raise(at, o < 0 ? IB_FAULT_two_steps : IB_FAULT_product_step, o, s_a, s_b, step);
-    return isnormal(step);
+    return ib_usable_scale(step);
 }
 
 /* M = s_a s_b / s_out; 0 if fp32 cannot say it. */

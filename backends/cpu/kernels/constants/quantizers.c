@@ -40,7 +40,7 @@ static int follow(const ib_following *p, ib_quantizer_state *s)
             return 0;
         }
     }
-    if (isnormal(s->scale))
+    if (ib_usable_scale(s->scale))
         return 1;
     ib_raise(p->at, IB_FAULT_range_step, 0, s->scale, 0, 0);
     return 0;
@@ -58,7 +58,7 @@ void IB_K(constant_scale)(ib_device *dev, const float *lo, const float *hi, int 
 {
     *state = (ib_quantizer_state){0};
     ib_scale_of_range(*lo, *hi, 0, qmin, qmax, &state->scale, &state->zero);
-    if (isnormal(state->scale))
+    if (ib_usable_scale(state->scale))
         return;
     ib_raise(at, IB_FAULT_constant_step, 0, *lo, *hi, state->scale);
     state->scale = 1.0f;
