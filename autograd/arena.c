@@ -1,6 +1,6 @@
 /* arena.c - memory that is taken piece by piece and given back all at once, or back to a mark. */
 #include "autograd/arena.h"
-#include "backends/kernels.h"
+#include "backends/block.h"
 #include "base/alloc.h"
 #include "base/assert.h"
 
@@ -15,7 +15,7 @@ enum { ALIGN = 64, FIRST_CHUNK = 1 << 20 };
 static struct ib_chunk *chunk_new(ib_device *dev, size_t size, struct ib_chunk *next)
 {
     struct ib_chunk *c = ib_alloc(sizeof *c);
-    if (c && !(c->data = dev ? dev->v.allocate(dev, size) : ib_alloc_raw(size))) {
+    if (c && !(c->data = ib_block_new(dev, size))) {
         ib_free(c);
         return NULL;
     }
@@ -30,10 +30,7 @@ static void chunks_free(ib_device *dev, struct ib_chunk *c)
 {
     while (c) {
         struct ib_chunk *next = c->next;
-        if (dev)
-            dev->v.release(dev, c->data);
-        else
-            ib_free(c->data);
+        ib_block_free(dev, c->data);
         ib_free(c);
         c = next;
     }

@@ -6,18 +6,13 @@
 ib_quantizer_state ib_quantizer_read(ib_device *dev, const ib_quantizer *q)
 {
     ib_quantizer_state s;
-    if (!dev)
-        return *q->state;
-    dev->v.download(dev, &s, q->state, sizeof s);
+    ib_block_read(dev, &s, q->state, sizeof s);
     return s;
 }
 
 void ib_quantizer_write(ib_device *dev, const ib_quantizer *q, const ib_quantizer_state *s)
 {
-    if (dev)
-        dev->v.upload(dev, q->state, s, sizeof *s);
-    else
-        *q->state = *s;
+    ib_block_write(dev, q->state, s, sizeof *s);
 }
 
 ib_status ib_scale_check(float scale)

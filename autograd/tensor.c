@@ -76,21 +76,13 @@ void ib_tensor_free(ib_tensor *t)
         ib_tensor_release(t);
 }
 
-static void give_back(ib_device *dev, void *p)
-{
-    if (dev)
-        dev->v.release(dev, p);
-    else
-        ib_free(p);
-}
-
 void ib_tensor_release(ib_tensor *t)
 {
     if (!t)
         return;
-    give_back(t->dev, t->data);
-    give_back(t->dev, t->grad);
-    give_back(t->dev, (float *)(uintptr_t)t->q.scale);
+    ib_block_free(t->dev, t->data);
+    ib_block_free(t->dev, t->grad);
+    ib_block_free(t->dev, (float *)(uintptr_t)t->q.scale);
     ib_free(t->name);
     ib_free(t);
 }
@@ -101,25 +93,19 @@ ib_status ib_tensor_place(ib_tensor *t, ib_device *dev)
     IB_ASSERT(!t->step, "a result lies where it was computed");
     if (from == to)
         return IB_OK;
-    if (from && to)
-        return ib_fail(IB_EINVAL, "tensor '%s' lies on %s, and the graph computes on %s", ib_tensor_name(t),
-                       ib_device_name(from), ib_device_name(to));
+    if (ib_block_can_move(from, to, "tensor", ib_tensor_name(t)))
+        return IB_EUNSUPPORTED;
     void *old[] = {t->data, t->grad, (float *)(uintptr_t)t->q.scale}, *new[3] = {NULL};
     const size_t n = (size_t)t->size,
                  bytes[] = {n * ib_dtype_bytes(t->dtype), n * sizeof(float), (size_t)t->q.n_scales * sizeof(float)};
     for (int i = 0; i < 3; i++)
-        if (old[i] && !(new[i] = to ? to->v.allocate(to, bytes[i]) : ib_alloc_raw(bytes[i]))) {
+        if (old[i] && !(new[i] = ib_block_copied(from, to, old[i], bytes[i]))) {
             while (i--)
-                give_back(to, new[i]);
+                ib_block_free(to, new[i]);
             return IB_ENOMEM;
         }
-    for (int i = 0; i < 3; i++) {
-        if (old[i] && to)
-            to->v.upload(to, new[i], old[i], bytes[i]);
-        else if (old[i])
-            from->v.download(from, new[i], old[i], bytes[i]);
-        give_back(from, old[i]);
-    }
+    for (int i = 0; i < 3; i++)
+        ib_block_free(from, old[i]);
     t->data = new[0];
     t->grad = new[1];
     t->q.scale = new[2];
@@ -192,10 +178,8 @@ static const char *holds(const ib_tensor *t)
 static ib_status read_numbers(const ib_tensor *t, void *to, const void *from, size_t bytes)
 {
     const ib_status fault = t->graph ? ib_graph_fault(t->graph, 1) : IB_OK;
-    if (!fault && t->dev)
-        t->dev->v.download(t->dev, to, from, bytes);
-    else if (!fault)
-        memcpy(to, from, bytes);
+    if (!fault)
+        ib_block_read(t->dev, to, from, bytes);
     return fault;
 }
 
@@ -246,22 +230,25 @@ ib_status ib_tensor_write(ib_tensor *t, const float *values)
     IB_NEED(values);
     IB_TAKE(t, !t->step, "is a result, which %s has written", "its operator");
     IB_TAKE(t, t->dtype == IB_F32, "holds %s, not fp32 values", holds(t));
-    if (t->dev)
-        t->dev->v.upload(t->dev, t->data, values, (size_t)t->size * sizeof(float));
-    else
-        memcpy(t->data, values, (size_t)t->size * sizeof(float));
+    ib_block_write(t->dev, t->data, values, (size_t)t->size * sizeof(float));
     return IB_OK;
 }
 
 float ib_tensor_scale(const ib_tensor *t)
 {
     NEED_LIVE(t, 0.0f);
-    return t->dtype == IB_CODES ? t->q.scale[0] : 0.0f;
+    float scale = 0;
+    if (t->dtype == IB_CODES)
+        ib_block_read(t->dev, &scale, t->q.scale, sizeof scale);
+    return scale;
 }
 int ib_tensor_zero_point(const ib_tensor *t)
 {
     NEED_LIVE(t, 0);
-    return t->q.zero ? *t->q.zero : 0;
+    int32_t zero = 0;
+    if (t->q.zero)
+        ib_block_read(t->dev, &zero, t->q.zero, sizeof zero);
+    return zero;
 }
 
 char *ib_tensor_shape_text(const ib_tensor *t, char *buf, size_t size)

@@ -5,7 +5,7 @@
 #include <isobit/graph.h>
 #include <isobit/tensor.h>
 
-#include "backends/kernels.h"
+#include "backends/block.h"
 
 /* real = scale[c] * (code - zero), c = 0 for n_scales == 1, else the index along dimension 0 */
 typedef struct ib_qparams {
@@ -55,10 +55,6 @@ static inline int8_t *ib_codes(const ib_tensor *t)
 const void *ib_tensor_look(const ib_tensor *t, void **copy);
 /* Moves a tensor that lives by itself, with its gradient, into the memory of this device. */
 ib_status ib_tensor_place(ib_tensor *t, ib_device *dev);
-static inline ib_device *ib_home(ib_device *dev)
-{
-    return dev->is_host ? NULL : dev;
-}
 
 size_t ib_dtype_bytes(ib_dtype dtype);
 

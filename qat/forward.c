@@ -89,7 +89,7 @@ static ib_tensor *observed(ib_graph *g, ib_step *s, ib_tensor *y)
 static ib_tensor *run(ib_plan *p, ib_graph *g, ib_tensor *x, int integers, int seen)
 {
     ib_tensor **value = ib_graph_alloc(g, (size_t)(p->n_steps + 1) * sizeof *value);
-    if (!value)
+    if (!value || ib_plan_place(p, g->dev))
         return NULL;
     g->scope = "input";
     value[0] = integers ? ib_quantize(g, x, &p->input.out) : seen ? observed(g, &p->input, x) : x;

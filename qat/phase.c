@@ -192,6 +192,8 @@ static ib_status fix_activation(const ib_plan *p, ib_device *dev, ib_step *s)
             return ib_error_status();
         }
         count_lost(s, q.scale);
+        if (s->out.param && ib_tensor_place(s->out.param, dev))
+            return ib_error_status();
         ib_quantizer_learn_from(dev, &s->out);
     }
     return IB_OK;
@@ -208,7 +210,7 @@ static ib_status fix_weight(ib_graph *g, ib_step *s)
     ib_weight_attrs mse = s->weight;
     mse.mse = 1;
     const ib_tensor *q = ib_quantize_weight(g, w, NULL, &mse);
-    if (!q)
+    if (!q || ib_tensor_place(s->ln_scale, g->dev))
         return ib_error_status();
     g->dev->k.log_scales(g->dev, q->q.scale, ib_f32(s->ln_scale), s->ln_scale->size);
     return IB_OK;
@@ -219,10 +221,19 @@ static ib_status check_params(const ib_layer *net)
 {
     for (int i = 0; i < net->n_all; i++) {
         const ib_tensor *t = net->all[i]->t;
-        for (int64_t j = 0; j < t->size; j++)
-            if (!isfinite(ib_f32(t)[j]))
-                return ib_fail(IB_ENUMERIC, "'%s' holds %g at %lld, which is not finite", ib_tensor_name(t),
-                               ib_f32(t)[j], (long long)j);
+        void *copy;
+        const float *values = ib_tensor_look(t, &copy);
+        int64_t bad = 0;
+        if (!values)
+            return ib_error_status();
+        while (bad < t->size && isfinite(values[bad]))
+            bad++;
+        if (bad < t->size)
+            ib_fail(IB_ENUMERIC, "'%s' holds %g at %lld, which is not finite", ib_tensor_name(t), values[bad],
+                    (long long)bad);
+        ib_free(copy);
+        if (bad < t->size)
+            return IB_ENUMERIC;
     }
     return IB_OK;
 }
@@ -258,6 +269,8 @@ ib_status ib_qat_set_phase(ib_layer *net, ib_graph *g, ib_phase phase)
                        p ? "" : ": call ib_qat_prepare() first");
     if (now == IB_CALIBRATE && !p->opts.dynamic) {
         ib_status status = check_params(net);
+        if (!status)
+            status = ib_plan_place(p, g->dev);
         if (!status)
             status = fix_activation(p, g->dev, &p->input);
         for (int i = 0; i < p->n_steps && !status; i++) {

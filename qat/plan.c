@@ -125,6 +125,30 @@ static ib_status copy_options(ib_plan *p, const ib_qat_opts *o)
     return IB_OK;
 }
 
+static void share_states(ib_plan *p)
+{
+    p->input.out.state = p->states;
+    for (int i = 0; i < p->n_steps; i++)
+        p->steps[i].out.state = p->states + 1 + i;
+}
+
+ib_status ib_plan_place(ib_plan *p, ib_device *dev)
+{
+    ib_device *home = ib_home(dev);
+    if (p->dev == home)
+        return IB_OK;
+    if (ib_block_can_move(p->dev, home, "quantizer", "input"))
+        return IB_EUNSUPPORTED;
+    ib_quantizer_state *states = ib_block_copied(p->dev, home, p->states, (size_t)(1 + p->n_steps) * sizeof *states);
+    if (!states)
+        return IB_ENOMEM;
+    ib_block_free(p->dev, p->states);
+    p->states = states;
+    p->dev = home;
+    share_states(p);
+    return IB_OK;
+}
+
 ib_plan *ib_plan_new(ib_layer *net, ib_graph *g, const ib_qat_opts *opts)
 {
     int *uses = NULL, *value_of = NULL;
@@ -149,9 +173,7 @@ ib_plan *ib_plan_new(ib_layer *net, ib_graph *g, const ib_qat_opts *opts)
     p->result = value_of[y->node];
     if (!(p->states = ib_alloc((size_t)(1 + p->n_steps) * sizeof *p->states)))
         goto fail;
-    p->input.out.state = p->states;
-    for (int i = 0; i < p->n_steps; i++)
-        p->steps[i].out.state = p->states + 1 + i;
+    share_states(p);
     if (ib_plan_configure(p))
         goto fail;
     ib_free(uses);
@@ -179,7 +201,7 @@ void ib_plan_free(void *plan)
     for (int i = 0; i < p->n_constants; i++)
         ib_tensor_free(p->constants[i]);
     ib_free(p->constants);
-    ib_free(p->states);
+    ib_block_free(p->dev, p->states);
     ib_free(p->steps);
     ib_free(p->input.observer.bins);
     ib_free(p->input.observer.channel_top);

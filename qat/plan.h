@@ -81,6 +81,8 @@ static inline int ib_is_product(const ib_step *s)
 
 ib_plan *ib_plan_new(ib_layer *net, ib_graph *g, const ib_qat_opts *opts);
 void ib_plan_free(void *plan);
+/* Moves the quantizers' states into this device's memory; nothing is done if they lie there. */
+ib_status ib_plan_place(ib_plan *p, ib_device *dev);
 
 /* The network by its plan: fp32 with observers (calibrate), integers (learn and later). */
 ib_tensor *ib_plan_forward(ib_layer *net, ib_graph *g, ib_tensor *x);

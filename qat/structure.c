@@ -41,7 +41,21 @@ static ib_status refuse(const ib_node *n, const char *what)
     return ib_fail(IB_EUNSUPPORTED, "layer '%s': %s: %s", scope_of(n), n->op->name, what);
 }
 
-/* now: the same constant in a batch of n, where it may be repeated for each sample */
+/* Whether b holds the numbers of a so many times; -1 with ib_error() if that cannot be seen. */
+static int repeats(const ib_tensor *a, const ib_tensor *b, int64_t times)
+{
+    const size_t bytes = (size_t)a->size * ib_dtype_bytes(a->dtype);
+    void *copies[2] = {NULL, NULL};
+    const char *x = ib_tensor_look(a, &copies[0]), *y = x ? ib_tensor_look(b, &copies[1]) : NULL;
+    int same = y ? 1 : -1;
+    for (int64_t i = 0; i < times && same == 1; i++)
+        same = !memcmp(x, y + (size_t)i * bytes, bytes);
+    ib_free(copies[0]);
+    ib_free(copies[1]);
+    return same;
+}
+
+/* now: the same constant in a batch of n, where it may be repeated for each sample; as repeats() */
 static int is_same_constant(const ib_tensor *one, const ib_tensor *now, int64_t n)
 {
     const int64_t rows = now->ndim == one->ndim && one->shape[0] == 1 && now->shape[0] == n ? n : 1;
@@ -50,11 +64,7 @@ static int is_same_constant(const ib_tensor *one, const ib_tensor *now, int64_t 
     for (int d = 0; d < one->ndim; d++)
         if (now->shape[d] != one->shape[d] * (d ? 1 : rows))
             return 0;
-    const size_t bytes = (size_t)one->size * ib_dtype_bytes(one->dtype);
-    for (int64_t r = 0; r < rows; r++)
-        if (memcmp(one->data, (const char *)now->data + (size_t)r * bytes, bytes))
-            return 0;
-    return 1;
+    return repeats(one, now, rows);
 }
 
 /* Input j of two nodes that should be the same one, behind nodes of g that are; x: the second trace's n samples. */
@@ -67,9 +77,10 @@ static ib_status check_input(const ib_graph *g, const ib_node *one, const ib_nod
                      : a->node >= 0 || b->node >= 0 ? a->node == b->node
                      : a->from_data                 ? b == x
                      : a->name                      ? a == b
-                                                    : made && is_same_constant(a, b, n);
+                     : made                         ? is_same_constant(a, b, n)
+                                                    : 0;
     if (same)
-        return IB_OK;
+        return same < 0 ? ib_error_status() : IB_OK;
     if (made)
         return ib_fail(IB_EUNSUPPORTED,
                        "layer '%s': %s: input %d, which the layer makes itself, is not the same in "
@@ -115,9 +126,11 @@ static ib_status check_options(ib_graph *h, const ib_node *one, const ib_node *n
     const ib_tensor *y = ib_apply(h, one->op, now->in, now->n_in, one->attrs);
     if (!y)
         return ib_error_status();
-    if (y->size == now->out->size && !memcmp(y->shape, now->out->shape, (size_t)y->ndim * sizeof *y->shape) &&
-        !memcmp(y->data, now->out->data, (size_t)y->size * ib_dtype_bytes(y->dtype)))
-        return IB_OK;
+    const int same = y->size == now->out->size && !memcmp(y->shape, now->out->shape, (size_t)y->ndim * sizeof *y->shape)
+                         ? repeats(y, now->out, 1)
+                         : 0;
+    if (same)
+        return same < 0 ? ib_error_status() : IB_OK;
     return refuse(one, "has other options in another call, or for other data: " ONE_STRUCTURE);
 }
 

@@ -70,58 +70,91 @@ static void who_touches_its_memory_dies(void)
     ib_device_close(dev);
 }
 
-/* Three steps of a float network; its parameters, and the loss of each step. */
-static int train(const char *name, float *values, float losses[3], ib_poison_counts *step)
+/* What a network's training comes to, and what its last step, whose loss nobody reads, costs. */
+typedef struct trained {
+    int n;               /* numbers in */
+    float values[80000]; /* all parameters, statistics and learned scales, then scale and zero point of each layer */
+    float losses[3];
+    ib_poison_counts step;
+} trained;
+
+static void one_step(ib_graph *g, ib_layer *net, ib_optim *opt, ib_loader *l, int i, trained *t)
 {
-    ib_device *dev = ib_device_open(name);
+    ib_batch b;
+    const ib_poison_counts before = ib_poison_counted();
+    REQUIRE(ib_loader_next(l, &b));
+    ib_graph_seed(g, 5, (uint64_t)i);
+    ib_graph_begin(g, IB_TRAIN);
+    ib_tensor *y = ib_layer_forward(g, net, ib_input(g, 4, b.shape, b.x));
+    ib_tensor *loss = ib_cross_entropy(g, y, b.y, 0.1f);
+    REQUIRE(loss && !ib_backward(g, loss) && !ib_optim_limit(opt, 0.5) && !ib_optim_step(opt));
+    const ib_poison_counts after = ib_poison_counted();
+    t->step = (ib_poison_counts){.downloads = after.downloads - before.downloads,
+                                 .synchronizations = after.synchronizations - before.synchronizations,
+                                 .allocations = after.allocations - before.allocations};
+    if (i < 3)
+        REQUIRE(!ib_loss_value(g, loss, &t->losses[i]));
+}
+
+/* Four steps of the model, in integers if there are options. */
+static void train(const char *device, const char *model, const ib_qat_opts *q, trained *t)
+{
+    ib_device *dev = ib_device_open(device);
     ib_graph *g = dev ? ib_graph_new(dev) : NULL;
-    ib_layer *net =
-        ib_sequential(ib_flatten_layer(), ib_linear_layer(64, 24), ib_relu_layer(), ib_linear_layer(24, 10));
-    REQUIRE(g && net && !ib_layer_init(net, 3));
+    ib_dataset *d = ib_digits_new(IB_SPLIT_TRAIN);
+    const ib_input_info info = ib_dataset_info(d);
+    ib_loader *l = ib_loader_new(d, &info, &(ib_loader_opts){.batch = 6, .shuffle = 1, .seed = 3});
+    ib_layer *net = ib_model_new(model, info.c, info.h, info.w, info.classes);
+    REQUIRE(g && l && net && !ib_layer_init(net, 3));
+    ib_layer_set_input(net, &info);
+    ib_dataset_limit(d, 60);
     ib_optim *opt = ib_adamw_new(net, dev, &(ib_adamw_opts){.lr = 0.01f});
-    float x[16 * 64];
-    int32_t labels[16];
-    for (int i = 0; i < 16 * 64; i++)
-        x[i] = 2 * ib_rng_uniform((ib_rng){1, 2}, (uint64_t)i) - 1;
-    for (int i = 0; i < 16; i++)
-        labels[i] = i % 10;
     REQUIRE(opt != NULL);
-    for (int i = 0; i < 4; i++) {
-        const ib_poison_counts before = ib_poison_counted();
-        ib_graph_begin(g, IB_TRAIN);
-        ib_tensor *loss =
-            ib_cross_entropy(g, ib_layer_forward(g, net, ib_input(g, 4, (int64_t[]){16, 1, 8, 8}, x)), labels, 0.1f);
-        REQUIRE(loss && !ib_backward(g, loss) && !ib_optim_limit(opt, 0.5) && !ib_optim_step(opt));
-        const ib_poison_counts after = ib_poison_counted();
-        *step = (ib_poison_counts){.downloads = after.downloads - before.downloads,
-                                   .synchronizations = after.synchronizations - before.synchronizations,
-                                   .allocations = after.allocations - before.allocations};
-        if (i < 3)
-            REQUIRE(!ib_loss_value(g, loss, &losses[i]));
+    if (q && (ib_qat_prepare(net, g, q) || ib_qat_calibrate(net, g, l, 2) || ib_qat_set_phase(net, g, IB_LEARN)))
+        printf("%s on %s: %s\n", model, device, ib_error());
+    REQUIRE(!q || ib_qat_phase(net) == IB_LEARN);
+    REQUIRE(!ib_loader_start(l, 0, 0));
+    for (int i = 0; i < 4; i++)
+        one_step(g, net, opt, l, i, t);
+    t->n = 0;
+    for (int i = 0; i < ib_param_count(net); t->n += (int)ib_tensor_size(ib_param_at(net, i++)))
+        REQUIRE(t->n + ib_tensor_size(ib_param_at(net, i)) < (int)(sizeof t->values / sizeof *t->values) &&
+                !ib_tensor_read(ib_param_at(net, i), t->values + t->n));
+    for (int i = 0; i < ib_qat_layer_count(net); i++) {
+        t->values[t->n++] = ib_qat_layer_at(net, i).scale;
+        t->values[t->n++] = (float)ib_qat_layer_at(net, i).zero_point;
     }
-    int n = 0;
-    for (int i = 0; i < ib_param_count(net); n += (int)ib_tensor_size(ib_param_at(net, i++)))
-        REQUIRE(!ib_tensor_read(ib_param_at(net, i), values + n));
     ib_optim_free(opt);
     ib_layer_free(net);
+    ib_loader_free(l);
+    ib_dataset_free(d);
     ib_graph_free(g);
     ib_device_close(dev);
-    return n;
 }
 
-static void a_float_network_trains_to_the_same_bytes(void)
+/* On both devices, to the same bytes; a step waits for nothing. */
+static void trains_alike(const char *model, const ib_qat_opts *q)
 {
-    static float here[4096], there[4096];
-    float losses[2][3];
-    ib_poison_counts step;
-    const int n = train("cpu:ref", here, losses[0], &step);
-    CHECK_INT(train("test:poison", there, losses[1], &step), n);
-    CHECK(!memcmp(here, there, (size_t)n * sizeof *here));
-    CHECK(!memcmp(losses[0], losses[1], sizeof losses[0]) && losses[0][2] < losses[0][0]);
-    /* a step whose loss nobody has read */
-    CHECK_INT(step.downloads, 0);
-    CHECK_INT(step.synchronizations, 0);
-    CHECK_INT(step.allocations, 0);
+    static trained here, there;
+    train("cpu:ref", model, q, &here);
+    train("test:poison", model, q, &there);
+    CHECK_INT(there.n, here.n);
+    CHECK(!memcmp(here.values, there.values, (size_t)here.n * sizeof *here.values));
+    CHECK(!memcmp(here.losses, there.losses, sizeof here.losses) && here.losses[0] > 0 && here.losses[2] > 0);
+    CHECK_INT(there.step.downloads, 0);
+    CHECK_INT(there.step.synchronizations, 0);
+    CHECK_INT(there.step.allocations, 0);
 }
 
-SUITE("poison", T(kernels_run_late), T(who_touches_its_memory_dies), T(a_float_network_trains_to_the_same_bytes))
+static void networks_train_to_the_same_bytes(void)
+{
+    static const char *const models[] = {"mlp", "lenet", "resnet8", "dscnn"};
+    static const int widths[][2] = {{8, 8}, {4, 8}, {2, 2}};
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
+        trains_alike(models[i], NULL);
+        for (size_t j = 0; j < sizeof widths / sizeof *widths; j++)
+            trains_alike(models[i], &(ib_qat_opts){.weight_bits = widths[j][0], .act_bits = widths[j][1]});
+    }
+}
+
+SUITE("poison", T(kernels_run_late), T(who_touches_its_memory_dies), T(networks_train_to_the_same_bytes))
