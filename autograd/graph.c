@@ -317,7 +317,7 @@ ib_tensor *ib_input(ib_graph *g, int ndim, const int64_t *shape, const float *da
     }
     g->calls[call].data = t;
     V(g)->upload(g->dev, t->data, data, (size_t)t->size * sizeof(float));
-    K(g)->need_finite(g->dev, t->data, t->size, t->size / t->shape[0], (ib_site){g->data, call});
+    K(g)->need_finite(g->dev, t->data, t->size, t->size / t->shape[0], (ib_site){g->data, call, g->now});
     return t;
 }
 

@@ -23,7 +23,7 @@ int ib_graph_call(ib_graph *g, const ib_op *op)
 
 ib_status ib_site_apart(ib_graph *g, const char *scope, const char *of, ib_site *at)
 {
-    *at = (ib_site){g->fault, add(g, (ib_call){NULL, scope, of})};
+    *at = (ib_site){g->fault, add(g, (ib_call){NULL, scope, of}), g->now};
     return at->call < 0 ? IB_ENOMEM : IB_OK;
 }
 
@@ -32,6 +32,8 @@ ib_status ib_graph_fault(ib_graph *g, int wait)
     const char *failure = g->dev->failure;
     ib_fault f = {0};
     (wait ? V(g)->download : V(g)->peek)(g->dev, &f, g->fault, sizeof f);
+    if (f.now != g->now)
+        f.kind = IB_NO_FAULT;
     if (!f.kind && !*failure)
         return IB_OK;
     if (!f.kind) /* of the last operator that was begun, or one before it */

@@ -174,7 +174,7 @@ ib_status ib_graph_reserve(ib_graph *g, size_t numbers, size_t memos);
 /* Where the kernels of n report what they cannot use. */
 static inline ib_site ib_site_of(const ib_graph *g, const ib_node *n)
 {
-    return (ib_site){g->fault, n->call};
+    return (ib_site){g->fault, n->call, g->now};
 }
 /* The number of an operator that begins; -1 if memory is out. */
 int ib_graph_call(ib_graph *g, const ib_op *op);

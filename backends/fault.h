@@ -26,19 +26,21 @@ typedef struct ib_fault {
     int64_t index;   /* of an output, a row, ... */
     double value[4]; /* as the row of faults.def says */
     uint64_t step;   /* of the graph, where it is known */
+    uint64_t now;    /* the site's */
 } ib_fault;
 
 /* Where a kernel reports: an operator of a step, a parameter of an optimizer. */
 typedef struct ib_site {
     ib_fault *fault; /* device memory */
     int32_t call;
+    uint64_t now; /* which step of which graph, 0: of none: who looks without waiting may see the last step's fault */
 } ib_site;
 
 /* In kernels, by one thread: the first fault stays. */
 IB_DEVICE_FN static inline void ib_raise(ib_site at, int kind, int64_t index, double a, double b, double c)
 {
     if (!at.fault->kind)
-        *at.fault = (ib_fault){.kind = kind, .call = at.call, .index = index, .value = {a, b, c}};
+        *at.fault = (ib_fault){.kind = kind, .call = at.call, .index = index, .value = {a, b, c}, .now = at.now};
 }
 
 /* Its line and status as ib_error(); of: the name of what it is about, where its text has

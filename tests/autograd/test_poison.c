@@ -157,4 +157,34 @@ static void networks_train_to_the_same_bytes(void)
     }
 }
 
-SUITE("poison", T(kernels_run_late), T(who_touches_its_memory_dies), T(networks_train_to_the_same_bytes))
+/* A fault that nobody asked for ends with its step, though the memory that holds it is emptied later. */
+static void a_fault_ends_with_its_step(void)
+{
+    ib_device *dev = ib_device_open("test:poison");
+    REQUIRE(dev != NULL);
+    ib_graph *g = ib_graph_new(dev);
+    ib_layer *net = ib_sequential(ib_flatten_layer(), ib_linear_layer(8, 8));
+    REQUIRE(g && net && !ib_layer_init(net, 1));
+    ib_layer_set_input(net, &(ib_input_info){.c = 1, .h = 1, .w = 8, .classes = 8});
+    float x[8] = {1, 2, 3, 4, 5, 6, 7, 8}, w[64], y[8];
+    ib_tensor *weight = ib_param_at(net, 0);
+    REQUIRE(!ib_qat_prepare(net, g, &(ib_qat_opts){.dynamic = 1}) && !ib_qat_set_phase(net, g, IB_LEARN));
+    for (int broken = 1; broken >= 0; broken--) {
+        REQUIRE(ib_tensor_size(weight) == 64 && !ib_tensor_read(weight, w));
+        w[0] = broken ? INFINITY : 0.5f;
+        REQUIRE(!ib_tensor_write(weight, w));
+        ib_graph_begin(g, IB_EVAL);
+        ib_tensor *out = ib_layer_forward(g, net, ib_input(g, 4, (int64_t[]){1, 1, 1, 8}, x));
+        CHECK(out != NULL); /* nobody has waited */
+        if (broken)
+            dev->v.synchronize(dev);
+        else
+            CHECK(out && !ib_tensor_read(out, y) && isfinite(y[0]));
+    }
+    ib_layer_free(net);
+    ib_graph_free(g);
+    ib_device_close(dev);
+}
+
+SUITE("poison", T(kernels_run_late), T(who_touches_its_memory_dies), T(a_fault_ends_with_its_step),
+      T(networks_train_to_the_same_bytes))
