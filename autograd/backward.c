@@ -67,6 +67,16 @@ static ib_status check_loss(ib_graph *g, const ib_tensor *loss, const char *func
     return IB_OK;
 }
 
+/* What the judge of the loss's side tells the optimizer of its device, others' optimizers are told, too. */
+static void refuse_elsewhere(ib_graph *g)
+{
+    ib_fault refused;
+    V(g)->download(g->dev, &refused, g->dev->step, sizeof refused);
+    for (int i = 0; i < g->n_sides; i++)
+        if (g->sides[i] != g->here)
+            g->sides[i]->dev->v.upload(g->sides[i]->dev, g->sides[i]->dev->step, &refused, sizeof refused);
+}
+
 ib_status ib_backward(ib_graph *g, ib_tensor *loss)
 {
     IB_NEED(g);
@@ -77,10 +87,14 @@ ib_status ib_backward(ib_graph *g, ib_tensor *loss)
         return ib_fail(IB_ESTATE, "ib_backward: loss is not on a tape (begin the step with IB_TRAIN)");
     ib_fault f = {0};
     ib_status failed = IB_OK;
-    K(g)->judge(g->dev, ib_f32(loss), g->step, g->fault, g->data, g->verdict, g->dev->step);
-    V(g)->peek(g->dev, &f, g->verdict, sizeof f);
-    if (f.kind && f.step == g->step) /* there are no gradients, which the judge has let the optimizer know */
+    ib_graph_turn(g, loss->side);
+    const ib_side *s = g->here;
+    K(g)->judge(g->dev, ib_f32(loss), g->step, s->fault, s->data, s->verdict, g->dev->step);
+    (g->n_sides > 1 ? V(g)->download : V(g)->peek)(g->dev, &f, s->verdict, sizeof f);
+    if (f.kind && f.step == g->step) { /* there are no gradients, which the judge has let the optimizer know */
+        refuse_elsewhere(g);
         return say(g, &f, __func__);
+    }
     if (g->backwards++)
         forget_inner_gradients(g);
     float *seed = ib_grad_of(g, loss, &failed);
@@ -100,8 +114,9 @@ ib_status ib_loss_value(ib_graph *g, ib_tensor *loss, float *value)
     if (!g->dev->is_host && ib_graph_fault(g, 1)) /* on the host an operator has failed at once */
         return ib_error_status();
     ib_fault f;
+    ib_graph_turn(g, loss->side);
     V(g)->download(g->dev, value, loss->data, sizeof *value);
-    V(g)->download(g->dev, &f, g->data, sizeof f);
+    V(g)->download(g->dev, &f, loss->side->data, sizeof f);
     if (!f.kind && isfinite(*value))
         return IB_OK;
     if (!f.kind)
@@ -119,6 +134,7 @@ ib_status ib_backward_range(ib_graph *g, int last, int first)
             continue;
         IB_ASSERT(n.out->node == i, "a result knows its place on the tape");
         IB_ASSERT(n.out->step == g->now, "what is on the tape is of this step");
+        ib_graph_turn(g, n.out->side);
         const double began = ib_trace_begin();
         const ib_status status = n.op->backward(g, &n), fault = status ? status : ib_graph_fault(g, 0);
         if (fault)

@@ -31,23 +31,23 @@ void *ib_graph_alloc(ib_graph *g, size_t bytes)
 
 void *ib_graph_numbers(ib_graph *g, size_t bytes)
 {
-    return ib_arena_alloc(&g->numbers, bytes);
+    return ib_arena_alloc(&g->here->numbers, bytes);
 }
 
 ib_mark ib_graph_mark(ib_graph *g)
 {
-    return (ib_mark){ib_arena_mark(&g->notes), ib_arena_mark(&g->numbers)};
+    return (ib_mark){ib_arena_mark(&g->notes), ib_arena_mark(&g->here->numbers), g->here};
 }
 
 void ib_graph_release(ib_graph *g, ib_mark m)
 {
     ib_arena_release(&g->notes, m.notes);
-    ib_arena_release(&g->numbers, m.numbers);
+    ib_arena_release(&m.side->numbers, m.numbers);
 }
 
 ib_status ib_graph_reserve(ib_graph *g, size_t numbers, size_t memos)
 {
-    if (ib_arena_reserve(&g->numbers, numbers) || ib_arena_reserve(&g->memos, memos))
+    if (ib_arena_reserve(&g->here->numbers, numbers) || ib_arena_reserve(&g->here->memos, memos))
         return IB_ENOMEM;
     g->n_nodes = 0;
     g->kept = 0;
@@ -60,7 +60,7 @@ void *ib_memo_next(ib_graph *g, size_t bytes, ib_status *failed)
         return NULL;
     if (!g->replaying) {
         struct ib_memo *m = ib_arena_alloc(&g->memo_notes, sizeof *m);
-        if (!m || !(m->data = ib_arena_alloc(&g->memos, bytes))) {
+        if (!m || !(m->data = ib_arena_alloc(&g->here->memos, bytes))) {
             *failed = IB_ENOMEM;
             return NULL;
         }
@@ -78,25 +78,20 @@ void *ib_memo_next(ib_graph *g, size_t bytes, ib_status *failed)
 
 static atomic_uint_fast64_t steps;
 
-enum { FAULTS = 3 }; /* of a step: operators', data's, loss's */
-
 ib_graph *ib_graph_new(ib_device *dev)
 {
     IB_NEED_OR(dev, NULL);
     ib_graph *g = ib_alloc(sizeof *g);
     if (!g)
         return NULL;
-    g->dev = g->numbers.dev = g->memos.dev = dev;
     g->now = atomic_fetch_add(&steps, 1) + 1;
     g->failures = ib_failures();
-    if (!(g->fault = dev->v.allocate(dev, FAULTS * sizeof *g->fault))) {
+    ib_side *own = ib_side_of(g, dev);
+    if (!own) {
         ib_graph_free(g);
         return NULL;
     }
-    g->data = g->fault + 1;
-    g->verdict = g->fault + 2;
-    dev->v.fill(dev, g->fault, 0, FAULTS * sizeof *g->fault);
-    dev->v.synchronize(dev); /* once, as it is looked at without waiting */
+    ib_graph_turn(g, own);
     for (int i = 0; i < IB_GRACE; i++)
         if (ib_arena_reserve(&g->heads[i], 256 * sizeof(ib_tensor))) {
             ib_graph_free(g);
@@ -109,12 +104,11 @@ void ib_graph_free(ib_graph *g)
 {
     if (!g)
         return;
-    ib_arena *const own[] = {&g->notes, &g->numbers, &g->memo_notes, &g->memos};
-    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
-        ib_arena_free(own[i]);
+    ib_sides_free(g);
+    ib_arena_free(&g->notes);
+    ib_arena_free(&g->memo_notes);
     for (int i = 0; i < IB_GRACE; i++)
         ib_arena_free(&g->heads[i]);
-    V(g)->release(g->dev, g->fault);
     ib_free(g->nodes);
     ib_free(g->calls);
     ib_free(g);
@@ -132,7 +126,6 @@ ib_status ib_graph_begin(ib_graph *g, ib_mode mode)
     g->n_nodes = 0;
     g->kept = 0;
     g->n_calls = 0;
-    V(g)->fill(g->dev, g->fault, 0, FAULTS * sizeof *g->fault);
     g->draws = 0;
     g->backwards = 0;
     g->no_tape = g->replaying = 0;
@@ -143,9 +136,9 @@ ib_status ib_graph_begin(ib_graph *g, ib_mode mode)
     memmove(g->heads + 1, g->heads, (IB_GRACE - 1) * sizeof *g->heads);
     g->heads[0] = oldest;
     ib_arena_begin(&g->heads[0]);
-    ib_arena *const own[] = {&g->notes, &g->numbers, &g->memo_notes, &g->memos};
-    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
-        ib_arena_begin(own[i]);
+    ib_arena_begin(&g->notes);
+    ib_arena_begin(&g->memo_notes);
+    ib_sides_begin(g);
     return IB_OK;
 }
 
@@ -162,7 +155,10 @@ ib_status ib_graph_seed(ib_graph *g, uint64_t seed, uint64_t step)
 size_t ib_graph_bytes(const ib_graph *g)
 {
     IB_NEED_OR(g, 0);
-    return g->notes.used + g->numbers.used + g->memo_notes.used + g->memos.used + g->heads[0].used;
+    size_t bytes = g->notes.used + g->memo_notes.used + g->heads[0].used + ib_sides_used(g);
+    for (int i = 0; i < g->n_sides; i++)
+        bytes += g->sides[i]->memos.used;
+    return bytes;
 }
 
 /* The tensor that t is a view of. */
@@ -209,7 +205,7 @@ size_t ib_graph_saved_bytes(const ib_graph *g)
 ib_device *ib_graph_device(const ib_graph *g)
 {
     IB_NEED_OR(g, NULL);
-    return g->dev;
+    return g->sides[0]->dev;
 }
 
 /* ---- applying ---- */
@@ -218,7 +214,7 @@ static ib_tensor *tensor_in_graph(ib_graph *g)
 {
     ib_tensor *t = ib_arena_alloc(&g->heads[0], sizeof *t);
     if (t)
-        *t = (ib_tensor){.node = -1, .dev = ib_home(g->dev), .step = g->now, .graph = g};
+        *t = (ib_tensor){.node = -1, .dev = ib_home(g->dev), .step = g->now, .graph = g, .side = g->here};
     return t;
 }
 
@@ -246,6 +242,7 @@ ib_tensor *ib_apply(ib_graph *g, const ib_op *op, ib_tensor *const *in, int n_in
         return ib_op_fail(&node, "%d inputs, at most %d are possible", n_in, IB_MAX_INPUTS), NULL;
     IB_ASSERT(op->n_required <= n_in, "an operator is given its required inputs");
     int needs_grad = 0, from_data = 0;
+    ib_side *side = NULL;
     for (int i = 0; i < n_in; i++) {
         const ib_tensor *t = node.in[i] = in[i];
         if (t ? (t->step && t->step != g->now) || (t->dtype != IB_F32 && !op->takes_codes) : i < op->n_required) {
@@ -255,11 +252,15 @@ ib_tensor *ib_apply(ib_graph *g, const ib_op *op, ib_tensor *const *in, int n_in
         IB_ASSERT(!t || !t->step || t->node < g->n_nodes, "an input stands on the tape before its result");
         needs_grad |= t && t->needs_grad;
         from_data |= t && t->from_data;
+        side = side || !t ? side : t->side;
     }
+    if (side)
+        ib_graph_turn(g, side);
     for (int i = 0; i < n_in; i++)
-        if (in[i] && !in[i]->step && in[i]->dev != ib_home(g->dev) && ib_tensor_place(in[i], g->dev))
+        if (ib_check_side(g, &node, i) ||
+            (in[i] && !in[i]->step && in[i]->dev != ib_home(g->dev) && ib_tensor_place(in[i], g->dev)))
             return NULL;
-    const size_t notes = g->notes.used, numbers = g->numbers.used;
+    const size_t notes = g->notes.used, numbers = ib_sides_used(g);
     if (op->attrs_bytes) {
         if (!(node.attrs = ib_graph_alloc(g, op->attrs_bytes)))
             return NULL;
@@ -280,14 +281,14 @@ ib_tensor *ib_apply(ib_graph *g, const ib_op *op, ib_tensor *const *in, int n_in
     if (began)
         ib_trace_forward(&node, began);
     if (out->size == 1 && from_data && out->dtype == IB_F32) /* ReLU and pooling may have swallowed the data's NaN: */
-        K(g)->spoil(g->dev, ib_f32(out), 1, g->data);        /* nobody shall take this for a loss */
+        K(g)->spoil(g->dev, ib_f32(out), 1, g->here->data);  /* nobody shall take this for a loss */
     if (g->mode != IB_EVAL && !g->no_tape) {
         ib_node *slot = node_new(g); /* only now: a forward function may itself apply operators */
         if (!slot)
             return NULL;
         out->node = g->n_nodes++;
         node.noted = g->notes.used - notes;
-        node.took = node.noted + g->numbers.used - numbers;
+        node.took = node.noted + ib_sides_used(g) - numbers;
         g->kept += from_data ? node.took : 0;
         *slot = node;
     }
@@ -317,7 +318,7 @@ ib_tensor *ib_input(ib_graph *g, int ndim, const int64_t *shape, const float *da
     }
     g->calls[call].data = t;
     V(g)->upload(g->dev, t->data, data, (size_t)t->size * sizeof(float));
-    K(g)->need_finite(g->dev, t->data, t->size, t->size / t->shape[0], (ib_site){g->data, call, g->now});
+    K(g)->need_finite(g->dev, t->data, t->size, t->size / t->shape[0], (ib_site){g->here->data, call, g->now});
     return t;
 }
 

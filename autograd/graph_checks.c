@@ -56,10 +56,22 @@ ib_status ib_refuse_input(ib_graph *g, const ib_node *n, int i)
     return ib_op_fail(n, "%s is not fp32, which this operator needs", what);
 }
 
+ib_status ib_check_side(const ib_graph *g, const ib_node *n, int i)
+{
+    char text[32];
+    if (!n->in[i] || !n->in[i]->side || n->in[i]->side == g->here)
+        return IB_OK;
+    return ib_op_fail(n, "%s lies on %s, another input on %s: ib_to_device() copies it",
+                      input_name(n->op, i, text, sizeof text), ib_device_name(n->in[i]->side->dev),
+                      ib_device_name(g->dev));
+}
+
 #ifdef IB_CHECKED
 /* Whether codes have a scale, and are all of their width. */
 static int codes_fit(const ib_tensor *t)
 {
+    if (t->dev)
+        return 1; /* nobody waits for them */
     if (t->dtype == IB_CODES && (t->q.qmin >= t->q.qmax || t->q.n_scales < 1 || !t->q.scale))
         return 0;
     for (int64_t i = 0; t->dtype == IB_CODES && i < t->size; i++)

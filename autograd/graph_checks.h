@@ -8,6 +8,9 @@
 /* Fails: input i cannot be what it is. */
 ib_status ib_refuse_input(ib_graph *g, const ib_node *n, int i);
 
+/* IB_OK if input i lies where the operator is computed, or by itself. */
+ib_status ib_check_side(const ib_graph *g, const ib_node *n, int i);
+
 /* What `shape` and the arena leave to `forward`, and the codes that `forward` leaves. */
 #ifdef IB_CHECKED
 void ib_assert_result(const ib_tensor *t);

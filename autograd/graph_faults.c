@@ -23,15 +23,16 @@ int ib_graph_call(ib_graph *g, const ib_op *op)
 
 ib_status ib_site_apart(ib_graph *g, const char *scope, const char *of, ib_site *at)
 {
-    *at = (ib_site){g->fault, add(g, (ib_call){NULL, scope, of}), g->now};
+    *at = (ib_site){g->here->fault, add(g, (ib_call){NULL, scope, of}), g->now};
     return at->call < 0 ? IB_ENOMEM : IB_OK;
 }
 
-ib_status ib_graph_fault(ib_graph *g, int wait)
+/* Of one side. */
+static ib_status fault_of(ib_graph *g, const ib_side *s, int wait)
 {
-    const char *failure = g->dev->failure;
+    const char *failure = s->dev->failure;
     ib_fault f = {0};
-    (wait ? V(g)->download : V(g)->peek)(g->dev, &f, g->fault, sizeof f);
+    (wait ? s->dev->v.download : s->dev->v.peek)(s->dev, &f, s->fault, sizeof f);
     if (f.now != g->now)
         f.kind = IB_NO_FAULT;
     if (!f.kind && !*failure)
@@ -48,4 +49,12 @@ ib_status ib_graph_fault(ib_graph *g, int wait)
     if (*call->scope)
         ib_error_prefix("layer '%s'", call->scope);
     return ib_error_status();
+}
+
+ib_status ib_graph_fault(ib_graph *g, int wait)
+{
+    ib_status status = wait ? IB_OK : fault_of(g, g->here, 0);
+    for (int i = 0; i < g->n_sides && wait && !status; i++)
+        status = fault_of(g, g->sides[i], 1);
+    return status;
 }

@@ -21,7 +21,7 @@ static const void *begin(const ib_node *n, int i)
 
 static size_t bytes_from(const ib_graph *g, const ib_node *n, const void *at)
 {
-    const size_t notes = ib_arena_reach(&g->notes, at), reach = notes ? notes : ib_arena_reach(&g->numbers, at),
+    const size_t notes = ib_arena_reach(&g->notes, at), reach = notes ? notes : ib_sides_reach(g, at),
                  took = notes ? n->noted : n->took - n->noted;
     size_t before = 0; /* what n has taken from its first part to this one */
     for (int i = 0; i < IB_KEPT_PARTS; i++) {

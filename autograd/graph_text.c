@@ -79,7 +79,7 @@ ib_status ib_graph_print(const ib_graph *g, FILE *to)
     }
     ib_strbuf_add(&s,
                   "%d operators, results of %zu bytes; they keep %zu, segments' memory is %zu; the step takes %zu\n",
-                  g->n_nodes, all, kept_all, g->memos.used, ib_graph_bytes(g));
+                  g->n_nodes, all, kept_all, g->sides[0]->memos.used, ib_graph_bytes(g));
     const ib_status status = s.failed             ? IB_ENOMEM
                              : fputs(s.s, to) < 0 ? ib_fail(IB_EIO, "ib_graph_print: nothing could be written")
                                                   : IB_OK;

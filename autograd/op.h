@@ -9,6 +9,7 @@
 #include <isobit/graph.h>
 
 #include "autograd/arena.h"
+#include "autograd/sides.h"
 #include "backends/fault.h"
 #include "backends/kernels.h"
 #include "base/error.h"
@@ -100,7 +101,10 @@ struct ib_memo {
 enum { IB_GRACE = 4 };
 
 struct ib_graph {
-    ib_device *dev;
+    ib_side *here;                /* where operators are computed now */
+    ib_device *dev;               /* its device */
+    ib_side *sides[IB_MAX_SIDES]; /* the first is of the graph's own device */
+    int n_sides;
     ib_mode mode;
     uint64_t now;             /* this step's number among all of the process; a tensor of another is refused */
     ib_arena heads[IB_GRACE]; /* tensors without values, of this step and the last ones: old ones are known as such */
@@ -110,10 +114,7 @@ struct ib_graph {
     int n_nodes, max_nodes;
     ib_call *calls;
     int n_calls, max_calls;
-    ib_fault *fault;            /* device memory: the first of the step's operators */
-    ib_fault *data, *verdict;   /* behind it: of the step's data, which fails no operator; of the loss judged last */
-    ib_arena notes, numbers;    /* of this step: what the host notes, and the device's memory */
-    ib_arena memo_notes, memos; /* the same of what segments remember for their second run */
+    ib_arena notes, memo_notes; /* of this step, what the host notes; of what segments remember for their second run */
     uint64_t seed, step;
     uint64_t draws;   /* random masks drawn in this step: with seed and step the number of a mask's stream */
     int no_tape;      /* inside a checkpoint's forward: train, but keep nothing */
@@ -160,6 +161,7 @@ static inline const ib_matrix *ib_graph_matrix(ib_graph *g, int64_t rows, int64_
 /* Memory for the duration of one function. */
 typedef struct ib_mark {
     ib_arena_place notes, numbers;
+    ib_side *side;
 } ib_mark;
 ib_mark ib_graph_mark(ib_graph *g);
 void ib_graph_release(ib_graph *g, ib_mark m);
@@ -174,7 +176,7 @@ ib_status ib_graph_reserve(ib_graph *g, size_t numbers, size_t memos);
 /* Where the kernels of n report what they cannot use. */
 static inline ib_site ib_site_of(const ib_graph *g, const ib_node *n)
 {
-    return (ib_site){g->fault, n->call, g->now};
+    return (ib_site){g->here->fault, n->call, g->now};
 }
 /* The number of an operator that begins; -1 if memory is out. */
 int ib_graph_call(ib_graph *g, const ib_op *op);

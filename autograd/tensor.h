@@ -35,7 +35,8 @@ struct ib_tensor {
     uint64_t step;   /* which step of which graph made it, 0: it lives by itself; no two steps of the process are
                         alike */
     ib_graph *graph; /* of a result: whose it is */
-    int owned;       /* belongs to a layer and goes with it */
+    struct ib_side *side; /* of a result: the device that holds it, host or not */
+    int owned;            /* belongs to a layer and goes with it */
 };
 
 /* Frees also what belongs to a layer. */

@@ -71,6 +71,11 @@ ib_status ib_graph_dot(const ib_graph *g, const char *path);
  * the results of one element (losses) that it has a part in are NaN, as ReLU and pooling might hide it. */
 ib_tensor *ib_input(ib_graph *g, int ndim, const int64_t *shape, const float *data);
 
+/* A copy of x, a result of fp32, on another device; what is applied to it is computed there, and its gradient comes
+ * back. x itself where it lies there already. Parameters lie where they are used first. Waits for the device that x
+ * comes from; such a step's ib_backward waits for its loss. At most 8 devices a graph; dev must outlive it. */
+ib_tensor *ib_to_device(ib_graph *g, ib_tensor *x, ib_device *dev);
+
 /* ---- products -------------------------------------------------------------------------------------------------- */
 ib_tensor *ib_matmul(ib_graph *g, ib_tensor *a, ib_tensor *b);               /* [M,K] x [K,N] -> [M,N] */
 ib_tensor *ib_linear(ib_graph *g, ib_tensor *x, ib_tensor *w, ib_tensor *b); /* [N,K] x [O,K]' + [O] or NULL */

@@ -15,7 +15,7 @@ typedef struct measured {
 
 static int64_t since(const ib_graph *g, size_t from, int peak)
 {
-    return (int64_t)((peak ? g->numbers.peak : g->numbers.used) - from);
+    return (int64_t)((peak ? g->here->numbers.peak : g->here->numbers.used) - from);
 }
 
 static ib_status measure(ib_lm *m, ib_graph *g, int64_t rows, measured *k)
@@ -34,20 +34,20 @@ static ib_status measure(ib_lm *m, ib_graph *g, int64_t rows, measured *k)
     if (x) {
         x->needs_grad = 1;
         k->row = since(g, 0, 0);
-        size_t at = g->numbers.used;
-        g->numbers.peak = at;
+        size_t at = g->here->numbers.used;
+        g->here->numbers.peak = at;
         y = ib_checkpoint_segment(g, ib_lm_block, &run, 1, x);
         k->forward = since(g, at, 1);
-        k->memo = (int64_t)g->memos.used;
+        k->memo = (int64_t)g->here->memos.used;
     }
     if (y && (y->grad = ib_graph_numbers(g, (size_t)y->size * sizeof(float))) && ib_grad_of(g, x, &status)) {
         V(g)->fill(g->dev, y->grad, 0, (size_t)y->size * sizeof(float));
-        size_t at = g->numbers.used;
-        g->numbers.peak = at;
+        size_t at = g->here->numbers.used;
+        g->here->numbers.peak = at;
         status = ib_backward_range(g, g->n_nodes - 1, 0);
         k->backward = since(g, at, 1);
-        at = g->numbers.used;
-        g->numbers.peak = at;
+        at = g->here->numbers.used;
+        g->here->numbers.peak = at;
         if (!status && !ib_lm_loss(m, g, x, target, 1.0f, NULL))
             status = ib_error_status();
         k->loss_kept = since(g, at, 0) + 2 * k->row; /* the final norm and its gradient too */

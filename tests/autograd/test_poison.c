@@ -186,5 +186,60 @@ static void a_fault_ends_with_its_step(void)
     ib_device_close(dev);
 }
 
+/* tanh(x w) on one device, sigmoid and product on the other, and back: its loss and gradients. */
+static void across(const char *here, const char *there, float *numbers)
+{
+    ib_device *a = ib_device_open(here), *b = there ? ib_device_open(there) : NULL;
+    REQUIRE(a && (b || !there));
+    ib_graph *g = ib_graph_new(a);
+    ib_tensor *w = ib_tensor_new(IB_F32, 2, (int64_t[]){3, 4}, 1, "w"),
+              *v = ib_tensor_new(IB_F32, 2, (int64_t[]){3, 3}, 1, "v");
+    float x[8], values[12];
+    for (int i = 0; i < 12; i++)
+        values[i] = ib_rng_uniform((ib_rng){7, 2}, (uint64_t)i) - 0.5f;
+    for (int i = 0; i < 8; i++)
+        x[i] = ib_rng_uniform((ib_rng){7, 3}, (uint64_t)i);
+    REQUIRE(!ib_tensor_write(w, values) && !ib_tensor_write(v, values));
+    for (int broken = 1; broken >= 0; broken--) {
+        x[5] = broken ? NAN : 0.25f;
+        ib_graph_begin(g, IB_TRAIN);
+        ib_tensor *h = ib_tanh(g, ib_linear(g, ib_input(g, 2, (int64_t[]){2, 4}, x), w, NULL));
+        ib_tensor *y = b ? ib_to_device(g, h, b) : h;
+        REQUIRE(y && ib_to_device(g, y, b ? b : a) == y);
+        y = ib_linear(g, ib_sigmoid(g, y), v, NULL);
+        if (b) {
+            CHECK_ERROR(!ib_add(g, y, h), "lies on");
+            y = ib_to_device(g, y, a);
+        }
+        ib_tensor *loss = ib_mean(g, ib_add(g, y, h)); /* h has gradients of both devices */
+        REQUIRE(loss != NULL);
+        if (broken) {
+            CHECK_ERROR(ib_backward(g, loss) || ib_loss_value(g, loss, numbers), "the input [2,4] is nan");
+            continue;
+        }
+        REQUIRE(!ib_backward(g, loss) && !ib_loss_value(g, loss, numbers));
+        REQUIRE(!ib_tensor_read_grad(w, numbers + 1) && !ib_tensor_read_grad(v, numbers + 13));
+    }
+    ib_tensor_free(w);
+    ib_tensor_free(v);
+    ib_graph_free(g);
+    ib_device_close(a);
+    ib_device_close(b);
+}
+
+static void a_tape_crosses_devices(void)
+{
+    static const char *const pairs[][2] = {
+        {"test:poison", "cpu:ref"}, {"cpu:ref", "test:poison"}, {"cpu:ref", "cpu:ref"}};
+    float one[22], two[22];
+    across("cpu:ref", NULL, one);
+    CHECK(one[0] != 0 && one[1] != 0 && one[21] != 0);
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        memset(two, 0, sizeof two);
+        across(pairs[i][0], pairs[i][1], two);
+        CHECK(!memcmp(one, two, sizeof one));
+    }
+}
+
 SUITE("poison", T(kernels_run_late), T(who_touches_its_memory_dies), T(a_fault_ends_with_its_step),
-      T(networks_train_to_the_same_bytes))
+      T(a_tape_crosses_devices), T(networks_train_to_the_same_bytes))
