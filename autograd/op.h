@@ -123,8 +123,9 @@ struct ib_graph {
     int64_t free_grad_size;
     struct ib_memo **memo; /* where the next memo of the segment under way stands or is to be put; NULL: it has none */
     const char *scope;
-    size_t kept;     /* bytes that operators on data left, see ib_graph_saved_bytes */
-    int dropout_off; /* training without dropout: the same codes as evaluation, for verification */
+    const struct ib_tap *tap; /* who listens to the values of layers, see tap.h; NULL: nobody */
+    size_t kept;              /* bytes that operators on data left, see ib_graph_saved_bytes */
+    int dropout_off;          /* training without dropout: the same codes as evaluation, for verification */
 };
 
 /* The kernels of the graph's device. */

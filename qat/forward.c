@@ -1,6 +1,7 @@
 /* forward.c - running a plan. */
 #include <string.h>
 
+#include "autograd/tap.h"
 #include "base/argument.h"
 #include "base/assert.h"
 #include "qat/plan.h"
@@ -67,14 +68,19 @@ static ib_tensor *run_dynamic(ib_graph *g, ib_step *s, ib_tensor **in)
     return s->act == IB_ACT_RELU ? ib_relu(g, y) : s->act == IB_ACT_RELU6 ? ib_relu6(g, y) : y;
 }
 
-static ib_tensor *observed(ib_graph *g, ib_step *s, ib_tensor *y)
+/* Shows y to the observer of the step that is named so. */
+static ib_status observe(const ib_tap *tap, ib_graph *g, const char *layer, const ib_tensor *y)
 {
-    if (!y || !s->has_out || !s->observer.cls)
-        return y;
-    if (ib_observer_see_batch(&s->observer, g->dev, ib_f32(y), y->size, s->name))
-        return NULL;
-    if (y->ndim < 2)
-        return y;
+    ib_plan *p = tap->context;
+    ib_step *s = &p->input;
+    for (int i = 0; i < p->n_steps && layer != s->name; i++)
+        s = &p->steps[i];
+    IB_ASSERT(layer == s->name, "what passes is a step's");
+    if (!s->has_out || !s->observer.cls)
+        return IB_OK;
+    const ib_status bad = ib_observer_see_batch(&s->observer, g->dev, ib_f32(y), y->size, s->name);
+    if (bad || y->ndim < 2)
+        return bad;
     const ib_mark mark = ib_graph_mark(g);
     const int64_t n = y->shape[0], channels = y->shape[1];
     float *room = ib_graph_numbers(g, (size_t)(n * channels) * sizeof *room);
@@ -82,17 +88,24 @@ static ib_tensor *observed(ib_graph *g, ib_step *s, ib_tensor *y)
         room ? ib_observer_see_channels(&s->observer, g->dev, ib_f32(y), n, channels, y->size / (n * channels), room)
              : IB_ENOMEM;
     ib_graph_release(g, mark);
-    return status ? NULL : y;
+    return status;
 }
 
-/* The steps one after another; integers: in codes, seen: in fp32 with observers watching. */
-static ib_tensor *run(ib_plan *p, ib_graph *g, ib_tensor *x, int integers, int seen)
+static ib_tensor *passed(ib_graph *g, ib_tensor *y)
+{
+    return y && !ib_tap_pass(g, y) ? y : NULL;
+}
+
+/* The steps one after another; integers: in codes. */
+static ib_tensor *run(ib_plan *p, ib_graph *g, ib_tensor *x, int integers)
 {
     ib_tensor **value = ib_graph_alloc(g, (size_t)(p->n_steps + 1) * sizeof *value);
     if (!value || ib_plan_place(p, g->dev))
         return NULL;
-    g->scope = "input";
-    value[0] = integers ? ib_quantize(g, x, &p->input.out) : seen ? observed(g, &p->input, x) : x;
+    g->scope = p->input.name;
+    value[0] = integers ? ib_quantize(g, x, &p->input.out) : passed(g, x);
+    if (!value[0])
+        return NULL;
     for (int i = 0; i < p->n_steps; i++) {
         ib_step *s = &p->steps[i];
         ib_tensor *in[IB_MAX_INPUTS] = {0};
@@ -107,7 +120,7 @@ static ib_tensor *run(ib_plan *p, ib_graph *g, ib_tensor *x, int integers, int s
         else if (p->opts.dynamic)
             value[i + 1] = run_dynamic(g, s, in);
         else if (!integers)
-            value[i + 1] = seen ? observed(g, s, run_float(g, s, in)) : run_float(g, s, in);
+            value[i + 1] = passed(g, run_float(g, s, in));
         else if (!s->form || s->keep_float)
             value[i + 1] = run_island(g, s, in, p->result_float && i + 1 == p->result);
         else
@@ -129,7 +142,12 @@ ib_tensor *ib_plan_forward(ib_layer *net, ib_graph *g, ib_tensor *x)
     if (g->mode == IB_TRAIN && (p->phase == IB_CALIBRATE || p->phase == IB_EXPORTED) && !p->opts.dynamic)
         return ib_fail_null(IB_ESTATE, "training step in phase %s: only float, learn and frozen networks learn",
                             ib_phase_name(p->phase));
-    return run(p, g, x, p->phase >= IB_LEARN && !p->opts.dynamic, p->phase == IB_CALIBRATE && !p->opts.dynamic);
+    const ib_tap *own = g->tap, observers = {observe, p};
+    if (p->phase == IB_CALIBRATE && !p->opts.dynamic && !own)
+        g->tap = &observers;
+    ib_tensor *y = run(p, g, x, p->phase >= IB_LEARN && !p->opts.dynamic);
+    g->tap = own;
+    return y;
 }
 
 ib_tensor *ib_qat_forward_real(ib_graph *g, ib_layer *net, ib_tensor *x)
@@ -143,5 +161,5 @@ ib_tensor *ib_qat_forward_real(ib_graph *g, ib_layer *net, ib_tensor *x)
     if (!p || g->mode == IB_TRAIN)
         return ib_fail_null(IB_ESTATE, p ? "is not for training steps"
                                          : "phase float has no quantized layers: call ib_qat_prepare() first");
-    return run(p, g, x, 0, 0);
+    return run(p, g, x, 0);
 }

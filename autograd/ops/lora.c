@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "autograd/op.h"
+#include "autograd/tap.h"
 #include "base/argument.h"
 
 enum { X, A, B, M, BIAS };
@@ -315,6 +316,8 @@ ib_tensor *ib_lora_linear(ib_graph *g, ib_tensor *x, const ib_matrix *w, ib_tens
                opts->dropout);
     IB_TAKE_OR(opts->merged, !opts->merged || (opts->merged->rows == w->rows && opts->merged->cols == w->cols), NULL,
                "is not %lldx%lld as w is", (long long)w->rows, (long long)w->cols);
+    if (ib_tap_pass(g, x))
+        return NULL;
     const lora_attrs a = {w, opts->merged ? opts->merged : w, opts->scale, opts->dropout, opts->keep, opts->no_output};
     return IB_APPLY(g, &ib_op_lora, &a, x, opts->a, opts->b, opts->merged ? NULL : opts->m, bias);
 }

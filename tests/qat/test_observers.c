@@ -4,6 +4,8 @@
  * cannot follow growing values. */
 #include "tests/qat/observed.h"
 
+#include "autograd/tap.h"
+
 /* Codes of an observed range. */
 typedef struct coding {
     int qmin, qmax;
@@ -231,6 +233,46 @@ static void equal_divergence_takes_the_wider_range(void)
     ib_device_close(dev);
 }
 
-SUITE("observers", T(frequent_values_are_kept), T(every_observer_stays_within_what_it_saw),
+static char seen[400];
+
+static ib_status note(const ib_tap *tap, ib_graph *graph, const char *layer, const ib_tensor *x)
+{
+    const size_t at = strlen(seen);
+    char shape[64];
+    snprintf(seen + at, sizeof seen - at, "%s%s ", layer, ib_tensor_shape_text(x, shape, sizeof shape));
+    return tap->context == graph ? IB_OK : ib_fail(IB_EINVAL, "said no");
+}
+
+/* What calibration learns of passes one place: a network's input and layers, a frozen product's input. */
+static void values_pass_a_tap(void)
+{
+    dev = ib_device_open(NULL);
+    ib_graph *g = ib_graph_new(dev);
+    const float x[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+    const ib_tap tap = {note, g}, refusing = {note, NULL};
+    const ib_matrix w = ib_matrix_view(x, 2, 4);
+    ib_graph_begin(g, IB_EVAL);
+    g->tap = &tap;
+    g->scope = "head";
+    CHECK(ib_frozen_linear(g, ib_input(g, 2, (int64_t[]){2, 4}, x), &w, NULL) != NULL);
+    CHECK(!strcmp(seen, "head[2,4] "));
+    g->tap = &refusing;
+    CHECK_ERROR(!ib_frozen_linear(g, ib_input(g, 2, (int64_t[]){2, 4}, x), &w, NULL), "said no");
+    g->tap = NULL;
+    ib_layer *net = ib_sequential(ib_flatten_layer(), ib_linear_layer(4, 3), ib_relu_layer(), ib_linear_layer(3, 2));
+    REQUIRE(net && !ib_layer_init(net, 1));
+    ib_layer_set_input(net, &(ib_input_info){.c = 1, .h = 2, .w = 2, .classes = 2});
+    REQUIRE(!ib_qat_prepare(net, g, NULL));
+    *seen = 0;
+    ib_graph_begin(g, IB_EVAL);
+    g->tap = &tap;
+    CHECK(ib_layer_forward(g, net, ib_input(g, 4, (int64_t[]){2, 1, 2, 2}, x)) != NULL);
+    CHECK(!strcmp(seen, "input[2,1,2,2] flatten0[2,4] linear1[2,3] linear3[2,2] "));
+    ib_layer_free(net);
+    ib_graph_free(g);
+    ib_device_close(dev);
+}
+
+SUITE("observers", T(values_pass_a_tap), T(frequent_values_are_kept), T(every_observer_stays_within_what_it_saw),
       T(squared_error_is_never_above_that_of_the_whole_range), T(percentile_clips_no_more_than_it_says),
       T(a_moving_average_passes_over_zeros), T(equal_divergence_takes_the_wider_range))
