@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """additions.py SOURCE BUILD - what CONTRIBUTING.md says an addition costs is what it costs, and the suites find it by themselves.
 
-A copy of the tree gets an operator, a kernel, an instruction set, a code format and an observer by the steps of its table:
+A copy of the tree gets an operator, a kernel, an instruction set, a kind of device, a code format and an observer by the steps of its table:
 the new files are those of the second column, and outside of them only files of the third change, by one line each. Each addition
 is wrong at first, and its suite must say so; then it is right, and the suites pass. Broken by: a list of names besides the tables,
 a suite that does not take every row."""
@@ -119,11 +119,47 @@ static void range(const ib_observer *o, const ib_quantizer *q, int symmetric, fl
 
 const ib_observer_class ib_observer_added = {"added", 1, observe, range};
 """
+DEVICE = """#include <string.h>
+
+#include "backends/kernels.h"
+#include "base/alloc.h"
+
+ib_device *ib_cpu_open(const char *variant, const char *asked);
+
+static void scale(ib_device *dev, float *y, int64_t n, float a)
+{
+    (void)dev;
+    for (int64_t i = 0; i < n; i++)
+        y[i] *= @2.0f|1.0f@ * a;
+}
+
+ib_device *ib_added_open(const char *variant, const char *asked)
+{
+    (void)variant;
+    ib_device *dev = ib_cpu_open("ref", asked);
+    if (dev) {
+        strcpy(dev->name, "added");
+        dev->k.scale = scale;
+    }
+    return dev;
+}
+
+void ib_added_close(ib_device *dev)
+{
+    ib_free(dev);
+}
+
+const char *ib_added_name_at(int i)
+{
+    return i ? NULL : "added";
+}
+"""
 # the row of CONTRIBUTING.md, new files, the line and where it goes, the suite that must find it wrong and then right
 ADDITIONS = [
     ("a kernel", {"backends/cpu/kernels/added.c": KERNEL, "tests/kernels/cases_added.c": CASE},
      "backends/kernels.def", "KERNEL(void, added, (ib_device *dev, const float *x, float *y, int64_t n))", None),
     ("an operator", {"autograd/ops/added.c": OPERATOR}, "autograd/ops.def", "OP(added)", ["test_autograd"]),
+    ("a kind of device", {"backends/added/added.c": DEVICE}, "backends/devices.def", "DEVICE(added)", ["test_kernels", "scale"]),
     ("a code format", {"tensor/packing/pack_added.c": FORMAT}, "tensor/formats.def", "FORMAT(added, 5, 15, 0.0193f)", ["test_tensor"]),
     ("an observer", {"qat/observers/added.c": OBSERVER}, "qat/observers.def", "OBSERVER(added)", ["test_observers"]),
 ]
@@ -166,6 +202,7 @@ def add(copy):
     for what, new, definitions, line, _ in ADDITIONS:
         before = files_of(copy)
         for path, text in new.items():
+            (copy / path).parent.mkdir(exist_ok=True)
             (copy / path).write_text(variant(text, right=False))
         with open(copy / definitions, "a") as f:
             f.write(line + "\n")
