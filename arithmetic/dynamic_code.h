@@ -4,9 +4,11 @@
 
 #include <stdint.h>
 
+#include "arithmetic/real.h"
+
 /* The value of map [256], ascending, that is nearest to x, of two as near the lower one. bitsandbytes first puts x on a
  * grid of 65536 points over [-1, 1]; its thresholds lie between these points (measured). */
-static inline uint8_t ib_dynamic_code(const float *map, float x)
+IB_DEVICE_FN static inline uint8_t ib_dynamic_code(const float *map, float x)
 {
     const float u = x < -1 ? -1 : x > 1 ? 1 : x;
     const int i = (int)((u + 1.0f) * 32767.5f + 0.5f);

@@ -110,7 +110,7 @@ IB_DEVICE_FN static inline double ib_requant_add_limit(int profile)
 /* The real number that a factor stands for. */
 IB_DEVICE_FN static inline double ib_requant_value(isobit_scale s, int profile)
 {
-    return ldexp(s.mult, ib_rounding(profile) == ISOBIT_FP32_RNE ? s.exp : s.exp - 31);
+    return ldexp((double)s.mult, ib_rounding(profile) == ISOBIT_FP32_RNE ? s.exp : s.exp - 31);
 }
 
 #endif

@@ -2,6 +2,7 @@
 #ifndef IB_ARITHMETIC_SCALES_H
 #define IB_ARITHMETIC_SCALES_H
 
+#include <float.h>
 #include <math.h>
 #include <stdint.h>
 
@@ -21,7 +22,7 @@ enum { IB_MAX_BIAS = 1 << 30 }; /* |bias| in steps of the accumulator; products 
 /* Whether codes can have this scale: no file, range or parameter may bring another. */
 IB_DEVICE_FN static inline int ib_usable_scale(float s)
 {
-    return s > 0 && isnormal(s);
+    return s >= FLT_MIN && s <= FLT_MAX; /* positive and normal */
 }
 
 /* Affine (or, with `symmetric`, zero-centred) scale and zero point of the range [lo, hi], widened to hold 0.

@@ -1,4 +1,5 @@
 /* elementwise.cu - fp32 loops in which each output depends on one element of each input. */
+#include "arithmetic/philox.h"
 #include "backends/cuda/family.cuh"
 
 static __global__ void axpy_kernel(float *y, const float *x, int64_t n, float a)
@@ -64,6 +65,32 @@ static __global__ void scale_kernel(float *y, int64_t n, float a)
 void ib_cuda_scale(ib_device *dev, float *y, int64_t n, float a)
 {
     BEGIN(dev, scale_kernel, n, y, n, a);
+}
+
+static __global__ void scale_by_kernel(float *y, int64_t n, const float *a)
+{
+    EACH(i, n)
+    {
+        y[i] *= *a;
+    }
+}
+
+void ib_cuda_scale_by(ib_device *dev, float *y, int64_t n, const float *a)
+{
+    BEGIN(dev, scale_by_kernel, n, y, n, a);
+}
+
+static __global__ void set_kernel(float *y, int64_t n, float value)
+{
+    EACH(i, n)
+    {
+        y[i] = value;
+    }
+}
+
+void ib_cuda_set(ib_device *dev, float *y, int64_t n, float value)
+{
+    BEGIN(dev, set_kernel, n, y, n, value);
 }
 
 /* ---- with broadcasting ---- */
@@ -241,6 +268,26 @@ void ib_cuda_tanh_grad(ib_device *dev, const float *y, const float *dy, float *d
 }
 
 /* ---- masks: bit i of their bytes ---- */
+
+/* Numbers 8 b .. 8 b + 7 of the stream are byte b. */
+static __global__ void dropout_mask_kernel(uint8_t *mask, int64_t n, float p, ib_rng rng)
+{
+    EACH(b, (n + 7) / 8)
+    {
+        unsigned bits = 0;
+        uint32_t u[8];
+        ib_philox(rng, (uint64_t)(2 * b), u);
+        ib_philox(rng, (uint64_t)(2 * b + 1), u + 4);
+        for (int j = 0; j < 8; j++)
+            bits |= (unsigned)(ib_uniform_of(u[j]) >= p) << j;
+        mask[b] = (uint8_t)bits;
+    }
+}
+
+void ib_cuda_dropout_mask(ib_device *dev, uint8_t *mask, int64_t n, float p, ib_rng rng)
+{
+    BEGIN(dev, dropout_mask_kernel, (n + 7) / 8, mask, n, p, rng);
+}
 
 /* y += a x where the bit is set */
 static __global__ void masked_add_kernel(const float *x, const uint8_t *mask, float *y, int64_t n, float a)

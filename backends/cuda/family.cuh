@@ -42,11 +42,22 @@ static inline unsigned ib_cuda_blocks(int64_t n)
         }                                                                                                              \
     } while (0)
 
-/* The same of one block, whose threads work together. */
-#define BEGIN_BLOCK(dev, kernel, ...)                                                                                  \
+/* The same of one block, whose threads work together; of one thread. */
+#define BEGIN_BLOCK(dev, kernel, ...) BEGIN_THREADS(dev, kernel, IB_CUDA_BLOCK, __VA_ARGS__)
+#define BEGIN_ONE(dev, kernel, ...) BEGIN_THREADS(dev, kernel, 1, __VA_ARGS__)
+#define BEGIN_THREADS(dev, kernel, threads, ...)                                                                       \
     do {                                                                                                               \
-        IB_LAUNCH(kernel, 1, IB_CUDA_BLOCK, 0, ib_cuda_stream(dev), __VA_ARGS__);                                      \
+        IB_LAUNCH(kernel, 1, threads, 0, ib_cuda_stream(dev), __VA_ARGS__);                                            \
         ib_cuda_launched(dev, #kernel);                                                                                \
+    } while (0)
+
+/* A block for each of n things, of which there may be none. */
+#define BEGIN_BLOCKS(dev, kernel, n, ...)                                                                              \
+    do {                                                                                                               \
+        if ((n) > 0) {                                                                                                 \
+            IB_LAUNCH(kernel, (unsigned)ib_cuda_min(n, 65536), IB_CUDA_BLOCK, 0, ib_cuda_stream(dev), __VA_ARGS__);    \
+            ib_cuda_launched(dev, #kernel);                                                                            \
+        }                                                                                                              \
     } while (0)
 
 /* In a kernel: those of 0 .. n - 1 that are this thread's. */

@@ -1,25 +1,5 @@
 /* reduce.cu - fp32 sums and extremes, of everything, of columns; and a row added to all, or multiplied with. */
-#include "backends/cuda/family.cuh"
-
-/* A sum is the sum, in order, of the sums of so many elements, each by one thread: IB_BLOCK of backends/cpu/level.h. */
-enum { SUM_OF = 4096 };
-
-/* In a kernel of one block: total = sum of `term` over i = 0 .. n - 1, known to thread 0. */
-#define BLOCK_SUM(n, term)                                                                                             \
-    __shared__ double part[IB_CUDA_BLOCK];                                                                             \
-    double total = 0;                                                                                                  \
-    for (int64_t first = 0; first < n; first += (int64_t)SUM_OF * IB_CUDA_BLOCK) {                                     \
-        const int64_t from = ib_cuda_min(n, first + (int64_t)SUM_OF * threadIdx.x);                                    \
-        const int64_t to = ib_cuda_min(n, from + SUM_OF);                                                              \
-        double sum = 0;                                                                                                \
-        for (int64_t i = from; i < to; i++)                                                                            \
-            sum += term;                                                                                               \
-        part[threadIdx.x] = sum;                                                                                       \
-        __syncthreads();                                                                                               \
-        for (int t = 0; !threadIdx.x && t < IB_CUDA_BLOCK && first + (int64_t)SUM_OF * t < n; t++)                     \
-            total += part[t];                                                                                          \
-        __syncthreads();                                                                                               \
-    }
+#include "backends/cuda/block.cuh"
 
 static __global__ void sum_kernel(const float *x, int64_t n, float divisor, float *y)
 {

@@ -1,7 +1,7 @@
 /* elementwise.c - fp32 loops in which each output depends on one element of each input. */
 #include <math.h>
 
-#include "arithmetic/real.h"
+#include "arithmetic/philox.h"
 #include "backends/cpu/level.h"
 
 #define FOR_EACH(i, n) _Pragma("omp parallel for schedule(static) if (n > IB_SERIAL)") for (int64_t i = 0; i < n; i++)
@@ -150,7 +150,7 @@ void IB_K(dropout_mask)(ib_device *dev, uint8_t *mask, int64_t n, float p, ib_rn
         ib_rng_four(rng, (uint64_t)(2 * b), u);
         ib_rng_four(rng, (uint64_t)(2 * b + 1), u + 4);
         for (int j = 0; j < 8; j++)
-            bits |= (unsigned)((float)(u[j] >> 8) * 0x1p-24f >= p) << j;
+            bits |= (unsigned)(ib_uniform_of(u[j]) >= p) << j;
         mask[b] = (uint8_t)bits;
     }
 }

@@ -1,0 +1,122 @@
+/* quantizers.cu - scales and zero points of activations and the gradients of learned ones, by formulas/quantizers.h. */
+#include "backends/cuda/block.cuh"
+#include "backends/formulas/quantizers.h"
+
+static __global__ void follow_kernel(ib_following p)
+{
+    ib_follow(&p);
+}
+
+void ib_cuda_follow(ib_device *dev, const ib_following *p)
+{
+    BEGIN_ONE(dev, follow_kernel, *p);
+}
+
+static __global__ void constant_scale_kernel(const float *lo, const float *hi, int qmin, int qmax,
+                                             ib_quantizer_state *state, ib_site at)
+{
+    ib_constant_scale(*lo, *hi, qmin, qmax, state, at);
+}
+
+void ib_cuda_constant_scale(ib_device *dev, const float *lo, const float *hi, int qmin, int qmax,
+                            ib_quantizer_state *state, ib_site at)
+{
+    BEGIN_ONE(dev, constant_scale_kernel, lo, hi, qmin, qmax, state, at);
+}
+
+static __global__ void code_range_kernel(ib_coded x, int64_t n, int qmin, int qmax, float *lo, float *hi)
+{
+    const int32_t zero = ib_zero_of(x.zero);
+    int64_t other = INT64_MAX; /* the first code that does not stand for 0, of this thread's */
+    EACH_OF_BLOCK(i, n)
+    {
+        if (x.codes[i] != zero && i < other)
+            other = i;
+    }
+    if (ib_cuda_least(other) < n && !threadIdx.x)
+        ib_widen_range(*x.scale, zero, qmin, qmax, lo, hi);
+}
+
+void ib_cuda_code_range(ib_device *dev, const ib_coded *x, int64_t n, int qmin, int qmax, float *lo, float *hi)
+{
+    BEGIN_BLOCK(dev, code_range_kernel, *x, n, qmin, qmax, lo, hi);
+}
+
+/* ---- learned scales ---- */
+
+/* A block has a row. */
+static __global__ void lsq_grad_kernel(const float *x, const float *dy, int64_t rows, int64_t cols, ib_affine p,
+                                       int64_t values, float *dt)
+{
+    const int zero = ib_zero_of(p.zero);
+    const float lo = (float)(p.qmin - zero), hi = (float)(p.qmax - zero);
+    for (int64_t row = blockIdx.x; row < rows; row += gridDim.x) {
+        const float scale = p.scale[row];
+        ORDERED_SUM(row * cols, (row + 1) * cols, ib_lsq_term(x[i], dy[i], scale, lo, hi))
+        if (!threadIdx.x)
+            dt[row] += (float)(ib_lsq_factor(values, p.qmax, zero) * scale * total);
+    }
+}
+
+void ib_cuda_lsq_grad(ib_device *dev, const float *x, const float *dy, int64_t rows, int64_t cols, const ib_affine *p,
+                      int64_t values, float *dt)
+{
+    BEGIN_BLOCKS(dev, lsq_grad_kernel, rows, x, dy, rows, cols, *p, values, dt);
+}
+
+static __global__ void pact_grad_kernel(const float *x, const float *dy, int64_t n, ib_affine p, float *dalpha)
+{
+    const float alpha = ib_level_of(&p);
+    ORDERED_SUM(0, n, ib_pact_term(x[i], dy[i], alpha))
+    if (!threadIdx.x)
+        *dalpha += (float)total;
+}
+
+void ib_cuda_pact_grad(ib_device *dev, const float *x, const float *dy, int64_t n, const ib_affine *p, float *dalpha)
+{
+    BEGIN_BLOCK(dev, pact_grad_kernel, x, dy, n, *p, dalpha);
+}
+
+/* What PACT's level gets, x does not. A thread has a byte of the mask. */
+static __global__ void pact_passes_kernel(const float *x, int64_t n, ib_affine p, uint8_t *mask)
+{
+    const float alpha = ib_level_of(&p);
+    EACH(b, (n + 7) / 8)
+    {
+        unsigned out = 0;
+        for (int64_t i = 8 * b; i < n && i < 8 * b + 8; i++)
+            out |= (unsigned)(x[i] >= alpha) << i % 8;
+        mask[b] &= (uint8_t)~out;
+    }
+}
+
+void ib_cuda_pact_passes(ib_device *dev, const float *x, int64_t n, const ib_affine *p, uint8_t *mask)
+{
+    BEGIN(dev, pact_passes_kernel, (n + 7) / 8, x, n, *p, mask);
+}
+
+static __global__ void exp_scales_kernel(const float *x, float *y, int64_t n)
+{
+    EACH(i, n)
+    {
+        y[i] = ib_exp_nearest(x[i]);
+    }
+}
+
+void ib_cuda_exp_scales(ib_device *dev, const float *x, float *y, int64_t n)
+{
+    BEGIN(dev, exp_scales_kernel, n, x, y, n);
+}
+
+static __global__ void log_scales_kernel(const float *x, float *y, int64_t n)
+{
+    EACH(i, n)
+    {
+        y[i] = ib_log_nearest(x[i]);
+    }
+}
+
+void ib_cuda_log_scales(ib_device *dev, const float *x, float *y, int64_t n)
+{
+    BEGIN(dev, log_scales_kernel, n, x, y, n);
+}

@@ -1,0 +1,95 @@
+/* steps.cu - what a training step is held to, and comes to, by formulas/steps.h. */
+#include "backends/cuda/block.cuh"
+#include "backends/formulas/steps.h"
+
+static __global__ void need_finite_kernel(const float *x, int64_t n, int64_t row, ib_site at)
+{
+    int64_t i = threadIdx.x;
+    while (i < n && ib_is_finite(x[i]))
+        i += blockDim.x;
+    const int64_t first = ib_cuda_least(i);
+    if (!threadIdx.x && first < n)
+        ib_say_data(at, first, x[first], row);
+}
+
+void ib_cuda_need_finite(ib_device *dev, const float *x, int64_t n, int64_t row, ib_site at)
+{
+    BEGIN_BLOCK(dev, need_finite_kernel, x, n, row, at);
+}
+
+static __global__ void spoil_kernel(float *y, int64_t n, const ib_fault *fault)
+{
+    EACH(i, n)
+    {
+        if (fault->kind)
+            y[i] = NAN;
+    }
+}
+
+void ib_cuda_spoil(ib_device *dev, float *y, int64_t n, const ib_fault *fault)
+{
+    BEGIN(dev, spoil_kernel, n, y, n, fault);
+}
+
+static __global__ void judge_kernel(const float *loss, uint64_t step, const ib_fault *operators, const ib_fault *data,
+                                    ib_fault *verdict, ib_fault *refused)
+{
+    ib_judge(*loss, step, operators, data, verdict, refused);
+}
+
+void ib_cuda_judge(ib_device *dev, const float *loss, uint64_t step, const ib_fault *operators, const ib_fault *data,
+                   ib_fault *verdict, ib_fault *refused)
+{
+    BEGIN_ONE(dev, judge_kernel, loss, step, operators, data, verdict, refused);
+}
+
+static __global__ void add_sum_sq_kernel(const float *x, int64_t n, double *y)
+{
+    BLOCK_SUM(n, (double)x[i] * x[i])
+    if (!threadIdx.x)
+        *y += total;
+}
+
+void ib_cuda_add_sum_sq(ib_device *dev, const float *x, int64_t n, double *sum)
+{
+    BEGIN_BLOCK(dev, add_sum_sq_kernel, x, n, sum);
+}
+
+static __global__ void clip_factor_kernel(const double *square, double most, double *norm, float *factor,
+                                          ib_fault *refused)
+{
+    ib_clip_factor(*square, most, norm, factor, refused);
+}
+
+void ib_cuda_clip_factor(ib_device *dev, const double *square, double most, double *norm, float *factor,
+                         ib_fault *refused)
+{
+    BEGIN_ONE(dev, clip_factor_kernel, square, most, norm, factor, refused);
+}
+
+static __global__ void add_loss_kernel(const float *loss, double weight, ib_tally *tally)
+{
+    ib_add_loss(*loss, weight, tally);
+}
+
+void ib_cuda_add_loss(ib_device *dev, const float *loss, double weight, ib_tally *tally)
+{
+    BEGIN_ONE(dev, add_loss_kernel, loss, weight, tally);
+}
+
+/* A thread has a row; whole numbers are added in any order. */
+static __global__ void count_right_kernel(const float *y, int64_t rows, int64_t cols, const int32_t *label,
+                                          ib_tally *tally)
+{
+    EACH(i, rows)
+    {
+        if (ib_is_right(y + i * cols, cols, label[i]))
+            atomicAdd((unsigned long long *)&tally->right, 1ull);
+    }
+}
+
+void ib_cuda_count_right(ib_device *dev, const float *y, int64_t rows, int64_t cols, const int32_t *label,
+                         ib_tally *tally)
+{
+    BEGIN(dev, count_right_kernel, rows, y, rows, cols, label, tally);
+}
