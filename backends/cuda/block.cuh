@@ -56,8 +56,15 @@ static __device__ int64_t ib_cuda_least(int64_t mine)
     return (int64_t)least;
 }
 
-/* A thread that looks at its indices in their order raises into a block of its own. Of all threads' faults that of the
- * least index, which a serial loop finds first, is then raised where it belongs. Returns that index, or INT64_MAX. */
+/* A thread that looks at its indices in their order raises into a fault of its own: the site of that. */
+static __device__ ib_site ib_cuda_own(ib_site at, ib_fault *mine)
+{
+    at.fault = mine;
+    return at;
+}
+
+/* Of all threads' faults that of the least index, which a serial loop finds first, is then raised where it belongs.
+ * Returns that index, or INT64_MAX. */
 static __device__ int64_t ib_cuda_raise_first(ib_site at, const ib_fault *mine)
 {
     const int64_t first = ib_cuda_least(mine->kind ? mine->index : INT64_MAX);

@@ -7,7 +7,7 @@ static __global__ void product_steps_kernel(ib_product_constants p)
 {
     ib_fault mine = {};
     int64_t o = threadIdx.x;
-    while (o < p.outputs && ib_product_step(&p, o, {&mine, p.at.call}))
+    while (o < p.outputs && ib_product_step(&p, o, ib_cuda_own(p.at, &mine)))
         o += blockDim.x;
     const int64_t first = ib_cuda_raise_first(p.at, &mine);
     for (o = threadIdx.x; o < p.outputs; o += blockDim.x)
@@ -33,7 +33,7 @@ static __global__ void product_factors_kernel(ib_product_constants p)
     ib_fault mine = {};
     EACH_OF_BLOCK(o, p.outputs)
     {
-        ib_product_factor(&p, o, {&mine, p.at.call});
+        ib_product_factor(&p, o, ib_cuda_own(p.at, &mine));
     }
     ib_cuda_raise_first(p.at, &mine);
     if (!threadIdx.x)

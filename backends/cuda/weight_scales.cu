@@ -7,7 +7,7 @@ static __device__ int check_scales(const ib_weight_scaling *p, float in_scale)
 {
     __shared__ int top; /* bits of fp32, which are ordered as the numbers are: none is negative */
     ib_fault mine = {};
-    const ib_site at = {&mine, p->at.call};
+    const ib_site at = ib_cuda_own(p->at, &mine);
     if (!threadIdx.x)
         top = 0;
     __syncthreads();
@@ -28,7 +28,7 @@ static __device__ int check_scales(const ib_weight_scaling *p, float in_scale)
 static __device__ int suit(const ib_weight_scaling *p, float in_scale)
 {
     ib_fault mine = {};
-    const ib_site at = {&mine, p->at.call};
+    const ib_site at = ib_cuda_own(p->at, &mine);
     EACH_OF_BLOCK(c, p->count)
     {
         ib_suit_empty(p, c, in_scale);
@@ -61,7 +61,7 @@ static __global__ void row_steps_kernel(int64_t rows, float *scale, ib_site at)
     ib_fault mine = {};
     EACH_OF_BLOCK(i, rows)
     {
-        scale[i] = ib_row_step(scale[i], i, {&mine, at.call});
+        scale[i] = ib_row_step(scale[i], i, ib_cuda_own(at, &mine));
     }
     ib_cuda_raise_first(at, &mine);
 }

@@ -7,6 +7,7 @@
 
 #include "backends/test/poison.h"
 #include "tests/check.h"
+#include "tests/train_steps.h"
 
 enum { N = 100 };
 
@@ -70,80 +71,23 @@ static void who_touches_its_memory_dies(void)
     ib_device_close(dev);
 }
 
-/* What a network's training comes to, and what its last step, whose loss nobody reads, costs. */
-typedef struct trained {
-    int n;               /* numbers in */
-    float values[80000]; /* all parameters, statistics and learned scales, then scale and zero point of each layer */
-    float losses[3];
-    ib_poison_counts step;
-} trained;
-
-static void one_step(ib_graph *g, ib_layer *net, ib_optim *opt, ib_loader *l, int i, trained *t)
+static ib_poison_counts at_step[2]; /* counted before the last step, whose loss nobody reads, and behind it */
+static void count(int is_over)
 {
-    ib_batch b;
-    const ib_poison_counts before = ib_poison_counted();
-    REQUIRE(ib_loader_next(l, &b));
-    ib_graph_seed(g, 5, (uint64_t)i);
-    ib_graph_begin(g, IB_TRAIN);
-    ib_tensor *y = ib_layer_forward(g, net, ib_input(g, 4, b.shape, b.x));
-    ib_tensor *loss = ib_cross_entropy(g, y, b.y, 0.1f);
-    REQUIRE(loss && !ib_backward(g, loss) && !ib_optim_limit(opt, 0.5) && !ib_optim_step(opt));
-    const ib_poison_counts after = ib_poison_counted();
-    t->step = (ib_poison_counts){.downloads = after.downloads - before.downloads,
-                                 .synchronizations = after.synchronizations - before.synchronizations,
-                                 .allocations = after.allocations - before.allocations};
-    if (i < 3)
-        REQUIRE(!ib_loss_value(g, loss, &t->losses[i]));
-}
-
-/* Four steps of the model, in integers if there are options. */
-static void train(const char *device, const char *model, const ib_qat_opts *q, trained *t)
-{
-    ib_device *dev = ib_device_open(device);
-    ib_graph *g = dev ? ib_graph_new(dev) : NULL;
-    ib_dataset *d = ib_digits_new(IB_SPLIT_TRAIN);
-    const ib_input_info info = ib_dataset_info(d);
-    ib_loader *l = ib_loader_new(d, &info, &(ib_loader_opts){.batch = 6, .shuffle = 1, .seed = 3});
-    ib_layer *net = ib_model_new(model, info.c, info.h, info.w, info.classes);
-    REQUIRE(g && l && net && !ib_layer_init(net, 3));
-    ib_layer_set_input(net, &info);
-    ib_dataset_limit(d, 60);
-    ib_optim *opt = ib_adamw_new(net, dev, &(ib_adamw_opts){.lr = 0.01f});
-    REQUIRE(opt != NULL);
-    if (q && (ib_qat_prepare(net, g, q) || ib_qat_calibrate(net, g, l, 2) || ib_qat_set_phase(net, g, IB_LEARN)))
-        printf("%s on %s: %s\n", model, device, ib_error());
-    REQUIRE(!q || ib_qat_phase(net) == IB_LEARN);
-    REQUIRE(!ib_loader_start(l, 0, 0));
-    for (int i = 0; i < 4; i++)
-        one_step(g, net, opt, l, i, t);
-    t->n = 0;
-    for (int i = 0; i < ib_param_count(net); t->n += (int)ib_tensor_size(ib_param_at(net, i++)))
-        REQUIRE(t->n + ib_tensor_size(ib_param_at(net, i)) < (int)(sizeof t->values / sizeof *t->values) &&
-                !ib_tensor_read(ib_param_at(net, i), t->values + t->n));
-    for (int i = 0; i < ib_qat_layer_count(net); i++) {
-        t->values[t->n++] = ib_qat_layer_at(net, i).scale;
-        t->values[t->n++] = (float)ib_qat_layer_at(net, i).zero_point;
-    }
-    ib_optim_free(opt);
-    ib_layer_free(net);
-    ib_loader_free(l);
-    ib_dataset_free(d);
-    ib_graph_free(g);
-    ib_device_close(dev);
+    at_step[is_over] = ib_poison_counted();
 }
 
 /* On both devices, to the same bytes; a step waits for nothing. */
 static void trains_alike(const char *model, const ib_qat_opts *q)
 {
     static trained here, there;
-    train("cpu:ref", model, q, &here);
-    train("test:poison", model, q, &there);
+    REQUIRE(train_steps("cpu:ref", model, q, NULL, &here) && train_steps("test:poison", model, q, count, &there));
     CHECK_INT(there.n, here.n);
     CHECK(!memcmp(here.values, there.values, (size_t)here.n * sizeof *here.values));
     CHECK(!memcmp(here.losses, there.losses, sizeof here.losses) && here.losses[0] > 0 && here.losses[2] > 0);
-    CHECK_INT(there.step.downloads, 0);
-    CHECK_INT(there.step.synchronizations, 0);
-    CHECK_INT(there.step.allocations, 0);
+    CHECK_INT(at_step[1].downloads, at_step[0].downloads);
+    CHECK_INT(at_step[1].synchronizations, at_step[0].synchronizations);
+    CHECK_INT(at_step[1].allocations, at_step[0].allocations);
 }
 
 static void networks_train_to_the_same_bytes(void)
