@@ -8,6 +8,8 @@
 #include <cuda_runtime_api.h>
 #endif
 
+#include <stdint.h>
+
 #include <isobit/device.h>
 
 #ifdef __cplusplus
@@ -22,6 +24,10 @@ void ib_cuda_break(ib_device *dev, cudaError_t error, const char *format, ...) _
 
 /* Behind each launch: whether it was accepted. */
 void ib_cuda_launched(ib_device *dev, const char *kernel);
+
+/* Words of fp32 that conv2d_grads wants as scratch (conv.cu). */
+struct ib_window;
+int64_t ib_cuda_conv2d_grads_words(const struct ib_window *s);
 
 #ifdef __cplusplus
 }

@@ -142,11 +142,16 @@ static void synchronize(ib_device *dev)
     look(dev, cudaStreamSynchronize(ib_cuda_of(dev)->compute), "synchronize");
 }
 
-/* ---- work space: the kernels that there are want none ---- */
+/* ---- work space, of which most kernels want none ---- */
 
 static int64_t conv2d_words(ib_device *dev, const ib_window *w)
 {
     return 0;
+}
+
+static int64_t conv2d_grads_words(ib_device *dev, const ib_window *w)
+{
+    return ib_cuda_conv2d_grads_words(w);
 }
 
 static int64_t qlinear_words(ib_device *dev, int64_t rows, int64_t k, int64_t out)
@@ -175,7 +180,7 @@ const ib_verbs ib_cuda_verbs = {
     .peek = ib_cuda_peek,
     .synchronize = synchronize,
     .conv2d_words = conv2d_words,
-    .conv2d_grads_words = conv2d_words,
+    .conv2d_grads_words = conv2d_grads_words,
     .qconv2d_words = conv2d_words,
     .qlinear_words = qlinear_words,
     .frozen_words = frozen_words,

@@ -2,6 +2,7 @@
  * code before clamping lies in [qmin, qmax], which reaches half a step beyond the range (as in PyTorch). */
 #include <math.h>
 
+#include "backends/formulas/codes.h"
 #include "backends/cpu/level.h"
 
 /* q = clamp(round(x / scale) + zero), ties to even or (half_away) away from zero. NaN becomes `zero`. */
@@ -14,10 +15,9 @@ void IB_K(quantize)(ib_device *dev, const float *x, int64_t n, const ib_affine *
     for (int64_t b = 0; b < bytes; b++) {
         unsigned bits = 0;
         for (int64_t i = 8 * b; i < ib_min64(n, 8 * b + 8); i++) {
-            const float t = x[i] / scale, r = half_away ? roundf(t) : rintf(t);
-            const int inside = r >= lo && r <= hi;
-            bits |= (unsigned)inside << (i & 7);
-            q[i] = (int8_t)((int)(inside ? r : r < lo ? lo : r > hi ? hi : 0.0f) + zero);
+            const float r = ib_steps_of(x[i], scale, half_away);
+            bits |= (unsigned)(r >= lo && r <= hi) << (i & 7);
+            q[i] = (int8_t)(ib_code_within(r, lo, hi) + zero);
         }
         if (mask)
             mask[b] = (uint8_t)bits;
@@ -49,10 +49,9 @@ void IB_K(quantize_rows)(ib_device *dev, int64_t rows, int64_t cols, const ib_we
         for (int64_t i = 8 * b; i < ib_min64(n, 8 * b + 8); i++) {
             for (; i >= end; end += part)
                 row++;
-            const float r = rintf(w[i] / scale[row]);
-            const int inside = r >= (float)-qmax && r <= (float)qmax;
-            bits |= (unsigned)inside << (i & 7);
-            q[i] = (int8_t)(inside ? r : r < 0 ? -qmax : r > 0 ? qmax : 0);
+            const float r = ib_steps_of(w[i], scale[row], 0);
+            bits |= (unsigned)(r >= (float)-qmax && r <= (float)qmax) << (i & 7);
+            q[i] = (int8_t)ib_code_within(r, (float)-qmax, (float)qmax);
         }
         if (mask)
             mask[b] = (uint8_t)bits;
@@ -103,10 +102,9 @@ void IB_K(grad_where)(ib_device *dev, const float *dy, const uint8_t *mask, floa
         dx[i] += mask[i >> 3] >> (i & 7) & 1 ? dy[i] : 0.0f;
 }
 
-/* The scale of each row with the least squared rounding error among 48 fractions of the row's maximum. */
+/* The scale of each row with the least squared rounding error among fractions of the row's maximum. */
 void IB_K(mse_scale_rows)(ib_device *dev, const float *w, int64_t rows, int64_t cols, int qmax, float *scale)
 {
-    enum { STEPS = 48 };
 #pragma omp parallel for schedule(static) if (rows * cols > IB_SERIAL)
     for (int64_t r = 0; r < rows; r++) {
         const float *row = w + r * cols;
@@ -114,15 +112,11 @@ void IB_K(mse_scale_rows)(ib_device *dev, const float *w, int64_t rows, int64_t 
         IB_K(abs_max_rows)(dev, row, 1, cols, &top);
         double best = INFINITY;
         scale[r] = top / (float)qmax;
-        for (int t = STEPS; t > STEPS / 6 && top > 0; t--) {
-            const float s = top * (float)t / (float)(STEPS * qmax);
+        for (int t = IB_SCALES_TRIED; t > IB_SCALES_TRIED / 6 && top > 0; t--) {
+            const float s = ib_tried_scale(top, t, qmax);
             double error = 0;
-            for (int64_t i = 0; i < cols; i++) {
-                const float q = rintf(row[i] / s), c = q > (float)qmax    ? (float)qmax
-                                                       : q < (float)-qmax ? (float)-qmax
-                                                                          : q;
-                error += (double)(row[i] - c * s) * (row[i] - c * s);
-            }
+            for (int64_t i = 0; i < cols; i++)
+                error += ib_squared_error(row[i], s, qmax);
             if (error < best) {
                 best = error;
                 scale[r] = s;
@@ -144,18 +138,15 @@ void IB_K(quantize_groups)(ib_device *dev, int64_t rows, int64_t cols, const ib_
     for (int64_t r = 0; r < rows; r++) {
         float top = 0;
         IB_K(abs_max_rows)(dev, w + r * cols, 1, cols, &top);
-        scale[r] = top > 0 ? top / (float)(15 * qmax) : 1.0f;
+        scale[r] = ib_scale_of_groups(top, qmax);
         for (int64_t g = 0; g < groups; g++) {
             const int64_t first = g * group_size, count = ib_min64(group_size, cols - first);
             float group_top = 0;
             IB_K(abs_max_rows)(dev, w + r * cols + first, 1, count, &group_top);
-            const float f = ceilf(group_top / (float)qmax / scale[r] - 1e-4f);
-            factor[r * groups + g] = (uint8_t)(f < 1 ? 1 : f > 15 ? 15 : f);
+            factor[r * groups + g] = ib_group_factor(group_top, qmax, scale[r]);
             const float s = scale[r] * factor[r * groups + g];
-            for (int64_t i = r * cols + first; i < r * cols + first + count; i++) {
-                const float v = rintf(w[i] / s);
-                q[i] = (int8_t)(v > (float)qmax ? qmax : v < (float)-qmax ? -qmax : v == v ? v : 0);
-            }
+            for (int64_t i = r * cols + first; i < r * cols + first + count; i++)
+                q[i] = (int8_t)ib_code_within(rintf(w[i] / s), (float)-qmax, (float)qmax);
         }
     }
     for (int64_t b = 0; mask && b < (rows * cols + 7) / 8; b++)

@@ -4,7 +4,7 @@
  * goes on is drawn at random (ISOBIT_CUDA_HOST_SEED; 0: always the first), and so is the order of the blocks. What is
  * __shared__ has one place for all blocks, since one runs at a time, and holds NaN when a block begins: such a kernel
  * is no template. `<<<` is not C++: kernels are launched by IB_LAUNCH, dynamic shared memory is IB_SHARED's
- * (backends/cuda/cuda.cuh). */
+ * (backends/cuda/launch.cuh). */
 #ifndef IB_CUDA_HOST_LANGUAGE_H
 #define IB_CUDA_HOST_LANGUAGE_H
 

@@ -2,6 +2,7 @@
 #include <float.h>
 #include <math.h>
 
+#include "backends/formulas/codes.h"
 #include "backends/cpu/level.h"
 #include "backends/formulas/weight_scales.h"
 
@@ -52,13 +53,10 @@ void IB_K(requantize_groups)(ib_device *dev, int64_t rows, int64_t cols, const i
             float top = 0;
             for (int64_t i = first; i < end; i++)
                 top = fmaxf(top, fabsf(p->w[i]));
-            const float f = ceilf(top / (float)p->qmax / scale - 1e-4f);
             /* at most 15 but for rounding: the scale only grew */
-            const uint8_t factor = p->factor[r * groups + g] = (uint8_t)(f < 1 ? 1 : f > 15 ? 15 : f);
-            for (int64_t i = first; i < end; i++) {
-                const float v = rintf(p->w[i] / (scale * factor));
-                p->q[i] = (int8_t)fminf(fmaxf(v, (float)-p->qmax), (float)p->qmax);
-            }
+            const uint8_t factor = p->factor[r * groups + g] = ib_group_factor(top, p->qmax, scale);
+            for (int64_t i = first; i < end; i++)
+                p->q[i] = (int8_t)ib_regrown_code(p->w[i], scale * factor, p->qmax);
         }
     }
 }

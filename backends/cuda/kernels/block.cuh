@@ -2,7 +2,7 @@
 #ifndef IB_CUDA_BLOCK_CUH
 #define IB_CUDA_BLOCK_CUH
 
-#include "backends/cuda/family.cuh"
+#include "backends/cuda/kernels/family.cuh"
 
 /* A sum is the sum, in order, of the sums of so many elements, each by one thread: IB_BLOCK of backends/cpu/level.h. */
 enum { SUM_OF = 4096 };

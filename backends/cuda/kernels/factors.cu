@@ -1,5 +1,5 @@
 /* factors.cu - what accumulators, sums and tables of codes are multiplied by and clamped to, by formulas/factors.h. */
-#include "backends/cuda/block.cuh"
+#include "backends/cuda/kernels/block.cuh"
 #include "backends/formulas/factors.h"
 
 /* Outputs behind one without a step get none. */

@@ -1,6 +1,6 @@
 /* elementwise.cu - fp32 loops in which each output depends on one element of each input. */
 #include "arithmetic/philox.h"
-#include "backends/cuda/family.cuh"
+#include "backends/cuda/kernels/family.cuh"
 
 static __global__ void axpy_kernel(float *y, const float *x, int64_t n, float a)
 {

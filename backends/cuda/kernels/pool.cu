@@ -1,5 +1,5 @@
 /* pool.cu - max and average pooling of fp32 and of codes. A thread has an output; in the gradients, an input. */
-#include "backends/cuda/family.cuh"
+#include "backends/cuda/kernels/family.cuh"
 
 /* The inputs under output o of [planes][oh][ow]. */
 typedef struct under {

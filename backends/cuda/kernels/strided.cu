@@ -1,5 +1,5 @@
 /* strided.cu - elements copied or added at the places of another order, and rows added where a list of numbers says. */
-#include "backends/cuda/family.cuh"
+#include "backends/cuda/kernels/family.cuh"
 
 static int64_t elements(const ib_strides *s)
 {

@@ -1,5 +1,5 @@
 /* weight_scales.cu - scales of weights that suit the product's accumulator, by formulas/weight_scales.h. */
-#include "backends/cuda/block.cuh"
+#include "backends/cuda/kernels/block.cuh"
 #include "backends/formulas/weight_scales.h"
 
 /* The block's threads share out the channels; each returns whether all are well. */

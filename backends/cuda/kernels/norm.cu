@@ -1,6 +1,6 @@
 /* norm.cu - batch norm in fp32 and sums of channels, in the lanes of backends/cpu/dot.h. A thread has a channel. */
 #include "backends/cpu/dot.h"
-#include "backends/cuda/family.cuh"
+#include "backends/cuda/kernels/family.cuh"
 
 /* y[c] += sum over n and hw of x[n,c,hw] */
 static __global__ void channel_sum_kernel(ib_planes s, const float *x, float *y)

@@ -1,5 +1,5 @@
 /* fold.cu - a batch norm as a gain and a bias of the product before it, by formulas/fold.h. A thread has a channel. */
-#include "backends/cuda/family.cuh"
+#include "backends/cuda/kernels/family.cuh"
 #include "backends/formulas/fold.h"
 
 static __global__ void fold_gain_kernel(ib_fold p, float *gain)

@@ -1,5 +1,5 @@
 /* optimizers.cu - steps of SGD and AdamW, by formulas/optimizers.h. */
-#include "backends/cuda/block.cuh"
+#include "backends/cuda/kernels/block.cuh"
 #include "backends/formulas/optimizers.h"
 
 /* Known to all threads; the kernel's first passes it on. */

@@ -1,5 +1,5 @@
 /* kept.cu - values that are kept for a second run, in fp32. */
-#include "backends/cuda/family.cuh"
+#include "backends/cuda/kernels/family.cuh"
 
 int64_t ib_cuda_kept_bytes(ib_device *dev, int64_t n)
 {

@@ -1,5 +1,5 @@
 /* quantizers.cu - scales and zero points of activations and the gradients of learned ones, by formulas/quantizers.h. */
-#include "backends/cuda/block.cuh"
+#include "backends/cuda/kernels/block.cuh"
 #include "backends/formulas/quantizers.h"
 
 static __global__ void follow_kernel(ib_following p)

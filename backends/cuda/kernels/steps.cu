@@ -1,5 +1,5 @@
 /* steps.cu - what a training step is held to, and comes to, by formulas/steps.h. */
-#include "backends/cuda/block.cuh"
+#include "backends/cuda/kernels/block.cuh"
 #include "backends/formulas/steps.h"
 
 static __global__ void need_finite_kernel(const float *x, int64_t n, int64_t row, ib_site at)

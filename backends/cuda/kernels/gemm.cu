@@ -1,5 +1,5 @@
 /* gemm.cu - fp32 matrix products, a tile of both factors at a time in shared memory. */
-#include "backends/cuda/family.cuh"
+#include "backends/cuda/kernels/family.cuh"
 
 enum { TILE = 16 };
 

@@ -1,5 +1,5 @@
 /* reduce.cu - fp32 sums and extremes, of everything, of columns; and a row added to all, or multiplied with. */
-#include "backends/cuda/block.cuh"
+#include "backends/cuda/kernels/block.cuh"
 
 static __global__ void sum_kernel(const float *x, int64_t n, float divisor, float *y)
 {

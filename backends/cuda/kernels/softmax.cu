@@ -1,5 +1,5 @@
 /* softmax.cu - softmax of rows, and the loss of classes over it. A thread has a row. */
-#include "backends/cuda/family.cuh"
+#include "backends/cuda/kernels/family.cuh"
 
 /* y = exp(x - max) / sum; returns log of the sum plus max */
 static __device__ float softmax_row(const float *x, float *y, int64_t n)
