@@ -25,13 +25,16 @@ static ib_status batch_norm_shape(ib_node *n, ib_tensor *out)
     return ib_same_shape(x, out, 0);
 }
 
-/* y = (x - mean) / sqrt(var + eps) gamma + beta; saved: mean, rstd */
+/* y = (x - mean) / sqrt(var + eps) gamma + beta; saved: mean, rstd. The running statistics are leaves, but no inputs. */
 static ib_status batch_norm_forward(ib_graph *g, ib_node *n)
 {
     const ib_tensor *x = n->in[0];
     const ib_bn_attrs *a = n->attrs;
     const ib_planes s = planes_of(x);
     const int64_t c = s.c;
+    ib_status status = IB_OK;
+    if ((status = ib_tensor_place(a->mean, g->dev)) || (status = ib_tensor_place(a->var, g->dev)))
+        return status;
     float *mean = n->saved[0] = ib_graph_numbers(g, (size_t)c * sizeof(float));
     float *rstd = n->saved[1] = ib_graph_numbers(g, (size_t)c * sizeof(float));
     if (!mean || !rstd)

@@ -18,6 +18,13 @@ static ib_status fold_weight_shape(ib_node *n, ib_tensor *out)
     return ib_same_shape(n->in[0], out, 0);
 }
 
+/* The statistics, leaves that are no inputs, where the graph computes. */
+static ib_status place(const ib_graph *g, const fold_attrs *a)
+{
+    const ib_status status = a->mean ? ib_tensor_place(a->mean, g->dev) : IB_OK;
+    return status ? status : ib_tensor_place(a->var, g->dev);
+}
+
 static ib_fold fold_of(const ib_tensor *gamma, const fold_attrs *a)
 {
     return (ib_fold){.n = gamma->size, .gamma = ib_f32(gamma), .var = ib_f32(a->var), .eps = a->eps};
@@ -34,6 +41,9 @@ static float *gain_of(ib_graph *g, const ib_fold *f)
 static ib_status fold_weight_forward(ib_graph *g, ib_node *n)
 {
     const ib_tensor *w = n->in[0];
+    const ib_status status = place(g, n->attrs);
+    if (status)
+        return status;
     const ib_fold f = fold_of(n->in[1], n->attrs);
     float *gain = n->saved[0] = gain_of(g, &f);
     if (!gain)
@@ -108,6 +118,9 @@ static ib_fold bias_fold_of(const ib_node *n)
 
 static ib_status fold_bias_forward(ib_graph *g, ib_node *n)
 {
+    const ib_status status = place(g, n->attrs);
+    if (status)
+        return status;
     ib_fold f = bias_fold_of(n);
     if (!(f.gain = n->saved[0] = gain_of(g, &f)))
         return IB_ENOMEM;
