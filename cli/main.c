@@ -31,8 +31,16 @@ static void help(FILE *out)
             "  isobit merge SmolLM2.gguf --adapter adapter --format q4_0 -o tuned.gguf\n\n"
             "`isobit COMMAND --help` explains a command with examples. ISOBIT_DEVICE=cpu:LEVEL chooses the kernels:");
     const char *device;
-    for (int i = 0; (device = ib_device_name_at(i)); i++)
-        fprintf(out, "%s %s", i ? "," : "", strchr(device, ':') + 1);
+    int is_level = 1;
+    for (int i = 0; (device = ib_device_name_at(i)); i++) {
+        const int was_level = is_level;
+        is_level = !strncmp(device, "cpu:", 4);
+        fprintf(out, "%s %s",
+                !i                       ? ""
+                : was_level && !is_level ? "; other devices:"
+                                         : ",",
+                is_level ? device + 4 : device);
+    }
     fprintf(out, ".\n");
 }
 

@@ -25,7 +25,7 @@ static ib_status batch_norm_shape(ib_node *n, ib_tensor *out)
     return ib_same_shape(x, out, 0);
 }
 
-/* y = (x - mean) / sqrt(var + eps) gamma + beta; saved: mean, rstd. The running statistics are leaves, but no inputs. */
+/* y = (x - mean) / sqrt(var + eps) gamma + beta; saved: mean, rstd. Running statistics are leaves, no inputs. */
 static ib_status batch_norm_forward(ib_graph *g, ib_node *n)
 {
     const ib_tensor *x = n->in[0];
