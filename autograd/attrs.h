@@ -26,6 +26,24 @@ typedef struct ib_dropout_attrs {
     float p;
 } ib_dropout_attrs;
 
+/* cache_rows: inputs k, v [rows][groups][dim], which become those of the cache from row `at` on; its result is k */
+typedef struct ib_cache_rows_attrs {
+    const ib_kv_cache *cache; /* of the layer */
+    int64_t at;
+} ib_cache_rows_attrs;
+
+/* attention: inputs q, k, v */
+typedef struct ib_attention_attrs {
+    ib_attention a; /* first [rows]: the device's */
+    int keep;
+} ib_attention_attrs;
+
+/* rope: inputs x, table */
+typedef struct ib_rope_attrs {
+    int heads, dim, rotated, pairs;
+    const int32_t *pos; /* [rows] the device's, each of a row of the table */
+} ib_rope_attrs;
+
 /* cached_attention: input q [rows][heads][dim], whose own keys and values are the last `rows` behind `before` others */
 typedef struct ib_cached_attention_attrs {
     const ib_kv_cache *cache; /* of the layer */

@@ -22,44 +22,32 @@ static ib_tensor *norm(ib_graph *g, ib_lm *m, const ib_block *b, int which, ib_t
     return b->norm[which] ? ib_rms_norm(g, x, b->norm[which], m->c.eps) : x;
 }
 
+static ib_tensor *attention(ib_graph *g, const ib_block_run *run, ib_tensor *q, ib_tensor *k, ib_tensor *v)
+{
+    const ib_lm_config *c = &run->m->c;
+    const ib_attention a = {.heads = c->heads,
+                            .groups = c->groups,
+                            .dim = c->dim,
+                            .scale = c->attention_scale,
+                            .window = run->m->block[run->layer].local ? c->window : 0,
+                            .first = run->first};
+    return IB_APPLY(g, &ib_op_attention, (&(ib_attention_attrs){a, 1}), q, k, v);
+}
+
 /* Adds the rows' keys and values to the cache; then each row attends to all that was before it. */
 static ib_tensor *cached_attention(ib_graph *g, const ib_block_run *run, ib_tensor *q, ib_tensor *k, ib_tensor *v)
 {
     const ib_lm_config *c = &run->m->c;
     const ib_block *b = &run->m->block[run->layer];
-    ib_kv *kv = run->kv;
-    const int64_t row = (int64_t)c->groups * c->dim, n = q->shape[0];
+    const ib_kv *kv = run->kv;
     const ib_kv_cache *cache = &kv->layer[run->layer];
     IB_ASSERT(run->layer < kv->n_layers && cache->groups == c->groups && cache->dim == c->dim &&
                   cache->int8 == kv->int8,
               "a cache is of its model");
-    IB_ASSERT(kv->length + n <= kv->context, "keys and values fit into their cache");
-    IB_ASSERT(k->shape[0] == n && k->size == n * row && v->size == k->size, "each row brings its keys and values");
-    for (int which = 0; which < 2; which++) {
-        const float *x = ib_f32(which ? v : k);
-        for (int64_t i = 0; i < n; i++)
-            for (int64_t s = 0; s < c->groups; s++) {
-                const int64_t at = (kv->length + i) * row + s * c->dim;
-                const float *xi = x + i * row + s * c->dim;
-                if (!kv->int8) {
-                    uint16_t *h = (uint16_t *)(which ? cache->v : cache->k) + at;
-                    for (int d = 0; d < c->dim; d++)
-                        h[d] = ib_float_to_half(xi[d]);
-                    continue;
-                }
-                int8_t *h = (int8_t *)(which ? cache->v : cache->k) + at;
-                float amax = 0;
-                for (int d = 0; d < c->dim; d++)
-                    amax = fabsf(xi[d]) > amax ? fabsf(xi[d]) : amax;
-                (which ? cache->v_scale : cache->k_scale)[(kv->length + i) * c->groups + s] = amax / 127;
-                for (int d = 0; d < c->dim; d++)
-                    h[d] = (int8_t)(amax ? rintf(xi[d] * 127 / amax) : 0);
-            }
-    }
-    if (!kv->length) /* a fresh prompt: the tiled kernel, on exact keys */
-        return ib_causal_attention(g, q, k, v,
-                                   &(ib_attention_opts){c->heads, c->groups, c->dim, c->attention_scale,
-                                                        b->local ? c->window : 0, run->b->first, 1});
+    IB_ASSERT(kv->length + q->shape[0] <= kv->context, "keys and values fit into their cache");
+    k = IB_APPLY(g, &ib_op_cache_rows, (&(ib_cache_rows_attrs){cache, kv->length}), k, v);
+    if (!k || !kv->length) /* a fresh prompt: the tiled kernel, on exact keys */
+        return k ? attention(g, run, q, k, v) : NULL;
     return IB_APPLY(
         g, &ib_op_cached_attention,
         (&(ib_cached_attention_attrs){cache, c->heads, c->attention_scale, b->local ? c->window : 0, kv->length}), q);
@@ -73,22 +61,17 @@ ib_tensor *ib_lm_block(ib_graph *g, void *context, ib_tensor *x)
     ib_block *b = &m->block[run->layer];
     g->scope = NULL;
     IB_ASSERT(run->layer >= 0 && run->layer < c->layers, "a block is one of the model's");
-    for (int64_t i = 0; i < run->b->n; i++)
-        IB_ASSERT(run->b->pos[i] >= 0 && run->b->pos[i] < m->positions, "positions have a row in the table of angles");
     ib_tensor *h = norm(g, m, b, IB_NORM_ATTENTION, x);
     ib_tensor *q = norm(g, m, b, IB_NORM_QUERY, ib_lm_project(g, m, &b->p[IB_ROLE_Q], h, 1));
     ib_tensor *k = norm(g, m, b, IB_NORM_KEY, ib_lm_project(g, m, &b->p[IB_ROLE_K], h, 1));
     ib_tensor *v = ib_lm_project(g, m, &b->p[IB_ROLE_V], h, 1);
-    ib_rope_opts rope = {c->heads, c->dim, c->rotated, m->pairs, run->b->pos, m->rope[b->local]};
-    q = ib_rope(g, q, &rope);
+    ib_rope_attrs rope = {c->heads, c->dim, c->rotated, m->pairs, run->pos};
+    q = IB_APPLY(g, &ib_op_rope, &rope, q, m->rope[b->local]);
     rope.heads = c->groups;
-    k = ib_rope(g, k, &rope);
+    k = IB_APPLY(g, &ib_op_rope, &rope, k, m->rope[b->local]);
     if (!q || !k || !v)
         return NULL;
-    ib_tensor *y = run->kv ? cached_attention(g, run, q, k, v)
-                           : ib_causal_attention(g, q, k, v,
-                                                 &(ib_attention_opts){c->heads, c->groups, c->dim, c->attention_scale,
-                                                                      b->local ? c->window : 0, run->b->first, 1});
+    ib_tensor *y = run->kv ? cached_attention(g, run, q, k, v) : attention(g, run, q, k, v);
     y = ib_lm_project(g, m, &b->p[IB_ROLE_O], y, 1);
     x = ib_add(g, x, norm(g, m, b, IB_NORM_POST_ATTENTION, y));
     h = norm(g, m, b, IB_NORM_FFN, x);
@@ -97,6 +80,16 @@ ib_tensor *ib_lm_block(ib_graph *g, void *context, ib_tensor *x)
     /* what the second run of a checkpointed block gives is not read again: its last product can be left out */
     y = ib_lm_project(g, m, &b->p[IB_ROLE_DOWN], y, b->norm[IB_NORM_POST_FFN] != NULL);
     return ib_add(g, x, norm(g, m, b, IB_NORM_POST_FFN, y));
+}
+
+ib_block_run ib_lm_run(ib_lm *m, ib_graph *g, const ib_lm_batch *b, ib_kv *kv)
+{
+    const size_t bytes = (size_t)b->n * sizeof(int32_t);
+    for (int64_t i = 0; i < b->n; i++)
+        IB_ASSERT(b->pos[i] >= 0 && b->pos[i] < m->positions, "positions have a row in the table of angles");
+    const int32_t *pos = ib_graph_uploaded(g, b->pos, bytes),
+                  *first = pos ? ib_graph_uploaded(g, b->first, bytes) : NULL;
+    return (ib_block_run){.m = m, .b = b, .pos = first ? pos : NULL, .first = first, .kv = kv};
 }
 
 ib_tensor *ib_lm_embed(ib_lm *m, ib_graph *g, const ib_lm_batch *b)
@@ -122,13 +115,18 @@ ib_tensor *ib_lm_hidden(ib_lm *m, ib_graph *g, const ib_lm_batch *b, int checkpo
         IB_TAKE_OR(b->pos, b->pos[i] >= 0 && b->pos[i] < 1 << 24, NULL, "is %d for token %lld", b->pos[i],
                    (long long)i);
     for (int64_t i = 0; i < b->n; i++)
+        IB_TAKE_OR(b->first, b->first[i] >= 0 && b->first[i] <= i, NULL, "is %d for token %lld", b->first[i],
+                   (long long)i);
+    for (int64_t i = 0; i < b->n; i++)
         last = b->pos[i] > last ? b->pos[i] : last;
     if (ib_lm_rope(m, last + 1))
         return NULL;
     ib_block_run *runs = ib_graph_alloc(g, (size_t)m->c.layers * sizeof *runs); /* needed again in the backward pass */
-    ib_tensor *x = runs ? ib_lm_embed(m, g, b) : NULL;
+    const ib_block_run run = ib_lm_run(m, g, b, NULL);
+    ib_tensor *x = runs && run.pos ? ib_lm_embed(m, g, b) : NULL;
     for (int i = 0; x && i < m->c.layers; i++) {
-        runs[i] = (ib_block_run){m, b, i, NULL};
+        runs[i] = run;
+        runs[i].layer = i;
         x = ib_checkpoint_segment(g, ib_lm_block, &runs[i], i >= checkpoint, x);
         if (!x)
             ib_error_prefix("layer %d", i);

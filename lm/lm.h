@@ -81,7 +81,7 @@ struct ib_lm {
     ib_tensor *norm;
     int activation;             /* ib_glu's */
     ib_rope_scaling scaling[2]; /* of global and of local layers */
-    float *rope[2];             /* tables [positions][rotated/2][2]: global, local */
+    ib_tensor *rope[2];         /* tables [positions,rotated] of cosines and sines: global, local */
     int64_t positions;          /* in them */
     ib_gguf *gguf;              /* what the weights are mapped from */
     ib_safetensors *hf;
@@ -127,9 +127,14 @@ void ib_lm_permute_rows(const void *from, void *to, int64_t rows, int dim, size_
 
 /* ---- running ---- */
 struct ib_kv {
-    ib_kv_cache *layer; /* [layers] */
+    ib_kv_cache *layer; /* [layers], views of */
+    ib_device *dev;     /* whose memory the keys and values lie in; NULL: the host's */
+    void *numbers;      /* theirs and the scales' */
+    size_t bytes;       /* of them */
     int n_layers, length, context, groups, dim, int8;
 };
+/* Moves the cache into this device's memory. */
+ib_status ib_kv_place(ib_kv *kv, ib_device *dev);
 /* keep: a checkpointed block may remember the result; else its second run leaves it out, for nobody reads it. */
 ib_tensor *ib_lm_project(ib_graph *g, ib_lm *m, ib_projection *p, ib_tensor *x, int keep);
 /* One block on rows b of the stream x; kv NULL: rows attend to each other, else also to the cache, to which they are
@@ -137,15 +142,19 @@ ib_tensor *ib_lm_project(ib_graph *g, ib_lm *m, ib_projection *p, ib_tensor *x, 
 typedef struct ib_block_run {
     ib_lm *m;
     const ib_lm_batch *b;
+    const int32_t *pos, *first; /* b's, the device's */
     int layer;
     ib_kv *kv;
 } ib_block_run;
+/* The run of the first block, whose positions have a row in the rotary tables; pos is NULL if memory is out. */
+ib_block_run ib_lm_run(ib_lm *m, ib_graph *g, const ib_lm_batch *b, ib_kv *kv);
 ib_tensor *ib_lm_block(ib_graph *g, void *run, ib_tensor *x);
 ib_tensor *ib_lm_embed(ib_lm *m, ib_graph *g, const ib_lm_batch *b);
 
 /* Shape of a role's matrix. */
 void ib_lm_role_shape(const ib_lm_config *c, int role, int64_t *rows, int64_t *cols);
-/* W + s B A (DoRA: rows scaled to m) of one projection as fp32 [rows, cols]. */
+/* A frozen matrix, and W + s B A (DoRA: rows scaled to m) of one projection, as fp32 [rows, cols] of the host's. */
+ib_status ib_lm_decoded(const ib_matrix *w, ib_device *dev, float *out);
 ib_status ib_lm_merged(const ib_projection *p, ib_device *dev, float *out);
 
 #endif

@@ -175,7 +175,8 @@ ib_status ib_lm_rope(ib_lm *m, int64_t positions)
                            (long long)positions, (long long)m->scaling[t].limit, m->scaling[t].kind->name);
     for (int t = 0; t < 2; t++) {
         const ib_rope_scaling *s = &m->scaling[t && m->arch->hf_local_base > 0];
-        float *table = ib_alloc((size_t)(positions * c->rotated) * sizeof *table);
+        ib_tensor *made = ib_tensor_new(IB_F32, 2, (int64_t[]){positions, c->rotated}, 0, "rotary positions");
+        float *table = made ? ib_tensor_f32(made) : NULL; /* it has met no device yet */
         if (!table)
             return IB_ENOMEM;
         for (int i = 0; i < half; i++) {
@@ -187,8 +188,8 @@ ib_status ib_lm_rope(ib_lm *m, int64_t positions)
                 table[p * c->rotated + 2 * i + 1] = (float)(s->magnitude * sin((double)p * f));
             }
         }
-        ib_free(m->rope[t]);
-        m->rope[t] = table;
+        ib_tensor_free(m->rope[t]);
+        m->rope[t] = made;
     }
     m->positions = positions;
     return IB_OK;

@@ -19,11 +19,12 @@ ib_tensor *ib_lm_vector(const ib_entry *e, int64_t size, float plus, const char 
     if (!t)
         return NULL;
     const ib_matrix m = ib_entry_matrix(e);
-    ib_matrix_decode(&m, 0, size, ib_f32(t));
+    float *x = ib_tensor_f32(t); /* it has met no device yet */
+    ib_matrix_decode(&m, 0, size, x);
     for (int64_t i = 0; i < size; i++) {
-        ib_f32(t)[i] += plus;
-        if (!isfinite(ib_f32(t)[i])) {
-            ib_fail(IB_ENUMERIC, "tensor '%s' holds %g at %lld", e->name, (double)ib_f32(t)[i], (long long)i);
+        x[i] += plus;
+        if (!isfinite(x[i])) {
+            ib_fail(IB_ENUMERIC, "tensor '%s' holds %g at %lld", e->name, (double)x[i], (long long)i);
             ib_tensor_free(t);
             return NULL;
         }
@@ -85,8 +86,8 @@ void ib_lm_free(ib_lm *m)
     ib_free(m->command);
     ib_rope_release(&m->scaling[0]);
     ib_rope_release(&m->scaling[1]);
-    ib_free(m->rope[0]);
-    ib_free(m->rope[1]);
+    ib_tensor_free(m->rope[0]);
+    ib_tensor_free(m->rope[1]);
     ib_free(m->block);
     ib_free(m->end);
     ib_gguf_close(m->gguf);
@@ -224,10 +225,11 @@ ib_lm *ib_lm_new(const ib_lm_config *config, uint64_t seed)
     for (int i = 0; i < ib_param_count(l); i++) {
         ib_tensor *t = ib_param_at(l, i);
         const char *name = ib_tensor_name(t);
+        float *x = ib_tensor_f32(t);
         const float std =
             strstr(name, "o_proj") || strstr(name, "down_proj") ? 0.02f / sqrtf(2.0f * (float)m->c.layers) : 0.02f;
         for (int64_t j = 0; t->ndim == 2 && j < t->size; j++)
-            ib_f32(t)[j] = std * ib_rng_normal((ib_rng){seed, 1000 + (uint64_t)i}, (uint64_t)j);
+            x[j] = std * ib_rng_normal((ib_rng){seed, 1000 + (uint64_t)i}, (uint64_t)j);
     }
     return m;
 failed:
@@ -290,7 +292,11 @@ ib_status ib_lm_requantize(ib_lm *m, const char *format)
 
 static ib_status freeze(ib_matrix *w, ib_tensor *t, const ib_storage *f)
 {
-    return ib_matrix_encode(w, f, t->shape[0], t->shape[1], ib_f32(t));
+    void *copy;
+    const float *x = ib_tensor_look(t, &copy);
+    const ib_status status = x ? ib_matrix_encode(w, f, t->shape[0], t->shape[1], x) : ib_error_status();
+    ib_free(copy);
+    return status;
 }
 
 ib_status ib_lm_freeze(ib_lm *m, const char *format)
@@ -314,7 +320,10 @@ ib_status ib_lm_freeze(ib_lm *m, const char *format)
                 continue;
             if (!(copy = ib_tensor_new(IB_F32, 1, (*t)->shape, 0, (*t)->name)))
                 return IB_ENOMEM;
-            memcpy(copy->data, (*t)->data, (size_t)copy->size * sizeof(float));
+            if ((status = ib_tensor_read(*t, ib_tensor_f32(copy)))) {
+                ib_tensor_free(copy);
+                return status;
+            }
             *t = copy;
         }
     if (status)

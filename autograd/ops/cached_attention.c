@@ -1,7 +1,34 @@
-/* cached_attention.c - rows against keys and values of all rows before them, which a cache keeps. */
+/* cached_attention.c - a cache takes the keys and values of rows, and rows look at all that it keeps of those before
+ * them. */
 #include "autograd/attrs.h"
 #include "autograd/op.h"
 #include "base/assert.h"
+
+static ib_status rows_shape(ib_node *n, ib_tensor *out)
+{
+    const ib_cache_rows_attrs *a = n->attrs;
+    const ib_tensor *k = n->in[0], *v = n->in[1];
+    if (k->ndim != 2 || k->shape[1] != (int64_t)a->cache->groups * a->cache->dim || v->size != k->size)
+        return ib_op_fail(n, "keys of %lld for %d groups of %d", (long long)k->shape[k->ndim - 1], a->cache->groups,
+                          a->cache->dim);
+    out->data = k->data;
+    return ib_same_shape(k, out, 0);
+}
+
+static ib_status rows_forward(ib_graph *g, ib_node *n)
+{
+    const ib_cache_rows_attrs *a = n->attrs;
+    IB_ASSERT(g->mode == IB_EVAL, "keys that a cache keeps take no gradient");
+    K(g)->cache_rows(g->dev, a->cache, a->at, n->in[0]->shape[0], ib_f32(n->in[0]), ib_f32(n->in[1]));
+    return IB_OK;
+}
+
+const ib_op ib_op_cache_rows = {.name = "cache_rows",
+                                .inputs = "k v",
+                                .attrs_bytes = sizeof(ib_cache_rows_attrs),
+                                .n_required = 2,
+                                .shape = rows_shape,
+                                .forward = rows_forward};
 
 static ib_status cached_shape(ib_node *n, ib_tensor *out)
 {

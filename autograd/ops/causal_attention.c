@@ -1,14 +1,15 @@
 /* causal_attention.c - causal attention of packed sequences. */
 #include <math.h>
 
+#include "autograd/attrs.h"
 #include "autograd/op.h"
 #include "base/argument.h"
 
-enum { LSE, FIRST }; /* saved: log of each row's sum, where each row's sequence begins */
+enum { LSE }; /* saved: log of each row's sum */
 
 static ib_status attention_shape(ib_node *n, ib_tensor *out)
 {
-    const ib_attention_opts *o = n->attrs;
+    const ib_attention *o = n->attrs;
     const ib_tensor *q = n->in[0], *k = n->in[1], *v = n->in[2];
     if (o->dim < 1 || o->dim > IB_MAX_HEAD_DIM || o->groups < 1 || o->heads % o->groups || o->heads / o->groups > 64)
         return ib_op_fail(n, "%d heads of %d on %d groups of keys", o->heads, o->dim, o->groups);
@@ -20,17 +21,6 @@ static ib_status attention_shape(ib_node *n, ib_tensor *out)
     return ib_same_shape(q, out, 0);
 }
 
-static ib_attention kernel_opts(const ib_node *n)
-{
-    const ib_attention_opts *o = n->attrs;
-    return (ib_attention){.heads = o->heads,
-                          .groups = o->groups,
-                          .dim = o->dim,
-                          .scale = o->scale,
-                          .window = o->window,
-                          .first = n->saved[FIRST]};
-}
-
 static ib_qkv inputs(const ib_node *n)
 {
     return (ib_qkv){.q = ib_f32(n->in[0]), .k = ib_f32(n->in[1]), .v = ib_f32(n->in[2])};
@@ -38,20 +28,19 @@ static ib_qkv inputs(const ib_node *n)
 
 static ib_status attention_forward(ib_graph *g, ib_node *n)
 {
-    const ib_attention_opts *o = n->attrs;
+    const ib_attention_attrs *o = n->attrs;
+    const ib_attention a = o->a;
     const int64_t rows = n->in[0]->shape[0], size = n->out->size;
     ib_status failed = IB_OK;
-    n->saved[FIRST] = ib_graph_uploaded(g, o->first, (size_t)rows * sizeof *o->first);
     void *kept = o->keep ? ib_memo_next(g, (size_t)K(g)->kept_bytes(g->dev, size), &failed) : NULL;
-    float *lse = o->keep ? ib_memo_next(g, (size_t)(rows * o->heads) * sizeof *lse, &failed) : NULL;
-    n->saved[LSE] = lse = lse ? lse : ib_graph_numbers(g, (size_t)(rows * o->heads) * sizeof *lse);
-    if (failed || !lse || !n->saved[FIRST])
+    float *lse = o->keep ? ib_memo_next(g, (size_t)(rows * a.heads) * sizeof *lse, &failed) : NULL;
+    n->saved[LSE] = lse = lse ? lse : ib_graph_numbers(g, (size_t)(rows * a.heads) * sizeof *lse);
+    if (failed || !lse)
         return IB_ENOMEM;
     if (kept && g->replaying) {
         K(g)->recall(g->dev, kept, size, ib_f32(n->out));
         return IB_OK;
     }
-    const ib_attention a = kernel_opts(n);
     const ib_mark mark = ib_graph_mark(g);
     float *scratch = ib_graph_numbers(g, (size_t)V(g)->attention_words(g->dev, &a, rows) * sizeof *scratch);
     if (!scratch)
@@ -66,7 +55,7 @@ static ib_status attention_forward(ib_graph *g, ib_node *n)
 
 static ib_status attention_backward(ib_graph *g, ib_node *n)
 {
-    const ib_attention a = kernel_opts(n);
+    const ib_attention a = ((const ib_attention_attrs *)n->attrs)->a;
     const int64_t rows = n->in[0]->shape[0];
     ib_status failed = IB_OK;
     float *dq = ib_grad_of(g, n->in[0], &failed), *dk = ib_grad_of(g, n->in[1], &failed),
@@ -97,7 +86,7 @@ static ib_tensor *window_sample(ib_graph *g, ib_tensor **in)
 const ib_op ib_op_attention = {
     .name = "attention",
     .inputs = "q k v",
-    .attrs_bytes = sizeof(ib_attention_opts),
+    .attrs_bytes = sizeof(ib_attention_attrs),
     .n_required = 3,
     .shape = attention_shape,
     .forward = attention_forward,
@@ -124,5 +113,14 @@ ib_tensor *ib_causal_attention(ib_graph *g, ib_tensor *q, ib_tensor *k, ib_tenso
     for (int64_t i = 0; i < q->shape[0]; i++)
         IB_TAKE_OR(opts->first, opts->first[i] >= 0 && opts->first[i] <= i, NULL, "is %d for row %lld", opts->first[i],
                    (long long)i);
-    return IB_APPLY(g, &ib_op_attention, opts, q, k, v);
+    const int32_t *first = ib_graph_uploaded(g, opts->first, (size_t)q->shape[0] * sizeof *first);
+    if (!first)
+        return NULL;
+    const ib_attention a = {.heads = opts->heads,
+                            .groups = opts->groups,
+                            .dim = opts->dim,
+                            .scale = opts->scale,
+                            .window = opts->window,
+                            .first = first};
+    return IB_APPLY(g, &ib_op_attention, (&(ib_attention_attrs){a, opts->keep}), q, k, v);
 }

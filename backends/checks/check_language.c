@@ -126,6 +126,17 @@ void ib_check_attention_grad(ib_device *dev, const ib_attention *a, int64_t rows
           IN(x->q, q), IN(x->k, k), IN(x->v, k));
 }
 
+void ib_check_cache_rows(ib_device *dev, const ib_kv_cache *c, int64_t at, int64_t rows, const float *k, const float *v)
+{
+    const int64_t n = rows * c->groups * c->dim, from = at * c->groups * c->dim, scales = rows * c->groups;
+    IB_ASSERT(c->groups >= 1 && c->dim >= 1 && at >= 0 && rows > 0, "rows of a cache are some of its own");
+    if (c->int8)
+        SPANS(OUT((int8_t *)c->k + from, n), OUT((int8_t *)c->v + from, n), OUT(c->k_scale + at * c->groups, scales),
+              OUT(c->v_scale + at * c->groups, scales), IN(k, n), IN(v, n));
+    else
+        SPANS(OUT((uint16_t *)c->k + from, n), OUT((uint16_t *)c->v + from, n), IN(k, n), IN(v, n));
+}
+
 void ib_check_attention_cached(ib_device *dev, const ib_kv_cache *c, int heads, float scale, int64_t from, int64_t to,
                                const float *q, float *y)
 {

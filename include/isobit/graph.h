@@ -160,7 +160,7 @@ typedef struct ib_rope_opts {
     int heads, dim, rotated;
     int pairs;
     const int32_t *pos; /* [T] */
-    const float *table; /* [positions][rotated/2][cos, sin] */
+    ib_tensor *table;   /* [positions,rotated]: cosine and sine of each pair; takes no gradient */
 } ib_rope_opts;
 ib_tensor *ib_rope(ib_graph *g, ib_tensor *x, const ib_rope_opts *opts);
 

@@ -171,7 +171,7 @@ ib_status ib_lm_adapt(ib_lm *m, const ib_adapter_opts *o)
     for (int i = 0; i < m->c.layers && !status && m->dora; i++)
         for (int r = 0; r < IB_N_ROLES && !status; r++)
             if (m->block[i].p[r].m)
-                status = row_norms(&m->block[i].p[r], ib_f32(m->block[i].p[r].m));
+                status = row_norms(&m->block[i].p[r], ib_tensor_f32(m->block[i].p[r].m));
     ib_free(targets.text);
     ib_free(ranks.text);
     if (status)
@@ -230,25 +230,55 @@ ib_status ib_lm_set_dropout(ib_lm *m, float p)
     return IB_OK;
 }
 
-ib_status ib_lm_merged(const ib_projection *p, ib_device *dev, float *out)
+/* out += s B A; then, with magnitudes, each row times m / ||row||: out, sb and c are the device's. */
+static void merge(const ib_projection *p, ib_device *dev, float *out, float *sb, float *c)
 {
-    const int64_t rows = p->w.rows, cols = p->w.cols;
-    dev->k.decode(dev, &p->w, 0, rows * cols, out);
-    if (!p->a)
-        return IB_OK;
-    const int64_t r = p->a->shape[0];
-    float *sb = ib_alloc_raw((size_t)(rows * r) * sizeof *sb);
-    if (!sb)
-        return IB_ENOMEM;
-    memcpy(sb, p->b->data, (size_t)(rows * r) * sizeof *sb);
+    const int64_t rows = p->w.rows, cols = p->w.cols, r = p->a->shape[0];
+    dev->v.copy(dev, sb, p->b->data, (size_t)(rows * r) * sizeof *sb);
     dev->k.scale(dev, sb, rows * r, p->scale);
     dev->k.gemm(dev, 0, 0, rows, cols, r, sb, ib_f32(p->a), 1.0f, out);
-    ib_free(sb);
-    for (int64_t o = 0; p->m && o < rows; o++) {
-        const double norm = sqrt(dev->k.sum_sq(dev, out + o * cols, cols));
-        dev->k.scale(dev, out + o * cols, cols, norm > 0 ? (float)(ib_f32(p->m)[o] / norm) : 0.0f);
+    if (p->m)
+        dev->k.magnitudes(dev, out, rows, cols, ib_f32(p->m), c);
+    for (int64_t o = 0; p->m && o < rows; o++)
+        dev->k.scale_by(dev, out + o * cols, cols, c + o);
+}
+
+ib_status ib_lm_decoded(const ib_matrix *w, ib_device *dev, float *out)
+{
+    const int64_t n = w->rows * w->cols;
+    float *y = ib_home(dev) ? ib_block_new(dev, (size_t)n * sizeof *y) : out;
+    if (!y)
+        return IB_ENOMEM;
+    dev->k.decode(dev, w, 0, n, y);
+    if (y != out) {
+        dev->v.download(dev, out, y, (size_t)n * sizeof *y);
+        ib_block_free(dev, y);
     }
     return IB_OK;
+}
+
+ib_status ib_lm_merged(const ib_projection *p, ib_device *dev, float *out)
+{
+    if (!p->a)
+        return ib_lm_decoded(&p->w, dev, out);
+    const int64_t rows = p->w.rows, n = rows * p->w.cols, factors = rows * p->a->shape[0];
+    ib_tensor *const part[] = {p->a, p->b, p->m};
+    ib_status status = IB_OK;
+    for (int i = 0; i < 3 && !status; i++)
+        status = part[i] ? ib_tensor_place(part[i], dev) : IB_OK;
+    float *sb = status ? NULL : ib_block_new(dev, (size_t)(factors + rows) * sizeof *sb),
+          *y = sb && ib_home(dev) ? ib_block_new(dev, (size_t)n * sizeof *y) : out;
+    if (sb && y) {
+        dev->k.decode(dev, &p->w, 0, n, y);
+        merge(p, dev, y, sb, sb + factors);
+    }
+    if (sb && y && y != out)
+        dev->v.download(dev, out, y, (size_t)n * sizeof *y);
+    status = sb && y ? IB_OK : ib_error_status();
+    if (y != out)
+        ib_block_free(dev, y);
+    ib_block_free(dev, sb);
+    return status;
 }
 
 ib_status ib_lm_deploy(ib_lm *m, ib_device *dev, const char *format)

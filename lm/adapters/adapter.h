@@ -25,7 +25,7 @@ ib_status ib_lm_whole_adapt(ib_lm *m, const char *list);
 ib_status ib_lm_whole_check(const ib_lm *m, const char *list);
 
 #define IB_PEFT "base_model.model." /* before the names of PEFT's tensors */
-/* Turns the rows of q's and k's B (and magnitudes) between a file's order and the model's. t NULL: nothing. */
-ib_status ib_lm_adapter_turn(const ib_lm *m, int role, ib_tensor *t, int to_pairs);
+/* Turns the rows of q's and k's B (and magnitudes), the values of t, between a file's order and the model's. */
+ib_status ib_lm_adapter_turn(const ib_lm *m, int role, const ib_tensor *t, float *values, int to_pairs);
 
 #endif

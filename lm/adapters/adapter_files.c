@@ -17,11 +17,11 @@ static ib_status copy(const ib_entry *e, ib_tensor *t, const char *path)
     const ib_matrix m = ib_entry_matrix(e);
     if (!e->format || ib_entry_size(e) != t->size)
         return ib_fail(IB_EFORMAT, "%s: tensor '%s' does not fit %s", path, e->name, t->name);
-    ib_matrix_decode(&m, 0, t->size, ib_f32(t));
+    float *x = ib_tensor_f32(t); /* it has met no device yet */
+    ib_matrix_decode(&m, 0, t->size, x);
     for (int64_t i = 0; i < t->size; i++)
-        if (!isfinite(ib_f32(t)[i]))
-            return ib_fail(IB_ENUMERIC, "%s: tensor '%s' holds %g at %lld", path, e->name, (double)ib_f32(t)[i],
-                           (long long)i);
+        if (!isfinite(x[i]))
+            return ib_fail(IB_ENUMERIC, "%s: tensor '%s' holds %g at %lld", path, e->name, (double)x[i], (long long)i);
     return IB_OK;
 }
 
@@ -71,8 +71,9 @@ static ib_status read_layers(ib_lm *m, const char *path, int file_pairs, int64_t
                 if (p->m)
                     status = f.m ? copy(f.m, p->m, path)
                                  : ib_fail(IB_EFORMAT, "%s: layer %d has no magnitude vector", path, i);
-                if (!status && file_pairs != m->pairs && ((status = ib_lm_adapter_turn(m, r, p->b, m->pairs)) == IB_OK))
-                    status = ib_lm_adapter_turn(m, r, p->m, m->pairs);
+                if (!status && file_pairs != m->pairs &&
+                    !(status = ib_lm_adapter_turn(m, r, p->b, ib_tensor_f32(p->b), m->pairs)) && p->m)
+                    status = ib_lm_adapter_turn(m, r, p->m, ib_tensor_f32(p->m), m->pairs);
             }
         if (!status && !pass && count && more)
             status = more(m, file, path, &count);

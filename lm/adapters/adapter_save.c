@@ -10,15 +10,15 @@
 #include "lm/adapters/adapter.h"
 #include "lm/save/model_card.h"
 
-ib_status ib_lm_adapter_turn(const ib_lm *m, int role, ib_tensor *t, int to_pairs)
+ib_status ib_lm_adapter_turn(const ib_lm *m, int role, const ib_tensor *t, float *values, int to_pairs)
 {
-    if (!t || (role != IB_ROLE_Q && role != IB_ROLE_K))
+    if (role != IB_ROLE_Q && role != IB_ROLE_K)
         return IB_OK;
     float *x = ib_alloc_raw((size_t)t->size * sizeof *x);
     if (!x)
         return IB_ENOMEM;
-    memcpy(x, t->data, (size_t)t->size * sizeof *x);
-    ib_lm_permute_rows(x, t->data, t->shape[0], m->c.dim, (size_t)(t->size / t->shape[0]) * sizeof *x, to_pairs);
+    memcpy(x, values, (size_t)t->size * sizeof *x);
+    ib_lm_permute_rows(x, values, t->shape[0], m->c.dim, (size_t)(t->size / t->shape[0]) * sizeof *x, to_pairs);
     ib_free(x);
     return IB_OK;
 }
@@ -86,10 +86,10 @@ static ib_status write_config(const ib_lm *m, const char *base, const char *path
     return status;
 }
 
-/* Calls visit for every adapter tensor with rows in halves (to_pairs 0) or pairs; visit's bytes are valid for its call.
- */
+/* Calls visit for every adapter tensor and its values, rows in halves (to_pairs 0) or pairs, which are the call's. */
 static ib_status each_tensor(const ib_lm *m, int to_pairs,
-                             ib_status (*visit)(void *user, int layer, int role, char part, const ib_tensor *t),
+                             ib_status (*visit)(void *user, int layer, int role, char part, const ib_tensor *t,
+                                                float *x),
                              void *user)
 {
     ib_status status = IB_OK;
@@ -100,15 +100,14 @@ static ib_status each_tensor(const ib_lm *m, int to_pairs,
             for (int k = 0; k < 3 && !status; k++) {
                 if (!parts[k])
                     continue;
-                ib_tensor t = *parts[k];
-                float *x = ib_alloc_raw((size_t)t.size * sizeof *x);
+                float *x = ib_alloc_raw((size_t)parts[k]->size * sizeof *x);
                 if (!x)
                     return IB_ENOMEM;
-                t.data = memcpy(x, t.data, (size_t)t.size * sizeof *x);
-                if (k && to_pairs != m->pairs)
-                    status = ib_lm_adapter_turn(m, r, &t, to_pairs);
+                status = ib_tensor_read(parts[k], x);
+                if (!status && k && to_pairs != m->pairs)
+                    status = ib_lm_adapter_turn(m, r, parts[k], x, to_pairs);
                 if (!status)
-                    status = visit(user, i, r, "abm"[k], &t);
+                    status = visit(user, i, r, "abm"[k], parts[k], x);
                 ib_free(x);
             }
         }
@@ -120,9 +119,10 @@ typedef struct peft_writer {
     float *values;
     char *names;
     int n;
+    void *copies[IB_N_WHOLE]; /* of weights that the host cannot read */
 } peft_writer;
 
-static ib_status add_item(void *user, int layer, int role, char part, const ib_tensor *t)
+static ib_status add_item(void *user, int layer, int role, char part, const ib_tensor *t, float *x)
 {
     peft_writer *w = user;
     char base[IB_LM_PATH], *name = w->names + 200 * w->n;
@@ -130,7 +130,7 @@ static ib_status add_item(void *user, int layer, int role, char part, const ib_t
                 part == 'a'   ? "lora_A.weight"
                 : part == 'b' ? "lora_B.weight"
                               : "lora_magnitude_vector");
-    memcpy(w->values, t->data, (size_t)t->size * sizeof(float));
+    memcpy(w->values, x, (size_t)t->size * sizeof(float));
     w->items[w->n++] = (ib_safetensors_item){
         name, "F32", t->ndim, {t->shape[0], t->ndim > 1 ? t->shape[1] : 0}, w->values, (size_t)t->size * sizeof(float)};
     w->values += t->size;
@@ -138,17 +138,21 @@ static ib_status add_item(void *user, int layer, int role, char part, const ib_t
 }
 
 /* Those that are trained whole, as they are. */
-static void add_whole(peft_writer *w, const ib_lm *m)
+static ib_status add_whole(peft_writer *w, const ib_lm *m)
 {
     for (int i = 0; i < IB_N_WHOLE; i++) {
         const ib_tensor *t = ib_lm_whole(m, i);
         char *name = w->names + 200 * w->n;
         if (!t)
             continue;
+        const void *x = ib_tensor_look(t, &w->copies[i]);
+        if (!x)
+            return ib_error_status();
         ib_snprintf(name, 200, IB_PEFT "%s.weight", ib_whole_paths[i]);
         w->items[w->n++] =
-            (ib_safetensors_item){name, "F32", 2, {t->shape[0], t->shape[1]}, t->data, (size_t)t->size * sizeof(float)};
+            (ib_safetensors_item){name, "F32", 2, {t->shape[0], t->shape[1]}, x, (size_t)t->size * sizeof(float)};
     }
+    return IB_OK;
 }
 
 ib_status ib_lm_adapter_save(const ib_lm *m, const char *folder, const char *base)
@@ -170,14 +174,15 @@ ib_status ib_lm_adapter_save(const ib_lm *m, const char *folder, const char *bas
     char *config = ib_format_text("%s/adapter_config.json", at),
          *weights = ib_format_text("%s/adapter_model.safetensors", at);
     static const char *const own[] = {"adapter_config.json", "adapter_model.safetensors", NULL};
-    peft_writer w = {ib_alloc((size_t)n * sizeof *w.items), ib_alloc_raw((size_t)total * sizeof(float)),
-                     ib_alloc((size_t)n * 200), 0};
+    peft_writer w = {.items = ib_alloc((size_t)n * sizeof *w.items),
+                     .values = ib_alloc_raw((size_t)total * sizeof(float)),
+                     .names = ib_alloc((size_t)n * 200)};
     float *values = w.values;
     ib_status status = config && weights && w.items && values && w.names ? IB_OK : IB_ENOMEM;
     if (!status && !(status = ib_folder_writer_check(to, ib_model_files, own)))
         status = each_tensor(m, 0, add_item, &w);
     if (!status)
-        add_whole(&w, m);
+        status = add_whole(&w, m);
     if (!status)
         status = ib_safetensors_write(weights, w.n, w.items,
                                       (const char *[]){"format", "pt", *m->base ? "isobit.base" : NULL, m->base, NULL});
@@ -194,6 +199,8 @@ ib_status ib_lm_adapter_save(const ib_lm *m, const char *folder, const char *bas
     ib_free(w.items);
     ib_free(values);
     ib_free(w.names);
+    for (int i = 0; i < IB_N_WHOLE; i++)
+        ib_free(w.copies[i]);
     return status;
 }
 
@@ -203,7 +210,7 @@ typedef struct gguf_writer {
     const ib_lm *m;
 } gguf_writer;
 
-static ib_status add_gguf(void *user, int layer, int role, char part, const ib_tensor *t)
+static ib_status add_gguf(void *user, int layer, int role, char part, const ib_tensor *t, float *x)
 {
     gguf_writer *w = user;
     const ib_projection *p = &w->m->block[layer].p[role];
@@ -216,8 +223,8 @@ static ib_status add_gguf(void *user, int layer, int role, char part, const ib_t
     /* readers compute scale = alpha / r with the file's one alpha: what differs goes into B */
     const float f = p->scale / (w->m->alpha / (float)p->a->shape[0]);
     for (int64_t i = 0; part == 'b' && f != 1.0f && i < t->size; i++)
-        ib_f32(t)[i] *= f;
-    ib_gguf_data(w->file, t->data, (size_t)t->size * sizeof(float));
+        x[i] *= f;
+    ib_gguf_data(w->file, x, (size_t)t->size * sizeof(float));
     return IB_OK;
 }
 

@@ -22,6 +22,8 @@ ib_status ib_lm_step(ib_lm *m, ib_graph *g, ib_kv *kv, const int32_t *ids, int64
     for (int64_t i = 0; i < n; i++)
         IB_TAKE(ids, ids[i] >= 0 && ids[i] < m->c.vocabulary, "holds token %d at %lld, of %d", ids[i], (long long)i,
                 m->c.vocabulary);
+    if (ib_kv_place(kv, g->dev))
+        return ib_error_status();
     ib_graph_begin(g, IB_EVAL);
     int32_t *pos = ib_graph_alloc(g, (size_t)n * 2 * sizeof *pos);
     if (!pos)
@@ -31,23 +33,26 @@ ib_status ib_lm_step(ib_lm *m, ib_graph *g, ib_kv *kv, const int32_t *ids, int64
         pos[n + i] = 0;
     }
     const ib_lm_batch b = {n, ids, pos, pos + n};
-    ib_tensor *x = ib_lm_embed(m, g, &b);
+    ib_block_run run = ib_lm_run(m, g, &b, kv);
+    ib_tensor *x = run.pos ? ib_lm_embed(m, g, &b) : NULL;
     for (int i = 0; x && i < m->c.layers; i++) {
         const ib_mark mark = ib_graph_mark(g); /* a layer's values are gone when the next begins */
-        ib_block_run run = {m, &b, i, kv};
+        run.layer = i;
         ib_tensor *y = ib_lm_block(g, &run, x);
         if (y)
-            memcpy(x->data, y->data, (size_t)x->size * sizeof(float));
+            V(g)->copy(g->dev, x->data, y->data, (size_t)x->size * sizeof(float));
         x = y ? x : NULL;
         ib_graph_release(g, mark);
     }
     if (!x)
         return ib_error_status();
-    ib_tensor *last = ib_input(g, 2, (int64_t[]){1, m->c.width}, ib_f32(x) + (n - 1) * m->c.width);
+    ib_tensor *last = ib_graph_tensor(g, 2, (int64_t[]){1, m->c.width});
+    if (!last)
+        return IB_ENOMEM;
+    V(g)->copy(g->dev, last->data, ib_f32(x) + (n - 1) * m->c.width, (size_t)m->c.width * sizeof(float));
     ib_tensor *y = ib_lm_logits(m, g, ib_rms_norm(g, last, m->norm, m->c.eps));
-    if (!y)
+    if (!y || ib_tensor_read(y, logits))
         return ib_error_status();
-    memcpy(logits, y->data, (size_t)m->c.vocabulary * sizeof *logits);
     kv->length += (int)n;
     return isfinite(logits[0]) ? IB_OK : ib_fail(IB_ENUMERIC, "the logits behind token %d are not finite", kv->length);
 }

@@ -166,13 +166,13 @@ ib_status ib_out_make(const ib_lm *m, ib_device *dev, const ib_out_tensor *t, fl
     ib_status status = IB_OK;
     *made = (ib_matrix){0};
     if (t->t) {
-        memcpy(x, t->t->data, (size_t)n * sizeof *x);
+        status = ib_tensor_read(t->t, x);
         for (int64_t i = 0; i < n && t->plus; i++)
             x[i] += t->plus;
     } else if (adapted) {
         status = ib_lm_merged(t->p, dev, x);
     } else {
-        dev->k.decode(dev, t->w, 0, n, x);
+        status = ib_lm_decoded(t->w, dev, x);
     }
     for (int64_t i = 0; i < n && !status; i++)
         if (!isfinite(x[i]))

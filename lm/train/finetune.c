@@ -140,9 +140,10 @@ static ib_status name_the_place(run *r, int64_t step, double loss)
     }
     const ib_lm_batch b = batch_of(r);
     ib_graph_begin(r->g, IB_EVAL);
-    ib_tensor *x = ib_lm_embed(r->m, r->g, &b);
+    ib_block_run block = ib_lm_run(r->m, r->g, &b, NULL);
+    ib_tensor *x = block.pos ? ib_lm_embed(r->m, r->g, &b) : NULL;
     for (int i = 0; x && i < r->m->c.layers; i++) {
-        ib_block_run block = {r->m, &b, i, NULL};
+        block.layer = i;
         if ((x = ib_lm_block(r->g, &block, x)) && !is_finite(r, ib_f32(x), x->size))
             return ib_fail(IB_ENUMERIC, "step %lld: the loss is %g: layer %d gives numbers that are not finite",
                            (long long)step + 1, loss, i);

@@ -27,10 +27,10 @@ static ib_status measure(ib_lm *m, ib_graph *g, int64_t rows, measured *k)
     for (int64_t i = 0; i < rows; i++)
         pos[i] = (int32_t)i;
     const ib_lm_batch b = {rows, ids, pos, first};
-    ib_block_run run = {m, &b, 0, NULL};
     ib_status status = ib_lm_rope(m, rows);
     ib_graph_begin(g, IB_TRAIN);
-    ib_tensor *x = status ? NULL : ib_lm_embed(m, g, &b), *y = NULL;
+    ib_block_run run = status ? (ib_block_run){0} : ib_lm_run(m, g, &b, NULL);
+    ib_tensor *x = run.pos ? ib_lm_embed(m, g, &b) : NULL, *y = NULL;
     if (x) {
         x->needs_grad = 1;
         k->row = since(g, 0, 0);

@@ -96,7 +96,7 @@ ib_status ib_state_save(const char *folder, const ib_lm *m, const ib_optim *opt,
     ib_safetensors_item *items = ib_alloc((size_t)(n * (1 + states)) * sizeof *items);
     char *names = ib_alloc((size_t)(n * (1 + states)) * NAME), done[32], all[32], taken[32];
     char *path = path_of(folder);
-    void **copies = ib_alloc((size_t)(n * states + 1) * sizeof *copies); /* of states that the host cannot read */
+    void **copies = ib_alloc((size_t)(n * (1 + states)) * sizeof *copies); /* of what the host cannot read */
     ib_status status = items && names && path && copies ? IB_OK : IB_ENOMEM;
     int k = 0;
     for (int i = 0; i < n && !status; i++) {
@@ -105,14 +105,14 @@ ib_status ib_state_save(const char *folder, const ib_lm *m, const ib_optim *opt,
         for (int j = -1; j < states && !status; j++, k++) {
             char *name = names + k * NAME;
             ib_snprintf(name, NAME, "%s%s%.0d", p->name, j < 0 ? "" : ".state", j < 0 ? 0 : j + 1);
-            const void *state = j < 0 ? NULL : ib_optim_state_read(opt, s, j, &copies[i * states + j]);
-            status = j < 0 || state ? IB_OK : ib_error_status();
+            const void *numbers = j < 0 ? ib_tensor_look(p, &copies[k]) : ib_optim_state_read(opt, s, j, &copies[k]);
+            status = numbers ? IB_OK : ib_error_status();
             items[k] = j < 0 ? (ib_safetensors_item){name,    "F32",
                                                      p->ndim, {p->shape[0], p->shape[1], p->shape[2], p->shape[3]},
-                                                     p->data, (size_t)p->size * 4}
-                             : (ib_safetensors_item){name,  "U8",
-                                                     1,     {(int64_t)ib_optim_state_bytes(opt, s)},
-                                                     state, ib_optim_state_bytes(opt, s)};
+                                                     numbers, (size_t)p->size * 4}
+                             : (ib_safetensors_item){name,    "U8",
+                                                     1,       {(int64_t)ib_optim_state_bytes(opt, s)},
+                                                     numbers, ib_optim_state_bytes(opt, s)};
         }
     }
     ib_snprintf(done, sizeof done, "%lld", (long long)step);
@@ -123,7 +123,7 @@ ib_status ib_state_save(const char *folder, const ib_lm *m, const ib_optim *opt,
         "settings", settings ? settings : "", "arch", m->c.arch, NULL};
     if (!status)
         status = ib_safetensors_write(path, k, items, metadata);
-    for (int i = 0; copies && i < n * states; i++)
+    for (int i = 0; copies && i < n * (1 + states); i++)
         ib_free(copies[i]);
     ib_free(copies);
     ib_free(items);
@@ -155,7 +155,7 @@ ib_status ib_state_load(const char *folder, ib_optim *opt, const char *settings,
         ib_optim_slot *slot = &opt->slots[i];
         const void *from = find(f, path, slot->param->name, (size_t)slot->param->size * 4);
         if (from)
-            memcpy(slot->param->data, from, (size_t)slot->param->size * 4);
+            ib_block_write(slot->param->dev, slot->param->data, from, (size_t)slot->param->size * 4);
         for (int j = 0; j < opt->cls->n_states && from; j++) {
             ib_snprintf(name, sizeof name, "%s.state%d", slot->param->name, j + 1);
             if ((from = find(f, path, name, ib_optim_state_bytes(opt, slot))))

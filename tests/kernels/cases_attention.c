@@ -103,3 +103,30 @@ void case_attention_cached(void)
             dev->k.attention_cached(dev, &c, heads, 0.3f, from, to, q, y);
     }
 }
+
+/* Rows in the middle of a cache, whose others stay as they are; a row of zeros. */
+void case_cache_rows(void)
+{
+    static const struct {
+        int groups, dim;
+        int64_t at, rows;
+    } appended[] = {{1, 1, 0, 1}, {2, 32, 5, 3}, {3, 33, 1, 7}, {8, 64, 0, 130}, {1, 256, 9, 1}, {5, 20, 2, 400}};
+    for (size_t i = 0; i < 2 * (sizeof appended / sizeof *appended); i++) {
+        const int groups = appended[i / 2].groups, dim = appended[i / 2].dim, int8 = i % 2;
+        const int64_t at = appended[i / 2].at, rows = appended[i / 2].rows, all = at + rows + 2;
+        a_shape("%d of %d, rows %lld of them from %lld, %s", groups, dim, (long long)rows, (long long)at,
+                int8 ? "int8" : "half");
+        float *k = reals(rows * groups * dim), *v = reals(rows * groups * dim);
+        memset(k, 0, (size_t)dim * sizeof *k);
+        const element kind = int8 ? CODES : HALVES;
+        const ib_kv_cache c = {groups,
+                               dim,
+                               int8,
+                               changed("keys", kind, all * groups * dim, EXACT),
+                               changed("values", kind, all * groups * dim, EXACT),
+                               int8 ? changed("scales of keys", REALS, all * groups, EXACT) : NULL,
+                               int8 ? changed("scales of values", REALS, all * groups, EXACT) : NULL};
+        EACH_RUN(cache_rows)
+            dev->k.cache_rows(dev, &c, at, rows, k, v);
+    }
+}

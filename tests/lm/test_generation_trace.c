@@ -25,11 +25,12 @@ static void want(const ib_lm *m, const char *attention, char *names, size_t size
     size_t at = (size_t)snprintf(names, size, "embedding ");
     for (int i = 0; i < m->c.layers; i++) {
         const ib_block *b = &m->block[i];
-        at += (size_t)snprintf(
-            names + at, size - at, "%slora %slora %slora rope rope %s lora %sadd %slora lora glu lora %sadd ",
-            b->norm[IB_NORM_ATTENTION] ? "rms_norm " : "", b->norm[IB_NORM_QUERY] ? "rms_norm " : "",
-            b->norm[IB_NORM_KEY] ? "rms_norm " : "", attention, b->norm[IB_NORM_POST_ATTENTION] ? "rms_norm " : "",
-            b->norm[IB_NORM_FFN] ? "rms_norm " : "", b->norm[IB_NORM_POST_FFN] ? "rms_norm " : "");
+        at += (size_t)snprintf(names + at, size - at,
+                               "%slora %slora %slora rope rope cache_rows %s lora %sadd %slora lora glu lora %sadd ",
+                               b->norm[IB_NORM_ATTENTION] ? "rms_norm " : "", b->norm[IB_NORM_QUERY] ? "rms_norm " : "",
+                               b->norm[IB_NORM_KEY] ? "rms_norm " : "", attention,
+                               b->norm[IB_NORM_POST_ATTENTION] ? "rms_norm " : "",
+                               b->norm[IB_NORM_FFN] ? "rms_norm " : "", b->norm[IB_NORM_POST_FFN] ? "rms_norm " : "");
     }
     snprintf(names + at, size - at, "rms_norm lora ");
 }
