@@ -1,0 +1,121 @@
+/* test_late_language.c - language models on the device test:poison, whose memory the host cannot read and whose kernels
+ * run late, come to the bytes of plain C: adapters trained, text generated, losses, files. Broken by: a number that
+ * code outside of kernels and verbs touches; a matrix that the device has no copy of; an upload that is forgotten. */
+#include "tests/lm/golden_model.h"
+
+#include "backends/test/poison.h"
+
+/* What a model's life on a device comes to. */
+typedef struct lived {
+    float logits[40][VOCABULARY]; /* of each token generated */
+    int32_t said[40];
+    double nll[2], perplexity;
+    int n;                /* numbers in */
+    float adapter[20000]; /* all parameters */
+    unsigned char file[1 << 17];
+    size_t bytes; /* of the merged model's file */
+} lived;
+
+static void generate(ib_lm *m, int int8, lived *l)
+{
+    static const ib_sampling sampling = {.temperature = 0.8f, .top_k = 20, .repeat_penalty = 1.1f, .seed = 3};
+    ib_kv *kv = ib_kv_new(m, 40, int8);
+    REQUIRE(kv != NULL);
+    memcpy(l->said, ids, 6 * sizeof *ids);
+    for (int n = 6, at = 0; n < 20; at = n++) {
+        float *logits = l->logits[n], changed[VOCABULARY];
+        REQUIRE(!ib_lm_step(m, g, kv, l->said + at, n - at, logits));
+        memcpy(changed, logits, sizeof changed);
+        l->said[n] = ib_sample_token(&sampling, changed, VOCABULARY, l->said, n, (uint64_t)n);
+        REQUIRE(l->said[n] >= 0);
+        if (n == 12) { /* and again what was forgotten */
+            REQUIRE(!ib_kv_rewind(kv, 9) && !ib_lm_step(m, g, kv, l->said + 9, 3, changed));
+            CHECK(furthest(changed, logits, VOCABULARY) < 1e-4);
+        }
+    }
+    ib_kv_free(kv);
+}
+
+/* Two steps on rows of two sequences, the second with the first layers checkpointed. */
+static void train(ib_lm *m, lived *l)
+{
+    static const int32_t two[T] = {[12] = 12, 12, 12, 12, 12, 12, 12, 12, 12, 12, 12, 12};
+    int32_t at[T];
+    ib_optim *opt = ib_adamw_new(ib_lm_trainable(m), dev, &(ib_adamw_opts){.lr = 1e-2f});
+    REQUIRE(opt != NULL);
+    for (int i = 0; i < T; i++)
+        at[i] = i % 12;
+    for (int i = 0; i < 2; i++) {
+        ib_graph_seed(g, 5, (uint64_t)i);
+        ib_graph_begin(g, IB_TRAIN);
+        const ib_lm_batch b = {T, ids, at, two};
+        ib_tensor *loss = ib_lm_loss(m, g, ib_lm_hidden(m, g, &b, i), target, 1.0f / T, NULL);
+        REQUIRE(loss && !ib_backward(g, loss) && !ib_optim_limit(opt, 0.5) && !ib_optim_step(opt));
+    }
+    for (int i = 0; i < ib_param_count(ib_lm_trainable(m)); i++) {
+        ib_tensor *p = ib_param_at(ib_lm_trainable(m), i);
+        REQUIRE(l->n + ib_tensor_size(p) <= (int64_t)(sizeof l->adapter / sizeof *l->adapter) &&
+                !ib_tensor_read(p, l->adapter + l->n));
+        l->n += (int)ib_tensor_size(p);
+    }
+    ib_optim_free(opt);
+}
+
+static void keep_file(const char *name, lived *l)
+{
+    FILE *f = fopen(name, "rb");
+    REQUIRE(f != NULL);
+    l->bytes += fread(l->file + l->bytes, 1, sizeof l->file - l->bytes, f);
+    REQUIRE(feof(f));
+    fclose(f);
+    unlink(name);
+}
+
+static void live(const char *device, const char *arch, const ib_adapter_opts *o, const char *base, lived *l)
+{
+    memset(l, 0, sizeof *l);
+    dev = ib_device_open(device);
+    g = dev ? ib_graph_new(dev) : NULL;
+    REQUIRE(g != NULL);
+    read_golden(arch);
+    ib_lm *m = ib_lm_open(path(arch, ""));
+    ib_perplexity_result measured;
+    if (!m || ib_lm_requantize(m, base) || ib_lm_adapt(m, o))
+        printf("\n    %s: %s ", device, ib_error());
+    REQUIRE(m && ib_lm_trainable(m));
+    generate(m, 0, l);
+    train(m, l);
+    REQUIRE(!ib_lm_perplexity(m, g, ids, T, &(ib_perplexity_opts){.context = 12, .bos = -1}, &measured));
+    l->perplexity = measured.perplexity;
+    generate(m, 1, l);
+    REQUIRE(!ib_lm_save(m, dev, temporary("late.gguf"), &(ib_lm_save_opts){.format = "f16"}, NULL));
+    keep_file(temporary("late.gguf"), l);
+    REQUIRE(!ib_lm_deploy(m, dev, "q8_0"));
+    generate(m, 0, l);
+    ib_lm_free(m);
+    ib_safetensors_close(golden);
+    close_graph();
+}
+
+static void lives_alike(const char *arch, const ib_adapter_opts *o, const char *base)
+{
+    static lived here, there;
+    live("cpu:ref", arch, o, base, &here);
+    live("test:poison", arch, o, base, &there);
+    CHECK(here.n > 0 && here.n == there.n && !memcmp(here.adapter, there.adapter, (size_t)here.n * sizeof(float)));
+    CHECK(!memcmp(here.said, there.said, sizeof here.said) && !memcmp(here.logits, there.logits, sizeof here.logits));
+    CHECK(here.perplexity > 1 && here.perplexity == there.perplexity);
+    CHECK(here.bytes > 1000 && here.bytes == there.bytes && !memcmp(here.file, there.file, here.bytes));
+}
+
+static void models_live_to_the_same_bytes(void)
+{
+    snprintf(folder, sizeof folder, "/tmp/isobit-late-language-%ld", (long)getpid());
+    mkdir(folder, 0777);
+    lives_alike("llama", &(ib_adapter_opts){.r = 4, .dropout = 0.2f}, "keep");
+    lives_alike("llama", &(ib_adapter_opts){.r = 2, .dora = 1, .targets = "q_proj,mlp"}, "nf4_dq");
+    lives_alike("gemma3", &(ib_adapter_opts){.r = 2, .rslora = 1, .save = "embed_tokens,lm_head"}, "int8");
+    rmdir(folder);
+}
+
+SUITE("late language", T(models_live_to_the_same_bytes))
