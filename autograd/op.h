@@ -12,6 +12,7 @@
 #include "autograd/sides.h"
 #include "backends/fault.h"
 #include "backends/kernels.h"
+#include "backends/placed_matrix.h"
 #include "base/error.h"
 #include "autograd/tensor.h"
 #include "tensor/matrix.h"
@@ -139,6 +140,13 @@ ib_status ib_graph_owns(const ib_graph *g, const ib_tensor *t, const char *funct
 /* An uninitialized fp32 tensor of the graph that stands for data. */
 ib_tensor *ib_graph_tensor(ib_graph *g, int ndim, const int64_t *shape);
 
+/* Turns to where x lies, for what the operator on it is given besides. */
+static inline void ib_graph_follow(ib_graph *g, const ib_tensor *x)
+{
+    if (x->side)
+        ib_graph_turn(g, x->side);
+}
+
 /* Memory until the next begin, not zeroed, for what the host notes; NULL with ib_error(). */
 void *ib_graph_alloc(ib_graph *g, size_t bytes);
 /* The same on the device, for what kernels read and write. */
@@ -151,13 +159,11 @@ static inline void *ib_graph_uploaded(ib_graph *g, const void *from, size_t byte
         g->dev->v.upload(g->dev, to, from, bytes);
     return to;
 }
-/* A frozen matrix over values that outlive the step; NULL with ib_error(). */
+/* Values in the device's memory as a frozen matrix; NULL with ib_error(). */
 static inline const ib_matrix *ib_graph_matrix(ib_graph *g, int64_t rows, int64_t cols, const float *values)
 {
-    ib_matrix *m = ib_graph_alloc(g, sizeof *m);
-    if (m)
-        *m = ib_matrix_view(values, rows, cols);
-    return m;
+    void *room = ib_graph_alloc(g, ib_matrix_room());
+    return room ? ib_matrix_view(room, values, rows, cols, ib_home(g->dev)) : NULL;
 }
 /* Memory for the duration of one function. */
 typedef struct ib_mark {

@@ -7,14 +7,14 @@
 
 /* A layer of 64 inputs and 48 outputs: frozen int4 weights, a LoRA adapter of rank 4. */
 typedef struct adapted {
-    ib_matrix frozen;
+    ib_matrix *frozen;
     ib_lora_opts lora;
 } adapted;
 
 static ib_tensor *adapted_forward(ib_layer *self, ib_graph *g, ib_tensor *x)
 {
     const adapted *a = ib_layer_context(self);
-    return ib_lora_linear(g, x, &a->frozen, NULL, &a->lora);
+    return ib_lora_linear(g, x, a->frozen, NULL, &a->lora);
 }
 
 static ib_layer *adapted_layer(void)
@@ -25,7 +25,7 @@ static ib_layer *adapted_layer(void)
     float w[48 * 64];
     for (int i = 0; i < 48 * 64; i++)
         w[i] = 0.18f * ib_rng_normal((ib_rng){7, 1}, (uint64_t)i);
-    if (!a || ib_matrix_encode(&a->frozen, ib_storage_find("int4"), 48, 64, w))
+    if (!a || !(a->frozen = ib_matrix_encode(ib_storage_find("int4"), 48, 64, w, NULL)))
         return NULL;
     a->lora.scale = 2;
     a->lora.a = ib_layer_param(l, "lora_A", 2, (int64_t[]){4, 64}, IB_INIT_UNIFORM_FAN_IN, 64, 1);
@@ -61,7 +61,7 @@ done:
     ib_optim_free(opt);
     ib_loader_free(fit);
     if (middle)
-        ib_matrix_release(&((adapted *)ib_layer_context(middle))->frozen);
+        ib_matrix_free(((adapted *)ib_layer_context(middle))->frozen);
     ib_layer_free(net);
     ib_dataset_free(train);
     ib_dataset_free(test);

@@ -16,10 +16,15 @@ int64_t ib_entry_size(const ib_entry *e)
     return n;
 }
 
-ib_matrix ib_entry_matrix(const ib_entry *e)
+ib_matrix *ib_entry_matrix(const ib_entry *e)
 {
     const int64_t n = ib_entry_size(e), rows = e->ndim > 1 ? e->shape[0] : 1;
-    return (ib_matrix){.format = e->format, .rows = rows, .cols = n / rows, .data = e->data};
+    return ib_matrix_new(e->format, rows, n / rows, &(ib_matrix_parts){.data = e->data}, NULL);
+}
+
+void ib_entry_decode(const ib_entry *e, int64_t first, int64_t n, float *y)
+{
+    ib_storage_decode(e->format, e->data, first, n, y);
 }
 
 /* Whether one of n 16-bit words, `stride` bytes apart, has all bits of the mask. */

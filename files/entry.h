@@ -2,7 +2,7 @@
 #ifndef IB_FILES_ENTRY_H
 #define IB_FILES_ENTRY_H
 
-#include <isobit/matrix.h>
+#include "tensor/matrix.h"
 
 typedef struct ib_entry {
     char *name;
@@ -22,8 +22,11 @@ static inline int ib_int_of(double x)
 }
 
 int64_t ib_entry_size(const ib_entry *e); /* elements */
-/* As a matrix of shape[0] x the rest (a vector: 1 x n); borrows. The entry must have a format. */
-ib_matrix ib_entry_matrix(const ib_entry *e);
+/* As a matrix of shape[0] x the rest (a vector: 1 x n), which borrows its bytes; yours to ib_matrix_free, NULL with
+ * ib_error(). The entry must have a format, */
+ib_matrix *ib_entry_matrix(const ib_entry *e);
+/* and here too: its elements from `first` on. */
+void ib_entry_decode(const ib_entry *e, int64_t first, int64_t n, float *y);
 /* IB_ENUMERIC names the tensor and the first element that is not finite, or the first element of a block with such a
  * scale. All of it is read once; its pages do not stay in the process. */
 ib_status ib_entry_check_finite(const ib_entry *e);

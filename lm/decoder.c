@@ -12,9 +12,9 @@ ib_tensor *ib_lm_project(ib_graph *g, ib_lm *m, ib_projection *p, ib_tensor *x, 
 {
     if (p->weight)
         return ib_linear(g, x, p->weight, p->bias);
-    return ib_lora_linear(g, x, &p->w, p->bias,
-                          &(ib_lora_opts){p->a, p->b, p->m, p->scale, m->dropout, p->merged.format ? &p->merged : NULL,
-                                          keep, g->replaying && !keep});
+    return ib_lora_linear(
+        g, x, p->w, p->bias,
+        &(ib_lora_opts){p->a, p->b, p->m, p->scale, m->dropout, p->merged, keep, g->replaying && !keep});
 }
 
 static ib_tensor *norm(ib_graph *g, ib_lm *m, const ib_block *b, int which, ib_tensor *x)
@@ -96,7 +96,7 @@ ib_tensor *ib_lm_embed(ib_lm *m, ib_graph *g, const ib_lm_batch *b)
 {
     const float scale = m->arch->scaled_embedding ? sqrtf((float)m->c.width) : 1.0f;
     return m->embedding_w ? ib_embedding(g, m->embedding_w, b->ids, b->n, scale)
-                          : ib_embedding_frozen(g, &m->embedding, b->ids, b->n, scale);
+                          : ib_embedding_frozen(g, m->embedding, b->ids, b->n, scale);
 }
 
 ib_tensor *ib_lm_hidden(ib_lm *m, ib_graph *g, const ib_lm_batch *b, int checkpoint)
@@ -143,7 +143,7 @@ ib_tensor *ib_lm_loss(ib_lm *m, ib_graph *g, ib_tensor *hidden, const int32_t *t
     IB_TAKE_OR(scale, isfinite(scale), NULL, "is %g", scale);
     if (m->head_w)
         return ib_language_loss(g, hidden, NULL, m->head_w, target, scale, nll);
-    return ib_language_loss(g, hidden, m->head.format ? &m->head : &m->embedding, NULL, target, scale, nll);
+    return ib_language_loss(g, hidden, m->head ? m->head : m->embedding, NULL, target, scale, nll);
 }
 
 ib_tensor *ib_lm_logits(ib_lm *m, ib_graph *g, ib_tensor *hidden)
@@ -153,5 +153,5 @@ ib_tensor *ib_lm_logits(ib_lm *m, ib_graph *g, ib_tensor *hidden)
     IB_NEED_OR(hidden, NULL);
     if (m->head_w)
         return ib_linear(g, hidden, m->head_w, NULL);
-    return ib_frozen_linear(g, hidden, m->head.format ? &m->head : &m->embedding, NULL);
+    return ib_frozen_linear(g, hidden, m->head ? m->head : m->embedding, NULL);
 }

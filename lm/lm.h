@@ -57,12 +57,12 @@ typedef struct ib_name {
 extern const ib_name ib_role_names[IB_N_ROLES], ib_norm_names[IB_N_NORMS];
 
 typedef struct ib_projection {
-    ib_matrix w;          /* frozen, or empty and */
+    ib_matrix *w;         /* frozen, or NULL and */
     ib_tensor *weight;    /* trained, a parameter of the model's layer */
     ib_tensor *bias;      /* frozen fp32, or NULL */
     ib_tensor *a, *b, *m; /* adapter, or NULL; parameters of the adapter's layer */
     float scale, alpha;   /* scale = alpha / r, or alpha / sqrt r */
-    ib_matrix merged;     /* ib_lm_deploy's, or empty */
+    ib_matrix *merged;    /* ib_lm_deploy's, or NULL */
 } ib_projection;
 
 typedef struct ib_block {
@@ -76,7 +76,7 @@ struct ib_lm {
     const ib_arch *arch;
     int pairs;                       /* rows of q and k lie as in GGUF files: neighbouring pairs turn */
     ib_block *block;                 /* [layers] */
-    ib_matrix embedding, head;       /* head empty: tied */
+    ib_matrix *embedding, *head;     /* head NULL: tied */
     ib_tensor *embedding_w, *head_w; /* trained, or NULL; one and the same in a model of ib_lm_new */
     ib_tensor *norm;
     int activation;             /* ib_glu's */

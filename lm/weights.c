@@ -2,7 +2,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "base/alloc.h"
@@ -18,9 +17,8 @@ ib_tensor *ib_lm_vector(const ib_entry *e, int64_t size, float plus, const char 
     ib_tensor *t = ib_tensor_new(IB_F32, 1, &size, 0, e->name);
     if (!t)
         return NULL;
-    const ib_matrix m = ib_entry_matrix(e);
     float *x = ib_tensor_f32(t); /* it has met no device yet */
-    ib_matrix_decode(&m, 0, size, x);
+    ib_entry_decode(e, 0, size, x);
     for (int64_t i = 0; i < size; i++) {
         x[i] += plus;
         if (!isfinite(x[i])) {
@@ -71,8 +69,8 @@ void ib_lm_free(ib_lm *m)
     const int trained = m->trainable && !m->adapted; /* the trained weights belong to m->trainable */
     for (int i = 0; m->block && i < m->c.layers; i++) {
         for (int r = 0; r < IB_N_ROLES; r++) {
-            ib_matrix_release(&m->block[i].p[r].w);
-            ib_matrix_release(&m->block[i].p[r].merged);
+            ib_matrix_free(m->block[i].p[r].w);
+            ib_matrix_free(m->block[i].p[r].merged);
             ib_tensor_free(m->block[i].p[r].bias);
         }
         for (int k = 0; k < IB_N_NORMS && !trained; k++)
@@ -80,8 +78,8 @@ void ib_lm_free(ib_lm *m)
     }
     if (!trained)
         ib_tensor_free(m->norm);
-    ib_matrix_release(&m->embedding);
-    ib_matrix_release(&m->head);
+    ib_matrix_free(m->embedding);
+    ib_matrix_free(m->head);
     ib_layer_free(m->trainable);
     ib_free(m->command);
     ib_rope_release(&m->scaling[0]);
@@ -123,7 +121,7 @@ static const ib_layer_class weights_class = {"weights", NULL};
 
 int ib_lm_is_tied(const ib_lm *m)
 {
-    return !m->head.format && m->head_w == m->embedding_w;
+    return !m->head && m->head_w == m->embedding_w;
 }
 
 int ib_lm_norm_width(const ib_lm *m, int norm)
@@ -238,24 +236,20 @@ failed:
 }
 
 /* w in another format; pages of the mapped file are given back, and read again should anybody ask for them. */
-static ib_status restore(const ib_matrix *w, const ib_storage *f, const char *name, ib_matrix *out)
+static ib_matrix *restored(const ib_matrix *w, const ib_storage *f, const char *name)
 {
-    float *x = ib_alloc_raw((size_t)(w->rows * w->cols) * sizeof *x);
+    const int64_t rows = ib_matrix_rows(w), cols = ib_matrix_cols(w);
+    float *x = ib_alloc_raw((size_t)(rows * cols) * sizeof *x);
     if (!x)
-        return IB_ENOMEM;
-    ib_matrix_decode(w, 0, w->rows * w->cols, x);
-    const ib_status status = ib_matrix_encode(out, f, w->rows, w->cols, x);
+        return NULL;
+    ib_matrix_decode(w, 0, rows * cols, x);
+    ib_matrix *made = ib_matrix_encode(f, rows, cols, x, NULL);
     ib_free(x);
-    if (status) {
+    if (made)
+        ib_matrix_give_back(w);
+    else
         ib_error_prefix("%s", name);
-        return status;
-    }
-    const int64_t bytes = ib_storage_bytes(w->format, w->rows, w->cols), page = 4096;
-    const uintptr_t from = ((uintptr_t)w->data + page - 1) / page * page,
-                    to = ((uintptr_t)w->data + (uintptr_t)bytes) / page * page;
-    if (!w->owned && to > from)
-        madvise((void *)from, to - from, MADV_DONTNEED);
-    return IB_OK;
+    return made;
 }
 
 ib_status ib_lm_requantize(ib_lm *m, const char *format)
@@ -266,19 +260,20 @@ ib_status ib_lm_requantize(ib_lm *m, const char *format)
     const ib_storage *f = keep ? NULL : ib_storage_find(format);
     if (!f && !keep)
         return IB_EINVAL;
-    ib_matrix *made = n ? ib_alloc((size_t)n * sizeof *made) : NULL; /* all or none take the places of the old ones */
+    ib_matrix **made = n ? ib_alloc((size_t)n * sizeof *made) : NULL; /* all or none take the places of the old ones */
     ib_status status = n && !made ? IB_ENOMEM : IB_OK;
     for (int k = 0; k < n && !status; k++) {
-        const ib_matrix *w = &m->block[k / IB_N_ROLES].p[k % IB_N_ROLES].w;
+        const ib_matrix *w = m->block[k / IB_N_ROLES].p[k % IB_N_ROLES].w;
         char path[IB_LM_PATH];
-        if (w->format && w->format != f)
-            status = restore(w, f, ib_lm_path(path, k / IB_N_ROLES, k % IB_N_ROLES), &made[k]);
+        if (w && ib_matrix_format(w) != f &&
+            !(made[k] = restored(w, f, ib_lm_path(path, k / IB_N_ROLES, k % IB_N_ROLES))))
+            status = ib_error_status();
     }
     for (int k = 0; k < n && made; k++) {
-        ib_matrix *w = &m->block[k / IB_N_ROLES].p[k % IB_N_ROLES].w;
-        if (made[k].format)
-            ib_matrix_release(status ? &made[k] : w);
-        if (made[k].format)
+        ib_matrix **w = &m->block[k / IB_N_ROLES].p[k % IB_N_ROLES].w;
+        if (made[k])
+            ib_matrix_free(status ? made[k] : *w);
+        if (made[k] && !status)
             *w = made[k];
     }
     ib_free(made);
@@ -290,13 +285,17 @@ ib_status ib_lm_requantize(ib_lm *m, const char *format)
     return IB_OK;
 }
 
-static ib_status freeze(ib_matrix *w, ib_tensor *t, const ib_storage *f)
+static ib_status freeze(ib_matrix **w, ib_tensor *t, const ib_storage *f)
 {
     void *copy;
     const float *x = ib_tensor_look(t, &copy);
-    const ib_status status = x ? ib_matrix_encode(w, f, t->shape[0], t->shape[1], x) : ib_error_status();
+    ib_matrix *made = x ? ib_matrix_encode(f, t->shape[0], t->shape[1], x, NULL) : NULL;
     ib_free(copy);
-    return status;
+    if (made) { /* in the place of one that an attempt before left */
+        ib_matrix_free(*w);
+        *w = made;
+    }
+    return made ? IB_OK : ib_error_status();
 }
 
 ib_status ib_lm_freeze(ib_lm *m, const char *format)
@@ -344,12 +343,12 @@ int64_t ib_lm_weight_bytes(const ib_lm *m)
     for (int i = 0; i < m->c.layers; i++)
         for (int r = 0; r < IB_N_ROLES; r++) {
             const ib_projection *p = &m->block[i].p[r];
-            n += p->weight ? 4 * p->weight->size : ib_storage_bytes(p->w.format, p->w.rows, p->w.cols);
+            n += p->weight ? 4 * p->weight->size : ib_matrix_bytes(p->w);
         }
     if (m->embedding_w && !m->adapted)
         return n + 4 * m->embedding_w->size;
-    n += ib_storage_bytes(m->embedding.format, m->embedding.rows, m->embedding.cols);
-    return n + (m->head.format ? ib_storage_bytes(m->head.format, m->head.rows, m->head.cols) : 0);
+    n += ib_matrix_bytes(m->embedding);
+    return n + (m->head ? ib_matrix_bytes(m->head) : 0);
 }
 
 int64_t ib_lm_weight_count(const ib_lm *m)

@@ -1,15 +1,17 @@
 /* matrix.c - the table of storage formats, and matrices in them. */
 #include <math.h>
 #include <stdio.h>
+#include <sys/mman.h>
 
 #include "base/alloc.h"
 #include "base/argument.h"
+#include "base/assert.h"
 #include "base/names.h"
+#include "tensor/matrix_fields.h"
 #include "tensor/storage/scaled.h"
-#include "tensor/matrix.h"
 
 #define STORAGE(name, block, bytes, gguf, error, real, reals, exponent)                                                \
-    void ib_##name##_encode_ref(const float *x, uint8_t *b);                                                           \
+    void ib_##name##_encode_ref(const float *x, const float *weight, uint8_t *b);                                      \
     void ib_##name##_decode_ref(const uint8_t *b, float *y);
 #define SCALED(name, code, nested, error)
 #define ROWS(name, error)
@@ -44,11 +46,6 @@ static const ib_storage table[] = {
 const ib_storage *ib_storage_at(int i)
 {
     return i >= 0 && i < N_STORAGE ? &table[i] : NULL;
-}
-
-ib_matrix ib_matrix_view(const float *x, int64_t rows, int64_t cols)
-{
-    return (ib_matrix){.format = &table[AT_f32], .rows = rows, .cols = cols, .data = (const uint8_t *)x};
 }
 
 /* nf4-dq is nf4_dq */
@@ -134,39 +131,58 @@ static ib_status refuse_block(const ib_storage *f, const float *x, int64_t n, in
                    (long long)((first + at) % cols), (long long)((first + at) / cols), x[at], f->name);
 }
 
-ib_status ib_matrix_encode(ib_matrix *m, const ib_storage *f, int64_t rows, int64_t cols, const float *x)
+/* Blocks that hold their scales, into b. */
+static ib_status encode_blocks(const ib_storage *f, int64_t rows, int64_t cols, const float *x, const float *importance,
+                               uint8_t *b)
 {
-    IB_NEED(m);
-    IB_NEED(f);
-    IB_NEED(x);
-    IB_TAKE(rows, rows > 0, "is %lld", (long long)rows);
-    IB_TAKE(cols, cols > 0, "is %lld", (long long)cols);
-    *m = (ib_matrix){.format = f, .rows = rows, .cols = cols};
-    const int64_t bytes = ib_storage_bytes(f, rows, cols);
-    if (bytes < 0)
-        return IB_EINVAL;
-    if (!f->encode) {
-        for (int64_t i = 0; i < rows * cols; i++)
-            if (!isfinite(x[i]))
-                return refuse_block(f, x + i, 1, i, cols);
-        return ib_scaled_encode(m, x);
-    }
-    uint8_t *b = m->owned = ib_alloc((size_t)bytes);
-    if (!b)
-        return IB_ENOMEM;
-    m->data = b;
     const int64_t blocks = rows * cols / f->block;
     int64_t bad = INT64_MAX;
 #pragma omp parallel for schedule(static) if (blocks > 4096) reduction(min : bad)
     for (int64_t i = 0; i < blocks; i++) {
-        f->encode(x + i * f->block, b + i * f->bytes);
+        f->encode(x + i * f->block, importance ? importance + i * f->block % cols : NULL, b + i * f->bytes);
         if (bad == INT64_MAX && lost(f, x + i * f->block, b + i * f->bytes))
             bad = i;
     }
-    if (bad == INT64_MAX)
-        return IB_OK;
-    ib_matrix_release(m);
-    return refuse_block(f, x + bad * f->block, f->block, bad * f->block, cols);
+    return bad == INT64_MAX ? IB_OK : refuse_block(f, x + bad * f->block, f->block, bad * f->block, cols);
+}
+
+ib_matrix *ib_matrix_encode(const ib_storage *f, int64_t rows, int64_t cols, const float *x, const float *importance)
+{
+    IB_NEED_OR(f, NULL);
+    IB_NEED_OR(x, NULL);
+    IB_TAKE_OR(rows, rows > 0, NULL, "is %lld", (long long)rows);
+    IB_TAKE_OR(cols, cols > 0, NULL, "is %lld", (long long)cols);
+    const int64_t bytes = ib_storage_bytes(f, rows, cols);
+    if (bytes < 0)
+        return NULL;
+    for (int64_t i = 0; importance && i < cols; i++)
+        IB_TAKE_OR(importance, importance[i] >= 0 && isfinite(importance[i]), NULL, "is %g for column %lld",
+                   (double)importance[i], (long long)i);
+    if (!f->encode) {
+        for (int64_t i = 0; i < rows * cols; i++)
+            if (!isfinite(x[i]))
+                return refuse_block(f, x + i, 1, i, cols), NULL;
+        return ib_scaled_encode(f, rows, cols, x);
+    }
+    uint8_t *b = ib_alloc((size_t)bytes);
+    if (!b)
+        return NULL;
+    if (encode_blocks(f, rows, cols, x, importance, b)) {
+        ib_free(b);
+        return NULL;
+    }
+    return ib_matrix_new(f, rows, cols, &(ib_matrix_parts){.data = b}, b);
+}
+
+void ib_storage_decode(const ib_storage *f, const uint8_t *data, int64_t first, int64_t n, float *y)
+{
+    float block[256];
+    for (int64_t i = first, end = first + n; i < end;) {
+        const int64_t b = i / f->block, at = i % f->block, take = f->block - at < end - i ? f->block - at : end - i;
+        f->decode(data + b * f->bytes, block);
+        memcpy(y + (i - first), block + at, (size_t)take * sizeof *y);
+        i += take;
+    }
 }
 
 void ib_matrix_decode(const ib_matrix *m, int64_t first, int64_t n, float *y)
@@ -178,23 +194,110 @@ void ib_matrix_decode(const ib_matrix *m, int64_t first, int64_t n, float *y)
     IB_TAKE_OR(n, n >= 0 && n <= m->rows * m->cols - first, , "is %lld, of %lld elements from %lld", (long long)n,
                (long long)(m->rows * m->cols), (long long)first);
     const ib_storage *f = m->format;
-    float block[256];
-    for (int64_t i = first, end = first + n; i < end;) {
-        if (f->decode) {
-            const int64_t b = i / f->block, at = i % f->block, take = f->block - at < end - i ? f->block - at : end - i;
-            f->decode(m->data + b * f->bytes, block);
-            memcpy(y + (i - first), block + at, (size_t)take * sizeof *y);
-            i += take;
-        } else {
-            y[i - first] = f->code ? m->code[m->data[i / 2] >> (i & 1 ? 0 : 4) & 15] * ib_absmax_at(m, i / IB_NF4_BLOCK)
-                                   : (float)(int8_t)m->data[i] * m->absmax[i / m->cols];
-            i++;
-        }
+    if (f->decode) {
+        ib_storage_decode(f, m->data, first, n, y);
+        return;
     }
+    for (int64_t i = first; i < first + n; i++)
+        y[i - first] = f->code ? m->code[m->data[i / 2] >> (i & 1 ? 0 : 4) & 15] * ib_absmax_at(m, i / IB_NF4_BLOCK)
+                               : (float)(int8_t)m->data[i] * m->absmax[i / m->cols];
 }
 
-void ib_matrix_release(ib_matrix *m)
+void ib_matrix_free(ib_matrix *m)
 {
+    if (!m)
+        return;
+    if (m->copy)
+        m->drop(m->copy);
     ib_free(m->owned);
-    *m = (ib_matrix){0};
+    ib_free(m);
+}
+
+const ib_storage *ib_matrix_format(const ib_matrix *m)
+{
+    IB_NEED_OR(m, NULL);
+    return m->format;
+}
+
+int64_t ib_matrix_rows(const ib_matrix *m)
+{
+    IB_NEED_OR(m, 0);
+    return m->rows;
+}
+
+int64_t ib_matrix_cols(const ib_matrix *m)
+{
+    IB_NEED_OR(m, 0);
+    return m->cols;
+}
+
+int64_t ib_matrix_bytes(const ib_matrix *m)
+{
+    IB_NEED_OR(m, 0);
+    return ib_storage_bytes(m->format, m->rows, m->cols);
+}
+
+/* ---- inside the library ---- */
+
+ib_matrix *ib_matrix_new(const ib_storage *f, int64_t rows, int64_t cols, const ib_matrix_parts *parts, void *owned)
+{
+    ib_matrix *m = ib_alloc(sizeof *m);
+    if (!m) {
+        ib_free(owned);
+        return NULL;
+    }
+    *m = (ib_matrix){.format = f, .rows = rows, .cols = cols, .offset = parts->offset, .owned = owned};
+#define MATRIX_PART(type, name, count) m->name = parts->name;
+#include "tensor/matrix_parts.def"
+#undef MATRIX_PART
+    return m;
+}
+
+ib_matrix_parts ib_matrix_parts_of(const ib_matrix *m)
+{
+    IB_ASSERT(!m->home, "what is looked at lies in the host's memory");
+    return (ib_matrix_parts){
+#define MATRIX_PART(type, name, count) .name = m->name,
+#include "tensor/matrix_parts.def"
+#undef MATRIX_PART
+        .offset = m->offset};
+}
+
+size_t ib_matrix_part_bytes(const ib_matrix *m, int part)
+{
+    const ib_storage *f = m->format;
+    const int64_t rows = m->rows, n = rows * m->cols, blocks = (n + IB_NF4_BLOCK - 1) / IB_NF4_BLOCK,
+                  groups = (blocks + IB_NESTED_BLOCK - 1) / IB_NESTED_BLOCK;
+    const size_t bytes[] = {
+#define MATRIX_PART(type, name, count) m->name ? (size_t)(count) * sizeof(type) : 0,
+#include "tensor/matrix_parts.def"
+#undef MATRIX_PART
+    };
+    return bytes[part];
+}
+
+ib_matrix *ib_matrix_borrow(const ib_matrix *m)
+{
+    const ib_matrix_parts parts = ib_matrix_parts_of(m);
+    return ib_matrix_new(m->format, m->rows, m->cols, &parts, NULL);
+}
+
+void ib_matrix_give_back(const ib_matrix *m)
+{
+    const uintptr_t page = 4096, from = ((uintptr_t)m->data + page - 1) / page * page,
+                    to = ((uintptr_t)m->data + (uintptr_t)ib_matrix_bytes(m)) / page * page;
+    if (!m->owned && to > from)
+        madvise((void *)from, to - from, MADV_DONTNEED);
+}
+
+size_t ib_matrix_room(void)
+{
+    return sizeof(ib_matrix);
+}
+
+ib_matrix *ib_matrix_view(void *room, const float *x, int64_t rows, int64_t cols, struct ib_device *home)
+{
+    ib_matrix *m = room;
+    *m = (ib_matrix){.format = &table[AT_f32], .rows = rows, .cols = cols, .data = (const uint8_t *)x, .home = home};
+    return m;
 }

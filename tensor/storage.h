@@ -12,7 +12,11 @@
 #define IB_STORE2(name, what, level) ib_##name##_##what##_##level
 #define IB_STORE(name, what, level) IB_STORE2(name, what, level)
 /* restrict: bytes may alias anything, which keeps loops from vectorizing */
-#define ENCODE(name) void IB_STORE(name, encode, IB_LEVEL)(const float *restrict x, uint8_t *restrict b)
+/* weight: how much a squared error of each element counts where scales are chosen by error, or NULL: as the format's
+ * reference has it */
+#define ENCODE(name)                                                                                                   \
+    void IB_STORE(name, encode, IB_LEVEL)(const float *restrict x, const float *restrict weight, uint8_t *restrict b)
+#define UNWEIGHTED (void)weight /* its scales follow from the largest values */
 #define DECODE(name) void IB_STORE(name, decode, IB_LEVEL)(const uint8_t *restrict b, float *restrict y)
 
 extern const float ib_code_nf4[16], ib_code_fp4[16];
@@ -55,11 +59,20 @@ static inline int clamp_int(int x, int lo, int hi)
     return x < lo ? lo : x > hi ? hi : x;
 }
 
+/* The weights of n elements, or NULL where they say nothing. */
+static inline const float *weights_of(const float *weight, int n)
+{
+    float most = 0;
+    for (int i = 0; weight && i < n; i++)
+        most = weight[i] > most ? weight[i] : most;
+    return most > 0 ? weight : NULL;
+}
+
 /* ---- the searches that several k-quants share (tensor/storage/search.c) ---- */
 /* x ~ scale * L + min with L in 0..nmax, by `steps` + 1 trial scales; returns scale, *minus_min = -min. */
 float IB_STORE(search, scale_min, IB_LEVEL)(int n, int nmax, const float *x, const float *weight, uint8_t *L,
                                             float *minus_min, float rmin, float rdelta, int steps, int absolute);
-/* x ~ scale * (L - nmax), squared errors weighted by x^2. */
-float IB_STORE(search, scale, IB_LEVEL)(int n, int nmax, const float *x, int8_t *L);
+/* x ~ scale * (L - nmax), squared errors weighted by `weight`, or by x^2 (NULL). */
+float IB_STORE(search, scale, IB_LEVEL)(int n, int nmax, const float *x, const float *weight, int8_t *L);
 
 #endif

@@ -28,8 +28,10 @@ static ib_status embedding_forward(ib_graph *g, ib_node *n)
     int32_t *ids = ib_graph_uploaded(g, a->ids, (size_t)a->n * sizeof *ids);
     if (!ids)
         return IB_ENOMEM;
-    const ib_matrix table = a->table ? *a->table : ib_matrix_view(ib_f32(n->in[0]), a->rows, a->cols);
-    K(g)->decode_rows(g->dev, &table, ids, a->n, a->scale, ib_f32(n->out));
+    const ib_matrix *table = a->table ? a->table : ib_graph_matrix(g, a->rows, a->cols, ib_f32(n->in[0]));
+    if (!table)
+        return IB_ENOMEM;
+    K(g)->decode_rows(g->dev, table, ids, a->n, a->scale, ib_f32(n->out));
     if (a->table)
         ib_graph_release(g, mark);
     else
@@ -81,5 +83,8 @@ ib_tensor *ib_embedding_frozen(ib_graph *g, const ib_matrix *table, const int32_
     IB_NEED_OR(ids, NULL);
     IB_TAKE_OR(n, n > 0, NULL, "is %lld", (long long)n);
     IB_TAKE_OR(scale, isfinite(scale), NULL, "is %g", scale);
-    return IB_APPLY(g, &ib_op_embedding, (&(embedding_attrs){table, ids, n, table->rows, table->cols, scale}), NULL);
+    if (!(table = ib_matrix_on(table, g->dev)))
+        return NULL;
+    return IB_APPLY(g, &ib_op_embedding,
+                    (&(embedding_attrs){table, ids, n, ib_matrix_rows(table), ib_matrix_cols(table), scale}), NULL);
 }

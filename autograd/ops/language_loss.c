@@ -20,8 +20,8 @@ static ib_status loss_shape(ib_node *n, ib_tensor *out)
 {
     const loss_attrs *a = n->attrs;
     const ib_tensor *x = n->in[X];
-    const int64_t d = a->head ? a->head->cols : n->in[W]->shape[1],
-                  vocabulary = a->head ? a->head->rows : n->in[W]->shape[0];
+    const int64_t d = a->head ? ib_matrix_cols(a->head) : n->in[W]->shape[1],
+                  vocabulary = a->head ? ib_matrix_rows(a->head) : n->in[W]->shape[0];
     if (x->ndim != 2 || x->shape[1] != d)
         return ib_op_fail(n, "rows of %lld for a head of %lld", (long long)x->shape[x->ndim - 1], (long long)d);
     for (int64_t i = 0; i < x->shape[0]; i++)
@@ -44,7 +44,7 @@ static ib_status loss_forward(ib_graph *g, ib_node *n)
 {
     const loss_attrs *a = n->attrs;
     const ib_tensor *x = n->in[X], *w = n->in[W];
-    const int64_t rows = x->shape[0], d = x->shape[1], vocabulary = a->head ? a->head->rows : w->shape[0];
+    const int64_t rows = x->shape[0], d = x->shape[1], vocabulary = a->head ? ib_matrix_rows(a->head) : w->shape[0];
     const int train = g->mode == IB_TRAIN && !g->no_tape, dx_wanted = train && x->needs_grad,
               dw_wanted = train && w && w->needs_grad;
     float *dx = dx_wanted ? n->saved[DX] = ib_graph_numbers(g, (size_t)x->size * sizeof *dx) : NULL;
@@ -107,7 +107,8 @@ static const float sample_head[] = {0.3f, -0.7f, 0.2f, 0.9f,  -0.4f, 0.6f, -0.1f
                                     0.5f, -0.9f, 0.4f, -0.2f, 0.3f,  0.1f, -0.6f};
 static ib_tensor *frozen_loss_sample(ib_graph *g, ib_tensor **in)
 {
-    return ib_language_loss(g, in[0], ib_graph_matrix(g, 5, 3, sample_head), NULL, sample_target, 0.5f, NULL);
+    const float *head = ib_graph_uploaded(g, sample_head, sizeof sample_head);
+    return ib_language_loss(g, in[0], head ? ib_graph_matrix(g, 5, 3, head) : NULL, NULL, sample_target, 0.5f, NULL);
 }
 
 const ib_op ib_op_language_loss = {
@@ -130,5 +131,8 @@ ib_tensor *ib_language_loss(ib_graph *g, ib_tensor *x, const ib_matrix *head, ib
     if (!head)
         IB_GIVEN(w);
     IB_TAKE_OR(scale, isfinite(scale), NULL, "is %g", scale);
+    ib_graph_follow(g, x);
+    if (head && !(head = ib_matrix_on(head, g->dev)))
+        return NULL;
     return IB_APPLY(g, &ib_op_language_loss, (&(loss_attrs){head, target, scale, nll}), x, head ? NULL : w);
 }

@@ -22,30 +22,31 @@ static ib_status lora_shape(ib_node *n, ib_tensor *out)
 {
     const lora_attrs *a = n->attrs;
     const ib_tensor *x = n->in[X], *la = n->in[A], *lb = n->in[B];
-    if (x->ndim != 2 || x->shape[1] != a->w->cols)
-        return ib_op_fail(n, "rows of %lld x [%lld,%lld]'", (long long)x->shape[x->ndim - 1], (long long)a->w->rows,
-                          (long long)a->w->cols);
-    if ((la == NULL) != (lb == NULL) ||
-        (la && (la->shape[1] != a->w->cols || lb->shape[0] != a->w->rows || la->shape[0] != lb->shape[1])))
-        return ib_op_fail(n, "the adapter does not fit [%lld,%lld]", (long long)a->w->rows, (long long)a->w->cols);
-    if ((n->in[M] && n->in[M]->size != a->w->rows) || (n->in[BIAS] && n->in[BIAS]->size != a->w->rows))
-        return ib_op_fail(n, "magnitude or bias is not one of %lld rows", (long long)a->w->rows);
-    return ib_tensor_set_shape(out, 2, (int64_t[]){x->shape[0], a->w->rows});
+    if (x->ndim != 2 || x->shape[1] != ib_matrix_cols(a->w))
+        return ib_op_fail(n, "rows of %lld x [%lld,%lld]'", (long long)x->shape[x->ndim - 1],
+                          (long long)ib_matrix_rows(a->w), (long long)ib_matrix_cols(a->w));
+    if ((la == NULL) != (lb == NULL) || (la && (la->shape[1] != ib_matrix_cols(a->w) ||
+                                                lb->shape[0] != ib_matrix_rows(a->w) || la->shape[0] != lb->shape[1])))
+        return ib_op_fail(n, "the adapter does not fit [%lld,%lld]", (long long)ib_matrix_rows(a->w),
+                          (long long)ib_matrix_cols(a->w));
+    if ((n->in[M] && n->in[M]->size != ib_matrix_rows(a->w)) ||
+        (n->in[BIAS] && n->in[BIAS]->size != ib_matrix_rows(a->w)))
+        return ib_op_fail(n, "magnitude or bias is not one of %lld rows", (long long)ib_matrix_rows(a->w));
+    return ib_tensor_set_shape(out, 2, (int64_t[]){x->shape[0], ib_matrix_rows(a->w)});
 }
 
 /* An adapter's factor runs through the products of frozen matrices, with their arithmetic. */
-static ib_matrix factor(const ib_tensor *t)
+static const ib_matrix *factor(ib_graph *g, const ib_tensor *t)
 {
-    return ib_matrix_view(ib_f32(t), t->shape[0], t->shape[1]);
+    return ib_graph_matrix(g, t->shape[0], t->shape[1], ib_f32(t));
 }
 
 /* For products with w and with its adapter's factors, which are smaller but for ranks above both sides. */
 static float *scratch_of(ib_graph *g, const ib_matrix *w, int64_t rows, int64_t r)
 {
-    ib_matrix all = *w;
-    all.rows = w->rows > r ? w->rows : r;
-    all.cols = w->cols > r ? w->cols : r;
-    return ib_graph_numbers(g, (size_t)V(g)->frozen_words(g->dev, &all, rows) * sizeof(float));
+    const int64_t out = ib_matrix_rows(w), in = ib_matrix_cols(w);
+    const ib_matrix *all = ib_graph_matrix(g, out > r ? out : r, in > r ? in : r, NULL);
+    return all ? ib_graph_numbers(g, (size_t)V(g)->frozen_words(g->dev, all, rows) * sizeof(float)) : NULL;
 }
 
 /* drop(x), or x itself */
@@ -68,7 +69,7 @@ static ib_status magnitudes(ib_graph *g, ib_node *n)
 {
     enum { TILE = 32 };
     const lora_attrs *a = n->attrs;
-    const int64_t rows = a->w->rows, cols = a->w->cols, r = n->in[A]->shape[0];
+    const int64_t rows = ib_matrix_rows(a->w), cols = ib_matrix_cols(a->w), r = n->in[A]->shape[0];
     float *c = n->saved[C] = ib_graph_numbers(g, (size_t)rows * sizeof *c);
     const ib_mark mark = ib_graph_mark(g);
     float *t = ib_graph_numbers(g, (size_t)(TILE * cols) * sizeof *t),
@@ -91,7 +92,7 @@ static ib_status lora_forward(ib_graph *g, ib_node *n)
 {
     const lora_attrs *a = n->attrs;
     const ib_tensor *x = n->in[X];
-    const int64_t rows = x->shape[0], out = a->w->rows;
+    const int64_t rows = x->shape[0], out = ib_matrix_rows(a->w);
     float *y = ib_f32(n->out);
     if (n->in[M] && magnitudes(g, n))
         return IB_ENOMEM;
@@ -110,11 +111,11 @@ static ib_status lora_forward(ib_graph *g, ib_node *n)
         const float *xd = dropped(g, n);
         if (!xd)
             return IB_ENOMEM;
-        const ib_matrix fa = factor(n->in[A]);
-        float *scratch = scratch_of(g, &fa, rows, r);
+        const ib_matrix *fa = factor(g, n->in[A]);
+        float *scratch = fa ? scratch_of(g, fa, rows, r) : NULL;
         if (!scratch)
             return IB_ENOMEM;
-        K(g)->frozen_mul(g->dev, &fa, rows, xd, 0, hs, scratch);
+        K(g)->frozen_mul(g->dev, fa, rows, xd, 0, hs, scratch);
         K(g)->scale(g->dev, hs, rows * r, a->scale);
         ib_graph_release(g, mark);
     }
@@ -132,8 +133,10 @@ static ib_status lora_forward(ib_graph *g, ib_node *n)
         return IB_ENOMEM;
     K(g)->frozen_mul(g->dev, a->forward, rows, ib_f32(x), 0, y, scratch);
     if (n->in[A] && a->forward == a->w) {
-        const ib_matrix fb = factor(n->in[B]);
-        K(g)->frozen_mul(g->dev, &fb, rows, n->saved[HS], 1, y, scratch);
+        const ib_matrix *fb = factor(g, n->in[B]);
+        if (!fb)
+            return IB_ENOMEM;
+        K(g)->frozen_mul(g->dev, fb, rows, n->saved[HS], 1, y, scratch);
     }
     ib_graph_release(g, mark);
     if (n->saved[C])
@@ -149,14 +152,14 @@ static ib_status lora_forward(ib_graph *g, ib_node *n)
 static ib_status outer(ib_graph *g, int64_t n, int64_t r, int64_t cols, const float *small, const float *big,
                        float *out)
 {
-    const ib_matrix w = ib_matrix_view(big, n, cols);
     const ib_mark mark = ib_graph_mark(g);
-    float *t = ib_graph_numbers(g, (size_t)(n * r) * sizeof *t), *scratch = scratch_of(g, &w, r, 0);
+    const ib_matrix *w = ib_graph_matrix(g, n, cols, big);
+    float *t = ib_graph_numbers(g, (size_t)(n * r) * sizeof *t), *scratch = w ? scratch_of(g, w, r, 0) : NULL;
     if (!t || !scratch)
         return IB_ENOMEM;
     const ib_strides transposed = {{1, r, n}, {0, 1, r}, {0, n, 1}};
     K(g)->copy_strided(g->dev, &transposed, small, sizeof *t, t);
-    K(g)->frozen_mul_grad(g->dev, &w, r, t, out, scratch);
+    K(g)->frozen_mul_grad(g->dev, w, r, t, out, scratch);
     ib_graph_release(g, mark);
     return IB_OK;
 }
@@ -203,12 +206,12 @@ static ib_status dropped_backward(ib_graph *g, const ib_node *n, const float *dh
 {
     const lora_attrs *a = n->attrs;
     const ib_tensor *x = n->in[X];
-    const ib_matrix fa = factor(n->in[A]);
+    const ib_matrix *fa = factor(g, n->in[A]);
     float *t = ib_graph_numbers(g, (size_t)x->size * sizeof *t);
-    if (!t)
+    if (!fa || !t)
         return IB_ENOMEM;
     V(g)->fill(g->dev, t, 0, (size_t)x->size * sizeof *t);
-    K(g)->frozen_mul_grad(g->dev, &fa, x->shape[0], dh, t, scratch);
+    K(g)->frozen_mul_grad(g->dev, fa, x->shape[0], dh, t, scratch);
     K(g)->masked_add(g->dev, t, n->saved[MASK], dx, x->size, 1.0f / (1.0f - a->dropout));
     return IB_OK;
 }
@@ -219,20 +222,20 @@ static ib_status factors_backward(ib_graph *g, ib_node *n, const float *e, const
     const lora_attrs *a = n->attrs;
     const ib_tensor *x = n->in[X];
     const int64_t rows = x->shape[0], r = n->in[A]->shape[0];
-    const ib_matrix fa = factor(n->in[A]), fb = factor(n->in[B]);
+    const ib_matrix *fa = factor(g, n->in[A]), *fb = factor(g, n->in[B]);
     float *dh = ib_graph_numbers(g, (size_t)(rows * r) * sizeof *dh);
     const float *xd = dropped(g, n);
-    if (!dh || !xd)
+    if (!fa || !fb || !dh || !xd)
         return IB_ENOMEM;
     V(g)->fill(g->dev, dh, 0, (size_t)(rows * r) * sizeof *dh);
-    K(g)->frozen_mul_grad(g->dev, &fb, rows, e, dh, scratch);
+    K(g)->frozen_mul_grad(g->dev, fb, rows, e, dh, scratch);
     K(g)->scale(g->dev, dh, rows * r, a->scale);
-    if ((d->b && b_backward(g, n, e, d->b)) || (d->a && outer(g, rows, r, a->w->cols, dh, xd, d->a)))
+    if ((d->b && b_backward(g, n, e, d->b)) || (d->a && outer(g, rows, r, ib_matrix_cols(a->w), dh, xd, d->a)))
         return IB_ENOMEM;
     if (d->x && n->saved[MASK])
         return dropped_backward(g, n, dh, d->x, scratch);
     if (d->x && a->forward == a->w)
-        K(g)->frozen_mul_grad(g->dev, &fa, rows, dh, d->x, scratch);
+        K(g)->frozen_mul_grad(g->dev, fa, rows, dh, d->x, scratch);
     return IB_OK;
 }
 
@@ -263,7 +266,8 @@ static ib_status lora_backward(ib_graph *g, ib_node *n)
 static const float sample_values[] = {0.3f, -0.7f, 0.2f, 0.9f, -0.4f, 0.6f, -0.1f, 0.8f, 0.5f, -0.9f, 0.4f, -0.2f};
 static const ib_matrix *sample_matrix(ib_graph *g)
 {
-    return ib_graph_matrix(g, 3, 4, sample_values);
+    const float *values = ib_graph_uploaded(g, sample_values, sizeof sample_values);
+    return values ? ib_graph_matrix(g, 3, 4, values) : NULL;
 }
 static ib_tensor *frozen_sample(ib_graph *g, ib_tensor **in)
 {
@@ -314,11 +318,17 @@ ib_tensor *ib_lora_linear(ib_graph *g, ib_tensor *x, const ib_matrix *w, ib_tens
     IB_TAKE_OR(opts->scale, isfinite(opts->scale), NULL, "is %g", opts->scale);
     IB_TAKE_OR(opts->dropout, opts->dropout >= 0 && opts->dropout < 1, NULL, "is %g, which is not in [0, 1)",
                opts->dropout);
-    IB_TAKE_OR(opts->merged, !opts->merged || (opts->merged->rows == w->rows && opts->merged->cols == w->cols), NULL,
-               "is not %lldx%lld as w is", (long long)w->rows, (long long)w->cols);
+    const int64_t rows = ib_matrix_rows(w), cols = ib_matrix_cols(w);
+    IB_TAKE_OR(opts->merged,
+               !opts->merged || (ib_matrix_rows(opts->merged) == rows && ib_matrix_cols(opts->merged) == cols), NULL,
+               "is not %lldx%lld as w is", (long long)rows, (long long)cols);
     if (ib_tap_pass(g, x))
         return NULL;
-    const lora_attrs a = {w, opts->merged ? opts->merged : w, opts->scale, opts->dropout, opts->keep, opts->no_output};
+    ib_graph_follow(g, x);
+    const ib_matrix *forward = ib_matrix_on(opts->merged ? opts->merged : w, g->dev);
+    if (!forward || !(w = opts->merged ? ib_matrix_on(w, g->dev) : forward))
+        return NULL;
+    const lora_attrs a = {w, forward, opts->scale, opts->dropout, opts->keep, opts->no_output};
     return IB_APPLY(g, &ib_op_lora, &a, x, opts->a, opts->b, opts->merged ? NULL : opts->m, bias);
 }
 

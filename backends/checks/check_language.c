@@ -1,5 +1,6 @@
 /* check_language.c - of products with frozen matrices and of decoders. */
 #include "backends/checks/checks.h"
+#include "tensor/matrix_fields.h"
 
 #ifdef IB_CHECKED
 

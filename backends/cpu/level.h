@@ -8,6 +8,7 @@
 #define IB_BACKENDS_CPU_LEVEL_H
 
 #include "backends/cpu/levels.h"
+#include "tensor/matrix_fields.h"
 
 #ifndef IB_LEVEL
 #error "compile with -DIB_LEVEL=<a level of levels.def>"

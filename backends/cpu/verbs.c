@@ -7,6 +7,7 @@
 #include "backends/cpu/x86/avx2_window.h"
 #include "backends/cpu/x86/vnni/vnni.h"
 #include "base/alloc.h"
+#include "tensor/matrix_fields.h"
 
 #pragma GCC diagnostic ignored "-Wunused-parameter" /* all CPUs are alike */
 

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 
 #include "backends/kernels.h"
+#include "tensor/matrix_fields.h"
 
 /* What the plugin may call: base/alloc.h, base/error.h, base/number.h. */
 typedef struct ib_cuda_library {

@@ -1,6 +1,7 @@
 /* poison_kernels.c - each kernel of kernels.def: its arguments and what they point to on the host are kept, and it runs
  * later. Kernels with a result say something of shapes alone, and run at once. */
 #include "backends/test/poison.h"
+#include "tensor/matrix_fields.h"
 
 /* Structures of shapes and views are the host's: they are copied when a kernel is begun, with those inside them. */
 static void *keep_qproduct(ib_poison *p, const void *from, size_t bytes)

@@ -22,8 +22,9 @@ typedef struct ib_storage {
     int block, bytes; /* elements and bytes of one block; rows are whole blocks, but for the kinds below */
     int gguf_type;    /* number in GGUF files, -1 if GGUF has none */
     float max_error;  /* bound on the RMS error of uniform [-1, 1] relative to its RMS, for the tests */
-    /* One block. NULL for formats whose scales lie apart from the codes (nf4, fp4, int8). */
-    void (*encode)(const float *x, uint8_t *block);
+    /* One block; weight: the importance of its columns, or NULL (ib_matrix_encode). NULL for formats whose scales lie
+     * apart from the codes (nf4, fp4, int8). */
+    void (*encode)(const float *x, const float *weight, uint8_t *block);
     void (*decode)(const uint8_t *block, float *y);
     const float *code; /* nf4, fp4: the values of the 16 codes */
     int nested;        /* nf4_dq, fp4_dq: the scales are quantized again */
@@ -42,26 +43,25 @@ int64_t ib_storage_bytes(const ib_storage *f, int64_t rows, int64_t cols);
  * q5_0 (q2_k and q3_k: iq4_nl), q5_k -> q5_1, q6_k -> q8_0, as llama.cpp; else f16. */
 const ib_storage *ib_storage_fallback(const ib_storage *f, int64_t cols);
 
-typedef struct ib_matrix {
-    const ib_storage *format;
-    int64_t rows, cols;
-    const uint8_t *data;
-    /* scales that lie apart: value = code[q] * absmax[i / 64] (nf4, fp4), q * absmax[row] (int8), and with double
-     * quantization absmax[i] = map[absmax8[i]] * nested[i / 256] + offset */
-    const float *absmax, *nested, *map, *code;
-    const uint8_t *absmax8;
-    float offset;
-    void *owned; /* freed with the matrix; NULL if the bytes are borrowed */
-} ib_matrix;
-
 enum { IB_NF4_BLOCK = 64, IB_NESTED_BLOCK = 256 };
 
-/* Quantizes x [rows, cols] into a matrix that owns its bytes; m is overwritten. IB_ENUMERIC, naming the element: a
- * value that is beyond the format (65504 in f16), or that is not finite where values share a scale. */
-ib_status ib_matrix_encode(ib_matrix *m, const ib_storage *f, int64_t rows, int64_t cols, const float *x);
+typedef struct ib_matrix ib_matrix;
+
+/* Quantizes x [rows, cols] into a matrix of yours that owns its bytes. importance [cols], each 0 or more: how much a
+ * squared error in that column counts where a format chooses its scales by their sum (q2_k to q6_k, iq4_nl); where a
+ * block has none but zeroes, and with NULL, they are what ggml's reference chooses, which weighs errors by the values
+ * themselves. NULL with ib_error(): IB_ENUMERIC, naming the element: a value that is beyond the format (65504 in f16),
+ * or that is not finite where values share a scale. */
+ib_matrix *ib_matrix_encode(const ib_storage *f, int64_t rows, int64_t cols, const float *x, const float *importance);
+/* NULL is fine. It goes before the devices that have used it are closed: those that are no host keep a copy. */
+void ib_matrix_free(ib_matrix *m);
+
+const ib_storage *ib_matrix_format(const ib_matrix *m);
+int64_t ib_matrix_rows(const ib_matrix *m);
+int64_t ib_matrix_cols(const ib_matrix *m);
+int64_t ib_matrix_bytes(const ib_matrix *m); /* ib_storage_bytes() of it */
 /* y[n] = elements first .. first + n of the flattened matrix; any first and n within it. */
 void ib_matrix_decode(const ib_matrix *m, int64_t first, int64_t n, float *y);
-void ib_matrix_release(ib_matrix *m); /* frees what it owns and zeroes it */
 
 /* IEEE 754 half precision and bfloat16; to them, round to nearest, ties to even. */
 float ib_half_to_float(uint16_t h);

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/argument.h"
 #include "base/number.h"
+#include "backends/placed_matrix.h"
 #include "lm/adapters/adapter.h"
 
 static const ib_layer_class adapter_class = {"adapter", NULL};
@@ -119,13 +120,13 @@ ib_status ib_lm_adapter_add(ib_lm *m, int layer, int role, int64_t r, float alph
 /* m = ||w|| of each row */
 static ib_status row_norms(const ib_projection *p, float *out)
 {
-    float *row = ib_alloc_raw((size_t)p->w.cols * sizeof *row);
+    float *row = ib_alloc_raw((size_t)ib_matrix_cols(p->w) * sizeof *row);
     if (!row)
         return IB_ENOMEM;
-    for (int64_t o = 0; o < p->w.rows; o++) {
+    for (int64_t o = 0; o < ib_matrix_rows(p->w); o++) {
         double sum = 0;
-        ib_matrix_decode(&p->w, o * p->w.cols, p->w.cols, row);
-        for (int64_t i = 0; i < p->w.cols; i++)
+        ib_matrix_decode(p->w, o * ib_matrix_cols(p->w), ib_matrix_cols(p->w), row);
+        for (int64_t i = 0; i < ib_matrix_cols(p->w); i++)
             sum += (double)row[i] * row[i];
         out[o] = (float)sqrt(sum);
     }
@@ -233,7 +234,7 @@ ib_status ib_lm_set_dropout(ib_lm *m, float p)
 /* out += s B A; then, with magnitudes, each row times m / ||row||: out, sb and c are the device's. */
 static void merge(const ib_projection *p, ib_device *dev, float *out, float *sb, float *c)
 {
-    const int64_t rows = p->w.rows, cols = p->w.cols, r = p->a->shape[0];
+    const int64_t rows = ib_matrix_rows(p->w), cols = ib_matrix_cols(p->w), r = p->a->shape[0];
     dev->v.copy(dev, sb, p->b->data, (size_t)(rows * r) * sizeof *sb);
     dev->k.scale(dev, sb, rows * r, p->scale);
     dev->k.gemm(dev, 0, 0, rows, cols, r, sb, ib_f32(p->a), 1.0f, out);
@@ -245,10 +246,13 @@ static void merge(const ib_projection *p, ib_device *dev, float *out, float *sb,
 
 ib_status ib_lm_decoded(const ib_matrix *w, ib_device *dev, float *out)
 {
-    const int64_t n = w->rows * w->cols;
+    const int64_t n = ib_matrix_rows(w) * ib_matrix_cols(w);
     float *y = ib_home(dev) ? ib_block_new(dev, (size_t)n * sizeof *y) : out;
-    if (!y)
-        return IB_ENOMEM;
+    if (!y || !(w = ib_matrix_on(w, dev))) {
+        if (y != out)
+            ib_block_free(dev, y);
+        return ib_error_status();
+    }
     dev->k.decode(dev, w, 0, n, y);
     if (y != out) {
         dev->v.download(dev, out, y, (size_t)n * sizeof *y);
@@ -260,16 +264,17 @@ ib_status ib_lm_decoded(const ib_matrix *w, ib_device *dev, float *out)
 ib_status ib_lm_merged(const ib_projection *p, ib_device *dev, float *out)
 {
     if (!p->a)
-        return ib_lm_decoded(&p->w, dev, out);
-    const int64_t rows = p->w.rows, n = rows * p->w.cols, factors = rows * p->a->shape[0];
+        return ib_lm_decoded(p->w, dev, out);
+    const ib_matrix *w = ib_matrix_on(p->w, dev);
+    const int64_t rows = ib_matrix_rows(p->w), n = rows * ib_matrix_cols(p->w), factors = rows * p->a->shape[0];
     ib_tensor *const part[] = {p->a, p->b, p->m};
-    ib_status status = IB_OK;
+    ib_status status = w ? IB_OK : ib_error_status();
     for (int i = 0; i < 3 && !status; i++)
         status = part[i] ? ib_tensor_place(part[i], dev) : IB_OK;
     float *sb = status ? NULL : ib_block_new(dev, (size_t)(factors + rows) * sizeof *sb),
           *y = sb && ib_home(dev) ? ib_block_new(dev, (size_t)n * sizeof *y) : out;
     if (sb && y) {
-        dev->k.decode(dev, &p->w, 0, n, y);
+        dev->k.decode(dev, w, 0, n, y);
         merge(p, dev, y, sb, sb + factors);
     }
     if (sb && y && y != out)
@@ -294,14 +299,15 @@ ib_status ib_lm_deploy(ib_lm *m, ib_device *dev, const char *format)
     for (int i = 0; i < m->c.layers && !status; i++)
         for (int r = 0; r < IB_N_ROLES && !status; r++) {
             ib_projection *p = &m->block[i].p[r];
-            ib_matrix_release(&p->merged);
+            ib_matrix_free(p->merged);
+            p->merged = NULL;
             if (!f)
                 continue;
-            const ib_storage *use = ib_storage_fallback(f, p->w.cols);
-            float *x = ib_alloc_raw((size_t)(p->w.rows * p->w.cols) * sizeof *x);
+            const int64_t rows = ib_matrix_rows(p->w), cols = ib_matrix_cols(p->w);
+            float *x = ib_alloc_raw((size_t)(rows * cols) * sizeof *x);
             status = x ? ib_lm_merged(p, dev, x) : IB_ENOMEM;
-            if (!status)
-                status = ib_matrix_encode(&p->merged, use, p->w.rows, p->w.cols, x);
+            if (!status && !(p->merged = ib_matrix_encode(ib_storage_fallback(f, cols), rows, cols, x, NULL)))
+                status = ib_error_status();
             ib_free(x);
         }
     return status;

@@ -14,11 +14,10 @@
 
 static ib_status copy(const ib_entry *e, ib_tensor *t, const char *path)
 {
-    const ib_matrix m = ib_entry_matrix(e);
     if (!e->format || ib_entry_size(e) != t->size)
         return ib_fail(IB_EFORMAT, "%s: tensor '%s' does not fit %s", path, e->name, t->name);
     float *x = ib_tensor_f32(t); /* it has met no device yet */
-    ib_matrix_decode(&m, 0, t->size, x);
+    ib_entry_decode(e, 0, t->size, x);
     for (int64_t i = 0; i < t->size; i++)
         if (!isfinite(x[i]))
             return ib_fail(IB_ENUMERIC, "%s: tensor '%s' holds %g at %lld", path, e->name, (double)x[i], (long long)i);

@@ -41,7 +41,7 @@ void ib_lm_whole_fill(ib_lm *m)
 {
     for (int i = 0; i < IB_N_WHOLE; i++) {
         ib_tensor *t = ib_lm_whole(m, i);
-        const ib_matrix *w = i == IB_WHOLE_HEAD && m->head.format ? &m->head : &m->embedding;
+        const ib_matrix *w = i == IB_WHOLE_HEAD && m->head ? m->head : m->embedding;
         if (t)
             ib_matrix_decode(w, 0, t->size, ib_tensor_f32(t));
     }

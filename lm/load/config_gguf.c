@@ -82,8 +82,7 @@ static ib_status read_factors(ib_lm *m, const ib_gguf *f)
                        rotated / 2);
     if (!(m->scaling[0].given = ib_alloc((size_t)ib_entry_size(e) * sizeof(float))))
         return IB_ENOMEM;
-    const ib_matrix v = ib_entry_matrix(e);
-    ib_matrix_decode(&v, 0, ib_entry_size(e), m->scaling[0].given);
+    ib_entry_decode(e, 0, ib_entry_size(e), m->scaling[0].given);
     return IB_OK;
 }
 

@@ -35,8 +35,8 @@ static ib_status read_block(ib_lm *m, const ib_gguf *f, int layer)
             status = ib_error_status();
         else if (!be && m->arch->qkv_bias && r <= IB_ROLE_V)
             status = ib_fail(IB_EFORMAT, "has no tensor '%s'", bias);
-        else
-            b->p[r].w = ib_entry_matrix(e);
+        else if (!(b->p[r].w = ib_entry_matrix(e)))
+            status = IB_ENOMEM;
         ib_free(base);
         ib_free(name);
         ib_free(bias);
@@ -74,10 +74,9 @@ ib_status ib_lm_from_gguf(ib_lm *m, const char *path)
                     !(m->norm = ib_lm_vector(norm, m->c.width, 0, path))))
         status = ib_error_status();
     if (!status) {
-        m->embedding = ib_entry_matrix(e);
         m->c.tied = !head;
-        if (head)
-            m->head = ib_entry_matrix(head);
+        if (!(m->embedding = ib_entry_matrix(e)) || (head && !(m->head = ib_entry_matrix(head))))
+            status = IB_ENOMEM;
     }
     for (int64_t i = 0; i < f->n_entries && !status; i++)
         if (!f->entry[i].used)

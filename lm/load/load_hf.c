@@ -22,8 +22,8 @@ static int is_f32(const ib_entry *e, int64_t n)
 }
 
 /* bitsandbytes: codes as bytes, scales and tables beside them, the shape in a JSON text that is itself a tensor. */
-static ib_status read_bnb(const ib_safetensors *f, const char *base, const ib_entry *e, ib_matrix *w, int64_t rows,
-                          int64_t cols)
+static ib_status read_bnb(const ib_safetensors *f, const char *base, const ib_entry *e, int64_t rows, int64_t cols,
+                          ib_matrix **out)
 {
     const ib_entry *absmax = find(f, base, ".weight.absmax"), *map = find(f, base, ".weight.quant_map"),
                    *nested = find(f, base, ".weight.nested_absmax");
@@ -42,11 +42,11 @@ static ib_status read_bnb(const ib_safetensors *f, const char *base, const ib_en
     struct json_object *o = json_tokener_parse(text);
     const int64_t block = ib_int_of(ib_json_number(o, "blocksize", 0)),
                   inner = ib_int_of(ib_json_number(o, "nested_blocksize", 256));
-    w->offset = (float)ib_json_number(o, "nested_offset", 0);
+    ib_matrix_parts p = {.data = e->data, .offset = (float)ib_json_number(o, "nested_offset", 0)};
     json_object_put(o);
     ib_free(text);
-    if (!isfinite(w->offset))
-        return ib_fail(IB_ENUMERIC, "tensor '%s.weight': 'nested_offset' is %g", base, (double)w->offset);
+    if (!isfinite(p.offset))
+        return ib_fail(IB_ENUMERIC, "tensor '%s.weight': 'nested_offset' is %g", base, (double)p.offset);
     const int64_t n = rows * cols, blocks = (n + IB_NF4_BLOCK - 1) / IB_NF4_BLOCK;
     if (block != IB_NF4_BLOCK || (nested && inner != IB_NESTED_BLOCK))
         return ib_fail(IB_EUNSUPPORTED, "tensor '%s.weight' has blocks of %lld and %lld; 64 and 256 are supported",
@@ -58,32 +58,29 @@ static ib_status read_bnb(const ib_safetensors *f, const char *base, const ib_en
         return ib_fail(IB_EFORMAT, "tensor '%s.weight' has %lld bytes with %lld scales for [%lld,%lld]", base,
                        (long long)e->bytes, (long long)ib_entry_size(absmax), (long long)rows, (long long)cols);
     /* tables are copied: nothing in the file is aligned */
-    float *t = w->owned = ib_alloc((size_t)(16 + 256 + groups + (nested ? 0 : blocks)) * sizeof *t);
+    float *t = ib_alloc((size_t)(16 + 256 + groups + (nested ? 0 : blocks)) * sizeof *t);
     if (!t)
         return IB_ENOMEM;
     memcpy(t, map->data, 64);
-    w->code = t;
+    p.code = t;
     if (nested) {
         memcpy(t + 16, nested_map->data, 1024);
         memcpy(t + 272, nested->data, (size_t)groups * 4);
-        w->map = t + 16;
-        w->nested = t + 272;
-        w->absmax8 = absmax->data;
+        p.map = t + 16;
+        p.nested = t + 272;
+        p.absmax8 = absmax->data;
     } else {
         memcpy(t + 272, absmax->data, (size_t)blocks * 4);
-        w->absmax = t + 272;
+        p.absmax = t + 272;
     }
     char name[16];
     ib_snprintf(name, sizeof name, "%s%s", kind, nested ? "_dq" : "");
-    w->format = ib_storage_find(name);
-    w->rows = rows;
-    w->cols = cols;
-    w->data = e->data;
-    return IB_OK;
+    *out = ib_matrix_new(ib_storage_find(name), rows, cols, &p, t);
+    return *out ? IB_OK : IB_ENOMEM;
 }
 
 /* compressed-tensors' pack-quantized int4 in groups of 32, into blocks of our int4; and int-quantized int8 by rows. */
-static ib_status read_integers(const ib_safetensors *f, const char *base, ib_matrix *w, int64_t rows, int64_t cols)
+static ib_status read_integers(const ib_safetensors *f, const char *base, int64_t rows, int64_t cols, ib_matrix **out)
 {
     const ib_entry *packed = find(f, base, ".weight_packed"), *scale = find(f, base, ".weight_scale"),
                    *bytes = packed ? NULL : find(f, base, ".weight");
@@ -94,47 +91,48 @@ static ib_status read_integers(const ib_safetensors *f, const char *base, ib_mat
         return ib_fail(IB_EUNSUPPORTED,
                        "tensor '%s': compressed-tensors with int4 in groups of 32 and int8 by rows are supported",
                        base);
-    const ib_matrix s = ib_entry_matrix(scale);
-    *w = (ib_matrix){.format = ib_storage_find(packed ? "int4" : "int8"), .rows = rows, .cols = cols};
-    if (!(w->owned = ib_alloc(packed ? (size_t)blocks * 18 : (size_t)rows * 4)))
+    void *owned = ib_alloc(packed ? (size_t)blocks * 18 : (size_t)rows * 4);
+    if (!owned)
         return IB_ENOMEM;
     if (!packed) {
-        ib_matrix_decode(&s, 0, rows, w->owned);
-        w->absmax = w->owned;
-        w->data = bytes->data;
-        return IB_OK;
+        ib_entry_decode(scale, 0, rows, owned);
+        const ib_matrix_parts p = {.data = bytes->data, .absmax = owned};
+        *out = ib_matrix_new(ib_storage_find("int8"), rows, cols, &p, owned);
+        return *out ? IB_OK : IB_ENOMEM;
     }
-    uint8_t *to = w->owned;
+    uint8_t *to = owned;
     for (int64_t b = 0; b < blocks; b++) {
         float x;
-        ib_matrix_decode(&s, b, 1, &x);
+        ib_entry_decode(scale, b, 1, &x);
         const uint16_t h = ib_float_to_half(x);
-        if (!isfinite(ib_half_to_float(h)))
+        if (!isfinite(ib_half_to_float(h))) {
+            ib_free(owned);
             return ib_fail(IB_ENUMERIC, "tensor '%s' has the scale %g in group %lld, which a half cannot hold",
                            scale->name, (double)x, (long long)b);
+        }
         memcpy(to + 18 * b, &h, 2);
         for (int j = 0; j < 16; j++)
             to[18 * b + 2 + j] = packed->data[16 * b + j] ^ 0x88;
     }
-    w->data = to;
-    return IB_OK;
+    *out = ib_matrix_new(ib_storage_find("int4"), rows, cols, &(ib_matrix_parts){.data = to}, owned);
+    return *out ? IB_OK : IB_ENOMEM;
 }
 
-static ib_status read_matrix(const ib_safetensors *f, const char *base, ib_matrix *w, int64_t rows, int64_t cols)
+static ib_status read_matrix(const ib_safetensors *f, const char *base, int64_t rows, int64_t cols, ib_matrix **out)
 {
     const ib_entry *e = find(f, base, ".weight");
     char shape[64];
     if (find(f, base, ".weight_packed") || (e && !strcmp(e->type, "I8") && find(f, base, ".weight_scale")))
-        return read_integers(f, base, w, rows, cols);
+        return read_integers(f, base, rows, cols, out);
     if (!e)
         return ib_fail(IB_EFORMAT, "has no tensor '%s.weight'", base);
     if (!e->format)
-        return read_bnb(f, base, e, w, rows, cols);
+        return read_bnb(f, base, e, rows, cols, out);
     if (e->ndim != 2 || e->shape[0] != rows || e->shape[1] != cols)
         return ib_fail(IB_EFORMAT, "tensor '%s.weight' is %s, not [%lld,%lld]", base,
                        ib_entry_shape_text(e, shape, sizeof shape), (long long)rows, (long long)cols);
-    *w = ib_entry_matrix(e);
-    return IB_OK;
+    *out = ib_entry_matrix(e);
+    return *out ? IB_OK : IB_ENOMEM;
 }
 
 static ib_status read_vector(const ib_safetensors *f, const char *base, const char *suffix, int64_t n, float plus,
@@ -164,7 +162,7 @@ static ib_status read_block(ib_lm *m, const ib_hf_biases *biases, int layer)
         int64_t rows, cols;
         ib_lm_role_shape(&m->c, r, &rows, &cols);
         char *base = ib_lm_name(&ib_role_names[r], layer, 0, 0);
-        status = base ? read_matrix(m->hf, base, &b->p[r].w, rows, cols) : IB_ENOMEM;
+        status = base ? read_matrix(m->hf, base, rows, cols, &b->p[r].w) : IB_ENOMEM;
         if (!status)
             status = read_bias(m, biases, base, r, rows, &b->p[r].bias);
         ib_free(base);
@@ -202,7 +200,7 @@ static ib_status read_head(ib_lm *m)
         return ib_fail(IB_EFORMAT,
                        "config.json: 'tie_word_embeddings' is false, but there is no tensor 'lm_head.weight'");
     if (!m->c.tied)
-        return read_matrix(m->hf, "lm_head", &m->head, m->c.vocabulary, m->c.width);
+        return read_matrix(m->hf, "lm_head", m->c.vocabulary, m->c.width, &m->head);
     if (head && (!embedding || head->bytes != embedding->bytes || strcmp(head->type, embedding->type) ||
                  memcmp(head->data, embedding->data, (size_t)head->bytes)))
         return ib_fail(IB_EFORMAT, "config.json: 'tie_word_embeddings' is true, but tensor 'lm_head.weight' is not the "
@@ -230,7 +228,7 @@ ib_status ib_lm_from_hf(ib_lm *m, const char *folder)
         for (int i = 0; i < m->c.layers && !status; i++)
             status = read_block(m, &biases, i);
         if (!status)
-            status = read_matrix(m->hf, "model.embed_tokens", &m->embedding, m->c.vocabulary, m->c.width);
+            status = read_matrix(m->hf, "model.embed_tokens", m->c.vocabulary, m->c.width, &m->embedding);
         if (!status)
             status = ib_lm_ends_of_hf(m, config, folder);
         if (!status)

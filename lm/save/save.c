@@ -88,14 +88,14 @@ static ib_status add_matrix(ib_out *out, const char *name, const ib_matrix *w, c
     if (!t)
         return IB_ENOMEM;
     t->ndim = 2;
-    t->shape[0] = trained ? trained->shape[0] : w->rows;
-    t->shape[1] = trained ? trained->shape[1] : w->cols;
+    t->shape[0] = trained ? trained->shape[0] : ib_matrix_rows(w);
+    t->shape[1] = trained ? trained->shape[1] : ib_matrix_cols(w);
     t->w = trained ? NULL : w;
     t->p = trained ? NULL : p;
     t->t = trained;
     t->turn = turn;
     /* what was trained beside an adapter goes back into its base's format */
-    t->from = w->format ? w->format : ib_storage_find("f32");
+    t->from = w ? ib_matrix_format(w) : ib_storage_find("f32");
     t->to = target(t->from, wanted, t->shape[1], p != NULL, gguf);
     if (gguf && t->to->gguf_type < 0)
         return ib_fail(IB_EUNSUPPORTED, "tensor '%s' is %s, for which GGUF has no type: choose one with --format", name,
@@ -115,7 +115,7 @@ ib_status ib_out_list(const ib_lm *m, int gguf, const char *format, ib_out *out)
         return IB_EINVAL;
     const int pairs = gguf && m->arch->gguf_pairs, turn = pairs == m->pairs ? 0 : pairs ? 1 : -1;
     const float plus = !gguf && m->arch->norm_minus_one ? -1.0f : 0.0f;
-    ib_status status = add_matrix(out, gguf ? "token_embd.weight" : "model.embed_tokens.weight", &m->embedding,
+    ib_status status = add_matrix(out, gguf ? "token_embd.weight" : "model.embed_tokens.weight", m->embedding,
                                   m->embedding_w, NULL, 0, wanted, gguf);
     for (int i = 0; i < m->c.layers && !status; i++) {
         for (int k = 0; k < IB_N_NORMS && !status; k++) {
@@ -132,7 +132,7 @@ ib_status ib_out_list(const ib_lm *m, int gguf, const char *format, ib_out *out)
             char *base = ib_lm_name(&ib_role_names[r], i, gguf, 0),
                  *name = base ? ib_format_text("%s.weight", base) : NULL,
                  *bias = base ? ib_format_text("%s.bias", base) : NULL;
-            status = name && bias ? add_matrix(out, name, &p->w, p->weight, p, turned, wanted, gguf) : IB_ENOMEM;
+            status = name && bias ? add_matrix(out, name, p->w, p->weight, p, turned, wanted, gguf) : IB_ENOMEM;
             if (!status && p->bias)
                 status = add_vector(out, bias, p->bias, 0, turned);
             ib_free(base);
@@ -143,8 +143,8 @@ ib_status ib_out_list(const ib_lm *m, int gguf, const char *format, ib_out *out)
     if (!status)
         status = add_vector(out, gguf ? "output_norm.weight" : "model.norm.weight", m->norm, plus, 0);
     if (!status && !ib_lm_is_tied(m))
-        status = add_matrix(out, gguf ? "output.weight" : "lm_head.weight", m->head.format ? &m->head : &m->embedding,
-                            m->head_w, NULL, 0, wanted, gguf);
+        status = add_matrix(out, gguf ? "output.weight" : "lm_head.weight", m->head ? m->head : m->embedding, m->head_w,
+                            NULL, 0, wanted, gguf);
     return status;
 }
 
@@ -159,63 +159,63 @@ int64_t ib_out_size(const ib_out_tensor *t)
     return t->shape[0] * (t->ndim > 1 ? t->shape[1] : 1);
 }
 
-ib_status ib_out_make(const ib_lm *m, ib_device *dev, const ib_out_tensor *t, float *x, ib_matrix *made, int *exact)
+/* The tensor's values, rows turned. */
+static ib_status values_of(const ib_lm *m, ib_device *dev, const ib_out_tensor *t, int adapted, float *x)
 {
-    const int64_t n = ib_out_size(t), rows = t->ndim > 1 ? t->shape[0] : 1, cols = n / rows;
-    const int adapted = (t->p && t->p->a) || (t->t && t->ndim > 1 && m->adapted);
-    ib_status status = IB_OK;
-    *made = (ib_matrix){0};
-    if (t->t) {
-        status = ib_tensor_read(t->t, x);
-        for (int64_t i = 0; i < n && t->plus; i++)
-            x[i] += t->plus;
-    } else if (adapted) {
-        status = ib_lm_merged(t->p, dev, x);
-    } else {
-        status = ib_lm_decoded(t->w, dev, x);
-    }
+    const int64_t n = ib_out_size(t);
+    ib_status status = t->t      ? ib_tensor_read(t->t, x)
+                       : adapted ? ib_lm_merged(t->p, dev, x)
+                                 : ib_lm_decoded(t->w, dev, x);
+    for (int64_t i = 0; i < n && t->t && t->plus; i++)
+        x[i] += t->plus;
     for (int64_t i = 0; i < n && !status; i++)
         if (!isfinite(x[i]))
             status = ib_fail(IB_ENUMERIC, "tensor '%s' holds %g at %lld", t->name, (double)x[i], (long long)i);
-    if (!status && t->turn) {
-        float *y = ib_alloc_raw((size_t)n * sizeof *y);
-        if (!y)
-            return IB_ENOMEM;
-        memcpy(y, x, (size_t)n * sizeof *y);
-        ib_lm_permute_rows(y, x, t->shape[0], m->c.dim, (size_t)(n / t->shape[0]) * sizeof *x, t->turn > 0);
-        ib_free(y);
-    }
-    if (status)
+    if (status || !t->turn)
         return status;
+    float *y = ib_alloc_raw((size_t)n * sizeof *y);
+    if (!y)
+        return IB_ENOMEM;
+    memcpy(y, x, (size_t)n * sizeof *y);
+    ib_lm_permute_rows(y, x, t->shape[0], m->c.dim, (size_t)(n / t->shape[0]) * sizeof *x, t->turn > 0);
+    ib_free(y);
+    return IB_OK;
+}
+
+/* w of a format of blocks with its rows turned as they are */
+static ib_matrix *turned(const ib_lm *m, const ib_out_tensor *t)
+{
+    const int64_t rows = t->shape[0], cols = t->shape[1];
+    const size_t row = (size_t)ib_storage_bytes(t->from, 1, cols);
+    uint8_t *bytes = ib_alloc_raw(row * (size_t)rows);
+    if (!bytes)
+        return NULL;
+    ib_lm_permute_rows(ib_matrix_parts_of(t->w).data, bytes, rows, m->c.dim, row, t->turn > 0);
+    return ib_matrix_new(t->to, rows, cols, &(ib_matrix_parts){.data = bytes}, bytes);
+}
+
+ib_matrix *ib_out_make(const ib_lm *m, ib_device *dev, const ib_out_tensor *t, float *x, int *exact)
+{
+    const int64_t n = ib_out_size(t), rows = t->ndim > 1 ? t->shape[0] : 1, cols = n / rows;
+    const int adapted = (t->p && t->p->a) || (t->t && t->ndim > 1 && m->adapted);
+    if (values_of(m, dev, t, adapted, x))
+        return NULL;
     const int copied = t->w && !adapted && t->to == t->from;
-    if (copied && !t->turn) { /* the bytes as they are */
-        *made = *t->w;
-        made->owned = NULL;
-        *exact = 1;
-        return IB_OK;
-    }
-    if (copied && t->from->decode) { /* whole rows move */
-        const size_t row = (size_t)ib_storage_bytes(t->from, 1, cols);
-        uint8_t *bytes = ib_alloc_raw(row * (size_t)rows);
-        if (!bytes)
-            return IB_ENOMEM;
-        ib_lm_permute_rows(t->w->data, bytes, rows, m->c.dim, row, t->turn > 0);
-        *made = (ib_matrix){.format = t->to, .rows = rows, .cols = cols, .data = bytes, .owned = bytes};
-        *exact = 1;
-        return IB_OK;
-    }
-    if ((status = ib_matrix_encode(made, t->to, rows, cols, x))) {
+    *exact = !adapted;
+    if (copied && (!t->turn || t->from->decode)) /* the bytes as they are, or whole rows move */
+        return t->turn ? turned(m, t) : ib_matrix_borrow(t->w);
+    ib_matrix *made = ib_matrix_encode(t->to, rows, cols, x, NULL);
+    if (!made) {
         ib_error_prefix("tensor '%s'", t->name);
-        return status;
+        return NULL;
     }
     float y[1024];
-    *exact = !adapted;
     for (int64_t i = 0; i < n && *exact; i += 1024) {
         const int64_t k = n - i < 1024 ? n - i : 1024;
         ib_matrix_decode(made, i, k, y);
         *exact = !memcmp(x + i, y, (size_t)k * sizeof *y);
     }
-    return IB_OK;
+    return made;
 }
 
 ib_status ib_lm_save(ib_lm *m, ib_device *dev, const char *path, const ib_lm_save_opts *opts, ib_lm_saved *saved)

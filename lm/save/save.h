@@ -24,9 +24,9 @@ typedef struct ib_out {
 /* All tensors by GGUF's or Hugging Face's names, in the format that `format` (NULL: their own) gives them. */
 ib_status ib_out_list(const ib_lm *m, int gguf, const char *format, ib_out *out);
 void ib_out_release(ib_out *out);
-/* Makes one tensor's matrix in its format, rows turned; x fp32 [size] is work space. *exact: its values are the
- * source's. */
-ib_status ib_out_make(const ib_lm *m, ib_device *dev, const ib_out_tensor *t, float *x, ib_matrix *made, int *exact);
+/* One tensor's matrix in its format, rows turned, yours to ib_matrix_free; NULL with ib_error(). x fp32 [size] is work
+ * space. *exact: its values are the source's. */
+ib_matrix *ib_out_make(const ib_lm *m, ib_device *dev, const ib_out_tensor *t, float *x, int *exact);
 int64_t ib_out_size(const ib_out_tensor *t);
 
 /* Names by which openers, here or in transformers and peft, find a part of a model in its folder; shell patterns. */

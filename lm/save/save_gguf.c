@@ -149,17 +149,19 @@ ib_status ib_save_gguf(ib_lm *m, ib_device *dev, const char *path, const ib_lm_s
         status = ib_error_status();
     saved->tensors = out.n;
     for (int i = 0; i < out.n && !status; i++) {
-        ib_matrix made;
         int exact;
         const ib_out_tensor *t = &out.item[i];
-        if ((status = ib_out_make(m, dev, t, x, &made, &exact)))
+        ib_matrix *made = ib_out_make(m, dev, t, x, &exact);
+        if (!made) {
+            status = ib_error_status();
             break;
-        ib_gguf_data(file, made.data, (size_t)ib_storage_bytes(made.format, made.rows, made.cols));
+        }
+        ib_gguf_data(file, ib_matrix_parts_of(made).data, (size_t)ib_matrix_bytes(made));
         if (o->report)
             o->report(o->user, t->name, t->from->name, t->to->name, exact);
         saved->exact += exact;
         saved->lossy += !exact;
-        ib_matrix_release(&made);
+        ib_matrix_free(made);
     }
     if (!status && factors)
         ib_gguf_data(file, factors, (size_t)half * sizeof(float));

@@ -38,54 +38,55 @@ static ib_status add(items *a, const char *name, part p)
 
 static ib_status add_bnb(items *a, const ib_out_tensor *t, const ib_matrix *w)
 {
-    const int64_t n = w->rows * w->cols, blocks = (n + IB_NF4_BLOCK - 1) / IB_NF4_BLOCK,
+    const ib_storage *f = ib_matrix_format(w);
+    const ib_matrix_parts p = ib_matrix_parts_of(w);
+    const int64_t n = t->shape[0] * t->shape[1], blocks = (n + IB_NF4_BLOCK - 1) / IB_NF4_BLOCK,
                   groups = (blocks + IB_NESTED_BLOCK - 1) / IB_NESTED_BLOCK;
     char state[300], key[64];
-    const char *kind = w->format->name[0] == 'n' ? "nf4" : "fp4";
+    const char *kind = f->name[0] == 'n' ? "nf4" : "fp4";
     int length =
         ib_snprintf(state, sizeof state,
                     "{\"quant_type\": \"%s\", \"blocksize\": 64, \"dtype\": \"float32\", \"shape\": [%lld, %lld]", kind,
-                    (long long)w->rows, (long long)w->cols);
-    if (w->format->nested)
+                    (long long)t->shape[0], (long long)t->shape[1]);
+    if (f->nested)
         length += ib_snprintf(state + length, sizeof state - (size_t)length,
                               ", \"nested_blocksize\": 256, \"nested_dtype\": \"float32\", \"nested_offset\": %.9g",
-                              (double)w->offset);
+                              (double)p.offset);
     length += ib_snprintf(state + length, sizeof state - (size_t)length, "}");
     ib_snprintf(key, sizeof key, ".quant_state.bitsandbytes__%s", kind);
-    ib_status status = add(a, t->name, (part){"", "U8", 2, {(n + 1) / 2, 1}, w->data, (size_t)(n + 1) / 2});
+    ib_status status = add(a, t->name, (part){"", "U8", 2, {(n + 1) / 2, 1}, p.data, (size_t)(n + 1) / 2});
     if (!status)
-        status = add(a, t->name, (part){".quant_map", "F32", 1, {16}, w->code, 64});
+        status = add(a, t->name, (part){".quant_map", "F32", 1, {16}, p.code, 64});
     if (!status)
-        status = w->format->nested
-                     ? add(a, t->name, (part){".absmax", "U8", 1, {blocks}, w->absmax8, (size_t)blocks})
-                     : add(a, t->name, (part){".absmax", "F32", 1, {blocks}, w->absmax, (size_t)blocks * 4});
-    if (!status && w->format->nested &&
-        !(status = add(a, t->name, (part){".nested_absmax", "F32", 1, {groups}, w->nested, (size_t)groups * 4})))
-        status = add(a, t->name, (part){".nested_quant_map", "F32", 1, {256}, w->map, 1024});
+        status = f->nested ? add(a, t->name, (part){".absmax", "U8", 1, {blocks}, p.absmax8, (size_t)blocks})
+                           : add(a, t->name, (part){".absmax", "F32", 1, {blocks}, p.absmax, (size_t)blocks * 4});
+    if (!status && f->nested &&
+        !(status = add(a, t->name, (part){".nested_absmax", "F32", 1, {groups}, p.nested, (size_t)groups * 4})))
+        status = add(a, t->name, (part){".nested_quant_map", "F32", 1, {256}, p.map, 1024});
     return status ? status : add(a, t->name, (part){key, "U8", 1, {length}, state, (size_t)length});
 }
 
 /* compressed-tensors: eight codes + 8 in an int32, the first lowest, and a half a group; or bytes and a scale a row */
 static ib_status add_integers(items *a, const ib_out_tensor *t, const ib_matrix *w)
 {
-    const int64_t shape[2] = {w->rows, w->cols}, blocks = w->rows * w->cols / 32;
-    if (!w->format->decode) {
-        const ib_status status =
-            add(a, t->name, (part){"", "I8", 2, {w->rows, w->cols}, w->data, (size_t)(w->rows * w->cols)});
-        return status ? status
-                      : add(a, t->name, (part){"_scale", "F32", 2, {w->rows, 1}, w->absmax, (size_t)w->rows * 4});
+    const ib_matrix_parts p = ib_matrix_parts_of(w);
+    const int64_t rows = t->shape[0], cols = t->shape[1], shape[2] = {rows, cols}, blocks = rows * cols / 32;
+    if (!ib_matrix_format(w)->decode) {
+        const ib_status status = add(a, t->name, (part){"", "I8", 2, {rows, cols}, p.data, (size_t)(rows * cols)});
+        return status ? status : add(a, t->name, (part){"_scale", "F32", 2, {rows, 1}, p.absmax, (size_t)rows * 4});
     }
+    const uint8_t *from = p.data;
     uint8_t *codes = ib_alloc((size_t)blocks * 18), *scales = codes ? codes + 16 * blocks : NULL;
     if (!codes)
         return IB_ENOMEM;
     for (int64_t b = 0; b < blocks; b++) {
-        memcpy(scales + 2 * b, w->data + 18 * b, 2);
+        memcpy(scales + 2 * b, from + 18 * b, 2);
         for (int j = 0; j < 16; j++)
-            codes[16 * b + j] = w->data[18 * b + 2 + j] ^ 0x88; /* q + 8 in each nibble */
+            codes[16 * b + j] = from[18 * b + 2 + j] ^ 0x88; /* q + 8 in each nibble */
     }
-    ib_status status = add(a, t->name, (part){"_packed", "I32", 2, {w->rows, w->cols / 8}, codes, (size_t)blocks * 16});
+    ib_status status = add(a, t->name, (part){"_packed", "I32", 2, {rows, cols / 8}, codes, (size_t)blocks * 16});
     if (!status &&
-        !(status = add(a, t->name, (part){"_scale", "F16", 2, {w->rows, w->cols / 32}, scales, (size_t)blocks * 2})))
+        !(status = add(a, t->name, (part){"_scale", "F16", 2, {rows, cols / 32}, scales, (size_t)blocks * 2})))
         status = add(a, t->name, (part){"_shape", "I64", 1, {2}, shape, sizeof shape});
     ib_free(codes);
     return status;
@@ -106,21 +107,26 @@ static ib_status write_model(ib_lm *m, ib_device *dev, const char *path, const i
     saved->tensors = out->n;
     for (int i = 0; i < out->n && !status; i++) {
         const ib_out_tensor *t = &out->item[i];
-        ib_matrix made;
         int exact;
-        if ((status = ib_out_make(m, dev, t, x, &made, &exact)))
+        ib_matrix *made = ib_out_make(m, dev, t, x, &exact);
+        if (!made) {
+            status = ib_error_status();
             break;
+        }
         const char *dtype = !strcmp(t->to->name, "f32") ? "F32" : !strcmp(t->to->name, "f16") ? "F16" : "BF16";
         const int integers = !strcmp(t->to->name, "int4") || !strcmp(t->to->name, "int8");
-        const part whole = {"",        dtype,
-                            t->ndim,   {t->shape[0], t->shape[1]},
-                            made.data, (size_t)ib_storage_bytes(made.format, made.rows, made.cols)};
-        status = integers ? add_integers(&a, t, &made) : t->to->code ? add_bnb(&a, t, &made) : add(&a, t->name, whole);
+        const part whole = {"",
+                            dtype,
+                            t->ndim,
+                            {t->shape[0], t->shape[1]},
+                            ib_matrix_parts_of(made).data,
+                            (size_t)ib_matrix_bytes(made)};
+        status = integers ? add_integers(&a, t, made) : t->to->code ? add_bnb(&a, t, made) : add(&a, t->name, whole);
         if (o->report)
             o->report(o->user, t->name, t->from->name, t->to->name, exact);
         saved->exact += exact;
         saved->lossy += !exact;
-        ib_matrix_release(&made);
+        ib_matrix_free(made);
     }
     if (!status)
         status = ib_safetensors_write(path, a.n, a.list, (const char *[]){"format", "pt", NULL});

@@ -3,6 +3,7 @@
 
 ENCODE(bf16)
 {
+    UNWEIGHTED;
     const uint16_t h = ib_float_to_bf16(*x);
     memcpy(b, &h, 2);
 }

@@ -3,6 +3,7 @@
 
 ENCODE(f16)
 {
+    UNWEIGHTED;
     put_half(b, *x);
 }
 DECODE(f16)

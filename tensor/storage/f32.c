@@ -3,6 +3,7 @@
 
 ENCODE(f32)
 {
+    UNWEIGHTED;
     memcpy(b, x, 4);
 }
 DECODE(f32)

@@ -4,6 +4,7 @@
 
 ENCODE(int4)
 {
+    UNWEIGHTED;
     float amax = 0;
     for (int j = 0; j < 32; j++)
         amax = fabsf(x[j]) > amax ? fabsf(x[j]) : amax;

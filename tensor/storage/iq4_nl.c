@@ -16,12 +16,12 @@ static int best_index(float x)
     return x - value[up - 1] < value[up] - x ? up - 1 : up;
 }
 
-/* sums of x^2 (value x) and x^2 value^2 for the scale 1 / id */
-static void sums(const float *x, float id, float *qx, float *q2)
+/* sums of w (value x) and w value^2 for the scale 1 / id; w = weight, or x^2 (NULL) */
+static void sums(const float *x, const float *weight, float id, float *qx, float *q2)
 {
     *qx = *q2 = 0;
     for (int j = 0; j < 32; j++) {
-        const float q = value[best_index(id * x[j])], w = x[j] * x[j];
+        const float q = value[best_index(id * x[j])], w = weight ? weight[j] : x[j] * x[j];
         *qx += w * q * x[j];
         *q2 += w * q * q;
     }
@@ -30,17 +30,18 @@ static void sums(const float *x, float id, float *qx, float *q2)
 ENCODE(iq4_nl)
 {
     float amax = 0, max = 0, d = 0, qx, q2;
+    const float *w = weights_of(weight, 32);
     for (int j = 0; j < 32; j++)
         if (fabsf(x[j]) > amax) {
             amax = fabsf(x[j]);
             max = x[j];
         }
     if (amax >= 1e-15f) {
-        sums(x, 1.0f / (-max / value[0]), &qx, &q2);
+        sums(x, w, 1.0f / (-max / value[0]), &qx, &q2);
         d = qx / q2;
         float best = d * qx;
         for (int t = -TRIES; t <= TRIES; t++) {
-            sums(x, (float)(t + value[0]) / max, &qx, &q2);
+            sums(x, w, (float)(t + value[0]) / max, &qx, &q2);
             if (q2 > 0 && qx * qx > best * q2) {
                 d = qx / q2;
                 best = d * qx;

@@ -11,9 +11,10 @@ static inline void k_scale_at(const uint8_t *s, int j, int *scale, int *min)
 }
 
 /* Searches scales and codes of all groups; writes half d, half dmin and the 12 bytes to b. */
-static inline void k_encode(const float *x, uint8_t *b, uint8_t *L, int nmax, float rmin, int steps)
+static inline void k_encode(const float *x, const float *weight, uint8_t *b, uint8_t *L, int nmax, float rmin,
+                            int steps)
 {
-    float weight[32], scale[8], min[8], max_scale = 0, max_min = 0;
+    float own[32], scale[8], min[8], max_scale = 0, max_min = 0;
     uint8_t *s = b + 4;
     for (int j = 0; j < 8; j++) {
         float sum = 0;
@@ -21,9 +22,10 @@ static inline void k_encode(const float *x, uint8_t *b, uint8_t *L, int nmax, fl
             sum += x[32 * j + i] * x[32 * j + i];
         const float mean = sqrtf(sum / 32);
         for (int i = 0; i < 32; i++)
-            weight[i] = mean + fabsf(x[32 * j + i]);
-        scale[j] = IB_STORE(search, scale_min, IB_LEVEL)(32, nmax, x + 32 * j, weight, L + 32 * j, &min[j], rmin, 0.1f,
-                                                         steps, 0);
+            own[i] = mean + fabsf(x[32 * j + i]);
+        const float *given = weights_of(weight ? weight + 32 * j : NULL, 32);
+        scale[j] = IB_STORE(search, scale_min, IB_LEVEL)(32, nmax, x + 32 * j, given ? given : own, L + 32 * j, &min[j],
+                                                         rmin, 0.1f, steps, 0);
         max_scale = scale[j] > max_scale ? scale[j] : max_scale;
         max_min = min[j] > max_min ? min[j] : max_min;
     }

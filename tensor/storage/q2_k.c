@@ -5,13 +5,14 @@
 ENCODE(q2_k)
 {
     uint8_t L[256];
-    float weight[16], scale[16], min[16], max_scale = 0, max_min = 0;
+    float own[16], scale[16], min[16], max_scale = 0, max_min = 0;
     memset(b, 0, 84);
     for (int j = 0; j < 16; j++) {
+        const float *given = weights_of(weight ? weight + 16 * j : NULL, 16);
         for (int i = 0; i < 16; i++)
-            weight[i] = fabsf(x[16 * j + i]);
-        scale[j] =
-            IB_STORE(search, scale_min, IB_LEVEL)(16, 3, x + 16 * j, weight, L + 16 * j, &min[j], -0.5f, 0.1f, 15, 1);
+            own[i] = fabsf(x[16 * j + i]);
+        scale[j] = IB_STORE(search, scale_min, IB_LEVEL)(16, 3, x + 16 * j, given ? given : own, L + 16 * j, &min[j],
+                                                         -0.5f, 0.1f, 15, !given);
         max_scale = scale[j] > max_scale ? scale[j] : max_scale;
         max_min = min[j] > max_min ? min[j] : max_min;
     }

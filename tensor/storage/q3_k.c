@@ -2,8 +2,9 @@
  * half d; x = d (scale - 32) (q - 4). */
 #include "tensor/storage.h"
 
-/* x ~ scale * L, L in -4..3: least squares with weight x^2, then up to five rounds that move single codes. */
-static float group(const float *x, int8_t *L)
+/* x ~ scale * L, L in -4..3: least squares with `weight`, or x^2 (NULL), then up to five rounds that move single codes.
+ */
+static float group(const float *x, const float *weight, int8_t *L)
 {
     float max = 0, amax = 0, xl = 0, l2 = 0;
     for (int i = 0; i < 16; i++)
@@ -16,7 +17,7 @@ static float group(const float *x, int8_t *L)
         return 0;
     const float inverse = -4.0f / max;
     for (int i = 0; i < 16; i++) {
-        const float w = x[i] * x[i];
+        const float w = weight ? weight[i] : x[i] * x[i];
         L[i] = (int8_t)clamp_int(nearest(inverse * x[i]), -4, 3);
         xl += w * x[i] * (float)L[i];
         l2 += w * (float)L[i] * (float)L[i];
@@ -24,7 +25,7 @@ static float group(const float *x, int8_t *L)
     for (int round = 0, changed = 1; round < 5 && changed; round++) {
         changed = 0;
         for (int i = 0; i < 16; i++) {
-            const float w = x[i] * x[i];
+            const float w = weight ? weight[i] : x[i] * x[i];
             float others_xl = xl - w * x[i] * (float)L[i];
             if (!(others_xl > 0))
                 continue;
@@ -59,7 +60,7 @@ ENCODE(q3_k)
     uint8_t *s = b + 96;
     memset(b, 0, 110);
     for (int j = 0; j < 16; j++) {
-        scale[j] = group(x + 16 * j, L + 16 * j);
+        scale[j] = group(x + 16 * j, weights_of(weight ? weight + 16 * j : NULL, 16), L + 16 * j);
         if (fabsf(scale[j]) > amax) {
             amax = fabsf(scale[j]);
             max_scale = scale[j];

@@ -3,6 +3,7 @@
 
 ENCODE(q4_0)
 {
+    UNWEIGHTED;
     float amax = 0, max = 0;
     for (int j = 0; j < 32; j++)
         if (fabsf(x[j]) > amax) {

@@ -5,7 +5,7 @@
 ENCODE(q4_k)
 {
     uint8_t L[256];
-    k_encode(x, b, L, 15, -1.0f, 20);
+    k_encode(x, weight, b, L, 15, -1.0f, 20);
     for (int j = 0; j < 4; j++)
         for (int i = 0; i < 32; i++)
             b[16 + 32 * j + i] = (uint8_t)(L[64 * j + i] | L[64 * j + i + 32] << 4);

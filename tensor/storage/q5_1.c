@@ -3,6 +3,7 @@
 
 ENCODE(q5_1)
 {
+    UNWEIGHTED;
     float min = x[0], max = x[0];
     for (int j = 1; j < 32; j++) {
         min = x[j] < min ? x[j] : min;

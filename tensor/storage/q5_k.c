@@ -5,7 +5,7 @@
 ENCODE(q5_k)
 {
     uint8_t L[256];
-    k_encode(x, b, L, 31, -0.5f, 15);
+    k_encode(x, weight, b, L, 31, -0.5f, 15);
     memset(b + 16, 0, 32);
     for (int j = 0; j < 4; j++)
         for (int i = 0; i < 32; i++) {

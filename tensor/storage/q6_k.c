@@ -8,7 +8,8 @@ ENCODE(q6_k)
     float scale[16], max_scale = 0, amax = 0;
     memset(b, 0, 210);
     for (int j = 0; j < 16; j++) {
-        scale[j] = IB_STORE(search, scale, IB_LEVEL)(16, 32, x + 16 * j, L + 16 * j);
+        scale[j] = IB_STORE(search, scale, IB_LEVEL)(16, 32, x + 16 * j,
+                                                     weights_of(weight ? weight + 16 * j : NULL, 16), L + 16 * j);
         if (fabsf(scale[j]) > amax) {
             amax = fabsf(scale[j]);
             max_scale = scale[j];

@@ -3,6 +3,7 @@
 
 ENCODE(q8_0)
 {
+    UNWEIGHTED;
     float amax = 0;
     for (int j = 0; j < 32; j++)
         amax = fabsf(x[j]) > amax ? fabsf(x[j]) : amax;

@@ -83,72 +83,68 @@ static int64_t aligned(int64_t n)
     return (n + 63) / 64 * 64;
 }
 
-static ib_status encode_rows(ib_matrix *m, const float *x)
+static ib_matrix *encode_rows(const ib_storage *f, int64_t rows, int64_t cols, const float *x)
 {
-    int8_t *q = m->owned = ib_alloc((size_t)(aligned(m->rows * m->cols) + 4 * m->rows));
+    int8_t *q = ib_alloc((size_t)(aligned(rows * cols) + 4 * rows));
     if (!q)
-        return IB_ENOMEM;
-    float *scale = (float *)(q + aligned(m->rows * m->cols));
-    for (int64_t r = 0; r < m->rows; r++) {
+        return NULL;
+    float *scale = (float *)(q + aligned(rows * cols));
+    for (int64_t r = 0; r < rows; r++) {
         float amax = 0;
-        for (int64_t c = 0; c < m->cols; c++)
-            amax = fabsf(x[r * m->cols + c]) > amax ? fabsf(x[r * m->cols + c]) : amax;
+        for (int64_t c = 0; c < cols; c++)
+            amax = fabsf(x[r * cols + c]) > amax ? fabsf(x[r * cols + c]) : amax;
         scale[r] = amax / 127;
-        for (int64_t c = 0; c < m->cols; c++)
-            q[r * m->cols + c] = (int8_t)(amax ? clamp_int(nearest(x[r * m->cols + c] / scale[r]), -127, 127) : 0);
+        for (int64_t c = 0; c < cols; c++)
+            q[r * cols + c] = (int8_t)(amax ? clamp_int(nearest(x[r * cols + c] / scale[r]), -127, 127) : 0);
     }
-    m->data = (const uint8_t *)q;
-    m->absmax = scale;
-    return IB_OK;
+    return ib_matrix_new(f, rows, cols, &(ib_matrix_parts){.data = (const uint8_t *)q, .absmax = scale}, q);
 }
 
 /* absmax [blocks] -> 8-bit codes of (absmax - mean) in blocks of 256 */
-static void nest(ib_matrix *m, int64_t blocks, float *absmax, uint8_t *code, float *nested, float *map)
+static void nest(ib_matrix_parts *p, int64_t blocks, const float *absmax, uint8_t *code, float *nested, float *map)
 {
     double sum = 0;
     for (int64_t i = 0; i < blocks; i++)
         sum += absmax[i];
-    m->offset = (float)(sum / (double)blocks);
+    const float offset = p->offset = (float)(sum / (double)blocks);
     ib_dynamic_map(1, map);
     for (int64_t i = 0; i < blocks; i += IB_NESTED_BLOCK) {
         float amax = 0;
         const int64_t end = i + IB_NESTED_BLOCK < blocks ? i + IB_NESTED_BLOCK : blocks;
         for (int64_t j = i; j < end; j++)
-            amax = fabsf(absmax[j] - m->offset) > amax ? fabsf(absmax[j] - m->offset) : amax;
+            amax = fabsf(absmax[j] - offset) > amax ? fabsf(absmax[j] - offset) : amax;
         nested[i / IB_NESTED_BLOCK] = amax;
         for (int64_t j = i; j < end; j++)
-            code[j] = ib_dynamic_code(map, amax ? (absmax[j] - m->offset) * (1.0f / amax) : 0);
+            code[j] = ib_dynamic_code(map, amax ? (absmax[j] - offset) * (1.0f / amax) : 0);
     }
-    m->absmax8 = code;
-    m->nested = nested;
-    m->map = map;
+    p->absmax8 = code;
+    p->nested = nested;
+    p->map = map;
 }
 
-ib_status ib_scaled_encode(ib_matrix *m, const float *x)
+ib_matrix *ib_scaled_encode(const ib_storage *f, int64_t rows, int64_t cols, const float *x)
 {
-    if (!m->format->code)
-        return encode_rows(m, x);
-    const int64_t n = m->rows * m->cols, blocks = (n + IB_NF4_BLOCK - 1) / IB_NF4_BLOCK, bytes = (n + 1) / 2;
+    if (!f->code)
+        return encode_rows(f, rows, cols, x);
+    const int64_t n = rows * cols, blocks = (n + IB_NF4_BLOCK - 1) / IB_NF4_BLOCK, bytes = (n + 1) / 2;
     const int64_t groups = (blocks + IB_NESTED_BLOCK - 1) / IB_NESTED_BLOCK;
-    uint8_t *q = m->owned =
-        ib_alloc((size_t)(aligned(bytes) + (m->format->nested ? aligned(blocks) + 4 * (groups + 256) : 4 * blocks)));
-    float *absmax = m->format->nested ? ib_alloc((size_t)blocks * 4) : (float *)(q + aligned(bytes));
+    uint8_t *q = ib_alloc((size_t)(aligned(bytes) + (f->nested ? aligned(blocks) + 4 * (groups + 256) : 4 * blocks)));
+    float *absmax = f->nested ? ib_alloc((size_t)blocks * 4) : (float *)(q + aligned(bytes));
     if (!q || !absmax) {
-        if (m->format->nested)
+        if (f->nested)
             ib_free(absmax); /* else it lies in q */
         ib_free(q);
-        m->owned = NULL;
-        return IB_ENOMEM;
+        return NULL;
     }
     float sorted[16];
     uint8_t name[16];
     for (int i = 0; i < 16; i++) { /* insertion sort of the code's values; of +0 and -0 only the first is used */
         int j = i;
-        for (; j && sorted[j - 1] > m->format->code[i]; j--) {
+        for (; j && sorted[j - 1] > f->code[i]; j--) {
             sorted[j] = sorted[j - 1];
             name[j] = name[j - 1];
         }
-        sorted[j] = m->format->code[i];
+        sorted[j] = f->code[i];
         name[j] = (uint8_t)i;
     }
     for (int64_t b = 0; b < blocks; b++) {
@@ -161,14 +157,12 @@ ib_status ib_scaled_encode(ib_matrix *m, const float *x)
         for (int64_t i = b * IB_NF4_BLOCK; i < end; i++)
             q[i / 2] |= (uint8_t)(code4(sorted, name, x[i] * inverse) << (i & 1 ? 0 : 4));
     }
-    m->data = q;
-    m->code = m->format->code;
-    m->absmax = absmax;
-    if (m->format->nested) {
+    ib_matrix_parts p = {.data = q, .code = f->code, .absmax = absmax};
+    if (f->nested) {
         float *nested = (float *)(q + aligned(bytes) + aligned(blocks));
-        nest(m, blocks, absmax, q + aligned(bytes), nested, nested + groups);
+        nest(&p, blocks, absmax, q + aligned(bytes), nested, nested + groups);
         ib_free(absmax);
-        m->absmax = NULL;
+        p.absmax = NULL;
     }
-    return IB_OK;
+    return ib_matrix_new(f, rows, cols, &p, q);
 }

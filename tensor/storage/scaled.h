@@ -2,11 +2,12 @@
 #ifndef IB_TENSOR_STORAGE_SCALED_H
 #define IB_TENSOR_STORAGE_SCALED_H
 
+#include "tensor/matrix_fields.h"
 #include "tensor/storage.h"
 
 int64_t ib_scaled_bytes(const ib_storage *f, int64_t rows, int64_t cols);
-/* Fills data and scales of m, whose format and shape are set. */
-ib_status ib_scaled_encode(ib_matrix *m, const float *x);
+/* NULL with ib_error() */
+ib_matrix *ib_scaled_encode(const ib_storage *f, int64_t rows, int64_t cols, const float *x);
 
 /* bitsandbytes' dynamic 8-bit map [256], ascending. */
 void ib_dynamic_map(int is_signed, float *map);

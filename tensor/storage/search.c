@@ -62,7 +62,7 @@ float IB_STORE(search, scale_min, IB_LEVEL)(int n, int nmax, const float *x, con
 }
 
 /* Of 19 trial scales the one that explains most: maximal (sum w x l)^2 / sum w l^2. */
-float IB_STORE(search, scale, IB_LEVEL)(int n, int nmax, const float *x, int8_t *L)
+float IB_STORE(search, scale, IB_LEVEL)(int n, int nmax, const float *x, const float *weight, int8_t *L)
 {
     float max = 0, amax = 0, scale = 0, best = 0;
     for (int i = 0; i < n; i++)
@@ -80,7 +80,8 @@ float IB_STORE(search, scale, IB_LEVEL)(int n, int nmax, const float *x, int8_t 
         const float inverse = s ? -((float)nmax + 0.1f * (float)s) / max : -(float)nmax / max;
         float xl = 0, l2 = 0;
         for (int i = 0; i < n; i++) {
-            const float l = (float)clamp_int(nearest(inverse * x[i]), -nmax, nmax - 1), w = x[i] * x[i];
+            const float l = (float)clamp_int(nearest(inverse * x[i]), -nmax, nmax - 1),
+                        w = weight ? weight[i] : x[i] * x[i];
             xl += w * x[i] * l;
             l2 += w * l * l;
         }

@@ -117,7 +117,7 @@ static void own_files_are_replaced(void)
     CHECK(card && size == sizeof theirs - 1 && !memcmp(card, theirs, size));
     ib_free(card);
     ib_lm *again = ib_lm_open(at("new"));
-    CHECK(again && again->block[0].p[0].w.format == ib_storage_find("f16"));
+    CHECK(again && ib_matrix_format(again->block[0].p[0].w) == ib_storage_find("f16"));
     ib_lm_free(again);
     REQUIRE(symlink(IB_TEST_SOURCE, inside("new", "adapter_config.json")) == 0);
     CHECK_ERROR(!ib_lm_open(at("new")), "adapter_config.json");

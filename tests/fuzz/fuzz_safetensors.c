@@ -12,8 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         float y[64];
         if (!e->format || !n)
             continue;
-        const ib_matrix m = ib_entry_matrix(e);
-        ib_matrix_decode(&m, n > 64 ? n - 64 : 0, n > 64 ? 64 : n, y);
+        ib_entry_decode(e, n > 64 ? n - 64 : 0, n > 64 ? 64 : n, y);
     }
     ib_safetensors_close(f);
     return 0;

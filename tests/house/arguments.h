@@ -44,7 +44,7 @@ static ib_program *program;
 static ib_runner *runner;
 static ib_lm *lm;
 static ib_kv *kv;
-static ib_matrix matrix;
+static ib_matrix *matrix, *other; /* [2,32], [1,1] */
 static int8_t codes[6400];
 static float reals[6400];
 
@@ -73,12 +73,13 @@ static inline void open_world(world *w)
                    1);
     kv = ib_kv_new(lm, 32, 0);
     ib_lm_freeze(lm, "f32");
-    ib_matrix_encode(&matrix, ib_storage_find("f32"), 2, 32, ones);
+    matrix = ib_matrix_encode(ib_storage_find("f32"), 2, 32, ones, NULL);
+    other = ib_matrix_encode(ib_storage_find("f32"), 1, 1, ones, NULL);
     leaf = ib_tensor_new(IB_F32, 2, (int64_t[]){2, 2}, 1, "leaf");
     ib_graph_begin(w->g, IB_TRAIN);
     image = ib_input(w->g, 4, (int64_t[]){1, 1, 4, 4}, ones);
     rows = ib_input(w->g, 2, (int64_t[]){2, 2}, ones);
-    if (!optim || !fresh || !program || !runner || !lm || !kv || !matrix.data || !leaf || !image || !rows)
+    if (!optim || !fresh || !program || !runner || !lm || !kv || !matrix || !other || !leaf || !image || !rows)
         printf("no world: %s\n", ib_error()), exit(1);
 }
 
@@ -134,7 +135,8 @@ static inline int run_cases(const test_case *cases, int n, const char *const *mi
     ib_program_free(program);
     ib_optim_free(optim);
     ib_layer_free(fresh);
-    ib_matrix_release(&matrix);
+    ib_matrix_free(matrix);
+    ib_matrix_free(other);
     ib_tensor_free(leaf);
     world_free(&w);
     printf("arguments: %d cases, %d failed\n", n, failed);

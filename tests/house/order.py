@@ -5,7 +5,10 @@ wide, no folder too full; the library takes memory, numbers and devices as CONTR
 In the folders of HANDS_OFF, not in those within, no code handles what lies in a device's memory: neither memcpy() and
 its like, nor [] or * behind a tensor's data, gradient, scale or what is saved, nor behind a local pointer to numbers,
 nor a kernel whose result is used. Comments do not count; & before an element is its address and passes, as do arrays of
-the caller's, which are the host's, behind attributes: a->labels[i]."""
+the caller's, which are the host's, behind attributes: a->labels[i].
+
+In the folders of READ_BY_COPY, which work on files and texts too, arrays are the host's; no code handles a tensor's data
+or gradient there."""
 import pathlib, re, sys
 
 ORDER = ["runtime", "base", "arithmetic", "tensor", "files", "backends", "autograd", "text", "data", "layers", "optim", "qat", "lm", "program", "import", "export", "train", "cli"]
@@ -18,16 +21,20 @@ OWN_MEMORY = {"alloc.c"}
 # What these free is realpath()'s and utf8proc_map()'s, by way of ib_tokenizer_compose.
 OTHERS_MEMORY = {"alloc.c", "file.c", "origin.c", "tokenizer_json.c", "tokenizer_merge.c", "chat.c"}
 HANDS_OFF = ("autograd/ops", "autograd/ops/quantized", "optim")
-HANDLED = re.compile(
-    r"\bmem(cpy|move|set)\("
+READ_BY_COPY = ("lm", "lm/adapters", "lm/run", "lm/samples", "lm/save", "lm/train")
+BEHIND = (
     r"|\bib_(f32|codes|i32)\(([^()]|\([^()]*\))*\)\s*\["  # ib_f32(n->in[0])[
     r"|(->|\.)(data|grad|scale|saved\[\w+\])\)*\["  # ->grad[, ((float *)n->saved[0])[
     r"|\*\s*(ib_(f32|codes|i32)\(|(\w+->)+(data|grad)\b)"  # *n->out->grad
     r"|([-=(+*/?:]|\breturn)\s*K\(g\)->(?!kept_bytes\b)\w+\(")  # its size in bytes is no number
+HANDLED = re.compile(r"\bmem(cpy|move|set)\(" + BEHIND)
+HANDLED_TENSOR = re.compile(r"\bmem(cpy|move|set)\(.*(\bib_(f32|codes|i32)\(|->(data|grad)\b)" + BEHIND)
 POINTER = re.compile(r"\b(?:float|double|u?int(?:8|16|32)_t)\s*\*\s*(?:const\s+)?(\w+)\b(?!\[)|,\s*\*(\w+)\s*=")
-def handled(text):
-    """The lines of C that handle numbers, from 1."""
+def handled(text, copies=False):
+    """The lines of C that handle numbers, from 1; copies: those of tensors alone."""
     text = re.sub(r"/\*.*?\*/", lambda m: re.sub(r"[^\n]", " ", m.group()), text, flags=re.S)
+    if copies:
+        return [i for i, line in enumerate(text.splitlines(), 1) if HANDLED_TENSOR.search(line)]
     names = "|".join({a or b for a, b in POINTER.findall(text)}) or "(?!)"
     own = re.compile(rf"(?<![\w>.&])(?<!float )(?<!double )(?<!_t )({names})\[|^\s*\*({names})\s*[-+*/]?=|[-=+/(]\s*\*({names})\b")
     lines = text.splitlines()
@@ -46,6 +53,8 @@ for folder in ORDER:
             m = re.match(r'\s*#\s*include\s+"([^/"]+)/', line)
             if m and m.group(1) in ORDER and ORDER.index(m.group(1)) > ORDER.index(folder):
                 print(f"{f}:{i}: {folder} includes {m.group(1)}, which is below it"); bad = 1
+            if "tensor/matrix_fields.h" in line and folder not in ("tensor", "backends"):
+                print(f"{f}:{i}: what a frozen matrix consists of is for formats and kernels: tensor/matrix.h tells it"); bad = 1
             if re.match(r'\s*#\s*include\s+"\.\.', line):
                 print(f"{f}:{i}: includes are rooted at the repository"); bad = 1
             if f.parent == root / "backends/cuda/host": # no part of the library: CUDA's runtime for tests
@@ -68,8 +77,8 @@ for folder in ORDER:
                 print(f"{f}:{i}: a forward pass runs kernels in operators, which a trace shows: {line.strip()}"); bad = 1
             if re.search(r"\b(TODO|FIXME|XXX)\b|#if 0", line):
                 print(f"{f}:{i}: unfinished: {line.strip()}"); bad = 1
-for f in sorted(f for folder in HANDS_OFF for f in (root / folder).glob("*.c")):
-    for i in handled(f.read_text()):
+for f, copies in sorted((f, folder in READ_BY_COPY) for folder in (*HANDS_OFF, *READ_BY_COPY) for f in (root / folder).glob("*.c")):
+    for i in handled(f.read_text(), copies):
         print(f"{f}:{i}: numbers are the device's, for kernels and verbs: {f.read_text().splitlines()[i - 1].strip()}"); bad = 1
 for folder in sorted(f for top in [*ORDER, "include"] for f in [root / top, *(root / top).rglob("*")] if f.is_dir()):
     own = sum(len(f.read_text().splitlines()) for f in folder.iterdir() if f.suffix[1:] in SOURCES)

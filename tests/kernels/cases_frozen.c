@@ -1,19 +1,20 @@
 /* cases_frozen.c - frozen matrices in every storage format, few and many rows, and values that are kept. Weights and
  * inputs lie in [-1, 1). fp32: sums in another order. bfloat16: two factors, each within 2^-9, errors of random sign.
  */
+#include "tensor/matrix_fields.h"
 #include "tests/kernels/kernel_case.h"
 
-static ib_matrix matrix; /* the one of the shape */
+static ib_matrix *matrix; /* the one of the shape */
 
 /* Begins the shape of a matrix of that format and size, which is encoded unless it is the last one. */
 static const ib_matrix *a_matrix(const ib_storage *f, int64_t rows, int64_t cols, int64_t n)
 {
     a_shape("%s [%lld,%lld], n %lld", f->name, (long long)rows, (long long)cols, (long long)n);
-    if (matrix.format != f || matrix.rows != rows || matrix.cols != cols) {
-        ib_matrix_release(&matrix);
-        REQUIRE(!ib_matrix_encode(&matrix, f, rows, cols, reals(rows * cols)));
+    if (!matrix || matrix->format != f || matrix->rows != rows || matrix->cols != cols) {
+        ib_matrix_free(matrix);
+        REQUIRE((matrix = ib_matrix_encode(f, rows, cols, reals(rows * cols), NULL)) != NULL);
     }
-    return &matrix;
+    return matrix;
 }
 
 static const int64_t shapes[][2] = {{1, 256}, {33, 256}, {7, 512}, {100, 256}, {64, 768}};
@@ -37,7 +38,8 @@ void case_decode(void)
             EACH_RUN(decode)
                 dev->k.decode(dev, m, first, n, y);
         }
-    ib_matrix_release(&matrix);
+    ib_matrix_free(matrix);
+    matrix = NULL;
 }
 
 /* Rows in any order, again and again. */
@@ -58,7 +60,8 @@ void case_decode_rows(void)
                     CHECK(y[(n - 1) * 512 + j] == own[j] * (part == 1 ? 1.0f : 0.7f));
             }
         }
-    ib_matrix_release(&matrix);
+    ib_matrix_free(matrix);
+    matrix = NULL;
 }
 
 static void multiply(const ib_matrix *m, int64_t n, int add)
@@ -80,7 +83,8 @@ void case_frozen_mul(void)
     for (int f = 0; f < N_ROWWISE; f++)
         for (int64_t cols = 1; cols < 100; cols += 14)
             multiply(a_matrix(ib_storage_find(rowwise[f]), 35, cols, 13), 13, cols % 4 == 1);
-    ib_matrix_release(&matrix);
+    ib_matrix_free(matrix);
+    matrix = NULL;
 }
 
 static void multiply_back(const ib_matrix *m, int64_t n)
@@ -102,7 +106,8 @@ void case_frozen_mul_grad(void)
     for (int f = 0; f < N_ROWWISE; f++)
         for (int64_t cols = 1; cols < 100; cols += 14)
             multiply_back(a_matrix(ib_storage_find(rowwise[f]), 35, cols, 13), 13);
-    ib_matrix_release(&matrix);
+    ib_matrix_free(matrix);
+    matrix = NULL;
 }
 
 /* What is kept stays within its bytes: fp32, or half of that. */

@@ -20,7 +20,8 @@ static char folder[64];
 
 static inline void open_graph(void)
 {
-    dev = ib_device_open("cpu:avx2"); /* fp32: golden numbers are */
+    const char *other = getenv("ISOBIT_TEST_DEVICE"); /* of plain C too */
+    dev = ib_device_open(other ? other : "cpu:avx2"); /* fp32: golden numbers are */
     if (!dev)
         dev = ib_device_open("cpu:base");
     g = ib_graph_new(dev);
@@ -84,12 +85,25 @@ static inline const ib_lm_batch *batch(void)
     return &b;
 }
 
+/* The numbers of a tensor, and of its gradient, until the next are read. */
+enum { MOST = 1 << 16 };
+static inline const float *numbers_of(const ib_tensor *t)
+{
+    static float buf[MOST];
+    REQUIRE(t && ib_tensor_size(t) <= MOST && !ib_tensor_read(t, buf));
+    return buf;
+}
+static inline const float *gradient_of(const ib_tensor *t)
+{
+    static float buf[MOST];
+    REQUIRE(t && ib_tensor_size(t) <= MOST && !ib_tensor_read_grad(t, buf));
+    return buf;
+}
+
 static inline const float *logits_of(ib_lm *m)
 {
     ib_graph_begin(g, IB_EVAL);
-    ib_tensor *y = ib_lm_logits(m, g, ib_lm_hidden(m, g, batch(), 0));
-    REQUIRE(y != NULL);
-    return ib_tensor_f32(y);
+    return numbers_of(ib_lm_logits(m, g, ib_lm_hidden(m, g, batch(), 0)));
 }
 
 static inline char *temporary(const char *name)

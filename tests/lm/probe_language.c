@@ -43,9 +43,13 @@ static int logits(const char *model, const char *adapter, char *list, const char
     y = y ? ib_lm_logits(m, g, y) : NULL;
     if (!y)
         return complain();
-    FILE *f = fopen(out, "wb");
     const size_t size = (size_t)ib_tensor_size(y);
-    const int written = f && fwrite(ib_tensor_f32(y), sizeof(float), size, f) == size;
+    float *x = malloc(size * sizeof *x);
+    if (!x || ib_tensor_read(y, x))
+        return complain();
+    FILE *f = fopen(out, "wb");
+    const int written = f && fwrite(x, sizeof(float), size, f) == size;
+    free(x);
     if (f)
         fclose(f);
     ib_lm_free(m);

@@ -24,10 +24,10 @@ static void end(void)
 static void equals_merged(const ib_lm *m, const ib_lm *written)
 {
     const ib_projection *p = &m->block[0].p[IB_ROLE_V], *w = &written->block[0].p[IB_ROLE_V];
-    const int64_t n = p->w.rows * p->w.cols;
+    const int64_t n = ib_matrix_rows(p->w) * ib_matrix_cols(p->w);
     float *want = malloc((size_t)n * sizeof *want), *got = malloc((size_t)n * sizeof *got);
-    REQUIRE(p->a && want && got && w->w.rows == p->w.rows && !ib_lm_merged(p, dev, want));
-    ib_matrix_decode(&w->w, 0, n, got);
+    REQUIRE(p->a && want && got && ib_matrix_rows(w->w) == ib_matrix_rows(p->w) && !ib_lm_merged(p, dev, want));
+    ib_matrix_decode(w->w, 0, n, got);
     CHECK(!memcmp(got, want, (size_t)n * sizeof *got));
     free(want);
     free(got);

@@ -42,7 +42,7 @@ static void gradients_equal_peft(void)
             ib_graph_begin(g, IB_TRAIN);
             ib_tensor *loss = ib_lm_loss(m, g, ib_lm_hidden(m, g, batch(), checkpoint), target, 1.0f / (T - 1), NULL);
             REQUIRE(loss && !ib_backward(g, loss));
-            CHECK_NEAR(ib_tensor_f32(loss)[0], values("loss", 1)[0], 1e-5);
+            CHECK_NEAR(numbers_of(loss)[0], values("loss", 1)[0], 1e-5);
             ib_layer *l = ib_lm_trainable(m);
             CHECK(ib_param_count(l) >= 28);
             for (int i = 0; i < ib_param_count(l); i++) {
@@ -50,11 +50,11 @@ static void gradients_equal_peft(void)
                 char name[256];
                 snprintf(name, sizeof name, "grad.%s", ib_tensor_name(p));
                 const float *want = values(name, ib_tensor_size(p));
-                e = furthest(ib_tensor_grad(p), want, ib_tensor_size(p));
+                e = furthest(gradient_of(p), want, ib_tensor_size(p));
                 if (e > 1e-4)
                     printf("\n    %s %s: %g ", archs[a], name, e);
                 CHECK(e <= 1e-4);
-                const uint8_t *byte = (const uint8_t *)ib_tensor_grad(p);
+                const uint8_t *byte = (const uint8_t *)gradient_of(p);
                 for (int64_t k = 0; k < 4 * ib_tensor_size(p); k++)
                     bits = (bits ^ byte[k]) * 1099511628211u;
             }
@@ -86,7 +86,7 @@ static void packing_and_cache_change_nothing(void)
         }
         ib_graph_begin(g, IB_EVAL);
         ib_tensor *alone = ib_lm_logits(m, g, ib_lm_hidden(m, g, &(ib_lm_batch){T - 10, ids, pos, first}, 0));
-        CHECK(furthest(ib_tensor_f32(alone), want + 10 * VOCABULARY, (T - 10) * VOCABULARY) <= 1e-5);
+        CHECK(furthest(numbers_of(alone), want + 10 * VOCABULARY, (T - 10) * VOCABULARY) <= 1e-5);
         for (int int8 = 0; int8 < 2; int8++) {
             ib_kv *kv = ib_kv_new(m, T, int8);
             REQUIRE(kv && !ib_lm_step(m, g, kv, ids, 6, step));
@@ -132,7 +132,7 @@ static void windows_of_perplexity(void)
             }
             ib_graph_begin(g, IB_EVAL);
             ib_tensor *x = ib_lm_hidden(m, g, &(ib_lm_batch){CONTEXT, row, at, zero}, 0);
-            nll += ib_tensor_f32(ib_lm_loss(m, g, x, want, 1, NULL))[0];
+            nll += numbers_of(ib_lm_loss(m, g, x, want, 1, NULL))[0];
         }
         CHECK_NEAR(r.nll, nll / 9, 1e-5);
         CHECK_INT(r.tokens, 9);

@@ -99,7 +99,7 @@ static void quantized_folders(void)
         if (!back)
             printf("\n    %s: %s ", formats[i], ib_error());
         REQUIRE(back != NULL);
-        CHECK(!strcmp(back->block[0].p[IB_ROLE_Q].w.format->name, formats[i]));
+        CHECK(!strcmp(ib_matrix_format(back->block[0].p[IB_ROLE_Q].w)->name, formats[i]));
         const double e = furthest(logits_of(back), i ? want : values("logits", T * VOCABULARY), T * VOCABULARY);
         CHECK(e <= (i ? 0 : 1.5)); /* int4's own error is large in so small a model */
         ib_lm_free(back);
@@ -116,7 +116,7 @@ static void bitsandbytes_checkpoint(void)
     read_golden("bitsandbytes");
     ib_lm *m = ib_lm_open(path("bitsandbytes", ""));
     REQUIRE(m != NULL);
-    CHECK(!strcmp(m->block[0].p[IB_ROLE_Q].w.format->name, "nf4_dq"));
+    CHECK(!strcmp(ib_matrix_format(m->block[0].p[IB_ROLE_Q].w)->name, "nf4_dq"));
     CHECK(furthest(logits_of(m), values("logits", T * VOCABULARY), T * VOCABULARY) <= 1e-5);
     ib_lm_free(m);
     ib_safetensors_close(golden);
@@ -139,14 +139,15 @@ static void deployed_is_what_ships(void)
         ib_graph_begin(g, IB_TRAIN); /* the gradient goes through */
         ib_tensor *loss = ib_lm_loss(m, g, ib_lm_hidden(m, g, batch(), 1), target, 1, NULL);
         REQUIRE(loss && !ib_backward(g, loss));
-        CHECK(ib_tensor_grad(ib_param_at(ib_lm_trainable(m), 0)) != NULL);
+        gradient_of(ib_param_at(ib_lm_trainable(m), 0)); /* there is one */
         REQUIRE(!ib_lm_save(m, dev, temporary("shipped.gguf"), &(ib_lm_save_opts){.format = formats[i]}, NULL));
         shipped = ib_lm_open(temporary("shipped.gguf"));
         REQUIRE(shipped != NULL);
         for (int r = 0; r < IB_N_ROLES; r++) {
             const ib_projection *a = &m->block[1].p[r], *b = &shipped->block[1].p[r];
-            CHECK(a->merged.format == b->w.format);
-            CHECK(!memcmp(a->merged.data, b->w.data, (size_t)ib_storage_bytes(b->w.format, b->w.rows, b->w.cols)));
+            CHECK(ib_matrix_format(a->merged) == ib_matrix_format(b->w));
+            CHECK(!memcmp(ib_matrix_parts_of(a->merged).data, ib_matrix_parts_of(b->w).data,
+                          (size_t)ib_matrix_bytes(b->w)));
         }
         CHECK(furthest(logits_of(shipped), want, T * VOCABULARY) <= 0.05); /* the embedding became q8_0 */
         ib_lm_free(shipped);

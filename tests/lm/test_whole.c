@@ -16,7 +16,8 @@ static int32_t ids[T], pos[T], first[T], target[T];
 
 static void begin(void)
 {
-    dev = ib_device_open("cpu:base"); /* fp32 products */
+    const char *other = getenv("ISOBIT_TEST_DEVICE");
+    dev = ib_device_open(other ? other : "cpu:base"); /* fp32 products */
     g = ib_graph_new(dev);
     REQUIRE(g != NULL);
     make_dir();
@@ -47,8 +48,7 @@ static void logits_into(ib_lm *m, float *out)
 {
     ib_graph_begin(g, IB_EVAL);
     ib_tensor *y = ib_lm_logits(m, g, ib_lm_hidden(m, g, batch(), 0));
-    REQUIRE(y && ib_tensor_size(y) == T * VOCABULARY);
-    memcpy(out, ib_tensor_f32(y), T * VOCABULARY * sizeof *out);
+    REQUIRE(y && ib_tensor_size(y) == T * VOCABULARY && !ib_tensor_read(y, out));
 }
 
 static double furthest(const float *a, const float *b)
@@ -59,6 +59,32 @@ static double furthest(const float *a, const float *b)
     return worst;
 }
 
+static void add(ib_tensor *t, const float *d, float by)
+{
+    float *x = malloc((size_t)ib_tensor_size(t) * sizeof *x);
+    REQUIRE(x && !ib_tensor_read(t, x));
+    for (int64_t k = 0; k < ib_tensor_size(t); k++)
+        x[k] += by * d[k];
+    REQUIRE(!ib_tensor_write(t, x));
+    free(x);
+}
+
+/* n numbers of a stream, or a gradient; for free(). */
+static float *normals(ib_rng rng, int64_t n)
+{
+    float *x = malloc((size_t)n * sizeof *x);
+    REQUIRE(x != NULL);
+    for (int64_t k = 0; k < n; k++)
+        x[k] = ib_rng_normal(rng, (uint64_t)k);
+    return x;
+}
+static float *gradient_of(const ib_tensor *t)
+{
+    float *x = malloc((size_t)ib_tensor_size(t) * sizeof *x);
+    REQUIRE(x && !ib_tensor_read_grad(t, x));
+    return x;
+}
+
 /* The golden model with an adapter; every trained tensor is moved, so that nothing is the base's. */
 static ib_lm *adapted(const char *model, const char *save)
 {
@@ -67,8 +93,9 @@ static ib_lm *adapted(const char *model, const char *save)
     ib_layer *l = ib_lm_trainable(m);
     for (int i = 0; i < ib_param_count(l); i++) {
         ib_tensor *t = ib_param_at(l, i);
-        for (int64_t k = 0; k < ib_tensor_size(t); k++)
-            ib_tensor_f32(t)[k] += 0.1f * ib_rng_normal((ib_rng){7, (uint64_t)i}, (uint64_t)k);
+        float *by = normals((ib_rng){7, (uint64_t)i}, ib_tensor_size(t));
+        add(t, by, 0.1f);
+        free(by);
     }
     return m;
 }
@@ -78,16 +105,11 @@ static double loss_of(ib_lm *m, int mode)
     ib_graph_begin(g, mode);
     ib_tensor *loss = ib_lm_loss(m, g, ib_lm_hidden(m, g, batch(), 0), target, 1.0f / (T - 1), NULL);
     REQUIRE(loss != NULL);
-    const double value = ib_tensor_f32(loss)[0];
+    float value;
+    REQUIRE(!ib_tensor_read(loss, &value));
     if (mode == IB_TRAIN)
         REQUIRE(!ib_backward(g, loss));
     return value;
-}
-
-static void add(ib_tensor *t, const float *d, float by)
-{
-    for (int64_t k = 0; k < ib_tensor_size(t); k++)
-        ib_tensor_f32(t)[k] += by * d[k];
 }
 
 /* <grad, d> = (L(w + h d) - L(w - h d)) / 2 h, along the gradient itself and along a random direction. */
@@ -104,17 +126,16 @@ static void gradients_are_differences(void)
         for (int p = 0; p < n; p++) {
             ib_tensor *t = ib_param_at(ib_lm_trainable(m), p);
             const int64_t size = ib_tensor_size(t);
-            float *d = malloc((size_t)size * sizeof *d);
+            float *gradient = gradient_of(t);
             for (int random = 0; random < 2; random++) {
                 double norm = 0, want = 0;
-                for (int64_t k = 0; k < size; k++)
-                    d[k] = random ? ib_rng_normal((ib_rng){11, (uint64_t)p}, (uint64_t)k) : ib_tensor_grad(t)[k];
+                float *d = random ? normals((ib_rng){11, (uint64_t)p}, size) : gradient_of(t);
                 for (int64_t k = 0; k < size; k++)
                     norm += (double)d[k] * d[k];
                 for (int64_t k = 0; k < size; k++)
                     d[k] /= (float)sqrt(norm);
                 for (int64_t k = 0; k < size; k++)
-                    want += (double)d[k] * ib_tensor_grad(t)[k];
+                    want += (double)d[k] * gradient[k];
                 CHECK(random || want > 1e-4); /* something is learned everywhere */
                 const float h = 0.02f;
                 add(t, d, h);
@@ -123,8 +144,9 @@ static void gradients_are_differences(void)
                 const double down = loss_of(m, IB_EVAL);
                 add(t, d, h);
                 CHECK_NEAR((up - down) / (2 * (double)h), want, 2e-4 + 5e-3 * fabs(want));
+                free(d);
             }
-            free(d);
+            free(gradient);
         }
         ib_lm_free(m);
     }
@@ -141,14 +163,16 @@ static void parts_are_apart(void)
     loss_of(m, IB_TRAIN);
     ib_tensor *t = ib_lm_whole(m, IB_WHOLE_EMBEDDING);
     REQUIRE(t && !ib_lm_whole(m, IB_WHOLE_HEAD));
+    float *gradient = gradient_of(t);
     for (int v = 0; v < VOCABULARY; v++) {
         int there = 0, moved = 0;
         for (int i = 0; i < T - 1; i++) /* behind the last nothing is learned */
             there |= ids[i] == v;
         for (int k = 0; k < WIDTH; k++)
-            moved |= ib_tensor_grad(t)[v * WIDTH + k] != 0;
+            moved |= gradient[v * WIDTH + k] != 0;
         CHECK_INT(moved, there);
     }
+    free(gradient);
     /* before anything is learned the model is the base, to the bit */
     logits_into(base, want);
     REQUIRE(!ib_lm_adapt(base, &(ib_adapter_opts){.r = 2, .save = "model.embed_tokens, lm_head"}));

@@ -250,14 +250,14 @@ static void values_pass_a_tap(void)
     ib_graph *g = ib_graph_new(dev);
     const float x[8] = {1, 2, 3, 4, 5, 6, 7, 8};
     const ib_tap tap = {note, g}, refusing = {note, NULL};
-    const ib_matrix w = ib_matrix_view(x, 2, 4);
+    ib_matrix *w = ib_matrix_encode(ib_storage_find("f32"), 2, 4, x, NULL);
     ib_graph_begin(g, IB_EVAL);
     g->tap = &tap;
     g->scope = "head";
-    CHECK(ib_frozen_linear(g, ib_input(g, 2, (int64_t[]){2, 4}, x), &w, NULL) != NULL);
+    CHECK(ib_frozen_linear(g, ib_input(g, 2, (int64_t[]){2, 4}, x), w, NULL) != NULL);
     CHECK(!strcmp(seen, "head[2,4] "));
     g->tap = &refusing;
-    CHECK_ERROR(!ib_frozen_linear(g, ib_input(g, 2, (int64_t[]){2, 4}, x), &w, NULL), "said no");
+    CHECK_ERROR(!ib_frozen_linear(g, ib_input(g, 2, (int64_t[]){2, 4}, x), w, NULL), "said no");
     g->tap = NULL;
     ib_layer *net = ib_sequential(ib_flatten_layer(), ib_linear_layer(4, 3), ib_relu_layer(), ib_linear_layer(3, 2));
     REQUIRE(net && !ib_layer_init(net, 1));
@@ -269,6 +269,7 @@ static void values_pass_a_tap(void)
     CHECK(ib_layer_forward(g, net, ib_input(g, 4, (int64_t[]){2, 1, 2, 2}, x)) != NULL);
     CHECK(!strcmp(seen, "input[2,1,2,2] flatten0[2,4] linear1[2,3] linear3[2,2] "));
     ib_layer_free(net);
+    ib_matrix_free(w);
     ib_graph_free(g);
     ib_device_close(dev);
 }

@@ -11,6 +11,7 @@
 #include "backends/kernels.h"
 #include "base/assert.h"
 #include "tensor/format.h"
+#include "tensor/matrix_fields.h"
 
 static void nothing_is_left_in_a_release(void)
 {

@@ -47,17 +47,17 @@ static void bytes_are_the_peers(void)
     for (size_t i = 0; i < sizeof golden_formats / sizeof *golden_formats; i++) {
         const struct golden_format *want = &golden_formats[i];
         const ib_storage *f = ib_storage_find(want->name);
-        ib_matrix m;
-        REQUIRE(f && !ib_matrix_encode(&m, f, ROWS, COLS, x));
+        ib_matrix *m = f ? ib_matrix_encode(f, ROWS, COLS, x, NULL) : NULL;
+        REQUIRE(m != NULL);
         const int64_t bytes = f->decode ? ib_storage_bytes(f, ROWS, COLS) : ROWS * COLS / 2;
-        ib_matrix_decode(&m, 0, ROWS * COLS, y);
-        if (fnv(m.data, (size_t)bytes) != want->bytes || fnv(y, sizeof y) != want->values)
+        ib_matrix_decode(m, 0, ROWS * COLS, y);
+        if (fnv(m->data, (size_t)bytes) != want->bytes || fnv(y, sizeof y) != want->values)
             printf("\n    %s: bytes %s, values %s ", f->name,
-                   fnv(m.data, (size_t)bytes) == want->bytes ? "equal" : "differ",
+                   fnv(m->data, (size_t)bytes) == want->bytes ? "equal" : "differ",
                    fnv(y, sizeof y) == want->values ? "equal" : "differ");
-        CHECK(fnv(m.data, (size_t)bytes) == want->bytes);
+        CHECK(fnv(m->data, (size_t)bytes) == want->bytes);
         CHECK(fnv(y, sizeof y) == want->values);
-        ib_matrix_release(&m);
+        ib_matrix_free(m);
     }
 }
 
@@ -66,9 +66,9 @@ static void errors_stay_within_their_bounds(void)
     for (int i = 0; i < ROWS * COLS; i++)
         x[i] = 2 * ib_rng_uniform((ib_rng){3, 1}, (uint64_t)i) - 1;
     for (int i = 0; ib_storage_at(i); i++) {
-        ib_matrix m;
-        REQUIRE(!ib_matrix_encode(&m, ib_storage_at(i), ROWS, COLS, x));
-        ib_matrix_decode(&m, 0, ROWS * COLS, y);
+        ib_matrix *m = ib_matrix_encode(ib_storage_at(i), ROWS, COLS, x, NULL);
+        REQUIRE(m != NULL);
+        ib_matrix_decode(m, 0, ROWS * COLS, y);
         double e = 0, p = 0;
         for (int j = 0; j < ROWS * COLS; j++) {
             e += (double)(y[j] - x[j]) * (y[j] - x[j]);
@@ -78,32 +78,74 @@ static void errors_stay_within_their_bounds(void)
             printf("\n    %s: error %.4f, bound %.4f ", ib_storage_at(i)->name, sqrt(e / p),
                    (double)ib_storage_at(i)->max_error);
         CHECK(sqrt(e / p) <= ib_storage_at(i)->max_error);
-        ib_matrix_release(&m);
+        ib_matrix_free(m);
     }
+}
+
+/* The squared error, each column's counting as it matters. */
+static double weighted_error(const ib_matrix *m, const float *importance)
+{
+    double e = 0;
+    ib_matrix_decode(m, 0, ROWS * COLS, y);
+    for (int i = 0; i < ROWS * COLS; i++)
+        e += (double)importance[i % COLS] * (y[i] - x[i]) * (y[i] - x[i]);
+    return e;
+}
+
+/* A column in eight matters: formats that choose their scales by error choose others, with less of the error that
+ * counts. Formats that do not stay as they are, and so does what nothing matters for. */
+static void what_matters_steers_the_scales(void)
+{
+    static const char *const by_error[] = {"q2_k", "q3_k", "q4_k", "q5_k", "q6_k", "iq4_nl"};
+    static float importance[COLS], none[COLS];
+    make_values();
+    for (int c = 0; c < COLS; c++)
+        importance[c] = c % 8 == 3 ? 100 : 0.01f;
+    for (int i = 0; ib_storage_at(i); i++) {
+        const ib_storage *f = ib_storage_at(i);
+        int chooses = 0;
+        for (size_t k = 0; k < sizeof by_error / sizeof *by_error; k++)
+            chooses |= !strcmp(f->name, by_error[k]);
+        ib_matrix *plain = ib_matrix_encode(f, ROWS, COLS, x, NULL), *same = ib_matrix_encode(f, ROWS, COLS, x, none),
+                  *steered = ib_matrix_encode(f, ROWS, COLS, x, importance);
+        REQUIRE(plain && same && steered);
+        const size_t bytes = ib_matrix_part_bytes(plain, IB_PART_data);
+        CHECK(!memcmp(plain->data, same->data, bytes));
+        CHECK(!memcmp(plain->data, steered->data, bytes) == !chooses);
+        const double before = weighted_error(plain, importance), after = weighted_error(steered, importance);
+        if (chooses && after >= 0.9 * before)
+            printf("\n    %s: error %g, without weights %g ", f->name, after, before);
+        CHECK(chooses ? after < 0.9 * before : after == before);
+        ib_matrix_free(plain);
+        ib_matrix_free(same);
+        ib_matrix_free(steered);
+    }
+    importance[5] = -1;
+    CHECK_ERROR(ib_matrix_encode(ib_storage_find("q4_k"), ROWS, COLS, x, importance) == NULL, "is -1 for column 5");
 }
 
 static void levels_and_spans_agree(void)
 {
     make_values();
     for (int i = 0; ib_storage_at(i); i++) {
-        ib_matrix m;
-        REQUIRE(!ib_matrix_encode(&m, ib_storage_at(i), ROWS, COLS, x));
-        ib_matrix_decode(&m, 0, ROWS * COLS, y);
+        ib_matrix *m = ib_matrix_encode(ib_storage_at(i), ROWS, COLS, x, NULL);
+        REQUIRE(m != NULL);
+        ib_matrix_decode(m, 0, ROWS * COLS, y);
         for (int l = 0; ib_device_name_at(l); l++) {
             ib_device *dev = ib_device_open(ib_device_name_at(l));
             if (!dev)
                 continue;
-            dev->k.decode(dev, &m, 0, ROWS * COLS, z);
+            dev->k.decode(dev, m, 0, ROWS * COLS, z);
             CHECK(!memcmp(y, z, sizeof y));
             for (int64_t first = 1; first < ROWS * COLS - 900; first += 1777) {
                 const int64_t n = 1 + first % 800;
                 z[n] = 42;
-                dev->k.decode(dev, &m, first, n, z);
+                dev->k.decode(dev, m, first, n, z);
                 CHECK(!memcmp(y + first, z, (size_t)n * 4) && z[n] == 42);
             }
             ib_device_close(dev);
         }
-        ib_matrix_release(&m);
+        ib_matrix_free(m);
     }
 }
 
@@ -156,23 +198,23 @@ static void blocks_that_are_not_finite_are_found(void)
     for (int i = 0; ib_storage_at(i) && ib_storage_at(i)->decode; i++) {
         const ib_storage *f = ib_storage_at(i);
         const int64_t bytes = ib_storage_bytes(f, 8, COLS), block = bytes / f->bytes / 2;
-        ib_matrix m;
-        REQUIRE(!ib_matrix_encode(&m, f, 8, COLS, x + 8 * COLS));
+        ib_matrix *m = ib_matrix_encode(f, 8, COLS, x + 8 * COLS, NULL);
+        REQUIRE(m != NULL);
         for (int at = 0; at + 2 <= f->bytes; at++) {
             uint8_t one[300];
             float value[256];
-            memcpy(one, m.data + block * f->bytes, (size_t)f->bytes);
+            memcpy(one, m->data + block * f->bytes, (size_t)f->bytes);
             memset(one + at, 0xff, 2);
             f->decode(one, value);
             int bad = 0;
             for (int j = 0; j < f->block; j++)
                 bad |= !isfinite(value[j]);
-            const int refused = is_refused(f, m.data, bytes, block * f->bytes + at, block * f->block);
+            const int refused = is_refused(f, m->data, bytes, block * f->bytes + at, block * f->block);
             if (refused != bad)
                 printf("\n    %s: byte %d: %s ", f->name, at, bad ? "is accepted" : "is refused");
             CHECK(refused == bad);
         }
-        ib_matrix_release(&m);
+        ib_matrix_free(m);
     }
 }
 
@@ -198,12 +240,12 @@ static void the_first_of_a_large_tensor_is_named(void)
 
 static void what_does_not_fit_is_refused(void)
 {
-    ib_matrix m;
-    CHECK_ERROR(ib_matrix_encode(&m, ib_storage_find("q4_k"), 2, 100, x),
+    CHECK_ERROR(ib_matrix_encode(ib_storage_find("q4_k"), 2, 100, x, NULL) == NULL,
                 "rows of 100 elements are not whole blocks of 256");
     CHECK_ERROR(ib_storage_find("q9_z") == NULL, "q9_z");
     CHECK_ERROR(ib_storage_gguf(99) == NULL, "99");
 }
 
-SUITE("storage", T(bytes_are_the_peers), T(errors_stay_within_their_bounds), T(levels_and_spans_agree), T(halves),
-      T(blocks_that_are_not_finite_are_found), T(the_first_of_a_large_tensor_is_named), T(what_does_not_fit_is_refused))
+SUITE("storage", T(bytes_are_the_peers), T(errors_stay_within_their_bounds), T(what_matters_steers_the_scales),
+      T(levels_and_spans_agree), T(halves), T(blocks_that_are_not_finite_are_found),
+      T(the_first_of_a_large_tensor_is_named), T(what_does_not_fit_is_refused))
