@@ -43,7 +43,7 @@ static ib_status fault_of(ib_graph *g, const ib_side *s, int wait)
     if (f.kind)
         ib_fault_say(&f, call->of);
     else
-        ib_fail(IB_EUNSUPPORTED, "%s", failure);
+        ib_fail(IB_EUNSUPPORTED, "%s: %s", ib_device_name(s->dev), failure);
     if (call->op)
         return ib_op_refuse(&(ib_node){.op = call->op, .scope = call->scope});
     if (*call->scope)

@@ -244,6 +244,13 @@ static void merge(const ib_projection *p, ib_device *dev, float *out, float *sb,
         dev->k.scale_by(dev, out + o * cols, cols, c + o);
 }
 
+/* To the host; IB_EUNSUPPORTED if there was something on the way that the device could not do. */
+static ib_status fetch(ib_device *dev, float *out, const float *y, int64_t n)
+{
+    dev->v.download(dev, out, y, (size_t)n * sizeof *y);
+    return *dev->failure ? ib_fail(IB_EUNSUPPORTED, "%s: %s", ib_device_name(dev), dev->failure) : IB_OK;
+}
+
 ib_status ib_lm_decoded(const ib_matrix *w, ib_device *dev, float *out)
 {
     const int64_t n = ib_matrix_rows(w) * ib_matrix_cols(w);
@@ -254,11 +261,10 @@ ib_status ib_lm_decoded(const ib_matrix *w, ib_device *dev, float *out)
         return ib_error_status();
     }
     dev->k.decode(dev, w, 0, n, y);
-    if (y != out) {
-        dev->v.download(dev, out, y, (size_t)n * sizeof *y);
+    const ib_status status = y != out ? fetch(dev, out, y, n) : IB_OK;
+    if (y != out)
         ib_block_free(dev, y);
-    }
-    return IB_OK;
+    return status;
 }
 
 ib_status ib_lm_merged(const ib_projection *p, ib_device *dev, float *out)
@@ -277,9 +283,7 @@ ib_status ib_lm_merged(const ib_projection *p, ib_device *dev, float *out)
         dev->k.decode(dev, w, 0, n, y);
         merge(p, dev, y, sb, sb + factors);
     }
-    if (sb && y && y != out)
-        dev->v.download(dev, out, y, (size_t)n * sizeof *y);
-    status = sb && y ? IB_OK : ib_error_status();
+    status = !sb || !y ? ib_error_status() : y != out ? fetch(dev, out, y, n) : IB_OK;
     if (y != out)
         ib_block_free(dev, y);
     ib_block_free(dev, sb);
