@@ -1,6 +1,7 @@
 /* graph_faults.c - what kernels reported, as the failure of the operator that had begun them. */
 #include "autograd/quantizer.h"
 #include "base/alloc.h"
+#include "base/argument.h"
 
 static int add(ib_graph *g, ib_call call)
 {
@@ -57,4 +58,10 @@ ib_status ib_graph_fault(ib_graph *g, int wait)
     for (int i = 0; i < g->n_sides && wait && !status; i++)
         status = fault_of(g, g->sides[i], 1);
     return status;
+}
+
+ib_status ib_graph_synchronize(ib_graph *g)
+{
+    IB_NEED(g);
+    return ib_graph_fault(g, 1);
 }

@@ -42,7 +42,7 @@ float *ib_set_codes(ib_graph *g, const ib_node *n, const ib_quantizer *q)
     IB_ASSERT(q->qmin >= -(1 << (q->bits - 1)) && q->qmax < 1 << (q->bits - 1) && q->qmin < q->qmax && q->qmax > 0,
               "bounds of codes are within their bits");
     codes *c = ib_graph_numbers(g, sizeof *c);
-    if (!c)
+    if (!c || (q->param && ib_tensor_place(q->param, g->dev)))
         return NULL;
     n->out->q = (ib_qparams){
         .bits = q->bits, .qmin = q->qmin, .qmax = q->qmax, .n_scales = 1, .scale = &c->scale, .zero = &c->zero};

@@ -21,6 +21,20 @@ char *ib_node_shapes(const ib_node *n, char *text, size_t size)
     return text;
 }
 
+/* The sum of numbers wherever they lie, a piece at a time. */
+static uint32_t sum_of(const ib_tensor *t, uint32_t sum, const void *numbers, size_t bytes)
+{
+    unsigned char piece[8192];
+    if (!t->dev)
+        return ib_trace_sum(sum, numbers, bytes);
+    for (size_t at = 0; at < bytes; at += sizeof piece) {
+        const size_t n = bytes - at < sizeof piece ? bytes - at : sizeof piece;
+        ib_block_read(t->dev, piece, (const unsigned char *)numbers + at, n);
+        sum = ib_trace_sum(sum, piece, n);
+    }
+    return sum;
+}
+
 void ib_trace_forward(const ib_node *n, double began)
 {
     char shapes[320];
@@ -31,7 +45,7 @@ void ib_trace_forward(const ib_node *n, double began)
                                   .shapes = ib_node_shapes(n, shapes, sizeof shapes),
                                   .bytes = bytes,
                                   .began = began,
-                                  .sum = ib_trace_sum(0, n->out->data, bytes)});
+                                  .sum = sum_of(n->out, 0, n->out->data, bytes)});
 }
 
 void ib_trace_backward(const ib_node *n, double began)
@@ -42,7 +56,7 @@ void ib_trace_backward(const ib_node *n, double began)
     for (int i = 0; i < n->n_in; i++)
         if (n->in[i] && n->in[i]->grad) {
             const size_t each = (size_t)n->in[i]->size * sizeof(float);
-            sum = ib_trace_sum(sum, n->in[i]->grad, each);
+            sum = sum_of(n->in[i], sum, n->in[i]->grad, each);
             bytes += each;
         }
     ib_trace_end(&(ib_trace_line){.what = "backward",

@@ -75,8 +75,9 @@ ib_device *ib_device_open(const char *name)
             if (!dev)
                 return NULL;
             dev->kind = &kinds[k];
-            if (!(dev->step = dev->v.allocate(dev, sizeof *dev->step))) {
-                kinds[k].close(dev);
+            dev->host = dev->is_host ? dev : ib_device_open(kinds[0].name);
+            if (!dev->host || !(dev->step = dev->v.allocate(dev, sizeof *dev->step))) {
+                ib_device_close(dev);
                 return NULL;
             }
             dev->v.fill(dev, dev->step, 0, sizeof *dev->step);
@@ -90,6 +91,8 @@ void ib_device_close(ib_device *dev)
 {
     if (!dev)
         return;
+    if (dev->host != dev)
+        ib_device_close(dev->host);
     dev->v.release(dev, dev->step);
     dev->kind->close(dev);
 }

@@ -33,6 +33,7 @@ typedef struct ib_verbs {
 struct ib_device {
     char name[32];
     int is_host;                       /* its memory is the host's own, and what is begun is done at once */
+    ib_device *host;                   /* whose kernels compute in the host's memory: itself, or the best CPU */
     const struct ib_device_kind *kind; /* a row of devices.def */
     ib_verbs v;
     ib_kernels k;

@@ -208,7 +208,7 @@ static ib_status compare_samples(const ib_importer *m, ib_layer *net, ib_graph *
 
 ib_status ib_import_compare(const ib_importer *m, ib_layer *net)
 {
-    ib_graph *g = ib_graph_new(m->dev);
+    ib_graph *g = ib_graph_new(m->dev->host); /* the network lies in the host's memory still */
     ib_status status = g ? compare_shapes(m, net, g) : ib_error_status();
     if (!status)
         status = compare_samples(m, net, g);

@@ -160,15 +160,23 @@ ib_status ib_optim_step(ib_optim *opt)
     return tell(o, &o->numbers->fault);
 }
 
+ib_status ib_optim_settle(ib_optim *o)
+{
+    return o->dev->is_host || (!tell(o, &o->numbers->fault) && !tell(o, o->dev->step)) ? IB_OK : ib_error_status();
+}
+
 ib_status ib_optim_zero(ib_optim *opt)
 {
     IB_NEED(opt);
-    ib_fault f;
+    ib_fault f, own;
     opt->dev->v.peek(opt->dev, &f, opt->dev->step, sizeof f);
+    opt->dev->v.peek(opt->dev, &own, &opt->numbers->fault, sizeof own);
     if (f.kind || !opt->dev->is_host) /* else it is empty, and other threads' to look at */
         opt->dev->v.fill(opt->dev, opt->dev->step, 0, sizeof f);
     opt->dev->v.fill(opt->dev, &opt->numbers->fault, 0, sizeof f);
     zero(opt);
+    if (!opt->dev->is_host && (f.kind || own.kind)) /* the next step is not to see what is over */
+        opt->dev->v.synchronize(opt->dev);
     return IB_OK;
 }
 

@@ -53,6 +53,9 @@ struct ib_optim {
 ib_optim *ib_optim_new(const ib_optim_class *cls, ib_layer *net, ib_device *dev, int paged);
 /* Slots for every trainable parameter, also new ones; what is there is kept. */
 ib_status ib_optim_sync(ib_optim *opt);
+/* Behind a wait for them: what the kernels of the last steps have reported that nobody was told of. On hosts each step
+ * has told it itself. */
+ib_status ib_optim_settle(ib_optim *opt);
 
 /* ---- states.c ---- */
 size_t ib_optim_state_bytes(const ib_optim *opt, const ib_optim_slot *slot);

@@ -10,6 +10,7 @@ ib_status ib_program_quantize(const ib_program *p, ib_device *dev, int64_t n, co
     IB_NEED(codes);
     IB_TAKE(n, n >= 0, "is %lld", (long long)n);
     const ib_value *v = &p->values[0];
+    dev = dev->host;
     const int64_t size = n * v->size, bad = dev->k.first_not_finite(dev, x, size), top = (int64_t)1 << (v->bits - 1);
     if (bad < size)
         return ib_fail(IB_ENUMERIC, "%s: x is %g at %lld of sample %lld: no code says so", __func__, x[bad],

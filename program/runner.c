@@ -182,7 +182,7 @@ static ib_runner *new_runner(const ib_program *p, ib_device *dev, int64_t batch,
     ib_runner *r = ib_alloc(sizeof *r);
     if (!r)
         return NULL;
-    *r = (ib_runner){.p = p, .dev = dev, .batch = batch};
+    *r = (ib_runner){.p = p, .dev = dev->host, .batch = batch};
     if (!(r->held = ib_alloc((size_t)p->n_values * sizeof *r->held)) ||
         !(r->nhwc = ib_alloc((size_t)p->n_instrs * sizeof *r->nhwc)) ||
         !(r->packed = ib_alloc((size_t)p->n_instrs * sizeof *r->packed)))
@@ -208,11 +208,11 @@ static ib_runner *new_runner(const ib_program *p, ib_device *dev, int64_t batch,
         const ib_instr *n = &p->instrs[i];
         int64_t (*pack)(const ib_program *, const ib_instr *, ib_device *, void *) =
             r->nhwc[i] ? n->cls->pack_nhwc : n->cls->pack;
-        const int64_t bytes = pack ? pack(p, n, dev, NULL) : 0;
+        const int64_t bytes = pack ? pack(p, n, r->dev, NULL) : 0;
         if (bytes && !(r->packed[i] = ib_alloc((size_t)bytes)))
             goto fail;
         if (bytes)
-            pack(p, n, dev, r->packed[i]);
+            pack(p, n, r->dev, r->packed[i]);
     }
     return r;
 fail:

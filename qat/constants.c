@@ -1,6 +1,4 @@
 /* constants.c - values that a layer makes itself, with ib_input() or of parameters alone: the same in every phase. */
-#include <string.h>
-
 #include "base/alloc.h"
 #include "qat/plan.h"
 
@@ -38,20 +36,20 @@ ib_tensor *ib_plan_keep_constant(ib_plan *p, const ib_graph *g, int node, int in
     return copy;
 }
 
+ib_tensor *ib_constant_filled(ib_graph *g, int ndim, const int64_t *shape, float value)
+{
+    ib_tensor *t = ib_graph_tensor(g, ndim, shape);
+    if (!t)
+        return NULL;
+    t->from_data = 0;
+    g->dev->k.set(g->dev, ib_f32(t), t->size, value);
+    return t;
+}
+
 ib_tensor *ib_constant_expanded(ib_graph *g, ib_tensor *c, int ndim, const int64_t *shape)
 {
-    int64_t size = 1;
-    for (int d = 0; d < ndim; d++)
-        size *= shape[d];
-    float *zeros = ib_graph_alloc(g, (size_t)size * sizeof *zeros);
-    if (!c || !zeros)
-        return NULL;
-    memset(zeros, 0, (size_t)size * sizeof *zeros);
-    ib_tensor *z = ib_input(g, ndim, shape, zeros);
-    if (!z)
-        return NULL;
-    z->from_data = 0;
-    return ib_add(g, z, c);
+    ib_tensor *zeros = c ? ib_constant_filled(g, ndim, shape, 0) : NULL;
+    return zeros ? ib_add(g, zeros, c) : NULL;
 }
 
 ib_tensor *ib_constant_codes(ib_graph *g, ib_tensor *c, int ndim, const int64_t *shape, const ib_quantizer *like)

@@ -91,12 +91,7 @@ static ib_tensor *run_batch_norm(ib_graph *g, ib_step *s, ib_tensor **in)
 static ib_tensor *run_by_channel(ib_graph *g, ib_step *s, ib_tensor *x, ib_tensor *c, int is_mul)
 {
     const int64_t channels = x->shape[1], shape[] = {channels, 1, 1, 1};
-    float *ones = ib_graph_alloc(g, (size_t)channels * sizeof *ones);
-    if (!ones)
-        return NULL;
-    for (int64_t i = 0; i < channels; i++)
-        ones[i] = 1;
-    ib_tensor *w = is_mul ? ib_constant_by_channel(g, c, x, 4, shape) : ib_input(g, 4, shape, ones),
+    ib_tensor *w = is_mul ? ib_constant_by_channel(g, c, x, 4, shape) : ib_constant_filled(g, 4, shape, 1),
               *bias = is_mul ? NULL : ib_constant_by_channel(g, c, x, 1, shape);
     if (!w || (!is_mul && !bias))
         return NULL;

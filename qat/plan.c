@@ -85,10 +85,9 @@ static ib_status fill_step(ib_plan *p, ib_graph *g, int at, const int *uses, int
         take_batch_norm(s, n);
         s->leaf[1] = name ? ib_layer_param_new(p->net, name, 4, shape, IB_INIT_ONES, 1, 0) : NULL;
         ib_free(name);
-        if (!s->leaf[1])
-            return IB_ENOMEM;
-        for (int64_t i = 0; i < shape[0]; i++)
-            ib_f32(s->leaf[1])[i] = 1.0f;
+        if (!s->leaf[1] || ib_tensor_place(s->leaf[1], g->dev))
+            return ib_error_status();
+        g->dev->k.set(g->dev, ib_f32(s->leaf[1]), shape[0], 1.0f);
         s->leaf[2] = NULL;
     } else if (s->form == &ib_form_linear || s->form == &ib_form_conv2d) {
         const int bn = sole_user(g, uses, last, &ib_op_batch_norm);

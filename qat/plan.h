@@ -109,6 +109,8 @@ ib_status ib_trace_check_drawn(ib_layer *net, const ib_graph *g, const ib_tensor
 void ib_plan_mark_data(const ib_graph *g, ib_tensor *x);
 /* The plan's copy of what input `input` of node `node` is; NULL with ib_error(). */
 ib_tensor *ib_plan_keep_constant(ib_plan *p, const ib_graph *g, int node, int input);
+/* A tensor of this step that holds one value everywhere. */
+ib_tensor *ib_constant_filled(ib_graph *g, int ndim, const int64_t *shape, float value);
 /* c in fp32, repeated to this shape */
 ib_tensor *ib_constant_expanded(ib_graph *g, ib_tensor *c, int ndim, const int64_t *shape);
 /* The same as codes of 8 bits, by its own range. */

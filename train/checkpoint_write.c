@@ -26,7 +26,7 @@ static int write_header(hid_t f, const ib_layer *net, const ib_checkpoint *c)
            ib_h5_set(f, "normalization", H5T_NATIVE_FLOAT, 2, norm) ||
            (net->text &&
             ib_h5_write(f, "network", H5T_NATIVE_CHAR, 1, (int64_t[]){(int64_t)strlen(net->text)}, net->text)) ||
-           ib_schema_write(f, net->schema) || (*c->data && ib_h5_set_text(f, "data", c->data)) ||
+           ib_schema_write(f, net->schema) || (strlen(c->data) && ib_h5_set_text(f, "data", c->data)) ||
            (c->n_history &&
             ib_h5_write(f, "history", H5T_NATIVE_FLOAT, 2, (int64_t[]){c->n_history, IB_HISTORY}, c->history)) ||
            (c->n_history && c->measures &&

@@ -56,25 +56,25 @@ ib_status ib_train_test(ib_train_run *r, int in_float)
 }
 
 /* What a checkpoint keeps besides: at any time t->at is one. */
-static void keep(ib_train_run *r)
+static ib_status keep(ib_train_run *r)
 {
     ib_train_keep_schedules(r);
-    ib_train_read_tally(r, 1);
     r->t->at.state[FLOAT_SCORE] = r->t->float_score;
     r->t->at.state[SCORE] = r->t->score;
+    return ib_train_settle(r);
 }
 
 ib_status ib_train_save(ib_train_run *r, const char *path)
 {
-    keep(r);
-    return path ? ib_checkpoint_save(path, r->net, r->opt, &r->t->at) : IB_OK;
+    return keep(r) ? ib_error_status() : path ? ib_checkpoint_save(path, r->net, r->opt, &r->t->at) : IB_OK;
 }
 
 /* Test, history and schedule behind the steps of an epoch. */
 static ib_status end_epoch(ib_train_run *r)
 {
     ib_checkpoint *c = &r->t->at;
-    ib_train_read_tally(r, 1);
+    if (ib_train_settle(r))
+        return ib_error_status();
     const int quantized = ib_train_in_integers(r),
               counted = c->right >= 0 && !ib_dataset_targets(ib_loader_data(r->fit));
     const double mean = c->loss_sum / (double)c->step;

@@ -40,6 +40,9 @@ void ib_train_read_tally(ib_train_run *r, int wait);
 
 /* ---- step.c ---- */
 ib_status ib_train_step(ib_train_run *r, const ib_batch *b);
+/* Waits for the steps that were begun, reads the tally, and says what a device that computes late has found in them:
+ * the training stops then, before a checkpoint is written. */
+ib_status ib_train_settle(ib_train_run *r);
 
 /* ---- phases.c ---- */
 /* Whether the epoch that comes, or is under way, is one of the quantized ones. */

@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "autograd/op.h"
+#include "optim/optim.h"
 #include "train/loop.h"
 
 static ib_tensor *loss_of(const ib_train_run *r, ib_tensor *y, const ib_batch *b)
@@ -13,15 +14,28 @@ static ib_tensor *loss_of(const ib_train_run *r, ib_tensor *y, const ib_batch *b
                             : ib_cross_entropy(r->g, y, b->y, o->smoothing);
 }
 
+/* Behind it stands the checkpoint's path. */
+static const char *what_is_left(const ib_train_run *r)
+{
+    return !r->o->out                        ? "nothing was written"
+           : r->t->at.epoch || r->first_step ? "the last good checkpoint is "
+                                             : "no epoch was finished, so nothing was written to ";
+}
+
 static ib_status not_finite(const ib_train_run *r, const char *what, double value)
 {
     const ib_checkpoint *c = &r->t->at;
-    const char *out = r->o->out, *left = !out                        ? "nothing was written"
-                                         : c->epoch || r->first_step ? "the last good checkpoint is "
-                                                                     : "no epoch was finished, so nothing was "
-                                                                       "written to ";
     return ib_fail(IB_ENUMERIC, "epoch %lld, step %lld: the %s is %g: training stops; %s%s", (long long)c->epoch + 1,
-                   (long long)c->step + 1, what, value, left, out ? out : "");
+                   (long long)c->step + 1, what, value, what_is_left(r), r->o->out ? r->o->out : "");
+}
+
+ib_status ib_train_settle(ib_train_run *r)
+{
+    ib_train_read_tally(r, 1);
+    if (!ib_optim_settle(r->opt))
+        return IB_OK;
+    return ib_fail(ib_error_status(), "epoch %lld: %s: training stops; %s%s", (long long)r->t->at.epoch + 1, ib_error(),
+                   what_is_left(r), r->o->out ? r->o->out : "");
 }
 
 /* The rate of this step: each schedule counts its own. */

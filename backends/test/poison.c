@@ -82,7 +82,7 @@ static void forget(ib_device *dev, void *p, size_t bytes)
 
 static void peek(ib_device *dev, void *to, const void *from, size_t bytes)
 {
-    run_copy((ib_poison *)dev, &(transfer){to, from, bytes, 0});
+    ib_poison_look((ib_poison *)dev, to, from, bytes);
 }
 
 static void download(ib_device *dev, void *to, const void *from, size_t bytes)
@@ -148,11 +148,13 @@ ib_device *ib_test_open(const char *variant, const char *asked)
     if (!p)
         return NULL;
     p->last = &p->first;
-    if (!(p->plain = ib_device_open("cpu:ref")) || !(p->memory = reserve()) || !(p->room = reserve())) {
+    if (!(p->plain = ib_device_open("cpu:ref")) || !(p->memory = reserve()) || !(p->room = reserve()) ||
+        !(p->holes = reserve())) {
         ib_test_close(&p->dev);
         return NULL;
     }
     mprotect(p->room, REGION, PROT_READ | PROT_WRITE);
+    mprotect(p->holes, REGION, PROT_READ | PROT_WRITE);
     ib_snprintf(p->dev.name, sizeof p->dev.name, "test:poison");
     p->dev.v = verbs;
     ib_poison_fill_table(&p->dev.k);
@@ -165,11 +167,10 @@ void ib_test_close(ib_device *dev)
     ib_poison *p = (ib_poison *)dev;
     if (p->memory && p->room)
         ib_poison_run(p);
-    ib_poison_free_holes(p);
-    if (p->memory)
-        munmap(p->memory, REGION);
-    if (p->room)
-        munmap(p->room, REGION);
+    void *reserved[] = {p->memory, p->room, p->holes};
+    for (int i = 0; i < 3; i++)
+        if (reserved[i])
+            munmap(reserved[i], REGION);
     ib_device_close(p->plain);
     if (last_opened == p)
         last_opened = NULL;

@@ -28,17 +28,19 @@ struct ib_poison {
     ib_device *plain;             /* cpu:ref, whose kernels run */
     unsigned char *memory, *room; /* reserved: the numbers, and what is queued */
     size_t used, queued;          /* bytes of them from their beginnings */
-    struct ib_poison_hole *holes; /* what was released of the memory */
-    ib_late *first, **last;       /* the queue */
+    int opened;                   /* how often the memory is to be shut */
+    struct ib_poison_hole *holes; /* [n_holes], reserved: what was released of the memory, by address */
+    size_t n_holes;
+    ib_late *first, **last; /* the queue */
     ib_poison_counts counts;
 };
 
 /* poison_memory.c: blocks, and the memory's state */
 void *ib_poison_take(ib_poison *p, size_t bytes);
 void ib_poison_drop(ib_poison *p, void *at);
-void ib_poison_free_holes(ib_poison *p);
-void ib_poison_open(ib_poison *p);
+void ib_poison_open(ib_poison *p); /* all of it, as often as it is shut */
 void ib_poison_shut(ib_poison *p);
+void ib_poison_look(ib_poison *p, void *to, const void *from, size_t bytes);
 /* poison_late.c: room for the arguments of what is to run, and for what they point to; running it all */
 void *ib_poison_later(ib_poison *p, void (*run)(ib_poison *p, void *arguments), size_t bytes);
 void *ib_poison_keep(ib_poison *p, const void *from, size_t bytes);

@@ -31,7 +31,9 @@ void ib_poison_run(ib_poison *p)
     ib_late *late = p->first;
     p->first = NULL;
     p->last = &p->first;
+    ib_poison_open(p); /* once: no other code runs before it is shut */
     for (; late; late = late->next)
         late->run(p, (unsigned char *)late + 64);
+    ib_poison_shut(p);
     p->queued = 0;
 }

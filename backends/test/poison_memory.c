@@ -1,16 +1,15 @@
-/* poison_memory.c - blocks of a region that is open to kernels and verbs alone; its holes are noted elsewhere. */
+/* poison_memory.c - blocks of a region that is open to kernels and verbs alone; its holes are noted elsewhere, where no
+ * allocation is counted. */
 #include <string.h>
 #include <sys/mman.h>
 
 #include "backends/test/poison.h"
-#include "base/alloc.h"
 #include "base/assert.h"
 
 enum { ALIGN = 64, PAGE = 4096 };
 
-/* A released block, in the order of addresses; neighbours are one. */
+/* Released blocks; neighbours are one. */
 typedef struct ib_poison_hole {
-    struct ib_poison_hole *next;
     size_t at, bytes;
 } hole;
 
@@ -20,45 +19,60 @@ typedef struct head {
     unsigned char gap[ALIGN - sizeof(size_t)];
 } head;
 
-static void protect(ib_poison *p, int how)
+/* The pages of this part. */
+static void protect(const void *at, size_t bytes, int how)
 {
-    if (p->used)
-        mprotect(p->memory, (p->used + PAGE - 1) / PAGE * PAGE, how);
+    const size_t over = (uintptr_t)at % PAGE;
+    if (bytes)
+        mprotect((unsigned char *)(uintptr_t)at - over, bytes + over, how);
 }
 
 void ib_poison_open(ib_poison *p)
 {
-    protect(p, PROT_READ | PROT_WRITE);
+    if (!p->opened++)
+        protect(p->memory, p->used, PROT_READ | PROT_WRITE);
 }
 
 void ib_poison_shut(ib_poison *p)
 {
-    protect(p, PROT_NONE);
+    if (!--p->opened)
+        protect(p->memory, p->used, PROT_NONE);
+}
+
+void ib_poison_look(ib_poison *p, void *to, const void *from, size_t bytes)
+{
+    const unsigned char *at = from;
+    const size_t own = at >= p->memory && at < p->memory + p->used ? bytes : 0; /* else the host's, which is open */
+    protect(from, own, PROT_READ);
+    memcpy(to, from, bytes);
+    protect(from, own, PROT_NONE);
+}
+
+static void remove_hole(ib_poison *p, size_t i)
+{
+    memmove(p->holes + i, p->holes + i + 1, (--p->n_holes - i) * sizeof *p->holes);
 }
 
 void *ib_poison_take(ib_poison *p, size_t bytes)
 {
     const size_t whole = sizeof(head) + (bytes + ALIGN - 1) / ALIGN * ALIGN;
-    hole **h = &p->holes;
-    while (*h && (*h)->bytes < whole)
-        h = &(*h)->next;
-    size_t at = p->used;
-    if (*h) {
-        hole *found = *h;
-        at = found->at;
-        found->at += whole;
-        if (!(found->bytes -= whole)) {
-            *h = found->next;
-            ib_free(found);
-        }
+    size_t at = p->used, i = 0;
+    while (i < p->n_holes && p->holes[i].bytes < whole)
+        i++;
+    if (i < p->n_holes) {
+        at = p->holes[i].at;
+        p->holes[i].at += whole;
+        if (!(p->holes[i].bytes -= whole))
+            remove_hole(p, i);
     } else {
         p->used += whole;
     }
-    ib_poison_open(p);
-    memset(p->memory + at, 0xFF, whole);
-    ((head *)(void *)(p->memory + at))->bytes = whole;
-    ib_poison_shut(p);
-    return p->memory + at + sizeof(head);
+    head *block = (head *)(void *)(p->memory + at);
+    protect(block, whole, PROT_READ | PROT_WRITE);
+    memset(block, 0xFF, whole);
+    block->bytes = whole;
+    protect(block, whole, PROT_NONE);
+    return block + 1;
 }
 
 void ib_poison_drop(ib_poison *p, void *block)
@@ -68,32 +82,15 @@ void ib_poison_drop(ib_poison *p, void *block)
     const size_t bytes = ((head *)(void *)(p->memory + at))->bytes;
     memset(p->memory + at, 0xFF, bytes);
     ib_poison_shut(p);
-    hole **h = &p->holes, *last = NULL;
-    for (; *h && (*h)->at < at; h = &(*h)->next)
-        last = *h;
-    hole *next = *h;
-    IB_ASSERT(!last || last->at + last->bytes <= at, "a block is released once");
-    if (last && last->at + last->bytes == at) {
-        last->bytes += bytes;
-    } else {
-        hole *made = ib_alloc(sizeof *made);
-        if (!made) /* then the block is lost to the region */
-            return;
-        *made = (hole){next, at, bytes};
-        *h = last = made;
-    }
-    if (next && last->at + last->bytes == next->at) {
-        last->bytes += next->bytes;
-        last->next = next->next;
-        ib_free(next);
-    }
-}
-
-void ib_poison_free_holes(ib_poison *p)
-{
-    while (p->holes) {
-        hole *next = p->holes->next;
-        ib_free(p->holes);
-        p->holes = next;
-    }
+    size_t i = 0;
+    while (i < p->n_holes && p->holes[i].at < at)
+        i++;
+    IB_ASSERT(!i || p->holes[i - 1].at + p->holes[i - 1].bytes <= at, "a block is released once");
+    memmove(p->holes + i + 1, p->holes + i, (p->n_holes++ - i) * sizeof *p->holes);
+    p->holes[i] = (hole){at, bytes};
+    for (size_t j = i + 1; j >= (i ? i : 1); j--) /* with the one behind it, then with the one before it */
+        if (j < p->n_holes && p->holes[j - 1].at + p->holes[j - 1].bytes == p->holes[j].at) {
+            p->holes[j - 1].bytes += p->holes[j].bytes;
+            remove_hole(p, j);
+        }
 }

@@ -38,7 +38,8 @@ const char *ib_program_note(const ib_program *p);   /* the same in words; "" if 
 ib_status ib_program_quantize(const ib_program *p, ib_device *dev, int64_t n, const float *x, int8_t *codes);
 /* The program as a picture in Graphviz's language, a box for each value with the instruction that makes it. */
 ib_status ib_program_dot(const ib_program *p, const char *path);
-/* out[n,output_size] = program(in[n,input_size]), on the device's integer kernels; a runner for one call. */
+/* out[n,output_size] = program(in[n,input_size]), on the device's integer kernels, or the best CPU's where the device
+ * is none: programs compute in the host's memory. A runner for one call. */
 ib_status ib_program_run(ib_program *p, ib_device *dev, int64_t n, const int8_t *in, int8_t *out);
 /* A program made ready for one device: constants packed for its kernels, memory planned for up to `batch` samples, so
  * that a run allocates nothing. The program must outlive it. A runner serves one thread at a time; several may share

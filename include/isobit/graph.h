@@ -56,6 +56,13 @@ ib_status ib_backward(ib_graph *g, ib_tensor *loss);
 /* Reads a loss, which waits for the device: *value, and IB_ENUMERIC where ib_backward would say so. */
 ib_status ib_loss_value(ib_graph *g, ib_tensor *loss, float *value);
 
+/* Waits for all that this step has begun, and says what kernels have found in it: IB_OK, or the first failure of an
+ * operator (IB_ENUMERIC, ...), with its name and its layer's, as ib_error(). On a CPU each operator is done when it
+ * returns and has failed itself; a device that computes late may return a tensor there, and says it here, in a later
+ * operator, or when a number is read, in the same words. The failure stands until the next ib_graph_begin(). Of a loss
+ * or data that are not finite ib_loss_value() and ib_backward() tell. */
+ib_status ib_graph_synchronize(ib_graph *g);
+
 /* Name of the operator that made t, "softmax", on a tape (IB_TRAIN, IB_TRACE) and seen through changes of shape; ""
  * for an input. */
 const char *ib_tensor_made_by(const ib_graph *g, const ib_tensor *t);

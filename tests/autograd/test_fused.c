@@ -5,6 +5,7 @@
 
 #include "autograd/quantizer.h"
 #include "tests/golden/fused.h"
+#include "tests/numbers.h"
 
 static ib_device *dev;
 static ib_graph *g;
@@ -19,7 +20,7 @@ static ib_tensor *grid(int seed, float scale, float offset, int ndim, const int6
     ib_tensor *t = ib_tensor_new(IB_F32, ndim, shape, 1, "grid");
     REQUIRE(t != NULL);
     for (int64_t i = 0; i < t->size; i++)
-        ib_f32(t)[i] = scale * (float)((37 * i + 101 * seed) % 127 - 63) / 64 + offset;
+        set_value(t, i, scale * (float)((37 * i + 101 * seed) % 127 - 63) / 64 + offset);
     return t;
 }
 #define GRID(seed, scale, offset, ...)                                                                                 \
@@ -29,11 +30,12 @@ static ib_tensor *grid(int seed, float scale, float offset, int ndim, const int6
 static void same(const char *name, const ib_tensor *t, const float *want, int64_t n)
 {
     const double bound = n == 1 ? 2e-5 : 1e-6;
+    const float *grad = grads_of(t);
     double top = 0, worst = 0;
     CHECK_INT(t->size, n);
     for (int64_t i = 0; i < n; i++) {
         top = fmax(top, fabs(want[i]));
-        worst = fmax(worst, fabs((double)t->grad[i] - want[i]));
+        worst = fmax(worst, fabs((double)grad[i] - want[i]));
     }
     if (!(top > 0 && worst <= bound * top))
         printf("\n    %s: off by %g where the largest is %g\n", name, worst, top);
@@ -47,12 +49,11 @@ static void run(enum kind kind, enum act act, enum learned how, int w_bits, int 
 {
     const ib_weight_attrs weight = {.bits = w_bits, .per_channel = 1};
     ib_quantizer_state of_in = {.scale = 0.013f, .zero = 5}, of_out = {.scale = scale, .zero = zero};
-    ib_quantizer in = {.bits = 8, .qmin = -128, .qmax = 127, .profile = IB_FP32_RNE, .state = &of_in};
+    ib_quantizer in = {.bits = 8, .qmin = -128, .qmax = 127, .profile = IB_FP32_RNE};
     ib_quantizer out = {.bits = bits,
                         .qmin = -(1 << (bits - 1)),
                         .qmax = (1 << (bits - 1)) - 1,
                         .profile = IB_FP32_RNE,
-                        .state = &of_out,
                         .learned = (ib_learned)how};
     const int image = kind == conv || kind == folded;
     ib_tensor *d = kind == linear ? GRID(4, 1, 0, 40, 5)
@@ -72,6 +73,9 @@ static void run(enum kind kind, enum act act, enum learned how, int w_bits, int 
         REQUIRE(out.param != NULL);
     }
     ib_graph_begin(g, IB_TRAIN);
+    in.state = ib_graph_uploaded(g, &of_in, sizeof of_in);
+    out.state = ib_graph_uploaded(g, &of_out, sizeof of_out);
+    REQUIRE(in.state && out.state);
     ib_tensor *x = ib_quantize(g, t[0], &in);
     if (kind == add || kind == mul) {
         ib_tensor *b = ib_quantize(g, t[1], &in);
@@ -123,15 +127,17 @@ static void a_table_passes_what_a_relu_does(void)
     g = ib_graph_new(dev);
     for (int six = 0; six < 2; six++) {
         ib_quantizer_state state = {.scale = scale, .zero = 3};
-        ib_quantizer q = {.bits = 8, .qmin = -128, .qmax = 127, .state = &state};
+        ib_quantizer q = {.bits = 8, .qmin = -128, .qmax = 127};
         ib_tensor *x = ib_tensor_new(IB_F32, 1, (int64_t[]){101}, 1, "x");
         for (int i = 0; i <= 100; i++)
-            ib_f32(x)[i] = scale * (float)(i - 50);
+            set_value(x, i, scale * (float)(i - 50));
         ib_graph_begin(g, IB_TRAIN);
+        REQUIRE((q.state = ib_graph_uploaded(g, &state, sizeof state)) != NULL);
         ib_tensor *y = ib_lookup(g, ib_quantize(g, x, &q), &(ib_lookup_attrs){.act = six ? IB_ACT_RELU6 : IB_ACT_RELU});
         REQUIRE(y != NULL && !ib_backward(g, ib_sum(g, ib_dequantize(g, y))));
+        const float *values = values_of(x), *grad = grads_of(x);
         for (int i = 0; i <= 100; i++)
-            CHECK_NEAR(x->grad[i], ib_f32(x)[i] > 0 && !(six && ib_f32(x)[i] >= 6), 0);
+            CHECK_NEAR(grad[i], values[i] > 0 && !(six && values[i] >= 6), 0);
         ib_tensor_free(x);
     }
     ib_graph_free(g);
@@ -145,14 +151,15 @@ static void a_level_shares_the_gradient(void)
     g = ib_graph_new(dev);
     ib_tensor *alpha = GRID(0, 0, 1.5f, 1), *x = ib_tensor_new(IB_F32, 1, (int64_t[]){64}, 1, "x");
     ib_quantizer_state state = {0};
-    ib_quantizer q = {.bits = 4, .qmin = -8, .qmax = 7, .learned = IB_PACT, .param = alpha, .state = &state};
+    ib_quantizer q = {.bits = 4, .qmin = -8, .qmax = 7, .learned = IB_PACT, .param = alpha};
     for (int i = 0; i < 64; i++)
-        ib_f32(x)[i] = (float)i / 32;
+        set_value(x, i, (float)i / 32);
     ib_graph_begin(g, IB_TRAIN);
+    REQUIRE((q.state = ib_graph_uploaded(g, &state, sizeof state)) != NULL);
     REQUIRE(!ib_backward(g, ib_sum(g, ib_dequantize(g, ib_quantize(g, x, &q)))));
     for (int i = 0; i < 64; i++)
-        CHECK_NEAR(x->grad[i], ib_f32(x)[i] < 1.5f, 0);
-    CHECK_NEAR(alpha->grad[0], 16, 0);
+        CHECK_NEAR(grads_of(x)[i], values_of(x)[i] < 1.5f, 0);
+    CHECK_NEAR(grads_of(alpha)[0], 16, 0);
     ib_tensor_free(x);
     ib_tensor_free(alpha);
     ib_graph_free(g);

@@ -1,5 +1,5 @@
 /* test_layers.c - networks: shapes at many input sizes, names, initial values, failures. */
-#include "tests/check.h"
+#include "tests/numbers.h"
 
 static void models_take_any_size(void)
 {
@@ -49,9 +49,10 @@ static double deviation(const char *name, ib_init init)
     ib_layer *l = ib_linear_layer(400, 200);
     REQUIRE(l && !ib_layer_set_init(l, init) && !ib_layer_init(l, 3));
     ib_tensor *t = ib_param_find(l, name);
+    const float *w = values_of(t);
     double square = 0;
     for (int64_t i = 0; i < ib_tensor_size(t); i++)
-        square += (double)ib_tensor_f32(t)[i] * ib_tensor_f32(t)[i];
+        square += (double)w[i] * w[i];
     const double sigma = sqrt(square / (double)ib_tensor_size(t));
     ib_layer_free(l);
     return sigma;
@@ -88,7 +89,7 @@ static void equal_seeds_equal_values(void)
         ib_layer *a = ib_model_new("mlp", 1, 8, 8, 10), *b = ib_model_new("mlp", 1, 8, 8, 10);
         REQUIRE(a && b && !ib_layer_init(a, 7) && !ib_layer_init(b, other ? 8 : 7));
         const size_t bytes = (size_t)ib_tensor_size(ib_param_at(a, 0)) * 4;
-        CHECK((memcmp(ib_tensor_f32(ib_param_at(a, 0)), ib_tensor_f32(ib_param_at(b, 0)), bytes) == 0) == !other);
+        CHECK((memcmp(values_of(ib_param_at(a, 0)), values_of(ib_param_at(b, 0)), bytes) == 0) == !other);
         ib_layer_free(a);
         ib_layer_free(b);
     }

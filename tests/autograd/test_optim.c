@@ -3,6 +3,7 @@
 
 #include "layers/layer.h"
 #include "tests/golden/pytorch.h"
+#include "tests/numbers.h"
 
 static ib_device *dev;
 static ib_layer *net;
@@ -23,7 +24,7 @@ static void begin(void)
     p = ib_layer_param(net, "p", 2, (int64_t[]){2, 4}, IB_INIT_ZEROS, 1, 1);
     REQUIRE(p && !ib_layer_init(net, 1));
     for (int i = 0; i < 8; i++)
-        ib_tensor_f32(p)[i] = (float)sin(0.7 * i);
+        set_value(p, i, (float)sin(0.7 * i));
 }
 
 static void end(void)
@@ -37,13 +38,13 @@ static void run(ib_optim *o, const float *want)
 {
     for (int step = 0; step < 20; step++) {
         for (int i = 0; i < 8; i++)
-            ib_tensor_grad(p)[i] = 2.0f / 8 * (ib_tensor_f32(p)[i] - 2 * (float)sin(0.7 * i + 0.1 * step));
+            set_grad(p, i, 2.0f / 8 * (values_of(p)[i] - 2 * (float)sin(0.7 * i + 0.1 * step)));
         REQUIRE(!ib_optim_step(o));
         for (int i = 0; i < 8; i++)
-            CHECK_NEAR(ib_tensor_grad(p)[i], 0, 0);
+            CHECK_NEAR(grads_of(p)[i], 0, 0);
     }
     for (int i = 0; i < 8; i++)
-        CHECK_NEAR(ib_tensor_f32(p)[i], want[i], 2e-6);
+        CHECK_NEAR(values_of(p)[i], want[i], 2e-6);
     ib_optim_free(o);
 }
 
@@ -65,21 +66,21 @@ static void clipping_scales_to_the_norm(void)
     begin();
     ib_optim *o = ib_sgd_new(net, dev, NULL);
     for (int i = 0; i < 8; i++)
-        ib_tensor_grad(p)[i] = 3;
+        set_grad(p, i, 3);
     CHECK_NEAR(ib_optim_clip(o, 1), sqrt(72), 1e-6);
-    CHECK_NEAR(ib_tensor_grad(p)[0], 3 / sqrt(72), 1e-6);
+    CHECK_NEAR(grads_of(p)[0], 3 / sqrt(72), 1e-6);
     CHECK_NEAR(ib_optim_clip(o, 2), 1, 1e-6);
-    CHECK_NEAR(ib_tensor_grad(p)[0], 3 / sqrt(72), 1e-6);
+    CHECK_NEAR(grads_of(p)[0], 3 / sqrt(72), 1e-6);
     for (int i = 0; i < 8; i++)
-        ib_tensor_grad(p)[i] = 3;
+        set_grad(p, i, 3);
     CHECK(!ib_optim_limit(o, 1));
-    CHECK_NEAR(ib_tensor_grad(p)[0], 3 / sqrt(72), 1e-6);
-    const float before = ib_tensor_f32(p)[5];
-    ib_tensor_grad(p)[5] = NAN;
+    CHECK_NEAR(grads_of(p)[0], 3 / sqrt(72), 1e-6);
+    const float before = values_of(p)[5];
+    set_grad(p, 5, NAN);
     CHECK(ib_optim_clip(o, 1) < 0);
     CHECK(!strcmp(ib_error(), "ib_optim_clip: the gradients' norm is nan"));
     CHECK_ERROR(ib_optim_limit(o, 1), "ib_optim_limit: the gradients' norm is nan");
-    CHECK(!ib_optim_zero(o) && !ib_optim_step(o) && ib_tensor_f32(p)[5] == before); /* told, it is over */
+    CHECK(!ib_optim_zero(o) && !ib_optim_step(o) && values_of(p)[5] == before); /* told, it is over */
     ib_optim_free(o);
     end();
 }
@@ -90,10 +91,10 @@ static void groups_change_rate_by_name(void)
     ib_optim *o = ib_sgd_new(net, dev, &(ib_sgd_opts){.lr = 1});
     CHECK_ERROR(ib_optim_group(o, "q*", 100, 1), "pattern 'q*' matches no trainable parameter");
     REQUIRE(!ib_optim_group(o, "p*", 0.25f, 1));
-    const float before = ib_tensor_f32(p)[1];
-    ib_tensor_grad(p)[1] = 2;
+    const float before = values_of(p)[1];
+    set_grad(p, 1, 2);
     REQUIRE(!ib_optim_step(o));
-    CHECK_NEAR(ib_tensor_f32(p)[1], before - 0.5f, 1e-6);
+    CHECK_NEAR(values_of(p)[1], before - 0.5f, 1e-6);
     ib_optim_free(o);
     end();
 }

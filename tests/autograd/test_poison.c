@@ -96,8 +96,9 @@ static void networks_train_to_the_same_bytes(void)
     static const int widths[][2] = {{8, 8}, {4, 8}, {2, 2}};
     for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
         trains_alike(models[i], NULL);
-        for (size_t j = 0; j < sizeof widths / sizeof *widths; j++)
-            trains_alike(models[i], &(ib_qat_opts){.weight_bits = widths[j][0], .act_bits = widths[j][1]});
+        for (size_t j = 0; j < sizeof widths / sizeof *widths; j++) /* the large ones in one width each */
+            if (i < 2 || j == i - 1)
+                trains_alike(models[i], &(ib_qat_opts){.weight_bits = widths[j][0], .act_bits = widths[j][1]});
     }
 }
 

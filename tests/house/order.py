@@ -7,7 +7,7 @@ its like, nor [] or * behind a tensor's data, gradient, scale or what is saved, 
 nor a kernel whose result is used. Comments do not count; & before an element is its address and passes, as do arrays of
 the caller's, which are the host's, behind attributes: a->labels[i].
 
-In the folders of READ_BY_COPY, which work on files and texts too, arrays are the host's; no code handles a tensor's data
+In the folders of READ_BY_COPY, which work on files, texts and histograms of copies too, arrays are the host's; no code handles a tensor's data
 or gradient there."""
 import pathlib, re, sys
 
@@ -21,7 +21,7 @@ OWN_MEMORY = {"alloc.c"}
 # What these free is realpath()'s and utf8proc_map()'s, by way of ib_tokenizer_compose.
 OTHERS_MEMORY = {"alloc.c", "file.c", "origin.c", "tokenizer_json.c", "tokenizer_merge.c", "chat.c"}
 HANDS_OFF = ("autograd/ops", "autograd/ops/quantized", "optim")
-READ_BY_COPY = ("lm", "lm/adapters", "lm/run", "lm/samples", "lm/save", "lm/train")
+READ_BY_COPY = ("layers", "layers/models", "qat", "qat/observers", "train", "lm", "lm/adapters", "lm/run", "lm/samples", "lm/save", "lm/train")
 BEHIND = (
     r"|\bib_(f32|codes|i32)\(([^()]|\([^()]*\))*\)\s*\["  # ib_f32(n->in[0])[
     r"|(->|\.)(data|grad|scale|saved\[\w+\])\)*\["  # ->grad[, ((float *)n->saved[0])[

@@ -3,6 +3,7 @@
  * STEM.out.f32 and STEM.turned.out.f32, the network's input as text "C H W" to STEM.input, or the line that refuses the
  * file to STEM.refused. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <isobit/isobit.h>
@@ -30,10 +31,12 @@ static void run(ib_graph *g, ib_layer *net, const char *stem, const char *from, 
     const int64_t shape[] = {(int64_t)size / 4 / in->c / in->h / in->w, in->c, in->h, in->w};
     ib_graph_begin(g, IB_EVAL);
     ib_tensor *y = ib_layer_forward(g, net, ib_input(g, 4, shape, (const float *)x));
-    if (y)
-        put(stem, to, ib_tensor_f32(y), (size_t)ib_tensor_size(y) * 4);
+    float *values = y ? malloc((size_t)ib_tensor_size(y) * sizeof *values) : NULL;
+    if (values && !ib_tensor_read(y, values))
+        put(stem, to, values, (size_t)ib_tensor_size(y) * sizeof *values);
     else
         fprintf(stderr, "%s: %s\n", stem, ib_error());
+    free(values);
     ib_free(x);
 }
 

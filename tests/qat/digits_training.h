@@ -3,6 +3,7 @@
 #define IB_TESTS_QAT_DIGITS_TRAINING_H
 
 #include "tests/digits.h"
+#include "tests/numbers.h"
 #include "autograd/quantizer.h"
 #include "program/program.h"
 #include "qat/plan.h"
@@ -30,7 +31,7 @@ static inline float train(ib_layer *net, int n, float lr)
             CHECK(0);
             break;
         }
-        loss = ib_tensor_f32(l)[0];
+        CHECK(!ib_loss_value(g, l, &loss));
     }
     ib_optim_free(opt);
     return loss;

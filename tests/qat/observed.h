@@ -15,6 +15,18 @@ static inline float uniform(int64_t i)
     return ib_rng_uniform((ib_rng){7, 3}, (uint64_t)i);
 }
 
+/* x[n] as a batch in the device's memory. */
+static inline ib_status see(ib_observer *o, const float *x, int64_t n, const char *layer)
+{
+    const size_t bytes = (size_t)n * sizeof *x;
+    float *batch = dev->v.allocate(dev, bytes);
+    REQUIRE(batch != NULL);
+    dev->v.upload(dev, batch, x, bytes);
+    const ib_status status = ib_observer_see_batch(o, dev, batch, n, layer);
+    dev->v.release(dev, batch);
+    return status;
+}
+
 /* ---- kinds of data: value i of N; a batch is EACH values in a row ---- */
 
 static inline float mask_of_rare_ones(int64_t i)

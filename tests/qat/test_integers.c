@@ -20,19 +20,23 @@ static void integers_and_simulation_agree(void)
     REQUIRE(y != NULL);
     const ib_step *s = &ib_plan_of(net)->steps[0];
     const ib_quantizer *in = &ib_plan_of(net)->input.out;
-    const ib_quantizer_state *of_in = in->state, *of_out = s->out.state;
+    const ib_quantizer_state of_in = ib_quantizer_read(ib_home(dev), in),
+                             of_out = ib_quantizer_read(ib_home(dev), &s->out);
     ib_tensor *bias, *w = ib_step_weight(g, s, &bias);
     ib_tensor *codes = ib_quantize_weight(g, w, NULL, &s->weight);
-    for (int64_t c = 0; c < 6; c++) /* weights on their grid */
-        for (int64_t i = 0; i < 9; i++)
-            ib_f32(w)[c * 9 + i] = (float)ib_codes(codes)[c * 9 + i] * codes->q.scale[c];
-    ib_tensor *xq = ib_fake_quantize(g, x, of_in->scale, of_in->zero, in->qmin, in->qmax);
+    REQUIRE(codes != NULL);
+    const int8_t *code = codes_of(codes);
+    const float *scale = scales_of(codes);
+    for (int64_t i = 0; i < 6 * 9; i++) /* weights on their grid */
+        set_value(w, i, (float)code[i] * scale[i / 9]);
+    ib_tensor *xq = ib_fake_quantize(g, x, of_in.scale, of_in.zero, in->qmin, in->qmax);
     ib_tensor *z = ib_relu(g, ib_conv2d(g, xq, w, bias, s->attrs));
-    ib_tensor *want = ib_fake_quantize(g, z, of_out->scale, of_out->zero, s->out.qmin, s->out.qmax);
+    ib_tensor *want = ib_fake_quantize(g, z, of_out.scale, of_out.zero, s->out.qmin, s->out.qmax);
     REQUIRE(want != NULL);
+    const float *made = values_of(y), *simulated = values_of(want);
     int64_t off = 0;
     for (int64_t i = 0; i < ib_tensor_size(y); i++) {
-        const double steps = fabs(ib_f32(y)[i] - ib_f32(want)[i]) / of_out->scale;
+        const double steps = fabs(made[i] - simulated[i]) / of_out.scale;
         CHECK(steps < 1.01);
         off += steps > 0.01;
     }
@@ -58,8 +62,11 @@ static ib_tensor *both(ib_tensor **p, ib_tensor *x, ib_quantizer *q, int integer
         return ib_dequantize(
             g, ib_qavg_pool(g, ib_qadd(g, y, z, IB_ACT_NONE, &q[3]), &(ib_pool_opts){2, 2, 2, 2, 0, 0}, &q[4]));
     }
-#define FQ(t, i) ib_fake_quantize(g, t, q[i].state->scale, q[i].state->zero, q[i].qmin, q[i].qmax)
-    ib_tensor *xf = FQ(x, 0), *wf = ib_fake_quantize(g, w, codes->q.scale[0], 0, -7, 7),
+    ib_quantizer_state s[5];
+    for (int i = 0; i < 5; i++)
+        s[i] = ib_quantizer_read(ib_home(dev), &q[i]);
+#define FQ(t, i) ib_fake_quantize(g, t, s[i].scale, s[i].zero, q[i].qmin, q[i].qmax)
+    ib_tensor *xf = FQ(x, 0), *wf = ib_fake_quantize(g, w, scales_of(codes)[0], 0, -7, 7),
               *c = ib_conv2d(g, xf, wf, b, &conv);
     return FQ(ib_avg_pool(g, FQ(ib_add(g, FQ(ib_relu(g, c), 1), FQ(c, 2)), 3), &(ib_pool_opts){2, 2, 2, 2, 0, 0}), 4);
 }
@@ -81,21 +88,23 @@ static void integer_gradients_are_the_simulations(void)
         for (int i = 0; i < 5; i++) {
             t[side][i] = ib_tensor_new(IB_F32, shapes[i].ndim, shapes[i].shape, i != 3, "p");
             for (int64_t j = 0; j < ib_tensor_size(t[side][i]); j++)
-                ib_tensor_f32(t[side][i])[j] = shapes[i].lo + (shapes[i].hi - shapes[i].lo) *
-                                                                  ib_rng_uniform((ib_rng){3, (uint64_t)i}, (uint64_t)j);
-            q[i] = (ib_quantizer){.bits = 8, .qmin = -128, .qmax = 127, .profile = IB_FP32_RNE, .state = &state[i]};
+                set_value(t[side][i], j,
+                          shapes[i].lo +
+                              (shapes[i].hi - shapes[i].lo) * ib_rng_uniform((ib_rng){3, (uint64_t)i}, (uint64_t)j));
+            q[i] = (ib_quantizer){.bits = 8, .qmin = -128, .qmax = 127, .profile = IB_FP32_RNE};
             ib_scale_of_range(ranges[i][0], ranges[i][1], 0, -128, 127, &state[i].scale, &state[i].zero);
         }
         ib_graph_begin(g, IB_TRAIN);
+        for (int i = 0; i < 5; i++)
+            REQUIRE((q[i].state = ib_graph_uploaded(g, &state[i], sizeof state[i])) != NULL);
         ib_tensor *y = both(t[side], t[side][4], q, side);
         REQUIRE(y != NULL);
         REQUIRE(!ib_backward(g, ib_sum(g, ib_mul(g, y, y))));
     }
-    for (int i = 0; i < 5; i++)
-        for (int64_t j = 0; i != 3 && j < ib_tensor_size(t[0][i]); j++)
-            CHECK_NEAR(ib_tensor_grad(t[1][i])[j], ib_tensor_grad(t[0][i])[j],
-                       0.02 * (1 + fabs(ib_tensor_grad(t[0][i])[j])));
     for (int i = 0; i < 5; i++) {
+        const float *want = i == 3 ? NULL : grads_of(t[0][i]), *got = i == 3 ? NULL : grads_of(t[1][i]);
+        for (int64_t j = 0; i != 3 && j < ib_tensor_size(t[0][i]); j++)
+            CHECK_NEAR(got[j], want[j], 0.02 * (1 + fabs(want[j])));
         ib_tensor_free(t[0][i]);
         ib_tensor_free(t[1][i]);
     }
@@ -172,9 +181,10 @@ static void dynamic_quantization_is_close_to_float(void)
     ib_tensor *x = ib_input(g, 4, b.shape, b.x), *y = ib_layer_forward(g, net, x),
               *f = ib_layer_forward_float(g, net, x);
     REQUIRE(y && f);
+    const float *dynamic = values_of(y), *real = values_of(f);
     double worst = 0;
     for (int64_t i = 0; i < ib_tensor_size(y); i++)
-        worst = fmax(worst, fabs(ib_f32(y)[i] - ib_f32(f)[i]));
+        worst = fmax(worst, fabs(dynamic[i] - real[i]));
     CHECK(worst > 0 && worst < 0.25);
     ib_graph_begin(g, IB_EVAL); /* a row's result does not depend on the rows beside it */
     ib_tensor *one = ib_layer_forward(g, net, ib_input(g, 4, (int64_t[]){1, 1, 8, 8}, b.x + 64));

@@ -1,5 +1,6 @@
 /* test_observed.c - what observers keep of weights, channels, long runs and values that have no range. Broken by: a
  * row of weights that is cut, a channel lost without a word, a count that stops at 2^24. */
+#include "tests/numbers.h"
 #include "tests/qat/observed.h"
 
 /* Counts beyond 2^24, where fp32 stops counting. */
@@ -13,7 +14,7 @@ static void bins_count_on(void)
     REQUIRE(x != NULL);
     x[0] = 1;
     for (int b = 0; b < 17; b++)
-        REQUIRE(!ib_observer_see_batch(&o, dev, x, MANY, "x"));
+        REQUIRE(!see(&o, x, MANY, "x"));
     for (int i = 0; i < IB_BINS; i++)
         sum += o.bins[i];
     CHECK(sum == 17.0 * MANY);
@@ -30,8 +31,7 @@ static void values_without_a_range_are_refused(void)
     for (int i = 0; i < 4; i++)
         for (int j = 0; j < 2; j++) {
             ib_observer o = {.cls = j ? &ib_observer_kl : &ib_observer_minmax};
-            CHECK_ERROR(ib_observer_see_batch(&o, dev, bad[i], 2, "conv1"),
-                        "layer 'conv1': calibration values reach from");
+            CHECK_ERROR(see(&o, bad[i], 2, "conv1"), "layer 'conv1': calibration values reach from");
             ib_free(o.bins);
         }
     ib_device_close(dev);
@@ -55,7 +55,7 @@ static void weights_of_few_values_are_kept(void)
         for (int r = 0; r < ROWS; r++)
             w[r][i] = row[r];
     }
-    memcpy(ib_tensor_f32(t), w, sizeof w);
+    REQUIRE(!ib_tensor_write(t, w[0]));
     for (int bits = 8; bits >= 2; bits /= 2) {
         double error[2][ROWS] = {{0}};
         for (int mse = 0; mse < 2; mse++) {
@@ -63,10 +63,12 @@ static void weights_of_few_values_are_kept(void)
             const ib_tensor *q =
                 ib_quantize_weight(g, t, NULL, &(ib_weight_attrs){.bits = bits, .per_channel = 1, .mse = mse});
             REQUIRE(q != NULL);
+            const float *scale = scales_of(q);
+            const int8_t *codes = codes_of(q);
             for (int r = 0; r < ROWS; r++)
                 for (int64_t i = 0; i < COLS; i++) {
-                    const double off = w[r][i] - (double)q->q.scale[r] * ib_codes(q)[r * COLS + i];
-                    CHECK(mse || fabs(off) <= 0.5001 * q->q.scale[r]);
+                    const double off = w[r][i] - (double)scale[r] * codes[r * COLS + i];
+                    CHECK(mse || fabs(off) <= 0.5001 * scale[r]);
                     CHECK(w[r][i] != 0 || off == 0);
                     error[mse][r] += off * off;
                 }
@@ -95,7 +97,7 @@ static void channels_lost_under_one_scale_are_counted(void)
                 ib_flatten_layer());
             REQUIRE(net && !ib_layer_init(net, 1));
             ib_layer_set_input(net, &info);
-            memcpy(ib_tensor_f32(ib_param_find(net, "c.weight")), weights, sizeof weights);
+            REQUIRE(!ib_tensor_write(ib_param_find(net, "c.weight"), weights));
             ib_threads_set(threads);
             REQUIRE(
                 !ib_qat_prepare(net, g, &(ib_qat_opts){.act_bits = bits, .output_bits = bits, .observer = "minmax"}));

@@ -28,7 +28,7 @@ static coding observed(const char *observer, int bits, int symmetric, const floa
     coding made = {q.qmin, q.qmax, 0, 0};
     float lo, hi;
     for (int b = 0; b < BATCHES; b++)
-        REQUIRE(!ib_observer_see_batch(&o, dev, x + b * EACH, EACH, "x"));
+        REQUIRE(!see(&o, x + b * EACH, EACH, "x"));
     o.cls->range(&o, &q, symmetric, &lo, &hi);
     ib_scale_of_range(lo, hi, symmetric, q.qmin, q.qmax, &made.scale, &made.zero);
     ib_free(o.bins);
@@ -184,7 +184,7 @@ static void percentile_clips_no_more_than_it_says(void)
             float lo, hi;
             double outside = 0;
             for (int b = 0; b < BATCHES; b++)
-                REQUIRE(!ib_observer_see_batch(&o, dev, x + b * EACH, EACH, "x"));
+                REQUIRE(!see(&o, x + b * EACH, EACH, "x"));
             o.cls->range(&o, &q, 0, &lo, &hi);
             for (int64_t i = 0; i < N; i++)
                 outside += x[i] < lo - fabsf(lo) * 1e-6f || x[i] > hi + fabsf(hi) * 1e-6f;
@@ -206,12 +206,12 @@ static void a_moving_average_passes_over_zeros(void)
     dev = ib_device_open(NULL);
     ib_observer o = {.cls = &ib_observer_ema};
     for (int b = 0; b < 5; b++)
-        REQUIRE(!ib_observer_see_batch(&o, dev, batches[b], 2, "x"));
+        REQUIRE(!see(&o, batches[b], 2, "x"));
     CHECK_NEAR(o.lo, -0.01, 1e-7);
     CHECK_NEAR(o.hi, 4 - 0.02, 1e-6);
     ib_observer half = {.cls = &ib_observer_ema, .averaging = 0.5f};
     for (int b = 0; b < 5; b++)
-        REQUIRE(!ib_observer_see_batch(&half, dev, batches[b], 2, "x"));
+        REQUIRE(!see(&half, batches[b], 2, "x"));
     CHECK(half.lo == -0.5f && half.hi == 3);
     ib_device_close(dev);
 }
@@ -226,7 +226,7 @@ static void equal_divergence_takes_the_wider_range(void)
         x[i] = i == 0 ? 1 : (float)(i % 2) / 2; /* the far spike is a thousandth: no frequent value */
     ib_observer o = {.cls = &ib_observer_kl};
     const ib_quantizer q = {.bits = 8, .qmin = -128, .qmax = 127};
-    REQUIRE(!ib_observer_see_batch(&o, dev, x, 1000, "x"));
+    REQUIRE(!see(&o, x, 1000, "x"));
     o.cls->range(&o, &q, 0, &lo, &hi);
     CHECK_NEAR(hi, 1, 1e-6);
     ib_free(o.bins);

@@ -93,18 +93,16 @@ static void a_gamma_of_zero_and_a_dead_channel_are_harmless(void)
     begin();
     ib_layer *net = ready(ib_model_new("lenet", 1, 8, 8, 10));
     train(net, 10, 1e-3f);
-    float *gamma = ib_tensor_f32(ib_param_find(net, "conv1.bn.gamma")),
-          *beta = ib_tensor_f32(ib_param_find(net, "conv1.bn.beta"));
-    gamma[2] = 0;
-    beta[2] = 0.7f;
-    gamma[3] = -gamma[3];
-    float *w = ib_tensor_f32(ib_param_find(net, "fc1.weight"));
+    ib_tensor *gamma = ib_param_find(net, "conv1.bn.gamma");
+    set_value(gamma, 2, 0);
+    set_value(gamma, 3, -values_of(gamma)[3]);
+    set_value(ib_param_find(net, "conv1.bn.beta"), 2, 0.7f);
     for (int i = 0; i < 64; i++)
-        w[i] = 0;
+        set_value(ib_param_find(net, "fc1.weight"), i, 0);
     REQUIRE(!ib_qat_begin(net, g, loader, &(ib_qat_opts){.weight_bits = 4}));
     CHECK(isfinite(train(net, 10, 1e-3f)));
-    CHECK(isfinite(gamma[2]));
-    CHECK(gamma[2] != 0); /* it learns: its gradient is no quotient of itself */
+    CHECK(isfinite(values_of(gamma)[2]));
+    CHECK(values_of(gamma)[2] != 0); /* it learns: its gradient is no quotient of itself */
     CHECK_INT(differences(net), 0);
     ib_layer_free(net);
     end();
@@ -180,9 +178,10 @@ static void batch_norm_can_be_reestimated(void)
     ib_layer *net = ready(ib_model_new("lenet", 1, 8, 8, 10));
     train(net, 40, 3e-3f);
     REQUIRE(!ib_qat_begin(net, g, loader, &(ib_qat_opts){.weight_bits = 8}));
-    float *mean = ib_tensor_f32(ib_param_find(net, "conv2.bn.running_mean")), before[16];
-    memcpy(before, mean, sizeof before);
+    const ib_tensor *statistic = ib_param_find(net, "conv2.bn.running_mean");
+    const float *before = values_of(statistic);
     REQUIRE(!ib_qat_reestimate_bn(net, g, loader, 40));
+    const float *mean = values_of(statistic);
     double moved = 0, size = 0;
     for (int i = 0; i < 16; i++) { /* at 8 bits the integer network's statistics are the float network's */
         moved += fabs(mean[i] - before[i]);

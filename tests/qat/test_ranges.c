@@ -29,15 +29,16 @@ static void observers_move_in_learning_only(void)
             ib_tensor *t = ib_param_find(net, "conv1.conv.out.ln_scale"),
                       *w = ib_param_find(net, "fc1.weight.ln_scale");
             REQUIRE(t && w);
-            const float first = ib_tensor_f32(t)[0], other = ib_tensor_f32(w)[0];
+            const float first = values_of(t)[0], other = values_of(w)[0];
             train(net, 3, 1e-3f);
-            CHECK(ib_tensor_f32(t)[0] != first && ib_tensor_f32(w)[0] != other);
+            CHECK(values_of(t)[0] != first && values_of(w)[0] != other);
             ib_optim *opt = ib_adamw_new(net, dev, NULL);
-            ib_tensor_grad(t)[0] = ib_tensor_grad(w)[0] = 1;
+            set_grad(t, 0, 1);
+            set_grad(w, 0, 1);
             REQUIRE(!ib_qat_set_phase(net, g, IB_FROZEN));
-            const float frozen = ib_tensor_f32(t)[0], frozen_w = ib_tensor_f32(w)[0];
+            const float frozen = values_of(t)[0], frozen_w = values_of(w)[0];
             REQUIRE(!ib_optim_step(opt));
-            CHECK(ib_tensor_f32(t)[0] == frozen && ib_tensor_f32(w)[0] == frozen_w);
+            CHECK(values_of(t)[0] == frozen && values_of(w)[0] == frozen_w);
             ib_optim_free(opt);
             ib_layer_free(net);
             continue;
@@ -72,14 +73,31 @@ static void learned_steps_follow_the_papers_formula(void)
         const double q = v[i] / s;
         want += dy[i] * (q <= -4 ? -4 : q >= 3 ? 3 : rint(q) - q);
     }
-    float dt = 0, dalpha = 0; /* g = 1 / sqrt(N Q), with 3 codes above zero */
-    dev->k.lsq_grad(dev, v, dy, 1, 6, &(ib_affine){.scale = &s, .qmin = -4, .qmax = 3}, 6, &dt);
-    CHECK_NEAR(dt / s * sqrt(6 * 3), want, 1e-5);
     const float alpha = 1.3f;
-    const int32_t zero = 6; /* one below the largest code, whose value is alpha */
-    dev->k.pact_grad(dev, v, dy, 6, &(ib_affine){.scale = &alpha, .zero = &zero, .qmin = -8, .qmax = 7}, &dalpha);
-    CHECK_NEAR(dalpha, 11, 0); /* dY where x >= alpha */
+    const int32_t level = 6; /* one below the largest code, whose value is alpha */
+    float sums[2] = {0};     /* the gradients of ln(s) and of alpha */
+    ib_graph_begin(g, IB_EVAL);
+    const float *x = ib_graph_uploaded(g, v, sizeof v), *grad = ib_graph_uploaded(g, dy, sizeof dy),
+                *step = ib_graph_uploaded(g, &s, sizeof s), *clip = ib_graph_uploaded(g, &alpha, sizeof alpha);
+    const int32_t *zero = ib_graph_uploaded(g, &level, sizeof level);
+    float *sum = ib_graph_uploaded(g, sums, sizeof sums);
+    REQUIRE(x && grad && step && clip && zero && sum);
+    /* g = 1 / sqrt(N Q), with 3 codes above zero */
+    dev->k.lsq_grad(dev, x, grad, 1, 6, &(ib_affine){.scale = step, .qmin = -4, .qmax = 3}, 6, sum);
+    dev->k.pact_grad(dev, x, grad, 6, &(ib_affine){.scale = clip, .zero = zero, .qmin = -8, .qmax = 7}, sum + 1);
+    dev->v.download(dev, sums, sum, sizeof sums);
+    CHECK_NEAR(sums[0] / s * sqrt(6 * 3), want, 1e-5);
+    CHECK_NEAR(sums[1], 11, 0); /* dY where x >= alpha */
     end();
+}
+
+/* x[n] as a batch of the device's. */
+static ib_status see(ib_observer *o, const float *x, int64_t n, const char *layer)
+{
+    ib_graph_begin(g, IB_EVAL);
+    const float *batch = ib_graph_uploaded(g, x, (size_t)n * sizeof *x);
+    REQUIRE(batch != NULL);
+    return ib_observer_see_batch(o, dev, batch, n, layer);
 }
 
 /* What each calibrator does to values with a long tail: 10,000 in [0, 1) and one at 50. */
@@ -100,7 +118,7 @@ static void calibrators_treat_outliers_as_they_should(void)
                 {"mse", 0.9f, 20},  {"kl", 0.5f, 5}, {"histogram", 0.5f, 51}};
     for (int i = 0; i < 6; i++) {
         ib_observer o = {.cls = ib_observer_row_of(want[i].name)->cls, .percentile = 99.9f};
-        REQUIRE(!ib_observer_see_batch(&o, dev, x, N + 1, "x"));
+        REQUIRE(!see(&o, x, N + 1, "x"));
         o.cls->range(&o, &q, 0, &lo, &hi);
         if (!(hi >= want[i].least && hi <= want[i].most))
             printf("\n    %s: [%g, %g]\n", want[i].name, lo, hi);
@@ -110,11 +128,11 @@ static void calibrators_treat_outliers_as_they_should(void)
     ib_observer o = {.cls = &ib_observer_ema};
     for (int i = 0; i < 3; i++) { /* torch: first batch sets, then m += 0.01 (now - m) */
         const float batch[] = {-1, (float)(i + 1)};
-        ib_observer_see_batch(&o, dev, batch, 2, "x");
+        REQUIRE(!see(&o, batch, 2, "x"));
     }
     CHECK_NEAR(o.hi, 1.01 + 0.01 * (3 - 1.01), 1e-6);
     x[3] = NAN;
-    CHECK_ERROR(ib_observer_see_batch(&o, dev, x, N, "conv1"), "conv1");
+    CHECK_ERROR(see(&o, x, N, "conv1"), "conv1");
     end();
 }
 
@@ -144,13 +162,23 @@ static void bytes_keep_their_value_at_the_input(void)
     ib_layer_set_input(net, &in);
     REQUIRE(!ib_qat_prepare(net, g, NULL));
     const ib_quantizer *q = &ib_plan_of(net)->input.out;
-    for (int raw = 0; raw < 256; raw++) {
-        const float x = ((float)raw / 255.0f - in.mean) * (1.0f / in.std);
-        int8_t code;
-        const ib_affine codes = {
-            .scale = &q->state->scale, .zero = &q->state->zero, .qmin = q->qmin, .qmax = q->qmax, .half_away = raw & 1};
-        dev->k.quantize(dev, &x, 1, &codes, &code, NULL);
-        CHECK_INT(code, raw - 128);
+    ib_quantizer_state state = ib_step_state(ib_plan_of(net), &ib_plan_of(net)->input);
+    float x[256];
+    int8_t codes[256];
+    for (int raw = 0; raw < 256; raw++)
+        x[raw] = ((float)raw / 255.0f - in.mean) * (1.0f / in.std);
+    ib_graph_begin(g, IB_EVAL);
+    const float *reals = ib_graph_uploaded(g, x, sizeof x);
+    const ib_quantizer_state *there = ib_graph_uploaded(g, &state, sizeof state);
+    int8_t *made = ib_graph_numbers(g, sizeof codes);
+    REQUIRE(reals && there && made);
+    for (int half_away = 0; half_away < 2; half_away++) {
+        const ib_affine to = {
+            .scale = &there->scale, .zero = &there->zero, .qmin = q->qmin, .qmax = q->qmax, .half_away = half_away};
+        dev->k.quantize(dev, reals, 256, &to, made, NULL);
+        dev->v.download(dev, codes, made, sizeof codes);
+        for (int raw = 0; raw < 256; raw++)
+            CHECK_INT(codes[raw], raw - 128);
     }
     ib_layer_free(net);
     for (int side = 0; side < 2; side++) { /* data that 0 is no value of: it has a code all the same */
@@ -158,9 +186,9 @@ static void bytes_keep_their_value_at_the_input(void)
         net = ready(ib_model_new("mlp", 1, 8, 8, 10));
         ib_layer_set_input(net, &far);
         REQUIRE(!ib_qat_prepare(net, g, NULL));
-        q = &ib_plan_of(net)->input.out;
-        CHECK(q->state->zero == (side ? 127 : -128));
-        CHECK_NEAR(q->state->scale * 255, 6, 1e-5); /* (0 or 1 - mean) / std, widened to 0 */
+        state = ib_step_state(ib_plan_of(net), &ib_plan_of(net)->input);
+        CHECK(state.zero == (side ? 127 : -128));
+        CHECK_NEAR(state.scale * 255, 6, 1e-5); /* (0 or 1 - mean) / std, widened to 0 */
         ib_layer_free(net);
     }
     end();
@@ -186,12 +214,13 @@ static void values_behind_codes_can_be_looked_at(void)
         ib_graph_begin(g, IB_EVAL);
         ib_tensor *y = ib_layer_forward(g, net, ib_input(g, 4, b.shape, x));
         float before[320], largest = 0;
-        memcpy(before, ib_tensor_f32(y), sizeof before);
+        REQUIRE(!ib_tensor_read(y, before));
         REQUIRE(!ib_qat_begin(net, g, loader, &ways[way]));
         ib_graph_begin(g, IB_EVAL);
         y = ib_qat_forward_real(g, net, ib_input(g, 4, b.shape, x));
+        const float *real = values_of(y);
         for (int i = 0; i < 320; i++) { /* but for the rounding of folded batch norms */
-            CHECK_NEAR(ib_tensor_f32(y)[i], before[i], 1e-3);
+            CHECK_NEAR(real[i], before[i], 1e-3);
             largest = fmaxf(largest, fabsf(before[i]));
         }
         CHECK(largest > 1);
@@ -207,10 +236,11 @@ static void values_behind_codes_can_be_looked_at(void)
                 const ib_node *node = &g->nodes[i];
                 if (node->op != &ib_op_quantize_weight || strcmp(node->scope, name))
                     continue;
+                const int8_t *codes = codes_of(node->out);
                 seen = 1;
                 CHECK_INT(n, node->out->size);
                 for (int64_t k = 0; k < n; k++)
-                    wrong += rintf(fminf(fmaxf(w[k], (float)-most), (float)most)) != (float)ib_codes(node->out)[k];
+                    wrong += rintf(fminf(fmaxf(w[k], (float)-most), (float)most)) != (float)codes[k];
             }
             CHECK(seen);
             CHECK_INT(wrong, 0);

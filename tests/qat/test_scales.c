@@ -6,6 +6,7 @@
 
 #include "arithmetic/requant.h"
 #include "program/program.h"
+#include "tests/numbers.h"
 
 enum { SAMPLES = 6, SIDE = 6, CHANNELS = 3, VALUES = 2 * SIDE * SIDE };
 typedef enum kind {
@@ -46,9 +47,9 @@ static ib_tensor *forward(ib_layer *self, ib_graph *graph, ib_tensor *x)
     ib_tensor *y = ib_conv2d(graph, x, d->w, d->b, &once), *half = ib_input(graph, 1, (int64_t[]){1}, &(float){0.5f}),
               *mask = NULL;
     if (y && (d->kind == ADD_CONSTANT || d->kind == MUL_CONSTANT)) {
-        float v[SIDE * SIDE];
+        float v[SIDE * SIDE], factor = values_of(d->depthwise)[0];
         for (int i = 0; i < SIDE * SIDE; i++)
-            v[i] = (float)(i % 5) * ib_tensor_f32(d->depthwise)[0];
+            v[i] = (float)(i % 5) * factor;
         mask = ib_input(graph, 4, (int64_t[]){1, 1, SIDE, SIDE}, v);
     }
     switch (d->kind) {
@@ -86,13 +87,14 @@ static ib_layer *network(kind k, float value, float weight, float bias)
     ib_tensor *const filled[] = {d->w, d->depthwise};
     for (int p = 0; p < 2; p++)
         for (int64_t i = 0; i < ib_tensor_size(filled[p]); i++)
-            ib_tensor_f32(filled[p])[i] =
-                weight * (0.5f + ib_rng_uniform((ib_rng){9, (uint64_t)p}, (uint64_t)i)) * (i % 3 == 1 ? -0.5f : 1);
+            set_value(filled[p], i,
+                      weight * (0.5f + ib_rng_uniform((ib_rng){9, (uint64_t)p}, (uint64_t)i)) *
+                          (i % 3 == 1 ? -0.5f : 1));
     for (int c = 0; c < CHANNELS; c++)
-        ib_tensor_f32(d->b)[c] = bias * (1 + 0.25f * (float)c);
+        set_value(d->b, c, bias * (1 + 0.25f * (float)c));
     if (k == HIDDEN) {
-        ib_tensor_f32(d->w)[0] *= 0x1p20f;
-        ib_tensor_f32(d->b)[0] = -0x1p22f * weight * value;
+        set_value(d->w, 0, 0x1p20f * values_of(d->w)[0]);
+        set_value(d->b, 0, -0x1p22f * weight * value);
     }
     return net;
 }
@@ -118,11 +120,12 @@ static float *outputs(ib_layer *net, const ib_batch *b, ib_mode mode, int in_flo
     ib_graph_begin(g, mode);
     ib_tensor *x = ib_input(g, 4, b->shape, b->x),
               *y = in_float ? ib_layer_forward_float(g, net, x) : ib_layer_forward(g, net, x);
-    if (!y)
+    if (!y || ib_graph_synchronize(g))
         return NULL;
     *size = ib_tensor_size(y);
     float *copy = malloc((size_t)*size * sizeof *copy);
-    return memcpy(copy, ib_tensor_f32(y), (size_t)*size * sizeof *copy);
+    REQUIRE(!ib_tensor_read(y, copy));
+    return copy;
 }
 
 static void check(kind k, float value, int constant, float weight, float bias, const ib_qat_opts *o, int compile,

@@ -1,6 +1,8 @@
 /* test_train.c - the loop: what it does a step, where it stops and goes on, what it says, what it cannot use. Broken
  * by: a schedule, draw or observer that starts anew after a resume, a step in another order than by hand, a
  * checkpoint that is written over by numbers that are not finite. */
+#include "backends/kernels.h"
+#include "tests/numbers.h"
 #include "tests/train/small_training.h"
 
 static ib_dataset *fit, *test;
@@ -105,7 +107,7 @@ static void steps_as_by_hand(void)
     }
     for (int i = 0; i < ib_param_count(ours.net); i++) {
         ib_tensor *a = ib_param_at(ours.net, i), *b = ib_param_at(hand.net, i);
-        CHECK(!memcmp(ib_tensor_f32(a), ib_tensor_f32(b), (size_t)ib_tensor_size(a) * sizeof(float)));
+        CHECK(!memcmp(values_of(a), values_of(b), (size_t)ib_tensor_size(a) * sizeof(float)));
     }
     CHECK(isnan(ours.t.score) && isnan(ours.t.loss)); /* nothing was tested */
     CHECK_INT(ours.t.at.n_history, 3);
@@ -191,14 +193,15 @@ static void refuses_what_is_not_finite(void)
     REQUIRE(!ib_train(s.net, g, s.opt, s.fit, &o, &s.t));
     REQUIRE(!ib_train_resume(path, s.net, g, s.opt, &s.t));
     ib_tensor *last = ib_param_at(s.net, ib_param_count(s.net) - 1);
-    ib_tensor_f32(last)[0] = INFINITY;
+    set_value(last, 0, INFINITY);
     o = (ib_train_opts){.epochs = 2, .lr = 1e-2f, .out = path, .progress = watch_training, .user = &w};
     CHECK_INT(ib_train(s.net, g, s.opt, s.fit, &o, &s.t), IB_ENUMERIC);
-    CHECK(strstr(ib_error(), "epoch 2, step 1: the loss is ") != NULL);
+    CHECK(strstr(ib_error(),
+                 dev->is_host ? "epoch 2, step 1: the loss is " : "epoch 2: ib_optim_step: step 4 has no gradients"));
     CHECK(strstr(ib_error(), ": training stops; the last good checkpoint is ") != NULL && strstr(ib_error(), path));
-    CHECK_INT(w.steps, 0);
+    CHECK_INT(w.steps, dev->is_host ? 0 : 4); /* which were told before it was known */
     REQUIRE(!ib_train_resume(path, s.net, g, s.opt, &s.t));
-    CHECK(s.t.at.epoch == 1 && ib_tensor_f32(last)[0] < 1e3f);
+    CHECK(s.t.at.epoch == 1 && values_of(last)[0] < 1e3f);
     small_free(&s);
     end_digits();
 }
@@ -299,12 +302,12 @@ static void refuses_other_places(void)
                   {{.n_history = 3}, "t->at.n_history is 3 without t->at.history"}};
     begin_digits();
     small s = start();
-    const float before = ib_tensor_f32(ib_param_at(s.net, 0))[0];
+    const float before = values_of(ib_param_at(s.net, 0))[0];
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         s.t.at = places[i].at;
         CHECK_ERROR(ib_train(s.net, g, s.opt, s.fit, &(ib_train_opts){.epochs = 2}, &s.t), places[i].message);
     }
-    CHECK(ib_tensor_f32(ib_param_at(s.net, 0))[0] == before);
+    CHECK(values_of(ib_param_at(s.net, 0))[0] == before);
     s.t = (ib_training){.at.total_steps = 0};
     CHECK(!ib_train(s.net, g, s.opt, s.fit, &(ib_train_opts){.epochs = 2, .warmup = INT64_MAX}, &s.t));
     small_free(&s);
@@ -319,10 +322,10 @@ static void keeps_what_another_cannot_give(void)
     REQUIRE(!small_open(&wider, ib_sequential(ib_flatten_layer(), ib_linear_layer(64, 10)), fit, 32));
     ib_train_opts o = {.epochs = 2, .lr = 1e-2f, .qat = &w4a4, .qat_from = 1, .out = path};
     REQUIRE(!ib_train(s.net, g, s.opt, s.fit, &o, &s.t));
-    const float before = ib_tensor_f32(ib_param_at(wider.net, 0))[0];
+    const float before = values_of(ib_param_at(wider.net, 0))[0];
     CHECK_ERROR(ib_train_resume(path, wider.net, g, wider.opt, &wider.t), "has 1536 values, 640 are expected");
     CHECK_INT(ib_qat_phase(wider.net), IB_FLOAT);
-    CHECK(ib_tensor_f32(ib_param_at(wider.net, 0))[0] == before);
+    CHECK(values_of(ib_param_at(wider.net, 0))[0] == before);
     o.out = other;
     CHECK(!ib_train(wider.net, g, wider.opt, wider.fit, &o, &wider.t));
     small_free(&s);
