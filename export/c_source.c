@@ -134,13 +134,13 @@ static void print_quantizers(const ib_program *p, ib_device *dev, ib_strbuf *t, 
                     inverse = 1.0f / std;
         for (int r = 0; r < 256; r++)
             x[r] = ((float)(r < p->input.raw_max ? r : p->input.raw_max) / (float)p->input.raw_max - mean) * inverse;
-        dev->k.quantize(dev, x, 256,
-                        &(ib_affine){.scale = &in->scale,
-                                     .zero = &in->zero,
-                                     .qmin = qmin,
-                                     .qmax = qmax,
-                                     .half_away = p->rounding != ISOBIT_FP32_RNE},
-                        table, NULL);
+        dev->host->k.quantize(dev->host, x, 256,
+                              &(ib_affine){.scale = &in->scale,
+                                           .zero = &in->zero,
+                                           .qmin = qmin,
+                                           .qmax = qmax,
+                                           .half_away = p->rounding != ISOBIT_FP32_RNE},
+                              table, NULL);
         ib_strbuf_i8(t, "raw", 0, table, 256);
         ib_strbuf_add(t,
                       "\nvoid %s_quantize_u8(const uint8_t *raw, int8_t *codes)\n{\n    int32_t i;\n    for (i = 0; i "
