@@ -17,6 +17,12 @@ static const char *name_at(int i)
     return !other || i < 1 ? ib_device_name_at(i) : i == 1 ? other : NULL;
 }
 
+int is_emulated(void)
+{
+    const char *other = getenv("ISOBIT_TEST_DEVICE"), *variant = other ? strchr(other, ':') : NULL;
+    return variant && (variant[1] < '0' || variant[1] > '9');
+}
+
 typedef enum role { GIVEN, RESULT, CHANGED, ROOM } role;
 typedef struct buffer {
     const char *name;

@@ -72,6 +72,9 @@ ib_device *next_run(const char *kernel, size_t entry, size_t helper);
          (dev = next_run(#kernel, offsetof(ib_kernels, kernel), offsetof(ib_kernels, helper))) != NULL;)
 #define EACH_RUN(kernel) EACH_RUN_WITH(kernel, kernel)
 
+/* Whether the device that ISOBIT_TEST_DEVICE names is one for tests (cuda:host), which takes far longer. */
+int is_emulated(void);
+
 /* The run's number, from 0. */
 int run_number(void);
 
