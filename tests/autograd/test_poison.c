@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "backends/test/poison.h"
+#include "optim/optim.h"
 #include "tests/check.h"
 #include "tests/train_steps.h"
 
@@ -186,5 +187,40 @@ static void a_tape_crosses_devices(void)
     }
 }
 
+/* A loss on another device than the parameters': their optimizer is told of what it was refused for. */
+static void an_optimizer_hears_of_a_loss_elsewhere(void)
+{
+    static const char *const pairs[][2] = {{"test:poison", "cpu:ref"}, {"cpu:ref", "test:poison"}};
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        ib_device *a = ib_device_open(pairs[i][0]), *b = ib_device_open(pairs[i][1]);
+        REQUIRE(a && b);
+        ib_graph *g = ib_graph_new(a);
+        ib_layer *net = ib_linear_layer(4, 3);
+        REQUIRE(g && net && !ib_layer_init(net, 1));
+        ib_optim *opt = ib_sgd_new(net, a, &(ib_sgd_opts){.lr = 0.1f});
+        float x[4] = {1, 2, NAN, 4}, before[12], after[12];
+        REQUIRE(opt && !ib_tensor_read(ib_param_at(net, 0), before));
+        for (int broken = 1; broken >= 0; broken--) {
+            x[2] = broken ? NAN : 3;
+            ib_graph_begin(g, IB_TRAIN);
+            ib_tensor *y = ib_layer_forward(g, net, ib_input(g, 2, (int64_t[]){1, 4}, x));
+            ib_tensor *loss = ib_mean(g, ib_to_device(g, y, b));
+            REQUIRE(loss != NULL);
+            CHECK_INT(ib_backward(g, loss) != IB_OK, broken);
+            if (broken)
+                CHECK_ERROR(ib_optim_step(opt) || (a->v.synchronize(a), ib_optim_settle(opt)), "no gradients");
+            else
+                CHECK(!ib_optim_step(opt));
+            REQUIRE(!ib_tensor_read(ib_param_at(net, 0), after));
+            CHECK_INT(memcmp(before, after, sizeof before) == 0, broken);
+        }
+        ib_optim_free(opt);
+        ib_layer_free(net);
+        ib_graph_free(g);
+        ib_device_close(a);
+        ib_device_close(b);
+    }
+}
+
 SUITE("poison", T(kernels_run_late), T(who_touches_its_memory_dies), T(a_fault_ends_with_its_step),
-      T(a_tape_crosses_devices), T(networks_train_to_the_same_bytes))
+      T(a_tape_crosses_devices), T(an_optimizer_hears_of_a_loss_elsewhere), T(networks_train_to_the_same_bytes))
