@@ -143,7 +143,7 @@ static void update(ib_optim *o, ib_optim_slot *s)
     IB_ASSERT(s->param->dtype == IB_F32 && s->param->grad, "what learns is fp32 and has a gradient");
     for (int k = 0; k < o->cls->n_states; k++)
         IB_ASSERT(s->state[k], "a parameter that learns has its states");
-    const ib_update u = {{&o->numbers->fault, (int32_t)(s - o->slots)}, o->dev->step, o->lr};
+    const ib_update u = {{.fault = &o->numbers->fault, .call = (int32_t)(s - o->slots)}, o->dev->step, o->lr};
     o->cls->update(o, &u, s->param, s->state, ++s->t, lr, decay);
 }
 

@@ -128,7 +128,8 @@ void case_add_factors(void)
         int32_t *made = result("the factors", INTS, 12, EXACT);
         float *top = result("top", REALS, 1, EXACT);
         EACH_RUN(add_factors)
-            dev->k.add_factors(dev, &a, &b, &r, (struct isobit_add *)(void *)made, top, (ib_site){fault, 0});
+            dev->k.add_factors(dev, &a, &b, &r, (struct isobit_add *)(void *)made, top,
+                               (ib_site){.fault = fault, .call = 0});
         CHECK_INT(raised(fault), form == 2 || form == 4 ? IB_FAULT_addend_too_large : 0);
         CHECK_INT(((const int32_t *)made_by_ref(made))[2], -100);
     }
@@ -146,7 +147,8 @@ void case_mul_factors(void)
         int32_t *made = result("the factor", INTS, 8, EXACT);
         float *top = result("top", REALS, 1, EXACT);
         EACH_RUN(mul_factors)
-            dev->k.mul_factors(dev, &a, &b, &r, (struct isobit_mul *)(void *)made, top, (ib_site){fault, 0});
+            dev->k.mul_factors(dev, &a, &b, &r, (struct isobit_mul *)(void *)made, top,
+                               (ib_site){.fault = fault, .call = 0});
         CHECK_INT(raised(fault), want[form]);
         CHECK_NEAR(*(const float *)made_by_ref(top), 132 * 0.05, 1e-6);
     }
@@ -254,7 +256,7 @@ void case_row_steps(void)
         scale[3] = t ? 1e-40f : 0;
         scale[6] = t > 1 ? INFINITY : 1;
         EACH_RUN(row_steps)
-            dev->k.row_steps(dev, 9, scale, (ib_site){fault, 0});
+            dev->k.row_steps(dev, 9, scale, (ib_site){.fault = fault, .call = 0});
         CHECK_INT(raised(fault), t > 1 ? IB_FAULT_row_not_finite : 0);
     }
 }

@@ -26,7 +26,7 @@ static parameter parameter_of(int64_t n, int form)
 
 static ib_update update_of(const parameter *p)
 {
-    return (ib_update){{p->fault, 5}, p->refused, 0.25f};
+    return (ib_update){{.fault = p->fault, .call = 5}, p->refused, 0.25f};
 }
 
 static void check_report(const parameter *p, int form, int64_t n)

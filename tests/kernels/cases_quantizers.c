@@ -69,7 +69,8 @@ void case_constant_scale(void)
         ib_quantizer_state *state = result("the state", DOUBLES, sizeof *state / 8, EXACT);
         ib_fault *fault = no_fault();
         EACH_RUN(constant_scale)
-            dev->k.constant_scale(dev, &ranges[t][0], &ranges[t][1], -128, 127, state, (ib_site){fault, 0});
+            dev->k.constant_scale(dev, &ranges[t][0], &ranges[t][1], -128, 127, state,
+                                  (ib_site){.fault = fault, .call = 0});
         CHECK_INT(raised(fault), t == 4 ? IB_FAULT_constant_step : 0);
     }
 }

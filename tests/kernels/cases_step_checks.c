@@ -16,7 +16,7 @@ void case_need_finite(void)
             if (where == 4)
                 *fault = (ib_fault){.kind = IB_FAULT_row_not_finite, .index = 3};
             EACH_RUN(need_finite)
-                dev->k.need_finite(dev, x, n, n, (ib_site){fault, 9});
+                dev->k.need_finite(dev, x, n, n, (ib_site){.fault = fault, .call = 9});
             const ib_fault *f = made_by_ref(fault);
             if (where == 0 || where == 4) {
                 CHECK_INT(f->kind, where ? IB_FAULT_row_not_finite : IB_NO_FAULT);
