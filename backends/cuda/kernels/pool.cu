@@ -64,20 +64,32 @@ static __device__ void outputs_over(int64_t i, int padding, int stride, int size
     *end = ib_cuda_min(out, last / stride + 1);
 }
 
+/* An input's place, and the outputs whose windows lie over it: rows y0 .. y1, columns x0 .. x1. */
+typedef struct over {
+    int64_t plane, in_plane, y0, y1, x0, x1;
+} over;
+
+static __device__ over over_of(const ib_window *s, int64_t i)
+{
+    over v;
+    v.plane = i / (s->ih * s->iw);
+    v.in_plane = i % (s->ih * s->iw);
+    outputs_over(v.in_plane / s->iw, s->ph, s->sh, s->kh, s->oh, &v.y0, &v.y1);
+    outputs_over(v.in_plane % s->iw, s->pw, s->sw, s->kw, s->ow, &v.x0, &v.x1);
+    return v;
+}
+
 /* dx += dy of the outputs that took this input, in their order */
 static __global__ void maxpool_grad_kernel(ib_window s, int64_t n, const float *dy, const int32_t *argmax, float *dx)
 {
     EACH(i, n)
     {
-        const int64_t in_plane = i % (s.ih * s.iw), plane = i / (s.ih * s.iw);
-        int64_t y0, y1, x0, x1;
-        outputs_over(in_plane / s.iw, s.ph, s.sh, s.kh, s.oh, &y0, &y1);
-        outputs_over(in_plane % s.iw, s.pw, s.sw, s.kw, s.ow, &x0, &x1);
+        const over v = over_of(&s, i);
         float sum = dx[i];
-        for (int64_t oy = y0; oy < y1; oy++)
-            for (int64_t ox = x0; ox < x1; ox++) {
-                const int64_t o = (plane * s.oh + oy) * s.ow + ox;
-                if (argmax[o] == in_plane)
+        for (int64_t oy = v.y0; oy < v.y1; oy++)
+            for (int64_t ox = v.x0; ox < v.x1; ox++) {
+                const int64_t o = (v.plane * s.oh + oy) * s.ow + ox;
+                if (argmax[o] == v.in_plane)
                     sum += dy[o];
             }
         dx[i] = sum;
@@ -113,14 +125,11 @@ static __global__ void avgpool_grad_kernel(ib_window s, int64_t n, const float *
 {
     EACH(i, n)
     {
-        const int64_t in_plane = i % (s.ih * s.iw), plane = i / (s.ih * s.iw);
-        int64_t y0, y1, x0, x1;
-        outputs_over(in_plane / s.iw, s.ph, s.sh, s.kh, s.oh, &y0, &y1);
-        outputs_over(in_plane % s.iw, s.pw, s.sw, s.kw, s.ow, &x0, &x1);
+        const over v = over_of(&s, i);
         float sum = dx[i];
-        for (int64_t oy = y0; oy < y1; oy++)
-            for (int64_t ox = x0; ox < x1; ox++)
-                sum += dy[(plane * s.oh + oy) * s.ow + ox] / (float)(s.kh * s.kw);
+        for (int64_t oy = v.y0; oy < v.y1; oy++)
+            for (int64_t ox = v.x0; ox < v.x1; ox++)
+                sum += dy[(v.plane * s.oh + oy) * s.ow + ox] / (float)(s.kh * s.kw);
         dx[i] = sum;
     }
 }
