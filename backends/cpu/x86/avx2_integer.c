@@ -12,6 +12,8 @@
 #include "backends/cpu/panels.h"
 #include "backends/cpu/x86/avx2_window.h"
 
+void ib_avx2_codes_replace(ib_kernels *k); /* avx2_codes.c */
+
 static int64_t padded(int64_t n)
 {
     return (n + 15) / 16 * 16;
@@ -286,4 +288,5 @@ void ib_avx2_replace(ib_kernels *k)
     k->qlinear = qlinear;
     k->qconv2d = qconv2d;
     k->requant = requant;
+    ib_avx2_codes_replace(k);
 }
