@@ -1,4 +1,5 @@
-/* adamw.c - Adam with decoupled weight decay; its states in fp32 or, in blocks of 256, in 8 bits. */
+/* adamw.c - Adam with decoupled weight decay; its states in fp32 or, in blocks of 256, in 8 bits. The formula of an
+ * update is in backends/formulas/optimizers.h. */
 #include <math.h>
 
 #include "base/argument.h"

@@ -1,4 +1,6 @@
-/* forms.c - what each operator becomes in integers. */
+/* forms.c - what each operator becomes in integers (rows of forms.def). The operators that it puts in, with the
+ * straight-through gradients: fake-quantize, products of codes, folding of batch norms, LSQ and PACT, are those of
+ * autograd/ops/quantized/. */
 #include <math.h>
 #include <string.h>
 

@@ -1,7 +1,6 @@
-/* cpu.c - which instruction set, how many threads. */
+/* cpu.c - a device of the host's processor: its level (levels.c chooses), how many threads. */
 #include <omp.h>
 #include <pthread.h>
-#include <string.h>
 
 #include "backends/cpu/levels.h"
 #include "base/alloc.h"
@@ -11,16 +10,6 @@
 #ifdef IB_BLAS
 void openblas_set_num_threads(int n) __attribute__((weak));
 #endif
-
-/* The best level that the machine has and `wanted` (NULL: any) allows, or NULL. */
-static const ib_level *find_level(const char *wanted)
-{
-    const ib_level *found = NULL, *l;
-    for (int i = 0; (l = ib_level_at(i)); i++)
-        if ((!wanted || !strcmp(l->name + 4, wanted)) && l->is_there())
-            found = l;
-    return found;
-}
 
 const char *ib_cpu_name_at(int i)
 {
@@ -46,7 +35,7 @@ ib_device *ib_cpu_open(const char *variant, const char *asked)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, survive_forks);
-    const ib_level *level = find_level(variant);
+    const ib_level *level = ib_level_best(variant);
     if (!level)
         return ib_fail_null(IB_EUNSUPPORTED, "%s: this machine or build lacks that level", asked);
     ib_device *dev = ib_alloc(sizeof *dev);

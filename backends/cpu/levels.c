@@ -77,6 +77,15 @@ const ib_level *ib_level_at(int i)
     return i >= 0 && i < (int)(sizeof levels / sizeof *levels) ? &levels[i] : NULL;
 }
 
+const ib_level *ib_level_best(const char *wanted)
+{
+    const ib_level *found = NULL, *l;
+    for (int i = 0; (l = ib_level_at(i)); i++)
+        if ((!wanted || !strcmp(l->name + strlen("cpu:"), wanted)) && l->is_there())
+            found = l;
+    return found;
+}
+
 int ib_level_is_there(const char *name)
 {
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)

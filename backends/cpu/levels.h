@@ -36,6 +36,8 @@ typedef struct ib_level {
 
 /* i = 0, 1, ... from the specification to the fastest; NULL behind the last. */
 const ib_level *ib_level_at(int i);
+/* The fastest that this machine has, of all or of the name `wanted` ("vnni"; NULL: any); NULL if there is none. */
+const ib_level *ib_level_best(const char *wanted);
 /* Of that name, on this machine. */
 int ib_level_is_there(const char *name);
 

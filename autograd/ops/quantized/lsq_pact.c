@@ -1,4 +1,4 @@
-/* learned_scale.c - scales that are learned by gradient: of activations (LSQ, PACT) and of weights (LSQ);
+/* lsq_pact.c - scales that are learned by gradient: of activations (LSQ, PACT) and of weights (LSQ);
  * backends/cpu/kernels/constants/quantizers.c has the formulas. */
 #include <math.h>
 

@@ -1,4 +1,4 @@
-/* run.c - single runs of a program: reals to codes, codes to codes. Many runs of one keep its runner (runner.c). */
+/* run_once.c - single runs of a program: reals to codes, codes to codes. Many runs of one keep a runner (runner.c). */
 #include "base/argument.h"
 #include "program/program.h"
 
