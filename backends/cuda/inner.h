@@ -5,13 +5,15 @@
 #include "backends/cuda/device.h"
 #include "backends/cuda/plugin.h"
 
-/* Pinned memory through which uploads pass, a piece at a time: as long as a piece has room they follow one another in
- * it; the event says that what was uploaded from it has arrived. */
+/* Uploads pass a ring of pieces, each once in pinned memory and once in the device's: from the host's half to the
+ * device's on the stream that copies, while kernels run, and from there to where they belong in the order of the stream
+ * that computes. As long as a piece has room they follow one another in it. */
 enum { IB_CUDA_PIECES = 8, IB_CUDA_PIECE = 1 << 20 };
 typedef struct ib_cuda_staging {
-    char *pinned; /* [IB_CUDA_PIECES][IB_CUDA_PIECE] */
-    cudaEvent_t arrived[IB_CUDA_PIECES];
-    size_t used; /* of piece number `at` */
+    char *pinned, *device;               /* [IB_CUDA_PIECES][IB_CUDA_PIECE] */
+    cudaEvent_t arrived[IB_CUDA_PIECES]; /* in the device's half: pinned memory may be written, and the rest read */
+    cudaEvent_t taken[IB_CUDA_PIECES];   /* from the device's half, which may be written */
+    size_t used;                         /* of piece number `at` */
     int at;
 } ib_cuda_staging;
 
@@ -30,7 +32,7 @@ typedef struct ib_cuda {
     ib_cuda_device own;
     ib_cuda_library library;
     int number;
-    cudaStream_t compute;
+    cudaStream_t compute, copy;
     ib_cuda_staging staging;
     ib_cuda_watch watch[IB_CUDA_WATCHES];
     int n_watches;
@@ -42,10 +44,14 @@ static inline ib_cuda *ib_cuda_of(ib_device *dev)
 }
 
 extern const ib_verbs ib_cuda_verbs; /* memory.c */
+
+/* staging.c */
 cudaError_t ib_cuda_staging_open(ib_cuda *d);
 void ib_cuda_staging_close(ib_cuda *d);
+void ib_cuda_upload(ib_device *dev, void *to, const void *from, size_t bytes);
 
 /* watch.c */
+void ib_cuda_watches_close(ib_cuda *d);
 void ib_cuda_peek(ib_device *dev, void *to, const void *from, size_t bytes);
 /* What is watched there changes: to these bytes, to that byte, or (both NULL and -1) to what is not known yet. */
 void ib_cuda_watched_changes(ib_cuda *d, const void *at, size_t bytes, const void *with, int byte);

@@ -1,4 +1,4 @@
-/* memory.c - in the plugin: the verbs of memory, in the order of the one stream that computes. */
+/* memory.c - in the plugin: the verbs of memory, in the order of the stream that computes. */
 #include <string.h>
 
 #include "backends/cuda/inner.h"
@@ -53,60 +53,6 @@ static void release(ib_device *dev, void *p)
         return;
     ib_cuda_watched_goes(ib_cuda_of(dev), p);
     look(dev, cudaFreeAsync(p, ib_cuda_of(dev)->compute), "release");
-}
-
-/* ---- uploads ---- */
-
-cudaError_t ib_cuda_staging_open(ib_cuda *d)
-{
-    cudaError_t error = cudaMallocHost((void **)&d->staging.pinned, (size_t)IB_CUDA_PIECES * IB_CUDA_PIECE);
-    for (int i = 0; i < IB_CUDA_PIECES && !error; i++)
-        error = cudaEventCreateWithFlags(&d->staging.arrived[i], cudaEventDisableTiming);
-    return error;
-}
-
-void ib_cuda_staging_close(ib_cuda *d)
-{
-    if (d->compute)
-        cudaStreamSynchronize(d->compute);
-    for (int i = 0; i < d->n_watches; i++) {
-        cudaEventDestroy(d->watch[i].arrived);
-        cudaFreeHost(d->watch[i].pinned);
-    }
-    for (int i = 0; i < IB_CUDA_PIECES; i++)
-        if (d->staging.arrived[i])
-            cudaEventDestroy(d->staging.arrived[i]);
-    if (d->staging.pinned)
-        cudaFreeHost(d->staging.pinned);
-}
-
-/* The next piece, when what was in it has arrived. */
-static cudaError_t turn(ib_cuda *d)
-{
-    ib_cuda_staging *s = &d->staging;
-    const cudaError_t error = cudaEventRecord(s->arrived[s->at], d->compute);
-    s->at = (s->at + 1) % IB_CUDA_PIECES;
-    s->used = 0;
-    return error ? error : cudaEventSynchronize(s->arrived[s->at]);
-}
-
-static void upload(ib_device *dev, void *to, const void *from, size_t bytes)
-{
-    ib_cuda *d = ib_cuda_of(dev);
-    ib_cuda_staging *s = &d->staging;
-    cudaError_t error = cudaSuccess;
-    ib_cuda_watched_changes(d, to, bytes, from, -1);
-    for (size_t done = 0; done < bytes && !error;) {
-        if (s->used == IB_CUDA_PIECE && (error = turn(d)))
-            break;
-        const size_t room = IB_CUDA_PIECE - s->used, n = bytes - done < room ? bytes - done : room;
-        char *piece = s->pinned + (size_t)s->at * IB_CUDA_PIECE + s->used;
-        memcpy(piece, (const char *)from + done, n);
-        error = cudaMemcpyAsync((char *)to + done, piece, n, cudaMemcpyHostToDevice, d->compute);
-        s->used = (s->used + n + 63) / 64 * 64;
-        done += n;
-    }
-    look(dev, error, "upload");
 }
 
 /* ---- what waits, and what does not ---- */
@@ -172,7 +118,7 @@ static int64_t attention_words(ib_device *dev, const ib_attention *a, int64_t ro
 const ib_verbs ib_cuda_verbs = {
     .allocate = allocate,
     .release = release,
-    .upload = upload,
+    .upload = ib_cuda_upload,
     .download = download,
     .copy = copy,
     .fill = fill,

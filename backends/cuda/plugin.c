@@ -25,9 +25,14 @@ enum { LEAST_CAPABILITY = 75 }; /* dp4a, and what CUDA 13 compiles for */
 static void close_device(ib_device *dev)
 {
     ib_cuda *d = ib_cuda_of(dev);
+    if (d->compute)
+        cudaStreamSynchronize(d->compute);
+    ib_cuda_watches_close(d);
     ib_cuda_staging_close(d);
     if (d->compute)
         cudaStreamDestroy(d->compute);
+    if (d->copy)
+        cudaStreamDestroy(d->copy);
     d->library.free(d);
 }
 
@@ -56,6 +61,7 @@ static ib_status start(ib_cuda *d, const char *asked)
     cudaMemPool_t pool;
     unsigned long long all = ~0ull; /* what was freed is kept for the next step */
     cudaError_t error = cudaStreamCreateWithFlags(&d->compute, cudaStreamNonBlocking);
+    error = error ? error : cudaStreamCreateWithFlags(&d->copy, cudaStreamNonBlocking);
     error = error ? error : cudaDeviceGetDefaultMemPool(&pool, d->number);
     error = error ? error : cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &all);
     error = error ? error : ib_cuda_staging_open(d);

@@ -6,6 +6,14 @@
 
 #include "backends/cuda/inner.h"
 
+void ib_cuda_watches_close(ib_cuda *d)
+{
+    for (int i = 0; i < d->n_watches; i++) {
+        cudaEventDestroy(d->watch[i].arrived);
+        cudaFreeHost(d->watch[i].pinned);
+    }
+}
+
 static ib_cuda_watch *find(ib_cuda *d, const void *from, size_t bytes)
 {
     for (int i = 0; i < d->n_watches; i++)

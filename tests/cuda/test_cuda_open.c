@@ -3,8 +3,10 @@
  * plugin that is listed where there is none. */
 #include "tests/check.h"
 
+#include <dlfcn.h>
 #include <unistd.h>
 
+#include "backends/cuda/host/host_api.h"
 #include "backends/kernels.h"
 
 /* The plugin beside the tests, where it was built. */
@@ -17,6 +19,17 @@ static int has_plugin(void)
     strcpy(strrchr(path, '/'), "/cuda/libisobit_cuda_host.so");
     setenv("ISOBIT_CUDA_LIBRARY", path, 1);
     return !access(path, R_OK);
+}
+
+/* What the host's CUDA has counted; the plugin is open. */
+static const ib_host_counts *counted(void)
+{
+    const ib_host_counts *(*function)(void) = NULL;
+    void *plugin = dlopen(getenv("ISOBIT_CUDA_LIBRARY"), RTLD_LAZY | RTLD_NOLOAD);
+    void *symbol = plugin ? dlsym(plugin, "ib_host_counted") : NULL;
+    REQUIRE(symbol != NULL);
+    memcpy(&function, &symbol, sizeof function);
+    return function();
 }
 
 static int is_listed(const char *wanted)
@@ -87,6 +100,46 @@ static void verbs_keep_their_order(void)
     free(x), free(y);
 }
 
+/* Nobody waits while all pieces of the ring are used again and again; what is uploaded lands in the order of the copies
+ * that read it. Copies from the host run while the other stream has work. */
+static void uploads_keep_their_order(void)
+{
+    enum { N = (1 << 18) - 16, TIMES = 60, SMALL = 40 };
+    if (!has_plugin())
+        return;
+    ib_device *dev = ib_device_open("cuda:host");
+    REQUIRE(dev != NULL);
+    int *x = malloc(N * sizeof *x), *y = malloc(N * sizeof *y), *a = dev->v.allocate(dev, N * sizeof *a);
+    int *all = dev->v.allocate(dev, (size_t)TIMES * N * sizeof *a), *b = dev->v.allocate(dev, SMALL * sizeof *b);
+    REQUIRE(x && y && a && b && all);
+    const long overlapping = counted()->overlapping;
+    for (int turn = 0; turn < TIMES; turn++) {
+        for (int i = 0; i < N; i++)
+            x[i] = i * 7 + turn;
+        dev->v.upload(dev, a, x, N * sizeof *x);
+        memset(x, 0, N * sizeof *x);
+        dev->v.copy(dev, all + (size_t)turn * N, a, N * sizeof *a);
+        dev->v.upload(dev, b + turn % SMALL, &turn, sizeof turn);
+    }
+    for (int turn = 0; turn < TIMES; turn++) {
+        int same = 1;
+        dev->v.download(dev, y, all + (size_t)turn * N, N * sizeof *y);
+        for (int i = 0; i < N; i++)
+            same &= y[i] == i * 7 + turn;
+        CHECK(same);
+    }
+    dev->v.download(dev, y, b, SMALL * sizeof *y);
+    for (int i = 0; i < SMALL; i++)
+        CHECK(y[i] == (i + SMALL < TIMES ? i + SMALL : i));
+    dev->v.release(dev, a);
+    dev->v.release(dev, b);
+    CHECK(counted()->overlapping - overlapping > TIMES);
+    dev->v.release(dev, all);
+    CHECK(!*dev->failure);
+    ib_device_close(dev);
+    free(x), free(y);
+}
+
 static void looks_do_not_wait(void)
 {
     if (!has_plugin())
@@ -118,4 +171,5 @@ static void looks_do_not_wait(void)
     ib_device_close(dev);
 }
 
-SUITE("cuda open", T(what_is_missing_is_said), T(verbs_keep_their_order), T(looks_do_not_wait))
+SUITE("cuda open", T(what_is_missing_is_said), T(verbs_keep_their_order), T(uploads_keep_their_order),
+      T(looks_do_not_wait))

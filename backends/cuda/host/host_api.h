@@ -81,6 +81,14 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);
 cudaError_t cudaEventSynchronize(cudaEvent_t event);
 cudaError_t cudaEventQuery(cudaEvent_t event); /* runs one thing of what it asks for, so that who asks again gets on */
 
+/* ---- not CUDA's: what has happened since the process began, for tests ---- */
+
+typedef struct ib_host_counts {
+    long launches;    /* of kernels, each by itself */
+    long overlapping; /* copies from the host that ran while another stream had something to do */
+} ib_host_counts;
+const ib_host_counts *ib_host_counted(void) __attribute__((visibility("default")));
+
 #ifdef __cplusplus
 }
 #endif

@@ -342,6 +342,7 @@ void ib_host_begin(const char *kernel, dim3 grid, dim3 block, size_t shared, cud
                        shared);
     else {
         const ib_host_grid g = {kernel, grid, block, shared, body};
+        ib_host_count.launches++;
         ib_host_queue(stream, [g] {
             ib_host_run(&g);
             return true;

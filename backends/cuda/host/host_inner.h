@@ -15,6 +15,9 @@ cudaError_t ib_host_refuse(cudaError_t error, const char *format, ...) __attribu
 cudaError_t ib_host_break(cudaError_t error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 cudaError_t ib_host_broken(void); /* cudaSuccess: nothing stays */
 
+extern ib_host_counts ib_host_count;
+void ib_host_count_copy(cudaStream_t stream);
+
 /* 0 .. n - 1 at random, or always 0 where ISOBIT_CUDA_HOST_SEED is 0. */
 unsigned ib_host_draw(unsigned n);
 

@@ -144,8 +144,10 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpy
             return true;
         });
     }
-    error = ib_host_queue(stream, [to, from, bytes] {
+    error = ib_host_queue(stream, [to, from, bytes, from_device, stream] {
         memmove(to, from, bytes);
+        if (!from_device)
+            ib_host_count_copy(stream);
         return true;
     });
     if (!error && !to_device && ib_host_find(to, bytes, NULL) != IB_HOST_PINNED)

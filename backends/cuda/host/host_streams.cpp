@@ -9,12 +9,19 @@
 #include "backends/cuda/host/host_inner.h"
 
 std::recursive_mutex ib_host_lock;
+ib_host_counts ib_host_count;
+
+const ib_host_counts *ib_host_counted(void)
+{
+    return &ib_host_count;
+}
 
 struct ib_host_stream {
     std::deque<std::function<bool()>> queue;
 };
 struct ib_host_event {
     long recorded, done; /* how often */
+    cudaStream_t stream; /* where it was recorded last */
 };
 
 static std::vector<cudaStream_t> streams;
@@ -124,6 +131,15 @@ bool ib_host_is_idle(cudaStream_t stream)
     return stream->queue.empty();
 }
 
+/* Counted as overlapping: a copy that runs while another stream has something to do. */
+void ib_host_count_copy(cudaStream_t stream)
+{
+    bool others = false;
+    for (const cudaStream_t s : streams)
+        others |= s != stream && !s->queue.empty();
+    ib_host_count.overlapping += others;
+}
+
 /* The next thing of a queue; false if there is none, or it waits. */
 static bool run_one(cudaStream_t s)
 {
@@ -140,7 +156,7 @@ void ib_host_run_until(cudaStream_t stream, const std::function<bool()> &done)
     while (!ib_host_broken() && !done()) {
         if (ib_host_draw(4) == 3 && run_one(streams[ib_host_draw((unsigned)streams.size())]))
             continue;
-        bool moved = stream && run_one(stream);
+        bool moved = is_stream(stream) && run_one(stream);
         for (size_t i = 0; !moved && i < streams.size(); i++)
             moved = run_one(streams[i]);
         if (!moved)
@@ -203,7 +219,7 @@ cudaError_t cudaDeviceReset(void)
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned flags)
 {
     (void)flags;
-    *event = new ib_host_event{0, 0};
+    *event = new ib_host_event{0, 0, NULL};
     return cudaSuccess;
 }
 
@@ -211,6 +227,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
 {
     IB_HOST_CALL();
     const long turn = ++event->recorded;
+    event->stream = stream;
     return ib_host_queue(stream, [event, turn] {
         event->done = event->done > turn ? event->done : turn;
         return true;
@@ -230,7 +247,7 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event)
 {
     IB_HOST_CALL();
     const long turn = event->recorded;
-    ib_host_run_until(NULL, [event, turn] { return event->done >= turn; });
+    ib_host_run_until(event->stream, [event, turn] { return event->done >= turn; });
     return ib_host_broken();
 }
 
