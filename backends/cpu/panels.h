@@ -58,6 +58,12 @@ int64_t ib_panels_pack(const ib_multiplier *m, const ib_window *s, int in_zero, 
 void ib_panels_conv2d(const ib_multiplier *m, const ib_window *s, const ib_nhwc_product *p, int32_t *acc,
                       ib_share share);
 
+/* y[rows][out] = x W' as a convolution of images of one pixel (panels_linear.c): fp32 words of work space; and the
+ * product of weights without groups, packed by ib_panels_pack or not yet. Codes where the epilogue wants them without a
+ * mask, and 1; else accumulators, and 0. */
+int64_t ib_panels_linear_words(int64_t rows, int64_t k, int64_t out);
+int ib_panels_linear(const ib_multiplier *m, int64_t rows, int64_t k, int64_t out, const ib_qproduct *p);
+
 /* Factors below 1 and, for fp32_rne, normal numbers after which no |v| reaches 2^31. */
 static inline int ib_scale_is_small(isobit_scale s, int profile)
 {

@@ -57,7 +57,14 @@ int64_t ib_panels_pack(const ib_multiplier *m, const ib_window *s, int in_zero, 
         int8_t *panel = (int8_t *)packed + o / LANES * step * 4 + o % LANES * 4;
         const int64_t pixel = o / s->oc, row = o % s->oc;
         int32_t sum = 0;
-        for (int64_t c = 0; c < s->ic; c++)
+        const int8_t *w_row = w->codes + row * s->ic;
+        for (int64_t c = 0; s->kh * s->kw == 1 && fold_of(s) == 1 && c < s->ic; c += 4) { /* four at a time */
+            const int64_t count = least(4, s->ic - c);
+            memcpy(panel + c / 4 * LANES * 4, w_row + c, (size_t)count);
+            for (int64_t j = c; j < c + count; j++)
+                sum += w_row[j];
+        }
+        for (int64_t c = 0; (s->kh * s->kw > 1 || fold_of(s) > 1) && c < s->ic; c++)
             for (int ky = 0; ky < s->kh; ky++)
                 for (int kx = 0; kx < s->kw; kx++) {
                     const int8_t v = w->codes[((row * s->ic + c) * s->kh + ky) * s->kw + kx];

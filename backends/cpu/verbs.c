@@ -71,15 +71,16 @@ static int64_t qconv2d_words(ib_device *dev, const ib_window *w)
 
 static int64_t qlinear_words(ib_device *dev, int64_t rows, int64_t k, int64_t out)
 {
-    const int64_t pairs = (k + 1) / 2, avx2 = pairs * (out + 16 + 16 * omp_get_max_threads()) + omp_get_max_threads();
+    const int64_t pairs = (k + 1) / 2,
+                  pairs_words = pairs * (out + 16 + 16 * omp_get_max_threads()) + omp_get_max_threads(),
+                  panels = ib_panels_linear_words(rows, k, out), plain = pairs_words > panels ? pairs_words : panels;
 #ifdef __x86_64__
     if (!ib_level_is_there("cpu:vnni"))
-        return avx2;
+        return plain;
     const int64_t vnni = ib_vnni_linear_words(k, out) + ib_vnni_linear_room(rows, k);
-    return avx2 > vnni ? avx2 : vnni;
+    return plain > vnni ? plain : vnni;
 #else
-    /* neon.c: rows raised, results, and panels */
-    return avx2 + rows * (k + out) / 4 + (k + 19) / 4 * (out + 16) + out + 16 + 64;
+    return plain;
 #endif
 }
 

@@ -2,7 +2,6 @@
  * outputs (panels.h); codes are raised in memory and put back as they are loaded, so that the bias makes up for
  * nothing. Equal in every bit to integer.c and nhwc.c. */
 #include <arm_neon.h>
-#include <omp.h>
 #include <string.h>
 #include <sys/auxv.h>
 
@@ -14,7 +13,7 @@
 #include "runtime/isobit_rt.h"
 #pragma GCC diagnostic pop
 
-enum { LANES = 16, UNIT = 4, MOST_ROWS = 4, WORTH = 1 << 20 /* products that a second thread is worth */ };
+enum { LANES = 16, UNIT = 4, MOST_ROWS = 4 };
 
 int ib_neon_is_there(void)
 {
@@ -134,33 +133,12 @@ static int64_t qlinear_pack(ib_device *dev, int64_t k, int64_t out, int in_zero,
     return nhwc_pack(dev, &s, in_zero, w, bias, packed);
 }
 
-/* A linear layer is a convolution of images of one pixel. */
 static void qlinear(ib_device *dev, int64_t rows, int64_t k, int64_t out, const ib_qproduct *p)
 {
-    if (p->w->group_size) {
+    if (p->w->group_size)
         IB_BELOW(qlinear)(dev, rows, k, out, p);
-        return;
-    }
-    const ib_window s = ib_window_of_rows(rows, k, out);
-    const ib_epilogue *r = p->r;
-    const int8_t *x = p->x;
-    uint8_t *room = (uint8_t *)p->scratch;
-    const ib_nhwc in = {room, k, 1, 1, 0}, to = {room + (rows * k + IB_NHWC_SLACK + 63) / 64 * 64, out, 1, 1, 0};
-    const int codes = r && !r->mask;
-    ib_nhwc_product of = {.x = &in, .y = codes ? &to : NULL, .packed = p->packed, .r = codes ? r : NULL};
-    if (!p->packed) {
-        void *own = to.data + (rows * out + 63) / 64 * 64;
-        qlinear_pack(dev, k, out, ib_zero_of(p->in_zero), p->w, p->bias, own);
-        of.packed = own;
-    }
-    for (int64_t i = 0; i < rows * k; i++)
-        room[i] = (uint8_t)(x[i] ^ -128);
-#pragma omp parallel if (rows * k * out > WORTH && !omp_in_parallel())
-    ib_panels_conv2d(&neon, &s, &of, p->acc, (ib_share){omp_get_thread_num(), omp_get_num_threads()});
-    for (int64_t i = 0; codes && i < rows * out; i++)
-        r->codes[i] = (int8_t)(to.data[i] ^ 128);
-    if (r && !codes)
-        IB_BELOW(requant)(dev, &(ib_planes){rows, out, 1}, p->acc, r);
+    else if (!ib_panels_linear(&neon, rows, k, out, p) && p->r)
+        IB_BELOW(requant)(dev, &(ib_planes){rows, out, 1}, p->acc, p->r);
 }
 
 void ib_neon_replace(ib_kernels *k)

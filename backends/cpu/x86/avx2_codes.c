@@ -4,8 +4,7 @@
 #include <string.h>
 
 #include "backends/cpu/level.h"
-
-void ib_avx2_codes_replace(ib_kernels *k);
+#include "backends/cpu/x86/avx2.h"
 
 /* All bits of a lane whose element is among the first `count`. */
 static inline __m256i lanes(int64_t count)

@@ -9,10 +9,8 @@
 #include <string.h>
 
 #include "backends/cpu/level.h"
-#include "backends/cpu/panels.h"
+#include "backends/cpu/x86/avx2.h"
 #include "backends/cpu/x86/avx2_window.h"
-
-void ib_avx2_codes_replace(ib_kernels *k); /* avx2_codes.c */
 
 static int64_t padded(int64_t n)
 {
@@ -101,107 +99,8 @@ static void widen_row(const ib_qweights *w, int64_t r, int64_t k, int16_t *out)
         out[k] = 0;
 }
 
-/* floor(v / 2^s) of four int64 */
-static __m256i shift_right64(__m256i v, int s)
-{
-    const __m256i offset = _mm256_set1_epi64x((int64_t)1 << 62); /* makes v positive, |v| < 2^62 */
-    const __m256i shifted = _mm256_srl_epi64(_mm256_add_epi64(v, offset), _mm_cvtsi32_si128(s));
-    return _mm256_sub_epi64(shifted, _mm256_srl_epi64(offset, _mm_cvtsi32_si128(s)));
-}
-
-/* Eight requantizations before zero point and clamp, valid while the factor is below 1 (exp <= 0). */
-static __m256i requant8(__m256i acc, isobit_scale s, int profile)
-{
-    if (profile == ISOBIT_FP32_RNE) {
-        const __m256 scaled = _mm256_mul_ps(_mm256_cvtepi32_ps(acc), _mm256_set1_ps((float)s.mult * 0x1p-23f));
-        const __m256 power = _mm256_castsi256_ps(_mm256_set1_epi32((s.exp + 23 + 127) << 23)); /* exact */
-        return _mm256_cvtps_epi32(_mm256_mul_ps(scaled, power));
-    }
-    const __m256i m = _mm256_set1_epi64x(s.mult), odd = _mm256_srli_epi64(acc, 32);
-    const int single = profile == ISOBIT_TFLITE_SINGLE, shift = single ? 31 - s.exp : 31;
-    const __m256i round = _mm256_set1_epi64x((int64_t)1 << (shift - 1));
-    const __m256i even = shift_right64(_mm256_add_epi64(_mm256_mul_epi32(acc, m), round), shift);
-    const __m256i odds = shift_right64(_mm256_add_epi64(_mm256_mul_epi32(odd, m), round), shift);
-    const __m256i high = _mm256_blend_epi32(even, _mm256_slli_epi64(odds, 32), 0xAA);
-    if (single || s.exp == 0)
-        return high;
-    const __m128i right = _mm_cvtsi32_si128(-s.exp);
-    const __m256i mask = _mm256_set1_epi32((int)(((int64_t)1 << -s.exp) - 1));
-    const __m256i rest = _mm256_and_si256(high, mask), negative = _mm256_srai_epi32(high, 31);
-    const __m256i threshold = _mm256_sub_epi32(_mm256_srli_epi32(mask, 1), negative);
-    return _mm256_sub_epi32(_mm256_sra_epi32(high, right), _mm256_cmpgt_epi32(rest, threshold));
-}
-
-/* Eight int32 to codes and a byte of mask. */
-static unsigned store8(__m256i v, int zero, int lo, int hi, int8_t *q)
-{
-    const __m256i least = _mm256_set1_epi32(lo - zero), most = _mm256_set1_epi32(hi - zero);
-    const __m256i outside = _mm256_or_si256(_mm256_cmpgt_epi32(least, v), _mm256_cmpgt_epi32(v, most));
-    const __m256i y = _mm256_add_epi32(_mm256_max_epi32(least, _mm256_min_epi32(most, v)), _mm256_set1_epi32(zero));
-    const __m128i half = _mm_packs_epi32(_mm256_castsi256_si128(y), _mm256_extracti128_si256(y, 1));
-    _mm_storel_epi64((__m128i *)q, _mm_packs_epi16(half, half));
-    return 0xFFu & ~(unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(outside));
-}
-
-/* Bits of the lanes with 0 < acc < top. */
-static unsigned between8(__m256i acc, int32_t top)
-{
-    const __m256i inside = _mm256_and_si256(_mm256_cmpgt_epi32(acc, _mm256_setzero_si256()),
-                                            _mm256_cmpgt_epi32(_mm256_set1_epi32(top), acc));
-    return (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(inside));
-}
-
-/* Eight elements at a time, the bits of one mask byte, where they belong to one channel and small factors; integer.c
- * does the others. */
-static void requant(ib_device *dev, const ib_planes *s, const int32_t *acc, const ib_epilogue *r)
-{
-    const int64_t c = s->c, hw = s->hw, size = s->n * c * hw;
-    const isobit_scale *scale = r->scale;
-    const int32_t *top = r->top;
-    const int profile = r->profile, zero = *r->zero, lo = *r->lo, hi = *r->hi;
-    int8_t *q = r->codes;
-    uint8_t *mask = r->mask;
-    if (hw < 16 || !ib_scales_are_small(scale, c, profile)) {
-        IB_K(requant)(dev, s, acc, r);
-        return;
-    }
-#pragma omp parallel for schedule(static) if (size > IB_SERIAL)
-    for (int64_t block = 0; block < size; block += IB_BLOCK) {
-        int64_t plane = block / hw, end = (plane + 1) * hw; /* of the plane that holds element i */
-        for (int64_t i = block; i < ib_min64(size, block + IB_BLOCK); i += 8) {
-            for (; i >= end; end += hw)
-                plane++;
-            if (i + 8 <= end) {
-                const __m256i a = _mm256_loadu_si256((const __m256i *)(acc + i));
-                unsigned bits = store8(requant8(a, scale[plane % c], profile), zero, lo, hi, q + i);
-                if (top)
-                    bits &= between8(a, top[plane % c]);
-                if (mask)
-                    mask[i / 8] = (uint8_t)bits;
-            } else { /* the planes that meet here, as an image of one element a channel */
-                isobit_scale own[8];
-                int32_t own_top[8];
-                const int64_t count = ib_min64(8, size - i);
-                for (int64_t j = 0; j < count; j++) {
-                    own[j] = scale[(i + j) / hw % c];
-                    own_top[j] = top ? top[(i + j) / hw % c] : 0;
-                }
-                const ib_epilogue few = {.scale = own,
-                                         .profile = profile,
-                                         .zero = r->zero,
-                                         .lo = r->lo,
-                                         .hi = r->hi,
-                                         .codes = q + i,
-                                         .mask = mask ? mask + i / 8 : NULL,
-                                         .top = top ? own_top : NULL};
-                IB_K(requant)(dev, &(ib_planes){1, count, 1}, acc + i, &few);
-            }
-        }
-    }
-}
-
 /* y = x W': inputs are broadcast, weights are the panel */
-static void qlinear(ib_device *dev, int64_t rows, int64_t k, int64_t out, const ib_qproduct *p)
+static void qlinear_of_pairs(int64_t rows, int64_t k, int64_t out, const ib_qproduct *p)
 {
     const int64_t pairs = (k + 1) / 2, ldb = padded(out);
     const int8_t *x = p->x;
@@ -240,8 +139,15 @@ static void qlinear(ib_device *dev, int64_t rows, int64_t k, int64_t out, const 
                             .ldc = out};
         product(count, out, &o);
     }
-    if (p->r)
-        requant(dev, &(ib_planes){rows, out, 1}, acc, p->r);
+}
+
+static void qlinear(ib_device *dev, int64_t rows, int64_t k, int64_t out, const ib_qproduct *p)
+{
+    int codes = 0;
+    if (!ib_avx2_panels_linear(rows, k, out, p, &codes))
+        qlinear_of_pairs(rows, k, out, p);
+    if (p->r && !codes)
+        ib_avx2_requant(dev, &(ib_planes){rows, out, 1}, p->acc, p->r);
 }
 
 /* y = W col: weights are broadcast, patches are the panel */
@@ -280,13 +186,14 @@ static void qconv2d(ib_device *dev, const ib_window *s, const ib_qproduct *p)
 {
     accumulate(s, p);
     if (p->r)
-        requant(dev, &(ib_planes){s->n, s->oc, s->oh * s->ow}, p->acc, p->r);
+        ib_avx2_requant(dev, &(ib_planes){s->n, s->oc, s->oh * s->ow}, p->acc, p->r);
 }
 
 void ib_avx2_replace(ib_kernels *k)
 {
     k->qlinear = qlinear;
     k->qconv2d = qconv2d;
-    k->requant = requant;
+    ib_avx2_requant_replace(k);
+    ib_avx2_panels_replace(k);
     ib_avx2_codes_replace(k);
 }

@@ -1,0 +1,42 @@
+/* panels_linear.c - a linear layer as a convolution of images of one pixel (panels_nhwc.c). */
+#include <omp.h>
+
+#include "backends/cpu/panels.h"
+
+enum { WORTH = 1 << 20 /* products that a second thread is worth */ };
+
+static int64_t up64(int64_t bytes)
+{
+    return (bytes + 63) / 64 * 64;
+}
+
+int64_t ib_panels_linear_words(int64_t rows, int64_t k, int64_t out)
+{
+    enum { MOST_UNIT = 4 };
+    const int64_t quads = (k + 4 * MOST_UNIT - 1) / (4 * MOST_UNIT) * MOST_UNIT, panels = (out + 15) / 16;
+    return (up64(rows * k + IB_NHWC_SLACK) + up64(rows * out)) / 4 + panels * (quads + 1) * 16;
+}
+
+int ib_panels_linear(const ib_multiplier *m, int64_t rows, int64_t k, int64_t out, const ib_qproduct *p)
+{
+    const ib_window s = ib_window_of_rows(rows, k, out);
+    const ib_epilogue *r = p->r;
+    const int8_t *x = p->x;
+    uint8_t *room = (uint8_t *)p->scratch;
+    const ib_nhwc in = {room, k, 1, 1, 0}, to = {room + up64(rows * k + IB_NHWC_SLACK), out, 1, 1, 0};
+    const int codes = r && !r->mask;
+    ib_nhwc_product of = {.x = &in, .y = codes ? &to : NULL, .packed = p->packed, .r = codes ? r : NULL};
+    if (!p->packed) {
+        void *own = to.data + up64(rows * out);
+        const ib_window one = ib_window_of_rows(1, k, out);
+        ib_panels_pack(m, &one, ib_zero_of(p->in_zero), p->w, p->bias, own);
+        of.packed = own;
+    }
+    for (int64_t i = 0; i < rows * k; i++)
+        room[i] = (uint8_t)(x[i] ^ -128);
+#pragma omp parallel if (rows * k * out > WORTH && !omp_in_parallel())
+    ib_panels_conv2d(m, &s, &of, p->acc, (ib_share){omp_get_thread_num(), omp_get_num_threads()});
+    for (int64_t i = 0; codes && i < rows * out; i++)
+        r->codes[i] = (int8_t)(to.data[i] ^ 128);
+    return codes;
+}
