@@ -21,18 +21,24 @@ void IB_K(nhwc_from)(ib_device *dev, const int8_t *x, int64_t n, const ib_nhwc *
 {
     for (int64_t i = 0; i < n; i++)
         for (int64_t h = ib_share_first(share, y->h); h < ib_share_end(share, y->h); h++)
-            for (int64_t w = 0; w < y->w; w++)
-                for (int64_t c = 0; c < y->c; c++)
-                    ib_nhwc_at(y, i, h, w)[c] = raised(x[((i * y->c + c) * y->h + h) * y->w + w]);
+            for (int64_t c = 0; c < y->c; c++) {
+                const int8_t *row = x + ((i * y->c + c) * y->h + h) * y->w;
+                uint8_t *to = ib_nhwc_at(y, i, h, 0) + c;
+                for (int64_t w = 0; w < y->w; w++)
+                    to[w * y->c] = raised(row[w]);
+            }
 }
 
 void IB_K(nhwc_to)(ib_device *dev, const ib_nhwc *x, int64_t n, int8_t *y, ib_share share)
 {
     for (int64_t i = 0; i < n; i++)
         for (int64_t h = ib_share_first(share, x->h); h < ib_share_end(share, x->h); h++)
-            for (int64_t w = 0; w < x->w; w++)
-                for (int64_t c = 0; c < x->c; c++)
-                    y[((i * x->c + c) * x->h + h) * x->w + w] = (int8_t)code_of(ib_nhwc_at(x, i, h, w)[c]);
+            for (int64_t c = 0; c < x->c; c++) {
+                const uint8_t *from = ib_nhwc_at(x, i, h, 0) + c;
+                int8_t *row = y + ((i * x->c + c) * x->h + h) * x->w;
+                for (int64_t w = 0; w < x->w; w++)
+                    row[w] = (int8_t)code_of(from[w * x->c]);
+            }
 }
 
 int64_t IB_K(nhwc_pack)(ib_device *dev, const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias,

@@ -195,5 +195,6 @@ void ib_avx2_replace(ib_kernels *k)
     k->qconv2d = qconv2d;
     ib_avx2_requant_replace(k);
     ib_avx2_panels_replace(k);
+    ib_avx2_nhwc_replace(k);
     ib_avx2_codes_replace(k);
 }

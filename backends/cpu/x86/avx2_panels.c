@@ -8,11 +8,6 @@
 #include "backends/cpu/x86/avx2.h"
 #include "backends/cpu/x86/requant8.h"
 
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wunused-function"
-#include "runtime/isobit_rt.h"
-#pragma GCC diagnostic pop
-
 enum { LANES = 16, MOST_ROWS = 12, TILE_ROWS = 3 };
 
 /* out[ROWS][16 PANELS] = bias + rows times panels, in 2 ROWS PANELS registers; both are constants where it is called. */
@@ -87,20 +82,11 @@ static void finish(const ib_epilogue *e, const isobit_scale *scale, int small, i
         return;
     }
     const ib_scales8 first = ib_load_scales8(scale, e->profile), second = ib_load_scales8(scale + 8, e->profile);
-    const __m256i least = _mm256_set1_epi32(lo - zero), most = _mm256_set1_epi32(hi - zero),
-                  raise = _mm256_set1_epi32(zero + 128);
-    for (int64_t r = 0; r < rows; r++, acc += IB_TILE_LD, y += ldy) {
-        const __m256i a = ib_requant8(_mm256_loadu_si256((const __m256i *)acc), &first),
-                      b = ib_requant8(_mm256_loadu_si256((const __m256i *)(acc + 8)), &second);
-        const __m256i c = _mm256_add_epi32(_mm256_max_epi32(least, _mm256_min_epi32(most, a)), raise),
-                      d = _mm256_add_epi32(_mm256_max_epi32(least, _mm256_min_epi32(most, b)), raise);
-        const __m256i both = _mm256_permute4x64_epi64(_mm256_packs_epi32(c, d), 0xD8);
-        const __m128i code = _mm_packus_epi16(_mm256_castsi256_si128(both), _mm256_extracti128_si256(both, 1));
-        if (count == LANES)
-            _mm_storeu_si128((__m128i *)y, code);
-        else
-            memcpy(y, &code, (size_t)count);
-    }
+    for (int64_t r = 0; r < rows; r++, acc += IB_TILE_LD, y += ldy)
+        ib_store16(y,
+                   ib_raised16(ib_requant8(_mm256_loadu_si256((const __m256i *)acc), &first),
+                               ib_requant8(_mm256_loadu_si256((const __m256i *)(acc + 8)), &second), zero, lo, hi),
+                   count);
 }
 
 static const ib_multiplier avx2 = {1, 0, 1, rows_of, begin, end, run, finish};
@@ -110,18 +96,27 @@ static int fits(const ib_window *s, const ib_qweights *w)
     return s->groups == 1 && !w->group_size && !memchr(w->codes, -128, (size_t)(s->oc * s->ic * s->kh * s->kw));
 }
 
+static int is_depthwise(const ib_window *s)
+{
+    return s->groups == s->ic && s->groups == s->oc && s->groups > 1;
+}
+
 static int64_t nhwc_pack(ib_device *dev, const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias,
                          void *packed)
 {
+    if (is_depthwise(s) && !w->group_size)
+        return ib_avx2_depthwise_nhwc_pack(s, in_zero, w, bias, packed);
     return fits(s, w) ? ib_panels_pack(&avx2, s, in_zero, w, bias, packed) : 0;
 }
 
 static void nhwc_conv2d(ib_device *dev, const ib_window *s, const ib_nhwc_product *p, ib_share share)
 {
-    if (p->packed)
-        ib_panels_conv2d(&avx2, s, p, NULL, share);
-    else
+    if (!p->packed)
         IB_BELOW(nhwc_conv2d)(dev, s, p, share);
+    else if (is_depthwise(s))
+        ib_avx2_depthwise_nhwc(s, p, share);
+    else
+        ib_panels_conv2d(&avx2, s, p, NULL, share);
 }
 
 static int64_t qlinear_pack(ib_device *dev, int64_t k, int64_t out, int in_zero, const ib_qweights *w,

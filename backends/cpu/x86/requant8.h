@@ -4,8 +4,14 @@
 #define IB_BACKENDS_CPU_X86_REQUANT8_H
 
 #include <immintrin.h>
+#include <string.h>
 
 #include "backends/cpu/panels.h"
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-function"
+#include "runtime/isobit_rt.h"
+#pragma GCC diagnostic pop
 
 /* Eight factors, ready for a profile. */
 typedef struct ib_scales8 {
@@ -66,6 +72,80 @@ static inline __m256i ib_requant8(__m256i acc, const ib_scales8 *s)
     const __m256i rest = _mm256_and_si256(high, s->mask); /* ties away from zero */
     const __m256i threshold = _mm256_sub_epi32(_mm256_srli_epi32(s->mask, 1), _mm256_srai_epi32(high, 31));
     return _mm256_sub_epi32(_mm256_srav_epi32(high, s->right), _mm256_cmpgt_epi32(rest, threshold));
+}
+
+/* ---- addition ---- */
+
+/* The constants of an addition of codes that are raised by `raise`. */
+typedef struct ib_add8 {
+    int exact; /* whether ib_sum8 is equal to isobit_add_codes */
+    int profile, upward;
+    ib_scales8 a, b, out;
+    __m256i a_mult, b_mult; /* of fp32_rne */
+    __m256i a_zero, b_zero, below_half, last;
+    __m128i shift;
+} ib_add8;
+
+static inline ib_add8 ib_add8_of(const isobit_add *p, int raise, int profile)
+{
+    const int shift = -p->a.exp; /* of fp32_rne */
+    ib_add8 k = {.profile = profile,
+                 .upward = p->out.mult,
+                 .a_zero = _mm256_set1_epi32(p->a_zero + raise),
+                 .b_zero = _mm256_set1_epi32(p->b_zero + raise)};
+    if (profile == ISOBIT_FP32_RNE) {
+        k.exact = shift >= 0 && shift <= 30;
+        k.a_mult = _mm256_set1_epi32(p->a.mult);
+        k.b_mult = _mm256_set1_epi32(p->b.mult);
+        k.below_half = _mm256_set1_epi32(shift > 0 && shift < 31 ? (int32_t)((1u << (shift - 1)) - 1) : 0);
+        k.last = _mm256_set1_epi32(shift > 0);
+        k.shift = _mm_cvtsi32_si128(shift);
+        return k;
+    }
+    const isobit_scale scale[3] = {p->a, p->b, p->out};
+    if ((k.exact = ib_scales_are_small(scale, 3, profile))) {
+        k.a = ib_scales8_of(_mm256_set1_epi32(p->a.mult), _mm256_set1_epi32(p->a.exp), profile);
+        k.b = ib_scales8_of(_mm256_set1_epi32(p->b.mult), _mm256_set1_epi32(p->b.exp), profile);
+        k.out = ib_scales8_of(_mm256_set1_epi32(p->out.mult), _mm256_set1_epi32(p->out.exp), profile);
+    }
+    return k;
+}
+
+/* isobit_add_codes, by lane */
+static inline __m256i ib_sum8(const ib_add8 *k, __m256i x, __m256i y)
+{
+    const __m256i a = _mm256_sub_epi32(x, k->a_zero), b = _mm256_sub_epi32(y, k->b_zero);
+    if (k->profile != ISOBIT_FP32_RNE)
+        return ib_requant8(_mm256_add_epi32(ib_requant8(_mm256_slli_epi32(a, 20), &k->a),
+                                            ib_requant8(_mm256_slli_epi32(b, 20), &k->b)),
+                           &k->out);
+    const __m256i sum = _mm256_add_epi32(_mm256_mullo_epi32(a, k->a_mult), _mm256_mullo_epi32(b, k->b_mult));
+    if (k->upward)
+        return _mm256_sra_epi32(_mm256_add_epi32(sum, _mm256_add_epi32(k->below_half, _mm256_set1_epi32(1))), k->shift);
+    /* |sum| / 2^s to even: + half - 1 + the bit that would be last, then the sign again */
+    const __m256i size = _mm256_abs_epi32(sum), odd = _mm256_and_si256(_mm256_srl_epi32(size, k->shift), k->last);
+    const __m256i r = _mm256_srl_epi32(_mm256_add_epi32(_mm256_add_epi32(size, k->below_half), odd), k->shift);
+    return _mm256_sign_epi32(r, sum);
+}
+
+/* v + zero within lo .. hi, of sixteen sums (a, then b), as raised codes */
+static inline __m128i ib_raised16(__m256i a, __m256i b, int zero, int lo, int hi)
+{
+    const __m256i least = _mm256_set1_epi32(lo - zero), most = _mm256_set1_epi32(hi - zero),
+                  raise = _mm256_set1_epi32(zero + 128);
+    const __m256i c = _mm256_add_epi32(_mm256_max_epi32(least, _mm256_min_epi32(most, a)), raise),
+                  d = _mm256_add_epi32(_mm256_max_epi32(least, _mm256_min_epi32(most, b)), raise);
+    const __m256i both = _mm256_permute4x64_epi64(_mm256_packs_epi32(c, d), 0xD8);
+    return _mm_packus_epi16(_mm256_castsi256_si128(both), _mm256_extracti128_si256(both, 1));
+}
+
+/* All of sixteen bytes, or the first `count`. */
+static inline void ib_store16(uint8_t *to, __m128i v, int64_t count)
+{
+    if (count >= 16)
+        _mm_storeu_si128((__m128i *)to, v);
+    else
+        memcpy(to, &v, (size_t)count);
 }
 
 #endif

@@ -1,0 +1,142 @@
+/* avx2_nhwc.c - additions and pooling of codes with AVX2, on images with channels last and as they come, equal in every
+ * bit to nhwc.c and integer.c. */
+#include <immintrin.h>
+#include <string.h>
+
+#include "backends/cpu/level.h"
+#include "backends/cpu/x86/avx2.h"
+#include "backends/cpu/x86/requant8.h"
+
+/* Sixteen bytes, or the first `count` and zeros. */
+static inline __m128i load16(const void *from, int64_t count)
+{
+    __m128i v = _mm_setzero_si128();
+    if (count >= 16)
+        return _mm_loadu_si128((const __m128i *)from);
+    memcpy(&v, from, (size_t)count);
+    return v;
+}
+static inline __m256i eighth(__m128i v, int second)
+{
+    return _mm256_cvtepu8_epi32(second ? _mm_srli_si128(v, 8) : v);
+}
+
+/* A row of pixels is a row of bytes. */
+static void nhwc_add(ib_device *dev, const struct isobit_add *p, int64_t n, const ib_nhwc *a, const ib_nhwc *b,
+                     int profile, const ib_nhwc *y, ib_share share)
+{
+    const ib_add8 k = ib_add8_of(p, 128, profile);
+    const int64_t row = y->w * y->c;
+    if (!k.exact) {
+        IB_BELOW(nhwc_add)(dev, p, n, a, b, profile, y, share);
+        return;
+    }
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t h = ib_share_first(share, y->h); h < ib_share_end(share, y->h); h++) {
+            const uint8_t *u = ib_nhwc_at(a, i, h, 0), *v = ib_nhwc_at(b, i, h, 0);
+            uint8_t *to = ib_nhwc_at(y, i, h, 0);
+            for (int64_t j = 0; j < row; j += 16) {
+                const __m128i c = load16(u + j, row - j), d = load16(v + j, row - j);
+                ib_store16(to + j,
+                           ib_raised16(ib_sum8(&k, eighth(c, 0), eighth(d, 0)), ib_sum8(&k, eighth(c, 1), eighth(d, 1)),
+                                       p->out_zero, p->lo, p->hi),
+                           row - j);
+            }
+        }
+}
+
+/* Eight at a time, the bits of one mask byte. */
+static void qadd(ib_device *dev, const struct isobit_add *p, int64_t n, const int8_t *x, const int8_t *y, int profile,
+                 int8_t *q, uint8_t *mask)
+{
+    const ib_add8 k = ib_add8_of(p, 0, profile);
+    const __m256i least = _mm256_set1_epi32(p->lo - p->out_zero), most = _mm256_set1_epi32(p->hi - p->out_zero),
+                  zero = _mm256_set1_epi32(p->out_zero);
+    if (!k.exact) {
+        IB_BELOW(qadd)(dev, p, n, x, y, profile, q, mask);
+        return;
+    }
+#pragma omp parallel for schedule(static) if (n > IB_SERIAL)
+    for (int64_t b = 0; b < (n + 7) / 8; b++) {
+        const int64_t count = ib_min64(8, n - 8 * b);
+        const __m128i u = load16(x + 8 * b, count), v = load16(y + 8 * b, count);
+        const __m256i sum = ib_sum8(&k, _mm256_cvtepi8_epi32(u), _mm256_cvtepi8_epi32(v));
+        const __m256i within = _mm256_max_epi32(least, _mm256_min_epi32(most, sum)),
+                      code = _mm256_add_epi32(within, zero), inside = _mm256_cmpeq_epi32(within, sum);
+        const __m128i half = _mm_packs_epi32(_mm256_castsi256_si128(code), _mm256_extracti128_si256(code, 1));
+        const int64_t codes = _mm_cvtsi128_si64(_mm_packs_epi16(half, half));
+        memcpy(q + 8 * b, &codes, (size_t)count);
+        if (mask)
+            mask[b] = (uint8_t)(_mm256_movemask_ps(_mm256_castsi256_ps(inside)) & ((1 << count) - 1));
+    }
+}
+
+/* Rows and columns of the window of output (oy,ox) that lie within the image. */
+typedef struct window {
+    int64_t y0, y1, x0, x1;
+} window;
+static window within(const ib_window *s, int64_t oy, int64_t ox)
+{
+    return (window){ib_max64(0, oy * s->sh - s->ph), ib_min64(s->ih, oy * s->sh - s->ph + s->kh),
+                    ib_max64(0, ox * s->sw - s->pw), ib_min64(s->iw, ox * s->sw - s->pw + s->kw)};
+}
+
+/* Reading may pass a pixel's end by what a vector is longer. */
+static void nhwc_maxpool(ib_device *dev, const ib_window *s, const ib_nhwc *x, const ib_nhwc *y, ib_share share)
+{
+    for (int64_t i = 0; i < s->n; i++)
+        for (int64_t oy = ib_share_first(share, s->oh); oy < ib_share_end(share, s->oh); oy++)
+            for (int64_t ox = 0; ox < s->ow; ox++) {
+                const window k = within(s, oy, ox);
+                const uint8_t *from = ib_nhwc_at(x, i, k.y0, k.x0);
+                uint8_t *to = ib_nhwc_at(y, i, oy, ox);
+                for (int64_t c = 0; c < s->ic; c += 16) {
+                    __m128i best = _mm_setzero_si128();
+                    for (int64_t iy = 0; iy < k.y1 - k.y0; iy++)
+                        for (int64_t ix = 0; ix < k.x1 - k.x0; ix++)
+                            best = _mm_max_epu8(
+                                best, _mm_loadu_si128((const __m128i *)(from + iy * ib_nhwc_line(x) + ix * x->c + c)));
+                    ib_store16(to + c, best, s->ic - c);
+                }
+            }
+}
+
+static void nhwc_avgpool(ib_device *dev, const ib_window *s, const ib_nhwc *x, int in_zero, const ib_epilogue *r,
+                         const ib_nhwc *y, ib_share share)
+{
+    if (!ib_scale_is_small(*r->scale, r->profile)) {
+        IB_BELOW(nhwc_avgpool)(dev, s, x, in_zero, r, y, share);
+        return;
+    }
+    const ib_scales8 scale =
+        ib_scales8_of(_mm256_set1_epi32(r->scale->mult), _mm256_set1_epi32(r->scale->exp), r->profile);
+    for (int64_t i = 0; i < s->n; i++)
+        for (int64_t oy = ib_share_first(share, s->oh); oy < ib_share_end(share, s->oh); oy++)
+            for (int64_t ox = 0; ox < s->ow; ox++) {
+                const window k = within(s, oy, ox);
+                const int64_t pixels = (k.y1 - k.y0) * (k.x1 - k.x0);
+                const uint8_t *from = ib_nhwc_at(x, i, k.y0, k.x0);
+                for (int64_t c = 0; c < s->ic; c += 16) {
+                    __m256i low = _mm256_set1_epi32((int32_t)(-pixels * (in_zero + 128))), high = low;
+                    for (int64_t iy = 0; iy < k.y1 - k.y0; iy++)
+                        for (int64_t ix = 0; ix < k.x1 - k.x0; ix++) {
+                            const __m128i v =
+                                _mm_loadu_si128((const __m128i *)(from + iy * ib_nhwc_line(x) + ix * x->c + c));
+                            low = _mm256_add_epi32(low, eighth(v, 0));
+                            high = _mm256_add_epi32(high, eighth(v, 1));
+                        }
+                    ib_store16(
+                        ib_nhwc_at(y, i, oy, ox) + c,
+                        ib_raised16(ib_requant8(low, &scale), ib_requant8(high, &scale), *r->zero, *r->lo, *r->hi),
+                        s->ic - c);
+                }
+            }
+}
+
+void ib_avx2_nhwc_replace(ib_kernels *k)
+{
+    k->qadd = qadd;
+    k->nhwc_add = nhwc_add;
+    k->nhwc_maxpool = nhwc_maxpool;
+    k->nhwc_avgpool = nhwc_avgpool;
+}
