@@ -1,5 +1,4 @@
 /* configure.c - from options and rules to the bits, observers and learned parameters of each step. */
-#include <fnmatch.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,55 +69,6 @@ ib_status ib_qat_set_profile(ib_layer *net, ib_profile profile)
     for (int i = 0; i < p->n_steps; i++)
         p->steps[i].out.profile = (int)profile;
     return IB_OK;
-}
-
-/* The rules that match a step, the last one last. */
-static ib_status apply_rules(ib_plan *p, ib_step *s, int *act_bits)
-{
-    char *rules = ib_strdup(p->opts.rules), *save = NULL;
-    ib_status status = rules ? IB_OK : IB_ENOMEM;
-    for (char *rule = rules ? strtok_r(rules, " ,", &save) : NULL; rule && !status;
-         rule = strtok_r(NULL, " ,", &save)) {
-        char *equal = strrchr(rule, '=');
-        ib_qat_opts o = {0};
-        if (!equal) {
-            status = ib_fail(IB_EINVAL, "rules: '%s' is not of the form pattern=w8a8 or pattern=float", rule);
-            break;
-        }
-        *equal = 0;
-        const int is_float = !strcmp(equal + 1, "float");
-        if (!is_float && (status = ib_qat_bits_parse(equal + 1, &o)))
-            break;
-        if (fnmatch(rule, s->name, 0))
-            continue;
-        s->keep_float = is_float;
-        if (!is_float) {
-            s->weight.bits = o.weight_bits;
-            *act_bits = o.act_bits;
-        }
-    }
-    ib_free(rules);
-    return status;
-}
-
-/* Each rule, "pattern=...", is of some step. */
-static ib_status check_rules(const ib_plan *p)
-{
-    char *rules = ib_strdup(p->opts.rules), *save = NULL;
-    ib_status status = rules ? IB_OK : IB_ENOMEM;
-    for (char *rule = rules ? strtok_r(rules, " ,", &save) : NULL; rule && !status;
-         rule = strtok_r(NULL, " ,", &save)) {
-        char *equal = strrchr(rule, '=');
-        int i = 0;
-        *equal = 0;
-        while (i < p->n_steps && fnmatch(rule, p->steps[i].name, 0))
-            i++;
-        if (i == p->n_steps)
-            status = ib_fail(IB_EINVAL, "rules: '%s=%s' matches no layer (isobit inspect lists their names)", rule,
-                             equal + 1);
-    }
-    ib_free(rules);
-    return status;
 }
 
 /* Sets up observer and learned parameter of an activation. */
@@ -262,7 +212,7 @@ ib_status ib_plan_configure(ib_plan *p)
         ib_step *s = &p->steps[i];
         int bits = o->act_bits;
         s->weight.bits = o->weight_bits;
-        if ((status = apply_rules(p, s, &bits)))
+        if ((status = ib_apply_rules(p, s, &bits)))
             break;
         if (s->is_constant)
             continue;
@@ -278,6 +228,6 @@ ib_status ib_plan_configure(ib_plan *p)
             status = configure_weight(p, s);
     }
     if (!status)
-        status = check_rules(p);
+        status = ib_check_rules(p);
     return status ? status : ib_layer_name_new_params(p->net);
 }

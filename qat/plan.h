@@ -130,5 +130,8 @@ ib_status ib_plan_restore_phase(ib_layer *net, ib_phase phase);
 
 /* Bits, range, observer and learned parameters of each step, from the options and rules. */
 ib_status ib_plan_configure(ib_plan *p);
+/* rules.c: those whose pattern is the step's name, the last one last; and whether each is of some step. */
+ib_status ib_apply_rules(const ib_plan *p, ib_step *s, int *act_bits);
+ib_status ib_check_rules(ib_plan *p);
 
 #endif

@@ -1,8 +1,9 @@
-/* avx2_nhwc_depthwise.c - depthwise convolution of codes on images with channels last: 16 channels at a time, two taps a
- * vpmaddwd.
+/* avx2_nhwc_depthwise.c - depthwise convolution of codes on images with channels last: 16 channels at a time, two taps
+ * a vpmaddwd.
  *
- * Unpacking the 16 bits of two taps within 128-bit lanes makes vectors j = 0, 1 of pairs for the channels 8 half + 4 j +
- * (0..3); weights and biases are packed in that order, and packing at the end puts the channels back in theirs.
+ * Unpacking the 16 bits of two taps within 128-bit lanes makes vectors j = 0, 1 of pairs for the channels
+ * 8 half + 4 j + (0..3); weights and biases are packed in that order, and packing at the end puts the channels back in
+ * theirs.
  *   block of 16 channels: [pairs][2][8][2] int16, then [16] int32 */
 #include <immintrin.h>
 #include <string.h>

@@ -10,7 +10,8 @@
 
 enum { LANES = 16, MOST_ROWS = 12, TILE_ROWS = 3 };
 
-/* out[ROWS][16 PANELS] = bias + rows times panels, in 2 ROWS PANELS registers; both are constants where it is called. */
+/* out[ROWS][16 PANELS] = bias + rows times panels, in 2 ROWS PANELS registers; both are constants where it is
+ * called. */
 static inline __attribute__((always_inline)) void tile(const int ROWS, const int PANELS, const ib_tiles *t,
                                                        const uint8_t *x, const int32_t *panel, int32_t *out)
 {
