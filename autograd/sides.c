@@ -39,9 +39,11 @@ void ib_sides_begin(ib_graph *g)
 {
     for (int i = 0; i < g->n_sides; i++) {
         ib_side *s = g->sides[i];
-        s->dev->v.fill(s->dev, s->fault, 0, FAULTS * sizeof *s->fault);
         ib_arena_begin(&s->numbers);
         ib_arena_begin(&s->memos);
+        if (g->mode == IB_TRAIN)
+            s->dev->v.begin_step(s->dev);
+        s->dev->v.fill(s->dev, s->fault, 0, FAULTS * sizeof *s->fault);
     }
     ib_graph_turn(g, g->sides[0]);
 }

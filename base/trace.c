@@ -52,6 +52,14 @@ void ib_trace_end(const ib_trace_line *l)
     fputs(text, lines); /* one call a line, so that lines of several threads do not mix */
 }
 
+void ib_trace_note(const char *line)
+{
+    char text[768];
+    pthread_once(&once, open_lines);
+    ib_snprintf(text, sizeof text, "%s\n", line);
+    fputs(text, lines ? lines : stderr);
+}
+
 uint32_t ib_trace_sum(uint32_t sum, const void *bytes, size_t n)
 {
     return (uint32_t)crc32_z(sum, bytes, n);

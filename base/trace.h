@@ -25,6 +25,8 @@ typedef struct ib_trace_line {
 /* Now, in seconds, which is not 0; 0: nobody asks for a trace. */
 double ib_trace_begin(void);
 void ib_trace_end(const ib_trace_line *l);
+/* A line of somebody else's, where these go; to standard error where nobody asks for a trace. */
+void ib_trace_note(const char *line);
 /* The sum goes on from `sum`, 0 at first. */
 uint32_t ib_trace_sum(uint32_t sum, const void *bytes, size_t n);
 

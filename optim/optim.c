@@ -157,6 +157,7 @@ ib_status ib_optim_step(ib_optim *opt)
     zero(o);
     if (!o->dev->is_host) /* a refusal that is not known yet: the updates have passed it on */
         o->dev->v.fill(o->dev, o->dev->step, 0, sizeof *o->dev->step);
+    o->dev->v.end_step(o->dev);
     return tell(o, &o->numbers->fault);
 }
 

@@ -79,7 +79,8 @@ static int begin_trainer(trainer *r, const char *device, const char *model, cons
 }
 
 /* Four steps of the model, in integers if there are options. `about` may be NULL. */
-static int train_steps(const char *device, const char *model, const ib_qat_opts *q, about_step *about, trained *t)
+static inline int train_steps(const char *device, const char *model, const ib_qat_opts *q, about_step *about,
+                              trained *t)
 {
     trainer r = {0};
     int ok = begin_trainer(&r, device, model, q) && !ib_loader_start(r.l, 0, 0);

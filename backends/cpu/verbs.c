@@ -39,6 +39,10 @@ static void synchronize(ib_device *dev)
 {
 }
 
+static void steps(ib_device *dev)
+{
+}
+
 /* See conv.c: unfolded patches, or planes (taps.h), of each thread, and IB_PARTS weight gradients. */
 static int64_t conv2d_words(ib_device *dev, const ib_window *w)
 {
@@ -116,6 +120,8 @@ const ib_verbs ib_cpu_verbs = {
     .peek = copy,
     .fill = fill,
     .synchronize = synchronize,
+    .begin_step = steps,
+    .end_step = steps,
     .conv2d_words = conv2d_words,
     .conv2d_grads_words = conv2d_grads_words,
     .qconv2d_words = qconv2d_words,

@@ -15,6 +15,8 @@ typedef struct ib_cuda_staging {
     cudaEvent_t taken[IB_CUDA_PIECES];   /* from the device's half, which may be written */
     size_t used;                         /* of piece number `at` */
     int at;
+    int full;  /* pieces before it, of which a capture takes, so that `taken` cannot be recorded yet */
+    int waits; /* the capture takes from pieces */
 } ib_cuda_staging;
 
 /* An address that is looked at without waiting (peek): what is known of it, and a copy that is on its way. */
@@ -26,7 +28,24 @@ typedef struct ib_cuda_watch {
     char *pinned;
     cudaEvent_t arrived;
     int flies, is_old; /* is_old: what flies was overwritten behind it */
+    int asked;         /* while the stream captured: a copy is to begin behind that */
 } ib_cuda_watch;
+
+/* Executable graphs of steps, found by their number of nodes. */
+enum { IB_CUDA_GRAPHS = 4 };
+typedef struct ib_cuda_graph {
+    cudaGraphExec_t exec;
+    size_t nodes;
+    int64_t used; /* the step that it was launched in last */
+} ib_cuda_graph;
+
+typedef struct ib_cuda_capture {
+    int is_off, tells;   /* ISOBIT_CUDA_GRAPHS */
+    int in_step, active; /* active: what is given to `compute` goes into a graph */
+    int was_whole;       /* the step before this one would have been one graph */
+    const char *why;     /* of this step: the first thing that no graph can hold */
+    ib_cuda_graph graphs[IB_CUDA_GRAPHS];
+} ib_cuda_capture;
 
 typedef struct ib_cuda {
     ib_cuda_device own;
@@ -36,6 +55,7 @@ typedef struct ib_cuda {
     ib_cuda_staging staging;
     ib_cuda_watch watch[IB_CUDA_WATCHES];
     int n_watches;
+    ib_cuda_capture capture;
 } ib_cuda;
 
 static inline ib_cuda *ib_cuda_of(ib_device *dev)
@@ -50,7 +70,21 @@ cudaError_t ib_cuda_staging_open(ib_cuda *d);
 void ib_cuda_staging_close(ib_cuda *d);
 void ib_cuda_upload(ib_device *dev, void *to, const void *from, size_t bytes);
 
+/* Before and behind a capture: nothing in it waits, what it took from pieces is known to be taken. */
+cudaError_t ib_cuda_staging_launch(ib_cuda *d, cudaGraphExec_t exec);
+
+/* capture.c */
+ib_status ib_cuda_capture_open(ib_cuda *d, const char *asked);
+void ib_cuda_capture_close(ib_cuda *d);
+void ib_cuda_begin_step(ib_device *dev);
+void ib_cuda_end_step(ib_device *dev);
+/* Before all that a graph cannot hold: what was captured of this step is launched, the rest of it goes plainly. */
+void ib_cuda_leave_step(ib_cuda *d, const char *why);
+
 /* watch.c */
+/* Copies that have come are looked at; those that were asked for in a capture begin. */
+void ib_cuda_watches_land(ib_cuda *d);
+void ib_cuda_watches_fly(ib_cuda *d);
 void ib_cuda_watches_close(ib_cuda *d);
 void ib_cuda_peek(ib_device *dev, void *to, const void *from, size_t bytes);
 /* What is watched there changes: to these bytes, to that byte, or (both NULL and -1) to what is not known yet. */

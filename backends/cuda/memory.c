@@ -39,6 +39,7 @@ static void *allocate(ib_device *dev, size_t bytes)
 {
     ib_cuda *d = ib_cuda_of(dev);
     void *p = NULL;
+    ib_cuda_leave_step(d, "an allocation");
     const cudaError_t error = cudaMallocAsync(&p, bytes, d->compute);
     if (!error)
         return p;
@@ -52,6 +53,7 @@ static void release(ib_device *dev, void *p)
     if (!p)
         return;
     ib_cuda_watched_goes(ib_cuda_of(dev), p);
+    ib_cuda_leave_step(ib_cuda_of(dev), "a release");
     look(dev, cudaFreeAsync(p, ib_cuda_of(dev)->compute), "release");
 }
 
@@ -61,6 +63,7 @@ static void download(ib_device *dev, void *to, const void *from, size_t bytes)
 {
     ib_cuda *d = ib_cuda_of(dev);
     memset(to, 0, bytes); /* what a failure leaves */
+    ib_cuda_leave_step(d, "a download");
     cudaError_t error = cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, d->compute);
     look(dev, error ? error : cudaStreamSynchronize(d->compute), "download");
 }
@@ -85,6 +88,7 @@ static void forget(ib_device *dev, void *p, size_t bytes)
 
 static void synchronize(ib_device *dev)
 {
+    ib_cuda_leave_step(ib_cuda_of(dev), "a wait");
     look(dev, cudaStreamSynchronize(ib_cuda_of(dev)->compute), "synchronize");
 }
 
@@ -125,6 +129,8 @@ const ib_verbs ib_cuda_verbs = {
     .forget = forget,
     .peek = ib_cuda_peek,
     .synchronize = synchronize,
+    .begin_step = ib_cuda_begin_step,
+    .end_step = ib_cuda_end_step,
     .conv2d_words = conv2d_words,
     .conv2d_grads_words = conv2d_grads_words,
     .qconv2d_words = conv2d_words,

@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/number.h"
+#include "base/trace.h"
 
 #ifndef IB_LIBDIR /* where the library is installed, seen from the prefix */
 #define IB_LIBDIR "lib"
@@ -60,7 +61,7 @@ const char *ib_cuda_name_at(int i)
     return i < 0 || i >= device + host ? NULL : names[i + !device];
 }
 
-static const ib_cuda_library library = {ib_alloc, ib_free, ib_fail, ib_vsnprintf};
+static const ib_cuda_library library = {ib_alloc, ib_free, ib_fail, ib_trace_note, ib_vsnprintf};
 
 /* The plugin of that file, which stays loaded; NULL with ib_error(). */
 static const ib_cuda_plugin *load(const char *path, const char *asked)

@@ -27,6 +27,7 @@ static void close_device(ib_device *dev)
     ib_cuda *d = ib_cuda_of(dev);
     if (d->compute)
         cudaStreamSynchronize(d->compute);
+    ib_cuda_capture_close(d);
     ib_cuda_watches_close(d);
     ib_cuda_staging_close(d);
     if (d->compute)
@@ -92,7 +93,7 @@ static ib_device *open_device(const ib_cuda_library *library, int number, const 
 #else
     say_name(d, "cuda:%d", number);
 #endif
-    if (look_at(d, asked) || start(d, asked)) {
+    if (ib_cuda_capture_open(d, asked) || look_at(d, asked) || start(d, asked)) {
         close_device(&d->own.base);
         return NULL;
     }

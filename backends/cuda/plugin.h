@@ -11,11 +11,12 @@
 #include "backends/kernels.h"
 #include "tensor/matrix_fields.h"
 
-/* What the plugin may call: base/alloc.h, base/error.h, base/number.h. */
+/* What the plugin may call: base/alloc.h, base/error.h, base/number.h, base/trace.h. */
 typedef struct ib_cuda_library {
     void *(*alloc)(size_t bytes);
     void (*free)(void *p);
     ib_status (*fail)(ib_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+    void (*note)(const char *line); /* base/trace.h */
     int (*format)(char *to, size_t size, const char *format, va_list args) __attribute__((format(printf, 3, 0)));
 } ib_cuda_library;
 
@@ -39,9 +40,16 @@ static const char ib_cuda_rows[] = ""
     }
 enum { IB_CUDA_N_SIZES = 28 };
 
+/* Steps so far: launched as one graph, those of whose kernels some went into a graph and the rest plainly, those all of
+ * whose kernels went plainly; and executable graphs that were made for them. */
+typedef struct ib_cuda_counts {
+    int64_t whole, cut, plain, made;
+} ib_cuda_counts;
+
 /* What a device begins with. */
 typedef struct ib_cuda_device {
     ib_device base;
+    ib_cuda_counts counts;
     void (*close)(ib_device *dev);
 } ib_cuda_device;
 

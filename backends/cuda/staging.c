@@ -45,7 +45,13 @@ void ib_cuda_staging_close(ib_cuda *d)
 static cudaError_t turn(ib_cuda *d)
 {
     ib_cuda_staging *s = &d->staging;
-    cudaError_t error = cudaEventRecord(s->taken[s->at], d->compute);
+    if (d->capture.active && s->full == IB_CUDA_PIECES - 1)
+        ib_cuda_leave_step(d, "uploads of more than 7 MiB");
+    cudaError_t error = cudaSuccess;
+    if (d->capture.active)
+        s->full++;
+    else
+        error = cudaEventRecord(s->taken[s->at], d->compute);
     s->at = (s->at + 1) % IB_CUDA_PIECES;
     s->used = 0;
     error = error ? error : cudaEventSynchronize(s->arrived[s->at]);
@@ -60,9 +66,23 @@ static cudaError_t pass(ib_cuda *d, char *to, const char *from, size_t bytes)
     memcpy(s->pinned + at, from, bytes);
     cudaError_t error = cudaMemcpyAsync(s->device + at, s->pinned + at, bytes, cudaMemcpyHostToDevice, d->copy);
     error = error ? error : cudaEventRecord(s->arrived[s->at], d->copy);
-    error = error ? error : cudaStreamWaitEvent(d->compute, s->arrived[s->at], 0);
+    if (d->capture.active)
+        s->waits = 1;
+    else
+        error = error ? error : cudaStreamWaitEvent(d->compute, s->arrived[s->at], 0);
     s->used = (s->used + bytes + 63) / 64 * 64;
     return error ? error : cudaMemcpyAsync(to, s->device + at, bytes, cudaMemcpyDeviceToDevice, d->compute);
+}
+
+cudaError_t ib_cuda_staging_launch(ib_cuda *d, cudaGraphExec_t exec)
+{
+    ib_cuda_staging *s = &d->staging;
+    cudaError_t error = s->waits ? cudaStreamWaitEvent(d->compute, s->arrived[s->at], 0) : cudaSuccess;
+    error = error ? error : cudaGraphLaunch(exec, d->compute);
+    for (; s->full && !error; s->full--) /* the last one goes on being filled */
+        error = cudaEventRecord(s->taken[(s->at + IB_CUDA_PIECES - s->full) % IB_CUDA_PIECES], d->compute);
+    s->waits = 0;
+    return error;
 }
 
 void ib_cuda_upload(ib_device *dev, void *to, const void *from, size_t bytes)

@@ -27,6 +27,7 @@ static ib_cuda_watch *take(ib_cuda *d, const void *from, size_t bytes)
 {
     ib_cuda_watch *w = find(d, NULL, 0);
     if (!w) {
+        ib_cuda_leave_step(d, "a first look at some memory");
         if (d->n_watches == IB_CUDA_WATCHES)
             return NULL;
         w = &d->watch[d->n_watches];
@@ -54,6 +55,19 @@ static void land(ib_cuda_watch *w)
     w->flies = w->is_old = 0;
 }
 
+/* A copy begins, if one was asked for and none is on its way. */
+static void fly(ib_cuda *d, ib_cuda_watch *w)
+{
+    if (!w->asked || w->flies || !w->from)
+        return;
+    cudaError_t error = cudaMemcpyAsync(w->pinned, w->from, w->bytes, cudaMemcpyDeviceToHost, d->compute);
+    error = error ? error : cudaEventRecord(w->arrived, d->compute);
+    w->flies = !error;
+    w->asked = 0;
+    if (error)
+        ib_cuda_break(&d->own.base, error, "peek");
+}
+
 void ib_cuda_peek(ib_device *dev, void *to, const void *from, size_t bytes)
 {
     ib_cuda *d = ib_cuda_of(dev);
@@ -61,15 +75,24 @@ void ib_cuda_peek(ib_device *dev, void *to, const void *from, size_t bytes)
     memset(to, 0, bytes);
     if (bytes > IB_CUDA_WATCHED || (!w && !(w = take(d, from, bytes))))
         return;
-    land(w);
+    if (!d->capture.active)
+        land(w);
     memcpy(to, w->known, bytes);
-    if (w->flies)
-        return;
-    cudaError_t error = cudaMemcpyAsync(w->pinned, from, bytes, cudaMemcpyDeviceToHost, d->compute);
-    error = error ? error : cudaEventRecord(w->arrived, d->compute);
-    w->flies = !error;
-    if (error)
-        ib_cuda_break(dev, error, "peek");
+    w->asked = 1;
+    if (!d->capture.active)
+        fly(d, w);
+}
+
+void ib_cuda_watches_land(ib_cuda *d)
+{
+    for (int i = 0; i < d->n_watches; i++)
+        land(&d->watch[i]);
+}
+
+void ib_cuda_watches_fly(ib_cuda *d)
+{
+    for (int i = 0; i < d->n_watches; i++)
+        fly(d, &d->watch[i]);
 }
 
 void ib_cuda_watched_changes(ib_cuda *d, const void *at, size_t bytes, const void *with, int byte)
@@ -93,5 +116,6 @@ void ib_cuda_watched_goes(ib_cuda *d, const void *at)
         if (d->watch[i].from == at) {
             d->watch[i].from = NULL;
             d->watch[i].bytes = 0;
+            d->watch[i].asked = 0;
         }
 }

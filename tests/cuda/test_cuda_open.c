@@ -1,36 +1,7 @@
 /* test_cuda_open.c - the library opens its CUDA plugin or says in one line what is missing; the verbs of "cuda:host",
  * and a kernel that it lacks. Broken by: a copy that overtakes another, a look that waits or believes what is old, a
  * plugin that is listed where there is none. */
-#include "tests/check.h"
-
-#include <dlfcn.h>
-#include <unistd.h>
-
-#include "backends/cuda/host/host_api.h"
-#include "backends/kernels.h"
-
-/* The plugin beside the tests, where it was built. */
-static int has_plugin(void)
-{
-    static char path[4096];
-    const ssize_t n = readlink("/proc/self/exe", path, sizeof path - 64);
-    REQUIRE(n > 0);
-    path[n] = 0;
-    strcpy(strrchr(path, '/'), "/cuda/libisobit_cuda_host.so");
-    setenv("ISOBIT_CUDA_LIBRARY", path, 1);
-    return !access(path, R_OK);
-}
-
-/* What the host's CUDA has counted; the plugin is open. */
-static const ib_host_counts *counted(void)
-{
-    const ib_host_counts *(*function)(void) = NULL;
-    void *plugin = dlopen(getenv("ISOBIT_CUDA_LIBRARY"), RTLD_LAZY | RTLD_NOLOAD);
-    void *symbol = plugin ? dlsym(plugin, "ib_host_counted") : NULL;
-    REQUIRE(symbol != NULL);
-    memcpy(&function, &symbol, sizeof function);
-    return function();
-}
+#include "tests/cuda/host_plugin.h"
 
 static int is_listed(const char *wanted)
 {

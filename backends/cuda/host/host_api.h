@@ -23,9 +23,15 @@ typedef enum cudaError {
     cudaErrorInvalidConfiguration = 9,
     cudaErrorInvalidDevice = 101,
     cudaErrorInvalidResourceHandle = 400,
+    cudaErrorIllegalState = 401,
     cudaErrorNotReady = 600,
     cudaErrorIllegalAddress = 700,
     cudaErrorLaunchFailure = 719,
+    cudaErrorStreamCaptureUnsupported = 900,
+    cudaErrorStreamCaptureInvalidated = 901,
+    cudaErrorStreamCaptureIsolation = 905,
+    cudaErrorCapturedEvent = 907,
+    cudaErrorGraphExecUpdateFailure = 910,
 } cudaError_t;
 
 typedef enum cudaMemcpyKind {
@@ -81,11 +87,55 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);
 cudaError_t cudaEventSynchronize(cudaEvent_t event);
 cudaError_t cudaEventQuery(cudaEvent_t event); /* runs one thing of what it asks for, so that who asks again gets on */
 
+/* ---- graphs (host_graphs.cpp): of one stream, of kernels, copies and fills ----
+ *
+ * While a stream captures, what is given to it goes into a graph and does not run. What cannot be captured (waiting for
+ * the stream, memory of its pool, a copy from or to memory of the host that is not pinned, a wait for what another
+ * stream does) is refused and spoils the capture: all that follows is refused, and no graph comes of it. In another
+ * mode than Relaxed so do calls that CUDA names unsafe. An executable graph takes another graph's arguments, sizes and
+ * functions if that has as many nodes of the same kinds in the same order, copies in the same direction. */
+typedef struct ib_host_graph *cudaGraph_t;
+typedef struct ib_host_exec *cudaGraphExec_t;
+typedef struct ib_host_node *cudaGraphNode_t;
+typedef enum cudaStreamCaptureMode {
+    cudaStreamCaptureModeGlobal,
+    cudaStreamCaptureModeThreadLocal,
+    cudaStreamCaptureModeRelaxed,
+} cudaStreamCaptureMode;
+typedef enum cudaStreamCaptureStatus {
+    cudaStreamCaptureStatusNone,
+    cudaStreamCaptureStatusActive,
+    cudaStreamCaptureStatusInvalidated,
+} cudaStreamCaptureStatus;
+typedef enum cudaGraphExecUpdateResult {
+    cudaGraphExecUpdateSuccess,
+    cudaGraphExecUpdateError,
+    cudaGraphExecUpdateErrorTopologyChanged,
+    cudaGraphExecUpdateErrorNodeTypeChanged,
+    cudaGraphExecUpdateErrorFunctionChanged,
+    cudaGraphExecUpdateErrorParametersChanged,
+} cudaGraphExecUpdateResult;
+typedef struct cudaGraphExecUpdateResultInfo {
+    cudaGraphExecUpdateResult result;
+    cudaGraphNode_t errorNode, errorFromNode;
+} cudaGraphExecUpdateResultInfo;
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode);
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph);
+cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus *status);
+cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t *nodes, size_t *n); /* nodes NULL: how many */
+cudaError_t cudaGraphDestroy(cudaGraph_t graph);
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, unsigned long long flags);
+cudaError_t cudaGraphExecUpdate(cudaGraphExec_t exec, cudaGraph_t graph, cudaGraphExecUpdateResultInfo *info);
+cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream);
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec);
+
 /* ---- not CUDA's: what has happened since the process began, for tests ---- */
 
 typedef struct ib_host_counts {
-    long launches;    /* of kernels, each by itself */
-    long overlapping; /* copies from the host that ran while another stream had something to do */
+    long launches;              /* of kernels, each by itself */
+    long graphs, made, updated; /* launched, instantiated, given another's arguments */
+    long overlapping;           /* copies from the host that ran while another stream had something to do */
 } ib_host_counts;
 const ib_host_counts *ib_host_counted(void) __attribute__((visibility("default")));
 

@@ -329,9 +329,10 @@ void ib_host_run(const ib_host_grid *g)
 }
 
 void ib_host_begin(const char *kernel, dim3 grid, dim3 block, size_t shared, cudaStream_t stream,
-                   std::function<void()> body)
+                   std::function<void()> body, std::function<void()> look)
 {
     IB_HOST_CALL();
+    look();
     const size_t threads = (size_t)block.x * block.y * block.z;
     if (!threads || threads > 1024 || block.z > 64 || !grid.x || !grid.y || !grid.z || grid.x > INT32_MAX ||
         grid.y > 65535 || grid.z > 65535) {
@@ -342,10 +343,12 @@ void ib_host_begin(const char *kernel, dim3 grid, dim3 block, size_t shared, cud
                        shared);
     else {
         const ib_host_grid g = {kernel, grid, block, shared, body};
-        ib_host_count.launches++;
-        ib_host_queue(stream, [g] {
-            ib_host_run(&g);
-            return true;
-        });
+        ib_host_count.launches += ib_host_is_stream(stream) && !stream->capture;
+        ib_host_queue(stream, {IB_HOST_KERNEL, 0,
+                               [g] {
+                                   ib_host_run(&g);
+                                   return true;
+                               },
+                               look});
     }
 }

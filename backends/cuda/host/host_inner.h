@@ -2,7 +2,11 @@
 #ifndef IB_CUDA_HOST_INNER_H
 #define IB_CUDA_HOST_INNER_H
 
+#include <deque>
+#include <memory>
 #include <mutex>
+#include <string>
+#include <vector>
 
 #include "backends/cuda/host/host_language.h"
 
@@ -33,11 +37,40 @@ void ib_host_run(const ib_host_grid *g);
 /* "kernel 'sum', block 1,0,0, thread 3,0,0" of the fiber that runs, or "". */
 const char *ib_host_where(void);
 
-/* To the end of a stream's queue, or refused: what runs later. False: it waits for an event, and is asked again. */
-cudaError_t ib_host_queue(cudaStream_t stream, std::function<bool()> what);
+/* What is given to a stream. run(), when its turn comes: false: it waits for an event, and is asked again. */
+typedef enum ib_host_kind { IB_HOST_KERNEL, IB_HOST_COPY, IB_HOST_FILL, IB_HOST_OTHER } ib_host_kind;
+typedef struct ib_host_work {
+    ib_host_kind kind;
+    int direction; /* of a copy */
+    std::function<bool()> run;
+    std::function<void()> look; /* of a kernel: at its arguments once more; or none */
+} ib_host_work;
+
+/* A capture under way. */
+typedef struct ib_host_capture {
+    cudaStreamCaptureMode mode;
+    bool spoilt;
+    std::vector<ib_host_work> nodes;
+} ib_host_capture;
+
+struct ib_host_stream {
+    std::deque<std::function<bool()>> queue;
+    std::unique_ptr<ib_host_capture> capture;
+};
+extern std::vector<cudaStream_t> ib_host_streams;
+bool ib_host_is_stream(cudaStream_t s);
+
+/* To the end of a stream's queue, or of the graph that it captures; or refused. */
+cudaError_t ib_host_queue(cudaStream_t stream, ib_host_work what);
 void ib_host_forget_queues(void);
 void ib_host_run_until(cudaStream_t stream, const std::function<bool()> &done);
 bool ib_host_is_idle(cudaStream_t stream);
+
+/* host_graphs.cpp: what `call` may not do while the stream captures (NULL: while any does); what is unsafe while any
+ * captures, but for mode Relaxed; a node more. cudaSuccess: go on. */
+cudaError_t ib_host_spoils(cudaStream_t stream, const char *call);
+cudaError_t ib_host_unsafe(const char *call);
+cudaError_t ib_host_capture_node(cudaStream_t stream, ib_host_work what);
 
 /* What memory an address belongs to. */
 typedef enum ib_host_place { IB_HOST_UNKNOWN, IB_HOST_DEVICE, IB_HOST_PINNED, IB_HOST_RELEASED } ib_host_place;

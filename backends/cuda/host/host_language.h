@@ -47,20 +47,23 @@ enum { warpSize = 32 };
 /* An argument: its bytes are looked at for what is no memory of the device. */
 void ib_host_look_at(const char *kernel, int argument, const void *value, size_t bytes, int is_pointer);
 void ib_host_begin(const char *kernel, dim3 grid, dim3 block, size_t shared, cudaStream_t stream,
-                   std::function<void()> body);
+                   std::function<void()> body, std::function<void()> look);
 
 template <typename... P, typename... A>
 void ib_host_launch(const char *kernel, dim3 grid, dim3 block, size_t shared, cudaStream_t stream,
                     void (*function)(P...), A... arguments)
 {
     std::tuple<P...> held(arguments...); /* as the kernel takes them, now */
-    std::apply(
-        [&](const P &...value) {
-            int i = 0;
-            (ib_host_look_at(kernel, i++, &value, sizeof value, std::is_pointer<P>::value), ...);
-        },
-        held);
-    ib_host_begin(kernel, grid, block, shared, stream, [function, held] { std::apply(function, held); });
+    const auto look = [kernel, held] {
+        std::apply(
+            [&](const P &...value) {
+                int i = 0;
+                (ib_host_look_at(kernel, i++, &value, sizeof value, std::is_pointer<P>::value), ...);
+            },
+            held);
+    };
+    ib_host_begin(
+        kernel, grid, block, shared, stream, [function, held] { std::apply(function, held); }, look);
 }
 
 void *ib_host_dynamic_shared(void);

@@ -60,6 +60,9 @@ cudaError_t cudaMallocAsync(void **p, size_t bytes, cudaStream_t stream)
         return ib_host_broken();
     if (!stream)
         return ib_host_refuse(cudaErrorInvalidResourceHandle, "cudaMallocAsync: no stream");
+    const cudaError_t error = ib_host_spoils(stream, "cudaMallocAsync");
+    if (error)
+        return error;
     *p = bytes ? add_block(bytes, IB_HOST_DEVICE) : NULL;
     return *p || !bytes ? cudaSuccess
                         : ib_host_refuse(cudaErrorMemoryAllocation, "cudaMallocAsync: %zu bytes are not there", bytes);
@@ -74,17 +77,25 @@ cudaError_t cudaFreeAsync(void *p, cudaStream_t stream)
     auto at = blocks.find((uintptr_t)p);
     if (at == blocks.end() || at->second.place != IB_HOST_DEVICE)
         return ib_host_refuse(cudaErrorInvalidValue, "cudaFreeAsync: %p is no block of the device", p);
+    const cudaError_t error = ib_host_spoils(stream, "cudaFreeAsync");
+    if (error)
+        return error;
     at->second.place = IB_HOST_RELEASED;
-    return ib_host_queue(stream, [p] {
-        blocks.erase((uintptr_t)p);
-        free(p);
-        return true;
-    });
+    return ib_host_queue(stream, {IB_HOST_OTHER, 0,
+                                  [p] {
+                                      blocks.erase((uintptr_t)p);
+                                      free(p);
+                                      return true;
+                                  },
+                                  nullptr});
 }
 
 cudaError_t cudaMallocHost(void **p, size_t bytes)
 {
     IB_HOST_CALL();
+    const cudaError_t error = ib_host_unsafe("cudaMallocHost");
+    if (error)
+        return error;
     *p = add_block(bytes, IB_HOST_PINNED);
     return *p ? cudaSuccess
               : ib_host_refuse(cudaErrorMemoryAllocation, "cudaMallocHost: %zu bytes are not there", bytes);
@@ -96,6 +107,9 @@ cudaError_t cudaFreeHost(void *p)
     auto at = blocks.find((uintptr_t)p);
     if (!p)
         return cudaSuccess;
+    const cudaError_t error = ib_host_spoils(NULL, "cudaFreeHost"); /* it waits for the device */
+    if (error)
+        return error;
     if (at == blocks.end() || at->second.place != IB_HOST_PINNED)
         return ib_host_refuse(cudaErrorInvalidValue, "cudaFreeHost: %p is no pinned block", p);
     cudaDeviceSynchronize();
@@ -137,20 +151,20 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpy
     error = error ? error : look_at_span("cudaMemcpyAsync", "from", from, bytes, from_device);
     if (error)
         return error;
-    if (!from_device && ib_host_find(from, bytes, NULL) != IB_HOST_PINNED) { /* staged at once */
-        const auto staged = std::make_shared<std::string>((const char *)from, bytes);
-        return ib_host_queue(stream, [to, staged] {
-            memcpy(to, staged->data(), staged->size());
-            return true;
-        });
-    }
-    error = ib_host_queue(stream, [to, from, bytes, from_device, stream] {
-        memmove(to, from, bytes);
-        if (!from_device)
-            ib_host_count_copy(stream);
-        return true;
-    });
-    if (!error && !to_device && ib_host_find(to, bytes, NULL) != IB_HOST_PINNED)
+    const bool staged = !from_device && ib_host_find(from, bytes, NULL) != IB_HOST_PINNED; /* at once */
+    const bool waits = !to_device && ib_host_find(to, bytes, NULL) != IB_HOST_PINNED;
+    if ((staged || waits) && (error = ib_host_spoils(stream, "cudaMemcpyAsync of memory that is not pinned")))
+        return error;
+    const auto kept = std::make_shared<std::string>(staged ? (const char *)from : "", staged ? bytes : 0);
+    error = ib_host_queue(stream, {IB_HOST_COPY, kind,
+                                   [=] {
+                                       memmove(to, staged ? kept->data() : from, bytes);
+                                       if (!from_device)
+                                           ib_host_count_copy(stream);
+                                       return true;
+                                   },
+                                   nullptr});
+    if (!error && waits)
         error = cudaStreamSynchronize(stream);
     return error;
 }
@@ -161,10 +175,13 @@ cudaError_t cudaMemsetAsync(void *p, int byte, size_t bytes, cudaStream_t stream
     if (ib_host_broken() || !bytes)
         return ib_host_broken();
     const cudaError_t error = look_at_span("cudaMemsetAsync", "at", p, bytes, true);
-    return error ? error : ib_host_queue(stream, [p, byte, bytes] {
-        memset(p, byte, bytes);
-        return true;
-    });
+    return error ? error
+                 : ib_host_queue(stream, {IB_HOST_FILL, 0,
+                                          [p, byte, bytes] {
+                                              memset(p, byte, bytes);
+                                              return true;
+                                          },
+                                          nullptr});
 }
 
 /* ---- arguments of kernels ---- */

@@ -1,6 +1,5 @@
 /* host_streams.cpp - streams as queues that run when somebody waits, events, failures that stay, and what is asked of a
  * device. */
-#include <deque>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,15 +15,13 @@ const ib_host_counts *ib_host_counted(void)
     return &ib_host_count;
 }
 
-struct ib_host_stream {
-    std::deque<std::function<bool()>> queue;
-};
 struct ib_host_event {
     long recorded, done; /* how often */
-    cudaStream_t stream; /* where it was recorded last */
+    cudaStream_t stream; /* where it was recorded last, */
+    bool captured;       /* into a graph */
 };
 
-static std::vector<cudaStream_t> streams;
+std::vector<cudaStream_t> ib_host_streams;
 
 /* ---- failures ---- */
 
@@ -102,27 +99,29 @@ unsigned ib_host_draw(unsigned n)
 
 /* ---- queues ---- */
 
-static bool is_stream(cudaStream_t s)
+bool ib_host_is_stream(cudaStream_t s)
 {
-    for (const cudaStream_t each : streams)
+    for (const cudaStream_t each : ib_host_streams)
         if (each == s)
             return true;
     return false;
 }
 
-cudaError_t ib_host_queue(cudaStream_t stream, std::function<bool()> what)
+cudaError_t ib_host_queue(cudaStream_t stream, ib_host_work what)
 {
     if (ib_host_broken())
         return ib_host_broken();
-    if (!is_stream(stream))
+    if (!ib_host_is_stream(stream))
         return ib_host_refuse(cudaErrorInvalidResourceHandle, "the stream %p is none that was created", (void *)stream);
-    stream->queue.push_back(what);
+    if (stream->capture)
+        return ib_host_capture_node(stream, what);
+    stream->queue.push_back(what.run);
     return cudaSuccess;
 }
 
 void ib_host_forget_queues(void)
 {
-    for (const cudaStream_t s : streams)
+    for (const cudaStream_t s : ib_host_streams)
         s->queue.clear();
 }
 
@@ -135,7 +134,7 @@ bool ib_host_is_idle(cudaStream_t stream)
 void ib_host_count_copy(cudaStream_t stream)
 {
     bool others = false;
-    for (const cudaStream_t s : streams)
+    for (const cudaStream_t s : ib_host_streams)
         others |= s != stream && !s->queue.empty();
     ib_host_count.overlapping += others;
 }
@@ -154,11 +153,11 @@ static bool run_one(cudaStream_t s)
 void ib_host_run_until(cudaStream_t stream, const std::function<bool()> &done)
 {
     while (!ib_host_broken() && !done()) {
-        if (ib_host_draw(4) == 3 && run_one(streams[ib_host_draw((unsigned)streams.size())]))
+        if (ib_host_draw(4) == 3 && run_one(ib_host_streams[ib_host_draw((unsigned)ib_host_streams.size())]))
             continue;
-        bool moved = is_stream(stream) && run_one(stream);
-        for (size_t i = 0; !moved && i < streams.size(); i++)
-            moved = run_one(streams[i]);
+        bool moved = ib_host_is_stream(stream) && run_one(stream);
+        for (size_t i = 0; !moved && i < ib_host_streams.size(); i++)
+            moved = run_one(ib_host_streams[i]);
         if (!moved)
             ib_host_break(cudaErrorLaunchFailure, "streams wait for each other's events");
     }
@@ -171,15 +170,18 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags)
     IB_HOST_CALL();
     if (flags != cudaStreamNonBlocking)
         return ib_host_refuse(cudaErrorInvalidValue, "cudaStreamCreateWithFlags: only cudaStreamNonBlocking is there");
-    streams.push_back(*stream = new ib_host_stream);
+    ib_host_streams.push_back(*stream = new ib_host_stream);
     return cudaSuccess;
 }
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream)
 {
     IB_HOST_CALL();
-    if (!is_stream(stream))
+    if (!ib_host_is_stream(stream))
         return ib_host_refuse(cudaErrorInvalidResourceHandle, "cudaStreamSynchronize: no stream");
+    const cudaError_t error = ib_host_spoils(stream, "cudaStreamSynchronize");
+    if (error)
+        return error;
     ib_host_run_until(stream, [stream] { return stream->queue.empty(); });
     return ib_host_broken();
 }
@@ -187,10 +189,12 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream)
 cudaError_t cudaStreamDestroy(cudaStream_t stream)
 {
     IB_HOST_CALL();
+    if (ib_host_is_stream(stream))
+        stream->capture.reset();
     cudaStreamSynchronize(stream);
-    for (size_t i = 0; i < streams.size(); i++)
-        if (streams[i] == stream) {
-            streams.erase(streams.begin() + (long)i);
+    for (size_t i = 0; i < ib_host_streams.size(); i++)
+        if (ib_host_streams[i] == stream) {
+            ib_host_streams.erase(ib_host_streams.begin() + (long)i);
             delete stream;
             break;
         }
@@ -200,8 +204,11 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream)
 cudaError_t cudaDeviceSynchronize(void)
 {
     IB_HOST_CALL();
-    for (size_t i = 0; i < streams.size(); i++)
-        cudaStreamSynchronize(streams[i]);
+    const cudaError_t error = ib_host_spoils(NULL, "cudaDeviceSynchronize");
+    if (error)
+        return error;
+    for (size_t i = 0; i < ib_host_streams.size(); i++)
+        cudaStreamSynchronize(ib_host_streams[i]);
     return ib_host_broken();
 }
 
@@ -209,6 +216,8 @@ cudaError_t cudaDeviceReset(void)
 {
     IB_HOST_CALL();
     ib_host_forget_queues();
+    for (const cudaStream_t s : ib_host_streams)
+        s->capture.reset();
     ib_host_forget_memory();
     last.error = stays.error = cudaSuccess;
     return cudaSuccess;
@@ -219,19 +228,24 @@ cudaError_t cudaDeviceReset(void)
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned flags)
 {
     (void)flags;
-    *event = new ib_host_event{0, 0, NULL};
+    *event = new ib_host_event{0, 0, NULL, false};
     return cudaSuccess;
 }
 
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
 {
     IB_HOST_CALL();
+    event->captured = ib_host_is_stream(stream) && stream->capture;
+    if (event->captured)
+        return cudaSuccess;
     const long turn = ++event->recorded;
     event->stream = stream;
-    return ib_host_queue(stream, [event, turn] {
-        event->done = event->done > turn ? event->done : turn;
-        return true;
-    });
+    return ib_host_queue(stream, {IB_HOST_OTHER, 0,
+                                  [event, turn] {
+                                      event->done = event->done > turn ? event->done : turn;
+                                      return true;
+                                  },
+                                  nullptr});
 }
 
 /* For the record before it; one that comes later does not matter. */
@@ -239,13 +253,34 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
 {
     IB_HOST_CALL();
     (void)flags;
+    if (ib_host_is_stream(stream) && stream->capture && !event->captured) {
+        ib_host_spoils(stream, "cudaStreamWaitEvent");
+        return ib_host_refuse(cudaErrorStreamCaptureIsolation,
+                              "cudaStreamWaitEvent: a stream that captures waits for what is not captured");
+    }
+    if (event->captured)
+        return ib_host_is_stream(stream) && stream->capture
+                   ? cudaSuccess
+                   : (ib_host_spoils(NULL, "cudaStreamWaitEvent"),
+                      ib_host_refuse(cudaErrorStreamCaptureUnsupported,
+                                     "cudaStreamWaitEvent: captures of several streams are not covered"));
     const long turn = event->recorded;
-    return ib_host_queue(stream, [event, turn] { return event->done >= turn; });
+    return ib_host_queue(stream, {IB_HOST_OTHER, 0, [event, turn] { return event->done >= turn; }, nullptr});
+}
+
+static cudaError_t look_at_event(cudaEvent_t event, const char *call)
+{
+    if (event->captured)
+        return ib_host_refuse(cudaErrorCapturedEvent, "%s: the event was recorded last in a capture", call);
+    return ib_host_unsafe(call);
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t event)
 {
     IB_HOST_CALL();
+    const cudaError_t error = look_at_event(event, "cudaEventSynchronize");
+    if (error)
+        return error;
     const long turn = event->recorded;
     ib_host_run_until(event->stream, [event, turn] { return event->done >= turn; });
     return ib_host_broken();
@@ -254,9 +289,12 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event)
 cudaError_t cudaEventQuery(cudaEvent_t event)
 {
     IB_HOST_CALL();
+    const cudaError_t error = look_at_event(event, "cudaEventQuery");
+    if (error)
+        return error;
     const bool done = event->done >= event->recorded;
-    const size_t n = streams.size(), first = n ? ib_host_draw((unsigned)n) : 0;
-    for (size_t i = 0; !done && i < n && !run_one(streams[(first + i) % n]); i++)
+    const size_t n = ib_host_streams.size(), first = n ? ib_host_draw((unsigned)n) : 0;
+    for (size_t i = 0; !done && i < n && !run_one(ib_host_streams[(first + i) % n]); i++)
         continue;
     return ib_host_broken() ? ib_host_broken() : done ? cudaSuccess : cudaErrorNotReady;
 }
