@@ -19,6 +19,21 @@ extern "C" {
 /* All kernels are begun there. */
 cudaStream_t ib_cuda_stream(ib_device *dev);
 
+/* Device memory between two kernels of one call: sums of parts, the sum so far; an index, or IB_CUDA_NOTHING, which is
+ * beyond all of them (bytes 0x7F). */
+#ifdef IB_CUDA_HOST
+enum { IB_CUDA_SUMS = 64 }; /* few, so that tests have sums of more */
+#else
+enum { IB_CUDA_SUMS = 16384 };
+#endif
+#define IB_CUDA_NOTHING 0x7F7F7F7F7F7F7F7F
+typedef struct ib_cuda_work_space {
+    double parts[IB_CUDA_SUMS];
+    double total;
+    long long found;
+} ib_cuda_work_space;
+ib_cuda_work_space *ib_cuda_work(ib_device *dev);
+
 /* What a device could not do, with CUDA's own words where `error` is one: the first stays (ib_device.failure). */
 void ib_cuda_break(ib_device *dev, cudaError_t error, const char *format, ...) __attribute__((format(printf, 3, 4)));
 

@@ -52,6 +52,7 @@ typedef struct ib_cuda {
     ib_cuda_library library;
     int number;
     cudaStream_t compute, copy;
+    ib_cuda_work_space *work; /* device memory */
     ib_cuda_staging staging;
     ib_cuda_watch watch[IB_CUDA_WATCHES];
     int n_watches;

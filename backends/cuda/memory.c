@@ -10,6 +10,11 @@ cudaStream_t ib_cuda_stream(ib_device *dev)
     return ib_cuda_of(dev)->compute;
 }
 
+ib_cuda_work_space *ib_cuda_work(ib_device *dev)
+{
+    return ib_cuda_of(dev)->work;
+}
+
 void ib_cuda_break(ib_device *dev, cudaError_t error, const char *format, ...)
 {
     if (*dev->failure)

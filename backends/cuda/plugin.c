@@ -30,6 +30,8 @@ static void close_device(ib_device *dev)
     ib_cuda_capture_close(d);
     ib_cuda_watches_close(d);
     ib_cuda_staging_close(d);
+    if (d->work)
+        cudaFreeAsync(d->work, d->compute);
     if (d->compute)
         cudaStreamDestroy(d->compute);
     if (d->copy)
@@ -65,6 +67,8 @@ static ib_status start(ib_cuda *d, const char *asked)
     error = error ? error : cudaStreamCreateWithFlags(&d->copy, cudaStreamNonBlocking);
     error = error ? error : cudaDeviceGetDefaultMemPool(&pool, d->number);
     error = error ? error : cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &all);
+    error = error ? error : cudaMallocAsync((void **)&d->work, sizeof *d->work, d->compute);
+    error = error ? error : cudaMemsetAsync(d->work, 0x7F, sizeof *d->work, d->compute);
     error = error ? error : ib_cuda_staging_open(d);
     return !error ? IB_OK
                   : d->library.fail(IB_EUNSUPPORTED, "%s: CUDA cannot begin: %s", asked, cudaGetErrorString(error));

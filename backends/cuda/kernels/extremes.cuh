@@ -1,7 +1,7 @@
 /* extremes.cuh - the least and the largest of many numbers, which many blocks find: they do not depend on an order.
  *
  * Between begin_extremes and end_extremes the two places hold integers that are ordered as the numbers are, so that
- * atomic operations widen them; -0 is less than 0, and a NaN is passed over. */
+ * atomic operations widen them; -0 is less than 0. A NaN is passed over, or told by widen_to_nan. */
 #ifndef IB_CUDA_EXTREMES_CUH
 #define IB_CUDA_EXTREMES_CUH
 
@@ -21,14 +21,27 @@ static __device__ void widen(float *lo, float *hi, float least, float most)
         atomicMax((int32_t *)(void *)hi, order_of((int32_t)ib_bits_of(most)));
 }
 
+/* Both become NaN, whatever else is found. */
+static __device__ void widen_to_nan(float *lo, float *hi)
+{
+    atomicMin((int32_t *)(void *)lo, INT32_MIN);
+    atomicMax((int32_t *)(void *)hi, INT32_MAX);
+}
+
+/* Of a warp, by all of its threads. */
+static __device__ void least_and_most(float *least, float *most)
+{
+    for (int by = 16; by; by /= 2) {
+        const float c = __shfl_xor_sync(0xFFFFFFFF, *least, by), d = __shfl_xor_sync(0xFFFFFFFF, *most, by);
+        *least = c < *least ? c : *least;
+        *most = d > *most ? d : *most;
+    }
+}
+
 /* By all threads of a warp. */
 static __device__ void widen_by_warp(float *lo, float *hi, float least, float most)
 {
-    for (int by = 16; by; by /= 2) {
-        const float c = __shfl_xor_sync(0xFFFFFFFF, least, by), d = __shfl_xor_sync(0xFFFFFFFF, most, by);
-        least = c < least ? c : least;
-        most = d > most ? d : most;
-    }
+    least_and_most(&least, &most);
     if (threadIdx.x % 32 == 0)
         widen(lo, hi, least, most);
 }
@@ -47,8 +60,10 @@ static void begin_extremes(ib_device *dev, float *lo, float *hi)
 
 static __global__ void end_extremes_kernel(float *lo, float *hi)
 {
-    *lo = ib_float_of((uint32_t)order_of(*(int32_t *)(void *)lo));
-    *hi = ib_float_of((uint32_t)order_of(*(int32_t *)(void *)hi));
+    const float least = ib_float_of((uint32_t)order_of(*(int32_t *)(void *)lo));
+    const float most = ib_float_of((uint32_t)order_of(*(int32_t *)(void *)hi));
+    *lo = least == least ? least : NAN;
+    *hi = most == most ? most : NAN;
 }
 
 static void end_extremes(ib_device *dev, float *lo, float *hi)

@@ -1,43 +1,81 @@
-/* norm.cu - batch norm in fp32 and sums of channels, in the lanes of backends/cpu/dot.h. A thread has a channel. */
+/* norm.cu - batch norm in fp32 and sums of channels. A block of threads has a channel, 16 of them a sample's plane,
+ * each one of the lanes of backends/cpu/dot.h. */
 #include "backends/cpu/dot.h"
 #include "backends/cuda/kernels/family.cuh"
+
+/* Planes at a time. */
+enum { PLANES = IB_CUDA_BLOCK / LANES };
+
+/* What the lanes of a plane come to, which all of them know: ib_add_lanes. */
+static __device__ float add_lanes(float part)
+{
+    for (int half = LANES / 2; half; half /= 2)
+        part += __shfl_xor_sync(0xFFFFFFFF, part, half, LANES);
+    return part;
+}
+
+/* In a kernel: total += over samples, in their order, the sum of `term` over l = the elements of channel j, as dot.h
+ * adds them; known to all threads. */
+#define CHANNEL_SUM(total, s, j, term)                                                                                 \
+    for (int64_t first = 0; first < (s).n; first += PLANES) {                                                          \
+        const int64_t i = first + threadIdx.x / LANES, at = (i * (s).c + (j)) * (s).hw;                                \
+        const int64_t end = at + (i < (s).n ? (s).hw : 0), whole = at + (end - at) / LANES * LANES;                    \
+        float sum = 0;                                                                                                 \
+        for (int64_t l = at + threadIdx.x % LANES; l < whole; l += LANES)                                              \
+            sum += term;                                                                                               \
+        sum = add_lanes(sum);                                                                                          \
+        for (int64_t l = whole; l < end; l++)                                                                          \
+            sum += term;                                                                                               \
+        if (threadIdx.x % LANES == 0)                                                                                  \
+            plane[threadIdx.x / LANES] = sum;                                                                          \
+        __syncthreads();                                                                                               \
+        for (int t = 0; t < PLANES && first + t < (s).n; t++)                                                          \
+            total += plane[t];                                                                                         \
+        __syncthreads();                                                                                               \
+    }
+
+/* In a kernel: the elements l of channel j that are this thread's. */
+#define EACH_OF_CHANNEL(l, s, j)                                                                                       \
+    for (int64_t l_ = threadIdx.x, l;                                                                                  \
+         l_ < (s).n * (s).hw && (l = (l_ / (s).hw * (s).c + (j)) * (s).hw + l_ % (s).hw, 1); l_ += blockDim.x)
 
 /* y[c] += sum over n and hw of x[n,c,hw] */
 static __global__ void channel_sum_kernel(ib_planes s, const float *x, float *y)
 {
-    EACH(j, s.c)
-    {
-        double sum = 0;
-        for (int64_t i = 0; i < s.n; i++)
-            sum += ib_sum(x + (i * s.c + j) * s.hw, s.hw);
-        y[j] += (float)sum;
+    __shared__ float plane[PLANES];
+    for (int64_t j = blockIdx.x; j < s.c; j += gridDim.x) {
+        double all = 0;
+        CHANNEL_SUM(all, s, j, x[l])
+        if (!threadIdx.x)
+            y[j] += (float)all;
     }
 }
 
 void ib_cuda_channel_sum(ib_device *dev, const ib_planes *s, const float *x, float *y)
 {
-    BEGIN(dev, channel_sum_kernel, s->c, *s, x, y);
+    BEGIN_BLOCKS(dev, channel_sum_kernel, s->c, *s, x, y);
 }
 
 /* mean and biased variance of each channel of x[n,c,hw] */
 static __global__ void bn_stats_kernel(ib_planes s, const float *x, float *mean, float *var)
 {
-    EACH(j, s.c)
-    {
-        double sum = 0, square = 0;
-        for (int64_t i = 0; i < s.n; i++)
-            sum += ib_sum(x + (i * s.c + j) * s.hw, s.hw);
-        const double m = sum / (double)(s.n * s.hw);
-        for (int64_t i = 0; i < s.n; i++)
-            square += ib_sum_deviation(x + (i * s.c + j) * s.hw, (float)m, s.hw);
-        mean[j] = (float)m;
-        var[j] = (float)(square / (double)(s.n * s.hw));
+    __shared__ float plane[PLANES];
+    for (int64_t j = blockIdx.x; j < s.c; j += gridDim.x) {
+        double all = 0, square = 0;
+        CHANNEL_SUM(all, s, j, x[l])
+        const double middle = all / (double)(s.n * s.hw);
+        const float m = (float)middle;
+        CHANNEL_SUM(square, s, j, (x[l] - m) * (x[l] - m))
+        if (!threadIdx.x) {
+            mean[j] = m;
+            var[j] = (float)(square / (double)(s.n * s.hw));
+        }
     }
 }
 
 void ib_cuda_bn_stats(ib_device *dev, const ib_planes *s, const float *x, float *mean, float *var)
 {
-    BEGIN(dev, bn_stats_kernel, s->c, *s, x, mean, var);
+    BEGIN_BLOCKS(dev, bn_stats_kernel, s->c, *s, x, mean, var);
 }
 
 /* The variance that is kept is unbiased. */
@@ -91,35 +129,38 @@ void ib_cuda_bn_apply(ib_device *dev, const ib_planes *s, const ib_norm *p)
 
 static __global__ void bn_grad_kernel(ib_planes s, ib_norm_grads g)
 {
-    EACH(j, s.c)
-    {
-        double sum = 0, dot = 0;
-        for (int64_t i = 0; i < s.n; i++) {
-            const int64_t at = (i * s.c + j) * s.hw;
-            for (int64_t l = at; g.relu && l < at + s.hw; l++)
+    __shared__ float plane[PLANES];
+    for (int64_t j = blockIdx.x; j < s.c; j += gridDim.x) {
+        const float m = g.mean[j];
+        double all = 0, dot = 0;
+        if (g.relu) {
+            EACH_OF_CHANNEL(l, s, j)
+            {
                 g.dy[l] = g.relu[l] > 0 ? g.dy[l] : 0.0f;
-            sum += ib_sum(g.dy + at, s.hw);
-            dot += ib_dot_deviation(g.dy + at, g.x + at, g.mean[j], s.hw);
+            }
+            __syncthreads();
         }
+        CHANNEL_SUM(all, s, j, g.dy[l])
+        CHANNEL_SUM(dot, s, j, g.dy[l] * (g.x[l] - m))
         dot *= g.rstd[j];
-        if (g.dgamma)
+        if (g.dgamma && !threadIdx.x)
             g.dgamma[j] += (float)dot;
-        if (g.dbeta)
-            g.dbeta[j] += (float)sum;
+        if (g.dbeta && !threadIdx.x)
+            g.dbeta[j] += (float)all;
         if (!g.dx)
             continue;
-        const float a = g.gamma[j] * g.rstd[j], m = g.mean[j];
-        const float mean = g.batch ? (float)(sum / (double)(s.n * s.hw)) : 0.0f;
+        const float a = g.gamma[j] * g.rstd[j];
+        const float mean = g.batch ? (float)(all / (double)(s.n * s.hw)) : 0.0f;
         const float d = g.batch ? (float)(dot / (double)(s.n * s.hw)) * g.rstd[j] : 0.0f;
-        for (int64_t i = 0; i < s.n; i++)
-            for (int64_t l = (i * s.c + j) * s.hw; l < (i * s.c + j + 1) * s.hw; l++) {
-                const float v = a * (g.dy[l] - mean - (g.x[l] - m) * d);
-                g.dx[l] = g.sets_dx ? v : g.dx[l] + v;
-            }
+        EACH_OF_CHANNEL(l, s, j)
+        {
+            const float v = a * (g.dy[l] - mean - (g.x[l] - m) * d);
+            g.dx[l] = g.sets_dx ? v : g.dx[l] + v;
+        }
     }
 }
 
 void ib_cuda_bn_grad(ib_device *dev, const ib_planes *s, const ib_norm_grads *g)
 {
-    BEGIN(dev, bn_grad_kernel, s->c, *s, *g);
+    BEGIN_BLOCKS(dev, bn_grad_kernel, s->c, *s, *g);
 }

@@ -24,22 +24,32 @@ void ib_cuda_constant_scale(ib_device *dev, const float *lo, const float *hi, in
     BEGIN_ONE(dev, constant_scale_kernel, lo, hi, qmin, qmax, state, at);
 }
 
-static __global__ void code_range_kernel(ib_coded x, int64_t n, int qmin, int qmax, float *lo, float *hi)
+/* Where a code stands that is not 0's. */
+static __global__ void other_code_kernel(ib_coded x, int64_t n, long long *found)
 {
     const int32_t zero = ib_zero_of(x.zero);
-    int64_t other = INT64_MAX; /* the first code that does not stand for 0, of this thread's */
-    EACH_OF_BLOCK(i, n)
+    int64_t other = INT64_MAX;
+    EACH(i, n)
     {
         if (x.codes[i] != zero && i < other)
             other = i;
     }
-    if (ib_cuda_least(other) < n && !threadIdx.x)
-        ib_widen_range(*x.scale, zero, qmin, qmax, lo, hi);
+    find_least(found, other, n);
+}
+
+static __global__ void code_range_kernel(ib_coded x, int64_t n, int qmin, int qmax, long long *found, float *lo,
+                                         float *hi)
+{
+    if (*found < n)
+        ib_widen_range(*x.scale, ib_zero_of(x.zero), qmin, qmax, lo, hi);
+    *found = IB_CUDA_NOTHING;
 }
 
 void ib_cuda_code_range(ib_device *dev, const ib_coded *x, int64_t n, int qmin, int qmax, float *lo, float *hi)
 {
-    BEGIN_BLOCK(dev, code_range_kernel, *x, n, qmin, qmax, lo, hi);
+    long long *found = &ib_cuda_work(dev)->found;
+    BEGIN(dev, other_code_kernel, n, *x, n, found);
+    BEGIN_ONE(dev, code_range_kernel, *x, n, qmin, qmax, found, lo, hi);
 }
 
 /* ---- learned scales ---- */

@@ -1,53 +1,49 @@
 /* reduce.cu - fp32 sums and extremes, of everything, of columns; and a row added to all, or multiplied with. */
 #include "backends/cuda/kernels/block.cuh"
+#include "backends/cuda/kernels/extremes.cuh"
 
-static __global__ void sum_kernel(const float *x, int64_t n, float divisor, float *y)
+static __global__ void sum_kernel(int64_t from, int64_t n, double *parts, sum_end end, const float *x)
 {
-    BLOCK_SUM(n, x[i])
-    if (!threadIdx.x)
-        *y = (float)(total / divisor);
+    PART_SUMS(n, x[from + i])
 }
 
 void ib_cuda_sum(ib_device *dev, const float *x, int64_t n, float divisor, float *y)
 {
-    BEGIN_BLOCK(dev, sum_kernel, x, n, divisor, y);
+    const sum_end end = {y, divisor, NULL};
+    BEGIN_SUM(dev, sum_kernel, n, end, x)
 }
 
-static __global__ void mse_kernel(const float *a, const float *b, int64_t n, float *d, float *y)
+static __device__ double square_of_difference(float a, float b, float *d)
 {
-    BLOCK_SUM(n, (d[i] = a[i] - b[i], (double)d[i] * d[i]))
-    if (!threadIdx.x)
-        *y = (float)(total / (double)n);
+    *d = a - b;
+    return (double)*d * *d;
+}
+
+static __global__ void mse_kernel(int64_t from, int64_t n, double *parts, sum_end end, const float *a, const float *b,
+                                  float *d)
+{
+    PART_SUMS(n, square_of_difference(a[from + i], b[from + i], &d[from + i]))
 }
 
 void ib_cuda_mse(ib_device *dev, const float *a, const float *b, int64_t n, float *d, float *y)
 {
-    BEGIN_BLOCK(dev, mse_kernel, a, b, n, d, y);
+    const sum_end end = {y, (double)n, NULL};
+    BEGIN_SUM(dev, mse_kernel, n, end, a, b, d)
 }
 
-/* lo = hi = NaN if any element is NaN. One block: extremes do not depend on an order. */
+/* lo = hi = NaN if any element is NaN. A block's extremes are those of its warps. */
 static __global__ void min_max_kernel(const float *x, int64_t n, float *lo, float *hi)
 {
     __shared__ float least[IB_CUDA_BLOCK / 32], most[IB_CUDA_BLOCK / 32];
-    __shared__ int nan;
     float a = INFINITY, b = -INFINITY;
-    int bad = 0;
-    if (!threadIdx.x)
-        nan = 0;
-    __syncthreads();
     EACH(i, n)
     {
         a = x[i] < a ? x[i] : a;
         b = x[i] > b ? x[i] : b;
-        bad |= x[i] != x[i];
+        if (x[i] != x[i])
+            widen_to_nan(lo, hi);
     }
-    for (int by = 16; by; by /= 2) {
-        const float c = __shfl_xor_sync(0xFFFFFFFF, a, by), d = __shfl_xor_sync(0xFFFFFFFF, b, by);
-        a = c < a ? c : a;
-        b = d > b ? d : b;
-    }
-    if (bad)
-        atomicOr(&nan, 1);
+    least_and_most(&a, &b);
     if (threadIdx.x % 32 == 0) {
         least[threadIdx.x / 32] = a;
         most[threadIdx.x / 32] = b;
@@ -59,13 +55,18 @@ static __global__ void min_max_kernel(const float *x, int64_t n, float *lo, floa
         a = least[w] < a ? least[w] : a;
         b = most[w] > b ? most[w] : b;
     }
-    *lo = nan ? NAN : a;
-    *hi = nan ? NAN : b;
+    widen(lo, hi, a, b);
 }
 
 void ib_cuda_min_max(ib_device *dev, const float *x, int64_t n, float *lo, float *hi)
 {
-    BEGIN_BLOCK(dev, min_max_kernel, x, n, lo, hi);
+    begin_extremes(dev, lo, hi);
+    if (n > 0) { /* few blocks, since each has its turn at lo and hi */
+        IB_LAUNCH(min_max_kernel, (unsigned)ib_cuda_min((n + 2047) / 2048, 512), IB_CUDA_BLOCK, 0, ib_cuda_stream(dev),
+                  x, n, lo, hi);
+        ib_cuda_launched(dev, "min_max_kernel");
+    }
+    end_extremes(dev, lo, hi);
 }
 
 /* y[j] += sum_i x[i,j], in the order of i */

@@ -1,5 +1,5 @@
 /* softmax.cu - softmax of rows, and the loss of classes over it. A thread has a row. */
-#include "backends/cuda/kernels/family.cuh"
+#include "backends/cuda/kernels/block.cuh"
 
 /* y = exp(x - max) / sum; returns log of the sum plus max */
 static __device__ float softmax_row(const float *x, float *y, int64_t n)
@@ -45,37 +45,34 @@ void ib_cuda_softmax_grad(ib_device *dev, const float *y, const float *dy, float
     BEGIN(dev, softmax_grad_kernel, rows, y, dy, dx, rows, cols);
 }
 
-/* y = sum over rows of -sum_j w_j t_j log p_j / divisor, t = (1 - smooth) onehot + smooth / cols; weight NULL: w = 1.
- * One block, a row a thread; the rows' losses are added in their order. */
-static __global__ void cross_entropy_kernel(ib_class_loss s, const float *x, float *prob, float *y)
+/* parts[i] = -sum_j w_j t_j log p_j of row first + i, t = (1 - smooth) onehot + smooth / cols; weight NULL: w = 1 */
+static __global__ void cross_entropy_kernel(ib_class_loss s, const float *x, float *prob, int64_t first, int64_t rows,
+                                            double *parts)
 {
-    __shared__ double part[IB_CUDA_BLOCK];
-    double loss = 0;
-    for (int64_t first = 0; first < s.rows; first += IB_CUDA_BLOCK) {
-        const int64_t i = first + threadIdx.x;
-        if (i < s.rows) {
-            const float *row = x + i * s.cols;
-            const int32_t label = s.label[i];
-            const double log_sum = softmax_row(row, prob + i * s.cols, s.cols);
-            double mean = 0;
-            for (int64_t j = 0; j < s.cols; j++)
-                mean += s.weight ? s.weight[j] * (log_sum - row[j]) : row[j];
-            part[threadIdx.x] = s.weight ? (1.0 - s.smooth) * s.weight[label] * (log_sum - row[label]) +
-                                               s.smooth * mean / (double)s.cols
-                                         : log_sum - (1.0 - s.smooth) * row[label] - s.smooth * mean / (double)s.cols;
-        }
-        __syncthreads();
-        for (int t = 0; !threadIdx.x && t < IB_CUDA_BLOCK && first + t < s.rows; t++)
-            loss += part[t];
-        __syncthreads();
+    EACH(k, rows)
+    {
+        const int64_t i = first + k;
+        const float *row = x + i * s.cols;
+        const int32_t label = s.label[i];
+        const double log_sum = softmax_row(row, prob + i * s.cols, s.cols);
+        double mean = 0;
+        for (int64_t j = 0; j < s.cols; j++)
+            mean += s.weight ? s.weight[j] * (log_sum - row[j]) : row[j];
+        parts[k] = s.weight
+                       ? (1.0 - s.smooth) * s.weight[label] * (log_sum - row[label]) + s.smooth * mean / (double)s.cols
+                       : log_sum - (1.0 - s.smooth) * row[label] - s.smooth * mean / (double)s.cols;
     }
-    if (!threadIdx.x)
-        *y = (float)(loss / s.divisor);
 }
 
+/* y = sum over rows, in their order, / divisor */
 void ib_cuda_cross_entropy(ib_device *dev, const ib_class_loss *s, const float *x, float *prob, float *y)
 {
-    BEGIN_BLOCK(dev, cross_entropy_kernel, *s, x, prob, y);
+    const sum_end end = {y, s->divisor, NULL};
+    for (int64_t first = 0; first == 0 || first < s->rows; first += IB_CUDA_SUMS) {
+        const int64_t rows = ib_cuda_min(s->rows - first, IB_CUDA_SUMS);
+        BEGIN(dev, cross_entropy_kernel, rows, *s, x, prob, first, rows, ib_cuda_work(dev)->parts);
+        add_parts(dev, first, rows, first + rows >= s->rows, end);
+    }
 }
 
 /* dx += dy / divisor (p sum_k w_k t_k - w t) */

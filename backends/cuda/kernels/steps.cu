@@ -2,19 +2,27 @@
 #include "backends/cuda/kernels/block.cuh"
 #include "backends/formulas/steps.h"
 
-static __global__ void need_finite_kernel(const float *x, int64_t n, int64_t row, ib_site at)
+/* The first of this thread's; n: none. */
+static __global__ void first_not_finite_kernel(const float *x, int64_t n, long long *found)
 {
-    int64_t i = threadIdx.x;
+    int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
     while (i < n && ib_is_finite(x[i]))
-        i += blockDim.x;
-    const int64_t first = ib_cuda_least(i);
-    if (!threadIdx.x && first < n)
-        ib_say_data(at, first, x[first], row);
+        i += (int64_t)gridDim.x * blockDim.x;
+    find_least(found, i, n);
+}
+
+static __global__ void say_data_kernel(const float *x, int64_t n, int64_t row, long long *found, ib_site at)
+{
+    if (*found < n)
+        ib_say_data(at, *found, x[*found], row);
+    *found = IB_CUDA_NOTHING;
 }
 
 void ib_cuda_need_finite(ib_device *dev, const float *x, int64_t n, int64_t row, ib_site at)
 {
-    BEGIN_BLOCK(dev, need_finite_kernel, x, n, row, at);
+    long long *found = &ib_cuda_work(dev)->found;
+    BEGIN(dev, first_not_finite_kernel, n, x, n, found);
+    BEGIN_ONE(dev, say_data_kernel, x, n, row, found, at);
 }
 
 static __global__ void spoil_kernel(float *y, int64_t n, const ib_fault *fault)
@@ -43,16 +51,15 @@ void ib_cuda_judge(ib_device *dev, const float *loss, uint64_t step, const ib_fa
     BEGIN_ONE(dev, judge_kernel, loss, step, operators, data, verdict, refused);
 }
 
-static __global__ void add_sum_sq_kernel(const float *x, int64_t n, double *y)
+static __global__ void add_sum_sq_kernel(int64_t from, int64_t n, double *parts, sum_end end, const float *x)
 {
-    BLOCK_SUM(n, (double)x[i] * x[i])
-    if (!threadIdx.x)
-        *y += total;
+    PART_SUMS(n, (double)x[from + i] * x[from + i])
 }
 
 void ib_cuda_add_sum_sq(ib_device *dev, const float *x, int64_t n, double *sum)
 {
-    BEGIN_BLOCK(dev, add_sum_sq_kernel, x, n, sum);
+    const sum_end end = {NULL, 1, sum};
+    BEGIN_SUM(dev, add_sum_sq_kernel, n, end, x)
 }
 
 static __global__ void clip_factor_kernel(const double *square, double most, double *norm, float *factor,
