@@ -1,6 +1,7 @@
 /* step_time.c - step_time DEVICE MODEL WEIGHTS ACTIVATIONS BATCH STEPS ROUNDS: milliseconds of a step of training
  * (float with 0 bits), the median of rounds of so many steps: forward, backward, AdamW; the loss of a round's last one
- * is read. Inputs are as isobit bench has them, 1x28x28, for resnet8 3x32x32; they are uploaded in each step. */
+ * is read. On CUDA also how many of all steps were one graph. Inputs are as isobit bench has them, 1x28x28, for resnet8
+ * 3x32x32; they are uploaded in each step. */
 #define _POSIX_C_SOURCE 200809L
 #include <limits.h>
 #include <stdio.h>
@@ -9,6 +10,8 @@
 #include <time.h>
 
 #include <isobit/isobit.h>
+
+#include "backends/cuda/plugin.h"
 
 enum { MOST_ROUNDS = 100, MOST_SAMPLES = 256 };
 
@@ -85,8 +88,13 @@ int main(int argc, char **argv)
     }
     if (ok) {
         qsort(times, (size_t)rounds, sizeof *times, by_value);
-        printf("%s w%da%d: %.4f ms a step, loss %.6g\n", argv[2], q.weight_bits, q.act_bits, times[rounds / 2],
+        printf("%s w%da%d: %.4f ms a step, loss %.6g", argv[2], q.weight_bits, q.act_bits, times[rounds / 2],
                (double)loss);
+        if (!strncmp(argv[1], "cuda", 4)) {
+            const ib_cuda_counts *n = &((const ib_cuda_device *)(const void *)dev)->counts;
+            printf(", %lld of %lld steps one graph", (long long)n->whole, (long long)(n->whole + n->cut + n->plain));
+        }
+        puts("");
     } else
         printf("%s on %s: %s\n", argv[2], argv[1], ib_error());
     ib_optim_free(opt);

@@ -128,6 +128,41 @@ static int stop_at_ten(void *user, const ib_train_event *event)
     return event->moment == IB_TRAINED_STEP && event->done >= 10;
 }
 
+/* What the steps of early_reads_go_plainly say of themselves. */
+static void reasons_are_told(void)
+{
+    static const char wanted[] = "cuda:host: step 1: each kernel by itself, for an allocation\n"
+                                 "cuda:host: step 3: an executable graph of N nodes is made\n"
+                                 "cuda:host: step 3: the rest goes plainly, behind a download\n"
+                                 "cuda:host: step 4: each kernel by itself, for a download\n";
+    char text[1000] = "", *digits;
+    if (!has_plugin())
+        return;
+    FILE *told = tmpfile();
+    const int kept = dup(2);
+    REQUIRE(told && kept >= 0);
+    setenv("ISOBIT_CUDA_GRAPHS", "tell", 1);
+    trainer r = start("cuda:host", "mlp", 0);
+    unsetenv("ISOBIT_CUDA_GRAPHS");
+    fflush(stderr);
+    dup2(fileno(told), 2);
+    for (int i = 0; i < 4; i++)
+        step(&r, i, i >= 2);
+    fflush(stderr);
+    dup2(kept, 2);
+    close(kept);
+    rewind(told);
+    text[fread(text, 1, sizeof text - 1, told)] = 0;
+    fclose(told);
+    REQUIRE((digits = strstr(text, "graph of ")) != NULL);
+    digits += strlen("graph of ");
+    const size_t n = strspn(digits, "0123456789");
+    *digits = 'N';
+    memmove(digits + 1, digits + n, strlen(digits + n) + 1);
+    CHECK(!strcmp(text, wanted));
+    finish(&r);
+}
+
 /* The training loop counts its losses and right answers within the step, and looks at them behind it. */
 static void trainings_are_graphs(void)
 {
@@ -325,6 +360,6 @@ static void steps_may_lack_their_end(void)
     ib_device_close(dev);
 }
 
-SUITE("cuda steps", T(steps_are_one_graph), T(early_reads_go_plainly), T(graphs_can_be_left_out),
+SUITE("cuda steps", T(steps_are_one_graph), T(early_reads_go_plainly), T(graphs_can_be_left_out), T(reasons_are_told),
       T(trainings_are_graphs), T(uploads_in_steps), T(looks_in_steps), T(what_no_graph_holds),
       T(steps_may_lack_their_end))
