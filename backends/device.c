@@ -102,3 +102,9 @@ const char *ib_device_name(const ib_device *dev)
     IB_NEED_OR(dev, "");
     return dev->name;
 }
+
+const char *ib_device_products(const ib_device *dev)
+{
+    IB_NEED_OR(dev, "");
+    return dev->products;
+}

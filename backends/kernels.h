@@ -37,8 +37,9 @@ struct ib_device {
     const struct ib_device_kind *kind; /* a row of devices.def */
     ib_verbs v;
     ib_kernels k;
-    char failure[256]; /* the first thing that a kernel or verb could not do, whatever the numbers; "": none */
-    ib_fault *step;    /* device memory: why the optimizer's next step may change nothing; empty: there is no reason */
+    char products[480]; /* what computes its products, in words; "": the processor */
+    char failure[256];  /* the first thing that a kernel or verb could not do, whatever the numbers; "": none */
+    ib_fault *step;     /* device memory: why the optimizer's next step may change nothing; empty: there is no reason */
 };
 
 #endif

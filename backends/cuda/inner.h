@@ -57,6 +57,7 @@ typedef struct ib_cuda {
     ib_cuda_watch watch[IB_CUDA_WATCHES];
     int n_watches;
     ib_cuda_capture capture;
+    struct ib_cuda_libraries *libraries; /* NULL: own kernels alone */
 } ib_cuda;
 
 static inline ib_cuda *ib_cuda_of(ib_device *dev)

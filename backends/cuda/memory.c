@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "backends/cuda/inner.h"
+#include "backends/cuda/libraries/libraries.h"
 
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 
@@ -111,7 +112,7 @@ static int64_t conv2d_grads_words(ib_device *dev, const ib_window *w)
 
 static int64_t qlinear_words(ib_device *dev, int64_t rows, int64_t k, int64_t out)
 {
-    return 0;
+    return ib_cuda_library_takes_codes(dev, rows, k, out) ? out : 0;
 }
 
 static int64_t frozen_words(ib_device *dev, const ib_matrix *w, int64_t n)

@@ -1,5 +1,6 @@
 /* plugin.c - in the plugin: the table of kernels, opening a device, and closing it. */
 #include "backends/cuda/inner.h"
+#include "backends/cuda/libraries/open_libraries.h"
 
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 
@@ -28,6 +29,7 @@ static void close_device(ib_device *dev)
     if (d->compute)
         cudaStreamSynchronize(d->compute);
     ib_cuda_capture_close(d);
+    ib_cuda_libraries_close(d);
     ib_cuda_watches_close(d);
     ib_cuda_staging_close(d);
     if (d->work)
@@ -97,7 +99,7 @@ static ib_device *open_device(const ib_cuda_library *library, int number, const 
 #else
     say_name(d, "cuda:%d", number);
 #endif
-    if (ib_cuda_capture_open(d, asked) || look_at(d, asked) || start(d, asked)) {
+    if (ib_cuda_capture_open(d, asked) || look_at(d, asked) || start(d, asked) || ib_cuda_libraries_open(d, asked)) {
         close_device(&d->own.base);
         return NULL;
     }

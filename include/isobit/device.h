@@ -20,6 +20,9 @@ ib_device *ib_device_open(const char *name);
 void ib_device_close(ib_device *dev); /* NULL is fine */
 
 const char *ib_device_name(const ib_device *dev); /* for example "cpu:avx2" */
+/* What computes the products of a device that is no processor, in one line: its libraries with their versions and
+ * files, or why its own kernels do (docs/cuda.md); "" where the processor does. It holds as long as the device. */
+const char *ib_device_products(const ib_device *dev);
 /* The levels of this build, i = 0, 1, ... from "cpu:ref" to the fastest; NULL behind the last. Those that the machine
  * lacks do not open. */
 const char *ib_device_name_at(int i);

@@ -10,14 +10,21 @@
 #include "backends/cuda/host/host_api.h"
 #include "backends/cuda/plugin.h"
 
+/* That file or folder of tests/cuda. */
+static inline const char *beside(const char *name)
+{
+    static char path[4096];
+    const ssize_t n = readlink("/proc/self/exe", path, sizeof path - 100);
+    REQUIRE(n > 0);
+    path[n] = 0;
+    strcpy(strrchr(path, '/'), "/cuda/");
+    return strcat(path, name);
+}
+
 /* Whether it was built; devices are then opened from it. */
 static inline int has_plugin(void)
 {
-    static char path[4096];
-    const ssize_t n = readlink("/proc/self/exe", path, sizeof path - 64);
-    REQUIRE(n > 0);
-    path[n] = 0;
-    strcpy(strrchr(path, '/'), "/cuda/libisobit_cuda_host.so");
+    const char *path = beside("libisobit_cuda_host.so");
     setenv("ISOBIT_CUDA_LIBRARY", path, 1);
     return !access(path, R_OK);
 }

@@ -10,6 +10,8 @@
 
 #include "backends/cuda/host/host_language.h"
 
+#pragma GCC visibility push(default) /* for what stands in for libraries, a file each */
+
 /* Calls come from any thread of the program, one at a time. */
 extern std::recursive_mutex ib_host_lock;
 #define IB_HOST_CALL() std::lock_guard<std::recursive_mutex> calling(ib_host_lock)
@@ -76,5 +78,9 @@ cudaError_t ib_host_capture_node(cudaStream_t stream, ib_host_work what);
 typedef enum ib_host_place { IB_HOST_UNKNOWN, IB_HOST_DEVICE, IB_HOST_PINNED, IB_HOST_RELEASED } ib_host_place;
 ib_host_place ib_host_find(const void *p, size_t bytes, size_t *behind);
 void ib_host_forget_memory(void);
+/* Whether all of it is the device's (or the cases' of kernels, which lie anywhere). */
+bool ib_host_is_device(const void *p, size_t bytes);
+
+#pragma GCC visibility pop
 
 #endif

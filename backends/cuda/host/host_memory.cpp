@@ -127,6 +127,12 @@ static bool any_memory(void)
     return given && !strcmp(given, "any");
 }
 
+bool ib_host_is_device(const void *p, size_t bytes)
+{
+    IB_HOST_CALL();
+    return any_memory() ? p != NULL : ib_host_find(p, bytes, NULL) == IB_HOST_DEVICE;
+}
+
 static cudaError_t look_at_span(const char *call, const char *what, const void *p, size_t bytes, bool device)
 {
     const ib_host_place place = ib_host_find(p, bytes, NULL);

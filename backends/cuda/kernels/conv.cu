@@ -1,7 +1,9 @@
 /* conv.cu - fp32 convolution, sums over k = ic/groups * kh * kw in their order, with 0 for what lies outside the image,
- * as in the products of backends/cpu/kernels/conv.c; by depthwise.cuh where a channel sees its own alone. */
+ * as in the products of backends/cpu/kernels/conv.c, or a library's; by depthwise.cuh where a channel sees its own
+ * alone. */
 #include "backends/cuda/kernels/depthwise.cuh"
 #include "backends/cuda/kernels/family.cuh"
+#include "backends/cuda/libraries/libraries.h"
 
 /* Channels of a pixel that a thread has, so that what it reads serves so often. */
 enum { AT_ONCE = 4 };
@@ -57,6 +59,15 @@ static __global__ void conv2d_kernel(ib_window s, int64_t n, const float *x, con
     }
 }
 
+/* y += bias, behind a library's product */
+static __global__ void add_bias_kernel(ib_window s, const float *bias, float *y)
+{
+    EACH(t, s.n * s.oc * s.oh * s.ow)
+    {
+        y[t] = bias[t / (s.oh * s.ow) % s.oc] + y[t];
+    }
+}
+
 void ib_cuda_conv2d(ib_device *dev, const ib_window *s, const float *x, const float *w, const float *bias, float *y,
                     float *scratch)
 {
@@ -64,7 +75,10 @@ void ib_cuda_conv2d(ib_device *dev, const ib_window *s, const float *x, const fl
     (void)scratch;
     if (ib_cuda_is_depthwise(s))
         depthwise_forward(dev, s, x, w, bias, y);
-    else
+    else if (ib_cuda_library_conv2d(dev, s, x, w, y)) {
+        if (bias)
+            BEGIN(dev, add_bias_kernel, s->n * s->oc * s->oh * s->ow, *s, bias, y);
+    } else
         BEGIN(dev, conv2d_kernel, n, *s, n, x, w, bias, y);
 }
 
@@ -186,9 +200,9 @@ void ib_cuda_conv2d_grads(ib_device *dev, const ib_window *s, const ib_conv_grad
     }
     if (g->dx && ib_cuda_is_depthwise(s))
         depthwise_grad_x(dev, s, dy, g->w, g->dx, g->sets_dx);
-    else if (g->dx)
+    else if (g->dx && !ib_cuda_library_grad_x(dev, s, g->w, dy, g->dx, g->sets_dx))
         BEGIN(dev, conv2d_grad_x_kernel, n, *s, n, dy, g->w, g->dx, g->sets_dx);
-    if (g->dw)
+    if (g->dw && (ib_cuda_is_depthwise(s) || !ib_cuda_library_grad_w(dev, s, x, dy, g->dw)))
         grad_w(dev, s, x, dy, g->dw, scratch);
     if (g->db) {
         const ib_planes planes = {s->n, s->oc, s->oh * s->ow};

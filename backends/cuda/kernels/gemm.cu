@@ -1,18 +1,11 @@
-/* gemm.cu - fp32 matrix products, a tile of both factors at a time in shared memory. */
+/* gemm.cu - fp32 matrix products: a library's, or a tile of both factors at a time in shared memory. */
 #include "backends/cuda/kernels/family.cuh"
+#include "backends/cuda/libraries/libraries.h"
 
 enum { TILE = 16 };
 
-typedef struct product {
-    int ta, tb;
-    int64_t m, n, k;
-    const float *a, *b;
-    float beta;
-    float *c;
-} product;
-
 /* c_ij = sum_l a_il b_lj + beta c_ij, the sum in the order of l */
-static __global__ void gemm_kernel(product p)
+static __global__ void gemm_kernel(ib_cuda_product p)
 {
     __shared__ float a[TILE][TILE + 1], b[TILE][TILE + 1];
     const int x = (int)threadIdx.x, y = (int)threadIdx.y;
@@ -39,9 +32,9 @@ static __global__ void gemm_kernel(product p)
 void ib_cuda_gemm(ib_device *dev, int ta, int tb, int64_t m, int64_t n, int64_t k, const float *a, const float *b,
                   float beta, float *c)
 {
-    const product p = {ta, tb, m, n, k, a, b, beta, c};
+    const ib_cuda_product p = {ta, tb, m, n, k, a, b, beta, c};
     const int64_t columns = ib_cuda_min((n + TILE - 1) / TILE, 65535);
-    if (m <= 0 || n <= 0)
+    if (m <= 0 || n <= 0 || ib_cuda_library_product(dev, &p))
         return;
     IB_LAUNCH(gemm_kernel, dim3((unsigned)((m + TILE - 1) / TILE), (unsigned)columns), dim3(TILE, TILE), 0,
               ib_cuda_stream(dev), p);

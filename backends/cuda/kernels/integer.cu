@@ -1,5 +1,6 @@
 /* integer.cu - products of codes: acc = sum w (x - in_zero) + bias, exact in any order. */
 #include "backends/cuda/kernels/family.cuh"
+#include "backends/cuda/libraries/libraries.h"
 
 /* ---- tiles: four products an instruction ---- */
 
@@ -130,10 +131,59 @@ void ib_cuda_qconv2d(ib_device *dev, const ib_window *s, const ib_qproduct *q)
     }
 }
 
-void ib_cuda_qlinear(ib_device *dev, int64_t rows, int64_t k, int64_t out, const ib_qproduct *p)
+/* ---- rows of codes by a library: acc = sum w x, and then start[o] = bias - in_zero sum w is added ---- */
+
+static __global__ void starts_kernel(product p, int64_t k, int64_t out, int32_t *start)
+{
+    __shared__ int part[SIDE * SIDE];
+    const int t = (int)threadIdx.x;
+    for (int64_t o = blockIdx.x; o < out; o += gridDim.x) {
+        int sum = 0;
+        for (int64_t l = t; l < k; l += SIDE * SIDE)
+            sum += p.w[o * k + l];
+        part[t] = sum;
+        __syncthreads();
+        for (int half = SIDE * SIDE / 2; half; half /= 2) {
+            if (t < half)
+                part[t] += part[t + half];
+            __syncthreads();
+        }
+        if (!t)
+            start[o] = (int32_t)((unsigned)p.bias[o] - (unsigned)ib_zero_of(p.in_zero) * (unsigned)part[0]);
+        __syncthreads();
+    }
+}
+
+static __global__ void add_starts_kernel(int64_t n, int64_t out, const int32_t *start, int32_t *acc)
+{
+    EACH(i, n)
+    {
+        acc[i] = (int32_t)((unsigned)acc[i] + (unsigned)start[i % out]);
+    }
+}
+
+static int by_library(ib_device *dev, int64_t rows, int64_t k, int64_t out, const ib_qproduct *q)
+{
+    const ib_cuda_codes codes = {rows, k, out, q->x, q->w->codes, q->acc};
+    const product p = {q->x, q->w->codes, q->in_zero, q->bias, q->acc};
+    int32_t *start = (int32_t *)(void *)q->scratch;
+    if (!start || q->w->group_size || !ib_cuda_library_codes(dev, &codes))
+        return 0;
+    IB_LAUNCH(starts_kernel, (unsigned)ib_cuda_min(out, 65536), SIDE * SIDE, 0, ib_cuda_stream(dev), p, k, out, start);
+    ib_cuda_launched(dev, "starts_kernel");
+    BEGIN(dev, add_starts_kernel, rows * out, rows * out, out, start, q->acc);
+    return 1;
+}
+
+void ib_cuda_qlinear(ib_device *dev, int64_t rows, int64_t k, int64_t out, const ib_qproduct *q)
 {
     const ib_window s = ib_window_of_rows(rows, k, out);
-    ib_cuda_qconv2d(dev, &s, p);
+    if (!by_library(dev, rows, k, out, q))
+        ib_cuda_qconv2d(dev, &s, q);
+    else if (q->r) {
+        const ib_planes planes = {rows, out, 1};
+        ib_cuda_requant(dev, &planes, q->acc, q->r);
+    }
 }
 
 /* Nothing is packed ahead. */
