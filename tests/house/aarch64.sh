@@ -24,7 +24,7 @@ cmake -DIN=backends/kernels.def -DNUMBERS=^ib_fault$ -DOUT="$dir/late_kernels.h"
 for f in backends/*.c backends/test/*.c $(ls backends/cpu/*.c | grep -v checked.c) backends/cuda/open.c base/*.c arithmetic/*.c tensor/*.c tensor/packing/*.c tensor/storage/scaled.c; do
     echo "$cc -c $f -o $dir/$(echo "$f" | tr / -).o"
 done >>"$dir/commands"
-for f in tests/kernels/test_kernels.c tests/kernels/kernel_case.c tests/kernels/cases_*.c; do
+for f in tests/kernels/test_kernels.c tests/kernels/kernel_case.c tests/kernels/cases_*.c tests/kernels/codes/cases_*.c; do
     echo "$cc -DIB_TEST_WITHOUT_CUNIT -DIB_TEST_SOURCE=\"\" -c $f -o $dir/test-$(basename "$f" .c).o"
 done >>"$dir/commands"
 tr '\n' '\0' <"$dir/commands" | xargs -0 -P 2 -I{} sh -c '{}'
