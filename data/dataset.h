@@ -52,7 +52,7 @@ int ib_columns_are(const ib_dataset *d);
 ib_schema *ib_columns_measure(ib_dataset *d);
 #define IB_TEST_SHARE 0.2 /* of a test part where nobody says another */
 /* Marks the test part: `share` of each class's rows, drawn by the seed, at least one of a class left for training;
- * without y of all rows (stratify.c). */
+ * without y of all rows (split.c). */
 ib_status ib_stratify(int64_t n, const int32_t *y, double share, uint64_t seed, uint8_t *test);
 /* The test part is part `fold` of `folds` that each class's rows are dealt to, in an order drawn by the seed: every row
  * is of one. */

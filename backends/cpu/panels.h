@@ -51,10 +51,13 @@ static inline int64_t ib_rows_at_once(const ib_multiplier *m, int64_t panels, in
     return (count + pieces - 1) / pieces;
 }
 
-/* Convolution on images with channels last (panels_nhwc.c), of one group: bytes of packed panels; and the product. */
+enum { IB_MOST_UNIT = 4 };
+/* Convolution on images with channels last (panels_nhwc.c), of one group: int32 words of packed panels, at most; the
+ * bytes that they are; and the product. */
+int64_t ib_panels_words(const ib_window *s);
 int64_t ib_panels_pack(const ib_multiplier *m, const ib_window *s, int in_zero, const ib_qweights *w,
                        const int32_t *bias, void *packed);
-/* Accumulators acc[n][oc] instead of codes, if acc is given; then one pixel an image. */
+/* Accumulators acc[n][oh][ow][oc] instead of codes, where there is no epilogue. */
 void ib_panels_conv2d(const ib_multiplier *m, const ib_window *s, const ib_nhwc_product *p, int32_t *acc,
                       ib_share share);
 

@@ -12,9 +12,8 @@ static int64_t up64(int64_t bytes)
 
 int64_t ib_panels_linear_words(int64_t rows, int64_t k, int64_t out)
 {
-    enum { MOST_UNIT = 4 };
-    const int64_t quads = (k + 4 * MOST_UNIT - 1) / (4 * MOST_UNIT) * MOST_UNIT, panels = (out + 15) / 16;
-    return (up64(rows * k + IB_NHWC_SLACK) + up64(rows * out)) / 4 + panels * (quads + 1) * 16;
+    const ib_window one = ib_window_of_rows(1, k, out);
+    return (up64(rows * k + IB_NHWC_SLACK) + up64(rows * out)) / 4 + ib_panels_words(&one);
 }
 
 int ib_panels_linear(const ib_multiplier *m, int64_t rows, int64_t k, int64_t out, const ib_qproduct *p)

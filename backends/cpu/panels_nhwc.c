@@ -45,6 +45,12 @@ static ib_walk walk_of(const ib_multiplier *m, const ib_window *s, int64_t jump)
     return (ib_walk){s->kh, up(((s->kw + (fold_of(s) - 1) * s->sw) * s->ic + 3) / 4, m->unit), jump};
 }
 
+int64_t ib_panels_words(const ib_window *s)
+{
+    const ib_walk k = walk_of(&(ib_multiplier){.unit = IB_MOST_UNIT}, s, 0);
+    return (k.segments * k.quads + 1) * up(s->oc, LANES);
+}
+
 int64_t ib_panels_pack(const ib_multiplier *m, const ib_window *s, int in_zero, const ib_qweights *w,
                        const int32_t *bias, void *packed)
 {
@@ -114,9 +120,12 @@ static void group_of(const product *p, int64_t panel, int64_t i, int64_t first, 
                 if (p->r)
                     p->m->finish(p->r, scale + v * LANES, small, least(LANES, n_lanes - v * LANES), rows,
                                  acc + j * IB_TILE_ROWS * IB_TILE_LD + v * LANES, y[j] + v * LANES, ldy);
-        for (int64_t j = 0; j < rows * blocks && !p->r; j++)
-            memcpy(p->acc + (least((t + j / rows) * rows, count - rows) + j % rows) * s->oc + first_lane,
-                   acc + (j / rows * IB_TILE_ROWS + j % rows) * IB_TILE_LD, (size_t)n_lanes * sizeof *acc);
+        for (int64_t j = 0; j < rows * blocks && !p->r; j++) { /* pixels that are one lie side by side */
+            const int64_t at = t + j / rows, line = flat ? 0 : (i * s->oh + at / pieces) * count,
+                          row = line + least(at % pieces * rows, count - rows) + j % rows;
+            memcpy(p->acc + row * p->fold * s->oc + first_lane, acc + (j / rows * IB_TILE_ROWS + j % rows) * IB_TILE_LD,
+                   (size_t)n_lanes * sizeof *acc);
+        }
     }
     p->m->end();
 }

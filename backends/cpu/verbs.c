@@ -4,6 +4,7 @@
 
 #include "backends/cpu/levels.h"
 #include "backends/cpu/taps.h"
+#include "backends/cpu/x86/avx2.h"
 #include "backends/cpu/x86/avx2_window.h"
 #include "backends/cpu/x86/vnni/vnni.h"
 #include "base/alloc.h"
@@ -58,11 +59,13 @@ static int64_t conv2d_grads_words(ib_device *dev, const ib_window *w)
 }
 
 /* See avx2_integer.c: all weights as int16 pairs, and the panel with its planes (here) or 16 rows (below) of each
- * thread; and vnni_*.c: packed weights, and planes or raised rows. */
+ * thread; avx2_conv.c: packed weights, an image and its sums; and vnni_*.c: packed weights, and planes or raised
+ * rows. */
 static int64_t qconv2d_words(ib_device *dev, const ib_window *w)
 {
     const int64_t pairs = (w->ic / w->groups * w->kh * w->kw + 1) / 2, threads = omp_get_max_threads();
-    const int64_t avx2 = pairs * w->oc + threads * (pairs * (w->oh * w->ow + 16) + ib_avx2_window_words(w) + 1);
+    const int64_t folded = pairs * w->oc + threads * (pairs * (w->oh * w->ow + 16) + ib_avx2_window_words(w) + 1),
+                  panels = ib_avx2_conv_words(w, threads), avx2 = folded > panels ? folded : panels;
 #ifdef __x86_64__
     if (!ib_level_is_there("cpu:vnni")) /* what would say is compiled for AVX-512 */
         return avx2;

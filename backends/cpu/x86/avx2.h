@@ -8,10 +8,31 @@ void ib_avx2_codes_replace(ib_kernels *k);
 void ib_avx2_panels_replace(ib_kernels *k);
 void ib_avx2_requant_replace(ib_kernels *k);
 void ib_avx2_nhwc_replace(ib_kernels *k);
+void ib_avx2_conv_replace(ib_kernels *k);
 
 void ib_avx2_requant(ib_device *dev, const ib_planes *s, const int32_t *acc, const ib_epilogue *r);
 /* As ib_panels_linear, whose result is *codes; 0 of weights that panels cannot take (groups, -128). */
 int ib_avx2_panels_linear(int64_t rows, int64_t k, int64_t out, const ib_qproduct *p, int *codes);
+
+/* avx2_conv.c: an image with channels last, and its border; fp32 words of work space of all threads (here, as plain
+ * x86-64 asks for them); and the sums acc[n][oc][oh][ow], 0 of weights that panels cannot take. */
+static inline ib_nhwc ib_avx2_image(const ib_window *s, uint8_t *data)
+{
+    return (ib_nhwc){data, s->ic, s->ih, s->iw, s->ph > s->pw ? s->ph : s->pw};
+}
+static inline int64_t ib_avx2_image_words(const ib_window *s)
+{
+    const ib_nhwc x = ib_avx2_image(s, NULL);
+    return (ib_nhwc_bytes(&x) + IB_NHWC_SLACK + 63) / 64 * 16;
+}
+static inline int64_t ib_avx2_conv_words(const ib_window *s, int64_t threads)
+{
+    return ib_panels_words(s) + 16 + threads * (ib_avx2_image_words(s) + (s->oh * s->ow * s->oc + 15) / 16 * 16);
+}
+int ib_avx2_conv(const ib_window *s, const ib_qproduct *p);
+/* What panels multiply by; whether they take these weights. */
+extern const ib_multiplier ib_avx2_multiplier;
+int ib_avx2_panels_fit(const ib_window *s, const ib_qweights *w);
 
 /* Depthwise convolution of images with channels last: bytes of packed weights (0: not these), and the product. */
 int64_t ib_avx2_depthwise_nhwc_pack(const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias,

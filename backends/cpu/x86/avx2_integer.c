@@ -184,7 +184,8 @@ static void accumulate(const ib_window *s, const ib_qproduct *p)
 
 static void qconv2d(ib_device *dev, const ib_window *s, const ib_qproduct *p)
 {
-    accumulate(s, p);
+    if (!ib_avx2_conv(s, p))
+        accumulate(s, p);
     if (p->r)
         ib_avx2_requant(dev, &(ib_planes){s->n, s->oc, s->oh * s->ow}, p->acc, p->r);
 }
@@ -196,5 +197,6 @@ void ib_avx2_replace(ib_kernels *k)
     ib_avx2_requant_replace(k);
     ib_avx2_panels_replace(k);
     ib_avx2_nhwc_replace(k);
+    ib_avx2_conv_replace(k);
     ib_avx2_codes_replace(k);
 }

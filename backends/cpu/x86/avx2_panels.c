@@ -90,9 +90,9 @@ static void finish(const ib_epilogue *e, const isobit_scale *scale, int small, i
                    count);
 }
 
-static const ib_multiplier avx2 = {1, 0, 1, rows_of, begin, end, run, finish};
+const ib_multiplier ib_avx2_multiplier = {1, 0, 1, rows_of, begin, end, run, finish};
 
-static int fits(const ib_window *s, const ib_qweights *w)
+int ib_avx2_panels_fit(const ib_window *s, const ib_qweights *w)
 {
     return s->groups == 1 && !w->group_size && !memchr(w->codes, -128, (size_t)(s->oc * s->ic * s->kh * s->kw));
 }
@@ -107,7 +107,7 @@ static int64_t nhwc_pack(ib_device *dev, const ib_window *s, int in_zero, const 
 {
     if (is_depthwise(s) && !w->group_size)
         return ib_avx2_depthwise_nhwc_pack(s, in_zero, w, bias, packed);
-    return fits(s, w) ? ib_panels_pack(&avx2, s, in_zero, w, bias, packed) : 0;
+    return ib_avx2_panels_fit(s, w) ? ib_panels_pack(&ib_avx2_multiplier, s, in_zero, w, bias, packed) : 0;
 }
 
 static void nhwc_conv2d(ib_device *dev, const ib_window *s, const ib_nhwc_product *p, ib_share share)
@@ -117,7 +117,7 @@ static void nhwc_conv2d(ib_device *dev, const ib_window *s, const ib_nhwc_produc
     else if (is_depthwise(s))
         ib_avx2_depthwise_nhwc(s, p, share);
     else
-        ib_panels_conv2d(&avx2, s, p, NULL, share);
+        ib_panels_conv2d(&ib_avx2_multiplier, s, p, NULL, share);
 }
 
 static int64_t qlinear_pack(ib_device *dev, int64_t k, int64_t out, int in_zero, const ib_qweights *w,
@@ -130,9 +130,9 @@ static int64_t qlinear_pack(ib_device *dev, int64_t k, int64_t out, int in_zero,
 int ib_avx2_panels_linear(int64_t rows, int64_t k, int64_t out, const ib_qproduct *p, int *codes)
 {
     const ib_window s = ib_window_of_rows(1, k, out);
-    if (!p->packed && !fits(&s, p->w))
+    if (!p->packed && !ib_avx2_panels_fit(&s, p->w))
         return 0;
-    *codes = ib_panels_linear(&avx2, rows, k, out, p);
+    *codes = ib_panels_linear(&ib_avx2_multiplier, rows, k, out, p);
     return 1;
 }
 

@@ -1,4 +1,4 @@
-/* stratify.c - which rows of a table are its test part. */
+/* split.c - which rows of a table are its test part. */
 #include <math.h>
 #include <string.h>
 
