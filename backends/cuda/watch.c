@@ -48,8 +48,12 @@ static ib_cuda_watch *take(ib_cuda *d, const void *from, size_t bytes)
 
 static void land(ib_cuda_watch *w)
 {
-    if (!w->flies || cudaEventQuery(w->arrived))
+    if (!w->flies)
         return;
+    if (cudaEventQuery(w->arrived)) {
+        cudaGetLastError(); /* "not ready" would be taken for the next launch's */
+        return;
+    }
     if (!w->is_old)
         memcpy(w->known, w->pinned, w->bytes);
     w->flies = w->is_old = 0;

@@ -343,7 +343,8 @@ static void events_order_streams(void)
         const int waits = i % 2;
         IB_LAUNCH(set_kernel, 1, 1, 0, stream, d, i);
         GOOD(cudaEventRecord(set, stream));
-        CHECK(!waits || cudaEventQuery(set) == cudaErrorNotReady);
+        CHECK(!waits || (cudaEventQuery(set) == cudaErrorNotReady && cudaGetLastError() == cudaErrorNotReady));
+        CHECK(cudaGetLastError() == cudaSuccess);
         if (waits)
             GOOD(cudaStreamWaitEvent(other, set, 0));
         GOOD(cudaMemcpyAsync(pinned + i, d, sizeof *d, cudaMemcpyDeviceToHost, other));

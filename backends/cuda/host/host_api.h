@@ -85,7 +85,9 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned flags);
 cudaError_t cudaEventDestroy(cudaEvent_t event);
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);
 cudaError_t cudaEventSynchronize(cudaEvent_t event);
-cudaError_t cudaEventQuery(cudaEvent_t event); /* runs one thing of what it asks for, so that who asks again gets on */
+/* Runs one thing of what it asks for, so that who asks again gets on. cudaErrorNotReady is a call's error as others
+ * are: it is also what cudaGetLastError gives next. */
+cudaError_t cudaEventQuery(cudaEvent_t event);
 
 /* ---- graphs (host_graphs.cpp): of one stream, of kernels, copies and fills ----
  *

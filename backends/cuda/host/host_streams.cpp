@@ -296,7 +296,9 @@ cudaError_t cudaEventQuery(cudaEvent_t event)
     const size_t n = ib_host_streams.size(), first = n ? ib_host_draw((unsigned)n) : 0;
     for (size_t i = 0; !done && i < n && !run_one(ib_host_streams[(first + i) % n]); i++)
         continue;
-    return ib_host_broken() ? ib_host_broken() : done ? cudaSuccess : cudaErrorNotReady;
+    return ib_host_broken() ? ib_host_broken()
+           : done           ? cudaSuccess
+                            : ib_host_refuse(cudaErrorNotReady, "cudaEventQuery: what it stands behind has not run");
 }
 
 cudaError_t cudaEventDestroy(cudaEvent_t event)
