@@ -221,5 +221,6 @@ int main(void)
     CU_basic_run_tests();
     const unsigned failures = CU_get_number_of_failures();
     CU_cleanup_registry();
+    cudaDeviceReset();
     return failures ? 1 : 0;
 }

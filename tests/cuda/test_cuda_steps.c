@@ -338,6 +338,42 @@ static void what_no_graph_holds(void)
     ib_device_close(dev);
 }
 
+/* A library is asked for an algorithm outside of captures, and what it computes is captured. */
+static void choices_leave_the_step(void)
+{
+    if (!has_plugin())
+        return;
+    setenv("ISOBIT_CUDA_LIBRARIES", beside("libraries"), 1);
+    ib_device *dev = opened();
+    unsetenv("ISOBIT_CUDA_LIBRARIES");
+    REQUIRE(dev && strstr(ib_device_products(dev), "products by cuBLASLt"));
+    enum { N = 8 };
+    static const int64_t whole[] = {0, 0, 1, 2, 2, 2, 3, 4};
+    float x[N * N], y[N * N], *a = dev->v.allocate(dev, sizeof x), *b = dev->v.allocate(dev, sizeof x);
+    for (int i = 0; i < N * N; i++)
+        x[i] = (float)(i % 5);
+    for (int i = 0; i < 8; i++) { /* two shapes: each cuts a step and leaves the next one plain */
+        const int64_t m = i < 4 ? N : N / 2;
+        dev->v.begin_step(dev);
+        dev->v.upload(dev, a, x, sizeof x);
+        dev->k.gemm(dev, 0, 0, m, N, N, a, a, 0, b);
+        dev->v.end_step(dev);
+        CHECK_INT(steps_of(dev)->cut, i < 4 ? 1 : 2);
+        CHECK_INT(steps_of(dev)->whole, whole[i]);
+    }
+    dev->v.download(dev, y, b, sizeof y);
+    for (int i = 0; i < N / 2 * N; i++) {
+        float sum = 0;
+        for (int k = 0; k < N; k++)
+            sum += x[i / N * N + k] * x[k * N + i % N];
+        CHECK(y[i] == sum);
+    }
+    dev->v.release(dev, a);
+    dev->v.release(dev, b);
+    CHECK(!*dev->failure);
+    ib_device_close(dev);
+}
+
 /* A step without an end ends where the next begins, or where somebody waits. */
 static void steps_may_lack_their_end(void)
 {
@@ -362,4 +398,4 @@ static void steps_may_lack_their_end(void)
 
 SUITE("cuda steps", T(steps_are_one_graph), T(early_reads_go_plainly), T(graphs_can_be_left_out), T(reasons_are_told),
       T(trainings_are_graphs), T(uploads_in_steps), T(looks_in_steps), T(what_no_graph_holds),
-      T(steps_may_lack_their_end))
+      T(choices_leave_the_step), T(steps_may_lack_their_end))

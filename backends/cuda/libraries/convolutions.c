@@ -124,6 +124,7 @@ static const plan *plan_of(ib_cuda *d, const ib_window *s, int direction)
         if (!memcmp(l->convs[i].of, of, sizeof of))
             return &l->convs[i];
     plan *p = &l->convs[l->n_convs % IB_CUDA_PLANS];
+    ib_cuda_leave_step(d, "the choice of an algorithm"); /* what that calls is the library's affair */
     empty(l, p);
     memcpy(p->of, of, sizeof of);
     const int described = describe(&l->dnn, s, p), status = described ? described : choose(l, p, direction);

@@ -113,6 +113,7 @@ static const plan *plan_of(ib_cuda *d, const shape *s)
         if (!memcmp(&l->products[i].of, s, sizeof *s))
             return &l->products[i];
     plan *p = &l->products[l->n_products % IB_CUDA_PLANS];
+    ib_cuda_leave_step(d, "the choice of an algorithm"); /* what that calls is the library's affair */
     empty(l, p);
     p->of = *s;
     const int described = describe(l, p), status = described ? described : choose(l, p);
