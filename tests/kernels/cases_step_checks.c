@@ -71,20 +71,6 @@ void case_judge(void)
     }
 }
 
-void case_add_sum_sq(void)
-{
-    EACH_SIZE(n) {
-        a_shape("n %lld", (long long)n);
-        float *x = reals(n);
-        double *sum = changed("the sum", DOUBLES, 1, EXACT);
-        for (int64_t i = 0; i < n; i++)
-            x[i] = ldexpf(x[i], (int)(i % 61) - 30);
-        *sum = 0.1;
-        EACH_RUN(add_sum_sq)
-            dev->k.add_sum_sq(dev, x, n, sum);
-    }
-}
-
 void case_clip_factor(void)
 {
     static const double squares[] = {0, 2.25, 9, 17, INFINITY, NAN};

@@ -6,8 +6,9 @@
 void IB_K(magnitudes)(ib_device *dev, const float *x, int64_t rows, int64_t cols, const float *m, float *c)
 {
     for (int64_t i = 0; i < rows; i++) {
-        const double norm = sqrt(IB_K(sum_sq)(dev, x + i * cols, cols));
-        c[i] = norm > 0 ? (float)(m[i] / norm) : 0.0f;
+        double square = 0;
+        IB_K(add_sum_sq)(dev, x + i * cols, cols, &square);
+        c[i] = square > 0 ? (float)(m[i] / sqrt(square)) : 0.0f;
     }
 }
 

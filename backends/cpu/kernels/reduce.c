@@ -29,10 +29,10 @@ void IB_K(sum)(ib_device *dev, const float *x, int64_t n, float divisor, float *
     *y = (float)(total / divisor);
 }
 
-double IB_K(sum_sq)(ib_device *dev, const float *x, int64_t n)
+void IB_K(add_sum_sq)(ib_device *dev, const float *x, int64_t n, double *sum)
 {
     BLOCK_SUM(n, (double)x[i] * x[i])
-    return total;
+    *sum += total;
 }
 
 void IB_K(mse)(ib_device *dev, const float *a, const float *b, int64_t n, float *d, float *y)

@@ -22,11 +22,6 @@ void IB_K(judge)(ib_device *dev, const float *loss, uint64_t step, const ib_faul
     ib_judge(*loss, step, operators, data, verdict, refused);
 }
 
-void IB_K(add_sum_sq)(ib_device *dev, const float *x, int64_t n, double *sum)
-{
-    *sum += IB_K(sum_sq)(dev, x, n);
-}
-
 void IB_K(clip_factor)(ib_device *dev, const double *square, double most, double *norm, float *factor,
                        ib_fault *refused)
 {
