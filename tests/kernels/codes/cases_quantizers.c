@@ -1,6 +1,35 @@
 /* cases_quantizers.c - scales of activations, from ranges and learned: equal in every bit, and what is raised. */
 #include "tests/kernels/kernel_faults.h"
 
+/* What becomes of a quantizer that is empty at first, in steps. */
+typedef struct quantizer {
+    ib_quantizer_state *state;
+    ib_fault *fault;
+    float *scale;  /* [steps] */
+    int32_t *zero; /* [steps] */
+} quantizer;
+
+static quantizer a_quantizer(int64_t steps)
+{
+    quantizer q;
+    q.state = memset(changed("the state", DOUBLES, sizeof *q.state / 8, EXACT), 0, sizeof *q.state);
+    q.fault = no_fault();
+    q.scale = result("scale", REALS, steps, EXACT);
+    q.zero = result("zero", INTS, steps, EXACT);
+    return q;
+}
+
+/* Its step number i to codes -8 .. 7, by what else is said. */
+static ib_following step_of(const quantizer *q, int i, ib_following by)
+{
+    by.qmin = -8;
+    by.qmax = 7;
+    by.state = q->state;
+    by.scale = q->scale + i;
+    by.zero = q->zero + i;
+    return by;
+}
+
 /* Two batches, one after the other, of each kind of quantizer. */
 void case_follow(void)
 {
@@ -11,53 +40,41 @@ void case_follow(void)
         const int first = t % N_RANGES, second = t / N_RANGES % N_RANGES, how = t / N_RANGES / N_RANGES % 3,
                   symmetric = t / N_RANGES / N_RANGES / 3 % 2, act = t / N_RANGES / N_RANGES / 6;
         a_shape("ranges %d and %d, follows %d, symmetric %d, act %d", first, second, how, symmetric, act);
-        ib_quantizer_state *state = memset(changed("the state", DOUBLES, sizeof *state / 8, EXACT), 0, sizeof *state);
-        ib_fault *fault = no_fault();
-        float *scale = result("scale", REALS, 2, EXACT);
-        int32_t *zero = result("zero", INTS, 2, EXACT);
-        state->scale = 0.5f;
+        const quantizer q = a_quantizer(2);
+        q.state->scale = 0.5f;
         EACH_RUN(follow)
             for (int i = 0; i < 2; i++) {
                 const float *range = ranges[i ? second : first];
-                dev->k.follow(dev, &(ib_following){.lo = how ? &range[0] : NULL,
-                                                   .hi = &range[1],
-                                                   .act = (ib_act)act,
-                                                   .how = (ib_follows)how,
-                                                   .symmetric = symmetric,
-                                                   .averaging = 0.01f,
-                                                   .qmin = -8,
-                                                   .qmax = 7,
-                                                   .state = state,
-                                                   .scale = scale + i,
-                                                   .zero = zero + i,
-                                                   .at = {fault, 3}});
+                const ib_following p = step_of(&q, i,
+                                               (ib_following){.lo = how ? &range[0] : NULL,
+                                                              .hi = &range[1],
+                                                              .act = (ib_act)act,
+                                                              .how = (ib_follows)how,
+                                                              .symmetric = symmetric,
+                                                              .averaging = 0.01f,
+                                                              .at = {.fault = q.fault, .call = 3}});
+                dev->k.follow(dev, &p);
             }
         const int odd = how && (first > 2 || second > 2);
-        CHECK(odd || !raised(fault));
-        CHECK(!how || first != 3 || raised(fault) == IB_FAULT_range_not_finite);
-        CHECK(!how || first != 4 || raised(fault) == IB_FAULT_range_not_finite);
-        CHECK(how != IB_FOLLOWS_EXTREMES || first != 5 || raised(fault) == IB_FAULT_range_step);
+        CHECK(odd || !raised(q.fault));
+        CHECK(!how || first != 3 || raised(q.fault) == IB_FAULT_range_not_finite);
+        CHECK(!how || first != 4 || raised(q.fault) == IB_FAULT_range_not_finite);
+        CHECK(how != IB_FOLLOWS_EXTREMES || first != 5 || raised(q.fault) == IB_FAULT_range_step);
     }
     for (int t = 0; t < 2 * N_PARAMS; t++) {
         const float *param = &params[t / 2];
         a_shape("%s, parameter %g", t % 2 ? "PACT" : "LSQ", (double)*param);
-        ib_quantizer_state *state = memset(changed("the state", DOUBLES, sizeof *state / 8, EXACT), 0, sizeof *state);
-        ib_fault *fault = no_fault();
-        float *scale = result("scale", REALS, 1, EXACT);
-        int32_t *zero = result("zero", INTS, 1, EXACT);
+        const quantizer q = a_quantizer(1);
+        const ib_following p = step_of(&q, 0,
+                                       (ib_following){.learned = t % 2 ? IB_PACT : IB_LSQ,
+                                                      .param = param,
+                                                      .param_at = {.fault = q.fault, .call = 1}});
         EACH_RUN(follow)
-            dev->k.follow(dev, &(ib_following){.qmin = -8,
-                                               .qmax = 7,
-                                               .learned = t % 2 ? IB_PACT : IB_LSQ,
-                                               .param = param,
-                                               .state = state,
-                                               .scale = scale,
-                                               .zero = zero,
-                                               .param_at = {fault, 1}});
+            dev->k.follow(dev, &p);
         const int bad = t % 2 ? *param < 0 : *param > 100;
-        CHECK_INT(raised(fault), bad ? IB_FAULT_learned_scale : 0);
-        CHECK_NEAR(*(const float *)made_by_ref(scale), bad ? 1 : t % 2 ? *param / 15 : expf(*param), 1e-9);
-        CHECK_INT(*(const int32_t *)made_by_ref(zero), !bad && t % 2 ? -8 : 0);
+        CHECK_INT(raised(q.fault), bad ? IB_FAULT_learned_scale : 0);
+        CHECK_NEAR(*(const float *)made_by_ref(q.scale), bad ? 1 : t % 2 ? *param / 15 : expf(*param), 1e-9);
+        CHECK_INT(*(const int32_t *)made_by_ref(q.zero), !bad && t % 2 ? -8 : 0);
     }
 }
 
@@ -117,34 +134,36 @@ void case_lsq_grad(void)
         }
 }
 
+static const float pact_step = 0.25f / 15;
+static const int32_t pact_zero = -8;
+static const ib_affine pact = {&pact_step, &pact_zero, -8, 7, 0};
+
+/* A shape of n values, of which the one at n / 2 is the bound. */
+static float *pact_values(int64_t n)
+{
+    a_shape("n %lld", (long long)n);
+    float *x = reals(n);
+    x[n / 2] = pact_step * 15;
+    return x;
+}
+
 void case_pact_grad(void)
 {
-    const float step = 0.25f / 15;
-    const int32_t zero = -8;
-    const ib_affine p = {&step, &zero, -8, 7, 0};
-    EACH_SIZE(n) {
-        a_shape("n %lld", (long long)n);
-        float *x = reals(n);
-        const float *dy = reals(n);
-        x[n / 2] = step * 15; /* the bound counts */
+    EACH_SIZE(n) { /* the bound counts */
+        const float *x = pact_values(n), *dy = reals(n);
         float *dalpha = changed("the gradient", REALS, 1, EXACT);
         EACH_RUN(pact_grad)
-            dev->k.pact_grad(dev, x, dy, n, &p, dalpha);
+            dev->k.pact_grad(dev, x, dy, n, &pact, dalpha);
     }
 }
 
 void case_pact_passes(void)
 {
-    const float step = 0.25f / 15;
-    const int32_t zero = -8;
-    const ib_affine p = {&step, &zero, -8, 7, 0};
-    EACH_SIZE(n) {
-        a_shape("n %lld", (long long)n);
-        float *x = reals(n);
-        x[n / 2] = step * 15; /* the bound does not pass */
+    EACH_SIZE(n) { /* the bound does not pass */
+        const float *x = pact_values(n);
         uint8_t *mask = changed("mask", BITS, n, EXACT);
         EACH_RUN(pact_passes)
-            dev->k.pact_passes(dev, x, n, &p, mask);
+            dev->k.pact_passes(dev, x, n, &pact, mask);
         CHECK(!(((const uint8_t *)made_by_ref(mask))[n / 16] >> n / 2 % 8 & 1));
     }
 }
