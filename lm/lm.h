@@ -71,6 +71,9 @@ typedef struct ib_block {
     int local;                   /* sliding window and local rotary base */
 } ib_block;
 
+/* The most positions; tables of them become at least twice as long each time they grow, or as long as is possible. */
+enum { IB_LM_POSITIONS = 1 << 20, IB_LM_GROWTHS = 20 };
+
 struct ib_lm {
     ib_lm_config c;
     const ib_arch *arch;
@@ -79,11 +82,13 @@ struct ib_lm {
     ib_matrix *embedding, *head;     /* head NULL: tied */
     ib_tensor *embedding_w, *head_w; /* trained, or NULL; one and the same in a model of ib_lm_new */
     ib_tensor *norm;
-    int activation;             /* ib_glu's */
-    ib_rope_scaling scaling[2]; /* of global and of local layers */
-    ib_tensor *rope[2];         /* tables [positions,rotated] of cosines and sines: global, local */
-    int64_t positions;          /* in them */
-    ib_gguf *gguf;              /* what the weights are mapped from */
+    int activation;                        /* ib_glu's */
+    ib_rope_scaling scaling[2];            /* of global and of local layers */
+    ib_tensor *rope[2];                    /* tables [positions,rotated] of cosines and sines: global, local */
+    int64_t positions;                     /* in them */
+    ib_tensor *outgrown[IB_LM_GROWTHS][2]; /* [n_outgrown] shorter ones, which steps may still use */
+    int n_outgrown;
+    ib_gguf *gguf; /* what the weights are mapped from */
     ib_safetensors *hf;
     ib_layer *trainable; /* adapter or trained weights */
     int32_t *end;        /* [n_ends] tokens that end a text */
@@ -118,8 +123,9 @@ char *ib_lm_path(char *buf, int layer, int role);
 /* The name "model.layers.3.self_attn.q_proj" or "blk.3.attn_q"; yours to ib_free. */
 char *ib_lm_name(const ib_name *n, int layer, int gguf, int post_norms);
 
-/* Makes the rotary tables long enough for `positions`. */
+/* Makes the rotary tables long enough for `positions`; those before stay as long as the model. */
 ib_status ib_lm_rope(ib_lm *m, int64_t positions);
+void ib_lm_rope_free(ib_lm *m);
 
 /* Rows of a q or k matrix between Hugging Face's halves and GGUF's pairs: row h dim + 2 i + s of the pairs is row
  * h dim + s dim/2 + i of the halves. Moves rows of `bytes` each, rows = heads * dim. */

@@ -158,39 +158,61 @@ void ib_rope_release(ib_rope_scaling *s)
 }
 
 /* Angles pos base^(-2i/rotated) / divisor, computed in double; the table holds magnitude times their cosines and
- * sines. */
+ * sines. NULL: memory is out. */
+static ib_tensor *table_of(const ib_lm *m, int local, int64_t positions)
+{
+    const ib_lm_config *c = &m->c;
+    const ib_rope_scaling *s = &m->scaling[local && m->arch->hf_local_base > 0];
+    ib_tensor *made = ib_tensor_new(IB_F32, 2, (int64_t[]){positions, c->rotated}, 0, "rotary positions");
+    float *table = made ? ib_tensor_f32(made) : NULL; /* it has met no device yet */
+    for (int i = 0; table && i < c->rotated / 2; i++) {
+        double f = pow(local ? c->rope_base_local : c->rope_base, -2.0 * i / c->rotated);
+        if (s->divisor)
+            f /= s->divisor[i];
+        for (int64_t p = 0; p < positions; p++) {
+            table[p * c->rotated + 2 * i] = (float)(s->magnitude * cos((double)p * f));
+            table[p * c->rotated + 2 * i + 1] = (float)(s->magnitude * sin((double)p * f));
+        }
+    }
+    return made;
+}
+
 ib_status ib_lm_rope(ib_lm *m, int64_t positions)
 {
+    int64_t most = IB_LM_POSITIONS;
     if (positions <= m->positions)
         return IB_OK;
-    if (positions > 1 << 20)
-        return ib_fail(IB_EINVAL, "%lld positions, at most 1048576 are possible", (long long)positions);
-    const ib_lm_config *c = &m->c;
-    const int half = c->rotated / 2;
-    for (int t = 0; t < 2; t++)
-        if (m->scaling[t].limit && positions > m->scaling[t].limit)
+    if (positions > most)
+        return ib_fail(IB_EINVAL, "%lld positions, at most %d are possible", (long long)positions, IB_LM_POSITIONS);
+    for (int t = 0; t < 2; t++) {
+        const ib_rope_scaling *s = &m->scaling[t];
+        if (s->limit && positions > s->limit)
             return ib_fail(IB_EUNSUPPORTED,
                            "%lld positions: behind %lld RoPE scaling '%s' of this model changes with the length of the "
                            "text, which is not supported",
-                           (long long)positions, (long long)m->scaling[t].limit, m->scaling[t].kind->name);
-    for (int t = 0; t < 2; t++) {
-        const ib_rope_scaling *s = &m->scaling[t && m->arch->hf_local_base > 0];
-        ib_tensor *made = ib_tensor_new(IB_F32, 2, (int64_t[]){positions, c->rotated}, 0, "rotary positions");
-        float *table = made ? ib_tensor_f32(made) : NULL; /* it has met no device yet */
-        if (!table)
-            return IB_ENOMEM;
-        for (int i = 0; i < half; i++) {
-            double f = pow(t ? c->rope_base_local : c->rope_base, -2.0 * i / c->rotated);
-            if (s->divisor)
-                f /= s->divisor[i];
-            for (int64_t p = 0; p < positions; p++) {
-                table[p * c->rotated + 2 * i] = (float)(s->magnitude * cos((double)p * f));
-                table[p * c->rotated + 2 * i + 1] = (float)(s->magnitude * sin((double)p * f));
-            }
-        }
-        ib_tensor_free(m->rope[t]);
-        m->rope[t] = made;
+                           (long long)positions, (long long)s->limit, s->kind->name);
+        most = s->limit && s->limit < most ? s->limit : most;
     }
+    if (positions < 2 * m->positions) /* so that they seldom grow */
+        positions = 2 * m->positions < most ? 2 * m->positions : most;
+    ib_tensor *global = table_of(m, 0, positions), *local = global ? table_of(m, 1, positions) : NULL;
+    if (!local) {
+        ib_tensor_free(global);
+        return IB_ENOMEM;
+    }
+    if (m->positions)
+        memcpy(m->outgrown[m->n_outgrown++], m->rope, sizeof m->rope);
+    m->rope[0] = global;
+    m->rope[1] = local;
     m->positions = positions;
     return IB_OK;
+}
+
+void ib_lm_rope_free(ib_lm *m)
+{
+    for (int i = 0; i < m->n_outgrown; i++)
+        for (int t = 0; t < 2; t++)
+            ib_tensor_free(m->outgrown[i][t]);
+    ib_tensor_free(m->rope[0]);
+    ib_tensor_free(m->rope[1]);
 }

@@ -84,8 +84,7 @@ void ib_lm_free(ib_lm *m)
     ib_free(m->command);
     ib_rope_release(&m->scaling[0]);
     ib_rope_release(&m->scaling[1]);
-    ib_tensor_free(m->rope[0]);
-    ib_tensor_free(m->rope[1]);
+    ib_lm_rope_free(m);
     ib_free(m->block);
     ib_free(m->end);
     ib_gguf_close(m->gguf);

@@ -1,6 +1,7 @@
 /* test_late_language.c - language models on the device test:poison, whose memory the host cannot read and whose kernels
- * run late, come to the bytes of plain C: adapters trained, text generated, losses, files. Broken by: a number that
- * code outside of kernels and verbs touches; a matrix that the device has no copy of; an upload that is forgotten. */
+ * run late, come to the bytes of plain C: adapters trained and tuned on, text generated, losses, files. Broken by: a
+ * number that code outside of kernels and verbs touches; a matrix that the device has no copy of; an upload that is
+ * forgotten; tables of positions that go while a step uses them. */
 #include "tests/lm/golden_model.h"
 
 #include "backends/test/poison.h"
@@ -108,9 +109,81 @@ static void lives_alike(const char *arch, const ib_adapter_opts *o, const char *
     CHECK(here.bytes > 1000 && here.bytes == there.bytes && !memcmp(here.file, there.file, here.bytes));
 }
 
+/* What a fine-tuning that stops and goes on comes to. */
+typedef struct tuned {
+    double loss[3], norm[3], nll; /* of each step; behind the last */
+    unsigned char file[1 << 16];  /* the adapter's */
+    size_t bytes;
+    int stop;
+} tuned;
+
+static int note(void *user, const ib_finetune_step *s)
+{
+    tuned *t = user;
+    t->loss[s->step - 1] = s->loss;
+    t->norm[s->step - 1] = s->grad_norm;
+    t->nll = s->eval_nll;
+    return s->step == t->stop;
+}
+
+/* stop: behind which step it stops and begins again with a new model, 0: none */
+static void finetune(const char *device, int stop, const char *rows, tuned *t)
+{
+    const char *out = temporary("adapter");
+    char file[300], command[300];
+    memset(t, 0, sizeof *t);
+    t->stop = stop;
+    dev = ib_device_open(device);
+    g = dev ? ib_graph_new(dev) : NULL;
+    ib_tokenizer *words = ib_tokenizer_open(MODELS "chat");
+    ib_samples *s = words ? ib_samples_open(rows, words, &(ib_samples_opts){.seq = 24}) : NULL;
+    REQUIRE(g && s);
+    for (int part = !stop; part < 2; part++) {
+        ib_lm *m = ib_lm_open(MODELS "chat");
+        REQUIRE(m && !ib_lm_adapt(m, &(ib_adapter_opts){.r = 2}));
+        const ib_finetune_opts o = {
+            .steps = 3, .schedule = {.lr = 1e-2f}, .clip = 1, .out = out, .resume = part, .progress = note, .user = t};
+        const ib_status status = ib_finetune(m, g, s, s, &o);
+        if (status != (part ? IB_OK : IB_ESTOPPED))
+            printf("\n    %s: %s ", device, ib_error());
+        CHECK_INT(status, part ? IB_OK : IB_ESTOPPED);
+        ib_lm_free(m);
+    }
+    snprintf(file, sizeof file, "%s/adapter_model.safetensors", out);
+    FILE *f = fopen(file, "rb");
+    REQUIRE(f != NULL);
+    t->bytes = fread(t->file, 1, sizeof t->file, f);
+    fclose(f);
+    snprintf(command, sizeof command, "rm -r %s", out);
+    CHECK(!system(command));
+    ib_samples_free(s);
+    ib_tokenizer_free(words);
+    close_graph();
+}
+
+static void fine_tuning_goes_on_to_the_same_bytes(void)
+{
+    static tuned here, there;
+    char rows[256];
+    snprintf(rows, sizeof rows, "%s", temporary("rows.jsonl"));
+    mkdir(folder, 0777);
+    FILE *f = fopen(rows, "w");
+    REQUIRE(f != NULL);
+    for (int i = 0; i < 5; i++)
+        fprintf(f, "{\"prompt\": \"%d and %d\", \"completion\": \"yes\"}\n", i, 3 * i);
+    fclose(f);
+    finetune("cpu:ref", 0, rows, &here);
+    finetune("test:poison", 2, rows, &there);
+    CHECK(here.loss[0] > 0 && here.loss[2] > 0 && here.norm[2] > 0 && here.nll > 0);
+    CHECK(!memcmp(here.loss, there.loss, sizeof here.loss) && !memcmp(here.norm, there.norm, sizeof here.norm));
+    CHECK(here.nll == there.nll);
+    CHECK(here.bytes > 1000 && here.bytes == there.bytes && !memcmp(here.file, there.file, here.bytes));
+    unlink(rows);
+    rmdir(folder);
+}
+
 static void models_live_to_the_same_bytes(void)
 {
-    snprintf(folder, sizeof folder, "/tmp/isobit-late-language-%ld", (long)getpid());
     mkdir(folder, 0777);
     lives_alike("llama", &(ib_adapter_opts){.r = 4, .dropout = 0.2f}, "keep");
     lives_alike("llama", &(ib_adapter_opts){.r = 2, .dora = 1, .targets = "q_proj,mlp"}, "nf4_dq");
@@ -118,4 +191,40 @@ static void models_live_to_the_same_bytes(void)
     rmdir(folder);
 }
 
-SUITE("late language", T(models_live_to_the_same_bytes))
+/* A tape of a short row and then of longer ones: each has the table of angles that it was made with. */
+static void tables_of_positions_stay(void)
+{
+    static const char *const devices[] = {"cpu:ref", "test:poison"};
+    for (int d = 0; d < 2; d++) {
+        dev = ib_device_open(devices[d]);
+        g = dev ? ib_graph_new(dev) : NULL;
+        read_golden("llama");
+        ib_lm *m = ib_lm_open(path("llama", ""));
+        REQUIRE(g && m && !ib_graph_begin(g, IB_TRACE));
+        for (int n = 6; n <= T; n *= 2)
+            REQUIRE(ib_lm_hidden(m, g, &(ib_lm_batch){n, ids, pos, first}, 0) != NULL);
+        int turned = 0;
+        for (int i = 0; i < g->n_nodes; i++) {
+            if (g->nodes[i].op != &ib_op_rope)
+                continue;
+            const ib_tensor *table = g->nodes[i].in[1];
+            const float *angles = numbers_of(table);
+            CHECK(!strcmp(ib_tensor_name(table), "rotary positions"));
+            CHECK_INT(table->shape[0], 6 << turned++ / (2 * m->c.layers));
+            for (int64_t p = 0; p < table->shape[0]; p++)
+                CHECK_NEAR(angles[p * table->shape[1]], cos((double)p), 1e-6);
+        }
+        CHECK_INT(turned, 3 * 2 * m->c.layers);
+        ib_lm_free(m);
+        ib_safetensors_close(golden);
+        close_graph();
+    }
+}
+
+int main(void)
+{
+    static const test_case cases[] = {T(models_live_to_the_same_bytes), T(tables_of_positions_stay),
+                                      T(fine_tuning_goes_on_to_the_same_bytes)};
+    snprintf(folder, sizeof folder, "/tmp/isobit-late-language-%ld", (long)getpid());
+    return run_suite("late language", cases, sizeof cases / sizeof *cases);
+}
