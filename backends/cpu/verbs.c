@@ -27,6 +27,21 @@ static void copy(ib_device *dev, void *to, const void *from, size_t bytes)
     memcpy(to, from, bytes);
 }
 
+static void upload(ib_device *dev, void *to, const void *from, size_t bytes)
+{
+    memcpy(to, from, bytes);
+}
+
+static void download(ib_device *dev, void *to, const void *from, size_t bytes)
+{
+    memcpy(to, from, bytes);
+}
+
+static void peek(ib_device *dev, void *to, const void *from, size_t bytes)
+{
+    memcpy(to, from, bytes);
+}
+
 static void fill(ib_device *dev, void *to, int byte, size_t bytes)
 {
     memset(to, byte, bytes);
@@ -40,7 +55,11 @@ static void synchronize(ib_device *dev)
 {
 }
 
-static void steps(ib_device *dev)
+static void begin_step(ib_device *dev)
+{
+}
+
+static void end_step(ib_device *dev)
 {
 }
 
@@ -114,21 +133,7 @@ static int64_t attention_words(ib_device *dev, const ib_attention *a, int64_t ro
 }
 
 const ib_verbs ib_cpu_verbs = {
-    .allocate = allocate,
-    .release = release,
-    .upload = copy,
-    .download = copy,
-    .copy = copy,
-    .forget = forget,
-    .peek = copy,
-    .fill = fill,
-    .synchronize = synchronize,
-    .begin_step = steps,
-    .end_step = steps,
-    .conv2d_words = conv2d_words,
-    .conv2d_grads_words = conv2d_grads_words,
-    .qconv2d_words = qconv2d_words,
-    .qlinear_words = qlinear_words,
-    .frozen_words = frozen_words,
-    .attention_words = attention_words,
+#define VERB(result, name, args) .name = name,
+#include "backends/verbs.def"
+#undef VERB
 };

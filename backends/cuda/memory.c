@@ -92,6 +92,26 @@ static void forget(ib_device *dev, void *p, size_t bytes)
 {
 }
 
+static void upload(ib_device *dev, void *to, const void *from, size_t bytes)
+{
+    ib_cuda_upload(dev, to, from, bytes);
+}
+
+static void peek(ib_device *dev, void *to, const void *from, size_t bytes)
+{
+    ib_cuda_peek(dev, to, from, bytes);
+}
+
+static void begin_step(ib_device *dev)
+{
+    ib_cuda_begin_step(dev);
+}
+
+static void end_step(ib_device *dev)
+{
+    ib_cuda_end_step(dev);
+}
+
 static void synchronize(ib_device *dev)
 {
     ib_cuda_leave_step(ib_cuda_of(dev), "a wait");
@@ -110,6 +130,11 @@ static int64_t conv2d_grads_words(ib_device *dev, const ib_window *w)
     return ib_cuda_conv2d_grads_words(w);
 }
 
+static int64_t qconv2d_words(ib_device *dev, const ib_window *w)
+{
+    return 0;
+}
+
 static int64_t qlinear_words(ib_device *dev, int64_t rows, int64_t k, int64_t out)
 {
     return ib_cuda_library_takes_codes(dev, rows, k, out) ? out : 0;
@@ -126,21 +151,7 @@ static int64_t attention_words(ib_device *dev, const ib_attention *a, int64_t ro
 }
 
 const ib_verbs ib_cuda_verbs = {
-    .allocate = allocate,
-    .release = release,
-    .upload = ib_cuda_upload,
-    .download = download,
-    .copy = copy,
-    .fill = fill,
-    .forget = forget,
-    .peek = ib_cuda_peek,
-    .synchronize = synchronize,
-    .begin_step = ib_cuda_begin_step,
-    .end_step = ib_cuda_end_step,
-    .conv2d_words = conv2d_words,
-    .conv2d_grads_words = conv2d_grads_words,
-    .qconv2d_words = conv2d_words,
-    .qlinear_words = qlinear_words,
-    .frozen_words = frozen_words,
-    .attention_words = attention_words,
+#define VERB(result, name, args) .name = name,
+#include "backends/verbs.def"
+#undef VERB
 };

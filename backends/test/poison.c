@@ -1,4 +1,4 @@
-/* poison.c - opening test:poison, and its verbs. */
+/* poison.c - opening test:poison and test:late, and their verbs. */
 #include <string.h>
 #include <sys/mman.h>
 
@@ -49,14 +49,28 @@ static void run_copy(ib_poison *p, void *arguments)
     ib_poison_shut(p);
 }
 
+/* Whether a verb may use it. */
+static int may(ib_device *dev, const char *verb, const char *name, const void *at)
+{
+    ib_poison *p = (ib_poison *)dev;
+    if (ib_poison_has(p, at))
+        return 1;
+    ib_poison_refuse(p, verb, name);
+    return 0;
+}
+
 static void copy(ib_device *dev, void *to, const void *from, size_t bytes)
 {
+    if (!may(dev, "copy", "to", to) || !may(dev, "copy", "from", from))
+        return;
     *(transfer *)ib_poison_later((ib_poison *)dev, run_copy, sizeof(transfer)) = (transfer){to, from, bytes, 0};
 }
 
 static void upload(ib_device *dev, void *to, const void *from, size_t bytes)
 {
     ib_poison *p = (ib_poison *)dev;
+    if (!may(dev, "upload", "to", to))
+        return;
     transfer *t = ib_poison_later(p, run_copy, sizeof *t);
     *t = (transfer){to, ib_poison_keep(p, from, bytes), bytes, 0};
     p->counts.uploads++;
@@ -72,6 +86,8 @@ static void run_fill(ib_poison *p, void *arguments)
 
 static void fill(ib_device *dev, void *to, int byte, size_t bytes)
 {
+    if (!may(dev, "fill", "to", to))
+        return;
     *(transfer *)ib_poison_later((ib_poison *)dev, run_fill, sizeof(transfer)) = (transfer){to, NULL, bytes, byte};
 }
 
@@ -82,14 +98,16 @@ static void forget(ib_device *dev, void *p, size_t bytes)
 
 static void peek(ib_device *dev, void *to, const void *from, size_t bytes)
 {
-    ib_poison_look((ib_poison *)dev, to, from, bytes);
+    if (may(dev, "peek", "from", from))
+        ib_poison_look((ib_poison *)dev, to, from, bytes);
 }
 
 static void download(ib_device *dev, void *to, const void *from, size_t bytes)
 {
     ib_poison *p = (ib_poison *)dev;
     ib_poison_run(p);
-    peek(dev, to, from, bytes);
+    if (may(dev, "download", "from", from))
+        ib_poison_look(p, to, from, bytes);
     p->counts.downloads++;
 }
 
@@ -100,7 +118,13 @@ static void synchronize(ib_device *dev)
     p->counts.synchronizations++;
 }
 
-static void steps(ib_device *dev) /* all is put off in any case */
+/* All is put off in any case. */
+static void begin_step(ib_device *dev)
+{
+    (void)dev;
+}
+
+static void end_step(ib_device *dev)
 {
     (void)dev;
 }
@@ -120,23 +144,9 @@ WORDS(frozen_words, (ib_device * dev, const ib_matrix *w, int64_t n), w, n)
 WORDS(attention_words, (ib_device * dev, const ib_attention *a, int64_t rows), a, rows)
 
 static const ib_verbs verbs = {
-    .allocate = allocate,
-    .release = release,
-    .upload = upload,
-    .download = download,
-    .copy = copy,
-    .fill = fill,
-    .forget = forget,
-    .peek = peek,
-    .synchronize = synchronize,
-    .begin_step = steps,
-    .end_step = steps,
-    .conv2d_words = conv2d_words,
-    .conv2d_grads_words = conv2d_grads_words,
-    .qconv2d_words = qconv2d_words,
-    .qlinear_words = qlinear_words,
-    .frozen_words = frozen_words,
-    .attention_words = attention_words,
+#define VERB(result, name, args) .name = name,
+#include "backends/verbs.def"
+#undef VERB
 };
 
 void ib_test_close(ib_device *dev);
@@ -149,12 +159,14 @@ static void *reserve(void)
 
 ib_device *ib_test_open(const char *variant, const char *asked)
 {
-    if (!variant || strcmp(variant, "poison"))
-        return ib_fail_null(IB_EUNSUPPORTED, "%s: test:poison is the only test device", asked);
+    const int late = variant && !strcmp(variant, "late");
+    if (!variant || (!late && strcmp(variant, "poison")))
+        return ib_fail_null(IB_EUNSUPPORTED, "%s: test:poison and test:late are the test devices", asked);
     ib_poison *p = ib_alloc(sizeof *p);
     if (!p)
         return NULL;
     p->last = &p->first;
+    p->takes_any = late;
     if (!(p->plain = ib_device_open("cpu:ref")) || !(p->memory = reserve()) || !(p->room = reserve()) ||
         !(p->holes = reserve())) {
         ib_test_close(&p->dev);
@@ -162,7 +174,7 @@ ib_device *ib_test_open(const char *variant, const char *asked)
     }
     mprotect(p->room, REGION, PROT_READ | PROT_WRITE);
     mprotect(p->holes, REGION, PROT_READ | PROT_WRITE);
-    ib_snprintf(p->dev.name, sizeof p->dev.name, "test:poison");
+    ib_snprintf(p->dev.name, sizeof p->dev.name, "test:%s", variant);
     p->dev.v = verbs;
     ib_poison_fill_table(&p->dev.k);
     last_opened = p;

@@ -2,7 +2,9 @@
  *
  * It computes what cpu:ref computes. Its memory is closed to all code but kernels and verbs (PROT_NONE: who touches it
  * dies); kernels, copies and uploads run late, when somebody synchronizes or downloads; memory that nothing has written
- * is full of NaN. What it was asked is counted. */
+ * is full of NaN. A kernel or verb that is given a pointer to other memory where the device's is due does not run, and
+ * the device's failure names both; not so on test:late, for cases of kernels, whose buffers are the host's. What it was
+ * asked is counted. */
 #ifndef IB_BACKENDS_TEST_POISON_H
 #define IB_BACKENDS_TEST_POISON_H
 
@@ -26,6 +28,7 @@ typedef struct ib_late {
 struct ib_poison {
     ib_device dev;
     ib_device *plain;             /* cpu:ref, whose kernels run */
+    int takes_any;                /* it is test:late */
     unsigned char *memory, *room; /* reserved: the numbers, and what is queued */
     size_t used, queued;          /* bytes of them from their beginnings */
     int opened;                   /* how often the memory is to be shut */
@@ -41,6 +44,8 @@ void ib_poison_drop(ib_poison *p, void *at);
 void ib_poison_open(ib_poison *p); /* all of it, as often as it is shut */
 void ib_poison_shut(ib_poison *p);
 void ib_poison_look(ib_poison *p, void *to, const void *from, size_t bytes);
+int ib_poison_has(const ib_poison *p, const void *at); /* it may be given: NULL, memory of the device */
+void ib_poison_refuse(ib_poison *p, const char *what, const char *given);
 /* poison_late.c: room for the arguments of what is to run, and for what they point to; running it all */
 void *ib_poison_later(ib_poison *p, void (*run)(ib_poison *p, void *arguments), size_t bytes);
 void *ib_poison_keep(ib_poison *p, const void *from, size_t bytes);

@@ -1,34 +1,62 @@
 /* poison_kernels.c - each kernel of kernels.def: its arguments and what they point to on the host are kept, and it runs
- * later. Kernels with a result say something of shapes alone, and run at once. */
+ * later. Kernels with a result say something of shapes alone, and run at once. One that is given the host's memory as
+ * the device's does not run, and is the device's failure; late_kernels.h, which knows the pointers of each and what is
+ * the host's, is made of kernels.def and the headers of structures by cmake/late_kernels.cmake. */
+#include "backends/quantization.h"
 #include "backends/test/poison.h"
+#include "base/number.h"
 #include "tensor/matrix_fields.h"
 
-/* Structures of shapes and views are the host's: they are copied when a kernel is begun, with those inside them. */
-static void *keep_qproduct(ib_poison *p, const void *from, size_t bytes)
+/* A field of a field ... of an argument. */
+typedef struct path {
+    const struct path *of;    /* NULL: it is the argument */
+    const char *name, *joint; /* between it and its fields */
+} path;
+
+/* What has looked at the arguments of a kernel. */
+typedef struct looker {
+    ib_poison *p;
+    const char *kernel;
+    int refuses;
+} looker;
+
+static size_t spell(const path *at, char *text, size_t size)
 {
-    ib_qproduct *s = ib_poison_keep(p, from, bytes);
-    s->w = ib_poison_keep(p, s->w, sizeof *s->w);
-    s->r = ib_poison_keep(p, s->r, sizeof *s->r);
-    return s;
+    const size_t n = at->of ? spell(at->of, text, size) : 0;
+    return n + (size_t)ib_snprintf(text + n, size - n, "%s%s", at->of ? at->of->joint : "", at->name);
 }
 
-static void *keep_nhwc_product(ib_poison *p, const void *from, size_t bytes)
+static void look_pointer(looker *look, const path *at, const void *pointer)
 {
-    ib_nhwc_product *s = ib_poison_keep(p, from, bytes);
-    s->x = ib_poison_keep(p, s->x, sizeof *s->x);
-    s->y = ib_poison_keep(p, s->y, sizeof *s->y);
-    s->w = ib_poison_keep(p, s->w, sizeof *s->w);
-    s->r = ib_poison_keep(p, s->r, sizeof *s->r);
-    return s;
+    char text[120];
+    if (ib_poison_has(look->p, pointer))
+        return;
+    spell(at, text, sizeof text);
+    ib_poison_refuse(look->p, look->kernel, text);
+    look->refuses = 1;
 }
 
-#define KEEP(p, s)                                                                                                     \
-    _Generic((s), const ib_qproduct * : keep_qproduct, const ib_nhwc_product * : keep_nhwc_product, default            \
-             : ib_poison_keep)(p, s, sizeof *(s))
-
-/* LATE(kernel, arguments, their declarations as fields, their assignments to `late`, its fields), NOW(result, kernel,
- * arguments, names): made of kernels.def by cmake/late_kernels.cmake */
-#define LATE(name, args, fields, stores, given)                                                                        \
+#define STRUCT(type, looks, keeps)                                                                                     \
+    static inline void look_##type(looker *look, const path *of, const type *s)                                        \
+    {                                                                                                                  \
+        (void)look, (void)of;                                                                                          \
+        if (s) {                                                                                                       \
+            looks                                                                                                      \
+        }                                                                                                              \
+    }                                                                                                                  \
+    static inline void keep_##type##_fields(ib_poison *p, type *s)                                                     \
+    {                                                                                                                  \
+        (void)p, (void)s;                                                                                              \
+        keeps                                                                                                          \
+    }                                                                                                                  \
+    static inline type *keep_##type(ib_poison *p, const type *from)                                                    \
+    {                                                                                                                  \
+        type *s = ib_poison_keep(p, from, sizeof *s);                                                                  \
+        if (s)                                                                                                         \
+            keep_##type##_fields(p, s);                                                                                \
+        return s;                                                                                                      \
+    }
+#define LATE(name, args, fields, looks, stores, given)                                                                 \
     typedef struct name##_arguments {                                                                                  \
         fields                                                                                                         \
     } name##_arguments;                                                                                                \
@@ -42,26 +70,38 @@ static void *keep_nhwc_product(ib_poison *p, const void *from, size_t bytes)
     static void name##_late args                                                                                       \
     {                                                                                                                  \
         ib_poison *self = (ib_poison *)dev;                                                                            \
+        looker here = {self, "kernel " #name, 0}, *look = &here;                                                       \
+        looks;                                                                                                         \
+        if (here.refuses)                                                                                              \
+            return;                                                                                                    \
         name##_arguments *late = ib_poison_later(self, run_##name, sizeof *late);                                      \
         self->counts.kernels++;                                                                                        \
         stores                                                                                                         \
     }
-#define NOW(result, name, args, names)                                                                                 \
+#define NOW(result, name, args, looks, names)                                                                          \
     static result name##_late args                                                                                     \
     {                                                                                                                  \
         ib_poison *self = (ib_poison *)dev;                                                                            \
+        looker here = {self, "kernel " #name, 0}, *look = &here;                                                       \
+        (void)look;                                                                                                    \
+        looks;                                                                                                         \
+        if (here.refuses)                                                                                              \
+            return 0;                                                                                                  \
         dev = self->plain;                                                                                             \
         return dev->k.name names;                                                                                      \
     }
 #include "late_kernels.h"
+#undef STRUCT
 #undef LATE
 #undef NOW
 
 void ib_poison_fill_table(ib_kernels *k)
 {
-#define LATE(name, args, fields, stores, given) k->name = name##_late;
-#define NOW(result, name, args, names) k->name = name##_late;
+#define STRUCT(type, looks, keeps)
+#define LATE(name, args, fields, looks, stores, given) k->name = name##_late;
+#define NOW(result, name, args, looks, names) k->name = name##_late;
 #include "late_kernels.h"
+#undef STRUCT
 #undef LATE
 #undef NOW
 }

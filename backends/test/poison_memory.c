@@ -5,6 +5,7 @@
 
 #include "backends/test/poison.h"
 #include "base/assert.h"
+#include "base/number.h"
 
 enum { ALIGN = 64, PAGE = 4096 };
 
@@ -37,6 +38,18 @@ void ib_poison_shut(ib_poison *p)
 {
     if (!--p->opened)
         protect(p->memory, p->used, PROT_NONE);
+}
+
+int ib_poison_has(const ib_poison *p, const void *at)
+{
+    const unsigned char *byte = at;
+    return !at || p->takes_any || (byte >= p->memory && byte <= p->memory + p->used);
+}
+
+void ib_poison_refuse(ib_poison *p, const char *what, const char *given)
+{
+    if (!*p->dev.failure)
+        ib_snprintf(p->dev.failure, sizeof p->dev.failure, "%s: %s is no memory of the device", what, given);
 }
 
 void ib_poison_look(ib_poison *p, void *to, const void *from, size_t bytes)

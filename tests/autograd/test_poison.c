@@ -1,5 +1,6 @@
 /* test_poison.c - the device test:poison keeps what poison.h says of it, and a float network trains on it to the bytes
  * of plain C. Broken by: memory that the host's code can read, a kernel that runs at once, arguments that are not kept,
+ * a pointer to the host's memory that a kernel takes for the device's,
  * memory that is reused before what was begun has used it; a number that an operator or the optimizer touches. */
 #include <signal.h>
 #include <sys/wait.h>
@@ -7,15 +8,39 @@
 
 #include "backends/test/poison.h"
 #include "optim/optim.h"
+#include "tensor/matrix.h"
 #include "tests/check.h"
 #include "tests/train_steps.h"
 
 enum { N = 100 };
 
+/* What a test works with: a device, perhaps another one, a graph on the first, perhaps a network. */
+typedef struct place {
+    ib_device *dev, *other;
+    ib_graph *g;
+    ib_layer *net;
+} place;
+
+/* other, net: or NULL */
+static place open_place(const char *device, const char *other, ib_layer *net)
+{
+    place p = {.dev = ib_device_open(device), .other = other ? ib_device_open(other) : NULL, .net = net};
+    REQUIRE(p.dev && (p.other || !other) && (p.g = ib_graph_new(p.dev)) && (!net || !ib_layer_init(net, 1)));
+    return p;
+}
+
+static void close_place(place *p)
+{
+    ib_layer_free(p->net);
+    ib_graph_free(p->g);
+    ib_device_close(p->dev);
+    ib_device_close(p->other);
+}
+
 static void kernels_run_late(void)
 {
-    ib_device *dev = ib_device_open("test:poison");
-    REQUIRE(dev != NULL);
+    place p = open_place("test:poison", NULL, NULL);
+    ib_device *dev = p.dev;
     float ones[N], got[N];
     for (int i = 0; i < N; i++)
         ones[i] = 1;
@@ -48,13 +73,13 @@ static void kernels_run_late(void)
     CHECK_INT(after.allocations - before.allocations, 3);
     dev->v.release(dev, y);
     dev->v.release(dev, z);
-    ib_device_close(dev);
+    close_place(&p);
 }
 
 static void who_touches_its_memory_dies(void)
 {
-    ib_device *dev = ib_device_open("test:poison");
-    REQUIRE(dev != NULL);
+    place p = open_place("test:poison", NULL, NULL);
+    ib_device *dev = p.dev;
     for (int writes = 0; writes < 2; writes++) {
         volatile float *x = dev->v.allocate(dev, sizeof *x);
         const pid_t child = fork();
@@ -69,7 +94,74 @@ static void who_touches_its_memory_dies(void)
         CHECK(WIFSIGNALED(status) || WEXITSTATUS(status) != 0);
         dev->v.release(dev, (void *)(uintptr_t)x);
     }
-    ib_device_close(dev);
+    close_place(&p);
+}
+
+/* The device's failure, which is then forgotten. */
+static void refused(ib_device *dev, const char *line)
+{
+    if (strcmp(dev->failure, line))
+        printf("\n    '%s' is not '%s' ", dev->failure, line);
+    CHECK(!strcmp(dev->failure, line));
+    *dev->failure = 0;
+}
+
+/* Where the device's memory is due: in an argument, a field, a field of a field, one of a copy, and in verbs. */
+static void the_hosts_memory_is_refused(void)
+{
+    place p = open_place("test:poison", NULL, NULL);
+    ib_device *dev = p.dev;
+    float host[8] = {0}, *own = dev->v.allocate(dev, sizeof host);
+    int8_t codes[8] = {0};
+    ib_fault fault = {0};
+    const ib_qweights w = {.codes = codes};
+    void *room = ib_alloc(ib_matrix_room());
+    const ib_matrix *m = ib_matrix_view(room, host, 1, 8, NULL);
+    const ib_poison_counts before = ib_poison_counted();
+    dev->k.axpy(dev, own, host, 8, 1);
+    refused(dev, "kernel axpy: x is no memory of the device");
+    dev->k.axpy(dev, host, NULL, 8, 1);
+    refused(dev, "kernel axpy: y is no memory of the device");
+    dev->k.bn_apply(dev, &(ib_planes){1, 1, 8}, &(ib_norm){.x = own, .gamma = host, .y = own});
+    refused(dev, "kernel bn_apply: p->gamma is no memory of the device");
+    dev->k.qlinear(dev, 1, 8, 1, &(ib_qproduct){.w = &w});
+    refused(dev, "kernel qlinear: p->w->codes is no memory of the device");
+    dev->k.row_steps(dev, 1, own, (ib_site){.fault = &fault});
+    refused(dev, "kernel row_steps: at.fault is no memory of the device");
+    dev->k.follow(dev, &(ib_following){.scale = own, .param_at = {.fault = &fault}});
+    refused(dev, "kernel follow: p->param_at.fault is no memory of the device");
+    dev->k.decode(dev, m, 0, 8, own);
+    refused(dev, "kernel decode: m->data is no memory of the device");
+    CHECK(!dev->k.first_not_finite(dev, host, 8));
+    refused(dev, "kernel first_not_finite: x is no memory of the device");
+    dev->v.upload(dev, host, host, sizeof host);
+    refused(dev, "upload: to is no memory of the device");
+    dev->v.download(dev, host, host, sizeof host);
+    refused(dev, "download: from is no memory of the device");
+    dev->v.peek(dev, host, host, sizeof host);
+    refused(dev, "peek: from is no memory of the device");
+    dev->v.copy(dev, own, host, sizeof host);
+    refused(dev, "copy: from is no memory of the device");
+    dev->v.copy(dev, host, own, sizeof host);
+    refused(dev, "copy: to is no memory of the device");
+    dev->v.fill(dev, host, 0, sizeof host);
+    refused(dev, "fill: to is no memory of the device");
+    CHECK_INT(ib_poison_counted().kernels, before.kernels);
+    dev->k.axpy(dev, own, own, 8, 1);
+    dev->k.axpy(dev, host, own, 8, 1);
+    REQUIRE(!ib_graph_begin(p.g, IB_EVAL));
+    CHECK_ERROR(!ib_input(p.g, 1, (int64_t[]){8}, (float[8]){0}) || ib_graph_synchronize(p.g),
+                "test:poison: kernel axpy: y is no memory of the device");
+    CHECK_INT(ib_poison_counted().kernels > before.kernels, 1);
+    dev->v.release(dev, own);
+    ib_free(room);
+    close_place(&p);
+    p = open_place("test:late", NULL, NULL); /* takes any */
+    p.dev->k.set(p.dev, host, 8, 3);
+    CHECK(host[7] == 0);
+    p.dev->v.synchronize(p.dev);
+    CHECK(host[7] == 3 && !*p.dev->failure);
+    close_place(&p);
 }
 
 static ib_poison_counts at_step[2]; /* counted before the last step, whose loss nobody reads, and behind it */
@@ -106,11 +198,9 @@ static void networks_train_to_the_same_bytes(void)
 /* A fault that nobody asked for ends with its step, though the memory that holds it is emptied later. */
 static void a_fault_ends_with_its_step(void)
 {
-    ib_device *dev = ib_device_open("test:poison");
-    REQUIRE(dev != NULL);
-    ib_graph *g = ib_graph_new(dev);
     ib_layer *net = ib_sequential(ib_flatten_layer(), ib_linear_layer(8, 8));
-    REQUIRE(g && net && !ib_layer_init(net, 1));
+    place p = open_place("test:poison", NULL, net);
+    ib_graph *g = p.g;
     ib_layer_set_input(net, &(ib_input_info){.c = 1, .h = 1, .w = 8, .classes = 8});
     float x[8] = {1, 2, 3, 4, 5, 6, 7, 8}, w[64], y[8];
     ib_tensor *weight = ib_param_at(net, 0);
@@ -123,21 +213,19 @@ static void a_fault_ends_with_its_step(void)
         ib_tensor *out = ib_layer_forward(g, net, ib_input(g, 4, (int64_t[]){1, 1, 1, 8}, x));
         CHECK(out != NULL); /* nobody has waited */
         if (broken)
-            dev->v.synchronize(dev);
+            p.dev->v.synchronize(p.dev);
         else
             CHECK(out && !ib_tensor_read(out, y) && isfinite(y[0]));
     }
-    ib_layer_free(net);
-    ib_graph_free(g);
-    ib_device_close(dev);
+    close_place(&p);
 }
 
 /* tanh(x w) on one device, sigmoid and product on the other, and back: its loss and gradients. */
 static void across(const char *here, const char *there, float *numbers)
 {
-    ib_device *a = ib_device_open(here), *b = there ? ib_device_open(there) : NULL;
-    REQUIRE(a && (b || !there));
-    ib_graph *g = ib_graph_new(a);
+    place p = open_place(here, there, NULL);
+    ib_device *a = p.dev, *b = p.other;
+    ib_graph *g = p.g;
     ib_tensor *w = ib_tensor_new(IB_F32, 2, (int64_t[]){3, 4}, 1, "w"),
               *v = ib_tensor_new(IB_F32, 2, (int64_t[]){3, 3}, 1, "v");
     float x[8], values[12];
@@ -168,9 +256,7 @@ static void across(const char *here, const char *there, float *numbers)
     }
     ib_tensor_free(w);
     ib_tensor_free(v);
-    ib_graph_free(g);
-    ib_device_close(a);
-    ib_device_close(b);
+    close_place(&p);
 }
 
 static void a_tape_crosses_devices(void)
@@ -192,11 +278,10 @@ static void an_optimizer_hears_of_a_loss_elsewhere(void)
 {
     static const char *const pairs[][2] = {{"test:poison", "cpu:ref"}, {"cpu:ref", "test:poison"}};
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
-        ib_device *a = ib_device_open(pairs[i][0]), *b = ib_device_open(pairs[i][1]);
-        REQUIRE(a && b);
-        ib_graph *g = ib_graph_new(a);
         ib_layer *net = ib_linear_layer(4, 3);
-        REQUIRE(g && net && !ib_layer_init(net, 1));
+        place p = open_place(pairs[i][0], pairs[i][1], net);
+        ib_device *a = p.dev;
+        ib_graph *g = p.g;
         ib_optim *opt = ib_sgd_new(net, a, &(ib_sgd_opts){.lr = 0.1f});
         float x[4] = {1, 2, NAN, 4}, before[12], after[12];
         REQUIRE(opt && !ib_tensor_read(ib_param_at(net, 0), before));
@@ -204,23 +289,89 @@ static void an_optimizer_hears_of_a_loss_elsewhere(void)
             x[2] = broken ? NAN : 3;
             ib_graph_begin(g, IB_TRAIN);
             ib_tensor *y = ib_layer_forward(g, net, ib_input(g, 2, (int64_t[]){1, 4}, x));
-            ib_tensor *loss = ib_mean(g, ib_to_device(g, y, b));
+            ib_tensor *loss = ib_mean(g, ib_to_device(g, y, p.other));
             REQUIRE(loss != NULL);
-            CHECK_INT(ib_backward(g, loss) != IB_OK, broken);
-            if (broken)
+            if (broken) {
+                CHECK_ERROR(ib_backward(g, loss), "the input [1,4] is nan"); /* which the loss's device was told */
                 CHECK_ERROR(ib_optim_step(opt) || (a->v.synchronize(a), ib_optim_settle(opt)), "no gradients");
-            else
-                CHECK(!ib_optim_step(opt));
+            } else
+                CHECK(!ib_backward(g, loss) && !ib_optim_step(opt));
             REQUIRE(!ib_tensor_read(ib_param_at(net, 0), after));
             CHECK_INT(memcmp(before, after, sizeof before) == 0, broken);
         }
         ib_optim_free(opt);
-        ib_layer_free(net);
-        ib_graph_free(g);
-        ib_device_close(a);
-        ib_device_close(b);
+        close_place(&p);
     }
 }
 
-SUITE("poison", T(kernels_run_late), T(who_touches_its_memory_dies), T(a_fault_ends_with_its_step),
+/* A step that nobody waits for, of any number: -1 is what memory holds that nothing has written. */
+static void step_of(const place *p, ib_optim *opt, uint64_t number, float x, const char *refused)
+{
+    const ib_status seeded = ib_graph_seed(p->g, 1, number);
+    REQUIRE(!seeded && !ib_graph_begin(p->g, IB_TRAIN));
+    ib_tensor *loss =
+        ib_mean(p->g, ib_layer_forward(p->g, p->net, ib_input(p->g, 2, (int64_t[]){1, 4}, (float[]){1, 2, x, 4})));
+    REQUIRE(loss != NULL);
+    const ib_status status = ib_backward(p->g, loss) ? ib_error_status() : ib_optim_step(opt);
+    if (refused)
+        CHECK_ERROR(status, refused);
+    else
+        CHECK(!status);
+}
+
+/* What is looked at without waiting was written before; what was told is told once, though nobody waits. */
+static void verdicts_are_of_their_steps(void)
+{
+    place p = open_place("test:poison", NULL, ib_linear_layer(4, 3));
+    ib_optim *opt = ib_sgd_new(p.net, p.dev, &(ib_sgd_opts){.lr = 0.1f});
+    ib_graph_free(p.g);
+    REQUIRE(opt && (p.g = ib_graph_new(p.dev))); /* behind what making an optimizer waits for */
+    step_of(&p, opt, UINT64_MAX, 3, NULL);
+    step_of(&p, opt, 7, NAN, NULL); /* not known yet */
+    p.dev->v.synchronize(p.dev);
+    step_of(&p, opt, 8, 3, "step 7 has no gradients");
+    step_of(&p, opt, 9, 3, NULL);
+    ib_optim_free(opt);
+    close_place(&p);
+}
+
+enum { WIDE = 5000 }; /* states of 8 bits are for large parameters */
+
+/* Steps of an optimizer on some gradients, on the device; its parameter afterwards. which: sgd, Nesterov, adamw and
+ * with states of 8 bits. */
+static void step_with(int which, const char *device, float after[WIDE])
+{
+    place p = open_place(device, NULL, ib_linear_layer(WIDE, 1));
+    ib_optim *opt = which < 2 ? ib_sgd_new(p.net, p.dev, &(ib_sgd_opts){0.1f, 0.9f, 0.01f, which})
+                              : ib_adamw_new(p.net, p.dev, &(ib_adamw_opts){.lr = 0.1f, .bits8 = which == 3});
+    REQUIRE(opt != NULL);
+    for (int step = 0; step < 3; step++) {
+        static float x[WIDE];
+        for (int i = 0; i < WIDE; i++)
+            x[i] = ib_rng_uniform((ib_rng){7, (uint64_t)step}, (uint64_t)i) - 0.5f;
+        ib_graph_begin(p.g, IB_TRAIN);
+        ib_tensor *y = ib_layer_forward(p.g, p.net, ib_input(p.g, 2, (int64_t[]){1, WIDE}, x));
+        REQUIRE(y && !ib_backward(p.g, ib_mean(p.g, y)) && !ib_optim_step(opt));
+    }
+    REQUIRE(!ib_tensor_read(ib_param_at(p.net, 0), after));
+    ib_optim_free(opt);
+    close_place(&p);
+}
+
+static void optimizers_step_to_the_same_bytes(void)
+{
+    static float here[WIDE], there[WIDE], adamw[WIDE];
+    for (int which = 0; which < 4; which++) {
+        step_with(which, "cpu:ref", here);
+        step_with(which, "test:poison", there);
+        CHECK(isfinite(here[0]) && !memcmp(here, there, sizeof here));
+        CHECK(memcmp(here, adamw, sizeof here) != 0);
+        for (int i = 0; which == 3 && i < WIDE; i++)
+            CHECK_NEAR(here[i], adamw[i], 0.02);
+        memcpy(adamw, here, sizeof here);
+    }
+}
+
+SUITE("poison", T(kernels_run_late), T(who_touches_its_memory_dies), T(the_hosts_memory_is_refused),
+      T(a_fault_ends_with_its_step), T(verdicts_are_of_their_steps), T(optimizers_step_to_the_same_bytes),
       T(a_tape_crosses_devices), T(an_optimizer_hears_of_a_loss_elsewhere), T(networks_train_to_the_same_bytes))

@@ -58,7 +58,7 @@ for name, *rest in rows("qat/forms.def", "FORM"):
 
 build = "".join(f.read_text() for f in sorted((root / "tests").rglob("CMakeLists.txt")))
 tests = {f.stem for f in [*(root / "tests").rglob("test_*.c"), *(root / "tests").rglob("test_*.cpp")]} | set(re.findall(r"add_test\(NAME (\w+) ", build))
-for pattern, items in ((r"${name}_ref", r"foreach\(name ([^)]*)\)"), (r"example_${example}", r"foreach\(example ([^)]*)\)"),
+for pattern, items in ((r"${name}_ref", r"foreach\(name ([^)]*)\)"), (r"${name}_late", r"foreach\(name (test_language [^)]*)\)"), (r"example_${example}", r"foreach\(example ([^)]*)\)"),
                        (r"test_${suite}_poison", r"set\(ON_POISON ([^)]*)\)"), (r"test_${suite}_poison", r"set\(ON_POISON_AT_NIGHT ([^)]*)\)")):
     tests |= {re.sub(r"\$\{\w+\}", item, pattern) for item in re.search(items, build).group(1).split()}
 same("docs/testing.md, the table of tests", tests, re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", (root / "docs/testing.md").read_text().split("## Each test", 1)[-1], flags=re.M))))
