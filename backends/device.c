@@ -80,8 +80,8 @@ ib_device *ib_device_open(const char *name)
                 ib_device_close(dev);
                 return NULL;
             }
+            /* whoever looks at it without waiting has an optimizer, and making that waits (ib_optim_new) */
             dev->v.fill(dev, dev->step, 0, sizeof *dev->step);
-            dev->v.synchronize(dev); /* once, as it is looked at without waiting */
             return dev;
         }
     return ib_fail_null(IB_EUNSUPPORTED, "%s: this build has %s", asked, all_names(names, sizeof names));

@@ -1,5 +1,6 @@
 /* test_trace.c - what a trace and the pictures of a tape say. Broken by: an operator without its line, a sum that does
- * not see a bit, a name that ends a string of Graphviz's. */
+ * not see a bit, a name that ends a string of Graphviz's, numbers of another layer. */
+#include "autograd/op.h"
 #include "tests/numbers.h"
 
 #include <unistd.h>
@@ -116,4 +117,54 @@ static void tapes_are_text_and_pictures(void)
     ib_device_close(dev);
 }
 
-SUITE("trace", T(a_line_for_each_operator), T(tapes_are_text_and_pictures))
+/* What a layer's results stand for: of reals themselves, of codes multiples of the scale. */
+static void a_layers_numbers(void)
+{
+    dev = ib_device_open(NULL);
+    g = ib_graph_new(dev);
+    ib_dataset *data = ib_digits_new(IB_SPLIT_TEST);
+    const ib_input_info info = ib_dataset_info(data);
+    ib_loader *loader = ib_loader_new(data, &info, &(ib_loader_opts){.batch = 32});
+    ib_layer *net = ib_sequential(ib_flatten_layer(), ib_named("a", ib_linear_layer(64, 9)), ib_relu_layer(),
+                                  ib_named("b", ib_linear_layer(9, 10)));
+    ib_batch b;
+    REQUIRE(g && loader && net && !ib_layer_init(net, 1));
+    ib_layer_set_input(net, &info);
+    REQUIRE(!ib_loader_start(loader, 0, 0) && ib_loader_next(loader, &b) && !ib_graph_begin(g, IB_TRACE));
+    ib_tensor *y = ib_layer_forward(g, net, ib_input(g, 4, b.shape, b.x));
+    int64_t n = 0;
+    float *x = ib_trace_output(g, "b", &n);
+    REQUIRE(y && x && n == 32 * 10);
+    CHECK(!memcmp(x, values_of(y), (size_t)n * sizeof *x));
+    ib_free(x);
+    REQUIRE(!ib_qat_prepare(net, g, NULL) && !ib_qat_calibrate(net, g, loader, 2) &&
+            !ib_qat_set_phase(net, g, IB_FROZEN));
+    REQUIRE(!ib_graph_begin(g, IB_TRACE) && ib_layer_forward(g, net, ib_input(g, 4, b.shape, b.x)));
+    x = ib_trace_output(g, "a", &n);
+    REQUIRE(x && n == 32 * 9);
+    const ib_tensor *t = NULL;
+    for (int i = 0; i < g->n_nodes; i++)
+        if (g->nodes[i].scope && !strcmp(g->nodes[i].scope, "a"))
+            t = g->nodes[i].out;
+    REQUIRE(t && t->dtype == IB_CODES);
+    const int8_t *codes = codes_of(t);
+    for (int i = 0; i < ib_qat_layer_count(net); i++)
+        if (!strcmp(ib_qat_layer_at(net, i).name, "a")) {
+            CHECK(ib_tensor_scale(t) == ib_qat_layer_at(net, i).scale && ib_tensor_scale(t) > 0);
+            CHECK_INT(ib_tensor_zero_point(t), ib_qat_layer_at(net, i).zero_point);
+        }
+    int others = 0;
+    for (int64_t i = 0; i < n; i++) {
+        CHECK(x[i] == ib_tensor_scale(t) * (float)(codes[i] - ib_tensor_zero_point(t)));
+        others += x[i] > 0;
+    }
+    CHECK(others > 32);
+    ib_free(x);
+    ib_layer_free(net);
+    ib_loader_free(loader);
+    ib_dataset_free(data);
+    ib_graph_free(g);
+    ib_device_close(dev);
+}
+
+SUITE("trace", T(a_line_for_each_operator), T(tapes_are_text_and_pictures), T(a_layers_numbers))
