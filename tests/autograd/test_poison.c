@@ -111,7 +111,7 @@ static void the_hosts_memory_is_refused(void)
 {
     place p = open_place("test:poison", NULL, NULL);
     ib_device *dev = p.dev;
-    float host[8] = {0}, *own = dev->v.allocate(dev, sizeof host);
+    float host[8] = {0}, *own = dev->v.allocate(dev, 2 * sizeof host);
     int8_t codes[8] = {0};
     ib_fault fault = {0};
     const ib_qweights w = {.codes = codes};
@@ -147,7 +147,7 @@ static void the_hosts_memory_is_refused(void)
     dev->v.fill(dev, host, 0, sizeof host);
     refused(dev, "fill: to is no memory of the device");
     CHECK_INT(ib_poison_counted().kernels, before.kernels);
-    dev->k.axpy(dev, own, own, 8, 1);
+    dev->k.axpy(dev, own, own + 8, 8, 1);
     dev->k.axpy(dev, host, own, 8, 1);
     REQUIRE(!ib_graph_begin(p.g, IB_EVAL));
     CHECK_ERROR(!ib_input(p.g, 1, (int64_t[]){8}, (float[8]){0}) || ib_graph_synchronize(p.g),
