@@ -1,13 +1,14 @@
-# late_kernels.cmake - of backends/kernels.def (IN) and the headers of what kernels are given (STRUCTS, in them
-# tensor/matrix_parts.def as PARTS) the header OUT for backends/test/poison_kernels.c:
+# late_kernels.cmake - of backends/kernels.def (IN) and the headers of given_structures.cmake the header OUT for
+# backends/test/poison_kernels.c:
 #   STRUCT(type, looks, keeps)            for each structure; looks: at its pointers, keeps: those to structures of the host
 #   LATE(kernel, arguments, fields, looks, stores, given)  for each kernel without a result
 #   NOW(result, kernel, arguments, looks, names)           for each other
-# A pointer to a constant structure of STRUCTS is the host's: a view, which is copied when a kernel is begun. All other
-# pointers are the device's, but for NUMBERS, structures that lie in the device's memory as numbers do, and for the
-# fields of OWN, which are the host's and which no kernel follows.
+# A pointer to a constant structure of those headers is the host's: a view, which is copied when a kernel is begun. All
+# other pointers are the device's, also those to NUMBERS, structures that lie in the device's memory as numbers do; but
+# for the fields of OWN, which are the host's and which no kernel follows.
 cmake_minimum_required(VERSION 3.20)
 include(${CMAKE_CURRENT_LIST_DIR}/kernel_rows.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/given_structures.cmake)
 set(NUMBERS "^(ib_fault|ib_tally|ib_quantizer_state)$")
 set(OWN "^ib_matrix (format|owned|home|copy)$")
 
@@ -20,7 +21,7 @@ foreach(row ${rows})
 endforeach()
 set(structs)
 set(plain)
-foreach(header ${STRUCTS})
+foreach(header ${GIVEN})
   file(READ ${header} text)
   string(REPLACE ";" "|" text "${text}")
   string(REGEX REPLACE "/\\*[^*]*\\*+([^/*][^*]*\\*+)*/" "" text "${text}")
@@ -42,6 +43,9 @@ endforeach()
 
 # looks and keeps of `type` *own or own; from: what it is read of; of: the place that it stands at
 macro(look_at type is_const is_pointer own from of)
+  if("${type}" MATCHES "^ib_" AND NOT "${type}" IN_LIST structs AND NOT "${type}" IN_LIST plain)
+    message(FATAL_ERROR "late_kernels.cmake: what is in ${type} is not known: its header is none of given_structures.cmake")
+  endif()
   set(path "&(path){${of}, \"${own}\", \"->\"}")
   if("${is_pointer}" AND "${is_const}" AND "${type}" IN_LIST structs AND NOT "${type}" MATCHES "${NUMBERS}")
     string(APPEND looks "look_${type}(look, ${path}, ${from}${own})\\; ")
@@ -51,8 +55,6 @@ macro(look_at type is_const is_pointer own from of)
   elseif("${type}" IN_LIST structs)
     string(APPEND looks "look_${type}(look, &(path){${of}, \"${own}\", \".\"}, &${from}${own})\\; ")
     string(APPEND keeps "keep_${type}_fields(p, &s->${own})\\; ")
-  elseif("${type}" MATCHES "^ib_" AND NOT "${type}" IN_LIST plain)
-    message(FATAL_ERROR "late_kernels.cmake: what is in ${type} is not known: its header is none of STRUCTS")
   endif()
 endmacro()
 

@@ -20,7 +20,7 @@ while read -r level processor on families flags; do
         [ ! -e "$f" ] || echo "$cc $flags -DIB_LEVEL=$families -DIB_ON=$on -c $f -o $dir/$level-own-$(basename "$f" .c).o"
     done
 done <"$dir/levels" >"$dir/commands"
-cmake -DIN=backends/kernels.def -DNUMBERS=^ib_fault$ -DOUT="$dir/late_kernels.h" -P cmake/late_kernels.cmake
+cmake -DIN=backends/kernels.def -DOUT="$dir/late_kernels.h" -P cmake/late_kernels.cmake
 for f in backends/*.c backends/test/*.c $(ls backends/cpu/*.c | grep -v checked.c) backends/cuda/open.c base/*.c arithmetic/*.c tensor/*.c tensor/packing/*.c tensor/storage/scaled.c; do
     echo "$cc -c $f -o $dir/$(echo "$f" | tr / -).o"
 done >>"$dir/commands"
