@@ -1,4 +1,4 @@
-/* file.h - files written whole or not at all. */
+/* file.h - files written whole or not at all, and files mapped for reading. */
 #ifndef IB_FILES_FILE_H
 #define IB_FILES_FILE_H
 

@@ -1,4 +1,4 @@
-/* instr_product.c - conv2d, linear: sums of products. */
+/* instr_product.c - conv2d, linear: sums of products, and the proof that none of them overflows. */
 #include <math.h>
 #include <stdlib.h>
 

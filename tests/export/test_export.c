@@ -8,7 +8,7 @@
 
 #include "program/program.h"
 #include "tests/numbers.h"
-#include "tests/program/rows.h"
+#include "tests/export/rows.h"
 
 static ib_device *dev;
 static ib_graph *g;

@@ -11,7 +11,7 @@
 #include <isobit/isobit.h>
 
 #include "tests/qat/constants.h"
-#include "tests/program/rows.h"
+#include "tests/export/rows.h"
 
 enum { N = 150, FEW = 20 }; /* samples: more than one batch of the script, the last one shorter; in an emulator */
 
