@@ -44,10 +44,10 @@ ib_status ib_target_scale(const char *file, const char *name, double mean, doubl
 /* Targets as they are in a file to (target - mean) / std of a known network's schema, or (NULL) of one that is made of
  * the training part's, or of all samples where those alone are wanted. Every part is given the schema. */
 ib_status ib_dataset_scale_targets(ib_dataset *const parts[3], const ib_schema *known);
-/* Mean and standard deviation of the first of the columns of x[n,columns] (columns.c). */
+/* Mean and standard deviation of the first of the columns of x[n,columns] (array_columns.c). */
 void ib_column_moments(const float *x, int64_t n, int64_t columns, double *mean, double *std);
 /* Whether the samples are rows of real numbers, without a schema yet; and one that standardizes each column of these
- * training rows, NULL with ib_error() (columns.c). */
+ * training rows, NULL with ib_error() (array_columns.c). */
 int ib_columns_are(const ib_dataset *d);
 ib_schema *ib_columns_measure(ib_dataset *d);
 #define IB_TEST_SHARE 0.2 /* of a test part where nobody says another */

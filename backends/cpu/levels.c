@@ -1,4 +1,4 @@
-/* levels.c - the table of each level. */
+/* levels.c - the table of each level, and which is the fastest that the processor has. */
 #include "backends/cpu/levels.h"
 
 #include <pthread.h>

@@ -1,4 +1,4 @@
-/* schema.c - see schema.h */
+/* schema.c - see schema.h; rows of cells to numbers: words to one-hot, means for what is missing */
 #include <math.h>
 #include <stdatomic.h>
 #include <stdlib.h>

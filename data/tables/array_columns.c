@@ -1,4 +1,4 @@
-/* columns.c - rows of real numbers in an array, [N,K], as a table whose columns are known by their place: each is
+/* array_columns.c - rows of real numbers in an array, [N,K], as a table whose columns are known by their place: each is
  * standardized by its own mean and deviation, for it has its own unit. */
 #include <math.h>
 
