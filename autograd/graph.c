@@ -256,10 +256,13 @@ ib_tensor *ib_apply(ib_graph *g, const ib_op *op, ib_tensor *const *in, int n_in
     }
     if (side)
         ib_graph_turn(g, side);
-    for (int i = 0; i < n_in; i++)
+    for (int i = 0; i < n_in; i++) {
         if (ib_check_side(g, &node, i) ||
             (in[i] && !in[i]->step && in[i]->dev != ib_home(g->dev) && ib_tensor_place(in[i], g->dev)))
             return NULL;
+        if (in[i] && !in[i]->step)
+            in[i]->used = g->now;
+    }
     const size_t notes = g->notes.used, numbers = ib_sides_used(g);
     if (op->attrs_bytes) {
         if (!(node.attrs = ib_graph_alloc(g, op->attrs_bytes)))
@@ -310,6 +313,8 @@ ib_tensor *ib_input(ib_graph *g, int ndim, const int64_t *shape, const float *da
     IB_NEED_OR(shape, NULL);
     IB_NEED_OR(data, NULL);
     static const ib_op input = {.name = "input"}; /* what a report calls it */
+    if (g->here != g->sides[0])
+        ib_graph_turn(g, g->sides[0]);
     ib_tensor *t = ib_graph_tensor(g, ndim, shape);
     const int call = t ? ib_graph_call(g, &input) : -1;
     if (call < 0) {

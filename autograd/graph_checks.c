@@ -59,11 +59,15 @@ ib_status ib_refuse_input(ib_graph *g, const ib_node *n, int i)
 ib_status ib_check_side(const ib_graph *g, const ib_node *n, int i)
 {
     char text[32];
-    if (!n->in[i] || !n->in[i]->side || n->in[i]->side == g->here)
+    const ib_tensor *t = n->in[i];
+    if (t && !t->step && t->used == g->now && t->dev != ib_home(g->dev))
+        return ib_op_fail(n, "%s '%s' was used on %s in this step, and %s would move it",
+                          input_name(n->op, i, text, sizeof text), ib_tensor_name(t),
+                          t->dev ? ib_device_name(t->dev) : "the host", ib_device_name(g->dev));
+    if (!t || !t->side || t->side == g->here)
         return IB_OK;
     return ib_op_fail(n, "%s lies on %s, another input on %s: ib_to_device() copies it",
-                      input_name(n->op, i, text, sizeof text), ib_device_name(n->in[i]->side->dev),
-                      ib_device_name(g->dev));
+                      input_name(n->op, i, text, sizeof text), ib_device_name(t->side->dev), ib_device_name(g->dev));
 }
 
 #ifdef IB_CHECKED

@@ -34,6 +34,7 @@ struct ib_tensor {
     ib_device *dev;  /* whose memory holds data, gradient and scales; NULL: the host's, which hosts' kernels read */
     uint64_t step;   /* which step of which graph made it, 0: it lives by itself; no two steps of the process are
                         alike */
+    uint64_t used;   /* of what lives by itself: the step that used it last, on the device where it lies */
     ib_graph *graph; /* of a result: whose it is */
     struct ib_side *side; /* of a result: the device that holds it, host or not */
     int owned;            /* belongs to a layer and goes with it */

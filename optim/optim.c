@@ -52,8 +52,24 @@ static ib_optim_slot *slot_of(ib_optim *o, const ib_tensor *p)
     return NULL;
 }
 
+/* Kernels of the optimizer's device are given no other's memory. */
+static ib_status check_places(const ib_optim *o)
+{
+    for (int i = 0; i < o->n_slots; i++) {
+        const ib_tensor *p = o->slots[i].param;
+        if (p->dev != ib_home(o->dev))
+            return ib_fail(IB_EUNSUPPORTED,
+                           "parameter '%s' lies on %s, and the optimizer works on %s: each device "
+                           "wants its own",
+                           ib_tensor_name(p), p->dev ? ib_device_name(p->dev) : "the host", ib_device_name(o->dev));
+    }
+    return IB_OK;
+}
+
 ib_status ib_optim_sync(ib_optim *o)
 {
+    if (check_places(o))
+        return ib_error_status();
     for (int i = 0; i < o->net->n_all; i++) {
         ib_tensor *p = o->net->all[i]->t;
         if (!o->net->all[i]->trainable || slot_of(o, p))
@@ -151,7 +167,7 @@ ib_status ib_optim_step(ib_optim *opt)
 {
     IB_NEED(opt);
     ib_optim *o = opt;
-    if (tell(o, &o->numbers->fault) || tell(o, o->dev->step) || ib_optim_sync(o))
+    if (check_places(o) || tell(o, &o->numbers->fault) || tell(o, o->dev->step) || ib_optim_sync(o))
         return ib_error_status();
     ib_bus_pass(o, update);
     zero(o);
@@ -170,6 +186,8 @@ ib_status ib_optim_zero(ib_optim *opt)
 {
     IB_NEED(opt);
     ib_fault f, own;
+    if (check_places(opt))
+        return ib_error_status();
     opt->dev->v.peek(opt->dev, &f, opt->dev->step, sizeof f);
     opt->dev->v.peek(opt->dev, &own, &opt->numbers->fault, sizeof own);
     if (f.kind || !opt->dev->is_host) /* else it is empty, and other threads' to look at */

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/argument.h"
 #include "data/dataset.h"
+#include "train/loop.h"
 #include "train/measure.h"
 
 typedef struct evaluation {
@@ -23,9 +24,10 @@ static ib_status start(evaluation *e, const ib_dataset *data, int64_t batch)
         return (e->y = ib_alloc_raw((size_t)most * (size_t)targets * sizeof *e->y))
                    ? ib_measure_open(&e->measure, targets, ib_dataset_schema(data))
                    : IB_ENOMEM;
-    if (!(e->tally = V(e->g)->allocate(e->g->dev, sizeof *e->tally)))
+    ib_device *dev = ib_graph_device(e->g);
+    if (!(e->tally = dev->v.allocate(dev, sizeof *e->tally)))
         return ib_error_status();
-    V(e->g)->fill(e->g->dev, e->tally, 0, sizeof *e->tally);
+    dev->v.fill(dev, e->tally, 0, sizeof *e->tally);
     return IB_OK;
 }
 
@@ -33,7 +35,8 @@ static void end(evaluation *e)
 {
     ib_measure_close(&e->measure);
     ib_free(e->y);
-    V(e->g)->release(e->g->dev, e->tally);
+    ib_device *dev = ib_graph_device(e->g);
+    dev->v.release(dev, e->tally);
 }
 
 static ib_status take_classes(const evaluation *e, const ib_batch *b, ib_tensor *y)
@@ -52,12 +55,12 @@ static ib_status take(evaluation *e, const ib_batch *b)
     ib_graph_begin(e->g, IB_EVAL);
     ib_tensor *x = ib_input(e->g, 4, b->shape, b->x);
     ib_tensor *y = e->in_float ? ib_layer_forward_float(e->g, e->net, x) : ib_layer_forward(e->g, e->net, x);
+    if (!y || ib_check_at_home(e->g, y))
+        return ib_error_status();
     if (!e->measure.n) {
         if (take_classes(e, b, y))
             return ib_error_status();
     } else {
-        if (!y)
-            return ib_error_status();
         V(e->g)->download(e->g->dev, e->y, y->data, (size_t)b->n * (size_t)e->measure.n * sizeof *e->y);
         ib_measure_add(&e->measure, b, e->y);
     }
@@ -70,8 +73,9 @@ static ib_status score(const evaluation *e, ib_evaluation *out)
     if (e->measure.n)
         return ib_measure_score(&e->measure, out);
     const double n = (double)e->seen;
+    ib_device *dev = ib_graph_device(e->g);
     ib_tally sums;
-    V(e->g)->download(e->g->dev, &sums, e->tally, sizeof sums);
+    dev->v.download(dev, &sums, e->tally, sizeof sums);
     *out = (ib_evaluation){.samples = e->seen, .score = (double)sums.right / n, .loss = sums.loss / n};
     return IB_OK;
 }

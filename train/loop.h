@@ -37,6 +37,8 @@ void ib_train_close_tally(ib_train_run *r);
 void ib_train_begin_tally(ib_train_run *r);
 /* Into t->at: of all steps, which waits for them; else of those that are known to be done. */
 void ib_train_read_tally(ib_train_run *r, int wait);
+/* Whether a network's result lies on its graph's device, where it is counted. */
+ib_status ib_check_at_home(const ib_graph *g, const ib_tensor *y);
 
 /* ---- step.c ---- */
 ib_status ib_train_step(ib_train_run *r, const ib_batch *b);

@@ -4,7 +4,8 @@
 
 ib_status ib_train_open_tally(ib_train_run *r)
 {
-    r->tally = V(r->g)->allocate(r->g->dev, sizeof *r->tally);
+    ib_device *dev = ib_graph_device(r->g);
+    r->tally = dev->v.allocate(dev, sizeof *r->tally);
     if (!r->tally)
         return ib_error_status();
     ib_train_begin_tally(r);
@@ -13,7 +14,8 @@ ib_status ib_train_open_tally(ib_train_run *r)
 
 void ib_train_close_tally(ib_train_run *r)
 {
-    V(r->g)->release(r->g->dev, r->tally);
+    ib_device *dev = ib_graph_device(r->g);
+    dev->v.release(dev, r->tally);
     r->tally = NULL;
 }
 
@@ -21,16 +23,27 @@ void ib_train_begin_tally(ib_train_run *r)
 {
     const ib_checkpoint *c = &r->t->at;
     const ib_tally sums = {c->loss_sum, c->step, c->right};
-    V(r->g)->upload(r->g->dev, r->tally, &sums, sizeof sums);
+    ib_device *dev = ib_graph_device(r->g);
+    dev->v.upload(dev, r->tally, &sums, sizeof sums);
     r->counted = c->step;
 }
 
 void ib_train_read_tally(ib_train_run *r, int wait)
 {
+    ib_device *dev = ib_graph_device(r->g); /* whatever the graph has turned to */
     ib_tally sums;
-    (wait ? V(r->g)->download : V(r->g)->peek)(r->g->dev, &sums, r->tally, sizeof sums);
+    (wait ? dev->v.download : dev->v.peek)(dev, &sums, r->tally, sizeof sums);
     r->t->at.loss_sum = sums.loss;
     r->counted = sums.steps;
-    if (wait || r->g->dev->is_host)
+    if (wait || dev->is_host)
         r->t->at.right = sums.right;
+}
+
+ib_status ib_check_at_home(const ib_graph *g, const ib_tensor *y)
+{
+    return y->side->dev == ib_graph_device(g)
+               ? IB_OK
+               : ib_fail(IB_EUNSUPPORTED,
+                         "the network's result lies on %s, its graph is on %s: ib_to_device() copies it",
+                         ib_device_name(y->side->dev), ib_device_name(ib_graph_device(g)));
 }

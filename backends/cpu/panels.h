@@ -48,7 +48,7 @@ static inline int32_t ib_raised_bias(int32_t bias, int32_t zero, int32_t sum)
 static inline int64_t ib_rows_at_once(const ib_multiplier *m, int64_t panels, int64_t count)
 {
     const int64_t most = m->rows(panels), pieces = (count + most - 1) / most;
-    return (count + pieces - 1) / pieces;
+    return count ? (count + pieces - 1) / pieces : most;
 }
 
 enum { IB_MOST_UNIT = 4 };

@@ -90,8 +90,9 @@ ib_device *ib_cuda_open(const char *variant, const char *asked)
     if (!find(name, path, sizeof path))
         return ib_fail_null(IB_EUNSUPPORTED,
                             "%s: %s is neither beside the library or the command nor in ../%s, nor what "
-                            "ISOBIT_CUDA_LIBRARY names",
-                            asked, name, IB_LIBDIR);
+                            "ISOBIT_CUDA_LIBRARY names (%s)",
+                            asked, name, IB_LIBDIR,
+                            host ? "a build with tests leaves it in tests/cuda" : "scripts/build-cuda makes it");
     if (!host && !dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL | RTLD_NODELETE))
         return ib_fail_null(IB_EUNSUPPORTED, "%s: there is no NVIDIA driver here (libcuda.so.1)", asked);
     const ib_cuda_plugin *p = load(path, asked);

@@ -47,7 +47,7 @@ static int take_step(contender *c, const ib_batch *b)
     ib_tensor *loss =
         ib_cross_entropy(c->g, ib_layer_forward(c->g, c->net, ib_input(c->g, 4, b->shape, b->x)), b->y, 0);
     c->saved = ib_graph_saved_bytes(c->g);
-    return !loss || ib_backward(c->g, loss) || ib_optim_step(c->opt);
+    return !loss || ib_backward(c->g, loss) || ib_optim_step(c->opt) || ib_graph_synchronize(c->g);
 }
 
 static int bench_model(const bench_options *o, ib_device *dev, const char *model, struct json_object *rows)

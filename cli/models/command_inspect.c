@@ -90,12 +90,15 @@ static int refuse(const inspect_options *o)
 
 static void extremes(ib_tensor *t, float *lo, float *hi)
 {
-    const float *x = ib_tensor_f32(t);
+    float *x = malloc((size_t)ib_tensor_size(t) * sizeof *x);
+    if (!x || ib_tensor_read(t, x))
+        exit(x ? complain() : (perror("isobit"), 1));
     *lo = *hi = x[0];
     for (int64_t i = 0; i < ib_tensor_size(t); i++) {
         *lo = x[i] < *lo ? x[i] : *lo;
         *hi = x[i] > *hi ? x[i] : *hi;
     }
+    free(x);
 }
 
 /* What a row of a table is to the model. */

@@ -74,13 +74,17 @@ ib_status ib_graph_print(const ib_graph *g, FILE *to);
 /* The same as a picture in Graphviz's language: dot -Tsvg FILE -o tape.svg */
 ib_status ib_graph_dot(const ib_graph *g, const char *path);
 
-/* Copies `data` into a tensor of the graph: an input without gradient. Its values should be finite: where one is not,
- * the results of one element (losses) that it has a part in are NaN, as ReLU and pooling might hide it. */
+/* Copies `data` into a tensor of the graph, on the graph's device: an input without gradient. Its values should be
+ * finite: where one is not, the results of one element (losses) that it has a part in are NaN, as ReLU and pooling might
+ * hide it. */
 ib_tensor *ib_input(ib_graph *g, int ndim, const int64_t *shape, const float *data);
 
 /* A copy of x, a result of fp32, on another device; what is applied to it is computed there, and its gradient comes
  * back. x itself where it lies there already. Parameters lie where they are used first. Waits for the device that x
- * comes from; such a step's ib_backward waits for its loss. At most 8 devices a graph; dev must outlive it. */
+ * comes from; such a step's ib_backward waits for its loss. Refused: a parameter used on two devices in one step. An
+ * optimizer is of one device and refuses parameters elsewhere, so that each device wants a network and an optimizer of
+ * its own; ib_train and ib_evaluate have one, and want the network's result on the graph's device. A tape that crosses
+ * devices has no integer form. At most 8 devices a graph; dev must outlive it. */
 ib_tensor *ib_to_device(ib_graph *g, ib_tensor *x, ib_device *dev);
 
 /* ---- products -------------------------------------------------------------------------------------------------- */

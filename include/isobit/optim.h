@@ -31,7 +31,8 @@ typedef struct ib_adamw_opts {
 
 /* Weight decay applies to parameters of two or more dimensions and PACT's clipping levels, not to biases, norms and
  * learned scales; opts may be NULL. Rates, decay and eps are finite and not negative, momentum and betas in [0, 1),
- * nesterov goes with momentum. The network and the device must outlive the optimizer. */
+ * nesterov goes with momentum. The network and the device must outlive the optimizer; a step is refused while a
+ * parameter lies elsewhere, where a graph of another device has used it (ib_to_device). */
 ib_optim *ib_sgd_new(ib_layer *net, ib_device *dev, const ib_sgd_opts *opts);
 ib_optim *ib_adamw_new(ib_layer *net, ib_device *dev, const ib_adamw_opts *opts);
 void ib_optim_free(ib_optim *opt); /* NULL is fine */

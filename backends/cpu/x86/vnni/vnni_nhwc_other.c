@@ -121,7 +121,9 @@ static sums sums_of(const struct isobit_add *p)
 
 static int fits_sums(const struct isobit_add *p)
 {
-    return p->a.exp < 0 && p->a.exp >= -30 && p->a.mult < 1 << 22 && p->b.mult < 1 << 22; /* v below 2^31 */
+    if (p->a.exp >= 0 || p->a.exp < -30 || p->a.mult >= 1 << 22 || p->b.mult >= 1 << 22)
+        return 0;
+    return 255 * ((int64_t)p->a.mult + p->b.mult) + ((int64_t)1 << (-p->a.exp - 1)) < INT32_MAX; /* v, and half */
 }
 
 static inline __m512i pair_sum(const sums *k, __m512i pairs)
