@@ -75,8 +75,8 @@ ib_status ib_graph_print(const ib_graph *g, FILE *to);
 ib_status ib_graph_dot(const ib_graph *g, const char *path);
 
 /* Copies `data` into a tensor of the graph, on the graph's device: an input without gradient. Its values should be
- * finite: where one is not, the results of one element (losses) that it has a part in are NaN, as ReLU and pooling might
- * hide it. */
+ * finite: where one is not, the results of one element (losses) that it has a part in are NaN, as ReLU and pooling
+ * might hide it. */
 ib_tensor *ib_input(ib_graph *g, int ndim, const int64_t *shape, const float *data);
 
 /* A copy of x, a result of fp32, on another device; what is applied to it is computed there, and its gradient comes

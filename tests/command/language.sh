@@ -226,7 +226,8 @@ cmp -s whole/adapter_config.json half/adapter_config.json && "$isobit" finetune 
 check "training goes on from it" cmp whole/adapter_model.safetensors unmoved/adapter_model.safetensors
 "$isobit" convert "$model" --adapter whole --adapter-only -o copied >out 2>err
 check "a copy of it is it" cmp whole/adapter_model.safetensors copied/adapter_model.safetensors
-likely() { "$isobit" perplexity "$@" --text "$text" --ctx 64 --windows 4 --json 2>err | sed -n 's/.*"nll": *\([0-9.]\{7\}\).*/\1/p'; }
+# in fp32: levels with bf16 round the factors of a product, and a merged weight's are others than its parts'
+likely() { "$isobit" perplexity "$@" --device cpu:base --text "$text" --ctx 64 --windows 4 --json 2>err | sed -n 's/.*"nll": *\([0-9.]\{7\}\).*/\1/p'; }
 for to in parted parted.gguf; do
     "$isobit" merge "$model" --adapter whole --format f32 -o $to >out 2>err
     check "merged they are two, and compute the same ($to)" eval 'grep -q "^\(lm_head\|output\)\.weight " out && [ -n "$(likely $to)" -a "$(likely $to)" = "$(likely "$model" --adapter whole)" ]'
