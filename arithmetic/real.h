@@ -217,6 +217,15 @@ IB_DEVICE_FN static inline float ib_log_nearest(float x)
     return (float)ib_log_double(x);
 }
 
+/* b^n, n >= 0, by squares: within n / 4 + 64 units of 2^-53 for b in [0, 1]. */
+IB_DEVICE_FN static inline double ib_power(double b, int64_t n)
+{
+    double p = 1;
+    for (; n > 0; n >>= 1, b *= b)
+        p = n & 1 ? p * b : p;
+    return p;
+}
+
 /* Near 0 by three terms of its series, where 1 - 2 / (e^2x + 1) would cancel. */
 IB_DEVICE_FN static inline float ib_tanh_nearest(float x)
 {

@@ -85,6 +85,10 @@ ib_status ib_backward(ib_graph *g, ib_tensor *loss)
         return bad;
     if (g->mode != IB_TRAIN || loss->node < 0)
         return ib_fail(IB_ESTATE, "ib_backward: loss is not on a tape (begin the step with IB_TRAIN)");
+    if (ib_check_used(g)) {
+        ib_error_prefix("%s", __func__);
+        return ib_error_status();
+    }
     ib_fault f = {0};
     ib_status failed = IB_OK;
     ib_graph_turn(g, loss->side);

@@ -111,6 +111,7 @@ void ib_graph_free(ib_graph *g)
         ib_arena_free(&g->heads[i]);
     ib_free(g->nodes);
     ib_free(g->calls);
+    ib_free(g->leaves);
     ib_free(g);
 }
 
@@ -126,6 +127,7 @@ ib_status ib_graph_begin(ib_graph *g, ib_mode mode)
     g->n_nodes = 0;
     g->kept = 0;
     g->n_calls = 0;
+    g->n_leaves = 0;
     g->draws = 0;
     g->backwards = 0;
     g->no_tape = g->replaying = 0;
@@ -257,11 +259,10 @@ ib_tensor *ib_apply(ib_graph *g, const ib_op *op, ib_tensor *const *in, int n_in
     if (side)
         ib_graph_turn(g, side);
     for (int i = 0; i < n_in; i++) {
-        if (ib_check_side(g, &node, i) ||
-            (in[i] && !in[i]->step && in[i]->dev != ib_home(g->dev) && ib_tensor_place(in[i], g->dev)))
+        if (ib_check_side(g, &node, i))
             return NULL;
-        if (in[i] && !in[i]->step)
-            in[i]->used = g->now;
+        if (in[i] && !in[i]->step && ib_graph_use(g, in[i]))
+            return ib_op_refuse(&node), NULL;
     }
     const size_t notes = g->notes.used, numbers = ib_sides_used(g);
     if (op->attrs_bytes) {
@@ -272,6 +273,10 @@ ib_tensor *ib_apply(ib_graph *g, const ib_op *op, ib_tensor *const *in, int n_in
     ib_tensor *out = node.out = tensor_in_graph(g);
     if (!out || op->shape(&node, out))
         return NULL;
+    if (out->data && in[0] && out->data == in[0]->data) { /* a view */
+        out->leaf = in[0]->step ? in[0]->leaf : in[0];
+        out->moves = in[0]->moves;
+    }
     if (!out->data && !(out->data = ib_graph_numbers(g, (size_t)out->size * ib_dtype_bytes(out->dtype))))
         return NULL;
     out->needs_grad = needs_grad && op->backward;
@@ -339,6 +344,13 @@ ib_status ib_op_fail(const ib_node *n, const char *format, ...)
     if (n->scope && *n->scope)
         return ib_fail(IB_EINVAL, "layer '%s': %s: %s", n->scope, n->op->name, text);
     return ib_fail(IB_EINVAL, "%s: %s", n->op->name, text);
+}
+
+ib_status ib_op_refuse(const ib_node *n)
+{
+    const ib_status status = ib_error_status();
+    ib_op_fail(n, "%s", ib_error());
+    return ib_fail(status, "%s", ib_error());
 }
 
 ib_status ib_same_shape(const ib_tensor *x, ib_tensor *out, int codes)

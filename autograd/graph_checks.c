@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "autograd/graph_checks.h"
+#include "base/alloc.h"
 #include "base/argument.h"
 #include "base/number.h"
 
@@ -60,14 +61,63 @@ ib_status ib_check_side(const ib_graph *g, const ib_node *n, int i)
 {
     char text[32];
     const ib_tensor *t = n->in[i];
-    if (t && !t->step && t->used == g->now && t->dev != ib_home(g->dev))
-        return ib_op_fail(n, "%s '%s' was used on %s in this step, and %s would move it",
-                          input_name(n->op, i, text, sizeof text), ib_tensor_name(t),
-                          t->dev ? ib_device_name(t->dev) : "the host", ib_device_name(g->dev));
+    if (t && ib_check_view(t))
+        return ib_op_refuse(n);
     if (!t || !t->side || t->side == g->here)
         return IB_OK;
     return ib_op_fail(n, "%s lies on %s, another input on %s: ib_to_device() copies it",
                       input_name(n->op, i, text, sizeof text), ib_device_name(t->side->dev), ib_device_name(g->dev));
+}
+
+static const char *place_of(const ib_tensor *t)
+{
+    return t->dev ? ib_device_name(t->dev) : "the host";
+}
+
+ib_status ib_graph_use(ib_graph *g, ib_tensor *t)
+{
+    const int here = t->dev == ib_home(g->dev);
+    if (t->used == g->now && here)
+        return IB_OK;
+    if (t->used == g->now)
+        return ib_fail(IB_EINVAL, "'%s' was used on %s in this step, and %s would move it", ib_tensor_name(t),
+                       place_of(t), ib_device_name(g->dev));
+    if (!here && ib_tensor_place(t, g->dev))
+        return ib_error_status();
+    t->used = g->now;
+    if (g->mode != IB_TRAIN)
+        return IB_OK;
+    if (g->n_leaves == g->max_leaves) {
+        const int max = g->max_leaves ? 2 * g->max_leaves : 64;
+        ib_leaf_use *leaves =
+            ib_realloc(g->leaves, (size_t)g->max_leaves * sizeof *leaves, (size_t)max * sizeof *leaves);
+        if (!leaves)
+            return IB_ENOMEM;
+        g->leaves = leaves;
+        g->max_leaves = max;
+    }
+    g->leaves[g->n_leaves++] = (ib_leaf_use){t, t->moves};
+    return IB_OK;
+}
+
+static ib_status moved(const ib_tensor *t)
+{
+    return ib_fail(IB_ESTATE,
+                   "'%s', which this step has used, was moved since: another graph used it on another device",
+                   ib_tensor_name(t));
+}
+
+ib_status ib_check_used(const ib_graph *g)
+{
+    for (int i = 0; i < g->n_leaves; i++)
+        if (g->leaves[i].t->moves != g->leaves[i].moves)
+            return moved(g->leaves[i].t);
+    return IB_OK;
+}
+
+ib_status ib_check_view(const ib_tensor *t)
+{
+    return t->leaf && t->leaf->moves != t->moves ? moved(t->leaf) : IB_OK;
 }
 
 #ifdef IB_CHECKED

@@ -61,6 +61,12 @@ struct ib_node {
     int call;           /* which operator of the step it is */
 };
 
+/* A tensor that lives by itself and that a step uses, and how often it had been moved then. */
+typedef struct ib_leaf_use {
+    const ib_tensor *t;
+    uint32_t moves;
+} ib_leaf_use;
+
 /* What is known of each operator and input of a step, also of those that the tape does not hold; or of a place that is
  * neither (op and data NULL). */
 typedef struct ib_call {
@@ -115,6 +121,8 @@ struct ib_graph {
     int n_nodes, max_nodes;
     ib_call *calls;
     int n_calls, max_calls;
+    ib_leaf_use *leaves; /* on a tape: what a backward pass may read and write */
+    int n_leaves, max_leaves;
     ib_arena notes, memo_notes; /* of this step, what the host notes; of what segments remember for their second run */
     uint64_t seed, step;
     uint64_t draws;   /* random masks drawn in this step: with seed and step the number of a mask's stream */
@@ -139,6 +147,13 @@ int ib_graph_failed(const ib_graph *g);
 ib_status ib_graph_owns(const ib_graph *g, const ib_tensor *t, const char *function, const char *what);
 /* An uninitialized fp32 tensor of the graph that stands for data. */
 ib_tensor *ib_graph_tensor(ib_graph *g, int ndim, const int64_t *shape);
+
+/* A tensor that lives by itself, to be read by this step: where the graph computes from now on. Refused where this step
+ * has used it on another device. */
+ib_status ib_graph_use(ib_graph *g, ib_tensor *t);
+/* Fails where what this step has used was moved since, by another graph: it, or what t is a view of. */
+ib_status ib_check_used(const ib_graph *g);
+ib_status ib_check_view(const ib_tensor *t);
 
 /* Turns to where x lies, for what the operator on it is given besides. */
 static inline void ib_graph_follow(ib_graph *g, const ib_tensor *x)
@@ -200,6 +215,9 @@ float *ib_grad_fresh(ib_graph *g, ib_tensor *t, int *fresh, ib_status *failed);
 
 /* "name: text" with the operator's and the layer's name. */
 ib_status ib_op_fail(const ib_node *n, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The error that ib_error() is, with the same before it. */
+ib_status ib_op_refuse(const ib_node *n);
 
 /* Completes n's window over x, of which the kernel, stride, padding, groups and oc are given; IB_EINVAL if nothing
  * would come out. */

@@ -22,13 +22,6 @@ ib_status ib_scale_check(float scale)
     return ib_fail(IB_ENUMERIC, "its range makes a step of %g, %s than fp32 holds", scale, scale < 1 ? "less" : "more");
 }
 
-ib_status ib_op_refuse(const ib_node *n)
-{
-    const ib_status status = ib_error_status();
-    ib_op_fail(n, "%s", ib_error());
-    return ib_fail(status, "%s", ib_error());
-}
-
 /* Of a result, in the step's numbers. */
 typedef struct codes {
     float scale;
@@ -42,7 +35,7 @@ float *ib_set_codes(ib_graph *g, const ib_node *n, const ib_quantizer *q)
     IB_ASSERT(q->qmin >= -(1 << (q->bits - 1)) && q->qmax < 1 << (q->bits - 1) && q->qmin < q->qmax && q->qmax > 0,
               "bounds of codes are within their bits");
     codes *c = ib_graph_numbers(g, sizeof *c);
-    if (!c || (q->param && ib_tensor_place(q->param, g->dev)))
+    if (!c || (q->param && ib_graph_use(g, q->param)))
         return NULL;
     n->out->q = (ib_qparams){
         .bits = q->bits, .qmin = q->qmin, .qmax = q->qmax, .n_scales = 1, .scale = &c->scale, .zero = &c->zero};

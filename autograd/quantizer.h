@@ -91,8 +91,6 @@ ib_tensor *ib_qconcat(ib_graph *g, ib_tensor *const *x, int n, int axis, ib_quan
 ib_tensor *ib_qdropout(ib_graph *g, ib_tensor *x, float p);
 
 /* ---- shared by the operators ---- */
-/* The error that ib_error() is, with the node's layer before it. */
-ib_status ib_op_refuse(const ib_node *n);
 /* Whether q's range follows that of this step's values. */
 static inline int ib_watches(const ib_graph *g, const ib_quantizer *q)
 {

@@ -110,6 +110,7 @@ ib_status ib_tensor_place(ib_tensor *t, ib_device *dev)
     t->grad = new[1];
     t->q.scale = new[2];
     t->dev = to;
+    t->moves++;
     return IB_OK;
 }
 
@@ -177,7 +178,9 @@ static const char *holds(const ib_tensor *t)
 /* To the host, behind all that computes it, which may have found a fault. */
 static ib_status read_numbers(const ib_tensor *t, void *to, const void *from, size_t bytes)
 {
-    const ib_status fault = t->graph ? ib_graph_fault(t->graph, 1) : IB_OK;
+    ib_status fault = ib_check_view(t);
+    if (!fault && t->graph)
+        fault = ib_graph_fault(t->graph, 1);
     if (!fault)
         ib_block_read(t->dev, to, from, bytes);
     return fault;

@@ -31,11 +31,13 @@ struct ib_tensor {
     ib_qparams q;             /* of codes */
     char *name;               /* leaves only */
     int node;                 /* index of the node that made it, -1 for a leaf */
-    ib_device *dev;  /* whose memory holds data, gradient and scales; NULL: the host's, which hosts' kernels read */
-    uint64_t step;   /* which step of which graph made it, 0: it lives by itself; no two steps of the process are
+    ib_device *dev; /* whose memory holds data, gradient and scales; NULL: the host's, which hosts' kernels read */
+    uint64_t step;  /* which step of which graph made it, 0: it lives by itself; no two steps of the process are
                         alike */
-    uint64_t used;   /* of what lives by itself: the step that used it last, on the device where it lies */
-    ib_graph *graph; /* of a result: whose it is */
+    uint64_t used; /* of what lives by itself: the step that used it last, on the device where it lies; and how often */
+    uint32_t moves; /* it was moved. Of a view of such a tensor, leaf: how often that had been moved then */
+    const struct ib_tensor *leaf;
+    ib_graph *graph;      /* of a result: whose it is */
     struct ib_side *side; /* of a result: the device that holds it, host or not */
     int owned;            /* belongs to a layer and goes with it */
 };

@@ -265,10 +265,18 @@ static inline int64_t ib_share_end(ib_share s, int64_t n)
 struct isobit_add;
 struct isobit_mul;
 
+/* How far a parameter has come with its optimizer. Steps that are refused are not counted, and where kernels run late
+ * the host does not know of them: so it is the device that counts. */
+typedef struct ib_progress {
+    int64_t steps;
+    int32_t rests;                  /* it takes none now: what was frozen */
+    float correction1, correction2; /* of AdamW's last: 1 - b^steps */
+    float root2;                    /* the square root of correction2 */
+} ib_progress;
+
 /* What an optimizer step needs besides the pointers. */
 typedef struct ib_adamw_step {
-    float lr, beta1, beta2, eps, decay, correction1, correction2, grad_scale;
-    float root2; /* of adamw8: the square root of correction2 */
+    float lr, beta1, beta2, eps, decay, grad_scale;
 } ib_adamw_step;
 typedef struct ib_sgd_step {
     float lr, momentum, decay, grad_scale;
@@ -279,8 +287,9 @@ typedef struct ib_sgd_step {
  * taken, which is then reported there instead. */
 typedef struct ib_update {
     ib_site at;
-    const ib_fault *refused; /* device memory */
-    float rate;              /* the optimizer's, for the report */
+    const ib_fault *refused;     /* device memory, as */
+    const ib_progress *progress; /* which counts this step */
+    float rate;                  /* the optimizer's, for the report */
 } ib_update;
 
 /* States of AdamW in 8 bits: codes of a map, times the largest of each block. */

@@ -9,7 +9,7 @@
 cmake_minimum_required(VERSION 3.20)
 include(${CMAKE_CURRENT_LIST_DIR}/kernel_rows.cmake)
 include(${CMAKE_CURRENT_LIST_DIR}/given_structures.cmake)
-set(NUMBERS "^(ib_fault|ib_tally|ib_quantizer_state)$")
+set(NUMBERS "^(ib_fault|ib_tally|ib_progress|ib_quantizer_state)$")
 set(OWN "^ib_matrix (format|owned|home|copy)$")
 
 # ---- structures: `structs`, and the fields of each in FIELDS_<type>, joined by "|" ----

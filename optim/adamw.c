@@ -8,16 +8,15 @@
 
 enum { SMALL = 4096 }; /* smaller parameters keep fp32 states, as bitsandbytes' */
 
-static ib_adamw_step step_of(const ib_optim *o, int64_t t, float lr, float decay)
+static ib_adamw_step step_of(const ib_optim *o, float lr, float decay)
 {
     const ib_adamw_opts *a = &o->adamw;
-    const double c1 = 1 - pow(a->beta1, (double)t), c2 = 1 - pow(a->beta2, (double)t);
-    return (ib_adamw_step){lr, a->beta1, a->beta2, a->eps, decay, (float)c1, (float)c2, 1.0f, (float)sqrt(c2)};
+    return (ib_adamw_step){lr, a->beta1, a->beta2, a->eps, decay, 1.0f};
 }
 
-static void update(ib_optim *o, const ib_update *u, ib_tensor *p, void *const *state, int64_t t, float lr, float decay)
+static void update(ib_optim *o, const ib_update *u, ib_tensor *p, void *const *state, float lr, float decay)
 {
-    const ib_adamw_step s = step_of(o, t, lr, decay);
+    const ib_adamw_step s = step_of(o, lr, decay);
     o->dev->k.adamw(o->dev, &s, u, ib_f32(p), p->grad, state[0], state[1], p->size);
 }
 
@@ -33,13 +32,13 @@ static size_t bytes8(int64_t n)
                      : (size_t)(code_bytes(n) + (n + IB_ADAMW8_BLOCK - 1) / IB_ADAMW8_BLOCK * 4);
 }
 
-static void update8(ib_optim *o, const ib_update *u, ib_tensor *p, void *const *state, int64_t t, float lr, float decay)
+static void update8(ib_optim *o, const ib_update *u, ib_tensor *p, void *const *state, float lr, float decay)
 {
     if (p->size < SMALL) {
-        update(o, u, p, state, t, lr, decay);
+        update(o, u, p, state, lr, decay);
         return;
     }
-    const ib_adamw_step s = step_of(o, t, lr, decay);
+    const ib_adamw_step s = step_of(o, lr, decay);
     uint8_t *m = state[0], *v = state[1];
     const int64_t codes = code_bytes(p->size);
     const ib_states8 q = {

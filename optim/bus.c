@@ -35,19 +35,6 @@ static ib_status clip(ib_optim *o, double max_norm)
     return IB_OK;
 }
 
-/* A norm that is not finite is the caller's to deal with, once it was told. */
-static ib_status check_norm(const ib_optim *o, const char *function)
-{
-    ib_fault f;
-    o->dev->v.peek(o->dev, &f, o->dev->step, sizeof f);
-    if (f.kind != IB_FAULT_norm_not_finite)
-        return IB_OK;
-    o->dev->v.fill(o->dev, o->dev->step, 0, sizeof f);
-    const ib_status status = ib_fault_say(&f, NULL);
-    ib_error_prefix("%s", function);
-    return status;
-}
-
 double ib_optim_clip(ib_optim *opt, double max_norm)
 {
     double norm = -1;
@@ -58,8 +45,7 @@ double ib_optim_clip(ib_optim *opt, double max_norm)
     opt->dev->v.download(opt->dev, &norm, &opt->numbers->norm, sizeof norm);
     if (isfinite(norm))
         return norm;
-    if (!check_norm(opt, __func__)) /* the step is refused for another reason, which is said in its turn */
-        ib_fail(IB_ENUMERIC, "%s: the gradients' norm is %g", __func__, fabs(norm));
+    ib_fail(IB_ENUMERIC, "%s: the gradients' norm is %g", __func__, fabs(norm));
     return -1;
 }
 
@@ -67,5 +53,11 @@ ib_status ib_optim_limit(ib_optim *opt, double max_norm)
 {
     IB_NEED(opt);
     IB_TAKE(max_norm, max_norm > 0, "is %g", max_norm);
-    return clip(opt, max_norm) ? ib_error_status() : check_norm(opt, __func__);
+    if (clip(opt, max_norm))
+        return ib_error_status();
+    if (!opt->dev->is_host) /* the step itself says it, whenever it is known */
+        return IB_OK;
+    double norm;
+    opt->dev->v.peek(opt->dev, &norm, &opt->numbers->norm, sizeof norm);
+    return isfinite(norm) ? IB_OK : ib_fail(IB_ENUMERIC, "%s: the gradients' norm is %g", __func__, fabs(norm));
 }

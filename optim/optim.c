@@ -40,6 +40,7 @@ void ib_optim_free(ib_optim *o)
     for (int i = 0; i < o->n_groups; i++)
         ib_free(o->groups[i].pattern);
     o->dev->v.release(o->dev, o->numbers);
+    o->dev->v.release(o->dev, o->progress);
     ib_free(o->slots);
     ib_free(o);
 }
@@ -66,6 +67,28 @@ static ib_status check_places(const ib_optim *o)
     return IB_OK;
 }
 
+/* Room for one slot more. */
+static ib_status grow(ib_optim *o)
+{
+    if (o->n_slots < o->room)
+        return IB_OK;
+    const int room = o->room ? 2 * o->room : 32;
+    const size_t had = (size_t)o->room * sizeof *o->progress, bytes = (size_t)room * sizeof *o->progress;
+    ib_optim_slot *slots = ib_realloc(o->slots, (size_t)o->room * sizeof *slots, (size_t)room * sizeof *slots);
+    if (slots)
+        o->slots = slots;
+    ib_progress *progress = slots ? o->dev->v.allocate(o->dev, bytes) : NULL;
+    if (!progress)
+        return ib_error_status();
+    o->dev->v.fill(o->dev, progress, 0, bytes);
+    if (had)
+        o->dev->v.copy(o->dev, progress, o->progress, had);
+    o->dev->v.release(o->dev, o->progress);
+    o->progress = progress;
+    o->room = room;
+    return IB_OK;
+}
+
 ib_status ib_optim_sync(ib_optim *o)
 {
     if (check_places(o))
@@ -74,14 +97,9 @@ ib_status ib_optim_sync(ib_optim *o)
         ib_tensor *p = o->net->all[i]->t;
         if (!o->net->all[i]->trainable || slot_of(o, p))
             continue;
-        if (ib_tensor_place(p, o->dev))
+        if (ib_tensor_place(p, o->dev) || grow(o))
             return ib_error_status();
-        const size_t bytes = sizeof *o->slots;
-        ib_optim_slot *slots = ib_realloc(o->slots, (size_t)o->n_slots * bytes, (size_t)(o->n_slots + 1) * bytes);
-        if (!slots)
-            return IB_ENOMEM;
-        o->slots = slots;
-        ib_optim_slot *slot = &slots[o->n_slots++];
+        ib_optim_slot *slot = &o->slots[o->n_slots++];
         *slot = (ib_optim_slot){.param = p};
         for (int s = 0; s < o->cls->n_states; s++)
             if (ib_optim_state_new(o, slot, s)) {
@@ -91,6 +109,18 @@ ib_status ib_optim_sync(ib_optim *o)
             }
     }
     return IB_OK;
+}
+
+int64_t ib_optim_taken(const ib_optim *o, const ib_optim_slot *s)
+{
+    int64_t steps;
+    o->dev->v.download(o->dev, &steps, &o->progress[s - o->slots].steps, sizeof steps);
+    return steps;
+}
+
+void ib_optim_set_taken(ib_optim *o, const ib_optim_slot *s, int64_t steps)
+{
+    o->dev->v.upload(o->dev, &o->progress[s - o->slots].steps, &steps, sizeof steps);
 }
 
 ib_status ib_optim_group(ib_optim *opt, const char *pattern, float lr_factor, float decay_factor)
@@ -126,7 +156,7 @@ static void zero(ib_optim *o)
             o->dev->v.fill(o->dev, o->net->all[i]->t->grad, 0, (size_t)o->net->all[i]->t->size * sizeof(float));
 }
 
-/* What stands at `at`, as far as is known, and forgets it; where kernels run late, the step is over, too. */
+/* What stands at `at`, as far as is known, and forgets it. */
 static ib_status tell(ib_optim *o, ib_fault *at)
 {
     ib_fault f;
@@ -134,10 +164,8 @@ static ib_status tell(ib_optim *o, ib_fault *at)
     if (!f.kind)
         return IB_OK;
     o->dev->v.fill(o->dev, at, 0, sizeof f);
-    if (!o->dev->is_host) {
-        zero(o);
+    if (!o->dev->is_host) /* else the next one may see it again */
         o->dev->v.synchronize(o->dev);
-    }
     const ib_status status =
         ib_fault_say(&f, f.kind == IB_FAULT_parameter_not_finite ? ib_tensor_name(o->slots[f.call].param) : NULL);
     ib_error_prefix("ib_optim_step");
@@ -146,7 +174,7 @@ static ib_status tell(ib_optim *o, ib_fault *at)
 
 static void update(ib_optim *o, ib_optim_slot *s)
 {
-    if (!s->param->needs_grad) /* a scale that was frozen */
+    if (s->rests)
         return;
     const size_t n = strlen(ib_tensor_name(s->param));
     const int clip_level = n > 6 && !strcmp(ib_tensor_name(s->param) + n - 6, ".alpha");
@@ -159,19 +187,38 @@ static void update(ib_optim *o, ib_optim_slot *s)
     IB_ASSERT(s->param->dtype == IB_F32 && s->param->grad, "what learns is fp32 and has a gradient");
     for (int k = 0; k < o->cls->n_states; k++)
         IB_ASSERT(s->state[k], "a parameter that learns has its states");
-    const ib_update u = {{.fault = &o->numbers->fault, .call = (int32_t)(s - o->slots)}, o->dev->step, o->lr};
-    o->cls->update(o, &u, s->param, s->state, ++s->t, lr, decay);
+    const int i = (int)(s - o->slots);
+    const ib_update u = {{.fault = &o->numbers->fault, .call = i}, o->dev->step, &o->progress[i], o->lr};
+    o->cls->update(o, &u, s->param, s->state, lr, decay);
+}
+
+/* Counts the step, for those that take it. */
+static void advance(ib_optim *o)
+{
+    for (int i = 0; i < o->n_slots; i++) {
+        const int32_t rests = !o->slots[i].param->needs_grad; /* a scale that was frozen */
+        if (rests != o->slots[i].rests)
+            o->dev->v.upload(o->dev, &o->progress[i].rests, &rests, sizeof rests);
+        o->slots[i].rests = rests;
+    }
+    if (o->n_slots)
+        o->dev->k.advance(o->dev, o->progress, o->n_slots, o->adamw.beta1, o->adamw.beta2, o->dev->step);
 }
 
 ib_status ib_optim_step(ib_optim *opt)
 {
     IB_NEED(opt);
     ib_optim *o = opt;
-    if (check_places(o) || tell(o, &o->numbers->fault) || tell(o, o->dev->step) || ib_optim_sync(o))
+    if (check_places(o) || ib_optim_sync(o))
         return ib_error_status();
+    if (o->dev->is_host && tell(o, o->dev->step)) {
+        zero(o);
+        return ib_error_status();
+    }
+    advance(o);
     ib_bus_pass(o, update);
     zero(o);
-    if (!o->dev->is_host) /* a refusal that is not known yet: the updates have passed it on */
+    if (!o->dev->is_host) /* a refusal, which the updates have passed on */
         o->dev->v.fill(o->dev, o->dev->step, 0, sizeof *o->dev->step);
     o->dev->v.end_step(o->dev);
     return tell(o, &o->numbers->fault);
@@ -179,7 +226,10 @@ ib_status ib_optim_step(ib_optim *opt)
 
 ib_status ib_optim_settle(ib_optim *o)
 {
-    return o->dev->is_host || (!tell(o, &o->numbers->fault) && !tell(o, o->dev->step)) ? IB_OK : ib_error_status();
+    if (o->dev->is_host)
+        return IB_OK;
+    o->dev->v.synchronize(o->dev);
+    return !tell(o, &o->numbers->fault) && !tell(o, o->dev->step) ? IB_OK : ib_error_status();
 }
 
 ib_status ib_optim_zero(ib_optim *opt)

@@ -13,15 +13,14 @@ typedef struct ib_optim_class {
     const char *name;
     int n_states;
     size_t (*bytes)(int64_t n); /* of one state of a parameter of n elements; NULL: fp32 */
-    void (*update)(ib_optim *opt, const ib_update *u, ib_tensor *p, void *const *state, int64_t t, float lr,
-                   float decay);
+    void (*update)(ib_optim *opt, const ib_update *u, ib_tensor *p, void *const *state, float lr, float decay);
 } ib_optim_class;
 
 /* States of one parameter, found by its name. */
 typedef struct ib_optim_slot {
     ib_tensor *param;
     void *state[2]; /* device memory */
-    int64_t t;      /* steps this parameter has taken */
+    int32_t rests;  /* as its progress has it: it does not learn now */
 } ib_optim_slot;
 
 /* What an optimizer keeps on its device besides. */
@@ -42,7 +41,8 @@ struct ib_optim {
     float lr, decay;
     int paged; /* states lie in unlinked temporary files that the kernel writes out under memory pressure */
     ib_optim_slot *slots;
-    int n_slots;
+    ib_progress *progress; /* [n_slots] of room for `room`, device memory */
+    int n_slots, room;
     struct {
         char *pattern;
         float lr, decay;
@@ -53,9 +53,12 @@ struct ib_optim {
 ib_optim *ib_optim_new(const ib_optim_class *cls, ib_layer *net, ib_device *dev, int paged);
 /* Slots for every trainable parameter, also new ones; what is there is kept. */
 ib_status ib_optim_sync(ib_optim *opt);
-/* Behind a wait for them: what the kernels of the last steps have reported that nobody was told of. On hosts each step
- * has told it itself. */
+/* Waits for the last steps: what their kernels have reported that nobody was told of. On hosts each step has told it
+ * itself. */
 ib_status ib_optim_settle(ib_optim *opt);
+/* How many steps a slot has taken, which waits for the device; and that it has taken so many. */
+int64_t ib_optim_taken(const ib_optim *opt, const ib_optim_slot *slot);
+void ib_optim_set_taken(ib_optim *opt, const ib_optim_slot *slot, int64_t steps);
 
 /* ---- states.c ---- */
 size_t ib_optim_state_bytes(const ib_optim *opt, const ib_optim_slot *slot);

@@ -4,9 +4,8 @@
 #include "base/argument.h"
 #include "optim/optim.h"
 
-static void update(ib_optim *o, const ib_update *u, ib_tensor *p, void *const *state, int64_t t, float lr, float decay)
+static void update(ib_optim *o, const ib_update *u, ib_tensor *p, void *const *state, float lr, float decay)
 {
-    (void)t;
     const ib_sgd_step s = {lr, o->sgd.momentum, decay, 1.0f, o->sgd.nesterov};
     o->dev->k.sgd(o->dev, &s, u, ib_f32(p), p->grad, state[0], p->size);
 }

@@ -210,7 +210,7 @@ static ib_status fix_weight(ib_graph *g, ib_step *s)
     ib_weight_attrs mse = s->weight;
     mse.mse = 1;
     const ib_tensor *q = ib_quantize_weight(g, w, NULL, &mse);
-    if (!q || ib_tensor_place(s->ln_scale, g->dev))
+    if (!q || ib_graph_use(g, s->ln_scale))
         return ib_error_status();
     g->dev->k.log_scales(g->dev, q->q.scale, ib_f32(s->ln_scale), s->ln_scale->size);
     return IB_OK;

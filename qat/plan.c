@@ -85,7 +85,7 @@ static ib_status fill_step(ib_plan *p, ib_graph *g, int at, const int *uses, int
         take_batch_norm(s, n);
         s->leaf[1] = name ? ib_layer_param_new(p->net, name, 4, shape, IB_INIT_ONES, 1, 0) : NULL;
         ib_free(name);
-        if (!s->leaf[1] || ib_tensor_place(s->leaf[1], g->dev))
+        if (!s->leaf[1] || ib_graph_use(g, s->leaf[1]))
             return ib_error_status();
         g->dev->k.set(g->dev, ib_f32(s->leaf[1]), shape[0], 1.0f);
         s->leaf[2] = NULL;

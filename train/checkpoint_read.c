@@ -137,10 +137,13 @@ static int read_optim(hid_t f, ib_optim *o, int look)
     failed = failed || ib_optim_sync(o);
     for (int i = 0; i < o->n_slots && !failed; i++) {
         ib_optim_slot *s = &o->slots[i];
+        int64_t taken;
         const hid_t p = H5Gopen2(g, ib_tensor_name(s->param), H5P_DEFAULT);
         if (p < 0)
             continue; /* a parameter that had not taken a step */
-        failed = ib_h5_get(p, "t", H5T_NATIVE_INT64, 1, &s->t);
+        failed = ib_h5_get(p, "t", H5T_NATIVE_INT64, 1, &taken);
+        if (!failed)
+            ib_optim_set_taken(o, s, taken);
         for (int j = 0; j < o->cls->n_states && !failed; j++)
             failed = read_state(p, o, s, j);
         H5Gclose(p);

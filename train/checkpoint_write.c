@@ -69,8 +69,9 @@ static int write_optim(hid_t f, const ib_optim *o)
     int failed = g < 0 || ib_h5_set_text(g, "kind", o->cls->name);
     for (int i = 0; i < o->n_slots && !failed; i++) {
         const ib_optim_slot *s = &o->slots[i];
+        const int64_t taken = ib_optim_taken(o, s);
         const hid_t p = ib_h5_group(g, ib_tensor_name(s->param));
-        failed = p < 0 || ib_h5_set(p, "t", H5T_NATIVE_INT64, 1, &s->t);
+        failed = p < 0 || ib_h5_set(p, "t", H5T_NATIVE_INT64, 1, &taken);
         for (int j = 0; j < o->cls->n_states && !failed; j++)
             failed = write_state(p, o, s, j);
         if (p >= 0)

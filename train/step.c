@@ -81,8 +81,10 @@ ib_status ib_train_step(ib_train_run *r, const ib_batch *b)
         return ib_error_status();
     if (ib_backward(r->g, loss))
         return refused(r, loss);
-    if (ib_optim_limit(r->opt, r->o->clip > 0 ? r->o->clip : 1e300)) /* all gradients, before the step */
+    if (ib_optim_limit(r->opt, r->o->clip > 0 ? r->o->clip : 1e300)) { /* all gradients, before the step */
+        ib_optim_zero(r->opt);
         return ib_error_status() == IB_ENUMERIC ? not_finite(r, "gradient's norm", INFINITY) : ib_error_status();
+    }
     count(r, loss, y, labels); /* before the optimizer ends the step */
     if (ib_optim_step(r->opt))
         return ib_error_status();

@@ -33,7 +33,7 @@ static ib_status batch_norm_forward(ib_graph *g, ib_node *n)
     const ib_planes s = planes_of(x);
     const int64_t c = s.c;
     ib_status status = IB_OK;
-    if ((status = ib_tensor_place(a->mean, g->dev)) || (status = ib_tensor_place(a->var, g->dev)))
+    if ((status = ib_graph_use(g, a->mean)) || (status = ib_graph_use(g, a->var)))
         return status;
     float *mean = n->saved[0] = ib_graph_numbers(g, (size_t)c * sizeof(float));
     float *rstd = n->saved[1] = ib_graph_numbers(g, (size_t)c * sizeof(float));

@@ -3,6 +3,12 @@
 
 #ifdef IB_CHECKED
 
+void ib_check_advance(ib_device *dev, ib_progress *p, int64_t n, double beta1, double beta2, const ib_fault *refused)
+{
+    IB_ASSERT(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1, "averages forget");
+    SPANS(OUT(p, n), IN(refused, 1));
+}
+
 void ib_check_sgd(ib_device *dev, const ib_sgd_step *s, const ib_update *u, float *w, const float *g, float *m,
                   int64_t n)
 {
@@ -12,17 +18,15 @@ void ib_check_sgd(ib_device *dev, const ib_sgd_step *s, const ib_update *u, floa
 void ib_check_adamw(ib_device *dev, const ib_adamw_step *s, const ib_update *u, float *w, const float *g, float *m,
                     float *v, int64_t n)
 {
-    IB_ASSERT(s->correction1 > 0 && s->correction2 > 0, "a step of AdamW is not the one before the first");
-    SPANS(OUT(w, n), OUT(m, n), OUT(v, n), IN(g, n), OUT(u->at.fault, 1), IN(u->refused, 1));
+    SPANS(OUT(w, n), OUT(m, n), OUT(v, n), IN(g, n), OUT(u->at.fault, 1), IN(u->refused, 1), IN(u->progress, 1));
 }
 
 void ib_check_adamw8(ib_device *dev, const ib_adamw_step *s, const ib_update *u, const ib_states8 *state, float *w,
                      const float *g, int64_t n)
 {
     const int64_t blocks = (n + IB_ADAMW8_BLOCK - 1) / IB_ADAMW8_BLOCK;
-    IB_ASSERT(s->correction1 > 0 && s->root2 > 0, "a step of AdamW is not the one before the first");
     SPANS(OUT(w, n), IN(g, n), OUT(state->m, n), OUT(state->v, n), OUT(state->m_top, blocks), OUT(state->v_top, blocks),
-          IN(state->m_map, 256), IN(state->v_map, 256), OUT(u->at.fault, 1), IN(u->refused, 1));
+          IN(state->m_map, 256), IN(state->v_map, 256), OUT(u->at.fault, 1), IN(u->refused, 1), IN(u->progress, 1));
 }
 
 void ib_check_need_finite(ib_device *dev, const float *x, int64_t n, int64_t row, ib_site at)

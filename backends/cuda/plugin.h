@@ -35,10 +35,10 @@ static const char ib_cuda_rows[] = ""
             sizeof(ib_norm_grads), sizeof(ib_class_loss), sizeof(ib_affine), sizeof(ib_coded), sizeof(ib_qweights),    \
             sizeof(ib_weight_codes), sizeof(ib_conv_grads), sizeof(ib_epilogue), sizeof(ib_qproduct),                  \
             sizeof(ib_attention), sizeof(ib_adamw_step), sizeof(ib_sgd_step), sizeof(ib_matrix), sizeof(ib_fault),     \
-            sizeof(ib_update), sizeof(ib_states8), sizeof(ib_tally), sizeof(ib_quantizer_state), sizeof(ib_following), \
+            sizeof(ib_progress), sizeof(ib_update), sizeof(ib_states8), sizeof(ib_tally), sizeof(ib_quantizer_state), sizeof(ib_following), \
             sizeof(ib_result_codes), sizeof(ib_product_constants), sizeof(ib_weight_scaling), sizeof(ib_fold)          \
     }
-enum { IB_CUDA_N_SIZES = 28 };
+enum { IB_CUDA_N_SIZES = 29 };
 
 /* Steps so far: launched as one graph, those of whose kernels some went into a graph and the rest plainly, those all of
  * whose kernels went plainly; and executable graphs that were made for them. */

@@ -42,20 +42,22 @@ void ib_optim_free(ib_optim *opt); /* NULL is fine */
  * after quantization has begun. */
 ib_status ib_optim_group(ib_optim *opt, const char *pattern, float lr_factor, float decay_factor);
 
-/* IB_ENUMERIC if a backward pass on the device was refused since the last step, for its loss or data were not finite
- * (nothing is changed then, and the next step is taken again), or naming a parameter that is not finite after the
- * step. A device that computes late is not waited for: there a refused step changes no parameter and forgets its
- * gradients, and what was found is said by the first call that knows of it, this one or a later one. */
+/* A step is refused where a backward pass on the device was, since the last step, for its loss or data were not finite,
+ * or where the gradients' norm was not (ib_optim_clip, ib_optim_limit): it changes no parameter, is not counted in
+ * AdamW's corrections, and forgets its gradients. IB_ENUMERIC then; also, naming it, if a parameter is not finite after
+ * the step. A device that computes late is not waited for: the first call that knows of it says it, this one or a later
+ * one, which has taken its own step all the same; of several that nobody knew of the first. Parameters come to the same
+ * bits as on a CPU. */
 ib_status ib_optim_step(ib_optim *opt);
 ib_status ib_optim_zero(ib_optim *opt); /* forgets the gradients, of learned scales too, and a refused backward pass */
 ib_status ib_optim_set_lr(ib_optim *opt, float lr);
 float ib_optim_lr(const ib_optim *opt);
 
-/* Scales the gradients so that their joint 2-norm is at most max_norm; the norm before it, or -1 if it is not
- * finite. Reading the norm waits for the device. */
+/* Scales the gradients so that their joint 2-norm is at most max_norm; the norm before it, or -1 if it is not finite:
+ * the step is refused then. Reading the norm waits for the device. */
 double ib_optim_clip(ib_optim *opt, double max_norm);
-/* The same for who does not ask for the norm, which waits for nothing. IB_ENUMERIC if it is not finite; where that is
- * not known yet, the step is refused, and ib_optim_step says so. */
+/* The same for who does not ask for the norm, which waits for nothing. IB_ENUMERIC if it is not finite; on a device that
+ * computes late ib_optim_step says so, which refuses the step in either case. */
 ib_status ib_optim_limit(ib_optim *opt, double max_norm);
 
 /* ---- learning rate schedules ---- */

@@ -156,7 +156,6 @@ static ib_status name_the_place(run *r, int64_t step, double loss)
 static ib_status no_gradients(run *r, int64_t step, ib_tensor *loss)
 {
     float value = 0;
-    ib_optim_zero(r->opt);
     if (ib_error_status() == IB_ENUMERIC && ib_loss_value(r->g, loss, &value) && !isfinite(value))
         return name_the_place(r, step, fabs(value)); /* without a NaN's sign */
     return ib_error_status();
@@ -237,10 +236,10 @@ static ib_status loop(run *r)
         status = save(r, 0); /* what the first failure goes back to; and an unwritable folder is told at once */
     while (step < r->steps && !status) {
         ib_finetune_step info = {.steps = r->steps};
-        status = one_step(r, step, &info);
+        if ((status = one_step(r, step, &info)))
+            ib_optim_zero(r->opt);
         if (status == IB_ENUMERIC && o->out && failed_at != step) {
             failed_at = step;
-            ib_optim_zero(r->opt);
             char why[300];
             ib_snprintf(why, sizeof why, "%s", ib_error());
             if ((status = ib_state_load(o->out, r->opt, o->settings, r->steps, &step)))

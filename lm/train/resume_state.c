@@ -117,7 +117,7 @@ ib_status ib_state_save(const char *folder, const ib_lm *m, const ib_optim *opt,
     }
     ib_snprintf(done, sizeof done, "%lld", (long long)step);
     ib_snprintf(all, sizeof all, "%lld", (long long)steps);
-    ib_snprintf(taken, sizeof taken, "%lld", n ? (long long)opt->slots[0].t : 0);
+    ib_snprintf(taken, sizeof taken, "%lld", n ? (long long)ib_optim_taken(opt, &opt->slots[0]) : 0);
     const char *metadata[] = {
         "format",   "isobit-training-state",  "step", done,      "steps", all, "optimizer_steps", taken,
         "settings", settings ? settings : "", "arch", m->c.arch, NULL};
@@ -162,7 +162,7 @@ ib_status ib_state_load(const char *folder, ib_optim *opt, const char *settings,
                 ib_optim_state_write(opt, slot, j, from);
         }
         status = from ? IB_OK : ib_error_status();
-        slot->t = taken;
+        ib_optim_set_taken(opt, slot, taken);
     }
     if (!status)
         *step = s.step;

@@ -70,6 +70,53 @@ static void a_parameter_stays_in_its_step(void)
     }
 }
 
+/* A parameter is an input, that of a view, running statistics, an added view. */
+static ib_tensor *use_of(int how, ib_graph *g, ib_tensor *w, ib_tensor *v)
+{
+    ib_tensor *x = ib_input(g, 2, square, numbers);
+    if (how == 0)
+        return ib_mean(g, ib_matmul(g, x, w));
+    if (how == 1)
+        return ib_mean(g, ib_matmul(g, x, ib_reshape(g, w, 2, square)));
+    if (how == 2)
+        return ib_mean(g, ib_batch_norm(g, x, v, v, w, w, 0, 0));
+    return ib_mean(g, ib_mul(g, x, ib_add(g, v, ib_reshape(g, w, 1, square))));
+}
+
+/* A tape is told of what other graphs have moved since, to another device and perhaps back; those are not. */
+static void a_parameter_that_was_moved_is_missed(void)
+{
+    for (int i = 0; i < PAIRS * 8; i++) {
+        place p = open_place(i % PAIRS);
+        ib_graph *others = ib_graph_new(p.other), *back = ib_graph_new(p.dev);
+        const int how = i / PAIRS % 4, rank = how < 2 ? 2 : 1;
+        ib_tensor *w = ib_tensor_new(IB_F32, rank, square, how != 2, "w"),
+                  *v = ib_tensor_new(IB_F32, rank, square, 1, "v");
+        REQUIRE(others && back && w && v && !ib_tensor_write(w, numbers) && !ib_tensor_write(v, numbers));
+        ib_graph_begin(p.g, IB_TRAIN);
+        ib_tensor *loss = use_of(how, p.g, w, v), *view = ib_reshape(p.g, w, rank, square);
+        REQUIRE(loss && view);
+        ib_graph_begin(others, IB_TRAIN);
+        ib_tensor *theirs = ib_mean(others, ib_mul(others, w, w));
+        REQUIRE(theirs && (how == 2 || !ib_backward(others, theirs)));
+        if (i >= PAIRS * 4) {
+            ib_graph_begin(back, IB_EVAL);
+            REQUIRE(ib_mean(back, w) != NULL);
+        }
+        float four[4];
+        CHECK_ERROR(ib_backward(p.g, loss), "ib_backward: 'w', which this step has used, was moved since");
+        CHECK_ERROR(!ib_relu(p.g, view), "relu: 'w', which this step has used, was moved since");
+        CHECK_ERROR(ib_tensor_read(view, four), "'w', which this step has used, was moved since");
+        ib_graph_begin(p.g, IB_TRAIN);
+        CHECK(!ib_backward(p.g, use_of(how, p.g, w, v)));
+        ib_graph_free(others);
+        ib_graph_free(back);
+        ib_tensor_free(w);
+        ib_tensor_free(v);
+        close_place(&p);
+    }
+}
+
 static void an_input_lies_on_the_graphs_device(void)
 {
     for (int i = 0; i < PAIRS; i++) {
@@ -108,4 +155,5 @@ static void a_networks_result_is_counted_at_home(void)
 }
 
 SUITE("devices", T(an_optimizer_has_one_device), T(a_parameter_stays_in_its_step),
-      T(an_input_lies_on_the_graphs_device), T(a_networks_result_is_counted_at_home))
+      T(a_parameter_that_was_moved_is_missed), T(an_input_lies_on_the_graphs_device),
+      T(a_networks_result_is_counted_at_home))

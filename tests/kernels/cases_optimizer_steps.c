@@ -13,11 +13,15 @@ typedef struct parameter {
     float *w, *g;
     const float *kept; /* w as it was */
     ib_fault *fault, *refused;
+    ib_progress *progress;
 } parameter;
 
 static parameter parameter_of(int64_t n, int form)
 {
-    const parameter p = {changed("w", REALS, n, EXACT), reals(n), reals(n), a_fault("the report"), given_fault()};
+    const parameter p = {
+        changed("w", REALS, n, EXACT), reals(n),      reals(n),
+        a_fault("the report"),         given_fault(), given("progress", DOUBLES, IN_DOUBLES(ib_progress))};
+    *p.progress = (ib_progress){3, 0, 0.271f, 0.003f, 0.0547f};
     memcpy((float *)p.kept, p.w, (size_t)n * sizeof(float));
     if (form == REFUSED)
         *p.refused = (ib_fault){.kind = IB_FAULT_step_refused, .step = 17};
@@ -26,7 +30,7 @@ static parameter parameter_of(int64_t n, int form)
 
 static ib_update update_of(const parameter *p)
 {
-    return (ib_update){{.fault = p->fault, .call = 5}, p->refused, 0.25f};
+    return (ib_update){{.fault = p->fault, .call = 5}, p->refused, p->progress, 0.25f};
 }
 
 static void check_report(const parameter *p, int form, int64_t n)
@@ -38,6 +42,32 @@ static void check_report(const parameter *p, int form, int64_t n)
     CHECK(form != INFINITE || (f->call == 5 && f->value[0] == 0.25));
     CHECK(form != REFUSED || f->step == 17);
     CHECK((form == REFUSED) == !memcmp(made_by_ref(p->w), p->kept, (size_t)n * sizeof(float)));
+}
+
+/* Some rest, the others have taken any number of steps. */
+void case_advance(void)
+{
+    for (int is_refused = 0; is_refused < 2; is_refused++)
+        for (int64_t n = 1; n < 600; n = 2 * n + 1) {
+            a_shape("n %lld%s", (long long)n, is_refused ? ", refused" : "");
+            ib_fault *refused = given_fault();
+            ib_progress *p = changed("progress", DOUBLES, n * IN_DOUBLES(ib_progress), EXACT);
+            refused->kind = is_refused ? IB_FAULT_step_refused : IB_NO_FAULT;
+            for (int64_t i = 0; i < n; i++)
+                p[i] = (ib_progress){i % 7 ? i * i * 1000 : 0, i % 3 == 2, 0.5f, 0.25f, 0.125f};
+            EACH_RUN(advance)
+                dev->k.advance(dev, p, n, 0.9f, 0.999f, refused);
+            const ib_progress *after = made_by_ref(p);
+            for (int64_t i = 0; i < n; i++) {
+                const int64_t before = i % 7 ? i * i * 1000 : 0;
+                const int stays = is_refused || i % 3 == 2;
+                CHECK_INT(after[i].steps, before + !stays);
+                CHECK(after[i].rests == (i % 3 == 2));
+                CHECK_NEAR(after[i].correction1, stays ? 0.5 : 1 - pow(0.9f, (double)before + 1), 1e-7);
+                CHECK_NEAR(after[i].correction2, stays ? 0.25 : 1 - pow(0.999f, (double)before + 1), 1e-7);
+                CHECK_NEAR(after[i].root2, stays ? 0.125 : sqrt(1 - pow(0.999f, (double)before + 1)), 1e-7);
+            }
+        }
 }
 
 void case_sgd(void)
@@ -58,7 +88,7 @@ void case_sgd(void)
             }
 }
 
-static const ib_adamw_step adam = {1e-2f, 0.9f, 0.999f, 1e-8f, 0.01f, 0.271f, 0.003f, 0.5f, 0.0547f};
+static const ib_adamw_step adam = {1e-2f, 0.9f, 0.999f, 1e-8f, 0.01f, 0.5f};
 
 void case_adamw(void)
 {

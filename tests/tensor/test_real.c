@@ -308,12 +308,25 @@ static void every_level_has_the_same_bits(void)
     }
 }
 
+/* b^n beside the C library's, within what its comment says, and AdamW's corrections in fp32. */
+static void powers_are_by_squares(void)
+{
+    static const float bases[] = {0, 0.5f, 0.8f, 0.9f, 0.95f, 0.98f, 0.99f, 0.995f, 0.999f, 0.9999f, 1};
+    for (size_t i = 0; i < sizeof bases / sizeof *bases; i++)
+        for (int64_t n = 0; n < 200000; n += n < 2000 ? 1 : 997) {
+            const double b = bases[i], want = pow(b, (double)n);
+            CHECK(fabs(ib_power(b, n) - want) <= ((double)n / 4 + 64) * 0x1p-53 * want);
+            CHECK((float)(1 - ib_power(b, n)) == (float)(1 - want));
+        }
+}
+
 int main(int argc, char **argv)
 {
     static const test_case cases[] = {T(errors_are_within_what_the_header_says),
                                       T(tails_do_not_turn_back),
                                       T(borders_are_the_limits),
                                       T(doubles_are_within_what_the_header_says),
+                                      T(powers_are_by_squares),
                                       T(tables_of_codes_are_those_of_the_nearest_floats),
                                       T(every_level_has_the_same_bits)};
     if (argc > 1 && !strcmp(argv[1], "all")) {

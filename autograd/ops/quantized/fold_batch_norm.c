@@ -19,10 +19,10 @@ static ib_status fold_weight_shape(ib_node *n, ib_tensor *out)
 }
 
 /* The statistics, leaves that are no inputs, where the graph computes. */
-static ib_status place(const ib_graph *g, const fold_attrs *a)
+static ib_status place(ib_graph *g, const fold_attrs *a)
 {
-    const ib_status status = a->mean ? ib_tensor_place(a->mean, g->dev) : IB_OK;
-    return status ? status : ib_tensor_place(a->var, g->dev);
+    const ib_status status = a->mean ? ib_graph_use(g, a->mean) : IB_OK;
+    return status ? status : ib_graph_use(g, a->var);
 }
 
 static ib_fold fold_of(const ib_tensor *gamma, const fold_attrs *a)

@@ -14,6 +14,13 @@ static void report(const ib_update *u, int bad)
         ib_say_not_finite(u);
 }
 
+void IB_K(advance)(ib_device *dev, ib_progress *p, int64_t n, double beta1, double beta2, const ib_fault *refused)
+{
+    for (int64_t i = 0; i < n && !refused->kind; i++)
+        if (!p[i].rests)
+            ib_advance(&p[i], beta1, beta2);
+}
+
 void IB_K(sgd)(ib_device *dev, const ib_sgd_step *s, const ib_update *u, float *w, const float *g, float *m, int64_t n)
 {
     int bad = 0;
@@ -31,14 +38,16 @@ void IB_K(adamw)(ib_device *dev, const ib_adamw_step *s, const ib_update *u, flo
     int bad = 0;
     if (is_refused(u))
         return;
+    const ib_progress p = *u->progress;
 #pragma omp parallel for schedule(static) reduction(| : bad) if (n > IB_SERIAL)
     for (int64_t i = 0; i < n; i++)
-        bad |= ib_adamw(s, g[i], &m[i], &v[i], &w[i]);
+        bad |= ib_adamw(s, &p, g[i], &m[i], &v[i], &w[i]);
     report(u, bad);
 }
 
 /* One block: its states are decoded, moved, and encoded by their new largest ones; whether w is not finite. */
-static int adamw8_block(const ib_adamw_step *s, const ib_states8 *q, int64_t b, int64_t size, float *w, const float *g)
+static int adamw8_block(const ib_adamw_step *s, const ib_progress *p, const ib_states8 *q, int64_t b, int64_t size,
+                        float *w, const float *g)
 {
     float m[IB_ADAMW8_BLOCK], v[IB_ADAMW8_BLOCK], top_m = 0, top_v = 0;
     const float m_top = q->m_top[b / IB_ADAMW8_BLOCK], v_top = q->v_top[b / IB_ADAMW8_BLOCK];
@@ -46,7 +55,7 @@ static int adamw8_block(const ib_adamw_step *s, const ib_states8 *q, int64_t b, 
     for (int64_t i = 0; i < size; i++) {
         m[i] = ib_state_of(q->m_map, q->m[b + i], m_top);
         v[i] = ib_state_of(q->v_map, q->v[b + i], v_top);
-        bad |= ib_adamw8(s, g[b + i], &m[i], &v[i], &w[b + i]);
+        bad |= ib_adamw8(s, p, g[b + i], &m[i], &v[i], &w[b + i]);
         top_m = fabsf(m[i]) > top_m ? fabsf(m[i]) : top_m;
         top_v = v[i] > top_v ? v[i] : top_v;
     }
@@ -65,8 +74,9 @@ void IB_K(adamw8)(ib_device *dev, const ib_adamw_step *s, const ib_update *u, co
     int bad = 0;
     if (is_refused(u))
         return;
+    const ib_progress p = *u->progress;
 #pragma omp parallel for schedule(static) reduction(| : bad)
     for (int64_t b = 0; b < n; b += IB_ADAMW8_BLOCK)
-        bad |= adamw8_block(s, state, b, ib_min64(IB_ADAMW8_BLOCK, n - b), w, g);
+        bad |= adamw8_block(s, &p, state, b, ib_min64(IB_ADAMW8_BLOCK, n - b), w, g);
     report(u, bad);
 }

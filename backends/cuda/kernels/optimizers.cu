@@ -19,6 +19,20 @@ static __device__ void report(const ib_update *u, int bad)
         ib_say_not_finite(u);
 }
 
+static __global__ void advance_kernel(ib_progress *p, int64_t n, double beta1, double beta2, const ib_fault *refused)
+{
+    EACH(i, n)
+    {
+        if (!refused->kind && !p[i].rests)
+            ib_advance(&p[i], beta1, beta2);
+    }
+}
+
+void ib_cuda_advance(ib_device *dev, ib_progress *p, int64_t n, double beta1, double beta2, const ib_fault *refused)
+{
+    BEGIN(dev, advance_kernel, n, p, n, beta1, beta2, refused);
+}
+
 static __global__ void sgd_kernel(ib_sgd_step s, ib_update u, float *w, const float *g, float *m, int64_t n)
 {
     int bad = 0;
@@ -43,9 +57,10 @@ static __global__ void adamw_kernel(ib_adamw_step s, ib_update u, float *w, cons
     int bad = 0;
     if (is_refused(&u))
         return;
+    const ib_progress p = *u.progress;
     EACH(i, n)
     {
-        bad |= ib_adamw(&s, g[i], &m[i], &v[i], &w[i]);
+        bad |= ib_adamw(&s, &p, g[i], &m[i], &v[i], &w[i]);
     }
     report(&u, bad);
 }
@@ -76,13 +91,14 @@ static __global__ void adamw8_kernel(ib_adamw_step s, ib_update u, ib_states8 q,
     int bad = 0;
     if (is_refused(&u))
         return;
+    const ib_progress p = *u.progress;
     for (int64_t b = blockIdx.x; b * IB_ADAMW8_BLOCK < n; b += gridDim.x) {
         const int64_t i = b * IB_ADAMW8_BLOCK + threadIdx.x;
         float m = 0, v = 0;
         if (i < n) {
             m = ib_state_of(q.m_map, q.m[i], q.m_top[b]);
             v = ib_state_of(q.v_map, q.v[i], q.v_top[b]);
-            bad |= ib_adamw8(&s, g[i], &m, &v, &w[i]);
+            bad |= ib_adamw8(&s, &p, g[i], &m, &v, &w[i]);
         }
         const float top_m = largest(fabsf(m)), top_v = largest(v);
         if (i < n) {
