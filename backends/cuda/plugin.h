@@ -32,11 +32,12 @@ static const char ib_cuda_rows[] = ""
 #define IB_CUDA_SIZES                                                                                                  \
     {                                                                                                                  \
         sizeof(struct ib_device), sizeof(ib_window), sizeof(ib_planes), sizeof(ib_bcast), sizeof(ib_norm),             \
-            sizeof(ib_norm_grads), sizeof(ib_class_loss), sizeof(ib_affine), sizeof(ib_coded), sizeof(ib_qweights),    \
-            sizeof(ib_weight_codes), sizeof(ib_conv_grads), sizeof(ib_epilogue), sizeof(ib_qproduct),                  \
-            sizeof(ib_attention), sizeof(ib_adamw_step), sizeof(ib_sgd_step), sizeof(ib_matrix), sizeof(ib_fault),     \
-            sizeof(ib_progress), sizeof(ib_update), sizeof(ib_states8), sizeof(ib_tally), sizeof(ib_quantizer_state), sizeof(ib_following), \
-            sizeof(ib_result_codes), sizeof(ib_product_constants), sizeof(ib_weight_scaling), sizeof(ib_fold)          \
+            sizeof(ib_norm_grads), sizeof(ib_class_loss), sizeof(ib_affine), sizeof(ib_coded),                         \
+            sizeof(ib_qweights), sizeof(ib_weight_codes), sizeof(ib_conv_grads), sizeof(ib_epilogue),                  \
+            sizeof(ib_qproduct), sizeof(ib_attention), sizeof(ib_adamw_step), sizeof(ib_sgd_step),                     \
+            sizeof(ib_matrix), sizeof(ib_fault), sizeof(ib_progress), sizeof(ib_update), sizeof(ib_states8),           \
+            sizeof(ib_tally), sizeof(ib_quantizer_state), sizeof(ib_following), sizeof(ib_result_codes),               \
+            sizeof(ib_product_constants), sizeof(ib_weight_scaling), sizeof(ib_fold)                                   \
     }
 enum { IB_CUDA_N_SIZES = 29 };
 

@@ -56,8 +56,8 @@ float ib_optim_lr(const ib_optim *opt);
 /* Scales the gradients so that their joint 2-norm is at most max_norm; the norm before it, or -1 if it is not finite:
  * the step is refused then. Reading the norm waits for the device. */
 double ib_optim_clip(ib_optim *opt, double max_norm);
-/* The same for who does not ask for the norm, which waits for nothing. IB_ENUMERIC if it is not finite; on a device that
- * computes late ib_optim_step says so, which refuses the step in either case. */
+/* The same for who does not ask for the norm, which waits for nothing. IB_ENUMERIC if it is not finite, which on a
+ * device that computes late ib_optim_step says; the step is refused in either case. */
 ib_status ib_optim_limit(ib_optim *opt, double max_norm);
 
 /* ---- learning rate schedules ---- */
