@@ -137,7 +137,7 @@ static void looks_do_not_wait(void)
     dev->v.release(dev, a);
     dev->v.release(dev, b);
     CHECK(!*dev->failure);
-    dev->k.int8_peak(dev, 1);
+    dev->k.int8_peak(dev, 0, 1);
     CHECK(!strcmp(dev->failure, "kernel 'int8_peak' is not on this device"));
     ib_device_close(dev);
 }

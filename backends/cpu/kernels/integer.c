@@ -54,12 +54,6 @@ void IB_K(qconv2d)(ib_device *dev, const ib_window *s, const ib_qproduct *p)
         IB_K(requant)(dev, &(ib_planes){s->n, s->oc, pixels}, acc, p->r);
 }
 
-double IB_K(int8_peak)(ib_device *dev, int64_t rounds)
-{
-    (void)rounds;
-    return 0;
-}
-
 int64_t IB_K(qlinear_pack)(ib_device *dev, int64_t k, int64_t out, int in_zero, const ib_qweights *w,
                            const int32_t *bias, void *packed)
 {

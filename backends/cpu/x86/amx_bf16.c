@@ -90,8 +90,36 @@ static void frozen_mul_grad(ib_device *dev, const ib_matrix *w, int64_t n, const
     ib_bf16_frozen_mul_grad(dev, by_panel, w, n, dy, dx, scratch);
 }
 
+/* Four independent sums of 16 x 16 by 32 products. */
+static double bf16_peak(ib_device *dev, int way, int64_t rounds)
+{
+    double done = 0;
+    if (way)
+        return 0;
+#pragma omp parallel reduction(+ : done)
+    {
+        ib_amx_configure(16);
+        _tile_zero(0);
+        _tile_zero(1);
+        _tile_zero(2);
+        _tile_zero(3);
+        _tile_zero(4);
+        _tile_zero(6);
+        for (int64_t i = 0; i < rounds; i++) {
+            _tile_dpbf16ps(0, 4, 6);
+            _tile_dpbf16ps(1, 4, 6);
+            _tile_dpbf16ps(2, 4, 6);
+            _tile_dpbf16ps(3, 4, 6);
+        }
+        _tile_release();
+        done += (double)rounds * 4 * 16 * 16 * 32 * 2;
+    }
+    return done;
+}
+
 void ib_amx_bf16_replace(ib_kernels *k)
 {
     k->frozen_mul = frozen_mul;
     k->frozen_mul_grad = frozen_mul_grad;
+    k->bf16_peak = bf16_peak;
 }

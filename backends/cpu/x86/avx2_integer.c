@@ -196,6 +196,7 @@ void ib_avx2_replace(ib_kernels *k)
     k->qconv2d = qconv2d;
     ib_avx2_requant_replace(k);
     ib_avx2_panels_replace(k);
+    ib_avx2_peaks_replace(k);
     ib_avx2_nhwc_replace(k);
     ib_avx2_conv_replace(k);
     ib_avx2_codes_replace(k);

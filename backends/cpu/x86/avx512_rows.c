@@ -10,7 +10,8 @@
 #include "arithmetic/real.h"
 #include "backends/cpu/level.h"
 
-void ib_avx512_pool_replace(ib_kernels *k); /* avx512_pool.c */
+void ib_avx512_pool_replace(ib_kernels *k);  /* avx512_pool.c */
+void ib_avx512_peaks_replace(ib_kernels *k); /* avx512_peaks.c */
 
 enum { FEW = 4 };
 
@@ -202,4 +203,5 @@ void ib_avx512_replace(ib_kernels *k)
     k->frozen_mul = few_rows;
     k->attention_cached = attention_cached;
     ib_avx512_pool_replace(k);
+    ib_avx512_peaks_replace(k);
 }

@@ -3,7 +3,8 @@
 #include "backends/cpu/level.h"
 #include "backends/cpu/x86/bf16_panel.h"
 
-void ib_bf16_attention_replace(ib_kernels *k);
+void ib_bf16_attention_replace(ib_kernels *k); /* bf16_attention.c */
+void ib_bf16_peaks_replace(ib_kernels *k);     /* bf16_peaks.c */
 
 enum { FEW = 4 };
 
@@ -185,4 +186,5 @@ void ib_bf16_replace(ib_kernels *k)
     k->keep = keep;
     k->recall = recall;
     ib_bf16_attention_replace(k);
+    ib_bf16_peaks_replace(k);
 }

@@ -79,15 +79,3 @@ void case_grad_where(void)
             dev->k.grad_where(dev, dy, mask, dx, n);
     }
 }
-
-/* Twice the rounds are twice the operations; none where there is no such instruction. */
-void case_int8_peak(void)
-{
-    a_shape("3 and 6 rounds");
-    double *more = result("operations", DOUBLES, 1, EXACT);
-    EACH_RUN(int8_peak) {
-        const double once = dev->k.int8_peak(dev, 3), twice = dev->k.int8_peak(dev, 6);
-        CHECK(once >= 0);
-        *more = twice - 2 * once;
-    }
-}
