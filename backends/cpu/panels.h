@@ -4,6 +4,11 @@
 
 #include "backends/kernels.h"
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-function"
+#include "runtime/isobit_rt.h"
+#pragma GCC diagnostic pop
+
 /* A row of raised codes as a product reads it: `segments` pieces of `quads` times four, `jump` bytes from one to the
  * next. */
 typedef struct ib_walk {
@@ -21,6 +26,12 @@ typedef struct ib_tiles {
     int32_t *out;         /* [blocks][IB_TILE_ROWS][IB_TILE_LD] */
 } ib_tiles;
 
+/* y[rows] (ldy bytes apart) of `count` raised codes = clamp(requant(acc[rows][IB_TILE_LD], scale[16]) + zero, lo, hi) +
+ * 128; acc has whole fours of rows, y may overlap with nothing. */
+typedef void ib_finish(const ib_epilogue *e, const isobit_scale *scale, int64_t count, int64_t rows, const int32_t *acc,
+                       uint8_t *y, int64_t ldy);
+ib_finish ib_finish_plainly; /* of any factors and rows, by ib_finish_row (panels_nhwc.c) */
+
 /* How rows are multiplied by panels: between begin and end, a thread calls run with one number of rows. */
 typedef struct ib_multiplier {
     int64_t unit;                    /* quads of a segment are a multiple of it */
@@ -30,11 +41,19 @@ typedef struct ib_multiplier {
     void (*begin)(int64_t rows);
     void (*end)(void);
     void (*run)(const ib_tiles *t, const uint8_t *const *x, int blocks); /* out = rows, from x[block] on, x panels */
-    /* y[rows] (ldy bytes apart) of `count` raised codes = clamp(requant(acc[rows][IB_TILE_LD], scale[16]) + zero, lo,
-     * hi) + 128; acc has whole fours of rows, y may overlap with nothing; small: all factors are (ib_scale_is_small) */
-    void (*finish)(const ib_epilogue *e, const isobit_scale *scale, int small, int64_t count, int64_t rows,
-                   const int32_t *acc, uint8_t *y, int64_t ldy);
+    ib_finish *finish; /* of factors that are small (ib_scale_is_small) */
 } ib_multiplier;
+
+/* The codes of a row, of any factors. Inline: a call beside a loop over pixels, however seldom, takes the registers of
+ * the loop's constants. */
+static inline void ib_finish_row(const ib_epilogue *e, const isobit_scale *scale, int64_t count, const int32_t *acc,
+                                 uint8_t *y)
+{
+    const int32_t zero = *e->zero, lo = *e->lo, hi = *e->hi;
+    const int profile = e->profile;
+    for (int64_t j = 0; j < count; j++)
+        y[j] = (uint8_t)(isobit_clamp(isobit_requant(acc[j], scale[j], profile), zero, lo, hi) + 128);
+}
 
 /* bias - zero sum, which need not fit: accumulators are sums modulo 2^32, as the instructions add, and only the last
  * one fits. */

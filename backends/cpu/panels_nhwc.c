@@ -84,6 +84,13 @@ int64_t ib_panels_pack(const ib_multiplier *m, const ib_window *s, int in_zero, 
     return bytes;
 }
 
+void ib_finish_plainly(const ib_epilogue *e, const isobit_scale *scale, int64_t count, int64_t rows, const int32_t *acc,
+                       uint8_t *y, int64_t ldy)
+{
+    for (int64_t r = 0; r < rows; r++)
+        ib_finish_row(e, scale, count, acc + r * IB_TILE_LD, y + r * ldy);
+}
+
 /* Rows of pixels first .. last - 1 of sample i, or all samples' only pixels as one row; in blocks of equal numbers of
  * pixels, of which the last of a row goes over again what the one before had. */
 static void group_of(const product *p, int64_t panel, int64_t i, int64_t first, int64_t last)
@@ -102,6 +109,7 @@ static void group_of(const product *p, int64_t panel, int64_t i, int64_t first, 
     for (int64_t j = 0; p->r && j < panels * LANES; j++)
         scale[j] = j < n_lanes ? p->r->scale[(first_lane + j) % s->oc] : (isobit_scale){0, -24};
     const int small = p->r && ib_scales_are_small(scale, panels * LANES, p->r->profile);
+    ib_finish *const finish = small ? p->m->finish : ib_finish_plainly;
     _Alignas(64) int32_t acc[2 * IB_TILE_ROWS * IB_TILE_LD];
     const ib_tiles tiles = {rows, panels, p->k, ldx, p->packed + panel * step, step, acc};
     p->m->begin(rows);
@@ -118,8 +126,8 @@ static void group_of(const product *p, int64_t panel, int64_t i, int64_t first, 
         for (int j = 0; j < blocks; j++)
             for (int64_t v = 0; v < panels; v++)
                 if (p->r)
-                    p->m->finish(p->r, scale + v * LANES, small, least(LANES, n_lanes - v * LANES), rows,
-                                 acc + j * IB_TILE_ROWS * IB_TILE_LD + v * LANES, y[j] + v * LANES, ldy);
+                    finish(p->r, scale + v * LANES, least(LANES, n_lanes - v * LANES), rows,
+                           acc + j * IB_TILE_ROWS * IB_TILE_LD + v * LANES, y[j] + v * LANES, ldy);
         for (int64_t j = 0; j < rows * blocks && !p->r; j++) { /* pixels that are one lie side by side */
             const int64_t at = t + j / rows, line = flat ? 0 : (i * s->oh + at / pieces) * count,
                           row = line + least(at % pieces * rows, count - rows) + j % rows;

@@ -8,11 +8,6 @@
 #include "backends/cpu/level.h"
 #include "backends/cpu/panels.h"
 
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wunused-function"
-#include "runtime/isobit_rt.h"
-#pragma GCC diagnostic pop
-
 enum { LANES = 16, UNIT = 4, MOST_ROWS = 4 };
 
 int ib_neon_is_there(void)
@@ -78,23 +73,20 @@ static void run(const ib_tiles *t, const uint8_t *const *x, int blocks)
 
 /* fp32_rne's factors are numbers of fp32, so that four requantizations are one product and one conversion to nearest
  * even. */
-static void finish(const ib_epilogue *e, const isobit_scale *scale, int small, int64_t count, int64_t rows,
-                   const int32_t *acc, uint8_t *y, int64_t ldy)
+static void finish(const ib_epilogue *e, const isobit_scale *scale, int64_t count, int64_t rows, const int32_t *acc,
+                   uint8_t *y, int64_t ldy)
 {
+    if (e->profile != ISOBIT_FP32_RNE) {
+        ib_finish_plainly(e, scale, count, rows, acc, y, ldy);
+        return;
+    }
     const int32x4_t lo = vdupq_n_s32(*e->lo - *e->zero), hi = vdupq_n_s32(*e->hi - *e->zero),
                     zero = vdupq_n_s32(*e->zero + 128);
     float factor[LANES];
     for (int j = 0; j < LANES; j++)
-        factor[j] =
-            small && e->profile == ISOBIT_FP32_RNE ? __builtin_ldexpf((float)scale[j].mult, scale[j].exp) : 0.0f;
+        factor[j] = __builtin_ldexpf((float)scale[j].mult, scale[j].exp);
     for (int64_t r = 0; r < rows; r++, acc += IB_TILE_LD, y += ldy) {
         uint8_t code[LANES];
-        if (!small || e->profile != ISOBIT_FP32_RNE) {
-            for (int64_t j = 0; j < count; j++)
-                y[j] = (uint8_t)(isobit_clamp(isobit_requant(acc[j], scale[j], e->profile), *e->zero, *e->lo, *e->hi) +
-                                 128);
-            continue;
-        }
         for (int v = 0; v < LANES; v += 8) {
             int16x4_t half[2];
             for (int h = 0; h < 2; h++) {

@@ -6,15 +6,11 @@
 #include "backends/cpu/dot.h"
 #include "backends/cpu/level.h"
 #include "backends/cpu/taps.h"
+#include "backends/formulas/windows.h"
 
 static int is_pointwise(const ib_window *s)
 {
     return s->kh == 1 && s->kw == 1 && s->sh == 1 && s->sw == 1 && !s->ph && !s->pw;
-}
-
-static int is_depthwise(const ib_window *s)
-{
-    return s->groups == s->ic && s->oc == s->ic;
 }
 
 /* The columns kx of output x that read inside the image: x in [*from, *to). */
@@ -81,7 +77,7 @@ void IB_K(conv2d)(ib_device *dev, const ib_window *s, const float *x, const floa
                   float *scratch)
 {
     const int64_t icg = s->ic / s->groups, ocg = s->oc / s->groups, k = icg * s->kh * s->kw, p = s->oh * s->ow;
-    if (is_depthwise(s)) {
+    if (ib_is_depthwise(s)) {
         if (IB_K(has_taps)(s))
             IB_K(taps_depthwise)(s, x, w, bias, y, scratch);
         else
@@ -113,7 +109,7 @@ void IB_K(conv2d)(ib_device *dev, const ib_window *s, const float *x, const floa
 void IB_K(conv2d_grad_x)(const ib_window *s, const float *dy, const float *w, float *dx, float *scratch)
 {
     const int64_t icg = s->ic / s->groups, ocg = s->oc / s->groups, k = icg * s->kh * s->kw, p = s->oh * s->ow;
-    if (is_depthwise(s)) {
+    if (ib_is_depthwise(s)) {
         IB_K(depthwise_grad_x)(s, dy, w, dx);
         return;
     }
@@ -139,7 +135,7 @@ void IB_K(conv2d_grad_w)(const ib_window *s, const float *x, const float *dy, fl
     const int64_t icg = s->ic / s->groups, ocg = s->oc / s->groups, k = icg * s->kh * s->kw, p = s->oh * s->ow;
     const int64_t parts = ib_min64(s->n, IB_PARTS), weights = s->oc * k;
     float *part = scratch, *cols = scratch + IB_PARTS * weights;
-    if (is_depthwise(s)) {
+    if (ib_is_depthwise(s)) {
         IB_K(depthwise_grad_w)(s, x, dy, dw, part);
         return;
     }
@@ -165,7 +161,7 @@ void IB_K(conv2d_grad_w)(const ib_window *s, const float *x, const float *dy, fl
 void IB_K(conv2d_grads)(ib_device *dev, const ib_window *s, const ib_conv_grads *g, float *scratch)
 {
     if (IB_K(has_taps)(s)) {
-        (is_depthwise(s) ? IB_K(taps_depthwise_grads) : IB_K(taps_grads))(s, g, scratch);
+        (ib_is_depthwise(s) ? IB_K(taps_depthwise_grads) : IB_K(taps_grads))(s, g, scratch);
         return;
     }
     const int64_t ny = s->n * s->oc * s->oh * s->ow, nx = s->n * s->ic * s->ih * s->iw;

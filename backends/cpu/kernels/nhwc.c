@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "backends/cpu/level.h"
+#include "backends/formulas/windows.h"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-function"
@@ -88,21 +89,17 @@ void IB_K(nhwc_add)(ib_device *dev, const struct isobit_add *p, int64_t n, const
             }
 }
 
-/* Rows and columns of a window that lie within the image. */
-#define FOR_WINDOW(s, oy, ox)                                                                                          \
-    for (int64_t iy = ib_max64(0, oy * s->sh - s->ph); iy < ib_min64(s->ih, oy * s->sh - s->ph + s->kh); iy++)         \
-        for (int64_t ix = ib_max64(0, ox * s->sw - s->pw); ix < ib_min64(s->iw, ox * s->sw - s->pw + s->kw); ix++)
-
 void IB_K(nhwc_maxpool)(ib_device *dev, const ib_window *s, const ib_nhwc *x, const ib_nhwc *y, ib_share share)
 {
     for (int64_t i = 0; i < s->n; i++)
         for (int64_t oy = ib_share_first(share, s->oh); oy < ib_share_end(share, s->oh); oy++)
             for (int64_t ox = 0; ox < s->ow; ox++) {
+                const ib_inside k = ib_inside_of(s, oy, ox);
                 uint8_t *out = ib_nhwc_at(y, i, oy, ox);
                 memset(out, 0, (size_t)s->ic);
-                FOR_WINDOW(s, oy, ox)
-                for (int64_t c = 0; c < s->ic; c++)
-                    out[c] = ib_nhwc_at(x, i, iy, ix)[c] > out[c] ? ib_nhwc_at(x, i, iy, ix)[c] : out[c];
+                IB_EACH_INSIDE(k)
+                    for (int64_t c = 0; c < s->ic; c++)
+                        out[c] = ib_nhwc_at(x, i, iy, ix)[c] > out[c] ? ib_nhwc_at(x, i, iy, ix)[c] : out[c];
             }
 }
 
@@ -111,12 +108,14 @@ void IB_K(nhwc_avgpool)(ib_device *dev, const ib_window *s, const ib_nhwc *x, in
 {
     for (int64_t i = 0; i < s->n; i++)
         for (int64_t oy = ib_share_first(share, s->oh); oy < ib_share_end(share, s->oh); oy++)
-            for (int64_t ox = 0; ox < s->ow; ox++)
+            for (int64_t ox = 0; ox < s->ow; ox++) {
+                const ib_inside k = ib_inside_of(s, oy, ox);
                 for (int64_t c = 0; c < s->ic; c++) {
                     int32_t sum = 0;
-                    FOR_WINDOW(s, oy, ox)
-                    sum += code_of(ib_nhwc_at(x, i, iy, ix)[c]) - in_zero;
+                    IB_EACH_INSIDE(k)
+                        sum += code_of(ib_nhwc_at(x, i, iy, ix)[c]) - in_zero;
                     ib_nhwc_at(y, i, oy, ox)[c] =
                         raised(isobit_clamp(isobit_requant(sum, *r->scale, r->profile), *r->zero, *r->lo, *r->hi));
                 }
+            }
 }

@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "backends/cpu/level.h"
+#include "backends/formulas/windows.h"
 
 #define FOR_PLANES(s, p)                                                                                               \
     _Pragma("omp parallel for schedule(static) if (s->n * s->ic * s->oh * s->ow > 4096)") for (int64_t p = 0;          \
@@ -15,15 +16,14 @@
         int64_t o = p * s->oh * s->ow;                                                                                 \
         for (int64_t oy = 0; oy < s->oh; oy++)                                                                         \
             for (int64_t ox = 0; ox < s->ow; ox++, o++) {                                                              \
-                const int64_t y0 = oy * s->sh - s->ph, x0 = ox * s->sw - s->pw;                                        \
+                const ib_inside k = ib_inside_of(s, oy, ox);                                                           \
                 type best = lowest;                                                                                    \
                 int64_t at = -1;                                                                                       \
-                for (int64_t iy = ib_max64(0, y0); iy < ib_min64(s->ih, y0 + s->kh); iy++)                             \
-                    for (int64_t ix = ib_max64(0, x0); ix < ib_min64(s->iw, x0 + s->kw); ix++)                         \
-                        if (at < 0 || in[iy * s->iw + ix] > best) {                                                    \
-                            at = iy * s->iw + ix;                                                                      \
-                            best = in[at];                                                                             \
-                        }                                                                                              \
+                IB_EACH_INSIDE(k)                                                                                      \
+                    if (at < 0 || in[iy * s->iw + ix] > best) {                                                        \
+                        at = iy * s->iw + ix;                                                                          \
+                        best = in[at];                                                                                 \
+                    }                                                                                                  \
                 y[o] = best;                                                                                           \
                 if (argmax)                                                                                            \
                     argmax[o] = (int32_t)at;                                                                           \
@@ -56,11 +56,10 @@ void IB_K(avgpool)(ib_device *dev, const ib_window *s, const float *x, float *y)
     FOR_PLANES(s, p)
     for (int64_t oy = 0; oy < s->oh; oy++)
         for (int64_t ox = 0; ox < s->ow; ox++) {
-            const int64_t y0 = oy * s->sh - s->ph, x0 = ox * s->sw - s->pw;
+            const ib_inside k = ib_inside_of(s, oy, ox);
             float sum = 0;
-            for (int64_t iy = ib_max64(0, y0); iy < ib_min64(s->ih, y0 + s->kh); iy++)
-                for (int64_t ix = ib_max64(0, x0); ix < ib_min64(s->iw, x0 + s->kw); ix++)
-                    sum += x[(p * s->ih + iy) * s->iw + ix];
+            IB_EACH_INSIDE(k)
+                sum += x[(p * s->ih + iy) * s->iw + ix];
             y[(p * s->oh + oy) * s->ow + ox] = sum / divisor;
         }
 }
@@ -71,11 +70,10 @@ void IB_K(avgpool_grad)(ib_device *dev, const ib_window *s, const float *dy, flo
     FOR_PLANES(s, p)
     for (int64_t oy = 0; oy < s->oh; oy++)
         for (int64_t ox = 0; ox < s->ow; ox++) {
-            const int64_t y0 = oy * s->sh - s->ph, x0 = ox * s->sw - s->pw;
+            const ib_inside k = ib_inside_of(s, oy, ox);
             const float share = dy[(p * s->oh + oy) * s->ow + ox] / divisor;
-            for (int64_t iy = ib_max64(0, y0); iy < ib_min64(s->ih, y0 + s->kh); iy++)
-                for (int64_t ix = ib_max64(0, x0); ix < ib_min64(s->iw, x0 + s->kw); ix++)
-                    dx[(p * s->ih + iy) * s->iw + ix] += share;
+            IB_EACH_INSIDE(k)
+                dx[(p * s->ih + iy) * s->iw + ix] += share;
         }
 }
 
@@ -86,11 +84,10 @@ void IB_K(qavgpool)(ib_device *dev, const ib_window *s, const int8_t *x, const i
     FOR_PLANES(s, p)
     for (int64_t oy = 0; oy < s->oh; oy++)
         for (int64_t ox = 0; ox < s->ow; ox++) {
-            const int64_t y0 = oy * s->sh - s->ph, x0 = ox * s->sw - s->pw;
+            const ib_inside k = ib_inside_of(s, oy, ox);
             int32_t sum = 0;
-            for (int64_t iy = ib_max64(0, y0); iy < ib_min64(s->ih, y0 + s->kh); iy++)
-                for (int64_t ix = ib_max64(0, x0); ix < ib_min64(s->iw, x0 + s->kw); ix++)
-                    sum += x[(p * s->ih + iy) * s->iw + ix] - zero;
+            IB_EACH_INSIDE(k)
+                sum += x[(p * s->ih + iy) * s->iw + ix] - zero;
             acc[(p * s->oh + oy) * s->ow + ox] = sum;
         }
 }

@@ -11,6 +11,7 @@
 #include "backends/cpu/level.h"
 #include "backends/cpu/x86/avx2.h"
 #include "backends/cpu/x86/avx2_window.h"
+#include "backends/formulas/windows.h"
 
 static int64_t padded(int64_t n)
 {
@@ -156,7 +157,7 @@ static void accumulate(const ib_window *s, const ib_qproduct *p)
     const ib_qweights *w = p->w;
     const int64_t icg = s->ic / s->groups, ocg = s->oc / s->groups, k = icg * s->kh * s->kw;
     const int64_t pairs = (k + 1) / 2, pixels = s->oh * s->ow, ldb = padded(pixels);
-    if (s->groups == s->ic && s->oc == s->ic) {
+    if (ib_is_depthwise(s)) {
         ib_avx2_depthwise(s, p);
         return;
     }

@@ -6,6 +6,7 @@
 #include "backends/cpu/level.h"
 #include "backends/cpu/x86/avx2.h"
 #include "backends/cpu/x86/requant8.h"
+#include "backends/formulas/windows.h"
 
 /* Sixteen bytes, or the first `count` and zeros. */
 static inline __m128i load16(const void *from, int64_t count)
@@ -71,23 +72,13 @@ static void qadd(ib_device *dev, const struct isobit_add *p, int64_t n, const in
     }
 }
 
-/* Rows and columns of the window of output (oy,ox) that lie within the image. */
-typedef struct window {
-    int64_t y0, y1, x0, x1;
-} window;
-static window within(const ib_window *s, int64_t oy, int64_t ox)
-{
-    return (window){ib_max64(0, oy * s->sh - s->ph), ib_min64(s->ih, oy * s->sh - s->ph + s->kh),
-                    ib_max64(0, ox * s->sw - s->pw), ib_min64(s->iw, ox * s->sw - s->pw + s->kw)};
-}
-
 /* Reading may pass a pixel's end by what a vector is longer. */
 static void nhwc_maxpool(ib_device *dev, const ib_window *s, const ib_nhwc *x, const ib_nhwc *y, ib_share share)
 {
     for (int64_t i = 0; i < s->n; i++)
         for (int64_t oy = ib_share_first(share, s->oh); oy < ib_share_end(share, s->oh); oy++)
             for (int64_t ox = 0; ox < s->ow; ox++) {
-                const window k = within(s, oy, ox);
+                const ib_inside k = ib_inside_of(s, oy, ox);
                 const uint8_t *from = ib_nhwc_at(x, i, k.y0, k.x0);
                 uint8_t *to = ib_nhwc_at(y, i, oy, ox);
                 for (int64_t c = 0; c < s->ic; c += 16) {
@@ -113,7 +104,7 @@ static void nhwc_avgpool(ib_device *dev, const ib_window *s, const ib_nhwc *x, i
     for (int64_t i = 0; i < s->n; i++)
         for (int64_t oy = ib_share_first(share, s->oh); oy < ib_share_end(share, s->oh); oy++)
             for (int64_t ox = 0; ox < s->ow; ox++) {
-                const window k = within(s, oy, ox);
+                const ib_inside k = ib_inside_of(s, oy, ox);
                 const int64_t pixels = (k.y1 - k.y0) * (k.x1 - k.x0);
                 const uint8_t *from = ib_nhwc_at(x, i, k.y0, k.x0);
                 for (int64_t c = 0; c < s->ic; c += 16) {

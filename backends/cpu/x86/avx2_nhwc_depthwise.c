@@ -73,18 +73,13 @@ static inline __m128i raised(__m256i a, __m256i b, const ib_epilogue *r)
     return _mm_packus_epi16(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
 }
 
-/* The same where factors are not small. */
+/* The same where factors, which are in the order of the channels, are not small. */
 static void plainly(const __m256i acc[2], const ib_epilogue *r, const isobit_scale *scale, int64_t count, uint8_t *out)
 {
     int32_t sum[BLOCK];
-    for (int j = 0; j < 2; j++)
-        _mm256_storeu_si256((__m256i *)(sum + 8 * j), acc[j]);
-    for (int64_t j = 0; j < BLOCK; j++) {
-        const int64_t c = channel(j / 8, j % 8);
-        if (c < count)
-            out[c] =
-                (uint8_t)(isobit_clamp(isobit_requant(sum[j], scale[j], r->profile), *r->zero, *r->lo, *r->hi) + 128);
-    }
+    _mm256_storeu_si256((__m256i *)sum, _mm256_permute2x128_si256(acc[0], acc[1], 0x20));
+    _mm256_storeu_si256((__m256i *)(sum + 8), _mm256_permute2x128_si256(acc[0], acc[1], 0x31));
+    ib_finish_row(r, scale, count, sum, out);
 }
 
 void ib_avx2_depthwise_nhwc(const ib_window *s, const ib_nhwc_product *p, ib_share share)
@@ -115,7 +110,7 @@ void ib_avx2_depthwise_nhwc(const ib_window *s, const ib_nhwc_product *p, ib_sha
                     if (small)
                         ib_store16(out, raised(ib_requant8(acc[0], &first), ib_requant8(acc[1], &second), r), count);
                     else
-                        plainly(acc, r, scale, count, out);
+                        plainly(acc, r, r->scale + b * BLOCK, count, out);
                 }
             }
     }

@@ -7,6 +7,7 @@
 #include "backends/cpu/level.h"
 #include "backends/cpu/x86/avx2.h"
 #include "backends/cpu/x86/requant8.h"
+#include "backends/formulas/windows.h"
 
 enum { LANES = 16, MOST_ROWS = 12, TILE_ROWS = 3 };
 
@@ -70,18 +71,10 @@ static void end(void)
 {
 }
 
-static void finish(const ib_epilogue *e, const isobit_scale *scale, int small, int64_t count, int64_t rows,
-                   const int32_t *acc, uint8_t *y, int64_t ldy)
+static void finish(const ib_epilogue *e, const isobit_scale *scale, int64_t count, int64_t rows, const int32_t *acc,
+                   uint8_t *y, int64_t ldy)
 {
     const int zero = *e->zero, lo = *e->lo, hi = *e->hi;
-    if (!small) {
-        for (int64_t r = 0; r < rows; r++)
-            for (int64_t j = 0; j < count; j++)
-                y[r * ldy + j] = (uint8_t)(isobit_clamp(isobit_requant(acc[r * IB_TILE_LD + j], scale[j], e->profile),
-                                                        zero, lo, hi) +
-                                           128);
-        return;
-    }
     const ib_scales8 first = ib_load_scales8(scale, e->profile), second = ib_load_scales8(scale + 8, e->profile);
     for (int64_t r = 0; r < rows; r++, acc += IB_TILE_LD, y += ldy)
         ib_store16(y,
@@ -97,15 +90,10 @@ int ib_avx2_panels_fit(const ib_window *s, const ib_qweights *w)
     return s->groups == 1 && !w->group_size && !memchr(w->codes, -128, (size_t)(s->oc * s->ic * s->kh * s->kw));
 }
 
-static int is_depthwise(const ib_window *s)
-{
-    return s->groups == s->ic && s->groups == s->oc && s->groups > 1;
-}
-
 static int64_t nhwc_pack(ib_device *dev, const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias,
                          void *packed)
 {
-    if (is_depthwise(s) && !w->group_size)
+    if (ib_is_depthwise_of_many(s) && !w->group_size)
         return ib_avx2_depthwise_nhwc_pack(s, in_zero, w, bias, packed);
     return ib_avx2_panels_fit(s, w) ? ib_panels_pack(&ib_avx2_multiplier, s, in_zero, w, bias, packed) : 0;
 }
@@ -114,7 +102,7 @@ static void nhwc_conv2d(ib_device *dev, const ib_window *s, const ib_nhwc_produc
 {
     if (!p->packed)
         IB_BELOW(nhwc_conv2d)(dev, s, p, share);
-    else if (is_depthwise(s))
+    else if (ib_is_depthwise_of_many(s))
         ib_avx2_depthwise_nhwc(s, p, share);
     else
         ib_panels_conv2d(&ib_avx2_multiplier, s, p, NULL, share);

@@ -7,11 +7,6 @@
 
 #include "backends/cpu/panels.h"
 
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wunused-function"
-#include "runtime/isobit_rt.h"
-#pragma GCC diagnostic pop
-
 /* fp32_rne's factors as fp32, exact: mult has 24 bits and the power is normal. */
 static inline __m512 ib_factor16(__m512i mult, __m512i exp)
 {

@@ -8,11 +8,6 @@
 
 #include "backends/cpu/panels.h"
 
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wunused-function"
-#include "runtime/isobit_rt.h"
-#pragma GCC diagnostic pop
-
 /* Eight factors, ready for a profile. */
 typedef struct ib_scales8 {
     int profile;

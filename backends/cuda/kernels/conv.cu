@@ -4,6 +4,7 @@
 #include "backends/cuda/kernels/depthwise.cuh"
 #include "backends/cuda/kernels/family.cuh"
 #include "backends/cuda/libraries/libraries.h"
+#include "backends/formulas/windows.h"
 
 /* Channels of a pixel that a thread has, so that what it reads serves so often. */
 enum { AT_ONCE = 4 };
@@ -73,7 +74,7 @@ void ib_cuda_conv2d(ib_device *dev, const ib_window *s, const float *x, const fl
 {
     const int64_t n = s->n * s->groups * quads(s->oc / s->groups) * s->oh * s->ow;
     (void)scratch;
-    if (ib_cuda_is_depthwise(s))
+    if (ib_is_depthwise(s))
         depthwise_forward(dev, s, x, w, bias, y);
     else if (ib_cuda_library_conv2d(dev, s, x, w, y)) {
         if (bias)
@@ -165,7 +166,7 @@ static void grad_w(ib_device *dev, const ib_window *s, const float *x, const flo
     const int64_t k = s->ic / s->groups * s->kh * s->kw, ocg = s->oc / s->groups, weights = s->oc * k;
     const int64_t parts = ib_cuda_min(s->n, IB_CUDA_PARTS);
     const int64_t blocks = (k + TILE - 1) / TILE * ((ocg + TILE - 1) / TILE) * s->groups * parts;
-    if (ib_cuda_is_depthwise(s)) {
+    if (ib_is_depthwise(s)) {
         depthwise_grad_w(dev, s, x, dy, parts, part);
     } else if (blocks > 0) {
         IB_LAUNCH(conv2d_grad_w_kernel, (unsigned)blocks, dim3(TILE, TILE), 0, ib_cuda_stream(dev), *s, x, dy, parts,
@@ -198,11 +199,11 @@ void ib_cuda_conv2d_grads(ib_device *dev, const ib_window *s, const ib_conv_grad
         ib_cuda_dequantize(dev, &coded, nx, scratch);
         scratch += (nx + 15) / 16 * 16;
     }
-    if (g->dx && ib_cuda_is_depthwise(s))
+    if (g->dx && ib_is_depthwise(s))
         depthwise_grad_x(dev, s, dy, g->w, g->dx, g->sets_dx);
     else if (g->dx && !ib_cuda_library_grad_x(dev, s, g->w, dy, g->dx, g->sets_dx))
         BEGIN(dev, conv2d_grad_x_kernel, n, *s, n, dy, g->w, g->dx, g->sets_dx);
-    if (g->dw && (ib_cuda_is_depthwise(s) || !ib_cuda_library_grad_w(dev, s, x, dy, g->dw)))
+    if (g->dw && (ib_is_depthwise(s) || !ib_cuda_library_grad_w(dev, s, x, dy, g->dw)))
         grad_w(dev, s, x, dy, g->dw, scratch);
     if (g->db) {
         const ib_planes planes = {s->n, s->oc, s->oh * s->ow};

@@ -7,11 +7,6 @@
 
 enum { IB_CUDA_PARTS = 8 }; /* of the batch, in weight gradients: IB_PARTS of backends/cpu/levels.h */
 
-static inline int ib_cuda_is_depthwise(const ib_window *s)
-{
-    return s->groups == s->ic && s->oc == s->ic;
-}
-
 void depthwise_forward(ib_device *dev, const ib_window *s, const float *x, const float *w, const float *bias, float *y);
 void depthwise_grad_x(ib_device *dev, const ib_window *s, const float *dy, const float *w, float *dx, int sets);
 /* part[parts][channels][taps] */

@@ -69,9 +69,4 @@ static inline __host__ __device__ int64_t ib_cuda_min(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-static inline __host__ __device__ int64_t ib_cuda_max(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
 #endif

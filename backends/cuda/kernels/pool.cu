@@ -1,20 +1,18 @@
 /* pool.cu - max and average pooling of fp32 and of codes. A thread has an output; in the gradients, an input. */
 #include "backends/cuda/kernels/family.cuh"
+#include "backends/formulas/windows.h"
 
 /* The inputs under output o of [planes][oh][ow]. */
 typedef struct under {
-    int64_t plane, y0, y1, x0, x1;
+    int64_t plane;
+    ib_inside k;
 } under;
 
 static __device__ under window_of(const ib_window *s, int64_t o)
 {
-    const int64_t ox = o % s->ow, oy = o / s->ow % s->oh, y0 = oy * s->sh - s->ph, x0 = ox * s->sw - s->pw;
     under u;
     u.plane = o / s->ow / s->oh;
-    u.y0 = ib_cuda_max(0, y0);
-    u.y1 = ib_cuda_min(s->ih, y0 + s->kh);
-    u.x0 = ib_cuda_max(0, x0);
-    u.x1 = ib_cuda_min(s->iw, x0 + s->kw);
+    u.k = ib_inside_of(s, o / s->ow % s->oh, o % s->ow);
     return u;
 }
 
@@ -33,12 +31,11 @@ static __global__ void maxpool_kernel(ib_window s, int64_t n, const T *x, T lowe
         const T *in = x + u.plane * s.ih * s.iw;
         T best = lowest;
         int64_t at = -1;
-        for (int64_t iy = u.y0; iy < u.y1; iy++)
-            for (int64_t ix = u.x0; ix < u.x1; ix++)
-                if (at < 0 || in[iy * s.iw + ix] > best) {
-                    at = iy * s.iw + ix;
-                    best = in[at];
-                }
+        IB_EACH_INSIDE(u.k)
+            if (at < 0 || in[iy * s.iw + ix] > best) {
+                at = iy * s.iw + ix;
+                best = in[at];
+            }
         y[o] = best;
         if (argmax)
             argmax[o] = (int32_t)at;
@@ -109,9 +106,8 @@ static __global__ void avgpool_kernel(ib_window s, int64_t n, const float *x, fl
     {
         const under u = window_of(&s, o);
         float sum = 0;
-        for (int64_t iy = u.y0; iy < u.y1; iy++)
-            for (int64_t ix = u.x0; ix < u.x1; ix++)
-                sum += x[(u.plane * s.ih + iy) * s.iw + ix];
+        IB_EACH_INSIDE(u.k)
+            sum += x[(u.plane * s.ih + iy) * s.iw + ix];
         y[o] = sum / (float)(s.kh * s.kw);
     }
 }
@@ -148,9 +144,8 @@ static __global__ void qavgpool_kernel(ib_window s, int64_t n, const int8_t *x, 
     {
         const under u = window_of(&s, o);
         int32_t sum = 0;
-        for (int64_t iy = u.y0; iy < u.y1; iy++)
-            for (int64_t ix = u.x0; ix < u.x1; ix++)
-                sum += x[(u.plane * s.ih + iy) * s.iw + ix] - zero;
+        IB_EACH_INSIDE(u.k)
+            sum += x[(u.plane * s.ih + iy) * s.iw + ix] - zero;
         acc[o] = sum;
     }
 }

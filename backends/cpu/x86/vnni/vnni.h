@@ -17,9 +17,7 @@ void ib_vnni_nhwc_other_replace(ib_kernels *k);
 int64_t ib_vnni_nhwc_pack(const ib_multiplier *m, const ib_window *s, int in_zero, const ib_qweights *w,
                           const int32_t *bias, void *packed);
 void ib_vnni_nhwc_conv2d(const ib_multiplier *m, const ib_window *s, const ib_nhwc_product *p, ib_share share);
-/* One panel's sums, see panels.h. */
-void ib_vnni_finish(const ib_epilogue *e, const isobit_scale *scale, int small, int64_t count, int64_t rows,
-                    const int32_t *acc, uint8_t *y, int64_t ldy);
+ib_finish ib_vnni_finish; /* see panels.h */
 
 /* bytes */
 int64_t ib_vnni_depthwise_pack(const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias,

@@ -5,6 +5,7 @@
 #include "backends/cpu/level.h"
 #include "backends/cpu/x86/requant16.h"
 #include "backends/cpu/x86/vnni/vnni.h"
+#include "backends/formulas/windows.h"
 
 /* Four pixels' sixteen values before zero point and clamp to raised codes, a pixel in 128 bits; zero: + 128, in 16
  * bits. */
@@ -16,8 +17,8 @@ static inline __m512i raised4(__m512i a, __m512i b, __m512i c, __m512i d, __m512
     return _mm512_permutexvar_epi32(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), bytes);
 }
 
-void ib_vnni_finish(const ib_epilogue *e, const isobit_scale *scale, int small, int64_t count, int64_t rows,
-                    const int32_t *acc, uint8_t *y, int64_t ldy)
+void ib_vnni_finish(const ib_epilogue *e, const isobit_scale *scale, int64_t count, int64_t rows, const int32_t *acc,
+                    uint8_t *y, int64_t ldy)
 {
     const __mmask16 live = (__mmask16)((1u << count) - 1);
     const __m512i zero = _mm512_set1_epi16((int16_t)(*e->zero + 128)), lo = _mm512_set1_epi8((char)(*e->lo + 128)),
@@ -25,12 +26,7 @@ void ib_vnni_finish(const ib_epilogue *e, const isobit_scale *scale, int small, 
     __m512i mult, exp;
     ib_load_scales(scale, &mult, &exp);
     const __m512 factor = ib_factor16(mult, exp);
-    for (int64_t r = 0; r < rows && !small; r++)
-        for (int64_t j = 0; j < count; j++)
-            y[r * ldy + j] = (uint8_t)(isobit_clamp(isobit_requant(acc[r * IB_TILE_LD + j], scale[j], e->profile),
-                                                    *e->zero, *e->lo, *e->hi) +
-                                       128);
-    for (int64_t r = 0; r < rows && small; r += 4, acc += 4 * IB_TILE_LD, y += 4 * ldy) {
+    for (int64_t r = 0; r < rows; r += 4, acc += 4 * IB_TILE_LD, y += 4 * ldy) {
         __m512i q[4];
         for (int64_t j = 0; j < 4; j++) {
             const __m512i a = _mm512_load_si512(acc + j * IB_TILE_LD);
@@ -48,23 +44,18 @@ void ib_vnni_finish(const ib_epilogue *e, const isobit_scale *scale, int small, 
     }
 }
 
-static int is_depthwise(const ib_window *s)
-{
-    return s->groups == s->ic && s->groups == s->oc && s->groups > 1;
-}
-
 int64_t ib_vnni_nhwc_pack(const ib_multiplier *m, const ib_window *s, int in_zero, const ib_qweights *w,
                           const int32_t *bias, void *packed)
 {
-    if (w->group_size || (s->groups > 1 && !is_depthwise(s)))
+    if (w->group_size || (s->groups > 1 && !ib_is_depthwise_of_many(s)))
         return 0;
-    return is_depthwise(s) ? ib_vnni_depthwise_pack(s, in_zero, w, bias, packed)
-                           : ib_panels_pack(m, s, in_zero, w, bias, packed);
+    return ib_is_depthwise_of_many(s) ? ib_vnni_depthwise_pack(s, in_zero, w, bias, packed)
+                                      : ib_panels_pack(m, s, in_zero, w, bias, packed);
 }
 
 void ib_vnni_nhwc_conv2d(const ib_multiplier *m, const ib_window *s, const ib_nhwc_product *p, ib_share share)
 {
-    if (is_depthwise(s))
+    if (ib_is_depthwise_of_many(s))
         ib_vnni_depthwise(s, p, share);
     else
         ib_panels_conv2d(m, s, p, NULL, share);

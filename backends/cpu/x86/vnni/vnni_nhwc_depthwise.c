@@ -67,6 +67,17 @@ static inline void accumulate(const uint8_t *x, const int64_t *offset, int64_t q
     }
 }
 
+/* Codes of one pixel where factors, which are in the order of the channels, are not small. */
+static void plainly(const __m512i acc[4], const ib_epilogue *r, const isobit_scale *scale, int64_t count, uint8_t *out)
+{
+    int32_t lane[BLOCK], sum[BLOCK];
+    for (int j = 0; j < 4; j++)
+        _mm512_storeu_si512(lane + 16 * j, acc[j]);
+    for (int64_t j = 0; j < BLOCK; j++)
+        sum[channel(j / 16, j % 16)] = lane[j];
+    ib_finish_row(r, scale, count, sum, out);
+}
+
 /* Rows first .. last - 1 of sample i. */
 static void rows_of(const ib_window *s, const ib_nhwc_product *p, int64_t i, int64_t first, int64_t last)
 {
@@ -98,15 +109,7 @@ static void rows_of(const ib_window *s, const ib_nhwc_product *p, int64_t i, int
                 __m512i acc[4], q[4];
                 accumulate(in, offset, quads, packed + b * size, live, acc);
                 if (!small) {
-                    int32_t plain[BLOCK];
-                    for (int j = 0; j < 4; j++)
-                        _mm512_storeu_si512(plain + 16 * j, acc[j]);
-                    for (int64_t j = 0; j < BLOCK; j++)
-                        if (channel(j / 16, j % 16) < count)
-                            out[channel(j / 16, j % 16)] =
-                                (uint8_t)(isobit_clamp(isobit_requant(plain[j], scale[j], r->profile), *r->zero, *r->lo,
-                                                       *r->hi) +
-                                          128);
+                    plainly(acc, r, r->scale + b * BLOCK, count, out);
                     continue;
                 }
                 for (int j = 0; j < 4; j++)

@@ -6,15 +6,8 @@
 #include "backends/cpu/level.h"
 #include "backends/cpu/x86/requant16.h"
 #include "backends/cpu/x86/vnni/vnni.h"
+#include "backends/formulas/windows.h"
 
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-static int64_t most(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
 static __mmask64 bytes(int64_t count)
 {
     return count >= 64 ? ~(__mmask64)0 : ((__mmask64)1 << count) - 1;
@@ -47,7 +40,7 @@ static void nhwc_from(ib_device *dev, const int8_t *x, int64_t n, const ib_nhwc 
         for (int64_t h = ib_share_first(share, y->h); h < ib_share_end(share, y->h); h++)
             for (int64_t w = 0; w < y->w; w += 16) {
                 const int8_t *row = x + i * y->c * plane + h * y->w + w;
-                const int64_t count = least(16, y->w - w);
+                const int64_t count = ib_min64(16, y->w - w);
                 uint8_t *to = ib_nhwc_at(y, i, h, w), pixel[64], packed[64];
                 if (y->c == 1) {
                     const __mmask16 live = (__mmask16)bytes(count);
@@ -55,7 +48,7 @@ static void nhwc_from(ib_device *dev, const int8_t *x, int64_t n, const ib_nhwc 
                     continue;
                 }
                 for (int64_t c = 0; c < y->c; c += 4) {
-                    const int64_t channels = least(4, y->c - c);
+                    const int64_t channels = ib_min64(4, y->c - c);
                     words(row + c * plane, plane, channels, count, pixel);
                     if (y->c == 3) {
                         for (int64_t j = 0; j < 4; j++)
@@ -170,7 +163,7 @@ static void nhwc_add(ib_device *dev, const struct isobit_add *p, int64_t n, cons
                     sum64(&exact, _mm512_maskz_loadu_epi8(live, u + j), _mm512_maskz_loadu_epi8(live, v + j)));
             }
             for (int64_t j = 0; j < row && profile != ISOBIT_FP32_RNE; j += 16) {
-                const __mmask16 live = (__mmask16)bytes(least(16, row - j));
+                const __mmask16 live = (__mmask16)bytes(ib_min64(16, row - j));
                 const __m512i q = ib_sum16(&k, _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(live, u + j)),
                                            _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(live, v + j)), profile);
                 _mm_mask_storeu_epi8(
@@ -178,16 +171,6 @@ static void nhwc_add(ib_device *dev, const struct isobit_add *p, int64_t n, cons
                     _mm512_cvtepi32_epi8(_mm512_add_epi32(_mm512_max_epi32(lo, _mm512_min_epi32(hi, q)), zero)));
             }
         }
-}
-
-/* Rows and columns of the window of output (oy,ox) that lie within the image. */
-typedef struct window {
-    int64_t y0, y1, x0, x1;
-} window;
-static window within(const ib_window *s, int64_t oy, int64_t ox)
-{
-    return (window){most(0, oy * s->sh - s->ph), least(s->ih, oy * s->sh - s->ph + s->kh), most(0, ox * s->sw - s->pw),
-                    least(s->iw, ox * s->sw - s->pw + s->kw)};
 }
 
 /* Windows of two by two next to each other, whole words a pixel: 64 bytes of two rows at a time become 32. */
@@ -215,7 +198,7 @@ static void maxpool_two_by_two(const ib_window *s, const ib_nhwc *x, const ib_nh
                                                   _mm512_maskz_loadu_epi8(live, bottom + 2 * j));
                 const __m512i best =
                     _mm512_max_epu8(_mm512_permutexvar_epi32(left, v), _mm512_permutexvar_epi32(right, v));
-                _mm256_mask_storeu_epi8(to + j, (__mmask32)bytes(least(32, count)), _mm512_castsi512_si256(best));
+                _mm256_mask_storeu_epi8(to + j, (__mmask32)bytes(ib_min64(32, count)), _mm512_castsi512_si256(best));
             }
         }
 }
@@ -229,7 +212,7 @@ static void nhwc_maxpool(ib_device *dev, const ib_window *s, const ib_nhwc *x, c
     for (int64_t i = 0; i < s->n; i++)
         for (int64_t oy = ib_share_first(share, s->oh); oy < ib_share_end(share, s->oh); oy++)
             for (int64_t ox = 0; ox < s->ow; ox++) {
-                const window k = within(s, oy, ox);
+                const ib_inside k = ib_inside_of(s, oy, ox);
                 for (int64_t c = 0; c < s->ic; c += 64) {
                     const __mmask64 live = bytes(s->ic - c);
                     __m512i best = _mm512_setzero_si512();
@@ -256,10 +239,10 @@ static void nhwc_avgpool(ib_device *dev, const ib_window *s, const ib_nhwc *x, i
     for (int64_t i = 0; i < s->n; i++)
         for (int64_t oy = ib_share_first(share, s->oh); oy < ib_share_end(share, s->oh); oy++)
             for (int64_t ox = 0; ox < s->ow; ox++) {
-                const window k = within(s, oy, ox);
+                const ib_inside k = ib_inside_of(s, oy, ox);
                 const int64_t pixels = (k.y1 - k.y0) * (k.x1 - k.x0);
                 for (int64_t c = 0; c < s->ic; c += 16) {
-                    const __mmask16 live = (__mmask16)bytes(least(16, s->ic - c));
+                    const __mmask16 live = (__mmask16)bytes(ib_min64(16, s->ic - c));
                     __m512i sum = _mm512_set1_epi32((int32_t)(-pixels * (in_zero + 128)));
                     for (int64_t iy = k.y0; iy < k.y1; iy++) {
                         const uint8_t *in = ib_nhwc_at(x, i, iy, k.x0) + c;
