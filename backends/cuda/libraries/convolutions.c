@@ -162,44 +162,41 @@ static const plan *ready(ib_device *dev, const ib_window *s, int direction, int 
     return p && p->serves ? p : NULL;
 }
 
-static const float one = 1, none = 0;
+/* out = the convolution or gradient of a and b, in the order in which cuDNN takes them, or added to what is there;
+ * whether an own kernel is not to. */
+static int convolve(ib_device *dev, const ib_window *s, int direction, const float *a, const float *b, float *out,
+                    int adds)
+{
+    static const float one = 1, none = 0;
+    const float *kept = adds ? &one : &none;
+    const ib_cuda_libraries *l = ib_cuda_of(dev)->libraries;
+    int is_begun, e = 0;
+    const plan *p = ready(dev, s, direction, &is_begun);
+    if (p && direction == FORWARD)
+        e = l->dnn.cudnnConvolutionForward(l->dnn_handle, &one, p->x, a, p->w, b, p->conv, p->algo, l->workspace,
+                                           IB_CUDA_WORKSPACE, kept, p->y, out);
+    else if (p && direction == GRAD_X)
+        e = l->dnn.cudnnConvolutionBackwardData(l->dnn_handle, &one, p->w, a, p->y, b, p->conv, p->algo, l->workspace,
+                                                IB_CUDA_WORKSPACE, kept, p->x, out);
+    else if (p)
+        e = l->dnn.cudnnConvolutionBackwardFilter(l->dnn_handle, &one, p->x, a, p->y, b, p->conv, p->algo, l->workspace,
+                                                  IB_CUDA_WORKSPACE, kept, p->w, out);
+    if (e)
+        say(ib_cuda_of(dev), s, direction, e, "its run");
+    return is_begun;
+}
 
 int ib_cuda_library_conv2d(ib_device *dev, const ib_window *s, const float *x, const float *w, float *y)
 {
-    ib_cuda_libraries *l = ib_cuda_of(dev)->libraries;
-    int is_begun;
-    const plan *p = ready(dev, s, FORWARD, &is_begun);
-    const int e = p ? l->dnn.cudnnConvolutionForward(l->dnn_handle, &one, p->x, x, p->w, w, p->conv, p->algo,
-                                                     l->workspace, IB_CUDA_WORKSPACE, &none, p->y, y)
-                    : 0;
-    if (e)
-        say(ib_cuda_of(dev), s, FORWARD, e, "its run");
-    return is_begun;
+    return convolve(dev, s, FORWARD, x, w, y, 0);
 }
 
 int ib_cuda_library_grad_x(ib_device *dev, const ib_window *s, const float *w, const float *dy, float *dx, int sets)
 {
-    ib_cuda_libraries *l = ib_cuda_of(dev)->libraries;
-    int is_begun;
-    const plan *p = ready(dev, s, GRAD_X, &is_begun);
-    const int e =
-        p ? l->dnn.cudnnConvolutionBackwardData(l->dnn_handle, &one, p->w, w, p->y, dy, p->conv, p->algo, l->workspace,
-                                                IB_CUDA_WORKSPACE, sets ? &none : &one, p->x, dx)
-          : 0;
-    if (e)
-        say(ib_cuda_of(dev), s, GRAD_X, e, "its run");
-    return is_begun;
+    return convolve(dev, s, GRAD_X, w, dy, dx, !sets);
 }
 
 int ib_cuda_library_grad_w(ib_device *dev, const ib_window *s, const float *x, const float *dy, float *dw)
 {
-    ib_cuda_libraries *l = ib_cuda_of(dev)->libraries;
-    int is_begun;
-    const plan *p = ready(dev, s, GRAD_W, &is_begun);
-    const int e = p ? l->dnn.cudnnConvolutionBackwardFilter(l->dnn_handle, &one, p->x, x, p->y, dy, p->conv, p->algo,
-                                                            l->workspace, IB_CUDA_WORKSPACE, &one, p->w, dw)
-                    : 0;
-    if (e)
-        say(ib_cuda_of(dev), s, GRAD_W, e, "its run");
-    return is_begun;
+    return convolve(dev, s, GRAD_W, x, dy, dw, 1);
 }
