@@ -42,4 +42,8 @@ struct ib_device {
     ib_fault *step;     /* device memory: why the optimizer's next step may change nothing; empty: there is no reason */
 };
 
+/* NULL, and an error that begins with `asked`: it names the devices that open here, and of the others why they do not,
+ * each of which it has tried. For a name that is none. */
+ib_device *ib_device_unknown(const char *asked);
+
 #endif

@@ -1,6 +1,7 @@
 /* cpu.c - a device of the host's processor: its level (levels.c chooses), how many threads. */
 #include <omp.h>
 #include <pthread.h>
+#include <string.h>
 
 #include "backends/cpu/levels.h"
 #include "base/alloc.h"
@@ -31,13 +32,24 @@ static void survive_forks(void)
     pthread_atfork(before_fork, NULL, NULL);
 }
 
+/* Of this build, whatever the processor. */
+static int is_level(const char *variant)
+{
+    const ib_level *l = ib_level_at(0);
+    for (int i = 1; l && strcmp(l->name + strlen("cpu:"), variant); i++)
+        l = ib_level_at(i);
+    return l != NULL;
+}
+
 ib_device *ib_cpu_open(const char *variant, const char *asked)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, survive_forks);
     const ib_level *level = ib_level_best(variant);
+    if (!level && !is_level(variant))
+        return ib_device_unknown(asked);
     if (!level)
-        return ib_fail_null(IB_EUNSUPPORTED, "%s: this machine or build lacks that level", asked);
+        return ib_fail_null(IB_EUNSUPPORTED, "%s: this processor lacks what it needs", asked);
     ib_device *dev = ib_alloc(sizeof *dev);
     if (!dev)
         return NULL;

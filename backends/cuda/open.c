@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/number.h"
+#include "base/shared_object.h"
 #include "base/trace.h"
 
 #ifndef IB_LIBDIR /* where the library is installed, seen from the prefix */
@@ -67,6 +68,10 @@ static const ib_cuda_library library = {ib_alloc, ib_free, ib_fail, ib_trace_not
 static const ib_cuda_plugin *load(const char *path, const char *asked)
 {
     static const size_t sizes[] = IB_CUDA_SIZES;
+    const ib_file_extent file = ib_shared_object_extent(path);
+    if (file.needs > file.has)
+        return ib_fail_null(IB_EFORMAT, "%s: %s is cut short: %llu of %llu bytes", asked, path,
+                            (unsigned long long)file.has, (unsigned long long)file.needs);
     void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     if (!handle)
         return ib_fail_null(IB_EUNSUPPORTED, "%s: %s", asked, dlerror());

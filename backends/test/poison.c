@@ -161,7 +161,7 @@ ib_device *ib_test_open(const char *variant, const char *asked)
 {
     const int late = variant && !strcmp(variant, "late");
     if (!variant || (!late && strcmp(variant, "poison")))
-        return ib_fail_null(IB_EUNSUPPORTED, "%s: test:poison and test:late are the test devices", asked);
+        return ib_fail_null(IB_EUNSUPPORTED, "%s: test:poison and test:late are for tests", asked);
     ib_poison *p = ib_alloc(sizeof *p);
     if (!p)
         return NULL;

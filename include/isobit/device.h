@@ -15,7 +15,8 @@ typedef struct ib_device ib_device;
  * Opens "cpu" at the best level that this machine has, or at the named one: "cpu:ref" is plain C without BLAS, the
  * specification, "cpu:base" plain C and BLAS, each further one a set of instructions; ib_device_name_at() names them.
  * NULL reads the environment variable ISOBIT_DEVICE and else means "cpu". Integer results are the same at every level;
- * fp32 results differ by rounding between levels. */
+ * fp32 results differ by rounding between levels. The error of a name that is none lists the devices that open here,
+ * and why the others do not, which takes opening each. */
 ib_device *ib_device_open(const char *name);
 void ib_device_close(ib_device *dev); /* NULL is fine */
 

@@ -59,6 +59,26 @@ static void what_serves_is_said(void)
     refused("libraries_lacking", NULL, " lacks cublasLtMatmul)");
 }
 
+/* A library that was cut short is none: mapped beyond its end it would end the process. */
+static void what_is_cut_short_does_not_serve(void)
+{
+    if (!has_plugin())
+        return;
+    char folder[4096], path[4200];
+    size_t n = 0;
+    unsigned char *bytes = ib_file_read(beside("libraries/libisobit_host_cublasLt.so"), &n);
+    snprintf(folder, sizeof folder, "%s", beside("libraries_cut"));
+    snprintf(path, sizeof path, "%s/libisobit_host_cublasLt.so", folder);
+    mkdir(folder, 0700);
+    for (size_t left = n / 4; left < n; left += n / 4 - 1) {
+        FILE *f = fopen(path, "wb");
+        REQUIRE(bytes && f && fwrite(bytes, 1, left, f) == left && !fclose(f));
+        refused("libraries_cut", NULL, "no library serves");
+    }
+    ib_free(bytes);
+    REQUIRE(!remove(path) && !rmdir(folder));
+}
+
 /* A folder of Python's packages below `prefix`, which is left in an environment variable as `value`. */
 static void found_in(const char *variable, const char *value, const char *prefix)
 {
@@ -272,5 +292,5 @@ static void convolutions(void)
     ib_device_close(dev);
 }
 
-SUITE("cuda libraries", T(what_serves_is_said), T(packages_of_python_are_found), T(products_of_reals),
-      T(products_of_codes), T(convolutions))
+SUITE("cuda libraries", T(what_serves_is_said), T(what_is_cut_short_does_not_serve), T(packages_of_python_are_found),
+      T(products_of_reals), T(products_of_codes), T(convolutions))

@@ -1,6 +1,8 @@
 /* test_cuda_open.c - the library opens its CUDA plugin or says in one line what is missing; the verbs of "cuda:host",
  * and a kernel that it lacks. Broken by: a copy that overtakes another, a look that waits or believes what is old, a
  * plugin that is listed where there is none. */
+#include <sys/stat.h>
+
 #include "tests/cuda/host_plugin.h"
 
 static int is_listed(const char *wanted)
@@ -18,6 +20,7 @@ static void what_is_missing_is_said(void)
     CHECK_ERROR(!ib_device_open("cuda"), "libisobit_cuda.so is neither beside");
     CHECK_ERROR(!ib_device_open("cuda:host"), "libisobit_cuda_host.so is neither beside");
     CHECK_ERROR(!ib_device_open("cuda:first"), "the number of a device");
+    CHECK_ERROR(!ib_device_open("gpu"), "cuda (libisobit_cuda.so is neither beside");
     CHECK(!strchr(ib_error(), '\n'));
     const char *folder = getenv("TMPDIR");
     char path[300];
@@ -32,11 +35,40 @@ static void what_is_missing_is_said(void)
     CHECK_ERROR(!ib_device_open("cuda:host"), "ISOBIT_CUDA_LIBRARY");
 }
 
+/* Wherever a plugin's file was cut, it is refused in one line: mapped beyond its end it would end the process. */
+static void what_is_cut_short_is_refused(void)
+{
+    if (!has_plugin())
+        return;
+    size_t n = 0;
+    unsigned char *bytes = ib_file_read(getenv("ISOBIT_CUDA_LIBRARY"), &n);
+    char path[300];
+    const char *folder = getenv("TMPDIR");
+    REQUIRE(bytes && n > 100000);
+    snprintf(path, sizeof path, "%s/isobit_cut_%ld", folder ? folder : "/tmp", (long)getpid());
+    REQUIRE(!mkdir(path, 0700));
+    strcat(path, "/libisobit_cuda_host.so");
+    setenv("ISOBIT_CUDA_LIBRARY", path, 1);
+    for (int cut = 1; cut < 8; cut++) {
+        const size_t left = cut < 7 ? n * (size_t)cut / 7 : n - 1;
+        FILE *f = fopen(path, "wb");
+        REQUIRE(f && fwrite(bytes, 1, left, f) == left && !fclose(f));
+        CHECK_ERROR(!ib_device_open("cuda:host"), "libisobit_cuda_host.so is cut short: ");
+        CHECK(!strchr(ib_error(), '\n'));
+        CHECK_ERROR(!ib_device_open("gpu"), "cuda:host (");
+    }
+    ib_free(bytes);
+    remove(path);
+    *strrchr(path, '/') = 0;
+    REQUIRE(!rmdir(path));
+}
+
 static void verbs_keep_their_order(void)
 {
     if (!has_plugin())
         return;
     CHECK(is_listed("cuda:host") && !is_listed("cuda"));
+    CHECK_ERROR(!ib_device_open("gpu"), "cuda:host; not here: "); /* the last of those that open */
     ib_device *dev = ib_device_open("cuda:host");
     REQUIRE(dev != NULL);
     CHECK(!strcmp(ib_device_name(dev), "cuda:host"));
@@ -142,5 +174,5 @@ static void looks_do_not_wait(void)
     ib_device_close(dev);
 }
 
-SUITE("cuda open", T(what_is_missing_is_said), T(verbs_keep_their_order), T(uploads_keep_their_order),
-      T(looks_do_not_wait))
+SUITE("cuda open", T(what_is_missing_is_said), T(what_is_cut_short_is_refused), T(verbs_keep_their_order),
+      T(uploads_keep_their_order), T(looks_do_not_wait))

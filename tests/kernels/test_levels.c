@@ -24,6 +24,49 @@ static void names_are_listed(void)
     CHECK(n > 1 && !ib_device_name_at(n));
 }
 
+/* What follows `what` in the message, to the first of `ends`, holds `name` as one of a list. */
+static int is_among(const char *what, const char *ends, const char *name)
+{
+    const char *at = strstr(ib_error(), what);
+    char list[600] = ", ", wanted[40];
+    if (!at)
+        return 0;
+    at += strlen(what);
+    strncat(list, at, strcspn(at, ends));
+    for (size_t n = strlen(list); n && list[n - 1] == ' '; n--)
+        list[n - 1] = 0;
+    strcat(list, ",");
+    snprintf(wanted, sizeof wanted, ", %s,", name);
+    return strstr(list, wanted) != NULL;
+}
+
+/* A name that is none brings a list: what opens is among those that are here, what does not among the others with a
+ * reason; and so does a level that is none. */
+static void an_unknown_name_brings_the_others(void)
+{
+    static const char *const unknown[] = {"gpu", "cpu:none", "cpu:", "tpu:0"};
+    const char *name;
+    for (size_t u = 0; u < sizeof unknown / sizeof *unknown; u++) {
+        for (int i = -1; i < 0 || (name = ib_device_name_at(i)); i++) {
+            if (i < 0)
+                name = "cpu";
+            ib_device *dev = ib_device_open(name);
+            const int opens = dev != NULL;
+            ib_device_close(dev);
+            CHECK_ERROR(!ib_device_open(unknown[u]), unknown[u]);
+            CHECK(!strncmp(ib_error(), "device '", 8) && !strchr(ib_error(), '\n'));
+            CHECK(is_among(": here are ", ";", name) == opens);
+            CHECK(opens || is_among("; not here: ", "(", name));
+        }
+        CHECK(strstr(ib_error(), "test (") && !is_among(": here are ", ";", "test"));
+        CHECK(ib_error()[strlen(ib_error()) - 1] == ')');
+    }
+    char name_too_long[300];
+    memset(name_too_long, 'x', sizeof name_too_long - 1);
+    name_too_long[sizeof name_too_long - 1] = 0;
+    CHECK_ERROR(!ib_device_open(name_too_long), "x...': here are cpu, cpu:ref");
+}
+
 static void the_best_level_is_the_last_that_opens(void)
 {
     ib_device *any = ib_device_open("cpu");
@@ -70,4 +113,5 @@ static void tables_are_made_once(void)
     }
 }
 
-SUITE("levels", T(names_are_listed), T(the_best_level_is_the_last_that_opens), T(tables_are_made_once))
+SUITE("levels", T(names_are_listed), T(an_unknown_name_brings_the_others), T(the_best_level_is_the_last_that_opens),
+      T(tables_are_made_once))

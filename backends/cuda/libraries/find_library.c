@@ -8,9 +8,15 @@
 #include <string.h>
 
 #include "backends/cuda/libraries/open_libraries.h"
+#include "base/shared_object.h"
 
 static void *try_to_open(const char *file, char *path, size_t bytes)
 {
+    if (strchr(file, '/')) { /* a name is the loader's to find */
+        const ib_file_extent e = ib_shared_object_extent(file);
+        if (e.needs > e.has)
+            return NULL;
+    }
     /* cuDNN opens its parts, and cuBLASLt, by their names, under which they are then loaded */
     void *handle = dlopen(file, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     struct link_map *map = NULL;
