@@ -7,6 +7,30 @@
 
 #define ONE_STRUCTURE "an integer program has one structure"
 
+static const char *scope_of(const ib_node *n)
+{
+    return n->scope ? n->scope : "";
+}
+
+static ib_status refuse(const ib_node *n, const char *what)
+{
+    return ib_fail(IB_EUNSUPPORTED, "layer '%s': %s: %s", scope_of(n), n->op->name, what);
+}
+
+/* The states of quantizers lie on one device, and so does what a program is made of. */
+static ib_status check_one_device(const ib_graph *g)
+{
+    for (int i = 0; i < g->n_nodes; i++) {
+        const ib_node *n = &g->nodes[i];
+        if (n->op == &ib_op_to_device)
+            return ib_fail(IB_EUNSUPPORTED,
+                           "layer '%s': copies from %s to %s (ib_to_device), and a network in integers lies on one "
+                           "device: leave the crossing out, or make what lies on each device a network of its own",
+                           scope_of(n), ib_device_name(n->in[0]->side->dev), ib_device_name(n->out->side->dev));
+    }
+    return IB_OK;
+}
+
 ib_tensor *ib_plan_trace(ib_layer *net, ib_graph *g)
 {
     const ib_input_info *in = &net->input;
@@ -24,21 +48,13 @@ ib_tensor *ib_plan_trace(ib_layer *net, ib_graph *g)
     ib_free(zeros);
     if (y && y->node < 0)
         return ib_fail_null(IB_EINVAL, "prepare: the network applies no operator");
+    if (y && check_one_device(g))
+        return NULL;
     if (y)
         ib_plan_mark_data(g, x);
     if (y && !y->from_data)
         return ib_fail_null(IB_EINVAL, "prepare: the network's result does not depend on its input");
     return y;
-}
-
-static const char *scope_of(const ib_node *n)
-{
-    return n->scope ? n->scope : "";
-}
-
-static ib_status refuse(const ib_node *n, const char *what)
-{
-    return ib_fail(IB_EUNSUPPORTED, "layer '%s': %s: %s", scope_of(n), n->op->name, what);
 }
 
 /* Whether b holds the numbers of a so many times; -1 with ib_error() if that cannot be seen. */

@@ -84,8 +84,10 @@ ib_tensor *ib_input(ib_graph *g, int ndim, const int64_t *shape, const float *da
  * comes from; such a step's ib_backward waits for its loss. Refused: a parameter used on two devices in one step. An
  * optimizer is of one device and refuses parameters elsewhere, so that each device wants a network and an optimizer of
  * its own; ib_train and ib_evaluate have one, and want the network's result on the graph's device. A parameter that
- * another graph has moved since this step used it is missed: its views and ib_backward are refused (IB_ESTATE). A tape
- * that crosses devices has no integer form. At most 8 devices a graph; dev must outlive it. */
+ * another graph has moved since this step used it is missed: its views and ib_backward are refused (IB_ESTATE). A
+ * network that crosses devices has no integer form, which ib_qat_prepare says; networks in integers, each on its
+ * device, may follow each other across. examples/10_two_devices.c trains across. At most 8 devices a graph; dev must
+ * outlive it. */
 ib_tensor *ib_to_device(ib_graph *g, ib_tensor *x, ib_device *dev);
 
 /* ---- products -------------------------------------------------------------------------------------------------- */

@@ -69,9 +69,10 @@ const char *ib_phase_name(ib_phase phase);
  * step. IB_ESTATE in IB_FLOAT and IB_EXPORTED. */
 ib_status ib_qat_set_profile(ib_layer *net, ib_profile profile);
 
-/* IB_FLOAT -> IB_CALIBRATE; IB_EUNSUPPORTED: a layer that has no integer form, or one whose operators, options, wires
- * or constants are not the same for zeros and for numbers drawn at random: a program has one structure. Needs
- * ib_layer_init() and ib_layer_set_input(); the graph is used for the trace. */
+/* IB_FLOAT -> IB_CALIBRATE; IB_EUNSUPPORTED: a layer that has no integer form, one whose operators, options, wires or
+ * constants are not the same for zeros and for numbers drawn at random, since a program has one structure, or one that
+ * goes to another device (ib_to_device): networks on several devices, one behind the other on a tape, are prepared each
+ * on a graph of its device. Needs ib_layer_init() and ib_layer_set_input(); the graph is used for the trace. */
 ib_status ib_qat_prepare(ib_layer *net, ib_graph *g, const ib_qat_opts *opts);
 /* What ib_qat_prepare() would answer, the network staying as it is: options and rules can be asked before a long
  * training. */
