@@ -63,14 +63,6 @@ static int64_t rows_of(int64_t panels)
     (void)panels;
     return MOST_ROWS;
 }
-static void begin(int64_t rows)
-{
-    (void)rows;
-}
-static void end(void)
-{
-}
-
 static void finish(const ib_epilogue *e, const isobit_scale *scale, int64_t count, int64_t rows, const int32_t *acc,
                    uint8_t *y, int64_t ldy)
 {
@@ -83,7 +75,7 @@ static void finish(const ib_epilogue *e, const isobit_scale *scale, int64_t coun
                    count);
 }
 
-const ib_multiplier ib_avx2_multiplier = {1, 0, 1, rows_of, begin, end, run, finish};
+const ib_multiplier ib_avx2_multiplier = {1, 0, 1, rows_of, NULL, NULL, run, finish};
 
 int ib_avx2_panels_fit(const ib_window *s, const ib_qweights *w)
 {
