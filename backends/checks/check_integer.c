@@ -2,7 +2,10 @@
 #include "backends/checks/checks.h"
 
 #ifdef IB_CHECKED
-#include "arithmetic/runtime.h"
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-function"
+#include "runtime/isobit_rt.h"
+#pragma GCC diagnostic pop
 
 #define FACTORS(s, n, profile) IB_ASSERT(ib_factors_are_normal(s, n, profile), "factors are normal")
 

@@ -58,7 +58,8 @@ CASE = """#include "tests/kernels/kernel_case.h"
 
 void case_added(void)
 {
-    EACH_N(n) {
+    EACH_SIZE(n) {
+        a_shape("n %lld", (long long)n);
         const float *x = reals(n);
         float *y = result("y", REALS, n, EXACT);
         EACH_RUN(added)

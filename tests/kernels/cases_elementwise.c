@@ -3,7 +3,8 @@
 
 void case_axpy(void)
 {
-    EACH_N(n) {
+    EACH_SIZE(n) {
+        a_shape("n %lld", (long long)n);
         const float *x = reals(n);
         float *y = changed("y", REALS, n, EXACT);
         EACH_RUN(axpy)
@@ -13,7 +14,8 @@ void case_axpy(void)
 
 void case_axpy_by(void)
 {
-    EACH_N(n) {
+    EACH_SIZE(n) {
+        a_shape("n %lld", (long long)n);
         const float *x = reals(n), *b = reals(1);
         float *y = changed("y", REALS, n, EXACT);
         EACH_RUN(axpy_by)
@@ -23,7 +25,8 @@ void case_axpy_by(void)
 
 void case_add_share(void)
 {
-    EACH_N(n) {
+    EACH_SIZE(n) {
+        a_shape("n %lld", (long long)n);
         const float *b = reals(1);
         float *y = changed("y", REALS, n, EXACT);
         EACH_RUN(add_share)
@@ -33,7 +36,8 @@ void case_add_share(void)
 
 void case_divide(void)
 {
-    EACH_N(n) {
+    EACH_SIZE(n) {
+        a_shape("n %lld", (long long)n);
         const float *x = reals(n);
         float *y = result("y", REALS, n, EXACT);
         EACH_RUN(divide)
@@ -43,7 +47,8 @@ void case_divide(void)
 
 void case_scale(void)
 {
-    EACH_N(n) {
+    EACH_SIZE(n) {
+        a_shape("n %lld", (long long)n);
         float *y = changed("y", REALS, n, EXACT);
         EACH_RUN(scale)
             dev->k.scale(dev, y, n, -1.7f);
@@ -64,7 +69,8 @@ void case_scale_by(void)
 
 void case_set(void)
 {
-    EACH_N(n) {
+    EACH_SIZE(n) {
+        a_shape("n %lld", (long long)n);
         float *y = result("y", REALS, n, EXACT);
         EACH_RUN(set)
             dev->k.set(dev, y, n, -1.7f);
@@ -138,7 +144,8 @@ void case_reduce_to(void)
 
 void case_clamp(void)
 {
-    EACH_N(n) {
+    EACH_SIZE(n) {
+        a_shape("n %lld", (long long)n);
         float *x = reals(n), *y = result("y", REALS, n, EXACT);
         x[n / 2] = n % 2 ? -0.5f : INFINITY;
         EACH_RUN(clamp)
@@ -161,7 +168,8 @@ void case_clamp_grad(void)
 
 void case_round(void)
 {
-    EACH_N(n) {
+    EACH_SIZE(n) {
+        a_shape("n %lld", (long long)n);
         float *x = reals(n), *y = result("y", REALS, n, EXACT);
         for (int64_t i = 0; i < n; i++) /* every third a tie, which becomes even */
             x[i] = i % 3 ? 100 * x[i] : rintf(9 * x[i]) + 0.5f;
@@ -172,7 +180,8 @@ void case_round(void)
 
 void case_sigmoid(void)
 {
-    EACH_N(n) {
+    EACH_SIZE(n) {
+        a_shape("n %lld", (long long)n);
         float *x = reals(n), *y = result("y", REALS, n, EXACT);
         for (int64_t i = 0; i < n; i++)
             x[i] *= i % 5 ? 4.0f : 120.0f;
@@ -183,7 +192,8 @@ void case_sigmoid(void)
 
 void case_sigmoid_grad(void)
 {
-    EACH_N(n) {
+    EACH_SIZE(n) {
+        a_shape("n %lld", (long long)n);
         const float *y = reals(n), *dy = reals(n);
         float *dx = changed("dx", REALS, n, EXACT);
         EACH_RUN(sigmoid_grad)
@@ -193,7 +203,8 @@ void case_sigmoid_grad(void)
 
 void case_tanh(void)
 {
-    EACH_N(n) {
+    EACH_SIZE(n) {
+        a_shape("n %lld", (long long)n);
         float *x = reals(n), *y = result("y", REALS, n, EXACT);
         for (int64_t i = 0; i < n; i++)
             x[i] *= i % 5 ? 3.0f : 50.0f;
@@ -204,7 +215,8 @@ void case_tanh(void)
 
 void case_tanh_grad(void)
 {
-    EACH_N(n) {
+    EACH_SIZE(n) {
+        a_shape("n %lld", (long long)n);
         const float *y = reals(n), *dy = reals(n);
         float *dx = changed("dx", REALS, n, EXACT);
         EACH_RUN(tanh_grad)
@@ -214,7 +226,8 @@ void case_tanh_grad(void)
 
 void case_dropout_mask(void)
 {
-    EACH_N(n) {
+    EACH_SIZE(n) {
+        a_shape("n %lld", (long long)n);
         const ib_rng rng = {31, (uint64_t)n};
         uint8_t *mask = result("mask", BITS, n, EXACT);
         EACH_RUN(dropout_mask)
@@ -227,7 +240,8 @@ void case_dropout_mask(void)
 
 void case_masked_add(void)
 {
-    EACH_N(n) {
+    EACH_SIZE(n) {
+        a_shape("n %lld", (long long)n);
         const float *x = reals(n);
         const uint8_t *mask = bits(n);
         float *y = changed("y", REALS, n, EXACT);

@@ -2,7 +2,8 @@
 #include "tests/check.h"
 
 #include "arithmetic/requant.h"
-#include "arithmetic/runtime.h"
+#pragma GCC diagnostic ignored "-Wunused-function"
+#include "runtime/isobit_rt.h"
 
 static int32_t random_acc(uint64_t i)
 {

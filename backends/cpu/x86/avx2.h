@@ -31,9 +31,11 @@ static inline int64_t ib_avx2_conv_words(const ib_window *s, int64_t threads)
     return ib_panels_words(s) + 16 + threads * (ib_avx2_image_words(s) + (s->oh * s->ow * s->oc + 15) / 16 * 16);
 }
 int ib_avx2_conv(const ib_window *s, const ib_qproduct *p);
-/* What panels multiply by; whether they take these weights. */
-extern const ib_multiplier ib_avx2_multiplier;
-int ib_avx2_panels_fit(const ib_window *s, const ib_qweights *w);
+/* What panels of these weights are multiplied by: as 8 bits or, twice as fast, 4; NULL: none takes them. */
+const ib_multiplier *ib_avx2_multiplier(const ib_window *s, const ib_qweights *w);
+/* avx2_panels4.c: run of weights of at most 4 bits, so many rows a tile */
+enum { IB_AVX2_ROWS4 = 6 };
+void ib_avx2_run4(const ib_tiles *t, const uint8_t *const *x, int blocks);
 
 /* Depthwise convolution of images with channels last: bytes of packed weights (0: not these), and the product. */
 int64_t ib_avx2_depthwise_nhwc_pack(const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias,

@@ -54,9 +54,10 @@ int ib_avx2_conv(const ib_window *s, const ib_qproduct *p)
                   room = ib_avx2_image_words(s);
     const int in_zero = ib_zero_of(p->in_zero);
     int32_t *panels = (int32_t *)(void *)p->scratch, *rooms = panels + packed;
-    if (!ib_avx2_panels_fit(s, p->w))
+    const ib_multiplier *m = ib_avx2_multiplier(s, p->w);
+    if (!m)
         return 0;
-    ib_panels_pack(&ib_avx2_multiplier, s, in_zero, p->w, p->bias, panels);
+    ib_panels_pack(m, s, in_zero, p->w, p->bias, panels);
     ib_window one = *s;
     one.n = 1;
 #pragma omp parallel if (s->n > 1)
@@ -69,7 +70,7 @@ int ib_avx2_conv(const ib_window *s, const ib_qproduct *p)
 #pragma omp for schedule(static)
         for (int64_t i = 0; i < s->n; i++) {
             lay_out(p->x + i * image, &x, 0, s->ih);
-            ib_panels_conv2d(&ib_avx2_multiplier, &one, &of, acc, (ib_share){0, 1});
+            ib_panels_conv2d(m, &one, &of, acc, (ib_share){0, 1});
             put_back(acc, pixels, s->oc, p->acc + i * s->oc * pixels);
         }
     }

@@ -6,63 +6,66 @@
 
 #include "backends/cpu/level.h"
 #include "backends/cpu/x86/avx2.h"
+#include "backends/cpu/x86/avx2_tiles.h"
 #include "backends/cpu/x86/requant8.h"
 #include "backends/formulas/windows.h"
 
-enum { LANES = 16, MOST_ROWS = 12, TILE_ROWS = 3 };
+enum { ROWS = 5 };
 
-/* out[ROWS][16 PANELS] = bias + rows times panels, in 2 ROWS PANELS registers; both are constants where it is
- * called. */
-static inline __attribute__((always_inline)) void tile(const int ROWS, const int PANELS, const ib_tiles *t,
-                                                       const uint8_t *x, const int32_t *panel, int32_t *out)
+/* Ten sums, two vectors of weights, a code, its size and a product are 15 registers. */
+static inline __attribute__((always_inline)) void tile(int rows, const ib_tiles *t, const uint8_t *x,
+                                                       const int32_t *panel, int32_t *out)
 {
     const __m256i raised = _mm256_set1_epi8(-128), ones = _mm256_set1_epi16(1);
-    const int64_t bias = t->k.segments * t->k.quads * LANES;
-    __m256i acc[TILE_ROWS][4];
-    for (int r = 0; r < ROWS; r++)
-        for (int v = 0; v < 2 * PANELS; v++)
-            acc[r][v] = _mm256_loadu_si256((const __m256i *)(panel + v / 2 * t->step + bias + v % 2 * 8));
+    const int64_t bias = t->k.segments * t->k.quads * IB_LANES;
+    __m256i acc[ROWS][2];
+    for (int r = 0; r < rows; r++)
+        for (int v = 0; v < 2; v++)
+            acc[r][v] = _mm256_loadu_si256((const __m256i *)(panel + bias + 8 * v));
     for (int64_t s = 0; s < t->k.segments; s++, x += t->k.jump)
-        for (int64_t i = 0; i < t->k.quads; i++, panel += LANES)
-            for (int r = 0; r < ROWS; r++) {
+        for (int64_t i = 0; i < t->k.quads; i++, panel += IB_LANES) {
+            const __m256i w[2] = {_mm256_loadu_si256((const __m256i *)panel),
+                                  _mm256_loadu_si256((const __m256i *)(panel + 8))};
+            for (int r = 0; r < rows; r++) {
                 int32_t four;
                 memcpy(&four, x + r * t->ldx + 4 * i, sizeof four);
                 const __m256i code = _mm256_xor_si256(_mm256_set1_epi32(four), raised), size = _mm256_abs_epi8(code);
-                for (int v = 0; v < 2 * PANELS; v++) {
-                    const __m256i w = _mm256_loadu_si256((const __m256i *)(panel + v / 2 * t->step + v % 2 * 8));
-                    const __m256i two = _mm256_maddubs_epi16(size, _mm256_sign_epi8(w, code));
+                for (int v = 0; v < 2; v++) {
+                    const __m256i two = _mm256_maddubs_epi16(size, _mm256_sign_epi8(w[v], code));
                     acc[r][v] = _mm256_add_epi32(acc[r][v], _mm256_madd_epi16(two, ones));
                 }
             }
-    for (int r = 0; r < ROWS; r++)
-        for (int v = 0; v < 2 * PANELS; v++)
+        }
+    for (int r = 0; r < rows; r++)
+        for (int v = 0; v < 2; v++)
             _mm256_storeu_si256((__m256i *)(out + r * IB_TILE_LD + 8 * v), acc[r][v]);
 }
 
 static void run(const ib_tiles *t, const uint8_t *const *x, int blocks)
 {
     (void)blocks;
-    for (int64_t v = 0; v < t->panels; v += 2)
-        for (int64_t r = 0; r < t->rows; r += TILE_ROWS) {
-            const uint8_t *from = *x + r * t->ldx;
-            const int32_t *panel = t->w + v * t->step;
-            int32_t *out = t->out + r * IB_TILE_LD + v * LANES;
-            switch (2 * ib_min64(TILE_ROWS, t->rows - r) + (t->panels - v > 1)) {
-            case 2: tile(1, 1, t, from, panel, out); break;
-            case 3: tile(1, 2, t, from, panel, out); break;
-            case 4: tile(2, 1, t, from, panel, out); break;
-            case 5: tile(2, 2, t, from, panel, out); break;
-            case 6: tile(3, 1, t, from, panel, out); break;
-            default: tile(3, 2, t, from, panel, out);
-            }
-        }
+    ib_run_tiles(tile, ROWS, t, *x);
 }
 
-static int64_t rows_of(int64_t panels)
+/* Whole tiles. */
+static int64_t rows_of8(int64_t panels)
 {
     (void)panels;
-    return MOST_ROWS;
+    return IB_TILE_ROWS / ROWS * ROWS;
 }
+static int64_t rows_of4(int64_t panels)
+{
+    (void)panels;
+    return IB_TILE_ROWS / IB_AVX2_ROWS4 * IB_AVX2_ROWS4;
+}
+static void begin(int64_t rows)
+{
+    (void)rows;
+}
+static void end(void)
+{
+}
+
 static void finish(const ib_epilogue *e, const isobit_scale *scale, int64_t count, int64_t rows, const int32_t *acc,
                    uint8_t *y, int64_t ldy)
 {
@@ -75,11 +78,21 @@ static void finish(const ib_epilogue *e, const isobit_scale *scale, int64_t coun
                    count);
 }
 
-const ib_multiplier ib_avx2_multiplier = {1, 0, 1, rows_of, NULL, NULL, run, finish};
+static const ib_multiplier by8 = {1, 0, 1, rows_of8, begin, end, run, finish},
+                           by4 = {1, 128, 1, rows_of4, begin, end, ib_avx2_run4, finish};
 
-int ib_avx2_panels_fit(const ib_window *s, const ib_qweights *w)
+/* Of weights that were packed, which are not looked through again. */
+static const ib_multiplier *of_packed(const ib_qweights *w)
 {
-    return s->groups == 1 && !w->group_size && !memchr(w->codes, -128, (size_t)(s->oc * s->ic * s->kh * s->kw));
+    return w->bits && w->bits <= 4 ? &by4 : &by8;
+}
+
+const ib_multiplier *ib_avx2_multiplier(const ib_window *s, const ib_qweights *w)
+{
+    if (s->groups != 1 || w->group_size)
+        return NULL;
+    const ib_multiplier *m = of_packed(w);
+    return m == &by8 && memchr(w->codes, -128, (size_t)(s->oc * s->ic * s->kh * s->kw)) ? NULL : m;
 }
 
 static int64_t nhwc_pack(ib_device *dev, const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias,
@@ -87,7 +100,8 @@ static int64_t nhwc_pack(ib_device *dev, const ib_window *s, int in_zero, const 
 {
     if (ib_is_depthwise_of_many(s) && !w->group_size)
         return ib_avx2_depthwise_nhwc_pack(s, in_zero, w, bias, packed);
-    return ib_avx2_panels_fit(s, w) ? ib_panels_pack(&ib_avx2_multiplier, s, in_zero, w, bias, packed) : 0;
+    const ib_multiplier *m = ib_avx2_multiplier(s, w);
+    return m ? ib_panels_pack(m, s, in_zero, w, bias, packed) : 0;
 }
 
 static void nhwc_conv2d(ib_device *dev, const ib_window *s, const ib_nhwc_product *p, ib_share share)
@@ -97,7 +111,7 @@ static void nhwc_conv2d(ib_device *dev, const ib_window *s, const ib_nhwc_produc
     else if (ib_is_depthwise_of_many(s))
         ib_avx2_depthwise_nhwc(s, p, share);
     else
-        ib_panels_conv2d(&ib_avx2_multiplier, s, p, NULL, share);
+        ib_panels_conv2d(of_packed(p->w), s, p, NULL, share);
 }
 
 static int64_t qlinear_pack(ib_device *dev, int64_t k, int64_t out, int in_zero, const ib_qweights *w,
@@ -110,10 +124,10 @@ static int64_t qlinear_pack(ib_device *dev, int64_t k, int64_t out, int in_zero,
 int ib_avx2_panels_linear(int64_t rows, int64_t k, int64_t out, const ib_qproduct *p, int *codes)
 {
     const ib_window s = ib_window_of_rows(1, k, out);
-    if (!p->packed && !ib_avx2_panels_fit(&s, p->w))
-        return 0;
-    *codes = ib_panels_linear(&ib_avx2_multiplier, rows, k, out, p);
-    return 1;
+    const ib_multiplier *m = p->packed ? of_packed(p->w) : ib_avx2_multiplier(&s, p->w);
+    if (m)
+        *codes = ib_panels_linear(m, rows, k, out, p);
+    return m != NULL;
 }
 
 void ib_avx2_panels_replace(ib_kernels *k)

@@ -290,7 +290,8 @@ static ib_fold a_fold(int64_t n, int with_bias)
 
 void case_fold_gain(void)
 {
-    EACH_N(n) {
+    EACH_SIZE(n) {
+        a_shape("n %lld", (long long)n);
         const ib_fold p = a_fold(n, 0);
         float *gain = result("gain", REALS, n, EXACT);
         EACH_RUN(fold_gain)
@@ -301,7 +302,8 @@ void case_fold_gain(void)
 
 void case_fold_gain_grad(void)
 {
-    EACH_N(n) {
+    EACH_SIZE(n) {
+        a_shape("n %lld", (long long)n);
         const ib_fold p = a_fold(n, 0);
         const float *dot = reals(n);
         float *dgamma = changed("dgamma", REALS, n, EXACT);
@@ -312,7 +314,8 @@ void case_fold_gain_grad(void)
 
 void case_fold_bias(void)
 {
-    EACH_N(n) {
+    EACH_SIZE(n) {
+        a_shape("n %lld", (long long)n);
         const ib_fold p = a_fold(n, n % 2);
         float *y = result("y", REALS, n, EXACT);
         EACH_RUN(fold_bias)
@@ -322,7 +325,8 @@ void case_fold_bias(void)
 
 void case_fold_bias_grad(void)
 {
-    EACH_N(n) {
+    EACH_SIZE(n) {
+        a_shape("n %lld", (long long)n);
         const ib_fold p = a_fold(n, n % 2);
         const float *dy = reals(n);
         float *dgamma = changed("dgamma", REALS, n, EXACT), *dbeta = changed("dbeta", REALS, n, EXACT),
@@ -335,7 +339,8 @@ void case_fold_bias_grad(void)
 /* Channels with a gamma of 0 keep theirs. */
 void case_fold_reestimate(void)
 {
-    EACH_N(n) {
+    EACH_SIZE(n) {
+        a_shape("n %lld", (long long)n);
         float *gamma = reals(n), *mean = changed("mean", REALS, n, EXACT), *var = changed("var", REALS, n, EXACT);
         const float *batch_mean = reals(n), *batch_var = about(n, 0.5f);
         for (int64_t i = 0; i < n; i++)

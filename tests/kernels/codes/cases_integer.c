@@ -150,14 +150,34 @@ static void multiplied(int linear, const ib_window *s, int group, int bits, int 
         accumulators(p);
 }
 
+/* Sums as far from zero as they come: all inputs the largest or the least code, and all weights, or in turns. */
+static void extreme(int linear, const ib_window *s, int bits)
+{
+    for (int which = 0; which < 8; which++) {
+        char what[60];
+        snprintf(what, sizeof what, "extreme %d, %d bits", which, bits);
+        const product p = a_product(linear, s, 0, bits, what);
+        const int least = -(1 << (bits - 1)), most = -least - 1, row = (int)window_row(s);
+        memset((int8_t *)(uintptr_t)p.x, which & 1 ? 127 : -128, (size_t)window_in(s));
+        for (int64_t i = 0; i < s->oc * row; i++)
+            ((int8_t *)(uintptr_t)p.w.codes)[i] = (int8_t)(which >> 1 == 0   ? most
+                                                           : which >> 1 == 1 ? least
+                                                           : which >> 1 == 2 ? -most
+                                                                             : (i / row % 2 ? least : most));
+        accumulators(p);
+    }
+}
+
 void case_qconv2d(void)
 {
+    for (int t = 0; t < 2 * N_WINDOWS; t++)
+        extreme(0, &kernel_windows[t / 2], 8 >> t % 2);
     for (int t = 0; t < 2 * N_WINDOWS; t++)
         for (int form = 0; form < N_FORMS; form++)
             multiplied(0, &kernel_windows[t / 2], t % 2 * 4, 8, form);
     for (int t = 0; t < N_CHANCE; t++) {
         const ib_window s = window_of_chance(t);
-        multiplied(0, &s, t % 3 ? 0 : 1 + t % 5, 8, t % 6 ? 0 : 1 + t / 6 % 6);
+        multiplied(0, &s, t % 3 ? 0 : 1 + t % 5, 8 >> t / 2 % 3, t % 6 ? 0 : 1 + t / 6 % 6);
     }
 }
 
@@ -185,6 +205,8 @@ void case_qlinear(void)
                 multiplied(1, &s, 0, 8 >> t % 3, form);
             if (t % 3 == 0 && l[1] < 1000)
                 multiplied(1, &s, 4, 8, form);
+            if (form == 0 && work < 1000000)
+                extreme(1, &s, 8 >> t % 3);
         }
 }
 

@@ -40,9 +40,11 @@ void case_nhwc_conv2d(void)
         if (window_out(s) * window_row(s) > 500000 && profile != (large ? ISOBIT_TFLITE_SINGLE : ISOBIT_FP32_RNE))
             continue;
         char what[60];
-        snprintf(what, sizeof what, "profile %d, %s factors", profile, large ? "large" : "small");
+        const int bits = 8 >> (t / N_ALL + large) % 3;
+        snprintf(what, sizeof what, "profile %d, %s factors, %d bits", profile, large ? "large" : "small", bits);
         a_window(s, what);
-        const ib_qweights w = {codes(s->oc * window_row(s)), NULL, 0, 0, 8};
+        const int64_t n = s->oc * window_row(s);
+        const ib_qweights w = {bits == 8 ? codes(n) : weights(n, bits), NULL, 0, 0, bits};
         const ib_epilogue r = {factors(s->oc, profile, large), profile, &zero, &lo, &hi, NULL, NULL, NULL};
         const ib_nhwc x = image(s->n, s->ic, s->ih, s->iw, BORDER, ZERO),
                       y = made_image(s->n, s->oc, s->oh, s->ow, t % 2);
