@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "cli/cli.h"
+#include "cli/models/export_onto.h"
 #include "export/export_format.h"
 
 typedef struct export_options {
@@ -14,6 +15,7 @@ typedef struct export_options {
     const ib_export_format *format;
     int64_t vectors; /* -1: not given */
     int profile;     /* -1: the trained one */
+    int anew;        /* it takes the place of its own files */
 } export_options;
 
 static const char formats[] = /* ", c, onnx-qop, ..." */
@@ -110,7 +112,7 @@ static void report_text(const ib_program *p, const export_options *o, const char
     if (*ib_program_note(p))
         printf("note: %s\n", ib_program_note(p));
     if (o->format->path == IB_PRINT_FOLDER)
-        printf("written: %s/%s.h and %s/%s.c\n", o->out, name, o->out, name);
+        printf("written%s: %s/%s.h and %s/%s.c\n", o->anew ? " anew" : "", o->out, name, o->out, name);
     else
         printf("written: %s\n", o->out);
 }
@@ -173,7 +175,7 @@ static int refuse_path(const export_options *o)
 {
     static int (*const refuse[])(const char *, const char *) = {
         [IB_PRINT_FOLDER] = refuse_no_folder, [IB_PRINT_FILE] = refuse_nowhere, [IB_PRINT_H5] = refuse_not_hdf5};
-    return refuse[o->format->path]("-o", o->out);
+    return refuse[o->format->path]("-o", o->out) || (o->format->path == IB_PRINT_FILE && refuse_foreign("-o", o->out));
 }
 
 int command_export(int argc, char **argv)
@@ -183,7 +185,9 @@ int command_export(int argc, char **argv)
         options,
         parse,
         "MODEL.h5",
-        "Writes a quantized model as what ships. Nothing is converted: the integers are those of training.\vExample:\n"
+        "Writes a quantized model as what ships. Nothing is converted: the integers are those of training. Files that "
+        "are "
+        "there are replaced where isobit wrote them, C where it was for as many inputs and outputs.\vExample:\n"
         "  isobit export lenet.h5 --to c -o out && cc -std=c99 -c out/lenet.c\n"
         "JSON keys: format, output, flash, ram, macs (bytes, bytes, count), layers[]: name, op, weight_bits, flash, "
         "ram, macs, acc_bound.",
@@ -227,7 +231,10 @@ int command_export(int argc, char **argv)
     if (!status) {
         char own[64];
         const char *name = o.name ? o.name : identifier(session_title(&s), own, sizeof own);
-        status = takes ? test_vectors(&s, p, &o, &v) : 0;
+        if (o.format->path == IB_PRINT_FOLDER)
+            status = refuse_other_c("-o", o.out, name, p, &o.anew);
+        if (!status && takes)
+            status = test_vectors(&s, p, &o, &v);
         if (!status)
             status = write_out(p, &s, &o, name, &v);
         if (!status && o.common.json)

@@ -49,13 +49,18 @@ static void show(void *context, int64_t done, int64_t total)
     progress_show(context, done, total, "samples");
 }
 
-static void print_text(const ib_verify_report *r, const ib_schema *schema)
+static void print_text(const ib_verify_report *r, const ib_schema *schema, int no_compiled)
 {
-    printf("%-28s %-8s %14s %12s %12s %12s\n", "layer", "op", "codes", "training", "runtime", "compiled C");
+    printf("%-28s %-8s %14s %38s\n", "", "", "codes", "of them other than evaluation's in");
+    printf("%-28s %-8s %14s %12s %12s %12s\n", "layer", "op", "compared", "training", "runtime", "compiled C");
     for (int i = 0; i < r->n_layers; i++) {
         const ib_verify_layer *l = &r->layers[i];
-        printf("%-28s %-8s %14lld %12lld %12lld %12lld\n", l->name, l->op, (long long)l->codes, (long long)l->train,
-               (long long)l->runtime, (long long)l->compiled);
+        printf("%-28s %-8s %14lld %12lld %12lld", l->name, l->op, (long long)l->codes, (long long)l->train,
+               (long long)l->runtime);
+        if (no_compiled)
+            printf(" %12s\n", "-");
+        else
+            printf(" %12lld\n", (long long)l->compiled);
     }
     printf("%lld samples", (long long)r->samples);
     if (r->accuracy >= 0)
@@ -96,7 +101,11 @@ int command_verify(int argc, char **argv)
         "MODEL.h5",
         "Runs evaluation, the training forward, the integer runtime and the compiled C over the test data and counts, "
         "layer by layer, the "
-        "codes in which they differ. With --with the model is also exported for other runtimes, in the rounding "
+        "codes in which they differ. A row of the table is a layer: its codes of all samples (compared), and how many "
+        "of "
+        "them are not evaluation's in the training forward, the integer runtime and the compiled C (- where it was "
+        "left "
+        "out). With --with the model is also exported for other runtimes, in the rounding "
         "profile of each, and their outputs are compared. Exit status 3 if any code differs, 1 if "
         "something could not be compared.\vExample:\n"
         "  isobit verify lenet.h5 --data idx:data/mnist --cc clang\n"
@@ -134,7 +143,7 @@ int command_verify(int argc, char **argv)
             classes_json(ib_layer_schema(s.net), j);
         int64_t different = 0;
         if (!j)
-            print_text(&r, ib_layer_schema(s.net));
+            print_text(&r, ib_layer_schema(s.net), o.v.skip_compiled);
         if (o.with)
             status = verify_with(&s, o.with, o.python, j, &different);
         if (j)

@@ -53,10 +53,30 @@ check "export hdf5" [ -f program.h5 ]
 "$isobit" eval program.h5 --json >eval.json 2>err
 check "a program is evaluated as its network" [ "$(json accuracy eval.json)" = "$a_integer" ]
 fails 2 "integer program" "$isobit" eval program.h5 --engine qat
+"$isobit" verify m.h5 --limit 20 --no-compile >out 2>err
+check "verify's table says of what its columns are" eval 'grep -q "codes *of them other than evaluation.s in$" out && grep -q "^layer *op *compared *training *runtime *compiled C$" out'
+check "what was not compared is not counted" eval '[ "$(grep -c "^[^ ]* *[a-z0-9_]* *[0-9]* *0 *0 *-$" out)" -gt 2 ]'
 for format in onnx-qop onnx-qdq tflite; do
     "$isobit" export m.h5 --to $format --profile fp32_rne -o m.$format >out 2>err
     check "export $format" [ -s m.$format ]
 done
+"$isobit" export m.h5 --to c -o out_c >out 2>err
+check "the same network's C is written anew, and that is said" grep -qx "written anew: out_c/lenet.h and out_c/lenet.c" out
+for foreign in lenet.h lenet.c; do # theirs stays, whatever has isobit's name is not all isobit's
+    mkdir -p out_foreign; rm -f out_foreign/*; echo "/* by hand, for isobit */" >out_foreign/$foreign
+    fails 1 "'out_foreign/$foreign'" "$isobit" export m.h5 --to c -o out_foreign
+    check "nothing of $foreign is written over" [ "$(cat out_foreign/*)" = "/* by hand, for isobit */" ]
+done
+for format in onnx-qop onnx-qdq tflite; do
+    "$isobit" export m.h5 --to $format --profile fp32_rne -o m.$format >out 2>err
+    check "export $format again" [ $? = 0 ]
+    cp "$(dirname "$0")/../golden/onnx/keras.onnx" theirs
+    fails 1 "isobit did not write 'theirs'" "$isobit" export m.h5 --to $format --profile fp32_rne -o theirs
+done
+{ echo a,b,kind; for i in 1 2 3 4 5 6 7 8 9 10; do echo "$i,2,x"; echo "2,$i,y"; done; } >few.csv
+"$isobit" train --model mlp --hidden 4 --data csv:few.csv --qat w8a8 --epochs 1 -o few.h5 >out 2>err
+"$isobit" export few.h5 --to c -o out_few --name lenet >out 2>err
+fails 1 "'out_few/lenet.h' is another network's, of 2 inputs and 2 outputs, not 64 and 10" "$isobit" export m.h5 --to c -o out_few --name lenet
 fails 1 "fp32_rne" "$isobit" export m.h5 --to onnx-qop --profile tflite_double -o y
 fails 1 "tflite_single" "$isobit" export m.h5 --to tflite --profile tflite_single -o y
 fails 2 "no rounding profile" "$isobit" export m.h5 --profile banker -o y
