@@ -2,7 +2,7 @@
 """start.py ISOBIT WRITE_DIGITS SOURCE - docs/start.md, run from top to bottom in an empty folder.
 
 A block `sh` holds commands, each a line; one that ends in `# refused` must fail with one line. The block `text` behind it holds lines that the
-commands print, in their order: `...` stands for anything, numbers with a decimal point for any such. A block `c` that begins with
+commands print, in their order: `...` stands for anything, alone on a line for lines that are left out (none are without), numbers with a decimal point for any such. A block `c` that begins with
 `/* NAME - ` is that file. Own files are small ones, made here (own_files).
 Broken by: a command of the page that fails, a line that it does not print, a file that it names and that is not there."""
 import array
@@ -91,17 +91,25 @@ def pattern(line):
 
 
 def shown(lines, streams, where):
-    """Each line, in its order within the stream that it is on."""
-    at = [0] * len(streams)
+    """Each line, in its order within the stream that it is on, the next one there unless a line `...` is between."""
+    at, gap, streams = [0] * len(streams), False, [list(filter(str.strip, s)) for s in streams]
     for line in filter(str.strip, lines):
+        if line.strip() == "...":
+            gap = True
+            continue
         want = pattern(line)
         for k, stream in enumerate(streams):
             hit = next((i for i in range(at[k], len(stream)) if want.fullmatch(stream[i])), None)
             if hit is not None:
+                if hit > at[k] and not gap:
+                    fail(f"{where}: without a line `...` lines are left out before: {line}")
                 at[k] = hit + 1
                 break
         else:
             fail(f"{where}: is not printed: {line}")
+        gap = False
+    if not gap and any(n < len(stream) for n, stream in zip(at, streams)):
+        fail(f"{where}: without a line `...` lines are left out at the end")
 
 
 def run_block(block, folder, where):

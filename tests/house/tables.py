@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """tables.py ROOT - the tables (*.def) and whoever else lists their names agree: documents, what Python runs, what is installed.
-And CONTRIBUTING.md: each path in its table of additions is there; where it says that a row's file has the row's name, each row has one."""
-import pathlib, re, sys
+What the documents' commands write into the tree git ignores. And CONTRIBUTING.md: each path in its table of additions is there; where it says that a row's file has the row's name, each row has one."""
+import fnmatch, pathlib, re, sys
 
 root, bad = pathlib.Path(sys.argv[1]), 0
 
@@ -92,4 +92,15 @@ for line in table.splitlines():
             wrong(f"CONTRIBUTING.md: there is no {path}")
 for definitions in OWN_FILE:
     wrong(f"CONTRIBUTING.md: no row says which files those of {definitions} have")
+
+# What a reader's first hour leaves in the tree.
+ignored = [line.strip("/") for line in (root / ".gitignore").read_text().splitlines() if line and not line.startswith("#")]
+written = 0
+for page in (root / "README.md", *sorted((root / "docs").glob("*.md"))):
+    for made in re.findall(r"build/isobit .* -o +([\w./]+)", page.read_text(encoding="utf-8")):
+        written += 1
+        if not any(fnmatch.fnmatch(made, pattern) for pattern in ignored):
+            wrong(f".gitignore: {page.name} writes {made}, which git would add")
+if written < 10:
+    wrong(f"README.md and docs: only {written} commands that write were found")
 sys.exit(bad)
