@@ -369,4 +369,17 @@ def cases(shop):
             refused=["operators"],
         ),
     ]
+
+    # A channel that one scale makes 0 at 8 bits: it is named, and what can be done is said.
+    hidden = np.abs(weights(64, 4)) * np.float32([1, 1e-4, 0.5, 0.25])
+    weak = [node("Flatten", ["image"], ["f"]), node("Gemm", ["f", "v"], ["h"], name="hidden"), node("Gemm", ["h", "w"], ["y"], name="last")]
+    (shop / "weak.onnx").write_bytes(network(weak, {"v": hidden, "w": weights(4, 3)}).SerializeToString())
+    np.save(shop / "weak.npy", PIXELS)
+
+    def says_what_to_do(_):
+        shop.make("import", "weak.onnx", "-o", "weak.h5")
+        done = shop.run("quantize", "weak.h5", "--data", "npy:weak.npy", "-o", "weak8.h5")
+        return done.returncode == 0 and "1 of 4 channels are 0 in 8 bits" in done.stderr and "--observer percentile --percentile 99" in done.stderr
+
+    cases.append(Case("a channel too weak for 8 bits", ["--version"], right=says_what_to_do))
     return cases
