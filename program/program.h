@@ -4,15 +4,11 @@
 
 #include <isobit/export.h>
 
+#include "arithmetic/runtime.h"
 #include "backends/kernels.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "qat/plan.h"
-
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wunused-function"
-#include "runtime/isobit_rt.h"
-#pragma GCC diagnostic pop
 
 typedef struct ib_instr ib_instr;
 typedef struct ib_instr_class ib_instr_class; /* program/instr.h */

@@ -2,10 +2,7 @@
 #include "backends/checks/checks.h"
 
 #ifdef IB_CHECKED
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wunused-function"
-#include "runtime/isobit_rt.h"
-#pragma GCC diagnostic pop
+#include "arithmetic/runtime.h"
 
 #define FACTORS(s, n, profile) IB_ASSERT(ib_factors_are_normal(s, n, profile), "factors are normal")
 

@@ -2,12 +2,8 @@
 #ifndef IB_BACKENDS_CPU_PANELS_H
 #define IB_BACKENDS_CPU_PANELS_H
 
+#include "arithmetic/runtime.h"
 #include "backends/kernels.h"
-
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wunused-function"
-#include "runtime/isobit_rt.h"
-#pragma GCC diagnostic pop
 
 /* A row of raised codes as a product reads it: `segments` pieces of `quads` times four, `jump` bytes from one to the
  * next. */
@@ -32,7 +28,8 @@ typedef void ib_finish(const ib_epilogue *e, const isobit_scale *scale, int64_t 
                        uint8_t *y, int64_t ldy);
 ib_finish ib_finish_plainly; /* of any factors and rows, by ib_finish_row (panels_nhwc.c) */
 
-/* How rows are multiplied by panels: between begin and end, a thread calls run with one number of rows. */
+/* How rows are multiplied by panels: between begin and end (NULL: nothing is to be done), a thread calls run with one
+ * number of rows. */
 typedef struct ib_multiplier {
     int64_t unit;                    /* quads of a segment are a multiple of it */
     int raise;                       /* what is on the codes when they meet the weights; the bias makes up for it */

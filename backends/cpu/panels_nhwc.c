@@ -112,7 +112,8 @@ static void group_of(const product *p, int64_t panel, int64_t i, int64_t first, 
     ib_finish *const finish = small ? p->m->finish : ib_finish_plainly;
     _Alignas(64) int32_t acc[2 * IB_TILE_ROWS * IB_TILE_LD];
     const ib_tiles tiles = {rows, panels, p->k, ldx, p->packed + panel * step, step, acc};
-    p->m->begin(rows);
+    if (p->m->begin)
+        p->m->begin(rows);
     for (int64_t t = first * pieces; t < last * pieces; t += p->m->blocks) {
         const int blocks = (int)least(p->m->blocks, last * pieces - t);
         const uint8_t *x[2];
@@ -135,7 +136,8 @@ static void group_of(const product *p, int64_t panel, int64_t i, int64_t first, 
                    (size_t)n_lanes * sizeof *acc);
         }
     }
-    p->m->end();
+    if (p->m->end)
+        p->m->end();
 }
 
 void ib_panels_conv2d(const ib_multiplier *m, const ib_window *s, const ib_nhwc_product *of, int32_t *acc,

@@ -6,12 +6,8 @@
 #include <math.h>
 
 #include "arithmetic/requant.h"
+#include "arithmetic/runtime.h"
 #include "backends/quantization.h"
-
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wunused-function"
-#include "runtime/isobit_rt.h"
-#pragma GCC diagnostic pop
 
 /* ---- products ---- */
 

@@ -7,10 +7,12 @@
 
 #include "tests/cuda/host_plugin.h"
 
-static void choose(const char *folder, const char *math)
+/* A device that seeks libraries in that folder, NULL if it is refused. */
+static ib_device *open_with(const char *folder, const char *math)
 {
     folder ? setenv("ISOBIT_CUDA_LIBRARIES", beside(folder), 1) : unsetenv("ISOBIT_CUDA_LIBRARIES");
     math ? setenv("ISOBIT_CUDA_MATH", math, 1) : unsetenv("ISOBIT_CUDA_MATH");
+    return ib_device_open("cuda:host");
 }
 
 /* Whether what computes its products is told with these words. */
@@ -25,16 +27,14 @@ static int says(const ib_device *dev, const char *words)
 /* Opens with that folder and math; the words hold. */
 static void opens(const char *folder, const char *math, const char *words, const char *more)
 {
-    choose(folder, math);
-    ib_device *dev = ib_device_open("cuda:host");
+    ib_device *dev = open_with(folder, math);
     CHECK(says(dev, words) && says(dev, more));
     ib_device_close(dev);
 }
 
 static void refused(const char *folder, const char *math, const char *words)
 {
-    choose(folder, math);
-    ib_device *dev = ib_device_open("cuda:host");
+    ib_device *dev = open_with(folder, math);
     CHECK_ERROR(!dev, words);
     CHECK(!strchr(ib_error(), '\n'));
     ib_device_close(dev);
@@ -180,8 +180,7 @@ static void products_of_reals(void)
 {
     if (!has_plugin())
         return;
-    choose("libraries", NULL);
-    ib_device *dev = ib_device_open("cuda:host");
+    ib_device *dev = open_with("libraries", NULL);
     REQUIRE(dev != NULL);
     const unsigned long before = begun("cublaslt");
     CHECK(multiplies(dev, 5, 7, 33, 0) && multiplies(dev, 5, 7, 33, 1) && multiplies(dev, 1, 1, 1, 0));
@@ -192,8 +191,7 @@ static void products_of_reals(void)
     CHECK_INT(begun("cublaslt") - before, 803);
     CHECK(!*dev->failure);
     ib_device_close(dev);
-    choose("libraries", "tf32");
-    dev = ib_device_open("cuda:host");
+    dev = open_with("libraries", "tf32");
     REQUIRE(dev != NULL);
     CHECK(!multiplies(dev, 5, 7, 33, 0) && !*dev->failure);
     ib_device_close(dev);
@@ -235,8 +233,7 @@ static void products_of_codes(void)
 {
     if (!has_plugin())
         return;
-    choose("libraries", NULL);
-    ib_device *dev = ib_device_open("cuda:host");
+    ib_device *dev = open_with("libraries", NULL);
     REQUIRE(dev != NULL);
     const unsigned long before = begun("cublaslt");
     CHECK(multiplies_codes(dev, 8, 12, 16) && multiplies_codes(dev, 4, 300, 12) && multiplies_codes(dev, 4, 4, 300));
@@ -281,8 +278,7 @@ static void convolutions(void)
                            cut = {2, 4, 6, 7, 8, 5, 7, 3, 3, 1, 1, 1, 1, 1}; /* fewer rows than padding gives */
     if (!has_plugin())
         return;
-    choose("libraries", NULL);
-    ib_device *dev = ib_device_open("cuda:host");
+    ib_device *dev = open_with("libraries", NULL);
     REQUIRE(dev != NULL);
     CHECK_INT(convolves(dev, &plain), 3);
     CHECK_INT(convolves(dev, &grouped), 3);

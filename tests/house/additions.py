@@ -58,8 +58,7 @@ CASE = """#include "tests/kernels/kernel_case.h"
 
 void case_added(void)
 {
-    EACH_SIZE(n) {
-        a_shape("n %lld", (long long)n);
+    EACH_N(n) {
         const float *x = reals(n);
         float *y = result("y", REALS, n, EXACT);
         EACH_RUN(added)

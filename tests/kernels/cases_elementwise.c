@@ -3,8 +3,7 @@
 
 void case_axpy(void)
 {
-    EACH_SIZE(n) {
-        a_shape("n %lld", (long long)n);
+    EACH_N(n) {
         const float *x = reals(n);
         float *y = changed("y", REALS, n, EXACT);
         EACH_RUN(axpy)
@@ -14,8 +13,7 @@ void case_axpy(void)
 
 void case_axpy_by(void)
 {
-    EACH_SIZE(n) {
-        a_shape("n %lld", (long long)n);
+    EACH_N(n) {
         const float *x = reals(n), *b = reals(1);
         float *y = changed("y", REALS, n, EXACT);
         EACH_RUN(axpy_by)
@@ -25,8 +23,7 @@ void case_axpy_by(void)
 
 void case_add_share(void)
 {
-    EACH_SIZE(n) {
-        a_shape("n %lld", (long long)n);
+    EACH_N(n) {
         const float *b = reals(1);
         float *y = changed("y", REALS, n, EXACT);
         EACH_RUN(add_share)
@@ -36,8 +33,7 @@ void case_add_share(void)
 
 void case_divide(void)
 {
-    EACH_SIZE(n) {
-        a_shape("n %lld", (long long)n);
+    EACH_N(n) {
         const float *x = reals(n);
         float *y = result("y", REALS, n, EXACT);
         EACH_RUN(divide)
@@ -47,8 +43,7 @@ void case_divide(void)
 
 void case_scale(void)
 {
-    EACH_SIZE(n) {
-        a_shape("n %lld", (long long)n);
+    EACH_N(n) {
         float *y = changed("y", REALS, n, EXACT);
         EACH_RUN(scale)
             dev->k.scale(dev, y, n, -1.7f);
@@ -69,8 +64,7 @@ void case_scale_by(void)
 
 void case_set(void)
 {
-    EACH_SIZE(n) {
-        a_shape("n %lld", (long long)n);
+    EACH_N(n) {
         float *y = result("y", REALS, n, EXACT);
         EACH_RUN(set)
             dev->k.set(dev, y, n, -1.7f);
@@ -144,8 +138,7 @@ void case_reduce_to(void)
 
 void case_clamp(void)
 {
-    EACH_SIZE(n) {
-        a_shape("n %lld", (long long)n);
+    EACH_N(n) {
         float *x = reals(n), *y = result("y", REALS, n, EXACT);
         x[n / 2] = n % 2 ? -0.5f : INFINITY;
         EACH_RUN(clamp)
@@ -168,8 +161,7 @@ void case_clamp_grad(void)
 
 void case_round(void)
 {
-    EACH_SIZE(n) {
-        a_shape("n %lld", (long long)n);
+    EACH_N(n) {
         float *x = reals(n), *y = result("y", REALS, n, EXACT);
         for (int64_t i = 0; i < n; i++) /* every third a tie, which becomes even */
             x[i] = i % 3 ? 100 * x[i] : rintf(9 * x[i]) + 0.5f;
@@ -180,8 +172,7 @@ void case_round(void)
 
 void case_sigmoid(void)
 {
-    EACH_SIZE(n) {
-        a_shape("n %lld", (long long)n);
+    EACH_N(n) {
         float *x = reals(n), *y = result("y", REALS, n, EXACT);
         for (int64_t i = 0; i < n; i++)
             x[i] *= i % 5 ? 4.0f : 120.0f;
@@ -192,8 +183,7 @@ void case_sigmoid(void)
 
 void case_sigmoid_grad(void)
 {
-    EACH_SIZE(n) {
-        a_shape("n %lld", (long long)n);
+    EACH_N(n) {
         const float *y = reals(n), *dy = reals(n);
         float *dx = changed("dx", REALS, n, EXACT);
         EACH_RUN(sigmoid_grad)
@@ -203,8 +193,7 @@ void case_sigmoid_grad(void)
 
 void case_tanh(void)
 {
-    EACH_SIZE(n) {
-        a_shape("n %lld", (long long)n);
+    EACH_N(n) {
         float *x = reals(n), *y = result("y", REALS, n, EXACT);
         for (int64_t i = 0; i < n; i++)
             x[i] *= i % 5 ? 3.0f : 50.0f;
@@ -215,8 +204,7 @@ void case_tanh(void)
 
 void case_tanh_grad(void)
 {
-    EACH_SIZE(n) {
-        a_shape("n %lld", (long long)n);
+    EACH_N(n) {
         const float *y = reals(n), *dy = reals(n);
         float *dx = changed("dx", REALS, n, EXACT);
         EACH_RUN(tanh_grad)
@@ -226,8 +214,7 @@ void case_tanh_grad(void)
 
 void case_dropout_mask(void)
 {
-    EACH_SIZE(n) {
-        a_shape("n %lld", (long long)n);
+    EACH_N(n) {
         const ib_rng rng = {31, (uint64_t)n};
         uint8_t *mask = result("mask", BITS, n, EXACT);
         EACH_RUN(dropout_mask)
@@ -240,8 +227,7 @@ void case_dropout_mask(void)
 
 void case_masked_add(void)
 {
-    EACH_SIZE(n) {
-        a_shape("n %lld", (long long)n);
+    EACH_N(n) {
         const float *x = reals(n);
         const uint8_t *mask = bits(n);
         float *y = changed("y", REALS, n, EXACT);

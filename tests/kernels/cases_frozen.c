@@ -113,8 +113,7 @@ void case_frozen_mul_grad(void)
 /* What is kept stays within its bytes: fp32, or half of that. */
 void case_kept_bytes(void)
 {
-    EACH_SIZE(n) {
-        a_shape("n %lld", (long long)n);
+    EACH_N(n) {
         float *y = changed("y", REALS, n, EXACT);
         bound_in_bf16(y, 0x1p-9);
         EACH_RUN(kept_bytes) {
@@ -128,8 +127,7 @@ void case_kept_bytes(void)
 /* What a level keeps is what it goes on with, also when nothing is stored. */
 void case_keep(void)
 {
-    EACH_SIZE(n) {
-        a_shape("n %lld", (long long)n);
+    EACH_N(n) {
         float *y = changed("y", REALS, n, EXACT), *z = result("z", REALS, n, EXACT);
         bound_in_bf16(y, 0x1p-9);
         bound_in_bf16(z, 0x1p-9);
@@ -147,8 +145,7 @@ void case_keep(void)
 
 void case_recall(void)
 {
-    EACH_SIZE(n) {
-        a_shape("n %lld", (long long)n);
+    EACH_N(n) {
         float *x = reals(n), *y = result("y", REALS, n, EXACT);
         for (int64_t i = 0; i < n; i++)
             x[i] = ib_bf16_to_float(ib_float_to_bf16(x[i])); /* as every level keeps it */

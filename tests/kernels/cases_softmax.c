@@ -87,8 +87,7 @@ void case_nll_rows(void)
 
 void case_nll_sum(void)
 {
-    EACH_SIZE(n) {
-        a_shape("n %lld", (long long)n);
+    EACH_N(n) {
         float *nll = reals(n), *y = result("y", REALS, 1, EXACT);
         for (int64_t i = 0; i < n; i++) /* not exact in double, so that the order shows */
             nll[i] = ldexpf(nll[i], (int)(i % 61) - 30);

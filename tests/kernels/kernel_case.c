@@ -267,6 +267,14 @@ int64_t kernel_size(int i)
     return i < (int)(sizeof sizes / sizeof *sizes) ? sizes[i] : 0;
 }
 
+int64_t shape_of_n(int i)
+{
+    const int64_t n = kernel_size(i);
+    if (n)
+        a_shape("n %lld", (long long)n);
+    return n;
+}
+
 static ib_device *device(int level)
 {
     static char tried[MOST_LEVELS];

@@ -2,9 +2,8 @@
  *
  *   void case_axpy(void)
  *   {
- *       EACH_SIZE(n)
+ *       EACH_N(n)
  *       {
- *           a_shape("n %lld", (long long)n);
  *           const float *x = reals(n);
  *           float *y = changed("y", REALS, n, EXACT);
  *           EACH_RUN(axpy)
@@ -64,6 +63,9 @@ const void *made_by_ref(const void *at);
 /* 1, sizes about those of vectors and blocks, and one for several threads; 0 behind the last. */
 int64_t kernel_size(int i);
 #define EACH_SIZE(n) for (int64_t i_ = 0, n; (n = kernel_size((int)i_)) != 0; i_++)
+/* As EACH_SIZE, each a shape that its number alone tells. */
+int64_t shape_of_n(int i);
+#define EACH_N(n) for (int64_t i_ = 0, n; (n = shape_of_n((int)i_)) != 0; i_++)
 
 /* The next run's device; NULL behind the last. `helper`: another entry that the body calls. */
 ib_device *next_run(const char *kernel, size_t entry, size_t helper);

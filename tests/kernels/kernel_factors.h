@@ -3,12 +3,8 @@
 #define IB_TESTS_KERNELS_KERNEL_FACTORS_H
 
 #include "arithmetic/requant.h"
+#include "arithmetic/runtime.h"
 #include "tests/kernels/kernel_case.h"
-
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wunused-function"
-#include "runtime/isobit_rt.h"
-#pragma GCC diagnostic pop
 
 enum { N_ROUNDINGS = 3 }; /* ISOBIT_TFLITE_DOUBLE, ISOBIT_TFLITE_SINGLE, ISOBIT_FP32_RNE */
 

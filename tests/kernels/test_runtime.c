@@ -2,8 +2,7 @@
 #include "tests/check.h"
 
 #include "arithmetic/requant.h"
-#pragma GCC diagnostic ignored "-Wunused-function"
-#include "runtime/isobit_rt.h"
+#include "arithmetic/runtime.h"
 
 static int32_t random_acc(uint64_t i)
 {

@@ -2,12 +2,8 @@
 #include <string.h>
 
 #include "arithmetic/requant.h"
+#include "arithmetic/runtime.h"
 #include "autograd/quantizer.h"
-
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wunused-function"
-#include "runtime/isobit_rt.h"
-#pragma GCC diagnostic pop
 
 static int is_mul(const ib_node *n)
 {

@@ -54,14 +54,6 @@ static int64_t rows_of(int64_t panels)
     (void)panels;
     return MOST_ROWS;
 }
-static void begin(int64_t rows)
-{
-    (void)rows;
-}
-static void end(void)
-{
-}
-
 static void run(const ib_tiles *t, const uint8_t *const *x, int blocks)
 {
     static void (*const tiles[MOST_ROWS])(const ib_walk *, const uint8_t *, int64_t, const int32_t *,
@@ -100,7 +92,7 @@ static void finish(const ib_epilogue *e, const isobit_scale *scale, int64_t coun
     }
 }
 
-static const ib_multiplier neon = {UNIT, 0, 1, rows_of, begin, end, run, finish};
+static const ib_multiplier neon = {UNIT, 0, 1, rows_of, NULL, NULL, run, finish};
 
 /* ---- the table ---- */
 

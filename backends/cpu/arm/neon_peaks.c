@@ -1,5 +1,6 @@
 /* neon_peaks.c - the most products of codes that the level makes in registers: sixteen chains of sixteen products. */
 #include "backends/cpu/level.h"
+#include "backends/cpu/peaks.h"
 
 void ib_neon_peaks_replace(ib_kernels *k);
 
@@ -16,15 +17,7 @@ static void chains(int64_t rounds)
 
 static double int8_peak(ib_device *dev, int way, int64_t rounds)
 {
-    double done = 0;
-    if (way)
-        return 0;
-#pragma omp parallel reduction(+ : done)
-    {
-        chains(rounds);
-        done += (double)rounds * 16 * 16 * 2;
-    }
-    return done;
+    return way ? 0 : ib_peak_of(chains, rounds, 16 * 16);
 }
 
 void ib_neon_peaks_replace(ib_kernels *k)

@@ -2,12 +2,8 @@
 #include <math.h>
 #include <omp.h>
 
+#include "arithmetic/runtime.h"
 #include "backends/cpu/level.h"
-
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wunused-function"
-#include "runtime/isobit_rt.h"
-#pragma GCC diagnostic pop
 
 void IB_K(qconv2d)(ib_device *dev, const ib_window *s, const ib_qproduct *p)
 {

@@ -1,13 +1,9 @@
 /* nhwc.c - codes x codes on images with channels last, by the functions of runtime/isobit_rt.h. */
 #include <string.h>
 
+#include "arithmetic/runtime.h"
 #include "backends/cpu/level.h"
 #include "backends/formulas/windows.h"
-
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wunused-function"
-#include "runtime/isobit_rt.h"
-#pragma GCC diagnostic pop
 
 static uint8_t raised(int code)
 {

@@ -2,6 +2,7 @@
  * compilation, fused where its instructions are (CMakeLists.txt). Codes and bfloat16 have no such instruction in plain
  * C. */
 #include "backends/cpu/level.h"
+#include "backends/cpu/peaks.h"
 
 #ifdef __AVX512F__
 enum { BYTES = 64 };
@@ -36,15 +37,7 @@ static void chains(int64_t rounds)
 
 double IB_K(fp32_peak)(ib_device *dev, int way, int64_t rounds)
 {
-    double done = 0;
-    if (way)
-        return 0;
-#pragma omp parallel reduction(+ : done)
-    {
-        chains(rounds);
-        done += (double)rounds * 12 * (BYTES / 4) * 2;
-    }
-    return done;
+    return way ? 0 : ib_peak_of(chains, rounds, 12 * BYTES / 4);
 }
 
 double IB_K(bf16_peak)(ib_device *dev, int way, int64_t rounds)

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "backends/cpu/level.h"
+#include "backends/cpu/peaks.h"
 #include "backends/cpu/x86/amx_tiles.h"
 #include "backends/cpu/x86/vnni/vnni.h"
 
@@ -156,30 +157,22 @@ static void qlinear(ib_device *dev, int64_t rows, int64_t k, int64_t out, const 
 }
 
 /* Four independent sums. */
+static void chains(int64_t rounds)
+{
+    ib_amx_configure(TILE_ROWS);
+    ib_amx_zero();
+    for (int64_t i = 0; i < rounds; i++) {
+        _tile_dpbusd(0, 4, 6);
+        _tile_dpbusd(1, 4, 6);
+        _tile_dpbusd(2, 4, 6);
+        _tile_dpbusd(3, 4, 6);
+    }
+    end();
+}
+
 static double int8_peak(ib_device *dev, int way, int64_t rounds)
 {
-    double done = 0;
-    if (way)
-        return 0;
-#pragma omp parallel reduction(+ : done)
-    {
-        ib_amx_configure(TILE_ROWS);
-        _tile_zero(0);
-        _tile_zero(1);
-        _tile_zero(2);
-        _tile_zero(3);
-        _tile_zero(4);
-        _tile_zero(6);
-        for (int64_t i = 0; i < rounds; i++) {
-            _tile_dpbusd(0, 4, 6);
-            _tile_dpbusd(1, 4, 6);
-            _tile_dpbusd(2, 4, 6);
-            _tile_dpbusd(3, 4, 6);
-        }
-        end();
-        done += (double)rounds * 4 * TILE_ROWS * LANES * TILE_BYTES * 2;
-    }
-    return done;
+    return way ? 0 : ib_peak_of(chains, rounds, 4 * TILE_ROWS * LANES * TILE_BYTES);
 }
 
 void ib_amx_replace(ib_kernels *k)

@@ -1,6 +1,7 @@
 /* amx_bf16.c - products with frozen matrices (bf16_frozen.c) by tiles: sixteen rows of 32 numbers in bfloat16 by
  * sixteen columns an instruction, sums in fp32. Panels are those of bf16_panel.h. */
 #include "backends/cpu/level.h"
+#include "backends/cpu/peaks.h"
 #include "backends/cpu/x86/amx_tiles.h"
 #include "backends/cpu/x86/bf16_panel.h"
 
@@ -91,30 +92,22 @@ static void frozen_mul_grad(ib_device *dev, const ib_matrix *w, int64_t n, const
 }
 
 /* Four independent sums of 16 x 16 by 32 products. */
+static void chains(int64_t rounds)
+{
+    ib_amx_configure(16);
+    ib_amx_zero();
+    for (int64_t i = 0; i < rounds; i++) {
+        _tile_dpbf16ps(0, 4, 6);
+        _tile_dpbf16ps(1, 4, 6);
+        _tile_dpbf16ps(2, 4, 6);
+        _tile_dpbf16ps(3, 4, 6);
+    }
+    _tile_release();
+}
+
 static double bf16_peak(ib_device *dev, int way, int64_t rounds)
 {
-    double done = 0;
-    if (way)
-        return 0;
-#pragma omp parallel reduction(+ : done)
-    {
-        ib_amx_configure(16);
-        _tile_zero(0);
-        _tile_zero(1);
-        _tile_zero(2);
-        _tile_zero(3);
-        _tile_zero(4);
-        _tile_zero(6);
-        for (int64_t i = 0; i < rounds; i++) {
-            _tile_dpbf16ps(0, 4, 6);
-            _tile_dpbf16ps(1, 4, 6);
-            _tile_dpbf16ps(2, 4, 6);
-            _tile_dpbf16ps(3, 4, 6);
-        }
-        _tile_release();
-        done += (double)rounds * 4 * 16 * 16 * 32 * 2;
-    }
-    return done;
+    return way ? 0 : ib_peak_of(chains, rounds, 4 * 16 * 16 * 32);
 }
 
 void ib_amx_bf16_replace(ib_kernels *k)

@@ -58,13 +58,6 @@ static int64_t rows_of4(int64_t panels)
     (void)panels;
     return IB_TILE_ROWS / IB_AVX2_ROWS4 * IB_AVX2_ROWS4;
 }
-static void begin(int64_t rows)
-{
-    (void)rows;
-}
-static void end(void)
-{
-}
 
 static void finish(const ib_epilogue *e, const isobit_scale *scale, int64_t count, int64_t rows, const int32_t *acc,
                    uint8_t *y, int64_t ldy)
@@ -78,8 +71,8 @@ static void finish(const ib_epilogue *e, const isobit_scale *scale, int64_t coun
                    count);
 }
 
-static const ib_multiplier by8 = {1, 0, 1, rows_of8, begin, end, run, finish},
-                           by4 = {1, 128, 1, rows_of4, begin, end, ib_avx2_run4, finish};
+static const ib_multiplier by8 = {1, 0, 1, rows_of8, NULL, NULL, run, finish},
+                           by4 = {1, 128, 1, rows_of4, NULL, NULL, ib_avx2_run4, finish};
 
 /* Of weights that were packed, which are not looked through again. */
 static const ib_multiplier *of_packed(const ib_qweights *w)

@@ -3,8 +3,7 @@
 
 void case_lookup(void)
 {
-    EACH_SIZE(n) {
-        a_shape("n %lld", (long long)n);
+    EACH_N(n) {
         const int8_t *table = codes(256), *x = codes(n);
         int8_t *y = result("y", CODES, n, EXACT);
         EACH_RUN(lookup)
@@ -14,8 +13,7 @@ void case_lookup(void)
 
 void case_lookup_grad(void)
 {
-    EACH_SIZE(n) {
-        a_shape("n %lld", (long long)n);
+    EACH_N(n) {
         const float *slope = reals(256), *dy = reals(n);
         const int8_t *x = codes(n);
         float *dx = changed("dx", REALS, n, EXACT);
@@ -58,8 +56,7 @@ void case_qmul(void)
 
 void case_where(void)
 {
-    EACH_SIZE(n) {
-        a_shape("n %lld", (long long)n);
+    EACH_N(n) {
         const float *dy = reals(n);
         const uint8_t *mask = bits(n);
         float *dz = result("dz", REALS, n, EXACT);
@@ -70,8 +67,7 @@ void case_where(void)
 
 void case_grad_where(void)
 {
-    EACH_SIZE(n) {
-        a_shape("n %lld", (long long)n);
+    EACH_N(n) {
         const float *dy = reals(n);
         const uint8_t *mask = bits(n);
         float *dx = changed("dx", REALS, n, EXACT);

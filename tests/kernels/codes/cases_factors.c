@@ -290,8 +290,7 @@ static ib_fold a_fold(int64_t n, int with_bias)
 
 void case_fold_gain(void)
 {
-    EACH_SIZE(n) {
-        a_shape("n %lld", (long long)n);
+    EACH_N(n) {
         const ib_fold p = a_fold(n, 0);
         float *gain = result("gain", REALS, n, EXACT);
         EACH_RUN(fold_gain)
@@ -302,8 +301,7 @@ void case_fold_gain(void)
 
 void case_fold_gain_grad(void)
 {
-    EACH_SIZE(n) {
-        a_shape("n %lld", (long long)n);
+    EACH_N(n) {
         const ib_fold p = a_fold(n, 0);
         const float *dot = reals(n);
         float *dgamma = changed("dgamma", REALS, n, EXACT);
@@ -314,8 +312,7 @@ void case_fold_gain_grad(void)
 
 void case_fold_bias(void)
 {
-    EACH_SIZE(n) {
-        a_shape("n %lld", (long long)n);
+    EACH_N(n) {
         const ib_fold p = a_fold(n, n % 2);
         float *y = result("y", REALS, n, EXACT);
         EACH_RUN(fold_bias)
@@ -325,8 +322,7 @@ void case_fold_bias(void)
 
 void case_fold_bias_grad(void)
 {
-    EACH_SIZE(n) {
-        a_shape("n %lld", (long long)n);
+    EACH_N(n) {
         const ib_fold p = a_fold(n, n % 2);
         const float *dy = reals(n);
         float *dgamma = changed("dgamma", REALS, n, EXACT), *dbeta = changed("dbeta", REALS, n, EXACT),
@@ -339,8 +335,7 @@ void case_fold_bias_grad(void)
 /* Channels with a gamma of 0 keep theirs. */
 void case_fold_reestimate(void)
 {
-    EACH_SIZE(n) {
-        a_shape("n %lld", (long long)n);
+    EACH_N(n) {
         float *gamma = reals(n), *mean = changed("mean", REALS, n, EXACT), *var = changed("var", REALS, n, EXACT);
         const float *batch_mean = reals(n), *batch_var = about(n, 0.5f);
         for (int64_t i = 0; i < n; i++)

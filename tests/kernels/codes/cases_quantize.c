@@ -46,8 +46,7 @@ void case_quantize(void)
 
 void case_dequantize(void)
 {
-    EACH_SIZE(n) {
-        a_shape("n %lld", (long long)n);
+    EACH_N(n) {
         const float scale = 0.037f;
         const int32_t zero_point = -5;
         const ib_coded x = {codes(n), &scale, n % 2 ? &zero_point : NULL};
@@ -124,8 +123,7 @@ void case_mse_scale_rows(void)
 
 void case_drop_codes(void)
 {
-    EACH_SIZE(n) {
-        a_shape("n %lld", (long long)n);
+    EACH_N(n) {
         const int8_t *x = codes(n);
         const uint8_t *mask = bits(n);
         int8_t *y = result("y", CODES, n, EXACT);

@@ -170,8 +170,7 @@ void case_pact_passes(void)
 
 void case_exp_scales(void)
 {
-    EACH_SIZE(n) {
-        a_shape("n %lld", (long long)n);
+    EACH_N(n) {
         const float *x = reals(n);
         float *y = result("y", REALS, n, EXACT);
         EACH_RUN(exp_scales)
@@ -182,8 +181,7 @@ void case_exp_scales(void)
 
 void case_log_scales(void)
 {
-    EACH_SIZE(n) {
-        a_shape("n %lld", (long long)n);
+    EACH_N(n) {
         float *x = reals(n), *y = result("y", REALS, n, EXACT);
         for (int64_t i = 0; i < n; i++)
             x[i] = fabsf(x[i]) + 1e-6f;

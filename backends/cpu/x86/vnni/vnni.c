@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "backends/cpu/level.h"
+#include "backends/cpu/x86/peak_chains.h"
 #include "backends/cpu/x86/requant16.h"
 #include "backends/cpu/x86/vnni/vnni.h"
 
@@ -371,30 +372,15 @@ static void qadd(ib_device *dev, const struct isobit_add *p, int64_t n, const in
     }
 }
 
-/* Twelve independent chains, more than the instruction's latency needs; as text, because the compiler would copy
- * them about. */
 static void chains(int64_t rounds)
 {
-#define CHAIN(r) "vpdpbusd %%zmm0, %%zmm1, %%zmm" #r "\n"
     for (int64_t i = 0; i < rounds; i++)
-        __asm__ volatile(CHAIN(2) CHAIN(3) CHAIN(4) CHAIN(5) CHAIN(6) CHAIN(7) CHAIN(8) CHAIN(9) CHAIN(10) CHAIN(11)
-                             CHAIN(12) CHAIN(13)::
-                                 : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
-                                   "xmm10", "xmm11", "xmm12", "xmm13");
-#undef CHAIN
+        __asm__ volatile(IB_TWELVE_CHAINS("vpdpbusd")::: IB_CLOBBERS);
 }
 
 static double int8_peak(ib_device *dev, int way, int64_t rounds)
 {
-    double done = 0;
-    if (way)
-        return 0;
-#pragma omp parallel reduction(+ : done)
-    {
-        chains(rounds);
-        done += (double)rounds * 12 * 64 * 2;
-    }
-    return done;
+    return way ? 0 : ib_peak_of(chains, rounds, 12 * IB_PEAK_BYTES);
 }
 
 void ib_vnni_replace(ib_kernels *k)

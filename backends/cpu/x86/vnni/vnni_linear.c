@@ -149,7 +149,8 @@ static void group(const product *p, int64_t g)
     const int64_t step = (n + 1) * LANES;
     const int64_t r = ib_rows_at_once(p->m, panels, p->rows);
     const ib_tiles tiles = {r, panels, {1, n, 0}, line, w, step, acc};
-    p->m->begin(r);
+    if (p->m->begin)
+        p->m->begin(r);
     for (int64_t i = 0; i < p->rows; i += p->m->blocks * r) {
         const int64_t last = p->rows - r, from[2] = {i < last ? i : last, i + r < last ? i + r : last};
         const uint8_t *const x[2] = {p->raised + from[0] * line, p->raised + from[1] * line};
@@ -158,7 +159,8 @@ static void group(const product *p, int64_t g)
         for (int j = 0; j < blocks; j++)
             finish(r, panels, acc + j * IB_TILE_ROWS * IB_TILE_LD, from[j], o, p->out, p->to, p->e);
     }
-    p->m->end();
+    if (p->m->end)
+        p->m->end();
 }
 
 /* Without a parallel region for what is small: even one of a single thread takes memory. */
