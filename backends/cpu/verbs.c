@@ -4,8 +4,8 @@
 
 #include "backends/cpu/levels.h"
 #include "backends/cpu/taps.h"
-#include "backends/cpu/x86/avx2.h"
-#include "backends/cpu/x86/avx2_window.h"
+#include "backends/cpu/x86/avx2/avx2.h"
+#include "backends/cpu/x86/avx2/avx2_window.h"
 #include "backends/cpu/x86/vnni/vnni.h"
 #include "base/alloc.h"
 #include "tensor/matrix_fields.h"

@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "backends/cpu/level.h"
-#include "backends/cpu/x86/avx2.h"
-#include "backends/cpu/x86/avx2_window.h"
+#include "backends/cpu/x86/avx2/avx2.h"
+#include "backends/cpu/x86/avx2/avx2_window.h"
 #include "backends/formulas/windows.h"
 
 static int64_t padded(int64_t n)

@@ -1,7 +1,7 @@
 /* avx2_peaks.c - the most products of codes that the level makes in registers. Four sums are enough: what follows each
  * other there is an addition. */
 #include "backends/cpu/level.h"
-#include "backends/cpu/x86/avx2.h"
+#include "backends/cpu/x86/avx2/avx2.h"
 #include "backends/cpu/x86/peak_chains.h"
 
 /* |x| as uint8 times w with x's sign, as avx2_panels.c has it: 32 products in each of the four sums, whose input's

@@ -3,7 +3,7 @@
  * A channel is copied once into a plane of int16, x less its zero point, with zeros around it. Then a tap is an
  * offset into it, and eight outputs are one load without a condition. The last block of a row overlaps the one before:
  * it writes the same numbers again. */
-#include "backends/cpu/x86/avx2_window.h"
+#include "backends/cpu/x86/avx2/avx2_window.h"
 
 #include <immintrin.h>
 #include <omp.h>

@@ -8,7 +8,7 @@
 #include <immintrin.h>
 #include <string.h>
 
-#include "backends/cpu/x86/avx2.h"
+#include "backends/cpu/x86/avx2/avx2.h"
 #include "backends/cpu/x86/requant8.h"
 
 enum { BLOCK = 16, MAX_TAPS = 1024 };

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "backends/cpu/level.h"
-#include "backends/cpu/x86/avx2.h"
-#include "backends/cpu/x86/avx2_transpose.h"
+#include "backends/cpu/x86/avx2/avx2.h"
+#include "backends/cpu/x86/avx2/avx2_transpose.h"
 
 /* n numbers in eights: the last eight end with the last one, where there are as many. */
 static inline int64_t eight_at(int64_t i, int64_t n)

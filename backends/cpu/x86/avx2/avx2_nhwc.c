@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "backends/cpu/level.h"
-#include "backends/cpu/x86/avx2.h"
+#include "backends/cpu/x86/avx2/avx2.h"
 #include "backends/cpu/x86/requant8.h"
 #include "backends/formulas/windows.h"
 

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "backends/cpu/level.h"
-#include "backends/cpu/x86/avx2.h"
-#include "backends/cpu/x86/avx2_tiles.h"
+#include "backends/cpu/x86/avx2/avx2.h"
+#include "backends/cpu/x86/avx2/avx2_tiles.h"
 #include "backends/cpu/x86/requant8.h"
 #include "backends/formulas/windows.h"
 

@@ -4,8 +4,8 @@
 #include <immintrin.h>
 #include <string.h>
 
-#include "backends/cpu/x86/avx2.h"
-#include "backends/cpu/x86/avx2_tiles.h"
+#include "backends/cpu/x86/avx2/avx2.h"
+#include "backends/cpu/x86/avx2/avx2_tiles.h"
 
 enum { FIT = 8, ROWS = IB_AVX2_ROWS4 };
 
