@@ -37,6 +37,11 @@ extern const struct argp machine_argp; /* --device, --threads and --json alone *
     {                                                                                                                  \
         &machine_argp, 0, "Common options:", 100                                                                       \
     }
+extern const struct argp threads_argp; /* --threads and --json, of a command with a --device of its own */
+#define THREADS_CHILD                                                                                                  \
+    {                                                                                                                  \
+        &threads_argp, 0, "Common options:", 100                                                                       \
+    }
 
 /* Flags of argp_option: an empty text says something; each time that it is given adds something; commas divide it. */
 enum { OPTION_MAY_BE_EMPTY = 0x100, OPTION_MAY_REPEAT = 0x200, OPTION_IS_LIST = 0x400 };

@@ -30,19 +30,17 @@ static const char devices[] = "cpu"
 #undef LEVEL
     ;
 
-static const struct argp_option machine_options[] = {
-    {"device", KEY_DEVICE, "NAME", 0, devices, 0},
+static const struct argp_option threads_options[] = {
     {"threads", KEY_THREADS, "N", 0, "0 (default): all cores; no result depends on it", 0},
     {"json", KEY_JSON, NULL, 0, "one JSON object on standard output", 0},
     {0},
 };
 
-static error_t parse_machine(int key, char *arg, struct argp_state *state)
+static error_t parse_threads(int key, char *arg, struct argp_state *state)
 {
     common *o = state->input;
     int64_t n;
     switch (key) {
-    case KEY_DEVICE: o->device = arg; return 0;
     case KEY_JSON: o->json = 1; return 0;
     case KEY_THREADS:
         if (parse_int(arg, "--threads", 0, 1024, &n))
@@ -53,7 +51,25 @@ static error_t parse_machine(int key, char *arg, struct argp_state *state)
     return ARGP_ERR_UNKNOWN;
 }
 
-const struct argp machine_argp = {machine_options, parse_machine, NULL, NULL, NULL, NULL, NULL};
+const struct argp threads_argp = {threads_options, parse_threads, NULL, NULL, NULL, NULL, NULL};
+
+static const struct argp_option machine_options[] = {
+    {"device", KEY_DEVICE, "NAME", 0, devices, 0},
+    {0},
+};
+
+static error_t parse_machine(int key, char *arg, struct argp_state *state)
+{
+    common *o = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT: state->child_inputs[0] = o; return 0;
+    case KEY_DEVICE: o->device = arg; return 0;
+    }
+    return ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp_child threads_child[] = {{&threads_argp, 0, NULL, 0}, {0}};
+const struct argp machine_argp = {machine_options, parse_machine, NULL, NULL, threads_child, NULL, NULL};
 
 static const struct argp_option options[] = {
     {"data", KEY_DATA, "SPEC", 0,

@@ -1,20 +1,8 @@
-/* contender.c - networks that are measured, their data, and the median of what was. */
+/* contender.c - isobit bench: networks that are measured, and their data. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/bench/bench.h"
-
-static int by_value(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-double bench_median(double *v, int64_t n)
-{
-    qsort(v, (size_t)n, sizeof *v, by_value);
-    return n & 1 ? v[n / 2] : 0.5 * (v[n / 2 - 1] + v[n / 2]);
-}
 
 int bench_make(contender *c, ib_device *dev, const ib_dataset *d, const char *model)
 {

@@ -1,0 +1,246 @@
+/* bench_language.c - isobit bench --model-file: a language model reads a prompt, writes behind it, is measured on a
+ * text and takes training steps. Tokens are random: no time depends on which they are. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/bench/bench.h"
+#include "lm/lm.h"
+
+enum { TOKENS = 512, GENERATED = 32 };
+
+typedef struct speaker {
+    ib_graph *g;
+    ib_lm *m;
+    ib_kv *kv;
+    ib_optim *opt;
+} speaker;
+
+typedef struct language_bench {
+    bench *b;
+    speaker s[MOST_DEVICES];
+    int64_t tokens, behind, generated; /* of a prompt, window or training row; before what is generated */
+    int32_t *ids, *pos, *first, *target;
+    float *logits;
+    int checkpoint;
+    llama_figures llama;
+    double linear, head, bytes; /* weights of linear layers, of the head; bytes of both */
+} language_bench;
+
+/* ---- what takes turns ---- */
+
+static int read_prompt(void *user, int i)
+{
+    const language_bench *l = user;
+    const speaker *s = &l->s[i];
+    return ib_kv_rewind(s->kv, 0) || ib_lm_step(s->m, s->g, s->kv, l->ids, l->tokens, l->logits);
+}
+
+static int generate(void *user, int i)
+{
+    const language_bench *l = user;
+    const speaker *s = &l->s[i];
+    int failed = ib_kv_rewind(s->kv, (int)l->behind) != IB_OK;
+    for (int64_t j = 0; j < l->generated && !failed; j++)
+        failed = ib_lm_step(s->m, s->g, s->kv, l->ids + j, 1, l->logits) != IB_OK;
+    return failed;
+}
+
+static int measure_text(void *user, int i)
+{
+    const language_bench *l = user;
+    const ib_perplexity_opts o = {.context = (int)l->tokens, .windows = 1, .bos = -1};
+    ib_perplexity_result r;
+    return ib_lm_perplexity(l->s[i].m, l->s[i].g, l->ids, l->tokens, &o, &r);
+}
+
+static int train(void *user, int i)
+{
+    const language_bench *l = user;
+    const speaker *s = &l->s[i];
+    const ib_lm_batch batch = {l->tokens, l->ids, l->pos, l->first};
+    ib_graph_begin(s->g, IB_TRAIN);
+    ib_tensor *hidden = ib_lm_hidden(s->m, s->g, &batch, l->checkpoint);
+    ib_tensor *loss = hidden ? ib_lm_loss(s->m, s->g, hidden, l->target, 1.0f / (float)l->tokens, NULL) : NULL;
+    return !loss || ib_backward(s->g, loss) || ib_optim_step(s->opt) || ib_graph_synchronize(s->g);
+}
+
+/* ---- before ---- */
+
+static void weigh(language_bench *l)
+{
+    const ib_lm *m = l->s[0].m;
+    const ib_matrix *head = m->head ? m->head : m->embedding;
+    for (int i = 0; i < m->c.layers; i++)
+        for (int r = 0; r < IB_N_ROLES; r++) {
+            const ib_matrix *w = m->block[i].p[r].w;
+            l->linear += (double)(ib_matrix_rows(w) * ib_matrix_cols(w));
+            l->bytes += (double)ib_matrix_bytes(w);
+        }
+    l->head = (double)(ib_matrix_rows(head) * ib_matrix_cols(head));
+    l->bytes += (double)ib_matrix_bytes(head);
+}
+
+static int open_models(language_bench *l)
+{
+    const bench *b = l->b;
+    working_start("open", b->model_file);
+    int failed = 0;
+    for (int i = 0; i < b->n && !failed; i++)
+        failed = !(l->s[i].g = ib_graph_new(b->dev[i])) || !(l->s[i].m = ib_lm_open(b->model_file));
+    working_end();
+    return failed ? complain() : 0;
+}
+
+/* How long what is read and written may be. */
+static int choose_lengths(language_bench *l)
+{
+    const bench *b = l->b;
+    const int64_t context = ib_lm_config_of(l->s[0].m)->context;
+    if (b->tokens > context)
+        return fprintf(stderr, "isobit: --tokens %lld: the context of %s is %lld tokens\n", (long long)b->tokens,
+                       b->model_file, (long long)context);
+    l->tokens = b->tokens ? b->tokens : context < TOKENS ? context : TOKENS;
+    l->generated = context < 2 * GENERATED ? context / 2 : GENERATED;
+    l->behind = l->tokens < context - l->generated ? l->tokens : context - l->generated;
+    return 0;
+}
+
+static int make_rows(language_bench *l)
+{
+    const int64_t n = l->tokens > GENERATED ? l->tokens : GENERATED;
+    const uint32_t vocabulary = (uint32_t)ib_lm_config_of(l->s[0].m)->vocabulary;
+    l->ids = malloc((size_t)n * 4 * sizeof *l->ids);
+    l->logits = malloc(vocabulary * sizeof *l->logits);
+    if (!l->ids || !l->logits)
+        return fprintf(stderr, "isobit: out of memory\n");
+    l->pos = l->ids + n, l->first = l->pos + n, l->target = l->first + n;
+    for (int64_t i = 0; i < n; i++) {
+        l->ids[i] = (int32_t)ib_rng_below((ib_rng){5, 5}, (uint64_t)i, vocabulary);
+        l->pos[i] = (int32_t)i;
+        l->first[i] = 0;
+        l->target[i] = (int32_t)ib_rng_below((ib_rng){5, 6}, (uint64_t)i, vocabulary);
+    }
+    return 0;
+}
+
+static int open_caches(language_bench *l)
+{
+    const int64_t most = l->behind + l->generated > l->tokens ? l->behind + l->generated : l->tokens;
+    int failed = 0;
+    for (int i = 0; i < l->b->n && !failed; i++)
+        failed = !(l->s[i].kv = ib_kv_new(l->s[i].m, (int)most, 0));
+    return failed ? complain() : 0;
+}
+
+/* 1: there is no room for steps, or after telling of a failure in *failed. */
+static int cannot_train(language_bench *l, int *failed)
+{
+    const ib_adamw_opts adamw = {.lr = 1e-6f};
+    const int64_t there = ib_memory_available(), room = there < 0 ? 0 : there / 4 * 3 / l->b->n;
+    ib_memory_plan plan = {0};
+    for (int i = 0; i < l->b->n && !*failed; i++) {
+        speaker *s = &l->s[i];
+        ib_kv_free(s->kv);
+        s->kv = NULL;
+        *failed = (ib_lm_adapt(s->m, &(ib_adapter_opts){.targets = "all", .seed = 1}) ||
+                   ib_finetune_plan(s->m, s->g, l->tokens, &adamw, -1, room, &plan)) &&
+                  complain();
+        l->checkpoint = plan.checkpoint > l->checkpoint ? plan.checkpoint : l->checkpoint;
+        if (!*failed && room && plan.total > room) {
+            fprintf(stderr,
+                    "isobit: note: a training step of %lld tokens takes %lld MB, three quarters of what is available "
+                    "are %lld MB: no row of it (--tokens may be fewer)\n",
+                    (long long)l->tokens, (long long)plan.total / 1000000, (long long)room / 1000000);
+            return 1;
+        }
+        *failed = *failed || (!(s->opt = ib_adamw_new(ib_lm_trainable(s->m), l->b->dev[i], &adamw)) && complain());
+    }
+    return *failed;
+}
+
+/* ---- rows ---- */
+
+/* llama: tokens a second of llama.cpp's row, 0: there is none. */
+static int add_row(language_bench *l, const bench_row *r, double llama, struct json_object *rows)
+{
+    bench *b = l->b;
+    FILE *f = report_stream(&b->common);
+    bench_result result[MOST_DEVICES];
+    if (bench_measure(b, r, result))
+        return 1;
+    for (int i = 0; i < b->n; i++) {
+        struct json_object *j = bench_tell(b, r, i, &result[i]);
+        json_object_object_add(j, "tokens", json_object_new_int64((int64_t)r->count));
+        if (llama > 0) {
+            json_object_object_add(j, "llama_bench", json_object_new_double(llama));
+            json_object_object_add(j, "llama_bench_ratio", json_object_new_double(result[i].rate / llama));
+            fprintf(f, "   llama.cpp %.1f, ratio %.2f", llama, result[i].rate / llama);
+        }
+        fputc('\n', f);
+        json_object_array_add(rows, j);
+    }
+    fflush(f);
+    return 0;
+}
+
+static int measure(language_bench *l, struct json_object *rows)
+{
+    const double n = (double)l->tokens, g = (double)l->generated;
+    char prompt[40], behind[40], text[40], step[40];
+    int failed = 0;
+    snprintf(prompt, sizeof prompt, "prompt of %lld", (long long)l->tokens);
+    snprintf(behind, sizeof behind, "generation of %lld behind %lld", (long long)l->generated, (long long)l->behind);
+    snprintf(text, sizeof text, "perplexity, window of %lld", (long long)l->tokens);
+    snprintf(step, sizeof step, "training step, LoRA r 16, %lld", (long long)l->tokens);
+    /* of a prompt the last token's logits are wanted, of a window those of its second half */
+    const bench_row row[] = {
+        {"prompt", prompt, "tokens/s", n, 2 * (l->linear * n + l->head), LIMIT_REAL, read_prompt, l},
+        {"generation", behind, "tokens/s", g, l->bytes * g, LIMIT_READ, generate, l},
+        {"perplexity", text, "tokens/s", n, 2 * (l->linear + l->head / 2) * n, LIMIT_REAL, measure_text, l},
+        {"training", step, "tokens/s", n, 4 * (l->linear + l->head) * n, LIMIT_REAL, train, l}};
+    failed = add_row(l, &row[0], l->llama.prompt, rows);
+    for (int i = 0; i < l->b->n && !failed; i++) /* what is generated stands behind `behind` tokens */
+        failed = (ib_kv_rewind(l->s[i].kv, 0) ||
+                  ib_lm_step(l->s[i].m, l->s[i].g, l->s[i].kv, l->ids, l->behind, l->logits)) &&
+                 complain();
+    failed = failed || add_row(l, &row[1], l->llama.generation, rows) ||
+             (l->tokens >= 4 && add_row(l, &row[2], 0, rows)); /* the shortest window */
+    if (!failed && !cannot_train(l, &failed))
+        failed = add_row(l, &row[3], 0, rows);
+    return failed;
+}
+
+int bench_language(bench *b)
+{
+    language_bench l = {.b = b};
+    struct json_object *rows = json_object_new_array(), *j = json_object_new_object();
+    int failed = open_models(&l) || choose_lengths(&l) || make_rows(&l) || open_caches(&l);
+    if (!failed) {
+        const ib_lm_config *c = ib_lm_config_of(l.s[0].m);
+        FILE *f = report_stream(&b->common);
+        weigh(&l);
+        l.llama = bench_llama(b, l.tokens, l.behind, l.generated);
+        bench_part(b);
+        fprintf(f, "%s, %s, %.4g million weights in linear layers, %d thread(s), medians of %lld turns\n",
+                b->model_file, c->arch, l.linear / 1e6, ib_threads(), (long long)b->repeats);
+        json_object_object_add(j, "model_file", json_object_new_string(b->model_file));
+        json_object_object_add(j, "arch", json_object_new_string(c->arch));
+        json_object_object_add(j, "linear_weights", json_object_new_double(l.linear));
+        json_object_object_add(j, "bytes_per_token", json_object_new_double(l.bytes));
+        json_object_object_add(j, "behind", json_object_new_int64(l.behind));
+        failed = measure(&l, rows);
+        json_object_object_add(j, "checkpointed_layers", json_object_new_int(l.checkpoint));
+    }
+    for (int i = 0; i < b->n; i++) {
+        ib_optim_free(l.s[i].opt);
+        ib_kv_free(l.s[i].kv);
+        ib_lm_free(l.s[i].m);
+        ib_graph_free(l.s[i].g);
+    }
+    free(l.ids);
+    free(l.logits);
+    json_object_object_add(j, "rows", rows);
+    bench_add(b, "language", j);
+    return failed;
+}
