@@ -109,6 +109,12 @@ int bench_language(bench *b);
 /* The same networks in PyTorch and ONNX Runtime; NULL with a note on standard error where the Python has not got
  * them. */
 struct json_object *bench_peers(const bench *b);
+/* Of a language model: tokens of a prompt, window or training row; before what is generated; generated. */
+typedef struct bench_lengths {
+    int64_t tokens, behind, generated;
+} bench_lengths;
+/* The same language model in transformers, and PEFT's training step; NULL likewise. */
+struct json_object *bench_language_peers(const bench *b, const bench_lengths *l);
 /* Row of a table of theirs for a model (threads and batch 0: any); NULL if there is none. */
 struct json_object *bench_peer_row(struct json_object *peers, const char *table, const char *model, int threads,
                                    int64_t batch);
@@ -124,8 +130,7 @@ char *bench_output(char *const *argv, int *status);
 typedef struct llama_figures {
     double prompt, generation; /* tokens/s, medians; 0: there is none */
 } llama_figures;
-/* llama.cpp's llama-bench on the same file: a prompt of so many tokens, and so many new ones behind it. Its rows are
- * added to the report; a line says where there are none. */
-llama_figures bench_llama(bench *b, int64_t prompt, int64_t behind, int64_t generated);
+/* llama.cpp's llama-bench on the same file. Its rows are added to the report; a line says where there are none. */
+llama_figures bench_llama(bench *b, const bench_lengths *l);
 
 #endif

@@ -19,11 +19,12 @@ typedef struct speaker {
 typedef struct language_bench {
     bench *b;
     speaker s[MOST_DEVICES];
-    int64_t tokens, behind, generated; /* of a prompt, window or training row; before what is generated */
+    bench_lengths n;
     int32_t *ids, *pos, *first, *target;
     float *logits;
     int checkpoint;
     llama_figures llama;
+    struct json_object *peers;  /* bench_language_peers.py's, or NULL */
     double linear, head, bytes; /* weights of linear layers, of the head; bytes of both */
 } language_bench;
 
@@ -33,15 +34,15 @@ static int read_prompt(void *user, int i)
 {
     const language_bench *l = user;
     const speaker *s = &l->s[i];
-    return ib_kv_rewind(s->kv, 0) || ib_lm_step(s->m, s->g, s->kv, l->ids, l->tokens, l->logits);
+    return ib_kv_rewind(s->kv, 0) || ib_lm_step(s->m, s->g, s->kv, l->ids, l->n.tokens, l->logits);
 }
 
 static int generate(void *user, int i)
 {
     const language_bench *l = user;
     const speaker *s = &l->s[i];
-    int failed = ib_kv_rewind(s->kv, (int)l->behind) != IB_OK;
-    for (int64_t j = 0; j < l->generated && !failed; j++)
+    int failed = ib_kv_rewind(s->kv, (int)l->n.behind) != IB_OK;
+    for (int64_t j = 0; j < l->n.generated && !failed; j++)
         failed = ib_lm_step(s->m, s->g, s->kv, l->ids + j, 1, l->logits) != IB_OK;
     return failed;
 }
@@ -49,19 +50,19 @@ static int generate(void *user, int i)
 static int measure_text(void *user, int i)
 {
     const language_bench *l = user;
-    const ib_perplexity_opts o = {.context = (int)l->tokens, .windows = 1, .bos = -1};
+    const ib_perplexity_opts o = {.context = (int)l->n.tokens, .windows = 1, .bos = -1};
     ib_perplexity_result r;
-    return ib_lm_perplexity(l->s[i].m, l->s[i].g, l->ids, l->tokens, &o, &r);
+    return ib_lm_perplexity(l->s[i].m, l->s[i].g, l->ids, l->n.tokens, &o, &r);
 }
 
 static int train(void *user, int i)
 {
     const language_bench *l = user;
     const speaker *s = &l->s[i];
-    const ib_lm_batch batch = {l->tokens, l->ids, l->pos, l->first};
+    const ib_lm_batch batch = {l->n.tokens, l->ids, l->pos, l->first};
     ib_graph_begin(s->g, IB_TRAIN);
     ib_tensor *hidden = ib_lm_hidden(s->m, s->g, &batch, l->checkpoint);
-    ib_tensor *loss = hidden ? ib_lm_loss(s->m, s->g, hidden, l->target, 1.0f / (float)l->tokens, NULL) : NULL;
+    ib_tensor *loss = hidden ? ib_lm_loss(s->m, s->g, hidden, l->target, 1.0f / (float)l->n.tokens, NULL) : NULL;
     return !loss || ib_backward(s->g, loss) || ib_optim_step(s->opt) || ib_graph_synchronize(s->g);
 }
 
@@ -100,15 +101,15 @@ static int choose_lengths(language_bench *l)
     if (b->tokens > context)
         return fprintf(stderr, "isobit: --tokens %lld: the context of %s is %lld tokens\n", (long long)b->tokens,
                        b->model_file, (long long)context);
-    l->tokens = b->tokens ? b->tokens : context < TOKENS ? context : TOKENS;
-    l->generated = context < 2 * GENERATED ? context / 2 : GENERATED;
-    l->behind = l->tokens < context - l->generated ? l->tokens : context - l->generated;
+    l->n.tokens = b->tokens ? b->tokens : context < TOKENS ? context : TOKENS;
+    l->n.generated = context < 2 * GENERATED ? context / 2 : GENERATED;
+    l->n.behind = l->n.tokens < context - l->n.generated ? l->n.tokens : context - l->n.generated;
     return 0;
 }
 
 static int make_rows(language_bench *l)
 {
-    const int64_t n = l->tokens > GENERATED ? l->tokens : GENERATED;
+    const int64_t n = l->n.tokens > GENERATED ? l->n.tokens : GENERATED;
     const uint32_t vocabulary = (uint32_t)ib_lm_config_of(l->s[0].m)->vocabulary;
     l->ids = malloc((size_t)n * 4 * sizeof *l->ids);
     l->logits = malloc(vocabulary * sizeof *l->logits);
@@ -126,7 +127,7 @@ static int make_rows(language_bench *l)
 
 static int open_caches(language_bench *l)
 {
-    const int64_t most = l->behind + l->generated > l->tokens ? l->behind + l->generated : l->tokens;
+    const int64_t most = l->n.behind + l->n.generated > l->n.tokens ? l->n.behind + l->n.generated : l->n.tokens;
     int failed = 0;
     for (int i = 0; i < l->b->n && !failed; i++)
         failed = !(l->s[i].kv = ib_kv_new(l->s[i].m, (int)most, 0));
@@ -144,14 +145,14 @@ static int cannot_train(language_bench *l, int *failed)
         ib_kv_free(s->kv);
         s->kv = NULL;
         *failed = (ib_lm_adapt(s->m, &(ib_adapter_opts){.targets = "all", .seed = 1}) ||
-                   ib_finetune_plan(s->m, s->g, l->tokens, &adamw, -1, room, &plan)) &&
+                   ib_finetune_plan(s->m, s->g, l->n.tokens, &adamw, -1, room, &plan)) &&
                   complain();
         l->checkpoint = plan.checkpoint > l->checkpoint ? plan.checkpoint : l->checkpoint;
         if (!*failed && room && plan.total > room) {
             fprintf(stderr,
                     "isobit: note: a training step of %lld tokens takes %lld MB, three quarters of what is available "
                     "are %lld MB: no row of it (--tokens may be fewer)\n",
-                    (long long)l->tokens, (long long)plan.total / 1000000, (long long)room / 1000000);
+                    (long long)l->n.tokens, (long long)plan.total / 1000000, (long long)room / 1000000);
             return 1;
         }
         *failed = *failed || (!(s->opt = ib_adamw_new(ib_lm_trainable(s->m), l->b->dev[i], &adamw)) && complain());
@@ -161,38 +162,49 @@ static int cannot_train(language_bench *l, int *failed)
 
 /* ---- rows ---- */
 
+/* Beside another program's tokens a second, if it has any. */
+static void put_beside(const bench *b, const char *name, const char *key, double rate, double own,
+                       struct json_object *row)
+{
+    char ratio[40];
+    if (!(rate > 0))
+        return;
+    snprintf(ratio, sizeof ratio, "%s_ratio", key);
+    json_object_object_add(row, key, json_object_new_double(rate));
+    json_object_object_add(row, ratio, json_object_new_double(own / rate));
+    fprintf(report_stream(&b->common), "   %s %.1f, ratio %.2f", name, rate, own / rate);
+}
+
 /* llama: tokens a second of llama.cpp's row, 0: there is none. */
 static int add_row(language_bench *l, const bench_row *r, double llama, struct json_object *rows)
 {
     bench *b = l->b;
-    FILE *f = report_stream(&b->common);
     bench_result result[MOST_DEVICES];
     if (bench_measure(b, r, result))
         return 1;
     for (int i = 0; i < b->n; i++) {
         struct json_object *j = bench_tell(b, r, i, &result[i]);
         json_object_object_add(j, "tokens", json_object_new_int64((int64_t)r->count));
-        if (llama > 0) {
-            json_object_object_add(j, "llama_bench", json_object_new_double(llama));
-            json_object_object_add(j, "llama_bench_ratio", json_object_new_double(result[i].rate / llama));
-            fprintf(f, "   llama.cpp %.1f, ratio %.2f", llama, result[i].rate / llama);
-        }
-        fputc('\n', f);
+        put_beside(b, "llama.cpp", "llama_bench", llama, result[i].rate, j);
+        put_beside(b, !strcmp(r->key, "training") ? "PEFT" : "transformers", "peer", bench_number(l->peers, r->key),
+                   result[i].rate, j);
+        fputc('\n', report_stream(&b->common));
         json_object_array_add(rows, j);
     }
-    fflush(f);
+    fflush(stdout);
     return 0;
 }
 
 static int measure(language_bench *l, struct json_object *rows)
 {
-    const double n = (double)l->tokens, g = (double)l->generated;
+    const double n = (double)l->n.tokens, g = (double)l->n.generated;
     char prompt[40], behind[40], text[40], step[40];
     int failed = 0;
-    snprintf(prompt, sizeof prompt, "prompt of %lld", (long long)l->tokens);
-    snprintf(behind, sizeof behind, "generation of %lld behind %lld", (long long)l->generated, (long long)l->behind);
-    snprintf(text, sizeof text, "perplexity, window of %lld", (long long)l->tokens);
-    snprintf(step, sizeof step, "training step, LoRA r 16, %lld", (long long)l->tokens);
+    snprintf(prompt, sizeof prompt, "prompt of %lld", (long long)l->n.tokens);
+    snprintf(behind, sizeof behind, "generation of %lld behind %lld", (long long)l->n.generated,
+             (long long)l->n.behind);
+    snprintf(text, sizeof text, "perplexity, window of %lld", (long long)l->n.tokens);
+    snprintf(step, sizeof step, "training step, LoRA r 16, %lld", (long long)l->n.tokens);
     /* of a prompt the last token's logits are wanted, of a window those of its second half */
     const bench_row row[] = {
         {"prompt", prompt, "tokens/s", n, 2 * (l->linear * n + l->head), LIMIT_REAL, read_prompt, l},
@@ -202,10 +214,10 @@ static int measure(language_bench *l, struct json_object *rows)
     failed = add_row(l, &row[0], l->llama.prompt, rows);
     for (int i = 0; i < l->b->n && !failed; i++) /* what is generated stands behind `behind` tokens */
         failed = (ib_kv_rewind(l->s[i].kv, 0) ||
-                  ib_lm_step(l->s[i].m, l->s[i].g, l->s[i].kv, l->ids, l->behind, l->logits)) &&
+                  ib_lm_step(l->s[i].m, l->s[i].g, l->s[i].kv, l->ids, l->n.behind, l->logits)) &&
                  complain();
     failed = failed || add_row(l, &row[1], l->llama.generation, rows) ||
-             (l->tokens >= 4 && add_row(l, &row[2], 0, rows)); /* the shortest window */
+             (l->n.tokens >= 4 && add_row(l, &row[2], 0, rows)); /* the shortest window */
     if (!failed && !cannot_train(l, &failed))
         failed = add_row(l, &row[3], 0, rows);
     return failed;
@@ -220,7 +232,9 @@ int bench_language(bench *b)
         const ib_lm_config *c = ib_lm_config_of(l.s[0].m);
         FILE *f = report_stream(&b->common);
         weigh(&l);
-        l.llama = bench_llama(b, l.tokens, l.behind, l.generated);
+        l.llama = bench_llama(b, &l.n);
+        if (b->peers && (l.peers = bench_language_peers(b, &l.n)))
+            bench_add(b, "language_peers", l.peers);
         bench_part(b);
         fprintf(f, "%s, %s, %.4g million weights in linear layers, %d thread(s), medians of %lld turns\n",
                 b->model_file, c->arch, l.linear / 1e6, ib_threads(), (long long)b->repeats);
@@ -228,7 +242,7 @@ int bench_language(bench *b)
         json_object_object_add(j, "arch", json_object_new_string(c->arch));
         json_object_object_add(j, "linear_weights", json_object_new_double(l.linear));
         json_object_object_add(j, "bytes_per_token", json_object_new_double(l.bytes));
-        json_object_object_add(j, "behind", json_object_new_int64(l.behind));
+        json_object_object_add(j, "behind", json_object_new_int64(l.n.behind));
         failed = measure(&l, rows);
         json_object_object_add(j, "checkpointed_layers", json_object_new_int(l.checkpoint));
     }

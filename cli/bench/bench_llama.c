@@ -86,7 +86,7 @@ static double measure(const bench *b, int64_t prompt, int64_t generated, int64_t
     return rate > 0 ? rate : 0;
 }
 
-llama_figures bench_llama(bench *b, int64_t prompt, int64_t behind, int64_t generated)
+llama_figures bench_llama(bench *b, const bench_lengths *l)
 {
     llama_figures figures = {0};
     struct stat info;
@@ -98,9 +98,9 @@ llama_figures bench_llama(bench *b, int64_t prompt, int64_t behind, int64_t gene
         return figures;
     }
     struct json_object *rows = json_object_new_array();
-    figures.prompt = measure(b, prompt, 0, 0, rows);
+    figures.prompt = measure(b, l->tokens, 0, 0, rows);
     if (figures.prompt > 0)
-        figures.generation = measure(b, 0, generated, behind, rows);
+        figures.generation = measure(b, 0, l->generated, l->behind, rows);
     bench_add(b, "llama_bench", rows);
     return figures;
 }

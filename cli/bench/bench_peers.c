@@ -1,4 +1,4 @@
-/* bench_peers.c - isobit bench --peers: runs bench_peers.py and reads what it measured. */
+/* bench_peers.c - isobit bench --peers: runs bench_peers.py or bench_language_peers.py and reads what it measured. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,36 +7,82 @@
 
 #include "cli/bench/bench.h"
 
-extern const unsigned char ib_embedded_bench_peers[];
-extern const unsigned long ib_embedded_bench_peers_size;
+#define SCRIPT(name)                                                                                                   \
+    extern const unsigned char ib_embedded_##name[];                                                                   \
+    extern const unsigned long ib_embedded_##name##_size;
+SCRIPT(bench_peers)
+SCRIPT(bench_language_peers)
 
-struct json_object *bench_peers(const bench *b)
+enum { MOST_WORDS = 8 };
+
+/* A script and the words behind its name. */
+typedef struct script {
+    const unsigned char *text;
+    unsigned long size;
+    const char *what, *lacks; /* for whoever waits; where it printed nothing */
+    char word[MOST_WORDS][24];
+    const char *file; /* stands behind the second word, or NULL */
+} script;
+
+static struct json_object *run_script(const bench *b, script *s)
 {
-    char path[] = "/tmp/isobit-peers-XXXXXX", repeats[24], threads[24];
+    char path[] = "/tmp/isobit-peers-XXXXXX", *argv[MOST_WORDS + 4];
     const char *own = getenv("ISOBIT_PYTHON"), *python = b->python ? b->python : own ? own : "python3";
+    int n = 0, status;
     const int fd = mkstemp(path);
-    if (fd < 0 ||
-        write(fd, ib_embedded_bench_peers, ib_embedded_bench_peers_size) != (ssize_t)ib_embedded_bench_peers_size) {
+    if (fd < 0 || write(fd, s->text, s->size) != (ssize_t)s->size) {
         fprintf(stderr, "isobit: %s: cannot be written\n", path);
         return NULL;
     }
     close(fd);
-    snprintf(repeats, sizeof repeats, "%lld", (long long)b->repeats);
-    snprintf(threads, sizeof threads, "%d", ib_threads());
-    char *const argv[] = {(char *)python, path, repeats, "1", ib_threads() > 1 ? threads : NULL, NULL};
-    int status;
-    working_start("run", "PyTorch and ONNX Runtime");
+    argv[n++] = (char *)python;
+    argv[n++] = path;
+    for (int i = 0; i < MOST_WORDS && *s->word[i]; i++) {
+        argv[n++] = s->word[i];
+        if (i == 1 && s->file)
+            argv[n++] = (char *)s->file;
+    }
+    argv[n] = NULL;
+    working_start("run", s->what);
     char *text = bench_output(argv, &status);
     working_end();
     unlink(path);
     struct json_object *j = text ? json_tokener_parse(text) : NULL;
     free(text);
     if (!j)
-        fprintf(stderr,
-                "isobit: --peers: %s has no PyTorch (torch, onnx, onnxruntime: pip installs them), so there is nothing "
-                "to compare with\n",
-                python);
+        fprintf(stderr, "isobit: --peers: %s %s, so there is nothing to compare with\n", python, s->lacks);
     return j;
+}
+
+static void say(script *s, int word, int64_t number)
+{
+    snprintf(s->word[word], sizeof s->word[word], "%lld", (long long)number);
+}
+
+struct json_object *bench_peers(const bench *b)
+{
+    script s = {.text = ib_embedded_bench_peers,
+                .size = ib_embedded_bench_peers_size,
+                .what = "PyTorch and ONNX Runtime",
+                .lacks = "has no PyTorch (torch, onnx, onnxruntime: pip installs them)"};
+    say(&s, 0, b->repeats);
+    say(&s, 1, 1);
+    if (ib_threads() > 1)
+        say(&s, 2, ib_threads());
+    return run_script(b, &s);
+}
+
+struct json_object *bench_language_peers(const bench *b, const bench_lengths *l)
+{
+    script s = {.text = ib_embedded_bench_language_peers,
+                .size = ib_embedded_bench_language_peers_size,
+                .what = "transformers and PEFT",
+                .lacks = "has no torch, transformers and peft (pip installs them) that open this model",
+                .file = b->model_file};
+    const int64_t words[] = {b->repeats, ib_threads(), l->tokens, l->behind, l->generated};
+    for (int i = 0; i < 5; i++)
+        say(&s, i, words[i]);
+    return run_script(b, &s);
 }
 
 struct json_object *bench_peer_row(struct json_object *peers, const char *table, const char *model, int threads,

@@ -26,7 +26,8 @@ static const struct argp_option options[] = {
     {"repeats", K_REPEATS, "N", 0, "measurements of each, in turns (default 9)", 0},
     {"device", K_DEVICE, "NAME,...", OPTION_IS_LIST,
      "a device (isobit --help lists them), or several that take turns in each measurement, held against the first", 0},
-    {"peers", K_PEERS, NULL, 0, "also PyTorch and ONNX Runtime, where the Python has them", 0},
+    {"peers", K_PEERS, NULL, 0,
+     "also PyTorch and ONNX Runtime, or of --model-file transformers and PEFT, where the Python has them", 0},
     {"python", K_PYTHON, "PROGRAM", 0, "for --peers (default: $ISOBIT_PYTHON or python3)", 0},
     {"model-file", K_MODEL_FILE, "PATH", 0,
      "a language model, GGUF or Hugging Face folder, instead of networks, or with --model or --only beside them", 0},
@@ -70,8 +71,8 @@ static void refuse_idle_options(const bench *b)
                             refuse_alone("llama-bench", b->llama_bench, "--model-file"))) ||
         (!nets && (refuse_alone("model", b->model, "steps or inference in --only") ||
                    refuse_alone("qat", b->qat, b->parts ? "steps or inference in --only" : "--model or --only") ||
-                   refuse_alone("peers", b->peers ? b : NULL,
-                                b->parts ? "steps or inference in --only" : "--model or --only"))) ||
+                   (!b->model_file &&
+                    refuse_alone("peers", b->peers ? b : NULL, "steps or inference in --only, or --model-file")))) ||
         (!b->peers && refuse_alone("python", b->python, "--peers")))
         exit(2);
 }
@@ -191,7 +192,8 @@ static int run_networks(bench *b)
     bench_add(b, "qat", json_object_new_string(b->qat));
     int failed =
         (b->parts & BENCH_STEPS && bench_steps(b, models, n)) || (b->parts & BENCH_KERNELS && bench_kernels(b));
-    struct json_object *peers = !failed && b->peers ? bench_peers(b) : NULL;
+    struct json_object *peers =
+        !failed && b->peers && b->parts & (BENCH_STEPS | BENCH_INFERENCE) ? bench_peers(b) : NULL;
     if (peers) {
         bench_print_peers(b, peers);
         bench_add(b, "peers", peers);
@@ -221,8 +223,9 @@ int command_bench(int argc, char **argv)
         "kernels[]: device, row, rate, unit, speed, and where there is a limit: limit, limit_rate, share; read_bytes "
         "(what reading is measured on); inference[]: device, model, threads, batch, us, speed, onnxruntime_fp32_us, "
         "onnxruntime_int8_us; language: model_file, arch, linear_weights, bytes_per_token, behind, "
-        "checkpointed_layers, rows[]: as kernels, and tokens, llama_bench, llama_bench_ratio; llama_bench[]: rows as "
-        "llama-bench prints them; peers: as bench_peers.py prints it.",
+        "checkpointed_layers, rows[]: as kernels, and tokens, llama_bench, llama_bench_ratio, peer, peer_ratio; "
+        "llama_bench[]: rows as llama-bench prints them; peers, language_peers: as bench_peers.py and "
+        "bench_language_peers.py print them.",
         children,
         NULL,
         NULL};

@@ -53,7 +53,7 @@ refused(2, "--model has no effect without steps or inference in --only", "--only
 refused(2, "--tokens has no effect without --model-file", "--tokens", 8)
 refused(2, "--llama-bench has no effect without --model-file", "--llama-bench", "true")
 refused(2, "--qat has no effect without", "--model-file", chat, "--qat", "w4a4")
-refused(2, "--peers has no effect without", "--model-file", chat, "--peers")
+refused(2, "--peers has no effect without steps or inference in --only, or --model-file", "--only", "kernels", "--peers")
 refused(2, "--python has no effect without --peers", "--python", "true")
 refused(2, "--repeats '0' is not an integer from 1 to 1000", "--repeats", 0)
 refused(2, "--tokens '3' is not an integer from 4 to", "--model-file", chat, "--tokens", 3)
@@ -161,7 +161,22 @@ for program, line in (("false", "false ended with status 1: no row of it"), ("/n
 _, _, err = language(chat, "--llama-bench", fake, "--threads", 1)
 check("llama-bench opens no folders", "it opens GGUF files" in err, err)
 check("nor was it asked to", len((here / "said.jsonl").read_text().splitlines()) == 2)
+peer = here / "python"  # prints what bench_language_peers.py would, once it has seen that it is one
+peer.write_text(f"""#!{sys.executable}
+import json, sys
+compile(open(sys.argv[1]).read(), "script", "exec")
+open("asked.json", "w").write(json.dumps(sys.argv[2:]))
+print(json.dumps({{"torch": "0", "prompt": 40.0, "generation": 30.0, "perplexity": 20.0, "training": 10.0}}))
+""")
+peer.chmod(peer.stat().st_mode | stat.S_IXUSR)
+j, l, _ = language(chat, "--peers", "--python", peer, "--threads", 1, turns=3)
+check("transformers and PEFT: the same lengths", json.loads((here / "asked.json").read_text()) == ["3", "1", str(chat), "48", "48", "32"], here)
+check("as they say", j["language_peers"]["torch"] == "0" and [r["peer"] for r in l["rows"]] == [40, 30, 20, 10], l)
+for r in l["rows"]:
+    near(f"{r['row']}: isobit over its peer", r["peer_ratio"], r["rate"] / r["peer"])
+_, l, err = language(chat, "--peers", "--python", "false", "--threads", 1)
+check("no PyTorch: one line", err.count("--peers: false has no torch, transformers and peft") == 1 and "peer" not in l["rows"][0], err)
 both, _ = report("--model-file", chat, "--model", "tfc", "--only", "steps", "--repeats", 1, "--tokens", 8)
 check("a network beside a language model", {"steps", "language"} <= both.keys() and "inference" not in both, both.keys())
-check("nothing is left behind", sorted(os.listdir(here)) == ["chat.gguf", "llama-bench", "said.jsonl"], os.listdir(here))
+check("nothing is left behind", sorted(os.listdir(here)) == ["asked.json", "chat.gguf", "llama-bench", "python", "said.jsonl"], os.listdir(here))
 finish()
