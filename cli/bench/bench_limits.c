@@ -112,7 +112,7 @@ static int run_thing(void *user, int i)
 static int ways_of(const bench *b, bench_limit limit, int i, thing *t, bench_result *out)
 {
     ib_device *dev = b->dev[i], *real = strcmp(ib_device_name(dev), "cpu:ref") ? b->fastest : dev;
-    const int bf16 = limit == LIMIT_REAL && dev->k.bf16_peak(dev, 0, 1) > 0;
+    const int bf16 = dev->is_host && limit == LIMIT_REAL && dev->k.bf16_peak(dev, 0, 1) > 0;
     int n = 0;
     thing first = {.device = i, .dev = dev};
     switch (limit) {
@@ -125,7 +125,7 @@ static int ways_of(const bench *b, bench_limit limit, int i, thing *t, bench_res
         out->called = bf16 ? "bf16" : "fp32";
         out->unit = "GFLOP/s";
     }
-    for (; n < MOST_WAYS && first.peak(first.dev, n, 1) > 0; n++) {
+    for (; dev->is_host && n < MOST_WAYS && first.peak(first.dev, n, 1) > 0; n++) { /* others have no such kernels */
         t[n] = first;
         t[n].way = n;
     }
