@@ -222,6 +222,11 @@ ib_status ib_op_refuse(const ib_node *n);
 /* Completes n's window over x, of which the kernel, stride, padding, groups and oc are given; IB_EINVAL if nothing
  * would come out. */
 ib_status ib_window_of(const ib_node *n, const ib_tensor *x, ib_window *w);
+/* The window of a convolution of images x, of reals or codes, by n's weights [O,C/groups,kh,kw], its second input, and
+ * the bias, its third or none; IB_EINVAL where they do not fit (convolution.c). */
+ib_status ib_conv_window_of(const ib_node *n, const ib_tensor *x, const ib_conv_opts *o, ib_window *s);
+/* The window of a linear layer x[N,K] w[O,K]' + b[O] in the same way: rows are images of one pixel (product.c). */
+ib_status ib_linear_window_of(const ib_node *n, ib_window *s);
 
 /* Of pooling, of reals or codes: n's attrs are ib_pool_opts or begin with them. Kernel 0x0 is the whole image, stride 0
  * the kernel's size; saved[0] of max pooling is where each largest value stood. */

@@ -2,10 +2,9 @@
 #include "autograd/op.h"
 #include "base/argument.h"
 
-static ib_status window(const ib_node *n, ib_window *s)
+ib_status ib_conv_window_of(const ib_node *n, const ib_tensor *x, const ib_conv_opts *o, ib_window *s)
 {
-    const ib_tensor *x = n->in[0], *w = n->in[1], *b = n->in[2];
-    const ib_conv_opts *o = n->attrs;
+    const ib_tensor *w = n->in[1], *b = n->in[2];
     char sx[64], sw[64];
     if (w->ndim != 4)
         return ib_op_fail(n, "weight is %s, [O,C/groups,kh,kw] is needed", ib_tensor_shape_text(w, sw, sizeof sw));
@@ -26,6 +25,11 @@ static ib_status window(const ib_node *n, ib_window *s)
     if (b && b->size != w->shape[0])
         return ib_op_fail(n, "bias has %lld elements for %lld outputs", (long long)b->size, (long long)w->shape[0]);
     return IB_OK;
+}
+
+static ib_status window(const ib_node *n, ib_window *s)
+{
+    return ib_conv_window_of(n, n->in[0], n->attrs, s);
 }
 
 static ib_status conv2d_shape(ib_node *n, ib_tensor *out)

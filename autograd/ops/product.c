@@ -1,17 +1,25 @@
 /* product.c - linear and matmul. */
 #include "autograd/op.h"
 
-/* y[N,O] = x[N,K] w[O,K]' + b[O] */
-static ib_status linear_shape(ib_node *n, ib_tensor *out)
+ib_status ib_linear_window_of(const ib_node *n, ib_window *s)
 {
     const ib_tensor *x = n->in[0], *w = n->in[1], *b = n->in[2];
     char sx[64], sw[64];
+    *s = ib_window_of_rows(x->shape[0], x->shape[1], w->shape[0]);
     if (x->ndim != 2 || w->ndim != 2 || x->shape[1] != w->shape[1])
         return ib_op_fail(n, "%s x %s': inner sizes differ", ib_tensor_shape_text(x, sx, sizeof sx),
                           ib_tensor_shape_text(w, sw, sizeof sw));
     if (b && b->size != w->shape[0])
         return ib_op_fail(n, "bias has %lld elements for %lld outputs", (long long)b->size, (long long)w->shape[0]);
-    return ib_tensor_set_shape(out, 2, (int64_t[]){x->shape[0], w->shape[0]});
+    return IB_OK;
+}
+
+/* y[N,O] = x[N,K] w[O,K]' + b[O] */
+static ib_status linear_shape(ib_node *n, ib_tensor *out)
+{
+    ib_window s;
+    const ib_status status = ib_linear_window_of(n, &s);
+    return status ? status : ib_tensor_set_shape(out, 2, (int64_t[]){s.n, s.oc});
 }
 
 static ib_status linear_forward(ib_graph *g, ib_node *n)

@@ -14,37 +14,16 @@ static int is_conv(const ib_node *n)
 /* A linear layer is the window of a 1x1 image. */
 static ib_status window(const ib_node *n, ib_window *s)
 {
-    const ib_tensor *x = n->in[0], *w = n->in[1], *b = n->in[2];
+    const ib_tensor *x = n->in[0], *w = n->in[1];
     const ib_qproduct_attrs *a = n->attrs;
-    char sx[64], sw[64];
     if (x->dtype != IB_CODES || w->dtype != IB_CODES)
         return ib_op_fail(n, "both operands must be codes");
-    if (b && b->size != w->shape[0])
-        return ib_op_fail(n, "bias has %lld elements for %lld outputs", (long long)b->size, (long long)w->shape[0]);
-    if (!is_conv(n)) {
-        if (x->ndim != 2 || w->ndim != 2 || x->shape[1] != w->shape[1])
-            return ib_op_fail(n, "%s x %s': inner sizes differ", ib_tensor_shape_text(x, sx, sizeof sx),
-                              ib_tensor_shape_text(w, sw, sizeof sw));
-        *s = ib_window_of_rows(x->shape[0], x->shape[1], w->shape[0]);
-        return IB_OK;
-    }
-    const ib_conv_opts *o = &a->conv;
+    if (!is_conv(n))
+        return ib_linear_window_of(n, s);
     ib_tensor pixel = *x; /* a row is an image of one pixel */
     if (x->ndim == 2)
         ib_tensor_set_shape(&pixel, 4, (int64_t[]){x->shape[0], x->shape[1], 1, 1});
-    *s = (ib_window){.oc = w->shape[0],
-                     .kh = (int)w->shape[2],
-                     .kw = (int)w->shape[3],
-                     .sh = o->stride_h,
-                     .sw = o->stride_w,
-                     .ph = o->pad_h,
-                     .pw = o->pad_w,
-                     .groups = o->groups};
-    const ib_status status = ib_window_of(n, &pixel, s);
-    if (!status && (w->shape[1] * o->groups != x->shape[1] || w->shape[0] % o->groups))
-        return ib_op_fail(n, "input %s, weight %s, groups %d do not fit", ib_tensor_shape_text(x, sx, sizeof sx),
-                          ib_tensor_shape_text(w, sw, sizeof sw), o->groups);
-    return status;
+    return ib_conv_window_of(n, &pixel, &a->conv, s);
 }
 
 static ib_status product_shape(ib_node *n, ib_tensor *out)
