@@ -12,7 +12,8 @@ static double int8_peak(ib_device *dev, int way, int64_t rounds)
 
 static double int4_peak(ib_device *dev, int way, int64_t rounds)
 {
-    return way ? IB_BELOW(int4_peak)(dev, way - 1, rounds) : ib_peak_of(ib_peak_by_eights, rounds, 8 * IB_PEAK_BYTES);
+    return way ? IB_BELOW(int4_peak)(dev, way - 1, rounds)
+               : ib_peak_of(ib_peak_by_sixteens, rounds, 16 * IB_PEAK_BYTES);
 }
 
 void ib_avx512_peaks_replace(ib_kernels *k)

@@ -44,14 +44,18 @@ static inline void ib_peak_by_pairs(int64_t rounds)
 #undef SUM
 }
 
-/* Codes 0 .. 15 times -8 .. 7: four pairs of at most 2 x 15 x 8 are summed in 16 bits before they are widened, four
- * products a byte in each of two sums. 0: x; 2: w; 3: ones. */
-static inline void ib_peak_by_eights(int64_t rounds)
+/* Codes as uint8 times -8 .. 7: eight pairs of at most 2 x 255 x 8 are summed in 16 bits before they are widened, eight
+ * products a byte in each of two sums, as avx2_panels4.c has it. 0: x; 2: w; 3: ones. */
+static inline void ib_peak_by_sixteens(int64_t rounds)
 {
 #define PAIR(t) "vpmaddubsw " IB_WIDE(2) ", " IB_WIDE(0) ", " IB_WIDE(t) "\n"
 #define MORE(t, s) PAIR(t) "vpaddw " IB_WIDE(t) ", " IB_WIDE(s) ", " IB_WIDE(s) "\n"
 #define SUM(s, t, acc)                                                                                                 \
     PAIR(s)                                                                                                            \
+    MORE(t, s)                                                                                                         \
+    MORE(t, s)                                                                                                         \
+    MORE(t, s)                                                                                                         \
+    MORE(t, s)                                                                                                         \
     MORE(t, s)                                                                                                         \
     MORE(t, s)                                                                                                         \
     MORE(t, s)                                                                                                         \

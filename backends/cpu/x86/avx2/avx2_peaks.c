@@ -25,7 +25,7 @@ static double int8_peak(ib_device *dev, int way, int64_t rounds)
 
 static double int4_peak(ib_device *dev, int way, int64_t rounds)
 {
-    return way ? 0 : ib_peak_of(ib_peak_by_eights, rounds, 8 * IB_PEAK_BYTES);
+    return way ? 0 : ib_peak_of(ib_peak_by_sixteens, rounds, 16 * IB_PEAK_BYTES);
 }
 
 void ib_avx2_peaks_replace(ib_kernels *k)
