@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "autograd/attrs.h"
+#include "autograd/coded_product.h"
 #include "base/alloc.h"
 #include "base/argument.h"
 #include "base/assert.h"
@@ -14,7 +15,7 @@ ib_tensor *ib_lm_project(ib_graph *g, ib_lm *m, ib_projection *p, ib_tensor *x, 
         return ib_linear(g, x, p->weight, p->bias);
     return ib_lora_linear(
         g, x, p->w, p->bias,
-        &(ib_lora_opts){p->a, p->b, p->m, p->scale, m->dropout, p->merged, keep, g->replaying && !keep});
+        &(ib_lora_opts){p->a, p->b, p->m, p->scale, m->dropout, p->merged, keep, g->replaying && !keep, m->integer});
 }
 
 static ib_tensor *norm(ib_graph *g, ib_lm *m, const ib_block *b, int which, ib_tensor *x)
@@ -46,7 +47,9 @@ static ib_tensor *cached_attention(ib_graph *g, const ib_block_run *run, ib_tens
               "a cache is of its model");
     IB_ASSERT(kv->length + q->shape[0] <= kv->context, "keys and values fit into their cache");
     k = IB_APPLY(g, &ib_op_cache_rows, (&(ib_cache_rows_attrs){cache, kv->length}), k, v);
-    if (!k || !kv->length) /* a fresh prompt: the tiled kernel, on exact keys */
+    /* a fresh prompt: the tiled kernel, on exact keys; but what runs in integers gives the same bits at every level,
+     * and levels have tiled sums of their own */
+    if (!k || (!kv->length && !run->m->integer))
         return k ? attention(g, run, q, k, v) : NULL;
     return IB_APPLY(
         g, &ib_op_cached_attention,
@@ -143,7 +146,12 @@ ib_tensor *ib_lm_loss(ib_lm *m, ib_graph *g, ib_tensor *hidden, const int32_t *t
     IB_TAKE_OR(scale, isfinite(scale), NULL, "is %g", scale);
     if (m->head_w)
         return ib_language_loss(g, hidden, NULL, m->head_w, target, scale, nll);
-    return ib_language_loss(g, hidden, m->head ? m->head : m->embedding, NULL, target, scale, nll);
+    IB_TAKE_OR(m, !m->integer || g->mode != IB_TRAIN, NULL, "is on the %s path: its products have no gradient",
+               "integer");
+    const ib_matrix *head = m->head ? m->head : m->embedding;
+    if (m->integer)
+        return ib_language_loss_in_integers(g, hidden, head, target, scale, nll);
+    return ib_language_loss(g, hidden, head, NULL, target, scale, nll);
 }
 
 ib_tensor *ib_lm_logits(ib_lm *m, ib_graph *g, ib_tensor *hidden)
@@ -153,5 +161,5 @@ ib_tensor *ib_lm_logits(ib_lm *m, ib_graph *g, ib_tensor *hidden)
     IB_NEED_OR(hidden, NULL);
     if (m->head_w)
         return ib_linear(g, hidden, m->head_w, NULL);
-    return ib_frozen_linear(g, hidden, m->head ? m->head : m->embedding, NULL);
+    return ib_lora_linear(g, hidden, m->head ? m->head : m->embedding, NULL, &(ib_lora_opts){.integer = m->integer});
 }

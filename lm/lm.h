@@ -93,6 +93,7 @@ struct ib_lm {
     ib_layer *trainable; /* adapter or trained weights */
     int32_t *end;        /* [n_ends] tokens that end a text */
     int n_ends;
+    int integer; /* products in integers: IB_PATH_INTEGER */
     int adapted, rslora, dora, r;
     float alpha, dropout;
     int base_chosen;                 /* ib_lm_requantize was called */

@@ -290,6 +290,17 @@ void ib_matrix_give_back(const ib_matrix *m)
         madvise((void *)from, to - from, MADV_DONTNEED);
 }
 
+int ib_matrix_integer_block(const ib_matrix *m)
+{
+    static const int block_of[N_STORAGE] = {
+#define INTEGERS(name, block) [AT_##name] = block,
+#include "tensor/integers.def"
+#undef INTEGERS
+    };
+    const int block = block_of[m->format->index];
+    return block && m->cols % block == 0 ? block : 0;
+}
+
 size_t ib_matrix_room(void)
 {
     return sizeof(ib_matrix);

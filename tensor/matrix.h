@@ -31,6 +31,10 @@ ib_matrix *ib_matrix_borrow(const ib_matrix *m);
 /* Where its parts are borrowed, their whole pages go back to the file, and are read again should anybody ask. */
 void ib_matrix_give_back(const ib_matrix *m);
 
+/* Columns of a row of codes that share a scale where it is multiplied by m in integers (tensor/integers.def); 0: the
+ * format has no such products, or rows of that length have none. */
+int ib_matrix_integer_block(const ib_matrix *m);
+
 /* fp32 values in the memory of `home` (NULL: the host's) as a matrix for products with frozen ones, in room of so many
  * bytes; it is not freed. */
 size_t ib_matrix_room(void);

@@ -2,8 +2,9 @@
  * makes dx in the forward pass while a chunk's logits are at hand; the backward pass only scales it. */
 #include <math.h>
 
-#include "autograd/op.h"
+#include "autograd/coded_product.h"
 #include "base/argument.h"
+#include "base/assert.h"
 
 enum { CHUNK = 256 };
 enum { X, W };
@@ -13,7 +14,8 @@ typedef struct loss_attrs {
     const ib_matrix *head; /* frozen [vocabulary, d], or NULL: input W */
     const int32_t *target; /* [n], -1: no target */
     float scale;
-    float *nll; /* the host's, [n], or NULL: each row's loss */
+    float *nll;  /* the host's, [n], or NULL: each row's loss */
+    int integer; /* logits of a frozen head in integers, where it has such products */
 } loss_attrs;
 
 static ib_status loss_shape(ib_node *n, ib_tensor *out)
@@ -46,7 +48,7 @@ static ib_status loss_forward(ib_graph *g, ib_node *n)
     const ib_tensor *x = n->in[X], *w = n->in[W];
     const int64_t rows = x->shape[0], d = x->shape[1], vocabulary = a->head ? ib_matrix_rows(a->head) : w->shape[0];
     const int train = g->mode == IB_TRAIN && !g->no_tape, dx_wanted = train && x->needs_grad,
-              dw_wanted = train && w && w->needs_grad;
+              dw_wanted = train && w && w->needs_grad, coded = a->integer && ib_is_coded(a->head);
     float *dx = dx_wanted ? n->saved[DX] = ib_graph_numbers(g, (size_t)x->size * sizeof *dx) : NULL;
     float *dw = dw_wanted ? n->saved[DW] = ib_graph_numbers(g, (size_t)w->size * sizeof *dw) : NULL;
     const ib_mark mark = ib_graph_mark(g);
@@ -68,9 +70,11 @@ static ib_status loss_forward(ib_graph *g, ib_node *n)
             V(g)->fill(g->dev, nll + i, 0, (size_t)m * sizeof *nll);
             continue;
         }
-        if (a->head)
+        if (coded && ib_coded_product(g, n, a->head, m, xi, logits))
+            return IB_ENOMEM;
+        if (a->head && !coded)
             K(g)->frozen_mul(g->dev, a->head, m, xi, 0, logits, scratch);
-        else
+        else if (!a->head)
             K(g)->gemm(g->dev, 0, 1, m, vocabulary, d, xi, ib_f32(w), 0.0f, logits);
         K(g)->nll_rows(g->dev, logits, target + i, m, vocabulary, a->scale, dx || dw, nll + i);
         if (dx && a->head)
@@ -134,5 +138,16 @@ ib_tensor *ib_language_loss(ib_graph *g, ib_tensor *x, const ib_matrix *head, ib
     ib_graph_follow(g, x);
     if (head && !(head = ib_matrix_on(head, g->dev)))
         return NULL;
-    return IB_APPLY(g, &ib_op_language_loss, (&(loss_attrs){head, target, scale, nll}), x, head ? NULL : w);
+    return IB_APPLY(g, &ib_op_language_loss, (&(loss_attrs){head, target, scale, nll, 0}), x, head ? NULL : w);
+}
+
+ib_tensor *ib_language_loss_in_integers(ib_graph *g, ib_tensor *x, const ib_matrix *head, const int32_t *target,
+                                        float scale, float *nll)
+{
+    IB_GIVEN(x);
+    IB_ASSERT(g->mode != IB_TRAIN, "products of codes have no gradient");
+    ib_graph_follow(g, x);
+    if (!(head = ib_matrix_on(head, g->dev)))
+        return NULL;
+    return IB_APPLY(g, &ib_op_language_loss, (&(loss_attrs){head, target, scale, nll, 1}), x, NULL);
 }

@@ -5,7 +5,7 @@
  *   (DoRA) */
 #include <math.h>
 
-#include "autograd/op.h"
+#include "autograd/coded_product.h"
 #include "autograd/tap.h"
 #include "base/argument.h"
 
@@ -15,7 +15,7 @@ enum { HS, MASK, C }; /* saved: s h = s drop(x) A' [n,r]; dropout's bits; c [row
 typedef struct lora_attrs {
     const ib_matrix *w, *forward; /* forward: what the product runs on, W or its requantized merge with the adapter */
     float scale, dropout;
-    int keep, no_output;
+    int keep, no_output, integer;
 } lora_attrs;
 
 static ib_status lora_shape(ib_node *n, ib_tensor *out)
@@ -88,6 +88,30 @@ static ib_status magnitudes(ib_graph *g, ib_node *n)
     return IB_OK;
 }
 
+/* y = x W' of the matrix that the forward runs on, and the adapter's (s h) B' on top of it */
+static ib_status product(ib_graph *g, ib_node *n, float *y)
+{
+    const lora_attrs *a = n->attrs;
+    const int64_t rows = n->in[X]->shape[0];
+    const int coded = a->integer && ib_is_coded(a->forward);
+    const ib_mark mark = ib_graph_mark(g);
+    if (coded && ib_coded_product(g, n, a->forward, rows, ib_f32(n->in[X]), y))
+        return IB_ENOMEM;
+    float *scratch = scratch_of(g, a->forward, rows, n->in[A] ? n->in[A]->shape[0] : 0);
+    if (!scratch)
+        return IB_ENOMEM;
+    if (!coded)
+        K(g)->frozen_mul(g->dev, a->forward, rows, ib_f32(n->in[X]), 0, y, scratch);
+    if (n->in[A] && a->forward == a->w) {
+        const ib_matrix *fb = factor(g, n->in[B]);
+        if (!fb)
+            return IB_ENOMEM;
+        K(g)->frozen_mul(g->dev, fb, rows, n->saved[HS], 1, y, scratch);
+    }
+    ib_graph_release(g, mark);
+    return IB_OK;
+}
+
 static ib_status lora_forward(ib_graph *g, ib_node *n)
 {
     const lora_attrs *a = n->attrs;
@@ -127,23 +151,13 @@ static ib_status lora_forward(ib_graph *g, ib_node *n)
         K(g)->recall(g->dev, kept, n->out->size, y);
         return IB_OK;
     }
-    const ib_mark mark = ib_graph_mark(g);
-    float *scratch = scratch_of(g, a->forward, rows, n->in[A] ? n->in[A]->shape[0] : 0);
-    if (failed || !scratch)
+    if (failed || product(g, n, y))
         return IB_ENOMEM;
-    K(g)->frozen_mul(g->dev, a->forward, rows, ib_f32(x), 0, y, scratch);
-    if (n->in[A] && a->forward == a->w) {
-        const ib_matrix *fb = factor(g, n->in[B]);
-        if (!fb)
-            return IB_ENOMEM;
-        K(g)->frozen_mul(g->dev, fb, rows, n->saved[HS], 1, y, scratch);
-    }
-    ib_graph_release(g, mark);
     if (n->saved[C])
         K(g)->mul_rows(g->dev, y, n->saved[C], rows, out);
     if (n->in[BIAS])
         K(g)->add_rows(g->dev, y, ib_f32(n->in[BIAS]), rows, out);
-    if (a->keep)
+    if (a->keep && !a->integer)
         K(g)->keep(g->dev, y, n->out->size, kept);
     return IB_OK;
 }
@@ -322,13 +336,17 @@ ib_tensor *ib_lora_linear(ib_graph *g, ib_tensor *x, const ib_matrix *w, ib_tens
     IB_TAKE_OR(opts->merged,
                !opts->merged || (ib_matrix_rows(opts->merged) == rows && ib_matrix_cols(opts->merged) == cols), NULL,
                "is not %lldx%lld as w is", (long long)rows, (long long)cols);
+    IB_TAKE_OR(opts->integer, !opts->integer || g->mode != IB_TRAIN, NULL,
+               "is set in %s: products of codes have no "
+               "gradient",
+               "training");
     if (ib_tap_pass(g, x))
         return NULL;
     ib_graph_follow(g, x);
     const ib_matrix *forward = ib_matrix_on(opts->merged ? opts->merged : w, g->dev);
     if (!forward || !(w = opts->merged ? ib_matrix_on(w, g->dev) : forward))
         return NULL;
-    const lora_attrs a = {w, forward, opts->scale, opts->dropout, opts->keep, opts->no_output};
+    const lora_attrs a = {w, forward, opts->scale, opts->dropout, opts->keep, opts->no_output, opts->integer};
     return IB_APPLY(g, &ib_op_lora, &a, x, opts->a, opts->b, opts->merged ? NULL : opts->m, bias);
 }
 

@@ -15,6 +15,7 @@ typedef struct generate_options {
     int64_t tokens, context, seed, top_k;
     double temperature, top_p, min_p, repeat_penalty;
     int chat, int8, ignore_eos;
+    ib_path path;
 } generate_options;
 
 enum {
@@ -29,6 +30,7 @@ enum {
     KEY_SYSTEM,
     KEY_TOKENIZER,
     KEY_IGNORE_EOS,
+    KEY_PATH,
     KEY_STOP
 };
 
@@ -51,6 +53,8 @@ static const struct argp_option options[] = {
     {"seed", KEY_SEED, "N", 0, "same seed, same text (0)", 0},
     {"ctx", KEY_CTX, "N", 0, "tokens of context, at most the model's (2048, or all of it if that is less)", 0},
     {"kv", KEY_KV, "TYPE", 0, "cache in f16 (default) or int8", 0},
+    {"path", KEY_PATH, "NAME", 0,
+     "exact (default): fp32 rows; integer: rows as codes of 8 bits, multiplied by the weights' codes in integers", 0},
     {"base", 'b', "FORMAT", 0, "store the linear layers in this format first", 0},
     {"adapter", 'a', "PATH", 0, "a PEFT folder or a GGUF adapter", 0},
     {"tokenizer", KEY_TOKENIZER, "PATH", 0, "another GGUF file or tokenizer.json", 0},
@@ -84,6 +88,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_TEMPLATE: bad = check_template(o->chat_template = arg); break;
     case KEY_TOKENIZER: o->tokenizer = arg; return 0;
     case KEY_IGNORE_EOS: o->ignore_eos = 1; return 0;
+    case KEY_PATH: bad = parse_path(arg, &o->path); break;
     case KEY_STOP: bad = add_stop(o, arg); break;
     case KEY_TOP_K: bad = parse_int(arg, "--top-k", 0, 1 << 22, &o->top_k); break;
     case KEY_TOP_P: bad = parse_float(arg, "--top-p", 0, 1, &o->top_p); break;
@@ -129,6 +134,8 @@ static void put_end(FILE *f, const talk *t, const answer *a)
 /* All answers together. */
 typedef struct totals {
     const talk *t;
+    ib_path path;
+    ib_lm_products products;
     int64_t prompt, tokens, timed; /* timed: without the first token of each answer, which is the prompt's */
     double prompt_seconds, seconds;
 } totals;
@@ -138,8 +145,9 @@ static double rate(int64_t n, double time)
     return time > 0 ? (double)n / time : 0;
 }
 
-static void print_answer(const talk *t, const answer *a)
+static void print_answer(const totals *sum, const answer *a)
 {
+    const talk *t = sum->t;
     static const char *const reasons[] = {"stop", "length", "context", "interrupt"};
     struct json_object *j = json_object_new_object();
     const double speed = rate(a->tokens - 1, a->seconds);
@@ -149,6 +157,7 @@ static void print_answer(const talk *t, const answer *a)
     json_object_object_add(j, "prompt_tokens", json_object_new_int64(a->prompt));
     json_object_object_add(j, "cached_tokens", json_object_new_int64(a->cached));
     json_object_object_add(j, "tokens", json_object_new_int64(a->tokens));
+    add_path(j, sum->path, &sum->products);
     json_object_object_add(j, "prompt_tokens_per_second",
                            json_object_new_double(rate(a->prompt - a->cached, a->prompt_seconds)));
     json_object_object_add(j, "tokens_per_second", json_object_new_double(speed));
@@ -168,7 +177,7 @@ static void take_answer(void *user, const answer *a)
     sum->prompt_seconds += a->prompt_seconds;
     sum->seconds += a->seconds;
     if (sum->t->json)
-        print_answer(sum->t, a);
+        print_answer(sum, a);
 }
 
 static void hear(void *user, const answer *a)
@@ -185,8 +194,9 @@ static void hear(void *user, const answer *a)
 static void print_totals(const totals *sum, const answer *last)
 {
     const double speed = rate(sum->timed, sum->seconds);
-    fprintf(stderr, "prompt %lld tokens, %.0f/s; then %lld tokens, %.1f/s (%.1f GB/s of weights)",
-            (long long)sum->prompt, rate(sum->prompt, sum->prompt_seconds), (long long)sum->tokens, speed,
+    fprintf(stderr, "prompt %lld tokens, %.0f/s; then %lld tokens%s, %.1f/s (%.1f GB/s of weights)",
+            (long long)sum->prompt, rate(sum->prompt, sum->prompt_seconds), (long long)sum->tokens,
+            sum->path == IB_PATH_INTEGER ? " in integers" : "", speed,
             speed * (double)ib_lm_weight_bytes(sum->t->l.m) / 1e9);
     if (last) {
         fputs("; ", stderr);
@@ -266,8 +276,9 @@ int command_generate(int argc, char **argv)
         "answer is an object on a line of its own as soon as it is there. finish_reason is stop (an end token or "
         "--stop, named in stopped_by), length (-n), context (it is full) or interrupt; tokens counts the end token "
         "too; of prompt_tokens, all that was said before, the first cached_tokens were not read again.\n"
-        "JSON keys: text, finish_reason, stopped_by, prompt_tokens, cached_tokens, tokens, prompt_tokens_per_second, "
-        "tokens_per_second, bytes_per_second (weights read), peak_bytes.",
+        "JSON keys: text, finish_reason, stopped_by, prompt_tokens, cached_tokens, tokens, path, integer_matrices, "
+        "exact_matrices, "
+        "prompt_tokens_per_second, tokens_per_second, bytes_per_second (weights read), peak_bytes.",
         children,
         NULL,
         NULL};
@@ -282,10 +293,11 @@ int command_generate(int argc, char **argv)
               .stop = o.stop,
               .n_stops = o.n_stops,
               .chat_template = o.chat_template};
-    totals sum = {.t = &t};
+    totals sum = {.t = &t, .path = o.path};
     char *prompt = NULL;
     size_t n = 0;
-    int status = open_talk(&t, &o) || read_prompt(o.prompt, &prompt, &n);
+    int status =
+        open_talk(&t, &o) || language_path(&t.l, o.path, o.model, &sum.products) || read_prompt(o.prompt, &prompt, &n);
     catch_interrupt();
     if (!status)
         status = o.chat ? talk_converse(&t, o.system, prompt, n, hear, &sum) : complete(&t, prompt, n, &sum);

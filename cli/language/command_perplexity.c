@@ -10,6 +10,7 @@ typedef struct perplexity_options {
     const char *model, *text, *base, *adapter, *tokenizer;
     int64_t context, windows;
     int in_place;
+    ib_path path;
 } perplexity_options;
 
 static const struct argp_option options[] = {
@@ -21,6 +22,8 @@ static const struct argp_option options[] = {
     {"windows", 'w', "N", 0, "at most so many windows (default: the whole text)", 0},
     {"windows-like", 'l', "NAME", 0,
      "isobit (default): a BOS before the tokens of each window; llama.cpp: in the place of its first token", 0},
+    {"path", 'p', "NAME", 0,
+     "exact (default): fp32 rows; integer: rows as codes of 8 bits, multiplied by the weights' codes in integers", 0},
     {"tokenizer", 'T', "PATH", 0, "another GGUF file or tokenizer.json", 0},
     {0},
 };
@@ -36,6 +39,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'T': o->tokenizer = arg; return 0;
     case 'c': return parse_int(arg, "--ctx", 4, 1 << 20, &o->context) ? exit(2), 0 : 0;
     case 'w': return parse_int(arg, "--windows", 1, INT64_MAX, &o->windows) ? exit(2), 0 : 0;
+    case 'p': return parse_path(arg, &o->path) ? exit(2), 0 : 0;
     case 'l':
         if (strcmp(arg, "isobit") && strcmp(arg, "llama.cpp")) {
             fprintf(stderr, "isobit: --windows-like '%s': isobit and llama.cpp are possible\n", arg);
@@ -72,16 +76,19 @@ int command_perplexity(int argc, char **argv)
                               "non-overlapping windows, the second "
                               "half of each is scored.\vExample:\n  isobit perplexity SmolLM2.gguf --text emma.txt "
                               "--base nf4-dq --adapter adapter/\n"
-                              "JSON keys: perplexity, nll, tokens, windows, seconds, tokens_per_second, peak_bytes.",
+                              "JSON keys: perplexity, nll, tokens, windows, path, integer_matrices, exact_matrices, "
+                              "seconds, tokens_per_second, peak_bytes.",
                               children,
                               NULL,
                               NULL};
     perplexity_options o = {.context = 512};
     language l = {0};
     ib_perplexity_result r;
+    ib_lm_products products;
     watching w;
     parse_options(&argp, argc, argv, &o);
-    int status = language_open(&l, &o.common, o.model, o.tokenizer, o.base, o.adapter);
+    int status = language_open(&l, &o.common, o.model, o.tokenizer, o.base, o.adapter) ||
+                 language_path(&l, o.path, o.model, &products);
     if (!status && o.context > ib_lm_config_of(l.m)->context)
         fprintf(stderr,
                 "isobit: windows of %lld tokens are longer than the context of %s, %d tokens: positions behind it were "
@@ -100,13 +107,15 @@ int command_perplexity(int argc, char **argv)
             json_object_object_add(j, "nll", json_object_new_double(r.nll));
             json_object_object_add(j, "tokens", json_object_new_int64(r.tokens));
             json_object_object_add(j, "windows", json_object_new_int64(r.windows));
+            add_path(j, o.path, &products);
             json_object_object_add(j, "seconds", json_object_new_double(took));
             json_object_object_add(j, "tokens_per_second", json_object_new_double(rate));
             json_object_object_add(j, "peak_bytes", json_object_new_int64(peak_memory()));
             print_json(j);
         } else if (!status) {
-            printf("perplexity %.4f over %lld tokens of %lld windows, %.0f tokens/s, peak memory %lld MB\n",
-                   r.perplexity, (long long)r.tokens, (long long)r.windows, rate, (long long)(peak_memory() / 1000000));
+            printf("perplexity %.4f%s over %lld tokens of %lld windows, %.0f tokens/s, peak memory %lld MB\n",
+                   r.perplexity, o.path == IB_PATH_INTEGER ? " in integers" : "", (long long)r.tokens,
+                   (long long)r.windows, rate, (long long)(peak_memory() / 1000000));
         }
     }
     language_close(&l);

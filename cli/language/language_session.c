@@ -37,6 +37,32 @@ int language_open(language *l, const common *o, const char *model, const char *t
     return 0;
 }
 
+int parse_path(const char *arg, ib_path *path)
+{
+    if (strcmp(arg, "exact") && strcmp(arg, "integer"))
+        return fprintf(stderr, "isobit: --path '%s': exact and integer are possible\n", arg) > 0;
+    *path = strcmp(arg, "integer") ? IB_PATH_EXACT : IB_PATH_INTEGER;
+    return 0;
+}
+
+int language_path(language *l, ib_path path, const char *model, ib_lm_products *products)
+{
+    if (ib_lm_set_path(l->m, path) || ib_lm_products_of(l->m, products))
+        return complain();
+    if (path == IB_PATH_INTEGER && products->exact)
+        fprintf(stderr, "isobit: %s: of %lld matrices %lld run in integers; exact, without such products: %s\n", model,
+                (long long)(products->integer + products->exact), (long long)products->integer,
+                products->exact_formats);
+    return 0;
+}
+
+void add_path(struct json_object *j, ib_path path, const ib_lm_products *products)
+{
+    json_object_object_add(j, "path", json_object_new_string(path == IB_PATH_INTEGER ? "integer" : "exact"));
+    json_object_object_add(j, "integer_matrices", json_object_new_int64(products->integer));
+    json_object_object_add(j, "exact_matrices", json_object_new_int64(products->exact));
+}
+
 void language_close(language *l)
 {
     ib_tokenizer_free(l->t);

@@ -18,6 +18,14 @@ int language_open(language *l, const common *o, const char *model, const char *t
                   const char *adapter);
 void language_close(language *l);
 
+/* --path: 0, or 1 after telling what is possible. */
+int parse_path(const char *arg, ib_path *path);
+/* How the model's products are made from now on, and in `products` how many are; says which ones are not in integers
+ * that were to be. 0, or 1 after telling what is wrong. */
+int language_path(language *l, ib_path path, const char *model, ib_lm_products *products);
+/* As keys path, integer_matrices and exact_matrices. */
+void add_path(struct json_object *j, ib_path path, const ib_lm_products *products);
+
 /* The perplexity of a text file; p: all but bos, which the tokenizer says. */
 int language_perplexity(language *l, const char *model, const char *text, ib_perplexity_opts p,
                         ib_perplexity_result *out);

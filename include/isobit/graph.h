@@ -205,6 +205,8 @@ typedef struct ib_lora_opts {
                                 through */
     int keep;                /* a segment may remember y; on a device of bfloat16 products y is rounded to bfloat16 */
     int no_output;           /* y is not wanted, only what the backward pass needs (ignored with m) */
+    int integer;             /* x W' in integers: x's rows as codes of 8 bits, where W's format and length of rows have
+                                such products (lm.h, ib_lm_set_path), else as ever; not in training */
 } ib_lora_opts;
 ib_tensor *ib_lora_linear(ib_graph *g, ib_tensor *x, const ib_matrix *w, ib_tensor *bias, const ib_lora_opts *opts);
 

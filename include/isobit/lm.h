@@ -71,6 +71,26 @@ ib_tensor *ib_lm_loss(ib_lm *m, ib_graph *g, ib_tensor *hidden, const int32_t *t
 /* Logits [n, vocabulary] of hidden states, for tests and small vocabularies. */
 ib_tensor *ib_lm_logits(ib_lm *m, ib_graph *g, ib_tensor *hidden);
 
+/* How rows are multiplied by the model's frozen matrices where nothing is trained. */
+typedef enum ib_path {
+    IB_PATH_EXACT,  /* fp32 rows by weights that are decoded to fp32 */
+    IB_PATH_INTEGER /* rows as codes of 8 bits, a scale for each 32 or 256 columns, by the weights' own codes, with sums
+                       in int32, which are added in fp32 in one order: the same bits at every level and on every device
+                       (backends/formulas/row_codes.h is the specification). Formats that have no such products
+                       (tensor/integers.def) run as ever, and so do norms, attention, adapters and the rows of the
+                       embedding. In ib_lm_step() prompts attend by the cache then: where all products are integers the
+                       logits have the same bits at every level of the CPU, too. */
+} ib_path;
+/* From now on; IB_PATH_EXACT at first. A step in IB_TRAIN on the integer path is refused: it has no gradient. */
+ib_status ib_lm_set_path(ib_lm *m, ib_path path);
+/* How many of the model's matrices (linear layers and head) its path multiplies in integers and how many exactly, and
+ * what the latter are: "14 of nf4, 1 of f16", "" if there are none; trained ones are of f32. */
+typedef struct ib_lm_products {
+    int64_t integer, exact;
+    char exact_formats[200];
+} ib_lm_products;
+ib_status ib_lm_products_of(const ib_lm *m, ib_lm_products *out);
+
 typedef struct ib_perplexity_opts {
     int context;     /* window; 0 means 512 */
     int64_t windows; /* at most; 0: all of the text */

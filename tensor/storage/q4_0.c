@@ -1,5 +1,6 @@
 /* q4_0.c - 32 elements: half d, 16 bytes of nibbles (element j low, j + 16 high); x = (q - 8) d. */
 #include "tensor/storage.h"
+#include "tensor/storage/integers.h"
 
 ENCODE(q4_0)
 {
@@ -24,5 +25,16 @@ DECODE(q4_0)
     for (int j = 0; j < 16; j++) {
         y[j] = (float)((b[2 + j] & 15) - 8) * d;
         y[j + 16] = (float)((b[2 + j] >> 4) - 8) * d;
+    }
+}
+
+IB_INTEGERS(q4_0)
+{
+    y->d = half_at(b);
+    y->m = 0;
+    y->scale[0] = y->scale[1] = 1;
+    for (int j = 0; j < 16; j++) {
+        y->code[j] = (int8_t)((b[2 + j] & 15) - 8);
+        y->code[j + 16] = (int8_t)((b[2 + j] >> 4) - 8);
     }
 }

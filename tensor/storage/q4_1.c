@@ -1,5 +1,6 @@
 /* q4_1.c - 32 elements: half d, half m, 16 bytes of nibbles; x = q d + m. */
 #include "tensor/storage.h"
+#include "tensor/storage/integers.h"
 
 ENCODE(q4_1)
 {
@@ -24,5 +25,17 @@ DECODE(q4_1)
     for (int j = 0; j < 16; j++) {
         y[j] = (float)(b[4 + j] & 15) * d + m;
         y[j + 16] = (float)(b[4 + j] >> 4) * d + m;
+    }
+}
+
+IB_INTEGERS(q4_1)
+{
+    y->d = half_at(b);
+    y->m = half_at(b + 2);
+    y->scale[0] = y->scale[1] = 1;
+    y->min[0] = y->min[1] = 1;
+    for (int j = 0; j < 16; j++) {
+        y->code[j] = (int8_t)(b[4 + j] & 15);
+        y->code[j + 16] = (int8_t)(b[4 + j] >> 4);
     }
 }

@@ -1,5 +1,6 @@
 /* q5_0.c - 32 elements: half d, 32 fifth bits, 16 bytes of nibbles; x = (q - 16) d. */
 #include "tensor/storage.h"
+#include "tensor/storage/integers.h"
 
 ENCODE(q5_0)
 {
@@ -31,5 +32,18 @@ DECODE(q5_0)
     for (int j = 0; j < 16; j++) {
         y[j] = (float)((int)((b[6 + j] & 15u) | (high >> j & 1u) << 4) - 16) * d;
         y[j + 16] = (float)((int)((b[6 + j] >> 4) | (high >> (j + 16) & 1u) << 4) - 16) * d;
+    }
+}
+
+IB_INTEGERS(q5_0)
+{
+    uint32_t high;
+    memcpy(&high, b + 2, 4);
+    y->d = half_at(b);
+    y->m = 0;
+    y->scale[0] = y->scale[1] = 1;
+    for (int j = 0; j < 16; j++) {
+        y->code[j] = (int8_t)((int)((b[6 + j] & 15u) | (high >> j & 1u) << 4) - 16);
+        y->code[j + 16] = (int8_t)((int)((b[6 + j] >> 4) | (high >> (j + 16) & 1u) << 4) - 16);
     }
 }

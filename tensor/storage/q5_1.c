@@ -1,5 +1,6 @@
 /* q5_1.c - 32 elements: half d, half m, 32 fifth bits, 16 bytes of nibbles; x = q d + m. */
 #include "tensor/storage.h"
+#include "tensor/storage/integers.h"
 
 ENCODE(q5_1)
 {
@@ -29,5 +30,19 @@ DECODE(q5_1)
     for (int j = 0; j < 16; j++) {
         y[j] = (float)((b[8 + j] & 15u) | (high >> j & 1u) << 4) * d + m;
         y[j + 16] = (float)((b[8 + j] >> 4) | (high >> (j + 16) & 1u) << 4) * d + m;
+    }
+}
+
+IB_INTEGERS(q5_1)
+{
+    uint32_t high;
+    memcpy(&high, b + 4, 4);
+    y->d = half_at(b);
+    y->m = half_at(b + 2);
+    y->scale[0] = y->scale[1] = 1;
+    y->min[0] = y->min[1] = 1;
+    for (int j = 0; j < 16; j++) {
+        y->code[j] = (int8_t)((b[8 + j] & 15u) | (high >> j & 1u) << 4);
+        y->code[j + 16] = (int8_t)((b[8 + j] >> 4) | (high >> (j + 16) & 1u) << 4);
     }
 }

@@ -1,5 +1,6 @@
 /* q8_0.c - 32 elements: half d, 32 signed bytes; x = q d. */
 #include "tensor/storage.h"
+#include "tensor/storage/integers.h"
 
 ENCODE(q8_0)
 {
@@ -18,4 +19,12 @@ DECODE(q8_0)
     const float d = half_at(b);
     for (int j = 0; j < 32; j++)
         y[j] = (float)(int8_t)b[2 + j] * d;
+}
+
+IB_INTEGERS(q8_0)
+{
+    y->d = half_at(b);
+    y->m = 0;
+    y->scale[0] = y->scale[1] = 1;
+    memcpy(y->code, b + 2, 32);
 }

@@ -98,7 +98,7 @@ void case_attention_cached(void)
                 c.v_scale[j] = (1.5f + c.v_scale[j]) / 256;
             }
         }
-        float *y = result("y", REALS, (int64_t)heads * dim, 1e-4);
+        float *y = result("y", REALS, (int64_t)heads * dim, EXACT);
         EACH_RUN(attention_cached)
             dev->k.attention_cached(dev, &c, heads, 0.3f, from, to, q, y);
     }

@@ -20,8 +20,7 @@ void case_rope(void)
                 rotated, pairs, (double)sign, add);
         const ib_rotation r = {heads, dim, rotated, pairs, indices(rows, POSITIONS), reals(POSITIONS * rotated)};
         const float *x = reals(n);
-        const double bound = pairs ? 0x1p-21 : EXACT;
-        float *y = add ? changed("y", REALS, n, bound) : result("y", REALS, n, bound);
+        float *y = add ? changed("y", REALS, n, EXACT) : result("y", REALS, n, EXACT);
         EACH_RUN(rope)
             dev->k.rope(dev, &r, rows, x, sign, add, y);
     }

@@ -124,15 +124,31 @@ static void few_rows(ib_device *dev, const ib_matrix *w, int64_t n, const float 
             }
 }
 
-/* Sixteen cached values from element `at`, without their scale. */
-static inline __m512 cached(const ib_kv_cache *c, const void *rows, int64_t at)
+/* Sixteen cached values from element `at`; scale: of int8. */
+static inline __m512 cached(const ib_kv_cache *c, const void *rows, int64_t at, __m512 scale)
 {
     if (c->int8)
-        return low_bytes(_mm_loadu_si128((const __m128i *)(const void *)((const int8_t *)rows + at)));
+        return _mm512_mul_ps(low_bytes(_mm_loadu_si128((const __m128i *)(const void *)((const int8_t *)rows + at))),
+                             scale);
     return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)((const uint16_t *)rows + at)));
 }
 
-/* The same online softmax as attention.c's, for heads of whole vectors: query and result of a head stay in
+/* y + a b, rounded twice as plain C has it */
+static inline __m512 plus(__m512 y, __m512 a, __m512 b)
+{
+    return _mm512_add_ps(y, _mm512_mul_ps(a, b));
+}
+
+/* The sum of the lanes in the order of ib_add_lanes. */
+static inline float add_lanes(__m512 x)
+{
+    const __m256 a = _mm256_add_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1));
+    const __m128 b = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1)),
+                 c = _mm_add_ps(b, _mm_movehl_ps(b, b));
+    return _mm_cvtss_f32(_mm_add_ss(c, _mm_movehdup_ps(c)));
+}
+
+/* attention.c's online softmax, in every bit, for heads of whole vectors: query and result of a head stay in
  * registers. */
 static inline __attribute__((always_inline)) void attend(const ib_kv_cache *c, int g, int parts, float scale,
                                                          int64_t from, int64_t to, const float *q, float *y)
@@ -142,17 +158,18 @@ static inline __attribute__((always_inline)) void attend(const ib_kv_cache *c, i
     __m512 query[8], o[8];
     float s[BLOCK], max = -INFINITY, sum = 0;
     for (int p = 0; p < parts; p++) {
-        query[p] = _mm512_mul_ps(_mm512_loadu_ps(q + 16 * p), _mm512_set1_ps(scale));
+        query[p] = _mm512_loadu_ps(q + 16 * p);
         o[p] = _mm512_setzero_ps();
     }
     for (int64_t j0 = from; j0 < to; j0 += BLOCK) {
         const int n = (int)(to - j0 < BLOCK ? to - j0 : BLOCK);
         float most = max;
         for (int j = 0; j < n; j++) {
-            __m512 dot = _mm512_mul_ps(query[0], cached(c, c->k, (j0 + j) * step + first));
-            for (int p = 1; p < parts; p++)
-                dot = _mm512_fmadd_ps(query[p], cached(c, c->k, (j0 + j) * step + first + 16 * p), dot);
-            s[j] = _mm512_reduce_add_ps(dot) * (c->int8 ? c->k_scale[(j0 + j) * c->groups + g] : 1.0f);
+            const __m512 key_scale = _mm512_set1_ps(c->int8 ? c->k_scale[(j0 + j) * c->groups + g] : 1.0f);
+            __m512 dot = _mm512_setzero_ps();
+            for (int p = 0; p < parts; p++)
+                dot = plus(dot, query[p], cached(c, c->k, (j0 + j) * step + first + 16 * p, key_scale));
+            s[j] = add_lanes(dot) * scale;
             most = s[j] > most ? s[j] : most;
         }
         for (int j = n; j < BLOCK; j++)
@@ -163,14 +180,15 @@ static inline __attribute__((always_inline)) void attend(const ib_kv_cache *c, i
         __m512 total = _mm512_setzero_ps();
         for (int j = 0; j < BLOCK; j += 16)
             total = _mm512_add_ps(total, _mm512_loadu_ps(s + j));
-        sum = sum * shrink + _mm512_reduce_add_ps(total);
+        sum = sum * shrink + add_lanes(total);
         max = most;
         for (int p = 0; p < parts; p++)
             o[p] = _mm512_mul_ps(o[p], _mm512_set1_ps(shrink));
         for (int j = 0; j < n; j++) {
-            const __m512 weight = _mm512_set1_ps(s[j] * (c->int8 ? c->v_scale[(j0 + j) * c->groups + g] : 1.0f));
+            const __m512 weight = _mm512_set1_ps(s[j]),
+                         value_scale = _mm512_set1_ps(c->int8 ? c->v_scale[(j0 + j) * c->groups + g] : 1.0f);
             for (int p = 0; p < parts; p++)
-                o[p] = _mm512_fmadd_ps(weight, cached(c, c->v, (j0 + j) * step + first + 16 * p), o[p]);
+                o[p] = plus(o[p], weight, cached(c, c->v, (j0 + j) * step + first + 16 * p, value_scale));
         }
     }
     for (int p = 0; p < parts; p++)

@@ -1,0 +1,82 @@
+/* coded.c - rows as codes of 8 bits, and their products with frozen matrices in integers (formulas/row_codes.h). */
+#include "backends/cpu/level.h"
+#include "backends/formulas/row_codes.h"
+#include "tensor/storage.h"
+#include "tensor/storage/integers.h"
+
+#define INTEGERS(name, block) IB_INTEGERS(name);
+#include "tensor/integers.def"
+#undef INTEGERS
+
+/* Places in the table of formats. */
+enum {
+#define STORAGE(name, ...) AT_##name,
+#define SCALED(name, ...) AT_##name,
+#define ROWS(name, ...) AT_##name,
+#include "tensor/storage.def"
+#undef STORAGE
+#undef SCALED
+#undef ROWS
+    N_FORMATS
+};
+
+static void (*const integers_of[N_FORMATS])(const uint8_t *b, ib_integers *y) = {
+#define INTEGERS(name, block) [AT_##name] = IB_STORE(name, integers, IB_LEVEL),
+#include "tensor/integers.def"
+#undef INTEGERS
+};
+
+void IB_K(code_rows)(ib_device *dev, const float *x, int64_t n, int64_t cols, const ib_row_codes *c, ib_site at)
+{
+    const int block = c->block;
+    const int64_t blocks = n * cols / block, of_row = cols / block;
+    int8_t *codes = c->codes;
+    float *scale = c->scale;
+    int16_t *sums = c->sums;
+#pragma omp parallel for schedule(static) if (n * cols > IB_SERIAL)
+    for (int64_t b = 0; b < blocks; b++)
+        ib_code_block(x + b * block, block, codes + b * block, scale + b, sums + b * (block / IB_ROW_GROUP));
+    for (int64_t b = 0; b < blocks; b++)
+        for (int64_t k = b * block; isnan(scale[b]) && k < (b + 1) * block; k++)
+            if (!isfinite(x[k]))
+                ib_raise(at, IB_FAULT_row_not_finite, b / of_row, x[k], 0, 0);
+}
+
+enum { TAKEN = 16 }; /* rows that are multiplied by a block that is taken apart once */
+
+/* y[i][o] for rows i = 0 .. n of x, n <= TAKEN */
+static void multiply(const ib_matrix *w, int64_t o, int64_t n, const ib_row_codes *x, int64_t from, float *y)
+{
+    const ib_storage *f = w->format;
+    const int block = x->block, groups = block / IB_ROW_GROUP;
+    const int64_t cols = w->cols, blocks = cols / block, bytes = block / f->block * f->bytes;
+    const uint8_t *b = w->data + o * blocks * bytes;
+    float a[TAKEN][IB_ROW_LANES] = {{0}}, e[TAKEN] = {0};
+    ib_integers v;
+    for (int64_t j = 0; j < blocks; j++, b += bytes) {
+        integers_of[f->index](b, &v);
+        if (!f->decode)
+            v.d = w->absmax[o];
+        for (int64_t i = 0; i < n; i++) {
+            const int64_t at = (from + i) * blocks + j;
+            const float d = v.d * x->scale[at], m = v.m * x->scale[at];
+            int32_t p[IB_ROW_LANES];
+            ib_coded_lanes(block, v.code, v.scale, x->codes + at * block, p);
+            for (int l = 0; l < IB_ROW_LANES; l++)
+                a[i][l] += d * (float)p[l];
+            if (v.m != 0)
+                e[i] += m * (float)ib_coded_minima(block, v.min, x->sums + at * groups);
+        }
+    }
+    for (int64_t i = 0; i < n; i++)
+        y[(from + i) * w->rows + o] = ib_coded_sum(a[i], e[i]);
+}
+
+/* y[n,rows] = x[n,cols] W' */
+void IB_K(coded_mul)(ib_device *dev, const ib_matrix *w, int64_t n, const ib_row_codes *x, float *y)
+{
+#pragma omp parallel for schedule(static)
+    for (int64_t o = 0; o < w->rows; o++)
+        for (int64_t i = 0; i < n; i += TAKEN)
+            multiply(w, o, ib_min64(TAKEN, n - i), x, i, y);
+}

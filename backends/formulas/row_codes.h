@@ -1,0 +1,79 @@
+/* row_codes.h - rows of fp32 as codes of 8 bits, and their products with frozen matrices in integers: the
+ * specification, which every level equals in every bit. Of the formulas that kernels of the CPU and of CUDA share.
+ *
+ * A row x[K] is coded in blocks of B elements (32, of k-quants 256) with a scale each, in -127 .. 127:
+ *     top = max |x|        i = 127 / top        d = top / 127        code = round(i x), ties to even
+ * A block whose top is so small that fp32 holds no i is zero: d = 0, codes 0. The error of a value is at most d / 2, or
+ * top / 254, but for the rounding of i and i x.
+ *
+ * A block of weights is w = d_w s[k / 16] q[k] + m_w min[k / 16] with whole s, q, min (tensor/storage/integers.h). With
+ * it, the block's codes c and S[g] = their sums over each 16, in int32:
+ *     p[l] = sum of s q c over k = 32 j + 4 l + i, i = 0 .. 3, all j, for l = 0 .. 7        r = sum of min[g] S[g]
+ * |p| < 2^24, so that (float)p is exact: s q c is at most 128 x 32 x 127 and there are 32 of them, or with s = 1
+ * 128 x 127 and 4. In fp32, each product and each sum rounded by itself (no FMA), block by block from the first:
+ *     a[l] += (d_w d) (float)p[l]        e += (m_w d) (float)r
+ * and at the row's end y = (((a0 + a4) + (a2 + a6)) + ((a1 + a5) + (a3 + a7))) + e.
+ *
+ * Why so: eight sums are a vector of AVX2 and two of NEON, four adjacent codes what vpmaddubsw and vpmaddwd, vpdpbusd,
+ * sdot and dp4a add, so that no vector is summed before the row's end. */
+#ifndef IB_FORMULAS_ROW_CODES_H
+#define IB_FORMULAS_ROW_CODES_H
+
+#include <float.h>
+#include <math.h>
+#include <stdint.h>
+
+#include "arithmetic/real.h"
+
+enum { IB_ROW_LANES = 8, IB_ROW_GROUP = 16 };
+
+/* codes[block], the scale and the sums[block / 16] of x[block]; the scale is NaN where a value is not finite. */
+IB_DEVICE_FN static inline void ib_code_block(const float *x, int block, int8_t *codes, float *scale, int16_t *sums)
+{
+    float top = 0;
+    int finite = 1;
+    for (int k = 0; k < block; k++) {
+        const float a = fabsf(x[k]);
+        finite &= a <= FLT_MAX;
+        top = a > top ? a : top;
+    }
+    const float inverse = top > 0 && finite ? 127.0f / top : 0.0f, i = inverse <= FLT_MAX ? inverse : 0.0f;
+    *scale = !finite ? NAN : i > 0 ? top / 127.0f : 0.0f;
+    for (int k = 0; k < block; k++)
+        codes[k] = (int8_t)(finite ? rintf(x[k] * i) : 0.0f);
+    for (int g = 0; g < block / IB_ROW_GROUP; g++) {
+        int sum = 0;
+        for (int k = 0; k < IB_ROW_GROUP; k++)
+            sum += codes[IB_ROW_GROUP * g + k];
+        sums[g] = (int16_t)sum;
+    }
+}
+
+/* p[8] of a block of so many codes; s[block / 16]. */
+IB_DEVICE_FN static inline void ib_coded_lanes(int block, const int8_t *q, const int8_t *s, const int8_t *c, int32_t *p)
+{
+    for (int l = 0; l < IB_ROW_LANES; l++)
+        p[l] = 0;
+    for (int j = 0; j < block / 32; j++)
+        for (int l = 0; l < IB_ROW_LANES; l++) {
+            const int8_t *ql = q + 32 * j + 4 * l, *cl = c + 32 * j + 4 * l;
+            p[l] += s[2 * j + l / 4] * (ql[0] * cl[0] + ql[1] * cl[1] + ql[2] * cl[2] + ql[3] * cl[3]);
+        }
+}
+
+/* r of a block; min[block / 16], sums[block / 16]. */
+IB_DEVICE_FN static inline int32_t ib_coded_minima(int block, const uint8_t *min, const int16_t *sums)
+{
+    int32_t r = 0;
+    for (int g = 0; g < block / IB_ROW_GROUP; g++)
+        r += min[g] * sums[g];
+    return r;
+}
+
+/* y of the sums a[8] and e */
+IB_DEVICE_FN static inline float ib_coded_sum(const float *a, float e)
+{
+    return (((a[0] + a[4]) + (a[2] + a[6])) + ((a[1] + a[5]) + (a[3] + a[7]))) + e;
+}
+
+#endif

@@ -1,0 +1,19 @@
+/* integers.h - inside the library: what a block of a frozen matrix is in whole numbers. */
+#ifndef IB_TENSOR_STORAGE_INTEGERS_H
+#define IB_TENSOR_STORAGE_INTEGERS_H
+
+#include <stdint.h>
+
+/* element i = d scale[i / 16] code[i] + m min[i / 16] */
+typedef struct ib_integers {
+    float d, m; /* m 0: it has no minima, and min[] may hold anything */
+    int8_t code[256];
+    int8_t scale[16];
+    uint8_t min[16];
+} ib_integers;
+
+/* The functions of tensor/integers.def, a level's compilation of each; a block is of so many elements as its line says.
+ */
+#define IB_INTEGERS(name) void IB_STORE(name, integers, IB_LEVEL)(const uint8_t *restrict b, ib_integers *restrict y)
+
+#endif
