@@ -20,9 +20,9 @@ typedef struct ib_cuda_staging {
 } ib_cuda_staging;
 
 /* An address that is looked at without waiting (peek): what is known of it, and a copy that is on its way. */
-enum { IB_CUDA_WATCHES = 8, IB_CUDA_WATCHED = 128 };
+enum { IB_CUDA_WATCHED = 128 };
 typedef struct ib_cuda_watch {
-    const char *from;
+    const char *from; /* NULL: its memory was given back, and it is free for other */
     size_t bytes;
     char known[IB_CUDA_WATCHED];
     char *pinned;
@@ -30,6 +30,16 @@ typedef struct ib_cuda_watch {
     int flies, is_old; /* is_old: what flies was overwritten behind it */
     int asked;         /* while the stream captured: a copy is to begin behind that */
 } ib_cuda_watch;
+
+/* A block of memory that was taken and not yet given back. */
+typedef struct ib_cuda_block {
+    const char *at;
+    size_t bytes;
+} ib_cuda_block;
+typedef struct ib_cuda_blocks {
+    ib_cuda_block *of; /* [n] by address, with room for more */
+    size_t n, room;
+} ib_cuda_blocks;
 
 /* Executable graphs of steps, found by their number of nodes. */
 enum { IB_CUDA_GRAPHS = 4 };
@@ -54,8 +64,9 @@ typedef struct ib_cuda {
     cudaStream_t compute, copy;
     ib_cuda_work_space *work; /* device memory */
     ib_cuda_staging staging;
-    ib_cuda_watch watch[IB_CUDA_WATCHES];
-    int n_watches;
+    ib_cuda_blocks blocks;
+    ib_cuda_watch *watch; /* [n_watches], with room for more */
+    size_t n_watches, watch_room;
     ib_cuda_capture capture;
     struct ib_cuda_libraries *libraries; /* NULL: own kernels alone */
 } ib_cuda;
@@ -91,6 +102,14 @@ void ib_cuda_watches_close(ib_cuda *d);
 void ib_cuda_peek(ib_device *dev, void *to, const void *from, size_t bytes);
 /* What is watched there changes: to these bytes, to that byte, or (both NULL and -1) to what is not known yet. */
 void ib_cuda_watched_changes(ib_cuda *d, const void *at, size_t bytes, const void *with, int byte);
-void ib_cuda_watched_goes(ib_cuda *d, const void *at);
+/* All that is watched in this block is over, and its places are free. */
+void ib_cuda_watched_goes(ib_cuda *d, ib_cuda_block block);
+
+/* blocks.c */
+/* Room for one more among n of that size: `of`, or a copy of it that has it; NULL with the library's error. */
+void *ib_cuda_roomy(ib_cuda *d, void *of, size_t n, size_t *room, size_t size);
+ib_status ib_cuda_block_came(ib_cuda *d, const void *at, size_t bytes);
+ib_cuda_block ib_cuda_block_goes(ib_cuda *d, const void *at); /* that begins there */
+void ib_cuda_blocks_close(ib_cuda *d);
 
 #endif

@@ -47,6 +47,10 @@ static void *allocate(ib_device *dev, size_t bytes)
     void *p = NULL;
     ib_cuda_leave_step(d, "an allocation");
     const cudaError_t error = cudaMallocAsync(&p, bytes, d->compute);
+    if (!error && p && ib_cuda_block_came(d, p, bytes)) {
+        look(dev, cudaFreeAsync(p, d->compute), "release");
+        return NULL;
+    }
     if (!error)
         return p;
     cudaGetLastError();
@@ -58,7 +62,7 @@ static void release(ib_device *dev, void *p)
 {
     if (!p)
         return;
-    ib_cuda_watched_goes(ib_cuda_of(dev), p);
+    ib_cuda_watched_goes(ib_cuda_of(dev), ib_cuda_block_goes(ib_cuda_of(dev), p));
     ib_cuda_leave_step(ib_cuda_of(dev), "a release");
     look(dev, cudaFreeAsync(p, ib_cuda_of(dev)->compute), "release");
 }

@@ -32,6 +32,7 @@ static void close_device(ib_device *dev)
     ib_cuda_libraries_close(d);
     ib_cuda_watches_close(d);
     ib_cuda_staging_close(d);
+    ib_cuda_blocks_close(d);
     if (d->work)
         cudaFreeAsync(d->work, d->compute);
     if (d->compute)
