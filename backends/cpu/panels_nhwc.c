@@ -51,6 +51,19 @@ int64_t ib_panels_words(const ib_window *s)
     return (k.segments * k.quads + 1) * up(s->oc, LANES);
 }
 
+/* A window of one pixel, into its lane of a panel; the sum of its weights. */
+static int32_t pack_row(const int8_t *w, int64_t n, int8_t *panel)
+{
+    int32_t sum = 0;
+    int64_t c = 0;
+    for (; c + 4 <= n; c += 4)
+        memcpy(panel + c * LANES, w + c, 4);
+    memcpy(panel + c * LANES, w + c, (size_t)(n - c));
+    for (c = 0; c < n; c++)
+        sum += w[c];
+    return sum;
+}
+
 int64_t ib_panels_pack(const ib_multiplier *m, const ib_window *s, int in_zero, const ib_qweights *w,
                        const int32_t *bias, void *packed)
 {
@@ -59,18 +72,14 @@ int64_t ib_panels_pack(const ib_multiplier *m, const ib_window *s, int in_zero, 
     if (!packed)
         return bytes;
     memset(packed, 0, (size_t)bytes);
+    const int is_row = s->kh * s->kw == 1 && fold_of(s) == 1;
     for (int64_t o = 0; o < fold_of(s) * s->oc; o++) {
         int8_t *panel = (int8_t *)packed + o / LANES * step * 4 + o % LANES * 4;
         const int64_t pixel = o / s->oc, row = o % s->oc;
         int32_t sum = 0;
-        const int8_t *w_row = w->codes + row * s->ic;
-        for (int64_t c = 0; s->kh * s->kw == 1 && fold_of(s) == 1 && c < s->ic; c += 4) { /* four at a time */
-            const int64_t count = least(4, s->ic - c);
-            memcpy(panel + c / 4 * LANES * 4, w_row + c, (size_t)count);
-            for (int64_t j = c; j < c + count; j++)
-                sum += w_row[j];
-        }
-        for (int64_t c = 0; (s->kh * s->kw > 1 || fold_of(s) > 1) && c < s->ic; c++)
+        if (is_row)
+            sum = pack_row(w->codes + row * s->ic, s->ic, panel);
+        for (int64_t c = 0; !is_row && c < s->ic; c++)
             for (int ky = 0; ky < s->kh; ky++)
                 for (int kx = 0; kx < s->kw; kx++) {
                     const int8_t v = w->codes[((row * s->ic + c) * s->kh + ky) * s->kw + kx];
