@@ -67,14 +67,48 @@ static ib_status check_loss(ib_graph *g, const ib_tensor *loss, const char *func
     return IB_OK;
 }
 
-/* What the judge of the loss's side tells the optimizer of its device, others' optimizers are told, too. */
-static void refuse_elsewhere(ib_graph *g)
+/* The next one of those on a device (NULL: on any) who follow what this step has used and have not heard of this pass;
+ * NULL behind the last. */
+static ib_follower *next_follower(const ib_graph *g, uint64_t pass, const ib_device *on)
 {
-    ib_fault refused;
-    V(g)->download(g->dev, &refused, g->dev->step, sizeof refused);
-    for (int i = 0; i < g->n_sides; i++)
-        if (g->sides[i] != g->here)
-            g->sides[i]->dev->v.upload(g->sides[i]->dev, g->sides[i]->dev->step, &refused, sizeof refused);
+    for (int i = 0; i < g->n_leaves; i++)
+        for (const ib_follow_link *l = g->leaves[i].t->followers; l; l = l->next)
+            if (l->who->told != pass && (!on || l->who->dev == on)) {
+                l->who->told = pass;
+                return l->who;
+            }
+    return NULL;
+}
+
+static int concerns_others(const ib_graph *g)
+{
+    for (int i = 0; i < g->n_leaves; i++)
+        for (const ib_follow_link *l = g->leaves[i].t->followers; l; l = l->next)
+            if (l->who->dev != g->dev)
+                return 1;
+    return g->n_sides > 1;
+}
+
+/* Whether there are gradients, as far as is known; where other devices are concerned, it is waited for. Followers on
+ * the loss's device are told by the judge, those elsewhere, and all of a fault elsewhere, by hand. */
+static ib_status judge(ib_graph *g, const ib_tensor *loss, const char *function)
+{
+    const ib_side *s = g->here;
+    const ib_pass pass = {g->step, ib_graph_number()};
+    const int waits = concerns_others(g);
+    ib_fault f = {0};
+    ib_follower *who = next_follower(g, pass.now, g->dev);
+    do
+        K(g)->judge(g->dev, ib_f32(loss), pass, s->fault, s->data, s->verdict, who ? who->refused : NULL);
+    while (who && (who = next_follower(g, pass.now, g->dev)));
+    (waits ? V(g)->download : V(g)->peek)(g->dev, &f, s->verdict, sizeof f);
+    const int refused = f.kind && f.now == pass.now;
+    const ib_status fault = waits && !refused ? ib_graph_fault(g, 1) : IB_OK;
+    const uint64_t number = fault ? ib_graph_number() : pass.now; /* a fault's is news to all of them */
+    const ib_fault why = {.kind = refused ? IB_FAULT_step_refused : IB_FAULT_step_failed, .step = g->step};
+    while (waits && (refused || fault) && (who = next_follower(g, number, NULL)))
+        who->dev->v.upload(who->dev, who->refused, &why, sizeof why);
+    return refused ? say(g, &f, function) : fault;
 }
 
 ib_status ib_backward(ib_graph *g, ib_tensor *loss)
@@ -89,16 +123,11 @@ ib_status ib_backward(ib_graph *g, ib_tensor *loss)
         ib_error_prefix("%s", __func__);
         return ib_error_status();
     }
-    ib_fault f = {0};
     ib_status failed = IB_OK;
     ib_graph_turn(g, loss->side);
-    const ib_side *s = g->here;
-    K(g)->judge(g->dev, ib_f32(loss), g->step, s->fault, s->data, s->verdict, g->dev->step);
-    (g->n_sides > 1 ? V(g)->download : V(g)->peek)(g->dev, &f, s->verdict, sizeof f);
-    if (f.kind && f.step == g->step) { /* there are no gradients, which the judge has let the optimizer know */
-        refuse_elsewhere(g);
-        return say(g, &f, __func__);
-    }
+    const ib_status refused = judge(g, loss, __func__);
+    if (refused)
+        return refused;
     if (g->backwards++)
         forget_inner_gradients(g);
     float *seed = ib_grad_of(g, loss, &failed);

@@ -78,13 +78,18 @@ void *ib_memo_next(ib_graph *g, size_t bytes, ib_status *failed)
 
 static atomic_uint_fast64_t steps;
 
+uint64_t ib_graph_number(void)
+{
+    return atomic_fetch_add(&steps, 1) + 1;
+}
+
 ib_graph *ib_graph_new(ib_device *dev)
 {
     IB_NEED_OR(dev, NULL);
     ib_graph *g = ib_alloc(sizeof *g);
     if (!g)
         return NULL;
-    g->now = atomic_fetch_add(&steps, 1) + 1;
+    g->now = ib_graph_number();
     g->failures = ib_failures();
     ib_side *own = ib_side_of(g, dev);
     if (!own) {
@@ -122,7 +127,7 @@ ib_status ib_graph_begin(ib_graph *g, ib_mode mode)
     if (g->mode == IB_TRAIN && g->n_nodes)
         g->step++;
     g->mode = mode;
-    g->now = atomic_fetch_add(&steps, 1) + 1;
+    g->now = ib_graph_number();
     g->failures = ib_failures();
     g->n_nodes = 0;
     g->kept = 0;

@@ -141,6 +141,8 @@ struct ib_graph {
 #define K(g) (&(g)->dev->k)
 #define V(g) (&(g)->dev->v)
 
+/* Of a step or a backward pass: no two of the process are alike. */
+uint64_t ib_graph_number(void);
 /* Whether something has failed in this step, so that a NULL is its consequence. */
 int ib_graph_failed(const ib_graph *g);
 /* IB_OK if t lives by itself or is a result of this step; else a line that calls it `what` of `function`. */

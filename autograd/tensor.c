@@ -83,8 +83,31 @@ void ib_tensor_release(ib_tensor *t)
     ib_block_free(t->dev, t->data);
     ib_block_free(t->dev, t->grad);
     ib_block_free(t->dev, (float *)(uintptr_t)t->q.scale);
+    for (ib_follow_link *l = t->followers; l; l = l->next)
+        l->of = NULL;
     ib_free(t->name);
     ib_free(t);
+}
+
+ib_follow_link *ib_tensor_follow(ib_tensor *t, ib_follower *who)
+{
+    ib_follow_link *l = ib_alloc(sizeof *l);
+    if (l) {
+        *l = (ib_follow_link){who, t, t->followers};
+        t->followers = l;
+    }
+    return l;
+}
+
+void ib_tensor_unfollow(ib_follow_link *link)
+{
+    if (link && link->of) {
+        ib_follow_link **at = &link->of->followers;
+        while (*at != link)
+            at = &(*at)->next;
+        *at = link->next;
+    }
+    ib_free(link);
 }
 
 ib_status ib_tensor_place(ib_tensor *t, ib_device *dev)

@@ -18,6 +18,20 @@ typedef struct ib_qparams {
     const uint8_t *group_factor; /* [rows][n_groups] */
 } ib_qparams;
 
+/* Who takes steps by gradients, and is to hear of a backward pass that gave none. */
+typedef struct ib_follower {
+    ib_device *dev;
+    ib_fault *refused; /* dev's memory: why its next step may change nothing; empty: there is no reason */
+    uint64_t told;     /* the pass that it has heard of last */
+} ib_follower;
+
+/* Of a tensor and one of its followers, whose it is. */
+typedef struct ib_follow_link {
+    ib_follower *who;
+    struct ib_tensor *of; /* NULL: it is gone */
+    struct ib_follow_link *next;
+} ib_follow_link;
+
 struct ib_tensor {
     ib_dtype dtype;
     int ndim;
@@ -37,9 +51,10 @@ struct ib_tensor {
     uint64_t used; /* of what lives by itself: the step that used it last, on the device where it lies; and how often */
     uint32_t moves; /* it was moved. Of a view of such a tensor, leaf: how often that had been moved then */
     const struct ib_tensor *leaf;
-    ib_graph *graph;      /* of a result: whose it is */
-    struct ib_side *side; /* of a result: the device that holds it, host or not */
-    int owned;            /* belongs to a layer and goes with it */
+    ib_graph *graph;           /* of a result: whose it is */
+    struct ib_side *side;      /* of a result: the device that holds it, host or not */
+    int owned;                 /* belongs to a layer and goes with it */
+    ib_follow_link *followers; /* of what lives by itself */
 };
 
 /* Frees also what belongs to a layer. */
@@ -59,6 +74,10 @@ static inline int8_t *ib_codes(const ib_tensor *t)
 const void *ib_tensor_look(const ib_tensor *t, void **copy);
 /* Moves a tensor that lives by itself, with its gradient, into the memory of this device. */
 ib_status ib_tensor_place(ib_tensor *t, ib_device *dev);
+
+/* A new link, that ib_tensor_unfollow() frees, before or after the tensor; NULL with ib_error(). */
+ib_follow_link *ib_tensor_follow(ib_tensor *t, ib_follower *who);
+void ib_tensor_unfollow(ib_follow_link *link); /* NULL is fine */
 
 size_t ib_dtype_bytes(ib_dtype dtype);
 

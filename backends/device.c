@@ -111,12 +111,10 @@ ib_device *ib_device_open(const char *name)
                 return NULL;
             dev->kind = &kinds[k];
             dev->host = dev->is_host ? dev : ib_device_open(kinds[0].name);
-            if (!dev->host || !(dev->step = dev->v.allocate(dev, sizeof *dev->step))) {
+            if (!dev->host) {
                 ib_device_close(dev);
                 return NULL;
             }
-            /* whoever looks at it without waiting has an optimizer, and making that waits (ib_optim_new) */
-            dev->v.fill(dev, dev->step, 0, sizeof *dev->step);
             return dev;
         }
     return ib_device_unknown(asked);
@@ -128,7 +126,6 @@ void ib_device_close(ib_device *dev)
         return;
     if (dev->host != dev)
         ib_device_close(dev->host);
-    dev->v.release(dev, dev->step);
     dev->kind->close(dev);
 }
 

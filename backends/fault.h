@@ -36,6 +36,11 @@ typedef struct ib_site {
     uint64_t now; /* which step of which graph, 0: of none: who looks without waiting may see the last step's fault */
 } ib_site;
 
+/* A backward pass: of the step with the number that its user gives it, and its own number among all of the process. */
+typedef struct ib_pass {
+    uint64_t step, now;
+} ib_pass;
+
 /* In kernels, by one thread: the first fault stays. */
 IB_DEVICE_FN static inline void ib_raise(ib_site at, int kind, int64_t index, double a, double b, double c)
 {

@@ -39,7 +39,6 @@ struct ib_device {
     ib_kernels k;
     char products[480]; /* what computes its products, in words; "": the processor */
     char failure[256];  /* the first thing that a kernel or verb could not do, whatever the numbers; "": none */
-    ib_fault *step;     /* device memory: why the optimizer's next step may change nothing; empty: there is no reason */
 };
 
 /* NULL, and an error that begins with `asked`: it names the devices that open here, and of the others why they do not,

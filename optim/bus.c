@@ -30,7 +30,7 @@ static ib_status clip(ib_optim *o, double max_norm)
         return ib_error_status();
     o->dev->v.fill(o->dev, &n->square, 0, sizeof n->square);
     ib_bus_pass(o, add_square);
-    o->dev->k.clip_factor(o->dev, &n->square, max_norm, &n->norm, &n->factor, o->dev->step);
+    o->dev->k.clip_factor(o->dev, &n->square, max_norm, &n->norm, &n->factor, &n->refused);
     ib_bus_pass(o, scale);
     return IB_OK;
 }

@@ -20,6 +20,7 @@ ib_optim *ib_optim_new(const ib_optim_class *cls, ib_layer *net, ib_device *dev,
     o->paged = paged;
     o->numbers = dev->v.allocate(dev, sizeof *o->numbers);
     if (o->numbers) {
+        o->follower = (ib_follower){dev, &o->numbers->refused, 0};
         dev->v.fill(dev, o->numbers, 0, sizeof *o->numbers);
         dev->v.synchronize(dev); /* once, as it is looked at without waiting */
     }
@@ -30,13 +31,19 @@ ib_optim *ib_optim_new(const ib_optim_class *cls, ib_layer *net, ib_device *dev,
     return o;
 }
 
+static void slot_free(const ib_optim *o, ib_optim_slot *s)
+{
+    ib_tensor_unfollow(s->link);
+    for (int i = 0; i < 2; i++)
+        ib_optim_state_free(o, s, i);
+}
+
 void ib_optim_free(ib_optim *o)
 {
     if (!o)
         return;
     for (int i = 0; i < o->n_slots; i++)
-        for (int s = 0; s < 2; s++)
-            ib_optim_state_free(o, &o->slots[i], s);
+        slot_free(o, &o->slots[i]);
     for (int i = 0; i < o->n_groups; i++)
         ib_free(o->groups[i].pattern);
     o->dev->v.release(o->dev, o->numbers);
@@ -100,13 +107,14 @@ ib_status ib_optim_sync(ib_optim *o)
         if (ib_tensor_place(p, o->dev) || grow(o))
             return ib_error_status();
         ib_optim_slot *slot = &o->slots[o->n_slots++];
-        *slot = (ib_optim_slot){.param = p};
-        for (int s = 0; s < o->cls->n_states; s++)
-            if (ib_optim_state_new(o, slot, s)) {
-                o->n_slots--;
-                ib_optim_state_free(o, slot, 0);
-                return ib_error_status();
-            }
+        *slot = (ib_optim_slot){.param = p, .link = ib_tensor_follow(p, &o->follower)};
+        ib_status status = slot->link ? IB_OK : IB_ENOMEM;
+        for (int s = 0; s < o->cls->n_states && !status; s++)
+            status = ib_optim_state_new(o, slot, s);
+        if (status) {
+            slot_free(o, &o->slots[--o->n_slots]);
+            return status;
+        }
     }
     return IB_OK;
 }
@@ -146,14 +154,13 @@ ib_status ib_optim_group(ib_optim *opt, const char *pattern, float lr_factor, fl
     return IB_OK;
 }
 
-/* Also of parameters that were added since the last step. */
 static void zero(ib_optim *o)
 {
-    for (int i = 0; i < o->net->n_all; i++)
-        IB_ASSERT(!o->net->all[i]->trainable || o->net->all[i]->t->grad, "a trainable parameter has a gradient");
-    for (int i = 0; i < o->net->n_all; i++)
-        if (o->net->all[i]->trainable)
-            o->dev->v.fill(o->dev, o->net->all[i]->t->grad, 0, (size_t)o->net->all[i]->t->size * sizeof(float));
+    for (int i = 0; i < o->n_slots; i++) {
+        const ib_tensor *p = o->slots[i].param;
+        IB_ASSERT(p->grad, "a trainable parameter has a gradient");
+        o->dev->v.fill(o->dev, p->grad, 0, (size_t)p->size * sizeof(float));
+    }
 }
 
 /* What stands at `at`, as far as is known, and forgets it. */
@@ -188,7 +195,7 @@ static void update(ib_optim *o, ib_optim_slot *s)
     for (int k = 0; k < o->cls->n_states; k++)
         IB_ASSERT(s->state[k], "a parameter that learns has its states");
     const int i = (int)(s - o->slots);
-    const ib_update u = {{.fault = &o->numbers->fault, .call = i}, o->dev->step, &o->progress[i], o->lr};
+    const ib_update u = {{.fault = &o->numbers->fault, .call = i}, &o->numbers->refused, &o->progress[i], o->lr};
     o->cls->update(o, &u, s->param, s->state, lr, decay);
 }
 
@@ -202,51 +209,52 @@ static void advance(ib_optim *o)
         o->slots[i].rests = rests;
     }
     if (o->n_slots)
-        o->dev->k.advance(o->dev, o->progress, o->n_slots, o->adamw.beta1, o->adamw.beta2, o->dev->step);
+        o->dev->k.advance(o->dev, o->progress, o->n_slots, o->adamw.beta1, o->adamw.beta2, &o->numbers->refused);
 }
 
 ib_status ib_optim_step(ib_optim *opt)
 {
     IB_NEED(opt);
     ib_optim *o = opt;
-    if (check_places(o) || ib_optim_sync(o))
+    if (ib_optim_sync(o))
         return ib_error_status();
-    if (o->dev->is_host && tell(o, o->dev->step)) {
+    if (o->dev->is_host && tell(o, &o->numbers->refused)) {
         zero(o);
         return ib_error_status();
     }
     advance(o);
     ib_bus_pass(o, update);
     zero(o);
-    if (!o->dev->is_host) /* a refusal, which the updates have passed on */
-        o->dev->v.fill(o->dev, o->dev->step, 0, sizeof *o->dev->step);
+    if (!o->dev->is_host) /* the updates have passed it on */
+        o->dev->v.fill(o->dev, &o->numbers->refused, 0, sizeof o->numbers->refused);
     o->dev->v.end_step(o->dev);
     return tell(o, &o->numbers->fault);
 }
 
-ib_status ib_optim_settle(ib_optim *o)
+ib_status ib_optim_synchronize(ib_optim *opt)
 {
-    if (o->dev->is_host)
-        return IB_OK;
-    o->dev->v.synchronize(o->dev);
-    return !tell(o, &o->numbers->fault) && !tell(o, o->dev->step) ? IB_OK : ib_error_status();
+    IB_NEED(opt);
+    opt->dev->v.synchronize(opt->dev);
+    return tell(opt, &opt->numbers->fault);
 }
 
 ib_status ib_optim_zero(ib_optim *opt)
 {
     IB_NEED(opt);
-    ib_fault f, own;
-    if (check_places(opt))
+    if (ib_optim_sync(opt))
         return ib_error_status();
-    opt->dev->v.peek(opt->dev, &f, opt->dev->step, sizeof f);
-    opt->dev->v.peek(opt->dev, &own, &opt->numbers->fault, sizeof own);
-    if (f.kind || !opt->dev->is_host) /* else it is empty, and other threads' to look at */
-        opt->dev->v.fill(opt->dev, opt->dev->step, 0, sizeof f);
-    opt->dev->v.fill(opt->dev, &opt->numbers->fault, 0, sizeof f);
+    opt->dev->v.fill(opt->dev, &opt->numbers->refused, 0, sizeof opt->numbers->refused);
     zero(opt);
-    if (!opt->dev->is_host && (f.kind || own.kind)) /* the next step is not to see what is over */
-        opt->dev->v.synchronize(opt->dev);
     return IB_OK;
+}
+
+ib_status ib_optim_forget(ib_optim *o)
+{
+    const ib_status status = ib_optim_zero(o);
+    o->dev->v.fill(o->dev, &o->numbers->fault, 0, sizeof o->numbers->fault);
+    if (!o->dev->is_host) /* the next step is not to see what is over */
+        o->dev->v.synchronize(o->dev);
+    return status;
 }
 
 ib_status ib_optim_set_lr(ib_optim *opt, float lr)

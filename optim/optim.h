@@ -21,10 +21,12 @@ typedef struct ib_optim_slot {
     ib_tensor *param;
     void *state[2]; /* device memory */
     int32_t rests;  /* as its progress has it: it does not learn now */
+    ib_follow_link *link;
 } ib_optim_slot;
 
 /* What an optimizer keeps on its device besides. */
 typedef struct ib_optim_numbers {
+    ib_fault refused;      /* why the next step may change nothing; empty: there is no reason */
     ib_fault fault;        /* the first that nobody was told of yet; call: which slot */
     double square, norm;   /* of all gradients, when they were last clipped, */
     float factor;          /* by this */
@@ -35,6 +37,7 @@ struct ib_optim {
     const ib_optim_class *cls;
     ib_layer *net;
     ib_device *dev;
+    ib_follower follower; /* of its parameters */
     ib_sgd_opts sgd;
     ib_adamw_opts adamw;
     ib_optim_numbers *numbers; /* device memory */
@@ -53,9 +56,8 @@ struct ib_optim {
 ib_optim *ib_optim_new(const ib_optim_class *cls, ib_layer *net, ib_device *dev, int paged);
 /* Slots for every trainable parameter, also new ones; what is there is kept. */
 ib_status ib_optim_sync(ib_optim *opt);
-/* Waits for the last steps: what their kernels have reported that nobody was told of. On hosts each step has told it
- * itself. */
-ib_status ib_optim_settle(ib_optim *opt);
+/* As ib_optim_zero, and what nobody was told of is forgotten, too: its next step is another training's. */
+ib_status ib_optim_forget(ib_optim *opt);
 /* How many steps a slot has taken, which waits for the device; and that it has taken so many. */
 int64_t ib_optim_taken(const ib_optim *opt, const ib_optim_slot *slot);
 void ib_optim_set_taken(ib_optim *opt, const ib_optim_slot *slot, int64_t steps);

@@ -32,7 +32,7 @@ static ib_status not_finite(const ib_train_run *r, const char *what, double valu
 ib_status ib_train_settle(ib_train_run *r)
 {
     ib_train_read_tally(r, 1);
-    if (!ib_optim_settle(r->opt))
+    if (!ib_optim_synchronize(r->opt))
         return IB_OK;
     return ib_fail(ib_error_status(), "epoch %lld: %s: training stops; %s%s", (long long)r->t->at.epoch + 1, ib_error(),
                    what_is_left(r), r->o->out ? r->o->out : "");
@@ -51,7 +51,7 @@ static ib_status set_rate(ib_train_run *r)
 static ib_status refused(ib_train_run *r, ib_tensor *loss)
 {
     float value = 0;
-    ib_optim_zero(r->opt); /* the training ends: its optimizer's next step is another */
+    ib_optim_forget(r->opt); /* the training ends: its optimizer's next step is another */
     if (ib_error_status() == IB_ENUMERIC && ib_loss_value(r->g, loss, &value) && !isfinite(value))
         return not_finite(r, "loss", value);
     return ib_error_status();
@@ -82,7 +82,7 @@ ib_status ib_train_step(ib_train_run *r, const ib_batch *b)
     if (ib_backward(r->g, loss))
         return refused(r, loss);
     if (ib_optim_limit(r->opt, r->o->clip > 0 ? r->o->clip : 1e300)) { /* all gradients, before the step */
-        ib_optim_zero(r->opt);
+        ib_optim_forget(r->opt);
         return ib_error_status() == IB_ENUMERIC ? not_finite(r, "gradient's norm", INFINITY) : ib_error_status();
     }
     count(r, loss, y, labels); /* before the optimizer ends the step */

@@ -40,7 +40,7 @@ void ib_check_spoil(ib_device *dev, float *y, int64_t n, const ib_fault *fault)
     SPANS(OUT(y, n), IN(fault, 1));
 }
 
-void ib_check_judge(ib_device *dev, const float *loss, uint64_t step, const ib_fault *operators, const ib_fault *data,
+void ib_check_judge(ib_device *dev, const float *loss, ib_pass pass, const ib_fault *operators, const ib_fault *data,
                     ib_fault *verdict, ib_fault *refused)
 {
     SPANS(IN(loss, 1), IN(operators, 1), IN(data, 1), OUT(verdict, 1), OUT(refused, 1));

@@ -19,15 +19,16 @@ IB_DEVICE_FN static inline void ib_say_data(ib_site at, int64_t i, float x, int6
     ib_raise(at, IB_FAULT_data_not_finite, i, fabs((double)x), (double)row, 0);
 }
 
-IB_DEVICE_FN static inline void ib_judge(float loss, uint64_t step, const ib_fault *operators, const ib_fault *data,
+IB_DEVICE_FN static inline void ib_judge(float loss, ib_pass pass, const ib_fault *operators, const ib_fault *data,
                                          ib_fault *verdict, ib_fault *refused)
 {
     *verdict = *data;
     if (!data->kind && !isfinite(loss))
         *verdict = (ib_fault){.kind = IB_FAULT_loss_not_finite, .value = {fabs((double)loss)}};
-    verdict->step = step;
-    if (verdict->kind || operators->kind)
-        *refused = (ib_fault){.kind = verdict->kind ? IB_FAULT_step_refused : IB_FAULT_step_failed, .step = step};
+    verdict->step = pass.step;
+    verdict->now = pass.now;
+    if (refused && (verdict->kind || operators->kind))
+        *refused = (ib_fault){.kind = verdict->kind ? IB_FAULT_step_refused : IB_FAULT_step_failed, .step = pass.step};
 }
 
 /* norm = sqrt(square);  factor = most / norm where that is below 1 */

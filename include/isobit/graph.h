@@ -50,8 +50,9 @@ ib_device *ib_graph_device(const ib_graph *g);
 /* Runs the tape backwards from `loss`, a tensor of one element that is a result of this step. Gradients of leaves are
  * added to what they hold, so that several losses on one tape, one call each, add up as their sum would; gradients of
  * results are those of the last call. IB_ENUMERIC, naming the step and the value, if the loss or a value of an
- * ib_input() of this step is not finite: there are no gradients then, and the optimizer's next step is refused, too. A
- * device that computes late is not waited for: ib_loss_value or the optimizer says it then. */
+ * ib_input() of this step is not finite: there are no gradients then, and the next steps of optimizers of what this
+ * step has used are refused, too. A device that computes late is not waited for: ib_loss_value or the optimizer says it
+ * then, and gradients of what no optimizer follows may be left NaN. */
 ib_status ib_backward(ib_graph *g, ib_tensor *loss);
 /* Reads a loss, which waits for the device: *value, and IB_ENUMERIC where ib_backward would say so. */
 ib_status ib_loss_value(ib_graph *g, ib_tensor *loss, float *value);

@@ -42,14 +42,19 @@ void ib_optim_free(ib_optim *opt); /* NULL is fine */
  * after quantization has begun. */
 ib_status ib_optim_group(ib_optim *opt, const char *pattern, float lr_factor, float decay_factor);
 
-/* A step is refused where a backward pass on the device was, since the last step, for its loss or data were not finite,
- * or where the gradients' norm was not (ib_optim_clip, ib_optim_limit): it changes no parameter, is not counted in
- * AdamW's corrections, and forgets its gradients. IB_ENUMERIC then; also, naming it, if a parameter is not finite after
- * the step. A device that computes late is not waited for: the first call that knows of it says it, this one or a later
- * one, which has taken its own step all the same; of several that nobody knew of the first. Parameters come to the same
- * bits as on a CPU. */
+/* A step is refused where a backward pass that has used one of its parameters was, since the last step, for its loss or
+ * data were not finite, or where the gradients' norm was not (ib_optim_clip, ib_optim_limit): it changes no parameter,
+ * is not counted in AdamW's corrections, and forgets its gradients. (Statistics of batch norms, which the forward pass
+ * moves, it does not take back.) IB_ENUMERIC then; also, naming it, if a parameter is not finite after the step. A
+ * device that computes late is not waited for: the first step that knows of it says it, this one or a later one, which
+ * has been taken all the same; of several that nobody knew of the first. Parameters come to the same bits as on a CPU,
+ * but where an operator itself fails: there a CPU has no loss and the rest of the step's gradients is taken, and what
+ * computes late refuses the step. */
 ib_status ib_optim_step(ib_optim *opt);
-ib_status ib_optim_zero(ib_optim *opt); /* forgets the gradients, of learned scales too, and a refused backward pass */
+/* Waits for the steps taken so far, and says what they have found that nobody was told of. */
+ib_status ib_optim_synchronize(ib_optim *opt);
+/* Forgets the gradients, of learned scales too, and that a backward pass since the last step was refused. */
+ib_status ib_optim_zero(ib_optim *opt);
 ib_status ib_optim_set_lr(ib_optim *opt, float lr);
 float ib_optim_lr(const ib_optim *opt);
 

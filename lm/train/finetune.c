@@ -236,8 +236,13 @@ static ib_status loop(run *r)
         status = save(r, 0); /* what the first failure goes back to; and an unwritable folder is told at once */
     while (step < r->steps && !status) {
         ib_finetune_step info = {.steps = r->steps};
-        if ((status = one_step(r, step, &info)))
-            ib_optim_zero(r->opt);
+        const int last = step + 1 == r->steps;
+        info.saved = last || (o->save_every && (step + 1) % o->save_every == 0);
+        status = one_step(r, step, &info);
+        if (!status && info.saved) /* a device that computes late may not have said what it found */
+            status = ib_optim_synchronize(r->opt);
+        if (status)
+            ib_optim_forget(r->opt);
         if (status == IB_ENUMERIC && o->out && failed_at != step) {
             failed_at = step;
             char why[300];
@@ -246,6 +251,7 @@ static ib_status loop(run *r)
                 break;
             ib_fail(IB_ENUMERIC, "%s", why);
             info.rolled_back = 1;
+            info.saved = 0;
             info.step = step;
             if (o->progress && o->progress(o->user, &info))
                 status = IB_ESTOPPED;
@@ -254,7 +260,6 @@ static ib_status loop(run *r)
         if (status)
             break;
         step++;
-        const int last = step == r->steps;
         info.step = step;
         if (r->eval && (last || (o->eval_every && step % o->eval_every == 0))) {
             if (o->deploy && step > r->deploy_from) /* the adapter has moved since the weights were merged */
@@ -262,7 +267,6 @@ static ib_status loop(run *r)
             if (status || (status = evaluate(r, r->eval, &info.eval_nll)))
                 break;
         }
-        info.saved = last || (o->save_every && step % o->save_every == 0);
         if (info.saved && (status = save(r, step)))
             break;
         if (o->progress && o->progress(o->user, &info) && !last) {

@@ -64,9 +64,9 @@ void case_judge(void)
         *data = (ib_fault){.kind = cases[i].data, .index = cases[i].data ? 11 : 0};
         verdict->kind = IB_FAULT_loss_not_finite; /* an earlier one */
         EACH_RUN(judge)
-            dev->k.judge(dev, loss, 40, operators, data, verdict, refused);
+            dev->k.judge(dev, loss, (ib_pass){40, 7 + i}, operators, data, verdict, refused);
         const ib_fault *v = made_by_ref(verdict), *r = made_by_ref(refused);
-        CHECK(v->kind == cases[i].verdict && v->step == 40 && v->index == (cases[i].data ? 11 : 0));
+        CHECK(v->kind == cases[i].verdict && v->step == 40 && v->now == 7 + i && v->index == (cases[i].data ? 11 : 0));
         CHECK(r->kind == cases[i].refused && r->step == (r->kind ? 40 : 0));
     }
 }

@@ -16,10 +16,10 @@ void IB_K(spoil)(ib_device *dev, float *y, int64_t n, const ib_fault *fault)
         y[i] = NAN;
 }
 
-void IB_K(judge)(ib_device *dev, const float *loss, uint64_t step, const ib_fault *operators, const ib_fault *data,
+void IB_K(judge)(ib_device *dev, const float *loss, ib_pass pass, const ib_fault *operators, const ib_fault *data,
                  ib_fault *verdict, ib_fault *refused)
 {
-    ib_judge(*loss, step, operators, data, verdict, refused);
+    ib_judge(*loss, pass, operators, data, verdict, refused);
 }
 
 void IB_K(clip_factor)(ib_device *dev, const double *square, double most, double *norm, float *factor,

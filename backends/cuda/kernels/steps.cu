@@ -39,16 +39,16 @@ void ib_cuda_spoil(ib_device *dev, float *y, int64_t n, const ib_fault *fault)
     BEGIN(dev, spoil_kernel, n, y, n, fault);
 }
 
-static __global__ void judge_kernel(const float *loss, uint64_t step, const ib_fault *operators, const ib_fault *data,
+static __global__ void judge_kernel(const float *loss, ib_pass pass, const ib_fault *operators, const ib_fault *data,
                                     ib_fault *verdict, ib_fault *refused)
 {
-    ib_judge(*loss, step, operators, data, verdict, refused);
+    ib_judge(*loss, pass, operators, data, verdict, refused);
 }
 
-void ib_cuda_judge(ib_device *dev, const float *loss, uint64_t step, const ib_fault *operators, const ib_fault *data,
+void ib_cuda_judge(ib_device *dev, const float *loss, ib_pass pass, const ib_fault *operators, const ib_fault *data,
                    ib_fault *verdict, ib_fault *refused)
 {
-    BEGIN_ONE(dev, judge_kernel, loss, step, operators, data, verdict, refused);
+    BEGIN_ONE(dev, judge_kernel, loss, pass, operators, data, verdict, refused);
 }
 
 static __global__ void add_sum_sq_kernel(int64_t from, int64_t n, double *parts, sum_end end, const float *x)
