@@ -161,17 +161,49 @@ static void finetune(const char *device, int stop, const char *rows, tuned *t)
     close_graph();
 }
 
-static void fine_tuning_goes_on_to_the_same_bytes(void)
+static void write_rows(char rows[256])
 {
-    static tuned here, there;
-    char rows[256];
-    snprintf(rows, sizeof rows, "%s", temporary("rows.jsonl"));
+    snprintf(rows, 256, "%s", temporary("rows.jsonl"));
     mkdir(folder, 0777);
     FILE *f = fopen(rows, "w");
     REQUIRE(f != NULL);
     for (int i = 0; i < 5; i++)
         fprintf(f, "{\"prompt\": \"%d and %d\", \"completion\": \"yes\"}\n", i, 3 * i);
     fclose(f);
+}
+
+/* Steps that nobody watches, at a rate after which nothing is finite: not saved as good ones. */
+static void fine_tuning_in_vain_is_told(void)
+{
+    static const char *const devices[] = {"cpu:ref", "test:poison"};
+    char rows[256], command[300];
+    write_rows(rows);
+    for (int d = 0; d < 2; d++) {
+        const char *out = temporary("adapter");
+        dev = ib_device_open(devices[d]);
+        g = dev ? ib_graph_new(dev) : NULL;
+        ib_tokenizer *words = ib_tokenizer_open(MODELS "chat");
+        ib_samples *s = words ? ib_samples_open(rows, words, &(ib_samples_opts){.seq = 24}) : NULL;
+        ib_lm *m = ib_lm_open(MODELS "chat");
+        REQUIRE(g && s && m && !ib_lm_adapt(m, &(ib_adapter_opts){.r = 2}));
+        CHECK_INT(ib_finetune(m, g, s, NULL, &(ib_finetune_opts){.steps = 3, .schedule = {.lr = 3e38f}, .out = out}),
+                  IB_ENUMERIC);
+        ib_lm_free(m);
+        snprintf(command, sizeof command, "rm -r %s", out);
+        CHECK(!system(command));
+        ib_samples_free(s);
+        ib_tokenizer_free(words);
+        close_graph();
+    }
+    unlink(rows);
+    rmdir(folder);
+}
+
+static void fine_tuning_goes_on_to_the_same_bytes(void)
+{
+    static tuned here, there;
+    char rows[256];
+    write_rows(rows);
     finetune("cpu:ref", 0, rows, &here);
     finetune("test:poison", 2, rows, &there);
     CHECK(here.loss[0] > 0 && here.loss[2] > 0 && here.norm[2] > 0 && here.nll > 0);
@@ -224,7 +256,7 @@ static void tables_of_positions_stay(void)
 int main(void)
 {
     static const test_case cases[] = {T(models_live_to_the_same_bytes), T(tables_of_positions_stay),
-                                      T(fine_tuning_goes_on_to_the_same_bytes)};
+                                      T(fine_tuning_in_vain_is_told), T(fine_tuning_goes_on_to_the_same_bytes)};
     snprintf(folder, sizeof folder, "/tmp/isobit-late-language-%ld", (long)getpid());
     return run_suite("late language", cases, sizeof cases / sizeof *cases);
 }
