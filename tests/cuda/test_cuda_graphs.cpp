@@ -3,6 +3,7 @@
  * runs things or keeps pointers to arguments, an update of another graph that passes, a forbidden call that spoils
  * nothing. */
 #include <CUnit/Basic.h>
+#include <thread>
 
 #include "backends/cuda/launch.cuh"
 
@@ -207,6 +208,30 @@ static void others_go_on(void)
     GOOD(cudaEventDestroy(event));
 }
 
+static void other_threads_go_on(void)
+{
+    begin();
+    cudaEvent_t event;
+    cudaGraph_t graph = NULL;
+    cudaError_t of_this = cudaSuccess, of_that = cudaErrorInvalidValue, is_free = of_that, is_gone = of_that;
+    void *p = NULL;
+    GOOD(cudaEventCreateWithFlags(&event, cudaEventDisableTiming));
+    GOOD(cudaMallocHost(&p, 4));
+    GOOD(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed));
+    CHECK(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed) == cudaErrorIllegalState); /* kept until asked */
+    std::thread([&] {
+        of_that = cudaGetLastError();
+        is_free = cudaFreeHost(p); /* which its own capture alone forbids */
+        is_gone = cudaEventDestroy(event);
+        cudaSetDevice(1);
+    }).join();
+    of_this = cudaGetLastError();
+    CHECK(of_that == cudaSuccess && of_this == cudaErrorIllegalState);
+    CHECK(is_free == cudaSuccess && is_gone == cudaSuccess);
+    GOOD(cudaStreamEndCapture(stream, &graph));
+    GOOD(cudaGraphDestroy(graph));
+}
+
 int main(void)
 {
     if (CU_initialize_registry() != CUE_SUCCESS || cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking) ||
@@ -217,6 +242,7 @@ int main(void)
     CU_add_test(suite, "graphs_take_their_like", graphs_take_their_like);
     CU_add_test(suite, "captures_are_spoilt", captures_are_spoilt);
     CU_add_test(suite, "others_go_on", others_go_on);
+    CU_add_test(suite, "other_threads_go_on", other_threads_go_on);
     CU_basic_set_mode(CU_BRM_NORMAL);
     CU_basic_run_tests();
     const unsigned failures = CU_get_number_of_failures();

@@ -34,6 +34,15 @@ cudaError_t ib_host_unsafe(const char *call)
     return error;
 }
 
+cudaError_t ib_host_spoils_own(const char *call)
+{
+    cudaError_t error = ib_host_unsafe(call);
+    for (const cudaStream_t s : ib_host_streams)
+        if (s->capture && s->capture->by == std::this_thread::get_id())
+            error = spoil(s, call, "the thread captures a stream");
+    return error;
+}
+
 cudaError_t ib_host_capture_node(cudaStream_t stream, ib_host_work what)
 {
     if (stream->capture->spoilt)
@@ -55,7 +64,7 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mo
         return ib_host_refuse(cudaErrorStreamCaptureUnsupported, "cudaStreamBeginCapture: no stream");
     if (stream->capture)
         return ib_host_refuse(cudaErrorIllegalState, "cudaStreamBeginCapture: the stream captures already");
-    stream->capture.reset(new ib_host_capture{mode, false, {}});
+    stream->capture.reset(new ib_host_capture{mode, std::this_thread::get_id(), false, {}});
     return cudaSuccess;
 }
 

@@ -6,13 +6,15 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "backends/cuda/host/host_language.h"
 
 #pragma GCC visibility push(default) /* for what stands in for libraries, a file each */
 
-/* Calls come from any thread of the program, one at a time. */
+/* Calls come from any thread of the program, one at a time: each that touches streams, events, memory, captures or a
+ * block's threads holds the lock, and what a stream runs is run by the thread that waits. */
 extern std::recursive_mutex ib_host_lock;
 #define IB_HOST_CALL() std::lock_guard<std::recursive_mutex> calling(ib_host_lock)
 
@@ -51,6 +53,7 @@ typedef struct ib_host_work {
 /* A capture under way. */
 typedef struct ib_host_capture {
     cudaStreamCaptureMode mode;
+    std::thread::id by;
     bool spoilt;
     std::vector<ib_host_work> nodes;
 } ib_host_capture;
@@ -66,12 +69,15 @@ bool ib_host_is_stream(cudaStream_t s);
 cudaError_t ib_host_queue(cudaStream_t stream, ib_host_work what);
 void ib_host_forget_queues(void);
 void ib_host_run_until(cudaStream_t stream, const std::function<bool()> &done);
+void ib_host_run_all(void); /* what is queued, of all streams */
 bool ib_host_is_idle(cudaStream_t stream);
 
 /* host_graphs.cpp: what `call` may not do while the stream captures (NULL: while any does); what is unsafe while any
- * captures, but for mode Relaxed; a node more. cudaSuccess: go on. */
+ * captures, but for mode Relaxed; both: forbidden to the thread that captures, unsafe for others; a node more.
+ * cudaSuccess: go on. */
 cudaError_t ib_host_spoils(cudaStream_t stream, const char *call);
 cudaError_t ib_host_unsafe(const char *call);
+cudaError_t ib_host_spoils_own(const char *call);
 cudaError_t ib_host_capture_node(cudaStream_t stream, ib_host_work what);
 
 /* What memory an address belongs to. */

@@ -107,12 +107,12 @@ cudaError_t cudaFreeHost(void *p)
     auto at = blocks.find((uintptr_t)p);
     if (!p)
         return cudaSuccess;
-    const cudaError_t error = ib_host_spoils(NULL, "cudaFreeHost"); /* it waits for the device */
+    const cudaError_t error = ib_host_spoils_own("cudaFreeHost"); /* it waits for the device */
     if (error)
         return error;
     if (at == blocks.end() || at->second.place != IB_HOST_PINNED)
         return ib_host_refuse(cudaErrorInvalidValue, "cudaFreeHost: %p is no pinned block", p);
-    cudaDeviceSynchronize();
+    ib_host_run_all();
     blocks.erase(at);
     free(p);
     return cudaSuccess;

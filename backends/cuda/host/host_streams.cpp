@@ -25,10 +25,13 @@ std::vector<cudaStream_t> ib_host_streams;
 
 /* ---- failures ---- */
 
-static struct {
+typedef struct failure {
     cudaError_t error;
     char text[400];
-} last, stays;
+} failure;
+
+static thread_local failure last; /* as CUDA's: what another thread was refused is not this one's */
+static failure stays;
 
 static cudaError_t say(cudaError_t error, char *to, const char *format, va_list args)
 {
@@ -201,14 +204,21 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream)
     return ib_host_broken();
 }
 
+void ib_host_run_all(void)
+{
+    for (size_t i = 0; i < ib_host_streams.size(); i++) {
+        const cudaStream_t s = ib_host_streams[i];
+        ib_host_run_until(s, [s] { return s->queue.empty(); });
+    }
+}
+
 cudaError_t cudaDeviceSynchronize(void)
 {
     IB_HOST_CALL();
     const cudaError_t error = ib_host_spoils(NULL, "cudaDeviceSynchronize");
     if (error)
         return error;
-    for (size_t i = 0; i < ib_host_streams.size(); i++)
-        cudaStreamSynchronize(ib_host_streams[i]);
+    ib_host_run_all();
     return ib_host_broken();
 }
 
@@ -304,7 +314,7 @@ cudaError_t cudaEventQuery(cudaEvent_t event)
 cudaError_t cudaEventDestroy(cudaEvent_t event)
 {
     IB_HOST_CALL();
-    cudaDeviceSynchronize(); /* queues hold it */
+    ib_host_run_all(); /* queues hold it */
     delete event;
     return cudaSuccess;
 }
