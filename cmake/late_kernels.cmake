@@ -1,7 +1,7 @@
 # late_kernels.cmake - of backends/kernels.def (IN) and the headers of given_structures.cmake the header OUT for
-# backends/test/poison_kernels.c:
+# backends/test/poison_kernels.c, backends/test/looked_pointers.h and backends/cuda/host/host_given.c:
 #   STRUCT(type, looks, keeps)            for each structure; looks: at its pointers, keeps: those to structures of the host
-#   LATE(kernel, arguments, fields, looks, stores, given)  for each kernel without a result
+#   LATE(kernel, arguments, fields, looks, stores, given, names)  for each kernel without a result
 #   NOW(result, kernel, arguments, looks, names)           for each other
 # A pointer to a constant structure of those headers is the host's: a view, which is copied when a kernel is begun. All
 # other pointers are the device's, also those to NUMBERS, structures that lie in the device's memory as numbers do; but
@@ -116,7 +116,7 @@ foreach(kernel ${kernels})
   endforeach()
   string(REPLACE ";" ", " names "${names}")
   if(result STREQUAL "void")
-    string(APPEND out "LATE(${name}, (${arguments}), ${fields}, ${looks}, ${stores}, (${given}))\n")
+    string(APPEND out "LATE(${name}, (${arguments}), ${fields}, ${looks}, ${stores}, (${given}), (${names}))\n")
   else()
     string(APPEND out "NOW(${result}, ${name}, (${arguments}), ${looks}, (${names}))\n")
   endif()

@@ -105,6 +105,9 @@ void ib_cuda_watched_changes(ib_cuda *d, const void *at, size_t bytes, const voi
 /* All that is watched in this block is over, and its places are free. */
 void ib_cuda_watched_goes(ib_cuda *d, ib_cuda_block block);
 
+/* host/host_given.c: each kernel looks at what it is given first */
+void ib_cuda_look_at_given(ib_kernels *k);
+
 /* blocks.c */
 /* Room for one more among n of that size: `of`, or a copy of it that has it; NULL with the library's error. */
 void *ib_cuda_roomy(ib_cuda *d, void *of, size_t n, size_t *room, size_t size);

@@ -97,6 +97,7 @@ static ib_device *open_device(const ib_cuda_library *library, int number, const 
     d->own.base.k = kernels;
 #ifdef IB_CUDA_HOST
     say_name(d, "cuda:host");
+    ib_cuda_look_at_given(&d->own.base.k);
 #else
     say_name(d, "cuda:%d", number);
 #endif

@@ -5,6 +5,8 @@
 
 #include "tests/cuda/host_plugin.h"
 
+#include "tensor/matrix_fields.h"
+
 static int is_listed(const char *wanted)
 {
     for (int i = 0; ib_device_name_at(i); i++)
@@ -174,5 +176,51 @@ static void looks_do_not_wait(void)
     ib_device_close(dev);
 }
 
+static void refused(ib_device *dev, const char *words)
+{
+    CHECK(!strcmp(dev->failure, words));
+    if (strcmp(dev->failure, words))
+        printf("\n    '%s' is not '%s'\n", dev->failure, words);
+    *dev->failure = 0;
+}
+
+/* Memory of the host, also within structures, and released memory: the kernel does not run, and is named. */
+static void kernels_are_given_the_devices_memory(void)
+{
+    if (!has_plugin())
+        return;
+    ib_device *dev = ib_device_open("cuda:host");
+    REQUIRE(dev != NULL);
+    static float host[8]; /* neither on the stack nor on the heap */
+    static ib_fault fault;
+    ib_matrix m = {.data = (const unsigned char *)host};
+    const ib_qweights w = {.codes = (const int8_t *)host};
+    float *own = dev->v.allocate(dev, sizeof host), *gone = dev->v.allocate(dev, sizeof host), got[8];
+    dev->v.fill(dev, own, 0, sizeof host);
+    dev->v.release(dev, gone);
+    const long launches = counted()->launches;
+    dev->k.axpy(dev, own, host, 8, 1);
+    refused(dev, "kernel axpy: x is no memory of the device");
+    dev->k.axpy(dev, own, gone, 8, 1);
+    refused(dev, "kernel axpy: x is no memory of the device");
+    dev->k.bn_apply(dev, &(ib_planes){1, 1, 8}, &(ib_norm){.x = own, .gamma = host, .y = own});
+    refused(dev, "kernel bn_apply: p->gamma is no memory of the device");
+    dev->k.qlinear(dev, 1, 8, 1, &(ib_qproduct){.w = &w});
+    refused(dev, "kernel qlinear: p->w->codes is no memory of the device");
+    dev->k.row_steps(dev, 1, own, (ib_site){.fault = &fault});
+    refused(dev, "kernel row_steps: at.fault is no memory of the device");
+    dev->k.follow(dev, &(ib_following){.scale = own, .param_at = {.fault = &fault}});
+    refused(dev, "kernel follow: p->param_at.fault is no memory of the device");
+    dev->k.decode(dev, &m, 0, 8, own);
+    refused(dev, "kernel decode: m->data is no memory of the device");
+    CHECK_INT(counted()->launches, launches);
+    dev->k.set(dev, own, 8, 3);
+    dev->v.download(dev, got, own, sizeof got);
+    CHECK(got[0] == 3 && got[7] == 3);
+    CHECK(!*dev->failure);
+    dev->v.release(dev, own);
+    ib_device_close(dev);
+}
+
 SUITE("cuda open", T(what_is_missing_is_said), T(what_is_cut_short_is_refused), T(verbs_keep_their_order),
-      T(uploads_keep_their_order), T(looks_do_not_wait))
+      T(uploads_keep_their_order), T(looks_do_not_wait), T(kernels_are_given_the_devices_memory))

@@ -132,8 +132,12 @@ cudaError_t cudaGraphExecUpdate(cudaGraphExec_t exec, cudaGraph_t graph, cudaGra
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream);
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec);
 
-/* ---- not CUDA's: what has happened since the process began, for tests ---- */
+/* ---- not CUDA's ---- */
 
+/* Whether that is an address of a block of the device's memory (or ISOBIT_CUDA_HOST_MEMORY is "any"). */
+int ib_host_has(const void *p);
+
+/* What has happened since the process began, for tests. */
 typedef struct ib_host_counts {
     long launches;              /* of kernels, each by itself */
     long graphs, made, updated; /* launched, instantiated, given another's arguments */

@@ -133,6 +133,11 @@ bool ib_host_is_device(const void *p, size_t bytes)
     return any_memory() ? p != NULL : ib_host_find(p, bytes, NULL) == IB_HOST_DEVICE;
 }
 
+int ib_host_has(const void *p)
+{
+    return ib_host_is_device(p, 0);
+}
+
 static cudaError_t look_at_span(const char *call, const char *what, const void *p, size_t bytes, bool device)
 {
     const ib_host_place place = ib_host_find(p, bytes, NULL);
