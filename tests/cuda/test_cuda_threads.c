@@ -7,7 +7,7 @@
 
 #include "tests/train_steps.h"
 
-enum { THREADS = 3, TURNS = 3 };
+enum { THREADS = 3 };
 static const ib_qat_opts int8 = {.weight_bits = 8, .act_bits = 8};
 
 typedef struct work {
@@ -36,15 +36,13 @@ static void devices_in_threads(void)
     if (!has_plugin())
         return;
     REQUIRE(train_steps("cpu:ref", "mlp", &int8, NULL, &plain));
-    for (int turn = 0; turn < TURNS; turn++) {
-        pthread_t threads[THREADS];
-        for (int i = 0; i < THREADS; i++)
-            REQUIRE(!pthread_create(&threads[i], NULL, train, &works[i]));
-        for (int i = 0; i < THREADS; i++)
-            REQUIRE(!pthread_join(threads[i], NULL));
-        for (int i = 0; i < THREADS; i++)
-            CHECK(works[i].ok && is_alike(&works[i].t, &plain));
-    }
+    pthread_t threads[THREADS];
+    for (int i = 0; i < THREADS; i++)
+        REQUIRE(!pthread_create(&threads[i], NULL, train, &works[i]));
+    for (int i = 0; i < THREADS; i++)
+        REQUIRE(!pthread_join(threads[i], NULL));
+    for (int i = 0; i < THREADS; i++)
+        CHECK(works[i].ok && is_alike(&works[i].t, &plain));
 }
 
 static void *go_on(void *of)
