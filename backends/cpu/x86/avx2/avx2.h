@@ -4,6 +4,7 @@
 
 #include "backends/cpu/panels.h"
 
+void ib_avx2_coded_replace(ib_kernels *k);
 void ib_avx2_codes_replace(ib_kernels *k);
 void ib_avx2_panels_replace(ib_kernels *k);
 void ib_avx2_peaks_replace(ib_kernels *k);

@@ -1,0 +1,162 @@
+/* avx2_coded.c - rows of codes by frozen matrices in integers with AVX2, equal in every bit to coded.c
+ * (formulas/row_codes.h): a block's eight sums p are one register. */
+#include "backends/cpu/level.h"
+#include "backends/cpu/x86/avx2/avx2.h"
+#include "backends/cpu/x86/avx2/avx2_coded.h"
+
+/* A product: rows x of n, outputs of w. */
+typedef struct product {
+    const uint8_t *w;
+    const int8_t *c;
+    const float *d;
+    const int16_t *s;
+    int64_t blocks, outputs;
+    float *y;
+} product;
+
+/* How codes of weights are multiplied by those of rows: as bytes without a sign, less `shift`; or with one. */
+enum { SIGNED = -1 };
+
+/* Sums of pairs, in 16 bits: 2 x 128 x 127 at most */
+static inline __m256i pairs(__m256i w, __m256i c, int shift)
+{
+    if (shift == SIGNED)
+        return _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(c, w));
+    const __m256i p = _mm256_maddubs_epi16(w, c);
+    return shift ? _mm256_sub_epi16(p, _mm256_maddubs_epi16(_mm256_set1_epi8((char)shift), c)) : p;
+}
+
+/* Scales of columns 32 j .. 32 j + 31, of 16 int16 in h. */
+static inline __m256i scales_of(__m256i scale, int j)
+{
+    const __m256i both = _mm256_permute4x64_epi64(scale, j < 4 ? 0x44 : 0xEE); /* eight of them, in both halves */
+    const short first = (short)(0x0100 + 0x0404 * (j % 4)), second = (short)(first + 0x0202);
+    return _mm256_shuffle_epi8(
+        both, _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_set1_epi16(first)), _mm_set1_epi16(second), 1));
+}
+
+static inline int32_t add_integers(__m256i x)
+{
+    __m128i s = _mm_add_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
+    s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0x4E));
+    return _mm_cvtsi128_si32(_mm_add_epi32(s, _mm_shuffle_epi32(s, 0xB1)));
+}
+
+/* (((a0 + a4) + (a2 + a6)) + ((a1 + a5) + (a3 + a7))) + e */
+static inline float add_lanes(__m256 a, float e)
+{
+    const __m128 b = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1)),
+                 c = _mm_add_ps(b, _mm_movehl_ps(b, b));
+    return _mm_cvtss_f32(_mm_add_ss(c, _mm_movehdup_ps(c))) + e;
+}
+
+enum { MOST = 4 }; /* outputs, and rows, of a tile */
+typedef void (*heads)(const uint8_t *b, coded_head *h);
+typedef __m256i (*parts)(const uint8_t *b, int j);
+
+/* y[i .. i + n][o .. o + m]; all but t, o and i are constants where it is inlined. */
+static inline __attribute__((always_inline)) void tile(const product *t, int64_t o, int64_t i, int m, int n, int block,
+                                                       int bytes, int shift, int minima, heads head, parts part)
+{
+    const int64_t blocks = t->blocks;
+    __m256 a[MOST][MOST];
+    float e[MOST][MOST];
+    for (int r = 0; r < m; r++)
+        for (int k = 0; k < n; k++) {
+            a[r][k] = _mm256_setzero_ps();
+            e[r][k] = 0;
+        }
+    for (int64_t b = 0; b < blocks; b++)
+        for (int r = 0; r < m; r++) {
+            const uint8_t *w = t->w + ((o + r) * blocks + b) * bytes;
+            __m256i p[MOST];
+            coded_head h;
+            head(w, &h);
+            for (int k = 0; k < n; k++)
+                p[k] = _mm256_setzero_si256();
+            for (int j = 0; j < block / 32; j++) {
+                const __m256i q = part(w, j), s = block > 32 ? scales_of(h.scale, j) : _mm256_set1_epi16(1);
+                for (int k = 0; k < n; k++) {
+                    const __m256i c = load32((const uint8_t *)t->c + ((i + k) * blocks + b) * block + 32 * (int64_t)j);
+                    p[k] = _mm256_add_epi32(p[k], _mm256_madd_epi16(pairs(q, c, shift), s));
+                }
+            }
+            for (int k = 0; k < n; k++) {
+                const int64_t at = (i + k) * blocks + b;
+                a[r][k] =
+                    _mm256_add_ps(a[r][k], _mm256_mul_ps(_mm256_set1_ps(h.d * t->d[at]), _mm256_cvtepi32_ps(p[k])));
+                if (minima) {
+                    const int16_t *s = t->s + at * (block / 16);
+                    const int32_t sum =
+                        block > 32 ? add_integers(_mm256_madd_epi16(h.min, load32((const uint8_t *)s))) : s[0] + s[1];
+                    e[r][k] += h.m * t->d[at] * (float)sum;
+                }
+            }
+        }
+    for (int r = 0; r < m; r++)
+        for (int k = 0; k < n; k++)
+            t->y[(i + k) * t->outputs + o + r] = add_lanes(a[r][k], e[r][k]);
+}
+
+/* FORMAT(name, block, bytes, shift, minima): tiles of 4 outputs by 1 row, as one row wants it; of 2 by 4, which take
+ * weights apart once for four rows; and what is left over. */
+#define FORMATS(FORMAT)                                                                                                \
+    FORMAT(q4_0, 32, 18, 8, 0)                                                                                         \
+    FORMAT(q4_1, 32, 20, 0, 1)                                                                                         \
+    FORMAT(q5_0, 32, 22, 16, 0)                                                                                        \
+    FORMAT(q5_1, 32, 24, 0, 1)                                                                                         \
+    FORMAT(q8_0, 32, 34, SIGNED, 0)
+
+#define TILE(name, m, n, ...)                                                                                          \
+    static void name##_##m##_##n(const product *t, int64_t o, int64_t i)                                               \
+    {                                                                                                                  \
+        tile(t, o, i, m, n, __VA_ARGS__, head_##name, part_##name);                                                    \
+    }
+#define TILES(name, block, bytes, shift, minima)                                                                       \
+    TILE(name, 4, 1, block, bytes, shift, minima)                                                                      \
+    TILE(name, 1, 1, block, bytes, shift, minima)                                                                      \
+    TILE(name, 2, 4, block, bytes, shift, minima)                                                                      \
+    TILE(name, 1, 4, block, bytes, shift, minima)
+FORMATS(TILES)
+
+typedef void (*tiles)(const product *t, int64_t o, int64_t i);
+static const struct {
+    const char *name;
+    tiles four_one, one_one, two_four, one_four;
+} table[] = {
+#define ROW(name, ...) {#name, name##_4_1, name##_1_1, name##_2_4, name##_1_4},
+    FORMATS(ROW)
+#undef ROW
+};
+
+static void coded_mul(ib_device *dev, const ib_matrix *w, int64_t n, const ib_row_codes *x, float *y)
+{
+    size_t f = 0;
+    while (f < sizeof table / sizeof *table && strcmp(table[f].name, w->format->name))
+        f++;
+    if (f == sizeof table / sizeof *table) {
+        IB_BELOW(coded_mul)(dev, w, n, x, y);
+        return;
+    }
+    const product t = {w->data, x->codes, x->scale, x->sums, w->cols / x->block, w->rows, y};
+    const int64_t outputs = w->rows;
+#pragma omp parallel for schedule(static)
+    for (int64_t o = 0; o < outputs; o += MOST) {
+        const int m = (int)ib_min64(MOST, outputs - o);
+        int64_t i = 0;
+        for (; i + MOST <= n; i += MOST) {
+            for (int r = 0; r + 1 < m; r += 2)
+                table[f].two_four(&t, o + r, i);
+            if (m % 2)
+                table[f].one_four(&t, o + m - 1, i);
+        }
+        for (; i < n; i++)
+            for (int r = 0; r < m; r += m == MOST ? MOST : 1)
+                (m == MOST ? table[f].four_one : table[f].one_one)(&t, o + r, i);
+    }
+}
+
+void ib_avx2_coded_replace(ib_kernels *k)
+{
+    k->coded_mul = coded_mul;
+}
