@@ -1,6 +1,7 @@
 /* int4.c - isobit's int4: 32 elements: half d, nibbles in two's complement (element 2i low); x = q d, q in
  * -7..7. */
 #include "tensor/storage.h"
+#include "tensor/storage/integers.h"
 
 ENCODE(int4)
 {
@@ -23,5 +24,16 @@ DECODE(int4)
     for (int j = 0; j < 16; j++) {
         y[2 * j] = (float)((int8_t)(b[2 + j] << 4) >> 4) * d;
         y[2 * j + 1] = (float)((int8_t)b[2 + j] >> 4) * d;
+    }
+}
+
+IB_INTEGERS(int4)
+{
+    y->d = half_at(b);
+    y->m = 0;
+    y->scale[0] = y->scale[1] = 1;
+    for (int j = 0; j < 16; j++) {
+        y->code[2 * j] = (int8_t)((int8_t)(b[2 + j] << 4) >> 4);
+        y->code[2 * j + 1] = (int8_t)((int8_t)b[2 + j] >> 4);
     }
 }

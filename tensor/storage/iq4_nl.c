@@ -1,5 +1,6 @@
 /* iq4_nl.c - 32 elements: half d, 16 bytes of nibbles that choose from 16 fixed values; x = value[q] d. */
 #include "tensor/storage.h"
+#include "tensor/storage/integers.h"
 
 enum { TRIES = 7 };
 static const int8_t value[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
@@ -60,5 +61,16 @@ DECODE(iq4_nl)
     for (int j = 0; j < 16; j++) {
         y[j] = d * (float)value[b[2 + j] & 15];
         y[j + 16] = d * (float)value[b[2 + j] >> 4];
+    }
+}
+
+IB_INTEGERS(iq4_nl)
+{
+    y->d = half_at(b);
+    y->m = 0;
+    y->scale[0] = y->scale[1] = 1;
+    for (int j = 0; j < 16; j++) {
+        y->code[j] = value[b[2 + j] & 15];
+        y->code[j + 16] = value[b[2 + j] >> 4];
     }
 }

@@ -3,6 +3,7 @@
 #define IB_TENSOR_STORAGE_K_SCALES_H
 
 #include "tensor/storage.h"
+#include "tensor/storage/integers.h"
 
 static inline void k_scale_at(const uint8_t *s, int j, int *scale, int *min)
 {
@@ -51,6 +52,19 @@ static inline void k_encode(const float *x, const float *weight, uint8_t *b, uin
         const float d = half_at(b) * (float)ls, m = half_at(b + 2) * (float)lm;
         for (int i = 32 * j; d && i < 32 * j + 32; i++)
             L[i] = (uint8_t)clamp_int(nearest((x[i] + m) / d), 0, nmax);
+    }
+}
+
+/* All but the codes of a block that begins with half d, half dmin and the 12 bytes. */
+static inline void k_integers(const uint8_t *b, ib_integers *y)
+{
+    y->d = half_at(b);
+    y->m = -half_at(b + 2);
+    for (int j = 0; j < 8; j++) {
+        int scale, min;
+        k_scale_at(b + 4, j, &scale, &min);
+        y->scale[2 * j] = y->scale[2 * j + 1] = (int8_t)scale;
+        y->min[2 * j] = y->min[2 * j + 1] = (uint8_t)min;
     }
 }
 

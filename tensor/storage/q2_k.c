@@ -1,6 +1,7 @@
 /* q2_k.c - 256 elements in 16 groups: 16 bytes scale | min << 4, 64 bytes of 2-bit codes, half d, half dmin;
  * x = d scale q - dmin min. */
 #include "tensor/storage.h"
+#include "tensor/storage/integers.h"
 
 ENCODE(q2_k)
 {
@@ -48,4 +49,17 @@ DECODE(q2_k)
         for (int i = 0; i < 16; i++)
             y[16 * j + i] = scale * (float)(q[i] >> shift & 3) - min;
     }
+}
+
+IB_INTEGERS(q2_k)
+{
+    y->d = half_at(b + 80);
+    y->m = -half_at(b + 82);
+    for (int g = 0; g < 16; g++) {
+        y->scale[g] = (int8_t)(b[g] & 15);
+        y->min[g] = b[g] >> 4;
+    }
+    for (int j = 0; j < 8; j++)
+        for (int i = 0; i < 32; i++)
+            y->code[32 * j + i] = (int8_t)(b[16 + 32 * (j / 4) + i] >> 2 * (j & 3) & 3);
 }

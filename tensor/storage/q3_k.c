@@ -1,6 +1,7 @@
 /* q3_k.c - 256 elements in 16 groups: 32 bytes of high bits, 64 bytes of low 2-bit codes, 16 6-bit scales in 12 bytes,
  * half d; x = d (scale - 32) (q - 4). */
 #include "tensor/storage.h"
+#include "tensor/storage/integers.h"
 
 /* x ~ scale * L, L in -4..3: least squares with `weight`, or x^2 (NULL), then up to five rounds that move single codes.
  */
@@ -98,4 +99,15 @@ DECODE(q3_k)
         for (int i = 0; i < 16; i++)
             y[16 * j + i] = scale * (float)((q[i] >> shift & 3) - (high[i] >> bit & 1 ? 0 : 4));
     }
+}
+
+IB_INTEGERS(q3_k)
+{
+    y->d = half_at(b + 108);
+    y->m = 0;
+    for (int g = 0; g < 16; g++)
+        y->scale[g] = (int8_t)scale_of(b + 96, g);
+    for (int j = 0; j < 8; j++)
+        for (int i = 0; i < 32; i++)
+            y->code[32 * j + i] = (int8_t)(((b[32 + 32 * (j / 4) + i] >> 2 * (j & 3) & 3) | (b[i] >> j & 1) << 2) - 4);
 }

@@ -24,3 +24,11 @@ DECODE(q4_k)
             y[32 * j + i] = ds * (float)(q[i] >> shift & 15) - dm;
     }
 }
+
+IB_INTEGERS(q4_k)
+{
+    k_integers(b, y);
+    for (int j = 0; j < 8; j++)
+        for (int i = 0; i < 32; i++)
+            y->code[32 * j + i] = (int8_t)(b[16 + 32 * (j / 2) + i] >> 4 * (j & 1) & 15);
+}

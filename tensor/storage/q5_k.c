@@ -28,3 +28,11 @@ DECODE(q5_k)
             y[32 * j + i] = ds * (float)((q[i] >> shift & 15) | (b[16 + i] >> j & 1) << 4) - dm;
     }
 }
+
+IB_INTEGERS(q5_k)
+{
+    k_integers(b, y);
+    for (int j = 0; j < 8; j++)
+        for (int i = 0; i < 32; i++)
+            y->code[32 * j + i] = (int8_t)((b[48 + 32 * (j / 2) + i] >> 4 * (j & 1) & 15) | (b[16 + i] >> j & 1) << 4);
+}

@@ -1,6 +1,7 @@
 /* q6_k.c - 256 elements in 16 groups: 128 bytes of low nibbles, 64 bytes of high 2-bit parts, 16 signed scales, half d;
  * x = d scale (q - 32). */
 #include "tensor/storage.h"
+#include "tensor/storage/integers.h"
 
 ENCODE(q6_k)
 {
@@ -47,4 +48,17 @@ DECODE(q6_k)
                 y[32 * j + i] = s * (float)(((low[i] >> shift & 15) | (high[i] >> part & 3) << 4) - 32);
         }
     }
+}
+
+IB_INTEGERS(q6_k)
+{
+    y->d = half_at(b + 208);
+    y->m = 0;
+    memcpy(y->scale, b + 192, 16);
+    for (int j = 0; j < 8; j++)
+        for (int i = 0; i < 32; i++) {
+            const int low = b[64 * (j / 4) + 32 * (j & 1) + i] >> 4 * (j / 2 & 1) & 15,
+                      high = b[128 + 32 * (j / 4) + i] >> 2 * (j & 3) & 3;
+            y->code[32 * j + i] = (int8_t)((low | high << 4) - 32);
+        }
 }

@@ -11,6 +11,7 @@ typedef struct product {
     const float *d;
     const int16_t *s;
     int64_t blocks, outputs;
+    const float *apart; /* scales of outputs, where blocks have none */
     float *y;
 } product;
 
@@ -29,7 +30,7 @@ static inline __m256i pairs(__m256i w, __m256i c, int shift)
 /* Scales of columns 32 j .. 32 j + 31, of 16 int16 in h. */
 static inline __m256i scales_of(__m256i scale, int j)
 {
-    const __m256i both = _mm256_permute4x64_epi64(scale, j < 4 ? 0x44 : 0xEE); /* eight of them, in both halves */
+    const __m256i both = j < 4 ? _mm256_permute4x64_epi64(scale, 0x44) : _mm256_permute4x64_epi64(scale, 0xEE);
     const short first = (short)(0x0100 + 0x0404 * (j % 4)), second = (short)(first + 0x0202);
     return _mm256_shuffle_epi8(
         both, _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_set1_epi16(first)), _mm_set1_epi16(second), 1));
@@ -72,8 +73,11 @@ static inline __attribute__((always_inline)) void tile(const product *t, int64_t
             __m256i p[MOST];
             coded_head h;
             head(w, &h);
+            if (bytes == block)
+                h.d = t->apart[o + r];
             for (int k = 0; k < n; k++)
                 p[k] = _mm256_setzero_si256();
+#pragma GCC unroll 8
             for (int j = 0; j < block / 32; j++) {
                 const __m256i q = part(w, j), s = block > 32 ? scales_of(h.scale, j) : _mm256_set1_epi16(1);
                 for (int k = 0; k < n; k++) {
@@ -105,7 +109,15 @@ static inline __attribute__((always_inline)) void tile(const product *t, int64_t
     FORMAT(q4_1, 32, 20, 0, 1)                                                                                         \
     FORMAT(q5_0, 32, 22, 16, 0)                                                                                        \
     FORMAT(q5_1, 32, 24, 0, 1)                                                                                         \
-    FORMAT(q8_0, 32, 34, SIGNED, 0)
+    FORMAT(q8_0, 32, 34, SIGNED, 0)                                                                                    \
+    FORMAT(q4_k, 256, 144, 0, 1)                                                                                       \
+    FORMAT(q5_k, 256, 176, 0, 1)                                                                                       \
+    FORMAT(q6_k, 256, 210, 32, 0)                                                                                      \
+    FORMAT(q2_k, 256, 84, 0, 1)                                                                                        \
+    FORMAT(q3_k, 256, 110, 4, 0)                                                                                       \
+    FORMAT(iq4_nl, 32, 18, SIGNED, 0)                                                                                  \
+    FORMAT(int4, 32, 18, 8, 0)                                                                                         \
+    FORMAT(int8, 32, 32, SIGNED, 0)
 
 #define TILE(name, m, n, ...)                                                                                          \
     static void name##_##m##_##n(const product *t, int64_t o, int64_t i)                                               \
@@ -138,7 +150,7 @@ static void coded_mul(ib_device *dev, const ib_matrix *w, int64_t n, const ib_ro
         IB_BELOW(coded_mul)(dev, w, n, x, y);
         return;
     }
-    const product t = {w->data, x->codes, x->scale, x->sums, w->cols / x->block, w->rows, y};
+    const product t = {w->data, x->codes, x->scale, x->sums, w->cols / x->block, w->rows, w->absmax, y};
     const int64_t outputs = w->rows;
 #pragma omp parallel for schedule(static)
     for (int64_t o = 0; o < outputs; o += MOST) {

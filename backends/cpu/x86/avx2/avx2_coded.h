@@ -101,5 +101,115 @@ PART(q8_0)
 {
     return (void)j, load32(b + 2);
 }
+HEAD(iq4_nl)
+{
+    h->d = half(b);
+}
+PART(iq4_nl)
+{
+    const __m256i value = _mm256_broadcastsi128_si256(
+        _mm_setr_epi8(-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113)); /* iq4_nl.c */
+    return (void)j, _mm256_shuffle_epi8(value, nibbles(b + 2));
+}
+/* Neighbours share a byte, in two's complement: 8 more without a sign. */
+HEAD(int4)
+{
+    h->d = half(b);
+}
+PART(int4)
+{
+    const __m128i raw = load16(b + 2), mask = _mm_set1_epi8(15), low = _mm_and_si128(raw, mask),
+                  high = _mm_and_si128(_mm_srli_epi16(raw, 4), mask);
+    const __m256i q =
+        _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_unpacklo_epi8(low, high)), _mm_unpackhi_epi8(low, high), 1);
+    return (void)j, _mm256_xor_si256(q, _mm256_set1_epi8(8));
+}
+HEAD(int8) /* the row's scale lies apart */
+{
+    (void)b, (void)h;
+}
+PART(int8)
+{
+    return (void)j, load32(b);
+}
+
+/* ---- blocks of 256 ---- */
+/* Each of 8 bytes twice, as int16. */
+static inline __m256i twice(uint64_t bytes)
+{
+    const __m128i x = _mm_cvtsi64_si128((long long)bytes);
+    return _mm256_cvtepu8_epi16(_mm_unpacklo_epi8(x, x));
+}
+/* The 12 bytes of k_scales.h: four at a time of the first four scales, the first four minima, and the low bits of the
+ * others, whose high ones are the two above the first's. */
+static inline void k_head(const uint8_t *b, coded_head *h)
+{
+    uint32_t s[3];
+    memcpy(s, b + 4, sizeof s);
+    const uint64_t scale_high = (s[2] & 0x0F0F0F0F) | (s[0] >> 6 & 0x03030303) << 4,
+                   min_high = (s[2] >> 4 & 0x0F0F0F0F) | (s[1] >> 6 & 0x03030303) << 4;
+    h->d = half(b);
+    h->m = -half(b + 2);
+    h->scale = twice((s[0] & 0x3F3F3F3F) | scale_high << 32);
+    h->min = twice((s[1] & 0x3F3F3F3F) | min_high << 32);
+}
+HEAD(q4_k)
+{
+    k_head(b, h);
+}
+PART(q4_k)
+{
+    return low_bits(load32(b + 16 + 32 * (j / 2)), 4 * (j & 1), 15);
+}
+HEAD(q5_k)
+{
+    k_head(b, h);
+}
+PART(q5_k)
+{
+    return _mm256_or_si256(low_bits(load32(b + 48 + 32 * (j / 2)), 4 * (j & 1), 15), bit_to(load32(b + 16), j, 4));
+}
+HEAD(q6_k)
+{
+    h->d = half(b + 208);
+    h->scale = _mm256_cvtepi8_epi16(load16(b + 192));
+}
+PART(q6_k)
+{
+    const __m256i low = low_bits(load32(b + 64 * (j / 4) + 32 * (j & 1)), 4 * (j / 2 & 1), 15),
+                  high = low_bits(load32(b + 128 + 32 * (j / 4)), 2 * (j & 3), 3);
+    return _mm256_or_si256(low, _mm256_slli_epi16(high, 4));
+}
+HEAD(q2_k)
+{
+    const __m128i both = load16(b), mask = _mm_set1_epi8(15);
+    h->d = half(b + 80);
+    h->m = -half(b + 82);
+    h->scale = _mm256_cvtepu8_epi16(_mm_and_si128(both, mask));
+    h->min = _mm256_cvtepu8_epi16(_mm_and_si128(_mm_srli_epi16(both, 4), mask));
+}
+PART(q2_k)
+{
+    return low_bits(load32(b + 16 + 32 * (j / 4)), 2 * (j & 3), 3);
+}
+/* 16 scales, 32 more than they are: low nibbles of the first eight, high ones of the others; two high bits of scales
+ * g % 4 in each of four bytes. */
+HEAD(q3_k)
+{
+    uint64_t low;
+    uint32_t top;
+    memcpy(&low, b + 96, 8);
+    memcpy(&top, b + 104, 4);
+    const __m128i nibble =
+                      _mm_set_epi64x((long long)(low >> 4 & 0x0F0F0F0F0F0F0F0F), (long long)(low & 0x0F0F0F0F0F0F0F0F)),
+                  high = _mm_and_si128(_mm_setr_epi32((int)(top << 4), (int)(top << 2), (int)top, (int)(top >> 2)),
+                                       _mm_set1_epi8(0x30));
+    h->d = half(b + 108);
+    h->scale = _mm256_cvtepi8_epi16(_mm_sub_epi8(_mm_or_si128(nibble, high), _mm_set1_epi8(32)));
+}
+PART(q3_k)
+{
+    return _mm256_or_si256(low_bits(load32(b + 32 + 32 * (j / 4)), 2 * (j & 3), 3), bit_to(load32(b), j, 2));
+}
 
 #endif
