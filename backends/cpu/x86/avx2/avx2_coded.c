@@ -61,13 +61,19 @@ static inline __attribute__((always_inline)) void tile(const product *t, int64_t
 {
     const int64_t blocks = t->blocks;
     __m256 a[MOST][MOST];
-    float e[MOST][MOST];
-    for (int r = 0; r < m; r++)
-        for (int k = 0; k < n; k++) {
+    __m128 e[MOST]; /* of an output, a lane a row */
+    for (int r = 0; r < m; r++) {
+        e[r] = _mm_setzero_ps();
+        for (int k = 0; k < n; k++)
             a[r][k] = _mm256_setzero_ps();
-            e[r][k] = 0;
+    }
+    for (int64_t b = 0; b < blocks; b++) {
+        float d[MOST] = {0}, sum[MOST] = {0}; /* of the rows' blocks; sum: of 32 codes */
+        for (int k = 0; k < n; k++) {
+            const int64_t at = (i + k) * blocks + b;
+            d[k] = t->d[at];
+            sum[k] = minima && block == 32 ? (float)(t->s[2 * at] + t->s[2 * at + 1]) : 0;
         }
-    for (int64_t b = 0; b < blocks; b++)
         for (int r = 0; r < m; r++) {
             const uint8_t *w = t->w + ((o + r) * blocks + b) * bytes;
             __m256i p[MOST];
@@ -86,20 +92,26 @@ static inline __attribute__((always_inline)) void tile(const product *t, int64_t
                 }
             }
             for (int k = 0; k < n; k++) {
-                const int64_t at = (i + k) * blocks + b;
-                a[r][k] =
-                    _mm256_add_ps(a[r][k], _mm256_mul_ps(_mm256_set1_ps(h.d * t->d[at]), _mm256_cvtepi32_ps(p[k])));
-                if (minima) {
-                    const int16_t *s = t->s + at * (block / 16);
-                    const int32_t sum =
-                        block > 32 ? add_integers(_mm256_madd_epi16(h.min, load32((const uint8_t *)s))) : s[0] + s[1];
-                    e[r][k] += h.m * t->d[at] * (float)sum;
-                }
+                const __m256 both = _mm256_mul_ps(_mm256_set1_ps(h.d), _mm256_set1_ps(d[k]));
+                a[r][k] = _mm256_add_ps(a[r][k], _mm256_mul_ps(both, _mm256_cvtepi32_ps(p[k])));
             }
+            for (int k = 0; minima && block > 32 && k < n; k++) {
+                const uint8_t *s = (const uint8_t *)(t->s + ((i + k) * blocks + b) * (block / 16));
+                sum[k] = (float)add_integers(_mm256_madd_epi16(h.min, load32(s)));
+            }
+            if (minima && n == 1)
+                e[r] = _mm_set_ss(_mm_cvtss_f32(e[r]) + h.m * d[0] * sum[0]);
+            else if (minima)
+                e[r] = _mm_add_ps(e[r], _mm_mul_ps(_mm_mul_ps(_mm_set1_ps(h.m), _mm_setr_ps(d[0], d[1], d[2], d[3])),
+                                                   _mm_setr_ps(sum[0], sum[1], sum[2], sum[3])));
         }
-    for (int r = 0; r < m; r++)
+    }
+    for (int r = 0; r < m; r++) {
+        float own[MOST];
+        _mm_storeu_ps(own, e[r]);
         for (int k = 0; k < n; k++)
-            t->y[(i + k) * t->outputs + o + r] = add_lanes(a[r][k], e[r][k]);
+            t->y[(i + k) * t->outputs + o + r] = add_lanes(a[r][k], own[k]);
+    }
 }
 
 /* FORMAT(name, block, bytes, shift, minima): tiles of 4 outputs by 1 row, as one row wants it; of 2 by 4, which take
