@@ -76,7 +76,7 @@ static ib_matrix *any_matrix(const ib_storage *f, int64_t rows, int64_t cols)
     const int64_t bytes = ib_storage_bytes(f, rows, cols);
     uint8_t *b = malloc((size_t)bytes);
     memcpy(b, given("the weights", BYTES, bytes), (size_t)bytes);
-    for (int64_t i = 0; i < bytes; i += f->bytes)
+    for (int64_t i = 0; f->reals && i < bytes; i += f->bytes)
         for (int r = 0; r < f->reals; r++)
             b[i + f->real + 2 * r + 1] &= 0xBF;
     ib_matrix *m = ib_matrix_encode(f, rows, cols, reals(rows * cols), NULL);
