@@ -74,6 +74,17 @@ static const char *place_of(const ib_tensor *t)
     return t->dev ? ib_device_name(t->dev) : "the host";
 }
 
+static ib_status more_leaves(ib_graph *g)
+{
+    const int max = g->max_leaves ? 2 * g->max_leaves : 64;
+    ib_leaf_use *leaves = ib_realloc(g->leaves, (size_t)g->max_leaves * sizeof *leaves, (size_t)max * sizeof *leaves);
+    if (!leaves)
+        return IB_ENOMEM;
+    g->leaves = leaves;
+    g->max_leaves = max;
+    return IB_OK;
+}
+
 ib_status ib_graph_use(ib_graph *g, ib_tensor *t)
 {
     const int here = t->dev == ib_home(g->dev);
@@ -82,21 +93,13 @@ ib_status ib_graph_use(ib_graph *g, ib_tensor *t)
     if (t->used == g->now)
         return ib_fail(IB_EINVAL, "'%s' was used on %s in this step, and %s would move it", ib_tensor_name(t),
                        place_of(t), ib_device_name(g->dev));
+    if (g->mode == IB_TRAIN && g->n_leaves == g->max_leaves && more_leaves(g))
+        return IB_ENOMEM;
     if (!here && ib_tensor_place(t, g->dev))
         return ib_error_status();
-    t->used = g->now;
-    if (g->mode != IB_TRAIN)
-        return IB_OK;
-    if (g->n_leaves == g->max_leaves) {
-        const int max = g->max_leaves ? 2 * g->max_leaves : 64;
-        ib_leaf_use *leaves =
-            ib_realloc(g->leaves, (size_t)g->max_leaves * sizeof *leaves, (size_t)max * sizeof *leaves);
-        if (!leaves)
-            return IB_ENOMEM;
-        g->leaves = leaves;
-        g->max_leaves = max;
-    }
-    g->leaves[g->n_leaves++] = (ib_leaf_use){t, t->moves};
+    t->used = g->now; /* nothing fails behind this */
+    if (g->mode == IB_TRAIN)
+        g->leaves[g->n_leaves++] = (ib_leaf_use){t, t->moves};
     return IB_OK;
 }
 

@@ -38,13 +38,15 @@ static ib_status fault_of(ib_graph *g, const ib_side *s, int wait)
         f.kind = IB_NO_FAULT;
     if (!f.kind && !*failure)
         return IB_OK;
-    if (!f.kind) /* of the last operator that was begun, or one before it */
-        f.call = g->n_calls - 1;
+    if (!f.kind) {
+        ib_fail(IB_EUNSUPPORTED, "%s: %s", ib_device_name(s->dev), failure);
+        if (!g->n_calls) /* before this step */
+            return ib_error_status();
+        f.call = g->n_calls - 1; /* of the last operator that was begun, or one before it */
+    }
     const ib_call *call = &g->calls[f.call];
     if (f.kind)
         ib_fault_say(&f, call->of);
-    else
-        ib_fail(IB_EUNSUPPORTED, "%s: %s", ib_device_name(s->dev), failure);
     if (call->op)
         return ib_op_refuse(&(ib_node){.op = call->op, .scope = call->scope});
     if (*call->scope)
