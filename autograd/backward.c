@@ -55,13 +55,19 @@ static void forget_inner_gradients(ib_graph *g)
     g->free_grad = NULL;
 }
 
-/* One number of fp32, of this step. */
+/* One number of fp32, which this step has computed and nobody has moved. */
 static ib_status check_loss(ib_graph *g, const ib_tensor *loss, const char *function)
 {
     if (!loss)
         return ib_graph_failed(g) ? ib_error_status() : ib_fail_null_argument(function, "loss");
     if (ib_graph_owns(g, loss, function, "loss"))
         return ib_error_status();
+    if (!loss->step)
+        return ib_fail(IB_ESTATE, "%s: loss is no result of this step, but lives by itself", function);
+    if (ib_check_view(loss)) {
+        ib_error_prefix("%s", function);
+        return ib_error_status();
+    }
     IB_TAKE_FOR(function, loss, loss->size == 1 && loss->dtype == IB_F32, IB_EINVAL, "has %lld elements, not 1 of fp32",
                 (long long)loss->size);
     return IB_OK;
@@ -111,6 +117,18 @@ static ib_status judge(ib_graph *g, const ib_tensor *loss, const char *function)
     return refused ? say(g, &f, function) : fault;
 }
 
+static ib_status from_loss(ib_graph *g, ib_tensor *loss)
+{
+    ib_status failed = IB_OK;
+    if (g->backwards++)
+        forget_inner_gradients(g);
+    float *seed = ib_grad_of(g, loss, &failed);
+    if (!seed)
+        return failed ? failed : ib_fail(IB_EINVAL, "ib_backward: nothing that loss depends on needs a gradient");
+    K(g)->set(g->dev, seed, 1, 1.0f);
+    return ib_backward_range(g, loss->node, 0);
+}
+
 ib_status ib_backward(ib_graph *g, ib_tensor *loss)
 {
     IB_NEED(g);
@@ -123,18 +141,19 @@ ib_status ib_backward(ib_graph *g, ib_tensor *loss)
         ib_error_prefix("%s", __func__);
         return ib_error_status();
     }
-    ib_status failed = IB_OK;
+    ib_side *was = g->here;
     ib_graph_turn(g, loss->side);
-    const ib_status refused = judge(g, loss, __func__);
-    if (refused)
-        return refused;
-    if (g->backwards++)
-        forget_inner_gradients(g);
-    float *seed = ib_grad_of(g, loss, &failed);
-    if (!seed)
-        return failed ? failed : ib_fail(IB_EINVAL, "ib_backward: nothing that loss depends on needs a gradient");
-    K(g)->set(g->dev, seed, 1, 1.0f);
-    return ib_backward_range(g, loss->node, 0);
+    const ib_status status = judge(g, loss, __func__), failed = status ? status : from_loss(g, loss);
+    ib_graph_turn(g, was);
+    return failed;
+}
+
+static int computes_late(const ib_graph *g)
+{
+    for (int i = 0; i < g->n_sides; i++)
+        if (!g->sides[i]->dev->is_host)
+            return 1;
+    return 0;
 }
 
 ib_status ib_loss_value(ib_graph *g, ib_tensor *loss, float *value)
@@ -144,12 +163,12 @@ ib_status ib_loss_value(ib_graph *g, ib_tensor *loss, float *value)
     const ib_status bad = check_loss(g, loss, __func__);
     if (bad)
         return bad;
-    if (!g->dev->is_host && ib_graph_fault(g, 1)) /* on the host an operator has failed at once */
+    if (computes_late(g) && ib_graph_fault(g, 1)) /* on the host an operator has failed at once */
         return ib_error_status();
     ib_fault f;
-    ib_graph_turn(g, loss->side);
-    V(g)->download(g->dev, value, loss->data, sizeof *value);
-    V(g)->download(g->dev, &f, loss->side->data, sizeof f);
+    ib_device *dev = loss->side->dev;
+    dev->v.download(dev, value, loss->data, sizeof *value);
+    dev->v.download(dev, &f, loss->side->data, sizeof f);
     if (!f.kind && isfinite(*value))
         return IB_OK;
     if (!f.kind)
@@ -160,8 +179,10 @@ ib_status ib_loss_value(ib_graph *g, ib_tensor *loss, float *value)
 
 ib_status ib_backward_range(ib_graph *g, int last, int first)
 {
+    ib_side *was = g->here;
+    ib_status fault = IB_OK;
     IB_ASSERT(first >= 0 && last < g->n_nodes, "what goes backwards stands on the tape");
-    for (int i = last; i >= first; i--) {
+    for (int i = last; i >= first && !fault; i--) {
         ib_node n = g->nodes[i]; /* a copy: a backward function may itself apply operators */
         if (!n.out->grad || !n.op->backward)
             continue;
@@ -169,11 +190,11 @@ ib_status ib_backward_range(ib_graph *g, int last, int first)
         IB_ASSERT(n.out->step == g->now, "what is on the tape is of this step");
         ib_graph_turn(g, n.out->side);
         const double began = ib_trace_begin();
-        const ib_status status = n.op->backward(g, &n), fault = status ? status : ib_graph_fault(g, 0);
-        if (fault)
-            return fault;
-        if (began)
+        if (!(fault = n.op->backward(g, &n)))
+            fault = ib_graph_fault(g, 0);
+        if (!fault && began)
             ib_trace_backward(&n, began);
     }
-    return IB_OK;
+    ib_graph_turn(g, was);
+    return fault;
 }

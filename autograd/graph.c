@@ -171,7 +171,7 @@ size_t ib_graph_bytes(const ib_graph *g)
 /* The tensor that t is a view of. */
 static const ib_tensor *viewed(const ib_graph *g, const ib_tensor *t)
 {
-    while (t && t->node >= 0 && g->nodes[t->node].in[0] && g->nodes[t->node].in[0]->data == t->data)
+    while (t && t->node >= 0 && t->is_view)
         t = g->nodes[t->node].in[0];
     return t;
 }
@@ -238,18 +238,23 @@ static ib_node *node_new(ib_graph *g)
     return &g->nodes[g->n_nodes];
 }
 
-ib_tensor *ib_apply(ib_graph *g, const ib_op *op, ib_tensor *const *in, int n_in, const void *attrs)
+/* out reads the memory of a leaf: of the input x, or of what x is of. */
+static void reads_of(ib_tensor *out, const ib_tensor *x)
 {
-    ib_node node = {.op = op, .n_in = n_in, .scope = g ? g->scope : NULL};
-    if (!g)
-        return ib_op_fail(&node, "g is NULL"), NULL;
+    out->leaf = x->step ? x->leaf : x;
+    out->moves = x->moves;
+}
+
+/* On the side of its inputs. */
+static ib_tensor *apply(ib_graph *g, const ib_op *op, ib_tensor *const *in, int n_in, const void *attrs)
+{
+    ib_node node = {.op = op, .n_in = n_in, .scope = g->scope};
     if (op->attrs_bytes && !attrs)
         return ib_op_fail(&node, "opts is NULL"), NULL;
     if (n_in > IB_MAX_INPUTS)
         return ib_op_fail(&node, "%d inputs, at most %d are possible", n_in, IB_MAX_INPUTS), NULL;
     IB_ASSERT(op->n_required <= n_in, "an operator is given its required inputs");
     int needs_grad = 0, from_data = 0;
-    ib_side *side = NULL;
     for (int i = 0; i < n_in; i++) {
         const ib_tensor *t = node.in[i] = in[i];
         if (t ? (t->step && t->step != g->now) || (t->dtype != IB_F32 && !op->takes_codes) : i < op->n_required) {
@@ -259,10 +264,7 @@ ib_tensor *ib_apply(ib_graph *g, const ib_op *op, ib_tensor *const *in, int n_in
         IB_ASSERT(!t || !t->step || t->node < g->n_nodes, "an input stands on the tape before its result");
         needs_grad |= t && t->needs_grad;
         from_data |= t && t->from_data;
-        side = side || !t ? side : t->side;
     }
-    if (side)
-        ib_graph_turn(g, side);
     for (int i = 0; i < n_in; i++) {
         if (ib_check_side(g, &node, i))
             return NULL;
@@ -278,10 +280,9 @@ ib_tensor *ib_apply(ib_graph *g, const ib_op *op, ib_tensor *const *in, int n_in
     ib_tensor *out = node.out = tensor_in_graph(g);
     if (!out || op->shape(&node, out))
         return NULL;
-    if (out->data && in[0] && out->data == in[0]->data) { /* a view */
-        out->leaf = in[0]->step ? in[0]->leaf : in[0];
-        out->moves = in[0]->moves;
-    }
+    out->is_view = out->data && in[0] && out->data == in[0]->data;
+    if (out->is_view || (in[0] && out->q.scale && out->q.scale == in[0]->q.scale))
+        reads_of(out, in[0]);
     if (!out->data && !(out->data = ib_graph_numbers(g, (size_t)out->size * ib_dtype_bytes(out->dtype))))
         return NULL;
     out->needs_grad = needs_grad && op->backward;
@@ -291,6 +292,8 @@ ib_tensor *ib_apply(ib_graph *g, const ib_op *op, ib_tensor *const *in, int n_in
     if ((node.call = ib_graph_call(g, op)) < 0 || op->forward(g, &node) || ib_graph_fault(g, 0))
         return NULL;
     ib_assert_codes(out);
+    if (out->passes)
+        reads_of(out, out->passes);
     if (began)
         ib_trace_forward(&node, began);
     if (out->size == 1 && from_data && out->dtype == IB_F32) /* ReLU and pooling may have swallowed the data's NaN: */
@@ -305,6 +308,16 @@ ib_tensor *ib_apply(ib_graph *g, const ib_op *op, ib_tensor *const *in, int n_in
         g->kept += from_data ? node.took : 0;
         *slot = node;
     }
+    return out;
+}
+
+ib_tensor *ib_apply(ib_graph *g, const ib_op *op, ib_tensor *const *in, int n_in, const void *attrs)
+{
+    if (!g)
+        return ib_op_fail(&(ib_node){.op = op}, "g is NULL"), NULL;
+    ib_side *was = ib_graph_follow(g, in, n_in);
+    ib_tensor *out = apply(g, op, in, n_in, attrs);
+    ib_graph_turn(g, was);
     return out;
 }
 
@@ -323,18 +336,19 @@ ib_tensor *ib_input(ib_graph *g, int ndim, const int64_t *shape, const float *da
     IB_NEED_OR(shape, NULL);
     IB_NEED_OR(data, NULL);
     static const ib_op input = {.name = "input"}; /* what a report calls it */
-    if (g->here != g->sides[0])
-        ib_graph_turn(g, g->sides[0]);
+    ib_side *was = g->here;
+    ib_graph_turn(g, g->sides[0]);
     ib_tensor *t = ib_graph_tensor(g, ndim, shape);
     const int call = t ? ib_graph_call(g, &input) : -1;
-    if (call < 0) {
+    if (call >= 0) {
+        g->calls[call].data = t;
+        V(g)->upload(g->dev, t->data, data, (size_t)t->size * sizeof(float));
+        K(g)->need_finite(g->dev, t->data, t->size, t->size / t->shape[0], (ib_site){g->here->data, call, g->now});
+    } else {
         ib_error_prefix("%s", __func__);
-        return NULL;
     }
-    g->calls[call].data = t;
-    V(g)->upload(g->dev, t->data, data, (size_t)t->size * sizeof(float));
-    K(g)->need_finite(g->dev, t->data, t->size, t->size / t->shape[0], (ib_site){g->here->data, call, g->now});
-    return t;
+    ib_graph_turn(g, was);
+    return call < 0 ? NULL : t;
 }
 
 /* ---- helpers of the operators ---- */

@@ -6,12 +6,8 @@
 /* Where part i begins; NULL: there is none of its own. */
 static const void *begin(const ib_node *n, int i)
 {
-    if (i == IB_KEPT_RESULT) {
-        for (int j = 0; j < n->n_in; j++)
-            if (n->in[j] && n->in[j]->data == n->out->data)
-                return NULL;
-        return n->out->data;
-    }
+    if (i == IB_KEPT_RESULT)
+        return n->out->is_view ? NULL : n->out->data;
     const void *at = i == IB_KEPT_ATTRS ? n->attrs : n->saved[i - IB_KEPT_SAVED];
     for (int j = IB_KEPT_SAVED; j < i; j++) /* once, if it is saved under two numbers */
         if (n->saved[j - IB_KEPT_SAVED] == at)

@@ -108,7 +108,7 @@ struct ib_memo {
 enum { IB_GRACE = 4 };
 
 struct ib_graph {
-    ib_side *here;                /* where operators are computed now */
+    ib_side *here;                /* where is computed now: outside of operators and layers the first side */
     ib_device *dev;               /* its device */
     ib_side *sides[IB_MAX_SIDES]; /* the first is of the graph's own device */
     int n_sides;
@@ -156,13 +156,6 @@ ib_status ib_graph_use(ib_graph *g, ib_tensor *t);
 /* Fails where what this step has used was moved since, by another graph: it, or what t is a view of. */
 ib_status ib_check_used(const ib_graph *g);
 ib_status ib_check_view(const ib_tensor *t);
-
-/* Turns to where x lies, for what the operator on it is given besides. */
-static inline void ib_graph_follow(ib_graph *g, const ib_tensor *x)
-{
-    if (x->side)
-        ib_graph_turn(g, x->side);
-}
 
 /* Memory until the next begin, not zeroed, for what the host notes; NULL with ib_error(). */
 void *ib_graph_alloc(ib_graph *g, size_t bytes);

@@ -27,6 +27,31 @@ ib_side *ib_side_of(ib_graph *g, ib_device *dev)
     return g->sides[g->n_sides++] = s;
 }
 
+static int holds(const ib_side *s, const ib_tensor *leaf)
+{
+    return ib_home(s->dev) == leaf->dev;
+}
+
+ib_side *ib_side_for(const ib_graph *g, ib_tensor *const *in, int n_in)
+{
+    for (int i = 0; i < n_in; i++)
+        if (in[i] && in[i]->step == g->now)
+            return in[i]->side;
+    for (int i = 0; i < n_in; i++)
+        if (in[i] && in[i]->used == g->now && !holds(g->here, in[i]))
+            for (int j = 0; j < g->n_sides; j++)
+                if (holds(g->sides[j], in[i]))
+                    return g->sides[j];
+    return g->here;
+}
+
+ib_side *ib_graph_follow(ib_graph *g, ib_tensor *const *in, int n_in)
+{
+    ib_side *was = g->here;
+    ib_graph_turn(g, ib_side_for(g, in, n_in));
+    return was;
+}
+
 void ib_graph_turn(ib_graph *g, ib_side *to)
 {
     if (g->here != to)

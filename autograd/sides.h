@@ -18,8 +18,16 @@ typedef struct ib_side {
 
 /* The graph's side of this device, made if there is none; NULL with ib_error(). */
 ib_side *ib_side_of(ib_graph *g, ib_device *dev);
-/* What is applied from here on to nothing that lies elsewhere is computed there. */
+/* Where operators on these inputs (NULL: none) are computed: where the first result among them lies; of leaves alone,
+ * where one lies that this step has used; else here. */
+ib_side *ib_side_for(const ib_graph *g, ib_tensor *const *in, int n_in);
+/* Here is the graph's own device, unless an operator, its backward function, a layer or a segment is under way, which
+ * follows what it is given: who turns turns back. */
 void ib_graph_turn(ib_graph *g, ib_side *to);
+/* Turns there; where to turn back to. */
+ib_side *ib_graph_follow(ib_graph *g, ib_tensor *const *in, int n_in);
+#define IB_FOLLOW(g, ...)                                                                                              \
+    ib_graph_follow(g, (ib_tensor *[]){__VA_ARGS__}, sizeof((ib_tensor *[]){__VA_ARGS__}) / sizeof(ib_tensor *))
 /* A new step: empties all sides and turns to the first. */
 void ib_sides_begin(ib_graph *g);
 void ib_sides_free(ib_graph *g);

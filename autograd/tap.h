@@ -6,15 +6,20 @@
 #include "autograd/op.h"
 
 typedef struct ib_tap {
-    /* x, in the graph's device memory, of the layer or projection named `layer` */
+    /* x, in the memory of g->dev, of the layer or projection named `layer` */
     ib_status (*see)(const struct ib_tap *tap, ib_graph *g, const char *layer, const ib_tensor *x);
     void *context;
 } ib_tap;
 
 /* For who applies x: IB_OK where nobody listens. */
-static inline ib_status ib_tap_pass(ib_graph *g, const ib_tensor *x)
+static inline ib_status ib_tap_pass(ib_graph *g, ib_tensor *x)
 {
-    return g->tap ? g->tap->see(g->tap, g, g->scope ? g->scope : "", x) : IB_OK;
+    if (!g->tap)
+        return IB_OK;
+    ib_side *was = IB_FOLLOW(g, x);
+    const ib_status status = g->tap->see(g->tap, g, g->scope ? g->scope : "", x);
+    ib_graph_turn(g, was);
+    return status;
 }
 
 #endif

@@ -168,9 +168,13 @@ const char *ib_tensor_name(const ib_tensor *t)
     NEED_LIVE(t, "");
     return t->name ? t->name : "";
 }
-/* A pointer into the host's memory, or NULL: with a line where it is another device's. */
+/* A pointer into the host's memory, or NULL: with a line where it is another device's, or gone with a parameter. */
 static void *borrow(const ib_tensor *t, void *p, const char *function)
 {
+    if (ib_check_view(t)) {
+        ib_error_prefix("%s", function);
+        return NULL;
+    }
     if (p && t->dev)
         return ib_fail_null(IB_EUNSUPPORTED, "%s: t lies on %s, from where ib_tensor_read() copies it", function,
                             ib_device_name(t->dev));
@@ -240,6 +244,8 @@ const void *ib_tensor_look(const ib_tensor *t, void **copy)
 {
     const size_t bytes = (size_t)t->size * ib_dtype_bytes(t->dtype);
     *copy = NULL;
+    if (ib_check_view(t))
+        return NULL;
     if (!t->dev)
         return t->data;
     if (!(*copy = ib_alloc_raw(bytes)))
@@ -264,7 +270,7 @@ float ib_tensor_scale(const ib_tensor *t)
 {
     NEED_LIVE(t, 0.0f);
     float scale = 0;
-    if (t->dtype == IB_CODES)
+    if (t->dtype == IB_CODES && !ib_check_view(t))
         ib_block_read(t->dev, &scale, t->q.scale, sizeof scale);
     return scale;
 }
@@ -272,7 +278,7 @@ int ib_tensor_zero_point(const ib_tensor *t)
 {
     NEED_LIVE(t, 0);
     int32_t zero = 0;
-    if (t->q.zero)
+    if (t->q.zero && !ib_check_view(t))
         ib_block_read(t->dev, &zero, t->q.zero, sizeof zero);
     return zero;
 }

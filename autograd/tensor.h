@@ -49,8 +49,10 @@ struct ib_tensor {
     uint64_t step;  /* which step of which graph made it, 0: it lives by itself; no two steps of the process are
                         alike */
     uint64_t used; /* of what lives by itself: the step that used it last, on the device where it lies; and how often */
-    uint32_t moves; /* it was moved. Of a view of such a tensor, leaf: how often that had been moved then */
+    uint32_t moves; /* it was moved. Of a result that reads such a tensor's memory, leaf's: how often that had been
+                       moved then */
     const struct ib_tensor *leaf;
+    int is_view;               /* its numbers are those of its operator's first input */
     ib_graph *graph;           /* of a result: whose it is */
     struct ib_side *side;      /* of a result: the device that holds it, host or not */
     int owned;                 /* belongs to a layer and goes with it */

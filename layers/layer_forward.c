@@ -11,9 +11,11 @@ static ib_tensor *within(ib_layer *l, ib_graph *g, ib_tensor *x,
         return ib_fail_null(
             IB_ESTATE, "layer of kind '%s': it has no values: call ib_layer_init() on the network first", l->cls->kind);
     const char *outer = g->scope;
+    ib_side *was = IB_FOLLOW(g, x); /* so does what it makes of parameters alone */
     g->scope = l->path;
     ib_tensor *y = x ? forward(l, g, x) : NULL;
     g->scope = outer;
+    ib_graph_turn(g, was);
     return y;
 }
 

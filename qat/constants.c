@@ -31,7 +31,7 @@ ib_tensor *ib_plan_keep_constant(ib_plan *p, const ib_graph *g, int node, int in
     ib_tensor *copy = ib_tensor_new(IB_F32, t->ndim, t->shape, 0, "constant");
     if (!copy)
         return NULL;
-    g->dev->v.download(g->dev, copy->data, t->data, (size_t)t->size * sizeof(float));
+    ib_block_read(t->dev, copy->data, t->data, (size_t)t->size * sizeof(float));
     list[p->n_constants++] = copy;
     return copy;
 }

@@ -96,8 +96,8 @@ static ib_tensor *passed(ib_graph *g, ib_tensor *y)
     return y && !ib_tap_pass(g, y) ? y : NULL;
 }
 
-/* The steps one after another; integers: in codes. */
-static ib_tensor *run(ib_plan *p, ib_graph *g, ib_tensor *x, int integers)
+/* The steps one after another, where x lies; integers: in codes. */
+static ib_tensor *run_steps(ib_plan *p, ib_graph *g, ib_tensor *x, int integers)
 {
     ib_tensor **value = ib_graph_alloc(g, (size_t)(p->n_steps + 1) * sizeof *value);
     if (!value || ib_plan_place(p, g->dev))
@@ -132,6 +132,14 @@ static ib_tensor *run(ib_plan *p, ib_graph *g, ib_tensor *x, int integers)
     IB_ASSERT(p->result >= 0 && p->result <= p->n_steps, "the result is a step's");
     ib_tensor *y = value[p->result];
     return y->dtype == IB_CODES ? ib_dequantize(g, y) : y;
+}
+
+static ib_tensor *run(ib_plan *p, ib_graph *g, ib_tensor *x, int integers)
+{
+    ib_side *was = IB_FOLLOW(g, x);
+    ib_tensor *y = run_steps(p, g, x, integers);
+    ib_graph_turn(g, was);
+    return y;
 }
 
 ib_tensor *ib_plan_forward(ib_layer *net, ib_graph *g, ib_tensor *x)

@@ -153,7 +153,7 @@ static ib_status check_options(ib_graph *h, const ib_node *one, const ib_node *n
 ib_status ib_trace_check(ib_layer *net, const ib_graph *g, const ib_tensor *y, int64_t n, const float *samples)
 {
     const ib_input_info *in = &net->input;
-    ib_graph *h = ib_graph_new(g->dev);
+    ib_graph *h = ib_graph_new(ib_graph_device(g));
     if (!h)
         return ib_error_status();
     ib_graph_begin(h, IB_TRACE);

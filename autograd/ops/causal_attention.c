@@ -113,8 +113,9 @@ ib_tensor *ib_causal_attention(ib_graph *g, ib_tensor *q, ib_tensor *k, ib_tenso
     for (int64_t i = 0; i < q->shape[0]; i++)
         IB_TAKE_OR(opts->first, opts->first[i] >= 0 && opts->first[i] <= i, NULL, "is %d for row %lld", opts->first[i],
                    (long long)i);
-    ib_graph_follow(g, q);
+    ib_side *was = IB_FOLLOW(g, q, k, v);
     const int32_t *first = ib_graph_uploaded(g, opts->first, (size_t)q->shape[0] * sizeof *first);
+    ib_graph_turn(g, was);
     if (!first)
         return NULL;
     const ib_attention a = {.heads = opts->heads,

@@ -135,8 +135,7 @@ ib_tensor *ib_language_loss(ib_graph *g, ib_tensor *x, const ib_matrix *head, ib
     if (!head)
         IB_GIVEN(w);
     IB_TAKE_OR(scale, isfinite(scale), NULL, "is %g", scale);
-    ib_graph_follow(g, x);
-    if (head && !(head = ib_matrix_on(head, g->dev)))
+    if (head && !(head = ib_matrix_on(head, ib_side_for(g, (ib_tensor *[]){x}, 1)->dev)))
         return NULL;
     return IB_APPLY(g, &ib_op_language_loss, (&(loss_attrs){head, target, scale, nll, 0}), x, head ? NULL : w);
 }
@@ -146,8 +145,7 @@ ib_tensor *ib_language_loss_in_integers(ib_graph *g, ib_tensor *x, const ib_matr
 {
     IB_GIVEN(x);
     IB_ASSERT(g->mode != IB_TRAIN, "products of codes have no gradient");
-    ib_graph_follow(g, x);
-    if (!(head = ib_matrix_on(head, g->dev)))
+    if (!(head = ib_matrix_on(head, ib_side_for(g, (ib_tensor *[]){x}, 1)->dev)))
         return NULL;
     return IB_APPLY(g, &ib_op_language_loss, (&(loss_attrs){head, target, scale, nll, 1}), x, NULL);
 }

@@ -342,9 +342,10 @@ ib_tensor *ib_lora_linear(ib_graph *g, ib_tensor *x, const ib_matrix *w, ib_tens
                "training");
     if (ib_tap_pass(g, x))
         return NULL;
-    ib_graph_follow(g, x);
-    const ib_matrix *forward = ib_matrix_on(opts->merged ? opts->merged : w, g->dev);
-    if (!forward || !(w = opts->merged ? ib_matrix_on(w, g->dev) : forward))
+    ib_tensor *const in[] = {x, opts->a, opts->b, opts->merged ? NULL : opts->m, bias};
+    ib_device *dev = ib_side_for(g, in, 5)->dev;
+    const ib_matrix *forward = ib_matrix_on(opts->merged ? opts->merged : w, dev);
+    if (!forward || !(w = opts->merged ? ib_matrix_on(w, dev) : forward))
         return NULL;
     const lora_attrs a = {w, forward, opts->scale, opts->dropout, opts->keep, opts->no_output, opts->integer};
     return IB_APPLY(g, &ib_op_lora, &a, x, opts->a, opts->b, opts->merged ? NULL : opts->m, bias);

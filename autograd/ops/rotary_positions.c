@@ -80,8 +80,9 @@ ib_tensor *ib_rope(ib_graph *g, ib_tensor *x, const ib_rope_opts *opts)
     for (int64_t i = 0; i < x->shape[0]; i++)
         IB_TAKE_OR(opts->pos, opts->pos[i] >= 0 && opts->pos[i] < opts->table->shape[0], NULL, "is %d for row %lld",
                    opts->pos[i], (long long)i);
-    ib_graph_follow(g, x);
+    ib_side *was = IB_FOLLOW(g, x, opts->table);
     const int32_t *pos = ib_graph_uploaded(g, opts->pos, (size_t)x->shape[0] * sizeof *pos);
+    ib_graph_turn(g, was);
     if (!pos)
         return NULL;
     return IB_APPLY(g, &ib_op_rope, (&(ib_rope_attrs){opts->heads, opts->dim, opts->rotated, opts->pairs, pos}), x,

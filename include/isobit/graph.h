@@ -54,14 +54,16 @@ ib_device *ib_graph_device(const ib_graph *g);
  * step has used are refused, too. A device that computes late is not waited for: ib_loss_value or the optimizer says it
  * then, and gradients of what no optimizer follows may be left NaN. */
 ib_status ib_backward(ib_graph *g, ib_tensor *loss);
-/* Reads a loss, which waits for the device: *value, and IB_ENUMERIC where ib_backward would say so. */
+/* Reads a loss, which waits for the device: *value, and IB_ENUMERIC where ib_backward would say so. Of both:
+ * IB_ESTATE for a tensor that lives by itself, and for a view of one that was moved (see ib_to_device()). */
 ib_status ib_loss_value(ib_graph *g, ib_tensor *loss, float *value);
 
 /* Waits for all that this step has begun, and says what kernels have found in it: IB_OK, or the first failure of an
  * operator (IB_ENUMERIC, ...), with its name and its layer's, as ib_error(). On a CPU each operator is done when it
  * returns and has failed itself; a device that computes late may return a tensor there, and says it here, in a later
- * operator, or when a number is read, in the same words. The failure stands until the next ib_graph_begin(). Of a loss
- * or data that are not finite ib_loss_value() and ib_backward() tell. */
+ * operator, or when a number is read, in the same words. The failure stands until the next ib_graph_begin(); that of
+ * the device itself (memory, a kernel that cannot run) stands for good, and is said with no operator's name if none was
+ * applied in this step. Of a loss or data that are not finite ib_loss_value() and ib_backward() tell. */
 ib_status ib_graph_synchronize(ib_graph *g);
 
 /* Name of the operator that made t, "softmax", on a tape (IB_TRAIN, IB_TRACE) and seen through changes of shape; ""
@@ -81,14 +83,16 @@ ib_status ib_graph_dot(const ib_graph *g, const char *path);
 ib_tensor *ib_input(ib_graph *g, int ndim, const int64_t *shape, const float *data);
 
 /* A copy of x, a result of fp32, on another device; what is applied to it is computed there, and its gradient comes
- * back. x itself where it lies there already. Parameters lie where they are used first. Waits for the device that x
- * comes from; such a step's ib_backward waits for its loss. Refused: a parameter used on two devices in one step. An
- * optimizer is of one device and refuses parameters elsewhere, so that each device wants a network and an optimizer of
- * its own; ib_train and ib_evaluate have one, and want the network's result on the graph's device. A parameter that
- * another graph has moved since this step used it is missed: its views and ib_backward are refused (IB_ESTATE). A
- * network that crosses devices has no integer form, which ib_qat_prepare says; networks in integers, each on its
- * device, may follow each other across. examples/10_two_devices.c trains across. At most 8 devices a graph; dev must
- * outlive it. */
+ * back. x itself where it lies there already. An operator is computed where its inputs that are results lie; one on
+ * parameters alone where this step has used one of them; else, and without inputs, where the layer's or segment's
+ * input lies in which it is applied, and outside of them on the graph's own device, whatever was computed last. Waits
+ * for the device that x comes from; such a step's ib_backward waits for its loss. Refused: a parameter used on two
+ * devices in one step. An optimizer is of one device and refuses parameters elsewhere, so that each device wants a
+ * network and an optimizer of its own; ib_train and ib_evaluate have one, and want the network's result on the
+ * graph's device. A parameter that another graph has moved since this step used it is missed: its views, whoever
+ * reads them, and ib_backward are refused (IB_ESTATE). A network that crosses devices has no integer form, which
+ * ib_qat_prepare says; networks in integers, each on its device, may follow each other across.
+ * examples/10_two_devices.c trains across. At most 8 devices a graph; dev must outlive it. */
 ib_tensor *ib_to_device(ib_graph *g, ib_tensor *x, ib_device *dev);
 
 /* ---- products -------------------------------------------------------------------------------------------------- */
@@ -216,9 +220,10 @@ ib_tensor *ib_lora_linear(ib_graph *g, ib_tensor *x, const ib_matrix *w, ib_tens
 ib_tensor *ib_language_loss(ib_graph *g, ib_tensor *x, const ib_matrix *head, ib_tensor *w, const int32_t *target,
                             float scale, float *nll);
 
-/* y = run(g, context, x), of x's shape, keeping x alone: `run` runs again in the backward pass. It must do the same
- * each time; context must live until then. `remember`: results of operators with `keep` set are kept too and not
- * computed again. */
+/* y = run(g, context, x), of x's shape and on its device, keeping x alone: `run` runs again in the backward pass. It
+ * must do the same each time, and return what an operator that it applies has made; context must live until then. It
+ * may cross to other devices (ib_to_device()) and back, and is refused where it ends elsewhere. `remember`: results
+ * of operators with `keep` set are kept too and not computed again. */
 typedef ib_tensor *(*ib_segment_fn)(ib_graph *g, void *context, ib_tensor *x);
 ib_tensor *ib_checkpoint_segment(ib_graph *g, ib_segment_fn run, void *context, int remember, ib_tensor *x);
 

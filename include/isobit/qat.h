@@ -80,7 +80,8 @@ ib_status ib_qat_check(ib_layer *net, ib_graph *g, const ib_qat_opts *opts);
 /* Shows up to `batches` batches (0: all) to the observers. IB_EUNSUPPORTED: the first batch takes other operators
  * through a layer than ib_qat_prepare() saw; what a layer does with the batches behind it is not asked again. */
 ib_status ib_qat_calibrate(ib_layer *net, ib_graph *g, ib_loader *loader, int64_t batches);
-/* Moves on to `phase`. From IB_CALIBRATE this fixes the first scales; nothing seen yet is an error. */
+/* Moves on to `phase`. From IB_CALIBRATE this fixes the first scales, all on the graph's device; nothing seen yet is an
+ * error. */
 ib_status ib_qat_set_phase(ib_layer *net, ib_graph *g, ib_phase phase);
 ib_phase ib_qat_phase(const ib_layer *net);
 /* The three calls above in one, up to IB_LEARN, with 10 batches. */

@@ -49,8 +49,9 @@ ib_status ib_tensor_read_codes(const ib_tensor *t, int8_t *codes); /* codes */
 ib_status ib_tensor_read_grad(const ib_tensor *t, float *grad);    /* IB_EINVAL before the first backward pass */
 ib_status ib_tensor_write(ib_tensor *t, const float *values);      /* fp32 that is no result */
 
-/* The same without copying, borrowed, where t lies in the host's memory: on every CPU. Elsewhere NULL with
- * ib_error(). */
+/* The same without copying, borrowed, where t lies in the host's memory: on every CPU. Elsewhere, and of a view of a
+ * parameter that was moved (ib_to_device()), NULL with ib_error(). Of a parameter until a graph of another device uses
+ * it. */
 float *ib_tensor_f32(ib_tensor *t);                /* the values of an fp32 tensor; NULL for other types */
 const int8_t *ib_tensor_codes(const ib_tensor *t); /* the codes of a code tensor; NULL for other types */
 float *ib_tensor_grad(ib_tensor *t);               /* the gradient, or NULL before the first backward */

@@ -20,7 +20,7 @@ ib_status ib_lm_step(ib_lm *m, ib_graph *g, ib_kv *kv, const int32_t *ids, int64
     for (int64_t i = 0; i < n; i++)
         IB_TAKE(ids, ids[i] >= 0 && ids[i] < m->c.vocabulary, "holds token %d at %lld, of %d", ids[i], (long long)i,
                 m->c.vocabulary);
-    if (ib_kv_place(kv, g->dev))
+    if (ib_kv_place(kv, ib_graph_device(g)))
         return ib_error_status();
     ib_graph_begin(g, IB_EVAL);
     int32_t *pos = ib_graph_alloc(g, (size_t)n * 2 * sizeof *pos);
