@@ -71,7 +71,7 @@ static void a_parameter_stays_in_its_step(void)
 }
 
 /* A parameter is an input, that of a view, running statistics, an added view. */
-static ib_tensor *use_of(int how, ib_graph *g, ib_tensor *w, ib_tensor *v)
+static ib_tensor *use_of(int how, ib_graph *g, ib_tensor *w, ib_tensor *v, ib_tensor *s)
 {
     ib_tensor *x = ib_input(g, 2, square, numbers);
     if (how == 0)
@@ -79,7 +79,7 @@ static ib_tensor *use_of(int how, ib_graph *g, ib_tensor *w, ib_tensor *v)
     if (how == 1)
         return ib_mean(g, ib_matmul(g, x, ib_reshape(g, w, 2, square)));
     if (how == 2)
-        return ib_mean(g, ib_batch_norm(g, x, v, v, w, w, 0, 0));
+        return ib_mean(g, ib_batch_norm(g, x, v, v, w, s, 0, 0));
     return ib_mean(g, ib_mul(g, x, ib_add(g, v, ib_reshape(g, w, 1, square))));
 }
 
@@ -91,10 +91,10 @@ static void a_parameter_that_was_moved_is_missed(void)
         ib_graph *others = ib_graph_new(p.other), *back = ib_graph_new(p.dev);
         const int how = i / PAIRS % 4, rank = how < 2 ? 2 : 1;
         ib_tensor *w = ib_tensor_new(IB_F32, rank, square, how != 2, "w"),
-                  *v = ib_tensor_new(IB_F32, rank, square, 1, "v");
-        REQUIRE(others && back && w && v && !ib_tensor_write(w, numbers) && !ib_tensor_write(v, numbers));
+                  *v = ib_tensor_new(IB_F32, rank, square, 1, "v"), *s = ib_tensor_new(IB_F32, 1, square, 0, "s");
+        REQUIRE(others && back && w && v && s && !ib_tensor_write(w, numbers) && !ib_tensor_write(v, numbers));
         ib_graph_begin(p.g, IB_TRAIN);
-        ib_tensor *loss = use_of(how, p.g, w, v), *view = ib_reshape(p.g, w, rank, square);
+        ib_tensor *loss = use_of(how, p.g, w, v, s), *view = ib_reshape(p.g, w, rank, square);
         REQUIRE(loss && view);
         ib_graph_begin(others, IB_TRAIN);
         ib_tensor *theirs = ib_mean(others, ib_mul(others, w, w));
@@ -108,11 +108,12 @@ static void a_parameter_that_was_moved_is_missed(void)
         CHECK_ERROR(!ib_relu(p.g, view), "relu: 'w', which this step has used, was moved since");
         CHECK_ERROR(ib_tensor_read(view, four), "'w', which this step has used, was moved since");
         ib_graph_begin(p.g, IB_TRAIN);
-        CHECK(!ib_backward(p.g, use_of(how, p.g, w, v)));
+        CHECK(!ib_backward(p.g, use_of(how, p.g, w, v, s)));
         ib_graph_free(others);
         ib_graph_free(back);
         ib_tensor_free(w);
         ib_tensor_free(v);
+        ib_tensor_free(s);
         close_place(&p);
     }
 }
