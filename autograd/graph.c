@@ -246,18 +246,15 @@ static void reads_of(ib_tensor *out, const ib_tensor *x)
 }
 
 /* On the side of its inputs. */
-static ib_tensor *apply(ib_graph *g, const ib_op *op, ib_tensor *const *in, int n_in, const void *attrs)
+static ib_tensor *apply(ib_graph *g, ib_node node, const void *attrs)
 {
-    ib_node node = {.op = op, .n_in = n_in, .scope = g->scope};
-    if (op->attrs_bytes && !attrs)
-        return ib_op_fail(&node, "opts is NULL"), NULL;
-    if (n_in > IB_MAX_INPUTS)
-        return ib_op_fail(&node, "%d inputs, at most %d are possible", n_in, IB_MAX_INPUTS), NULL;
-    IB_ASSERT(op->n_required <= n_in, "an operator is given its required inputs");
+    const ib_op *op = node.op;
+    ib_tensor *const *in = node.in;
+    const int n_in = node.n_in;
     int needs_grad = 0, from_data = 0;
     for (int i = 0; i < n_in; i++) {
-        const ib_tensor *t = node.in[i] = in[i];
-        if (t ? (t->step && t->step != g->now) || (t->dtype != IB_F32 && !op->takes_codes) : i < op->n_required) {
+        const ib_tensor *t = in[i];
+        if (t && ((t->step && t->step != g->now) || (t->dtype != IB_F32 && !op->takes_codes))) {
             ib_refuse_input(g, &node, i);
             return NULL;
         }
@@ -313,10 +310,20 @@ static ib_tensor *apply(ib_graph *g, const ib_op *op, ib_tensor *const *in, int 
 
 ib_tensor *ib_apply(ib_graph *g, const ib_op *op, ib_tensor *const *in, int n_in, const void *attrs)
 {
+    ib_node node = {.op = op, .n_in = n_in, .scope = g ? g->scope : NULL};
     if (!g)
-        return ib_op_fail(&(ib_node){.op = op}, "g is NULL"), NULL;
+        return ib_op_fail(&node, "g is NULL"), NULL;
+    if (op->attrs_bytes && !attrs)
+        return ib_op_fail(&node, "opts is NULL"), NULL;
+    if (n_in > IB_MAX_INPUTS)
+        return ib_op_fail(&node, "%d inputs, at most %d are possible", n_in, IB_MAX_INPUTS), NULL;
+    IB_ASSERT(op->n_required <= n_in, "an operator is given its required inputs");
+    memcpy(node.in, in, (size_t)n_in * sizeof *in);
+    for (int i = 0; i < op->n_required; i++)
+        if (!in[i])
+            return ib_refuse_input(g, &node, i), NULL;
     ib_side *was = ib_graph_follow(g, in, n_in);
-    ib_tensor *out = apply(g, op, in, n_in, attrs);
+    ib_tensor *out = apply(g, node, attrs);
     ib_graph_turn(g, was);
     return out;
 }

@@ -41,9 +41,9 @@ void ib_train_read_tally(ib_train_run *r, int wait)
 
 ib_status ib_check_at_home(const ib_graph *g, const ib_tensor *y)
 {
-    return y->side->dev == ib_graph_device(g)
-               ? IB_OK
-               : ib_fail(IB_EUNSUPPORTED,
-                         "the network's result lies on %s, its graph is on %s: ib_to_device() copies it",
-                         ib_device_name(y->side->dev), ib_device_name(ib_graph_device(g)));
+    const ib_device *home = ib_graph_device(g), *at = y->side ? y->side->dev : y->dev; /* a leaf has no side */
+    if (y->side ? at == home : at == ib_home(g->dev))
+        return IB_OK;
+    return ib_fail(IB_EUNSUPPORTED, "the network's result lies on %s, its graph is on %s: ib_to_device() copies it",
+                   at ? ib_device_name(at) : "the host", ib_device_name(home));
 }

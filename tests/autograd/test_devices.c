@@ -79,7 +79,7 @@ static ib_tensor *use_of(int how, ib_graph *g, ib_tensor *w, ib_tensor *v, ib_te
     if (how == 1)
         return ib_mean(g, ib_matmul(g, x, ib_reshape(g, w, 2, square)));
     if (how == 2)
-        return ib_mean(g, ib_batch_norm(g, x, v, v, w, s, 0, 0));
+        return ib_mean(g, ib_batch_norm(g, x, v, ib_relu(g, v), w, s, 0, 0));
     return ib_mean(g, ib_mul(g, x, ib_add(g, v, ib_reshape(g, w, 1, square))));
 }
 
