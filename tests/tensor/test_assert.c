@@ -153,7 +153,7 @@ static const struct {
     {packed_too_wide, "ib_pack_int4: this does not hold: codes that are packed fit their bits"},
     {marks_crossed, "ib_arena_release: this does not hold: marks are released in their order"},
     {place_forgotten, "ib_backward_range: this does not hold: a result knows its place on the tape"},
-    {later_than_its_result, "ib_apply: this does not hold: an input stands on the tape before its result"},
+    {later_than_its_result, "apply: this does not hold: an input stands on the tape before its result"},
 };
 
 /* What a child says that does it, and whether it dies of it. */
