@@ -22,8 +22,7 @@ ib_side *ib_side_of(ib_graph *g, ib_device *dev)
     }
     s->data = s->fault + 1;
     s->verdict = s->fault + 2;
-    dev->v.fill(dev, s->fault, 0, FAULTS * sizeof *s->fault);
-    dev->v.synchronize(dev); /* once, as it is looked at without waiting */
+    dev->v.fill(dev, s->fault, 0, FAULTS * sizeof *s->fault); /* what is looked at before has no number of this step */
     return g->sides[g->n_sides++] = s;
 }
 

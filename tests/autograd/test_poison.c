@@ -401,6 +401,7 @@ static void steps_with_gaps(int which, const char *device, answer a, unsigned wa
     place p = open_place(device, NULL, ib_linear_layer(WIDE, 1));
     ib_optim *opt = an_optimizer(which, &p);
     for (int i = 0; i < 12; i++) {
+        ib_param_at(p.net, 1)->needs_grad = i != 6; /* frozen for a step, which it does not take */
         int failed = a == ADD_UP && pass(&p, (uint64_t)i + 100, 0);
         failed |= pass(&p, (uint64_t)i, broken[i]) != IB_OK;
         if (!failed || a != FORGET)
@@ -412,6 +413,19 @@ static void steps_with_gaps(int which, const char *device, answer a, unsigned wa
     }
     REQUIRE(!ib_tensor_read(ib_param_at(p.net, 0), after) && !ib_tensor_read(ib_param_at(p.net, 1), after + WIDE));
     CHECK_INT(ib_optim_taken(opt, &opt->slots[0]), 8);
+    CHECK_INT(ib_optim_taken(opt, &opt->slots[1]), 7);
+    ib_optim_free(opt);
+    close_place(&p);
+}
+
+static void what_is_forgotten_is_not_said(void)
+{
+    place p = open_place("test:poison", NULL, ib_linear_layer(WIDE, 1));
+    ib_optim *opt = an_optimizer(2, &p);
+    REQUIRE(!pass(&p, 1, 1) && !ib_optim_step(opt)); /* not known yet */
+    p.dev->v.synchronize(p.dev);
+    REQUIRE(!ib_optim_forget(opt));
+    CHECK(!pass(&p, 2, 0) && !ib_optim_step(opt) && !ib_optim_synchronize(opt));
     ib_optim_free(opt);
     close_place(&p);
 }
@@ -434,5 +448,5 @@ static void a_refused_step_is_none(void)
 
 SUITE("poison", T(kernels_run_late), T(who_touches_its_memory_dies), T(the_hosts_memory_is_refused),
       T(a_fault_ends_with_its_step), T(verdicts_are_of_their_steps), T(optimizers_step_to_the_same_bytes),
-      T(a_refused_step_is_none), T(a_tape_crosses_devices), T(an_optimizer_hears_of_a_loss_elsewhere),
-      T(networks_train_to_the_same_bytes))
+      T(a_refused_step_is_none), T(what_is_forgotten_is_not_said), T(a_tape_crosses_devices),
+      T(an_optimizer_hears_of_a_loss_elsewhere), T(networks_train_to_the_same_bytes))
