@@ -250,8 +250,8 @@ def headers_speak_of_what_follows():
     done("quantize", "softmax.h5", "--data", "csv:reals.csv:2x8x8", "-o", "q.h5")
     done("train", "--data", "csv:long.csv", "--label", "kind", "--epochs", 1, "--qat", "w8a8", "-o", "words.h5")
     for model in ("wine.h5", "q.h5", "words.h5"):
-        done("export", model, "-n", "net", "-o", "header")
-        text = pathlib.Path("header/net.h").read_text()
+        done("export", model, "-n", "net", "-o", f"header-{model}")
+        text = pathlib.Path(f"header-{model}/net.h").read_text()
         body = text[text.index("*/") + 2:]
         comments = re.findall(r"^/\*((?:(?!\*/)[\s\S])*)\*/\n([^\n]*)", body, re.M)
         orphans = [c for c, below in comments if not re.match(r"#define|extern|void|int32_t", below)]
