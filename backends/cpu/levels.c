@@ -4,6 +4,17 @@
 #include <pthread.h>
 #include <string.h>
 
+#ifdef __x86_64__
+#include <cpuid.h>
+
+/* __builtin_cpu_supports() of clang 14 knows no name for it. */
+static int f16c_is_there(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+}
+#endif
+
 /* What a column `on` of none stands for. */
 static int is_there_none(void)
 {
