@@ -69,11 +69,6 @@ ib_status ib_check_side(const ib_graph *g, const ib_node *n, int i)
                       input_name(n->op, i, text, sizeof text), ib_device_name(t->side->dev), ib_device_name(g->dev));
 }
 
-static const char *place_of(const ib_tensor *t)
-{
-    return t->dev ? ib_device_name(t->dev) : "the host";
-}
-
 static ib_status more_leaves(ib_graph *g)
 {
     const int max = g->max_leaves ? 2 * g->max_leaves : 64;
@@ -92,7 +87,7 @@ ib_status ib_graph_use(ib_graph *g, ib_tensor *t)
         return IB_OK;
     if (t->used == g->now)
         return ib_fail(IB_EINVAL, "'%s' was used on %s in this step, and %s would move it", ib_tensor_name(t),
-                       place_of(t), ib_device_name(g->dev));
+                       ib_home_name(t->dev), ib_device_name(g->dev));
     if (g->mode == IB_TRAIN && g->n_leaves == g->max_leaves && more_leaves(g))
         return IB_ENOMEM;
     if (!here && ib_tensor_place(t, g->dev))

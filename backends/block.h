@@ -15,6 +15,12 @@ static inline ib_device *ib_home(ib_device *dev)
     return dev->is_host ? NULL : dev;
 }
 
+/* Whose memory that is. */
+static inline const char *ib_home_name(const ib_device *home)
+{
+    return home ? ib_device_name(home) : "the host";
+}
+
 /* Holding anything. */
 static inline void *ib_block_new(ib_device *dev, size_t bytes)
 {

@@ -69,7 +69,7 @@ static ib_status check_places(const ib_optim *o)
             return ib_fail(IB_EUNSUPPORTED,
                            "parameter '%s' lies on %s, and the optimizer works on %s: each device "
                            "wants its own",
-                           ib_tensor_name(p), p->dev ? ib_device_name(p->dev) : "the host", ib_device_name(o->dev));
+                           ib_tensor_name(p), ib_home_name(p->dev), ib_device_name(o->dev));
     }
     return IB_OK;
 }

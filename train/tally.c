@@ -45,5 +45,5 @@ ib_status ib_check_at_home(const ib_graph *g, const ib_tensor *y)
     if (y->side ? at == home : at == ib_home(g->dev))
         return IB_OK;
     return ib_fail(IB_EUNSUPPORTED, "the network's result lies on %s, its graph is on %s: ib_to_device() copies it",
-                   at ? ib_device_name(at) : "the host", ib_device_name(home));
+                   ib_home_name(at), ib_device_name(home));
 }
