@@ -9,6 +9,7 @@
 #include "base/names.h"
 #include "tensor/matrix_fields.h"
 #include "tensor/storage/scaled.h"
+#include "tensor/storage_places.h"
 
 #define STORAGE(name, block, bytes, gguf, error, real, reals, exponent)                                                \
     void ib_##name##_encode_ref(const float *x, const float *weight, uint8_t *b);                                      \
@@ -20,23 +21,12 @@
 #undef SCALED
 #undef ROWS
 
-enum {
-#define STORAGE(name, block, bytes, gguf, error, real, reals, exponent) AT_##name,
-#define SCALED(name, code, nested, error) AT_##name,
-#define ROWS(name, error) AT_##name,
-#include "tensor/storage.def"
-#undef STORAGE
-#undef SCALED
-#undef ROWS
-    N_STORAGE
-};
-
 static const ib_storage table[] = {
 #define STORAGE(name, block, bytes, gguf, error, real, reals, exponent)                                                \
-    {#name, AT_##name, block, bytes, gguf,    error, ib_##name##_encode_ref, ib_##name##_decode_ref,                   \
-     NULL,  0,         real,  reals, exponent},
-#define SCALED(name, code, nested, error) {#name, AT_##name, 1, 0, -1, error, NULL, NULL, code, nested, 0, 0, 0},
-#define ROWS(name, error) {#name, AT_##name, 1, 1, -1, error, NULL, NULL, NULL, 0, 0, 0, 0},
+    {#name, IB_AT_##name, block, bytes,   gguf, error, ib_##name##_encode_ref, ib_##name##_decode_ref, NULL,           \
+     0,     real,         reals, exponent},
+#define SCALED(name, code, nested, error) {#name, IB_AT_##name, 1, 0, -1, error, NULL, NULL, code, nested, 0, 0, 0},
+#define ROWS(name, error) {#name, IB_AT_##name, 1, 1, -1, error, NULL, NULL, NULL, 0, 0, 0, 0},
 #include "tensor/storage.def"
 #undef STORAGE
 #undef SCALED
@@ -45,7 +35,7 @@ static const ib_storage table[] = {
 
 const ib_storage *ib_storage_at(int i)
 {
-    return i >= 0 && i < N_STORAGE ? &table[i] : NULL;
+    return i >= 0 && i < IB_N_STORAGE ? &table[i] : NULL;
 }
 
 /* nf4-dq is nf4_dq */
@@ -61,16 +51,16 @@ static int same_name(const char *a, const char *b)
 const ib_storage *ib_storage_find(const char *name)
 {
     IB_NEED_OR(name, NULL);
-    for (int i = 0; i < N_STORAGE; i++)
+    for (int i = 0; i < IB_N_STORAGE; i++)
         if (same_name(table[i].name, name))
             return &table[i];
-    ib_name_refuse(name, table, N_STORAGE, sizeof *table, IB_EINVAL, "no storage format is named");
+    ib_name_refuse(name, table, IB_N_STORAGE, sizeof *table, IB_EINVAL, "no storage format is named");
     return NULL;
 }
 
 const ib_storage *ib_storage_gguf(int gguf_type)
 {
-    for (int i = 0; i < N_STORAGE; i++)
+    for (int i = 0; i < IB_N_STORAGE; i++)
         if (table[i].gguf_type == gguf_type && gguf_type >= 0)
             return &table[i];
     return ib_fail_null(IB_EUNSUPPORTED, "tensor type %d is not supported", gguf_type);
@@ -292,8 +282,8 @@ void ib_matrix_give_back(const ib_matrix *m)
 
 int ib_matrix_integer_block(const ib_matrix *m)
 {
-    static const int block_of[N_STORAGE] = {
-#define INTEGERS(name, block) [AT_##name] = block,
+    static const int block_of[IB_N_STORAGE] = {
+#define INTEGERS(name, block) [IB_AT_##name] = block,
 #include "tensor/integers.def"
 #undef INTEGERS
     };
@@ -309,6 +299,6 @@ size_t ib_matrix_room(void)
 ib_matrix *ib_matrix_view(void *room, const float *x, int64_t rows, int64_t cols, struct ib_device *home)
 {
     ib_matrix *m = room;
-    *m = (ib_matrix){.format = &table[AT_f32], .rows = rows, .cols = cols, .data = (const uint8_t *)x, .home = home};
+    *m = (ib_matrix){.format = &table[IB_AT_f32], .rows = rows, .cols = cols, .data = (const uint8_t *)x, .home = home};
     return m;
 }

@@ -5,6 +5,7 @@
 #include "base/number.h"
 #include "lm/lm.h"
 #include "tensor/matrix.h"
+#include "tensor/storage_places.h"
 
 ib_status ib_lm_set_path(ib_lm *m, ib_path path)
 {
@@ -14,8 +15,6 @@ ib_status ib_lm_set_path(ib_lm *m, ib_path path)
     return IB_OK;
 }
 
-enum { FORMATS = 64 }; /* at most in the table */
-
 /* Counts w (NULL: a trained one), by its format where it is multiplied exactly. */
 static void count(const ib_lm *m, const ib_matrix *w, ib_lm_products *out, int64_t *exact)
 {
@@ -23,7 +22,7 @@ static void count(const ib_lm *m, const ib_matrix *w, ib_lm_products *out, int64
         out->integer++;
     else {
         out->exact++;
-        exact[w ? ib_matrix_format(w)->index : ib_storage_find("f32")->index]++;
+        exact[w ? ib_matrix_format(w)->index : IB_AT_f32]++;
     }
 }
 
@@ -31,7 +30,7 @@ ib_status ib_lm_products_of(const ib_lm *m, ib_lm_products *out)
 {
     IB_NEED(m);
     IB_NEED(out);
-    int64_t exact[FORMATS] = {0};
+    int64_t exact[IB_N_STORAGE] = {0};
     *out = (ib_lm_products){0};
     for (int i = 0; i < m->c.layers; i++)
         for (int r = 0; r < IB_N_ROLES; r++) {

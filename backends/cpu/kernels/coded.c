@@ -3,25 +3,14 @@
 #include "backends/formulas/row_codes.h"
 #include "tensor/storage.h"
 #include "tensor/storage/integers.h"
+#include "tensor/storage_places.h"
 
 #define INTEGERS(name, block) IB_INTEGERS(name);
 #include "tensor/integers.def"
 #undef INTEGERS
 
-/* Places in the table of formats. */
-enum {
-#define STORAGE(name, ...) AT_##name,
-#define SCALED(name, ...) AT_##name,
-#define ROWS(name, ...) AT_##name,
-#include "tensor/storage.def"
-#undef STORAGE
-#undef SCALED
-#undef ROWS
-    N_FORMATS
-};
-
-static void (*const integers_of[N_FORMATS])(const uint8_t *b, ib_integers *y) = {
-#define INTEGERS(name, block) [AT_##name] = IB_STORE(name, integers, IB_LEVEL),
+static void (*const integers_of[IB_N_STORAGE])(const uint8_t *b, ib_integers *y) = {
+#define INTEGERS(name, block) [IB_AT_##name] = IB_STORE(name, integers, IB_LEVEL),
 #include "tensor/integers.def"
 #undef INTEGERS
 };

@@ -38,7 +38,7 @@ void IB_K(adamw)(ib_device *dev, const ib_adamw_step *s, const ib_update *u, flo
     int bad = 0;
     if (is_refused(u))
         return;
-    ib_progress p = *u->progress; /* a thread's own, as a vector's lanes may not change it */
+    ib_progress p = *u->progress; /* a thread's own: what its stores may reach is read each time, one by one */
 #pragma omp parallel for schedule(static) reduction(| : bad) firstprivate(p) if (n > IB_SERIAL)
     for (int64_t i = 0; i < n; i++)
         bad |= ib_adamw(s, &p, g[i], &m[i], &v[i], &w[i]);

@@ -3,6 +3,7 @@
 #include "backends/cpu/level.h"
 #include "backends/cpu/x86/avx2/avx2.h"
 #include "backends/cpu/x86/avx2/avx2_coded.h"
+#include "tensor/storage_places.h"
 
 /* A product: rows x of n, outputs of w. */
 typedef struct product {
@@ -145,20 +146,17 @@ FORMATS(TILES)
 
 typedef void (*tiles)(const product *t, int64_t o, int64_t i);
 static const struct {
-    const char *name;
     tiles four_one, one_one, two_four, one_four;
-} table[] = {
-#define ROW(name, ...) {#name, name##_4_1, name##_1_1, name##_2_4, name##_1_4},
+} table[IB_N_STORAGE] = {
+#define ROW(name, ...) [IB_AT_##name] = {name##_4_1, name##_1_1, name##_2_4, name##_1_4},
     FORMATS(ROW)
 #undef ROW
 };
 
 static void coded_mul(ib_device *dev, const ib_matrix *w, int64_t n, const ib_row_codes *x, float *y)
 {
-    size_t f = 0;
-    while (f < sizeof table / sizeof *table && strcmp(table[f].name, w->format->name))
-        f++;
-    if (f == sizeof table / sizeof *table) {
+    const int f = w->format->index;
+    if (!table[f].one_one) {
         IB_BELOW(coded_mul)(dev, w, n, x, y);
         return;
     }
