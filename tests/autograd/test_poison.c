@@ -10,6 +10,7 @@
 #include "optim/optim.h"
 #include "tensor/matrix.h"
 #include "tests/check.h"
+#include "tests/foreign_memory.h"
 #include "tests/train_steps.h"
 
 enum { N = 100 };
@@ -97,41 +98,18 @@ static void who_touches_its_memory_dies(void)
     close_place(&p);
 }
 
-/* The device's failure, which is then forgotten. */
-static void refused(ib_device *dev, const char *line)
-{
-    if (strcmp(dev->failure, line))
-        printf("\n    '%s' is not '%s' ", dev->failure, line);
-    CHECK(!strcmp(dev->failure, line));
-    *dev->failure = 0;
-}
-
 /* Where the device's memory is due: in an argument, a field, a field of a field, one of a copy, and in verbs. */
 static void the_hosts_memory_is_refused(void)
 {
     place p = open_place("test:poison", NULL, NULL);
     ib_device *dev = p.dev;
     float host[8] = {0}, *own = dev->v.allocate(dev, 2 * sizeof host);
-    int8_t codes[8] = {0};
-    ib_fault fault = {0};
-    const ib_qweights w = {.codes = codes};
     void *room = ib_alloc(ib_matrix_room());
     const ib_matrix *m = ib_matrix_view(room, host, 1, 8, NULL);
     const ib_poison_counts before = ib_poison_counted();
-    dev->k.axpy(dev, own, host, 8, 1);
-    refused(dev, "kernel axpy: x is no memory of the device");
+    kernels_refuse(dev, own, host, m);
     dev->k.axpy(dev, host, NULL, 8, 1);
     refused(dev, "kernel axpy: y is no memory of the device");
-    dev->k.bn_apply(dev, &(ib_planes){1, 1, 8}, &(ib_norm){.x = own, .gamma = host, .y = own});
-    refused(dev, "kernel bn_apply: p->gamma is no memory of the device");
-    dev->k.qlinear(dev, 1, 8, 1, &(ib_qproduct){.w = &w});
-    refused(dev, "kernel qlinear: p->w->codes is no memory of the device");
-    dev->k.row_steps(dev, 1, own, (ib_site){.fault = &fault});
-    refused(dev, "kernel row_steps: at.fault is no memory of the device");
-    dev->k.follow(dev, &(ib_following){.scale = own, .param_at = {.fault = &fault}});
-    refused(dev, "kernel follow: p->param_at.fault is no memory of the device");
-    dev->k.decode(dev, m, 0, 8, own);
-    refused(dev, "kernel decode: m->data is no memory of the device");
     CHECK(!dev->k.first_not_finite(dev, host, 8));
     refused(dev, "kernel first_not_finite: x is no memory of the device");
     dev->v.upload(dev, host, host, sizeof host);
@@ -335,118 +313,6 @@ static void verdicts_are_of_their_steps(void)
     close_place(&p);
 }
 
-enum { WIDE = 5000 }; /* states of 8 bits are for large parameters */
-
-/* which: sgd, Nesterov, adamw and with states of 8 bits. */
-static ib_optim *an_optimizer(int which, const place *p)
-{
-    ib_optim *opt = which < 2 ? ib_sgd_new(p->net, p->dev, &(ib_sgd_opts){0.1f, 0.9f, 0.01f, which})
-                              : ib_adamw_new(p->net, p->dev, &(ib_adamw_opts){.lr = 0.1f, .bits8 = which == 3});
-    REQUIRE(opt != NULL);
-    return opt;
-}
-
-/* Steps of an optimizer on some gradients, on the device; its parameter afterwards. */
-static void step_with(int which, const char *device, float after[WIDE])
-{
-    place p = open_place(device, NULL, ib_linear_layer(WIDE, 1));
-    ib_optim *opt = an_optimizer(which, &p);
-    for (int step = 0; step < 3; step++) {
-        static float x[WIDE];
-        for (int i = 0; i < WIDE; i++)
-            x[i] = ib_rng_uniform((ib_rng){7, (uint64_t)step}, (uint64_t)i) - 0.5f;
-        ib_graph_begin(p.g, IB_TRAIN);
-        ib_tensor *y = ib_layer_forward(p.g, p.net, ib_input(p.g, 2, (int64_t[]){1, WIDE}, x));
-        REQUIRE(y && !ib_backward(p.g, ib_mean(p.g, y)) && !ib_optim_step(opt));
-    }
-    REQUIRE(!ib_tensor_read(ib_param_at(p.net, 0), after));
-    ib_optim_free(opt);
-    close_place(&p);
-}
-
-static void optimizers_step_to_the_same_bytes(void)
-{
-    static float here[WIDE], there[WIDE], adamw[WIDE];
-    for (int which = 0; which < 4; which++) {
-        step_with(which, "cpu:ref", here);
-        step_with(which, "test:poison", there);
-        CHECK(isfinite(here[0]) && !memcmp(here, there, sizeof here));
-        CHECK(memcmp(here, adamw, sizeof here) != 0);
-        for (int i = 0; which == 3 && i < WIDE; i++)
-            CHECK_NEAR(here[i], adamw[i], 0.02);
-        memcpy(adamw, here, sizeof here);
-    }
-}
-
-/* What one does about a step that fails. */
-typedef enum answer { IGNORE, FORGET, ADD_UP, ANSWERS } answer; /* ADD_UP: two backward passes a step, ignored */
-
-/* One pass on data of that number; broken: with a NaN. */
-static ib_status pass(const place *p, uint64_t number, int broken)
-{
-    static float x[WIDE];
-    for (int i = 0; i < WIDE; i++)
-        x[i] = ib_rng_uniform((ib_rng){7, number}, (uint64_t)i) - 0.5f;
-    x[7] = broken ? NAN : x[7];
-    ib_graph_begin(p->g, IB_TRAIN);
-    ib_tensor *loss = ib_mean(p->g, ib_layer_forward(p->g, p->net, ib_input(p->g, 2, (int64_t[]){1, WIDE}, x)));
-    REQUIRE(loss != NULL);
-    return ib_backward(p->g, loss);
-}
-
-/* Twelve steps of which some have no gradients; bit i of `waits`: the device is waited for behind step i. */
-static void steps_with_gaps(int which, const char *device, answer a, unsigned waits, float after[WIDE + 1])
-{
-    static const int broken[12] = {0, 0, 1, 0, 1, 1, 0, 0, 0, 1, 0, 0};
-    place p = open_place(device, NULL, ib_linear_layer(WIDE, 1));
-    ib_optim *opt = an_optimizer(which, &p);
-    for (int i = 0; i < 12; i++) {
-        ib_param_at(p.net, 1)->needs_grad = i != 6; /* frozen for a step, which it does not take */
-        int failed = a == ADD_UP && pass(&p, (uint64_t)i + 100, 0);
-        failed |= pass(&p, (uint64_t)i, broken[i]) != IB_OK;
-        if (!failed || a != FORGET)
-            failed |= ib_optim_step(opt) != IB_OK;
-        if (failed && a == FORGET)
-            REQUIRE(!ib_optim_zero(opt));
-        if (waits >> i & 1)
-            p.dev->v.synchronize(p.dev);
-    }
-    REQUIRE(!ib_tensor_read(ib_param_at(p.net, 0), after) && !ib_tensor_read(ib_param_at(p.net, 1), after + WIDE));
-    CHECK_INT(ib_optim_taken(opt, &opt->slots[0]), 8);
-    CHECK_INT(ib_optim_taken(opt, &opt->slots[1]), 7);
-    ib_optim_free(opt);
-    close_place(&p);
-}
-
-static void what_is_forgotten_is_not_said(void)
-{
-    place p = open_place("test:poison", NULL, ib_linear_layer(WIDE, 1));
-    ib_optim *opt = an_optimizer(2, &p);
-    REQUIRE(!pass(&p, 1, 1) && !ib_optim_step(opt)); /* not known yet */
-    p.dev->v.synchronize(p.dev);
-    REQUIRE(!ib_optim_forget(opt));
-    CHECK(!pass(&p, 2, 0) && !ib_optim_step(opt) && !ib_optim_synchronize(opt));
-    ib_optim_free(opt);
-    close_place(&p);
-}
-
-/* Steps that are refused change nothing and are not counted, and no other step is lost for them, whenever it is that
- * the host comes to know. */
-static void a_refused_step_is_none(void)
-{
-    static float here[WIDE + 1], there[WIDE + 1];
-    for (int which = 0; which < 4; which++)
-        for (answer a = 0; a < ANSWERS; a++) {
-            steps_with_gaps(which, "cpu:ref", a, 0, here);
-            CHECK(isfinite(here[7]));
-            for (unsigned waits = 0; waits < 4; waits++) { /* never, each time, and between */
-                steps_with_gaps(which, "test:poison", a, (unsigned[]){0, 0xfff, 0x555, 0xbf7}[waits], there);
-                CHECK(!memcmp(here, there, sizeof here));
-            }
-        }
-}
-
 SUITE("poison", T(kernels_run_late), T(who_touches_its_memory_dies), T(the_hosts_memory_is_refused),
-      T(a_fault_ends_with_its_step), T(verdicts_are_of_their_steps), T(optimizers_step_to_the_same_bytes),
-      T(a_refused_step_is_none), T(what_is_forgotten_is_not_said), T(a_tape_crosses_devices),
+      T(a_fault_ends_with_its_step), T(verdicts_are_of_their_steps), T(a_tape_crosses_devices),
       T(an_optimizer_hears_of_a_loss_elsewhere), T(networks_train_to_the_same_bytes))

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "tests/cuda/host_plugin.h"
+#include "tests/foreign_memory.h"
 
 #include "tensor/matrix_fields.h"
 
@@ -176,14 +177,6 @@ static void looks_do_not_wait(void)
     ib_device_close(dev);
 }
 
-static void refused(ib_device *dev, const char *words)
-{
-    CHECK(!strcmp(dev->failure, words));
-    if (strcmp(dev->failure, words))
-        printf("\n    '%s' is not '%s'\n", dev->failure, words);
-    *dev->failure = 0;
-}
-
 /* Memory of the host, also within structures, and released memory: the kernel does not run, and is named. */
 static void kernels_are_given_the_devices_memory(void)
 {
@@ -192,27 +185,14 @@ static void kernels_are_given_the_devices_memory(void)
     ib_device *dev = ib_device_open("cuda:host");
     REQUIRE(dev != NULL);
     static float host[8]; /* neither on the stack nor on the heap */
-    static ib_fault fault;
     ib_matrix m = {.data = (const unsigned char *)host};
-    const ib_qweights w = {.codes = (const int8_t *)host};
     float *own = dev->v.allocate(dev, sizeof host), *gone = dev->v.allocate(dev, sizeof host), got[8];
     dev->v.fill(dev, own, 0, sizeof host);
     dev->v.release(dev, gone);
     const long launches = counted()->launches;
-    dev->k.axpy(dev, own, host, 8, 1);
-    refused(dev, "kernel axpy: x is no memory of the device");
+    kernels_refuse(dev, own, host, &m);
     dev->k.axpy(dev, own, gone, 8, 1);
     refused(dev, "kernel axpy: x is no memory of the device");
-    dev->k.bn_apply(dev, &(ib_planes){1, 1, 8}, &(ib_norm){.x = own, .gamma = host, .y = own});
-    refused(dev, "kernel bn_apply: p->gamma is no memory of the device");
-    dev->k.qlinear(dev, 1, 8, 1, &(ib_qproduct){.w = &w});
-    refused(dev, "kernel qlinear: p->w->codes is no memory of the device");
-    dev->k.row_steps(dev, 1, own, (ib_site){.fault = &fault});
-    refused(dev, "kernel row_steps: at.fault is no memory of the device");
-    dev->k.follow(dev, &(ib_following){.scale = own, .param_at = {.fault = &fault}});
-    refused(dev, "kernel follow: p->param_at.fault is no memory of the device");
-    dev->k.decode(dev, &m, 0, 8, own);
-    refused(dev, "kernel decode: m->data is no memory of the device");
     CHECK_INT(counted()->launches, launches);
     dev->k.set(dev, own, 8, 3);
     dev->v.download(dev, got, own, sizeof got);
