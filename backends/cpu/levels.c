@@ -2,6 +2,7 @@
 #include "backends/cpu/levels.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #ifdef __x86_64__
@@ -39,13 +40,17 @@ static void replace_none(ib_kernels *k)
 #endif
 
 /* The table of the level that this one builds on is made first: its kernels may call that one's. A level is asked for
- * before it is made, so that nothing of its compilation runs on a processor that lacks it. */
+ * before it is made, so that nothing of its compilation runs on a processor that lacks it; once, as cpuid takes
+ * microseconds in a virtual machine, and verbs ask in each step. */
 #define MAKE(name, on, families, condition, own)                                                                       \
     ib_kernels ib_kernels_##name;                                                                                      \
     void ib_fill_table_##families(ib_kernels *k); /* kernels/fill.c */                                                 \
+    static atomic_int known_##name;               /* 0: nobody has asked, 1: it is not there, 2: it is */              \
     static int is_there_##name(void)                                                                                   \
     {                                                                                                                  \
-        return is_there_##on() && (condition);                                                                         \
+        if (!known_##name)                                                                                             \
+            known_##name = is_there_##on() && (condition) ? 2 : 1;                                                     \
+        return known_##name == 2;                                                                                      \
     }                                                                                                                  \
     static void replace_##name(ib_kernels *k)                                                                          \
     {                                                                                                                  \

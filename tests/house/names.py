@@ -18,6 +18,7 @@ SHARED = {
     r"lines": "trace.c: opened once, each line written by one call",
     r"lock|given|taken": "pictures.c: what all data sets keep of pictures, behind the lock",
     r"ib_kernels_\w+": "a level's table, made once",
+    r"known_\w+": "atomic: whether a level is there, the same whoever asks",
 }
 COMPILERS = r"\.gomp_critical_user_" # clang's locks of reductions, which all libraries of a program share
 
