@@ -32,11 +32,8 @@ uint16_t ib_float_to_half(float x)
 
 float ib_bf16_to_float(uint16_t h)
 {
-    union {
-        uint32_t u;
-        float f;
-    } v = {(uint32_t)h << 16};
-    return v.f;
+    const uint8_t b[2] = {(uint8_t)h, (uint8_t)(h >> 8)};
+    return bf16_at(b);
 }
 
 uint16_t ib_float_to_bf16(float x)

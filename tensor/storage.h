@@ -9,6 +9,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "tensor/storage_places.h"
+
 #define IB_STORE2(name, what, level) ib_##name##_##what##_##level
 #define IB_STORE(name, what, level) IB_STORE2(name, what, level)
 /* restrict: bytes may alias anything, which keeps loops from vectorizing */
@@ -17,7 +19,20 @@
 #define ENCODE(name)                                                                                                   \
     void IB_STORE(name, encode, IB_LEVEL)(const float *restrict x, const float *restrict weight, uint8_t *restrict b)
 #define UNWEIGHTED (void)weight /* its scales follow from the largest values */
-#define DECODE(name) void IB_STORE(name, decode, IB_LEVEL)(const uint8_t *restrict b, float *restrict y)
+/* What follows decodes a block; of it are made ib_<name>_decode_<level>, and _decode_run_, of blocks one behind the
+ * other, without a call for each. */
+#define DECODE(name)                                                                                                   \
+    static inline void name##_block(const uint8_t *restrict b, float *restrict y);                                     \
+    void IB_STORE(name, decode, IB_LEVEL)(const uint8_t *restrict b, float *restrict y)                                \
+    {                                                                                                                  \
+        name##_block(b, y);                                                                                            \
+    }                                                                                                                  \
+    void IB_STORE(name, decode_run, IB_LEVEL)(const uint8_t *restrict b, int64_t blocks, float *restrict y)            \
+    {                                                                                                                  \
+        for (int64_t i = 0; i < blocks; i++)                                                                           \
+            name##_block(b + i * IB_BYTES_##name, y + i * IB_BLOCK_##name);                                            \
+    }                                                                                                                  \
+    static inline void name##_block(const uint8_t *restrict b, float *restrict y)
 
 extern const float ib_code_nf4[16], ib_code_fp4[16];
 
@@ -33,6 +48,15 @@ static inline float half_at(const uint8_t *b)
     if ((h & 0x7c00u) == 0x7c00u)
         v.u = 0x7f800000u | (h & 0x3ffu) << 13;
     v.u |= sign;
+    return v.f;
+}
+
+static inline float bf16_at(const uint8_t *b)
+{
+    union {
+        uint32_t u;
+        float f;
+    } v = {(uint32_t)(b[0] | b[1] << 8) << 16};
     return v.f;
 }
 

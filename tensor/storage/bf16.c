@@ -9,7 +9,5 @@ ENCODE(bf16)
 }
 DECODE(bf16)
 {
-    uint16_t h;
-    memcpy(&h, b, 2);
-    *y = ib_bf16_to_float(h);
+    *y = bf16_at(b);
 }

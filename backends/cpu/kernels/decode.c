@@ -3,7 +3,7 @@
 #include "tensor/storage/scaled.h"
 
 #define STORAGE(name, block, bytes, gguf, error, real, reals, exponent)                                                \
-    void IB_STORE(name, decode, IB_LEVEL)(const uint8_t *b, float *y);
+    void IB_STORE(name, decode_run, IB_LEVEL)(const uint8_t *b, int64_t blocks, float *y);
 #define SCALED(name, code, nested, error)
 #define ROWS(name, error)
 #include "tensor/storage.def"
@@ -11,8 +11,8 @@
 #undef SCALED
 #undef ROWS
 
-static void (*const block_of[])(const uint8_t *b, float *y) = {
-#define STORAGE(name, block, bytes, gguf, error, real, reals, exponent) IB_STORE(name, decode, IB_LEVEL),
+static void (*const blocks_of[])(const uint8_t *b, int64_t blocks, float *y) = {
+#define STORAGE(name, block, bytes, gguf, error, real, reals, exponent) IB_STORE(name, decode_run, IB_LEVEL),
 #define SCALED(name, code, nested, error) NULL,
 #define ROWS(name, error) NULL,
 #include "tensor/storage.def"
@@ -38,16 +38,8 @@ static void decode_code4(const ib_matrix *m, int64_t first, int64_t n, float *y)
 void IB_K(decode)(ib_device *dev, const ib_matrix *m, int64_t first, int64_t n, float *y)
 {
     const ib_storage *f = m->format;
-    if (f->block == 1 && f->decode) {
-        if (f->bytes == 4)
-            memcpy(y, m->data + 4 * first, (size_t)n * 4);
-        else
-            for (int64_t i = 0; i < n; i++)
-                block_of[f->index](m->data + (first + i) * f->bytes, y + i);
-    } else if (f->decode && first % f->block == 0 && n % f->block == 0) {
-        const uint8_t *b = m->data + first / f->block * f->bytes;
-        for (int64_t i = 0; i < n; i += f->block, b += f->bytes)
-            block_of[f->index](b, y + i);
+    if (f->decode && first % f->block == 0 && n % f->block == 0) {
+        blocks_of[f->index](m->data + first / f->block * f->bytes, n / f->block, y);
     } else if (f->code && first % IB_NF4_BLOCK == 0 && n % IB_NF4_BLOCK == 0) {
         decode_code4(m, first, n, y);
     } else if (!f->decode && !f->code && first % m->cols + n <= m->cols) {
