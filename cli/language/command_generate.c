@@ -54,7 +54,7 @@ static const struct argp_option options[] = {
     {"ctx", KEY_CTX, "N", 0, "tokens of context, at most the model's (2048, or all of it if that is less)", 0},
     {"kv", KEY_KV, "TYPE", 0, "cache in f16 (default) or int8", 0},
     {"path", KEY_PATH, "NAME", 0,
-     "exact (default): fp32 rows; integer: rows as codes of 8 bits, multiplied by the weights' codes in integers", 0},
+     "integer (default): rows as codes of 8 bits, multiplied by the weights' codes in integers; exact: fp32 rows", 0},
     {"base", 'b', "FORMAT", 0, "store the linear layers in this format first", 0},
     {"adapter", 'a', "PATH", 0, "a PEFT folder or a GGUF adapter", 0},
     {"tokenizer", KEY_TOKENIZER, "PATH", 0, "another GGUF file or tokenizer.json", 0},
@@ -134,8 +134,6 @@ static void put_end(FILE *f, const talk *t, const answer *a)
 /* All answers together. */
 typedef struct totals {
     const talk *t;
-    ib_path path;
-    ib_lm_products products;
     int64_t prompt, tokens, timed; /* timed: without the first token of each answer, which is the prompt's */
     double prompt_seconds, seconds;
 } totals;
@@ -157,7 +155,7 @@ static void print_answer(const totals *sum, const answer *a)
     json_object_object_add(j, "prompt_tokens", json_object_new_int64(a->prompt));
     json_object_object_add(j, "cached_tokens", json_object_new_int64(a->cached));
     json_object_object_add(j, "tokens", json_object_new_int64(a->tokens));
-    add_path(j, sum->path, &sum->products);
+    add_path(j, &t->products);
     json_object_object_add(j, "prompt_tokens_per_second",
                            json_object_new_double(rate(a->prompt - a->cached, a->prompt_seconds)));
     json_object_object_add(j, "tokens_per_second", json_object_new_double(speed));
@@ -196,7 +194,7 @@ static void print_totals(const totals *sum, const answer *last)
     const double speed = rate(sum->timed, sum->seconds);
     fprintf(stderr, "prompt %lld tokens, %.0f/s; then %lld tokens%s, %.1f/s (%.1f GB/s of weights)",
             (long long)sum->prompt, rate(sum->prompt, sum->prompt_seconds), (long long)sum->tokens,
-            sum->path == IB_PATH_INTEGER ? " in integers" : "", speed,
+            sum->t->products.of.integer ? " in integers" : "", speed,
             speed * (double)ib_lm_weight_bytes(sum->t->l.m) / 1e9);
     if (last) {
         fputs("; ", stderr);
@@ -277,15 +275,21 @@ int command_generate(int argc, char **argv)
         "--stop, named in stopped_by), length (-n), context (it is full) or interrupt; tokens counts the end token "
         "too; of prompt_tokens, all that was said before, the first cached_tokens were not read again.\n"
         "JSON keys: text, finish_reason, stopped_by, prompt_tokens, cached_tokens, tokens, path, integer_matrices, "
-        "exact_matrices, "
+        "exact_matrices, exact_formats, "
         "prompt_tokens_per_second, tokens_per_second, bytes_per_second (weights read), peak_bytes.",
         children,
         NULL,
         NULL};
-    generate_options o = {
-        .tokens = 128, .temperature = 0.8, .top_k = 40, .top_p = 0.95, .min_p = 0.05, .repeat_penalty = 1};
+    generate_options o = {.path = IB_PATH_INTEGER,
+                          .tokens = 128,
+                          .temperature = 0.8,
+                          .top_k = 40,
+                          .top_p = 0.95,
+                          .min_p = 0.05,
+                          .repeat_penalty = 1};
     parse_options(&argp, argc, argv, &o);
-    talk t = {.sampling = {(float)o.temperature, (int)o.top_k, (float)o.top_p, (float)o.min_p, (float)o.repeat_penalty,
+    talk t = {.model = o.model,
+              .sampling = {(float)o.temperature, (int)o.top_k, (float)o.top_p, (float)o.min_p, (float)o.repeat_penalty,
                            (uint64_t)o.seed},
               .tokens = o.tokens,
               .ignore_ends = o.ignore_eos,
@@ -293,11 +297,10 @@ int command_generate(int argc, char **argv)
               .stop = o.stop,
               .n_stops = o.n_stops,
               .chat_template = o.chat_template};
-    totals sum = {.t = &t, .path = o.path};
+    totals sum = {.t = &t};
     char *prompt = NULL;
     size_t n = 0;
-    int status =
-        open_talk(&t, &o) || language_path(&t.l, o.path, o.model, &sum.products) || read_prompt(o.prompt, &prompt, &n);
+    int status = open_talk(&t, &o) || language_path(&t.l, o.path, &t.products) || read_prompt(o.prompt, &prompt, &n);
     catch_interrupt();
     if (!status)
         status = o.chat ? talk_converse(&t, o.system, prompt, n, hear, &sum) : complete(&t, prompt, n, &sum);

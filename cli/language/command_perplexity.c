@@ -69,26 +69,29 @@ static void show(void *user, int64_t done, int64_t total, double perplexity)
 int command_perplexity(int argc, char **argv)
 {
     static const struct argp_child children[] = {MACHINE_CHILD, {0}};
-    const struct argp argp = {options,
-                              parse,
-                              "MODEL",
-                              "Measures how well a language model (GGUF or Hugging Face folder) predicts a text: "
-                              "non-overlapping windows, the second "
-                              "half of each is scored.\vExample:\n  isobit perplexity SmolLM2.gguf --text emma.txt "
-                              "--base nf4-dq --adapter adapter/\n"
-                              "JSON keys: perplexity, nll, tokens, windows, path, integer_matrices, exact_matrices, "
-                              "seconds, tokens_per_second, peak_bytes.",
-                              children,
-                              NULL,
-                              NULL};
+    const struct argp argp = {
+        options,
+        parse,
+        "MODEL",
+        "Measures how well a language model (GGUF or Hugging Face folder) predicts a text: "
+        "non-overlapping windows, the second "
+        "half of each is scored.\vExample:\n  isobit perplexity SmolLM2.gguf --text emma.txt "
+        "--base nf4-dq --adapter adapter/\n"
+        "JSON keys: perplexity, nll, tokens, windows, path, integer_matrices, exact_matrices, exact_formats, "
+        "seconds, tokens_per_second, peak_bytes.",
+        children,
+        NULL,
+        NULL};
     perplexity_options o = {.context = 512};
     language l = {0};
     ib_perplexity_result r;
-    ib_lm_products products;
+    products made;
     watching w;
     parse_options(&argp, argc, argv, &o);
-    int status = language_open(&l, &o.common, o.model, o.tokenizer, o.base, o.adapter) ||
-                 language_path(&l, o.path, o.model, &products);
+    int status =
+        language_open(&l, &o.common, o.model, o.tokenizer, o.base, o.adapter) || language_path(&l, o.path, &made);
+    if (!status && o.path == IB_PATH_INTEGER)
+        tell_path(o.model, &made);
     if (!status && o.context > ib_lm_config_of(l.m)->context)
         fprintf(stderr,
                 "isobit: windows of %lld tokens are longer than the context of %s, %d tokens: positions behind it were "
@@ -107,15 +110,15 @@ int command_perplexity(int argc, char **argv)
             json_object_object_add(j, "nll", json_object_new_double(r.nll));
             json_object_object_add(j, "tokens", json_object_new_int64(r.tokens));
             json_object_object_add(j, "windows", json_object_new_int64(r.windows));
-            add_path(j, o.path, &products);
+            add_path(j, &made);
             json_object_object_add(j, "seconds", json_object_new_double(took));
             json_object_object_add(j, "tokens_per_second", json_object_new_double(rate));
             json_object_object_add(j, "peak_bytes", json_object_new_int64(peak_memory()));
             print_json(j);
         } else if (!status) {
             printf("perplexity %.4f%s over %lld tokens of %lld windows, %.0f tokens/s, peak memory %lld MB\n",
-                   r.perplexity, o.path == IB_PATH_INTEGER ? " in integers" : "", (long long)r.tokens,
-                   (long long)r.windows, rate, (long long)(peak_memory() / 1000000));
+                   r.perplexity, made.of.integer ? " in integers" : "", (long long)r.tokens, (long long)r.windows, rate,
+                   (long long)(peak_memory() / 1000000));
         }
     }
     language_close(&l);

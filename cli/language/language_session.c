@@ -45,22 +45,30 @@ int parse_path(const char *arg, ib_path *path)
     return 0;
 }
 
-int language_path(language *l, ib_path path, const char *model, ib_lm_products *products)
+int language_path(language *l, ib_path path, products *made)
 {
-    if (ib_lm_set_path(l->m, path) || ib_lm_products_of(l->m, products))
-        return complain();
-    if (path == IB_PATH_INTEGER && products->exact)
-        fprintf(stderr, "isobit: %s: of %lld matrices %lld run in integers; exact, without such products: %s\n", model,
-                (long long)(products->integer + products->exact), (long long)products->integer,
-                products->exact_formats);
-    return 0;
+    made->path = path;
+    return ib_lm_set_path(l->m, path) || ib_lm_products_of(l->m, &made->of) ? complain() : 0;
 }
 
-void add_path(struct json_object *j, ib_path path, const ib_lm_products *products)
+void tell_path(const char *model, const products *made)
 {
-    json_object_object_add(j, "path", json_object_new_string(path == IB_PATH_INTEGER ? "integer" : "exact"));
-    json_object_object_add(j, "integer_matrices", json_object_new_int64(products->integer));
-    json_object_object_add(j, "exact_matrices", json_object_new_int64(products->exact));
+    const long long all = (long long)(made->of.integer + made->of.exact), integer = (long long)made->of.integer;
+    if (made->path == IB_PATH_EXACT)
+        fprintf(stderr, "isobit: %s: all %lld matrices run exactly, as --path says\n", model, all);
+    else if (made->of.exact)
+        fprintf(stderr, "isobit: %s: of %lld matrices %lld run in integers; exact, without such products: %s\n", model,
+                all, integer, made->of.exact_formats);
+    else
+        fprintf(stderr, "isobit: %s: all %lld matrices run in integers (--path exact: in fp32)\n", model, all);
+}
+
+void add_path(struct json_object *j, const products *made)
+{
+    json_object_object_add(j, "path", json_object_new_string(made->path == IB_PATH_INTEGER ? "integer" : "exact"));
+    json_object_object_add(j, "integer_matrices", json_object_new_int64(made->of.integer));
+    json_object_object_add(j, "exact_matrices", json_object_new_int64(made->of.exact));
+    json_object_object_add(j, "exact_formats", json_object_new_string(made->of.exact_formats));
 }
 
 void language_close(language *l)

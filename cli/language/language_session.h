@@ -20,11 +20,17 @@ void language_close(language *l);
 
 /* --path: 0, or 1 after telling what is possible. */
 int parse_path(const char *arg, ib_path *path);
-/* How the model's products are made from now on, and in `products` how many are; says which ones are not in integers
- * that were to be. 0, or 1 after telling what is wrong. */
-int language_path(language *l, ib_path path, const char *model, ib_lm_products *products);
-/* As keys path, integer_matrices and exact_matrices. */
-void add_path(struct json_object *j, ib_path path, const ib_lm_products *products);
+/* How the model's products are made. */
+typedef struct products {
+    ib_path path;
+    ib_lm_products of;
+} products;
+/* From now on so; notes it. 0, or 1 after telling what is wrong. */
+int language_path(language *l, ib_path path, products *made);
+/* A line on standard error: how many matrices run in integers, and of which formats are those that do not. */
+void tell_path(const char *model, const products *made);
+/* As keys path, integer_matrices, exact_matrices and exact_formats. */
+void add_path(struct json_object *j, const products *made);
 
 /* The perplexity of a text file; p: all but bos, which the tokenizer says. */
 int language_perplexity(language *l, const char *model, const char *text, ib_perplexity_opts p,

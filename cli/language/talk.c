@@ -46,6 +46,8 @@ static int begin(talk *t, ib_ids *prompt, const char *what, answer *a)
     *prompt = (ib_ids){0};
     a->prompt = t->history.n;
     a->cached = same;
+    if (!t->told++)
+        tell_path(t->model, &t->products);
     return ib_kv_rewind(t->kv, same) ? complain() : 0;
 }
 

@@ -6,6 +6,9 @@
 
 typedef struct talk {
     language l;
+    const char *model; /* its file */
+    products products;
+    int told; /* 1: how they are made was said */
     ib_kv *kv;
     float *logits;
     int context, most; /* tokens that the cache holds, and that the model allows */
@@ -31,8 +34,8 @@ typedef struct answer {
 void answer_release(answer *a);
 
 /* Answers what `prompt` says, whose tokens it takes; the cache keeps what it begins with. The text streams to standard
- * output, unless t->json. 0, or 1 after telling; a->end is TALK_CONTEXT if that is because the prompt, which `what`
- * names, does not fit. */
+ * output, unless t->json; before the first one a line on standard error says how products are made. 0, or 1 after
+ * telling; a->end is TALK_CONTEXT if that is because the prompt, which `what` names, does not fit. */
 int talk_answer(talk *t, ib_ids *prompt, const char *what, answer *a);
 
 /* Turn after turn: `first` (NULL: none; n bytes), then each line of standard input. What was said is rendered again as

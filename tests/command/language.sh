@@ -51,13 +51,21 @@ done
 fails 2 "--windows-like 'x': isobit and llama.cpp" "$isobit" perplexity "$model" --text "$text" --windows-like x
 "$isobit" generate "$model" --prompt "hello" -n 12 --seed 4 >g1 2>err; "$isobit" generate "$model" --prompt "hello" -n 12 --seed 4 --threads 1 >g2 2>err
 check "one seed, one text" cmp g1 g2
-# products in integers: one text at every level, near the exact ones, and what is exact is told
+# products in integers, which generation takes unless told: one text at every level, near the exact ones, and what is exact is told
 "$isobit" convert "$model" --format q8_0 -o m8.gguf >out 2>err # widths of 48 are no whole blocks: those are f16
 for level in ref base ''; do
-    ISOBIT_DEVICE=${level:+cpu:$level} "$isobit" generate m8.gguf --path integer --prompt "hello" -n 12 -t 0 --json 2>err | sed 's/"prompt_tokens_per.*//'
+    ISOBIT_DEVICE=${level:+cpu:$level} "$isobit" generate m8.gguf --prompt "hello" -n 12 -t 0 --json 2>err | sed 's/"prompt_tokens_per.*//'
 done >paths
 check "integers: one text at every level" [ "$(sort -u paths | wc -l)" = 1 -a "$(json path paths)" = integer -a "$(json integer_matrices paths)" -gt 0 ]
-check "what runs exactly is told" eval 'grep -qE "of [0-9]+ matrices [0-9]+ run in integers; exact, without such products: [0-9]+ of f16$" err'
+check "what runs exactly is told" eval 'grep -qE "of [0-9]+ matrices [0-9]+ run in integers; exact, without such products: [0-9]+ of f16$" err && grep -q "\"exact_formats\": \"[0-9]* of f16\"" paths'
+"$isobit" generate m8.gguf --path integer --prompt "hello" -n 12 -t 0 --json 2>err | sed 's/"prompt_tokens_per.*//' >asked; sort -u paths >one
+check "integers are the default" cmp one asked
+"$isobit" generate m8.gguf --path exact --prompt "hello" -n 12 -t 0 --json >asked 2>err
+check "--path exact" eval 'grep -q "all [0-9]* matrices run exactly, as --path says$" err && [ "$(json path asked)" = exact -a "$(json integer_matrices asked)" = 0 ]'
+"$isobit" generate "$model" --prompt "hello" -n 2 >out 2>err
+check "floats have no integers" eval 'grep -q "of 15 matrices 0 run in integers; exact, without such products: 15 of bf16$" err && grep -q "then 2 tokens, " err'
+"$isobit" perplexity m8.gguf --text "$text" --ctx 128 --windows 4 --json >default.json 2>err
+check "perplexity is exact unless told" [ "$(json path default.json)" = exact -a "$(json integer_matrices default.json)" = 0 ]
 for way in exact integer; do "$isobit" perplexity m8.gguf --text "$text" --ctx 128 --windows 4 --path $way --json >$way.json 2>err; done
 check "perplexity in integers is near" eval 'awk "BEGIN { r = $(json perplexity integer.json) / $(json perplexity exact.json); exit !(r != 1 && r > 0.97 && r < 1.03) }"'
 fails 2 "--path 'fast': exact and integer are possible" "$isobit" generate "$model" --prompt hi --path fast
