@@ -2,20 +2,34 @@
 #include "autograd/coded_product.h"
 
 #include "backends/formulas/row_codes.h"
+#include "base/assert.h"
 
-ib_status ib_coded_product(ib_graph *g, const ib_node *n, const ib_matrix *w, int64_t rows, const float *x, float *y)
+/* The codes of x[rows][cols] in such blocks, made if they are not there; NULL if memory is out. */
+static const ib_row_codes *codes_of(ib_graph *g, const ib_node *n, int block, const ib_coded_rows *x)
 {
-    const int block = ib_matrix_integer_block(w);
-    const int64_t cols = ib_matrix_cols(w), size = rows * cols;
-    const ib_mark mark = ib_graph_mark(g);
-    const ib_row_codes c = {.block = block,
-                            .codes = ib_graph_numbers(g, (size_t)size),
-                            .scale = ib_graph_numbers(g, (size_t)(size / block) * sizeof(float)),
-                            .sums = ib_graph_numbers(g, (size_t)(size / IB_ROW_GROUP) * sizeof(int16_t))};
-    if (!c.codes || !c.scale || !c.sums)
+    ib_row_codes *c = x->shared->of[0].block && x->shared->of[0].block != block ? &x->shared->of[1] : x->shared->of;
+    IB_ASSERT(!x->shared->x || x->shared->x == x->x, "codes that products share are of the same rows");
+    IB_ASSERT(!c->block || c->block == block, "rows are coded in blocks of two sizes");
+    if (c->block)
+        return c;
+    const size_t size = (size_t)(x->rows * x->cols);
+    const ib_row_codes made = {.block = block,
+                               .codes = ib_graph_numbers(g, size),
+                               .scale = ib_graph_numbers(g, size / (size_t)block * sizeof(float)),
+                               .sums = ib_graph_numbers(g, size / IB_ROW_GROUP * sizeof(int16_t))};
+    if (!made.codes || !made.scale || !made.sums)
+        return NULL;
+    K(g)->code_rows(g->dev, x->x, x->rows, x->cols, &made, ib_site_of(g, n));
+    x->shared->x = x->x;
+    *c = made;
+    return c;
+}
+
+ib_status ib_coded_product(ib_graph *g, const ib_node *n, const ib_matrix *w, const ib_coded_rows *x, float *y)
+{
+    const ib_row_codes *c = codes_of(g, n, ib_matrix_integer_block(w), x);
+    if (!c)
         return IB_ENOMEM;
-    K(g)->code_rows(g->dev, x, rows, cols, &c, ib_site_of(g, n));
-    K(g)->coded_mul(g->dev, w, rows, &c, y);
-    ib_graph_release(g, mark);
+    K(g)->coded_mul(g->dev, w, x->rows, c, y);
     return IB_OK;
 }

@@ -10,9 +10,26 @@ static inline int ib_is_coded(const ib_matrix *w)
     return ib_matrix_integer_block(w) != 0;
 }
 
+/* The codes of rows, for products that read the same ones one behind the other, as those of queries, keys and values:
+ * the first product that wants blocks of a size makes them. All 0 at first; no longer there than what the graph's
+ * arena holds at that product. */
+typedef struct ib_shared_codes {
+    const float *x;
+    ib_row_codes of[2]; /* block 0: none yet; blocks are of 32 and of 256 */
+} ib_shared_codes;
+typedef struct ib_coded_rows {
+    int64_t rows, cols;
+    const float *x; /* [rows][cols] */
+    ib_shared_codes *shared;
+} ib_coded_rows;
+
 /* y[rows][out] = x[rows][in] w', with x's rows as codes (backends/formulas/row_codes.h); n reports rows that are not
  * finite. */
-ib_status ib_coded_product(ib_graph *g, const ib_node *n, const ib_matrix *w, int64_t rows, const float *x, float *y);
+ib_status ib_coded_product(ib_graph *g, const ib_node *n, const ib_matrix *w, const ib_coded_rows *x, float *y);
+
+/* As ib_lora_linear; its codes of x are those of `shared` (NULL: its own), which is not read behind this call. */
+ib_tensor *ib_lora_linear_sharing(ib_graph *g, ib_tensor *x, const ib_matrix *w, ib_tensor *bias,
+                                  const ib_lora_opts *opts, ib_shared_codes *shared);
 
 /* As ib_language_loss of a frozen head, whose product is made in integers if it can be; there is no gradient. */
 ib_tensor *ib_language_loss_in_integers(ib_graph *g, ib_tensor *x, const ib_matrix *head, const int32_t *target,

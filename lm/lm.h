@@ -142,8 +142,6 @@ struct ib_kv {
 };
 /* Moves the cache into this device's memory. */
 ib_status ib_kv_place(ib_kv *kv, ib_device *dev);
-/* keep: a checkpointed block may remember the result; else its second run leaves it out, for nobody reads it. */
-ib_tensor *ib_lm_project(ib_graph *g, ib_lm *m, ib_projection *p, ib_tensor *x, int keep);
 /* One block on rows b of the stream x; kv NULL: rows attend to each other, else also to the cache, to which they are
  * added. */
 typedef struct ib_block_run {

@@ -70,8 +70,11 @@ static ib_status loss_forward(ib_graph *g, ib_node *n)
             V(g)->fill(g->dev, nll + i, 0, (size_t)m * sizeof *nll);
             continue;
         }
-        if (coded && ib_coded_product(g, n, a->head, m, xi, logits))
+        ib_shared_codes codes = {0};
+        const ib_mark chunk = ib_graph_mark(g);
+        if (coded && ib_coded_product(g, n, a->head, &(ib_coded_rows){m, d, xi, &codes}, logits))
             return IB_ENOMEM;
+        ib_graph_release(g, chunk);
         if (a->head && !coded)
             K(g)->frozen_mul(g->dev, a->head, m, xi, 0, logits, scratch);
         else if (!a->head)

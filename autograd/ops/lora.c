@@ -16,6 +16,7 @@ typedef struct lora_attrs {
     const ib_matrix *w, *forward; /* forward: what the product runs on, W or its requantized merge with the adapter */
     float scale, dropout;
     int keep, no_output, integer;
+    ib_shared_codes *shared; /* of x, or NULL */
 } lora_attrs;
 
 static ib_status lora_shape(ib_node *n, ib_tensor *out)
@@ -94,9 +95,13 @@ static ib_status product(ib_graph *g, ib_node *n, float *y)
     const lora_attrs *a = n->attrs;
     const int64_t rows = n->in[X]->shape[0];
     const int coded = a->integer && ib_is_coded(a->forward);
-    const ib_mark mark = ib_graph_mark(g);
-    if (coded && ib_coded_product(g, n, a->forward, rows, ib_f32(n->in[X]), y))
+    ib_shared_codes own = {0};
+    const ib_coded_rows x = {rows, n->in[X]->shape[1], ib_f32(n->in[X]), a->shared ? a->shared : &own};
+    ib_mark mark = ib_graph_mark(g);
+    if (coded && ib_coded_product(g, n, a->forward, &x, y))
         return IB_ENOMEM;
+    if (a->shared) /* what is shared stays */
+        mark = ib_graph_mark(g);
     float *scratch = scratch_of(g, a->forward, rows, n->in[A] ? n->in[A]->shape[0] : 0);
     if (!scratch)
         return IB_ENOMEM;
@@ -324,6 +329,12 @@ const ib_op ib_op_lora = {
 
 ib_tensor *ib_lora_linear(ib_graph *g, ib_tensor *x, const ib_matrix *w, ib_tensor *bias, const ib_lora_opts *opts)
 {
+    return ib_lora_linear_sharing(g, x, w, bias, opts, NULL);
+}
+
+ib_tensor *ib_lora_linear_sharing(ib_graph *g, ib_tensor *x, const ib_matrix *w, ib_tensor *bias,
+                                  const ib_lora_opts *opts, ib_shared_codes *shared)
+{
     IB_GIVEN(x);
     IB_NEED_OR(w, NULL);
     IB_NEED_OR(opts, NULL);
@@ -347,7 +358,7 @@ ib_tensor *ib_lora_linear(ib_graph *g, ib_tensor *x, const ib_matrix *w, ib_tens
     const ib_matrix *forward = ib_matrix_on(opts->merged ? opts->merged : w, dev);
     if (!forward || !(w = opts->merged ? ib_matrix_on(w, dev) : forward))
         return NULL;
-    const lora_attrs a = {w, forward, opts->scale, opts->dropout, opts->keep, opts->no_output, opts->integer};
+    const lora_attrs a = {w, forward, opts->scale, opts->dropout, opts->keep, opts->no_output, opts->integer, shared};
     return IB_APPLY(g, &ib_op_lora, &a, x, opts->a, opts->b, opts->merged ? NULL : opts->m, bias);
 }
 

@@ -1,6 +1,7 @@
 /* test_integer_path.c - models whose products are made in integers: the same logits at every level with any number of
  * threads in every bit, near those of exact products, and what cannot run so is told. Broken by: a level that adds in
- * another order or fuses, a tile that loses a row, a format taken apart wrongly, an exact product that nobody mentions.
+ * another order or fuses, a tile that loses a row, a format taken apart wrongly, an exact product that nobody mentions,
+ * rows that are coded more than once.
  */
 #include "tensor/matrix_fields.h"
 #include "tests/lm/golden_model.h"
@@ -209,6 +210,40 @@ static void what_is_exact_is_told(void)
     close_graph();
 }
 
+static int coded;
+static void (*code_rows)(ib_device *, const float *, int64_t, int64_t, const ib_row_codes *, ib_site);
+static void count_codes(ib_device *dev, const float *x, int64_t n, int64_t cols, const ib_row_codes *c, ib_site at)
+{
+    coded++;
+    code_rows(dev, x, n, cols, c, at);
+}
+
+/* Rows that several layers read are coded once, or once for each size of blocks. */
+static void rows_are_coded_once(void)
+{
+    static float logits[WORDS];
+    ib_lm *m = model_in("q4_0", 0);
+    ib_device *d = ib_device_open("cpu:base");
+    ib_graph *graph = ib_graph_new(d);
+    ib_kv *kv = ib_kv_new(m, 32, 0);
+    REQUIRE(d && graph && kv);
+    code_rows = d->k.code_rows;
+    d->k.code_rows = count_codes;
+    for (int mixed = 0; mixed < 2; mixed++) {
+        if (mixed) {
+            store(&m->block[0].p[IB_ROLE_K].w, "q4_k");
+            store(&m->block[1].p[IB_ROLE_UP].w, "q6_k");
+        }
+        coded = 0;
+        REQUIRE(!ib_lm_step(m, graph, kv, (int32_t[]){1, 60}, 2, logits));
+        CHECK_INT(coded, 2 * 4 + 1 + 2 * mixed); /* of 2 layers q k v, o, gate up, down; the head */
+    }
+    ib_kv_free(kv);
+    ib_graph_free(graph);
+    ib_device_close(d);
+    ib_lm_free(m);
+}
+
 static void rows_that_are_not_finite(void)
 {
     open_graph();
@@ -230,4 +265,4 @@ static void rows_that_are_not_finite(void)
 }
 
 SUITE("integer path", T(every_level_gives_the_same_bits), T(integers_are_near_exact_ones), T(perplexity_is_near),
-      T(what_is_exact_is_told), T(rows_that_are_not_finite))
+      T(what_is_exact_is_told), T(rows_are_coded_once), T(rows_that_are_not_finite))
