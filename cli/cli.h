@@ -165,10 +165,6 @@ int refuse_not_hdf5(const char *option, const char *path);
 /* The same for a folder, to be written into or made. */
 int refuse_no_folder(const char *option, const char *path);
 
-/* Before anything else: unless the environment says how threads wait, starts the command once more, in this process,
- * with OMP_WAIT_POLICY=passive; where that cannot be, and the second time, it returns. */
-void wait_passively(char **argv);
-
 /* Before anything is opened: standard streams that are closed are opened on nothing, and at the end (exit() or a return
  * from main) output that could not be written is told, with exit status 1. */
 void guard_streams(void);

@@ -44,16 +44,8 @@ static void help(FILE *out)
     fprintf(out, ".\n");
 }
 
-/* A command that computes. `bench` measures the library as programs meet that leave the environment alone. */
-static int computes(int argc, char **argv)
-{
-    return argc > 2 && strcmp(argv[1], "bench") && strcmp(argv[1], "help") && strcmp(argv[2], "--help");
-}
-
 int main(int argc, char **argv)
 {
-    if (computes(argc, argv))
-        wait_passively(argv);
     guard_streams();
     if (argc == 3 && !strcmp(argv[1], "help")) { /* that of a command */
         argv[1] = argv[2];

@@ -45,6 +45,7 @@ ib_device *ib_cpu_open(const char *variant, const char *asked)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, survive_forks);
+    ib_wait_in_company();
     const ib_level *level = ib_level_best(variant);
     if (!level && !is_level(variant))
         return ib_device_unknown(asked);

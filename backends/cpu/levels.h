@@ -42,6 +42,7 @@ const ib_level *ib_level_best(const char *wanted);
 int ib_level_is_there(const char *name);
 
 extern const ib_verbs ib_cpu_verbs; /* verbs.c */
+void ib_wait_in_company(void);      /* company.c: whenever a device opens */
 int ib_cpu_thread(void);            /* number of the calling thread in its team */
 
 /* Weight gradients are sums over at most this many parts of the batch, whatever the number of threads. */

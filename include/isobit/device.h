@@ -16,7 +16,12 @@ typedef struct ib_device ib_device;
  * specification, "cpu:base" plain C and BLAS, each further one a set of instructions; ib_device_name_at() names them.
  * NULL reads the environment variable ISOBIT_DEVICE and else means "cpu". Integer results are the same at every level;
  * fp32 results differ by rounding between levels. The error of a name that is none lists the devices that open here,
- * and why the others do not, which takes opening each. */
+ * and why the others do not, which takes opening each.
+ *
+ * From the first "cpu" on, a thread looks up to twenty times a second whether others of this process have to wait for a
+ * core. While they do, threads of OpenMP that wait for others sleep after microseconds instead of milliseconds, so that
+ * a step beside other busy processes takes little more than its share; a sleeping thread for each core is what that
+ * takes with GCC's runtime. Not where the environment has OMP_WAIT_POLICY, GOMP_SPINCOUNT or KMP_BLOCKTIME. */
 ib_device *ib_device_open(const char *name);
 void ib_device_close(ib_device *dev); /* NULL is fine */
 
