@@ -20,6 +20,7 @@
 #include <time.h>
 
 #include "backends/cpu/levels.h"
+#include "base/number.h"
 
 void kmp_set_blocktime(int milliseconds) __attribute__((weak));
 
@@ -46,12 +47,12 @@ static moment look(void)
     DIR *tasks = opendir("/proc/self/task");
     for (const struct dirent *t; tasks && (t = readdir(tasks));) {
         char path[300];
-        double run, waited;
-        snprintf(path, sizeof path, "/proc/self/task/%s/schedstat", t->d_name);
+        unsigned long long run, waited;
+        ib_snprintf(path, sizeof path, "/proc/self/task/%s/schedstat", t->d_name);
         FILE *f = t->d_name[0] == '.' ? NULL : fopen(path, "re");
-        if (f && fscanf(f, "%lf %lf", &run, &waited) == 2) {
-            m.run += 1e-9 * run;
-            m.waited += 1e-9 * waited;
+        if (f && fscanf(f, "%llu %llu", &run, &waited) == 2) {
+            m.run += 1e-9 * (double)run;
+            m.waited += 1e-9 * (double)waited;
         }
         if (f)
             fclose(f);
