@@ -48,13 +48,13 @@ static void put_back(const int32_t *from, int64_t pixels, int64_t channels, int3
         }
 }
 
-int ib_avx2_conv(const ib_window *s, const ib_qproduct *p)
+int ib_avx2_conv(const ib_products *by, const ib_window *s, const ib_qproduct *p)
 {
     const int64_t pixels = s->oh * s->ow, image = s->ic * s->ih * s->iw, packed = (ib_panels_words(s) + 15) / 16 * 16,
                   room = ib_avx2_image_words(s);
     const int in_zero = ib_zero_of(p->in_zero);
     int32_t *panels = (int32_t *)(void *)p->scratch, *rooms = panels + packed;
-    const ib_multiplier *m = ib_avx2_multiplier(s, p->w);
+    const ib_multiplier *m = ib_avx2_multiplier(by, s, p->w);
     if (!m)
         return 0;
     ib_panels_pack(m, s, in_zero, p->w, p->bias, panels);

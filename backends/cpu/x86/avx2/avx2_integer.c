@@ -142,10 +142,10 @@ static void qlinear_of_pairs(int64_t rows, int64_t k, int64_t out, const ib_qpro
     }
 }
 
-static void qlinear(ib_device *dev, int64_t rows, int64_t k, int64_t out, const ib_qproduct *p)
+void ib_avx2_qlinear(const ib_products *by, ib_device *dev, int64_t rows, int64_t k, int64_t out, const ib_qproduct *p)
 {
     int codes = 0;
-    if (!ib_avx2_panels_linear(rows, k, out, p, &codes))
+    if (!ib_avx2_panels_linear(by, rows, k, out, p, &codes))
         qlinear_of_pairs(rows, k, out, p);
     if (p->r && !codes)
         ib_avx2_requant(dev, &(ib_planes){rows, out, 1}, p->acc, p->r);
@@ -183,9 +183,9 @@ static void accumulate(const ib_window *s, const ib_qproduct *p)
     }
 }
 
-static void qconv2d(ib_device *dev, const ib_window *s, const ib_qproduct *p)
+void ib_avx2_qconv2d(const ib_products *by, ib_device *dev, const ib_window *s, const ib_qproduct *p)
 {
-    if (!ib_avx2_conv(s, p))
+    if (!ib_avx2_conv(by, s, p))
         accumulate(s, p);
     if (p->r)
         ib_avx2_requant(dev, &(ib_planes){s->n, s->oc, s->oh * s->ow}, p->acc, p->r);
@@ -193,8 +193,6 @@ static void qconv2d(ib_device *dev, const ib_window *s, const ib_qproduct *p)
 
 void ib_avx2_replace(ib_kernels *k)
 {
-    k->qlinear = qlinear;
-    k->qconv2d = qconv2d;
     ib_avx2_requant_replace(k);
     ib_avx2_panels_replace(k);
     ib_avx2_peaks_replace(k);

@@ -59,8 +59,8 @@ static int64_t rows_of4(int64_t panels)
     return IB_TILE_ROWS / IB_AVX2_ROWS4 * IB_AVX2_ROWS4;
 }
 
-static void finish(const ib_epilogue *e, const isobit_scale *scale, int64_t count, int64_t rows, const int32_t *acc,
-                   uint8_t *y, int64_t ldy)
+void ib_avx2_finish(const ib_epilogue *e, const isobit_scale *scale, int64_t count, int64_t rows, const int32_t *acc,
+                    uint8_t *y, int64_t ldy)
 {
     const int zero = *e->zero, lo = *e->lo, hi = *e->hi;
     const ib_scales8 first = ib_load_scales8(scale, e->profile), second = ib_load_scales8(scale + 8, e->profile);
@@ -71,61 +71,64 @@ static void finish(const ib_epilogue *e, const isobit_scale *scale, int64_t coun
                    count);
 }
 
-static const ib_multiplier by8 = {1, 0, 1, rows_of8, NULL, NULL, run, finish},
-                           by4 = {1, 128, 1, rows_of4, NULL, NULL, ib_avx2_run4, finish};
+static const ib_multiplier by8 = {1, 0, 1, rows_of8, NULL, NULL, run, ib_avx2_finish},
+                           by4 = {1, 128, 1, rows_of4, NULL, NULL, ib_avx2_run4, ib_avx2_finish};
+static const ib_products products = {&by8, &by4, 0};
 
 /* Of weights that were packed, which are not looked through again. */
-static const ib_multiplier *of_packed(const ib_qweights *w)
+static const ib_multiplier *of_packed(const ib_products *by, const ib_qweights *w)
 {
-    return w->bits && w->bits <= 4 ? &by4 : &by8;
+    return w->bits && w->bits <= 4 ? by->by4 : by->by8;
 }
 
-const ib_multiplier *ib_avx2_multiplier(const ib_window *s, const ib_qweights *w)
+const ib_multiplier *ib_avx2_multiplier(const ib_products *by, const ib_window *s, const ib_qweights *w)
 {
     if (s->groups != 1 || w->group_size)
         return NULL;
-    const ib_multiplier *m = of_packed(w);
-    return m == &by8 && memchr(w->codes, -128, (size_t)(s->oc * s->ic * s->kh * s->kw)) ? NULL : m;
+    const ib_multiplier *m = of_packed(by, w);
+    return m == by->by8 && !by->takes_least && memchr(w->codes, -128, (size_t)(s->oc * s->ic * s->kh * s->kw)) ? NULL
+                                                                                                               : m;
 }
 
-static int64_t nhwc_pack(ib_device *dev, const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias,
-                         void *packed)
+int64_t ib_avx2_nhwc_pack(const ib_products *by, const ib_window *s, int in_zero, const ib_qweights *w,
+                          const int32_t *bias, void *packed)
 {
     if (ib_is_depthwise_of_many(s) && !w->group_size)
         return ib_avx2_depthwise_nhwc_pack(s, in_zero, w, bias, packed);
-    const ib_multiplier *m = ib_avx2_multiplier(s, w);
+    const ib_multiplier *m = ib_avx2_multiplier(by, s, w);
     return m ? ib_panels_pack(m, s, in_zero, w, bias, packed) : 0;
 }
 
-static void nhwc_conv2d(ib_device *dev, const ib_window *s, const ib_nhwc_product *p, ib_share share)
+void ib_avx2_nhwc_conv2d(const ib_products *by, ib_device *dev, const ib_window *s, const ib_nhwc_product *p,
+                         ib_share share)
 {
     if (!p->packed)
         IB_BELOW(nhwc_conv2d)(dev, s, p, share);
     else if (ib_is_depthwise_of_many(s))
         ib_avx2_depthwise_nhwc(s, p, share);
     else
-        ib_panels_conv2d(of_packed(p->w), s, p, NULL, share);
+        ib_panels_conv2d(of_packed(by, p->w), s, p, NULL, share);
 }
 
-static int64_t qlinear_pack(ib_device *dev, int64_t k, int64_t out, int in_zero, const ib_qweights *w,
-                            const int32_t *bias, void *packed)
+int64_t ib_avx2_qlinear_pack(const ib_products *by, int64_t k, int64_t out, int in_zero, const ib_qweights *w,
+                             const int32_t *bias, void *packed)
 {
     const ib_window s = ib_window_of_rows(1, k, out);
-    return nhwc_pack(dev, &s, in_zero, w, bias, packed);
+    return ib_avx2_nhwc_pack(by, &s, in_zero, w, bias, packed);
 }
 
-int ib_avx2_panels_linear(int64_t rows, int64_t k, int64_t out, const ib_qproduct *p, int *codes)
+int ib_avx2_panels_linear(const ib_products *by, int64_t rows, int64_t k, int64_t out, const ib_qproduct *p, int *codes)
 {
     const ib_window s = ib_window_of_rows(1, k, out);
-    const ib_multiplier *m = p->packed ? of_packed(p->w) : ib_avx2_multiplier(&s, p->w);
+    const ib_multiplier *m = p->packed ? of_packed(by, p->w) : ib_avx2_multiplier(by, &s, p->w);
     if (m)
         *codes = ib_panels_linear(m, rows, k, out, p);
     return m != NULL;
 }
 
+IB_PRODUCTS_BY(products)
+
 void ib_avx2_panels_replace(ib_kernels *k)
 {
-    k->nhwc_pack = nhwc_pack;
-    k->nhwc_conv2d = nhwc_conv2d;
-    k->qlinear_pack = qlinear_pack;
+    put_products(k);
 }
