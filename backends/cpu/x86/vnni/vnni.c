@@ -401,5 +401,6 @@ void ib_vnni_replace(ib_kernels *k)
     k->qadd = qadd;
     k->int8_peak = int8_peak;
     k->int4_peak = int8_peak; /* bytes all the same */
+    ib_vnni_coded_replace(k);
     ib_vnni_nhwc_replace(k);
 }

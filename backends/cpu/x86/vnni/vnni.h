@@ -9,6 +9,8 @@ extern const ib_multiplier ib_vnni_multiplier, ib_amx_multiplier;
 /* The level's qlinear by either. */
 void ib_qlinear_by(ib_device *dev, const ib_multiplier *m, int64_t rows, int64_t k, int64_t out, const ib_qproduct *p);
 
+void ib_vnni_coded_replace(ib_kernels *k); /* vnni_coded.c */
+
 /* ---- channels last (vnni_nhwc.c, vnni_nhwc_depthwise.c, vnni_nhwc_other.c) ---- */
 void ib_vnni_nhwc_replace(ib_kernels *k);
 void ib_vnni_nhwc_other_replace(ib_kernels *k);
