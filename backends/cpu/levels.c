@@ -8,11 +8,23 @@
 #ifdef __x86_64__
 #include <cpuid.h>
 
-/* __builtin_cpu_supports() of clang 14 knows no name for it. */
+/* __builtin_cpu_supports() of clang 14 knows no name for these; whether the system saves the registers it says of
+ * AVX2. */
 static int f16c_is_there(void)
 {
     unsigned a, b, c, d;
     return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+}
+
+static int avxvnni_is_there(void)
+{
+#ifdef IB_AVXVNNI_BY_EVEX /* CMakeLists.txt */
+    return __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
+#else
+    unsigned most, a, b, c, d;
+    return __get_cpuid_count(7, 0, &most, &b, &c, &d) && most >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) &&
+           (a >> 4 & 1);
+#endif
 }
 #endif
 

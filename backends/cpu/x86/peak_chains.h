@@ -5,7 +5,7 @@
 
 #include "backends/cpu/peaks.h"
 
-#ifdef __AVX512F__
+#if defined __AVX512F__ && !defined IB_AVXVNNI_BY_EVEX
 enum { IB_PEAK_BYTES = 64 };
 #define IB_WIDE(i) "%%zmm" #i
 #else
