@@ -7,9 +7,11 @@
 /* The codes of x[rows][cols] in such blocks, made if they are not there; NULL if memory is out. */
 static const ib_row_codes *codes_of(ib_graph *g, const ib_node *n, int block, const ib_coded_rows *x)
 {
-    ib_row_codes *c = x->shared->of[0].block && x->shared->of[0].block != block ? &x->shared->of[1] : x->shared->of;
+    ib_row_codes *c = x->shared->of;
     IB_ASSERT(!x->shared->x || x->shared->x == x->x, "codes that products share are of the same rows");
-    IB_ASSERT(!c->block || c->block == block, "rows are coded in blocks of two sizes");
+    while (c->block && c->block != block)
+        c++;
+    IB_ASSERT(c < x->shared->of + IB_ROW_BLOCKS, "rows are coded in blocks of a few sizes");
     if (c->block)
         return c;
     const size_t size = (size_t)(x->rows * x->cols);

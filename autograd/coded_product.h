@@ -13,9 +13,10 @@ static inline int ib_is_coded(const ib_matrix *w)
 /* The codes of rows, for products that read the same ones one behind the other, as those of queries, keys and values:
  * the first product that wants blocks of a size makes them. All 0 at first; no longer there than what the graph's
  * arena holds at that product. */
+enum { IB_ROW_BLOCKS = 3 }; /* sizes that blocks have: 32, 64, 256 */
 typedef struct ib_shared_codes {
     const float *x;
-    ib_row_codes of[2]; /* block 0: none yet; blocks are of 32 and of 256 */
+    ib_row_codes of[IB_ROW_BLOCKS]; /* block 0: none yet */
 } ib_shared_codes;
 typedef struct ib_coded_rows {
     int64_t rows, cols;

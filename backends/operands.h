@@ -130,7 +130,7 @@ typedef struct ib_weight_codes {
 
 /* Rows of codes [n][cols], x = scale[block] code, as backends/formulas/row_codes.h makes and multiplies them. */
 typedef struct ib_row_codes {
-    int block;     /* columns that share a scale: 32 or 256 */
+    int block;     /* columns that share a scale: 32, 64 or 256 */
     int8_t *codes; /* [n][cols] */
     float *scale;  /* [n][cols / block] */
     int16_t *sums; /* [n][cols / 16], of 16 codes each */

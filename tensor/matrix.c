@@ -240,6 +240,8 @@ ib_matrix *ib_matrix_new(const ib_storage *f, int64_t rows, int64_t cols, const 
 #define MATRIX_PART(type, name, count) m->name = parts->name;
 #include "tensor/matrix_parts.def"
 #undef MATRIX_PART
+    for (int i = 0; f->code && i < 16; i++)
+        m->other_code |= m->code[i] != f->code[i];
     return m;
 }
 
@@ -288,7 +290,7 @@ int ib_matrix_integer_block(const ib_matrix *m)
 #undef INTEGERS
     };
     const int block = block_of[m->format->index];
-    return block && m->cols % block == 0 ? block : 0;
+    return block && m->cols % block == 0 && !m->other_code ? block : 0;
 }
 
 size_t ib_matrix_room(void)

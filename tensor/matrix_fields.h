@@ -11,6 +11,7 @@ struct ib_matrix {
 #include "tensor/matrix_parts.def"
 #undef MATRIX_PART
     float offset;
+    int other_code;                       /* its file's table is not its format's */
     void *owned;                          /* freed with the matrix; NULL: the parts are borrowed */
     struct ib_device *home;               /* whose memory the parts lie in; NULL: the host's */
     struct ib_matrix *copy;               /* the same in the memory of a device that is no host, once one has used it */

@@ -37,7 +37,8 @@ void ib_check_frozen_mul_grad(ib_device *dev, const ib_matrix *w, int64_t n, con
 
 void ib_check_code_rows(ib_device *dev, const float *x, int64_t n, int64_t cols, const ib_row_codes *c, ib_site at)
 {
-    IB_ASSERT((c->block == 32 || c->block == 256) && cols % c->block == 0, "rows of codes are whole blocks");
+    IB_ASSERT((c->block == 32 || c->block == 64 || c->block == 256) && cols % c->block == 0,
+              "rows of codes are whole blocks");
     SPANS(OUT(c->codes, n * cols), OUT(c->scale, n * cols / c->block), OUT(c->sums, n * cols / 16), IN(x, n * cols));
 }
 

@@ -1,7 +1,8 @@
 /* row_codes.h - rows of fp32 as codes of 8 bits, and their products with frozen matrices in integers: the
  * specification, which every level equals in every bit. Of the formulas that kernels of the CPU and of CUDA share.
  *
- * A row x[K] is coded in blocks of B elements (32, of k-quants 256) with a scale each, in -127 .. 127:
+ * A row x[K] is coded in blocks of B elements (32, of k-quants 256, of nf4 and fp4 64) with a scale each, in
+ * -127 .. 127:
  *     top = max |x|        i = 127 / top        d = top / 127        code = round(i x), ties to even
  * A block whose top is so small that fp32 holds no i is zero: d = 0, codes 0. The error of a value is at most d / 2, or
  * top / 254, but for the rounding of i and i x.
@@ -10,9 +11,15 @@
  * it, the block's codes c and S[g] = their sums over each 16, in int32:
  *     p[l] = sum of s q c over k = 32 j + 4 l + i, i = 0 .. 3, all j, for l = 0 .. 7        r = sum of min[g] S[g]
  * |p| < 2^24, so that (float)p is exact: s q c is at most 128 x 32 x 127 and there are 32 of them, or with s = 1
- * 128 x 127 and 4. In fp32, each product and each sum rounded by itself (no FMA), block by block from the first:
+ * 128 x 127 and 4. Blocks of 64 have s = 1 and wide codes, |q| <= 15684: 15684 x 127 and 8. In fp32, each product and
+ * each sum rounded by itself (no FMA), block by block from the first:
  *     a[l] += (d_w d) (float)p[l]        e += (m_w d) (float)r
  * and at the row's end y = (((a0 + a4) + (a2 + a6)) + ((a1 + a5) + (a3 + a7))) + e.
+ *
+ * Wide codes: fp4's values are multiples of 1/192. nf4's are 16 fp32 numbers, which whole numbers / 15684 meet to
+ * 1.57e-5 of the block's largest weight: by that much its weights are others than on the exact path; codes of rows are
+ * off by up to 3.9e-3 of their block's largest value. d_w is fp32's 1/192 or 1/15684 times the block's scale. A matrix
+ * whose table is not its format's has no integer form.
  *
  * Why so: eight sums are a vector of AVX2 and two of NEON, four adjacent codes what vpmaddubsw and vpmaddwd, vpdpbusd,
  * sdot and dp4a add, so that no vector is summed before the row's end. */
@@ -25,7 +32,7 @@
 
 #include "arithmetic/real.h"
 
-enum { IB_ROW_LANES = 8, IB_ROW_GROUP = 16 };
+enum { IB_ROW_LANES = 8, IB_ROW_GROUP = 16, IB_ROW_WIDE = 64 };
 
 /* codes[block], the scale and the sums[block / 16] of x[block]; the scale is NaN where a value is not finite. */
 IB_DEVICE_FN static inline void ib_code_block(const float *x, int block, int8_t *codes, float *scale, int16_t *sums)
@@ -59,6 +66,15 @@ IB_DEVICE_FN static inline void ib_coded_lanes(int block, const int8_t *q, const
             const int8_t *ql = q + 32 * j + 4 * l, *cl = c + 32 * j + 4 * l;
             p[l] += s[2 * j + l / 4] * (ql[0] * cl[0] + ql[1] * cl[1] + ql[2] * cl[2] + ql[3] * cl[3]);
         }
+}
+
+/* The same of a block of 64 wide codes. */
+IB_DEVICE_FN static inline void ib_coded_lanes_wide(const int16_t *q, const int8_t *c, int32_t *p)
+{
+    for (int l = 0; l < IB_ROW_LANES; l++)
+        p[l] = 0;
+    for (int k = 0; k < IB_ROW_WIDE; k++)
+        p[k % 32 / 4] += q[k] * c[k];
 }
 
 /* r of a block; min[block / 16], sums[block / 16]. */

@@ -74,7 +74,7 @@ ib_tensor *ib_lm_logits(ib_lm *m, ib_graph *g, ib_tensor *hidden);
 /* How rows are multiplied by the model's frozen matrices where nothing is trained. */
 typedef enum ib_path {
     IB_PATH_EXACT,  /* fp32 rows by weights that are decoded to fp32 */
-    IB_PATH_INTEGER /* rows as codes of 8 bits, a scale for each 32 or 256 columns, by the weights' own codes, with sums
+    IB_PATH_INTEGER /* rows as codes of 8 bits, a scale for each 32 to 256 columns, by the weights' own codes, with sums
                        in int32, which are added in fp32 in one order: the same bits at every level
                        (backends/formulas/row_codes.h is the specification). Formats that have no such products
                        (tensor/integers.def) run as ever, and so do norms, attention, adapters and the rows of the

@@ -4,10 +4,14 @@
 
 #include <stdint.h>
 
-/* element i = d scale[i / 16] code[i] + m min[i / 16] */
+/* element i = d scale[i / 16] code[i] + m min[i / 16], of blocks of 64 d wide[i]; d is to be times the scale that lies
+ * apart, where the format has those. */
 typedef struct ib_integers {
     float d, m; /* m 0: it has no minima, and min[] may hold anything */
-    int8_t code[256];
+    union {
+        int8_t code[256];
+        int16_t wide[64];
+    };
     int8_t scale[16];
     uint8_t min[16];
 } ib_integers;

@@ -1,8 +1,8 @@
 /* coded.c - rows as codes of 8 bits, and their products with frozen matrices in integers (formulas/row_codes.h). */
 #include "backends/cpu/level.h"
 #include "backends/formulas/row_codes.h"
-#include "tensor/storage.h"
 #include "tensor/storage/integers.h"
+#include "tensor/storage/scaled.h"
 #include "tensor/storage_places.h"
 
 #define INTEGERS(name, block) IB_INTEGERS(name);
@@ -33,24 +33,34 @@ void IB_K(code_rows)(ib_device *dev, const float *x, int64_t n, int64_t cols, co
 
 enum { TAKEN = 16 }; /* rows that are multiplied by a block that is taken apart once */
 
+/* The scale of block j of row o that lies apart; 1: there is none. */
+static float scale_apart(const ib_matrix *w, int64_t o, int64_t j)
+{
+    if (w->format->code)
+        return ib_absmax_at(w, o * w->cols / IB_NF4_BLOCK + j);
+    return w->format->decode ? 1.0f : w->absmax[o];
+}
+
 /* y[i][o] for rows i = 0 .. n of x, n <= TAKEN */
 static void multiply(const ib_matrix *w, int64_t o, int64_t n, const ib_row_codes *x, int64_t from, float *y)
 {
     const ib_storage *f = w->format;
     const int block = x->block, groups = block / IB_ROW_GROUP;
-    const int64_t cols = w->cols, blocks = cols / block, bytes = block / f->block * f->bytes;
+    const int64_t cols = w->cols, blocks = cols / block, bytes = f->code ? block / 2 : block / f->block * f->bytes;
     const uint8_t *b = w->data + o * blocks * bytes;
     float a[TAKEN][IB_ROW_LANES] = {{0}}, e[TAKEN] = {0};
     ib_integers v;
     for (int64_t j = 0; j < blocks; j++, b += bytes) {
         integers_of[f->index](b, &v);
-        if (!f->decode)
-            v.d = w->absmax[o];
+        v.d *= scale_apart(w, o, j);
         for (int64_t i = 0; i < n; i++) {
             const int64_t at = (from + i) * blocks + j;
             const float d = v.d * x->scale[at], m = v.m * x->scale[at];
             int32_t p[IB_ROW_LANES];
-            ib_coded_lanes(block, v.code, v.scale, x->codes + at * block, p);
+            if (block == IB_ROW_WIDE)
+                ib_coded_lanes_wide(v.wide, x->codes + at * block, p);
+            else
+                ib_coded_lanes(block, v.code, v.scale, x->codes + at * block, p);
             for (int l = 0; l < IB_ROW_LANES; l++)
                 a[i][l] += d * (float)p[l];
             if (v.m != 0)

@@ -9,8 +9,9 @@
 
 /* What multiplies a block's codes: see formulas/row_codes.h. */
 typedef struct coded_head {
-    float d, m;         /* m: of formats with minima */
-    __m256i scale, min; /* of k-quants: 16 int16, one for each 16 columns */
+    float d, m;              /* m: of formats with minima */
+    __m256i scale, min;      /* of k-quants: 16 int16, one for each 16 columns */
+    __m256i high, low, sign; /* of wide codes, by their nibble: sign (128 high + low) */
 } coded_head;
 
 static inline __m256i load32(const uint8_t *b)
@@ -131,6 +132,40 @@ HEAD(int8) /* the row's scale lies apart */
 PART(int8)
 {
     return (void)j, load32(b);
+}
+
+/* ---- blocks of 64, whose parts are nibbles, the first of two in the high bits ---- */
+static inline __m256i nibbles_in_turn(const uint8_t *b)
+{
+    const __m128i raw = load16(b), mask = _mm_set1_epi8(15), low = _mm_and_si128(raw, mask),
+                  high = _mm_and_si128(_mm_srli_epi16(raw, 4), mask);
+    return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_unpacklo_epi8(high, low)), _mm_unpackhi_epi8(high, low),
+                                   1);
+}
+HEAD(nf4) /* nf4.c */
+{
+    (void)b;
+    h->d = 1.0f / 15684.0f;
+    h->high =
+        _mm256_broadcastsi128_si256(_mm_setr_epi8(122, 85, 64, 48, 34, 22, 11, 0, 9, 19, 30, 41, 54, 68, 88, 122));
+    h->low = _mm256_broadcastsi128_si256(_mm_setr_epi8(68, 39, 43, 50, 109, 82, 20, 0, 96, 92, 20, 52, 0, 120, 75, 68));
+    h->sign = _mm256_broadcastsi128_si256(_mm_setr_epi8(-1, -1, -1, -1, -1, -1, -1, 1, 1, 1, 1, 1, 1, 1, 1, 1));
+}
+PART(nf4)
+{
+    return nibbles_in_turn(b + 16 * j);
+}
+HEAD(fp4) /* fp4.c */
+{
+    (void)b;
+    h->d = 1.0f / 192.0f;
+    h->high = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0));
+    h->low = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 0, 64, 64, 96, 32, 48, 0, 1, 0, 64, 64, 96, 32, 48));
+    h->sign = _mm256_broadcastsi128_si256(_mm_setr_epi8(1, 1, 1, 1, 1, 1, 1, 1, -1, -1, -1, -1, -1, -1, -1, -1));
+}
+PART(fp4)
+{
+    return nibbles_in_turn(b + 16 * j);
 }
 
 /* ---- blocks of 256 ---- */

@@ -6,7 +6,7 @@
 
 #include "backends/cpu/level.h"
 #include "backends/cpu/x86/avx2/avx2_coded.h"
-#include "tensor/storage_places.h"
+#include "tensor/storage/scaled.h"
 
 /* A product: rows x of n, outputs of w. */
 typedef struct product {
@@ -15,12 +15,13 @@ typedef struct product {
     const float *d;
     const int16_t *s;
     int64_t blocks, outputs;
-    const float *apart; /* scales of outputs, where blocks have none */
+    const ib_matrix *matrix; /* its scales of outputs, or of blocks, where these have none */
     float *y;
 } product;
 
-/* How codes of weights are multiplied by those of rows: as bytes without a sign, less `shift`; or with one. */
-enum { SIGNED = -1 };
+/* How codes of weights are multiplied by those of rows: as bytes without a sign, less `shift`; or with one; or as wide
+ * ones, whose nibbles choose from tables. */
+enum { SIGNED = -1, WIDE = -2 };
 
 /* Sums of pairs, in 16 bits: 2 x 128 x 127 at most */
 static inline __m256i pairs(__m256i w, __m256i c, int shift)
@@ -61,6 +62,14 @@ static inline __m256i add_fours(__m256i p, __m256i w, __m256i c, int shift)
     return add_scaled(p, pairs(w, c, shift), _mm256_set1_epi16(1));
 }
 #endif
+
+/* p + the same of wide codes, sign (128 high + low) by the nibbles; pairs are 2 x 127 x 127 at most */
+static inline __m256i add_wide(__m256i p, __m256i nibble, __m256i c, const coded_head *h)
+{
+    const __m256i own = _mm256_sign_epi8(c, _mm256_shuffle_epi8(h->sign, nibble)),
+                  high = _mm256_maddubs_epi16(_mm256_shuffle_epi8(h->high, nibble), own);
+    return add_fours(add_scaled(p, high, _mm256_set1_epi16(128)), _mm256_shuffle_epi8(h->low, nibble), own, 0);
+}
 
 /* Scales of columns 32 j .. 32 j + 31, of 16 int16 in h. */
 static inline __m256i scales_of(__m256i scale, int j)
@@ -123,15 +132,19 @@ static inline __attribute__((always_inline)) void tile(const product *t, int64_t
             coded_head h;
             head(w, &h);
             if (bytes == block)
-                h.d = t->apart[o + r];
+                h.d = t->matrix->absmax[o + r];
+            if (shift == WIDE)
+                h.d *= ib_absmax_at(t->matrix, (o + r) * blocks + b);
             for (int k = 0; k < n; k++)
                 p[k] = begin[k];
 #pragma GCC unroll 8
             for (int j = 0; j < block / 32; j++) {
-                const __m256i q = part(w, j), s = block > 32 ? scales_of(h.scale, j) : q;
+                const __m256i q = part(w, j), s = block == 256 ? scales_of(h.scale, j) : q;
                 for (int k = 0; k < n; k++) {
                     const __m256i c = codes_of(t, (i + k) * blocks + b, block, j);
-                    p[k] = block > 32 ? add_scaled(p[k], pairs(q, c, shift), s) : add_fours(p[k], q, c, shift);
+                    p[k] = shift == WIDE  ? add_wide(p[k], q, c, &h)
+                           : block == 256 ? add_scaled(p[k], pairs(q, c, shift), s)
+                                          : add_fours(p[k], q, c, shift);
                 }
             }
             for (int k = 0; k < n; k++) {
@@ -172,7 +185,9 @@ static inline __attribute__((always_inline)) void tile(const product *t, int64_t
     FORMAT(q3_k, 256, 110, 4, 0)                                                                                       \
     FORMAT(iq4_nl, 32, 18, SIGNED, 0)                                                                                  \
     FORMAT(int4, 32, 18, 8, 0)                                                                                         \
-    FORMAT(int8, 32, 32, SIGNED, 0)
+    FORMAT(int8, 32, 32, SIGNED, 0)                                                                                    \
+    FORMAT(nf4, 64, 32, WIDE, 0)                                                                                       \
+    FORMAT(fp4, 64, 32, WIDE, 0)
 
 #define TILE(name, m, n, ...)                                                                                          \
     static void name##_##m##_##n(const product *t, int64_t o, int64_t i)                                               \
@@ -193,6 +208,8 @@ static const struct {
 #define ROW(name, ...) [IB_AT_##name] = {name##_4_1, name##_1_1, name##_2_4, name##_1_4},
     FORMATS(ROW)
 #undef ROW
+        [IB_AT_nf4_dq] = {nf4_4_1, nf4_1_1, nf4_2_4, nf4_1_4},
+    [IB_AT_fp4_dq] = {fp4_4_1, fp4_1_1, fp4_2_4, fp4_1_4},
 };
 
 static void coded_mul(ib_device *dev, const ib_matrix *w, int64_t n, const ib_row_codes *x, float *y)
@@ -202,7 +219,7 @@ static void coded_mul(ib_device *dev, const ib_matrix *w, int64_t n, const ib_ro
         IB_BELOW(coded_mul)(dev, w, n, x, y);
         return;
     }
-    const product t = {w->data, x->codes, x->scale, x->sums, w->cols / x->block, w->rows, w->absmax, y};
+    const product t = {w->data, x->codes, x->scale, x->sums, w->cols / x->block, w->rows, w, y};
     const int64_t outputs = w->rows;
 #pragma omp parallel for schedule(static)
     for (int64_t o = 0; o < outputs; o += MOST) {
