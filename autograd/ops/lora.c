@@ -327,13 +327,22 @@ const ib_op ib_op_lora = {
         {"dora", 3, {{2, {5, 4}, -1, 1}, {1, {3}, 0.5f, 1}, {1, {3}, -1, 1}}, dora_sample, 0},
         {0}}};
 
-ib_tensor *ib_lora_linear(ib_graph *g, ib_tensor *x, const ib_matrix *w, ib_tensor *bias, const ib_lora_opts *opts)
-{
-    return ib_lora_linear_sharing(g, x, w, bias, opts, NULL);
-}
-
 ib_tensor *ib_lora_linear_sharing(ib_graph *g, ib_tensor *x, const ib_matrix *w, ib_tensor *bias,
                                   const ib_lora_opts *opts, ib_shared_codes *shared)
+{
+    IB_GIVEN(x);
+    if (ib_tap_pass(g, x))
+        return NULL;
+    ib_tensor *const in[] = {x, opts->a, opts->b, opts->merged ? NULL : opts->m, bias};
+    ib_device *dev = ib_side_for(g, in, 5)->dev;
+    const ib_matrix *forward = ib_matrix_on(opts->merged ? opts->merged : w, dev);
+    if (!forward || !(w = opts->merged ? ib_matrix_on(w, dev) : forward))
+        return NULL;
+    const lora_attrs a = {w, forward, opts->scale, opts->dropout, opts->keep, opts->no_output, opts->integer, shared};
+    return IB_APPLY(g, &ib_op_lora, &a, x, opts->a, opts->b, opts->merged ? NULL : opts->m, bias);
+}
+
+ib_tensor *ib_lora_linear(ib_graph *g, ib_tensor *x, const ib_matrix *w, ib_tensor *bias, const ib_lora_opts *opts)
 {
     IB_GIVEN(x);
     IB_NEED_OR(w, NULL);
@@ -351,15 +360,7 @@ ib_tensor *ib_lora_linear_sharing(ib_graph *g, ib_tensor *x, const ib_matrix *w,
                "is set in %s: products of codes have no "
                "gradient",
                "training");
-    if (ib_tap_pass(g, x))
-        return NULL;
-    ib_tensor *const in[] = {x, opts->a, opts->b, opts->merged ? NULL : opts->m, bias};
-    ib_device *dev = ib_side_for(g, in, 5)->dev;
-    const ib_matrix *forward = ib_matrix_on(opts->merged ? opts->merged : w, dev);
-    if (!forward || !(w = opts->merged ? ib_matrix_on(w, dev) : forward))
-        return NULL;
-    const lora_attrs a = {w, forward, opts->scale, opts->dropout, opts->keep, opts->no_output, opts->integer, shared};
-    return IB_APPLY(g, &ib_op_lora, &a, x, opts->a, opts->b, opts->merged ? NULL : opts->m, bias);
+    return ib_lora_linear_sharing(g, x, w, bias, opts, NULL);
 }
 
 ib_tensor *ib_frozen_linear(ib_graph *g, ib_tensor *x, const ib_matrix *w, ib_tensor *bias)
