@@ -26,10 +26,17 @@ typedef struct ib_dropout_attrs {
     float p;
 } ib_dropout_attrs;
 
-/* cache_rows: inputs k, v [rows][groups][dim], which become those of the cache from row `at` on; its result is k */
+/* Rows one behind the other of one sequence, and the layer's cache of it, which has `before` others already. */
+typedef struct ib_cache_run {
+    const ib_kv_cache *cache;
+    int64_t rows, before;
+} ib_cache_run;
+
+/* cache_rows: inputs k, v [rows][groups][dim], the rows of `n` runs, which become those of their caches; its result is
+ * k */
 typedef struct ib_cache_rows_attrs {
-    const ib_kv_cache *cache; /* of the layer */
-    int64_t at;
+    const ib_cache_run *run; /* [n], as long as the result */
+    int64_t n;
 } ib_cache_rows_attrs;
 
 /* attention: inputs q, k, v */
@@ -44,13 +51,13 @@ typedef struct ib_rope_attrs {
     const int32_t *pos; /* [rows] the device's, each of a row of the table */
 } ib_rope_attrs;
 
-/* cached_attention: input q [rows][heads][dim], whose own keys and values are the last `rows` behind `before` others */
+/* cached_attention: input q [rows][heads][dim], the rows of `n` runs, whose own keys and values their caches have */
 typedef struct ib_cached_attention_attrs {
-    const ib_kv_cache *cache; /* of the layer */
+    const ib_cache_run *run; /* [n], as long as the result */
+    int64_t n;
     int heads;
     float scale;
     int64_t window; /* 0: unlimited */
-    int64_t before;
 } ib_cached_attention_attrs;
 
 #endif

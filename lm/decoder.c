@@ -38,25 +38,39 @@ static ib_tensor *attention(ib_graph *g, const ib_block_run *run, ib_tensor *q, 
     return IB_APPLY(g, &ib_op_attention, (&(ib_attention_attrs){a, 1}), q, k, v);
 }
 
-/* Adds the rows' keys and values to the cache; then each row attends to all that was before it. */
+/* The rows of each sequence, and its cache of this layer; NULL if memory is out. */
+static const ib_cache_run *runs_of(ib_graph *g, const ib_block_run *run, int64_t rows)
+{
+    const ib_lm_config *c = &run->m->c;
+    ib_cache_run *r = ib_graph_alloc(g, (size_t)run->sequences * sizeof *r);
+    for (int64_t i = 0; r && i < run->sequences; i++) {
+        const ib_kv *kv = run->kv[i];
+        r[i] = (ib_cache_run){&kv->layer[run->layer], rows / run->sequences, kv->length};
+        IB_ASSERT(run->layer < kv->n_layers && r[i].cache->groups == c->groups && r[i].cache->dim == c->dim &&
+                      r[i].cache->int8 == kv->int8,
+                  "a cache is of its model");
+        IB_ASSERT(kv->length + r[i].rows <= kv->context, "keys and values fit into their cache");
+    }
+    return r;
+}
+
+/* Adds the rows' keys and values to their caches; then each row attends to all that was before it in its sequence. */
 static ib_tensor *cached_attention(ib_graph *g, const ib_block_run *run, ib_tensor *q, ib_tensor *k, ib_tensor *v)
 {
     const ib_lm_config *c = &run->m->c;
-    const ib_block *b = &run->m->block[run->layer];
-    const ib_kv *kv = run->kv;
-    const ib_kv_cache *cache = &kv->layer[run->layer];
-    IB_ASSERT(run->layer < kv->n_layers && cache->groups == c->groups && cache->dim == c->dim &&
-                  cache->int8 == kv->int8,
-              "a cache is of its model");
-    IB_ASSERT(kv->length + q->shape[0] <= kv->context, "keys and values fit into their cache");
-    k = IB_APPLY(g, &ib_op_cache_rows, (&(ib_cache_rows_attrs){cache, kv->length}), k, v);
+    const int64_t n = run->sequences;
+    const ib_cache_run *r = runs_of(g, run, q->shape[0]);
+    if (!r)
+        return NULL;
+    k = IB_APPLY(g, &ib_op_cache_rows, (&(ib_cache_rows_attrs){r, n}), k, v);
     /* a fresh prompt: the tiled kernel, on exact keys; but what runs in integers gives the same bits at every level,
      * and levels have tiled sums of their own */
-    if (!k || (!kv->length && !run->m->integer))
+    if (!k || (n == 1 && !r->before && !run->m->integer))
         return k ? attention(g, run, q, k, v) : NULL;
-    return IB_APPLY(
-        g, &ib_op_cached_attention,
-        (&(ib_cached_attention_attrs){cache, c->heads, c->attention_scale, b->local ? c->window : 0, kv->length}), q);
+    return IB_APPLY(g, &ib_op_cached_attention,
+                    (&(ib_cached_attention_attrs){r, n, c->heads, c->attention_scale,
+                                                  run->m->block[run->layer].local ? c->window : 0}),
+                    q);
 }
 
 ib_tensor *ib_lm_block(ib_graph *g, void *context, ib_tensor *x)
@@ -89,14 +103,14 @@ ib_tensor *ib_lm_block(ib_graph *g, void *context, ib_tensor *x)
     return ib_add(g, x, norm(g, m, b, IB_NORM_POST_FFN, y));
 }
 
-ib_block_run ib_lm_run(ib_lm *m, ib_graph *g, const ib_lm_batch *b, ib_kv *kv)
+ib_block_run ib_lm_run(ib_lm *m, ib_graph *g, const ib_lm_batch *b, ib_kv *const *kv, int64_t sequences)
 {
     const size_t bytes = (size_t)b->n * sizeof(int32_t);
     for (int64_t i = 0; i < b->n; i++)
         IB_ASSERT(b->pos[i] >= 0 && b->pos[i] < m->positions, "positions have a row in the table of angles");
     const int32_t *pos = ib_graph_uploaded(g, b->pos, bytes),
                   *first = pos ? ib_graph_uploaded(g, b->first, bytes) : NULL;
-    return (ib_block_run){.m = m, .b = b, .pos = first ? pos : NULL, .first = first, .kv = kv};
+    return (ib_block_run){.m = m, .b = b, .pos = first ? pos : NULL, .first = first, .kv = kv, .sequences = sequences};
 }
 
 ib_tensor *ib_lm_embed(ib_lm *m, ib_graph *g, const ib_lm_batch *b)
@@ -117,6 +131,8 @@ ib_tensor *ib_lm_hidden(ib_lm *m, ib_graph *g, const ib_lm_batch *b, int checkpo
     IB_TAKE_OR(b->n, b->n > 0, NULL, "is %lld: no tokens to run", (long long)b->n);
     IB_TAKE_OR(checkpoint, checkpoint >= 0 && checkpoint <= m->c.layers, NULL, "is %d of %d layers", checkpoint,
                m->c.layers);
+    IB_TAKE_OR(m, !m->integer || g->mode != IB_TRAIN, NULL, "is on the %s path: its products have no gradient",
+               "integer");
     int32_t last = 0;
     for (int64_t i = 0; i < b->n; i++)
         IB_TAKE_OR(b->pos, b->pos[i] >= 0 && b->pos[i] < 1 << 24, NULL, "is %d for token %lld", b->pos[i],
@@ -129,7 +145,7 @@ ib_tensor *ib_lm_hidden(ib_lm *m, ib_graph *g, const ib_lm_batch *b, int checkpo
     if (ib_lm_rope(m, last + 1))
         return NULL;
     ib_block_run *runs = ib_graph_alloc(g, (size_t)m->c.layers * sizeof *runs); /* needed again in the backward pass */
-    const ib_block_run run = ib_lm_run(m, g, b, NULL);
+    const ib_block_run run = ib_lm_run(m, g, b, NULL, 0);
     ib_tensor *x = runs && run.pos ? ib_lm_embed(m, g, b) : NULL;
     for (int i = 0; x && i < m->c.layers; i++) {
         runs[i] = run;

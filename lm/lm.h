@@ -142,17 +142,18 @@ struct ib_kv {
 };
 /* Moves the cache into this device's memory. */
 ib_status ib_kv_place(ib_kv *kv, ib_device *dev);
-/* One block on rows b of the stream x; kv NULL: rows attend to each other, else also to the cache, to which they are
- * added. */
+/* One block on rows b of the stream x; kv NULL: rows attend to each other; else rows are as many of each sequence, one
+ * sequence behind the other, and attend to its cache too, to which they are added. */
 typedef struct ib_block_run {
     ib_lm *m;
     const ib_lm_batch *b;
     const int32_t *pos, *first; /* b's, the device's */
     int layer;
-    ib_kv *kv;
+    ib_kv *const *kv; /* [sequences] or NULL */
+    int64_t sequences;
 } ib_block_run;
 /* The run of the first block, whose positions have a row in the rotary tables; pos is NULL if memory is out. */
-ib_block_run ib_lm_run(ib_lm *m, ib_graph *g, const ib_lm_batch *b, ib_kv *kv);
+ib_block_run ib_lm_run(ib_lm *m, ib_graph *g, const ib_lm_batch *b, ib_kv *const *kv, int64_t sequences);
 ib_tensor *ib_lm_block(ib_graph *g, void *run, ib_tensor *x);
 ib_tensor *ib_lm_embed(ib_lm *m, ib_graph *g, const ib_lm_batch *b);
 

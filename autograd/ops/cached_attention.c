@@ -4,13 +4,22 @@
 #include "autograd/op.h"
 #include "base/assert.h"
 
+/* Whether the runs are these rows. */
+static int are_rows(const ib_cache_run *run, int64_t n, int64_t rows)
+{
+    for (int64_t i = 0; i < n; i++)
+        rows -= run[i].rows;
+    return n > 0 && rows == 0;
+}
+
 static ib_status rows_shape(ib_node *n, ib_tensor *out)
 {
     const ib_cache_rows_attrs *a = n->attrs;
     const ib_tensor *k = n->in[0], *v = n->in[1];
-    if (k->ndim != 2 || k->shape[1] != (int64_t)a->cache->groups * a->cache->dim || v->size != k->size)
-        return ib_op_fail(n, "keys of %lld for %d groups of %d", (long long)k->shape[k->ndim - 1], a->cache->groups,
-                          a->cache->dim);
+    const ib_kv_cache *cache = a->run->cache;
+    if (k->ndim != 2 || k->shape[1] != (int64_t)cache->groups * cache->dim || v->size != k->size)
+        return ib_op_fail(n, "keys of %lld for %d groups of %d", (long long)k->shape[k->ndim - 1], cache->groups,
+                          cache->dim);
     out->data = k->data;
     return ib_same_shape(k, out, 0);
 }
@@ -19,7 +28,13 @@ static ib_status rows_forward(ib_graph *g, ib_node *n)
 {
     const ib_cache_rows_attrs *a = n->attrs;
     IB_ASSERT(g->mode == IB_EVAL, "keys that a cache keeps take no gradient");
-    K(g)->cache_rows(g->dev, a->cache, a->at, n->in[0]->shape[0], ib_f32(n->in[0]), ib_f32(n->in[1]));
+    IB_ASSERT(are_rows(a->run, a->n, n->in[0]->shape[0]), "each row is of a run");
+    const float *k = ib_f32(n->in[0]), *v = ib_f32(n->in[1]);
+    for (const ib_cache_run *r = a->run; r < a->run + a->n; r++) {
+        K(g)->cache_rows(g->dev, r->cache, r->before, r->rows, k, v);
+        k += r->rows * n->in[0]->shape[1];
+        v += r->rows * n->in[0]->shape[1];
+    }
     return IB_OK;
 }
 
@@ -34,22 +49,25 @@ static ib_status cached_shape(ib_node *n, ib_tensor *out)
 {
     const ib_cached_attention_attrs *a = n->attrs;
     const ib_tensor *q = n->in[0];
-    if (q->ndim != 2 || q->shape[1] != (int64_t)a->heads * a->cache->dim)
-        return ib_op_fail(n, "queries of %lld for %d heads of %d", (long long)q->shape[q->ndim - 1], a->heads,
-                          a->cache->dim);
+    const int dim = a->run->cache->dim;
+    if (q->ndim != 2 || q->shape[1] != (int64_t)a->heads * dim)
+        return ib_op_fail(n, "queries of %lld for %d heads of %d", (long long)q->shape[q->ndim - 1], a->heads, dim);
     return ib_same_shape(q, out, 0);
 }
 
 static ib_status cached_forward(ib_graph *g, ib_node *n)
 {
     const ib_cached_attention_attrs *a = n->attrs;
-    const int64_t rows = n->out->shape[0], cols = n->out->shape[1];
+    const int64_t cols = n->out->shape[1];
+    const float *q = ib_f32(n->in[0]);
+    float *y = ib_f32(n->out);
     IB_ASSERT(g->mode == IB_EVAL, "keys that a cache keeps take no gradient");
-    for (int64_t i = 0; i < rows; i++) {
-        const int64_t to = a->before + i + 1, from = a->window && to > a->window ? to - a->window : 0;
-        K(g)->attention_cached(g->dev, a->cache, a->heads, a->scale, from, to, ib_f32(n->in[0]) + i * cols,
-                               ib_f32(n->out) + i * cols);
-    }
+    IB_ASSERT(are_rows(a->run, a->n, n->out->shape[0]), "each row is of a run");
+    for (const ib_cache_run *r = a->run; r < a->run + a->n; r++)
+        for (int64_t i = 0; i < r->rows; i++, q += cols, y += cols) {
+            const int64_t to = r->before + i + 1, from = a->window && to > a->window ? to - a->window : 0;
+            K(g)->attention_cached(g->dev, r->cache, a->heads, a->scale, from, to, q, y);
+        }
     return IB_OK;
 }
 

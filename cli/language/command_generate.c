@@ -5,14 +5,15 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "cli/language/several.h"
 #include "cli/language/talk.h"
 
 typedef struct generate_options {
     common common;
-    const char *model, *prompt, *system, *base, *adapter, *chat_template, *tokenizer;
+    const char *model, *prompt, *prompts, *system, *base, *adapter, *chat_template, *tokenizer;
     const char **stop;
     int n_stops;
-    int64_t tokens, context, seed, top_k;
+    int64_t tokens, context, seed, top_k, at_once;
     double temperature, top_p, min_p, repeat_penalty;
     int chat, int8, ignore_eos;
     ib_path path;
@@ -31,12 +32,17 @@ enum {
     KEY_TOKENIZER,
     KEY_IGNORE_EOS,
     KEY_PATH,
+    KEY_PROMPTS,
+    KEY_AT_ONCE,
     KEY_STOP
 };
 
 static const struct argp_option options[] = {
     {"prompt", 'p', "TEXT", OPTION_MAY_BE_EMPTY,
      "what to continue; with --chat the first message; - takes all of standard input", 0},
+    {"prompts", KEY_PROMPTS, "FILE", 0,
+     "continue each line of a text, or each string or {\"prompt\": ...} of a .jsonl file, several at a time", 0},
+    {"at-once", KEY_AT_ONCE, "N", 0, "so many of --prompts side by side (32)", 0},
     {"chat", 'c', NULL, 0,
      "a conversation in the model's chat template; each line of standard input is a further message", 0},
     {"system", KEY_SYSTEM, "TEXT", OPTION_MAY_BE_EMPTY, "system message of --chat", 0},
@@ -50,7 +56,7 @@ static const struct argp_option options[] = {
     {"top-p", KEY_TOP_P, "X", 0, "only the most likely that make up X (0.95)", 0},
     {"min-p", KEY_MIN_P, "X", 0, "only those with X times the best probability (0.05)", 0},
     {"repeat-penalty", KEY_REPEAT, "X", 0, "over the last 64 tokens (1: none)", 0},
-    {"seed", KEY_SEED, "N", 0, "same seed, same text (0)", 0},
+    {"seed", KEY_SEED, "N", 0, "same seed, same text (0); of --prompts the k-th takes N + k - 1", 0},
     {"ctx", KEY_CTX, "N", 0, "tokens of context, at most the model's (2048, or all of it if that is less)", 0},
     {"kv", KEY_KV, "TYPE", 0, "cache in f16 (default) or int8", 0},
     {"path", KEY_PATH, "NAME", 0,
@@ -88,6 +94,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_TEMPLATE: bad = check_template(o->chat_template = arg); break;
     case KEY_TOKENIZER: o->tokenizer = arg; return 0;
     case KEY_IGNORE_EOS: o->ignore_eos = 1; return 0;
+    case KEY_PROMPTS: o->prompts = arg; return 0;
+    case KEY_AT_ONCE: bad = parse_int(arg, "--at-once", 1, 1 << 12, &o->at_once); break;
     case KEY_PATH: bad = parse_path(arg, &o->path); break;
     case KEY_STOP: bad = add_stop(o, arg); break;
     case KEY_TOP_K: bad = parse_int(arg, "--top-k", 0, 1 << 22, &o->top_k); break;
@@ -102,8 +110,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         o->int8 = !strcmp(arg, "int8");
         break;
     case ARGP_KEY_END:
-        if (!o->prompt && !o->chat)
-            argp_error(state, "what to continue: --prompt TEXT (- is standard input), or --chat?");
+        if (!o->prompt && !o->prompts && !o->chat)
+            argp_error(state, "what to continue: --prompt TEXT (- is standard input), --prompts FILE, or --chat?");
+        if (o->prompt && o->prompts)
+            argp_error(state, "either --prompt or --prompts");
+        if (!o->prompts && refuse_alone("at-once", o->at_once ? "" : NULL, "--prompts"))
+            exit(2);
         if (!o->chat &&
             (refuse_alone("system", o->system, "--chat") || refuse_alone("template", o->chat_template, "--chat")))
             exit(2);
@@ -143,13 +155,15 @@ static double rate(int64_t n, double time)
     return time > 0 ? (double)n / time : 0;
 }
 
-static void print_answer(const totals *sum, const answer *a)
+static void print_answer(const totals *sum, int64_t k, const answer *a)
 {
     const talk *t = sum->t;
     static const char *const reasons[] = {"stop", "length", "context", "interrupt"};
     struct json_object *j = json_object_new_object();
     const double speed = rate(a->tokens - 1, a->seconds);
     json_object_object_add(j, "text", json_object_new_string_len(a->text, (int)a->n));
+    if (k >= 0)
+        json_object_object_add(j, "prompt_number", json_object_new_int64(k + 1));
     json_object_object_add(j, "finish_reason", json_object_new_string(reasons[a->end]));
     json_object_object_add(j, "stopped_by", a->by ? json_object_new_string(a->by) : NULL);
     json_object_object_add(j, "prompt_tokens", json_object_new_int64(a->prompt));
@@ -166,16 +180,35 @@ static void print_answer(const totals *sum, const answer *a)
     json_object_put(j);
 }
 
-static void take_answer(void *user, const answer *a)
+static void add_answer(totals *sum, const answer *a)
 {
-    totals *sum = user;
     sum->prompt += a->prompt - a->cached;
     sum->tokens += a->tokens;
     sum->timed += a->tokens ? a->tokens - 1 : 0;
     sum->prompt_seconds += a->prompt_seconds;
     sum->seconds += a->seconds;
+}
+
+static void take_answer(totals *sum, const answer *a)
+{
+    add_answer(sum, a);
     if (sum->t->json)
-        print_answer(sum, a);
+        print_answer(sum, -1, a);
+}
+
+/* Of --prompts: the k-th. */
+static void take_several(void *user, int64_t k, const answer *a)
+{
+    totals *sum = user;
+    add_answer(sum, a);
+    if (sum->t->json) {
+        print_answer(sum, k, a);
+    } else {
+        printf("[%lld] ", (long long)k + 1);
+        fwrite(a->text, 1, a->n, stdout);
+        putchar('\n');
+        fflush(stdout);
+    }
 }
 
 static void hear(void *user, const answer *a)
@@ -225,6 +258,26 @@ static int complete(talk *t, const char *text, size_t n, totals *sum)
     return status;
 }
 
+static int complete_several(talk *t, const generate_options *o, totals *sum)
+{
+    prompts p = {0};
+    const int64_t at_once = o->at_once ? o->at_once : 32;
+    double steps = 0;
+    int status = prompts_read(t, o->prompts, o->chat, o->system, &p);
+    if (!status) {
+        tell_path(t->model, &t->products);
+        status = prompts_answer(t, &p, at_once, take_several, sum, &steps);
+    }
+    if (!status && !t->json)
+        fprintf(stderr,
+                "%lld prompts, %lld tokens, %.0f/s; then %lld tokens%s, %.1f/s, up to %lld sequences at a time\n",
+                (long long)p.n, (long long)sum->prompt, rate(sum->prompt, sum->prompt_seconds), (long long)sum->tokens,
+                t->products.of.integer ? " in integers" : "", rate(sum->timed, steps),
+                (long long)(p.n < at_once ? p.n : at_once));
+    prompts_release(&p);
+    return status;
+}
+
 static int open_talk(talk *t, const generate_options *o)
 {
     if (language_open(&t->l, &o->common, o->model, o->tokenizer, o->base, o->adapter))
@@ -234,6 +287,8 @@ static int open_talk(talk *t, const generate_options *o)
     t->context = o->context ? (int)o->context : c->context < 2048 ? c->context : 2048;
     if (t->context > t->most)
         return fprintf(stderr, "isobit: --ctx %d: the context of %s is %d tokens\n", t->context, o->model, t->most) > 0;
+    if (o->prompts) /* each has a cache of its own */
+        return 0;
     t->kv = ib_kv_new(t->l.m, t->context, o->int8);
     t->logits = malloc((size_t)c->vocabulary * sizeof *t->logits);
     return t->kv && t->logits ? 0 : complain();
@@ -269,12 +324,17 @@ int command_generate(int argc, char **argv)
         "Examples:\n  isobit generate SmolLM2.gguf --prompt \"It is a truth\" -n 64 -t 0\n"
         "  isobit generate SmolLM2.gguf --chat --prompt \"Who are you?\" --adapter adapter\n"
         "  isobit generate SmolLM2.gguf --prompt - --stop $'\\n\\n' --stop END <question.txt\n"
-        "Of --chat each line of standard input that is not blank is a message, and the next one sees all that was "
+        "  isobit generate SmolLM2.gguf --prompts questions.txt --chat --json\n"
+        "Of --prompts each line is continued, or with --chat answered, by itself, as it would be alone with the seed "
+        "of its "
+        "number, and printed behind [number]. Of --chat alone each line of standard input that is not blank is a "
+        "message, and the next one sees all that was "
         "said. On a terminal Ctrl-C ends the answer alone. Bytes that are no UTF-8 become U+FFFD. With --json each "
         "answer is an object on a line of its own as soon as it is there. finish_reason is stop (an end token or "
         "--stop, named in stopped_by), length (-n), context (it is full) or interrupt; tokens counts the end token "
         "too; of prompt_tokens, all that was said before, the first cached_tokens were not read again.\n"
-        "JSON keys: text, finish_reason, stopped_by, prompt_tokens, cached_tokens, tokens, path, integer_matrices, "
+        "JSON keys: text, prompt_number (of --prompts), finish_reason, stopped_by, prompt_tokens, cached_tokens, "
+        "tokens, path, integer_matrices, "
         "exact_matrices, exact_formats, "
         "prompt_tokens_per_second, tokens_per_second, bytes_per_second (weights read), peak_bytes.",
         children,
@@ -293,6 +353,7 @@ int command_generate(int argc, char **argv)
                            (uint64_t)o.seed},
               .tokens = o.tokens,
               .ignore_ends = o.ignore_eos,
+              .int8 = o.int8,
               .json = o.common.json,
               .stop = o.stop,
               .n_stops = o.n_stops,
@@ -302,9 +363,11 @@ int command_generate(int argc, char **argv)
     size_t n = 0;
     int status = open_talk(&t, &o) || language_path(&t.l, o.path, &t.products) || read_prompt(o.prompt, &prompt, &n);
     catch_interrupt();
-    if (!status)
+    if (!status && o.prompts)
+        status = complete_several(&t, &o, &sum);
+    else if (!status)
         status = o.chat ? talk_converse(&t, o.system, prompt, n, hear, &sum) : complete(&t, prompt, n, &sum);
-    if (!status && o.chat && !t.json)
+    if (!status && o.chat && !o.prompts && !t.json)
         print_totals(&sum, NULL);
     if (!status && interrupted)
         status = 128 + interrupted;

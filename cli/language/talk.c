@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/answers/answer_text.h"
-
 void answer_release(answer *a)
 {
     free(a->text);
@@ -26,16 +24,38 @@ static int is_end(const talk *t, int32_t id)
     return end;
 }
 
+int talk_too_long(const talk *t, int64_t n, const char *what)
+{
+    if (n <= t->context)
+        return 0;
+    fprintf(stderr, "isobit: %s is %lld tokens, the context %d: ", what, (long long)n, t->context);
+    if (n <= t->most)
+        fprintf(stderr, "give --ctx %lld to %d\n", (long long)n, t->most);
+    else
+        fprintf(stderr, "the model allows %d: say less, or begin a new one\n", t->most);
+    return 1;
+}
+
+int talk_take(const talk *t, int32_t id, answer_text *text, answer *a)
+{
+    const int end = !t->ignore_ends && is_end(t, id);
+    size_t n;
+    const char *by = ib_token_bytes(t->l.t, id, &n);
+    a->tokens++;
+    if (!end)
+        answer_text_add(text, t->l.t, id);
+    if (!end && !text->stopped)
+        return 0;
+    a->end = TALK_STOP;
+    a->by = end ? strndup(by, n) : strdup(text->stopped);
+    return a->by ? 1 : (fprintf(stderr, "isobit: out of memory\n"), -1);
+}
+
 /* Goes back to what the cache has of the prompt. The last token is read again: its logits are wanted. */
 static int begin(talk *t, ib_ids *prompt, const char *what, answer *a)
 {
     int same = 0;
-    if (prompt->n > t->context) {
-        fprintf(stderr, "isobit: %s is %lld tokens, the context %d: ", what, (long long)prompt->n, t->context);
-        if (prompt->n <= t->most)
-            fprintf(stderr, "give --ctx %lld to %d\n", (long long)prompt->n, t->most);
-        else
-            fprintf(stderr, "the model allows %d: say less, or begin a new one\n", t->most);
+    if (talk_too_long(t, prompt->n, what)) {
         a->end = TALK_CONTEXT;
         return 1;
     }
@@ -65,7 +85,7 @@ static int draw(talk *t)
 static int speak(talk *t, answer_text *text, answer *a)
 {
     double start = seconds();
-    for (a->end = TALK_LENGTH; a->tokens < t->tokens; a->tokens++) {
+    for (a->end = TALK_LENGTH; a->tokens < t->tokens;) {
         if (interrupted || t->history.n > t->context) {
             a->end = interrupted ? TALK_INTERRUPT : TALK_CONTEXT;
             return 0;
@@ -75,18 +95,9 @@ static int speak(talk *t, answer_text *text, answer *a)
         const double now = seconds();
         *(a->tokens ? &a->seconds : &a->prompt_seconds) += now - start;
         start = now;
-        const int32_t id = t->history.id[t->history.n - 1];
-        const int end = !t->ignore_ends && is_end(t, id);
-        size_t n;
-        const char *by = ib_token_bytes(t->l.t, id, &n);
-        if (!end)
-            answer_text_add(text, t->l.t, id);
-        if (!end && !text->stopped)
-            continue;
-        a->tokens++;
-        a->end = TALK_STOP;
-        a->by = end ? strndup(by, n) : strdup(text->stopped);
-        return a->by ? 0 : fprintf(stderr, "isobit: out of memory\n") > 0;
+        const int taken = talk_take(t, t->history.id[t->history.n - 1], text, a);
+        if (taken)
+            return taken < 0;
     }
     return 0;
 }

@@ -2,6 +2,7 @@
 #ifndef IB_CLI_LANGUAGE_TALK_H
 #define IB_CLI_LANGUAGE_TALK_H
 
+#include "cli/answers/answer_text.h"
 #include "cli/language/language_session.h"
 
 typedef struct talk {
@@ -15,6 +16,7 @@ typedef struct talk {
     ib_sampling sampling;
     int64_t tokens; /* at most so many an answer */
     int ignore_ends, json;
+    int int8;                /* how the cache keeps keys and values */
     const char *const *stop; /* texts that end an answer */
     int n_stops;
     const char *chat_template; /* NULL: the model's */
@@ -37,6 +39,12 @@ void answer_release(answer *a);
  * output, unless t->json; before the first one a line on standard error says how products are made. 0, or 1 after
  * telling; a->end is TALK_CONTEXT if that is because the prompt, which `what` names, does not fit. */
 int talk_answer(talk *t, ib_ids *prompt, const char *what, answer *a);
+
+/* 1 after telling that n tokens, which `what` names, do not fit the context. */
+int talk_too_long(const talk *t, int64_t n, const char *what);
+/* Takes a token that was drawn into the answer: 0 if it goes on, 1 if it has ended, -1 after telling that memory is
+ * short. */
+int talk_take(const talk *t, int32_t id, answer_text *text, answer *a);
 
 /* Turn after turn: `first` (NULL: none; n bytes), then each line of standard input. What was said is rendered again as
  * a whole for each answer, since templates treat turns by their place (llama2 puts a BOS before each, gemma the system

@@ -119,6 +119,11 @@ ib_status ib_kv_rewind(ib_kv *kv, int length); /* forgets what lies behind */
 int64_t ib_kv_bytes(const ib_kv *kv);
 /* Runs n more tokens; logits [vocabulary] of the last. IB_EINVAL when the context is full. */
 ib_status ib_lm_step(ib_lm *m, ib_graph *g, ib_kv *kv, const int32_t *ids, int64_t n, float *logits);
+/* Runs one more token of each of n sequences, which have a cache each: kv [n], ids [n], logits [n][vocabulary]. They
+ * get the bits that ib_lm_step() gives each alone. Weights are read once for all where all products are integers and
+ * there is no adapter, else once for four sequences, and of a model with trained matrices for each. After an error some
+ * of the caches may have their token, as their lengths say. */
+ib_status ib_lm_step_several(ib_lm *m, ib_graph *g, ib_kv *const *kv, int64_t n, const int32_t *ids, float *logits);
 
 typedef struct ib_sampling {
     float temperature;    /* 0: the most likely token */

@@ -140,7 +140,7 @@ static ib_status name_the_place(run *r, int64_t step, double loss)
     }
     const ib_lm_batch b = batch_of(r);
     ib_graph_begin(r->g, IB_EVAL);
-    ib_block_run block = ib_lm_run(r->m, r->g, &b, NULL);
+    ib_block_run block = ib_lm_run(r->m, r->g, &b, NULL, 0);
     ib_tensor *x = block.pos ? ib_lm_embed(r->m, r->g, &b) : NULL;
     for (int i = 0; x && i < r->m->c.layers; i++) {
         block.layer = i;

@@ -29,7 +29,7 @@ static ib_status measure(ib_lm *m, ib_graph *g, int64_t rows, measured *k)
     const ib_lm_batch b = {rows, ids, pos, first};
     ib_status status = ib_lm_rope(m, rows);
     ib_graph_begin(g, IB_TRAIN);
-    ib_block_run run = status ? (ib_block_run){0} : ib_lm_run(m, g, &b, NULL);
+    ib_block_run run = status ? (ib_block_run){0} : ib_lm_run(m, g, &b, NULL, 0);
     ib_tensor *x = run.pos ? ib_lm_embed(m, g, &b) : NULL, *y = NULL;
     if (x) {
         x->needs_grad = 1;

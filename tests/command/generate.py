@@ -177,7 +177,7 @@ def plain(folder):
         r = subprocess.run([isobit, "generate", golden / "chat", "--chat", "--prompt", "-", "--json", "-n", "2"], stdin=f, capture_output=True, timeout=300)
     same("with --chat a file is one message", (r.returncode, len(r.stdout.splitlines())), (0, 1))
     r = run(*greedy)
-    check("no prompt is told", r.returncode == 2 and b"--prompt TEXT (- is standard input), or --chat?" in r.stderr, r.stderr)
+    check("no prompt is told", r.returncode == 2 and b"--prompt TEXT (- is standard input), --prompts FILE, or --chat?" in r.stderr, r.stderr)
     r = run(*greedy, "--prompt", "-")
     check("an empty one too", r.returncode == 1 and b"the prompt is empty" in r.stderr, r.stderr)
 

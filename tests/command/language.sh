@@ -64,6 +64,30 @@ check "integers are the default" cmp one asked
 check "--path exact" eval 'grep -q "all [0-9]* matrices run exactly, as --path says$" err && [ "$(json path asked)" = exact -a "$(json integer_matrices asked)" = 0 ]'
 "$isobit" generate "$model" --prompt "hello" -n 2 >out 2>err
 check "floats have no integers" eval 'grep -q "of 15 matrices 0 run in integers; exact, without such products: 15 of bf16$" err && grep -q "then 2 tokens, " err'
+# the lines of a file side by side are what each is alone, on both paths
+printf 'hello\n\nthe quick brown\r\nworld\na\nit was\n' >prompts.txt
+printf '"hello"\n{"prompt": "the quick brown"}\n"world"\n"a"\n"it was"\n' >prompts.jsonl
+for way in integer exact; do
+    k=0
+    for prompt in hello 'the quick brown' world a 'it was'; do
+        "$isobit" generate m8.gguf --path $way --prompt "$prompt" -n 9 --seed $((7 + k)) --threads 1 --json 2>err | sed 's/, "finish_reason.*//'; k=$((k + 1))
+    done >solo
+    for how in "prompts.txt --at-once 1" "prompts.txt --at-once 3 --threads 2" prompts.jsonl; do
+        "$isobit" generate m8.gguf --path $way --prompts $how -n 9 --seed 7 --json 2>err | sed 's/, "prompt_number.*//' >together
+        check "$way: each of $how as alone" cmp solo together
+    done
+done
+"$isobit" generate m8.gguf --prompts prompts.txt -n 3 -t 0 >out 2>err
+check "answers have their numbers" eval '[ "$(grep -c "^\[[1-5]\] " out)" = 5 ] && grep -q "^5 prompts, .* up to 5 sequences at a time$" err'
+"$isobit" generate "$model" --chat --prompt hello -n 5 -t 0 --json </dev/null 2>err | sed 's/, "finish_reason.*//' >solo
+"$isobit" generate "$model" --chat --prompts prompts.txt -n 5 -t 0 --json 2>err | sed 's/, "prompt_number.*//;q' >together
+check "messages side by side" cmp solo together
+printf '"hello"\n{"prompt": "x", "seed": 3}\n' >odd.jsonl
+fails 1 "odd.jsonl: line 2: neither a JSON string nor an object with the key \"prompt\" alone" "$isobit" generate "$model" --prompts odd.jsonl
+printf '\n \n' >blank.txt
+fails 1 "blank.txt: holds no prompts" "$isobit" generate "$model" --prompts blank.txt
+fails 1 "prompts.txt: line 6 is 4 tokens, the context 3: give --ctx 4 to 256" "$isobit" generate "$model" --prompts prompts.txt --ctx 3
+fails 2 "--at-once" "$isobit" generate "$model" --prompt hi --at-once 3
 "$isobit" perplexity m8.gguf --text "$text" --ctx 128 --windows 4 --json >default.json 2>err
 check "perplexity is exact unless told" [ "$(json path default.json)" = exact -a "$(json integer_matrices default.json)" = 0 ]
 for way in exact integer; do "$isobit" perplexity m8.gguf --text "$text" --ctx 128 --windows 4 --path $way --json >$way.json 2>err; done
