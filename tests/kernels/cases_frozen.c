@@ -19,10 +19,16 @@ static const ib_matrix *a_matrix(const ib_storage *f, int64_t rows, int64_t cols
 
 static const int64_t shapes[][2] = {{1, 256}, {33, 256}, {7, 512}, {100, 256}, {64, 768}};
 static const int64_t counts[] = {1, 4, 5, 29, 45};
+/* Sums longer than a step (256), outputs and columns about vectors, panels and tiles (8, 16, 32, 64), one of each; and
+ * rows of x about those of registers (6, 12), of the cache (96), and enough for several threads to share them. */
+static const int64_t tails[][2] = {{65, 288}, {8, 576}, {127, 32}, {17, 320}, {300, 64}, {513, 96}};
+static const int64_t many[] = {6, 7, 11, 12, 13, 23, 95, 97, 130, 257};
 static const char *const rowwise[] = {"f32", "f16", "int8", "nf4", "fp4_dq"}; /* their rows may have any length */
 enum {
     N_SHAPES = sizeof shapes / sizeof *shapes,
     N_COUNTS = sizeof counts / sizeof *counts,
+    N_TAILS = sizeof tails / sizeof *tails,
+    N_MANY = sizeof many / sizeof *many,
     N_ROWWISE = sizeof rowwise / sizeof *rowwise
 };
 
@@ -64,6 +70,21 @@ void case_decode_rows(void)
     matrix = NULL;
 }
 
+/* The formats that have rows of tails[] take turns at them: each meets a shape, each shape one of each count. */
+static const ib_matrix *of_tail(int64_t i, int64_t *n)
+{
+    const int64_t *shape = tails[i / N_MANY];
+    *n = many[i % N_MANY];
+    for (;;) {
+        static int f;
+        const ib_storage *format = ib_storage_at(f++);
+        if (!format)
+            f = 0;
+        else if (shape[1] % format->block == 0)
+            return a_matrix(format, shape[0], shape[1], *n);
+    }
+}
+
 static void multiply(const ib_matrix *m, int64_t n, int add)
 {
     const float *x = reals(n * m->cols);
@@ -83,6 +104,11 @@ void case_frozen_mul(void)
     for (int f = 0; f < N_ROWWISE; f++)
         for (int64_t cols = 1; cols < 100; cols += 14)
             multiply(a_matrix(ib_storage_find(rowwise[f]), 35, cols, 13), 13, cols % 4 == 1);
+    for (int64_t i = 0; i < N_TAILS * N_MANY; i++) {
+        int64_t n;
+        const ib_matrix *m = of_tail(i, &n);
+        multiply(m, n, i % 3 == 0);
+    }
     ib_matrix_free(matrix);
     matrix = NULL;
 }
@@ -106,6 +132,11 @@ void case_frozen_mul_grad(void)
     for (int f = 0; f < N_ROWWISE; f++)
         for (int64_t cols = 1; cols < 100; cols += 14)
             multiply_back(a_matrix(ib_storage_find(rowwise[f]), 35, cols, 13), 13);
+    for (int64_t i = 0; i < N_TAILS * N_MANY; i++) {
+        int64_t n;
+        const ib_matrix *m = of_tail(i, &n);
+        multiply_back(m, n);
+    }
     ib_matrix_free(matrix);
     matrix = NULL;
 }

@@ -1,6 +1,6 @@
 /* avx512_rows.c - what generation needs: one to four rows times a frozen matrix, whose blocks are unpacked in registers
  * and never stored, and attention of one row over the cache. Formats without a row here are decoded and multiplied
- * (frozen.c).
+ * (avx512_frozen.c).
  *
  * A block's share of <x, w> is d sum q x (+ m sum x, with the sums of x by blocks made once). */
 #include <immintrin.h>
@@ -10,8 +10,11 @@
 #include "arithmetic/real.h"
 #include "backends/cpu/level.h"
 
-void ib_avx512_pool_replace(ib_kernels *k);  /* avx512_pool.c */
-void ib_avx512_peaks_replace(ib_kernels *k); /* avx512_peaks.c */
+void ib_avx512_pool_replace(ib_kernels *k);   /* avx512_pool.c */
+void ib_avx512_peaks_replace(ib_kernels *k);  /* avx512_peaks.c */
+void ib_avx512_frozen_replace(ib_kernels *k); /* avx512_frozen.c */
+void ib_avx512_frozen_mul(ib_device *dev, const ib_matrix *w, int64_t n, const float *x, int add, float *y,
+                          float *scratch);
 
 enum { FEW = 4 };
 
@@ -109,7 +112,7 @@ static void few_rows(ib_device *dev, const ib_matrix *w, int64_t n, const float 
     while (f < sizeof formats / sizeof *formats && strcmp(formats[f].name, w->format->name))
         f++;
     if (n > FEW || f == sizeof formats / sizeof *formats) {
-        IB_K(frozen_mul)(dev, w, n, x, add, y, scratch);
+        ib_avx512_frozen_mul(dev, w, n, x, add, y, scratch);
         return;
     }
     const int64_t blocks = w->cols / 32, bytes = blocks * w->format->bytes, tile = 16;
@@ -218,6 +221,7 @@ static void attention_cached(ib_device *dev, const ib_kv_cache *c, int heads, fl
 
 void ib_avx512_replace(ib_kernels *k)
 {
+    ib_avx512_frozen_replace(k);
     k->frozen_mul = few_rows;
     k->attention_cached = attention_cached;
     ib_avx512_pool_replace(k);

@@ -25,7 +25,7 @@ static void pack_rows(ib_device *dev, const ib_matrix *w, int64_t o, int64_t m, 
 {
     const int64_t k = w->cols, ld = even(k);
     for (int64_t i = 0; i < m; i++) {
-        IB_K(decode)(dev, w, (o + i) * k, k, row);
+        IB_BELOW(decode)(dev, w, (o + i) * k, k, row);
         round_row(row, k, rows + i * ld);
         if (ld > k)
             rows[i * ld + k] = 0;
@@ -81,9 +81,9 @@ static void pack_columns(ib_device *dev, const ib_matrix *w, int64_t c, int64_t 
     const int64_t valid = min64(width, w->cols - c), pairs = even(m) / 2;
     memset(two, 0, (size_t)(2 * width) * sizeof *two);
     for (int64_t p = 0; p < pairs; p++) {
-        IB_K(decode)(dev, w, (o + 2 * p) * w->cols + c, valid, two);
+        IB_BELOW(decode)(dev, w, (o + 2 * p) * w->cols + c, valid, two);
         if (2 * p + 1 < m)
-            IB_K(decode)(dev, w, (o + 2 * p + 1) * w->cols + c, valid, two + width);
+            IB_BELOW(decode)(dev, w, (o + 2 * p + 1) * w->cols + c, valid, two + width);
         else
             memset(two + width, 0, (size_t)width * sizeof *two);
         for (int64_t j = 0; j < width; j += NR)
@@ -96,7 +96,7 @@ void ib_bf16_frozen_mul_grad(ib_device *dev, ib_by_panel *by_panel, const ib_mat
                              float *dx, float *scratch)
 {
     if (n <= FEW) {
-        IB_K(frozen_mul_grad)(dev, w, n, dy, dx, scratch);
+        IB_BELOW(frozen_mul_grad)(dev, w, n, dy, dx, scratch);
         return;
     }
     const int64_t o = w->rows, ld = even(o), room = ib_frozen_room(w),

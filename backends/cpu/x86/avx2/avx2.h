@@ -6,6 +6,7 @@
 
 void ib_avx2_coded_replace(ib_kernels *k);
 void ib_avx2_codes_replace(ib_kernels *k);
+void ib_avx2_frozen_replace(ib_kernels *k);
 void ib_avx2_panels_replace(ib_kernels *k);
 void ib_avx2_peaks_replace(ib_kernels *k);
 void ib_avx2_requant_replace(ib_kernels *k);

@@ -1,0 +1,159 @@
+/* fp32_panel.h - products in fp32 on packed panels, for the files of AVX2 and AVX-512.
+ *
+ * A panel holds NR columns of a right factor as [k][NR]; MR rows by NR columns of results stay in registers. Every
+ * result is one sum in the order of k, however many rows are done together. */
+#ifndef IB_BACKENDS_CPU_X86_FP32_PANEL_H
+#define IB_BACKENDS_CPU_X86_FP32_PANEL_H
+
+#include <immintrin.h>
+#include <stdint.h>
+
+#ifdef __AVX512F__
+enum { MR = 12, WIDTH = 16 };
+typedef __m512 vec;
+typedef __mmask16 lanes;
+#define VEC(what) _mm512_##what
+static inline lanes first_lanes(int64_t n)
+{
+    return n >= WIDTH ? 0xffff : (lanes)((1u << n) - 1);
+}
+static inline vec load_lanes(const float *x, lanes m)
+{
+    return _mm512_maskz_loadu_ps(m, x);
+}
+static inline void store_lanes(float *x, lanes m, vec v)
+{
+    _mm512_mask_storeu_ps(x, m, v);
+}
+#else
+enum { MR = 6, WIDTH = 8 };
+typedef __m256 vec;
+typedef __m256i lanes;
+#define VEC(what) _mm256_##what
+static inline lanes first_lanes(int64_t n)
+{
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+static inline vec load_lanes(const float *x, lanes m)
+{
+    return _mm256_maskload_ps(x, m);
+}
+static inline void store_lanes(float *x, lanes m, vec v)
+{
+    _mm256_maskstore_ps(x, m, v);
+}
+#endif
+enum { NR = 2 * WIDTH };
+
+/* c[n][cols] (+)= a[n][k] panel, cols <= NR; ld: from row to row */
+typedef struct strip {
+    const float *a;
+    int64_t lda;
+    const float *panel;
+    int64_t k;
+    float *c;
+    int64_t ldc, cols;
+    int add;
+} strip;
+
+/* `rows` rows from row i on, with one or two vectors of columns */
+static inline __attribute__((always_inline)) void micro(int rows, int vectors, const strip *s, int64_t i)
+{
+    vec acc[MR][2];
+    const int64_t lda = s->lda, k = s->k;
+    const float *panel = s->panel, *a[(MR + 2) / 3]; /* each three rows': few enough for registers */
+#pragma GCC unroll 12
+    for (int r = 0; r < rows; r++) {
+        a[r / 3] = s->a + (i + r / 3 * 3) * lda;
+        for (int v = 0; v < vectors; v++)
+            acc[r][v] = VEC(setzero_ps)();
+    }
+    for (int64_t l = 0; l < k; l++, panel += NR) {
+        const vec b0 = VEC(load_ps)(panel), b1 = vectors > 1 ? VEC(load_ps)(panel + WIDTH) : b0;
+#pragma GCC unroll 12
+        for (int r = 0; r < rows; r++) {
+            const vec x = VEC(set1_ps)(a[r / 3][r % 3 * lda]);
+            acc[r][0] = VEC(fmadd_ps)(x, b0, acc[r][0]);
+            if (vectors > 1)
+                acc[r][1] = VEC(fmadd_ps)(x, b1, acc[r][1]);
+        }
+#pragma GCC unroll 4
+        for (int p = 0; p < (rows + 2) / 3; p++)
+            a[p]++;
+    }
+    const int whole = s->cols == vectors * WIDTH;
+    const lanes last = first_lanes(s->cols - (vectors - 1) * WIDTH);
+#pragma GCC unroll 12
+    for (int r = 0; r < rows; r++) {
+        float *c = s->c + (i + r) * s->ldc;
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; v++, c += WIDTH) {
+            if (whole || v + 1 < vectors)
+                VEC(storeu_ps)(c, s->add ? VEC(add_ps)(VEC(loadu_ps)(c), acc[r][v]) : acc[r][v]);
+            else
+                store_lanes(c, last, s->add ? VEC(add_ps)(load_lanes(c, last), acc[r][v]) : acc[r][v]);
+        }
+    }
+}
+
+/* Rows from .. to by the panel. */
+static inline __attribute__((always_inline)) void rows_by_vectors(int vectors, const strip *s, int64_t from, int64_t to)
+{
+    int64_t i = from;
+    for (; i + MR <= to; i += MR)
+        micro(MR, vectors, s, i);
+    switch (to - i) {
+#define REST(rows)                                                                                                     \
+    case rows: micro(rows, vectors, s, i); break;
+        REST(1)
+        REST(2)
+        REST(3)
+        REST(4)
+        REST(5)
+#ifdef __AVX512F__
+        REST(6)
+        REST(7)
+        REST(8)
+        REST(9)
+        REST(10)
+        REST(11)
+#endif
+#undef REST
+    }
+}
+
+static void rows_by_panel(const strip *s, int64_t from, int64_t to)
+{
+    if (s->cols > WIDTH)
+        rows_by_vectors(2, s, from, to);
+    else
+        rows_by_vectors(1, s, from, to);
+}
+
+/* to[j][i] = x[i][j] for i, j < 8, rows ld and NR apart */
+static inline void transpose8(const float *x, int64_t ld, float *to)
+{
+    __m256 r[8], t[8];
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; i++)
+        r[i] = _mm256_loadu_ps(x + i * ld);
+#pragma GCC unroll 4
+    for (int i = 0; i < 8; i += 2) { /* pairs of rows, of columns 0 1 4 5 and 2 3 6 7 */
+        t[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
+        t[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
+    }
+#pragma GCC unroll 2
+    for (int h = 0; h < 8; h += 4) { /* fours of rows, of columns j and j + 4 */
+        r[h] = _mm256_shuffle_ps(t[h], t[h + 2], 0x44);
+        r[h + 1] = _mm256_shuffle_ps(t[h], t[h + 2], 0xEE);
+        r[h + 2] = _mm256_shuffle_ps(t[h + 1], t[h + 3], 0x44);
+        r[h + 3] = _mm256_shuffle_ps(t[h + 1], t[h + 3], 0xEE);
+    }
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; j++) {
+        _mm256_store_ps(to + j * NR, _mm256_permute2f128_ps(r[j], r[4 + j], 0x20));
+        _mm256_store_ps(to + (j + 4) * NR, _mm256_permute2f128_ps(r[j], r[4 + j], 0x31));
+    }
+}
+
+#endif
