@@ -120,6 +120,8 @@ static inline __attribute__((always_inline)) void tile(const product *t, int64_t
     for (int64_t b = 0; b < blocks; b++) {
         float d[MOST] = {0}, sum[MOST] = {0}; /* of the rows' blocks; sum: of 32 codes */
         __m256i begin[MOST];
+        for (int64_t k = 0; n == 1 && k < m * bytes; k += 64) /* what the next tile reads: processors foresee one row */
+            _mm_prefetch((const char *)t->w + (o + m) * blocks * bytes + b * m * bytes + k, _MM_HINT_T0);
         for (int k = 0; k < n; k++) {
             const int64_t at = (i + k) * blocks + b;
             begin[k] = block > 32 ? _mm256_setzero_si256() : begin_fours(codes_of(t, at, block, 0), shift);
