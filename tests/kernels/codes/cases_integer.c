@@ -100,12 +100,14 @@ static void accumulators(product p)
         check_sums(&p, made_by_ref(acc));
 }
 
-/* Codes with a mask and large factors, or from packed constants: those of the requantized accumulators. */
+/* Codes with a mask and large factors, or from packed constants and large factors in every other shape: those of the
+ * requantized accumulators. */
 static void requantized(product p, int profile, int masked)
 {
     const int64_t n = window_out(p.s);
     static const int32_t zero = 3, lo = -100, hi = 90;
-    const ib_epilogue r = {factors(p.s->oc, profile, masked),
+    const int large = masked || (p.s->n + p.w.bits / 2) % 2 == 0;
+    const ib_epilogue r = {factors(p.s->oc, profile, large),
                            profile,
                            &zero,
                            &lo,
