@@ -31,11 +31,17 @@ int ib_panels_linear(const ib_multiplier *m, int64_t rows, int64_t k, int64_t ou
         ib_panels_pack(m, &one, ib_zero_of(p->in_zero), p->w, p->bias, own);
         of.packed = own;
     }
-    for (int64_t i = 0; i < rows * k; i++)
-        room[i] = (uint8_t)(x[i] ^ -128);
 #pragma omp parallel if (rows * k * out > WORTH && !omp_in_parallel())
-    ib_panels_conv2d(m, &s, &of, p->acc, (ib_share){omp_get_thread_num(), omp_get_num_threads()});
-    for (int64_t i = 0; codes && i < rows * out; i++)
-        r->codes[i] = (int8_t)(to.data[i] ^ 128);
+    {
+        const ib_share share = {omp_get_thread_num(), omp_get_num_threads()};
+        const int64_t raised = ib_share_end(share, rows * k), put = codes ? ib_share_end(share, rows * out) : 0;
+        for (int64_t i = ib_share_first(share, rows * k); i < raised; i++)
+            room[i] = (uint8_t)(x[i] ^ -128);
+#pragma omp barrier
+        ib_panels_conv2d(m, &s, &of, p->acc, share);
+#pragma omp barrier
+        for (int64_t i = ib_share_first(share, rows * out); i < put; i++)
+            r->codes[i] = (int8_t)(to.data[i] ^ 128);
+    }
     return codes;
 }
