@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "backends/cpu/levels.h"
+#include "backends/cpu/narrow.h"
 #include "backends/cpu/taps.h"
 #include "backends/cpu/x86/avx2/avx2.h"
 #include "backends/cpu/x86/avx2/avx2_window.h"
@@ -78,8 +79,8 @@ static int64_t conv2d_grads_words(ib_device *dev, const ib_window *w)
 }
 
 /* See avx2_integer.c: all weights as int16 pairs, and the panel with its planes (here) or 16 rows (below) of each
- * thread; avx2_conv.c: packed weights, an image and its sums; and vnni_*.c: packed weights, and planes or raised
- * rows. */
+ * thread; avx2_conv.c: packed weights, an image and its sums; narrow.c: raised rows, unpacked panels; and vnni_*.c:
+ * packed weights, and planes or raised rows. */
 static int64_t qconv2d_words(ib_device *dev, const ib_window *w)
 {
     const int64_t pairs = (w->ic / w->groups * w->kh * w->kw + 1) / 2, threads = omp_get_max_threads();
@@ -101,10 +102,11 @@ static int64_t qlinear_words(ib_device *dev, int64_t rows, int64_t k, int64_t ou
                   pairs_words = pairs * (out + 16 + 16 * omp_get_max_threads()) + omp_get_max_threads(),
                   panels = ib_panels_linear_words(rows, k, out), plain = pairs_words > panels ? pairs_words : panels;
 #ifdef __x86_64__
+    const int64_t narrow = ib_narrow_linear_words(rows, k, out), x86 = plain > narrow ? plain : narrow;
     if (!ib_level_is_there("cpu:vnni"))
-        return plain;
+        return x86;
     const int64_t vnni = ib_vnni_linear_words(k, out) + ib_vnni_linear_room(rows, k);
-    return plain > vnni ? plain : vnni;
+    return x86 > vnni ? x86 : vnni;
 #else
     return plain;
 #endif

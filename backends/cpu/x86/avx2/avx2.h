@@ -2,6 +2,7 @@
 #ifndef IB_BACKENDS_CPU_X86_AVX2_H
 #define IB_BACKENDS_CPU_X86_AVX2_H
 
+#include "backends/cpu/narrow.h"
 #include "backends/cpu/panels.h"
 
 void ib_avx2_coded_replace(ib_kernels *k);
@@ -19,6 +20,7 @@ void ib_avx2_requant(ib_device *dev, const ib_planes *s, const int32_t *acc, con
 typedef struct ib_products {
     const ib_multiplier *by8, *by4; /* weights of 8 bits, of at most 4 */
     int takes_least;                /* by8: weights of -128, which have no opposite */
+    const ib_narrow *narrow;        /* of large linear layers of few bits; NULL: as the others */
 } ib_products;
 ib_finish ib_avx2_finish; /* see panels.h */
 

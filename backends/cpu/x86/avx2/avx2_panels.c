@@ -73,7 +73,7 @@ void ib_avx2_finish(const ib_epilogue *e, const isobit_scale *scale, int64_t cou
 
 static const ib_multiplier by8 = {1, 0, 1, rows_of8, NULL, NULL, run, ib_avx2_finish},
                            by4 = {1, 128, 1, rows_of4, NULL, NULL, ib_avx2_run4, ib_avx2_finish};
-static const ib_products products = {&by8, &by4, 0};
+static const ib_products products = {&by8, &by4, 0, NULL};
 
 /* Of weights that were packed, which are not looked through again. */
 static const ib_multiplier *of_packed(const ib_products *by, const ib_qweights *w)
@@ -110,18 +110,32 @@ void ib_avx2_nhwc_conv2d(const ib_products *by, ib_device *dev, const ib_window 
         ib_panels_conv2d(of_packed(by, p->w), s, p, NULL, share);
 }
 
+/* Of packed linear layers. */
+static int narrow_bits(const ib_products *by, int64_t k, int64_t out, const ib_qweights *w)
+{
+    return by->narrow && !w->group_size ? ib_narrow_bits(k, out, w) : 8;
+}
+
 int64_t ib_avx2_qlinear_pack(const ib_products *by, int64_t k, int64_t out, int in_zero, const ib_qweights *w,
                              const int32_t *bias, void *packed)
 {
     const ib_window s = ib_window_of_rows(1, k, out);
-    return ib_avx2_nhwc_pack(by, &s, in_zero, w, bias, packed);
+    const int bits = narrow_bits(by, k, out, w);
+    if (bits == 8)
+        return ib_avx2_nhwc_pack(by, &s, in_zero, w, bias, packed);
+    if (packed)
+        ib_narrow_pack(k, out, w, bits, in_zero, bias, packed);
+    return 4 * ib_narrow_words(k, out, bits);
 }
 
 int ib_avx2_panels_linear(const ib_products *by, int64_t rows, int64_t k, int64_t out, const ib_qproduct *p, int *codes)
 {
     const ib_window s = ib_window_of_rows(1, k, out);
     const ib_multiplier *m = p->packed ? of_packed(by, p->w) : ib_avx2_multiplier(by, &s, p->w);
-    if (m)
+    const int bits = p->packed ? narrow_bits(by, k, out, p->w) : 8;
+    if (bits < 8)
+        *codes = ib_narrow_linear(by->narrow, bits, rows, k, out, p);
+    else if (m)
         *codes = ib_panels_linear(m, rows, k, out, p);
     return m != NULL;
 }

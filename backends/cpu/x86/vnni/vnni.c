@@ -201,12 +201,6 @@ static void qconv2d(ib_device *dev, const ib_window *s, const ib_qproduct *p)
         requant(dev, &(ib_planes){s->n, s->oc, s->oh * s->ow}, p->acc, p->r);
 }
 
-/* Bits that weights are packed ahead with: as they are, if they are too many for the caches. */
-static int packed_bits(int64_t k, int64_t out, const ib_qweights *w)
-{
-    return !w->bits || w->bits > 4 || k * out <= 1 << 20 ? 8 : w->bits > 2 ? 4 : 2;
-}
-
 void ib_qlinear_by(ib_device *dev, const ib_multiplier *m, int64_t rows, int64_t k, int64_t out, const ib_qproduct *p)
 {
     if (p->w->group_size) {
@@ -214,7 +208,7 @@ void ib_qlinear_by(ib_device *dev, const ib_multiplier *m, int64_t rows, int64_t
         return;
     }
     ib_qproduct own = *p;
-    const int bits = p->packed ? packed_bits(k, out, p->w) : 8;
+    const int bits = p->packed ? ib_narrow_bits(k, out, p->w) : 8;
     if (!p->packed) {
         ib_vnni_linear_pack(k, out, p->w, ib_zero_of(p->in_zero), p->bias, (int32_t *)(void *)p->scratch);
         own.packed = p->scratch;
@@ -247,12 +241,12 @@ static int64_t qlinear_pack(ib_device *dev, int64_t k, int64_t out, int in_zero,
 {
     if (w->group_size)
         return 0;
-    const int bits = packed_bits(k, out, w);
+    const int bits = ib_narrow_bits(k, out, w);
     if (packed && bits < 8)
-        ib_vnni_narrow_pack(k, out, w, bits, in_zero, bias, packed);
+        ib_narrow_pack(k, out, w, bits, in_zero, bias, packed);
     else if (packed)
         ib_vnni_linear_pack(k, out, w, in_zero, bias, packed);
-    return 4 * (bits < 8 ? ib_vnni_narrow_words(k, out, bits) : ib_vnni_linear_words(k, out));
+    return 4 * (bits < 8 ? ib_narrow_words(k, out, bits) : ib_vnni_linear_words(k, out));
 }
 
 /* ---- between fp32 and codes ---- */

@@ -2,6 +2,7 @@
 #ifndef IB_BACKENDS_CPU_X86_VNNI_H
 #define IB_BACKENDS_CPU_X86_VNNI_H
 
+#include "backends/cpu/narrow.h"
 #include "backends/cpu/panels.h"
 
 extern const ib_multiplier ib_vnni_multiplier, ib_amx_multiplier;
@@ -39,14 +40,10 @@ int64_t ib_vnni_linear_words(int64_t k, int64_t out);
 void ib_vnni_linear_pack(int64_t k, int64_t out, const ib_qweights *w, int in_zero, const int32_t *bias,
                          int32_t *packed);
 int64_t ib_vnni_linear_room(int64_t rows, int64_t k); /* fp32 words, for all threads */
-/* As ib_vnni_conv_run; bits 4 or 2: packed by ib_vnni_narrow_pack */
+/* As ib_vnni_conv_run; bits 4 or 2: packed by ib_narrow_pack */
 void ib_vnni_linear_run(const ib_multiplier *m, int64_t rows, int64_t k, int64_t out, const ib_qproduct *p, int bits);
 
 /* ---- narrow weights (vnni_narrow.c), bits 4 or 2 ---- */
-int64_t ib_vnni_narrow_quads(int64_t k, int bits); /* words of a lane of a panel, without the bias */
-int64_t ib_vnni_narrow_words(int64_t k, int64_t out, int bits);
-void ib_vnni_narrow_pack(int64_t k, int64_t out, const ib_qweights *w, int bits, int in_zero, const int32_t *bias,
-                         int32_t *packed);
 /* out[16 panels] of one raised row, whose codes sum up to `sum` */
 void ib_vnni_narrow_row(int bits, int64_t panels, int64_t k, const uint8_t *x, int32_t sum, const int32_t *w,
                         int32_t *out);

@@ -1,7 +1,7 @@
 /* vnni_linear.c - y = x W' of codes with vpdpbusd: inputs raised by 128 are broadcast four at a time, panels of 16
  * outputs are loaded.
  *   panel [ceil(k/4)][16][4] int8, then 16 biases that make up for the raise (vnni_conv.c)
- *   or, for narrow weights, as in vnni_narrow.c */
+ *   or, for narrow weights, as in narrow.h */
 #include <immintrin.h>
 #include <omp.h>
 #include <string.h>
@@ -133,7 +133,7 @@ static void group(const product *p, int64_t g)
     const int64_t line = line_of(p->k), all = (p->out + LANES - 1) / LANES, first = g * PANELS,
                   panels = all - first < PANELS ? all - first : PANELS, o = first * LANES;
     int64_t n = quads(p->k);
-    const int32_t *w = p->packed + first * (p->bits < 8 ? ib_vnni_narrow_quads(p->k, p->bits) + 1 : n + 1) * LANES;
+    const int32_t *w = p->packed + first * (p->bits < 8 ? ib_narrow_quads(p->k, p->bits) + 1 : n + 1) * LANES;
     _Alignas(64) int32_t acc[2 * IB_TILE_ROWS * IB_TILE_LD];
     for (int64_t i = 0; i < p->rows && p->bits < 8 && p->rows <= FEW; i++) {
         ib_vnni_narrow_row(p->bits, panels, p->k, p->raised + i * line, p->sums[i], w, acc);
