@@ -10,7 +10,9 @@ void ib_avx512_frozen_mul(ib_device *dev, const ib_matrix *w, int64_t n, const f
 void ib_avx512_frozen_mul(ib_device *dev, const ib_matrix *w, int64_t n, const float *x, int add, float *y,
                           float *scratch)
 {
-    if (n <= FEW)
+    if (n > FEW && w->rows <= WIDTH / 2) /* vectors of half the width hold them */
+        IB_BELOW(frozen_mul)(dev, w, n, x, add, y, scratch);
+    else if (n <= FEW)
         mul_by_rows(dev, decode_runs, w, n, x, add, y, scratch);
     else
         mul_by_panels(dev, decode_runs, w, n, x, add, y, scratch);
@@ -18,7 +20,12 @@ void ib_avx512_frozen_mul(ib_device *dev, const ib_matrix *w, int64_t n, const f
 
 static void frozen_mul_grad(ib_device *dev, const ib_matrix *w, int64_t n, const float *dy, float *dx, float *scratch)
 {
-    mul_back_by_panels(dev, decode_runs, w, n, dy, dx, scratch);
+    if (w->rows <= SHORT)
+        IB_K(frozen_mul_grad)(dev, w, n, dy, dx, scratch);
+    else if (w->cols <= WIDTH / 2)
+        IB_BELOW(frozen_mul_grad)(dev, w, n, dy, dx, scratch);
+    else
+        mul_back_by_panels(dev, decode_runs, w, n, dy, dx, scratch);
 }
 
 void ib_avx512_frozen_replace(ib_kernels *k)

@@ -93,10 +93,14 @@ static inline void block_q4_1(const uint8_t *b, float *y)
     line16(high(q), d, m, y + 16);
 }
 
+static inline __m128i values_iq4_nl(void)
+{
+    return _mm_setr_epi8(-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113);
+}
+
 static inline void block_iq4_nl(const uint8_t *b, float *y)
 {
-    const __m128i q = sixteen(b + 2),
-                  value = _mm_setr_epi8(-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113);
+    const __m128i q = sixteen(b + 2), value = values_iq4_nl();
     const float d = scale_at(b);
     times16(_mm_shuffle_epi8(value, low(q)), d, y);
     times16(_mm_shuffle_epi8(value, high(q)), d, y + 16);
@@ -135,7 +139,7 @@ static void (*const runs[IB_N_STORAGE])(const uint8_t *b, int64_t blocks, float 
 };
 
 /* whole blocks of 64 from an even element, the first of two in the high nibble */
-static void run_coded(const ib_matrix *m, int64_t first, int64_t n, float *y)
+static inline void run_coded(const ib_matrix *m, int64_t first, int64_t n, float *y)
 {
     const uint8_t *b = m->data + first / 2;
     for (int64_t i = 0; i < n; i += IB_NF4_BLOCK) {
@@ -148,7 +152,7 @@ static void run_coded(const ib_matrix *m, int64_t first, int64_t n, float *y)
     }
 }
 
-static void run_int8(const uint8_t *b, int64_t n, float scale, float *y)
+static inline void run_int8(const uint8_t *b, int64_t n, float scale, float *y)
 {
     int64_t i = 0;
     for (; i + 16 <= n; i += 16)
@@ -158,7 +162,7 @@ static void run_int8(const uint8_t *b, int64_t n, float scale, float *y)
 }
 
 /* y[n] = elements first .. first + n of the flattened matrix */
-static void decode_runs(ib_device *dev, const ib_matrix *m, int64_t first, int64_t n, float *y)
+static inline void decode_runs(ib_device *dev, const ib_matrix *m, int64_t first, int64_t n, float *y)
 {
     const ib_storage *f = m->format;
     if (runs[f->index] && first % f->block == 0 && n % f->block == 0)

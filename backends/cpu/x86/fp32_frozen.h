@@ -14,6 +14,7 @@
 
 enum {
     FEW = 4,              /* rows of x for which no panel is packed */
+    SHORT = 16,           /* terms of sums that are stores above all: BLAS is as fast (frozen.c) */
     STEP = 256,           /* of a sum, at a time: whole blocks of every format; a panel is half of L1 or all of it */
     TILE = 64,            /* outputs at a time */
     ROWS = 8 * 12,        /* of x that stay in L2 while panels go by */

@@ -8,6 +8,7 @@
 #include <immintrin.h>
 #include <stdint.h>
 
+enum { TALL = 12 }; /* rows where there is one vector of columns: so many sums hide an addition's latency */
 #ifdef __AVX512F__
 enum { MR = 12, WIDTH = 16 };
 typedef __m512 vec;
@@ -59,14 +60,15 @@ typedef struct strip {
 /* `rows` rows from row i on, with one or two vectors of columns */
 static inline __attribute__((always_inline)) void micro(int rows, int vectors, const strip *s, int64_t i)
 {
-    vec acc[MR][2];
+    vec acc[TALL][2];
     const int64_t lda = s->lda, k = s->k;
-    const float *panel = s->panel, *a[(MR + 2) / 3]; /* each three rows': few enough for registers */
+    const float *panel = s->panel, *a[TALL / 3]; /* each three rows': few enough for registers */
 #pragma GCC unroll 12
     for (int r = 0; r < rows; r++) {
         a[r / 3] = s->a + (i + r / 3 * 3) * lda;
         for (int v = 0; v < vectors; v++)
             acc[r][v] = VEC(setzero_ps)();
+        _mm_prefetch((const char *)(s->c + (i + r) * s->ldc), _MM_HINT_T0);
     }
     for (int64_t l = 0; l < k; l++, panel += NR) {
         const vec b0 = VEC(load_ps)(panel), b1 = vectors > 1 ? VEC(load_ps)(panel + WIDTH) : b0;
@@ -100,6 +102,8 @@ static inline __attribute__((always_inline)) void micro(int rows, int vectors, c
 static inline __attribute__((always_inline)) void rows_by_vectors(int vectors, const strip *s, int64_t from, int64_t to)
 {
     int64_t i = from;
+    for (; vectors == 1 && i + TALL <= to; i += TALL)
+        micro(TALL, vectors, s, i);
     for (; i + MR <= to; i += MR)
         micro(MR, vectors, s, i);
     switch (to - i) {

@@ -37,6 +37,9 @@ void ib_avx2_nhwc_conv2d(const ib_products *by, ib_device *dev, const ib_window 
 int ib_avx2_panels_linear(const ib_products *by, int64_t rows, int64_t k, int64_t out, const ib_qproduct *p,
                           int *codes);
 
+/* avx2_rows.c: y[n][rows] = x w' (+ y if add) of at most four rows; 0 of those and of formats that it has not. */
+int ib_avx2_few_rows(const ib_matrix *w, int64_t n, const float *x, int add, float *y, float *scratch);
+
 /* avx2_conv.c: an image with channels last, and its border; fp32 words of work space of all threads (here, as plain
  * x86-64 asks for them); and the sums acc[n][oc][oh][ow], 0 of weights that panels cannot take. */
 static inline ib_nhwc ib_avx2_image(const ib_window *s, uint8_t *data)

@@ -5,6 +5,8 @@
 
 static void frozen_mul(ib_device *dev, const ib_matrix *w, int64_t n, const float *x, int add, float *y, float *scratch)
 {
+    if (ib_avx2_few_rows(w, n, x, add, y, scratch))
+        return;
     if (n <= FEW)
         mul_by_rows(dev, decode_runs, w, n, x, add, y, scratch);
     else
@@ -13,7 +15,10 @@ static void frozen_mul(ib_device *dev, const ib_matrix *w, int64_t n, const floa
 
 static void frozen_mul_grad(ib_device *dev, const ib_matrix *w, int64_t n, const float *dy, float *dx, float *scratch)
 {
-    mul_back_by_panels(dev, decode_runs, w, n, dy, dx, scratch);
+    if (w->rows <= SHORT)
+        IB_K(frozen_mul_grad)(dev, w, n, dy, dx, scratch);
+    else
+        mul_back_by_panels(dev, decode_runs, w, n, dy, dx, scratch);
 }
 
 void ib_avx2_frozen_replace(ib_kernels *k)
