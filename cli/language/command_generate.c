@@ -146,7 +146,7 @@ static void put_end(FILE *f, const talk *t, const answer *a)
 /* All answers together. */
 typedef struct totals {
     const talk *t;
-    int64_t prompt, tokens, timed; /* timed: without the first token of each answer, which is the prompt's */
+    int64_t answers, prompt, tokens, timed; /* timed: without the first token of each answer, which is the prompt's */
     double prompt_seconds, seconds;
 } totals;
 
@@ -182,6 +182,7 @@ static void print_answer(const totals *sum, int64_t k, const answer *a)
 
 static void add_answer(totals *sum, const answer *a)
 {
+    sum->answers++;
     sum->prompt += a->prompt - a->cached;
     sum->tokens += a->tokens;
     sum->timed += a->tokens ? a->tokens - 1 : 0;
@@ -269,11 +270,12 @@ static int complete_several(talk *t, const generate_options *o, totals *sum)
         status = prompts_answer(t, &p, at_once, take_several, sum, &steps);
     }
     if (!status && !t->json)
-        fprintf(stderr,
-                "%lld prompts, %lld tokens, %.0f/s; then %lld tokens%s, %.1f/s, up to %lld sequences at a time\n",
-                (long long)p.n, (long long)sum->prompt, rate(sum->prompt, sum->prompt_seconds), (long long)sum->tokens,
-                t->products.of.integer ? " in integers" : "", rate(sum->timed, steps),
-                (long long)(p.n < at_once ? p.n : at_once));
+        fprintf(
+            stderr,
+            "%lld of %lld prompts, %lld tokens, %.0f/s; then %lld tokens%s, %.1f/s, up to %lld sequences at a time\n",
+            (long long)sum->answers, (long long)p.n, (long long)sum->prompt, rate(sum->prompt, sum->prompt_seconds),
+            (long long)sum->tokens, t->products.of.integer ? " in integers" : "", rate(sum->timed, steps),
+            (long long)(p.n < at_once ? p.n : at_once));
     prompts_release(&p);
     return status;
 }

@@ -78,7 +78,7 @@ for way in integer exact; do
     done
 done
 "$isobit" generate m8.gguf --prompts prompts.txt -n 3 -t 0 >out 2>err
-check "answers have their numbers" eval '[ "$(grep -c "^\[[1-5]\] " out)" = 5 ] && grep -q "^5 prompts, .* up to 5 sequences at a time$" err'
+check "answers have their numbers" eval '[ "$(grep -c "^\[[1-5]\] " out)" = 5 ] && grep -q "^5 of 5 prompts, .* up to 5 sequences at a time$" err'
 "$isobit" generate "$model" --chat --prompt hello -n 5 -t 0 --json </dev/null 2>err | sed 's/, "finish_reason.*//' >solo
 "$isobit" generate "$model" --chat --prompts prompts.txt -n 5 -t 0 --json 2>err | sed 's/, "prompt_number.*//;q' >together
 check "messages side by side" cmp solo together
