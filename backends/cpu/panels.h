@@ -17,9 +17,9 @@ typedef struct ib_tiles {
     int64_t rows, panels; /* of a block; at once */
     ib_walk k;            /* along a row, and along a panel */
     int64_t ldx;          /* bytes between rows */
-    const int32_t *w;     /* panel [segments quads][16][4] int8, then 16 biases */
-    int64_t step;         /* words between panels */
-    int32_t *out;         /* [blocks][IB_TILE_ROWS][IB_TILE_LD] */
+    const int32_t *w; /* panel [segments quads][16][4] int8 (wide: [2 segments quads][16][2] int16), then 16 biases */
+    int64_t step;     /* words between panels */
+    int32_t *out;     /* [blocks][IB_TILE_ROWS][IB_TILE_LD] */
 } ib_tiles;
 
 /* y[rows] (ldy bytes apart) of `count` raised codes = clamp(requant(acc[rows][IB_TILE_LD], scale[16]) + zero, lo, hi) +
@@ -39,7 +39,14 @@ typedef struct ib_multiplier {
     void (*end)(void);
     void (*run)(const ib_tiles *t, const uint8_t *const *x, int blocks); /* out = rows, from x[block] on, x panels */
     ib_finish *finish; /* of factors that are small (ib_scale_is_small) */
+    int wide;          /* panels are of int16 */
 } ib_multiplier;
+
+/* int32 words of a panel without its biases */
+static inline int64_t ib_panel_words(const ib_multiplier *m, const ib_walk *k)
+{
+    return k->segments * k->quads * 16 * (m->wide ? 2 : 1);
+}
 
 /* The codes of a row, of any factors. Inline: a call beside a loop over pixels, however seldom, takes the registers of
  * the loop's constants. */

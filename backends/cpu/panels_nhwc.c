@@ -47,18 +47,36 @@ static ib_walk walk_of(const ib_multiplier *m, const ib_window *s, int64_t jump)
 
 int64_t ib_panels_words(const ib_window *s)
 {
-    const ib_walk k = walk_of(&(ib_multiplier){.unit = IB_MOST_UNIT}, s, 0);
-    return (k.segments * k.quads + 1) * up(s->oc, LANES);
+    const ib_multiplier most = {.unit = IB_MOST_UNIT, .wide = 1};
+    const ib_walk k = walk_of(&most, s, 0);
+    return (ib_panel_words(&most, &k) + LANES) * up(s->oc, LANES) / LANES;
+}
+
+/* Code c of a lane, of [quads][16][4] int8 or [2 quads][16][2] int16. */
+static inline void put(const ib_multiplier *m, void *panel, int64_t lane, int64_t c, int8_t v)
+{
+    if (m->wide)
+        ((int16_t *)panel)[c / 2 * 2 * LANES + lane * 2 + c % 2] = v;
+    else
+        ((int8_t *)panel)[c / 4 * 4 * LANES + lane * 4 + c % 4] = v;
 }
 
 /* A window of one pixel, into its lane of a panel; the sum of its weights. */
-static int32_t pack_row(const int8_t *w, int64_t n, int8_t *panel)
+static int32_t pack_row(const ib_multiplier *m, const int8_t *w, int64_t n, void *panel, int64_t lane)
 {
     int32_t sum = 0;
     int64_t c = 0;
-    for (; c + 4 <= n; c += 4)
-        memcpy(panel + c * LANES, w + c, 4);
-    memcpy(panel + c * LANES, w + c, (size_t)(n - c));
+    if (m->wide) {
+        for (; c + 2 <= n; c += 2) {
+            const int16_t two[] = {w[c], w[c + 1]};
+            memcpy((int16_t *)panel + c * LANES + lane * 2, two, sizeof two);
+        }
+    } else {
+        for (; c + 4 <= n; c += 4)
+            memcpy((int8_t *)panel + c * LANES + lane * 4, w + c, 4);
+    }
+    for (; c < n; c++)
+        put(m, panel, lane, c, w[c]);
     for (c = 0; c < n; c++)
         sum += w[c];
     return sum;
@@ -68,27 +86,25 @@ int64_t ib_panels_pack(const ib_multiplier *m, const ib_window *s, int in_zero, 
                        const int32_t *bias, void *packed)
 {
     const ib_walk k = walk_of(m, s, 0);
-    const int64_t quads = k.segments * k.quads, step = (quads + 1) * LANES, bytes = up(s->oc, LANES) / LANES * step * 4;
+    const int64_t words = ib_panel_words(m, &k), step = words + LANES, bytes = up(s->oc, LANES) / LANES * step * 4;
     if (!packed)
         return bytes;
     memset(packed, 0, (size_t)bytes);
     const int is_row = s->kh * s->kw == 1 && fold_of(s) == 1;
     for (int64_t o = 0; o < fold_of(s) * s->oc; o++) {
-        int8_t *panel = (int8_t *)packed + o / LANES * step * 4 + o % LANES * 4;
-        const int64_t pixel = o / s->oc, row = o % s->oc;
+        int32_t *panel = (int32_t *)packed + o / LANES * step;
+        const int64_t pixel = o / s->oc, row = o % s->oc, lane = o % LANES;
         int32_t sum = 0;
         if (is_row)
-            sum = pack_row(w->codes + row * s->ic, s->ic, panel);
+            sum = pack_row(m, w->codes + row * s->ic, s->ic, panel, lane);
         for (int64_t c = 0; !is_row && c < s->ic; c++)
             for (int ky = 0; ky < s->kh; ky++)
                 for (int kx = 0; kx < s->kw; kx++) {
                     const int8_t v = w->codes[((row * s->ic + c) * s->kh + ky) * s->kw + kx];
-                    const int64_t at = (kx + pixel * s->sw) * s->ic + c;
-                    panel[(ky * k.quads + at / 4) * LANES * 4 + at % 4] = v;
+                    put(m, panel, lane, ky * k.quads * 4 + (kx + pixel * s->sw) * s->ic + c, v);
                     sum += v;
                 }
-        const int32_t base = ib_raised_bias(bias[row], m->raise + in_zero, sum);
-        memcpy(panel + quads * LANES * 4, &base, 4);
+        panel[words + lane] = ib_raised_bias(bias[row], m->raise + in_zero, sum);
     }
     return bytes;
 }
@@ -106,7 +122,7 @@ static void group_of(const product *p, int64_t panel, int64_t i, int64_t first, 
 {
     const ib_window *s = p->s;
     const int64_t panels = least(PANELS, (s->oc + LANES - 1) / LANES - panel),
-                  step = (p->k.segments * p->k.quads + 1) * LANES;
+                  step = ib_panel_words(p->m, &p->k) + LANES;
     const int flat = s->oh == 1 && s->ow == 1;
     const int64_t count = flat ? s->n : s->ow / p->fold, rows = ib_rows_at_once(p->m, panels, count),
                   pieces = (count + rows - 1) / rows;

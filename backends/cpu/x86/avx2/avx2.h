@@ -19,7 +19,6 @@ void ib_avx2_requant(ib_device *dev, const ib_planes *s, const int32_t *acc, con
 /* What codes are multiplied by: avx2_panels.c has this level's, a level that builds on it may have its own. */
 typedef struct ib_products {
     const ib_multiplier *by8, *by4; /* weights of 8 bits, of at most 4 */
-    int takes_least;                /* by8: weights of -128, which have no opposite */
     const ib_narrow *narrow;        /* of large linear layers of few bits; NULL: as the others */
 } ib_products;
 ib_finish ib_avx2_finish; /* see panels.h */
@@ -56,7 +55,7 @@ static inline int64_t ib_avx2_conv_words(const ib_window *s, int64_t threads)
     return ib_panels_words(s) + 16 + threads * (ib_avx2_image_words(s) + (s->oh * s->ow * s->oc + 15) / 16 * 16);
 }
 int ib_avx2_conv(const ib_products *by, const ib_window *s, const ib_qproduct *p);
-/* What panels of these weights are multiplied by; NULL: none takes them (groups, -128 where by8 does not). */
+/* What panels of these weights are multiplied by; NULL: none takes them (groups). */
 const ib_multiplier *ib_avx2_multiplier(const ib_products *by, const ib_window *s, const ib_qweights *w);
 /* avx2_panels4.c: run of weights of at most 4 bits, so many rows a tile */
 enum { IB_AVX2_ROWS4 = 6 };

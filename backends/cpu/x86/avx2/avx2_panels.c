@@ -1,6 +1,5 @@
-/* avx2_panels.c - rows of codes times panels of 16 outputs (panels.h) with AVX2: |x| as uint8 times w with x's sign.
- * Two products of at most 128 x 127 fit into the 16 bits of vpmaddubsw, so that nothing saturates; weights of -128,
- * which have no opposite, are left to the level below. */
+/* avx2_panels.c - rows of codes times panels of 16 outputs (panels.h) with AVX2: both as int16, so that vpmaddwd adds
+ * two exact products and nothing saturates. Weights are widened when they are packed, codes for some rows at a time. */
 #include <immintrin.h>
 #include <string.h>
 
@@ -10,48 +9,105 @@
 #include "backends/cpu/x86/requant8.h"
 #include "backends/formulas/windows.h"
 
-enum { ROWS = 5 };
+enum { ROWS = 6, MOST_ROWS = 12 };
+/* Codes of some rows in int16, which stay in the first cache; quads of each at a time where rows lie apart. */
+enum { ROOM = 6144, CHUNK = ROOM / MOST_ROWS / 4 };
 
-/* Ten sums, two vectors of weights, a code, its size and a product are 15 registers. */
+/* out[rows][16] += codes by a panel; ldx and jump in bytes. Twelve sums, two vectors of weights, a pair of codes and a
+ * product are 16 registers: each product is added before the next one is made. */
 static inline __attribute__((always_inline)) void tile(int rows, const ib_tiles *t, const uint8_t *x,
                                                        const int32_t *panel, int32_t *out)
 {
-    const __m256i raised = _mm256_set1_epi8(-128), ones = _mm256_set1_epi16(1);
-    const int64_t bias = t->k.segments * t->k.quads * IB_LANES;
     __m256i acc[ROWS][2];
+#pragma GCC unroll 6
     for (int r = 0; r < rows; r++)
         for (int v = 0; v < 2; v++)
-            acc[r][v] = _mm256_loadu_si256((const __m256i *)(panel + bias + 8 * v));
-    for (int64_t s = 0; s < t->k.segments; s++, x += t->k.jump)
-        for (int64_t i = 0; i < t->k.quads; i++, panel += IB_LANES) {
-            const __m256i w[2] = {_mm256_loadu_si256((const __m256i *)panel),
-                                  _mm256_loadu_si256((const __m256i *)(panel + 8))};
+            acc[r][v] = _mm256_loadu_si256((const __m256i *)(out + r * IB_TILE_LD + 8 * v));
+    for (int64_t s = 0; s < t->k.segments; s++, x += t->k.jump) {
+        const uint8_t *third[2] = {x, x + 3 * t->ldx};
+        for (int64_t i = 0; i < 2 * t->k.quads; i++, panel += IB_LANES) {
+            const __m256i first = _mm256_loadu_si256((const __m256i *)panel),
+                          second = _mm256_loadu_si256((const __m256i *)(panel + 8));
+#pragma GCC unroll 6
             for (int r = 0; r < rows; r++) {
-                int32_t four;
-                memcpy(&four, x + r * t->ldx + 4 * i, sizeof four);
-                const __m256i code = _mm256_xor_si256(_mm256_set1_epi32(four), raised), size = _mm256_abs_epi8(code);
-                for (int v = 0; v < 2; v++) {
-                    const __m256i two = _mm256_maddubs_epi16(size, _mm256_sign_epi8(w[v], code));
-                    acc[r][v] = _mm256_add_epi32(acc[r][v], _mm256_madd_epi16(two, ones));
-                }
+                int32_t two;
+                memcpy(&two, third[r / 3] + r % 3 * t->ldx + 4 * i, sizeof two);
+                __m256i code = _mm256_set1_epi32(two), p = _mm256_madd_epi16(first, code);
+                __asm__("" : "+x"(p));
+                acc[r][0] = _mm256_add_epi32(acc[r][0], p);
+                __asm__("" : "+x"(acc[r][0]));
+                code = _mm256_madd_epi16(second, code);
+                __asm__("" : "+x"(code));
+                acc[r][1] = _mm256_add_epi32(acc[r][1], code);
+                __asm__("" : "+x"(acc[r][1]));
             }
         }
+    }
+#pragma GCC unroll 6
     for (int r = 0; r < rows; r++)
         for (int v = 0; v < 2; v++)
             _mm256_storeu_si256((__m256i *)(out + r * IB_TILE_LD + 8 * v), acc[r][v]);
 }
 
+/* n raised codes as they are, in int16; up to 16 more are read and written. */
+static inline void widen(const uint8_t *x, int64_t n, int16_t *codes)
+{
+    const __m128i raised = _mm_set1_epi8(-128);
+    for (int64_t b = 0; b < n; b += 16)
+        _mm256_storeu_si256((__m256i *)(codes + b),
+                            _mm256_cvtepi8_epi16(_mm_xor_si128(_mm_loadu_si128((const __m128i *)(x + b)), raised)));
+}
+
+/* Quads from .. from + n of a row, one behind the other. */
+static void widen_row(const ib_walk *k, const uint8_t *x, int64_t from, int64_t n, int16_t *codes)
+{
+    for (int64_t s = from / k->quads, i = from % k->quads, take; n > 0; s++, i = 0, n -= take, codes += 4 * take) {
+        take = n < k->quads - i ? n : k->quads - i;
+        widen(x + s * k->jump + 4 * i, 4 * take, codes);
+    }
+}
+
+/* Rows that overlap or touch are widened together, as many segments at a time as there is room for. */
+static int64_t widen_segments(const ib_tiles *t, const uint8_t *x, int64_t from, int16_t *codes, ib_tiles *part)
+{
+    const int64_t piece = (t->rows - 1) * t->ldx + 4 * t->k.quads, line = (piece + 15) / 16 * 16;
+    int64_t n = t->ldx <= 4 * t->k.quads ? ROOM / line : 0;
+    n = n < t->k.segments - from ? n : t->k.segments - from;
+    for (int64_t s = 0; s < n; s++)
+        widen(x + (from + s) * t->k.jump, piece, codes + s * line);
+    part->k = (ib_walk){n, t->k.quads, 2 * line};
+    part->ldx = 2 * t->ldx;
+    return n;
+}
+
 static void run(const ib_tiles *t, const uint8_t *const *x, int blocks)
 {
     (void)blocks;
-    ib_run_tiles(tile, ROWS, t, *x);
+    const int64_t quads = t->k.segments * t->k.quads;
+    _Alignas(32) int16_t codes[ROOM + 16];
+    ib_tiles part = *t;
+    for (int64_t v = 0; v < t->panels; v++)
+        for (int64_t r = 0; r < t->rows; r++)
+            memcpy(t->out + r * IB_TILE_LD + v * IB_LANES, t->w + v * t->step + quads * 2 * IB_LANES, IB_LANES * 4);
+    for (int64_t from = 0, n; from < quads; from += n) {
+        n = from % t->k.quads ? 0 : widen_segments(t, *x, from / t->k.quads, codes, &part) * t->k.quads;
+        if (!n) {
+            n = quads - from < CHUNK ? quads - from : CHUNK;
+            part.k = (ib_walk){1, n, 0};
+            part.ldx = 8 * CHUNK;
+            for (int64_t r = 0; r < t->rows; r++)
+                widen_row(&t->k, *x + r * t->ldx, from, n, codes + r * 4 * CHUNK);
+        }
+        part.w = t->w + from * 2 * IB_LANES;
+        ib_run_tiles(tile, ROWS, &part, (const uint8_t *)codes);
+    }
 }
 
 /* Whole tiles. */
 static int64_t rows_of8(int64_t panels)
 {
     (void)panels;
-    return IB_TILE_ROWS / ROWS * ROWS;
+    return MOST_ROWS;
 }
 static int64_t rows_of4(int64_t panels)
 {
@@ -71,9 +127,9 @@ void ib_avx2_finish(const ib_epilogue *e, const isobit_scale *scale, int64_t cou
                    count);
 }
 
-static const ib_multiplier by8 = {1, 0, 1, rows_of8, NULL, NULL, run, ib_avx2_finish},
+static const ib_multiplier by8 = {1, 0, 1, rows_of8, NULL, NULL, run, ib_avx2_finish, 1},
                            by4 = {1, 128, 1, rows_of4, NULL, NULL, ib_avx2_run4, ib_avx2_finish};
-static const ib_products products = {&by8, &by4, 0, NULL};
+static const ib_products products = {&by8, &by4, NULL};
 
 /* Of weights that were packed, which are not looked through again. */
 static const ib_multiplier *of_packed(const ib_products *by, const ib_qweights *w)
@@ -85,9 +141,7 @@ const ib_multiplier *ib_avx2_multiplier(const ib_products *by, const ib_window *
 {
     if (s->groups != 1 || w->group_size)
         return NULL;
-    const ib_multiplier *m = of_packed(by, w);
-    return m == by->by8 && !by->takes_least && memchr(w->codes, -128, (size_t)(s->oc * s->ic * s->kh * s->kw)) ? NULL
-                                                                                                               : m;
+    return of_packed(by, w);
 }
 
 int64_t ib_avx2_nhwc_pack(const ib_products *by, const ib_window *s, int in_zero, const ib_qweights *w,
