@@ -92,7 +92,7 @@ static void finish(const ib_epilogue *e, const isobit_scale *scale, int64_t coun
     }
 }
 
-static const ib_multiplier neon = {UNIT, 0, 1, rows_of, NULL, NULL, run, finish};
+static const ib_multiplier neon = {.unit = UNIT, .blocks = 1, .rows = rows_of, .run = run, .finish = finish};
 
 /* ---- the table ---- */
 

@@ -129,7 +129,14 @@ static void run(const ib_tiles *t, const uint8_t *const *x, int blocks)
             one_by_one(k, *x, ldx, w, bias, out);
 }
 
-const ib_multiplier ib_amx_multiplier = {TILE_ROWS, 128, 2, rows_of, ib_amx_configure, end, run, ib_vnni_finish};
+const ib_multiplier ib_amx_multiplier = {.unit = TILE_ROWS,
+                                         .raise = 128,
+                                         .blocks = 2,
+                                         .rows = rows_of,
+                                         .begin = ib_amx_configure,
+                                         .end = end,
+                                         .run = run,
+                                         .finish = ib_vnni_finish};
 
 /* Of windows with short rows, tiles would be filled with zeroes. */
 static const ib_multiplier *multiplier_of(const ib_window *s)

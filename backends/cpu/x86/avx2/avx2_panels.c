@@ -127,8 +127,9 @@ void ib_avx2_finish(const ib_epilogue *e, const isobit_scale *scale, int64_t cou
                    count);
 }
 
-static const ib_multiplier by8 = {1, 0, 1, rows_of8, NULL, NULL, run, ib_avx2_finish, 1},
-                           by4 = {1, 128, 1, rows_of4, NULL, NULL, ib_avx2_run4, ib_avx2_finish};
+static const ib_multiplier
+    by8 = {.unit = 1, .blocks = 1, .rows = rows_of8, .run = run, .finish = ib_avx2_finish, .wide = 1},
+    by4 = {.unit = 1, .raise = 128, .blocks = 1, .rows = rows_of4, .run = ib_avx2_run4, .finish = ib_avx2_finish};
 static const ib_products products = {&by8, &by4, NULL};
 
 /* Of weights that were packed, which are not looked through again. */

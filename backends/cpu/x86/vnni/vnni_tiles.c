@@ -54,11 +54,12 @@ TILE(1, 2, 4)
 TILE(1, 3, 4)
 TILE(1, 4, 3)
 TILE(2, 1, 4)
-TILE(2, 2, 3) TILE(2, 3, 2) TILE(2, 4, 2) TILE(3, 1, 4) TILE(3, 2, 2) TILE(3, 3, 2) TILE(3, 4, 1) TILE(4, 1, 3)
-    TILE(4, 2, 2) TILE(4, 3, 1) TILE(4, 4, 1) TILE(5, 1, 2) TILE(5, 2, 1) TILE(5, 3, 1) TILE(5, 4, 1) TILE(6, 1, 2)
-        TILE(6, 2, 1) TILE(6, 3, 1) TILE(6, 4, 1) TILE(7, 1, 2) TILE(7, 2, 1) TILE(7, 3, 1) TILE(8, 1, 2) TILE(8, 2, 1)
-            TILE(8, 3, 1) TILE(9, 1, 2) TILE(9, 2, 1) TILE(10, 1, 2) TILE(10, 2, 1) TILE(11, 1, 2) TILE(11, 2, 1)
-                TILE(12, 1, 2) TILE(12, 2, 1)
+TILE(2, 2, 3)
+TILE(2, 3, 2) TILE(2, 4, 2) TILE(3, 1, 4) TILE(3, 2, 2) TILE(3, 3, 2) TILE(3, 4, 1) TILE(4, 1, 3) TILE(4, 2, 2)
+    TILE(4, 3, 1) TILE(4, 4, 1) TILE(5, 1, 2) TILE(5, 2, 1) TILE(5, 3, 1) TILE(5, 4, 1) TILE(6, 1, 2) TILE(6, 2, 1)
+        TILE(6, 3, 1) TILE(6, 4, 1) TILE(7, 1, 2) TILE(7, 2, 1) TILE(7, 3, 1) TILE(8, 1, 2) TILE(8, 2, 1) TILE(8, 3, 1)
+            TILE(9, 1, 2) TILE(9, 2, 1) TILE(10, 1, 2) TILE(10, 2, 1) TILE(11, 1, 2) TILE(11, 2, 1) TILE(12, 1, 2)
+                TILE(12, 2, 1)
 
 #define ROW4(rows)                                                                                                     \
     {                                                                                                                  \
@@ -87,4 +88,5 @@ static void run(const ib_tiles *t, const uint8_t *const *x, int blocks)
     tiles[t->rows - 1][t->panels - 1](&t->k, *x, t->ldx, t->w, t->step, t->out);
 }
 
-const ib_multiplier ib_vnni_multiplier = {1, 128, 1, rows_of, NULL, NULL, run, ib_vnni_finish};
+const ib_multiplier ib_vnni_multiplier = {
+    .unit = 1, .raise = 128, .blocks = 1, .rows = rows_of, .run = run, .finish = ib_vnni_finish};
