@@ -25,7 +25,8 @@
 void kmp_set_blocktime(int milliseconds) __attribute__((weak));
 
 enum { PERIOD = 50, LONGEST = 1600 /* milliseconds between looks, of a process that does little */, CALM = 5 };
-static const double crowded = 0.05, quiet = 0.02; /* share of the time in which threads waited for a core */
+static const double crowded = 0.25,
+                    quiet = 0.1; /* share of the time that threads waited for a core; one neighbour: 0.5 */
 
 /* Whoever has an opinion has set one of these. */
 static int is_chosen(void)
@@ -85,7 +86,7 @@ static void *watch(void *unused)
             omp_pause_resource(omp_pause_soft, omp_get_initial_device());
             held = 0;
         }
-        period = now.run - before.run > quiet * passed ? PERIOD : period < LONGEST ? 2 * period : LONGEST;
+        period = now.run - before.run > 0.02 * passed ? PERIOD : period < LONGEST ? 2 * period : LONGEST;
         before = now;
     }
     return unused;
