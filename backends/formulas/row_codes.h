@@ -9,20 +9,19 @@
  *
  * A block of weights is w = d_w s[k / 16] q[k] + m_w min[k / 16] with whole s, q, min (tensor/storage/integers.h). With
  * it, the block's codes c and S[g] = their sums over each 16, in int32:
- *     p[l] = sum of s q c over k = 32 j + 4 l + i, i = 0 .. 3, all j, for l = 0 .. 7        r = sum of min[g] S[g]
- * |p| < 2^24, so that (float)p is exact: s q c is at most 128 x 32 x 127 and there are 32 of them, or with s = 1
- * 128 x 127 and 4. Blocks of 64 have s = 1 and wide codes, |q| <= 15684: 15684 x 127 and 8. In fp32, each product and
- * each sum rounded by itself (no FMA), block by block from the first:
- *     a[l] += (d_w d) (float)p[l]        e += (m_w d) (float)r
- * and at the row's end y = (((a0 + a4) + (a2 + a6)) + ((a1 + a5) + (a3 + a7))) + e.
+ *     p = sum over k of s q c        r = sum over g of min[g] S[g]
+ * |p| < 2^27: with s = 1 |s q c| is at most 128 x 127 and there are 32 of them; else 128 x 32 x 127 and 256. Blocks of 64
+ * have s = 1 and wide codes, |q| <= 15684: 15684 x 127 and 64. In fp32, each conversion (ties to even), each product and
+ * each sum rounded by itself (no FMA), from the first block to the last:
+ *     y += (d_w d) (float)p, and of formats with minima then y += (m_w d) (float)r
  *
  * Wide codes: fp4's values are multiples of 1/192. nf4's are 16 fp32 numbers, which whole numbers / 15684 meet to
  * 1.57e-5 of the block's largest weight: by that much its weights are others than on the exact path; codes of rows are
  * off by up to 3.9e-3 of their block's largest value. d_w is fp32's 1/192 or 1/15684 times the block's scale. A matrix
  * whose table is not its format's has no integer form.
  *
- * Why so: eight sums are a vector of AVX2 and two of NEON, four adjacent codes what vpmaddubsw and vpmaddwd, vpdpbusd,
- * sdot and dp4a add, so that no vector is summed before the row's end. */
+ * Why so: whole numbers add up in any order, so that a vector may hold a block's codes, as one row wants it, or one sum
+ * of each of its outputs, as many rows do; and a block costs one product and one sum in fp32. */
 #ifndef IB_FORMULAS_ROW_CODES_H
 #define IB_FORMULAS_ROW_CODES_H
 
@@ -32,7 +31,7 @@
 
 #include "arithmetic/real.h"
 
-enum { IB_ROW_LANES = 8, IB_ROW_GROUP = 16, IB_ROW_WIDE = 64 };
+enum { IB_ROW_GROUP = 16, IB_ROW_WIDE = 64 };
 
 /* codes[block], the scale and the sums[block / 16] of x[block]; the scale is NaN where a value is not finite. */
 IB_DEVICE_FN static inline void ib_code_block(const float *x, int block, int8_t *codes, float *scale, int16_t *sums)
@@ -56,25 +55,26 @@ IB_DEVICE_FN static inline void ib_code_block(const float *x, int block, int8_t 
     }
 }
 
-/* p[8] of a block of so many codes; s[block / 16]. */
-IB_DEVICE_FN static inline void ib_coded_lanes(int block, const int8_t *q, const int8_t *s, const int8_t *c, int32_t *p)
+/* p of a block of so many codes; s[block / 16]. */
+IB_DEVICE_FN static inline int32_t ib_coded_sum(int block, const int8_t *q, const int8_t *s, const int8_t *c)
 {
-    for (int l = 0; l < IB_ROW_LANES; l++)
-        p[l] = 0;
-    for (int j = 0; j < block / 32; j++)
-        for (int l = 0; l < IB_ROW_LANES; l++) {
-            const int8_t *ql = q + 32 * j + 4 * l, *cl = c + 32 * j + 4 * l;
-            p[l] += s[2 * j + l / 4] * (ql[0] * cl[0] + ql[1] * cl[1] + ql[2] * cl[2] + ql[3] * cl[3]);
-        }
+    int32_t p = 0;
+    for (int g = 0; g < block / IB_ROW_GROUP; g++) {
+        int32_t of_group = 0;
+        for (int k = IB_ROW_GROUP * g; k < IB_ROW_GROUP * (g + 1); k++)
+            of_group += q[k] * c[k];
+        p += s[g] * of_group;
+    }
+    return p;
 }
 
 /* The same of a block of 64 wide codes. */
-IB_DEVICE_FN static inline void ib_coded_lanes_wide(const int16_t *q, const int8_t *c, int32_t *p)
+IB_DEVICE_FN static inline int32_t ib_coded_sum_wide(const int16_t *q, const int8_t *c)
 {
-    for (int l = 0; l < IB_ROW_LANES; l++)
-        p[l] = 0;
+    int32_t p = 0;
     for (int k = 0; k < IB_ROW_WIDE; k++)
-        p[k % 32 / 4] += q[k] * c[k];
+        p += q[k] * c[k];
+    return p;
 }
 
 /* r of a block; min[block / 16], sums[block / 16]. */
@@ -84,12 +84,6 @@ IB_DEVICE_FN static inline int32_t ib_coded_minima(int block, const uint8_t *min
     for (int g = 0; g < block / IB_ROW_GROUP; g++)
         r += min[g] * sums[g];
     return r;
-}
-
-/* y of the sums a[8] and e */
-IB_DEVICE_FN static inline float ib_coded_sum(const float *a, float e)
-{
-    return (((a[0] + a[4]) + (a[2] + a[6])) + ((a[1] + a[5]) + (a[3] + a[7]))) + e;
 }
 
 #endif

@@ -48,27 +48,23 @@ static void multiply(const ib_matrix *w, int64_t o, int64_t n, const ib_row_code
     const int block = x->block, groups = block / IB_ROW_GROUP;
     const int64_t cols = w->cols, blocks = cols / block, bytes = f->code ? block / 2 : block / f->block * f->bytes;
     const uint8_t *b = w->data + o * blocks * bytes;
-    float a[TAKEN][IB_ROW_LANES] = {{0}}, e[TAKEN] = {0};
+    float a[TAKEN] = {0};
     ib_integers v;
     for (int64_t j = 0; j < blocks; j++, b += bytes) {
         integers_of[f->index](b, &v);
         v.d *= scale_apart(w, o, j);
         for (int64_t i = 0; i < n; i++) {
             const int64_t at = (from + i) * blocks + j;
+            const int8_t *c = x->codes + at * block;
             const float d = v.d * x->scale[at], m = v.m * x->scale[at];
-            int32_t p[IB_ROW_LANES];
-            if (block == IB_ROW_WIDE)
-                ib_coded_lanes_wide(v.wide, x->codes + at * block, p);
-            else
-                ib_coded_lanes(block, v.code, v.scale, x->codes + at * block, p);
-            for (int l = 0; l < IB_ROW_LANES; l++)
-                a[i][l] += d * (float)p[l];
+            a[i] += d * (float)(block == IB_ROW_WIDE ? ib_coded_sum_wide(v.wide, c)
+                                                     : ib_coded_sum(block, v.code, v.scale, c));
             if (v.m != 0)
-                e[i] += m * (float)ib_coded_minima(block, v.min, x->sums + at * groups);
+                a[i] += m * (float)ib_coded_minima(block, v.min, x->sums + at * groups);
         }
     }
     for (int64_t i = 0; i < n; i++)
-        y[(from + i) * w->rows + o] = ib_coded_sum(a[i], e[i]);
+        y[(from + i) * w->rows + o] = a[i];
 }
 
 /* y[n,rows] = x[n,cols] W' */

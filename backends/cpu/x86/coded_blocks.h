@@ -1,18 +1,52 @@
-/* avx2_coded.h - blocks of frozen matrices in registers of AVX2: of each format of tensor/integers.def its scales, and
- * its codes 32 at a time, in the order of the columns. Codes are whole numbers from 0 less a shift, or signed. */
-#ifndef IB_BACKENDS_CPU_X86_AVX2_CODED_H
-#define IB_BACKENDS_CPU_X86_AVX2_CODED_H
+/* coded_blocks.h - blocks of frozen matrices in registers of AVX2: of each format of tensor/integers.def its codes, 32 at
+ * a time in the order of the columns, and of k-quants the scales and minima of 16 columns. */
+#ifndef IB_BACKENDS_CPU_X86_CODED_BLOCKS_H
+#define IB_BACKENDS_CPU_X86_CODED_BLOCKS_H
 
 #include <immintrin.h>
 #include <stdint.h>
 #include <string.h>
 
-/* What multiplies a block's codes: see formulas/row_codes.h. */
-typedef struct coded_head {
-    float d, m;              /* m: of formats with minima */
-    __m256i scale, min;      /* of k-quants: 16 int16, one for each 16 columns */
-    __m256i high, low, sign; /* of wide codes, by their nibble: sign (128 high + low) */
-} coded_head;
+/* How codes of weights are multiplied by those of rows: as bytes without a sign, less `shift`; or with one; or as wide
+ * ones, whose nibbles choose from tables. */
+enum { SIGNED = -1, WIDE = -2 };
+
+/* A format. The first three are its line in tensor/integers.def and its bytes; scales lie apart where d_at < 0. */
+typedef struct coded_format {
+    int block, bytes, shift;
+    int most;       /* the largest code without a sign */
+    int group;      /* columns of one scale */
+    int d_at, m_at; /* bytes to the halves d and m of a block; m_at < 0: it has no minima */
+} coded_format;
+
+/* FORMAT(name, its scales_, its wide_, a coded_format) */
+#define CODED_FORMATS(FORMAT)                                                                                          \
+    FORMAT(q4_0, none, none, 32, 18, 8, 15, 32, 0, -1)                                                                 \
+    FORMAT(q4_1, none, none, 32, 20, 0, 15, 32, 0, 2)                                                                  \
+    FORMAT(q5_0, none, none, 32, 22, 16, 31, 32, 0, -1)                                                                \
+    FORMAT(q5_1, none, none, 32, 24, 0, 31, 32, 0, 2)                                                                  \
+    FORMAT(q8_0, none, none, 32, 34, SIGNED, 0, 32, 0, -1)                                                             \
+    FORMAT(q4_k, k, none, 256, 144, 0, 15, 32, 0, 2)                                                                   \
+    FORMAT(q5_k, k, none, 256, 176, 0, 31, 32, 0, 2)                                                                   \
+    FORMAT(q6_k, q6_k, none, 256, 210, 32, 63, 16, 208, -1)                                                            \
+    FORMAT(q2_k, q2_k, none, 256, 84, 0, 3, 16, 80, 82)                                                                \
+    FORMAT(q3_k, q3_k, none, 256, 110, 4, 7, 16, 108, -1)                                                              \
+    FORMAT(iq4_nl, none, none, 32, 18, SIGNED, 0, 32, 0, -1)                                                           \
+    FORMAT(int4, none, none, 32, 18, 8, 15, 32, 0, -1)                                                                 \
+    FORMAT(int8, none, none, 32, 32, SIGNED, 0, 32, -1, -1)                                                            \
+    FORMAT(nf4, none, nf4, 64, 32, WIDE, 0, 64, -1, -1)                                                                \
+    FORMAT(fp4, none, fp4, 64, 32, WIDE, 0, 64, -1, -1)
+
+/* What multiplies codes of k-quants: 16 int16, one for each 16 columns. */
+typedef struct coded_scales {
+    __m256i scale, min;
+} coded_scales;
+
+/* The low and the high byte of wide ones by their nibble, and what they are times. */
+typedef struct wide_codes {
+    __m256i low, high;
+    float d;
+} wide_codes;
 
 static inline __m256i load32(const uint8_t *b)
 {
@@ -21,12 +55,6 @@ static inline __m256i load32(const uint8_t *b)
 static inline __m128i load16(const uint8_t *b)
 {
     return _mm_loadu_si128((const __m128i *)(const void *)b);
-}
-static inline float half(const uint8_t *b)
-{
-    uint16_t h;
-    memcpy(&h, b, 2);
-    return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(h)));
 }
 static inline __m256i low_bits(__m256i x, int shift, int mask)
 {
@@ -56,55 +84,39 @@ static inline __m256i fifth_bits(const uint8_t *b)
     return _mm256_and_si256(_mm256_cmpeq_epi8(spread, bit), _mm256_set1_epi8(16));
 }
 
-#define HEAD(name) static inline __attribute__((always_inline)) void head_##name(const uint8_t *b, coded_head *h)
 #define PART(name) static inline __attribute__((always_inline)) __m256i part_##name(const uint8_t *b, int j)
+#define SCALES(name) static inline __attribute__((always_inline)) coded_scales scales_##name(const uint8_t *b)
+#define WIDE_CODES(name) static inline __attribute__((always_inline)) wide_codes wide_##name(void)
+
+SCALES(none)
+{
+    return (void)b, (coded_scales){_mm256_setzero_si256(), _mm256_setzero_si256()};
+}
+WIDE_CODES(none)
+{
+    return (wide_codes){_mm256_setzero_si256(), _mm256_setzero_si256(), 1.0f};
+}
 
 /* ---- blocks of 32 ---- */
-HEAD(q4_0)
-{
-    h->d = half(b);
-}
 PART(q4_0)
 {
     return (void)j, nibbles(b + 2);
-}
-HEAD(q4_1)
-{
-    h->d = half(b);
-    h->m = half(b + 2);
 }
 PART(q4_1)
 {
     return (void)j, nibbles(b + 4);
 }
-HEAD(q5_0)
-{
-    h->d = half(b);
-}
 PART(q5_0)
 {
     return (void)j, _mm256_or_si256(nibbles(b + 6), fifth_bits(b + 2));
-}
-HEAD(q5_1)
-{
-    h->d = half(b);
-    h->m = half(b + 2);
 }
 PART(q5_1)
 {
     return (void)j, _mm256_or_si256(nibbles(b + 8), fifth_bits(b + 4));
 }
-HEAD(q8_0)
-{
-    h->d = half(b);
-}
 PART(q8_0)
 {
     return (void)j, load32(b + 2);
-}
-HEAD(iq4_nl)
-{
-    h->d = half(b);
 }
 PART(iq4_nl)
 {
@@ -113,10 +125,6 @@ PART(iq4_nl)
     return (void)j, _mm256_shuffle_epi8(value, nibbles(b + 2));
 }
 /* Neighbours share a byte, in two's complement: 8 more without a sign. */
-HEAD(int4)
-{
-    h->d = half(b);
-}
 PART(int4)
 {
     const __m128i raw = load16(b + 2), mask = _mm_set1_epi8(15), low = _mm_and_si128(raw, mask),
@@ -124,10 +132,6 @@ PART(int4)
     const __m256i q =
         _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_unpacklo_epi8(low, high)), _mm_unpackhi_epi8(low, high), 1);
     return (void)j, _mm256_xor_si256(q, _mm256_set1_epi8(8));
-}
-HEAD(int8) /* the row's scale lies apart */
-{
-    (void)b, (void)h;
 }
 PART(int8)
 {
@@ -142,26 +146,26 @@ static inline __m256i nibbles_in_turn(const uint8_t *b)
     return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_unpacklo_epi8(high, low)), _mm_unpackhi_epi8(high, low),
                                    1);
 }
-HEAD(nf4) /* nf4.c */
+#define LOW(v) ((char)((v)&255))
+#define HIGH(v) ((char)((v) >> 8))
+#define NF4(OF)                                                                                                        \
+    OF(-15684), OF(-10919), OF(-8235), OF(-6194), OF(-4461), OF(-2898), OF(-1428), OF(0), OF(1248), OF(2524),          \
+        OF(3860), OF(5300), OF(6912), OF(8824), OF(11339), OF(15684)
+#define FP4(OF)                                                                                                        \
+    OF(0), OF(1), OF(128), OF(192), OF(64), OF(96), OF(32), OF(48), OF(0), OF(-1), OF(-128), OF(-192), OF(-64),        \
+        OF(-96), OF(-32), OF(-48)
+#define TWICE(VALUES, OF) _mm256_broadcastsi128_si256(_mm_setr_epi8(VALUES(OF)))
+WIDE_CODES(nf4) /* nf4.c */
 {
-    (void)b;
-    h->d = 1.0f / 15684.0f;
-    h->high =
-        _mm256_broadcastsi128_si256(_mm_setr_epi8(122, 85, 64, 48, 34, 22, 11, 0, 9, 19, 30, 41, 54, 68, 88, 122));
-    h->low = _mm256_broadcastsi128_si256(_mm_setr_epi8(68, 39, 43, 50, 109, 82, 20, 0, 96, 92, 20, 52, 0, 120, 75, 68));
-    h->sign = _mm256_broadcastsi128_si256(_mm_setr_epi8(-1, -1, -1, -1, -1, -1, -1, 1, 1, 1, 1, 1, 1, 1, 1, 1));
+    return (wide_codes){TWICE(NF4, LOW), TWICE(NF4, HIGH), 1.0f / 15684.0f};
 }
 PART(nf4)
 {
     return nibbles_in_turn(b + 16 * j);
 }
-HEAD(fp4) /* fp4.c */
+WIDE_CODES(fp4) /* fp4.c */
 {
-    (void)b;
-    h->d = 1.0f / 192.0f;
-    h->high = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0));
-    h->low = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 0, 64, 64, 96, 32, 48, 0, 1, 0, 64, 64, 96, 32, 48));
-    h->sign = _mm256_broadcastsi128_si256(_mm_setr_epi8(1, 1, 1, 1, 1, 1, 1, 1, -1, -1, -1, -1, -1, -1, -1, -1));
+    return (wide_codes){TWICE(FP4, LOW), TWICE(FP4, HIGH), 1.0f / 192.0f};
 }
 PART(fp4)
 {
@@ -177,37 +181,25 @@ static inline __m256i twice(uint64_t bytes)
 }
 /* The 12 bytes of k_scales.h: four at a time of the first four scales, the first four minima, and the low bits of the
  * others, whose high ones are the two above the first's. */
-static inline void k_head(const uint8_t *b, coded_head *h)
+SCALES(k)
 {
     uint32_t s[3];
     memcpy(s, b + 4, sizeof s);
     const uint64_t scale_high = (s[2] & 0x0F0F0F0F) | (s[0] >> 6 & 0x03030303) << 4,
                    min_high = (s[2] >> 4 & 0x0F0F0F0F) | (s[1] >> 6 & 0x03030303) << 4;
-    h->d = half(b);
-    h->m = -half(b + 2);
-    h->scale = twice((s[0] & 0x3F3F3F3F) | scale_high << 32);
-    h->min = twice((s[1] & 0x3F3F3F3F) | min_high << 32);
-}
-HEAD(q4_k)
-{
-    k_head(b, h);
+    return (coded_scales){twice((s[0] & 0x3F3F3F3F) | scale_high << 32), twice((s[1] & 0x3F3F3F3F) | min_high << 32)};
 }
 PART(q4_k)
 {
     return low_bits(load32(b + 16 + 32 * (j / 2)), 4 * (j & 1), 15);
 }
-HEAD(q5_k)
-{
-    k_head(b, h);
-}
 PART(q5_k)
 {
     return _mm256_or_si256(low_bits(load32(b + 48 + 32 * (j / 2)), 4 * (j & 1), 15), bit_to(load32(b + 16), j, 4));
 }
-HEAD(q6_k)
+SCALES(q6_k)
 {
-    h->d = half(b + 208);
-    h->scale = _mm256_cvtepi8_epi16(load16(b + 192));
+    return (coded_scales){_mm256_cvtepi8_epi16(load16(b + 192)), _mm256_setzero_si256()};
 }
 PART(q6_k)
 {
@@ -215,13 +207,11 @@ PART(q6_k)
                   high = low_bits(load32(b + 128 + 32 * (j / 4)), 2 * (j & 3), 3);
     return _mm256_or_si256(low, _mm256_slli_epi16(high, 4));
 }
-HEAD(q2_k)
+SCALES(q2_k)
 {
     const __m128i both = load16(b), mask = _mm_set1_epi8(15);
-    h->d = half(b + 80);
-    h->m = -half(b + 82);
-    h->scale = _mm256_cvtepu8_epi16(_mm_and_si128(both, mask));
-    h->min = _mm256_cvtepu8_epi16(_mm_and_si128(_mm_srli_epi16(both, 4), mask));
+    return (coded_scales){_mm256_cvtepu8_epi16(_mm_and_si128(both, mask)),
+                          _mm256_cvtepu8_epi16(_mm_and_si128(_mm_srli_epi16(both, 4), mask))};
 }
 PART(q2_k)
 {
@@ -229,7 +219,7 @@ PART(q2_k)
 }
 /* 16 scales, 32 more than they are: low nibbles of the first eight, high ones of the others; two high bits of scales
  * g % 4 in each of four bytes. */
-HEAD(q3_k)
+SCALES(q3_k)
 {
     uint64_t low;
     uint32_t top;
@@ -239,8 +229,8 @@ HEAD(q3_k)
                       _mm_set_epi64x((long long)(low >> 4 & 0x0F0F0F0F0F0F0F0F), (long long)(low & 0x0F0F0F0F0F0F0F0F)),
                   high = _mm_and_si128(_mm_setr_epi32((int)(top << 4), (int)(top << 2), (int)top, (int)(top >> 2)),
                                        _mm_set1_epi8(0x30));
-    h->d = half(b + 108);
-    h->scale = _mm256_cvtepi8_epi16(_mm_sub_epi8(_mm_or_si128(nibble, high), _mm_set1_epi8(32)));
+    return (coded_scales){_mm256_cvtepi8_epi16(_mm_sub_epi8(_mm_or_si128(nibble, high), _mm_set1_epi8(32))),
+                          _mm256_setzero_si256()};
 }
 PART(q3_k)
 {

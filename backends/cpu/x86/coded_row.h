@@ -1,0 +1,215 @@
+/* coded_row.h - a row of codes by eight outputs of a frozen matrix, whose blocks are taken apart in registers: a vector
+ * holds codes of one output's block, and the eight vectors of sums are added up together. */
+#ifndef IB_BACKENDS_CPU_X86_CODED_ROW_H
+#define IB_BACKENDS_CPU_X86_CODED_ROW_H
+
+#include "backends/cpu/level.h"
+#include "backends/cpu/x86/coded_blocks.h"
+#include "tensor/storage/scaled.h"
+
+/* A product of rows of blocks; y[rows][outputs]. */
+typedef struct product {
+    const uint8_t *w;
+    const int8_t *c;
+    const float *d;
+    const int16_t *s;
+    int64_t blocks, outputs;
+    const ib_matrix *matrix; /* its scales of outputs, or of blocks, where these have none */
+    float *y;
+} product;
+
+enum { EIGHT = 8 };
+
+/* What is known of a format where functions are compiled for it. */
+typedef __m256i (*parts)(const uint8_t *b, int j);
+typedef coded_scales (*scales)(const uint8_t *b);
+typedef wide_codes (*wides)(void);
+
+/* Block b of outputs o .. o + 7; behind the last output it is the last one's. */
+typedef struct eight {
+    const uint8_t *at[EIGHT];
+    int64_t o[EIGHT];
+} eight;
+static inline eight eight_of(const product *t, int bytes, int64_t o)
+{
+    eight e;
+    for (int r = 0; r < EIGHT; r++) {
+        e.o[r] = ib_min64(o + r, t->outputs - 1);
+        e.at[r] = t->w + e.o[r] * t->blocks * bytes;
+    }
+    return e;
+}
+
+/* Halves that lie `at` bytes from each output's block. */
+static inline __m256 halves(const eight *e, int64_t at)
+{
+    __m128i h = _mm_setzero_si128();
+#define HALF(r)                                                                                                        \
+    {                                                                                                                  \
+        uint16_t x;                                                                                                    \
+        memcpy(&x, e->at[r] + at, 2);                                                                                  \
+        h = _mm_insert_epi16(h, x, r);                                                                                 \
+    }
+    HALF(0)
+    HALF(1)
+    HALF(2) HALF(3) HALF(4) HALF(5) HALF(6) HALF(7)
+#undef HALF
+        return _mm256_cvtph_ps(h);
+}
+/* d and m of block b of eight outputs */
+static inline __attribute__((always_inline)) __m256 d_of(const product *t, const coded_format *f, const eight *e,
+                                                         int64_t b, float wide)
+{
+    if (f->d_at >= 0)
+        return halves(e, b * f->bytes + f->d_at);
+    float d[EIGHT];
+    for (int r = 0; r < EIGHT; r++)
+        d[r] = f->shift == WIDE ? ib_absmax_at(t->matrix, e->o[r] * t->blocks + b) : t->matrix->absmax[e->o[r]];
+    const __m256 all = _mm256_setr_ps(d[0], d[1], d[2], d[3], d[4], d[5], d[6], d[7]);
+    return f->shift == WIDE ? _mm256_mul_ps(all, _mm256_set1_ps(wide)) : all;
+}
+static inline __attribute__((always_inline)) __m256 m_of(const coded_format *f, const eight *e, int64_t b)
+{
+    const __m256 m = halves(e, b * f->bytes + f->m_at);
+    return f->block == 256 ? _mm256_xor_ps(m, _mm256_set1_ps(-0.0f)) : m; /* k-quants take theirs off */
+}
+
+/* p + sums of pairs in 16 bits times what lies beside them */
+static inline __m256i add_scaled(__m256i p, __m256i pairs, __m256i scale)
+{
+#if defined __AVXVNNI__ || defined __AVX512VNNI__
+    return _mm256_dpwssd_epi32(p, pairs, scale);
+#else
+    return _mm256_add_epi32(p, _mm256_madd_epi16(pairs, scale));
+#endif
+}
+
+/* p + 32 wide codes, by their nibbles, times c */
+static inline __m256i add_wide(__m256i p, __m256i nibble, __m256i c, const wide_codes *w)
+{
+    const __m256i low = _mm256_shuffle_epi8(w->low, nibble), high = _mm256_shuffle_epi8(w->high, nibble),
+                  apart = _mm256_permute4x64_epi64(c, 0xD8); /* as unpacking has them */
+    p = add_scaled(p, _mm256_unpacklo_epi8(low, high), _mm256_cvtepi8_epi16(_mm256_castsi256_si128(apart)));
+    return add_scaled(p, _mm256_unpackhi_epi8(low, high), _mm256_cvtepi8_epi16(_mm256_extracti128_si256(apart, 1)));
+}
+
+/* Of 32 codes of weights and a row what their products add up to, in fours. A shift is for the caller to make up for;
+ * signed weights are 128 more here where they have a shift. */
+#if defined __AVXVNNI__ || defined __AVX512VNNI__
+enum { SIGNED_SHIFT = 128 };
+static inline __m256i fours(__m256i w, __m256i c, int shift)
+{
+    const __m256i raised = shift == SIGNED ? _mm256_xor_si256(w, _mm256_set1_epi8(-128)) : w;
+    return _mm256_dpbusd_epi32(_mm256_setzero_si256(), raised, c);
+}
+#else
+enum { SIGNED_SHIFT = 0 };
+static inline __m256i fours(__m256i w, __m256i c, int shift)
+{
+    const __m256i pairs =
+        shift == SIGNED ? _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(c, w)) : _mm256_maddubs_epi16(w, c);
+    return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+}
+#endif
+static inline int shift_of(const coded_format *f)
+{
+    return f->shift == SIGNED ? SIGNED_SHIFT : f->shift > 0 ? f->shift : 0;
+}
+
+/* Scales of columns 32 j .. 32 j + 31, of 16 int16. */
+static inline __m256i scales_at(__m256i scale, int j)
+{
+    const __m256i both = j < 4 ? _mm256_permute4x64_epi64(scale, 0x44) : _mm256_permute4x64_epi64(scale, 0xEE);
+    const short first = (short)(0x0100 + 0x0404 * (j % 4)), second = (short)(first + 0x0202);
+    return _mm256_shuffle_epi8(
+        both, _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_set1_epi16(first)), _mm_set1_epi16(second), 1));
+}
+
+/* lane r: the sum of p[r]'s eight */
+static inline __m256i add_eights(const __m256i *p)
+{
+    __m256i two[4], four[2];
+    for (int r = 0; r < 4; r++)
+        two[r] = _mm256_add_epi32(_mm256_unpacklo_epi32(p[2 * r], p[2 * r + 1]),
+                                  _mm256_unpackhi_epi32(p[2 * r], p[2 * r + 1]));
+    for (int r = 0; r < 2; r++)
+        four[r] = _mm256_add_epi32(_mm256_unpacklo_epi64(two[2 * r], two[2 * r + 1]),
+                                   _mm256_unpackhi_epi64(two[2 * r], two[2 * r + 1]));
+    return _mm256_add_epi32(_mm256_permute2x128_si256(four[0], four[1], 0x20),
+                            _mm256_permute2x128_si256(four[0], four[1], 0x31));
+}
+/* The same of pairs[r]'s sixteen, of which four add up in 16 bits */
+static inline __m256i add_sixteens(const __m256i *pairs)
+{
+    __m256i two[4], four[2];
+    for (int r = 0; r < 4; r++)
+        two[r] = _mm256_add_epi16(_mm256_unpacklo_epi32(pairs[2 * r], pairs[2 * r + 1]),
+                                  _mm256_unpackhi_epi32(pairs[2 * r], pairs[2 * r + 1]));
+    for (int r = 0; r < 2; r++)
+        four[r] = _mm256_madd_epi16(_mm256_add_epi16(_mm256_unpacklo_epi64(two[2 * r], two[2 * r + 1]),
+                                                     _mm256_unpackhi_epi64(two[2 * r], two[2 * r + 1])),
+                                    _mm256_set1_epi16(1));
+    return _mm256_add_epi32(_mm256_permute2x128_si256(four[0], four[1], 0x20),
+                            _mm256_permute2x128_si256(four[0], four[1], 0x31));
+}
+
+/* y + (w d) p, each rounded */
+static inline __m256 add_block(__m256 y, __m256 w, __m256 d, __m256i p)
+{
+    return _mm256_add_ps(y, _mm256_mul_ps(_mm256_mul_ps(w, d), _mm256_cvtepi32_ps(p)));
+}
+
+/* y[i][o .. o + 7]; f and the functions are constants where it is inlined. */
+static inline __attribute__((always_inline)) void one_row(const product *t, int64_t o, int64_t i, const coded_format *f,
+                                                          parts part, scales scale, wides wide)
+{
+    const int shift = shift_of(f), in_pairs = f->most && f->most <= 31 && f->block == 32 && !SIGNED_SHIFT;
+    const eight e = eight_of(t, f->bytes, o);
+    const wide_codes codes = wide();
+    const int64_t ahead = t->outputs - o > 2 * EIGHT ? EIGHT * t->blocks * f->bytes : 0;
+    __m256 y = _mm256_setzero_ps();
+    for (int64_t b = 0; b < t->blocks; b++) {
+        const int64_t at = i * t->blocks + b;
+        const uint8_t *c = (const uint8_t *)t->c + at * f->block,
+                      *sums = (const uint8_t *)(t->s + at * (f->block / 16));
+        for (int k = 0; ahead && k < EIGHT * f->bytes; k += 64) /* what the next eight read */
+            _mm_prefetch((const char *)e.at[0] + ahead + b * EIGHT * f->bytes + k, _MM_HINT_T0);
+        __m256i p[EIGHT], less[EIGHT], min[EIGHT];
+#pragma GCC unroll 8
+        for (int r = 0; r < EIGHT; r++) {
+            const uint8_t *w = e.at[r] + b * f->bytes;
+            if (f->block == 32) {
+                p[r] = in_pairs ? _mm256_maddubs_epi16(part(w, 0), load32(c)) : fours(part(w, 0), load32(c), f->shift);
+                continue;
+            }
+            const coded_scales s = scale(w);
+            p[r] = _mm256_setzero_si256();
+#pragma GCC unroll 8
+            for (int j = 0; j < f->block / 32; j++)
+                p[r] = f->shift == WIDE ? add_wide(p[r], part(w, j), load32(c + 32 * j), &codes)
+                                        : add_scaled(p[r], _mm256_maddubs_epi16(part(w, j), load32(c + 32 * j)),
+                                                     scales_at(s.scale, j));
+            less[r] = _mm256_mullo_epi32(_mm256_madd_epi16(s.scale, load32(sums)), _mm256_set1_epi32(shift));
+            if (shift)
+                p[r] = _mm256_sub_epi32(p[r], less[r]);
+            min[r] = _mm256_madd_epi16(s.min, load32(sums));
+        }
+        const __m256 d = _mm256_set1_ps(t->d[at]);
+        const int32_t sum = f->block == 32 ? t->s[2 * at] + t->s[2 * at + 1] : 0;
+        __m256i all = in_pairs ? add_sixteens(p) : add_eights(p);
+        if (f->block == 32 && shift)
+            all = _mm256_sub_epi32(all, _mm256_set1_epi32(shift * sum));
+        y = add_block(y, d_of(t, f, &e, b, codes.d), d, all);
+        if (f->m_at >= 0)
+            y = add_block(y, m_of(f, &e, b), d, f->block == 32 ? _mm256_set1_epi32(sum) : add_eights(min));
+    }
+    const int64_t m = ib_min64(EIGHT, t->outputs - o);
+    float *to = t->y + i * t->outputs + o;
+    if (m == EIGHT)
+        _mm256_storeu_ps(to, y);
+    else
+        _mm256_maskstore_ps(
+            to, _mm256_cmpgt_epi32(_mm256_set1_epi32((int)m), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)), y);
+}
+
+#endif
