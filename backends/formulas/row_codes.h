@@ -7,12 +7,12 @@
  * A block whose top is so small that fp32 holds no i is zero: d = 0, codes 0. The error of a value is at most d / 2, or
  * top / 254, but for the rounding of i and i x.
  *
- * A block of weights is w = d_w s[k / 16] q[k] + m_w min[k / 16] with whole s, q, min (tensor/storage/integers.h). With
- * it, the block's codes c and S[g] = their sums over each 16, in int32:
+ * A block of weights is w = d_w s[k / 16] q[k] + m_w min[k / 16] with whole s, q, min (tensor/storage/integers.h).
+ * With it, the block's codes c and S[g] = their sums over each 16, in int32:
  *     p = sum over k of s q c        r = sum over g of min[g] S[g]
- * |p| < 2^27: with s = 1 |s q c| is at most 128 x 127 and there are 32 of them; else 128 x 32 x 127 and 256. Blocks of 64
- * have s = 1 and wide codes, |q| <= 15684: 15684 x 127 and 64. In fp32, each conversion (ties to even), each product and
- * each sum rounded by itself (no FMA), from the first block to the last:
+ * |p| < 2^27: with s = 1 |s q c| is at most 128 x 127 and there are 32 of them; else 128 x 32 x 127 and 256. Blocks of
+ * 64 have s = 1 and wide codes, |q| <= 15684: 15684 x 127 and 64. In fp32, each conversion (ties to even), each product
+ * and each sum rounded by itself (no FMA), from the first block to the last:
  *     y += (d_w d) (float)p, and of formats with minima then y += (m_w d) (float)r
  *
  * Wide codes: fp4's values are multiples of 1/192. nf4's are 16 fp32 numbers, which whole numbers / 15684 meet to

@@ -1,5 +1,5 @@
 /* avxvnni_coded.c - products of coded rows with vpdpbusd and vpdpwssd of 32 bytes. */
-#include "backends/cpu/x86/coded_mul.h"
+#include "backends/cpu/x86/coded/coded_mul.h"
 #include "backends/cpu/x86/avxvnni/avxvnni.h"
 
 void ib_avxvnni_coded_replace(ib_kernels *k)

@@ -2,7 +2,7 @@
 #ifndef IB_BACKENDS_CPU_X86_CODED_TILE_H
 #define IB_BACKENDS_CPU_X86_CODED_TILE_H
 
-#include "backends/cpu/x86/coded_panel.h"
+#include "backends/cpu/x86/coded/coded_panel.h"
 
 /* Vectors of a panel's outputs, and rows of a tile, whose sums stay in registers. */
 #if defined __AVX512VNNI__ && defined __AVX512BW__

@@ -1,10 +1,10 @@
-/* coded_panel.h - sixteen outputs of a frozen matrix as a panel of codes, by which many rows are multiplied: taken apart
- * once, in the order in which tiles read it (coded_tile.h). A step is 64 bytes: four codes of each output, or two of 16
+/* coded_panel.h - sixteen outputs of a frozen matrix as a panel of codes, by which many rows are multiplied: taken
+ * apart once, in the order in which tiles read it (coded_tile.h). A step is 64 bytes: four codes of each output, or two of 16
  * bits where formats have signed codes that vpmaddubsw has no room for, and wide ones. */
 #ifndef IB_BACKENDS_CPU_X86_CODED_PANEL_H
 #define IB_BACKENDS_CPU_X86_CODED_PANEL_H
 
-#include "backends/cpu/x86/coded_row.h"
+#include "backends/cpu/x86/coded/coded_row.h"
 
 enum { PANEL = 16, STEP = 64, PANEL_STEPS = 256 };
 

@@ -4,7 +4,7 @@
 #ifndef IB_BACKENDS_CPU_X86_CODED_MUL_H
 #define IB_BACKENDS_CPU_X86_CODED_MUL_H
 
-#include "backends/cpu/x86/coded_tile.h"
+#include "backends/cpu/x86/coded/coded_tile.h"
 
 enum { FEW_ROWS = 3 }; /* up to which taking a panel apart costs more than it gives */
 

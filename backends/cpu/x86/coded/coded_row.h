@@ -4,7 +4,7 @@
 #define IB_BACKENDS_CPU_X86_CODED_ROW_H
 
 #include "backends/cpu/level.h"
-#include "backends/cpu/x86/coded_blocks.h"
+#include "backends/cpu/x86/coded/coded_blocks.h"
 #include "tensor/storage/scaled.h"
 
 /* A product of rows of blocks; y[rows][outputs]. */

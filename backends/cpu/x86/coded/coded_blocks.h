@@ -1,5 +1,5 @@
-/* coded_blocks.h - blocks of frozen matrices in registers of AVX2: of each format of tensor/integers.def its codes, 32 at
- * a time in the order of the columns, and of k-quants the scales and minima of 16 columns. */
+/* coded_blocks.h - blocks of frozen matrices in registers of AVX2: of each format of tensor/integers.def its codes, 32
+ * at a time in the order of the columns, and of k-quants the scales and minima of 16 columns. */
 #ifndef IB_BACKENDS_CPU_X86_CODED_BLOCKS_H
 #define IB_BACKENDS_CPU_X86_CODED_BLOCKS_H
 
