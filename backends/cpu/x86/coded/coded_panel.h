@@ -1,6 +1,6 @@
 /* coded_panel.h - sixteen outputs of a frozen matrix as a panel of codes, by which many rows are multiplied: taken
- * apart once, in the order in which tiles read it (coded_tile.h). A step is 64 bytes: four codes of each output, or two of 16
- * bits where formats have signed codes that vpmaddubsw has no room for, and wide ones. */
+ * apart once, in the order in which tiles read it (coded_tile.h). A step is 64 bytes: four codes of each output, or two
+ * of 16 bits where vpmaddubsw has no room for a format's codes. */
 #ifndef IB_BACKENDS_CPU_X86_CODED_PANEL_H
 #define IB_BACKENDS_CPU_X86_CODED_PANEL_H
 
