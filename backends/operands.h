@@ -221,6 +221,15 @@ typedef struct ib_kv_cache {
     float *k_scale, *v_scale;
 } ib_kv_cache;
 
+/* Queries [rows][heads][dim] of the last `rows` positions of a cache: query i sees its rows max(0, before + i + 1 -
+ * window) .. before + i. */
+typedef struct ib_cached_queries {
+    int heads; /* a multiple of the cache's groups */
+    float scale;
+    int64_t before, rows;
+    int64_t window; /* 0: unlimited */
+} ib_cached_queries;
+
 /* Images of codes, channels last (NHWC), as the integer runtime keeps them from layer to layer where a level has
  * products for that order: data[n][h + 2 border][w + 2 border][c], each byte a code + 128; the border holds the zero
  * point, so that a window needs no test for padding. Reading may pass the end by IB_NHWC_SLACK bytes. */

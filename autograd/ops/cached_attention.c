@@ -63,11 +63,13 @@ static ib_status cached_forward(ib_graph *g, ib_node *n)
     float *y = ib_f32(n->out);
     IB_ASSERT(g->mode == IB_EVAL, "keys that a cache keeps take no gradient");
     IB_ASSERT(are_rows(a->run, a->n, n->out->shape[0]), "each row is of a run");
-    for (const ib_cache_run *r = a->run; r < a->run + a->n; r++)
-        for (int64_t i = 0; i < r->rows; i++, q += cols, y += cols) {
-            const int64_t to = r->before + i + 1, from = a->window && to > a->window ? to - a->window : 0;
-            K(g)->attention_cached(g->dev, r->cache, a->heads, a->scale, from, to, q, y);
-        }
+    for (const ib_cache_run *r = a->run; r < a->run + a->n; r++) {
+        const ib_cached_queries of = {
+            .heads = a->heads, .scale = a->scale, .before = r->before, .rows = r->rows, .window = a->window};
+        K(g)->attention_cached(g->dev, r->cache, &of, q, y);
+        q += r->rows * cols;
+        y += r->rows * cols;
+    }
     return IB_OK;
 }
 

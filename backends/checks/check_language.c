@@ -152,11 +152,12 @@ void ib_check_cache_rows(ib_device *dev, const ib_kv_cache *c, int64_t at, int64
         SPANS(OUT((uint16_t *)c->k + from, n), OUT((uint16_t *)c->v + from, n), IN(k, n), IN(v, n));
 }
 
-void ib_check_attention_cached(ib_device *dev, const ib_kv_cache *c, int heads, float scale, int64_t from, int64_t to,
-                               const float *q, float *y)
+void ib_check_attention_cached(ib_device *dev, const ib_kv_cache *c, const ib_cached_queries *a, const float *q,
+                               float *y)
 {
-    IB_ASSERT(c->groups >= 1 && heads % c->groups == 0 && c->dim <= IB_MAX_HEAD_DIM, "heads share keys evenly");
-    IB_ASSERT(from >= 0 && from < to, "a row of attention sees a key at least");
-    SPANS(OUT(y, (int64_t)heads * c->dim), IN(q, (int64_t)heads * c->dim));
+    const int64_t n = a->rows * a->heads * c->dim;
+    IB_ASSERT(c->groups >= 1 && a->heads % c->groups == 0 && c->dim <= IB_MAX_HEAD_DIM, "heads share keys evenly");
+    IB_ASSERT(a->before >= 0 && a->rows >= 1 && a->window >= 0, "a row of attention sees a key at least");
+    SPANS(OUT(y, n), IN(q, n));
 }
 #endif

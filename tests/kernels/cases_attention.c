@@ -72,22 +72,31 @@ void case_attention_grad(void)
     }
 }
 
-/* A cache of half precision or int8; the rows before `from` and behind `to` are noise. */
+/* A cache of half precision or int8, at whose last rows the queries stand. One row, as
+ * generation has it, and many: parts of a tile, several tiles, windows that end inside of blocks. */
 void case_attention_cached(void)
 {
     static const struct {
         int heads, groups, dim;
-        int64_t from, to;
-    } cached[] = {{1, 1, 1, 0, 1},   {4, 2, 32, 0, 5},    {3, 1, 64, 3, 67},    {6, 2, 128, 0, 129},
-                  {2, 1, 20, 1, 70}, {9, 3, 64, 10, 200}, {2, 2, 96, 0, 64},    {1, 1, 256, 2, 66},
-                  {8, 8, 48, 0, 63}, {32, 8, 64, 0, 300}, {3, 3, 33, 100, 163}, {4, 4, 16, 7, 8}};
+        int64_t before, rows, window;
+    } cached[] = {{1, 1, 1, 0, 1, 0},     {4, 2, 32, 4, 1, 0},     {3, 1, 64, 66, 1, 64},    {6, 2, 128, 128, 1, 0},
+                  {2, 1, 20, 69, 1, 69},  {9, 3, 64, 199, 1, 190}, {2, 2, 96, 63, 1, 0},     {1, 1, 256, 65, 1, 64},
+                  {8, 8, 48, 62, 1, 0},   {32, 8, 64, 299, 1, 0},  {3, 3, 33, 162, 1, 63},   {4, 4, 16, 7, 1, 1},
+                  {2, 1, 64, 0, 2, 0},    {9, 3, 64, 0, 130, 0},   {4, 2, 32, 61, 7, 0},     {2, 2, 80, 130, 67, 0},
+                  {1, 1, 256, 3, 66, 40}, {2, 1, 64, 50, 150, 5},  {3, 3, 16, 0, 65, 64},    {2, 1, 128, 200, 9, 64},
+                  {2, 1, 33, 5, 70, 66},  {2, 1, 48, 63, 64, 1},   {4, 1, 112, 1, 197, 100}, {1, 1, 7, 0, 3, 0}};
     for (size_t i = 0; i < 2 * (sizeof cached / sizeof *cached); i++) {
-        const int heads = cached[i / 2].heads, groups = cached[i / 2].groups, dim = cached[i / 2].dim, int8 = i % 2;
-        const int64_t from = cached[i / 2].from, to = cached[i / 2].to, n = to * groups * dim;
-        a_shape("heads %d/%d of %d, rows %lld..%lld, %s", heads, groups, dim, (long long)from, (long long)to,
-                int8 ? "int8" : "half");
+        const int groups = cached[i / 2].groups, dim = cached[i / 2].dim, int8 = i % 2;
+        const ib_cached_queries a = {.heads = cached[i / 2].heads,
+                                     .scale = i % 3 ? 0.3f : 40.0f, /* most weights are 0 */
+                                     .before = cached[i / 2].before,
+                                     .rows = cached[i / 2].rows,
+                                     .window = cached[i / 2].window};
+        const int64_t to = a.before + a.rows, n = to * groups * dim;
+        a_shape("heads %d/%d of %d, %lld rows behind %lld, window %lld, %s", a.heads, groups, dim, (long long)a.rows,
+                (long long)a.before, (long long)a.window, int8 ? "int8" : "half");
         ib_kv_cache c = {groups, dim, int8, NULL, NULL, NULL, NULL};
-        const float *q = reals((int64_t)heads * dim);
+        const float *q = reals(a.rows * a.heads * dim);
         c.k = given("keys", int8 ? CODES : HALVES, n);
         c.v = given("values", int8 ? CODES : HALVES, n);
         if (int8) {
@@ -98,9 +107,9 @@ void case_attention_cached(void)
                 c.v_scale[j] = (1.5f + c.v_scale[j]) / 256;
             }
         }
-        float *y = result("y", REALS, (int64_t)heads * dim, EXACT);
+        float *y = result("y", REALS, a.rows * a.heads * dim, EXACT);
         EACH_RUN(attention_cached)
-            dev->k.attention_cached(dev, &c, heads, 0.3f, from, to, q, y);
+            dev->k.attention_cached(dev, &c, &a, q, y);
     }
 }
 

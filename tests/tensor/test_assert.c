@@ -90,7 +90,8 @@ static void no_class(void)
 static void no_keys(void)
 {
     static uint16_t half[8];
-    dev->k.attention_cached(dev, &(ib_kv_cache){.groups = 1, .dim = 4, .k = half, .v = half}, 1, 1.0f, 1, 1, x, y);
+    const ib_kv_cache cache = {.groups = 1, .dim = 4, .k = half, .v = half};
+    dev->k.attention_cached(dev, &cache, &(ib_cached_queries){.heads = 1, .scale = 1, .before = -1, .rows = 1}, x, y);
 }
 static void no_token(void)
 {

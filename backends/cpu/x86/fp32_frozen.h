@@ -73,7 +73,7 @@ static void pack_rows(ib_device *dev, decoder *decode, const ib_matrix *w, int64
         for (int64_t i = 0; i < eights; i += 8) {
             int64_t l = 0;
             for (; l + 8 <= k; l += 8)
-                transpose8(row + i * ld + l, ld, panels + l * NR + i);
+                transpose8(row + i * ld + l, ld, panels + l * NR + i, NR);
             for (; l < k; l++)
                 for (int64_t r = i; r < i + 8; r++)
                     panels[l * NR + r] = row[r * ld + l];

@@ -5,6 +5,7 @@
 #include "backends/cpu/narrow.h"
 #include "backends/cpu/panels.h"
 
+void ib_avx2_attention_replace(ib_kernels *k);
 void ib_avx2_coded_replace(ib_kernels *k);
 void ib_avx2_codes_replace(ib_kernels *k);
 void ib_avx2_frozen_replace(ib_kernels *k);

@@ -199,6 +199,7 @@ void ib_avx2_replace(ib_kernels *k)
     ib_avx2_nhwc_replace(k);
     ib_avx2_conv_replace(k);
     ib_avx2_codes_replace(k);
+    ib_avx2_attention_replace(k);
     ib_avx2_coded_replace(k);
     ib_avx2_frozen_replace(k);
 }
