@@ -7,6 +7,7 @@
 enum { MOST_DEVICES = 16, MOST_REPEATS = 1000 };
 
 enum { BENCH_STEPS = 1, BENCH_KERNELS = 2, BENCH_INFERENCE = 4 };
+enum { BENCH_EXACT = 1, BENCH_INTEGER = 2 };
 
 /* What is asked for, and the devices that take turns in each measurement. */
 typedef struct bench {
@@ -15,6 +16,7 @@ typedef struct bench {
     const char *model, *qat, *python, *model_file, *llama_bench;
     int64_t repeats, tokens; /* tokens 0: not said */
     int peers;
+    int paths; /* BENCH_ bits: of a language model */
     int parts; /* BENCH_ bits: of networks and products */
     int n;
     ib_device *dev[MOST_DEVICES], *fastest; /* the last: of this machine */
@@ -104,6 +106,27 @@ int bench_steps(bench *b, const char *const *models, int n);
 /* The integer runtime, profile fp32_rne, at batch 1 and 64; beside `peers`, which may be NULL. */
 int bench_inference(bench *b, const char *const *models, int n, struct json_object *peers);
 int bench_language(bench *b);
+
+/* ---- bench_paths.c: how a language model multiplies ---- */
+/* Weights that rows meet: in linear layers, and in the head; bytes of both. */
+typedef struct bench_weights {
+    double linear, head, bytes;
+} bench_weights;
+/* What is counted of a path, and what registers allow there. */
+typedef struct bench_path {
+    ib_path path;
+    const char *name;      /* "exact" or "integer" */
+    bench_weights all, of; /* of: those in integers alone on the integer path, without `bytes` */
+    bench_weights four;    /* of those, the ones of at most 4 bits, without `bytes` */
+    ib_lm_products made;
+} bench_path;
+/* Of --path's word; 0 after telling of another. */
+int bench_paths_of(const char *word);
+/* From now on the model runs so. 0, or 1 after telling. */
+int bench_take_path(ib_lm *m, ib_path path, bench_path *out);
+/* The limit of rows that meet the linear layers `linear` times and the head `head` times; *work: products and additions
+ * that are counted. */
+bench_limit bench_limit_of(const bench_path *p, double linear, double head, double *work);
 
 /* ---- bench_peers.c ---- */
 /* The same networks in PyTorch and ONNX Runtime; NULL with a note on standard error where the Python has not got

@@ -24,8 +24,8 @@ typedef struct language_bench {
     float *logits;
     int checkpoint;
     llama_figures llama;
-    struct json_object *peers;  /* bench_language_peers.py's, or NULL */
-    double linear, head, bytes; /* weights of linear layers, of the head; bytes of both */
+    struct json_object *peers; /* bench_language_peers.py's, or NULL */
+    bench_path path;           /* taken now */
 } language_bench;
 
 /* ---- what takes turns ---- */
@@ -68,18 +68,37 @@ static int train(void *user, int i)
 
 /* ---- before ---- */
 
-static void weigh(language_bench *l)
+static int take_path(language_bench *l, ib_path path)
 {
-    const ib_lm *m = l->s[0].m;
-    const ib_matrix *head = m->head ? m->head : m->embedding;
-    for (int i = 0; i < m->c.layers; i++)
-        for (int r = 0; r < IB_N_ROLES; r++) {
-            const ib_matrix *w = m->block[i].p[r].w;
-            l->linear += (double)(ib_matrix_rows(w) * ib_matrix_cols(w));
-            l->bytes += (double)ib_matrix_bytes(w);
-        }
-    l->head = (double)(ib_matrix_rows(head) * ib_matrix_cols(head));
-    l->bytes += (double)ib_matrix_bytes(head);
+    int failed = 0;
+    for (int i = 0; i < l->b->n && !failed; i++)
+        failed = bench_take_path(l->s[i].m, path, &l->path);
+    return failed;
+}
+
+/* What is known of the integer path goes to the report; without products in integers there are no rows of it. 1 after
+ * telling that nothing would be left. */
+static int look_at_integers(language_bench *l, struct json_object *j)
+{
+    bench *b = l->b;
+    if (!(b->paths & BENCH_INTEGER))
+        return 0;
+    if (take_path(l, IB_PATH_INTEGER))
+        return 1;
+    const ib_lm_products *p = &l->path.made;
+    const long long all = (long long)(p->integer + p->exact), integer = (long long)p->integer;
+    json_object_object_add(j, "integer_matrices", json_object_new_int64(p->integer));
+    json_object_object_add(j, "exact_matrices", json_object_new_int64(p->exact));
+    json_object_object_add(j, "exact_formats", json_object_new_string(p->exact_formats));
+    if (!integer)
+        fprintf(stderr, "isobit: %s%s: none of %lld matrices has products in integers: %s\n",
+                b->paths & BENCH_EXACT ? "note: no rows in integers of " : "--path integer: ", b->model_file, all,
+                p->exact_formats);
+    else if (p->exact)
+        fprintf(stderr, "isobit: note: %s: of %lld matrices %lld run in integers, of which shares are; exact: %s\n",
+                b->model_file, all, integer, p->exact_formats);
+    b->paths &= integer ? ~0 : ~BENCH_INTEGER;
+    return !b->paths;
 }
 
 static int open_models(language_bench *l)
@@ -184,6 +203,7 @@ static int add_row(language_bench *l, const bench_row *r, double llama, struct j
         return 1;
     for (int i = 0; i < b->n; i++) {
         struct json_object *j = bench_tell(b, r, i, &result[i]);
+        json_object_object_add(j, "path", json_object_new_string(l->path.name));
         json_object_object_add(j, "tokens", json_object_new_int64((int64_t)r->count));
         put_beside(b, "llama.cpp", "llama_bench", llama, result[i].rate, j);
         put_beside(b, !strcmp(r->key, "training") ? "PEFT" : "transformers", "peer", bench_number(l->peers, r->key),
@@ -195,53 +215,65 @@ static int add_row(language_bench *l, const bench_row *r, double llama, struct j
     return 0;
 }
 
-static int measure(language_bench *l, struct json_object *rows)
+static int measure_path(language_bench *l, ib_path path, struct json_object *rows)
 {
     const double n = (double)l->n.tokens, g = (double)l->n.generated;
-    char prompt[40], behind[40], text[40], step[40];
-    int failed = 0;
-    snprintf(prompt, sizeof prompt, "prompt of %lld", (long long)l->n.tokens);
-    snprintf(behind, sizeof behind, "generation of %lld behind %lld", (long long)l->n.generated,
-             (long long)l->n.behind);
-    snprintf(text, sizeof text, "perplexity, window of %lld", (long long)l->n.tokens);
-    snprintf(step, sizeof step, "training step, LoRA r 16, %lld", (long long)l->n.tokens);
+    char prompt[60], behind[60], text[60];
+    if (take_path(l, path))
+        return 1;
+    const bench_path *p = &l->path;
+    snprintf(prompt, sizeof prompt, "prompt of %lld, %s", (long long)l->n.tokens, p->name);
+    snprintf(behind, sizeof behind, "generation of %lld behind %lld, %s", (long long)l->n.generated,
+             (long long)l->n.behind, p->name);
+    snprintf(text, sizeof text, "perplexity, window of %lld, %s", (long long)l->n.tokens, p->name);
     /* of a prompt the last token's logits are wanted, of a window those of its second half */
-    const bench_row row[] = {
-        {"prompt", prompt, "tokens/s", n, 2 * (l->linear * n + l->head), LIMIT_REAL, read_prompt, l},
-        {"generation", behind, "tokens/s", g, l->bytes * g, LIMIT_READ, generate, l},
-        {"perplexity", text, "tokens/s", n, 2 * (l->linear + l->head / 2) * n, LIMIT_REAL, measure_text, l},
-        {"training", step, "tokens/s", n, 4 * (l->linear + l->head) * n, LIMIT_REAL, train, l}};
-    failed = add_row(l, &row[0], l->llama.prompt, rows);
+    bench_row row[] = {{"prompt", prompt, "tokens/s", n, 0, LIMIT_REAL, read_prompt, l},
+                       {"generation", behind, "tokens/s", g, p->all.bytes * g, LIMIT_READ, generate, l},
+                       {"perplexity", text, "tokens/s", n, 0, LIMIT_REAL, measure_text, l}};
+    row[0].limit = bench_limit_of(p, n, 1, &row[0].work);
+    row[2].limit = bench_limit_of(p, n, n / 2, &row[2].work);
+    int failed = add_row(l, &row[0], l->llama.prompt, rows);
     for (int i = 0; i < l->b->n && !failed; i++) /* what is generated stands behind `behind` tokens */
         failed = (ib_kv_rewind(l->s[i].kv, 0) ||
                   ib_lm_step(l->s[i].m, l->s[i].g, l->s[i].kv, l->ids, l->n.behind, l->logits)) &&
                  complain();
-    failed = failed || add_row(l, &row[1], l->llama.generation, rows) ||
-             (l->n.tokens >= 4 && add_row(l, &row[2], 0, rows)); /* the shortest window */
-    if (!failed && !cannot_train(l, &failed))
-        failed = add_row(l, &row[3], 0, rows);
-    return failed;
+    return failed || add_row(l, &row[1], l->llama.generation, rows) ||
+           (l->n.tokens >= 4 && add_row(l, &row[2], 0, rows)); /* the shortest window */
+}
+
+static int measure(language_bench *l, struct json_object *rows)
+{
+    const double n = (double)l->n.tokens;
+    char step[60];
+    int failed = (l->b->paths & BENCH_EXACT && measure_path(l, IB_PATH_EXACT, rows)) ||
+                 (l->b->paths & BENCH_INTEGER && measure_path(l, IB_PATH_INTEGER, rows));
+    if (failed || !(l->b->paths & BENCH_EXACT) || (failed = take_path(l, IB_PATH_EXACT)) || cannot_train(l, &failed))
+        return failed;
+    snprintf(step, sizeof step, "training step, LoRA r 16, %lld", (long long)l->n.tokens);
+    const bench_weights *w = &l->path.all;
+    return add_row(
+        l, &(bench_row){"training", step, "tokens/s", n, 4 * (w->linear + w->head) * n, LIMIT_REAL, train, l}, 0, rows);
 }
 
 int bench_language(bench *b)
 {
     language_bench l = {.b = b};
     struct json_object *rows = json_object_new_array(), *j = json_object_new_object();
-    int failed = open_models(&l) || choose_lengths(&l) || make_rows(&l) || open_caches(&l);
+    int failed = open_models(&l) || choose_lengths(&l) || make_rows(&l) || open_caches(&l) || look_at_integers(&l, j) ||
+                 take_path(&l, IB_PATH_EXACT);
     if (!failed) {
         const ib_lm_config *c = ib_lm_config_of(l.s[0].m);
         FILE *f = report_stream(&b->common);
-        weigh(&l);
         l.llama = bench_llama(b, &l.n);
         if (b->peers && (l.peers = bench_language_peers(b, &l.n)))
             bench_add(b, "language_peers", l.peers);
         bench_part(b);
         fprintf(f, "%s, %s, %.4g million weights in linear layers, %d thread(s), medians of %lld turns\n",
-                b->model_file, c->arch, l.linear / 1e6, ib_threads(), (long long)b->repeats);
+                b->model_file, c->arch, l.path.all.linear / 1e6, ib_threads(), (long long)b->repeats);
         json_object_object_add(j, "model_file", json_object_new_string(b->model_file));
         json_object_object_add(j, "arch", json_object_new_string(c->arch));
-        json_object_object_add(j, "linear_weights", json_object_new_double(l.linear));
-        json_object_object_add(j, "bytes_per_token", json_object_new_double(l.bytes));
+        json_object_object_add(j, "linear_weights", json_object_new_double(l.path.all.linear));
+        json_object_object_add(j, "bytes_per_token", json_object_new_double(l.path.all.bytes));
         json_object_object_add(j, "behind", json_object_new_int64(l.n.behind));
         failed = measure(&l, rows);
         json_object_object_add(j, "checkpointed_layers", json_object_new_int(l.checkpoint));

@@ -14,6 +14,7 @@ enum {
     K_MODEL_FILE,
     K_TOKENS,
     K_LLAMA_BENCH,
+    K_PATH,
     K_DEVICE,
     K_ONLY
 };
@@ -33,6 +34,10 @@ static const struct argp_option options[] = {
      "a language model, GGUF or Hugging Face folder, instead of networks, or with --model or --only beside them", 0},
     {"tokens", K_TOKENS, "N", 0,
      "of --model-file: a prompt, window or training row (default 512, or the model's context if that is less)", 0},
+    {"path", K_PATH, "NAME", 0,
+     "of --model-file: exact (fp32 rows by decoded weights, and a training step), integer (8-bit rows by the weights' "
+     "codes, as isobit generate has it) or both (the default)",
+     0},
     {"llama-bench", K_LLAMA_BENCH, "PROGRAM", 0, "llama.cpp's llama-bench beside --model-file", 0},
     {0},
 };
@@ -68,7 +73,8 @@ static void refuse_idle_options(const bench *b)
     const int nets = b->parts & (BENCH_STEPS | BENCH_INFERENCE);
     if (refuse_repeated("--device", b->devices, ",") ||
         (!b->model_file && (refuse_alone("tokens", b->tokens ? b : NULL, "--model-file") ||
-                            refuse_alone("llama-bench", b->llama_bench, "--model-file"))) ||
+                            refuse_alone("llama-bench", b->llama_bench, "--model-file") ||
+                            refuse_alone("path", b->paths ? b : NULL, "--model-file"))) ||
         (!nets && (refuse_alone("model", b->model, "steps or inference in --only") ||
                    refuse_alone("qat", b->qat, b->parts ? "steps or inference in --only" : "--model or --only") ||
                    (!b->model_file &&
@@ -89,6 +95,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case K_PYTHON: b->python = arg; return 0;
     case K_MODEL_FILE: b->model_file = arg; return 0;
     case K_LLAMA_BENCH: b->llama_bench = arg; return 0;
+    case K_PATH:
+        if (!(b->paths = bench_paths_of(arg)))
+            exit(2);
+        return 0;
     case K_TOKENS:
         if (parse_int(arg, "--tokens", 4, 1 << 20, &b->tokens))
             exit(2);
@@ -210,7 +220,8 @@ int command_bench(int argc, char **argv)
         NULL,
         "Times whole training steps (forward, backward, AdamW) of float and quantized networks, the integer runtime at "
         "batch 1 and 64, products beside what registers and memory allow, and language models: reading a prompt, "
-        "writing behind it, perplexity, a training step of LoRA. Each is measured in turns with what it is held "
+        "writing behind it, perplexity, each exactly and in integers, a training step of LoRA. Each is measured in "
+        "turns with what it is held "
         "against; medians, and medians of the ratios within a turn.\v"
         "Examples:\n  isobit bench --model lenet --qat w4a8 --threads 1\n"
         "  isobit bench --only kernels --device cpu:avx2,cpu:vnni\n"
@@ -223,7 +234,8 @@ int command_bench(int argc, char **argv)
         "kernels[]: device, row, rate, unit, speed, and where there is a limit: limit, limit_rate, share; read_bytes "
         "(what reading is measured on); inference[]: device, model, threads, batch, us, speed, onnxruntime_fp32_us, "
         "onnxruntime_int8_us; language: model_file, arch, linear_weights, bytes_per_token, behind, "
-        "checkpointed_layers, rows[]: as kernels, and tokens, llama_bench, llama_bench_ratio, peer, peer_ratio; "
+        "integer_matrices, exact_matrices, exact_formats (of the integer path), checkpointed_layers, rows[]: as "
+        "kernels, and path, tokens, llama_bench, llama_bench_ratio, peer, peer_ratio; "
         "llama_bench[]: rows as llama-bench prints them; peers, language_peers: as bench_peers.py and "
         "bench_language_peers.py print them.",
         children,
@@ -232,6 +244,7 @@ int command_bench(int argc, char **argv)
     bench b = {.repeats = 9};
     parse_options(&argp, argc, argv, &b);
     b.qat = b.qat ? b.qat : "w8a8";
+    b.paths = b.paths ? b.paths : BENCH_EXACT | BENCH_INTEGER;
     b.report = json_object_new_object();
     int status = open_devices(&b) != 0;
     if (!status) {

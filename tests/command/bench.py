@@ -57,6 +57,9 @@ refused(2, "--peers has no effect without steps or inference in --only, or --mod
 refused(2, "--python has no effect without --peers", "--python", "true")
 refused(2, "--repeats '0' is not an integer from 1 to 1000", "--repeats", 0)
 refused(2, "--tokens '3' is not an integer from 4 to", "--model-file", chat, "--tokens", 3)
+refused(2, "--path has no effect without --model-file", "--path", "exact")
+refused(2, "--path 'fast': exact, integer and both are possible", "--model-file", chat, "--path", "fast")
+refused(1, "--path integer: " + str(chat) + ": none of 15 matrices has products in integers: 15 of bf16", "--model-file", chat, "--path", "integer")
 refused(1, "--tokens 257: the context of", "--model-file", chat, "--tokens", 257)
 refused(1, "/nowhere: cannot be opened", "--model-file", "/nowhere")
 
@@ -105,9 +108,17 @@ text = run("bench", "--only", "inference", "--model", "mlp", "--repeats", 1, "--
 check("each device has its lines", all(text.count(d + " ") == 2 for d in devices) and "medians of 1 turns" in text, text)
 
 # ---- language models ----
-r = run("convert", chat, "-o", "chat.gguf")
-check("a GGUF file", r.returncode == 0, r.stderr)
-LANGUAGE = ("prompt", "generation", "perplexity", "training")
+for name, format in (("chat.gguf", "keep"), ("four.gguf", "q4_0"), ("eight.gguf", "q8_0")):
+    r = run("convert", chat, "-o", name, "--format", format)
+    check(name, r.returncode == 0, r.stderr)
+ROWS = ("prompt", "generation", "perplexity")
+BOTH = ("exact", "integer")
+config = json.loads((chat / "config.json").read_text())
+width, inner, kept = config["hidden_size"], config["intermediate_size"], config["num_key_value_heads"] * config["head_dim"]
+head = width * config["vocab_size"]
+# rows of `inner` columns are no whole blocks of 32: those matrices stay exact, and are not counted in integers
+in_integers = config["num_hidden_layers"] * width * (2 * width + 2 * kept + 2 * inner)
+check("the shapes that are counted below", width == 32 and inner == 48, config)
 fake = here / "llama-bench"
 fake.write_text(f"""#!{sys.executable}
 import json, sys
@@ -119,34 +130,48 @@ print(json.dumps([dict(row, n_prompt=7, avg_ts=1.0), dict(row, avg_ts=999.0, sam
 fake.chmod(fake.stat().st_mode | stat.S_IXUSR)
 
 
-def language(model, *argv, tokens=48, turns=1):
+def language(model, *argv, tokens=48, turns=1, paths=BOTH, codes="int4"):
+    """paths: those that the report has rows of; codes: what the weights of the integer one are."""
     j, err = report("--model-file", model, "--tokens", tokens, "--repeats", turns, *argv)
     l = j["language"]
     n = len(j["devices"])
     check("language models alone", not {"steps", "kernels", "inference"} & j.keys(), j.keys())
-    check("its rows", [r["row"] for r in l["rows"]] == [name for name in LANGUAGE for _ in range(n)], l)
-    head = 32 * json.loads((chat / "config.json").read_text())["vocab_size"]
-    work = {"prompt": 2 * (l["linear_weights"] + head / tokens), "generation": l["bytes_per_token"],
-            "perplexity": 2 * (l["linear_weights"] + head / 2), "training": 4 * (l["linear_weights"] + head)}
+    want = [(name, path) for path in paths for name in ROWS] + [("training", "exact")] * ("exact" in paths)
+    check("its rows", [(r["row"], r["path"]) for r in l["rows"]] == [w for w in want for _ in range(n)], l)
+    counted = {"exact": l["linear_weights"], "integer": in_integers}
     for r in l["rows"]:
-        check(f"{r['row']}: a rate", r["rate"] > 0 and r["unit"] == "tokens/s" and 0 < r["share"] <= 1.2, r)
-        check(f"{r['row']}: its limit", r["limit"] in (("read",) if r["row"] == "generation" else ("fp32", "bf16")), r)
+        name, path, linear = f"{r['row']}, {r['path']}, on {r['device']}", r["path"], counted[r["path"]]
+        work = {"prompt": 2 * (linear + head / tokens), "generation": l["bytes_per_token"], "perplexity": 2 * (linear + head / 2),
+                "training": 4 * (linear + head)}
+        limits = ("read",) if r["row"] == "generation" else (codes,) if path == "integer" else ("fp32", "bf16")
+        check(f"{name}: a rate", r["rate"] > 0 and r["unit"] == "tokens/s", r)
+        if r["device"] == "cpu:base" and limits == (codes,):
+            check(f"{name}: plain C has no such instruction", "share" not in r, r)
+            continue
+        check(f"{name}: its limit", r["limit"] in limits and 0 < r["share"] <= 1.2, r)
         if turns == 1:
-            near(f"{r['row']}: what a token takes", r["share"] * r["limit_rate"] * 1e9, work[r["row"]] * r["rate"])
+            near(f"{name}: what a token takes", r["share"] * r["limit_rate"] * 1e9, work[r["row"]] * r["rate"])
     return j, l, err
 
 
-width = json.loads((chat / "config.json").read_text())["hidden_size"]
-check("the head that is counted below", width == 32, width)
-_, l, _ = language(chat, "--device", ",".join(devices))
-first = {r["row"]: r["rate"] for r in l["rows"] if r["device"] == best}
+_, l, err = language("four.gguf", "--device", ",".join(devices))
+first = {(r["row"], r["path"]): r["rate"] for r in l["rows"] if r["device"] == best}
 for r in l["rows"]:
-    near(f"{r['row']} on {r['device']}: beside the first", r["speed"], r["rate"] / first[r["row"]])
-j, l, err = language("chat.gguf", "--llama-bench", fake, "--threads", 1, turns=2)
+    near(f"{r['row']}, {r['path']}, on {r['device']}: beside the first", r["speed"], r["rate"] / first[r["row"], r["path"]])
+check("what of it is exact", (l["integer_matrices"], l["exact_matrices"], l["exact_formats"]) == (13, 2, "2 of f16"), l)
+check("and a line of that", err.count("four.gguf: of 15 matrices 13 run in integers, of which shares are; exact: 2 of f16") == 1, err)
+language("eight.gguf", "--path", "integer", "--threads", 1, paths=("integer",), codes="int8")
+_, l, err = language("four.gguf", "--path", "exact", "--threads", 1, paths=("exact",))
+check("nothing of integers is asked or told", "integer_matrices" not in l and "integers" not in err, (l, err))
+_, l, err = language("chat.gguf", "--threads", 1, paths=("exact",))
+check("no integers: one line", err.count("note: no rows in integers of chat.gguf: none of 15 matrices has products in integers: 15 of bf16") == 1, err)
+text = run("bench", "--model-file", "four.gguf", "--tokens", 8, "--repeats", 1, "--threads", 1).stdout
+check("a path in each line", text.count(", exact ") == 3 and text.count(", integer ") == 3 and "(int4)" in text, text)
+j, l, err = language("four.gguf", "--llama-bench", fake, "--threads", 1, turns=2)
 said = [json.loads(line) for line in (here / "said.jsonl").read_text().splitlines()]
 check("llama-bench: the same file, threads, lengths", said == [
-    {"-m": "chat.gguf", "-o": "json", "-ngl": "0", "-p": "48", "-n": "0", "-r": "2", "-t": "1"},
-    {"-m": "chat.gguf", "-o": "json", "-ngl": "0", "-p": "0", "-n": "32", "-r": "2", "-t": "1", "-d": "48"}], said)
+    {"-m": "four.gguf", "-o": "json", "-ngl": "0", "-p": "48", "-n": "0", "-r": "2", "-t": "1"},
+    {"-m": "four.gguf", "-o": "json", "-ngl": "0", "-p": "0", "-n": "32", "-r": "2", "-t": "1", "-d": "48"}], said)
 check("its rows", [r["n_prompt"] for r in j["llama_bench"]] == [48, 0], j.get("llama_bench"))
 for r in l["rows"]:
     if r["row"] in ("prompt", "generation"):
@@ -156,9 +181,9 @@ for r in l["rows"]:
         check(f"{r['row']}: llama-bench has none", "llama_bench" not in r, r)
 for program, line in (("false", "false ended with status 1: no row of it"), ("/no-such-program", "/no-such-program cannot be run, status 127: no row of it"),
                       ("true", "true printed no row of 48 prompt and 0 new tokens behind 0"), ("echo", "echo printed no row of 48 prompt")):
-    _, l, err = language("chat.gguf", "--llama-bench", program, "--threads", 1)
+    _, l, err = language("chat.gguf", "--llama-bench", program, "--threads", 1, paths=("exact",))
     check(f"{program} is no llama-bench: one line", line in err and err.count("--llama-bench") == 1 and "llama_bench" not in l["rows"][0], err)
-_, _, err = language(chat, "--llama-bench", fake, "--threads", 1)
+_, _, err = language(chat, "--llama-bench", fake, "--threads", 1, paths=("exact",))
 check("llama-bench opens no folders", "it opens GGUF files" in err, err)
 check("nor was it asked to", len((here / "said.jsonl").read_text().splitlines()) == 2)
 peer = here / "python"  # prints what bench_language_peers.py would, once it has seen that it is one
@@ -169,14 +194,14 @@ open("asked.json", "w").write(json.dumps(sys.argv[2:]))
 print(json.dumps({{"torch": "0", "prompt": 40.0, "generation": 30.0, "perplexity": 20.0, "training": 10.0}}))
 """)
 peer.chmod(peer.stat().st_mode | stat.S_IXUSR)
-j, l, _ = language(chat, "--peers", "--python", peer, "--threads", 1, turns=3)
-check("transformers and PEFT: the same lengths", json.loads((here / "asked.json").read_text()) == ["3", "1", str(chat), "48", "48", "32"], here)
-check("as they say", j["language_peers"]["torch"] == "0" and [r["peer"] for r in l["rows"]] == [40, 30, 20, 10], l)
+j, l, _ = language("four.gguf", "--peers", "--python", peer, "--threads", 1, turns=3)
+check("transformers and PEFT: the same lengths", json.loads((here / "asked.json").read_text()) == ["3", "1", "four.gguf", "48", "48", "32"], here)
+check("as they say", j["language_peers"]["torch"] == "0" and [r["peer"] for r in l["rows"]] == [40, 30, 20] * 2 + [10], l)
 for r in l["rows"]:
     near(f"{r['row']}: isobit over its peer", r["peer_ratio"], r["rate"] / r["peer"])
-_, l, err = language(chat, "--peers", "--python", "false", "--threads", 1)
+_, l, err = language(chat, "--peers", "--python", "false", "--threads", 1, paths=("exact",))
 check("no PyTorch: one line", err.count("--peers: false has no torch, transformers and peft") == 1 and "peer" not in l["rows"][0], err)
 both, _ = report("--model-file", chat, "--model", "tfc", "--only", "steps", "--repeats", 1, "--tokens", 8)
 check("a network beside a language model", {"steps", "language"} <= both.keys() and "inference" not in both, both.keys())
-check("nothing is left behind", sorted(os.listdir(here)) == ["asked.json", "chat.gguf", "llama-bench", "python", "said.jsonl"], os.listdir(here))
+check("nothing is left behind", sorted(os.listdir(here)) == ["asked.json", "chat.gguf", "eight.gguf", "four.gguf", "llama-bench", "python", "said.jsonl"], os.listdir(here))
 finish()
