@@ -23,6 +23,12 @@ static const int64_t counts[] = {1, 4, 5, 29, 45};
  * rows of x about those of registers (6, 12), of the cache (96), and enough for several threads to share them. */
 static const int64_t tails[][2] = {{65, 288}, {8, 576}, {127, 32}, {17, 320}, {300, 64}, {513, 96}};
 static const int64_t many[] = {6, 7, 11, 12, 13, 23, 95, 97, 130, 257};
+/* Rows of dy so far apart that a gradient takes wider tiles, of formats with blocks of each size. */
+static const struct {
+    const char *format;
+    int64_t cols, n;
+} far[] = {{"q8_0", 288, 13}, {"nf4", 320, 130}, {"q6_k", 512, 7}, {"f32", 195, 29}};
+enum { FAR_ROWS = 4099, N_FAR = sizeof far / sizeof *far };
 static const char *const rowwise[] = {"f32", "f16", "int8", "nf4", "fp4_dq"}; /* their rows may have any length */
 enum {
     N_SHAPES = sizeof shapes / sizeof *shapes,
@@ -137,6 +143,8 @@ void case_frozen_mul_grad(void)
         const ib_matrix *m = of_tail(i, &n);
         multiply_back(m, n);
     }
+    for (int i = 0; i < N_FAR; i++)
+        multiply_back(a_matrix(ib_storage_find(far[i].format), FAR_ROWS, far[i].cols, far[i].n), far[i].n);
     ib_matrix_free(matrix);
     matrix = NULL;
 }

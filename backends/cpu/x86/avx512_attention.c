@@ -1,6 +1,7 @@
-/* avx512_attention.c - attention over a cache with AVX-512. */
+/* avx512_attention.c - causal attention of a batch, and over a cache, with AVX-512. */
 #include "backends/cpu/level.h"
 #include "backends/cpu/x86/cached_tiles.h"
+#include "backends/cpu/x86/fp32_attention.h"
 
 void ib_avx512_attention_replace(ib_kernels *k);
 
@@ -13,4 +14,6 @@ static void attention_cached(ib_device *dev, const ib_kv_cache *c, const ib_cach
 void ib_avx512_attention_replace(ib_kernels *k)
 {
     k->attention_cached = attention_cached;
+    k->attention = attention;
+    k->attention_grad = attention_grad;
 }

@@ -1,13 +1,9 @@
 /* bf16_attention.c - attention.c's tiles with products in bfloat16. Factors are rounded and packed once a call; scores,
  * sums and softmax are fp32. The pass for keys and values works on transposed scores, K q' and V dy', so nothing is
  * transposed. */
-#include <math.h>
-
-#include "arithmetic/real.h"
 #include "backends/cpu/attention_tiles.h"
 #include "backends/cpu/level.h"
 #include "backends/cpu/x86/bf16_panel.h"
-#include "backends/cpu/dot.h"
 
 void ib_bf16_attention_replace(ib_kernels *k);
 
@@ -71,19 +67,6 @@ static void by_rows(const bf16 *w, int64_t m, const packed *b, int64_t hb, int64
                       ldc, NR, 1);
 }
 
-/* s[m][64] becomes scale s where query i0 + i sees key j0 + j, else minus infinity */
-static void mask(const ib_attention *a, int64_t i0, int64_t m, int64_t j0, float *s)
-{
-    for (int64_t i = 0; i < m; i++) {
-        float *si = s + i * TILE;
-        const int lo = (int)(first_key(a, i0 + i) - j0), hi = (int)(i0 + i - j0);
-        for (int j = 0; j < TILE; j++) {
-            const float x = si[j] * a->scale;
-            si[j] = j < lo || j > hi ? -INFINITY : x;
-        }
-    }
-}
-
 /* All factors of the forward pass. */
 typedef struct forward {
     const ib_attention *a;
@@ -104,31 +87,12 @@ static void forward_tile(const forward *f, int head, int64_t i0, int64_t m, floa
     memset(o, 0, (size_t)(m * dim) * sizeof *o);
     for (int64_t j0 = tile_start(a, i0, m); j0 < i0 + m; j0 += TILE) {
         by_dim(q, head, i0, m, k, g, j0, s);
-        mask(a, i0, m, j0, s);
+        mask_scores(a, i0, m, j0, s);
         for (int64_t i = 0; i < m; i++) {
-            float *si = s + i * TILE, best[LANES], part[LANES] = {0}, top = max[i], total = 0;
-            for (int l = 0; l < LANES; l++)
-                best[l] = top;
-            for (int j = 0; j < TILE; j += LANES)
-                for (int l = 0; l < LANES; l++)
-                    best[l] = si[j + l] > best[l] ? si[j + l] : best[l];
-            for (int l = 0; l < LANES; l++)
-                top = best[l] > top ? best[l] : top;
-            if (top == -INFINITY) { /* nothing visible yet */
-                memset(si, 0, TILE * sizeof *si);
-            } else {
-                const float shrink = ib_exp(max[i] - top);
-                max[i] = top;
-                for (int j = 0; j < TILE; j += LANES)
-                    for (int l = 0; l < LANES; l++)
-                        part[l] += si[j + l] = ib_exp(si[j + l] - top);
-                for (int l = 0; l < LANES; l++)
-                    total += part[l];
-                sum[i] = sum[i] * shrink + total;
-                for (int d = 0; d < dim && shrink != 1.0f; d++)
-                    o[i * dim + d] *= shrink;
-            }
-            round_row(si, TILE, p + i * TILE);
+            const float shrink = weigh_scores(s + i * TILE, &max[i], &sum[i]);
+            for (int d = 0; d < dim && shrink != 1.0f; d++)
+                o[i * dim + d] *= shrink;
+            round_row(s + i * TILE, TILE, p + i * TILE);
         }
         by_rows(p, m, v, g, j0, o, dim);
     }
@@ -179,7 +143,7 @@ static void queries(const backward *b, int head, int64_t i0, float *dq)
     for (int64_t j0 = tile_start(a, i0, m); j0 < i0 + m; j0 += TILE) {
         by_dim(&b->q, head, i0, m, &b->k, g, j0, p);
         by_dim(&b->dy, head, i0, m, &b->v, g, j0, dp);
-        mask(a, i0, m, j0, p);
+        mask_scores(a, i0, m, j0, p);
         for (int64_t i = 0; i < m; i++) {
             const float l = b->lse[(i0 + i) * a->heads + head], d = b->delta[(i0 + i) * a->heads + head];
             for (int j = 0; j < TILE; j++)

@@ -17,17 +17,19 @@ enum {
     SHORT = 16,           /* terms of sums that are stores above all: BLAS is as fast (frozen.c) */
     STEP = 256,           /* of a sum, at a time: whole blocks of every format; a panel is half of L1 or all of it */
     TILE = 64,            /* outputs at a time */
+    FAR = 4096,           /* from one row of x to the next, from where on reading them again costs what packing does */
+    FAR_TILE = 3 * TILE,  /* outputs at a time of such */
     ROWS = 8 * 12,        /* of x that stay in L2 while panels go by */
     STORED = STEP + WIDTH /* from one decoded row to the next */
 };
 
 typedef void decoder(ib_device *dev, const ib_matrix *m, int64_t first, int64_t n, float *y);
 
-/* Into how many parts of the rows of x a product is cut besides its tiles, which are then decoded again: thin matrices
- * (adapters) have few. No result changes with it. */
-static int64_t parts_of(int64_t tiles, int64_t n)
+/* Into how many parts of the rows of x a product is cut besides its tiles, which are then decoded again, for a thread
+ * to have `each` pieces: thin matrices (adapters) have few. No result changes with it. */
+static int64_t parts_of(int64_t tiles, int64_t n, int64_t each)
 {
-    const int64_t threads = omp_get_max_threads(), wanted = (8 * threads + tiles - 1) / tiles;
+    const int64_t threads = omp_get_max_threads(), wanted = (each * threads + tiles - 1) / tiles;
     return threads == 1 ? 1 : ib_max64(1, ib_min64(ib_min64(wanted, 2 * threads), n / 64));
 }
 
@@ -85,7 +87,7 @@ static void pack_rows(ib_device *dev, decoder *decode, const ib_matrix *w, int64
 static void mul_by_panels(ib_device *dev, decoder *decode, const ib_matrix *w, int64_t n, const float *x, int add,
                           float *y, float *scratch)
 {
-    const int64_t k = w->cols, rows = w->rows, tiles = (rows + TILE - 1) / TILE, parts = parts_of(tiles, n);
+    const int64_t k = w->cols, rows = w->rows, tiles = (rows + TILE - 1) / TILE, parts = parts_of(tiles, n, 8);
 #pragma omp parallel for schedule(dynamic)
     for (int64_t t = 0; t < tiles * parts; t++) {
         float *panels = own_room(scratch, w), *row = panels + TILE * STEP;
@@ -94,7 +96,7 @@ static void mul_by_panels(ib_device *dev, decoder *decode, const ib_matrix *w, i
         for (int64_t c = 0; c < k && from < to; c += STEP) {
             const int64_t step = ib_min64(STEP, k - c);
             pack_rows(dev, decode, w, o, m, c, step, row, panels);
-            rows_by_panels(&(strip){x + from * k + c, k, panels, step, y + from * rows + o, rows, m, add || c},
+            rows_by_panels(&(strip){x + from * k + c, k, panels, NR, step, y + from * rows + o, rows, m, add || c},
                            to - from);
         }
     }
@@ -135,8 +137,9 @@ static void pack_columns(ib_device *dev, decoder *decode, const ib_matrix *w, in
 static void mul_back_by_panels(ib_device *dev, decoder *decode, const ib_matrix *w, int64_t n, const float *dy,
                                float *dx, float *scratch)
 {
-    const int64_t rows = w->rows, cols = w->cols, width = w->format->block > TILE ? w->format->block : TILE,
-                  step = width > TILE ? STEP / 2 : STEP, tiles = (cols + width - 1) / width, parts = parts_of(tiles, n);
+    const int64_t rows = w->rows, cols = w->cols, tile = rows < FAR ? TILE : FAR_TILE,
+                  width = ib_max64(w->format->block, tile), step = width > FAR_TILE ? STEP / 2 : STEP,
+                  tiles = (cols + width - 1) / width, parts = parts_of(tiles, n, rows < FAR ? 8 : 2);
 #pragma omp parallel for schedule(dynamic)
     for (int64_t t = 0; t < tiles * parts; t++) {
         float *panels = own_room(scratch, w), *row = panels + width * step;
@@ -145,7 +148,7 @@ static void mul_back_by_panels(ib_device *dev, decoder *decode, const ib_matrix 
         for (int64_t o = 0; o < rows && from < to; o += step) {
             const int64_t m = ib_min64(step, rows - o);
             pack_columns(dev, decode, w, c, k, o, m, row, panels);
-            rows_by_panels(&(strip){dy + from * rows + o, rows, panels, m, dx + from * cols + c, cols, k, 1},
+            rows_by_panels(&(strip){dy + from * rows + o, rows, panels, NR, m, dx + from * cols + c, cols, k, 1},
                            to - from);
         }
     }

@@ -15,12 +15,12 @@ enum { MR = 6 };
 #endif
 enum { NR = 2 * WIDTH };
 
-/* c[n][cols] (+)= a[n][k] panel, cols <= NR; ld: from row to row */
+/* c[n][cols] (+)= a[n][k] panel, cols <= NR; ld: from row to row, of a panel that is packed NR */
 typedef struct strip {
     const float *a;
     int64_t lda;
     const float *panel;
-    int64_t k;
+    int64_t ldp, k;
     float *c;
     int64_t ldc, cols;
     int add;
@@ -30,7 +30,7 @@ typedef struct strip {
 static inline __attribute__((always_inline)) void micro(int rows, int vectors, const strip *s, int64_t i)
 {
     vec acc[TALL][2];
-    const int64_t lda = s->lda, k = s->k;
+    const int64_t lda = s->lda, ldp = s->ldp, k = s->k;
     const float *panel = s->panel, *a[TALL / 3]; /* each three rows': few enough for registers */
 #pragma GCC unroll 12
     for (int r = 0; r < rows; r++) {
@@ -39,8 +39,8 @@ static inline __attribute__((always_inline)) void micro(int rows, int vectors, c
             acc[r][v] = VEC(setzero_ps)();
         _mm_prefetch((const char *)(s->c + (i + r) * s->ldc), _MM_HINT_T0);
     }
-    for (int64_t l = 0; l < k; l++, panel += NR) {
-        const vec b0 = VEC(load_ps)(panel), b1 = vectors > 1 ? VEC(load_ps)(panel + WIDTH) : b0;
+    for (int64_t l = 0; l < k; l++, panel += ldp) {
+        const vec b0 = VEC(loadu_ps)(panel), b1 = vectors > 1 ? VEC(loadu_ps)(panel + WIDTH) : b0;
 #pragma GCC unroll 12
         for (int r = 0; r < rows; r++) {
             const vec x = VEC(set1_ps)(a[r / 3][r % 3 * lda]);

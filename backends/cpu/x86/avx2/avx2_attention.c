@@ -1,7 +1,8 @@
-/* avx2_attention.c - attention over a cache with AVX2. */
+/* avx2_attention.c - causal attention of a batch, and over a cache, with AVX2. */
 #include "backends/cpu/level.h"
 #include "backends/cpu/x86/avx2/avx2.h"
 #include "backends/cpu/x86/cached_tiles.h"
+#include "backends/cpu/x86/fp32_attention.h"
 
 static void attention_cached(ib_device *dev, const ib_kv_cache *c, const ib_cached_queries *a, const float *q, float *y)
 {
@@ -12,4 +13,6 @@ static void attention_cached(ib_device *dev, const ib_kv_cache *c, const ib_cach
 void ib_avx2_attention_replace(ib_kernels *k)
 {
     k->attention_cached = attention_cached;
+    k->attention = attention;
+    k->attention_grad = attention_grad;
 }

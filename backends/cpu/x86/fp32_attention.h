@@ -1,0 +1,213 @@
+/* fp32_attention.h - attention.c's tiles with products on panels of fp32 (fp32_panel.h), for AVX2 and AVX-512. What is
+ * multiplied as columns is packed once a call; the pass for keys and values works on transposed scores, K q' and V dy',
+ * so no tile is transposed. */
+#ifndef IB_BACKENDS_CPU_X86_FP32_ATTENTION_H
+#define IB_BACKENDS_CPU_X86_FP32_ATTENTION_H
+
+#include "backends/cpu/attention_tiles.h"
+#include "backends/cpu/level.h"
+#include "backends/cpu/x86/fp32_panel.h"
+
+/* One factor of all heads or groups: x[row][head][dim] as it is, and as panels over dim, [head][length/NR][dim][NR],
+ * zeros behind the last row. */
+typedef struct factor {
+    const float *x;
+    float *panels;
+    int64_t ld, length;
+    int dim;
+} factor;
+
+/* Takes its panels from *at. */
+static factor packed(const float *x, int heads, int dim, int64_t rows, float **at)
+{
+    const int64_t length = (rows + TILE - 1) / TILE * TILE, ld = (int64_t)heads * dim;
+    const factor f = {x, *at, ld, length, dim};
+    *at += heads * length * dim;
+#pragma omp parallel for schedule(static)
+    for (int64_t t = 0; t < heads * (length / 8); t++) {
+        const int64_t h = t / (length / 8), r = t % (length / 8) * 8;
+        const float *from = x + r * ld + h * dim;
+        float *to = f.panels + (h * length + r / NR * NR) * dim + r % NR;
+        for (int64_t d = 0; r + 8 <= rows && d < dim; d += 8)
+            transpose8(from + d, ld, to + d * NR, NR);
+        for (int64_t d = 0; r + 8 > rows && d < dim; d++)
+            for (int64_t i = 0; i < 8; i++)
+                to[d * NR + i] = r + i < rows ? from[i * ld + d] : 0.0f;
+    }
+    return f;
+}
+
+static inline const float *row_of(const factor *f, int64_t head, int64_t row)
+{
+    return f->x + row * f->ld + head * f->dim;
+}
+
+/* Of rows j0 .. j0 + TILE. */
+static inline const float *panels_of(const factor *f, int64_t head, int64_t j0)
+{
+    return f->panels + (head * f->length + j0) * f->dim;
+}
+
+/* c[m][TILE] = rows[m][dim], ld apart, times the rows of panels */
+static void by_dim(const float *rows, int64_t ld, int64_t m, const float *panels, int dim, float *c)
+{
+    for (int64_t j = 0; j < TILE; j += NR)
+        rows_by_panel(&(strip){rows, ld, panels + j * dim, NR, dim, c + j, TILE, NR, 0}, 0, m);
+}
+
+/* c[m][dim] += w[m][n] rows[n][dim], w's rows TILE apart, b's as they are */
+static void by_rows(const float *w, int64_t m, int64_t n, const factor *b, const float *rows, float *c, int64_t ldc)
+{
+    for (int64_t d = 0; d < b->dim; d += NR)
+        rows_by_panel(&(strip){w, TILE, rows + d, b->ld, n, c + d, ldc, NR, 1}, 0, m);
+}
+
+/* What passes read. */
+typedef struct passes {
+    const ib_attention *a;
+    factor q, k, v, dy;
+    int64_t rows;
+    const float *lse, *delta; /* [rows][heads], of the backward pass */
+} passes;
+
+/* All keys that the queries of a head from i0 on see. */
+static void forward_tile(const passes *f, int64_t head, int64_t i0, float *y, float *lse)
+{
+    const ib_attention *a = f->a;
+    float s[TILE * TILE], max[TILE], sum[TILE], o[TILE * IB_MAX_HEAD_DIM];
+    const int64_t m = ib_min64(TILE, f->rows - i0), g = head / (a->heads / a->groups);
+    const int dim = a->dim;
+    for (int64_t i = 0; i < m; i++) {
+        max[i] = -INFINITY;
+        sum[i] = 0;
+    }
+    memset(o, 0, (size_t)(m * dim) * sizeof *o);
+    for (int64_t j0 = tile_start(a, i0, m); j0 < i0 + m; j0 += TILE) {
+        by_dim(row_of(&f->q, head, i0), f->q.ld, m, panels_of(&f->k, g, j0), dim, s);
+        mask_scores(a, i0, m, j0, s);
+        for (int64_t i = 0; i < m; i++) {
+            const float shrink = weigh_scores(s + i * TILE, &max[i], &sum[i]);
+            for (int d = 0; d < dim && shrink != 1.0f; d++)
+                o[i * dim + d] *= shrink;
+        }
+        by_rows(s, m, ib_min64(TILE, i0 + m - j0), &f->v, row_of(&f->v, g, j0), o, dim);
+    }
+    for (int64_t i = 0; i < m; i++) {
+        const float inverse = 1.0f / sum[i];
+        float *yi = y + ((i0 + i) * a->heads + head) * dim;
+        for (int d = 0; d < dim; d++)
+            yi[d] = o[i * dim + d] * inverse;
+        lse[(i0 + i) * a->heads + head] = max[i] + ib_log(sum[i]);
+    }
+}
+
+static void attention(ib_device *dev, const ib_attention *a, int64_t rows, const ib_qkv *x, float *y, float *lse,
+                      float *scratch)
+{
+    if (a->dim % NR) {
+        IB_K(attention)(dev, a, rows, x, y, lse, scratch);
+        return;
+    }
+    float *at = (float *)(((uintptr_t)scratch + 63) / 64 * 64);
+    const int64_t ld = (int64_t)a->heads * a->dim, ldk = (int64_t)a->groups * a->dim;
+    const passes f = {.a = a,
+                      .q = {.x = x->q, .ld = ld, .dim = a->dim},
+                      .k = packed(x->k, a->groups, a->dim, rows, &at),
+                      .v = {.x = x->v, .ld = ldk, .dim = a->dim},
+                      .rows = rows};
+#pragma omp parallel for schedule(dynamic)
+    for (int64_t t = f.k.length / TILE * a->heads - 1; t >= 0; t--) /* the longest first */
+        forward_tile(&f, t % a->heads, t / a->heads * TILE, y, lse);
+}
+
+/* dq += ds k, ds = p (dy v' - delta) scale, p = exp(s - lse) */
+static void queries(const passes *b, int64_t head, int64_t i0, float *dq)
+{
+    const ib_attention *a = b->a;
+    const int64_t m = ib_min64(TILE, b->rows - i0), g = head / (a->heads / a->groups);
+    float p[TILE * TILE], ds[TILE * TILE];
+    for (int64_t j0 = tile_start(a, i0, m); j0 < i0 + m; j0 += TILE) {
+        by_dim(row_of(&b->q, head, i0), b->q.ld, m, panels_of(&b->k, g, j0), a->dim, p);
+        by_dim(row_of(&b->dy, head, i0), b->dy.ld, m, panels_of(&b->v, g, j0), a->dim, ds);
+        mask_scores(a, i0, m, j0, p);
+        for (int64_t i = 0; i < m; i++) {
+            const float l = b->lse[(i0 + i) * a->heads + head], d = b->delta[(i0 + i) * a->heads + head];
+            for (int j = 0; j < TILE; j++)
+                ds[i * TILE + j] = ib_exp(p[i * TILE + j] - l) * (ds[i * TILE + j] - d) * a->scale;
+        }
+        by_rows(ds, m, ib_min64(TILE, i0 + m - j0), &b->k, row_of(&b->k, g, j0), dq + i0 * b->q.ld + head * a->dim,
+                b->q.ld);
+    }
+}
+
+/* dv += p' dy    dk += ds' q, for the keys of tile j0; rows of the tiles are keys, columns are queries */
+static void keys(const passes *b, int64_t g, int64_t j0, float *dk, float *dv)
+{
+    const ib_attention *a = b->a;
+    const int64_t n = ib_min64(TILE, b->rows - j0), share = a->heads / a->groups, ld = b->k.ld,
+                  at = j0 * ld + g * a->dim;
+    float p[TILE * TILE], ds[TILE * TILE], l[TILE], d[TILE];
+    int lo[TILE];
+    for (int64_t head = g * share; head < (g + 1) * share; head++)
+        for (int64_t i0 = j0; i0 < b->rows; i0 += TILE) {
+            const int64_t m = ib_min64(TILE, b->rows - i0);
+            if (tile_start(a, i0, m) > j0)
+                continue;
+            for (int64_t i = 0; i < TILE; i++) { /* queries behind the last see nothing */
+                lo[i] = i < m ? (int)(first_key(a, i0 + i) - j0) : TILE;
+                l[i] = i < m ? b->lse[(i0 + i) * a->heads + head] : 0;
+                d[i] = i < m ? b->delta[(i0 + i) * a->heads + head] : 0;
+            }
+            by_dim(row_of(&b->k, g, j0), ld, n, panels_of(&b->q, head, i0), a->dim, p);
+            by_dim(row_of(&b->v, g, j0), ld, n, panels_of(&b->dy, head, i0), a->dim, ds);
+            for (int64_t j = 0; j < n; j++) {
+                const int least = (int)(j + j0 - i0); /* the first query that key j0 + j is not behind of */
+                for (int i = 0; i < TILE; i++) {
+                    const float e = ib_exp(p[j * TILE + i] * a->scale - l[i]);
+                    const float w = i < least || lo[i] > j ? 0.0f : e;
+                    p[j * TILE + i] = w;
+                    ds[j * TILE + i] = w * (ds[j * TILE + i] - d[i]) * a->scale;
+                }
+            }
+            if (dv)
+                by_rows(p, n, m, &b->dy, row_of(&b->dy, head, i0), dv + at, ld);
+            if (dk)
+                by_rows(ds, n, m, &b->q, row_of(&b->q, head, i0), dk + at, ld);
+        }
+}
+
+static void attention_grad(ib_device *dev, const ib_attention *a, int64_t rows, const ib_qkv *x,
+                           const ib_attention_grads *g, float *scratch)
+{
+    if (a->dim % NR) {
+        IB_K(attention_grad)(dev, a, rows, x, g, scratch);
+        return;
+    }
+    const int dim = a->dim;
+    const int64_t heads = a->heads, groups = a->groups;
+    const float *y = g->y, *dy = g->dy;
+    float *dq = g->dq, *dk = g->dk, *dv = g->dv, *delta = g->delta,
+          *at = (float *)(((uintptr_t)scratch + 63) / 64 * 64);
+    const passes b = {.a = a,
+                      .q = packed(x->q, a->heads, dim, rows, &at),
+                      .k = packed(x->k, a->groups, dim, rows, &at),
+                      .v = packed(x->v, a->groups, dim, rows, &at),
+                      .dy = packed(dy, a->heads, dim, rows, &at),
+                      .rows = rows,
+                      .lse = g->lse,
+                      .delta = delta};
+    const int64_t tiles = b.q.length / TILE, for_queries = dq ? tiles * heads : 0,
+                  for_keys = dk || dv ? tiles * groups : 0;
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < rows * heads; i++)
+        delta[i] = ib_dot(dy + i * dim, y + i * dim, dim);
+#pragma omp parallel for schedule(dynamic)
+    for (int64_t t = 0; t < for_queries + for_keys; t++) {
+        if (t < for_keys) /* long ones first: early keys, late queries */
+            keys(&b, t % groups, t / groups * TILE, dk, dv);
+        else
+            queries(&b, (t - for_keys) % heads, (tiles - 1 - (t - for_keys) / heads) * TILE, dq);
+    }
+}
+
+#endif
