@@ -23,9 +23,14 @@ static void release(ib_device *dev, void *p)
     ib_free(p);
 }
 
+/* What one thread writes at a time of so much that others share it. */
+enum { PIECE = 1 << 18, SHARED = 1 << 20 };
+
 static void copy(ib_device *dev, void *to, const void *from, size_t bytes)
 {
-    memcpy(to, from, bytes);
+#pragma omp parallel for schedule(static) if (bytes >= SHARED)
+    for (size_t i = 0; i < bytes; i += PIECE)
+        memcpy((char *)to + i, (const char *)from + i, bytes - i < PIECE ? bytes - i : PIECE);
 }
 
 static void upload(ib_device *dev, void *to, const void *from, size_t bytes)
@@ -45,7 +50,9 @@ static void peek(ib_device *dev, void *to, const void *from, size_t bytes)
 
 static void fill(ib_device *dev, void *to, int byte, size_t bytes)
 {
-    memset(to, byte, bytes);
+#pragma omp parallel for schedule(static) if (bytes >= SHARED)
+    for (size_t i = 0; i < bytes; i += PIECE)
+        memset((char *)to + i, byte, bytes - i < PIECE ? bytes - i : PIECE);
 }
 
 static void forget(ib_device *dev, void *p, size_t bytes)
@@ -122,13 +129,16 @@ int64_t ib_frozen_room(const ib_matrix *w)
     return (room > columns ? room : columns) + 64;
 }
 
+/* Levels that round a product's rows to bfloat16 first, keep values so too. */
 static int64_t frozen_words(ib_device *dev, const ib_matrix *w, int64_t n)
 {
-    const int64_t longest = w->cols > w->rows ? w->cols : w->rows;
-    return omp_get_max_threads() * ib_frozen_room(w) + n * (longest + 1) / 2 + 16;
+    const int64_t longest = w->cols > w->rows ? w->cols : w->rows,
+                  rounded = dev->k.kept_bytes(dev, 1) < 4 ? n * (longest + 1) / 2 : 0;
+    return omp_get_max_threads() * ib_frozen_room(w) + rounded + 16;
 }
 
-/* See bf16_attention.c: q and dy three times, k and v four times, in bf16, rows rounded up to 64. */
+/* See bf16_attention.c: q and dy three times, k and v four times, in bf16, rows rounded up to 64; and fp32_attention.h:
+ * each once. */
 static int64_t attention_words(ib_device *dev, const ib_attention *a, int64_t rows)
 {
     return (rows + 63) / 64 * 64 * a->dim / 2 * (6 * a->heads + 8 * a->groups) + 64;

@@ -86,10 +86,22 @@ static ib_status write_config(const ib_lm *m, const char *base, const char *path
     return status;
 }
 
-/* Calls visit for every adapter tensor and its values, rows in halves (to_pairs 0) or pairs, which are the call's. */
+/* An adapter tensor as it is written, rows in halves or pairs: where it lies, or a copy, which is the caller's. */
+static const float *written(const ib_lm *m, int to_pairs, int role, char part, const ib_tensor *t, void **copy)
+{
+    const float *x = ib_tensor_look(t, copy);
+    const int turns = (role == IB_ROLE_Q || role == IB_ROLE_K) && part != 'a' && to_pairs != m->pairs;
+    if (x && turns && !*copy && (*copy = ib_alloc_raw((size_t)t->size * sizeof *x)))
+        memcpy(*copy, x, (size_t)t->size * sizeof *x);
+    if (!x || (turns && (!*copy || ib_lm_adapter_turn(m, role, t, *copy, to_pairs))))
+        return NULL;
+    return turns ? *copy : x;
+}
+
+/* Calls visit for every adapter tensor and its values; *copy, if there is one, is freed then unless visit takes it. */
 static ib_status each_tensor(const ib_lm *m, int to_pairs,
                              ib_status (*visit)(void *user, int layer, int role, char part, const ib_tensor *t,
-                                                float *x),
+                                                const float *x, void **copy),
                              void *user)
 {
     ib_status status = IB_OK;
@@ -98,31 +110,26 @@ static ib_status each_tensor(const ib_lm *m, int to_pairs,
             ib_projection *p = &m->block[i].p[r];
             ib_tensor *parts[] = {p->a, p->b, p->m};
             for (int k = 0; k < 3 && !status; k++) {
+                void *copy = NULL;
                 if (!parts[k])
                     continue;
-                float *x = ib_alloc_raw((size_t)parts[k]->size * sizeof *x);
-                if (!x)
-                    return IB_ENOMEM;
-                status = ib_tensor_read(parts[k], x);
-                if (!status && k && to_pairs != m->pairs)
-                    status = ib_lm_adapter_turn(m, r, parts[k], x, to_pairs);
-                if (!status)
-                    status = visit(user, i, r, "abm"[k], parts[k], x);
-                ib_free(x);
+                const float *x = written(m, to_pairs, r, "abm"[k], parts[k], &copy);
+                status = x ? visit(user, i, r, "abm"[k], parts[k], x, &copy) : ib_error_status();
+                ib_free(copy);
             }
         }
     return status;
 }
 
+/* copies: of tensors whose rows are turned, or that the host cannot read */
 typedef struct peft_writer {
     ib_safetensors_item *items;
-    float *values;
+    void **copies;
     char *names;
     int n;
-    void *copies[IB_N_WHOLE]; /* of weights that the host cannot read */
 } peft_writer;
 
-static ib_status add_item(void *user, int layer, int role, char part, const ib_tensor *t, float *x)
+static ib_status add_item(void *user, int layer, int role, char part, const ib_tensor *t, const float *x, void **copy)
 {
     peft_writer *w = user;
     char base[IB_LM_PATH], *name = w->names + 200 * w->n;
@@ -130,10 +137,10 @@ static ib_status add_item(void *user, int layer, int role, char part, const ib_t
                 part == 'a'   ? "lora_A.weight"
                 : part == 'b' ? "lora_B.weight"
                               : "lora_magnitude_vector");
-    memcpy(w->values, x, (size_t)t->size * sizeof(float));
+    w->copies[w->n] = *copy;
+    *copy = NULL;
     w->items[w->n++] = (ib_safetensors_item){
-        name, "F32", t->ndim, {t->shape[0], t->ndim > 1 ? t->shape[1] : 0}, w->values, (size_t)t->size * sizeof(float)};
-    w->values += t->size;
+        name, "F32", t->ndim, {t->shape[0], t->ndim > 1 ? t->shape[1] : 0}, x, (size_t)t->size * sizeof(float)};
     return IB_OK;
 }
 
@@ -145,7 +152,7 @@ static ib_status add_whole(peft_writer *w, const ib_lm *m)
         char *name = w->names + 200 * w->n;
         if (!t)
             continue;
-        const void *x = ib_tensor_look(t, &w->copies[i]);
+        const void *x = ib_tensor_look(t, &w->copies[w->n]);
         if (!x)
             return ib_error_status();
         ib_snprintf(name, 200, IB_PEFT "%s.weight", ib_whole_paths[i]);
@@ -162,11 +169,6 @@ ib_status ib_lm_adapter_save(const ib_lm *m, const char *folder, const char *bas
     if (!m->adapted)
         return ib_fail(IB_ESTATE, "the model has no adapter to save");
     const int n = ib_param_count(m->trainable);
-    int64_t total = 0;
-    for (int i = 0; i < n; i++)
-        total += ib_param_at(m->trainable, i)->size;
-    for (int i = 0; i < IB_N_WHOLE; i++)
-        total -= ib_lm_whole(m, i) ? ib_lm_whole(m, i)->size : 0; /* written from where they are */
     ib_folder_writer *to = ib_folder_writer_open(folder, "adapter_config.json");
     if (!to)
         return ib_error_status();
@@ -175,10 +177,9 @@ ib_status ib_lm_adapter_save(const ib_lm *m, const char *folder, const char *bas
          *weights = ib_format_text("%s/adapter_model.safetensors", at);
     static const char *const own[] = {"adapter_config.json", "adapter_model.safetensors", NULL};
     peft_writer w = {.items = ib_alloc((size_t)n * sizeof *w.items),
-                     .values = ib_alloc_raw((size_t)total * sizeof(float)),
+                     .copies = ib_alloc((size_t)n * sizeof *w.copies),
                      .names = ib_alloc((size_t)n * 200)};
-    float *values = w.values;
-    ib_status status = config && weights && w.items && values && w.names ? IB_OK : IB_ENOMEM;
+    ib_status status = config && weights && w.items && w.copies && w.names ? IB_OK : IB_ENOMEM;
     if (!status && !(status = ib_folder_writer_check(to, ib_model_files, own)))
         status = each_tensor(m, 0, add_item, &w);
     if (!status)
@@ -197,10 +198,10 @@ ib_status ib_lm_adapter_save(const ib_lm *m, const char *folder, const char *bas
     ib_free(config);
     ib_free(weights);
     ib_free(w.items);
-    ib_free(values);
     ib_free(w.names);
-    for (int i = 0; i < IB_N_WHOLE; i++)
+    for (int i = 0; w.copies && i < n; i++)
         ib_free(w.copies[i]);
+    ib_free(w.copies);
     return status;
 }
 
@@ -210,7 +211,7 @@ typedef struct gguf_writer {
     const ib_lm *m;
 } gguf_writer;
 
-static ib_status add_gguf(void *user, int layer, int role, char part, const ib_tensor *t, float *x)
+static ib_status add_gguf(void *user, int layer, int role, char part, const ib_tensor *t, const float *x, void **copy)
 {
     gguf_writer *w = user;
     const ib_projection *p = &w->m->block[layer].p[role];
@@ -222,8 +223,14 @@ static ib_status add_gguf(void *user, int layer, int role, char part, const ib_t
     }
     /* readers compute scale = alpha / r with the file's one alpha: what differs goes into B */
     const float f = p->scale / (w->m->alpha / (float)p->a->shape[0]);
-    for (int64_t i = 0; part == 'b' && f != 1.0f && i < t->size; i++)
-        x[i] *= f;
+    if (part == 'b' && f != 1.0f) {
+        float *scaled = *copy ? *copy : (*copy = ib_alloc_raw((size_t)t->size * sizeof *scaled));
+        if (!scaled)
+            return IB_ENOMEM;
+        for (int64_t i = 0; i < t->size; i++)
+            scaled[i] = x[i] * f;
+        x = scaled;
+    }
     ib_gguf_data(w->file, x, (size_t)t->size * sizeof(float));
     return IB_OK;
 }
