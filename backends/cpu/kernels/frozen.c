@@ -53,13 +53,20 @@ int64_t IB_K(kept_bytes)(ib_device *dev, int64_t n)
     return 4 * n;
 }
 
+static void copy_floats(const float *x, int64_t n, float *y)
+{
+#pragma omp parallel for schedule(static) if (n > IB_SERIAL)
+    for (int64_t b = 0; b < n; b += IB_BLOCK)
+        memcpy(y + b, x + b, (size_t)ib_min64(IB_BLOCK, n - b) * sizeof *y);
+}
+
 void IB_K(keep)(ib_device *dev, float *y, int64_t n, void *kept)
 {
     if (kept)
-        memcpy(kept, y, (size_t)n * sizeof *y);
+        copy_floats(y, n, kept);
 }
 
 void IB_K(recall)(ib_device *dev, const void *kept, int64_t n, float *y)
 {
-    memcpy(y, kept, (size_t)n * sizeof *y);
+    copy_floats(kept, n, y);
 }

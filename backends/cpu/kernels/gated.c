@@ -49,12 +49,18 @@ void IB_K(glu_grad)(ib_device *dev, const float *gate, const float *up, const fl
             if (dup)
                 dup[i] += dy[i] * f;
         }
-        for (int64_t i = b; kind < 2 && dgate && i < end; i++) {
+        for (int64_t i = b; kind < 2 && dgate && dup && i < end; i++) {
+            const float x = gate[i], u = gelu ? 1.5957691216f * (x + 0.044715f * x * x * x) : x;
+            const float du = gelu ? 1.5957691216f * (1.0f + 3.0f * 0.044715f * x * x) : 1.0f, s = ib_sigmoid_of(u);
+            dgate[i] += dy[i] * up[i] * (s + x * s * (1.0f - s) * du);
+            dup[i] += dy[i] * (x * s);
+        }
+        for (int64_t i = b; kind < 2 && dgate && !dup && i < end; i++) {
             const float x = gate[i], u = gelu ? 1.5957691216f * (x + 0.044715f * x * x * x) : x;
             const float du = gelu ? 1.5957691216f * (1.0f + 3.0f * 0.044715f * x * x) : 1.0f, s = ib_sigmoid_of(u);
             dgate[i] += dy[i] * up[i] * (s + x * s * (1.0f - s) * du);
         }
-        for (int64_t i = b; kind < 2 && dup && i < end; i++) {
+        for (int64_t i = b; kind < 2 && dup && !dgate && i < end; i++) {
             const float x = gate[i], u = gelu ? 1.5957691216f * (x + 0.044715f * x * x * x) : x;
             dup[i] += dy[i] * (x * ib_sigmoid_of(u));
         }
