@@ -1,7 +1,7 @@
 /* test_integer_path.c - models whose products are made in integers: the same logits at every level with any number of
  * threads in every bit, near those of exact products, and what cannot run so is told. Broken by: a level that adds in
  * another order or fuses, a tile that loses a row, a format taken apart wrongly, an exact product that nobody mentions,
- * rows that are coded more than once.
+ * rows that are coded more than once, a prompt whose bits depend on the pieces that it is read in.
  */
 #include "tensor/matrix_fields.h"
 #include "tests/lm/golden_model.h"
@@ -127,6 +127,53 @@ static void every_level_gives_the_same_bits(void)
         ib_lm_free(m);
     }
     CHECK_INT(formats, 17);
+    close_devices();
+}
+
+enum { LONG = 150 };
+
+/* Logits behind LONG tokens that are read in pieces of `piece`, whose second layer looks back at 70. */
+static int read_in_pieces(ib_lm *m, const char *device, int64_t piece, int int8, float *logits)
+{
+    int32_t id[LONG];
+    ib_device *d = device_of(device);
+    ib_graph *graph = d ? ib_graph_new(d) : NULL;
+    if (!d)
+        return 0;
+    ib_kv *kv = ib_kv_new(m, LONG, int8);
+    REQUIRE(graph && kv);
+    for (int i = 0; i < LONG; i++)
+        id[i] = i * 31 % WORDS;
+    for (int64_t i = 0; i < LONG; i += piece)
+        REQUIRE(!ib_lm_step(m, graph, kv, id + i, i + piece < LONG ? piece : LONG - i, logits));
+    ib_kv_free(kv);
+    ib_graph_free(graph);
+    return 1;
+}
+
+/* A row's bits do not depend on the rows that it comes with, at each level alike. */
+static void pieces_give_the_same_bits(void)
+{
+    static const int64_t pieces[] = {LONG, 1, 3, 64, 100};
+    static float want[WORDS], have[WORDS];
+    const char *other = getenv("ISOBIT_TEST_DEVICE");
+    ib_lm *m = model_in("q4_0", 0);
+    m->c.window = 70;
+    m->block[1].local = 1;
+    for (int int8 = 0; int8 < 2; int8++) {
+        CHECK(read_in_pieces(m, "cpu:ref", LONG, int8, want));
+        for (int l = 0; other ? l < 1 : ib_device_name_at(l) != NULL; l++)
+            for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
+                const char *device = other ? other : ib_device_name_at(l);
+                if (!read_in_pieces(m, device, pieces[i], int8, have))
+                    continue;
+                if (memcmp(want, have, sizeof want))
+                    printf("\n    %s, %lld at a time: logits %g apart ", device, (long long)pieces[i],
+                           furthest(want, have, WORDS));
+                CHECK(!memcmp(want, have, sizeof want));
+            }
+    }
+    ib_lm_free(m);
     close_devices();
 }
 
@@ -289,5 +336,6 @@ static void rows_that_are_not_finite(void)
     close_graph();
 }
 
-SUITE("integer path", T(every_level_gives_the_same_bits), T(integers_are_near_exact_ones), T(perplexity_is_near),
-      T(what_is_exact_is_told), T(other_tables_have_no_integers), T(rows_are_coded_once), T(rows_that_are_not_finite))
+SUITE("integer path", T(every_level_gives_the_same_bits), T(pieces_give_the_same_bits), T(integers_are_near_exact_ones),
+      T(perplexity_is_near), T(what_is_exact_is_told), T(other_tables_have_no_integers), T(rows_are_coded_once),
+      T(rows_that_are_not_finite))
