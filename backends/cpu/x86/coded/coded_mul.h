@@ -6,7 +6,7 @@
 
 #include "backends/cpu/x86/coded/coded_tile.h"
 
-enum { FEW_ROWS = 3 }; /* up to which taking a panel apart costs more than it gives */
+enum { FEW_ROWS = 2 }; /* up to which taking a panel apart costs more than it gives */
 
 typedef struct coded_functions {
     const coded_format *format;
@@ -49,7 +49,8 @@ static const coded_functions coded_table[IB_N_STORAGE] = {
 #undef ROW
 #undef OF
 
-/* Rows i .. i + rows of blocks from `from` on; words: room for their codes in 16 bits. */
+/* Rows i .. i + rows of blocks from `from` on, and the last one again for what a tile has more of them; words: room for
+ * their codes in 16 bits. */
 static void take_rows(const product *t, const coded_format *f, int64_t i, int rows, int64_t from, int blocks,
                       int16_t (*words)[PANEL_STEPS * 2], tile_rows *x)
 {
@@ -63,6 +64,11 @@ static void take_rows(const product *t, const coded_format *f, int64_t i, int ro
             _mm256_store_si256((__m256i *)(words[k] + j), _mm256_cvtepi8_epi16(load16((const uint8_t *)c + j)));
         if (in_words(f))
             x->c[k] = words[k];
+    }
+    for (int k = rows; k < ROWS; k++) {
+        x->c[k] = x->c[rows - 1];
+        x->d[k] = x->d[rows - 1];
+        x->s[k] = x->s[rows - 1];
     }
 }
 
@@ -80,7 +86,7 @@ static void by_panel(const product *t, const coded_functions *by, int64_t o, int
         const int blocks = (int)ib_min64(room, t->blocks - from);
         by->fill(t, o, from, blocks, &w);
         for (int64_t i = 0; i < n;) {
-            const int rows = i + ROWS <= n ? ROWS : 1;
+            const int left = (int)ib_min64(ROWS, n - i), rows = left > ROWS / 2 ? left : 1;
             for (int k = 0; k < rows; k++) {
                 if (from)
                     memcpy(y[k], t->y + (i + k) * t->outputs + o, bytes);
