@@ -18,8 +18,9 @@ static const ib_row_codes *codes_of(ib_graph *g, const ib_node *n, int block, co
     const ib_row_codes made = {.block = block,
                                .codes = ib_graph_numbers(g, size),
                                .scale = ib_graph_numbers(g, size / (size_t)block * sizeof(float)),
+                               .multiple = ib_graph_numbers(g, size / IB_ROW_GROUP * sizeof(int16_t)),
                                .sums = ib_graph_numbers(g, size / IB_ROW_GROUP * sizeof(int16_t))};
-    if (!made.codes || !made.scale || !made.sums)
+    if (!made.codes || !made.scale || !made.multiple || !made.sums)
         return NULL;
     K(g)->code_rows(g->dev, x->x, x->rows, x->cols, &made, ib_site_of(g, n));
     x->shared->x = x->x;

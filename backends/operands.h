@@ -128,12 +128,14 @@ typedef struct ib_weight_codes {
     uint8_t *mask;   /* bits of where the gradient passes, or NULL */
 } ib_weight_codes;
 
-/* Rows of codes [n][cols], x = scale[block] code, as backends/formulas/row_codes.h makes and multiplies them. */
+/* Rows of codes [n][cols], x = scale[block] multiple[group of 16] code, as backends/formulas/row_codes.h makes and
+ * multiplies them. */
 typedef struct ib_row_codes {
-    int block;     /* columns that share a scale: 32, 64 or 256 */
-    int8_t *codes; /* [n][cols] */
-    float *scale;  /* [n][cols / block] */
-    int16_t *sums; /* [n][cols / 16], of 16 codes each */
+    int block;         /* columns that share a scale: 32, 64 or 256 */
+    int8_t *codes;     /* [n][cols] */
+    float *scale;      /* [n][cols / block] */
+    int16_t *multiple; /* [n][cols / 16], 1 .. 15 */
+    int16_t *sums;     /* [n][cols / 16], of 16 codes each, times the group's multiple */
 } ib_row_codes;
 
 /* The gradients of y = w (*) x + b, each added to what is there, or NULL: not wanted. */

@@ -39,14 +39,15 @@ void ib_check_code_rows(ib_device *dev, const float *x, int64_t n, int64_t cols,
 {
     IB_ASSERT((c->block == 32 || c->block == 64 || c->block == 256) && cols % c->block == 0,
               "rows of codes are whole blocks");
-    SPANS(OUT(c->codes, n * cols), OUT(c->scale, n * cols / c->block), OUT(c->sums, n * cols / 16), IN(x, n * cols));
+    SPANS(OUT(c->codes, n * cols), OUT(c->scale, n * cols / c->block), OUT(c->multiple, n * cols / 16),
+          OUT(c->sums, n * cols / 16), IN(x, n * cols));
 }
 
 void ib_check_coded_mul(ib_device *dev, const ib_matrix *w, int64_t n, const ib_row_codes *x, float *y)
 {
     IB_ASSERT(x->block && x->block == ib_matrix_integer_block(w), "rows are coded in blocks as the matrix wants them");
     SPANS(OUT(y, n * w->rows), IN(x->codes, n * w->cols), IN(x->scale, n * w->cols / x->block),
-          IN(x->sums, n * w->cols / 16));
+          IN(x->multiple, n * w->cols / 16), IN(x->sums, n * w->cols / 16));
 }
 
 void ib_check_magnitudes(ib_device *dev, const float *x, int64_t rows, int64_t cols, const float *m, float *c)

@@ -31,9 +31,10 @@ static void check_codes(const float *x, int64_t n, int block, const ib_row_codes
 {
     const int8_t *codes = made_by_ref(c->codes);
     const float *scale = made_by_ref(c->scale);
-    const int16_t *sums = made_by_ref(c->sums);
+    const int16_t *multiple = made_by_ref(c->multiple), *sums = made_by_ref(c->sums);
     for (int64_t i = 0; i < n; i++) {
-        const double d = scale[i / block];
+        const double d = (double)scale[i / block] * multiple[i / 16];
+        CHECK(multiple[i / 16] >= 1 && multiple[i / 16] <= 15);
         CHECK(codes[i] >= -127 && (d > 0 || codes[i] == 0));
         if (d > 0)
             CHECK(fabs(x[i] - d * codes[i]) <= d * (0.5 + 1e-4));
@@ -41,7 +42,7 @@ static void check_codes(const float *x, int64_t n, int block, const ib_row_codes
             int sum = 0;
             for (int k = 0; k < 16; k++)
                 sum += codes[i + k];
-            CHECK_INT(sums[i / 16], sum);
+            CHECK_INT(sums[i / 16], sum * multiple[i / 16]);
         }
     }
 }
@@ -60,7 +61,7 @@ void case_code_rows(void)
         }
         ib_fault *fault = no_fault();
         const ib_row_codes c = {block, result("codes", CODES, all, EXACT), result("scale", REALS, all / block, EXACT),
-                                result("sums", HALVES, all / 16, EXACT)};
+                                result("multiples", HALVES, all / 16, EXACT), result("sums", HALVES, all / 16, EXACT)};
         EACH_RUN(code_rows)
             dev->k.code_rows(dev, x, n, cols, &c, (ib_site){.fault = fault, .call = 0});
         CHECK_INT(raised(fault), spoiled ? IB_FAULT_row_not_finite : 0);
@@ -98,7 +99,8 @@ static double expected(const ib_matrix *m, int64_t o, const ib_row_codes *c, int
     ib_matrix_decode(m, o * m->cols, m->cols, w);
     *off = 0;
     for (int64_t k = 0; k < m->cols; k++) {
-        const double x = (double)c->scale[(i * m->cols + k) / c->block] * c->codes[i * m->cols + k];
+        const int64_t at = i * m->cols + k;
+        const double x = (double)c->scale[at / c->block] * c->multiple[at / 16] * c->codes[at];
         double largest = 0;
         for (int64_t j = k / c->block * c->block; j < (k / c->block + 1) * c->block; j++)
             largest = fabs((double)w[j]) > largest ? fabs((double)w[j]) : largest;
@@ -118,7 +120,8 @@ static void multiply(const ib_storage *f, int64_t rows, int64_t cols, int64_t n)
         return;
     }
     const float *x = rows_of(n, cols, block);
-    const ib_row_codes c = {block, codes(n * cols), reals(n * cols / block), given("the sums", HALVES, n * cols / 16)};
+    const ib_row_codes c = {block, codes(n * cols), reals(n * cols / block),
+                            given("the multiples", HALVES, n * cols / 16), given("the sums", HALVES, n * cols / 16)};
     ib_fault none = {0};
     plain_device()->k.code_rows(plain_device(), x, n, cols, &c, (ib_site){.fault = &none});
     float *y = result("y", REALS, n * rows, EXACT);

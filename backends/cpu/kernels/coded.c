@@ -21,10 +21,11 @@ void IB_K(code_rows)(ib_device *dev, const float *x, int64_t n, int64_t cols, co
     const int64_t blocks = n * cols / block, of_row = cols / block;
     int8_t *codes = c->codes;
     float *scale = c->scale;
-    int16_t *sums = c->sums;
+    int16_t *multiple = c->multiple, *sums = c->sums;
 #pragma omp parallel for schedule(static) if (n * cols > IB_SERIAL)
     for (int64_t b = 0; b < blocks; b++)
-        ib_code_block(x + b * block, block, codes + b * block, scale + b, sums + b * (block / IB_ROW_GROUP));
+        ib_code_block(x + b * block, block, codes + b * block, scale + b, multiple + b * (block / IB_ROW_GROUP),
+                      sums + b * (block / IB_ROW_GROUP));
     for (int64_t b = 0; b < blocks; b++)
         for (int64_t k = b * block; isnan(scale[b]) && k < (b + 1) * block; k++)
             if (!isfinite(x[k]))
@@ -56,9 +57,10 @@ static void multiply(const ib_matrix *w, int64_t o, int64_t n, const ib_row_code
         for (int64_t i = 0; i < n; i++) {
             const int64_t at = (from + i) * blocks + j;
             const int8_t *c = x->codes + at * block;
+            const int16_t *by = x->multiple + at * groups;
             const float d = v.d * x->scale[at], m = v.m * x->scale[at];
-            a[i] += d * (float)(block == IB_ROW_WIDE ? ib_coded_sum_wide(v.wide, c)
-                                                     : ib_coded_sum(block, v.code, v.scale, c));
+            a[i] += d * (float)(block == IB_ROW_WIDE ? ib_coded_sum_wide(v.wide, by, c)
+                                                     : ib_coded_sum(block, v.code, v.scale, by, c));
             if (v.m != 0)
                 a[i] += m * (float)ib_coded_minima(block, v.min, x->sums + at * groups);
         }

@@ -15,27 +15,26 @@ enum { SIGNED = -1, WIDE = -2 };
 typedef struct coded_format {
     int block, bytes, shift;
     int most;       /* the largest code without a sign */
-    int group;      /* columns of one scale */
     int d_at, m_at; /* bytes to the halves d and m of a block; m_at < 0: it has no minima */
 } coded_format;
 
 /* FORMAT(name, its scales_, its wide_, a coded_format) */
 #define CODED_FORMATS(FORMAT)                                                                                          \
-    FORMAT(q4_0, none, none, 32, 18, 8, 15, 32, 0, -1)                                                                 \
-    FORMAT(q4_1, none, none, 32, 20, 0, 15, 32, 0, 2)                                                                  \
-    FORMAT(q5_0, none, none, 32, 22, 16, 31, 32, 0, -1)                                                                \
-    FORMAT(q5_1, none, none, 32, 24, 0, 31, 32, 0, 2)                                                                  \
-    FORMAT(q8_0, none, none, 32, 34, SIGNED, 0, 32, 0, -1)                                                             \
-    FORMAT(q4_k, k, none, 256, 144, 0, 15, 32, 0, 2)                                                                   \
-    FORMAT(q5_k, k, none, 256, 176, 0, 31, 32, 0, 2)                                                                   \
-    FORMAT(q6_k, q6_k, none, 256, 210, 32, 63, 16, 208, -1)                                                            \
-    FORMAT(q2_k, q2_k, none, 256, 84, 0, 3, 16, 80, 82)                                                                \
-    FORMAT(q3_k, q3_k, none, 256, 110, 4, 7, 16, 108, -1)                                                              \
-    FORMAT(iq4_nl, none, none, 32, 18, SIGNED, 0, 32, 0, -1)                                                           \
-    FORMAT(int4, none, none, 32, 18, 8, 15, 32, 0, -1)                                                                 \
-    FORMAT(int8, none, none, 32, 32, SIGNED, 0, 32, -1, -1)                                                            \
-    FORMAT(nf4, none, nf4, 64, 32, WIDE, 0, 64, -1, -1)                                                                \
-    FORMAT(fp4, none, fp4, 64, 32, WIDE, 0, 64, -1, -1)
+    FORMAT(q4_0, none, none, 32, 18, 8, 15, 0, -1)                                                                     \
+    FORMAT(q4_1, none, none, 32, 20, 0, 15, 0, 2)                                                                      \
+    FORMAT(q5_0, none, none, 32, 22, 16, 31, 0, -1)                                                                    \
+    FORMAT(q5_1, none, none, 32, 24, 0, 31, 0, 2)                                                                      \
+    FORMAT(q8_0, none, none, 32, 34, SIGNED, 0, 0, -1)                                                                 \
+    FORMAT(q4_k, k, none, 256, 144, 0, 15, 0, 2)                                                                       \
+    FORMAT(q5_k, k, none, 256, 176, 0, 31, 0, 2)                                                                       \
+    FORMAT(q6_k, q6_k, none, 256, 210, 32, 63, 208, -1)                                                                \
+    FORMAT(q2_k, q2_k, none, 256, 84, 0, 3, 80, 82)                                                                    \
+    FORMAT(q3_k, q3_k, none, 256, 110, 4, 7, 108, -1)                                                                  \
+    FORMAT(iq4_nl, none, none, 32, 18, SIGNED, 0, 0, -1)                                                               \
+    FORMAT(int4, none, none, 32, 18, 8, 15, 0, -1)                                                                     \
+    FORMAT(int8, none, none, 32, 32, SIGNED, 0, -1, -1)                                                                \
+    FORMAT(nf4, none, nf4, 64, 32, WIDE, 0, -1, -1)                                                                    \
+    FORMAT(fp4, none, fp4, 64, 32, WIDE, 0, -1, -1)
 
 /* What multiplies codes of k-quants: 16 int16, one for each 16 columns. */
 typedef struct coded_scales {

@@ -59,15 +59,19 @@ static void take_rows(const product *t, const coded_format *f, int64_t i, int ro
         const int8_t *c = t->c + at * f->block;
         x->c[k] = c;
         x->d[k] = t->d + at;
+        const int16_t *by = x->m[k] = t->m + at * (f->block / 16);
         x->s[k] = t->s + at * (f->block / 16);
         for (int j = 0; in_words(f) && j < blocks * f->block; j += 16)
-            _mm256_store_si256((__m256i *)(words[k] + j), _mm256_cvtepi8_epi16(load16((const uint8_t *)c + j)));
+            _mm256_store_si256((__m256i *)(words[k] + j),
+                               _mm256_mullo_epi16(_mm256_cvtepi8_epi16(load16((const uint8_t *)c + j)),
+                                                  _mm256_set1_epi16(by[j / 16])));
         if (in_words(f))
             x->c[k] = words[k];
     }
     for (int k = rows; k < ROWS; k++) {
         x->c[k] = x->c[rows - 1];
         x->d[k] = x->d[rows - 1];
+        x->m[k] = x->m[rows - 1];
         x->s[k] = x->s[rows - 1];
     }
 }
@@ -109,7 +113,7 @@ static void coded_mul(ib_device *dev, const ib_matrix *w, int64_t n, const ib_ro
         IB_BELOW(coded_mul)(dev, w, n, x, y);
         return;
     }
-    const product t = {w->data, x->codes, x->scale, x->sums, w->cols / x->block, w->rows, w, y};
+    const product t = {w->data, x->codes, x->scale, x->multiple, x->sums, w->cols / x->block, w->rows, w, y};
     if (n > FEW_ROWS) {
 #pragma omp parallel for schedule(static)
         for (int64_t o = 0; o < t.outputs; o += PANEL)

@@ -25,11 +25,12 @@ enum { WIDTH = PANEL / HALVES };
  * stay in registers. */
 #define IN_ORDER(x) __asm__("" : "+v"(x))
 
-/* Rows' codes in bytes or words, scales and sums, from a panel's first block on; y: their results of its outputs. */
+/* Rows' codes in bytes, or in words times their multiples; scales, multiples and sums, from a panel's first block on;
+ * y: their results of its outputs. */
 typedef struct tile_rows {
     const void *c[ROWS];
     const float *d[ROWS];
-    const int16_t *s[ROWS];
+    const int16_t *m[ROWS], *s[ROWS];
     float (*y)[PANEL];
 } tile_rows;
 
@@ -41,85 +42,98 @@ static inline ints everywhere(const void *x, int64_t at)
     return INTS(set1_epi32)(four);
 }
 
-/* p[rows][vectors] += steps of codes times scale, which is of k-quants alone */
-static inline __attribute__((always_inline)) void add_steps(ints (*p)[HALVES], const tile_rows *x, int64_t at,
-                                                            int steps, const uint8_t *w, const int32_t *scale, int rows,
-                                                            const coded_format *f)
+/* Steps of a group of 16 columns: four of bytes, eight of words. */
+enum { BYTE_STEPS = 4, WORD_STEPS = 8 };
+
+/* p[rows][vectors] += group g of codes in words, whose rows have their multiples */
+static inline __attribute__((always_inline)) void add_words(ints (*p)[HALVES], const tile_rows *x, int64_t g,
+                                                            const uint8_t *w, int rows)
 {
-    const int scaled = f->block == 256;
-#if defined __AVXVNNI__ || defined __AVX512VNNI__
-    ints u[ROWS][HALVES];
-    for (int k = 0; k < rows; k++)
-        for (int h = 0; h < HALVES; h++)
-            u[k][h] = scaled ? INTS(set1_epi32)(0) : p[k][h];
-#pragma GCC unroll 16
-    for (int s = 0; s < steps; s++) {
+#pragma GCC unroll 8
+    for (int s = 0; s < WORD_STEPS; s++) {
         ints q[HALVES];
         for (int h = 0; h < HALVES; h++)
             q[h] = LOAD(w + s * STEP + 32 * h);
 #pragma GCC unroll 8
         for (int k = 0; k < rows; k++) {
-            const ints c = everywhere(x->c[k], at + s);
-            for (int h = 0; h < HALVES; h++)
-                u[k][h] = in_words(f) ? INTS(dpwssd_epi32)(u[k][h], q[h], c) : INTS(dpbusd_epi32)(u[k][h], q[h], c);
+            const ints c = everywhere(x->c[k], g * WORD_STEPS + s);
+            for (int h = 0; h < HALVES; h++) {
+#if defined __AVXVNNI__ || defined __AVX512VNNI__
+                p[k][h] = INTS(dpwssd_epi32)(p[k][h], q[h], c);
+#else
+                p[k][h] = INTS(add_epi32)(p[k][h], INTS(madd_epi16)(q[h], c));
+#endif
+                IN_ORDER(p[k][h]);
+            }
         }
     }
-#pragma GCC unroll 8
-    for (int k = 0; k < rows; k++)
-        for (int h = 0; h < HALVES; h++)
-            p[k][h] = scaled ? INTS(add_epi32)(p[k][h], INTS(mullo_epi32)(u[k][h], LOAD(scale + WIDTH * h))) : u[k][h];
+}
+
+/* The same of bytes, times the rows' multiples and, of k-quants, the outputs' scales. */
+static inline __attribute__((always_inline)) void add_bytes(ints (*p)[HALVES], const tile_rows *x, int64_t g,
+                                                            const uint8_t *w, const int32_t *scale, int rows,
+                                                            const coded_format *f)
+{
+    const int scaled = f->block == 256;
+#if defined __AVXVNNI__ || defined __AVX512VNNI__
+    const int more = BYTE_STEPS;
 #else
-    const int in_16_bits = in_words(f) ? 1 : f->most <= 15 ? 8 : f->most <= 31 ? 4 : 2; /* pairs of products that fit */
-#pragma GCC unroll 8
-    for (int s = 0; s < steps; s += in_16_bits) {
+    const int more = f->most <= 31 ? BYTE_STEPS : 2; /* pairs of products that fit 16 bits */
+#endif
+#pragma GCC unroll 2
+    for (int s = 0; s < BYTE_STEPS; s += more) {
         ints u[ROWS][HALVES];
-        const int end = steps < s + in_16_bits ? steps : s + in_16_bits;
-#pragma GCC unroll 8
-        for (int l = s; l < end; l++) {
+#pragma GCC unroll 4
+        for (int l = s; l < s + more; l++) {
             ints q[HALVES];
             for (int h = 0; h < HALVES; h++)
                 q[h] = LOAD(w + l * STEP + 32 * h);
 #pragma GCC unroll 8
             for (int k = 0; k < rows; k++) {
-                const ints c = everywhere(x->c[k], at + l);
+                const ints c = everywhere(x->c[k], g * BYTE_STEPS + l);
                 for (int h = 0; h < HALVES; h++) {
-                    if (in_words(f)) {
-                        p[k][h] = INTS(add_epi32)(p[k][h], INTS(madd_epi16)(q[h], c));
-                        IN_ORDER(p[k][h]);
-                        continue;
-                    }
+#if defined __AVXVNNI__ || defined __AVX512VNNI__
+                    u[k][h] = INTS(dpbusd_epi32)(l == s ? INTS(set1_epi32)(0) : u[k][h], q[h], c);
+#else
                     const ints pairs = INTS(maddubs_epi16)(q[h], c);
                     u[k][h] = l == s ? pairs : INTS(add_epi16)(u[k][h], pairs);
                     IN_ORDER(u[k][h]);
+#endif
                 }
             }
         }
-        if (in_words(f))
-            continue;
 #pragma GCC unroll 8
         for (int k = 0; k < rows; k++)
             for (int h = 0; h < HALVES; h++) {
-                const ints m = scaled ? LOAD(scale + WIDTH * h) : INTS(set1_epi16)(1);
-                p[k][h] = INTS(add_epi32)(p[k][h], INTS(madd_epi16)(u[k][h], m));
+#if defined __AVXVNNI__ || defined __AVX512VNNI__
+                const ints m = INTS(set1_epi32)(x->m[k][g]),
+                           by = scaled ? INTS(mullo_epi32)(LOAD(scale + WIDTH * h), m) : m;
+                p[k][h] = INTS(add_epi32)(p[k][h], INTS(mullo_epi32)(u[k][h], by));
+#else
+                const ints m = INTS(set1_epi16)(x->m[k][g]),
+                           by = scaled ? INTS(mullo_epi16)(LOAD(scale + WIDTH * h), m) : m;
+                p[k][h] = INTS(add_epi32)(p[k][h], INTS(madd_epi16)(u[k][h], by));
+                IN_ORDER(p[k][h]);
+#endif
             }
     }
-#endif
 }
 
 /* x->y += rows of so many blocks by the panel; all but w, x and blocks are constants where it is inlined. */
 static inline __attribute__((always_inline)) void tile(const coded_panel *w, const tile_rows *x, int blocks, int rows,
                                                        const coded_format *f)
 {
-    const int shift = shift_of(f), groups = f->block / 16, k_quant = f->block == 256,
-              steps = f->group / columns_of_step(f), all = f->block / f->group;
+    const int shift = shift_of(f), groups = f->block / 16, k_quant = f->block == 256;
     for (int b = 0; b < blocks; b++) {
         ints p[ROWS][HALVES];
         for (int k = 0; k < rows; k++)
             for (int h = 0; h < HALVES; h++)
                 p[k][h] = INTS(set1_epi32)(0);
-        for (int g = 0; g < all; g++) {
-            const int64_t at = ((int64_t)b * all + g) * steps;
-            add_steps(p, x, at, steps, w->codes + at * STEP, w->scale[16 * b + g * (f->group / 16)], rows, f);
+        for (int64_t g = (int64_t)b * groups; g < (int64_t)(b + 1) * groups; g++) {
+            if (in_words(f))
+                add_words(p, x, g, w->codes + g * WORD_STEPS * STEP, rows);
+            else
+                add_bytes(p, x, g, w->codes + g * BYTE_STEPS * STEP, k_quant ? w->scale[g] : NULL, rows, f);
         }
 #pragma GCC unroll 8
         for (int k = 0; k < rows; k++) {
