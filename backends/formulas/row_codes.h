@@ -6,16 +6,16 @@
  *     top = max |x| of the block, t that of the group
  *     i = 1905 / top        d = top / 1905        m = ceil(t (15 / top)), within 1 .. 15
  *     code = round(x (i / m)), ties to even        x = d m code
- * A block whose top is so small that fp32 holds no i is zero: d = 0, codes 0. The error of a value is at most d m / 2, or
- * t / 254 + top / 3810, but for the rounding of the formulas. Multiples are why one large value of 256, as language
+ * A block whose top is so small that fp32 holds no i is zero: d = 0, codes 0. The error of a value is at most d m / 2,
+ * or t / 254 + top / 3810, but for the rounding of the formulas. Multiples are why one large value of 256, as language
  * models have them, does not take the others' bits; k-quants of weights have the same two levels.
  *
  * A block of weights is w = d_w s[k / 16] q[k] + m_w min[k / 16] with whole s, q, min (tensor/storage/integers.h).
  * With it, the block's codes c and S[g] = their sums over each 16 times m[g], in int32:
  *     p = sum over k of s m q c        r = sum over g of min[g] S[g]
  * |p| < 2^31: |s q c| is at most 128 x 32 x 127 of 256, m 15; with s = 1 128 x 127 of 32. Blocks of 64 have s = 1 and
- * wide codes, |q| <= 15684 of 64. In fp32, each conversion (ties to even), each product and each sum rounded by itself (no
- * FMA), from the first block to the last:
+ * wide codes, |q| <= 15684 of 64. In fp32, each conversion (ties to even), each product and each sum rounded by itself
+ * (no FMA), from the first block to the last:
  *     y += (d_w d) (float)p, and of formats with minima then y += (m_w d) (float)r
  *
  * Wide codes: fp4's values are multiples of 1/192. nf4's are 16 fp32 numbers, which whole numbers / 15684 meet to
