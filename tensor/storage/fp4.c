@@ -7,12 +7,7 @@ static const int16_t value[16] = {0, 1, 128, 192, 64, 96, 32, 48, 0, -1, -128, -
 
 IB_INTEGERS(fp4)
 {
-    y->d = 1.0f / 192.0f; /* times the block's */
-    y->m = 0;
-    for (int j = 0; j < 32; j++) {
-        y->wide[2 * j] = value[b[j] >> 4];
-        y->wide[2 * j + 1] = value[b[j] & 15];
-    }
+    take_wide(b, value, 1.0f / 192.0f, y);
 }
 
 IB_INTEGERS(fp4_dq)

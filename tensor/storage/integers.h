@@ -16,6 +16,17 @@ typedef struct ib_integers {
     uint8_t min[16];
 } ib_integers;
 
+/* A block of 64 nibbles, the first of two in the high one, that choose from value[16]; d is times the block's scale. */
+static inline void take_wide(const uint8_t *restrict b, const int16_t *value, float d, ib_integers *restrict y)
+{
+    y->d = d;
+    y->m = 0;
+    for (int j = 0; j < 32; j++) {
+        y->wide[2 * j] = value[b[j] >> 4];
+        y->wide[2 * j + 1] = value[b[j] & 15];
+    }
+}
+
 /* The functions of tensor/integers.def, a level's compilation of each; a block is of so many elements as its line says.
  */
 #define IB_INTEGERS(name) void IB_STORE(name, integers, IB_LEVEL)(const uint8_t *restrict b, ib_integers *restrict y)

@@ -9,12 +9,7 @@ static const int16_t value[16] = {-15684, -10919, -8235, -6194, -4461, -2898, -1
 
 IB_INTEGERS(nf4)
 {
-    y->d = 1.0f / 15684.0f; /* times the block's */
-    y->m = 0;
-    for (int j = 0; j < 32; j++) {
-        y->wide[2 * j] = value[b[j] >> 4];
-        y->wide[2 * j + 1] = value[b[j] & 15];
-    }
+    take_wide(b, value, 1.0f / 15684.0f, y);
 }
 
 IB_INTEGERS(nf4_dq)

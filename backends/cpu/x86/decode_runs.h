@@ -1,14 +1,17 @@
 /* decode_runs.h - spans of frozen matrices as fp32 in registers, for AVX2 and AVX-512, equal in every bit to
- * tensor/storage: 4-bit and 8-bit formats; others are decoded as kernels/decode.c does. */
+ * tensor/storage: formats of whole numbers, whose codes are coded_blocks.h's, and those that choose from a table; f16,
+ * bf16 and f32 are decoded as kernels/decode.c does. */
 #ifndef IB_BACKENDS_CPU_X86_DECODE_RUNS_H
 #define IB_BACKENDS_CPU_X86_DECODE_RUNS_H
 
 #include <immintrin.h>
 
 #include "backends/cpu/level.h"
+#include "backends/cpu/x86/coded/coded_blocks.h"
 #include "tensor/storage/scaled.h"
 
-/* Sixteen values of signed bytes q: q d, or q d + m; or of numbers 0 .. 15: code[q] a. */
+/* Sixteen values of signed bytes q: q d, or q d + m (q d - m is the same with -m in every bit); or of numbers 0 .. 15:
+ * code[q] a. */
 #ifdef __AVX512F__
 static inline __m512 reals16(__m128i q)
 {
@@ -57,18 +60,6 @@ static inline void coded16(__m128i q, const float *code, float a, float *y)
 }
 #endif
 
-static inline __m128i sixteen(const uint8_t *b)
-{
-    return _mm_loadu_si128((const __m128i *)(const void *)b);
-}
-static inline __m128i low(__m128i b)
-{
-    return _mm_and_si128(b, _mm_set1_epi8(15));
-}
-static inline __m128i high(__m128i b)
-{
-    return _mm_and_si128(_mm_srli_epi16(b, 4), _mm_set1_epi8(15));
-}
 /* of the half at b */
 static inline float scale_at(const uint8_t *b)
 {
@@ -77,65 +68,57 @@ static inline float scale_at(const uint8_t *b)
     return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(h)));
 }
 
-static inline void block_q4_0(const uint8_t *b, float *y)
+/* y[16] of 16 signed integers: a x, in fp32 */
+static inline void times_integers(__m256i x, float a, float *y)
 {
-    const __m128i q = sixteen(b + 2), eight = _mm_set1_epi8(8);
-    const float d = scale_at(b);
-    times16(_mm_sub_epi8(low(q), eight), d, y);
-    times16(_mm_sub_epi8(high(q), eight), d, y + 16);
+    times16(_mm_packs_epi16(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1)), a, y);
 }
 
-static inline void block_q4_1(const uint8_t *b, float *y)
+typedef __m256i (*parts)(const uint8_t *b, int j);
+typedef coded_scales (*scales)(const uint8_t *b);
+
+/* A block; all but b and y are constants where it is inlined. */
+static inline __attribute__((always_inline)) void run_block(const uint8_t *b, float *y, coded_format f, scales of,
+                                                            parts part)
 {
-    const __m128i q = sixteen(b + 4);
-    const float d = scale_at(b), m = scale_at(b + 2);
-    line16(low(q), d, m, y);
-    line16(high(q), d, m, y + 16);
+    const float d = scale_at(b + f.d_at), m = f.m_at < 0 ? 0.0f : scale_at(b + f.m_at);
+    float ds[16] = {d, d}, dm[16] = {m, m};
+    if (f.block == 256) {
+        const coded_scales s = of(b);
+        times_integers(s.scale, d, ds);
+        if (f.m_at >= 0)
+            times_integers(s.min, -m, dm);
+    }
+#pragma GCC unroll 8
+    for (int j = 0; j < f.block / 32; j++) {
+        const __m256i q = _mm256_sub_epi8(part(b, j), _mm256_set1_epi8((char)(f.shift > 0 ? f.shift : 0)));
+        const __m128i half[2] = {_mm256_castsi256_si128(q), _mm256_extracti128_si256(q, 1)};
+        for (int h = 0; h < 2; h++)
+            if (f.m_at < 0)
+                times16(half[h], ds[2 * j + h], y + 32 * j + 16 * h);
+            else
+                line16(half[h], ds[2 * j + h], dm[2 * j + h], y + 32 * j + 16 * h);
+    }
 }
 
-static inline __m128i values_iq4_nl(void)
-{
-    return _mm_setr_epi8(-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113);
-}
-
-static inline void block_iq4_nl(const uint8_t *b, float *y)
-{
-    const __m128i q = sixteen(b + 2), value = values_iq4_nl();
-    const float d = scale_at(b);
-    times16(_mm_shuffle_epi8(value, low(q)), d, y);
-    times16(_mm_shuffle_epi8(value, high(q)), d, y + 16);
-}
-
-static inline void block_int4(const uint8_t *b, float *y)
-{
-    const __m128i q = _mm_xor_si128(sixteen(b + 2), _mm_set1_epi8((char)0x88)), eight = _mm_set1_epi8(8);
-    const __m128i even = _mm_sub_epi8(low(q), eight), odd = _mm_sub_epi8(high(q), eight);
-    const float d = scale_at(b);
-    times16(_mm_unpacklo_epi8(even, odd), d, y);
-    times16(_mm_unpackhi_epi8(even, odd), d, y + 16);
-}
-
-static inline void block_q8_0(const uint8_t *b, float *y)
-{
-    const float d = scale_at(b);
-    times16(sixteen(b + 2), d, y);
-    times16(sixteen(b + 18), d, y + 16);
-}
-
-#define RUNS(RUN) RUN(q4_0) RUN(q4_1) RUN(iq4_nl) RUN(int4) RUN(q8_0)
-#define RUN(name)                                                                                                      \
+/* Of formats with f->decode, whose scales lie in their blocks; nf4 and fp4 choose from the matrix's own table. */
+#define RUN_FORMAT(name, of, wide, ...) RUN_##wide(name, of, __VA_ARGS__)
+#define RUN_nf4(...)
+#define RUN_fp4(...)
+#define RUN_none(name, of, block, bytes, ...)                                                                          \
     static void run_##name(const uint8_t *b, int64_t blocks, float *y)                                                 \
     {                                                                                                                  \
         for (int64_t i = 0; i < blocks; i++)                                                                           \
-            block_##name(b + i * IB_BYTES_##name, y + i * IB_BLOCK_##name);                                            \
+            run_block(b + i * (bytes), y + i * (block), (coded_format){block, bytes, __VA_ARGS__}, scales_##of,        \
+                      part_##name);                                                                                    \
     }
-RUNS(RUN)
-#undef RUN
+CODED_FORMATS(RUN_FORMAT)
+#undef RUN_none
 
 static void (*const runs[IB_N_STORAGE])(const uint8_t *b, int64_t blocks, float *y) = {
-#define RUN(name) [IB_AT_##name] = run_##name,
-    RUNS(RUN)
-#undef RUN
+#define RUN_none(name, ...) [IB_AT_##name] = run_##name,
+    CODED_FORMATS(RUN_FORMAT)
+#undef RUN_none
 };
 
 /* whole blocks of 64 from an even element, the first of two in the high nibble */
@@ -145,18 +128,18 @@ static inline void run_coded(const ib_matrix *m, int64_t first, int64_t n, float
     for (int64_t i = 0; i < n; i += IB_NF4_BLOCK) {
         const float a = ib_absmax_at(m, (first + i) / IB_NF4_BLOCK);
         for (int64_t j = i; j < i + IB_NF4_BLOCK; j += 32) {
-            const __m128i q = sixteen(b + j / 2);
-            coded16(_mm_unpacklo_epi8(high(q), low(q)), m->code, a, y + j);
-            coded16(_mm_unpackhi_epi8(high(q), low(q)), m->code, a, y + j + 16);
+            const __m256i q = nibbles_in_turn(b + j / 2);
+            coded16(_mm256_castsi256_si128(q), m->code, a, y + j);
+            coded16(_mm256_extracti128_si256(q, 1), m->code, a, y + j + 16);
         }
     }
 }
 
-static inline void run_int8(const uint8_t *b, int64_t n, float scale, float *y)
+static inline void run_bytes(const uint8_t *b, int64_t n, float scale, float *y)
 {
     int64_t i = 0;
     for (; i + 16 <= n; i += 16)
-        times16(sixteen(b + i), scale, y + i);
+        times16(load16(b + i), scale, y + i);
     for (; i < n; i++)
         y[i] = (float)(int8_t)b[i] * scale;
 }
@@ -165,12 +148,12 @@ static inline void run_int8(const uint8_t *b, int64_t n, float scale, float *y)
 static inline void decode_runs(ib_device *dev, const ib_matrix *m, int64_t first, int64_t n, float *y)
 {
     const ib_storage *f = m->format;
-    if (runs[f->index] && first % f->block == 0 && n % f->block == 0)
+    if (f->decode && runs[f->index] && first % f->block == 0 && n % f->block == 0)
         runs[f->index](m->data + first / f->block * f->bytes, n / f->block, y);
     else if (f->code && first % IB_NF4_BLOCK == 0 && n % IB_NF4_BLOCK == 0)
         run_coded(m, first, n, y);
     else if (!f->decode && !f->code && first % m->cols + n <= m->cols)
-        run_int8(m->data + first, n, m->absmax[first / m->cols], y);
+        run_bytes(m->data + first, n, m->absmax[first / m->cols], y);
     else
         IB_K(decode)(dev, m, first, n, y);
 }

@@ -10,6 +10,7 @@
 
 #include "backends/cpu/dot.h"
 #include "backends/cpu/level.h"
+#include "backends/cpu/x86/decode_runs.h"
 #include "backends/cpu/x86/fp32_panel.h"
 
 enum {
@@ -22,8 +23,6 @@ enum {
     ROWS = 8 * 12,        /* of x that stay in L2 while panels go by */
     STORED = STEP + WIDTH /* from one decoded row to the next */
 };
-
-typedef void decoder(ib_device *dev, const ib_matrix *m, int64_t first, int64_t n, float *y);
 
 /* Into how many parts of the rows of x a product is cut besides its tiles, which are then decoded again, for a thread
  * to have `each` pieces: thin matrices (adapters) have few. No result changes with it. */
@@ -59,18 +58,18 @@ static void rows_by_panels(const strip *all, int64_t n)
 }
 
 /* Rows o .. o + m of W, columns c .. c + k, as panels over k. */
-static void pack_rows(ib_device *dev, decoder *decode, const ib_matrix *w, int64_t o, int64_t m, int64_t c, int64_t k,
-                      float *row, float *panels)
+static void pack_rows(ib_device *dev, const ib_matrix *w, int64_t o, int64_t m, int64_t c, int64_t k, float *row,
+                      float *panels)
 {
     const int at_once = k == w->cols && (w->format->decode || w->format->code);
     const int64_t ld = at_once ? k : STORED;
     for (int64_t j = 0; j < m; j += NR, panels += NR * k) {
         const int64_t n = ib_min64(NR, m - j), eights = (n + WIDTH - 1) / WIDTH * WIDTH;
         if (at_once)
-            decode(dev, w, (o + j) * w->cols, n * k, row);
+            decode_runs(dev, w, (o + j) * w->cols, n * k, row);
         else
             for (int64_t i = 0; i < n; i++)
-                decode(dev, w, (o + j + i) * w->cols + c, k, row + i * ld);
+                decode_runs(dev, w, (o + j + i) * w->cols + c, k, row + i * ld);
         memset(row + n * ld, 0, (size_t)((eights - n) * ld) * sizeof *row);
         for (int64_t i = 0; i < eights; i += 8) {
             int64_t l = 0;
@@ -84,8 +83,8 @@ static void pack_rows(ib_device *dev, decoder *decode, const ib_matrix *w, int64
 }
 
 /* y[n,rows] = x[n,cols] W', += if add */
-static void mul_by_panels(ib_device *dev, decoder *decode, const ib_matrix *w, int64_t n, const float *x, int add,
-                          float *y, float *scratch)
+static void mul_by_panels(ib_device *dev, const ib_matrix *w, int64_t n, const float *x, int add, float *y,
+                          float *scratch)
 {
     const int64_t k = w->cols, rows = w->rows, tiles = (rows + TILE - 1) / TILE, parts = parts_of(tiles, n, 8);
 #pragma omp parallel for schedule(dynamic)
@@ -95,7 +94,7 @@ static void mul_by_panels(ib_device *dev, decoder *decode, const ib_matrix *w, i
                       to = part_start(n, parts, t % parts + 1);
         for (int64_t c = 0; c < k && from < to; c += STEP) {
             const int64_t step = ib_min64(STEP, k - c);
-            pack_rows(dev, decode, w, o, m, c, step, row, panels);
+            pack_rows(dev, w, o, m, c, step, row, panels);
             rows_by_panels(&(strip){x + from * k + c, k, panels, NR, step, y + from * rows + o, rows, m, add || c},
                            to - from);
         }
@@ -103,27 +102,27 @@ static void mul_by_panels(ib_device *dev, decoder *decode, const ib_matrix *w, i
 }
 
 /* The same for few rows of x: each row of W is decoded and multiplied at once. */
-static void mul_by_rows(ib_device *dev, decoder *decode, const ib_matrix *w, int64_t n, const float *x, int add,
-                        float *y, float *scratch)
+static void mul_by_rows(ib_device *dev, const ib_matrix *w, int64_t n, const float *x, int add, float *y,
+                        float *scratch)
 {
     const int64_t rows = w->rows, cols = w->cols;
 #pragma omp parallel for schedule(static)
     for (int64_t o = 0; o < rows; o++) {
         float *row = own_room(scratch, w);
-        decode(dev, w, o * cols, cols, row);
+        decode_runs(dev, w, o * cols, cols, row);
         for (int64_t i = 0; i < n; i++)
             y[i * rows + o] = ib_dot(x + i * cols, row, cols) + (add ? y[i * rows + o] : 0.0f);
     }
 }
 
 /* Columns c .. c + k of rows o .. o + m of W as panels over the rows. */
-static void pack_columns(ib_device *dev, decoder *decode, const ib_matrix *w, int64_t c, int64_t k, int64_t o,
-                         int64_t m, float *row, float *panels)
+static void pack_columns(ib_device *dev, const ib_matrix *w, int64_t c, int64_t k, int64_t o, int64_t m, float *row,
+                         float *panels)
 {
     const int64_t taken = k == w->cols && (w->format->decode || w->format->code) ? ib_max64(1, 4 * TILE / k) : 1;
     for (int64_t r = 0; r < m; r += taken) {
         const int64_t n = ib_min64(taken, m - r);
-        decode(dev, w, (o + r) * w->cols + c, n * k, row);
+        decode_runs(dev, w, (o + r) * w->cols + c, n * k, row);
         memset(row + n * k, 0, NR * sizeof *row);
         for (int64_t i = 0; i < n; i++)
             for (int64_t j = 0; j < k; j += WIDTH) {
@@ -134,8 +133,8 @@ static void pack_columns(ib_device *dev, decoder *decode, const ib_matrix *w, in
 }
 
 /* dx[n,cols] += dy[n,rows] W */
-static void mul_back_by_panels(ib_device *dev, decoder *decode, const ib_matrix *w, int64_t n, const float *dy,
-                               float *dx, float *scratch)
+static void mul_back_by_panels(ib_device *dev, const ib_matrix *w, int64_t n, const float *dy, float *dx,
+                               float *scratch)
 {
     const int64_t rows = w->rows, cols = w->cols, tile = rows < FAR ? TILE : FAR_TILE,
                   width = ib_max64(w->format->block, tile), step = width > FAR_TILE ? STEP / 2 : STEP,
@@ -147,11 +146,39 @@ static void mul_back_by_panels(ib_device *dev, decoder *decode, const ib_matrix 
                       to = part_start(n, parts, t % parts + 1);
         for (int64_t o = 0; o < rows && from < to; o += step) {
             const int64_t m = ib_min64(step, rows - o);
-            pack_columns(dev, decode, w, c, k, o, m, row, panels);
+            pack_columns(dev, w, c, k, o, m, row, panels);
             rows_by_panels(&(strip){dy + from * rows + o, rows, panels, NR, m, dx + from * cols + c, cols, k, 1},
                            to - from);
         }
     }
+}
+
+/* Where half a vector would hold the outputs, or the columns, the level below has vectors that they fill. */
+static int is_thin(int64_t n)
+{
+    return WIDTH > 8 && n <= WIDTH / 2;
+}
+
+/* y[n,rows] = x[n,cols] W', += if add */
+static void mul_frozen(ib_device *dev, const ib_matrix *w, int64_t n, const float *x, int add, float *y, float *scratch)
+{
+    if (n <= FEW)
+        mul_by_rows(dev, w, n, x, add, y, scratch);
+    else if (is_thin(w->rows))
+        IB_BELOW(frozen_mul)(dev, w, n, x, add, y, scratch);
+    else
+        mul_by_panels(dev, w, n, x, add, y, scratch);
+}
+
+/* dx[n,cols] += dy[n,rows] W */
+static void mul_frozen_grad(ib_device *dev, const ib_matrix *w, int64_t n, const float *dy, float *dx, float *scratch)
+{
+    if (w->rows <= SHORT)
+        IB_K(frozen_mul_grad)(dev, w, n, dy, dx, scratch);
+    else if (is_thin(w->cols))
+        IB_BELOW(frozen_mul_grad)(dev, w, n, dy, dx, scratch);
+    else
+        mul_back_by_panels(dev, w, n, dy, dx, scratch);
 }
 
 #endif

@@ -1,29 +1,16 @@
 /* avx2_frozen.c - frozen matrices with AVX2: decoded in registers, multiplied on panels of fp32. */
 #include "backends/cpu/x86/avx2/avx2.h"
-#include "backends/cpu/x86/decode_runs.h"
 #include "backends/cpu/x86/fp32_frozen.h"
 
 static void frozen_mul(ib_device *dev, const ib_matrix *w, int64_t n, const float *x, int add, float *y, float *scratch)
 {
-    if (ib_avx2_few_rows(w, n, x, add, y, scratch))
-        return;
-    if (n <= FEW)
-        mul_by_rows(dev, decode_runs, w, n, x, add, y, scratch);
-    else
-        mul_by_panels(dev, decode_runs, w, n, x, add, y, scratch);
-}
-
-static void frozen_mul_grad(ib_device *dev, const ib_matrix *w, int64_t n, const float *dy, float *dx, float *scratch)
-{
-    if (w->rows <= SHORT)
-        IB_K(frozen_mul_grad)(dev, w, n, dy, dx, scratch);
-    else
-        mul_back_by_panels(dev, decode_runs, w, n, dy, dx, scratch);
+    if (!ib_avx2_few_rows(w, n, x, add, y, scratch))
+        mul_frozen(dev, w, n, x, add, y, scratch);
 }
 
 void ib_avx2_frozen_replace(ib_kernels *k)
 {
     k->decode = decode_runs;
     k->frozen_mul = frozen_mul;
-    k->frozen_mul_grad = frozen_mul_grad;
+    k->frozen_mul_grad = mul_frozen_grad;
 }

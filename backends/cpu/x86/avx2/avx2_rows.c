@@ -14,67 +14,38 @@ typedef struct taken {
     float d, m;
 } taken;
 
-static inline void take_codes(__m128i first, __m128i second, taken *t)
+static inline void take_codes(__m256i q, taken *t)
 {
+    const __m128i first = _mm256_castsi256_si128(q), second = _mm256_extracti128_si256(q, 1);
     t->q[0] = reals8(first);
     t->q[1] = reals8(_mm_srli_si128(first, 8));
     t->q[2] = reals8(second);
     t->q[3] = reals8(_mm_srli_si128(second, 8));
 }
 
-/* take_<name>: block i of the matrix, which lies in row o */
-static inline void take_q4_0(const ib_matrix *w, int64_t o, int64_t i, taken *t)
-{
-    const uint8_t *b = w->data + i * IB_BYTES_q4_0;
-    const __m128i q = sixteen(b + 2), eight = _mm_set1_epi8(8);
-    take_codes(_mm_sub_epi8(low(q), eight), _mm_sub_epi8(high(q), eight), t);
-    t->d = scale_at(b);
-}
-
-static inline void take_q4_1(const ib_matrix *w, int64_t o, int64_t i, taken *t)
-{
-    const uint8_t *b = w->data + i * IB_BYTES_q4_1;
-    const __m128i q = sixteen(b + 4);
-    take_codes(low(q), high(q), t);
-    t->d = scale_at(b);
-    t->m = scale_at(b + 2);
-}
-
-static inline void take_iq4_nl(const ib_matrix *w, int64_t o, int64_t i, taken *t)
-{
-    const uint8_t *b = w->data + i * IB_BYTES_iq4_nl;
-    const __m128i q = sixteen(b + 2);
-    take_codes(_mm_shuffle_epi8(values_iq4_nl(), low(q)), _mm_shuffle_epi8(values_iq4_nl(), high(q)), t);
-    t->d = scale_at(b);
-}
-
-static inline void take_int4(const ib_matrix *w, int64_t o, int64_t i, taken *t)
-{
-    const uint8_t *b = w->data + i * IB_BYTES_int4;
-    const __m128i q = _mm_xor_si128(sixteen(b + 2), _mm_set1_epi8((char)0x88)), eight = _mm_set1_epi8(8),
-                  even = _mm_sub_epi8(low(q), eight), odd = _mm_sub_epi8(high(q), eight);
-    take_codes(_mm_unpacklo_epi8(even, odd), _mm_unpackhi_epi8(even, odd), t);
-    t->d = scale_at(b);
-}
-
-static inline void take_q8_0(const ib_matrix *w, int64_t o, int64_t i, taken *t)
-{
-    const uint8_t *b = w->data + i * IB_BYTES_q8_0;
-    take_codes(sixteen(b + 2), sixteen(b + 18), t);
-    t->d = scale_at(b);
-}
-
-static inline void take_int8(const ib_matrix *w, int64_t o, int64_t i, taken *t)
-{
-    take_codes(sixteen(w->data + i * BLOCK), sixteen(w->data + i * BLOCK + 16), t);
-    t->d = w->absmax[o];
-}
+/* take_<name>: block i of the matrix, which lies in row o; d_at < 0: its scale is the row's */
+#define TAKE(name, bytes, shift, d_at, m_at)                                                                           \
+    static inline void take_##name(const ib_matrix *w, int64_t o, int64_t i, taken *t)                                 \
+    {                                                                                                                  \
+        const uint8_t *b = w->data + i * (bytes);                                                                      \
+        take_codes(_mm256_sub_epi8(part_##name(b, 0), _mm256_set1_epi8(shift)), t);                                    \
+        t->d = (d_at) < 0 ? w->absmax[o] : scale_at(b + (d_at));                                                       \
+        t->m = (m_at) < 0 ? 0.0f : scale_at(b + (m_at));                                                               \
+    }
+TAKE(q4_0, IB_BYTES_q4_0, 8, 0, -1)
+TAKE(q4_1, IB_BYTES_q4_1, 0, 0, 2)
+TAKE(q5_0, IB_BYTES_q5_0, 16, 0, -1)
+TAKE(q5_1, IB_BYTES_q5_1, 0, 0, 2)
+TAKE(q8_0, IB_BYTES_q8_0, 0, 0, -1)
+TAKE(iq4_nl, IB_BYTES_iq4_nl, 0, 0, -1)
+TAKE(int4, IB_BYTES_int4, 8, 0, -1)
+TAKE(int8, BLOCK, 0, -1, -1)
 
 /* nf4 and fp4 */
 static inline void take_coded(const ib_matrix *w, int64_t o, int64_t i, taken *t)
 {
-    const __m128i b = sixteen(w->data + i * (BLOCK / 2)), first = _mm_unpacklo_epi8(high(b), low(b)),
-                  second = _mm_unpackhi_epi8(high(b), low(b));
+    const __m256i q = nibbles_in_turn(w->data + i * (BLOCK / 2));
+    const __m128i first = _mm256_castsi256_si128(q), second = _mm256_extracti128_si256(q, 1);
     t->q[0] = coded8(first, w->code);
     t->q[1] = coded8(_mm_srli_si128(first, 8), w->code);
     t->q[2] = coded8(second, w->code);
@@ -135,6 +106,8 @@ static inline __attribute__((always_inline)) void output(const product *p, int64
 #define FORMATS(FORMAT)                                                                                                \
     FORMAT(q4_0, q4_0, 0)                                                                                              \
     FORMAT(q4_1, q4_1, 1)                                                                                              \
+    FORMAT(q5_0, q5_0, 0)                                                                                              \
+    FORMAT(q5_1, q5_1, 1)                                                                                              \
     FORMAT(iq4_nl, iq4_nl, 0)                                                                                          \
     FORMAT(int4, int4, 0)                                                                                              \
     FORMAT(q8_0, q8_0, 0)                                                                                              \
