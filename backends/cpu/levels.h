@@ -47,6 +47,7 @@ int ib_cpu_thread(void);            /* number of the calling thread in its team 
 
 /* Weight gradients are sums over at most this many parts of the batch, whatever the number of threads. */
 enum { IB_PARTS = 8 };
+enum { IB_ATTENTION_BAND = 128 };           /* queries whose gradients are made at a time; whole tiles */
 enum { IB_FROZEN_ROWS = 2048 };             /* rows of W that a gradient takes at a time; even */
 int64_t ib_frozen_room(const ib_matrix *w); /* fp32 words that a thread needs for products with w */
 

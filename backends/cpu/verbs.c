@@ -138,10 +138,12 @@ static int64_t frozen_words(ib_device *dev, const ib_matrix *w, int64_t n)
 }
 
 /* See bf16_attention.c: q and dy three times, k and v four times, in bf16, rows rounded up to 64; and fp32_attention.h:
- * each once. */
+ * q and dy once, and a band of queries by all keys. */
 static int64_t attention_words(ib_device *dev, const ib_attention *a, int64_t rows)
 {
-    return (rows + 63) / 64 * 64 * a->dim / 2 * (6 * a->heads + 8 * a->groups) + 64;
+    const int64_t length = (rows + 63) / 64 * 64, rounded = length * a->dim / 2 * (6 * a->heads + 8 * a->groups),
+                  once = length * a->heads * (2 * a->dim + IB_ATTENTION_BAND);
+    return (rounded > once ? rounded : once) + 64;
 }
 
 const ib_verbs ib_cpu_verbs = {

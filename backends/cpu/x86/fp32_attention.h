@@ -1,6 +1,6 @@
 /* fp32_attention.h - attention.c's tiles with products on panels of fp32 (fp32_panel.h), for AVX2 and AVX-512. What is
- * multiplied as columns is packed once a call; the pass for keys and values works on transposed scores, K q' and V dy',
- * so no tile is transposed. */
+ * multiplied as columns is packed once a call. The backward pass makes scores once, transposed, as K q' and V dy': for
+ * bands of queries it first adds to keys and values and keeps ds, then adds to the band's queries. */
 #ifndef IB_BACKENDS_CPU_X86_FP32_ATTENTION_H
 #define IB_BACKENDS_CPU_X86_FP32_ATTENTION_H
 
@@ -68,6 +68,7 @@ typedef struct passes {
     factor q, k, v, dy;
     int64_t rows;
     const float *lse, *delta; /* [rows][heads], of the backward pass */
+    float *ds;                /* [heads][IB_ATTENTION_BAND][length], of the queries of a band */
 } passes;
 
 /* All keys that the queries of a head from i0 on see. */
@@ -120,37 +121,19 @@ static void attention(ib_device *dev, const ib_attention *a, int64_t rows, const
         forward_tile(&f, t % a->heads, t / a->heads * TILE, y, lse);
 }
 
-/* dq += ds k, ds = p (dy v' - delta) scale, p = exp(s - lse) */
-static void queries(const passes *b, int64_t head, int64_t i0, float *dq)
-{
-    const ib_attention *a = b->a;
-    const int64_t m = ib_min64(TILE, b->rows - i0), g = head / (a->heads / a->groups);
-    float p[TILE * TILE], ds[TILE * TILE];
-    for (int64_t j0 = tile_start(a, i0, m); j0 < i0 + m; j0 += TILE) {
-        by_dim(row_of(&b->q, head, i0), b->q.ld, m, panels_of(&b->k, g, j0), a->dim, p);
-        by_dim(row_of(&b->dy, head, i0), b->dy.ld, m, panels_of(&b->v, g, j0), a->dim, ds);
-        mask_scores(a, i0, m, j0, p);
-        for (int64_t i = 0; i < m; i++) {
-            const float l = b->lse[(i0 + i) * a->heads + head], d = b->delta[(i0 + i) * a->heads + head];
-            for (int j = 0; j < TILE; j++)
-                ds[i * TILE + j] = ib_exp(p[i * TILE + j] - l) * (ds[i * TILE + j] - d) * a->scale;
-        }
-        by_rows(ds, m, ib_min64(TILE, i0 + m - j0), &b->k, row_of(&b->k, g, j0), dq + i0 * b->q.ld + head * a->dim,
-                b->q.ld);
-    }
-}
-
-/* dv += p' dy    dk += ds' q, for the keys of tile j0; rows of the tiles are keys, columns are queries */
-static void keys(const passes *b, int64_t g, int64_t j0, float *dk, float *dv)
+/* dv += p' dy    dk += ds' q, p = exp(s - lse), ds = p (dy v' - delta) scale, for the keys of tile j0 and the queries
+ * from .. to; rows of the tiles are keys, columns are queries. */
+static void keys(const passes *b, int64_t g, int64_t j0, int64_t from, int64_t to, float *dk, float *dv)
 {
     const ib_attention *a = b->a;
     const int64_t n = ib_min64(TILE, b->rows - j0), share = a->heads / a->groups, ld = b->k.ld,
-                  at = j0 * ld + g * a->dim;
-    float p[TILE * TILE], ds[TILE * TILE], l[TILE], d[TILE];
+                  at = j0 * ld + g * a->dim, length = b->q.length;
+    float p[TILE * TILE], l[TILE], d[TILE];
+    float ds[TILE * TILE] __attribute__((aligned(64))) = {0};
     int lo[TILE];
     for (int64_t head = g * share; head < (g + 1) * share; head++)
-        for (int64_t i0 = j0; i0 < b->rows; i0 += TILE) {
-            const int64_t m = ib_min64(TILE, b->rows - i0);
+        for (int64_t i0 = ib_max64(from, j0); i0 < to; i0 += TILE) {
+            const int64_t m = ib_min64(TILE, to - i0);
             if (tile_start(a, i0, m) > j0)
                 continue;
             for (int64_t i = 0; i < TILE; i++) { /* queries behind the last see nothing */
@@ -173,7 +156,24 @@ static void keys(const passes *b, int64_t g, int64_t j0, float *dk, float *dv)
                 by_rows(p, n, m, &b->dy, row_of(&b->dy, head, i0), dv + at, ld);
             if (dk)
                 by_rows(ds, n, m, &b->q, row_of(&b->q, head, i0), dk + at, ld);
+            float *kept = b->ds + (head * IB_ATTENTION_BAND + i0 - from) * length + j0;
+            for (int i = 0; i < TILE; i += 8)
+                for (int j = 0; j < TILE; j += 8)
+                    transpose8(ds + j * TILE + i, TILE, kept + i * length + j, length);
         }
+}
+
+/* dq += ds k, for the queries from i0 on of the band that begins at `from` */
+static void queries(const passes *b, int64_t head, int64_t i0, int64_t from, float *dq)
+{
+    const ib_attention *a = b->a;
+    const int64_t m = ib_min64(TILE, b->rows - i0), j0 = tile_start(a, i0, m), length = b->q.length;
+    const float *ds = b->ds + (head * IB_ATTENTION_BAND + i0 - from) * length + j0,
+                *k = row_of(&b->k, head / (a->heads / a->groups), j0);
+    for (int d = 0; d < a->dim; d += NR)
+        rows_by_panel(
+            &(strip){ds, length, k + d, b->k.ld, i0 + m - j0, dq + i0 * b->q.ld + head * a->dim + d, b->q.ld, NR, 1}, 0,
+            m);
 }
 
 static void attention_grad(ib_device *dev, const ib_attention *a, int64_t rows, const ib_qkv *x,
@@ -190,23 +190,25 @@ static void attention_grad(ib_device *dev, const ib_attention *a, int64_t rows, 
           *at = (float *)(((uintptr_t)scratch + 63) / 64 * 64);
     const passes b = {.a = a,
                       .q = packed(x->q, a->heads, dim, rows, &at),
-                      .k = packed(x->k, a->groups, dim, rows, &at),
-                      .v = packed(x->v, a->groups, dim, rows, &at),
+                      .k = {.x = x->k, .ld = groups * dim, .dim = dim},
+                      .v = {.x = x->v, .ld = groups * dim, .dim = dim},
                       .dy = packed(dy, a->heads, dim, rows, &at),
                       .rows = rows,
                       .lse = g->lse,
-                      .delta = delta};
-    const int64_t tiles = b.q.length / TILE, for_queries = dq ? tiles * heads : 0,
-                  for_keys = dk || dv ? tiles * groups : 0;
+                      .delta = delta,
+                      .ds = at};
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < rows * heads; i++)
         delta[i] = ib_dot(dy + i * dim, y + i * dim, dim);
+    for (int64_t from = 0; from < rows; from += IB_ATTENTION_BAND) {
+        const int64_t to = ib_min64(rows, from + IB_ATTENTION_BAND), tiles = (to + TILE - 1) / TILE;
 #pragma omp parallel for schedule(dynamic)
-    for (int64_t t = 0; t < for_queries + for_keys; t++) {
-        if (t < for_keys) /* long ones first: early keys, late queries */
-            keys(&b, t % groups, t / groups * TILE, dk, dv);
-        else
-            queries(&b, (t - for_keys) % heads, (tiles - 1 - (t - for_keys) / heads) * TILE, dq);
+        for (int64_t t = 0; t < tiles * groups; t++)
+            keys(&b, t % groups, t / groups * TILE, from, to, dk, dv);
+        const int64_t own = dq ? tiles - from / TILE : 0;
+#pragma omp parallel for schedule(dynamic)
+        for (int64_t t = 0; t < own * heads; t++)
+            queries(&b, t % heads, from + t / heads * TILE, from, dq);
     }
 }
 
