@@ -124,6 +124,19 @@ static inline uint32_t bits_at(const uint8_t *mask, int64_t i, int64_t bytes)
     return v >> i % 8;
 }
 
+#ifndef __AVX512F__
+/* All bits of the first `count` lanes; of those whose bit is set. */
+static inline __m256i first(int64_t count)
+{
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+static inline __m256 where_set(uint32_t bits)
+{
+    const __m256i bit = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+    return _mm256_castsi256_ps(_mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32((int)bits), bit), bit));
+}
+#endif
+
 /* Plane `p` of dy (sample times channels, plus channel) where the mask has bits; what lies between rows is 0
  * already. Returns the sum. */
 static inline float take_plane(const ib_window *s, const ib_taps *t, const ib_conv_grads *g, int64_t p, float *to)
@@ -141,10 +154,14 @@ static inline float take_plane(const ib_window *s, const ib_taps *t, const ib_co
             sum += v;
         }
 #else
-        (void)bytes;
-        for (int64_t x = 0; x < s->ow; x++) {
-            to[x] = !g->mask || g->mask[(at + x) / 8] >> (at + x) % 8 & 1 ? g->dy[at + x] : 0.0f;
-            sum[x % LANES] += to[x];
+        /* what is written behind a row's end is 0, as what lies there, or the next row comes over it */
+        for (int64_t x = 0; x < s->ow; x += LANES) {
+            const int64_t count = ib_min64(LANES, s->ow - x);
+            vec v = count == LANES ? load(g->dy + at + x) : (vec)_mm256_maskload_ps(g->dy + at + x, first(count));
+            if (g->mask)
+                v = (vec)_mm256_and_ps((__m256)v, where_set(bits_at(g->mask, at + x, bytes)));
+            *(vec *)(to + x) = v;
+            sum += v;
         }
 #endif
     }

@@ -132,6 +132,58 @@ static inline void transpose(__m512 r[16])
     }
     memcpy(r, t, sizeof t);
 }
+#else
+/* Eight pixels of eight channels: rows become columns. */
+static inline void transpose(__m256 r[8])
+{
+    __m256 t[8];
+    for (int i = 0; i < 4; i++) {
+        t[2 * i] = _mm256_unpacklo_ps(r[2 * i], r[2 * i + 1]);
+        t[2 * i + 1] = _mm256_unpackhi_ps(r[2 * i], r[2 * i + 1]);
+    }
+    for (int i = 0; i < 2; i++) { /* r[4 i + k]: in half h, rows 4 i .. 4 i + 3 of column 4 h + k */
+        const __m256 *u = t + 4 * i;
+        r[4 * i] = _mm256_shuffle_ps(u[0], u[2], 0x44);
+        r[4 * i + 1] = _mm256_shuffle_ps(u[0], u[2], 0xEE);
+        r[4 * i + 2] = _mm256_shuffle_ps(u[1], u[3], 0x44);
+        r[4 * i + 3] = _mm256_shuffle_ps(u[1], u[3], 0xEE);
+    }
+    for (int k = 0; k < 4; k++) {
+        t[k] = _mm256_permute2f128_ps(r[k], r[4 + k], 0x20);
+        t[4 + k] = _mm256_permute2f128_ps(r[k], r[4 + k], 0x31);
+    }
+    memcpy(r, t, sizeof t);
+}
+
+/* Pixels at, at + 1, ... of all channels; the last eight end with the last one. */
+static void take_pixels(const job *j, int64_t at, int64_t pixels, float *to)
+{
+    const int64_t plane = j->s->ih * j->s->iw, channels = j->icg;
+    const float *from = j->g->x;
+    const int8_t *codes = j->g->codes;
+    const int32_t zero = ib_zero_of(j->g->x_zero);
+    if (channels < LANES || pixels < LANES) {
+        for (int64_t c = 0; c < channels; c++)
+            for (int64_t x = 0; x < pixels; x++)
+                to[x * channels + c] = from ? from[at + c * plane + x] : (float)(codes[at + c * plane + x] - zero);
+        return;
+    }
+    for (int64_t i = 0; i < channels; i += LANES)
+        for (int64_t p = 0; p < pixels; p += LANES) {
+            const int64_t c = ib_min64(i, channels - LANES), x = ib_min64(p, pixels - LANES);
+            __m256 r[8];
+            for (int k = 0; k < 8; k++) {
+                const int64_t place = at + (c + k) * plane + x;
+                r[k] = from ? _mm256_loadu_ps(from + place)
+                            : _mm256_cvtepi32_ps(_mm256_sub_epi32(
+                                  _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(codes + place))),
+                                  _mm256_set1_epi32(zero)));
+            }
+            transpose(r);
+            for (int k = 0; k < 8; k++)
+                _mm256_storeu_ps(to + (x + k) * channels + c, r[k]);
+        }
+}
 #endif
 
 /* One group's x of sample i with channels last, codes as whole numbers; the border is 0 already. */
@@ -140,12 +192,12 @@ static void take_x(const job *j, int64_t i, int64_t g, float *to)
     const ib_window *s = j->s;
     const int64_t plane = s->ih * s->iw, base = (i * s->ic + g * j->icg) * plane, width = j->t.wide * s->sw,
                   height = j->t.rows * s->sh;
-    const int32_t zero = ib_zero_of(j->g->x_zero);
     const int64_t rows = ib_min64(s->ih, height - s->ph), columns = ib_min64(s->iw, width - s->pw);
     for (int64_t y = 0; y < rows; y++) {
         float *row = to + (y + s->ph) * j->line + s->pw * j->icg;
         const int64_t at = base + y * s->iw;
 #ifdef __AVX512F__
+        const int32_t zero = ib_zero_of(j->g->x_zero);
         for (int64_t c = 0; c < j->icg; c += LANES)
             for (int64_t x = 0; x < columns; x += LANES) {
                 const int64_t n = ib_min64(LANES, columns - x), channels = ib_min64(LANES, j->icg - c);
@@ -165,10 +217,7 @@ static void take_x(const job *j, int64_t i, int64_t g, float *to)
                     _mm512_mask_storeu_ps(row + (x + k) * j->icg + c, some, r[k]);
             }
 #else
-        for (int64_t x = 0; x < columns; x++)
-            for (int64_t c = 0; c < j->icg; c++)
-                row[x * j->icg + c] =
-                    j->g->x ? j->g->x[at + c * plane + x] : (float)(j->g->codes[at + c * plane + x] - zero);
+        take_pixels(j, at, columns, row);
 #endif
     }
 }
