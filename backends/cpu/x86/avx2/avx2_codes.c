@@ -44,8 +44,7 @@ static inline unsigned to_codes(__m256 x, __m256 scale, const code_range *c, int
     const __m256i code = _mm256_cvtps_epi32(_mm256_and_ps(_mm256_cmp_ps(r, r, _CMP_ORD_Q), within));
     const __m256i y = _mm256_add_epi32(code, _mm256_set1_epi32(c->zero));
     const __m128i half = _mm_packs_epi32(_mm256_castsi256_si128(y), _mm256_extracti128_si256(y, 1));
-    const int64_t bytes = _mm_cvtsi128_si64(_mm_packs_epi16(half, half));
-    memcpy(q, &bytes, (size_t)(count < 8 ? count : 8));
+    ib_store8(q, _mm_packs_epi16(half, half), count);
     return (unsigned)_mm256_movemask_ps(inside);
 }
 
@@ -76,6 +75,19 @@ static void quantize_rows(ib_device *dev, int64_t rows, int64_t cols, const ib_w
     const code_range c = range_of(-p->qmax, p->qmax, 0, 0);
     int8_t *q = p->q;
     uint8_t *mask = p->mask;
+    const int one = p->n_scales == 1;
+    if (cols % 8 == 0 && (one || p->n_scales == rows)) { /* rows of whole vectors */
+#pragma omp parallel for schedule(static) if (n > IB_SERIAL)
+        for (int64_t row = 0; row < rows; row++) {
+            const __m256 s = _mm256_set1_ps(scale[one ? 0 : row]);
+            for (int64_t i = row * cols; i < (row + 1) * cols; i += 8) {
+                const unsigned bits = to_codes(_mm256_loadu_ps(w + i), s, &c, 8, q + i);
+                if (mask)
+                    mask[i / 8] = (uint8_t)bits;
+            }
+        }
+        return;
+    }
 #pragma omp parallel for schedule(static) if (n > IB_SERIAL)
     for (int64_t b = 0; b < (n + 7) / 8; b++) {
         const int64_t i = 8 * b, count = n - i, row = i / part;
@@ -110,25 +122,30 @@ static void abs_max_rows(ib_device *dev, const float *w, int64_t rows, int64_t c
     }
 }
 
-/* dz = dy where the mask's bit is set, else 0 */
-static void where(ib_device *dev, const float *dy, const uint8_t *mask, float *dz, int64_t n)
+/* dz = dy where the mask's bit is set, else 0, or (add) + dz. Masked stores are for the end alone: some processors take
+ * a dozen cycles for one. */
+static inline __attribute__((always_inline)) void pass(const float *dy, const uint8_t *mask, float *dz, int64_t n,
+                                                       int add)
 {
 #pragma omp parallel for schedule(static) if (n > IB_SERIAL)
-    for (int64_t b = 0; b < (n + 7) / 8; b++) {
-        const __m256i live = lanes(ib_min64(8, n - 8 * b));
-        _mm256_maskstore_ps(dz + 8 * b, live, _mm256_and_ps(_mm256_maskload_ps(dy + 8 * b, live), spread(mask[b])));
+    for (int64_t b = 0; b < n / 8; b++) {
+        const __m256 v = _mm256_and_ps(_mm256_loadu_ps(dy + 8 * b), spread(mask[b]));
+        _mm256_storeu_ps(dz + 8 * b, add ? _mm256_add_ps(_mm256_loadu_ps(dz + 8 * b), v) : v);
+    }
+    for (int64_t i = n / 8 * 8; i < n; i++) {
+        const float v = mask[i / 8] >> i % 8 & 1 ? dy[i] : 0.0f;
+        dz[i] = add ? dz[i] + v : v;
     }
 }
 
-/* dx += dy where the mask's bit is set */
+static void where(ib_device *dev, const float *dy, const uint8_t *mask, float *dz, int64_t n)
+{
+    pass(dy, mask, dz, n, 0);
+}
+
 static void grad_where(ib_device *dev, const float *dy, const uint8_t *mask, float *dx, int64_t n)
 {
-#pragma omp parallel for schedule(static) if (n > IB_SERIAL)
-    for (int64_t b = 0; b < (n + 7) / 8; b++) {
-        const __m256i live = lanes(ib_min64(8, n - 8 * b));
-        const __m256 dz = _mm256_and_ps(_mm256_maskload_ps(dy + 8 * b, live), spread(mask[b]));
-        _mm256_maskstore_ps(dx + 8 * b, live, _mm256_add_ps(_mm256_maskload_ps(dx + 8 * b, live), dz));
-    }
+    pass(dy, mask, dx, n, 1);
 }
 
 void ib_avx2_codes_replace(ib_kernels *k)

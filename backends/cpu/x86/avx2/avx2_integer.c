@@ -198,6 +198,9 @@ void ib_avx2_replace(ib_kernels *k)
     ib_avx2_peaks_replace(k);
     ib_avx2_nhwc_replace(k);
     ib_avx2_conv_replace(k);
+    ib_avx2_pool_replace(k);
+    ib_avx2_sums_replace(k);
+    ib_avx2_learned_replace(k);
     ib_avx2_codes_replace(k);
     ib_avx2_attention_replace(k);
     ib_avx2_coded_replace(k);

@@ -1,5 +1,5 @@
-/* avx2_nhwc.c - additions and pooling of codes with AVX2, on images with channels last and as they come, equal in every
- * bit to nhwc.c and integer.c. */
+/* avx2_nhwc.c - additions and pooling of codes with AVX2, on images with channels last, equal in every bit to
+ * nhwc.c. */
 #include <immintrin.h>
 #include <string.h>
 
@@ -44,32 +44,6 @@ static void nhwc_add(ib_device *dev, const struct isobit_add *p, int64_t n, cons
                            row - j);
             }
         }
-}
-
-/* Eight at a time, the bits of one mask byte. */
-static void qadd(ib_device *dev, const struct isobit_add *p, int64_t n, const int8_t *x, const int8_t *y, int profile,
-                 int8_t *q, uint8_t *mask)
-{
-    const ib_add8 k = ib_add8_of(p, 0, profile);
-    const __m256i least = _mm256_set1_epi32(p->lo - p->out_zero), most = _mm256_set1_epi32(p->hi - p->out_zero),
-                  zero = _mm256_set1_epi32(p->out_zero);
-    if (!k.exact) {
-        IB_BELOW(qadd)(dev, p, n, x, y, profile, q, mask);
-        return;
-    }
-#pragma omp parallel for schedule(static) if (n > IB_SERIAL)
-    for (int64_t b = 0; b < (n + 7) / 8; b++) {
-        const int64_t count = ib_min64(8, n - 8 * b);
-        const __m128i u = load16(x + 8 * b, count), v = load16(y + 8 * b, count);
-        const __m256i sum = ib_sum8(&k, _mm256_cvtepi8_epi32(u), _mm256_cvtepi8_epi32(v));
-        const __m256i within = _mm256_max_epi32(least, _mm256_min_epi32(most, sum)),
-                      code = _mm256_add_epi32(within, zero), inside = _mm256_cmpeq_epi32(within, sum);
-        const __m128i half = _mm_packs_epi32(_mm256_castsi256_si128(code), _mm256_extracti128_si256(code, 1));
-        const int64_t codes = _mm_cvtsi128_si64(_mm_packs_epi16(half, half));
-        memcpy(q + 8 * b, &codes, (size_t)count);
-        if (mask)
-            mask[b] = (uint8_t)(_mm256_movemask_ps(_mm256_castsi256_ps(inside)) & ((1 << count) - 1));
-    }
 }
 
 /* Reading may pass a pixel's end by what a vector is longer. */
@@ -126,7 +100,6 @@ static void nhwc_avgpool(ib_device *dev, const ib_window *s, const ib_nhwc *x, i
 
 void ib_avx2_nhwc_replace(ib_kernels *k)
 {
-    k->qadd = qadd;
     k->nhwc_add = nhwc_add;
     k->nhwc_maxpool = nhwc_maxpool;
     k->nhwc_avgpool = nhwc_avgpool;

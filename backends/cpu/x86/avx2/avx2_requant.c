@@ -14,8 +14,7 @@ static unsigned store8(__m256i v, int zero, int lo, int hi, int64_t count, int8_
     const __m256i outside = _mm256_or_si256(_mm256_cmpgt_epi32(least, v), _mm256_cmpgt_epi32(v, most));
     const __m256i y = _mm256_add_epi32(_mm256_max_epi32(least, _mm256_min_epi32(most, v)), _mm256_set1_epi32(zero));
     const __m128i half = _mm_packs_epi32(_mm256_castsi256_si128(y), _mm256_extracti128_si256(y, 1));
-    const int64_t codes = _mm_cvtsi128_si64(_mm_packs_epi16(half, half));
-    memcpy(q, &codes, (size_t)count);
+    ib_store8(q, _mm_packs_epi16(half, half), count);
     return 0xFFu & ~(unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(outside));
 }
 
