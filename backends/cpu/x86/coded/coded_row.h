@@ -53,7 +53,8 @@ static inline __m256 halves(const eight *e, int64_t at)
     HALF(0)
     HALF(1)
     HALF(2)
-    HALF(3) HALF(4) HALF(5) HALF(6) HALF(7)
+    HALF(3)
+    HALF(4) HALF(5) HALF(6) HALF(7)
 #undef HALF
         return _mm256_cvtph_ps(h);
 }
@@ -183,7 +184,8 @@ static inline __attribute__((always_inline)) void one_row(const product *t, int6
                                                           parts part, scales scale, wides wide)
 {
     const int shift = shift_of(f), k_quant = f->block == 256, groups = f->block / 16,
-              in_pairs = f->most && f->most <= 31 && f->block == 32 && !SIGNED_SHIFT;
+              in_pairs = f->most && f->most <= 31 && f->block == 32 && !SIGNED_SHIFT,
+              lines = (EIGHT * f->bytes + 63) / 64; /* of the cache, asked for one by one: it waits for few at a time */
     const eight e = eight_of(t, f->bytes, o);
     const wide_codes codes = wide();
     const int64_t ahead = t->outputs - o > 2 * EIGHT ? EIGHT * t->blocks * f->bytes : 0;
@@ -193,12 +195,12 @@ static inline __attribute__((always_inline)) void one_row(const product *t, int6
         const uint8_t *c = (const uint8_t *)t->c + at * f->block;
         const int16_t *sums = t->s + at * groups, *by = t->m + at * groups;
         const __m256i multiples = multiples_of(by);
-        for (int k = 0; ahead && k < EIGHT * f->bytes; k += 64) /* what the next eight read */
-            _mm_prefetch((const char *)e.at[0] + ahead + b * EIGHT * f->bytes + k, _MM_HINT_T0);
         __m256i p[EIGHT], min[EIGHT];
 #pragma GCC unroll 8
         for (int r = 0; r < EIGHT; r++) {
             const uint8_t *w = e.at[r] + b * f->bytes;
+            for (int k = r * lines / EIGHT; ahead && k < (r + 1) * lines / EIGHT; k++) /* what the next eight read */
+                _mm_prefetch((const char *)e.at[0] + ahead + b * EIGHT * f->bytes + 64 * k, _MM_HINT_T0);
             if (f->block == 32) {
                 p[r] = in_pairs ? _mm256_maddubs_epi16(part(w, 0), load32(c))
                                 : fours(part(w, 0), load32(c), f->shift, multiples);
