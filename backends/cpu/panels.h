@@ -76,10 +76,10 @@ static inline int64_t ib_rows_at_once(const ib_multiplier *m, int64_t panels, in
 
 enum { IB_MOST_UNIT = 4 };
 /* Convolution on images with channels last (panels_nhwc.c), of one group: int32 words of packed panels, at most; the
- * bytes that they are; and the product. */
+ * bytes that they are, of which a thread packs its share; and the product. */
 int64_t ib_panels_words(const ib_window *s);
 int64_t ib_panels_pack(const ib_multiplier *m, const ib_window *s, int in_zero, const ib_qweights *w,
-                       const int32_t *bias, void *packed);
+                       const int32_t *bias, void *packed, ib_share share);
 /* Accumulators acc[n][oh][ow][oc] instead of codes, where there is no epilogue. */
 void ib_panels_conv2d(const ib_multiplier *m, const ib_window *s, const ib_nhwc_product *p, int32_t *acc,
                       ib_share share);

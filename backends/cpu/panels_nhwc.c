@@ -61,52 +61,101 @@ static inline void put(const ib_multiplier *m, void *panel, int64_t lane, int64_
         ((int8_t *)panel)[c / 4 * 4 * LANES + lane * 4 + c % 4] = v;
 }
 
-/* A window of one pixel, into its lane of a panel; the sum of its weights. */
-static int32_t pack_row(const ib_multiplier *m, const int8_t *w, int64_t n, void *panel, int64_t lane)
+typedef int32_t four __attribute__((vector_size(16)));
+
+/* to[i][16] = from[row][i] of four rows, `ld` words apart, and four words i */
+static inline void turn(const int32_t *from, int64_t ld, int32_t *to)
+{
+    four r[4];
+    for (int k = 0; k < 4; k++)
+        memcpy(&r[k], from + k * ld, sizeof r[k]);
+    const four lo = __builtin_shufflevector(r[0], r[1], 0, 4, 1, 5),
+               hi = __builtin_shufflevector(r[0], r[1], 2, 6, 3, 7),
+               lo2 = __builtin_shufflevector(r[2], r[3], 0, 4, 1, 5),
+               hi2 = __builtin_shufflevector(r[2], r[3], 2, 6, 3, 7);
+    const four t[4] = {__builtin_shufflevector(lo, lo2, 0, 1, 4, 5), __builtin_shufflevector(lo, lo2, 2, 3, 6, 7),
+                       __builtin_shufflevector(hi, hi2, 0, 1, 4, 5), __builtin_shufflevector(hi, hi2, 2, 3, 6, 7)};
+    for (int k = 0; k < 4; k++)
+        memcpy(to + k * LANES, &t[k], sizeof t[k]);
+}
+
+/* Codes of `rows` windows of one pixel, n each, into a panel of `words` words a lane; what is behind them is 0. Some
+ * words of all rows at a time, in the panel's width. */
+static void pack_rows(const ib_multiplier *m, const int8_t *w, int64_t n, int64_t rows, int64_t words, int32_t *panel)
+{
+    enum { SOME = 32 };
+    const int64_t each = m->wide ? 2 : 4; /* codes of a word */
+    int32_t part[LANES][SOME];
+    memset(part, 0, sizeof part);
+    for (int64_t i = 0; i < words; i += SOME) {
+        const int64_t count = least(SOME, words - i), codes = least(count * each, n > i * each ? n - i * each : 0);
+        for (int64_t r = 0; r < rows; r++) {
+            const int8_t *from = w + r * n + i * each;
+            if (m->wide) {
+                int16_t *to = (int16_t *)part[r];
+                for (int64_t c = 0; c < codes; c++)
+                    to[c] = from[c];
+                memset(to + codes, 0, sizeof part[r] - (size_t)codes * 2);
+            } else {
+                memcpy(part[r], from, (size_t)codes);
+                memset((int8_t *)part[r] + codes, 0, sizeof part[r] - (size_t)codes);
+            }
+        }
+        for (int64_t k = 0; k < count; k += 4)
+            for (int r = 0; r < LANES && k + 4 <= count; r += 4)
+                turn(&part[r][k], SOME, panel + (i + k) * LANES + r);
+        for (int64_t k = count / 4 * 4; k < count; k++)
+            for (int r = 0; r < LANES; r++)
+                panel[(i + k) * LANES + r] = part[r][k];
+    }
+}
+
+static int32_t sum_of(const int8_t *w, int64_t n)
 {
     int32_t sum = 0;
-    int64_t c = 0;
-    if (m->wide) {
-        for (; c + 2 <= n; c += 2) {
-            const int16_t two[] = {w[c], w[c + 1]};
-            memcpy((int16_t *)panel + c * LANES + lane * 2, two, sizeof two);
-        }
-    } else {
-        for (; c + 4 <= n; c += 4)
-            memcpy((int8_t *)panel + c * LANES + lane * 4, w + c, 4);
-    }
-    for (; c < n; c++)
-        put(m, panel, lane, c, w[c]);
-    for (c = 0; c < n; c++)
+    for (int64_t c = 0; c < n; c++)
         sum += w[c];
     return sum;
 }
 
+/* One lane, of any window. */
+static void pack_lane(const ib_multiplier *m, const ib_window *s, const ib_walk *k, const int8_t *w, int64_t o,
+                      int32_t *panel)
+{
+    const int64_t pixel = o / s->oc, row = o % s->oc;
+    for (int64_t c = 0; c < s->ic; c++)
+        for (int ky = 0; ky < s->kh; ky++)
+            for (int kx = 0; kx < s->kw; kx++)
+                put(m, panel, o % LANES, ky * k->quads * 4 + (kx + pixel * s->sw) * s->ic + c,
+                    w[((row * s->ic + c) * s->kh + ky) * s->kw + kx]);
+}
+
 int64_t ib_panels_pack(const ib_multiplier *m, const ib_window *s, int in_zero, const ib_qweights *w,
-                       const int32_t *bias, void *packed)
+                       const int32_t *bias, void *packed, ib_share share)
 {
     const ib_walk k = walk_of(m, s, 0);
-    const int64_t words = ib_panel_words(m, &k), step = words + LANES, bytes = up(s->oc, LANES) / LANES * step * 4;
-    if (!packed)
-        return bytes;
-    memset(packed, 0, (size_t)bytes);
+    const int64_t words = ib_panel_words(m, &k), step = words + LANES, panels = up(s->oc, LANES) / LANES,
+                  outputs = fold_of(s) * s->oc, size = s->ic * s->kh * s->kw;
     const int is_row = s->kh * s->kw == 1 && fold_of(s) == 1;
-    for (int64_t o = 0; o < fold_of(s) * s->oc; o++) {
-        int32_t *panel = (int32_t *)packed + o / LANES * step;
-        const int64_t pixel = o / s->oc, row = o % s->oc, lane = o % LANES;
-        int32_t sum = 0;
+    if (!packed)
+        return panels * step * 4;
+    for (int64_t v = ib_share_first(share, panels); v < ib_share_end(share, panels); v++) {
+        int32_t *panel = (int32_t *)packed + v * step;
+        const int64_t first = v * LANES, end = least(first + LANES, outputs);
         if (is_row)
-            sum = pack_row(m, w->codes + row * s->ic, s->ic, panel, lane);
-        for (int64_t c = 0; !is_row && c < s->ic; c++)
-            for (int ky = 0; ky < s->kh; ky++)
-                for (int kx = 0; kx < s->kw; kx++) {
-                    const int8_t v = w->codes[((row * s->ic + c) * s->kh + ky) * s->kw + kx];
-                    put(m, panel, lane, ky * k.quads * 4 + (kx + pixel * s->sw) * s->ic + c, v);
-                    sum += v;
-                }
-        panel[words + lane] = ib_raised_bias(bias[row], m->raise + in_zero, sum);
+            pack_rows(m, w->codes + first * size, size, end - first, words / LANES, panel);
+        else
+            memset(panel, 0, (size_t)words * sizeof *panel);
+        memset(panel + words, 0, LANES * sizeof *panel);
+        for (int64_t o = first; o < end; o++) {
+            const int64_t row = o % s->oc;
+            if (!is_row)
+                pack_lane(m, s, &k, w->codes, o, panel);
+            panel[words + o % LANES] =
+                ib_raised_bias(bias[row], m->raise + in_zero, sum_of(w->codes + row * size, size));
+        }
     }
-    return bytes;
+    return panels * step * 4;
 }
 
 void ib_finish_plainly(const ib_epilogue *e, const isobit_scale *scale, int64_t count, int64_t rows, const int32_t *acc,

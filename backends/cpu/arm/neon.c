@@ -99,7 +99,7 @@ static const ib_multiplier neon = {.unit = UNIT, .blocks = 1, .rows = rows_of, .
 static int64_t nhwc_pack(ib_device *dev, const ib_window *s, int in_zero, const ib_qweights *w, const int32_t *bias,
                          void *packed)
 {
-    return w->group_size || s->groups > 1 ? 0 : ib_panels_pack(&neon, s, in_zero, w, bias, packed);
+    return w->group_size || s->groups > 1 ? 0 : ib_panels_pack(&neon, s, in_zero, w, bias, packed, (ib_share){0, 1});
 }
 
 static void nhwc_conv2d(ib_device *dev, const ib_window *s, const ib_nhwc_product *p, ib_share share)

@@ -57,7 +57,6 @@ int ib_avx2_conv(const ib_products *by, const ib_window *s, const ib_qproduct *p
     const ib_multiplier *m = ib_avx2_multiplier(by, s, p->w);
     if (!m)
         return 0;
-    ib_panels_pack(m, s, in_zero, p->w, p->bias, panels);
     ib_window one = *s;
     one.n = 1;
 #pragma omp parallel if (s->n > 1)
@@ -67,6 +66,8 @@ int ib_avx2_conv(const ib_products *by, const ib_window *s, const ib_qproduct *p
         int32_t *acc = (int32_t *)(void *)data + room;
         const ib_nhwc_product of = {.x = &x, .packed = panels};
         memset(data, in_zero + 128, (size_t)room * 4);
+        ib_panels_pack(m, s, in_zero, p->w, p->bias, panels, (ib_share){omp_get_thread_num(), omp_get_num_threads()});
+#pragma omp barrier
 #pragma omp for schedule(static)
         for (int64_t i = 0; i < s->n; i++) {
             lay_out(p->x + i * image, &x, 0, s->ih);

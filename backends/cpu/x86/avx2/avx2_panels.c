@@ -151,7 +151,7 @@ int64_t ib_avx2_nhwc_pack(const ib_products *by, const ib_window *s, int in_zero
     if (ib_is_depthwise_of_many(s) && !w->group_size)
         return ib_avx2_depthwise_nhwc_pack(s, in_zero, w, bias, packed);
     const ib_multiplier *m = ib_avx2_multiplier(by, s, w);
-    return m ? ib_panels_pack(m, s, in_zero, w, bias, packed) : 0;
+    return m ? ib_panels_pack(m, s, in_zero, w, bias, packed, (ib_share){0, 1}) : 0;
 }
 
 void ib_avx2_nhwc_conv2d(const ib_products *by, ib_device *dev, const ib_window *s, const ib_nhwc_product *p,

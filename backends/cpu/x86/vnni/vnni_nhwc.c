@@ -50,7 +50,7 @@ int64_t ib_vnni_nhwc_pack(const ib_multiplier *m, const ib_window *s, int in_zer
     if (w->group_size || (s->groups > 1 && !ib_is_depthwise_of_many(s)))
         return 0;
     return ib_is_depthwise_of_many(s) ? ib_vnni_depthwise_pack(s, in_zero, w, bias, packed)
-                                      : ib_panels_pack(m, s, in_zero, w, bias, packed);
+                                      : ib_panels_pack(m, s, in_zero, w, bias, packed, (ib_share){0, 1});
 }
 
 void ib_vnni_nhwc_conv2d(const ib_multiplier *m, const ib_window *s, const ib_nhwc_product *p, ib_share share)
