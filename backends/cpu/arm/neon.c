@@ -125,6 +125,7 @@ static void qlinear(ib_device *dev, int64_t rows, int64_t k, int64_t out, const 
         IB_BELOW(requant)(dev, &(ib_planes){rows, out, 1}, p->acc, p->r);
 }
 
+void ib_neon_coded_replace(ib_kernels *k); /* neon_coded.c */
 void ib_neon_peaks_replace(ib_kernels *k); /* neon_peaks.c */
 
 void ib_neon_replace(ib_kernels *k)
@@ -133,5 +134,6 @@ void ib_neon_replace(ib_kernels *k)
     k->qlinear_pack = qlinear_pack;
     k->nhwc_pack = nhwc_pack;
     k->nhwc_conv2d = nhwc_conv2d;
+    ib_neon_coded_replace(k);
     ib_neon_peaks_replace(k);
 }
