@@ -1,8 +1,7 @@
-/* avx2.h - inside backends/cpu: the level's files for each other. */
+/* avx2.h - inside backends/cpu: the level's files for each other; verbs.c reads it on every processor, so that
+ * instructions have headers of their own. */
 #ifndef IB_BACKENDS_CPU_X86_AVX2_H
 #define IB_BACKENDS_CPU_X86_AVX2_H
-
-#include <immintrin.h>
 
 #include "backends/cpu/narrow.h"
 #include "backends/cpu/panels.h"
@@ -19,16 +18,6 @@ void ib_avx2_conv_replace(ib_kernels *k);
 void ib_avx2_pool_replace(ib_kernels *k);
 void ib_avx2_sums_replace(ib_kernels *k);
 void ib_avx2_learned_replace(ib_kernels *k);
-
-/* The low eight bytes of v, or the first `count`: a call for each would take longer than the store. */
-static inline void ib_store8(int8_t *to, __m128i v, int64_t count)
-{
-    if (count >= 8)
-        _mm_storel_epi64((__m128i *)to, v);
-    else
-        for (int64_t i = 0, bytes = _mm_cvtsi128_si64(v); i < count; i++)
-            to[i] = (int8_t)(bytes >> 8 * i);
-}
 
 void ib_avx2_requant(ib_device *dev, const ib_planes *s, const int32_t *acc, const ib_epilogue *r);
 

@@ -5,6 +5,7 @@
 
 #include "backends/cpu/level.h"
 #include "backends/cpu/x86/avx2/avx2.h"
+#include "backends/cpu/x86/avx2/avx2_store.h"
 
 /* All bits of a lane whose element is among the first `count`. */
 static inline __m256i lanes(int64_t count)

@@ -5,6 +5,7 @@
 
 #include "backends/cpu/level.h"
 #include "backends/cpu/x86/avx2/avx2.h"
+#include "backends/cpu/x86/avx2/avx2_store.h"
 #include "backends/cpu/x86/requant8.h"
 
 /* Eight sums to codes, of which `count` are stored, and a byte of mask. */

@@ -6,6 +6,7 @@
 
 #include "backends/cpu/level.h"
 #include "backends/cpu/x86/avx2/avx2.h"
+#include "backends/cpu/x86/avx2/avx2_store.h"
 #include "backends/cpu/x86/requant8.h"
 
 /* Eight codes, or the first `count` and zeros. */
