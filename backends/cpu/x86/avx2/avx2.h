@@ -62,6 +62,10 @@ static inline int64_t ib_avx2_conv_words(const ib_window *s, int64_t threads)
 int ib_avx2_conv(const ib_products *by, const ib_window *s, const ib_qproduct *p);
 /* What panels of these weights are multiplied by; NULL: none takes them (groups). */
 const ib_multiplier *ib_avx2_multiplier(const ib_products *by, const ib_window *s, const ib_qweights *w);
+/* avx2_narrow.c: row and unpack of ib_narrow */
+void ib_avx2_narrow_row(int bits, int64_t panels, int64_t k, const uint8_t *x, int32_t less, const int32_t *w,
+                        int32_t *out);
+void ib_avx2_narrow_unpack(int bits, int64_t panels, int64_t k, const int32_t *w, int32_t *to);
 /* avx2_panels4.c: run of weights of at most 4 bits, so many rows a tile */
 enum { IB_AVX2_ROWS4 = 6 };
 void ib_avx2_run4(const ib_tiles *t, const uint8_t *const *x, int blocks);

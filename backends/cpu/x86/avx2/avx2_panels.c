@@ -130,7 +130,8 @@ void ib_avx2_finish(const ib_epilogue *e, const isobit_scale *scale, int64_t cou
 static const ib_multiplier
     by8 = {.unit = 1, .blocks = 1, .rows = rows_of8, .run = run, .finish = ib_avx2_finish, .wide = 1},
     by4 = {.unit = 1, .raise = 128, .blocks = 1, .rows = rows_of4, .run = ib_avx2_run4, .finish = ib_avx2_finish};
-static const ib_products products = {&by8, &by4, NULL};
+static const ib_narrow narrow = {&by4, ib_avx2_narrow_row, ib_avx2_narrow_unpack};
+static const ib_products products = {&by8, &by4, &narrow};
 
 /* Of weights that were packed, which are not looked through again. */
 static const ib_multiplier *of_packed(const ib_products *by, const ib_qweights *w)

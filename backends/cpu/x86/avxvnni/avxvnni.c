@@ -74,7 +74,7 @@ static int64_t rows_of(int64_t panels)
 /* Fewer bits are bytes all the same: sums in 16 bits (avx2_panels4.c) would take two instructions for this one. */
 static const ib_multiplier by = {
     .unit = 1, .raise = 128, .blocks = 1, .rows = rows_of, .run = run, .finish = ib_avx2_finish};
-static const ib_narrow narrow = {&by, ib_avxvnni_narrow_row, ib_avxvnni_narrow_unpack};
+static const ib_narrow narrow = {&by, ib_avxvnni_narrow_row, ib_avx2_narrow_unpack};
 static const ib_products products = {&by, &by, &narrow};
 IB_PRODUCTS_BY(products)
 

@@ -7,9 +7,8 @@
 void ib_avxvnni_coded_replace(ib_kernels *k);
 void ib_avxvnni_peaks_replace(ib_kernels *k);
 
-/* avxvnni_narrow.c: row and unpack of ib_narrow */
+/* avxvnni_narrow.c: row of ib_narrow */
 void ib_avxvnni_narrow_row(int bits, int64_t panels, int64_t k, const uint8_t *x, int32_t less, const int32_t *w,
                            int32_t *out);
-void ib_avxvnni_narrow_unpack(int bits, int64_t panels, int64_t k, const int32_t *w, int32_t *to);
 
 #endif

@@ -1,4 +1,4 @@
-/* avxvnni_narrow.c - rows times narrow weights (narrow.h), and these as panels. */
+/* avxvnni_narrow.c - rows times narrow weights (narrow.h). */
 #include <immintrin.h>
 #include <string.h>
 
@@ -51,25 +51,4 @@ void ib_avxvnni_narrow_row(int bits, int64_t panels, int64_t k, const uint8_t *x
             tile(4, 1, n, x, less, w + v * step, out + v * LANES);
         else
             tile(2, 1, n, x, less, w + v * step, out + v * LANES);
-}
-
-void ib_avxvnni_narrow_unpack(int bits, int64_t panels, int64_t k, const int32_t *w, int32_t *to)
-{
-    const int64_t n = ib_narrow_quads(k, bits), per = 8 / bits;
-    const __m256i low = _mm256_set1_epi8((char)((1 << bits) - 1)), half = _mm256_set1_epi8((char)(1 << (bits - 1)));
-    for (int64_t v = 0; v < panels; v++) {
-        for (int64_t i = 0; i < n; i++, w += LANES) {
-            __m256i first = _mm256_loadu_si256((const __m256i *)w),
-                    second = _mm256_loadu_si256((const __m256i *)(w + 8));
-            for (int64_t j = 0; j < per; j++, to += LANES) {
-                _mm256_storeu_si256((__m256i *)to, _mm256_sub_epi8(_mm256_and_si256(first, low), half));
-                _mm256_storeu_si256((__m256i *)(to + 8), _mm256_sub_epi8(_mm256_and_si256(second, low), half));
-                first = _mm256_srli_epi16(first, bits);
-                second = _mm256_srli_epi16(second, bits);
-            }
-        }
-        memcpy(to, w, LANES * sizeof *to);
-        w += LANES;
-        to += LANES;
-    }
 }
