@@ -29,4 +29,11 @@ for f in tests/kernels/test_kernels.c tests/kernels/kernel_case.c tests/kernels/
 done >>"$dir/commands"
 tr '\n' '\0' <"$dir/commands" | xargs -0 -P 2 -I{} sh -c '{}'
 aarch64-linux-gnu-gcc -static -fopenmp -Wl,--no-warnings -o "$dir/test_kernels" "$dir"/*.o -lm
+# a suite fails by a check in another file of it too, as kernel_case.c's are
+mkdir "$dir/suite"
+echo 'void fails(void) { CHECK(!"seen"); }' >"$dir/suite/fails.c"
+echo 'void fails(void); SUITE("fails", T(fails))' >"$dir/suite/suite.c"
+$cc -DIB_TEST_WITHOUT_CUNIT -include tests/check.h -o "$dir/suite/suite" "$dir"/suite/*.c -static $(ls "$dir"/*.o | grep -v /test-) -fopenmp -lm -Wl,--no-warnings
+if qemu-aarch64 -cpu max "$dir/suite/suite" >"$dir/suite/out"; then echo "a failed check in another file than the suite's is not counted"; exit 1; fi
+grep -q "1 tests, 1 checks, 1 failed" "$dir/suite/out" || { cat "$dir/suite/out"; exit 1; }
 OMP_WAIT_POLICY=passive qemu-aarch64 -cpu max "$dir/test_kernels"
