@@ -39,11 +39,13 @@ static ib_status linear_backward(ib_graph *g, ib_node *n)
     const int64_t rows = x->shape[0], k = x->shape[1], out = w->shape[0];
     const float *dy = n->out->grad;
     ib_status failed = IB_OK;
-    float *dx = ib_grad_of(g, x, &failed), *dw = ib_grad_of(g, w, &failed), *db = ib_grad_of(g, b, &failed);
+    int fresh_x, fresh_w;
+    float *dx = ib_grad_fresh(g, x, &fresh_x, &failed), *dw = ib_grad_fresh(g, w, &fresh_w, &failed),
+          *db = ib_grad_of(g, b, &failed);
     if (dx)
-        K(g)->gemm(g->dev, 0, 0, rows, k, out, dy, ib_f32(w), 1.0f, dx);
+        K(g)->gemm(g->dev, 0, 0, rows, k, out, dy, ib_f32(w), fresh_x ? 0.0f : 1.0f, dx);
     if (dw)
-        K(g)->gemm(g->dev, 1, 0, out, k, rows, dy, ib_f32(x), 1.0f, dw);
+        K(g)->gemm(g->dev, 1, 0, out, k, rows, dy, ib_f32(x), fresh_w ? 0.0f : 1.0f, dw);
     if (db)
         K(g)->col_sum(g->dev, dy, rows, out, db);
     return failed;

@@ -49,9 +49,7 @@ static ib_status fq_forward(ib_graph *g, ib_node *n)
 static ib_status fq_backward(ib_graph *g, ib_node *n)
 {
     ib_status failed = IB_OK;
-    float *dx = ib_grad_of(g, n->in[0], &failed);
-    if (dx)
-        K(g)->grad_where(g->dev, n->out->grad, n->saved[0], dx, n->out->size);
+    ib_pass_inside(g, n, &failed);
     return failed;
 }
 

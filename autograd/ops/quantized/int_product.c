@@ -148,41 +148,47 @@ static float *real_weights(ib_graph *g, const ib_tensor *w)
     return real;
 }
 
+/* Where gradients of a product go, and whether there is nothing yet (ib_grad_fresh). */
+typedef struct product_grads {
+    float *dx, *dw, *db;
+    int fresh_x, fresh_w;
+} product_grads;
+
 /* Gradients through y = w x with real operands; mask: what of dy counts, or NULL. */
-static ib_status linear_grads(ib_graph *g, const ib_node *n, const uint8_t *mask, float *dx, float *dw, float *db)
+static ib_status linear_grads(ib_graph *g, const ib_node *n, const uint8_t *mask, const product_grads *d)
 {
     const ib_tensor *x = n->in[0], *y = n->out;
     const int64_t samples = y->shape[0], rows = y->shape[1], cols = x->shape[1];
     float *dz = mask ? ib_graph_numbers(g, (size_t)y->size * sizeof *dz) : y->grad,
-          *wr = dx ? real_weights(g, n->in[1]) : NULL, *xr = x->data;
-    if (!dz || (dx && !wr))
+          *wr = d->dx ? real_weights(g, n->in[1]) : NULL, *xr = x->data;
+    if (!dz || (d->dx && !wr))
         return IB_ENOMEM;
     if (mask)
         K(g)->where(g->dev, y->grad, mask, dz, y->size);
-    if (dw && x->dtype == IB_CODES) {
+    if (d->dw && x->dtype == IB_CODES) {
         if (!(xr = ib_graph_numbers(g, (size_t)x->size * sizeof *xr)))
             return IB_ENOMEM;
         K(g)->dequantize(g->dev, &(ib_coded){ib_codes(x), x->q.scale, x->q.zero}, x->size, xr);
     }
-    if (dx)
-        K(g)->gemm(g->dev, 0, 0, samples, cols, rows, dz, wr, 1.0f, dx);
-    if (dw)
-        K(g)->gemm(g->dev, 1, 0, rows, cols, samples, dz, xr, 1.0f, dw);
-    if (db)
-        K(g)->col_sum(g->dev, dz, samples, rows, db);
+    if (d->dx)
+        K(g)->gemm(g->dev, 0, 0, samples, cols, rows, dz, wr, d->fresh_x ? 0.0f : 1.0f, d->dx);
+    if (d->dw)
+        K(g)->gemm(g->dev, 1, 0, rows, cols, samples, dz, xr, d->fresh_w ? 0.0f : 1.0f, d->dw);
+    if (d->db)
+        K(g)->col_sum(g->dev, dz, samples, rows, d->db);
     return IB_OK;
 }
 
-static ib_status conv_grads(ib_graph *g, const ib_node *n, const ib_window *s, int sets_dx, float *dx, float *dw,
-                            float *db)
+/* dw is one to add to. */
+static ib_status conv_grads(ib_graph *g, const ib_node *n, const ib_window *s, const product_grads *d)
 {
     const ib_tensor *x = n->in[0];
     float *scratch = ib_graph_numbers(g, (size_t)V(g)->conv2d_grads_words(g->dev, s) * sizeof *scratch),
-          *wr = dx ? real_weights(g, n->in[1]) : NULL;
-    if (!scratch || (dx && !wr))
+          *wr = d->dx ? real_weights(g, n->in[1]) : NULL;
+    if (!scratch || (d->dx && !wr))
         return IB_ENOMEM;
     ib_conv_grads what = {
-        .w = wr, .dy = n->out->grad, .mask = n->saved[0], .dx = dx, .dw = dw, .db = db, .sets_dx = sets_dx};
+        .w = wr, .dy = n->out->grad, .mask = n->saved[0], .dx = d->dx, .dw = d->dw, .db = d->db, .sets_dx = d->fresh_x};
     if (x->dtype == IB_CODES) {
         what.codes = ib_codes(x);
         what.x_scale = x->q.scale;
@@ -202,9 +208,10 @@ static ib_status product_backward(ib_graph *g, ib_node *n)
     const ib_product_constants *c = n->saved[1];
     ib_status failed = IB_OK; /* gradients outlive the mark below, so they are made before it */
     const int is_conv = n->in[1]->ndim == 4;
-    int fresh = 0;
-    float *dx = is_conv ? ib_grad_fresh(g, n->in[0], &fresh, &failed) : ib_grad_of(g, n->in[0], &failed);
-    float *dw = ib_grad_of(g, n->in[1], &failed), *db = ib_grad_of(g, n->in[2], &failed);
+    product_grads d = {0};
+    d.dx = ib_grad_fresh(g, n->in[0], &d.fresh_x, &failed);
+    d.dw = is_conv ? ib_grad_of(g, n->in[1], &failed) : ib_grad_fresh(g, n->in[1], &d.fresh_w, &failed);
+    d.db = ib_grad_of(g, n->in[2], &failed);
     if (failed)
         return failed;
     const ib_mark mark = ib_graph_mark(g);
@@ -216,8 +223,7 @@ static ib_status product_backward(ib_graph *g, ib_node *n)
         ib_learn_scale(g, n, a->out, a->act, real);
         ib_graph_release(g, mark);
     }
-    const ib_status status =
-        is_conv ? conv_grads(g, n, &s, fresh, dx, dw, db) : linear_grads(g, n, n->saved[0], dx, dw, db);
+    const ib_status status = is_conv ? conv_grads(g, n, &s, &d) : linear_grads(g, n, n->saved[0], &d);
     ib_graph_release(g, mark);
     return status;
 }
@@ -290,10 +296,12 @@ static ib_status dynamic_forward(ib_graph *g, ib_node *n)
 static ib_status dynamic_backward(ib_graph *g, ib_node *n)
 {
     ib_status failed = IB_OK;
-    float *dx = ib_grad_of(g, n->in[0], &failed), *dw = ib_grad_of(g, n->in[1], &failed),
-          *db = ib_grad_of(g, n->in[2], &failed);
+    product_grads d = {0};
+    d.dx = ib_grad_fresh(g, n->in[0], &d.fresh_x, &failed);
+    d.dw = ib_grad_fresh(g, n->in[1], &d.fresh_w, &failed);
+    d.db = ib_grad_of(g, n->in[2], &failed);
     const ib_mark mark = ib_graph_mark(g);
-    const ib_status status = failed ? failed : linear_grads(g, n, NULL, dx, dw, db);
+    const ib_status status = failed ? failed : linear_grads(g, n, NULL, &d);
     ib_graph_release(g, mark);
     return status;
 }

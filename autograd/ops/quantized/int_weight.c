@@ -103,11 +103,10 @@ static ib_status quantize_weight_forward(ib_graph *g, ib_node *n)
 /* dw += dy inside the range; the scales' share: learned_scale.c */
 static ib_status quantize_weight_backward(ib_graph *g, ib_node *n)
 {
-    const ib_tensor *w = n->in[0];
     ib_status failed = IB_OK;
-    float *dw = ib_grad_of(g, n->in[0], &failed), *dt = ib_grad_of(g, n->in[1], &failed);
-    if (dw && !n->out->passes)
-        K(g)->grad_where(g->dev, n->out->grad, n->saved[0], dw, w->size);
+    float *dt = ib_grad_of(g, n->in[1], &failed);
+    if (!n->out->passes)
+        ib_pass_inside(g, n, &failed);
     if (dt)
         ib_learn_weight_scales(g, n, dt);
     return failed;

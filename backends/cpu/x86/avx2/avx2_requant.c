@@ -52,6 +52,30 @@ static lanes8 their_channels(const ib_epilogue *r, const ib_planes *s, int64_t i
     return (lanes8){ib_load_scales8(own, r->profile), _mm256_loadu_si256((const __m256i *)top)};
 }
 
+static inline lanes8 eight_channels(const ib_epilogue *r, int64_t c)
+{
+    return (lanes8){ib_load_scales8(r->scale + c, r->profile),
+                    r->top ? _mm256_loadu_si256((const __m256i *)(r->top + c)) : _mm256_setzero_si256()};
+}
+
+/* Of n rows whose channels are whole vectors: each vector of channels along all rows. */
+static void requant_rows(int64_t n, int64_t channels, const int32_t *acc, const ib_epilogue *r)
+{
+    const int zero = *r->zero, lo = *r->lo, hi = *r->hi;
+#pragma omp parallel for schedule(static) if (n * channels > IB_SERIAL)
+    for (int64_t c = 0; c < channels; c += 8) {
+        const lanes8 of = eight_channels(r, c);
+        for (int64_t i = c; i < n * channels; i += channels) {
+            const __m256i a = _mm256_loadu_si256((const __m256i *)(acc + i));
+            unsigned bits = store8(ib_requant8(a, &of.scale), zero, lo, hi, 8, r->codes + i);
+            if (r->top)
+                bits &= between8(a, of.top);
+            if (r->mask)
+                r->mask[i / 8] = (uint8_t)bits;
+        }
+    }
+}
+
 /* Eight elements at a time, the bits of one mask byte. */
 void ib_avx2_requant(ib_device *dev, const ib_planes *s, const int32_t *acc, const ib_epilogue *r)
 {
@@ -59,6 +83,10 @@ void ib_avx2_requant(ib_device *dev, const ib_planes *s, const int32_t *acc, con
     const int zero = *r->zero, lo = *r->lo, hi = *r->hi;
     if (!ib_scales_are_small(r->scale, c, r->profile)) {
         IB_K(requant)(dev, s, acc, r);
+        return;
+    }
+    if (hw == 1 && c % 8 == 0) {
+        requant_rows(s->n, c, acc, r);
         return;
     }
 #pragma omp parallel for schedule(static) if (size > IB_SERIAL)
@@ -71,8 +99,7 @@ void ib_avx2_requant(ib_device *dev, const ib_planes *s, const int32_t *acc, con
             for (; i >= end; end += hw)
                 plane++;
             if (i + count > end && hw == 1 && i % c + 8 <= c) {
-                of.scale = ib_load_scales8(r->scale + i % c, r->profile);
-                of.top = r->top ? _mm256_loadu_si256((const __m256i *)(r->top + i % c)) : _mm256_setzero_si256();
+                of = eight_channels(r, i % c);
                 known = -1;
             } else if (i + count > end) {
                 of = their_channels(r, s, i, count);
