@@ -220,6 +220,7 @@ ib_status ib_optim_step(ib_optim *opt)
         return ib_error_status();
     if (o->dev->is_host && tell(o, &o->numbers->refused)) {
         zero(o);
+        o->dev->v.end_step(o->dev);
         return ib_error_status();
     }
     advance(o);

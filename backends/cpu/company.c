@@ -1,4 +1,4 @@
-/* company.c - how long threads wait before they leave their core to others.
+/* company.c - how long threads wait before they leave their core to others, and how many a training step has.
  *
  * OpenMP's look for milliseconds for work before they sleep. On a quiet machine that is right: waking a sleeper takes
  * longer than most waits. Where other processes want the cores it is not: the thread that is waited for gets none, and
@@ -9,11 +9,16 @@
  * while it manages more threads than there are cores, each looks a hundred times only (GOMP_SPINCOUNT in libgomp's
  * manual; do_spin of its config/linux/wait.h). So the watch then has a team that does nothing, with as many sleeping
  * workers as make it so whatever the teams of others. LLVM's and Intel's runtimes have a call, which each thread makes
- * for its own teams; they are told once to sleep at once. */
+ * for its own teams; they are told once to sleep at once.
+ *
+ * A team is as slow as its last thread, and of two threads that get half a core each one often has none while the other
+ * waits for it. So a step of training has as many threads as whole cores are left to it: of those asked for, the share
+ * that its threads have got of the time they wanted. No result depends on it. */
 #include <dirent.h>
 #include <omp.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +29,9 @@
 
 void kmp_set_blocktime(int milliseconds) __attribute__((weak));
 
-enum { PERIOD = 50, LONGEST = 1600 /* milliseconds between looks, of a process that does little */, CALM = 5 };
+enum { PERIOD = 50, LONGEST = 1600 /* milliseconds between looks, of a process that does little */ };
+/* Looks without company before it is believed to be gone: so many more each time that it was not, for a second. */
+enum { CALM = 5, MOST_CALM = 80, RELAPSE = 20 };
 static const double crowded = 0.25,
                     quiet = 0.1; /* share of the time that threads waited for a core; one neighbour: 0.5 */
 
@@ -70,26 +77,75 @@ static void hold_team(void)
     __asm__ volatile("");
 }
 
+static _Atomic int got; /* thousandths of the processor time that threads wanted, in company; 0: without */
+
+typedef struct company {
+    int is_there, calm, needed; /* looks in a row that saw none, and how many of them end it */
+} company;
+
+static void judge(company *c, double share)
+{
+    const int calm = c->calm;
+    c->calm = share < quiet ? calm + 1 : 0;
+    if (!c->is_there && share > crowded) {
+        c->needed = calm > RELAPSE ? CALM : 2 * c->needed < MOST_CALM ? 2 * c->needed : MOST_CALM;
+        c->is_there = 1;
+    } else if (c->is_there && c->calm >= c->needed) {
+        c->calm = c->is_there = 0;
+    }
+}
+
 static void *watch(void *unused)
 {
-    int held = 0, calm = 0;
+    company c = {.calm = RELAPSE + 1, .needed = CALM};
     long period = PERIOD;
     for (moment before = look();;) {
         nanosleep(&(struct timespec){period / 1000, period % 1000 * 1000000}, NULL);
         const moment now = look();
-        const double passed = now.time - before.time, share = (now.waited - before.waited) / passed;
-        calm = share < quiet ? calm + 1 : 0;
-        if (!held && share > crowded) {
+        const double passed = now.time - before.time, run = now.run - before.run, waited = now.waited - before.waited;
+        const int was = c.is_there;
+        judge(&c, waited / passed);
+        if (c.is_there > was && !kmp_set_blocktime)
             hold_team();
-            held = 1;
-        } else if (held && calm >= CALM) {
+        else if (c.is_there < was && !kmp_set_blocktime)
             omp_pause_resource(omp_pause_soft, omp_get_initial_device());
-            held = 0;
-        }
-        period = now.run - before.run > 0.02 * passed ? PERIOD : period < LONGEST ? 2 * period : LONGEST;
+        atomic_store(&got, c.is_there ? (int)(1000 * run / (run + waited)) : 0);
+        period = run > 0.02 * passed ? PERIOD : period < LONGEST ? 2 * period : LONGEST;
         before = now;
     }
     return unused;
+}
+
+/* Threads that were asked for, and how many the step has instead; 0: as many. */
+static _Thread_local int asked, fewer;
+
+void ib_company_forget(void)
+{
+    fewer = 0;
+}
+
+void ib_company_end(void)
+{
+    if (fewer && omp_get_max_threads() == fewer)
+        omp_set_num_threads(asked);
+    fewer = 0;
+}
+
+void ib_company_begin(void)
+{
+    ib_company_end(); /* of a step that had no end */
+    const int now = atomic_load(&got);
+    if (!now || omp_in_parallel() || omp_get_proc_bind() != omp_proc_bind_false)
+        return;
+    asked = omp_get_max_threads();
+    const int left = asked * now / 1000 > 1 ? asked * now / 1000 : 1;
+    if (left < asked)
+        omp_set_num_threads(fewer = left);
+}
+
+static void be_alone(void)
+{
+    atomic_store(&got, 0);
 }
 
 static void start_watch(void)
@@ -100,6 +156,7 @@ static void start_watch(void)
     pthread_sigmask(SIG_SETMASK, &all, &before);
     if (!pthread_create(&thread, NULL, watch, NULL))
         pthread_detach(thread);
+    pthread_atfork(NULL, NULL, be_alone); /* a child has no watch */
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
@@ -110,6 +167,6 @@ void ib_wait_in_company(void)
         return;
     if (kmp_set_blocktime)
         kmp_set_blocktime(0);
-    else if (omp_get_num_procs() > 1)
+    if (omp_get_num_procs() > 1)
         pthread_once(&once, start_watch);
 }

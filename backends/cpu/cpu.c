@@ -78,6 +78,7 @@ ib_status ib_threads_set(int threads)
     if (threads < 0 || threads > 1024)
         return ib_fail(IB_EINVAL, "ib_threads_set: threads is %d, 0 to 1024 are possible", threads);
     omp_set_num_threads(threads ? threads : omp_get_num_procs());
+    ib_company_forget();
     return IB_OK;
 }
 

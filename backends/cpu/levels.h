@@ -43,6 +43,9 @@ int ib_level_is_there(const char *name);
 
 extern const ib_verbs ib_cpu_verbs; /* verbs.c */
 void ib_wait_in_company(void);      /* company.c: whenever a device opens */
+void ib_company_begin(void);        /* a step of the calling thread begins: with fewer threads, in company */
+void ib_company_end(void);          /* ... and ends: with as many as before */
+void ib_company_forget(void);       /* as many as there are have been asked for */
 int ib_cpu_thread(void);            /* number of the calling thread in its team */
 
 /* Weight gradients are sums over at most this many parts of the batch, whatever the number of threads. */

@@ -65,10 +65,12 @@ static void synchronize(ib_device *dev)
 
 static void begin_step(ib_device *dev)
 {
+    ib_company_begin();
 }
 
 static void end_step(ib_device *dev)
 {
+    ib_company_end();
 }
 
 /* See conv.c: unfolded patches, or planes (taps.h), of each thread, and IB_PARTS weight gradients. */

@@ -19,9 +19,10 @@ typedef struct ib_device ib_device;
  * and why the others do not, which takes opening each.
  *
  * From the first "cpu" on, a thread looks up to twenty times a second whether others of this process have to wait for a
- * core. While they do, threads of OpenMP that wait for others sleep after microseconds instead of milliseconds, so that
- * a step beside other busy processes takes little more than its share; a sleeping thread for each core is what that
- * takes with GCC's runtime. Not where the environment has OMP_WAIT_POLICY, GOMP_SPINCOUNT or KMP_BLOCKTIME. */
+ * core. While they do, threads of OpenMP that wait for others sleep after microseconds instead of milliseconds (a
+ * sleeping thread for each core is what that takes with GCC's runtime), and a step of training, from ib_graph_begin to
+ * ib_optim_step, has of the threads asked for only the share that gets a core, unless they are bound to places
+ * (OMP_PROC_BIND). Neither where the environment has OMP_WAIT_POLICY, GOMP_SPINCOUNT or KMP_BLOCKTIME. */
 ib_device *ib_device_open(const char *name);
 void ib_device_close(ib_device *dev); /* NULL is fine */
 

@@ -19,6 +19,7 @@ SHARED = {
     r"lock|given|taken": "pictures.c: what all data sets keep of pictures, behind the lock",
     r"ib_kernels_\w+": "a level's table, made once",
     r"known_\w+": "atomic: whether a level is there, the same whoever asks",
+    r"got": "company.c: atomic, what the last look saw",
 }
 COMPILERS = r"\.gomp_critical_user_" # clang's locks of reductions, which all libraries of a program share
 

@@ -1,5 +1,6 @@
 /* test_company.c - beside other busy processes threads that wait leave their core to them (company.c): how much
- * processor time a wait takes. Broken by: a watch that is not started or does not see, a team that is not held. */
+ * processor time a wait takes; and a step of training has fewer of them. Broken by: a watch that is not started or does
+ * not see, a team that is not held, a step that does not ask or does not give back. */
 #include "tests/check.h"
 
 #include <omp.h>
@@ -8,6 +9,8 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "backends/kernels.h"
 
 static double seconds_of(clockid_t clock)
 {
@@ -29,26 +32,39 @@ static double waiting_takes(void)
     return seconds_of(CLOCK_PROCESS_CPUTIME_ID) - before;
 }
 
-enum { MOST_CORES = 64 };
 /* As many processes as there are cores, with work without end; they go when this one does. */
-static void start_company(int cores, pid_t *others)
+enum { MOST_CORES = 64 };
+typedef struct neighbours {
+    int n;
+    pid_t pid[MOST_CORES];
+} neighbours;
+
+static neighbours start_company(void)
 {
-    for (int i = 0; i < cores; i++) {
-        others[i] = fork();
-        if (!others[i]) {
+    neighbours o = {.n = omp_get_num_procs() < MOST_CORES ? omp_get_num_procs() : MOST_CORES};
+    for (int i = 0; i < o.n; i++) {
+        o.pid[i] = fork();
+        if (!o.pid[i]) {
             prctl(PR_SET_PDEATHSIG, SIGKILL);
             for (volatile int64_t work = 0;; work++)
                 ;
         }
+    }
+    return o;
+}
+
+static void end_company(const neighbours *o)
+{
+    for (int i = 0; i < o->n; i++) {
+        kill(o->pid[i], SIGKILL);
+        waitpid(o->pid[i], NULL, 0);
     }
 }
 
 static void they_sleep_in_company(void)
 {
     const double all = WAITS * MILLISECONDS * 1e-3;
-    pid_t others[MOST_CORES];
-    const int cores = omp_get_num_procs() < MOST_CORES ? omp_get_num_procs() : MOST_CORES;
-    start_company(cores, others);
+    const neighbours others = start_company();
     ib_device *dev = ib_device_open("cpu");
     REQUIRE(dev != NULL);
     double least = all;
@@ -56,12 +72,45 @@ static void they_sleep_in_company(void)
         const double took = waiting_takes();
         least = took < least ? took : least;
     }
-    if (cores > 1)
+    if (others.n > 1)
         CHECK(least < 0.3 * all);
-    for (int i = 0; i < cores; i++) {
-        kill(others[i], SIGKILL);
-        waitpid(others[i], NULL, 0);
+    end_company(&others);
+    ib_device_close(dev);
+}
+
+/* All threads work for so long. */
+static void work(double seconds)
+{
+#pragma omp parallel
+    for (const double began = seconds_of(CLOCK_MONOTONIC); seconds_of(CLOCK_MONOTONIC) < began + seconds;)
+        ;
+}
+
+static void a_step_has_fewer_in_company(void)
+{
+    const neighbours others = start_company();
+    ib_device *dev = ib_device_open("cpu");
+    REQUIRE(dev != NULL);
+    const int all = others.n;
+    CHECK(!ib_threads_set(all));
+    int fewer = all;
+    for (int i = 0; i < 20 && fewer == all; i++) {
+        work(0.2);
+        dev->v.begin_step(dev);
+        fewer = ib_threads();
+        dev->v.end_step(dev);
+        CHECK(ib_threads() == all);
     }
+    if (all > 1)
+        CHECK(fewer < all);
+    for (int i = 0; i < 2; i++) { /* the first has no end */
+        dev->v.begin_step(dev);
+        CHECK(ib_threads() >= 1 && ib_threads() <= all);
+    }
+    CHECK(!ib_threads_set(all)); /* what is asked for within a step stands */
+    dev->v.end_step(dev);
+    CHECK(ib_threads() == all);
+    end_company(&others);
     ib_device_close(dev);
 }
 
@@ -76,4 +125,4 @@ __attribute__((constructor)) static void drop_policy(int argc, char **argv)
     }
 }
 
-SUITE("company", T(they_sleep_in_company))
+SUITE("company", T(they_sleep_in_company), T(a_step_has_fewer_in_company))
