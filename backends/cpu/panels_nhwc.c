@@ -180,8 +180,12 @@ static void group_of(const product *p, int64_t panel, int64_t i, int64_t first, 
                                                                                              : p->fold * p->y->c;
     isobit_scale scale[PANELS * LANES] = {{0, -24}};
     const int64_t first_lane = panel * LANES, n_lanes = least(panels * LANES, p->fold * s->oc - first_lane);
-    for (int64_t j = 0; p->r && j < panels * LANES; j++)
-        scale[j] = j < n_lanes ? p->r->scale[(first_lane + j) % s->oc] : (isobit_scale){0, -24};
+    for (int64_t j = 0, o = first_lane; p->r && j < n_lanes; j++, o++) {
+        o = o < s->oc ? o : 0; /* of the next pixel */
+        scale[j] = p->r->scale[o];
+    }
+    for (int64_t j = n_lanes; j < panels * LANES; j++)
+        scale[j] = (isobit_scale){0, -24};
     const int small = p->r && ib_scales_are_small(scale, panels * LANES, p->r->profile);
     ib_finish *const finish = small ? p->m->finish : ib_finish_plainly;
     _Alignas(64) int32_t acc[2 * IB_TILE_ROWS * IB_TILE_LD];

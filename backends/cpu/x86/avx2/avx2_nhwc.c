@@ -46,24 +46,29 @@ static void nhwc_add(ib_device *dev, const struct isobit_add *p, int64_t n, cons
         }
 }
 
-/* Reading may pass a pixel's end by what a vector is longer. */
+/* Reading may pass a pixel's end by what a vector is longer, and writing too, where the next pixel comes over it. */
 static void nhwc_maxpool(ib_device *dev, const ib_window *s, const ib_nhwc *x, const ib_nhwc *y, ib_share share)
 {
-    for (int64_t i = 0; i < s->n; i++)
-        for (int64_t oy = ib_share_first(share, s->oh); oy < ib_share_end(share, s->oh); oy++)
-            for (int64_t ox = 0; ox < s->ow; ox++) {
-                const ib_inside k = ib_inside_of(s, oy, ox);
-                const uint8_t *from = ib_nhwc_at(x, i, k.y0, k.x0);
-                uint8_t *to = ib_nhwc_at(y, i, oy, ox);
-                for (int64_t c = 0; c < s->ic; c += 16) {
-                    __m128i best = _mm_setzero_si128();
-                    for (int64_t iy = 0; iy < k.y1 - k.y0; iy++)
-                        for (int64_t ix = 0; ix < k.x1 - k.x0; ix++)
-                            best = _mm_max_epu8(
-                                best, _mm_loadu_si128((const __m128i *)(from + iy * ib_nhwc_line(x) + ix * x->c + c)));
-                    ib_store16(to + c, best, s->ic - c);
-                }
+    const int64_t line = ib_nhwc_line(x), row = s->ow * s->ic, first = ib_share_first(share, s->oh),
+                  lines = ib_share_end(share, s->oh) - first;
+    for (int64_t j = 0; j < s->n * lines; j++) {
+        const int64_t i = j / lines, oy = first + j % lines;
+        const ib_inside v = ib_inside_of(s, oy, 0);
+        const uint8_t *top = ib_nhwc_at(x, i, v.y0, 0), *end = ib_nhwc_at(x, i, v.y1, 0);
+        uint8_t *to = ib_nhwc_at(y, i, oy, 0);
+        for (int64_t ox = 0, at = 0; ox < s->ow; ox++) {
+            const int64_t x0 = ox * s->sw - s->pw, x1 = x0 + s->kw, from = (x0 > 0 ? x0 : 0) * s->ic,
+                          behind = (x1 < s->iw ? x1 : s->iw) * s->ic;
+            for (int64_t c = 0; c < s->ic; c += 16) {
+                __m128i best = _mm_setzero_si128();
+                for (const uint8_t *p = top + c; p < end; p += line)
+                    for (int64_t b = from; b < behind; b += s->ic)
+                        best = _mm_max_epu8(best, _mm_loadu_si128((const __m128i *)(p + b)));
+                ib_store16(to + at + c, best, row - at - c);
             }
+            at += s->ic;
+        }
+    }
 }
 
 static void nhwc_avgpool(ib_device *dev, const ib_window *s, const ib_nhwc *x, int in_zero, const ib_epilogue *r,
@@ -93,7 +98,7 @@ static void nhwc_avgpool(ib_device *dev, const ib_window *s, const ib_nhwc *x, i
                     ib_store16(
                         ib_nhwc_at(y, i, oy, ox) + c,
                         ib_raised16(ib_requant8(low, &scale), ib_requant8(high, &scale), *r->zero, *r->lo, *r->hi),
-                        s->ic - c);
+                        (s->ow - ox) * s->ic - c);
                 }
             }
 }

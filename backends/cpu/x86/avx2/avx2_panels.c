@@ -115,16 +115,30 @@ static int64_t rows_of4(int64_t panels)
     return IB_TILE_ROWS / IB_AVX2_ROWS4 * IB_AVX2_ROWS4;
 }
 
-void ib_avx2_finish(const ib_epilogue *e, const isobit_scale *scale, int64_t count, int64_t rows, const int32_t *acc,
-                    uint8_t *y, int64_t ldy)
+/* Inlined with a profile that is a constant. Where a row begins behind the one before, it comes over what that stored
+ * too much. */
+static inline __attribute__((always_inline)) void finish(const ib_epilogue *e, int profile, const isobit_scale *scale,
+                                                         int64_t count, int64_t rows, const int32_t *acc, uint8_t *y,
+                                                         int64_t ldy)
 {
     const int zero = *e->zero, lo = *e->lo, hi = *e->hi;
-    const ib_scales8 first = ib_load_scales8(scale, e->profile), second = ib_load_scales8(scale + 8, e->profile);
+    const ib_scales8 first = ib_load_scales8(scale, profile), second = ib_load_scales8(scale + 8, profile);
     for (int64_t r = 0; r < rows; r++, acc += IB_TILE_LD, y += ldy)
         ib_store16(y,
                    ib_raised16(ib_requant8(_mm256_loadu_si256((const __m256i *)acc), &first),
                                ib_requant8(_mm256_loadu_si256((const __m256i *)(acc + 8)), &second), zero, lo, hi),
-                   count);
+                   count == ldy ? (rows - r) * ldy : count);
+}
+
+void ib_avx2_finish(const ib_epilogue *e, const isobit_scale *scale, int64_t count, int64_t rows, const int32_t *acc,
+                    uint8_t *y, int64_t ldy)
+{
+    if (e->profile == ISOBIT_FP32_RNE)
+        finish(e, ISOBIT_FP32_RNE, scale, count, rows, acc, y, ldy);
+    else if (e->profile == ISOBIT_TFLITE_SINGLE)
+        finish(e, ISOBIT_TFLITE_SINGLE, scale, count, rows, acc, y, ldy);
+    else
+        finish(e, e->profile, scale, count, rows, acc, y, ldy);
 }
 
 static const ib_multiplier
