@@ -14,7 +14,9 @@
  * A team is as slow as its last thread, and of two threads that get half a core each one often has none while the other
  * waits for it. So a step of training has as many threads as whole cores are left to it: of those asked for, the share
  * that its threads have got of the time they wanted. No result depends on it. */
+#define _GNU_SOURCE /* dladdr */
 #include <dirent.h>
+#include <dlfcn.h>
 #include <omp.h>
 #include <pthread.h>
 #include <signal.h>
@@ -95,6 +97,12 @@ static void judge(company *c, double share)
     }
 }
 
+/* Of the times since the last look, which are no times where threads have ended and taken theirs along. */
+static int share_got(double run, double waited)
+{
+    return run > 0 && waited >= 0 ? (int)(1000 * run / (run + waited)) : 1000;
+}
+
 static void *watch(void *unused)
 {
     company c = {.calm = RELAPSE + 1, .needed = CALM};
@@ -109,7 +117,7 @@ static void *watch(void *unused)
             hold_team();
         else if (c.is_there < was && !kmp_set_blocktime)
             omp_pause_resource(omp_pause_soft, omp_get_initial_device());
-        atomic_store(&got, c.is_there ? (int)(1000 * run / (run + waited)) : 0);
+        atomic_store(&got, c.is_there ? share_got(run, waited) : 0);
         period = run > 0.02 * passed ? PERIOD : period < LONGEST ? 2 * period : LONGEST;
         before = now;
     }
@@ -148,8 +156,18 @@ static void be_alone(void)
     atomic_store(&got, 0);
 }
 
+/* The watch never ends, so the shared object that has its code stays when a dlclose() gives it back. What is no such
+ * object, the program itself, stays anyway. */
+static void stay_loaded(void)
+{
+    Dl_info own;
+    if (dladdr(&crowded, &own) && own.dli_fname)
+        dlopen(own.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
+}
+
 static void start_watch(void)
 {
+    stay_loaded();
     pthread_t thread;
     sigset_t all, before;
     sigfillset(&all); /* signals are for the program's threads */

@@ -1,9 +1,12 @@
 /* test_company.c - beside other busy processes threads that wait leave their core to them (company.c): how much
- * processor time a wait takes; and a step of training has fewer of them. Broken by: a watch that is not started or does
- * not see, a team that is not held, a step that does not ask or does not give back. */
+ * processor time a wait takes; a step of training has fewer of them; and what looks after it goes on when the library
+ * is given back. Broken by: a watch that is not started or does not see, a team that is not held, a step that does not
+ * ask or does not give back, a thread or handler whose code is unloaded. */
 #include "tests/check.h"
 
+#include <dlfcn.h>
 #include <omp.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -114,6 +117,45 @@ static void a_step_has_fewer_in_company(void)
     ib_device_close(dev);
 }
 
+/* In a thread of its own, whose end comes when the library is given back: a device, and an error. */
+static void *use_and_give_back(void *library)
+{
+    void *symbols[] = {dlsym(library, "ib_device_open"), dlsym(library, "ib_device_close")};
+    ib_device *(*open_device)(const char *);
+    void (*close_device)(ib_device *);
+    memcpy(&open_device, &symbols[0], sizeof open_device);
+    memcpy(&close_device, &symbols[1], sizeof close_device);
+    ib_device *dev = open_device("cpu");
+    const int is_right = dev && !open_device("none");
+    close_device(dev);
+    return is_right && !dlclose(library) ? library : NULL;
+}
+
+/* What a plugin does: libisobit.so by dlopen, dlclose, and on for longer than the watch sleeps, with a fork. */
+static int lives_without(const char *path)
+{
+    pthread_t user;
+    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL), *done = NULL;
+    if (!library || pthread_create(&user, NULL, use_and_give_back, library) || pthread_join(user, &done) || !done)
+        return 0;
+    nanosleep(&(struct timespec){0, 200 * 1000000}, NULL);
+    const pid_t child = fork();
+    if (!child)
+        _exit(0);
+    int status = 1;
+    return waitpid(child, &status, 0) == child && !status;
+}
+
+static void a_library_is_given_back(void)
+{
+    const pid_t child = fork();
+    if (!child)
+        _exit(lives_without(IB_SHARED_LIBRARY) ? 0 : 1);
+    int status = 1;
+    CHECK(waitpid(child, &status, 0) == child);
+    CHECK_INT(status, 0);
+}
+
 /* The runtime reads its environment while it is loaded, so it is loaded again without. */
 __attribute__((constructor)) static void drop_policy(int argc, char **argv)
 {
@@ -125,4 +167,4 @@ __attribute__((constructor)) static void drop_policy(int argc, char **argv)
     }
 }
 
-SUITE("company", T(they_sleep_in_company), T(a_step_has_fewer_in_company))
+SUITE("company", T(they_sleep_in_company), T(a_step_has_fewer_in_company), T(a_library_is_given_back))
