@@ -169,6 +169,10 @@ int refuse_no_folder(const char *option, const char *path);
  * from main) output that could not be written is told, with exit status 1. */
 void guard_streams(void);
 
+/* What was printed goes out now, of commands that compute long for each line and leave nothing else: where standard
+ * output takes it no more they end, as at their end, with status 0 where the reader has left. */
+void flush_or_end(FILE *stream);
+
 /* ---- progress on stderr of what takes longer than a second: on a terminal a bar with rate and time left; elsewhere
  * nothing, or (every) a line each so many seconds ---- */
 typedef struct progress {

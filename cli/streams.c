@@ -16,15 +16,30 @@ static int is_forsaken(int fd)
     return poll(&p, 1, 0) == 1 && (p.revents & POLLERR);
 }
 
+/* Ends the command with a line if it is not the reader who has left. */
+static void give_up_unless_forsaken(void)
+{
+    const char *why = errno ? strerror(errno) : "";
+    if (is_forsaken(STDOUT_FILENO))
+        return;
+    fprintf(stderr, "isobit: standard output cannot be written%s%s\n", *why ? ": " : "", why);
+    _exit(1);
+}
+
 static void settle(void)
 {
     errno = 0;
-    const int failed = fflush(stdout) || ferror(stdout), forsaken = failed && is_forsaken(STDOUT_FILENO);
-    if ((failed || fclose(stdout)) && !forsaken) { /* a file server may tell only now */
-        const char *why = errno ? strerror(errno) : "";
-        fprintf(stderr, "isobit: standard output cannot be written%s%s\n", *why ? ": " : "", why);
-        _exit(1);
-    }
+    if (fflush(stdout) || ferror(stdout) || fclose(stdout)) /* a file server may tell only now */
+        give_up_unless_forsaken();
+}
+
+void flush_or_end(FILE *stream)
+{
+    errno = 0;
+    if ((!fflush(stream) && !ferror(stream)) || stream != stdout)
+        return;
+    give_up_unless_forsaken();
+    exit(0);
 }
 
 void guard_streams(void)

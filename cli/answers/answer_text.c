@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/cli.h"
 #include "text/tokenizer.h"
 
 enum { CHARACTER = 4 }; /* bytes, at most */
@@ -23,7 +24,7 @@ static void put(answer_text *a, const char *s, size_t n)
     fwrite(s, 1, n, a->kept);
     if (a->stream && n) {
         fwrite(s, 1, n, a->stream);
-        fflush(a->stream);
+        flush_or_end(a->stream);
     }
 }
 

@@ -101,7 +101,7 @@ int bench_inference(bench *b, const char *const *models, int n, struct json_obje
             failed = ib_threads_set(threads) ? complain() : measure(b, models[i], taken);
             for (int k = 0; k < 2 * b->n && !failed; k++)
                 add_row(b, models[i], k / b->n + k % b->n * 2, taken, peers, rows);
-            fflush(out);
+            flush_or_end(out);
         }
     ib_threads_set(most);
     free(taken);

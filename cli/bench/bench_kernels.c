@@ -139,7 +139,7 @@ int bench_kernels(bench *b)
             json_object_array_add(rows, bench_tell(b, &row, i, &result[i]));
             fputc('\n', f);
         }
-        fflush(f);
+        flush_or_end(f);
         drop(&o);
     }
     bench_add(b, "kernels", rows);

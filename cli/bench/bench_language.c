@@ -211,7 +211,7 @@ static int add_row(language_bench *l, const bench_row *r, double llama, struct j
         fputc('\n', report_stream(&b->common));
         json_object_array_add(rows, j);
     }
-    fflush(stdout);
+    flush_or_end(stdout);
     return 0;
 }
 

@@ -51,7 +51,7 @@ static void add_row(bench *b, const char *model, int batch, const steppers *s, c
         bench_put_speed(b, numbers[6].value);
         fputc('\n', out);
     }
-    fflush(out);
+    flush_or_end(out);
 }
 
 static int bench_model(bench *b, const char *model, struct json_object *rows)

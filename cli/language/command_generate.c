@@ -176,7 +176,7 @@ static void print_answer(const totals *sum, int64_t k, const answer *a)
     json_object_object_add(j, "bytes_per_second", json_object_new_double(speed * (double)ib_lm_weight_bytes(t->l.m)));
     json_object_object_add(j, "peak_bytes", json_object_new_int64(peak_memory()));
     printf("%s\n", json_object_to_json_string_ext(j, JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE));
-    fflush(stdout);
+    flush_or_end(stdout);
     json_object_put(j);
 }
 
@@ -208,7 +208,7 @@ static void take_several(void *user, int64_t k, const answer *a)
         printf("[%lld] ", (long long)k + 1);
         fwrite(a->text, 1, a->n, stdout);
         putchar('\n');
-        fflush(stdout);
+        flush_or_end(stdout);
     }
 }
 

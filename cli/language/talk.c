@@ -114,7 +114,7 @@ int talk_answer(talk *t, ib_ids *prompt, const char *what, answer *a)
         text.text = NULL;
         if (!t->json)
             printf("\n");
-        fflush(stdout);
+        flush_or_end(stdout);
     }
     answer_text_drop(&text);
     return status;

@@ -262,7 +262,30 @@ def terminal(folder):
         check("and says after how many tokens", b"; stopped after " in err, err)
 
 
+def unread(folder):
+    """Nothing is computed on where the text cannot go: a reader that left is no failure, a full device is one, with its reason."""
+    words = Words("chat", byte_level.spell)
+    words("H", "a", "b", "<|im_end|>")
+    model = chain(folder / "unread", "chat", words.follows, context=60000)
+    (model / "chat_template.jinja").write_text("Z")
+    many = folder / "many.txt"
+    many.write_text("Z\nZ\n")
+    for how in (["--prompt", "Z"], ["--prompt", "Z", "--json"], ["--prompt", "hi", "--chat"], ["--prompts", many, "--at-once", "1"]):
+        tokens = 3000 if how[0] == "--prompts" or how[-1] == "--json" else 60000 # these write at an answer's end
+        command = [isobit, "generate", model, *how, "-t", "0", "-n", str(tokens), "--ctx", "60000"]
+        reads, writes = os.pipe()
+        os.close(reads)
+        r = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=writes, stderr=subprocess.PIPE, timeout=300)
+        os.close(writes)
+        same(f"{how}: the reader has left", r.returncode, 0)
+        check(f"{how}: it ends there", b"tokens" not in r.stderr, r.stderr)
+        with open("/dev/full", "w") as full:
+            r = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE, timeout=300)
+        same(f"{how}: no space", r.returncode, 1)
+        check(f"{how}: the reason is said", r.stderr.endswith(b"isobit: standard output cannot be written: No space left on device\n"), r.stderr)
+
+
 with tempfile.TemporaryDirectory(prefix="isobit-generate-") as folder:
-    for part in (plain, pieces, turns, terminal):
+    for part in (plain, pieces, turns, terminal, unread):
         part(pathlib.Path(folder))
 finish()
