@@ -48,21 +48,39 @@ IB_DEVICE_FN static inline float ib_code_top(const float *x, int n, int *finite)
     return top;
 }
 
+/* i, d and 15 / top of a block of finite values; all 0 where fp32 holds no i. */
+typedef struct ib_block_steps {
+    float i, d, share;
+} ib_block_steps;
+IB_DEVICE_FN static inline ib_block_steps ib_steps_of_block(float top)
+{
+    const float steps = 127.0f * IB_ROW_MULTIPLES, i = top > 0 ? steps / top : 0.0f;
+    ib_block_steps of = {0, 0, 0};
+    if (i > 0 && i <= FLT_MAX) {
+        of.i = i;
+        of.d = top / steps;
+        of.share = IB_ROW_MULTIPLES / top;
+    }
+    return of;
+}
+/* m of a group */
+IB_DEVICE_FN static inline float ib_group_multiple(float t, float share)
+{
+    const float m = ceilf(t * share);
+    return m < 1 ? 1.0f : m > IB_ROW_MULTIPLES ? (float)IB_ROW_MULTIPLES : m;
+}
+
 /* codes[block], the scale, multiples and sums[block / 16] of x[block]; the scale is NaN where a value is not finite. */
 IB_DEVICE_FN static inline void ib_code_block(const float *x, int block, int8_t *codes, float *scale, int16_t *multiple,
                                               int16_t *sums)
 {
-    const float steps = 127.0f * IB_ROW_MULTIPLES;
     int finite = 1;
-    const float top = ib_code_top(x, block, &finite), inverse = top > 0 && finite ? steps / top : 0.0f,
-                i = inverse <= FLT_MAX ? inverse : 0.0f, share = i > 0 ? IB_ROW_MULTIPLES / top : 0.0f;
-    *scale = !finite ? NAN : i > 0 ? top / steps : 0.0f;
+    const float top = ib_code_top(x, block, &finite);
+    const ib_block_steps of = ib_steps_of_block(finite ? top : 0.0f);
+    *scale = finite ? of.d : NAN;
     for (int g = 0; g < block / IB_ROW_GROUP; g++, x += IB_ROW_GROUP, codes += IB_ROW_GROUP) {
-        const float most = finite ? ceilf(ib_code_top(x, IB_ROW_GROUP, &finite) * share) : 0,
-                    m = most < 1                  ? 1.0f
-                        : most > IB_ROW_MULTIPLES ? (float)IB_ROW_MULTIPLES
-                                                  : most,
-                    by = i / m;
+        const float m = ib_group_multiple(finite ? ib_code_top(x, IB_ROW_GROUP, &finite) : 0.0f, of.share),
+                    by = of.i / m;
         int sum = 0;
         for (int k = 0; k < IB_ROW_GROUP; k++) {
             codes[k] = (int8_t)(finite ? rintf(x[k] * by) : 0.0f);

@@ -1,9 +1,37 @@
-/* neon_coded.c - rows of codes by frozen matrices in integers, equal in every bit to coded.c (formulas/row_codes.h).
- * Four outputs' blocks are taken apart in registers, once for up to four rows; their sums are added up together, so
- * that a vector holds one of each output. */
+/* neon_coded.c - rows as codes, and codes by frozen matrices in integers, equal in every bit to coded.c
+ * (formulas/row_codes.h). Four outputs' blocks are taken apart in registers, once for up to four rows; their sums are
+ * added up together, so that a vector holds one of each output. */
 #include "backends/cpu/arm/neon_blocks.h"
-#include "backends/cpu/level.h"
+#include "backends/cpu/code_rows.h"
 #include "tensor/storage/scaled.h"
+
+static int code_block(const float *x, int block, int8_t *codes, float *scale, int16_t *multiple, int16_t *sums)
+{
+    const int groups = block / IB_ROW_GROUP;
+    float of_group[MOST_GROUPS], top = 0;
+    for (int g = 0; g < groups; g++) {
+        const float32x4x4_t v = vld1q_f32_x4(x + IB_ROW_GROUP * g);
+        of_group[g] = vmaxvq_f32(vmaxq_f32(vmaxq_f32(vabsq_f32(v.val[0]), vabsq_f32(v.val[1])),
+                                           vmaxq_f32(vabsq_f32(v.val[2]), vabsq_f32(v.val[3])))); /* or NaN */
+        if (!(of_group[g] <= FLT_MAX))
+            return 0;
+        top = of_group[g] > top ? of_group[g] : top;
+    }
+    const ib_block_steps of = ib_steps_of_block(top);
+    *scale = of.d;
+    for (int g = 0; g < groups; g++, x += IB_ROW_GROUP, codes += IB_ROW_GROUP) {
+        const float m = ib_group_multiple(of_group[g], of.share), by = of.i / m;
+        int16x4_t four[4];
+        for (int j = 0; j < 4; j++)
+            four[j] = vmovn_s32(vcvtnq_s32_f32(vmulq_n_f32(vld1q_f32(x + 4 * j), by)));
+        const int8x16_t c =
+            vcombine_s8(vmovn_s16(vcombine_s16(four[0], four[1])), vmovn_s16(vcombine_s16(four[2], four[3])));
+        vst1q_s8(codes, c);
+        multiple[g] = (int16_t)m;
+        sums[g] = (int16_t)(vaddlvq_s8(c) * (int)m);
+    }
+    return 1;
+}
 
 enum { FOUR = 4, ROWS = 4 };
 
@@ -271,5 +299,6 @@ void ib_neon_coded_replace(ib_kernels *k);
 
 void ib_neon_coded_replace(ib_kernels *k)
 {
+    k->code_rows = code_rows;
     k->coded_mul = coded_mul;
 }

@@ -1,7 +1,7 @@
 /* avx2_coded.c - rows as codes with AVX2, and their products as AVX2 makes them. */
+#include "backends/cpu/code_rows.h"
 #include "backends/cpu/x86/avx2/avx2.h"
 #include "backends/cpu/x86/coded/coded_mul.h"
-#include "backends/formulas/row_codes.h"
 
 /* |x| of a group */
 typedef struct group {
@@ -19,12 +19,10 @@ static inline float largest(__m256 x)
     return _mm_cvtss_f32(_mm_max_ss(a, _mm_movehdup_ps(a)));
 }
 
-/* As ib_code_block, of finite values alone; 0: they are not. */
 static int code_block(const float *x, int block, int8_t *codes, float *scale, int16_t *multiple, int16_t *sums)
 {
     const int groups = block / IB_ROW_GROUP;
-    const float steps = 127.0f * IB_ROW_MULTIPLES;
-    float of_group[256 / IB_ROW_GROUP], top = 0;
+    float of_group[MOST_GROUPS], top = 0;
     __m256 finite = _mm256_castsi256_ps(_mm256_set1_epi32(-1));
     for (int g = 0; g < groups; g++) {
         const group a = magnitudes(x + IB_ROW_GROUP * g);
@@ -36,14 +34,11 @@ static int code_block(const float *x, int block, int8_t *codes, float *scale, in
     }
     if (_mm256_movemask_ps(finite) != 255)
         return 0;
-    const float inverse = top > 0 ? steps / top : 0.0f, i = inverse <= FLT_MAX ? inverse : 0.0f,
-                share = i > 0 ? IB_ROW_MULTIPLES / top : 0.0f;
-    *scale = i > 0 ? top / steps : 0.0f;
+    const ib_block_steps of = ib_steps_of_block(top);
+    *scale = of.d;
     for (int g = 0; g < groups; g++, x += IB_ROW_GROUP, codes += IB_ROW_GROUP) {
-        const float most = ceilf(of_group[g] * share), m = most < 1                  ? 1.0f
-                                                           : most > IB_ROW_MULTIPLES ? (float)IB_ROW_MULTIPLES
-                                                                                     : most;
-        const __m256 by = _mm256_set1_ps(i / m);
+        const float m = ib_group_multiple(of_group[g], of.share);
+        const __m256 by = _mm256_set1_ps(of.i / m);
         const __m256i first = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x), by)),
                       second = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + 8), by)),
                       words = _mm256_permute4x64_epi64(_mm256_packs_epi32(first, second), 0xD8),
@@ -57,20 +52,6 @@ static int code_block(const float *x, int block, int8_t *codes, float *scale, in
         sums[g] = (int16_t)(_mm_cvtsi128_si32(sum) * (int)m);
     }
     return 1;
-}
-
-static void code_rows(ib_device *dev, const float *x, int64_t n, int64_t cols, const ib_row_codes *c, ib_site at)
-{
-    const int block = c->block, groups = block / IB_ROW_GROUP;
-    const int64_t blocks = n * cols / block;
-    int all_finite = 1;
-#pragma omp parallel for schedule(static) reduction(&& : all_finite) if (n * cols > IB_SERIAL)
-    for (int64_t b = 0; b < blocks; b++)
-        all_finite = code_block(x + b * block, block, c->codes + b * block, c->scale + b, c->multiple + b * groups,
-                                c->sums + b * groups) &&
-                     all_finite;
-    if (!all_finite)
-        IB_BELOW(code_rows)(dev, x, n, cols, c, at);
 }
 
 void ib_avx2_coded_replace(ib_kernels *k)
