@@ -1,4 +1,4 @@
-/* vectors.h - a vector of fp32, for files that are written once for AVX2 and AVX-512. */
+/* vectors.h - a vector of fp32, for files that are written once for AVX2 and AVX-512; and eight by eight turned. */
 #ifndef IB_BACKENDS_CPU_X86_VECTORS_H
 #define IB_BACKENDS_CPU_X86_VECTORS_H
 
@@ -41,30 +41,40 @@ static inline void store_lanes(float *x, lanes m, vec v)
 }
 #endif
 
-/* to[j][i] = x[i][j] for i, j < 8, rows ld and ld_to apart; to: at 32 bytes */
-static inline void transpose8(const float *x, int64_t ld, float *to, int64_t ld_to)
+/* to[j] of eight vectors has dword j of each; to may be x. */
+static inline void turn8(const __m256i *x, __m256i *to)
 {
-    __m256 r[8], t[8];
-#pragma GCC unroll 8
-    for (int i = 0; i < 8; i++)
-        r[i] = _mm256_loadu_ps(x + i * ld);
+    __m256i two[8], four[8];
 #pragma GCC unroll 4
-    for (int i = 0; i < 8; i += 2) { /* pairs of rows, of columns 0 1 4 5 and 2 3 6 7 */
-        t[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
-        t[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
+    for (int j = 0; j < 8; j += 2) { /* pairs of rows, of columns 0 1 4 5 and 2 3 6 7 */
+        two[j] = _mm256_unpacklo_epi32(x[j], x[j + 1]);
+        two[j + 1] = _mm256_unpackhi_epi32(x[j], x[j + 1]);
     }
 #pragma GCC unroll 2
-    for (int h = 0; h < 8; h += 4) { /* fours of rows, of columns j and j + 4 */
-        r[h] = _mm256_shuffle_ps(t[h], t[h + 2], 0x44);
-        r[h + 1] = _mm256_shuffle_ps(t[h], t[h + 2], 0xEE);
-        r[h + 2] = _mm256_shuffle_ps(t[h + 1], t[h + 3], 0x44);
-        r[h + 3] = _mm256_shuffle_ps(t[h + 1], t[h + 3], 0xEE);
-    }
+    for (int j = 0; j < 8; j += 4) /* fours of rows, of columns 0 and 4, 1 and 5 .. */
+#pragma GCC unroll 2
+        for (int h = 0; h < 2; h++) {
+            four[j + 2 * h] = _mm256_unpacklo_epi64(two[j + h], two[j + h + 2]);
+            four[j + 2 * h + 1] = _mm256_unpackhi_epi64(two[j + h], two[j + h + 2]);
+        }
 #pragma GCC unroll 4
     for (int j = 0; j < 4; j++) {
-        _mm256_store_ps(to + j * ld_to, _mm256_permute2f128_ps(r[j], r[4 + j], 0x20));
-        _mm256_store_ps(to + (j + 4) * ld_to, _mm256_permute2f128_ps(r[j], r[4 + j], 0x31));
+        to[j] = _mm256_permute2x128_si256(four[j], four[j + 4], 0x20);
+        to[j + 4] = _mm256_permute2x128_si256(four[j], four[j + 4], 0x31);
     }
+}
+
+/* to[j][i] = x[i][j] for i, j < 8, of fp32 or int32, rows ld and ld_to apart */
+static inline void transpose8(const void *x, int64_t ld, void *to, int64_t ld_to)
+{
+    __m256i v[8];
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; i++)
+        v[i] = _mm256_loadu_si256((const __m256i *)(const void *)((const char *)x + 4 * i * ld));
+    turn8(v, v);
+#pragma GCC unroll 8
+    for (int j = 0; j < 8; j++)
+        _mm256_storeu_si256((__m256i *)(void *)((char *)to + 4 * j * ld_to), v[j]);
 }
 
 #endif

@@ -7,6 +7,7 @@
 #include "backends/cpu/level.h"
 #include "backends/cpu/x86/avx2/avx2.h"
 #include "backends/cpu/x86/avx2/avx2_transpose.h"
+#include "backends/cpu/x86/vectors.h"
 
 /* n numbers in eights: the last eight end with the last one, where there are as many. */
 static inline int64_t eight_at(int64_t i, int64_t n)
@@ -44,7 +45,7 @@ static void put_back(const int32_t *from, int64_t pixels, int64_t channels, int3
     for (int64_t i = 0; i < channels && pixels >= 8 && channels >= 8; i += 8)
         for (int64_t j = 0; j < pixels; j += 8) {
             const int64_t c = eight_at(i, channels), at = eight_at(j, pixels);
-            ib_planes_8x8(from + at * channels + c, channels, to + c * pixels + at, pixels);
+            transpose8(from + at * channels + c, channels, to + c * pixels + at, pixels);
         }
 }
 

@@ -5,7 +5,7 @@
 
 #include "backends/cpu/level.h"
 #include "backends/cpu/x86/avx2/avx2.h"
-#include "backends/cpu/x86/avx2/avx2_transpose.h"
+#include "backends/cpu/x86/vectors.h"
 #include "backends/formulas/quantizers.h"
 
 /* ib_lsq_term of eight elements of a row. */
@@ -26,14 +26,16 @@ static void eight_rows(const float *x, const float *dy, int64_t cols, const floa
     __m256d sum[2] = {_mm256_setzero_pd(), _mm256_setzero_pd()};
     int64_t c = 0;
     for (; c + 8 <= cols; c += 8) {
-        float rows[8][8], columns[8][8];
+        __m256i of[8];
         for (int r = 0; r < 8; r++)
-            _mm256_storeu_ps(rows[r],
-                             terms(x + r * cols + c, dy + r * cols + c, _mm256_set1_ps(scale[r]), least, most));
-        ib_planes_8x8((const int32_t *)(const void *)rows, 8, (int32_t *)(void *)columns, 8);
-        for (int k = 0; k < 8; k++)
-            for (int h = 0; h < 2; h++)
-                sum[h] = _mm256_add_pd(sum[h], _mm256_cvtps_pd(_mm_loadu_ps(columns[k] + 4 * h)));
+            of[r] =
+                _mm256_castps_si256(terms(x + r * cols + c, dy + r * cols + c, _mm256_set1_ps(scale[r]), least, most));
+        turn8(of, of);
+        for (int k = 0; k < 8; k++) {
+            const __m256 column = _mm256_castsi256_ps(of[k]);
+            sum[0] = _mm256_add_pd(sum[0], _mm256_cvtps_pd(_mm256_castps256_ps128(column)));
+            sum[1] = _mm256_add_pd(sum[1], _mm256_cvtps_pd(_mm256_extractf128_ps(column, 1)));
+        }
     }
     _mm256_storeu_pd(total, sum[0]);
     _mm256_storeu_pd(total + 4, sum[1]);

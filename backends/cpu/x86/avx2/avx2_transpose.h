@@ -1,4 +1,4 @@
-/* avx2_transpose.h - planes to pixels with all their channels, and back. */
+/* avx2_transpose.h - planes of codes to pixels with all their channels. */
 #ifndef IB_BACKENDS_CPU_X86_AVX2_TRANSPOSE_H
 #define IB_BACKENDS_CPU_X86_AVX2_TRANSPOSE_H
 
@@ -24,27 +24,6 @@ static inline void ib_raise_8x8(const int8_t *from, int64_t ld, uint8_t *to, int
     for (int j = 0; j < 4; j++) {
         _mm_storel_epi64((__m128i *)(to + 2 * j * ld_to), eight[j]);
         _mm_storel_epi64((__m128i *)(to + (2 * j + 1) * ld_to), _mm_srli_si128(eight[j], 8));
-    }
-}
-
-/* to[c][p] = from[p][c] of eight pixels by eight channels; ld: elements between pixels, between planes */
-static inline void ib_planes_8x8(const int32_t *from, int64_t ld, int32_t *to, int64_t ld_to)
-{
-    __m256i row[8], two[8], four[8];
-    for (int j = 0; j < 8; j++)
-        row[j] = _mm256_loadu_si256((const __m256i *)(from + j * ld));
-    for (int j = 0; j < 8; j += 2) {
-        two[j] = _mm256_unpacklo_epi32(row[j], row[j + 1]);
-        two[j + 1] = _mm256_unpackhi_epi32(row[j], row[j + 1]);
-    }
-    for (int j = 0; j < 8; j += 4)
-        for (int h = 0; h < 2; h++) {
-            four[j + 2 * h] = _mm256_unpacklo_epi64(two[j + h], two[j + h + 2]);
-            four[j + 2 * h + 1] = _mm256_unpackhi_epi64(two[j + h], two[j + h + 2]);
-        }
-    for (int j = 0; j < 4; j++) {
-        _mm256_storeu_si256((__m256i *)(to + j * ld_to), _mm256_permute2x128_si256(four[j], four[j + 4], 0x20));
-        _mm256_storeu_si256((__m256i *)(to + (j + 4) * ld_to), _mm256_permute2x128_si256(four[j], four[j + 4], 0x31));
     }
 }
 

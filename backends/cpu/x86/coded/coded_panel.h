@@ -5,6 +5,7 @@
 #define IB_BACKENDS_CPU_X86_CODED_PANEL_H
 
 #include "backends/cpu/x86/coded/coded_row.h"
+#include "backends/cpu/x86/vectors.h"
 
 enum { PANEL = 16, STEP = 64, PANEL_STEPS = 256 };
 
@@ -30,23 +31,14 @@ static inline int panel_blocks(const coded_format *f)
     return PANEL_STEPS * columns_of_step(f) / f->block;
 }
 
-/* Eight vectors of eight dwords, turned: dword k of each is one vector, `ld` bytes behind the one before. */
-static inline void put_turned(const __m256i *x, uint8_t *to, int64_t ld)
+/* Eight vectors of dwords, turned (turn8), a step apart. */
+static inline void put_turned(const __m256i *x, void *to)
 {
-    __m256i two[8], four[8];
-    for (int j = 0; j < 8; j += 2) {
-        two[j] = _mm256_unpacklo_epi32(x[j], x[j + 1]);
-        two[j + 1] = _mm256_unpackhi_epi32(x[j], x[j + 1]);
-    }
-    for (int j = 0; j < 8; j += 4)
-        for (int h = 0; h < 2; h++) {
-            four[j + 2 * h] = _mm256_unpacklo_epi64(two[j + h], two[j + h + 2]);
-            four[j + 2 * h + 1] = _mm256_unpackhi_epi64(two[j + h], two[j + h + 2]);
-        }
-    for (int j = 0; j < 4; j++) {
-        _mm256_store_si256((__m256i *)(to + j * ld), _mm256_permute2x128_si256(four[j], four[j + 4], 0x20));
-        _mm256_store_si256((__m256i *)(to + (j + 4) * ld), _mm256_permute2x128_si256(four[j], four[j + 4], 0x31));
-    }
+    __m256i turned[8];
+    turn8(x, turned);
+#pragma GCC unroll 8
+    for (int j = 0; j < 8; j++)
+        _mm256_store_si256((__m256i *)(void *)((uint8_t *)to + j * STEP), turned[j]);
 }
 
 /* 16 codes, the low or high half of 32, in 16 bits each */
@@ -93,7 +85,7 @@ static inline __attribute__((always_inline)) void fill_panel(const product *t, i
                         x[r] = in_words(f)          ? word_codes(q[r], half, f->shift, &codes)
                                : f->shift == SIGNED ? _mm256_xor_si256(q[r], _mm256_set1_epi8(-128))
                                                     : q[r];
-                    put_turned(x, step + 8 * half * STEP, STEP);
+                    put_turned(x, step + 8 * half * STEP);
                 }
             }
             _mm256_store_ps(to->d[b] + EIGHT * h, d_of(t, f, &e, from + b, codes.d));
@@ -107,9 +99,9 @@ static inline __attribute__((always_inline)) void fill_panel(const product *t, i
                     second[r] = scales_as_taken(s.scale, 1);
                     both[r] = f->m_at >= 0 ? s.min : s.scale;
                 }
-                put_turned(first, (uint8_t *)(to->scale[16 * b] + EIGHT * h), STEP);
-                put_turned(second, (uint8_t *)(to->scale[16 * b + 8] + EIGHT * h), STEP);
-                put_turned(both, (uint8_t *)(to->min[8 * b] + EIGHT * h), STEP);
+                put_turned(first, to->scale[16 * b] + EIGHT * h);
+                put_turned(second, to->scale[16 * b + 8] + EIGHT * h);
+                put_turned(both, to->min[8 * b] + EIGHT * h);
             }
         }
     }

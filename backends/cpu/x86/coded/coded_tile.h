@@ -6,21 +6,16 @@
 
 /* Vectors of a panel's outputs, and rows of a tile, whose sums stay in registers. */
 #if defined __AVX512VNNI__ && defined __AVX512BW__
-enum { HALVES = 1, ROWS = 8 };
+enum { HALVES = PANEL / WIDTH, ROWS = 8 };
 typedef __m512i ints;
-typedef __m512 reals;
 #define INTS(what) _mm512_##what
-#define REALS(what) _mm512_##what
 #define LOAD(x) _mm512_load_si512(x)
 #else
-enum { HALVES = 2, ROWS = 4 };
+enum { HALVES = PANEL / WIDTH, ROWS = 4 };
 typedef __m256i ints;
-typedef __m256 reals;
 #define INTS(what) _mm256_##what
-#define REALS(what) _mm256_##what
 #define LOAD(x) _mm256_load_si256((const __m256i *)(const void *)(x))
 #endif
-enum { WIDTH = PANEL / HALVES };
 /* GCC orders sums of integers anew, so that none of a step's products is added before all are there: they would not
  * stay in registers. */
 #define IN_ORDER(x) __asm__("" : "+v"(x))
@@ -137,7 +132,7 @@ static inline __attribute__((always_inline)) void tile(const coded_panel *w, con
         }
 #pragma GCC unroll 8
         for (int k = 0; k < rows; k++) {
-            const reals d = REALS(set1_ps)(x->d[k][b]);
+            const vec d = VEC(set1_ps)(x->d[k][b]);
             const int32_t sum = f->block == 32 ? x->s[k][2 * b] + x->s[k][2 * b + 1] : 0;
             for (int h = 0; h < HALVES; h++) {
                 ints less = INTS(set1_epi32)(sum), q = p[k][h];
@@ -150,13 +145,12 @@ static inline __attribute__((always_inline)) void tile(const coded_panel *w, con
                 if (shift)
                     q = INTS(sub_epi32)(q, INTS(mullo_epi32)(less, INTS(set1_epi32)(shift)));
                 float *y = x->y[k] + WIDTH * h;
-                reals a = REALS(load_ps)(y);
-                a = REALS(add_ps)(
-                    a, REALS(mul_ps)(REALS(mul_ps)(REALS(load_ps)(w->d[b] + WIDTH * h), d), REALS(cvtepi32_ps)(q)));
+                vec a = VEC(load_ps)(y);
+                a = VEC(add_ps)(a, VEC(mul_ps)(VEC(mul_ps)(VEC(load_ps)(w->d[b] + WIDTH * h), d), VEC(cvtepi32_ps)(q)));
                 if (f->m_at >= 0)
-                    a = REALS(add_ps)(a, REALS(mul_ps)(REALS(mul_ps)(REALS(load_ps)(w->m[b] + WIDTH * h), d),
-                                                       REALS(cvtepi32_ps)(less)));
-                REALS(store_ps)(y, a);
+                    a = VEC(add_ps)(
+                        a, VEC(mul_ps)(VEC(mul_ps)(VEC(load_ps)(w->m[b] + WIDTH * h), d), VEC(cvtepi32_ps)(less)));
+                VEC(store_ps)(y, a);
             }
         }
     }
