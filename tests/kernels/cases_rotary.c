@@ -1,8 +1,7 @@
-/* cases_rotary.c - rotary positions: equal in every bit but for neighbours. */
+/* cases_rotary.c - rotary positions: equal in every bit. */
 #include "tests/kernels/kernel_case.h"
 
-/* Both orders of pairs, part of a head, turned back, set or added to. Neighbours become vfmaddsub at the levels with
- * AVX2, one rounding less. */
+/* Both orders of pairs, part of a head, turned back, set or added to. */
 void case_rope(void)
 {
     static const struct {
