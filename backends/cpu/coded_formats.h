@@ -3,6 +3,9 @@
 #ifndef IB_BACKENDS_CPU_CODED_FORMATS_H
 #define IB_BACKENDS_CPU_CODED_FORMATS_H
 
+#include <stdint.h>
+#include <string.h>
+
 /* How codes of weights are multiplied by those of rows: as bytes without a sign, less `shift`; or with one; or as wide
  * ones, whose nibbles choose from tables. */
 enum { SIGNED = -1, WIDE = -2 };
@@ -31,5 +34,37 @@ typedef struct coded_format {
     FORMAT(int8, none, none, 32, 32, SIGNED, 0, -1, -1)                                                                \
     FORMAT(nf4, none, nf4, 64, 32, WIDE, 0, -1, -1)                                                                    \
     FORMAT(fp4, none, fp4, 64, 32, WIDE, 0, -1, -1)
+
+#define CODED_FORMAT(name, own_scales, own_wide, ...) static const coded_format format_##name = {__VA_ARGS__};
+CODED_FORMATS(CODED_FORMAT)
+#undef CODED_FORMAT
+
+/* The rows of a table by a format's place, of what OF_FORMAT(name) says; those whose scales have scales too are the
+ * same blocks. */
+#define CODED_ROW(name, ...) [IB_AT_##name] = OF_FORMAT(name),
+#define CODED_ROWS CODED_FORMATS(CODED_ROW)[IB_AT_nf4_dq] = OF_FORMAT(nf4), [IB_AT_fp4_dq] = OF_FORMAT(fp4)
+
+/* What nibbles mean: iq4_nl.c; nf4.c, by 15684; fp4.c, by 192 */
+#define IQ4_NL -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113
+#define NF4(OF)                                                                                                        \
+    OF(-15684), OF(-10919), OF(-8235), OF(-6194), OF(-4461), OF(-2898), OF(-1428), OF(0), OF(1248), OF(2524),          \
+        OF(3860), OF(5300), OF(6912), OF(8824), OF(11339), OF(15684)
+#define FP4(OF)                                                                                                        \
+    OF(0), OF(1), OF(128), OF(192), OF(64), OF(96), OF(32), OF(48), OF(0), OF(-1), OF(-128), OF(-192), OF(-64),        \
+        OF(-96), OF(-32), OF(-48)
+
+/* A byte each: the eight scales and minima of q4_k and q5_k. Their 12 bytes (k_scales.h) are four at a time the first
+ * four scales, the first four minima, and the low bits of the others, whose high ones are the two above the first's. */
+typedef struct k_scales {
+    uint64_t scale, min;
+} k_scales;
+static inline k_scales k_scales_at(const uint8_t *b)
+{
+    uint32_t s[3];
+    memcpy(s, b, sizeof s);
+    const uint64_t scale_high = (s[2] & 0x0F0F0F0F) | (s[0] >> 6 & 0x03030303) << 4,
+                   min_high = (s[2] >> 4 & 0x0F0F0F0F) | (s[1] >> 6 & 0x03030303) << 4;
+    return (k_scales){(s[0] & 0x3F3F3F3F) | scale_high << 32, (s[1] & 0x3F3F3F3F) | min_high << 32};
+}
 
 #endif

@@ -4,8 +4,6 @@
 #define IB_BACKENDS_CPU_ARM_NEON_BLOCKS_H
 
 #include <arm_neon.h>
-#include <stdint.h>
-#include <string.h>
 
 #include "backends/cpu/coded_formats.h"
 
@@ -106,8 +104,7 @@ PART(q8_0)
 }
 PART(iq4_nl)
 {
-    static const int8_t value[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
-                                     1,    13,   25,  38,  53,  69,  89,  113}; /* iq4_nl.c */
+    static const int8_t value[16] = {IQ4_NL};
     const uint8x16x2_t q = nibbles(b + 2);
     const int8x16_t v = vld1q_s8(value);
     return (void)j, (int8x16x2_t){{vqtbl1q_s8(v, q.val[0]), vqtbl1q_s8(v, q.val[1])}};
@@ -132,22 +129,14 @@ static inline int8x16x2_t nibbles_in_turn(const uint8_t *b)
 }
 #define LOW(v) ((v)&255)
 #define HIGH(v) ((v) >> 8 & 255)
-#define NF4(OF)                                                                                                        \
-    OF(-15684), OF(-10919), OF(-8235), OF(-6194), OF(-4461), OF(-2898), OF(-1428), OF(0), OF(1248), OF(2524),          \
-        OF(3860), OF(5300), OF(6912), OF(8824), OF(11339), OF(15684)
-#define FP4(OF)                                                                                                        \
-    OF(0), OF(1), OF(128), OF(192), OF(64), OF(96), OF(32), OF(48), OF(0), OF(-1), OF(-128), OF(-192), OF(-64),        \
-        OF(-96), OF(-32), OF(-48)
 #define TAKE_WIDE(VALUES, denominator)                                                                                 \
     static const uint8_t low[16] = {VALUES(LOW)}, high[16] = {VALUES(HIGH)};                                           \
     return (wide_codes){vld1q_u8(low), vld1q_u8(high), 1.0f / denominator};
-WIDE_CODES(nf4) /* nf4.c */
-{TAKE_WIDE(NF4, 15684.0f)} PART(nf4)
+WIDE_CODES(nf4){TAKE_WIDE(NF4, 15684.0f)} PART(nf4)
 {
     return nibbles_in_turn(b + 16 * j);
 }
-WIDE_CODES(fp4) /* fp4.c */
-{TAKE_WIDE(FP4, 192.0f)} PART(fp4)
+WIDE_CODES(fp4){TAKE_WIDE(FP4, 192.0f)} PART(fp4)
 {
     return nibbles_in_turn(b + 16 * j);
 }
@@ -169,17 +158,12 @@ static inline uint8x16_t twice(uint64_t bytes)
     const uint8x16_t x = vcombine_u8(vcreate_u8(bytes), vdup_n_u8(0));
     return vzip1q_u8(x, x);
 }
-/* The 12 bytes of k_scales.h: four at a time of the first four scales, the first four minima, and the low bits of the
- * others, whose high ones are the two above the first's. */
 SCALES(k)
 {
-    uint32_t s[3];
-    memcpy(s, b + 4, sizeof s);
-    const uint64_t scale_high = (s[2] & 0x0F0F0F0F) | (s[0] >> 6 & 0x03030303) << 4,
-                   min_high = (s[2] >> 4 & 0x0F0F0F0F) | (s[1] >> 6 & 0x03030303) << 4;
+    const k_scales s = k_scales_at(b + 4);
     coded_scales y;
-    widen(twice((s[0] & 0x3F3F3F3F) | scale_high << 32), y.scale);
-    widen(twice((s[1] & 0x3F3F3F3F) | min_high << 32), y.min);
+    widen(twice(s.scale), y.scale);
+    widen(twice(s.min), y.min);
     return y;
 }
 PART(q4_k)

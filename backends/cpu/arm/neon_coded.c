@@ -254,7 +254,6 @@ typedef struct coded_functions {
 } coded_functions;
 
 #define FUNCTIONS(name, own_scales, own_wide, ...)                                                                     \
-    static const coded_format format_##name = {__VA_ARGS__};                                                           \
     static void rows_##name(const product *t, int64_t o, int64_t i, int64_t left)                                      \
     {                                                                                                                  \
         tile(t, o, i, left, ROWS, &format_##name, part_##name, scales_##own_scales, wide_##own_wide);                  \
@@ -266,17 +265,12 @@ typedef struct coded_functions {
 CODED_FORMATS(FUNCTIONS)
 #undef FUNCTIONS
 
-#define OF(name)                                                                                                       \
+#define OF_FORMAT(name)                                                                                                \
     {                                                                                                                  \
         &format_##name, rows_##name, row_##name                                                                        \
     }
-#define ROW(name, ...) [IB_AT_##name] = OF(name),
-static const coded_functions coded_table[IB_N_STORAGE] = {
-    CODED_FORMATS(ROW)[IB_AT_nf4_dq] = OF(nf4),
-    [IB_AT_fp4_dq] = OF(fp4),
-};
-#undef ROW
-#undef OF
+static const coded_functions coded_table[IB_N_STORAGE] = {CODED_ROWS};
+#undef OF_FORMAT
 
 static void coded_mul(ib_device *dev, const ib_matrix *w, int64_t n, const ib_row_codes *x, float *y)
 {

@@ -4,8 +4,6 @@
 #define IB_BACKENDS_CPU_X86_CODED_BLOCKS_H
 
 #include <immintrin.h>
-#include <stdint.h>
-#include <string.h>
 
 #include "backends/cpu/coded_formats.h"
 
@@ -92,8 +90,7 @@ PART(q8_0)
 }
 PART(iq4_nl)
 {
-    const __m256i value = _mm256_broadcastsi128_si256(
-        _mm_setr_epi8(-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113)); /* iq4_nl.c */
+    const __m256i value = _mm256_broadcastsi128_si256(_mm_setr_epi8(IQ4_NL));
     return (void)j, _mm256_shuffle_epi8(value, nibbles(b + 2));
 }
 /* Neighbours share a byte, in two's complement: 8 more without a sign. */
@@ -120,14 +117,8 @@ static inline __m256i nibbles_in_turn(const uint8_t *b)
 }
 #define LOW(v) ((char)((v)&255))
 #define HIGH(v) ((char)((v) >> 8))
-#define NF4(OF)                                                                                                        \
-    OF(-15684), OF(-10919), OF(-8235), OF(-6194), OF(-4461), OF(-2898), OF(-1428), OF(0), OF(1248), OF(2524),          \
-        OF(3860), OF(5300), OF(6912), OF(8824), OF(11339), OF(15684)
-#define FP4(OF)                                                                                                        \
-    OF(0), OF(1), OF(128), OF(192), OF(64), OF(96), OF(32), OF(48), OF(0), OF(-1), OF(-128), OF(-192), OF(-64),        \
-        OF(-96), OF(-32), OF(-48)
 #define TWICE(VALUES, OF) _mm256_broadcastsi128_si256(_mm_setr_epi8(VALUES(OF)))
-WIDE_CODES(nf4) /* nf4.c */
+WIDE_CODES(nf4)
 {
     return (wide_codes){TWICE(NF4, LOW), TWICE(NF4, HIGH), 1.0f / 15684.0f};
 }
@@ -135,7 +126,7 @@ PART(nf4)
 {
     return nibbles_in_turn(b + 16 * j);
 }
-WIDE_CODES(fp4) /* fp4.c */
+WIDE_CODES(fp4)
 {
     return (wide_codes){TWICE(FP4, LOW), TWICE(FP4, HIGH), 1.0f / 192.0f};
 }
@@ -151,15 +142,10 @@ static inline __m256i twice(uint64_t bytes)
     const __m128i x = _mm_cvtsi64_si128((long long)bytes);
     return _mm256_cvtepu8_epi16(_mm_unpacklo_epi8(x, x));
 }
-/* The 12 bytes of k_scales.h: four at a time of the first four scales, the first four minima, and the low bits of the
- * others, whose high ones are the two above the first's. */
 SCALES(k)
 {
-    uint32_t s[3];
-    memcpy(s, b + 4, sizeof s);
-    const uint64_t scale_high = (s[2] & 0x0F0F0F0F) | (s[0] >> 6 & 0x03030303) << 4,
-                   min_high = (s[2] >> 4 & 0x0F0F0F0F) | (s[1] >> 6 & 0x03030303) << 4;
-    return (coded_scales){twice((s[0] & 0x3F3F3F3F) | scale_high << 32), twice((s[1] & 0x3F3F3F3F) | min_high << 32)};
+    const k_scales s = k_scales_at(b + 4);
+    return (coded_scales){twice(s.scale), twice(s.min)};
 }
 PART(q4_k)
 {
