@@ -1,5 +1,5 @@
 /* attention_tiles.h - who sees whom in causal attention, for tiles of 64 queries by 64 keys, of a batch of rows and of
- * a cache; and the online softmax of what the queries of a batch see. */
+ * a cache; and the online softmax of what the queries of a batch see, with its gradients. */
 #ifndef IB_BACKENDS_CPU_ATTENTION_TILES_H
 #define IB_BACKENDS_CPU_ATTENTION_TILES_H
 
@@ -54,11 +54,24 @@ static inline void mask_scores(const ib_attention *a, int64_t i0, int64_t m, int
     }
 }
 
-/* s[TILE], scores of a query, become weights relative to the largest so far, *max, and are added to *sum; what was
- * added up before has to shrink by the result. */
-static inline float weigh_scores(float *s, float *max, float *sum)
+/* What m queries of a head have seen: their largest scores, the sums of their weights, and these times values. */
+typedef struct attended {
+    float max[TILE], sum[TILE], o[TILE * IB_MAX_HEAD_DIM]; /* [m], [m], [m][dim] */
+} attended;
+static inline void attend_nothing(attended *t, int64_t m, int dim)
 {
-    float best[LANES], part[LANES] = {0}, top = *max, total = 0;
+    for (int64_t i = 0; i < m; i++) {
+        t->max[i] = -INFINITY;
+        t->sum[i] = 0;
+    }
+    memset(t->o, 0, (size_t)(m * dim) * sizeof *t->o);
+}
+
+/* s[TILE], scores of query i, become weights relative to the largest so far, which are added up; what was before
+ * shrinks. */
+static inline void weigh_scores(attended *t, int64_t i, int dim, float *s)
+{
+    float best[LANES], part[LANES] = {0}, top = t->max[i], total = 0;
     for (int l = 0; l < LANES; l++)
         best[l] = top;
     for (int j = 0; j < TILE; j += LANES)
@@ -68,17 +81,60 @@ static inline float weigh_scores(float *s, float *max, float *sum)
         top = best[l] > top ? best[l] : top;
     if (top == -INFINITY) { /* nothing visible yet */
         memset(s, 0, TILE * sizeof *s);
-        return 1.0f;
+        return;
     }
-    const float shrink = ib_exp(*max - top);
+    const float shrink = ib_exp(t->max[i] - top);
     for (int j = 0; j < TILE; j += LANES)
         for (int l = 0; l < LANES; l++)
             part[l] += s[j + l] = ib_exp(s[j + l] - top);
     for (int l = 0; l < LANES; l++)
         total += part[l];
-    *max = top;
-    *sum = *sum * shrink + total;
-    return shrink;
+    t->max[i] = top;
+    t->sum[i] = t->sum[i] * shrink + total;
+    for (int d = 0; d < dim && shrink != 1.0f; d++)
+        t->o[i * dim + d] *= shrink;
+}
+
+/* y, and lse = max + ln sum, of queries i0 .. i0 + m of a head */
+static inline void put_attended(const attended *t, const ib_attention *a, int64_t head, int64_t i0, int64_t m, float *y,
+                                float *lse)
+{
+    const int dim = a->dim;
+    for (int64_t i = 0; i < m; i++) {
+        const float inverse = 1.0f / t->sum[i];
+        float *yi = y + ((i0 + i) * a->heads + head) * dim;
+        for (int d = 0; d < dim; d++)
+            yi[d] = t->o[i * dim + d] * inverse;
+        lse[(i0 + i) * a->heads + head] = t->max[i] + ib_log(t->sum[i]);
+    }
+}
+
+/* Keys from j0 on by queries from i0 on: lse and delta of these, and the first key that each sees, less j0. */
+typedef struct key_tile {
+    int64_t j0, i0;
+    float lse[TILE], delta[TILE];
+    int lo[TILE];
+} key_tile;
+static inline void take_queries(key_tile *t, const ib_attention *a, int64_t head, int64_t m, const float *lse,
+                                const float *delta)
+{
+    for (int64_t i = 0; i < TILE; i++) { /* queries behind the last see nothing */
+        const int64_t at = (t->i0 + i) * a->heads + head;
+        t->lo[i] = i < m ? (int)(first_key(a, t->i0 + i) - t->j0) : TILE;
+        t->lse[i] = i < m ? lse[at] : 0;
+        t->delta[i] = i < m ? delta[at] : 0;
+    }
+}
+/* p[TILE], scores of key j0 + j, become weights exp(scale p - lse); ds[TILE], dy v', becomes p (ds - delta) scale. */
+static inline void weigh_key(const key_tile *t, int j, float scale, float *p, float *ds)
+{
+    const int least = (int)(t->j0 - t->i0) + j; /* the first query that key j0 + j is not behind of */
+    for (int i = 0; i < TILE; i++) {
+        const float e = ib_exp(p[i] * scale - t->lse[i]);
+        const float w = i < least || t->lo[i] > j ? 0.0f : e;
+        p[i] = w;
+        ds[i] = w * (ds[i] - t->delta[i]) * scale;
+    }
 }
 
 #endif

@@ -36,27 +36,24 @@ static void scores(const ib_attention *a, const ib_qkv *x, tile t, float *s)
 /* All keys that the m queries from i0 on see. */
 static void forward_tile(const ib_attention *a, const ib_qkv *x, int head, int64_t i0, int64_t m, float *y, float *lse)
 {
-    float s[TILE * TILE], max[TILE], sum[TILE], o[TILE * IB_MAX_HEAD_DIM];
+    float s[TILE * TILE];
+    attended seen;
     const int dim = a->dim, g = head / (a->heads / a->groups);
-    const int64_t lq = (int64_t)a->heads * dim, lk = (int64_t)a->groups * dim;
-    for (int64_t i = 0; i < m; i++) {
-        max[i] = -INFINITY;
-        sum[i] = 0;
-    }
-    memset(o, 0, (size_t)(m * dim) * sizeof *o);
+    const int64_t lk = (int64_t)a->groups * dim;
+    attend_nothing(&seen, m, dim);
     for (int64_t j0 = tile_start(a, i0, m); j0 < i0 + m; j0 += TILE) {
         const int64_t n = ib_min64(TILE, i0 + m - j0);
         scores(a, x, (tile){.head = head, .group = g, .i0 = i0, .m = m, .j0 = j0, .n = n}, s);
         for (int64_t i = 0; i < m; i++) {
-            float *si = s + i * TILE, top = max[i], part[LANES] = {0}, total = 0;
+            float *si = s + i * TILE, top = seen.max[i], part[LANES] = {0}, total = 0;
             for (int64_t j = 0; j < n; j++)
                 top = si[j] > top ? si[j] : top;
             if (top == -INFINITY) { /* nothing visible yet */
                 memset(si, 0, (size_t)n * sizeof *si);
                 continue;
             }
-            const float shrink = ib_exp(max[i] - top);
-            max[i] = top;
+            const float shrink = ib_exp(seen.max[i] - top);
+            seen.max[i] = top;
             int64_t j = 0;
             for (; j + LANES <= n; j += LANES)
                 for (int l = 0; l < LANES; l++)
@@ -65,18 +62,13 @@ static void forward_tile(const ib_attention *a, const ib_qkv *x, int head, int64
                 total += part[l];
             for (; j < n; j++)
                 total += si[j] = ib_exp(si[j] - top);
-            sum[i] = sum[i] * shrink + total;
+            seen.sum[i] = seen.sum[i] * shrink + total;
             for (int d = 0; d < dim && shrink != 1.0f; d++)
-                o[i * dim + d] *= shrink;
+                seen.o[i * dim + d] *= shrink;
         }
-        IB_K(gemm_tile)(0, 0, m, dim, n, s, TILE, x->v + j0 * lk + g * dim, lk, 1.0f, o, dim);
+        IB_K(gemm_tile)(0, 0, m, dim, n, s, TILE, x->v + j0 * lk + g * dim, lk, 1.0f, seen.o, dim);
     }
-    for (int64_t i = 0; i < m; i++) {
-        const float inverse = 1.0f / sum[i];
-        for (int d = 0; d < dim; d++)
-            y[(i0 + i) * lq + head * dim + d] = o[i * dim + d] * inverse;
-        lse[(i0 + i) * a->heads + head] = max[i] + ib_log(sum[i]);
-    }
+    put_attended(&seen, a, head, i0, m, y, lse);
 }
 
 void IB_K(attention)(ib_device *dev, const ib_attention *a, int64_t rows, const ib_qkv *x, float *y, float *lse,

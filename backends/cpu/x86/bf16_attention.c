@@ -77,32 +77,21 @@ static void forward_tile(const forward *f, int head, int64_t i0, int64_t m, floa
 {
     const ib_attention *a = f->a;
     const packed *q = f->q, *k = f->k, *v = f->v;
-    float s[TILE * TILE], max[TILE], sum[TILE], o[TILE * IB_MAX_HEAD_DIM];
+    float s[TILE * TILE];
+    attended seen;
     bf16 p[TILE * TILE];
     const int dim = a->dim, g = head / (a->heads / a->groups);
-    for (int64_t i = 0; i < m; i++) {
-        max[i] = -INFINITY;
-        sum[i] = 0;
-    }
-    memset(o, 0, (size_t)(m * dim) * sizeof *o);
+    attend_nothing(&seen, m, dim);
     for (int64_t j0 = tile_start(a, i0, m); j0 < i0 + m; j0 += TILE) {
         by_dim(q, head, i0, m, k, g, j0, s);
         mask_scores(a, i0, m, j0, s);
         for (int64_t i = 0; i < m; i++) {
-            const float shrink = weigh_scores(s + i * TILE, &max[i], &sum[i]);
-            for (int d = 0; d < dim && shrink != 1.0f; d++)
-                o[i * dim + d] *= shrink;
+            weigh_scores(&seen, i, dim, s + i * TILE);
             round_row(s + i * TILE, TILE, p + i * TILE);
         }
-        by_rows(p, m, v, g, j0, o, dim);
+        by_rows(p, m, v, g, j0, seen.o, dim);
     }
-    for (int64_t i = 0; i < m; i++) {
-        const float inverse = 1.0f / sum[i];
-        float *yi = y + (i0 + i) * a->heads * dim + head * dim;
-        for (int d = 0; d < dim; d++)
-            yi[d] = o[i * dim + d] * inverse;
-        lse[(i0 + i) * a->heads + head] = max[i] + ib_log(sum[i]);
-    }
+    put_attended(&seen, a, head, i0, m, y, lse);
 }
 
 static void attention(ib_device *dev, const ib_attention *a, int64_t rows, const ib_qkv *x, float *y, float *lse,
@@ -159,29 +148,20 @@ static void keys(const backward *b, int g, int64_t j0, float *dk, float *dv)
 {
     const ib_attention *a = b->a;
     const int64_t n = min64(TILE, b->rows - j0), share = a->heads / a->groups, ld = (int64_t)a->groups * a->dim;
-    float s[TILE * TILE], dp[TILE * TILE], l[TILE], d[TILE];
+    float s[TILE * TILE], dp[TILE * TILE];
     bf16 p[TILE * TILE], ds[TILE * TILE];
-    int lo[TILE];
+    key_tile t = {.j0 = j0};
     for (int64_t head = g * share; head < (g + 1) * share; head++)
         for (int64_t i0 = j0; i0 < b->rows; i0 += TILE) {
             const int64_t m = min64(TILE, b->rows - i0);
             if (tile_start(a, i0, m) > j0)
                 continue;
-            for (int64_t i = 0; i < TILE; i++) { /* queries behind the last see nothing */
-                lo[i] = i < m ? (int)(first_key(a, i0 + i) - j0) : TILE;
-                l[i] = i < m ? b->lse[(i0 + i) * a->heads + head] : 0;
-                d[i] = i < m ? b->delta[(i0 + i) * a->heads + head] : 0;
-            }
+            t.i0 = i0;
+            take_queries(&t, a, head, m, b->lse, b->delta);
             by_dim(&b->k, g, j0, n, &b->q, head, i0, s);
             by_dim(&b->v, g, j0, n, &b->dy, head, i0, dp);
-            for (int64_t j = 0; j < n; j++) {
-                const int least = (int)(j + j0 - i0); /* the first query that key j0 + j is not behind of */
-                for (int i = 0; i < TILE; i++) {
-                    const float e = ib_exp(s[j * TILE + i] * a->scale - l[i]);
-                    const float w = i < least || lo[i] > j ? 0.0f : e;
-                    s[j * TILE + i] = w;
-                    dp[j * TILE + i] = w * (dp[j * TILE + i] - d[i]) * a->scale;
-                }
+            for (int j = 0; j < n; j++) {
+                weigh_key(&t, j, a->scale, s + j * TILE, dp + j * TILE);
                 round_row(s + j * TILE, TILE, p + j * TILE);
                 round_row(dp + j * TILE, TILE, ds + j * TILE);
             }

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "backends/cpu/level.h"
 #include "backends/cpu/x86/cached_row.h"
 
 enum { AT_ONCE = 4 }; /* queries that meet two vectors in registers */
@@ -172,8 +173,7 @@ static void attend_tile(cached_tile *t, float *y)
     for (int r = 0; r < t->n; r++)
         for (int d = 0; d < dim; d += WIDTH)
             VEC(storeu_ps)
-            (y + (int64_t)r * a->heads * dim + d,
-             VEC(div_ps)(VEC(loadu_ps)(t->o + r * dim + d), VEC(set1_ps)(t->r[r].sum)));
+    (y + (int64_t)r * a->heads * dim + d, VEC(div_ps)(VEC(loadu_ps)(t->o + r * dim + d), VEC(set1_ps)(t->r[r].sum)));
 }
 
 static void one_query(const ib_kv_cache *c, const ib_cached_queries *a, int64_t i, int h, const float *q, float *y)
@@ -186,18 +186,20 @@ static void one_query(const ib_kv_cache *c, const ib_cached_queries *a, int64_t 
     }
 }
 
-/* Of heads that are whole vectors of LANES; 0 of others. */
-static int attend_cached(const ib_kv_cache *c, const ib_cached_queries *a, const float *q, float *y)
+/* Of heads that are whole vectors of LANES. */
+static void attention_cached(ib_device *dev, const ib_kv_cache *c, const ib_cached_queries *a, const float *q, float *y)
 {
     const int heads = a->heads, dim = c->dim;
     const int64_t tiles = (a->rows + TILE - 1) / TILE, ld = (int64_t)heads * dim;
-    if (dim % LANES)
-        return 0;
+    if (dim % LANES) {
+        IB_K(attention_cached)(dev, c, a, q, y);
+        return;
+    }
     if (a->rows == 1) {
 #pragma omp parallel for schedule(static) if (cached_products(c, a) > 32768)
         for (int h = 0; h < heads; h++)
             one_query(c, a, 0, h, q + (int64_t)h * dim, y + (int64_t)h * dim);
-        return 1;
+        return;
     }
 #pragma omp parallel for schedule(dynamic) if (cached_products(c, a) > 32768)
     for (int64_t t = tiles * heads - 1; t >= 0; t--) { /* the longest first */
@@ -211,7 +213,6 @@ static int attend_cached(const ib_kv_cache *c, const ib_cached_queries *a, const
         tile.q = q + at;
         attend_tile(&tile, y + at);
     }
-    return 1;
 }
 
 #endif

@@ -75,31 +75,19 @@ typedef struct passes {
 static void forward_tile(const passes *f, int64_t head, int64_t i0, float *y, float *lse)
 {
     const ib_attention *a = f->a;
-    float s[TILE * TILE], max[TILE], sum[TILE], o[TILE * IB_MAX_HEAD_DIM];
+    float s[TILE * TILE];
+    attended seen;
     const int64_t m = ib_min64(TILE, f->rows - i0), g = head / (a->heads / a->groups);
     const int dim = a->dim;
-    for (int64_t i = 0; i < m; i++) {
-        max[i] = -INFINITY;
-        sum[i] = 0;
-    }
-    memset(o, 0, (size_t)(m * dim) * sizeof *o);
+    attend_nothing(&seen, m, dim);
     for (int64_t j0 = tile_start(a, i0, m); j0 < i0 + m; j0 += TILE) {
         by_dim(row_of(&f->q, head, i0), f->q.ld, m, panels_of(&f->k, g, j0), dim, s);
         mask_scores(a, i0, m, j0, s);
-        for (int64_t i = 0; i < m; i++) {
-            const float shrink = weigh_scores(s + i * TILE, &max[i], &sum[i]);
-            for (int d = 0; d < dim && shrink != 1.0f; d++)
-                o[i * dim + d] *= shrink;
-        }
-        by_rows(s, m, ib_min64(TILE, i0 + m - j0), &f->v, row_of(&f->v, g, j0), o, dim);
+        for (int64_t i = 0; i < m; i++)
+            weigh_scores(&seen, i, dim, s + i * TILE);
+        by_rows(s, m, ib_min64(TILE, i0 + m - j0), &f->v, row_of(&f->v, g, j0), seen.o, dim);
     }
-    for (int64_t i = 0; i < m; i++) {
-        const float inverse = 1.0f / sum[i];
-        float *yi = y + ((i0 + i) * a->heads + head) * dim;
-        for (int d = 0; d < dim; d++)
-            yi[d] = o[i * dim + d] * inverse;
-        lse[(i0 + i) * a->heads + head] = max[i] + ib_log(sum[i]);
-    }
+    put_attended(&seen, a, head, i0, m, y, lse);
 }
 
 static void attention(ib_device *dev, const ib_attention *a, int64_t rows, const ib_qkv *x, float *y, float *lse,
@@ -128,30 +116,19 @@ static void keys(const passes *b, int64_t g, int64_t j0, int64_t from, int64_t t
     const ib_attention *a = b->a;
     const int64_t n = ib_min64(TILE, b->rows - j0), share = a->heads / a->groups, ld = b->k.ld,
                   at = j0 * ld + g * a->dim, length = b->q.length;
-    float p[TILE * TILE], l[TILE], d[TILE];
-    float ds[TILE * TILE] __attribute__((aligned(64))) = {0};
-    int lo[TILE];
+    float p[TILE * TILE], ds[TILE * TILE] __attribute__((aligned(64))) = {0};
+    key_tile t = {.j0 = j0};
     for (int64_t head = g * share; head < (g + 1) * share; head++)
         for (int64_t i0 = ib_max64(from, j0); i0 < to; i0 += TILE) {
             const int64_t m = ib_min64(TILE, to - i0);
             if (tile_start(a, i0, m) > j0)
                 continue;
-            for (int64_t i = 0; i < TILE; i++) { /* queries behind the last see nothing */
-                lo[i] = i < m ? (int)(first_key(a, i0 + i) - j0) : TILE;
-                l[i] = i < m ? b->lse[(i0 + i) * a->heads + head] : 0;
-                d[i] = i < m ? b->delta[(i0 + i) * a->heads + head] : 0;
-            }
+            t.i0 = i0;
+            take_queries(&t, a, head, m, b->lse, b->delta);
             by_dim(row_of(&b->k, g, j0), ld, n, panels_of(&b->q, head, i0), a->dim, p);
             by_dim(row_of(&b->v, g, j0), ld, n, panels_of(&b->dy, head, i0), a->dim, ds);
-            for (int64_t j = 0; j < n; j++) {
-                const int least = (int)(j + j0 - i0); /* the first query that key j0 + j is not behind of */
-                for (int i = 0; i < TILE; i++) {
-                    const float e = ib_exp(p[j * TILE + i] * a->scale - l[i]);
-                    const float w = i < least || lo[i] > j ? 0.0f : e;
-                    p[j * TILE + i] = w;
-                    ds[j * TILE + i] = w * (ds[j * TILE + i] - d[i]) * a->scale;
-                }
-            }
+            for (int j = 0; j < n; j++)
+                weigh_key(&t, j, a->scale, p + j * TILE, ds + j * TILE);
             if (dv)
                 by_rows(p, n, m, &b->dy, row_of(&b->dy, head, i0), dv + at, ld);
             if (dk)
