@@ -1,4 +1,5 @@
-/* golden_model.h - the little models of tests/golden, and what transformers says of them. */
+/* golden_model.h - the little models of tests/golden, and what transformers says of them; the shape of one whose rows
+ * are whole blocks of every storage format. */
 #ifndef IB_TESTS_LM_GOLDEN_MODEL_H
 #define IB_TESTS_LM_GOLDEN_MODEL_H
 
@@ -12,7 +13,15 @@
 
 #define MODELS IB_TEST_SOURCE "/golden/models/"
 static const char *const archs[] = {"llama", "llama3", "mistral", "qwen2", "qwen3", "gemma3"};
-enum { N_ARCHS = sizeof archs / sizeof *archs, T = 24, VOCABULARY = 67 };
+enum { N_ARCHS = sizeof archs / sizeof *archs, T = 24, VOCABULARY = 67, WIDE = 256 };
+static const ib_lm_config wide_shape = {.arch = "llama",
+                                        .layers = 2,
+                                        .width = WIDE,
+                                        .ff = 512,
+                                        .heads = 4,
+                                        .groups = 2,
+                                        .vocabulary = VOCABULARY,
+                                        .context = 32};
 
 static ib_device *dev;
 static ib_graph *g;

@@ -6,15 +6,7 @@
 #include "tensor/matrix_fields.h"
 #include "tests/lm/golden_model.h"
 
-enum { WIDTH = 256, WORDS = 67, PROMPT = 5, STEPS = 4 };
-static const ib_lm_config shape = {.arch = "llama",
-                                   .layers = 2,
-                                   .width = WIDTH,
-                                   .ff = 512,
-                                   .heads = 4,
-                                   .groups = 2,
-                                   .vocabulary = WORDS,
-                                   .context = 32};
+enum { PROMPT = 5, STEPS = 4 };
 
 /* Stores a matrix in another format, if its rows are whole blocks of that. */
 static void store(ib_matrix **w, const char *format)
@@ -44,7 +36,7 @@ static ib_lm *golden_in(const char *arch, const char *format)
 /* A random model with all its matrices in that format, on the integer path. */
 static ib_lm *model_in(const char *format, int pairs)
 {
-    ib_lm *m = ib_lm_new(&shape, 5);
+    ib_lm *m = ib_lm_new(&wide_shape, 5);
     REQUIRE(m && !ib_lm_freeze(m, format));
     store(&m->embedding, format);
     m->pairs = pairs;
@@ -70,7 +62,7 @@ static void close_devices(void)
     }
 }
 
-/* Logits of a prompt and of the likeliest tokens behind it, [STEPS + 1][WORDS]; 0 if there is no such device here. */
+/* Logits of a prompt and of the likeliest tokens behind it, [STEPS + 1][VOCABULARY]; 0: there is no such device. */
 static int run(ib_lm *m, const char *device, int threads, int int8, float *logits)
 {
     REQUIRE(!ib_threads_set(threads));
@@ -83,12 +75,12 @@ static int run(ib_lm *m, const char *device, int threads, int int8, float *logit
     int32_t next[PROMPT] = {1, 60, 7, 33, 2};
     int64_t n = PROMPT;
     for (int s = 0; s <= STEPS; s++, n = 1) {
-        float *y = logits + s * WORDS;
+        float *y = logits + s * VOCABULARY;
         const int failed = ib_lm_step(m, graph, kv, next, n, y);
         if (failed)
             printf("\n    %s: %s ", device, ib_error());
         REQUIRE(!failed);
-        for (int32_t i = next[0] = 0; i < WORDS; i++)
+        for (int32_t i = next[0] = 0; i < VOCABULARY; i++)
             next[0] = y[i] > y[next[0]] ? i : next[0];
     }
     ib_kv_free(kv);
@@ -99,7 +91,7 @@ static int run(ib_lm *m, const char *device, int threads, int int8, float *logit
 
 static void every_level_gives_the_same_bits(void)
 {
-    static float want[(STEPS + 1) * WORDS], have[(STEPS + 1) * WORDS];
+    static float want[(STEPS + 1) * VOCABULARY], have[(STEPS + 1) * VOCABULARY];
     const char *other = getenv("ISOBIT_TEST_DEVICE");
     int formats = 0;
     for (int f = 0; ib_storage_at(f); f++) {
@@ -120,7 +112,7 @@ static void every_level_gives_the_same_bits(void)
                         continue;
                     if (memcmp(want, have, sizeof want))
                         printf("\n    %s at %s, %d threads: logits %g apart ", format, device, threads,
-                               furthest(want, have, (STEPS + 1) * WORDS));
+                               furthest(want, have, (STEPS + 1) * VOCABULARY));
                     CHECK(!memcmp(want, have, sizeof want));
                 }
         }
@@ -143,7 +135,7 @@ static int read_in_pieces(ib_lm *m, const char *device, int64_t piece, int int8,
     ib_kv *kv = ib_kv_new(m, LONG, int8);
     REQUIRE(graph && kv);
     for (int i = 0; i < LONG; i++)
-        id[i] = i * 31 % WORDS;
+        id[i] = i * 31 % VOCABULARY;
     for (int64_t i = 0; i < LONG; i += piece)
         REQUIRE(!ib_lm_step(m, graph, kv, id + i, i + piece < LONG ? piece : LONG - i, logits));
     ib_kv_free(kv);
@@ -155,7 +147,7 @@ static int read_in_pieces(ib_lm *m, const char *device, int64_t piece, int int8,
 static void pieces_give_the_same_bits(void)
 {
     static const int64_t pieces[] = {LONG, 1, 3, 64, 100};
-    static float want[WORDS], have[WORDS];
+    static float want[VOCABULARY], have[VOCABULARY];
     const char *other = getenv("ISOBIT_TEST_DEVICE");
     ib_lm *m = model_in("q4_0", 0);
     m->c.window = 70;
@@ -169,7 +161,7 @@ static void pieces_give_the_same_bits(void)
                     continue;
                 if (memcmp(want, have, sizeof want))
                     printf("\n    %s, %lld at a time: logits %g apart ", device, (long long)pieces[i],
-                           furthest(want, have, WORDS));
+                           furthest(want, have, VOCABULARY));
                 CHECK(!memcmp(want, have, sizeof want));
             }
     }
@@ -182,7 +174,7 @@ static void pieces_give_the_same_bits(void)
 static void integers_are_near_exact_ones(void)
 {
     open_graph();
-    static float exact[(STEPS + 1) * WORDS], integer[(STEPS + 1) * WORDS];
+    static float exact[(STEPS + 1) * VOCABULARY], integer[(STEPS + 1) * VOCABULARY];
     for (int f = 0; ib_storage_at(f); f++) {
         const char *format = ib_storage_at(f)->name;
         ib_lm *m = model_in(format, 0);
@@ -192,9 +184,9 @@ static void integers_are_near_exact_ones(void)
         REQUIRE(!ib_lm_set_path(m, IB_PATH_EXACT));
         CHECK(run(m, "cpu:base", 2, 0, exact));
         double size = 0;
-        for (int i = 0; i < WORDS; i++)
+        for (int i = 0; i < VOCABULARY; i++)
             size = fabs(exact[i]) > size ? fabs(exact[i]) : size;
-        const double e = furthest(exact, integer, WORDS);
+        const double e = furthest(exact, integer, VOCABULARY);
         if (p.integer ? e > 0.05 * size || e == 0 : e > 2e-3 * size)
             printf("\n    %s: %g of %g ", format, e, size);
         CHECK(p.integer ? e > 0 && e <= 0.05 * size : e <= 2e-3 * size);
@@ -250,7 +242,7 @@ static void what_is_exact_is_told(void)
     CHECK_ERROR(!ib_lm_hidden(m, g, batch(), 0), "have no gradient");
     ib_lm_free(m);
     ib_safetensors_close(golden);
-    m = ib_lm_new(&shape, 1);
+    m = ib_lm_new(&wide_shape, 1);
     REQUIRE(m && !ib_lm_set_path(m, IB_PATH_INTEGER) && !ib_lm_products_of(m, &p));
     CHECK(!strcmp(p.exact_formats, "15 of f32"));
     ib_lm_free(m);
@@ -293,7 +285,7 @@ static void count_codes(ib_device *dev, const float *x, int64_t n, int64_t cols,
 /* Rows that several layers read are coded once, or once for each size of blocks. */
 static void rows_are_coded_once(void)
 {
-    static float logits[WORDS];
+    static float logits[VOCABULARY];
     ib_lm *m = model_in("q4_0", 0);
     ib_device *d = ib_device_open("cpu:base");
     ib_graph *graph = ib_graph_new(d);
@@ -320,12 +312,12 @@ static void rows_that_are_not_finite(void)
 {
     open_graph();
     ib_lm *m = model_in("q8_0", 0);
-    static float x[3 * WIDTH], y[3 * WIDTH];
+    static float x[3 * WIDE], y[3 * WIDE];
     const ib_lora_opts o = {.integer = 1};
     for (int bad = 0; bad < 2; bad++) {
-        x[2 * WIDTH + 77] = bad ? -INFINITY : 0.5f;
+        x[2 * WIDE + 77] = bad ? -INFINITY : 0.5f;
         ib_graph_begin(g, IB_EVAL);
-        ib_tensor *t = ib_input(g, 2, (int64_t[]){3, WIDTH}, x),
+        ib_tensor *t = ib_input(g, 2, (int64_t[]){3, WIDE}, x),
                   *product = ib_lora_linear(g, t, m->block[0].p[IB_ROLE_Q].w, NULL, &o);
         if (bad)
             CHECK_ERROR(!product || ib_tensor_read(product, y), "row 2 of its input holds -inf");

@@ -3,15 +3,7 @@
  * another sequence's keys, positions that are counted through the step. */
 #include "tests/lm/golden_model.h"
 
-enum { WIDTH = 256, WORDS = 67, SIDES = 6, STEPS = 3 };
-static const ib_lm_config shape = {.arch = "llama",
-                                   .layers = 2,
-                                   .width = WIDTH,
-                                   .ff = 512,
-                                   .heads = 4,
-                                   .groups = 2,
-                                   .vocabulary = WORDS,
-                                   .context = 32};
+enum { SIDES = 6, STEPS = 3 };
 
 /* Prompts of 1 to SIDES tokens, then STEPS tokens, alone or side by side: [SIDES][STEPS][vocabulary] into logits. */
 static void run(ib_lm *m, ib_graph *graph, int together, float *logits)
@@ -76,7 +68,7 @@ static void each_level_gives_each_sequence_its_bits(void)
     static const char *const formats[] = {"q4_0", "q4_k", "nf4_dq", "f16", ""};
     for (int f = 0; f < 5; f++)
         for (int l = 0; ib_device_name_at(l); l++) {
-            ib_lm *m = ib_lm_new(&shape, 5);
+            ib_lm *m = ib_lm_new(&wide_shape, 5);
             REQUIRE(m && (!*formats[f] || !ib_lm_freeze(m, formats[f])));
             compare(m, ib_device_name_at(l), *formats[f] ? formats[f] : "trained");
             ib_lm_free(m);
@@ -102,13 +94,13 @@ static void of_every_architecture(void)
 static void odd_caches(void)
 {
     open_graph();
-    ib_lm *m = ib_lm_new(&shape, 5);
-    static float alone[WORDS], two[2 * WORDS];
+    ib_lm *m = ib_lm_new(&wide_shape, 5);
+    static float alone[VOCABULARY], two[2 * VOCABULARY];
     ib_kv *kv[2] = {m ? ib_kv_new(m, 4, 0) : NULL, m ? ib_kv_new(m, 4, 0) : NULL};
     REQUIRE(kv[0] && kv[1] && !ib_lm_freeze(m, "q8_0"));
     REQUIRE(!ib_lm_step(m, g, kv[0], (int32_t[]){3}, 1, alone) && !ib_kv_rewind(kv[0], 0));
     REQUIRE(!ib_lm_step_several(m, g, kv, 2, (int32_t[]){3, 3}, two));
-    CHECK(!memcmp(alone, two, sizeof alone) && !memcmp(alone, two + WORDS, sizeof alone));
+    CHECK(!memcmp(alone, two, sizeof alone) && !memcmp(alone, two + VOCABULARY, sizeof alone));
     CHECK_ERROR(ib_lm_step_several(m, g, (ib_kv *[]){kv[0], kv[0]}, 2, (int32_t[]){3, 3}, two), "one cache at 0 and 1");
     REQUIRE(!ib_lm_step(m, g, kv[1], (int32_t[]){1, 2, 3}, 3, two));
     CHECK_ERROR(ib_lm_step_several(m, g, kv, 2, (int32_t[]){3, 3}, two), "do not fit a context of 4");
