@@ -110,7 +110,7 @@ int command_eval(int argc, char **argv)
         "Examples:\n"
         "  isobit eval lenet.h5 --data idx:data/mnist --engine integer\n"
         "  isobit eval lenet.h5 --confusion\n"
-        "  isobit eval lenet.h5 --confusion -o confusion.svg\n"
+        "  isobit eval lenet.h5 --confusion -o confusion.svg\n\n"
         "Without --data a checkpoint is measured on the data that it was trained on, with the --label, --test-share "
         "and so "
         "on of that training, unless others are given: relative paths are taken from the working directory. --limit is "

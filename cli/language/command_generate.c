@@ -324,9 +324,9 @@ int command_generate(int argc, char **argv)
         "MODEL",
         "Continues a text, or talks.\v"
         "Examples:\n  isobit generate SmolLM2.gguf --prompt \"It is a truth\" -n 64 -t 0\n"
-        "  isobit generate SmolLM2.gguf --chat --prompt \"Who are you?\" --adapter adapter\n"
-        "  isobit generate SmolLM2.gguf --prompt - --stop $'\\n\\n' --stop END <question.txt\n"
-        "  isobit generate SmolLM2.gguf --prompts questions.txt --chat --json\n"
+        "  isobit generate SmolLM2.gguf --adapter adapter --chat --prompt \"Hello\"\n"
+        "  isobit generate SmolLM2.gguf --prompt - --stop $'\\n\\n' <question.txt\n"
+        "  isobit generate SmolLM2.gguf --prompts questions.txt --chat --json\n\n"
         "Of --prompts each line is continued, or with --chat answered, by itself, as it would be alone with the seed "
         "of its "
         "number, and printed behind [number]. Of --chat alone each line of standard input that is not blank is a "

@@ -4,10 +4,11 @@
 
 int command_merge(int argc, char **argv)
 {
-    return convert(
-        argc, argv, 1,
-        "Merges an adapter into its base and writes a whole model.\v"
-        "Examples:\n  isobit merge SmolLM2.gguf --adapter adapter --format q4_0 -o tuned.gguf --text book.txt\n"
-        "  isobit merge SmolLM2.gguf --base nf4-dq --adapter adapter --format nf4 -o tuned-hf\n" CARDS
-        "JSON keys: out, exact, lossy; with --text: perplexity_before, perplexity_after.");
+    return convert(argc, argv, 1,
+                   "Merges an adapter into its base and writes a whole model.\v"
+                   "Examples:\n  isobit merge SmolLM2.gguf --adapter adapter \\\n"
+                   "    --format q4_0 -o tuned.gguf --text book.txt\n"
+                   "  isobit merge SmolLM2.gguf --base nf4-dq --adapter adapter \\\n"
+                   "    --format nf4 -o tuned-hf\n\n" CARDS
+                   "JSON keys: out, exact, lossy; with --text: perplexity_before, perplexity_after.");
 }

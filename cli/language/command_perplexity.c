@@ -75,8 +75,8 @@ int command_perplexity(int argc, char **argv)
         "MODEL",
         "Measures how well a language model (GGUF or Hugging Face folder) predicts a text: "
         "non-overlapping windows, the second "
-        "half of each is scored.\vExample:\n  isobit perplexity SmolLM2.gguf --text emma.txt "
-        "--base nf4-dq --adapter adapter/\n"
+        "half of each is scored.\vExample:\n  isobit perplexity SmolLM2.gguf --text emma.txt \\\n"
+        "    --base nf4-dq --adapter adapter\n"
         "JSON keys: perplexity, nll, tokens, windows, path, integer_matrices, exact_matrices, exact_formats, "
         "seconds, tokens_per_second, peak_bytes.",
         children,

@@ -316,8 +316,8 @@ void finetune_options_parse(int argc, char **argv, finetune_options *o)
         "MODEL",
         "Fine-tunes a LoRA or DoRA adapter over a frozen model (GGUF or Hugging Face folder).\v"
         "Examples:\n  isobit finetune SmolLM2.gguf --data my.jsonl -o adapter\n"
-        "  isobit finetune SmolLM2.gguf --data book.txt --base nf4-dq --lora r=16,alpha=32 --steps 32 --no-shuffle -o "
-        "adapter\n"
+        "  isobit finetune SmolLM2.gguf --data book.txt --base nf4-dq \\\n"
+        "    --lora r=16,alpha=32 --steps 32 --no-shuffle -o adapter\n"
         "  isobit finetune SmolLM2.gguf --data more.jsonl --adapter adapter -o second\n"
         "  isobit finetune SmolLM2.gguf --data my.jsonl --plan --memory 500M\n\n"
         "DIR receives adapter_config.json and adapter_model.safetensors (PEFT) and state.safetensors (for --resume).\n"

@@ -89,7 +89,7 @@ int command_quantize(int argc, char **argv)
                               "then scales are fixed (static post-training "
                               "quantization). If that costs too much, isobit train --init goes on from the float "
                               "checkpoint with its integers.\vExample:\n"
-                              "  isobit quantize net.h5 --data idx:data/mnist --samples 100 -o net_int8.h5\n"
+                              "  isobit quantize net.h5 --data idx:data/mnist --samples 100 -o net_int8.h5\n\n"
                               "Labels are not needed, and any outputs will do: what is measured, on the test part, is "
                               "the error of the outputs against the float "
                               "network's, as signal-to-quantization-noise ratio in dB: 10 log10(sum y^2 / sum (y - "

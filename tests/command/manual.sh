@@ -1,6 +1,7 @@
 #!/bin/bash
 # manual.sh BUILD - every option that `isobit COMMAND --help` prints has its line in the command's page and is completed in bash; pages are
-# formatted without a warning. Broken by: a command or an option that the manual's tool does not see, a page that is no troff.
+# formatted without a warning; an example is printed by --help as it is written, to be pasted. Broken by: a command or an option that the manual's tool
+# does not see, a page that is no troff, an example wider than the 79 columns to which --help breaks its lines.
 set -eu
 isobit=$1/isobit pages=$1/manual failed=0
 wrong() { echo "$*"; failed=1; }
@@ -26,6 +27,11 @@ for c in $commands; do
     diff <(echo "$help") <(sed -n '/^\.TP/{n;s/\\-/-/g;s/^\(\\fB-.\\fR, \)\{0,1\}\\fB\(--[a-z0-9-]*\)\\fR.*/\2/p}' "$page" | sort) ||
         wrong "$c: the help's options (<) are not the page's (>)"
     options=$((options + $(echo "$help" | wc -l)))
+    examples=$(sed -n '/^\.nf/,/^\.fi/{/^\./d;s/\\-/-/g;s/\\:/\n/g;s/\\(aq/\x27/g;s/\\(ha/^/g;s/\\(ti/~/g;s/\\(ga/`/g;s/\\e/\\/g;s/\n//g;p}' "$page")
+    [ -n "$examples" ] || wrong "$c: its page has no example"
+    while IFS= read -r line; do
+        grep -qxF -- "$line" <<<"$("$isobit" "$c" --help)" || wrong "$c: --help breaks the example '$line'"
+    done <<<"$examples"
 done
 expect() { # LINE REPLY...
     local line=$1
