@@ -194,6 +194,7 @@ FILE *report_stream(const common *o);
 
 extern volatile sig_atomic_t interrupted; /* set by Ctrl-C once catch_interrupt() was called */
 void catch_interrupt(void);
+void release_interrupt(void); /* from here on it ends the program again */
 
 /* 1 after telling of a runtime in `list` that there is not; NULL: none is asked for. */
 int refuse_runtimes(const char *list);

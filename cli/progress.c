@@ -80,3 +80,11 @@ void catch_interrupt(void)
     sigaction(SIGINT, &a, NULL);
     sigaction(SIGTERM, &a, NULL);
 }
+
+void release_interrupt(void)
+{
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
+    if (interrupted) /* it came after the last look */
+        raise(interrupted);
+}

@@ -76,20 +76,27 @@ typedef struct writing {
     int64_t done;
 } writing;
 
-static void show(void *user, const char *tensor, const char *from, const char *to, int exact)
+static int show(void *user, const char *tensor, const char *from, const char *to, int exact)
 {
     writing *w = user;
     progress_end(&w->bar); /* lines and the bar may share a terminal */
     fprintf(report_stream(&w->o->common), "%-48s %-7s -> %-7s %s\n", tensor, from, to, exact ? "exact" : "lossy");
     progress_show(&w->bar, ++w->done, w->saved.tensors, "tensors");
+    return interrupted != 0;
 }
 
 static int save(const language *l, writing *w)
 {
     progress_start(&w->bar, w->o->merging ? "merge" : "convert", 0);
+    catch_interrupt();
     const ib_status status =
         ib_lm_save(l->m, l->dev, w->o->out, &(ib_lm_save_opts){w->o->model, w->o->format, show, w}, &w->saved);
     progress_end(&w->bar);
+    if (status == IB_ESTOPPED) {
+        fprintf(stderr, "isobit: interrupted: nothing was written\n");
+        return 128 + interrupted;
+    }
+    release_interrupt();
     return status ? complain() : 0;
 }
 
@@ -139,7 +146,9 @@ int convert(int argc, char **argv, int merging, const char *doc)
             json_object_object_add(j, "perplexity_after", json_object_new_double(after_ppl));
         }
         print_json(j);
-    } else if (!status && !o.adapter_only) {
+    } else if (!status && o.adapter_only) {
+        printf("written: %s\n", o.out);
+    } else if (!status) {
         printf("%s: %lld tensors exact, %lld lossy", o.out, (long long)w.saved.exact, (long long)w.saved.lossy);
         if (!stat(o.out, &info) && S_ISREG(info.st_mode))
             printf(", %.1f MB", (double)info.st_size / 1e6);
@@ -158,6 +167,7 @@ int command_convert(int argc, char **argv)
                    "Writes a model in another kind of file or format and says of each tensor whether its values stay.\v"
                    "Examples:\n  isobit convert SmolLM2.gguf -o smollm2-hf --format bf16\n  isobit convert folder -o "
                    "model.gguf --format q4_k\n"
-                   "  isobit convert SmolLM2.gguf --adapter peft-folder --adapter-only -o adapter.gguf\n" CARDS
+                   "  isobit convert SmolLM2.gguf --adapter peft-folder --adapter-only \\\n"
+                   "    -o adapter.gguf\n\n" CARDS
                    "JSON keys: out, exact, lossy; with --text: perplexity_before, perplexity_after.");
 }

@@ -84,7 +84,7 @@ static void write_overview(FILE *out)
         ".SH \"EXIT STATUS\"\n.TP\n.B 0\nsuccess\n.TP\n.B 1\nthe command failed; a line on standard error says "
         "why\n.TP\n.B 2\n"
         "it was called in a way that means nothing\n.TP\n.B 3\n\\fBverify\\fR found codes that differ\n.TP\n.B 130\n"
-        "training was interrupted; \\fB\\-\\-resume\\fR goes on\n"
+        "Ctrl\\-C ended it; a training goes on with \\fB\\-\\-resume\\fR\n"
         ".SH ENVIRONMENT\n.TP\n.B ISOBIT_DEVICE\nthe kernels, where \\fB\\-\\-device\\fR, which lists them, does not "
         "say\n.TP\n.B ISOBIT_PYTHON\n"
         "the Python that \\fBverify \\-\\-with\\fR and \\fBbench \\-\\-peers\\fR run\n.TP\n.B CC\nthe compiler that "

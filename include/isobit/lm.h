@@ -183,11 +183,12 @@ ib_status ib_lm_set_command(ib_lm *m, const char *command);
 /* Writes base + adapter as a whole model: a GGUF file if path ends in .gguf, else a Hugging Face folder with its model
  * card, in place of one that isobit wrote, but not of another README.md. The device decodes and merges; saved may be
  * NULL. IB_EINVAL names a file of the folder that openers would read beside the model and that is not written over. On
- * an error the file or folder is as it was. */
+ * an error, IB_ESTOPPED too, the file or folder is as it was. */
 typedef struct ib_lm_save_opts {
     const char *source; /* the path that the model was opened from (tokenizer and metadata); NULL: no tokenizer */
     const char *format; /* of linear layers; NULL or "keep": each tensor's own where it can be kept */
-    void (*report)(void *user, const char *tensor, const char *from, const char *to, int exact); /* each; or NULL */
+    /* of each tensor that is made; not 0: stop, and write nothing (IB_ESTOPPED). Or NULL */
+    int (*report)(void *user, const char *tensor, const char *from, const char *to, int exact);
     void *user;
 } ib_lm_save_opts;
 typedef struct ib_lm_saved {

@@ -194,6 +194,13 @@ static ib_matrix *turned(const ib_lm *m, const ib_out_tensor *t)
     return ib_matrix_new(t->to, rows, cols, &(ib_matrix_parts){.data = bytes}, bytes);
 }
 
+ib_status ib_out_tell(const ib_lm_save_opts *o, const ib_out_tensor *t, int exact)
+{
+    if (!o->report || !o->report(o->user, t->name, t->from->name, t->to->name, exact))
+        return IB_OK;
+    return ib_fail(IB_ESTOPPED, "stopped at tensor '%s'", t->name);
+}
+
 ib_matrix *ib_out_make(const ib_lm *m, ib_device *dev, const ib_out_tensor *t, float *x, int *exact)
 {
     const int64_t n = ib_out_size(t), rows = t->ndim > 1 ? t->shape[0] : 1, cols = n / rows;

@@ -28,6 +28,8 @@ void ib_out_release(ib_out *out);
  * space. *exact: its values are the source's. */
 ib_matrix *ib_out_make(const ib_lm *m, ib_device *dev, const ib_out_tensor *t, float *x, int *exact);
 int64_t ib_out_size(const ib_out_tensor *t);
+/* Reports a tensor that is made; IB_ESTOPPED: the caller wants no more. */
+ib_status ib_out_tell(const ib_lm_save_opts *o, const ib_out_tensor *t, int exact);
 
 /* Names by which openers, here or in transformers and peft, find a part of a model in its folder; shell patterns. */
 extern const char *const ib_model_files[];

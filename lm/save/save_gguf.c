@@ -157,8 +157,7 @@ ib_status ib_save_gguf(ib_lm *m, ib_device *dev, const char *path, const ib_lm_s
             break;
         }
         ib_gguf_data(file, ib_matrix_parts_of(made).data, (size_t)ib_matrix_bytes(made));
-        if (o->report)
-            o->report(o->user, t->name, t->from->name, t->to->name, exact);
+        status = ib_out_tell(o, t, exact);
         saved->exact += exact;
         saved->lossy += !exact;
         ib_matrix_free(made);

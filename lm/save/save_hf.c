@@ -122,8 +122,8 @@ static ib_status write_model(ib_lm *m, ib_device *dev, const char *path, const i
                             ib_matrix_parts_of(made).data,
                             (size_t)ib_matrix_bytes(made)};
         status = integers ? add_integers(&a, t, made) : t->to->code ? add_bnb(&a, t, made) : add(&a, t->name, whole);
-        if (o->report)
-            o->report(o->user, t->name, t->from->name, t->to->name, exact);
+        if (!status)
+            status = ib_out_tell(o, t, exact);
         saved->exact += exact;
         saved->lossy += !exact;
         ib_matrix_free(made);

@@ -1,6 +1,8 @@
 /* test_language_files.c - adapters and models through files: what is written is what is read, and what ships is what
  * was trained. Broken by: a tensor under another name or in another order, a merge beside the deployed bytes, a part
- * of a file left out. */
+ * of a file left out, what is left of a file whose writing was stopped. */
+#include <dirent.h>
+
 #include "tests/lm/golden_model.h"
 
 static void models_survive_files(void)
@@ -214,5 +216,42 @@ static void parts_are_one_file(void)
     close_graph();
 }
 
-SUITE("language_files", T(models_survive_files), T(adapters_survive_files), T(quantized_folders),
-      T(bitsandbytes_checkpoint), T(deployed_is_what_ships), T(parts_are_one_file))
+static int stop_at(void *user, const char *tensor, const char *from, const char *to, int exact)
+{
+    (void)tensor, (void)from, (void)to, (void)exact;
+    return !--*(int *)user;
+}
+
+static int entries(const char *folder)
+{
+    DIR *d = opendir(folder);
+    int n = 0;
+    while (d && readdir(d))
+        n++;
+    if (d)
+        closedir(d);
+    return n;
+}
+
+static void stopped_leaves_nothing(void)
+{
+    open_graph();
+    read_golden(archs[0]);
+    ib_lm *m = ib_lm_open(path(archs[0], ""));
+    const int before = entries(temporary(""));
+    for (int gguf = 0; gguf < 2; gguf++)
+        for (int after = 1; after <= 3; after++) {
+            int left = after;
+            const ib_lm_save_opts stop = {.report = stop_at, .user = &left};
+            CHECK_ERROR(ib_lm_save(m, dev, temporary(gguf ? "stopped.gguf" : "stopped"), &stop, NULL),
+                        "stopped at tensor '");
+            CHECK(ib_error_status() == IB_ESTOPPED && left == 0);
+            CHECK_INT(entries(temporary("")), before);
+        }
+    ib_lm_free(m);
+    ib_safetensors_close(golden);
+    close_graph();
+}
+
+SUITE("language_files", T(stopped_leaves_nothing), T(models_survive_files), T(adapters_survive_files),
+      T(quantized_folders), T(bitsandbytes_checkpoint), T(deployed_is_what_ships), T(parts_are_one_file))
