@@ -91,7 +91,7 @@ int bench_inference(bench *b, const char *const *models, int n, struct json_obje
     double *taken = calloc((size_t)(2 * b->n * b->repeats), sizeof *taken);
     int failed = !taken ? fprintf(stderr, "isobit: out of memory\n") > 0 : 0;
     bench_part(b);
-    fprintf(out, "integer runtime, %s, fp32_rne (us a call)%s, medians of %lld turns\n", b->qat,
+    fprintf(out, "integer runtime, %s, fp32_rne (us a call)%s, medians of %lld turn(s)\n", b->qat,
             peers ? ", beside ONNX Runtime" : "", (long long)b->repeats);
     bench_put_device(b, "device");
     fprintf(out, "%-8s %8s %6s %10s%s%s\n", "model", "threads", "batch", "isobit",

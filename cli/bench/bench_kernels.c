@@ -122,7 +122,7 @@ int bench_kernels(bench *b)
             return 0;
         }
     bench_part(b);
-    fprintf(f, "products beside what registers and memory allow, %d thread(s), medians of %lld turns\n", ib_threads(),
+    fprintf(f, "products beside what registers and memory allow, %d thread(s), medians of %lld turn(s)\n", ib_threads(),
             (long long)b->repeats);
     for (size_t r = 0; r < sizeof products / sizeof *products && !failed; r++) {
         const product *p = &products[r];

@@ -268,7 +268,7 @@ int bench_language(bench *b)
         if (b->peers && (l.peers = bench_language_peers(b, &l.n)))
             bench_add(b, "language_peers", l.peers);
         bench_part(b);
-        fprintf(f, "%s, %s, %.4g million weights in linear layers, %d thread(s), medians of %lld turns\n",
+        fprintf(f, "%s, %s, %.4g million weights in linear layers, %d thread(s), medians of %lld turn(s)\n",
                 b->model_file, c->arch, l.path.all.linear / 1e6, ib_threads(), (long long)b->repeats);
         json_object_object_add(j, "model_file", json_object_new_string(b->model_file));
         json_object_object_add(j, "arch", json_object_new_string(c->arch));

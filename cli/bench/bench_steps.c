@@ -95,7 +95,7 @@ int bench_steps(bench *b, const char *const *models, int n)
     fprintf(out, "training step on ");
     for (int i = 0; i < b->n; i++)
         fprintf(out, "%s%s", i ? ", " : "", ib_device_name(b->dev[i]));
-    fprintf(out, ", %d thread(s), %s, medians of %lld turns\n", ib_threads(), b->qat, (long long)b->repeats);
+    fprintf(out, ", %d thread(s), %s, medians of %lld turn(s)\n", ib_threads(), b->qat, (long long)b->repeats);
     bench_put_device(b, "device");
     fprintf(out, "%-8s %5s %10s %10s %8s %10s %10s%s\n", "model", "batch", "float ms", "qat ms", "ratio", "float MB",
             "qat MB", b->n > 1 ? "  float x    qat x" : "");

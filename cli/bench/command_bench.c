@@ -111,6 +111,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         if (!(b->parts = parts_of(arg)))
             exit(2);
         return 0;
+    case ARGP_KEY_ARG:
+        argp_error(
+            state,
+            "'%s': what is timed is said by an option: --model-file PATH a language model, --model NAME a network",
+            arg);
+        return 0;
     case ARGP_KEY_END:
         if (!b->parts)
             b->parts = b->model        ? BENCH_STEPS | BENCH_INFERENCE
@@ -165,6 +171,17 @@ static int open_one(bench *b, const char *name)
             return fprintf(stderr, "isobit: --device '%s' is %s, which stands before it: nothing would be compared\n",
                            name, ib_device_name(dev));
     return 0;
+}
+
+/* What makes no network is told before a line is printed; a network of --model's words itself is dropped. */
+static int refuse_networks(const bench *b)
+{
+    ib_qat_opts quant = {0};
+    if (ib_qat_bits_parse(b->qat, &quant))
+        return complain();
+    ib_layer *net = b->model ? ib_model_new(b->model, 1, 28, 28, 10) : NULL;
+    ib_layer_free(net);
+    return b->model && !net ? complain() : 0;
 }
 
 /* Before anything is timed. */
@@ -225,7 +242,8 @@ int command_bench(int argc, char **argv)
         "against; medians, and medians of the ratios within a turn.\v"
         "Examples:\n  isobit bench --model lenet --qat w4a8 --threads 1\n"
         "  isobit bench --only kernels --device cpu:avx2,cpu:vnni\n"
-        "  isobit bench --model-file SmolLM2.gguf --llama-bench llama.cpp/build/bin/llama-bench\n"
+        "  isobit bench --model-file SmolLM2.gguf \\\n"
+        "    --llama-bench llama.cpp/build/bin/llama-bench\n\n"
         "A share is of the limit in brackets: products of fp32, bf16, 8-bit (int8) or 4-bit (int4) numbers in "
         "registers alone, or bytes read from memory (read). x is how many times as fast as the first device this one "
         "is.\n"
@@ -246,7 +264,7 @@ int command_bench(int argc, char **argv)
     b.qat = b.qat ? b.qat : "w8a8";
     b.paths = b.paths ? b.paths : BENCH_EXACT | BENCH_INTEGER;
     b.report = json_object_new_object();
-    int status = open_devices(&b) != 0;
+    int status = open_devices(&b) || refuse_networks(&b);
     if (!status) {
         begin_report(&b);
         status = (b.parts && run_networks(&b)) || (b.model_file && bench_language(&b));

@@ -47,6 +47,10 @@ def has(level):
 refused(1, "device 'cpu:parrot': ", "--device", "cpu:base,cpu:parrot")
 refused(2, "--device 'cpu:base,,cpu:ref' says nothing at one of its commas", "--device", "cpu:base,,cpu:ref")
 refused(2, "--device says cpu:ref twice", "--device", "cpu:ref,cpu:base,cpu:ref")
+r = run("bench", chat)
+check("a path is an option's", r.returncode == 2 and "--model-file PATH" in r.stderr and not r.stdout, r.stderr)
+refused(1, "no model is named 'parrot'", "--model", "parrot")
+refused(1, "'w0a0'", "--only", "steps", "--qat", "w0a0")
 refused(2, "--only 'kernel': steps, kernels and inference are possible", "--only", "steps,kernel")
 refused(2, "--only says steps twice", "--only", "steps,steps")
 refused(2, "--model has no effect without steps or inference in --only", "--only", "kernels", "--model", "mlp")
@@ -105,7 +109,7 @@ calls = dict(zip(keys, nets["inference"]))
 for (threads, batch, _), i in calls.items():
     near("inference beside the first", i["speed"], calls[threads, batch, best]["us"] / i["us"])
 text = run("bench", "--only", "inference", "--model", "mlp", "--repeats", 1, "--threads", 1, "--device", ",".join(devices)).stdout
-check("each device has its lines", all(text.count(d + " ") == 2 for d in devices) and "medians of 1 turns" in text, text)
+check("each device has its lines", all(text.count(d + " ") == 2 for d in devices) and "medians of 1 turn(s)" in text, text)
 
 # ---- language models ----
 for name, format in (("chat.gguf", "keep"), ("four.gguf", "q4_0"), ("eight.gguf", "q8_0")):
