@@ -43,6 +43,28 @@ static const struct source *find_source(const char *spec)
     return NULL;
 }
 
+/* A path alone, whose ending says who would read it, or NULL. */
+static const struct source *source_of_ending(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+    for (int i = 0; dot && i < N_SOURCES; i++) {
+        const size_t n = strlen(dot + 1);
+        if (strlen(sources[i].prefix) == n + 1 && !strncmp(sources[i].prefix, dot + 1, n) &&
+            sources[i].prefix[n] == ':')
+            return &sources[i];
+    }
+    return NULL;
+}
+
+static ib_status refuse_source(const char *spec)
+{
+    const struct source *meant = source_of_ending(spec);
+    return ib_fail(IB_EINVAL,
+                   "data '%s': digits, idx:DIR, images:DIR, hdf5:FILE, csv:FILE, npy:FILE, npz:FILE and f32:FILE are "
+                   "possible%s%s%s",
+                   spec, meant ? ": perhaps " : "", meant ? meant->prefix : "", meant ? spec : "");
+}
+
 char *ib_dataset_file(const char *spec, int i)
 {
     const struct source *s = find_source(spec);
@@ -117,10 +139,7 @@ static ib_status open_parts(const char *spec, const ib_input_info *net, const ib
     const ib_data_opts none = {0}, *o = opts ? opts : &none;
     const struct source *source = find_source(spec);
     if (!source)
-        return ib_fail(
-            IB_EINVAL,
-            "data '%s': digits, idx:DIR, images:DIR, hdf5:FILE, csv:FILE, npy:FILE, npz:FILE and f32:FILE are possible",
-            spec);
+        return refuse_source(spec);
     const char *rest = spec + strlen(source->prefix);
     if (source->file != no_file && !*rest)
         return ib_fail(IB_EINVAL, "data '%s': names no file", spec);

@@ -66,7 +66,8 @@ static char *resolve(const char *path)
     struct stat old, link;
     const int there = !stat(path, &old), linked = !lstat(path, &link) && S_ISLNK(link.st_mode);
     if (there && !S_ISREG(old.st_mode)) /* /dev/null, /dev/full, a pipe: nothing to rename over */
-        return ib_fail_null(IB_EIO, "%s: is not a regular file", path);
+        return ib_fail_null(IB_EIO, "%s: is %s", path,
+                            S_ISDIR(old.st_mode) ? "a folder: a file is to be written" : "not a regular file");
     if (!there && linked)
         return ib_fail_null(IB_EIO, "%s: is a link to nothing: remove it, or give another name", path);
     char *real = linked ? realpath(path, NULL) : NULL, *target = ib_strdup(real ? real : path);

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "files/begins.h"
 #include "files/gguf.h"
 
 /* What is left of the file; `bad` is set once by the first read past the end. */
@@ -149,7 +150,7 @@ static ib_status read_all(ib_gguf *f)
     cursor c = {f->file.data, f->file.data + f->file.size, 0};
     const uint8_t *magic = take(&c, 4);
     if (!magic || memcmp(magic, "GGUF", 4))
-        return ib_fail(IB_EFORMAT, "%s: is not a GGUF file", f->path);
+        return ib_fail(IB_EFORMAT, "%s: is not a GGUF file%s", f->path, ib_begins_as(f->file.data, f->file.size));
     const uint32_t version = (uint32_t)number(&c, 4);
     const uint64_t tensors = number(&c, 8), kvs = number(&c, 8);
     if (!c.bad && version != 3 && version != 2)

@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/number.h"
+#include "files/begins.h"
 #include "files/file.h"
 
 enum { TRAILER = 49 };
@@ -79,9 +80,9 @@ hid_t ib_h5_open(const char *path)
     const size_t said = ends ? strtoull((const char *)bytes + size - TRAILER + 13, NULL, 10) : 0;
     if (!ends) {
         const int hdf5 = size >= 8 && !memcmp(bytes, "\211HDF\r\n\032\n", 8);
-        ib_fail(IB_EFORMAT, "%s: is %s (%zu bytes)", path,
+        ib_fail(IB_EFORMAT, "%s: is %s%s (%zu bytes)", path,
                 hdf5 ? "HDF5 without isobit's line at its end: cut, or of another program" : "no HDF5 file of isobit",
-                size);
+                hdf5 ? "" : ib_begins_as(bytes, size), size);
     } else if (said != size - TRAILER) {
         ib_fail(IB_EFORMAT, "%s: is damaged: %zu bytes where its end says %zu", path, size - TRAILER, said);
     } else {

@@ -22,6 +22,12 @@ int ib_checkpoint_read_header(hid_t f, ib_checkpoint *c, ib_input_info *in, int 
     memset(c, 0, sizeof *c);
     TRY(ib_h5_get_text(f, "format", format, sizeof format));
     TRY(ib_h5_get(f, "version", H5T_NATIVE_INT, 1, &version));
+    if (!strcmp(format, "isobit program")) {
+        ib_fail(IB_EFORMAT,
+                "is an exported program, no checkpoint: `isobit eval`, `predict` and `inspect --graph` take "
+                "it");
+        goto fail;
+    }
     if (strcmp(format, "isobit checkpoint") || version != IB_CHECKPOINT_VERSION) {
         ib_fail(IB_EFORMAT, "is '%s' of version %d, not 'isobit checkpoint' of version %d", format, version,
                 IB_CHECKPOINT_VERSION);

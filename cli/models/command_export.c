@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <sys/stat.h>
 
 #include "cli/cli.h"
@@ -171,11 +172,23 @@ static int write_out(ib_program *p, session *s, const export_options *o, const c
 }
 
 /* 0, or 1 with a line where the path cannot be written to. */
+/* A folder of the name that a file would have is not what is meant; one that is there may be. */
+static int refuse_file_name(const char *path)
+{
+    const size_t n = strlen(path);
+    if (n < 2 || path[n - 2] != '.' || !strchr("ch", path[n - 1]) || !access(path, F_OK))
+        return 0;
+    return fprintf(stderr,
+                   "isobit: -o '%s': C goes into a folder, as NAME.h and NAME.c; --name says how they are called\n",
+                   path) > 0;
+}
+
 static int refuse_path(const export_options *o)
 {
     static int (*const refuse[])(const char *, const char *) = {
         [IB_PRINT_FOLDER] = refuse_no_folder, [IB_PRINT_FILE] = refuse_nowhere, [IB_PRINT_H5] = refuse_not_hdf5};
-    return refuse[o->format->path]("-o", o->out) || (o->format->path == IB_PRINT_FILE && refuse_foreign("-o", o->out));
+    return (o->format->path == IB_PRINT_FOLDER && refuse_file_name(o->out)) || refuse[o->format->path]("-o", o->out) ||
+           (o->format->path == IB_PRINT_FILE && refuse_foreign("-o", o->out));
 }
 
 int command_export(int argc, char **argv)

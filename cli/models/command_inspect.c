@@ -288,7 +288,10 @@ static int draw_parameter(session *s, const inspect_options *o)
     ib_tensor *t = ib_param_find(s->net, o->parameter);
     ib_qat_layer l;
     if (!t)
-        return complain();
+        return fprintf(stderr,
+                       "isobit: --of '%s': no parameter has this name (isobit inspect lists them; act:LAYER is a "
+                       "layer's output)\n",
+                       o->parameter) > 0;
     if (n <= 7 || strcmp(o->parameter + n - 7, ".weight") || !find_layer(s, o->parameter, n - 7, &l) || !l.weight_bits)
         return plot_histogram(o->histogram, o->parameter, "value", ib_tensor_f32(t), ib_tensor_size(t), NULL);
     int64_t size;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
@@ -213,9 +214,14 @@ ib_status ib_lm_from_hf(ib_lm *m, const char *folder)
     char *path = ib_format_text("%s/config.json", folder);
     struct json_object *config = path ? ib_json_read(path) : NULL;
     char *adapter = ib_format_text("%s/adapter_config.json", folder);
-    ib_status status = config ? IB_OK : ib_error_status();
-    ib_hf_biases biases;
     struct stat info;
+    ib_status status = config ? IB_OK : ib_error_status();
+    if (!config && path && adapter && access(path, F_OK) && !stat(adapter, &info))
+        status = ib_fail(IB_EFORMAT,
+                         "%s: is an adapter without a model: the model goes here, and adapters are given with "
+                         "--adapter",
+                         folder);
+    ib_hf_biases biases;
     if (!status && !adapter)
         status = IB_ENOMEM;
     else if (!status && !stat(adapter, &info)) /* transformers would open the adapter, over a base that it names */

@@ -129,6 +129,12 @@ ISOBIT_TRACE=1 "$isobit" predict program.h5 --data digits --limit 3 >out 2>trace
 check "instructions are traced" grep -q "^program *conv2d *conv1.conv" trace
 "$isobit" inspect m.h5 --graph net.dot 2>err && "$isobit" inspect program.h5 --graph program.dot 2>err
 check "graphs" eval 'grep -q "qconv2d.nconv1.conv" net.dot && grep -q "conv2d.nconv1.conv.*weights int4" program.dot'
+fails 1 "program.h5: is an exported program, no checkpoint" "$isobit" verify program.h5
+fails 1 "--of 'conv1': no parameter has this name" "$isobit" inspect m.h5 --histogram - --of conv1
+fails 1 "-o 'lenet.c': C goes into a folder" "$isobit" export m.h5 --to c -o lenet.c
+mkdir folder.tflite
+fails 1 "folder.tflite: is a folder: a file is to be written" "$isobit" export m.h5 --to tflite -o folder.tflite
+fails 1 "and f32:FILE are possible: perhaps csv:plants.csv" "$isobit" train --data plants.csv -o x.h5
 fails 2 "graphs are .dot, .svg or .png" "$isobit" inspect m.h5 --graph net.gif
 if command -v dot >/dev/null; then
     check "drawn graphs" eval '"$isobit" inspect m.h5 --graph net.svg 2>err && grep -q "<svg" net.svg && [ ! -e net.svg.dot ]'

@@ -342,6 +342,12 @@ printf 'ab\377cd' >bad.txt
 fails 1 "bad.txt: the text is not UTF-8: byte 2" "$isobit" finetune "$model" --data bad.txt -o x
 : >empty.txt
 fails 1 "empty.txt: holds no data" "$isobit" finetune "$model" --data empty.txt -o x
+fails 1 "dep: is an adapter without a model" "$isobit" perplexity dep --text "$text"
+"$isobit" train --model tfc --epochs 1 -o net.h5 >out 2>err
+fails 1 "net.h5: is not a GGUF file, it begins as HDF5" "$isobit" generate net.h5 --prompt hello
+fails 1 "m.gguf: is no HDF5 file of isobit, it begins as a GGUF file" "$isobit" eval m.gguf
+"$isobit" convert "$model" --adapter dep --adapter-only -o told.gguf >out 2>err
+check "what was written is told" grep -qx "written: told.gguf" out
 fails 1 "GGUF has no type" "$isobit" convert "$model" -o x.gguf --format nf4
 fails 1 "cannot hold q4_0" "$isobit" convert "$model" -o x --format q4_0
 fails 2 "'parrot'" "$isobit" generate "$model" --chat --prompt hi --template parrot
