@@ -2,7 +2,7 @@
  * of images.
  *
  *   isobit train --model mlp --qat w8a8 -o mlp.h5 && isobit export mlp.h5 --to hdf5 -o digits.h5
- *   ./09_run_program digits.h5
+ *   build/examples/example_09_run_program digits.h5
  */
 #include <isobit/isobit.h>
 #include <stdio.h>

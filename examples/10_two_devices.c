@@ -1,7 +1,7 @@
 /* 10_two_devices.c - a network that lies on two devices, trained on one tape: its front on the first, its head on the
  * second, and ib_to_device() between them.
  *
- *   ./10_two_devices cpu cuda      # default: cpu cpu:ref
+ *   build/examples/example_10_two_devices cpu cuda      # default: cpu cpu:ref
  */
 #include <isobit/isobit.h>
 #include <stdio.h>
