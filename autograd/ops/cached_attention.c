@@ -4,8 +4,8 @@
 #include "autograd/op.h"
 #include "base/assert.h"
 
-/* Whether the runs are these rows. */
-static int are_rows(const ib_cache_run *run, int64_t n, int64_t rows)
+/* Whether the runs are these rows; asserted. */
+__attribute__((unused)) static int are_rows(const ib_cache_run *run, int64_t n, int64_t rows)
 {
     for (int64_t i = 0; i < n; i++)
         rows -= run[i].rows;

@@ -17,6 +17,40 @@ static int by_logit(const void *a, const void *b)
     return x->logit < y->logit ? 1 : x->logit > y->logit ? -1 : x->id - y->id;
 }
 
+/* Heap of which the least likely is the root: sinks what lies at i of n. */
+static void sink(choice *c, int n, int i)
+{
+    for (int child; (child = 2 * i + 1) < n; i = child) {
+        child += child + 1 < n && by_logit(&c[child], &c[child + 1]) < 0;
+        if (by_logit(&c[i], &c[child]) >= 0)
+            return;
+        const choice up = c[child];
+        c[child] = c[i];
+        c[i] = up;
+    }
+}
+
+/* The `most` likeliest, at least 1, of those that reach, in no order: their number. A whole vocabulary is not sorted
+ * for a few. */
+static int likeliest(const float *logits, int vocabulary, float reach, choice *c, int most)
+{
+    int k = 0;
+    for (int i = 0; i < vocabulary; i++) {
+        if (!(logits[i] >= reach))
+            continue;
+        const choice x = {logits[i], i};
+        if (k < most) {
+            c[k++] = x;
+            for (int j = k / 2 - 1; k == most && j >= 0; j--)
+                sink(c, k, j);
+        } else if (by_logit(&x, &c[0]) < 0) {
+            c[0] = x;
+            sink(c, k, 0);
+        }
+    }
+    return k;
+}
+
 int32_t ib_sample_token(const ib_sampling *s, float *logits, int vocabulary, const int32_t *history, int64_t n,
                         uint64_t step)
 {
@@ -52,22 +86,24 @@ int32_t ib_sample_token(const ib_sampling *s, float *logits, int vocabulary, con
     }
     if (!(s->temperature > 0))
         return best;
-    choice *c = ib_alloc((size_t)vocabulary * sizeof *c);
+    const int most_likely = s->top_k > 0 && s->top_k < vocabulary ? s->top_k : vocabulary;
+    choice *c = ib_alloc((size_t)most_likely * sizeof *c);
     if (!c)
         return -1;
-    int k = 0;
     const float top = logits[best], reach = top - 30 * s->temperature; /* below it the probability is under 1e-13 */
-    for (int i = 0; i < vocabulary; i++)
-        if (logits[i] >= reach)
-            c[k++] = (choice){logits[i], i};
-    qsort(c, (size_t)k, sizeof *c, by_logit);
-    k = s->top_k > 0 && s->top_k < k ? s->top_k : k;
+    const double floor = s->min_p > 0 ? s->min_p : 0;
+    const int k = likeliest(logits, vocabulary, reach, c, most_likely);
     double total = 0, sum = 0;
-    for (int i = 0; i < k; i++)
-        total += exp(((double)c[i].logit - top) / s->temperature);
-    const double floor = s->min_p > 0 ? s->min_p : 0, most = s->top_p > 0 ? s->top_p * total : total;
-    int kept = 0;
-    for (; kept < k && (!kept || (sum < most && exp(((double)c[kept].logit - top) / s->temperature) >= floor)); kept++)
+    int likely = 0, kept = 0;
+    for (int i = 0; i < k; i++) {
+        const double p = exp(((double)c[i].logit - top) / s->temperature);
+        total += p;
+        if (p >= floor)
+            c[likely++] = c[i];
+    }
+    qsort(c, (size_t)likely, sizeof *c, by_logit);
+    const double most = s->top_p > 0 ? s->top_p * total : total;
+    for (; kept < likely && (!kept || sum < most); kept++)
         sum += exp(((double)c[kept].logit - top) / s->temperature);
     double u = ib_rng_uniform((ib_rng){s->seed, 0x5a}, step) * sum;
     int i = 0;

@@ -54,7 +54,8 @@ static inline __m256 halves(const eight *e, int64_t at)
     HALF(1)
     HALF(2)
     HALF(3)
-    HALF(4) HALF(5) HALF(6) HALF(7)
+    HALF(4)
+    HALF(5) HALF(6) HALF(7)
 #undef HALF
         return _mm256_cvtph_ps(h);
 }
@@ -223,8 +224,8 @@ static inline __attribute__((always_inline)) void one_row(const product *t, int6
         }
         const __m256 d = _mm256_set1_ps(t->d[at]);
         const int32_t sum = f->block == 32 ? sums[0] + sums[1] : 0;
-        __m256i all =
-            in_pairs ? add_sixteens(p, multiples) : add_eights(p, f->block == 32 && SIGNED_SHIFT ? &multiples : NULL);
+        __m256i all = in_pairs ? add_sixteens(p, multiples)
+                               : add_eights(p, f->block == 32 && SIGNED_SHIFT > 0 ? &multiples : NULL);
         if (f->block == 32 && shift)
             all = _mm256_sub_epi32(all, _mm256_set1_epi32(shift * sum));
         y = add_block(y, d_of(t, f, &e, b, codes.d), d, all);
