@@ -1,5 +1,5 @@
 /* test_sampling.c - the token that is chosen, against the definition: of logits with ties, all combinations of top-k,
- * top-p, min-p and temperature, many draws. Broken by: a token among the likeliest that is not, an order that depends on
+ * top-p, min-p and temperature, many draws. Broken by: a token among the likeliest that is not, an order that hangs on
  * how they are found, a share of something else than these. */
 #include "tests/check.h"
 
