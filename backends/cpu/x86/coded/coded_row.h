@@ -55,7 +55,8 @@ static inline __m256 halves(const eight *e, int64_t at)
     HALF(2)
     HALF(3)
     HALF(4)
-    HALF(5) HALF(6) HALF(7)
+    HALF(5)
+    HALF(6) HALF(7)
 #undef HALF
         return _mm256_cvtph_ps(h);
 }
@@ -186,7 +187,9 @@ static inline __attribute__((always_inline)) void one_row(const product *t, int6
 {
     const int shift = shift_of(f), k_quant = f->block == 256, groups = f->block / 16,
               in_pairs = f->most && f->most <= 31 && f->block == 32 && !SIGNED_SHIFT,
-              lines = (EIGHT * f->bytes + 63) / 64; /* of the cache, asked for one by one: it waits for few at a time */
+              lines =
+                  (EIGHT * f->bytes + 63) / 64; /* of the cache, asked for one by one: it waits for few at a time; and
+                                                 * past the second level, as they are read once a token */
     const eight e = eight_of(t, f->bytes, o);
     const wide_codes codes = wide();
     const int64_t ahead = t->outputs - o > 2 * EIGHT ? EIGHT * t->blocks * f->bytes : 0;
@@ -201,7 +204,7 @@ static inline __attribute__((always_inline)) void one_row(const product *t, int6
         for (int r = 0; r < EIGHT; r++) {
             const uint8_t *w = e.at[r] + b * f->bytes;
             for (int k = r * lines / EIGHT; ahead && k < (r + 1) * lines / EIGHT; k++) /* what the next eight read */
-                _mm_prefetch((const char *)e.at[0] + ahead + b * EIGHT * f->bytes + 64 * k, _MM_HINT_T0);
+                _mm_prefetch((const char *)e.at[0] + ahead + b * EIGHT * f->bytes + 64 * k, _MM_HINT_NTA);
             if (f->block == 32) {
                 p[r] = in_pairs ? _mm256_maddubs_epi16(part(w, 0), load32(c))
                                 : fours(part(w, 0), load32(c), f->shift, multiples);
