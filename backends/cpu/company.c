@@ -3,7 +3,8 @@
  * OpenMP's look for milliseconds for work before they sleep. On a quiet machine that is right: waking a sleeper takes
  * longer than most waits. Where other processes want the cores it is not: the thread that is waited for gets none, and
  * a step takes ten times as long. So a thread of ours, the watch, looks every now and then how long the process's
- * threads have waited for a core (the kernel counts it), and has the others sleep at once while they do.
+ * threads have waited for a core (the kernel counts it), and has the others sleep at once while they do, unless a core
+ * has nothing to do: then it was the scheduler, which may leave two threads in one core's queue beside one that is free.
  *
  * GCC's runtime reads how long they look from its environment while it is loaded, and has no call to change that; but
  * while it manages more threads than there are cores, each looks a hundred times only (GOMP_SPINCOUNT in libgomp's
@@ -14,17 +15,19 @@
  * A team is as slow as its last thread, and of two threads that get half a core each one often has none while the other
  * waits for it. So a step of training has as many threads as whole cores are left to it: of those asked for, the share
  * that its threads have got of the time they wanted. No result depends on it. */
-#define _GNU_SOURCE /* dladdr */
+#define _GNU_SOURCE /* dladdr, sched_getaffinity */
 #include <dirent.h>
 #include <dlfcn.h>
 #include <omp.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "backends/cpu/levels.h"
 #include "base/number.h"
@@ -36,6 +39,7 @@ enum { PERIOD = 50, LONGEST = 1600 /* milliseconds between looks, of a process t
 enum { CALM = 5, MOST_CALM = 80, RELAPSE = 20 };
 static const double crowded = 0.25,
                     quiet = 0.1; /* share of the time that threads waited for a core; one neighbour: 0.5 */
+static const double spare = 0.5; /* cores with nothing to do, beside which a wait is no neighbour's doing */
 
 /* Whoever has an opinion has set one of these. */
 static int is_chosen(void)
@@ -45,12 +49,31 @@ static int is_chosen(void)
 
 typedef struct moment {
     double time, run, waited; /* seconds: on the clock, on cores and for cores, of all threads that there are */
+    double idle;              /* of the cores that we may use; below 0: not looked at */
 } moment;
+
+/* /proc/stat (proc(5)): what a core has had nothing to do, or to wait for a disk, in clock ticks. */
+static double idle_time(void)
+{
+    char line[512];
+    cpu_set_t ours;
+    const int all = sched_getaffinity(getpid(), sizeof ours, &ours) != 0;
+    unsigned long long sum = 0, idle, disk;
+    FILE *f = fopen("/proc/stat", "re");
+    for (int core; f && fgets(line, sizeof line, f) && !strncmp(line, "cpu", 3);)
+        if (line[3] != ' ' && sscanf(line, "cpu%d %*u %*u %*u %llu %llu", &core, &idle, &disk) == 3 &&
+            (all || CPU_ISSET((size_t)core, &ours)))
+            sum += idle + disk;
+    if (!f)
+        return -1;
+    fclose(f);
+    return (double)sum / (double)sysconf(_SC_CLK_TCK);
+}
 
 /* /proc/self/task/N/schedstat: nanoseconds on a core, and runnable without one (Linux, sched-stats.rst). */
 static moment look(void)
 {
-    moment m = {0};
+    moment m = {.idle = -1};
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     m.time = (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
@@ -85,11 +108,13 @@ typedef struct company {
     int is_there, calm, needed; /* looks in a row that saw none, and how many of them end it */
 } company;
 
-static void judge(company *c, double share)
+/* share: of the time since the last look that threads waited for a core; free: cores that had nothing to do meanwhile,
+ * below 0 where that is not known. */
+static void judge(company *c, double share, double free)
 {
     const int calm = c->calm;
-    c->calm = share < quiet ? calm + 1 : 0;
-    if (!c->is_there && share > crowded) {
+    c->calm = share < quiet || free > spare ? calm + 1 : 0;
+    if (!c->is_there && share > crowded && free >= 0 && free <= spare) {
         c->needed = calm > RELAPSE ? CALM : 2 * c->needed < MOST_CALM ? 2 * c->needed : MOST_CALM;
         c->is_there = 1;
     } else if (c->is_there && c->calm >= c->needed) {
@@ -109,10 +134,12 @@ static void *watch(void *unused)
     long period = PERIOD;
     for (moment before = look();;) {
         nanosleep(&(struct timespec){period / 1000, period % 1000 * 1000000}, NULL);
-        const moment now = look();
+        moment now = look();
         const double passed = now.time - before.time, run = now.run - before.run, waited = now.waited - before.waited;
         const int was = c.is_there;
-        judge(&c, waited / passed);
+        if (waited > quiet * passed)
+            now.idle = idle_time();
+        judge(&c, waited / passed, before.idle < 0 || now.idle < 0 ? -1 : (now.idle - before.idle) / passed);
         if (c.is_there > was && !kmp_set_blocktime)
             hold_team();
         else if (c.is_there < was && !kmp_set_blocktime)

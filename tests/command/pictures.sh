@@ -14,7 +14,7 @@ for kind in png jpeg; do
     "$isobit" verify "$kind.h5" --data "images:$kind" >"$kind.verify" || fail "$kind: $(cat "$kind.verify")"
     grep -q " 0 differ" "$kind.verify" || grep -q "0 codes differ" "$kind.verify" || fail "$kind: $(cat "$kind.verify")"
     "$isobit" export "$kind.h5" --to hdf5 -o "$kind.program.h5" >/dev/null
-    "$isobit" export "$kind.h5" --data "images:$kind" --to c -o "$kind.c" >/dev/null
+    "$isobit" export "$kind.h5" --data "images:$kind" --to c -o "$kind-c" >/dev/null
     "$isobit" eval "$kind.h5" --data "images:$kind" --engine integer --json >"$kind.a"
     "$isobit" eval "$kind.program.h5" --data "images:$kind" --json >"$kind.b"
     [ "$(grep accuracy "$kind.a")" = "$(grep accuracy "$kind.b")" ] || fail "$kind: $(cat "$kind.a" "$kind.b")"

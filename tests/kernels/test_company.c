@@ -1,12 +1,14 @@
 /* test_company.c - beside other busy processes threads that wait leave their core to them (company.c): how much
  * processor time a wait takes; a step of training has fewer of them; and what looks after it goes on when the library
- * is given back. Broken by: a watch that is not started or does not see, a team that is not held, a step that does not
- * ask or does not give back, a thread or handler whose code is unloaded. */
+ * is given back. Broken by: a watch that is not started or does not see, or sees company in its own threads' queue, a
+ * team that is not held, a step that does not ask or does not give back, a thread or handler whose code is unloaded. */
+#define _GNU_SOURCE /* sets of cores */
 #include "tests/check.h"
 
 #include <dlfcn.h>
 #include <omp.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -156,6 +158,70 @@ static void a_library_is_given_back(void)
     CHECK_INT(status, 0);
 }
 
+static void *keep_busy(void *seconds)
+{
+    const double until = seconds_of(CLOCK_MONOTONIC) + *(const double *)seconds;
+    while (seconds_of(CLOCK_MONOTONIC) < until)
+        ;
+    return NULL;
+}
+
+/* Seconds that all cores have had nothing to do. */
+static double idle(void)
+{
+    unsigned long long ticks = 0;
+    FILE *f = fopen("/proc/stat", "r");
+    CHECK(f && fscanf(f, "cpu %*u %*u %*u %llu", &ticks) == 1);
+    if (f)
+        fclose(f);
+    return (double)ticks / (double)sysconf(_SC_CLK_TCK);
+}
+
+/* Two threads in one core's queue wait for each other and for nobody else, as long as another core is free. */
+static void one_queue_is_no_company(void)
+{
+    enum { THREADS = 2, LOOKS = 12 };
+    const double seconds = 0.1 * LOOKS;
+    const int all = omp_get_num_procs();
+    ib_device *dev = ib_device_open("cpu");
+    REQUIRE(dev != NULL);
+    if (all < THREADS) {
+        ib_device_close(dev);
+        return;
+    }
+    pthread_t thread[THREADS];
+    pthread_attr_t first;
+    cpu_set_t ours, one;
+    CPU_ZERO(&one);
+    CHECK(!sched_getaffinity(0, sizeof ours, &ours) && !pthread_attr_init(&first));
+    for (size_t c = 0; !CPU_COUNT(&one); c++)
+        if (CPU_ISSET(c, &ours))
+            CPU_SET(c, &one);
+    CHECK(!pthread_attr_setaffinity_np(&first, sizeof one, &one) && !ib_threads_set(all));
+    int alone = 0;
+    for (int i = 0; i < 50 && alone < 10; i++) { /* after the suites before, a second without waits */
+        const double before = idle();
+        nanosleep(&(struct timespec){0, 100000000}, NULL);
+        alone = idle() - before > 0.08 * all ? alone + 1 : 0;
+    }
+    for (int i = 0; i < THREADS; i++)
+        CHECK(!pthread_create(&thread[i], &first, keep_busy, (void *)(uintptr_t)&seconds));
+    int fewer = 0;
+    for (int i = 0; i < LOOKS; i++) {
+        const double before = idle();
+        nanosleep(&(struct timespec){0, 100000000}, NULL);
+        alone = alone && idle() - before > 0.07;
+        dev->v.begin_step(dev);
+        fewer |= ib_threads() < all;
+        dev->v.end_step(dev);
+    }
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(thread[i], NULL);
+    CHECK(!alone || !fewer); /* nothing is known on a busy machine */
+    pthread_attr_destroy(&first);
+    ib_device_close(dev);
+}
+
 /* The runtime reads its environment while it is loaded, so it is loaded again without. */
 __attribute__((constructor)) static void drop_policy(int argc, char **argv)
 {
@@ -167,4 +233,5 @@ __attribute__((constructor)) static void drop_policy(int argc, char **argv)
     }
 }
 
-SUITE("company", T(they_sleep_in_company), T(a_step_has_fewer_in_company), T(a_library_is_given_back))
+SUITE("company", T(they_sleep_in_company), T(a_step_has_fewer_in_company), T(one_queue_is_no_company),
+      T(a_library_is_given_back))
