@@ -4,7 +4,7 @@
  * longer than most waits. Where other processes want the cores it is not: the thread that is waited for gets none, and
  * a step takes ten times as long. So a thread of ours, the watch, looks every now and then how long the process's
  * threads have waited for a core (the kernel counts it), and has the others sleep at once while they do, unless a core
- * has nothing to do: then it was the scheduler, which may leave two threads in one core's queue beside one that is free.
+ * has nothing to do: then it was the scheduler, which may leave two threads in one core's queue beside a free one.
  *
  * GCC's runtime reads how long they look from its environment while it is loaded, and has no call to change that; but
  * while it manages more threads than there are cores, each looks a hundred times only (GOMP_SPINCOUNT in libgomp's
