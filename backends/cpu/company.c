@@ -55,17 +55,16 @@ typedef struct moment {
 /* /proc/stat (proc(5)): what a core has had nothing to do, or to wait for a disk, in clock ticks. */
 static double idle_time(void)
 {
-    char line[512];
     cpu_set_t ours;
     const int all = sched_getaffinity(getpid(), sizeof ours, &ours) != 0;
     unsigned long long sum = 0, idle, disk;
     FILE *f = fopen("/proc/stat", "re");
-    for (int core; f && fgets(line, sizeof line, f) && !strncmp(line, "cpu", 3);)
-        if (line[3] != ' ' && sscanf(line, "cpu%d %*u %*u %*u %llu %llu", &core, &idle, &disk) == 3 &&
-            (all || CPU_ISSET((size_t)core, &ours)))
-            sum += idle + disk;
     if (!f)
         return -1;
+    int known = fscanf(f, "cpu %*[^\n] "); /* all cores together */
+    for (int core; known >= 0 && fscanf(f, "cpu%d %*u %*u %*u %llu %llu%*[^\n] ", &core, &idle, &disk) == 3;)
+        if (all || CPU_ISSET((size_t)core, &ours))
+            sum += idle + disk;
     fclose(f);
     return (double)sum / (double)sysconf(_SC_CLK_TCK);
 }
