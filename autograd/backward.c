@@ -35,10 +35,10 @@ float *ib_grad_of(ib_graph *g, ib_tensor *t, ib_status *failed)
     return grad;
 }
 
-void ib_pass_inside(ib_graph *g, const ib_node *n, ib_status *failed)
+void ib_pass_inside(ib_graph *g, const ib_node *n, ib_tensor *t, ib_status *failed)
 {
     int fresh;
-    float *dx = ib_grad_fresh(g, n->in[0], &fresh, failed);
+    float *dx = ib_grad_fresh(g, t, &fresh, failed);
     if (dx)
         (fresh ? K(g)->where : K(g)->grad_where)(g->dev, n->out->grad, n->saved[0], dx, n->out->size);
 }

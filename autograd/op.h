@@ -207,8 +207,8 @@ ib_status ib_graph_fault(ib_graph *g, int wait);
 float *ib_grad_of(ib_graph *g, ib_tensor *t, ib_status *failed);
 /* The same for who can also set it: *fresh tells that it was just made and holds nothing yet, not even zeroes. */
 float *ib_grad_fresh(ib_graph *g, ib_tensor *t, int *fresh, ib_status *failed);
-/* The gradient of n's first input, if it needs one, grows by n's where the bits of saved[0] are set. */
-void ib_pass_inside(ib_graph *g, const ib_node *n, ib_status *failed);
+/* The gradient of n's input t, if it needs one, grows by n's where the bits of saved[0] are set. */
+void ib_pass_inside(ib_graph *g, const ib_node *n, ib_tensor *t, ib_status *failed);
 
 /* "name: text" with the operator's and the layer's name. */
 ib_status ib_op_fail(const ib_node *n, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -109,7 +109,7 @@ static inline ib_coded ib_coded_of(const ib_tensor *x)
     return (ib_coded){ib_codes(x), x->q.scale, x->q.zero};
 }
 
-/* ---- learned scales (ops/quantized/learned_scale.c) ---- */
+/* ---- learned scales (ops/quantized/lsq_pact.c) ---- */
 /* The first value of the quantizer's learned parameter, if it has one: that of its scale. */
 void ib_quantizer_learn_from(ib_device *dev, const ib_quantizer *q);
 /* Adds the gradient of the learned parameter, if it has one, of the quantizer of n's result, given the real values

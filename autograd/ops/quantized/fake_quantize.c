@@ -49,7 +49,7 @@ static ib_status fq_forward(ib_graph *g, ib_node *n)
 static ib_status fq_backward(ib_graph *g, ib_node *n)
 {
     ib_status failed = IB_OK;
-    ib_pass_inside(g, n, &failed);
+    ib_pass_inside(g, n, n->in[0], &failed);
     return failed;
 }
 

@@ -39,7 +39,7 @@ static ib_status quantize_backward(ib_graph *g, ib_node *n)
 {
     const ib_quantizer *q = ((const ib_q_attrs *)n->attrs)->out;
     ib_status failed = IB_OK;
-    ib_pass_inside(g, n, &failed);
+    ib_pass_inside(g, n, n->in[0], &failed);
     if (q->learned)
         ib_learn_scale(g, n, q, IB_ACT_NONE, ib_f32(n->in[0]));
     return failed;

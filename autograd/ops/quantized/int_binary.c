@@ -73,10 +73,12 @@ static ib_status binary_backward(ib_graph *g, ib_node *n)
     const ib_q_attrs *o = n->attrs;
     const int64_t size = n->out->size;
     ib_status failed = IB_OK;
-    int fresh[2] = {0};
     float *d[2];
     for (int i = 0; i < 2; i++)
-        d[i] = is_mul(n) ? ib_grad_of(g, n->in[i], &failed) : ib_grad_fresh(g, n->in[i], &fresh[i], &failed);
+        if (is_mul(n))
+            d[i] = ib_grad_of(g, n->in[i], &failed);
+        else
+            ib_pass_inside(g, n, n->in[i], &failed);
     if (failed)
         return failed;
     const ib_mark mark = ib_graph_mark(g);
@@ -86,11 +88,7 @@ static ib_status binary_backward(ib_graph *g, ib_node *n)
             return IB_ENOMEM;
         ib_learn_scale(g, n, o->out, o->act, z);
     }
-    if (!is_mul(n)) {
-        for (int i = 0; i < 2; i++)
-            if (d[i])
-                (fresh[i] ? K(g)->where : K(g)->grad_where)(g->dev, n->out->grad, n->saved[0], d[i], size);
-    } else {
+    if (is_mul(n)) {
         const ib_bcast flat = {{1, 1, 1, size}, {0}, {0}, 1};
         float *dz = ib_graph_numbers(g, (size_t)size * sizeof *dz),
               *other = ib_graph_numbers(g, (size_t)size * sizeof *other);

@@ -100,13 +100,13 @@ static ib_status quantize_weight_forward(ib_graph *g, ib_node *n)
     return IB_OK;
 }
 
-/* dw += dy inside the range; the scales' share: learned_scale.c */
+/* dw += dy inside the range; the scales' share: lsq_pact.c */
 static ib_status quantize_weight_backward(ib_graph *g, ib_node *n)
 {
     ib_status failed = IB_OK;
     float *dt = ib_grad_of(g, n->in[1], &failed);
     if (!n->out->passes)
-        ib_pass_inside(g, n, &failed);
+        ib_pass_inside(g, n, n->in[0], &failed);
     if (dt)
         ib_learn_weight_scales(g, n, dt);
     return failed;

@@ -44,21 +44,20 @@ static inline eight eight_of(const product *t, int bytes, int64_t o)
 static inline __m256 halves(const eight *e, int64_t at)
 {
     __m128i h = _mm_setzero_si128();
+    uint16_t x;
 #define HALF(r)                                                                                                        \
-    {                                                                                                                  \
-        uint16_t x;                                                                                                    \
-        memcpy(&x, e->at[r] + at, 2);                                                                                  \
-        h = _mm_insert_epi16(h, x, r);                                                                                 \
-    }
-    HALF(0)
-    HALF(1)
-    HALF(2)
-    HALF(3)
-    HALF(4)
-    HALF(5)
-    HALF(6) HALF(7)
+    memcpy(&x, e->at[r] + at, sizeof x);                                                                               \
+    h = _mm_insert_epi16(h, x, r)
+    HALF(0);
+    HALF(1);
+    HALF(2);
+    HALF(3);
+    HALF(4);
+    HALF(5);
+    HALF(6);
+    HALF(7);
 #undef HALF
-        return _mm256_cvtph_ps(h);
+    return _mm256_cvtph_ps(h);
 }
 /* d and m of block b of eight outputs */
 static inline __attribute__((always_inline)) __m256 d_of(const product *t, const coded_format *f, const eight *e,
@@ -187,11 +186,11 @@ static inline __attribute__((always_inline)) void one_row(const product *t, int6
 {
     const int shift = shift_of(f), k_quant = f->block == 256, groups = f->block / 16,
               in_pairs = f->most && f->most <= 31 && f->block == 32 && !SIGNED_SHIFT,
-              lines =
-                  (EIGHT * f->bytes + 63) / 64; /* of the cache, asked for one by one: it waits for few at a time; and
-                                                 * past the second level, as they are read once a token */
+              lines = (EIGHT * f->bytes + 63) / 64;
     const eight e = eight_of(t, f->bytes, o);
     const wide_codes codes = wide();
+    /* Lines of the cache are asked for one by one, as it waits for few at a time, and past the second level, as weights
+     * are read once a token. */
     const int64_t ahead = t->outputs - o > 2 * EIGHT ? EIGHT * t->blocks * f->bytes : 0;
     __m256 y = _mm256_setzero_ps();
     for (int64_t b = 0; b < t->blocks; b++) {
