@@ -115,8 +115,8 @@ void ib_quantizer_learn_from(ib_device *dev, const ib_quantizer *q);
 /* Adds the gradient of the learned parameter, if it has one, of the quantizer of n's result, given the real values
  * x[size] before `act` and quantization, which are changed. */
 void ib_learn_scale(ib_graph *g, const ib_node *n, const ib_quantizer *q, ib_act act, float *x);
-/* The same of weights, whose parameters are ln(scale)[n_scales]: dt of n's weights grows by that which the gradient
- * behind their codes makes. */
-void ib_learn_weight_scales(ib_graph *g, const ib_node *n, float *dt);
+/* The same of weights, whose parameters are ln(scale)[n_scales]: dt grows by that which the gradient behind n's codes
+ * makes, dw by what of it passes. Either may be NULL. */
+void ib_learn_weight_scales(ib_graph *g, const ib_node *n, float *dw, float *dt);
 
 #endif

@@ -95,6 +95,14 @@ typedef struct ib_affine {
     int qmin, qmax, half_away;
 } ib_affine;
 
+/* The gradients through codes of x with learned scales. */
+typedef struct ib_lsq_grads {
+    const float *x, *dy; /* [rows][cols] */
+    int64_t values;      /* of each scale, which its gradient is weighed by */
+    float *dt;           /* [rows], of ln(scale), added; or NULL */
+    float *dx;           /* [rows][cols]: dy where x is inside the range, added; or NULL */
+} ib_lsq_grads;
+
 /* Codes and what they stand for: scale (codes - zero). */
 typedef struct ib_coded {
     const int8_t *codes; /* [n] */

@@ -58,12 +58,12 @@ void ib_check_quantize_groups(ib_device *dev, int64_t rows, int64_t cols, const 
           IN(p->w, rows * cols));
 }
 
-void ib_check_lsq_grad(ib_device *dev, const float *x, const float *dy, int64_t rows, int64_t cols, const ib_affine *p,
-                       int64_t values, float *dt)
+void ib_check_lsq_grad(ib_device *dev, int64_t rows, int64_t cols, const ib_affine *p, const ib_lsq_grads *g)
 {
     AFFINE(p);
-    IB_ASSERT(values >= 1, "a scale has values");
-    SPANS(OUT(dt, rows), IN(x, rows * cols), IN(dy, rows * cols), IN(p->scale, rows), IN(p->zero, 1));
+    IB_ASSERT(g->values >= 1, "a scale has values");
+    SPANS(OUT(g->dt, rows), OUT(g->dx, rows * cols), IN(g->x, rows * cols), IN(g->dy, rows * cols), IN(p->scale, rows),
+          IN(p->zero, 1));
 }
 
 void ib_check_pact_grad(ib_device *dev, const float *x, const float *dy, int64_t n, const ib_affine *p, float *dalpha)

@@ -78,11 +78,25 @@ IB_DEVICE_FN static inline void ib_widen_range(float scale, int32_t zero, int qm
 /* ---- learned scales ---- */
 
 /* dt = g s sum dy (q - zero - [inside: x / s]), g = 1 / sqrt(N Q), for N values and Q codes above zero: a term of the
- * sum, and g */
+ * sum, whether x is inside, and g. The sum of a row is that of IB_LSQ_LANES sums in double, of the columns c with one
+ * c % IB_LSQ_LANES each. */
+enum { IB_LSQ_LANES = 8 };
 IB_DEVICE_FN static inline float ib_lsq_term(float x, float dy, float scale, float lo, float hi)
 {
     const float v = x / scale, r = rintf(v);
     return dy * (r < lo ? lo : r > hi ? hi : r - v);
+}
+IB_DEVICE_FN static inline int ib_lsq_inside(float x, float scale, float lo, float hi)
+{
+    const float r = rintf(x / scale);
+    return r >= lo && r <= hi;
+}
+IB_DEVICE_FN static inline double ib_lsq_sum(const double *lanes)
+{
+    double sum = lanes[0];
+    for (int i = 1; i < IB_LSQ_LANES; i++)
+        sum += lanes[i];
+    return sum;
 }
 IB_DEVICE_FN static inline double ib_lsq_factor(int64_t values, int qmax, int zero)
 {

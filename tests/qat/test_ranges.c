@@ -83,7 +83,8 @@ static void learned_steps_follow_the_papers_formula(void)
     float *sum = ib_graph_uploaded(g, sums, sizeof sums);
     REQUIRE(x && grad && step && clip && zero && sum);
     /* g = 1 / sqrt(N Q), with 3 codes above zero */
-    dev->k.lsq_grad(dev, x, grad, 1, 6, &(ib_affine){.scale = step, .qmin = -4, .qmax = 3}, 6, sum);
+    dev->k.lsq_grad(dev, 1, 6, &(ib_affine){.scale = step, .qmin = -4, .qmax = 3},
+                    &(ib_lsq_grads){.x = x, .dy = grad, .values = 6, .dt = sum});
     dev->k.pact_grad(dev, x, grad, 6, &(ib_affine){.scale = clip, .zero = zero, .qmin = -8, .qmax = 7}, sum + 1);
     dev->v.download(dev, sums, sum, sizeof sums);
     CHECK_NEAR(sums[0] / s * sqrt(6 * 3), want, 1e-5);

@@ -1,7 +1,7 @@
 /* int_weight.c - weights become codes, with scales that suit the product's accumulator. */
 #include "autograd/quantizer.h"
 
-/* quantize_weight: codes of w[O,...] for a product with this bias; saved[0]: clip mask, if anything can be clipped */
+/* quantize_weight: codes of w[O,...] for a product with this bias; saved[0]: clip mask of scales by `mse` */
 
 static ib_status quantize_weight_shape(ib_node *n, ib_tensor *out)
 {
@@ -75,7 +75,7 @@ static ib_status quantize_weight_forward(ib_graph *g, ib_node *n)
     /* scales from the largest weights clip nothing: the gradient goes straight through */
     if (!learned && !a->mse)
         n->out->passes = n->in[0];
-    else if (g->mode == IB_TRAIN && !(n->saved[0] = ib_graph_numbers(g, (size_t)(w->size + 7) / 8)))
+    else if (!learned && g->mode == IB_TRAIN && !(n->saved[0] = ib_graph_numbers(g, (size_t)(w->size + 7) / 8)))
         return IB_ENOMEM;
     if (a->group_size)
         return quantize_groups(g, n, scale);
@@ -100,15 +100,18 @@ static ib_status quantize_weight_forward(ib_graph *g, ib_node *n)
     return IB_OK;
 }
 
-/* dw += dy inside the range; the scales' share: lsq_pact.c */
+/* dw += dy inside the range; with the gradients of learned scales: lsq_pact.c */
 static ib_status quantize_weight_backward(ib_graph *g, ib_node *n)
 {
     ib_status failed = IB_OK;
-    float *dt = ib_grad_of(g, n->in[1], &failed);
-    if (!n->out->passes)
-        ib_pass_inside(g, n, n->in[0], &failed);
-    if (dt)
-        ib_learn_weight_scales(g, n, dt);
+    if (!n->in[1]) {
+        if (!n->out->passes)
+            ib_pass_inside(g, n, n->in[0], &failed);
+        return failed;
+    }
+    float *dw = ib_grad_of(g, n->in[0], &failed), *dt = ib_grad_of(g, n->in[1], &failed);
+    if (dw || dt)
+        ib_learn_weight_scales(g, n, dw, dt);
     return failed;
 }
 

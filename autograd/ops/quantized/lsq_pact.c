@@ -34,12 +34,14 @@ void ib_learn_scale(ib_graph *g, const ib_node *n, const ib_quantizer *q, ib_act
     }
     if (act != IB_ACT_NONE)
         K(g)->clamp(g->dev, x, x, size, 0, act == IB_ACT_RELU6 ? 6.0f : INFINITY);
-    K(g)->lsq_grad(g->dev, x, n->out->grad, 1, size, &codes, sample, q->param->grad);
+    K(g)->lsq_grad(g->dev, 1, size, &codes,
+                   &(ib_lsq_grads){.x = x, .dy = n->out->grad, .values = sample, .dt = q->param->grad});
 }
 
-void ib_learn_weight_scales(ib_graph *g, const ib_node *n, float *dt)
+void ib_learn_weight_scales(ib_graph *g, const ib_node *n, float *dw, float *dt)
 {
     const ib_affine codes = codes_of(n->out);
     const int64_t rows = n->out->q.n_scales, cols = n->out->size / rows;
-    K(g)->lsq_grad(g->dev, ib_f32(n->in[0]), n->out->grad, rows, cols, &codes, cols, dt);
+    K(g)->lsq_grad(g->dev, rows, cols, &codes,
+                   &(ib_lsq_grads){.x = ib_f32(n->in[0]), .dy = n->out->grad, .values = cols, .dt = dt, .dx = dw});
 }

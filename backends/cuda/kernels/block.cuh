@@ -100,6 +100,25 @@ static void add_parts(ib_device *dev, int64_t from, int64_t n, bool is_last, sum
         __syncthreads();                                                                                               \
     }
 
+/* In a kernel: lanes[n] = the sums of `term` over i = 0 .. count - 1 by i % n, each in order, known to all threads. A
+ * thread adds what all have made for its lane; n divides a block. */
+#define LANE_SUMS(count, n, term)                                                                                      \
+    __shared__ float terms[IB_CUDA_BLOCK];                                                                             \
+    __shared__ double lanes[n];                                                                                        \
+    double mine = 0;                                                                                                   \
+    for (int64_t first = 0; first < (count); first += IB_CUDA_BLOCK) {                                                 \
+        const int64_t i = first + threadIdx.x;                                                                         \
+        if (i < (count))                                                                                               \
+            terms[threadIdx.x] = term;                                                                                 \
+        __syncthreads();                                                                                               \
+        for (int t = threadIdx.x; threadIdx.x < (n) && t < IB_CUDA_BLOCK && first + t < (count); t += (n))             \
+            mine += terms[t];                                                                                          \
+        __syncthreads();                                                                                               \
+    }                                                                                                                  \
+    if (threadIdx.x < (n))                                                                                             \
+        lanes[threadIdx.x] = mine;                                                                                     \
+    __syncthreads();
+
 /* In a kernel of one block: those of 0 .. n - 1 that are this thread's. */
 #define EACH_OF_BLOCK(i, n) for (int64_t i = threadIdx.x; i < (n); i += blockDim.x)
 

@@ -55,23 +55,24 @@ void ib_cuda_code_range(ib_device *dev, const ib_coded *x, int64_t n, int qmin, 
 /* ---- learned scales ---- */
 
 /* A block has a row. */
-static __global__ void lsq_grad_kernel(const float *x, const float *dy, int64_t rows, int64_t cols, ib_affine p,
-                                       int64_t values, float *dt)
+static __global__ void lsq_grad_kernel(int64_t rows, int64_t cols, ib_affine p, ib_lsq_grads g)
 {
     const int zero = ib_zero_of(p.zero);
     const float lo = (float)(p.qmin - zero), hi = (float)(p.qmax - zero);
     for (int64_t row = blockIdx.x; row < rows; row += gridDim.x) {
-        const float scale = p.scale[row];
-        ORDERED_SUM(row * cols, (row + 1) * cols, ib_lsq_term(x[i], dy[i], scale, lo, hi))
-        if (!threadIdx.x)
-            dt[row] += (float)(ib_lsq_factor(values, p.qmax, zero) * scale * total);
+        const float scale = p.scale[row], *x = g.x + row * cols, *dy = g.dy + row * cols;
+        LANE_SUMS(cols, IB_LSQ_LANES, ib_lsq_term(x[i], dy[i], scale, lo, hi))
+        if (g.dt && !threadIdx.x)
+            g.dt[row] += (float)(ib_lsq_factor(g.values, p.qmax, zero) * scale * ib_lsq_sum(lanes));
+        if (g.dx)
+            EACH_OF_BLOCK(i, cols)
+                g.dx[row * cols + i] += ib_lsq_inside(x[i], scale, lo, hi) ? dy[i] : 0.0f;
     }
 }
 
-void ib_cuda_lsq_grad(ib_device *dev, const float *x, const float *dy, int64_t rows, int64_t cols, const ib_affine *p,
-                      int64_t values, float *dt)
+void ib_cuda_lsq_grad(ib_device *dev, int64_t rows, int64_t cols, const ib_affine *p, const ib_lsq_grads *g)
 {
-    BEGIN_BLOCKS(dev, lsq_grad_kernel, rows, x, dy, rows, cols, *p, values, dt);
+    BEGIN_BLOCKS(dev, lsq_grad_kernel, rows, rows, cols, *p, *g);
 }
 
 static __global__ void pact_grad_kernel(const float *x, const float *dy, int64_t n, ib_affine p, float *dalpha)

@@ -123,14 +123,16 @@ void case_lsq_grad(void)
             a_shape("%lldx%lld, codes %d..%d", (long long)rows, (long long)(n / rows), bounds[form][0],
                     bounds[form][1]);
             const float *dy = reals(n);
-            float *x = reals(n), *scale = reals(rows), *dt = changed("the gradient", REALS, rows, EXACT);
+            float *x = reals(n), *scale = reals(rows), *dt = changed("the scales' gradient", REALS, rows, EXACT),
+                  *dx = changed("the gradient", REALS, n, EXACT);
             for (int64_t r = 0; r < rows; r++)
                 scale[r] = steps[form] * (1 + (float)r);
             for (int64_t i = 0; i < n; i++)
                 x[i] *= 150 * steps[form];
             const ib_affine p = {scale, form == 1 ? NULL : &zeros[form], bounds[form][0], bounds[form][1], 0};
+            const ib_lsq_grads g = {x, dy, n / rows, form == 2 ? NULL : dt, form == 3 ? NULL : dx};
             EACH_RUN(lsq_grad)
-                dev->k.lsq_grad(dev, x, dy, rows, n / rows, &p, n / rows, dt);
+                dev->k.lsq_grad(dev, rows, n / rows, &p, &g);
         }
 }
 

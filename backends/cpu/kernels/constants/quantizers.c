@@ -24,18 +24,21 @@ void IB_K(code_range)(ib_device *dev, const ib_coded *x, int64_t n, int qmin, in
         ib_widen_range(*x->scale, zero, qmin, qmax, lo, hi);
 }
 
-void IB_K(lsq_grad)(ib_device *dev, const float *x, const float *dy, int64_t rows, int64_t cols, const ib_affine *p,
-                    int64_t values, float *dt)
+void IB_K(lsq_grad)(ib_device *dev, int64_t rows, int64_t cols, const ib_affine *p, const ib_lsq_grads *g)
 {
     const int zero = ib_zero_of(p->zero);
     const float lo = (float)(p->qmin - zero), hi = (float)(p->qmax - zero);
-    const double factor = ib_lsq_factor(values, p->qmax, zero);
-    for (int64_t row = 0; row < rows; row++) {
+    const double factor = ib_lsq_factor(g->values, p->qmax, zero);
+    const float *x = g->x, *dy = g->dy;
+    for (int64_t row = 0; row < rows; row++, x += cols, dy += cols) {
         const float scale = p->scale[row];
-        double total = 0;
-        for (int64_t i = row * cols; i < (row + 1) * cols; i++)
-            total += ib_lsq_term(x[i], dy[i], scale, lo, hi);
-        dt[row] += (float)(factor * scale * total);
+        double lanes[IB_LSQ_LANES] = {0};
+        for (int64_t c = 0; c < cols; c++)
+            lanes[c % IB_LSQ_LANES] += ib_lsq_term(x[c], dy[c], scale, lo, hi);
+        for (int64_t c = 0; g->dx && c < cols; c++)
+            g->dx[row * cols + c] += ib_lsq_inside(x[c], scale, lo, hi) ? dy[c] : 0.0f;
+        if (g->dt)
+            g->dt[row] += (float)(factor * scale * ib_lsq_sum(lanes));
     }
 }
 
