@@ -11,14 +11,20 @@
 
 /* keep: a checkpointed block may remember the result; else its second run leaves it out, for nobody reads it. codes:
  * x's, of layers that read the same rows, or NULL. */
-static ib_tensor *project(ib_graph *g, ib_lm *m, ib_projection *p, ib_tensor *x, int keep, ib_shared_codes *codes)
+static ib_tensor *project(ib_graph *g, const ib_block_run *run, int role, ib_tensor *x, int keep,
+                          ib_shared_codes *codes)
 {
+    ib_lm *m = run->m;
+    ib_projection *p = &m->block[run->layer].p[role];
     if (p->weight)
         return ib_linear(g, x, p->weight, p->bias);
-    return ib_lora_linear_sharing(
+    g->scope = g->tap ? ib_role_names[role].hf : NULL;
+    ib_tensor *y = ib_lora_linear_sharing(
         g, x, p->w, p->bias,
         &(ib_lora_opts){p->a, p->b, p->m, p->scale, m->dropout, p->merged, keep, g->replaying && !keep, m->integer},
         codes);
+    g->scope = NULL;
+    return y;
 }
 
 static ib_tensor *norm(ib_graph *g, ib_lm *m, const ib_block *b, int which, ib_tensor *x)
@@ -83,9 +89,9 @@ ib_tensor *ib_lm_block(ib_graph *g, void *context, ib_tensor *x)
     IB_ASSERT(run->layer >= 0 && run->layer < c->layers, "a block is one of the model's");
     ib_tensor *h = norm(g, m, b, IB_NORM_ATTENTION, x);
     ib_shared_codes to_attention = {0}, to_ffn = {0};
-    ib_tensor *q = norm(g, m, b, IB_NORM_QUERY, project(g, m, &b->p[IB_ROLE_Q], h, 1, &to_attention));
-    ib_tensor *k = norm(g, m, b, IB_NORM_KEY, project(g, m, &b->p[IB_ROLE_K], h, 1, &to_attention));
-    ib_tensor *v = project(g, m, &b->p[IB_ROLE_V], h, 1, &to_attention);
+    ib_tensor *q = norm(g, m, b, IB_NORM_QUERY, project(g, run, IB_ROLE_Q, h, 1, &to_attention));
+    ib_tensor *k = norm(g, m, b, IB_NORM_KEY, project(g, run, IB_ROLE_K, h, 1, &to_attention));
+    ib_tensor *v = project(g, run, IB_ROLE_V, h, 1, &to_attention);
     ib_rope_attrs rope = {c->heads, c->dim, c->rotated, m->pairs, run->pos};
     q = IB_APPLY(g, &ib_op_rope, &rope, q, m->rope[b->local]);
     rope.heads = c->groups;
@@ -93,13 +99,13 @@ ib_tensor *ib_lm_block(ib_graph *g, void *context, ib_tensor *x)
     if (!q || !k || !v)
         return NULL;
     ib_tensor *y = run->kv ? cached_attention(g, run, q, k, v) : attention(g, run, q, k, v);
-    y = project(g, m, &b->p[IB_ROLE_O], y, 1, NULL);
+    y = project(g, run, IB_ROLE_O, y, 1, NULL);
     x = ib_add(g, x, norm(g, m, b, IB_NORM_POST_ATTENTION, y));
     h = norm(g, m, b, IB_NORM_FFN, x);
-    ib_tensor *up = project(g, m, &b->p[IB_ROLE_UP], h, 1, &to_ffn); /* first: masks of dropout are drawn in order */
-    y = ib_glu(g, project(g, m, &b->p[IB_ROLE_GATE], h, 1, &to_ffn), up, m->activation);
+    ib_tensor *up = project(g, run, IB_ROLE_UP, h, 1, &to_ffn); /* first: masks of dropout are drawn in order */
+    y = ib_glu(g, project(g, run, IB_ROLE_GATE, h, 1, &to_ffn), up, m->activation);
     /* what the second run of a checkpointed block gives is not read again: its last product can be left out */
-    y = project(g, m, &b->p[IB_ROLE_DOWN], y, b->norm[IB_NORM_POST_FFN] != NULL, NULL);
+    y = project(g, run, IB_ROLE_DOWN, y, b->norm[IB_NORM_POST_FFN] != NULL, NULL);
     return ib_add(g, x, norm(g, m, b, IB_NORM_POST_FFN, y));
 }
 

@@ -94,6 +94,11 @@ static int tokens(language *l, const char *path, int without_end, ib_ids *out)
     return status;
 }
 
+int language_tokens(language *l, const char *text, ib_ids *out)
+{
+    return tokens(l, text, 0, out);
+}
+
 int language_perplexity(language *l, const char *model, const char *text, ib_perplexity_opts p,
                         ib_perplexity_result *out)
 {

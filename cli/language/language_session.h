@@ -32,6 +32,8 @@ void tell_path(const char *model, const products *made);
 /* As keys path, integer_matrices, exact_matrices and exact_formats. */
 void add_path(struct json_object *j, const products *made);
 
+/* A text file's tokens; the caller's to ib_free_ids. 0, or 1 after telling what is wrong. */
+int language_tokens(language *l, const char *text, ib_ids *out);
 /* The perplexity of a text file; p: all but bos, which the tokenizer says. */
 int language_perplexity(language *l, const char *model, const char *text, ib_perplexity_opts p,
                         ib_perplexity_result *out);

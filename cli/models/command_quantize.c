@@ -1,18 +1,32 @@
-/* command_quantize.c - isobit quantize: post-training quantization of a float checkpoint. */
+/* command_quantize.c - isobit quantize: post-training quantization of a float checkpoint or a language model. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/answers/fidelity.h"
+#include "cli/language/language_session.h"
+#include "cli/language/quantize_language.h"
 
 typedef struct quantize_options {
     common common;
-    const char *model, *out, *qat;
+    const char *model, *out, *qat, *method;
+    language_quantizing language;
     ib_qat_opts quant;
     int64_t samples, batch; /* 0: not given */
 } quantize_options;
 
-enum { K_QAT = LONG_OPTION, K_SAMPLES, K_BATCH, K_PROFILE, K_OBSERVER, K_WEIGHTS, K_RULES, K_PERCENTILE, K_AVERAGING };
+enum {
+    K_QAT = LONG_OPTION,
+    K_SAMPLES,
+    K_BATCH,
+    K_PROFILE,
+    K_OBSERVER,
+    K_WEIGHTS,
+    K_RULES,
+    K_PERCENTILE,
+    K_AVERAGING,
+    K_METHOD
+};
 
 static const char observers[] = /* ", minmax, ema, ..." */
 #define OBSERVER(name) ", " #name
@@ -24,6 +38,8 @@ static const char observers[] = /* ", minmax, ema, ..." */
 
 static const struct argp_option options[] = {
     {"output", 'o', "FILE", 0, "the quantized checkpoint; required", 0},
+    {"method", K_METHOD, "NAME", 0,
+     "of language models: gptq (default with --calib), imatrix, nearest (default without)", 0},
     {"qat", K_QAT, "WxAy", 0, "bits of weights and activations (default w8a8)", 0},
     {"samples", K_SAMPLES, "N", 0, "training samples that the observers see (default 500, or all if there are fewer)",
      0},
@@ -42,8 +58,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     quantize_options *o = state->input;
     int bad = 0;
     switch (key) {
-    case ARGP_KEY_INIT: state->child_inputs[0] = &o->common; return 0;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &o->language;
+        state->child_inputs[1] = &o->common;
+        return 0;
     case 'o': o->out = arg; return 0;
+    case K_METHOD: o->method = arg; return 0;
     case K_QAT: o->qat = arg; return 0;
     case K_OBSERVER: o->quant.observer = arg; return 0;
     case K_WEIGHTS: o->quant.weight_observer = arg; return 0;
@@ -79,12 +99,34 @@ static int quantize(session *s, const quantize_options *o)
     return failed ? complain() : 0;
 }
 
+/* Options that say nothing of a language model are refused. */
+static int of_language(const quantize_options *o)
+{
+    const ib_qat_opts *q = &o->quant;
+    static const char needs[] = "a network";
+    if (refuse_alone("qat", o->qat, needs) || refuse_alone("samples", o->samples ? o : NULL, needs) ||
+        refuse_alone("batch", o->batch ? o : NULL, needs) || refuse_alone("observer", q->observer, needs) ||
+        refuse_alone("weight-observer", q->weight_observer, needs) || refuse_alone("rules", q->rules, needs) ||
+        refuse_alone("percentile", q->percentile > 0 ? o : NULL, needs) ||
+        refuse_alone("averaging-constant", q->averaging_constant > 0 ? o : NULL, needs) ||
+        refuse_alone("profile", q->profile ? o : NULL, needs) || refuse_alone("data", o->common.data, needs))
+        return 2;
+    return quantize_language(&o->language, &o->common, o->model, o->method, o->out);
+}
+
+static int of_language_alone(const language_quantizing *o)
+{
+    const char *given = language_quantize_given(o);
+    return given && refuse_alone(given + 2, given, "a language model (GGUF file or Hugging Face folder)");
+}
+
 int command_quantize(int argc, char **argv)
 {
-    static const struct argp_child children[] = {COMMON_CHILD, {0}};
+    static const struct argp_child children[] = {
+        {&language_quantize_argp, 0, "Of language models (GGUF or Hugging Face folder):", 50}, COMMON_CHILD, {0}};
     const struct argp argp = {options,
                               parse,
-                              "MODEL.h5",
+                              "MODEL",
                               "Quantizes a float checkpoint without training: observers see some training samples, "
                               "then scales are fixed (static post-training "
                               "quantization). If that costs too much, isobit train --init goes on from the float "
@@ -101,14 +143,21 @@ int command_quantize(int argc, char **argv)
                               children,
                               NULL,
                               NULL};
-    quantize_options o = {.qat = "w8a8", .quant = {.observer = "mse"}};
+    quantize_options o = {0};
     session s = {0};
     fidelity f = {0};
     parse_options(&argp, argc, argv, &o);
     if (!o.out)
         return fprintf(stderr, "isobit: quantize needs -o FILE, the checkpoint to write\n"), 2;
-    if (refuse_onto("-o", o.out, "the model itself", o.model) || refuse_onto_data("-o", o.out, o.common.data) ||
-        refuse_repeated("--rules", o.quant.rules, " ,"))
+    if (refuse_onto("-o", o.out, "the model itself", o.model))
+        return 2;
+    if (is_language_file(o.model))
+        return of_language(&o);
+    if (refuse_alone("method", o.method, "a language model") || of_language_alone(&o.language))
+        return 2;
+    o.qat = o.qat ? o.qat : "w8a8";
+    o.quant.observer = o.quant.observer ? o.quant.observer : "mse";
+    if (refuse_onto_data("-o", o.out, o.common.data) || refuse_repeated("--rules", o.quant.rules, " ,"))
         return 2;
     if (refuse_not_hdf5("-o", o.out))
         return 1;

@@ -11,6 +11,7 @@
 #include <isobit/lm.h>
 #include <isobit/matrix.h>
 #include <isobit/optim.h>
+#include <isobit/ptq.h>
 #include <isobit/qat.h>
 #include <isobit/schema.h>
 #include <isobit/status.h>

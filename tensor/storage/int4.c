@@ -37,3 +37,9 @@ IB_INTEGERS(int4)
         y->code[2 * j + 1] = (int8_t)((int8_t)b[2 + j] >> 4);
     }
 }
+
+RECODE(int4)
+{
+    for (int j = 0; j < 16; j++)
+        b[2 + j] = (uint8_t)((code[2 * j] & 15) | (code[2 * j + 1] & 15) << 4);
+}

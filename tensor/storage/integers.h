@@ -31,4 +31,7 @@ static inline void take_wide(const uint8_t *restrict b, const int16_t *value, fl
  */
 #define IB_INTEGERS(name) void IB_STORE(name, integers, IB_LEVEL)(const uint8_t *restrict b, ib_integers *restrict y)
 
+/* The functions of tensor/lattice.def: other codes, as IB_INTEGERS gives them, into a block whose scales stay. */
+#define RECODE(name) void IB_STORE(name, recode, IB_LEVEL)(const int8_t *restrict code, uint8_t *restrict b)
+
 #endif

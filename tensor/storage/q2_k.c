@@ -63,3 +63,11 @@ IB_INTEGERS(q2_k)
         for (int i = 0; i < 32; i++)
             y->code[32 * j + i] = (int8_t)(b[16 + 32 * (j / 4) + i] >> 2 * (j & 3) & 3);
 }
+
+RECODE(q2_k)
+{
+    for (int j = 0; j < 256; j += 128)
+        for (int i = 0; i < 32; i++)
+            b[16 + j / 4 + i] =
+                (uint8_t)(code[j + i] | code[j + i + 32] << 2 | code[j + i + 64] << 4 | code[j + i + 96] << 6);
+}

@@ -111,3 +111,13 @@ IB_INTEGERS(q3_k)
         for (int i = 0; i < 32; i++)
             y->code[32 * j + i] = (int8_t)(((b[32 + 32 * (j / 4) + i] >> 2 * (j & 3) & 3) | (b[i] >> j & 1) << 2) - 4);
 }
+
+RECODE(q3_k)
+{
+    memset(b, 0, 96);
+    for (int i = 0; i < 256; i++) {
+        const int l = code[i] + 4;
+        b[i % 32] |= (uint8_t)(l >> 2 << i / 32);
+        b[32 + i / 128 * 32 + i % 32] |= (uint8_t)((l & 3) << 2 * (i / 32 % 4));
+    }
+}

@@ -38,3 +38,9 @@ IB_INTEGERS(q4_0)
         y->code[j + 16] = (int8_t)((b[2 + j] >> 4) - 8);
     }
 }
+
+RECODE(q4_0)
+{
+    for (int j = 0; j < 16; j++)
+        b[2 + j] = (uint8_t)((code[j] + 8) | (code[j + 16] + 8) << 4);
+}

@@ -39,3 +39,9 @@ IB_INTEGERS(q4_1)
         y->code[j + 16] = (int8_t)(b[4 + j] >> 4);
     }
 }
+
+RECODE(q4_1)
+{
+    for (int j = 0; j < 16; j++)
+        b[4 + j] = (uint8_t)((code[j]) | (code[j + 16]) << 4);
+}

@@ -32,3 +32,10 @@ IB_INTEGERS(q4_k)
         for (int i = 0; i < 32; i++)
             y->code[32 * j + i] = (int8_t)(b[16 + 32 * (j / 2) + i] >> 4 * (j & 1) & 15);
 }
+
+RECODE(q4_k)
+{
+    for (int j = 0; j < 4; j++)
+        for (int i = 0; i < 32; i++)
+            b[16 + 32 * j + i] = (uint8_t)(code[64 * j + i] | code[64 * j + i + 32] << 4);
+}

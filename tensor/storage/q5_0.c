@@ -47,3 +47,14 @@ IB_INTEGERS(q5_0)
         y->code[j + 16] = (int8_t)((int)((b[6 + j] >> 4) | (high >> (j + 16) & 1u) << 4) - 16);
     }
 }
+
+RECODE(q5_0)
+{
+    uint32_t high = 0;
+    for (int j = 0; j < 16; j++) {
+        const unsigned lo = (unsigned)(code[j] + 16), up = (unsigned)(code[j + 16] + 16);
+        b[6 + j] = (uint8_t)((lo & 15) | (up & 15) << 4);
+        high |= (lo >> 4) << j | (up >> 4) << (j + 16);
+    }
+    memcpy(b + 2, &high, 4);
+}

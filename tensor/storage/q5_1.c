@@ -46,3 +46,14 @@ IB_INTEGERS(q5_1)
         y->code[j + 16] = (int8_t)((b[8 + j] >> 4) | (high >> (j + 16) & 1u) << 4);
     }
 }
+
+RECODE(q5_1)
+{
+    uint32_t high = 0;
+    for (int j = 0; j < 16; j++) {
+        const unsigned lo = (unsigned)(code[j]), up = (unsigned)(code[j + 16]);
+        b[8 + j] = (uint8_t)((lo & 15) | (up & 15) << 4);
+        high |= (lo >> 4) << j | (up >> 4) << (j + 16);
+    }
+    memcpy(b + 4, &high, 4);
+}

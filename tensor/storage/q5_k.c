@@ -36,3 +36,14 @@ IB_INTEGERS(q5_k)
         for (int i = 0; i < 32; i++)
             y->code[32 * j + i] = (int8_t)((b[48 + 32 * (j / 2) + i] >> 4 * (j & 1) & 15) | (b[16 + i] >> j & 1) << 4);
 }
+
+RECODE(q5_k)
+{
+    memset(b + 16, 0, 32);
+    for (int j = 0; j < 4; j++)
+        for (int i = 0; i < 32; i++) {
+            const int lo = code[64 * j + i], hi = code[64 * j + i + 32];
+            b[16 + i] |= (uint8_t)((lo >> 4 | hi >> 4 << 1) << 2 * j);
+            b[48 + 32 * j + i] = (uint8_t)((lo & 15) | (hi & 15) << 4);
+        }
+}

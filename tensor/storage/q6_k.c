@@ -62,3 +62,13 @@ IB_INTEGERS(q6_k)
             y->code[32 * j + i] = (int8_t)((low | high << 4) - 32);
         }
 }
+
+RECODE(q6_k)
+{
+    memset(b, 0, 192);
+    for (int i = 0; i < 256; i++) {
+        const int l = code[i] + 32, half = i / 128, at = i % 128;
+        b[64 * half + at % 64] |= (uint8_t)((l & 15) << 4 * (at / 64));
+        b[128 + 32 * half + at % 32] |= (uint8_t)(l >> 4 << 2 * (at / 32));
+    }
+}

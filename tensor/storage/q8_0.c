@@ -28,3 +28,8 @@ IB_INTEGERS(q8_0)
     y->scale[0] = y->scale[1] = 1;
     memcpy(y->code, b + 2, 32);
 }
+
+RECODE(q8_0)
+{
+    memcpy(b + 2, code, 32);
+}

@@ -11,7 +11,7 @@ In the folders of READ_BY_COPY, which work on files, texts and histograms of cop
 or gradient there."""
 import pathlib, re, sys
 
-ORDER = ["runtime", "base", "arithmetic", "tensor", "files", "backends", "autograd", "text", "data", "layers", "optim", "qat", "lm", "program", "import", "export", "train", "cli"]
+ORDER = ["runtime", "base", "arithmetic", "tensor", "files", "backends", "autograd", "text", "data", "layers", "optim", "qat", "lm", "ptq", "program", "import", "export", "train", "cli"]
 SOURCES = ("c", "h", "def", "cpp", "cu", "cuh")
 NUMBERS = re.compile(r"\b(v?snprintf|v?sprintf|sscanf|strto(d|f|ld)|atof)\(")
 # What no standard defines to the last bit, where devices compute: arithmetic/real.h has it. Left are rows of host tables.

@@ -1,0 +1,122 @@
+/* gptq.c - GPTQ (Frantar et al., arXiv:2210.17323) into blocks of any format with a lattice.
+ *
+ * With H = X'X, damped, and H^-1 = U'U, U upper triangular, column j of a row w becomes q_j, and
+ *     w_k -= (w_j - q_j) U_jk / U_jj    for k > j.
+ * H = R R' with R upper triangular makes U = R^-1: H is never inverted. A block's scales are chosen when its first
+ * column comes up, from the row as it is then, by squared errors weighed with 1 / U_jj^2, which is what they cost. */
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/number.h"
+#include "ptq/ptq.h"
+#include "ptq/triangular.h"
+#include "tensor/lattice.h"
+#include "tensor/matrix.h"
+
+typedef struct work {
+    const ib_ptq_task *t;
+    const ib_lattice_format *lattice;
+    float *u;      /* [cols][cols] U_jk / U_jj */
+    float *weight; /* [cols] 1 / U_jj^2 */
+} work;
+
+/* The row's codes into b, its blocks. w [cols] is changed. */
+static void quantize_row(const work *k, float *w, uint8_t *b)
+{
+    const ib_storage *f = k->t->to;
+    const int64_t cols = k->t->cols;
+    ib_lattice grid;
+    int8_t code[256];
+    for (int64_t from = 0; from < cols; from += f->block, b += f->bytes) {
+        f->encode(w + from, k->weight + from, b);
+        ib_lattice_read(f, b, &grid);
+        for (int64_t j = from; j < from + f->block; j++) {
+            const int i = (int)(j - from);
+            code[i] = ib_lattice_nearest(k->lattice, grid.step[i], grid.offset[i], w[j]);
+            const float error = w[j] - (grid.step[i] * (float)code[i] + grid.offset[i]), *u = k->u + j * cols;
+            for (int64_t c = j + 1; c < cols; c++)
+                w[c] -= error * u[c];
+        }
+        k->lattice->recode(code, b);
+    }
+}
+
+static ib_matrix *quantize(const work *k)
+{
+    const ib_ptq_task *t = k->t;
+    const int64_t rows = t->rows, cols = t->cols, row_bytes = ib_storage_bytes(t->to, 1, cols);
+    uint8_t *b = ib_alloc((size_t)(rows * row_bytes));
+    int failed = !b;
+#pragma omp parallel reduction(| : failed)
+    {
+        float *w = ib_alloc_raw((size_t)cols * sizeof *w);
+        failed |= !w;
+#pragma omp for schedule(dynamic)
+        for (int64_t r = 0; r < rows; r++) {
+            if (!w || !b)
+                continue;
+            memcpy(w, t->w + r * cols, (size_t)cols * sizeof *w);
+            quantize_row(k, w, b + r * row_bytes);
+        }
+        ib_free(w);
+    }
+    if (failed) {
+        ib_free(b);
+        return ib_fail_null(IB_ENOMEM, "memory is out");
+    }
+    return ib_matrix_new(t->to, rows, cols, &(ib_matrix_parts){.data = b}, b);
+}
+
+/* H with damping, [cols][cols]; how many columns nothing goes through: they have no error to make up for. */
+static double *damped(const ib_ptq_task *t, int64_t *dead)
+{
+    const int64_t n = t->cols;
+    const double share = t->o->damping ? t->o->damping : 0.01;
+    double *h = ib_copy(t->of->hessian, (size_t)(n * n) * sizeof *h), mean = 0;
+    *dead = 0;
+    for (int64_t i = 0; h && i < n; i++)
+        mean += h[i * n + i] / (double)n;
+    for (int64_t i = 0; h && i < n; i++) {
+        *dead += !(h[i * n + i] > 0);
+        h[i * n + i] += share * mean;
+    }
+    return h;
+}
+
+ib_matrix *ib_ptq_gptq(const ib_ptq_task *t, ib_ptq_report *r)
+{
+    int64_t dead;
+    const int64_t n = t->cols;
+    if (!t->of || !t->of->hessian || !t->of->tokens)
+        return ib_ptq_imatrix(t, r);
+    work k = {.t = t, .lattice = ib_lattice_of(t->to)};
+    if (!k.lattice)
+        return NULL;
+    double *h = damped(t, &dead);
+    if (h && dead == n) {
+        ib_free(h);
+        return ib_ptq_imatrix(t, r);
+    }
+    k.u = ib_alloc_raw((size_t)(n * n) * sizeof *k.u);
+    k.weight = ib_alloc_raw((size_t)n * sizeof *k.weight);
+    ib_matrix *made = NULL;
+    if (dead)
+        ib_snprintf(r->note, sizeof r->note, "nothing goes through %lld of %lld columns", (long long)dead,
+                    (long long)n);
+    else if (t->of->tokens < n)
+        ib_snprintf(r->note, sizeof r->note, "%lld tokens for %lld columns", (long long)t->of->tokens, (long long)n);
+    if (h && k.u && k.weight && !ib_upper_inverse(h, n)) {
+        for (int64_t j = 0; j < n; j++) {
+            k.weight[j] = (float)(1 / (h[j * n + j] * h[j * n + j]));
+            for (int64_t c = j; c < n; c++)
+                k.u[j * n + c] = (float)(h[j * n + c] / h[j * n + j]);
+        }
+        made = quantize(&k);
+    }
+    ib_free(h);
+    ib_free(k.u);
+    ib_free(k.weight);
+    return made;
+}

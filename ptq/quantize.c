@@ -1,0 +1,165 @@
+/* quantize.c - a model's matrices, one after the other, in the formats of a recipe by a method. */
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/argument.h"
+#include "base/number.h"
+#include "ptq/calibrate.h"
+#include "tensor/matrix.h"
+
+/* A matrix of the model and what takes its place. */
+typedef struct place {
+    ib_matrix **at, *was;
+    ib_ptq_place of;
+    const ib_storage *asked, *to;
+    char name[IB_LM_PATH];
+} place;
+
+typedef struct quantizing {
+    ib_lm *m;
+    ib_graph *g;
+    const ib_ptq_opts *o;
+    const ib_ptq_method *method;
+    ib_calibration c;
+    place *place; /* [n] */
+    int n;
+} quantizing;
+
+static ib_status put(quantizing *q, ib_matrix **at, int layer, int role)
+{
+    const ib_lm_config *c = &q->m->c;
+    place *p = &q->place[q->n];
+    *p = (place){.at = at,
+                 .of = {.layer = layer,
+                        .role = role,
+                        .rows = ib_matrix_rows(*at),
+                        .cols = ib_matrix_cols(*at),
+                        .layers = c->layers,
+                        .sharing = c->heads / c->groups,
+                        .tied = ib_lm_is_tied(q->m),
+                        .weighed = q->method->needs != 0}};
+    if (role == IB_PTQ_EMBEDDING || role == IB_PTQ_HEAD)
+        ib_snprintf(p->name, sizeof p->name, "%s", role == IB_PTQ_HEAD ? "output.weight" : "token_embd.weight");
+    else
+        ib_snprintf(p->name, sizeof p->name, "blk.%d.%s.weight", layer, ib_role_names[role].gguf);
+    if (!(p->asked = ib_ptq_type_of(q->o->to, &p->of)) || !(p->to = ib_storage_fallback(p->asked, p->of.cols)))
+        return ib_error_status();
+    if (p->to->gguf_type < 0)
+        return ib_fail(IB_EUNSUPPORTED, "%s is no type of GGUF files", p->to->name);
+    if (p->to != p->asked && q->o->strict)
+        return ib_fail(IB_EUNSUPPORTED, "%s: rows of %lld are not whole blocks of %d, which %s has", p->name,
+                       (long long)p->of.cols, p->asked->block, p->asked->name);
+    q->n++;
+    return IB_OK;
+}
+
+static ib_status plan(quantizing *q)
+{
+    ib_lm *m = q->m;
+    if (!(q->place = ib_alloc((size_t)(m->c.layers * IB_N_ROLES + 2) * sizeof *q->place)))
+        return IB_ENOMEM;
+    ib_status status = put(q, &m->embedding, -1, IB_PTQ_EMBEDDING);
+    for (int i = 0; i < m->c.layers; i++)
+        for (int r = 0; r < IB_N_ROLES && !status; r++)
+            status = put(q, &m->block[i].p[r].w, i, r);
+    return status || !m->head ? status : put(q, &m->head, -1, IB_PTQ_HEAD);
+}
+
+/* The codes of a method are kept if their error is no larger than that of rounding to nearest. */
+static ib_matrix *made_of(const quantizing *q, const ib_ptq_task *t, ib_ptq_report *r)
+{
+    ib_matrix *made = q->method->quantize(t, r);
+    r->method = q->method->name.name;
+    if (!made || (r->error = ib_ptq_error(t, made)) < 0 || !t->of)
+        return made;
+    ib_matrix *nearest = ib_matrix_encode(t->to, t->rows, t->cols, t->w, NULL);
+    r->nearest_error = nearest ? ib_ptq_error(t, nearest) : -1;
+    if (nearest && r->nearest_error < r->error) {
+        ib_matrix_free(made);
+        ib_snprintf(r->note, sizeof r->note, "the codes of %s had an error of %.3g", q->method->name.name, r->error);
+        r->error = r->nearest_error;
+        r->method = "nearest";
+        return nearest;
+    }
+    ib_matrix_free(nearest);
+    return made;
+}
+
+static ib_status quantize(quantizing *q, place *p)
+{
+    const int64_t rows = p->of.rows, cols = p->of.cols;
+    float *w = ib_alloc_raw((size_t)(rows * cols) * sizeof *w);
+    ib_ptq_report r = {.tensor = p->name,
+                       .asked = p->asked->name,
+                       .got = p->to->name,
+                       .rows = rows,
+                       .cols = cols,
+                       .bytes = ib_storage_bytes(p->to, rows, cols),
+                       .nearest_error = -1};
+    ib_ptq_task t = {.w = w, .rows = rows, .cols = cols, .to = p->to, .o = q->o};
+    if (q->c.windows && p->of.layer >= 0)
+        t.of = &q->c.input[ib_input_of(p->of.role)];
+    ib_matrix *made = w && !ib_lm_decoded(*p->at, q->g->dev, w) ? made_of(q, &t, &r) : NULL;
+    ib_free(w);
+    if (!made) {
+        ib_error_prefix("%s", p->name);
+        return ib_error_status();
+    }
+    ib_matrix_give_back(*p->at);
+    p->was = *p->at;
+    *p->at = made;
+    return q->o->tell && q->o->tell(q->o->user, &r) ? ib_fail(IB_ESTOPPED, "stopped at %s", p->name) : IB_OK;
+}
+
+static ib_status run(quantizing *q)
+{
+    int i = 0;
+    ib_status status = quantize(q, &q->place[i++]);
+    if (!status)
+        status = ib_calibration_embed(&q->c);
+    for (int layer = 0; layer < q->m->c.layers && !status; layer++) {
+        if (q->c.windows)
+            status = ib_calibration_see(&q->c, layer);
+        for (int r = 0; r < IB_N_ROLES && !status; r++)
+            status = quantize(q, &q->place[i++]);
+        if (!status && q->c.windows && layer + 1 < q->m->c.layers)
+            status = ib_calibration_pass(&q->c, layer);
+        if (status)
+            ib_error_prefix("layer %d", layer);
+    }
+    return status || i == q->n ? status : quantize(q, &q->place[i]);
+}
+
+ib_status ib_lm_quantize(ib_lm *m, ib_graph *g, const ib_ptq_opts *o)
+{
+    IB_NEED(m);
+    IB_NEED(g);
+    IB_NEED(o);
+    IB_NEED(o->to);
+    IB_TAKE(m, !m->adapted && !m->trainable, "has %s that are trained: merge or freeze it first", "weights");
+    IB_TAKE(o->context, !o->context || (o->context >= 4 && o->context <= 1 << 20), "is %d", o->context);
+    IB_TAKE(o->windows, o->windows >= 0, "is %lld", (long long)o->windows);
+    IB_TAKE(o->damping, o->damping >= 0 && isfinite(o->damping), "is %g", o->damping);
+    IB_TAKE(o->bos, o->bos >= -1 && o->bos < m->c.vocabulary, "is %d", o->bos);
+    quantizing q = {.m = m, .g = g, .o = o};
+    const int automatic = !o->method || !strcmp(o->method, "auto");
+    if (!(q.method = ib_ptq_method_find(automatic ? o->ids ? "gptq" : "nearest" : o->method)))
+        return ib_error_status();
+    if (q.method->needs && !o->ids)
+        return ib_fail(IB_EINVAL, "method %s needs a calibration text", q.method->name.name);
+    ib_status status = plan(&q);
+    if (!status)
+        status = ib_calibration_start(&q.c, m, g, o, q.method->needs);
+    if (!status)
+        status = run(&q);
+    for (int i = 0; i < q.n; i++)
+        if (q.place[i].was) {
+            ib_matrix_free(status ? *q.place[i].at : q.place[i].was);
+            if (status)
+                *q.place[i].at = q.place[i].was;
+        }
+    ib_calibration_end(&q.c);
+    ib_free(q.place);
+    return status;
+}

@@ -1,0 +1,52 @@
+/* lattice.c - see lattice.h */
+#include "tensor/lattice.h"
+
+#include <math.h>
+
+#include "base/error.h"
+#include "tensor/storage/integers.h"
+#include "tensor/storage/iq4_values.h"
+#include "tensor/storage_places.h"
+
+#define LATTICE(name, least, most)                                                                                     \
+    void ib_##name##_recode_ref(const int8_t *code, uint8_t *b);                                                       \
+    void ib_##name##_integers_ref(const uint8_t *b, ib_integers *y);
+#include "tensor/lattice.def"
+#undef LATTICE
+
+static const struct row {
+    ib_lattice_format format;
+    void (*integers)(const uint8_t *b, ib_integers *y);
+} table[IB_N_STORAGE] = {
+#define LATTICE(name, least, most)                                                                                     \
+    [IB_AT_##name] = {{#name, least, most, ib_##name##_recode_ref}, ib_##name##_integers_ref},
+#include "tensor/lattice.def"
+#undef LATTICE
+};
+
+const ib_lattice_format *ib_lattice_of(const ib_storage *f)
+{
+    if (!table[f->index].integers)
+        return ib_fail_null(IB_EUNSUPPORTED, "%s has no codes beside scales that could be chosen anew", f->name);
+    return &table[f->index].format;
+}
+
+/* d scale code + m min: products of two are made first, as the formats' decoders do. */
+void ib_lattice_read(const ib_storage *f, const uint8_t *block, ib_lattice *to)
+{
+    ib_integers whole;
+    table[f->index].integers(block, &whole);
+    for (int i = 0; i < f->block; i++) {
+        to->step[i] = whole.d * (float)whole.scale[i / 16];
+        to->offset[i] = whole.m ? whole.m * (float)whole.min[i / 16] : 0;
+        to->code[i] = whole.code[i];
+    }
+}
+
+int8_t ib_lattice_nearest(const ib_lattice_format *f, float step, float offset, float x)
+{
+    const float q = step ? (x - offset) / step : 0,
+                at = q > (float)f->least ? q < (float)f->most ? q : (float)f->most : (float)f->least;
+    const int uneven = f->recode == ib_iq4_nl_recode_ref;
+    return (int8_t)(uneven ? ib_iq4_value[ib_iq4_index(at)] : (int)rintf(at));
+}
