@@ -1,4 +1,5 @@
-/* hidden.h - the rows that go from one block of a decoder to the next, window by window, in a file: memory holds one. */
+/* hidden.h - the rows that go from one block of a decoder to the next, window by window, in a file: memory holds one
+ * window. */
 #ifndef IB_PTQ_HIDDEN_H
 #define IB_PTQ_HIDDEN_H
 

@@ -76,14 +76,24 @@ static const char *by_recipe(const recipe *r, const ib_ptq_place *p)
     }
 }
 
+/* Q4_K_M is q4_k_m */
+static int same_name(const char *a, const char *b)
+{
+    while (*a && (*a | 32) == (*b | 32)) {
+        a++;
+        b++;
+    }
+    return *a == *b;
+}
+
 const ib_storage *ib_ptq_type_of(const char *to, const ib_ptq_place *p)
 {
-    char lower[16] = "";
-    for (size_t i = 0; to[i] && i + 1 < sizeof lower; i++)
-        lower[i] = (char)(to[i] >= 'A' && to[i] <= 'Z' ? to[i] + 32 : to[i]);
     for (int i = 0; i < N_RECIPES; i++)
-        if (!strcmp(table[i].name.name, lower))
+        if (same_name(table[i].name.name, to))
             return ib_storage_find(by_recipe(&table[i], p));
-    const ib_storage *f = ib_storage_find(lower);
-    return f;
+    for (int i = 0; ib_storage_at(i); i++)
+        if (same_name(ib_storage_at(i)->name, to))
+            return ib_storage_at(i);
+    ib_name_refuse(to, table, N_RECIPES, sizeof *table, IB_EINVAL, "no type of files is named");
+    return NULL;
 }

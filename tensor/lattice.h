@@ -1,4 +1,5 @@
-/* lattice.h - inside the library: the values that a block can hold once its scales are chosen, and the choice among them.
+/* lattice.h - inside the library: the values that a block can hold once its scales are chosen, and the choice among
+ * them.
  *
  * Element i of a block is step[i] code + offset[i], in fp32 as the format decodes it. */
 #ifndef IB_TENSOR_LATTICE_H

@@ -14,8 +14,8 @@ typedef struct ib_ptq_report {
     const char *method;      /* that made its codes */
     char note[120];          /* what was out of the ordinary; "": nothing */
     int64_t rows, cols, bytes;
-    /* |X (W - Q)'|^2 / |X W'|^2 over the calibration text; without a Hessian the same of its diagonal, without a text of
-     * 1. Of the method's codes, and of codes that are rounded to nearest (-1: not known). */
+    /* |X (W - Q)'|^2 / |X W'|^2 over the calibration text; without a Hessian the same of its diagonal, without a text
+     * of 1. Of the method's codes, and of codes that are rounded to nearest (-1: not known). */
     double error, nearest_error;
 } ib_ptq_report;
 

@@ -1,4 +1,4 @@
-/* quantize.c - a model's matrices, one after the other, in the formats of a recipe by a method. */
+/* quantize_model.c - a model's matrices, one after the other, in the formats of a recipe by a method. */
 #include <math.h>
 #include <string.h>
 
@@ -137,6 +137,7 @@ ib_status ib_lm_quantize(ib_lm *m, ib_graph *g, const ib_ptq_opts *o)
     IB_NEED(g);
     IB_NEED(o);
     IB_NEED(o->to);
+    IB_TAKE(o->to, ib_ptq_type_of(o->to, &(ib_ptq_place){.cols = 256, .layers = 1}), "'%s': %s", o->to, ib_error());
     IB_TAKE(m, !m->adapted && !m->trainable, "has %s that are trained: merge or freeze it first", "weights");
     IB_TAKE(o->context, !o->context || (o->context >= 4 && o->context <= 1 << 20), "is %d", o->context);
     IB_TAKE(o->windows, o->windows >= 0, "is %lld", (long long)o->windows);
