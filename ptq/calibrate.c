@@ -8,15 +8,6 @@
 #include "base/assert.h"
 #include "base/error.h"
 
-int ib_input_of(int role)
-{
-    static const int of[IB_N_ROLES] = {
-        [IB_ROLE_Q] = IB_INPUT_ATTENTION, [IB_ROLE_K] = IB_INPUT_ATTENTION, [IB_ROLE_V] = IB_INPUT_ATTENTION,
-        [IB_ROLE_O] = IB_INPUT_OUTPUT,    [IB_ROLE_GATE] = IB_INPUT_FFN,    [IB_ROLE_UP] = IB_INPUT_FFN,
-        [IB_ROLE_DOWN] = IB_INPUT_DOWN};
-    return of[role];
-}
-
 /* Window w begins at this token; they are spread evenly over the text. */
 static int64_t begins(const ib_calibration *c, int64_t w)
 {

@@ -2,12 +2,9 @@
 #ifndef IB_PTQ_CALIBRATE_H
 #define IB_PTQ_CALIBRATE_H
 
+#include "ptq/fold.h"
 #include "ptq/hidden.h"
 #include "ptq/ptq.h"
-
-/* Rows that several products read are the same. */
-enum { IB_INPUT_ATTENTION, IB_INPUT_OUTPUT, IB_INPUT_FFN, IB_INPUT_DOWN, IB_N_INPUTS };
-int ib_input_of(int role);
 
 typedef struct ib_calibration {
     ib_lm *m;

@@ -10,7 +10,7 @@
 
 /* A matrix of the model and what takes its place. */
 typedef struct place {
-    ib_matrix **at, *was;
+    ib_matrix **at;
     ib_ptq_place of;
     const ib_storage *asked, *to;
     char name[IB_LM_PATH];
@@ -22,6 +22,7 @@ typedef struct quantizing {
     const ib_ptq_opts *o;
     const ib_ptq_method *method;
     ib_calibration c;
+    ib_swaps swaps;
     place *place; /* [n] */
     int n;
 } quantizing;
@@ -102,13 +103,11 @@ static ib_status quantize(quantizing *q, place *p)
         t.of = &q->c.input[ib_input_of(p->of.role)];
     ib_matrix *made = w && !ib_lm_decoded(*p->at, q->g->dev, w) ? made_of(q, &t, &r) : NULL;
     ib_free(w);
-    if (!made) {
+    const ib_status status = ib_swap_matrix(&q->swaps, p->at, made);
+    if (status) {
         ib_error_prefix("%s", p->name);
-        return ib_error_status();
+        return status;
     }
-    ib_matrix_give_back(*p->at);
-    p->was = *p->at;
-    *p->at = made;
     return q->o->tell && q->o->tell(q->o->user, &r) ? ib_fail(IB_ESTOPPED, "stopped at %s", p->name) : IB_OK;
 }
 
@@ -154,12 +153,7 @@ ib_status ib_lm_quantize(ib_lm *m, ib_graph *g, const ib_ptq_opts *o)
         status = ib_calibration_start(&q.c, m, g, o, q.method->needs);
     if (!status)
         status = run(&q);
-    for (int i = 0; i < q.n; i++)
-        if (q.place[i].was) {
-            ib_matrix_free(status ? *q.place[i].at : q.place[i].was);
-            if (status)
-                *q.place[i].at = q.place[i].was;
-        }
+    ib_swaps_end(&q.swaps, !status);
     ib_calibration_end(&q.c);
     ib_free(q.place);
     return status;
