@@ -51,6 +51,11 @@ typedef struct ib_rope_attrs {
     const int32_t *pos; /* [rows] the device's, each of a row of the table */
 } ib_rope_attrs;
 
+/* columns: input x; `count` runs of `size` columns, `step` apart, from `offset` on */
+typedef struct ib_columns_attrs {
+    int64_t offset, size, step, count;
+} ib_columns_attrs;
+
 /* cached_attention: input q [rows][heads][dim], the rows of `n` runs, whose own keys and values their caches have */
 typedef struct ib_cached_attention_attrs {
     const ib_cache_run *run; /* [n], as long as the result */
@@ -58,6 +63,7 @@ typedef struct ib_cached_attention_attrs {
     int heads;
     float scale;
     int64_t window; /* 0: unlimited */
+    ib_score_bend bend;
 } ib_cached_attention_attrs;
 
 #endif

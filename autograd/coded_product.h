@@ -32,8 +32,15 @@ ib_status ib_coded_product(ib_graph *g, const ib_node *n, const ib_matrix *w, co
 ib_tensor *ib_lora_linear_sharing(ib_graph *g, ib_tensor *x, const ib_matrix *w, ib_tensor *bias,
                                   const ib_lora_opts *opts, ib_shared_codes *shared);
 
-/* As ib_language_loss of a frozen head, whose product is made in integers if it can be; there is no gradient. */
-ib_tensor *ib_language_loss_in_integers(ib_graph *g, ib_tensor *x, const ib_matrix *head, const int32_t *target,
-                                        float scale, float *nll);
+/* ib_language_loss, of a frozen head or w, with more to say. */
+typedef struct ib_language_loss_opts {
+    const ib_matrix *head; /* or NULL: w */
+    const int32_t *target;
+    float scale;
+    float *nll;  /* or NULL */
+    int integer; /* a frozen head's product is made in integers if it can be; there is no gradient */
+    float cap;   /* logits l become cap tanh(l / cap); 0: they stay */
+} ib_language_loss_opts;
+ib_tensor *ib_language_loss_with(ib_graph *g, ib_tensor *x, ib_tensor *w, const ib_language_loss_opts *o);
 
 #endif

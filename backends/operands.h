@@ -189,12 +189,20 @@ typedef struct ib_qproduct {
     float *scratch;       /* qconv2d_words or qlinear_words */
 } ib_qproduct;
 
+/* What becomes of a score s = scale q k of query i and key j <= i: cap tanh(s / cap) where there is a cap, then s +
+ * slope (j - i), whose slope falls from head to head as ALiBi has it (alibi_slope in backends/cpu/score_bend.h). */
+typedef struct ib_score_bend {
+    float cap;   /* 0: none */
+    float alibi; /* slopes are 2^-(alibi / heads) and smaller, down to 2^-alibi; 0: none */
+} ib_score_bend;
+
 /* Causal attention with grouped keys; query row i sees keys max(first[i], i - window + 1) .. i. */
 typedef struct ib_attention {
     int heads, groups, dim; /* groups: of keys and values; dim <= IB_MAX_HEAD_DIM */
     float scale;
     int64_t window;       /* 0: unlimited */
     const int32_t *first; /* [rows] the row where each row's sequence begins */
+    ib_score_bend bend;
 } ib_attention;
 enum { IB_MAX_HEAD_DIM = 256 };
 
@@ -238,6 +246,7 @@ typedef struct ib_cached_queries {
     float scale;
     int64_t before, rows;
     int64_t window; /* 0: unlimited */
+    ib_score_bend bend;
 } ib_cached_queries;
 
 /* Images of codes, channels last (NHWC), as the integer runtime keeps them from layer to layer where a level has

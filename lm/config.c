@@ -87,6 +87,8 @@ ib_status ib_lm_alloc(ib_lm *m)
     c->attention_scale = c->attention_scale > 0 ? c->attention_scale : 1.0f / sqrtf((float)c->dim);
     c->context = c->context > 0 ? c->context : 2048;
     c->window = c->window > 0 ? c->window : 0;
+    c->score_cap = c->score_cap > 0 ? c->score_cap : 0;
+    c->logit_cap = c->logit_cap > 0 ? c->logit_cap : 0;
     if (ib_rope_finish(&m->scaling[0], (double)c->rope_base, c->rotated, c->context) ||
         ib_rope_finish(&m->scaling[1], (double)c->rope_base_local, c->rotated, c->context))
         return ib_error_status();

@@ -40,7 +40,8 @@ static ib_tensor *attention(ib_graph *g, const ib_block_run *run, ib_tensor *q, 
                             .dim = c->dim,
                             .scale = c->attention_scale,
                             .window = run->m->block[run->layer].local ? c->window : 0,
-                            .first = run->first};
+                            .first = run->first,
+                            .bend = {.cap = c->score_cap}};
     return IB_APPLY(g, &ib_op_attention, (&(ib_attention_attrs){a, 1}), q, k, v);
 }
 
@@ -74,8 +75,12 @@ static ib_tensor *cached_attention(ib_graph *g, const ib_block_run *run, ib_tens
     if (!k || (n == 1 && !r->before && !run->m->integer))
         return k ? attention(g, run, q, k, v) : NULL;
     return IB_APPLY(g, &ib_op_cached_attention,
-                    (&(ib_cached_attention_attrs){r, n, c->heads, c->attention_scale,
-                                                  run->m->block[run->layer].local ? c->window : 0}),
+                    (&(ib_cached_attention_attrs){r,
+                                                  n,
+                                                  c->heads,
+                                                  c->attention_scale,
+                                                  run->m->block[run->layer].local ? c->window : 0,
+                                                  {.cap = c->score_cap}}),
                     q);
 }
 
@@ -170,14 +175,17 @@ ib_tensor *ib_lm_loss(ib_lm *m, ib_graph *g, ib_tensor *hidden, const int32_t *t
     IB_NEED_OR(hidden, NULL);
     IB_NEED_OR(target, NULL);
     IB_TAKE_OR(scale, isfinite(scale), NULL, "is %g", scale);
-    if (m->head_w)
-        return ib_language_loss(g, hidden, NULL, m->head_w, target, scale, nll);
-    IB_TAKE_OR(m, !m->integer || g->mode != IB_TRAIN, NULL, "is on the %s path: its products have no gradient",
-               "integer");
-    const ib_matrix *head = m->head ? m->head : m->embedding;
-    if (m->integer)
-        return ib_language_loss_in_integers(g, hidden, head, target, scale, nll);
-    return ib_language_loss(g, hidden, head, NULL, target, scale, nll);
+    IB_TAKE_OR(m, m->head_w || !m->integer || g->mode != IB_TRAIN, NULL,
+               "is on the %s path: its products have no gradient", "integer");
+    return ib_language_loss_with(g, hidden, m->head_w,
+                                 &(ib_language_loss_opts){.head = m->head_w ? NULL
+                                                                  : m->head ? m->head
+                                                                            : m->embedding,
+                                                          .target = target,
+                                                          .scale = scale,
+                                                          .nll = nll,
+                                                          .integer = m->integer,
+                                                          .cap = m->c.logit_cap});
 }
 
 ib_tensor *ib_lm_logits(ib_lm *m, ib_graph *g, ib_tensor *hidden)
@@ -185,7 +193,8 @@ ib_tensor *ib_lm_logits(ib_lm *m, ib_graph *g, ib_tensor *hidden)
     IB_NEED_OR(m, NULL);
     IB_NEED_OR(g, NULL);
     IB_NEED_OR(hidden, NULL);
-    if (m->head_w)
-        return ib_linear(g, hidden, m->head_w, NULL);
-    return ib_lora_linear(g, hidden, m->head ? m->head : m->embedding, NULL, &(ib_lora_opts){.integer = m->integer});
+    ib_tensor *y = m->head_w ? ib_linear(g, hidden, m->head_w, NULL)
+                             : ib_lora_linear(g, hidden, m->head ? m->head : m->embedding, NULL,
+                                              &(ib_lora_opts){.integer = m->integer});
+    return m->c.logit_cap > 0 ? ib_soft_cap(g, y, m->c.logit_cap) : y;
 }

@@ -12,11 +12,26 @@
 /* A row of archs.def. */
 typedef struct ib_arch {
     const char *name;
-    int gguf_pairs, qkv_bias, qk_norm, post_norms, gelu, scaled_embedding, norm_minus_one, global_every;
-    int hf_groups, hf_dim, hf_context, hf_window, hf_late_windows; /* what config.json need not say */
-    double hf_scalar, hf_base, hf_local_base;
+    int gguf_pairs;               /* files of this architecture hold the rows of q and k permuted: neighbours turn */
+    int qkv_bias;                 /* q, k and v have biases always */
+    int qk_norm;                  /* queries and keys are normed: IB_QK_... */
+    int no_pre_norms, post_norms; /* norms before attention and feed-forward, and behind them */
+    int gelu;                     /* ib_glu's kind, where files do not say another */
+    int scaled_embedding;         /* times the root of the width */
+    int norm_minus_one;           /* Hugging Face's norms store w - 1 */
+    int global_every;             /* of so many layers the last is global, the others local */
+    int gguf_share;               /* of the model with so many layers GGUF files mean, and do not say, that scores are
+                                     divided by the root of width / heads */
+    int capped;                   /* scores and logits have soft caps */
+    /* what config.json need not say; groups 0: as many as heads; head size 0: width / heads */
+    int hf_groups, hf_dim, hf_context, hf_window;
+    int hf_late_windows;  /* windows from a layer on */
+    double hf_scalar;     /* scores are divided by its root */
+    double hf_base;       /* rotary, of global and */
+    double hf_local_base; /* of local layers; 0: there is one */
     int hf_tied;
 } ib_arch;
+enum { IB_QK_HEADS = 1, IB_QK_WHOLE };         /* norms of each head, or of all of a row's heads together */
 const ib_arch *ib_arch_find(const char *name); /* NULL with ib_error() listing the names */
 unsigned ib_arch_bit(const ib_arch *a);        /* its place in archs.def as a bit */
 

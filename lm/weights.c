@@ -126,8 +126,11 @@ int ib_lm_is_tied(const ib_lm *m)
 int ib_lm_norm_width(const ib_lm *m, int norm)
 {
     if (norm == IB_NORM_QUERY || norm == IB_NORM_KEY)
-        return m->arch->qk_norm ? m->c.dim : 0;
-    return norm < IB_NORM_POST_ATTENTION || m->arch->post_norms ? m->c.width : 0;
+        return m->arch->qk_norm == IB_QK_HEADS   ? m->c.dim
+               : m->arch->qk_norm == IB_QK_WHOLE ? m->c.dim * (norm == IB_NORM_QUERY ? m->c.heads : m->c.groups)
+                                                 : 0;
+    const int post = norm == IB_NORM_POST_ATTENTION || norm == IB_NORM_POST_FFN;
+    return (post ? m->arch->post_norms : !m->arch->no_pre_norms) ? m->c.width : 0;
 }
 
 static ib_status check(const ib_lm_config *config)
@@ -156,6 +159,8 @@ static ib_status check(const ib_lm_config *config)
     REAL(rope_factor);
     REAL(eps);
     REAL(attention_scale);
+    REAL(score_cap);
+    REAL(logit_cap);
     TAKE(window, config->window >= 0, "is %d", config->window);
     return IB_OK;
 #undef TAKE

@@ -64,8 +64,12 @@ static ib_status cached_forward(ib_graph *g, ib_node *n)
     IB_ASSERT(g->mode == IB_EVAL, "keys that a cache keeps take no gradient");
     IB_ASSERT(are_rows(a->run, a->n, n->out->shape[0]), "each row is of a run");
     for (const ib_cache_run *r = a->run; r < a->run + a->n; r++) {
-        const ib_cached_queries of = {
-            .heads = a->heads, .scale = a->scale, .before = r->before, .rows = r->rows, .window = a->window};
+        const ib_cached_queries of = {.heads = a->heads,
+                                      .scale = a->scale,
+                                      .before = r->before,
+                                      .rows = r->rows,
+                                      .window = a->window,
+                                      .bend = a->bend};
         K(g)->attention_cached(g->dev, r->cache, &of, q, y);
         q += r->rows * cols;
         y += r->rows * cols;

@@ -83,6 +83,20 @@ static ib_tensor *window_sample(ib_graph *g, ib_tensor **in)
     return ib_causal_attention(g, in[0], in[1], in[2], &(ib_attention_opts){4, 2, 3, 0.7f, 2, sample_first});
 }
 
+static ib_tensor *capped_sample(ib_graph *g, ib_tensor **in)
+{
+    return ib_causal_attention(
+        g, in[0], in[1], in[2],
+        &(ib_attention_opts){.heads = 4, .groups = 2, .dim = 3, .scale = 0.7f, .first = sample_first, .cap = 0.4f});
+}
+static ib_tensor *alibi_sample(ib_graph *g, ib_tensor **in) /* three heads: one is behind the power of two */
+{
+    return ib_causal_attention(
+        g, in[0], in[1], in[2],
+        &(ib_attention_opts){
+            .heads = 3, .groups = 3, .dim = 2, .scale = 0.7f, .first = sample_first, .cap = 0.9f, .alibi = 8});
+}
+
 const ib_op ib_op_attention = {
     .name = "attention",
     .inputs = "q k v",
@@ -94,6 +108,8 @@ const ib_op ib_op_attention = {
     .samples = (const ib_sample[]){
         {"two sequences", 3, {{2, {5, 12}, -1, 1}, {2, {5, 6}, -1, 1}, {2, {5, 6}, -1, 1}}, attention_sample, 0},
         {"window of 2", 3, {{2, {5, 12}, -1, 1}, {2, {5, 6}, -1, 1}, {2, {5, 6}, -1, 1}}, window_sample, 0},
+        {"capped scores", 3, {{2, {5, 12}, -1, 1}, {2, {5, 6}, -1, 1}, {2, {5, 6}, -1, 1}}, capped_sample, 0},
+        {"alibi", 3, {{2, {5, 6}, -1, 1}, {2, {5, 6}, -1, 1}, {2, {5, 6}, -1, 1}}, alibi_sample, 0},
         {0}}};
 
 ib_tensor *ib_causal_attention(ib_graph *g, ib_tensor *q, ib_tensor *k, ib_tensor *v, const ib_attention_opts *opts)
@@ -110,6 +126,8 @@ ib_tensor *ib_causal_attention(ib_graph *g, ib_tensor *q, ib_tensor *k, ib_tenso
                IB_MAX_HEAD_DIM);
     IB_TAKE_OR(opts->scale, isfinite(opts->scale), NULL, "is %g", opts->scale);
     IB_TAKE_OR(opts->window, opts->window >= 0, NULL, "is %lld", (long long)opts->window);
+    IB_TAKE_OR(opts->cap, opts->cap >= 0 && isfinite(opts->cap), NULL, "is %g", opts->cap);
+    IB_TAKE_OR(opts->alibi, opts->alibi >= 0 && isfinite(opts->alibi), NULL, "is %g", opts->alibi);
     for (int64_t i = 0; i < q->shape[0]; i++)
         IB_TAKE_OR(opts->first, opts->first[i] >= 0 && opts->first[i] <= i, NULL, "is %d for row %lld", opts->first[i],
                    (long long)i);
@@ -123,6 +141,7 @@ ib_tensor *ib_causal_attention(ib_graph *g, ib_tensor *q, ib_tensor *k, ib_tenso
                             .dim = opts->dim,
                             .scale = opts->scale,
                             .window = opts->window,
-                            .first = first};
+                            .first = first,
+                            .bend = {.cap = opts->cap, .alibi = opts->alibi}};
     return IB_APPLY(g, &ib_op_attention, (&(ib_attention_attrs){a, opts->keep}), q, k, v);
 }

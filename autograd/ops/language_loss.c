@@ -16,6 +16,7 @@ typedef struct loss_attrs {
     float scale;
     float *nll;  /* the host's, [n], or NULL: each row's loss */
     int integer; /* logits of a frozen head in integers, where it has such products */
+    float cap;   /* logits l become cap tanh(l / cap); 0: they stay */
 } loss_attrs;
 
 static ib_status loss_shape(ib_node *n, ib_tensor *out)
@@ -52,7 +53,8 @@ static ib_status loss_forward(ib_graph *g, ib_node *n)
     float *dx = dx_wanted ? n->saved[DX] = ib_graph_numbers(g, (size_t)x->size * sizeof *dx) : NULL;
     float *dw = dw_wanted ? n->saved[DW] = ib_graph_numbers(g, (size_t)w->size * sizeof *dw) : NULL;
     const ib_mark mark = ib_graph_mark(g);
-    float *logits = ib_graph_numbers(g, (size_t)(CHUNK * vocabulary) * sizeof *logits);
+    const int64_t most = a->cap > 0 && (dx || dw) ? CHUNK / 2 : CHUNK; /* capped ones are needed for their gradient */
+    float *logits = ib_graph_numbers(g, (size_t)(CHUNK * vocabulary) * sizeof *logits), *capped = logits;
     float *scratch =
         a->head ? ib_graph_numbers(g, (size_t)V(g)->frozen_words(g->dev, a->head, CHUNK) * sizeof *scratch) : NULL;
     float *nll = ib_graph_numbers(g, (size_t)rows * sizeof *nll);
@@ -63,8 +65,8 @@ static ib_status loss_forward(ib_graph *g, ib_node *n)
         V(g)->fill(g->dev, dx, 0, (size_t)x->size * sizeof *dx);
     if (dw)
         V(g)->fill(g->dev, dw, 0, (size_t)w->size * sizeof *dw);
-    for (int64_t i = 0; i < rows; i += CHUNK) {
-        const int64_t m = rows - i < CHUNK ? rows - i : CHUNK;
+    for (int64_t i = 0; i < rows; i += most) {
+        const int64_t m = rows - i < most ? rows - i : most;
         const float *xi = ib_f32(x) + i * d;
         if (!any_target(a, i, m)) { /* a chunk of prompts costs nothing */
             V(g)->fill(g->dev, nll + i, 0, (size_t)m * sizeof *nll);
@@ -79,7 +81,13 @@ static ib_status loss_forward(ib_graph *g, ib_node *n)
             K(g)->frozen_mul(g->dev, a->head, m, xi, 0, logits, scratch);
         else if (!a->head)
             K(g)->gemm(g->dev, 0, 1, m, vocabulary, d, xi, ib_f32(w), 0.0f, logits);
+        if (a->cap > 0)
+            K(g)->soft_cap(g->dev, logits, m * vocabulary, a->cap);
+        if (a->cap > 0 && (dx || dw))
+            V(g)->copy(g->dev, capped = logits + most * vocabulary, logits, (size_t)(m * vocabulary) * sizeof *logits);
         K(g)->nll_rows(g->dev, logits, target + i, m, vocabulary, a->scale, dx || dw, nll + i);
+        if (a->cap > 0 && (dx || dw))
+            K(g)->soft_cap_grad(g->dev, capped, m * vocabulary, a->cap, logits);
         if (dx && a->head)
             K(g)->frozen_mul_grad(g->dev, a->head, m, logits, dx + i * d, scratch);
         else if (dx)
@@ -118,6 +126,12 @@ static ib_tensor *frozen_loss_sample(ib_graph *g, ib_tensor **in)
     return ib_language_loss(g, in[0], head ? ib_graph_matrix(g, 5, 3, head) : NULL, NULL, sample_target, 0.5f, NULL);
 }
 
+static ib_tensor *capped_loss_sample(ib_graph *g, ib_tensor **in)
+{
+    return ib_language_loss_with(g, in[0], in[1],
+                                 &(ib_language_loss_opts){.target = sample_target, .scale = 0.5f, .cap = 0.7f});
+}
+
 const ib_op ib_op_language_loss = {
     .name = "language_loss",
     .inputs = "x w",
@@ -126,9 +140,24 @@ const ib_op ib_op_language_loss = {
     .shape = loss_shape,
     .forward = loss_forward,
     .backward = loss_backward,
-    .samples = (const ib_sample[]){{"trained head", 2, {{2, {4, 3}, -1, 1}, {2, {5, 3}, -1, 1}}, loss_sample, 0},
-                                   {"frozen head", 1, {{2, {4, 3}, -1, 1}}, frozen_loss_sample, 0},
-                                   {0}}};
+    .samples =
+        (const ib_sample[]){{"trained head", 2, {{2, {4, 3}, -1, 1}, {2, {5, 3}, -1, 1}}, loss_sample, 0},
+                            {"capped logits", 2, {{2, {4, 3}, -1, 1}, {2, {5, 3}, -1, 1}}, capped_loss_sample, 0},
+                            {"frozen head", 1, {{2, {4, 3}, -1, 1}}, frozen_loss_sample, 0},
+                            {0}}};
+
+ib_tensor *ib_language_loss_with(ib_graph *g, ib_tensor *x, ib_tensor *w, const ib_language_loss_opts *o)
+{
+    const ib_matrix *head = o->head;
+    IB_GIVEN(x);
+    if (!head)
+        IB_GIVEN(w);
+    IB_ASSERT(g->mode != IB_TRAIN || !o->integer, "products of codes have no gradient");
+    if (head && !(head = ib_matrix_on(head, ib_side_for(g, (ib_tensor *[]){x}, 1)->dev)))
+        return NULL;
+    return IB_APPLY(g, &ib_op_language_loss,
+                    (&(loss_attrs){head, o->target, o->scale, o->nll, head && o->integer, o->cap}), x, head ? NULL : w);
+}
 
 ib_tensor *ib_language_loss(ib_graph *g, ib_tensor *x, const ib_matrix *head, ib_tensor *w, const int32_t *target,
                             float scale, float *nll)
@@ -138,17 +167,6 @@ ib_tensor *ib_language_loss(ib_graph *g, ib_tensor *x, const ib_matrix *head, ib
     if (!head)
         IB_GIVEN(w);
     IB_TAKE_OR(scale, isfinite(scale), NULL, "is %g", scale);
-    if (head && !(head = ib_matrix_on(head, ib_side_for(g, (ib_tensor *[]){x}, 1)->dev)))
-        return NULL;
-    return IB_APPLY(g, &ib_op_language_loss, (&(loss_attrs){head, target, scale, nll, 0}), x, head ? NULL : w);
-}
-
-ib_tensor *ib_language_loss_in_integers(ib_graph *g, ib_tensor *x, const ib_matrix *head, const int32_t *target,
-                                        float scale, float *nll)
-{
-    IB_GIVEN(x);
-    IB_ASSERT(g->mode != IB_TRAIN, "products of codes have no gradient");
-    if (!(head = ib_matrix_on(head, ib_side_for(g, (ib_tensor *[]){x}, 1)->dev)))
-        return NULL;
-    return IB_APPLY(g, &ib_op_language_loss, (&(loss_attrs){head, target, scale, nll, 1}), x, NULL);
+    return ib_language_loss_with(g, x, w,
+                                 &(ib_language_loss_opts){.head = head, .target = target, .scale = scale, .nll = nll});
 }

@@ -81,13 +81,26 @@ void ib_check_rope(ib_device *dev, const ib_rotation *r, int64_t rows, const flo
 
 void ib_check_glu(ib_device *dev, const float *gate, const float *up, int64_t n, int kind, float *y)
 {
-    SPANS(OUT(y, n), IN(gate, n), IN(up, n));
+    SPANS(OUT(y, n), IN(gate, n), IN(up, up ? n : 0));
 }
 
 void ib_check_glu_grad(ib_device *dev, const float *gate, const float *up, const float *dy, int64_t n, int kind,
                        float *dgate, float *dup)
 {
-    SPANS(OUT(dgate, n), OUT(dup, n), IN(gate, n), IN(up, n), IN(dy, n));
+    IB_ASSERT(up || !dup, "ones take no gradient");
+    SPANS(OUT(dgate, n), OUT(dup, n), IN(gate, n), IN(up, up ? n : 0), IN(dy, n));
+}
+
+void ib_check_soft_cap(ib_device *dev, float *x, int64_t n, float cap)
+{
+    IB_ASSERT(cap > 0, "a cap is positive");
+    SPANS(OUT(x, n));
+}
+
+void ib_check_soft_cap_grad(ib_device *dev, const float *y, int64_t n, float cap, float *dy)
+{
+    IB_ASSERT(cap > 0, "a cap is positive");
+    SPANS(OUT(dy, n), IN(y, n));
 }
 
 static int targets_are_tokens(const int32_t *target, int64_t rows, int64_t cols)
@@ -113,7 +126,8 @@ void ib_check_nll_sum(ib_device *dev, const float *nll, int64_t rows, float scal
 /* Heads share keys evenly; sequences begin at or before their rows, and in order. */
 static int attention_agrees(const ib_attention *a, int64_t rows)
 {
-    if (a->groups < 1 || a->heads % a->groups || a->dim < 1 || a->dim > IB_MAX_HEAD_DIM || a->window < 0)
+    if (a->groups < 1 || a->heads % a->groups || a->dim < 1 || a->dim > IB_MAX_HEAD_DIM || a->window < 0 ||
+        !(a->bend.cap >= 0) || !(a->bend.alibi >= 0))
         return 0;
     for (int64_t i = 0; i < rows; i++)
         if (a->first[i] < 0 || a->first[i] > i || (i && a->first[i] < a->first[i - 1]))

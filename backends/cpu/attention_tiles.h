@@ -8,6 +8,7 @@
 
 #include "arithmetic/real.h"
 #include "backends/cpu/dot.h"
+#include "backends/cpu/score_bend.h"
 #include "backends/kernels.h"
 
 enum { TILE = 64 };
@@ -41,16 +42,22 @@ static inline int64_t cached_products(const ib_kv_cache *c, const ib_cached_quer
     return (a->before + a->rows - first_cached(a, last)) * a->rows * a->heads * c->dim;
 }
 
-/* s[m][TILE] becomes scale s where query i0 + i sees key j0 + j, else minus infinity */
-static inline void mask_scores(const ib_attention *a, int64_t i0, int64_t m, int64_t j0, float *s)
+/* s[m][TILE] becomes scale s, bent, where query i0 + i of a head sees key j0 + j, else minus infinity; chain [m][TILE],
+ * or NULL: its derivative by what s was. */
+static inline void mask_scores(const ib_attention *a, int64_t head, int64_t i0, int64_t m, int64_t j0, float *s,
+                               float *chain)
 {
+    const float slope = alibi_slope(a->heads, (int)head, a->bend.alibi);
     for (int64_t i = 0; i < m; i++) {
         float *si = s + i * TILE;
         const int lo = (int)(first_key(a, i0 + i) - j0), hi = (int)(i0 + i - j0);
-        for (int j = 0; j < TILE; j++) {
-            const float x = si[j] * a->scale;
-            si[j] = j < lo || j > hi ? -INFINITY : x;
-        }
+        for (int j = 0; j < TILE; j++)
+            si[j] *= a->scale;
+        for (int j = 0; j < TILE && chain; j++)
+            chain[i * TILE + j] = a->scale;
+        bend_scores(&a->bend, slope, j0 - (i0 + i), 1, 0, TILE, si, chain ? chain + i * TILE : NULL);
+        for (int j = 0; j < TILE; j++)
+            si[j] = j < lo || j > hi ? -INFINITY : si[j];
     }
 }
 
@@ -112,12 +119,13 @@ static inline void put_attended(const attended *t, const ib_attention *a, int64_
 /* Keys from j0 on by queries from i0 on: lse and delta of these, and the first key that each sees, less j0. */
 typedef struct key_tile {
     int64_t j0, i0;
-    float lse[TILE], delta[TILE];
+    float lse[TILE], delta[TILE], slope;
     int lo[TILE];
 } key_tile;
 static inline void take_queries(key_tile *t, const ib_attention *a, int64_t head, int64_t m, const float *lse,
                                 const float *delta)
 {
+    t->slope = alibi_slope(a->heads, (int)head, a->bend.alibi);
     for (int64_t i = 0; i < TILE; i++) { /* queries behind the last see nothing */
         const int64_t at = (t->i0 + i) * a->heads + head;
         t->lo[i] = i < m ? (int)(first_key(a, t->i0 + i) - t->j0) : TILE;
@@ -125,15 +133,22 @@ static inline void take_queries(key_tile *t, const ib_attention *a, int64_t head
         t->delta[i] = i < m ? delta[at] : 0;
     }
 }
-/* p[TILE], scores of key j0 + j, become weights exp(scale p - lse); ds[TILE], dy v', becomes p (ds - delta) scale. */
-static inline void weigh_key(const key_tile *t, int j, float scale, float *p, float *ds)
+/* p[TILE], q k of key j0 + j, become weights exp(s - lse), s the score of scale p; ds[TILE], dy v', becomes weight
+ * (ds - delta) ds/dp. */
+static inline void weigh_key(const key_tile *t, int j, const ib_attention *a, float *p, float *ds)
 {
+    float chain[TILE];
     const int least = (int)(t->j0 - t->i0) + j; /* the first query that key j0 + j is not behind of */
     for (int i = 0; i < TILE; i++) {
-        const float e = ib_exp(p[i] * scale - t->lse[i]);
+        p[i] *= a->scale;
+        chain[i] = a->scale;
+    }
+    bend_scores(&a->bend, t->slope, t->j0 + j - t->i0, -1, 0, TILE, p, chain);
+    for (int i = 0; i < TILE; i++) {
+        const float e = ib_exp(p[i] - t->lse[i]);
         const float w = i < least || t->lo[i] > j ? 0.0f : e;
         p[i] = w;
-        ds[i] = w * (ds[i] - t->delta[i]) * scale;
+        ds[i] = w * (ds[i] - t->delta[i]) * chain[i];
     }
 }
 

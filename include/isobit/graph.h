@@ -185,14 +185,21 @@ ib_tensor *ib_rope(ib_graph *g, ib_tensor *x, const ib_rope_opts *opts);
 
 /* f(gate) up; kind 0: SiLU, 1: GELU in its tanh form, 2: GELU x Phi(x), 3: ReLU */
 ib_tensor *ib_glu(ib_graph *g, ib_tensor *gate, ib_tensor *up, int kind);
+/* f(x) alone */
+ib_tensor *ib_activation(ib_graph *g, ib_tensor *x, int kind);
+/* cap tanh(x / cap) */
+ib_tensor *ib_soft_cap(ib_graph *g, ib_tensor *x, float cap);
 
-/* Grouped-query attention. Row i looks at rows max(first[i], i - window + 1) .. i. */
+/* Grouped-query attention. Row i looks at rows max(first[i], i - window + 1) .. i. A score s = scale q k becomes
+ * cap tanh(s / cap) where there is a cap (Gemma 2, arXiv:2408.00118), then less slope times the distance of the rows
+ * (ALiBi, arXiv:2108.12409: of heads that are a power of two, slope h is 2^(-alibi (h + 1) / heads)). */
 typedef struct ib_attention_opts {
     int heads, groups, dim; /* q [T, heads dim]; k, v [T, groups dim]; dim at most 256 */
     float scale;
     int64_t window;       /* 0: unlimited */
     const int32_t *first; /* [T] */
     int keep;             /* a segment may remember the result */
+    float cap, alibi;     /* 0: none */
 } ib_attention_opts;
 ib_tensor *ib_causal_attention(ib_graph *g, ib_tensor *q, ib_tensor *k, ib_tensor *v, const ib_attention_opts *opts);
 

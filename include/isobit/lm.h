@@ -1,6 +1,6 @@
 /* lm.h - language models over frozen weights: open, measure, generate, adapt, merge.
  *
- * One decoder serves llama, mistral, qwen2, qwen3 and gemma3; a table of differences (lm/archs.def) describes them.
+ * One decoder serves llama, mistral, qwen2, qwen3, gemma2, gemma3 and olmo2; a table of differences (lm/archs.def) describes them.
  * Base weights stay in their file's storage format, mapped, and are decoded tile by tile inside each product. */
 #ifndef ISOBIT_LM_H
 #define ISOBIT_LM_H
@@ -14,7 +14,7 @@ IB_BEGIN_API
 typedef struct ib_lm ib_lm;
 
 typedef struct ib_lm_config {
-    char arch[16];                             /* "llama", "mistral", "qwen2", "qwen3", "gemma3" */
+    char arch[16];                             /* "llama", "mistral", "gemma2": a row of lm/archs.def */
     int layers, width, ff, heads, groups, dim; /* width = hidden size, groups = heads of keys and values, dim of one
                                                   head; dim 0 means width / heads */
     int vocabulary, context;
@@ -22,6 +22,7 @@ typedef struct ib_lm_config {
     float rope_base, rope_base_local, rope_factor; /* 0: 10000, the same, 1 (linear position scaling) */
     float eps;                                     /* of RMS norms */
     float attention_scale;                         /* 0: 1 / sqrt(dim) */
+    float score_cap, logit_cap;                    /* of scores and logits: cap tanh(x / cap); 0: none */
     int window;                                    /* sliding window of local layers; 0: none */
     int tied;                                      /* the head is the embedding */
 } ib_lm_config;

@@ -11,6 +11,7 @@
 typedef struct gguf_config {
     int layers, width, ff, heads, groups, dim, value_dim, vocabulary, context, rotated, window, original;
     double eps, scale, theta, local_theta, scale_linear, factor, attn_factor, log_multiplier, beta_fast, beta_slow;
+    double score_cap, logit_cap;
     const ib_gguf_kv *pattern;
 } gguf_config;
 
@@ -99,13 +100,19 @@ static ib_status read_pattern(ib_lm *m, const ib_gguf_kv *kv)
     return IB_OK;
 }
 
+/* llama.cpp takes Gemma 2's caps and window where a file says none. */
+static float cap_of(const ib_arch *a, double said, double usual)
+{
+    return (float)(said >= 0 ? said : a->capped ? usual : 0);
+}
+
 ib_status ib_lm_config_of_gguf(ib_lm *m, const ib_gguf *f)
 {
     ib_lm_config *c = &m->c;
     char *arch = ib_gguf_string(f, "general.architecture");
     if (!arch)
         return ib_fail(IB_EFORMAT, "has no general.architecture");
-    gguf_config k = {0};
+    gguf_config k = {.score_cap = -1, .logit_cap = -1};
     m->arch = ib_arch_find(arch);
     ib_status status = m->arch ? ib_fields_gguf(&ib_gguf_fields, ib_arch_bit(m->arch), arch, f, &k) : IB_EUNSUPPORTED;
     if (!status)
@@ -128,14 +135,15 @@ ib_status ib_lm_config_of_gguf(ib_lm *m, const ib_gguf *f)
                             .rope_base = (float)k.theta,
                             .rope_base_local = (float)k.local_theta,
                             .eps = (float)k.eps,
-                            .window = k.window,
+                            .window = k.window > 0 || !m->arch->capped ? k.window : m->arch->hf_window,
                             .attention_scale = (float)k.scale,
+                            .score_cap = cap_of(m->arch, k.score_cap, 50),
+                            .logit_cap = cap_of(m->arch, k.logit_cap, 30),
                             .vocabulary = ib_int_of((double)e->shape[0])};
         ib_snprintf(c->arch, sizeof c->arch, "%s", m->arch->name);
         if (m->arch->hf_local_base && !(k.local_theta > 0))
             c->rope_base_local = (float)m->arch->hf_local_base; /* older files do not say it */
-        /* Gemma 3 27B divides by the width's share, and its files do not say so */
-        if (m->arch->hf_scalar && !(k.scale > 0) && k.layers == 62 && k.heads > 0)
+        if (!(k.scale > 0) && m->arch->gguf_share && k.layers == m->arch->gguf_share && k.heads > 0)
             c->attention_scale = 1 / sqrtf((float)k.width / (float)k.heads);
         m->activation = m->arch->gelu;
         if (k.heads > 0 && !(status = read_scaling(m, f, &k, arch)) && !(status = read_factors(m, f)) &&

@@ -22,7 +22,7 @@ typedef struct hf_config {
     const char *model_type, *activation;
     int layers, width, ff, heads, groups, dim, vocabulary, context, window, use_window, first_local, pattern, original,
         tied, attention_bias, mlp_bias;
-    double eps, scalar, theta, local_theta;
+    double eps, scalar, theta, local_theta, score_cap, logit_cap;
     struct json_object *layer_types, *rope_scaling, *rope_parameters, *quantization, *groups_of, *weights_of, *ends;
     hf_rope rope; /* the object that is being read */
 } hf_config;
@@ -270,7 +270,9 @@ ib_status ib_lm_config_of_hf(ib_lm *m, struct json_object *c, const char *file, 
                  .pattern = a->global_every,
                  .tied = a->hf_tied,
                  .eps = 1e-6,
-                 .scalar = a->hf_scalar}};
+                 .scalar = a->hf_scalar,
+                 .score_cap = a->capped ? 50 : 0,
+                 .logit_cap = a->capped ? 30 : 0}};
     ib_status status = need_all(&r, c);
     if (status || (status = walk(&r, "", c)))
         return status;
@@ -285,11 +287,15 @@ ib_status ib_lm_config_of_hf(ib_lm *m, struct json_object *c, const char *file, 
                         .eps = (float)r.k.eps,
                         .tied = r.k.tied,
                         .window = r.k.use_window ? r.k.window : 0,
+                        .score_cap = (float)r.k.score_cap,
+                        .logit_cap = (float)r.k.logit_cap,
                         .attention_scale = r.k.scalar > 0 ? (float)(1 / sqrt(r.k.scalar)) : 0};
     ib_snprintf(k->arch, sizeof k->arch, "%s", a->name);
-    if (r.k.context < 1 || !(r.k.eps > 0) || r.k.window < 0 || r.k.scalar < 0 || r.k.theta < 0)
-        return ib_fail(IB_EFORMAT, "%s: a context of %d, an epsilon of %g, a window of %d, a base of %g", file,
-                       r.k.context, r.k.eps, r.k.window, r.k.theta);
+    if (r.k.context < 1 || !(r.k.eps > 0) || r.k.window < 0 || r.k.scalar < 0 || r.k.theta < 0 || r.k.score_cap < 0 ||
+        r.k.logit_cap < 0)
+        return ib_fail(IB_EFORMAT,
+                       "%s: a context of %d, an epsilon of %g, a window of %d, a base of %g, caps of %g and %g", file,
+                       r.k.context, r.k.eps, r.k.window, r.k.theta, r.k.score_cap, r.k.logit_cap);
     if (r.k.heads < 1 || (r.k.groups && (r.k.groups < 0 || r.k.heads % r.k.groups)) ||
         (!r.k.dim && r.k.width % r.k.heads))
         return ib_fail(IB_EFORMAT,

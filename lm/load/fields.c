@@ -85,6 +85,8 @@ static ib_status take(const ib_field *f, unsigned archs, const char *file, const
     if (v->type == NOTHING) {
         if (f->kind == IB_FIELD_INT0)
             *(int *)to = 0;
+        if (f->kind == IB_FIELD_REAL0)
+            *(double *)to = 0;
         return IB_OK;
     }
     const int number = v->type == INTEGER || v->type == REAL;
@@ -96,6 +98,7 @@ static ib_status take(const ib_field *f, unsigned archs, const char *file, const
         *(int *)to = (int)v->number;
         return IB_OK;
     case IB_FIELD_REAL:
+    case IB_FIELD_REAL0:
         if (!number || !isfinite(v->number))
             return expected(file, name, v, "a number");
         *(double *)to = v->number;

@@ -11,6 +11,7 @@ typedef enum ib_field_kind {
     IB_FIELD_INT,     /* an int at `at`; null leaves it */
     IB_FIELD_INT0,    /* an int; null is 0 */
     IB_FIELD_REAL,    /* a double; null leaves it */
+    IB_FIELD_REAL0,   /* a double; null is 0 */
     IB_FIELD_FLAG,    /* an int, 0 or 1; null leaves it */
     IB_FIELD_TEXT,    /* const char *, borrowed (JSON alone) */
     IB_FIELD_NODE,    /* the value itself, borrowed: struct json_object * or const ib_gguf_kv *; its reader checks it */
@@ -35,12 +36,14 @@ typedef struct ib_field_table {
 extern const ib_field_table ib_config_fields, ib_gguf_fields, ib_adapter_fields, ib_gguf_adapter_fields;
 
 /* What the macros of the tables mean, for IB_FIELD_STRUCT, the type that is read into. */
-#define IB_L 1u  /* llama */
-#define IB_M 2u  /* mistral */
-#define IB_Q2 4u /* qwen2 */
-#define IB_Q3 8u /* qwen3 */
-#define IB_G 16u /* gemma3 */
-#define IB_ALL 31u
+#define IB_L 1u   /* llama */
+#define IB_M 2u   /* mistral */
+#define IB_Q2 4u  /* qwen2 */
+#define IB_Q3 8u  /* qwen3 */
+#define IB_G 16u  /* gemma3 */
+#define IB_G2 32u /* gemma2 */
+#define IB_O2 64u /* olmo2 */
+#define IB_ALL 127u
 #define READ(key, archs, kind, member, why) {key, archs, IB_FIELD_##kind, offsetof(IB_FIELD_STRUCT, member), NULL, why},
 #define ONLY(key, archs, values, why) {key, archs, IB_FIELD_ONLY, 0, values, why},
 #define FREE(key, why) {key, IB_ALL, IB_FIELD_FREE, 0, NULL, why},

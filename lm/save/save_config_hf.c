@@ -50,7 +50,8 @@ static ib_status put_biases(const ib_lm *m, struct json_object *o, const char *c
 {
     const int qkv = has_bias(m, IB_ROLE_Q, IB_ROLE_V), output = has_bias(m, IB_ROLE_O, IB_ROLE_O),
               mlp = has_bias(m, IB_ROLE_GATE, IB_ROLE_DOWN);
-    const int llama = !strcmp(class, "llama"), flag = llama || !strcmp(class, "qwen3") || !strcmp(class, "gemma3");
+    const int llama = !strcmp(class, "llama"), flag = llama || !strcmp(class, "qwen3") || !strcmp(class, "gemma3") ||
+                                                      !strcmp(class, "gemma2") || !strcmp(class, "olmo2");
     if (qkv < 0 || output < 0 || mlp < 0 || (flag ? qkv != output : output || qkv != m->arch->qkv_bias) ||
         (mlp && !llama))
         return ib_fail(IB_EUNSUPPORTED,
@@ -181,11 +182,10 @@ static ib_status describe(const ib_lm *m, struct json_object *o, const ib_storag
         windowed |= m->block[i].local;
     static const struct {
         const char *arch, *class, *type;
-    } names[] = {{"llama", "LlamaForCausalLM", "llama"},
-                 {"mistral", "MistralForCausalLM", "mistral"},
-                 {"qwen2", "Qwen2ForCausalLM", "qwen2"},
-                 {"qwen3", "Qwen3ForCausalLM", "qwen3"},
-                 {"gemma3", "Gemma3ForCausalLM", "gemma3_text"}};
+    } names[] = {{"llama", "LlamaForCausalLM", "llama"},         {"mistral", "MistralForCausalLM", "mistral"},
+                 {"qwen2", "Qwen2ForCausalLM", "qwen2"},         {"qwen3", "Qwen3ForCausalLM", "qwen3"},
+                 {"gemma3", "Gemma3ForCausalLM", "gemma3_text"}, {"gemma2", "Gemma2ForCausalLM", "gemma2"},
+                 {"olmo2", "Olmo2ForCausalLM", "olmo2"}};
     /* a llama with a window is a mistral */
     const char *class = !strcmp(c->arch, "llama") && windowed ? "mistral" : c->arch;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -207,6 +207,10 @@ static ib_status describe(const ib_lm *m, struct json_object *o, const ib_storag
     put(o, "rms_norm_eps", real(c->eps));
     put(o, "tie_word_embeddings", json_object_new_boolean(ib_lm_is_tied(m)));
     put(o, m->arch->hf_scalar ? "hidden_activation" : "hidden_act", text(ib_lm_activation_name(m->activation)));
+    if (m->arch->capped) {
+        put(o, "attn_logit_softcapping", c->score_cap > 0 ? real(c->score_cap) : NULL);
+        put(o, "final_logit_softcapping", c->logit_cap > 0 ? real(c->logit_cap) : NULL);
+    }
     const double scalar = 1.0 / ((double)c->attention_scale * (double)c->attention_scale),
                  whole = m->arch->hf_scalar ? fmin(rint(scalar), INT32_MAX) : c->dim;
     if (m->arch->hf_scalar)

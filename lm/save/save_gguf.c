@@ -105,6 +105,13 @@ static ib_status put_config(ib_gguf_writer *w, const ib_lm *m, const char *sourc
     put_number(w, arch, "vocab_size", c->vocabulary, 0);
     if (fabs((double)c->attention_scale * sqrt(c->dim) - 1) > 1e-6)
         put_number(w, arch, "attention.scale", (double)c->attention_scale, 1);
+    if (m->arch->capped && !(c->score_cap > 0 && c->logit_cap > 0))
+        return ib_fail(IB_EUNSUPPORTED, "a GGUF file cannot say that %s of %s have no cap: write a folder",
+                       c->score_cap > 0 ? "logits" : "scores", c->arch);
+    if (m->arch->capped) {
+        put_number(w, arch, "attn_logit_softcapping", (double)c->score_cap, 1);
+        put_number(w, arch, "final_logit_softcapping", (double)c->logit_cap, 1);
+    }
     put_windows(w, m, arch);
     const ib_status status = put_rope(w, m, arch);
     return status ? status : ib_save_tokenizer_gguf(w, m, source);

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """make_language.py - tiny random models of each architecture with their logits and LoRA gradients from transformers, PEFT and
 PyTorch, and tiny tokenizers with their tokens from Hugging Face's tokenizers, into tests/golden/models.
-needs: pip install torch transformers peft safetensors tokenizers bitsandbytes accelerate"""
-import copy, json, pathlib, shutil, torch
+needs: pip install torch transformers peft safetensors tokenizers bitsandbytes accelerate
+With names of cases: those models alone."""
+import copy, json, pathlib, shutil, sys, torch
 from safetensors.torch import save_file
 from transformers import (LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM,
-                          Gemma3TextConfig, Gemma3ForCausalLM, AutoModelForCausalLM)
+                          Gemma3TextConfig, Gemma3ForCausalLM, Gemma2Config, Gemma2ForCausalLM, Olmo2Config, Olmo2ForCausalLM, AutoModelForCausalLM)
 from peft import LoraConfig, get_peft_model
 from tokenizers import Tokenizer, models, pre_tokenizers, normalizers, decoders, trainers, Regex, AddedToken
 
@@ -19,11 +20,15 @@ CASES = {
     "mistral": (MistralForCausalLM, MistralConfig(**SIZE, head_dim=8, sliding_window=7, tie_word_embeddings=False), dict(use_dora=True)),
     "qwen2": (Qwen2ForCausalLM, Qwen2Config(**SIZE, tie_word_embeddings=True), {}),
     "qwen3": (Qwen3ForCausalLM, Qwen3Config(**SIZE, head_dim=16, tie_word_embeddings=True), dict(rank_pattern={"q_proj": 5}, alpha_pattern={"layers.1.mlp.up_proj": 7})),
+    "gemma2": (Gemma2ForCausalLM, Gemma2Config(**SIZE, head_dim=16, sliding_window=5, query_pre_attn_scalar=24, attn_logit_softcapping=1.5, final_logit_softcapping=2.0), {}),
+    "olmo2": (Olmo2ForCausalLM, Olmo2Config(**SIZE, eos_token_id=2, rope_theta=500.0, tie_word_embeddings=False), {}),
     "gemma3": (Gemma3ForCausalLM, Gemma3TextConfig(**SIZE, head_dim=16, sliding_window=5, query_pre_attn_scalar=24, layer_types=["sliding_attention", "full_attention"]), {}),
 }
 LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
 for name, (cls, config, lora) in CASES.items():
+    if sys.argv[1:] and name not in sys.argv[1:]:
+        continue
     torch.manual_seed(7)
     folder = OUT / name
     shutil.rmtree(folder, ignore_errors=True)
@@ -31,7 +36,7 @@ for name, (cls, config, lora) in CASES.items():
     m = cls(config).float().eval()
     with torch.no_grad():
         for k, p in m.named_parameters():
-            p.copy_(torch.randn_like(p) * (0.15 if p.ndim > 1 else 0.2) + (1.0 if "norm" in k and name != "gemma3" else 0.0))
+            p.copy_(torch.randn_like(p) * (0.15 if p.ndim > 1 else 0.2) + (1.0 if "norm" in k and not name.startswith("gemma") else 0.0))
             p.copy_(p.bfloat16().float())
     ids = torch.randint(0, 67, (1, 24))
     copy.deepcopy(m).to(torch.bfloat16).save_pretrained(folder) # the copy: a cast would round the rotary frequencies too
@@ -54,6 +59,9 @@ for name, (cls, config, lora) in CASES.items():
     p.save_pretrained(folder / "adapter")
     (folder / "adapter" / "README.md").unlink(missing_ok=True)
     save_file({k: v.contiguous() for k, v in golden.items()}, folder / "golden.safetensors")
+
+if sys.argv[1:]:
+    sys.exit()
 
 TEXTS = ["Hello world, it's 2024 and I've 12345 things!", "  leading\n\n  and   trailing   ", "naïve café Straße Ωμέγα привет 你好世界 こんにちは 한국어 🎉🚀 a\u0301",
          "def f(x):\n\treturn x+1  # ok\r\n", "<|im_start|>user\nhi<|im_end|>", "", " ", "\n", "don't DON'T they'll   x  y\u00a0z\u3000w", "1 22 333 4444 ½ ٣"]

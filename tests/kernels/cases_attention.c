@@ -5,8 +5,18 @@
 static const struct {
     int heads, groups, dim;
     int64_t rows, window;
-} shapes[] = {{1, 1, 1, 1, 0},    {4, 2, 32, 5, 0},    {3, 1, 64, 64, 0}, {3, 3, 32, 65, 0},
-              {6, 2, 64, 200, 0}, {2, 1, 64, 200, 37}, {2, 1, 20, 70, 0}, {2, 2, 128, 130, 64}};
+    ib_score_bend bend;
+} shapes[] = {{1, 1, 1, 1, 0},
+              {4, 2, 32, 5, 0},
+              {3, 1, 64, 64, 0},
+              {3, 3, 32, 65, 0},
+              {6, 2, 64, 200, 0},
+              {2, 1, 64, 200, 37},
+              {2, 1, 20, 70, 0},
+              {2, 2, 128, 130, 64},
+              {4, 2, 64, 140, 0, {.cap = 0.8f}},
+              {6, 3, 32, 130, 70, {.alibi = 8}},
+              {3, 3, 20, 70, 0, {0.5f, 4}}};
 enum { N_SHAPES = sizeof shapes / sizeof *shapes };
 
 /* Begins the shape: three sequences, if there are rows enough. */
@@ -18,7 +28,8 @@ static ib_attention an_attention(int i)
     int32_t *first = indices(rows, 1);
     for (int64_t r = rows / 3; r < rows; r++)
         first[r] = (int32_t)(r < rows / 2 ? rows / 3 : rows / 2);
-    return (ib_attention){shapes[i].heads, shapes[i].groups, shapes[i].dim, 0.3f, shapes[i].window, first};
+    return (ib_attention){shapes[i].heads, shapes[i].groups, shapes[i].dim, 0.3f, shapes[i].window,
+                          first,           shapes[i].bend};
 }
 
 static ib_qkv read_by(const ib_attention *a, int64_t rows)
@@ -79,19 +90,44 @@ void case_attention_cached(void)
     static const struct {
         int heads, groups, dim;
         int64_t before, rows, window;
-    } cached[] = {{1, 1, 1, 0, 1, 0},     {4, 2, 32, 4, 1, 0},     {3, 1, 64, 66, 1, 64},    {6, 2, 128, 128, 1, 0},
-                  {2, 1, 20, 69, 1, 69},  {9, 3, 64, 199, 1, 190}, {2, 2, 96, 63, 1, 0},     {1, 1, 256, 65, 1, 64},
-                  {8, 8, 48, 62, 1, 0},   {32, 8, 64, 299, 1, 0},  {3, 3, 33, 162, 1, 63},   {4, 4, 16, 7, 1, 1},
-                  {2, 1, 64, 0, 2, 0},    {9, 3, 64, 0, 130, 0},   {4, 2, 32, 61, 7, 0},     {2, 2, 80, 130, 67, 0},
-                  {1, 1, 256, 3, 66, 40}, {2, 1, 64, 50, 150, 5},  {3, 3, 16, 0, 65, 64},    {2, 1, 128, 200, 9, 64},
-                  {2, 1, 33, 5, 70, 66},  {2, 1, 48, 63, 64, 1},   {4, 1, 112, 1, 197, 100}, {1, 1, 7, 0, 3, 0}};
+        ib_score_bend bend;
+    } cached[] = {{1, 1, 1, 0, 1, 0},
+                  {4, 2, 32, 4, 1, 0},
+                  {3, 1, 64, 66, 1, 64},
+                  {6, 2, 128, 128, 1, 0},
+                  {2, 1, 20, 69, 1, 69},
+                  {9, 3, 64, 199, 1, 190},
+                  {2, 2, 96, 63, 1, 0},
+                  {1, 1, 256, 65, 1, 64},
+                  {8, 8, 48, 62, 1, 0},
+                  {32, 8, 64, 299, 1, 0},
+                  {3, 3, 33, 162, 1, 63},
+                  {4, 4, 16, 7, 1, 1},
+                  {2, 1, 64, 0, 2, 0},
+                  {9, 3, 64, 0, 130, 0},
+                  {4, 2, 32, 61, 7, 0},
+                  {2, 2, 80, 130, 67, 0},
+                  {1, 1, 256, 3, 66, 40},
+                  {2, 1, 64, 50, 150, 5},
+                  {3, 3, 16, 0, 65, 64},
+                  {2, 1, 128, 200, 9, 64},
+                  {2, 1, 33, 5, 70, 66},
+                  {2, 1, 48, 63, 64, 1},
+                  {4, 1, 112, 1, 197, 100},
+                  {1, 1, 7, 0, 3, 0},
+                  {9, 3, 64, 199, 1, 190, {.alibi = 8}},
+                  {4, 2, 64, 70, 1, 0, {.cap = 5}},
+                  {6, 3, 32, 61, 70, 0, {.cap = 2}},
+                  {3, 3, 48, 3, 66, 40, {.cap = 3, .alibi = 8}},
+                  {5, 5, 7, 60, 9, 0, {.cap = 3, .alibi = 8}}};
     for (size_t i = 0; i < 2 * (sizeof cached / sizeof *cached); i++) {
         const int groups = cached[i / 2].groups, dim = cached[i / 2].dim, int8 = i % 2;
         const ib_cached_queries a = {.heads = cached[i / 2].heads,
                                      .scale = i % 3 ? 0.3f : 40.0f, /* most weights are 0 */
                                      .before = cached[i / 2].before,
                                      .rows = cached[i / 2].rows,
-                                     .window = cached[i / 2].window};
+                                     .window = cached[i / 2].window,
+                                     .bend = cached[i / 2].bend};
         const int64_t to = a.before + a.rows, n = to * groups * dim;
         a_shape("heads %d/%d of %d, %lld rows behind %lld, window %lld, %s", a.heads, groups, dim, (long long)a.rows,
                 (long long)a.before, (long long)a.window, int8 ? "int8" : "half");

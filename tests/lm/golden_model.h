@@ -12,7 +12,7 @@
 #include "lm/lm.h"
 
 #define MODELS IB_TEST_SOURCE "/golden/models/"
-static const char *const archs[] = {"llama", "llama3", "mistral", "qwen2", "qwen3", "gemma3"};
+static const char *const archs[] = {"llama", "llama3", "mistral", "qwen2", "qwen3", "gemma3", "gemma2", "olmo2"};
 enum { N_ARCHS = sizeof archs / sizeof *archs, T = 24, VOCABULARY = 67, WIDE = 256 };
 static const ib_lm_config wide_shape = {.arch = "llama",
                                         .layers = 2,

@@ -40,7 +40,7 @@ def check(good, what):
 
 
 # ---- 1. the tables know every field ----
-BITS = {"llama": 1, "mistral": 2, "qwen2": 4, "qwen3": 8, "gemma3_text": 16}
+BITS = {"llama": 1, "mistral": 2, "qwen2": 4, "qwen3": 8, "gemma3_text": 16, "gemma2": 32, "olmo2": 64}
 CATCH_ALL = ("general.*", "tokenizer.*", "{arch}.*", "*")
 
 
@@ -95,7 +95,8 @@ def universe():
 SIZE = dict(vocab_size=67, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=64,
             rms_norm_eps=1e-5, bos_token_id=1, eos_token_id=2, pad_token_id=0)
 OWN = {"llama": {}, "mistral": dict(sliding_window=None), "qwen2": {}, "qwen3": dict(head_dim=16),
-       "gemma3_text": dict(head_dim=16, query_pre_attn_scalar=24, sliding_window=5, layer_types=["sliding_attention", "full_attention"])}
+       "gemma3_text": dict(head_dim=16, query_pre_attn_scalar=24, sliding_window=5, layer_types=["sliding_attention", "full_attention"]),
+       "gemma2": dict(head_dim=16, query_pre_attn_scalar=24, sliding_window=5, attn_logit_softcapping=1.5, final_logit_softcapping=2.0), "olmo2": {}}
 if torch:
     torch.manual_seed(1)
     torch.set_grad_enabled(False)
@@ -108,7 +109,7 @@ def make(kind, folder, **changes):
     config = transformers.CONFIG_MAPPING[kind](**{**SIZE, **OWN[kind], **changes})
     model = AutoModelForCausalLM.from_config(config, attn_implementation="eager").float().eval()
     for name, p in model.named_parameters():
-        p.copy_(torch.randn_like(p) * 0.15 + (1.0 if "norm" in name and kind != "gemma3_text" else 0.0))
+        p.copy_(torch.randn_like(p) * 0.15 + (1.0 if "norm" in name and not kind.startswith("gemma") else 0.0))
     model.save_pretrained(folder)
     return model
 
@@ -162,6 +163,11 @@ VARIANTS = {
               dict(rope_parameters=dict(ROPE["yarn"], rope_theta=500.0)), dict(tie_word_embeddings=True)],
     "qwen3": [dict(attention_bias=True), dict(head_dim=8), dict(use_sliding_window=True, sliding_window=6, max_window_layers=1),
               dict(rope_parameters=dict(ROPE["yarn"], rope_theta=500.0))],
+    "gemma2": [dict(attn_logit_softcapping=None), dict(final_logit_softcapping=None), dict(attn_logit_softcapping=4.0, final_logit_softcapping=0.5), dict(sliding_window=9),
+               dict(layer_types=["full_attention", "sliding_attention"]), dict(hidden_activation="gelu"), dict(attention_bias=True), dict(tie_word_embeddings=False),
+               dict(query_pre_attn_scalar=64), dict(use_bidirectional_attention=True), dict(rope_parameters=dict(ROPE["yarn"], rope_theta=500.0))],
+    "olmo2": [dict(attention_bias=True), dict(num_key_value_heads=4), dict(hidden_act="gelu"), dict(tie_word_embeddings=True), dict(rms_norm_eps=0.1),
+              dict(rope_parameters=dict(ROPE["yarn"], rope_theta=500.0)), dict(rope_parameters=dict(ROPE["llama3"], rope_theta=500.0))],
     "gemma3_text": [dict(query_pre_attn_scalar=64), dict(sliding_window=9), dict(layer_types=["full_attention", "sliding_attention"]), dict(hidden_activation="gelu"),
                     dict(attention_bias=True), dict(tie_word_embeddings=False), dict(final_logit_softcapping=3.0), dict(attn_logit_softcapping=3.0),
                     dict(use_bidirectional_attention=True),

@@ -32,7 +32,7 @@ static void want(const ib_lm *m, const char *attention, char *names, size_t size
                                b->norm[IB_NORM_POST_ATTENTION] ? "rms_norm " : "",
                                b->norm[IB_NORM_FFN] ? "rms_norm " : "", b->norm[IB_NORM_POST_FFN] ? "rms_norm " : "");
     }
-    snprintf(names + at, size - at, "rms_norm lora ");
+    snprintf(names + at, size - at, "rms_norm lora %s", m->c.logit_cap > 0 ? "soft_cap " : "");
 }
 
 static void check_step(long *from, const ib_lm *m, const char *attention)

@@ -17,19 +17,26 @@ typedef struct tile {
     int64_t i0, m, j0, n;
 } tile;
 
-/* s[m][n] = scale q k', minus infinity where a query must not look */
-static void scores(const ib_attention *a, const ib_qkv *x, tile t, float *s)
+/* s[m][n] = scale q k', bent, minus infinity where a query must not look; chain [m][n], or NULL: its derivative by
+ * q k' */
+static void scores(const ib_attention *a, const ib_qkv *x, tile t, float *s, float *chain)
 {
     const int dim = a->dim;
     const int64_t i0 = t.i0, m = t.m, j0 = t.j0, n = t.n, lq = (int64_t)a->heads * dim, lk = (int64_t)a->groups * dim;
     const float *q = x->q + i0 * lq + t.head * dim, *k = x->k + j0 * lk + t.group * dim;
     IB_K(gemm_tile)(0, 1, m, n, dim, q, lq, k, lk, 0.0f, s, TILE);
+    const float slope = alibi_slope(a->heads, t.head, a->bend.alibi);
     for (int64_t i = 0; i < m; i++) {
         const int64_t lo = first_key(a, i0 + i) - j0, hi = i0 + i - j0; /* visible: lo <= j <= hi */
+        float *si = s + i * TILE, *ci = chain ? chain + i * TILE : NULL;
         for (int64_t j = 0; j < n; j++) {
-            const float x = s[i * TILE + j] * a->scale;
-            s[i * TILE + j] = j < lo || j > hi ? -INFINITY : x;
+            si[j] *= a->scale;
+            if (ci)
+                ci[j] = a->scale;
         }
+        bend_scores(&a->bend, slope, j0 - (i0 + i), 1, 0, (int)n, si, ci);
+        for (int64_t j = 0; j < n; j++)
+            si[j] = j < lo || j > hi ? -INFINITY : si[j];
     }
 }
 
@@ -43,7 +50,7 @@ static void forward_tile(const ib_attention *a, const ib_qkv *x, int head, int64
     attend_nothing(&seen, m, dim);
     for (int64_t j0 = tile_start(a, i0, m); j0 < i0 + m; j0 += TILE) {
         const int64_t n = ib_min64(TILE, i0 + m - j0);
-        scores(a, x, (tile){.head = head, .group = g, .i0 = i0, .m = m, .j0 = j0, .n = n}, s);
+        scores(a, x, (tile){.head = head, .group = g, .i0 = i0, .m = m, .j0 = j0, .n = n}, s, NULL);
         for (int64_t i = 0; i < m; i++) {
             float *si = s + i * TILE, top = seen.max[i], part[LANES] = {0}, total = 0;
             for (int64_t j = 0; j < n; j++)
@@ -83,7 +90,7 @@ void IB_K(attention)(ib_device *dev, const ib_attention *a, int64_t rows, const 
     }
 }
 
-/* p = exp(s - lse), ds = p (dp - delta) scale, dp = dy v' */
+/* p = exp(s - lse), ds = p (dp - delta) chain, dp = dy v' */
 static void weights(const ib_attention *a, const ib_qkv *x, const ib_attention_grads *grads, tile t, float *p,
                     float *ds)
 {
@@ -91,14 +98,15 @@ static void weights(const ib_attention *a, const ib_qkv *x, const ib_attention_g
     const int64_t i0 = t.i0, m = t.m, j0 = t.j0, n = t.n, lq = (int64_t)a->heads * dim, lk = (int64_t)a->groups * dim;
     const float *dy = grads->dy + i0 * lq + head * dim, *v = x->v + j0 * lk + t.group * dim;
     const float *lse = grads->lse, *delta = grads->delta;
-    scores(a, x, t, p);
+    float chain[TILE * TILE];
+    scores(a, x, t, p, chain);
     IB_K(gemm_tile)(0, 1, m, n, dim, dy, lq, v, lk, 0.0f, ds, TILE);
     for (int64_t i = 0; i < m; i++) {
         const float l = lse[(i0 + i) * a->heads + head], d = delta[(i0 + i) * a->heads + head];
         for (int64_t j = 0; j < n; j++) {
             const float e = ib_exp(p[i * TILE + j] - l);
             p[i * TILE + j] = e;
-            ds[i * TILE + j] = e * (ds[i * TILE + j] - d) * a->scale;
+            ds[i * TILE + j] = e * (ds[i * TILE + j] - d) * chain[i * TILE + j];
         }
     }
 }

@@ -36,6 +36,7 @@ static void attend(const ib_kv_cache *c, const ib_cached_queries *a, int64_t i, 
 {
     const int dim = c->dim, g = h / (a->heads / c->groups);
     const int64_t from = first_cached(a, i), to = a->before + i + 1;
+    const float slope = alibi_slope(a->heads, h, a->bend.alibi);
     float x[IB_MAX_HEAD_DIM], s[TILE], o[IB_MAX_HEAD_DIM] = {0}, max = -INFINITY, sum = 0;
     for (int64_t j0 = from / TILE * TILE; j0 < to; j0 += TILE) {
         const int lo = (int)ib_max64(from - j0, 0), hi = (int)ib_min64(to - j0, TILE);
@@ -45,8 +46,10 @@ static void attend(const ib_kv_cache *c, const ib_cached_queries *a, int64_t i, 
         for (int j = lo; j < hi; j++) {
             widen(c, c->k, c->k_scale, j0 + j, g, x);
             s[j] = ib_dot(q, x, dim) * a->scale;
-            most = s[j] > most ? s[j] : most;
         }
+        bend_scores(&a->bend, slope, j0 - (a->before + i), 1, lo, hi, s, NULL);
+        for (int j = lo; j < hi; j++)
+            most = s[j] > most ? s[j] : most;
         const float shrink = ib_exp(max - most);
         for (int j = 0; j < TILE; j++)
             s[j] = ib_exp(s[j] - most);

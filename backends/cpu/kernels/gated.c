@@ -1,4 +1,4 @@
-/* gated.c - gated activations: one half of a row lets through what the other holds. */
+/* gated.c - gated activations: one half of a row lets through what the other holds; caps. */
 #include "arithmetic/real.h"
 #include "backends/cpu/level.h"
 
@@ -14,7 +14,7 @@ static float rare_gate(float x, int kind, float *slope)
     return x * phi;
 }
 
-/* y = f(gate) up; f is 0: SiLU x sigmoid(x), 1: GELU 0.5 x (1 + tanh u) = x sigmoid(2u), u = sqrt(2/pi) (x +
+/* y = f(gate) up, or f(gate); f is 0: SiLU x sigmoid(x), 1: GELU 0.5 x (1 + tanh u) = x sigmoid(2u), u = sqrt(2/pi) (x +
  * 0.044715 x^3), or rare */
 void IB_K(glu)(ib_device *dev, const float *gate, const float *up, int64_t n, int kind, float *y)
 {
@@ -24,12 +24,14 @@ void IB_K(glu)(ib_device *dev, const float *gate, const float *up, int64_t n, in
         const int64_t end = ib_min64(b + IB_BLOCK, n);
         for (int64_t i = b; kind < 2 && i < end; i++) {
             const float x = gate[i], u = gelu ? 1.5957691216f * (x + 0.044715f * x * x * x) : x;
-            y[i] = x * ib_sigmoid_of(u) * up[i];
+            y[i] = x * ib_sigmoid_of(u);
         }
         for (int64_t i = b; kind > 1 && i < end; i++) {
             float slope;
-            y[i] = rare_gate(gate[i], kind, &slope) * up[i];
+            y[i] = rare_gate(gate[i], kind, &slope);
         }
+        for (int64_t i = b; up && i < end; i++)
+            y[i] *= up[i];
     }
 }
 
@@ -45,24 +47,42 @@ void IB_K(glu_grad)(ib_device *dev, const float *gate, const float *up, const fl
             float slope;
             const float f = rare_gate(gate[i], kind, &slope);
             if (dgate)
-                dgate[i] += dy[i] * up[i] * slope;
+                dgate[i] += dy[i] * (up ? up[i] : 1.0f) * slope;
             if (dup)
                 dup[i] += dy[i] * f;
         }
         for (int64_t i = b; kind < 2 && dgate && dup && i < end; i++) {
             const float x = gate[i], u = gelu ? 1.5957691216f * (x + 0.044715f * x * x * x) : x;
             const float du = gelu ? 1.5957691216f * (1.0f + 3.0f * 0.044715f * x * x) : 1.0f, s = ib_sigmoid_of(u);
-            dgate[i] += dy[i] * up[i] * (s + x * s * (1.0f - s) * du);
+            dgate[i] += dy[i] * (up ? up[i] : 1.0f) * (s + x * s * (1.0f - s) * du);
             dup[i] += dy[i] * (x * s);
         }
         for (int64_t i = b; kind < 2 && dgate && !dup && i < end; i++) {
             const float x = gate[i], u = gelu ? 1.5957691216f * (x + 0.044715f * x * x * x) : x;
             const float du = gelu ? 1.5957691216f * (1.0f + 3.0f * 0.044715f * x * x) : 1.0f, s = ib_sigmoid_of(u);
-            dgate[i] += dy[i] * up[i] * (s + x * s * (1.0f - s) * du);
+            dgate[i] += dy[i] * (up ? up[i] : 1.0f) * (s + x * s * (1.0f - s) * du);
         }
         for (int64_t i = b; kind < 2 && dup && !dgate && i < end; i++) {
             const float x = gate[i], u = gelu ? 1.5957691216f * (x + 0.044715f * x * x * x) : x;
             dup[i] += dy[i] * (x * ib_sigmoid_of(u));
         }
     }
+}
+
+void IB_K(soft_cap)(ib_device *dev, float *x, int64_t n, float cap)
+{
+#pragma omp parallel for schedule(static) if (n > IB_SERIAL)
+    for (int64_t b = 0; b < n; b += IB_BLOCK)
+        for (int64_t i = b; i < ib_min64(b + IB_BLOCK, n); i++)
+            x[i] = cap * ib_tanh_of(x[i] / cap);
+}
+
+void IB_K(soft_cap_grad)(ib_device *dev, const float *y, int64_t n, float cap, float *dy)
+{
+#pragma omp parallel for schedule(static) if (n > IB_SERIAL)
+    for (int64_t b = 0; b < n; b += IB_BLOCK)
+        for (int64_t i = b; i < ib_min64(b + IB_BLOCK, n); i++) {
+            const float t = y[i] / cap;
+            dy[i] *= 1.0f - t * t;
+        }
 }

@@ -84,7 +84,7 @@ static void forward_tile(const forward *f, int head, int64_t i0, int64_t m, floa
     attend_nothing(&seen, m, dim);
     for (int64_t j0 = tile_start(a, i0, m); j0 < i0 + m; j0 += TILE) {
         by_dim(q, head, i0, m, k, g, j0, s);
-        mask_scores(a, i0, m, j0, s);
+        mask_scores(a, head, i0, m, j0, s, NULL);
         for (int64_t i = 0; i < m; i++) {
             weigh_scores(&seen, i, dim, s + i * TILE);
             round_row(s + i * TILE, TILE, p + i * TILE);
@@ -122,21 +122,21 @@ typedef struct backward {
     const float *lse, *delta; /* [rows][heads] */
 } backward;
 
-/* dq += ds k, ds = p (dy v' - delta) scale, p = exp(s - lse) */
+/* dq += ds k, ds = p (dy v' - delta) chain, p = exp(s - lse) */
 static void queries(const backward *b, int head, int64_t i0, float *dq)
 {
     const ib_attention *a = b->a;
     const int64_t m = min64(TILE, b->rows - i0), g = head / (a->heads / a->groups);
-    float p[TILE * TILE], dp[TILE * TILE];
+    float p[TILE * TILE], dp[TILE * TILE], chain[TILE * TILE];
     bf16 ds[TILE * TILE];
     for (int64_t j0 = tile_start(a, i0, m); j0 < i0 + m; j0 += TILE) {
         by_dim(&b->q, head, i0, m, &b->k, g, j0, p);
         by_dim(&b->dy, head, i0, m, &b->v, g, j0, dp);
-        mask_scores(a, i0, m, j0, p);
+        mask_scores(a, head, i0, m, j0, p, chain);
         for (int64_t i = 0; i < m; i++) {
             const float l = b->lse[(i0 + i) * a->heads + head], d = b->delta[(i0 + i) * a->heads + head];
             for (int j = 0; j < TILE; j++)
-                dp[i * TILE + j] = ib_exp(p[i * TILE + j] - l) * (dp[i * TILE + j] - d) * a->scale;
+                dp[i * TILE + j] = ib_exp(p[i * TILE + j] - l) * (dp[i * TILE + j] - d) * chain[i * TILE + j];
             round_row(dp + i * TILE, TILE, ds + i * TILE);
         }
         by_rows(ds, m, &b->k, g, j0, dq + i0 * a->heads * a->dim + head * a->dim, (int64_t)a->heads * a->dim);
@@ -161,7 +161,7 @@ static void keys(const backward *b, int g, int64_t j0, float *dk, float *dv)
             by_dim(&b->k, g, j0, n, &b->q, head, i0, s);
             by_dim(&b->v, g, j0, n, &b->dy, head, i0, dp);
             for (int j = 0; j < n; j++) {
-                weigh_key(&t, j, a->scale, s + j * TILE, dp + j * TILE);
+                weigh_key(&t, j, a, s + j * TILE, dp + j * TILE);
                 round_row(s + j * TILE, TILE, p + j * TILE);
                 round_row(dp + j * TILE, TILE, ds + j * TILE);
             }

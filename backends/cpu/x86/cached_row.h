@@ -126,6 +126,7 @@ static inline __attribute__((always_inline)) void attend_row(const ib_kv_cache *
     const int g = h / (a->heads / c->groups), parts = LANES / WIDTH;
     const int64_t step = (int64_t)c->groups * c->dim, first = (int64_t)g * c->dim, from = first_cached(a, i),
                   to = a->before + i + 1;
+    const float slope = alibi_slope(a->heads, h, a->bend.alibi);
     vec query[MOST_VECTORS], o[MOST_VECTORS];
     float s[TILE];
     running r = {-INFINITY, 0, 0};
@@ -149,6 +150,7 @@ static inline __attribute__((always_inline)) void attend_row(const ib_kv_cache *
             }
             VEC(storeu_ps)(s + j, VEC(mul_ps)(sums_of(dot), VEC(set1_ps)(a->scale)));
         }
+        bend_scores(&a->bend, slope, j0 - (a->before + i), 1, lo, hi, s, NULL);
         soften(s, lo, hi, &r);
         for (int p = 0; p < vectors; p++)
             o[p] = VEC(mul_ps)(o[p], VEC(set1_ps)(r.shrink));

@@ -17,6 +17,7 @@ typedef struct cached_tile {
     const ib_kv_cache *c;
     const ib_cached_queries *a;
     int group;
+    float slope;
     int64_t i0, n, j0;
     const float *q;                                                  /* of query i0 */
     float keys[IB_MAX_HEAD_DIM * TILE] __attribute__((aligned(64))); /* [dim][TILE] */
@@ -164,8 +165,11 @@ static void attend_tile(cached_tile *t, float *y)
             for (int j = t->lo[r] / (2 * WIDTH) * 2 * WIDTH; j < t->hi[r + AT_ONCE - 1]; j += 2 * WIDTH)
                 score(t, r, j);
             for (int k = r; k < r + AT_ONCE; k++)
-                if (t->lo[k] < t->hi[k])
+                if (t->lo[k] < t->hi[k]) {
+                    const int64_t query = a->before + t->i0 + ib_min64(k, t->n - 1);
+                    bend_scores(&a->bend, t->slope, t->j0 - query, 1, t->lo[k], t->hi[k], t->s + k * TILE, NULL);
                     soften(t->s + k * TILE, t->lo[k], t->hi[k], &t->r[k]);
+                }
         }
         for (int r = 0; r < padded; r += AT_ONCE)
             mix(t, r);
@@ -208,6 +212,7 @@ static void attention_cached(ib_device *dev, const ib_kv_cache *c, const ib_cach
         tile.c = c;
         tile.a = a;
         tile.group = (int)h / (heads / c->groups);
+        tile.slope = alibi_slope(heads, (int)h, a->bend.alibi);
         tile.i0 = i0;
         tile.n = ib_min64(TILE, a->rows - i0);
         tile.q = q + at;

@@ -82,7 +82,7 @@ static void forward_tile(const passes *f, int64_t head, int64_t i0, float *y, fl
     attend_nothing(&seen, m, dim);
     for (int64_t j0 = tile_start(a, i0, m); j0 < i0 + m; j0 += TILE) {
         by_dim(row_of(&f->q, head, i0), f->q.ld, m, panels_of(&f->k, g, j0), dim, s);
-        mask_scores(a, i0, m, j0, s);
+        mask_scores(a, head, i0, m, j0, s, NULL);
         for (int64_t i = 0; i < m; i++)
             weigh_scores(&seen, i, dim, s + i * TILE);
         by_rows(s, m, ib_min64(TILE, i0 + m - j0), &f->v, row_of(&f->v, g, j0), seen.o, dim);
@@ -109,7 +109,7 @@ static void attention(ib_device *dev, const ib_attention *a, int64_t rows, const
         forward_tile(&f, t % a->heads, t / a->heads * TILE, y, lse);
 }
 
-/* dv += p' dy    dk += ds' q, p = exp(s - lse), ds = p (dy v' - delta) scale, for the keys of tile j0 and the queries
+/* dv += p' dy    dk += ds' q, p = exp(s - lse), ds = p (dy v' - delta) chain, for the keys of tile j0 and the queries
  * from .. to; rows of the tiles are keys, columns are queries. */
 static void keys(const passes *b, int64_t g, int64_t j0, int64_t from, int64_t to, float *dk, float *dv)
 {
@@ -128,7 +128,7 @@ static void keys(const passes *b, int64_t g, int64_t j0, int64_t from, int64_t t
             by_dim(row_of(&b->k, g, j0), ld, n, panels_of(&b->q, head, i0), a->dim, p);
             by_dim(row_of(&b->v, g, j0), ld, n, panels_of(&b->dy, head, i0), a->dim, ds);
             for (int j = 0; j < n; j++)
-                weigh_key(&t, j, a->scale, p + j * TILE, ds + j * TILE);
+                weigh_key(&t, j, a, p + j * TILE, ds + j * TILE);
             if (dv)
                 by_rows(p, n, m, &b->dy, row_of(&b->dy, head, i0), dv + at, ld);
             if (dk)
