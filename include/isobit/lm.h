@@ -1,7 +1,8 @@
 /* lm.h - language models over frozen weights: open, measure, generate, adapt, merge.
  *
- * One decoder serves llama, mistral, qwen2, qwen3, gemma2, gemma3 and olmo2; a table of differences (lm/archs.def) describes them.
- * Base weights stay in their file's storage format, mapped, and are decoded tile by tile inside each product. */
+ * One decoder serves llama, mistral, qwen2, qwen3, gemma2, gemma3 and olmo2; a table of differences (lm/archs.def)
+ * describes them. Base weights stay in their file's storage format, mapped, and are decoded tile by tile inside
+ * each product. */
 #ifndef ISOBIT_LM_H
 #define ISOBIT_LM_H
 

@@ -14,8 +14,8 @@ static float rare_gate(float x, int kind, float *slope)
     return x * phi;
 }
 
-/* y = f(gate) up, or f(gate); f is 0: SiLU x sigmoid(x), 1: GELU 0.5 x (1 + tanh u) = x sigmoid(2u), u = sqrt(2/pi) (x +
- * 0.044715 x^3), or rare */
+/* y = f(gate) up, or f(gate); f is 0: SiLU x sigmoid(x), 1: GELU 0.5 x (1 + tanh u) = x sigmoid(2u), u = sqrt(2/pi)
+ * (x + 0.044715 x^3), or rare */
 void IB_K(glu)(ib_device *dev, const float *gate, const float *up, int64_t n, int kind, float *y)
 {
     const int gelu = kind == 1;
@@ -81,8 +81,6 @@ void IB_K(soft_cap_grad)(ib_device *dev, const float *y, int64_t n, float cap, f
 {
 #pragma omp parallel for schedule(static) if (n > IB_SERIAL)
     for (int64_t b = 0; b < n; b += IB_BLOCK)
-        for (int64_t i = b; i < ib_min64(b + IB_BLOCK, n); i++) {
-            const float t = y[i] / cap;
-            dy[i] *= 1.0f - t * t;
-        }
+        for (int64_t i = b; i < ib_min64(b + IB_BLOCK, n); i++)
+            dy[i] *= 1.0f - y[i] / cap * (y[i] / cap);
 }
