@@ -74,5 +74,7 @@ ib_tensor *ib_glu(ib_graph *g, ib_tensor *gate, ib_tensor *up, int kind)
 
 ib_tensor *ib_activation(ib_graph *g, ib_tensor *x, int kind)
 {
+    IB_GIVEN(x);
+    IB_TAKE_OR(kind, kind >= 0 && kind <= 3, NULL, "is %d; there are 0 to 3", kind);
     return IB_APPLY(g, &ib_op_glu, &kind, x, NULL);
 }
