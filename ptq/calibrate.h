@@ -2,7 +2,7 @@
 #ifndef IB_PTQ_CALIBRATE_H
 #define IB_PTQ_CALIBRATE_H
 
-#include "ptq/fold.h"
+#include "ptq/fold_scales.h"
 #include "ptq/hidden.h"
 #include "ptq/ptq.h"
 

@@ -1,9 +1,10 @@
-/* test_fold.c - scales moved from rows to what makes them: float models of every architecture stay what they were, also
+/* test_fold_scales.c - scales moved from rows to what makes them: float models of every architecture stay what they
+ * were, also
  * through files, and can be had back. Broken by: a norm that multiplies by 1 + w and is scaled by w's, a bias that is
  * left out, heads that share values and have scales of their own. */
 #include "tests/lm/golden_model.h"
 
-#include "ptq/fold.h"
+#include "ptq/fold_scales.h"
 
 static float uniform(uint32_t *s)
 {
@@ -107,4 +108,4 @@ static void shared_heads_share_scales(void)
     close_graph();
 }
 
-SUITE("fold", T(float_models_stay), T(shared_heads_share_scales))
+SUITE("fold_scales", T(float_models_stay), T(shared_heads_share_scales))

@@ -1,4 +1,4 @@
-/* fold.h - scales that are moved from the rows that go into products to what makes these rows: channel c becomes
+/* fold_scales.h - scales that are moved from the rows that go into products to what makes these rows: channel c becomes
  * x_c / s_c, column c of what reads it w_c s_c, and a float model stays what it was.
  *
  * What takes 1 / s:
@@ -8,8 +8,8 @@
  *     gate, up                 the weight of the norm before the feed-forward part
  *     ffn_down                 rows (and bias) of ffn_up, which multiplies what the activation makes of the gate
  * Norms hold in memory what they multiply by, also where files hold it less 1, so that there is one rule for all. */
-#ifndef IB_PTQ_FOLD_H
-#define IB_PTQ_FOLD_H
+#ifndef IB_PTQ_FOLD_SCALES_H
+#define IB_PTQ_FOLD_SCALES_H
 
 #include "ptq/swaps.h"
 

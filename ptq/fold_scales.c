@@ -1,5 +1,5 @@
-/* fold.c - see fold.h */
-#include "ptq/fold.h"
+/* fold_scales.c - see fold_scales.h */
+#include "ptq/fold_scales.h"
 
 #include <math.h>
 
