@@ -1,7 +1,6 @@
 /* test_fold_scales.c - scales moved from rows to what makes them: float models of every architecture stay what they
- * were, also
- * through files, and can be had back. Broken by: a norm that multiplies by 1 + w and is scaled by w's, a bias that is
- * left out, heads that share values and have scales of their own. */
+ * were, also through files, and can be had back. Broken by: a norm that multiplies by 1 + w and is scaled by w's, a
+ * bias that is left out, heads that share values and have scales of their own. */
 #include "tests/lm/golden_model.h"
 
 #include "ptq/fold_scales.h"
@@ -52,7 +51,7 @@ static void float_models_stay(void)
         REQUIRE(m != NULL);
         float *want = malloc(T * VOCABULARY * sizeof *want);
         memcpy(want, logits_of(m), T * VOCABULARY * sizeof *want);
-        const ib_tensor *norm = m->block[0].norm[IB_NORM_FFN];
+        const ib_matrix *up = m->block[0].p[IB_ROLE_UP].w;
         ib_swaps swaps = {0};
         const int64_t n = fold_all(m, &swaps, 1);
         CHECK(n >= m->c.layers * m->c.ff);
@@ -62,7 +61,7 @@ static void float_models_stay(void)
         REQUIRE(!ib_lm_save(m, dev, temporary("m.gguf"), NULL, NULL));
         REQUIRE(!ib_lm_save(m, dev, temporary("hf"), NULL, NULL));
         ib_swaps_end(&swaps, 0);
-        CHECK(m->block[0].norm[IB_NORM_FFN] == norm && furthest(logits_of(m), want, T * VOCABULARY) == 0);
+        CHECK(m->block[0].p[IB_ROLE_UP].w == up && furthest(logits_of(m), want, T * VOCABULARY) == 0);
         for (int k = 0; k < 2; k++) {
             REQUIRE((back = ib_lm_open(temporary(k ? "hf" : "m.gguf"))) != NULL);
             CHECK(near(back, want));
@@ -70,7 +69,7 @@ static void float_models_stay(void)
         }
         fold_all(m, &swaps, 3);
         ib_swaps_end(&swaps, 1);
-        CHECK(m->block[0].norm[IB_NORM_FFN] != norm && near(m, want));
+        CHECK(m->block[0].p[IB_ROLE_UP].w != up && near(m, want));
         ib_lm_free(m);
         free(want);
         ib_safetensors_close(golden);
