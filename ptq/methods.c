@@ -36,52 +36,59 @@ float *ib_ptq_importance(const ib_ptq_task *t, ib_status *status)
     return mean;
 }
 
-/* d' H d of one row, H symmetric or (NULL) its diagonal, or (both NULL) 1 */
-static double weighed(const double *d, const ib_statistics *s, int64_t cols)
+/* The Hessian of fp32 on the device, or NULL if memory is out. */
+static const float *hessian_of(const ib_ptq_task *t)
 {
-    double sum = 0;
-    for (int64_t i = 0; i < cols; i++) {
-        if (!d[i])
-            continue;
-        double of = s && !s->hessian ? s->squares[i] * d[i] : d[i];
-        if (s && s->hessian) {
-            of = 0;
-            for (int64_t k = 0; k < cols; k++)
-                of += s->hessian[i * cols + k] * d[k];
-        }
-        sum += d[i] * of;
+    const int64_t n = t->cols * t->cols;
+    float *h = ib_alloc_raw((size_t)n * sizeof *h);
+    for (int64_t i = 0; h && i < n; i++)
+        h[i] = (float)t->of->hessian[i];
+    const float *to = h ? ib_graph_uploaded(t->g, h, (size_t)n * sizeof *h) : NULL;
+    ib_free(h);
+    return to;
+}
+
+/* sum of d' H d over rows: a product of the device's makes D H; the rest is added in double. */
+static double by_hessian(const ib_ptq_task *t, const float *d)
+{
+    const int64_t n = t->rows * t->cols;
+    ib_graph_begin(t->g, IB_EVAL);
+    const float *h = hessian_of(t), *x = h ? ib_graph_uploaded(t->g, d, (size_t)n * sizeof *d) : NULL;
+    float *y = x ? ib_graph_numbers(t->g, (size_t)n * sizeof *y) : NULL,
+          *product = y ? ib_alloc_raw((size_t)n * sizeof *product) : NULL;
+    double sum = -1;
+    if (product) {
+        K(t->g)->gemm(t->g->dev, 0, 0, t->rows, t->cols, t->cols, x, h, 0, y);
+        V(t->g)->download(t->g->dev, product, y, (size_t)n * sizeof *y);
+        sum = 0;
+        for (int64_t i = 0; i < n; i++)
+            sum += (double)d[i] * (double)product[i];
     }
+    ib_free(product);
+    return sum < 0 && product ? 0 : sum;
+}
+
+double ib_ptq_energy(const ib_ptq_task *t, const float *d)
+{
+    const ib_statistics *s = t->of && t->of->tokens ? t->of : NULL;
+    double sum = 0;
+    if (s && s->hessian)
+        return by_hessian(t, d);
+    for (int64_t i = 0; i < t->rows * t->cols; i++)
+        sum += (double)d[i] * (double)d[i] * (s ? s->squares[i % t->cols] : 1);
     return sum;
 }
 
 double ib_ptq_error(const ib_ptq_task *t, const ib_matrix *q)
 {
-    const int64_t rows = t->rows, cols = t->cols;
-    const ib_statistics *s = t->of && t->of->tokens ? t->of : NULL;
-    double *part = ib_alloc((size_t)rows * 2 * sizeof *part);
-    int failed = !part;
-#pragma omp parallel for schedule(static) reduction(| : failed)
-    for (int64_t r = 0; r < rows; r++) {
-        float *y = ib_alloc_raw((size_t)cols * sizeof *y);
-        double *d = ib_alloc_raw((size_t)cols * 2 * sizeof *d), *w = d + cols;
-        failed |= !y || !d;
-        if (y && d && part) {
-            ib_matrix_decode(q, r * cols, cols, y);
-            for (int64_t c = 0; c < cols; c++) {
-                w[c] = t->w[r * cols + c];
-                d[c] = w[c] - (double)y[c];
-            }
-            part[2 * r] = weighed(d, s, cols);
-            part[2 * r + 1] = weighed(w, s, cols);
-        }
-        ib_free(y);
-        ib_free(d);
-    }
-    double of = 0, all = 0;
-    for (int64_t r = 0; r < rows && !failed; r++) {
-        of += part[2 * r];
-        all += part[2 * r + 1];
-    }
-    ib_free(part);
-    return failed ? -1 : all > 0 ? of / all : 0;
+    const int64_t n = t->rows * t->cols;
+    float *d = ib_alloc_raw((size_t)n * sizeof *d);
+    if (!d)
+        return -1;
+    ib_matrix_decode(q, 0, n, d);
+    for (int64_t i = 0; i < n; i++)
+        d[i] = t->w[i] - d[i];
+    const double of = ib_ptq_energy(t, d);
+    ib_free(d);
+    return of < 0 ? of : t->energy > 0 ? of / t->energy : 0;
 }

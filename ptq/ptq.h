@@ -12,7 +12,9 @@ typedef struct ib_ptq_task {
     int64_t rows, cols;
     const ib_storage *to;
     const ib_statistics *of; /* NULL: no text goes through it */
+    double energy;           /* ib_ptq_energy() of w */
     const ib_ptq_opts *o;
+    ib_graph *g; /* of the device that computes: it has no step under way */
 } ib_ptq_task;
 
 typedef struct ib_ptq_method {
@@ -30,7 +32,9 @@ const ib_ptq_method *ib_ptq_method_find(const char *name); /* NULL with ib_error
 /* Mean squares of the columns, [cols], yours to ib_free; NULL where no text goes through it, or memory is out (status).
  */
 float *ib_ptq_importance(const ib_ptq_task *t, ib_status *status);
-/* |X (W - Q)'|^2 / |X W'|^2 by what is known of X (ib_ptq_report). -1 with ib_error(). */
+/* |X D'|^2 of d [rows][cols], by what is known of X (ib_ptq_report). -1 with ib_error(). */
+double ib_ptq_energy(const ib_ptq_task *t, const float *d);
+/* |X (W - Q)'|^2 / |X W'|^2. -1 with ib_error(). */
 double ib_ptq_error(const ib_ptq_task *t, const ib_matrix *q);
 
 /* ---- recipes ---- */

@@ -98,10 +98,12 @@ static ib_status quantize(quantizing *q, place *p)
                        .cols = cols,
                        .bytes = ib_storage_bytes(p->to, rows, cols),
                        .nearest_error = -1};
-    ib_ptq_task t = {.w = w, .rows = rows, .cols = cols, .to = p->to, .o = q->o};
+    ib_ptq_task t = {.w = w, .rows = rows, .cols = cols, .to = p->to, .o = q->o, .g = q->g};
     if (q->c.windows && p->of.layer >= 0)
         t.of = &q->c.input[ib_input_of(p->of.role)];
-    ib_matrix *made = w && !ib_lm_decoded(*p->at, q->g->dev, w) ? made_of(q, &t, &r) : NULL;
+    ib_matrix *made = NULL;
+    if (w && !ib_lm_decoded(*p->at, q->g->dev, w) && (t.energy = ib_ptq_energy(&t, w)) >= 0)
+        made = made_of(q, &t, &r);
     ib_free(w);
     const ib_status status = ib_swap_matrix(&q->swaps, p->at, made);
     if (status) {

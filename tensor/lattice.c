@@ -43,6 +43,16 @@ void ib_lattice_read(const ib_storage *f, const uint8_t *block, ib_lattice *to)
     }
 }
 
+void ib_lattice_scale(const ib_storage *f, uint8_t *block, float factor)
+{
+    for (int i = 0; i < f->reals; i++) {
+        uint8_t *at = block + f->real + 2 * i;
+        const uint16_t half = ib_float_to_half(ib_half_to_float((uint16_t)(at[0] | at[1] << 8)) * factor);
+        at[0] = (uint8_t)half;
+        at[1] = (uint8_t)(half >> 8);
+    }
+}
+
 int8_t ib_lattice_nearest(const ib_lattice_format *f, float step, float offset, float x)
 {
     const float q = step ? (x - offset) / step : 0,

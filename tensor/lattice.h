@@ -22,6 +22,8 @@ typedef struct ib_lattice_format {
 const ib_lattice_format *ib_lattice_of(const ib_storage *f);
 
 void ib_lattice_read(const ib_storage *f, const uint8_t *block, ib_lattice *to);
+/* The scales that a block holds as reals, times a factor, as near as they can be. */
+void ib_lattice_scale(const ib_storage *f, uint8_t *block, float factor);
 /* The code whose value is nearest to x. A step of 0 has one value: code 0, or the least. */
 int8_t ib_lattice_nearest(const ib_lattice_format *f, float step, float offset, float x);
 

@@ -132,7 +132,8 @@ static void gptq_makes_up_for_errors(void)
         const ib_storage *f = ib_storage_at(i);
         if (f->block < 2 || !f->encode || !ib_lattice_of(f))
             continue;
-        const ib_ptq_task t = {.w = w, .rows = ROWS, .cols = COLS, .to = f, .of = &s, .o = &(ib_ptq_opts){0}};
+        ib_ptq_task t = {.w = w, .rows = ROWS, .cols = COLS, .to = f, .of = &s, .o = &(ib_ptq_opts){0}, .g = g};
+        t.energy = ib_ptq_energy(&t, w);
         ib_ptq_report r = {0};
         ib_matrix *nearest = ib_ptq_nearest(&t, &r), *gptq[2];
         for (int k = 0; k < 2; k++) {
