@@ -12,7 +12,7 @@
 #include "tensor/storage_places.h"
 
 #define STORAGE(name, block, bytes, gguf, error, real, reals, exponent)                                                \
-    void ib_##name##_encode_ref(const float *x, const float *weight, uint8_t *b);                                      \
+    void ib_##name##_encode_ref(const float *x, const float *importance, float square, uint8_t *b);                    \
     void ib_##name##_decode_ref(const uint8_t *b, float *y);
 #define SCALED(name, code, nested, error)
 #define ROWS(name, error)
@@ -85,7 +85,7 @@ const ib_storage *ib_storage_fallback(const ib_storage *f, int64_t cols)
     IB_NEED_OR(f, NULL);
     IB_TAKE_OR(cols, cols > 0, NULL, "is %lld", (long long)cols);
     static const char *const other[][2] = {
-        {"q2_k", "iq4_nl"}, {"q3_k", "iq4_nl"}, {"q4_k", "q5_0"}, {"q5_k", "q5_1"}, {"q6_k", "q8_0"}};
+        {"q2_k", "q4_0"}, {"q3_k", "q4_0"}, {"q4_k", "q5_0"}, {"q5_k", "q5_1"}, {"q6_k", "q8_0"}};
     if (!f->decode || cols % f->block == 0)
         return f;
     for (size_t i = 0; i < sizeof other / sizeof *other && cols % 32 == 0; i++)
@@ -95,12 +95,12 @@ const ib_storage *ib_storage_fallback(const ib_storage *f, int64_t cols)
 }
 
 /* 1 if a block came out as other than numbers where numbers went in, or was given what is none. Within +-60000 every
- * format's scales, half precision among them, are finite, so most blocks are only looked at. Single values (f16) may be
- * infinities and NaN, which stay what they are. */
-static int lost(const ib_storage *f, const float *x, const uint8_t *b)
+ * format's scales, half precision among them, are finite unless sums of importances are not, so most blocks are only
+ * looked at. Single values (f16) may be infinities and NaN, which stay what they are. */
+static int lost(const ib_storage *f, const float *x, const float *importance, const uint8_t *b)
 {
     float y[256];
-    int large = 0, bad = 0;
+    int large = importance != NULL, bad = 0;
     for (int i = 0; i < f->block; i++)
         large |= !(x[i] >= -60000 && x[i] <= 60000);
     if (!large)
@@ -121,47 +121,102 @@ static ib_status refuse_block(const ib_storage *f, const float *x, int64_t n, in
                    (long long)((first + at) % cols), (long long)((first + at) / cols), x[at], f->name);
 }
 
-/* Blocks that hold their scales, into b. */
-static ib_status encode_blocks(const ib_storage *f, int64_t rows, int64_t cols, const float *x, const float *importance,
-                               uint8_t *b)
+typedef struct encoding {
+    const ib_storage *format;
+    int64_t rows, cols;
+    const float *x, *importance;
+    ib_search search;
+    const char *function; /* that was called */
+    int spare;            /* blocks without importance are as those of matrices without any */
+} encoding;
+
+/* The importance of a block's columns, or NULL where it does not count. */
+static const float *that_counts(const encoding *e, int64_t at)
 {
-    const int64_t blocks = rows * cols / f->block;
+    const float *w = e->importance ? e->importance + at : NULL;
+    int none = e->spare;
+    for (int i = 0; w && none && i < e->format->block; i++)
+        none = w[i] == 0;
+    return none ? NULL : w;
+}
+
+float ib_mean_square(const float *x, int64_t n)
+{
+    float sum = 0;
+    for (int64_t i = 0; i < n; i++)
+        sum += x[i] * x[i];
+    return sum / (float)n;
+}
+
+/* Blocks that hold their scales, into b. */
+static ib_status encode_blocks(const encoding *e, uint8_t *b)
+{
+    const ib_storage *f = e->format;
+    const int64_t blocks = e->cols / f->block;
     int64_t bad = INT64_MAX;
-#pragma omp parallel for schedule(static) if (blocks > 4096) reduction(min : bad)
-    for (int64_t i = 0; i < blocks; i++) {
-        f->encode(x + i * f->block, importance ? importance + i * f->block % cols : NULL, b + i * f->bytes);
-        if (bad == INT64_MAX && lost(f, x + i * f->block, b + i * f->bytes))
-            bad = i;
+#pragma omp parallel for schedule(static) if (e->rows * blocks > 4096) reduction(min : bad)
+    for (int64_t r = 0; r < e->rows; r++) {
+        const float square = e->importance ? ib_mean_square(e->x + r * e->cols, e->cols) : 0;
+        for (int64_t i = 0; i < blocks; i++) {
+            const float *x = e->x + r * e->cols + i * f->block, *importance = that_counts(e, i * f->block);
+            uint8_t *block = b + (r * blocks + i) * f->bytes;
+            f->encode(x, importance, square, block);
+            if (bad == INT64_MAX && lost(f, x, importance, block))
+                bad = r * blocks + i;
+        }
     }
-    return bad == INT64_MAX ? IB_OK : refuse_block(f, x + bad * f->block, f->block, bad * f->block, cols);
+    if (bad == INT64_MAX)
+        return IB_OK;
+    const int64_t at = bad * f->block % e->cols;
+    for (int64_t i = at; e->importance && i < at + f->block; i++)
+        if (e->importance[i] > 1e15f)
+            return ib_fail(IB_EINVAL, "%s: importance is %g for column %lld: sums of such ones overflow", e->function,
+                           (double)e->importance[i], (long long)i);
+    return refuse_block(f, e->x + bad * f->block, f->block, bad * f->block, e->cols);
+}
+
+static ib_matrix *encode(const encoding *e)
+{
+    const ib_storage *f = e->format;
+    const int64_t rows = e->rows, cols = e->cols;
+    IB_TAKE_FOR(e->function, rows, rows > 0, NULL, "is %lld", (long long)rows);
+    IB_TAKE_FOR(e->function, cols, cols > 0, NULL, "is %lld", (long long)cols);
+    const int64_t bytes = ib_storage_bytes(f, rows, cols);
+    if (bytes < 0)
+        return NULL;
+    for (int64_t i = 0; e->importance && i < cols; i++)
+        IB_TAKE_FOR(e->function, importance, e->importance[i] >= 0 && isfinite(e->importance[i]), NULL,
+                    "is %g for column %lld", (double)e->importance[i], (long long)i);
+    if (!f->encode) {
+        for (int64_t i = 0; i < rows * cols; i++)
+            if (!isfinite(e->x[i]))
+                return refuse_block(f, e->x + i, 1, i, cols), NULL;
+        return ib_scaled_encode(f, rows, cols, e->x);
+    }
+    uint8_t *b = ib_alloc((size_t)bytes);
+    if (!b)
+        return NULL;
+    if (encode_blocks(e, b)) {
+        ib_free(b);
+        return NULL;
+    }
+    return ib_matrix_new(f, rows, cols, &(ib_matrix_parts){.data = b}, b);
+}
+
+ib_matrix *ib_matrix_quantize(const ib_storage *f, int64_t rows, int64_t cols, const float *x, const float *importance,
+                              ib_search search)
+{
+    IB_NEED_OR(f, NULL);
+    IB_NEED_OR(x, NULL);
+    IB_TAKE_OR(search, search >= 0 && search < IB_N_SEARCHES, NULL, "is %d", search);
+    return encode(&(encoding){f, rows, cols, x, importance, search, __func__, 0});
 }
 
 ib_matrix *ib_matrix_encode(const ib_storage *f, int64_t rows, int64_t cols, const float *x, const float *importance)
 {
     IB_NEED_OR(f, NULL);
     IB_NEED_OR(x, NULL);
-    IB_TAKE_OR(rows, rows > 0, NULL, "is %lld", (long long)rows);
-    IB_TAKE_OR(cols, cols > 0, NULL, "is %lld", (long long)cols);
-    const int64_t bytes = ib_storage_bytes(f, rows, cols);
-    if (bytes < 0)
-        return NULL;
-    for (int64_t i = 0; importance && i < cols; i++)
-        IB_TAKE_OR(importance, importance[i] >= 0 && isfinite(importance[i]), NULL, "is %g for column %lld",
-                   (double)importance[i], (long long)i);
-    if (!f->encode) {
-        for (int64_t i = 0; i < rows * cols; i++)
-            if (!isfinite(x[i]))
-                return refuse_block(f, x + i, 1, i, cols), NULL;
-        return ib_scaled_encode(f, rows, cols, x);
-    }
-    uint8_t *b = ib_alloc((size_t)bytes);
-    if (!b)
-        return NULL;
-    if (encode_blocks(f, rows, cols, x, importance, b)) {
-        ib_free(b);
-        return NULL;
-    }
-    return ib_matrix_new(f, rows, cols, &(ib_matrix_parts){.data = b}, b);
+    return encode(&(encoding){f, rows, cols, x, importance, IB_SEARCH_GGML, __func__, 1});
 }
 
 void ib_storage_decode(const ib_storage *f, const uint8_t *data, int64_t first, int64_t n, float *y)

@@ -40,6 +40,8 @@ int ib_matrix_integer_block(const ib_matrix *m);
 size_t ib_matrix_room(void);
 ib_matrix *ib_matrix_view(void *room, const float *x, int64_t rows, int64_t cols, struct ib_device *home);
 
+/* Of a row; what an ib_storage's encode() is given. */
+float ib_mean_square(const float *x, int64_t n);
 /* y[n] = elements first .. first + n of what a format's blocks hold. */
 void ib_storage_decode(const ib_storage *f, const uint8_t *data, int64_t first, int64_t n, float *y);
 

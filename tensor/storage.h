@@ -14,11 +14,13 @@
 #define IB_STORE2(name, what, level) ib_##name##_##what##_##level
 #define IB_STORE(name, what, level) IB_STORE2(name, what, level)
 /* restrict: bytes may alias anything, which keeps loops from vectorizing */
-/* weight: how much a squared error of each element counts where scales are chosen by error, or NULL: as the format's
- * reference has it */
+/* The block as ggml has it: by its reference (quantize_row_<name>_ref), or where columns have an importance by its search
+ * (quantize_row_<name>_impl), for which `square` is the mean square of the row. */
 #define ENCODE(name)                                                                                                   \
-    void IB_STORE(name, encode, IB_LEVEL)(const float *restrict x, const float *restrict weight, uint8_t *restrict b)
-#define UNWEIGHTED (void)weight /* its scales follow from the largest values */
+    void IB_STORE(name, encode, IB_LEVEL)(const float *restrict x, const float *restrict importance, float square,     \
+                                          uint8_t *restrict b)
+#define UNWEIGHTED (void)importance, (void)square /* its scales follow from the largest values */
+#define NO_ROW (void)square                       /* its searches look at blocks alone */
 /* What follows decodes a block; of it are made ib_<name>_decode_<level>, and _decode_run_, of blocks one behind the
  * other, without a call for each. */
 #define DECODE(name)                                                                                                   \
@@ -83,20 +85,38 @@ static inline int clamp_int(int x, int lo, int hi)
     return x < lo ? lo : x > hi ? hi : x;
 }
 
-/* The weights of n elements, or NULL where they say nothing. */
-static inline const float *weights_of(const float *weight, int n)
+static inline float mean_square(const float *x, int n)
 {
-    float most = 0;
-    for (int i = 0; weight && i < n; i++)
-        most = weight[i] > most ? weight[i] : most;
-    return most > 0 ? weight : NULL;
+    float sum = 0;
+    for (int i = 0; i < n; i++)
+        sum += x[i] * x[i];
+    return sum / (float)n;
 }
 
-/* ---- the searches that several k-quants share (tensor/storage/search.c) ---- */
-/* x ~ scale * L + min with L in 0..nmax, by `steps` + 1 trial scales; returns scale, *minus_min = -min. */
+/* How much squared errors count in ggml's searches: importance sqrt(square + x^2). Returns their sum. */
+static inline float weigh(int n, const float *x, const float *importance, float square, float *weight)
+{
+    float sum = 0;
+    for (int i = 0; i < n; i++)
+        weight[i] = importance[i] * sqrtf(square + x[i] * x[i]);
+    for (int i = 0; i < n; i++)
+        sum += weight[i];
+    return sum;
+}
+
+/* ---- the searches that several formats share (tensor/storage/search.c) ---- */
+/* Trial scales nmax + first + step i, i = 0..steps, of the range of x; errors squared, or absolute. */
+typedef struct search_steps {
+    float first, step;
+    int steps, absolute;
+} search_steps;
+static const search_steps by_importance = {-0.9f, 0.05f, 36, 0};
+/* x ~ scale * L + min with L in 0..nmax; returns scale, *minus_min = -min. */
 float IB_STORE(search, scale_min, IB_LEVEL)(int n, int nmax, const float *x, const float *weight, uint8_t *L,
-                                            float *minus_min, float rmin, float rdelta, int steps, int absolute);
+                                            float *minus_min, const search_steps *s);
 /* x ~ scale * (L - nmax), squared errors weighted by `weight`, or by x^2 (NULL). */
 float IB_STORE(search, scale, IB_LEVEL)(int n, int nmax, const float *x, const float *weight, int8_t *L);
+/* x ~ scale * L with L in 0..nmax, of x that are 0 or more. */
+float IB_STORE(search, positive, IB_LEVEL)(int n, int nmax, const float *x, const float *weight, uint8_t *L);
 
 #endif

@@ -22,9 +22,9 @@ typedef struct ib_storage {
     int block, bytes; /* elements and bytes of one block; rows are whole blocks, but for the kinds below */
     int gguf_type;    /* number in GGUF files, -1 if GGUF has none */
     float max_error;  /* bound on the RMS error of uniform [-1, 1] relative to its RMS, for the tests */
-    /* One block; weight: the importance of its columns, or NULL (ib_matrix_encode). NULL for formats whose scales lie
-     * apart from the codes (nf4, fp4, int8). */
-    void (*encode)(const float *x, const float *weight, uint8_t *block);
+    /* One block; the importance of its columns, or NULL (ib_matrix_quantize); the mean square of its row, which counts
+     * beside that. NULL for formats whose scales lie apart from the codes (nf4, fp4, int8). */
+    void (*encode)(const float *x, const float *importance, float square, uint8_t *block);
     void (*decode)(const uint8_t *block, float *y);
     const float *code; /* nf4, fp4: the values of the 16 codes */
     int nested;        /* nf4_dq, fp4_dq: the scales are quantized again */
@@ -39,19 +39,29 @@ const ib_storage *ib_storage_gguf(int gguf_type);    /* NULL with ib_error() */
 /* Bytes of [rows, cols] with all scales; -1 with ib_error() if rows are not whole blocks. */
 int64_t ib_storage_bytes(const ib_storage *f, int64_t rows, int64_t cols);
 
-/* f, or where rows of `cols` are not whole blocks of it the next larger format whose blocks are 32: q2_k, q3_k, q4_k ->
- * q5_0 (q2_k and q3_k: iq4_nl), q5_k -> q5_1, q6_k -> q8_0, as llama.cpp; else f16. */
+/* f, or where rows of `cols` are not whole blocks of it what llama.cpp takes, a larger format whose blocks are 32: q2_k,
+ * q3_k -> q4_0, q4_k -> q5_0, q5_k -> q5_1, q6_k -> q8_0; else f16. */
 const ib_storage *ib_storage_fallback(const ib_storage *f, int64_t cols);
 
 enum { IB_NF4_BLOCK = 64, IB_NESTED_BLOCK = 256 };
 
 typedef struct ib_matrix ib_matrix;
 
+/* How scales and codes are chosen. */
+typedef enum ib_search {
+    /* To the byte as ggml does it in llama.cpp: by its references, or with importances by the searches that it has for
+     * them (ggml-quants.c, quantize_row_*_impl), where a block of which no column has any becomes zeroes. */
+    IB_SEARCH_GGML,
+    IB_N_SEARCHES
+} ib_search;
+
 /* Quantizes x [rows, cols] into a matrix of yours that owns its bytes. importance [cols], each 0 or more: how much a
- * squared error in that column counts where a format chooses its scales by their sum (q2_k to q6_k, iq4_nl); where a
- * block has none but zeroes, and with NULL, they are what ggml's reference chooses, which weighs errors by the values
- * themselves. NULL with ib_error(): IB_ENUMERIC, naming the element: a value that is beyond the format (65504 in f16),
- * or that is not finite where values share a scale. */
+ * squared error in that column counts where a format chooses its scales by their sum (q4_0 to q5_1, q2_k to q6_k,
+ * iq4_nl); NULL: as much in all. NULL with ib_error(): IB_ENUMERIC, naming the element: a value that is beyond the
+ * format (65504 in f16), or that is not finite where values share a scale; IB_EINVAL: an importance. */
+ib_matrix *ib_matrix_quantize(const ib_storage *f, int64_t rows, int64_t cols, const float *x, const float *importance,
+                              ib_search search);
+/* IB_SEARCH_GGML, where a block of which no column has an importance is as without any. */
 ib_matrix *ib_matrix_encode(const ib_storage *f, int64_t rows, int64_t cols, const float *x, const float *importance);
 /* NULL is fine. It goes before the devices that have used it are closed: those that are no host keep a copy. */
 void ib_matrix_free(ib_matrix *m);

@@ -51,13 +51,13 @@ static void try_block(const work *k, const float *w, int64_t from, trial *t)
 
 /* Scales that a method by single values chooses are too wide for one that moves errors on: the same ones, narrower, or
  * with the other end of codes that lie about zero unevenly, compete with them. */
-static void choose_block(const work *k, const float *w, int64_t from, trial *best)
+static void choose_block(const work *k, const float *w, float square, int64_t from, trial *best)
 {
     static const float factor[] = {0.94f, 0.88f, 0.82f, 0.76f, 0.70f, 1.05f, -1.14f, -1.06f, -1.0f, -0.92f, -0.85f};
     const ib_storage *f = k->t->to;
     const int ends = -k->lattice->least == k->lattice->most + 1;
     trial other;
-    f->encode(w + from, k->weight + from, best->block);
+    f->encode(w + from, k->weight + from, square, best->block);
     try_block(k, w, from, best);
     const trial first = *best;
     for (size_t i = 0; i < sizeof factor / sizeof *factor; i++) {
@@ -76,9 +76,10 @@ static void quantize_row(const work *k, float *w, uint8_t *b)
 {
     const ib_storage *f = k->t->to;
     const int64_t cols = k->t->cols;
+    const float square = ib_mean_square(w, cols);
     trial t;
     for (int64_t from = 0; from < cols; from += f->block, b += f->bytes) {
-        choose_block(k, w, from, &t);
+        choose_block(k, w, square, from, &t);
         for (int64_t j = from; j < from + f->block; j++) {
             const int64_t i = j - from;
             const float error = w[j] - (t.grid.step[i] * (float)t.code[i] + t.grid.offset[i]), *u = k->u + j * cols;

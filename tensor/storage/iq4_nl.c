@@ -5,12 +5,12 @@
 
 enum { TRIES = 7 };
 
-/* sums of w (value x) and w value^2 for the scale 1 / id; w = weight, or x^2 (NULL) */
+/* sums of w (value x) and w value^2 for the scale 1 / id */
 static void sums(const float *x, const float *weight, float id, float *qx, float *q2)
 {
     *qx = *q2 = 0;
     for (int j = 0; j < 32; j++) {
-        const float q = ib_iq4_value[ib_iq4_index(id * x[j])], w = weight ? weight[j] : x[j] * x[j];
+        const float q = ib_iq4_value[ib_iq4_index(id * x[j])], w = weight[j];
         *qx += w * q * x[j];
         *q2 += w * q * q;
     }
@@ -19,7 +19,12 @@ static void sums(const float *x, const float *weight, float id, float *qx, float
 ENCODE(iq4_nl)
 {
     float amax = 0, max = 0, d = 0, qx, q2;
-    const float *w = weights_of(weight, 32);
+    NO_ROW;
+    float w[32];
+    if (importance)
+        weigh(32, x, importance, 2 * mean_square(x, 32), w);
+    for (int j = 0; !importance && j < 32; j++)
+        w[j] = x[j] * x[j];
     for (int j = 0; j < 32; j++)
         if (fabsf(x[j]) > amax) {
             amax = fabsf(x[j]);
@@ -27,7 +32,7 @@ ENCODE(iq4_nl)
         }
     if (amax >= 1e-15f) {
         sums(x, w, 1.0f / (-max / ib_iq4_value[0]), &qx, &q2);
-        d = qx / q2;
+        d = q2 > 0 ? qx / q2 : 0;
         float best = d * qx;
         for (int t = -TRIES; t <= TRIES; t++) {
             sums(x, w, (float)(t + ib_iq4_value[0]) / max, &qx, &q2);

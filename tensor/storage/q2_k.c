@@ -3,40 +3,45 @@
 #include "tensor/storage.h"
 #include "tensor/storage/integers.h"
 
+RECODE(q2_k);
+static const search_steps plain = {-0.5f, 0.1f, 15, 1};
+
 ENCODE(q2_k)
 {
-    uint8_t L[256];
-    float own[16], scale[16], min[16], max_scale = 0, max_min = 0;
-    memset(b, 0, 84);
+    NO_ROW;
+    uint8_t L[256], ls[16], lm[16];
+    float weight[16], sum[16], scale[16], min[16], max_scale = 0, max_min = 0, d, dmin;
+    const float block = importance ? mean_square(x, 256) : 0;
     for (int j = 0; j < 16; j++) {
-        const float *given = weights_of(weight ? weight + 16 * j : NULL, 16);
-        for (int i = 0; i < 16; i++)
-            own[i] = fabsf(x[16 * j + i]);
-        scale[j] = IB_STORE(search, scale_min, IB_LEVEL)(16, 3, x + 16 * j, given ? given : own, L + 16 * j, &min[j],
-                                                         -0.5f, 0.1f, 15, !given);
+        if (importance)
+            sum[j] = weigh(16, x + 16 * j, importance + 16 * j, block, weight);
+        for (int i = 0; !importance && i < 16; i++)
+            weight[i] = fabsf(x[16 * j + i]);
+        scale[j] = IB_STORE(search, scale_min, IB_LEVEL)(16, 3, x + 16 * j, weight, L + 16 * j, &min[j],
+                                                         importance ? &by_importance : &plain);
         max_scale = scale[j] > max_scale ? scale[j] : max_scale;
         max_min = min[j] > max_min ? min[j] : max_min;
     }
-    if (max_scale > 0) {
-        const float inverse = 15.0f / max_scale;
-        for (int j = 0; j < 16; j++)
-            b[j] = (uint8_t)nearest(inverse * scale[j]);
-        put_half(b + 80, max_scale / 15.0f);
+    if (importance) {
+        d = IB_STORE(search, positive, IB_LEVEL)(16, 15, scale, sum, ls);
+        dmin = IB_STORE(search, positive, IB_LEVEL)(16, 15, min, sum, lm);
+    } else {
+        d = max_scale / 15.0f;
+        dmin = max_min / 15.0f;
+        for (int j = 0; j < 16; j++) {
+            ls[j] = (uint8_t)(max_scale > 0 ? nearest(15.0f / max_scale * scale[j]) : 0);
+            lm[j] = (uint8_t)(max_min > 0 ? nearest(15.0f / max_min * min[j]) : 0);
+        }
     }
-    if (max_min > 0) {
-        const float inverse = 15.0f / max_min;
-        for (int j = 0; j < 16; j++)
-            b[j] |= (uint8_t)(nearest(inverse * min[j]) << 4);
-        put_half(b + 82, max_min / 15.0f);
-    }
+    put_half(b + 80, d);
+    put_half(b + 82, dmin);
     for (int j = 0; j < 16; j++) {
-        const float d = half_at(b + 80) * (float)(b[j] & 15), m = half_at(b + 82) * (float)(b[j] >> 4);
-        for (int i = 16 * j; d && i < 16 * j + 16; i++)
-            L[i] = (uint8_t)clamp_int(nearest((x[i] + m) / d), 0, 3);
+        b[j] = (uint8_t)(ls[j] | lm[j] << 4);
+        const float step = half_at(b + 80) * (float)(b[j] & 15), m = half_at(b + 82) * (float)(b[j] >> 4);
+        for (int i = 16 * j; step && i < 16 * j + 16; i++)
+            L[i] = (uint8_t)clamp_int(nearest((x[i] + m) / step), 0, 3);
     }
-    for (int j = 0; j < 256; j += 128)
-        for (int i = 0; i < 32; i++)
-            b[16 + j / 4 + i] = (uint8_t)(L[j + i] | L[j + i + 32] << 2 | L[j + i + 64] << 4 | L[j + i + 96] << 6);
+    IB_STORE(q2_k, recode, IB_LEVEL)((const int8_t *)L, b);
 }
 
 DECODE(q2_k)

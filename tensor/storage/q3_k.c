@@ -3,9 +3,8 @@
 #include "tensor/storage.h"
 #include "tensor/storage/integers.h"
 
-/* x ~ scale * L, L in -4..3: least squares with `weight`, or x^2 (NULL), then up to five rounds that move single codes.
- */
-static float group(const float *x, const float *weight, int8_t *L)
+/* x ~ scale * L, L in -4..3: least squares weighted by x^2, then up to five rounds that move single codes. */
+static float group(const float *x, int8_t *L)
 {
     float max = 0, amax = 0, xl = 0, l2 = 0;
     for (int i = 0; i < 16; i++)
@@ -18,7 +17,7 @@ static float group(const float *x, const float *weight, int8_t *L)
         return 0;
     const float inverse = -4.0f / max;
     for (int i = 0; i < 16; i++) {
-        const float w = weight ? weight[i] : x[i] * x[i];
+        const float w = x[i] * x[i];
         L[i] = (int8_t)clamp_int(nearest(inverse * x[i]), -4, 3);
         xl += w * x[i] * (float)L[i];
         l2 += w * (float)L[i] * (float)L[i];
@@ -26,7 +25,7 @@ static float group(const float *x, const float *weight, int8_t *L)
     for (int round = 0, changed = 1; round < 5 && changed; round++) {
         changed = 0;
         for (int i = 0; i < 16; i++) {
-            const float w = weight ? weight[i] : x[i] * x[i];
+            const float w = x[i] * x[i];
             float others_xl = xl - w * x[i] * (float)L[i];
             if (!(others_xl > 0))
                 continue;
@@ -54,39 +53,50 @@ static int scale_of(const uint8_t *s, int j) /* s: the 12 bytes */
     return ((j < 8 ? s[j] & 15 : s[j - 8] >> 4) | (s[8 + j % 4] >> 2 * (j / 4) & 3) << 4) - 32;
 }
 
+static void put_scale(uint8_t *s, int j, int scale) /* scale: 0..63; the 12 bytes were 0 */
+{
+    s[j % 8] |= (uint8_t)((scale & 15) << (j < 8 ? 0 : 4));
+    s[8 + j % 4] |= (uint8_t)(scale >> 4 << 2 * (j / 4));
+}
+
+RECODE(q3_k);
+
 ENCODE(q3_k)
 {
-    int8_t L[256];
-    float scale[16], max_scale = 0, amax = 0;
-    uint8_t *s = b + 96;
-    memset(b, 0, 110);
+    NO_ROW;
+    int8_t L[256], ls[16];
+    float scale[16], weight[16], sum[16], max_scale = 0, amax = 0;
+    const float block = importance ? 2 * mean_square(x, 256) : 0;
     for (int j = 0; j < 16; j++) {
-        scale[j] = group(x + 16 * j, weights_of(weight ? weight + 16 * j : NULL, 16), L + 16 * j);
+        if (importance) {
+            sum[j] = weigh(16, x + 16 * j, importance + 16 * j, block, weight);
+            scale[j] = IB_STORE(search, scale, IB_LEVEL)(16, 4, x + 16 * j, weight, L + 16 * j);
+        } else {
+            scale[j] = group(x + 16 * j, L + 16 * j);
+        }
         if (fabsf(scale[j]) > amax) {
             amax = fabsf(scale[j]);
             max_scale = scale[j];
         }
     }
-    if (max_scale) {
+    memset(b, 0, 110);
+    if (importance) {
+        put_half(b + 108, IB_STORE(search, scale, IB_LEVEL)(16, 32, scale, sum, ls));
+    } else if (max_scale) {
         const float inverse = -32.0f / max_scale;
-        for (int j = 0; j < 16; j++) {
-            const int l = clamp_int(nearest(inverse * scale[j]), -32, 31) + 32;
-            s[j % 8] |= (uint8_t)((l & 15) << (j < 8 ? 0 : 4));
-            s[8 + j % 4] |= (uint8_t)(l >> 4 << 2 * (j / 4));
-        }
+        for (int j = 0; j < 16; j++)
+            ls[j] = (int8_t)(clamp_int(nearest(inverse * scale[j]), -32, 31) + 32);
         put_half(b + 108, 1 / inverse);
+    } else {
+        memset(ls, 0, sizeof ls);
     }
     for (int j = 0; j < 16; j++) {
-        const float d = half_at(b + 108) * (float)scale_of(s, j);
-        for (int i = 16 * j; d && i < 16 * j + 16; i++)
-            L[i] = (int8_t)(clamp_int(nearest(x[i] / d), -4, 3) + 4);
+        put_scale(b + 96, j, ls[j]);
+        const float d = half_at(b + 108) * (float)(ls[j] - 32);
+        for (int i = 16 * j; i < 16 * j + 16; i++)
+            L[i] = (int8_t)(d ? clamp_int(nearest(x[i] / d), -4, 3) : L[i] - 4);
     }
-    for (int i = 0; i < 256; i++)
-        b[i % 32] |= (uint8_t)(L[i] >> 2 << i / 32);
-    for (int j = 0; j < 256; j += 128)
-        for (int i = 0; i < 32; i++)
-            b[32 + j / 4 + i] = (uint8_t)((L[j + i] & 3) | (L[j + i + 32] & 3) << 2 | (L[j + i + 64] & 3) << 4 |
-                                          (L[j + i + 96] & 3) << 6);
+    IB_STORE(q3_k, recode, IB_LEVEL)(L, b);
 }
 
 DECODE(q3_k)

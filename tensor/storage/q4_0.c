@@ -2,21 +2,32 @@
 #include "tensor/storage.h"
 #include "tensor/storage/integers.h"
 
+RECODE(q4_0);
+
 ENCODE(q4_0)
 {
-    UNWEIGHTED;
+    int8_t L[32];
     float amax = 0, max = 0;
-    for (int j = 0; j < 32; j++)
-        if (fabsf(x[j]) > amax) {
-            amax = fabsf(x[j]);
-            max = x[j];
+    if (importance) {
+        float weight[32];
+        weigh(32, x, importance, square, weight);
+        put_half(b, IB_STORE(search, scale, IB_LEVEL)(32, 8, x, weight, L));
+        for (int j = 0; j < 32; j++)
+            L[j] = (int8_t)(L[j] - 8);
+    } else {
+        for (int j = 0; j < 32; j++)
+            if (fabsf(x[j]) > amax) {
+                amax = fabsf(x[j]);
+                max = x[j];
+            }
+        const float d = max / -8, id = inverse(d);
+        put_half(b, d);
+        for (int j = 0; j < 32; j++) {
+            const int l = (int8_t)(x[j] * id + 8.5f);
+            L[j] = (int8_t)((l < 15 ? l : 15) - 8);
         }
-    const float d = max / -8, id = inverse(d);
-    put_half(b, d);
-    for (int j = 0; j < 16; j++) {
-        const int lo = (int8_t)(x[j] * id + 8.5f), hi = (int8_t)(x[j + 16] * id + 8.5f);
-        b[2 + j] = (uint8_t)((lo < 15 ? lo : 15) | (hi < 15 ? hi : 15) << 4);
     }
+    IB_STORE(q4_0, recode, IB_LEVEL)(L, b);
 }
 
 DECODE(q4_0)

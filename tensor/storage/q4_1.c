@@ -2,21 +2,31 @@
 #include "tensor/storage.h"
 #include "tensor/storage/integers.h"
 
+RECODE(q4_1);
+
 ENCODE(q4_1)
 {
-    UNWEIGHTED;
+    uint8_t L[32];
     float min = x[0], max = x[0];
-    for (int j = 1; j < 32; j++) {
-        min = x[j] < min ? x[j] : min;
-        max = x[j] > max ? x[j] : max;
+    if (importance) {
+        float weight[32];
+        weigh(32, x, importance, square, weight);
+        put_half(b, IB_STORE(search, scale_min, IB_LEVEL)(32, 15, x, weight, L, &min, &by_importance));
+        put_half(b + 2, -min);
+    } else {
+        for (int j = 1; j < 32; j++) {
+            min = x[j] < min ? x[j] : min;
+            max = x[j] > max ? x[j] : max;
+        }
+        const float d = (max - min) / 15, id = inverse(d);
+        put_half(b, d);
+        put_half(b + 2, min);
+        for (int j = 0; j < 32; j++) {
+            const int l = (uint8_t)((x[j] - min) * id + 0.5f);
+            L[j] = (uint8_t)(l < 15 ? l : 15);
+        }
     }
-    const float d = (max - min) / 15, id = inverse(d);
-    put_half(b, d);
-    put_half(b + 2, min);
-    for (int j = 0; j < 16; j++) {
-        const int lo = (int8_t)((x[j] - min) * id + 0.5f), hi = (int8_t)((x[j + 16] - min) * id + 0.5f);
-        b[4 + j] = (uint8_t)((lo < 15 ? lo : 15) | (hi < 15 ? hi : 15) << 4);
-    }
+    IB_STORE(q4_1, recode, IB_LEVEL)((const int8_t *)L, b);
 }
 
 DECODE(q4_1)

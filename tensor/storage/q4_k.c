@@ -2,13 +2,14 @@
  * x = d scale q - dmin min. */
 #include "tensor/storage/k_scales.h"
 
+RECODE(q4_k);
+
 ENCODE(q4_k)
 {
     uint8_t L[256];
-    k_encode(x, weight, b, L, 15, -1.0f, 20);
-    for (int j = 0; j < 4; j++)
-        for (int i = 0; i < 32; i++)
-            b[16 + 32 * j + i] = (uint8_t)(L[64 * j + i] | L[64 * j + i + 32] << 4);
+    NO_ROW;
+    k_encode(x, importance, b, L, 15, &(search_steps){-1.0f, 0.1f, 20, 0});
+    IB_STORE(q4_k, recode, IB_LEVEL)((const int8_t *)L, b);
 }
 
 DECODE(q4_k)

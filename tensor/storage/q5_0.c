@@ -2,26 +2,32 @@
 #include "tensor/storage.h"
 #include "tensor/storage/integers.h"
 
+RECODE(q5_0);
+
 ENCODE(q5_0)
 {
-    UNWEIGHTED;
+    int8_t L[32];
     float amax = 0, max = 0;
-    for (int j = 0; j < 32; j++)
-        if (fabsf(x[j]) > amax) {
-            amax = fabsf(x[j]);
-            max = x[j];
+    if (importance) {
+        float weight[32];
+        weigh(32, x, importance, square, weight);
+        put_half(b, IB_STORE(search, scale, IB_LEVEL)(32, 16, x, weight, L));
+        for (int j = 0; j < 32; j++)
+            L[j] = (int8_t)(L[j] - 16);
+    } else {
+        for (int j = 0; j < 32; j++)
+            if (fabsf(x[j]) > amax) {
+                amax = fabsf(x[j]);
+                max = x[j];
+            }
+        const float d = max / -16, id = inverse(d);
+        put_half(b, d);
+        for (int j = 0; j < 32; j++) {
+            const int l = (int8_t)(x[j] * id + 16.5f);
+            L[j] = (int8_t)((l < 31 ? l : 31) - 16);
         }
-    const float d = max / -16, id = inverse(d);
-    uint32_t high = 0;
-    put_half(b, d);
-    for (int j = 0; j < 16; j++) {
-        int lo = (int8_t)(x[j] * id + 16.5f), hi = (int8_t)(x[j + 16] * id + 16.5f);
-        lo = lo < 31 ? lo : 31;
-        hi = hi < 31 ? hi : 31;
-        b[6 + j] = (uint8_t)((lo & 15) | (hi & 15) << 4);
-        high |= (uint32_t)(lo >> 4 & 1) << j | (uint32_t)(hi >> 4 & 1) << (j + 16);
     }
-    memcpy(b + 2, &high, 4);
+    IB_STORE(q5_0, recode, IB_LEVEL)(L, b);
 }
 
 DECODE(q5_0)

@@ -2,24 +2,31 @@
 #include "tensor/storage.h"
 #include "tensor/storage/integers.h"
 
+RECODE(q5_1);
+
 ENCODE(q5_1)
 {
-    UNWEIGHTED;
+    uint8_t L[32];
     float min = x[0], max = x[0];
-    for (int j = 1; j < 32; j++) {
-        min = x[j] < min ? x[j] : min;
-        max = x[j] > max ? x[j] : max;
+    if (importance) {
+        float weight[32];
+        weigh(32, x, importance, square, weight);
+        put_half(b, IB_STORE(search, scale_min, IB_LEVEL)(32, 31, x, weight, L, &min, &by_importance));
+        put_half(b + 2, -min);
+    } else {
+        for (int j = 1; j < 32; j++) {
+            min = x[j] < min ? x[j] : min;
+            max = x[j] > max ? x[j] : max;
+        }
+        const float d = (max - min) / 31, id = inverse(d);
+        put_half(b, d);
+        put_half(b + 2, min);
+        for (int j = 0; j < 32; j++) {
+            const int l = (uint8_t)((x[j] - min) * id + 0.5f);
+            L[j] = (uint8_t)(l < 31 ? l : 31);
+        }
     }
-    const float d = (max - min) / 31, id = inverse(d);
-    uint32_t high = 0;
-    put_half(b, d);
-    put_half(b + 2, min);
-    for (int j = 0; j < 16; j++) {
-        const uint8_t lo = (uint8_t)((x[j] - min) * id + 0.5f), hi = (uint8_t)((x[j + 16] - min) * id + 0.5f);
-        b[8 + j] = (uint8_t)((lo & 15) | (hi & 15) << 4);
-        high |= (uint32_t)(lo >> 4 & 1) << j | (uint32_t)(hi >> 4 & 1) << (j + 16);
-    }
-    memcpy(b + 4, &high, 4);
+    IB_STORE(q5_1, recode, IB_LEVEL)((const int8_t *)L, b);
 }
 
 DECODE(q5_1)

@@ -2,17 +2,14 @@
  * nibbles. */
 #include "tensor/storage/k_scales.h"
 
+RECODE(q5_k);
+
 ENCODE(q5_k)
 {
     uint8_t L[256];
-    k_encode(x, weight, b, L, 31, -0.5f, 15);
-    memset(b + 16, 0, 32);
-    for (int j = 0; j < 4; j++)
-        for (int i = 0; i < 32; i++) {
-            const int lo = L[64 * j + i], hi = L[64 * j + i + 32];
-            b[16 + i] |= (uint8_t)((lo >> 4 | hi >> 4 << 1) << 2 * j);
-            b[48 + 32 * j + i] = (uint8_t)((lo & 15) | (hi & 15) << 4);
-        }
+    NO_ROW;
+    k_encode(x, importance, b, L, 31, &(search_steps){-0.5f, 0.1f, 15, 0});
+    IB_STORE(q5_k, recode, IB_LEVEL)((const int8_t *)L, b);
 }
 
 DECODE(q5_k)

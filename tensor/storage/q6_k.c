@@ -3,14 +3,17 @@
 #include "tensor/storage.h"
 #include "tensor/storage/integers.h"
 
+RECODE(q6_k);
+
 ENCODE(q6_k)
 {
+    NO_ROW;
     int8_t L[256];
     float scale[16], max_scale = 0, amax = 0;
     memset(b, 0, 210);
     for (int j = 0; j < 16; j++) {
-        scale[j] = IB_STORE(search, scale, IB_LEVEL)(16, 32, x + 16 * j,
-                                                     weights_of(weight ? weight + 16 * j : NULL, 16), L + 16 * j);
+        scale[j] =
+            IB_STORE(search, scale, IB_LEVEL)(16, 32, x + 16 * j, importance ? importance + 16 * j : NULL, L + 16 * j);
         if (fabsf(scale[j]) > amax) {
             amax = fabsf(scale[j]);
             max_scale = scale[j];
@@ -24,16 +27,10 @@ ENCODE(q6_k)
         const int s = nearest(inverse * scale[j]);
         b[192 + j] = (uint8_t)(int8_t)(s < 127 ? s : 127);
         const float d = half_at(b + 208) * (float)(int8_t)b[192 + j];
-        for (int i = 16 * j; d && i < 16 * j + 16; i++)
-            L[i] = (int8_t)(clamp_int(nearest(x[i] / d), -32, 31) + 32);
+        for (int i = 16 * j; i < 16 * j + 16; i++)
+            L[i] = (int8_t)(d ? clamp_int(nearest(x[i] / d), -32, 31) : L[i] - 32);
     }
-    for (int j = 0; j < 2; j++)
-        for (int i = 0; i < 32; i++) {
-            const int8_t *q = L + 128 * j + i;
-            b[64 * j + i] = (uint8_t)((q[0] & 15) | (q[64] & 15) << 4);
-            b[64 * j + i + 32] = (uint8_t)((q[32] & 15) | (q[96] & 15) << 4);
-            b[128 + 32 * j + i] = (uint8_t)(q[0] >> 4 | q[32] >> 4 << 2 | q[64] >> 4 << 4 | q[96] >> 4 << 6);
-        }
+    IB_STORE(q6_k, recode, IB_LEVEL)(L, b);
 }
 
 DECODE(q6_k)

@@ -46,7 +46,7 @@ static void blocks_are_recoded(void)
             float y[256];
             ib_lattice grid, again;
             const float *x = w + b * f->block;
-            f->encode(x, NULL, block);
+            f->encode(x, NULL, 0, block);
             f->decode(block, y);
             ib_lattice_read(f, block, &grid);
             memcpy(other, block, (size_t)f->bytes);

@@ -96,7 +96,8 @@ static double weighted_error(const ib_matrix *m, const float *importance)
  * counts. Formats that do not stay as they are, and so does what nothing matters for. */
 static void what_matters_steers_the_scales(void)
 {
-    static const char *const by_error[] = {"q2_k", "q3_k", "q4_k", "q5_k", "q6_k", "iq4_nl"};
+    static const char *const by_error[] = {"q4_0", "q4_1", "q5_0", "q5_1", "q2_k",
+                                           "q3_k", "q4_k", "q5_k", "q6_k", "iq4_nl"};
     static float importance[COLS], none[COLS];
     make_values();
     for (int c = 0; c < COLS; c++)
