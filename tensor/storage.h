@@ -14,8 +14,8 @@
 #define IB_STORE2(name, what, level) ib_##name##_##what##_##level
 #define IB_STORE(name, what, level) IB_STORE2(name, what, level)
 /* restrict: bytes may alias anything, which keeps loops from vectorizing */
-/* The block as ggml has it: by its reference (quantize_row_<name>_ref), or where columns have an importance by its search
- * (quantize_row_<name>_impl), for which `square` is the mean square of the row. */
+/* The block as ggml has it: by its reference (quantize_row_<name>_ref), or where columns have an importance by its
+ * search (quantize_row_<name>_impl), for which `square` is the mean square of the row. */
 #define ENCODE(name)                                                                                                   \
     void IB_STORE(name, encode, IB_LEVEL)(const float *restrict x, const float *restrict importance, float square,     \
                                           uint8_t *restrict b)

@@ -39,8 +39,8 @@ const ib_storage *ib_storage_gguf(int gguf_type);    /* NULL with ib_error() */
 /* Bytes of [rows, cols] with all scales; -1 with ib_error() if rows are not whole blocks. */
 int64_t ib_storage_bytes(const ib_storage *f, int64_t rows, int64_t cols);
 
-/* f, or where rows of `cols` are not whole blocks of it what llama.cpp takes, a larger format whose blocks are 32: q2_k,
- * q3_k -> q4_0, q4_k -> q5_0, q5_k -> q5_1, q6_k -> q8_0; else f16. */
+/* f, or where rows of `cols` are not whole blocks of it what llama.cpp takes, a larger format whose blocks are 32:
+ * q2_k, q3_k -> q4_0, q4_k -> q5_0, q5_k -> q5_1, q6_k -> q8_0; else f16. */
 const ib_storage *ib_storage_fallback(const ib_storage *f, int64_t cols);
 
 enum { IB_NF4_BLOCK = 64, IB_NESTED_BLOCK = 256 };
