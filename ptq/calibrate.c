@@ -125,6 +125,8 @@ ib_status ib_calibration_see(ib_calibration *c, int layer)
         ib_lm_role_shape(&c->m->c, role[i], &rows, &cols);
         ib_statistics_release(&c->input[i]);
         status = ib_statistics_new(&c->input[i], cols, c->needs);
+        if (c->windows * c->context > IB_SAMPLE_ROWS)
+            c->input[i].every = c->windows * c->context / IB_SAMPLE_ROWS;
     }
     c->g->tap = &tap;
     for (int64_t w = 0; w < c->windows && !status; w++) {

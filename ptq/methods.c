@@ -6,8 +6,10 @@
 #include "ptq/ptq.h"
 
 static const ib_ptq_method table[] = {
-#define METHOD(name, needs, summary) {{#name, summary}, needs, ib_ptq_##name},
+#define METHOD(name, needs, summary) {{#name, summary}, needs, ib_ptq_##name, NULL},
+#define COMPOSED(name, transform, method, needs, summary) {{#name, summary}, needs, ib_ptq_##method, #transform},
 #include "ptq/methods.def"
+#undef COMPOSED
 #undef METHOD
 };
 enum { N_METHODS = sizeof table / sizeof *table };

@@ -22,11 +22,14 @@ typedef struct ib_ptq_method {
     unsigned needs;
     /* A matrix of yours; what it has to say goes into the report's note. NULL with ib_error(). */
     ib_matrix *(*quantize)(const ib_ptq_task *t, ib_ptq_report *r);
+    const char *transform; /* of ptq/transforms.def, that comes before it; NULL: none */
 } ib_ptq_method;
 const ib_ptq_method *ib_ptq_method_find(const char *name); /* NULL with ib_error() */
 
 #define METHOD(name, needs, summary) ib_matrix *ib_ptq_##name(const ib_ptq_task *t, ib_ptq_report *r);
+#define COMPOSED(name, transform, method, needs, summary)
 #include "ptq/methods.def"
+#undef COMPOSED
 #undef METHOD
 
 /* Mean squares of the columns, [cols], yours to ib_free; NULL where no text goes through it, or memory is out (status).

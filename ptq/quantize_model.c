@@ -6,6 +6,7 @@
 #include "base/argument.h"
 #include "base/number.h"
 #include "ptq/calibrate.h"
+#include "ptq/transform.h"
 #include "tensor/matrix.h"
 
 /* A matrix of the model and what takes its place. */
@@ -21,6 +22,8 @@ typedef struct quantizing {
     ib_graph *g;
     const ib_ptq_opts *o;
     const ib_ptq_method *method;
+    const ib_transform *transform; /* or NULL */
+    char transformed[IB_N_INPUTS][IB_PTQ_NOTE];
     ib_calibration c;
     ib_swaps swaps;
     place *place; /* [n] */
@@ -46,8 +49,12 @@ static ib_status put(quantizing *q, ib_matrix **at, int layer, int role)
         ib_snprintf(p->name, sizeof p->name, "blk.%d.%s.weight", layer, ib_role_names[role].gguf);
     if (!(p->asked = ib_ptq_type_of(q->o->to, &p->of)) || !(p->to = ib_storage_fallback(p->asked, p->of.cols)))
         return ib_error_status();
-    if (p->to->gguf_type < 0)
-        return ib_fail(IB_EUNSUPPORTED, "%s is no type of GGUF files", p->to->name);
+    const int apart = role == IB_PTQ_EMBEDDING || role == IB_PTQ_HEAD, integers = !strcmp(p->to->name, "int4");
+    if (q->o->folder && apart) /* their values stay */
+        p->to = p->asked = ib_storage_find(ib_matrix_format(*at)->block == 1 ? ib_matrix_format(*at)->name : "f32");
+    if (q->o->folder ? p->to->block > 1 && p->to->encode && !integers : p->to->gguf_type < 0)
+        return ib_fail(IB_EUNSUPPORTED, "%s is no type of %s", p->to->name,
+                       q->o->folder ? "Hugging Face folders" : "GGUF files");
     if (p->to != p->asked && q->o->strict)
         return ib_fail(IB_EUNSUPPORTED, "%s: rows of %lld are not whole blocks of %d, which %s has", p->name,
                        (long long)p->of.cols, p->asked->block, p->asked->name);
@@ -98,6 +105,8 @@ static ib_status quantize(quantizing *q, place *p)
                        .cols = cols,
                        .bytes = ib_storage_bytes(p->to, rows, cols),
                        .nearest_error = -1};
+    if (p->of.layer >= 0)
+        ib_snprintf(r.transform, sizeof r.transform, "%s", q->transformed[ib_input_of(p->of.role)]);
     ib_ptq_task t = {.w = w, .rows = rows, .cols = cols, .to = p->to, .o = q->o, .g = q->g};
     if (q->c.windows && p->of.layer >= 0)
         t.of = &q->c.input[ib_input_of(p->of.role)];
@@ -113,6 +122,17 @@ static ib_status quantize(quantizing *q, place *p)
     return q->o->tell && q->o->tell(q->o->user, &r) ? ib_fail(IB_ESTOPPED, "stopped at %s", p->name) : IB_OK;
 }
 
+/* places: the layer's */
+static ib_status transform(quantizing *q, int layer, const place *places)
+{
+    ib_transforming t = {.m = q->m, .g = q->g, .o = q->o, .layer = layer, .input = q->c.input, .swaps = &q->swaps};
+    for (int r = 0; r < IB_N_ROLES; r++)
+        t.to[r] = places[r].to;
+    const ib_status status = q->transform->block(&t);
+    memcpy(q->transformed, t.note, sizeof t.note);
+    return status;
+}
+
 static ib_status run(quantizing *q)
 {
     int i = 0;
@@ -122,6 +142,8 @@ static ib_status run(quantizing *q)
     for (int layer = 0; layer < q->m->c.layers && !status; layer++) {
         if (q->c.windows)
             status = ib_calibration_see(&q->c, layer);
+        if (q->transform && !status)
+            status = transform(q, layer, &q->place[i]);
         for (int r = 0; r < IB_N_ROLES && !status; r++)
             status = quantize(q, &q->place[i++]);
         if (!status && q->c.windows && layer + 1 < q->m->c.layers)
@@ -143,6 +165,7 @@ ib_status ib_lm_quantize(ib_lm *m, ib_graph *g, const ib_ptq_opts *o)
     IB_TAKE(o->context, !o->context || (o->context >= 4 && o->context <= 1 << 20), "is %d", o->context);
     IB_TAKE(o->windows, o->windows >= 0, "is %lld", (long long)o->windows);
     IB_TAKE(o->damping, o->damping >= 0 && isfinite(o->damping), "is %g", o->damping);
+    IB_TAKE(o->alpha, o->alpha >= 0 && o->alpha <= 1, "is %g", o->alpha);
     IB_TAKE(o->bos, o->bos >= -1 && o->bos < m->c.vocabulary, "is %d", o->bos);
     quantizing q = {.m = m, .g = g, .o = o};
     const int automatic = !o->method || !strcmp(o->method, "auto");
@@ -150,9 +173,14 @@ ib_status ib_lm_quantize(ib_lm *m, ib_graph *g, const ib_ptq_opts *o)
         return ib_error_status();
     if (q.method->needs && !o->ids)
         return ib_fail(IB_EINVAL, "method %s needs a calibration text", q.method->name.name);
+    const char *before = o->transform ? o->transform : q.method->transform;
+    if (before && !(q.transform = ib_transform_find(before)))
+        return ib_error_status();
+    if (before && !o->ids)
+        return ib_fail(IB_EINVAL, "transform %s needs a calibration text", before);
     ib_status status = plan(&q);
     if (!status)
-        status = ib_calibration_start(&q.c, m, g, o, q.method->needs);
+        status = ib_calibration_start(&q.c, m, g, o, q.method->needs | (q.transform ? q.transform->needs : 0));
     if (!status)
         status = run(&q);
     ib_swaps_end(&q.swaps, !status);

@@ -7,7 +7,7 @@
 
 #include "cli/language/language_session.h"
 
-enum { KEY_TO = LONG_OPTION + 100, KEY_CALIB, KEY_CTX, KEY_WINDOWS, KEY_DAMPING, KEY_STRICT };
+enum { KEY_TO = LONG_OPTION + 100, KEY_CALIB, KEY_CTX, KEY_WINDOWS, KEY_DAMPING, KEY_STRICT, KEY_TRANSFORM, KEY_ALPHA };
 
 static const struct argp_option options[] = {
     {"to", KEY_TO, "TYPE", 0,
@@ -20,6 +20,9 @@ static const struct argp_option options[] = {
     {"windows", KEY_WINDOWS, "N", 0, "at most so many windows, spread over it (default 128)", 0},
     {"damping", KEY_DAMPING, "X", 0, "of gptq: added to the Hessian, as a share of its mean diagonal (default 0.01)",
      0},
+    {"transform", KEY_TRANSFORM, "NAME", 0,
+     "before the method: awq (scales of columns by what goes through them), smoothquant (for products in integers)", 0},
+    {"alpha", KEY_ALPHA, "X", 0, "of awq and smoothquant: 0 to 1 for all layers (default: searched for each)", 0},
     {"strict", KEY_STRICT, NULL, 0, "a tensor that cannot have its type is an error", 0},
     {0},
 };
@@ -34,6 +37,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_CTX: bad = parse_int(arg, "--ctx", 4, 1 << 20, &o->context); break;
     case KEY_WINDOWS: bad = parse_int(arg, "--windows", 1, INT64_MAX, &o->windows); break;
     case KEY_DAMPING: bad = parse_float(arg, "--damping", 1e-12, 1e6, &o->damping); break;
+    case KEY_TRANSFORM: o->transform = arg; return 0;
+    case KEY_ALPHA: bad = parse_float(arg, "--alpha", 1e-3, 1, &o->alpha); break;
     case KEY_STRICT: o->strict = 1; return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
@@ -46,13 +51,15 @@ const struct argp language_quantize_argp = {options, parse, NULL, NULL, NULL, NU
 
 const char *language_quantize_given(const language_quantizing *o)
 {
-    return o->to        ? "--to"
-           : o->calib   ? "--calib"
-           : o->context ? "--ctx"
-           : o->windows ? "--windows"
-           : o->damping ? "--damping"
-           : o->strict  ? "--strict"
-                        : NULL;
+    return o->to          ? "--to"
+           : o->transform ? "--transform"
+           : o->alpha     ? "--alpha"
+           : o->calib     ? "--calib"
+           : o->context   ? "--ctx"
+           : o->windows   ? "--windows"
+           : o->damping   ? "--damping"
+           : o->strict    ? "--strict"
+                          : NULL;
 }
 
 /* A model on its way. */
@@ -82,6 +89,7 @@ static int tell(void *user, const ib_ptq_report *r)
         json_object_object_add(j, "asked", json_object_new_string(r->asked));
         json_object_object_add(j, "got", json_object_new_string(r->got));
         json_object_object_add(j, "method", json_object_new_string(r->method));
+        json_object_object_add(j, "transform", *r->transform ? json_object_new_string(r->transform) : NULL);
         json_object_object_add(j, "note", *r->note ? json_object_new_string(r->note) : NULL);
         json_object_object_add(j, "bytes", json_object_new_int64(r->bytes));
         json_object_object_add(j, "error", json_object_new_double(r->error));
@@ -96,6 +104,8 @@ static int tell(void *user, const ib_ptq_report *r)
         fprintf(w->lines, " (nearest %.3g)", r->nearest_error);
     if (other)
         fprintf(w->lines, "; not %s: rows of %lld are no whole blocks", r->asked, (long long)r->cols);
+    if (*r->transform)
+        fprintf(w->lines, "; %s", r->transform);
     fprintf(w->lines, "%s%s\n", *r->note ? "; " : "", r->note);
     return interrupted != 0;
 }
@@ -137,10 +147,9 @@ int quantize_language(const language_quantizing *o, const common *c, const char 
                       const char *out)
 {
     const size_t n = strlen(out);
+    const int file = n > 5 && !strcmp(out + n - 5, ".gguf");
     if (!o->to)
         return fprintf(stderr, "isobit: quantize of a language model needs --to TYPE, as q4_k_m\n"), 2;
-    if (n < 6 || strcmp(out + n - 5, ".gguf") != 0)
-        return fprintf(stderr, "isobit: -o %s: a language model is written as NAME.gguf\n", out), 2;
     if (refuse_nowhere("-o", out))
         return 2;
     language l = {0};
@@ -157,6 +166,9 @@ int quantize_language(const language_quantizing *o, const common *c, const char 
                                   .windows = o->windows,
                                   .bos = ib_tokenizer_adds_bos(l.t) ? ib_tokenizer_bos(l.t) : -1,
                                   .damping = o->damping,
+                                  .transform = o->transform,
+                                  .alpha = o->alpha,
+                                  .folder = !file,
                                   .strict = o->strict,
                                   .tell = tell,
                                   .progress = show,

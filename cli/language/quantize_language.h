@@ -7,9 +7,9 @@
 #include "cli/cli.h"
 
 typedef struct language_quantizing {
-    const char *to, *calib;
+    const char *to, *calib, *transform;
     int64_t context, windows; /* 0: not given */
-    double damping;
+    double damping, alpha;
     int strict;
 } language_quantizing;
 extern const struct argp language_quantize_argp; /* a child parser; its input is a language_quantizing * */

@@ -39,7 +39,7 @@ static const char observers[] = /* ", minmax, ema, ..." */
 static const struct argp_option options[] = {
     {"output", 'o', "FILE", 0, "the quantized checkpoint; required", 0},
     {"method", K_METHOD, "NAME", 0,
-     "of language models: gptq (default with --calib), imatrix, nearest (default without)", 0},
+     "of language models: gptq (default with --calib), awq, smoothquant, clip, imatrix, nearest (default without)", 0},
     {"qat", K_QAT, "WxAy", 0, "bits of weights and activations (default w8a8)", 0},
     {"samples", K_SAMPLES, "N", 0, "training samples that the observers see (default 500, or all if there are fewer)",
      0},
