@@ -90,7 +90,7 @@ ib_status ib_fold_scales(const ib_fold_place *f, const float *s)
     if (!status && norm < 0 && b->p[from].bias)
         status = divide_vector(f, &b->p[from].bias, s);
     for (int role = 0; role < IB_N_ROLES && !status; role++)
-        if (ib_input_of(role) == f->input)
+        if (b->p[role].w && ib_input_of(role) == f->input)
             status = scale_matrix(f, role, s, 0);
     return status;
 }

@@ -126,8 +126,8 @@ static ib_status quantize(quantizing *q, place *p)
 static ib_status transform(quantizing *q, int layer, const place *places)
 {
     ib_transforming t = {.m = q->m, .g = q->g, .o = q->o, .layer = layer, .input = q->c.input, .swaps = &q->swaps};
-    for (int r = 0; r < IB_N_ROLES; r++)
-        t.to[r] = places[r].to;
+    for (const place *p = places; p < q->place + q->n && p->of.layer == layer; p++)
+        t.to[p->of.role] = p->to;
     const ib_status status = q->transform->block(&t);
     memcpy(q->transformed, t.note, sizeof t.note);
     return status;

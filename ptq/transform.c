@@ -41,9 +41,9 @@ static ib_status readers_of(ib_readers *r, const ib_transforming *t, const ib_fo
 {
     *r = (ib_readers){.g = t->g, .o = t->o, .x = &t->input[f->input], .channels = channels};
     for (int role = 0; role < IB_N_ROLES; role++) {
-        if (ib_input_of(role) != f->input)
-            continue;
         const ib_matrix *w = t->m->block[t->layer].p[role].w;
+        if (!w || ib_input_of(role) != f->input)
+            continue;
         const int64_t rows = ib_matrix_rows(w);
         r->cols = ib_matrix_cols(w);
         r->of[r->n].rows = rows;
