@@ -73,11 +73,12 @@ static ib_tensor *run_window(ib_calibration *c, int layer, int64_t w)
     return x ? ib_lm_block(c->g, &run, x) : NULL;
 }
 
-static void tell(ib_calibration *c)
+static ib_status tell(ib_calibration *c)
 {
     c->done++;
-    if (c->o->progress)
-        c->o->progress(c->o->user, c->done, c->total);
+    if (!c->o->progress || !c->o->progress(c->o->user, c->done, c->total))
+        return IB_OK;
+    return ib_fail(IB_ESTOPPED, "stopped at window %lld of %lld", (long long)c->done, (long long)c->total);
 }
 
 static ib_status move(ib_calibration *c, int layer)
@@ -88,8 +89,8 @@ static ib_status move(ib_calibration *c, int layer)
         status = y ? ib_tensor_read(y, c->out) : ib_error_status();
         if (!status)
             status = ib_hidden_write(&c->hidden, w, c->out);
-        if (layer >= 0)
-            tell(c);
+        if (layer >= 0 && !status)
+            status = tell(c);
     }
     return status;
 }
@@ -102,6 +103,12 @@ ib_status ib_calibration_embed(ib_calibration *c)
 ib_status ib_calibration_pass(ib_calibration *c, int layer)
 {
     return move(c, layer);
+}
+
+ib_status ib_calibration_skip(ib_calibration *c)
+{
+    c->done += c->windows;
+    return IB_OK;
 }
 
 /* The first of the products that read the same rows brings them. */
@@ -130,8 +137,7 @@ ib_status ib_calibration_see(ib_calibration *c, int layer)
     }
     c->g->tap = &tap;
     for (int64_t w = 0; w < c->windows && !status; w++) {
-        status = run_window(c, layer, w) ? IB_OK : ib_error_status();
-        tell(c);
+        status = run_window(c, layer, w) ? tell(c) : ib_error_status();
     }
     c->g->tap = was;
     return status;

@@ -6,6 +6,7 @@
 #include "base/argument.h"
 #include "base/number.h"
 #include "ptq/calibrate.h"
+#include "ptq/kept.h"
 #include "ptq/transform.h"
 #include "tensor/matrix.h"
 
@@ -28,6 +29,7 @@ typedef struct quantizing {
     ib_swaps swaps;
     place *place; /* [n] */
     int n;
+    ib_kept kept; /* folder NULL: nothing is */
 } quantizing;
 
 static ib_status put(quantizing *q, ib_matrix **at, int layer, int role)
@@ -70,7 +72,7 @@ static ib_status plan(quantizing *q)
     ib_status status = put(q, &m->embedding, -1, IB_PTQ_EMBEDDING);
     for (int i = 0; i < m->c.layers; i++)
         for (int r = 0; r < IB_N_ROLES && !status; r++)
-            status = put(q, &m->block[i].p[r].w, i, r);
+            status = m->block[i].p[r].w ? put(q, &m->block[i].p[r].w, i, r) : IB_OK;
     return status || !m->head ? status : put(q, &m->head, -1, IB_PTQ_HEAD);
 }
 
@@ -133,25 +135,80 @@ static ib_status transform(quantizing *q, int layer, const place *places)
     return status;
 }
 
+/* Tells of a matrix that an earlier run has made. */
+static ib_status found(const quantizing *q, const place *p)
+{
+    const ib_ptq_report r = {.tensor = p->name,
+                             .asked = p->asked->name,
+                             .got = p->to->name,
+                             .method = "kept",
+                             .rows = p->of.rows,
+                             .cols = p->of.cols,
+                             .bytes = ib_matrix_bytes(*p->at),
+                             .error = -1,
+                             .nearest_error = -1};
+    return q->o->tell && q->o->tell(q->o->user, &r) ? ib_fail(IB_ESTOPPED, "stopped at %s", p->name) : IB_OK;
+}
+
+/* The matrices of a block, or (layer -1) the embedding: an earlier run's, or made now and kept. */
+static ib_status take_layer(quantizing *q, int layer)
+{
+    int there = 0, n = 0;
+    place *p = q->place;
+    while (p->of.layer != layer)
+        p++;
+    while (p + n < q->place + q->n && p[n].of.layer == layer && p[n].of.role != IB_PTQ_HEAD)
+        n++;
+    ib_status status = q->kept.folder ? ib_kept_read(&q->kept, layer, &there) : IB_OK;
+    if (!status && q->c.windows && layer >= 0)
+        status = there ? ib_calibration_skip(&q->c) : ib_calibration_see(&q->c, layer);
+    if (!status && !there && q->transform && layer >= 0)
+        status = transform(q, layer, p);
+    for (int i = 0; i < n && !status; i++)
+        status = there ? found(q, p + i) : quantize(q, p + i);
+    return status || there || !q->kept.folder ? status : ib_kept_write(&q->kept, layer);
+}
+
 static ib_status run(quantizing *q)
 {
-    int i = 0;
-    ib_status status = quantize(q, &q->place[i++]);
+    ib_status status = take_layer(q, -1);
     if (!status)
         status = ib_calibration_embed(&q->c);
     for (int layer = 0; layer < q->m->c.layers && !status; layer++) {
-        if (q->c.windows)
-            status = ib_calibration_see(&q->c, layer);
-        if (q->transform && !status)
-            status = transform(q, layer, &q->place[i]);
-        for (int r = 0; r < IB_N_ROLES && !status; r++)
-            status = quantize(q, &q->place[i++]);
+        status = take_layer(q, layer);
         if (!status && q->c.windows && layer + 1 < q->m->c.layers)
             status = ib_calibration_pass(&q->c, layer);
         if (status)
             ib_error_prefix("layer %d", layer);
     }
-    return status || i == q->n ? status : quantize(q, &q->place[i]);
+    return status || !q->m->head ? status : quantize(q, &q->place[q->n - 1]);
+}
+
+/* A mark of bytes: FNV-1a. */
+static uint64_t mark(uint64_t h, const void *bytes, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ ((const uint8_t *)bytes)[i]) * 0x100000001b3u;
+    return h;
+}
+
+/* All that the codes depend on: options, text, and of each matrix the first elements. */
+static char *settings_of(const quantizing *q)
+{
+    const ib_ptq_opts *o = q->o;
+    uint64_t text = 0xcbf29ce484222325u, model = text;
+    text = mark(text, o->ids, o->ids ? (size_t)o->n * sizeof *o->ids : 0);
+    for (int i = 0; i < q->n; i++) {
+        float x[64];
+        const int64_t size = q->place[i].of.rows * q->place[i].of.cols;
+        ib_matrix_decode(*q->place[i].at, 0, size < 64 ? size : 64, x);
+        model = mark(model, x, (size_t)(size < 64 ? size : 64) * sizeof *x);
+    }
+    return ib_format_text(
+        "to %s, transform %s, alpha %g, method %s, context %d, windows %lld, bos %d, damping %g, text "
+        "%016llx, model %016llx",
+        o->to, q->transform ? q->transform->name.name : "none", o->alpha, q->method->name.name, o->context,
+        (long long)o->windows, o->bos, o->damping, (unsigned long long)text, (unsigned long long)model);
 }
 
 ib_status ib_lm_quantize(ib_lm *m, ib_graph *g, const ib_ptq_opts *o)
@@ -179,6 +236,10 @@ ib_status ib_lm_quantize(ib_lm *m, ib_graph *g, const ib_ptq_opts *o)
     if (before && !o->ids)
         return ib_fail(IB_EINVAL, "transform %s needs a calibration text", before);
     ib_status status = plan(&q);
+    char *settings = status ? NULL : settings_of(&q);
+    q.kept = (ib_kept){o->work, settings, m, &q.swaps};
+    if (!status && !settings)
+        status = IB_ENOMEM;
     if (!status)
         status = ib_calibration_start(&q.c, m, g, o, q.method->needs | (q.transform ? q.transform->needs : 0));
     if (!status)
@@ -186,5 +247,6 @@ ib_status ib_lm_quantize(ib_lm *m, ib_graph *g, const ib_ptq_opts *o)
     ib_swaps_end(&q.swaps, !status);
     ib_calibration_end(&q.c);
     ib_free(q.place);
+    ib_free(settings);
     return status;
 }

@@ -6,8 +6,19 @@
 #include <sys/stat.h>
 
 #include "cli/language/language_session.h"
+#include "cli/language/part_folder.h"
 
-enum { KEY_TO = LONG_OPTION + 100, KEY_CALIB, KEY_CTX, KEY_WINDOWS, KEY_DAMPING, KEY_STRICT, KEY_TRANSFORM, KEY_ALPHA };
+enum {
+    KEY_TO = LONG_OPTION + 100,
+    KEY_CALIB,
+    KEY_CTX,
+    KEY_WINDOWS,
+    KEY_DAMPING,
+    KEY_STRICT,
+    KEY_TRANSFORM,
+    KEY_ALPHA,
+    KEY_RESUME
+};
 
 static const struct argp_option options[] = {
     {"to", KEY_TO, "TYPE", 0,
@@ -23,6 +34,7 @@ static const struct argp_option options[] = {
     {"transform", KEY_TRANSFORM, "NAME", 0,
      "before the method: awq (scales of columns by what goes through them), smoothquant (for products in integers)", 0},
     {"alpha", KEY_ALPHA, "X", 0, "of awq and smoothquant: 0 to 1 for all layers (default: searched for each)", 0},
+    {"resume", KEY_RESUME, NULL, 0, "go on behind the layers that an interrupted run has finished (in OUTPUT.part)", 0},
     {"strict", KEY_STRICT, NULL, 0, "a tensor that cannot have its type is an error", 0},
     {0},
 };
@@ -40,6 +52,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_TRANSFORM: o->transform = arg; return 0;
     case KEY_ALPHA: bad = parse_float(arg, "--alpha", 1e-3, 1, &o->alpha); break;
     case KEY_STRICT: o->strict = 1; return 0;
+    case KEY_RESUME: o->resume = 1; return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
     if (bad)
@@ -59,6 +72,7 @@ const char *language_quantize_given(const language_quantizing *o)
            : o->windows   ? "--windows"
            : o->damping   ? "--damping"
            : o->strict    ? "--strict"
+           : o->resume    ? "--resume"
                           : NULL;
 }
 
@@ -92,14 +106,16 @@ static int tell(void *user, const ib_ptq_report *r)
         json_object_object_add(j, "transform", *r->transform ? json_object_new_string(r->transform) : NULL);
         json_object_object_add(j, "note", *r->note ? json_object_new_string(r->note) : NULL);
         json_object_object_add(j, "bytes", json_object_new_int64(r->bytes));
-        json_object_object_add(j, "error", json_object_new_double(r->error));
+        json_object_object_add(j, "error", r->error >= 0 ? json_object_new_double(r->error) : NULL);
         json_object_object_add(j, "nearest_error",
                                r->nearest_error >= 0 ? json_object_new_double(r->nearest_error) : NULL);
         json_object_array_add(w->tensors, j);
     }
     progress_end(&w->bar);
-    fprintf(w->lines, "%-28s %6lldx%-6lld %-6s %-8s error %.3g", r->tensor, (long long)r->rows, (long long)r->cols,
-            r->got, r->method, r->error);
+    fprintf(w->lines, "%-28s %6lldx%-6lld %-6s %-8s", r->tensor, (long long)r->rows, (long long)r->cols, r->got,
+            r->method);
+    if (r->error >= 0)
+        fprintf(w->lines, " error %.3g", r->error);
     if (r->nearest_error >= 0)
         fprintf(w->lines, " (nearest %.3g)", r->nearest_error);
     if (other)
@@ -110,9 +126,10 @@ static int tell(void *user, const ib_ptq_report *r)
     return interrupted != 0;
 }
 
-static void show(void *user, int64_t done, int64_t total)
+static int show(void *user, int64_t done, int64_t total)
 {
     progress_show(&((work *)user)->bar, done, total, "windows through a block");
+    return interrupted != 0;
 }
 
 static int report(const language_quantizing *o, const common *c, const char *out, const work *w, double took)
@@ -156,6 +173,11 @@ int quantize_language(const language_quantizing *o, const common *c, const char 
     ib_ids ids = {0};
     work w = {.lines = report_stream(c), .tensors = c->json ? json_object_new_array() : NULL};
     const double start = seconds();
+    if (!file && refuse_alone("resume", o->resume ? o : NULL, "NAME.gguf as the output"))
+        return 2;
+    char *part = file ? part_open(out, o->resume) : NULL;
+    if (file && !part)
+        return 2;
     int status = language_open(&l, c, model, NULL, NULL, NULL) || (o->calib && language_tokens(&l, o->calib, &ids));
     if (!status) {
         const ib_ptq_opts opts = {.to = o->to,
@@ -170,6 +192,7 @@ int quantize_language(const language_quantizing *o, const common *c, const char 
                                   .alpha = o->alpha,
                                   .folder = !file,
                                   .strict = o->strict,
+                                  .work = part,
                                   .tell = tell,
                                   .progress = show,
                                   .user = &w};
@@ -180,12 +203,19 @@ int quantize_language(const language_quantizing *o, const common *c, const char 
         if (!done)
             done = ib_lm_save(l.m, l.dev, out, &(ib_lm_save_opts){.source = model}, NULL);
         if (done == IB_ESTOPPED)
-            status = fprintf(stderr, "isobit: interrupted: nothing was written\n") ? 128 + interrupted : 1;
+            status = 128 + interrupted;
         else
             release_interrupt();
         if (!status && done)
             status = complain();
     }
+    const int kept = part ? part_count(part) : 0;
+    if (part && (!status || !kept))
+        part_remove(part);
+    else if (part)
+        fprintf(stderr, "isobit: %s%s holds %d finished layers: --resume goes on behind them\n",
+                status > 128 ? "interrupted: " : "", part, kept);
+    ib_free(part);
     if (!status)
         status = report(o, c, out, &w, seconds() - start);
     else if (w.tensors)

@@ -10,7 +10,7 @@ typedef struct language_quantizing {
     const char *to, *calib, *transform;
     int64_t context, windows; /* 0: not given */
     double damping, alpha;
-    int strict;
+    int strict, resume;
 } language_quantizing;
 extern const struct argp language_quantize_argp; /* a child parser; its input is a language_quantizing * */
 

@@ -34,10 +34,11 @@ typedef struct ib_ptq_opts {
     double damping;   /* of Hessians, a share of their mean diagonal; 0: 0.01 */
     int folder;       /* of a Hugging Face folder's types; embedding and head stay as they are. 0: of GGUF's */
     int strict;       /* a matrix that cannot be as it was asked for is an error */
-    const char *work; /* a folder for hidden states and finished layers; NULL: beside the system's temporary files */
+    const char *work; /* a folder that is there, for hidden states, and for finished layers, which a later run with the
+                         same options takes up; NULL: none are kept, states lie among temporary files */
     int (*tell)(void *user,
                 const ib_ptq_report *r); /* of each matrix that is done; not 0: stop (IB_ESTOPPED); or NULL */
-    void (*progress)(void *user, int64_t done, int64_t total); /* or NULL; in windows through a block */
+    int (*progress)(void *user, int64_t done, int64_t total); /* in windows through a block; else the same */
     void *user;
 } ib_ptq_opts;
 

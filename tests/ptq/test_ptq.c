@@ -222,7 +222,8 @@ static int tell(void *user, const ib_ptq_report *r)
     return user && told == *(int *)user;
 }
 
-/* A model before and after: other matrices, or on an error its own. */
+/* A model before and after: other matrices, or on an error its own. The second time it goes on behind the layers that
+ * were finished before it was stopped. */
 static void a_model_is_quantized(void)
 {
     enum { LONG = 400 };
@@ -230,14 +231,17 @@ static void a_model_is_quantized(void)
     int32_t text[LONG];
     for (int i = 0; i < LONG; i++)
         text[i] = i * i % VOCABULARY;
-    char a[96], b[96];
+    char a[96], b[96], kept[3][96];
+    for (int i = 0; i < 3; i++)
+        snprintf(kept[i], sizeof kept[i], i ? "%s/blk-%d.gguf" : "%s/ends.gguf", folder, i - 1);
     snprintf(a, sizeof a, "%s/a.gguf", folder);
     snprintf(b, sizeof b, "%s/b.gguf", folder);
     for (int k = 0; k < 2; k++) {
         ib_threads_set(k + 1);
         ib_lm *m = ib_lm_new(&wide_shape, 1);
         REQUIRE(m != NULL && !ib_lm_freeze(m, "f32"));
-        ib_ptq_opts o = {.to = "q3_k_m", .ids = text, .n = LONG, .context = 32, .bos = -1, .tell = tell};
+        ib_ptq_opts o = {
+            .to = "q3_k_m", .ids = text, .n = LONG, .context = 32, .bos = -1, .tell = tell, .work = k ? folder : NULL};
         const ib_matrix *was = m->block[1].p[IB_ROLE_V].w;
         int stop = 9;
         told = 0;
@@ -245,6 +249,7 @@ static void a_model_is_quantized(void)
         CHECK_ERROR(ib_lm_quantize(m, g, &o), "stopped at");
         CHECK(m->block[1].p[IB_ROLE_V].w == was);
         o.user = NULL;
+        CHECK(!k == !!access(kept[1], F_OK));
         CHECK(!ib_lm_quantize(m, g, &o));
         CHECK(!strcmp(ib_matrix_format(m->block[1].p[IB_ROLE_V].w)->name, "q5_k"));
         CHECK(!ib_lm_save(m, dev, k ? b : a, NULL, NULL));
@@ -252,6 +257,13 @@ static void a_model_is_quantized(void)
     }
     CHECK(same_file(a, b));
     ib_threads_set(0);
+    ib_lm *m = ib_lm_new(&wide_shape, 1);
+    REQUIRE(m != NULL && !ib_lm_freeze(m, "f32"));
+    const ib_ptq_opts other = {.to = "q4_0", .ids = text, .n = LONG, .context = 32, .bos = -1, .work = folder};
+    CHECK_ERROR(ib_lm_quantize(m, g, &other), "was made with 'to q3_k_m, ");
+    ib_lm_free(m);
+    for (int i = 0; i < 3; i++)
+        CHECK(!unlink(kept[i]));
     unlink(a);
     unlink(b);
     rmdir(folder);
