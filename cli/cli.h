@@ -128,9 +128,10 @@ void classes_json(const ib_schema *schema, struct json_object *o);
 void print_json(struct json_object *o);
 int parse_int(const char *text, const char *option, int64_t lo, int64_t hi, int64_t *out);
 int parse_float(const char *text, const char *option, double lo, double hi, double *out);
-/* --percentile and --averaging-constant. */
+/* --percentile, --averaging-constant and --granularity. */
 int parse_percentile(const char *text, ib_qat_opts *q);
 int parse_averaging(const char *text, ib_qat_opts *q);
+int parse_granularity(const char *text, ib_qat_opts *q);
 
 /* The key of a command's first option without a letter: argp takes small keys for letters. Its bit among those that
  * were given. */

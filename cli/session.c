@@ -187,6 +187,20 @@ int parse_float(const char *text, const char *option, double lo, double hi, doub
     return 0;
 }
 
+int parse_granularity(const char *text, ib_qat_opts *q)
+{
+    int64_t n = 0;
+    q->granularity = !strcmp(text, "tensor")       ? IB_PER_TENSOR
+                     : !strncmp(text, "group:", 6) ? IB_PER_GROUP
+                                                   : IB_PER_CHANNEL;
+    if (q->granularity == IB_PER_CHANNEL && strcmp(text, "channel"))
+        return fprintf(stderr, "isobit: --granularity '%s': channel, tensor and group:N are possible\n", text), 1;
+    if (q->granularity == IB_PER_GROUP && parse_int(text + 6, "--granularity group", 4, 1 << 20, &n))
+        return 1;
+    q->group_size = (int)n;
+    return 0;
+}
+
 int parse_percentile(const char *text, ib_qat_opts *q)
 {
     double x;

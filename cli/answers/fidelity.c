@@ -67,10 +67,11 @@ static int compare(fidelity *f, sums *a, const ib_batch *b, const float *y, cons
 }
 
 /* One batch through both networks. */
-static int measure_batch(session *s, const ib_dataset *d, fidelity *f, sums *a, const ib_batch *b)
+static int measure_batch(const session *s, ib_layer *original, const ib_dataset *d, fidelity *f, sums *a,
+                         const ib_batch *b)
 {
     ib_graph_begin(s->g, IB_EVAL);
-    ib_tensor *y = ib_layer_forward_float(s->g, s->net, ib_input(s->g, 4, b->shape, b->x));
+    ib_tensor *y = ib_layer_forward_float(s->g, original, ib_input(s->g, 4, b->shape, b->x));
     if (!y)
         return complain();
     if (!f->samples) {
@@ -93,10 +94,12 @@ static int measure_batch(session *s, const ib_dataset *d, fidelity *f, sums *a, 
     return failed;
 }
 
-int fidelity_measure(session *s, const ib_dataset *d, fidelity *f)
+int fidelity_measure(session *s, ib_layer *original, const ib_dataset *d, fidelity *f)
 {
     ib_loader *l = ib_loader_new(d, ib_layer_input(s->net), &(ib_loader_opts){.batch = 100});
     double signal = 0, noise = 0;
+    session was = *s;
+    was.net = original;
     sums a = {0};
     ib_batch b;
     int failed = l ? 0 : complain();
@@ -104,7 +107,7 @@ int fidelity_measure(session *s, const ib_dataset *d, fidelity *f)
     progress p;
     progress_start(&p, "compare", 0);
     while (!failed && ib_loader_next(l, &b)) {
-        failed = measure_batch(s, d, f, &a, &b);
+        failed = measure_batch(s, original, d, f, &a, &b);
         progress_show(&p, f->samples, ib_dataset_count(d), "samples");
     }
     progress_end(&p);
@@ -116,7 +119,7 @@ int fidelity_measure(session *s, const ib_dataset *d, fidelity *f)
         noise += a.noise[c];
     }
     if (!failed && ib_dataset_targets(d) == f->channels && f->samples)
-        failed = regression_by_network(s, d, 1, &f->in_float) || regression_by_network(s, d, 0, &f->quantized);
+        failed = regression_by_network(&was, d, 1, &f->in_float) || regression_by_network(s, d, 0, &f->quantized);
     f->db = decibels(signal, noise);
     f->float_accuracy = f->samples ? (double)a.right[0] / (double)f->samples : 0;
     f->accuracy = f->samples ? (double)a.right[1] / (double)f->samples : 0;

@@ -20,8 +20,8 @@ typedef struct fidelity {
     ib_evaluation in_float, quantized; /* of labels that are numbers, as many as outputs; else n_targets is 0 */
 } fidelity;
 
-/* Runs d through both; 0, or 1 after telling what is wrong. */
-int fidelity_measure(session *s, const ib_dataset *d, fidelity *f);
+/* Runs d through the network and through `original`, as it was in float; 0, or 1 after telling what is wrong. */
+int fidelity_measure(session *s, ib_layer *original, const ib_dataset *d, fidelity *f);
 void fidelity_free(fidelity *f);
 
 /* "SQNR 34.2 dB, ..." on standard output, or as keys of j. */

@@ -6,12 +6,15 @@
 #include "cli/answers/fidelity.h"
 #include "cli/language/language_session.h"
 #include "cli/language/quantize_language.h"
+#include "cli/models/quantize_network.h"
 
 typedef struct quantize_options {
     common common;
     const char *model, *out, *qat, *method;
     language_quantizing language;
+    network_rounding rounding;
     ib_qat_opts quant;
+    ib_rounding_opts round;
     int64_t samples, batch; /* 0: not given */
 } quantize_options;
 
@@ -39,7 +42,9 @@ static const char observers[] = /* ", minmax, ema, ..." */
 static const struct argp_option options[] = {
     {"output", 'o', "FILE", 0, "the quantized checkpoint; required", 0},
     {"method", K_METHOD, "NAME", 0,
-     "of language models: gptq (default with --calib), awq, smoothquant, clip, imatrix, nearest (default without)", 0},
+     "of networks: nearest (default), gptq, adaround; of language models: gptq (default with --calib), awq, "
+     "smoothquant, clip, imatrix, nearest (default without)",
+     0},
     {"qat", K_QAT, "WxAy", 0, "bits of weights and activations (default w8a8)", 0},
     {"samples", K_SAMPLES, "N", 0, "training samples that the observers see (default 500, or all if there are fewer)",
      0},
@@ -48,7 +53,8 @@ static const struct argp_option options[] = {
     {"observer", K_OBSERVER, "NAME", 0, observers + 2, 0},
     {"percentile", K_PERCENTILE, "P", 0, "of the observer percentile (default 99.99)", 0},
     {"averaging-constant", K_AVERAGING, "C", 0, "of the observer ema, x += C (new - x) (default 0.01)", 0},
-    {"weight-observer", K_WEIGHTS, "NAME", 0, "absmax (default at 8 bits), mse", 0},
+    {"weight-observer", K_WEIGHTS, "NAME", 0,
+     "absmax (default at 8 bits), mse; with --method gptq or adaround mse (default), absmax, output", 0},
     {"rules", K_RULES, "TEXT", 0, "exceptions: \"pattern=w8a8 pattern=float\"", 0},
     {0},
 };
@@ -60,7 +66,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &o->language;
-        state->child_inputs[1] = &o->common;
+        state->child_inputs[1] = &o->rounding;
+        state->child_inputs[2] = &o->common;
         return 0;
     case 'o': o->out = arg; return 0;
     case K_METHOD: o->method = arg; return 0;
@@ -80,7 +87,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     return 0;
 }
 
-static int quantize(session *s, const quantize_options *o)
+/* layers: for JSON, or NULL. */
+static int quantize(session *s, const quantize_options *o, struct json_object *layers)
 {
     const int64_t there = ib_dataset_count(s->train), samples = o->samples ? o->samples : there < 500 ? there : 500;
     if (refuse_more("samples", o->samples, "training samples", there) ||
@@ -93,10 +101,26 @@ static int quantize(session *s, const quantize_options *o)
     const int failed = !l || ib_qat_prepare(s->net, s->g, &o->quant) || ib_qat_calibrate(s->net, s->g, l, 0) ||
                        ib_qat_set_phase(s->net, s->g, IB_FROZEN);
     working_end();
-    ib_loader_free(l);
     if (!failed)
         warn_lost_channels(s->net);
-    return failed ? complain() : 0;
+    int status = failed ? complain() : 0;
+    if (!status && (o->method || o->round.bias_correction))
+        status = network_rounding_run(s, &o->round, l, layers);
+    ib_loader_free(l);
+    return status;
+}
+
+/* Against the float network as it is in the file: weights that were chosen are no longer its. */
+static int measure(session *s, const quantize_options *o, fidelity *f)
+{
+    ib_checkpoint c = {0};
+    ib_layer *original = ib_checkpoint_open(o->model, s->g, &c);
+    const int failed = !original || ib_layer_set_input(original, ib_layer_input(s->net))
+                           ? complain()
+                           : fidelity_measure(s, original, s->test, f);
+    ib_layer_free(original);
+    ib_checkpoint_release(&c);
+    return failed;
 }
 
 /* Options that say nothing of a language model are refused. */
@@ -111,6 +135,9 @@ static int of_language(const quantize_options *o)
         refuse_alone("averaging-constant", q->averaging_constant > 0 ? o : NULL, needs) ||
         refuse_alone("profile", q->profile ? o : NULL, needs) || refuse_alone("data", o->common.data, needs))
         return 2;
+    const char *rounding = network_rounding_given(&o->rounding);
+    if (rounding && refuse_alone(rounding + 2, rounding, needs))
+        return 2;
     return quantize_language(&o->language, &o->common, o->model, o->method, o->out);
 }
 
@@ -123,26 +150,33 @@ static int of_language_alone(const language_quantizing *o)
 int command_quantize(int argc, char **argv)
 {
     static const struct argp_child children[] = {
-        {&language_quantize_argp, 0, "Of language models (GGUF or Hugging Face folder):", 50}, COMMON_CHILD, {0}};
-    const struct argp argp = {options,
-                              parse,
-                              "MODEL",
-                              "Quantizes a float checkpoint without training: observers see some training samples, "
-                              "then scales are fixed (static post-training "
-                              "quantization). If that costs too much, isobit train --init goes on from the float "
-                              "checkpoint with its integers.\vExample:\n"
-                              "  isobit quantize net.h5 --data idx:data/mnist --samples 100 -o net_int8.h5\n\n"
-                              "Labels are not needed, and any outputs will do: what is measured, on the test part, is "
-                              "the error of the outputs against the float "
-                              "network's, as signal-to-quantization-noise ratio in dB: 10 log10(sum y^2 / sum (y - "
-                              "q)^2); accuracy besides where labels fit the outputs, or of numbers R^2, RMSE and MAE.\n"
-                              "JSON keys: output, qat, samples, float_accuracy and accuracy or no_accuracy (why), of "
-                              "regression r2, targets[]: name, r2, rmse, mae, and float: the same in float, "
-                              "outputs[]: shape (of one sample), sqnr_db, largest_error, "
-                              "channels_sqnr_db (null: the channel differs nowhere, or is 0 in float).",
-                              children,
-                              NULL,
-                              NULL};
+        {&language_quantize_argp, 0, "Of language models (GGUF or Hugging Face folder):", 50},
+        {&network_rounding_argp, 0, "Of networks:", 40},
+        COMMON_CHILD,
+        {0}};
+    const struct argp argp = {
+        options,
+        parse,
+        "MODEL",
+        "Quantizes a float checkpoint without training: observers see some training samples, "
+        "then scales are fixed (static post-training "
+        "quantization). If that costs too much, isobit train --init goes on from the float "
+        "checkpoint with its integers.\vExample:\n"
+        "  isobit quantize net.h5 --data idx:data/mnist --samples 100 -o net_int8.h5\n\n"
+        "Labels are not needed, and any outputs will do: what is measured, on the test part, is "
+        "the error of the outputs against the float "
+        "network's, as signal-to-quantization-noise ratio in dB: 10 log10(sum y^2 / sum (y - "
+        "q)^2); accuracy besides where labels fit the outputs, or of numbers R^2, RMSE and MAE.\n"
+        "JSON keys: output, qat, samples, float_accuracy and accuracy or no_accuracy (why), of "
+        "regression r2, targets[]: name, r2, rmse, mae, and float: the same in float, "
+        "outputs[]: shape (of one sample), sqnr_db, largest_error, "
+        "channels_sqnr_db (null: the channel differs nowhere, or is 0 in float); with --method or "
+        "--bias-correction layers[]: layer, bits, weights, rows, moved (codes that are not the "
+        "nearest), nearest_error, error (squared, of the results' squares; null: these are 0), "
+        "note (or null).",
+        children,
+        NULL,
+        NULL};
     quantize_options o = {0};
     session s = {0};
     fidelity f = {0};
@@ -153,7 +187,7 @@ int command_quantize(int argc, char **argv)
         return 2;
     if (is_language_file(o.model))
         return of_language(&o);
-    if (refuse_alone("method", o.method, "a language model") || of_language_alone(&o.language))
+    if (of_language_alone(&o.language) || network_rounding_settle(&o.rounding, o.method, &o.quant, &o.round))
         return 2;
     o.qat = o.qat ? o.qat : "w8a8";
     o.quant.observer = o.quant.observer ? o.quant.observer : "mse";
@@ -168,6 +202,8 @@ int command_quantize(int argc, char **argv)
         return 2;
     if (ib_qat_bits_parse(o.qat, &o.quant))
         return complain(), 2;
+    struct json_object *layers =
+        o.common.json && (o.method || o.round.bias_correction) ? json_object_new_array() : NULL;
     int status = session_model(&s, &o.common, o.model);
     if (!status && ib_qat_phase(s.net) != IB_FLOAT)
         status = fprintf(stderr, "isobit: %s: is quantized already\n", o.model) != 0;
@@ -186,7 +222,9 @@ int command_quantize(int argc, char **argv)
         session_tell(&s, s.train);
     }
     if (!status)
-        status = quantize(&s, &o) || fidelity_measure(&s, s.test, &f);
+        status = quantize(&s, &o, layers);
+    if (!status)
+        status = measure(&s, &o, &f);
     if (!status)
         status = ib_checkpoint_save(o.out, s.net, NULL, &s.c) ? complain() : 0;
     if (!status && o.common.json) {
@@ -194,12 +232,15 @@ int command_quantize(int argc, char **argv)
         json_object_object_add(j, "output", json_object_new_string(o.out));
         json_object_object_add(j, "qat", json_object_new_string(o.qat));
         fidelity_json(&f, j);
+        if (layers)
+            json_object_object_add(j, "layers", json_object_get(layers));
         print_json(j);
     } else if (!status) {
         printf("%s: ", o.qat);
         fidelity_print(&f);
         printf("; written to %s\n", o.out);
     }
+    json_object_put(layers);
     fidelity_free(&f);
     session_close(&s);
     return status;

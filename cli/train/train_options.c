@@ -26,20 +26,6 @@ static int parse_augment(train_options *o, const char *list)
     return bad;
 }
 
-static int parse_granularity(ib_qat_opts *q, const char *text)
-{
-    int64_t n = 0;
-    q->granularity = !strcmp(text, "tensor")       ? IB_PER_TENSOR
-                     : !strncmp(text, "group:", 6) ? IB_PER_GROUP
-                                                   : IB_PER_CHANNEL;
-    if (q->granularity == IB_PER_CHANNEL && strcmp(text, "channel"))
-        return fprintf(stderr, "isobit: --granularity '%s': channel, tensor and group:N are possible\n", text), 1;
-    if (q->granularity == IB_PER_GROUP && parse_int(text + 6, "--granularity group", 4, 1 << 20, &n))
-        return 1;
-    q->group_size = (int)n;
-    return 0;
-}
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     train_options *o = state->input;
@@ -89,7 +75,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         o->quant.input_bits = (int)n;
         break;
     case K_AUGMENT: bad = parse_augment(o, arg); break;
-    case K_GRANULARITY: bad = parse_granularity(&o->quant, arg); break;
+    case K_GRANULARITY: bad = parse_granularity(arg, &o->quant); break;
     case K_PROFILE: bad = ib_profile_parse(arg, &o->quant.profile) && complain(); break;
     case K_SCHEDULE: bad = ib_schedule_parse(arg, &o->schedule) && complain(); break;
     default: return ARGP_ERR_UNKNOWN;

@@ -13,6 +13,7 @@
 #include <isobit/optim.h>
 #include <isobit/ptq.h>
 #include <isobit/qat.h>
+#include <isobit/rounding.h>
 #include <isobit/schema.h>
 #include <isobit/status.h>
 #include <isobit/tensor.h>

@@ -64,7 +64,7 @@ for pattern, items in ((r"${name}_ref", r"foreach\(name ([^)]*)\)"), (r"${name}_
 same("docs/testing.md, the table of tests", tests, re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", (root / "docs/testing.md").read_text().split("## Each test", 1)[-1], flags=re.M))))
 
 # the rows that have a file of their name; others of these tables are made by one file for all (SCALED) or by none (LEARNED)
-OWN_FILE = {"tensor/formats.def": "FORMAT", "tensor/storage.def": "STORAGE", "qat/observers.def": "OBSERVER", "layers/models.def": "MODEL", "cli/commands.def": "COMMAND"}
+OWN_FILE = {"tensor/formats.def": "FORMAT", "tensor/storage.def": "STORAGE", "qat/observers.def": "OBSERVER", "layers/models.def": "MODEL", "cli/commands.def": "COMMAND", "ptq/networks/rounding.def": "ROUNDING"}
 table = contributing.split("| to add | file | line |", 1)[-1].split("\n\n", 1)[0]
 for line in table.splitlines():
     named = re.search(r"`([^` ]*<name>\.c)`", line)
