@@ -8,27 +8,40 @@
 #include "tensor/storage/iq4_values.h"
 #include "tensor/storage_places.h"
 
-#define LATTICE(name, least, most)                                                                                     \
+#define LATTICE(name, least, most, group, least_scale, most_scale, most_min)                                           \
     void ib_##name##_recode_ref(const int8_t *code, uint8_t *b);                                                       \
+    void ib_##name##_rescale_ref(const ib_integers *y, uint8_t *b);                                                    \
     void ib_##name##_integers_ref(const uint8_t *b, ib_integers *y);
 #include "tensor/lattice.def"
 #undef LATTICE
 
-static const struct row {
-    ib_lattice_format format;
-    void (*integers)(const uint8_t *b, ib_integers *y);
-} table[IB_N_STORAGE] = {
-#define LATTICE(name, least, most)                                                                                     \
-    [IB_AT_##name] = {{#name, least, most, ib_##name##_recode_ref}, ib_##name##_integers_ref},
+static const ib_lattice_format table[IB_N_STORAGE] = {
+#define LATTICE(name, least, most, group, least_scale, most_scale, most_min)                                           \
+    [IB_AT_##name] = {#name,                                                                                           \
+                      least,                                                                                           \
+                      most,                                                                                            \
+                      ib_##name##_recode_ref,                                                                          \
+                      group,                                                                                           \
+                      least_scale,                                                                                     \
+                      most_scale,                                                                                      \
+                      most_min,                                                                                        \
+                      ib_##name##_rescale_ref,                                                                         \
+                      ib_##name##_integers_ref,                                                                        \
+                      IB_AT_##name == IB_AT_iq4_nl},
 #include "tensor/lattice.def"
 #undef LATTICE
 };
+
+const ib_lattice_format *ib_lattice_row(const ib_storage *f)
+{
+    return table[f->index].integers ? &table[f->index] : NULL;
+}
 
 const ib_lattice_format *ib_lattice_of(const ib_storage *f)
 {
     if (!table[f->index].integers)
         return ib_fail_null(IB_EUNSUPPORTED, "%s has no codes beside scales that could be chosen anew", f->name);
-    return &table[f->index].format;
+    return &table[f->index];
 }
 
 /* d scale code + m min: products of two are made first, as the formats' decoders do. */
@@ -57,6 +70,5 @@ int8_t ib_lattice_nearest(const ib_lattice_format *f, float step, float offset, 
 {
     const float q = step ? (x - offset) / step : 0,
                 at = q > (float)f->least ? q < (float)f->most ? q : (float)f->most : (float)f->least;
-    const int uneven = f->recode == ib_iq4_nl_recode_ref;
-    return (int8_t)(uneven ? ib_iq4_value[ib_iq4_index(at)] : (int)rintf(at));
+    return (int8_t)(f->uneven ? ib_iq4_value[ib_iq4_index(at)] : (int)rintf(at));
 }

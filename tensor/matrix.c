@@ -7,6 +7,7 @@
 #include "base/argument.h"
 #include "base/assert.h"
 #include "base/names.h"
+#include "tensor/lattice.h"
 #include "tensor/matrix_fields.h"
 #include "tensor/storage/scaled.h"
 #include "tensor/storage_places.h"
@@ -156,11 +157,18 @@ static ib_status encode_blocks(const encoding *e, uint8_t *b)
     int64_t bad = INT64_MAX;
 #pragma omp parallel for schedule(static) if (e->rows * blocks > 4096) reduction(min : bad)
     for (int64_t r = 0; r < e->rows; r++) {
+        for (int64_t i = 0; i < e->cols && f->exponent == 0x7c00 && f->block > 1; i++)
+            if (!(fabsf(e->x[r * e->cols + i]) <= 1e12f) && bad > r * blocks + i / f->block)
+                bad = r * blocks + i / f->block; /* far beyond all scales; squares of it would be the row's */
         const float square = e->importance ? ib_mean_square(e->x + r * e->cols, e->cols) : 0;
         for (int64_t i = 0; i < blocks; i++) {
             const float *x = e->x + r * e->cols + i * f->block, *importance = that_counts(e, i * f->block);
             uint8_t *block = b + (r * blocks + i) * f->bytes;
-            f->encode(x, importance, square, block);
+            if (e->search != IB_SEARCH_BEST || !ib_lattice_exact(f, x, block)) {
+                f->encode(x, importance, square, block);
+                if (e->search == IB_SEARCH_BEST)
+                    ib_lattice_best(f, x, importance, block);
+            }
             if (bad == INT64_MAX && lost(f, x, importance, block))
                 bad = r * blocks + i;
         }
@@ -209,7 +217,7 @@ ib_matrix *ib_matrix_quantize(const ib_storage *f, int64_t rows, int64_t cols, c
     IB_NEED_OR(f, NULL);
     IB_NEED_OR(x, NULL);
     IB_TAKE_OR(search, search >= 0 && search < IB_N_SEARCHES, NULL, "is %d", search);
-    return encode(&(encoding){f, rows, cols, x, importance, search, __func__, 0});
+    return encode(&(encoding){f, rows, cols, x, importance, search, __func__, search == IB_SEARCH_BEST});
 }
 
 ib_matrix *ib_matrix_encode(const ib_storage *f, int64_t rows, int64_t cols, const float *x, const float *importance)

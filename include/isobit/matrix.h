@@ -52,6 +52,10 @@ typedef enum ib_search {
     /* To the byte as ggml does it in llama.cpp: by its references, or with importances by the searches that it has for
      * them (ggml-quants.c, quantize_row_*_impl), where a block of which no column has any becomes zeroes. */
     IB_SEARCH_GGML,
+    /* Of more scales, minima and codes of the format those of the least sum of squared errors, weighed with the
+     * importances: never more than ggml's have. Values that a block of the format can hold come out as they are. A
+     * block of which no column has an importance is as without any. */
+    IB_SEARCH_BEST,
     IB_N_SEARCHES
 } ib_search;
 

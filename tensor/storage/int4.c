@@ -43,3 +43,8 @@ RECODE(int4)
     for (int j = 0; j < 16; j++)
         b[2 + j] = (uint8_t)((code[2 * j] & 15) | (code[2 * j + 1] & 15) << 4);
 }
+
+RESCALE(int4)
+{
+    put_half(b, y->d);
+}

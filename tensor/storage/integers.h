@@ -33,5 +33,7 @@ static inline void take_wide(const uint8_t *restrict b, const int16_t *value, fl
 
 /* The functions of tensor/lattice.def: other codes, as IB_INTEGERS gives them, into a block whose scales stay. */
 #define RECODE(name) void IB_STORE(name, recode, IB_LEVEL)(const int8_t *restrict code, uint8_t *restrict b)
+/* And other scales and minima than the block has: all but its codes. */
+#define RESCALE(name) void IB_STORE(name, rescale, IB_LEVEL)(const ib_integers *restrict y, uint8_t *restrict b)
 
 #endif

@@ -73,3 +73,8 @@ RECODE(iq4_nl)
     for (int j = 0; j < 16; j++)
         b[2 + j] = (uint8_t)(ib_iq4_index(code[j]) | ib_iq4_index(code[j + 16]) << 4);
 }
+
+RESCALE(iq4_nl)
+{
+    put_half(b, y->d);
+}

@@ -82,4 +82,12 @@ static inline void k_integers(const uint8_t *b, ib_integers *y)
     }
 }
 
+static inline void k_rescale(const ib_integers *y, uint8_t *b)
+{
+    put_half(b, y->d);
+    put_half(b + 2, -y->m);
+    for (int j = 0; j < 8; j++)
+        k_put_scale(b + 4, j, y->scale[2 * j], y->min[2 * j]);
+}
+
 #endif

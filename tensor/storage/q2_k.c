@@ -76,3 +76,11 @@ RECODE(q2_k)
             b[16 + j / 4 + i] =
                 (uint8_t)(code[j + i] | code[j + i + 32] << 2 | code[j + i + 64] << 4 | code[j + i + 96] << 6);
 }
+
+RESCALE(q2_k)
+{
+    put_half(b + 80, y->d);
+    put_half(b + 82, -y->m);
+    for (int j = 0; j < 16; j++)
+        b[j] = (uint8_t)(y->scale[j] | y->min[j] << 4);
+}

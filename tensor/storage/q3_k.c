@@ -131,3 +131,11 @@ RECODE(q3_k)
         b[32 + i / 128 * 32 + i % 32] |= (uint8_t)((l & 3) << 2 * (i / 32 % 4));
     }
 }
+
+RESCALE(q3_k)
+{
+    put_half(b + 108, y->d);
+    memset(b + 96, 0, 12);
+    for (int j = 0; j < 16; j++)
+        put_scale(b + 96, j, y->scale[j] + 32);
+}

@@ -55,3 +55,8 @@ RECODE(q4_0)
     for (int j = 0; j < 16; j++)
         b[2 + j] = (uint8_t)((code[j] + 8) | (code[j + 16] + 8) << 4);
 }
+
+RESCALE(q4_0)
+{
+    put_half(b, y->d);
+}

@@ -55,3 +55,9 @@ RECODE(q4_1)
     for (int j = 0; j < 16; j++)
         b[4 + j] = (uint8_t)((code[j]) | (code[j + 16]) << 4);
 }
+
+RESCALE(q4_1)
+{
+    put_half(b, y->d);
+    put_half(b + 2, y->m);
+}

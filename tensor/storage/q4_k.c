@@ -40,3 +40,8 @@ RECODE(q4_k)
         for (int i = 0; i < 32; i++)
             b[16 + 32 * j + i] = (uint8_t)(code[64 * j + i] | code[64 * j + i + 32] << 4);
 }
+
+RESCALE(q4_k)
+{
+    k_rescale(y, b);
+}

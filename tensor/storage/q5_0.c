@@ -64,3 +64,8 @@ RECODE(q5_0)
     }
     memcpy(b + 2, &high, 4);
 }
+
+RESCALE(q5_0)
+{
+    put_half(b, y->d);
+}

@@ -64,3 +64,9 @@ RECODE(q5_1)
     }
     memcpy(b + 4, &high, 4);
 }
+
+RESCALE(q5_1)
+{
+    put_half(b, y->d);
+    put_half(b + 2, y->m);
+}

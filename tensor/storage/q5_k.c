@@ -44,3 +44,8 @@ RECODE(q5_k)
             b[48 + 32 * j + i] = (uint8_t)((lo & 15) | (hi & 15) << 4);
         }
 }
+
+RESCALE(q5_k)
+{
+    k_rescale(y, b);
+}

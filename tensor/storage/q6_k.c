@@ -69,3 +69,9 @@ RECODE(q6_k)
         b[128 + 32 * half + at % 32] |= (uint8_t)(l >> 4 << 2 * (at / 32));
     }
 }
+
+RESCALE(q6_k)
+{
+    put_half(b + 208, y->d);
+    memcpy(b + 192, y->scale, 16);
+}

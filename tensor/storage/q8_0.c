@@ -33,3 +33,8 @@ RECODE(q8_0)
 {
     memcpy(b + 2, code, 32);
 }
+
+RESCALE(q8_0)
+{
+    put_half(b, y->d);
+}
