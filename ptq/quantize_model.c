@@ -76,11 +76,13 @@ static ib_status plan(quantizing *q)
     return status || !m->head ? status : put(q, &m->head, -1, IB_PTQ_HEAD);
 }
 
-/* The codes of a method are kept if their error is no larger than that of rounding to nearest. */
+/* The codes of a method are kept if their error is no larger than that of rounding to nearest. Single values (f16), which
+ * share nothing, are rounded. */
 static ib_matrix *made_of(const quantizing *q, const ib_ptq_task *t, ib_ptq_report *r)
 {
-    ib_matrix *made = q->method->quantize(t, r);
-    r->method = q->method->name.name;
+    const int single = t->to->block == 1 && t->to->decode;
+    ib_matrix *made = single ? ib_ptq_nearest(t, r) : q->method->quantize(t, r);
+    r->method = single ? "nearest" : q->method->name.name;
     if (!made || (r->error = ib_ptq_error(t, made)) < 0 || !t->of)
         return made;
     ib_matrix *nearest = ib_matrix_encode(t->to, t->rows, t->cols, t->w, NULL);
