@@ -76,8 +76,8 @@ static ib_status plan(quantizing *q)
     return status || !m->head ? status : put(q, &m->head, -1, IB_PTQ_HEAD);
 }
 
-/* The codes of a method are kept if their error is no larger than that of rounding to nearest. Single values (f16), which
- * share nothing, are rounded. */
+/* The codes of a method are kept if their error is no larger than that of rounding to nearest. Single values (f16),
+ * which share nothing, are rounded. */
 static ib_matrix *made_of(const quantizing *q, const ib_ptq_task *t, ib_ptq_report *r)
 {
     const int single = t->to->block == 1 && t->to->decode;
