@@ -1,5 +1,5 @@
-/* test_recipes.c - the types that recipes give, and what rows that do not divide get instead, are llama.cpp's. Broken by:
- * an eighth of the layers that is rounded up, a rule for another matrix, a fallback by another width. */
+/* test_recipes.c - the types that recipes give, and what rows that do not divide get instead, are llama.cpp's. Broken
+ * by: an eighth of the layers that is rounded up, a rule for another matrix, a fallback by another width. */
 #include "tests/check.h"
 
 #include "ptq/ptq.h"
