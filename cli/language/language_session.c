@@ -79,14 +79,13 @@ void language_close(language *l)
     ib_device_close(l->dev);
 }
 
-/* without_end: llama.cpp's tools drop one newline at the end of a file (common/arg.cpp, --file). */
-static int tokens(language *l, const char *path, int without_end, ib_ids *out)
+int text_tokens(ib_tokenizer *t, const char *path, int without_end, ib_ids *out)
 {
     size_t n = 0;
     char *text = ib_text_read(path, &n);
     n -= without_end && n && text[n - 1] == '\n';
     int status = text ? 0 : complain();
-    if (text && ib_tokenize(l->t, text, n, 0, out))
+    if (text && ib_tokenize(t, text, n, 0, out))
         status = fprintf(stderr, "isobit: %s: %s\n", path, ib_error()) > 0;
     else if (text && !out->n)
         status = fprintf(stderr, "isobit: %s: holds no text\n", path) > 0;
@@ -96,22 +95,27 @@ static int tokens(language *l, const char *path, int without_end, ib_ids *out)
 
 int language_tokens(language *l, const char *text, ib_ids *out)
 {
-    return tokens(l, text, 0, out);
+    return text_tokens(l->t, text, 0, out);
+}
+
+int complain_of_windows(const char *model, const char *text)
+{
+    const ib_status status = ib_error_status();
+    if (status == IB_ESTOPPED)
+        return fprintf(stderr, "isobit: interrupted: %s\n", ib_error()), 128 + interrupted;
+    if (status != IB_EINVAL && status != IB_ENUMERIC) /* of the text; of the model */
+        return complain();
+    return fprintf(stderr, "isobit: %s: %s\n", status == IB_EINVAL ? text : model, ib_error()) > 0;
 }
 
 int language_perplexity(language *l, const char *model, const char *text, ib_perplexity_opts p,
                         ib_perplexity_result *out)
 {
     ib_ids ids = {0};
-    int status = tokens(l, text, p.in_place, &ids);
+    int status = text_tokens(l->t, text, p.in_place, &ids);
     p.bos = ib_tokenizer_adds_bos(l->t) ? ib_tokenizer_bos(l->t) : -1;
-    if (!status && ib_lm_perplexity(l->m, l->g, ids.id, ids.n, &p, out)) {
-        if (ib_error_status() == IB_EINVAL || ib_error_status() == IB_ENUMERIC) /* of the text; of the model */
-            fprintf(stderr, "isobit: %s: %s\n", ib_error_status() == IB_EINVAL ? text : model, ib_error());
-        else
-            complain();
-        status = 1;
-    }
+    if (!status && ib_lm_perplexity(l->m, l->g, ids.id, ids.n, &p, out))
+        status = complain_of_windows(model, text);
     ib_free_ids(&ids);
     return status;
 }

@@ -34,6 +34,12 @@ void add_path(struct json_object *j, const products *made);
 
 /* A text file's tokens; the caller's to ib_free_ids. 0, or 1 after telling what is wrong. */
 int language_tokens(language *l, const char *text, ib_ids *out);
+/* The tokens of a text file; without_end: but for one newline at its end, which llama.cpp's tools drop (common/arg.cpp,
+ * --file). 0, or 1 after telling. */
+int text_tokens(ib_tokenizer *t, const char *path, int without_end, ib_ids *out);
+/* After a failure over a text's windows: tells, whether it is the text's, the model's or an interruption; the exit
+ * status. */
+int complain_of_windows(const char *model, const char *text);
 /* The perplexity of a text file; p: all but bos, which the tokenizer says. */
 int language_perplexity(language *l, const char *model, const char *text, ib_perplexity_opts p,
                         ib_perplexity_result *out);

@@ -96,21 +96,75 @@ ib_status ib_lm_products_of(const ib_lm *m, ib_lm_products *out);
 typedef struct ib_perplexity_opts {
     int context;     /* window; 0 means 512 */
     int64_t windows; /* at most; 0: all of the text */
-    int bos;         /* token that each window begins with, -1: none */
+    int bos;         /* token that windows begin with, -1: none */
     int in_place;    /* windows as llama.cpp's: bos stands before the text and in the place of each window's first
                             token; else it stands before each window's tokens, and none of the text is lost */
-    void (*progress)(void *user, int64_t done, int64_t total, double perplexity);
+    int64_t stride;  /* 0: windows side by side; 1 .. context - 1: each begins so many tokens behind the one before */
+    /* of each window; value: perplexity so far, of a divergence its mean so far. Not 0: stop (IB_ESTOPPED). Or NULL */
+    int (*progress)(void *user, int64_t done, int64_t total, double value);
     void *user;
 } ib_perplexity_opts;
 typedef struct ib_perplexity_result {
     double perplexity, nll;  /* exp(mean), mean */
     int64_t tokens, windows; /* scored tokens */
 } ib_perplexity_result;
-/* Non-overlapping windows from the start; in each the second half is scored: token i + 1 given tokens 0 .. i for
- * i = context/2 .. context - 2. Those of in_place are what llama-perplexity measures without --ppl-stride (perplexity()
- * in tools/perplexity/perplexity.cpp), which also asks for a text of two windows. */
+/* Windows from the start of the text. Side by side, the second half of each is scored: token i + 1 given tokens 0 .. i
+ * for i = context/2 .. context - 2. Those of in_place are what llama-perplexity measures without --ppl-stride
+ * (perplexity() in llama.cpp's tools/perplexity/perplexity.cpp), which also asks for a text of two windows.
+ *
+ * With a stride windows slide, as many as the text holds whole, and of each the last `stride` tokens are scored, which
+ * is every token of the text from the first window's last `stride` on, once: i = context - 1 - stride .. context - 2.
+ * Those of in_place are llama-perplexity's with --ppl-stride (perplexity_v2()): bos, if there is one, stands before the
+ * text and nowhere else, and there is no window that ends with the text's last token. Its windows are longer than its
+ * --ctx-size says; it prints how long ("Calculation chunk"). */
 ib_status ib_lm_perplexity(ib_lm *m, ib_graph *g, const int32_t *ids, int64_t n, const ib_perplexity_opts *o,
                            ib_perplexity_result *out);
+
+/* ---- one model against another, on the same tokens ---- */
+
+/* Of numbers of which there is one for each scored token. The error is the standard error of the mean, of independent
+ * tokens: sqrt((E[x^2] - E[x]^2) / (tokens - 1)), 0 below two tokens. */
+typedef struct ib_estimate {
+    double mean, error;
+} ib_estimate;
+/* Their quantiles: between the two nearest in order, linearly. ib_quantile(i) is the part of them that lies below the
+ * i-th: 0 (the least), 0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 1; -1 of one that there is not.
+ */
+enum { IB_QUANTILES = 13 };
+double ib_quantile(int i);
+
+/* p is the model's distribution over the vocabulary, b the base's, t the token that follows, N the scored tokens. The
+ * figures are those of llama-perplexity --kl-divergence (kl_divergence() in tools/perplexity/perplexity.cpp). */
+typedef struct ib_divergence {
+    int64_t tokens, windows;
+    ib_estimate perplexity, base_perplexity; /* exp(E[-log p(t)]); error: that of the exponent, times the value */
+    ib_estimate log_ratio, ratio;            /* E[log b(t) - log p(t)], and exp of that: perplexity / base_perplexity */
+    double correlation;                      /* of -log p(t) and -log b(t); 0 where one of them does not vary */
+    ib_estimate divergence;                  /* Kullback and Leibler's, sum over the vocabulary of b log(b / p), nats */
+    double divergence_at[IB_QUANTILES];
+    ib_estimate same_top;           /* how often both have the same most likely token; sqrt(f (1 - f) / (N - 1)) */
+    ib_estimate change, rms_change; /* E[p(t) - b(t)]; root of E[(p(t) - b(t))^2], whose error is
+                                            that of the square / (2 rms) */
+    double change_at[IB_QUANTILES];
+} ib_divergence;
+/* Runs the model and `base`, of the same vocabulary (IB_EINVAL with the numbers), over the windows of
+ * ib_lm_perplexity(), and compares what they say of the tokens that are scored there. Each runs on its own path
+ * (ib_lm_set_path). Distributions and sums are double, added in the tokens' order: the same bits with any number of
+ * threads. Memory: hidden states of a window, logits of 64 rows of both, 40 bytes a scored token. */
+ib_status ib_lm_divergence(ib_lm *m, ib_lm *base, ib_graph *g, const int32_t *ids, int64_t n,
+                           const ib_perplexity_opts *o, ib_divergence *out);
+/* Writes what the model says of the scored tokens in llama-perplexity's format (--save-all-logits, then
+ * --kl-divergence-base): "_logits_" | i32 context, vocabulary, windows | i32 tokens [windows][context] | of each scored
+ * row f32 s, least, u16 code[vocabulary, to an even number], log p = s code + least; what is less likely than the
+ * likeliest by more than e^16 is of code 0. Little-endian. Windows that slide have no place in it (IB_EINVAL). */
+ib_status ib_lm_save_logits(ib_lm *m, ib_graph *g, const char *path, const int32_t *ids, int64_t n,
+                            const ib_perplexity_opts *o, ib_perplexity_result *out);
+/* ib_lm_divergence() with such a file, which may be llama-perplexity's, in the place of the base. The windows are the
+ * file's: o says bos (which stands in the place of each one's first token), windows at most, and progress; context 0 or
+ * the file's, stride 0. ids NULL: its tokens; else those of the text must be its own. As llama-perplexity does, the
+ * divergence leaves out tokens whose b is below e^-16. */
+ib_status ib_lm_divergence_saved(ib_lm *m, const char *path, ib_graph *g, const int32_t *ids, int64_t n,
+                                 const ib_perplexity_opts *o, ib_divergence *out);
 
 /* ---- generation ---- */
 typedef struct ib_kv ib_kv;                        /* keys and values seen so far */

@@ -48,6 +48,23 @@ for digits in 1234567 12345678 123456789 1234567890; do # one token each: one of
     done >nlls
     check "llama.cpp drops the newline at the end of $digits" [ "$(sed -n 1p nlls)" = "$(sed -n 2p nlls)" -a -s nlls ]
 done
+# one model against another, and windows that slide
+"$isobit" perplexity "$model" --text "$text" --ctx 128 --windows 4 --against "$model" --json >same.json 2>err
+check "a model is what it is" [ "$(json divergence same.json)" = 0.0 -a "$(json same_top same.json)" = 1.0 -a "$(json perplexity same.json)" = "$(json base_perplexity same.json)" ]
+"$isobit" perplexity "$model" --text "$text" --ctx 128 --windows 4 --save-logits base.bin >out 2>err
+"$isobit" perplexity "$model" --adapter chat --text "$text" --ctx 128 --windows 4 --against "$model" --json >beside.json 2>err
+"$isobit" perplexity "$model" --adapter chat --against base.bin --json >saved.json 2>err
+check "a file of saved logits stands for its model" eval 'awk "BEGIN { r = $(json divergence saved.json) / $(json divergence beside.json); exit !(r > 0.98 && r < 1.02) }" && [ "$(json base_path saved.json)" = saved -a "$(json perplexity saved.json)" = "$(json perplexity beside.json)" ]'
+"$isobit" perplexity "$model" --text "$text" --ctx 128 --windows 4 --stride 16 --json >slide.json 2>err
+check "windows slide" [ "$(json tokens slide.json)" = 64 -a "$(json windows slide.json)" = 4 ]
+head -c 5000 base.bin >cut.bin
+fails 1 "cut.bin: has 5000 bytes" "$isobit" perplexity "$model" --against cut.bin
+fails 2 "information." "$isobit" perplexity "$model" --against "$model" # which text?
+fails 2 "one of them at a time" "$isobit" perplexity "$model" --text "$text" --against base.bin --save-logits b2
+fails 2 "have no place in that file" "$isobit" perplexity "$model" --text "$text" --save-logits b2 --stride 4
+fails 1 "of a window of 128 tokens 1 to 127 are new" "$isobit" perplexity "$model" --text "$text" --ctx 128 --stride 128
+fails 1 "the saved logits have 4" "$isobit" perplexity "$model" --against base.bin --windows 9
+fails 1 "chat: is an adapter without a model" "$isobit" perplexity "$model" --text "$text" --against chat
 fails 2 "--windows-like 'x': isobit and llama.cpp" "$isobit" perplexity "$model" --text "$text" --windows-like x
 "$isobit" generate "$model" --prompt "hello" -n 12 --seed 4 >g1 2>err; "$isobit" generate "$model" --prompt "hello" -n 12 --seed 4 --threads 1 >g2 2>err
 check "one seed, one text" cmp g1 g2
