@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/measure/against.h"
+#include "cli/measure/calibrated.h"
 
 typedef struct perplexity_options {
     common common;
@@ -179,6 +180,8 @@ int command_perplexity(int argc, char **argv)
                 "isobit: windows of %lld tokens are longer than the context of %s, %d tokens: positions behind it were "
                 "never trained\n",
                 (long long)o.context, o.model, ib_lm_config_of(l.m)->context);
+    if (!status)
+        warn_of_calibration(o.model, o.text);
     if (!status)
         status = measure(&l, &o, &made);
     language_close(&l);

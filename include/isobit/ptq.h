@@ -55,5 +55,25 @@ const ib_ptq_name *ib_ptq_method_at(int i);
 const ib_ptq_name *ib_ptq_transform_at(int i);
 const ib_ptq_name *ib_ptq_recipe_at(int i);
 
+/* ---- importance matrices ---- */
+
+typedef struct ib_imatrix_opts {
+    const int32_t *ids; /* [n] the text */
+    int64_t n;
+    int context;         /* tokens of a window; 0: 512 */
+    int64_t windows;     /* at most; 0: all of the text */
+    int bos;             /* before the text and in the place of each window's first token; -1: none */
+    int process_output;  /* what the head reads too: as output.weight, or token_embd.weight where that is the head */
+    const char *dataset; /* the text's name, for the file; NULL: none */
+    int dat;             /* 0: a GGUF file; 1: the older kind, .dat */
+    int (*progress)(void *user, int64_t done, int64_t total); /* windows; not 0: stop (IB_ESTOPPED); or NULL */
+    void *user;
+} ib_imatrix_opts;
+/* Writes a file for llama-quantize --imatrix (llama.cpp's tools/imatrix/imatrix.cpp: windows side by side, every
+ * token of them counts): of each linear layer, for each of its columns, the sum of x^2 over the rows x that it
+ * multiplies. Sums are double, window after window: the same bytes with any number of threads. An adapter is run too.
+ * Memory: one layer's values of a window, and the sums. Nothing is written on an error. */
+ib_status ib_lm_imatrix(ib_lm *m, ib_graph *g, const char *path, const ib_imatrix_opts *o);
+
 IB_END_API
 #endif
