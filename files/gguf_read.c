@@ -15,10 +15,10 @@ typedef struct cursor {
 
 static const uint8_t *take(cursor *c, uint64_t n)
 {
-    if (c->bad || n > (uint64_t)(c->end - c->p)) {
+    if (!c->bad && n > (uint64_t)(c->end - c->p))
         c->bad = 1;
+    if (c->bad)
         return NULL;
-    }
     const uint8_t *p = c->p;
     c->p += n;
     return p;

@@ -55,11 +55,13 @@ static ib_status read_entry(const ib_gguf *f, const ib_entry *e, size_t length, 
 
 static ib_status read_tensors(const ib_gguf *f, ib_imatrix *out)
 {
+    size_t at = 0, length_of_type = 0;
+    const ib_gguf_kv *kv = ib_gguf_find(f, "general.type");
+    const char *type = kv && kv->type == IB_GGUF_STRING ? ib_gguf_next_string(kv, &at, &length_of_type) : "";
     ib_status status = IB_OK;
-    char *type = ib_gguf_string(f, "general.type");
-    if (!type || strcmp(type, "imatrix") != 0)
-        status = ib_fail(IB_EFORMAT, "is a GGUF file of type '%s', not 'imatrix'", type ? type : "");
-    ib_free(type);
+    if (length_of_type != 7 || memcmp(type, "imatrix", 7) != 0)
+        status = ib_fail(IB_EFORMAT, "is a GGUF file of type '%.*s', not 'imatrix'",
+                         (int)(length_of_type < 40 ? length_of_type : 40), type);
     for (int64_t i = 0; i < f->n_entries && !status; i++) {
         const ib_entry *e = &f->entry[i];
         const size_t length = stem(e->name, sums), of_counts = stem(e->name, counts);

@@ -24,7 +24,7 @@ fails() { # fails CODE TEXT COMMAND...: exits with CODE, TEXT in the last line o
 }
 json() { sed -n "s/.*\"$1\": *\"\{0,1\}\([^\",]*\).*/\1/p" "$2" | head -n 1; }
 
-for c in finetune perplexity generate merge convert; do
+for c in finetune perplexity generate merge convert imatrix; do
     check "$c --help has examples" eval '"$isobit" $c --help | grep -q "Example"'
 done
 
@@ -65,6 +65,14 @@ fails 2 "have no place in that file" "$isobit" perplexity "$model" --text "$text
 fails 1 "of a window of 128 tokens 1 to 127 are new" "$isobit" perplexity "$model" --text "$text" --ctx 128 --stride 128
 fails 1 "the saved logits have 4" "$isobit" perplexity "$model" --against base.bin --windows 9
 fails 1 "chat: is an adapter without a model" "$isobit" perplexity "$model" --text "$text" --against chat
+# importance matrices
+"$isobit" imatrix "$model" --calib "$text" --ctx 64 --windows 3 -o own.gguf --json >own.json 2>err; "$isobit" imatrix "$model" --calib "$text" --ctx 64 --windows 3 --threads 1 -o one.gguf >out 2>err
+check "an importance matrix, the same with one thread" eval 'cmp own.gguf one.gguf && [ "$(json tokens own.json)" = 192 -a "$(json dataset own.json)" = emma.txt ]'
+"$isobit" imatrix "$model" --calib "$text" --ctx 64 --windows 3 -o own.dat >out 2>err
+check "the older kind" eval 'grep -aq "blk.0.attn_q.weight" own.dat && tail -c 8 own.dat | grep -q emma.txt'
+fails 2 "NAME.gguf or NAME.dat" "$isobit" imatrix "$model" --calib "$text" -o own.bin
+fails 1 "a window of 512 needs" "$isobit" imatrix "$model" --calib data.jsonl -o other.dat
+check "nothing is left of it" [ ! -e other.dat ]
 fails 2 "--windows-like 'x': isobit and llama.cpp" "$isobit" perplexity "$model" --text "$text" --windows-like x
 "$isobit" generate "$model" --prompt "hello" -n 12 --seed 4 >g1 2>err; "$isobit" generate "$model" --prompt "hello" -n 12 --seed 4 --threads 1 >g2 2>err
 check "one seed, one text" cmp g1 g2
