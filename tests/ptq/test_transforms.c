@@ -36,7 +36,8 @@ static void make_text(void)
     }
 }
 
-/* Few channels of rows are much larger than others, as in trained models; some carry nothing. */
+/* Few channels of rows are much larger than others, as in trained models; dead: some carry nothing, and a matrix is
+ * constant. */
 static ib_lm *model(int dead)
 {
     ib_lm *m = ib_lm_new(&wide_shape, 1);
@@ -61,6 +62,8 @@ static ib_lm *model(int dead)
                     w[r * cols + c] *= role == IB_ROLE_UP && r % 29 == 3 ? 20 : 1;
                     if (dead && (c % 31 == 7 || (role == IB_ROLE_UP && r % 37 == 4)))
                         w[r * cols + c] = 0;
+                    if (dead && role == IB_ROLE_K)
+                        w[r * cols + c] = 0.01f;
                 }
             ib_matrix_free(*at);
             *at = ib_matrix_encode(ib_storage_find("f32"), rows, cols, w, NULL);
