@@ -10,6 +10,7 @@ static int32_t text[TEXT];
 
 typedef struct seen {
     double error;
+    const char *work;
     int matrices, stop;
     char note[8 * IB_N_ROLES][IB_PTQ_NOTE];
 } seen;
@@ -75,7 +76,7 @@ static ib_lm *model(int dead)
 
 static ib_status quantize(ib_lm *m, const char *to, const char *method, const char *transform, seen *s)
 {
-    *s = (seen){.stop = s->stop};
+    *s = (seen){.stop = s->stop, .work = s->work};
     return ib_lm_quantize(m, g,
                           &(ib_ptq_opts){.to = to,
                                          .method = method,
@@ -85,6 +86,7 @@ static ib_status quantize(ib_lm *m, const char *to, const char *method, const ch
                                          .context = 32,
                                          .bos = -1,
                                          .folder = !strcmp(to, "int8"),
+                                         .work = s->work,
                                          .tell = tell,
                                          .user = s});
 }
@@ -206,6 +208,33 @@ static void every_architecture(void)
     close_graph();
 }
 
+/* Norms and biases of finished layers are kept with the matrices. */
+static void stopped_and_taken_up(void)
+{
+    open_graph();
+    for (int k = 0; k < 3; k++) { /* at once; stopped in the second layer; taken up */
+        static seen s;
+        ib_lm *m = model(0);
+        s.stop = k == 1 ? 9 : 0;
+        s.work = k ? temporary("kept") : NULL;
+        if (k == 1)
+            REQUIRE(!mkdir(s.work, 0777));
+        const ib_status status = quantize(m, "q4_0", "awq", NULL, &s);
+        CHECK(status == (k == 1 ? IB_ESTOPPED : IB_OK));
+        if (k != 1)
+            REQUIRE(!ib_lm_save(m, dev, temporary(k ? "b.gguf" : "a.gguf"), NULL, NULL));
+        CHECK(k != 2 || s.matrices == 7);
+        ib_lm_free(m);
+    }
+    CHECK(same_file(temporary("a.gguf"), temporary("b.gguf")));
+    static seen s;
+    ib_lm *m = model(0);
+    s.work = temporary("kept");
+    CHECK_ERROR(quantize(m, "q4_0", "gptq", NULL, &s), "was made with");
+    ib_lm_free(m);
+    close_graph();
+}
+
 static void smoothquant_in_integers(void)
 {
     open_graph();
@@ -247,4 +276,4 @@ static void refused(void)
 }
 
 SUITE("transforms", T(awq_makes_errors_smaller), T(channels_that_carry_nothing), T(every_architecture),
-      T(smoothquant_in_integers), T(refused))
+      T(stopped_and_taken_up), T(smoothquant_in_integers), T(refused))
