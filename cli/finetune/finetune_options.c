@@ -1,5 +1,5 @@
 /* finetune_options.c - the command line of isobit finetune. */
-#include "cli/language/finetune/finetune_options.h"
+#include "cli/finetune/finetune_options.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -6,9 +6,9 @@
 #include <unistd.h>
 
 #include "cli/command_line.h"
-#include "cli/language/finetune/finetune_options.h"
-#include "cli/language/finetune/sample_view.h"
-#include "cli/language/finetune/samples_report.h"
+#include "cli/finetune/finetune_options.h"
+#include "cli/finetune/sample_view.h"
+#include "cli/finetune/samples_report.h"
 
 typedef struct job {
     finetune_options o;

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "cli/language/finetune/finetune_options.h"
+#include "cli/finetune/finetune_options.h"
 #include "lm/train/settings.h"
 
 /* How settings were written when the training began: a state goes on with the text that it began with. */

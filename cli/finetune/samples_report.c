@@ -1,5 +1,5 @@
 /* samples_report.c - see samples_report.h */
-#include "cli/language/finetune/samples_report.h"
+#include "cli/finetune/samples_report.h"
 
 void report_samples(FILE *f, const ib_samples *s, const samples_asked *a)
 {

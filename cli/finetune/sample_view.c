@@ -1,5 +1,5 @@
 /* sample_view.c - see sample_view.h */
-#include "cli/language/finetune/sample_view.h"
+#include "cli/finetune/sample_view.h"
 
 enum { HEAD = 120, TAIL = 120 }; /* tokens that are shown of a long sample, of its beginning and its end */
 
