@@ -87,8 +87,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     return 0;
 }
 
-/* layers: for JSON, or NULL. */
-static int quantize(session *s, const quantize_options *o, struct json_object *layers)
+/* layers, pairs: for JSON, or NULL. */
+static int quantize(session *s, const quantize_options *o, struct json_object *layers, struct json_object *pairs)
 {
     const int64_t there = ib_dataset_count(s->train), samples = o->samples ? o->samples : there < 500 ? there : 500;
     if (refuse_more("samples", o->samples, "training samples", there) ||
@@ -97,9 +97,16 @@ static int quantize(session *s, const quantize_options *o, struct json_object *l
     const int64_t batch = o->batch ? o->batch : samples < 50 ? samples : 50;
     ib_loader *l = ib_loader_new(s->train, ib_layer_input(s->net),
                                  &(ib_loader_opts){.batch = (int)batch, .shuffle = 1, .seed = 1, .samples = samples});
+    if (!l || ib_qat_prepare(s->net, s->g, &o->quant)) {
+        ib_loader_free(l);
+        return complain();
+    }
+    if (network_equalize(s, &o->rounding, pairs)) {
+        ib_loader_free(l);
+        return 1;
+    }
     working_start("calibrate", o->model);
-    const int failed = !l || ib_qat_prepare(s->net, s->g, &o->quant) || ib_qat_calibrate(s->net, s->g, l, 0) ||
-                       ib_qat_set_phase(s->net, s->g, IB_FROZEN);
+    const int failed = ib_qat_calibrate(s->net, s->g, l, 0) || ib_qat_set_phase(s->net, s->g, IB_FROZEN);
     working_end();
     if (!failed)
         warn_lost_channels(s->net);
@@ -173,7 +180,8 @@ int command_quantize(int argc, char **argv)
         "channels_sqnr_db (null: the channel differs nowhere, or is 0 in float); with --method or "
         "--bias-correction layers[]: layer, bits, weights, rows, moved (codes that are not the "
         "nearest), nearest_error, error (squared, of the results' squares; null: these are 0), "
-        "note (or null).",
+        "note (or null); with --equalize equalized[]: layer, next (null: it stays as it is), before, after (how "
+        "many times the largest channel's weights are the smallest's), note (why it stays, or null).",
         children,
         NULL,
         NULL};
@@ -204,6 +212,7 @@ int command_quantize(int argc, char **argv)
         return complain(), 2;
     struct json_object *layers =
         o.common.json && (o.method || o.round.bias_correction) ? json_object_new_array() : NULL;
+    struct json_object *pairs = o.common.json && o.rounding.equalize ? json_object_new_array() : NULL;
     int status = session_model(&s, &o.common, o.model);
     if (!status && ib_qat_phase(s.net) != IB_FLOAT)
         status = fprintf(stderr, "isobit: %s: is quantized already\n", o.model) != 0;
@@ -222,7 +231,7 @@ int command_quantize(int argc, char **argv)
         session_tell(&s, s.train);
     }
     if (!status)
-        status = quantize(&s, &o, layers);
+        status = quantize(&s, &o, layers, pairs);
     if (!status)
         status = measure(&s, &o, &f);
     if (!status)
@@ -234,6 +243,8 @@ int command_quantize(int argc, char **argv)
         fidelity_json(&f, j);
         if (layers)
             json_object_object_add(j, "layers", json_object_get(layers));
+        if (pairs)
+            json_object_object_add(j, "equalized", json_object_get(pairs));
         print_json(j);
     } else if (!status) {
         printf("%s: ", o.qat);
@@ -241,6 +252,7 @@ int command_quantize(int argc, char **argv)
         printf("; written to %s\n", o.out);
     }
     json_object_put(layers);
+    json_object_put(pairs);
     fidelity_free(&f);
     session_close(&s);
     return status;

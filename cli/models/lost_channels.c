@@ -22,10 +22,10 @@ void warn_lost_channels(const ib_layer *net)
         if (l.act_bits < 8 && i)
             fprintf(stderr, "; more bits: --rules \"%s=w8a8\"", l.name);
         else if (i)
-            fputs("; if integers lose accuracy to float: --observer percentile --percentile 99 leaves the largest "
-                  "values out, a "
-                  "smaller layer (--hidden) has none so weak",
-                  stderr);
+            fputs(
+                "; if integers lose accuracy to float: isobit quantize --equalize evens channels out, --observer "
+                "percentile --percentile 99 leaves the largest values out, a smaller layer (--hidden) has none so weak",
+                stderr);
         fputc('\n', stderr);
     }
 }

@@ -4,12 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_GRANULARITY = LONG_OPTION + 200, KEY_ITERATIONS, KEY_BIAS };
+enum { KEY_GRANULARITY = LONG_OPTION + 200, KEY_ITERATIONS, KEY_BIAS, KEY_EQUALIZE };
 
 static const struct argp_option options[] = {
     {"granularity", KEY_GRANULARITY, "G", 0, "scales of weights: channel (default), tensor, group:N", 0},
     {"iterations", KEY_ITERATIONS, "N", 0, "of adaround, for each group of a layer (default 2000)", 0},
     {"bias-correction", KEY_BIAS, NULL, 0, "the mean error of each channel goes into its bias", 0},
+    {"equalize", KEY_EQUALIZE, NULL, 0,
+     "before calibration channels are made as large as their neighbours, and the weights "
+     "that read them as much smaller",
+     0},
     {0},
 };
 
@@ -21,6 +25,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_GRANULARITY: o->granularity = arg; return 0;
     case KEY_ITERATIONS: bad = parse_int(arg, "--iterations", 1, 1 << 24, &o->iterations); break;
     case KEY_BIAS: o->bias_correction = 1; return 0;
+    case KEY_EQUALIZE: o->equalize = 1; return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
     if (bad)
@@ -35,6 +40,7 @@ const char *network_rounding_given(const network_rounding *o)
     return o->granularity       ? "--granularity"
            : o->iterations      ? "--iterations"
            : o->bias_correction ? "--bias-correction"
+           : o->equalize        ? "--equalize"
                                 : NULL;
 }
 
@@ -60,6 +66,32 @@ int network_rounding_settle(const network_rounding *o, const char *method, ib_qa
     r->scales = q->weight_observer;
     q->weight_observer = "lsq"; /* scales that stay when weights are chosen */
     return 0;
+}
+
+static void tell_pair(void *user, const ib_equalize_report *r)
+{
+    struct json_object *pairs = user;
+    if (pairs) {
+        struct json_object *j = json_object_new_object();
+        json_object_object_add(j, "layer", json_object_new_string(r->layer));
+        json_object_object_add(j, "next", r->next ? json_object_new_string(r->next) : NULL);
+        json_object_object_add(j, "before", json_object_new_double((double)r->before));
+        json_object_object_add(j, "after", json_object_new_double((double)r->after));
+        json_object_object_add(j, "note", r->note ? json_object_new_string(r->note) : NULL);
+        json_object_array_add(pairs, j);
+    } else if (r->note) {
+        printf("%-24s not equalized: %s\n", r->layer, r->note);
+    } else {
+        printf("%-24s equalized with %s: its largest channel is %.3g times its smallest, was %.3g\n", r->layer, r->next,
+               (double)r->after, (double)r->before);
+    }
+}
+
+int network_equalize(session *s, const network_rounding *o, struct json_object *pairs)
+{
+    if (!o->equalize)
+        return 0;
+    return ib_qat_equalize(s->net, s->g, &(ib_equalize_opts){.tell = tell_pair, .user = pairs}) ? complain() : 0;
 }
 
 /* What is told while layers are rounded. */

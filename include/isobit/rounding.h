@@ -49,6 +49,25 @@ typedef struct ib_rounding_opts {
  * scales are not parameters (weight_observer "lsq"), so that they would follow the weights. */
 ib_status ib_qat_round(ib_layer *net, ib_graph *g, ib_loader *loader, const ib_rounding_opts *o);
 
+/* Of a product and the products behind it: how many times the largest channel's weights are the smallest's. */
+typedef struct ib_equalize_report {
+    const char *layer, *next; /* the first layer that reads it, NULL: it stays as it is */
+    const char *note;         /* why it stays, or NULL */
+    float before, after;
+} ib_equalize_report;
+
+typedef struct ib_equalize_opts {
+    void (*tell)(void *user, const ib_equalize_report *r); /* or NULL */
+    void *user;
+} ib_equalize_opts;
+
+/* Cross-layer equalization (arXiv:1906.04721, section 4.1) of a network in IB_CALIBRATE that observers have not seen
+ * yet: channels that vanish under one scale of all are made as large as the others, and the weights that read them as
+ * much smaller, by powers of two, so that fp32 results stay in every bit (unless they leave the range of fp32). A
+ * product stays as it is where a ReLU6, or something else than products, reads it. On an error the network is as it
+ * was. o may be NULL. */
+ib_status ib_qat_equalize(ib_layer *net, ib_graph *g, const ib_equalize_opts *o);
+
 /* The methods and a line about each; NULL behind the last. */
 const char *ib_rounding_method_at(int i);
 const char *ib_rounding_summary_at(int i);

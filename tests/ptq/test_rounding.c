@@ -301,7 +301,95 @@ static void what_cannot_be_is_refused_and_a_stop_changes_nothing(void)
     end();
 }
 
+/* Channels of a convolution, behind a batch norm, up to 4000 times smaller than others, and the depthwise weights that
+ * read them as much larger: the same function. */
+static void plant(ib_layer *net, float most)
+{
+    static const char *const names[] = {"bn1.gamma", "bn1.beta", "conv3.weight"};
+    for (int i = 0; i < 3; i++) {
+        float x[8 * 9];
+        ib_tensor *t = ib_param_find(net, names[i]);
+        REQUIRE(t && ib_tensor_size(t) <= 72 && !ib_tensor_read(t, x));
+        for (int64_t k = 0; k < ib_tensor_size(t); k++) {
+            const float s = powf(most, (float)(k / (ib_tensor_size(t) / 8)) / 7);
+            x[k] *= i == 2 ? s : 1 / s;
+        }
+        CHECK(!ib_tensor_write(t, x));
+    }
+}
+
+static void hear_equalized(void *user, const ib_equalize_report *r)
+{
+    char *text = user;
+    snprintf(text + strlen(text), 1000 - strlen(text), "%s>%s %s\n", r->layer, r->next ? r->next : "-",
+             r->note                                   ? r->note
+             : r->after < 3.5f && r->before > r->after ? "equal"
+                                                       : "unequal");
+}
+
+static double accuracy(ib_layer *net, int in_float)
+{
+    ib_evaluation e = {0};
+    ib_dataset *test = ib_digits_new(IB_SPLIT_TEST);
+    CHECK(!ib_evaluate(net, g, test, &(ib_evaluate_opts){.in_float = in_float}, &e));
+    const double score = e.score;
+    ib_evaluation_release(&e);
+    ib_dataset_free(test);
+    return score;
+}
+
+static void float_outputs(ib_layer *net, float *y)
+{
+    ib_batch b;
+    CHECK(!ib_loader_start(loader, 0, 0) && ib_loader_next(loader, &b));
+    ib_graph_begin(g, IB_EVAL);
+    const ib_tensor *t = ib_layer_forward_float(g, net, ib_input(g, 4, b.shape, b.x));
+    REQUIRE(t && !ib_tensor_read(t, y));
+}
+
+/* Under one scale for all channels most of the planted ones are lost; equalized they are not, and float outputs stay in
+ * every bit. */
+static void equalization_brings_vanished_channels_back(void)
+{
+    double score[2], real = 0;
+    begin_rounding(320);
+    for (int equal = 0; equal < 2; equal++) {
+        char text[1000] = "";
+        float before[32 * 10], after[32 * 10];
+        ib_layer *net =
+            ready(ib_sequential(ib_conv2d_layer(&(ib_conv2d_config){
+                                    .in = 1, .out = 8, .kernel_h = 3, .pad_h = 1, .pad_w = 1, .no_bias = 1}),
+                                ib_batch_norm_layer(8), ib_relu_layer(), ib_depthwise_layer(8, 3, 1, 0),
+                                ib_relu_layer(), ib_max_pool_layer(2, 2), ib_flatten_layer(), ib_linear_layer(128, 24),
+                                ib_relu6_layer(), ib_linear_layer(24, 10)));
+        train(net, 200, 4e-3f);
+        plant(net, 4000);
+        float_outputs(net, before);
+        const ib_qat_opts q = {.granularity = IB_PER_TENSOR, .observer = "mse"};
+        REQUIRE(!ib_qat_prepare(net, g, &q));
+        if (equal) {
+            CHECK(!ib_qat_equalize(net, g, &(ib_equalize_opts){.tell = hear_equalized, .user = text}));
+            float_outputs(net, after);
+            CHECK(!memcmp(before, after, sizeof before));
+            CHECK(strstr(text, "conv0.conv>conv3") || strstr(text, "conv0>conv3"));
+            CHECK(strstr(text, "ReLU6 clips at 6") && strstr(text, "it gives the network's results"));
+            CHECK(!strstr(text, "unequal"));
+            if (strstr(text, "unequal"))
+                printf("\n%s", text);
+        }
+        REQUIRE(!ib_qat_calibrate(net, g, loader, 0) && !ib_qat_set_phase(net, g, IB_FROZEN));
+        CHECK_INT(differences(net), 0);
+        score[equal] = accuracy(net, 0);
+        real = accuracy(net, 1);
+        if (equal)
+            CHECK_ERROR(ib_qat_equalize(net, g, NULL), "phase frozen, not calibrate");
+        ib_layer_free(net);
+    }
+    CHECK(real > 0.85 && score[0] < real - 0.1 && score[1] > real - 0.02);
+    end();
+}
+
 SUITE("rounding", T(every_method_chooses_codes_that_all_engines_have), T(the_same_bits_at_one_and_two_threads),
       T(gptq_of_orthogonal_inputs_is_rounding), T(methods_come_near_the_best_codes),
       T(dead_inputs_and_few_samples_are_told), T(corrected_biases_leave_no_mean_error),
-      T(what_cannot_be_is_refused_and_a_stop_changes_nothing))
+      T(what_cannot_be_is_refused_and_a_stop_changes_nothing), T(equalization_brings_vanished_channels_back))
