@@ -22,7 +22,7 @@ int ib_name_find(const char *name, const void *table, size_t n, size_t row, ib_s
 
 ib_status ib_name_refuse(const char *name, const void *table, size_t n, size_t row, ib_status status, const char *what)
 {
-    char names[300] = "";
+    char names[600] = "";
     for (size_t i = 0; i < n; i++) {
         const size_t at = strlen(names);
         ib_snprintf(names + at, sizeof names - at, "%s%s", i ? ", " : "", name_at(table, row, i));

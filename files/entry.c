@@ -1,6 +1,7 @@
 /* entry.c - see entry.h */
 #include "files/entry.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -53,6 +54,27 @@ static int not_finite(const ib_storage *f, const uint8_t *p, int64_t n)
     return bad;
 }
 
+/* Whether a block whose scale looks as if it were none decodes to other than numbers; single elements need no look. */
+static int is_bad(const ib_storage *f, const uint8_t *b)
+{
+    float y[256];
+    int bad = f->block == 1;
+    if (!not_finite(f, b, 1))
+        return 0;
+    if (!bad)
+        f->decode(b, y);
+    for (int i = 0; i < f->block && !bad; i++)
+        bad = !isfinite(y[i]);
+    return bad;
+}
+static int64_t first_bad(const ib_storage *f, const uint8_t *p, int64_t n)
+{
+    int64_t i = not_finite(f, p, n) ? 0 : n;
+    while (i < n && !is_bad(f, p + i * f->bytes))
+        i++;
+    return i;
+}
+
 /* The whole pages of what was looked at go back to the file. */
 static void give_back(const uint8_t *p, int64_t bytes)
 {
@@ -67,23 +89,21 @@ ib_status ib_entry_check_finite(const ib_entry *e)
     const ib_storage *f = e->format;
     const int64_t blocks = f && f->reals ? e->bytes / f->bytes : 0, piece = f && f->bytes ? (1 << 22) / f->bytes : 1;
     const int64_t pieces = (blocks + piece - 1) / piece;
-    int64_t first = INT64_MAX; /* piece that holds one */
+    int64_t first = INT64_MAX;
 #pragma omp parallel for schedule(static) if (pieces > 1) reduction(min : first)
     for (int64_t i = 0; i < pieces; i++) {
         const uint8_t *p = e->data + i * piece * f->bytes;
         const int64_t n = blocks - i * piece < piece ? blocks - i * piece : piece;
-        if (not_finite(f, p, n) && i < first)
-            first = i;
+        const int64_t at = first_bad(f, p, n);
+        if (at < n && i * piece + at < first)
+            first = i * piece + at;
         give_back(p, n * f->bytes);
     }
     if (first == INT64_MAX)
         return IB_OK;
-    int64_t at = first * piece;
-    while (!not_finite(f, e->data + at * f->bytes, 1))
-        at++;
     return ib_fail(IB_ENUMERIC, "tensor '%s' holds %s at %lld", e->name,
                    f->block > 1 ? "a scale that is not finite in the block" : "a number that is not finite",
-                   (long long)(at * f->block));
+                   (long long)(first * f->block));
 }
 
 char *ib_entry_shape_text(const ib_entry *e, char *buf, size_t size)

@@ -261,9 +261,9 @@ ib_status ib_lm_requantize(ib_lm *m, const char *format)
     IB_NEED(m);
     IB_NEED(format);
     const int keep = !strcmp(format, "keep"), n = keep ? 0 : m->c.layers * IB_N_ROLES;
-    const ib_storage *f = keep ? NULL : ib_storage_find(format);
+    const ib_storage *f = keep ? NULL : ib_storage_writable(format);
     if (!f && !keep)
-        return IB_EINVAL;
+        return ib_error_status();
     ib_matrix **made = n ? ib_alloc((size_t)n * sizeof *made) : NULL; /* all or none take the places of the old ones */
     ib_status status = n && !made ? IB_ENOMEM : IB_OK;
     for (int k = 0; k < n && !status; k++) {
@@ -306,9 +306,9 @@ ib_status ib_lm_freeze(ib_lm *m, const char *format)
 {
     IB_NEED(m);
     IB_NEED(format);
-    const ib_storage *f = ib_storage_find(format), *f16 = ib_storage_find("f16");
+    const ib_storage *f = ib_storage_writable(format), *f16 = ib_storage_find("f16");
     if (!f)
-        return IB_EINVAL;
+        return ib_error_status();
     if (!m->trainable || m->adapted)
         return ib_fail(IB_ESTATE, "the model is frozen already");
     ib_status status = freeze(&m->embedding, m->embedding_w, f16);

@@ -93,7 +93,7 @@ const ib_storage *ib_ptq_type_of(const char *to, const ib_ptq_place *p)
             return ib_storage_find(by_recipe(&table[i], p));
     for (int i = 0; ib_storage_at(i); i++)
         if (same_name(ib_storage_at(i)->name, to))
-            return ib_storage_at(i);
+            return ib_storage_writable(ib_storage_at(i)->name);
     ib_name_refuse(to, table, N_RECIPES, sizeof *table, IB_EINVAL, "no type of files is named");
     return NULL;
 }

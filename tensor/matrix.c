@@ -15,6 +15,8 @@
 #define STORAGE(name, block, bytes, gguf, error, real, reals, exponent)                                                \
     void ib_##name##_encode_ref(const float *x, const float *importance, float square, uint8_t *b);                    \
     void ib_##name##_decode_ref(const uint8_t *b, float *y);
+#define DECODED(name, block, bytes, gguf, real, reals, exponent)                                                       \
+    void ib_##name##_decode_ref(const uint8_t *b, float *y);
 #define SCALED(name, code, nested, error)
 #define ROWS(name, error)
 #include "tensor/storage.def"
@@ -26,6 +28,8 @@ static const ib_storage table[] = {
 #define STORAGE(name, block, bytes, gguf, error, real, reals, exponent)                                                \
     {#name, IB_AT_##name, block, bytes,   gguf, error, ib_##name##_encode_ref, ib_##name##_decode_ref, NULL,           \
      0,     real,         reals, exponent},
+#define DECODED(name, block, bytes, gguf, real, reals, exponent)                                                       \
+    {#name, IB_AT_##name, block, bytes, gguf, 0, NULL, ib_##name##_decode_ref, NULL, 0, real, reals, exponent},
 #define SCALED(name, code, nested, error) {#name, IB_AT_##name, 1, 0, -1, error, NULL, NULL, code, nested, 0, 0, 0},
 #define ROWS(name, error) {#name, IB_AT_##name, 1, 1, -1, error, NULL, NULL, NULL, 0, 0, 0, 0},
 #include "tensor/storage.def"
@@ -37,6 +41,13 @@ static const ib_storage table[] = {
 const ib_storage *ib_storage_at(int i)
 {
     return i >= 0 && i < IB_N_STORAGE ? &table[i] : NULL;
+}
+
+static ib_status refuse_to_write(const ib_storage *f)
+{
+    return ib_fail(
+        IB_EUNSUPPORTED,
+        "%s is read, run and copied as it is, but not written: choose another format, such as iq4_xs or q2_k", f->name);
 }
 
 /* nf4-dq is nf4_dq */
@@ -57,6 +68,12 @@ const ib_storage *ib_storage_find(const char *name)
             return &table[i];
     ib_name_refuse(name, table, IB_N_STORAGE, sizeof *table, IB_EINVAL, "no storage format is named");
     return NULL;
+}
+
+const ib_storage *ib_storage_writable(const char *name)
+{
+    const ib_storage *f = ib_storage_find(name);
+    return f && !f->encode && f->decode ? refuse_to_write(f), NULL : f;
 }
 
 const ib_storage *ib_storage_gguf(int gguf_type)
@@ -85,8 +102,9 @@ const ib_storage *ib_storage_fallback(const ib_storage *f, int64_t cols)
 {
     IB_NEED_OR(f, NULL);
     IB_TAKE_OR(cols, cols > 0, NULL, "is %lld", (long long)cols);
-    static const char *const other[][2] = {
-        {"q2_k", "q4_0"}, {"q3_k", "q4_0"}, {"q4_k", "q5_0"}, {"q5_k", "q5_1"}, {"q6_k", "q8_0"}};
+    static const char *const other[][2] = {{"q2_k", "q4_0"},  {"q3_k", "q4_0"},  {"q4_k", "q5_0"},
+                                           {"q5_k", "q5_1"},  {"q6_k", "q8_0"},  {"iq4_xs", "iq4_nl"},
+                                           {"tq1_0", "q4_0"}, {"tq2_0", "q4_0"}, {"q2_0", "q4_0"}};
     if (!f->decode || cols % f->block == 0)
         return f;
     for (size_t i = 0; i < sizeof other / sizeof *other && cols % 32 == 0; i++)
@@ -195,6 +213,8 @@ static ib_matrix *encode(const encoding *e)
     for (int64_t i = 0; e->importance && i < cols; i++)
         IB_TAKE_FOR(e->function, importance, e->importance[i] >= 0 && isfinite(e->importance[i]), NULL,
                     "is %g for column %lld", (double)e->importance[i], (long long)i);
+    if (!f->encode && f->decode)
+        return refuse_to_write(f), NULL;
     if (!f->encode) {
         for (int64_t i = 0; i < rows * cols; i++)
             if (!isfinite(e->x[i]))

@@ -1,7 +1,8 @@
 /* matrix.h - frozen matrices in the storage formats of language models.
  *
  * A matrix is row-major [rows, cols] and never changes: its bytes may lie in a mapped file. Formats are ggml's blocks
- * (F32 to Q6_K, IQ4_NL; ggml's quants specification), bitsandbytes' 4-bit types (NF4, FP4: arXiv:2305.14314, blocks of
+ * (all types of GGUF files that hold weights: F32 to Q6_K, IQ1_S to IQ4_XS, TQ1_0, TQ2_0, MXFP4, NVFP4, Q1_0, Q2_0;
+ * ggml's quants specification), bitsandbytes' 4-bit types (NF4, FP4: arXiv:2305.14314, blocks of
  * 64 elements of the flattened matrix, with and without double quantization) and two symmetric integer types of
  * isobit. */
 #ifndef ISOBIT_MATRIX_H
@@ -23,7 +24,8 @@ typedef struct ib_storage {
     int gguf_type;    /* number in GGUF files, -1 if GGUF has none */
     float max_error;  /* bound on the RMS error of uniform [-1, 1] relative to its RMS, for the tests */
     /* One block; the importance of its columns, or NULL (ib_matrix_quantize); the mean square of its row, which counts
-     * beside that. NULL for formats whose scales lie apart from the codes (nf4, fp4, int8). */
+     * beside that. Both are NULL for formats whose scales lie apart from the codes (nf4, fp4, int8), encode alone for
+     * those that are read but not written (iq1_s to iq3_s, whose codes are points of grids). */
     void (*encode)(const float *x, const float *importance, float square, uint8_t *block);
     void (*decode)(const uint8_t *block, float *y);
     const float *code; /* nf4, fp4: the values of the 16 codes */
@@ -35,12 +37,14 @@ typedef struct ib_storage {
 
 const ib_storage *ib_storage_at(int i);              /* NULL behind the last */
 const ib_storage *ib_storage_find(const char *name); /* "nf4-dq" is nf4_dq; NULL with ib_error() listing the names */
+/* The same for what is to be written: NULL with ib_error(), IB_EUNSUPPORTED, also for a format that is read alone. */
+const ib_storage *ib_storage_writable(const char *name);
 const ib_storage *ib_storage_gguf(int gguf_type);    /* NULL with ib_error() */
 /* Bytes of [rows, cols] with all scales; -1 with ib_error() if rows are not whole blocks. */
 int64_t ib_storage_bytes(const ib_storage *f, int64_t rows, int64_t cols);
 
 /* f, or where rows of `cols` are not whole blocks of it what llama.cpp takes, a larger format whose blocks are 32:
- * q2_k, q3_k -> q4_0, q4_k -> q5_0, q5_k -> q5_1, q6_k -> q8_0; else f16. */
+ * q2_k, q3_k, tq1_0, tq2_0, q2_0 -> q4_0, q4_k -> q5_0, q5_k -> q5_1, q6_k -> q8_0, iq4_xs -> iq4_nl; else f16. */
 const ib_storage *ib_storage_fallback(const ib_storage *f, int64_t cols);
 
 enum { IB_NF4_BLOCK = 64, IB_NESTED_BLOCK = 256 };

@@ -294,9 +294,9 @@ ib_status ib_lm_deploy(ib_lm *m, ib_device *dev, const char *format)
 {
     IB_NEED(m);
     IB_NEED(dev);
-    const ib_storage *f = format ? ib_storage_find(format) : NULL;
+    const ib_storage *f = format ? ib_storage_writable(format) : NULL;
     if (format && !f)
-        return IB_EINVAL;
+        return ib_error_status();
     if (format && !m->adapted)
         return ib_fail(IB_ESTATE, "the model has no adapter to deploy");
     ib_status status = IB_OK;

@@ -97,6 +97,10 @@ static ib_status add_matrix(ib_out *out, const char *name, const ib_matrix *w, c
     /* what was trained beside an adapter goes back into its base's format */
     t->from = w ? ib_matrix_format(w) : ib_storage_find("f32");
     t->to = target(t->from, wanted, t->shape[1], p != NULL, gguf);
+    if ((trained || (p && p->a)) && t->to->decode && !ib_storage_writable(t->to->name)) {
+        ib_error_prefix("tensor '%s' changed", name);
+        return ib_error_status();
+    }
     if (gguf && t->to->gguf_type < 0)
         return ib_fail(IB_EUNSUPPORTED, "tensor '%s' is %s, for which GGUF has no type: choose one with --format", name,
                        t->to->name);
@@ -110,9 +114,9 @@ static ib_status add_matrix(ib_out *out, const char *name, const ib_matrix *w, c
 
 ib_status ib_out_list(const ib_lm *m, int gguf, const char *format, ib_out *out)
 {
-    const ib_storage *wanted = format ? ib_storage_find(format) : NULL;
+    const ib_storage *wanted = format ? ib_storage_writable(format) : NULL;
     if (format && !wanted)
-        return IB_EINVAL;
+        return ib_error_status();
     const int pairs = gguf && m->arch->gguf_pairs, turn = pairs == m->pairs ? 0 : pairs ? 1 : -1;
     const float plus = !gguf && m->arch->norm_minus_one ? -1.0f : 0.0f;
     ib_status status = add_matrix(out, gguf ? "token_embd.weight" : "model.embed_tokens.weight", m->embedding,

@@ -318,6 +318,8 @@ ib_status ib_finetune(ib_lm *m, ib_graph *g, const ib_samples *train, const ib_s
     IB_TAKE(o->save_every, o->save_every >= 0, "is %lld", (long long)o->save_every);
     IB_TAKE(o->eval_every, o->eval_every >= 0, "is %lld", (long long)o->eval_every);
     IB_TAKE(o->resume, !o->resume || o->out, "is %d without o->out", o->resume);
+    if (o->deploy && !ib_storage_writable(o->deploy))
+        return ib_error_status();
     if (!m->trainable)
         return ib_fail(IB_ESTATE, "nothing to train: the model has no adapter");
     run r = {.m = m, .g = g, .train = train, .eval = eval, .o = o, .epoch = -1, .steps = steps};

@@ -39,7 +39,8 @@ IMPORTANCES = {
     "gaps": np.where((C >= 256) & (C < 512) | (C >= 528) & (C < 544), F(0), V[1] * V[1]).astype(F),
     "steep": V[0] * V[0] * V[0] * V[0] * V[1] * V[1] * F(1000),
 }
-GGML = dict(q4_0=2, q4_1=3, q5_0=6, q5_1=7, q8_0=8, q2_k=10, q3_k=11, q4_k=12, q5_k=13, q6_k=14, iq4_nl=20)
+GGML = dict(q4_0=2, q4_1=3, q5_0=6, q5_1=7, q8_0=8, q2_k=10, q3_k=11, q4_k=12, q5_k=13, q6_k=14, iq4_nl=20,
+            iq4_xs=23, tq1_0=34, tq2_0=35, mxfp4=39, nvfp4=40, q1_0=41, q2_0=42)
 
 
 def fnv(b):

@@ -1,8 +1,8 @@
 /* cases_frozen.c - frozen matrices in every storage format, few and many rows, and values that are kept. Weights and
  * inputs lie in [-1, 1). fp32: sums in another order. bfloat16: two factors, each within 2^-9, errors of random sign.
  */
-#include "tensor/matrix_fields.h"
 #include "tests/kernels/kernel_case.h"
+#include "tests/stored_matrix.h"
 
 static ib_matrix *matrix; /* the one of the shape */
 
@@ -12,7 +12,7 @@ static const ib_matrix *a_matrix(const ib_storage *f, int64_t rows, int64_t cols
     a_shape("%s [%lld,%lld], n %lld", f->name, (long long)rows, (long long)cols, (long long)n);
     if (!matrix || matrix->format != f || matrix->rows != rows || matrix->cols != cols) {
         ib_matrix_free(matrix);
-        REQUIRE((matrix = ib_matrix_encode(f, rows, cols, reals(rows * cols), NULL)) != NULL);
+        matrix = a_stored_matrix(f, rows, cols, reals(rows * cols));
     }
     return matrix;
 }
