@@ -7,6 +7,16 @@
 
 static const int8_t ib_e2m1_twice[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 
+/* 2^(e - 128): half of what OCP's E8M0 says a scale of the byte e is */
+static inline float half_power(uint8_t e)
+{
+    union {
+        uint32_t u;
+        float f;
+    } v = {e < 2 ? 0x00200000u << e : (uint32_t)(e - 1) << 23};
+    return v.f;
+}
+
 /* Of the values times d the nearest to x, of several the first. */
 static inline int e2m1_index(float x, float d)
 {
@@ -31,7 +41,7 @@ static inline void e2m1_take(const uint8_t *restrict b, int n, float d, float *r
     }
 }
 
-static inline float largest(const float *x, int n)
+static inline float e2m1_largest(const float *x, int n)
 {
     float most = 0;
     for (int j = 0; j < n; j++)

@@ -3,35 +3,25 @@
 #include "tensor/storage/e2m1.h"
 #include "tensor/storage/integers.h"
 
-/* 2^(e - 128), which the values are times that are twice as large */
-static inline float power_of(uint8_t e)
-{
-    union {
-        uint32_t u;
-        float f;
-    } v = {e < 2 ? 0x00200000u << e : (uint32_t)(e - 1) << 23};
-    return v.f;
-}
-
 /* The largest value lies in the binade of 4 .. 6, the largest reals. ggml's reference takes log2f() of it, which a
  * little below a power of two is whole already. */
 ENCODE(mxfp4)
 {
     UNWEIGHTED;
-    const float most = largest(x, 32);
+    const float most = e2m1_largest(x, 32);
     const int e = most > 0 ? (int)floorf(log2f(most)) - 2 + 127 : 0;
     b[0] = (uint8_t)clamp_int(e, 0, 255);
-    e2m1_put(x, 32, power_of(b[0]), b + 1);
+    e2m1_put(x, 32, half_power(b[0]), b + 1);
 }
 
 DECODE(mxfp4)
 {
-    e2m1_take(b + 1, 32, power_of(b[0]), y);
+    e2m1_take(b + 1, 32, half_power(b[0]), y);
 }
 
 IB_INTEGERS(mxfp4)
 {
-    y->d = power_of(b[0]);
+    y->d = half_power(b[0]);
     y->m = 0;
     y->scale[0] = y->scale[1] = 1;
     for (int j = 0; j < 16; j++) {

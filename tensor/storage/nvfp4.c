@@ -36,7 +36,7 @@ ENCODE(nvfp4)
 {
     UNWEIGHTED;
     for (int j = 0; j < 4; j++) {
-        b[j] = scale_for(largest(x + 16 * j, 16) / 6.0f);
+        b[j] = scale_for(e2m1_largest(x + 16 * j, 16) / 6.0f);
         e2m1_put(x + 16 * j, 16, scale_of(b[j]), b + 4 + 8 * j);
     }
 }

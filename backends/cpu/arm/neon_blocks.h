@@ -109,6 +109,13 @@ PART(iq4_nl)
     const int8x16_t v = vld1q_s8(value);
     return (void)j, (int8x16x2_t){{vqtbl1q_s8(v, q.val[0]), vqtbl1q_s8(v, q.val[1])}};
 }
+PART(mxfp4)
+{
+    static const int8_t value[16] = {E2M1};
+    const uint8x16x2_t q = nibbles(b + 1);
+    const int8x16_t v = vld1q_s8(value);
+    return (void)j, (int8x16x2_t){{vqtbl1q_s8(v, q.val[0]), vqtbl1q_s8(v, q.val[1])}};
+}
 /* Neighbours share a byte, in two's complement. */
 PART(int4)
 {
@@ -223,6 +230,52 @@ PART(q3_k)
     const uint8x16x2_t low = load32(b + 32 + 32 * (j / 4)), high = load32(b);
     return less(low_bits(low.val[0], 2 * (j & 3), 3) | bit_to(high.val[0], j, 2),
                 low_bits(low.val[1], 2 * (j & 3), 3) | bit_to(high.val[1], j, 2), 4);
+}
+SCALES(iq4_xs)
+{
+    coded_scales y = scales_none(b);
+    widen_signed(vsubq_s8(vreinterpretq_s8_u8(twice(iq4_scales_at(b))), vdupq_n_s8(32)), y.scale);
+    return y;
+}
+PART(iq4_xs)
+{
+    static const int8_t value[16] = {IQ4_NL};
+    const uint8x16x2_t q = nibbles(b + 8 + 16 * j);
+    const int8x16_t v = vld1q_s8(value);
+    return (int8x16x2_t){{vqtbl1q_s8(v, q.val[0]), vqtbl1q_s8(v, q.val[1])}};
+}
+SCALES(ones)
+{
+    coded_scales y = scales_none(b);
+    y.scale[0] = y.scale[1] = vdupq_n_s16(1);
+    return y;
+}
+PART(tq2_0)
+{
+    const uint8x16x2_t raw = load32(b + 32 * (j / 4));
+    return less(low_bits(raw.val[0], 2 * (j & 3), 3), low_bits(raw.val[1], 2 * (j & 3), 3), 1);
+}
+/* Bytes times 3^k, less what 256 divides: 1 from 86 on, 2 from 171 on. */
+static inline uint8x16_t digits(uint8x16_t x, uint8x16_t power)
+{
+    const uint8x16_t part = vmulq_u8(x, power);
+    return vdupq_n_u8(0) - vcgeq_u8(part, vdupq_n_u8(86)) - vcgeq_u8(part, vdupq_n_u8(171));
+}
+PART(tq1_0)
+{
+    static const uint8_t power[5] = {1, 3, 9, 27, 81}, last[16] = {1, 1, 1, 1, 3, 3, 3, 3, 9, 9, 9, 9, 27, 27, 27, 27};
+    if (j < 5) {
+        const uint8x16x2_t raw = load32(b);
+        const uint8x16_t by = vdupq_n_u8(power[j]);
+        return less(digits(raw.val[0], by), digits(raw.val[1], by), 1);
+    }
+    const uint8x16_t fifth = vld1q_u8(b + 32);
+    if (j < 7)
+        return less(digits(fifth, vdupq_n_u8(power[2 * j - 10])), digits(fifth, vdupq_n_u8(power[2 * j - 9])), 1);
+    uint32_t four;
+    memcpy(&four, b + 48, sizeof four);
+    return less(digits(fifth, vdupq_n_u8(power[4])), digits(vreinterpretq_u8_u32(vdupq_n_u32(four)), vld1q_u8(last)),
+                1);
 }
 
 #endif

@@ -3,6 +3,7 @@
  * added up together, so that a vector holds one of each output. */
 #include "backends/cpu/arm/neon_blocks.h"
 #include "backends/cpu/code_rows.h"
+#include "tensor/storage/e2m1.h"
 #include "tensor/storage/scaled.h"
 
 static int code_block(const float *x, int block, int8_t *codes, float *scale, int16_t *multiple, int16_t *sums)
@@ -78,9 +79,13 @@ INLINED float32x4_t halves(const four_outputs *e, int64_t at)
 /* d of block b */
 INLINED float32x4_t d_of(const product *t, const coded_format *f, const four_outputs *e, int64_t b, float wide)
 {
+    float d[FOUR];
+    for (int r = 0; f->power && r < FOUR; r++)
+        d[r] = half_power(e->at[r][b * f->bytes + f->d_at]);
+    if (f->power)
+        return vld1q_f32(d);
     if (f->d_at >= 0)
         return halves(e, b * f->bytes + f->d_at);
-    float d[FOUR];
     for (int r = 0; r < FOUR; r++)
         d[r] = f->shift == WIDE ? ib_absmax_at(t->w, e->o[r] * t->blocks + b) : t->w->absmax[e->o[r]];
     return f->shift == WIDE ? vmulq_n_f32(vld1q_f32(d), wide) : vld1q_f32(d);

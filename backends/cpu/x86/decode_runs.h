@@ -8,6 +8,7 @@
 
 #include "backends/cpu/level.h"
 #include "backends/cpu/x86/coded/coded_blocks.h"
+#include "tensor/storage/e2m1.h"
 #include "tensor/storage/scaled.h"
 
 /* Sixteen values of signed bytes q: q d, or q d + m (q d - m is the same with -m in every bit); or of numbers 0 .. 15:
@@ -81,7 +82,8 @@ typedef coded_scales (*scales)(const uint8_t *b);
 static inline __attribute__((always_inline)) void run_block(const uint8_t *b, float *y, coded_format f, scales of,
                                                             parts part)
 {
-    const float d = scale_at(b + f.d_at), m = f.m_at < 0 ? 0.0f : scale_at(b + f.m_at);
+    const float d = f.power ? half_power(b[f.d_at]) : scale_at(b + f.d_at),
+                m = f.m_at < 0 ? 0.0f : scale_at(b + f.m_at);
     float ds[16] = {d, d}, dm[16] = {m, m};
     if (f.block == 256) {
         const coded_scales s = of(b);

@@ -93,6 +93,11 @@ PART(iq4_nl)
     const __m256i value = _mm256_broadcastsi128_si256(_mm_setr_epi8(IQ4_NL));
     return (void)j, _mm256_shuffle_epi8(value, nibbles(b + 2));
 }
+PART(mxfp4)
+{
+    const __m256i value = _mm256_broadcastsi128_si256(_mm_setr_epi8(E2M1));
+    return (void)j, _mm256_shuffle_epi8(value, nibbles(b + 1));
+}
 /* Neighbours share a byte, in two's complement: 8 more without a sign. */
 PART(int4)
 {
@@ -193,6 +198,52 @@ SCALES(q3_k)
 PART(q3_k)
 {
     return _mm256_or_si256(low_bits(load32(b + 32 + 32 * (j / 4)), 2 * (j & 3), 3), bit_to(load32(b), j, 2));
+}
+SCALES(iq4_xs)
+{
+    return (coded_scales){_mm256_sub_epi16(twice(iq4_scales_at(b)), _mm256_set1_epi16(32)), _mm256_setzero_si256()};
+}
+PART(iq4_xs)
+{
+    const __m256i value = _mm256_broadcastsi128_si256(_mm_setr_epi8(IQ4_NL));
+    return _mm256_shuffle_epi8(value, nibbles(b + 8 + 16 * j));
+}
+SCALES(ones)
+{
+    return (void)b, (coded_scales){_mm256_set1_epi16(1), _mm256_setzero_si256()};
+}
+PART(tq2_0)
+{
+    return low_bits(load32(b + 32 * (j / 4)), 2 * (j & 3), 3);
+}
+/* Bytes times 3^k, the same for neighbours, less what 256 divides: 1 from 86 on, 2 from 171 on. */
+static inline __m256i digits(__m256i x, __m256i power)
+{
+    const __m256i low = _mm256_set1_epi16(255), one = _mm256_set1_epi8(86), two = _mm256_set1_epi8((char)171),
+                  even = _mm256_and_si256(_mm256_mullo_epi16(x, power), low),
+                  odd = _mm256_slli_epi16(_mm256_mullo_epi16(_mm256_srli_epi16(x, 8), power), 8),
+                  part = _mm256_or_si256(even, odd);
+    return _mm256_sub_epi8(_mm256_setzero_si256(),
+                           _mm256_add_epi8(_mm256_cmpeq_epi8(_mm256_max_epu8(part, one), part),
+                                           _mm256_cmpeq_epi8(_mm256_max_epu8(part, two), part)));
+}
+static inline __m256i halves_of(__m128i low, __m128i high)
+{
+    return _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);
+}
+PART(tq1_0)
+{
+    static const short power[5] = {1, 3, 9, 27, 81};
+    if (j < 5)
+        return digits(load32(b), _mm256_set1_epi16(power[j]));
+    const __m128i fifth = load16(b + 32);
+    if (j < 7)
+        return digits(halves_of(fifth, fifth),
+                      halves_of(_mm_set1_epi16(power[2 * j - 10]), _mm_set1_epi16(power[2 * j - 9])));
+    int32_t last;
+    memcpy(&last, b + 48, sizeof last);
+    return digits(halves_of(fifth, _mm_set1_epi32(last)),
+                  halves_of(_mm_set1_epi16(power[4]), _mm_setr_epi16(1, 1, 3, 3, 9, 9, 27, 27)));
 }
 
 #endif

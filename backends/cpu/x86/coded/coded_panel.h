@@ -1,6 +1,6 @@
 /* coded_panel.h - sixteen outputs of a frozen matrix as a panel of codes, by which many rows are multiplied: taken
  * apart once, in the order in which tiles read it (coded_tile.h). A step is 64 bytes: four codes of each output, or two
- * of 16 bits where vpmaddubsw has no room for a format's codes. */
+ * of 16 bits where vpmaddubsw has no room for a format's codes, which then are times the scales of k-quants. */
 #ifndef IB_BACKENDS_CPU_X86_CODED_PANEL_H
 #define IB_BACKENDS_CPU_X86_CODED_PANEL_H
 
@@ -78,13 +78,18 @@ static inline __attribute__((always_inline)) void fill_panel(const product *t, i
             for (int j = 0; j < f->block / 32; j++) {
                 uint8_t *step = to->codes + ((int64_t)b * (f->block / 32) + j) * steps * STEP + 32 * h;
                 __m256i q[EIGHT], x[EIGHT];
+                short by[EIGHT][16];
                 for (int r = 0; r < EIGHT; r++)
                     q[r] = part(e.at[r] + at, j);
+                for (int r = 0; in_words(f) && k_quant && r < EIGHT; r++)
+                    _mm256_storeu_si256((__m256i *)(void *)by[r], scale(e.at[r] + at).scale);
                 for (int half = 0; half < (in_words(f) ? 2 : 1); half++) {
                     for (int r = 0; r < EIGHT; r++)
                         x[r] = in_words(f)          ? word_codes(q[r], half, f->shift, &codes)
                                : f->shift == SIGNED ? _mm256_xor_si256(q[r], _mm256_set1_epi8(-128))
                                                     : q[r];
+                    for (int r = 0; in_words(f) && k_quant && r < EIGHT; r++)
+                        x[r] = _mm256_mullo_epi16(x[r], _mm256_set1_epi16(by[r][2 * j + half]));
                     put_turned(x, step + 8 * half * STEP);
                 }
             }

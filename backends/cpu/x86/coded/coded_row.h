@@ -5,6 +5,7 @@
 
 #include "backends/cpu/level.h"
 #include "backends/cpu/x86/coded/coded_blocks.h"
+#include "tensor/storage/e2m1.h"
 #include "tensor/storage/scaled.h"
 
 /* A product of rows of blocks; y[rows][outputs]. */
@@ -63,9 +64,13 @@ static inline __m256 halves(const eight *e, int64_t at)
 static inline __attribute__((always_inline)) __m256 d_of(const product *t, const coded_format *f, const eight *e,
                                                          int64_t b, float wide)
 {
+    float d[EIGHT];
+    for (int r = 0; f->power && r < EIGHT; r++)
+        d[r] = half_power(e->at[r][b * f->bytes + f->d_at]);
+    if (f->power)
+        return _mm256_loadu_ps(d);
     if (f->d_at >= 0)
         return halves(e, b * f->bytes + f->d_at);
-    float d[EIGHT];
     for (int r = 0; r < EIGHT; r++)
         d[r] = f->shift == WIDE ? ib_absmax_at(t->matrix, e->o[r] * t->blocks + b) : t->matrix->absmax[e->o[r]];
     const __m256 all = _mm256_setr_ps(d[0], d[1], d[2], d[3], d[4], d[5], d[6], d[7]);
@@ -127,6 +132,12 @@ static inline __m256i fours(__m256i w, __m256i c, int shift, __m256i multiples)
     return _mm256_madd_epi16(pairs, multiples);
 }
 #endif
+/* The same in pairs of 16 bits, of codes that are times scales. */
+static inline __m256i pairs_of(__m256i w, __m256i c, int shift)
+{
+    return shift == SIGNED ? _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(c, w))
+                           : _mm256_maddubs_epi16(w, c);
+}
 static inline int shift_of(const coded_format *f)
 {
     return f->shift == SIGNED ? SIGNED_SHIFT : f->shift > 0 ? f->shift : 0;
@@ -184,8 +195,8 @@ static inline __m256 add_block(__m256 y, __m256 w, __m256 d, __m256i p)
 static inline __attribute__((always_inline)) void one_row(const product *t, int64_t o, int64_t i, const coded_format *f,
                                                           parts part, scales scale, wides wide)
 {
-    const int shift = shift_of(f), k_quant = f->block == 256, groups = f->block / 16,
-              in_pairs = f->most && f->most <= 31 && f->block == 32 && !SIGNED_SHIFT,
+    const int k_quant = f->block == 256, shift = k_quant && f->shift == SIGNED ? 0 : shift_of(f),
+              groups = f->block / 16, in_pairs = f->most && f->most <= 31 && f->block == 32 && !SIGNED_SHIFT,
               lines = (EIGHT * f->bytes + 63) / 64;
     const eight e = eight_of(t, f->bytes, o);
     const wide_codes codes = wide();
@@ -216,7 +227,7 @@ static inline __attribute__((always_inline)) void one_row(const product *t, int6
             for (int j = 0; j < f->block / 32; j++)
                 p[r] = f->shift == WIDE
                            ? add_wide(p[r], part(w, j), load32(c + 32 * j), multiples_of(by + 2 * j), &codes)
-                           : add_scaled(p[r], _mm256_maddubs_epi16(part(w, j), load32(c + 32 * j)), scales_at(both, j));
+                           : add_scaled(p[r], pairs_of(part(w, j), load32(c + 32 * j), f->shift), scales_at(both, j));
             if (k_quant && shift)
                 p[r] =
                     _mm256_sub_epi32(p[r], _mm256_mullo_epi32(_mm256_madd_epi16(s.scale, load32((const uint8_t *)sums)),
