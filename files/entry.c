@@ -84,6 +84,11 @@ static void give_back(const uint8_t *p, int64_t bytes)
         madvise((void *)from, to - from, MADV_DONTNEED);
 }
 
+void ib_entry_give_back(const ib_entry *e)
+{
+    give_back(e->data, e->bytes);
+}
+
 ib_status ib_entry_check_finite(const ib_entry *e)
 {
     const ib_storage *f = e->format;

@@ -30,6 +30,8 @@ void ib_entry_decode(const ib_entry *e, int64_t first, int64_t n, float *y);
 /* IB_ENUMERIC names the tensor and the first element that is not finite, or the first element of a block with such a
  * scale. All of it is read once; its pages do not stay in the process. */
 ib_status ib_entry_check_finite(const ib_entry *e);
+/* Its whole pages go back to the file, and are read again should anybody ask. */
+void ib_entry_give_back(const ib_entry *e);
 /* "[49152,576]" */
 char *ib_entry_shape_text(const ib_entry *e, char *buf, size_t size);
 

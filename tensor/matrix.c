@@ -7,6 +7,7 @@
 #include "base/argument.h"
 #include "base/assert.h"
 #include "base/names.h"
+#include "tensor/grid.h"
 #include "tensor/lattice.h"
 #include "tensor/matrix_fields.h"
 #include "tensor/storage/scaled.h"
@@ -19,10 +20,12 @@
     void ib_##name##_decode_ref(const uint8_t *b, float *y);
 #define SCALED(name, code, nested, error)
 #define ROWS(name, error)
+#define GRID(name, error)
 #include "tensor/storage.def"
 #undef STORAGE
 #undef SCALED
 #undef ROWS
+#undef GRID
 
 static const ib_storage table[] = {
 #define STORAGE(name, block, bytes, gguf, error, real, reals, exponent)                                                \
@@ -32,10 +35,12 @@ static const ib_storage table[] = {
     {#name, IB_AT_##name, block, bytes, gguf, 0, NULL, ib_##name##_decode_ref, NULL, 0, real, reals, exponent},
 #define SCALED(name, code, nested, error) {#name, IB_AT_##name, 1, 0, -1, error, NULL, NULL, code, nested, 0, 0, 0},
 #define ROWS(name, error) {#name, IB_AT_##name, 1, 1, -1, error, NULL, NULL, NULL, 0, 0, 0, 0},
+#define GRID(name, error) {#name, IB_AT_##name, 1, 0, -1, error, NULL, NULL, NULL, 0, 0, 0, 0},
 #include "tensor/storage.def"
 #undef STORAGE
 #undef SCALED
 #undef ROWS
+#undef GRID
 };
 
 const ib_storage *ib_storage_at(int i)
@@ -267,13 +272,17 @@ void ib_matrix_decode(const ib_matrix *m, int64_t first, int64_t n, float *y)
     IB_TAKE_OR(n, n >= 0 && n <= m->rows * m->cols - first, , "is %lld, of %lld elements from %lld", (long long)n,
                (long long)(m->rows * m->cols), (long long)first);
     const ib_storage *f = m->format;
+    if (f->index == IB_AT_groups) {
+        ib_grid_decode(m, first, n, y);
+        return;
+    }
     if (f->decode) {
         ib_storage_decode(f, m->data, first, n, y);
         return;
     }
     for (int64_t i = first; i < first + n; i++)
         y[i - first] = f->code ? m->code[m->data[i / 2] >> (i & 1 ? 0 : 4) & 15] * ib_absmax_at(m, i / IB_NF4_BLOCK)
-                               : (float)(int8_t)m->data[i] * m->absmax[i / m->cols];
+                               : (float)(int8_t)m->data[i] * m->absmax[i / m->cols] * m->unit;
 }
 
 void ib_matrix_free(ib_matrix *m)
@@ -307,7 +316,12 @@ int64_t ib_matrix_cols(const ib_matrix *m)
 int64_t ib_matrix_bytes(const ib_matrix *m)
 {
     IB_NEED_OR(m, 0);
-    return ib_storage_bytes(m->format, m->rows, m->cols);
+    if (m->format->index != IB_AT_groups)
+        return ib_storage_bytes(m->format, m->rows, m->cols);
+    size_t bytes = 0;
+    for (int i = 0; i < IB_N_PARTS; i++)
+        bytes += ib_matrix_part_bytes(m, i);
+    return (int64_t)bytes;
 }
 
 /* ---- inside the library ---- */
@@ -319,7 +333,13 @@ ib_matrix *ib_matrix_new(const ib_storage *f, int64_t rows, int64_t cols, const 
         ib_free(owned);
         return NULL;
     }
-    *m = (ib_matrix){.format = f, .rows = rows, .cols = cols, .offset = parts->offset, .owned = owned};
+    *m = (ib_matrix){.format = f,
+                     .rows = rows,
+                     .cols = cols,
+                     .offset = parts->offset,
+                     .unit = parts->unit ? parts->unit : 1,
+                     .grid = parts->grid,
+                     .owned = owned};
 #define MATRIX_PART(type, name, count) m->name = parts->name;
 #include "tensor/matrix_parts.def"
 #undef MATRIX_PART
@@ -335,14 +355,15 @@ ib_matrix_parts ib_matrix_parts_of(const ib_matrix *m)
 #define MATRIX_PART(type, name, count) .name = m->name,
 #include "tensor/matrix_parts.def"
 #undef MATRIX_PART
-        .offset = m->offset};
+        .offset = m->offset, .unit = m->unit, .grid = m->grid};
 }
 
 size_t ib_matrix_part_bytes(const ib_matrix *m, int part)
 {
     const ib_storage *f = m->format;
     const int64_t rows = m->rows, n = rows * m->cols, blocks = (n + IB_NF4_BLOCK - 1) / IB_NF4_BLOCK,
-                  groups = (blocks + IB_NESTED_BLOCK - 1) / IB_NESTED_BLOCK;
+                  groups = (blocks + IB_NESTED_BLOCK - 1) / IB_NESTED_BLOCK,
+                  pitch = ib_grid_pitch(m->grid.bits, m->cols);
     const size_t bytes[] = {
 #define MATRIX_PART(type, name, count) m->name ? (size_t)(count) * sizeof(type) : 0,
 #include "tensor/matrix_parts.def"
@@ -360,7 +381,7 @@ ib_matrix *ib_matrix_borrow(const ib_matrix *m)
 void ib_matrix_give_back(const ib_matrix *m)
 {
     const uintptr_t page = 4096, from = ((uintptr_t)m->data + page - 1) / page * page,
-                    to = ((uintptr_t)m->data + (uintptr_t)ib_matrix_bytes(m)) / page * page;
+                    to = ((uintptr_t)m->data + ib_matrix_part_bytes(m, IB_PART_data)) / page * page;
     if (!m->owned && to > from)
         madvise((void *)from, to - from, MADV_DONTNEED);
 }

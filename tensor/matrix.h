@@ -13,12 +13,20 @@ enum {
     IB_N_PARTS
 };
 
+/* What the numbers in a matrix of groups mean (tensor/grid.h). */
+typedef struct ib_grid_fields {
+    int bits, scale;       /* of a code; type of the scales: its storage format's index */
+    int zero;              /* of every group, where there is no list of them */
+    int64_t group, groups; /* columns of a group, groups of a row */
+} ib_grid_fields;
+
 /* Where the parts begin; NULL: there is none. */
 typedef struct ib_matrix_parts {
 #define MATRIX_PART(type, name, count) const type *name;
 #include "tensor/matrix_parts.def"
 #undef MATRIX_PART
-    float offset;
+    float offset, unit; /* unit 0: 1 */
+    ib_grid_fields grid;
 } ib_matrix_parts;
 
 /* A matrix of these parts, yours to ib_matrix_free; `owned` (or NULL) goes with it, also when it cannot be made. */

@@ -7,10 +7,12 @@ enum {
 #define STORAGE(name, ...) IB_AT_##name,
 #define SCALED(name, ...) IB_AT_##name,
 #define ROWS(name, ...) IB_AT_##name,
+#define GRID(name, ...) IB_AT_##name,
 #include "tensor/storage.def"
 #undef STORAGE
 #undef SCALED
 #undef ROWS
+#undef GRID
     IB_N_STORAGE
 };
 
@@ -18,10 +20,12 @@ enum {
 #define STORAGE(name, block, bytes, ...) IB_BLOCK_##name = (block), IB_BYTES_##name = (bytes),
 #define SCALED(name, ...)
 #define ROWS(name, ...)
+#define GRID(name, ...)
 #include "tensor/storage.def"
 #undef STORAGE
 #undef SCALED
 #undef ROWS
+#undef GRID
 };
 
 #endif

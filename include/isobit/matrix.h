@@ -3,8 +3,8 @@
  * A matrix is row-major [rows, cols] and never changes: its bytes may lie in a mapped file. Formats are ggml's blocks
  * (all types of GGUF files that hold weights: F32 to Q6_K, IQ1_S to IQ4_XS, TQ1_0, TQ2_0, MXFP4, NVFP4, Q1_0, Q2_0;
  * ggml's quants specification), bitsandbytes' 4-bit types (NF4, FP4: arXiv:2305.14314, blocks of
- * 64 elements of the flattened matrix, with and without double quantization) and two symmetric integer types of
- * isobit. */
+ * 64 elements of the flattened matrix, with and without double quantization), two symmetric integer types of
+ * isobit, and grids of whole numbers in groups of columns, as GPTQ, AWQ and compressed-tensors keep them (ib_grid). */
 #ifndef ISOBIT_MATRIX_H
 #define ISOBIT_MATRIX_H
 
@@ -80,6 +80,41 @@ int64_t ib_matrix_cols(const ib_matrix *m);
 int64_t ib_matrix_bytes(const ib_matrix *m); /* ib_storage_bytes() of it */
 /* y[n] = elements first .. first + n of the flattened matrix; any first and n within it. */
 void ib_matrix_decode(const ib_matrix *m, int64_t first, int64_t n, float *y);
+
+/* ---- grids: matrices of the format "groups" ---- */
+
+/* Element [r][c] is (code - zero) scale, code of `bits` bits, scale and zero those of row r and the group that column
+ * c is in. The difference is a whole number and scales have 8, 11 or 24 bits: the product is rounded once at most. */
+typedef struct ib_grid {
+    int bits;                /* 2 to 8 */
+    int symmetric;           /* zero is 2^(bits - 1) in every group */
+    int64_t group;           /* columns of a group, the last may have fewer; 0: the whole row */
+    const ib_storage *scale; /* f16 (as NULL), bf16 or f32 */
+} ib_grid;
+
+/* What a grid holds, of rows and columns of the matrix; `groups` are those of a row. Borrowed. */
+typedef struct ib_grid_codes {
+    const uint8_t *code;     /* [rows][cols] below 2^bits */
+    const float *scale;      /* [rows][groups] */
+    const uint8_t *zero;     /* [rows][groups] below 2^bits; NULL where symmetric */
+    const int32_t *group_of; /* [cols] group of a column; NULL: c / group */
+} ib_grid_codes;
+
+int64_t ib_grid_groups(const ib_grid *g, int64_t cols);              /* of a row */
+int64_t ib_grid_bytes(const ib_grid *g, int64_t rows, int64_t cols); /* of a matrix whose columns lie in order */
+/* x [rows, cols] to the nearest codes. Of the values and 0 lowest a and highest b of a group (symmetric: b = max |x|, a
+ * = -b): scale = (b - a) / (2^bits - 1) as its type holds it, zero = round(-a / scale), as GPTQ begins
+ * (arXiv:2210.17323); a group of zeroes alone has the scale 1 and the symmetric zero. NULL with ib_error(): IB_ENUMERIC
+ * names an element that is not finite or whose scale is beyond the type. */
+ib_matrix *ib_matrix_of_grid(const ib_grid *g, int64_t rows, int64_t cols, const float *x);
+/* A matrix of codes that others chose. Refused by name and number: a code or zero that needs more bits, a scale that
+ * its type does not hold as it is, a group that is none. */
+ib_matrix *ib_matrix_of_codes(const ib_grid *g, int64_t rows, int64_t cols, const ib_grid_codes *c);
+/* The grid of a matrix; bits 0: it is none. */
+ib_grid ib_matrix_grid(const ib_matrix *m);
+/* Copies what it holds out of a matrix that is a grid: code [rows][cols], scale and zero [rows][groups], group_of
+ * [cols]. NULL: not wanted. */
+void ib_matrix_codes(const ib_matrix *m, uint8_t *code, float *scale, uint8_t *zero, int32_t *group_of);
 
 /* IEEE 754 half precision and bfloat16; to them, round to nearest, ties to even. */
 float ib_half_to_float(uint16_t h);

@@ -24,6 +24,9 @@ typedef struct hf_config {
         tied, attention_bias, mlp_bias;
     double eps, scalar, theta, local_theta, score_cap, logit_cap;
     struct json_object *layer_types, *rope_scaling, *rope_parameters, *quantization, *groups_of, *weights_of, *ends;
+    ib_hf_codes codes;
+    ib_hf_scheme scheme;
+    struct json_object *activations_of;
     hf_rope rope; /* the object that is being read */
 } hf_config;
 
@@ -157,6 +160,8 @@ static ib_status read_quantization(reader *r)
 {
     ib_status status = walk(r, "quantization_config.", r->k.quantization);
     struct json_object *groups = r->k.groups_of;
+    if (!status)
+        status = ib_hf_codes_check(&r->k.codes, r->file);
     if (status || !groups)
         return status;
     if (!json_object_is_type(groups, json_type_object))
@@ -164,10 +169,13 @@ static ib_status read_quantization(reader *r)
     json_object_object_foreach(groups, name, group)
     {
         (void)name;
-        r->k.weights_of = NULL;
+        r->k.weights_of = r->k.activations_of = NULL;
+        r->k.scheme = (ib_hf_scheme){.symmetric = 1};
         if ((status = ib_fields_json(&ib_config_fields, r->archs, r->file, "quantization_config.config_groups.*.",
                                      group, &r->k)) ||
-            (status = walk(r, "quantization_config.weights.", r->k.weights_of)))
+            (status = walk(r, "quantization_config.weights.", r->k.weights_of)) ||
+            (status = walk(r, "quantization_config.activations.", r->k.activations_of)) ||
+            (r->k.weights_of && (status = ib_hf_codes_add(&r->k.codes, &r->k.scheme, r->file))))
             break;
     }
     return status;
@@ -240,7 +248,8 @@ static ib_status need_all(const reader *r, struct json_object *c)
     return IB_OK;
 }
 
-ib_status ib_lm_config_of_hf(ib_lm *m, struct json_object *c, const char *file, ib_hf_biases *biases)
+ib_status ib_lm_config_of_hf(ib_lm *m, struct json_object *c, const char *file, ib_hf_biases *biases,
+                             ib_hf_codes *codes)
 {
     ib_lm_config *k = &m->c;
     const char *type = ib_json_text(c, "model_type");
@@ -305,6 +314,7 @@ ib_status ib_lm_config_of_hf(ib_lm *m, struct json_object *c, const char *file, 
     *biases = (ib_hf_biases){a->qkv_bias || r.k.attention_bias, r.k.attention_bias, r.k.mlp_bias};
     if ((status = read_activation(&r)) || (status = read_ropes(&r)) || (status = read_quantization(&r)))
         return status;
+    *codes = r.k.codes;
     if ((status = ib_lm_alloc(m))) {
         ib_error_prefix("%s", file);
         return status;

@@ -104,7 +104,7 @@ static ib_status add_matrix(ib_out *out, const char *name, const ib_matrix *w, c
     if (gguf && t->to->gguf_type < 0)
         return ib_fail(IB_EUNSUPPORTED, "tensor '%s' is %s, for which GGUF has no type: choose one with --format", name,
                        t->to->name);
-    if (!gguf && t->to->block > 1 && strcmp(t->to->name, "int4"))
+    if (!gguf && ((t->to->block > 1 && strcmp(t->to->name, "int4")) || !strcmp(t->to->name, "groups")))
         return ib_fail(IB_EUNSUPPORTED,
                        "a Hugging Face folder cannot hold %s: choose f32, f16, bf16, nf4, nf4-dq, fp4, fp4-dq, int4 or "
                        "int8, or write a .gguf file",
@@ -211,7 +211,7 @@ ib_matrix *ib_out_make(const ib_lm *m, ib_device *dev, const ib_out_tensor *t, f
     const int adapted = (t->p && t->p->a) || (t->t && t->ndim > 1 && m->adapted);
     if (values_of(m, dev, t, adapted, x))
         return NULL;
-    const int copied = t->w && !adapted && t->to == t->from;
+    const int copied = t->w && !adapted && t->to == t->from && ib_matrix_parts_of(t->w).unit == 1;
     *exact = !adapted;
     if (copied && (!t->turn || t->from->decode)) /* the bytes as they are, or whole rows move */
         return t->turn ? turned(m, t) : ib_matrix_borrow(t->w);

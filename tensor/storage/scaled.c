@@ -7,6 +7,7 @@
 #include "arithmetic/dynamic_code.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "tensor/grid.h"
 
 /* bitsandbytes' values: quantiles of the normal distribution (arXiv:2305.14314, appendix E), and a 4-bit float */
 const float ib_code_nf4[16] = {-1.0f,
@@ -73,6 +74,8 @@ static uint8_t code4(const float *sorted, const uint8_t *name, float x)
 int64_t ib_scaled_bytes(const ib_storage *f, int64_t rows, int64_t cols)
 {
     const int64_t n = rows * cols, blocks = (n + IB_NF4_BLOCK - 1) / IB_NF4_BLOCK;
+    if (f->index == IB_AT_groups)
+        return ib_grid_bytes(&(ib_grid){.bits = IB_GRID_BITS, .group = IB_GRID_GROUP}, rows, cols);
     if (!f->code)
         return n + 4 * rows;
     return (n + 1) / 2 + (f->nested ? blocks + 4 * ((blocks + IB_NESTED_BLOCK - 1) / IB_NESTED_BLOCK) : 4 * blocks);
@@ -124,6 +127,8 @@ static void nest(ib_matrix_parts *p, int64_t blocks, const float *absmax, uint8_
 
 ib_matrix *ib_scaled_encode(const ib_storage *f, int64_t rows, int64_t cols, const float *x)
 {
+    if (f->index == IB_AT_groups)
+        return ib_matrix_of_grid(&(ib_grid){.bits = IB_GRID_BITS, .group = IB_GRID_GROUP}, rows, cols, x);
     if (!f->code)
         return encode_rows(f, rows, cols, x);
     const int64_t n = rows * cols, blocks = (n + IB_NF4_BLOCK - 1) / IB_NF4_BLOCK, bytes = (n + 1) / 2;

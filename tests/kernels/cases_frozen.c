@@ -29,7 +29,8 @@ static const struct {
     int64_t cols, n;
 } far[] = {{"q8_0", 288, 13}, {"nf4", 320, 130}, {"q6_k", 512, 7}, {"f32", 195, 29}};
 enum { FAR_ROWS = 4099, N_FAR = sizeof far / sizeof *far };
-static const char *const rowwise[] = {"f32", "f16", "int8", "nf4", "fp4_dq"}; /* their rows may have any length */
+/* their rows may have any length */
+static const char *const rowwise[] = {"f32", "f16", "int8", "groups", "nf4", "fp4_dq"};
 enum {
     N_SHAPES = sizeof shapes / sizeof *shapes,
     N_COUNTS = sizeof counts / sizeof *counts,

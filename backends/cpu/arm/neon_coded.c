@@ -87,7 +87,7 @@ INLINED float32x4_t d_of(const product *t, const coded_format *f, const four_out
     if (f->d_at >= 0)
         return halves(e, b * f->bytes + f->d_at);
     for (int r = 0; r < FOUR; r++)
-        d[r] = f->shift == WIDE ? ib_absmax_at(t->w, e->o[r] * t->blocks + b) : t->w->absmax[e->o[r]];
+        d[r] = f->shift == WIDE ? ib_absmax_at(t->w, e->o[r] * t->blocks + b) : ib_row_scale(t->w, e->o[r]);
     return f->shift == WIDE ? vmulq_n_f32(vld1q_f32(d), wide) : vld1q_f32(d);
 }
 

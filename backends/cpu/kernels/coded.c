@@ -39,7 +39,7 @@ static float scale_apart(const ib_matrix *w, int64_t o, int64_t j)
 {
     if (w->format->code)
         return ib_absmax_at(w, o * w->cols / IB_NF4_BLOCK + j);
-    return w->format->decode ? 1.0f : w->absmax[o];
+    return w->format->decode ? 1.0f : ib_row_scale(w, o);
 }
 
 /* y[i][o] for rows i = 0 .. n of x, n <= TAKEN */

@@ -1,24 +1,18 @@
 /* decode.c - spans of frozen matrices as fp32, with this level's compilation of the formats. */
 #include "backends/cpu/level.h"
+#include "tensor/grid.h"
 #include "tensor/storage/scaled.h"
 
 #define STORAGE(name, block, bytes, gguf, error, real, reals, exponent)                                                \
     void IB_STORE(name, decode_run, IB_LEVEL)(const uint8_t *b, int64_t blocks, float *y);
-#define SCALED(name, code, nested, error)
-#define ROWS(name, error)
 #include "tensor/storage.def"
 #undef STORAGE
-#undef SCALED
-#undef ROWS
 
-static void (*const blocks_of[])(const uint8_t *b, int64_t blocks, float *y) = {
-#define STORAGE(name, block, bytes, gguf, error, real, reals, exponent) IB_STORE(name, decode_run, IB_LEVEL),
-#define SCALED(name, code, nested, error) NULL,
-#define ROWS(name, error) NULL,
+static void (*const blocks_of[IB_N_STORAGE])(const uint8_t *b, int64_t blocks, float *y) = {
+#define STORAGE(name, block, bytes, gguf, error, real, reals, exponent)                                                \
+    [IB_AT_##name] = IB_STORE(name, decode_run, IB_LEVEL),
 #include "tensor/storage.def"
 #undef STORAGE
-#undef SCALED
-#undef ROWS
 };
 
 /* whole blocks of 64 from an even element */
@@ -42,10 +36,12 @@ void IB_K(decode)(ib_device *dev, const ib_matrix *m, int64_t first, int64_t n, 
         blocks_of[f->index](m->data + first / f->block * f->bytes, n / f->block, y);
     } else if (f->code && first % IB_NF4_BLOCK == 0 && n % IB_NF4_BLOCK == 0) {
         decode_code4(m, first, n, y);
-    } else if (!f->decode && !f->code && first % m->cols + n <= m->cols) {
+    } else if (f->index == IB_AT_groups) {
+        ib_grid_decode(m, first, n, y);
+    } else if (f->index == IB_AT_int8 && first % m->cols + n <= m->cols) {
         const float scale = m->absmax[first / m->cols];
         for (int64_t i = 0; i < n; i++)
-            y[i] = (float)(int8_t)m->data[first + i] * scale;
+            y[i] = (float)(int8_t)m->data[first + i] * scale * m->unit;
     } else {
         ib_matrix_decode(m, first, n, y);
     }

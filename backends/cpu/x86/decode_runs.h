@@ -137,13 +137,17 @@ static inline void run_coded(const ib_matrix *m, int64_t first, int64_t n, float
     }
 }
 
-static inline void run_bytes(const uint8_t *b, int64_t n, float scale, float *y)
+static inline void run_bytes(const ib_matrix *m, int64_t first, int64_t n, float *y)
 {
+    const uint8_t *b = m->data + first;
+    const float scale = m->absmax[first / m->cols];
     int64_t i = 0;
     for (; i + 16 <= n; i += 16)
         times16(load16(b + i), scale, y + i);
     for (; i < n; i++)
         y[i] = (float)(int8_t)b[i] * scale;
+    for (i = 0; m->unit != 1 && i < n; i++)
+        y[i] *= m->unit;
 }
 
 /* y[n] = elements first .. first + n of the flattened matrix */
@@ -154,8 +158,8 @@ static inline void decode_runs(ib_device *dev, const ib_matrix *m, int64_t first
         runs[f->index](m->data + first / f->block * f->bytes, n / f->block, y);
     else if (f->code && first % IB_NF4_BLOCK == 0 && n % IB_NF4_BLOCK == 0)
         run_coded(m, first, n, y);
-    else if (!f->decode && !f->code && first % m->cols + n <= m->cols)
-        run_bytes(m->data + first, n, m->absmax[first / m->cols], y);
+    else if (f->index == IB_AT_int8 && first % m->cols + n <= m->cols)
+        run_bytes(m, first, n, y);
     else
         IB_K(decode)(dev, m, first, n, y);
 }

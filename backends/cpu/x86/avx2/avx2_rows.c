@@ -29,7 +29,7 @@ static inline void take_codes(__m256i q, taken *t)
     {                                                                                                                  \
         const uint8_t *b = w->data + i * (bytes);                                                                      \
         take_codes(_mm256_sub_epi8(part_##name(b, 0), _mm256_set1_epi8(shift)), t);                                    \
-        t->d = (d_at) < 0 ? w->absmax[o] : scale_at(b + (d_at));                                                       \
+        t->d = (d_at) < 0 ? ib_row_scale(w, o) : scale_at(b + (d_at));                                                 \
         t->m = (m_at) < 0 ? 0.0f : scale_at(b + (m_at));                                                               \
     }
 TAKE(q4_0, IB_BYTES_q4_0, 8, 0, -1)

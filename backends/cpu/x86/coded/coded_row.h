@@ -72,7 +72,7 @@ static inline __attribute__((always_inline)) __m256 d_of(const product *t, const
     if (f->d_at >= 0)
         return halves(e, b * f->bytes + f->d_at);
     for (int r = 0; r < EIGHT; r++)
-        d[r] = f->shift == WIDE ? ib_absmax_at(t->matrix, e->o[r] * t->blocks + b) : t->matrix->absmax[e->o[r]];
+        d[r] = f->shift == WIDE ? ib_absmax_at(t->matrix, e->o[r] * t->blocks + b) : ib_row_scale(t->matrix, e->o[r]);
     const __m256 all = _mm256_setr_ps(d[0], d[1], d[2], d[3], d[4], d[5], d[6], d[7]);
     return f->shift == WIDE ? _mm256_mul_ps(all, _mm256_set1_ps(wide)) : all;
 }
