@@ -77,6 +77,7 @@ const ib_storage *ib_storage_find(const char *name)
 
 const ib_storage *ib_storage_writable(const char *name)
 {
+    IB_NEED_OR(name, NULL);
     const ib_storage *f = ib_storage_find(name);
     return f && !f->encode && f->decode ? refuse_to_write(f), NULL : f;
 }
