@@ -1,4 +1,5 @@
 /* matrix.c - the table of storage formats, and matrices in them. */
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -178,12 +179,16 @@ static ib_status encode_blocks(const encoding *e, uint8_t *b)
 {
     const ib_storage *f = e->format;
     const int64_t blocks = e->cols / f->block;
+    /* what is far beyond all scales, or no number, is not encoded: squares of it would be the row's */
+    const float most = f->exponent == 0x7c00 ? 1e12f : FLT_MAX;
     int64_t bad = INT64_MAX;
 #pragma omp parallel for schedule(static) if (e->rows * blocks > 4096) reduction(min : bad)
     for (int64_t r = 0; r < e->rows; r++) {
-        for (int64_t i = 0; i < e->cols && f->exponent == 0x7c00 && f->block > 1; i++)
-            if (!(fabsf(e->x[r * e->cols + i]) <= 1e12f) && bad > r * blocks + i / f->block)
-                bad = r * blocks + i / f->block; /* far beyond all scales; squares of it would be the row's */
+        for (int64_t i = 0; i < e->cols && f->block > 1 && bad == INT64_MAX; i++)
+            if (!(fabsf(e->x[r * e->cols + i]) <= most))
+                bad = r * blocks + i / f->block;
+        if (bad != INT64_MAX)
+            continue;
         const float square = e->importance ? ib_mean_square(e->x + r * e->cols, e->cols) : 0;
         for (int64_t i = 0; i < blocks; i++) {
             const float *x = e->x + r * e->cols + i * f->block, *importance = that_counts(e, i * f->block);

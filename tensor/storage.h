@@ -69,10 +69,11 @@ static inline void put_half(uint8_t *b, float x)
     b[1] = (uint8_t)(h >> 8);
 }
 
-/* Round to nearest even, as ggml's reference. */
+/* Round to nearest even, as ggml's reference; what no int holds, and what is no number, becomes the least of them, as
+ * x86 has it. */
 static inline int nearest(float x)
 {
-    return (int)rintf(x);
+    return x >= -0x1p31f && x < 0x1p31f ? (int)rintf(x) : INT32_MIN;
 }
 /* 0 of a step so small that fp32 holds no inverse: as 16-bit scale it is 0 as well. */
 static inline float inverse(float d)
