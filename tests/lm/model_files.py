@@ -181,7 +181,7 @@ EDITS = [
     ({"tie_word_embeddings": True}, "lm_head.weight"), ({"hidden_act": "quick_gelu"}, "quick_gelu"), ({"rope_parameters": None, "rope_scaling": {"type": "su", "factor": 2}}, "su"),
     ({"rope_parameters": None, "rope_scaling": {"rope_type": "linear", "factor": 2.0, "beta_fast": 3}}, "beta_fast"), ({"auto_map": {"AutoModel": "x.Y"}}, "auto_map"),
     ({"attention_bias": True}, "q_proj.bias"), ({"num_hidden_layers": 1}, "model.layers.1"), ({"num_experts": 4}, "num_experts"), ({"hidden_size": "32"}, "hidden_size"),
-    ({"vocab_size": 67.5}, "vocab_size"), ({"quantization_config": {"quant_method": "gptq", "bits": 4}}, "gptq"), ({"partial_rotary_factor": 0.5}, "partial_rotary_factor"),
+    ({"vocab_size": 67.5}, "vocab_size"), ({"quantization_config": {"quant_method": "aqlm", "bits": 4}}, "aqlm"), ({"partial_rotary_factor": 0.5}, "partial_rotary_factor"),
     ({"per_layer_config": {"0": {"hidden_size": 2}}}, "per_layer_config"), ({"sliding_window": 4}, "sliding_window"), ({"model_type": "gemma3"}, "gemma3"),
     ({"rope_theta": 500.0, "rope_parameters": None}, None), ({"rope_theta": 500.0, "rope_parameters": None, "rope_scaling": {"type": "yarn", "factor": 4.0,
       "original_max_position_embeddings": 16, "finetuned": True}}, None), ({"rope_parameters": {"rope_type": "linear", "factor": 2.0, "rope_theta": 99.0}}, None),

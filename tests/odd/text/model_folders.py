@@ -66,9 +66,9 @@ def folder_cases(shop):
     model("f-head", ["lm_head"], "a head that is not there", tie_word_embeddings=False)
     model(
         "f-quant",
-        ["quant_method", "gptq"],
+        ["quantization_config", "aqlm"],
         "weights quantized in a way that is not supported",
-        quantization_config={"quant_method": "gptq", "bits": 4},
+        quantization_config={"quant_method": "aqlm", "bits": 4},
     )
     model("f-eos", ["eos_token_id", "9999"], "an end token that is outside of the vocabulary", eos_token_id=9999)
     model("f-eps", ["rms_norm_eps"], "no epsilon", rms_norm_eps="left out")
