@@ -105,19 +105,19 @@ ib_status ib_calibration_pass(ib_calibration *c, int layer)
     return move(c, layer);
 }
 
-ib_status ib_calibration_skip(ib_calibration *c)
+void ib_calibration_skip(ib_calibration *c)
 {
     c->done += c->windows;
-    return IB_OK;
 }
 
-/* The first of the products that read the same rows brings them. */
+/* Of the products that read the same rows the first brings them. */
+static const int first_role[IB_N_INPUTS] = {IB_ROLE_Q, IB_ROLE_O, IB_ROLE_UP, IB_ROLE_DOWN};
+
 static ib_status listen(const ib_tap *tap, ib_graph *g, const char *layer, const ib_tensor *x)
 {
-    static const int first[IB_N_INPUTS] = {IB_ROLE_Q, IB_ROLE_O, IB_ROLE_UP, IB_ROLE_DOWN};
     ib_calibration *c = tap->context;
     for (int i = 0; i < IB_N_INPUTS; i++)
-        if (!strcmp(layer, ib_role_names[first[i]].hf))
+        if (!strcmp(layer, ib_role_names[first_role[i]].hf))
             return ib_statistics_add(&c->input[i], g, x);
     return IB_OK;
 }
@@ -126,19 +126,17 @@ ib_status ib_calibration_see(ib_calibration *c, int layer)
 {
     const ib_tap tap = {listen, c}, *was = c->g->tap;
     ib_status status = IB_OK;
-    static const int role[IB_N_INPUTS] = {IB_ROLE_Q, IB_ROLE_O, IB_ROLE_UP, IB_ROLE_DOWN};
     for (int i = 0; i < IB_N_INPUTS && !status; i++) {
         int64_t rows, cols;
-        ib_lm_role_shape(&c->m->c, role[i], &rows, &cols);
+        ib_lm_role_shape(&c->m->c, first_role[i], &rows, &cols);
         ib_statistics_release(&c->input[i]);
         status = ib_statistics_new(&c->input[i], cols, c->needs);
         if (c->windows * c->context > IB_SAMPLE_ROWS)
             c->input[i].every = c->windows * c->context / IB_SAMPLE_ROWS;
     }
     c->g->tap = &tap;
-    for (int64_t w = 0; w < c->windows && !status; w++) {
+    for (int64_t w = 0; w < c->windows && !status; w++)
         status = run_window(c, layer, w) ? tell(c) : ib_error_status();
-    }
     c->g->tap = was;
     return status;
 }

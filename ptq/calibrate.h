@@ -27,7 +27,7 @@ ib_status ib_calibration_embed(ib_calibration *c);
 /* What goes into the products of a block, anew. */
 ib_status ib_calibration_see(ib_calibration *c, int layer);
 /* The same of a block whose codes are there already: nothing, but the count of what is done. */
-ib_status ib_calibration_skip(ib_calibration *c);
+void ib_calibration_skip(ib_calibration *c);
 /* The block as it is now takes all windows on to the next. */
 ib_status ib_calibration_pass(ib_calibration *c, int layer);
 

@@ -1,6 +1,4 @@
 /* methods.c - the table of methods, and what they share. */
-#include <string.h>
-
 #include "base/alloc.h"
 #include "base/names.h"
 #include "ptq/ptq.h"
@@ -21,11 +19,8 @@ const ib_ptq_name *ib_ptq_method_at(int i)
 
 const ib_ptq_method *ib_ptq_method_find(const char *name)
 {
-    for (int i = 0; i < N_METHODS; i++)
-        if (!strcmp(table[i].name.name, name))
-            return &table[i];
-    ib_name_refuse(name, table, N_METHODS, sizeof *table, IB_EINVAL, "no method is named");
-    return NULL;
+    const int i = IB_NAME_FIND(name, table, IB_EINVAL, "no method is named");
+    return i < 0 ? NULL : &table[i];
 }
 
 float *ib_ptq_importance(const ib_ptq_task *t, ib_status *status)
@@ -67,7 +62,7 @@ static double by_hessian(const ib_ptq_task *t, const float *d)
             sum += (double)d[i] * (double)product[i];
     }
     ib_free(product);
-    return sum < 0 && product ? 0 : sum;
+    return sum < 0 && product ? 0 : sum; /* of rounding: H has no negative direction */
 }
 
 double ib_ptq_energy(const ib_ptq_task *t, const float *d)

@@ -85,6 +85,10 @@ static ib_matrix *made_of(const quantizing *q, const ib_ptq_task *t, ib_ptq_repo
     r->method = single ? "nearest" : q->method->name.name;
     if (!made || (r->error = ib_ptq_error(t, made)) < 0 || !t->of)
         return made;
+    if (single) {
+        r->nearest_error = r->error;
+        return made;
+    }
     ib_matrix *nearest = ib_matrix_encode(t->to, t->rows, t->cols, t->w, NULL);
     r->nearest_error = nearest ? ib_ptq_error(t, nearest) : -1;
     if (nearest && r->nearest_error < r->error) {
@@ -96,6 +100,11 @@ static ib_matrix *made_of(const quantizing *q, const ib_ptq_task *t, ib_ptq_repo
     }
     ib_matrix_free(nearest);
     return made;
+}
+
+static ib_status tell(const quantizing *q, const ib_ptq_report *r)
+{
+    return q->o->tell && q->o->tell(q->o->user, r) ? ib_fail(IB_ESTOPPED, "stopped at %s", r->tensor) : IB_OK;
 }
 
 static ib_status quantize(quantizing *q, place *p)
@@ -123,7 +132,7 @@ static ib_status quantize(quantizing *q, place *p)
         ib_error_prefix("%s", p->name);
         return status;
     }
-    return q->o->tell && q->o->tell(q->o->user, &r) ? ib_fail(IB_ESTOPPED, "stopped at %s", p->name) : IB_OK;
+    return tell(q, &r);
 }
 
 /* places: the layer's */
@@ -149,7 +158,7 @@ static ib_status found(const quantizing *q, const place *p)
                              .bytes = ib_matrix_bytes(*p->at),
                              .error = -1,
                              .nearest_error = -1};
-    return q->o->tell && q->o->tell(q->o->user, &r) ? ib_fail(IB_ESTOPPED, "stopped at %s", p->name) : IB_OK;
+    return tell(q, &r);
 }
 
 /* The matrices of a block, or (layer -1) the embedding: an earlier run's, or made now and kept. */
@@ -162,8 +171,10 @@ static ib_status take_layer(quantizing *q, int layer)
     while (p + n < q->place + q->n && p[n].of.layer == layer && p[n].of.role != IB_PTQ_HEAD)
         n++;
     ib_status status = q->kept.folder ? ib_kept_read(&q->kept, layer, &there) : IB_OK;
-    if (!status && q->c.windows && layer >= 0)
-        status = there ? ib_calibration_skip(&q->c) : ib_calibration_see(&q->c, layer);
+    if (there && layer >= 0)
+        ib_calibration_skip(&q->c);
+    else if (!status && q->c.windows && layer >= 0)
+        status = ib_calibration_see(&q->c, layer);
     if (!status && !there && q->transform && layer >= 0)
         status = transform(q, layer, p);
     for (int i = 0; i < n && !status; i++)

@@ -23,11 +23,8 @@ const ib_ptq_name *ib_ptq_transform_at(int i)
 
 const ib_transform *ib_transform_find(const char *name)
 {
-    for (int i = 0; i < N_TRANSFORMS; i++)
-        if (!strcmp(table[i].name.name, name))
-            return &table[i];
-    ib_name_refuse(name, table, N_TRANSFORMS, sizeof *table, IB_EINVAL, "no transform is named");
-    return NULL;
+    const int i = IB_NAME_FIND(name, table, IB_EINVAL, "no transform is named");
+    return i < 0 ? NULL : &table[i];
 }
 
 static void readers_release(ib_readers *r)
